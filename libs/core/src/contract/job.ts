@@ -1,0 +1,59 @@
+import 'reflect-metadata';
+import { IsInt, IsObject, IsOptional, Max, Min } from 'class-validator';
+import { type Backoff, exponential } from '../delivery/backoff.js';
+import { MillraceError } from '../errors.js';
+import { assertName } from '../names.js';
+import { parseOptions } from '../options/parse-options.js';
+import { IsName } from '../options/rules.js';
+import type { PayloadClass } from './topic.js';
+
+/** What `@Job` takes after the name. */
+export class JobOptions {
+  /** The queue that carries the job: `@JobHandler`s of one queue share its workers. Required. */
+  @IsName('queue')
+  queue!: string;
+
+  /** Attempts in all, 1 to 1000. Default 5. */
+  @IsOptional() @IsInt() @Min(1) @Max(1_000)
+  attempts?: number = 5;
+
+  /** Default `exponential('1s', { max: '5m' })`. */
+  @IsOptional() @IsObject()
+  backoff?: Backoff = exponential('1s', { max: '5m' });
+}
+
+export interface JobDefinition {
+  readonly name: string;
+  readonly queue: string;
+  readonly attempts: number;
+  readonly backoff: Backoff;
+  readonly payload: PayloadClass;
+}
+
+const JOB = Symbol('millrace:job');
+
+/**
+ * Makes a class a job: its name, its queue, its type, its validation.
+ *
+ * @throws MillraceError INVALID_NAME, INVALID_OPTIONS
+ */
+export function Job<T extends object>(name: string, options: JobOptions): (target: PayloadClass<T>) => void {
+  assertName('job', name);
+  const { queue, attempts, backoff } = parseOptions(JobOptions, options, `@Job('${name}')`);
+  return (target) => {
+    const definition: JobDefinition = { name, queue, attempts, backoff, payload: target };
+    Reflect.defineMetadata(JOB, Object.freeze(definition), target);
+  };
+}
+
+/** @throws MillraceError NOT_A_JOB */
+export function jobOf(target: unknown): JobDefinition {
+  const definition: unknown = typeof target === 'function' ? Reflect.getOwnMetadata(JOB, target) : undefined;
+  if (definition) return definition as JobDefinition;
+  const name = typeof target === 'function' ? target.name || 'an anonymous class' : `a value of type ${typeof target}`;
+  throw new MillraceError('NOT_A_JOB', `${name} is not a job: put @Job('its-name', { queue: '...' }) on the class of the payload.`);
+}
+
+export function isJob(target: unknown): target is PayloadClass {
+  return typeof target === 'function' && Reflect.hasOwnMetadata(JOB, target);
+}

@@ -1,0 +1,51 @@
+import type { Duration } from '../duration.js';
+
+/** An error as it is stored with a retry or a dead letter: plain data, bounded. */
+export interface ErrorRecord {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string;
+  readonly stack?: string;
+}
+
+/**
+ * What became of one delivery. A handler's return and its exceptions are turned into one of these, and the engine settles
+ * it in one place.
+ *
+ * - `ack`: handled. `deduplicated` says that the inbox had seen the message, so that the handler did not run again;
+ *   `discarded` that the handler refused it on purpose.
+ * - `retry`: to be handled again after `delayMs`, as the next attempt.
+ * - `dead-letter`: given up; `reason` is a stable word for programs (`ATTEMPTS_EXHAUSTED`, `INVALID_PAYLOAD`, ...).
+ */
+export type Outcome =
+  | { readonly kind: 'ack'; readonly deduplicated?: boolean; readonly discarded?: boolean }
+  | { readonly kind: 'retry'; readonly delayMs: number; readonly error: ErrorRecord }
+  | { readonly kind: 'dead-letter'; readonly reason: string; readonly error: ErrorRecord };
+
+/** Throw it to have the message delivered again after `delay`, whatever the retry policy says. It counts as an attempt. */
+export class RetryLater extends Error {
+  constructor(
+    readonly delay: Duration,
+    message = `to be retried after ${delay}`,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'RetryLater';
+  }
+}
+
+/** Throw it to move the message to the group's dead letters at once. */
+export class DeadLetter extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'DeadLetter';
+  }
+}
+
+/** Throw it to drop the message: it is acknowledged and counted as discarded. */
+export class Discard extends Error {
+  constructor(message = 'discarded by the handler', options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'Discard';
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Every failure that Millrace reports carries one of these codes. The list is closed: dashboards, alerts and `catch`
+ * blocks may switch over it.
+ */
+export const ERROR_CODES = [
+  'INVALID_OPTIONS',
+  'INVALID_NAME',
+  'INVALID_PAYLOAD',
+  'UNSERIALIZABLE_PAYLOAD',
+  'PAYLOAD_TOO_LARGE',
+  'INVALID_HEADERS',
+  'INVALID_IDEMPOTENCY_KEY',
+  'NOT_A_TOPIC',
+  'NOT_A_JOB',
+  'CONTRACT_CONFLICT',
+  'DUPLICATE_SUBSCRIPTION',
+  'DUPLICATE_JOB_HANDLER',
+  'UNKNOWN_GROUP',
+  'UNKNOWN_QUEUE',
+  'IDEMPOTENCY_MISMATCH',
+  'PUBLISH_INDEFINITE',
+  'PUBLISH_REFUSED',
+  'BACK_PRESSURE',
+  'TOPIC_MISMATCH',
+  'STATE_LOST',
+  'REDIS_UNREACHABLE',
+  'REDIS_UNSUPPORTED',
+  'REDIS_NOT_FOUND',
+  'REDIS_FAILED',
+  'DATABASE_UNREACHABLE',
+  'DATABASE_FAILED',
+  'INBOX_NOT_CONFIGURED',
+  'MALFORMED_ENVELOPE',
+  'UNSUPPORTED_VERSION',
+  'CRASH_LOOP',
+  'INVALID_INPUT',
+  'PORT_IN_USE',
+  'CLOSED',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+export interface MillraceErrorDetails {
+  /** What made this happen, kept for the stack. */
+  readonly cause?: unknown;
+  /** Whether the same call may succeed if it is made again unchanged. Default false. */
+  readonly retryable?: boolean;
+  /** Every single thing that is wrong, where there can be several. */
+  readonly problems?: readonly string[];
+}
+
+/**
+ * The one error class of Millrace. Its message says what happened, what it means and what to do; its {@link code} is
+ * what programs look at.
+ */
+export class MillraceError extends Error {
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  readonly problems: readonly string[];
+
+  constructor(code: ErrorCode, message: string, details: MillraceErrorDetails = {}) {
+    super(withProblems(message, details.problems), details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'MillraceError';
+    this.code = code;
+    this.retryable = details.retryable ?? false;
+    this.problems = details.problems ?? [];
+  }
+}
+
+/** The idempotency key was used before, inside its window, for another payload. Nothing was stored. */
+export class IdempotencyMismatchError extends MillraceError {
+  constructor(message: string) {
+    super('IDEMPOTENCY_MISMATCH', message);
+    this.name = 'IdempotencyMismatchError';
+  }
+}
+
+/**
+ * Redis did not answer in time, so the message may or may not be stored. Publishing it again with the same idempotency
+ * key is safe; without one it may be stored twice.
+ */
+export class IndefinitePublishError extends MillraceError {
+  constructor(message: string, cause?: unknown) {
+    super('PUBLISH_INDEFINITE', message, { cause, retryable: true });
+    this.name = 'IndefinitePublishError';
+  }
+}
+
+export function isMillraceError(error: unknown): error is MillraceError {
+  return error instanceof MillraceError;
+}
+
+/** Any thrown value as an Error: handlers may throw strings, and `undefined`. */
+export function asError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown;
+  return new Error(typeof thrown === 'string' ? thrown : `a value that is no Error was thrown: ${describe(thrown)}`);
+}
+
+function describe(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
+}
+
+function withProblems(message: string, problems: readonly string[] = []): string {
+  return problems.length === 0 ? message : `${message}\n${problems.map((problem) => `  - ${problem}`).join('\n')}`;
+}

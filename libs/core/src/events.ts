@@ -1,0 +1,52 @@
+import { channel } from 'node:diagnostics_channel';
+import type { ErrorRecord } from './delivery/outcome.js';
+
+/** Where in the platform something happened. */
+export interface EventPlace {
+  readonly topic?: string;
+  readonly group?: string;
+  readonly partition?: number;
+  readonly queue?: string;
+}
+
+/**
+ * What observers may listen to, by `diagnostics_channel` name `millrace:<event>`. Engines tell; logs, metrics and traces
+ * listen. An event is plain data.
+ */
+export interface EventMap {
+  /** An attempt failed; `outcome` says what follows. */
+  'attempt-failed': EventPlace & {
+    readonly messageId: string;
+    readonly attempt: number;
+    readonly error: ErrorRecord;
+    readonly outcome: 'retry' | 'dead-letter';
+    readonly delayMs?: number;
+  };
+  /** Messages of a vanished process, or past their lease, were taken over. */
+  reclaimed: EventPlace & { readonly count: number };
+  /** A settlement was refused, because the message belongs to another member by now. */
+  fenced: EventPlace & { readonly messageId: string };
+  /** Stored messages are gone before this group settled them. */
+  lost: EventPlace & { readonly count: number; readonly why: string };
+  /** A group or topic was gone from Redis and has been made again. */
+  recreated: EventPlace & { readonly why: string };
+  /** A background loop met an error and goes on. */
+  'loop-failed': EventPlace & { readonly loop: string; readonly error: ErrorRecord; readonly failures: number };
+  /** A connection to Redis changed its state. */
+  connection: { readonly name: string; readonly state: 'ready' | 'lost' | 'failed'; readonly error?: ErrorRecord };
+}
+
+export type EventName = keyof EventMap;
+
+/** Tells whoever listens. Costs next to nothing when nobody does. */
+export function emit<Name extends EventName>(name: Name, event: EventMap[Name]): void {
+  channel(`millrace:${name}`).publish(event);
+}
+
+/** @returns a function that stops listening */
+export function listen<Name extends EventName>(name: Name, listener: (event: EventMap[Name]) => void): () => void {
+  const target = channel(`millrace:${name}`);
+  const handler = (event: unknown): void => listener(event as EventMap[Name]);
+  target.subscribe(handler);
+  return () => target.unsubscribe(handler);
+}

@@ -1,0 +1,28 @@
+/** The known name that `name` most likely meant, or null when none is near. */
+export function nearest(name: string, known: readonly string[]): string | null {
+  const limit = Math.max(1, Math.floor(name.length / 3));
+  const ranked = known
+    .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance);
+  const best = ranked[0];
+  return best && best.distance <= limit ? best.candidate : null;
+}
+
+/** `"x is not known"`, with the nearest known name or all of them. */
+export function unknownName(what: string, name: string, known: readonly string[]): string {
+  const guess = nearest(name, known);
+  return `${what} '${name}' is not known${guess ? `: did you mean '${guess}'?` : `; known are ${[...known].sort().join(', ')}.`}`;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

@@ -1,0 +1,34 @@
+import { getMetadataStorage, validateSync } from 'class-validator';
+import { MillraceError } from '../errors.js';
+import { unknownName } from './nearest.js';
+import { problemsOf } from './problems.js';
+
+/** Options as they are after defaults were filled in: what is optional to write is there to read when it has a default. */
+export type Parsed<T> = { [K in keyof T]-?: undefined extends T[K] ? Exclude<T[K], undefined> : T[K] };
+
+/**
+ * Fills in the defaults of an options class and checks it: all problems at once, unknown names with the nearest known
+ * one. The class is the schema: its field initialisers are the defaults, its decorators the rules.
+ *
+ * @param where what is being configured, for the error: `@Topic('shop.orders')`
+ * @throws MillraceError INVALID_OPTIONS
+ */
+export function parseOptions<T extends object>(type: new () => T, raw: unknown, where: string): Parsed<T> {
+  if (raw === null || typeof raw !== 'object' || Array.isArray(raw)) {
+    throw new MillraceError('INVALID_OPTIONS', `${where}: the options must be an object.`);
+  }
+  const given = Object.entries(raw).filter(([, value]) => value !== undefined);
+  const known = propertiesOf(type);
+  const problems = given.filter(([name]) => !known.includes(name)).map(([name]) => unknownName('option', name, known));
+  const options = new type();
+  for (const [name, value] of given) if (known.includes(name)) Reflect.set(options, name, value);
+  problems.push(...problemsOf(validateSync(options, { forbidUnknownValues: false })));
+  if (problems.length > 0) throw new MillraceError('INVALID_OPTIONS', `${where} is not configured well.`, { problems });
+  return options as Parsed<T>;
+}
+
+/** The names of the properties that carry a rule. */
+export function propertiesOf(type: new () => object): string[] {
+  const metadata = getMetadataStorage().getTargetValidationMetadatas(type, '', false, false);
+  return [...new Set(metadata.map(({ propertyName }) => propertyName))];
+}

@@ -1,0 +1,30 @@
+import { MillraceError } from '../errors.js';
+import { quote } from '../names.js';
+
+export const MAX_HEADERS = 64;
+export const MAX_HEADER_BYTES = 8 * 1024;
+
+const HEADER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+/**
+ * Headers on their way out: at most 64, names of `A-Z a-z 0-9 . _ -`, values strings of at most 8 KiB on one line.
+ *
+ * @throws MillraceError INVALID_HEADERS with every problem
+ */
+export function assertHeaders(headers: unknown, where: string): asserts headers is Record<string, string> {
+  if (headers === null || typeof headers !== 'object' || Array.isArray(headers)) {
+    throw new MillraceError('INVALID_HEADERS', `${where}: headers must be an object of strings.`);
+  }
+  const entries = Object.entries(headers);
+  const problems = entries.flatMap(([name, value]) => problemOf(name, value));
+  if (entries.length > MAX_HEADERS) problems.unshift(`there are ${entries.length} headers, more than ${MAX_HEADERS}`);
+  if (problems.length > 0) throw new MillraceError('INVALID_HEADERS', `${where}: the headers are not valid.`, { problems: problems.slice(0, 20) });
+}
+
+function problemOf(name: string, value: unknown): string[] {
+  if (!HEADER_NAME.test(name)) return [`${quote(name)} is not allowed as the name of a header`];
+  if (typeof value !== 'string') return [`header ${name} must be a string`];
+  if (Buffer.byteLength(value) > MAX_HEADER_BYTES) return [`header ${name} is longer than ${MAX_HEADER_BYTES} bytes`];
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  return /[\u0000-\u0008\u000a-\u001f\u007f]/.test(value) ? [`header ${name} holds a control character`] : [];
+}
