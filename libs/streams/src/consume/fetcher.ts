@@ -1,0 +1,143 @@
+import { emit, errorRecord, Loop } from '@millrace/core';
+import { BLOCK_MS, type RedisConnection, redisFailure } from '@millrace/redis';
+import type { TopicLog } from '../log/topic-log.js';
+import type { Reclaimer } from '../redeliver/reclaimer.js';
+import type { Dispatcher } from './dispatcher.js';
+import type { GroupPartition, GroupStream } from './group-partition.js';
+import type { Intake } from './intake.js';
+
+const READY_WAIT_MS = 1_000;
+const UNBLOCK_EVERY_MS = 50;
+
+export interface FetcherParts {
+  readonly reader: RedisConnection;
+  readonly control: RedisConnection;
+  readonly member: string;
+  readonly partitions: readonly GroupPartition[];
+  readonly log: TopicLog;
+  readonly dispatcher: Dispatcher;
+  readonly reclaimer: Reclaimer;
+  readonly intake: Intake;
+}
+
+/** `[[stream, [[id, [field, value, ...]], ...]], ...]`, or null when nothing came. */
+type ReadReply = [string, [string, string[]][]][] | null;
+
+/**
+ * Reads messages, as many as there are free slots: first what must be reclaimed, then what is new. Any failure of a read
+ * leaves open whether Redis gave us something, so the next round looks for that first.
+ */
+export class Fetcher {
+  readonly #parts: FetcherParts;
+  readonly #streams: readonly GroupStream[];
+  readonly #byKey: ReadonlyMap<string, GroupStream>;
+  readonly #loop: Loop;
+  #clientId: string | null = null;
+  #reading = false;
+  #turn = 0;
+  #problem: string | null = null;
+
+  constructor(parts: FetcherParts) {
+    this.#parts = parts;
+    this.#streams = parts.partitions.flatMap(({ streams }) => streams);
+    this.#byKey = new Map(this.#streams.map((stream) => [stream.key, stream]));
+    this.#loop = new Loop({ name: 'fetch', round: (signal) => this.#round(signal), onError: (error, failures) => this.#failed(error, failures) });
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  /** Resolves when no read is under way any more and everything that came is taken in. */
+  async stop(): Promise<void> {
+    const stopped = this.#loop.stop();
+    const unblocking = setInterval(() => void this.#unblock(), UNBLOCK_EVERY_MS);
+    await this.#unblock();
+    await stopped;
+    clearInterval(unblocking);
+  }
+
+  /** Why nothing is read, or null while all is well. */
+  problem(): string | null {
+    return this.#problem;
+  }
+
+  async #round(signal: AbortSignal): Promise<number> {
+    const { dispatcher, reader, reclaimer } = this.#parts;
+    await dispatcher.whenFree(signal);
+    if (signal.aborted) return 0;
+    if (!(await reader.whenReady(READY_WAIT_MS, signal))) {
+      if (!signal.aborted) this.#lostSight('there is no connection to Redis');
+      return 0;
+    }
+    if (reclaimer.isDue) await reclaimer.sweep();
+    if (dispatcher.freeSlots > 0 && !signal.aborted) await this.#fetch(dispatcher.freeSlots);
+    this.#problem = null;
+    return 0;
+  }
+
+  /** COUNT is per stream: with fewer free slots than streams, each is asked in turn, and waiting for all comes last. */
+  async #fetch(free: number): Promise<void> {
+    const all = this.#streams;
+    if (free >= all.length) return void (await this.#read(all, Math.floor(free / all.length), true));
+    let left = free;
+    for (let asked = 0; asked < all.length && left > 0; asked += 1) {
+      this.#turn = (this.#turn + 1) % all.length;
+      left -= await this.#read([all[this.#turn]!], left, false);
+    }
+    if (left === free) await this.#read(all, 1, true);
+  }
+
+  async #read(streams: readonly GroupStream[], count: number, wait: boolean): Promise<number> {
+    const { reader, member, partitions } = this.#parts;
+    this.#clientId ??= String(await reader.call('CLIENT', 'ID'));
+    const block = wait ? ['BLOCK', Math.min(BLOCK_MS, this.#parts.reclaimer.intervalMs)] : [];
+    const ids = streams.map(() => '>');
+    this.#reading = wait;
+    try {
+      const head = ['GROUP', partitions[0]!.group, member, 'COUNT', count, ...block, 'STREAMS'];
+      return await this.#take((await reader.call('XREADGROUP', ...head, ...streams.map(({ key }) => key), ...ids)) as ReadReply);
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  async #take(reply: ReadReply): Promise<number> {
+    let count = 0;
+    for (const [key, entries] of reply ?? []) {
+      count += entries.length;
+      await this.#parts.intake.take(this.#byKey.get(key)!, entries.map(([id, fields]) => ({ id, deliveryCount: 1, fields })));
+    }
+    return count;
+  }
+
+  #failed(error: Error, failures: number): void {
+    const { topic, group } = this.#parts.partitions[0]!;
+    this.#clientId = null;
+    this.#lostSight(error.message);
+    emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });
+    if (redisFailure(error, 'fetch').kind === 'state-lost') void this.#recover();
+  }
+
+  #lostSight(why: string): void {
+    this.#problem = why;
+    this.#parts.reclaimer.makeDue();
+  }
+
+  async #recover(): Promise<void> {
+    const { partitions, log } = this.#parts;
+    const made = await Promise.allSettled(partitions.map((partition) => log.recover(partition, partition.group)));
+    for (const result of made) if (result.status === 'rejected') this.#problem = (result.reason as Error).message;
+  }
+
+  /** Ends a blocking read without losing what it may bring: closing the connection could lose it. */
+  async #unblock(): Promise<void> {
+    if (!this.#reading || this.#clientId === null) return;
+    try {
+      await this.#parts.control.call('CLIENT', 'UNBLOCK', this.#clientId);
+    } catch (error) {
+      // Without the permission, or without Redis, the read ends by itself when its time is up.
+      this.#problem = redisFailure(error, 'CLIENT UNBLOCK').message;
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import { type GroupKeys, groupKeys, type PartitionKeys, partitionKeys } from '../keys.js';
+
+/** One of the two streams that a group reads in a partition. */
+export interface GroupStream {
+  readonly kind: 'log' | 'retry';
+  readonly key: string;
+  readonly partition: GroupPartition;
+}
+
+/** What a group has in one partition: its place, its keys, its two streams. */
+export interface GroupPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly group: string;
+  readonly keys: PartitionKeys;
+  readonly groupKeys: GroupKeys;
+  readonly streams: readonly [log: GroupStream, retry: GroupStream];
+}
+
+export function groupPartition(prefix: string, place: { topic: string; partition: number }, group: string): GroupPartition {
+  const keys = partitionKeys(prefix, place.topic, place.partition);
+  const own = groupKeys(prefix, place, group);
+  const streams: GroupStream[] = [];
+  const result: GroupPartition = { ...place, group, keys, groupKeys: own, streams: streams as unknown as GroupPartition['streams'] };
+  streams.push({ kind: 'log', key: keys.log, partition: result }, { kind: 'retry', key: own.retryLog, partition: result });
+  return result;
+}

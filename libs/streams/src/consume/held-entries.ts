@@ -1,0 +1,37 @@
+import type { GroupPartition, GroupStream } from './group-partition.js';
+import type { HeldEntry } from './held-entry.js';
+
+/** Everything that this member holds for one subscription, from the read that brought it until it is settled. */
+export class HeldEntries {
+  readonly #messages = new Map<HeldEntry, number>();
+
+  /** @param messages how many of the entry's messages are to be settled by us */
+  add(entry: HeldEntry, messages: number): void {
+    this.#messages.set(entry, messages);
+  }
+
+  /** One message of the entry is settled; the entry is let go of with its last. */
+  settled(entry: HeldEntry): void {
+    const left = (this.#messages.get(entry) ?? 0) - 1;
+    if (left > 0) this.#messages.set(entry, left);
+    else this.#messages.delete(entry);
+  }
+
+  /** The entry belongs to another member by now: its handlers are told, and nothing of it is renewed any more. */
+  lost(entry: HeldEntry): void {
+    if (this.#messages.delete(entry)) entry.giveUp('the lease of this message was lost to another member');
+  }
+
+  /** Tells every handler that is still running to stop. */
+  giveUpAll(reason: string): void {
+    for (const entry of this.#messages.keys()) entry.giveUp(reason);
+  }
+
+  in(partition: GroupPartition): HeldEntry[] {
+    return [...this.#messages.keys()].filter((entry) => entry.stream.partition === partition);
+  }
+
+  idsIn(stream: GroupStream): string[] {
+    return [...this.#messages.keys()].filter((entry) => entry.stream === stream).map((entry) => entry.id);
+  }
+}

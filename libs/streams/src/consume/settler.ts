@@ -1,0 +1,131 @@
+import { emit, errorRecord } from '@millrace/core';
+import { loadScript, type RedisConnection, redisFailure } from '@millrace/redis';
+import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
+import type { GroupStream } from './group-partition.js';
+import type { HeldEntries } from './held-entries.js';
+import type { Settlement } from './settlement.js';
+import type { Work } from './work.js';
+
+const settle = loadScript('../scripts/settle.lua', import.meta.url);
+
+const MAX_BATCH = 128;
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 1_000;
+
+interface Item {
+  readonly work: Work;
+  readonly settlement: Settlement;
+  readonly done: () => void;
+}
+
+export interface SettlerParts {
+  readonly redis: RedisConnection;
+  readonly prefix: string;
+  readonly member: string;
+  readonly held: HeldEntries;
+}
+
+/**
+ * Writes outcomes to Redis, gathered per stream and tick. A settlement is tried until Redis takes or refuses it, or until
+ * the message is known to belong to another member.
+ */
+export class Settler {
+  readonly #parts: SettlerParts;
+  readonly #waiting = new Map<GroupStream, Item[]>();
+  #abandoned = false;
+
+  constructor(parts: SettlerParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves when the message is settled, or can no longer be settled by this member. */
+  settle(work: Work, settlement: Settlement): Promise<void> {
+    return new Promise((done) => {
+      const { stream } = work.entry;
+      const items = this.#waiting.get(stream);
+      if (items) items.push({ work, settlement, done });
+      else {
+        this.#waiting.set(stream, [{ work, settlement, done }]);
+        setImmediate(() => this.#flush(stream));
+      }
+    });
+  }
+
+  /** Stops trying: what is not settled by now is left to those who reclaim it. */
+  abandon(): void {
+    this.#abandoned = true;
+  }
+
+  #flush(stream: GroupStream): void {
+    const items = this.#waiting.get(stream) ?? [];
+    this.#waiting.delete(stream);
+    for (let start = 0; start < items.length; start += MAX_BATCH) void this.#store(stream, items.slice(start, start + MAX_BATCH));
+  }
+
+  /** Never rejects: a failure is told and tried again. */
+  async #store(stream: GroupStream, items: readonly Item[]): Promise<void> {
+    let open = items;
+    let repeated = false;
+    for (let pauseMs = FIRST_PAUSE_MS; open.length > 0; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      try {
+        this.#finish(open, await this.#send(stream, open, repeated));
+        return;
+      } catch (thrown) {
+        const failure = redisFailure(thrown, 'settle');
+        repeated ||= failure.kind === 'indeterminate';
+        emit('loop-failed', { ...placeOf(stream), loop: 'settle', error: errorRecord(failure), failures: 1 });
+        await this.#parts.redis.whenReady(pauseMs);
+        await pause(pauseMs);
+        open = this.#stillHeld(open);
+      }
+    }
+  }
+
+  async #send(stream: GroupStream, items: readonly Item[], repeated: boolean): Promise<string> {
+    const { groupKeys, group } = stream.partition;
+    const pages = new Map<string, number>();
+    const args = items.flatMap((item) => this.#arguments(item, pages));
+    const keys = [stream.key, groupKeys.stats, groupKeys.due, groupKeys.dead, groupKeys.retryLog, ...pages.keys()];
+    const head = [group, this.#parts.member, stream.kind, SETTLED_PAGE_OFFSETS, repeated ? '1' : '0'];
+    return String(await this.#parts.redis.run(settle, keys, [...head, ...args]));
+  }
+
+  #arguments({ work, settlement }: Item, pages: Map<string, number>): (string | number)[] {
+    const { entry, offset } = work;
+    const page = settledKey(this.#parts.prefix, entry.stream.partition, Math.max(0, offset));
+    const index = pages.get(page) ?? pages.size + 1;
+    pages.set(page, index);
+    return [entry.id, entry.deliveryCount, entry.base, entry.size, offset, index, ...settlement];
+  }
+
+  #finish(items: readonly Item[], reply: string): void {
+    items.forEach(({ work, done }, index) => {
+      if (reply[index] === 'S') this.#parts.held.settled(work.entry);
+      else this.#refused(work);
+      done();
+    });
+  }
+
+  #refused(work: Work): void {
+    this.#parts.held.lost(work.entry);
+    const messageId = work.message instanceof Error ? '' : work.message.id;
+    emit('fenced', { ...placeOf(work.entry.stream), messageId });
+  }
+
+  /** Lets go of what others have taken over meanwhile: their settlement counts, ours would be refused. */
+  #stillHeld(items: readonly Item[]): readonly Item[] {
+    const isOpen = (item: Item): boolean => !this.#abandoned && !item.work.entry.signal.aborted;
+    for (const item of items) if (!isOpen(item)) item.done();
+    return items.filter(isOpen);
+  }
+}
+
+function placeOf({ partition }: GroupStream): { topic: string; partition: number; group: string } {
+  return { topic: partition.topic, partition: partition.partition, group: partition.group };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}

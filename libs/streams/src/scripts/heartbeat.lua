@@ -1,0 +1,25 @@
+#!lua flags=allow-oom
+-- Says that a member lives and renews the lease of all that it holds in one partition.
+--
+-- KEYS  1 members  2 log  3 retry log
+-- ARGV  1 group  2 member  then for each entry held: '2' (log) or '3' (retry log), entry id, delivery count
+-- returns one letter an entry: H still held, L lost to another member or gone
+--
+-- Guarantees: an entry that another member took over is not taken back (an unguarded XCLAIM would); the delivery count
+-- stays as it is.
+local group, member = ARGV[1], ARGV[2]
+local time = redis.call('TIME')
+redis.call('ZADD', KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000), member)
+
+local replies = {}
+for i = 3, #ARGV, 3 do
+  local stream, entry = KEYS[tonumber(ARGV[i])], ARGV[i + 1]
+  local pending = redis.call('XPENDING', stream, group, entry, entry, 1)[1]
+  if pending and pending[2] == member and pending[4] == tonumber(ARGV[i + 2]) then
+    redis.call('XCLAIM', stream, group, member, 0, entry, 'JUSTID')
+    replies[#replies + 1] = 'H'
+  else
+    replies[#replies + 1] = 'L'
+  end
+end
+return table.concat(replies)

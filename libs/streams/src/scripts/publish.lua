@@ -1,0 +1,87 @@
+#!lua
+-- Stores one batch of one producer in a partition, once.
+--
+-- KEYS  1 log  2 meta  3 producer  4, 5 idempotency keys of alternating windows
+-- ARGV  1 sequence  2 idempotency window, ms  3 messages an entry at the most  4 offsets a page of the settled bitmap
+--       then for each message: idempotency key or '', digest of the payload, message id, envelope
+-- returns one line a message: '+<offset>' stored, '=<offset> <id>' known already, '!<offset> <id>' known with another
+--         payload; or 'UNDECLARED' when the partition is not there, or 'STALE' when a later batch of the producer is.
+--
+-- Guarantees: a batch that is sent again is answered from the stored reply and stores nothing; offsets are dense; an
+-- idempotency key is remembered for one window at least and two at most, by Redis's clock.
+local log, meta, producer = KEYS[1], KEYS[2], KEYS[3]
+local sequence, window, perEntry, page = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local FIRST, FIELDS = 5, 4
+local PRODUCER_TTL_MS = 3600000
+
+local last = redis.call('HMGET', producer, 'sequence', 'reply')
+if last[1] then
+  if tonumber(last[1]) == sequence then return last[2] end
+  if tonumber(last[1]) > sequence then return 'STALE' end
+end
+local next = tonumber(redis.call('HGET', meta, 'next') or nil)
+if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
+
+-- The field '' of a bucket, which no idempotency key can be, says which window it belongs to.
+local function buckets()
+  local time = redis.call('TIME')
+  local number = math.floor((time[1] * 1000 + math.floor(time[2] / 1000)) / window)
+  local current, previous = KEYS[4 + number % 2], KEYS[4 + (number + 1) % 2]
+  if tonumber(redis.call('HGET', current, '') or -1) ~= number then
+    redis.call('UNLINK', current)
+    redis.call('HSET', current, '', number)
+    redis.call('PEXPIRE', current, window * 2)
+  end
+  if tonumber(redis.call('HGET', previous, '') or -1) ~= number - 1 then previous = nil end
+  return current, previous
+end
+
+local keys = {}
+for i = FIRST, #ARGV, FIELDS do
+  if ARGV[i] ~= '' then keys[#keys + 1] = ARGV[i] end
+end
+
+local known, current = {}, nil
+if #keys > 0 then
+  local previous
+  current, previous = buckets()
+  for _, bucket in ipairs({ current, previous }) do
+    local found = redis.call('HMGET', bucket, unpack(keys))
+    for i, key in ipairs(keys) do known[key] = known[key] or found[i] end
+  end
+end
+
+local replies, texts, fresh, base = {}, {}, {}, next
+local function flush()
+  if #texts > 0 then
+    redis.call('XADD', log, 'NOMKSTREAM', '*', 'o', base, 'n', #texts, 'm', '[' .. table.concat(texts, ',\n') .. ']')
+  end
+  texts, base = {}, next
+end
+
+for i = FIRST, #ARGV, FIELDS do
+  local key, digest, id = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local seen = key ~= '' and known[key]
+  if seen then
+    local seenDigest, rest = string.match(seen, '^(%S+) (.*)$')
+    replies[#replies + 1] = (seenDigest == digest and '=' or '!') .. rest
+  else
+    if key ~= '' then
+      known[key] = digest .. ' ' .. next .. ' ' .. id
+      fresh[#fresh + 1] = key
+      fresh[#fresh + 1] = known[key]
+    end
+    replies[#replies + 1] = '+' .. next
+    texts[#texts + 1] = ARGV[i + 3]
+    next = next + 1
+    if #texts >= perEntry or next % page == 0 then flush() end
+  end
+end
+flush()
+
+redis.call('HSET', meta, 'next', next)
+if #fresh > 0 then redis.call('HSET', current, unpack(fresh)) end
+local reply = table.concat(replies, '\n')
+redis.call('HSET', producer, 'sequence', sequence, 'reply', reply)
+redis.call('PEXPIRE', producer, PRODUCER_TTL_MS)
+return reply

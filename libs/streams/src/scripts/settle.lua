@@ -1,0 +1,92 @@
+#!lua flags=allow-oom
+-- Settles messages that one member holds, all from one stream of one group: the log or its retry log.
+--
+-- KEYS  1 the stream  2 stats  3 due  4 dead letters  5 retry log  6... pages of the settled bitmap
+-- ARGV  1 group  2 member  3 'log' or 'retry'  4 offsets a page  5 '1' when this call is a repetition
+--       then for each message: entry id, delivery count, base offset of the entry, messages in it, offset, which page
+--       (1 for KEYS 6), outcome, and two values; offset -1 for an entry that is no message of ours:
+--         ack     'handled' | 'deduplicated' | 'discarded', ''
+--         retry   delay in ms, what to put into the retry log
+--         dead    envelope, JSON of the reason
+--         release what to put into the retry log, ''
+-- returns one letter a message: S settled (now, or before by this member), F refused: it belongs to someone else
+--
+-- Guarantees: only the holder settles, by (member, delivery count); a message is settled once; what is added (retry,
+-- dead letter) is added before the holding ends; Redis being full does not keep a member from settling.
+local stream, stats, due, dead, retryLog = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local group, member, fromRetry, page, repeated = ARGV[1], ARGV[2], ARGV[3] == 'retry', tonumber(ARGV[4]), ARGV[5] == '1'
+local FIRST, FIELDS = 6, 9
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local holding = {}
+local function holds(entry, count)
+  if holding[entry] == nil then
+    local pending = redis.call('XPENDING', stream, group, entry, entry, 1)[1]
+    holding[entry] = pending ~= nil and pending[2] == member and pending[4] == tonumber(count)
+  end
+  return holding[entry]
+end
+
+local function settledBefore(entry, bitmap, bit)
+  if fromRetry or bit < 0 then return #redis.call('XRANGE', stream, entry, entry) == 0 end
+  return redis.call('GETBIT', bitmap, bit) == 1
+end
+
+local function count(name)
+  redis.call('HINCRBY', stats, name, 1)
+end
+
+-- Only what has an offset counts as settled: the lag is the offsets that are not.
+local apply = {
+  ack = function(how, _, offset)
+    if offset >= 0 then count('settled') end
+    count('handled')
+    if how ~= 'handled' then count(how) end
+  end,
+  retry = function(delay, body)
+    redis.call('ZADD', due, now + tonumber(delay), body)
+    count('retried')
+  end,
+  dead = function(envelope, reason, offset)
+    redis.call('XADD', dead, '*', 'm', envelope, 'e', reason)
+    if offset >= 0 then count('settled') end
+    count('deadLettered')
+  end,
+  release = function(body)
+    redis.call('XADD', retryLog, '*', 'r', body)
+  end,
+}
+
+local function finish(entry, base, size, bitmap)
+  if fromRetry then
+    redis.call('XACK', stream, group, entry)
+    redis.call('XDEL', stream, entry)
+    return
+  end
+  -- The loop does not run for an entry that is not ours: its base is -1, its end -2.
+  for offset = base, base < 0 and -2 or base + size - 1 do
+    if redis.call('GETBIT', bitmap, offset % page) == 0 then return end
+  end
+  redis.call('XACK', stream, group, entry)
+end
+
+local replies = {}
+for i = FIRST, #ARGV, FIELDS do
+  local entry, offset, bitmap = ARGV[i], tonumber(ARGV[i + 4]), KEYS[5 + tonumber(ARGV[i + 5])]
+  local bit = offset < 0 and -1 or offset % page
+  if holds(entry, ARGV[i + 1]) then
+    if fromRetry or bit < 0 or redis.call('SETBIT', bitmap, bit, 1) == 0 then
+      apply[ARGV[i + 6]](ARGV[i + 7], ARGV[i + 8], offset)
+    end
+    finish(entry, tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), bitmap)
+    replies[#replies + 1] = 'S'
+  elseif repeated and settledBefore(entry, bitmap, bit) then
+    replies[#replies + 1] = 'S'
+  else
+    count('fenced')
+    replies[#replies + 1] = 'F'
+  end
+end
+return table.concat(replies)
