@@ -1,0 +1,5 @@
+export * from './deadline.js';
+export * from './free-port.js';
+export * from './ladder.js';
+export * from './local-server.js';
+export * from './server-binaries.js';

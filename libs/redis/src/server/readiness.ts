@@ -1,0 +1,46 @@
+import { MillraceError } from '@millrace/core';
+import { Redis } from 'ioredis';
+import { withDeadline } from './deadline.js';
+import type { GuardedProcess } from './guarded-process.js';
+
+const POLL_MS = 5;
+
+/** What a server said about itself once it was ready. */
+export interface ReadyServer {
+  readonly version: string;
+  /** Its working folder: tells it from another server that happens to listen on the same port. */
+  readonly folder: string;
+}
+
+/**
+ * Resolves when the server on this port answers and has loaded its data.
+ *
+ * @throws MillraceError REDIS_FAILED, with the end of the server's log, when it ends before or is not ready in time
+ */
+export async function untilReady(port: number, server: GuardedProcess, timeoutMs: number): Promise<ReadyServer> {
+  const redis = new Redis({
+    host: '127.0.0.1', port, protocol: 2, disableClientInfo: true,
+    lazyConnect: true, connectTimeout: timeoutMs, maxRetriesPerRequest: null, retryStrategy: () => POLL_MS,
+  });
+  let lastError = 'no answer';
+  redis.on('error', (error: Error) => (lastError = error.message));
+  const late = (): Error => new Error(`did not answer on port ${port} within ${timeoutMs / 1000} s (${lastError})`);
+  const gone = server.ended.then((how) => Promise.reject(new Error(how)));
+  try {
+    return await withDeadline(Promise.race([describe(redis), gone]), timeoutMs, late);
+  } catch (error) {
+    throw new MillraceError('REDIS_FAILED', await failure(server, error));
+  } finally {
+    redis.disconnect();
+  }
+}
+
+async function describe(redis: Redis): Promise<ReadyServer> {
+  const [info, config] = await Promise.all([redis.info('server'), redis.config('GET', 'dir')]);
+  return { version: /^redis_version:(\S+)/m.exec(info)?.[1] ?? '0.0.0', folder: config[1] ?? '' };
+}
+
+async function failure(server: GuardedProcess, error: unknown): Promise<string> {
+  const log = await server.log();
+  return `The server ${error instanceof Error ? error.message : String(error)}. ${log ? `Its log ends with:\n${log}` : 'It wrote no log.'}`;
+}

@@ -1,0 +1,7 @@
+export { freePort } from '@millrace/redis';
+export * from './processes.js';
+export * from './tcp-proxy.js';
+export * from './test-redis.js';
+export * from './typescript-child.js';
+export * from './unique-name.js';
+export * from './wait-for.js';

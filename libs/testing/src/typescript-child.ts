@@ -1,0 +1,50 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const LOADER = new URL('../loader/register.mjs', import.meta.url).href;
+
+/**
+ * A TypeScript file running in a Node process of its own, to be watched, signalled and killed by a test. It ends with the
+ * test's process at the latest; its standard input is not for use.
+ */
+export class TypeScriptChild {
+  readonly process: ChildProcessWithoutNullStreams;
+  /** Resolves when the process has ended and its output is complete. */
+  readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  readonly #lines: AsyncIterator<string, undefined>;
+  #errors = '';
+
+  /**
+   * @param file of the sources: `new URL('./fixtures/parent.ts', import.meta.url)`
+   * @param options arguments, and environment variables beside those of this process
+   */
+  constructor(file: URL, options: { args?: readonly string[]; env?: NodeJS.ProcessEnv } = {}) {
+    const args = ['--import', 'reflect-metadata', '--import', LOADER, fileURLToPath(file), ...(options.args ?? [])];
+    this.process = spawn(process.execPath, args, { env: { ...process.env, MILLRACE_TEST_CHILD: '1', ...options.env } });
+    this.ended = new Promise((resolve, reject) => {
+      this.process.once('error', reject);
+      this.process.once('close', (code, signal) => resolve({ code, signal }));
+    });
+    this.#lines = createInterface({ input: this.process.stdout })[Symbol.asyncIterator]();
+    this.process.stderr.on('data', (chunk: Buffer) => (this.#errors += chunk.toString()));
+  }
+
+  /**
+   * The next line that it writes to its standard output.
+   *
+   * @throws Error, with what it wrote to its standard error, when it ends before
+   */
+  async line(): Promise<string> {
+    const next: IteratorResult<string, undefined> = await this.#lines.next();
+    if (!next.done) return next.value;
+    const { code, signal } = await this.ended;
+    throw new Error(`The process ended (${signal ?? code}) before it wrote another line. ${this.#errors}`);
+  }
+
+  /** Sends the signal and resolves when the process has ended. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    this.process.kill(signal);
+    await this.ended;
+  }
+}
