@@ -1,3 +1,5 @@
+import { inspect, types } from 'node:util';
+
 /**
  * Every failure that Millrace reports carries one of these codes. The list is closed: dashboards, alerts and `catch`
  * blocks may switch over it.
@@ -86,21 +88,52 @@ export class IndefinitePublishError extends MillraceError {
   }
 }
 
+/** A stored payload does not fit its class. No attempt can mend that, unlike an INVALID_PAYLOAD of what a handler publishes. */
+export class UnreadablePayloadError extends MillraceError {
+  constructor(message: string, details: MillraceErrorDetails = {}) {
+    super('INVALID_PAYLOAD', message, details);
+    this.name = 'UnreadablePayloadError';
+  }
+}
+
 export function isMillraceError(error: unknown): error is MillraceError {
   return error instanceof MillraceError;
 }
 
-/** Any thrown value as an Error: handlers may throw strings, and `undefined`. */
+/** Any thrown value as an Error: handlers may throw strings, `undefined`, and what cannot even be looked at. */
 export function asError(thrown: unknown): Error {
-  if (thrown instanceof Error) return thrown;
+  if (isReadableError(thrown)) return thrown;
   return new Error(typeof thrown === 'string' ? thrown : `a value that is no Error was thrown: ${describe(thrown)}`);
 }
 
+/** What an error says; where it says nothing itself, as Node's do for a host with several addresses, what its parts say. */
+export function messageOf(error: Error): string {
+  if (error.message !== '') return error.message;
+  const { errors, code } = error as { errors?: unknown; code?: unknown };
+  const parts = Array.isArray(errors) ? errors.map((part: unknown) => asError(part).message) : [];
+  return [...new Set(parts)].join('; ') || (typeof code === 'string' ? code : error.name);
+}
+
+/** Errors of other realms, such as Node's own inside a test runner, are no instances of ours. */
+function isReadableError(thrown: unknown): thrown is Error {
+  try {
+    if (!(thrown instanceof Error || types.isNativeError(thrown))) return false;
+    return [thrown.name, thrown.message].every((text) => typeof text === 'string');
+  } catch {
+    // A proxy or a getter threw: what cannot be read tells us no more than any other value.
+    return false;
+  }
+}
+
+const MAX_DESCRIPTION = 500;
+const BRIEFLY = { depth: 1, maxArrayLength: 10, maxStringLength: 200, breakLength: Infinity, customInspect: false } as const;
+
 function describe(value: unknown): string {
   try {
-    return JSON.stringify(value) ?? String(value);
+    return inspect(value, BRIEFLY).slice(0, MAX_DESCRIPTION);
   } catch {
-    return Object.prototype.toString.call(value);
+    // Its own code ran while it was looked at, and threw.
+    return `a value of type ${typeof value} that cannot be shown`;
   }
 }
 

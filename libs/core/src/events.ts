@@ -1,4 +1,4 @@
-import { channel } from 'node:diagnostics_channel';
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ErrorRecord } from './delivery/outcome.js';
 
 /** Where in the platform something happened. */
@@ -45,8 +45,7 @@ export function emit<Name extends EventName>(name: Name, event: EventMap[Name]):
 
 /** @returns a function that stops listening */
 export function listen<Name extends EventName>(name: Name, listener: (event: EventMap[Name]) => void): () => void {
-  const target = channel(`millrace:${name}`);
   const handler = (event: unknown): void => listener(event as EventMap[Name]);
-  target.subscribe(handler);
-  return () => target.unsubscribe(handler);
+  subscribe(`millrace:${name}`, handler);
+  return () => unsubscribe(`millrace:${name}`, handler);
 }

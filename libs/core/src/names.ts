@@ -22,8 +22,18 @@ export function assertName(kind: NameKind, value: unknown): asserts value is str
   );
 }
 
-/** A value as it may stand in an error or a log line: bounded, with control characters escaped. */
+const MAX_QUOTED = 160;
+
+/** A value as it may stand in an error or a log line: bounded, with everything escaped that is not seen or steers a terminal. */
 export function quote(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : `a value of type ${value === null ? 'null' : typeof value}`;
-  return text.length > 160 ? `${text.slice(0, 157)}...` : text;
+  if (typeof value !== 'string') return `a value of type ${value === null ? 'null' : typeof value}`;
+  const text = escapeUnseen(JSON.stringify(value.slice(0, MAX_QUOTED)));
+  return text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED - 3)}...` : text;
+}
+
+/** Control characters, line separators, and what is invisible or turns the direction of text, as `\u202e`. */
+export function escapeUnseen(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (unseen) =>
+    unseen.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  );
 }

@@ -1,10 +1,10 @@
 import 'reflect-metadata';
-import { IsInt, IsObject, IsOptional, Max, Min } from 'class-validator';
+import { IsInt, IsOptional, Max, Min } from 'class-validator';
 import { type Backoff, exponential } from '../delivery/backoff.js';
 import { MillraceError } from '../errors.js';
 import { assertName } from '../names.js';
 import { parseOptions } from '../options/parse-options.js';
-import { IsName } from '../options/rules.js';
+import { IsBackoff, IsName } from '../options/rules.js';
 import type { PayloadClass } from './topic.js';
 
 /** What `@Job` takes after the name. */
@@ -18,7 +18,7 @@ export class JobOptions {
   attempts?: number = 5;
 
   /** Default `exponential('1s', { max: '5m' })`. */
-  @IsOptional() @IsObject()
+  @IsOptional() @IsBackoff()
   backoff?: Backoff = exponential('1s', { max: '5m' });
 }
 

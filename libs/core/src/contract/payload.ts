@@ -1,76 +1,109 @@
-import { instanceToPlain, plainToInstance } from 'class-transformer';
-import { validate, type ValidationError } from 'class-validator';
-import { MillraceError } from '../errors.js';
-import { problemsOf } from '../options/problems.js';
+import { asError, isMillraceError, MillraceError, type MillraceErrorDetails, UnreadablePayloadError } from '../errors.js';
+import { instantiate } from './instantiate.js';
+import { assertMadeAgain, type PayloadText, payloadText } from './payload-text.js';
+import { isReserved, putBack, type ReservedProperty, setAside } from './reserved-names.js';
+import { isData, MAX_PAYLOAD_DEPTH } from './survey.js';
 import type { PayloadClass } from './topic.js';
+import { problemsIn } from './validation.js';
 
-/** The largest payload, in bytes of UTF-8 JSON. */
-export const MAX_PAYLOAD_BYTES = 1024 * 1024;
-/** How deep objects and arrays may nest in a payload. */
-export const MAX_PAYLOAD_DEPTH = 64;
+export { MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH } from './survey.js';
+
+const MAX_PROBLEMS = 50;
 
 /**
- * Checks a payload on its way out and makes it JSON text. Plain objects are accepted where the class is expected.
+ * Checks a payload on its way out and makes it JSON text. A plain object is taken for an instance of the class. What is
+ * delivered equals what was published, and what cannot is refused:
+ * - JSON values, arrays, plain objects and instances of classes travel by their own enumerable properties. One that is
+ *   undefined is left out; -0 becomes 0.
+ * - What JSON has no word for (a bigint, a Map), and what says itself what it is in JSON (a Date, any object with `toJSON`),
+ *   is published only when the class makes the same kind of value of it again, by `@Type` or `@Transform`.
+ * - A class with `@Expose`, `@Exclude` or `@Transform` goes through class-transformer in both directions.
+ * - It is validated as its subscribers will see it.
+ *
+ * `JSON.stringify(JSON.parse(text))` gives the same text again.
  *
  * @param where what the caller called, for the error: `publish(OrderPlaced)`
  * @throws MillraceError INVALID_PAYLOAD, UNSERIALIZABLE_PAYLOAD, PAYLOAD_TOO_LARGE
  */
 export async function encodePayload<T extends object>(type: PayloadClass<T>, payload: T, where: string): Promise<string> {
-  const plain = toPlain(payload, where);
-  await decodePayload(type, plain, where);
-  const text = stringify(plain, where);
-  const bytes = Buffer.byteLength(text);
-  if (bytes <= MAX_PAYLOAD_BYTES) return text;
-  throw new MillraceError(
-    'PAYLOAD_TOO_LARGE',
-    `${where}: the payload has ${bytes} bytes as JSON, more than the ${MAX_PAYLOAD_BYTES} that are allowed. Nothing was stored. ` +
-      'Store the large part elsewhere and send a reference to it.',
-  );
+  const text = textOf(type, payload, where);
+  const read = await readInstance(type, JSON.parse(text.json));
+  if ('fault' in read) throw new MillraceError('INVALID_PAYLOAD', `${where}: ${read.fault}`, read.details);
+  assertMadeAgain(text, read.instance, where);
+  return text.json;
 }
 
 /**
  * Makes parsed JSON an instance of the payload's class and validates it. Properties that the class does not declare are
- * kept: a newer publisher may send more than this consumer knows.
+ * kept: a newer publisher may send more than this consumer knows. `plain` stays as it is; the instance may share parts of it.
  *
- * @throws MillraceError INVALID_PAYLOAD with every problem
+ * @throws UnreadablePayloadError (INVALID_PAYLOAD) with the first 50 problems
  */
 export async function decodePayload<T extends object>(type: PayloadClass<T>, plain: unknown, where: string): Promise<T> {
-  if (plain === null || typeof plain !== 'object' || Array.isArray(plain)) {
-    throw new MillraceError('INVALID_PAYLOAD', `${where}: the payload must be an object of ${type.name}.`);
+  const read = await readInstance(type, plain);
+  if ('fault' in read) throw new UnreadablePayloadError(`${where}: ${read.fault}`, read.details);
+  return read.instance as T;
+}
+
+function textOf(type: PayloadClass, payload: unknown, where: string): PayloadText {
+  if (payload === undefined || !['object', 'string', 'number', 'boolean'].includes(typeof payload)) {
+    throw new MillraceError('UNSERIALIZABLE_PAYLOAD', `${where}: the payload is of type ${typeof payload}, which JSON does not have.`);
   }
-  const instance = plainToInstance(type, plain);
-  const errors: ValidationError[] = await validate(instance, { forbidUnknownValues: false });
-  if (errors.length === 0) return instance;
-  throw new MillraceError('INVALID_PAYLOAD', `${where}: the payload is no valid ${type.name}.`, { problems: problemsOf(errors) });
-}
-
-function toPlain(payload: unknown, where: string): unknown {
-  assertPlainJson(payload, where, 0);
-  return instanceToPlain(payload);
-}
-
-function stringify(plain: unknown, where: string): string {
+  if (!isObject(payload)) throw new MillraceError('INVALID_PAYLOAD', `${where}: ${noObject(type)}`);
   try {
-    return JSON.stringify(plain);
-  } catch (cause) {
-    throw new MillraceError('UNSERIALIZABLE_PAYLOAD', `${where}: the payload cannot be written as JSON.`, { cause });
+    return payloadText(type, payload, where);
+  } catch (thrown) {
+    if (isMillraceError(thrown)) throw thrown;
+    const cause = asError(thrown);
+    throw new MillraceError('UNSERIALIZABLE_PAYLOAD', `${where}: the payload cannot be written as JSON: ${cause.message}`, { cause });
   }
 }
 
-/** Walks before anything recursive of ours or a library's does: a cycle or 20,000 levels would end in a RangeError. */
-function assertPlainJson(value: unknown, where: string, depth: number): void {
-  if (depth > MAX_PAYLOAD_DEPTH) {
-    throw new MillraceError(
-      'UNSERIALIZABLE_PAYLOAD',
-      `${where}: the payload nests deeper than ${MAX_PAYLOAD_DEPTH} levels, or refers to itself.`,
-    );
+function isObject(payload: unknown): payload is object {
+  if (payload === null || typeof payload !== 'object' || Array.isArray(payload)) return false;
+  return isData(payload) || typeof (payload as { toJSON?: unknown }).toJSON === 'function';
+}
+
+function noObject(type: PayloadClass): string {
+  return `the payload must be an object of ${type.name}.`;
+}
+
+type Read = { readonly instance: object } | { readonly fault: string; readonly details?: MillraceErrorDetails };
+
+async function readInstance(type: PayloadClass, plain: unknown): Promise<Read> {
+  if (plain === null || typeof plain !== 'object' || Array.isArray(plain)) return { fault: noObject(type) };
+  const look = lookAt(plain, MAX_PAYLOAD_DEPTH);
+  if (look === 'too deep') return { fault: `the payload nests deeper than ${MAX_PAYLOAD_DEPTH} levels.` };
+  const reserved: ReservedProperty[] = [];
+  const made = make(type, look === 'reserved names' ? (setAside(plain, reserved) as object) : plain);
+  if (made instanceof Error) return { fault: `the payload cannot be made an instance of ${type.name}: ${made.message}`, details: { cause: made } };
+  const problems = await problemsIn(made.instance);
+  const lost = putBack(made.instance, reserved).map(({ path, name }) => `${[...path, name].join('.')} has no place in the class`);
+  problems.push(...lost);
+  if (problems.length === 0) return made;
+  return { fault: `the payload is no valid ${type.name}.`, details: { problems: problems.slice(0, MAX_PROBLEMS) } };
+}
+
+/** The class's constructor and its transformations are code of the user: what they do not take is not valid. */
+function make(type: PayloadClass, plain: object): { instance: object } | Error {
+  try {
+    return { instance: instantiate(type, plain) };
+  } catch (thrown) {
+    return asError(thrown);
   }
-  if (typeof value === 'bigint' || typeof value === 'function' || typeof value === 'symbol') {
-    throw new MillraceError('UNSERIALIZABLE_PAYLOAD', `${where}: the payload holds a ${typeof value}, which JSON does not have.`);
+}
+
+type Look = 'plain' | 'reserved names' | 'too deep';
+
+/** Before anything recursive of a library's walks through it. */
+function lookAt(value: object, levels: number): Look {
+  if (levels === 0) return 'too deep';
+  let look: Look = 'plain';
+  for (const name of Object.keys(value)) {
+    const part: unknown = Reflect.get(value, name);
+    const inside = part !== null && typeof part === 'object' ? lookAt(part, levels - 1) : 'plain';
+    if (inside === 'too deep') return inside;
+    if (inside !== 'plain' || isReserved(name)) look = 'reserved names';
   }
-  if (typeof value === 'number' && !Number.isFinite(value)) {
-    throw new MillraceError('UNSERIALIZABLE_PAYLOAD', `${where}: the payload holds ${value}, which JSON does not have.`);
-  }
-  if (value === null || typeof value !== 'object' || value instanceof Date) return;
-  for (const item of Object.values(value)) assertPlainJson(item, where, depth + 1);
+  return look;
 }

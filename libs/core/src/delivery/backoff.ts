@@ -27,6 +27,12 @@ export function exponential(delay: Duration, options: BackoffOptions = {}): Back
   return { kind: 'exponential', delayMs: durationMs(delay), maxMs: durationMs(options.max ?? '1h'), jitter: options.jitter ?? true };
 }
 
+export function isBackoff(value: unknown): value is Backoff {
+  const { kind, delayMs, maxMs, jitter } = (value ?? {}) as Partial<Backoff>;
+  const areDelays = [delayMs, maxMs].every((ms) => Number.isSafeInteger(ms) && Number(ms) >= 0);
+  return (kind === 'fixed' || kind === 'exponential') && areDelays && typeof jitter === 'boolean';
+}
+
 /**
  * @param failures attempts that have failed, at least 1
  * @returns whole milliseconds

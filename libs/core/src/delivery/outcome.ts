@@ -1,4 +1,4 @@
-import type { Duration } from '../duration.js';
+import { type Duration, durationMs } from '../duration.js';
 
 /** An error as it is stored with a retry or a dead letter: plain data, bounded. */
 export interface ErrorRecord {
@@ -24,6 +24,10 @@ export type Outcome =
 
 /** Throw it to have the message delivered again after `delay`, whatever the retry policy says. It counts as an attempt. */
 export class RetryLater extends Error {
+  /** `delay` in whole milliseconds. */
+  readonly delayMs: number;
+
+  /** @throws MillraceError INVALID_OPTIONS when `delay` is no duration */
   constructor(
     readonly delay: Duration,
     message = `to be retried after ${delay}`,
@@ -31,6 +35,7 @@ export class RetryLater extends Error {
   ) {
     super(message, options);
     this.name = 'RetryLater';
+    this.delayMs = durationMs(delay);
   }
 }
 

@@ -1,19 +1,30 @@
+import { escapeUnseen } from '../names.js';
+
+const LONGEST_SHOWN = 100;
+
 /** The known name that `name` most likely meant, or null when none is near. */
 export function nearest(name: string, known: readonly string[]): string | null {
   const limit = Math.max(1, Math.floor(name.length / 3));
-  const ranked = known
+  const [best] = known
+    .filter((candidate) => Math.abs(candidate.length - name.length) <= limit)
     .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
+    .filter(({ distance }) => distance <= limit && distance < name.length)
     .sort((a, b) => a.distance - b.distance);
-  const best = ranked[0];
-  return best && best.distance <= limit ? best.candidate : null;
+  return best?.candidate ?? null;
 }
 
 /** `"x is not known"`, with the nearest known name or all of them. */
 export function unknownName(what: string, name: string, known: readonly string[]): string {
   const guess = nearest(name, known);
-  return `${what} '${name}' is not known${guess ? `: did you mean '${guess}'?` : `; known are ${[...known].sort().join(', ')}.`}`;
+  const hint = guess === null ? `; known are ${[...known].sort().join(', ')}.` : `: did you mean '${guess}'?`;
+  return `${what} '${shown(name)}' is not known${hint}`;
 }
 
+function shown(name: string): string {
+  return escapeUnseen(name.length > LONGEST_SHOWN ? `${name.slice(0, LONGEST_SHOWN)}...` : name);
+}
+
+/** Levenshtein's: characters to insert, to leave out or to replace. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i += 1) {

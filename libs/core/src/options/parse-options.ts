@@ -8,7 +8,8 @@ export type Parsed<T> = { [K in keyof T]-?: undefined extends T[K] ? Exclude<T[K
 
 /**
  * Fills in the defaults of an options class and checks it: all problems at once, unknown names with the nearest known
- * one. The class is the schema: its field initialisers are the defaults, its decorators the rules.
+ * one. The class is the schema: its field initialisers are the defaults, its decorators the rules. An option that is
+ * undefined counts as left out; null is a problem, because no rule after `@IsOptional` looks at it.
  *
  * @param where what is being configured, for the error: `@Topic('shop.orders')`
  * @throws MillraceError INVALID_OPTIONS
@@ -19,9 +20,9 @@ export function parseOptions<T extends object>(type: new () => T, raw: unknown, 
   }
   const given = Object.entries(raw).filter(([, value]) => value !== undefined);
   const known = propertiesOf(type);
-  const problems = given.filter(([name]) => !known.includes(name)).map(([name]) => unknownName('option', name, known));
+  const problems = given.flatMap(([name, value]) => problemOfEntry(name, value, known));
   const options = new type();
-  for (const [name, value] of given) if (known.includes(name)) Reflect.set(options, name, value);
+  for (const [name, value] of given) if (value !== null && known.includes(name)) Reflect.set(options, name, value);
   problems.push(...problemsOf(validateSync(options, { forbidUnknownValues: false })));
   if (problems.length > 0) throw new MillraceError('INVALID_OPTIONS', `${where} is not configured well.`, { problems });
   return options as Parsed<T>;
@@ -31,4 +32,9 @@ export function parseOptions<T extends object>(type: new () => T, raw: unknown, 
 export function propertiesOf(type: new () => object): string[] {
   const metadata = getMetadataStorage().getTargetValidationMetadatas(type, '', false, false);
   return [...new Set(metadata.map(({ propertyName }) => propertyName))];
+}
+
+function problemOfEntry(name: string, value: unknown, known: readonly string[]): string[] {
+  if (!known.includes(name)) return [unknownName('option', name, known)];
+  return value === null ? [`${name} must not be null: leave it out instead`] : [];
 }

@@ -1,4 +1,5 @@
 import { ValidateBy, type ValidationArguments } from 'class-validator';
+import { isBackoff } from '../delivery/backoff.js';
 import { durationMs, isDuration, type Duration } from '../duration.js';
 import { isName, type NameKind } from '../names.js';
 
@@ -22,6 +23,18 @@ export function IsDurationOption(bounds: { min: Duration; max: Duration }): Prop
         isDuration(value) && durationMs(value) >= durationMs(bounds.min) && durationMs(value) <= durationMs(bounds.max),
       defaultMessage: ({ property }: ValidationArguments = blank) =>
         `${property} must be a duration from '${bounds.min}' to '${bounds.max}', such as '30s'`,
+    },
+  });
+}
+
+/** The property is a back-off made by `fixed()` or `exponential()`. */
+export function IsBackoff(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isBackoff',
+    validator: {
+      validate: isBackoff,
+      defaultMessage: ({ property }: ValidationArguments = blank) =>
+        `${property} must come from fixed('5s') or exponential('1s', { max: '5m' })`,
     },
   });
 }

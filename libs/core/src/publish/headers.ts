@@ -5,20 +5,30 @@ export const MAX_HEADERS = 64;
 export const MAX_HEADER_BYTES = 8 * 1024;
 
 const HEADER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+const MAX_PROBLEMS = 20;
 
 /**
- * Headers on their way out: at most 64, names of `A-Z a-z 0-9 . _ -`, values strings of at most 8 KiB on one line.
+ * Headers on their way out: a plain object of at most 64, names of `A-Z a-z 0-9 . _ -` that begin with a letter or a digit,
+ * values strings of at most 8 KiB on one line.
  *
- * @throws MillraceError INVALID_HEADERS with every problem
+ * @throws MillraceError INVALID_HEADERS with the first 20 problems
  */
 export function assertHeaders(headers: unknown, where: string): asserts headers is Record<string, string> {
-  if (headers === null || typeof headers !== 'object' || Array.isArray(headers)) {
-    throw new MillraceError('INVALID_HEADERS', `${where}: headers must be an object of strings.`);
-  }
+  if (!isPlainObject(headers)) throw new MillraceError('INVALID_HEADERS', `${where}: headers must be a plain object of strings.`);
   const entries = Object.entries(headers);
+  if (entries.length > MAX_HEADERS) {
+    throw new MillraceError('INVALID_HEADERS', `${where}: there are ${entries.length} headers, more than ${MAX_HEADERS}.`);
+  }
   const problems = entries.flatMap(([name, value]) => problemOf(name, value));
-  if (entries.length > MAX_HEADERS) problems.unshift(`there are ${entries.length} headers, more than ${MAX_HEADERS}`);
-  if (problems.length > 0) throw new MillraceError('INVALID_HEADERS', `${where}: the headers are not valid.`, { problems: problems.slice(0, 20) });
+  if (problems.length === 0) return;
+  throw new MillraceError('INVALID_HEADERS', `${where}: the headers are not valid.`, { problems: problems.slice(0, MAX_PROBLEMS) });
+}
+
+/** A Map or a fetch `Headers` has no properties of its own: what it holds would be lost without a word. */
+function isPlainObject(value: unknown): value is object {
+  if (value === null || typeof value !== 'object') return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function problemOf(name: string, value: unknown): string[] {

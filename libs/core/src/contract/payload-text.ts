@@ -1,0 +1,105 @@
+import { instanceToPlain } from 'class-transformer';
+import { MillraceError } from '../errors.js';
+import { type Class, shapeOf } from './class-shape.js';
+import { type Foreign, MAX_PAYLOAD_BYTES, pathText, Survey, tooLarge } from './survey.js';
+
+/** Of the payload before the class's own decorators leave parts of it out. */
+const MAX_BYTES_BEFORE = 16 * MAX_PAYLOAD_BYTES;
+
+/** A payload on its way out. */
+export interface PayloadText {
+  readonly json: string;
+  /** What has to be made again from it as the same kind of value. */
+  readonly foreign: readonly Foreign[];
+  /** Whether class-transformer was asked, which may leave properties out. */
+  readonly isTransformed: boolean;
+}
+
+/** @throws MillraceError UNSERIALIZABLE_PAYLOAD, PAYLOAD_TOO_LARGE; and whatever the payload's own code throws */
+export function payloadText(type: Class, payload: object, where: string): PayloadText {
+  const shape = shapeOf(payload instanceof type ? classOf(payload) : type);
+  const survey = new Survey(payload, where, { bytes: shape.transforms ? MAX_BYTES_BEFORE : MAX_PAYLOAD_BYTES });
+  const hasSubtypes = shape.discriminates && survey.classes.size > 0;
+  const isTransformed = shape.transforms || hasSubtypes || [...survey.classes].some(doTransform);
+  const json = isTransformed ? transformedJson(type, payload, { where, survey }) : jsonOf(payload, survey, where);
+  const bytes = Buffer.byteLength(json);
+  if (bytes > MAX_PAYLOAD_BYTES) throw tooLarge(where, String(bytes));
+  return { json, foreign: survey.foreign, isTransformed };
+}
+
+/** Not `payload.constructor`: that may be a property of the payload. */
+function classOf(instance: object): Class {
+  return (Object.getPrototypeOf(instance) as { constructor: Class }).constructor;
+}
+
+function doTransform(type: Class): boolean {
+  return shapeOf(type).transforms;
+}
+
+function transformedJson(type: Class, payload: object, { where, survey }: { where: string; survey: Survey }): string {
+  if (survey.hasReservedNames) {
+    throw new MillraceError(
+      'UNSERIALIZABLE_PAYLOAD',
+      `${where}: the payload has a property named like one that every object has, such as 'constructor'. Classes with @Expose, ` +
+        '@Exclude, @Transform or subtypes cannot carry it: give it another name.',
+    );
+  }
+  const plain = instanceToPlain(asInstance(type, payload));
+  return jsonOf(plain, new Survey(plain, where, { bytes: MAX_PAYLOAD_BYTES }), where);
+}
+
+/** A plain object where the class is expected has its properties, so the class's decorators are meant for it. */
+function asInstance(type: Class, payload: object): object {
+  if (payload instanceof type) return payload;
+  return Object.create(type.prototype as object, Object.getOwnPropertyDescriptors(payload)) as object;
+}
+
+function jsonOf(plain: object, survey: Survey, where: string): string {
+  for (const { path, value } of survey.foreign) if (!isWritable(value)) throw unwritable(where, path, value);
+  const json: unknown = JSON.stringify(plain);
+  if (typeof json === 'string') return json;
+  throw new MillraceError('UNSERIALIZABLE_PAYLOAD', `${where}: the toJSON() of the payload returned nothing that JSON has.`);
+}
+
+function isWritable(value: unknown): boolean {
+  return typeof value === 'object' && typeof (value as { toJSON?: unknown }).toJSON === 'function';
+}
+
+function unwritable(where: string, path: Foreign['path'], value: unknown): MillraceError {
+  return new MillraceError(
+    'UNSERIALIZABLE_PAYLOAD',
+    `${where}: ${pathText(path)} is a ${kindOf(value)}, which JSON does not have. Publish something else in its place, or put @Transform ` +
+      'on the property, once for each direction.',
+  );
+}
+
+/** @throws MillraceError UNSERIALIZABLE_PAYLOAD when what is delivered would be of another kind */
+export function assertMadeAgain(text: PayloadText, delivered: object, where: string): void {
+  for (const { path, value } of text.foreign) {
+    const again = path.reduce<unknown>((object, step) => (object as Partial<Record<string, unknown>> | null)?.[step], delivered);
+    const isLeftOut = text.isTransformed && again === undefined;
+    if (!isLeftOut && !isSameKind(value, again)) throw changed(where, { path, value }, again);
+  }
+}
+
+function isSameKind(value: unknown, again: unknown): boolean {
+  if (value instanceof Map && [...value.keys()].some((key) => typeof key !== 'string')) return false;
+  return kindOf(value) === kindOf(again);
+}
+
+function changed(where: string, { path, value }: Foreign, again: unknown): MillraceError {
+  return new MillraceError(
+    'UNSERIALIZABLE_PAYLOAD',
+    `${where}: ${pathText(path)} is a ${kindOf(value)}, but would be delivered as ${deliveredKind(value, again)}. Publish what JSON ` +
+      'has in its place, or have the class make it again: @Type(() => Date) for a Date, @Transform for others.',
+  );
+}
+
+function deliveredKind(value: unknown, again: unknown): string {
+  return kindOf(value) === kindOf(again) ? 'one with text for its keys' : kindOf(again);
+}
+
+/** `Date`, `Map`, `BigInt`, `String`, `Null`, ... */
+function kindOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice('[object '.length, -1);
+}

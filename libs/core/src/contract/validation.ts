@@ -1,0 +1,138 @@
+import { getMetadataStorage, validate, type ValidationArguments, ValidationTypes } from 'class-validator';
+import type { ConstraintMetadata } from 'class-validator/types/metadata/ConstraintMetadata.js';
+import type { ValidationMetadata } from 'class-validator/types/metadata/ValidationMetadata.js';
+import { problemsOf } from '../options/problems.js';
+import type { Class } from './class-shape.js';
+
+/**
+ * What is wrong with an instance by the rules of its class, one line each; nothing when it is valid. An object inside it
+ * must be of a class with rules where `@ValidateNested` is; a class without any rule at the top takes everything.
+ */
+export async function problemsIn(instance: object): Promise<string[]> {
+  const checks = checksOf(instance.constructor);
+  if (checks?.length === 0 || passes(instance)) return [];
+  return problemsOf(await validate(instance, { forbidUnknownValues: true }));
+}
+
+/** The rules of one property. */
+interface Check {
+  readonly property: string;
+  readonly conditions: readonly ((object: object, value: unknown) => boolean)[];
+  readonly rules: readonly Rule[];
+  readonly nested: boolean;
+}
+
+interface Rule {
+  readonly applies: ((object: object, value: unknown) => boolean) | undefined;
+  readonly each: boolean;
+  readonly constraints: unknown[];
+  readonly validators: readonly Validator[];
+}
+
+interface Validator {
+  validate(value: unknown, args: ValidationArguments): unknown;
+}
+
+/**
+ * Whether an object certainly keeps the rules. class-validator looks them up anew for every object, in all classes of the
+ * process; that takes ten times as long as the rules themselves. It has the word when one of them is broken, or not known
+ * here.
+ */
+function passes(object: object): boolean {
+  const type = object.constructor as Class;
+  const checks = checksOf(type);
+  if (checks === null || checks.length === 0) return false;
+  for (const check of checks) if (!keeps(check, object, type)) return false;
+  return true;
+}
+
+function keeps(check: Check, object: object, type: Class): boolean {
+  const value: unknown = Reflect.get(object, check.property);
+  for (const condition of check.conditions) if (!condition(object, value)) return true;
+  const args: ValidationArguments = { value, object, property: check.property, targetName: type.name, constraints: [] };
+  for (const rule of check.rules) {
+    args.constraints = rule.constraints;
+    if ((!rule.applies || rule.applies(object, value)) && !follows(rule, args, type)) return false;
+  }
+  return !check.nested || isNestedGood(value);
+}
+
+function follows(rule: Rule, args: ValidationArguments, type: Class): boolean {
+  const value: unknown = args.value;
+  const items = rule.each && isCollection(value) ? [...value.values()] : null;
+  for (const validator of rule.validators) {
+    const isGood = (item: unknown): boolean => isTrue(validator.validate(item, args), type);
+    if (!(items ? items.every(isGood) : isGood(value))) return false;
+  }
+  return true;
+}
+
+function isTrue(answer: unknown, type: object): boolean {
+  if (typeof answer === 'boolean' || !isPromise(answer)) return Boolean(answer);
+  // Only class-validator waits for answers. It asks again; what becomes of this one is of no interest.
+  known.set(type, null);
+  answer.then(undefined, () => undefined);
+  return false;
+}
+
+function isNestedGood(value: unknown): boolean {
+  if (value === undefined) return true;
+  if (!isCollection(value)) return value instanceof Object && passes(value);
+  for (const item of value.values()) if (!isNestedGood(item)) return false;
+  return true;
+}
+
+type Collection = readonly unknown[] | ReadonlySet<unknown> | ReadonlyMap<unknown, unknown>;
+
+function isCollection(value: unknown): value is Collection {
+  return Array.isArray(value) || value instanceof Set || value instanceof Map;
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
+}
+
+const { CUSTOM_VALIDATION, IS_DEFINED, NESTED_VALIDATION, CONDITIONAL_VALIDATION, WHITELIST } = ValidationTypes;
+const KINDS = new Set<string>([CUSTOM_VALIDATION, IS_DEFINED, NESTED_VALIDATION, CONDITIONAL_VALIDATION, WHITELIST]);
+
+/** Null where only class-validator can tell. */
+const known = new WeakMap<object, readonly Check[] | null>();
+
+function checksOf(type: object): readonly Check[] | null {
+  const checks = known.get(type);
+  if (checks !== undefined) return checks;
+  const read = readChecks(type);
+  known.set(type, read);
+  return read;
+}
+
+function readChecks(type: object): Check[] | null {
+  const storage = getMetadataStorage();
+  const metadata = storage.getTargetValidationMetadatas(type as new () => object, '', false, false);
+  if (!metadata.every((rule) => KINDS.has(rule.type))) return null;
+  return Object.entries(storage.groupByPropertyName(metadata)).map(([property, rules]) => checkOf(property, rules));
+}
+
+function checkOf(property: string, metadata: readonly ValidationMetadata[]): Check {
+  const ofKind = (kind: string): ValidationMetadata[] => metadata.filter(({ type }) => type === kind);
+  return {
+    property,
+    conditions: ofKind(CONDITIONAL_VALIDATION).map(({ constraints }) => constraints[0] as Check['conditions'][number]),
+    rules: [...ofKind(IS_DEFINED), ...ofKind(CUSTOM_VALIDATION)].map(ruleOf),
+    nested: ofKind(NESTED_VALIDATION).length > 0,
+  };
+}
+
+function ruleOf({ validateIf, each, constraints, constraintCls }: ValidationMetadata): Rule {
+  const validators = getMetadataStorage().getTargetValidatorConstraints(constraintCls).map(validatorOf);
+  return { applies: validateIf, each, constraints, validators };
+}
+
+/** What a decorator was given as a function stays the same; a class comes out of the user's container, each time. */
+function validatorOf(constraint: ConstraintMetadata): Validator {
+  if (constraint.target.name === INLINE) return constraint.instance;
+  return { validate: (value, args) => constraint.instance.validate(value, args) };
+}
+
+/** The name that class-validator gives to the class around such a function. */
+const INLINE = 'CustomConstraint';

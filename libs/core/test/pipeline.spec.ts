@@ -1,0 +1,143 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  DeadLetter, type Delivery, DeliveryContext, deliveryPipeline, Discard, fixed, type InboxPort, type InboxResult, newMessageId,
+  type Outcome, Publisher, type RetryPolicy, type SqlTransaction, Topic, topicOf,
+} from '@millrace/core';
+import { Type } from 'class-transformer';
+import { IsInt, IsString, ValidateNested } from 'class-validator';
+import { weirdValues } from './weird-values.js';
+
+class Line {
+  @IsInt()
+  count!: number;
+}
+
+@Topic('orders')
+class Order {
+  @IsString()
+  id!: string;
+
+  @ValidateNested() @Type(() => Line)
+  line!: Line;
+}
+
+const retry: RetryPolicy = { attempts: 3, backoff: fixed('1s'), deadLetterOn: [] };
+const good = { id: 'o1', line: { count: 1 } };
+
+function deliveryOf(payload: unknown, given: Partial<Delivery> = {}): Delivery {
+  const message = { id: newMessageId(), key: 'c1', idempotencyKey: 'k1', headers: { trace: 't' }, payload };
+  return { message, topic: 'orders', partition: 2, offset: 7, group: 'inventory', attempt: 1, crashes: 0, signal: new AbortController().signal, ...given };
+}
+
+type Handle = (payload: object, context: DeliveryContext) => Promise<unknown>;
+
+function run(handle: Handle, delivery: Delivery, inbox?: InboxPort): Promise<Outcome> {
+  return deliveryPipeline({ topic: topicOf(Order), group: 'inventory', retry, inbox, handle })(delivery);
+}
+
+/** An inbox in memory: like a real one, it rolls back what fails. */
+class MemoryInbox implements InboxPort {
+  readonly seen = new Set<string>();
+  readonly transaction: SqlTransaction = { query: () => Promise.resolve({ rows: [], rowCount: 0 }) };
+
+  async run<T>(subscriber: string, messageId: string, work: (sql: SqlTransaction) => Promise<T>): Promise<InboxResult<T>> {
+    const entry = `${subscriber} ${messageId}`;
+    if (this.seen.has(entry)) return { duplicate: true };
+    const value = await work(this.transaction);
+    this.seen.add(entry);
+    return { duplicate: false, value };
+  }
+}
+
+describe('the pipeline', () => {
+  it('hands an instance and a context to the handler, and acknowledges what it returns', async () => {
+    const handled: [object, DeliveryContext][] = [];
+    const delivery = deliveryOf(good, { attempt: 2, crashes: 1 });
+    const outcome = await run((payload, context) => Promise.resolve(handled.push([payload, context])), delivery);
+    expect(outcome).toEqual({ kind: 'ack' });
+    const [[payload, context]] = handled as [[Order, DeliveryContext]];
+    expect(payload).toEqual(good);
+    expect([payload, payload.line].map(({ constructor }) => constructor)).toEqual([Order, Line]);
+    expect(context).toMatchObject({
+      messageId: delivery.message.id, key: 'c1', idempotencyKey: 'k1', headers: { trace: 't' }, topic: 'orders', partition: 2, offset: 7, group: 'inventory',
+      attempt: 2, crashes: 1, redelivered: true, signal: delivery.signal,
+    });
+    expect(Math.abs(Date.now() - context.publishedAt.getTime())).toBeLessThan(60_000);
+  });
+
+  it.each([[1, 0, false], [2, 0, true], [1, 1, true]])('knows whether it is a redelivery: attempt %i after %i crashes', async (attempt, crashes, expected) => {
+    let redelivered: boolean | undefined;
+    await run((_, context) => Promise.resolve((redelivered = context.redelivered)), deliveryOf(good, { attempt, crashes }));
+    expect(redelivered).toBe(expected);
+  });
+
+  it('dead-letters at once what cannot be read, without the handler', async () => {
+    let calls = 0;
+    for (const payload of [null, [], 'text', { id: 1 }, { id: 'o', line: { count: 'x' } }, JSON.parse('['.repeat(9_000) + ']'.repeat(9_000)), { id: 'o', line: { constructor: 1 } }]) {
+      const outcome = await run(() => Promise.resolve((calls += 1)), deliveryOf(payload));
+      expect(outcome).toMatchObject({ kind: 'dead-letter', reason: 'INVALID_PAYLOAD', error: { code: 'INVALID_PAYLOAD', message: expect.stringContaining("topic 'orders'") } });
+    }
+    expect(calls).toBe(0);
+  });
+
+  it('retries when the handler publishes something invalid: its own message is not at fault', async () => {
+    const publisher = new Publisher({ publish: () => Promise.reject(new Error('not reached')) });
+    const outcome = await run(() => publisher.publish(Order, { id: 7 } as never), deliveryOf(good));
+    expect(outcome).toMatchObject({ kind: 'retry', error: { code: 'INVALID_PAYLOAD' } });
+  });
+
+  it.each(weirdValues())('has an outcome when the handler throws %s', async (_, thrown) => {
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- handlers are other people's code
+    const rejecting = await run(() => Promise.reject(thrown), deliveryOf(good));
+    const throwing = await run(() => { throw thrown; }, deliveryOf(good, { attempt: 3 }));
+    expect(rejecting).toMatchObject({ kind: 'retry', delayMs: 1_000, error: { message: expect.any(String) } });
+    expect(throwing).toMatchObject({ kind: 'dead-letter', reason: 'ATTEMPTS_EXHAUSTED' });
+    expect(JSON.stringify(rejecting).length).toBeLessThan(40_000);
+  });
+
+  it('has an outcome when the payload itself is hostile', async () => {
+    const hostile = new Proxy({}, { ownKeys: () => { throw new Error('keep out'); } });
+    const outcome = await run(() => Promise.resolve(), deliveryOf(hostile));
+    expect(outcome).toMatchObject({ kind: 'retry', error: { message: 'keep out' } });
+  });
+
+  it('refuses a transaction to handlers without an inbox', async () => {
+    const outcome = await run((_, context) => context.transaction.query('SELECT 1'), deliveryOf(good));
+    expect(outcome).toMatchObject({ kind: 'retry', error: { code: 'INBOX_NOT_CONFIGURED', message: expect.stringContaining('inbox: true') } });
+  });
+});
+
+describe('the pipeline with an inbox', () => {
+  it('runs the handler inside its transaction, once a message and group', async () => {
+    const inbox = new MemoryInbox();
+    const delivery = deliveryOf(good);
+    const transactions: SqlTransaction[] = [];
+    const handle: Handle = (_, context) => Promise.resolve(transactions.push(context.transaction));
+    expect(await run(handle, delivery, inbox)).toEqual({ kind: 'ack', deduplicated: false });
+    expect(await run(handle, delivery, inbox)).toEqual({ kind: 'ack', deduplicated: true });
+    expect(transactions).toEqual([inbox.transaction]);
+    expect([...inbox.seen]).toEqual([`orders/inventory ${delivery.message.id}`]);
+  });
+
+  it('records nothing of an attempt that fails, so that the next one runs', async () => {
+    const inbox = new MemoryInbox();
+    const delivery = deliveryOf(good);
+    expect(await run(() => Promise.reject(new Error('x')), delivery, inbox)).toMatchObject({ kind: 'retry' });
+    expect(await run(() => Promise.reject(new Discard()), delivery, inbox)).toEqual({ kind: 'ack', discarded: true });
+    expect(await run(() => Promise.reject(new DeadLetter('x')), delivery, inbox)).toMatchObject({ kind: 'dead-letter' });
+    expect(inbox.seen.size).toBe(0);
+    expect(await run(() => Promise.resolve(), delivery, inbox)).toEqual({ kind: 'ack', deduplicated: false });
+  });
+
+  it('does not ask the inbox about what cannot be read', async () => {
+    const inbox: InboxPort = { run: () => Promise.reject(new Error('asked')) };
+    expect(await run(() => Promise.resolve(), deliveryOf({ id: 7 }), inbox)).toMatchObject({ reason: 'INVALID_PAYLOAD' });
+  });
+
+  it('has an outcome when the inbox itself fails, at once or later', async () => {
+    const later: InboxPort = { run: () => Promise.reject(new Error('the database is away')) };
+    const atOnce: InboxPort = { run: () => { throw new Error('no database'); } };
+    expect(await run(() => Promise.resolve(), deliveryOf(good), later)).toMatchObject({ kind: 'retry', error: { message: 'the database is away' } });
+    expect(await run(() => Promise.resolve(), deliveryOf(good), atOnce)).toMatchObject({ kind: 'retry', error: { message: 'no database' } });
+  });
+});
