@@ -34,6 +34,8 @@ export interface Streams extends PublishPort, SubscribePort {
 }
 
 const DEFAULT_PUBLISH_DEADLINE_MS = 10_000;
+/** What publishes under way get at the least when handlers have used up the time to stop. */
+const FLUSH_MS = 500;
 
 /** Puts publish/subscribe together on connections that the caller owns. */
 export function createStreams(options: StreamsOptions): Streams {
@@ -51,8 +53,9 @@ export function createStreams(options: StreamsOptions): Streams {
     publish: (topic, message) => publisher.publish(topic, message),
     subscribe: (definition, handler) => subscriptions.add(definition, handler),
     stop: async (stopDeadlineMs) => {
+      const stopBy = performance.now() + stopDeadlineMs;
       await subscriptions.stop(stopDeadlineMs);
-      await publisher.close();
+      await publisher.close(Math.max(stopBy - performance.now(), FLUSH_MS));
     },
   };
 }
@@ -63,6 +66,7 @@ type Start = (definition: SubscriptionDefinition, handler: DeliveryHandler) => P
 class Subscriptions {
   readonly #start: Start;
   readonly #started = new Map<string, Promise<Subscription>>();
+  #stopped = false;
 
   constructor(start: Start) {
     this.#start = start;
@@ -70,16 +74,24 @@ class Subscriptions {
 
   add(definition: SubscriptionDefinition, handler: DeliveryHandler): Promise<Subscription> {
     const name = `${definition.topic.name}/${definition.group}`;
+    if (this.#stopped) return Promise.reject(closed(definition));
     if (this.#started.has(name)) return Promise.reject(duplicate(definition));
     const started = this.#start(definition, handler);
     this.#started.set(name, started);
+    // What could not be started may be tried again.
+    started.catch(() => this.#started.delete(name));
     return started;
   }
 
   async stop(deadlineMs: number): Promise<void> {
+    this.#stopped = true;
     const started = await Promise.allSettled(this.#started.values());
     await Promise.all(started.map(async (result) => (result.status === 'fulfilled' ? result.value.stop(deadlineMs) : undefined)));
   }
+}
+
+function closed({ topic, group }: SubscriptionDefinition): MillraceError {
+  return new MillraceError('CLOSED', `Group '${group}' was not subscribed to topic '${topic.name}': this process is shutting down.`);
 }
 
 function duplicate({ topic, group }: SubscriptionDefinition): MillraceError {

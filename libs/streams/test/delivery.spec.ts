@@ -37,7 +37,7 @@ async function start(leaseMs = 1_000, messagesPerEntry = 1): Promise<Process> {
   return process;
 }
 
-const idle = (process: Process, topic: typeof Single | typeof Numbered, group: string): Promise<void> =>
+const idle = (process: Process, topic: typeof Single | typeof Numbered, group: string): Promise<unknown> =>
   waitFor(async () => (await process.streams.inspector.group(topicOf(topic), group)).lag === 0, { what: `${group} to have no lag` });
 
 describe('fanout and sharing', () => {

@@ -1,4 +1,5 @@
 import { type Delivery, type DeliveryHandler, emit, MillraceError, type Outcome } from '@millrace/core';
+import type { HeldEntries } from './held-entries.js';
 import { releaseOf, settlementOf, unhandledOutcome } from './settlement.js';
 import type { Settler } from './settler.js';
 import type { Work } from './work.js';
@@ -6,6 +7,7 @@ import type { Work } from './work.js';
 export interface DispatcherParts {
   readonly handler: DeliveryHandler;
   readonly settler: Settler;
+  readonly held: HeldEntries;
   /** Handlers at once. */
   readonly concurrency: number;
   readonly crashLimit: number;
@@ -81,7 +83,7 @@ export class Dispatcher {
 
   /** Handle, then settle: what lost its lease while it waited for a slot is not begun. */
   async #process(work: Work): Promise<void> {
-    if (work.entry.signal.aborted) return;
+    if (!this.#parts.held.mayBegin(work.entry)) return;
     const outcome = await this.#outcome(work);
     tellOfFailure(work, outcome);
     await this.#parts.settler.settle(work, settlementOf(work, outcome));

@@ -1,6 +1,5 @@
 import { emit, errorRecord, Loop } from '@millrace/core';
 import { BLOCK_MS, type RedisConnection, redisFailure } from '@millrace/redis';
-import type { TopicLog } from '../log/topic-log.js';
 import type { Reclaimer } from '../redeliver/reclaimer.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
@@ -14,7 +13,10 @@ export interface FetcherParts {
   readonly control: RedisConnection;
   readonly member: string;
   readonly partitions: readonly GroupPartition[];
-  readonly log: TopicLog;
+  /** Makes again what Redis has lost of a partition. */
+  readonly recover: (partition: GroupPartition) => Promise<void>;
+  /** Says that this member lives. */
+  readonly beat: () => Promise<void>;
   readonly dispatcher: Dispatcher;
   readonly reclaimer: Reclaimer;
   readonly intake: Intake;
@@ -63,13 +65,15 @@ export class Fetcher {
   }
 
   async #round(signal: AbortSignal): Promise<number> {
-    const { dispatcher, reader, reclaimer } = this.#parts;
+    const { beat, dispatcher, reader, reclaimer } = this.#parts;
     await dispatcher.whenFree(signal);
     if (signal.aborted) return 0;
     if (!(await reader.whenReady(READY_WAIT_MS, signal))) {
       if (!signal.aborted) this.#lostSight('there is no connection to Redis');
       return 0;
     }
+    // After a while without Redis this member counts as vanished, and what it reads as left behind.
+    if (this.#problem !== null) await beat();
     if (reclaimer.isDue) await reclaimer.sweep();
     if (dispatcher.freeSlots > 0 && !signal.aborted) await this.#fetch(dispatcher.freeSlots);
     this.#problem = null;
@@ -90,30 +94,38 @@ export class Fetcher {
 
   async #read(streams: readonly GroupStream[], count: number, wait: boolean): Promise<number> {
     const { reader, member, partitions } = this.#parts;
-    this.#clientId ??= String(await reader.call('CLIENT', 'ID'));
     const block = wait ? ['BLOCK', Math.min(BLOCK_MS, this.#parts.reclaimer.intervalMs)] : [];
     const ids = streams.map(() => '>');
+    const readAt = performance.now();
+    if (wait) this.#learnClientId();
     this.#reading = wait;
     try {
       const head = ['GROUP', partitions[0]!.group, member, 'COUNT', count, ...block, 'STREAMS'];
-      return await this.#take((await reader.call('XREADGROUP', ...head, ...streams.map(({ key }) => key), ...ids)) as ReadReply);
+      return await this.#take((await reader.call('XREADGROUP', ...head, ...streams.map(({ key }) => key), ...ids)) as ReadReply, readAt);
     } finally {
       this.#reading = false;
     }
   }
 
-  async #take(reply: ReadReply): Promise<number> {
+  /** Asked each time, ahead of the read: the connection may be another than the last time. */
+  #learnClientId(): void {
+    this.#clientId = null;
+    const learnt = (id: unknown): void => void (this.#clientId = String(id));
+    // When it fails, so does the read behind it, and that is told.
+    this.#parts.reader.call('CLIENT', 'ID').then(learnt, () => null);
+  }
+
+  async #take(reply: ReadReply, readAt: number): Promise<number> {
     let count = 0;
     for (const [key, entries] of reply ?? []) {
       count += entries.length;
-      await this.#parts.intake.take(this.#byKey.get(key)!, entries.map(([id, fields]) => ({ id, deliveryCount: 1, fields })));
+      await this.#parts.intake.take(this.#byKey.get(key)!, entries.map(([id, fields]) => ({ id, deliveryCount: 1, fields })), readAt);
     }
     return count;
   }
 
   #failed(error: Error, failures: number): void {
     const { topic, group } = this.#parts.partitions[0]!;
-    this.#clientId = null;
     this.#lostSight(error.message);
     emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });
     if (redisFailure(error, 'fetch').kind === 'state-lost') void this.#recover();
@@ -125,8 +137,8 @@ export class Fetcher {
   }
 
   async #recover(): Promise<void> {
-    const { partitions, log } = this.#parts;
-    const made = await Promise.allSettled(partitions.map((partition) => log.recover(partition, partition.group)));
+    const { partitions, recover } = this.#parts;
+    const made = await Promise.allSettled(partitions.map((partition) => recover(partition)));
     for (const result of made) if (result.status === 'rejected') this.#problem = (result.reason as Error).message;
   }
 

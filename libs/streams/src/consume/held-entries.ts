@@ -4,6 +4,11 @@ import type { HeldEntry } from './held-entry.js';
 /** Everything that this member holds for one subscription, from the read that brought it until it is settled. */
 export class HeldEntries {
   readonly #messages = new Map<HeldEntry, number>();
+  readonly #leaseMs: number;
+
+  constructor(leaseMs: number) {
+    this.#leaseMs = leaseMs;
+  }
 
   /** @param messages how many of the entry's messages are to be settled by us */
   add(entry: HeldEntry, messages: number): void {
@@ -15,6 +20,12 @@ export class HeldEntries {
     const left = (this.#messages.get(entry) ?? 0) - 1;
     if (left > 0) this.#messages.set(entry, left);
     else this.#messages.delete(entry);
+  }
+
+  /** Whether work on the entry may begin: not when it was lost, nor when its lease has run out, for it may be another's by now. */
+  mayBegin(entry: HeldEntry): boolean {
+    if (performance.now() - entry.renewedAt > this.#leaseMs) this.lost(entry);
+    return !entry.signal.aborted;
   }
 
   /** The entry belongs to another member by now: its handlers are told, and nothing of it is renewed any more. */

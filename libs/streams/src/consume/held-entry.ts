@@ -1,5 +1,12 @@
 import type { GroupStream } from './group-partition.js';
 
+export interface HoldingToken {
+  readonly id: string;
+  readonly deliveryCount: number;
+  /** A moment before the lease began, by the monotonic clock, in milliseconds. */
+  readonly heldSince: number;
+}
+
 /**
  * An entry that this member holds. (member, delivery count) is the token of the holding: whoever takes the entry over
  * raises the count, and what is settled with the old one is refused.
@@ -11,12 +18,15 @@ export class HeldEntry {
   /** Offset of the entry's first message, and how many it carries. */
   readonly base: number;
   readonly size: number;
+  /** A moment before the lease was last renewed, by the monotonic clock, in milliseconds. */
+  renewedAt: number;
   readonly #abort = new AbortController();
 
-  constructor(stream: GroupStream, token: { id: string; deliveryCount: number }, span: { base: number; size: number }) {
+  constructor(stream: GroupStream, token: HoldingToken, span: { base: number; size: number }) {
     this.stream = stream;
     this.id = token.id;
     this.deliveryCount = token.deliveryCount;
+    this.renewedAt = token.heldSince;
     this.base = span.base;
     this.size = span.size;
   }

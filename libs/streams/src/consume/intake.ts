@@ -1,8 +1,10 @@
 import type { RedisConnection } from '@millrace/redis';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import type { Dispatcher } from './dispatcher.js';
-import type { GroupStream } from './group-partition.js';
+import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
+import type { HeldEntry } from './held-entry.js';
+import type { Settler } from './settler.js';
 import { type ReadEntry, type Work, workOf } from './work.js';
 
 export interface IntakeParts {
@@ -10,28 +12,61 @@ export interface IntakeParts {
   readonly prefix: string;
   readonly held: HeldEntries;
   readonly dispatcher: Dispatcher;
+  readonly settler: Settler;
 }
 
 /** Takes entries that were read or reclaimed into this member's hands. */
 export class Intake {
   readonly #parts: IntakeParts;
+  /** Partitions whose group may be given again what it has settled -> the offset at which that ends, once it is known. */
+  readonly #replays = new Map<GroupPartition, number | null>();
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
   }
 
-  async take(stream: GroupStream, reads: readonly ReadEntry[]): Promise<void> {
+  /** The group was made again: what is read up to the present end of the log may be settled already. */
+  replay(partition: GroupPartition): void {
+    if (!this.#replays.has(partition)) this.#replays.set(partition, null);
+  }
+
+  /** @param readAt when the read was sent, by the monotonic clock: the lease of what it brought began later */
+  async take(stream: GroupStream, reads: readonly ReadEntry[], readAt: number): Promise<void> {
     for (const read of reads) {
-      const { entry, work } = workOf(stream, read);
+      const { entry, work } = workOf(stream, read, readAt);
       // Held before anything is awaited: what is not held is not renewed, and would be reclaimed.
       this.#parts.held.add(entry, work.length);
-      const open = read.deliveryCount > 1 && work.length > 1 ? await this.#unsettled(work) : work;
-      for (let settled = work.length - open.length; settled > 0; settled -= 1) this.#parts.held.settled(entry);
-      this.#parts.dispatcher.add(open);
+      try {
+        this.#begin(entry, work, (await this.#isReplay(entry)) ? await this.#unsettled(work) : work);
+      } catch (error) {
+        // Nobody will handle it now: as it is not held any more, the next sweep finds it.
+        this.#parts.held.lost(entry);
+        throw error;
+      }
     }
   }
 
-  /** Of an entry that was delivered before, what its earlier holder did not settle. */
+  /** Hands on what is to be handled; an entry of which nothing is left only has to be let go of. */
+  #begin(entry: HeldEntry, work: readonly Work[], open: readonly Work[]): void {
+    const { held, dispatcher, settler } = this.#parts;
+    for (let settled = work.length - Math.max(open.length, 1); settled > 0; settled -= 1) held.settled(entry);
+    if (open.length > 0) dispatcher.add(open);
+    else void settler.settle(work[0]!, ['ack', 'handled', '']);
+  }
+
+  async #isReplay({ stream, base, deliveryCount }: HeldEntry): Promise<boolean> {
+    const { partition, kind } = stream;
+    if (kind === 'retry' || base < 0) return false;
+    if (deliveryCount > 1) return true;
+    const end = this.#replays.get(partition);
+    if (end === undefined) return false;
+    const known = end ?? Number(await this.#parts.redis.call('HGET', partition.keys.meta, 'next'));
+    if (base < known) this.#replays.set(partition, known);
+    else this.#replays.delete(partition);
+    return base < known;
+  }
+
+  /** Of an entry that was delivered before, what is not settled yet. */
   async #unsettled(work: readonly Work[]): Promise<readonly Work[]> {
     const { partition } = work[0]!.entry.stream;
     const bits = work.flatMap(({ offset }) => ['GET', 'u1', offset % SETTLED_PAGE_OFFSETS]);

@@ -1,7 +1,7 @@
 import { emit, errorRecord } from '@millrace/core';
 import { loadScript, type RedisConnection, redisFailure } from '@millrace/redis';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
-import type { GroupStream } from './group-partition.js';
+import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import type { Settlement } from './settlement.js';
 import type { Work } from './work.js';
@@ -23,6 +23,8 @@ export interface SettlerParts {
   readonly prefix: string;
   readonly member: string;
   readonly held: HeldEntries;
+  /** Called when the group was given again what it had settled. */
+  readonly replayed: (partition: GroupPartition) => void;
 }
 
 /**
@@ -72,7 +74,8 @@ export class Settler {
         return;
       } catch (thrown) {
         const failure = redisFailure(thrown, 'settle');
-        repeated ||= failure.kind === 'indeterminate';
+        // A script that failed may have settled some of them before it did.
+        repeated ||= failure.kind !== 'unsent';
         emit('loop-failed', { ...placeOf(stream), loop: 'settle', error: errorRecord(failure), failures: 1 });
         await this.#parts.redis.whenReady(pauseMs);
         await pause(pauseMs);
@@ -100,8 +103,9 @@ export class Settler {
 
   #finish(items: readonly Item[], reply: string): void {
     items.forEach(({ work, done }, index) => {
-      if (reply[index] === 'S') this.#parts.held.settled(work.entry);
-      else this.#refused(work);
+      if (reply[index] === 'F') this.#refused(work);
+      else this.#parts.held.settled(work.entry);
+      if (reply[index] === 'D') this.#parts.replayed(work.entry.stream.partition);
       done();
     });
   }

@@ -6,7 +6,7 @@ import { Promoter } from '../redeliver/promoter.js';
 import { Reclaimer } from '../redeliver/reclaimer.js';
 import { Dispatcher } from './dispatcher.js';
 import { Fetcher } from './fetcher.js';
-import { groupPartition } from './group-partition.js';
+import { type GroupPartition, groupPartition } from './group-partition.js';
 import { HeldEntries } from './held-entries.js';
 import { Intake } from './intake.js';
 import { Settler } from './settler.js';
@@ -20,46 +20,71 @@ export interface SubscriptionParts {
   readonly log: TopicLog;
 }
 
+/** What ending the beat and saying goodbye may take: a Redis that does not answer must not keep the process. */
+const GOODBYE_MS = 500;
+
 /** One member of one group on one topic: the parts that fetch, handle, settle, renew, retry and take over, put together. */
 export class StreamSubscription implements Subscription {
+  readonly #partitions: readonly GroupPartition[];
   readonly #reader: RedisConnection;
-  readonly #held = new HeldEntries();
+  readonly #held: HeldEntries;
   readonly #settler: Settler;
   readonly #dispatcher: Dispatcher;
   readonly #heartbeat: Heartbeat;
   readonly #promoter: Promoter;
   readonly #fetcher: Fetcher;
+  readonly #intake: Intake;
   #stopping: Promise<void> | null = null;
 
   private constructor(parts: SubscriptionParts, definition: SubscriptionDefinition, handler: DeliveryHandler) {
     const { prefix, member, leaseMs, log } = parts;
     const { publish: redis, control } = parts.redis;
     const { topic, group, concurrency, crashLimit } = definition;
-    const held = this.#held;
+    const held = new HeldEntries(leaseMs);
+    this.#held = held;
     const partitions = partitionsOf(topic).map((partition) => groupPartition(prefix, { topic: topic.name, partition }, group));
+    this.#partitions = partitions;
+    const recover = (partition: GroupPartition): Promise<void> => {
+      intake.replay(partition);
+      return log.recover(partition, group);
+    };
     this.#reader = parts.redis.blocking(`read:${group}`);
-    this.#settler = new Settler({ redis, prefix, member, held });
-    this.#heartbeat = new Heartbeat({ redis: control, member, leaseMs, partitions, held, log });
-    this.#promoter = new Promoter({ redis: control, partitions, log });
+    this.#settler = new Settler({ redis, prefix, member, held, replayed: (partition) => intake.replay(partition) });
+    this.#heartbeat = new Heartbeat({ redis: control, member, leaseMs, partitions, held, recover });
+    this.#promoter = new Promoter({ redis: control, partitions, recover });
     const retryScheduled = (): void => this.#promoter.wake();
-    this.#dispatcher = new Dispatcher({ handler, settler: this.#settler, concurrency, crashLimit, retryScheduled });
+    this.#dispatcher = new Dispatcher({ handler, held, settler: this.#settler, concurrency, crashLimit, retryScheduled });
     const dispatcher = this.#dispatcher;
-    const intake = new Intake({ redis: control, prefix, held, dispatcher });
+    const intake = new Intake({ redis: control, prefix, held, dispatcher, settler: this.#settler });
+    this.#intake = intake;
+    const beat = (): Promise<void> => this.#heartbeat.beat();
     const reclaimer = new Reclaimer({ redis: control, member, leaseMs, partitions, held, dispatcher, intake });
-    this.#fetcher = new Fetcher({ reader: this.#reader, control, member, partitions, log, dispatcher, reclaimer, intake });
+    this.#fetcher = new Fetcher({ reader: this.#reader, control, member, partitions, recover, beat, dispatcher, reclaimer, intake });
   }
 
   /** Makes the group where it is not there, joins it, and begins to fetch. */
   static async start(parts: SubscriptionParts, definition: SubscriptionDefinition, handler: DeliveryHandler): Promise<StreamSubscription> {
-    const { topic, group } = definition;
-    await parts.log.declare(topic);
-    await Promise.all(partitionsOf(topic).map((partition) => parts.log.declareGroup({ topic: topic.name, partition }, group)));
+    await parts.log.declare(definition.topic);
     const subscription = new StreamSubscription(parts, definition, handler);
-    await subscription.#heartbeat.beat();
-    subscription.#heartbeat.start();
-    subscription.#promoter.start();
-    subscription.#fetcher.start();
-    return subscription;
+    try {
+      await subscription.#join(parts.log);
+      return subscription;
+    } catch (error) {
+      subscription.#reader.close();
+      throw error;
+    }
+  }
+
+  async #join(log: TopicLog): Promise<void> {
+    const origins = await Promise.all(this.#partitions.map((partition) => log.declareGroup(partition, partition.group)));
+    // A group that was lost while nobody was here to see it is not new: what it settled is still marked.
+    this.#partitions.forEach((partition, index) => {
+      if (origins[index] === 'remade') this.#intake.replay(partition);
+    });
+    await this.#heartbeat.beat();
+    this.#heartbeat.start();
+    this.#promoter.start();
+    this.#fetcher.start();
   }
 
   problem(): string | null {
@@ -76,19 +101,36 @@ export class StreamSubscription implements Subscription {
    * waited goes back to the group; what runs may finish while its lease is still renewed; the goodbye comes last.
    */
   async #stop(deadlineMs: number): Promise<void> {
-    const deadline = new Promise<'late'>((resolve) => {
-      setTimeout(() => resolve('late'), deadlineMs).unref();
-    });
     this.#dispatcher.pause();
-    await Promise.race([this.#fetcher.stop(), deadline]);
-    await this.#promoter.stop();
-    const finished = Promise.all([this.#dispatcher.release(this.#dispatcher.takeWaiting()), this.#dispatcher.drain()]);
-    if ((await Promise.race([finished, deadline])) === 'late') {
+    if (!(await within(deadlineMs, this.#finish()))) {
       this.#held.giveUpAll('the process is shutting down and its time is up');
       this.#settler.abandon();
     }
-    await this.#heartbeat.stop();
-    await this.#heartbeat.leave().catch(() => 0);
+    await within(GOODBYE_MS, this.#goodbye());
     this.#reader.close();
+  }
+
+  async #finish(): Promise<void> {
+    await this.#fetcher.stop();
+    await Promise.all([this.#promoter.stop(), this.#dispatcher.release(this.#dispatcher.takeWaiting()), this.#dispatcher.drain()]);
+  }
+
+  async #goodbye(): Promise<void> {
+    await Promise.all([this.#heartbeat.stop(), this.#promoter.stop()]);
+    // Without it the others find out for themselves, when the lease is over.
+    await this.#heartbeat.leave().catch(() => 0);
+  }
+}
+
+/** @returns whether `work` was done in time; when not, it goes on unobserved */
+async function within(ms: number, work: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -1,8 +1,9 @@
 import type { Message, MillraceError } from '@millrace/core';
 import { isMillraceError } from '@millrace/core';
+import { SETTLED_PAGE_OFFSETS } from '../keys.js';
 import { decodeEnvelope, ENVELOPE_SEPARATOR, malformed } from '../log/envelope.js';
 import type { GroupStream } from './group-partition.js';
-import { HeldEntry } from './held-entry.js';
+import { HeldEntry, type HoldingToken } from './held-entry.js';
 
 /** One message to be handled, out of an entry that this member holds. */
 export interface Work {
@@ -33,8 +34,9 @@ export interface ReadEntry {
 }
 
 /** The messages of one entry. An entry that cannot be read is one message, to be dead-lettered as it is. */
-export function workOf(stream: GroupStream, read: ReadEntry): { entry: HeldEntry; work: Work[] } {
-  return stream.kind === 'log' ? workOfLog(stream, read) : workOfRetry(stream, read);
+export function workOf(stream: GroupStream, read: ReadEntry, readAt: number): { entry: HeldEntry; work: Work[] } {
+  const token = { id: read.id, deliveryCount: read.deliveryCount, heldSince: readAt };
+  return stream.kind === 'log' ? workOfLog(stream, read, token) : workOfRetry(stream, read, token);
 }
 
 /** The body of a message on its way into the retry queue, or back into the retry log. */
@@ -43,28 +45,33 @@ export function retryBody(work: Work, next: { attempt: number; firstFailedAt: nu
   return JSON.stringify(body);
 }
 
-function workOfLog(stream: GroupStream, read: ReadEntry): { entry: HeldEntry; work: Work[] } {
+function workOfLog(stream: GroupStream, read: ReadEntry, token: HoldingToken): { entry: HeldEntry; work: Work[] } {
   const fields = fieldsOf(read.fields);
   const base = Number(fields.get('o') ?? Number.NaN);
   const size = Number(fields.get('n') ?? Number.NaN);
   const envelopes = (fields.get('m') ?? '').slice(1, -1).split(ENVELOPE_SEPARATOR);
-  if (!Number.isSafeInteger(base) || base < 0 || size !== envelopes.length) return unreadable(stream, read);
-  const entry = new HeldEntry(stream, read, { base, size });
+  if (!isSpan(base, size) || size !== envelopes.length) return unreadable(stream, read, token);
+  const entry = new HeldEntry(stream, token, { base, size });
   const history = { attempt: 1, crashes: read.deliveryCount - 1, firstFailedAt: null };
   return { entry, work: envelopes.map((envelope, index) => newWork(entry, { ...history, offset: base + index, envelope })) };
 }
 
-function workOfRetry(stream: GroupStream, read: ReadEntry): { entry: HeldEntry; work: Work[] } {
+/** No entry of ours crosses from one page of the settled bitmap into the next. */
+function isSpan(base: number, size: number): boolean {
+  return Number.isSafeInteger(base) && base >= 0 && (base % SETTLED_PAGE_OFFSETS) + size <= SETTLED_PAGE_OFFSETS;
+}
+
+function workOfRetry(stream: GroupStream, read: ReadEntry, token: HoldingToken): { entry: HeldEntry; work: Work[] } {
   const body = parseBody(fieldsOf(read.fields).get('r'));
-  if (!body) return unreadable(stream, read);
+  if (!body) return unreadable(stream, read, token);
   const [offset, attempt, crashes, firstFailedAt, envelope] = body;
-  const entry = new HeldEntry(stream, read, { base: offset, size: 1 });
+  const entry = new HeldEntry(stream, token, { base: offset, size: 1 });
   return { entry, work: [newWork(entry, { offset, attempt, crashes: crashes + read.deliveryCount - 1, firstFailedAt, envelope })] };
 }
 
 /** Offset -1: what Millrace did not write has none, and settling it touches no bitmap. */
-function unreadable(stream: GroupStream, read: ReadEntry): { entry: HeldEntry; work: Work[] } {
-  const entry = new HeldEntry(stream, read, { base: -1, size: 1 });
+function unreadable(stream: GroupStream, read: ReadEntry, token: HoldingToken): { entry: HeldEntry; work: Work[] } {
+  const entry = new HeldEntry(stream, token, { base: -1, size: 1 });
   const envelope = JSON.stringify(read.fields);
   const message = malformed('its fields are not those of an entry');
   return { entry, work: [{ entry, offset: -1, attempt: 1, crashes: read.deliveryCount - 1, firstFailedAt: null, envelope, message }] };

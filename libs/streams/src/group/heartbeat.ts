@@ -2,7 +2,6 @@ import { emit, errorRecord, Loop } from '@millrace/core';
 import { loadScript, type RedisConnection, redisFailure } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
-import type { TopicLog } from '../log/topic-log.js';
 
 const heartbeat = loadScript('../scripts/heartbeat.lua', import.meta.url);
 const forgetMembers = loadScript('../scripts/forget-members.lua', import.meta.url);
@@ -13,7 +12,7 @@ export interface HeartbeatParts {
   readonly leaseMs: number;
   readonly partitions: readonly GroupPartition[];
   readonly held: HeldEntries;
-  readonly log: TopicLog;
+  readonly recover: (partition: GroupPartition) => Promise<void>;
 }
 
 /** Says three times a lease that this member lives, and renews all that it holds, what waits for a slot included. */
@@ -59,17 +58,19 @@ export class Heartbeat {
 
   async #beatIn(partition: GroupPartition): Promise<void> {
     const { redis, member, held } = this.#parts;
+    const beganAt = performance.now();
     const entries = held.in(partition);
     const args = entries.flatMap((entry) => [entry.stream.kind === 'log' ? 2 : 3, entry.id, entry.deliveryCount]);
     const keys = [partition.groupKeys.members, partition.keys.log, partition.groupKeys.retryLog];
     const reply = String(await redis.run(heartbeat, keys, [partition.group, member, ...args]).catch((error: unknown) => this.#failed(partition, error)));
     entries.forEach((entry, index) => {
       if (reply[index] === 'L') held.lost(entry);
+      else entry.renewedAt = beganAt;
     });
   }
 
   async #failed(partition: GroupPartition, error: unknown): Promise<never> {
-    if (redisFailure(error, 'heartbeat').kind === 'state-lost') await this.#parts.log.recover(partition, partition.group);
+    if (redisFailure(error, 'heartbeat').kind === 'state-lost') await this.#parts.recover(partition);
     throw error;
   }
 }

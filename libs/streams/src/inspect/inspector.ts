@@ -1,8 +1,10 @@
 import { MillraceError, type TopicDefinition } from '@millrace/core';
-import type { RedisConnection } from '@millrace/redis';
+import { loadScript, type RedisConnection } from '@millrace/redis';
 import type { DeadLetterReason } from '../consume/settlement.js';
-import { groupKeys, type GroupKeys, partitionKeys, type PartitionKeys } from '../keys.js';
+import { groupKeys, partitionKeys } from '../keys.js';
 import { partitionsOf } from '../log/topic-log.js';
+
+const inspect = loadScript('../scripts/inspect.lua', import.meta.url);
 
 /** Where a group stands on a topic, summed over its partitions; all are messages. */
 export interface GroupState {
@@ -65,29 +67,20 @@ export class Inspector {
     return entries.map(([id, [, envelope = '', , reason = '{}']]) => ({ ...(JSON.parse(reason) as DeadLetterReason), id, envelope }));
   }
 
+  /** At one moment: a message that is published and settled between two looks would make the lag negative. */
   async #partition(place: { topic: string; partition: number }, group: string): Promise<GroupState> {
-    const keys = partitionKeys(this.#prefix, place.topic, place.partition);
-    const own = groupKeys(this.#prefix, place, group);
-    const [next, start, counters, pending, retrying] = await Promise.all([
-      this.#redis.call('HGET', keys.meta, 'next'),
-      this.#redis.call('HGET', keys.groups, group),
-      this.#redis.call('HMGET', own.stats, ...COUNTERS),
-      this.#pending(keys, own, group),
-      this.#redis.call('ZCARD', own.due),
-    ]);
+    const { meta, groups, log } = partitionKeys(this.#prefix, place.topic, place.partition);
+    const { stats, due, retryLog } = groupKeys(this.#prefix, place, group);
+    const reply = await this.#redis.run(inspect, [meta, groups, stats, due, log, retryLog], [group, ...COUNTERS]);
+    const [next, start, pending, retrying, ...counters] = reply as [number, string | null, number, number, ...number[]];
     if (start === null) throw unknownGroup(place.topic, group);
-    const { settled, ...counts } = countersOf(counters as (string | null)[]);
-    return { ...counts, lag: Number(next) - Number(start) - settled, pending, retrying: Number(retrying) };
-  }
-
-  async #pending(keys: PartitionKeys, own: GroupKeys, group: string): Promise<number> {
-    const summaries = await Promise.all([keys.log, own.retryLog].map((stream) => this.#redis.call('XPENDING', stream, group)));
-    return summaries.reduce<number>((total, summary) => total + Number((summary as unknown[])[0]), 0);
+    const { settled, ...counts } = countersOf(counters);
+    return { ...counts, lag: next - Number(start) - settled, pending, retrying };
   }
 }
 
-function countersOf(values: readonly (string | null)[]): Counters {
-  return Object.fromEntries(COUNTERS.map((name, index) => [name, Number(values[index] ?? 0)])) as Counters;
+function countersOf(values: readonly number[]): Counters {
+  return Object.fromEntries(COUNTERS.map((name, index) => [name, values[index] ?? 0])) as Counters;
 }
 
 function sum(a: GroupState, b: GroupState): GroupState {

@@ -5,6 +5,8 @@ import { groupKeys, partitionKeys, topicKey } from '../keys.js';
 const declarePartition = loadScript('../scripts/declare-partition.lua', import.meta.url);
 const declareGroup = loadScript('../scripts/declare-group.lua', import.meta.url);
 
+export type GroupOrigin = 'present' | 'new' | 'remade';
+
 /** Makes topics and groups exist in Redis. */
 export class TopicLog {
   readonly #redis: RedisConnection;
@@ -34,18 +36,22 @@ export class TopicLog {
     await this.#redis.run(declarePartition, [keys.log, keys.meta], [newMessageId()]);
   }
 
-  /** Makes the group in one partition, and the partition itself, where they are not there. */
-  async declareGroup(place: { topic: string; partition: number }, group: string): Promise<void> {
+  /**
+   * Makes the group in one partition, and the partition itself, where they are not there.
+   *
+   * @returns `remade` when it was known and had to be made again: it is given what it settled once more
+   */
+  async declareGroup(place: { topic: string; partition: number }, group: string): Promise<GroupOrigin> {
     await this.declarePartition(place.topic, place.partition);
     const keys = partitionKeys(this.#prefix, place.topic, place.partition);
     const { retryLog } = groupKeys(this.#prefix, place, group);
-    await this.#redis.run(declareGroup, [keys.log, keys.groups, retryLog], [group]);
+    return (await this.#redis.run(declareGroup, [keys.log, keys.groups, retryLog], [group])) as GroupOrigin;
   }
 
   /** Makes again what Redis has lost, and tells. */
   async recover(place: { topic: string; partition: number }, group: string): Promise<void> {
-    await this.declareGroup(place, group);
-    emit('recreated', { ...place, group, why: 'Redis no longer had the stream or its group' });
+    const origin = await this.declareGroup(place, group);
+    if (origin !== 'present') emit('recreated', { ...place, group, why: 'Redis no longer had the stream or its group' });
   }
 }
 

@@ -5,6 +5,8 @@ import { encodeEnvelope } from '../log/envelope.js';
 export interface QueuedMessage {
   readonly message: OutgoingMessage;
   readonly envelope: string;
+  /** By the monotonic clock, in milliseconds. */
+  readonly queuedAt: number;
   readonly resolve: (result: PublishResult) => void;
   readonly reject: (error: Error) => void;
 }
@@ -18,7 +20,7 @@ export function batchArguments({ message, envelope }: QueuedMessage): string[] {
 export function queued(message: OutgoingMessage): Promise<PublishResult> & { entry: QueuedMessage } {
   let entry!: QueuedMessage;
   const promise = new Promise<PublishResult>((resolve, reject) => {
-    entry = { message, envelope: encodeEnvelope(message), resolve, reject };
+    entry = { message, envelope: encodeEnvelope(message), queuedAt: performance.now(), resolve, reject };
   });
   return Object.assign(promise, { entry });
 }

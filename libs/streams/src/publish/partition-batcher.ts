@@ -1,5 +1,5 @@
 import { asError, IndefinitePublishError, MillraceError, type OutgoingMessage, type PublishResult } from '@millrace/core';
-import { loadScript, type RedisConnection, type RedisFailure, redisFailure } from '@millrace/redis';
+import { loadScript, type RedisConnection, RedisFailure, redisFailure } from '@millrace/redis';
 import { SETTLED_PAGE_OFFSETS } from '../keys.js';
 import { batchArguments, queued, type QueuedMessage, settleBatch } from './batch.js';
 
@@ -18,7 +18,7 @@ export interface BatcherParts {
   /** log, meta, producer, two of idempotency keys. */
   readonly keys: readonly string[];
   readonly idempotencyWindowMs: number;
-  /** How long a publish may be tried again before it is rejected. */
+  /** How long a publish may wait and be tried before it is rejected. */
   readonly deadlineMs: number;
   /** Messages an entry at the most. */
   readonly messagesPerEntry: number;
@@ -36,6 +36,7 @@ export class PartitionBatcher {
   #queuedBytes = 0;
   #sequence = 0;
   #flushing: Promise<void> | null = null;
+  #giveUpAt = Number.POSITIVE_INFINITY;
 
   constructor(parts: BatcherParts) {
     this.#parts = parts;
@@ -50,8 +51,9 @@ export class PartitionBatcher {
     return promise;
   }
 
-  /** Resolves when everything published so far is settled, one way or the other. */
-  async drain(): Promise<void> {
+  /** Resolves when everything published so far is settled, one way or the other; nothing is tried for longer than `deadlineMs`. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#giveUpAt = performance.now() + deadlineMs;
     await this.#flushing;
   }
 
@@ -73,8 +75,9 @@ export class PartitionBatcher {
 
   async #send(batch: readonly QueuedMessage[]): Promise<void> {
     try {
+      if (this.#isOver(batch)) throw this.#refused('its time was up before it could be sent.');
       this.#sequence += 1;
-      settleBatch(batch, this.#parts, await this.#store(this.#arguments(batch)));
+      settleBatch(batch, this.#parts, await this.#store(batch));
     } catch (error) {
       for (const { reject } of batch) reject(asError(error));
     }
@@ -85,26 +88,45 @@ export class PartitionBatcher {
     return [this.#sequence, idempotencyWindowMs, messagesPerEntry, SETTLED_PAGE_OFFSETS, ...batch.flatMap(batchArguments)];
   }
 
-  /** Sends one batch until Redis answers or the deadline has passed. */
-  async #store(args: readonly (string | number)[]): Promise<string> {
-    const giveUpAt = performance.now() + this.#parts.deadlineMs;
+  /** The time of a message begins when it is published, not when those before it are done. */
+  #isOver([first]: readonly QueuedMessage[], pauseMs = 0): boolean {
+    return performance.now() + pauseMs > Math.min(first!.queuedAt + this.#parts.deadlineMs, this.#giveUpAt);
+  }
+
+  /** Sends one batch until Redis answers or the deadline has passed. What was sent once without an answer may be stored for good. */
+  async #store(batch: readonly QueuedMessage[]): Promise<string> {
+    const args = this.#arguments(batch);
     let indeterminate = false;
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
-      try {
-        const reply = String(await this.#parts.redis.run(publishBatch, this.#parts.keys, args));
-        if (reply === 'STALE') throw this.#indefinite(undefined);
-        if (reply !== 'UNDECLARED') return reply;
-        await this.#parts.declare();
-      } catch (thrown) {
-        if (thrown instanceof IndefinitePublishError) throw thrown;
-        const failure = redisFailure(thrown, 'publish');
-        indeterminate ||= failure.kind === 'indeterminate';
-        if (failure.kind === 'fatal' || failure.kind === 'back-pressure') throw failure;
-        if (performance.now() + pauseMs > giveUpAt) throw indeterminate ? this.#indefinite(failure) : this.#refused(failure);
-        await this.#parts.redis.whenReady(pauseMs);
-        if (this.#parts.redis.isReady && failure.kind !== 'unsent') await pause(pauseMs);
+    for (let pauseMs = 1; ; pauseMs = Math.min(Math.max(pauseMs * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS)) {
+      const answer = await this.#try(args);
+      if (typeof answer === 'string') return answer;
+      indeterminate ||= answer.kind === 'indeterminate';
+      const hopeless = answer.kind === 'fatal' || answer.kind === 'back-pressure';
+      if (hopeless || this.#isOver(batch, pauseMs)) {
+        throw indeterminate ? this.#indefinite(answer) : hopeless ? answer : this.#refused(answer.message, answer);
       }
+      await this.#pause(pauseMs);
     }
+  }
+
+  async #try(args: readonly (string | number)[]): Promise<string | RedisFailure> {
+    try {
+      const reply = String(await this.#parts.redis.run(publishBatch, this.#parts.keys, args));
+      if (reply === 'STALE') throw this.#indefinite(undefined);
+      if (reply !== 'UNDECLARED') return reply;
+      await this.#parts.declare();
+      return new RedisFailure('state-lost', 'Redis has lost the partition; it was made again.', undefined);
+    } catch (thrown) {
+      if (thrown instanceof MillraceError && !(thrown instanceof RedisFailure)) throw thrown;
+      return redisFailure(thrown, 'publish');
+    }
+  }
+
+  /** Until it is worth another try. It always lets the event loop turn: a connection that is ending refuses without waiting. */
+  async #pause(ms: number): Promise<void> {
+    const { redis } = this.#parts;
+    if (redis.isReady) await pause(ms);
+    else await redis.whenReady(ms);
   }
 
   #indefinite(cause: RedisFailure | undefined): IndefinitePublishError {
@@ -115,8 +137,8 @@ export class PartitionBatcher {
     );
   }
 
-  #refused(cause: RedisFailure): MillraceError {
-    return new MillraceError('PUBLISH_REFUSED', `The message for topic '${this.#parts.topic}' was not stored: ${cause.message}`, { cause, retryable: true });
+  #refused(why: string, cause?: RedisFailure): MillraceError {
+    return new MillraceError('PUBLISH_REFUSED', `The message for topic '${this.#parts.topic}' was not stored: ${why}`, { cause, retryable: true });
   }
 
   #full(): MillraceError {

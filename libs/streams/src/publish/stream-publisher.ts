@@ -35,10 +35,10 @@ export class StreamPublisher implements PublishPort {
     return this.#batcher(topic, partitionOf(message, topic.partitions)).publish(message);
   }
 
-  /** Refuses new publishes and resolves when the earlier ones are settled. */
-  async close(): Promise<void> {
+  /** Refuses new publishes and resolves when the earlier ones are settled; they are tried for `deadlineMs` at the most. */
+  async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#batchers.values()].map((batcher) => batcher.drain()));
+    await Promise.all([...this.#batchers.values()].map((batcher) => batcher.drain(deadlineMs)));
   }
 
   #batcher(topic: TopicDefinition, partition: number): PartitionBatcher {
@@ -62,7 +62,7 @@ export class StreamPublisher implements PublishPort {
       messagesPerEntry,
       keys: [keys.log, keys.meta, producerKey(prefix, place, this.#producerId), ...keys.ids],
       idempotencyWindowMs: topic.idempotencyWindowMs,
-      declare: () => log.declarePartition(topic.name, partition),
+      declare: () => log.declare(topic),
     });
   }
 }

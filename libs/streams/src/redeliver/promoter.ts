@@ -1,7 +1,6 @@
 import { emit, errorRecord, Loop } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
-import type { TopicLog } from '../log/topic-log.js';
 
 const promote = loadScript('../scripts/promote.lua', import.meta.url);
 
@@ -12,7 +11,7 @@ const LOOK_EVERY_MS = 1_000;
 export interface PromoterParts {
   readonly redis: RedisConnection;
   readonly partitions: readonly GroupPartition[];
-  readonly log: TopicLog;
+  readonly recover: (partition: GroupPartition) => Promise<void>;
 }
 
 /** Moves retries whose time has come into the group's retry log, where any member fetches them. */
@@ -53,7 +52,7 @@ export class Promoter {
     const { due, retryLog } = partition.groupKeys;
     const reply = (await this.#parts.redis.run(promote, [due, retryLog], [PAGE])) as [number, number] | 'UNDECLARED';
     if (reply === 'UNDECLARED') {
-      await this.#parts.log.recover(partition, partition.group);
+      await this.#parts.recover(partition);
       return 0;
     }
     const [moved, nextMs] = reply;

@@ -59,9 +59,10 @@ export class Reclaimer {
 
   async #sweepStream(stream: GroupStream): Promise<boolean> {
     while (this.#parts.dispatcher.freeSlots > 0) {
+      const readAt = performance.now();
       const [next, gone, ...found] = await this.#page(stream);
       const entries = readEntries(found);
-      await this.#parts.intake.take(stream, entries);
+      await this.#parts.intake.take(stream, entries, readAt);
       this.#tell(stream, entries.length, gone);
       this.#after.set(stream, next);
       if (next === '-') return true;

@@ -3,7 +3,7 @@
 --
 -- KEYS  1 log  2 groups  3 retry log
 -- ARGV  1 group
--- returns how many of its two Redis groups had to be made: 0, 1 or 2
+-- returns 'present', 'new', or 'remade' when it was known and one of its two Redis groups was gone
 --
 -- Guarantees: a new group starts at the earliest entry, never at the newest: a group that was lost sees again what it
 -- may have missed. The log is not made here: a publish to a log without its meta would count from 0.
@@ -20,5 +20,5 @@ end
 
 local made = create(log, group, '0')
 made = made + create(retryLog, group, '0', 'MKSTREAM')
-redis.call('HSETNX', groups, group, 0)
-return made
+local known = redis.call('HSETNX', groups, group, 0) == 0
+return made == 0 and 'present' or known and 'remade' or 'new'

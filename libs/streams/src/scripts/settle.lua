@@ -9,7 +9,8 @@
 --         retry   delay in ms, what to put into the retry log
 --         dead    envelope, JSON of the reason
 --         release what to put into the retry log, ''
--- returns one letter a message: S settled (now, or before by this member), F refused: it belongs to someone else
+-- returns one letter a message: S settled (now, or by an earlier try of this call), D settled long ago: the group was given
+--         it again, F refused: it belongs to someone else
 --
 -- Guarantees: only the holder settles, by (member, delivery count); a message is settled once; what is added (retry,
 -- dead letter) is added before the holding ends; Redis being full does not keep a member from settling.
@@ -20,13 +21,15 @@ local FIRST, FIELDS = 6, 9
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+-- Kept per token: one call may bring an old and a new holding of the same entry.
 local holding = {}
 local function holds(entry, count)
-  if holding[entry] == nil then
+  local token = entry .. ' ' .. count
+  if holding[token] == nil then
     local pending = redis.call('XPENDING', stream, group, entry, entry, 1)[1]
-    holding[entry] = pending ~= nil and pending[2] == member and pending[4] == tonumber(count)
+    holding[token] = pending ~= nil and pending[2] == member and pending[4] == tonumber(count)
   end
-  return holding[entry]
+  return holding[token]
 end
 
 local function settledBefore(entry, bitmap, bit)
@@ -38,50 +41,52 @@ local function count(name)
   redis.call('HINCRBY', stats, name, 1)
 end
 
--- Only what has an offset counts as settled: the lag is the offsets that are not.
-local apply = {
-  ack = function(how, _, offset)
+-- What an outcome adds.
+local add = {
+  ack = function() end,
+  retry = function(delay, body) redis.call('ZADD', due, now + tonumber(delay), body) end,
+  dead = function(envelope, reason) redis.call('XADD', dead, '*', 'm', envelope, 'e', reason) end,
+  release = function(body) redis.call('XADD', retryLog, '*', 'r', body) end,
+}
+
+-- What it counts. Only what has an offset counts as settled: the lag is the offsets that are not.
+local tally = {
+  ack = function(how, offset)
     if offset >= 0 then count('settled') end
     count('handled')
     if how ~= 'handled' then count(how) end
   end,
-  retry = function(delay, body)
-    redis.call('ZADD', due, now + tonumber(delay), body)
-    count('retried')
-  end,
-  dead = function(envelope, reason, offset)
-    redis.call('XADD', dead, '*', 'm', envelope, 'e', reason)
+  retry = function() count('retried') end,
+  dead = function(_, offset)
     if offset >= 0 then count('settled') end
     count('deadLettered')
   end,
-  release = function(body)
-    redis.call('XADD', retryLog, '*', 'r', body)
-  end,
+  release = function() end,
 }
 
-local function finish(entry, base, size, bitmap)
-  if fromRetry then
-    redis.call('XACK', stream, group, entry)
-    redis.call('XDEL', stream, entry)
-    return
-  end
-  -- The loop does not run for an entry that is not ours: its base is -1, its end -2.
-  for offset = base, base < 0 and -2 or base + size - 1 do
+local function finish(entry, token, base, size, bitmap)
+  -- What is from the retry log, or no message of ours, has no bits to look at.
+  for offset = base, (fromRetry or base < 0) and base - 1 or base + size - 1 do
     if redis.call('GETBIT', bitmap, offset % page) == 0 then return end
   end
   redis.call('XACK', stream, group, entry)
+  if fromRetry then redis.call('XDEL', stream, entry) end
+  holding[token] = false
 end
 
 local replies = {}
 for i = FIRST, #ARGV, FIELDS do
   local entry, offset, bitmap = ARGV[i], tonumber(ARGV[i + 4]), KEYS[5 + tonumber(ARGV[i + 5])]
-  local bit = offset < 0 and -1 or offset % page
+  local outcome, first, second = ARGV[i + 6], ARGV[i + 7], ARGV[i + 8]
+  local bit = (fromRetry or offset < 0) and -1 or offset % page
   if holds(entry, ARGV[i + 1]) then
-    if fromRetry or bit < 0 or redis.call('SETBIT', bitmap, bit, 1) == 0 then
-      apply[ARGV[i + 6]](ARGV[i + 7], ARGV[i + 8], offset)
-    end
-    finish(entry, tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), bitmap)
-    replies[#replies + 1] = 'S'
+    -- A script that fails is not undone: add, then mark, then let go, then count; whatever fails, nothing is lost.
+    local open = bit < 0 or redis.call('GETBIT', bitmap, bit) == 0
+    if open then add[outcome](first, second) end
+    if open and bit >= 0 then redis.call('SETBIT', bitmap, bit, 1) end
+    finish(entry, entry .. ' ' .. ARGV[i + 1], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), bitmap)
+    if open then tally[outcome](first, offset) end
+    replies[#replies + 1] = (open or repeated) and 'S' or 'D'
   elseif repeated and settledBefore(entry, bitmap, bit) then
     replies[#replies + 1] = 'S'
   else

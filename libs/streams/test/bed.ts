@@ -1,0 +1,89 @@
+import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
+import { type PayloadClass, type TopicDefinition, topicOf } from '@millrace/core';
+import { connectRedis, type RedisConnections } from '@millrace/redis';
+import type { GroupState, StreamsOptions } from '@millrace/streams';
+import { startTestRedis, TcpProxy, type TestRedis, type TestRedisOptions, uniqueName, waitFor } from '@millrace/testing';
+import { type GroupPartition, groupPartition } from '../src/consume/group-partition.js';
+import { type Process, startProcess } from './fixture.js';
+
+export type StartOptions = Partial<Omit<StreamsOptions, 'redis' | 'prefix'>>;
+
+/** A Redis of the spec's own, a prefix a test, processes that are stopped after it, and a look behind the scenes. */
+export class Bed {
+  server!: TestRedis;
+  prefix!: string;
+  readonly #name: string;
+  readonly #options: TestRedisOptions;
+  #direct!: RedisConnections;
+  #processes: Process[] = [];
+  #proxies: TcpProxy[] = [];
+
+  /** Call it where `describe` is called: it registers hooks. */
+  constructor(name: string, options: TestRedisOptions = {}) {
+    this.#name = name;
+    this.#options = options;
+    beforeAll(() => this.#open());
+    beforeEach(() => void (this.prefix = uniqueName(this.#name)));
+    afterEach(() => this.#clear());
+    afterAll(() => this.#close());
+  }
+
+  async start(options: StartOptions = {}): Promise<Process> {
+    return this.#add(await startProcess(this.server, { prefix: this.prefix, leaseMs: 300, ...options }));
+  }
+
+  /** A process whose network can be broken, apart from everyone else's. */
+  async startBehindProxy(options: StartOptions = {}): Promise<{ process: Process; proxy: TcpProxy }> {
+    const proxy = await TcpProxy.start(this.server.url);
+    this.#proxies.push(proxy);
+    return { proxy, process: this.#add(await startProcess(proxy.url, { prefix: this.prefix, leaseMs: 300, ...options })) };
+  }
+
+  /** One command to Redis, past everything that is tested. */
+  command(name: string, ...args: (string | number)[]): Promise<unknown> {
+    return this.#direct.control.call(name, ...args);
+  }
+
+  place(topic: PayloadClass, group: string, partition = 0): GroupPartition {
+    return groupPartition(this.prefix, { topic: topicOf(topic).name, partition }, group);
+  }
+
+  state(process: Process, topic: PayloadClass, group: string): Promise<GroupState> {
+    return process.streams.inspector.group(topicOf(topic) as TopicDefinition, group);
+  }
+
+  /** Resolves when the group has nothing left to do. */
+  drained(process: Process, topic: PayloadClass, group: string, timeoutMs = 40_000): Promise<unknown> {
+    const idle = async (): Promise<boolean> => {
+      const { lag, pending, retrying } = await this.state(process, topic, group);
+      if (lag !== 0 || pending !== 0 || retrying !== 0) throw new Error(`lag ${lag}, pending ${pending}, retrying ${retrying}`);
+      return true;
+    };
+    return waitFor(idle, { what: `${group} to have nothing left to do`, timeoutMs });
+  }
+
+  /** `[entry id, owner, idle ms, delivery count]` of what is pending in the log. */
+  async pending(topic: PayloadClass, group: string): Promise<[string, string, number, number][]> {
+    return (await this.command('XPENDING', this.place(topic, group).keys.log, group, '-', '+', 1_000)) as [string, string, number, number][];
+  }
+
+  #add(process: Process): Process {
+    this.#processes.push(process);
+    return process;
+  }
+
+  async #open(): Promise<void> {
+    this.server = await startTestRedis(this.#options);
+    this.#direct = await connectRedis({ url: this.server.url, name: 'spec' });
+  }
+
+  async #clear(): Promise<void> {
+    await Promise.all(this.#processes.splice(0).map((process) => process.stop()));
+    await Promise.all(this.#proxies.splice(0).map((proxy) => proxy.stop()));
+  }
+
+  async #close(): Promise<void> {
+    this.#direct.close();
+    await this.server.stop();
+  }
+}

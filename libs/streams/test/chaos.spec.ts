@@ -1,0 +1,127 @@
+import { expect, it } from '@jest/globals';
+import { type DeliveryContext, fixed, topicOf } from '@millrace/core';
+import type { DeadLetterRecord } from '@millrace/streams';
+import type { TcpProxy } from '@millrace/testing';
+import { Bed } from './bed.js';
+import { type Process, subscribe } from './fixture.js';
+import { Ledger } from './ledger.js';
+import { Numbered } from './topics.js';
+
+type Value = { value: number };
+const MESSAGES = 3_000;
+const WORKERS = 3;
+const bed = new Bed('chaos', { appendonly: 'always' });
+const seed = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+
+/** mulberry32: the same seed, the same choices. */
+function randomOf(state: number): () => number {
+  let a = state;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+interface Worker {
+  readonly process: Process;
+  readonly proxy: TcpProxy;
+}
+
+async function startWorker(ledger: Ledger): Promise<Worker> {
+  const worker = await bed.startBehindProxy({ leaseMs: 1_000, messagesPerEntry: 1 });
+  const retry = { attempts: 3, backoff: fixed('20ms'), deadLetterOn: [] };
+  await subscribe(worker.process, { topic: Numbered, group: 'g', concurrency: 8, retry, crashLimit: 50 }, async ({ value }: Value, ctx: DeliveryContext) => {
+    ledger.handled(value, ctx.attempt);
+    if (value % 100 === 7 || (value % 10 === 3 && ctx.attempt === 1)) throw new Error('as planned');
+  });
+  return worker;
+}
+
+/** Each fault ends by itself; a worker that ended is replaced. */
+function faultsOf(workers: Worker[], ledger: Ledger): ((index: number) => Promise<void>)[] {
+  const replace = async (index: number): Promise<void> => void (workers[index] = await startWorker(ledger));
+  return [
+    async (index) => workers[index]!.proxy.reset(),
+    async (index) => {
+      const { proxy } = workers[index]!;
+      await proxy.dropReplies();
+      await proxy.pass();
+    },
+    async (index) => {
+      const { proxy } = workers[index]!;
+      await proxy.refuse();
+      await ledger.progress(20);
+      await proxy.pass();
+    },
+    async (index) => {
+      const { proxy } = workers[index]!;
+      proxy.blackHole();
+      await ledger.progress(20);
+      proxy.reset();
+      await proxy.pass();
+    },
+    async (index) => {
+      workers[index]!.process.vanish();
+      await replace(index);
+    },
+    async (index) => {
+      await workers[index]!.process.stop(500);
+      await replace(index);
+    },
+  ];
+}
+
+async function publishAll(publisher: Process, ledger: Ledger): Promise<void> {
+  for (let first = 0; first < MESSAGES; first += 50) {
+    const values = Array.from({ length: 50 }, (_, index) => first + index);
+    values.forEach((value) => ledger.attempted(value));
+    // The key makes a publish safe to repeat when Redis did not say whether it stored the message.
+    const publish = (value: number): Promise<unknown> => publisher.publisher.publish(Numbered, { value }, { idempotencyKey: `k${value}` });
+    await Promise.all(values.map((value) => publish(value).catch(() => publish(value)).then(() => ledger.confirmed(value))));
+    // Not far ahead of the workers, so that faults meet publishing and handling at once.
+    await ledger.reached(first - 100);
+  }
+}
+
+async function entriesPerKey(): Promise<number> {
+  const counts = new Map<string, number>();
+  for (const partition of [0, 1, 2]) {
+    const entries = (await bed.command('XRANGE', bed.place(Numbered, 'g', partition).keys.log, '-', '+')) as [string, string[]][];
+    for (const [, [, , , , , text = '']] of entries) for (const [, , , key] of JSON.parse(text) as [number, string, null, string][]) counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return [...counts.values()].filter((count) => count > 1).length;
+}
+
+it(`keeps I1, I2, I3, I6, I7 and I8 over ${MESSAGES} messages and faults at random (seed ${seed})`, async () => {
+  const random = randomOf(seed);
+  const ledger = new Ledger();
+  const watcher = await bed.start();
+  const { process: publisher, proxy } = await bed.startBehindProxy();
+  await publisher.streams.declare(topicOf(Numbered));
+  const workers: Worker[] = await Promise.all(Array.from({ length: WORKERS }, () => startWorker(ledger)));
+  const faults = faultsOf(workers, ledger);
+  let published = false;
+  const publishing = publishAll(publisher, ledger).finally(() => (published = true));
+  let count = 0;
+  while (!published) {
+    await Promise.race([ledger.progress(20 + Math.floor(random() * 60)), publishing]);
+    if (random() < 0.2) proxy.reset();
+    else await Promise.race([faults[Math.floor(random() * faults.length)]!(Math.floor(random() * WORKERS)), publishing]);
+    count += 1;
+  }
+  await publishing;
+  await Promise.all(workers.map(({ proxy: network }) => network.pass()));
+  await bed.drained(watcher, Numbered, 'g', 30_000);
+
+  const dead = (await watcher.streams.inspector.deadLetters(topicOf(Numbered), 'g', 1_000)) as DeadLetterRecord[];
+  const state = await bed.state(watcher, Numbered, 'g');
+  const verdict = ledger.verdict(dead, (value) => value % 100 === 7);
+  const duplicates = await entriesPerKey();
+  console.log(`N=${MESSAGES} faults=${count} seed=${seed} lost=${verdict.lost} phantom=${verdict.phantom} dup_entries=${duplicates} reruns=${verdict.reruns} ` +
+    `stuck=${state.lag + state.pending + state.retrying} fenced=${state.fenced} redelivered=${state.redelivered} bad_dead_letters=${verdict.badDeadLetters}`);
+  expect({ ...verdict, reruns: 0, duplicates }).toEqual({ lost: 0, phantom: 0, reruns: 0, badDeadLetters: 0, duplicates: 0 });
+  expect(state).toMatchObject({ handled: MESSAGES - 30, deadLettered: 30, lag: 0, pending: 0, retrying: 0 });
+  expect(count).toBeGreaterThan(10);
+});

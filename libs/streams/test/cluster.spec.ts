@@ -1,0 +1,29 @@
+import { beforeAll, expect, it } from '@jest/globals';
+import { type DeliveryContext, fixed } from '@millrace/core';
+import { waitFor } from '@millrace/testing';
+import { Bed } from './bed.js';
+import { subscribe } from './fixture.js';
+import { numbers, Single } from './topics.js';
+
+/** A node of a cluster refuses a script whose keys lie in several slots, or that touches one that it did not name. */
+const bed = new Bed('cluster', { extra: ['--cluster-enabled', 'yes'] });
+
+beforeAll(async () => {
+  await bed.command('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383);
+  await waitFor(async () => String(await bed.command('CLUSTER', 'INFO')).includes('cluster_state:ok'), { what: 'the cluster to be up', timeoutMs: 30_000 });
+});
+
+it('every script keeps to one slot: publish, handle, retry, dead-letter, reclaim, release, inspect', async () => {
+  const [publisher, victim, member] = [await bed.start(), await bed.start(), await bed.start()];
+  const retry = { attempts: 2, backoff: fixed('1ms'), deadLetterOn: [] };
+  await subscribe(victim, { topic: Single, group: 'g', concurrency: 2 }, () => new Promise(() => undefined));
+  await publisher.publisher.publishMany(Single, numbers(20).map((item) => ({ ...item, idempotencyKey: String(item.payload.value) })));
+  await waitFor(async () => (await bed.pending(Single, 'g')).length === 2, { what: 'the victim to hold two' });
+  victim.vanish();
+  const subscription = await subscribe(member, { topic: Single, group: 'g', retry }, async ({ value }: { value: number }, ctx: DeliveryContext) => {
+    if (value === 0 || (value === 1 && ctx.attempt === 1)) throw new Error('as planned');
+  });
+  await bed.drained(publisher, Single, 'g');
+  await subscription.stop(5_000);
+  expect(await bed.state(publisher, Single, 'g')).toMatchObject({ handled: 19, deadLettered: 1, redelivered: 2, lag: 0 });
+});

@@ -1,0 +1,299 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { type DeliveryContext, fixed, listen } from '@millrace/core';
+import { waitFor } from '@millrace/testing';
+import { settledKey } from '../src/keys.js';
+import { Bed } from './bed.js';
+import { signal, subscribe } from './fixture.js';
+import { numbers, Numbered, Single, Wide } from './topics.js';
+
+type Value = { value: number };
+const bed = new Bed('faults', { appendonly: 'always' });
+const heard: (() => void)[] = [];
+afterEach(() => heard.splice(0).forEach((stop) => stop()));
+
+const retry = { attempts: 3, backoff: fixed('5ms'), deadLetterOn: [] };
+
+describe('F14 a key is lost while messages flow', () => {
+  it.each(['log', 'meta', 'groups', 'retryLog', 'due', 'stats', 'members'] as const)('%s: what is published later is handled', async (name) => {
+    const [publisher, one, two] = [await bed.start(), await bed.start(), await bed.start()];
+    const seen = new Set<number>();
+    const handle = async ({ value }: Value, ctx: DeliveryContext): Promise<void> => {
+      if (value % 3 === 0 && ctx.attempt === 1) throw new Error('once');
+      seen.add(value);
+    };
+    const subscriptions = await Promise.all([one, two].map((process) => subscribe(process, { topic: Single, group: 'g', retry }, handle)));
+    await publisher.publisher.publishMany(Single, numbers(50));
+    const { keys, groupKeys } = bed.place(Single, 'g');
+    await bed.command('DEL', { ...keys, ...groupKeys, ids: '' }[name]);
+    const later = numbers(150).slice(100);
+    for (const { payload } of later) await publisher.publisher.publish(Single, payload);
+    await waitFor(() => later.every(({ payload }) => seen.has(payload.value)), { what: 'the later ones to be handled' });
+    await waitFor(() => subscriptions.every((subscription) => subscription.problem() === null), { what: 'all to be well' });
+    expect((await bed.state(publisher, Single, 'g')).lag).toBeGreaterThanOrEqual(0);
+  });
+
+  it('XGROUP DESTROY: nothing is lost, and what was settled is not handled again', async () => {
+    const [publisher, member] = [await bed.start(), await bed.start({ leaseMs: 3_000 })];
+    const counts = new Map<number, number>();
+    const handle = async ({ value }: Value): Promise<void> => void counts.set(value, (counts.get(value) ?? 0) + 1);
+    await subscribe(member, { topic: Single, group: 'g', concurrency: 4 }, handle);
+    await publisher.publisher.publishMany(Single, numbers(500));
+    await bed.drained(publisher, Single, 'g');
+    await bed.command('XGROUP', 'DESTROY', bed.place(Single, 'g').keys.log, 'g');
+    await publisher.publisher.publish(Single, { value: 500 });
+    await waitFor(() => counts.has(500), { what: 'the new message' });
+    await bed.drained(publisher, Single, 'g');
+    expect([...counts.values()].filter((count) => count > 1)).toEqual([]);
+    expect(counts.size).toBe(501);
+  });
+
+  it('XGROUP DESTROY while nobody is there: who comes next does not handle again what was settled', async () => {
+    const [publisher, first, next] = [await bed.start(), await bed.start(), await bed.start()];
+    const seen: string[] = [];
+    await subscribe(first, { topic: Single, group: 'g' }, async ({ value }: Value) => void seen.push(`first ${value}`));
+    await publisher.publisher.publishMany(Single, numbers(3));
+    await bed.drained(publisher, Single, 'g');
+    await first.stop();
+    await bed.command('XGROUP', 'DESTROY', bed.place(Single, 'g').keys.log, 'g');
+    await publisher.publisher.publish(Single, { value: 3 });
+    await subscribe(next, { topic: Single, group: 'g' }, async ({ value }: Value) => void seen.push(`next ${value}`));
+    await bed.drained(publisher, Single, 'g');
+    expect(seen).toEqual(['first 0', 'first 1', 'first 2', 'next 3']);
+  });
+
+  it('XGROUP DESTROY while a member is busy: it handles no more than it can hold again', async () => {
+    const [publisher, busy, other] = [await bed.start(), await bed.start({ leaseMs: 3_000 }), await bed.start({ leaseMs: 3_000 })];
+    await publisher.publisher.publishMany(Single, numbers(200));
+    let again = 0;
+    const counts = new Set<number>();
+    const count = (value: number): void => void (counts.has(value) ? (again += 1) : counts.add(value));
+    const [full, go] = [signal(), signal()];
+    let running = 0;
+    await subscribe(busy, { topic: Single, group: 'g', concurrency: 2 }, async ({ value }: Value) => {
+      running += 1;
+      if (running === 2) full.fire();
+      await go.promise;
+      count(value);
+    });
+    await full.promise;
+    await subscribe(other, { topic: Single, group: 'g', concurrency: 2 }, async ({ value }: Value) => count(value));
+    await waitFor(() => counts.size === 198, { what: 'all but two to be handled' });
+    await bed.command('XGROUP', 'DESTROY', bed.place(Single, 'g').keys.log, 'g');
+    await waitFor(async () => ((await bed.command('XINFO', 'GROUPS', bed.place(Single, 'g').keys.log)) as unknown[]).length === 1, { what: 'the group to be there' });
+    go.fire();
+    await bed.drained(publisher, Single, 'g');
+    expect(counts.size).toBe(200);
+    expect(again).toBeLessThanOrEqual(2 + 2);
+  });
+
+  it('R17 FLUSHALL while messages are handled and published: what is published later is handled, and the counts begin anew', async () => {
+    const [publisher, member] = [await bed.start(), await bed.start()];
+    const [began, go] = [signal(), signal()];
+    const seen: number[] = [];
+    await subscribe(member, { topic: Single, group: 'g', concurrency: 2 }, async ({ value }: Value) => {
+      if (value === 0) {
+        began.fire();
+        await go.promise;
+      }
+      seen.push(value);
+    });
+    await publisher.publisher.publishMany(Single, numbers(3));
+    await began.promise;
+    await bed.command('FLUSHALL');
+    await publisher.publisher.publishMany(Single, numbers(13).slice(3));
+    go.fire();
+    await waitFor(() => numbers(13).slice(3).every(({ payload }) => seen.includes(payload.value)), { what: 'the later ones' });
+    await bed.drained(publisher, Single, 'g');
+    expect(await bed.state(publisher, Single, 'g')).toMatchObject({ handled: 10, lag: 0, pending: 0 });
+  });
+
+  it('entries that are deleted while they are pending are told of and let go', async () => {
+    const [victim, other] = [await bed.start(), await bed.start()];
+    const began = signal();
+    await subscribe(victim, { topic: Single, group: 'g' }, async () => {
+      began.fire();
+      await new Promise(() => undefined);
+    });
+    await other.publisher.publish(Single, { value: 1 });
+    await began.promise;
+    victim.vanish();
+    const [[entry] = ['']] = await bed.pending(Single, 'g');
+    await bed.command('XDEL', bed.place(Single, 'g').keys.log, entry);
+    const lost: number[] = [];
+    heard.push(listen('lost', ({ count }) => lost.push(count)));
+    await subscribe(other, { topic: Single, group: 'g' }, async () => undefined);
+    await waitFor(async () => (await bed.pending(Single, 'g')).length === 0, { what: 'nothing to be pending' });
+    expect(lost).toEqual([1]);
+  });
+});
+
+describe('Redis is unwell', () => {
+  it('F15 full: settling, retries and dead letters go on, publishing says so', async () => {
+    const process = await bed.start();
+    const [began, go] = [signal(), signal()];
+    let waiting = 0;
+    await subscribe(process, { topic: Single, group: 'g', retry }, async ({ value }: Value, ctx: DeliveryContext) => {
+      if (ctx.attempt === 1 && (waiting += 1) === 10) began.fire();
+      await go.promise;
+      if (value === 0) throw new Error('always');
+      if (value === 1 && ctx.attempt === 1) throw new Error('once');
+    });
+    await process.publisher.publishMany(Single, numbers(10));
+    await began.promise;
+    await bed.command('CONFIG', 'SET', 'maxmemory', 1);
+    try {
+      await expect(process.publisher.publish(Single, { value: 99 })).rejects.toMatchObject({ code: 'BACK_PRESSURE' });
+      go.fire();
+      await bed.drained(process, Single, 'g');
+      expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 9, deadLettered: 1, retried: 3, lag: 0 });
+    } finally {
+      await bed.command('CONFIG', 'SET', 'maxmemory', 0);
+    }
+  });
+
+  it('F6 stopped past the lease: every message ends once', async () => {
+    const [one, two] = [await bed.start(), await bed.start()];
+    const handled = new Map<number, number>();
+    const [began, go] = [signal(), signal()];
+    const handle = async ({ value }: Value): Promise<void> => {
+      began.fire();
+      await go.promise;
+      handled.set(value, (handled.get(value) ?? 0) + 1);
+    };
+    await subscribe(one, { topic: Numbered, group: 'g', concurrency: 4 }, handle);
+    await subscribe(two, { topic: Numbered, group: 'g', concurrency: 4 }, handle);
+    await one.publisher.publishMany(Numbered, numbers(100));
+    await began.promise;
+    bed.server.pause();
+    const failed = signal();
+    heard.push(listen('loop-failed', ({ loop }) => loop === 'heartbeat' && failed.fire()));
+    await failed.promise;
+    go.fire();
+    bed.server.resume();
+    await bed.drained(one, Numbered, 'g');
+    expect(handled.size).toBe(100);
+    expect(await bed.state(one, Numbered, 'g')).toMatchObject({ handled: 100, deadLettered: 0, lag: 0 });
+  });
+
+  it('F5 killed and started again: every confirmed message ends once', async () => {
+    const [one, two] = [await bed.start(), await bed.start()];
+    const handled = new Set<number>();
+    const handle = async ({ value }: Value, ctx: DeliveryContext): Promise<void> => {
+      if (value % 10 === 0 && ctx.attempt === 1) throw new Error('once');
+      handled.add(value);
+    };
+    await subscribe(one, { topic: Numbered, group: 'g', retry }, handle);
+    await subscribe(two, { topic: Numbered, group: 'g', retry }, handle);
+    const published = Promise.allSettled(numbers(300).map(({ payload }) => one.publisher.publish(Numbered, payload)));
+    await waitFor(() => handled.size > 20, { what: 'some to be handled' });
+    await bed.server.kill();
+    await bed.server.restart();
+    const confirmed = (await published).flatMap(({ status }, value) => (status === 'fulfilled' ? [value] : []));
+    expect(confirmed).toHaveLength(300);
+    await bed.drained(two, Numbered, 'g', 20_000);
+    expect(handled.size).toBe(300);
+    expect(await bed.state(one, Numbered, 'g')).toMatchObject({ handled: 300, lag: 0, pending: 0 });
+    expect(await bed.command('HGET', bed.place(Numbered, 'g').keys.meta, 'next')).toBe(String(await bed.command('XLEN', bed.place(Numbered, 'g').keys.log)));
+  });
+
+  it('a key of the wrong type is tried with pauses, told, and all goes on when it is mended', async () => {
+    const process = await bed.start({ leaseMs: 60_000 });
+    const seen = signal();
+    const subscription = await subscribe(process, { topic: Single, group: 'g' }, async () => seen.fire());
+    const { log } = bed.place(Single, 'g').keys;
+    const fifth = signal();
+    const times: number[] = [];
+    heard.push(listen('loop-failed', ({ loop, failures }) => {
+      if (loop === 'fetch') times.push(performance.now());
+      if (loop === 'fetch' && failures === 5) fifth.fire();
+    }));
+    await bed.command('RENAME', log, `${log}:away`);
+    await bed.command('SET', log, 'in the way');
+    await fifth.promise;
+    expect(subscription.problem()).toContain('WRONGTYPE');
+    expect(times[4]! - times[0]!).toBeGreaterThan(500);
+    await bed.command('DEL', log);
+    await bed.command('RENAME', `${log}:away`, log);
+    await process.publisher.publish(Single, { value: 1 });
+    await seen.promise;
+  });
+
+  it('a reclaimed entry whose look-up fails is not kept for ever', async () => {
+    const [publisher, victim] = [await bed.start({ messagesPerEntry: 4 }), await bed.start()];
+    const stuck = signal();
+    await subscribe(victim, { topic: Single, group: 'g', concurrency: 4 }, async ({ value }: Value) => {
+      if (value === 3) stuck.fire();
+      await new Promise(() => undefined);
+    });
+    await publisher.publisher.publishMany(Single, numbers(4));
+    await stuck.promise;
+    victim.vanish();
+    const page = settledKey(bed.prefix, bed.place(Single, 'g'), 0);
+    await bed.command('LPUSH', page, 'in the way');
+    const failed = signal();
+    heard.push(listen('loop-failed', ({ loop, error }) => loop === 'fetch' && error.message.includes('WRONGTYPE') && failed.fire()));
+    const seen: number[] = [];
+    await subscribe(publisher, { topic: Single, group: 'g' }, async ({ value }: Value) => void seen.push(value));
+    await failed.promise;
+    await bed.command('DEL', page);
+    await bed.drained(publisher, Single, 'g');
+    expect(seen.sort()).toEqual([0, 1, 2, 3]);
+  });
+});
+
+describe('stopping and starting', () => {
+  it('ends in the time it is given, also when Redis does not answer', async () => {
+    const { process, proxy } = await bed.startBehindProxy();
+    const began = signal();
+    await subscribe(process, { topic: Numbered, group: 'g', concurrency: 2 }, async () => {
+      began.fire();
+      await new Promise(() => undefined);
+    });
+    await process.publisher.publishMany(Numbered, numbers(20));
+    await began.promise;
+    proxy.blackHole();
+    const start = performance.now();
+    await process.streams.stop(300);
+    // 300 for the handlers, 500 for the goodbye, 500 for publishes.
+    expect(performance.now() - start).toBeLessThan(1_900);
+  });
+
+  it('leaves no connection and no member behind, and refuses what comes later', async () => {
+    const process = await bed.start();
+    await subscribe(process, { topic: Wide, group: 'g' }, async () => undefined);
+    await process.publisher.publishMany(Wide, numbers(100));
+    await bed.drained(process, Wide, 'g');
+    await process.streams.stop(2_000);
+    process.redis.close();
+    await waitFor(async () => !String(await bed.command('CLIENT', 'LIST')).includes('millrace:'), { what: 'the connections to be closed' });
+    for (const partition of [0, 7, 15]) expect(await bed.command('ZCARD', bed.place(Wide, 'g', partition).groupKeys.members)).toBe(0);
+    await expect(subscribe(process, { topic: Single, group: 'g' }, async () => undefined)).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+
+  it('a subscription that could not be started may be tried again', async () => {
+    const { process, proxy } = await bed.startBehindProxy();
+    await proxy.refuse();
+    await waitFor(() => !process.redis.control.isReady, { what: 'the process to notice' });
+    await expect(subscribe(process, { topic: Single, group: 'g' }, async () => undefined)).rejects.toMatchObject({ code: 'REDIS_UNREACHABLE' });
+    await proxy.pass();
+    await waitFor(() => process.redis.control.isReady, { what: 'the connection to be back' });
+    const seen = signal();
+    await subscribe(process, { topic: Single, group: 'g' }, async () => seen.fire());
+    await process.publisher.publish(Single, { value: 1 });
+    await seen.promise;
+  });
+
+  it('one slot and many partitions: every message is handled, one at a time', async () => {
+    const process = await bed.start({ leaseMs: 3_000 });
+    await process.publisher.publishMany(Wide, numbers(200));
+    let [running, most, handled] = [0, 0, 0];
+    await subscribe(process, { topic: Wide, group: 'g', concurrency: 1 }, async () => {
+      most = Math.max(most, (running += 1));
+      await new Promise((resolve) => setImmediate(resolve));
+      running -= 1;
+      handled += 1;
+    });
+    await bed.drained(process, Wide, 'g');
+    expect([most, handled]).toEqual([1, 200]);
+  });
+});

@@ -1,0 +1,246 @@
+import { describe, expect, it } from '@jest/globals';
+import { type DeliveryContext, fixed, listen } from '@millrace/core';
+import { waitFor } from '@millrace/testing';
+import { Bed } from './bed.js';
+import { signal, subscribe } from './fixture.js';
+import { numbers, Single } from './topics.js';
+
+type Value = { value: number };
+const bed = new Bed('races');
+const retry = { attempts: 3, backoff: fixed('1ms'), deadLetterOn: [] };
+const beatOf = async (member: number): Promise<number> =>
+  Number(((await bed.command('ZRANGE', bed.place(Single, 'g').groupKeys.members, 0, -1, 'WITHSCORES')) as string[])[member * 2 + 1]);
+
+describe('holding', () => {
+  it('R2 a heartbeat leaves to another what it took over, and tells the handler', async () => {
+    const process = await bed.start({ leaseMs: 3_000 });
+    const [began, aborted] = [signal(), signal()];
+    await subscribe(process, { topic: Single, group: 'g' }, async (_: Value, ctx: DeliveryContext) => {
+      ctx.signal.addEventListener('abort', () => aborted.fire());
+      began.fire();
+      await aborted.promise;
+    });
+    await process.publisher.publish(Single, { value: 1 });
+    await began.promise;
+    const [[entry] = ['']] = await bed.pending(Single, 'g');
+    await bed.command('ZADD', bed.place(Single, 'g').groupKeys.members, Date.now(), 'thief');
+    await bed.command('XCLAIM', bed.place(Single, 'g').keys.log, 'g', 'thief', 0, entry);
+    await aborted.promise;
+    expect((await bed.pending(Single, 'g'))[0]!.slice(1, 2)).toEqual(['thief']);
+  });
+
+  it('R3 what waits for a slot is renewed as well', async () => {
+    const [publisher, one, other] = [await bed.start({ messagesPerEntry: 4 }), await bed.start(), await bed.start()];
+    const [began, go] = [signal(), signal()];
+    const reclaimed: number[] = [];
+    const stop = listen('reclaimed', ({ count }) => reclaimed.push(count));
+    await subscribe(one, { topic: Single, group: 'g', concurrency: 1 }, async () => {
+      began.fire();
+      await go.promise;
+    });
+    await publisher.publisher.publishMany(Single, numbers(4));
+    await began.promise;
+    const first = await beatOf(0);
+    await subscribe(other, { topic: Single, group: 'g', concurrency: 4 }, async () => undefined);
+    await waitFor(async () => (await beatOf(0)) > first + 1_000, { what: 'three leases to pass' });
+    expect((await bed.pending(Single, 'g')).map(([, , , count]) => count)).toEqual([1]);
+    stop();
+    go.fire();
+    await bed.drained(publisher, Single, 'g');
+    expect(reclaimed).toEqual([]);
+  });
+
+  it('R3 what came too late, past its lease, is not begun', async () => {
+    const { process: late, proxy } = await bed.startBehindProxy();
+    const other = await bed.start();
+    const handled: string[] = [];
+    await subscribe(late, { topic: Single, group: 'g' }, async ({ value }: Value) => void handled.push(`late ${value}`));
+    await other.publisher.publishMany(Single, numbers(2));
+    await bed.drained(other, Single, 'g');
+    await waitFor(async () => String(await bed.command('CLIENT', 'LIST')).includes('cmd=xreadgroup'), { what: 'a read to be under way' });
+    proxy.blackHole(['replies']);
+    await other.publisher.publish(Single, { value: 2 });
+    await waitFor(async () => (await bed.pending(Single, 'g')).some(([, , idle]) => idle > 500), { what: 'the lease of what the late one was given to run out' });
+    await subscribe(other, { topic: Single, group: 'g' }, async ({ value }: Value) => void handled.push(`other ${value}`));
+    await waitFor(() => handled.length === 3, { what: 'the other to handle it' });
+    await proxy.pass();
+    await bed.drained(other, Single, 'g');
+    await late.stop();
+    expect(handled).toEqual(['late 0', 'late 1', 'other 2']);
+  });
+});
+
+describe('replies that are lost', () => {
+  it('R12 of a read: what it brought is handled once, by the one it was given to', async () => {
+    // A lease so long that only the loss of the reply can make the member look for what it missed.
+    const { process, proxy } = await bed.startBehindProxy({ leaseMs: 600_000 });
+    const other = await bed.start({ leaseMs: 600_000 });
+    const seen: string[] = [];
+    await subscribe(process, { topic: Single, group: 'g' }, async (_: Value, ctx: DeliveryContext) => void seen.push(`${ctx.attempt}/${ctx.crashes}`));
+    await waitFor(async () => String(await bed.command('CLIENT', 'LIST')).includes('cmd=xreadgroup'), { what: 'a read to be under way' });
+    const dropped = proxy.dropReplies();
+    await other.publisher.publish(Single, { value: 1 });
+    await dropped;
+    await waitFor(async () => (await bed.pending(Single, 'g')).length === 1, { what: 'the read to have taken it' });
+    await proxy.pass();
+    await bed.drained(other, Single, 'g');
+    expect(seen).toEqual(['1/1']);
+  });
+
+  it('after a while without Redis a member says that it lives before it reads', async () => {
+    const { process, proxy } = await bed.startBehindProxy({ leaseMs: 600_000 });
+    const other = await bed.start();
+    const { members } = bed.place(Single, 'g').groupKeys;
+    const beats = signal<string[]>();
+    await subscribe(process, { topic: Single, group: 'g' }, async () => beats.fire((await bed.command('ZRANGE', members, 0, -1, 'WITHSCORES')) as string[]));
+    await proxy.refuse();
+    await waitFor(() => !process.redis.control.isReady, { what: 'the process to notice' });
+    const [[member]] = [(await bed.command('ZRANGE', members, 0, -1)) as [string]];
+    await bed.command('ZADD', members, 1, member);
+    await other.publisher.publish(Single, { value: 1 });
+    await proxy.pass();
+    expect(Number((await beats.promise)[1])).toBeGreaterThan(1);
+  });
+
+  it.each(['ack', 'retry', 'dead'] as const)('R13 of a settlement (%s): it counts once and nothing runs twice', async (outcome) => {
+    const { process, proxy } = await bed.startBehindProxy({ leaseMs: 60_000 });
+    const other = await bed.start({ leaseMs: 60_000 });
+    const attempts: number[] = [];
+    await subscribe(process, { topic: Single, group: 'g', retry: outcome === 'dead' ? { ...retry, attempts: 1 } : retry }, async (_: Value, ctx: DeliveryContext) => {
+      attempts.push(ctx.attempt);
+      if (ctx.attempt > 1) return;
+      void proxy.dropReplies();
+      if (outcome !== 'ack') throw new Error('once');
+    });
+    await other.publisher.publish(Single, { value: 1 });
+    await waitFor(async () => (await bed.pending(Single, 'g')).length === 0 && attempts.length === 1, { what: 'Redis to have settled it' });
+    await proxy.pass();
+    await bed.drained(other, Single, 'g');
+    const expected = { ack: [1, 0, 0], retry: [1, 1, 0], dead: [0, 0, 1] }[outcome];
+    const { handled, retried, deadLettered, fenced } = await bed.state(other, Single, 'g');
+    expect([handled, retried, deadLettered, fenced]).toEqual([...expected, 0]);
+    expect(attempts).toEqual(outcome === 'retry' ? [1, 2] : [1]);
+  });
+});
+
+describe('retries', () => {
+  it('R6 a retry that was moved when its worker vanished is handled by another, with its attempts and crashes', async () => {
+    const [publisher, victim] = [await bed.start(), await bed.start()];
+    const began = signal();
+    await subscribe(victim, { topic: Single, group: 'g', retry }, async (_: Value, ctx: DeliveryContext) => {
+      if (ctx.attempt === 1) throw new Error('once');
+      began.fire();
+      await new Promise(() => undefined);
+    });
+    await publisher.publisher.publish(Single, { value: 1 });
+    await began.promise;
+    victim.vanish();
+    const seen: string[] = [];
+    await subscribe(await bed.start(), { topic: Single, group: 'g', retry }, async (_: Value, ctx: DeliveryContext) => void seen.push(`${ctx.attempt}/${ctx.crashes}`));
+    await bed.drained(publisher, Single, 'g');
+    expect(seen).toEqual(['2/1']);
+    expect(await bed.command('XLEN', bed.place(Single, 'g').groupKeys.retryLog)).toBe(0);
+  });
+
+  it('R7 a retry does not need the log any more', async () => {
+    const process = await bed.start();
+    const scheduled = signal();
+    const seen: number[] = [];
+    await subscribe(process, { topic: Single, group: 'g', retry: { ...retry, backoff: fixed('200ms') } }, async ({ value }: Value, ctx: DeliveryContext) => {
+      scheduled.fire();
+      if (ctx.attempt === 1) throw new Error('once');
+      seen.push(value);
+    });
+    await process.publisher.publish(Single, { value: 7 });
+    await scheduled.promise;
+    await waitFor(async () => (await bed.pending(Single, 'g')).length === 0, { what: 'the retry to be scheduled' });
+    await bed.command('XTRIM', bed.place(Single, 'g').keys.log, 'MAXLEN', 0);
+    await bed.drained(process, Single, 'g');
+    expect(seen).toEqual([7]);
+  });
+
+  it('R8 an entry of the retry log that cannot be read becomes a dead letter, and the lag stays right', async () => {
+    const process = await bed.start();
+    await subscribe(process, { topic: Single, group: 'g' }, async () => undefined);
+    await bed.command('XADD', bed.place(Single, 'g').groupKeys.retryLog, '*', 'r', '[1,');
+    await process.publisher.publish(Single, { value: 1 });
+    await waitFor(async () => (await bed.state(process, Single, 'g')).deadLettered === 1, { what: 'the dead letter' });
+    await bed.drained(process, Single, 'g');
+  });
+});
+
+describe('groups', () => {
+  it('R15 a group that begins while messages are published gets all of them', async () => {
+    const [publisher, member] = [await bed.start(), await bed.start()];
+    const seen = new Set<number>();
+    const published = Promise.all(numbers(100).map(({ payload }) => publisher.publisher.publish(Single, payload)));
+    await subscribe(member, { topic: Single, group: 'g' }, async ({ value }: Value) => void seen.add(value));
+    await published;
+    await bed.drained(publisher, Single, 'g');
+    expect(seen.size).toBe(100);
+  });
+
+  it('the lag is never negative and never too small, whenever it is looked at', async () => {
+    const [publisher, member, looker] = [await bed.start(), await bed.start(), await bed.start()];
+    let settled = 0;
+    await subscribe(member, { topic: Single, group: 'g' }, async () => void (settled += 1));
+    const lags: number[] = [];
+    let done = false;
+    const looking = (async () => {
+      while (!done) lags.push((await bed.state(looker, Single, 'g')).lag);
+    })();
+    for (const { payload } of numbers(150)) await publisher.publisher.publish(Single, payload);
+    await bed.drained(publisher, Single, 'g');
+    done = true;
+    await looking;
+    expect(Math.min(...lags)).toBe(0);
+    expect(settled).toBe(150);
+  });
+});
+
+describe('R9 a saturated group', () => {
+  it('takes over what a vanished member held while new messages never end', async () => {
+    const [publisher, victim, worker] = [await bed.start(), await bed.start(), await bed.start()];
+    const stuck = signal();
+    let held = 0;
+    await subscribe(victim, { topic: Single, group: 'g', concurrency: 3 }, async () => {
+      if ((held += 1) === 3) stuck.fire();
+      await new Promise(() => undefined);
+    });
+    await publisher.publisher.publishMany(Single, numbers(3));
+    await stuck.promise;
+    victim.vanish();
+    const old = new Set<number>();
+    let next = 3;
+    await subscribe(worker, { topic: Single, group: 'g', concurrency: 2 }, async ({ value }: Value) => {
+      if (value < 3) old.add(value);
+      // Each that is handled is followed by two more, until the old ones are done.
+      if (old.size < 3 && next < 20_000) await publisher.publisher.publishMany(Single, [{ payload: { value: next++ } }, { payload: { value: next++ } }]);
+    });
+    await publisher.publisher.publishMany(Single, numbers(40).slice(3));
+    await waitFor(() => old.size === 3, { what: 'the old ones to be handled', timeoutMs: 30_000 });
+  });
+});
+
+describe('stopping', () => {
+  it.each([1, 2, 3, 4, 5])('R24 at a random moment (%i): what was not begun goes back, nothing is lost or handled twice', async (round) => {
+    const [publisher, stays, leaves] = [await bed.start(), await bed.start({ leaseMs: 60_000 }), await bed.start({ leaseMs: 60_000 })];
+    const counts = new Map<number, number>();
+    const reached = signal();
+    const handle = async ({ value }: Value, ctx: DeliveryContext): Promise<void> => {
+      if (value % 5 === 0 && ctx.attempt === 1) throw new Error('once');
+      counts.set(value, (counts.get(value) ?? 0) + 1);
+      if (counts.size === round * 17) reached.fire();
+    };
+    await subscribe(stays, { topic: Single, group: 'g', concurrency: 2, retry }, handle);
+    const subscription = await subscribe(leaves, { topic: Single, group: 'g', concurrency: 3, retry }, handle);
+    const published = publisher.publisher.publishMany(Single, numbers(120));
+    await reached.promise;
+    await subscription.stop(20_000);
+    await published;
+    await bed.drained(publisher, Single, 'g');
+    expect(counts.size).toBe(120);
+    expect([...counts.values()].filter((count) => count !== 1)).toEqual([]);
+    expect(await bed.state(publisher, Single, 'g')).toMatchObject({ handled: 120, retried: 24, redelivered: 0, fenced: 0 });
+  });
+});

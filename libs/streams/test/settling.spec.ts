@@ -1,0 +1,254 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { topicOf } from '@millrace/core';
+import { loadScript } from '@millrace/redis';
+import { waitFor } from '@millrace/testing';
+import { SETTLED_PAGE_OFFSETS, settledKey } from '../src/keys.js';
+import { Bed } from './bed.js';
+import { type Process } from './fixture.js';
+import { numbers, Single } from './topics.js';
+
+/** The scripts alone, called as two members would call them, in every order that time allows. */
+const settle = loadScript('../src/scripts/settle.lua', import.meta.url);
+const heartbeat = loadScript('../src/scripts/heartbeat.lua', import.meta.url);
+const reclaim = loadScript('../src/scripts/reclaim.lua', import.meta.url);
+const forgetMembers = loadScript('../src/scripts/forget-members.lua', import.meta.url);
+
+const bed = new Bed('settling');
+let process: Process;
+
+beforeEach(async () => {
+  process = await bed.start();
+  await process.streams.declare(topicOf(Single));
+});
+
+interface Settling {
+  readonly member?: string;
+  readonly entry: string;
+  readonly count: number;
+  readonly offset?: number;
+  readonly outcome: readonly [string, string, string];
+}
+
+const body = (offset: number, attempt = 2): string => JSON.stringify([offset, attempt, 0, null, `[1,"id-${offset}",null,null,null,{"value":1}]`]);
+
+async function settleAs(stream: 'log' | 'retry', items: readonly Settling[], options: { repeated?: boolean; member?: string } = {}): Promise<string> {
+  const { groupKeys, streams } = bed.place(Single, 'g');
+  const key = streams[stream === 'log' ? 0 : 1].key;
+  const keys = [key, groupKeys.stats, groupKeys.due, groupKeys.dead, groupKeys.retryLog, settledKey(bed.prefix, bed.place(Single, 'g'), 0)];
+  const args = items.flatMap(({ entry, count, offset = 0, outcome }) => [entry, count, offset, 1, offset, 1, ...outcome]);
+  return String(await process.redis.control.run(settle, keys, ['g', options.member ?? 'a', stream, SETTLED_PAGE_OFFSETS, options.repeated ? '1' : '0', ...args]));
+}
+
+async function declareGroup(): Promise<void> {
+  const { keys, groupKeys } = bed.place(Single, 'g');
+  await bed.command('XGROUP', 'CREATE', keys.log, 'g', '0');
+  await bed.command('XGROUP', 'CREATE', groupKeys.retryLog, 'g', '0', 'MKSTREAM');
+  await bed.command('HSET', keys.groups, 'g', 0);
+}
+
+/** Publishes `count` messages and reads them as member a. */
+async function held(count: number): Promise<string[]> {
+  await process.publisher.publishMany(Single, numbers(count));
+  await declareGroup();
+  return readAs('a', bed.place(Single, 'g').keys.log);
+}
+
+async function readAs(member: string, stream: string): Promise<string[]> {
+  const [[, entries]] = (await bed.command('XREADGROUP', 'GROUP', 'g', member, 'STREAMS', stream, '>')) as [[string, [string, string[]][]]];
+  return entries.map(([id]) => id);
+}
+
+async function retryHeld(offset: number): Promise<string> {
+  const { retryLog } = bed.place(Single, 'g').groupKeys;
+  await bed.command('XADD', retryLog, '*', 'r', body(offset));
+  const [id] = await readAs('a', retryLog);
+  return id!;
+}
+
+const outcomes = [
+  ['ack', 'handled', ''],
+  ['retry', '0', body(0)],
+  ['dead', '[]', '{}'],
+  ['release', body(0), ''],
+] as const;
+
+describe('R1 slow settlement after a reclaim', () => {
+  it.each(outcomes)('refuses %s of a message of the log, and changes nothing but the count of refusals', async (...outcome) => {
+    const [entry] = await held(1);
+    const { keys, groupKeys } = bed.place(Single, 'g');
+    await bed.command('XCLAIM', keys.log, 'g', 'b', 0, entry!);
+    expect(await settleAs('log', [{ entry: entry!, count: 1, outcome }])).toBe('F');
+    expect(await bed.pending(Single, 'g')).toEqual([[entry, 'b', expect.any(Number), 2]]);
+    expect(await bed.command('ZCARD', groupKeys.due)).toBe(0);
+    expect(await bed.command('XLEN', groupKeys.dead)).toBe(0);
+    expect(await bed.command('XLEN', groupKeys.retryLog)).toBe(0);
+    expect(await bed.command('HGETALL', groupKeys.stats)).toEqual(['fenced', '1']);
+  });
+
+  it.each(outcomes)('refuses %s of a message of the retry log', async (...outcome) => {
+    await held(1);
+    const entry = await retryHeld(0);
+    const { groupKeys } = bed.place(Single, 'g');
+    await bed.command('XCLAIM', groupKeys.retryLog, 'g', 'b', 0, entry);
+    expect(await settleAs('retry', [{ entry, count: 1, outcome }])).toBe('F');
+    expect(await bed.command('XLEN', groupKeys.retryLog)).toBe(1);
+    expect(await bed.command('ZCARD', groupKeys.due)).toBe(0);
+    expect(await bed.command('HGETALL', groupKeys.stats)).toEqual(['fenced', '1']);
+  });
+
+  it('refuses the same member with an older delivery count', async () => {
+    const [entry] = await held(1);
+    await bed.command('XCLAIM', bed.place(Single, 'g').keys.log, 'g', 'a', 0, entry!);
+    expect(await settleAs('log', [{ entry: entry!, count: 1, outcome: ['ack', 'handled', ''] }])).toBe('F');
+    expect(await settleAs('log', [{ entry: entry!, count: 2, outcome: ['ack', 'handled', ''] }])).toBe('S');
+  });
+
+  it.each(['stale first', 'stale last'])('tells an old and a new holding of one entry apart in one call, %s', async (order) => {
+    await held(1);
+    const entry = await retryHeld(0);
+    const { groupKeys } = bed.place(Single, 'g');
+    await bed.command('XCLAIM', groupKeys.retryLog, 'g', 'a', 0, entry);
+    const tokens = order === 'stale first' ? [1, 2] : [2, 1];
+    const replies = await settleAs('retry', tokens.map((count) => ({ entry, count, outcome: ['ack', 'handled', ''] as const })));
+    expect(replies).toBe(order === 'stale first' ? 'FS' : 'SF');
+    expect(await bed.command('HGET', groupKeys.stats, 'settled')).toBe('1');
+  });
+});
+
+describe('R13 settle reply lost: the repetition settles nothing twice', () => {
+  it.each(outcomes)('%s from the log', async (...outcome) => {
+    const [entry] = await held(1);
+    const item = { entry: entry!, count: 1, outcome };
+    expect(await settleAs('log', [item])).toBe('S');
+    const before = await bed.command('HGETALL', bed.place(Single, 'g').groupKeys.stats);
+    expect(await settleAs('log', [item], { repeated: true })).toBe('S');
+    const { groupKeys } = bed.place(Single, 'g');
+    expect(await bed.command('HGETALL', groupKeys.stats)).toEqual(before);
+    const copies = [await bed.command('ZCARD', groupKeys.due), await bed.command('XLEN', groupKeys.dead), await bed.command('XLEN', groupKeys.retryLog)];
+    expect(copies.map(Number).reduce((a, b) => a + b)).toBe(outcome[0] === 'ack' ? 0 : 1);
+  });
+
+  it.each(outcomes)('%s from the retry log', async (...outcome) => {
+    await held(1);
+    const item = { entry: await retryHeld(0), count: 1, outcome };
+    expect(await settleAs('retry', [item])).toBe('S');
+    const { groupKeys } = bed.place(Single, 'g');
+    const before = await bed.command('HGETALL', groupKeys.stats);
+    expect(await settleAs('retry', [item], { repeated: true })).toBe('S');
+    expect(await bed.command('HGETALL', groupKeys.stats)).toEqual(before);
+    expect(Number(await bed.command('ZCARD', groupKeys.due)) + Number(await bed.command('XLEN', groupKeys.dead))).toBe(['retry', 'dead'].includes(outcome[0]) ? 1 : 0);
+  });
+});
+
+describe('a settlement that fails half way', () => {
+  it.each([
+    ['retry', 'due', ['retry', '0', body(0)]],
+    ['dead letter', 'dead', ['dead', '[]', '{}']],
+    ['release', 'retryLog', ['release', body(0), '']],
+  ] as const)('does not lose the message of a %s whose key has the wrong type', async (_, name, outcome) => {
+    const [entry] = await held(1);
+    const { groupKeys } = bed.place(Single, 'g');
+    await bed.command('DEL', groupKeys[name]);
+    await bed.command('SET', groupKeys[name], 'in the way');
+    const item = { entry: entry!, count: 1, outcome };
+    await expect(settleAs('log', [item])).rejects.toMatchObject({ code: 'REDIS_FAILED' });
+    await bed.command('DEL', groupKeys[name]);
+    expect(await settleAs('log', [item], { repeated: true })).toBe('S');
+    expect(await bed.command(name === 'due' ? 'ZCARD' : 'XLEN', groupKeys[name])).toBe(1);
+  });
+
+  it('does not multiply what it stores while the counters cannot be written', async () => {
+    const [entry] = await held(1);
+    const { groupKeys } = bed.place(Single, 'g');
+    await bed.command('SET', groupKeys.stats, 'in the way');
+    const item = { entry: entry!, count: 1, outcome: ['dead', '[]', '{}'] as const };
+    await settleAs('log', [item]).catch(() => undefined);
+    await settleAs('log', [item]).catch(() => undefined);
+    expect(await bed.command('XLEN', groupKeys.dead)).toBe(1);
+  });
+});
+
+describe('R2 a stale heartbeat', () => {
+  it('does not take back what another member took over, and leaves the delivery count of what it renews', async () => {
+    const [lost, kept] = await held(2);
+    const { keys, groupKeys } = bed.place(Single, 'g');
+    await bed.command('XCLAIM', keys.log, 'g', 'b', 0, lost!);
+    const args = ['g', 'a', 2, lost!, 1, 2, kept!, 1];
+    expect(await process.redis.control.run(heartbeat, [groupKeys.members, keys.log, groupKeys.retryLog], args)).toBe('LH');
+    const pending = await bed.pending(Single, 'g');
+    expect(pending.map(([id, owner, , count]) => [id, owner, count])).toEqual([[lost, 'b', 2], [kept, 'a', 1]]);
+  });
+
+  it('does not renew a holding that the same member has lost and won again', async () => {
+    const [entry] = await held(1);
+    const { keys, groupKeys } = bed.place(Single, 'g');
+    await bed.command('XCLAIM', keys.log, 'g', 'a', 0, entry!);
+    expect(await process.redis.control.run(heartbeat, [groupKeys.members, keys.log, groupKeys.retryLog], ['g', 'a', 2, entry!, 1])).toBe('L');
+  });
+});
+
+describe('reclaiming', () => {
+  const LEASE_MS = 3_600_000;
+  async function reclaimAs(member: string, options: { after?: string; look?: number; take?: number; holds?: string[] } = {}): Promise<unknown[]> {
+    const { keys, groupKeys } = bed.place(Single, 'g');
+    const { after = '-', look = 100, take = 100, holds = [] } = options;
+    return (await process.redis.control.run(reclaim, [keys.log, groupKeys.members, groupKeys.stats], ['g', member, LEASE_MS, after, look, take, ...holds])) as unknown[];
+  }
+  const beat = (member: string, ago = 0): Promise<unknown> => bed.command('ZADD', bed.place(Single, 'g').groupKeys.members, Date.now() - ago, member);
+
+  it('leaves a living member what it has', async () => {
+    await held(3);
+    await beat('a');
+    expect(await reclaimAs('b')).toEqual(['-', 0]);
+  });
+
+  it('leaves a member that has never beaten what it has, for a third of the lease', async () => {
+    const [entry] = await held(1);
+    expect(await reclaimAs('b')).toEqual(['-', 0]);
+    await bed.command('XCLAIM', bed.place(Single, 'g').keys.log, 'g', 'a', 0, entry!, 'IDLE', LEASE_MS / 3 + 10_000, 'JUSTID');
+    expect((await reclaimAs('b'))[2]).toBe(entry);
+  });
+
+  it('takes what a silent member has at once, and what a beating one let run out of its lease', async () => {
+    const [first, second] = await held(2);
+    await beat('a');
+    await bed.command('XCLAIM', bed.place(Single, 'g').keys.log, 'g', 'a', 0, second!, 'IDLE', LEASE_MS + 10_000, 'JUSTID');
+    expect((await reclaimAs('b')).filter((_, index) => index >= 2 && index % 3 === 2)).toEqual([second]);
+    await beat('a', LEASE_MS + 60_000);
+    await waitFor(async () => (await bed.pending(Single, 'g'))[0]![2] > 0, { what: 'the first to be idle for a moment' });
+    expect((await reclaimAs('b', { holds: [second!] })).slice(2)).toEqual([first, 2, expect.any(Array)]);
+  });
+
+  it('takes back what the caller was given in a reply that it never got, and leaves what it holds', async () => {
+    const [first, second] = await held(2);
+    await beat('a');
+    expect((await reclaimAs('a', { holds: [second!] })).slice(2)).toEqual([first, 2, expect.any(Array)]);
+  });
+
+  it('R9 reaches what lies behind pages of entries that others hold', async () => {
+    const ids = await held(250);
+    const { keys } = bed.place(Single, 'g');
+    await beat('a');
+    await beat('dead', LEASE_MS * 2);
+    await bed.command('XCLAIM', keys.log, 'g', 'dead', 0, ...ids.slice(245), 'IDLE', 1_000, 'JUSTID');
+    const first = await reclaimAs('b');
+    expect(first).toEqual([ids[99], 0]);
+    const second = await reclaimAs('b', { after: String(first[0]) });
+    expect(second).toEqual([ids[199], 0]);
+    const third = await reclaimAs('b', { after: String(second[0]), take: 2 });
+    expect([third[0], third[2], third[5]]).toEqual([ids[246], ids[245], ids[246]]);
+    expect((await reclaimAs('b', { after: String(third[0]) }))[0]).toBe('-');
+  });
+
+  it('R16 forgets no member that holds anything', async () => {
+    await held(1);
+    const { keys, groupKeys } = bed.place(Single, 'g');
+    await beat('a', 10_000);
+    await beat('idle', 10_000);
+    const forget = (leaving: string): Promise<unknown> => process.redis.control.run(forgetMembers, [groupKeys.members, keys.log, groupKeys.retryLog], ['g', 1_000, leaving]);
+    expect(await forget('')).toBe(1);
+    expect(await forget('a')).toBe(0);
+    expect(await bed.pending(Single, 'g')).toHaveLength(1);
+    expect(await bed.command('ZRANGE', groupKeys.members, 0, -1)).toEqual(['a']);
+  });
+});
