@@ -1,0 +1,103 @@
+import {
+  emit, errorRecord, type InboxPort, type InboxResult, Loop, MillraceError, parseOptions, quote, type SqlTransaction,
+} from '@millrace/core';
+import { IsInt, IsObject, IsOptional, Min } from 'class-validator';
+import { ownStatement } from '../database/database-errors.js';
+import type { SqlDatabase } from '../database/sql-database.js';
+import { createInboxTable, inboxTableExists, purgeInbox, recordMessage } from './inbox-table.js';
+
+const PURGE_PAUSE_MS = 3_600_000;
+const PURGE_BATCH = 1_000;
+/** Two of them fit into one entry of the index. */
+const LONGEST_NAME_BYTES = 1_024;
+
+export class InboxOptions {
+  @IsObject()
+  database!: SqlDatabase;
+
+  /**
+   * How long a handled message is remembered, in milliseconds, at least a minute: one that comes again later is handled
+   * again. Default 7 days.
+   */
+  @IsOptional() @IsInt() @Min(60_000)
+  keepMs?: number = 7 * 86_400_000;
+}
+
+/** The inbox in the user's database: table `millrace_inbox`. */
+export class SqlInbox implements InboxPort {
+  readonly #database: SqlDatabase;
+  readonly #keepMs: number;
+  #purging: Loop | null = null;
+
+  /** @throws MillraceError INVALID_OPTIONS */
+  constructor(options: InboxOptions) {
+    const { database, keepMs } = parseOptions(InboxOptions, options, 'new SqlInbox()');
+    this.#database = database;
+    this.#keepMs = keepMs;
+  }
+
+  /**
+   * Makes the table unless it is there; any number of processes may do so at once.
+   *
+   * @throws MillraceError DATABASE_FAILED, DATABASE_UNREACHABLE
+   */
+  async prepare(): Promise<void> {
+    await ownStatement('make the inbox table millrace_inbox', async () => {
+      if (await inboxTableExists(this.#database)) return;
+      await this.#database.transaction(createInboxTable);
+    });
+  }
+
+  /**
+   * Runs `work` in a transaction that also records the message. While another process is at the same message, it waits
+   * for the outcome: committed there, it is a duplicate here; rolled back there, `work` runs here.
+   *
+   * What `work` throws is thrown on unchanged, and nothing is stored. When the commit's answer is lost, the error may come
+   * from a transaction that took effect: running the message again is safe, it is a duplicate then.
+   *
+   * @throws MillraceError INVALID_INPUT, DATABASE_FAILED, DATABASE_UNREACHABLE, BACK_PRESSURE (no connection became free)
+   */
+  async run<T>(
+    subscriber: string,
+    messageId: string,
+    work: (transaction: SqlTransaction) => Promise<T>,
+  ): Promise<InboxResult<T>> {
+    assertName('subscriber', subscriber);
+    assertName('message id', messageId);
+    return this.#database.transaction<InboxResult<T>>(async (transaction) => {
+      const record = (): Promise<boolean> => recordMessage(transaction, subscriber, messageId);
+      const isNew = await ownStatement('record a message in the inbox (was prepare() called?)', record);
+      return isNew ? { duplicate: false, value: await work(transaction) } : { duplicate: true };
+    });
+  }
+
+  /** Begins to delete rows that are older than `keepMs`: now, and every hour. */
+  start(): void {
+    this.#purging ??= new Loop({
+      name: 'inbox-purge',
+      round: (signal) => this.#purge(signal),
+      onError: (error, failures) => emit('loop-failed', { loop: 'inbox-purge', error: errorRecord(error), failures }),
+    });
+    this.#purging.start();
+  }
+
+  /** Resolves when nothing is being deleted any more. */
+  async stop(): Promise<void> {
+    const loop = this.#purging;
+    this.#purging = null;
+    await loop?.stop();
+  }
+
+  async #purge(signal: AbortSignal): Promise<number> {
+    while (!signal.aborted) {
+      const deleted = await ownStatement('purge the inbox', () => purgeInbox(this.#database, this.#keepMs, PURGE_BATCH));
+      if (deleted < PURGE_BATCH) break;
+    }
+    return PURGE_PAUSE_MS;
+  }
+}
+
+function assertName(what: string, value: unknown): void {
+  if (typeof value === 'string' && value !== '' && !value.includes('\0') && Buffer.byteLength(value) <= LONGEST_NAME_BYTES) return;
+  throw new MillraceError('INVALID_INPUT', `${quote(value)} cannot be a ${what}: it must be text of 1 to ${LONGEST_NAME_BYTES} bytes.`);
+}

@@ -1,0 +1,298 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { type EventMap, listen, type SqlTransaction } from '@millrace/core';
+import { type SqlDatabase, SqlInbox } from '@millrace/outbox';
+import { waitFor } from '@millrace/testing';
+import { newSignal } from './signal.js';
+import { databaseKinds, effects, type TestDatabase } from './test-databases.js';
+
+const WEEK_MS = 7 * 86_400_000;
+
+describe.each(databaseKinds)('the inbox in $kind', ({ start }) => {
+  let server: TestDatabase;
+  let database: SqlDatabase;
+  let inbox: SqlInbox;
+
+  const write = (what: string) => (transaction: SqlTransaction) => transaction.query('INSERT INTO effect VALUES ($1)', [what]);
+  const recorded = async () => (await database.query('SELECT message_id FROM millrace_inbox')).rows.length;
+
+  beforeAll(async () => {
+    server = await start();
+    ({ database, inbox } = await server.inbox());
+  });
+  beforeEach(async () => {
+    await database.query('TRUNCATE effect, millrace_inbox');
+  });
+  afterAll(() => server.stop());
+
+  describe('a message', () => {
+    it('is handled once, and its value returned', async () => {
+      const work = async (transaction: SqlTransaction) => {
+        await write('a')(transaction);
+        return 42;
+      };
+      expect(await inbox.run('group', 'm1', work)).toEqual({ duplicate: false, value: 42 });
+      expect(await inbox.run('group', 'm1', work)).toEqual({ duplicate: true });
+      expect(await effects(database)).toEqual(['a']);
+    });
+
+    it('is handled once by each subscriber', async () => {
+      await inbox.run('group', 'm1', write('a'));
+      await inbox.run('other', 'm1', write('b'));
+      expect(await effects(database)).toEqual(['a', 'b']);
+    });
+
+    it('takes effect once when many handle it at the same time', async () => {
+      const results = await Promise.all(Array.from({ length: 30 }, () => inbox.run('group', 'm1', write('a'))));
+      expect(results.filter(({ duplicate }) => !duplicate)).toHaveLength(1);
+      expect(await effects(database)).toEqual(['a']);
+    });
+
+    it('is a duplicate for who comes while another is at it', async () => {
+      const inside = newSignal();
+      const held = newSignal();
+      const first = inbox.run('group', 'm1', async (transaction) => {
+        await write('first')(transaction);
+        inside.give();
+        await held.given;
+      });
+      await inside.given;
+      const second = inbox.run('group', 'm1', write('second'));
+      held.give();
+      expect([await first, await second]).toMatchObject([{ duplicate: false }, { duplicate: true }]);
+      expect(await effects(database)).toEqual(['first']);
+    });
+
+    it('is handled by one of those who waited when the first one fails', async () => {
+      let failed = false;
+      const work = async (transaction: SqlTransaction) => {
+        await write('a')(transaction);
+        if (failed) return;
+        failed = true;
+        throw new Error('the first one fails');
+      };
+      const results = await Promise.allSettled(Array.from({ length: 10 }, () => inbox.run('group', 'm1', work)));
+      const fulfilled = results.filter((result) => result.status === 'fulfilled').map(({ value }) => value.duplicate);
+      expect(fulfilled.sort()).toEqual([false, ...Array.from({ length: 8 }, () => true)]);
+      expect(await effects(database)).toEqual(['a']);
+    });
+
+    it.each([
+      ['subscriber', '', 'm1'],
+      ['subscriber', ['group'], 'm1'],
+      ['subscriber', 'group\0', 'm1'],
+      ['message id', 'group', 'é'.repeat(513)],
+      ['message id', 'group', { id: 'm1' }],
+      ['message id', 'group', undefined],
+    ])('is refused with a bad %s', async (what, subscriber, id) => {
+      const run = inbox.run(subscriber as string, id as string, write('a'));
+      await expect(run).rejects.toMatchObject({ code: 'INVALID_INPUT', message: expect.stringContaining(`cannot be a ${what}`) });
+      expect(await effects(database)).toEqual([]);
+    });
+
+    it('may have names of the full length', async () => {
+      const names = ['s', 'm'].map((first) => first + 'abcdefghijklmnopqrstuvwxyz0123456789'.repeat(29).slice(1, 1_024));
+      expect(await inbox.run(names[0]!, names[1]!, write('a'))).toMatchObject({ duplicate: false });
+    });
+  });
+
+  describe('a handler that fails', () => {
+    it('leaves nothing behind, and its error comes out as it is', async () => {
+      const failure = new Error('not today');
+      const work = async (transaction: SqlTransaction) => {
+        await write('a')(transaction);
+        throw failure;
+      };
+      await expect(inbox.run('group', 'm1', work)).rejects.toBe(failure);
+      expect([await effects(database), await recorded()]).toEqual([[], 0]);
+    });
+
+    it('throws the SQL error of the driver', async () => {
+      const run = inbox.run('group', 'm1', (transaction) => transaction.query('SELECT 1 / 0'));
+      await expect(run).rejects.toMatchObject({ name: 'error', code: '22012' });
+      expect(await recorded()).toBe(0);
+    });
+
+    it('is not taken for a success when it goes on after a failed statement', async () => {
+      const run = inbox.run('group', 'm1', async (transaction) => {
+        await write('a')(transaction);
+        await expect(transaction.query('SELECT 1 / 0')).rejects.toMatchObject({ code: '22012' });
+      });
+      await expect(run).rejects.toMatchObject({
+        code: 'DATABASE_FAILED',
+        message: expect.stringContaining('went on as if it had not'),
+        cause: expect.objectContaining({ code: '22012' }),
+      });
+      expect([await effects(database), await recorded()]).toEqual([[], 0]);
+    });
+
+    it('may undo a part by a savepoint', async () => {
+      await inbox.run('group', 'm1', async (transaction) => {
+        await write('a')(transaction);
+        await transaction.query('SAVEPOINT part');
+        await expect(transaction.query('SELECT 1 / 0')).rejects.toMatchObject({ code: '22012' });
+        await transaction.query('ROLLBACK TO SAVEPOINT part');
+        await write('b')(transaction);
+      });
+      expect(await effects(database)).toEqual(['a', 'b']);
+    });
+
+    it('throws what only the commit finds out', async () => {
+      await database.query('CREATE TABLE parent (id int PRIMARY KEY)');
+      await database.query('CREATE TABLE child (id int REFERENCES parent DEFERRABLE INITIALLY DEFERRED)');
+      const run = inbox.run('group', 'm1', (transaction) => transaction.query('INSERT INTO child VALUES (7)'));
+      await expect(run).rejects.toMatchObject({ code: '23503' });
+      expect(await recorded()).toBe(0);
+    });
+  });
+
+  describe('the transaction of a handler', () => {
+    it('is of no use after the handler', async () => {
+      let kept: SqlTransaction | undefined;
+      await inbox.run('group', 'm1', async (transaction) => {
+        kept = transaction;
+      });
+      await expect(kept?.query('SELECT 1')).rejects.toMatchObject({ code: 'CLOSED' });
+    });
+
+    it.each(['COMMIT', 'ROLLBACK', 'SELECT 1; COMMIT'])('may not be ended by %s', async (statement) => {
+      const run = inbox.run('group', 'm1', async (transaction) => {
+        await transaction.query(statement);
+        await transaction.query('BEGIN');
+        await write('outside')(transaction);
+      });
+      await expect(run).rejects.toMatchObject({ code: 'DATABASE_FAILED', message: expect.stringContaining('ended the transaction') });
+      expect(await effects(database)).toEqual([]);
+    });
+
+    it('may not be ended by a COMMIT that fails', async () => {
+      await database.query('CREATE TABLE odd (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)');
+      const run = inbox.run('group', 'm1', async (transaction) => {
+        await transaction.query('INSERT INTO odd VALUES (1), (1)');
+        await expect(transaction.query('COMMIT')).rejects.toMatchObject({ code: '23505' });
+      });
+      await expect(run).rejects.toMatchObject({ code: 'DATABASE_FAILED', message: expect.stringContaining('ended the transaction') });
+      expect(await recorded()).toBe(0);
+    });
+
+    it('commits statements that the handler did not wait for', async () => {
+      await inbox.run('group', 'm1', async (transaction) => {
+        for (const what of ['a', 'b', 'c']) void write(what)(transaction);
+      });
+      expect(await effects(database)).toEqual(['a', 'b', 'c']);
+    });
+
+    it('runs statements in the order of the calls', async () => {
+      await inbox.run('group', 'm1', async (transaction) => {
+        await Promise.all([
+          transaction.query('SELECT pg_sleep(0.05)'),
+          write('a')(transaction),
+          transaction.query('UPDATE effect SET what = $1', ['b']),
+        ]);
+      });
+      expect(await effects(database)).toEqual(['b']);
+    });
+
+    it.each([
+      ['an object', { text: 'SELECT 1' }, []],
+      ['nothing', '', []],
+      ['no list of parameters', 'SELECT $1', 'a'],
+    ])('refuses %s for a statement', async (_, text, parameters) => {
+      const run = inbox.run('group', 'm1', (transaction) => transaction.query(text as string, parameters as unknown[]));
+      await expect(run).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    });
+  });
+
+  describe('prepare', () => {
+    it('makes the table once when many do so at the same time', async () => {
+      for (let round = 0; round < 5; round += 1) {
+        await database.query('DROP TABLE millrace_inbox');
+        await Promise.all(Array.from({ length: 10 }, () => new SqlInbox({ database }).prepare()));
+        expect(await inbox.run('group', 'm1', write('a'))).toMatchObject({ duplicate: false });
+      }
+    });
+
+    it('keeps what is there', async () => {
+      await inbox.run('group', 'm1', write('a'));
+      await new SqlInbox({ database }).prepare();
+      expect(await inbox.run('group', 'm1', write('a'))).toEqual({ duplicate: true });
+    });
+
+    it('is asked for when it was forgotten', async () => {
+      await database.query('ALTER TABLE millrace_inbox RENAME TO elsewhere');
+      await expect(inbox.run('group', 'm1', write('a'))).rejects.toMatchObject({
+        code: 'DATABASE_FAILED',
+        retryable: false,
+        message: expect.stringMatching(/was prepare\(\) called.*42P01/),
+      });
+      await database.query('ALTER TABLE elsewhere RENAME TO millrace_inbox');
+    });
+  });
+
+  describe('the purge', () => {
+    const record = (ageMs: number, count: number) =>
+      database.query(
+        `INSERT INTO millrace_inbox SELECT 'group', $1 || '-' || n, now() - make_interval(secs => $2)
+         FROM generate_series(1, $3::int) n`,
+        [`age${ageMs}`, ageMs / 1_000, count],
+      );
+
+    it('deletes what is older than a week, in as many batches as it takes', async () => {
+      await record(WEEK_MS + 60_000, 2_345);
+      await record(WEEK_MS - 60_000, 5);
+      inbox.start();
+      await waitFor(async () => (await recorded()) === 5, { what: 'the old rows to be deleted' });
+      await inbox.stop();
+    });
+
+    it('keeps rows as long as it is told', async () => {
+      await record(120_000, 3);
+      await record(30_000, 4);
+      const impatient = new SqlInbox({ database, keepMs: 60_000 });
+      impatient.start();
+      await waitFor(async () => (await recorded()) === 4, { what: 'the old rows to be deleted' });
+      await impatient.stop();
+    });
+
+    it('is shared by processes that do it at the same time', async () => {
+      await record(WEEK_MS + 60_000, 5_000);
+      const inboxes = Array.from({ length: 4 }, () => new SqlInbox({ database }));
+      const failures: EventMap['loop-failed'][] = [];
+      const stopListening = listen('loop-failed', (failure) => failures.push(failure));
+      for (const each of inboxes) each.start();
+      await waitFor(async () => (await recorded()) === 0, { what: 'the old rows to be deleted' });
+      await Promise.all(inboxes.map((each) => each.stop()));
+      stopListening();
+      expect(failures).toEqual([]);
+    });
+
+    it('tells when it fails, goes on, and stops and starts again', async () => {
+      const failed = new Promise<EventMap['loop-failed']>((resolve) => {
+        const stopListening = listen('loop-failed', (failure) => {
+          stopListening();
+          resolve(failure);
+        });
+      });
+      await database.query('ALTER TABLE millrace_inbox RENAME TO elsewhere');
+      inbox.start();
+      expect(await failed).toMatchObject({ loop: 'inbox-purge', failures: 1, error: { code: 'DATABASE_FAILED' } });
+      await database.query('ALTER TABLE elsewhere RENAME TO millrace_inbox');
+      await inbox.stop();
+      await record(WEEK_MS + 60_000, 3);
+      inbox.start();
+      await waitFor(async () => (await recorded()) === 0, { what: 'the old rows to be deleted' });
+      await inbox.stop();
+      await inbox.stop();
+    });
+  });
+
+  it.each([
+    ['keepMs', { keepMs: 59_999 }],
+    ['keepMs', { keepMs: '7d' }],
+    ['keepMs', { keep: 60_000 }],
+    ['database', { database: 'postgres://localhost' }],
+  ])('refuses a wrong %s', (name, options) => {
+    expect(() => new SqlInbox({ database, ...(options as object) })).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining(name) }),
+    );
+  });
+});
