@@ -1,0 +1,102 @@
+import { isIP } from 'node:net';
+import { assertName, MillraceError } from '@millrace/core';
+import { assertRedisUrl, maskUrl } from '@millrace/redis';
+import type { RedisOptions } from 'bullmq';
+
+/** What BullMQ connects with: where Redis is, and how to behave when it is not. */
+export type JobConnectionOptions = RedisOptions;
+
+/** `queue` adds and counts jobs; `worker` fetches and settles them. */
+export type JobConnectionRole = 'queue' | 'worker';
+
+const COMMON: RedisOptions = {
+  protocol: 2,
+  disableClientInfo: true,
+  connectTimeout: 5_000,
+  keepAlive: 5_000,
+  retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
+};
+
+/**
+ * - `queue`: a command fails when its connection breaks or stays silent for 5 seconds; {@link JobQueue} sends it again with
+ *   the same job id. The offline queue stays on, because BullMQ's `close()` needs it while Redis is away; the version check
+ *   is off, because a connection that breaks during it would leave the queue unusable for ever.
+ * - `worker`: BullMQ demands that commands wait for the next connection, or a finished job would run again. The socket's
+ *   timeout is longer than the 10 seconds that BullMQ blocks at most, and notices a network that went silent.
+ */
+const PROFILES: Record<JobConnectionRole, RedisOptions> = {
+  queue: {
+    ...COMMON,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    socketTimeout: 5_000,
+    skipVersionCheck: true,
+  },
+  worker: { ...COMMON, maxRetriesPerRequest: null, socketTimeout: 12_000 },
+};
+
+/**
+ * The connection options that BullMQ needs, from the URL that the rest of the platform uses.
+ *
+ * @param url `redis://user:password@host:port/db`, `rediss://` for TLS, or `unix:///path/of.sock`
+ * @throws MillraceError INVALID_OPTIONS; the message never holds the password
+ */
+export function bullConnection(url: string, role: JobConnectionRole): JobConnectionOptions {
+  assertRedisUrl(url);
+  const address = url.startsWith('unix://') ? { path: url.slice('unix://'.length) } : addressOf(url);
+  return { ...address, ...PROFILES[role] };
+}
+
+/**
+ * The prefix of BullMQ's keys: a hash tag, so that all keys of the queues share one slot of a Redis Cluster. Takes its own
+ * result, too.
+ *
+ * @returns `{millrace}` for `millrace`
+ * @throws MillraceError INVALID_NAME
+ */
+export function bullPrefix(prefix: string): string {
+  const name = typeof prefix === 'string' ? prefix.replace(/^\{(.*)\}$/, '$1') : prefix;
+  assertName('key prefix', name);
+  return `{${name}}`;
+}
+
+function addressOf(text: string): RedisOptions {
+  const url = new URL(text);
+  if (url.search !== '') throw refused(text, 'parameters after ? are not known');
+  return {
+    host: hostOf(url),
+    port: url.port === '' ? 6379 : Number(url.port),
+    db: databaseOf(url, text),
+    ...(url.username === '' ? {} : { username: decoded(url.username, text) }),
+    ...(url.password === '' ? {} : { password: decoded(url.password, text) }),
+    ...(url.protocol === 'rediss:' ? { tls: serverName(hostOf(url)) } : {}),
+  };
+}
+
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1';
+}
+
+function databaseOf(url: URL, text: string): number {
+  const match = /^\/?(\d{0,5})$/.exec(url.pathname);
+  if (!match) throw refused(text, 'the path must be the number of a database, such as /0');
+  return Number(match[1]);
+}
+
+function decoded(part: string, text: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    // The cause would quote the password.
+    throw refused(text, 'the user or the password is not percent-encoded: write %25 for %');
+  }
+}
+
+/** An address of numbers has no name to send along. */
+function serverName(host: string): { servername?: string } {
+  return isIP(host) === 0 ? { servername: host } : {};
+}
+
+function refused(text: string, why: string): MillraceError {
+  return new MillraceError('INVALID_OPTIONS', `${maskUrl(text)} cannot be used for jobs: ${why}.`);
+}

@@ -1,0 +1,11 @@
+export * from './connection/bull-connection.js';
+export * from './queue/enqueue-options.js';
+export * from './queue/idempotency.js';
+export * from './queue/job-queue.js';
+export * from './queue/retention.js';
+export * from './queue/watch-queue.js';
+export * from './worker/job-context.js';
+export * from './worker/job-registration.js';
+export * from './worker/job-worker.js';
+export * from './worker/start-job-worker.js';
+export type { ConnectionOptions, Queue } from 'bullmq';

@@ -1,0 +1,20 @@
+import { type Duration, IsDurationOption, IsIdempotencyKey } from '@millrace/core';
+import { IsInt, IsOptional, Max, Min } from 'class-validator';
+
+/** BullMQ's own limit. */
+export const MAX_PRIORITY = 2 ** 21 - 1;
+
+/** What an enqueue takes beside the payload. */
+export class EnqueueOptions {
+  /** The job becomes due this long after now, up to `'365d'`. Default: at once. */
+  @IsOptional() @IsDurationOption({ min: '0ms', max: '365d' })
+  delay?: Duration;
+
+  /** Makes the job unique: 1 to 256 bytes. See {@link JobQueue.enqueue}. Default: none. */
+  @IsOptional() @IsIdempotencyKey()
+  idempotencyKey?: string;
+
+  /** 1 (first) to 2,097,151 (last); jobs without a priority, or 0, come before all of them. Default 0. */
+  @IsOptional() @IsInt() @Min(0) @Max(MAX_PRIORITY)
+  priority?: number;
+}

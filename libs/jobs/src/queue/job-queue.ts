@@ -1,0 +1,151 @@
+import { IdempotencyMismatchError, type JobDefinition, jobOf, MillraceError, type PayloadClass, quote } from '@millrace/core';
+import type { Queue } from 'bullmq';
+import { EnqueueOptions } from './enqueue-options.js';
+import { payloadsDiffer } from './idempotency.js';
+import { NO_OPTIONS, type OutgoingJob, outgoingJob } from './outgoing-job.js';
+import { runCommand } from './queue-command.js';
+import { watchQueue } from './watch-queue.js';
+
+/** Finds the BullMQ queue of a name; it throws UNKNOWN_QUEUE for a queue that was not registered. */
+export type QueueLookup = (name: string) => Queue;
+
+export interface EnqueueResult {
+  /** The job's id; of a duplicate, the id of the first. */
+  readonly id: string;
+  /** True when the idempotency key was known, so that nothing new was stored. */
+  readonly duplicate: boolean;
+}
+
+/** One job of {@link JobQueue.enqueueMany}. */
+export interface EnqueueItem<T extends object> extends EnqueueOptions {
+  readonly payload: T;
+}
+
+/** Jobs of a queue by state. Finished jobs are counted as long as they are retained. */
+export interface JobCounts {
+  /** Due and not begun, those with a priority included. */
+  readonly waiting: number;
+  readonly active: number;
+  /** Not due yet: enqueued with a delay, or waiting for another attempt. */
+  readonly delayed: number;
+  readonly completed: number;
+  readonly failed: number;
+}
+
+/** Jobs that go to Redis in one pipeline. */
+const BULK_SIZE = 500;
+
+/** Enqueues jobs: the class that a service injects. */
+export class JobQueue {
+  readonly #queues: QueueLookup;
+
+  constructor(queues: QueueLookup) {
+    this.#queues = queues;
+  }
+
+  /**
+   * Enqueues one job and resolves when Redis has it, with one call to Redis. While Redis is away it tries for 5 seconds.
+   *
+   * A second enqueue of the same job with the same `idempotencyKey` stores nothing and returns the first one's id with
+   * `duplicate: true`. A key is remembered for one day, beyond the job's delay and the longest that its retries can take,
+   * counted from the first enqueue, whether the job has finished or not. Removing a job by hand forgets its key.
+   *
+   * @throws MillraceError NOT_A_JOB, UNKNOWN_QUEUE, INVALID_OPTIONS, INVALID_PAYLOAD, UNSERIALIZABLE_PAYLOAD,
+   *   PAYLOAD_TOO_LARGE, REDIS_UNREACHABLE, BACK_PRESSURE, REDIS_FAILED, CLOSED: nothing was stored
+   * @throws IdempotencyMismatchError the key was used for another payload: nothing was stored
+   * @throws IndefinitePublishError Redis did not answer: it may be stored
+   */
+  async enqueue<T extends object>(job: PayloadClass<T>, payload: T, options = NO_OPTIONS): Promise<EnqueueResult> {
+    const definition = jobOf(job);
+    const where = `enqueue(${job.name})`;
+    const queue = this.#queue(definition.queue);
+    const outgoing = await outgoingJob(definition, payload, { options, where });
+    const { name, data, opts } = outgoing;
+    const stored = await runCommand({ queue, where, writes: true, run: () => queue.add(name, data, opts) });
+    const result = resultOf(outgoing, stored.id);
+    if (isMismatch(outgoing, result)) throw mismatch(where, [outgoing]);
+    return result;
+  }
+
+  /**
+   * Enqueues many jobs, 500 a round trip. All of them are validated first: when one is not valid, nothing is stored. When a
+   * later round trip fails, the earlier ones are stored, as the error says: enqueue again with the same keys.
+   *
+   * @returns one result an item, in their order
+   * @throws IdempotencyMismatchError some keys were used for other payloads: the other items are stored
+   * @throws the errors of {@link enqueue}
+   */
+  async enqueueMany<T extends object>(job: PayloadClass<T>, items: readonly EnqueueItem<T>[]): Promise<EnqueueResult[]> {
+    const definition = jobOf(job);
+    const queue = this.#queue(definition.queue);
+    const outgoing = await allOutgoing(definition, items, `enqueueMany(${job.name})`);
+    const results: EnqueueResult[] = [];
+    for (let from = 0; from < outgoing.length; from += BULK_SIZE) {
+      const bulk = outgoing.slice(from, from + BULK_SIZE);
+      const where = `enqueueMany(${job.name}), items ${from} to ${from + bulk.length - 1}`;
+      const stored = await runCommand({ queue, where, writes: true, run: () => queue.addBulk(bulk.map(asBulkItem)) });
+      results.push(...bulk.map((sent, index) => resultOf(sent, stored[index]?.id)));
+    }
+    const mismatches = outgoing.filter((sent, index) => isMismatch(sent, results[index]!));
+    if (mismatches.length > 0) throw mismatch(`enqueueMany(${job.name})`, mismatches);
+    return results;
+  }
+
+  /** @throws MillraceError UNKNOWN_QUEUE, REDIS_UNREACHABLE, REDIS_FAILED, CLOSED */
+  async counts(queueName: string): Promise<JobCounts> {
+    const queue = this.#queue(queueName);
+    const states = ['waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed'] as const;
+    const where = `counts('${queue.name}')`;
+    const counted = await runCommand({ queue, where, writes: false, run: () => queue.getJobCounts(...states) });
+    const { waiting = 0, prioritized = 0, active = 0, delayed = 0, completed = 0, failed = 0 } = counted;
+    return { waiting: waiting + prioritized, active, delayed, completed, failed };
+  }
+
+  #queue(name: string): Queue {
+    const queue: Queue | undefined = this.#queues(name);
+    if (!queue) throw unknownQueue(name);
+    watchQueue(queue);
+    return queue;
+  }
+
+}
+
+type Items = readonly EnqueueItem<object>[];
+
+async function allOutgoing(definition: JobDefinition, items: Items, where: string): Promise<OutgoingJob[]> {
+  if (!Array.isArray(items)) throw new MillraceError('INVALID_INPUT', `${where}: the items must be an array.`);
+  return Promise.all(
+    items.map(({ payload, ...rest }: EnqueueItem<object>, index) => {
+      const options = Object.keys(rest).length === 0 ? NO_OPTIONS : rest;
+      return outgoingJob(definition, payload, { options, where: `${where}, item ${index}` });
+    }),
+  );
+}
+
+function asBulkItem({ name, data, opts }: OutgoingJob): { name: string; data: unknown; opts: OutgoingJob['opts'] } {
+  return { name, data, opts };
+}
+
+function resultOf(sent: OutgoingJob, storedId: string | undefined): EnqueueResult {
+  const id = storedId ?? sent.opts.jobId;
+  return { id, duplicate: id !== sent.opts.jobId };
+}
+
+function isMismatch(sent: OutgoingJob, result: EnqueueResult): boolean {
+  return result.duplicate && payloadsDiffer(sent.opts.jobId, result.id);
+}
+
+function unknownQueue(name: string): MillraceError {
+  return new MillraceError(
+    'UNKNOWN_QUEUE',
+    `There is no queue ${quote(name)} in this process: register the jobs that it enqueues where the application is put together.`,
+  );
+}
+
+function mismatch(where: string, jobs: readonly OutgoingJob[]): IdempotencyMismatchError {
+  const keys = jobs.slice(0, 5).map(({ opts }) => quote(opts.idempotencyKey)).join(', ');
+  return new IdempotencyMismatchError(
+    `${where}: used for another payload before: idempotency key ${keys}${jobs.length > 5 ? ` and ${jobs.length - 5} more` : ''}. ` +
+      'The job of that time stays as it is and nothing was stored for the new payload. Use a key of its own for it.',
+  );
+}

@@ -1,0 +1,89 @@
+import { MillraceError, type SqlTransaction } from '@millrace/core';
+import { redisFailure, withDeadline } from '@millrace/redis';
+import type { Job } from 'bullmq';
+import type { StoredJobOptions } from '../queue/outgoing-job.js';
+import { KEPT_LOGS } from '../queue/retention.js';
+
+const REPORT_TIMEOUT_MS = 5_000;
+
+/** What a job handler is told beside the payload: its second argument. */
+export class JobContext {
+  /** The only identity of the job. It stays the same in all attempts. */
+  readonly jobId: string;
+  readonly queue: string;
+  /** The job's name, as `@Job` has it. */
+  readonly name: string;
+  /** 1 for the first try; failures of the handler count, crashes do not. */
+  readonly attempt: number;
+  /** How often a process that worked on this job vanished before it settled it. */
+  readonly crashes: number;
+  readonly idempotencyKey: string | null;
+  /** When the job was enqueued, by the clock of who did. */
+  readonly enqueuedAt: Date;
+  readonly #job: Job;
+  readonly #active: { readonly signal: AbortSignal };
+  readonly #transaction: SqlTransaction | undefined;
+
+  constructor(job: Job, active: { readonly signal: AbortSignal }, transaction?: SqlTransaction) {
+    const { idempotencyKey }: StoredJobOptions = job.opts;
+    this.jobId = job.id ?? '';
+    this.queue = job.queueName;
+    this.name = job.name;
+    this.attempt = job.attemptsMade + 1;
+    this.crashes = job.stalledCounter;
+    this.idempotencyKey = typeof idempotencyKey === 'string' ? idempotencyKey : null;
+    this.enqueuedAt = new Date(job.timestamp);
+    this.#job = job;
+    this.#active = active;
+    this.#transaction = transaction;
+  }
+
+  /**
+   * Aborts when the job was taken from this process (its lock was lost) or the deadline of a shutdown passed: stop, nothing
+   * that follows counts.
+   */
+  get signal(): AbortSignal {
+    return this.#active.signal;
+  }
+
+  /**
+   * The SQL transaction that also records the job in the inbox: what is written through it takes effect exactly when the
+   * job counts as handled.
+   *
+   * @throws MillraceError INBOX_NOT_CONFIGURED when the handler was not made with `inbox: true`
+   */
+  get transaction(): SqlTransaction {
+    if (this.#transaction) return this.#transaction;
+    throw new MillraceError(
+      'INBOX_NOT_CONFIGURED',
+      `ctx.transaction is there only in handlers with the inbox: add inbox: true to the @JobHandler of job '${this.name}'.`,
+    );
+  }
+
+  /**
+   * Stores how far the job is, for dashboards: a number from 0 to 100, or an object.
+   *
+   * @throws MillraceError REDIS_UNREACHABLE after 5 seconds, REDIS_FAILED
+   */
+  progress(progress: number | object): Promise<void> {
+    return this.#report('ctx.progress()', this.#job.updateProgress(progress));
+  }
+
+  /**
+   * Adds a line to the job's log; the last 100 are kept with the job.
+   *
+   * @throws MillraceError REDIS_UNREACHABLE after 5 seconds, REDIS_FAILED
+   */
+  log(line: string): Promise<void> {
+    this.#job.opts.keepLogs ??= KEPT_LOGS;
+    return this.#report('ctx.log()', this.#job.log(line));
+  }
+
+  async #report(where: string, report: Promise<unknown>): Promise<void> {
+    try {
+      await withDeadline(report, REPORT_TIMEOUT_MS, () => new Error(`timed out after ${REPORT_TIMEOUT_MS / 1000} s`));
+    } catch (thrown) {
+      throw redisFailure(thrown, where);
+    }
+  }
+}

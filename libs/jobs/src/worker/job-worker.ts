@@ -1,0 +1,131 @@
+import { MillraceError } from '@millrace/core';
+import { withDeadline } from '@millrace/redis';
+import type { Worker } from 'bullmq';
+import type { ActiveJobs } from './active-jobs.js';
+import { paceFetches } from './paced-fetch.js';
+import { WorkerHealth } from './worker-health.js';
+
+const RESTART_PAUSE_MS = 1_000;
+/** What giving jobs back may take, and what closing connections may take. */
+const GIVE_BACK_MS = 2_000;
+const CLOSE_MS = 1_000;
+
+/**
+ * A running worker of one queue.
+ *
+ * starting -> running -> (paused) -> stopping -> stopped. Only {@link stop} ends it: errors are told and the worker goes on.
+ */
+export class JobWorker {
+  readonly #worker: Worker;
+  readonly #active: ActiveJobs;
+  readonly #health: WorkerHealth;
+  readonly #ending = new AbortController();
+  #loop: Promise<void> = Promise.resolve();
+  #restart: NodeJS.Timeout | undefined;
+  #stopped: Promise<void> | null = null;
+
+  constructor(worker: Worker, active: ActiveJobs) {
+    this.#worker = worker;
+    this.#active = active;
+    this.#health = new WorkerHealth(worker);
+    paceFetches(worker.getBackend(), { signal: this.#ending.signal, onFetched: () => this.#health.fetched() });
+    worker.on('lockRenewalFailed', (ids) => ids.forEach((id) => active.abort(id, lockLost(worker.name, id))));
+  }
+
+  /**
+   * Connects and begins to fetch.
+   *
+   * @throws MillraceError REDIS_UNREACHABLE when that takes longer than `timeoutMs`; then the worker is stopped
+   */
+  async start(timeoutMs: number): Promise<void> {
+    const { client, blockingClient } = this.#worker.getBackend();
+    try {
+      const connecting = Promise.all([client, blockingClient]);
+      this.#health.connected(await withDeadline(connecting, timeoutMs, () => this.#unreachable(timeoutMs)));
+    } catch (error) {
+      await this.stop(0);
+      throw error;
+    }
+    this.#run();
+  }
+
+  /** Takes no new jobs; those at work go on. The first step of stopping: there is no way back. */
+  async pause(): Promise<void> {
+    this.#active.refuse(stopping(this.#worker.name));
+    await this.#worker.pause(true);
+  }
+
+  /**
+   * Stops fetching and lets jobs at work finish until `deadlineMs` have passed. Then it aborts their signals, gives them
+   * back to the queue without counting an attempt, and closes its connections. Resolves 3 seconds after the deadline at the
+   * latest, Redis or not. May be called again: the first deadline counts.
+   */
+  stop(deadlineMs: number): Promise<void> {
+    this.#stopped ??= this.#stop(deadlineMs);
+    return this.#stopped;
+  }
+
+  /** Why this worker makes no progress, or null when it is well. */
+  problem(): string | null {
+    return this.#stopped ? `the worker of queue '${this.#worker.name}' is stopped` : this.#health.problem();
+  }
+
+  #run(): void {
+    this.#loop = this.#worker.run().catch((thrown: unknown) => {
+      this.#health.failed(thrown);
+      if (!this.#stopped) this.#restart = setTimeout(() => this.#run(), RESTART_PAUSE_MS);
+    });
+  }
+
+  /**
+   * BullMQ's own `close()` waits for Redis and for handlers without an end, and cannot be hurried once it has begun. So the
+   * loop is ended first, and then everything is closed by force.
+   */
+  async #stop(deadlineMs: number): Promise<void> {
+    clearTimeout(this.#restart);
+    this.#ending.abort();
+    await this.pause();
+    this.#interruptFetch();
+    if (!(await settlesWithin(this.#loop, deadlineMs))) {
+      this.#active.revokeAll(stopping(this.#worker.name));
+      await settlesWithin(this.#loop, GIVE_BACK_MS);
+    }
+    await settlesWithin(this.#worker.close(true), CLOSE_MS);
+  }
+
+  /** The loop may be waiting for a job to come, up to 10 seconds. */
+  #interruptFetch(): void {
+    const interrupted = this.#worker.getBackend().disconnectBlocking(false);
+    interrupted.catch((thrown: unknown) => this.#health.failed(thrown));
+  }
+
+  #unreachable(timeoutMs: number): MillraceError {
+    const why = this.#health.failure ? ` The last attempt said: ${this.#health.failure}.` : '';
+    return new MillraceError(
+      'REDIS_UNREACHABLE',
+      `The worker of queue '${this.#worker.name}' found no Redis within ${timeoutMs / 1000} s.${why} Start one there, or set ` +
+        'REDIS_URL to where it is.',
+      { retryable: true },
+    );
+  }
+}
+
+function stopping(queue: string): MillraceError {
+  return new MillraceError('CLOSED', `The worker of queue '${queue}' is shutting down: the job goes back to the queue, for another process.`);
+}
+
+function lockLost(queue: string, id: string): MillraceError {
+  return new MillraceError(
+    'STATE_LOST',
+    `Job ${id} of queue '${queue}' was taken from this process: its lock was lost, nothing that follows counts.`,
+  );
+}
+
+/** Whether `work`, which never rejects, ends in time; it goes on when it does not. */
+async function settlesWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), Math.max(0, ms))));
+  const done = await Promise.race([work.then(() => true), late]);
+  clearTimeout(timer);
+  return done;
+}

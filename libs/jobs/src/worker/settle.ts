@@ -1,0 +1,58 @@
+import { emit, type ErrorRecord, type Outcome } from '@millrace/core';
+import { type BackoffStrategy, type Job, UnrecoverableError } from 'bullmq';
+import { JOB_RETENTION, KEPT_STACKS } from '../queue/retention.js';
+
+/** Any name that is not one of BullMQ's own makes it ask the worker's strategy. */
+const OUR_BACKOFF = 'millrace';
+
+/** How many attempts a job gets that has one more: BullMQ compares it with those made. */
+const ONE_MORE = 2;
+
+const KEEP = { stackTraceLimit: KEPT_STACKS };
+
+/** Tells BullMQ to try the job again after `delayMs`; what it stores is the error as the handler threw it. */
+class AttemptFailed extends Error {
+  constructor(readonly error: ErrorRecord, readonly delayMs: number) {
+    super(error.message);
+    this.name = error.name;
+    this.stack = error.stack;
+  }
+}
+
+/** Tells BullMQ to move the job to the failed ones at once. */
+class JobDeadLettered extends UnrecoverableError {
+  constructor(error: ErrorRecord) {
+    super(error.message);
+    this.stack = error.stack;
+  }
+}
+
+export const backoffStrategy: BackoffStrategy = (_attemptsMade, _type, error) =>
+  error instanceof AttemptFailed ? error.delayMs : 0;
+
+/**
+ * Turns an outcome into what BullMQ understands: a return value completes the job, what is thrown fails the attempt.
+ *
+ * @returns what is stored as the job's return value
+ */
+export function settle(job: Job, outcome: Outcome): string | undefined {
+  switch (outcome.kind) {
+    case 'ack':
+      return outcome.discarded ? 'discarded' : outcome.deduplicated ? 'deduplicated' : undefined;
+    case 'retry':
+      tell(job, outcome);
+      job.opts = { ...job.opts, ...KEEP, attempts: job.attemptsMade + ONE_MORE, backoff: { type: OUR_BACKOFF } };
+      throw new AttemptFailed(outcome.error, outcome.delayMs);
+    case 'dead-letter':
+      tell(job, outcome);
+      // Other code may have enqueued it with removeOnFail: a job that was given up is never lost.
+      job.opts = { ...job.opts, ...KEEP, removeOnFail: JOB_RETENTION.failed };
+      throw new JobDeadLettered(outcome.error);
+  }
+}
+
+function tell(job: Job, outcome: Exclude<Outcome, { kind: 'ack' }>): void {
+  const { error, kind } = outcome;
+  const place = { queue: job.queueName, messageId: job.id ?? '', attempt: job.attemptsMade + 1 };
+  emit('attempt-failed', { ...place, error, outcome: kind, ...(outcome.kind === 'retry' ? { delayMs: outcome.delayMs } : {}) });
+}

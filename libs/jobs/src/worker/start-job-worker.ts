@@ -1,0 +1,84 @@
+import { isName, MillraceError } from '@millrace/core';
+import { Worker } from 'bullmq';
+import { bullPrefix, type JobConnectionOptions } from '../connection/bull-connection.js';
+import { JOB_RETENTION } from '../queue/retention.js';
+import { ActiveJobs } from './active-jobs.js';
+import { jobProcessor } from './job-processor.js';
+import type { JobRegistrations } from './job-registration.js';
+import { JobWorker } from './job-worker.js';
+import { backoffStrategy } from './settle.js';
+
+export interface JobWorkerOptions {
+  readonly queue: string;
+  /** `bullConnection(url, 'worker')`; the worker opens two connections of its own. */
+  readonly connection: JobConnectionOptions;
+  /** The key prefix of the platform: `millrace` and `{millrace}` mean the same. */
+  readonly prefix: string;
+  /** Jobs in this process's hands at once, 1 to 1000. */
+  readonly concurrency: number;
+  readonly handlers: JobRegistrations;
+  /**
+   * How long a silent process keeps its jobs, in milliseconds, at least 500. A job of a killed process is begun again at most
+   * 2 seconds after it. Default 15,000.
+   */
+  readonly lockDurationMs?: number;
+}
+
+/** A job whose process vanished this often is given up as a crash loop. */
+export const JOB_CRASH_LIMIT = 10;
+const DEFAULT_LOCK_MS = 15_000;
+const LONGEST_STALLED_CHECK_MS = 2_000;
+const START_TIMEOUT_MS = 5_000;
+/** BullMQ waits 15 seconds by default after a connection error before it fetches again. */
+const RUN_RETRY_DELAY_MS = 1_000;
+
+/**
+ * Starts a worker of one queue and resolves when it fetches.
+ *
+ * @throws MillraceError INVALID_OPTIONS, INVALID_NAME, REDIS_UNREACHABLE after 5 seconds
+ */
+export async function startJobWorker(options: JobWorkerOptions): Promise<JobWorker> {
+  assertOptions(options);
+  const { queue, connection, prefix, concurrency, handlers, lockDurationMs = DEFAULT_LOCK_MS } = options;
+  const active = new ActiveJobs();
+  const worker = new Worker(queue, jobProcessor(handlers, active), {
+    connection,
+    prefix: bullPrefix(prefix),
+    concurrency,
+    autorun: false,
+    lockDuration: lockDurationMs,
+    // A job is moved by the first check after its lock expired that was not also the first to see the job.
+    stalledInterval: Math.min(LONGEST_STALLED_CHECK_MS, lockDurationMs / 2),
+    maxStalledCount: JOB_CRASH_LIMIT - 1,
+    runRetryDelay: RUN_RETRY_DELAY_MS,
+    removeOnComplete: JOB_RETENTION.completed,
+    removeOnFail: JOB_RETENTION.failed,
+    settings: { backoffStrategy },
+  });
+  const jobWorker = new JobWorker(worker, active);
+  await jobWorker.start(START_TIMEOUT_MS);
+  return jobWorker;
+}
+
+function assertOptions({ queue, concurrency, handlers, lockDurationMs = DEFAULT_LOCK_MS }: JobWorkerOptions): void {
+  const problems = [
+    ...(isName(queue) ? [] : ['queue must be the name of a queue']),
+    ...(isWhole(concurrency, 1, 1_000) ? [] : ['concurrency must be a whole number from 1 to 1000']),
+    ...(isWhole(lockDurationMs, 500, 3_600_000) ? [] : ['lockDurationMs must be a whole number from 500 to 3600000']),
+    ...(handlers instanceof Map && handlers.size > 0 ? [] : ['handlers must be a Map with at least one job']),
+    ...strangers(queue, handlers),
+  ];
+  if (problems.length > 0) throw new MillraceError('INVALID_OPTIONS', 'The job worker is not configured well.', { problems });
+}
+
+function isWhole(value: unknown, min: number, max: number): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
+}
+
+function strangers(queue: string, handlers: JobRegistrations): string[] {
+  if (!(handlers instanceof Map)) return [];
+  return [...(handlers as JobRegistrations)].flatMap(([name, { definition }]) => [
+    ...(definition.name === name ? [] : [`the handler of '${name}' is for the job '${definition.name}'`]),
+    ...(definition.queue === queue ? [] : [`the job '${definition.name}' belongs to the queue '${definition.queue}'`]),
+  ]);
+}

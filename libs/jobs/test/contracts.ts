@@ -1,0 +1,15 @@
+import { Job, fixed } from '@millrace/core';
+import { IsInt, IsOptional, IsString } from 'class-validator';
+
+/** Each spec file has a Redis of its own; each test takes the queue of the job that it uses. */
+@Job<SendMail>('send-mail', { queue: 'emails', attempts: 3, backoff: fixed('5ms') })
+export class SendMail {
+  @IsString() to!: string;
+  @IsOptional() @IsInt() copies?: number;
+}
+
+/** Shares the queue of {@link SendMail}. */
+@Job<SendInvoice>('send-invoice', { queue: 'emails' })
+export class SendInvoice {
+  @IsString() to!: string;
+}
