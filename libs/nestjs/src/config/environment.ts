@@ -1,0 +1,138 @@
+import { type Duration, isName, IsDurationOption, IsName, MillraceError, parseOptions, type Parsed } from '@millrace/core';
+import { IsIn, IsOptional, IsPort, IsString, ValidateBy } from 'class-validator';
+
+/** Text of the environment, checked but not converted. An empty value counts as not set. */
+class Environment {
+  @IsOptional() @IsString()
+  REDIS_URL?: string;
+
+  @IsOptional() @IsString()
+  DATABASE_URL?: string;
+
+  @IsOptional() @IsName('key prefix')
+  MILLRACE_PREFIX?: string;
+
+  @IsOptional() @IsDurationOption({ min: '500ms', max: '1h' })
+  MILLRACE_LEASE?: Duration;
+
+  @IsOptional() @IsDurationOption({ min: '0ms', max: '1h' })
+  MILLRACE_SHUTDOWN_TIMEOUT?: Duration;
+
+  @IsOptional() @IsNameList('MILLRACE_GROUPS')
+  MILLRACE_GROUPS?: string;
+
+  @IsOptional() @IsNameList('MILLRACE_QUEUES')
+  MILLRACE_QUEUES?: string;
+
+  @IsOptional() @IsString()
+  MILLRACE_APP?: string;
+
+  @IsOptional() @IsPort()
+  MILLRACE_HEALTH_PORT?: string;
+
+  @IsOptional() @IsString()
+  MILLRACE_HEALTH_HOST?: string;
+
+  @IsOptional() @IsIn(['text', 'json'])
+  MILLRACE_LOG?: string;
+
+  @IsOptional() @IsIn(['0', '1', 'true', 'false'])
+  MILLRACE_DEBUG?: string;
+}
+
+export type EnvironmentValues = Parsed<Environment>;
+
+export interface EnvironmentVariable {
+  readonly name: keyof EnvironmentValues;
+  /** What holds when it is not set; empty when that is nothing. */
+  readonly default: string;
+  readonly description: string;
+}
+
+/** Every variable that Millrace reads, in the order of `.env.example`. */
+export const ENVIRONMENT: readonly EnvironmentVariable[] = [
+  {
+    name: 'REDIS_URL',
+    default: 'redis://127.0.0.1:6379',
+    description: 'Redis 7.0 or newer; rediss:// for TLS.',
+  },
+  {
+    name: 'DATABASE_URL',
+    default: '',
+    description: 'PostgreSQL for the inbox: postgres://user:password@host:5432/name. Empty: no inbox.',
+  },
+  { name: 'MILLRACE_PREFIX', default: 'millrace', description: 'First part of every key in Redis.' },
+  {
+    name: 'MILLRACE_LEASE',
+    default: '15s',
+    description: 'How long a silent process keeps its messages and jobs before others take them over.',
+  },
+  {
+    name: 'MILLRACE_SHUTDOWN_TIMEOUT',
+    default: '25s',
+    description: 'How long handlers at work may take to finish when the process is asked to stop.',
+  },
+  {
+    name: 'MILLRACE_GROUPS',
+    default: '',
+    description: 'Consumer groups to run, separated by commas. With MILLRACE_QUEUES empty too: every handler runs.',
+  },
+  { name: 'MILLRACE_QUEUES', default: '', description: 'Job queues to work on, separated by commas.' },
+  {
+    name: 'MILLRACE_APP',
+    default: '',
+    description: 'For the worker host (apps/worker): path to the JavaScript file of the application module.',
+  },
+  {
+    name: 'MILLRACE_HEALTH_PORT',
+    default: '',
+    description: 'Port of a worker for GET /health/live and /health/ready. Empty: none is opened.',
+  },
+  {
+    name: 'MILLRACE_HEALTH_HOST',
+    default: '127.0.0.1',
+    description: 'Address that the health port listens on; 0.0.0.0 lets probes from outside a container in.',
+  },
+  { name: 'MILLRACE_LOG', default: 'text', description: 'How the worker host writes its log: text or json.' },
+  { name: 'MILLRACE_DEBUG', default: '0', description: 'With 1, a failed start prints stack traces.' },
+];
+
+/** Variables of the test suite: not ours to read, and no mistake either. */
+const TEST_PREFIX = 'MILLRACE_TEST_';
+
+/**
+ * Reads what belongs to Millrace.
+ *
+ * @throws MillraceError INVALID_OPTIONS with every problem; an unknown MILLRACE_ variable is one, named with the nearest known
+ */
+export function readEnvironment(env: NodeJS.ProcessEnv): EnvironmentValues {
+  const known = new Set<string>(ENVIRONMENT.map(({ name }) => name));
+  const ours = Object.entries(env).filter(([name, value]) => {
+    const isOurs = known.has(name) || (name.startsWith('MILLRACE_') && !name.startsWith(TEST_PREFIX));
+    return isOurs && value?.trim();
+  });
+  return parseOptions(Environment, Object.fromEntries(ours.map(([name, value]) => [name, value?.trim()])), 'The environment');
+}
+
+/** `'a, b'` as names; null when it is not set. */
+export function nameList(text: string | undefined): string[] | null {
+  const names = (text ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '');
+  return names.length > 0 ? names : null;
+}
+
+/** The default of a variable. */
+export function defaultOf(name: keyof EnvironmentValues): string {
+  const variable = ENVIRONMENT.find((candidate) => candidate.name === name);
+  if (!variable) throw new MillraceError('INVALID_OPTIONS', `${name} is no variable of Millrace.`);
+  return variable.default;
+}
+
+function IsNameList(property: string): PropertyDecorator {
+  return ValidateBy({
+    name: 'isNameList',
+    validator: {
+      validate: (value: unknown) => typeof value === 'string' && (nameList(value) ?? ['']).every((name) => isName(name)),
+      defaultMessage: () => `${property} must be names separated by commas, each of the characters A-Z a-z 0-9 . _ -`,
+    },
+  });
+}

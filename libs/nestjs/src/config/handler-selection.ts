@@ -1,0 +1,55 @@
+import { isName, type NameKind, quote, unknownName } from '@millrace/core';
+import { ValidateBy, type ValidationArguments } from 'class-validator';
+
+/** Names what runs; a list that is left out names nothing of its kind. */
+export interface SelectedHandlers {
+  readonly groups?: readonly string[];
+  readonly queues?: readonly string[];
+}
+
+/** Which handlers a process runs: all, none, or those of the named groups and queues and no others. */
+export type HandlerSelection = 'all' | 'none' | SelectedHandlers;
+
+export function selectsGroup(selection: HandlerSelection, group: string): boolean {
+  return selects(selection, 'groups', group);
+}
+
+export function selectsQueue(selection: HandlerSelection, queue: string): boolean {
+  return selects(selection, 'queues', queue);
+}
+
+/** The property is a {@link HandlerSelection}. */
+export function IsHandlerSelection(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isHandlerSelection',
+    validator: {
+      validate: (value: unknown) => selectionProblems(value).length === 0,
+      defaultMessage: (given?: ValidationArguments) => `handlers ${selectionProblems(given?.value).join('; ')}`,
+    },
+  });
+}
+
+function selects(selection: HandlerSelection, kind: 'groups' | 'queues', name: string): boolean {
+  if (typeof selection === 'string') return selection === 'all';
+  return selection[kind]?.includes(name) ?? false;
+}
+
+const KINDS: Record<string, NameKind> = { groups: 'group', queues: 'queue' };
+
+export function selectionProblems(value: unknown): string[] {
+  if (value === 'all' || value === 'none') return [];
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    return [`must be 'all', 'none' or { groups: [...], queues: [...] }, not ${quote(value)}`];
+  }
+  const given = Object.entries(value).filter(([, names]) => names !== undefined);
+  if (given.length === 0) return ["must name groups or queues; 'none' runs nothing"];
+  return given.flatMap(([name, names]) => {
+    const kind = KINDS[name];
+    return kind ? listProblems(name, kind, names) : [unknownName('option', name, Object.keys(KINDS))];
+  });
+}
+
+function listProblems(name: string, kind: NameKind, names: unknown): string[] {
+  if (!Array.isArray(names) || names.length === 0) return [`must give ${name} as a list of at least one name`];
+  return names.filter((item) => !isName(item)).map((item) => `holds ${quote(item)}, which cannot be the name of a ${kind}`);
+}

@@ -1,0 +1,34 @@
+import { type Duration, IsDurationOption, IsName } from '@millrace/core';
+import { IsBoolean, IsOptional, IsString } from 'class-validator';
+import { type HandlerSelection, IsHandlerSelection } from './handler-selection.js';
+
+/** What `MillraceModule.forRoot` takes. Each option wins over the environment. */
+export class MillraceOptions {
+  /** URL of Redis 7.0 or newer. Default `REDIS_URL`, else `redis://127.0.0.1:6379`. */
+  @IsOptional() @IsString()
+  redis?: string;
+
+  /** First part of every key in Redis. Default `MILLRACE_PREFIX`, else `millrace`. */
+  @IsOptional() @IsName('key prefix')
+  prefix?: string;
+
+  /** URL of the PostgreSQL that holds the inbox. Default `DATABASE_URL`, else there is no inbox. */
+  @IsOptional() @IsString()
+  database?: string;
+
+  /** Which handlers this process runs. Default `MILLRACE_GROUPS` and `MILLRACE_QUEUES`, else `'all'`. */
+  @IsOptional() @IsHandlerSelection()
+  handlers?: HandlerSelection;
+
+  /** How long a silent process keeps its messages and jobs, `'500ms'` to `'1h'`. Default `MILLRACE_LEASE`, else `'15s'`. */
+  @IsOptional() @IsDurationOption({ min: '500ms', max: '1h' })
+  lease?: Duration;
+
+  /** How long handlers may take to finish at shutdown, `'0ms'` to `'1h'`. Default `MILLRACE_SHUTDOWN_TIMEOUT`, else `'25s'`. */
+  @IsOptional() @IsDurationOption({ min: '0ms', max: '1h' })
+  shutdownTimeout?: Duration;
+
+  /** Whether global guards, pipes, interceptors and filters surround message and job handlers too. Default false. */
+  @IsOptional() @IsBoolean()
+  globalEnhancers?: boolean = false;
+}

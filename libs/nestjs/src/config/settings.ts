@@ -1,0 +1,69 @@
+import { type Duration, durationMs, parseOptions } from '@millrace/core';
+import { defaultOf, type EnvironmentValues, nameList, readEnvironment } from './environment.js';
+import { checkAll } from './findings.js';
+import type { HandlerSelection, SelectedHandlers } from './handler-selection.js';
+import { MillraceOptions } from './millrace-options.js';
+
+/** What a process runs by, after options, environment and defaults were put together. */
+export interface Settings {
+  readonly redisUrl: string;
+  readonly prefix: string;
+  /** Null: no database was named. */
+  readonly databaseUrl: string | null;
+  /** The database was named in the options, so it is connected at boot whether a handler needs it or not. */
+  readonly databaseWanted: boolean;
+  readonly handlers: HandlerSelection;
+  readonly leaseMs: number;
+  readonly shutdownTimeoutMs: number;
+  readonly globalEnhancers: boolean;
+}
+
+/** What the host of a worker process decides about the application that it runs. */
+export interface WorkerRole {
+  /** Undefined: what the environment or the application says, and everything when that is nothing. */
+  readonly handlers: SelectedHandlers | undefined;
+}
+
+/**
+ * Options win over the environment, and the host of a worker over both.
+ *
+ * @throws MillraceError INVALID_OPTIONS with every problem of options and environment
+ */
+export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: WorkerRole): Settings {
+  const { given, variables } = checkAll('Millrace is not configured well.', {
+    given: () => parseOptions(MillraceOptions, options, 'MillraceModule'),
+    variables: () => readEnvironment(env),
+  });
+  const text = (option: string | undefined, name: keyof EnvironmentValues): string =>
+    option ?? variables[name] ?? defaultOf(name);
+  const databaseUrl = text(given.database, 'DATABASE_URL');
+  return {
+    redisUrl: text(given.redis, 'REDIS_URL'),
+    prefix: text(given.prefix, 'MILLRACE_PREFIX'),
+    databaseUrl: databaseUrl === '' ? null : databaseUrl,
+    databaseWanted: given.database !== undefined,
+    handlers: selectionOf({ options: given.handlers, environment: selectedByEnvironment(variables), role }),
+    leaseMs: durationMs(text(given.lease, 'MILLRACE_LEASE') as Duration),
+    shutdownTimeoutMs: durationMs(text(given.shutdownTimeout, 'MILLRACE_SHUTDOWN_TIMEOUT') as Duration),
+    globalEnhancers: given.globalEnhancers,
+  };
+}
+
+interface Selections {
+  readonly options: HandlerSelection | undefined;
+  readonly environment: SelectedHandlers | undefined;
+  readonly role: WorkerRole | undefined;
+}
+
+/** `handlers: 'none'` is meant for the other processes of the application: a worker that runs nothing is of no use. */
+function selectionOf({ options, environment, role }: Selections): HandlerSelection {
+  if (!role) return options ?? environment ?? 'all';
+  return role.handlers ?? (options === 'none' ? undefined : options) ?? environment ?? 'all';
+}
+
+function selectedByEnvironment(variables: EnvironmentValues): SelectedHandlers | undefined {
+  const groups = nameList(variables.MILLRACE_GROUPS);
+  const queues = nameList(variables.MILLRACE_QUEUES);
+  if (!groups && !queues) return undefined;
+  return { ...(groups ? { groups } : {}), ...(queues ? { queues } : {}) };
+}

@@ -1,0 +1,98 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { type ApplicationConfig, ContextIdFactory, ModuleRef } from '@nestjs/core';
+import type { NestContainer } from '@nestjs/core/injector/container.js';
+import type { ContextId } from '@nestjs/core/injector/instance-wrapper.js';
+import { ExecutionContextHost, Injector, STATIC_CONTEXT } from '@nestjs/core/internal';
+import type { Settings } from '../config/settings.js';
+import { HANDLER_PARAMETERS, handlerParameters } from '../declare/handler-parameters.js';
+import type { HandlerMethod } from '../explore/handler-method.js';
+import { SETTINGS } from '../module/tokens.js';
+import { assertNoScopedGlobals } from './global-enhancers.js';
+import { HandlerContextCreator } from './handler-context-creator.js';
+import { filtered, HandlerFilters } from './handler-filters.js';
+
+/** Calls a handler with everything that Nest puts around it. */
+export type Invoke = (payload: object, context: object) => Promise<unknown>;
+
+type Callback = (...args: unknown[]) => unknown;
+
+const PARTS = { guards: true, interceptors: true, filters: false };
+
+/** Makes handlers callable: guards, interceptors, pipes, the method, filters; on an instance of its own where it is scoped. */
+@Injectable()
+export class Invoker {
+  readonly #modules: ModuleRef;
+  readonly #container: NestContainer;
+  readonly #globals: ApplicationConfig | undefined;
+  readonly #injector = new Injector();
+
+  constructor(modules: ModuleRef, @Inject(SETTINGS) { globalEnhancers }: Settings) {
+    this.#modules = modules;
+    this.#container = modules['container'];
+    this.#globals = globalEnhancers ? this.#container.applicationConfig : undefined;
+  }
+
+  /** @throws MillraceError INVALID_OPTIONS when global enhancers are asked for that cannot be applied */
+  invokeOf(method: HandlerMethod): Invoke {
+    assertNoScopedGlobals(this.#globals);
+    const { wrapper } = method;
+    const surround = this.#surroundOf(method);
+    if (wrapper.isDependencyTreeStatic() && !wrapper.isTransient) return surround(wrapper.instance, STATIC_CONTEXT);
+    return async (payload, context) => {
+      const contextId = this.#contextIdOf(method, context);
+      return surround(await this.#instanceOf(method, contextId), contextId)(payload, context);
+    };
+  }
+
+  #surroundOf(method: HandlerMethod): (instance: object, contextId: ContextId) => Invoke {
+    const moduleKey = this.#moduleKeyOf(method);
+    const container = this.#container;
+    const creator = new HandlerContextCreator({ container, globals: this.#globals, moduleKey });
+    const allFilters = new HandlerFilters(container, this.#globals);
+    const { name, wrapper } = method;
+    return (instance, contextId) => {
+      const callback = Reflect.get(instance, name) as Callback;
+      const around = [HANDLER_PARAMETERS, handlerParameters, contextId, wrapper.id, PARTS, 'rpc'] as const;
+      const call = creator.create(instance, callback, name, ...around);
+      const filters = allFilters.of({ instance, callback, moduleKey, contextId, inquirerId: wrapper.id });
+      return async (payload, context) => {
+        try {
+          return (await call(payload, context)) as unknown;
+        } catch (thrown) {
+          return filtered(filters, thrown, hostOf({ args: [payload, context], method, callback }));
+        }
+      };
+    };
+  }
+
+  /** What `@Inject(REQUEST)` gives is the context; durable providers get the payload of the application's own strategy. */
+  #contextIdOf({ wrapper }: HandlerMethod, context: object): ContextId {
+    const contextId = ContextIdFactory.getByRequest(context);
+    this.#modules.registerRequestByContextId(wrapper.isDependencyTreeDurable() ? contextId.payload : context, contextId);
+    return contextId;
+  }
+
+  #instanceOf({ wrapper }: HandlerMethod, contextId: ContextId): Promise<object> {
+    const { host } = wrapper;
+    const isController = host.controllers.get(wrapper.token as never) === wrapper;
+    const collection = isController ? (host.controllers as typeof host.providers) : host.providers;
+    return this.#injector.loadPerContext(wrapper.instance, host, collection, contextId, wrapper);
+  }
+
+  #moduleKeyOf({ wrapper }: HandlerMethod): string {
+    for (const [key, module] of this.#container.getModules()) if (module === wrapper.host) return key;
+    return '';
+  }
+}
+
+interface Call {
+  readonly args: unknown[];
+  readonly method: HandlerMethod;
+  readonly callback: Callback;
+}
+
+function hostOf({ args, method, callback }: Call): ExecutionContextHost {
+  const host = new ExecutionContextHost(args, method.type as never, callback);
+  host.setType('rpc');
+  return host;
+}

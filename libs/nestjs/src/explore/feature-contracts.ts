@@ -1,0 +1,26 @@
+import { isJob, isTopic, type JobDefinition, jobOf, MillraceError, type PayloadClass, type TopicDefinition, topicOf } from '@millrace/core';
+import { checkEach } from '../config/findings.js';
+
+export interface FeatureContracts {
+  readonly topics: readonly TopicDefinition[];
+  readonly jobs: readonly JobDefinition[];
+}
+
+/**
+ * Sorts what `MillraceModule.forFeature` was given.
+ *
+ * @throws MillraceError NOT_A_TOPIC for what is neither a topic nor a job
+ */
+export function featureContracts(contracts: readonly unknown[]): FeatureContracts {
+  checkEach('MillraceModule.forFeature was given classes that are no contracts.', contracts, assertContract);
+  return { topics: contracts.filter(isTopic).map(topicOf), jobs: contracts.filter(isJob).map(jobOf) };
+}
+
+function assertContract(contract: unknown): void {
+  if (isTopic(contract) || isJob(contract)) return;
+  const name = typeof contract === 'function' ? (contract as PayloadClass).name : `a value of type ${typeof contract}`;
+  throw new MillraceError(
+    'NOT_A_TOPIC',
+    `MillraceModule.forFeature: ${name} is neither a topic nor a job: put @Topic('its.name') or @Job('its-name', { queue: '...' }) on it.`,
+  );
+}

@@ -1,0 +1,75 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { MillraceError, type PayloadClass } from '@millrace/core';
+import { throwTogether } from '../config/findings.js';
+import { selectsGroup, selectsQueue } from '../config/handler-selection.js';
+import type { Settings } from '../config/settings.js';
+import { assertEnhancersResolve } from '../enhance/resolvable-enhancers.js';
+import { processorsAmong } from '../jobs/processors.js';
+import { FEATURE_CONTRACTS, SETTINGS } from '../module/tokens.js';
+import { classConflicts, duplicateJobHandlers, duplicateSubscriptions, processorConflicts } from './contract-conflicts.js';
+import { type DeclaredHandlers, declaredHandlers } from './declared-handlers.js';
+import { type FeatureContracts, featureContracts } from './feature-contracts.js';
+import { HandlerFinder } from './handler-finder.js';
+import { labelOf } from './handler-method.js';
+import type { HandlerPlan } from './plan.js';
+import { unknownSelections } from './unknown-selection.js';
+
+/** Looks at the whole application and says what this process runs of it. */
+@Injectable()
+export class HandlerPlanner {
+  readonly #finder: HandlerFinder;
+  readonly #settings: Settings;
+
+  constructor(finder: HandlerFinder, @Inject(SETTINGS) settings: Settings) {
+    this.#finder = finder;
+    this.#settings = settings;
+  }
+
+  /**
+   * @throws MillraceError NOT_A_TOPIC, NOT_A_JOB, INVALID_OPTIONS, CONTRACT_CONFLICT, DUPLICATE_SUBSCRIPTION,
+   *   DUPLICATE_JOB_HANDLER, UNKNOWN_GROUP, UNKNOWN_QUEUE, INBOX_NOT_CONFIGURED
+   */
+  plan(): HandlerPlan {
+    const declared = declaredHandlers(this.#finder.find());
+    const features = featureContracts(this.#featureClasses());
+    throwTogether('The handlers of this application do not fit together.', this.#conflicts(declared, features));
+    const { handlers } = this.#settings;
+    const subscriptions = declared.subscriptions.filter(({ group }) => selectsGroup(handlers, group));
+    const jobs = declared.jobs.filter(({ job }) => selectsQueue(handlers, job.queue));
+    this.#assertInbox([...subscriptions, ...jobs]);
+    for (const { method } of [...subscriptions, ...jobs]) assertEnhancersResolve(method);
+    return {
+      subscriptions,
+      jobs,
+      topics: [...new Set([...features.topics, ...subscriptions.map(({ topic }) => topic)])],
+      queues: [...new Set(features.jobs.map(({ queue }) => queue))],
+    };
+  }
+
+  #featureClasses(): unknown[] {
+    const features = this.#finder.hosts().filter(({ token }) => token === FEATURE_CONTRACTS);
+    return features.flatMap(({ instance }) => instance as unknown as readonly PayloadClass[]);
+  }
+
+  #conflicts(declared: DeclaredHandlers, features: FeatureContracts): MillraceError[] {
+    const topics = [...declared.subscriptions.map(({ topic }) => topic), ...features.topics];
+    const jobs = [...declared.jobs.map(({ job }) => job), ...features.jobs];
+    return [
+      ...classConflicts('topic', topics),
+      ...classConflicts('job', jobs),
+      ...duplicateSubscriptions(declared.subscriptions),
+      ...duplicateJobHandlers(declared.jobs),
+      ...processorConflicts(declared.jobs, processorsAmong(this.#finder.hosts())),
+      ...unknownSelections(this.#settings.handlers, declared),
+    ];
+  }
+
+  #assertInbox(plans: readonly (Pick<HandlerPlan['subscriptions'][number], 'method' | 'inbox'>)[]): void {
+    const [first] = plans.filter(({ inbox }) => inbox);
+    if (!first || this.#settings.databaseUrl !== null) return;
+    throw new MillraceError(
+      'INBOX_NOT_CONFIGURED',
+      `${labelOf(first.method)} has inbox: true, but no database is named: set DATABASE_URL, or give MillraceModule the option database.`,
+    );
+  }
+}

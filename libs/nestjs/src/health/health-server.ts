@@ -1,0 +1,93 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { asError, MillraceError } from '@millrace/core';
+import type { Health } from './health.js';
+
+export interface HealthAddress {
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly host: string;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: object;
+}
+
+const PATHS = ['/health/live', '/health/ready'];
+const REQUEST_TIMEOUT_MS = 5_000;
+
+/** Answers probes over HTTP, with JSON: 200 when all is well, 503 when not. It listens before the application starts. */
+export class HealthServer {
+  readonly #server: Server;
+  #health: Health | null = null;
+
+  private constructor() {
+    const timeouts = { requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: REQUEST_TIMEOUT_MS };
+    this.#server = createServer(timeouts, (request, response) => {
+      void this.#answer(request).then((answer) => send(response, answer));
+    });
+  }
+
+  /** @throws MillraceError PORT_IN_USE, INVALID_OPTIONS when the address cannot be listened on */
+  static async listen({ port, host }: HealthAddress): Promise<HealthServer> {
+    const health = new HealthServer();
+    await new Promise<void>((resolve, reject) => {
+      health.#server.once('error', (error) => reject(cannotListen(error, { port, host })));
+      health.#server.listen({ port, host, exclusive: true }, resolve);
+    });
+    return health;
+  }
+
+  get url(): string {
+    const { address, port, family } = this.#server.address() as AddressInfo;
+    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  }
+
+  /** From now on the application speaks for itself. */
+  tell(health: Health): void {
+    this.#health = health;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #answer({ method, url }: IncomingMessage): Promise<Answer> {
+    const path = url?.split('?')[0] ?? '';
+    if (!PATHS.includes(path)) return { status: 404, body: { ok: false, problem: `there are only ${PATHS.join(' and ')}` } };
+    if (method !== 'GET' && method !== 'HEAD') return { status: 405, body: { ok: false, problem: 'only GET is answered' } };
+    try {
+      const report = path === '/health/live' ? this.#live() : await this.#ready();
+      return { status: report.ok ? 200 : 503, body: report };
+    } catch (thrown) {
+      return { status: 503, body: { ok: false, problem: asError(thrown).message } };
+    }
+  }
+
+  #live(): { ok: boolean } {
+    return this.#health?.live() ?? { ok: true, ...STARTING };
+  }
+
+  async #ready(): Promise<{ ok: boolean }> {
+    return (await this.#health?.ready()) ?? { ok: false, ...STARTING };
+  }
+}
+
+const STARTING = { state: 'starting' };
+
+function send(response: ServerResponse, { status, body }: Answer): void {
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
+  response.end(`${JSON.stringify(body)}\n`);
+}
+
+function cannotListen(error: NodeJS.ErrnoException, { port, host }: HealthAddress): MillraceError {
+  if (error.code === 'EADDRINUSE') {
+    const advice = 'Stop what uses it, or set MILLRACE_HEALTH_PORT to another port.';
+    return new MillraceError('PORT_IN_USE', `Port ${port} of ${host} is in use, so health cannot be told there. ${advice}`, { cause: error });
+  }
+  const advice = 'Set MILLRACE_HEALTH_HOST and MILLRACE_HEALTH_PORT to an address of this machine.';
+  return new MillraceError('INVALID_OPTIONS', `Health cannot be told at ${host}:${port}: ${error.message}. ${advice}`, { cause: error });
+}

@@ -1,0 +1,61 @@
+import { Injectable } from '@nestjs/common';
+import { asError } from '@millrace/core';
+import { type JobWorkerState, JobWorkers } from '../jobs/job-workers.js';
+import { Connections } from '../module/connections.js';
+import { Lifecycle, type LifecycleState } from '../module/lifecycle.js';
+import { type SubscriptionState, Subscriptions } from '../subscribe/subscriptions.js';
+
+/** `ok: false` is worth a restart. */
+export interface Liveness {
+  readonly ok: boolean;
+  readonly state: LifecycleState;
+}
+
+/** `ok: false` means that this process does not do its work at the moment. */
+export interface Readiness extends Liveness {
+  readonly redis: { readonly ok: boolean; readonly problem: string | null };
+  readonly subscriptions: readonly SubscriptionState[];
+  readonly workers: readonly JobWorkerState[];
+}
+
+/** Tells how this process is. */
+@Injectable()
+export class Health {
+  readonly #lifecycle: Lifecycle;
+  readonly #connections: Connections;
+  readonly #subscriptions: Subscriptions;
+  readonly #workers: JobWorkers;
+
+  constructor(lifecycle: Lifecycle, connections: Connections, subscriptions: Subscriptions, workers: JobWorkers) {
+    this.#lifecycle = lifecycle;
+    this.#connections = connections;
+    this.#subscriptions = subscriptions;
+    this.#workers = workers;
+  }
+
+  /** That an answer comes shows that the event loop turns. Redis being away is no reason to restart: loops wait for it. */
+  live(): Liveness {
+    const { state } = this.#lifecycle;
+    return { ok: state !== 'stopped', state };
+  }
+
+  /** Never waits longer than a command to Redis may take, 2 seconds. */
+  async ready(): Promise<Readiness> {
+    const { state } = this.#lifecycle;
+    const problem = state === 'running' ? await this.#redisProblem() : `the application is ${state}`;
+    const subscriptions = this.#subscriptions.states();
+    const workers = this.#workers.states();
+    const ok = problem === null && [...subscriptions, ...workers].every((item) => item.problem === null);
+    return { ok, state, redis: { ok: problem === null, problem }, subscriptions, workers };
+  }
+
+  async #redisProblem(): Promise<string | null> {
+    try {
+      const { control } = await this.#connections.redis();
+      await control.call('PING');
+      return null;
+    } catch (thrown) {
+      return asError(thrown).message;
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import { BullModule, getSharedConfigToken } from '@nestjs/bullmq';
+import type { DynamicModule, FactoryProvider } from '@nestjs/common';
+import { bullConnection, bullPrefix } from '@millrace/jobs';
+import type { Settings } from '../config/settings.js';
+import { SETTINGS } from '../module/tokens.js';
+
+/** Our connection has a key of its own, so that an application's `BullModule.forRoot` stays what it is. */
+const CONFIG_KEY = 'millrace';
+
+/** BullMQ blocks for 10 seconds, and a `@Processor` on a queue of ours takes over the options of the queue. */
+const SOCKET_TIMEOUT_MS = 12_000;
+
+/**
+ * How queues of ours connect. They do so when the application starts, once Redis is known to be there: by itself BullMQ
+ * connects when the object is made, and nobody would close it if the application then failed to start.
+ */
+export const queueConfiguration: FactoryProvider = {
+  provide: getSharedConfigToken(CONFIG_KEY),
+  inject: [SETTINGS],
+  useFactory: ({ redisUrl, prefix }: Settings) => ({
+    connection: { ...bullConnection(redisUrl, 'queue'), lazyConnect: true, socketTimeout: SOCKET_TIMEOUT_MS },
+    prefix: bullPrefix(prefix),
+    skipWaitingForReady: true,
+    skipVersionCheck: true,
+    skipMetasUpdate: true,
+  }),
+};
+
+const modules = new Map<string, DynamicModule>();
+
+/** The module of one queue: the same object each time, so that Nest makes one queue of it however often it is imported. */
+export function queueModule(name: string): DynamicModule {
+  const known = modules.get(name);
+  if (known) return known;
+  const made = BullModule.registerQueue({ name, configKey: CONFIG_KEY });
+  modules.set(name, made);
+  return made;
+}

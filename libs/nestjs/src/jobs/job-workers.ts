@@ -1,0 +1,60 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { InboxPort } from '@millrace/core';
+import { bullConnection, type JobRegistration, type JobWorker, startJobWorker } from '@millrace/jobs';
+import type { Settings } from '../config/settings.js';
+import { Invoker } from '../enhance/invoker.js';
+import type { JobPlan } from '../explore/plan.js';
+import { groupedBy } from '../explore/same-name.js';
+import { SETTINGS } from '../module/tokens.js';
+
+/** Where the worker of one queue stands in this process. */
+export interface JobWorkerState {
+  readonly queue: string;
+  /** Why it makes no progress, or null when it is well. */
+  readonly problem: string | null;
+}
+
+/** The job workers that this process runs, one a queue. */
+@Injectable()
+export class JobWorkers {
+  readonly #invoker: Invoker;
+  readonly #settings: Settings;
+  readonly #started = new Map<string, JobWorker>();
+
+  constructor(invoker: Invoker, @Inject(SETTINGS) settings: Settings) {
+    this.#invoker = invoker;
+    this.#settings = settings;
+  }
+
+  async start(plans: readonly JobPlan[], inbox: InboxPort | undefined): Promise<void> {
+    for (const [queue, handlers] of groupedBy(plans, ({ job }) => job.queue)) {
+      this.#started.set(queue, await this.#startWorker(queue, handlers, inbox));
+    }
+  }
+
+  /** Stops fetching and lets handlers at work finish. */
+  async stop(): Promise<void> {
+    const { shutdownTimeoutMs } = this.#settings;
+    await Promise.all([...this.#started.values()].map((worker) => worker.stop(shutdownTimeoutMs)));
+  }
+
+  states(): JobWorkerState[] {
+    return [...this.#started].map(([queue, worker]) => ({ queue, problem: worker.problem() }));
+  }
+
+  #startWorker(queue: string, plans: readonly JobPlan[], inbox: InboxPort | undefined): Promise<JobWorker> {
+    const { redisUrl, prefix, leaseMs } = this.#settings;
+    return startJobWorker({
+      queue,
+      connection: bullConnection(redisUrl, 'worker'),
+      prefix,
+      concurrency: Math.max(...plans.map(({ concurrency }) => concurrency)),
+      handlers: new Map(plans.map((plan) => [plan.job.name, this.#registration(plan, inbox)])),
+      lockDurationMs: leaseMs,
+    });
+  }
+
+  #registration(plan: JobPlan, inbox: InboxPort | undefined): JobRegistration {
+    return { definition: plan.job, ...(plan.inbox ? { inbox } : {}), handle: this.#invoker.invokeOf(plan.method) };
+  }
+}

@@ -1,0 +1,46 @@
+import { getQueueToken } from '@nestjs/bullmq';
+import { Injectable } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { MillraceError, unknownName } from '@millrace/core';
+import { type Queue, watchQueue } from '@millrace/jobs';
+
+/** The queues that `MillraceModule.forFeature` registered. */
+@Injectable()
+export class Queues {
+  readonly #modules: ModuleRef;
+  readonly #open = new Map<string, Queue>();
+
+  constructor(modules: ModuleRef) {
+    this.#modules = modules;
+  }
+
+  /** Connects the queues. */
+  async open(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const queue = this.#modules.get<Queue>(getQueueToken(name), { strict: false });
+      watchQueue(queue);
+      this.#open.set(name, queue);
+    }
+    await Promise.all([...this.#open.values()].map(connect));
+  }
+
+  /** Nest closes the queues of an application that started; this is for one that did not. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#open.values()].map((queue) => queue.close()));
+  }
+
+  /** @throws MillraceError UNKNOWN_QUEUE */
+  find(name: string): Queue {
+    const queue = this.#open.get(name);
+    if (queue) return queue;
+    throw new MillraceError(
+      'UNKNOWN_QUEUE',
+      `${unknownName('queue', name, [...this.#open.keys()])} A module that enqueues a job imports MillraceModule.forFeature([TheJob]).`,
+    );
+  }
+}
+
+async function connect(queue: Queue): Promise<void> {
+  const client = await queue.getBackend().client;
+  if (client.status === 'wait') await client.connect();
+}

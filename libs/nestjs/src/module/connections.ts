@@ -1,0 +1,85 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { MillraceError } from '@millrace/core';
+import { connectDatabase, type SqlDatabase } from '@millrace/outbox';
+import { connectRedis, type RedisConnections } from '@millrace/redis';
+import { createStreams, type Streams } from '@millrace/streams';
+import type { Settings } from '../config/settings.js';
+import { SETTINGS } from './tokens.js';
+
+/** How long publishes under way and readers may take to end once handlers have. */
+const LAST_STOP_MS = 1_000;
+
+interface Opened {
+  readonly redis: RedisConnections;
+  readonly streams: Streams;
+}
+
+/**
+ * What this process is connected to: idle -> open -> closed. It connects when the application starts or when something is
+ * needed earlier, never while Nest still makes the objects: an application that fails there has nothing to close.
+ */
+@Injectable()
+export class Connections {
+  readonly #settings: Settings;
+  #opening: Promise<Opened> | null = null;
+  #database: Promise<SqlDatabase> | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(@Inject(SETTINGS) settings: Settings) {
+    this.#settings = settings;
+  }
+
+  /** @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED, INVALID_OPTIONS, CLOSED */
+  async redis(): Promise<RedisConnections> {
+    return (await this.#opened()).redis;
+  }
+
+  /** @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED, INVALID_OPTIONS, CLOSED */
+  async streams(): Promise<Streams> {
+    return (await this.#opened()).streams;
+  }
+
+  /** @throws MillraceError INBOX_NOT_CONFIGURED, DATABASE_UNREACHABLE, INVALID_OPTIONS, CLOSED */
+  database(): Promise<SqlDatabase> {
+    if (this.#closing) return Promise.reject(closed());
+    const { databaseUrl: url } = this.#settings;
+    if (url === null) return Promise.reject(noDatabase());
+    this.#database ??= connectDatabase({ url });
+    return this.#database;
+  }
+
+  /** Flushes publishes, then closes everything that was opened. May be called again. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  #opened(): Promise<Opened> {
+    if (this.#closing) return Promise.reject(closed());
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<Opened> {
+    const { redisUrl: url, prefix, leaseMs } = this.#settings;
+    const redis = await connectRedis({ url, name: prefix });
+    return { redis, streams: createStreams({ redis, prefix, leaseMs }) };
+  }
+
+  async #close(): Promise<void> {
+    const [opened, database] = await Promise.allSettled([this.#opening, this.#database]);
+    if (opened.status === 'fulfilled' && opened.value) {
+      await opened.value.streams.stop(LAST_STOP_MS);
+      opened.value.redis.close();
+    }
+    if (database.status === 'fulfilled') await database.value?.close();
+  }
+}
+
+function closed(): MillraceError {
+  return new MillraceError('CLOSED', 'The application is shutting down: its connections are closed.');
+}
+
+function noDatabase(): MillraceError {
+  return new MillraceError('INBOX_NOT_CONFIGURED', 'No database is named: set DATABASE_URL, or give MillraceModule the option database.');
+}

@@ -1,0 +1,30 @@
+import { Injectable } from '@nestjs/common';
+import type { HandlerPlan } from '../explore/plan.js';
+import { JobWorkers } from '../jobs/job-workers.js';
+import { Subscriptions } from '../subscribe/subscriptions.js';
+import { Inbox } from './inbox.js';
+
+/** Runs everything that handles: subscriptions, job workers, the purge of the inbox. */
+@Injectable()
+export class HandlerRunner {
+  readonly #subscriptions: Subscriptions;
+  readonly #workers: JobWorkers;
+  readonly #inbox: Inbox;
+
+  constructor(subscriptions: Subscriptions, workers: JobWorkers, inbox: Inbox) {
+    this.#subscriptions = subscriptions;
+    this.#workers = workers;
+    this.#inbox = inbox;
+  }
+
+  async start({ subscriptions, jobs }: HandlerPlan): Promise<void> {
+    await this.#subscriptions.start(subscriptions, this.#inbox.port);
+    await this.#workers.start(jobs, this.#inbox.port);
+    this.#inbox.startPurge();
+  }
+
+  /** Stops fetching, lets handlers finish until the shutdown timeout has passed, and gives the rest back. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#subscriptions.stop(), this.#workers.stop(), this.#inbox.stopPurge()]);
+  }
+}

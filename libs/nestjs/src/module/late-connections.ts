@@ -1,0 +1,56 @@
+import type { FactoryProvider } from '@nestjs/common';
+import { Publisher, type PublishPort, type SqlResult, type SqlTransaction } from '@millrace/core';
+import { JobQueue } from '@millrace/jobs';
+import type { SqlDatabase } from '@millrace/outbox';
+import { Inspector } from '@millrace/streams';
+import { Queues } from '../jobs/queues.js';
+import { Connections } from './connections.js';
+import { DATABASE } from './tokens.js';
+
+/** What services inject is there before the connections are; each call waits for them. */
+export const lateConnections: FactoryProvider[] = [
+  { provide: Publisher, inject: [Connections], useFactory: latePublisher },
+  { provide: JobQueue, inject: [Queues], useFactory: (queues: Queues) => new JobQueue((name) => queues.find(name)) },
+  { provide: Inspector, inject: [Connections], useFactory: lateInspector },
+  { provide: DATABASE, inject: [Connections], useFactory: (connections: Connections) => new LateDatabase(connections) },
+];
+
+function latePublisher(connections: Connections): Publisher {
+  const port: PublishPort = { publish: async (topic, message) => (await connections.streams()).publish(topic, message) };
+  return new Publisher(port);
+}
+
+class LateDatabase implements SqlDatabase {
+  readonly #connections: Connections;
+
+  constructor(connections: Connections) {
+    this.#connections = connections;
+  }
+
+  async query<Row = Record<string, unknown>>(text: string, parameters?: readonly unknown[]): Promise<SqlResult<Row>> {
+    return (await this.#connections.database()).query<Row>(text, parameters);
+  }
+
+  async transaction<T>(work: (transaction: SqlTransaction) => Promise<T>): Promise<T> {
+    return (await this.#connections.database()).transaction(work);
+  }
+
+  /** The application closes it when it stops. */
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** An Inspector is made on a connection: until there is one, its methods are known by name only. All of them are asynchronous. */
+function lateInspector(connections: Connections): Inspector {
+  return new Proxy(Object.create(Inspector.prototype) as Inspector, {
+    get: (target, name): unknown => {
+      const method: unknown = Reflect.get(target, name);
+      if (typeof method !== 'function' || name === 'constructor') return method;
+      return async (...args: unknown[]): Promise<unknown> => {
+        const { inspector } = await connections.streams();
+        return Reflect.apply(method, inspector, args);
+      };
+    },
+  });
+}

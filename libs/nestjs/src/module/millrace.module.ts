@@ -1,0 +1,90 @@
+import { ConfigurableModuleBuilder, type DynamicModule, Global, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
+import { MillraceError, type PayloadClass, Publisher } from '@millrace/core';
+import { JobQueue } from '@millrace/jobs';
+import { Inspector } from '@millrace/streams';
+import type { MillraceOptions } from '../config/millrace-options.js';
+import { readSettings, type WorkerRole } from '../config/settings.js';
+import { Invoker } from '../enhance/invoker.js';
+import { HandlerFinder } from '../explore/handler-finder.js';
+import { HandlerPlanner } from '../explore/handler-planner.js';
+import { Health } from '../health/health.js';
+import { queueConfiguration } from '../jobs/feature-queues.js';
+import { JobWorkers } from '../jobs/job-workers.js';
+import { Queues } from '../jobs/queues.js';
+import { EventLog } from '../log/event-log.js';
+import { Subscriptions } from '../subscribe/subscriptions.js';
+import { Connections } from './connections.js';
+import { MillraceFeatureModule } from './feature.module.js';
+import { HandlerRunner } from './handler-runner.js';
+import { Inbox } from './inbox.js';
+import { lateConnections } from './late-connections.js';
+import { LateModule } from './late.module.js';
+import { Lifecycle } from './lifecycle.js';
+import { Resources } from './resources.js';
+import { DATABASE, SETTINGS, WORKER_ROLE } from './tokens.js';
+
+const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<MillraceOptions>({ moduleName: 'Millrace' })
+  .setClassMethodName('forRoot')
+  .build();
+
+const settings = {
+  provide: SETTINGS,
+  inject: [MODULE_OPTIONS_TOKEN, { token: WORKER_ROLE, optional: true }],
+  useFactory: (options: MillraceOptions, role?: WorkerRole) => readSettings(options, process.env, role),
+};
+
+/**
+ * Publish/subscribe and jobs for a whole application: imported once, by `forRoot` or `forRootAsync`. Everything it gives
+ * (`Publisher`, `JobQueue`, `Inspector`, `Health`, `@InjectDatabase()`) can be injected everywhere.
+ */
+@Global()
+@Module({
+  imports: [DiscoveryModule, LateModule],
+  providers: [
+    settings, queueConfiguration, ...lateConnections, Connections, EventLog, HandlerFinder, HandlerPlanner, HandlerRunner, Health,
+    Inbox, Invoker, JobWorkers, Lifecycle, Queues, Resources, Subscriptions,
+  ],
+  exports: [SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, Health, Lifecycle],
+})
+export class MillraceModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {
+  readonly #lifecycle: Lifecycle;
+  readonly #modules: ModulesContainer;
+
+  constructor(lifecycle: Lifecycle, modules: ModulesContainer) {
+    super();
+    this.#lifecycle = lifecycle;
+    this.#modules = modules;
+  }
+
+  /** Without options everything comes from the environment. */
+  static override forRoot(options: MillraceOptions = {}): DynamicModule {
+    return super.forRoot(options);
+  }
+
+  /**
+   * For the modules that publish or enqueue: makes sure at start that the topics exist, and registers the queues of the
+   * jobs, so that `@InjectQueue('name')` works in the importing module, too.
+   */
+  static forFeature(contracts: readonly PayloadClass[]): DynamicModule {
+    return MillraceFeatureModule.of(contracts);
+  }
+
+  async onModuleInit(): Promise<void> {
+    const roots = [...this.#modules.values()].filter(({ metatype }) => metatype === MillraceModule);
+    if (roots.length > 1) throw importedTwice(roots.length);
+    await this.#lifecycle.connect();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.#lifecycle.close();
+  }
+}
+
+function importedTwice(times: number): MillraceError {
+  return new MillraceError(
+    'INVALID_OPTIONS',
+    `MillraceModule.forRoot is imported ${times} times, and each would run every handler. Import it once, in the root module; ` +
+      'other modules import MillraceModule.forFeature([...]) or nothing.',
+  );
+}

@@ -1,0 +1,37 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Settings } from '../config/settings.js';
+import type { HandlerPlan } from '../explore/plan.js';
+import { Queues } from '../jobs/queues.js';
+import { Connections } from './connections.js';
+import { Inbox } from './inbox.js';
+import { SETTINGS } from './tokens.js';
+
+/** What handlers and publishers stand on: Redis with its topics, the queues, the database with the inbox. */
+@Injectable()
+export class Resources {
+  readonly #settings: Settings;
+  readonly #connections: Connections;
+  readonly #queues: Queues;
+  readonly #inbox: Inbox;
+
+  constructor(@Inject(SETTINGS) settings: Settings, connections: Connections, queues: Queues, inbox: Inbox) {
+    this.#settings = settings;
+    this.#connections = connections;
+    this.#queues = queues;
+    this.#inbox = inbox;
+  }
+
+  /** @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED, DATABASE_UNREACHABLE, DATABASE_FAILED, TOPIC_MISMATCH */
+  async open(plan: HandlerPlan): Promise<void> {
+    const streams = await this.#connections.streams();
+    if (this.#settings.databaseWanted) await this.#connections.database();
+    await this.#inbox.prepare(plan);
+    await Promise.all(plan.topics.map((topic) => streams.declare(topic)));
+    await this.#queues.open(plan.queues);
+  }
+
+  async close(): Promise<void> {
+    await this.#queues.close();
+    await this.#connections.close();
+  }
+}

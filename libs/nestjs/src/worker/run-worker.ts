@@ -1,0 +1,58 @@
+import { ConsoleLogger, Logger } from '@nestjs/common';
+import { asError } from '@millrace/core';
+import type { Settings } from '../config/settings.js';
+import { SETTINGS } from '../module/tokens.js';
+import { type ShutdownSignal, ShutdownSignals } from './shutdown-signals.js';
+import { reportStartFailure } from './start-failure.js';
+import { type RunningWorker, startWorker } from './start-worker.js';
+import type { ApplicationModule, WorkerOptions } from './worker-options.js';
+
+/** What closing may take beyond the shutdown timeout of the handlers, before the process is ended without it. */
+const CLOSE_GRACE_MS = 10_000;
+
+/**
+ * Runs an application as a worker process: its handlers, no HTTP but health. Resolves when it works.
+ *
+ * The process ends with code 0 when it was asked to stop (SIGTERM, SIGINT) and handlers were let finish; 1 when it cannot
+ * start, which is said once in a sentence, or cannot stop in time; 143 or 130 at once when it is asked a second time.
+ */
+export async function runWorker(app: ApplicationModule, options: WorkerOptions = {}): Promise<RunningWorker> {
+  const signals = new ShutdownSignals();
+  try {
+    const worker = await startWorker(app, options);
+    void signals.asked.then((signal) => shutDown(worker, signal));
+    return {
+      ...worker,
+      stop: () => {
+        signals.ignore();
+        return worker.stop();
+      },
+    };
+  } catch (error) {
+    reportStartFailure(error, { logger: options.logger ?? new ConsoleLogger(), debug: isDebug(process.env) });
+    process.exit(1);
+  }
+}
+
+async function shutDown(worker: RunningWorker, signal: ShutdownSignal): Promise<never> {
+  const logger = new Logger('Millrace');
+  const { shutdownTimeoutMs } = worker.app.get<Settings>(SETTINGS, { strict: false });
+  logger.log(`${signal}: stopping; handlers at work have ${shutdownTimeoutMs / 1000} s to finish`);
+  setTimeout(() => {
+    logger.error(`Something of the application did not stop in ${(shutdownTimeoutMs + CLOSE_GRACE_MS) / 1000} s: ending without it`);
+    process.exit(1);
+  }, shutdownTimeoutMs + CLOSE_GRACE_MS);
+  try {
+    await worker.stop();
+  } catch (thrown) {
+    logger.error(`Stopping failed: ${asError(thrown).message}`);
+    process.exit(1);
+  }
+  logger.log('stopped');
+  process.exit(0);
+}
+
+/** A wrong environment is one of the failures to report, so this one variable is read as it is. */
+function isDebug({ MILLRACE_DEBUG }: NodeJS.ProcessEnv): boolean {
+  return MILLRACE_DEBUG === '1' || MILLRACE_DEBUG === 'true';
+}

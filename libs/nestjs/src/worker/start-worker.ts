@@ -1,0 +1,68 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { MillraceError } from '@millrace/core';
+import { readEnvironment } from '../config/environment.js';
+import { Health } from '../health/health.js';
+import { HealthServer } from '../health/health-server.js';
+import { workerLogger } from './worker-logger.js';
+import { type ApplicationModule, healthAddressOf, parseWorkerOptions, selectedBy, type WorkerOptions } from './worker-options.js';
+import { HostedRole, WorkerRoot } from './worker-root.js';
+
+/** An application that runs as a worker. */
+export interface RunningWorker {
+  readonly app: INestApplicationContext;
+  /** Where health is told, such as `http://127.0.0.1:3001`; null when it is not. */
+  readonly healthUrl: string | null;
+  /** Stops fetching, lets handlers finish, closes everything. May be called again. */
+  readonly stop: () => Promise<void>;
+}
+
+/**
+ * Starts an application in the role of a worker: its handlers, no HTTP but health. For processes that mind their own signals
+ * and failures; {@link runWorker} does that, too.
+ *
+ * A start that fails leaves nothing running and nothing connected.
+ *
+ * @throws MillraceError INVALID_OPTIONS, PORT_IN_USE, and whatever keeps the application from starting
+ */
+export async function startWorker(app: ApplicationModule, options: WorkerOptions = {}): Promise<RunningWorker> {
+  const root = await app;
+  const parsed = parseWorkerOptions(options);
+  const address = healthAddressOf(parsed, readEnvironment(process.env));
+  const server = address ? await HealthServer.listen(address) : null;
+  const role = new HostedRole(selectedBy(parsed));
+  try {
+    const context = await NestFactory.createApplicationContext(WorkerRoot.of(root, role), {
+      abortOnError: false,
+      logger: workerLogger(parsed.logger),
+    });
+    server?.tell(healthOf(context));
+    return runningWorker(context, server);
+  } catch (error) {
+    await role.closeUnstarted();
+    await server?.close();
+    throw error;
+  }
+}
+
+function runningWorker(app: INestApplicationContext, server: HealthServer | null): RunningWorker {
+  let stopping: Promise<void> | null = null;
+  const stop = async (): Promise<void> => {
+    await app.close();
+    await server?.close();
+  };
+  return { app, healthUrl: server?.url ?? null, stop: () => (stopping ??= stop()) };
+}
+
+function healthOf(context: INestApplicationContext): Health {
+  try {
+    return context.get(Health, { strict: false });
+  } catch (cause) {
+    throw new MillraceError(
+      'INVALID_OPTIONS',
+      'The application has no handlers to run: its root module must import MillraceModule.forRoot().',
+      { cause },
+    );
+  }
+}
+

@@ -1,0 +1,71 @@
+import type { DynamicModule, LoggerService, Type } from '@nestjs/common';
+import { parseOptions } from '@millrace/core';
+import { IsOptional, ValidateBy, type ValidationArguments } from 'class-validator';
+import { defaultOf, type EnvironmentValues } from '../config/environment.js';
+import { type SelectedHandlers, selectionProblems } from '../config/handler-selection.js';
+import type { HealthAddress } from '../health/health-server.js';
+
+/** The root module of an application. */
+export type ApplicationModule = Type | DynamicModule | Promise<Type | DynamicModule>;
+
+/** What a worker process runs, and how it tells. */
+export class WorkerOptions {
+  /** Consumer groups to run. Default: with `queues` left out too, what the application or the environment says, else all. */
+  @IsOptional() @IsNames('groups')
+  groups?: readonly string[];
+
+  /** Job queues to work on. */
+  @IsOptional() @IsNames('queues')
+  queues?: readonly string[];
+
+  /** Where `GET /health/live` and `/health/ready` answer. Default `MILLRACE_HEALTH_PORT` and `_HOST`, else nowhere. */
+  @IsOptional() @IsHealthAddress()
+  health?: { port: number; host?: string } | false;
+
+  /** Default Nest's console logger; false is silent. */
+  @IsOptional()
+  logger?: LoggerService | false;
+}
+
+/** @throws MillraceError INVALID_OPTIONS */
+export function parseWorkerOptions(options: unknown): WorkerOptions {
+  return parseOptions(WorkerOptions, options, 'runWorker()');
+}
+
+export function selectedBy({ groups, queues }: WorkerOptions): SelectedHandlers | undefined {
+  if (!groups && !queues) return undefined;
+  return { ...(groups ? { groups } : {}), ...(queues ? { queues } : {}) };
+}
+
+/** Null: no health is told. */
+export function healthAddressOf({ health }: WorkerOptions, env: EnvironmentValues): HealthAddress | null {
+  const host = env.MILLRACE_HEALTH_HOST ?? defaultOf('MILLRACE_HEALTH_HOST');
+  if (health) return { port: health.port, host: health.host ?? host };
+  return health === undefined && env.MILLRACE_HEALTH_PORT ? { port: Number(env.MILLRACE_HEALTH_PORT), host } : null;
+}
+
+function IsNames(kind: 'groups' | 'queues'): PropertyDecorator {
+  return ValidateBy({
+    name: 'isNames',
+    validator: {
+      validate: (value: unknown) => selectionProblems({ [kind]: value }).length === 0,
+      defaultMessage: (given?: ValidationArguments) => `${kind}: ${selectionProblems({ [kind]: given?.value as unknown }).join('; ')}`,
+    },
+  });
+}
+
+function IsHealthAddress(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isHealthAddress',
+    validator: {
+      validate: (value: unknown) => value === false || isAddress(value),
+      defaultMessage: () => 'health must be false or { port, host }, with a port from 0 to 65535',
+    },
+  });
+}
+
+function isAddress(value: unknown): boolean {
+  const { port, host, ...others } = (value ?? {}) as Record<string, unknown>;
+  const isPort = typeof port === 'number' && Number.isInteger(port) && port >= 0 && port <= 65_535;
+  return isPort && (host === undefined || typeof host === 'string') && Object.keys(others).length === 0;
+}

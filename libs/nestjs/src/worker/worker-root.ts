@@ -1,0 +1,39 @@
+import { type DynamicModule, Inject, Module, type Type } from '@nestjs/common';
+import { ModuleRef, NestApplicationContext } from '@nestjs/core';
+import type { NestContainer } from '@nestjs/core/injector/container.js';
+import type { WorkerRole } from '../config/settings.js';
+import { WORKER_ROLE } from '../module/tokens.js';
+
+/** A role that also gets hold of the application, for the case that it fails to start. */
+export class HostedRole implements WorkerRole {
+  readonly handlers: WorkerRole['handlers'];
+  container: NestContainer | null = null;
+
+  constructor(handlers: WorkerRole['handlers']) {
+    this.handlers = handlers;
+  }
+
+  /** Nest hands an application out only when it has started. One that did not has its shutdown hooks called here. */
+  async closeUnstarted(): Promise<void> {
+    if (this.container) await new NestApplicationContext(this.container).close();
+  }
+}
+
+@Module({})
+class WorkerRoleModule {}
+
+/** The root of a worker process: the application, and what the host decides about it. */
+@Module({})
+export class WorkerRoot {
+  constructor(modules: ModuleRef, @Inject(WORKER_ROLE) role: HostedRole) {
+    role.container = modules['container'];
+  }
+
+  static of(app: Type | DynamicModule, role: HostedRole): DynamicModule {
+    const provided = { provide: WORKER_ROLE, useValue: role };
+    return {
+      module: WorkerRoot,
+      imports: [{ module: WorkerRoleModule, global: true, providers: [provided], exports: [WORKER_ROLE] }, app],
+    };
+  }
+}
