@@ -1,0 +1,24 @@
+import type { SqlTransaction } from '@millrace/core';
+
+const TABLES = [
+  `CREATE TABLE IF NOT EXISTS stock (
+    stock_code text PRIMARY KEY,
+    moved bigint NOT NULL
+  )`,
+  `CREATE TABLE IF NOT EXISTS sales (
+    country text PRIMARY KEY,
+    units bigint NOT NULL,
+    revenue numeric(30, 3) NOT NULL
+  )`,
+  // No constraint on the invoice: a mail that was sent twice has to show.
+  `CREATE TABLE IF NOT EXISTS mail (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    invoice text NOT NULL,
+    recipient text NOT NULL,
+    sent_at timestamptz NOT NULL DEFAULT now()
+  )`,
+];
+
+export async function createTables(database: Pick<SqlTransaction, 'query'>): Promise<void> {
+  for (const table of TABLES) await database.query(table);
+}

@@ -1,0 +1,26 @@
+import type { SqlDatabase } from '@millrace/outbox';
+
+/** What the handlers did, as it stands in the database. */
+export interface Effects {
+  /** Thousandths. */
+  readonly revenue: bigint;
+  readonly units: bigint;
+  /** Pieces moved, by stock code. */
+  readonly moved: ReadonlyMap<string, bigint>;
+  /** Mails, by invoice. */
+  readonly mails: ReadonlyMap<string, number>;
+}
+
+export async function readEffects(database: SqlDatabase): Promise<Effects> {
+  const sales = await database.query<{ revenue: string; units: string }>(
+    'SELECT (coalesce(sum(revenue), 0) * 1000)::numeric(40, 0)::text AS revenue, coalesce(sum(units), 0)::text AS units FROM sales',
+  );
+  const stock = await database.query<{ code: string; moved: string }>('SELECT stock_code AS code, moved::text AS moved FROM stock');
+  const mail = await database.query<{ invoice: string; mails: number }>('SELECT invoice, count(*)::int AS mails FROM mail GROUP BY invoice');
+  return {
+    revenue: BigInt(sales.rows[0]?.revenue ?? 0),
+    units: BigInt(sales.rows[0]?.units ?? 0),
+    moved: new Map(stock.rows.map(({ code, moved }) => [code, BigInt(moved)])),
+    mails: new Map(mail.rows.map(({ invoice, mails }) => [invoice, mails])),
+  };
+}

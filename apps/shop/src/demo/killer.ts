@@ -1,0 +1,42 @@
+import type { SeededRandom } from '../random/seeded-random.js';
+import { planKills } from './kill-plan.js';
+import type { WorkerPool } from './worker-pool.js';
+
+export interface KillOccasion {
+  /** Something that is published is not settled yet. */
+  readonly atWork: boolean;
+  /** Nothing is at work, and nothing more is published before the kill. */
+  readonly exhausted: boolean;
+}
+
+/** Kills workers while they work, at random moments of the replay. */
+export class Killer {
+  readonly #pool: WorkerPool;
+  readonly #random: SeededRandom;
+  readonly #moments: number[];
+
+  constructor(pool: WorkerPool, random: SeededRandom, count: number) {
+    this.#pool = pool;
+    this.#random = random;
+    this.#moments = planKills(count, random);
+  }
+
+  /** Kills that are still to come. As long as there are any, not all may be published. */
+  get remaining(): number {
+    return this.#moments.length;
+  }
+
+  /**
+   * Kills a worker when the next moment has come and there is work in its hands; also when nothing will move before it is
+   * killed, as in a replay that is too short for moments.
+   *
+   * @param share of the deliveries that are settled, 0 to 1
+   */
+  async step(share: number, { atWork, exhausted }: KillOccasion): Promise<void> {
+    const [moment] = this.#moments;
+    if (moment === undefined || !this.#pool.hasReady) return;
+    if (!exhausted && !(atWork && share >= moment)) return;
+    this.#moments.shift();
+    await this.#pool.killOne(this.#random);
+  }
+}

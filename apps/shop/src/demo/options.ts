@@ -1,0 +1,111 @@
+import { randomInt } from 'node:crypto';
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+/** What the demo was asked to do. */
+export interface DemoOptions {
+  /** File or folder of orders; undefined when they are generated. */
+  readonly orders?: string;
+  readonly generate: number;
+  readonly once: boolean;
+  readonly json: boolean;
+  /** Worker processes; undefined when this process runs the handlers. */
+  readonly workers?: number;
+  readonly kill: number;
+  /** Percent, 0 to 100. */
+  readonly duplicates: number;
+  readonly poison: number;
+  readonly seed: number;
+}
+
+/** Exit code of a command line that cannot be followed. */
+export const USAGE = 2;
+
+const MAX_SEED = 2 ** 32 - 1;
+
+const HELP = `
+Replays orders through topics and queues: each is published, moves stock and revenue in SQL (group inventory) and is confirmed
+by a mail (group notifications, queue emails). At the end the totals of the handlers stand beside those of the files.
+
+Without --once the demo goes on when the orders are handled: it places generated ones, two a second, until Ctrl-C.
+Redis is the one at REDIS_URL, else one that the demo starts; the database the one at DATABASE_URL, else one inside the demo.
+What the demo writes there it removes again.
+
+Exit codes: 0 everything came out right, 1 it did not, or something that is needed is missing, 2 wrong options,
+130 and 143 stopped by a signal before the orders were handled.
+`;
+
+/**
+ * @param args the command line without node and script
+ * @throws CommanderError with exit code 0 after --help, else {@link USAGE}; the reason was written already
+ */
+export function parseDemoOptions(args: readonly string[], output: DemoOutput = { out: toStdout, err: toStderr }): DemoOptions {
+  const program = command(output);
+  program.parse(args, { from: 'user' });
+  const options = program.opts<Omit<DemoOptions, 'once' | 'json'> & { once?: true; json?: true }>();
+  if (options.kill > 0 && options.workers === undefined) {
+    program.error("error: option '--kill <n>' needs '--workers <n>': there is no worker process to kill", { exitCode: USAGE });
+  }
+  const { once = false, json = false } = options;
+  return { ...options, once: once || json, json };
+}
+
+/** Where help and errors about options go. */
+export interface DemoOutput {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+function command({ out, err }: DemoOutput): Command {
+  const program = new Command('shop').description('The shop of Millrace, on real or generated orders').helpOption('-h, --help');
+  program.addHelpText('after', HELP).showHelpAfterError('(--help lists the options)').configureOutput({ writeOut: out, writeErr: err });
+  program.exitOverride((error) => {
+    throw Object.assign(error, { exitCode: error.exitCode === 0 ? 0 : USAGE });
+  });
+  for (const option of demoOptions()) program.addOption(option);
+  return program;
+}
+
+function demoOptions(): Option[] {
+  return [
+    new Option('--orders <path>', 'CSV file, or folder of .csv files, with orders (default: generated ones)')
+      .argParser(path)
+      .conflicts('generate'),
+    new Option('--generate <n>', 'make n orders up; cancellations come on top').argParser(whole(1, 100_000)).default(500),
+    new Option('--once', 'end when all is handled'),
+    new Option('--json', 'write one JSON document to stdout and nothing else; implies --once'),
+    new Option('--workers <n>', 'run the handlers in n worker processes (default: in this one)').argParser(whole(1, 16)),
+    new Option('--kill <n>', 'kill -9 that many worker processes at random moments and start them again').argParser(whole(0, 1_000)).default(0),
+    new Option('--duplicates <percent>', 'publish that share again with the same idempotency key').argParser(percent).default(0),
+    new Option('--poison <n>', 'orders whose handlers always fail, so that they end in the dead letters').argParser(whole(0, 100_000)).default(0),
+    new Option('--seed <n>', 'makes everything random come out the same')
+      .argParser(whole(0, MAX_SEED))
+      .default(randomInt(MAX_SEED), 'drawn, and shown'),
+  ];
+}
+
+function path(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It must name a file or a folder.');
+  return text;
+}
+
+function whole(from: number, to: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= from && value <= to) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${from} to ${to}.`);
+  };
+}
+
+function percent(text: string): number {
+  const value = /^\d{1,3}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+  if (value <= 100) return value;
+  throw new InvalidArgumentError('It must be a number from 0 to 100.');
+}
+
+function toStdout(text: string): void {
+  process.stdout.write(text);
+}
+
+function toStderr(text: string): void {
+  process.stderr.write(text);
+}

@@ -1,0 +1,72 @@
+import { formatThousandths } from '../orders/money.js';
+import type { Effects } from './effects.js';
+import type { Input } from './input.js';
+import { type Observation, QUEUE } from './observer.js';
+import type { Verdict } from './verdict.js';
+
+export interface ReportParts {
+  readonly input: Input;
+  readonly effects: Effects;
+  readonly observation: Observation;
+  readonly verdict: Verdict;
+  readonly published: number;
+  readonly duplicates: number;
+  readonly kills: number;
+  readonly seed: number;
+  readonly elapsedMs: number;
+}
+
+/** Figures of one group: messages. */
+export interface GroupFigures {
+  readonly handled: number;
+  readonly redelivered: number;
+  readonly deduplicated: number;
+  readonly retried: number;
+  readonly deadLettered: number;
+  /** Null when the group never subscribed: then it is not known. */
+  readonly lag: number | null;
+}
+
+/** What `--json` writes. */
+export interface Report {
+  readonly ok: boolean;
+  /** `lines` counts the malformed ones too; `orders` does not count cancellations. */
+  readonly input: { files: number; lines: number; malformed: number; orders: number; cancellations: number };
+  /** Exact, three decimals. */
+  readonly revenue: string;
+  readonly units: number;
+  readonly expected: { revenue: string; units: number };
+  readonly published: number;
+  readonly duplicates: number;
+  readonly groups: Readonly<Record<string, GroupFigures>>;
+  readonly jobs: Readonly<Record<string, { completed: number; failed: number }>>;
+  readonly kills: number;
+  readonly seed: number;
+  readonly elapsedMs: number;
+}
+
+export function reportOf(parts: ReportParts): Report {
+  const { input, effects, verdict, observation, published, duplicates, kills, seed, elapsedMs } = parts;
+  const { files, lines, malformed, orders, placed } = input;
+  const { completed, failed } = observation.jobs;
+  return {
+    ok: verdict.problems.length === 0,
+    input: { files, lines, malformed, orders: placed, cancellations: orders.length - placed },
+    revenue: formatThousandths(effects.revenue),
+    units: Number(effects.units),
+    expected: { revenue: formatThousandths(verdict.expected.revenue), units: Number(verdict.expected.units) },
+    published,
+    duplicates,
+    groups: Object.fromEntries(Object.entries(observation.groups).map(([group, state]) => [group, figuresOf(state)])),
+    jobs: { [QUEUE]: { completed, failed } },
+    kills,
+    seed,
+    elapsedMs,
+  };
+}
+
+function figuresOf(state: Observation['groups'][string]): GroupFigures {
+  if (!state) return { handled: 0, redelivered: 0, deduplicated: 0, retried: 0, deadLettered: 0, lag: null };
+  const { handled, redelivered, deduplicated, retried, deadLettered, lag } = state;
+  return { handled, redelivered, deduplicated, retried, deadLettered, lag };
+}

@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto';
+import { connectDatabase, findDatabase, type RunningDatabase, type SqlDatabase } from '@millrace/outbox';
+import { findRedis } from '@millrace/redis';
+import { createTables } from '../database/tables.js';
+import type { Cleanup } from './cleanup.js';
+import { removeKeys } from './remove-keys.js';
+import type { Terminal } from './terminal.js';
+
+/** Redis and the database of one run. */
+export interface Surroundings {
+  readonly redisUrl: string;
+  /** The URL of the database, so that tables without a schema are those of this run. */
+  readonly databaseUrl: string;
+  /** Begins every key of this run. */
+  readonly prefix: string;
+  readonly database: SqlDatabase;
+}
+
+export interface FindSurroundings {
+  /** REDIS_URL, DATABASE_URL and PATH are read from it. Default `process.env`. */
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cleanup: Cleanup;
+  readonly terminal: Terminal;
+}
+
+/**
+ * Finds or starts what the shop runs on and makes its tables. Names of its own keep runs that share a Redis or a database
+ * apart; `cleanup` removes what was written under them.
+ *
+ * @throws MillraceError REDIS_NOT_FOUND, REDIS_UNREACHABLE, REDIS_UNSUPPORTED, DATABASE_UNREACHABLE, INVALID_OPTIONS
+ */
+export async function findSurroundings({ env = process.env, cleanup, terminal }: FindSurroundings): Promise<Surroundings> {
+  const name = `shop_${randomBytes(6).toString('hex')}`;
+  const foundRedis = await findRedis({ env });
+  cleanup.add('stop Redis', () => foundRedis.stop());
+  // A server that the demo started is gone with it.
+  if (foundRedis.source === 'REDIS_URL') cleanup.add(`remove the keys of ${name} from Redis`, () => removeKeys(foundRedis.url, name));
+  const foundDatabase = await findDatabase({ env });
+  cleanup.add('stop the database', () => foundDatabase.stop());
+  terminal.say(`redis: ${foundRedis.source}; database: ${foundDatabase.source}`);
+  const databaseUrl = await ownSchema(foundDatabase, name, cleanup);
+  const database = await connectDatabase({ url: databaseUrl, connections: 2 });
+  cleanup.add('close the connection to the database', () => database.close());
+  await createTables(database);
+  return { redisUrl: foundRedis.url, databaseUrl, prefix: name, database };
+}
+
+/** The embedded database belongs to this run alone, and all who connect to it share one session: it needs no schema. */
+async function ownSchema({ url, source }: RunningDatabase, schema: string, cleanup: Cleanup): Promise<string> {
+  if (source !== 'DATABASE_URL') return url;
+  await once(url, `CREATE SCHEMA ${schema}`);
+  cleanup.add(`drop the schema ${schema}`, () => once(url, `DROP SCHEMA ${schema} CASCADE`));
+  const own = new URL(url);
+  own.searchParams.set('options', `${own.searchParams.get('options') ?? ''} -c search_path=${schema}`.trim());
+  return own.href;
+}
+
+async function once(url: string, statement: string): Promise<void> {
+  const database = await connectDatabase({ url, connections: 1 });
+  try {
+    await database.query(statement);
+  } finally {
+    await database.close();
+  }
+}

@@ -1,0 +1,37 @@
+import type { Report } from './report.js';
+
+/** The report for people: what the handlers did beside what the files say. */
+export function tableOf(report: Report, mails: { readonly sent: number; readonly expected: number }): string {
+  const totals = columns([
+    ['', 'by the handlers', 'from the files', ''],
+    ['revenue', report.revenue, report.expected.revenue, same(report.revenue, report.expected.revenue)],
+    ['units', `${report.units}`, `${report.expected.units}`, same(report.units, report.expected.units)],
+    ['mails', `${mails.sent}`, `${mails.expected}`, same(mails.sent, mails.expected)],
+  ]);
+  const groups = columns([
+    ['group', 'handled', 'redelivered', 'deduplicated', 'retried', 'dead letters', 'lag'],
+    ...Object.entries(report.groups).map(([group, figures]) => [group, ...Object.values(figures).map((figure) => `${figure ?? '?'}`)]),
+  ]);
+  const queues = columns([
+    ['queue', 'completed', 'failed'],
+    ...Object.entries(report.jobs).map(([queue, { completed, failed }]) => [queue, `${completed}`, `${failed}`]),
+  ]);
+  const last =
+    `${report.published} published, ${report.duplicates} more answered as duplicates, ${report.kills} workers killed, ` +
+    `seed ${report.seed}, ${(report.elapsedMs / 1_000).toFixed(1)} s`;
+  return [totals, groups, queues, last].join('\n\n');
+}
+
+function same(a: unknown, b: unknown): string {
+  return a === b ? 'the same' : 'DIFFERENT';
+}
+
+function columns(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) => row.map((cell, column) => pad(cell, widths[column] ?? 0, column)).join('   ').trimEnd()).join('\n');
+}
+
+/** Names to the left, figures to the right. */
+function pad(cell: string, width: number, column: number): string {
+  return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+}

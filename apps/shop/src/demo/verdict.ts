@@ -1,0 +1,82 @@
+import { formatThousandths } from '../orders/money.js';
+import { isCancellation, type Order } from '../orders/order.js';
+import { Totals } from '../totals/totals.js';
+import type { Effects } from './effects.js';
+import type { Observation } from './observer.js';
+
+export interface VerdictParts {
+  readonly orders: Iterable<Order>;
+  /** Invoices of the orders that no handler could handle. */
+  readonly poison: ReadonlySet<string>;
+  readonly effects: Effects;
+  readonly observation: Observation;
+}
+
+export interface Verdict {
+  /** What the orders come to without the poison ones. */
+  readonly expected: Totals;
+  /** Orders that must have a mail. */
+  readonly mails: number;
+  /** Everything that is not as it must be; none when all is well. */
+  readonly problems: readonly string[];
+}
+
+/** Holds what the handlers did against what the orders say. */
+export function judge({ orders, poison, effects, observation }: VerdictParts): Verdict {
+  const good = [...orders].filter((order) => !poison.has(order.invoice));
+  const expected = Totals.of(good);
+  const confirmed = new Set(good.filter((order) => !isCancellation(order)).map((order) => order.invoice));
+  const problems = [
+    ...problemsOfTotals(effects, expected),
+    ...problemsOfStock(effects.moved, expected.moved),
+    ...problemsOfMails(effects.mails, confirmed),
+    ...problemsOfGroups(observation, poison.size),
+  ];
+  return { expected, mails: confirmed.size, problems };
+}
+
+function problemsOfTotals(effects: Effects, expected: Totals): string[] {
+  const problems: string[] = [];
+  if (effects.revenue !== expected.revenue) {
+    problems.push(`revenue is ${formatThousandths(effects.revenue)}, not ${formatThousandths(expected.revenue)}`);
+  }
+  if (effects.units !== expected.units) problems.push(`${effects.units} units were moved, not ${expected.units}`);
+  return problems;
+}
+
+function problemsOfStock(moved: Effects['moved'], expected: Totals['moved']): string[] {
+  const codes = new Set([...moved.keys(), ...expected.keys()]);
+  const wrong = [...codes].filter((code) => moved.get(code) !== expected.get(code));
+  return some(wrong, 'stock codes were not moved by what was ordered');
+}
+
+function problemsOfMails(mails: Effects['mails'], confirmed: ReadonlySet<string>): string[] {
+  const missing = [...confirmed].filter((invoice) => !mails.has(invoice));
+  const twice = [...mails].filter(([, count]) => count > 1).map(([invoice]) => invoice);
+  const unasked = [...mails.keys()].filter((invoice) => !confirmed.has(invoice));
+  return [
+    ...some(missing, 'orders have no mail'),
+    ...some(twice, 'orders have more than one mail'),
+    ...some(unasked, 'invoices have a mail that must not have one'),
+  ];
+}
+
+function problemsOfGroups({ groups, jobs }: Observation, poison: number): string[] {
+  const problems = Object.entries(groups).flatMap(([group, state]) => {
+    if (!state) return [`group ${group} never subscribed`];
+    const { lag, pending, retrying, deadLettered } = state;
+    return [
+      ...(lag === 0 ? [] : [`group ${group} has ${lag} messages to go, ${pending} of them in hand, ${retrying} waiting for a retry`]),
+      ...(deadLettered === poison ? [] : [`group ${group} has ${deadLettered} dead letters, not ${poison}`]),
+    ];
+  });
+  const waiting = jobs.waiting + jobs.active + jobs.delayed;
+  if (waiting > 0) problems.push(`${waiting} confirmations are waiting, ${jobs.active} of them in hand`);
+  if (jobs.failed > 0) problems.push(`${jobs.failed} confirmations failed`);
+  return problems;
+}
+
+function some(items: readonly string[], what: string): string[] {
+  if (items.length === 0) return [];
+  return [`${items.length} ${what}: ${items.slice(0, 5).join(', ')}${items.length > 5 ? ', ...' : ''}`];
+}

@@ -1,0 +1,34 @@
+import type { Observation } from './observer.js';
+import type { Replay } from './replay.js';
+
+/** What the handlers will have done in the end. A delivery is one message to one group. */
+export interface WorkToDo {
+  readonly deliveries: number;
+  readonly mails: number;
+}
+
+export interface WorkDone {
+  /** Deliveries of what is published so far. */
+  readonly published: number;
+  /** Of these: handled or dead-lettered. */
+  readonly settled: number;
+  readonly finishedJobs: number;
+  /** All that is published so far is settled, and the queue is empty. */
+  readonly idle: boolean;
+}
+
+export function workDone({ groups, jobs }: Observation, replay: Pick<Replay, 'placed' | 'published' | 'deliveries'>): WorkDone {
+  const inventory = groups['inventory']?.lag ?? replay.published;
+  const notifications = groups['notifications']?.lag ?? replay.placed;
+  return {
+    published: replay.deliveries,
+    settled: replay.deliveries - inventory - notifications,
+    finishedJobs: jobs.completed + jobs.failed,
+    idle: inventory === 0 && notifications === 0 && jobs.waiting + jobs.active + jobs.delayed === 0,
+  };
+}
+
+/** From 0 to 1. */
+export function shareDone(done: WorkDone, toDo: WorkToDo): number {
+  return Math.min(1, (done.settled + Math.min(done.finishedJobs, toDo.mails)) / Math.max(1, toDo.deliveries + toDo.mails));
+}

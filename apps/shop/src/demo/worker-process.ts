@@ -1,0 +1,59 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { WorkerMessage } from '../worker-message.js';
+
+const WORKER = fileURLToPath(new URL('../worker.js', import.meta.url));
+
+/** How a process ended: its exit code, or the signal that ended it. */
+export type WorkerEnd = number | NodeJS.Signals;
+
+export interface WorkerEvents {
+  readonly onMessage: (worker: WorkerProcess, message: WorkerMessage) => void;
+  readonly onEnd: (worker: WorkerProcess, end: WorkerEnd) => void;
+}
+
+/** starting -> ready -> ended; a process that is killed or stopped ends from either. */
+export class WorkerProcess {
+  readonly name: string;
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<unknown>;
+  #state: 'starting' | 'ready' | 'ended' = 'starting';
+
+  constructor(name: string, env: NodeJS.ProcessEnv, events: WorkerEvents) {
+    this.name = name;
+    // A process group of its own: the Ctrl-C of a terminal goes to the demo alone, which ends its workers in order.
+    this.#child = fork(WORKER, [], { env, detached: true, stdio: ['ignore', process.stderr, process.stderr, 'ipc'] });
+    this.#child.on('message', (message: WorkerMessage) => {
+      if (message.kind === 'ready') this.#state = 'ready';
+      events.onMessage(this, message);
+    });
+    this.#ended = once(this.#child, 'exit');
+    this.#child.once('exit', (code, signal) => {
+      this.#state = 'ended';
+      events.onEnd(this, signal ?? code ?? 1);
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  get ready(): boolean {
+    return this.#state === 'ready';
+  }
+
+  /** kill -9, and waits until it is gone. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#ended;
+  }
+
+  /** Lets it finish what it holds, until the deadline. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#child.kill('SIGTERM');
+    const late = setTimeout(() => this.#child.kill('SIGKILL'), deadlineMs);
+    await this.#ended;
+    clearTimeout(late);
+  }
+}

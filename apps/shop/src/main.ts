@@ -1,0 +1,37 @@
+import { CommanderError } from 'commander';
+import { type DemoOptions, parseDemoOptions } from './demo/options.js';
+import { Stopped } from './demo/stopped.js';
+
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+
+const options = parse();
+if (options) process.exit(await demo(options, stopSignal()));
+
+/** Null when --help was asked for or the options are wrong: all is said then. */
+function parse(): DemoOptions | null {
+  try {
+    return parseDemoOptions(process.argv.slice(2));
+  } catch (thrown) {
+    if (!(thrown instanceof CommanderError)) throw thrown;
+    process.exitCode = thrown.exitCode;
+    return null;
+  }
+}
+
+/** Loaded when the options are right: what the demo runs on takes a moment to load. */
+async function demo(asked: DemoOptions, signal: AbortSignal): Promise<number> {
+  const { runDemo } = await import('./demo/run-demo.js');
+  return runDemo(asked, { out: process.stdout, err: process.stderr }, signal);
+}
+
+/** Aborts at the first SIGINT or SIGTERM, for an orderly end; at the second one the process ends at once. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const [name, code] of Object.entries(EXIT_CODES)) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(code);
+      controller.abort(new Stopped(code));
+    });
+  }
+  return controller.signal;
+}

@@ -1,0 +1,14 @@
+import { MillraceModule, type MillraceOptions } from '@millrace/nestjs';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { InventoryModule } from './inventory/inventory.module.js';
+import { MailModule } from './mail/mail.module.js';
+import { NotificationsModule } from './notifications/notifications.module.js';
+import { PlacementModule } from './placement/placement.module.js';
+
+/** The whole shop; which of its handlers a process runs is the matter of `options.handlers` or the environment. */
+@Module({ imports: [PlacementModule, InventoryModule, NotificationsModule, MailModule] })
+export class ShopModule {
+  static with(options: MillraceOptions): DynamicModule {
+    return { module: ShopModule, imports: [MillraceModule.forRoot(options)] };
+  }
+}

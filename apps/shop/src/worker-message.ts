@@ -1,0 +1,5 @@
+/** What a worker process tells the demo that started it. */
+export type WorkerMessage =
+  | { readonly kind: 'ready' }
+  /** Messages of a group, or jobs of a queue, that a vanished worker held were taken over by this one. */
+  | { readonly kind: 'reclaimed'; readonly from: string; readonly count: number };

@@ -1,0 +1,164 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startTestRedis, waitFor } from '@millrace/testing';
+import { connectRedis } from '@millrace/redis';
+import type { Report } from '../src/demo/report.js';
+import { type DemoEnd, DemoProcess } from './demo-process.js';
+import { TemporaryFolder } from './temporary-folder.js';
+
+const RUN_MS = 150_000;
+const HEADER = 'InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n';
+
+const folder = new TemporaryFolder();
+beforeAll(() => folder.make());
+afterAll(() => folder.remove());
+
+/** A folder for temporary files of its own, to see what is left in it. */
+async function emptyTemporary(name: string): Promise<{ TMPDIR: string }> {
+  const path = join(folder.path, name);
+  await mkdir(path);
+  return { TMPDIR: path };
+}
+
+function run(line: string, env: NodeJS.ProcessEnv = {}): Promise<DemoEnd> {
+  return new DemoProcess(line.split(' '), env).ended;
+}
+
+async function expectNothingLeft(demo: DemoProcess, { TMPDIR }: { TMPDIR: string }): Promise<void> {
+  await waitFor(async () => (await demo.running()).length === 0, { what: 'every process of the demo to end' });
+  expect(await readdir(TMPDIR)).toEqual([]);
+}
+
+describe('the demo', () => {
+  test(
+    'handles everything exactly once while workers are killed, and leaves nothing behind',
+    async () => {
+      const env = await emptyTemporary('killed');
+      const demo = new DemoProcess('--once --json --generate 200 --workers 2 --kill 2 --duplicates 10 --poison 3 --seed 7'.split(' '), env);
+      const { code, stdout, stderr } = await demo.ended;
+      const report = JSON.parse(stdout || `"nothing on stdout, but on stderr: ${stderr.replace(/["\\\n]/g, ' ')}"`) as Report;
+      expect(report).toEqual({
+        ok: true,
+        input: { files: 3, lines: expect.any(Number), malformed: 0, orders: 200, cancellations: expect.any(Number) },
+        revenue: expect.stringMatching(/^-?\d+\.\d{3}$/),
+        units: expect.any(Number),
+        expected: { revenue: report.revenue, units: report.units },
+        published: 200 + report.input.cancellations,
+        duplicates: Math.round((200 + report.input.cancellations) / 10),
+        groups: {
+          inventory: figures(197 + report.input.cancellations),
+          notifications: figures(197),
+        },
+        jobs: { emails: { completed: 197, failed: 0 } },
+        kills: 2,
+        seed: 7,
+        elapsedMs: expect.any(Number),
+      });
+      expect(code).toBe(0);
+      expect(stderr.match(/killed worker \d \(process \d+\) with SIGKILL/g)).toHaveLength(2);
+      await expectNothingLeft(demo, env);
+    },
+    RUN_MS,
+  );
+
+  test(
+    'runs in one process too, on the Redis of REDIS_URL, and removes its keys from there',
+    async () => {
+      const redis = await startTestRedis();
+      const env = { ...(await emptyTemporary('one-process')), REDIS_URL: redis.url };
+      const demo = new DemoProcess('--once --generate 60 --poison 2 --duplicates 50 --seed 1'.split(' '), env);
+      const { code, stdout, stderr } = await demo.ended;
+      expect(stderr).toContain('redis: REDIS_URL');
+      expect(stdout).toMatch(/^revenue .* the same$/m);
+      expect(stdout).toMatch(/^mails +58 +58 +the same$/m);
+      expect(stdout).toMatch(/^inventory( +\d+){4} +2 +0$/m);
+      expect(code).toBe(0);
+      await expectNothingLeft(demo, env);
+      const connections = await connectRedis({ url: redis.url });
+      expect(await connections.control.call('DBSIZE')).toBe(0);
+      connections.close();
+      await redis.stop();
+    },
+    RUN_MS,
+  );
+
+  test(
+    'goes on without --once until Ctrl-C, and ends well',
+    async () => {
+      const env = await emptyTemporary('goes-on');
+      const demo = new DemoProcess('--generate 20 --workers 1 --seed 3'.split(' '), env);
+      await demo.said(/the shop stays open/);
+      demo.signal('SIGINT');
+      const { code, stdout } = await demo.ended;
+      expect(stdout.match(/^revenue .* the same$/gm)).toHaveLength(2);
+      expect(code).toBe(0);
+      await expectNothingLeft(demo, env);
+    },
+    RUN_MS,
+  );
+
+  test(
+    'ends in order on SIGTERM in the middle',
+    async () => {
+      const env = await emptyTemporary('sigterm');
+      const demo = new DemoProcess('--once --json --generate 3000 --workers 2'.split(' '), env);
+      await demo.said(/worker \d .* is at work/);
+      demo.signal('SIGTERM');
+      const { code, stdout, stderr } = await demo.ended;
+      expect(stderr).toContain('stopped before all orders were handled');
+      expect({ code, stdout }).toEqual({ code: 143, stdout: '' });
+      await expectNothingLeft(demo, env);
+    },
+    RUN_MS,
+  );
+
+  test(
+    'takes its workers and servers along when it is killed',
+    async () => {
+      const demo = new DemoProcess('--once --generate 3000 --workers 2'.split(' '), await emptyTemporary('sigkill'));
+      await demo.said(/worker \d .* is at work/);
+      demo.signal('SIGKILL');
+      await demo.ended;
+      await waitFor(async () => (await demo.running()).length === 0, { what: 'every process of the demo to end' });
+    },
+    RUN_MS,
+  );
+
+  test('tells malformed lines with file and line, and goes on', async () => {
+    const rows = '1,A,x,2,2024-01-08,1.5,7,EIRE\n2,B,x,two,2024-01-08,1.5,7,EIRE\n3,A\nC4,A,x,-1,2024-01-08,1.5,7,EIRE\n';
+    const file = await folder.write('malformed.csv', `${HEADER}${rows}`);
+    const { code, stdout, stderr } = await run(`--once --json --orders ${file}`);
+    expect(stderr).toContain(`${file}:3: left out: Quantity "two"`);
+    expect(stderr).toContain(`${file}:4: left out: it has 2 columns, not 8`);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: true,
+      input: { files: 1, lines: 4, malformed: 2, orders: 1, cancellations: 1 },
+      revenue: '1.500',
+      units: 1,
+      jobs: { emails: { completed: 1, failed: 0 } },
+    });
+    expect(code).toBe(0);
+  }, RUN_MS);
+});
+
+describe('the demo refuses', () => {
+  test.each([
+    ['an unknown option', '--once --worker 2', {}, 2, 'Did you mean --workers?'],
+    ['more poison than orders', '--once --generate 5 --poison 6', {}, 2, '--poison 6 asks for more orders than there are: the input has 5'],
+    ['a folder that is not there', '--once --orders /nowhere/at/all', {}, 1, 'ENOENT'],
+    ['a Redis that does not answer', '--once --generate 5', { REDIS_URL: 'redis://127.0.0.1:1' }, 1, '127.0.0.1:1'],
+    ['a database that does not answer', '--once --generate 5', { DATABASE_URL: 'postgres://x:secret@127.0.0.1:1/x' }, 1, '127.0.0.1:1/x'],
+    ['an unknown variable', '--once --generate 5', { MILLRACE_LEESE: '3s' }, 2, 'MILLRACE_LEASE'],
+  ])('%s', async (_, line, env, exitCode, message) => {
+    const { code, stdout, stderr } = await run(`${line} --json`, env);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain('secret');
+    expect({ code, stdout }).toEqual({ code: exitCode, stdout: '' });
+  }, RUN_MS);
+});
+
+function figures(handled: number): object {
+  const some: unknown = expect.any(Number);
+  return { handled, redelivered: some, deduplicated: some, retried: some, deadLettered: 3, lag: 0 };
+}

@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { DeliveryContext, JobContext, SqlTransaction } from '@millrace/nestjs';
+import { connectDatabase, findDatabase, type RunningDatabase, type SqlDatabase } from '@millrace/outbox';
+import type { Invoice } from '../src/contracts/invoice.js';
+import { createTables } from '../src/database/tables.js';
+import { readEffects } from '../src/demo/effects.js';
+import { Inventory } from '../src/inventory/inventory.js';
+import { Mailer } from '../src/mail/mailer.js';
+import type { Order } from '../src/orders/order.js';
+import { PoisonError, poisonHeaders } from '../src/placement/poison.js';
+import { Totals } from '../src/totals/totals.js';
+
+let running: RunningDatabase;
+let database: SqlDatabase;
+
+beforeAll(async () => {
+  running = await findDatabase({ env: {} });
+  database = await connectDatabase({ url: running.url, connections: 2 });
+});
+
+afterAll(async () => {
+  await database.close();
+  await running.stop();
+});
+
+function context(transaction: SqlTransaction, headers: Readonly<Record<string, string>> = {}): DeliveryContext {
+  return { messageId: 'one', headers, transaction } as DeliveryContext;
+}
+
+function place(order: Order, headers?: Readonly<Record<string, string>>): Promise<void> {
+  return database.transaction((transaction) => new Inventory().placed(content(order), context(transaction, headers)));
+}
+
+function cancel(order: Order): Promise<void> {
+  return database.transaction((transaction) => new Inventory().cancelled(content(order), context(transaction)));
+}
+
+function content(order: Order): Invoice {
+  return { ...order, lines: [...order.lines] };
+}
+
+const ORDER: Order = {
+  invoice: '1',
+  customerId: null,
+  country: 'EIRE',
+  placedAt: '2024-01-08',
+  lines: [
+    { stockCode: 'A', quantity: 3, unitPrice: 125 },
+    { stockCode: 'B', quantity: -2, unitPrice: 0 },
+    { stockCode: 'A', quantity: 999_999_999, unitPrice: 999_999_999_999 },
+    { stockCode: 'C', quantity: 1, unitPrice: -11_062_060 },
+  ],
+};
+
+describe('the effects of the handlers', () => {
+  test('start from nothing, and making the tables again changes nothing', async () => {
+    await createTables(database);
+    await createTables(database);
+    expect(await readEffects(database)).toEqual({ revenue: 0n, units: 0n, moved: new Map(), mails: new Map() });
+  });
+
+  test('are increments, exact for any amount', async () => {
+    const france = { ...ORDER, invoice: '2', country: 'France', lines: [{ stockCode: 'A', quantity: 1, unitPrice: 1 }] };
+    await place(ORDER);
+    await place(france);
+    await cancel(france);
+    await place(ORDER);
+    const { revenue, units, moved } = Totals.of([ORDER, france, france, ORDER]);
+    expect(await readEffects(database)).toEqual({ revenue, units, moved, mails: new Map() });
+  });
+
+  test('of a poison order are none', async () => {
+    const before = await readEffects(database);
+    await expect(place(ORDER, poisonHeaders)).rejects.toBeInstanceOf(PoisonError);
+    expect(await readEffects(database)).toEqual(before);
+  });
+
+  test('show a mail that was sent twice', async () => {
+    const send = (invoice: string): Promise<void> =>
+      database.transaction((transaction) => new Mailer().send({ invoice, customerId: null }, { transaction } as JobContext));
+    await send('1');
+    await send('2');
+    await send('1');
+    expect((await readEffects(database)).mails).toEqual(new Map([['1', 2], ['2', 1]]));
+  });
+});

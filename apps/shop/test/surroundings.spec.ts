@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { connectDatabase } from '@millrace/outbox';
+import { connectRedis } from '@millrace/redis';
+import { startTestRedis, type TestRedis } from '@millrace/testing';
+import { Cleanup } from '../src/demo/cleanup.js';
+import { findSurroundings } from '../src/demo/surroundings.js';
+import { Terminal } from '../src/demo/terminal.js';
+
+/** Of a real PostgreSQL; without one the embedded database stands for it. */
+const POSTGRES = process.env['MILLRACE_TEST_DATABASE_URL'];
+
+let redis: TestRedis;
+beforeAll(async () => void (redis = await startTestRedis()));
+afterAll(() => redis.stop());
+
+function cleanup(): Cleanup {
+  return new Cleanup((what, error) => {
+    throw new Error(`could not ${what}`, { cause: error });
+  });
+}
+
+const terminal = new Terminal({ write: () => undefined });
+
+async function schemas(url: string): Promise<string[]> {
+  const database = await connectDatabase({ url, connections: 1 });
+  const { rows } = await database.query<{ name: string }>('SELECT nspname AS name FROM pg_namespace');
+  await database.close();
+  return rows.map(({ name }) => name);
+}
+
+describe('the surroundings of a run', () => {
+  test('are named for it alone, and its keys are removed from a Redis that is not its own', async () => {
+    const connections = await connectRedis({ url: redis.url });
+    const { control } = connections;
+    const ours = cleanup();
+    const env = { REDIS_URL: redis.url, ...(POSTGRES ? { DATABASE_URL: POSTGRES } : {}) };
+    const one = await findSurroundings({ env, cleanup: ours, terminal });
+    const keys = Array.from({ length: 1_200 }, (_, index) => [`${one.prefix}:{t:${index}}:log`, `{${one.prefix}}:emails:${index}`]).flat();
+    for (const key of [...keys, `${one.prefix}x:mine`, 'millrace:{t:0}:log']) await control.call('SET', key, 'x');
+    await ours.run();
+    const left = (await control.call('KEYS', '*')) as string[];
+    expect(left.sort()).toEqual(['millrace:{t:0}:log', `${one.prefix}x:mine`]);
+    connections.close();
+  });
+
+  const where = POSTGRES ? 'PostgreSQL' : 'a PostgreSQL (MILLRACE_TEST_DATABASE_URL names none: not tested)';
+  test(`have a schema of their own in ${where}, and leave nothing there`, async () => {
+    if (!POSTGRES) return console.warn('MILLRACE_TEST_DATABASE_URL is not set: schemas in PostgreSQL were not tested.');
+    const [first, second] = [cleanup(), cleanup()];
+    const env = { REDIS_URL: redis.url, DATABASE_URL: POSTGRES };
+    const one = await findSurroundings({ env, cleanup: first, terminal });
+    const other = await findSurroundings({ env, cleanup: second, terminal });
+    await one.database.query("INSERT INTO mail (invoice, recipient) VALUES ('1', 'x')");
+    expect((await other.database.query('SELECT * FROM mail')).rows).toEqual([]);
+    expect(await schemas(POSTGRES)).toEqual(expect.arrayContaining([one.prefix, other.prefix]));
+    await Promise.all([first.run(), second.run()]);
+    const left = await schemas(POSTGRES);
+    expect(left.filter((name) => [one.prefix, other.prefix].includes(name))).toEqual([]);
+  });
+});

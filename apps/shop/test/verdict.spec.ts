@@ -1,0 +1,106 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Effects } from '../src/demo/effects.js';
+import type { Observation } from '../src/demo/observer.js';
+import { reportOf } from '../src/demo/report.js';
+import { tableOf } from '../src/demo/table.js';
+import { judge, type Verdict } from '../src/demo/verdict.js';
+import type { Order } from '../src/orders/order.js';
+
+function order(invoice: string, stockCode: string, quantity: number, unitPrice: number): Order {
+  return { invoice, customerId: null, country: 'EIRE', placedAt: '2024-01-08', lines: [{ stockCode, quantity, unitPrice }] };
+}
+
+const ORDERS = [order('1', 'A', 3, 2_550), order('2', 'B', 1, 125), order('C3', 'A', -1, 2_550), order('4', 'A', 100, 1)];
+const POISON = new Set(['4']);
+const EFFECTS: Effects = {
+  revenue: 5_225n,
+  units: 3n,
+  moved: new Map([['A', 2n], ['B', 1n]]),
+  mails: new Map([['1', 1], ['2', 1]]),
+};
+
+const NOTHING = { deduplicated: 0, discarded: 0, redelivered: 0, fenced: 0, lag: 0, pending: 0, retrying: 0 };
+const STATE = { ...NOTHING, handled: 3, retried: 4, deadLettered: 1 };
+const OBSERVATION: Observation = {
+  groups: { inventory: STATE, notifications: { ...STATE, handled: 2 } },
+  jobs: { waiting: 0, active: 0, delayed: 0, completed: 2, failed: 0 },
+};
+
+function verdict(effects: Partial<Effects> = {}, observation: Partial<Observation> = {}): Verdict {
+  const found = { effects: { ...EFFECTS, ...effects }, observation: { ...OBSERVATION, ...observation } };
+  return judge({ orders: ORDERS, poison: POISON, ...found });
+}
+
+function inventory(state: Partial<typeof STATE>): Partial<Observation> {
+  return { groups: { ...OBSERVATION.groups, inventory: { ...STATE, ...state } } };
+}
+
+describe('the verdict', () => {
+  test('finds nothing when the effects are those of the orders without the poison ones', () => {
+    const { problems, expected, mails } = verdict();
+    expect(problems).toEqual([]);
+    expect({ revenue: expected.revenue, units: expected.units, mails }).toEqual({ revenue: 5_225n, units: 3n, mails: 2 });
+  });
+
+  test.each([
+    ['a thousandth too much', { revenue: 5_226n }, 'revenue is 5.226, not 5.225'],
+    ['a lost unit', { units: 2n }, '2 units were moved, not 3'],
+    ['stock of another article', { moved: new Map([['A', 2n], ['C', 1n]]) }, '2 stock codes were not moved by what was ordered: C, B'],
+    ['a missing mail', { mails: new Map([['1', 1]]) }, '1 orders have no mail: 2'],
+    ['a second mail', { mails: new Map([['1', 2], ['2', 1]]) }, '1 orders have more than one mail: 1'],
+    ['a mail for a poison order', { mails: new Map([['1', 1], ['2', 1], ['4', 1]]) }, '1 invoices have a mail that must not have one: 4'],
+    ['a mail for a cancellation', { mails: new Map([['1', 1], ['2', 1], ['C3', 1]]) }, 'must not have one: C3'],
+  ])('finds %s', (_, effects, problem) => {
+    expect(verdict(effects).problems).toEqual([expect.stringContaining(problem)]);
+  });
+
+  test.each([
+    ['lag', inventory({ lag: 3, pending: 2, retrying: 1 }), 'inventory has 3 messages to go, 2 of them in hand, 1 waiting for a retry'],
+    ['a missing dead letter', inventory({ deadLettered: 0 }), 'inventory has 0 dead letters, not 1'],
+    ['a dead letter too many', inventory({ deadLettered: 2 }), 'inventory has 2 dead letters, not 1'],
+    ['a group that never was', { groups: { ...OBSERVATION.groups, inventory: null } }, 'inventory never subscribed'],
+    ['waiting jobs', { jobs: { ...OBSERVATION.jobs, waiting: 2, active: 1 } }, '3 confirmations are waiting, 1 of them in hand'],
+    ['failed jobs', { jobs: { ...OBSERVATION.jobs, failed: 2 } }, '2 confirmations failed'],
+  ])('finds %s', (_, observation, problem) => {
+    expect(verdict({}, observation).problems).toEqual([expect.stringContaining(problem)]);
+  });
+});
+
+describe('the report', () => {
+  const input = { files: 1, lines: 5, malformed: 1, orders: ORDERS, placed: 3 };
+  const figures = { published: 4, duplicates: 2, kills: 1, seed: 7, elapsedMs: 1_234 };
+
+  test('has the shape that --json promises', () => {
+    const group = { redelivered: 0, deduplicated: 0, retried: 4, deadLettered: 1, lag: 0 };
+    expect(reportOf({ input, effects: EFFECTS, observation: OBSERVATION, verdict: verdict(), ...figures })).toEqual({
+      ok: true,
+      input: { files: 1, lines: 5, malformed: 1, orders: 3, cancellations: 1 },
+      revenue: '5.225',
+      units: 3,
+      expected: { revenue: '5.225', units: 3 },
+      published: 4,
+      duplicates: 2,
+      groups: { inventory: { handled: 3, ...group }, notifications: { handled: 2, ...group } },
+      jobs: { emails: { completed: 2, failed: 0 } },
+      kills: 1,
+      seed: 7,
+      elapsedMs: 1_234,
+    });
+  });
+
+  test('is not ok when the verdict has a problem', () => {
+    const effects = { ...EFFECTS, revenue: 5_224n };
+    const report = reportOf({ input, effects, observation: OBSERVATION, verdict: verdict(effects), ...figures });
+    expect(report).toMatchObject({ ok: false, revenue: '5.224', expected: { revenue: '5.225' } });
+    expect(tableOf(report, { sent: 2, expected: 2 })).toMatch(/^revenue +5\.224 +5\.225 +DIFFERENT$/m);
+  });
+
+  test('is a table for people', () => {
+    const report = reportOf({ input, effects: EFFECTS, observation: OBSERVATION, verdict: verdict(), ...figures });
+    const table = tableOf(report, { sent: 2, expected: 2 });
+    expect(table).toMatch(/^revenue +5\.225 +5\.225 +the same$/m);
+    expect(table).toMatch(/^inventory +3 +0 +0 +4 +1 +0$/m);
+    expect(table).toMatch(/^emails +2 +0$/m);
+    expect(table).toContain('4 published, 2 more answered as duplicates, 1 workers killed, seed 7, 1.2 s');
+  });
+});
