@@ -1,0 +1,40 @@
+/**
+ * The layers of the code base, in one table: who may import whom, and which packages stay behind which wall. The lint rule
+ * `millrace/imports` reads it, CONTRIBUTING.md explains it.
+ */
+
+/** A library -> the libraries that it may import. Every one of them stands further up in this list: imports point down only. */
+export const LIBRARIES = {
+  core: [],
+  redis: ['core'],
+  telemetry: ['core'],
+  outbox: ['core'],
+  streams: ['core', 'redis'],
+  jobs: ['core', 'redis'],
+  rpc: ['core', 'redis', 'outbox', 'streams', 'jobs'],
+  admin: ['core', 'redis', 'outbox', 'streams', 'jobs'],
+  testing: ['core', 'redis', 'streams'],
+  nestjs: ['core', 'redis', 'telemetry', 'outbox', 'streams', 'jobs', 'rpc', 'admin'],
+};
+
+/** Beside what its library may import, a test may use the harness that users get. */
+export const FOR_TESTS = ['testing'];
+
+/**
+ * A package, or all of a scope as `@scope/*` -> the places whose code may import it, and the places where tests alone may.
+ * `libs/*` and `apps/*` stand for all of them. A package that is not listed may be imported anywhere.
+ */
+export const PACKAGES = [
+  { packages: ['ioredis'], code: ['libs/redis', 'libs/testing'], tests: ['libs/*', 'apps/*'] },
+  { packages: ['bullmq'], code: ['libs/jobs'], tests: ['libs/nestjs'] },
+  { packages: ['@nestjs/*'], code: ['libs/nestjs', 'apps/*'], tests: [] },
+  { packages: ['pg', 'pg-pool', '@electric-sql/*'], code: ['libs/outbox', 'apps/*'], tests: [] },
+  { packages: ['prom-client', '@opentelemetry/*'], code: ['libs/telemetry', 'apps/*'], tests: [] },
+  { packages: ['redis', '@redis/*', 'iovalkey'], code: [], tests: [] },
+];
+
+/** What does input and output: not for the code of these libraries. */
+export const PURE = {
+  libraries: ['core'],
+  builtins: ['child_process', 'cluster', 'dgram', 'fs', 'fs/promises', 'http', 'http2', 'https', 'net', 'tls', 'worker_threads'],
+};
