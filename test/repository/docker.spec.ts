@@ -69,12 +69,28 @@ describe('docker/compose.yaml', () => {
     }
   });
 
-  it('runs an application module that exists, with health for the check of the image to ask', () => {
-    for (const [, { environment }] of workers) {
+  it('runs an application module that hosts can load', () => {
+    for (const [, { environment }] of built) {
       const source = String(environment?.MILLRACE_APP).replace(/^dist\//, '').replace(/\.js$/, '.ts');
       expect([source, has(source)]).toEqual([source, true]);
-      expect(environment?.MILLRACE_HEALTH_PORT).toBe(8081);
+      expect(read(source)).toMatch(/^export (default|class AppModule|const AppModule)\b/m);
     }
+  });
+
+  it('gives the check of the image a port to ask', () => {
+    for (const [, { environment }] of built) {
+      expect(environment).toHaveProperty(environment?.MILLRACE_HOST === undefined ? 'MILLRACE_HEALTH_PORT' : 'MILLRACE_PORT');
+    }
+  });
+
+  it('sets only variables that .env.example describes', () => {
+    const described = [...read('.env.example').matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name);
+    const set = built.flatMap(([, { environment = {} }]) => Object.keys(environment));
+    expect(set.filter((name) => !described.includes(name))).toEqual([]);
+  });
+
+  it('opens the server to other containers only with a token that must be given', () => {
+    expect(compose.services.server?.environment?.MILLRACE_TOKEN).toMatch(/^\$\{MILLRACE_TOKEN:\?/);
   });
 
   it('mounts files and volumes that exist', () => {

@@ -36,19 +36,19 @@ function port(): string {
 
 describe('docker/healthcheck.js', () => {
   it('exits with 0 when the server is ready', async () => {
-    expect(await check({ PORT: port() })).toEqual({ code: 0, stderr: '' });
+    expect(await check({ MILLRACE_PORT: port() })).toEqual({ code: 0, stderr: '' });
   });
 
   it('asks the health port of a worker', async () => {
-    expect(await check({ MILLRACE_HEALTH_PORT: port(), PORT: '1' })).toEqual({ code: 0, stderr: '' });
+    expect(await check({ MILLRACE_HEALTH_PORT: port(), MILLRACE_PORT: '1' })).toEqual({ code: 0, stderr: '' });
   });
 
   it('exits with 1 and says why when the server is not ready', async () => {
     ready = false;
-    expect(await check({ PORT: port() })).toEqual({ code: 1, stderr: expect.stringContaining('status 503') });
+    expect(await check({ MILLRACE_PORT: port() })).toEqual({ code: 1, stderr: expect.stringContaining('status 503') });
   });
 
   it('exits with 1 and says why when nobody listens', async () => {
-    expect(await check({ PORT: '1' })).toEqual({ code: 1, stderr: expect.stringContaining('http://127.0.0.1:1/health/ready') });
+    expect(await check({ MILLRACE_PORT: '1' })).toEqual({ code: 1, stderr: expect.stringContaining('http://127.0.0.1:1/health/ready') });
   });
 });

@@ -1,6 +1,5 @@
 import { ConsoleLogger } from '@nestjs/common';
-import { runWorker } from '@millrace/nestjs';
-import { loadApplication } from './load-application.js';
+import { loadApplication, runWorker } from '@millrace/nestjs';
 
 const logger = new ConsoleLogger({ json: process.env['MILLRACE_LOG'] === 'json' });
 

@@ -4,7 +4,7 @@ import { Publisher } from '@millrace/core';
 import { connectRedis } from '@millrace/redis';
 import { createStreams } from '@millrace/streams';
 import { startTestRedis, type TestRedis, TypeScriptChild } from '@millrace/testing';
-import { loadApplication } from '../src/load-application.js';
+import { loadApplication } from '@millrace/nestjs';
 import { Hosted } from './fixtures/app.module.js';
 
 let redis: TestRedis;

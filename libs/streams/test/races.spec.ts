@@ -92,7 +92,13 @@ describe('replies that are lost', () => {
     const other = await bed.start();
     const { members } = bed.place(Single, 'g').groupKeys;
     const beats = signal<string[]>();
-    await subscribe(process, { topic: Single, group: 'g' }, async () => beats.fire((await bed.command('ZRANGE', members, 0, -1, 'WITHSCORES')) as string[]));
+    let settled = 0;
+    await subscribe(process, { topic: Single, group: 'g' }, async ({ value }: Value) => {
+      settled += 1;
+      if (value === 1) beats.fire((await bed.command('ZRANGE', members, 0, -1, 'WITHSCORES')) as string[]);
+    });
+    await other.publisher.publish(Single, { value: 0 });
+    await waitFor(() => settled === 1, { what: 'the first message, behind the first beats' });
     await proxy.refuse();
     await waitFor(() => !process.redis.control.isReady, { what: 'the process to notice' });
     const [[member]] = [(await bed.command('ZRANGE', members, 0, -1)) as [string]];

@@ -1,5 +1,5 @@
 import { type Duration, isName, IsDurationOption, IsName, MillraceError, parseOptions, type Parsed } from '@millrace/core';
-import { IsIn, IsOptional, IsPort, IsString, ValidateBy } from 'class-validator';
+import { IsIn, IsOptional, IsPort, IsString, MinLength, ValidateBy } from 'class-validator';
 
 /** Text of the environment, checked but not converted. An empty value counts as not set. */
 class Environment {
@@ -32,6 +32,15 @@ class Environment {
 
   @IsOptional() @IsString()
   MILLRACE_HEALTH_HOST?: string;
+
+  @IsOptional() @IsPort()
+  MILLRACE_PORT?: string;
+
+  @IsOptional() @IsString()
+  MILLRACE_HOST?: string;
+
+  @IsOptional() @MinLength(32)
+  MILLRACE_TOKEN?: string;
 
   @IsOptional() @IsIn(['text', 'json'])
   MILLRACE_LOG?: string;
@@ -81,7 +90,7 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   {
     name: 'MILLRACE_APP',
     default: '',
-    description: 'For the worker host (apps/worker): path to the JavaScript file of the application module.',
+    description: 'For the worker host and the server: path to the JavaScript file of the application module.',
   },
   {
     name: 'MILLRACE_HEALTH_PORT',
@@ -93,7 +102,18 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     default: '127.0.0.1',
     description: 'Address that the health port listens on; 0.0.0.0 lets probes from outside a container in.',
   },
-  { name: 'MILLRACE_LOG', default: 'text', description: 'How the worker host writes its log: text or json.' },
+  { name: 'MILLRACE_PORT', default: '3000', description: 'For the server (apps/server): port of the HTTP API.' },
+  {
+    name: 'MILLRACE_HOST',
+    default: '127.0.0.1',
+    description: 'For the server: address that it listens on. Any but a loopback address needs MILLRACE_TOKEN.',
+  },
+  {
+    name: 'MILLRACE_TOKEN',
+    default: '',
+    description: 'For the server: what clients send as Authorization: Bearer; at least 32 characters.',
+  },
+  { name: 'MILLRACE_LOG', default: 'text', description: 'How the worker host and the server write their log: text or json.' },
   { name: 'MILLRACE_DEBUG', default: '0', description: 'With 1, a failed start prints stack traces.' },
 ];
 

@@ -18,10 +18,10 @@ export interface Settings {
   readonly globalEnhancers: boolean;
 }
 
-/** What the host of a worker process decides about the application that it runs. */
+/** What the host of a process decides about the application that it runs. */
 export interface WorkerRole {
   /** Undefined: what the environment or the application says, and everything when that is nothing. */
-  readonly handlers: SelectedHandlers | undefined;
+  readonly handlers: HandlerSelection | undefined;
 }
 
 /**

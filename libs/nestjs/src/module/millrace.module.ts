@@ -6,6 +6,7 @@ import { Inspector } from '@millrace/streams';
 import type { MillraceOptions } from '../config/millrace-options.js';
 import { readSettings, type WorkerRole } from '../config/settings.js';
 import { Invoker } from '../enhance/invoker.js';
+import { Contracts } from '../explore/contracts.js';
 import { HandlerFinder } from '../explore/handler-finder.js';
 import { HandlerPlanner } from '../explore/handler-planner.js';
 import { Health } from '../health/health.js';
@@ -43,9 +44,9 @@ const settings = {
   imports: [DiscoveryModule, LateModule],
   providers: [
     settings, queueConfiguration, ...lateConnections, Connections, EventLog, HandlerFinder, HandlerPlanner, HandlerRunner, Health,
-    Inbox, Invoker, JobWorkers, Lifecycle, Queues, Resources, Subscriptions,
+    Contracts, Inbox, Invoker, JobWorkers, Lifecycle, Queues, Resources, Subscriptions,
   ],
-  exports: [SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, Health, Lifecycle],
+  exports: [SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, Health, Lifecycle, Contracts],
 })
 export class MillraceModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {
   readonly #lifecycle: Lifecycle;

@@ -19,6 +19,11 @@ export class HostedRole implements WorkerRole {
   }
 }
 
+/** The root of a process that uses an application's contracts and services and runs none of its handlers. */
+export function withoutHandlers(app: Type | DynamicModule): DynamicModule {
+  return WorkerRoot.of(app, new HostedRole('none'));
+}
+
 @Module({})
 class WorkerRoleModule {}
 

@@ -62,7 +62,7 @@ export class SharedSession {
     const reply = await this.#send(batch.bytes);
     const status = transactionStatus(reply);
     // PGlite keeps errors to itself that are not the database's, such as a statement too deep for its stack.
-    if (status === null && batch.endsInStatus) throw new Error('the embedded database failed and did not answer');
+    if (status === '?' && batch.endsInStatus) throw new Error('the embedded database failed and did not answer');
     return { reply, finished: status === 'I' };
   }
 

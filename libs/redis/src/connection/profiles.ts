@@ -4,7 +4,9 @@ import type { RedisOptions } from 'ioredis';
 export const BLOCK_MS = 2_000;
 /** How long any other command may take before it counts as indeterminate. */
 export const COMMAND_TIMEOUT_MS = 2_000;
-const SLACK_MS = 3_000;
+/** How much longer a connection may stay silent, while an answer is due, before it is given up and made again. */
+const BLOCK_SLACK_MS = 3_000;
+const COMMAND_SLACK_MS = 1_000;
 
 /**
  * Nothing is queued, resent or retried behind our back: with ioredis's defaults one XADD whose reply was lost became two
@@ -16,7 +18,11 @@ const COMMON: RedisOptions = {
   maxRetriesPerRequest: 0,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
-  connectTimeout: 5_000,
+  connectTimeout: 3_000,
+  // How long a connection that we close may take to say goodbye. A timer of that length outlives every close.
+  disconnectTimeout: 250,
+  // While Redis loads its data, ask again this often; ioredis goes by the server's guess, up to 10 seconds.
+  maxLoadingRetryTime: 250,
   keepAlive: 5_000,
   disableClientInfo: true,
   retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
@@ -24,13 +30,20 @@ const COMMON: RedisOptions = {
 
 export type Profile = 'publish' | 'control' | 'blocking';
 
+/** A command that timed out leaves its connection as it is: without the socket's timeout, a dead one is kept for minutes. */
+const ANSWERING: RedisOptions = {
+  ...COMMON,
+  commandTimeout: COMMAND_TIMEOUT_MS,
+  socketTimeout: COMMAND_TIMEOUT_MS + COMMAND_SLACK_MS,
+};
+
 /**
  * - `publish`: writes of messages and their settling.
  * - `control`: heartbeats and leases; apart, so that a large write cannot delay a renewal.
  * - `blocking`: one reader each. No command timeout, since it waits on purpose; the socket's own notices a dead network.
  */
 export const PROFILES: Record<Profile, RedisOptions> = {
-  publish: { ...COMMON, commandTimeout: COMMAND_TIMEOUT_MS },
-  control: { ...COMMON, commandTimeout: COMMAND_TIMEOUT_MS },
-  blocking: { ...COMMON, socketTimeout: BLOCK_MS + SLACK_MS },
+  publish: ANSWERING,
+  control: ANSWERING,
+  blocking: { ...COMMON, socketTimeout: BLOCK_MS + BLOCK_SLACK_MS },
 };

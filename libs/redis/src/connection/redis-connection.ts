@@ -1,46 +1,55 @@
-import { emit, errorRecord } from '@millrace/core';
+import { asError, emit, errorRecord, messageOf, MillraceError, quote } from '@millrace/core';
 import { Redis } from 'ioredis';
 import type { RunnableScript } from '../script/script.js';
 import { type Profile, PROFILES } from './profiles.js';
-import { redisFailure } from './redis-failure.js';
+import { RedisFailure, redisFailure, shownText } from './redis-failure.js';
 
 export type RedisArgument = string | number;
 
-/** One connection to Redis. It reconnects for ever until it is closed; commands fail at once while it is not there. */
+/**
+ * One connection to Redis. It reconnects for ever until it is closed; commands fail at once while it is not there. A
+ * connection that stays silent while an answer is due is given up and made again.
+ */
 export class RedisConnection {
   readonly name: string;
   readonly #redis: Redis;
+  readonly #waiting = new Set<() => void>();
   #lastError: Error | null = null;
+  #wasReady = false;
+  #isClosed = false;
 
   constructor(url: string, name: string, profile: Profile) {
     this.name = name;
     this.#redis = new Redis(url.replace(/^unix:\/\//, ''), { ...PROFILES[profile], connectionName: name });
-    this.#redis.on('error', (error: Error) => {
-      this.#lastError = error;
-      emit('connection', { name, state: 'failed', error: errorRecord(new Error(error.message)) });
-    });
-    this.#redis.on('ready', () => emit('connection', { name, state: 'ready' }));
-    this.#redis.on('close', () => emit('connection', { name, state: 'lost' }));
+    this.#redis.on('error', (error: unknown) => this.#failed(error));
+    this.#redis.on('ready', () => this.#ready());
+    this.#redis.on('close', () => this.#lost());
   }
 
   get isReady(): boolean {
-    return this.#redis.status === 'ready';
+    return !this.#isClosed && this.#redis.status === 'ready';
   }
 
-  /** What the last failed attempt to connect said. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** What the last failed attempt to connect said; null when the last attempt did not fail. */
   get lastError(): Error | null {
     return this.#lastError;
   }
 
   /** Begins to connect; {@link whenReady} tells when it did. */
   connect(): void {
-    this.#redis.connect().catch((error: unknown) => {
-      this.#lastError = error instanceof Error ? error : new Error(String(error));
-    });
+    this.#redis.connect().catch((error: unknown) => this.#remember(error));
   }
 
-  /** @throws RedisFailure */
+  /**
+   * @throws RedisFailure
+   * @throws MillraceError INVALID_INPUT when an argument is neither text nor a number: ioredis would make several of a list
+   */
   async call(command: string, ...args: RedisArgument[]): Promise<unknown> {
+    this.#assertSendable(command, args);
     try {
       return await this.#redis.call(command, ...args);
     } catch (error) {
@@ -52,12 +61,14 @@ export class RedisConnection {
    * Runs a script by its digest, and by its text where Redis does not know it (yet, or after SCRIPT FLUSH).
    *
    * @throws RedisFailure
+   * @throws MillraceError INVALID_INPUT as for {@link call}
    */
   async run(script: RunnableScript, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {
+    this.#assertSendable(script.name, [...keys, ...args]);
     try {
       return await this.#redis.call('EVALSHA', script.sha, keys.length, ...keys, ...args);
     } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw redisFailure(error, script.name);
+      if (!asError(error).message.startsWith('NOSCRIPT')) throw redisFailure(error, script.name);
       return this.#eval(script, keys, args);
     }
   }
@@ -70,25 +81,61 @@ export class RedisConnection {
     }
   }
 
-  /** Resolves true when the connection is ready, false when `signal` aborted or `timeoutMs` passed before. */
+  /**
+   * Resolves true when the connection is ready, false when `signal` aborted or `timeoutMs` passed before. On a closed
+   * connection it waits as well, so that whoever tries again and again does so at the same pace.
+   */
   async whenReady(timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
-    if (this.isReady) return true;
+    if (this.isReady || signal?.aborted) return this.isReady;
     return new Promise((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
-        this.#redis.off('ready', done);
+        this.#waiting.delete(done);
         signal?.removeEventListener('abort', done);
         resolve(this.isReady);
       };
       const timer = setTimeout(done, timeoutMs);
-      this.#redis.on('ready', done);
+      this.#waiting.add(done);
       signal?.addEventListener('abort', done);
-      if (signal?.aborted) done();
     });
   }
 
-  /** Ends the connection at once; a command in flight fails as indeterminate. */
+  /** Ends the connection at once; a command in flight fails as indeterminate. May be called at any time, and again. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#redis.disconnect();
+  }
+
+  #assertSendable(command: string, args: readonly unknown[]): void {
+    const wrong = args.findIndex((arg) => typeof arg !== 'string' && !(typeof arg === 'number' && Number.isFinite(arg)));
+    if (wrong >= 0) throw new MillraceError('INVALID_INPUT', `${command}: argument ${wrong + 1} is ${quote(args[wrong])}, not text or a number.`);
+    if (this.isReady) return;
+    const why = this.#isClosed ? 'it is closed' : (this.#lastError?.message ?? 'it is being made');
+    throw new RedisFailure('unsent', `${command} failed: there is no connection to Redis at the moment (${why}).`, this.#lastError ?? undefined);
+  }
+
+  #ready(): void {
+    if (!this.isReady) return;
+    this.#lastError = null;
+    this.#wasReady = true;
+    emit('connection', { name: this.name, state: 'ready' });
+    for (const done of [...this.#waiting]) done();
+  }
+
+  #lost(): void {
+    if (this.#wasReady && !this.#isClosed) emit('connection', { name: this.name, state: 'lost' });
+    this.#wasReady = false;
+  }
+
+  #failed(error: unknown): void {
+    this.#remember(error);
+    emit('connection', { name: this.name, state: 'failed', error: errorRecord(new Error(shownText(messageOf(asError(error))))) });
+  }
+
+  /** Of the original nothing but its text is kept. What only follows from an earlier error does not hide that one. */
+  #remember(error: unknown): void {
+    const text = shownText(messageOf(asError(error)));
+    if (this.#lastError === null || !/isn't writeable|^Connection is closed/.test(text)) this.#lastError = new Error(text);
   }
 }

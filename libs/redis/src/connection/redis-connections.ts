@@ -1,16 +1,24 @@
-import { MillraceError } from '@millrace/core';
+import { MillraceError, quote } from '@millrace/core';
 import { type Profile } from './profiles.js';
 import { RedisConnection } from './redis-connection.js';
+import { RedisFailure, redisFailure } from './redis-failure.js';
 import { assertRedisUrl, maskUrl } from './redis-url.js';
 import { assertSupported, readServerFacts, type ServerFacts } from './server-facts.js';
 
 const BOOT_TIMEOUT_MS = 5_000;
+/** How often, while connecting, we look whether the attempts fail for good. */
+const LOOK_EVERY_MS = 50;
 
 export interface RedisConnectOptions {
-  /** `redis://user:password@host:port/db`, or `rediss://` for TLS. */
+  /** `redis://user:password@host:port/db`, `rediss://` for TLS, or `unix:///path/of.sock`. */
   readonly url: string;
-  /** Shown by `CLIENT LIST`. Default `millrace`. */
+  /** Shown by `CLIENT LIST`: 1 to 100 visible ASCII characters. Default `millrace`. */
   readonly name?: string;
+}
+
+interface BootConnections {
+  readonly publish: RedisConnection;
+  readonly control: RedisConnection;
 }
 
 /** The connections of one process, each for its own kind of traffic. Whoever made them closes them. */
@@ -19,25 +27,32 @@ export class RedisConnections {
   readonly control: RedisConnection;
   readonly server: ServerFacts;
   readonly #options: Required<RedisConnectOptions>;
-  readonly #opened: Set<RedisConnection>;
+  #opened: RedisConnection[];
+  #isClosed = false;
 
-  constructor(options: Required<RedisConnectOptions>, server: ServerFacts, opened: { publish: RedisConnection; control: RedisConnection }) {
+  constructor(options: Required<RedisConnectOptions>, server: ServerFacts, opened: BootConnections) {
     this.#options = options;
     this.server = server;
     this.publish = opened.publish;
     this.control = opened.control;
-    this.#opened = new Set([opened.publish, opened.control]);
+    this.#opened = [opened.publish, opened.control];
   }
 
-  /** A connection of its own for one reader that blocks; close it with {@link RedisConnection.close}. */
+  /**
+   * A connection of its own for one reader that blocks; close it with {@link RedisConnection.close}.
+   *
+   * @throws MillraceError CLOSED after {@link close}
+   */
   blocking(purpose: string): RedisConnection {
+    if (this.#isClosed) throw new MillraceError('CLOSED', `No connection for ${purpose} is made any more: those to Redis are closed.`);
     const connection = open(this.#options, purpose, 'blocking');
-    this.#opened.add(connection);
+    this.#opened = [...this.#opened.filter(({ isClosed }) => !isClosed), connection];
     return connection;
   }
 
-  /** Closes every connection, those of readers too. */
+  /** Closes every connection, those of readers too. May be called again. */
   close(): void {
+    this.#isClosed = true;
     for (const connection of this.#opened) connection.close();
   }
 }
@@ -45,17 +60,22 @@ export class RedisConnections {
 /**
  * Connects to Redis and looks at what it is.
  *
- * @throws MillraceError INVALID_OPTIONS (the URL), REDIS_UNREACHABLE after 5 seconds, REDIS_UNSUPPORTED below Redis 7.0
+ * @throws MillraceError INVALID_OPTIONS: the URL, its database, or the name
+ * @throws MillraceError REDIS_UNREACHABLE nothing answers within 5 seconds, or what answers is no Redis
+ * @throws MillraceError REDIS_FAILED Redis refuses us: the password or the permissions
+ * @throws MillraceError REDIS_UNSUPPORTED below Redis 7.0
  */
 export async function connectRedis(options: RedisConnectOptions): Promise<RedisConnections> {
-  assertRedisUrl(options.url);
-  const complete = { url: options.url, name: options.name ?? 'millrace' };
+  const { url, name = 'millrace' } = options;
+  assertRedisUrl(url);
+  assertName(name);
+  const complete = { url, name };
   const opened = { publish: open(complete, 'publish', 'publish'), control: open(complete, 'control', 'control') };
   try {
-    const ready = await Promise.all([opened.control.whenReady(BOOT_TIMEOUT_MS), opened.publish.whenReady(BOOT_TIMEOUT_MS)]);
-    if (ready.includes(false)) throw unreachable(complete.url, opened.control.lastError);
+    await Promise.all([untilReady(opened.control, url), untilReady(opened.publish, url)]);
+    await assertDatabase(opened.control, url);
     const facts = await readServerFacts(opened.control);
-    assertSupported(facts, maskUrl(complete.url));
+    assertSupported(facts, maskUrl(url));
     return new RedisConnections(complete, facts, opened);
   } catch (error) {
     opened.control.close();
@@ -64,10 +84,35 @@ export async function connectRedis(options: RedisConnectOptions): Promise<RedisC
   }
 }
 
+function assertName(name: unknown): void {
+  if (typeof name === 'string' && /^[!-~]{1,100}$/.test(name)) return;
+  throw new MillraceError('INVALID_OPTIONS', `${quote(name)} cannot be the name of connections: use 1 to 100 visible ASCII characters.`);
+}
+
 function open(options: Required<RedisConnectOptions>, purpose: string, profile: Profile): RedisConnection {
   const connection = new RedisConnection(options.url, `${options.name}:${purpose}`, profile);
   connection.connect();
   return connection;
+}
+
+async function untilReady(connection: RedisConnection, url: string): Promise<void> {
+  const end = performance.now() + BOOT_TIMEOUT_MS;
+  while (!(await connection.whenReady(LOOK_EVERY_MS))) {
+    const { lastError } = connection;
+    if (lastError) assertHopeful(lastError, url);
+    if (performance.now() >= end) throw unreachable(url, lastError);
+  }
+}
+
+/** Some failures are the same at every attempt: then waiting helps nobody. */
+function assertHopeful(lastError: Error, url: string): void {
+  const failure = redisFailure(lastError, 'Connecting');
+  if (failure.kind === 'fatal') {
+    throw new RedisFailure('fatal', `Redis at ${maskUrl(url)} refuses the connection: ${lastError.message}. Check the user and the password.`, lastError);
+  }
+  if (/Please report this/.test(lastError.message)) {
+    throw new MillraceError('REDIS_UNREACHABLE', `What answers at ${maskUrl(url)} is no Redis. Set REDIS_URL to where one is.`, { cause: lastError });
+  }
 }
 
 function unreachable(url: string, lastError: Error | null): MillraceError {
@@ -75,6 +120,19 @@ function unreachable(url: string, lastError: Error | null): MillraceError {
   return new MillraceError(
     'REDIS_UNREACHABLE',
     `No Redis answers at ${maskUrl(url)} within ${BOOT_TIMEOUT_MS / 1000} s.${why} Start one there, or set REDIS_URL to where it is.`,
-    { cause: lastError ? new Error(lastError.message) : undefined, retryable: true },
+    { cause: lastError ?? undefined, retryable: true },
   );
+}
+
+/** A connection whose database is not there would go on with number 0. */
+async function assertDatabase(connection: RedisConnection, url: string): Promise<void> {
+  const database = url.startsWith('unix:') ? '' : new URL(url).pathname.slice(1);
+  if (database === '') return;
+  try {
+    await connection.call('SELECT', database);
+  } catch (thrown) {
+    const cause = redisFailure(thrown, 'SELECT');
+    if (cause.kind !== 'unknown') throw cause;
+    throw new MillraceError('INVALID_OPTIONS', `Redis at ${maskUrl(url)} has no database ${database}. Use another number, or none.`, { cause });
+  }
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, MillraceError } from '@millrace/core';
+import { asError, type ErrorCode, escapeUnseen, messageOf, MillraceError } from '@millrace/core';
 
 /**
  * What a failed command means to its caller:
@@ -32,24 +32,46 @@ const CODES: Record<RedisFailureKind, ErrorCode> = {
   unknown: 'REDIS_FAILED',
 };
 
-/** The one place that reads Redis's and ioredis's error texts: the first pattern that matches decides. */
-const TABLE: readonly (readonly [RegExp, RedisFailureKind, string])[] = [
-  [/isn't writeable|Connection is closed before/, 'unsent', 'there is no connection to Redis at the moment'],
-  [/timed out|Connection is closed|ECONNRESET|EPIPE|Socket timeout|MaxRetriesPerRequest|max retries per request|aborted due to connection close/i, 'indeterminate', 'the connection to Redis was lost or too slow; the command may have been executed'],
-  [/^OOM|used memory > 'maxmemory'/, 'back-pressure', 'Redis has reached its maxmemory; give it more, or consume and trim what is stored'],
-  [/^(LOADING|READONLY|MISCONF|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MASTERDOWN|BUSY )/, 'unavailable', 'Redis cannot serve at the moment'],
-  [/^(NOGROUP|UNBLOCKED)/, 'state-lost', 'the stream or its group is gone from Redis'],
-  [/^(NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|CROSSSLOT)|invalid username-password/, 'fatal', 'Redis refuses the command; check the password, the permissions and the key prefix'],
+const MEANINGS: Record<RedisFailureKind, string> = {
+  unsent: 'there is no connection to Redis at the moment',
+  indeterminate: 'the connection to Redis was lost or too slow; the command may have been executed',
+  'back-pressure': 'Redis has reached its maxmemory; give it more, or consume and trim what is stored',
+  unavailable: 'Redis cannot serve at the moment',
+  'state-lost': 'the stream or its group is gone from Redis',
+  fatal: 'Redis refuses the command; check the password, the permissions and the key prefix',
+  unknown: 'Redis answered with an error',
+};
+
+/**
+ * The one place that reads Redis's and ioredis's error texts: the first pattern that matches decides. Redis's begin with a
+ * word in capitals and may go on with the name of a key, so they come before ioredis's.
+ */
+const TABLE: readonly (readonly [RegExp, RedisFailureKind])[] = [
+  [/^OOM |used memory > 'maxmemory'/, 'back-pressure'],
+  [/^(NOGROUP|UNBLOCKED the stream) /, 'state-lost'],
+  [/^(LOADING|READONLY|MISCONF|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MASTERDOWN|BUSY|MOVED|ASK|UNBLOCKED) /, 'unavailable'],
+  [/^(NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|CROSSSLOT|DENIED) /, 'fatal'],
+  [/^ERR (invalid (username-)?password|The user executing the script can't|ACL failure in script)/, 'fatal'],
+  [/^[A-Z]+ /, 'unknown'],
+  [/isn't writeable/, 'unsent'],
+  [/timed out|Connection is closed|ECONNRESET|EPIPE|Socket timeout|max retries per request|due to connection close/i, 'indeterminate'],
+  [/Please report this/, 'indeterminate'],
 ];
 
-/** An ioredis error as ours. The original carries the command's arguments, payloads and passwords among them: only its text is kept. */
+/** An ioredis error as ours. The original carries the command's arguments, payloads and passwords too: only its text is kept. */
 export function redisFailure(thrown: unknown, command: string): RedisFailure {
   if (thrown instanceof RedisFailure) return thrown;
-  const text = thrown instanceof Error ? thrown.message : String(thrown);
-  const [, kind, meaning] = TABLE.find(([pattern]) => pattern.test(text)) ?? [null, 'unknown' as const, 'Redis answered with an error'];
-  return new RedisFailure(kind, `${command} failed: ${meaning} (${clip(text)}).`, new Error(clip(text)));
+  const text = messageOf(asError(thrown));
+  const kind = TABLE.find(([pattern]) => pattern.test(text))?.[1] ?? 'unknown';
+  const shown = shownText(text);
+  return new RedisFailure(kind, `${command} failed: ${MEANINGS[kind]} (${shown}).`, new Error(shown));
 }
 
-function clip(text: string): string {
-  return text.length > 300 ? `${text.slice(0, 300)}…` : text;
+const MAX_SHOWN = 300;
+
+/** An error text of Redis or ioredis as it may be shown: bounded, and without the arguments that some of them repeat. */
+export function shownText(text: string): string {
+  const own = text.replace(/, with args beginning with: [^]*$|(?<= modifier ')[^]*(?=')/, '');
+  const shown = escapeUnseen(own).replace(/\.$/, '');
+  return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}…` : shown;
 }

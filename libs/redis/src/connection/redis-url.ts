@@ -1,17 +1,58 @@
-import { MillraceError, quote } from '@millrace/core';
+import { escapeUnseen, MillraceError, quote } from '@millrace/core';
+
+const MAX_SHOWN = 200;
 
 /**
- * Checks a Redis URL before anything connects with it.
+ * Checks a Redis URL before anything connects with it: `redis://user:password@host:port/db`, `rediss://` for TLS, or
+ * `unix:///path/of.sock`. The user and the password are percent-encoded; there are no parameters.
  *
- * @throws MillraceError INVALID_OPTIONS
+ * @throws MillraceError INVALID_OPTIONS; its message never holds the password
  */
 export function assertRedisUrl(url: unknown): asserts url is string {
-  if (typeof url === 'string' && /^(rediss?|unix):\/\/./.test(url) && (url.startsWith('unix:') || URL.canParse(url))) return;
+  const problem = typeof url === 'string' ? problemOf(url) : 'it is no text';
+  if (problem === null) return;
   const shown = typeof url === 'string' ? maskUrl(url) : quote(url);
-  throw new MillraceError('INVALID_OPTIONS', `${shown} is no URL of a Redis: write redis://host:6379, or rediss:// for TLS.`);
+  throw new MillraceError(
+    'INVALID_OPTIONS',
+    `${shown} is no URL of a Redis: ${problem}. Write redis://host:6379, rediss:// for TLS, or unix:///path/of.sock.`,
+  );
 }
 
-/** A URL as it may be shown: without its password. */
+/** A URL as it may be shown: without its password, whatever characters that has, and without parameters. */
 export function maskUrl(url: string): string {
-  return url.replace(/\/\/([^:@/]*):[^@/]*@/, '//$1:***@');
+  const [, scheme = '', credentials, rest = ''] = /^([a-z0-9+.-]*:\/\/)?(?:([^]*)@)?([^]*)$/i.exec(url) ?? [];
+  const user = credentials === undefined ? '' : `${shownUser(scheme, credentials)}@`;
+  const shown = escapeUnseen(`${scheme}${user}${rest.replace(/\?[^]*$/, '?***')}`);
+  return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}...` : shown;
+}
+
+/** Without a scheme nobody can say what is user and what is password. */
+function shownUser(scheme: string, credentials: string): string {
+  if (scheme === '') return '***';
+  const end = credentials.indexOf(':');
+  return end < 0 ? credentials : `${credentials.slice(0, end)}:***`;
+}
+
+function problemOf(text: string): string | null {
+  if (/[\s\p{Cc}\p{Cf}]/u.test(text)) return 'it holds a space or a character that is not seen';
+  if (text.startsWith('unix://')) return /^unix:\/\/\/[^?]+$/.test(text) ? null : 'after unix:// there must be the absolute path of a socket';
+  if (!/^rediss?:\/\/./.test(text)) return 'it must begin with redis://, rediss:// or unix://';
+  return URL.canParse(text) ? problemOfParts(new URL(text)) : 'it cannot be parsed; in a user or password write %40 for @, %3A for : and %2F for /';
+}
+
+function problemOfParts(url: URL): string | null {
+  if (url.search !== '' || url.hash !== '') return 'parameters after ? or # are not known';
+  if (!/^\/?\d{0,5}$/.test(url.pathname)) return 'the path must be the number of a database, such as /0';
+  if (url.port === '0') return 'there is no port 0';
+  return isDecodable(url.username) && isDecodable(url.password) ? null : 'the user or the password is not percent-encoded: write %25 for %';
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    // Its message would quote the password.
+    return false;
+  }
 }

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DynamicModule, Type } from '@nestjs/common';
-import { MillraceError } from '@millrace/nestjs';
+import { MillraceError } from '@millrace/core';
 
 type RootModule = Type | DynamicModule;
 

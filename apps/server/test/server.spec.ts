@@ -1,0 +1,110 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { AddressInfo } from 'node:net';
+import { Job, MillraceModule, Topic } from '@millrace/nestjs';
+import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
+import { type INestApplication, type LoggerService, Module, type Type } from '@nestjs/common';
+import { IsInt, IsString } from 'class-validator';
+import { readServerOptions } from '../src/server-options.js';
+import { startServer } from '../src/start-server.js';
+
+@Topic('test.ordered')
+class Ordered {
+  @IsInt() amount!: number;
+}
+
+@Job('test-mail', { queue: 'mails' })
+class Mail {
+  @IsString() to!: string;
+}
+
+const silent: LoggerService = { log: () => undefined, warn: () => undefined, error: () => undefined };
+const token = 'a-token-that-is-longer-than-thirty-two';
+
+let redis: TestRedis;
+let app: INestApplication | undefined;
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.stop());
+afterEach(async () => {
+  await app?.close();
+  app = undefined;
+});
+
+function applicationModule(): Type {
+  @Module({
+    imports: [MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('server') }), MillraceModule.forFeature([Ordered, Mail])],
+  })
+  class AppModule {}
+  return AppModule;
+}
+
+async function start(options: { token?: string } = {}): Promise<string> {
+  app = await startServer(applicationModule(), { port: 0, host: '127.0.0.1', token: options.token ?? null }, silent);
+  return `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
+}
+
+async function post(url: string, body: unknown, headers: Record<string, string> = {}): Promise<{ status: number; type: string | null; body: unknown }> {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  const response = await fetch(url, { method: 'POST', body: text, headers: { 'content-type': 'application/json', ...headers } });
+  return { status: response.status, type: response.headers.get('content-type'), body: await response.json() };
+}
+
+describe('the HTTP API', () => {
+  it('publishes with the contract of the topic: 201, then 200 for a duplicate, 409 for another payload with the key', async () => {
+    const url = `${await start()}/topics/test.ordered/messages`;
+    const first = await post(url, { amount: 1 }, { 'idempotency-key': 'k' });
+    expect(first).toMatchObject({ status: 201, body: { partition: 0, offset: 0, duplicate: false } });
+    const { id } = first.body as { id: string };
+    expect(await post(url, { amount: 1 }, { 'idempotency-key': 'k' })).toMatchObject({ status: 200, body: { id, duplicate: true } });
+    expect(await post(url, { amount: 2 }, { 'idempotency-key': 'k' })).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY_MISMATCH' } });
+  });
+
+  it('enqueues with the contract of the job', async () => {
+    const url = `${await start()}/jobs/test-mail`;
+    expect(await post(url, { to: 'a' }, { 'idempotency-key': 'k' })).toMatchObject({ status: 201, body: { duplicate: false } });
+    expect(await post(url, { to: 'a' }, { 'idempotency-key': 'k' })).toMatchObject({ status: 200, body: { duplicate: true } });
+  });
+
+  it('answers bad input as problem+json with a code', async () => {
+    const url = await start();
+    const bad = await post(`${url}/topics/test.ordered/messages`, { amount: 'many' });
+    expect(bad).toMatchObject({ status: 400, body: { code: 'INVALID_PAYLOAD', problems: [expect.stringContaining('amount')] } });
+    expect(bad.type).toContain('application/problem+json');
+    expect(await post(`${url}/topics/test.orderd/messages`, {})).toMatchObject({ status: 404, body: { code: 'UNKNOWN_TOPIC', title: expect.stringContaining('test.ordered') } });
+    expect(await post(`${url}/jobs/test-mial`, {})).toMatchObject({ status: 404, body: { code: 'UNKNOWN_JOB' } });
+    expect(await post(`${url}/topics/test.ordered/messages`, '{not json')).toMatchObject({ status: 400 });
+    expect(await post(`${url}/topics/test.ordered/messages`, { amount: 1, more: 'x'.repeat(1_100_000) })).toMatchObject({ status: 413 });
+    expect(await post(`${url}/topics/test.ordered/messages`, { more: 'x'.repeat(3_000_000) })).toMatchObject({ status: 413 });
+    expect(await post(`${url}/topics/test.ordered/messages`, { amount: 1 }, { 'idempotency-key': 'x'.repeat(257) })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS' } });
+    expect(await post(`${url}/nowhere`, {})).toMatchObject({ status: 404 });
+  });
+
+  it('tells health to everyone, and lets nobody else in without the token', async () => {
+    const url = await start({ token });
+    expect((await fetch(`${url}/health/live`)).status).toBe(200);
+    expect((await fetch(`${url}/health/ready`)).status).toBe(200);
+    const messages = `${url}/topics/test.ordered/messages`;
+    expect(await post(messages, { amount: 1 })).toMatchObject({ status: 401 });
+    expect(await post(messages, { amount: 1 }, { authorization: `Bearer ${token}x` })).toMatchObject({ status: 401 });
+    expect(await post(`${messages}?token=${token}`, { amount: 1 })).toMatchObject({ status: 401 });
+    expect(await post(messages, { amount: 1 }, { authorization: `Bearer ${token}` })).toMatchObject({ status: 201 });
+  });
+
+  it('says which port is in use', async () => {
+    const url = new URL(await start());
+    const options = { port: Number(url.port), host: '127.0.0.1', token: null };
+    await expect(startServer(applicationModule(), options, silent)).rejects.toMatchObject({ code: 'PORT_IN_USE' });
+  });
+});
+
+describe('the options of the server', () => {
+  it('demand a token where others can reach it, and one that cannot be guessed', () => {
+    expect(readServerOptions({})).toEqual({ port: 3000, host: '127.0.0.1', token: null });
+    expect(() => readServerOptions({ MILLRACE_HOST: '0.0.0.0' })).toThrow('MILLRACE_TOKEN');
+    expect(() => readServerOptions({ MILLRACE_HOST: '0.0.0.0', MILLRACE_TOKEN: 'short' })).toThrow('MILLRACE_TOKEN');
+    expect(readServerOptions({ MILLRACE_HOST: '0.0.0.0', MILLRACE_TOKEN: token, MILLRACE_PORT: '81' })).toEqual({ port: 81, host: '0.0.0.0', token });
+    expect(() => readServerOptions({ MILLRACE_PORT: 'http' })).toThrow('MILLRACE_PORT');
+  });
+});
