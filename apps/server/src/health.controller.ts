@@ -1,10 +1,6 @@
-import { Controller, Get, HttpStatus, Res } from '@nestjs/common';
+import { Controller, Get, HttpStatus } from '@nestjs/common';
 import { Health, type Liveness } from '@millrace/nestjs';
-
-/** What of an Express response is used. */
-interface Response {
-  status(code: number): unknown;
-}
+import { Exchange, type HttpExchange } from './exchange.js';
 
 /** Health for probes. It names no topics: who may ask it is not asked for a token. */
 @Controller('health')
@@ -17,19 +13,19 @@ export class HealthController {
 
   /** 200 while the process is worth keeping. */
   @Get('live')
-  live(@Res({ passthrough: true }) response: Response): Liveness {
-    return answered(this.#health.live(), response);
+  live(@Exchange() exchange: HttpExchange): Liveness {
+    return answered(this.#health.live(), exchange);
   }
 
   /** 200 while it does its work, 503 while Redis is away or it starts or stops. */
   @Get('ready')
-  async ready(@Res({ passthrough: true }) response: Response): Promise<Liveness> {
+  async ready(@Exchange() exchange: HttpExchange): Promise<Liveness> {
     const { ok, state } = await this.#health.ready();
-    return answered({ ok, state }, response);
+    return answered({ ok, state }, exchange);
   }
 }
 
-function answered(state: Liveness, response: Response): Liveness {
-  if (!state.ok) response.status(HttpStatus.SERVICE_UNAVAILABLE);
+function answered(state: Liveness, exchange: HttpExchange): Liveness {
+  if (!state.ok) exchange.status(HttpStatus.SERVICE_UNAVAILABLE);
   return state;
 }

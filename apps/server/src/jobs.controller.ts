@@ -1,10 +1,6 @@
-import { Body, Controller, Headers, HttpCode, HttpStatus, Param, Post, Res } from '@nestjs/common';
+import { Body, Controller, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
 import { Contracts, type EnqueueResult, JobQueue } from '@millrace/nestjs';
-
-/** What of an Express response is used. */
-interface Response {
-  status(code: number): unknown;
-}
+import { Exchange, type HttpExchange } from './exchange.js';
 
 /** Enqueues over HTTP, with the contracts of the hosted application. */
 @Controller('jobs')
@@ -20,14 +16,10 @@ export class JobsController {
   /** The body is the payload. 201 when it was stored, 200 for a duplicate. */
   @Post(':job')
   @HttpCode(HttpStatus.CREATED)
-  async enqueue(
-    @Param('job') job: string,
-    @Body() payload: object,
-    @Headers('idempotency-key') idempotencyKey: string | undefined,
-    @Res({ passthrough: true }) response: Response,
-  ): Promise<EnqueueResult> {
-    const result = await this.#jobs.enqueue(this.#contracts.job(job), payload, { idempotencyKey });
-    if (result.duplicate) response.status(HttpStatus.OK);
+  async enqueue(@Param('job') job: string, @Body() payload: object, @Exchange() exchange: HttpExchange): Promise<EnqueueResult> {
+    const key = exchange.headers['idempotency-key'];
+    const result = await this.#jobs.enqueue(this.#contracts.job(job), payload, typeof key === 'string' ? { idempotencyKey: key } : {});
+    if (result.duplicate) exchange.status(HttpStatus.OK);
     return result;
   }
 }

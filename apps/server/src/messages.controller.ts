@@ -1,10 +1,6 @@
-import { Body, Controller, Headers, HttpCode, HttpStatus, Param, Post, Res } from '@nestjs/common';
+import { Body, Controller, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
 import { Contracts, Publisher, type PublishOptions, type PublishResult } from '@millrace/nestjs';
-
-/** What of an Express response is used. */
-interface Response {
-  status(code: number): unknown;
-}
+import { Exchange, type HttpExchange } from './exchange.js';
 
 const HEADER_PREFIX = 'millrace-header-';
 
@@ -22,14 +18,9 @@ export class MessagesController {
   /** The body is the payload. 201 when it was stored, 200 for a duplicate; both with the id, partition and offset. */
   @Post(':topic/messages')
   @HttpCode(HttpStatus.CREATED)
-  async publish(
-    @Param('topic') topic: string,
-    @Body() payload: object,
-    @Headers() headers: Record<string, unknown>,
-    @Res({ passthrough: true }) response: Response,
-  ): Promise<PublishResult> {
-    const result = await this.#publisher.publish(this.#contracts.topic(topic), payload, publishOptions(headers));
-    if (result.duplicate) response.status(HttpStatus.OK);
+  async publish(@Param('topic') topic: string, @Body() payload: object, @Exchange() exchange: HttpExchange): Promise<PublishResult> {
+    const result = await this.#publisher.publish(this.#contracts.topic(topic), payload, publishOptions(exchange.headers));
+    if (result.duplicate) exchange.status(HttpStatus.OK);
     return result;
   }
 }

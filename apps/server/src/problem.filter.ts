@@ -57,7 +57,8 @@ export class ProblemFilter implements ExceptionFilter {
 
 function ofMillrace(error: MillraceError): Problem {
   const [title = error.code] = error.message.split('\n');
-  return { status: STATUS[error.code] ?? 500, title, code: error.code, ...(error.problems.length > 0 ? { problems: error.problems } : {}) };
+  const problems = error.problems.length > 0 ? { problems: error.problems } : {};
+  return { status: STATUS[error.code] ?? 500, title, code: error.code, ...problems };
 }
 
 function ofHttp(status: number, detail: string | undefined): Problem {

@@ -12,8 +12,11 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
 /** @throws MillraceError INVALID_OPTIONS; a server that others can reach must have a token */
 export function readServerOptions(env: NodeJS.ProcessEnv): ServerOptions {
-  const { MILLRACE_PORT: port = '3000', MILLRACE_HOST: host = '127.0.0.1', MILLRACE_TOKEN: token } = readEnvironment(env);
-  if (token || LOOPBACK.has(host)) return { port: Number(port), host, token: token ?? null };
+  const given: Partial<ReturnType<typeof readEnvironment>> = readEnvironment(env);
+  const port = Number(given.MILLRACE_PORT ?? '3000');
+  const host = given.MILLRACE_HOST ?? '127.0.0.1';
+  const token = given.MILLRACE_TOKEN ?? null;
+  if (token !== null || LOOPBACK.has(host)) return { port, host, token };
   throw new MillraceError(
     'INVALID_OPTIONS',
     `MILLRACE_HOST is ${host}, where others can reach the server: set MILLRACE_TOKEN too, such as to the output of openssl rand -hex 32.`,

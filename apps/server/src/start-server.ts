@@ -15,7 +15,11 @@ const BODY_LIMIT = '2mb';
  *
  * @throws MillraceError PORT_IN_USE, and whatever keeps the application from starting; nothing stays connected then
  */
-export async function startServer(root: Type | DynamicModule, options: ServerOptions, logger: LoggerService): Promise<INestApplication> {
+export async function startServer(
+  root: Type | DynamicModule,
+  options: ServerOptions,
+  logger: LoggerService,
+): Promise<INestApplication> {
   const app = await NestFactory.create<NestExpressApplication>(ServerModule.of(root), {
     abortOnError: false,
     bodyParser: false,

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Job, MillraceModule, Topic } from '@millrace/nestjs';
 import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
@@ -42,10 +43,16 @@ function applicationModule(): Type {
 
 async function start(options: { token?: string } = {}): Promise<string> {
   app = await startServer(applicationModule(), { port: 0, host: '127.0.0.1', token: options.token ?? null }, silent);
-  return `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
+  return `http://127.0.0.1:${((app.getHttpServer() as Server).address() as AddressInfo).port}`;
 }
 
-async function post(url: string, body: unknown, headers: Record<string, string> = {}): Promise<{ status: number; type: string | null; body: unknown }> {
+interface Answer {
+  status: number;
+  type: string | null;
+  body: unknown;
+}
+
+async function post(url: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   const response = await fetch(url, { method: 'POST', body: text, headers: { 'content-type': 'application/json', ...headers } });
   return { status: response.status, type: response.headers.get('content-type'), body: await response.json() };
