@@ -269,6 +269,18 @@ describe('a @Type with subtypes', () => {
     expect(await encodePayload(Sketch, stored as Sketch, 'publish()')).toBe('{"shape":{"kind":"square","side":3}}');
   });
 
+  it('may be told apart by a function of the data', async () => {
+    class Dynamic {
+      kind!: string;
+
+      @ValidateNested() @Type((given) => (given?.object['kind'] === 'circle' ? Circle : Square))
+      shape!: Circle | Square;
+    }
+    const stored = { kind: 'circle', shape: { radius: 2 } };
+    expect((await delivered(Dynamic, stored as Dynamic)).shape).toBeInstanceOf(Circle);
+    expect((await decodePayload(Dynamic, { kind: 'x', shape: { side: 2 } }, 'message')).shape).toBeInstanceOf(Square);
+  });
+
   it('validates by the subtype', async () => {
     const stored = { shapes: [{ kind: 'circle', radius: 'x' }] };
     expect((await thrownBy(() => decodePayload(Drawing, stored, 'message'))).problems).toEqual(['shapes[0].radius must be an integer number']);

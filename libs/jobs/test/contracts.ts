@@ -9,7 +9,7 @@ export class SendMail {
 }
 
 /** Shares the queue of {@link SendMail}. */
-@Job<SendInvoice>('send-invoice', { queue: 'emails' })
+@Job<SendInvoice>('send-invoice', { queue: 'emails', attempts: 5, backoff: fixed('1h') })
 export class SendInvoice {
   @IsString() to!: string;
 }

@@ -113,6 +113,15 @@ describe('an application', () => {
     await journal.has(2);
   });
 
+  it('leaves the DATABASE_URL of others alone as long as no handler here has an inbox', async () => {
+    process.env['DATABASE_URL'] = 'mysql://root@127.0.0.1:1/theirs';
+    try {
+      await bench.app({ imports: [MillraceModule.forFeature([OrderPlaced])] });
+    } finally {
+      delete process.env['DATABASE_URL'];
+    }
+  });
+
   it('connects to nothing until it is started', async () => {
     await bench.deserted();
     const imports = [MillraceModule.forFeature([OrderPlaced, SendConfirmation])];

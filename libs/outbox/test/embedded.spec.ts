@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -246,11 +246,16 @@ describe('an embedded database of its own', () => {
   });
 
   it('cuts its clients when it stops, and keeps its data in a folder', async () => {
-    const dataDir = await mkdtemp(join(tmpdir(), 'millrace-outbox-'));
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-outbox-'));
+    const dataDir = join(folder, 'data');
     const first = await findDatabase({ env: {}, dataDir });
     const database = await connectDatabase({ url: first.url });
     await database.query('CREATE TABLE number (n int)');
     await database.query('INSERT INTO number VALUES (1)');
+    await expect(findDatabase({ env: {}, dataDir })).rejects.toMatchObject({
+      code: 'DATABASE_FAILED',
+      message: expect.stringContaining('in use by another'),
+    });
     const client = await RawClient.login(first.url);
     client.send(query('BEGIN; INSERT INTO number VALUES (2)'));
     await client.received('INSERT');
@@ -259,12 +264,15 @@ describe('an embedded database of its own', () => {
     await expect(database.query('SELECT 1')).rejects.toMatchObject({ code: 'DATABASE_UNREACHABLE' });
     await database.close();
 
+    // Left over from a process that was killed: none can have this number.
+    await writeFile(`${dataDir}.lock`, '2000000000');
     const second = await findDatabase({ env: {}, dataDir });
     const again = await connectDatabase({ url: second.url });
     expect((await again.query('SELECT n FROM number')).rows).toEqual([{ n: 1 }]);
     await again.close();
     await second.stop();
-    await rm(dataDir, { recursive: true });
+    expect(await readdir(folder)).toEqual(['data']);
+    await rm(folder, { recursive: true });
   });
 
   it('cannot be made of a file', async () => {

@@ -43,7 +43,8 @@ export function createStreams(options: StreamsOptions): Streams {
   const member = `${hostname().replace(/[^A-Za-z0-9._-]/g, '-')}-${process.pid}-${randomBytes(6).toString('hex')}`;
   const log = new TopicLog(redis.control, prefix);
   const deadlineMs = options.publishDeadlineMs ?? DEFAULT_PUBLISH_DEADLINE_MS;
-  const publisher = new StreamPublisher({ redis: redis.publish, prefix, log, deadlineMs, messagesPerEntry: options.messagesPerEntry ?? 1 });
+  const messagesPerEntry = options.messagesPerEntry ?? 1;
+  const publisher = new StreamPublisher({ redis: redis.publish, prefix, log, deadlineMs, messagesPerEntry });
   const subscriptions = new Subscriptions((definition, handler) =>
     StreamSubscription.start({ redis, prefix, member, leaseMs, log }, definition, handler),
   );

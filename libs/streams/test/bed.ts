@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
-import { type PayloadClass, type TopicDefinition, topicOf } from '@millrace/core';
+import { type PayloadClass, topicOf } from '@millrace/core';
 import { connectRedis, type RedisConnections } from '@millrace/redis';
 import type { GroupState, StreamsOptions } from '@millrace/streams';
 import { startTestRedis, TcpProxy, type TestRedis, type TestRedisOptions, uniqueName, waitFor } from '@millrace/testing';
@@ -49,7 +49,7 @@ export class Bed {
   }
 
   state(process: Process, topic: PayloadClass, group: string): Promise<GroupState> {
-    return process.streams.inspector.group(topicOf(topic) as TopicDefinition, group);
+    return process.streams.inspector.group(topicOf(topic), group);
   }
 
   /** Resolves when the group has nothing left to do. */

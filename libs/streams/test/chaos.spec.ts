@@ -1,6 +1,5 @@
 import { expect, it } from '@jest/globals';
 import { type DeliveryContext, fixed, topicOf } from '@millrace/core';
-import type { DeadLetterRecord } from '@millrace/streams';
 import type { TcpProxy } from '@millrace/testing';
 import { Bed } from './bed.js';
 import { type Process, subscribe } from './fixture.js';
@@ -115,7 +114,7 @@ it(`keeps I1, I2, I3, I6, I7 and I8 over ${MESSAGES} messages and faults at rand
   await Promise.all(workers.map(({ proxy: network }) => network.pass()));
   await bed.drained(watcher, Numbered, 'g', 30_000);
 
-  const dead = (await watcher.streams.inspector.deadLetters(topicOf(Numbered), 'g', 1_000)) as DeadLetterRecord[];
+  const dead = (await watcher.streams.inspector.deadLetters(topicOf(Numbered), 'g', 1_000));
   const state = await bed.state(watcher, Numbered, 'g');
   const verdict = ledger.verdict(dead, (value) => value % 100 === 7);
   const duplicates = await entriesPerKey();

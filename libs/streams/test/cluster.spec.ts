@@ -17,7 +17,8 @@ it('every script keeps to one slot: publish, handle, retry, dead-letter, reclaim
   const [publisher, victim, member] = [await bed.start(), await bed.start(), await bed.start()];
   const retry = { attempts: 2, backoff: fixed('1ms'), deadLetterOn: [] };
   await subscribe(victim, { topic: Single, group: 'g', concurrency: 2 }, () => new Promise(() => undefined));
-  await publisher.publisher.publishMany(Single, numbers(20).map((item) => ({ ...item, idempotencyKey: String(item.payload.value) })));
+  const items = numbers(20).map((item) => ({ ...item, idempotencyKey: String(item.payload.value) }));
+  await publisher.publisher.publishMany(Single, items);
   await waitFor(async () => (await bed.pending(Single, 'g')).length === 2, { what: 'the victim to hold two' });
   victim.vanish();
   const subscription = await subscribe(member, { topic: Single, group: 'g', retry }, async ({ value }: { value: number }, ctx: DeliveryContext) => {

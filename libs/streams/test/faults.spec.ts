@@ -62,11 +62,15 @@ describe('F14 a key is lost while messages flow', () => {
   });
 
   it('XGROUP DESTROY while a member is busy: it handles no more than it can hold again', async () => {
-    const [publisher, busy, other] = [await bed.start(), await bed.start({ leaseMs: 3_000 }), await bed.start({ leaseMs: 3_000 })];
+    const leaseMs = 3_000;
+    const [publisher, busy, other] = [await bed.start(), await bed.start({ leaseMs }), await bed.start({ leaseMs })];
     await publisher.publisher.publishMany(Single, numbers(200));
     let again = 0;
     const counts = new Set<number>();
-    const count = (value: number): void => void (counts.has(value) ? (again += 1) : counts.add(value));
+    const count = (value: number): void => {
+      if (counts.has(value)) again += 1;
+      counts.add(value);
+    };
     const [full, go] = [signal(), signal()];
     let running = 0;
     await subscribe(busy, { topic: Single, group: 'g', concurrency: 2 }, async ({ value }: Value) => {

@@ -50,7 +50,8 @@ export function subscribe(
 ): Promise<Subscription> {
   const topic: TopicDefinition = topicOf(target.topic);
   const { group, concurrency = 16, retry = noRetry, crashLimit = 10 } = target;
-  const handler = deliveryPipeline({ topic, group, retry, handle: handle as (payload: object, context: DeliveryContext) => Promise<unknown> });
+  const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;
+  const handler = deliveryPipeline({ topic, group, retry, handle: anyHandle });
   return process.streams.subscribe({ topic, group, concurrency, crashLimit }, (delivery: Delivery) => handler(delivery));
 }
 

@@ -49,7 +49,8 @@ export class Ledger {
 
   /** @param isPoison whether a message fails each time */
   verdict(dead: readonly DeadLetterRecord[], isPoison: (value: number) => boolean): Verdict {
-    const values = dead.map(({ envelope }) => (JSON.parse(envelope) as [number, string, string, string, null, { value: number }])[5].value);
+    type Stored = [number, string, string, string, null, { value: number }];
+    const values = dead.map(({ envelope }) => (JSON.parse(envelope) as Stored)[5].value);
     const ended = new Set([...[...this.#handled].filter((value) => !isPoison(value)), ...values]);
     const complete = dead.filter(({ reason, attempts, error }, index) =>
       isPoison(values[index]!) && reason === 'ATTEMPTS_EXHAUSTED' && attempts === 3 && error.message === 'as planned' && values.indexOf(values[index]!) === index);

@@ -147,7 +147,8 @@ describe('what Redis holds of a partition', () => {
     await bed.command('HSET', bed.place(Single, 'g').groupKeys.stats, 'settled', SETTLED_PAGE_OFFSETS - 3);
     await process.publisher.publishMany(Single, numbers(20));
     const entries = (await bed.command('XRANGE', keysOf().log, '-', '+')) as [string, string[]][];
-    expect(entries.map(([, [, base, , size]]) => [Number(base) - SETTLED_PAGE_OFFSETS, Number(size)])).toEqual([[-3, 3], [0, 8], [8, 8], [16, 1]]);
+    const spans = entries.map(([, [, base, , size]]) => [Number(base) - SETTLED_PAGE_OFFSETS, Number(size)]);
+    expect(spans).toEqual([[-3, 3], [0, 8], [8, 8], [16, 1]]);
     const seen: number[] = [];
     await subscribe(process, { topic: Single, group: 'g' }, async ({ value }: { value: number }) => void seen.push(value));
     await bed.drained(process, Single, 'g');

@@ -205,6 +205,20 @@ describe('groups', () => {
 });
 
 describe('R9 a saturated group', () => {
+  it('finds what a vanished member held behind pages of what others hold', async () => {
+    const [publisher, worker] = [await bed.start(), await bed.start({ leaseMs: 600_000 })];
+    await publisher.publisher.publishMany(Single, numbers(155));
+    const { keys, groupKeys } = bed.place(Single, 'g');
+    await bed.command('XGROUP', 'CREATE', keys.log, 'g', '0');
+    await bed.command('XREADGROUP', 'GROUP', 'g', 'alive', 'COUNT', 150, 'STREAMS', keys.log, '>');
+    await bed.command('XREADGROUP', 'GROUP', 'g', 'vanished', 'COUNT', 5, 'STREAMS', keys.log, '>');
+    await bed.command('ZADD', groupKeys.members, Date.now(), 'alive', 1, 'vanished');
+    const seen: number[] = [];
+    await subscribe(worker, { topic: Single, group: 'g' }, async ({ value }: Value) => void seen.push(value));
+    await waitFor(() => seen.length === 5, { what: 'the five to be handled' });
+    expect(seen.sort()).toEqual([150, 151, 152, 153, 154]);
+  });
+
   it('takes over what a vanished member held while new messages never end', async () => {
     const [publisher, victim, worker] = [await bed.start(), await bed.start(), await bed.start()];
     const stuck = signal();
@@ -221,7 +235,8 @@ describe('R9 a saturated group', () => {
     await subscribe(worker, { topic: Single, group: 'g', concurrency: 2 }, async ({ value }: Value) => {
       if (value < 3) old.add(value);
       // Each that is handled is followed by two more, until the old ones are done.
-      if (old.size < 3 && next < 20_000) await publisher.publisher.publishMany(Single, [{ payload: { value: next++ } }, { payload: { value: next++ } }]);
+      const two = [{ payload: { value: next++ } }, { payload: { value: next++ } }];
+      if (old.size < 3 && next < 20_000) await publisher.publisher.publishMany(Single, two);
     });
     await publisher.publisher.publishMany(Single, numbers(40).slice(3));
     await waitFor(() => old.size === 3, { what: 'the old ones to be handled', timeoutMs: 30_000 });
@@ -230,7 +245,8 @@ describe('R9 a saturated group', () => {
 
 describe('stopping', () => {
   it.each([1, 2, 3, 4, 5])('R24 at a random moment (%i): what was not begun goes back, nothing is lost or handled twice', async (round) => {
-    const [publisher, stays, leaves] = [await bed.start(), await bed.start({ leaseMs: 60_000 }), await bed.start({ leaseMs: 60_000 })];
+    const leaseMs = 60_000;
+    const [publisher, stays, leaves] = [await bed.start(), await bed.start({ leaseMs }), await bed.start({ leaseMs })];
     const counts = new Map<number, number>();
     const reached = signal();
     const handle = async ({ value }: Value, ctx: DeliveryContext): Promise<void> => {

@@ -140,6 +140,23 @@ describe('R13 settle reply lost: the repetition settles nothing twice', () => {
   });
 });
 
+describe('one message of an entry of several', () => {
+  it.each(['repeated', 'sent anew'])('counts once, also when it is %s while the entry is still held', async (how) => {
+    const [entry] = await held(1);
+    const { streams, groupKeys } = bed.place(Single, 'g');
+    const page = settledKey(bed.prefix, bed.place(Single, 'g'), 0);
+    const keys = [streams[0].key, groupKeys.stats, groupKeys.due, groupKeys.dead, groupKeys.retryLog, page];
+    const settleFirst = (): Promise<unknown> =>
+      process.redis.control.run(settle, keys, [
+        'g', 'a', 'log', SETTLED_PAGE_OFFSETS, how === 'repeated' ? '1' : '0', entry!, 1, 0, 2, 0, 1, 'dead', '[]', '{}',
+      ]);
+    expect([await settleFirst(), await settleFirst()]).toEqual(['S', how === 'repeated' ? 'S' : 'D']);
+    expect(await bed.command('XLEN', groupKeys.dead)).toBe(1);
+    expect(await bed.command('HGET', groupKeys.stats, 'settled')).toBe('1');
+    expect(await bed.pending(Single, 'g')).toHaveLength(1);
+  });
+});
+
 describe('a settlement that fails half way', () => {
   it.each([
     ['retry', 'due', ['retry', '0', body(0)]],
@@ -189,7 +206,9 @@ describe('R2 a stale heartbeat', () => {
 
 describe('reclaiming', () => {
   const LEASE_MS = 3_600_000;
-  async function reclaimAs(member: string, options: { after?: string; look?: number; take?: number; holds?: string[] } = {}): Promise<unknown[]> {
+  type Page = { after?: string; look?: number; take?: number; holds?: string[] };
+
+  async function reclaimAs(member: string, options: Page = {}): Promise<unknown[]> {
     const { keys, groupKeys } = bed.place(Single, 'g');
     const { after = '-', look = 100, take = 100, holds = [] } = options;
     return (await process.redis.control.run(reclaim, [keys.log, groupKeys.members, groupKeys.stats], ['g', member, LEASE_MS, after, look, take, ...holds])) as unknown[];

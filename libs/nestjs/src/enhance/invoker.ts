@@ -39,7 +39,7 @@ export class Invoker {
     const surround = this.#surroundOf(method);
     if (wrapper.isDependencyTreeStatic() && !wrapper.isTransient) return surround(wrapper.instance, STATIC_CONTEXT);
     return async (payload, context) => {
-      const contextId = this.#contextIdOf(method, context);
+      const contextId = this.#contextIdOf(context);
       return surround(await this.#instanceOf(method, contextId), contextId)(payload, context);
     };
   }
@@ -65,10 +65,10 @@ export class Invoker {
     };
   }
 
-  /** What `@Inject(REQUEST)` gives is the context; durable providers get the payload of the application's own strategy. */
-  #contextIdOf({ wrapper }: HandlerMethod, context: object): ContextId {
+  /** What `@Inject(REQUEST)` gives is the context; Nest gives durable providers the payload of the application's strategy. */
+  #contextIdOf(context: object): ContextId {
     const contextId = ContextIdFactory.getByRequest(context);
-    this.#modules.registerRequestByContextId(wrapper.isDependencyTreeDurable() ? contextId.payload : context, contextId);
+    this.#modules.registerRequestByContextId(context, contextId);
     return contextId;
   }
 

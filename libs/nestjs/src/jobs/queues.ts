@@ -1,7 +1,7 @@
 import { getQueueToken } from '@nestjs/bullmq';
 import { Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { MillraceError, unknownName } from '@millrace/core';
+import { asError, MillraceError, unknownName } from '@millrace/core';
 import { type Queue, watchQueue } from '@millrace/jobs';
 
 /** The queues that `MillraceModule.forFeature` registered. */
@@ -40,7 +40,13 @@ export class Queues {
   }
 }
 
+/** @throws MillraceError REDIS_UNREACHABLE */
 async function connect(queue: Queue): Promise<void> {
   const client = await queue.getBackend().client;
-  if (client.status === 'wait') await client.connect();
+  try {
+    if (client.status === 'wait') await client.connect();
+  } catch (cause) {
+    const message = `The queue '${queue.name}' cannot connect to Redis: ${asError(cause).message}. Is it still where REDIS_URL says?`;
+    throw new MillraceError('REDIS_UNREACHABLE', message, { retryable: true });
+  }
 }

@@ -1,5 +1,6 @@
-import { asError, MillraceError } from '@millrace/core';
+import { asError, isMillraceError, MillraceError } from '@millrace/core';
 import { PGlite } from '@electric-sql/pglite';
+import { FolderLock } from './folder-lock.js';
 import { type Batch, query, startup, SYNC, transactionStatus } from './protocol.js';
 import { Turns } from './turns.js';
 
@@ -14,12 +15,14 @@ export class SharedSession {
   /** Whose turn it is. Nobody else may call {@link execute}. */
   readonly turns = new Turns();
   readonly #db: PGlite;
+  readonly #lock: FolderLock | null;
   #greeting: Buffer = Buffer.alloc(0);
   #last: object | null = null;
   #crash: Error | null = null;
 
-  private constructor(db: PGlite) {
+  private constructor(db: PGlite, lock: FolderLock | null) {
     this.#db = db;
+    this.#lock = lock;
   }
 
   /**
@@ -27,11 +30,15 @@ export class SharedSession {
    * @throws MillraceError DATABASE_FAILED
    */
   static async open(dataDir: string | undefined): Promise<SharedSession> {
+    let lock: FolderLock | null = null;
     try {
-      const session = new SharedSession(await PGlite.create(dataDir === undefined ? {} : { dataDir: `file://${dataDir}` }));
+      if (dataDir !== undefined) lock = await FolderLock.take(dataDir);
+      const session = new SharedSession(await PGlite.create(dataDir === undefined ? {} : { dataDir: `file://${dataDir}` }), lock);
       session.#greeting = await session.#send(startup(USER));
       return session;
     } catch (cause) {
+      await lock?.release();
+      if (isMillraceError(cause)) throw cause;
       const where = dataDir === undefined ? 'in memory' : `in the folder ${dataDir}`;
       throw new MillraceError('DATABASE_FAILED', `The embedded database could not be started ${where}.`, { cause });
     }
@@ -62,7 +69,7 @@ export class SharedSession {
     const reply = await this.#send(batch.bytes);
     const status = transactionStatus(reply);
     // PGlite keeps errors to itself that are not the database's, such as a statement too deep for its stack.
-    if (status === '?' && batch.endsInStatus) throw new Error('the embedded database failed and did not answer');
+    if (status === null && batch.endsInStatus) throw new Error('the embedded database failed and did not answer');
     return { reply, finished: status === 'I' };
   }
 
@@ -79,6 +86,7 @@ export class SharedSession {
   /** Call it when the turn is yours, and keep the turn. */
   async close(): Promise<void> {
     if (this.#crash === null) await this.#db.close();
+    await this.#lock?.release();
   }
 
   async #send(message: Buffer): Promise<Buffer> {

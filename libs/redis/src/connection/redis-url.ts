@@ -21,16 +21,17 @@ export function assertRedisUrl(url: unknown): asserts url is string {
 /** A URL as it may be shown: without its password, whatever characters that has, and without parameters. */
 export function maskUrl(url: string): string {
   const [, scheme = '', credentials, rest = ''] = /^([a-z0-9+.-]*:\/\/)?(?:([^]*)@)?([^]*)$/i.exec(url) ?? [];
-  const user = credentials === undefined ? '' : `${shownUser(scheme, credentials)}@`;
-  const shown = escapeUnseen(`${scheme}${user}${rest.replace(/\?[^]*$/, '?***')}`);
+  const place = rest.replace(/\?[^]*$/, '?***');
+  const shown = escapeUnseen(scheme + (credentials === undefined ? place : masked(scheme, credentials, place)));
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}...` : shown;
 }
 
-/** Without a scheme nobody can say what is user and what is password. */
-function shownUser(scheme: string, credentials: string): string {
-  if (scheme === '') return '***';
+function masked(scheme: string, credentials: string, place: string): string {
+  // A password with a question mark, or a parameter with an @: which part is secret, nobody can say.
+  if (credentials.includes('?')) return '***';
   const end = credentials.indexOf(':');
-  return end < 0 ? credentials : `${credentials.slice(0, end)}:***`;
+  const user = scheme === '' ? '***' : end < 0 ? credentials : `${credentials.slice(0, end)}:***`;
+  return `${user}@${place}`;
 }
 
 function problemOf(text: string): string | null {

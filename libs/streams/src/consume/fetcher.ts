@@ -83,7 +83,10 @@ export class Fetcher {
   /** COUNT is per stream: with fewer free slots than streams, each is asked in turn, and waiting for all comes last. */
   async #fetch(free: number): Promise<void> {
     const all = this.#streams;
-    if (free >= all.length) return void (await this.#read(all, Math.floor(free / all.length), true));
+    if (free >= all.length) {
+      await this.#read(all, Math.floor(free / all.length), true);
+      return;
+    }
     let left = free;
     for (let asked = 0; asked < all.length && left > 0; asked += 1) {
       this.#turn = (this.#turn + 1) % all.length;
@@ -119,7 +122,8 @@ export class Fetcher {
     let count = 0;
     for (const [key, entries] of reply ?? []) {
       count += entries.length;
-      await this.#parts.intake.take(this.#byKey.get(key)!, entries.map(([id, fields]) => ({ id, deliveryCount: 1, fields })), readAt);
+      const reads = entries.map(([id, fields]) => ({ id, deliveryCount: 1, fields }));
+      await this.#parts.intake.take(this.#byKey.get(key)!, reads, readAt);
     }
     return count;
   }

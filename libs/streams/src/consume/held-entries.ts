@@ -22,7 +22,7 @@ export class HeldEntries {
     else this.#messages.delete(entry);
   }
 
-  /** Whether work on the entry may begin: not when it was lost, nor when its lease has run out, for it may be another's by now. */
+  /** Whether work on the entry may begin: not when it was lost, nor when its lease has run out: it may be another's by now. */
   mayBegin(entry: HeldEntry): boolean {
     if (performance.now() - entry.renewedAt > this.#leaseMs) this.lost(entry);
     return !entry.signal.aborted;

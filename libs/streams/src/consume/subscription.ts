@@ -59,11 +59,17 @@ export class StreamSubscription implements Subscription {
     this.#intake = intake;
     const beat = (): Promise<void> => this.#heartbeat.beat();
     const reclaimer = new Reclaimer({ redis: control, member, leaseMs, partitions, held, dispatcher, intake });
-    this.#fetcher = new Fetcher({ reader: this.#reader, control, member, partitions, recover, beat, dispatcher, reclaimer, intake });
+    this.#fetcher = new Fetcher({
+      reader: this.#reader, control, member, partitions, recover, beat, dispatcher, reclaimer, intake,
+    });
   }
 
   /** Makes the group where it is not there, joins it, and begins to fetch. */
-  static async start(parts: SubscriptionParts, definition: SubscriptionDefinition, handler: DeliveryHandler): Promise<StreamSubscription> {
+  static async start(
+    parts: SubscriptionParts,
+    definition: SubscriptionDefinition,
+    handler: DeliveryHandler,
+  ): Promise<StreamSubscription> {
     await parts.log.declare(definition.topic);
     const subscription = new StreamSubscription(parts, definition, handler);
     try {
@@ -112,7 +118,8 @@ export class StreamSubscription implements Subscription {
 
   async #finish(): Promise<void> {
     await this.#fetcher.stop();
-    await Promise.all([this.#promoter.stop(), this.#dispatcher.release(this.#dispatcher.takeWaiting()), this.#dispatcher.drain()]);
+    const waiting = this.#dispatcher.takeWaiting();
+    await Promise.all([this.#promoter.stop(), this.#dispatcher.release(waiting), this.#dispatcher.drain()]);
   }
 
   async #goodbye(): Promise<void> {

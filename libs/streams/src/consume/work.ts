@@ -66,7 +66,8 @@ function workOfRetry(stream: GroupStream, read: ReadEntry, token: HoldingToken):
   if (!body) return unreadable(stream, read, token);
   const [offset, attempt, crashes, firstFailedAt, envelope] = body;
   const entry = new HeldEntry(stream, token, { base: offset, size: 1 });
-  return { entry, work: [newWork(entry, { offset, attempt, crashes: crashes + read.deliveryCount - 1, firstFailedAt, envelope })] };
+  const history = { attempt, crashes: crashes + read.deliveryCount - 1, firstFailedAt };
+  return { entry, work: [newWork(entry, { ...history, offset, envelope })] };
 }
 
 /** Offset -1: what Millrace did not write has none, and settling it touches no bitmap. */
@@ -74,7 +75,8 @@ function unreadable(stream: GroupStream, read: ReadEntry, token: HoldingToken): 
   const entry = new HeldEntry(stream, token, { base: -1, size: 1 });
   const envelope = JSON.stringify(read.fields);
   const message = malformed('its fields are not those of an entry');
-  return { entry, work: [{ entry, offset: -1, attempt: 1, crashes: read.deliveryCount - 1, firstFailedAt: null, envelope, message }] };
+  const history = { attempt: 1, crashes: read.deliveryCount - 1, firstFailedAt: null };
+  return { entry, work: [{ ...history, entry, offset: -1, envelope, message }] };
 }
 
 function newWork(entry: HeldEntry, parts: Omit<Work, 'entry' | 'message'>): Work {
@@ -101,7 +103,7 @@ function parseBody(text: string | undefined): RetryBody | null {
     const body: unknown = JSON.parse(text ?? '');
     const [offset, attempt, crashes, , envelope] = Array.isArray(body) ? (body as unknown[]) : [];
     const good = Number.isSafeInteger(offset) && Number.isSafeInteger(attempt) && Number.isSafeInteger(crashes) && typeof envelope === 'string';
-    return good ? (body as unknown as RetryBody) : null;
+    return good ? (body as RetryBody) : null;
   } catch {
     return null;
   }

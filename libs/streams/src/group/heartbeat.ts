@@ -62,7 +62,8 @@ export class Heartbeat {
     const entries = held.in(partition);
     const args = entries.flatMap((entry) => [entry.stream.kind === 'log' ? 2 : 3, entry.id, entry.deliveryCount]);
     const keys = [partition.groupKeys.members, partition.keys.log, partition.groupKeys.retryLog];
-    const reply = String(await redis.run(heartbeat, keys, [partition.group, member, ...args]).catch((error: unknown) => this.#failed(partition, error)));
+    const beaten = redis.run(heartbeat, keys, [partition.group, member, ...args]);
+    const reply = String(await beaten.catch((error: unknown) => this.#failed(partition, error)));
     entries.forEach((entry, index) => {
       if (reply[index] === 'L') held.lost(entry);
       else entry.renewedAt = beganAt;

@@ -51,13 +51,15 @@ export class Inspector {
 
   /** @throws MillraceError UNKNOWN_GROUP when the group never subscribed to the topic */
   async group(topic: TopicDefinition, group: string): Promise<GroupState> {
-    const states = await Promise.all(partitionsOf(topic).map((partition) => this.#partition({ topic: topic.name, partition }, group)));
+    const places = partitionsOf(topic).map((partition) => ({ topic: topic.name, partition }));
+    const states = await Promise.all(places.map((place) => this.#partition(place, group)));
     return states.reduce(sum);
   }
 
   /** The oldest dead letters of a group, up to `limit` a partition. */
   async deadLetters(topic: TopicDefinition, group: string, limit = 100): Promise<DeadLetterRecord[]> {
-    const pages = await Promise.all(partitionsOf(topic).map((partition) => this.#deadLettersIn({ topic: topic.name, partition }, group, limit)));
+    const places = partitionsOf(topic).map((partition) => ({ topic: topic.name, partition }));
+    const pages = await Promise.all(places.map((place) => this.#deadLettersIn(place, group, limit)));
     return pages.flat();
   }
 
@@ -84,7 +86,8 @@ function countersOf(values: readonly number[]): Counters {
 }
 
 function sum(a: GroupState, b: GroupState): GroupState {
-  return Object.fromEntries(Object.keys(a).map((name) => [name, a[name as keyof GroupState] + b[name as keyof GroupState]])) as unknown as GroupState;
+  const names = Object.keys(a) as (keyof GroupState)[];
+  return Object.fromEntries(names.map((name) => [name, a[name] + b[name]])) as unknown as GroupState;
 }
 
 function unknownGroup(topic: string, group: string): MillraceError {

@@ -51,7 +51,7 @@ export class PartitionBatcher {
     return promise;
   }
 
-  /** Resolves when everything published so far is settled, one way or the other; nothing is tried for longer than `deadlineMs`. */
+  /** Resolves when all that was published so far is settled, one way or the other; nothing is tried longer than `deadlineMs`. */
   async drain(deadlineMs: number): Promise<void> {
     this.#giveUpAt = performance.now() + deadlineMs;
     await this.#flushing;
@@ -93,7 +93,7 @@ export class PartitionBatcher {
     return performance.now() + pauseMs > Math.min(first!.queuedAt + this.#parts.deadlineMs, this.#giveUpAt);
   }
 
-  /** Sends one batch until Redis answers or the deadline has passed. What was sent once without an answer may be stored for good. */
+  /** Sends one batch until Redis answers or the deadline has passed. What was sent once and not answered may be stored. */
   async #store(batch: readonly QueuedMessage[]): Promise<string> {
     const args = this.#arguments(batch);
     let indeterminate = false;

@@ -1,0 +1,177 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { MillraceError } from '@millrace/core';
+import { connectRedis, type RedisConnections } from '@millrace/redis';
+import { freePort, startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
+import { FakeServer, infoReply } from './fake-server.js';
+
+let redis: TestRedis;
+let admin: RedisConnections;
+const fakes: FakeServer[] = [];
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+  admin = await connectRedis({ url: redis.url });
+});
+
+afterEach(async () => {
+  await Promise.all(fakes.splice(0).map((fake) => fake.stop()));
+});
+
+afterAll(async () => {
+  admin.close();
+  await redis.stop();
+});
+
+async function fake(starting: Promise<FakeServer>): Promise<FakeServer> {
+  const server = await starting;
+  fakes.push(server);
+  return server;
+}
+
+/** What connecting fails with. */
+async function failure(url: string, name?: string): Promise<MillraceError> {
+  try {
+    (await connectRedis({ url, name })).close();
+  } catch (error) {
+    if (error instanceof MillraceError) return error;
+    throw error;
+  }
+  throw new Error(`There was a Redis at ${url}.`);
+}
+
+function everythingIn(error: MillraceError): string {
+  return JSON.stringify([error, error.message, error.stack, error.cause, (error.cause as Error | undefined)?.stack]);
+}
+
+describe('connectRedis', () => {
+  it('gives connections with names, and what the server is', async () => {
+    const connections = await connectRedis({ url: redis.url, name: 'spec' });
+    expect(connections.server).toEqual({ version: expect.stringMatching(/^\d+\.\d+\.\d+$/), evictionPolicy: 'noeviction' });
+    const reader = connections.blocking('reader');
+    expect(await reader.whenReady(5_000)).toBe(true);
+    const clients = String(await admin.control.call('CLIENT', 'LIST'));
+    expect([...clients.matchAll(/name=(spec:\w+)/g)].map(([, name]) => name).sort()).toEqual(['spec:control', 'spec:publish', 'spec:reader']);
+    connections.close();
+    await waitFor(async () => !String(await admin.control.call('CLIENT', 'LIST')).includes('name=spec'), { what: 'the clients to be gone' });
+    expect(() => connections.blocking('late')).toThrow(expect.objectContaining({ code: 'CLOSED' }));
+    connections.close();
+  });
+
+  it('uses the database of the URL, and refuses one that is not there', async () => {
+    const connections = await connectRedis({ url: `${redis.url}/5` });
+    await connections.publish.call('SET', 'where', 'five');
+    connections.close();
+    expect(await admin.control.call('GET', 'where')).toBeNull();
+    expect(await failure(`${redis.url}/99`)).toMatchObject({ code: 'INVALID_OPTIONS', message: expect.stringContaining('has no database 99') });
+  });
+
+  it.each(['', 'a b', 'a\nb', 'x'.repeat(101), 7 as unknown as string])('refuses %p as a name', async (name) => {
+    expect(await failure(redis.url, name)).toMatchObject({ code: 'INVALID_OPTIONS' });
+  });
+
+  it('refuses what is no URL of a Redis before anything connects', async () => {
+    expect(await failure('redis://:secret/1@127.0.0.1')).toMatchObject({ code: 'INVALID_OPTIONS' });
+    expect(await failure(undefined as unknown as string)).toMatchObject({ code: 'INVALID_OPTIONS' });
+  });
+});
+
+describe('where no Redis answers', () => {
+  it('says after a while what the last attempt said', async () => {
+    const silent = await fake(FakeServer.start(() => undefined));
+    const closing = await fake(FakeServer.start((socket) => socket.end()));
+    const nowhere = await freePort();
+    const cases = [
+      [`redis://user:s3cret@127.0.0.1:${nowhere}`, `connect ECONNREFUSED 127.0.0.1:${nowhere}`],
+      [`redis://localhost:${nowhere}`, 'ECONNREFUSED'],
+      ['redis://no-such-host.invalid', 'ENOTFOUND'],
+      ['unix:///nowhere/redis.sock', 'ENOENT'],
+      [silent.url, 'Socket timeout'],
+      [`rediss://127.0.0.1:${silent.port}`, 'connect ETIMEDOUT'],
+      [closing.url, 'Connection is closed'],
+    ] as const;
+    const failures = await Promise.all(cases.map(([url]) => failure(url)));
+    failures.forEach((error, index) => {
+      const [url, said] = cases[index]!;
+      expect(error).toMatchObject({ code: 'REDIS_UNREACHABLE', retryable: true, message: expect.stringContaining(`The last attempt said: `) });
+      expect(error.message).toContain(`No Redis answers at ${url.replace('s3cret', '***')} within 5 s`);
+      expect(error.message).toMatch(said === 'ENOTFOUND' ? /ENOTFOUND|EAI_AGAIN/ : said);
+      expect(everythingIn(error)).not.toContain('s3cret');
+    });
+    await waitFor(() => silent.connections === 0 && closing.connections === 0, { what: 'no connection to be left' });
+  });
+
+  it.each([
+    ['answers like a web server', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
+    ['greets like SSH', 'SSH-2.0-OpenSSH_9.2\r\n'],
+    ['sends bytes', '\u0016\u0003\u0001\u0000'],
+  ])('says at once that it is no Redis when something %s', async (_, text) => {
+    const other = await fake(FakeServer.start((socket) => socket.write(text)));
+    expect(await failure(other.url)).toMatchObject({ code: 'REDIS_UNREACHABLE', retryable: false, message: expect.stringContaining('is no Redis') });
+    await waitFor(() => other.connections === 0, { what: 'no connection to be left' });
+  });
+});
+
+describe('where Redis refuses us', () => {
+  it('says so at once, and never the password', async () => {
+    await admin.control.call('CONFIG', 'SET', 'requirepass', 'right-pw');
+    try {
+      const wrong = await failure(`redis://:wr0ng-p%40w@127.0.0.1:${redis.port}`);
+      expect(wrong).toMatchObject({ code: 'REDIS_FAILED', kind: 'fatal', retryable: false, message: expect.stringMatching(/:\*\*\*@.*WRONGPASS/) });
+      expect(everythingIn(wrong)).not.toMatch(/wr0ng|p@w|p%40w/);
+      const user = await failure(`redis://nobody:wr0ng-pw@127.0.0.1:${redis.port}`);
+      expect(user).toMatchObject({ code: 'REDIS_FAILED', message: expect.stringMatching(/nobody:\*\*\*@/) });
+      expect(everythingIn(user)).not.toContain('wr0ng');
+      expect(await failure(redis.url)).toMatchObject({ code: 'REDIS_FAILED', message: expect.stringContaining('NOAUTH') });
+      (await connectRedis({ url: `redis://:right-pw@127.0.0.1:${redis.port}` })).close();
+    } finally {
+      await admin.control.call('CONFIG', 'SET', 'requirepass', '');
+    }
+  });
+
+  it('says so when we may not look at what it is, or not at our database', async () => {
+    // ioredis prints that it could not look.
+    const warn = jest.spyOn(console, 'warn').mockReturnValue();
+    await admin.control.call('ACL', 'SETUSER', 'blind', 'on', '>pw', '~*', '+@all', '-info');
+    expect(await failure(`redis://blind:pw@127.0.0.1:${redis.port}`)).toMatchObject({ kind: 'fatal', message: expect.stringContaining("'info' command") });
+    await admin.control.call('ACL', 'SETUSER', 'bound', 'on', '>pw', '~*', '+@all', '-select');
+    expect(await failure(`redis://bound:pw@127.0.0.1:${redis.port}/3`)).toMatchObject({ kind: 'fatal', message: expect.stringContaining("'select' command") });
+    warn.mockRestore();
+  });
+});
+
+describe('what kind of server it is', () => {
+  const speaking = (info: Record<string, string>): Promise<FakeServer> =>
+    fake(FakeServer.speaking((command) => (command === 'INFO' ? infoReply(info) : '+OK\r\n')));
+
+  it.each(['6.2.14', '5.0.7', '6.9.99', 'nonsense'])('refuses version %s', async (version) => {
+    const { url } = await speaking({ redis_version: version });
+    expect(await failure(url)).toMatchObject({
+      code: 'REDIS_UNSUPPORTED', retryable: false, message: expect.stringMatching(`is Redis ${version}; Millrace needs Redis 7.0 or newer`),
+    });
+  });
+
+  it('refuses one that does not say', async () => {
+    const { url } = await speaking({ some: 'thing' });
+    expect(await failure(url)).toMatchObject({ code: 'REDIS_UNSUPPORTED', message: expect.stringContaining('does not say which version') });
+  });
+
+  it.each(['7.0.0', '7.2.4', '8.2.1', '10.0.0', '255.255.255'])('takes version %s', async (version) => {
+    const { url } = await speaking({ redis_version: version, maxmemory_policy: 'allkeys-lru' });
+    const connections = await connectRedis({ url });
+    expect(connections.server).toEqual({ version, evictionPolicy: 'allkeys-lru' });
+    connections.close();
+  });
+
+  it('waits while it loads its data, and goes on soon after', async () => {
+    let asked = 0;
+    const server = await fake(
+      FakeServer.speaking((command) => {
+        if (command !== 'INFO') return '+OK\r\n';
+        asked += 1;
+        return infoReply({ redis_version: '7.0.0', ...(asked <= 4 ? { loading: '1', loading_eta_seconds: '3600' } : { loading: '0' }) });
+      }),
+    );
+    (await connectRedis({ url: server.url })).close();
+    expect(asked).toBeGreaterThan(4);
+  });
+});

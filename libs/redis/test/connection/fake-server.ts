@@ -1,0 +1,63 @@
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { freePort } from '@millrace/testing';
+
+/** Something that listens on a port and is not quite Redis. */
+export class FakeServer {
+  readonly port: number;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(port: number, onConnection: (socket: Socket) => void) {
+    this.port = port;
+    this.#server = createServer((socket) => {
+      this.#sockets.add(socket);
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => this.#sockets.delete(socket));
+      onConnection(socket);
+      // What nobody reads never ends.
+      socket.resume();
+    });
+  }
+
+  static async start(onConnection: (socket: Socket) => void): Promise<FakeServer> {
+    const fake = new FakeServer(await freePort(), onConnection);
+    fake.#server.listen(fake.port, '127.0.0.1');
+    await once(fake.#server, 'listening');
+    return fake;
+  }
+
+  /** One that speaks Redis's protocol, and answers each command with what `answer` gives: `+OK\r\n`. */
+  static speaking(answer: (command: string) => string): Promise<FakeServer> {
+    return FakeServer.start((socket) => {
+      socket.on('data', (chunk: Buffer) => {
+        for (const name of namesOf(chunk.toString())) socket.write(answer(name));
+      });
+    });
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** How many clients are connected. */
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+/** The answer to INFO. */
+export function infoReply(fields: Readonly<Record<string, string>>): string {
+  const text = Object.entries(fields).map(([name, value]) => `${name}:${value}\r\n`).join('');
+  return `$${text.length}\r\n${text}\r\n`;
+}
+
+/** The names of the commands in a chunk; that no command is cut in two is good enough here. */
+function namesOf(chunk: string): string[] {
+  return [...chunk.matchAll(/\*\d+\r\n\$\d+\r\n([^\r]*)\r\n/g)].map(([, name = '']) => name.toUpperCase());
+}
