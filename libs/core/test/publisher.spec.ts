@@ -89,10 +89,9 @@ describe('publish', () => {
     const headers: Record<string, string> = { a: '1' };
     const publishing = publisher.publish(Order, order, { headers });
     Object.assign(headers, { a: 7, 'b\n': 'x' });
-    Object.assign(order, { customer: 7, more: 1n });
-    await expect(publishing).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
-    await publisher.publish(Order, { customer: 'c2' }, { headers: { a: '1' } });
-    expect(sent).toMatchObject([{ headers: { a: '1' }, payloadJson: '{"customer":"c2"}' }]);
+    Object.assign(order, { more: 1n });
+    await publishing;
+    expect(sent).toMatchObject([{ headers: { a: '1' }, payloadJson: '{"customer":"c1"}' }]);
   });
 
   it.each([

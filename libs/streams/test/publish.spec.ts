@@ -138,6 +138,7 @@ describe('what Redis holds of a partition', () => {
     await process.publisher.publishMany(Single, numbers(3));
     await bed.command('DEL', keysOf().log);
     expect(await process.publisher.publish(Single, { value: 4 })).toMatchObject({ offset: 3 });
+    expect(await bed.command('XLEN', keysOf().log)).toBe(1);
   });
 
   it('never holds an entry that crosses from one page of the settled bitmap into the next', async () => {

@@ -129,6 +129,29 @@ describe('replies that are lost', () => {
   });
 });
 
+describe('a settlement that cannot be sent', () => {
+  it('is sent when Redis is back: the handler does not run again', async () => {
+    const { process, proxy } = await bed.startBehindProxy({ leaseMs: 600_000 });
+    const other = await bed.start();
+    const tried = signal();
+    const stop = listen('loop-failed', ({ loop }) => {
+      if (loop === 'settle') tried.fire();
+    });
+    let runs = 0;
+    await subscribe(process, { topic: Single, group: 'g' }, async () => {
+      runs += 1;
+      await proxy.refuse();
+    });
+    await other.publisher.publish(Single, { value: 1 });
+    await tried.promise;
+    stop();
+    await proxy.pass();
+    await bed.drained(other, Single, 'g');
+    expect(runs).toBe(1);
+    expect(await bed.state(other, Single, 'g')).toMatchObject({ handled: 1, redelivered: 0, fenced: 0 });
+  });
+});
+
 describe('retries', () => {
   it('R6 a retry that was moved when its worker vanished is handled by another, with its attempts and crashes', async () => {
     const [publisher, victim] = [await bed.start(), await bed.start()];

@@ -11,6 +11,7 @@ import { numbers, Single } from './topics.js';
 const settle = loadScript('../src/scripts/settle.lua', import.meta.url);
 const heartbeat = loadScript('../src/scripts/heartbeat.lua', import.meta.url);
 const reclaim = loadScript('../src/scripts/reclaim.lua', import.meta.url);
+const promote = loadScript('../src/scripts/promote.lua', import.meta.url);
 const forgetMembers = loadScript('../src/scripts/forget-members.lua', import.meta.url);
 
 const bed = new Bed('settling');
@@ -201,6 +202,18 @@ describe('R2 a stale heartbeat', () => {
     const { keys, groupKeys } = bed.place(Single, 'g');
     await bed.command('XCLAIM', keys.log, 'g', 'a', 0, entry!);
     expect(await process.redis.control.run(heartbeat, [groupKeys.members, keys.log, groupKeys.retryLog], ['g', 'a', 2, entry!, 1])).toBe('L');
+  });
+});
+
+describe('promoting', () => {
+  it('keeps a retry that is due while the retry log is gone', async () => {
+    const { due, retryLog } = bed.place(Single, 'g').groupKeys;
+    await bed.command('ZADD', due, 1, body(0));
+    expect(await process.redis.control.run(promote, [due, retryLog], [100])).toBe('UNDECLARED');
+    expect(await bed.command('ZCARD', due)).toBe(1);
+    await bed.command('XGROUP', 'CREATE', retryLog, 'g', '0', 'MKSTREAM');
+    expect(await process.redis.control.run(promote, [due, retryLog], [100])).toEqual([1, -1]);
+    expect([await bed.command('ZCARD', due), await bed.command('XLEN', retryLog)]).toEqual([0, 1]);
   });
 });
 

@@ -42,9 +42,9 @@ async function failureOf(call: () => Promise<unknown>): Promise<RedisFailure> {
   throw new Error('Nothing failed.');
 }
 
-/** A command and a script that write, while the server is as `set` makes it. */
 type Command = readonly [string, ...string[]];
 
+/** A command and a script that write, while the server is as `set` makes it. */
 async function failuresWhile(set: Command, unset: Command): Promise<RedisFailure[]> {
   await control.call(...set);
   try {
