@@ -10,9 +10,7 @@ export function jobProcessor(handlers: JobRegistrations, jobs: ActiveJobs): Proc
     jobs.with(job.id ?? '', async (active) => {
       if (active.isRevoked) return giveBack(job, token);
       const outcome = await Promise.race([attemptJob(job, handlers.get(job.name), active), active.revoked]);
-      // A handler that obeyed its signal has thrown: that is no failure of the job.
-      const counts = outcome?.kind === 'ack' || !active.isRevoked;
-      return outcome && counts ? settle(job, outcome) : giveBack(job, token);
+      return outcome ? settle(job, outcome) : giveBack(job, token);
     });
 }
 
