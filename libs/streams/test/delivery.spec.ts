@@ -338,6 +338,12 @@ describe('Redis forgets', () => {
     expect(seen).toEqual([1, 2]);
   });
 
+  it('does not know a group that never subscribed', async () => {
+    const process = await start();
+    await process.publisher.publish(Single, { value: 1 });
+    await expect(process.streams.inspector.group(topicOf(Single), 'nobody')).rejects.toMatchObject({ code: 'UNKNOWN_GROUP' });
+  });
+
   it('refuses a topic that is stored with another number of partitions', async () => {
     const process = await start();
     await process.streams.declare(topicOf(Single));

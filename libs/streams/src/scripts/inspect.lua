@@ -14,7 +14,8 @@ end
 
 local inLog, inRetryLog = pending(KEYS[5]), pending(KEYS[6])
 -- A group that is being made again has nothing pending; one whose start was lost started at the first offset, as all do.
-local start = redis.call('HGET', KEYS[2], group) or (inLog and '0')
+-- False, not nil, for a group that never was: nil would cut the reply short.
+local start = redis.call('HGET', KEYS[2], group) or (inLog and '0') or false
 local reply = { false, start, (inLog or 0) + (inRetryLog or 0), redis.call('ZCARD', KEYS[4]) }
 for i, value in ipairs(redis.call('HMGET', KEYS[3], unpack(ARGV, 2))) do reply[4 + i] = tonumber(value or 0) end
 reply[1] = tonumber(redis.call('HGET', KEYS[1], 'next') or (start or 0) + (redis.call('HGET', KEYS[3], 'settled') or 0))
