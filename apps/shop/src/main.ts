@@ -3,6 +3,7 @@ import { type DemoOptions, parseDemoOptions } from './demo/options.js';
 import { Stopped } from './demo/stopped.js';
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+const UNREAD = 1;
 
 const options = parse();
 if (options) process.exit(await demo(options, stopSignal()));
@@ -24,9 +25,13 @@ async function demo(asked: DemoOptions, signal: AbortSignal): Promise<number> {
   return runDemo(asked, { out: process.stdout, err: process.stderr }, signal);
 }
 
-/** Aborts at the first SIGINT or SIGTERM, for an orderly end; at the second one the process ends at once. */
+/**
+ * Aborts at the first SIGINT or SIGTERM, for an orderly end; at the second one the process ends at once. Aborts as well when
+ * nobody reads the output any more, as behind `| head`: without a listener that would end the process with nothing removed.
+ */
 function stopSignal(): AbortSignal {
   const controller = new AbortController();
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => controller.abort(new Stopped(UNREAD)));
   for (const [name, code] of Object.entries(EXIT_CODES)) {
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(code);

@@ -48,6 +48,11 @@ export class DemoProcess {
     });
   }
 
+  /** Stops reading what it writes to stderr, as `| head` does. */
+  stopReading(): void {
+    this.#child.stderr?.destroy();
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

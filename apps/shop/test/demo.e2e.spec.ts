@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startTestRedis, waitFor } from '@millrace/testing';
+import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { connectRedis } from '@millrace/redis';
 import type { Report } from '../src/demo/report.js';
 import { type DemoEnd, DemoProcess } from './demo-process.js';
@@ -28,6 +28,12 @@ function run(line: string, env: NodeJS.ProcessEnv = {}): Promise<DemoEnd> {
 async function expectNothingLeft(demo: DemoProcess, { TMPDIR }: { TMPDIR: string }): Promise<void> {
   await waitFor(async () => (await demo.running()).length === 0, { what: 'every process of the demo to end' });
   expect(await readdir(TMPDIR)).toEqual([]);
+}
+
+async function expectEmpty({ url }: TestRedis): Promise<void> {
+  const connections = await connectRedis({ url });
+  expect(await connections.control.call('DBSIZE')).toBe(0);
+  connections.close();
 }
 
 describe('the demo', () => {
@@ -75,9 +81,7 @@ describe('the demo', () => {
       expect(stdout).toMatch(/^inventory( +\d+){4} +2 +0$/m);
       expect(code).toBe(0);
       await expectNothingLeft(demo, env);
-      const connections = await connectRedis({ url: redis.url });
-      expect(await connections.control.call('DBSIZE')).toBe(0);
-      connections.close();
+      await expectEmpty(redis);
       await redis.stop();
     },
     RUN_MS,
@@ -109,6 +113,22 @@ describe('the demo', () => {
       expect(stderr).toContain('stopped before all orders were handled');
       expect({ code, stdout }).toEqual({ code: 143, stdout: '' });
       await expectNothingLeft(demo, env);
+    },
+    RUN_MS,
+  );
+
+  test(
+    'ends in order when nobody reads its output any more',
+    async () => {
+      const redis = await startTestRedis();
+      const env = { ...(await emptyTemporary('unread')), REDIS_URL: redis.url };
+      const demo = new DemoProcess('--once --generate 3000'.split(' '), env);
+      await demo.said(/published [1-9]/);
+      demo.stopReading();
+      expect((await demo.ended).code).toBe(1);
+      await expectNothingLeft(demo, env);
+      await expectEmpty(redis);
+      await redis.stop();
     },
     RUN_MS,
   );
