@@ -39,7 +39,7 @@ describe('README.md', () => {
 
   it('shows examples that compile', () => {
     const files = examples();
-    expect([...files.keys()]).toEqual(['contracts.ts', 'shop.ts', 'worker.ts']);
+    expect([...files.keys()]).toEqual(['contracts.ts', 'shop.ts', 'worker.ts', 'prices.ts']);
     expect(complaints(files)).toEqual([]);
     expect(complaints(new Map([['wrong.ts', "import { Nothing } from '@millrace/nestjs';"]]))).not.toEqual([]);
   });

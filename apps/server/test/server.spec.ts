@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Job, MillraceModule, Topic } from '@millrace/nestjs';
+import { Job, MessageType, MillraceModule, Topic } from '@millrace/nestjs';
 import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
 import { type INestApplication, type LoggerService, Module, type Type } from '@nestjs/common';
 import { IsInt, IsString } from 'class-validator';
@@ -11,6 +11,11 @@ import { startServer } from '../src/start-server.js';
 @Topic('test.ordered')
 class Ordered {
   @IsInt() amount!: number;
+}
+
+@MessageType('large')
+class LargeOrdered extends Ordered {
+  @IsString() approvedBy!: string;
 }
 
 @Job('test-mail', { queue: 'mails' })
@@ -35,7 +40,7 @@ afterEach(async () => {
 
 function applicationModule(): Type {
   @Module({
-    imports: [MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('server') }), MillraceModule.forFeature([Ordered, Mail])],
+    imports: [MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('server') }), MillraceModule.forFeature([Ordered, LargeOrdered, Mail])],
   })
   class AppModule {}
   return AppModule;
@@ -66,6 +71,37 @@ describe('the HTTP API', () => {
     const { id } = first.body as { id: string };
     expect(await post(url, { amount: 1 }, { 'idempotency-key': 'k' })).toMatchObject({ status: 200, body: { id, duplicate: true } });
     expect(await post(url, { amount: 2 }, { 'idempotency-key': 'k' })).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY_MISMATCH' } });
+  });
+
+  it('publishes later, for a while, and as one type of message', async () => {
+    const url = `${await start()}/topics/test.ordered/messages`;
+    const later = new Date(Date.now() + 60_000).toISOString();
+    const delayed = { status: 201, body: { offset: null } };
+    expect(await post(url, { amount: 1 }, { 'millrace-delay': '1h', 'millrace-ttl': '10m', 'millrace-deadline': '5s' })).toMatchObject(delayed);
+    expect(await post(url, { amount: 1 }, { 'millrace-deliver-at': later })).toMatchObject(delayed);
+    const large = { amount: 1_000, approvedBy: 'a' };
+    expect(await post(url, large, { 'millrace-type': 'large' })).toMatchObject({ status: 201, body: { offset: 0 } });
+    expect(await post(url, { amount: 1 }, { 'millrace-type': 'large' })).toMatchObject({ status: 400, body: { code: 'INVALID_PAYLOAD' } });
+  });
+
+  it.each<[string, Record<string, string>, string]>([
+    ['an option that it does not take', { 'millrace-durability': 'fsynced' }, 'It takes: millrace-key,'],
+    ['a duration that is none', { 'millrace-delay': 'soon' }, 'delay must be a duration'],
+    ['a moment that is none', { 'millrace-deliver-at': '5' }, 'deliverAt must be a valid Date'],
+    ['two times', { 'millrace-delay': '1s', 'millrace-deliver-at': '2030-01-01T00:00:00Z' }, 'must not be given together'],
+    ['an unknown type', { 'millrace-type': 'lagre' }, "did you mean 'large'?"],
+  ])('refuses %s, instead of doing something else', async (_, headers, problem) => {
+    const answer = await post(`${await start()}/topics/test.ordered/messages`, { amount: 1 }, headers);
+    expect(answer.status).toBe(400);
+    expect(JSON.stringify(answer.body)).toContain(problem);
+  });
+
+  it('refuses options that jobs do not have', async () => {
+    const url = `${await start()}/jobs/test-mail`;
+    expect(await post(url, { to: 'a' }, { 'millrace-delay': '1h' })).toMatchObject({ status: 201 });
+    expect(await post(url, { to: 'a' }, { 'millrace-delay': 'soon' })).toMatchObject({ status: 400 });
+    const answer = await post(url, { to: 'a' }, { 'millrace-ttl': '1h' });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS', title: expect.stringContaining('millrace-ttl') } });
   });
 
   it('enqueues with the contract of the job', async () => {

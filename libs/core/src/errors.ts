@@ -20,6 +20,7 @@ export const ERROR_CODES = [
   'UNKNOWN_TOPIC',
   'UNKNOWN_JOB',
   'UNKNOWN_GROUP',
+  'GROUP_BUSY',
   'UNKNOWN_QUEUE',
   'IDEMPOTENCY_MISMATCH',
   'PUBLISH_INDEFINITE',
@@ -36,7 +37,9 @@ export const ERROR_CODES = [
   'INBOX_NOT_CONFIGURED',
   'MALFORMED_ENVELOPE',
   'UNSUPPORTED_VERSION',
+  'UNKNOWN_MESSAGE_TYPE',
   'CRASH_LOOP',
+  'HANDLER_TIMEOUT',
   'INVALID_INPUT',
   'PORT_IN_USE',
   'CLOSED',
@@ -95,6 +98,17 @@ export class UnreadablePayloadError extends MillraceError {
   constructor(message: string, details: MillraceErrorDetails = {}) {
     super('INVALID_PAYLOAD', message, details);
     this.name = 'UnreadablePayloadError';
+  }
+}
+
+/** A handler did not end within its `timeout`. A class of its own, so that a retry policy can name it. */
+export class HandlerTimeoutError extends MillraceError {
+  constructor(timeoutMs: number) {
+    const what = `The handler did not end within ${timeoutMs} ms, so this attempt counts as failed`;
+    super('HANDLER_TIMEOUT', `${what}. What it does from now on counts for nothing: let it watch ctx.signal, or give it a longer timeout.`, {
+      retryable: true,
+    });
+    this.name = 'HandlerTimeoutError';
   }
 }
 

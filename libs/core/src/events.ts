@@ -22,6 +22,16 @@ export interface EventMap {
     readonly outcome: 'retry' | 'dead-letter';
     readonly delayMs?: number;
   };
+  /** The function of a custom back-off failed; the message waits as long as by default. */
+  'backoff-failed': EventPlace & { readonly failures: number; readonly error: ErrorRecord };
+  /** The handler of dead letters failed; `outcome` says whether it is told of this one again. */
+  'notice-failed': EventPlace & {
+    readonly messageId: string;
+    readonly attempt: number;
+    readonly error: ErrorRecord;
+    readonly outcome: 'retry' | 'dropped';
+    readonly delayMs?: number;
+  };
   /** Messages of a vanished process, or past their lease, were taken over. */
   reclaimed: EventPlace & { readonly count: number };
   /** A settlement was refused, because the message belongs to another member by now. */

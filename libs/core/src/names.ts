@@ -6,7 +6,7 @@ import { MillraceError } from './errors.js';
  */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
-export type NameKind = 'topic' | 'group' | 'queue' | 'job' | 'key prefix';
+export type NameKind = 'topic' | 'group' | 'queue' | 'job' | 'key prefix' | 'message type';
 
 export function isName(value: unknown): value is string {
   return typeof value === 'string' && NAME_PATTERN.test(value);

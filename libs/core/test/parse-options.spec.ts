@@ -52,7 +52,7 @@ describe('parseOptions', () => {
 });
 
 describe('nearest', () => {
-  const known = ['partitions', 'key', 'idempotencyWindow', 'retention'];
+  const known = ['partitions', 'key', 'idempotencyWindow', 'retention', 'delay', 'retry'];
 
   it.each([
     ['partitons', 'partitions'],
@@ -61,6 +61,8 @@ describe('nearest', () => {
     ['idempotencywindow', 'idempotencyWindow'],
     ['retnetion', 'retention'],
     ['keys', 'key'],
+    ['dealy', 'delay'],
+    ['retyr', 'retry'],
   ])('finds what %s means', (name, meant) => {
     expect(nearest(name, known)).toBe(meant);
   });

@@ -25,14 +25,18 @@ const retry: RetryPolicy = { attempts: 3, backoff: fixed('1s'), deadLetterOn: []
 const good = { id: 'o1', line: { count: 1 } };
 
 function deliveryOf(payload: unknown, given: Partial<Delivery> = {}): Delivery {
-  const message = { id: newMessageId(), key: 'c1', idempotencyKey: 'k1', headers: { trace: 't' }, payload };
-  return { message, topic: 'orders', partition: 2, offset: 7, group: 'inventory', attempt: 1, crashes: 0, signal: new AbortController().signal, ...given };
+  const none = { expiresAt: null, type: null, schema: 1 };
+  const message = { id: newMessageId(), key: 'c1', idempotencyKey: 'k1', headers: { trace: 't' }, ...none, payload };
+  const place = { topic: 'orders', partition: 2, offset: 7, group: 'inventory' };
+  return { message, ...place, attempt: 1, crashes: 0, replayed: false, signal: new AbortController().signal, ...given };
 }
 
 type Handle = (payload: object, context: DeliveryContext) => Promise<unknown>;
 
-function run(handle: Handle, delivery: Delivery, inbox?: InboxPort): Promise<Outcome> {
-  return deliveryPipeline({ topic: topicOf(Order), group: 'inventory', retry, inbox, handle })(delivery);
+async function run(handle: Handle, delivery: Delivery, given: { inbox?: InboxPort; timeoutMs?: number } = {}): Promise<Outcome> {
+  const pipeline = deliveryPipeline({ topic: topicOf(Order), group: 'inventory', retry, ...given, handle });
+  const [outcome] = await pipeline([delivery]);
+  return outcome!;
 }
 
 /** An inbox in memory: like a real one, it rolls back what fails. */
@@ -113,8 +117,8 @@ describe('the pipeline with an inbox', () => {
     const delivery = deliveryOf(good);
     const transactions: SqlTransaction[] = [];
     const handle: Handle = (_, context) => Promise.resolve(transactions.push(context.transaction));
-    expect(await run(handle, delivery, inbox)).toEqual({ kind: 'ack', deduplicated: false });
-    expect(await run(handle, delivery, inbox)).toEqual({ kind: 'ack', deduplicated: true });
+    expect(await run(handle, delivery, { inbox })).toEqual({ kind: 'ack', deduplicated: false });
+    expect(await run(handle, delivery, { inbox })).toEqual({ kind: 'ack', deduplicated: true });
     expect(transactions).toEqual([inbox.transaction]);
     expect([...inbox.seen]).toEqual([`orders/inventory ${delivery.message.id}`]);
   });
@@ -122,22 +126,74 @@ describe('the pipeline with an inbox', () => {
   it('records nothing of an attempt that fails, so that the next one runs', async () => {
     const inbox = new MemoryInbox();
     const delivery = deliveryOf(good);
-    expect(await run(() => Promise.reject(new Error('x')), delivery, inbox)).toMatchObject({ kind: 'retry' });
-    expect(await run(() => Promise.reject(new Discard()), delivery, inbox)).toEqual({ kind: 'ack', discarded: true });
-    expect(await run(() => Promise.reject(new DeadLetter('x')), delivery, inbox)).toMatchObject({ kind: 'dead-letter' });
+    expect(await run(() => Promise.reject(new Error('x')), delivery, { inbox })).toMatchObject({ kind: 'retry' });
+    expect(await run(() => Promise.reject(new Discard()), delivery, { inbox })).toEqual({ kind: 'ack', discarded: true });
+    expect(await run(() => Promise.reject(new DeadLetter('x')), delivery, { inbox })).toMatchObject({ kind: 'dead-letter' });
     expect(inbox.seen.size).toBe(0);
-    expect(await run(() => Promise.resolve(), delivery, inbox)).toEqual({ kind: 'ack', deduplicated: false });
+    expect(await run(() => Promise.resolve(), delivery, { inbox })).toEqual({ kind: 'ack', deduplicated: false });
   });
 
   it('does not ask the inbox about what cannot be read', async () => {
     const inbox: InboxPort = { run: () => Promise.reject(new Error('asked')) };
-    expect(await run(() => Promise.resolve(), deliveryOf({ id: 7 }), inbox)).toMatchObject({ reason: 'INVALID_PAYLOAD' });
+    expect(await run(() => Promise.resolve(), deliveryOf({ id: 7 }), { inbox })).toMatchObject({ reason: 'INVALID_PAYLOAD' });
   });
 
   it('has an outcome when the inbox itself fails, at once or later', async () => {
     const later: InboxPort = { run: () => Promise.reject(new Error('the database is away')) };
     const atOnce: InboxPort = { run: () => { throw new Error('no database'); } };
-    expect(await run(() => Promise.resolve(), deliveryOf(good), later)).toMatchObject({ kind: 'retry', error: { message: 'the database is away' } });
-    expect(await run(() => Promise.resolve(), deliveryOf(good), atOnce)).toMatchObject({ kind: 'retry', error: { message: 'no database' } });
+    expect(await run(() => Promise.resolve(), deliveryOf(good), { inbox: later })).toMatchObject({ kind: 'retry', error: { message: 'the database is away' } });
+    expect(await run(() => Promise.resolve(), deliveryOf(good), { inbox: atOnce })).toMatchObject({ kind: 'retry', error: { message: 'no database' } });
+  });
+});
+
+describe('the time limit', () => {
+  const timeout = { kind: 'retry', error: { name: 'HandlerTimeoutError', code: 'HANDLER_TIMEOUT', message: expect.stringContaining('within 5 ms') } };
+
+  it('fails the attempt and aborts the signal with the reason', async () => {
+    let given: AbortSignal | undefined;
+    const never: Handle = (_, { signal }) => new Promise(() => (given = signal));
+    expect(await run(never, deliveryOf(good), { timeoutMs: 5 })).toMatchObject(timeout);
+    expect(given!.reason).toMatchObject({ code: 'HANDLER_TIMEOUT' });
+  });
+
+  it.each(['returns', 'throws'])('counts as exceeded when the handler %s at the abort', async (how) => {
+    const handle: Handle = (_, { signal }) =>
+      new Promise((resolve, reject) => signal.addEventListener('abort', () => (how === 'returns' ? resolve(1) : reject(new Discard()))));
+    expect(await run(handle, deliveryOf(good), { timeoutMs: 5 })).toMatchObject(timeout);
+  });
+
+  it('passes on that the lease was lost, before the handler began or after', async () => {
+    const lease = new AbortController();
+    const seen: unknown[] = [];
+    const handle: Handle = async (_, { signal }) => {
+      lease.abort('lost');
+      seen.push(signal.reason);
+    };
+    const delivery = deliveryOf(good, { signal: lease.signal });
+    await run(handle, delivery, { timeoutMs: 60_000 });
+    await run(handle, delivery, { timeoutMs: 60_000 });
+    expect(seen).toEqual(['lost', 'lost']);
+  });
+
+  it('leaves nothing on the signal of the lease', async () => {
+    const { signal } = new AbortController();
+    const listening = new Set<unknown>();
+    const listen = signal.addEventListener.bind(signal);
+    signal.addEventListener = (type: string, listener: never) => {
+      listening.add(listener);
+      listen(type, listener);
+    };
+    signal.removeEventListener = (_: string, listener: unknown) => void listening.delete(listener);
+    let during = 0;
+    await run(() => Promise.resolve((during = listening.size)), deliveryOf(good, { signal }), { timeoutMs: 60_000 });
+    expect([during, listening.size]).toEqual([1, 0]);
+  });
+
+  it('rolls back what the inbox recorded', async () => {
+    const inbox = new MemoryInbox();
+    const delivery = deliveryOf(good);
+    expect(await run(() => new Promise(() => undefined), delivery, { inbox, timeoutMs: 5 })).toMatchObject(timeout);
+    expect(inbox.seen.size).toBe(0);
+    expect(await run(() => Promise.resolve(), delivery, { inbox, timeoutMs: 60_000 })).toEqual({ kind: 'ack', deduplicated: false });
   });
 });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  assertHeaders, IndefinitePublishError, MAX_HEADER_BYTES, MillraceError, newMessageId, type OutgoingMessage, parseOptions,
-  PublishManyError, Publisher, PublishOptions, publishOptions, type PublishPort, type PublishResult, Topic, type TopicDefinition,
+  assertHeaders, fsynced, IndefinitePublishError, MAX_HEADER_BYTES, MillraceError, newMessageId, type OutgoingMessage,
+  parseOptions, PublishManyError, Publisher, PublishOptions, publishOptions, type PublishPort, type PublishResult,
+  type PublishTerms, replicated, Topic, type TopicDefinition, type TopicOptions,
 } from '@millrace/core';
 import { IsString } from 'class-validator';
 import fc from 'fast-check';
@@ -16,14 +17,16 @@ class Order {
 /** The other side of the publisher: remembers what arrives, and answers as it is told. */
 class Recorder implements PublishPort {
   readonly messages: OutgoingMessage[] = [];
+  readonly terms: (PublishTerms | undefined)[] = [];
   readonly #answer: (message: OutgoingMessage) => PublishResult;
 
   constructor(answer: (message: OutgoingMessage) => PublishResult = stored) {
     this.#answer = answer;
   }
 
-  async publish(_topic: TopicDefinition, message: OutgoingMessage): Promise<PublishResult> {
+  async publish(_topic: TopicDefinition, message: OutgoingMessage, terms?: PublishTerms): Promise<PublishResult> {
     this.messages.push(message);
+    this.terms.push(terms);
     return Promise.resolve(this.#answer(message));
   }
 }
@@ -41,7 +44,9 @@ describe('publish', () => {
     const { publisher, sent } = publisherWith();
     const before = newMessageId();
     const result = await publisher.publish(Order, { customer: 'c1' }, { idempotencyKey: 'k', headers: { trace: 't' } });
-    expect(sent).toEqual([{ id: result.id, key: 'c1', idempotencyKey: 'k', headers: { trace: 't' }, payloadJson: '{"customer":"c1"}' }]);
+    expect(sent).toEqual([
+      { id: result.id, key: 'c1', idempotencyKey: 'k', headers: { trace: 't' }, expiresAt: null, type: null, schema: 1, payloadJson: '{"customer":"c1"}' },
+    ]);
     expect(result.id > before).toBe(true);
   });
 
@@ -125,6 +130,67 @@ describe('idempotency keys', () => {
   });
 });
 
+describe('what a message is of use', () => {
+  @Topic('offers', { ttl: '1h' })
+  class Offer {}
+
+  it.each([
+    ['as long as the topic says', Offer, {}, 3_600_000],
+    ['as long as its publish says', Offer, { ttl: '1d' }, 86_400_000],
+    ['as long as its publish says, of a topic that says nothing', Order, { ttl: '1ms' }, 1],
+  ] as const)('is %s', async (_, topic, options, ms) => {
+    const { publisher, sent } = publisherWith();
+    const before = Date.now();
+    await publisher.publish<object>(topic, { customer: 'c' }, options);
+    expect(sent[0]!.expiresAt).toBeGreaterThanOrEqual(before + ms);
+    expect(sent[0]!.expiresAt).toBeLessThanOrEqual(Date.now() + ms);
+  });
+
+  it.each(['0ms', '366d', 'soon', '-1s', 5, null])('is not %p', async (ttl) => {
+    expect(await thrownBy(() => publisherWith().publisher.publish(Order, { customer: 'c' }, { ttl } as PublishOptions))).toMatchObject({ code: 'INVALID_OPTIONS' });
+    expect(() => Topic('offers', { ttl } as TopicOptions)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
+  });
+});
+
+describe('when a message is due', () => {
+  const now = (): number => Date.now();
+
+  it('is told to the port: so much later, at a moment, or at once', async () => {
+    const recorder = new Recorder();
+    const { publisher } = publisherWith(recorder);
+    const deliverAt = new Date(now() + 60_000);
+    for (const options of [{ delay: '5s' }, { deliverAt }, { delay: '0s' }, { deliverAt: new Date(now() - 1) }, {}] as PublishOptions[]) {
+      await publisher.publish(Order, { customer: 'c' }, options);
+    }
+    const due = recorder.terms.map((terms) => terms?.due);
+    expect(due).toEqual([{ inMs: 5_000 }, { atMs: deliverAt.getTime() }, undefined, undefined, undefined]);
+  });
+
+  it('is when its ttl begins', async () => {
+    const { publisher, sent } = publisherWith();
+    const before = now();
+    const deliverAt = new Date(before + 60_000);
+    await publisher.publish(Order, { customer: 'c' }, { deliverAt, ttl: '1s' });
+    await publisher.publish(Order, { customer: 'c' }, { delay: '1m', ttl: '1s' });
+    expect(sent[0]!.expiresAt).toBe(deliverAt.getTime() + 1_000);
+    expect(sent[1]!.expiresAt).toBeGreaterThanOrEqual(before + 61_000);
+    expect(sent[1]!.expiresAt).toBeLessThanOrEqual(now() + 61_000);
+  });
+
+  it.each([
+    ['both', { delay: '1s', deliverAt: new Date() }],
+    ['no date', { deliverAt: new Date(Number.NaN) }],
+    ['text', { deliverAt: '2026-11-21' }],
+    ['more than 365 days away', { deliverAt: new Date(now() + 366 * 86_400_000) }],
+    ['a delay of more than 365 days', { delay: '366d' }],
+    ['null', { deliverAt: null }],
+  ])('is not %s', async (_, options) => {
+    const { publisher, sent } = publisherWith();
+    expect(await thrownBy(() => publisher.publish(Order, { customer: 'c' }, options as PublishOptions))).toMatchObject({ code: 'INVALID_OPTIONS' });
+    expect(sent).toEqual([]);
+  });
+});
+
 describe('headers', () => {
   const many = (count: number): Record<string, string> => Object.fromEntries(Array.from({ length: count }, (_, index) => [`h${index}`, 'x']));
 
@@ -183,8 +249,13 @@ describe('headers', () => {
 describe('the quick look at publish options', () => {
   it('passes exactly what the rules pass', () => {
     const value = fc.oneof(fc.string(), fc.constantFrom('', 'x'.repeat(257), '\ud800', null, undefined, 7, true), fc.array(fc.string()), fc.dictionary(fc.string(), fc.string()));
+    const delays = {
+      delay: fc.constantFrom('0s', '1s', '366d', undefined, 5),
+      deliverAt: fc.constantFrom(new Date(), new Date(Number.NaN), new Date(8e15), new Date(0), '2026-11-21', 0, undefined),
+    };
+    const levels = { durability: fc.constantFrom('server', replicated(1), fsynced(), 'disk', {}, null, undefined) };
     const raw = fc.oneof(
-      fc.record({ idempotencyKey: value, key: value, headers: value, other: value, __proto__: value }, { requiredKeys: [] }),
+      fc.record({ idempotencyKey: value, key: value, headers: value, ttl: fc.oneof(value, fc.constantFrom('1ms', '0ms', '365d', '366d')), deadline: fc.constantFrom('1ms', '1d', '2d', 5), ...delays, ...levels, other: value, __proto__: value }, { requiredKeys: [] }),
       value,
     );
     const outcome = (parse: () => object): unknown => {
@@ -234,6 +305,7 @@ describe('publishMany', () => {
     ['ab', 'INVALID_INPUT'],
     [{ payload: { customer: 'c' } }, 'INVALID_INPUT'],
     [[null], 'INVALID_INPUT'],
+    [new Array(2), 'INVALID_INPUT'],
     [['a'], 'INVALID_INPUT'],
     [[{}], 'UNSERIALIZABLE_PAYLOAD'],
     [[{ payload: { customer: 'c' }, idempotencyKey: '' }], 'INVALID_OPTIONS'],

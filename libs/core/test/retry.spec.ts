@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  backoffDelayMs, DeadLetter, Discard, type Duration, exponential, fixed, isBackoff, MillraceError, outcomeOfFailure, RetryLater,
-  type RetryPolicy, UnreadablePayloadError,
+  backoffDelayMs, custom, DeadLetter, Discard, type Duration, exponential, fixed, isBackoff, isCurveBackoff, listen,
+  MillraceError, outcomeOfFailure, RetryLater, type RetryPolicy, UnreadablePayloadError,
 } from '@millrace/core';
 import fc from 'fast-check';
 
@@ -59,6 +59,73 @@ describe('the outcome of a failed attempt', () => {
   });
 });
 
+describe('rules for some errors', () => {
+  class RateLimited extends Error {}
+  class VeryRateLimited extends RateLimited {}
+  const withRules: RetryPolicy = {
+    ...policy,
+    discardOn: [UnknownItem, TypeError],
+    on: [{ error: VeryRateLimited, backoff: fixed('2m') }, { error: RateLimited, attempts: 20, backoff: fixed('1m') }, { error: RangeError, attempts: 1 }],
+  };
+
+  it.each([
+    ['the first that fits, its back-off', new VeryRateLimited(), 1, { kind: 'retry', delayMs: 120_000 }],
+    ['the first that fits, the attempts of the policy', new VeryRateLimited(), 3, dead('ATTEMPTS_EXHAUSTED')],
+    ['another', new RateLimited(), 19, { kind: 'retry', delayMs: 60_000 }],
+    ['another, at its last attempt', new RateLimited(), 20, dead('ATTEMPTS_EXHAUSTED')],
+    ['fewer attempts', new RangeError(), 1, dead('ATTEMPTS_EXHAUSTED')],
+    ['none that fits', new Error(), 2, RETRY],
+    ['RetryLater is no error of a rule', new RetryLater('7m'), 1, { kind: 'retry', delayMs: 420_000 }],
+    ['discardOn', new TypeError(), 1, { kind: 'ack', discarded: true }],
+    ['discardOn at the last attempt', new TypeError(), 3, { kind: 'ack', discarded: true }],
+    ['deadLetterOn goes before discardOn', new UnknownItem(), 1, dead('DEAD_LETTER_ON')],
+  ])('%s', (_, thrown, attempt, expected) => {
+    expect(outcomeOfFailure(withRules, attempt, thrown)).toMatchObject(expected);
+  });
+
+  it('do not discard what cannot be read', () => {
+    const careless = { ...policy, discardOn: [Error] };
+    expect(outcomeOfFailure(careless, 1, new UnreadablePayloadError('x'))).toMatchObject(dead('INVALID_PAYLOAD'));
+    expect(outcomeOfFailure(careless, 1, new DeadLetter('x'))).toMatchObject(dead('DEAD_LETTERED_BY_HANDLER'));
+  });
+});
+
+describe('a custom back-off', () => {
+  it('is asked with the failures and the error', () => {
+    const asked: unknown[] = [];
+    const backoff = custom((failures, error) => {
+      asked.push([failures, error.message]);
+      return `${failures * 3}s`;
+    });
+    expect(outcomeOfFailure({ ...policy, backoff }, 2, new Error('x'))).toMatchObject({ kind: 'retry', delayMs: 6_000 });
+    expect(outcomeOfFailure({ ...policy, on: [{ error: Error, backoff }] }, 1, new Error('y'))).toMatchObject({ kind: 'retry', delayMs: 3_000 });
+    expect(asked).toEqual([[2, 'x'], [1, 'y']]);
+  });
+
+  it.each([
+    ['throws', () => { throw new Error('no idea'); }],
+    ['returns a number', () => 5],
+    ['returns nothing', () => undefined],
+    ['returns a negative delay', () => '-5s'],
+    ['returns a promise', () => Promise.resolve('5s')],
+    ['returns a promise that is rejected', () => Promise.reject(new Error('no idea'))],
+    ['returns what cannot be looked at', () => new Proxy({}, { getPrototypeOf: () => { throw new Error('keep out'); } })],
+  ])('that %s loses no message: it waits as long as by default, and that is told', (_, careless) => {
+    const told: unknown[] = [];
+    const stop = listen('backoff-failed', (event) => told.push(event));
+    const outcome = outcomeOfFailure({ ...policy, backoff: custom(careless as never), place: { group: 'g' } }, 1, new Error('x'));
+    stop();
+    expect(outcome).toMatchObject({ kind: 'retry', delayMs: expect.any(Number), error: { message: 'x' } });
+    expect((outcome as { delayMs: number }).delayMs).toBeGreaterThanOrEqual(500);
+    expect(told).toEqual([{ group: 'g', failures: 1, error: expect.objectContaining({ message: expect.any(String) }) }]);
+  });
+
+  it('is told from what is none', () => {
+    expect([custom(() => '1s'), { kind: 'custom', delay: 5 }, { kind: 'custom' }].map(isBackoff)).toEqual([true, false, false]);
+    expect([custom(() => '1s'), fixed('1s')].map(isCurveBackoff)).toEqual([false, true]);
+  });
+});
+
 describe('RetryLater', () => {
   it.each(['5 s', '', 5, undefined, '-1s'])('refuses %p where it is thrown, not where it is handled', (delay) => {
     expect(() => new RetryLater(delay as Duration)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
@@ -67,12 +134,12 @@ describe('RetryLater', () => {
 
 describe('back-off', () => {
   const ms = fc.integer({ min: 0, max: 86_400_000 });
-  const backoff = fc.record({ kind: fc.constantFrom('fixed', 'exponential'), delayMs: ms, maxMs: ms, jitter: fc.boolean() } as const);
+  const curve = fc.record({ kind: fc.constantFrom('fixed', 'exponential'), delayMs: ms, maxMs: ms, jitter: fc.boolean() } as const);
   const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
   it('is whole, never below half of the delay and never above the longest', () => {
     fc.assert(
-      fc.property(backoff, fc.integer({ min: 1, max: 100_000 }), random, (policyOf, failures, chance) => {
+      fc.property(curve, fc.integer({ min: 1, max: 100_000 }), random, (policyOf, failures, chance) => {
         const delay = backoffDelayMs(policyOf, failures, () => chance);
         const least = Math.min(policyOf.delayMs, policyOf.maxMs);
         expect(Number.isSafeInteger(delay)).toBe(true);
@@ -84,7 +151,7 @@ describe('back-off', () => {
 
   it('never gets shorter from one failure to the next, without jitter', () => {
     fc.assert(
-      fc.property(backoff, fc.integer({ min: 1, max: 200 }), (given, failures) => {
+      fc.property(curve, fc.integer({ min: 1, max: 200 }), (given, failures) => {
         const steady = { ...given, jitter: false };
         expect(backoffDelayMs(steady, failures + 1)).toBeGreaterThanOrEqual(backoffDelayMs(steady, failures));
       }),
@@ -112,5 +179,13 @@ describe('back-off', () => {
     for (const make of [() => exponential(5 as never), () => fixed('5' as never), () => exponential('1s', { max: 'long' as never })]) {
       expect(make).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
     }
+  });
+
+  it('refuses options that it does not know, or that are of the wrong type', () => {
+    const makes = [
+      () => exponential('1s', { maximum: '5m' } as never), () => exponential('1s', { jitter: 'yes' } as never), () => fixed('1s', { max: '5m' } as never),
+      () => fixed('1s', null as never), () => fixed('1s', { jitter: null } as never),
+    ];
+    for (const make of makes) expect(make).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
   });
 });

@@ -1,37 +1,72 @@
 export {
+  BatchContext,
+  custom,
   DeadLetter,
+  DeadLetterContext,
   DeliveryContext,
   Discard,
   exponential,
   fixed,
+  HandlerTimeoutError,
+  fsynced,
   IdempotencyMismatchError,
   IndefinitePublishError,
   isMillraceError,
   Job,
+  MessageType,
   MillraceError,
   Publisher,
   PublishManyError,
+  replicated,
   RetryLater,
   Topic,
+  withTraceContext,
 } from '@millrace/core';
 export type {
   Backoff,
+  CurveBackoff,
+  CustomBackoff,
+  Durability,
   Duration,
+  ErrorClass,
   ErrorCode,
+  ErrorRecord,
+  ExponentialOptions,
+  FixedOptions,
+  Fsynced,
   JobOptions,
+  MessageTypeOptions,
   PayloadClass,
+  Position,
   PublishItem,
   PublishOptions,
   PublishResult,
+  Replicated,
+  RetentionOptions,
   SqlResult,
   SqlTransaction,
   TopicOptions,
+  TopicRef,
+  TraceContext,
 } from '@millrace/core';
 export { JobContext, JobQueue } from '@millrace/jobs';
 export type { EnqueueItem, EnqueueOptions, EnqueueResult, JobCounts } from '@millrace/jobs';
 export type { SqlDatabase } from '@millrace/outbox';
-export { Inspector } from '@millrace/streams';
-export type { DeadLetterRecord, GroupState } from '@millrace/streams';
+export { DeadLetters, Groups, Inspector, sumStates } from '@millrace/streams';
+export type {
+  DeadLetterQuery,
+  DeadLetterReason,
+  DeadLetterRecord,
+  DiscardOptions,
+  DiscardResult,
+  GroupState,
+  PauseOptions,
+  PauseResult,
+  RedriveOptions,
+  RedriveResult,
+  SeekOptions,
+  SeekStep,
+} from '@millrace/streams';
 export { ENVIRONMENT, type EnvironmentVariable, readEnvironment } from './config/environment.js';
 export type { HandlerSelection, SelectedHandlers } from './config/handler-selection.js';
 export { MillraceOptions } from './config/millrace-options.js';
@@ -40,10 +75,20 @@ export { Contracts } from './explore/contracts.js';
 export { Health, type Liveness, type Readiness } from './health/health.js';
 export { JobHandler } from './jobs/job-handler.decorator.js';
 export type { JobHandlerOptions } from './jobs/job-handler-options.js';
+export type { JobWorkerState } from './jobs/job-workers.js';
+export type { LifecycleState } from './module/lifecycle.js';
 export { MillraceModule } from './module/millrace.module.js';
 export { InjectDatabase } from './module/tokens.js';
+export { LocalSubscriptions } from './subscribe/local-subscriptions.js';
+export type { SubscriptionState } from './subscribe/subscriptions.js';
+export { OnDeadLetter, type OnDeadLetterOptions } from './subscribe/on-dead-letter.decorator.js';
+export { SubscribeBatch } from './subscribe/subscribe-batch.decorator.js';
+export type { FilterOptions } from './subscribe/filter-options.js';
+export type { BatchOptions, SubscribeBatchOptions } from './subscribe/subscribe-batch-options.js';
+export { SubscribeBroadcast } from './subscribe/subscribe-broadcast.decorator.js';
+export type { SubscribeBroadcastOptions } from './subscribe/subscribe-broadcast-options.js';
 export { Subscribe } from './subscribe/subscribe.decorator.js';
-export type { RetryOptions, SubscribeOptions } from './subscribe/subscribe-options.js';
+export type { RateLimitOptions, RetryOptions, RetryRuleOptions, SubscribeOptions } from './subscribe/subscribe-options.js';
 export { loadApplication } from './worker/load-application.js';
 export { runWorker } from './worker/run-worker.js';
 export { type RunningWorker, startWorker } from './worker/start-worker.js';

@@ -5,10 +5,13 @@ import { IsString } from 'class-validator';
 import {
   Job,
   JobHandler,
+  MessageType,
   MillraceError,
   MillraceModule,
+  OnDeadLetter,
   type PayloadClass,
   Subscribe,
+  SubscribeBatch,
   type SubscribeOptions,
   Topic,
 } from '@millrace/nestjs';
@@ -57,7 +60,7 @@ describe('starting an application', () => {
   });
 
   it('refuses options that are not allowed, with all problems of all handlers and the nearest names', async () => {
-    const options = { groups: 'x', concurrency: 0, retry: { attempts: 0, backof: 1, deadLetterOn: ['no'] } } as unknown as SubscribeOptions;
+    const options = { groups: 'x', concurrency: 0, timeout: '5', retry: { attempts: 0, backof: 1, deadLetterOn: ['no'], discardOn: 'no' } } as unknown as SubscribeOptions;
     const error = await refusal({ providers: [subscriber('One', OrderPlaced, options), subscriber('Two', OrderPlaced, { group: 'a b' })] });
     expect(error.code).toBe('INVALID_OPTIONS');
     expect(error.problems).toEqual(
@@ -65,10 +68,110 @@ describe('starting an application', () => {
         "@Subscribe on One.handle(): option 'groups' is not known: did you mean 'group'?",
         expect.stringContaining('@Subscribe on One.handle(): group must be the name of a group'),
         '@Subscribe on One.handle(): concurrency must not be less than 1',
+        "@Subscribe on One.handle(): timeout must be a duration from '1ms' to '1d', such as '30s'",
         "@Subscribe on One.handle(), retry: option 'backof' is not known: did you mean 'backoff'?",
         '@Subscribe on One.handle(), retry: attempts must not be less than 1',
         '@Subscribe on One.handle(), retry: deadLetterOn must be a list of error classes',
+        '@Subscribe on One.handle(), retry: discardOn must be a list of error classes',
         expect.stringContaining('@Subscribe on Two.handle(): group must be the name of a group'),
+      ]),
+    );
+  });
+
+  it('refuses rules for errors that are none', async () => {
+    const on = [{ error: Error }, { attempts: 0, backoff: '5s', error: 'no' }, 7] as never;
+    const error = await refusal({ providers: [subscriber('One', OrderPlaced, { group: 'g', retry: { on } })] });
+    expect(error.code).toBe('INVALID_OPTIONS');
+    expect(error.problems).toEqual(
+      expect.arrayContaining([
+        '@Subscribe on One.handle(), retry.on[1]: error must be a function',
+        '@Subscribe on One.handle(), retry.on[1]: attempts must not be less than 1',
+        expect.stringContaining('@Subscribe on One.handle(), retry.on[1]: backoff must come from'),
+        '@Subscribe on One.handle(), retry.on[2]: the options must be an object.',
+      ]),
+    );
+  });
+
+  it('refuses filters that are none, naming the method', async () => {
+    const filter = { headers: { region: [] }, key: 5, type: [], topic: 'x' } as never;
+    const error = await refusal({ providers: [subscriber('One', OrderPlaced, { group: 'g', filter })] });
+    expect(error.message).toContain('@Subscribe on One.handle(), filter is not configured well');
+    expect(error.problems).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining('headers must be an object with a string'),
+        'key must be a string, or a list of one or more strings',
+        'type must be a string, or a list of one or more strings',
+        expect.stringContaining("option 'topic' is not known"),
+      ]),
+    );
+  });
+
+  it('refuses a rate limit that is none', async () => {
+    const error = await refusal({ providers: [subscriber('One', OrderPlaced, { group: 'g', rateLimit: { messages: 0 } as never })] });
+    expect(error.message).toContain('@Subscribe on One.handle(), rateLimit is not configured well');
+    expect(error.problems).toEqual([
+      'messages must not be less than 1', "per must be a duration from '10ms' to '1d', such as '30s'",
+    ]);
+  });
+
+  it('refuses to tell of dead letters of a group that does not subscribe here, or to tell two methods', async () => {
+    class Alarm {
+      @OnDeadLetter(OrderPlaced, { group: 'inventory' })
+      one(): void {
+        throw new Error('not to be called');
+      }
+    }
+    class Other extends Alarm {}
+    const alone = await refusal({ providers: [Alarm, subscriber('One', OrderPlaced, { group: 'inventroy' })] });
+    expect(alone.code).toBe('UNKNOWN_GROUP');
+    expect(alone.message).toContain("@OnDeadLetter on Alarm.one(): group 'inventory' does not subscribe to topic 'shop.orders.placed'");
+    const twice = await refusal({ providers: [Alarm, Other, subscriber('One', OrderPlaced, { group: 'inventory' })] });
+    expect(twice.code).toBe('DUPLICATE_SUBSCRIPTION');
+    expect(twice.message).toContain('@OnDeadLetter on Alarm.one() and Other.one()');
+  });
+
+  it('refuses to tell a method for one type of message of the dead letters of others', async () => {
+    @Topic('shop.parcels')
+    class ParcelEvent {}
+    @MessageType('sent')
+    class ParcelSent extends ParcelEvent {}
+    @MessageType('lost')
+    class ParcelLost extends ParcelEvent {}
+    const alarm = (contract: PayloadClass): Type => {
+      class Alarm {
+        @OnDeadLetter(contract, { group: 'shipping' })
+        tell(): void {
+          throw new Error('not to be called');
+        }
+      }
+      return Alarm;
+    };
+    const all = subscriber('Shipping', ParcelEvent, { group: 'shipping' });
+    const sent = subscriber('Shipping', ParcelSent, { group: 'shipping' });
+    const some = await refusal({ providers: [all, alarm(ParcelSent)] });
+    expect(some.code).toBe('CONTRACT_CONFLICT');
+    expect(some.message).toContain("for messages of type 'sent', but group 'shipping' of topic 'shop.parcels' handles all of the topic");
+    expect((await refusal({ providers: [sent, alarm(ParcelLost)] })).message).toContain("handles those of type 'sent'");
+    for (const told of [ParcelSent, ParcelEvent]) await bench.app({ providers: [sent, alarm(told)] });
+  });
+
+  it('refuses batches that cannot be, and says why they have no inbox', async () => {
+    const options = { group: 'g', inbox: true, concurrency: 101, batch: { size: 0, wait: '2m', waits: 1 } } as unknown as { group: string };
+    class Bulk {
+      @SubscribeBatch(OrderPlaced, options)
+      handle(): void {
+        throw new Error('not to be called');
+      }
+    }
+    const error = await refusal({ providers: [Bulk] });
+    expect(error.code).toBe('INVALID_OPTIONS');
+    expect(error.problems).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^@SubscribeBatch on Bulk\.handle\(\): inbox is not for batches: it makes a message and its effects one transaction/),
+        '@SubscribeBatch on Bulk.handle(): concurrency must not be greater than 100',
+        '@SubscribeBatch on Bulk.handle(), batch: size must not be less than 1',
+        "@SubscribeBatch on Bulk.handle(), batch: wait must be a duration from '0ms' to '1m', such as '30s'",
+        "@SubscribeBatch on Bulk.handle(), batch: option 'waits' is not known: did you mean 'wait'?",
       ]),
     );
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { IsString } from 'class-validator';
-import { DeliveryContext, JobContext, JobHandler, Subscribe } from '@millrace/nestjs';
+import { BatchContext, DeadLetterContext, DeliveryContext, JobContext, JobHandler, OnDeadLetter, Subscribe, SubscribeBatch } from '@millrace/nestjs';
 import { OrderPlaced, SendConfirmation } from './fixture.js';
 
 /** Has more than the topic's payload: a method that needs it cannot be a handler. */
@@ -49,6 +49,51 @@ class Handlers {
   @JobHandler(SendConfirmation, { concurrency: 2 })
   job(job: SendConfirmation, context: JobContext): string {
     return `${job.orderId} ${context.jobId}`;
+  }
+
+  @SubscribeBatch(OrderPlaced, { group: 'batch', batch: { size: 10, wait: '1s' } })
+  batch(orders: OrderPlaced[], context: BatchContext): string {
+    return `${orders.length} ${context.items.length}`;
+  }
+
+  @SubscribeBatch(OrderPlaced, { group: 'readonly-batch' })
+  readonlyBatch(orders: readonly { readonly orderId: string }[]): string {
+    return orders.map(({ orderId }) => orderId).join();
+  }
+
+  @OnDeadLetter(OrderPlaced, { group: 'batch' })
+  deadLetter(order: OrderPlaced, context: DeadLetterContext): string {
+    return `${order.orderId} ${context.reason}`;
+  }
+
+  // @ts-expect-error another payload
+  @OnDeadLetter(OrderPlaced, { group: 'batch' })
+  otherDeadLetter(order: SendConfirmation & { readonly x: 1 }): number {
+    return order.x;
+  }
+
+  // @ts-expect-error one payload where many are given
+  @SubscribeBatch(OrderPlaced, { group: 'one-of-many' })
+  oneOfMany(order: OrderPlaced): string {
+    return order.orderId;
+  }
+
+  // @ts-expect-error many payloads where one is given
+  @Subscribe(OrderPlaced, { group: 'many-of-one' })
+  manyOfOne(orders: OrderPlaced[]): number {
+    return orders.length;
+  }
+
+  // @ts-expect-error the context of a single delivery
+  @SubscribeBatch(OrderPlaced, { group: 'batch-context' })
+  batchContext(orders: OrderPlaced[], context: DeliveryContext): string {
+    return `${orders.length} ${context.attempt}`;
+  }
+
+  // @ts-expect-error no inbox for batches
+  @SubscribeBatch(OrderPlaced, { group: 'batch-inbox', inbox: true })
+  batchInbox(orders: OrderPlaced[]): number {
+    return orders.length;
   }
 
   // @ts-expect-error another payload

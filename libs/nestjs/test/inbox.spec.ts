@@ -14,6 +14,8 @@ import {
   Subscribe,
 } from '@millrace/nestjs';
 import { topicOf } from '@millrace/core';
+import { connectRedis } from '@millrace/redis';
+import { waitFor } from '@millrace/testing';
 import { atOnce, Bench, failureOf, Journal, OrderPlaced, SendConfirmation } from './fixture.js';
 
 let bench: Bench;
@@ -69,11 +71,72 @@ describe('inbox: true', () => {
     expect(rows).toEqual([{ id: 'a', by: 'message' }, { id: 'b', by: 'job' }]);
   });
 
+  it('R18 has one effect of one message that lies in two entries, though both are in hand at once', async () => {
+    @Injectable()
+    class Slow {
+      goOn!: () => void;
+      readonly held = new Promise<void>((resolve) => (this.goOn = resolve));
+      readonly begun: string[] = [];
+
+      @Subscribe(OrderPlaced, { group: 'slow', inbox: true })
+      async move({ orderId }: OrderPlaced): Promise<void> {
+        this.begun.push(orderId);
+        await this.held;
+      }
+    }
+    const prefix = bench.prefix();
+    const app = await bench.app({ providers: [Slow] }, { database: database.url, prefix });
+    await app.get(Publisher).publish(OrderPlaced, { orderId: 'twin', amount: 1 });
+    const redis = await connectRedis({ url: bench.redis.url });
+    try {
+      const log = `${prefix}:{shop.orders.placed:0}:log`;
+      const [[, [, , , , , message]]] = (await redis.control.call('XRANGE', log, '-', '+')) as [[string, string[]]];
+      await redis.control.call('HSET', `${prefix}:{shop.orders.placed:0}:meta`, 'next', 2);
+      await redis.control.call('XADD', log, '*', 'o', 1, 'n', 1, 'm', message!);
+      const inspector = app.get(Inspector);
+      await waitFor(async () => (await inspector.group(OrderPlaced, 'slow')).pending === 2, { what: 'both to be in hand' });
+      app.get(Slow).goOn();
+      await waitFor(async () => (await inspector.group(OrderPlaced, 'slow')).lag === 0, { what: 'both to be done' });
+      expect(await inspector.group(OrderPlaced, 'slow')).toMatchObject({ handled: 2, deduplicated: 1 });
+      expect(app.get(Slow).begun).toEqual(['twin']);
+    } finally {
+      redis.close();
+    }
+  });
+
   it('is told by the Inspector, which is injected before there is a connection', async () => {
     const app = await bench.app({ providers: [Notes, Stock] }, { database: database.url });
     const inspector = app.get(Inspector);
     expect(inspector).toBeInstanceOf(Inspector);
     expect(await inspector.group(topicOf(OrderPlaced), 'inventory')).toMatchObject({ handled: 0, lag: 0 });
+  });
+});
+
+describe('a handler with the inbox that takes too long', () => {
+  it('is rolled back, and tried again', async () => {
+    @Injectable()
+    class Slow {
+      constructor(readonly notes: Notes, @InjectDatabase() readonly database: SqlDatabase) {}
+
+      async onModuleInit(): Promise<void> {
+        await this.database.query('CREATE TABLE IF NOT EXISTS slow (attempt int)');
+      }
+
+      @Subscribe(OrderPlaced, { group: 'slow', inbox: true, retry: atOnce, timeout: '500ms' })
+      async write(_: OrderPlaced, { transaction, attempt, signal }: DeliveryContext): Promise<void> {
+        await transaction.query('INSERT INTO slow VALUES ($1)', [attempt]);
+        this.notes.add(`attempt ${attempt}`);
+        if (attempt > 1) return;
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        await transaction.query('INSERT INTO slow VALUES (0)');
+      }
+    }
+    const app = await bench.app({ providers: [Notes, Slow] }, { database: database.url });
+    await app.get(Publisher).publish(OrderPlaced, { orderId: 'a', amount: 1 });
+    expect(await app.get(Notes).has(2)).toEqual(['attempt 1', 'attempt 2']);
+    await app.close();
+    const later = await bench.app({ providers: [Notes, Slow] }, { database: database.url, handlers: 'none' });
+    expect((await later.get(Slow).database.query('SELECT attempt FROM slow')).rows).toEqual([{ attempt: 2 }]);
   });
 });
 

@@ -112,7 +112,7 @@ describe('a worker process', () => {
         ok: true,
         state: 'running',
         redis: { ok: true, problem: null },
-        subscriptions: [{ topic: 'worker.begun', group: 'worker', problem: null }],
+        subscriptions: [{ topic: 'worker.begun', group: 'worker', problem: null, heldUpBy: [] }],
         workers: [{ queue: 'worker-jobs', problem: null }],
       },
     ]);

@@ -23,6 +23,8 @@ describe('settings', () => {
       handlers: 'all',
       leaseMs: 15_000,
       shutdownTimeoutMs: 25_000,
+      publishDeadlineMs: 10_000,
+      publishBufferBytes: 67_108_864,
       globalEnhancers: false,
     });
   });
@@ -36,10 +38,13 @@ describe('settings', () => {
       redisUrl: 'redis://there:1', databaseUrl: 'postgres://db/x', databaseWanted: false, prefix: 'mine', leaseMs: 2_000, shutdownTimeoutMs: 3_000,
       handlers: { groups: ['a', 'b'] },
     });
-    const options = { redis: 'redis://here:1', database: 'postgres://db/y', prefix: 'ours', lease: '4s', shutdownTimeout: '5s', handlers: 'none' };
+    const options = {
+      redis: 'redis://here:1', database: 'postgres://db/y', prefix: 'ours', lease: '4s', shutdownTimeout: '5s', handlers: 'none',
+      publishDeadline: '6s',
+    };
     expect(readSettings(options, env)).toMatchObject({
       redisUrl: 'redis://here:1', databaseUrl: 'postgres://db/y', databaseWanted: true, prefix: 'ours', leaseMs: 4_000, shutdownTimeoutMs: 5_000,
-      handlers: 'none',
+      handlers: 'none', publishDeadlineMs: 6_000,
     });
   });
 
@@ -74,7 +79,7 @@ describe('settings', () => {
   });
 
   it.each([
-    ["must be 'all', 'none' or", 'some'],
+    ["must be 'all', 'none', 'broadcasts' or", 'some'],
     ["'none' runs nothing", {}],
     ['must give groups as a list', { groups: 'inventory' }],
     ['must give queues as a list', { queues: [] }],

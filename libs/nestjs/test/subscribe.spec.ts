@@ -1,7 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Inject, Injectable, Module, Scope } from '@nestjs/common';
 import { type ContextId, ContextIdFactory, type ContextIdStrategy, type HostComponentInfo, REQUEST } from '@nestjs/core';
-import { DeliveryContext, MillraceModule, Publisher, Subscribe } from '@millrace/nestjs';
+import {
+  DeadLetterContext, DeliveryContext, MessageType, MillraceModule, OnDeadLetter, Publisher, Subscribe, SubscribeBatch, Topic,
+} from '@millrace/nestjs';
+import { IsString } from 'class-validator';
 import { EMPTY, of } from 'rxjs';
 import { atOnce, Bench, Journal, OrderCancelled, OrderPlaced } from './fixture.js';
 
@@ -9,6 +12,19 @@ let bench: Bench;
 beforeAll(async () => void (bench = await Bench.start()));
 afterEach(() => bench.closeApps());
 afterAll(() => bench.stop());
+
+@Topic('parcels')
+class ParcelEvent {
+  @IsString() id!: string;
+}
+
+@MessageType('sent')
+class ParcelSent extends ParcelEvent {
+  @IsString() by!: string;
+}
+
+@MessageType('lost')
+class ParcelLost extends ParcelEvent {}
 
 const order = (orderId: string): OrderPlaced => ({ orderId, amount: 1 });
 
@@ -210,6 +226,75 @@ describe('@Subscribe', () => {
     await app.get(Publisher).publish(OrderPlaced, order('a'));
     const handled = await journal.has(5);
     expect(handled.sort()).toEqual(['empty', 'fails 1', 'fails 2', 'fails 3', 'observable']);
+  });
+
+  it('handles what its filter lets through, and no more', async () => {
+    const journal = new Journal();
+    @Injectable()
+    class Europe {
+      @Subscribe(OrderPlaced, { group: 'europe', filter: { headers: { region: 'eu' } } })
+      handle({ orderId }: OrderPlaced): void {
+        journal.add(`one ${orderId}`);
+      }
+
+      @SubscribeBatch(OrderPlaced, { group: 'batches', filter: { headers: { region: 'eu' } }, batch: { size: 1 } })
+      handleMany(orders: OrderPlaced[]): void {
+        journal.add(`many ${orders.map(({ orderId }) => orderId).join()}`);
+      }
+    }
+    const app = await bench.app({ providers: [Europe] });
+    await app.get(Publisher).publish(OrderPlaced, order('a'), { headers: { region: 'us' } });
+    await app.get(Publisher).publish(OrderPlaced, order('b'), { headers: { region: 'eu' } });
+    expect((await journal.has(2)).sort()).toEqual(['many b', 'one b']);
+  });
+
+  it('handles one type of message, or all of a topic as instances of their own classes', async () => {
+    const journal = new Journal();
+    @Injectable()
+    class Shipping {
+      @Subscribe(ParcelSent, { group: 'sent' })
+      one(parcel: ParcelSent): void {
+        journal.add(`one ${parcel.constructor.name} ${parcel.id}`);
+      }
+
+      @Subscribe(ParcelEvent, { group: 'all' })
+      all(parcel: ParcelEvent): void {
+        journal.add(`all ${parcel.constructor.name} ${parcel.id}`);
+      }
+    }
+    const app = await bench.app({ providers: [Shipping] });
+    await app.get(Publisher).publish(ParcelLost, { id: 'a' });
+    await app.get(Publisher).publish(ParcelSent, { id: 'b', by: 'air' });
+    expect((await journal.has(3)).sort()).toEqual(['all ParcelLost a', 'all ParcelSent b', 'one ParcelSent b']);
+  });
+
+  it('tells of dead letters where their group is selected', async () => {
+    const journal = new Journal();
+    @Injectable()
+    class Inventory {
+      @Subscribe(OrderPlaced, { group: 'inventory', retry: { attempts: 1 } })
+      reserve(): void {
+        throw new Error('no stock');
+      }
+
+      @OnDeadLetter(OrderPlaced, { group: 'inventory' })
+      tell(lost: OrderPlaced, { reason, error, payloadIsValid }: DeadLetterContext): void {
+        journal.add(`${lost.constructor.name} ${lost.orderId} ${reason} ${error.message} ${payloadIsValid}`);
+      }
+
+      @Subscribe(OrderPlaced, { group: 'other', retry: { attempts: 1 } })
+      other(): void {
+        throw new Error('not selected');
+      }
+
+      @OnDeadLetter(OrderPlaced, { group: 'other' })
+      tellOther(): void {
+        journal.add('not selected');
+      }
+    }
+    const app = await bench.app({ providers: [Inventory] }, { handlers: { groups: ['inventory'] } });
+    await app.get(Publisher).publish(OrderPlaced, order('a'));
+    expect(await journal.has(1)).toEqual(['OrderPlaced a ATTEMPTS_EXHAUSTED no stock true']);
   });
 
   it('runs the handlers of the selected groups only', async () => {

@@ -1,12 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { DeliveryHandler, PublishPort, SubscribePort, Subscription, SubscriptionDefinition, TopicDefinition } from '@millrace/core';
-import { MillraceError } from '@millrace/core';
+import {
+  BROADCAST_GROUP, type BroadcastDefinition, MillraceError, type PublishPort, type SubscribePort, type Subscription,
+  type SubscriptionDefinition, type TopicDefinition,
+} from '@millrace/core';
 import type { RedisConnections } from '@millrace/redis';
+import { Broadcast } from './broadcast/broadcast.js';
 import { StreamSubscription } from './consume/subscription.js';
+import { Groups } from './group/groups.js';
 import { Inspector } from './inspect/inspector.js';
 import { TopicLog } from './log/topic-log.js';
+import { DeadLetters } from './redeliver/dead-letters.js';
+import { PublishBudget } from './publish/publish-budget.js';
 import { StreamPublisher } from './publish/stream-publisher.js';
+import { TopicUpkeep } from './retain/topic-upkeep.js';
 
 export interface StreamsOptions {
   /** Stays the caller's: {@link Streams.stop} does not close it. */
@@ -15,8 +22,12 @@ export interface StreamsOptions {
   readonly prefix: string;
   /** How long a silent process keeps the messages that it holds. Whole milliseconds, at least 300. */
   readonly leaseMs: number;
-  /** How long a publish is tried before it is rejected. Default 10 000 ms. */
+  /** All handlers of a subscription at work for so long, without one ending, are its problem. Default 300 000 ms. */
+  readonly stuckAfterMs?: number;
+  /** How long a publish is tried before it is rejected, unless it says so itself. Default 10 000 ms. */
   readonly publishDeadlineMs?: number;
+  /** How many bytes of messages may wait to be published or to be confirmed, over all topics. Default 64 MiB. */
+  readonly publishBufferBytes?: number;
   /** Messages packed into one stream entry at the most. Default 1: the members of a group share entries, not messages. */
   readonly messagesPerEntry?: number;
 }
@@ -29,69 +40,97 @@ export interface Streams extends PublishPort, SubscribePort {
    */
   declare(topic: TopicDefinition): Promise<void>;
   readonly inspector: Inspector;
+  readonly deadLetters: DeadLetters;
+  readonly groups: Groups;
   /** Stops every subscription, then refuses publishes and waits for those under way: handlers may publish until they end. */
   stop(deadlineMs: number): Promise<void>;
 }
 
 const DEFAULT_PUBLISH_DEADLINE_MS = 10_000;
+const DEFAULT_STUCK_AFTER_MS = 300_000;
+const DEFAULT_PUBLISH_BUFFER_BYTES = 64 * 1024 * 1024;
 /** What publishes under way get at the least when handlers have used up the time to stop. */
 const FLUSH_MS = 500;
 
 /** Puts publish/subscribe together on connections that the caller owns. */
 export function createStreams(options: StreamsOptions): Streams {
-  const { redis, prefix, leaseMs } = options;
+  const { redis, prefix, leaseMs, stuckAfterMs = DEFAULT_STUCK_AFTER_MS } = options;
   const member = `${hostname().replace(/[^A-Za-z0-9._-]/g, '-')}-${process.pid}-${randomBytes(6).toString('hex')}`;
   const log = new TopicLog(redis.control, prefix);
   const deadlineMs = options.publishDeadlineMs ?? DEFAULT_PUBLISH_DEADLINE_MS;
   const messagesPerEntry = options.messagesPerEntry ?? 1;
-  const publisher = new StreamPublisher({ redis: redis.publish, prefix, log, deadlineMs, messagesPerEntry });
-  const subscriptions = new Subscriptions((definition, handler) =>
-    StreamSubscription.start({ redis, prefix, member, leaseMs, log }, definition, handler),
-  );
+  const upkeep = new TopicUpkeep({ redis: redis.control, prefix, log });
+  const budget = new PublishBudget(options.publishBufferBytes ?? DEFAULT_PUBLISH_BUFFER_BYTES);
+  const publisher = new StreamPublisher({ redis, prefix, log, deadlineMs, budget, upkeep, messagesPerEntry });
+  const subscriptions = new Subscriptions();
   return {
     inspector: new Inspector(redis.control, prefix),
+    deadLetters: new DeadLetters({
+      redis: redis.control, log, prefix,
+      retained: (topic, partition) => upkeep.published(topic, partition),
+    }),
+    groups: new Groups({ redis: redis.control, prefix, leaseMs }),
     declare: (topic) => log.declare(topic),
-    publish: (topic, message) => publisher.publish(topic, message),
-    subscribe: (definition, handler) => subscriptions.add(definition, handler),
+    publish: (topic, message, terms) => publisher.publish(topic, message, terms),
+    subscribe: async (definition, handler) => {
+      const parts = { redis, prefix, member, leaseMs, stuckAfterMs, log };
+      const subscription = await subscriptions.add(definition, () => StreamSubscription.start(parts, definition, handler));
+      upkeep.subscribed(definition.topic);
+      return subscription;
+    },
+    broadcast: async (definition, handler) => {
+      const parts = { redis, prefix, log };
+      const subscription = await subscriptions.follow(definition, () => Broadcast.start(parts, definition, handler));
+      upkeep.subscribed(definition.topic);
+      return subscription;
+    },
     stop: async (stopDeadlineMs) => {
       const stopBy = performance.now() + stopDeadlineMs;
       await subscriptions.stop(stopDeadlineMs);
       await publisher.close(Math.max(stopBy - performance.now(), FLUSH_MS));
+      await upkeep.stop();
     },
   };
 }
 
-type Start = (definition: SubscriptionDefinition, handler: DeliveryHandler) => Promise<Subscription>;
+type Start = () => Promise<Subscription>;
 
-/** What this process is subscribed to: each group of a topic once. */
+/** What this process is subscribed to: each group of a topic once, broadcasts as often as it likes. */
 class Subscriptions {
-  readonly #start: Start;
-  readonly #started = new Map<string, Promise<Subscription>>();
+  readonly #started = new Set<Promise<Subscription>>();
+  readonly #groups = new Map<string, Promise<Subscription>>();
   #stopped = false;
 
-  constructor(start: Start) {
-    this.#start = start;
+  add(definition: SubscriptionDefinition, start: Start): Promise<Subscription> {
+    const name = `${definition.topic.name}/${definition.group}`;
+    if (!this.#stopped && this.#groups.has(name)) return Promise.reject(duplicate(definition));
+    const started = this.#begin(definition, start);
+    this.#groups.set(name, started);
+    // What could not be started may be tried again.
+    started.catch(() => this.#groups.delete(name));
+    return started;
   }
 
-  add(definition: SubscriptionDefinition, handler: DeliveryHandler): Promise<Subscription> {
-    const name = `${definition.topic.name}/${definition.group}`;
-    if (this.#stopped) return Promise.reject(closed(definition));
-    if (this.#started.has(name)) return Promise.reject(duplicate(definition));
-    const started = this.#start(definition, handler);
-    this.#started.set(name, started);
-    // What could not be started may be tried again.
-    started.catch(() => this.#started.delete(name));
+  follow({ topic }: BroadcastDefinition, start: Start): Promise<Subscription> {
+    return this.#begin({ topic, group: BROADCAST_GROUP }, start);
+  }
+
+  #begin(place: Pick<SubscriptionDefinition, 'topic' | 'group'>, start: Start): Promise<Subscription> {
+    if (this.#stopped) return Promise.reject(closed(place));
+    const started = start();
+    this.#started.add(started);
+    started.catch(() => this.#started.delete(started));
     return started;
   }
 
   async stop(deadlineMs: number): Promise<void> {
     this.#stopped = true;
-    const started = await Promise.allSettled(this.#started.values());
+    const started = await Promise.allSettled(this.#started);
     await Promise.all(started.map(async (result) => (result.status === 'fulfilled' ? result.value.stop(deadlineMs) : undefined)));
   }
 }
 
-function closed({ topic, group }: SubscriptionDefinition): MillraceError {
+function closed({ topic, group }: Pick<SubscriptionDefinition, 'topic' | 'group'>): MillraceError {
   return new MillraceError('CLOSED', `Group '${group}' was not subscribed to topic '${topic.name}': this process is shutting down.`);
 }
 

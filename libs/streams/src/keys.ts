@@ -5,12 +5,17 @@
 export interface PartitionKeys {
   /** Stream of entries. */
   readonly log: string;
-  /** Hash: `generation`, `next` (the next offset). */
+  /**
+   * Hash: `generation`, `next` (the next offset), `delayed` (how many were delayed so far); of a topic with retention also
+   * `first` (the lowest offset that is retained), `trimmed` (when, in Unix milliseconds), `full` (its memory is used up).
+   */
   readonly meta: string;
   /** Hash: group -> the offset at which it started. */
   readonly groups: string;
   /** Two hashes of idempotency keys, for the current and the previous window in turn. */
   readonly ids: readonly [string, string];
+  /** Sorted set: delayed message -> when it is due, in Unix milliseconds. */
+  readonly delayed: string;
 }
 
 export interface GroupKeys {
@@ -24,6 +29,10 @@ export interface GroupKeys {
   readonly stats: string;
   /** Sorted set: member -> its last heartbeat, in Unix milliseconds. */
   readonly members: string;
+  /** Sorted set of messages that left the log for another attempt: `<offset> <when it was stored, Unix ms>` -> offset. */
+  readonly open: string;
+  /** Hash: whether the group is paused, and what it is given again after a seek. */
+  readonly control: string;
 }
 
 /** Offsets in one page of a group's settled bitmap: 8 KiB. An entry never crosses from one page into the next. */
@@ -36,7 +45,13 @@ export function topicKey(prefix: string, topic: string): string {
 
 export function partitionKeys(prefix: string, topic: string, partition: number): PartitionKeys {
   const base = partitionBase(prefix, topic, partition);
-  return { log: `${base}:log`, meta: `${base}:meta`, groups: `${base}:groups`, ids: [`${base}:ids:0`, `${base}:ids:1`] };
+  return {
+    log: `${base}:log`,
+    meta: `${base}:meta`,
+    groups: `${base}:groups`,
+    ids: [`${base}:ids:0`, `${base}:ids:1`],
+    delayed: `${base}:delayed`,
+  };
 }
 
 /** Hash: `sequence` and `reply` of the last batch that this producer stored in this partition. */
@@ -52,12 +67,19 @@ export function groupKeys(prefix: string, place: { topic: string; partition: num
     dead: `${base}:dead`,
     stats: `${base}:stats`,
     members: `${base}:members`,
+    open: `${base}:open`,
+    control: `${base}:control`,
   };
 }
 
 /** Bitmap: which offsets of this page the group is done with in the log. */
 export function settledKey(prefix: string, place: { topic: string; partition: number; group: string }, offset: number): string {
   return `${groupBase(prefix, place, place.group)}:settled:${Math.floor(offset / SETTLED_PAGE_OFFSETS)}`;
+}
+
+/** String: when all permits of the group's rate limit are free again, in Unix milliseconds; one for all partitions. */
+export function rateKey(prefix: string, topic: string, group: string): string {
+  return `${prefix}:{${topic}:group:${group}}:rate`;
 }
 
 function partitionBase(prefix: string, topic: string, partition: number): string {

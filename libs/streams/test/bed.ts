@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
 import { type PayloadClass, topicOf } from '@millrace/core';
 import { connectRedis, type RedisConnections } from '@millrace/redis';
-import type { GroupState, StreamsOptions } from '@millrace/streams';
+import type { DeadLetterRecord, GroupState, StreamsOptions } from '@millrace/streams';
 import { startTestRedis, TcpProxy, type TestRedis, type TestRedisOptions, uniqueName, waitFor } from '@millrace/testing';
 import { type GroupPartition, groupPartition } from '../src/consume/group-partition.js';
 import { type Process, startProcess } from './fixture.js';
@@ -50,6 +50,10 @@ export class Bed {
 
   state(process: Process, topic: PayloadClass, group: string): Promise<GroupState> {
     return process.streams.inspector.group(topicOf(topic), group);
+  }
+
+  deadLetters(process: Process, topic: PayloadClass, group: string): Promise<DeadLetterRecord[]> {
+    return process.streams.inspector.deadLetters(topicOf(topic), group);
   }
 
   /** Resolves when the group has nothing left to do. */

@@ -13,8 +13,9 @@ beforeAll(async () => {
   await waitFor(async () => String(await bed.command('CLUSTER', 'INFO')).includes('cluster_state:ok'), { what: 'the cluster to be up', timeoutMs: 30_000 });
 });
 
-it('every script keeps to one slot: publish, handle, retry, dead-letter, reclaim, release, inspect', async () => {
-  const [publisher, victim, member] = [await bed.start(), await bed.start(), await bed.start()];
+it('every script keeps to one slot: publish, handle, retry, dead-letter, reclaim, release, inspect, audit, redrive, pause, seek', async () => {
+  const start = (): ReturnType<Bed['start']> => bed.start({ leaseMs: 1_500 });
+  const [publisher, victim, member] = [await start(), await start(), await start()];
   const retry = { attempts: 2, backoff: fixed('1ms'), deadLetterOn: [] };
   await subscribe(victim, { topic: Single, group: 'g', concurrency: 2 }, () => new Promise(() => undefined));
   const items = numbers(20).map((item) => ({ ...item, idempotencyKey: String(item.payload.value) }));
@@ -25,6 +26,11 @@ it('every script keeps to one slot: publish, handle, retry, dead-letter, reclaim
     if (value === 0 || (value === 1 && ctx.attempt === 1)) throw new Error('as planned');
   });
   await bed.drained(publisher, Single, 'g');
-  await subscription.stop(5_000);
   expect(await bed.state(publisher, Single, 'g')).toMatchObject({ handled: 19, deadLettered: 1, redelivered: 2, lag: 0 });
+  expect(await publisher.streams.deadLetters.redrive(Single, 'g', { all: true })).toMatchObject({ redriven: 1 });
+  await bed.drained(publisher, Single, 'g');
+  expect(await publisher.streams.groups.seek(Single, 'g', { to: { offset: 10 } })).toMatchObject([{ again: 10 }]);
+  await bed.drained(publisher, Single, 'g');
+  await subscription.stop(5_000);
+  expect(await bed.state(publisher, Single, 'g')).toMatchObject({ handled: 29, deadLettered: 2, lost: 0, lag: 0 });
 });

@@ -271,6 +271,26 @@ describe('members that vanish', () => {
     const [dead] = await publisher.streams.inspector.deadLetters(topicOf(Single), 'g');
     expect(dead).toMatchObject({ reason: 'CRASH_LOOP', crashes: 2, attempts: 1 });
   });
+
+  it('does not end what only ran beside a message that takes every process down', async () => {
+    const publisher = await start();
+    await publisher.publisher.publishMany(Single, [0, 1, 2, 3].map((value) => ({ payload: { value } })));
+    const target = { topic: Single, group: 'g', concurrency: 4, crashLimit: 8 };
+    for (let crash = 0; crash < 8; crash += 1) {
+      const [victim, began] = [await start(300), signal()];
+      await subscribe(victim, target, async ({ value }: Single) => {
+        if (value === 2) began.fire();
+        // Whoever runs beside it is not done when the process goes down; alone, it is soon.
+        await new Promise((resolve) => setTimeout(resolve, value === 2 ? 3_600_000 : 10).unref());
+      });
+      await began.promise;
+      victim.vanish();
+    }
+    await subscribe(await start(300), target, async () => undefined);
+    await idle(publisher, Single, 'g');
+    const dead = await publisher.streams.inspector.deadLetters(topicOf(Single), 'g');
+    expect(dead).toMatchObject([{ reason: 'CRASH_LOOP', crashes: 8, envelope: expect.stringContaining('{"value":2}') }]);
+  });
 });
 
 describe('entries of several messages', () => {

@@ -32,6 +32,22 @@ describe('F14 a key is lost while messages flow', () => {
     expect((await bed.state(publisher, Single, 'g')).lag).toBeGreaterThanOrEqual(0);
   });
 
+  it('log and meta together: the offsets begin anew, and none of them counts as settled already', async () => {
+    const process = await bed.start();
+    const { keys } = bed.place(Single, 'g');
+    const seen: number[] = [];
+    await subscribe(process, { topic: Single, group: 'g' }, async ({ value }: Value) => void seen.push(value));
+    await process.publisher.publishMany(Single, numbers(10));
+    await bed.drained(process, Single, 'g');
+    await bed.command('DEL', keys.log, keys.meta);
+    seen.splice(0);
+    await process.publisher.publishMany(Single, numbers(10));
+    await waitFor(() => seen.length >= 10, { what: 'all to be handled' });
+    await bed.drained(process, Single, 'g');
+    expect(seen.sort((a, b) => a - b)).toEqual(numbers(10).map(({ payload }) => payload.value));
+    expect(await bed.state(process, Single, 'g')).toMatchObject({ lost: 0, lag: 0 });
+  });
+
   it('XGROUP DESTROY: nothing is lost, and what was settled is not handled again', async () => {
     const [publisher, member] = [await bed.start(), await bed.start({ leaseMs: 3_000 })];
     const counts = new Map<number, number>();
@@ -127,6 +143,7 @@ describe('F14 a key is lost while messages flow', () => {
     heard.push(listen('lost', ({ count }) => lost.push(count)));
     await subscribe(other, { topic: Single, group: 'g' }, async () => undefined);
     await waitFor(async () => (await bed.pending(Single, 'g')).length === 0, { what: 'nothing to be pending' });
+    await waitFor(() => lost.length > 0, { what: 'the event' });
     expect(lost).toEqual([1]);
   });
 });

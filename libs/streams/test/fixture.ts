@@ -1,10 +1,11 @@
 import {
-  type Delivery,
   deliveryPipeline,
   type DeliveryContext,
   fixed,
+  type Position,
   Publisher,
   type RetryPolicy,
+  type Screen,
   type Subscription,
   type TopicDefinition,
   topicOf,
@@ -43,16 +44,23 @@ export async function startProcess(server: TestRedis | string, options: Omit<Str
 
 type Handle = (payload: never, context: DeliveryContext) => Promise<unknown>;
 
-export function subscribe(
-  process: Process,
-  target: { topic: PayloadClass; group: string; concurrency?: number; retry?: RetryPolicy; crashLimit?: number },
-  handle: Handle,
-): Promise<Subscription> {
+interface Target {
+  readonly topic: PayloadClass;
+  readonly group: string;
+  readonly concurrency?: number;
+  readonly retry?: RetryPolicy;
+  readonly crashLimit?: number;
+  readonly timeoutMs?: number;
+  readonly screen?: Screen;
+  readonly start?: Position;
+}
+
+export function subscribe(process: Process, target: Target, handle: Handle): Promise<Subscription> {
   const topic: TopicDefinition = topicOf(target.topic);
-  const { group, concurrency = 16, retry = noRetry, crashLimit = 10 } = target;
+  const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, screen, start = 'earliest' } = target;
   const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;
-  const handler = deliveryPipeline({ topic, group, retry, handle: anyHandle });
-  return process.streams.subscribe({ topic, group, concurrency, crashLimit }, (delivery: Delivery) => handler(delivery));
+  const handler = deliveryPipeline({ topic, group, retry, timeoutMs, handle: anyHandle });
+  return process.streams.subscribe({ topic, group, concurrency, crashLimit, start, ...(screen ? { screen } : {}) }, handler);
 }
 
 /** A promise with its resolver outside. */

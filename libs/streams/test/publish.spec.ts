@@ -4,13 +4,16 @@ import { loadScript, type RedisConnection, RedisFailure } from '@millrace/redis'
 import { waitFor } from '@millrace/testing';
 import { partitionKeys, producerKey, SETTLED_PAGE_OFFSETS } from '../src/keys.js';
 import { PartitionBatcher } from '../src/publish/partition-batcher.js';
+import { PublishBudget } from '../src/publish/publish-budget.js';
 import { Bed } from './bed.js';
 import { subscribe } from './fixture.js';
 import { numbers, Numbered, Single } from './topics.js';
 
 const publish = loadScript('../src/scripts/publish.lua', import.meta.url);
 const bed = new Bed('publish');
-const plain = (id: string): OutgoingMessage => ({ id, key: null, idempotencyKey: null, headers: {}, payloadJson: '{"value":1}' });
+const plain = (id: string): OutgoingMessage => ({
+  id, key: null, idempotencyKey: null, headers: {}, expiresAt: null, type: null, schema: 1, payloadJson: '{"value":1}',
+});
 const keysOf = (partition = 0): ReturnType<typeof partitionKeys> => partitionKeys(bed.prefix, 'test.single', partition);
 
 describe('R14 publish reply lost: one message is stored', () => {
@@ -38,9 +41,11 @@ describe('R14 publish reply lost: one message is stored', () => {
   it('a batch that arrives after its successor stores nothing', async () => {
     const { process } = await bed.startBehindProxy();
     await process.streams.declare(topicOf(Single));
-    const { log, meta, ids } = keysOf();
-    const keys = [log, meta, producerKey(bed.prefix, { topic: 'test.single', partition: 0 }, 'p'), ...ids];
-    const send = (sequence: number): Promise<unknown> => process.redis.publish.run(publish, keys, [sequence, 60_000, 1, SETTLED_PAGE_OFFSETS, '', '', `id${sequence}`, '[]']);
+    const { log, meta, ids, delayed } = keysOf();
+    const keys = [log, meta, producerKey(bed.prefix, { topic: 'test.single', partition: 0 }, 'p'), ...ids, delayed];
+    const head = [60_000, 1, SETTLED_PAGE_OFFSETS, 0, '0'];
+    const send = (sequence: number): Promise<unknown> =>
+      process.redis.publish.run(publish, keys, [sequence, ...head, '', '', `id${sequence}`, '[]', '']);
     expect([await send(1), await send(2), await send(2), await send(1)]).toEqual(['+0', '+1', '+1', 'STALE']);
     expect(await bed.command('XLEN', log)).toBe(2);
   });
@@ -100,16 +105,83 @@ describe('a publish that cannot be done', () => {
         throw new RedisFailure('unsent', 'refused', undefined);
       },
     } as unknown as RedisConnection;
-    const { log, meta, ids } = keysOf();
+    const { log, meta, ids, delayed } = keysOf();
     const batcher = new PartitionBatcher({
-      redis: ending, topic: 'test.single', partition: 0, keys: [log, meta, `${meta}:p`, ...ids], idempotencyWindowMs: 60_000,
-      deadlineMs: 5_000, messagesPerEntry: 1, declare: () => process.streams.declare(topicOf(Single)),
+      redis: ending, confirmation: null, topic: 'test.single', partition: 0, keys: [log, meta, `${meta}:p`, ...ids, delayed], idempotencyWindowMs: 60_000,
+      deadlineMs: 5_000, budget: new PublishBudget(1_000), messagesPerEntry: 1, retained: null,
+      declare: () => process.streams.declare(topicOf(Single)),
     });
     await process.streams.declare(topicOf(Single));
     const turned = new Promise((resolve) => setImmediate(() => resolve('turned')));
     const published = batcher.publish(plain('id')).then(() => 'published');
     expect(await Promise.race([published, turned])).toBe('turned');
     expect(await published).toBe('published');
+  });
+});
+
+describe('the deadline of a publish', () => {
+  it('is its own: the others of its batch go on', async () => {
+    const { process, proxy } = await bed.startBehindProxy({ publishDeadlineMs: 30_000 });
+    await process.publisher.publish(Single, { value: 0 });
+    await proxy.refuse();
+    await waitFor(() => !process.redis.publish.isReady, { what: 'the process to notice' });
+    const items = numbers(3).map((item, index) => (index === 1 ? { ...item, deadline: '50ms' as const } : item));
+    const publishing = items.map(({ payload, ...options }) => process.publisher.publish(Single, payload, options));
+    const others = Promise.all([publishing[0], publishing[2]]);
+    await expect(publishing[1]).rejects.toMatchObject({ code: 'PUBLISH_REFUSED', retryable: true });
+    await proxy.pass();
+    expect(await others).toMatchObject([{ offset: 1 }, { offset: 2 }]);
+    expect(await bed.command('XLEN', keysOf().log)).toBe(3);
+  });
+
+  it('is told as indefinite when the message was sent: the batch is sent again as it was', async () => {
+    const { process, proxy } = await bed.startBehindProxy({ publishDeadlineMs: 30_000 });
+    await process.publisher.publish(Single, { value: 0 });
+    const dropped = proxy.dropReplies();
+    const short = process.publisher.publish(Single, { value: 1 }, { deadline: '1ms' });
+    const long = process.publisher.publish(Single, { value: 2 });
+    const rejected = expect(short).rejects.toBeInstanceOf(IndefinitePublishError);
+    await dropped;
+    await rejected;
+    await proxy.pass();
+    expect(await long).toMatchObject({ offset: 2 });
+    expect(await bed.command('XLEN', keysOf().log)).toBe(3);
+  });
+
+  it('ends what waits behind a batch that cannot be sent', async () => {
+    const { process, proxy } = await bed.startBehindProxy({ publishDeadlineMs: 30_000 });
+    await process.publisher.publish(Single, { value: 0 });
+    await proxy.refuse();
+    await waitFor(() => !process.redis.publish.isReady, { what: 'the process to notice' });
+    const before = process.streams.publish(topicOf(Single), plain('before'));
+    await new Promise(setImmediate);
+    await expect(process.streams.publish(topicOf(Single), plain('short'), { deadlineMs: 50 })).rejects.toMatchObject({ code: 'PUBLISH_REFUSED' });
+    await proxy.pass();
+    expect(await before).toMatchObject({ offset: 1 });
+  });
+});
+
+describe('the memory that publishes may take', () => {
+  it('is one budget for all topics, and what was sent counts until it is answered', async () => {
+    const { process, proxy } = await bed.startBehindProxy({ publishDeadlineMs: 30_000, publishBufferBytes: 300 });
+    await process.publisher.publish(Single, { value: 0 });
+    await process.publisher.publish(Numbered, { value: 0 });
+    proxy.blackHole();
+    const large = { ...plain('a'), payloadJson: JSON.stringify({ value: 1, more: 'ü'.repeat(50) }) };
+    const sent = process.streams.publish(topicOf(Single), large);
+    await new Promise(setImmediate);
+    const waiting = process.streams.publish(topicOf(Single), plain('b'));
+    const refused = process.streams.publish(topicOf(Numbered), { ...large, id: 'c' });
+    await expect(refused).rejects.toMatchObject({ code: 'BACK_PRESSURE', retryable: true });
+    proxy.reset();
+    await proxy.pass();
+    expect(await Promise.all([sent, waiting])).toMatchObject([{ offset: 1 }, { offset: 2 }]);
+    expect(await process.streams.publish(topicOf(Numbered), { ...large, id: 'd' })).toMatchObject({ id: 'd', duplicate: false });
+  });
+
+  it('has room for a message alone, however large it is', async () => {
+    const process = await bed.start({ publishBufferBytes: 10 });
+    expect(await process.publisher.publish(Single, { value: 1 })).toMatchObject({ offset: 0 });
   });
 });
 
@@ -145,7 +217,6 @@ describe('what Redis holds of a partition', () => {
     const process = await bed.start({ messagesPerEntry: 8 });
     await process.streams.declare(topicOf(Single));
     await bed.command('HSET', keysOf().meta, 'next', SETTLED_PAGE_OFFSETS - 3);
-    await bed.command('HSET', bed.place(Single, 'g').groupKeys.stats, 'settled', SETTLED_PAGE_OFFSETS - 3);
     await process.publisher.publishMany(Single, numbers(20));
     const entries = (await bed.command('XRANGE', keysOf().log, '-', '+')) as [string, string[]][];
     const spans = entries.map(([, [, base, , size]]) => [Number(base) - SETTLED_PAGE_OFFSETS, Number(size)]);
@@ -158,7 +229,7 @@ describe('what Redis holds of a partition', () => {
 });
 
 describe('idempotency keys', () => {
-  const message = (idempotencyKey: string, id: string): OutgoingMessage => ({ id, key: null, idempotencyKey, headers: {}, payloadJson: '{"value":1}' });
+  const message = (idempotencyKey: string, id: string): OutgoingMessage => ({ ...plain(id), idempotencyKey });
 
   it('are remembered from the previous window, and forgotten after two', async () => {
     const process = await bed.start();

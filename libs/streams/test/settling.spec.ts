@@ -35,7 +35,8 @@ const body = (offset: number, attempt = 2): string => JSON.stringify([offset, at
 async function settleAs(stream: 'log' | 'retry', items: readonly Settling[], options: { repeated?: boolean; member?: string } = {}): Promise<string> {
   const { groupKeys, streams } = bed.place(Single, 'g');
   const key = streams[stream === 'log' ? 0 : 1].key;
-  const keys = [key, groupKeys.stats, groupKeys.due, groupKeys.dead, groupKeys.retryLog, settledKey(bed.prefix, bed.place(Single, 'g'), 0)];
+  const { stats, due, dead, retryLog, open } = groupKeys;
+  const keys = [key, stats, due, dead, retryLog, open, settledKey(bed.prefix, bed.place(Single, 'g'), 0)];
   const args = items.flatMap(({ entry, count, offset = 0, outcome }) => [entry, count, offset, 1, offset, 1, ...outcome]);
   return String(await process.redis.control.run(settle, keys, ['g', options.member ?? 'a', stream, SETTLED_PAGE_OFFSETS, options.repeated ? '1' : '0', ...args]));
 }
@@ -60,7 +61,8 @@ async function readAs(member: string, stream: string): Promise<string[]> {
 }
 
 async function retryHeld(offset: number): Promise<string> {
-  const { retryLog } = bed.place(Single, 'g').groupKeys;
+  const { retryLog, open } = bed.place(Single, 'g').groupKeys;
+  await bed.command('ZADD', open, offset, `${offset} 1`);
   await bed.command('XADD', retryLog, '*', 'r', body(offset));
   const [id] = await readAs('a', retryLog);
   return id!;
@@ -146,7 +148,7 @@ describe('one message of an entry of several', () => {
     const [entry] = await held(1);
     const { streams, groupKeys } = bed.place(Single, 'g');
     const page = settledKey(bed.prefix, bed.place(Single, 'g'), 0);
-    const keys = [streams[0].key, groupKeys.stats, groupKeys.due, groupKeys.dead, groupKeys.retryLog, page];
+    const keys = [streams[0].key, groupKeys.stats, groupKeys.due, groupKeys.dead, groupKeys.retryLog, groupKeys.open, page];
     const settleFirst = (): Promise<unknown> =>
       process.redis.control.run(settle, keys, [
         'g', 'a', 'log', SETTLED_PAGE_OFFSETS, how === 'repeated' ? '1' : '0', entry!, 1, 0, 2, 0, 1, 'dead', '[]', '{}',
@@ -192,7 +194,7 @@ describe('R2 a stale heartbeat', () => {
     const { keys, groupKeys } = bed.place(Single, 'g');
     await bed.command('XCLAIM', keys.log, 'g', 'b', 0, lost!);
     const args = ['g', 'a', 2, lost!, 1, 2, kept!, 1];
-    expect(await process.redis.control.run(heartbeat, [groupKeys.members, keys.log, groupKeys.retryLog], args)).toBe('LH');
+    expect(await process.redis.control.run(heartbeat, [groupKeys.members, keys.log, groupKeys.retryLog, groupKeys.stats], args)).toBe('LH');
     const pending = await bed.pending(Single, 'g');
     expect(pending.map(([id, owner, , count]) => [id, owner, count])).toEqual([[lost, 'b', 2], [kept, 'a', 1]]);
   });
@@ -201,7 +203,7 @@ describe('R2 a stale heartbeat', () => {
     const [entry] = await held(1);
     const { keys, groupKeys } = bed.place(Single, 'g');
     await bed.command('XCLAIM', keys.log, 'g', 'a', 0, entry!);
-    expect(await process.redis.control.run(heartbeat, [groupKeys.members, keys.log, groupKeys.retryLog], ['g', 'a', 2, entry!, 1])).toBe('L');
+    expect(await process.redis.control.run(heartbeat, [groupKeys.members, keys.log, groupKeys.retryLog, groupKeys.stats], ['g', 'a', 2, entry!, 1])).toBe('L');
   });
 });
 
@@ -214,6 +216,28 @@ describe('promoting', () => {
     await bed.command('XGROUP', 'CREATE', retryLog, 'g', '0', 'MKSTREAM');
     expect(await process.redis.control.run(promote, [due, retryLog], [100])).toEqual([1, -1]);
     expect([await bed.command('ZCARD', due), await bed.command('XLEN', retryLog)]).toEqual([0, 1]);
+  });
+
+  it('R5 a retry that is due is not undone by a late acknowledgement of its owner', async () => {
+    const [entry] = await held(1);
+    const { due, retryLog } = bed.place(Single, 'g').groupKeys;
+    expect(await settleAs('log', [{ entry: entry!, count: 1, outcome: ['retry', '0', body(0)] }])).toBe('S');
+    expect(await settleAs('log', [{ entry: entry!, count: 1, outcome: ['ack', 'handled', ''] }])).toBe('F');
+    await process.redis.control.run(promote, [due, retryLog], [10]);
+    expect(await settleAs('log', [{ entry: entry!, count: 1, outcome: ['ack', 'handled', ''] }])).toBe('F');
+    const [retried] = await readAs('a', retryLog);
+    expect((await bed.state(process, Single, 'g')).lag).toBe(1);
+    expect(await settleAs('retry', [{ entry: retried!, count: 1, outcome: ['ack', 'handled', ''] }])).toBe('S');
+    expect(await bed.state(process, Single, 'g')).toMatchObject({ lag: 0, handled: 1, retried: 1, fenced: 2 });
+  });
+
+  it('R5 an acknowledged message is not brought back by a late retry of its owner', async () => {
+    const [entry] = await held(1);
+    const { due } = bed.place(Single, 'g').groupKeys;
+    expect(await settleAs('log', [{ entry: entry!, count: 1, outcome: ['ack', 'handled', ''] }])).toBe('S');
+    expect(await settleAs('log', [{ entry: entry!, count: 1, outcome: ['retry', '0', body(0)] }])).toBe('F');
+    expect(await bed.command('ZCARD', due)).toBe(0);
+    expect((await bed.state(process, Single, 'g')).lag).toBe(0);
   });
 });
 
@@ -231,30 +255,65 @@ describe('reclaiming', () => {
   it('leaves a living member what it has', async () => {
     await held(3);
     await beat('a');
-    expect(await reclaimAs('b')).toEqual(['-', 0]);
+    expect(await reclaimAs('b')).toEqual(['-']);
   });
 
   it('leaves a member that has never beaten what it has, for a third of the lease', async () => {
     const [entry] = await held(1);
-    expect(await reclaimAs('b')).toEqual(['-', 0]);
+    expect(await reclaimAs('b')).toEqual(['-']);
     await bed.command('XCLAIM', bed.place(Single, 'g').keys.log, 'g', 'a', 0, entry!, 'IDLE', LEASE_MS / 3 + 10_000, 'JUSTID');
-    expect((await reclaimAs('b'))[2]).toBe(entry);
+    expect((await reclaimAs('b'))[1]).toBe(entry);
   });
 
   it('takes what a silent member has at once, and what a beating one let run out of its lease', async () => {
     const [first, second] = await held(2);
     await beat('a');
     await bed.command('XCLAIM', bed.place(Single, 'g').keys.log, 'g', 'a', 0, second!, 'IDLE', LEASE_MS + 10_000, 'JUSTID');
-    expect((await reclaimAs('b')).filter((_, index) => index >= 2 && index % 3 === 2)).toEqual([second]);
+    expect((await reclaimAs('b')).filter((_, index) => index % 3 === 1)).toEqual([second]);
     await beat('a', LEASE_MS + 60_000);
     await waitFor(async () => (await bed.pending(Single, 'g'))[0]![2] > 0, { what: 'the first to be idle for a moment' });
-    expect((await reclaimAs('b', { holds: [second!] })).slice(2)).toEqual([first, 2, expect.any(Array)]);
+    expect((await reclaimAs('b', { holds: [second!] })).slice(1)).toEqual([first, 2, expect.any(Array)]);
   });
 
   it('takes back what the caller was given in a reply that it never got, and leaves what it holds', async () => {
     const [first, second] = await held(2);
     await beat('a');
-    expect((await reclaimAs('a', { holds: [second!] })).slice(2)).toEqual([first, 2, expect.any(Array)]);
+    expect((await reclaimAs('a', { holds: [second!] })).slice(1)).toEqual([first, 2, expect.any(Array)]);
+  });
+
+  it('R10 what a member was given unseen and takes over has a new token, and what it held keeps the old one', async () => {
+    const [first, second] = await held(2);
+    await beat('a');
+    expect((await reclaimAs('a', { holds: [first!] })).slice(1)).toEqual([second, 2, expect.any(Array)]);
+    const { keys, groupKeys } = bed.place(Single, 'g');
+    const all = [groupKeys.members, keys.log, groupKeys.retryLog, groupKeys.stats];
+    const beaten = await process.redis.control.run(heartbeat, all, ['g', 'a', 2, first!, 1, 2, second!, 1, 2, second!, 2]);
+    expect(beaten).toBe('HLH');
+    const ack = ['ack', 'handled', ''] as const;
+    const settled = await settleAs('log', [
+      { entry: first!, count: 1, outcome: ack },
+      { entry: second!, count: 1, offset: 1, outcome: ack },
+      { entry: second!, count: 2, offset: 1, outcome: ack },
+    ]);
+    expect(settled).toBe('SFS');
+  });
+
+  it.each(['the owner first', 'the other first'])('R4 a claim while the owner dead-letters, %s: one dead letter', async (order) => {
+    const [entry] = await held(1);
+    await beat('a', LEASE_MS + 60_000);
+    await waitFor(async () => (await bed.pending(Single, 'g'))[0]![2] > 0, { what: 'it to be idle for a moment' });
+    const dead = ['dead', '[]', '{}'] as const;
+    const bury = (): Promise<string> => settleAs('log', [{ entry: entry!, count: 1, outcome: dead }]);
+    const claim = (): Promise<unknown[]> => reclaimAs('b');
+    const steps = order === 'the owner first' ? [bury, claim] : [claim, bury];
+    const results: unknown[] = [];
+    for (const step of steps) results.push(await step());
+    const claimed = results.flat().includes(entry!);
+    expect(results).toContain(claimed ? 'F' : 'S');
+    if (claimed) expect(await settleAs('log', [{ entry: entry!, count: 2, outcome: dead }], { member: 'b' })).toBe('S');
+    const { groupKeys } = bed.place(Single, 'g');
+    expect(await bed.command('XLEN', groupKeys.dead)).toBe(1);
+    expect(await bed.command('HGET', groupKeys.stats, 'settled')).toBe('1');
   });
 
   it('R9 reaches what lies behind pages of entries that others hold', async () => {
@@ -264,11 +323,11 @@ describe('reclaiming', () => {
     await beat('dead', LEASE_MS * 2);
     await bed.command('XCLAIM', keys.log, 'g', 'dead', 0, ...ids.slice(245), 'IDLE', 1_000, 'JUSTID');
     const first = await reclaimAs('b');
-    expect(first).toEqual([ids[99], 0]);
+    expect(first).toEqual([ids[99]]);
     const second = await reclaimAs('b', { after: String(first[0]) });
-    expect(second).toEqual([ids[199], 0]);
+    expect(second).toEqual([ids[199]]);
     const third = await reclaimAs('b', { after: String(second[0]), take: 2 });
-    expect([third[0], third[2], third[5]]).toEqual([ids[246], ids[245], ids[246]]);
+    expect([third[0], third[1], third[4]]).toEqual([ids[246], ids[245], ids[246]]);
     expect((await reclaimAs('b', { after: String(third[0]) }))[0]).toBe('-');
   });
 

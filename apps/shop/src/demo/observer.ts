@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isMillraceError, type PayloadClass, topicOf } from '@millrace/core';
-import type { GroupState, Inspector, JobCounts, JobQueue } from '@millrace/nestjs';
+import { type GroupState, type Inspector, type JobCounts, type JobQueue, sumStates } from '@millrace/nestjs';
 import { OrderCancelled } from '../contracts/order-cancelled.js';
 import { OrderPlaced } from '../contracts/order-placed.js';
 
@@ -52,15 +52,10 @@ export class Observer {
   async #group(group: string, topics: readonly PayloadClass[]): Promise<GroupState | null> {
     try {
       const states = await Promise.all(topics.map((topic) => this.#inspector.group(topicOf(topic), group)));
-      return states.reduce(sum);
+      return sumStates(states);
     } catch (thrown) {
       if (isMillraceError(thrown) && thrown.code === 'UNKNOWN_GROUP') return null;
       throw thrown;
     }
   }
-}
-
-function sum(a: GroupState, b: GroupState): GroupState {
-  const names = Object.keys(a) as (keyof GroupState)[];
-  return Object.fromEntries(names.map((name) => [name, a[name] + b[name]])) as unknown as GroupState;
 }

@@ -1,10 +1,10 @@
 import 'reflect-metadata';
 import { IsInt, IsOptional, Max, Min } from 'class-validator';
-import { type Backoff, exponential } from '../delivery/backoff.js';
+import { type CurveBackoff, exponential } from '../delivery/backoff.js';
 import { MillraceError } from '../errors.js';
 import { assertName } from '../names.js';
 import { parseOptions } from '../options/parse-options.js';
-import { IsBackoff, IsName } from '../options/rules.js';
+import { IsCurveBackoff, IsName } from '../options/rules.js';
 import type { PayloadClass } from './topic.js';
 
 /** What `@Job` takes after the name. */
@@ -17,16 +17,16 @@ export class JobOptions {
   @IsOptional() @IsInt() @Min(1) @Max(1_000)
   attempts?: number = 5;
 
-  /** Default `exponential('1s', { max: '5m' })`. */
-  @IsOptional() @IsBackoff()
-  backoff?: Backoff = exponential('1s', { max: '5m' });
+  /** `fixed()` or `exponential()`. Default `exponential('1s', { max: '5m' })`. */
+  @IsOptional() @IsCurveBackoff()
+  backoff?: CurveBackoff = exponential('1s', { max: '5m' });
 }
 
 export interface JobDefinition {
   readonly name: string;
   readonly queue: string;
   readonly attempts: number;
-  readonly backoff: Backoff;
+  readonly backoff: CurveBackoff;
   readonly payload: PayloadClass;
 }
 

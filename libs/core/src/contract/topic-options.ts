@@ -1,6 +1,8 @@
-import { IsFunction, IsDurationOption } from '../options/rules.js';
-import { IsInt, IsOptional, Max, Min } from 'class-validator';
+import type { Durability } from '../publish/durability.js';
+import { IsDurability, IsFunction, IsDurationOption } from '../options/rules.js';
+import { IsInt, IsObject, IsOptional, Max, Min } from 'class-validator';
 import { type Duration } from '../duration.js';
+import type { RetentionOptions } from './retention.js';
 
 /** What `@Topic` takes after the name. */
 export class TopicOptions<T extends object = object> {
@@ -15,4 +17,19 @@ export class TopicOptions<T extends object = object> {
   /** How long an idempotency key is remembered, at least; at most twice as long. `'1s'` to `'30d'`. Default `'1d'`. */
   @IsOptional() @IsDurationOption({ min: '1s', max: '30d' })
   idempotencyWindow?: Duration = '1d';
+
+  /**
+   * How long a message is of use, from its publish on, or from when it is due; what is older is not handled any more.
+   * `'1ms'` to `'365d'`. Default: for ever.
+   */
+  @IsOptional() @IsDurationOption({ min: '1ms', max: '365d' })
+  ttl?: Duration;
+
+  /** What a resolved publish means unless it says so itself. Default `'server'`: Redis has the message. */
+  @IsOptional() @IsDurability()
+  durability?: Durability = 'server';
+
+  /** How long messages are kept, a partition. Default: everything is kept. */
+  @IsOptional() @IsObject()
+  retention?: RetentionOptions;
 }

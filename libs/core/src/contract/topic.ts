@@ -3,6 +3,8 @@ import { durationMs } from '../duration.js';
 import { MillraceError } from '../errors.js';
 import { assertName } from '../names.js';
 import { parseOptions } from '../options/parse-options.js';
+import type { Durability } from '../publish/durability.js';
+import { type Retention, retentionOf } from './retention.js';
 import { TopicOptions } from './topic-options.js';
 
 /** A class whose instances are payloads. */
@@ -14,8 +16,24 @@ export interface TopicDefinition {
   readonly partitions: number;
   /** How long an idempotency key is remembered, at least. */
   readonly idempotencyWindowMs: number;
+  /** How long a message is of use unless its publish says otherwise; null for ever. */
+  readonly ttlMs: number | null;
+  /** What a resolved publish means unless it says so itself. */
+  readonly durability: Durability;
+  /** How long messages are kept; null: everything is kept. */
+  readonly retention: Retention | null;
   /** The key of a payload; undefined when the topic has none. */
   readonly key: ((payload: never) => string | null | undefined) | undefined;
+  readonly payload: PayloadClass;
+  /** The types of message that it has, by name: the subclasses with `@MessageType`. Empty for a topic without types. */
+  readonly types: ReadonlyMap<string, MessageTypeDefinition>;
+}
+
+export interface MessageTypeDefinition {
+  /** Null for the topic's own class. */
+  readonly name: string | null;
+  /** The version of the payload's schema. */
+  readonly version: number;
   readonly payload: PayloadClass;
 }
 
@@ -25,18 +43,24 @@ const TOPIC = Symbol('millrace:topic');
  * Makes a class a topic: its name, its type, its validation.
  *
  * @param name 1 to 128 of `A-Z a-z 0-9 . _ -`
- * @throws MillraceError INVALID_NAME, INVALID_OPTIONS
+ * @throws MillraceError INVALID_NAME, INVALID_OPTIONS; CONTRACT_CONFLICT when the class is of a topic already
  */
 export function Topic<T extends object>(name: string, options: TopicOptions<T> = {}): (target: PayloadClass<T>) => void {
   assertName('topic', name);
   const parsed = parseOptions(TopicOptions, options, `@Topic('${name}')`);
+  const retention = retentionOf(parsed.retention, `@Topic('${name}'), retention`);
   return (target) => {
+    assertFree(target, `@Topic('${name}')`);
     const definition: TopicDefinition = {
       name,
       partitions: parsed.partitions,
       idempotencyWindowMs: durationMs(parsed.idempotencyWindow),
+      ttlMs: parsed.ttl === undefined ? null : durationMs(parsed.ttl),
+      durability: parsed.durability,
+      retention,
       key: parsed.key,
       payload: target,
+      types: new Map(),
     };
     Reflect.defineMetadata(TOPIC, Object.freeze(definition), target);
   };
@@ -48,6 +72,26 @@ export function topicOf(target: unknown): TopicDefinition {
   if (definition) return definition as TopicDefinition;
   const name = typeof target === 'function' ? target.name || 'an anonymous class' : `a value of type ${typeof target}`;
   throw new MillraceError('NOT_A_TOPIC', `${name} is not a topic: put @Topic('its.name') on the class of the payload.`);
+}
+
+/**
+ * A class that stood for two topics, or for two types, would be read as the one and published as the other.
+ *
+ * @throws MillraceError CONTRACT_CONFLICT
+ */
+export function assertFree(target: PayloadClass, decorator: string): void {
+  if (!isTopic(target)) return;
+  throw new MillraceError(
+    'CONTRACT_CONFLICT',
+    `${decorator} stands on ${target.name}, which is of topic '${topicOf(target).name}' already. A class is one topic, or one type of ` +
+      'message: remove one of its decorators, or give the other a class of its own.',
+  );
+}
+
+/** Makes a subclass one type of its topic: from now on it stands for the topic too. */
+export function joinTopic(topic: TopicDefinition, type: MessageTypeDefinition & { readonly name: string }): void {
+  (topic.types as Map<string, MessageTypeDefinition>).set(type.name, type);
+  Reflect.defineMetadata(TOPIC, topic, type.payload);
 }
 
 export function isTopic(target: unknown): target is PayloadClass {

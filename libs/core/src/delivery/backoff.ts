@@ -1,7 +1,12 @@
+import { IsBoolean, IsOptional } from 'class-validator';
 import { durationMs, type Duration } from '../duration.js';
+import { parseOptions } from '../options/parse-options.js';
 
 /** How long to wait before the next attempt. */
-export interface Backoff {
+export type Backoff = CurveBackoff | CustomBackoff;
+
+/** A delay that is a function of the failures alone. */
+export interface CurveBackoff {
   readonly kind: 'fixed' | 'exponential';
   readonly delayMs: number;
   readonly maxMs: number;
@@ -9,26 +14,70 @@ export interface Backoff {
   readonly jitter: boolean;
 }
 
-export interface BackoffOptions {
+/** A delay that a function of the user's decides. */
+export interface CustomBackoff {
+  readonly kind: 'custom';
+  readonly delay: (failures: number, error: Error) => Duration;
+}
+
+/** What `fixed()` takes after the delay. */
+export class FixedOptions {
+  /** Spread the delay over its upper half. Default false. */
+  @IsOptional() @IsBoolean()
+  jitter?: boolean = false;
+}
+
+/** What `exponential()` takes after the delay. */
+export class ExponentialOptions {
   /** The longest delay. Default `'1h'`. */
-  readonly max?: Duration;
-  /** Default true. */
-  readonly jitter?: boolean;
+  @IsOptional()
+  max?: Duration = '1h';
+
+  /** Spread each delay over its upper half. Default true. */
+  @IsOptional() @IsBoolean()
+  jitter?: boolean = true;
 }
 
-/** The same delay each time. */
-export function fixed(delay: Duration, options: Pick<BackoffOptions, 'jitter'> = {}): Backoff {
+/**
+ * The same delay each time.
+ *
+ * @throws MillraceError INVALID_OPTIONS
+ */
+export function fixed(delay: Duration, options: FixedOptions = {}): CurveBackoff {
   const delayMs = durationMs(delay);
-  return { kind: 'fixed', delayMs, maxMs: delayMs, jitter: options.jitter ?? false };
+  const { jitter } = parseOptions(FixedOptions, options, `fixed('${delay}')`);
+  return { kind: 'fixed', delayMs, maxMs: delayMs, jitter };
 }
 
-/** `delay`, then twice that, four times, ... up to `max`. */
-export function exponential(delay: Duration, options: BackoffOptions = {}): Backoff {
-  return { kind: 'exponential', delayMs: durationMs(delay), maxMs: durationMs(options.max ?? '1h'), jitter: options.jitter ?? true };
+/**
+ * `delay`, then twice that, four times, ... up to `max`.
+ *
+ * @throws MillraceError INVALID_OPTIONS
+ */
+export function exponential(delay: Duration, options: ExponentialOptions = {}): CurveBackoff {
+  const delayMs = durationMs(delay);
+  const { max, jitter } = parseOptions(ExponentialOptions, options, `exponential('${delay}')`);
+  return { kind: 'exponential', delayMs, maxMs: durationMs(max), jitter };
+}
+
+/** The back-off where none is given, and where one of the user's own fails. */
+export const DEFAULT_BACKOFF: CurveBackoff = exponential('1s', { max: '5m' });
+
+/**
+ * What `delay` returns: it is called with the number of attempts that have failed, from 1, and the error of the last. It must
+ * return at once. When it throws, or returns no duration, the message waits as long as by default, `backoff-failed` is told.
+ */
+export function custom(delay: (failures: number, error: Error) => Duration): CustomBackoff {
+  return { kind: 'custom', delay };
 }
 
 export function isBackoff(value: unknown): value is Backoff {
-  const { kind, delayMs, maxMs, jitter } = (value ?? {}) as Partial<Backoff>;
+  const { kind, delay } = (value ?? {}) as Partial<CustomBackoff>;
+  return kind === 'custom' ? typeof delay === 'function' : isCurveBackoff(value);
+}
+
+export function isCurveBackoff(value: unknown): value is CurveBackoff {
+  const { kind, delayMs, maxMs, jitter } = (value ?? {}) as Partial<CurveBackoff>;
   const areDelays = [delayMs, maxMs].every((ms) => Number.isSafeInteger(ms) && Number(ms) >= 0);
   return (kind === 'fixed' || kind === 'exponential') && areDelays && typeof jitter === 'boolean';
 }
@@ -37,7 +86,7 @@ export function isBackoff(value: unknown): value is Backoff {
  * @param failures attempts that have failed, at least 1
  * @returns whole milliseconds
  */
-export function backoffDelayMs(backoff: Backoff, failures: number, random: () => number = Math.random): number {
+export function backoffDelayMs(backoff: CurveBackoff, failures: number, random: () => number = Math.random): number {
   const grown = backoff.kind === 'fixed' ? backoff.delayMs : backoff.delayMs * 2 ** Math.min(failures - 1, 40);
   const delay = Math.min(grown, backoff.maxMs);
   return Math.round(backoff.jitter ? delay * (0.5 + random() / 2) : delay);

@@ -1,5 +1,6 @@
 import { MillraceError } from '../errors.js';
 import { messageTimeMs } from '../message-id.js';
+import { type TraceContext, traceOf } from '../trace/trace-context.js';
 import type { Delivery } from './delivery.js';
 import type { SqlTransaction } from './sql-transaction.js';
 
@@ -18,10 +19,9 @@ export class DeliveryContext {
   readonly attempt: number;
   /** How often a process that held this message vanished before it settled it. */
   readonly crashes: number;
-  /** When the message was published, by the publisher's clock. */
-  readonly publishedAt: Date;
-  /** Aborts when the message was taken away from this process (its lease was lost): stop, nothing that follows counts. */
-  readonly signal: AbortSignal;
+  /** True when the group was set back to before this message: it may have been handled then, whatever the attempt says. */
+  readonly replayed: boolean;
+  readonly #delivery: Delivery;
   readonly #transaction: SqlTransaction | undefined;
 
   constructor(delivery: Delivery, transaction?: SqlTransaction) {
@@ -36,9 +36,27 @@ export class DeliveryContext {
     this.group = delivery.group;
     this.attempt = delivery.attempt;
     this.crashes = delivery.crashes;
-    this.publishedAt = new Date(messageTimeMs(message.id));
-    this.signal = delivery.signal;
+    this.replayed = delivery.replayed;
+    this.#delivery = delivery;
     this.#transaction = transaction;
+  }
+
+  /** When the message was published, by the publisher's clock. */
+  get publishedAt(): Date {
+    return new Date(messageTimeMs(this.messageId));
+  }
+
+  /**
+   * Aborts when the message was taken away from this process (its lease was lost), and when the handler's `timeout` has
+   * passed: stop, nothing that follows counts.
+   */
+  get signal(): AbortSignal {
+    return this.#delivery.signal;
+  }
+
+  /** The trace that the message belongs to; what the handler publishes belongs to it too. */
+  get trace(): TraceContext | null {
+    return traceOf(this.headers);
   }
 
   /** True when this message was delivered to this group before. */

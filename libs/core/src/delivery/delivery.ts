@@ -1,3 +1,5 @@
+import type { ErrorRecord } from './outcome.js';
+
 /** What was published. */
 export interface Message {
   /** A UUID of version 7, made when the message was published; the only identity of a message. */
@@ -7,6 +9,12 @@ export interface Message {
   /** The key that made the publish unique; null when there was none. */
   readonly idempotencyKey: string | null;
   readonly headers: Readonly<Record<string, string>>;
+  /** From when on it is of no use any more, in Unix milliseconds; null when it stays of use. */
+  readonly expiresAt: number | null;
+  /** Which of the topic's types of message it is; null when the topic has none. */
+  readonly type: string | null;
+  /** The version of the payload's schema, from 1. */
+  readonly schema: number;
   /** Parsed JSON, not validated yet. */
   readonly payload: unknown;
 }
@@ -23,6 +31,31 @@ export interface Delivery {
   readonly attempt: number;
   /** How often a process that held the message vanished before it settled it. */
   readonly crashes: number;
+  /** Whether the group was given the message before and was set back: it may have handled it then. */
+  readonly replayed: boolean;
   /** Aborts when the lease of this delivery is lost: what the handler does after that is refused. */
   readonly signal: AbortSignal;
+}
+
+/** Why and how a group gave a message up. */
+export interface DeadLetterFacts {
+  /** Of the dead letter, `<partition>:<entry id>`: unique among those of a group on a topic. */
+  readonly id: string;
+  /** A stable word for programs: `ATTEMPTS_EXHAUSTED`, `INVALID_PAYLOAD`, ... */
+  readonly reason: string;
+  readonly error: ErrorRecord;
+  /** Attempts and crashes of the message. */
+  readonly attempts: number;
+  readonly crashes: number;
+  /** Unix milliseconds. */
+  readonly firstFailedAt: number;
+  readonly deadLetteredAt: number;
+}
+
+/**
+ * One try to tell of a message that its group has given up: attempt and crashes are those of the telling. Of what is no
+ * message, `message` has what was found as its payload, and an empty id.
+ */
+export interface DeadLetterDelivery extends Delivery {
+  readonly deadLetter: DeadLetterFacts;
 }

@@ -13,12 +13,13 @@ export interface ErrorRecord {
  * it in one place.
  *
  * - `ack`: handled. `deduplicated` says that the inbox had seen the message, so that the handler did not run again;
- *   `discarded` that the handler refused it on purpose.
+ *   `discarded` that the handler refused it on purpose; `expired` that its time to live was over, so that the handler did
+ *   not run; `filtered` that the subscription is not for it.
  * - `retry`: to be handled again after `delayMs`, as the next attempt.
  * - `dead-letter`: given up; `reason` is a stable word for programs (`ATTEMPTS_EXHAUSTED`, `INVALID_PAYLOAD`, ...).
  */
 export type Outcome =
-  | { readonly kind: 'ack'; readonly deduplicated?: boolean; readonly discarded?: boolean }
+  | ({ readonly kind: 'ack' } & { readonly [How in 'deduplicated' | 'discarded' | 'expired' | 'filtered']?: boolean })
   | { readonly kind: 'retry'; readonly delayMs: number; readonly error: ErrorRecord }
   | { readonly kind: 'dead-letter'; readonly reason: string; readonly error: ErrorRecord };
 

@@ -1,3 +1,4 @@
+import { payloadClassOf } from '../contract/message-type.js';
 import { decodePayload } from '../contract/payload.js';
 import type { TopicDefinition } from '../contract/topic.js';
 import { DeliveryContext } from './context.js';
@@ -5,36 +6,48 @@ import type { Delivery } from './delivery.js';
 import type { InboxPort } from './inbox-port.js';
 import type { Outcome } from './outcome.js';
 import type { DeliveryHandler } from './ports.js';
+import { runWithTrace } from '../trace/trace-context.js';
 import { outcomeOfFailure, type RetryPolicy } from './retry.js';
+import type { SqlTransaction } from './sql-transaction.js';
+import { withinLimit } from './time-limit.js';
 
 export interface PipelineParts {
   readonly topic: TopicDefinition;
   readonly group: string;
   readonly retry: RetryPolicy;
+  /** How long one attempt of the handler may take; null or absent for as long as it likes. */
+  readonly timeoutMs?: number | null;
   /** Present: the handler runs inside a transaction with an inbox row, so that its SQL takes effect once. */
   readonly inbox?: InboxPort;
   /** The user's handler with everything that surrounds it. */
   readonly handle: (payload: object, context: DeliveryContext) => Promise<unknown>;
 }
 
-/** Puts the policies around a handler: validation, then the inbox, then the handler; what is thrown becomes an outcome. */
+/**
+ * Puts the policies around a handler: validation, then the inbox, then the time limit, then the handler; what is thrown
+ * becomes an outcome.
+ */
 export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
   const where = `message of topic '${parts.topic.name}'`;
+  const retry = { ...parts.retry, place: { topic: parts.topic.name, group: parts.group } };
   const run = parts.inbox ? withInbox(parts, parts.inbox) : direct(parts);
-  return async (delivery) => {
+  const outcomeOf = async (delivery: Delivery): Promise<Outcome> => {
     try {
-      return await run(delivery, await decodePayload(parts.topic.payload, delivery.message.payload, where));
+      const { message } = delivery;
+      const payload = await decodePayload(payloadClassOf(parts.topic, message), message.payload, where);
+      return await runWithTrace(message.headers, () => run(delivery, payload));
     } catch (thrown) {
-      return outcomeOfFailure(parts.retry, delivery.attempt, thrown);
+      return outcomeOfFailure(retry, delivery.attempt, thrown);
     }
   };
+  return (deliveries) => Promise.all(deliveries.map(outcomeOf));
 }
 
 type Run = (delivery: Delivery, payload: object) => Promise<Outcome>;
 
 function direct(parts: PipelineParts): Run {
   return async (delivery, payload) => {
-    await parts.handle(payload, new DeliveryContext(delivery));
+    await attempt(parts, payload, { delivery });
     return { kind: 'ack' };
   };
 }
@@ -43,8 +56,22 @@ function withInbox(parts: PipelineParts, inbox: InboxPort): Run {
   const subscriber = `${parts.topic.name}/${parts.group}`;
   return async (delivery, payload) => {
     const { duplicate } = await inbox.run(subscriber, delivery.message.id, (transaction) =>
-      parts.handle(payload, new DeliveryContext(delivery, transaction)),
+      attempt(parts, payload, { delivery, transaction }),
     );
     return { kind: 'ack', deduplicated: duplicate };
   };
+}
+
+interface Attempt {
+  readonly delivery: Delivery;
+  readonly transaction?: SqlTransaction;
+}
+
+/** Inside the inbox, so that what runs out of time is rolled back. */
+function attempt(parts: PipelineParts, payload: object, { delivery, transaction }: Attempt): Promise<unknown> {
+  const { timeoutMs = null } = parts;
+  if (timeoutMs === null) return parts.handle(payload, new DeliveryContext(delivery, transaction));
+  return withinLimit(timeoutMs, delivery.signal, async (signal) =>
+    parts.handle(payload, new DeliveryContext({ ...delivery, signal }, transaction)),
+  );
 }

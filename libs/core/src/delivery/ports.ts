@@ -1,5 +1,8 @@
-import type { Delivery, Message } from './delivery.js';
+import type { DeadLetterDelivery, Delivery, Message } from './delivery.js';
 import type { Outcome } from './outcome.js';
+import type { Position } from './position.js';
+import type { Screen } from './screen.js';
+import type { Durability } from '../publish/durability.js';
 import type { TopicDefinition } from '../contract/topic.js';
 
 /** A message on its way out: the payload is JSON text already, validated and measured. */
@@ -7,11 +10,25 @@ export interface OutgoingMessage extends Omit<Message, 'payload'> {
   readonly payloadJson: string;
 }
 
+/** How a message is to be published; nothing of it is stored with the message. */
+export interface PublishTerms {
+  /** How long it is tried before it is rejected, in milliseconds. Default: what the port was made with. */
+  readonly deadlineMs?: number;
+  /** When its groups get it. Default: at once. */
+  readonly due?: DueTime;
+  /** Default: that of the topic. */
+  readonly durability?: Durability;
+}
+
+/** So many milliseconds after it was stored, by the clock of the store; or at a moment, in Unix milliseconds. */
+export type DueTime = { readonly inMs: number } | { readonly atMs: number };
+
 export interface PublishResult {
   /** The message's id; of a duplicate, the id of the first. */
   readonly id: string;
   readonly partition: number;
-  readonly offset: number;
+  /** Number of the message in its partition; null for a delayed one: it gets one when it is due. */
+  readonly offset: number | null;
   /** True when the idempotency key was known, so that nothing new was stored. */
   readonly duplicate: boolean;
 }
@@ -23,25 +40,73 @@ export interface PublishPort {
    * @throws IdempotencyMismatchError the same key came with another payload
    * @throws IndefinitePublishError Redis did not say whether it stored it
    */
-  publish(topic: TopicDefinition, message: OutgoingMessage): Promise<PublishResult>;
+  publish(topic: TopicDefinition, message: OutgoingMessage, terms?: PublishTerms): Promise<PublishResult>;
 }
 
-/** Handles one delivery and says what became of it. It never throws: what it throws is a defect of ours, and dead-lettered. */
-export type DeliveryHandler = (delivery: Delivery) => Promise<Outcome>;
+/**
+ * Handles deliveries that are handed over together, one unless the subscription has a {@link BatchRule}, and says what became
+ * of each, in their order. It never throws: what it throws is a defect of ours, and dead-lettered.
+ */
+export type DeliveryHandler = (deliveries: readonly Delivery[]) => Promise<readonly Outcome[]>;
+
+/**
+ * Is told of a message that the group has given up. `retry` has it told again; it is not told again after any other outcome.
+ * It never throws.
+ */
+export type DeadLetterHandler = (delivery: DeadLetterDelivery) => Promise<Outcome>;
+
+/** When messages that wait are handed over: as soon as `size` of them do, or when the first has waited for `waitMs`. */
+export interface BatchRule {
+  readonly size: number;
+  readonly waitMs: number;
+}
+
+/** How many messages a group is given, over all its processes: `messages` each `perMs`, and as many at once. */
+export interface RateLimit {
+  readonly messages: number;
+  readonly perMs: number;
+}
 
 export interface SubscriptionDefinition {
   readonly topic: TopicDefinition;
   readonly group: string;
-  /** Messages in this process's hands at once. */
+  /** Calls of the handler at once in this process. As many messages, or batches, are in its hands. */
   readonly concurrency: number;
+  /** Absent: each message is handed over alone, at once. */
+  readonly batch?: BatchRule;
+  /** Absent: as fast as the handlers are. */
+  readonly rateLimit?: RateLimit;
+  /** Looks at messages before they take a slot. Absent: the handler decides about all. */
+  readonly screen?: Screen;
+  /** Present: dead letters are announced to it, at least once each. */
+  readonly deadLetterHandler?: DeadLetterHandler;
   /** A message whose holder vanished this often is dead-lettered as a crash loop. */
   readonly crashLimit: number;
+  /** Where the group begins when it is new. Default `'earliest'`. */
+  readonly start?: Position;
+}
+
+/** What stands in place of a group where there is none; no group can have this name. */
+export const BROADCAST_GROUP = '~broadcast';
+
+/** Every process gets each message that is published while it runs. */
+export interface BroadcastDefinition {
+  readonly topic: TopicDefinition;
+  /** Calls of the handler at once in this process. */
+  readonly concurrency: number;
+  /** Absent: the handler decides about all messages. */
+  readonly screen?: Screen;
 }
 
 /** A running subscription. */
 export interface Subscription {
   /** Stops fetching, lets handlers in flight finish until `deadlineMs` has passed, gives the rest back. */
   stop(deadlineMs: number): Promise<void>;
+  /** Starts no handler from now on; resolves when what was begun is finished and the rest has gone back to the group. */
+  pause(): Promise<void>;
+  resume(): void;
+  /** Who holds the messages up: the whole group is paused, this process's subscription, or it is stopping. */
+  readonly heldUpBy: readonly ('group' | 'process' | 'stop')[];
   /** Why this subscription makes no progress, or null when it is well. */
   problem(): string | null;
 }
@@ -49,4 +114,11 @@ export interface Subscription {
 /** The other half: delivers them. */
 export interface SubscribePort {
   subscribe(definition: SubscriptionDefinition, handler: DeliveryHandler): Promise<Subscription>;
+
+  /**
+   * Hands every message that is published from now on to this process, too, and leaves nothing behind. What fails is tried
+   * again while the process runs; what it has not handled when it ends, and what is published while it does not run, it
+   * never gets.
+   */
+  broadcast(definition: BroadcastDefinition, handler: DeliveryHandler): Promise<Subscription>;
 }

@@ -1,7 +1,11 @@
+import { type Duration, durationMs } from '../duration.js';
 import { asError, type ErrorCode, isMillraceError, UnreadablePayloadError } from '../errors.js';
-import { backoffDelayMs, type Backoff } from './backoff.js';
+import { emit, type EventPlace } from '../events.js';
+import { backoffDelayMs, type Backoff, type CustomBackoff, DEFAULT_BACKOFF } from './backoff.js';
 import { errorRecord } from './error-record.js';
 import { DeadLetter, Discard, type Outcome, RetryLater } from './outcome.js';
+
+export type ErrorClass = abstract new (...args: never[]) => Error;
 
 /** What happens to a message whose handler failed. */
 export interface RetryPolicy {
@@ -9,7 +13,20 @@ export interface RetryPolicy {
   readonly attempts: number;
   readonly backoff: Backoff;
   /** Error classes that are never worth another attempt. */
-  readonly deadLetterOn: readonly (abstract new (...args: never[]) => Error)[];
+  readonly deadLetterOn: readonly ErrorClass[];
+  /** Error classes that end the message as handled. */
+  readonly discardOn?: readonly ErrorClass[];
+  /** Other attempts and back-offs for some errors: the first rule that fits counts. */
+  readonly on?: readonly RetryRule[];
+  /** Whose policy it is, for events. */
+  readonly place?: EventPlace;
+}
+
+/** What is left out is as in the policy. Attempts are those of the message, whatever they failed of. */
+export interface RetryRule {
+  readonly error: ErrorClass;
+  readonly attempts?: number;
+  readonly backoff?: Backoff;
 }
 
 /** Failures that no later attempt can mend: the stored message itself is at fault. */
@@ -20,9 +37,37 @@ export function outcomeOfFailure(policy: RetryPolicy, attempt: number, thrown: u
   const failure = asError(thrown);
   if (failure instanceof Discard) return { kind: 'ack', discarded: true };
   const error = errorRecord(failure);
-  const reason = reasonToGiveUp(policy, failure) ?? (attempt >= policy.attempts ? 'ATTEMPTS_EXHAUSTED' : null);
-  if (reason !== null) return { kind: 'dead-letter', reason, error };
-  return { kind: 'retry', delayMs: failure instanceof RetryLater ? failure.delayMs : backoffDelayMs(policy.backoff, attempt), error };
+  const hopeless = reasonToGiveUp(policy, failure);
+  if (hopeless !== null) return { kind: 'dead-letter', reason: hopeless, error };
+  if (isAnyOf(policy.discardOn, failure)) return { kind: 'ack', discarded: true };
+  const rule = policy.on?.find((each) => isInstance(failure, each.error));
+  if (attempt >= (rule?.attempts ?? policy.attempts)) return { kind: 'dead-letter', reason: 'ATTEMPTS_EXHAUSTED', error };
+  const failed = { failure, failures: attempt, place: policy.place };
+  return { kind: 'retry', delayMs: delayMsOf(rule?.backoff ?? policy.backoff, failed), error };
+}
+
+interface FailedAttempt {
+  readonly failure: Error;
+  readonly failures: number;
+  readonly place: EventPlace | undefined;
+}
+
+function delayMsOf(backoff: Backoff, { failure, failures, place }: FailedAttempt): number {
+  if (failure instanceof RetryLater) return failure.delayMs;
+  if (backoff.kind !== 'custom') return backoffDelayMs(backoff, failures);
+  try {
+    return customDelayMs(backoff, failures, failure);
+  } catch (thrown) {
+    emit('backoff-failed', { ...place, failures, error: errorRecord(thrown) });
+    return backoffDelayMs(DEFAULT_BACKOFF, failures);
+  }
+}
+
+function customDelayMs({ delay }: CustomBackoff, failures: number, failure: Error): number {
+  const chosen: unknown = delay(failures, failure);
+  // A promise is no duration; its rejection must not end the process.
+  if (chosen instanceof Promise) chosen.catch(() => undefined);
+  return durationMs(chosen as Duration);
 }
 
 /** Why another attempt would be in vain, as a stable word; null when it may help. */
@@ -31,10 +76,14 @@ function reasonToGiveUp(policy: RetryPolicy, failure: Error): string | null {
   // A handler that publishes something invalid throws INVALID_PAYLOAD too: then not the message is at fault.
   if (failure instanceof UnreadablePayloadError) return failure.code;
   if (isMillraceError(failure) && HOPELESS.has(failure.code)) return failure.code;
-  return policy.deadLetterOn.some((type) => isInstance(failure, type)) ? 'DEAD_LETTER_ON' : null;
+  return isAnyOf(policy.deadLetterOn, failure) ? 'DEAD_LETTER_ON' : null;
+}
+
+function isAnyOf(types: readonly ErrorClass[] = [], failure: Error): boolean {
+  return types.some((type) => isInstance(failure, type));
 }
 
 /** An arrow function has no instances: to ask would throw. */
-function isInstance(failure: Error, type: abstract new (...args: never[]) => Error): boolean {
+function isInstance(failure: Error, type: ErrorClass): boolean {
   return typeof type === 'function' && typeof type.prototype === 'object' && failure instanceof type;
 }

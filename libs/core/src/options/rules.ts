@@ -1,7 +1,9 @@
 import { ValidateBy, type ValidationArguments } from 'class-validator';
-import { isBackoff } from '../delivery/backoff.js';
+import { isBackoff, isCurveBackoff } from '../delivery/backoff.js';
+import { isPosition } from '../delivery/position.js';
 import { durationMs, isDuration, type Duration } from '../duration.js';
 import { isName, type NameKind } from '../names.js';
+import { isDurability } from '../publish/durability.js';
 
 /** The property is a function. */
 export function IsFunction(): PropertyDecorator {
@@ -14,27 +16,71 @@ export function IsFunction(): PropertyDecorator {
   });
 }
 
+/** The shortest and the longest that an option takes. */
+export interface DurationBounds {
+  readonly min: Duration;
+  readonly max: Duration;
+}
+
+export function isDurationWithin(value: unknown, bounds: DurationBounds): boolean {
+  return isDuration(value) && durationMs(value) >= durationMs(bounds.min) && durationMs(value) <= durationMs(bounds.max);
+}
+
 /** The property is a duration such as `'30s'`, inside the bounds. */
-export function IsDurationOption(bounds: { min: Duration; max: Duration }): PropertyDecorator {
+export function IsDurationOption(bounds: DurationBounds): PropertyDecorator {
   return ValidateBy({
     name: 'isDuration',
     validator: {
-      validate: (value: unknown) =>
-        isDuration(value) && durationMs(value) >= durationMs(bounds.min) && durationMs(value) <= durationMs(bounds.max),
+      validate: (value: unknown) => isDurationWithin(value, bounds),
       defaultMessage: ({ property }: ValidationArguments = blank) =>
         `${property} must be a duration from '${bounds.min}' to '${bounds.max}', such as '30s'`,
     },
   });
 }
 
-/** The property is a back-off made by `fixed()` or `exponential()`. */
+/** The property is a back-off made by `fixed()`, `exponential()` or `custom()`. */
 export function IsBackoff(): PropertyDecorator {
   return ValidateBy({
     name: 'isBackoff',
     validator: {
       validate: isBackoff,
       defaultMessage: ({ property }: ValidationArguments = blank) =>
+        `${property} must come from fixed('5s'), exponential('1s', { max: '5m' }) or custom(() => '5s')`,
+    },
+  });
+}
+
+/** The property is a back-off made by `fixed()` or `exponential()`. */
+export function IsCurveBackoff(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isCurveBackoff',
+    validator: {
+      validate: isCurveBackoff,
+      defaultMessage: ({ property }: ValidationArguments = blank) =>
         `${property} must come from fixed('5s') or exponential('1s', { max: '5m' })`,
+    },
+  });
+}
+
+/** The property is a position in a topic. */
+export function IsPosition(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isPosition',
+    validator: {
+      validate: isPosition,
+      defaultMessage: ({ property }: ValidationArguments = blank) => `${property} must be 'earliest', 'latest', a valid Date from 1970 on, or { offset: 42 }`,
+    },
+  });
+}
+
+/** The property says what a resolved publish means. */
+export function IsDurability(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isDurability',
+    validator: {
+      validate: isDurability,
+      defaultMessage: ({ property }: ValidationArguments = blank) =>
+        `${property} must be 'server', or come from replicated(1, '500ms') or fsynced('1s')`,
     },
   });
 }

@@ -1,5 +1,12 @@
 import { IsObject, IsOptional, IsString, ValidateBy } from 'class-validator';
+import { type Duration, durationMs } from '../duration.js';
 import { parseOptions } from '../options/parse-options.js';
+import { type DurationBounds, IsDurability, IsDurationOption, isDurationWithin } from '../options/rules.js';
+import { type Durability, isDurability } from './durability.js';
+
+const TTL: DurationBounds = { min: '1ms', max: '365d' };
+const DEADLINE: DurationBounds = { min: '1ms', max: '1d' };
+const DELAY: DurationBounds = { min: '0s', max: '365d' };
 
 /** What a publish takes beside the payload. */
 export class PublishOptions {
@@ -11,9 +18,38 @@ export class PublishOptions {
   @IsOptional() @IsString()
   key?: string;
 
-  /** At most 64 short strings that travel with the message. Default: none. */
+  /**
+   * At most 64 short strings that travel with the message. Without a `traceparent` among them, that of the message being
+   * handled is added. Default: none.
+   */
   @IsOptional() @IsObject()
   headers?: Record<string, string>;
+
+  /**
+   * How long the message is of use, in place of the topic's `ttl`: `'1ms'` to `'365d'`. What is older is not handled any
+   * more. It is counted by this process's clock. Default: that of the topic.
+   */
+  @IsOptional() @IsDurationOption(TTL)
+  ttl?: Duration;
+
+  /**
+   * How long this publish is tried before it is rejected: `'1ms'` to `'1d'`. It is looked at between two tries, and a try
+   * takes 2 seconds at the most. Default: that of the application, 10 seconds.
+   */
+  @IsOptional() @IsDurationOption(DEADLINE)
+  deadline?: Duration;
+
+  /** How long to wait before the groups get the message, by Redis's clock: `'0s'` to `'365d'`. Default: not at all. */
+  @IsOptional() @IsDurationOption(DELAY)
+  delay?: Duration;
+
+  /** When the groups get the message, in place of `delay`: at most 365 days ahead; the past means now. */
+  @IsOptional() @IsDueDate() @IsWithoutDelay()
+  deliverAt?: Date;
+
+  /** What it means that this publish resolves, in place of the topic's `durability`. */
+  @IsOptional() @IsDurability()
+  durability?: Durability;
 }
 
 const MAX_IDEMPOTENCY_KEY_BYTES = 256;
@@ -29,6 +65,23 @@ export function IsIdempotencyKey(): PropertyDecorator {
   });
 }
 
+function IsDueDate(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isDueDate',
+    validator: { validate: isDueDate, defaultMessage: () => 'deliverAt must be a valid Date, at most 365 days ahead' },
+  });
+}
+
+function IsWithoutDelay(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isWithoutDelay',
+    validator: {
+      validate: (_, given) => (given?.object as PublishOptions).delay === undefined,
+      defaultMessage: () => 'deliverAt must not be given together with delay: leave one of them out',
+    },
+  });
+}
+
 /**
  * @param where what the caller called, for the error: `publish(OrderPlaced)`
  * @throws MillraceError INVALID_OPTIONS
@@ -40,17 +93,27 @@ export function publishOptions(raw: unknown, where: string): PublishOptions {
 
 function areGood(raw: unknown): raw is PublishOptions {
   if (raw === null || typeof raw !== 'object' || Array.isArray(raw)) return false;
-  return Object.entries(raw).every(([name, value]) => value === undefined || QUICK.get(name)?.(value));
+  const areAlone = !('delay' in raw && 'deliverAt' in raw);
+  return areAlone && Object.entries(raw).every(([name, value]) => value === undefined || QUICK.get(name)?.(value));
 }
 
-const QUICK: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
+const QUICK: ReadonlyMap<string, (value: unknown) => boolean> = new Map<string, (value: unknown) => boolean>([
   ['idempotencyKey', isIdempotencyKey],
   ['key', (value) => typeof value === 'string'],
   ['headers', (value) => typeof value === 'object' && value !== null && !Array.isArray(value)],
+  ['ttl', (value) => isDurationWithin(value, TTL)],
+  ['deadline', (value) => isDurationWithin(value, DEADLINE)],
+  ['delay', (value) => isDurationWithin(value, DELAY)],
+  ['deliverAt', isDueDate],
+  ['durability', isDurability],
 ]);
 
 /** Half of a surrogate pair is stored as U+FFFD: two keys that differ only in that would be one. */
 function isIdempotencyKey(value: unknown): boolean {
   if (typeof value !== 'string' || value === '' || value.length > MAX_IDEMPOTENCY_KEY_BYTES) return false;
   return Buffer.byteLength(value) <= MAX_IDEMPOTENCY_KEY_BYTES && !/\p{Surrogate}/u.test(value);
+}
+
+function isDueDate(value: unknown): boolean {
+  return value instanceof Date && value.getTime() <= Date.now() + durationMs(DELAY.max);
 }

@@ -1,9 +1,12 @@
+import { messageTypeOf } from '../contract/message-type.js';
 import { encodePayload } from '../contract/payload.js';
 import { type PayloadClass, type TopicDefinition, topicOf } from '../contract/topic.js';
-import type { OutgoingMessage, PublishPort, PublishResult } from '../delivery/ports.js';
+import type { DueTime, OutgoingMessage, PublishPort, PublishResult, PublishTerms } from '../delivery/ports.js';
+import { type Duration, durationMs } from '../duration.js';
 import { asError, isMillraceError, MillraceError } from '../errors.js';
 import { newMessageId } from '../message-id.js';
-import { assertHeaders } from './headers.js';
+import { withTraceHeaders } from '../trace/trace-context.js';
+import { assertHeaders, MAX_HEADERS } from './headers.js';
 import { type PublishOptions, publishOptions } from './publish-options.js';
 
 /** One message of {@link Publisher.publishMany}. */
@@ -20,18 +23,18 @@ export class Publisher {
   }
 
   /**
-   * Publishes one message and resolves when Redis has it. A second publish with the same idempotency key stores nothing
-   * and returns the first one's id, with `duplicate: true`.
+   * Publishes one message and resolves when Redis has it, a delayed one too. A second publish with the same idempotency
+   * key stores nothing and returns the first one's id, with `duplicate: true`.
    *
    * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS, INVALID_PAYLOAD, UNSERIALIZABLE_PAYLOAD, PAYLOAD_TOO_LARGE,
    *   INVALID_HEADERS: nothing was stored
    * @throws IdempotencyMismatchError the key was used for another payload: nothing was stored
-   * @throws IndefinitePublishError Redis did not answer: it may be stored
+   * @throws IndefinitePublishError Redis did not answer, or not enough for the durability: it may be stored
    */
   async publish<T extends object>(topic: PayloadClass<T>, payload: T, options: PublishOptions = {}): Promise<PublishResult> {
     const definition = topicOf(topic);
-    const draft = await draftOf(definition, payload, { options, where: `publish(${topic.name})` });
-    return this.#port.publish(definition, { id: newMessageId(), ...draft });
+    const draft = await draftOf(topic, payload, { options, where: `publish(${topic.name})` });
+    return this.#publish(definition, draft);
   }
 
   /**
@@ -46,11 +49,16 @@ export class Publisher {
     const definition = topicOf(topic);
     const where = `publishMany(${topic.name})`;
     if (!Array.isArray(items)) throw new MillraceError('INVALID_INPUT', `${where}: the items must be an array.`);
-    const drafts = await Promise.all(items.map((item: unknown, index) => draftOfItem(definition, item, `${where}, item ${index}`)));
-    const publishing = drafts.map(async (draft) => this.#port.publish(definition, { id: newMessageId(), ...draft }));
+    // Not `map`, which passes over the holes of a list.
+    const drafts = await Promise.all(Array.from(items, (item: unknown, index) => draftOfItem(topic, item, `${where}, item ${index}`)));
+    const publishing = drafts.map(async (draft) => this.#publish(definition, draft));
     const settled = await Promise.allSettled(publishing);
     if (settled.every((result) => result.status === 'fulfilled')) return settled.map((result) => result.value);
     throw new PublishManyError(definition.name, settled);
+  }
+
+  #publish(topic: TopicDefinition, { message, terms }: Draft): Promise<PublishResult> {
+    return this.#port.publish(topic, { id: newMessageId(), ...message }, terms);
   }
 }
 
@@ -74,22 +82,47 @@ export class PublishManyError extends MillraceError {
 const MAX_KEY_BYTES = 1024;
 
 /** A message without its id: ids are drawn when all is valid, in the order of the messages. */
-type Draft = Omit<OutgoingMessage, 'id'>;
-
-async function draftOfItem(topic: TopicDefinition, item: unknown, where: string): Promise<Draft> {
-  if (item === null || typeof item !== 'object') throw new MillraceError('INVALID_INPUT', `${where} must be an object with a payload.`);
-  const { payload, ...options } = item as PublishItem<object>;
-  return draftOf(topic, payload, { options, where });
+interface Draft {
+  readonly message: Omit<OutgoingMessage, 'id'>;
+  readonly terms: PublishTerms;
 }
 
-async function draftOf(topic: TopicDefinition, payload: object, given: { options: unknown; where: string }): Promise<Draft> {
+async function draftOfItem(contract: PayloadClass, item: unknown, where: string): Promise<Draft> {
+  if (item === null || typeof item !== 'object') throw new MillraceError('INVALID_INPUT', `${where} must be an object with a payload.`);
+  const { payload, ...options } = item as PublishItem<object>;
+  return draftOf(contract, payload, { options, where });
+}
+
+async function draftOf(contract: PayloadClass, payload: object, given: { options: unknown; where: string }): Promise<Draft> {
   const { where } = given;
+  const topic = topicOf(contract);
+  const { name: type, version: schema, payload: payloadClass } = messageTypeOf(contract);
   const { idempotencyKey = null, key, ...options } = publishOptions(given.options, where);
   assertHeaders(options.headers ?? {}, where);
   // What is checked is what is sent, whatever the caller does to its own object meanwhile.
-  const headers = { ...options.headers };
-  const payloadJson = await encodePayload(topic.payload, payload, where);
-  return { key: checkedKey(key ?? keyOf(topic, payload, where), where), idempotencyKey, headers, payloadJson };
+  const headers = withTraceHeaders(options.headers ?? {}, MAX_HEADERS);
+  const terms = termsOf(options);
+  const traits = { expiresAt: expiryOf(topic, options.ttl, terms.due), type, schema };
+  const payloadJson = await encodePayload(payloadClass, payload, where);
+  const decided = checkedKey(key ?? keyOf(topic, payload, where), where);
+  return { message: { key: decided, idempotencyKey, headers, ...traits, payloadJson }, terms };
+}
+
+function termsOf({ deadline, delay, deliverAt, durability }: PublishOptions): PublishTerms {
+  return { deadlineMs: deadline === undefined ? undefined : durationMs(deadline), due: dueOf(delay, deliverAt), durability };
+}
+
+function dueOf(delay: Duration | undefined, deliverAt: Date | undefined): DueTime | undefined {
+  if (deliverAt !== undefined) return deliverAt.getTime() > Date.now() ? { atMs: deliverAt.getTime() } : undefined;
+  const inMs = delay === undefined ? 0 : durationMs(delay);
+  return inMs > 0 ? { inMs } : undefined;
+}
+
+/** A message lives from when its groups can have it. */
+function expiryOf(topic: TopicDefinition, ttl: Duration | undefined, due: DueTime = { inMs: 0 }): number | null {
+  const ttlMs = ttl === undefined ? topic.ttlMs : durationMs(ttl);
+  if (ttlMs === null) return null;
+  return ttlMs + ('inMs' in due ? Date.now() + due.inMs : due.atMs);
 }
 
 function keyOf(topic: TopicDefinition, payload: object, where: string): unknown {

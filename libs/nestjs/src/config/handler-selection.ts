@@ -7,8 +7,13 @@ export interface SelectedHandlers {
   readonly queues?: readonly string[];
 }
 
-/** Which handlers a process runs: all, none, or those of the named groups and queues and no others. */
-export type HandlerSelection = 'all' | 'none' | SelectedHandlers;
+/**
+ * Which handlers a process runs: all, none, only those of broadcasts, or those of broadcasts and of the named groups and
+ * queues.
+ */
+export type HandlerSelection = 'all' | 'none' | 'broadcasts' | SelectedHandlers;
+
+const WORDS: readonly unknown[] = ['all', 'none', 'broadcasts'];
 
 export function selectsGroup(selection: HandlerSelection, group: string): boolean {
   return selects(selection, 'groups', group);
@@ -37,9 +42,9 @@ function selects(selection: HandlerSelection, kind: 'groups' | 'queues', name: s
 const KINDS: Record<string, NameKind> = { groups: 'group', queues: 'queue' };
 
 export function selectionProblems(value: unknown): string[] {
-  if (value === 'all' || value === 'none') return [];
+  if (WORDS.includes(value)) return [];
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-    return [`must be 'all', 'none' or { groups: [...], queues: [...] }, not ${quote(value)}`];
+    return [`must be 'all', 'none', 'broadcasts' or { groups: [...], queues: [...] }, not ${quote(value)}`];
   }
   const given = Object.entries(value).filter(([, names]) => names !== undefined);
   if (given.length === 0) return ["must name groups or queues; 'none' runs nothing"];

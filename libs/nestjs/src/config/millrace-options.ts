@@ -1,5 +1,5 @@
 import { type Duration, IsDurationOption, IsName } from '@millrace/core';
-import { IsBoolean, IsOptional, IsString } from 'class-validator';
+import { IsBoolean, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
 import { type HandlerSelection, IsHandlerSelection } from './handler-selection.js';
 
 /** What `MillraceModule.forRoot` takes. Each option wins over the environment. */
@@ -16,7 +16,10 @@ export class MillraceOptions {
   @IsOptional() @IsString()
   database?: string;
 
-  /** Which handlers this process runs. Default `MILLRACE_GROUPS` and `MILLRACE_QUEUES`, else `'all'`. */
+  /**
+   * Which handlers this process runs; `'broadcasts'`: those of no group and no queue. Default `MILLRACE_GROUPS` and
+   * `MILLRACE_QUEUES`, else `'all'`.
+   */
   @IsOptional() @IsHandlerSelection()
   handlers?: HandlerSelection;
 
@@ -27,6 +30,17 @@ export class MillraceOptions {
   /** How long handlers may take to finish at shutdown, `'0ms'` to `'1h'`. Default `MILLRACE_SHUTDOWN_TIMEOUT`, else `'25s'`. */
   @IsOptional() @IsDurationOption({ min: '0ms', max: '1h' })
   shutdownTimeout?: Duration;
+
+  /** How long a publish is tried before it is rejected, unless it says so itself: `'1ms'` to `'1d'`. Default `'10s'`. */
+  @IsOptional() @IsDurationOption({ min: '1ms', max: '1d' })
+  publishDeadline?: Duration = '10s';
+
+  /**
+   * How many bytes of messages may wait to be published or to be confirmed in this process, over all topics: 1 KiB to 64 GiB.
+   * A publish beyond it is refused with BACK_PRESSURE. Default 67,108,864 (64 MiB).
+   */
+  @IsOptional() @IsInt() @Min(1_024) @Max(64 * 1_024 ** 3)
+  publishBufferBytes?: number = 64 * 1_024 ** 2;
 
   /** Whether global guards, pipes, interceptors and filters surround message and job handlers too. Default false. */
   @IsOptional() @IsBoolean()

@@ -15,6 +15,8 @@ export interface Settings {
   readonly handlers: HandlerSelection;
   readonly leaseMs: number;
   readonly shutdownTimeoutMs: number;
+  readonly publishDeadlineMs: number;
+  readonly publishBufferBytes: number;
   readonly globalEnhancers: boolean;
 }
 
@@ -45,6 +47,8 @@ export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: Wor
     handlers: selectionOf({ options: given.handlers, environment: selectedByEnvironment(variables), role }),
     leaseMs: durationMs(text(given.lease, 'MILLRACE_LEASE') as Duration),
     shutdownTimeoutMs: durationMs(text(given.shutdownTimeout, 'MILLRACE_SHUTDOWN_TIMEOUT') as Duration),
+    publishDeadlineMs: durationMs(given.publishDeadline),
+    publishBufferBytes: given.publishBufferBytes,
     globalEnhancers: given.globalEnhancers,
   };
 }

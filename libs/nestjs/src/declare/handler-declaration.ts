@@ -2,9 +2,18 @@ import 'reflect-metadata';
 import { MillraceError, quote } from '@millrace/core';
 import { declareParameters } from './handler-parameters.js';
 
+/** As users write them. */
+export const DECORATORS = {
+  subscribe: '@Subscribe',
+  'subscribe-batch': '@SubscribeBatch',
+  'subscribe-broadcast': '@SubscribeBroadcast',
+  'on-dead-letter': '@OnDeadLetter',
+  job: '@JobHandler',
+} as const;
+
 /** What a decorator wrote on a method, as it was written: it is checked at boot, where all mistakes are reported at once. */
 export interface HandlerDeclaration {
-  readonly kind: 'subscribe' | 'job';
+  readonly kind: keyof typeof DECORATORS;
   /** A class with `@Topic` or `@Job`, if the user made no mistake. */
   readonly contract: unknown;
   readonly options: unknown;
@@ -46,8 +55,7 @@ interface DecoratedPlace {
 export function declareHandler(declaration: HandlerDeclaration, { target, name, descriptor }: DecoratedPlace): void {
   const method: unknown = descriptor?.value;
   if (typeof method !== 'function' || typeof name !== 'string' || typeof target === 'function') {
-    const decorator = declaration.kind === 'subscribe' ? '@Subscribe' : '@JobHandler';
-    throw new MillraceError('INVALID_OPTIONS', `${decorator} stands on ${quote(String(name))}, which is not a method of instances with a name.`);
+    throw new MillraceError('INVALID_OPTIONS', `${DECORATORS[declaration.kind]} stands on ${quote(String(name))}, which is not a method of instances with a name.`);
   }
   Reflect.defineMetadata(DECLARATIONS, [declaration, ...declarationsOf(method)], method);
   declareParameters(target.constructor, name);

@@ -2,7 +2,7 @@ import { MillraceError } from '@millrace/core';
 import type { PlainProcessor } from '../jobs/processors.js';
 import { labelOf } from './handler-method.js';
 import { groupedBy } from './same-name.js';
-import type { JobPlan, SubscriptionPlan } from './plan.js';
+import type { DeadLetterPlan, JobPlan, SubscriptionPlan } from './plan.js';
 
 interface NamedClass {
   readonly name: string;
@@ -20,7 +20,7 @@ export function classConflicts(kind: 'topic' | 'job', definitions: readonly Name
 
 /** One topic and group twice: each of the two would get a part of the messages. */
 export function duplicateSubscriptions(subscriptions: readonly SubscriptionPlan[]): MillraceError[] {
-  const byPlace = groupedBy(subscriptions, ({ topic, group }) => `${topic.name}/${group}`);
+  const byPlace = groupedBy(subscriptions, placeOf);
   return [...byPlace.values()].filter(({ length }) => length > 1).map((same) => {
     const { topic, group } = same[0]!;
     return new MillraceError(
@@ -29,6 +29,40 @@ export function duplicateSubscriptions(subscriptions: readonly SubscriptionPlan[
         'Give one of them a group of its own.',
     );
   });
+}
+
+/** A hook for dead letters that its group has not would never be called; of two, one would not be. */
+export function deadLetterConflicts(
+  deadLetters: readonly DeadLetterPlan[],
+  subscriptions: readonly SubscriptionPlan[],
+): MillraceError[] {
+  const known = new Map(subscriptions.map((plan) => [placeOf(plan), plan]));
+  const byPlace = groupedBy(deadLetters, placeOf);
+  return [...byPlace].flatMap(([place, same]) => {
+    const [first] = same as [DeadLetterPlan];
+    const where = `@OnDeadLetter on ${methodsOf(same)}`;
+    const subscription = known.get(place);
+    if (!subscription) return [untold(where, first)];
+    if (same.length > 1) return [toldTwice(where, first)];
+    return first.type === null || first.type === subscription.type ? [] : [otherType(where, first, subscription)];
+  });
+}
+
+function untold(where: string, { topic, group }: DeadLetterPlan): MillraceError {
+  const what = `${where}: group '${group}' does not subscribe to topic '${topic.name}' in this application`;
+  return new MillraceError('UNKNOWN_GROUP', `${what}, so nothing would ever be told. Add the @Subscribe, or correct the group.`);
+}
+
+function toldTwice(where: string, { topic, group }: DeadLetterPlan): MillraceError {
+  const what = `${where}: both are for group '${group}' of topic '${topic.name}'`;
+  return new MillraceError('DUPLICATE_SUBSCRIPTION', `${what}. A dead letter is told to one method: remove the others.`);
+}
+
+/** A method that is for one type would be called with messages of others. */
+function otherType(where: string, { topic, type, group }: DeadLetterPlan, subscription: SubscriptionPlan): MillraceError {
+  const own = subscription.type === null ? 'all of the topic' : `those of type '${subscription.type}'`;
+  const what = `${where}: it is for messages of type '${type!}', but group '${group}' of topic '${topic.name}' handles ${own}`;
+  return new MillraceError('CONTRACT_CONFLICT', `${what}. Name the class that ${labelOf(subscription.method)} subscribes to, or the topic's.`);
 }
 
 /** One job handled twice: only one of them could ever run. */
@@ -68,7 +102,11 @@ function processorConflict(queue: string, processor: string, stolen: readonly Jo
   );
 }
 
-function methodsOf(plans: readonly (SubscriptionPlan | JobPlan)[]): string {
+function placeOf({ topic, group }: DeadLetterPlan): string {
+  return `${topic.name}/${group}`;
+}
+
+function methodsOf(plans: readonly (SubscriptionPlan | DeadLetterPlan | JobPlan)[]): string {
   return listed(plans.map(({ method }) => labelOf(method)));
 }
 

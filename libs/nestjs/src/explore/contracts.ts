@@ -4,11 +4,6 @@ import { FEATURE_CONTRACTS } from '../module/tokens.js';
 import { featureContracts } from './feature-contracts.js';
 import { HandlerFinder } from './handler-finder.js';
 
-interface Named {
-  readonly name: string;
-  readonly payload: PayloadClass;
-}
-
 /** The topics and jobs that the modules of this application publish and enqueue (`MillraceModule.forFeature`), by name. */
 @Injectable()
 export class Contracts {
@@ -18,14 +13,22 @@ export class Contracts {
     this.#finder = finder;
   }
 
-  /** @throws MillraceError UNKNOWN_TOPIC, with the nearest known name */
-  topic(name: string): PayloadClass {
-    return found(name, this.#all().topics) ?? unknown('topic', name, this.#all().topics);
+  /**
+   * The class of a topic or, with a type, that of its `@MessageType`.
+   *
+   * @throws MillraceError UNKNOWN_TOPIC, UNKNOWN_MESSAGE_TYPE, with the nearest known name
+   */
+  topic(name: string, type?: string): PayloadClass {
+    const { topics } = this.#all();
+    const topic = topics.find((candidate) => candidate.name === name) ?? unknown('topic', name, topics);
+    if (type === undefined) return topic.payload;
+    return topic.types.get(type)?.payload ?? unknown('type', type, [...topic.types.values()]);
   }
 
   /** @throws MillraceError UNKNOWN_JOB, with the nearest known name */
   job(name: string): PayloadClass {
-    return found(name, this.#all().jobs) ?? unknown('job', name, this.#all().jobs);
+    const { jobs } = this.#all();
+    return (jobs.find((candidate) => candidate.name === name) ?? unknown('job', name, jobs)).payload;
   }
 
   #all(): ReturnType<typeof featureContracts> {
@@ -34,11 +37,9 @@ export class Contracts {
   }
 }
 
-function found(name: string, contracts: readonly Named[]): PayloadClass | undefined {
-  return contracts.find((contract) => contract.name === name)?.payload;
-}
+const CODES = { topic: 'UNKNOWN_TOPIC', type: 'UNKNOWN_MESSAGE_TYPE', job: 'UNKNOWN_JOB' } as const;
 
-function unknown(kind: 'topic' | 'job', name: string, contracts: readonly Named[]): never {
-  const code = kind === 'topic' ? 'UNKNOWN_TOPIC' : 'UNKNOWN_JOB';
-  throw new MillraceError(code, unknownName(kind, name.slice(0, 128), contracts.map((contract) => contract.name)));
+function unknown(kind: keyof typeof CODES, name: string, contracts: readonly { readonly name: string | null }[]): never {
+  const known = contracts.flatMap((contract) => contract.name ?? []);
+  throw new MillraceError(CODES[kind], unknownName(kind, name.slice(0, 128), known));
 }

@@ -1,13 +1,23 @@
-import { jobOf, isMillraceError, MillraceError, parseOptions, topicOf } from '@millrace/core';
+import {
+  type BatchRule, durationMs, isMillraceError, jobOf, messageTypeOf, MillraceError, parseOptions, type PayloadClass,
+  type RateLimit, type RetryPolicy, topicOf,
+} from '@millrace/core';
 import { checkAll, checkEach } from '../config/findings.js';
+import { DECORATORS } from '../declare/handler-declaration.js';
 import { JobHandlerOptions } from '../jobs/job-handler-options.js';
-import { RetryOptions, SubscribeOptions } from '../subscribe/subscribe-options.js';
+import { FilterOptions } from '../subscribe/filter-options.js';
+import { OnDeadLetterOptions } from '../subscribe/on-dead-letter.decorator.js';
+import { BatchOptions, SubscribeBatchOptions } from '../subscribe/subscribe-batch-options.js';
+import { SubscribeBroadcastOptions } from '../subscribe/subscribe-broadcast-options.js';
+import { RateLimitOptions, RetryOptions, RetryRuleOptions, SubscribeOptions } from '../subscribe/subscribe-options.js';
 import type { FoundHandler } from './handler-finder.js';
 import { labelOf } from './handler-method.js';
-import type { JobPlan, SubscriptionPlan } from './plan.js';
+import type { BroadcastPlan, DeadLetterPlan, JobPlan, SubscriptionPlan } from './plan.js';
 
 export interface DeclaredHandlers {
   readonly subscriptions: readonly SubscriptionPlan[];
+  readonly broadcasts: readonly BroadcastPlan[];
+  readonly deadLetters: readonly DeadLetterPlan[];
   readonly jobs: readonly JobPlan[];
 }
 
@@ -17,22 +27,90 @@ export interface DeclaredHandlers {
  * @throws MillraceError NOT_A_TOPIC, NOT_A_JOB, INVALID_OPTIONS: all mistakes of all handlers
  */
 export function declaredHandlers(found: readonly FoundHandler[]): DeclaredHandlers {
-  const plans = checkEach('Some handlers are not declared well.', found, (handler) =>
-    handler.declaration.kind === 'subscribe' ? { subscriptions: [subscriptionOf(handler)], jobs: [] } : { subscriptions: [], jobs: [jobHandlerOf(handler)] },
-  );
-  return { subscriptions: plans.flatMap(({ subscriptions }) => subscriptions), jobs: plans.flatMap(({ jobs }) => jobs) };
+  const plans = checkEach('Some handlers are not declared well.', found, planOf);
+  const deadLetters = plans.flatMap((plan) => plan.deadLetters ?? []);
+  return {
+    subscriptions: plans.flatMap((plan) => plan.subscriptions ?? []).map((plan) => withDeadLetters(plan, deadLetters)),
+    broadcasts: plans.flatMap((plan) => plan.broadcasts ?? []),
+    deadLetters,
+    jobs: plans.flatMap((plan) => plan.jobs ?? []),
+  };
+}
+
+function planOf(handler: FoundHandler): Partial<DeclaredHandlers> {
+  switch (handler.declaration.kind) {
+    case 'job':
+      return { jobs: [jobHandlerOf(handler)] };
+    case 'on-dead-letter':
+      return { deadLetters: [deadLettersOf(handler)] };
+    case 'subscribe-broadcast':
+      return { broadcasts: [broadcastOf(handler)] };
+    default:
+      return { subscriptions: [subscriptionOf(handler)] };
+  }
+}
+
+function withDeadLetters(plan: SubscriptionPlan, deadLetters: readonly DeadLetterPlan[]): SubscriptionPlan {
+  const told = deadLetters.find(({ topic, group }) => topic === plan.topic && group === plan.group);
+  return { ...plan, onDeadLetter: told?.method ?? null };
+}
+
+function deadLettersOf({ method, declaration }: FoundHandler): DeadLetterPlan {
+  const where = `@OnDeadLetter on ${labelOf(method)}`;
+  const { topic, options } = checkAll(`${where} is not declared well.`, {
+    topic: () => named(where, () => topicOf(declaration.contract)),
+    options: () => parseOptions(OnDeadLetterOptions, declaration.options ?? {}, where),
+  });
+  const { name: type } = messageTypeOf(declaration.contract as PayloadClass);
+  return { method, topic, type, group: options.group };
 }
 
 function subscriptionOf({ method, declaration }: FoundHandler): SubscriptionPlan {
-  const where = `@Subscribe on ${labelOf(method)}`;
-  const raw = (declaration.options ?? {}) as Partial<SubscribeOptions>;
-  const { topic, options, retry } = checkAll(`${where} is not declared well.`, {
+  const inBatches = declaration.kind === 'subscribe-batch';
+  const where = `${DECORATORS[declaration.kind]} on ${labelOf(method)}`;
+  const raw = (declaration.options ?? {}) as Partial<SubscribeBatchOptions>;
+  const { topic, options, ...parts } = checkAll(`${where} is not declared well.`, {
     topic: () => named(where, () => topicOf(declaration.contract)),
-    options: () => parseOptions(SubscribeOptions, raw, where),
-    retry: () => parseOptions(RetryOptions, raw.retry ?? {}, `${where}, retry`),
+    options: () => parseOptions<SubscribeOptions>(inBatches ? SubscribeBatchOptions : SubscribeOptions, raw, where),
+    retry: () => retryOf(raw.retry ?? {}, `${where}, retry`),
+    filter: () => parseOptions(FilterOptions, raw.filter ?? {}, `${where}, filter`),
+    rateLimit: () => (raw.rateLimit ? rateLimitOf(raw.rateLimit, `${where}, rateLimit`) : null),
+    batch: () => (inBatches ? batchOf(raw.batch ?? {}, `${where}, batch`) : null),
   });
-  const { group, concurrency, crashLimit, inbox } = options;
-  return { method, topic, group, concurrency, crashLimit, inbox, retry };
+  const { group, concurrency, crashLimit, inbox, start } = options;
+  const timeoutMs = raw.timeout === undefined ? null : durationMs(raw.timeout);
+  const { name: type } = messageTypeOf(declaration.contract as PayloadClass);
+  return { method, topic, type, group, concurrency, crashLimit, start, timeoutMs, inbox, onDeadLetter: null, ...parts };
+}
+
+function broadcastOf({ method, declaration }: FoundHandler): BroadcastPlan {
+  const where = `@SubscribeBroadcast on ${labelOf(method)}`;
+  const raw = (declaration.options ?? {}) as SubscribeBroadcastOptions;
+  const { options, ...parts } = checkAll(`${where} is not declared well.`, {
+    topic: () => named(where, () => topicOf(declaration.contract)),
+    options: () => parseOptions(SubscribeBroadcastOptions, raw, where),
+    retry: () => retryOf(raw.retry ?? {}, `${where}, retry`),
+    filter: () => parseOptions(FilterOptions, raw.filter ?? {}, `${where}, filter`),
+  });
+  const timeoutMs = raw.timeout === undefined ? null : durationMs(raw.timeout);
+  const { name: type } = messageTypeOf(declaration.contract as PayloadClass);
+  return { method, type, concurrency: options.concurrency, timeoutMs, ...parts };
+}
+
+function rateLimitOf(raw: RateLimitOptions, where: string): RateLimit {
+  const { messages, per } = parseOptions(RateLimitOptions, raw, where);
+  return { messages, perMs: durationMs(per) };
+}
+
+function batchOf(raw: BatchOptions, where: string): BatchRule {
+  const { size, wait } = parseOptions(BatchOptions, raw, where);
+  return { size, waitMs: durationMs(wait) };
+}
+
+function retryOf(raw: RetryOptions, where: string): RetryPolicy {
+  const policy = parseOptions(RetryOptions, raw, where);
+  const rules = policy.on.map((rule, index) => () => parseOptions(RetryRuleOptions, rule, `${where}.on[${index}]`));
+  return { ...policy, on: checkEach(`${where} is not configured well.`, rules, (parse) => parse()) };
 }
 
 function jobHandlerOf({ method, declaration }: FoundHandler): JobPlan {

@@ -6,7 +6,7 @@ import type { Settings } from '../config/settings.js';
 import { assertEnhancersResolve } from '../enhance/resolvable-enhancers.js';
 import { processorsAmong } from '../jobs/processors.js';
 import { FEATURE_CONTRACTS, SETTINGS } from '../module/tokens.js';
-import { classConflicts, duplicateJobHandlers, duplicateSubscriptions, processorConflicts } from './contract-conflicts.js';
+import { classConflicts, deadLetterConflicts, duplicateJobHandlers, duplicateSubscriptions, processorConflicts } from './contract-conflicts.js';
 import { type DeclaredHandlers, declaredHandlers } from './declared-handlers.js';
 import { type FeatureContracts, featureContracts } from './feature-contracts.js';
 import { HandlerFinder } from './handler-finder.js';
@@ -35,13 +35,17 @@ export class HandlerPlanner {
     throwTogether('The handlers of this application do not fit together.', this.#conflicts(declared, features));
     const { handlers } = this.#settings;
     const subscriptions = declared.subscriptions.filter(({ group }) => selectsGroup(handlers, group));
+    const broadcasts = handlers === 'none' ? [] : declared.broadcasts;
     const jobs = declared.jobs.filter(({ job }) => selectsQueue(handlers, job.queue));
     this.#assertInbox([...subscriptions, ...jobs]);
-    for (const { method } of [...subscriptions, ...jobs]) assertEnhancersResolve(method);
+    const told = subscriptions.flatMap(({ onDeadLetter }) => onDeadLetter ?? []);
+    const methods = [...subscriptions, ...broadcasts, ...jobs].map(({ method }) => method);
+    for (const method of [...methods, ...told]) assertEnhancersResolve(method);
     return {
       subscriptions,
+      broadcasts,
       jobs,
-      topics: [...new Set([...features.topics, ...subscriptions.map(({ topic }) => topic)])],
+      topics: [...new Set([...features.topics, ...[...subscriptions, ...broadcasts].map(({ topic }) => topic)])],
       queues: [...new Set(features.jobs.map(({ queue }) => queue))],
     };
   }
@@ -52,12 +56,13 @@ export class HandlerPlanner {
   }
 
   #conflicts(declared: DeclaredHandlers, features: FeatureContracts): MillraceError[] {
-    const topics = [...declared.subscriptions.map(({ topic }) => topic), ...features.topics];
+    const topics = [...[...declared.subscriptions, ...declared.broadcasts].map(({ topic }) => topic), ...features.topics];
     const jobs = [...declared.jobs.map(({ job }) => job), ...features.jobs];
     return [
       ...classConflicts('topic', topics),
       ...classConflicts('job', jobs),
       ...duplicateSubscriptions(declared.subscriptions),
+      ...deadLetterConflicts(declared.deadLetters, declared.subscriptions),
       ...duplicateJobHandlers(declared.jobs),
       ...processorConflicts(declared.jobs, processorsAmong(this.#finder.hosts())),
       ...unknownSelections(this.#settings.handlers, declared),

@@ -1,4 +1,4 @@
-import type { JobDefinition, RetryPolicy, TopicDefinition } from '@millrace/core';
+import type { BatchRule, JobDefinition, MessageFilter, Position, RateLimit, RetryPolicy, TopicDefinition } from '@millrace/core';
 import type { HandlerMethod } from './handler-method.js';
 
 /** A subscription as it will be started. */
@@ -9,7 +9,32 @@ export interface SubscriptionPlan {
   readonly concurrency: number;
   readonly retry: RetryPolicy;
   readonly crashLimit: number;
+  readonly start: Position;
+  /** How long an attempt may take; null for as long as it likes. */
+  readonly timeoutMs: number | null;
   readonly inbox: boolean;
+  /** The one type of message that it is for; null for all of the topic. */
+  readonly type: string | null;
+  /** Which messages it is for. */
+  readonly filter: MessageFilter;
+  /** What is told of its dead letters. */
+  readonly onDeadLetter: HandlerMethod | null;
+  /** Null: as fast as the handlers are. */
+  readonly rateLimit: RateLimit | null;
+  /** Null: each message alone. */
+  readonly batch: BatchRule | null;
+}
+
+/** A handler that every process has for itself. */
+export type BroadcastPlan = Pick<SubscriptionPlan, 'method' | 'topic' | 'type' | 'concurrency' | 'retry' | 'timeoutMs' | 'filter'>;
+
+/** What is told of the dead letters of a subscription. */
+export interface DeadLetterPlan {
+  readonly method: HandlerMethod;
+  readonly topic: TopicDefinition;
+  /** The one type of message that the method takes; null for all of the topic. */
+  readonly type: string | null;
+  readonly group: string;
 }
 
 /** A handler of one job. */
@@ -24,6 +49,7 @@ export interface JobPlan {
 export interface HandlerPlan {
   /** What this process runs. */
   readonly subscriptions: readonly SubscriptionPlan[];
+  readonly broadcasts: readonly BroadcastPlan[];
   readonly jobs: readonly JobPlan[];
   /** What must exist before anything is published or consumed here. */
   readonly topics: readonly TopicDefinition[];

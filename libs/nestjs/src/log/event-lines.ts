@@ -7,6 +7,16 @@ export function attemptLine(event: EventMap['attempt-failed']): string {
   return line(`${placeOf(event)}: attempt ${attempt} of ${what} ${messageId || '(unreadable)'} failed, ${next}`, error);
 }
 
+export function noticeLine(event: EventMap['notice-failed']): string {
+  const { attempt, messageId, outcome, delayMs, error } = event;
+  const next = outcome === 'retry' ? `told again in ${delayMs ?? 0} ms` : 'not told again';
+  return line(`${placeOf(event)}: telling of dead letter ${messageId || '(unreadable)'} failed (attempt ${attempt}), ${next}`, error);
+}
+
+export function backoffLine(event: EventMap['backoff-failed']): string {
+  return line(`${placeOf(event)}: the custom back-off failed after ${event.failures} failures; the default is used`, event.error);
+}
+
 export function reclaimedLine(event: EventMap['reclaimed']): string {
   return line(`${placeOf(event)}: took over ${event.count} of a process that vanished or was silent for too long`);
 }

@@ -61,9 +61,9 @@ export class Connections {
   }
 
   async #open(): Promise<Opened> {
-    const { redisUrl: url, prefix, leaseMs } = this.#settings;
+    const { redisUrl: url, prefix, leaseMs, publishDeadlineMs, publishBufferBytes } = this.#settings;
     const redis = await connectRedis({ url, name: prefix });
-    return { redis, streams: createStreams({ redis, prefix, leaseMs }) };
+    return { redis, streams: createStreams({ redis, prefix, leaseMs, publishDeadlineMs, publishBufferBytes }) };
   }
 
   async #close(): Promise<void> {

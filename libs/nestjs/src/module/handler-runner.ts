@@ -17,9 +17,9 @@ export class HandlerRunner {
     this.#inbox = inbox;
   }
 
-  async start({ subscriptions, jobs }: HandlerPlan): Promise<void> {
-    await this.#subscriptions.start(subscriptions, this.#inbox.port);
-    await this.#workers.start(jobs, this.#inbox.port);
+  async start(plan: HandlerPlan): Promise<void> {
+    await this.#subscriptions.start(plan, this.#inbox.port);
+    await this.#workers.start(plan.jobs, this.#inbox.port);
     this.#inbox.startPurge();
   }
 

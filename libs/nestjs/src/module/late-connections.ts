@@ -2,7 +2,7 @@ import type { FactoryProvider } from '@nestjs/common';
 import { Publisher, type PublishPort, type SqlResult, type SqlTransaction } from '@millrace/core';
 import { JobQueue } from '@millrace/jobs';
 import type { SqlDatabase } from '@millrace/outbox';
-import { Inspector } from '@millrace/streams';
+import { DeadLetters, Groups, Inspector } from '@millrace/streams';
 import { Queues } from '../jobs/queues.js';
 import { Connections } from './connections.js';
 import { DATABASE } from './tokens.js';
@@ -11,12 +11,14 @@ import { DATABASE } from './tokens.js';
 export const lateConnections: FactoryProvider[] = [
   { provide: Publisher, inject: [Connections], useFactory: latePublisher },
   { provide: JobQueue, inject: [Queues], useFactory: (queues: Queues) => new JobQueue((name) => queues.find(name)) },
-  { provide: Inspector, inject: [Connections], useFactory: lateInspector },
+  late('inspector', Inspector),
+  late('deadLetters', DeadLetters),
+  late('groups', Groups),
   { provide: DATABASE, inject: [Connections], useFactory: (connections: Connections) => new LateDatabase(connections) },
 ];
 
 function latePublisher(connections: Connections): Publisher {
-  const port: PublishPort = { publish: async (topic, message) => (await connections.streams()).publish(topic, message) };
+  const port: PublishPort = { publish: async (...message) => (await connections.streams()).publish(...message) };
   return new Publisher(port);
 }
 
@@ -41,15 +43,22 @@ class LateDatabase implements SqlDatabase {
   }
 }
 
-/** An Inspector is made on a connection: until there is one, its methods are known by name only. All of them are asynchronous. */
-function lateInspector(connections: Connections): Inspector {
-  return new Proxy(Object.create(Inspector.prototype) as Inspector, {
+type Kind = 'inspector' | 'deadLetters' | 'groups';
+
+/** Each is made on a connection: until there is one, its methods are known by name only. All of them are asynchronous. */
+function late(kind: Kind, type: { readonly prototype: object }): FactoryProvider {
+  const useFactory = (connections: Connections): object => lateProxy(connections, kind, type);
+  return { provide: type as never, inject: [Connections], useFactory };
+}
+
+function lateProxy(connections: Connections, kind: Kind, type: { readonly prototype: object }): object {
+  return new Proxy(Object.create(type.prototype) as object, {
     get: (target, name): unknown => {
       const method: unknown = Reflect.get(target, name);
       if (typeof method !== 'function' || name === 'constructor') return method;
       return async (...args: unknown[]): Promise<unknown> => {
-        const { inspector } = await connections.streams();
-        return Reflect.apply(method, inspector, args);
+        const { [kind]: made } = await connections.streams();
+        return Reflect.apply(method, made, args);
       };
     },
   });

@@ -2,7 +2,7 @@ import { ConfigurableModuleBuilder, type DynamicModule, Global, Module, type OnA
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { MillraceError, type PayloadClass, Publisher } from '@millrace/core';
 import { JobQueue } from '@millrace/jobs';
-import { Inspector } from '@millrace/streams';
+import { DeadLetters, Groups, Inspector } from '@millrace/streams';
 import type { MillraceOptions } from '../config/millrace-options.js';
 import { readSettings, type WorkerRole } from '../config/settings.js';
 import { Invoker } from '../enhance/invoker.js';
@@ -14,6 +14,7 @@ import { queueConfiguration } from '../jobs/feature-queues.js';
 import { JobWorkers } from '../jobs/job-workers.js';
 import { Queues } from '../jobs/queues.js';
 import { EventLog } from '../log/event-log.js';
+import { LocalSubscriptions } from '../subscribe/local-subscriptions.js';
 import { Subscriptions } from '../subscribe/subscriptions.js';
 import { Connections } from './connections.js';
 import { MillraceFeatureModule } from './feature.module.js';
@@ -37,16 +38,20 @@ const settings = {
 
 /**
  * Publish/subscribe and jobs for a whole application: imported once, by `forRoot` or `forRootAsync`. Everything it gives
- * (`Publisher`, `JobQueue`, `Inspector`, `Health`, `@InjectDatabase()`) can be injected everywhere.
+ * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `LocalSubscriptions`, `Health`, `@InjectDatabase()`) can be
+ * injected everywhere.
  */
 @Global()
 @Module({
   imports: [DiscoveryModule, LateModule],
   providers: [
     settings, queueConfiguration, ...lateConnections, Connections, EventLog, HandlerFinder, HandlerPlanner, HandlerRunner, Health,
-    Contracts, Inbox, Invoker, JobWorkers, Lifecycle, Queues, Resources, Subscriptions,
+    Contracts, Inbox, Invoker, JobWorkers, Lifecycle, LocalSubscriptions, Queues, Resources, Subscriptions,
   ],
-  exports: [SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, Health, Lifecycle, Contracts],
+  exports: [
+    SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, LocalSubscriptions,
+    Health, Lifecycle, Contracts,
+  ],
 })
 export class MillraceModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {
   readonly #lifecycle: Lifecycle;

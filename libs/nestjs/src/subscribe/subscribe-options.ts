@@ -1,5 +1,31 @@
-import { type Backoff, exponential, IsName } from '@millrace/core';
-import { IsArray, IsBoolean, IsInt, IsObject, IsOptional, Max, Min, ValidateBy } from 'class-validator';
+import {
+  type Backoff,
+  DEFAULT_BACKOFF,
+  type Duration,
+  type ErrorClass,
+  IsBackoff,
+  IsDurationOption,
+  IsFunction,
+  IsName,
+  IsPosition,
+  type Position,
+} from '@millrace/core';
+import { IsArray, IsBoolean, IsInt, IsObject, IsOptional, Max, Min, ValidateBy, type ValidationArguments } from 'class-validator';
+import { FilterOptions } from './filter-options.js';
+
+/** Other attempts and back-offs for one class of errors; what is left out is as in the rest of the policy. */
+export class RetryRuleOptions {
+  /** The class; its subclasses are meant too. Required. */
+  @IsFunction()
+  error!: ErrorClass;
+
+  /** Attempts in all, the first one included and whatever they failed of, 1 to 1000. */
+  @IsOptional() @IsInt() @Min(1) @Max(1_000)
+  attempts?: number;
+
+  @IsOptional() @IsBackoff()
+  backoff?: Backoff;
+}
 
 /** What happens to a message whose handler throws. */
 export class RetryOptions {
@@ -7,13 +33,32 @@ export class RetryOptions {
   @IsOptional() @IsInt() @Min(1) @Max(1_000)
   attempts?: number = 5;
 
-  /** Default `exponential('1s', { max: '5m' })`. */
+  /** `fixed()`, `exponential()` or `custom()`. Default `exponential('1s', { max: '5m' })`. */
   @IsOptional() @IsBackoff()
-  backoff?: Backoff = exponential('1s', { max: '5m' });
+  backoff?: Backoff = DEFAULT_BACKOFF;
 
   /** Error classes that are never worth another attempt. Default none. */
   @IsOptional() @IsArray() @AreErrorClasses()
-  deadLetterOn?: readonly (abstract new (...args: never[]) => Error)[] = [];
+  deadLetterOn?: readonly ErrorClass[] = [];
+
+  /** Error classes that end the message: it counts as handled, and as discarded. `deadLetterOn` goes before it. Default none. */
+  @IsOptional() @IsArray() @AreErrorClasses()
+  discardOn?: readonly ErrorClass[] = [];
+
+  /** Other attempts and back-offs for some errors: the first that fits counts. Default none. */
+  @IsOptional() @IsArray()
+  on?: readonly RetryRuleOptions[] = [];
+}
+
+/** How many messages a group is given, over all its processes. */
+export class RateLimitOptions {
+  /** Messages each `per`, and at once after a quiet time, 1 to 1000000. Required. */
+  @IsInt() @Min(1) @Max(1_000_000)
+  messages!: number;
+
+  /** `'10ms'` to `'1d'`. Required. */
+  @IsDurationOption({ min: '10ms', max: '1d' })
+  per!: Duration;
 }
 
 /** What `@Subscribe` takes after the topic. */
@@ -30,20 +75,40 @@ export class SubscribeOptions {
   @IsOptional() @IsObject()
   retry?: RetryOptions = {};
 
+  /**
+   * How long an attempt may take, `'1ms'` to `'1d'`. When it is over `ctx.signal` aborts, the attempt fails with
+   * HANDLER_TIMEOUT and is retried by the policy, and its slot is free: what the handler still does counts for nothing, and
+   * may overlap the next attempt. With the inbox its transaction is rolled back. Default: no limit.
+   */
+  @IsOptional() @IsDurationOption({ min: '1ms', max: '1d' })
+  timeout?: Duration;
+
+  /** Which messages the handler is for. Default: all. */
+  @IsOptional() @IsObject()
+  filter?: FilterOptions;
+
+  /**
+   * How many messages the handlers of the group are given, over all its processes, retries included and what is filtered not.
+   * After a quiet time up to `messages` come at once; so may those for which waiting processes hold permits, for `per` at
+   * the most. Over time it is never more than the rate. Give it the same in every process. Default: no limit.
+   */
+  @IsOptional() @IsObject()
+  rateLimit?: RateLimitOptions;
+
   /** A message whose process vanished this often is dead-lettered, 1 to 1000. Default 10. */
   @IsOptional() @IsInt() @Min(1) @Max(1_000)
   crashLimit?: number = 10;
 
+  /**
+   * Where the group begins when it is new: `'earliest'` (all that is retained), `'latest'`, a `Date`, or `{ offset: 42 }` in
+   * each partition. Without effect on a group that is there. Default `'earliest'`.
+   */
+  @IsOptional() @IsPosition()
+  start?: Position = 'earliest';
+
   /** Run the handler inside a SQL transaction that takes effect once a message. Default false. */
   @IsOptional() @IsBoolean()
   inbox?: boolean = false;
-}
-
-function IsBackoff(): PropertyDecorator {
-  return ValidateBy({
-    name: 'isBackoff',
-    validator: { validate: isBackoff, defaultMessage: () => "backoff must come from fixed('5s') or exponential('1s', { max: '5m' })" },
-  });
 }
 
 function AreErrorClasses(): PropertyDecorator {
@@ -51,12 +116,7 @@ function AreErrorClasses(): PropertyDecorator {
     name: 'areErrorClasses',
     validator: {
       validate: (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'function'),
-      defaultMessage: () => 'deadLetterOn must be a list of error classes',
+      defaultMessage: (given?: ValidationArguments) => `${given?.property ?? 'it'} must be a list of error classes`,
     },
   });
-}
-
-function isBackoff(value: unknown): boolean {
-  const { kind, delayMs, maxMs } = (value ?? {}) as Partial<Backoff>;
-  return (kind === 'fixed' || kind === 'exponential') && typeof delayMs === 'number' && typeof maxMs === 'number';
 }

@@ -1,8 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { deliveryPipeline, type InboxPort, type Subscription } from '@millrace/core';
+import {
+  batchPipeline, BROADCAST_GROUP, type DeadLetterHandler, deadLetterPipeline, type DeliveryHandler, deliveryPipeline,
+  type InboxPort, screenOf, type Subscription,
+} from '@millrace/core';
 import type { Settings } from '../config/settings.js';
 import { Invoker } from '../enhance/invoker.js';
-import type { SubscriptionPlan } from '../explore/plan.js';
+import type { BroadcastPlan, HandlerPlan, SubscriptionPlan } from '../explore/plan.js';
 import { Connections } from '../module/connections.js';
 import { SETTINGS } from '../module/tokens.js';
 
@@ -12,10 +15,12 @@ export interface SubscriptionState {
   readonly group: string;
   /** Why it makes no progress, or null when it is well. */
   readonly problem: string | null;
+  /** Who holds it up: the whole group is paused, this process alone, or it is stopping. */
+  readonly heldUpBy: Subscription['heldUpBy'];
 }
 
 interface Started {
-  readonly plan: SubscriptionPlan;
+  readonly plan: Pick<SubscriptionPlan, 'topic' | 'group'>;
   readonly subscription: Subscription;
 }
 
@@ -34,8 +39,11 @@ export class Subscriptions {
   }
 
   /** Starts all of them or, when one fails, none. */
-  async start(plans: readonly SubscriptionPlan[], inbox: InboxPort | undefined): Promise<void> {
-    for (const plan of plans) this.#started.push({ plan, subscription: await this.#subscribe(plan, inbox) });
+  async start({ subscriptions, broadcasts }: HandlerPlan, inbox: InboxPort | undefined): Promise<void> {
+    for (const plan of subscriptions) this.#started.push({ plan, subscription: await this.#subscribe(plan, inbox) });
+    for (const plan of broadcasts) {
+      this.#started.push({ plan: { topic: plan.topic, group: BROADCAST_GROUP }, subscription: await this.#broadcast(plan) });
+    }
   }
 
   /** Stops fetching and lets handlers at work finish. */
@@ -43,17 +51,44 @@ export class Subscriptions {
     await Promise.all(this.#started.map(({ subscription }) => subscription.stop(this.#stopWithinMs)));
   }
 
+  find(topic: string, group: string): Subscription | undefined {
+    return this.#started.find(({ plan }) => plan.topic.name === topic && plan.group === group)?.subscription;
+  }
+
   states(): SubscriptionState[] {
     return this.#started.map(({ plan: { topic, group }, subscription }) => {
-      return { topic: topic.name, group, problem: subscription.problem() };
+      return { topic: topic.name, group, problem: subscription.problem(), heldUpBy: subscription.heldUpBy };
     });
   }
 
   async #subscribe(plan: SubscriptionPlan, inbox: InboxPort | undefined): Promise<Subscription> {
-    const { topic, group, concurrency, crashLimit, retry } = plan;
-    const invoke = this.#invoker.invokeOf(plan.method);
-    const handler = deliveryPipeline({ topic, group, retry, ...(plan.inbox ? { inbox } : {}), handle: invoke });
+    const { topic, group, concurrency, crashLimit, start, batch, rateLimit } = plan;
     const streams = await this.#connections.streams();
-    return streams.subscribe({ topic, group, concurrency, crashLimit }, handler);
+    const deadLetterHandler = this.#deadLetterHandlerOf(plan);
+    const given = { ...(batch && { batch }), ...(rateLimit && { rateLimit }), ...(deadLetterHandler && { deadLetterHandler }) };
+    const definition = { topic, group, concurrency, crashLimit, start, screen: screenOf(plan), ...given };
+    return streams.subscribe(definition, this.#handlerOf(plan, inbox));
+  }
+
+  async #broadcast(plan: BroadcastPlan): Promise<Subscription> {
+    const { topic, concurrency, retry, timeoutMs, method } = plan;
+    const streams = await this.#connections.streams();
+    const handle = this.#invoker.invokeOf(method);
+    const handler = deliveryPipeline({ topic, group: BROADCAST_GROUP, retry, timeoutMs, handle });
+    return streams.broadcast({ topic, concurrency, screen: screenOf(plan) }, handler);
+  }
+
+  #handlerOf(plan: SubscriptionPlan, inbox: InboxPort | undefined): DeliveryHandler {
+    const { topic, group, retry, timeoutMs } = plan;
+    const parts = { topic, group, retry, timeoutMs, handle: this.#invoker.invokeOf(plan.method) };
+    if (plan.batch) return batchPipeline(parts);
+    return deliveryPipeline({ ...parts, ...(plan.inbox ? { inbox } : {}) });
+  }
+
+  #deadLetterHandlerOf({ topic, group, retry, timeoutMs, onDeadLetter }: SubscriptionPlan): DeadLetterHandler | null {
+    if (!onDeadLetter) return null;
+    const invoke = this.#invoker.invokeOf(onDeadLetter);
+    const parts = { topic, group, retry, timeoutMs };
+    return deadLetterPipeline({ ...parts, handle: (payload, context) => invoke(payload as object, context) });
   }
 }

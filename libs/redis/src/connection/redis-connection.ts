@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import type { RunnableScript } from '../script/script.js';
 import { type Profile, PROFILES } from './profiles.js';
 import { RedisFailure, redisFailure, shownText } from './redis-failure.js';
+import { tlsOf } from './redis-url.js';
 
 export type RedisArgument = string | number;
 
@@ -20,7 +21,7 @@ export class RedisConnection {
 
   constructor(url: string, name: string, profile: Profile) {
     this.name = name;
-    this.#redis = new Redis(url.replace(/^unix:\/\//, ''), { ...PROFILES[profile], connectionName: name });
+    this.#redis = new Redis(url.replace(/^unix:\/\//, ''), { ...PROFILES[profile], ...tlsOf(url), connectionName: name });
     this.#redis.on('error', (error: unknown) => this.#failed(error));
     this.#redis.on('ready', () => this.#ready());
     this.#redis.on('close', () => this.#lost());

@@ -116,7 +116,7 @@ function assertHopeful(lastError: Error, url: string): void {
 }
 
 function unreachable(url: string, lastError: Error | null): MillraceError {
-  const why = lastError ? ` The last attempt said: ${lastError.message}.` : '';
+  const why = lastError ? ` The last attempt said: ${lastError.message}.` : ' It takes connections, but is not ready: it may be loading its data.';
   return new MillraceError(
     'REDIS_UNREACHABLE',
     `No Redis answers at ${maskUrl(url)} within ${BOOT_TIMEOUT_MS / 1000} s.${why} Start one there, or set REDIS_URL to where it is.`,

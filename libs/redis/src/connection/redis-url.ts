@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { escapeUnseen, MillraceError, quote } from '@millrace/core';
 
 const MAX_SHOWN = 200;
@@ -16,6 +17,16 @@ export function assertRedisUrl(url: unknown): asserts url is string {
     'INVALID_OPTIONS',
     `${shown} is no URL of a Redis: ${problem}. Write redis://host:6379, rediss:// for TLS, or unix:///path/of.sock.`,
   );
+}
+
+/**
+ * The TLS options of a `rediss://` URL: its host by name, so that a server with several names knows which is meant. An
+ * address of numbers has no name to send along.
+ */
+export function tlsOf(url: string): { tls?: { servername?: string } } {
+  if (!url.startsWith('rediss://')) return {};
+  const { hostname } = new URL(url);
+  return { tls: isIP(hostname.replace(/^\[(.*)\]$/, '$1')) === 0 ? { servername: hostname } : {} };
 }
 
 /** A URL as it may be shown: without its password, whatever characters that has, and without parameters. */

@@ -4,6 +4,8 @@ import { withDeadline } from './deadline.js';
 import type { GuardedProcess } from './guarded-process.js';
 
 const POLL_MS = 5;
+/** A server that loads guesses how long that will take, and ioredis would sleep for as long: it may be ready much sooner. */
+const LOADING_POLL_MS = 50;
 
 /** What a server said about itself once it was ready. */
 export interface ReadyServer {
@@ -21,6 +23,7 @@ export async function untilReady(port: number, server: GuardedProcess, timeoutMs
   const redis = new Redis({
     host: '127.0.0.1', port, protocol: 2, disableClientInfo: true,
     lazyConnect: true, connectTimeout: timeoutMs, maxRetriesPerRequest: null, retryStrategy: () => POLL_MS,
+    maxLoadingRetryTime: LOADING_POLL_MS,
   });
   let lastError = 'no answer';
   redis.on('error', (error: Error) => (lastError = error.message));

@@ -1,11 +1,15 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer, type Server } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { MillraceError } from '@millrace/core';
-import { connectRedis, type RedisConnections } from '@millrace/redis';
+import { connectRedis, RedisConnection, type RedisConnections } from '@millrace/redis';
 import { freePort, startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { FakeServer, infoReply } from './fake-server.js';
 
 let redis: TestRedis;
 let admin: RedisConnections;
+let tls: Server;
 const fakes: FakeServer[] = [];
 
 beforeAll(async () => {
@@ -111,6 +115,28 @@ describe('where no Redis answers', () => {
   });
 });
 
+describe('with TLS', () => {
+  it.each([['localhost', 'localhost'], ['127.0.0.1', false]])('names the host that it wants: %s', async (host, expected) => {
+    const hello = new Promise((resolve) => {
+      const sniOf = (name: string, done: (error: null) => void): void => {
+        resolve(name);
+        done(null);
+      };
+      const server = createServer({ SNICallback: sniOf }, () => undefined);
+      // Without a certificate no handshake succeeds; what the client wants is known before that.
+      server.on('tlsClientError', (_, socket) => resolve(socket.servername));
+      tls = server.listen(0, host);
+    });
+    await once(tls, 'listening');
+    const { port } = tls.address() as AddressInfo;
+    const connection = new RedisConnection(`rediss://${host}:${port}`, 'spec', 'control');
+    connection.connect();
+    expect((await hello) ?? false).toBe(expected);
+    connection.close();
+    tls.close();
+  });
+});
+
 describe('where Redis refuses us', () => {
   it('says so at once, and never the password', async () => {
     await admin.control.call('CONFIG', 'SET', 'requirepass', 'right-pw');
@@ -160,6 +186,11 @@ describe('what kind of server it is', () => {
     const connections = await connectRedis({ url });
     expect(connections.server).toEqual({ version, evictionPolicy: 'allkeys-lru' });
     connections.close();
+  });
+
+  it('says that it may be loading when it never gets ready', async () => {
+    const { url } = await speaking({ redis_version: '7.0.0', loading: '1', loading_eta_seconds: '1' });
+    expect(await failure(url)).toMatchObject({ code: 'REDIS_UNREACHABLE', message: expect.stringContaining('it may be loading its data') });
   });
 
   it('waits while it loads its data, and goes on soon after', async () => {

@@ -115,8 +115,13 @@ describe('a local server', () => {
     });
   });
 
+  it('is ready as soon as its data is loaded, however long the server thought that would take', async () => {
+    const loading = await program(await readFile(new URL('./fixtures/fake-server.mjs', import.meta.url), 'utf8'));
+    await expect(start({ binary: loading, env: { ...process.env, FAKE_VERSION: '7.0.0', FAKE_LOOKS: '3' } })).resolves.toBeDefined();
+  });
+
   it('refuses a server that is too old', async () => {
-    const old = await program(await readFile(new URL('./fixtures/old-server.mjs', import.meta.url), 'utf8'));
+    const old = await program(await readFile(new URL('./fixtures/fake-server.mjs', import.meta.url), 'utf8'));
     await expect(LocalServer.start({ binary: old })).rejects.toMatchObject({
       code: 'REDIS_UNSUPPORTED',
       message: expect.stringContaining('6.0.16'),

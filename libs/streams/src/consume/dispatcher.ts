@@ -1,8 +1,14 @@
-import { type Delivery, type DeliveryHandler, emit, MillraceError, type Outcome } from '@millrace/core';
+import {
+  type BatchRule, type DeadLetterHandler, type DeliveryHandler, type Message, MillraceError, type Outcome, type Screen,
+} from '@millrace/core';
+import { deliveryOf, isNotice, noticeDeliveryOf, type NoticeWork } from './deliveries.js';
+import { tellOfFailure } from './failure-events.js';
 import type { HeldEntries } from './held-entries.js';
-import { releaseOf, settlementOf, unhandledOutcome } from './settlement.js';
+import type { Permits } from './permits.js';
+import { announced, noticeSettlementOf, releaseOf, type Settlement, settlementOf, unhandledOutcome } from './settlement.js';
 import type { Settler } from './settler.js';
-import type { Work } from './work.js';
+import { WorkQueue } from './work-queue.js';
+import { isReadable, type ReadableWork, type Work } from './work.js';
 
 export interface DispatcherParts {
   readonly handler: DeliveryHandler;
@@ -10,58 +16,126 @@ export interface DispatcherParts {
   readonly held: HeldEntries;
   /** Handlers at once. */
   readonly concurrency: number;
+  /** Absent: each message is handed over alone, at once. */
+  readonly batch?: BatchRule | undefined;
   readonly crashLimit: number;
+  /** All handlers at work for so long, without one ending, are stuck. */
+  readonly stuckAfterMs: number;
+  /** Whether the group was given the message before and asked for it again. */
+  readonly isReplayed: (work: Work) => boolean;
+  /** How messages end that the handler is not for. */
+  readonly screen?: Screen | undefined;
+  /** Present: dead letters are announced, and it is told of them. */
+  readonly deadLetterHandler?: DeadLetterHandler | undefined;
+  /** Of the rate limit, where there is one. */
+  readonly permits?: Permits | undefined;
   /** Called when a message has been scheduled for another attempt. */
   readonly retryScheduled: () => void;
 }
 
-/** Hands messages to the handler, as many at once as there are slots, and has their outcomes settled. */
+const EXPIRED: Outcome = { kind: 'ack', expired: true };
+const ONE_BY_ONE: BatchRule = { size: 1, waitMs: 0 };
+/** What no handler is for takes no slot. While this many of them wait for Redis to take their outcomes, no more are fetched. */
+const MOST_APART = 256;
+
+/** Hands messages to the handler, as many batches at once as there are slots, and has their outcomes settled. */
 export class Dispatcher {
   readonly #parts: DispatcherParts;
-  readonly #queue: Work[] = [];
+  readonly #queue: WorkQueue;
+  /** Messages that may be in hand. */
+  readonly #slots: number;
   readonly #running = new Set<Promise<void>>();
+  /** Settlements of what no handler is for. */
+  readonly #apart = new Set<Promise<void>>();
+  #messagesRunning = 0;
+  /** Since when all handlers have been at work without one ending, by the monotonic clock; null while a slot is free. */
+  #fullSince: number | null = null;
   #paused = false;
+  #timer: NodeJS.Timeout | undefined;
   #onFree: (() => void) | null = null;
 
   constructor(parts: DispatcherParts) {
+    const { concurrency, crashLimit, batch = ONE_BY_ONE } = parts;
     this.#parts = parts;
+    this.#queue = new WorkQueue(batch, crashLimit);
+    this.#slots = concurrency * batch.size;
   }
 
   /** How many more messages may be fetched. */
   get freeSlots(): number {
-    return this.#paused ? 0 : Math.max(0, this.#parts.concurrency - this.#running.size - this.#queue.length);
+    return Math.max(0, Math.min(this.#slotsLeft, this.#parts.permits?.inHand ?? Infinity));
   }
 
-  /** Resolves when there is a free slot, or when the signal aborts. */
+  /** How long a read may wait for messages: permits must not be held for long while others could use them. */
+  get longestWaitMs(): number {
+    return this.#parts.permits?.holdMs ?? Infinity;
+  }
+
+  get #slotsLeft(): number {
+    if (this.#paused) return 0;
+    const slots = this.#slots - this.#messagesRunning - this.#queue.length;
+    return Math.min(slots, MOST_APART - this.#apart.size);
+  }
+
+  /** Why no handler gets on, or null while they do. */
+  problem(): string | null {
+    const { concurrency, stuckAfterMs } = this.#parts;
+    const fullMs = this.#fullSince === null ? 0 : performance.now() - this.#fullSince;
+    if (fullMs <= stuckAfterMs) return null;
+    return `all ${concurrency} handlers have been at work for ${Math.floor(fullMs / 1_000)} s and none has ended: give them a timeout`;
+  }
+
+  /**
+   * Resolves when there is a free slot, and a permit for it where there is a rate limit, or when the signal aborts. It rejects
+   * when Redis does not say whether there is a permit.
+   */
   async whenFree(signal: AbortSignal): Promise<void> {
     const wake = (): void => this.#onFree?.();
     signal.addEventListener('abort', wake);
-    while (this.freeSlots === 0 && !signal.aborted) {
+    while (this.#slotsLeft <= 0 && !signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#onFree = resolve;
       });
     }
     signal.removeEventListener('abort', wake);
+    if (!signal.aborted) await this.#parts.permits?.some(this.#slotsLeft, signal);
   }
 
   add(work: readonly Work[]): void {
-    this.#queue.push(...work);
+    for (const item of work) {
+      const outcome = this.#outcomeWithoutHandler(item);
+      if (outcome) this.#settleApart(item, outcome);
+      else this.#enqueue(item);
+    }
     this.#startNext();
+  }
+
+  #enqueue(work: Work): void {
+    if (!work.notice) this.#parts.permits?.use();
+    this.#queue.add(work);
   }
 
   /** Starts no handler from now on. */
   pause(): void {
     this.#paused = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Starts handlers again. */
+  resume(): void {
+    this.#paused = false;
+    this.#startNext();
+    this.#onFree?.();
   }
 
   /** What was fetched and waits for a handler to be started. */
   takeWaiting(): Work[] {
-    return this.#queue.splice(0);
+    return this.#queue.takeAll();
   }
 
   /** Resolves when every handler that was started has ended and is settled. */
   async drain(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    while (this.#running.size + this.#apart.size > 0) await Promise.all([...this.#running, ...this.#apart]);
   }
 
   /** Gives messages back to the group at once, without counting an attempt. */
@@ -69,42 +143,115 @@ export class Dispatcher {
     await Promise.all(work.map((item) => this.#parts.settler.settle(item, releaseOf(item))));
   }
 
+  /** What is settled without the handler, and how; null for what the handler is to decide. */
+  #outcomeWithoutHandler(work: Work): Outcome | null {
+    if (work.notice) return this.#outcomeWithoutTelling(work);
+    if (work.message instanceof Error) return unhandledOutcome('MALFORMED_ENVELOPE', work.message);
+    if (isExpired(work.message)) return EXPIRED;
+    const screened = this.#parts.screen?.(work.message) ?? null;
+    if (screened) return screened;
+    return this.#crashLoop(work);
+  }
+
+  /** A process that has nobody to tell takes the notice for told. */
+  #outcomeWithoutTelling(notice: Work): Outcome | null {
+    return this.#parts.deadLetterHandler ? this.#crashLoop(notice) : { kind: 'ack' };
+  }
+
+  #crashLoop(work: Work): Outcome | null {
+    return work.crashes >= this.#parts.crashLimit ? unhandledOutcome('CRASH_LOOP', crashLoop(work)) : null;
+  }
+
+  #settleApart(work: Work, outcome: Outcome): void {
+    this.#track(this.#apart, this.#settle(work, outcome));
+  }
+
   #startNext(): void {
-    while (!this.#paused && this.#running.size < this.#parts.concurrency && this.#queue.length > 0) {
-      const work = this.#queue.shift()!;
-      const run = this.#process(work).finally(() => {
-        this.#running.delete(run);
-        this.#startNext();
-        this.#onFree?.();
-      });
-      this.#running.add(run);
+    clearTimeout(this.#timer);
+    while (!this.#paused && this.#running.size < this.#parts.concurrency) {
+      const batch = this.#queue.take();
+      if (batch.length === 0) {
+        this.#startWhenReady();
+        return;
+      }
+      this.#messagesRunning += batch.length;
+      this.#track(this.#running, this.#process(batch).finally(() => this.#ended(batch)));
+    }
+    if (this.#running.size >= this.#parts.concurrency) this.#fullSince ??= performance.now();
+  }
+
+  #ended(batch: readonly Work[]): void {
+    this.#messagesRunning -= batch.length;
+    this.#fullSince = null;
+    this.#queue.ended(batch);
+  }
+
+  #startWhenReady(): void {
+    const waitMs = this.#queue.readyInMs();
+    if (waitMs !== null) this.#timer = setTimeout(() => this.#startNext(), waitMs);
+  }
+
+  #track(set: Set<Promise<void>>, work: Promise<void>): void {
+    const tracked = work.finally(() => {
+      set.delete(tracked);
+      this.#startNext();
+      this.#onFree?.();
+    });
+    set.add(tracked);
+  }
+
+  /** Handle, then settle: what lost its lease, or expired, while it waited for a slot is not begun. */
+  async #process(batch: readonly Work[]): Promise<void> {
+    const open = batch.filter((work) => this.#mayBegin(work));
+    const [first] = open;
+    if (isNotice(first)) return this.#tell(first);
+    const begun = open.filter(isReadable);
+    if (begun.length === 0) return;
+    const outcomes = await this.#outcomes(begun);
+    await Promise.all(begun.map((work, index) => this.#settle(work, outcomes[index] ?? defect('The handler has no outcome for it.'))));
+  }
+
+  #mayBegin(work: Work): boolean {
+    if (!this.#parts.held.mayBegin(work.entry)) return false;
+    const outcome = this.#outcomeWithoutHandler(work);
+    if (outcome) this.#settleApart(work, outcome);
+    return outcome === null;
+  }
+
+  async #outcomes(batch: readonly ReadableWork[]): Promise<readonly Outcome[]> {
+    try {
+      return await this.#parts.handler(batch.map((work) => deliveryOf(work, this.#parts.isReplayed(work))));
+    } catch (thrown) {
+      return batch.map(() => defect(thrown));
     }
   }
 
-  /** Handle, then settle: what lost its lease while it waited for a slot is not begun. */
-  async #process(work: Work): Promise<void> {
-    if (!this.#parts.held.mayBegin(work.entry)) return;
-    const outcome = await this.#outcome(work);
+  async #tell(notice: NoticeWork): Promise<void> {
+    const { deadLetterHandler } = this.#parts;
+    const told = deadLetterHandler?.(noticeDeliveryOf(notice)).catch(defect);
+    await this.#settle(notice, (await told) ?? { kind: 'ack' });
+  }
+
+  async #settle(work: Work, outcome: Outcome): Promise<void> {
     tellOfFailure(work, outcome);
-    await this.#parts.settler.settle(work, settlementOf(work, outcome));
+    await this.#parts.settler.settle(work, this.#settlementOf(work, outcome));
     if (outcome.kind === 'retry') this.#parts.retryScheduled();
   }
 
-  async #outcome(work: Work): Promise<Outcome> {
-    if (work.message instanceof Error) return unhandledOutcome('MALFORMED_ENVELOPE', work.message);
-    if (work.crashes >= this.#parts.crashLimit) return unhandledOutcome('CRASH_LOOP', crashLoop(work));
-    try {
-      return await this.#parts.handler(deliveryOf(work, work.message));
-    } catch (thrown) {
-      return unhandledOutcome('HANDLER_DEFECT', thrown);
-    }
+  #settlementOf(work: Work, outcome: Outcome): Settlement {
+    if (work.notice) return noticeSettlementOf(work, outcome);
+    const settlement = settlementOf(work, outcome);
+    return this.#parts.deadLetterHandler ? announced(settlement) : settlement;
   }
 }
 
-function deliveryOf(work: Work, message: Delivery['message']): Delivery {
-  const { topic, partition, group } = work.entry.stream.partition;
-  const { offset, attempt, crashes, entry } = work;
-  return { message, topic, partition, offset, group, attempt, crashes, signal: entry.signal };
+/** By the clock of this process. */
+function isExpired({ expiresAt }: Message): boolean {
+  return expiresAt !== null && expiresAt <= Date.now();
+}
+
+function defect(thrown: unknown): Outcome {
+  return unhandledOutcome('HANDLER_DEFECT', thrown);
 }
 
 function crashLoop(work: Work): MillraceError {
@@ -112,19 +259,4 @@ function crashLoop(work: Work): MillraceError {
     'CRASH_LOOP',
     `The process that handled this message vanished ${work.crashes} times before it settled it. It is given up so that it takes no more processes down.`,
   );
-}
-
-function tellOfFailure(work: Work, outcome: Outcome): void {
-  if (outcome.kind === 'ack') return;
-  const { topic, partition, group } = work.entry.stream.partition;
-  emit('attempt-failed', {
-    topic,
-    partition,
-    group,
-    messageId: work.message instanceof Error ? '' : work.message.id,
-    attempt: work.attempt,
-    error: outcome.error,
-    outcome: outcome.kind,
-    ...(outcome.kind === 'retry' ? { delayMs: outcome.delayMs } : {}),
-  });
 }

@@ -36,6 +36,7 @@ export class Fetcher {
   readonly #loop: Loop;
   #clientId: string | null = null;
   #reading = false;
+  #fetching: Promise<void> = Promise.resolve();
   #turn = 0;
   #problem: string | null = null;
 
@@ -50,13 +51,14 @@ export class Fetcher {
     this.#loop.start();
   }
 
-  /** Resolves when no read is under way any more and everything that came is taken in. */
+  /** Resolves when no read is under way any more and everything that came is taken in; for good. */
   async stop(): Promise<void> {
-    const stopped = this.#loop.stop();
-    const unblocking = setInterval(() => void this.#unblock(), UNBLOCK_EVERY_MS);
-    await this.#unblock();
-    await stopped;
-    clearInterval(unblocking);
+    await this.#unblockUntil(this.#loop.stop());
+  }
+
+  /** Resolves when no read is under way and everything that came is taken in; none begins while there is no free slot. */
+  async rest(): Promise<void> {
+    await this.#unblockUntil(this.#fetching);
   }
 
   /** Why nothing is read, or null while all is well. */
@@ -65,9 +67,16 @@ export class Fetcher {
   }
 
   async #round(signal: AbortSignal): Promise<number> {
-    const { beat, dispatcher, reader, reclaimer } = this.#parts;
-    await dispatcher.whenFree(signal);
+    await this.#parts.dispatcher.whenFree(signal);
     if (signal.aborted) return 0;
+    const filling = this.#fill(signal);
+    this.#fetching = filling.then(nothing, nothing);
+    return filling;
+  }
+
+  /** Once round: take over what must be, then read. */
+  async #fill(signal: AbortSignal): Promise<number> {
+    const { beat, dispatcher, reader, reclaimer } = this.#parts;
     if (!(await reader.whenReady(READY_WAIT_MS, signal))) {
       if (!signal.aborted) this.#lostSight('there is no connection to Redis');
       return 0;
@@ -97,7 +106,7 @@ export class Fetcher {
 
   async #read(streams: readonly GroupStream[], count: number, wait: boolean): Promise<number> {
     const { reader, member, partitions } = this.#parts;
-    const block = wait ? ['BLOCK', Math.min(BLOCK_MS, this.#parts.reclaimer.intervalMs)] : [];
+    const block = wait ? ['BLOCK', Math.min(BLOCK_MS, this.#parts.reclaimer.intervalMs, this.#parts.dispatcher.longestWaitMs)] : [];
     const ids = streams.map(() => '>');
     const readAt = performance.now();
     if (wait) this.#learnClientId();
@@ -146,6 +155,13 @@ export class Fetcher {
     for (const result of made) if (result.status === 'rejected') this.#problem = (result.reason as Error).message;
   }
 
+  async #unblockUntil(done: Promise<void>): Promise<void> {
+    const unblocking = setInterval(() => void this.#unblock(), UNBLOCK_EVERY_MS);
+    await this.#unblock();
+    await done;
+    clearInterval(unblocking);
+  }
+
   /** Ends a blocking read without losing what it may bring: closing the connection could lose it. */
   async #unblock(): Promise<void> {
     if (!this.#reading || this.#clientId === null) return;
@@ -156,4 +172,8 @@ export class Fetcher {
       this.#problem = redisFailure(error, 'CLIENT UNBLOCK').message;
     }
   }
+}
+
+function nothing(): void {
+  // How a round ended is the loop's business.
 }

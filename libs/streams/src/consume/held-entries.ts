@@ -25,7 +25,7 @@ export class HeldEntries {
   /** Whether work on the entry may begin: not when it was lost, nor when its lease has run out: it may be another's by now. */
   mayBegin(entry: HeldEntry): boolean {
     if (performance.now() - entry.renewedAt > this.#leaseMs) this.lost(entry);
-    return !entry.signal.aborted;
+    return !entry.isGivenUp;
   }
 
   /** The entry belongs to another member by now: its handlers are told, and nothing of it is renewed any more. */

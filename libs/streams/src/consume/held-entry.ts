@@ -20,7 +20,8 @@ export class HeldEntry {
   readonly size: number;
   /** A moment before the lease was last renewed, by the monotonic clock, in milliseconds. */
   renewedAt: number;
-  readonly #abort = new AbortController();
+  #reason: Error | null = null;
+  #abort: AbortController | null = null;
 
   constructor(stream: GroupStream, token: HoldingToken, span: { base: number; size: number }) {
     this.stream = stream;
@@ -31,12 +32,19 @@ export class HeldEntry {
     this.size = span.size;
   }
 
-  /** Aborts when the holding is lost, or given up at shutdown. */
+  get isGivenUp(): boolean {
+    return this.#reason !== null;
+  }
+
+  /** Aborts when the holding is lost, or given up at shutdown. Made when it is asked for: few handlers do. */
   get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#reason) this.#abort.abort(this.#reason);
     return this.#abort.signal;
   }
 
   giveUp(reason: string): void {
-    this.#abort.abort(new Error(reason));
+    this.#reason ??= new Error(reason);
+    this.#abort?.abort(this.#reason);
   }
 }

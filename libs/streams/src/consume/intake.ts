@@ -32,26 +32,31 @@ export class Intake {
 
   /** @param readAt when the read was sent, by the monotonic clock: the lease of what it brought began later */
   async take(stream: GroupStream, reads: readonly ReadEntry[], readAt: number): Promise<void> {
-    for (const read of reads) {
-      const { entry, work } = workOf(stream, read, readAt);
-      // Held before anything is awaited: what is not held is not renewed, and would be reclaimed.
-      this.#parts.held.add(entry, work.length);
-      try {
-        this.#begin(entry, work, (await this.#isReplay(entry)) ? await this.#unsettled(work) : work);
-      } catch (error) {
-        // Nobody will handle it now: as it is not held any more, the next sweep finds it.
-        this.#parts.held.lost(entry);
-        throw error;
-      }
+    const taken: Work[] = [];
+    try {
+      for (const read of reads) taken.push(...(await this.#open(stream, read, readAt)));
+    } finally {
+      // Together, so that the dispatcher knows all that it may begin with.
+      this.#parts.dispatcher.add(taken);
     }
   }
 
-  /** Hands on what is to be handled; an entry of which nothing is left only has to be let go of. */
-  #begin(entry: HeldEntry, work: readonly Work[], open: readonly Work[]): void {
-    const { held, dispatcher, settler } = this.#parts;
-    for (let settled = work.length - Math.max(open.length, 1); settled > 0; settled -= 1) held.settled(entry);
-    if (open.length > 0) dispatcher.add(open);
-    else void settler.settle(work[0]!, ['ack', 'handled', '']);
+  /** @returns what of the entry is to be handled; an entry of which nothing is left only has to be let go of */
+  async #open(stream: GroupStream, read: ReadEntry, readAt: number): Promise<readonly Work[]> {
+    const { held, settler } = this.#parts;
+    const { entry, work } = workOf(stream, read, readAt);
+    // Held before anything is awaited: what is not held is not renewed, and would be reclaimed.
+    held.add(entry, work.length);
+    try {
+      const open = (await this.#isReplay(entry)) ? await this.#unsettled(work) : work;
+      for (let settled = work.length - Math.max(open.length, 1); settled > 0; settled -= 1) held.settled(entry);
+      if (open.length === 0) void settler.settle(work[0]!, ['ack', 'handled', '']);
+      return open;
+    } catch (error) {
+      // Nobody will handle it now: as it is not held any more, the next sweep finds it.
+      held.lost(entry);
+      throw error;
+    }
   }
 
   async #isReplay({ stream, base, deliveryCount }: HeldEntry): Promise<boolean> {

@@ -1,31 +1,35 @@
 import { asError, errorRecord, isMillraceError, messageTimeMs, type Outcome } from '@millrace/core';
+import type { DeadLetterReason } from './dead-letter-reason.js';
 import { retryBody, type Work } from './work.js';
 
-/** What is written about one message when it is settled: the last three arguments of `settle.lua`. */
-export type Settlement = readonly [outcome: 'ack' | 'retry' | 'dead' | 'release', first: string, second: string];
+type SettlementKind = 'ack' | 'retry' | 'dead' | 'announce' | 'told' | 'later' | 'release';
 
-/** Why and how a message was given up, as it is stored beside the message itself. */
-export interface DeadLetterReason {
-  readonly reason: string;
-  readonly error: { readonly name: string; readonly message: string; readonly code?: string; readonly stack?: string };
-  readonly attempts: number;
-  readonly crashes: number;
-  /** Unix milliseconds. */
-  readonly publishedAt: number | null;
-  readonly firstFailedAt: number;
-  readonly deadLetteredAt: number;
-  readonly origin: { readonly topic: string; readonly partition: number; readonly offset: number; readonly group: string };
-}
+/** What is written about one message when it is settled: the last three arguments of `settle.lua`. */
+export type Settlement = readonly [outcome: SettlementKind, first: string, second: string];
+
+/** How a message ends well without its handler having run to its end. */
+const ENDS_WELL = ['deduplicated', 'discarded', 'expired', 'filtered'] as const;
 
 export function settlementOf(work: Work, outcome: Outcome, nowMs: number = Date.now()): Settlement {
   switch (outcome.kind) {
     case 'ack':
-      return ['ack', outcome.deduplicated ? 'deduplicated' : outcome.discarded ? 'discarded' : 'handled', ''];
+      return ['ack', ENDS_WELL.find((how) => outcome[how]) ?? 'handled', ''];
     case 'retry':
       return ['retry', String(outcome.delayMs), retryBody(work, { attempt: work.attempt + 1, firstFailedAt: work.firstFailedAt ?? nowMs })];
     case 'dead-letter':
       return ['dead', work.envelope, JSON.stringify(deadLetterReason(work, outcome, nowMs))];
   }
+}
+
+/** The dead letter, if it is one, is announced to the group. */
+export function announced([outcome, ...values]: Settlement): Settlement {
+  return [outcome === 'dead' ? 'announce' : outcome, ...values];
+}
+
+/** A notice that cannot be told any more is dropped: what it tells of is among the dead letters. */
+export function noticeSettlementOf(work: Work, outcome: Outcome): Settlement {
+  if (outcome.kind !== 'retry') return ['told', '', ''];
+  return ['later', String(outcome.delayMs), retryBody(work, { attempt: work.attempt + 1, firstFailedAt: null })];
 }
 
 /** Gives a message back that nobody here has begun to handle: its attempt does not count. */

@@ -34,6 +34,8 @@ export interface SettlerParts {
 export class Settler {
   readonly #parts: SettlerParts;
   readonly #waiting = new Map<GroupStream, Item[]>();
+  /** What cannot be settled at the moment, and why. */
+  readonly #failing = new Map<readonly Item[], string>();
   #abandoned = false;
 
   constructor(parts: SettlerParts) {
@@ -51,6 +53,12 @@ export class Settler {
         setImmediate(() => this.#flush(stream));
       }
     });
+  }
+
+  /** Why something cannot be settled, or null while all is well. */
+  problem(): string | null {
+    const [why] = this.#failing.values();
+    return why ?? null;
   }
 
   /** Stops trying: what is not settled by now is left to those who reclaim it. */
@@ -71,24 +79,27 @@ export class Settler {
     for (let pauseMs = FIRST_PAUSE_MS; open.length > 0; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
         this.#finish(open, await this.#send(stream, open, repeated));
-        return;
+        break;
       } catch (thrown) {
         const failure = redisFailure(thrown, 'settle');
         // A script that failed may have settled some of them before it did.
         repeated ||= failure.kind !== 'unsent';
+        this.#failing.set(items, failure.message);
         emit('loop-failed', { ...placeOf(stream), loop: 'settle', error: errorRecord(failure), failures: 1 });
         await this.#parts.redis.whenReady(pauseMs);
         await pause(pauseMs);
         open = this.#stillHeld(open);
       }
     }
+    this.#failing.delete(items);
   }
 
   async #send(stream: GroupStream, items: readonly Item[], repeated: boolean): Promise<string> {
     const { groupKeys, group } = stream.partition;
     const pages = new Map<string, number>();
     const args = items.flatMap((item) => this.#arguments(item, pages));
-    const keys = [stream.key, groupKeys.stats, groupKeys.due, groupKeys.dead, groupKeys.retryLog, ...pages.keys()];
+    const { stats, due, dead, retryLog, open } = groupKeys;
+    const keys = [stream.key, stats, due, dead, retryLog, open, ...pages.keys()];
     const head = [group, this.#parts.member, stream.kind, SETTLED_PAGE_OFFSETS, repeated ? '1' : '0'];
     return String(await this.#parts.redis.run(settle, keys, [...head, ...args]));
   }
@@ -118,7 +129,7 @@ export class Settler {
 
   /** Lets go of what others have taken over meanwhile: their settlement counts, ours would be refused. */
   #stillHeld(items: readonly Item[]): readonly Item[] {
-    const isOpen = (item: Item): boolean => !this.#abandoned && !item.work.entry.signal.aborted;
+    const isOpen = (item: Item): boolean => !this.#abandoned && !item.work.entry.isGivenUp;
     for (const item of items) if (!isOpen(item)) item.done();
     return items.filter(isOpen);
   }

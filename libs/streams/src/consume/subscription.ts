@@ -1,15 +1,21 @@
 import type { DeliveryHandler, Subscription, SubscriptionDefinition } from '@millrace/core';
 import type { RedisConnection, RedisConnections } from '@millrace/redis';
+import { GroupWatch } from '../group/group-watch.js';
 import { Heartbeat } from '../group/heartbeat.js';
+import { Auditor } from '../inspect/auditor.js';
+import { rateKey } from '../keys.js';
 import { partitionsOf, type TopicLog } from '../log/topic-log.js';
 import { Promoter } from '../redeliver/promoter.js';
 import { Reclaimer } from '../redeliver/reclaimer.js';
 import { Dispatcher } from './dispatcher.js';
 import { Fetcher } from './fetcher.js';
+import { Flow, type Stopper } from './flow.js';
 import { type GroupPartition, groupPartition } from './group-partition.js';
 import { HeldEntries } from './held-entries.js';
 import { Intake } from './intake.js';
+import { Permits } from './permits.js';
 import { Settler } from './settler.js';
+import type { Work } from './work.js';
 
 export interface SubscriptionParts {
   readonly redis: RedisConnections;
@@ -17,6 +23,7 @@ export interface SubscriptionParts {
   /** Unique per process start, never reused. */
   readonly member: string;
   readonly leaseMs: number;
+  readonly stuckAfterMs: number;
   readonly log: TopicLog;
 }
 
@@ -33,13 +40,16 @@ export class StreamSubscription implements Subscription {
   readonly #heartbeat: Heartbeat;
   readonly #promoter: Promoter;
   readonly #fetcher: Fetcher;
+  readonly #flow: Flow;
+  readonly #watch: GroupWatch;
+  readonly #auditor: Auditor;
   readonly #intake: Intake;
   #stopping: Promise<void> | null = null;
 
   private constructor(parts: SubscriptionParts, definition: SubscriptionDefinition, handler: DeliveryHandler) {
-    const { prefix, member, leaseMs, log } = parts;
+    const { prefix, member, leaseMs, stuckAfterMs, log } = parts;
     const { publish: redis, control } = parts.redis;
-    const { topic, group, concurrency, crashLimit } = definition;
+    const { topic, group } = definition;
     const held = new HeldEntries(leaseMs);
     this.#held = held;
     const partitions = partitionsOf(topic).map((partition) => groupPartition(prefix, { topic: topic.name, partition }, group));
@@ -53,14 +63,27 @@ export class StreamSubscription implements Subscription {
     this.#heartbeat = new Heartbeat({ redis: control, member, leaseMs, partitions, held, recover });
     this.#promoter = new Promoter({ redis: control, partitions, recover });
     const retryScheduled = (): void => this.#promoter.wake();
-    this.#dispatcher = new Dispatcher({ handler, held, settler: this.#settler, concurrency, crashLimit, retryScheduled });
+    const { rateLimit: limit } = definition;
+    const permits = limit && new Permits({ redis: control, key: rateKey(prefix, topic.name, group), limit });
+    const isReplayed = ({ entry, offset }: Work): boolean => this.#watch.isReplayed(entry.stream.partition, offset);
+    const settler = this.#settler;
+    const own = { held, settler, permits, stuckAfterMs, retryScheduled, isReplayed };
+    this.#dispatcher = new Dispatcher({ ...definition, handler, ...own });
     const dispatcher = this.#dispatcher;
-    const intake = new Intake({ redis: control, prefix, held, dispatcher, settler: this.#settler });
+    const intake = new Intake({ redis: control, prefix, held, dispatcher, settler });
     this.#intake = intake;
     const beat = (): Promise<void> => this.#heartbeat.beat();
     const reclaimer = new Reclaimer({ redis: control, member, leaseMs, partitions, held, dispatcher, intake });
     this.#fetcher = new Fetcher({
       reader: this.#reader, control, member, partitions, recover, beat, dispatcher, reclaimer, intake,
+    });
+    this.#auditor = new Auditor({ redis: control, leaseMs, partitions });
+    this.#flow = new Flow(dispatcher, this.#fetcher);
+    this.#watch = new GroupWatch({
+      redis: control, member, partitions,
+      pause: () => this.#rest('group'),
+      resume: () => this.#flow.release('group'),
+      replaying: (partition) => intake.replay(partition),
     });
   }
 
@@ -73,7 +96,7 @@ export class StreamSubscription implements Subscription {
     await parts.log.declare(definition.topic);
     const subscription = new StreamSubscription(parts, definition, handler);
     try {
-      await subscription.#join(parts.log);
+      await subscription.#join(parts.log, definition);
       return subscription;
     } catch (error) {
       subscription.#reader.close();
@@ -81,20 +104,41 @@ export class StreamSubscription implements Subscription {
     }
   }
 
-  async #join(log: TopicLog): Promise<void> {
-    const origins = await Promise.all(this.#partitions.map((partition) => log.declareGroup(partition, partition.group)));
+  async #join(log: TopicLog, { group, start }: SubscriptionDefinition): Promise<void> {
+    const origins = await Promise.all(this.#partitions.map((partition) => log.declareGroup(partition, group, start)));
     // A group that was lost while nobody was here to see it is not new: what it settled is still marked.
     this.#partitions.forEach((partition, index) => {
       if (origins[index] === 'remade') this.#intake.replay(partition);
     });
     await this.#heartbeat.beat();
+    // A group that is paused is not read from.
+    await this.#watch.look();
     this.#heartbeat.start();
     this.#promoter.start();
+    this.#watch.start();
+    this.#auditor.start();
     this.#fetcher.start();
   }
 
+  pause(): Promise<void> {
+    return this.#rest('process');
+  }
+
+  resume(): void {
+    this.#flow.release('process');
+  }
+
+  get heldUpBy(): readonly Stopper[] {
+    return this.#flow.heldUpBy;
+  }
+
+  async #rest(stopper: Stopper): Promise<void> {
+    await this.#flow.hold(stopper);
+    await this.#flow.drain();
+  }
+
   problem(): string | null {
-    return this.#fetcher.problem();
+    return this.#fetcher.problem() ?? this.#settler.problem() ?? this.#dispatcher.problem();
   }
 
   stop(deadlineMs: number): Promise<void> {
@@ -107,7 +151,6 @@ export class StreamSubscription implements Subscription {
    * waited goes back to the group; what runs may finish while its lease is still renewed; the goodbye comes last.
    */
   async #stop(deadlineMs: number): Promise<void> {
-    this.#dispatcher.pause();
     if (!(await within(deadlineMs, this.#finish()))) {
       this.#held.giveUpAll('the process is shutting down and its time is up');
       this.#settler.abandon();
@@ -117,13 +160,12 @@ export class StreamSubscription implements Subscription {
   }
 
   async #finish(): Promise<void> {
-    await this.#fetcher.stop();
-    const waiting = this.#dispatcher.takeWaiting();
-    await Promise.all([this.#promoter.stop(), this.#dispatcher.release(waiting), this.#dispatcher.drain()]);
+    await Promise.all([this.#flow.hold('stop'), this.#fetcher.stop()]);
+    await Promise.all([this.#promoter.stop(), this.#flow.drain()]);
   }
 
   async #goodbye(): Promise<void> {
-    await Promise.all([this.#heartbeat.stop(), this.#promoter.stop()]);
+    await Promise.all([this.#heartbeat.stop(), this.#promoter.stop(), this.#watch.stop(), this.#auditor.stop()]);
     // Without it the others find out for themselves, when the lease is over.
     await this.#heartbeat.leave().catch(() => 0);
   }

@@ -1,8 +1,9 @@
 import type { Message, MillraceError } from '@millrace/core';
 import { isMillraceError } from '@millrace/core';
-import { SETTLED_PAGE_OFFSETS } from '../keys.js';
-import { decodeEnvelope, ENVELOPE_SEPARATOR, malformed } from '../log/envelope.js';
+import { type EntryFields, entryOf, fieldsOf } from '../log/entry.js';
+import { decodeEnvelope, malformed } from '../log/envelope.js';
 import type { GroupStream } from './group-partition.js';
+import type { DeadLetterReason } from './dead-letter-reason.js';
 import { HeldEntry, type HoldingToken } from './held-entry.js';
 
 /** One message to be handled, out of an entry that this member holds. */
@@ -19,13 +20,32 @@ export interface Work {
   readonly envelope: string;
   /** The message, or why the envelope cannot be read. */
   readonly message: Message | MillraceError;
+  /** Present: the message is settled; this is to tell of its dead letter. Attempt and crashes are those of the telling. */
+  readonly notice: Notice | null;
 }
 
-/** An entry as a read returns it: fields and values in turn; null when it was deleted while it was pending. */
-export type EntryFields = readonly string[] | null;
+/** What a notice of a dead letter says beside the message. */
+export interface Notice {
+  readonly reason: DeadLetterReason;
+  readonly deadLetterId: string;
+}
 
-/** What waits in a retry queue and travels through the retry log. */
-type RetryBody = readonly [offset: number, attempt: number, crashes: number, firstFailedAt: number | null, envelope: string];
+export type ReadableWork = Work & { readonly message: Message };
+
+export function isReadable(work: Work): work is ReadableWork {
+  return !(work.message instanceof Error);
+}
+
+/** What waits in a retry queue and travels through the retry log: a message; with the last two, a notice of its dead letter. */
+type RetryBody = readonly [
+  offset: number,
+  attempt: number,
+  crashes: number,
+  firstFailedAt: number | null,
+  envelope: string,
+  reason?: DeadLetterReason,
+  deadLetterId?: string,
+];
 
 export interface ReadEntry {
   readonly id: string;
@@ -41,32 +61,33 @@ export function workOf(stream: GroupStream, read: ReadEntry, readAt: number): { 
 
 /** The body of a message on its way into the retry queue, or back into the retry log. */
 export function retryBody(work: Work, next: { attempt: number; firstFailedAt: number | null }): string {
-  const body: RetryBody = [work.offset, next.attempt, work.crashes, next.firstFailedAt, work.envelope];
+  const { offset, crashes, envelope, notice } = work;
+  const body: RetryBody = [offset, next.attempt, crashes, next.firstFailedAt, envelope];
+  return JSON.stringify(notice ? [...body, notice.reason, notice.deadLetterId] : body);
+}
+
+/** The body of a message that begins anew in the retry log. */
+export function freshBody(offset: number, envelope: string): string {
+  const body: RetryBody = [offset, 1, 0, null, envelope];
   return JSON.stringify(body);
 }
 
 function workOfLog(stream: GroupStream, read: ReadEntry, token: HoldingToken): { entry: HeldEntry; work: Work[] } {
-  const fields = fieldsOf(read.fields);
-  const base = Number(fields.get('o') ?? Number.NaN);
-  const size = Number(fields.get('n') ?? Number.NaN);
-  const envelopes = (fields.get('m') ?? '').slice(1, -1).split(ENVELOPE_SEPARATOR);
-  if (!isSpan(base, size) || size !== envelopes.length) return unreadable(stream, read, token);
-  const entry = new HeldEntry(stream, token, { base, size });
-  const history = { attempt: 1, crashes: read.deliveryCount - 1, firstFailedAt: null };
+  const found = entryOf(read.fields);
+  if (!found) return unreadable(stream, read, token);
+  const { base, envelopes } = found;
+  const entry = new HeldEntry(stream, token, { base, size: envelopes.length });
+  const history = { attempt: 1, crashes: read.deliveryCount - 1, firstFailedAt: null, notice: null };
   return { entry, work: envelopes.map((envelope, index) => newWork(entry, { ...history, offset: base + index, envelope })) };
-}
-
-/** No entry of ours crosses from one page of the settled bitmap into the next. */
-function isSpan(base: number, size: number): boolean {
-  return Number.isSafeInteger(base) && base >= 0 && (base % SETTLED_PAGE_OFFSETS) + size <= SETTLED_PAGE_OFFSETS;
 }
 
 function workOfRetry(stream: GroupStream, read: ReadEntry, token: HoldingToken): { entry: HeldEntry; work: Work[] } {
   const body = parseBody(fieldsOf(read.fields).get('r'));
   if (!body) return unreadable(stream, read, token);
-  const [offset, attempt, crashes, firstFailedAt, envelope] = body;
+  const [offset, attempt, crashes, firstFailedAt, envelope, reason, deadLetterId = ''] = body;
   const entry = new HeldEntry(stream, token, { base: offset, size: 1 });
-  const history = { attempt, crashes: crashes + read.deliveryCount - 1, firstFailedAt };
+  const notice = reason ? { reason, deadLetterId } : null;
+  const history = { attempt, crashes: crashes + read.deliveryCount - 1, firstFailedAt, notice };
   return { entry, work: [newWork(entry, { ...history, offset, envelope })] };
 }
 
@@ -75,7 +96,7 @@ function unreadable(stream: GroupStream, read: ReadEntry, token: HoldingToken): 
   const entry = new HeldEntry(stream, token, { base: -1, size: 1 });
   const envelope = JSON.stringify(read.fields);
   const message = malformed('its fields are not those of an entry');
-  const history = { attempt: 1, crashes: read.deliveryCount - 1, firstFailedAt: null };
+  const history = { attempt: 1, crashes: read.deliveryCount - 1, firstFailedAt: null, notice: null };
   return { entry, work: [{ ...history, entry, offset: -1, envelope, message }] };
 }
 
@@ -90,12 +111,6 @@ function decoded(envelope: string): Message | MillraceError {
     if (isMillraceError(error)) return error;
     throw error;
   }
-}
-
-function fieldsOf(fields: EntryFields): Map<string, string> {
-  const map = new Map<string, string>();
-  for (let i = 0; fields && i + 1 < fields.length; i += 2) map.set(fields[i]!, fields[i + 1]!);
-  return map;
 }
 
 function parseBody(text: string | undefined): RetryBody | null {

@@ -61,7 +61,8 @@ export class Heartbeat {
     const beganAt = performance.now();
     const entries = held.in(partition);
     const args = entries.flatMap((entry) => [entry.stream.kind === 'log' ? 2 : 3, entry.id, entry.deliveryCount]);
-    const keys = [partition.groupKeys.members, partition.keys.log, partition.groupKeys.retryLog];
+    const { members, retryLog, stats } = partition.groupKeys;
+    const keys = [members, partition.keys.log, retryLog, stats];
     const beaten = redis.run(heartbeat, keys, [partition.group, member, ...args]);
     const reply = String(await beaten.catch((error: unknown) => this.#failed(partition, error)));
     entries.forEach((entry, index) => {

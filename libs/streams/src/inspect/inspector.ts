@@ -1,43 +1,54 @@
-import { MillraceError, type TopicDefinition } from '@millrace/core';
+import { isName, MillraceError, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
-import type { DeadLetterReason } from '../consume/settlement.js';
 import { groupKeys, partitionKeys } from '../keys.js';
-import { partitionsOf } from '../log/topic-log.js';
+import { assertGroup, unknownGroup } from '../log/known-group.js';
+import type { Place } from '../log/topic-log.js';
+import { type DeadLetterRecord, readDeadLetters } from '../redeliver/dead-letter-record.js';
 
 const inspect = loadScript('../scripts/inspect.lua', import.meta.url);
 
 /** Where a group stands on a topic, summed over its partitions; all are messages. */
 export interface GroupState {
-  /** Handled in the end, counting those that were deduplicated or discarded. */
+  /** Handled in the end, counting those that were deduplicated, discarded or filtered, or had expired. */
   readonly handled: number;
   /** Of the handled ones: known to the inbox, so that the handler did not run again. */
   readonly deduplicated: number;
   /** Of the handled ones: refused by the handler on purpose. */
   readonly discarded: number;
+  /** Of the handled ones: past their time to live, so that the handler did not run. */
+  readonly expired: number;
+  /** Of the handled ones: not for this subscription, by its filter or by their type, so that the handler did not run. */
+  readonly filtered: number;
   /** Entries taken over from members that vanished; an entry carries one message unless publishes are packed. */
   readonly redelivered: number;
   /** Attempts that failed and were scheduled again. */
   readonly retried: number;
   readonly deadLettered: number;
+  /** Dead letters that were put back to this group or to the topic. */
+  readonly redriven: number;
+  /** Gone from Redis before the group was done with them. They count as settled, so that the lag is what can be handled. */
+  readonly lost: number;
+  /** Dropped unsettled by the topic's retention, as its `overflow` says. They count as settled as well. */
+  readonly dropped: number;
   /** Settlements that were refused because the message belonged to another member. */
   readonly fenced: number;
   /** Published since the group started and neither handled nor dead-lettered yet. */
   readonly lag: number;
-  /** Of the lag: entries in some member's hands. */
+  /** Age of the oldest message of the lag by Redis's clock, in seconds: 0 without a lag, null when it cannot be told. */
+  readonly lagSeconds: number | null;
+  /** Of the lag: entries in some member's hands; notices of dead letters as well, though they are no lag. */
   readonly pending: number;
-  /** Of the lag: waiting for their next attempt. */
+  /** Of the lag: waiting for their next attempt; notices of dead letters as well. */
   readonly retrying: number;
 }
 
-export interface DeadLetterRecord extends DeadLetterReason {
-  /** Id of the dead letter in its stream. */
-  readonly id: string;
-  /** The message exactly as it was stored. */
-  readonly envelope: string;
-}
-
-const COUNTERS = ['settled', 'handled', 'deduplicated', 'discarded', 'redelivered', 'retried', 'deadLettered', 'fenced'] as const;
+const COUNTERS = [
+  'settled', 'handled', 'deduplicated', 'discarded', 'expired', 'filtered', 'redelivered', 'retried', 'deadLettered', 'redriven', 'lost',
+  'dropped', 'fenced',
+] as const;
 type Counters = Record<(typeof COUNTERS)[number], number>;
+
+type Reply = [next: number, start: string | null, pending: number, retrying: number, ageMs: number, ...counters: number[]];
 
 /** Looks at topics and groups; changes nothing. */
 export class Inspector {
@@ -49,47 +60,59 @@ export class Inspector {
     this.#prefix = prefix;
   }
 
-  /** @throws MillraceError UNKNOWN_GROUP when the group never subscribed to the topic */
-  async group(topic: TopicDefinition, group: string): Promise<GroupState> {
-    const places = partitionsOf(topic).map((partition) => ({ topic: topic.name, partition }));
-    const states = await Promise.all(places.map((place) => this.#partition(place, group)));
-    return states.reduce(sum);
+  /** @throws MillraceError UNKNOWN_GROUP when the group never subscribed to the topic; NOT_A_TOPIC */
+  async group(topic: TopicRef, group: string): Promise<GroupState> {
+    if (!isName(group)) throw unknownGroup(topicOfRef(topic).name, group);
+    return sumStates(await Promise.all(placesOf(topicOfRef(topic)).map((place) => this.#partition(place, group))));
   }
 
-  /** The oldest dead letters of a group, up to `limit` a partition. */
-  async deadLetters(topic: TopicDefinition, group: string, limit = 100): Promise<DeadLetterRecord[]> {
-    const places = partitionsOf(topic).map((partition) => ({ topic: topic.name, partition }));
-    const pages = await Promise.all(places.map((place) => this.#deadLettersIn(place, group, limit)));
-    return pages.flat();
-  }
-
-  async #deadLettersIn(place: { topic: string; partition: number }, group: string, limit: number): Promise<DeadLetterRecord[]> {
-    const { dead } = groupKeys(this.#prefix, place, group);
-    const entries = (await this.#redis.call('XRANGE', dead, '-', '+', 'COUNT', limit)) as [string, string[]][];
-    return entries.map(([id, [, envelope = '', , reason = '{}']]) => ({ ...(JSON.parse(reason) as DeadLetterReason), id, envelope }));
+  /**
+   * The oldest dead letters of a group, up to `limit` a partition.
+   *
+   * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP; INVALID_OPTIONS when the limit is no whole number from 1
+   */
+  async deadLetters(topic: TopicRef, group: string, limit = 100): Promise<DeadLetterRecord[]> {
+    if (!Number.isSafeInteger(limit) || limit < 1) throw new MillraceError('INVALID_OPTIONS', 'deadLetters(): limit must be a whole number from 1.');
+    await assertGroup(this.#redis, this.#prefix, { topic: topicOfRef(topic), group });
+    const places = placesOf(topicOfRef(topic)).map((place) => ({ ...place, prefix: this.#prefix, group }));
+    const pages = places.map((place) => readDeadLetters(this.#redis, place, { after: '0-0', until: '+', limit }));
+    return (await Promise.all(pages)).flat();
   }
 
   /** At one moment: a message that is published and settled between two looks would make the lag negative. */
-  async #partition(place: { topic: string; partition: number }, group: string): Promise<GroupState> {
+  async #partition(place: Place, group: string): Promise<GroupState> {
     const { meta, groups, log } = partitionKeys(this.#prefix, place.topic, place.partition);
-    const { stats, due, retryLog } = groupKeys(this.#prefix, place, group);
-    const reply = await this.#redis.run(inspect, [meta, groups, stats, due, log, retryLog], [group, ...COUNTERS]);
-    const [next, start, pending, retrying, ...counters] = reply as [number, string | null, number, number, ...number[]];
+    const { stats, due, retryLog, open } = groupKeys(this.#prefix, place, group);
+    const reply = await this.#redis.run(inspect, [meta, groups, stats, due, log, retryLog, open], [group, ...COUNTERS]);
+    const [next, start, pending, retrying, ageMs, ...counters] = reply as Reply;
     if (start === null) throw unknownGroup(place.topic, group);
     const { settled, ...counts } = countersOf(counters);
-    return { ...counts, lag: next - Number(start) - settled, pending, retrying };
+    const lag = next - Number(start) - settled;
+    return { ...counts, lag, lagSeconds: secondsOf(lag, ageMs), pending, retrying };
   }
+}
+
+function placesOf({ name, partitions }: TopicDefinition): Place[] {
+  return Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition }));
 }
 
 function countersOf(values: readonly number[]): Counters {
   return Object.fromEntries(COUNTERS.map((name, index) => [name, values[index] ?? 0])) as Counters;
 }
 
-function sum(a: GroupState, b: GroupState): GroupState {
-  const names = Object.keys(a) as (keyof GroupState)[];
-  return Object.fromEntries(names.map((name) => [name, a[name] + b[name]])) as unknown as GroupState;
+function secondsOf(lag: number, ageMs: number): number | null {
+  if (lag === 0) return 0;
+  return ageMs < 0 ? null : ageMs / 1_000;
 }
 
-function unknownGroup(topic: string, group: string): MillraceError {
-  return new MillraceError('UNKNOWN_GROUP', `No group '${group}' has ever subscribed to topic '${topic}' here.`);
+/** Where a group stands on several topics or partitions together. There must be one at least. */
+export function sumStates(states: readonly GroupState[]): GroupState {
+  return states.reduce(sum);
+}
+
+function sum(a: GroupState, b: GroupState): GroupState {
+  const names = Object.keys(a) as (keyof GroupState)[];
+  const sums = Object.fromEntries(names.map((name) => [name, Number(a[name]) + Number(b[name])])) as unknown as GroupState;
+  const isKnown = a.lagSeconds !== null && b.lagSeconds !== null;
+  return { ...sums, lagSeconds: isKnown ? Math.max(a.lagSeconds, b.lagSeconds) : null };
 }

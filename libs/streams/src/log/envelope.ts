@@ -6,25 +6,52 @@ export const ENVELOPE_VERSION = 1;
 /** Between the envelopes of one entry: JSON text never holds a line break, so it cannot stand inside one. */
 export const ENVELOPE_SEPARATOR = ',\n';
 
-/** A message as it is stored: `[version, id, key, idempotency key, headers, payload]`, with null for what is absent. */
+/** What an envelope may say beside its six parts; names that this code does not know are passed over. */
+interface Traits {
+  /** When the message expires, in Unix milliseconds. */
+  readonly x?: number;
+  /** Its type. */
+  readonly t?: string;
+  /** The version of its schema, when it is not 1. */
+  readonly s?: number;
+}
+
+/**
+ * A message as it is stored: `[version, id, key, idempotency key, headers, payload]`, with null for what is absent. A
+ * seventh part is there when the message has {@link Traits}.
+ */
 export function encodeEnvelope(message: OutgoingMessage): string {
   const headers = Object.keys(message.headers).length === 0 ? 'null' : JSON.stringify(message.headers);
-  return `[${ENVELOPE_VERSION},"${message.id}",${JSON.stringify(message.key)},${JSON.stringify(message.idempotencyKey)},${headers},${message.payloadJson}]`;
+  const names = `"${message.id}",${JSON.stringify(message.key)},${JSON.stringify(message.idempotencyKey)}`;
+  return `[${ENVELOPE_VERSION},${names},${headers},${message.payloadJson}${traitsText(message)}]`;
+}
+
+function traitsText({ expiresAt, type, schema }: OutgoingMessage): string {
+  if (expiresAt === null && type === null && schema === 1) return '';
+  const traits: Traits = { x: expiresAt ?? undefined, t: type ?? undefined, s: schema === 1 ? undefined : schema };
+  return `,${JSON.stringify(traits)}`;
 }
 
 /** @throws MillraceError MALFORMED_ENVELOPE, UNSUPPORTED_VERSION */
 export function decodeEnvelope(text: string): Message {
   const parts = parse(text);
-  const [version, id, key, idempotencyKey, headers, payload] = parts;
+  assertVersion(parts);
+  const [, id, key, idempotencyKey, headers, payload, traits = {}] = parts;
+  if (!isText(id) || !isTextOrNull(key) || !isTextOrNull(idempotencyKey)) throw malformed('an id or a key of it has the wrong type');
+  if (!isHeaders(headers)) throw malformed('its headers have the wrong type');
+  if (!areTraits(traits)) throw malformed('what it says of its expiry, type or schema has the wrong type');
+  const { x: expiresAt = null, t: type = null, s: schema = 1 } = traits;
+  return { id, key, idempotencyKey, headers: headers ?? {}, expiresAt, type, schema, payload };
+}
+
+function assertVersion([version, ...rest]: readonly unknown[]): void {
   if (typeof version === 'number' && version > ENVELOPE_VERSION) {
     throw new MillraceError(
       'UNSUPPORTED_VERSION',
       `The message was written in version ${version} of the storage format; this process reads up to ${ENVELOPE_VERSION}. Upgrade it, then redrive.`,
     );
   }
-  if (parts.length !== 6 || version !== ENVELOPE_VERSION || typeof id !== 'string') throw malformed('it is no envelope');
-  if (!isTextOrNull(key) || !isTextOrNull(idempotencyKey) || !isHeaders(headers)) throw malformed('a field of it has the wrong type');
-  return { id, key, idempotencyKey, headers: headers ?? {}, payload };
+  if (version !== ENVELOPE_VERSION || rest.length < 5 || rest.length > 6) throw malformed('it is no envelope');
 }
 
 function parse(text: string): unknown[] {
@@ -42,10 +69,21 @@ export function malformed(why: string): MillraceError {
   return new MillraceError('MALFORMED_ENVELOPE', `An entry of the stream cannot be read as a message: ${why}.`);
 }
 
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
 function isTextOrNull(value: unknown): value is string | null {
-  return value === null || typeof value === 'string';
+  return value === null || isText(value);
 }
 
 function isHeaders(value: unknown): value is Record<string, string> | null {
   return value === null || (typeof value === 'object' && !Array.isArray(value) && Object.values(value).every((item) => typeof item === 'string'));
+}
+
+function areTraits(value: unknown): value is Traits {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return false;
+  const { x, t, s } = value as Record<string, unknown>;
+  const isNumber = (number: unknown, least: number): boolean => Number.isSafeInteger(number) && Number(number) >= least;
+  return (x === undefined || isNumber(x, 0)) && (t === undefined || isText(t)) && (s === undefined || isNumber(s, 1));
 }

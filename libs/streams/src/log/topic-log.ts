@@ -1,9 +1,13 @@
-import { emit, MillraceError, newMessageId, type TopicDefinition } from '@millrace/core';
+import { emit, MillraceError, newMessageId, type Position, type TopicDefinition } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
-import { groupKeys, partitionKeys, topicKey } from '../keys.js';
+import { groupKeys, partitionKeys, SETTLED_PAGE_OFFSETS, settledKey, topicKey } from '../keys.js';
+import { locate } from './locate.js';
 
 const declarePartition = loadScript('../scripts/declare-partition.lua', import.meta.url);
 const declareGroup = loadScript('../scripts/declare-group.lua', import.meta.url);
+
+/** Pages of a settled bitmap that are removed at once: they may begin as far behind the start as retention has come. */
+const PAGES_A_CALL = 1_000;
 
 export type GroupOrigin = 'present' | 'new' | 'remade';
 
@@ -32,31 +36,72 @@ export class TopicLog {
 
   /** Makes one partition, where it is not there. */
   async declarePartition(topic: string, partition: number): Promise<void> {
-    const keys = partitionKeys(this.#prefix, topic, partition);
-    await this.#redis.run(declarePartition, [keys.log, keys.meta], [newMessageId()]);
+    const { log, meta, groups } = partitionKeys(this.#prefix, topic, partition);
+    const declare = (cleared: '0' | '1'): Promise<unknown> => this.#redis.run(declarePartition, [log, meta, groups], [newMessageId(), cleared]);
+    if ((await declare('0')) !== 'ORPHANS') return;
+    await this.#clearGroups({ topic, partition });
+    await declare('1');
   }
 
   /**
    * Makes the group in one partition, and the partition itself, where they are not there.
    *
+   * @param start where it begins when it is new: with the whole of the entry in which that lies
    * @returns `remade` when it was known and had to be made again: it is given what it settled once more
    */
-  async declareGroup(place: { topic: string; partition: number }, group: string): Promise<GroupOrigin> {
+  async declareGroup(place: Place, group: string, start: Position = 'earliest'): Promise<GroupOrigin> {
     await this.declarePartition(place.topic, place.partition);
     const keys = partitionKeys(this.#prefix, place.topic, place.partition);
-    const { retryLog } = groupKeys(this.#prefix, place, group);
-    return (await this.#redis.run(declareGroup, [keys.log, keys.groups, retryLog], [group])) as GroupOrigin;
+    const { retryLog, stats } = groupKeys(this.#prefix, place, group);
+    const after = start === 'earliest' ? '' : await this.#placeOf(place, start);
+    const all = [keys.log, keys.groups, retryLog, keys.meta, stats];
+    return (await this.#redis.run(declareGroup, all, [group, after])) as GroupOrigin;
   }
 
   /** Makes again what Redis has lost, and tells. */
-  async recover(place: { topic: string; partition: number }, group: string): Promise<void> {
+  async recover(place: Place, group: string): Promise<void> {
     const origin = await this.declareGroup(place, group);
     if (origin !== 'present') emit('recreated', { ...place, group, why: 'Redis no longer had the stream or its group' });
   }
+
+  /** A log that begins anew uses its offsets again: what groups know of them is about other messages. */
+  async #clearGroups(place: Place): Promise<void> {
+    const { groups } = partitionKeys(this.#prefix, place.topic, place.partition);
+    for (const [group, start] of pairs((await this.#redis.call('HGETALL', groups)) as string[])) {
+      await this.#clearSettled({ ...place, group }, Math.floor(Number(start) / SETTLED_PAGE_OFFSETS));
+      const { stats, open } = groupKeys(this.#prefix, place, group);
+      await this.#redis.call('UNLINK', stats, open);
+      await this.#redis.call('HSET', groups, group, 0);
+      emit('recreated', { ...place, group, why: 'Redis no longer had the log nor its count: the offsets begin anew' });
+    }
+  }
+
+  /** Pages follow each other from the group's start on; those that retention has removed are the first of them. */
+  async #clearSettled(place: Place & { group: string }, firstPage: number): Promise<void> {
+    let page = 0;
+    for (let removed = 1; removed > 0 || page <= firstPage; page += PAGES_A_CALL) {
+      const numbers = Array.from({ length: PAGES_A_CALL }, (_, index) => page + index);
+      removed = Number(await this.#redis.call('UNLINK', ...numbers.map((number) => settledKey(this.#prefix, place, number * SETTLED_PAGE_OFFSETS))));
+    }
+  }
+
+  async #placeOf(place: Place, start: Position): Promise<string> {
+    const { after } = await locate(this.#redis, partitionKeys(this.#prefix, place.topic, place.partition), start);
+    return after;
+  }
+}
+
+export interface Place {
+  readonly topic: string;
+  readonly partition: number;
 }
 
 export function partitionsOf(topic: TopicDefinition): number[] {
   return Array.from({ length: topic.partitions }, (_, partition) => partition);
+}
+
+function pairs(list: readonly string[]): [string, string][] {
+  return Array.from({ length: list.length / 2 }, (_, index) => [list[index * 2]!, list[index * 2 + 1]!]);
 }
 
 function mismatch(topic: TopicDefinition, stored: number): MillraceError {

@@ -1,68 +1,92 @@
-import { randomBytes } from 'node:crypto';
-import { MillraceError, type OutgoingMessage, type PublishPort, type PublishResult, type TopicDefinition } from '@millrace/core';
-import type { RedisConnection } from '@millrace/redis';
+import {
+  type Durability,
+  type DueTime,
+  MillraceError,
+  type OutgoingMessage,
+  type PublishPort,
+  type PublishResult,
+  type PublishTerms,
+  type TopicDefinition,
+} from '@millrace/core';
+import type { RedisConnections } from '@millrace/redis';
 import { partitionKeys, producerKey } from '../keys.js';
 import type { TopicLog } from '../log/topic-log.js';
+import type { TopicUpkeep } from '../retain/topic-upkeep.js';
 import { PartitionBatcher } from './partition-batcher.js';
 import { partitionOf } from './partitioner.js';
+import type { PublishBudget } from './publish-budget.js';
+import { nameOf, type PublishRoute, PublishRoutes } from './publish-routes.js';
 
 export interface StreamPublisherParts {
-  readonly redis: RedisConnection;
+  readonly redis: RedisConnections;
   readonly prefix: string;
   readonly log: TopicLog;
-  /** How long a publish may be tried again before it is rejected. */
+  /** How long a publish may be tried again before it is rejected, unless it says so itself. */
   readonly deadlineMs: number;
+  readonly budget: PublishBudget;
+  readonly upkeep: TopicUpkeep;
   /** Messages an entry at the most. */
   readonly messagesPerEntry: number;
 }
 
-/** Publishes to any topic, through one batcher a partition. */
+/** Publishes to any topic, through one batcher a partition and durability level. */
 export class StreamPublisher implements PublishPort {
   readonly #parts: StreamPublisherParts;
-  /** Unique per process start: the sequences of a producer begin at 1. */
-  readonly #producerId = randomBytes(9).toString('base64url');
+  readonly #routes: PublishRoutes;
   readonly #batchers = new Map<string, PartitionBatcher>();
   #closed = false;
 
   constructor(parts: StreamPublisherParts) {
     this.#parts = parts;
+    this.#routes = new PublishRoutes(parts.redis);
   }
 
-  publish(topic: TopicDefinition, message: OutgoingMessage): Promise<PublishResult> {
-    if (this.#closed) {
-      return Promise.reject(new MillraceError('CLOSED', `Nothing was published to '${topic.name}': this process is shutting down.`));
-    }
-    return this.#batcher(topic, partitionOf(message, topic.partitions)).publish(message);
+  async publish(topic: TopicDefinition, message: OutgoingMessage, terms: PublishTerms = {}): Promise<PublishResult> {
+    if (this.#closed) throw new MillraceError('CLOSED', `Nothing was published to '${topic.name}': this process is shutting down.`);
+    const batcher = this.#batcher(topic, partitionOf(message, topic.partitions), terms.durability ?? topic.durability);
+    const published = batcher.publish(message, terms);
+    return terms.due ? this.#delayed(topic, terms.due, published) : published;
   }
 
   /** Refuses new publishes and resolves when the earlier ones are settled; they are tried for `deadlineMs` at the most. */
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#batchers.values()].map((batcher) => batcher.drain(deadlineMs)));
+    this.#routes.close();
   }
 
-  #batcher(topic: TopicDefinition, partition: number): PartitionBatcher {
-    const name = `${topic.name}:${partition}`;
+  async #delayed(topic: TopicDefinition, due: DueTime, published: Promise<PublishResult>): Promise<PublishResult> {
+    const result = await published;
+    this.#parts.upkeep.delayed(topic, 'inMs' in due ? due.inMs : due.atMs - Date.now());
+    return result;
+  }
+
+  #batcher(topic: TopicDefinition, partition: number, durability: Durability): PartitionBatcher {
+    const name = `${topic.name}:${partition}:${nameOf(durability)}`;
     let batcher = this.#batchers.get(name);
     if (!batcher) {
-      batcher = this.#newBatcher(topic, partition);
+      batcher = this.#newBatcher(topic, partition, this.#routes.to(durability));
       this.#batchers.set(name, batcher);
     }
     return batcher;
   }
 
-  #newBatcher(topic: TopicDefinition, partition: number): PartitionBatcher {
-    const { redis, prefix, log, deadlineMs, messagesPerEntry } = this.#parts;
+  #newBatcher(topic: TopicDefinition, partition: number, route: PublishRoute): PartitionBatcher {
+    const { prefix, log, deadlineMs, budget, messagesPerEntry, upkeep } = this.#parts;
     const place = { topic: topic.name, partition };
     const keys = partitionKeys(prefix, topic.name, partition);
+    const { redis, confirmation, producerId } = route;
     return new PartitionBatcher({
       ...place,
       redis,
+      confirmation,
       deadlineMs,
+      budget,
       messagesPerEntry,
-      keys: [keys.log, keys.meta, producerKey(prefix, place, this.#producerId), ...keys.ids],
+      keys: [keys.log, keys.meta, producerKey(prefix, place, producerId), ...keys.ids, keys.delayed],
       idempotencyWindowMs: topic.idempotencyWindowMs,
       declare: () => log.declare(topic),
+      retained: upkeep.published(topic, partition),
     });
   }
 }

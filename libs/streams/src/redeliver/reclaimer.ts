@@ -4,7 +4,8 @@ import type { Dispatcher } from '../consume/dispatcher.js';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
 import type { Intake } from '../consume/intake.js';
-import type { EntryFields, ReadEntry } from '../consume/work.js';
+import type { ReadEntry } from '../consume/work.js';
+import type { EntryFields } from '../log/entry.js';
 
 const reclaim = loadScript('../scripts/reclaim.lua', import.meta.url);
 const forgetMembers = loadScript('../scripts/forget-members.lua', import.meta.url);
@@ -60,21 +61,21 @@ export class Reclaimer {
   async #sweepStream(stream: GroupStream): Promise<boolean> {
     while (this.#parts.dispatcher.freeSlots > 0) {
       const readAt = performance.now();
-      const [next, gone, ...found] = await this.#page(stream);
+      const [next, ...found] = await this.#page(stream);
       const entries = readEntries(found);
       await this.#parts.intake.take(stream, entries, readAt);
-      this.#tell(stream, entries.length, gone);
+      this.#tell(stream, entries.length);
       this.#after.set(stream, next);
       if (next === '-') return true;
     }
     return false;
   }
 
-  async #page(stream: GroupStream): Promise<[string, number, ...unknown[]]> {
+  async #page(stream: GroupStream): Promise<[string, ...unknown[]]> {
     const { redis, member, leaseMs, dispatcher, held } = this.#parts;
     const keys = [stream.key, stream.partition.groupKeys.members, stream.partition.groupKeys.stats];
     const args = [stream.partition.group, member, leaseMs, this.#after.get(stream) ?? '-', PAGE, dispatcher.freeSlots, ...held.idsIn(stream)];
-    return (await redis.run(reclaim, keys, args)) as [string, number, ...unknown[]];
+    return (await redis.run(reclaim, keys, args)) as [string, ...unknown[]];
   }
 
   async #forgetSilent({ keys, groupKeys, streams, group }: GroupPartition): Promise<void> {
@@ -82,10 +83,9 @@ export class Reclaimer {
     await this.#parts.redis.run(forgetMembers, [groupKeys.members, keys.log, streams[1].key], [group, silentMs, '']);
   }
 
-  #tell(stream: GroupStream, count: number, gone: number): void {
+  #tell(stream: GroupStream, count: number): void {
     const { topic, partition, group } = stream.partition;
     if (count > 0) emit('reclaimed', { topic, partition, group, count });
-    if (gone > 0) emit('lost', { topic, partition, group, count: gone, why: 'deleted from the stream while they were pending' });
   }
 }
 

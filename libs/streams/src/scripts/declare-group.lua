@@ -1,12 +1,12 @@
 #!lua
 -- Makes a group of a partition; does nothing where it is.
 --
--- KEYS  1 log  2 groups  3 retry log
--- ARGV  1 group
+-- KEYS  1 log  2 groups  3 retry log  4 meta  5 stats
+-- ARGV  1 group  2 where a new group begins: the entry id to read after, or '' for the earliest that is there
 -- returns 'present', 'new', or 'remade' when it was known and one of its two Redis groups was gone
 --
--- Guarantees: a new group starts at the earliest entry, never at the newest: a group that was lost sees again what it
--- may have missed. The log is not made here: a publish to a log without its meta would count from 0.
+-- Guarantees: a group that is made again starts at the earliest entry, never at the newest: it sees again what it may have
+-- missed. The log is not made here: a publish to a log without its meta would count from 0.
 local log, groups, retryLog, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 
 local function create(...)
@@ -18,7 +18,25 @@ local function create(...)
   return 1
 end
 
-local made = create(log, group, '0')
+-- A late group does not count what was trimmed before it came, and counts the whole of the entry in which it begins.
+local function firstFrom(id)
+  for _, entry in ipairs(redis.call('XRANGE', log, id, '+', 'COUNT', 100)) do
+    for i = 1, #entry[2] - 1, 2 do
+      if entry[2][i] == 'o' and tonumber(entry[2][i + 1]) then return entry[2][i + 1] end
+    end
+  end
+  return redis.call('HGET', KEYS[4], 'next') or 0
+end
+
+local known = redis.call('HEXISTS', groups, group) == 1
+local isPlaced = not known and ARGV[2] ~= ''
+local made = create(log, group, isPlaced and ARGV[2] or '0')
+local isNew = not known and made == 1
 made = made + create(retryLog, group, '0', 'MKSTREAM')
-local known = redis.call('HSETNX', groups, group, 0) == 0
+-- The counters go back to the start of the group; when it is lost, or they are, they have to be made good.
+if isNew then
+  redis.call('HSETNX', KEYS[5], 'settled', 0)
+  redis.call('HSET', KEYS[5], 'whole', 1)
+elseif not known then redis.call('HDEL', KEYS[5], 'whole') end
+if not known then redis.call('HSET', groups, group, isNew and firstFrom(isPlaced and '(' .. ARGV[2] or '-') or 0) end
 return made == 0 and 'present' or known and 'remade' or 'new'

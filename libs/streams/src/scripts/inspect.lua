@@ -1,22 +1,54 @@
 #!lua flags=no-writes
 -- Looks at a group in one partition, at one moment.
 --
--- KEYS  1 meta  2 groups  3 stats  4 due  5 log  6 retry log
+-- KEYS  1 meta  2 groups  3 stats  4 due  5 log  6 retry log  7 open
 -- ARGV  1 group, then the names of the counters wanted
--- returns { next offset, offset at which the group started or false, pending, retrying, counter, ... }; a partition whose
---         count was lost has as its next offset what the group has settled
-local group = ARGV[1]
+-- returns { next offset, offset at which the group started or false, pending, retrying, age of the oldest message that is
+--         not done in ms or -1 when there is none, counter, ... }; a partition whose count was lost has as its next offset
+--         what the group has settled
+local group, log = ARGV[1], KEYS[5]
 
 local function pending(stream)
   local reply = redis.pcall('XPENDING', stream, group)
-  if not reply.err then return reply[1] end
+  if not reply.err then return reply[1], reply[2] end
 end
 
-local inLog, inRetryLog = pending(KEYS[5]), pending(KEYS[6])
+local function nextToDeliver()
+  local groups = redis.pcall('XINFO', 'GROUPS', log)
+  for _, info in ipairs(groups.err and {} or groups) do
+    local fields = {}
+    for i = 1, #info, 2 do fields[info[i]] = info[i + 1] end
+    if fields.name == group then
+      local first = redis.call('XRANGE', log, '(' .. fields['last-delivered-id'], '+', 'COUNT', 1)[1]
+      return first and first[1]
+    end
+  end
+end
+
+local inLog, firstPending = pending(log)
+local inRetryLog = pending(KEYS[6])
+
+-- Offsets grow with time, so the lowest of those that left the log for another attempt is the oldest of them.
+local function oldest()
+  local waiting = redis.call('ZRANGE', KEYS[7], 0, 0)[1]
+  local oldestMs = waiting and tonumber(string.match(waiting, '%d+$'))
+  for _, id in ipairs({ firstPending or false, nextToDeliver() or false }) do
+    local ms = id and tonumber(string.match(id, '^%d+'))
+    if ms and (not oldestMs or ms < oldestMs) then oldestMs = ms end
+  end
+  return oldestMs
+end
+
+local function age()
+  local oldestMs = oldest()
+  local time = redis.call('TIME')
+  return oldestMs and math.max(0, time[1] * 1000 + math.floor(time[2] / 1000) - oldestMs) or -1
+end
+
 -- A group that is being made again has nothing pending; one whose start was lost started at the first offset, as all do.
 -- False, not nil, for a group that never was: nil would cut the reply short.
 local start = redis.call('HGET', KEYS[2], group) or (inLog and '0') or false
-local reply = { false, start, (inLog or 0) + (inRetryLog or 0), redis.call('ZCARD', KEYS[4]) }
-for i, value in ipairs(redis.call('HMGET', KEYS[3], unpack(ARGV, 2))) do reply[4 + i] = tonumber(value or 0) end
+local reply = { false, start, (inLog or 0) + (inRetryLog or 0), redis.call('ZCARD', KEYS[4]), age() }
+for i, value in ipairs(redis.call('HMGET', KEYS[3], unpack(ARGV, 2))) do reply[5 + i] = tonumber(value or 0) end
 reply[1] = tonumber(redis.call('HGET', KEYS[1], 'next') or (start or 0) + (redis.call('HGET', KEYS[3], 'settled') or 0))
 return reply

@@ -1,31 +1,50 @@
 #!lua
 -- Stores one batch of one producer in a partition, once.
 --
--- KEYS  1 log  2 meta  3 producer  4, 5 idempotency keys of alternating windows
+-- KEYS  1 log  2 meta  3 producer  4, 5 idempotency keys of alternating windows  6 delayed
 -- ARGV  1 sequence  2 idempotency window, ms  3 messages an entry at the most  4 offsets a page of the settled bitmap
---       then for each message: idempotency key or '', digest of the payload, message id, envelope
+--       5 messages in the log at the most, 0 for any number  6 '1' when its memory is bounded
+--       then for each message: idempotency key or '', digest of the payload, message id, envelope, when it is due: '' now,
+--       '+<ms>' so much later, '<ms>' at that moment in Unix milliseconds
 -- returns one line a message: '+<offset>' stored, '=<offset> <id>' known already, '!<offset> <id>' known with another
---         payload; or 'UNDECLARED' when the partition is not there, or 'STALE' when a later batch of the producer is.
+--         payload; '-' is the offset of what is delayed; or 'UNDECLARED' when the partition is not there, 'STALE' when a later batch of the producer is,
+--         'FULL' when the log has no room for all of it.
 --
 -- Guarantees: a batch that is sent again is answered from the stored reply and stores nothing; offsets are dense; an
 -- idempotency key is remembered for one window at least and two at most, by Redis's clock.
-local log, meta, producer = KEYS[1], KEYS[2], KEYS[3]
+local log, meta, producer, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[6]
 local sequence, window, perEntry, page = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local FIRST, FIELDS = 5, 4
+local maxMessages, hasMaxBytes = tonumber(ARGV[5]), ARGV[6] == '1'
+local FIRST, FIELDS = 7, 5
 local PRODUCER_TTL_MS = 3600000
 
 local last = redis.call('HMGET', producer, 'sequence', 'reply')
 if last[1] then
+  -- A repetition writes too, so that a WAIT behind it asks for all that came before it.
+  redis.call('PEXPIRE', producer, PRODUCER_TTL_MS)
   if tonumber(last[1]) == sequence then return last[2] end
   if tonumber(last[1]) > sequence then return 'STALE' end
 end
 local next = tonumber(redis.call('HGET', meta, 'next') or nil)
 if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
 
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function dueAt(text)
+  if text == '' then return now end
+  return tonumber(text) + (string.sub(text, 1, 1) == '+' and now or 0)
+end
+
+-- Numbered: what is due at one moment keeps its order, and no two messages are one member.
+local function delay(due, envelope)
+  local number = redis.call('HINCRBY', meta, 'delayed', 1)
+  redis.call('ZADD', delayed, due, string.format('%016d ', number) .. envelope)
+end
+
 -- The field '' of a bucket, which no idempotency key can be, says which window it belongs to.
 local function buckets()
-  local time = redis.call('TIME')
-  local number = math.floor((time[1] * 1000 + math.floor(time[2] / 1000)) / window)
+  local number = math.floor(now / window)
   local current, previous = KEYS[4 + number % 2], KEYS[4 + (number + 1) % 2]
   if tonumber(redis.call('HGET', current, '') or -1) ~= number then
     redis.call('UNLINK', current)
@@ -51,6 +70,19 @@ if #keys > 0 then
   end
 end
 
+-- Whether the log has room for what is new and due now.
+local function hasRoom()
+  local wanted = 0
+  for i = FIRST, #ARGV, FIELDS do
+    if not known[ARGV[i]] and dueAt(ARGV[i + 4]) <= now then wanted = wanted + 1 end
+  end
+  local state = redis.call('HMGET', meta, 'first', 'full')
+  if wanted == 0 then return true end
+  if hasMaxBytes and state[2] then return false end
+  return maxMessages == 0 or next - (tonumber(state[1] or nil) or 0) + wanted <= maxMessages
+end
+if (maxMessages > 0 or hasMaxBytes) and not hasRoom() then return 'FULL' end
+
 local replies, texts, fresh, base = {}, {}, {}, next
 local function flush()
   if #texts > 0 then
@@ -66,15 +98,21 @@ for i = FIRST, #ARGV, FIELDS do
     local seenDigest, rest = string.match(seen, '^(%S+) (.*)$')
     replies[#replies + 1] = (seenDigest == digest and '=' or '!') .. rest
   else
+    local due = dueAt(ARGV[i + 4])
+    local offset = due > now and '-' or next
     if key ~= '' then
-      known[key] = digest .. ' ' .. next .. ' ' .. id
+      known[key] = digest .. ' ' .. offset .. ' ' .. id
       fresh[#fresh + 1] = key
       fresh[#fresh + 1] = known[key]
     end
-    replies[#replies + 1] = '+' .. next
-    texts[#texts + 1] = ARGV[i + 3]
-    next = next + 1
-    if #texts >= perEntry or next % page == 0 then flush() end
+    replies[#replies + 1] = '+' .. offset
+    if due > now then
+      delay(due, ARGV[i + 3])
+    else
+      texts[#texts + 1] = ARGV[i + 3]
+      next = next + 1
+      if #texts >= perEntry or next % page == 0 then flush() end
+    end
   end
 end
 flush()

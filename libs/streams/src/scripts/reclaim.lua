@@ -6,7 +6,7 @@
 -- ARGV  1 group  2 member  3 lease, ms  4 entry id after which to look, '-' for the beginning  5 how many to look at
 --       6 how many to take  then the entry ids that the caller holds: any other of its own is taken over at once, so it
 --       must not be called while a read of the caller's is under way
--- returns { entry id to go on after, or '-' at the end; how many were gone from the stream; id, count, fields, ... }
+-- returns { entry id to go on after, or '-' at the end; id, count, fields, ... }; what is gone from the stream is let go of
 --
 -- Guarantees: a living member within its lease keeps what it has. A member that has never beaten, or was forgotten,
 -- keeps it for a third of the lease: it may have just come back and read before it beat.
@@ -35,7 +35,7 @@ local function claimable(entry, owner, idle)
   return idle > graceOf(owner)
 end
 
-local reply, gone, taken = { '-', 0 }, 0, 0
+local reply, taken = { '-' }, 0
 local pending = redis.call('XPENDING', stream, group, after == '-' and '-' or '(' .. after, '+', look)
 for _, entry in ipairs(pending) do
   if taken >= take then break end
@@ -49,11 +49,9 @@ for _, entry in ipairs(pending) do
       taken = taken + 1
     else
       redis.call('XACK', stream, group, entry[1])
-      gone = gone + 1
     end
   end
 end
 if #pending < look and taken < take then reply[1] = '-' end
 if taken > 0 then redis.call('HINCRBY', KEYS[3], 'redelivered', taken) end
-reply[2] = gone
 return reply

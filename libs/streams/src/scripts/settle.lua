@@ -1,20 +1,23 @@
 #!lua flags=allow-oom
 -- Settles messages that one member holds, all from one stream of one group: the log or its retry log.
 --
--- KEYS  1 the stream  2 stats  3 due  4 dead letters  5 retry log  6... pages of the settled bitmap
+-- KEYS  1 the stream  2 stats  3 due  4 dead letters  5 retry log  6 open  7... pages of the settled bitmap
 -- ARGV  1 group  2 member  3 'log' or 'retry'  4 offsets a page  5 '1' when this call is a repetition
 --       then for each message: entry id, delivery count, base offset of the entry, messages in it, offset, which page
---       (1 for KEYS 6), outcome, and two values; offset -1 for an entry that is no message of ours:
---         ack     'handled' | 'deduplicated' | 'discarded', ''
+--       (1 for KEYS 7), outcome, and two values; offset -1 for an entry that is no message of ours:
+--         ack     'handled' | 'deduplicated' | 'discarded' | 'expired' | 'filtered', ''
 --         retry   delay in ms, what to put into the retry log
 --         dead    envelope, JSON of the reason
+--         announce  as dead, and puts a notice of it into the retry log: a body with the reason and the dead letter's id
+--         told    '', '': a notice that is done with
+--         later   delay in ms, the notice: to be told again
 --         release what to put into the retry log, ''
 -- returns one letter a message: S settled (now, or by an earlier try of this call), D settled long ago: the group was given
 --         it again, F refused: it belongs to someone else
 --
 -- Guarantees: only the holder settles, by (member, delivery count); a message is settled once; what is added (retry,
 -- dead letter) is added before the holding ends; Redis being full does not keep a member from settling.
-local stream, stats, due, dead, retryLog = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local stream, stats, due, dead, retryLog, waiting = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local group, member, fromRetry, page, repeated = ARGV[1], ARGV[2], ARGV[3] == 'retry', tonumber(ARGV[4]), ARGV[5] == '1'
 local FIRST, FIELDS = 6, 9
 
@@ -41,28 +44,64 @@ local function count(name)
   redis.call('HINCRBY', stats, name, 1)
 end
 
+local function bury(envelope, reason)
+  return redis.call('XADD', dead, '*', 'm', envelope, 'e', reason)
+end
+
+local function schedule(delay, body)
+  redis.call('ZADD', due, now + tonumber(delay), body)
+end
+
 -- What an outcome adds.
 local add = {
   ack = function() end,
-  retry = function(delay, body) redis.call('ZADD', due, now + tonumber(delay), body) end,
-  dead = function(envelope, reason) redis.call('XADD', dead, '*', 'm', envelope, 'e', reason) end,
+  retry = schedule,
+  dead = bury,
+  announce = function(envelope, reason, offset)
+    local id = bury(envelope, reason)
+    local body = { offset, 1, 0, 'null', cjson.encode(envelope), reason, cjson.encode(id) }
+    redis.call('XADD', retryLog, '*', 'r', '[' .. table.concat(body, ',') .. ']')
+  end,
+  told = function() end,
+  later = schedule,
   release = function(body) redis.call('XADD', retryLog, '*', 'r', body) end,
 }
 
--- What it counts. Only what has an offset counts as settled: the lag is the offsets that are not.
+local function countDead(_, isOpen)
+  if isOpen then count('settled') end
+  count('deadLettered')
+end
+
+-- What it counts. Only what has an offset counts as settled: the lag is the offsets that are not. A notice counts nowhere:
+-- its message is settled.
 local tally = {
-  ack = function(how, offset)
-    if offset >= 0 then count('settled') end
+  ack = function(how, isOpen)
+    if isOpen then count('settled') end
     count('handled')
     if how ~= 'handled' then count(how) end
   end,
   retry = function() count('retried') end,
-  dead = function(_, offset)
-    if offset >= 0 then count('settled') end
-    count('deadLettered')
-  end,
+  dead = countDead,
+  announce = countDead,
+  told = function() end,
+  later = function() end,
   release = function() end,
 }
+
+-- A message that is not done and no longer in the log is kept track of: the oldest of them says how far behind the group is.
+-- Returns whether the message was counted as not done until now.
+local function track(outcome, entry, offset)
+  local isDone = outcome == 'ack' or outcome == 'dead' or outcome == 'announce'
+  if offset < 0 then return false end
+  if not fromRetry then
+    if isDone then return true end
+    -- A dead letter of the same message that was put back waits already: what waits twice counts once.
+    if redis.call('ZCOUNT', waiting, offset, offset) > 0 then count('settled')
+    else redis.call('ZADD', waiting, offset, offset .. ' ' .. string.match(entry, '^%d+')) end
+    return true
+  end
+  return isDone and redis.call('ZREMRANGEBYSCORE', waiting, offset, offset) > 0
+end
 
 local function finish(entry, token, base, size, bitmap)
   -- What is from the retry log, or no message of ours, has no bits to look at.
@@ -76,16 +115,17 @@ end
 
 local replies = {}
 for i = FIRST, #ARGV, FIELDS do
-  local entry, offset, bitmap = ARGV[i], tonumber(ARGV[i + 4]), KEYS[5 + tonumber(ARGV[i + 5])]
+  local entry, offset, bitmap = ARGV[i], tonumber(ARGV[i + 4]), KEYS[6 + tonumber(ARGV[i + 5])]
   local outcome, first, second = ARGV[i + 6], ARGV[i + 7], ARGV[i + 8]
   local bit = (fromRetry or offset < 0) and -1 or offset % page
   if holds(entry, ARGV[i + 1]) then
     -- A script that fails is not undone: add, then mark, then let go, then count; whatever fails, nothing is lost.
     local open = bit < 0 or redis.call('GETBIT', bitmap, bit) == 0
-    if open then add[outcome](first, second) end
+    if open then add[outcome](first, second, offset) end
     if open and bit >= 0 then redis.call('SETBIT', bitmap, bit, 1) end
+    local isOpen = open and track(outcome, entry, offset)
     finish(entry, entry .. ' ' .. ARGV[i + 1], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), bitmap)
-    if open then tally[outcome](first, offset) end
+    if open then tally[outcome](first, isOpen) end
     replies[#replies + 1] = (open or repeated) and 'S' or 'D'
   elseif repeated and settledBefore(entry, bitmap, bit) then
     replies[#replies + 1] = 'S'

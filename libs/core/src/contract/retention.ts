@@ -1,0 +1,63 @@
+import { IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { type Duration, durationMs } from '../duration.js';
+import { parseOptions } from '../options/parse-options.js';
+import { IsDurationOption } from '../options/rules.js';
+
+const OVERFLOWS = ['reject', 'drop-oldest', 'drop-group'] as const;
+
+/** How long a topic keeps its messages. Whatever it says, what a group has not settled yet stays, but for `overflow`. */
+export class RetentionOptions {
+  /**
+   * Removes what is older, `'1s'` to `'3650d'`, and settled by every group; what is not settled is kept, and refuses no publish,
+   * unless `overflow` drops it. Default: no limit.
+   */
+  @IsOptional() @IsDurationOption({ min: '1s', max: '3650d' })
+  maxAge?: Duration;
+
+  /** The most messages in a partition. Default: no limit. */
+  @IsOptional() @IsInt() @Min(1) @Max(1_000_000_000)
+  maxMessages?: number;
+
+  /**
+   * The most memory of a partition's log, in bytes, at least 65,536. It is measured about once a second, by samples: until
+   * then there may be more. Default: no limit.
+   */
+  @IsOptional() @IsInt() @Min(65_536) @Max(Number.MAX_SAFE_INTEGER)
+  maxBytes?: number;
+
+  /**
+   * What happens when a limit is reached and the oldest message is not settled:
+   * - `'reject'` (default): past `maxMessages` or `maxBytes` publishes are refused with BACK_PRESSURE until there is room.
+   * - `'drop-oldest'`: groups lose their oldest messages; it is counted and told.
+   * - `'drop-group'`: a group without a member for longer than `dropGroupAfter` loses its oldest messages; the others hold.
+   */
+  @IsOptional() @IsIn(OVERFLOWS)
+  overflow?: (typeof OVERFLOWS)[number] = 'reject';
+
+  /** See `overflow`: `'1s'` to `'365d'`. Default `'7d'`. */
+  @IsOptional() @IsDurationOption({ min: '1s', max: '365d' })
+  dropGroupAfter?: Duration = '7d';
+}
+
+/** How long a topic keeps its messages; null where there is no limit. */
+export interface Retention {
+  readonly maxAgeMs: number | null;
+  readonly maxMessages: number | null;
+  readonly maxBytes: number | null;
+  readonly overflow: (typeof OVERFLOWS)[number];
+  readonly dropGroupAfterMs: number;
+}
+
+/** @throws MillraceError INVALID_OPTIONS */
+export function retentionOf(raw: unknown, where: string): Retention | null {
+  if (raw === undefined) return null;
+  const options = parseOptions(RetentionOptions, raw, where);
+  const { maxAge, maxMessages, maxBytes }: RetentionOptions = options;
+  return Object.freeze({
+    maxAgeMs: maxAge === undefined ? null : durationMs(maxAge),
+    maxMessages: maxMessages ?? null,
+    maxBytes: maxBytes ?? null,
+    overflow: options.overflow,
+    dropGroupAfterMs: durationMs(options.dropGroupAfter),
+  });
+}

@@ -1,0 +1,36 @@
+import { MillraceError } from '../errors.js';
+import { quote } from '../names.js';
+import type { DeliveryContext } from './context.js';
+
+/** What a batch handler is told beside the payloads: its second argument. */
+export class BatchContext {
+  /** One a payload, in their order. Their signals are those of each message's lease alone. */
+  readonly items: readonly DeliveryContext[];
+  /**
+   * Aborts when every message of the batch was taken away from this process, and when the handler's `timeout` has passed:
+   * stop, nothing that follows counts.
+   */
+  readonly signal: AbortSignal;
+  readonly #failures: Map<number, unknown>;
+
+  /** @param failures where {@link fail} notes what failed */
+  constructor(items: readonly DeliveryContext[], signal: AbortSignal, failures: Map<number, unknown>) {
+    this.items = items;
+    this.signal = signal;
+    this.#failures = failures;
+  }
+
+  /**
+   * Says that one message failed, as if its own handler had thrown `error`: the policy decides, and `RetryLater`, `DeadLetter`
+   * and `Discard` do what they say. The others are not touched. The last word on a message counts.
+   *
+   * @param index of the payload, from 0
+   * @throws MillraceError INVALID_INPUT when the batch has no such payload
+   */
+  fail(index: number, error: unknown): void {
+    if (!Number.isInteger(index) || !this.items[index]) {
+      throw new MillraceError('INVALID_INPUT', `ctx.fail(${quote(index)}): this batch has the payloads 0 to ${this.items.length - 1}.`);
+    }
+    this.#failures.set(index, error);
+  }
+}

@@ -1,0 +1,70 @@
+import { payloadClassOf } from '../contract/message-type.js';
+import { decodePayload } from '../contract/payload.js';
+import { BatchContext } from './batch-context.js';
+import { DeliveryContext } from './context.js';
+import type { Delivery } from './delivery.js';
+import { leaseOfAll } from './lease-of-all.js';
+import type { Outcome } from './outcome.js';
+import type { PipelineParts } from './pipeline.js';
+import type { DeliveryHandler } from './ports.js';
+import { outcomeOfFailure, type RetryPolicy } from './retry.js';
+import { withinLimit } from './time-limit.js';
+
+export interface BatchPipelineParts extends Omit<PipelineParts, 'inbox' | 'handle'> {
+  /** The user's handler with everything that surrounds it. */
+  readonly handle: (payloads: object[], context: BatchContext) => Promise<unknown>;
+}
+
+/** A delivery whose payload is valid. */
+interface Readable {
+  readonly delivery: Delivery;
+  readonly payload: object;
+}
+
+/**
+ * Puts the policies around a handler of batches. What does not validate fails alone, before the handler; what the handler
+ * throws is the failure of every message that it did not mark itself.
+ */
+export function batchPipeline(parts: BatchPipelineParts): DeliveryHandler {
+  const retry = { ...parts.retry, place: { topic: parts.topic.name, group: parts.group } };
+  return async (deliveries) => {
+    const read = await Promise.all(deliveries.map((delivery) => readableOf(parts, delivery, retry)));
+    const readable = read.filter((item): item is Readable => 'payload' in item);
+    const failures = readable.length > 0 ? await failuresIn(parts, readable) : new Map<Delivery, unknown>();
+    return read.map((item) => {
+      if ('kind' in item) return item;
+      const { delivery } = item;
+      return failures.has(delivery) ? outcomeOfFailure(retry, delivery.attempt, failures.get(delivery)) : { kind: 'ack' };
+    });
+  };
+}
+
+/** @returns the outcome, where there is nothing to hand over */
+async function readableOf(parts: BatchPipelineParts, delivery: Delivery, retry: RetryPolicy): Promise<Readable | Outcome> {
+  const { topic } = parts;
+  const { message } = delivery;
+  try {
+    return { delivery, payload: await decodePayload(payloadClassOf(topic, message), message.payload, `message of topic '${topic.name}'`) };
+  } catch (thrown) {
+    return outcomeOfFailure(retry, delivery.attempt, thrown);
+  }
+}
+
+/** Runs the handler. @returns what each delivery that failed failed of */
+async function failuresIn(parts: BatchPipelineParts, batch: readonly Readable[]): Promise<Map<Delivery, unknown>> {
+  const deliveries = batch.map(({ delivery }) => delivery);
+  const marked = new Map<number, unknown>();
+  const items = deliveries.map((delivery) => new DeliveryContext(delivery));
+  const payloads = batch.map(({ payload }) => payload);
+  const lease = leaseOfAll(deliveries.map(({ signal }) => signal));
+  try {
+    await withinLimit(parts.timeoutMs ?? null, lease.signal, async (signal) =>
+      parts.handle(payloads, new BatchContext(items, signal, marked)),
+    );
+  } catch (thrown) {
+    deliveries.forEach((_, index) => marked.has(index) || marked.set(index, thrown));
+  } finally {
+    lease.end();
+  }
+  return new Map([...marked].map(([index, failure]) => [deliveries[index]!, failure]));
+}

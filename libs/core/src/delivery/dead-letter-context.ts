@@ -1,0 +1,44 @@
+import { DeliveryContext } from './context.js';
+import type { DeadLetterDelivery } from './delivery.js';
+import type { ErrorRecord } from './outcome.js';
+
+/**
+ * What a handler of dead letters is told beside the payload: its second argument. Of what was no message at all, the id is
+ * empty and `publishedAt` an invalid date.
+ */
+export class DeadLetterContext extends DeliveryContext {
+  /** A stable word for programs: `ATTEMPTS_EXHAUSTED`, `INVALID_PAYLOAD`, ... */
+  readonly reason: string;
+  /** The error of the last attempt, or what kept the message from its handler. */
+  readonly error: ErrorRecord;
+  /** Attempts of the message; `attempt` is that of telling. */
+  readonly attempts: number;
+  /** Crashes of the message. */
+  override readonly crashes: number;
+  readonly firstFailedAt: Date;
+  readonly deadLetteredAt: Date;
+  /** Unique among the dead letters of the group on the topic; a redrive takes it. */
+  readonly deadLetterId: string;
+  /** False: the payload is the parsed JSON as it was found, no instance of the class. */
+  readonly payloadIsValid: boolean;
+  readonly #toldBefore: boolean;
+
+  constructor(delivery: DeadLetterDelivery, payloadIsValid: boolean) {
+    super(delivery);
+    const { deadLetter } = delivery;
+    this.reason = deadLetter.reason;
+    this.error = deadLetter.error;
+    this.attempts = deadLetter.attempts;
+    this.crashes = deadLetter.crashes;
+    this.firstFailedAt = new Date(deadLetter.firstFailedAt);
+    this.deadLetteredAt = new Date(deadLetter.deadLetteredAt);
+    this.deadLetterId = deadLetter.id;
+    this.payloadIsValid = payloadIsValid;
+    this.#toldBefore = delivery.attempt > 1 || delivery.crashes > 0;
+  }
+
+  /** True when this group may have been told of this dead letter before. */
+  override get redelivered(): boolean {
+    return this.#toldBefore;
+  }
+}

@@ -1,0 +1,52 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/** Which trace something belongs to, as W3C Trace Context writes it. */
+export interface TraceContext {
+  /** `00-<32 hex digits>-<16 hex digits>-<2 hex digits>`, neither id all zero. */
+  readonly traceparent: string;
+  /** What vendors add: 1 to 512 visible characters; null for nothing. */
+  readonly tracestate: string | null;
+}
+
+type Headers = Readonly<Record<string, string | null | undefined>>;
+
+const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
+
+const current = new AsyncLocalStorage<TraceContext | null>();
+
+/** The trace that headers carry; null when they carry none, or one that is not valid. */
+export function traceOf({ traceparent, tracestate }: Headers): TraceContext | null {
+  if (typeof traceparent !== 'string' || !TRACEPARENT.test(traceparent)) return null;
+  return { traceparent, tracestate: typeof tracestate === 'string' && TRACESTATE.test(tracestate) ? tracestate : null };
+}
+
+/** The trace that this code runs in; null when it runs in none. */
+export function currentTrace(): TraceContext | null {
+  return current.getStore() ?? null;
+}
+
+/** Runs `work` in the trace of these headers, or in none: what it publishes, now or later, carries that on. */
+export function runWithTrace<T>(headers: Headers, work: () => T): T {
+  const trace = traceOf(headers);
+  // Storage that was used once makes every promise of the process dearer, by a third for a message: only for a trace.
+  if (trace === null && currentTrace() === null) return work();
+  return current.run(trace, work);
+}
+
+/**
+ * Carries a trace on from elsewhere, such as an HTTP request: what `work` publishes gets its headers. One that is not
+ * there, or not valid, is not carried.
+ */
+export function withTraceContext<T>(trace: { traceparent?: string; tracestate?: string | null }, work: () => T): T {
+  return runWithTrace({ traceparent: trace.traceparent, tracestate: trace.tracestate }, work);
+}
+
+/** Headers with those of the present trace, where they have none of their own and there is room for `most`. */
+export function withTraceHeaders(headers: Readonly<Record<string, string>>, most: number): Record<string, string> {
+  const trace = currentTrace();
+  if (trace === null || 'traceparent' in headers || Object.keys(headers).length + 2 > most) return { ...headers };
+  const { tracestate: _own, ...rest } = headers;
+  const { traceparent, tracestate } = trace;
+  return { ...rest, traceparent, ...(tracestate === null ? {} : { tracestate }) };
+}

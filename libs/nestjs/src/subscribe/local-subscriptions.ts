@@ -1,0 +1,39 @@
+import { Injectable } from '@nestjs/common';
+import { MillraceError, type PayloadClass, type Subscription, topicOf } from '@millrace/core';
+import { type SubscriptionState, Subscriptions } from './subscriptions.js';
+
+/** The subscriptions of this process: other processes of the same groups are not touched by what is done here. */
+@Injectable()
+export class LocalSubscriptions {
+  readonly #subscriptions: Subscriptions;
+
+  constructor(subscriptions: Subscriptions) {
+    this.#subscriptions = subscriptions;
+  }
+
+  states(): SubscriptionState[] {
+    return this.#subscriptions.states();
+  }
+
+  /**
+   * Starts no handler of this group here from now on; resolves when those at work have finished and the rest has gone back
+   * to the group. To hold every process, use `Groups.pause`.
+   *
+   * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP
+   */
+  async pause(topic: PayloadClass, group: string): Promise<void> {
+    await this.#find(topic, group).pause();
+  }
+
+  /** @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP */
+  resume(topic: PayloadClass, group: string): void {
+    this.#find(topic, group).resume();
+  }
+
+  #find(topic: PayloadClass, group: string): Subscription {
+    const { name } = topicOf(topic);
+    const found = this.#subscriptions.find(name, group);
+    if (found) return found;
+    throw new MillraceError('UNKNOWN_GROUP', `This process has no subscription of group '${group}' to topic '${name}'.`);
+  }
+}

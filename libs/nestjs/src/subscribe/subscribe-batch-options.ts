@@ -1,0 +1,33 @@
+import { type Duration, IsDurationOption } from '@millrace/core';
+import { Equals, IsInt, IsObject, IsOptional, Max, Min } from 'class-validator';
+import { SubscribeOptions } from './subscribe-options.js';
+
+/** When messages that wait are handed over. */
+export class BatchOptions {
+  /** As soon as so many wait, 1 to 1000. Default 100. */
+  @IsOptional() @IsInt() @Min(1) @Max(1_000)
+  size?: number = 100;
+
+  /** Or when the first of them has waited for so long, `'0ms'` to `'1m'`. Default `'100ms'`. */
+  @IsOptional() @IsDurationOption({ min: '0ms', max: '1m' })
+  wait?: Duration = '100ms';
+}
+
+const NO_INBOX =
+  'inbox is not for batches: it makes a message and its effects one transaction, so one message that fails would undo what the ' +
+  'others of its batch wrote. Use @Subscribe, or write in a transaction of your own that can be repeated';
+
+/** What `@SubscribeBatch` takes after the topic: what `@Subscribe` takes, `timeout` being that of a batch, but no inbox. */
+export class SubscribeBatchOptions extends SubscribeOptions {
+  /** Default up to 100 messages, after 100 ms at the latest. */
+  @IsOptional() @IsObject()
+  batch?: BatchOptions = {};
+
+  /** Batches at once in this process, 1 to 100. Default 1. */
+  @IsOptional() @IsInt() @Min(1) @Max(100)
+  override concurrency?: number = 1;
+
+  /** Not for batches. */
+  @IsOptional() @Equals(false, { message: NO_INBOX })
+  override inbox?: Exclude<boolean, true> = false;
+}

@@ -1,0 +1,178 @@
+import {
+  BROADCAST_GROUP, type BroadcastDefinition, type Delivery, type DeliveryHandler, emit, errorRecord, Loop, type Message,
+  type Outcome, type Subscription,
+} from '@millrace/core';
+import type { RedisConnection, RedisConnections } from '@millrace/redis';
+import { decodeEnvelope } from '../log/envelope.js';
+import type { TopicLog } from '../log/topic-log.js';
+import { type FollowedEntry, LogFollower } from './log-follower.js';
+import { Repeats } from './repeats.js';
+import { Slots } from './slots.js';
+
+export interface BroadcastParts {
+  readonly redis: RedisConnections;
+  readonly prefix: string;
+  readonly log: TopicLog;
+}
+
+const READY_WAIT_MS = 1_000;
+/** What comes back while it is held up comes back again so much later. */
+const HELD_UP_MS = 1_000;
+
+interface Connections {
+  readonly reader: RedisConnection;
+  readonly follower: LogFollower;
+}
+
+/** One message on its way to the handler of this process. */
+interface Item {
+  readonly message: Message;
+  readonly partition: number;
+  readonly offset: number;
+  readonly attempt: number;
+}
+
+/** Follows a topic for one process: reading -> handling, again where that fails -> done. Nothing of it is kept in Redis. */
+export class Broadcast implements Subscription {
+  readonly #definition: BroadcastDefinition;
+  readonly #handler: DeliveryHandler;
+  readonly #reader: RedisConnection;
+  readonly #follower: LogFollower;
+  readonly #slots: Slots;
+  readonly #repeats = new Repeats<Item>((item) => this.#begin(item));
+  readonly #loop: Loop;
+  readonly #abort = new AbortController();
+  readonly #heldUpBy = new Set<'process' | 'stop'>();
+  #problem: string | null = null;
+
+  private constructor(definition: BroadcastDefinition, handler: DeliveryHandler, connections: Connections) {
+    this.#definition = definition;
+    this.#handler = handler;
+    this.#reader = connections.reader;
+    this.#follower = connections.follower;
+    this.#slots = new Slots(definition.concurrency);
+    const { name: topic } = definition.topic;
+    this.#loop = new Loop({
+      name: 'follow',
+      round: (signal) => this.#round(signal),
+      onError: (error, failures) => {
+        this.#problem = error.message;
+        emit('loop-failed', { topic, group: BROADCAST_GROUP, loop: 'follow', error: errorRecord(error), failures });
+      },
+    });
+  }
+
+  static async start(parts: BroadcastParts, definition: BroadcastDefinition, handler: DeliveryHandler): Promise<Broadcast> {
+    const { redis, prefix, log } = parts;
+    await log.declare(definition.topic);
+    const reader = redis.blocking(`follow:${definition.topic.name}`);
+    try {
+      const follower = await LogFollower.start({ reader, control: redis.control }, prefix, definition.topic);
+      const broadcast = new Broadcast(definition, handler, { reader, follower });
+      broadcast.#loop.start();
+      return broadcast;
+    } catch (error) {
+      reader.close();
+      throw error;
+    }
+  }
+
+  get heldUpBy(): readonly ('process' | 'stop')[] {
+    return [...this.#heldUpBy];
+  }
+
+  problem(): string | null {
+    return this.#problem;
+  }
+
+  async pause(): Promise<void> {
+    this.#hold('process');
+    await this.#slots.idle();
+  }
+
+  resume(): void {
+    this.#heldUpBy.delete('process');
+    if (this.#heldUpBy.size === 0) this.#slots.open();
+  }
+
+  /** No handler starts from now on; those at work may finish until the deadline. What was read and not begun is given up. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#hold('stop');
+    this.#repeats.clear();
+    this.#reader.close();
+    await this.#loop.stop();
+    if (!(await this.#slots.idle(deadlineMs))) this.#abort.abort(new Error('the process is shutting down and its time is up'));
+  }
+
+  #hold(by: 'process' | 'stop'): void {
+    this.#heldUpBy.add(by);
+    this.#slots.close();
+  }
+
+  async #round(signal: AbortSignal): Promise<number> {
+    await this.#slots.free(signal);
+    if (signal.aborted) return 0;
+    if (!(await this.#reader.whenReady(READY_WAIT_MS, signal))) {
+      this.#problem = 'there is no connection to Redis';
+      return 0;
+    }
+    const entries = await this.#follower.read(this.#definition.concurrency);
+    this.#problem = null;
+    for (const item of entries.flatMap((entry) => this.#itemsOf(entry))) {
+      await this.#slots.free(signal);
+      if (signal.aborted) return 0;
+      this.#begin(item);
+    }
+    return 0;
+  }
+
+  /** What cannot be read is no use to anybody here; the groups of the topic keep it among their dead letters. */
+  #itemsOf({ partition, base, envelopes }: FollowedEntry): Item[] {
+    return envelopes.flatMap((envelope, index) => {
+      const place = { partition, offset: base + index, attempt: 1 };
+      try {
+        return [{ ...place, message: decodeEnvelope(envelope) }];
+      } catch (thrown) {
+        this.#tell({ ...place, message: null }, { kind: 'dead-letter', reason: 'MALFORMED_ENVELOPE', error: errorRecord(thrown) });
+        return [];
+      }
+    });
+  }
+
+  #begin(item: Item): void {
+    if (this.#heldUpBy.has('stop')) return;
+    if (this.#heldUpBy.size > 0) return this.#repeats.add(item, HELD_UP_MS);
+    const { expiresAt } = item.message;
+    if (expiresAt !== null && expiresAt <= Date.now()) return;
+    const screened = this.#definition.screen?.(item.message) ?? null;
+    if (screened) this.#end(item, screened);
+    else this.#slots.take(() => this.#handle(item));
+  }
+
+  async #handle(item: Item): Promise<void> {
+    const [outcome] = await this.#handler([this.#deliveryOf(item)]).catch((thrown: unknown) => [defect(thrown)]);
+    this.#end(item, outcome ?? defect(new Error('The handler has no outcome for it.')));
+  }
+
+  #end(item: Item, outcome: Outcome): void {
+    this.#tell(item, outcome);
+    if (outcome.kind === 'retry') this.#repeats.add({ ...item, attempt: item.attempt + 1 }, outcome.delayMs);
+  }
+
+  #deliveryOf({ message, partition, offset, attempt }: Item): Delivery {
+    const place = { topic: this.#definition.topic.name, partition, offset, group: BROADCAST_GROUP };
+    return { message, ...place, attempt, crashes: 0, replayed: false, signal: this.#abort.signal };
+  }
+
+  #tell({ message, partition, attempt }: Omit<Item, 'message'> & { message: Message | null }, outcome: Outcome): void {
+    if (outcome.kind === 'ack') return;
+    const { name: topic } = this.#definition.topic;
+    const place = { topic, partition, group: BROADCAST_GROUP, messageId: message?.id ?? '', attempt };
+    const delay = outcome.kind === 'retry' ? { delayMs: outcome.delayMs } : {};
+    emit('attempt-failed', { ...place, error: outcome.error, outcome: outcome.kind, ...delay });
+  }
+}
+
+function defect(thrown: unknown): Outcome {
+  return { kind: 'dead-letter', reason: 'HANDLER_DEFECT', error: errorRecord(thrown) };
+}

@@ -1,0 +1,43 @@
+import type { DeadLetterDelivery, Delivery, Message } from '@millrace/core';
+import { deadLetterId } from './dead-letter-reason.js';
+import type { Notice, ReadableWork, Work } from './work.js';
+
+export type NoticeWork = Work & { readonly notice: Notice };
+
+export function isNotice(work: Work | undefined): work is NoticeWork {
+  return Boolean(work?.notice);
+}
+
+/** What the handler is given. */
+export function deliveryOf({ message, offset, attempt, crashes, entry }: ReadableWork, replayed: boolean): Delivery {
+  const { topic, partition, group } = entry.stream.partition;
+  return {
+    message, topic, partition, offset, group, attempt, crashes, replayed,
+    get signal() {
+      return entry.signal;
+    },
+  };
+}
+
+/** What the handler of dead letters is given. */
+export function noticeDeliveryOf(work: NoticeWork): DeadLetterDelivery {
+  const { reason, error, attempts, crashes, firstFailedAt, deadLetteredAt } = work.notice.reason;
+  const id = deadLetterId(work.entry.stream.partition.partition, work.notice.deadLetterId);
+  const deadLetter = { id, reason, error, attempts, crashes, firstFailedAt, deadLetteredAt };
+  const message = work.message instanceof Error ? unread(work.envelope) : work.message;
+  return { ...deliveryOf({ ...work, message }, false), deadLetter };
+}
+
+/** What is no message has only what was found in its place. */
+function unread(envelope: string): Message {
+  const nothing = { id: '', key: null, idempotencyKey: null, headers: {}, expiresAt: null, type: null, schema: 1 };
+  return { ...nothing, payload: parsed(envelope) };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,62 @@
+import { setTimeout } from 'node:timers/promises';
+import type { RateLimit } from '@millrace/core';
+import { loadScript, type RedisConnection } from '@millrace/redis';
+
+const takePermits = loadScript('../scripts/take-permits.lua', import.meta.url);
+
+/** How long to wait for a permit before asking again: others may give some back. */
+const ASK_EVERY_MS = 1_000;
+/** Held for less, they would cost too many reads; for more, too many would be lost with a process that vanishes. */
+const SHORTEST_HOLD_MS = 100;
+const LONGEST_HOLD_MS = 5_000;
+
+export interface PermitsParts {
+  readonly redis: RedisConnection;
+  readonly key: string;
+  readonly limit: RateLimit;
+}
+
+/** Permits of a group's rate limit that this member has in hand: one for each message that it may give to a handler. */
+export class Permits {
+  /** How long permits are kept for messages that do not come. */
+  readonly holdMs: number;
+  readonly #parts: PermitsParts;
+  /** Negative when an entry brought more messages than there were permits: the next ones pay for it. */
+  #inHand = 0;
+  #takenAt = 0;
+
+  constructor(parts: PermitsParts) {
+    this.#parts = parts;
+    this.holdMs = Math.min(LONGEST_HOLD_MS, Math.max(SHORTEST_HOLD_MS, parts.limit.perMs));
+  }
+
+  get inHand(): number {
+    return this.#inHand;
+  }
+
+  use(): void {
+    this.#inHand -= 1;
+  }
+
+  /**
+   * Resolves when there is a permit, or when the signal aborts. Permits that nobody needed for a while are given back first.
+   * It rejects when Redis does not say: then there is none.
+   */
+  async some(wanted: number, signal: AbortSignal): Promise<void> {
+    if (this.#inHand > 0 && performance.now() - this.#takenAt >= this.holdMs) await this.#take(-this.#inHand);
+    while (this.#inHand <= 0 && !signal.aborted) {
+      const waitMs = await this.#take(wanted - this.#inHand);
+      if (waitMs > 0) await setTimeout(Math.min(waitMs, ASK_EVERY_MS), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** @returns how long until there is one, when there was none */
+  async #take(wanted: number): Promise<number> {
+    const { redis, key, limit } = this.#parts;
+    const reply = await redis.run(takePermits, [key], [limit.messages, limit.perMs, wanted]);
+    const [granted, waitMs] = reply as [number, number];
+    this.#inHand += granted;
+    this.#takenAt = performance.now();
+    return waitMs;
+  }
+}

@@ -1,0 +1,78 @@
+import type { BatchRule } from '@millrace/core';
+import type { Work } from './work.js';
+
+interface Waiting {
+  readonly work: Work;
+  /** By the monotonic clock, in milliseconds. */
+  readonly since: number;
+}
+
+/** What was fetched and waits for a handler, in the batches in which it will be handed over. */
+export class WorkQueue {
+  readonly #rule: BatchRule;
+  readonly #crashLimit: number;
+  readonly #together: Waiting[] = [];
+  readonly #alone: Work[] = [];
+  readonly #suspects: Work[] = [];
+  /** The one that was taken and has not ended. */
+  #suspect: Work | undefined;
+
+  constructor(rule: BatchRule, crashLimit: number) {
+    this.#rule = rule;
+    this.#crashLimit = crashLimit;
+  }
+
+  get length(): number {
+    return this.#together.length + this.#alone.length + this.#suspects.length;
+  }
+
+  /**
+   * A message whose process vanished is not put together with others any more: if it is the one that takes processes down,
+   * they would count its crashes as theirs, and end as it does. A notice is for another handler. Half way to the limit, such
+   * messages are not even begun beside each other.
+   */
+  add(work: Work): void {
+    if (!work.notice && work.crashes * 2 >= this.#crashLimit) this.#suspects.push(work);
+    else if (work.notice || (work.crashes > 0 && this.#rule.size > 1)) this.#alone.push(work);
+    else this.#together.push({ work, since: performance.now() });
+  }
+
+  /** The next batch; empty while none is ready. */
+  take(): Work[] {
+    if (this.#alone.length > 0) return takeAlone(this.#alone);
+    if (this.#hasSuspect) return this.#takeSuspect();
+    if (this.readyInMs() !== 0) return [];
+    return this.#together.splice(0, this.#rule.size).map(({ work }) => work);
+  }
+
+  /** A batch that was taken has ended. */
+  ended(batch: readonly Work[]): void {
+    if (batch[0] === this.#suspect) this.#suspect = undefined;
+  }
+
+  get #hasSuspect(): boolean {
+    return this.#suspects.length > 0 && !this.#suspect;
+  }
+
+  #takeSuspect(): Work[] {
+    const batch = takeAlone(this.#suspects);
+    this.#suspect = batch[0];
+    return batch;
+  }
+
+  /** How long until a batch is ready though nothing more comes, in whole milliseconds; null when nothing waits. */
+  readyInMs(): number | null {
+    const [oldest] = this.#together;
+    if (this.#alone.length > 0 || this.#hasSuspect || this.#together.length >= this.#rule.size) return 0;
+    return oldest ? Math.max(0, Math.ceil(oldest.since + this.#rule.waitMs - performance.now())) : null;
+  }
+
+  takeAll(): Work[] {
+    return [...this.#alone.splice(0), ...this.#suspects.splice(0), ...this.#together.splice(0).map(({ work }) => work)];
+  }
+}
+
+/** What waits behind the message that takes the process down counts a crash as well: so each time another one is first. */
+function takeAlone(waiting: Work[]): Work[] {
+  return waiting.splice(waiting[0]!.crashes % waiting.length, 1);
+}

@@ -1,0 +1,28 @@
+import { type Duration, IsDurationOption, IsPosition, type Position } from '@millrace/core';
+import { IsBoolean, IsInt, IsOptional, Min } from 'class-validator';
+
+/** What `pause` takes. */
+export class PauseOptions {
+  /** How long to wait until no member holds a message any more, `'0ms'` to `'1h'`. Default `'30s'`. */
+  @IsOptional() @IsDurationOption({ min: '0ms', max: '1h' })
+  within?: Duration = '30s';
+}
+
+/** What `seek` takes. */
+export class SeekOptions {
+  /** Where the group goes on: `'earliest'`, `'latest'`, a `Date`, or `{ offset: 42 }` in each partition. Required. */
+  @IsPosition()
+  to!: Position;
+
+  /** One partition alone. Default: all. */
+  @IsOptional() @IsInt() @Min(0)
+  partition?: number;
+
+  /** Only tell what would happen. Default false. */
+  @IsOptional() @IsBoolean()
+  preview?: boolean = false;
+
+  /** How long to wait until no member holds a message any more, `'0ms'` to `'1h'`. Default `'30s'`. */
+  @IsOptional() @IsDurationOption({ min: '0ms', max: '1h' })
+  within?: Duration = '30s';
+}

@@ -1,0 +1,128 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { durationMs, MillraceError, parseOptions, type Position, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
+import { type GroupPartition, groupPartition } from '../consume/group-partition.js';
+import { assertGroup } from '../log/known-group.js';
+import { assertPartition } from '../log/known-partition.js';
+import { partitionsOf } from '../log/topic-log.js';
+import { PauseOptions, SeekOptions } from './group-options.js';
+import { Pause } from './pause.js';
+import { seekPartition, type SeekResult, type SeekStep, type SeekTools } from './seek.js';
+
+const TRY_EVERY_MS = 100;
+/** Of the pause of a seek whose process vanishes: what it may take beyond the wait. */
+const GRACE_MS = 10_000;
+
+export interface PauseResult {
+  /** Members that still held messages when the time to wait was up. Once they see the pause, they start nothing new. */
+  readonly busy: readonly string[];
+}
+
+/** What operators do to groups: pause and resume them, set them to another position. */
+export class Groups {
+  readonly #tools: SeekTools;
+
+  constructor(tools: SeekTools) {
+    this.#tools = tools;
+  }
+
+  /**
+   * Holds the whole group up until {@link resume}, across restarts: each member sees it within half a second, finishes what
+   * runs, and starts nothing. Resolves when no member holds a message any more, or when the time to wait is up.
+   *
+   * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP
+   */
+  async pause(topic: TopicRef, group: string, options: PauseOptions = {}): Promise<PauseResult> {
+    const { within } = parseOptions(PauseOptions, options, 'pause()');
+    const pause = await this.#pauseOf(topicOfRef(topic), group);
+    return { busy: await pause.quiet(await pause.begin(), durationMs(within)) };
+  }
+
+  /** @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP */
+  async resume(topic: TopicRef, group: string): Promise<void> {
+    await (await this.#pauseOf(topicOfRef(topic), group)).lift();
+  }
+
+  /** @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP */
+  async isPaused(topic: TopicRef, group: string): Promise<boolean> {
+    return (await this.#pauseOf(topicOfRef(topic), group)).isOn();
+  }
+
+  /**
+   * Sets the group, or one partition of it, to a position: what comes from there on is handled, again where it was handled
+   * before (`ctx.replayed`); what lies before and was never given to it is skipped. What waits for another attempt before
+   * the position stays. The group is paused meanwhile.
+   *
+   * @returns what was done, or with `preview: true` would be done, in each partition
+   * @throws MillraceError GROUP_BUSY members held messages all the time: partitions that are not in `steps` were not touched;
+   *   NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP
+   */
+  async seek(topic: TopicRef, group: string, options: SeekOptions): Promise<SeekStep[]> {
+    const { to: position, partition, preview, within } = parseOptions(SeekOptions, options, 'seek()');
+    const definition = topicOfRef(topic);
+    assertPartition(definition, partition, 'seek()');
+    const pause = await this.#pauseOf(definition, group);
+    const all = this.#partitionsOf(definition, group);
+    const targets = partition === undefined ? all : [all[partition]!];
+    if (preview) return this.#preview(targets, position);
+    const seekAll = (): Promise<SeekStep[]> => this.#seekAll(targets, { position, withinMs: durationMs(within) });
+    return (await pause.isOn()) ? seekAll() : this.#whilePaused(pause, durationMs(within), seekAll);
+  }
+
+  /** A pause that an operator begins meanwhile stays. */
+  async #whilePaused<T>(pause: Pause, withinMs: number, work: () => Promise<T>): Promise<T> {
+    const own = await pause.begin(withinMs + GRACE_MS);
+    try {
+      await pause.quiet(own, withinMs);
+      return await work();
+    } finally {
+      await pause.lift(own);
+    }
+  }
+
+  #preview(targets: readonly GroupPartition[], position: Position): Promise<SeekStep[]> {
+    const wish = { position, preview: true };
+    return Promise.all(targets.map(async (target) => stepOf(await seekPartition(this.#tools, target, wish))));
+  }
+
+  async #seekAll(targets: readonly GroupPartition[], { position, withinMs }: Wish): Promise<SeekStep[]> {
+    const until = performance.now() + withinMs;
+    const steps: SeekStep[] = [];
+    for (const target of targets) {
+      let result = await seekPartition(this.#tools, target, { position, preview: false });
+      while (result.held > 0 && performance.now() < until) {
+        await wait(TRY_EVERY_MS);
+        result = await seekPartition(this.#tools, target, { position, preview: false });
+      }
+      if (result.held > 0) throw busy(target, result.held, steps);
+      steps.push(stepOf(result));
+    }
+    return steps;
+  }
+
+  async #pauseOf(topic: TopicDefinition, group: string): Promise<Pause> {
+    await assertGroup(this.#tools.redis, this.#tools.prefix, { topic, group });
+    return new Pause(this.#tools.redis, this.#tools.leaseMs, this.#partitionsOf(topic, group)[0]!);
+  }
+
+  #partitionsOf(topic: TopicDefinition, group: string): GroupPartition[] {
+    return partitionsOf(topic).map((partition) => groupPartition(this.#tools.prefix, { topic: topic.name, partition }, group));
+  }
+}
+
+interface Wish {
+  readonly position: Position;
+  readonly withinMs: number;
+}
+
+function stepOf({ held: _, ...step }: SeekResult): SeekStep {
+  return step;
+}
+
+function busy({ topic, partition, group }: GroupPartition, held: number, steps: readonly SeekStep[]): MillraceError {
+  const done = steps.length === 0 ? 'Nothing was changed.' : `Only these partitions were set: ${steps.map((step) => step.partition).join(', ')}.`;
+  return new MillraceError(
+    'GROUP_BUSY',
+    `Members of group '${group}' hold ${held} messages of partition ${partition} of '${topic}' and do not finish. ${done} Wait longer, or stop them.`,
+    { retryable: true },
+  );
+}

@@ -1,0 +1,71 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { newMessageId } from '@millrace/core';
+import { loadScript, type RedisConnection } from '@millrace/redis';
+import type { GroupPartition } from '../consume/group-partition.js';
+
+const liftPause = loadScript('../scripts/lift-pause.lua', import.meta.url);
+
+const LOOK_EVERY_MS = 50;
+/** The end of a pause that has none: written all the same, so that the end of an earlier one does not count. */
+const NEVER = Number.MAX_SAFE_INTEGER;
+
+/** Holds a whole group up, by a word in its first partition that every member sees and answers. */
+export class Pause {
+  readonly #redis: RedisConnection;
+  readonly #leaseMs: number;
+  readonly #control: string;
+  readonly #members: string;
+
+  constructor(redis: RedisConnection, leaseMs: number, { groupKeys }: GroupPartition) {
+    this.#redis = redis;
+    this.#leaseMs = leaseMs;
+    this.#control = groupKeys.control;
+    this.#members = groupKeys.members;
+  }
+
+  async isOn(): Promise<boolean> {
+    const [pause, until] = (await this.#redis.call('HMGET', this.#control, 'paused', 'until')) as (string | null)[];
+    return Boolean(pause) && Number(until ?? NEVER) >= (await this.#now());
+  }
+
+  /** @param forMs when it ends by itself; undefined: only when it is lifted */
+  async begin(forMs?: number): Promise<string> {
+    const pause = newMessageId();
+    const until = forMs === undefined ? NEVER : (await this.#now()) + forMs;
+    await this.#redis.call('HSET', this.#control, 'paused', pause, 'until', until);
+    return pause;
+  }
+
+  /** @param pause the one that {@link begin} returned: another that has taken its place stays; left out: whichever is in force */
+  async lift(pause = ''): Promise<void> {
+    await this.#redis.run(liftPause, [this.#control], [pause]);
+  }
+
+  /**
+   * Waits until every living member has said that it holds nothing, to this pause or to one that took its place.
+   *
+   * @returns the members that have not, when the time is up
+   */
+  async quiet(pause: string, withinMs: number): Promise<readonly string[]> {
+    const until = performance.now() + withinMs;
+    for (;;) {
+      const busy = await this.#busy(pause);
+      if (busy.length === 0 || performance.now() >= until) return busy;
+      await wait(LOOK_EVERY_MS);
+    }
+  }
+
+  async #busy(pause: string): Promise<string[]> {
+    const since = (await this.#now()) - this.#leaseMs;
+    const living = (await this.#redis.call('ZRANGE', this.#members, since, '+inf', 'BYSCORE')) as string[];
+    if (living.length === 0) return [];
+    const fields = ['paused', ...living.map((member) => `quiet:${member}`)];
+    const [inForce, ...quiet] = (await this.#redis.call('HMGET', this.#control, ...fields)) as (string | null)[];
+    return living.filter((_, index) => quiet[index] !== (inForce ?? pause));
+  }
+
+  async #now(): Promise<number> {
+    const [seconds, micros] = (await this.#redis.call('TIME')) as [string, string];
+    return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+  }
+}

@@ -1,0 +1,79 @@
+import { MillraceError, type Position } from '@millrace/core';
+import { loadScript, type RedisConnection } from '@millrace/redis';
+import type { GroupPartition } from '../consume/group-partition.js';
+import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
+import { locate, type Location } from '../log/locate.js';
+
+const script = loadScript('../scripts/seek.lua', import.meta.url);
+
+/** What a seek does, or would do, to one partition. */
+export interface SeekStep {
+  readonly partition: number;
+  /** Offset that the group would have been given next. */
+  readonly from: number;
+  /** Offset that it is given next now. */
+  readonly to: number;
+  /** Messages that it is given again. */
+  readonly again: number;
+  /** Messages that it never gets. */
+  readonly skipped: number;
+  /** Messages that wait for another attempt and come again from the log instead. */
+  readonly retriesDropped: number;
+}
+
+export interface SeekTools {
+  readonly redis: RedisConnection;
+  readonly prefix: string;
+  readonly leaseMs: number;
+}
+
+/** How many messages living members hold: as long as there are any, nothing was done. */
+export type SeekResult = SeekStep & { readonly held: number };
+
+/** @throws MillraceError STATE_LOST, BACK_PRESSURE when too many retries wait to be looked through */
+export async function seekPartition(
+  tools: SeekTools,
+  partition: GroupPartition,
+  wish: { position: Position; preview: boolean },
+): Promise<SeekResult> {
+  const { keys, groupKeys } = partition;
+  const location = await locate(tools.redis, keys, wish.position);
+  const pages = await pagesOf(tools, partition, location);
+  const { stats, control, members, open, due, retryLog } = groupKeys;
+  const [from, held, dropped, to] = (await tools.redis.run(
+    script,
+    [keys.log, keys.meta, keys.groups, stats, control, members, open, due, retryLog, ...pages.keys],
+    [partition.group, location.after, location.offset, location.base, tools.leaseMs, SETTLED_PAGE_OFFSETS, pages.first, wish.preview ? '1' : '0'],
+  )) as [number, number, number, number];
+  if (dropped < 0) throw tooManyRetries(partition);
+  const again = Math.max(0, from - to);
+  return { partition: partition.partition, from, to, again, skipped: Math.max(0, to - from), retriesDropped: dropped, held };
+}
+
+interface Pages {
+  readonly first: number;
+  readonly keys: string[];
+}
+
+/** From the page of what is pending first, or of the position, to one behind the end: the log may have grown meanwhile. */
+async function pagesOf({ redis, prefix }: SeekTools, partition: GroupPartition, { base }: Location): Promise<Pages> {
+  const { keys, group } = partition;
+  const next = Number(await redis.call('HGET', keys.meta, 'next'));
+  const [, oldest] = (await redis.call('XPENDING', keys.log, group)) as [number, string | null];
+  const [entry] = oldest === null ? [] : ((await redis.call('XRANGE', keys.log, oldest, oldest)) as [string, string[]][]);
+  // What Millrace did not write has no offset.
+  const [, pending] = /^o,(\d+),/.exec(String(entry?.[1])) ?? [];
+  const first = Math.floor(Math.min(base, Number(pending ?? base)) / SETTLED_PAGE_OFFSETS);
+  const last = Math.floor(next / SETTLED_PAGE_OFFSETS) + 1;
+  const numbers = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  return { first, keys: numbers.map((page) => settledKey(prefix, partition, page * SETTLED_PAGE_OFFSETS)) };
+}
+
+function tooManyRetries({ topic, partition, group }: GroupPartition): MillraceError {
+  return new MillraceError(
+    'BACK_PRESSURE',
+    `Too many messages of group '${group}' wait for another attempt in partition ${partition} of '${topic}' to be looked through. ` +
+      'Nothing was done there. Let the group work them off first.',
+    { retryable: true },
+  );
+}

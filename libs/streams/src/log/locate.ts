@@ -1,0 +1,31 @@
+import { MillraceError, type Position } from '@millrace/core';
+import { loadScript, type RedisConnection } from '@millrace/redis';
+import type { PartitionKeys } from '../keys.js';
+
+const script = loadScript('../scripts/locate.lua', import.meta.url);
+
+export interface Location {
+  /** The entry id to read after. */
+  readonly after: string;
+  /** Of the first message from there on. */
+  readonly offset: number;
+  /** Of the first message of that message's entry. */
+  readonly base: number;
+}
+
+/**
+ * Finds a position in one partition.
+ *
+ * @throws MillraceError STATE_LOST when the partition is not there
+ */
+export async function locate(redis: RedisConnection, { log, meta }: PartitionKeys, position: Position): Promise<Location> {
+  const reply = (await redis.run(script, [log, meta], argumentsOf(position))) as [string, number, number] | 'UNDECLARED';
+  if (reply === 'UNDECLARED') throw new MillraceError('STATE_LOST', `There is no log at ${log}: nothing was published there, or Redis has lost it.`);
+  const [after, offset, base] = reply;
+  return { after, offset, base };
+}
+
+function argumentsOf(position: Position): [kind: string, value: number] {
+  if (typeof position === 'string') return [position, 0];
+  return position instanceof Date ? ['time', position.getTime()] : ['offset', position.offset];
+}

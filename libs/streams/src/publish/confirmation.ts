@@ -1,0 +1,106 @@
+import { IndefinitePublishError, MillraceError, type Replicated } from '@millrace/core';
+import { type RedisConnection, RedisFailure, redisFailure } from '@millrace/redis';
+
+/** What must be so, beyond Redis having a batch, before its publishes resolve. */
+export interface Confirmation {
+  /**
+   * Resolves when the server can confirm at all; nothing is sent to it before.
+   * @throws MillraceError REDIS_UNSUPPORTED
+   */
+  check(redis: RedisConnection): Promise<void>;
+  /**
+   * Asks about everything that was sent on this connection so far.
+   * @throws IndefinitePublishError it is not so: what was sent is stored all the same
+   */
+  ask(redis: RedisConnection): Promise<void>;
+}
+
+const REPEAT = 'Publish it again with the same idempotency key: that stores nothing new, and asks again; without one it may be stored twice.';
+
+/** So many replicas have it. */
+export class ReplicaConfirmation implements Confirmation {
+  readonly #wanted: Replicated;
+
+  constructor(wanted: Replicated) {
+    this.#wanted = wanted;
+  }
+
+  async check(): Promise<void> {
+    // Every Redis can count its replicas, and those that are there now may be gone a moment later.
+  }
+
+  async ask(redis: RedisConnection): Promise<void> {
+    const { replicas, timeoutMs } = this.#wanted;
+    const confirmed = Number(await asked(redis, 'WAIT', [replicas, timeoutMs]));
+    if (confirmed >= replicas) return;
+    throw new IndefinitePublishError(
+      `${confirmed} of ${replicas} replicas confirmed the message within ${timeoutMs} ms. It is stored on the primary, and lost if that ` +
+        `fails before they have it. ${REPEAT}`,
+    );
+  }
+}
+
+/** The server has written it to its disk: asked for where Redis can be asked, else by how it is configured. */
+export class FsyncConfirmation implements Confirmation {
+  readonly #timeoutMs: number;
+  readonly #canBeAsked: boolean;
+  #isChecked = false;
+
+  /** @param version of Redis, or the one that the server is compatible with */
+  constructor(timeoutMs: number, version: string) {
+    const [major = 0, minor = 0] = version.split('.').map(Number);
+    this.#timeoutMs = timeoutMs;
+    this.#canBeAsked = major > 7 || (major === 7 && minor >= 2);
+  }
+
+  async check(redis: RedisConnection): Promise<void> {
+    if (this.#isChecked) return;
+    try {
+      if (this.#canBeAsked) await redis.call('WAITAOF', 1, 0, 1);
+      else await assertAlwaysSynced(redis);
+    } catch (thrown) {
+      const failure = redisFailure(thrown, 'fsynced');
+      if (failure.kind === 'fatal' || failure.kind === 'unknown') throw unsupported(failure);
+      throw thrown;
+    }
+    this.#isChecked = true;
+  }
+
+  async ask(redis: RedisConnection): Promise<void> {
+    // With `appendfsync always` Redis answers the script only when its effects are on the disk.
+    if (!this.#canBeAsked) return;
+    const [onDisk] = (await asked(redis, 'WAITAOF', [1, 0, this.#timeoutMs])) as [number];
+    if (onDisk >= 1) return;
+    throw new IndefinitePublishError(
+      `Redis did not write the message to its disk within ${this.#timeoutMs} ms. It is stored in its memory, and lost if it crashes now. ${REPEAT}`,
+    );
+  }
+}
+
+/** The batch was answered when this fails, or will be sent again: what fails for good leaves stored messages behind. */
+async function asked(redis: RedisConnection, command: string, args: readonly number[]): Promise<unknown> {
+  try {
+    return await redis.call(command, ...args);
+  } catch (thrown) {
+    const failure = redisFailure(thrown, command);
+    if (failure.kind !== 'fatal' && failure.kind !== 'unknown') throw new RedisFailure('indeterminate', failure.message, failure);
+    throw new IndefinitePublishError(`The message is stored, but Redis refused to say how well: ${failure.message} ${REPEAT}`, failure);
+  }
+}
+
+async function assertAlwaysSynced(redis: RedisConnection): Promise<void> {
+  const appendonly = (await redis.call('CONFIG', 'GET', 'appendonly')) as string[];
+  const appendfsync = (await redis.call('CONFIG', 'GET', 'appendfsync')) as string[];
+  if (appendonly[1] !== 'yes' || appendfsync[1] !== 'always') {
+    throw new RedisFailure('fatal', `it has appendonly ${String(appendonly[1])} and appendfsync ${String(appendfsync[1])}.`, undefined);
+  }
+}
+
+function unsupported(cause: RedisFailure): MillraceError {
+  return new MillraceError(
+    'REDIS_UNSUPPORTED',
+    `The message was not stored: this Redis cannot confirm durability fsynced(): ${cause.message} Use Redis 7.2 or newer with appendonly yes; or ` +
+      'appendonly yes with appendfsync always, and let the user of this connection read both by CONFIG GET; or another durability.',
+    { cause },
+  );
+}

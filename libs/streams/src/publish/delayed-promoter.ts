@@ -1,0 +1,77 @@
+import { emit, errorRecord, Loop, type TopicDefinition } from '@millrace/core';
+import { loadScript, type RedisConnection } from '@millrace/redis';
+import { partitionKeys } from '../keys.js';
+import { partitionsOf } from '../log/topic-log.js';
+import { boundsOf, type RetainedPartition } from '../retain/retained-partition.js';
+
+const promoteDelayed = loadScript('../scripts/promote-delayed.lua', import.meta.url);
+
+const PAGE = 100;
+/** How late a message may be that another process delayed just after we looked. */
+const LOOK_EVERY_MS = 1_000;
+
+type Reply = 'UNDECLARED' | [full: 'FULL', due: number] | [moved: number, nextMs: number];
+
+export interface DelayedPromoterParts {
+  readonly redis: RedisConnection;
+  readonly prefix: string;
+  readonly topic: TopicDefinition;
+  /** Makes the topic again, when Redis has lost it. */
+  readonly declare: () => Promise<void>;
+  /** null when the topic keeps everything. */
+  readonly retained: (partition: number) => RetainedPartition | null;
+}
+
+/** Moves delayed messages of one topic whose time has come into their logs, where every group finds them. */
+export class DelayedPromoter {
+  readonly #parts: DelayedPromoterParts;
+  readonly #loop: Loop;
+  /** When it will look, by the monotonic clock, in milliseconds; while it looks, never. */
+  #nextLookAt = Number.POSITIVE_INFINITY;
+
+  constructor(parts: DelayedPromoterParts) {
+    this.#parts = parts;
+    const { name: topic } = parts.topic;
+    this.#loop = new Loop({
+      name: 'promote-delayed',
+      round: () => this.#round(),
+      onError: (error, failures) => emit('loop-failed', { topic, loop: 'promote-delayed', error: errorRecord(error), failures }),
+    });
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  /** A message was stored that is due in so many milliseconds: look no later than that. */
+  scheduled(dueInMs: number): void {
+    if (performance.now() + dueInMs < this.#nextLookAt) this.#loop.wake();
+  }
+
+  async #round(): Promise<number> {
+    this.#nextLookAt = Number.POSITIVE_INFINITY;
+    const waits = await Promise.all(partitionsOf(this.#parts.topic).map((partition) => this.#promote(partition)));
+    const waitMs = Math.max(1, Math.min(LOOK_EVERY_MS, ...waits));
+    this.#nextLookAt = performance.now() + waitMs;
+    return waitMs;
+  }
+
+  /** @returns milliseconds until there is something to do */
+  async #promote(partition: number): Promise<number> {
+    const { redis, prefix, topic, declare, retained } = this.#parts;
+    const { delayed, log, meta } = partitionKeys(prefix, topic.name, partition);
+    const args = [PAGE, ...boundsOf(topic.retention)];
+    const reply = (await redis.run(promoteDelayed, [delayed, log, meta], args)) as Reply;
+    if (reply === 'UNDECLARED') {
+      await declare();
+      return 0;
+    }
+    if (reply[0] === 'FULL') return (await retained(partition)!.makeRoom(reply[1])).messages > 0 ? 0 : LOOK_EVERY_MS;
+    const [moved, nextMs] = reply;
+    return moved === PAGE ? 0 : nextMs < 0 ? LOOK_EVERY_MS : nextMs;
+  }
+}

@@ -1,0 +1,197 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { MillraceError, parseOptions, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
+import { loadScript, type RedisConnection } from '@millrace/redis';
+import { groupKeys, partitionKeys } from '../keys.js';
+import { assertGroup } from '../log/known-group.js';
+import { assertPartition } from '../log/known-partition.js';
+import { partitionsOf, type TopicLog } from '../log/topic-log.js';
+import type { RetainedPartition } from '../retain/retained-partition.js';
+import { freshBody } from '../consume/work.js';
+import { type DeadLetterPlace, type DeadLetterRecord, readDeadLetter, readDeadLetters } from './dead-letter-record.js';
+import { DeadLetterQuery, DeadLetterSelection, DiscardOptions, RedriveOptions } from './redrive-options.js';
+
+const redrive = loadScript('../scripts/redrive.lua', import.meta.url);
+
+const PAGE = 100;
+
+export interface RedriveResult {
+  readonly redriven: number;
+  /** Ids that were not among the dead letters (any more): redriven or discarded before. */
+  readonly missing: readonly string[];
+  /** Ids of what is no message of ours, so that no other group could read it: only its own group can have it back. */
+  readonly unreadable: readonly string[];
+}
+
+export interface DiscardResult {
+  readonly discarded: number;
+}
+
+export interface DeadLettersParts {
+  readonly redis: RedisConnection;
+  readonly log: TopicLog;
+  readonly prefix: string;
+  /** The partition of a topic that does not keep everything; null of one that does. */
+  readonly retained: (topic: TopicDefinition, partition: number) => RetainedPartition | null;
+}
+
+/** The messages that a group gave up: look at them, put them back, or remove them. */
+export class DeadLetters {
+  readonly #redis: RedisConnection;
+  readonly #log: TopicLog;
+  readonly #prefix: string;
+  readonly #retained: DeadLettersParts['retained'];
+
+  constructor({ redis, log, prefix, retained }: DeadLettersParts) {
+    this.#redis = redis;
+    this.#log = log;
+    this.#prefix = prefix;
+    this.#retained = retained;
+  }
+
+  /**
+   * The dead letters of a group, partition by partition, the oldest first.
+   *
+   * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP
+   */
+  async list(topic: TopicRef, group: string, options: DeadLetterQuery = {}): Promise<DeadLetterRecord[]> {
+    const { limit, ...selection } = parseOptions(DeadLetterQuery, options, 'list()');
+    const found: DeadLetterRecord[] = [];
+    for await (const [, page] of this.#pages(topic, group, selection)) {
+      found.push(...page.slice(0, limit - found.length));
+      if (found.length === limit) break;
+    }
+    return found;
+  }
+
+  /**
+   * Puts dead letters back as first attempts: to the failing group alone, or, as new messages with the same ids, to every
+   * group of the topic. Each goes back once, however often and by however many it is asked for.
+   *
+   * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP; BACK_PRESSURE, REDIS_FAILED: what was redriven stays so,
+   *   ask again for the rest
+   */
+  async redrive(topic: TopicRef, group: string, options: RedriveOptions): Promise<RedriveResult> {
+    const { to, rate, ...selection } = parseOptions(RedriveOptions, options, 'redrive()');
+    const result = { redriven: 0, missing: missingIds(selection), unreadable: [] as string[] };
+    const size = Math.min(PAGE, rate ?? PAGE);
+    for await (const [place, page] of this.#pages(topic, group, assertSelective(selection, 'redrive()'))) {
+      for (const record of page) result.missing.delete(record.id);
+      const good = page.filter((record) => to === 'group' || record.origin.offset >= 0);
+      result.unreadable.push(...page.filter((record) => !good.includes(record)).map(({ id }) => id));
+      for (let start = 0; start < good.length; start += size) {
+        const batch = good.slice(start, start + size);
+        if (rate !== undefined && result.redriven > 0) await pause((batch.length / rate) * 1_000);
+        result.redriven += await this.#redrive(place, batch, { topic: topicOfRef(topic), to, missing: result.missing });
+      }
+    }
+    return { ...result, missing: [...result.missing] };
+  }
+
+  /**
+   * Removes dead letters for good.
+   *
+   * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP
+   */
+  async discard(topic: TopicRef, group: string, options: DiscardOptions): Promise<DiscardResult> {
+    const selection = assertSelective(parseOptions(DiscardOptions, options, 'discard()'), 'discard()');
+    let discarded = 0;
+    for await (const [place, page] of this.#pages(topic, group, selection)) {
+      const { dead } = groupKeys(this.#prefix, place, group);
+      discarded += Number(await this.#redis.call('XDEL', dead, ...page.map(({ id }) => entryOf(id))));
+    }
+    return { discarded };
+  }
+
+  /** What fits, in pages. What is dead-lettered while it goes on comes after the end that was seen first. */
+  async *#pages(topic: TopicRef, group: string, selection: DeadLetterSelection): Pages {
+    const definition = topicOfRef(topic);
+    assertPartition(definition, selection.partition, 'partition');
+    await assertGroup(this.#redis, this.#prefix, { topic: definition, group });
+    for (const partition of partitionsOf(definition)) {
+      if (selection.partition !== undefined && selection.partition !== partition) continue;
+      const place = { prefix: this.#prefix, topic: definition.name, partition, group };
+      const pages = selection.ids ? this.#byId(place, selection.ids) : this.#all(place);
+      for await (const page of pages) {
+        const fitting = page.filter(({ reason }) => selection.reason === undefined || selection.reason === reason);
+        if (fitting.length > 0) yield [place, fitting];
+      }
+    }
+  }
+
+  async *#byId(place: DeadLetterPlace, ids: readonly string[]): AsyncGenerator<DeadLetterRecord[]> {
+    const own = [...new Set(ids)].filter((id) => id.startsWith(`${place.partition}:`)).map(entryOf);
+    for (let start = 0; start < own.length; start += PAGE) {
+      const found = await Promise.all(own.slice(start, start + PAGE).map((entry) => readDeadLetter(this.#redis, place, entry)));
+      yield found.filter((record) => record !== null);
+    }
+  }
+
+  async *#all(place: DeadLetterPlace): AsyncGenerator<DeadLetterRecord[]> {
+    const { dead } = groupKeys(this.#prefix, place, place.group);
+    const [last] = (await this.#redis.call('XREVRANGE', dead, '+', '-', 'COUNT', 1)) as [string][];
+    for (let after = '0-0', page: DeadLetterRecord[]; last; after = entryOf(page.at(-1)!.id)) {
+      page = await readDeadLetters(this.#redis, place, { after, until: last[0], limit: PAGE });
+      if (page.length === 0) return;
+      yield page;
+    }
+  }
+
+  async #redrive(place: DeadLetterPlace, batch: readonly DeadLetterRecord[], { topic, to, missing }: Target): Promise<number> {
+    const { log, meta } = partitionKeys(this.#prefix, place.topic, place.partition);
+    const { dead, retryLog, stats, open } = groupKeys(this.#prefix, place, place.group);
+    const keys = [dead, retryLog, stats, open, log, meta];
+    const retained = to === 'topic' ? this.#retained(topic, place.partition) : null;
+    await retained?.makeRoom(batch.length);
+    const args = [to, retained?.retention.maxMessages ?? 0, ...batch.flatMap((record) => argumentsOf(record, to))];
+    let reply = String(await this.#redis.run(redrive, keys, args));
+    if (reply === 'UNDECLARED') {
+      await this.#log.recover({ topic: place.topic, partition: place.partition }, place.group);
+      reply = String(await this.#redis.run(redrive, keys, args));
+    }
+    if (reply === 'UNDECLARED') throw stateLost(place.topic);
+    if (reply === 'FULL') throw noRoom(place);
+    const gone = batch.filter((_, index) => reply[index] === 'M');
+    for (const { id } of gone) missing.add(id);
+    return batch.length - gone.length;
+  }
+}
+
+type Pages = AsyncGenerator<[DeadLetterPlace, DeadLetterRecord[]]>;
+
+interface Target {
+  readonly topic: TopicDefinition;
+  readonly to: 'group' | 'topic';
+  readonly missing: Set<string>;
+}
+
+function argumentsOf({ id, origin, envelope, publishedAt, firstFailedAt }: DeadLetterRecord, to: 'group' | 'topic'): (string | number)[] {
+  const put = to === 'topic' ? envelope : freshBody(origin.offset, envelope);
+  return [entryOf(id), origin.offset, publishedAt ?? firstFailedAt, put];
+}
+
+function noRoom({ topic, partition }: DeadLetterPlace): MillraceError {
+  return new MillraceError(
+    'BACK_PRESSURE',
+    `Partition ${partition} of topic '${topic}' holds as much as its retention allows: nothing more was redriven. Ask again for the rest ` +
+      'when its groups have caught up, or redrive to the group.',
+    { retryable: true },
+  );
+}
+
+function stateLost(topic: string): MillraceError {
+  return new MillraceError('STATE_LOST', `Redis loses what topic '${topic}' is stored in. Nothing more was redriven: ask again for the rest.`);
+}
+
+function entryOf(id: string): string {
+  return id.slice(id.indexOf(':') + 1);
+}
+
+function missingIds({ ids }: DeadLetterSelection): Set<string> {
+  return new Set(ids);
+}
+
+/** All of them must be asked for in so many words. */
+function assertSelective<T extends DeadLetterSelection & { all?: boolean }>(selection: T, where: string): T {
+  if ((selection.ids === undefined) === (selection.all === true)) return selection;
+  throw new MillraceError('INVALID_OPTIONS', `${where}: say which dead letters are meant: ids: [...] or all: true, and not both.`);
+}

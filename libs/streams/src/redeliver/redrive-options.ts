@@ -1,0 +1,44 @@
+import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
+
+/** Redis takes no number in an entry id that does not fit into 64 bits. */
+const ID = /^\d{1,3}:\d{1,19}-\d{1,19}$/;
+
+/** Which dead letters are meant. */
+export class DeadLetterSelection {
+  /** Those with these ids. Default: all that fit the rest. */
+  @IsOptional() @IsArray() @Matches(ID, { each: true, message: "ids must be ids of dead letters, such as '0:1726000000000-0'" })
+  ids?: readonly string[];
+
+  /** Those of one partition. Default: of all. */
+  @IsOptional() @IsInt() @Min(0)
+  partition?: number;
+
+  /** Those that were given up for this reason, such as `'ATTEMPTS_EXHAUSTED'`. Default: whatever the reason. */
+  @IsOptional() @IsString()
+  reason?: string;
+}
+
+/** What `list` takes. */
+export class DeadLetterQuery extends DeadLetterSelection {
+  /** How many at the most, 1 to 10,000. Default 100. */
+  @IsOptional() @IsInt() @Min(1) @Max(10_000)
+  limit?: number = 100;
+}
+
+/** What `discard` takes: `ids`, or `all: true`. */
+export class DiscardOptions extends DeadLetterSelection {
+  /** All that fit. */
+  @IsOptional() @IsBoolean()
+  all?: boolean;
+}
+
+/** What `redrive` takes: `ids`, or `all: true`. */
+export class RedriveOptions extends DiscardOptions {
+  /** To the group that gave them up, or as new messages to every group of the topic. Default `'group'`. */
+  @IsOptional() @IsIn(['group', 'topic'])
+  to?: 'group' | 'topic' = 'group';
+
+  /** How many a second at the most, 1 to 100,000. Default: as fast as it goes. */
+  @IsOptional() @IsInt() @Min(1) @Max(100_000)
+  rate?: number;
+}

@@ -1,0 +1,86 @@
+import { emit, MillraceError } from '@millrace/core';
+import { loadScript, type RedisConnection } from '@millrace/redis';
+import { groupKeys, partitionKeys, SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
+import type { RetainedTopic } from './retained-topic.js';
+
+const trim = loadScript('../scripts/trim.lua', import.meta.url);
+
+/** How often a group may join, or the page change, between our look and the trim. */
+const MAX_LOOKS = 10;
+
+export interface TrimRequest {
+  readonly partition: number;
+  /** Messages that there must be room for. */
+  readonly wanted: number;
+  /** Does nothing when the last trim, by whomever, was less than so many milliseconds ago. */
+  readonly everyMs: number;
+}
+
+export interface Room {
+  /** Messages that may be stored. */
+  readonly messages: number;
+  /** The group that keeps the oldest message from being removed; null when none does. */
+  readonly holder: string | null;
+}
+
+type Reply = 'AGAIN' | 'UNDECLARED' | 'RECENT' | [room: number, more: '0' | '1', holder: string, ...dropped: (string | number)[]];
+
+/** Removes what the retention of one topic lets go from the logs of its partitions. */
+export class LogTrim {
+  readonly #redis: RedisConnection;
+  readonly #prefix: string;
+  readonly #topic: RetainedTopic;
+
+  constructor(redis: RedisConnection, prefix: string, topic: RetainedTopic) {
+    this.#redis = redis;
+    this.#prefix = prefix;
+    this.#topic = topic;
+  }
+
+  /** @returns the room there is then; null when nothing was done, since it was just now, or the partition is not there */
+  async trim(request: TrimRequest): Promise<Room | null> {
+    let { everyMs } = request;
+    for (let looks = 0; looks < MAX_LOOKS; looks += 1) {
+      const reply = await this.#trimOnce({ ...request, everyMs });
+      if (reply === 'UNDECLARED' || reply === 'RECENT') return null;
+      if (reply === 'AGAIN') continue;
+      const [messages, more, holder, ...dropped] = reply;
+      this.#tell(request.partition, dropped);
+      if (more === '0' || (request.wanted > 0 && messages >= request.wanted)) return { messages, holder: holder === '' ? null : holder };
+      [looks, everyMs] = [0, 0];
+    }
+    throw new MillraceError('REDIS_FAILED', `The groups of topic '${this.#topic.name}' change too fast to trim it.`, { retryable: true });
+  }
+
+  async #trimOnce({ partition, wanted, everyMs }: TrimRequest): Promise<Reply> {
+    const { log, meta, groups } = partitionKeys(this.#prefix, this.#topic.name, partition);
+    const [first, names] = await Promise.all([this.#redis.call('HGET', meta, 'first'), this.#groupNames(log, groups)]);
+    const page = Math.floor(Number(first ?? 0) / SETTLED_PAGE_OFFSETS);
+    const keys = names.flatMap((group) => this.#keysOf({ topic: this.#topic.name, partition, group }, page));
+    const { maxAgeMs, maxMessages, maxBytes, overflow, dropGroupAfterMs } = this.#topic.retention;
+    const limits = [maxAgeMs ?? 0, maxMessages ?? 0, maxBytes ?? 0, overflow, dropGroupAfterMs];
+    const args = [SETTLED_PAGE_OFFSETS, page, everyMs, wanted, ...limits, ...names];
+    return (await this.#redis.run(trim, [log, meta, groups, ...keys], args)) as Reply;
+  }
+
+  /** Those that are there and those that are known: one that was lost comes back. */
+  async #groupNames(log: string, groups: string): Promise<string[]> {
+    const known = (await this.#redis.call('HKEYS', groups)) as string[];
+    // Of a log that is not there yet nothing can be listed.
+    if ((await this.#redis.call('EXISTS', log)) === 0) return known;
+    const infos = (await this.#redis.call('XINFO', 'GROUPS', log)) as [string, string][];
+    return [...new Set([...known, ...infos.map(([, name]) => name)])];
+  }
+
+  #keysOf(place: { topic: string; partition: number; group: string }, page: number): string[] {
+    const pages = [page, page + 1].map((number) => settledKey(this.#prefix, place, number * SETTLED_PAGE_OFFSETS));
+    return [groupKeys(this.#prefix, place, place.group).stats, ...pages];
+  }
+
+  #tell(partition: number, dropped: readonly (string | number)[]): void {
+    for (let i = 0; i < dropped.length; i += 2) {
+      const [group, count] = [String(dropped[i]), Number(dropped[i + 1])];
+      emit('lost', { topic: this.#topic.name, partition, group, count, why: `its retention is full (overflow: '${this.#topic.retention.overflow}')` });
+    }
+  }
+}

@@ -1,0 +1,122 @@
+#!lua flags=allow-oom
+-- Finds messages that are gone from Redis before a group was done with them, and counts them off, once.
+--
+-- KEYS  1 log  2 meta  3 groups  4 stats  5 open  6 due  7 retry log
+-- ARGV  1 group
+-- returns how many were found; -1 when it cannot be told now: too much is in hand or waits, or the group is not there
+--
+-- Every offset since the group's start is settled, waits for another attempt (open), is in some member's hands (pending), or
+-- was not delivered yet. What is none of these is lost. Guarantees: nothing is counted that may still be handled; counters
+-- that were lost themselves are made good and count nothing as lost.
+local log, meta, groups, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local open, due, retryLog, group = KEYS[5], KEYS[6], KEYS[7], ARGV[1]
+local MAX_PENDING, MAX_WAITING, PAGE = 1000, 20000, 100
+
+local function spanOf(entry)
+  local fields = {}
+  for i = 1, #entry[2] - 1, 2 do fields[entry[2][i]] = tonumber(entry[2][i + 1]) end
+  return fields.o, fields.n
+end
+
+local function lastDelivered()
+  local infos = redis.pcall('XINFO', 'GROUPS', log)
+  for _, info in ipairs(infos.err and {} or infos) do
+    local fields = {}
+    for i = 1, #info, 2 do fields[info[i]] = info[i + 1] end
+    if fields.name == group then return fields['last-delivered-id'] end
+  end
+end
+
+-- An entry counts whole, though some of its messages may be settled: too many in hand only puts the finding off.
+local function inHand()
+  local count, from = 0, '-'
+  while true do
+    local pending = redis.call('XPENDING', log, group, from, '+', PAGE)
+    for _, item in ipairs(pending) do
+      local entry = redis.call('XRANGE', log, item[1], item[1])[1]
+      if not entry then return nil end
+      local _, size = spanOf(entry)
+      count = count + (size or 0)
+      if count > MAX_PENDING then return nil end
+    end
+    if #pending < PAGE then return count end
+    from = '(' .. pending[#pending][1]
+  end
+end
+
+local function undelivered(after, next)
+  while true do
+    local entries = redis.call('XRANGE', log, '(' .. after, '+', 'COUNT', PAGE)
+    for _, entry in ipairs(entries) do
+      local base = spanOf(entry)
+      if base then return next - base end
+    end
+    if #entries < PAGE then return 0 end
+    after = entries[#entries][1]
+  end
+end
+
+local function countBodies()
+  return redis.call('ZCARD', due) + redis.call('XLEN', retryLog)
+end
+
+-- Bodies begin with the offset: '[7,2,...'.
+local function bodiesByOffset()
+  local bodies = {}
+  for _, body in ipairs(redis.call('ZRANGE', due, 0, -1)) do bodies[string.match(body, '^%[(%-?%d+),') or '-1'] = body end
+  for _, entry in ipairs(redis.call('XRANGE', retryLog, '-', '+')) do
+    local body = entry[2][2] or ''
+    bodies[string.match(body, '^%[(%-?%d+),') or '-1'] = body
+  end
+  return bodies
+end
+
+-- What should wait for another attempt and is nowhere.
+local function orphaned()
+  local waiting = redis.call('ZCARD', open)
+  if waiting <= countBodies() then return 0 end
+  if waiting > MAX_WAITING then return nil end
+  local offsets, count = bodiesByOffset(), 0
+  for _, member in ipairs(redis.call('ZRANGE', open, 0, -1)) do
+    if not offsets[string.match(member, '^%d+')] then count = count + redis.call('ZREM', open, member) end
+  end
+  return count
+end
+
+-- A notice of a dead letter has two parts more than a message, which is settled.
+local function isMessage(offset, body)
+  local good, parts = pcall(cjson.decode, body)
+  return good and tonumber(offset) >= 0 and parts[6] == nil
+end
+
+-- What waits for another attempt is not lost, though the record of it may be: it is made again.
+local function recorded()
+  if countBodies() > MAX_WAITING then return nil end
+  local time, count = redis.call('TIME'), 0
+  local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+  for offset, body in pairs(bodiesByOffset()) do
+    if redis.call('ZCOUNT', open, offset, offset) == 0 and isMessage(offset, body) then
+      count = count + redis.call('ZADD', open, offset, offset .. ' ' .. now)
+    end
+  end
+  return count
+end
+
+local next, start, after = tonumber(redis.call('HGET', meta, 'next') or nil), redis.call('HGET', groups, group), lastDelivered()
+if not next or not start or not after then return -1 end
+local held, gone = inHand(), orphaned()
+if not held or not gone then return -1 end
+local done = next - tonumber(start) - redis.call('ZCARD', open) - held - undelivered(after, next)
+-- What was counted since the counters were lost is not all: the mark says that they go back to the start of the group.
+if redis.call('HSETNX', stats, 'whole', 1) == 1 then
+  redis.call('HSET', stats, 'settled', math.max(0, done))
+  return 0
+end
+local lost = done - tonumber(redis.call('HGET', stats, 'settled') or 0)
+if lost <= 0 then return 0 end
+local waiting = recorded()
+if not waiting then return -1 end
+lost = math.max(0, lost - waiting)
+redis.call('HINCRBY', stats, 'settled', lost)
+redis.call('HINCRBY', stats, 'lost', lost)
+return lost

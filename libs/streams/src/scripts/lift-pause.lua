@@ -1,0 +1,15 @@
+#!lua flags=allow-oom
+-- Ends a pause of a group.
+--
+-- KEYS  1 control of the group's first partition
+-- ARGV  1 the pause to end, or '' for whichever is in force
+-- returns 1 when it was in force, else 0
+--
+-- Guarantees: another pause, which somebody began meanwhile, stays.
+local control, own = KEYS[1], ARGV[1]
+local paused = redis.call('HGET', control, 'paused')
+if not paused or (own ~= '' and paused ~= own) then return 0 end
+for _, field in ipairs(redis.call('HKEYS', control)) do
+  if field == 'paused' or field == 'until' or string.sub(field, 1, 6) == 'quiet:' then redis.call('HDEL', control, field) end
+end
+return 1

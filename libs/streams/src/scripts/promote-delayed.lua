@@ -1,0 +1,34 @@
+#!lua flags=allow-oom
+-- Moves messages whose time has come from a partition's queue of delayed ones into its log.
+--
+-- KEYS  1 delayed  2 log  3 meta
+-- ARGV  1 how many at the most  2 messages in the log at the most, 0 for any number  3 '1' when its memory is bounded
+-- returns { how many were moved, milliseconds until the next is due or -1 when none waits }, or 'UNDECLARED' when the
+--         partition is not there (nothing was moved), or { 'FULL', how many are due } when the log has no room for one
+--
+-- Guarantees: a message is in one of the two at any time; it gets the next offset, so that offsets stay dense; what is
+-- due at the same moment keeps the order of its publishes.
+local delayed, log, meta = KEYS[1], KEYS[2], KEYS[3]
+-- Before the envelope there is the number of its publish, of 16 digits, and a space.
+local ENVELOPE = 18
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local most, maxMessages = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+local members = redis.call('ZRANGE', delayed, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
+if #members > 0 then
+  local state = redis.call('HMGET', meta, 'next', 'first', 'full')
+  local next, first = tonumber(state[1] or nil), tonumber(state[2] or nil) or 0
+  if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
+  local room = maxMessages > 0 and maxMessages - (next - first) or most
+  if room < 1 or (ARGV[3] == '1' and state[3]) then return { 'FULL', #members } end
+  for i = room + 1, #members do members[i] = nil end
+  for _, member in ipairs(members) do
+    redis.call('XADD', log, 'NOMKSTREAM', '*', 'o', next, 'n', 1, 'm', '[' .. string.sub(member, ENVELOPE) .. ']')
+    next = redis.call('HINCRBY', meta, 'next', 1)
+    redis.call('ZREM', delayed, member)
+  end
+end
+local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+return { #members, first[2] and math.max(0, tonumber(first[2]) - now) or -1 }

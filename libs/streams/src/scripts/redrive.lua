@@ -1,0 +1,54 @@
+#!lua
+-- Puts dead letters of a group back: into its own retry log, or into the log for every group.
+--
+-- KEYS  1 dead letters  2 retry log  3 stats  4 open  5 log  6 meta
+-- ARGV  1 'group' or 'topic'  2 messages in the log at the most, 0 for any number  then for each: id of the dead letter, its offset or -1, when it was published in Unix ms,
+--       what to put there: a body of the retry log, or an envelope
+-- returns one letter each: R redriven, M not among the dead letters (any more); or 'UNDECLARED' when the place to put them is
+--         gone, 'FULL' when the log has no room for all of them: nothing was done
+--
+-- Guarantees: each is redriven once, however often it is asked for; it is in one of the two places at any time.
+local dead, retryLog, stats, open, log, meta = unpack(KEYS)
+local maxMessages = tonumber(ARGV[2])
+local FIRST, FIELDS = 3, 4
+
+local isThere = {
+  group = function() return redis.call('EXISTS', retryLog) == 1 end,
+  topic = function() return redis.call('EXISTS', log) == 1 and redis.call('HEXISTS', meta, 'next') == 1 end,
+}
+
+local put = {
+  group = function(offset, ms, body)
+    redis.call('XADD', retryLog, 'NOMKSTREAM', '*', 'r', body)
+    -- One offset counts as not done once, however many of its dead letters are put back.
+    if offset < 0 or redis.call('ZCOUNT', open, offset, offset) > 0 then return end
+    redis.call('ZADD', open, offset, offset .. ' ' .. ms)
+    redis.call('HINCRBY', stats, 'settled', -1)
+  end,
+  topic = function(_, _, envelope)
+    local next = tonumber(redis.call('HGET', meta, 'next'))
+    redis.call('XADD', log, 'NOMKSTREAM', '*', 'o', next, 'n', 1, 'm', '[' .. envelope .. ']')
+    redis.call('HSET', meta, 'next', next + 1)
+  end,
+}
+
+local function hasRoom()
+  local state = redis.call('HMGET', meta, 'next', 'first')
+  return tonumber(state[1]) - (tonumber(state[2] or nil) or 0) + (#ARGV - FIRST + 1) / FIELDS <= maxMessages
+end
+
+if not isThere[ARGV[1]]() then return 'UNDECLARED' end
+if ARGV[1] == 'topic' and maxMessages > 0 and not hasRoom() then return 'FULL' end
+local replies = {}
+for i = FIRST, #ARGV, FIELDS do
+  local id = ARGV[i]
+  if #redis.call('XRANGE', dead, id, id) == 0 then
+    replies[#replies + 1] = 'M'
+  else
+    put[ARGV[1]](tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
+    redis.call('XDEL', dead, id)
+    redis.call('HINCRBY', stats, 'redriven', 1)
+    replies[#replies + 1] = 'R'
+  end
+end
+return table.concat(replies)

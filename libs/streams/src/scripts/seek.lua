@@ -1,0 +1,154 @@
+#!lua
+-- Moves a group to a position in one partition: from there on everything is handled, again where it was handled before.
+--
+-- KEYS  1 log  2 meta  3 groups  4 stats  5 control  6 members  7 open  8 due  9 retry log  10... pages of the settled bitmap
+-- ARGV  1 group  2 entry id to read after  3 offset of the first message from there  4 offset of the first of its entry
+--       5 lease, ms  6 offsets a page  7 number of the page in KEYS 10  8 '1' to look only
+-- returns { next to deliver until now, held by living members, waiting retries that are dropped, or -1: too many to look at,
+--         next to deliver from now on } and has done nothing when one of the middle two stands in the way
+--
+-- Guarantees: nothing that a living member holds is given to another; what waits for a retry before the position stays;
+-- what waits behind it comes again from the log alone; the lag is exact before and after.
+local log, meta, groups, stats, control = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local members, open, due, retryLog = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local FIRST_PAGE, MAX_WAITING, LOOK = 10, 20000, 100
+local group, after, offset, base = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local lease, page, firstPage, isPreview = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function spanOf(entry)
+  local fields = {}
+  for i = 1, #entry[2] - 1, 2 do fields[entry[2][i]] = tonumber(entry[2][i + 1]) end
+  return fields.o, fields.n
+end
+
+local function firstAfter(id)
+  for _, entry in ipairs(redis.call('XRANGE', log, '(' .. id, '+', 'COUNT', LOOK)) do
+    local first = spanOf(entry)
+    if first then return first end
+  end
+  return tonumber(redis.call('HGET', meta, 'next'))
+end
+
+local function position()
+  for _, info in ipairs(redis.call('XINFO', 'GROUPS', log)) do
+    local fields = {}
+    for i = 1, #info, 2 do fields[info[i]] = info[i + 1] end
+    if fields.name == group then return firstAfter(fields['last-delivered-id']) end
+  end
+  return tonumber(redis.call('HGET', meta, 'next'))
+end
+
+local function heldByLiving()
+  local held = 0
+  for _, stream in ipairs({ log, retryLog }) do
+    for _, owner in ipairs(redis.call('XPENDING', stream, group)[4] or {}) do
+      local beat = redis.call('ZSCORE', members, owner[1])
+      if beat and now - tonumber(beat) <= lease then held = held + tonumber(owner[2]) end
+    end
+  end
+  return held
+end
+
+-- A notice of a dead letter has two parts more than a message; it is told, wherever the group goes.
+local function isNotice(body)
+  local good, parts = pcall(cjson.decode, body)
+  return good and parts[6] ~= nil
+end
+
+-- Bodies begin with the offset: '[7,2,...'.
+local function isBehind(body)
+  local number = tonumber(string.match(body or '', '^%[(%-?%d+),') or -1)
+  return number >= offset and not isNotice(body)
+end
+
+local function waitingBehind()
+  local bodies, entries = {}, {}
+  if redis.call('ZCARD', due) + redis.call('XLEN', retryLog) > MAX_WAITING then return nil end
+  for _, body in ipairs(redis.call('ZRANGE', due, 0, -1)) do
+    if isBehind(body) then bodies[#bodies + 1] = body end
+  end
+  for _, entry in ipairs(redis.call('XRANGE', retryLog, '-', '+')) do
+    if isBehind(entry[2][2]) then entries[#entries + 1] = entry[1] end
+  end
+  return { bodies = bodies, entries = entries }
+end
+
+local function isSettled(number)
+  local key = KEYS[FIRST_PAGE + math.floor(number / page) - firstPage]
+  return key ~= nil and redis.call('GETBIT', key, number % page) == 1
+end
+
+-- What vanished members left before the position is still to be done; what they left behind it is read again.
+local function openBefore()
+  local count, from = redis.call('ZCOUNT', open, '-inf', '(' .. offset), '-'
+  while true do
+    local pending = redis.call('XPENDING', log, group, from, after, LOOK)
+    for _, item in ipairs(pending) do
+      local entry = redis.call('XRANGE', log, item[1], item[1])[1]
+      local first, size = 0, nil
+      if entry then first, size = spanOf(entry) end
+      for number = first or 0, size and first + size - 1 or -1 do
+        if not isSettled(number) then count = count + 1 end
+      end
+    end
+    if #pending < LOOK then return count end
+    from = '(' .. pending[#pending][1]
+  end
+end
+
+local function letGo()
+  while true do
+    local pending = redis.call('XPENDING', log, group, '(' .. after, '+', LOOK)
+    for _, item in ipairs(pending) do redis.call('XACK', log, group, item[1]) end
+    if #pending < LOOK then return end
+  end
+end
+
+local function clearBits()
+  local index = FIRST_PAGE + math.floor(base / page) - firstPage
+  local bit, key = base % page, KEYS[index]
+  while bit % 8 ~= 0 do
+    redis.call('SETBIT', key, bit, 0)
+    bit = bit + 1
+  end
+  local rest = redis.call('STRLEN', key) - bit / 8
+  if rest > 0 then redis.call('SETRANGE', key, bit / 8, string.rep('\0', rest)) end
+  for i = index + 1, #KEYS do redis.call('UNLINK', KEYS[i]) end
+  for number = base, offset - 1 do redis.call('SETBIT', key, number % page, 1) end
+end
+
+local function drop(waiting)
+  for _, body in ipairs(waiting.bodies) do redis.call('ZREM', due, body) end
+  for _, id in ipairs(waiting.entries) do
+    redis.call('XACK', retryLog, group, id)
+    redis.call('XDEL', retryLog, id)
+  end
+  redis.call('ZREMRANGEBYSCORE', open, offset, '+inf')
+end
+
+-- What an earlier seek gives again, and is not given yet, is still given again.
+local function markReplay(until_)
+  until_ = math.max(until_, tonumber(redis.call('HGET', control, 'replayUntil') or 0))
+  if offset < until_ then redis.call('HSET', control, 'replayFrom', offset, 'replayUntil', until_)
+  else redis.call('HDEL', control, 'replayFrom', 'replayUntil') end
+end
+
+-- What was removed from the log since the place was looked up does not come again.
+local first = firstAfter(after)
+if first > base then offset, base = math.max(first, offset), first end
+
+local at, held, waiting = position(), heldByLiving(), waitingBehind()
+local reply = { at, held, waiting and #waiting.bodies + #waiting.entries or -1, offset }
+if isPreview or held > 0 or not waiting then return reply end
+
+-- First the position, then what it makes superfluous: whatever fails in between comes twice, and nothing is lost.
+redis.call('XGROUP', 'SETID', log, group, after)
+letGo()
+clearBits()
+drop(waiting)
+redis.call('HSET', stats, 'settled', 0 - openBefore())
+redis.call('HSET', groups, group, offset)
+markReplay(at)
+return reply

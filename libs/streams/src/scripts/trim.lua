@@ -1,0 +1,169 @@
+#!lua flags=allow-oom
+-- Removes from the log of a partition what its retention lets go, and says how much room there is.
+--
+-- KEYS  1 log  2 meta  3 groups  then for each group: stats, two pages of the settled bitmap (see ARGV 2)
+-- ARGV  1 offsets a page  2 number of the first of the two pages: the one in which the first retained offset lies
+--       3 nothing is done when the last trim was less than so many ms ago  4 how many messages there must be room for
+--       5 maxAge, ms  6 maxMessages  7 maxBytes (0 for none, each)  8 overflow  9 dropGroupAfter, ms  then the groups' names
+-- returns { room in messages, '1' when there may be more to remove, the group that keeps the oldest message or '', then for
+--         each group from which messages were dropped: name, how many }; 'AGAIN' when a group or the page is another by now;
+--         'UNDECLARED' when the partition is not there; 'RECENT' when it was trimmed just now
+--
+-- Guarantees: nothing that a group has not settled is removed, but where overflow says so: then what it loses counts as
+-- settled and as dropped, so that its lag stays exact, and whoever holds it is refused. A group that is known and was lost
+-- holds everything: it will be made again.
+local log, meta, groupsKey = KEYS[1], KEYS[2], KEYS[3]
+local page, firstPage, interval, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local maxAge, maxMessages, maxBytes = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local overflow, dropGroupAfter = ARGV[8], tonumber(ARGV[9])
+local NAMES = 10
+local WALK_PAGE, WALK_MOST = 20, 500
+local KEPT_SHARE, NO_LIMIT = 0.9, 1000000000
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local state = redis.call('HMGET', meta, 'next', 'first', 'trimmed')
+local next, first = tonumber(state[1] or nil), tonumber(state[2] or nil)
+if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
+if state[3] and now - tonumber(state[3]) < interval then return 'RECENT' end
+
+local function fieldsOf(list)
+  local fields = {}
+  for i = 1, #list - 1, 2 do fields[list[i]] = list[i + 1] end
+  return fields
+end
+
+-- What was removed by other means is not retained either.
+local function firstRetained()
+  local entry = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+  if not entry then return next end
+  return tonumber(fieldsOf(entry[2]).o) or first or 0
+end
+
+local retained = firstRetained()
+if retained ~= first then redis.call('HSET', meta, 'first', retained) end
+if math.floor(retained / page) ~= firstPage then return 'AGAIN' end
+first = retained
+
+local groups, byName = {}, {}
+for i = NAMES, #ARGV do
+  local group = { name = ARGV[i], key = 3 + (i - NAMES) * 3, dropped = 0, start = redis.call('HGET', groupsKey, ARGV[i]) }
+  groups[#groups + 1] = group
+  byName[ARGV[i]] = group
+end
+for _, list in ipairs(redis.call('XINFO', 'GROUPS', log)) do
+  local info = fieldsOf(list)
+  local group = byName[info.name]
+  if not group then return 'AGAIN' end
+  group.delivered = info['last-delivered-id']
+  group.pending = info.pending > 0 and redis.call('XPENDING', log, info.name)[2]
+end
+for _, name in ipairs(redis.call('HKEYS', groupsKey)) do
+  if not byName[name] then return 'AGAIN' end
+end
+
+local function isDead(group)
+  local stats = KEYS[group.key + 1]
+  -- The time of a group that was never seen begins now.
+  if redis.call('HSETNX', stats, 'seen', now) == 1 then return false end
+  return now - tonumber(redis.call('HGET', stats, 'seen')) > dropGroupAfter
+end
+for _, group in ipairs(groups) do group.isDead = overflow == 'drop-group' and isDead(group) end
+
+local function isBefore(id, other)
+  local ms, number = string.match(id, '^(%d+)-(%d+)$')
+  local otherMs, otherNumber = string.match(other, '^(%d+)-(%d+)$')
+  if ms ~= otherMs then return tonumber(ms) < tonumber(otherMs) end
+  return tonumber(number) < tonumber(otherNumber)
+end
+
+local function holds(group, id)
+  if not group.delivered or isBefore(group.delivered, id) then return true end
+  return group.pending and not isBefore(id, group.pending)
+end
+
+-- Each bit that is not set yet is a message that the group loses; what waits for another attempt has its bit.
+local function drop(group, id, base, size)
+  -- What lies before the start and is in hand was left by a seek, and counts until it is done.
+  local isInHand = redis.call('XACK', log, group.name, id) == 1
+  for offset = isInHand and base or math.max(base, tonumber(group.start or base)), base + size - 1 do
+    local bitmap = KEYS[group.key + 2 + math.floor(offset / page) - firstPage]
+    if redis.call('SETBIT', bitmap, offset % page, 1) == 0 then group.dropped = group.dropped + 1 end
+  end
+end
+
+local function horizon()
+  local offset = maxMessages > 0 and next + wanted - maxMessages or 0
+  local bytes = maxBytes > 0 and redis.call('MEMORY', 'USAGE', log, 'SAMPLES', 5) or 0
+  if bytes <= maxBytes then return offset end
+  return math.max(offset, first + math.ceil((next - first) * (1 - KEPT_SHARE * maxBytes / bytes)))
+end
+
+local untilOffset, untilMs, untilPage = horizon(), maxAge > 0 and now - maxAge or 0, (firstPage + 2) * page
+local holder, lastRemoved, walked = '', nil, 0
+
+-- Whether the entry goes; every group that still needs it loses it then.
+local function remove(entry)
+  local fields = fieldsOf(entry[2])
+  local base, size = tonumber(fields.o) or first, tonumber(fields.n) or 0
+  -- An entry goes as a whole.
+  local isOver = base < untilOffset
+  local isOld = tonumber(string.match(entry[1], '^%d+')) < untilMs
+  if not (isOver or isOld) or base + size > untilPage then return false end
+  local losers = {}
+  for _, group in ipairs(groups) do
+    if holds(group, entry[1]) then
+      if not (group.isDead or overflow == 'drop-oldest') then
+        holder = group.name
+        return false
+      end
+      losers[#losers + 1] = group
+    end
+  end
+  for _, group in ipairs(losers) do drop(group, entry[1], base, size) end
+  first = math.max(first, base + size)
+  return true
+end
+
+local function walk()
+  local from = '-'
+  while walked < WALK_MOST do
+    local entries = redis.call('XRANGE', log, from, '+', 'COUNT', WALK_PAGE)
+    for _, entry in ipairs(entries) do
+      if not remove(entry) then return false end
+      lastRemoved, walked = entry[1], walked + 1
+    end
+    if #entries < WALK_PAGE then return false end
+    from = '(' .. lastRemoved
+  end
+  return true
+end
+local more = walk() or first == untilPage
+
+local reply = { 0, more and '1' or '0', holder }
+for _, group in ipairs(groups) do
+  if group.dropped > 0 then
+    redis.call('HINCRBY', KEYS[group.key + 1], 'settled', group.dropped)
+    redis.call('HINCRBY', KEYS[group.key + 1], 'dropped', group.dropped)
+    reply[#reply + 1] = group.name
+    reply[#reply + 1] = group.dropped
+  end
+end
+if lastRemoved then
+  local ms, number = string.match(lastRemoved, '^(%d+)-(%d+)$')
+  redis.call('XTRIM', log, 'MINID', '=', ms .. '-' .. string.format('%.0f', tonumber(number) + 1))
+end
+-- A log without entries has no offset to go on from, should the meta be lost: its count of entries keeps it.
+if lastRemoved and redis.call('XLEN', log) == 0 then
+  local info = fieldsOf(redis.call('XINFO', 'STREAM', log))
+  redis.call('XSETID', log, info['last-generated-id'], 'ENTRIESADDED', next)
+end
+redis.call('HSET', meta, 'first', first, 'trimmed', now)
+for i = 1, math.min(2, math.floor(first / page) - firstPage) do
+  for _, group in ipairs(groups) do redis.call('UNLINK', KEYS[group.key + 1 + i]) end
+end
+
+local isFull = maxBytes > 0 and redis.call('MEMORY', 'USAGE', log, 'SAMPLES', 5) > maxBytes
+if isFull then redis.call('HSET', meta, 'full', 1) else redis.call('HDEL', meta, 'full') end
+reply[1] = isFull and 0 or maxMessages > 0 and math.max(0, maxMessages - (next - first)) or NO_LIMIT
+return reply

@@ -1,0 +1,146 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { deliveryPipeline, type DeliveryContext, fixed, listen, type Subscription, topicOf } from '@millrace/core';
+import { waitFor } from '@millrace/testing';
+import { Bed } from './bed.js';
+import { type Process, signal } from './fixture.js';
+import { Numbered, numbers, Single } from './topics.js';
+
+type Value = { value: number };
+type Handle = (payload: Value, context: DeliveryContext) => Promise<void>;
+
+const bed = new Bed('broadcast');
+const heard: (() => void)[] = [];
+afterEach(() => {
+  for (const stop of heard.splice(0)) stop();
+});
+
+const retry = { attempts: 3, backoff: fixed('1ms'), deadLetterOn: [] };
+
+interface Target {
+  readonly topic?: typeof Single | typeof Numbered;
+  readonly concurrency?: number;
+}
+
+function follow(process: Process, handle: Handle, target: Target = {}): Promise<Subscription> {
+  const topic = topicOf(target.topic ?? Single);
+  const handler = deliveryPipeline({ topic, group: '~broadcast', retry, handle: handle as never });
+  return process.streams.broadcast({ topic, concurrency: target.concurrency ?? 4 }, handler);
+}
+
+const sorted = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b);
+const all = (count: number): number[] => numbers(count).map(({ payload }) => payload.value);
+
+describe('a broadcast', () => {
+  it('reaches every process, from when it follows on, and leaves nothing behind', async () => {
+    const [one, two] = [await bed.start(), await bed.start()];
+    const seen: number[][] = [[], [], []];
+    await one.publisher.publish(Numbered, { value: 1_000 });
+    await follow(one, async ({ value }) => void seen[0]!.push(value), { topic: Numbered });
+    await follow(one, async ({ value }) => void seen[1]!.push(value), { topic: Numbered });
+    await follow(two, async ({ value }) => void seen[2]!.push(value), { topic: Numbered });
+    await one.publisher.publishMany(Numbered, numbers(100));
+    await waitFor(() => seen.every(({ length }) => length === 100), { what: 'all to reach all' });
+    for (const values of seen) expect(sorted(values)).toEqual(all(100));
+    for (const partition of [0, 1, 2]) {
+      expect(await bed.command('XINFO', 'GROUPS', bed.place(Numbered, 'g', partition).keys.log)).toEqual([]);
+    }
+  });
+
+  it('tries again what fails, then gives it up and tells', async () => {
+    const process = await bed.start();
+    const told: string[] = [];
+    heard.push(listen('attempt-failed', ({ attempt, outcome }) => void told.push(`${attempt} ${outcome}`)));
+    const seen: string[] = [];
+    await follow(process, async ({ value }, { attempt }) => {
+      seen.push(`${value}/${attempt}`);
+      if (value === 0 || attempt === 1) throw new Error('as planned');
+    });
+    await process.publisher.publishMany(Single, numbers(2));
+    await waitFor(() => told.length === 4 && seen.length === 5, { what: 'both to end' });
+    expect(seen.sort()).toEqual(['0/1', '0/2', '0/3', '1/1', '1/2']);
+    expect(told.sort()).toEqual(['1 retry', '1 retry', '2 retry', '3 dead-letter']);
+  });
+
+  it('has no more in hand than there are slots, and loses nothing that comes meanwhile', async () => {
+    const process = await bed.start();
+    const seen: number[] = [];
+    const hold = signal();
+    let most = 0;
+    let running = 0;
+    await follow(process, async ({ value }) => {
+      running += 1;
+      most = Math.max(most, running);
+      await hold.promise;
+      running -= 1;
+      seen.push(value);
+    }, { concurrency: 3 });
+    await process.publisher.publishMany(Single, numbers(50));
+    await waitFor(() => running === 3, { what: 'the slots to be taken' });
+    hold.fire();
+    await waitFor(() => seen.length === 50, { what: 'all to be handled' });
+    expect(most).toBe(3);
+    expect(sorted(seen)).toEqual(all(50));
+  });
+
+  it('goes on after a cut connection without missing or doubling anything', async () => {
+    const { process, proxy } = await bed.startBehindProxy();
+    const other = await bed.start();
+    const seen: number[] = [];
+    await follow(process, async ({ value }) => void seen.push(value));
+    for (const value of all(30)) {
+      await other.publisher.publish(Single, { value });
+      if (value % 10 === 5) proxy.reset();
+    }
+    await waitFor(() => seen.length >= 30, { what: 'all to come' });
+    expect(sorted(seen)).toEqual(all(30));
+  });
+
+  it('follows the log that is made anew after FLUSHALL', async () => {
+    const process = await bed.start();
+    const seen: number[] = [];
+    const subscription = await follow(process, async ({ value }) => void seen.push(value));
+    await process.publisher.publish(Single, { value: 1 });
+    await waitFor(() => seen.length === 1, { what: 'the first' });
+    await bed.command('FLUSHALL');
+    // As after a restore, or a clock that was set back: the ids of the new log are lower.
+    await process.streams.declare(topicOf(Single));
+    await bed.command('XADD', bed.place(Single, 'g').keys.log, '1-1', 'o', 0, 'n', 1, 'm', '[[1,"01900000-0000-7000-8000-000000000000",null,null,null,{"value":2}]]');
+    await waitFor(() => seen.length === 2, { what: 'the message of the new log', timeoutMs: 10_000 });
+    expect(seen).toEqual([1, 2]);
+    expect(subscription.problem()).toBeNull();
+  });
+
+  it('tells what was removed before it read it', async () => {
+    const process = await bed.start();
+    const lost: number[] = [];
+    heard.push(listen('lost', ({ count }) => void lost.push(count)));
+    const seen: number[] = [];
+    const subscription = await follow(process, async ({ value }) => void seen.push(value));
+    await subscription.pause();
+    await process.publisher.publish(Single, { value: 0 });
+    await process.publisher.publishMany(Single, numbers(10).slice(1));
+    const { log } = bed.place(Single, 'g').keys;
+    await bed.command('XTRIM', log, 'MAXLEN', 3);
+    subscription.resume();
+    await waitFor(() => seen.includes(9), { what: 'the last' });
+    // What was read before the pause took hold is no loss.
+    expect(lost.reduce((sum, count) => sum + count, 0) + seen.length).toBe(10);
+  });
+
+  it('starts nothing after it is stopped, and waits for what runs', async () => {
+    const process = await bed.start();
+    const hold = signal();
+    const seen: string[] = [];
+    const subscription = await follow(process, async ({ value }) => {
+      seen.push(`begin ${value}`);
+      await hold.promise;
+      seen.push(`end ${value}`);
+    }, { concurrency: 1 });
+    await process.publisher.publishMany(Single, numbers(3));
+    await waitFor(() => seen.length === 1, { what: 'the first to begin' });
+    const stopped = subscription.stop(5_000);
+    hold.fire();
+    await stopped;
+    expect(seen).toEqual(['begin 0', 'end 0']);
+  });
+});

@@ -1,0 +1,59 @@
+import { TcpProxy } from '@millrace/testing';
+import type { Bed } from '../bed.js';
+import type { WorkerPlan } from './plan.js';
+import type { Records } from './records.js';
+import { type Ending, WorkerProcess } from './worker-process.js';
+
+export interface Place {
+  worker: WorkerProcess;
+  /** Its network; who replaces it gets the same. */
+  readonly proxy: TcpProxy;
+}
+
+/** Worker processes, each behind a network of its own; who ends is replaced. */
+export class Crew {
+  readonly places: readonly Place[];
+  /** How those ended that were asked to. */
+  readonly endings: Ending[] = [];
+  readonly #plan: Omit<WorkerPlan, 'url'>;
+  readonly #records: Records;
+
+  private constructor(plan: Omit<WorkerPlan, 'url'>, records: Records, places: readonly Place[]) {
+    this.#plan = plan;
+    this.#records = records;
+    this.places = places;
+  }
+
+  static async start(bed: Bed, records: Records, options: { workers: number } & Omit<WorkerPlan, 'url' | 'prefix'>): Promise<Crew> {
+    const { workers, ...rest } = options;
+    const plan = { ...rest, prefix: bed.prefix };
+    const proxies = await Promise.all(Array.from({ length: workers }, () => TcpProxy.start(bed.server.url)));
+    const place = async (proxy: TcpProxy): Promise<Place> => ({
+      proxy,
+      worker: await WorkerProcess.start({ ...plan, url: proxy.url }, records),
+    });
+    return new Crew(plan, records, await Promise.all(proxies.map(place)));
+  }
+
+  async kill(place: Place): Promise<void> {
+    await place.worker.kill();
+    await this.#replace(place);
+  }
+
+  async stop(place: Place): Promise<void> {
+    place.worker.signal('SIGTERM');
+    this.endings.push(await place.worker.ended);
+    await this.#replace(place);
+  }
+
+  /** Ends all of them in order. */
+  async leave(): Promise<void> {
+    for (const { worker } of this.places) worker.signal('SIGTERM');
+    this.endings.push(...(await Promise.all(this.places.map(({ worker }) => worker.ended))));
+    await Promise.all(this.places.map(({ proxy }) => proxy.stop()));
+  }
+
+  async #replace(place: Place): Promise<void> {
+    place.worker = await WorkerProcess.start({ ...this.#plan, url: place.proxy.url }, this.#records);
+  }
+}

@@ -1,0 +1,16 @@
+import type { Bed } from '../bed.js';
+import type { Process } from '../fixture.js';
+import { Numbered } from '../topics.js';
+
+/** Nothing becomes less for so long: it is stuck. */
+const PATIENCE_MS = 20_000;
+
+/** Slow is not stuck: resolves when nothing is left, or when nothing more becomes less. */
+export async function drained(bed: Bed, looker: Process, group: string): Promise<void> {
+  const lag = async (): Promise<number> => (await bed.state(looker, Numbered, group)).lag;
+  for (let before = Number.POSITIVE_INFINITY, now = await lag(); now < before; now = await lag()) {
+    before = now;
+    const isDone = await bed.drained(looker, Numbered, group, PATIENCE_MS).catch(() => false);
+    if (isDone) return;
+  }
+}

@@ -1,0 +1,113 @@
+import { describe, expect, it } from '@jest/globals';
+import { type DeliveryContext, topicOf } from '@millrace/core';
+import { loadScript } from '@millrace/redis';
+import { waitFor } from '@millrace/testing';
+import { SETTLED_PAGE_OFFSETS, settledKey } from '../src/keys.js';
+import { TopicLog } from '../src/log/topic-log.js';
+import { Bed } from './bed.js';
+import { type Process, signal, subscribe } from './fixture.js';
+import { numbers, Single } from './topics.js';
+
+const settle = loadScript('../src/scripts/settle.lua', import.meta.url);
+const heartbeat = loadScript('../src/scripts/heartbeat.lua', import.meta.url);
+const bed = new Bed('guards');
+
+describe('a group that was lost while a member held an entry, and then made again', () => {
+  /** Its counts begin anew: what a held before, b holds now, with the same delivery count. */
+  async function heldByAnother(): Promise<{ process: Process; entry: string }> {
+    const process = await bed.start();
+    await process.publisher.publish(Single, { value: 1 });
+    const place = bed.place(Single, 'g');
+    await new TopicLog(process.redis.control, bed.prefix).declareGroup(place, 'g');
+    const reply = await bed.command('XREADGROUP', 'GROUP', 'g', 'b', 'STREAMS', place.keys.log, '>');
+    const [[, [[entry]]]] = reply as [[string, [[string]]]];
+    return { process, entry };
+  }
+
+  it('gives the entry again, from the earliest on', async () => {
+    const { entry } = await heldByAnother();
+    expect((await bed.pending(Single, 'g')).map(([id, owner, , count]) => [id, owner, count])).toEqual([[entry, 'b', 1]]);
+  });
+
+  it('does not have it settled by the one that held it before, though the delivery count is the same', async () => {
+    const { process, entry } = await heldByAnother();
+    const { keys, groupKeys } = bed.place(Single, 'g');
+    const page = settledKey(bed.prefix, bed.place(Single, 'g'), 0);
+    const { stats, due, dead, retryLog, open } = groupKeys;
+    const all = [keys.log, stats, due, dead, retryLog, open, page];
+    const args = ['g', 'a', 'log', SETTLED_PAGE_OFFSETS, '0', entry, 1, 0, 1, 0, 1, 'ack', 'handled', ''];
+    expect(await process.redis.control.run(settle, all, args)).toBe('F');
+    expect(await bed.pending(Single, 'g')).toHaveLength(1);
+  });
+
+  it('does not have it renewed by the one that held it before, though the delivery count is the same', async () => {
+    const { process, entry } = await heldByAnother();
+    const { keys, groupKeys } = bed.place(Single, 'g');
+    const all = [groupKeys.members, keys.log, groupKeys.retryLog, groupKeys.stats];
+    expect(await process.redis.control.run(heartbeat, all, ['g', 'a', 2, entry, 1])).toBe('L');
+    expect((await bed.pending(Single, 'g'))[0]![1]).toBe('b');
+  });
+});
+
+describe('stopping while messages wait for a slot', () => {
+  it('begins none of them, and gives them back with the attempt that they were at', async () => {
+    const [publisher, stopping] = [await bed.start({ messagesPerEntry: 4 }), await bed.start({ leaseMs: 60_000 })];
+    const [began, finish] = [signal(), signal()];
+    let started = 0;
+    const subscription = await subscribe(stopping, { topic: Single, group: 'g', concurrency: 1 }, async () => {
+      started += 1;
+      began.fire();
+      await finish.promise;
+    });
+    await publisher.publisher.publishMany(Single, numbers(4));
+    await began.promise;
+    const stopped = subscription.stop(10_000);
+    finish.fire();
+    await stopped;
+    expect(started).toBe(1);
+    expect(await publisher.streams.inspector.group(topicOf(Single), 'g')).toMatchObject({ handled: 1, lag: 3, pending: 0, retrying: 0 });
+    const attempts: number[] = [];
+    await subscribe(publisher, { topic: Single, group: 'g' }, async (_: Single, ctx: DeliveryContext) => void attempts.push(ctx.attempt));
+    await bed.drained(publisher, Single, 'g');
+    expect(attempts).toEqual([1, 1, 1]);
+  });
+});
+
+describe('stopping while a read is under way', () => {
+  it('begins nothing of what it still brings, and gives it back', async () => {
+    const { process, proxy } = await bed.startBehindProxy({ leaseMs: 60_000 });
+    const publisher = await bed.start();
+    const seen: number[] = [];
+    const subscription = await subscribe(process, { topic: Single, group: 'g' }, async ({ value }: Single) => void seen.push(value));
+    await publisher.publisher.publish(Single, { value: 0 });
+    await bed.drained(publisher, Single, 'g');
+    await waitFor(async () => /flags=b .*cmd=xreadgroup/.test(String(await bed.command('CLIENT', 'LIST'))), { what: 'a read to wait' });
+    proxy.blackHole(['replies']);
+    await publisher.publisher.publish(Single, { value: 1 });
+    await waitFor(async () => (await bed.pending(Single, 'g')).length === 1, { what: 'the read to have taken it' });
+    const stopped = subscription.stop(10_000);
+    await proxy.pass();
+    await stopped;
+    expect(seen).toEqual([0]);
+    expect(await bed.state(publisher, Single, 'g')).toMatchObject({ handled: 1, lag: 1, pending: 0, fenced: 0 });
+  });
+});
+
+describe('a settlement whose reply was lost', () => {
+  it('is not refused when it is sent again', async () => {
+    const { process, proxy } = await bed.startBehindProxy({ leaseMs: 60_000 });
+    const publisher = await bed.start();
+    const subscription = await subscribe(process, { topic: Single, group: 'g' }, async ({ value }: Single) => {
+      if (value === 1) void proxy.dropReplies();
+    });
+    // The first has Redis learn the script: to lose the reply that it does not know it is another story.
+    await publisher.publisher.publish(Single, { value: 0 });
+    await bed.drained(publisher, Single, 'g');
+    await publisher.publisher.publish(Single, { value: 1 });
+    await bed.drained(publisher, Single, 'g');
+    await proxy.pass();
+    // It resolves when the member has its answer.
+    await subscription.stop(10_000);
+    expect(await bed.state(publisher, Single, 'g')).toMatchObject({ handled: 2, fenced: 0, pending: 0 });
+  });
+});

@@ -1,0 +1,53 @@
+import { describe, expect, it } from '@jest/globals';
+import { waitFor } from '@millrace/testing';
+import { Bed } from './bed.js';
+import { signal, subscribe } from './fixture.js';
+import { numbers, Single } from './topics.js';
+
+const bed = new Bed('health');
+
+describe('a subscription that makes no progress says why', () => {
+  it('when its handlers do not end, until one does', async () => {
+    const process = await bed.start({ stuckAfterMs: 200 });
+    const hold = signal();
+    const subscription = await subscribe(process, { topic: Single, group: 'g', concurrency: 2 }, () => hold.promise);
+    await process.publisher.publish(Single, { value: 0 });
+    await bed.pending(Single, 'g');
+    expect(subscription.problem()).toBeNull();
+    await process.publisher.publishMany(Single, numbers(3));
+    await waitFor(() => subscription.problem() !== null, { what: 'the problem' });
+    expect(subscription.problem()).toMatch(/^all 2 handlers have been at work for \d+ s and none has ended/);
+    hold.fire();
+    await bed.drained(process, Single, 'g');
+    expect(subscription.problem()).toBeNull();
+  });
+
+  it('when its outcomes cannot be written, until they can', async () => {
+    const process = await bed.start({ leaseMs: 60_000 });
+    const { stats } = bed.place(Single, 'g').groupKeys;
+    const begun = signal();
+    const goOn = signal();
+    const subscription = await subscribe(process, { topic: Single, group: 'g' }, async () => {
+      begun.fire();
+      await goOn.promise;
+    });
+    await process.publisher.publish(Single, { value: 0 });
+    await begun.promise;
+    await bed.command('HSET', stats, 'handled', 'no number');
+    goOn.fire();
+    await waitFor(() => subscription.problem() !== null, { what: 'the problem' });
+    expect(subscription.problem()).toContain('settle.lua failed');
+    await bed.command('HDEL', stats, 'handled');
+    await waitFor(() => subscription.problem() === null, { what: 'the problem to be gone' });
+  });
+
+  it('when Redis does not answer, until it does', async () => {
+    const { process, proxy } = await bed.startBehindProxy();
+    const subscription = await subscribe(process, { topic: Single, group: 'g' }, async () => undefined);
+    expect(subscription.problem()).toBeNull();
+    await proxy.refuse();
+    await waitFor(() => subscription.problem() !== null, { what: 'the problem' });
+    await proxy.pass();
+    await waitFor(() => subscription.problem() === null, { what: 'the problem to be gone' });
+  });
+});

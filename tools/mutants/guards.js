@@ -1,0 +1,17 @@
+import { holding, reclaiming, settling } from './guards/consuming.js';
+import { groups, operating, publishing, retention } from './guards/publishing.js';
+
+/**
+ * What keeps a promise, and the test that must fail without it: `npm run mutants` switches each off in a copy of the sources.
+ *
+ * @typedef {object} Guard
+ * @property {string} name what is switched off
+ * @property {string} file from the root of the repository
+ * @property {string} find the text to replace; it must be there exactly once, or the guard would be disarmed unseen
+ * @property {string} replace
+ * @property {string} spec the file with the test that must fail, the narrowest that there is
+ * @property {string} title of that test, or the beginning that several share, as Jest's `-t` takes it
+ */
+
+/** @type {readonly Guard[]} */
+export const GUARDS = [...settling, ...holding, ...reclaiming, ...publishing, ...groups, ...retention, ...operating];

@@ -1,0 +1,177 @@
+/** The guards of what is published, of groups, and of what is kept. */
+
+const SCRIPTS = 'libs/streams/src/scripts';
+const PUBLISH = `${SCRIPTS}/publish.lua`;
+const CONSUME = 'libs/streams/src/consume';
+const SETTLING_SPEC = 'libs/streams/test/settling.spec.ts';
+const DELIVERY_SPEC = 'libs/streams/test/delivery.spec.ts';
+const PUBLISH_SPEC = 'libs/streams/test/publish.spec.ts';
+const GUARDS_SPEC = 'libs/streams/test/guards.spec.ts';
+
+/** @type {import('../guards.js').Guard[]} */
+export const publishing = [
+  {
+    name: 'a batch that is sent again is answered from the stored reply',
+    file: PUBLISH,
+    find: '  if tonumber(last[1]) == sequence then return last[2] end\n',
+    replace: '',
+    spec: PUBLISH_SPEC,
+    title: 'R14 publish reply lost: one message is stored',
+  },
+  {
+    name: 'a batch that comes after its successor is refused',
+    file: PUBLISH,
+    find: "  if tonumber(last[1]) > sequence then return 'STALE' end\n",
+    replace: '',
+    spec: PUBLISH_SPEC,
+    title: 'a batch that arrives after its successor stores nothing',
+  },
+  {
+    name: 'idempotency keys of the previous window are known',
+    file: PUBLISH,
+    find: 'for _, bucket in ipairs({ current, previous }) do',
+    replace: 'for _, bucket in ipairs({ current }) do',
+    spec: PUBLISH_SPEC,
+    title: 'are remembered from the previous window, and forgotten after two',
+  },
+  {
+    name: 'idempotency keys are forgotten after two windows',
+    file: PUBLISH,
+    find: "  if tonumber(redis.call('HGET', previous, '') or -1) ~= number - 1 then previous = nil end\n",
+    replace: '',
+    spec: PUBLISH_SPEC,
+    title: 'are remembered from the previous window, and forgotten after two',
+  },
+  {
+    name: 'the same idempotency key with another payload is told',
+    file: PUBLISH,
+    find: "(seenDigest == digest and '=' or '!')",
+    replace: "'='",
+    spec: DELIVERY_SPEC,
+    title: 'refuses the same key with another payload',
+  },
+  {
+    // NOMKSTREAM alone cannot be seen to be missing: this check comes before it.
+    name: 'nothing is published to a log that is gone',
+    file: PUBLISH,
+    find: "if not next or redis.call('EXISTS', log) == 0 then return",
+    replace: 'if not next then return',
+    spec: PUBLISH_SPEC,
+    title: 'is mended when the log alone is lost',
+  },
+];
+
+/** @type {import('../guards.js').Guard[]} */
+export const groups = [
+  {
+    name: 'promote adds before it removes',
+    file: `${SCRIPTS}/promote.lua`,
+    find: `  if not redis.call('XADD', retryLog, 'NOMKSTREAM', '*', 'r', body) then return 'UNDECLARED' end
+  redis.call('ZREM', due, body)
+`,
+    replace: `  redis.call('ZREM', due, body)
+  if not redis.call('XADD', retryLog, 'NOMKSTREAM', '*', 'r', body) then return 'UNDECLARED' end
+`,
+    spec: SETTLING_SPEC,
+    title: 'keeps a retry that is due while the retry log is gone',
+  },
+  {
+    name: 'a new group starts at the earliest entry',
+    file: `${SCRIPTS}/declare-group.lua`,
+    find: "isPlaced and ARGV[2] or '0')",
+    replace: "isPlaced and ARGV[2] or '$')",
+    spec: GUARDS_SPEC,
+    title: 'gives the entry again, from the earliest on',
+  },
+  {
+    name: 'a group that is there already is no failure',
+    file: `${SCRIPTS}/declare-group.lua`,
+    find: "    if string.find(reply.err, 'BUSYGROUP', 1, true) then return 0 end\n",
+    replace: '',
+    spec: DELIVERY_SPEC,
+    title: 'delivers each message to every group, and inside a group to one member',
+  },
+  {
+    name: 'what is given back counts no attempt',
+    file: `${CONSUME}/settlement.ts`,
+    find: "return ['release', retryBody(work, { attempt: work.attempt,",
+    replace: "return ['release', retryBody(work, { attempt: work.attempt + 1,",
+    spec: GUARDS_SPEC,
+    title: 'begins none of them, and gives them back with the attempt that they were at',
+  },
+  {
+    name: 'no handler starts after stop',
+    file: `${CONSUME}/flow.ts`,
+    find: 'this.#dispatcher.pause();',
+    replace: '',
+    spec: GUARDS_SPEC,
+    title: 'begins nothing of what it still brings, and gives it back',
+  },
+];
+
+const TRIM = `${SCRIPTS}/trim.lua`;
+const RETENTION_SPEC = 'libs/streams/test/retention.spec.ts';
+
+/** What no trim may pass. @type {import('../guards.js').Guard[]} */
+export const retention = [
+  {
+    name: 'a trim stops at what was not delivered',
+    file: TRIM,
+    find: 'if not group.delivered or isBefore(group.delivered, id) then return true end',
+    replace: '',
+    spec: RETENTION_SPEC,
+    title: 'never removes what a group has not settled',
+  },
+  {
+    name: 'a trim stops at what is in hand',
+    file: TRIM,
+    find: 'return group.pending and not isBefore(id, group.pending)',
+    replace: 'return false',
+    spec: RETENTION_SPEC,
+    title: 'removes nothing that a group has not settled, though some are slow',
+  },
+  {
+    name: 'what is dropped counts as settled',
+    file: TRIM,
+    find: "    redis.call('HINCRBY', KEYS[group.key + 1], 'settled', group.dropped)\n",
+    replace: '',
+    spec: RETENTION_SPEC,
+    title: 'drops what no group has settled when it is told to',
+  },
+];
+
+/** @type {import('../guards.js').Guard[]} */
+export const operating = [
+  {
+    name: 'a dead letter is redriven once',
+    file: `${SCRIPTS}/redrive.lua`,
+    find: "if #redis.call('XRANGE', dead, id, id) == 0 then",
+    replace: 'if false then',
+    spec: 'libs/streams/test/dead-letters.spec.ts',
+    title: 'R25 puts each back once',
+  },
+  {
+    name: 'a seek takes nothing from a living member',
+    file: `${SCRIPTS}/seek.lua`,
+    find: 'if isPreview or held > 0 or not waiting then',
+    replace: 'if isPreview or not waiting then',
+    spec: 'libs/streams/test/groups.spec.ts',
+    title: 'does not take from a living member what it holds',
+  },
+  {
+    name: 'a pause holds every member',
+    file: 'libs/streams/src/group/group-watch.ts',
+    find: 'await this.#parts.pause();',
+    replace: '',
+    spec: 'libs/streams/test/groups.spec.ts',
+    title: 'holds every member until it is lifted',
+  },
+  {
+    name: 'what may still be handled is not counted as lost',
+    file: `${SCRIPTS}/audit.lua`,
+    find: " - redis.call('ZCARD', open)",
+    replace: '',
+    spec: 'libs/streams/test/loss.spec.ts',
+    title: 'retries that are gone while they wait, and only those',
+  },
+];
