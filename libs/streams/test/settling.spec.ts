@@ -186,6 +186,22 @@ describe('a settlement that fails half way', () => {
     await settleAs('log', [item]).catch(() => undefined);
     expect(await bed.command('XLEN', groupKeys.dead)).toBe(1);
   });
+
+  it('counts and lets go of what it had settled until then', async () => {
+    const [done, failing] = await held(2);
+    const { groupKeys } = bed.place(Single, 'g');
+    await bed.command('SET', groupKeys.due, 'in the way');
+    const items = [
+      { entry: done!, count: 1, outcome: ['ack', 'handled', ''] as const },
+      { entry: failing!, count: 1, offset: 1, outcome: ['retry', '0', body(1)] as const },
+    ];
+    await expect(settleAs('log', items)).rejects.toThrow(/WRONGTYPE/);
+    expect(await bed.command('HGET', groupKeys.stats, 'settled')).toBe('1');
+    expect((await bed.pending(Single, 'g')).map(([id]) => id)).toEqual([failing]);
+    await bed.command('DEL', groupKeys.due);
+    expect(await settleAs('log', items, { repeated: true })).toBe('SS');
+    expect(await bed.command('HMGET', groupKeys.stats, 'settled', 'retried')).toEqual(['1', '1']);
+  });
 });
 
 describe('R2 a stale heartbeat', () => {

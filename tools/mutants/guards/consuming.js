@@ -47,8 +47,8 @@ export const settling = [
   {
     name: 'an entry is let go of with its last message',
     file: SETTLE,
-    find: "    if redis.call('GETBIT', bitmap, offset % page) == 0 then return end\n",
-    replace: '',
+    find: "if redis.call('BITCOUNT', span.bitmap, first, first + span.size - 1, 'BIT') == span.size then",
+    replace: 'if true then',
     spec: SETTLING_SPEC,
     title: 'counts once, also when it is',
   },
@@ -63,6 +63,19 @@ export const settling = [
 `,
     spec: SETTLING_SPEC,
     title: 'does not lose the message of a',
+  },
+  {
+    name: 'a settlement that fails counts what it had settled until then',
+    file: SETTLE,
+    find: `local good, failure = pcall(function()
+  for i = FIRST, #ARGV, FIELDS do settle(i) end
+end)
+`,
+    replace: `local good, failure = true, nil
+for i = FIRST, #ARGV, FIELDS do settle(i) end
+`,
+    spec: SETTLING_SPEC,
+    title: 'counts and lets go of what it had settled until then',
   },
   {
     name: 'the repetition of a settlement says that it is one',

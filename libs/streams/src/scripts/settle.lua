@@ -40,8 +40,9 @@ local function settledBefore(entry, bitmap, bit)
   return redis.call('GETBIT', bitmap, bit) == 1
 end
 
+local counts = {}
 local function count(name)
-  redis.call('HINCRBY', stats, name, 1)
+  counts[name] = (counts[name] or 0) + 1
 end
 
 local function bury(envelope, reason)
@@ -103,18 +104,29 @@ local function track(outcome, entry, offset)
   return isDone and redis.call('ZREMRANGEBYSCORE', waiting, offset, offset) > 0
 end
 
-local function finish(entry, token, base, size, bitmap)
+-- Entries of the log of which something was settled: each is looked at once, however many of its messages this call brings.
+local touched = {}
+
+local function letGo(entry, base, size, bitmap)
   -- What is from the retry log, or no message of ours, has no bits to look at.
-  for offset = base, (fromRetry or base < 0) and base - 1 or base + size - 1 do
-    if redis.call('GETBIT', bitmap, offset % page) == 0 then return end
+  if fromRetry or base < 0 then
+    redis.call('XACK', stream, group, entry)
+    if fromRetry then redis.call('XDEL', stream, entry) end
+    return false
   end
-  redis.call('XACK', stream, group, entry)
-  if fromRetry then redis.call('XDEL', stream, entry) end
-  holding[token] = false
+  touched[entry] = { base = base, size = size, bitmap = bitmap }
+  return true
+end
+
+local function letGoOfEmptied()
+  for entry, span in pairs(touched) do
+    local first = span.base % page
+    if redis.call('BITCOUNT', span.bitmap, first, first + span.size - 1, 'BIT') == span.size then redis.call('XACK', stream, group, entry) end
+  end
 end
 
 local replies = {}
-for i = FIRST, #ARGV, FIELDS do
+local function settle(i)
   local entry, offset, bitmap = ARGV[i], tonumber(ARGV[i + 4]), KEYS[6 + tonumber(ARGV[i + 5])]
   local outcome, first, second = ARGV[i + 6], ARGV[i + 7], ARGV[i + 8]
   local bit = (fromRetry or offset < 0) and -1 or offset % page
@@ -124,7 +136,7 @@ for i = FIRST, #ARGV, FIELDS do
     if open then add[outcome](first, second, offset) end
     if open and bit >= 0 then redis.call('SETBIT', bitmap, bit, 1) end
     local isOpen = open and track(outcome, entry, offset)
-    finish(entry, entry .. ' ' .. ARGV[i + 1], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), bitmap)
+    holding[entry .. ' ' .. ARGV[i + 1]] = letGo(entry, tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), bitmap)
     if open then tally[outcome](first, isOpen) end
     replies[#replies + 1] = (open or repeated) and 'S' or 'D'
   elseif repeated and settledBefore(entry, bitmap, bit) then
@@ -134,4 +146,12 @@ for i = FIRST, #ARGV, FIELDS do
     replies[#replies + 1] = 'F'
   end
 end
-return table.concat(replies)
+
+-- What was done before one of them failed is finished and counted all the same.
+local good, failure = pcall(function()
+  for i = FIRST, #ARGV, FIELDS do settle(i) end
+end)
+letGoOfEmptied()
+for name, number in pairs(counts) do redis.call('HINCRBY', stats, name, number) end
+if good then return table.concat(replies) end
+return type(failure) == 'table' and failure or redis.error_reply(tostring(failure))
