@@ -1,4 +1,4 @@
-import { holding, reclaiming, settling } from './guards/consuming.js';
+import { holding, reclaiming, settling, sharing } from './guards/consuming.js';
 import { groups, operating, publishing, retention } from './guards/publishing.js';
 
 /**
@@ -14,4 +14,4 @@ import { groups, operating, publishing, retention } from './guards/publishing.js
  */
 
 /** @type {readonly Guard[]} */
-export const GUARDS = [...settling, ...holding, ...reclaiming, ...publishing, ...groups, ...retention, ...operating];
+export const GUARDS = [...settling, ...holding, ...sharing, ...reclaiming, ...publishing, ...groups, ...retention, ...operating];

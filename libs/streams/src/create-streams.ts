@@ -11,6 +11,7 @@ import { Groups } from './group/groups.js';
 import { Inspector } from './inspect/inspector.js';
 import { TopicLog } from './log/topic-log.js';
 import { DeadLetters } from './redeliver/dead-letters.js';
+import { packWhenSaturated } from './publish/packing.js';
 import { PublishBudget } from './publish/publish-budget.js';
 import { StreamPublisher } from './publish/stream-publisher.js';
 import { TopicUpkeep } from './retain/topic-upkeep.js';
@@ -28,7 +29,10 @@ export interface StreamsOptions {
   readonly publishDeadlineMs?: number;
   /** How many bytes of messages may wait to be published or to be confirmed, over all topics. Default 64 MiB. */
   readonly publishBufferBytes?: number;
-  /** Messages packed into one stream entry at the most. Default 1: the members of a group share entries, not messages. */
+  /**
+   * Messages packed into one stream entry at the most, always. Default: one, and up to 16 while more is published to a
+   * partition than one batch after the other can carry. The members of a group share entries.
+   */
   readonly messagesPerEntry?: number;
 }
 
@@ -58,10 +62,11 @@ export function createStreams(options: StreamsOptions): Streams {
   const member = `${hostname().replace(/[^A-Za-z0-9._-]/g, '-')}-${process.pid}-${randomBytes(6).toString('hex')}`;
   const log = new TopicLog(redis.control, prefix);
   const deadlineMs = options.publishDeadlineMs ?? DEFAULT_PUBLISH_DEADLINE_MS;
-  const messagesPerEntry = options.messagesPerEntry ?? 1;
+  const { messagesPerEntry } = options;
+  const packing = messagesPerEntry === undefined ? packWhenSaturated : () => messagesPerEntry;
   const upkeep = new TopicUpkeep({ redis: redis.control, prefix, log });
   const budget = new PublishBudget(options.publishBufferBytes ?? DEFAULT_PUBLISH_BUFFER_BYTES);
-  const publisher = new StreamPublisher({ redis, prefix, log, deadlineMs, budget, upkeep, messagesPerEntry });
+  const publisher = new StreamPublisher({ redis, prefix, log, deadlineMs, budget, upkeep, packing });
   const subscriptions = new Subscriptions();
   return {
     inspector: new Inspector(redis.control, prefix),

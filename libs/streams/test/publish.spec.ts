@@ -108,7 +108,7 @@ describe('a publish that cannot be done', () => {
     const { log, meta, ids, delayed } = keysOf();
     const batcher = new PartitionBatcher({
       redis: ending, confirmation: null, topic: 'test.single', partition: 0, keys: [log, meta, `${meta}:p`, ...ids, delayed], idempotencyWindowMs: 60_000,
-      deadlineMs: 5_000, budget: new PublishBudget(1_000), messagesPerEntry: 1, retained: null,
+      deadlineMs: 5_000, budget: new PublishBudget(1_000), packing: () => 1, retained: null,
       declare: () => process.streams.declare(topicOf(Single)),
     });
     await process.streams.declare(topicOf(Single));

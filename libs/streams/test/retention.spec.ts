@@ -366,7 +366,7 @@ describe('a trim', () => {
     const { log, meta, ids, delayed } = keys();
     const batcher = new PartitionBatcher({
       redis: process.redis.publish, confirmation: null, topic: 'test.retained', partition: 0, keys: [log, meta, `${meta}:p`, ...ids, delayed],
-      idempotencyWindowMs: 60_000, deadlineMs: 5_000, budget: new PublishBudget(1_000), messagesPerEntry: 1,
+      idempotencyWindowMs: 60_000, deadlineMs: 5_000, budget: new PublishBudget(1_000), packing: () => 1,
       retained: { retention, makeRoom } as unknown as RetainedPartition, declare: async () => undefined,
     });
     const message = { id: 'i', key: null, idempotencyKey: null, headers: {}, expiresAt: null, type: null, schema: 1, payloadJson: '{"value":10}' };

@@ -8,6 +8,7 @@ const CONSUME = 'libs/streams/src/consume';
 const SETTLING_SPEC = 'libs/streams/test/settling.spec.ts';
 const DELIVERY_SPEC = 'libs/streams/test/delivery.spec.ts';
 const RACES_SPEC = 'libs/streams/test/races.spec.ts';
+const PACKING_SPEC = 'libs/streams/test/packing.spec.ts';
 const GUARDS_SPEC = 'libs/streams/test/guards.spec.ts';
 
 /** @type {import('../guards.js').Guard[]} */
@@ -47,8 +48,8 @@ export const settling = [
   {
     name: 'an entry is let go of with its last message',
     file: SETTLE,
-    find: "if redis.call('BITCOUNT', span.bitmap, first, first + span.size - 1, 'BIT') == span.size then",
-    replace: 'if true then',
+    find: '  if not isEmptied then return end\n',
+    replace: '',
     spec: SETTLING_SPEC,
     title: 'counts once, also when it is',
   },
@@ -75,7 +76,7 @@ end)
 for i = FIRST, #ARGV, FIELDS do settle(i) end
 `,
     spec: SETTLING_SPEC,
-    title: 'counts and lets go of what it had settled until then',
+    title: 'counts what it had settled until then',
   },
   {
     name: 'the repetition of a settlement says that it is one',
@@ -144,6 +145,42 @@ export const holding = [
     replace: '',
     spec: RACES_SPEC,
     title: 'after a while without Redis a member says that it lives before it reads',
+  },
+];
+
+/** @type {import('../guards.js').Guard[]} */
+export const sharing = [
+  {
+    name: 'no more is fetched than there are slots for',
+    file: `${CONSUME}/portions.ts`,
+    find: 'Math.max(1, Math.floor(room / this.#sizeOf(stream)))',
+    replace: 'Math.max(1, room)',
+    spec: PACKING_SPEC,
+    title: 'takes entries of several messages only as it has slots for them',
+  },
+  {
+    name: 'what waits for a slot goes back to the group',
+    file: `${CONSUME}/dispatcher.ts`,
+    find: 'if (this.#paused || this.#excess <= 0) {',
+    replace: 'if (true) {',
+    spec: PACKING_SPEC,
+    title: 'gives back what waits for a slot, and others handle it',
+  },
+  {
+    name: 'what was given back comes before what is new',
+    file: `${CONSUME}/dispatcher.ts`,
+    find: 'for (const item of work) this.#parts.gaveBack(item);',
+    replace: '',
+    spec: PACKING_SPEC,
+    title: 'handles what it gave back before it takes more from the log',
+  },
+  {
+    name: 'a message without a permit is not handled',
+    file: `${CONSUME}/permits.ts`,
+    find: 'if (this.#inHand <= 0) return false;',
+    replace: '',
+    spec: PACKING_SPEC,
+    title: 'handles of an entry as many as the rate allows',
   },
 ];
 

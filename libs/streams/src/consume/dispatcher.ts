@@ -31,12 +31,16 @@ export interface DispatcherParts {
   readonly permits?: Permits | undefined;
   /** Called when a message has been scheduled for another attempt. */
   readonly retryScheduled: () => void;
+  /** Called when a message goes back to the group because there was no slot, or no permit, for it. */
+  readonly gaveBack: (work: Work) => void;
 }
 
 const EXPIRED: Outcome = { kind: 'ack', expired: true };
 const ONE_BY_ONE: BatchRule = { size: 1, waitMs: 0 };
 /** What no handler is for takes no slot. While this many of them wait for Redis to take their outcomes, no more are fetched. */
 const MOST_APART = 256;
+/** An entry may bring more messages than there are slots. What waits for one for so long goes back: others may have slots. */
+const PATIENCE_MS = 1_000;
 
 /** Hands messages to the handler, as many batches at once as there are slots, and has their outcomes settled. */
 export class Dispatcher {
@@ -52,6 +56,7 @@ export class Dispatcher {
   #fullSince: number | null = null;
   #paused = false;
   #timer: NodeJS.Timeout | undefined;
+  #patience: NodeJS.Timeout | undefined;
   #onFree: (() => void) | null = null;
 
   constructor(parts: DispatcherParts) {
@@ -73,8 +78,12 @@ export class Dispatcher {
 
   get #slotsLeft(): number {
     if (this.#paused) return 0;
-    const slots = this.#slots - this.#messagesRunning - this.#queue.length;
-    return Math.min(slots, MOST_APART - this.#apart.size);
+    return Math.min(-this.#excess, MOST_APART - this.#apart.size);
+  }
+
+  /** Messages in hand beyond the slots; negative while slots are free. */
+  get #excess(): number {
+    return this.#messagesRunning + this.#queue.length - this.#slots;
   }
 
   /** Why no handler gets on, or null while they do. */
@@ -111,14 +120,16 @@ export class Dispatcher {
   }
 
   #enqueue(work: Work): void {
-    if (!work.notice) this.#parts.permits?.use();
-    this.#queue.add(work);
+    const { permits } = this.#parts;
+    if (work.notice || !permits || permits.use()) this.#queue.add(work);
+    else this.#giveBack([work]);
   }
 
   /** Starts no handler from now on. */
   pause(): void {
     this.#paused = true;
     clearTimeout(this.#timer);
+    this.#watchExcess();
   }
 
   /** Starts handlers again. */
@@ -167,6 +178,11 @@ export class Dispatcher {
   }
 
   #startNext(): void {
+    this.#start();
+    this.#watchExcess();
+  }
+
+  #start(): void {
     clearTimeout(this.#timer);
     while (!this.#paused && this.#running.size < this.#parts.concurrency) {
       const batch = this.#queue.take();
@@ -189,6 +205,24 @@ export class Dispatcher {
   #startWhenReady(): void {
     const waitMs = this.#queue.readyInMs();
     if (waitMs !== null) this.#timer = setTimeout(() => this.#startNext(), waitMs);
+  }
+
+  #watchExcess(): void {
+    if (this.#paused || this.#excess <= 0) {
+      clearTimeout(this.#patience);
+      this.#patience = undefined;
+    } else this.#patience ??= setTimeout(() => this.#shareExcess(), PATIENCE_MS);
+  }
+
+  #shareExcess(): void {
+    this.#patience = undefined;
+    this.#giveBack(this.#queue.takeNewest(this.#excess));
+    this.#watchExcess();
+  }
+
+  #giveBack(work: readonly Work[]): void {
+    for (const item of work) this.#parts.gaveBack(item);
+    this.#track(this.#apart, this.release(work));
   }
 
   #track(set: Set<Promise<void>>, work: Promise<void>): void {

@@ -4,6 +4,7 @@ import type { Reclaimer } from '../redeliver/reclaimer.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { Intake } from './intake.js';
+import { Portions } from './portions.js';
 
 const READY_WAIT_MS = 1_000;
 const UNBLOCK_EVERY_MS = 50;
@@ -33,22 +34,28 @@ export class Fetcher {
   readonly #parts: FetcherParts;
   readonly #streams: readonly GroupStream[];
   readonly #byKey: ReadonlyMap<string, GroupStream>;
+  readonly #portions: Portions;
   readonly #loop: Loop;
   #clientId: string | null = null;
   #reading = false;
   #fetching: Promise<void> = Promise.resolve();
-  #turn = 0;
   #problem: string | null = null;
 
   constructor(parts: FetcherParts) {
     this.#parts = parts;
     this.#streams = parts.partitions.flatMap(({ streams }) => streams);
+    this.#portions = new Portions(this.#streams);
     this.#byKey = new Map(this.#streams.map((stream) => [stream.key, stream]));
     this.#loop = new Loop({ name: 'fetch', round: (signal) => this.#round(signal), onError: (error, failures) => this.#failed(error, failures) });
   }
 
   start(): void {
     this.#loop.start();
+  }
+
+  /** A stream has messages again for which this member had no slot. */
+  gaveBackTo(stream: GroupStream): void {
+    this.#portions.gaveBackTo(stream);
   }
 
   /** Resolves when no read is under way any more and everything that came is taken in; for good. */
@@ -89,21 +96,25 @@ export class Fetcher {
     return 0;
   }
 
-  /** COUNT is per stream: with fewer free slots than streams, each is asked in turn, and waiting for all comes last. */
+  /** COUNT is per stream: when there is no room for an entry of each, each is asked in turn, and waiting for all comes last. */
   async #fetch(free: number): Promise<void> {
-    const all = this.#streams;
-    if (free >= all.length) {
-      await this.#read(all, Math.floor(free / all.length), true);
+    const [all, portions] = [this.#streams, this.#portions];
+    const ofEach = portions.ofEach(free);
+    if (ofEach > 0) {
+      await this.#read(all, ofEach, true);
       return;
     }
     let left = free;
-    for (let asked = 0; asked < all.length && left > 0; asked += 1) {
-      this.#turn = (this.#turn + 1) % all.length;
-      left -= await this.#read([all[this.#turn]!], left, false);
+    for (const stream of portions.inTurn()) {
+      const messages = await this.#read([stream], portions.of(stream, left), false);
+      if (messages === 0) portions.wasEmpty(stream);
+      left -= messages;
+      if (left <= 0) return;
     }
     if (left === free) await this.#read(all, 1, true);
   }
 
+  /** @returns how many messages came */
   async #read(streams: readonly GroupStream[], count: number, wait: boolean): Promise<number> {
     const { reader, member, partitions } = this.#parts;
     const block = wait ? ['BLOCK', Math.min(BLOCK_MS, this.#parts.reclaimer.intervalMs, this.#parts.dispatcher.longestWaitMs)] : [];
@@ -130,9 +141,11 @@ export class Fetcher {
   async #take(reply: ReadReply, readAt: number): Promise<number> {
     let count = 0;
     for (const [key, entries] of reply ?? []) {
-      count += entries.length;
+      const stream = this.#byKey.get(key)!;
       const reads = entries.map(([id, fields]) => ({ id, deliveryCount: 1, fields }));
-      await this.#parts.intake.take(this.#byKey.get(key)!, reads, readAt);
+      const messages = await this.#parts.intake.take(stream, reads, readAt);
+      this.#portions.brought(stream, entries.length, messages);
+      count += messages;
     }
     return count;
   }

@@ -30,11 +30,20 @@ export class Intake {
     if (!this.#replays.has(partition)) this.#replays.set(partition, null);
   }
 
-  /** @param readAt when the read was sent, by the monotonic clock: the lease of what it brought began later */
-  async take(stream: GroupStream, reads: readonly ReadEntry[], readAt: number): Promise<void> {
+  /**
+   * @param readAt when the read was sent, by the monotonic clock: the lease of what it brought began later
+   * @returns how many messages the entries brought, settled ones included
+   */
+  async take(stream: GroupStream, reads: readonly ReadEntry[], readAt: number): Promise<number> {
     const taken: Work[] = [];
+    let messages = 0;
     try {
-      for (const read of reads) taken.push(...(await this.#open(stream, read, readAt)));
+      for (const read of reads) {
+        const { entry, work } = workOf(stream, read, readAt);
+        messages += work.length;
+        taken.push(...(await this.#open(entry, work)));
+      }
+      return messages;
     } finally {
       // Together, so that the dispatcher knows all that it may begin with.
       this.#parts.dispatcher.add(taken);
@@ -42,9 +51,8 @@ export class Intake {
   }
 
   /** @returns what of the entry is to be handled; an entry of which nothing is left only has to be let go of */
-  async #open(stream: GroupStream, read: ReadEntry, readAt: number): Promise<readonly Work[]> {
+  async #open(entry: HeldEntry, work: readonly Work[]): Promise<readonly Work[]> {
     const { held, settler } = this.#parts;
-    const { entry, work } = workOf(stream, read, readAt);
     // Held before anything is awaited: what is not held is not renewed, and would be reclaimed.
     held.add(entry, work.length);
     try {

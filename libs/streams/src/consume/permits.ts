@@ -21,7 +21,6 @@ export class Permits {
   /** How long permits are kept for messages that do not come. */
   readonly holdMs: number;
   readonly #parts: PermitsParts;
-  /** Negative when an entry brought more messages than there were permits: the next ones pay for it. */
   #inHand = 0;
   #takenAt = 0;
 
@@ -34,8 +33,11 @@ export class Permits {
     return this.#inHand;
   }
 
-  use(): void {
+  /** @returns false when there is none */
+  use(): boolean {
+    if (this.#inHand <= 0) return false;
     this.#inHand -= 1;
+    return true;
   }
 
   /**
@@ -44,8 +46,8 @@ export class Permits {
    */
   async some(wanted: number, signal: AbortSignal): Promise<void> {
     if (this.#inHand > 0 && performance.now() - this.#takenAt >= this.holdMs) await this.#take(-this.#inHand);
-    while (this.#inHand <= 0 && !signal.aborted) {
-      const waitMs = await this.#take(wanted - this.#inHand);
+    while (this.#inHand === 0 && !signal.aborted) {
+      const waitMs = await this.#take(wanted);
       if (waitMs > 0) await setTimeout(Math.min(waitMs, ASK_EVERY_MS), undefined, { signal }).catch(() => undefined);
     }
   }

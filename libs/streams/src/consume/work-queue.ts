@@ -67,6 +67,11 @@ export class WorkQueue {
     return oldest ? Math.max(0, Math.ceil(oldest.since + this.#rule.waitMs - performance.now())) : null;
   }
 
+  /** The last of those that wait together, as many as there are up to `count`. */
+  takeNewest(count: number): Work[] {
+    return this.#together.splice(Math.max(0, this.#together.length - count)).map(({ work }) => work);
+  }
+
   takeAll(): Work[] {
     return [...this.#alone.splice(0), ...this.#suspects.splice(0), ...this.#together.splice(0).map(({ work }) => work)];
   }

@@ -4,6 +4,7 @@ import { SETTLED_PAGE_OFFSETS } from '../keys.js';
 import { boundsOf, type RetainedPartition } from '../retain/retained-partition.js';
 import { settleBatch } from './batch.js';
 import type { Confirmation } from './confirmation.js';
+import type { Packing } from './packing.js';
 import type { PublishBudget } from './publish-budget.js';
 import { QueuedMessage } from './queued-message.js';
 
@@ -29,8 +30,7 @@ export interface BatcherParts {
   readonly deadlineMs: number;
   /** Shared with every other partition. */
   readonly budget: PublishBudget;
-  /** Messages an entry at the most. */
-  readonly messagesPerEntry: number;
+  readonly packing: Packing;
   /** Makes the partition again, when Redis has lost it. */
   readonly declare: () => Promise<void>;
   /** Makes room in a log that is full, as its retention allows; null when the topic keeps everything. */
@@ -69,7 +69,7 @@ export class PartitionBatcher {
   }
 
   async #flush(): Promise<void> {
-    while (this.#queue.length > 0) await this.#send(this.#nextBatch());
+    for (let follows = false; this.#queue.length > 0; follows = true) await this.#send(this.#nextBatch(), follows);
     this.#flushing = null;
   }
 
@@ -83,12 +83,12 @@ export class PartitionBatcher {
     return this.#queue.splice(0, count);
   }
 
-  async #send(queued: readonly QueuedMessage[]): Promise<void> {
+  async #send(queued: readonly QueuedMessage[], follows: boolean): Promise<void> {
     const batch = this.#inTime(queued, () => this.#unsent());
     if (batch.length === 0) return;
     this.#sequence += 1;
     try {
-      await this.#store(batch);
+      await this.#store(batch, follows);
     } catch (error) {
       for (const item of batch) item.reject(asError(error));
     }
@@ -103,11 +103,11 @@ export class PartitionBatcher {
   }
 
   /** Sends one batch until Redis answers or nobody waits for it any more. */
-  async #store(queued: readonly QueuedMessage[]): Promise<void> {
+  async #store(queued: readonly QueuedMessage[], follows: boolean): Promise<void> {
     let batch = queued;
     let indeterminate = false;
     for (const pauseMs of pauses()) {
-      let answer: string | RedisFailure | QueuedMessage[] = await this.#try(this.#arguments(batch));
+      let answer: string | RedisFailure | QueuedMessage[] = await this.#try(this.#arguments(batch, follows));
       if (answer === 'FULL') {
         // Nothing is stored, whatever became of earlier tries: what was stored would have been answered.
         indeterminate = false;
@@ -148,10 +148,11 @@ export class PartitionBatcher {
     }
   }
 
-  #arguments(batch: readonly QueuedMessage[]): (string | number)[] {
-    const { idempotencyWindowMs, messagesPerEntry, retained } = this.#parts;
+  #arguments(batch: readonly QueuedMessage[], follows: boolean): (string | number)[] {
+    const { idempotencyWindowMs, packing, retained } = this.#parts;
     const retention = retained?.retention ?? null;
-    const head = [this.#sequence, idempotencyWindowMs, messagesPerEntry, SETTLED_PAGE_OFFSETS, ...boundsOf(retention)];
+    const perEntry = packing({ messages: batch.length, follows });
+    const head = [this.#sequence, idempotencyWindowMs, perEntry, SETTLED_PAGE_OFFSETS, ...boundsOf(retention)];
     return [...head, ...batch.flatMap((item) => item.arguments)];
   }
 

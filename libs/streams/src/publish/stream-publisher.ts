@@ -12,6 +12,7 @@ import type { RedisConnections } from '@millrace/redis';
 import { partitionKeys, producerKey } from '../keys.js';
 import type { TopicLog } from '../log/topic-log.js';
 import type { TopicUpkeep } from '../retain/topic-upkeep.js';
+import type { Packing } from './packing.js';
 import { PartitionBatcher } from './partition-batcher.js';
 import { partitionOf } from './partitioner.js';
 import type { PublishBudget } from './publish-budget.js';
@@ -25,8 +26,7 @@ export interface StreamPublisherParts {
   readonly deadlineMs: number;
   readonly budget: PublishBudget;
   readonly upkeep: TopicUpkeep;
-  /** Messages an entry at the most. */
-  readonly messagesPerEntry: number;
+  readonly packing: Packing;
 }
 
 /** Publishes to any topic, through one batcher a partition and durability level. */
@@ -72,7 +72,7 @@ export class StreamPublisher implements PublishPort {
   }
 
   #newBatcher(topic: TopicDefinition, partition: number, route: PublishRoute): PartitionBatcher {
-    const { prefix, log, deadlineMs, budget, messagesPerEntry, upkeep } = this.#parts;
+    const { prefix, log, deadlineMs, budget, packing, upkeep } = this.#parts;
     const place = { topic: topic.name, partition };
     const keys = partitionKeys(prefix, topic.name, partition);
     const { redis, confirmation, producerId } = route;
@@ -82,7 +82,7 @@ export class StreamPublisher implements PublishPort {
       confirmation,
       deadlineMs,
       budget,
-      messagesPerEntry,
+      packing,
       keys: [keys.log, keys.meta, producerKey(prefix, place, producerId), ...keys.ids, keys.delayed],
       idempotencyWindowMs: topic.idempotencyWindowMs,
       declare: () => log.declare(topic),

@@ -62,9 +62,7 @@ export class Reclaimer {
     while (this.#parts.dispatcher.freeSlots > 0) {
       const readAt = performance.now();
       const [next, ...found] = await this.#page(stream);
-      const entries = readEntries(found);
-      await this.#parts.intake.take(stream, entries, readAt);
-      this.#tell(stream, entries.length);
+      this.#tell(stream, await this.#parts.intake.take(stream, readEntries(found), readAt));
       this.#after.set(stream, next);
       if (next === '-') return true;
     }

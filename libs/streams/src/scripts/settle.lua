@@ -104,25 +104,14 @@ local function track(outcome, entry, offset)
   return isDone and redis.call('ZREMRANGEBYSCORE', waiting, offset, offset) > 0
 end
 
--- Entries of the log of which something was settled: each is looked at once, however many of its messages this call brings.
-local touched = {}
-
-local function letGo(entry, base, size, bitmap)
+local function finish(entry, token, base, size, bitmap)
+  local first = base % page
   -- What is from the retry log, or no message of ours, has no bits to look at.
-  if fromRetry or base < 0 then
-    redis.call('XACK', stream, group, entry)
-    if fromRetry then redis.call('XDEL', stream, entry) end
-    return false
-  end
-  touched[entry] = { base = base, size = size, bitmap = bitmap }
-  return true
-end
-
-local function letGoOfEmptied()
-  for entry, span in pairs(touched) do
-    local first = span.base % page
-    if redis.call('BITCOUNT', span.bitmap, first, first + span.size - 1, 'BIT') == span.size then redis.call('XACK', stream, group, entry) end
-  end
+  local isEmptied = fromRetry or base < 0 or redis.call('BITCOUNT', bitmap, first, first + size - 1, 'BIT') == size
+  if not isEmptied then return end
+  redis.call('XACK', stream, group, entry)
+  if fromRetry then redis.call('XDEL', stream, entry) end
+  holding[token] = false
 end
 
 local replies = {}
@@ -136,7 +125,7 @@ local function settle(i)
     if open then add[outcome](first, second, offset) end
     if open and bit >= 0 then redis.call('SETBIT', bitmap, bit, 1) end
     local isOpen = open and track(outcome, entry, offset)
-    holding[entry .. ' ' .. ARGV[i + 1]] = letGo(entry, tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), bitmap)
+    finish(entry, entry .. ' ' .. ARGV[i + 1], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), bitmap)
     if open then tally[outcome](first, isOpen) end
     replies[#replies + 1] = (open or repeated) and 'S' or 'D'
   elseif repeated and settledBefore(entry, bitmap, bit) then
@@ -147,11 +136,10 @@ local function settle(i)
   end
 end
 
--- What was done before one of them failed is finished and counted all the same.
+-- What was done before one of them failed is counted all the same.
 local good, failure = pcall(function()
   for i = FIRST, #ARGV, FIELDS do settle(i) end
 end)
-letGoOfEmptied()
 for name, number in pairs(counts) do redis.call('HINCRBY', stats, name, number) end
 if good then return table.concat(replies) end
 return type(failure) == 'table' and failure or redis.error_reply(tostring(failure))

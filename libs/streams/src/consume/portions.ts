@@ -1,0 +1,65 @@
+import type { GroupStream } from './group-partition.js';
+
+/** Until an entry has shown how large they are, they are taken to be as large as publishers make them. */
+const UNKNOWN_SIZE = 16;
+
+/**
+ * How many entries to ask of which streams. Redis counts entries and members have slots for messages, so each stream is
+ * asked for as many entries of the size of its last ones as there is room for.
+ */
+export class Portions {
+  readonly #streams: readonly GroupStream[];
+  /** Messages an entry, of the log of a partition. */
+  readonly #sizes = new Map<GroupStream, number>();
+  #lastSize = UNKNOWN_SIZE;
+  /** Retry streams that hold what this member gave back because it had no slot for it. */
+  readonly #givenBack = new Set<GroupStream>();
+  #turn = 0;
+
+  constructor(streams: readonly GroupStream[]) {
+    this.#streams = streams;
+  }
+
+  /** How many entries to ask of each when all are asked at once; 0 when there is not that much room. */
+  ofEach(room: number): number {
+    const round = this.#streams.reduce((messages, stream) => messages + this.#sizeOf(stream), 0);
+    return Math.floor(room / round);
+  }
+
+  /** How many entries to ask of this one alone. */
+  of(stream: GroupStream, room: number): number {
+    return Math.max(1, Math.floor(room / this.#sizeOf(stream)));
+  }
+
+  /**
+   * Each stream once: first those with what was given back, or it would become more with each entry of the log; then in
+   * turn, beginning behind the one at which the last round ended.
+   */
+  *inTurn(): Generator<GroupStream> {
+    yield* this.#givenBack;
+    for (let asked = 0; asked < this.#streams.length; asked += 1) {
+      this.#turn = (this.#turn + 1) % this.#streams.length;
+      yield this.#streams[this.#turn]!;
+    }
+  }
+
+  /** @param entries more than none */
+  brought(stream: GroupStream, entries: number, messages: number): void {
+    if (stream.kind === 'retry') return;
+    this.#lastSize = Math.ceil(messages / entries);
+    this.#sizes.set(stream, this.#lastSize);
+  }
+
+  /** The stream was asked and had nothing. */
+  wasEmpty(stream: GroupStream): void {
+    this.#givenBack.delete(stream);
+  }
+
+  gaveBackTo(stream: GroupStream): void {
+    this.#givenBack.add(stream);
+  }
+
+  #sizeOf(stream: GroupStream): number {
+    return stream.kind === 'retry' ? 1 : (this.#sizes.get(stream) ?? this.#lastSize);
+  }
+}

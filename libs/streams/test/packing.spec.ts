@@ -1,0 +1,109 @@
+import { describe, expect, it } from '@jest/globals';
+import { deliveryPipeline, topicOf } from '@millrace/core';
+import { waitFor } from '@millrace/testing';
+import { fieldsOf } from '../src/log/entry.js';
+import { packWhenSaturated } from '../src/publish/packing.js';
+import { Bed } from './bed.js';
+import { noRetry, type Process, signal, subscribe } from './fixture.js';
+import { numbers, Single } from './topics.js';
+
+const bed = new Bed('packing');
+
+/** How many messages each entry of the log carries, in their order. */
+async function sizes(): Promise<number[]> {
+  const entries = (await bed.command('XRANGE', bed.place(Single, 'g').keys.log, '-', '+')) as [string, string[]][];
+  return entries.map(([, fields]) => Number(fieldsOf(fields).get('n')));
+}
+
+/** Entries of four messages each. */
+async function published(entries: number): Promise<Process> {
+  const process = await bed.start({ messagesPerEntry: 4 });
+  await process.publisher.publishMany(Single, numbers(entries * 4));
+  return process;
+}
+
+const held = async (): Promise<number> => (await bed.pending(Single, 'g')).length;
+const backInTheGroup = (): Promise<unknown> => bed.command('XLEN', bed.place(Single, 'g').groupKeys.retryLog);
+
+describe('a publisher', () => {
+  it('stores what is published together as one entry a message', async () => {
+    const process = await bed.start();
+    await process.publisher.publishMany(Single, numbers(200));
+    expect(await sizes()).toEqual(Array.from({ length: 200 }, () => 1));
+  });
+
+  it('packs entries while more is published than batch after batch can carry', async () => {
+    const process = await bed.start();
+    const results = await process.publisher.publishMany(Single, numbers(1_000));
+    expect(results.map(({ offset }) => offset)).toEqual(numbers(1_000).map((_, offset) => offset));
+    const found = await sizes();
+    expect(found.reduce((sum, size) => sum + size)).toBe(1_000);
+    expect(found[0]).toBe(1);
+    expect(Math.max(...found)).toBe(16);
+  });
+
+  it.each([
+    [1, true, 1], [16, true, 1], [17, true, 2], [160, true, 10], [256, true, 16], [256, false, 1],
+  ])('of a batch of %i, another before it: %s, puts %i into an entry', (messages, follows, size) => {
+    expect(packWhenSaturated({ messages, follows })).toBe(size);
+  });
+});
+
+describe('a member', () => {
+  it('takes entries of several messages only as it has slots for them', async () => {
+    const process = await published(6);
+    const release = signal();
+    await subscribe(process, { topic: Single, group: 'g', concurrency: 8 }, () => release.promise);
+    await waitFor(async () => (await held()) >= 2, { what: 'two entries to be held' });
+    // One round more: it would have been read by now.
+    await process.publisher.publish(Single, { value: 99 });
+    expect(await held()).toBe(2);
+    release.fire();
+    await bed.drained(process, Single, 'g');
+  });
+
+  it('gives back what waits for a slot, and others handle it, as the first attempt that it is', async () => {
+    const [busy, idle] = [await published(1), await bed.start()];
+    const [begun, release] = [signal(), signal()];
+    await subscribe(busy, { topic: Single, group: 'g', concurrency: 1 }, async () => {
+      begun.fire();
+      await release.promise;
+    });
+    await begun.promise;
+    const attempts: number[] = [];
+    await subscribe(idle, { topic: Single, group: 'g' }, async (_, { attempt }) => attempts.push(attempt));
+    await waitFor(() => attempts.length === 3, { what: 'the idle member to handle three' });
+    release.fire();
+    await bed.drained(busy, Single, 'g');
+    expect(attempts).toEqual([1, 1, 1]);
+    expect(await bed.state(busy, Single, 'g')).toMatchObject({ handled: 4, lag: 0, deadLettered: 0 });
+  });
+
+  it('handles what it gave back before it takes more from the log', async () => {
+    const process = await published(3);
+    const release = signal();
+    const handled: number[] = [];
+    await subscribe(process, { topic: Single, group: 'g', concurrency: 1 }, async ({ value }: Single) => {
+      await release.promise;
+      handled.push(value);
+    });
+    await waitFor(async () => (await backInTheGroup()) === 3, { what: 'three to be given back' });
+    release.fire();
+    await bed.drained(process, Single, 'g');
+    expect(handled.slice(0, 4).toSorted()).toEqual([0, 1, 2, 3]);
+    expect(handled.toSorted((a, b) => a - b)).toEqual(numbers(12).map((_, value) => value));
+  });
+
+  it('handles of an entry as many as the rate allows, and gives the others back', async () => {
+    const process = await published(1);
+    const topic = topicOf(Single);
+    let handled = 0;
+    const handler = deliveryPipeline({ topic, group: 'g', retry: noRetry, handle: async () => (handled += 1) });
+    const rateLimit = { messages: 3, perMs: 3_600_000 };
+    await process.streams.subscribe({ topic, group: 'g', concurrency: 16, crashLimit: 3, rateLimit }, handler);
+    await waitFor(async () => (await backInTheGroup()) === 1 && (await held()) === 0, { what: 'one to be given back' });
+    expect(handled).toBe(3);
+    await process.stop();
+    expect(await bed.state(await bed.start(), Single, 'g')).toMatchObject({ handled: 3, lag: 1 });
+  });
+});
