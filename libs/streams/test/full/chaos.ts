@@ -7,7 +7,7 @@ import { Numbered } from '../topics.js';
 import { Crew } from './crew.js';
 import { drained } from './drained.js';
 import { strike } from './faults.js';
-import { randomOf, RUNS_A_MESSAGE } from './plan.js';
+import { packingOf, randomOf, RUNS_A_MESSAGE } from './plan.js';
 import { Records } from './records.js';
 import { type Verdict, verdictOn } from './verdict.js';
 
@@ -36,7 +36,7 @@ export interface ChaosReport extends Verdict {
 /** Messages are published and handled by processes while faults come at random, spread evenly over the messages. */
 export async function chaos(bed: Bed, options: ChaosOptions): Promise<ChaosReport> {
   const records = new Records();
-  const { process: publisher, proxy: publishing } = await bed.startBehindProxy();
+  const { process: publisher, proxy: publishing } = await bed.startBehindProxy(packingOf(options.seed));
   await publisher.streams.declare(topicOf(Numbered));
   const crew = await Crew.start(bed, records, { ...options, group: GROUP, leaseMs: LEASE_MS, slowestMs: 0 });
   const looker = await bed.start();

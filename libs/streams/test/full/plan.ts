@@ -37,3 +37,8 @@ export function randomOf(seed: number): () => number {
 }
 
 export const seedOf = (): number => Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+
+/** The publisher of every other run packs a few messages into each entry, whatever the load. */
+export function packingOf(seed: number): { messagesPerEntry?: number } {
+  return seed % 2 === 0 ? {} : { messagesPerEntry: 5 };
+}
