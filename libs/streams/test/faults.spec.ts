@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type DeliveryContext, fixed, listen } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
+import { HeldEntries } from '../src/consume/held-entries.js';
+import { Settler } from '../src/consume/settler.js';
+import { workOf } from '../src/consume/work.js';
 import { settledKey } from '../src/keys.js';
 import { Bed } from './bed.js';
 import { signal, subscribe } from './fixture.js';
@@ -277,6 +280,25 @@ describe('stopping and starting', () => {
     await process.streams.stop(300);
     // 300 for the handlers, 500 for the goodbye, 500 for publishes.
     expect(performance.now() - start).toBeLessThan(1_900);
+  });
+
+  it('does not wait on for a settlement when its time is up', async () => {
+    const process = await bed.start();
+    const held = new HeldEntries(60_000);
+    const settler = new Settler({ redis: process.redis.publish, prefix: bed.prefix, member: 'm', held, replayed: () => undefined });
+    const fields = ['o', '0', 'n', '1', 'm', '[[1,"id",null,null,null,{}]]'];
+    const { entry, work } = workOf(bed.place(Single, 'g').streams[0], { id: '1-1', deliveryCount: 1, fields }, performance.now());
+    held.add(entry, 1);
+    let failures = 0;
+    const stop = listen('loop-failed', ({ loop }) => (failures += loop === 'settle' ? 1 : 0));
+    process.redis.close();
+    const settled = settler.settle(work[0]!, ['ack', 'handled', '']).then(() => 'settled');
+    // By then it waits for more than a second between its tries.
+    await waitFor(() => failures >= 6, { what: 'the settlement to fail' });
+    stop();
+    settler.abandon();
+    const turn = new Promise((resolve) => setImmediate(() => resolve('waits')));
+    expect(await Promise.race([settled, turn])).toBe('settled');
   });
 
   it('leaves no connection and no member behind, and refuses what comes later', async () => {

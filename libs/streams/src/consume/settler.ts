@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import { emit, errorRecord } from '@millrace/core';
 import { loadScript, type RedisConnection, redisFailure } from '@millrace/redis';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
@@ -36,10 +38,12 @@ export class Settler {
   readonly #waiting = new Map<GroupStream, Item[]>();
   /** What cannot be settled at the moment, and why. */
   readonly #failing = new Map<readonly Item[], string>();
-  #abandoned = false;
+  readonly #abandoned = new AbortController();
 
   constructor(parts: SettlerParts) {
     this.#parts = parts;
+    // As many settlements wait for Redis as there are.
+    setMaxListeners(0, this.#abandoned.signal);
   }
 
   /** Resolves when the message is settled, or can no longer be settled by this member. */
@@ -63,7 +67,7 @@ export class Settler {
 
   /** Stops trying: what is not settled by now is left to those who reclaim it. */
   abandon(): void {
-    this.#abandoned = true;
+    this.#abandoned.abort();
   }
 
   #flush(stream: GroupStream): void {
@@ -86,8 +90,7 @@ export class Settler {
         repeated ||= failure.kind !== 'unsent';
         this.#failing.set(items, failure.message);
         emit('loop-failed', { ...placeOf(stream), loop: 'settle', error: errorRecord(failure), failures: 1 });
-        await this.#parts.redis.whenReady(pauseMs);
-        await pause(pauseMs);
+        await this.#pause(pauseMs);
         open = this.#stillHeld(open);
       }
     }
@@ -127,9 +130,15 @@ export class Settler {
     emit('fenced', { ...placeOf(work.entry.stream), messageId });
   }
 
+  async #pause(ms: number): Promise<void> {
+    const { signal } = this.#abandoned;
+    await this.#parts.redis.whenReady(ms, signal);
+    await setTimeout(ms, undefined, { signal }).catch(() => undefined);
+  }
+
   /** Lets go of what others have taken over meanwhile: their settlement counts, ours would be refused. */
   #stillHeld(items: readonly Item[]): readonly Item[] {
-    const isOpen = (item: Item): boolean => !this.#abandoned && !item.work.entry.isGivenUp;
+    const isOpen = (item: Item): boolean => !this.#abandoned.signal.aborted && !item.work.entry.isGivenUp;
     for (const item of items) if (!isOpen(item)) item.done();
     return items.filter(isOpen);
   }
@@ -137,10 +146,4 @@ export class Settler {
 
 function placeOf({ partition }: GroupStream): { topic: string; partition: number; group: string } {
   return { topic: partition.topic, partition: partition.partition, group: partition.group };
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 }
