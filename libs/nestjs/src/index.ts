@@ -1,6 +1,7 @@
 export {
   BatchContext,
   custom,
+  DEAD_LETTER_REASONS,
   DeadLetter,
   DeadLetterContext,
   DeliveryContext,
@@ -34,6 +35,7 @@ export type {
   ExponentialOptions,
   FixedOptions,
   Fsynced,
+  GiveUpReason,
   JobOptions,
   MessageTypeOptions,
   PayloadClass,
@@ -62,6 +64,7 @@ export type {
   GroupState,
   PauseOptions,
   PauseResult,
+  ReasonCounts,
   RedriveOptions,
   RedriveResult,
   SeekOptions,

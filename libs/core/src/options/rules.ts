@@ -3,6 +3,7 @@ import { isBackoff, isCurveBackoff } from '../delivery/backoff.js';
 import { isPosition } from '../delivery/position.js';
 import { durationMs, isDuration, type Duration } from '../duration.js';
 import { isName, type NameKind } from '../names.js';
+import { unknownName } from './nearest.js';
 import { isDurability } from '../publish/durability.js';
 
 /** The property is a function. */
@@ -81,6 +82,20 @@ export function IsDurability(): PropertyDecorator {
       validate: isDurability,
       defaultMessage: ({ property }: ValidationArguments = blank) =>
         `${property} must be 'server', or come from replicated(1, '500ms') or fsynced('1s')`,
+    },
+  });
+}
+
+/** The property is one of a few words; of another, the nearest is told. */
+export function IsOneOf(words: readonly string[]): PropertyDecorator {
+  return ValidateBy({
+    name: 'isOneOf',
+    validator: {
+      validate: (value: unknown) => words.some((word) => word === value),
+      defaultMessage: (given: ValidationArguments = blank) =>
+        typeof given.value === 'string'
+          ? unknownName(given.property, given.value, words)
+          : `${given.property} must be one of ${words.join(', ')}`,
     },
   });
 }

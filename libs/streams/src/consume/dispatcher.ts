@@ -146,7 +146,7 @@ export class Dispatcher {
   /** What is settled without the handler, and how; null for what the handler is to decide. */
   #outcomeWithoutHandler(work: Work): Outcome | null {
     if (work.notice) return this.#outcomeWithoutTelling(work);
-    if (work.message instanceof Error) return unhandledOutcome('MALFORMED_ENVELOPE', work.message);
+    if (work.message instanceof Error) return unreadable(work.message);
     if (isExpired(work.message)) return EXPIRED;
     const screened = this.#parts.screen?.(work.message) ?? null;
     if (screened) return screened;
@@ -248,6 +248,11 @@ export class Dispatcher {
 /** By the clock of this process. */
 function isExpired({ expiresAt }: Message): boolean {
   return expiresAt !== null && expiresAt <= Date.now();
+}
+
+/** Of a version to come, or no message at all. */
+function unreadable(error: MillraceError): Outcome {
+  return unhandledOutcome(error.code === 'UNSUPPORTED_VERSION' ? error.code : 'MALFORMED_ENVELOPE', error);
 }
 
 function defect(thrown: unknown): Outcome {

@@ -1,4 +1,5 @@
-import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
+import { DEAD_LETTER_REASONS, type GiveUpReason, IsOneOf } from '@millrace/core';
+import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
 
 /** Redis takes no number in an entry id that does not fit into 64 bits. */
 const ID = /^\d{1,3}:\d{1,19}-\d{1,19}$/;
@@ -13,9 +14,9 @@ export class DeadLetterSelection {
   @IsOptional() @IsInt() @Min(0)
   partition?: number;
 
-  /** Those that were given up for this reason, such as `'ATTEMPTS_EXHAUSTED'`. Default: whatever the reason. */
-  @IsOptional() @IsString()
-  reason?: string;
+  /** Those that were given up for this reason: one of {@link DEAD_LETTER_REASONS}. Default: whatever the reason. */
+  @IsOptional() @IsOneOf(DEAD_LETTER_REASONS)
+  reason?: GiveUpReason;
 }
 
 /** What `list` takes. */
