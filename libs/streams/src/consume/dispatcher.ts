@@ -19,7 +19,7 @@ export interface DispatcherParts {
   /** Absent: each message is handed over alone, at once. */
   readonly batch?: BatchRule | undefined;
   readonly crashLimit: number;
-  /** All handlers at work for so long, without one ending, are stuck. */
+  /** All handlers at work for so long, without one ending, are stuck; so is one that others must wait for. */
   readonly stuckAfterMs: number;
   /** Whether the group was given the message before and asked for it again. */
   readonly isReplayed: (work: Work) => boolean;
@@ -81,8 +81,10 @@ export class Dispatcher {
   problem(): string | null {
     const { concurrency, stuckAfterMs } = this.#parts;
     const fullMs = this.#fullSince === null ? 0 : performance.now() - this.#fullSince;
-    if (fullMs <= stuckAfterMs) return null;
-    return `all ${concurrency} handlers have been at work for ${Math.floor(fullMs / 1_000)} s and none has ended: give them a timeout`;
+    if (fullMs > stuckAfterMs) return `all ${concurrency} handlers have been at work for ${seconds(fullMs)} s and none has ended: give them a timeout`;
+    const { count, ms } = this.#queue.heldUp;
+    if (ms <= stuckAfterMs) return null;
+    return `a message whose process vanished has been at work for ${seconds(ms)} s and holds up ${count} more like it: give the handler a timeout`;
   }
 
   /**
@@ -243,6 +245,10 @@ export class Dispatcher {
     const settlement = settlementOf(work, outcome);
     return this.#parts.deadLetterHandler ? announced(settlement) : settlement;
   }
+}
+
+function seconds(ms: number): number {
+  return Math.floor(ms / 1_000);
 }
 
 /** By the clock of this process. */
