@@ -1,12 +1,12 @@
-import { type Duration, IsDurationOption } from '@millrace/core';
-import { IsInt, IsObject, IsOptional, Max, Min } from 'class-validator';
+import { type Duration, IsDurationOption, IsWholeNumber } from '@millrace/core';
+import { IsObject, IsOptional } from 'class-validator';
 import type { FilterOptions } from './filter-options.js';
 import type { RetryOptions } from './subscribe-options.js';
 
 /** What `@SubscribeBroadcast` takes after the topic. */
 export class SubscribeBroadcastOptions {
   /** Messages in the handler's hands at once, 1 to 1000. Default 16. */
-  @IsOptional() @IsInt() @Min(1) @Max(1_000)
+  @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   concurrency?: number = 16;
 
   /** Default 5 attempts, from 1 second to 5 minutes apart. At most 1000 messages wait for another. */

@@ -1,7 +1,8 @@
 import {
-  emit, errorRecord, type InboxPort, type InboxResult, Loop, MillraceError, parseOptions, quote, type SqlTransaction,
+  emit, errorRecord, type InboxPort, type InboxResult, IsWholeNumber, Loop, MillraceError, parseOptions, quote,
+  type SqlTransaction,
 } from '@millrace/core';
-import { IsInt, IsObject, IsOptional, Min } from 'class-validator';
+import { IsObject, IsOptional } from 'class-validator';
 import { ownStatement } from '../database/database-errors.js';
 import type { SqlDatabase } from '../database/sql-database.js';
 import { createInboxTable, inboxTableExists, purgeInbox, recordMessage } from './inbox-table.js';
@@ -19,7 +20,7 @@ export class InboxOptions {
    * How long a handled message is remembered, in milliseconds, at least a minute: one that comes again later is handled
    * again. Default 7 days.
    */
-  @IsOptional() @IsInt() @Min(60_000)
+  @IsOptional() @IsWholeNumber({ min: 60_000 })
   keepMs?: number = 7 * 86_400_000;
 }
 
