@@ -32,7 +32,7 @@ function saidOf(type: OptionsClass, name: string, value: unknown): string[] {
 describe('a bad value of an option', () => {
   it('is looked for in the options of all libraries', () => {
     const names = everyOption().map(([name]) => name);
-    const some = ['SubscribeOptions.concurrency', 'TopicOptions.partitions', 'RedriveOptions.rate', 'JobOptions.attempts', 'InboxOptions.keepMs'];
+    const some = ['MessageHandlerOptions.concurrency', 'TopicOptions.partitions', 'RedriveOptions.rate', 'JobOptions.attempts', 'InboxOptions.keepMs'];
     expect(names).toEqual(expect.arrayContaining(some));
   });
 

@@ -62,17 +62,13 @@ export class RateLimitOptions {
   per!: Duration;
 }
 
-/** What `@Subscribe` takes after the topic. */
-export class SubscribeOptions {
-  /** The consumer group: every group gets each message, and inside a group one process handles it. Required. */
-  @IsName('group')
-  group!: string;
-
+/** What every handler of messages takes, with a group or without. */
+export class MessageHandlerOptions {
   /** Messages in this process's hands at once, 1 to 1000. Default 16. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   concurrency?: number = 16;
 
-  /** Default 5 attempts, from 1 second to 5 minutes apart. */
+  /** Default 5 attempts, from 1 second to 5 minutes apart. Of a broadcast, at most 1000 messages wait for another. */
   @IsOptional() @IsObject()
   retry?: RetryOptions = {};
 
@@ -87,6 +83,13 @@ export class SubscribeOptions {
   /** Which messages the handler is for. Default: all. */
   @IsOptional() @IsObject()
   filter?: FilterOptions;
+}
+
+/** What `@Subscribe` takes after the topic. */
+export class SubscribeOptions extends MessageHandlerOptions {
+  /** The consumer group: every group gets each message, and inside a group one process handles it. Required. */
+  @IsName('group')
+  group!: string;
 
   /**
    * How many messages the handlers of the group are given, over all its processes, retries included and what is filtered not.
