@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { nearest, parseOptions, propertiesOf, unknownName } from '@millrace/core';
+import { IsWholeNumber, nearest, parseOptions, propertiesOf, unknownName } from '@millrace/core';
 import { IsArray, IsInt, IsOptional, IsString, ValidateNested } from 'class-validator';
 import { Type } from 'class-transformer';
 import fc from 'fast-check';
@@ -21,6 +21,14 @@ class Options {
   parts?: Part[];
 }
 
+class Counted {
+  @IsWholeNumber({ min: 1, max: 100 })
+  count!: number;
+
+  @IsOptional() @IsWholeNumber({ min: 5 })
+  many?: number;
+}
+
 describe('parseOptions', () => {
   it('fills in defaults and counts undefined as left out', () => {
     expect(parseOptions(Options, { name: 'x', size: undefined, typo: undefined }, 'here')).toEqual({ name: 'x', size: 7 });
@@ -34,6 +42,26 @@ describe('parseOptions', () => {
   it('refuses null, which no rule after @IsOptional looks at', async () => {
     const { problems } = await thrownBy(() => parseOptions(Options, { name: 'x', size: null }, 'here'));
     expect(problems).toEqual(['size must not be null: leave it out instead']);
+  });
+
+  it.each<[unknown, string]>([
+    [1.5, 'must be a whole number from 1 to 100'],
+    ['10', 'must be a whole number from 1 to 100, not the text "10"'],
+    [Number.NaN, 'must be a whole number from 1 to 100'],
+    [Infinity, 'must be a whole number from 1 to 100'],
+    [10n, 'must be a whole number from 1 to 100'],
+    [0, 'must not be less than 1'],
+    [1e9, 'must not be greater than 100'],
+  ])('says of %p in the place of a number one thing, the one that helps', async (count, said) => {
+    const { problems } = await thrownBy(() => parseOptions(Counted, { count }, 'here'));
+    expect(problems).toEqual([`count ${said}`]);
+  });
+
+  it('takes every whole number inside the bounds, and without a most all that a number can count', async () => {
+    for (const count of [1, 100, 7.0]) expect(parseOptions(Counted, { count }, 'here').count).toBe(count);
+    expect(parseOptions(Counted, { count: 1, many: Number.MAX_SAFE_INTEGER }, 'here').many).toBe(Number.MAX_SAFE_INTEGER);
+    const { problems } = await thrownBy(() => parseOptions(Counted, { count: 1, many: 'x' }, 'here'));
+    expect(problems).toEqual(['many must be a whole number, at least 5, not the text "x"']);
   });
 
   it('names the path of what is wrong inside', async () => {

@@ -1,6 +1,7 @@
 export {
   BatchContext,
   custom,
+  DEAD_LETTER_REASONS,
   DeadLetter,
   DeadLetterContext,
   DeliveryContext,
@@ -34,6 +35,7 @@ export type {
   ExponentialOptions,
   FixedOptions,
   Fsynced,
+  GiveUpReason,
   JobOptions,
   MessageTypeOptions,
   PayloadClass,
@@ -62,6 +64,7 @@ export type {
   GroupState,
   PauseOptions,
   PauseResult,
+  ReasonCounts,
   RedriveOptions,
   RedriveResult,
   SeekOptions,
@@ -88,7 +91,7 @@ export type { BatchOptions, SubscribeBatchOptions } from './subscribe/subscribe-
 export { SubscribeBroadcast } from './subscribe/subscribe-broadcast.decorator.js';
 export type { SubscribeBroadcastOptions } from './subscribe/subscribe-broadcast-options.js';
 export { Subscribe } from './subscribe/subscribe.decorator.js';
-export type { RateLimitOptions, RetryOptions, RetryRuleOptions, SubscribeOptions } from './subscribe/subscribe-options.js';
+export type { MessageHandlerOptions, RateLimitOptions, RetryOptions, RetryRuleOptions, SubscribeOptions } from './subscribe/subscribe-options.js';
 export { loadApplication } from './worker/load-application.js';
 export { runWorker } from './worker/run-worker.js';
 export { type RunningWorker, startWorker } from './worker/start-worker.js';

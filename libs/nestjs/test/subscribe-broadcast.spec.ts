@@ -44,6 +44,18 @@ describe('@SubscribeBroadcast', () => {
     expect(app.get(LocalSubscriptions).states()).toEqual([]);
   });
 
+  it('has the options that every handler has, with the same rules', async () => {
+    @Injectable()
+    class Wrong {
+      @SubscribeBroadcast(OrderPlaced, { concurrency: 0, timeout: '5', retry: 5, filter: 'x' } as never)
+      async forget(): Promise<void> {}
+    }
+    const { problems } = await failureOf(bench.app({ providers: [Wrong] }));
+    for (const name of ['concurrency', 'timeout', 'retry', 'filter']) {
+      expect(problems).toEqual(expect.arrayContaining([expect.stringMatching(new RegExp(`: ${name} must `))]));
+    }
+  });
+
   it('takes no group, and says so at the start', async () => {
     @Injectable()
     class Wrong {

@@ -285,7 +285,49 @@ describe.each(databaseKinds)('the inbox in $kind', ({ start }) => {
     });
   });
 
+  describe('more messages than connections', () => {
+    /** The inbox of a database with so many connections, and how many transactions it has at once. */
+    async function narrow(connections: number, waitMs?: number): Promise<{ narrowInbox: SqlInbox; most: () => number }> {
+      const real = await server.connect({ connections });
+      let [now, most] = [0, 0];
+      const transaction: SqlDatabase['transaction'] = async (work) => {
+        now += 1;
+        most = Math.max(most, now);
+        return real.transaction(work).finally(() => (now -= 1));
+      };
+      const query = real.query.bind(real);
+      const counted: SqlDatabase = { connections: real.connections!, query, transaction, close: () => real.close() };
+      const options = { database: counted, ...(waitMs === undefined ? {} : { waitMs }) };
+      return { narrowInbox: new SqlInbox(options), most: () => most };
+    }
+
+    it.each([[1, 1], [2, 1], [4, 3]])('of %i connections hold %i at the most, and each is handled in its turn', async (connections, expected) => {
+      const { narrowInbox, most } = await narrow(connections);
+      const ids = Array.from({ length: 20 }, (_, index) => `m${index}`);
+      const results = await Promise.all(ids.map((id) => narrowInbox.run('group', id, write(id))));
+      expect(results.every(({ duplicate }) => !duplicate)).toBe(true);
+      expect(most()).toBe(expected);
+    });
+
+    it('do not wait for ever: one whose turn does not come is told so, and may be tried again', async () => {
+      const { narrowInbox } = await narrow(2, 50);
+      const [begun, held] = [newSignal(), newSignal()];
+      const first = narrowInbox.run('group', 'm1', async () => {
+        begun.give();
+        await held.given;
+      });
+      await begun.given;
+      const late = { code: 'BACK_PRESSURE', retryable: true, message: expect.stringContaining('this one was not begun') };
+      await expect(narrowInbox.run('group', 'm2', write('late'))).rejects.toMatchObject(late);
+      held.give();
+      await first;
+      expect(await narrowInbox.run('group', 'm2', write('late'))).toMatchObject({ duplicate: false });
+      expect(await effects(database)).toEqual(['late']);
+    });
+  });
+
   it.each([
+    ['waitMs', { waitMs: 0 }],
     ['keepMs', { keepMs: 59_999 }],
     ['keepMs', { keepMs: '7d' }],
     ['keepMs', { keep: 60_000 }],

@@ -23,7 +23,10 @@ export interface StreamsOptions {
   readonly prefix: string;
   /** How long a silent process keeps the messages that it holds. Whole milliseconds, at least 300. */
   readonly leaseMs: number;
-  /** All handlers of a subscription at work for so long, without one ending, are its problem. Default 300 000 ms. */
+  /**
+   * All handlers of a subscription at work for so long, without one ending, are its problem; so is one whose message others wait
+   * for. Default 300 000 ms.
+   */
   readonly stuckAfterMs?: number;
   /** How long a publish is tried before it is rejected, unless it says so itself. Default 10 000 ms. */
   readonly publishDeadlineMs?: number;

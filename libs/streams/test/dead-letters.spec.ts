@@ -74,6 +74,31 @@ describe('redriving', () => {
     expect(other).toHaveLength(10);
   });
 
+  it('for a reason takes those alone, and tells the other reasons when it fits none', async () => {
+    const one = await patient();
+    await bed.command('XADD', bed.place(Single, 'g').keys.log, '*', 'foreign', 'field');
+    await givenUp(one, 3);
+    const { deadLetters } = one.process.streams;
+    const none = { redriven: 0, missing: [], unreadable: [], others: { MALFORMED_ENVELOPE: 1, ATTEMPTS_EXHAUSTED: 3 } };
+    expect(await deadLetters.redrive(Single, 'g', { all: true, reason: 'CRASH_LOOP' })).toEqual(none);
+    expect(await deadLetters.list(Single, 'g', { reason: 'MALFORMED_ENVELOPE' })).toHaveLength(1);
+    const done = { redriven: 3, missing: [], unreadable: [] };
+    expect(await deadLetters.redrive(Single, 'g', { all: true, reason: 'ATTEMPTS_EXHAUSTED' })).toEqual(done);
+    expect((await deadLetters.list(Single, 'g')).map(({ reason }) => reason)).toEqual(['MALFORMED_ENVELOPE']);
+    expect(await deadLetters.discard(Single, 'g', { all: true })).toEqual({ discarded: 1 });
+    expect(await deadLetters.redrive(Single, 'g', { all: true, reason: 'CRASH_LOOP' })).toEqual({ redriven: 0, missing: [], unreadable: [] });
+  });
+
+  it('refuses a reason that there is not, with the nearest, wherever one is taken', async () => {
+    const { deadLetters } = (await patient()).process.streams;
+    const misspelt = { all: true, reason: 'ATTEMPT_EXHAUSTED' as never };
+    const problem = { code: 'INVALID_OPTIONS', problems: ["reason 'ATTEMPT_EXHAUSTED' is not known: did you mean 'ATTEMPTS_EXHAUSTED'?"] };
+    await expect(deadLetters.redrive(Single, 'g', misspelt)).rejects.toMatchObject(problem);
+    await expect(deadLetters.discard(Single, 'g', misspelt)).rejects.toMatchObject(problem);
+    await expect(deadLetters.list(Single, 'g', { reason: misspelt.reason })).rejects.toMatchObject(problem);
+    await expect(deadLetters.list(Single, 'g', { reason: 5 as never })).rejects.toMatchObject({ problems: [expect.stringContaining('must be one of ATTEMPTS_')] });
+  });
+
   it('R25 puts each back once, however often and by however many it is asked for', async () => {
     const one = await patient();
     await givenUp(one, 50);
@@ -192,7 +217,7 @@ describe('discarding', () => {
     const { deadLetters } = one.process.streams;
     const [first] = await deadLetters.list(Single, 'g', { limit: 1 });
     expect(await deadLetters.discard(Single, 'g', { ids: [first!.id, first!.id] })).toEqual({ discarded: 1 });
-    expect(await deadLetters.discard(Single, 'g', { all: true, reason: 'CRASH_LOOP' })).toEqual({ discarded: 0 });
+    expect(await deadLetters.discard(Single, 'g', { all: true, reason: 'CRASH_LOOP' })).toEqual({ discarded: 0, others: { ATTEMPTS_EXHAUSTED: 4 } });
     expect(await deadLetters.discard(Single, 'g', { all: true })).toEqual({ discarded: 4 });
   });
 });

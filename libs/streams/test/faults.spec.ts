@@ -4,7 +4,7 @@ import { waitFor } from '@millrace/testing';
 import { HeldEntries } from '../src/consume/held-entries.js';
 import { Settler } from '../src/consume/settler.js';
 import { workOf } from '../src/consume/work.js';
-import { settledKey } from '../src/keys.js';
+import { type PartitionKeys, settledKey } from '../src/keys.js';
 import { Bed } from './bed.js';
 import { signal, subscribe } from './fixture.js';
 import { numbers, Numbered, Single, Wide } from './topics.js';
@@ -49,6 +49,39 @@ describe('F14 a key is lost while messages flow', () => {
     await bed.drained(process, Single, 'g');
     expect(seen.sort((a, b) => a - b)).toEqual(numbers(10).map(({ payload }) => payload.value));
     expect(await bed.state(process, Single, 'g')).toMatchObject({ lost: 0, lag: 0 });
+  });
+
+  it.each<[string, 'idle' | 'busy', (keys: PartitionKeys) => string[]]>([
+    ['log and meta together', 'idle', ({ log, meta }) => ['DEL', log, meta]],
+    ['everything', 'idle', () => ['FLUSHALL']],
+    ['everything, while a member has its hands full', 'busy', () => ['FLUSHALL']],
+  ])('after an earlier seek, %s: nothing new is taken for what was given before', async (_, how, loss) => {
+    const leaseMs = 3_000;
+    const [publisher, one, two] = [await bed.start({ leaseMs }), await bed.start({ leaseMs }), await bed.start({ leaseMs })];
+    const [full, go] = [signal(), signal()];
+    const seen: string[] = [];
+    await subscribe(one, { topic: Single, group: 'g', concurrency: 1 }, async ({ value }: Value, { replayed }) => {
+      seen.push(`${value} ${replayed}`);
+      if (value !== 100) return;
+      full.fire();
+      await go.promise;
+    });
+    await publisher.publisher.publishMany(Single, numbers(10));
+    await bed.drained(publisher, Single, 'g');
+    await publisher.streams.groups.seek(Single, 'g', { to: 'earliest' });
+    await bed.drained(publisher, Single, 'g');
+    expect(seen.slice(10)).toEqual(numbers(10).map(({ payload }) => `${payload.value} true`));
+    if (how === 'busy') await publisher.publisher.publish(Single, { value: 100 }).then(() => full.promise);
+    const [command = '', ...keys] = loss(bed.place(Single, 'g').keys);
+    await bed.command(command, ...keys);
+    seen.splice(0);
+    // Somebody else makes the group again before the busy one looks.
+    if (how === 'busy') await subscribe(two, { topic: Single, group: 'g' }, async () => undefined).then((other) => other.stop(100));
+    go.fire();
+    await publisher.publisher.publishMany(Single, numbers(10));
+    await waitFor(() => seen.length >= 10, { what: 'all to be handled' });
+    expect(seen.sort()).toEqual(numbers(10).map(({ payload }) => `${payload.value} false`));
+    expect(await bed.command('HMGET', bed.place(Single, 'g').groupKeys.control, 'replayFrom', 'replayUntil')).toEqual([null, null]);
   });
 
   it('XGROUP DESTROY: nothing is lost, and what was settled is not handled again', async () => {
@@ -284,7 +317,7 @@ describe('stopping and starting', () => {
 
   it('does not wait on for a settlement when its time is up', async () => {
     const process = await bed.start();
-    const held = new HeldEntries(60_000);
+    const held = new HeldEntries(60_000, () => undefined);
     const settler = new Settler({ redis: process.redis.publish, prefix: bed.prefix, member: 'm', held, replayed: () => undefined });
     const fields = ['o', '0', 'n', '1', 'm', '[[1,"id",null,null,null,{}]]'];
     const { entry, work } = workOf(bed.place(Single, 'g').streams[0], { id: '1-1', deliveryCount: 1, fields }, performance.now());

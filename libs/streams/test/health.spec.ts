@@ -22,6 +22,32 @@ describe('a subscription that makes no progress says why', () => {
     expect(subscription.problem()).toBeNull();
   });
 
+  it('when one that may take processes down does not end, and holds up others like it, until it does', async () => {
+    const [gone, process] = [await bed.start(), await bed.start({ stuckAfterMs: 200 })];
+    await gone.publisher.publishMany(Single, numbers(3));
+    await subscribe(gone, { topic: Single, group: 'g', crashLimit: 2 }, () => new Promise(() => undefined));
+    await waitFor(async () => (await bed.pending(Single, 'g')).length === 3, { what: 'three to be in hand' });
+    gone.vanish();
+    const [begun, hold] = [signal(), signal()];
+    const seen: number[] = [];
+    const subscription = await subscribe(process, { topic: Single, group: 'g', crashLimit: 2 }, async ({ value }: { value: number }) => {
+      seen.push(value);
+      begun.fire();
+      await hold.promise;
+    });
+    await begun.promise;
+    await process.publisher.publish(Single, { value: 3 });
+    await waitFor(() => seen.includes(3), { what: 'what was never in hand to go on' });
+    await waitFor(() => subscription.problem() !== null, { what: 'the problem' });
+    const problem = /^a message whose process vanished has been at work for \d+ s and holds up 2 more like it: give the handler a timeout$/;
+    expect(subscription.problem()).toMatch(problem);
+    expect(seen).toHaveLength(2);
+    hold.fire();
+    await bed.drained(process, Single, 'g');
+    expect(subscription.problem()).toBeNull();
+    expect(seen.sort()).toEqual([0, 1, 2, 3]);
+  });
+
   it('when its outcomes cannot be written, until they can', async () => {
     const process = await bed.start({ leaseMs: 60_000 });
     const { stats } = bed.place(Single, 'g').groupKeys;

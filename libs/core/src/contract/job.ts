@@ -1,10 +1,10 @@
 import 'reflect-metadata';
-import { IsInt, IsOptional, Max, Min } from 'class-validator';
+import { IsOptional } from 'class-validator';
 import { type CurveBackoff, exponential } from '../delivery/backoff.js';
 import { MillraceError } from '../errors.js';
 import { assertName } from '../names.js';
 import { parseOptions } from '../options/parse-options.js';
-import { IsCurveBackoff, IsName } from '../options/rules.js';
+import { IsCurveBackoff, IsName, IsWholeNumber } from '../options/rules.js';
 import type { PayloadClass } from './topic.js';
 
 /** What `@Job` takes after the name. */
@@ -14,7 +14,7 @@ export class JobOptions {
   queue!: string;
 
   /** Attempts in all, 1 to 1000. Default 5. */
-  @IsOptional() @IsInt() @Min(1) @Max(1_000)
+  @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   attempts?: number = 5;
 
   /** `fixed()` or `exponential()`. Default `exponential('1s', { max: '5m' })`. */

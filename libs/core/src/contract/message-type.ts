@@ -1,15 +1,16 @@
 import 'reflect-metadata';
-import { IsInt, IsOptional, Max, Min } from 'class-validator';
+import { IsOptional } from 'class-validator';
 import type { Message } from '../delivery/delivery.js';
 import { MillraceError } from '../errors.js';
 import { assertName } from '../names.js';
 import { parseOptions } from '../options/parse-options.js';
+import { IsWholeNumber } from '../options/rules.js';
 import { assertFree, isTopic, joinTopic, type MessageTypeDefinition, type PayloadClass, type TopicDefinition, topicOf } from './topic.js';
 
 /** What `@MessageType` takes after the name. */
 export class MessageTypeOptions {
   /** The version of the payload's schema, 1 to 1000000. Raise it when older consumers can no longer read it. Default 1. */
-  @IsOptional() @IsInt() @Min(1) @Max(1_000_000)
+  @IsOptional() @IsWholeNumber({ min: 1, max: 1_000_000 })
   version?: number = 1;
 }
 

@@ -1,7 +1,7 @@
-import { IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { IsIn, IsOptional } from 'class-validator';
 import { type Duration, durationMs } from '../duration.js';
 import { parseOptions } from '../options/parse-options.js';
-import { IsDurationOption } from '../options/rules.js';
+import { IsDurationOption, IsWholeNumber } from '../options/rules.js';
 
 const OVERFLOWS = ['reject', 'drop-oldest', 'drop-group'] as const;
 
@@ -15,14 +15,14 @@ export class RetentionOptions {
   maxAge?: Duration;
 
   /** The most messages in a partition. Default: no limit. */
-  @IsOptional() @IsInt() @Min(1) @Max(1_000_000_000)
+  @IsOptional() @IsWholeNumber({ min: 1, max: 1_000_000_000 })
   maxMessages?: number;
 
   /**
    * The most memory of a partition's log, in bytes, at least 65,536. It is measured about once a second, by samples: until
    * then there may be more. Default: no limit.
    */
-  @IsOptional() @IsInt() @Min(65_536) @Max(Number.MAX_SAFE_INTEGER)
+  @IsOptional() @IsWholeNumber({ min: 65_536 })
   maxBytes?: number;
 
   /**

@@ -1,13 +1,13 @@
 import type { Durability } from '../publish/durability.js';
-import { IsDurability, IsFunction, IsDurationOption } from '../options/rules.js';
-import { IsInt, IsObject, IsOptional, Max, Min } from 'class-validator';
+import { IsDurability, IsDurationOption, IsFunction, IsWholeNumber } from '../options/rules.js';
+import { IsObject, IsOptional } from 'class-validator';
 import { type Duration } from '../duration.js';
 import type { RetentionOptions } from './retention.js';
 
 /** What `@Topic` takes after the name. */
 export class TopicOptions<T extends object = object> {
   /** Ordered shards of the topic, 1 to 256; fixed once the topic exists. Default 1. */
-  @IsOptional() @IsInt() @Min(1) @Max(256)
+  @IsOptional() @IsWholeNumber({ min: 1, max: 256 })
   partitions?: number = 1;
 
   /** Decides the partition: messages with the same key share one. Default: no key, messages spread evenly. */

@@ -1,14 +1,14 @@
 import { DeliveryContext } from './context.js';
 import type { DeadLetterDelivery } from './delivery.js';
-import type { ErrorRecord } from './outcome.js';
+import type { ErrorRecord, GiveUpReason } from './outcome.js';
 
 /**
  * What a handler of dead letters is told beside the payload: its second argument. Of what was no message at all, the id is
  * empty and `publishedAt` an invalid date.
  */
 export class DeadLetterContext extends DeliveryContext {
-  /** A stable word for programs: `ATTEMPTS_EXHAUSTED`, `INVALID_PAYLOAD`, ... */
-  readonly reason: string;
+  /** A word for programs, of a closed list: `ATTEMPTS_EXHAUSTED`, `INVALID_PAYLOAD`, ... */
+  readonly reason: GiveUpReason;
   /** The error of the last attempt, or what kept the message from its handler. */
   readonly error: ErrorRecord;
   /** Attempts of the message; `attempt` is that of telling. */

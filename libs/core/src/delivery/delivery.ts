@@ -1,4 +1,4 @@
-import type { ErrorRecord } from './outcome.js';
+import type { ErrorRecord, GiveUpReason } from './outcome.js';
 
 /** What was published. */
 export interface Message {
@@ -41,8 +41,8 @@ export interface Delivery {
 export interface DeadLetterFacts {
   /** Of the dead letter, `<partition>:<entry id>`: unique among those of a group on a topic. */
   readonly id: string;
-  /** A stable word for programs: `ATTEMPTS_EXHAUSTED`, `INVALID_PAYLOAD`, ... */
-  readonly reason: string;
+  /** A word for programs, of a closed list: `ATTEMPTS_EXHAUSTED`, `INVALID_PAYLOAD`, ... */
+  readonly reason: GiveUpReason;
   readonly error: ErrorRecord;
   /** Attempts and crashes of the message. */
   readonly attempts: number;

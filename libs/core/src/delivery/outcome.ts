@@ -8,6 +8,21 @@ export interface ErrorRecord {
   readonly stack?: string;
 }
 
+/** Why a message is given up. The list is closed: programs may switch over it, and a redrive may be told one of them. */
+export const DEAD_LETTER_REASONS = [
+  'ATTEMPTS_EXHAUSTED',
+  'DEAD_LETTERED_BY_HANDLER',
+  'DEAD_LETTER_ON',
+  'INVALID_PAYLOAD',
+  'MALFORMED_ENVELOPE',
+  'UNSUPPORTED_VERSION',
+  'UNKNOWN_MESSAGE_TYPE',
+  'CRASH_LOOP',
+  'HANDLER_DEFECT',
+] as const;
+
+export type GiveUpReason = (typeof DEAD_LETTER_REASONS)[number];
+
 /**
  * What became of one delivery. A handler's return and its exceptions are turned into one of these, and the engine settles
  * it in one place.
@@ -16,12 +31,12 @@ export interface ErrorRecord {
  *   `discarded` that the handler refused it on purpose; `expired` that its time to live was over, so that the handler did
  *   not run; `filtered` that the subscription is not for it.
  * - `retry`: to be handled again after `delayMs`, as the next attempt.
- * - `dead-letter`: given up; `reason` is a stable word for programs (`ATTEMPTS_EXHAUSTED`, `INVALID_PAYLOAD`, ...).
+ * - `dead-letter`: given up; `reason` is one of {@link DEAD_LETTER_REASONS}.
  */
 export type Outcome =
   | ({ readonly kind: 'ack' } & { readonly [How in 'deduplicated' | 'discarded' | 'expired' | 'filtered']?: boolean })
   | { readonly kind: 'retry'; readonly delayMs: number; readonly error: ErrorRecord }
-  | { readonly kind: 'dead-letter'; readonly reason: string; readonly error: ErrorRecord };
+  | { readonly kind: 'dead-letter'; readonly reason: GiveUpReason; readonly error: ErrorRecord };
 
 /** Throw it to have the message delivered again after `delay`, whatever the retry policy says. It counts as an attempt. */
 export class RetryLater extends Error {

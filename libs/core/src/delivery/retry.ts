@@ -3,7 +3,7 @@ import { asError, type ErrorCode, isMillraceError, UnreadablePayloadError } from
 import { emit, type EventPlace } from '../events.js';
 import { backoffDelayMs, type Backoff, type CustomBackoff, DEFAULT_BACKOFF } from './backoff.js';
 import { errorRecord } from './error-record.js';
-import { DeadLetter, Discard, type Outcome, RetryLater } from './outcome.js';
+import { DeadLetter, Discard, type GiveUpReason, type Outcome, RetryLater } from './outcome.js';
 
 export type ErrorClass = abstract new (...args: never[]) => Error;
 
@@ -30,7 +30,7 @@ export interface RetryRule {
 }
 
 /** Failures that no later attempt can mend: the stored message itself is at fault. */
-const HOPELESS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['MALFORMED_ENVELOPE', 'UNSUPPORTED_VERSION']);
+const HOPELESS: readonly (ErrorCode & GiveUpReason)[] = ['MALFORMED_ENVELOPE', 'UNSUPPORTED_VERSION'];
 
 /** The outcome of attempt number `attempt`, which threw `thrown`: the first line that fits decides. Never throws. */
 export function outcomeOfFailure(policy: RetryPolicy, attempt: number, thrown: unknown): Outcome {
@@ -70,13 +70,13 @@ function customDelayMs({ delay }: CustomBackoff, failures: number, failure: Erro
   return durationMs(chosen as Duration);
 }
 
-/** Why another attempt would be in vain, as a stable word; null when it may help. */
-function reasonToGiveUp(policy: RetryPolicy, failure: Error): string | null {
+/** Why another attempt would be in vain, as a word for programs; null when it may help. */
+function reasonToGiveUp(policy: RetryPolicy, failure: Error): GiveUpReason | null {
   if (failure instanceof DeadLetter) return 'DEAD_LETTERED_BY_HANDLER';
   // A handler that publishes something invalid throws INVALID_PAYLOAD too: then not the message is at fault.
-  if (failure instanceof UnreadablePayloadError) return failure.code;
-  if (isMillraceError(failure) && HOPELESS.has(failure.code)) return failure.code;
-  return isAnyOf(policy.deadLetterOn, failure) ? 'DEAD_LETTER_ON' : null;
+  if (failure instanceof UnreadablePayloadError) return 'INVALID_PAYLOAD';
+  const hopeless = isMillraceError(failure) ? HOPELESS.find((code) => code === failure.code) : undefined;
+  return hopeless ?? (isAnyOf(policy.deadLetterOn, failure) ? 'DEAD_LETTER_ON' : null);
 }
 
 function isAnyOf(types: readonly ErrorClass[] = [], failure: Error): boolean {

@@ -1,10 +1,10 @@
 import type { TopicDefinition } from '../contract/topic.js';
-import { MillraceError } from '../errors.js';
+import { type ErrorCode, MillraceError } from '../errors.js';
 import { quote } from '../names.js';
 import type { Message } from './delivery.js';
 import { errorRecord } from './error-record.js';
 import { matcherOf, type MessageFilter } from './filter.js';
-import type { Outcome } from './outcome.js';
+import type { GiveUpReason, Outcome } from './outcome.js';
 
 /** How a message ends that the handler is not for; null for what the handler is to decide. It never throws. */
 export type Screen = (message: Message) => Outcome | null;
@@ -23,20 +23,23 @@ export function screenOf({ topic, type = null, filter = {} }: ScreenRules): Scre
   const matches = matcherOf(filter);
   return (message) => {
     if ((type !== null && message.type !== type) || !matches(message)) return FILTERED;
-    const fault = typeFault(topic, message);
-    return fault && { kind: 'dead-letter', reason: fault.code, error: errorRecord(fault) };
+    return typeFault(topic, message);
   };
 }
 
-/** Why a message cannot be made an instance of its class; a topic without types has one class for all. */
-function typeFault(topic: TopicDefinition, { type, schema }: Message): MillraceError | null {
+/** Given up, when a message cannot be made an instance of its class; a topic without types has one class for all. */
+function typeFault(topic: TopicDefinition, { type, schema }: Message): Outcome | null {
   if (type === null || topic.types.size === 0) return null;
   const known = topic.types.get(type);
   const what = `A message of topic '${topic.name}' is of the type ${quote(type)}`;
   if (!known) {
-    return new MillraceError('UNKNOWN_MESSAGE_TYPE', `${what}, which no class of this process is for: import its class, then redrive.`);
+    return givenUp('UNKNOWN_MESSAGE_TYPE', `${what}, which no class of this process is for: import its class, then redrive.`);
   }
   if (schema <= known.version) return null;
   const versions = `in version ${schema}; ${known.payload.name} reads up to ${known.version}`;
-  return new MillraceError('UNSUPPORTED_VERSION', `${what} ${versions}. Upgrade this process, then redrive.`);
+  return givenUp('UNSUPPORTED_VERSION', `${what} ${versions}. Upgrade this process, then redrive.`);
+}
+
+function givenUp(reason: ErrorCode & GiveUpReason, message: string): Outcome {
+  return { kind: 'dead-letter', reason, error: errorRecord(new MillraceError(reason, message)) };
 }

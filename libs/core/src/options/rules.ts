@@ -2,7 +2,8 @@ import { ValidateBy, type ValidationArguments } from 'class-validator';
 import { isBackoff, isCurveBackoff } from '../delivery/backoff.js';
 import { isPosition } from '../delivery/position.js';
 import { durationMs, isDuration, type Duration } from '../duration.js';
-import { isName, type NameKind } from '../names.js';
+import { isName, type NameKind, quote } from '../names.js';
+import { unknownName } from './nearest.js';
 import { isDurability } from '../publish/durability.js';
 
 /** The property is a function. */
@@ -14,6 +15,31 @@ export function IsFunction(): PropertyDecorator {
       defaultMessage: ({ property }: ValidationArguments = blank) => `${property} must be a function`,
     },
   });
+}
+
+/** The least and the most that an option takes; without a most, whatever a number can count. */
+export interface NumberBounds {
+  readonly min: number;
+  readonly max?: number;
+}
+
+/** The property is a whole number inside the bounds. */
+export function IsWholeNumber({ min, max = Number.MAX_SAFE_INTEGER }: NumberBounds): PropertyDecorator {
+  return ValidateBy({
+    name: 'isWholeNumber',
+    validator: {
+      validate: (value: unknown) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+      defaultMessage: (given: ValidationArguments = blank) => numberProblem(given, { min, max }),
+    },
+  });
+}
+
+function numberProblem(given: ValidationArguments, { min, max }: Required<NumberBounds>): string {
+  const { property } = given;
+  const value: unknown = given.value;
+  if (Number.isInteger(value)) return `${property} must not be ${Number(value) < min ? `less than ${min}` : `greater than ${max}`}`;
+  const range = max === Number.MAX_SAFE_INTEGER ? `, at least ${min}` : ` from ${min} to ${max}`;
+  return `${property} must be a whole number${range}${typeof value === 'string' ? `, not the text ${quote(value)}` : ''}`;
 }
 
 /** The shortest and the longest that an option takes. */
@@ -81,6 +107,20 @@ export function IsDurability(): PropertyDecorator {
       validate: isDurability,
       defaultMessage: ({ property }: ValidationArguments = blank) =>
         `${property} must be 'server', or come from replicated(1, '500ms') or fsynced('1s')`,
+    },
+  });
+}
+
+/** The property is one of a few words; of another, the nearest is told. */
+export function IsOneOf(words: readonly string[]): PropertyDecorator {
+  return ValidateBy({
+    name: 'isOneOf',
+    validator: {
+      validate: (value: unknown) => words.some((word) => word === value),
+      defaultMessage: (given: ValidationArguments = blank) =>
+        typeof given.value === 'string'
+          ? unknownName(given.property, given.value, words)
+          : `${given.property} must be one of ${words.join(', ')}`,
     },
   });
 }

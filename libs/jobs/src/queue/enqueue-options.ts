@@ -1,5 +1,5 @@
-import { type Duration, IsDurationOption, IsIdempotencyKey } from '@millrace/core';
-import { IsInt, IsOptional, Max, Min } from 'class-validator';
+import { type Duration, IsDurationOption, IsIdempotencyKey, IsWholeNumber } from '@millrace/core';
+import { IsOptional } from 'class-validator';
 
 /** BullMQ's own limit. */
 export const MAX_PRIORITY = 2 ** 21 - 1;
@@ -15,6 +15,6 @@ export class EnqueueOptions {
   idempotencyKey?: string;
 
   /** 1 (first) to 2,097,151 (last); jobs without a priority, or 0, come before all of them. Default 0. */
-  @IsOptional() @IsInt() @Min(0) @Max(MAX_PRIORITY)
+  @IsOptional() @IsWholeNumber({ min: 0, max: MAX_PRIORITY })
   priority?: number;
 }

@@ -1,5 +1,5 @@
-import { type Duration, IsDurationOption, IsName } from '@millrace/core';
-import { IsBoolean, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
+import { type Duration, IsDurationOption, IsName, IsWholeNumber } from '@millrace/core';
+import { IsBoolean, IsOptional, IsString } from 'class-validator';
 import { type HandlerSelection, IsHandlerSelection } from './handler-selection.js';
 
 /** What `MillraceModule.forRoot` takes. Each option wins over the environment. */
@@ -39,7 +39,7 @@ export class MillraceOptions {
    * How many bytes of messages may wait to be published or to be confirmed in this process, over all topics: 1 KiB to 64 GiB.
    * A publish beyond it is refused with BACK_PRESSURE. Default 67,108,864 (64 MiB).
    */
-  @IsOptional() @IsInt() @Min(1_024) @Max(64 * 1_024 ** 3)
+  @IsOptional() @IsWholeNumber({ min: 1_024, max: 64 * 1_024 ** 3 })
   publishBufferBytes?: number = 64 * 1_024 ** 2;
 
   /** Whether global guards, pipes, interceptors and filters surround message and job handlers too. Default false. */

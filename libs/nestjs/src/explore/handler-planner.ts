@@ -9,6 +9,7 @@ import { FEATURE_CONTRACTS, SETTINGS } from '../module/tokens.js';
 import { classConflicts, deadLetterConflicts, duplicateJobHandlers, duplicateSubscriptions, processorConflicts } from './contract-conflicts.js';
 import { type DeclaredHandlers, declaredHandlers } from './declared-handlers.js';
 import { type FeatureContracts, featureContracts } from './feature-contracts.js';
+import { filterTypeConflicts, uncheckedFilterTypes } from './filter-types.js';
 import { HandlerFinder } from './handler-finder.js';
 import { labelOf } from './handler-method.js';
 import type { HandlerPlan } from './plan.js';
@@ -27,7 +28,7 @@ export class HandlerPlanner {
 
   /**
    * @throws MillraceError NOT_A_TOPIC, NOT_A_JOB, INVALID_OPTIONS, CONTRACT_CONFLICT, DUPLICATE_SUBSCRIPTION,
-   *   DUPLICATE_JOB_HANDLER, UNKNOWN_GROUP, UNKNOWN_QUEUE, INBOX_NOT_CONFIGURED
+   *   DUPLICATE_JOB_HANDLER, UNKNOWN_GROUP, UNKNOWN_QUEUE, UNKNOWN_MESSAGE_TYPE, INBOX_NOT_CONFIGURED
    */
   plan(): HandlerPlan {
     const declared = declaredHandlers(this.#finder.find());
@@ -47,6 +48,7 @@ export class HandlerPlanner {
       jobs,
       topics: [...new Set([...features.topics, ...[...subscriptions, ...broadcasts].map(({ topic }) => topic)])],
       queues: [...new Set(features.jobs.map(({ queue }) => queue))],
+      warnings: uncheckedFilterTypes([...subscriptions, ...broadcasts]),
     };
   }
 
@@ -63,6 +65,7 @@ export class HandlerPlanner {
       ...classConflicts('job', jobs),
       ...duplicateSubscriptions(declared.subscriptions),
       ...deadLetterConflicts(declared.deadLetters, declared.subscriptions),
+      ...filterTypeConflicts([...declared.subscriptions, ...declared.broadcasts]),
       ...duplicateJobHandlers(declared.jobs),
       ...processorConflicts(declared.jobs, processorsAmong(this.#finder.hosts())),
       ...unknownSelections(this.#settings.handlers, declared),

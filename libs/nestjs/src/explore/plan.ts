@@ -55,4 +55,6 @@ export interface HandlerPlan {
   readonly topics: readonly TopicDefinition[];
   /** What this process enqueues to. */
   readonly queues: readonly string[];
+  /** What may be a mistake, or may be meant: told once, in the log. */
+  readonly warnings: readonly string[];
 }

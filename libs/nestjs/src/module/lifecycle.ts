@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { HandlerPlanner } from '../explore/handler-planner.js';
 import type { HandlerPlan } from '../explore/plan.js';
 import { EventLog } from '../log/event-log.js';
@@ -70,6 +70,7 @@ export class Lifecycle {
   async #connect(): Promise<void> {
     this.#eventLog.start();
     this.#plan = this.#planner.plan();
+    for (const warning of this.#plan.warnings) new Logger('Millrace').warn(warning);
     await this.#resources.open(this.#plan);
   }
 

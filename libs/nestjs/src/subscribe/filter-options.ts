@@ -1,4 +1,4 @@
-import type { MessageFilter } from '@millrace/core';
+import { isName, type MessageFilter } from '@millrace/core';
 import { IsOptional, ValidateBy, type ValidationArguments } from 'class-validator';
 
 /**
@@ -6,7 +6,7 @@ import { IsOptional, ValidateBy, type ValidationArguments } from 'class-validato
  * acknowledged for the group without the handler, take no slot, and count as filtered.
  */
 export class FilterOptions implements MessageFilter {
-  /** `{ region: ['eu', 'us'], kind: 'x' }`. A message without the header does not fit. Default: any. */
+  /** `{ region: ['eu', 'us'], kind: 'x' }`. A message without the header, spelt like this, does not fit. Default: any. */
   @IsOptional() @AreHeaderValues()
   headers?: Readonly<Record<string, string | readonly string[]>>;
 
@@ -14,7 +14,10 @@ export class FilterOptions implements MessageFilter {
   @IsOptional() @AreValues()
   key?: string | readonly string[];
 
-  /** The message's type, as `@MessageType` has it. Default: any, and none. */
+  /**
+   * The message's type, as `@MessageType` has it. One that no class of the topic has in this application is refused at boot; of
+   * a topic that has no types here, any is taken, and told in the log. Default: any, and none.
+   */
   @IsOptional() @AreValues()
   type?: string | readonly string[];
 }
@@ -33,11 +36,18 @@ function AreHeaderValues(): PropertyDecorator {
   return ValidateBy({
     name: 'areHeaderValues',
     validator: {
-      validate: (value: unknown) =>
-        typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(areValues),
-      defaultMessage: () => 'headers must be an object with a string, or a list of one or more strings, for each header',
+      validate: areHeaderValues,
+      defaultMessage: () =>
+        'headers must be an object with a string, or a list of one or more strings, for each header, whose name is 1 to 128 of the ' +
+        'characters A-Z a-z 0-9 . _ -',
     },
   });
+}
+
+/** Headers are named like everything else. */
+function areHeaderValues(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.entries(value).every(([name, values]) => isName(name) && areValues(values));
 }
 
 /** A list of none would let nothing through. */

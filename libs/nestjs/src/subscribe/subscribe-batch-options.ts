@@ -1,11 +1,11 @@
-import { type Duration, IsDurationOption } from '@millrace/core';
-import { Equals, IsInt, IsObject, IsOptional, Max, Min } from 'class-validator';
+import { type Duration, IsDurationOption, IsWholeNumber } from '@millrace/core';
+import { Equals, IsObject, IsOptional } from 'class-validator';
 import { SubscribeOptions } from './subscribe-options.js';
 
 /** When messages that wait are handed over. */
 export class BatchOptions {
   /** As soon as so many wait, 1 to 1000. Default 100. */
-  @IsOptional() @IsInt() @Min(1) @Max(1_000)
+  @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   size?: number = 100;
 
   /** Or when the first of them has waited for so long, `'0ms'` to `'1m'`. Default `'100ms'`. */
@@ -24,7 +24,7 @@ export class SubscribeBatchOptions extends SubscribeOptions {
   batch?: BatchOptions = {};
 
   /** Batches at once in this process, 1 to 100. Default 1. */
-  @IsOptional() @IsInt() @Min(1) @Max(100)
+  @IsOptional() @IsWholeNumber({ min: 1, max: 100 })
   override concurrency?: number = 1;
 
   /** Not for batches. */

@@ -1,23 +1,4 @@
-import { type Duration, IsDurationOption } from '@millrace/core';
-import { IsInt, IsObject, IsOptional, Max, Min } from 'class-validator';
-import type { FilterOptions } from './filter-options.js';
-import type { RetryOptions } from './subscribe-options.js';
+import { MessageHandlerOptions } from './subscribe-options.js';
 
-/** What `@SubscribeBroadcast` takes after the topic. */
-export class SubscribeBroadcastOptions {
-  /** Messages in the handler's hands at once, 1 to 1000. Default 16. */
-  @IsOptional() @IsInt() @Min(1) @Max(1_000)
-  concurrency?: number = 16;
-
-  /** Default 5 attempts, from 1 second to 5 minutes apart. At most 1000 messages wait for another. */
-  @IsOptional() @IsObject()
-  retry?: RetryOptions = {};
-
-  /** How long an attempt may take, `'1ms'` to `'1d'`; as that of `@Subscribe`. Default: no limit. */
-  @IsOptional() @IsDurationOption({ min: '1ms', max: '1d' })
-  timeout?: Duration;
-
-  /** Which messages the handler is for. Default: all. */
-  @IsOptional() @IsObject()
-  filter?: FilterOptions;
-}
+/** What `@SubscribeBroadcast` takes after the topic: what every handler takes, but no group and what belongs to one. */
+export class SubscribeBroadcastOptions extends MessageHandlerOptions {}

@@ -8,9 +8,10 @@ import {
   IsFunction,
   IsName,
   IsPosition,
+  IsWholeNumber,
   type Position,
 } from '@millrace/core';
-import { IsArray, IsBoolean, IsInt, IsObject, IsOptional, Max, Min, ValidateBy, type ValidationArguments } from 'class-validator';
+import { IsArray, IsBoolean, IsObject, IsOptional, ValidateBy, type ValidationArguments } from 'class-validator';
 import { FilterOptions } from './filter-options.js';
 
 /** Other attempts and back-offs for one class of errors; what is left out is as in the rest of the policy. */
@@ -20,7 +21,7 @@ export class RetryRuleOptions {
   error!: ErrorClass;
 
   /** Attempts in all, the first one included and whatever they failed of, 1 to 1000. */
-  @IsOptional() @IsInt() @Min(1) @Max(1_000)
+  @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   attempts?: number;
 
   @IsOptional() @IsBackoff()
@@ -30,7 +31,7 @@ export class RetryRuleOptions {
 /** What happens to a message whose handler throws. */
 export class RetryOptions {
   /** Attempts in all, the first one included, 1 to 1000. Default 5. */
-  @IsOptional() @IsInt() @Min(1) @Max(1_000)
+  @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   attempts?: number = 5;
 
   /** `fixed()`, `exponential()` or `custom()`. Default `exponential('1s', { max: '5m' })`. */
@@ -38,11 +39,11 @@ export class RetryOptions {
   backoff?: Backoff = DEFAULT_BACKOFF;
 
   /** Error classes that are never worth another attempt. Default none. */
-  @IsOptional() @IsArray() @AreErrorClasses()
+  @IsOptional() @AreErrorClasses()
   deadLetterOn?: readonly ErrorClass[] = [];
 
   /** Error classes that end the message: it counts as handled, and as discarded. `deadLetterOn` goes before it. Default none. */
-  @IsOptional() @IsArray() @AreErrorClasses()
+  @IsOptional() @AreErrorClasses()
   discardOn?: readonly ErrorClass[] = [];
 
   /** Other attempts and back-offs for some errors: the first that fits counts. Default none. */
@@ -53,7 +54,7 @@ export class RetryOptions {
 /** How many messages a group is given, over all its processes. */
 export class RateLimitOptions {
   /** Messages each `per`, and at once after a quiet time, 1 to 1000000. Required. */
-  @IsInt() @Min(1) @Max(1_000_000)
+  @IsWholeNumber({ min: 1, max: 1_000_000 })
   messages!: number;
 
   /** `'10ms'` to `'1d'`. Required. */
@@ -61,17 +62,13 @@ export class RateLimitOptions {
   per!: Duration;
 }
 
-/** What `@Subscribe` takes after the topic. */
-export class SubscribeOptions {
-  /** The consumer group: every group gets each message, and inside a group one process handles it. Required. */
-  @IsName('group')
-  group!: string;
-
+/** What every handler of messages takes, with a group or without. */
+export class MessageHandlerOptions {
   /** Messages in this process's hands at once, 1 to 1000. Default 16. */
-  @IsOptional() @IsInt() @Min(1) @Max(1_000)
+  @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   concurrency?: number = 16;
 
-  /** Default 5 attempts, from 1 second to 5 minutes apart. */
+  /** Default 5 attempts, from 1 second to 5 minutes apart. Of a broadcast, at most 1000 messages wait for another. */
   @IsOptional() @IsObject()
   retry?: RetryOptions = {};
 
@@ -86,6 +83,13 @@ export class SubscribeOptions {
   /** Which messages the handler is for. Default: all. */
   @IsOptional() @IsObject()
   filter?: FilterOptions;
+}
+
+/** What `@Subscribe` takes after the topic. */
+export class SubscribeOptions extends MessageHandlerOptions {
+  /** The consumer group: every group gets each message, and inside a group one process handles it. Required. */
+  @IsName('group')
+  group!: string;
 
   /**
    * How many messages the handlers of the group are given, over all its processes, retries included and what is filtered not.
@@ -96,7 +100,7 @@ export class SubscribeOptions {
   rateLimit?: RateLimitOptions;
 
   /** A message whose process vanished this often is dead-lettered, 1 to 1000. Default 10. */
-  @IsOptional() @IsInt() @Min(1) @Max(1_000)
+  @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   crashLimit?: number = 10;
 
   /**

@@ -1,4 +1,5 @@
-import { IsInt, IsOptional, Max, Min, ValidateBy } from 'class-validator';
+import { IsWholeNumber } from '@millrace/core';
+import { IsOptional, ValidateBy } from 'class-validator';
 
 /** What {@link connectDatabase} takes. */
 export class DatabaseOptions {
@@ -11,7 +12,7 @@ export class DatabaseOptions {
   url!: string;
 
   /** Connections at most, 1 to 1000: a transaction holds one from its beginning to its end. Default 10. */
-  @IsOptional() @IsInt() @Min(1) @Max(1_000)
+  @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   connections?: number = 10;
 }
 

@@ -27,6 +27,10 @@ export class PgDatabase implements SqlDatabase {
     parts.pool.on('error', (error) => emit('connection', { name: 'database', state: 'lost', error: errorRecord(error) }));
   }
 
+  get connections(): number {
+    return this.#parts.pool.options.max;
+  }
+
   async query<Row>(text: string, parameters?: readonly unknown[]): Promise<SqlResult<Row>> {
     return this.#withConnection(async (connection) => {
       const { rows, rowCount } = await connection.query<Row>(text, parameters);

@@ -2,6 +2,9 @@ import type { SqlTransaction } from '@millrace/core';
 
 /** The user's database. */
 export interface SqlDatabase {
+  /** How many transactions it has at once at the most; undefined: that is not known here. */
+  readonly connections?: number;
+
   /**
    * One statement in a transaction of its own. Its SQL errors are the driver's, unchanged.
    *

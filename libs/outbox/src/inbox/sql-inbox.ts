@@ -1,10 +1,12 @@
 import {
-  emit, errorRecord, type InboxPort, type InboxResult, Loop, MillraceError, parseOptions, quote, type SqlTransaction,
+  emit, errorRecord, type InboxPort, type InboxResult, IsWholeNumber, Loop, MillraceError, parseOptions, quote,
+  type SqlTransaction,
 } from '@millrace/core';
-import { IsInt, IsObject, IsOptional, Min } from 'class-validator';
+import { IsObject, IsOptional } from 'class-validator';
 import { ownStatement } from '../database/database-errors.js';
 import type { SqlDatabase } from '../database/sql-database.js';
 import { createInboxTable, inboxTableExists, purgeInbox, recordMessage } from './inbox-table.js';
+import { Places } from './places.js';
 
 const PURGE_PAUSE_MS = 3_600_000;
 const PURGE_BATCH = 1_000;
@@ -19,21 +21,31 @@ export class InboxOptions {
    * How long a handled message is remembered, in milliseconds, at least a minute: one that comes again later is handled
    * again. Default 7 days.
    */
-  @IsOptional() @IsInt() @Min(60_000)
+  @IsOptional() @IsWholeNumber({ min: 60_000 })
   keepMs?: number = 7 * 86_400_000;
+
+  /**
+   * How long a message waits for its turn while others hold all the connections that handlers may have, in milliseconds.
+   * Default 5 minutes.
+   */
+  @IsOptional() @IsWholeNumber({ min: 1, max: 86_400_000 })
+  waitMs?: number = 300_000;
 }
 
 /** The inbox in the user's database: table `millrace_inbox`. */
 export class SqlInbox implements InboxPort {
   readonly #database: SqlDatabase;
   readonly #keepMs: number;
+  readonly #places: Places;
   #purging: Loop | null = null;
 
   /** @throws MillraceError INVALID_OPTIONS */
   constructor(options: InboxOptions) {
-    const { database, keepMs } = parseOptions(InboxOptions, options, 'new SqlInbox()');
+    const { database, keepMs, waitMs } = parseOptions(InboxOptions, options, 'new SqlInbox()');
     this.#database = database;
     this.#keepMs = keepMs;
+    // One is left for what handlers ask beside their transactions, and for the purge: who waits for it must not hold the last.
+    this.#places = new Places(Math.max(1, (database.connections ?? Infinity) - 1), waitMs);
   }
 
   /**
@@ -50,20 +62,26 @@ export class SqlInbox implements InboxPort {
 
   /**
    * Runs `work` in a transaction that also records the message. While another process is at the same message, it waits
-   * for the outcome: committed there, it is a duplicate here; rolled back there, `work` runs here.
+   * for the outcome: committed there, it is a duplicate here; rolled back there, `work` runs here. Of the connections of the
+   * database all but one may be held so; who comes later waits for its turn.
    *
    * What `work` throws is thrown on unchanged, and nothing is stored. When the commit's answer is lost, the error may come
    * from a transaction that took effect: running the message again is safe, it is a duplicate then.
    *
-   * @throws MillraceError INVALID_INPUT, DATABASE_FAILED, DATABASE_UNREACHABLE, BACK_PRESSURE (no connection became free)
+   * @throws MillraceError INVALID_INPUT, DATABASE_FAILED, DATABASE_UNREACHABLE; BACK_PRESSURE: its turn did not come, or no
+   *   connection became free
    */
   async run<T>(
     subscriber: string,
     messageId: string,
-    work: (transaction: SqlTransaction) => Promise<T>,
+    work: Work<T>,
   ): Promise<InboxResult<T>> {
     assertName('subscriber', subscriber);
     assertName('message id', messageId);
+    return this.#places.within(() => this.#transaction(subscriber, messageId, work));
+  }
+
+  #transaction<T>(subscriber: string, messageId: string, work: Work<T>): Promise<InboxResult<T>> {
     return this.#database.transaction<InboxResult<T>>(async (transaction) => {
       const record = (): Promise<boolean> => recordMessage(transaction, subscriber, messageId);
       const isNew = await ownStatement('record a message in the inbox (was prepare() called?)', record);
@@ -96,6 +114,8 @@ export class SqlInbox implements InboxPort {
     return PURGE_PAUSE_MS;
   }
 }
+
+type Work<T> = (transaction: SqlTransaction) => Promise<T>;
 
 function assertName(what: string, value: unknown): void {
   if (typeof value === 'string' && value !== '' && !value.includes('\0') && Buffer.byteLength(value) <= LONGEST_NAME_BYTES) return;

@@ -1,8 +1,8 @@
-import type { ErrorRecord } from '@millrace/core';
+import type { ErrorRecord, GiveUpReason } from '@millrace/core';
 
 /** Why and how a message was given up, as it is stored beside the message itself. */
 export interface DeadLetterReason {
-  readonly reason: string;
+  readonly reason: GiveUpReason;
   readonly error: ErrorRecord;
   readonly attempts: number;
   readonly crashes: number;

@@ -19,7 +19,7 @@ export interface DispatcherParts {
   /** Absent: each message is handed over alone, at once. */
   readonly batch?: BatchRule | undefined;
   readonly crashLimit: number;
-  /** All handlers at work for so long, without one ending, are stuck. */
+  /** All handlers at work for so long, without one ending, are stuck; so is one that others must wait for. */
   readonly stuckAfterMs: number;
   /** Whether the group was given the message before and asked for it again. */
   readonly isReplayed: (work: Work) => boolean;
@@ -90,8 +90,10 @@ export class Dispatcher {
   problem(): string | null {
     const { concurrency, stuckAfterMs } = this.#parts;
     const fullMs = this.#fullSince === null ? 0 : performance.now() - this.#fullSince;
-    if (fullMs <= stuckAfterMs) return null;
-    return `all ${concurrency} handlers have been at work for ${Math.floor(fullMs / 1_000)} s and none has ended: give them a timeout`;
+    if (fullMs > stuckAfterMs) return `all ${concurrency} handlers have been at work for ${seconds(fullMs)} s and none has ended: give them a timeout`;
+    const { count, ms } = this.#queue.heldUp;
+    if (ms <= stuckAfterMs) return null;
+    return `a message whose process vanished has been at work for ${seconds(ms)} s and holds up ${count} more like it: give the handler a timeout`;
   }
 
   /**
@@ -157,7 +159,7 @@ export class Dispatcher {
   /** What is settled without the handler, and how; null for what the handler is to decide. */
   #outcomeWithoutHandler(work: Work): Outcome | null {
     if (work.notice) return this.#outcomeWithoutTelling(work);
-    if (work.message instanceof Error) return unhandledOutcome('MALFORMED_ENVELOPE', work.message);
+    if (work.message instanceof Error) return unreadable(work.message);
     if (isExpired(work.message)) return EXPIRED;
     const screened = this.#parts.screen?.(work.message) ?? null;
     if (screened) return screened;
@@ -279,9 +281,18 @@ export class Dispatcher {
   }
 }
 
+function seconds(ms: number): number {
+  return Math.floor(ms / 1_000);
+}
+
 /** By the clock of this process. */
 function isExpired({ expiresAt }: Message): boolean {
   return expiresAt !== null && expiresAt <= Date.now();
+}
+
+/** Of a version to come, or no message at all. */
+function unreadable(error: MillraceError): Outcome {
+  return unhandledOutcome(error.code === 'UNSUPPORTED_VERSION' ? error.code : 'MALFORMED_ENVELOPE', error);
 }
 
 function defect(thrown: unknown): Outcome {

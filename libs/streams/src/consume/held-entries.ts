@@ -5,9 +5,12 @@ import type { HeldEntry } from './held-entry.js';
 export class HeldEntries {
   readonly #messages = new Map<HeldEntry, number>();
   readonly #leaseMs: number;
+  readonly #onLost: (partition: GroupPartition) => void;
 
-  constructor(leaseMs: number) {
+  /** @param onLost called when an entry was lost to another member, or is gone */
+  constructor(leaseMs: number, onLost: (partition: GroupPartition) => void) {
     this.#leaseMs = leaseMs;
+    this.#onLost = onLost;
   }
 
   /** @param messages how many of the entry's messages are to be settled by us */
@@ -30,7 +33,9 @@ export class HeldEntries {
 
   /** The entry belongs to another member by now: its handlers are told, and nothing of it is renewed any more. */
   lost(entry: HeldEntry): void {
-    if (this.#messages.delete(entry)) entry.giveUp('the lease of this message was lost to another member');
+    if (!this.#messages.delete(entry)) return;
+    entry.giveUp('the lease of this message was lost to another member');
+    this.#onLost(entry.stream.partition);
   }
 
   /** Tells every handler that is still running to stop. */

@@ -13,6 +13,8 @@ export interface IntakeParts {
   readonly held: HeldEntries;
   readonly dispatcher: Dispatcher;
   readonly settler: Settler;
+  /** Asks Redis what of a partition the group is given again after a seek. */
+  readonly learnReplay: (partition: GroupPartition) => Promise<void>;
 }
 
 /** Takes entries that were read or reclaimed into this member's hands. */
@@ -20,6 +22,8 @@ export class Intake {
   readonly #parts: IntakeParts;
   /** Partitions whose group may be given again what it has settled -> the offset at which that ends, once it is known. */
   readonly #replays = new Map<GroupPartition, number | null>();
+  /** Partitions that may have begun anew: what a seek asked for in them may be gone. */
+  readonly #doubtful = new Set<GroupPartition>();
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
@@ -27,7 +31,13 @@ export class Intake {
 
   /** The group was made again: what is read up to the present end of the log may be settled already. */
   replay(partition: GroupPartition): void {
+    this.doubt(partition);
     if (!this.#replays.has(partition)) this.#replays.set(partition, null);
+  }
+
+  /** Something is not as this member left it: before more is handed out, it looks again what a seek asked for. */
+  doubt(partition: GroupPartition): void {
+    this.#doubtful.add(partition);
   }
 
   /**
@@ -56,6 +66,7 @@ export class Intake {
     // Held before anything is awaited: what is not held is not renewed, and would be reclaimed.
     held.add(entry, work.length);
     try {
+      await this.#dispelDoubt(entry.stream.partition);
       const open = (await this.#isReplay(entry)) ? await this.#unsettled(work) : work;
       for (let settled = work.length - Math.max(open.length, 1); settled > 0; settled -= 1) held.settled(entry);
       if (open.length === 0) void settler.settle(work[0]!, ['ack', 'handled', '']);
@@ -63,6 +74,16 @@ export class Intake {
     } catch (error) {
       // Nobody will handle it now: as it is not held any more, the next sweep finds it.
       held.lost(entry);
+      throw error;
+    }
+  }
+
+  async #dispelDoubt(partition: GroupPartition): Promise<void> {
+    if (!this.#doubtful.delete(partition)) return;
+    try {
+      await this.#parts.learnReplay(partition);
+    } catch (error) {
+      this.#doubtful.add(partition);
       throw error;
     }
   }

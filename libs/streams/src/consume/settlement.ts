@@ -1,4 +1,4 @@
-import { asError, errorRecord, isMillraceError, messageTimeMs, type Outcome } from '@millrace/core';
+import { errorRecord, type GiveUpReason, messageTimeMs, type Outcome } from '@millrace/core';
 import type { DeadLetterReason } from './dead-letter-reason.js';
 import { retryBody, type Work } from './work.js';
 
@@ -38,9 +38,8 @@ export function releaseOf(work: Work): Settlement {
 }
 
 /** The outcome of what cannot be handed to a handler at all. */
-export function unhandledOutcome(reason: string, thrown: unknown): Outcome {
-  const error = asError(thrown);
-  return { kind: 'dead-letter', reason: isMillraceError(error) ? error.code : reason, error: errorRecord(error) };
+export function unhandledOutcome(reason: GiveUpReason, thrown: unknown): Outcome {
+  return { kind: 'dead-letter', reason, error: errorRecord(thrown) };
 }
 
 function deadLetterReason(work: Work, outcome: Extract<Outcome, { kind: 'dead-letter' }>, nowMs: number): DeadLetterReason {

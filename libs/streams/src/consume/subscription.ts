@@ -50,7 +50,7 @@ export class StreamSubscription implements Subscription {
     const { prefix, member, leaseMs, stuckAfterMs, log } = parts;
     const { publish: redis, control } = parts.redis;
     const { topic, group } = definition;
-    const held = new HeldEntries(leaseMs);
+    const held = new HeldEntries(leaseMs, (partition) => intake.doubt(partition));
     this.#held = held;
     const partitions = partitionsOf(topic).map((partition) => groupPartition(prefix, { topic: topic.name, partition }, group));
     this.#partitions = partitions;
@@ -71,7 +71,9 @@ export class StreamSubscription implements Subscription {
     const own = { held, settler, permits, stuckAfterMs, retryScheduled, gaveBack, isReplayed };
     this.#dispatcher = new Dispatcher({ ...definition, handler, ...own });
     const dispatcher = this.#dispatcher;
-    const intake = new Intake({ redis: control, prefix, held, dispatcher, settler });
+    const intake = new Intake({
+      redis: control, prefix, held, dispatcher, settler, learnReplay: (partition) => this.#watch.learnReplay(partition),
+    });
     this.#intake = intake;
     const beat = (): Promise<void> => this.#heartbeat.beat();
     const reclaimer = new Reclaimer({ redis: control, member, leaseMs, partitions, held, dispatcher, intake });

@@ -16,6 +16,8 @@ export class WorkQueue {
   readonly #suspects: Work[] = [];
   /** The one that was taken and has not ended. */
   #suspect: Work | undefined;
+  /** Since when it holds up others, by the monotonic clock, in milliseconds; null while none waits for it. */
+  #heldUpSince: number | null = null;
 
   constructor(rule: BatchRule, crashLimit: number) {
     this.#rule = rule;
@@ -32,9 +34,15 @@ export class WorkQueue {
    * messages are not even begun beside each other.
    */
   add(work: Work): void {
-    if (!work.notice && work.crashes * 2 >= this.#crashLimit) this.#suspects.push(work);
+    if (!work.notice && work.crashes * 2 >= this.#crashLimit) this.#addSuspect(work);
     else if (work.notice || (work.crashes > 0 && this.#rule.size > 1)) this.#alone.push(work);
     else this.#together.push({ work, since: performance.now() });
+  }
+
+  /** How many messages wait for the suspect at work to end, and for how long one has. */
+  get heldUp(): { readonly count: number; readonly ms: number } {
+    const since = this.#heldUpSince;
+    return since === null ? { count: 0, ms: 0 } : { count: this.#suspects.length, ms: performance.now() - since };
   }
 
   /** The next batch; empty while none is ready. */
@@ -47,7 +55,14 @@ export class WorkQueue {
 
   /** A batch that was taken has ended. */
   ended(batch: readonly Work[]): void {
-    if (batch[0] === this.#suspect) this.#suspect = undefined;
+    if (batch[0] !== this.#suspect) return;
+    this.#suspect = undefined;
+    this.#heldUpSince = null;
+  }
+
+  #addSuspect(work: Work): void {
+    this.#suspects.push(work);
+    if (this.#suspect) this.#heldUpSince ??= performance.now();
   }
 
   get #hasSuspect(): boolean {
@@ -57,6 +72,7 @@ export class WorkQueue {
   #takeSuspect(): Work[] {
     const batch = takeAlone(this.#suspects);
     this.#suspect = batch[0];
+    this.#heldUpSince = this.#suspects.length > 0 ? performance.now() : null;
     return batch;
   }
 
@@ -73,6 +89,7 @@ export class WorkQueue {
   }
 
   takeAll(): Work[] {
+    this.#heldUpSince = null;
     return [...this.#alone.splice(0), ...this.#suspects.splice(0), ...this.#together.splice(0).map(({ work }) => work)];
   }
 }

@@ -1,5 +1,5 @@
-import { type Duration, IsDurationOption, IsPosition, type Position } from '@millrace/core';
-import { IsBoolean, IsInt, IsOptional, Min } from 'class-validator';
+import { type Duration, IsDurationOption, IsPosition, IsWholeNumber, type Position } from '@millrace/core';
+import { IsBoolean, IsOptional } from 'class-validator';
 
 /** What `pause` takes. */
 export class PauseOptions {
@@ -15,7 +15,7 @@ export class SeekOptions {
   to!: Position;
 
   /** One partition alone. Default: all. */
-  @IsOptional() @IsInt() @Min(0)
+  @IsOptional() @IsWholeNumber({ min: 0 })
   partition?: number;
 
   /** Only tell what would happen. Default false. */

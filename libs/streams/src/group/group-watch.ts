@@ -65,7 +65,7 @@ export class GroupWatch {
 
   /** A group is moved only while it is paused, so what it is given again is known before it goes on. */
   async #change(pause: string): Promise<void> {
-    await Promise.all(this.#parts.partitions.map((partition) => this.#learnReplay(partition)));
+    await Promise.all(this.#parts.partitions.map((partition) => this.learnReplay(partition)));
     const wasPaused = this.#pause !== null && this.#pause !== '';
     this.#pause = pause;
     this.#quiet = '';
@@ -73,7 +73,8 @@ export class GroupWatch {
     else if (wasPaused) this.#parts.resume();
   }
 
-  async #learnReplay(partition: GroupPartition): Promise<void> {
+  /** Looks what a seek asked for in this partition: it is gone when the log began anew. */
+  async learnReplay(partition: GroupPartition): Promise<void> {
     const fields = (await this.#parts.redis.call('HMGET', partition.groupKeys.control, 'replayFrom', 'replayUntil')) as (string | null)[];
     const [from, until] = [Number(fields[0] ?? 0), Number(fields[1] ?? 0)];
     if (String(this.#replays.get(partition) ?? [0, 0]) === String([from, until])) return;

@@ -69,8 +69,10 @@ export class TopicLog {
     const { groups } = partitionKeys(this.#prefix, place.topic, place.partition);
     for (const [group, start] of pairs((await this.#redis.call('HGETALL', groups)) as string[])) {
       await this.#clearSettled({ ...place, group }, Math.floor(Number(start) / SETTLED_PAGE_OFFSETS));
-      const { stats, open } = groupKeys(this.#prefix, place, group);
+      const { stats, open, control } = groupKeys(this.#prefix, place, group);
       await this.#redis.call('UNLINK', stats, open);
+      // A pause stays: an operator asked for it, and offsets are no part of it.
+      await this.#redis.call('HDEL', control, 'replayFrom', 'replayUntil');
       await this.#redis.call('HSET', groups, group, 0);
       emit('recreated', { ...place, group, why: 'Redis no longer had the log nor its count: the offsets begin anew' });
     }

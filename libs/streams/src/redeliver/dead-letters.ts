@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { MillraceError, parseOptions, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
+import { type GiveUpReason, MillraceError, parseOptions, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { groupKeys, partitionKeys } from '../keys.js';
 import { assertGroup } from '../log/known-group.js';
@@ -14,16 +14,22 @@ const redrive = loadScript('../scripts/redrive.lua', import.meta.url);
 
 const PAGE = 100;
 
+export type ReasonCounts = Readonly<Partial<Record<GiveUpReason, number>>>;
+
 export interface RedriveResult {
   readonly redriven: number;
   /** Ids that were not among the dead letters (any more): redriven or discarded before. */
   readonly missing: readonly string[];
   /** Ids of what is no message of ours, so that no other group could read it: only its own group can have it back. */
   readonly unreadable: readonly string[];
+  /** Only when the reason that was asked for fits none: how many there are of each other reason, of those that were meant. */
+  readonly others?: ReasonCounts;
 }
 
 export interface DiscardResult {
   readonly discarded: number;
+  /** As that of {@link RedriveResult}. */
+  readonly others?: ReasonCounts;
 }
 
 export interface DeadLettersParts {
@@ -74,7 +80,8 @@ export class DeadLetters {
     const { to, rate, ...selection } = parseOptions(RedriveOptions, options, 'redrive()');
     const result = { redriven: 0, missing: missingIds(selection), unreadable: [] as string[] };
     const size = Math.min(PAGE, rate ?? PAGE);
-    for await (const [place, page] of this.#pages(topic, group, assertSelective(selection, 'redrive()'))) {
+    const tally = new ReasonTally();
+    for await (const [place, page] of this.#pages(topic, group, { ...assertSelective(selection, 'redrive()'), tally })) {
       for (const record of page) result.missing.delete(record.id);
       const good = page.filter((record) => to === 'group' || record.origin.offset >= 0);
       result.unreadable.push(...page.filter((record) => !good.includes(record)).map(({ id }) => id));
@@ -84,7 +91,7 @@ export class DeadLetters {
         result.redriven += await this.#redrive(place, batch, { topic: topicOfRef(topic), to, missing: result.missing });
       }
     }
-    return { ...result, missing: [...result.missing] };
+    return { ...result, missing: [...result.missing], ...tally.others() };
   }
 
   /**
@@ -95,15 +102,16 @@ export class DeadLetters {
   async discard(topic: TopicRef, group: string, options: DiscardOptions): Promise<DiscardResult> {
     const selection = assertSelective(parseOptions(DiscardOptions, options, 'discard()'), 'discard()');
     let discarded = 0;
-    for await (const [place, page] of this.#pages(topic, group, selection)) {
+    const tally = new ReasonTally();
+    for await (const [place, page] of this.#pages(topic, group, { ...selection, tally })) {
       const { dead } = groupKeys(this.#prefix, place, group);
       discarded += Number(await this.#redis.call('XDEL', dead, ...page.map(({ id }) => entryOf(id))));
     }
-    return { discarded };
+    return { discarded, ...tally.others() };
   }
 
   /** What fits, in pages. What is dead-lettered while it goes on comes after the end that was seen first. */
-  async *#pages(topic: TopicRef, group: string, selection: DeadLetterSelection): Pages {
+  async *#pages(topic: TopicRef, group: string, { tally, ...selection }: Wanted): Pages {
     const definition = topicOfRef(topic);
     assertPartition(definition, selection.partition, 'partition');
     await assertGroup(this.#redis, this.#prefix, { topic: definition, group });
@@ -113,6 +121,7 @@ export class DeadLetters {
       const pages = selection.ids ? this.#byId(place, selection.ids) : this.#all(place);
       for await (const page of pages) {
         const fitting = page.filter(({ reason }) => selection.reason === undefined || selection.reason === reason);
+        tally?.add(page, fitting);
         if (fitting.length > 0) yield [place, fitting];
       }
     }
@@ -157,6 +166,25 @@ export class DeadLetters {
 }
 
 type Pages = AsyncGenerator<[DeadLetterPlace, DeadLetterRecord[]]>;
+
+type Wanted = DeadLetterSelection & { readonly tally?: ReasonTally };
+
+/** Counts what is passed over for its reason, to be told when nothing else is there. */
+class ReasonTally {
+  readonly #passedOver: Partial<Record<GiveUpReason, number>> = {};
+  #fits = false;
+
+  add(page: readonly DeadLetterRecord[], fitting: readonly DeadLetterRecord[]): void {
+    this.#fits ||= fitting.length > 0;
+    for (const record of page) {
+      if (!fitting.includes(record)) this.#passedOver[record.reason] = (this.#passedOver[record.reason] ?? 0) + 1;
+    }
+  }
+
+  others(): { others?: ReasonCounts } {
+    return this.#fits || Object.keys(this.#passedOver).length === 0 ? {} : { others: this.#passedOver };
+  }
+}
 
 interface Target {
   readonly topic: TopicDefinition;

@@ -1,4 +1,5 @@
-import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
+import { DEAD_LETTER_REASONS, type GiveUpReason, IsOneOf, IsWholeNumber } from '@millrace/core';
+import { IsBoolean, IsIn, IsOptional, ValidateBy } from 'class-validator';
 
 /** Redis takes no number in an entry id that does not fit into 64 bits. */
 const ID = /^\d{1,3}:\d{1,19}-\d{1,19}$/;
@@ -6,22 +7,22 @@ const ID = /^\d{1,3}:\d{1,19}-\d{1,19}$/;
 /** Which dead letters are meant. */
 export class DeadLetterSelection {
   /** Those with these ids. Default: all that fit the rest. */
-  @IsOptional() @IsArray() @Matches(ID, { each: true, message: "ids must be ids of dead letters, such as '0:1726000000000-0'" })
+  @IsOptional() @AreDeadLetterIds()
   ids?: readonly string[];
 
   /** Those of one partition. Default: of all. */
-  @IsOptional() @IsInt() @Min(0)
+  @IsOptional() @IsWholeNumber({ min: 0 })
   partition?: number;
 
-  /** Those that were given up for this reason, such as `'ATTEMPTS_EXHAUSTED'`. Default: whatever the reason. */
-  @IsOptional() @IsString()
-  reason?: string;
+  /** Those that were given up for this reason: one of {@link DEAD_LETTER_REASONS}. Default: whatever the reason. */
+  @IsOptional() @IsOneOf(DEAD_LETTER_REASONS)
+  reason?: GiveUpReason;
 }
 
 /** What `list` takes. */
 export class DeadLetterQuery extends DeadLetterSelection {
   /** How many at the most, 1 to 10,000. Default 100. */
-  @IsOptional() @IsInt() @Min(1) @Max(10_000)
+  @IsOptional() @IsWholeNumber({ min: 1, max: 10_000 })
   limit?: number = 100;
 }
 
@@ -39,6 +40,16 @@ export class RedriveOptions extends DiscardOptions {
   to?: 'group' | 'topic' = 'group';
 
   /** How many a second at the most, 1 to 100,000. Default: as fast as it goes. */
-  @IsOptional() @IsInt() @Min(1) @Max(100_000)
+  @IsOptional() @IsWholeNumber({ min: 1, max: 100_000 })
   rate?: number;
+}
+
+function AreDeadLetterIds(): PropertyDecorator {
+  return ValidateBy({
+    name: 'areDeadLetterIds',
+    validator: {
+      validate: (value: unknown) => Array.isArray(value) && value.every((id) => typeof id === 'string' && ID.test(id)),
+      defaultMessage: () => "ids must be a list of ids of dead letters, such as ['0:1726000000000-0']",
+    },
+  });
 }
