@@ -67,6 +67,11 @@ export function redisFailure(thrown: unknown, command: string): RedisFailure {
   return new RedisFailure(kind, `${command} failed: ${MEANINGS[kind]} (${shown}).`, new Error(shown));
 }
 
+/** Whether it says that the server is a replica now: who was sent to the primary has to ask again where that is. */
+export function isOfReplica(error: Error): boolean {
+  return /^(READONLY|UNBLOCKED force unblock) /.test(messageOf(error));
+}
+
 const MAX_SHOWN = 300;
 
 /** An error text of Redis or ioredis as it may be shown: bounded, and without the arguments that some of them repeat. */
