@@ -1,13 +1,28 @@
 import type { GroupPartition, GroupStream } from './group-partition.js';
-import type { HeldEntry } from './held-entry.js';
+import type { HeldEntry, Moment } from './held-entry.js';
 
 /** Everything that this member holds for one subscription, from the read that brought it until it is settled. */
 export class HeldEntries {
   readonly #messages = new Map<HeldEntry, number>();
   readonly #leaseMs: number;
+  readonly #losses: () => number;
 
-  constructor(leaseMs: number) {
+  /** @param losses how often the connections that bring entries were lost so far */
+  constructor(leaseMs: number, losses: () => number) {
     this.#leaseMs = leaseMs;
+    this.#losses = losses;
+  }
+
+  moment(): Moment {
+    return { atMs: performance.now(), losses: this.#losses() };
+  }
+
+  /**
+   * Whether Redis may mean another entry by now: it came over a connection that was lost, perhaps to a primary that failed,
+   * and the next one gives its ids, delivery counts and offsets again.
+   */
+  isInDoubt(entry: HeldEntry): boolean {
+    return entry.losses !== this.#losses();
   }
 
   /** @param messages how many of the entry's messages are to be settled by us */

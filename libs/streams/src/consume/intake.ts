@@ -3,7 +3,7 @@ import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
-import type { HeldEntry } from './held-entry.js';
+import type { HeldEntry, Moment } from './held-entry.js';
 import type { Settler } from './settler.js';
 import { type ReadEntry, type Work, workOf } from './work.js';
 
@@ -30,8 +30,8 @@ export class Intake {
     if (!this.#replays.has(partition)) this.#replays.set(partition, null);
   }
 
-  /** @param readAt when the read was sent, by the monotonic clock: the lease of what it brought began later */
-  async take(stream: GroupStream, reads: readonly ReadEntry[], readAt: number): Promise<void> {
+  /** @param readAt when the read was sent: the lease of what it brought began later */
+  async take(stream: GroupStream, reads: readonly ReadEntry[], readAt: Moment): Promise<void> {
     const taken: Work[] = [];
     try {
       for (const read of reads) taken.push(...(await this.#open(stream, read, readAt)));
@@ -42,7 +42,7 @@ export class Intake {
   }
 
   /** @returns what of the entry is to be handled; an entry of which nothing is left only has to be let go of */
-  async #open(stream: GroupStream, read: ReadEntry, readAt: number): Promise<readonly Work[]> {
+  async #open(stream: GroupStream, read: ReadEntry, readAt: Moment): Promise<readonly Work[]> {
     const { held, settler } = this.#parts;
     const { entry, work } = workOf(stream, read, readAt);
     // Held before anything is awaited: what is not held is not renewed, and would be reclaimed.

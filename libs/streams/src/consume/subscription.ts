@@ -50,15 +50,16 @@ export class StreamSubscription implements Subscription {
     const { prefix, member, leaseMs, stuckAfterMs, log } = parts;
     const { publish: redis, control } = parts.redis;
     const { topic, group } = definition;
-    const held = new HeldEntries(leaseMs);
-    this.#held = held;
     const partitions = partitionsOf(topic).map((partition) => groupPartition(prefix, { topic: topic.name, partition }, group));
     this.#partitions = partitions;
     const recover = (partition: GroupPartition): Promise<void> => {
       intake.replay(partition);
       return log.recover(partition, group);
     };
-    this.#reader = parts.redis.blocking(`read:${group}`);
+    const reader = parts.redis.blocking(`read:${group}`);
+    this.#reader = reader;
+    const held = new HeldEntries(leaseMs, () => reader.losses + control.losses);
+    this.#held = held;
     this.#settler = new Settler({ redis, prefix, member, held, replayed: (partition) => intake.replay(partition) });
     this.#heartbeat = new Heartbeat({ redis: control, member, leaseMs, partitions, held, recover });
     this.#promoter = new Promoter({ redis: control, partitions, recover });
@@ -72,10 +73,12 @@ export class StreamSubscription implements Subscription {
     const dispatcher = this.#dispatcher;
     const intake = new Intake({ redis: control, prefix, held, dispatcher, settler });
     this.#intake = intake;
-    const beat = (): Promise<void> => this.#heartbeat.beat();
+    const rejoin = async (): Promise<void> => {
+      await Promise.all([this.#heartbeat.beat(), this.#watch.learnReplays()]);
+    };
     const reclaimer = new Reclaimer({ redis: control, member, leaseMs, partitions, held, dispatcher, intake });
     this.#fetcher = new Fetcher({
-      reader: this.#reader, control, member, partitions, recover, beat, dispatcher, reclaimer, intake,
+      reader, control, member, partitions, recover, rejoin, dispatcher, held, reclaimer, intake,
     });
     this.#auditor = new Auditor({ redis: control, leaseMs, partitions });
     this.#flow = new Flow(dispatcher, this.#fetcher);

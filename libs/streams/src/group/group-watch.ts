@@ -55,6 +55,11 @@ export class GroupWatch {
     return this.#loop.stop();
   }
 
+  /** After a failover a seek may be undone: then its offsets are those of new messages. */
+  async learnReplays(): Promise<void> {
+    await Promise.all(this.#parts.partitions.map((partition) => this.#learnReplay(partition)));
+  }
+
   /** @returns milliseconds until the next look */
   async look(): Promise<number> {
     const { redis, member, partitions } = this.#parts;
@@ -65,7 +70,7 @@ export class GroupWatch {
 
   /** A group is moved only while it is paused, so what it is given again is known before it goes on. */
   async #change(pause: string): Promise<void> {
-    await Promise.all(this.#parts.partitions.map((partition) => this.#learnReplay(partition)));
+    await this.learnReplays();
     const wasPaused = this.#pause !== null && this.#pause !== '';
     this.#pause = pause;
     this.#quiet = '';
