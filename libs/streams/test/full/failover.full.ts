@@ -13,13 +13,15 @@ beforeEach(() => bed.follow());
 
 it(`loses nothing that replicated(1) has confirmed over ${FAILOVERS} failovers (seed ${seed})`, async () => {
   const { confirmed, state, recoveriesMs, ...verdict } = await failOverAgainAndAgain(bed, { failovers: FAILOVERS, seed });
-  const { lost, phantom, dupEntries, badDeadLetters, reruns } = verdict;
+  const { lost, missing, phantom, dupEntries, badDeadLetters, reruns } = verdict;
   const recoveryMs = Math.round(Math.max(...recoveriesMs));
   const stuck = state.lag + state.pending + state.retrying;
   console.log(
-    `failovers=${FAILOVERS} seed=${seed} confirmed=${confirmed} lost=${lost} phantom=${phantom} dup_entries=${dupEntries} ` +
+    `failovers=${FAILOVERS} seed=${seed} confirmed=${confirmed} lost=${lost} missing=${missing} phantom=${phantom} dup_entries=${dupEntries} ` +
       `bad_dead_letters=${badDeadLetters} reruns=${reruns} stuck=${stuck} recoveryMs=${recoveryMs}`,
   );
-  expect({ lost, phantom, dupEntries, badDeadLetters, stuck }).toEqual({ lost: 0, phantom: 0, dupEntries: 0, badDeadLetters: 0, stuck: 0 });
+  expect({ lost, missing, phantom, dupEntries, badDeadLetters, stuck }).toEqual({
+    lost: 0, missing: 0, phantom: 0, dupEntries: 0, badDeadLetters: 0, stuck: 0,
+  });
   expect(recoveryMs).toBeLessThanOrEqual(RECOVERY_MS);
 }, 300_000);
