@@ -67,9 +67,9 @@ export function redisFailure(thrown: unknown, command: string): RedisFailure {
   return new RedisFailure(kind, `${command} failed: ${MEANINGS[kind]} (${shown}).`, new Error(shown));
 }
 
-/** Whether it says that the server is a replica now: who was sent to the primary has to ask again where that is. */
+/** Whether it says that the server is a replica now. Redis itself ends then what waits in a read, and no more. */
 export function isOfReplica(error: Error): boolean {
-  return /^(READONLY|UNBLOCKED force unblock) /.test(messageOf(error));
+  return messageOf(error).startsWith('READONLY ');
 }
 
 const MAX_SHOWN = 300;

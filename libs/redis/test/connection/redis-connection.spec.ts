@@ -277,17 +277,6 @@ describe('a connection to a server that has become a replica', () => {
     expect(await made.call('INFO', 'server')).toContain(`tcp_port:${next.port}`);
   });
 
-  it('is made again when that ends a read that waits', async () => {
-    const made = await connected('blocking');
-    proxy.retarget(next.url);
-    const read = failureOf(made.call('XREAD', 'BLOCK', 60_000, 'STREAMS', key, '0'));
-    const isBlocked = async (): Promise<boolean> => String(await direct.control.call('INFO', 'clients')).includes('blocked_clients:1');
-    await waitFor(isBlocked, { what: 'the read to wait' });
-    await direct.control.call('REPLICAOF', '127.0.0.1', next.port);
-    expect(await read).toMatchObject({ kind: 'unavailable' });
-    await waitFor(async () => String(await made.call('INFO', 'server')).includes(`tcp_port:${next.port}`), { what: 'the new primary' });
-  });
-
   it('is not made again and again while the address leads to a replica still', async () => {
     const made = await connected();
     const { losses } = made;
