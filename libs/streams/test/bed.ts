@@ -12,8 +12,8 @@ export type StartOptions = Partial<Omit<StreamsOptions, 'redis' | 'prefix'>>;
 export class Bed {
   server!: TestRedis;
   prefix!: string;
+  protected readonly options: TestRedisOptions;
   readonly #name: string;
-  readonly #options: TestRedisOptions;
   #direct!: RedisConnections;
   #processes: Process[] = [];
   #proxies: TcpProxy[] = [];
@@ -21,20 +21,25 @@ export class Bed {
   /** Call it where `describe` is called: it registers hooks. */
   constructor(name: string, options: TestRedisOptions = {}) {
     this.#name = name;
-    this.#options = options;
+    this.options = options;
     beforeAll(() => this.#open());
     beforeEach(() => void (this.prefix = uniqueName(this.#name)));
     afterEach(() => this.#clear());
     afterAll(() => this.#close());
   }
 
+  /** Where everybody finds Redis. */
+  get url(): string {
+    return this.server.url;
+  }
+
   async start(options: StartOptions = {}): Promise<Process> {
-    return this.#add(await startProcess(this.server, { prefix: this.prefix, leaseMs: 300, ...options }));
+    return this.#add(await startProcess(this.url, { prefix: this.prefix, leaseMs: 300, ...options }));
   }
 
   /** A process whose network can be broken, apart from everyone else's. */
   async startBehindProxy(options: StartOptions = {}): Promise<{ process: Process; proxy: TcpProxy }> {
-    const proxy = await TcpProxy.start(this.server.url);
+    const proxy = await TcpProxy.start(this.url);
     this.#proxies.push(proxy);
     return { proxy, process: this.#add(await startProcess(proxy.url, { prefix: this.prefix, leaseMs: 300, ...options })) };
   }
@@ -71,14 +76,22 @@ export class Bed {
     return (await this.command('XPENDING', this.place(topic, group).keys.log, group, '-', '+', 1_000)) as [string, string, number, number][];
   }
 
+  protected async startServers(): Promise<void> {
+    this.server = await startTestRedis(this.options);
+  }
+
+  protected async stopServers(): Promise<void> {
+    await this.server.stop();
+  }
+
   #add(process: Process): Process {
     this.#processes.push(process);
     return process;
   }
 
   async #open(): Promise<void> {
-    this.server = await startTestRedis(this.#options);
-    this.#direct = await connectRedis({ url: this.server.url, name: 'spec' });
+    await this.startServers();
+    this.#direct = await connectRedis({ url: this.url, name: 'spec' });
   }
 
   async #clear(): Promise<void> {
@@ -88,6 +101,6 @@ export class Bed {
 
   async #close(): Promise<void> {
     this.#direct.close();
-    await this.server.stop();
+    await this.stopServers();
   }
 }

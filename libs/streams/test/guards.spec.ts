@@ -35,7 +35,7 @@ describe('a group that was lost while a member held an entry, and then made agai
     const page = settledKey(bed.prefix, bed.place(Single, 'g'), 0);
     const { stats, due, dead, retryLog, open } = groupKeys;
     const all = [keys.log, stats, due, dead, retryLog, open, page];
-    const args = ['g', 'a', 'log', SETTLED_PAGE_OFFSETS, '0', entry, 1, 0, 1, 0, 1, 'ack', 'handled', ''];
+    const args = ['g', 'a', 'log', SETTLED_PAGE_OFFSETS, '0', entry, 1, 0, 1, 0, 1, 'ack', 'handled', '', ''];
     expect(await process.redis.control.run(settle, all, args)).toBe('F');
     expect(await bed.pending(Single, 'g')).toHaveLength(1);
   });

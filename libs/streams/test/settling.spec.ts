@@ -37,7 +37,7 @@ async function settleAs(stream: 'log' | 'retry', items: readonly Settling[], opt
   const key = streams[stream === 'log' ? 0 : 1].key;
   const { stats, due, dead, retryLog, open } = groupKeys;
   const keys = [key, stats, due, dead, retryLog, open, settledKey(bed.prefix, bed.place(Single, 'g'), 0)];
-  const args = items.flatMap(({ entry, count, offset = 0, outcome }) => [entry, count, offset, 1, offset, 1, ...outcome]);
+  const args = items.flatMap(({ entry, count, offset = 0, outcome }) => [entry, count, offset, 1, offset, 1, ...outcome, '']);
   return String(await process.redis.control.run(settle, keys, ['g', options.member ?? 'a', stream, SETTLED_PAGE_OFFSETS, options.repeated ? '1' : '0', ...args]));
 }
 
@@ -151,7 +151,7 @@ describe('one message of an entry of several', () => {
     const keys = [streams[0].key, groupKeys.stats, groupKeys.due, groupKeys.dead, groupKeys.retryLog, groupKeys.open, page];
     const settleFirst = (): Promise<unknown> =>
       process.redis.control.run(settle, keys, [
-        'g', 'a', 'log', SETTLED_PAGE_OFFSETS, how === 'repeated' ? '1' : '0', entry!, 1, 0, 2, 0, 1, 'dead', '[]', '{}',
+        'g', 'a', 'log', SETTLED_PAGE_OFFSETS, how === 'repeated' ? '1' : '0', entry!, 1, 0, 2, 0, 1, 'dead', '[]', '{}', '',
       ]);
     expect([await settleFirst(), await settleFirst()]).toEqual(['S', how === 'repeated' ? 'S' : 'D']);
     expect(await bed.command('XLEN', groupKeys.dead)).toBe(1);

@@ -29,8 +29,8 @@ export class ProxyLink {
 
   /** Ends both sides with a TCP reset. */
   reset(): void {
-    this.#client.resetAndDestroy();
-    this.#server.resetAndDestroy();
+    reset(this.#client);
+    reset(this.#server);
   }
 
   #forward(direction: Direction, from: Socket, to: Socket): void {
@@ -61,4 +61,10 @@ export class ProxyLink {
     if (passage.kind === 'pass' && passage.delayMs > 0) return new Promise((resolve) => setTimeout(resolve, passage.delayMs));
     return Promise.resolve();
   }
+}
+
+/** Node cannot reset a socket that is just ending: it would keep it open for ever, and keep the process from its end. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -11,7 +11,7 @@ const PASS: Passage = { kind: 'pass', delayMs: 0 };
  */
 export class TcpProxy {
   readonly port: number;
-  readonly #target: { host: string; port: number };
+  #target: { host: string; port: number };
   readonly #links = new Set<ProxyLink>();
   #passages: Record<Direction, Passage> = { requests: PASS, replies: PASS };
   #release: () => void = () => undefined;
@@ -24,8 +24,7 @@ export class TcpProxy {
 
   /** @param targetUrl `redis://127.0.0.1:6379`; its host and port count */
   static async start(targetUrl: string): Promise<TcpProxy> {
-    const { hostname, port } = new URL(targetUrl);
-    const proxy = new TcpProxy(await freePort(), { host: hostname, port: Number(port) });
+    const proxy = new TcpProxy(await freePort(), targetOf(targetUrl));
     await proxy.#listen();
     return proxy;
   }
@@ -77,6 +76,11 @@ export class TcpProxy {
     this.#set({ requests: { kind: 'pass', delayMs: ms }, replies: { kind: 'pass', delayMs: ms } });
   }
 
+  /** As if an address or a name were given to another server: new connections go there. Open ones stay where they are. */
+  retarget(targetUrl: string): void {
+    this.#target = targetOf(targetUrl);
+  }
+
   /** Every open connection ends with a TCP reset; new ones are as before. */
   reset(): void {
     for (const link of this.#links) link.reset();
@@ -103,4 +107,9 @@ export class TcpProxy {
     this.#server = server.listen(this.port, '127.0.0.1');
     await once(server, 'listening');
   }
+}
+
+function targetOf(url: string): { host: string; port: number } {
+  const { hostname, port } = new URL(url);
+  return { host: hostname, port: Number(port) };
 }

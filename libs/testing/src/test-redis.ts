@@ -26,6 +26,10 @@ export class TestRedis {
     return this.#server.pid;
   }
 
+  get isRunning(): boolean {
+    return this.#server.isRunning;
+  }
+
   /** Crashes the server (SIGKILL); resolves when it is gone. */
   async kill(): Promise<void> {
     await this.#server.kill();
@@ -52,7 +56,7 @@ export class TestRedis {
   }
 
   #signal(signal: NodeJS.Signals): void {
-    if (!this.#server.isRunning) throw new MillraceError('CLOSED', `The Redis on port ${this.port} does not run: ${signal} cannot reach it.`);
+    if (!this.isRunning) throw new MillraceError('CLOSED', `The Redis on port ${this.port} does not run: ${signal} cannot reach it.`);
     process.kill(this.#server.pid, signal);
   }
 }

@@ -179,6 +179,20 @@ describe('a TCP proxy', () => {
     await talking();
   });
 
+  it('leads to another server from now on, and leaves what is open where it is', async () => {
+    const client = await talking();
+    const other = await EchoServer.start();
+    proxy.retarget(other.url);
+    const late = new Client(proxy.port);
+    late.send('late ');
+    await late.got('late ');
+    client.send('one ');
+    await client.got('hello one ');
+    expect([server.received, other.received]).toEqual(['hello one ', 'late ']);
+    late.socket.destroy();
+    await other.stop();
+  });
+
   it('is gone after stop, in the middle of a fault too', async () => {
     const client = await talking();
     proxy.blackHole();

@@ -16,8 +16,8 @@ export const settling = [
   ...['ack', 'retry', 'dead', 'release'].map((outcome) => ({
     name: `the fence of ${outcome}`,
     file: SETTLE,
-    find: 'if holds(entry, ARGV[i + 1]) then',
-    replace: `if outcome == '${outcome}' or holds(entry, ARGV[i + 1]) then`,
+    find: 'if holds(entry, ARGV[i + 1]) and',
+    replace: `if (outcome == '${outcome}' or holds(entry, ARGV[i + 1])) and`,
     spec: SETTLING_SPEC,
     title: `refuses ${outcome} of a message of the`,
   })),
@@ -36,6 +36,14 @@ export const settling = [
     replace: '',
     spec: SETTLING_SPEC,
     title: 'refuses the same member with an older delivery count',
+  },
+  {
+    name: 'the message in the token of a settlement, after a failover',
+    file: SETTLE,
+    find: 'if holds(entry, ARGV[i + 1]) and isSame(entry, ARGV[i + 9]) then',
+    replace: 'if holds(entry, ARGV[i + 1]) then',
+    spec: 'libs/streams/test/failover.spec.ts',
+    title: 'settles nothing of another message that has the same entry id and offset',
   },
   {
     name: 'a settled message counts once',
@@ -133,7 +141,7 @@ export const holding = [
   {
     name: 'what came past its lease is not begun',
     file: `${CONSUME}/held-entries.ts`,
-    find: 'if (performance.now() - entry.renewedAt > this.#leaseMs) this.lost(entry);',
+    find: 'if (performance.now() - entry.renewedAt > this.#parts.leaseMs) this.lost(entry);',
     replace: '',
     spec: RACES_SPEC,
     title: 'R3 what came too late, past its lease, is not begun',
@@ -141,7 +149,7 @@ export const holding = [
   {
     name: 'a member that was away beats before it reads',
     file: `${CONSUME}/fetcher.ts`,
-    find: 'if (this.#problem !== null) await beat();',
+    find: 'if (this.#problem !== null) await rejoin();',
     replace: '',
     spec: RACES_SPEC,
     title: 'after a while without Redis a member says that it lives before it reads',

@@ -2,14 +2,18 @@ import { asError, emit, errorRecord, messageOf, MillraceError, quote } from '@mi
 import { Redis } from 'ioredis';
 import type { RunnableScript } from '../script/script.js';
 import { type Profile, PROFILES } from './profiles.js';
-import { RedisFailure, redisFailure, shownText } from './redis-failure.js';
+import { isOfReplica, RedisFailure, redisFailure, shownText } from './redis-failure.js';
 import { tlsOf } from './redis-url.js';
 
 export type RedisArgument = string | number;
 
+/** While the address leads to a replica still, leaving it does not help: it is tried no more often than this. */
+const LEAVE_EVERY_MS = 1_000;
+
 /**
  * One connection to Redis. It reconnects for ever until it is closed; commands fail at once while it is not there. A
- * connection that stays silent while an answer is due is given up and made again.
+ * connection that stays silent while an answer is due is given up and made again,
+ * and so is one to a server that has become a replica: a failover moves the address, and not who is connected.
  */
 export class RedisConnection {
   readonly name: string;
@@ -18,21 +22,31 @@ export class RedisConnection {
   #lastError: Error | null = null;
   #wasReady = false;
   #isClosed = false;
+  #losses = 0;
+  #isLeaving = false;
+  #leftAt = Number.NEGATIVE_INFINITY;
 
   constructor(url: string, name: string, profile: Profile) {
     this.name = name;
-    this.#redis = new Redis(url.replace(/^unix:\/\//, ''), { ...PROFILES[profile], ...tlsOf(url), connectionName: name });
+    const reconnectOnError = (error: Error): boolean => isOfReplica(error) && this.#mayLeave();
+    const own = { ...tlsOf(url), connectionName: name, reconnectOnError };
+    this.#redis = new Redis(url.replace(/^unix:\/\//, ''), { ...PROFILES[profile], ...own });
     this.#redis.on('error', (error: unknown) => this.#failed(error));
     this.#redis.on('ready', () => this.#ready());
     this.#redis.on('close', () => this.#lost());
   }
 
   get isReady(): boolean {
-    return !this.#isClosed && this.#redis.status === 'ready';
+    return !this.#isClosed && !this.#isLeaving && this.#redis.status === 'ready';
   }
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** How often it was lost, or could not be made: while this stays the same, the same server answers. */
+  get losses(): number {
+    return this.#losses;
   }
 
   /** What the last failed attempt to connect said; null when the last attempt did not fail. */
@@ -124,7 +138,16 @@ export class RedisConnection {
     for (const done of [...this.#waiting]) done();
   }
 
+  #mayLeave(): boolean {
+    if (performance.now() - this.#leftAt < LEAVE_EVERY_MS) return false;
+    this.#leftAt = performance.now();
+    this.#isLeaving = true;
+    return true;
+  }
+
   #lost(): void {
+    this.#losses += 1;
+    this.#isLeaving = false;
     if (this.#wasReady && !this.#isClosed) emit('connection', { name: this.name, state: 'lost' });
     this.#wasReady = false;
   }

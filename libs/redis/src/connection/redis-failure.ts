@@ -67,6 +67,11 @@ export function redisFailure(thrown: unknown, command: string): RedisFailure {
   return new RedisFailure(kind, `${command} failed: ${MEANINGS[kind]} (${shown}).`, new Error(shown));
 }
 
+/** Whether it says that the server is a replica now. Redis itself ends then what waits in a read, and no more. */
+export function isOfReplica(error: Error): boolean {
+  return messageOf(error).startsWith('READONLY ');
+}
+
 const MAX_SHOWN = 300;
 
 /** An error text of Redis or ioredis as it may be shown: bounded, and without the arguments that some of them repeat. */

@@ -49,8 +49,11 @@ async function failuresWhile(set: Command, unset: Command): Promise<RedisFailure
   await control.call(...set);
   try {
     const direct = await failureOf(() => control.call('SET', 'k', SECRET));
+    // A replica is left.
+    await control.whenReady(5_000);
     return [direct, await failureOf(() => control.run(write, ['k'], [SECRET]))];
   } finally {
+    await control.whenReady(5_000);
     await control.call(...unset);
   }
 }

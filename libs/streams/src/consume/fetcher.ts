@@ -3,6 +3,8 @@ import { BLOCK_MS, type RedisConnection, redisFailure } from '@millrace/redis';
 import type { Reclaimer } from '../redeliver/reclaimer.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
+import type { HeldEntries } from './held-entries.js';
+import type { Moment } from './held-entry.js';
 import type { Intake } from './intake.js';
 import { Portions } from './portions.js';
 
@@ -16,9 +18,10 @@ export interface FetcherParts {
   readonly partitions: readonly GroupPartition[];
   /** Makes again what Redis has lost of a partition. */
   readonly recover: (partition: GroupPartition) => Promise<void>;
-  /** Says that this member lives. */
-  readonly beat: () => Promise<void>;
+  /** Says that this member lives, and learns what may have changed while it had no connection. */
+  readonly rejoin: () => Promise<void>;
   readonly dispatcher: Dispatcher;
+  readonly held: HeldEntries;
   readonly reclaimer: Reclaimer;
   readonly intake: Intake;
 }
@@ -37,6 +40,8 @@ export class Fetcher {
   readonly #portions: Portions;
   readonly #loop: Loop;
   #clientId: string | null = null;
+  /** By its losses the connection on which was read last. */
+  #readOn = 0;
   #reading = false;
   #fetching: Promise<void> = Promise.resolve();
   #problem: string | null = null;
@@ -83,13 +88,16 @@ export class Fetcher {
 
   /** Once round: take over what must be, then read. */
   async #fill(signal: AbortSignal): Promise<number> {
-    const { beat, dispatcher, reader, reclaimer } = this.#parts;
+    const { dispatcher, reader, reclaimer, rejoin } = this.#parts;
     if (!(await reader.whenReady(READY_WAIT_MS, signal))) {
       if (!signal.aborted) this.#lostSight('there is no connection to Redis');
       return 0;
     }
+    const { losses } = reader;
+    if (losses !== this.#readOn) this.#lostSight('the connection to Redis was lost');
     // After a while without Redis this member counts as vanished, and what it reads as left behind.
-    if (this.#problem !== null) await beat();
+    if (this.#problem !== null) await rejoin();
+    this.#readOn = losses;
     if (reclaimer.isDue) await reclaimer.sweep();
     if (dispatcher.freeSlots > 0 && !signal.aborted) await this.#fetch(dispatcher.freeSlots);
     this.#problem = null;
@@ -119,7 +127,7 @@ export class Fetcher {
     const { reader, member, partitions } = this.#parts;
     const block = wait ? ['BLOCK', Math.min(BLOCK_MS, this.#parts.reclaimer.intervalMs, this.#parts.dispatcher.longestWaitMs)] : [];
     const ids = streams.map(() => '>');
-    const readAt = performance.now();
+    const readAt = this.#parts.held.moment();
     if (wait) this.#learnClientId();
     this.#reading = wait;
     try {
@@ -138,7 +146,7 @@ export class Fetcher {
     this.#parts.reader.call('CLIENT', 'ID').then(learnt, () => null);
   }
 
-  async #take(reply: ReadReply, readAt: number): Promise<number> {
+  async #take(reply: ReadReply, readAt: Moment): Promise<number> {
     let count = 0;
     for (const [key, entries] of reply ?? []) {
       const stream = this.#byKey.get(key)!;

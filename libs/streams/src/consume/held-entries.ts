@@ -1,16 +1,33 @@
 import type { GroupPartition, GroupStream } from './group-partition.js';
-import type { HeldEntry } from './held-entry.js';
+import type { HeldEntry, Moment } from './held-entry.js';
+
+export interface HeldEntriesParts {
+  readonly leaseMs: number;
+  /** How often the connections that bring entries were lost so far. */
+  readonly losses: () => number;
+  /** Called when an entry was lost to another member, or is gone. */
+  readonly onLost: (partition: GroupPartition) => void;
+}
 
 /** Everything that this member holds for one subscription, from the read that brought it until it is settled. */
 export class HeldEntries {
   readonly #messages = new Map<HeldEntry, number>();
-  readonly #leaseMs: number;
-  readonly #onLost: (partition: GroupPartition) => void;
+  readonly #parts: HeldEntriesParts;
 
-  /** @param onLost called when an entry was lost to another member, or is gone */
-  constructor(leaseMs: number, onLost: (partition: GroupPartition) => void) {
-    this.#leaseMs = leaseMs;
-    this.#onLost = onLost;
+  constructor(parts: HeldEntriesParts) {
+    this.#parts = parts;
+  }
+
+  moment(): Moment {
+    return { atMs: performance.now(), losses: this.#parts.losses() };
+  }
+
+  /**
+   * Whether Redis may mean another entry by now: it came over a connection that was lost, perhaps to a primary that failed,
+   * and the next one gives its ids, delivery counts and offsets again.
+   */
+  isInDoubt(entry: HeldEntry): boolean {
+    return entry.losses !== this.#parts.losses();
   }
 
   /** @param messages how many of the entry's messages are to be settled by us */
@@ -27,7 +44,7 @@ export class HeldEntries {
 
   /** Whether work on the entry may begin: not when it was lost, nor when its lease has run out: it may be another's by now. */
   mayBegin(entry: HeldEntry): boolean {
-    if (performance.now() - entry.renewedAt > this.#leaseMs) this.lost(entry);
+    if (performance.now() - entry.renewedAt > this.#parts.leaseMs) this.lost(entry);
     return !entry.isGivenUp;
   }
 
@@ -35,7 +52,7 @@ export class HeldEntries {
   lost(entry: HeldEntry): void {
     if (!this.#messages.delete(entry)) return;
     entry.giveUp('the lease of this message was lost to another member');
-    this.#onLost(entry.stream.partition);
+    this.#parts.onLost(entry.stream.partition);
   }
 
   /** Tells every handler that is still running to stop. */

@@ -1,10 +1,18 @@
 import type { GroupStream } from './group-partition.js';
 
+/** When something was asked of Redis, and of which connections. */
+export interface Moment {
+  /** By the monotonic clock, in milliseconds. */
+  readonly atMs: number;
+  /** How often the connections that bring entries had been lost by then. */
+  readonly losses: number;
+}
+
 export interface HoldingToken {
   readonly id: string;
   readonly deliveryCount: number;
-  /** A moment before the lease began, by the monotonic clock, in milliseconds. */
-  readonly heldSince: number;
+  /** A moment before the lease began. */
+  readonly heldSince: Moment;
 }
 
 /**
@@ -18,6 +26,8 @@ export class HeldEntry {
   /** Offset of the entry's first message, and how many it carries. */
   readonly base: number;
   readonly size: number;
+  /** How often connections had been lost when it was asked for. */
+  readonly losses: number;
   /** A moment before the lease was last renewed, by the monotonic clock, in milliseconds. */
   renewedAt: number;
   #reason: Error | null = null;
@@ -27,7 +37,8 @@ export class HeldEntry {
     this.stream = stream;
     this.id = token.id;
     this.deliveryCount = token.deliveryCount;
-    this.renewedAt = token.heldSince;
+    this.losses = token.heldSince.losses;
+    this.renewedAt = token.heldSince.atMs;
     this.base = span.base;
     this.size = span.size;
   }

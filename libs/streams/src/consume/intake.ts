@@ -3,7 +3,7 @@ import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
-import type { HeldEntry } from './held-entry.js';
+import type { HeldEntry, Moment } from './held-entry.js';
 import type { Settler } from './settler.js';
 import { type ReadEntry, type Work, workOf } from './work.js';
 
@@ -41,10 +41,10 @@ export class Intake {
   }
 
   /**
-   * @param readAt when the read was sent, by the monotonic clock: the lease of what it brought began later
+   * @param readAt when the read was sent: the lease of what it brought began later
    * @returns how many messages the entries brought, settled ones included
    */
-  async take(stream: GroupStream, reads: readonly ReadEntry[], readAt: number): Promise<number> {
+  async take(stream: GroupStream, reads: readonly ReadEntry[], readAt: Moment): Promise<number> {
     const taken: Work[] = [];
     let messages = 0;
     try {

@@ -108,11 +108,12 @@ export class Settler {
   }
 
   #arguments({ work, settlement }: Item, pages: Map<string, number>): (string | number)[] {
-    const { entry, offset } = work;
+    const { entry, message, offset } = work;
     const page = settledKey(this.#parts.prefix, entry.stream.partition, Math.max(0, offset));
     const index = pages.get(page) ?? pages.size + 1;
     pages.set(page, index);
-    return [entry.id, entry.deliveryCount, entry.base, entry.size, offset, index, ...settlement];
+    const proof = this.#parts.held.isInDoubt(entry) && !(message instanceof Error) ? message.id : '';
+    return [entry.id, entry.deliveryCount, entry.base, entry.size, offset, index, ...settlement, proof];
   }
 
   #finish(items: readonly Item[], reply: string): void {

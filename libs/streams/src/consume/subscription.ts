@@ -50,15 +50,17 @@ export class StreamSubscription implements Subscription {
     const { prefix, member, leaseMs, stuckAfterMs, log } = parts;
     const { publish: redis, control } = parts.redis;
     const { topic, group } = definition;
-    const held = new HeldEntries(leaseMs, (partition) => intake.doubt(partition));
-    this.#held = held;
     const partitions = partitionsOf(topic).map((partition) => groupPartition(prefix, { topic: topic.name, partition }, group));
     this.#partitions = partitions;
     const recover = (partition: GroupPartition): Promise<void> => {
       intake.replay(partition);
       return log.recover(partition, group);
     };
-    this.#reader = parts.redis.blocking(`read:${group}`);
+    const reader = parts.redis.blocking(`read:${group}`);
+    this.#reader = reader;
+    const losses = (): number => reader.losses + control.losses;
+    const held = new HeldEntries({ leaseMs, losses, onLost: (partition) => intake.doubt(partition) });
+    this.#held = held;
     this.#settler = new Settler({ redis, prefix, member, held, replayed: (partition) => intake.replay(partition) });
     this.#heartbeat = new Heartbeat({ redis: control, member, leaseMs, partitions, held, recover });
     this.#promoter = new Promoter({ redis: control, partitions, recover });
@@ -75,10 +77,13 @@ export class StreamSubscription implements Subscription {
       redis: control, prefix, held, dispatcher, settler, learnReplay: (partition) => this.#watch.learnReplay(partition),
     });
     this.#intake = intake;
-    const beat = (): Promise<void> => this.#heartbeat.beat();
+    const rejoin = (): Promise<void> => {
+      for (const partition of partitions) intake.doubt(partition);
+      return this.#heartbeat.beat();
+    };
     const reclaimer = new Reclaimer({ redis: control, member, leaseMs, partitions, held, dispatcher, intake });
     this.#fetcher = new Fetcher({
-      reader: this.#reader, control, member, partitions, recover, beat, dispatcher, reclaimer, intake,
+      reader, control, member, partitions, recover, rejoin, dispatcher, held, reclaimer, intake,
     });
     this.#auditor = new Auditor({ redis: control, leaseMs, partitions });
     this.#flow = new Flow(dispatcher, this.#fetcher);

@@ -4,7 +4,7 @@ import { type EntryFields, entryOf, fieldsOf } from '../log/entry.js';
 import { decodeEnvelope, malformed } from '../log/envelope.js';
 import type { GroupStream } from './group-partition.js';
 import type { DeadLetterReason } from './dead-letter-reason.js';
-import { HeldEntry, type HoldingToken } from './held-entry.js';
+import { HeldEntry, type HoldingToken, type Moment } from './held-entry.js';
 
 /** One message to be handled, out of an entry that this member holds. */
 export interface Work {
@@ -54,7 +54,7 @@ export interface ReadEntry {
 }
 
 /** The messages of one entry. An entry that cannot be read is one message, to be dead-lettered as it is. */
-export function workOf(stream: GroupStream, read: ReadEntry, readAt: number): { entry: HeldEntry; work: Work[] } {
+export function workOf(stream: GroupStream, read: ReadEntry, readAt: Moment): { entry: HeldEntry; work: Work[] } {
   const token = { id: read.id, deliveryCount: read.deliveryCount, heldSince: readAt };
   return stream.kind === 'log' ? workOfLog(stream, read, token) : workOfRetry(stream, read, token);
 }

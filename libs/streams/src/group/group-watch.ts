@@ -73,7 +73,7 @@ export class GroupWatch {
     else if (wasPaused) this.#parts.resume();
   }
 
-  /** Looks what a seek asked for in this partition: it is gone when the log began anew. */
+  /** Looks what a seek asked for in this partition: it is gone when the log began anew, or with the primary that knew of it. */
   async learnReplay(partition: GroupPartition): Promise<void> {
     const fields = (await this.#parts.redis.call('HMGET', partition.groupKeys.control, 'replayFrom', 'replayUntil')) as (string | null)[];
     const [from, until] = [Number(fields[0] ?? 0), Number(fields[1] ?? 0)];

@@ -44,7 +44,8 @@ export class ReplicaConfirmation implements Confirmation {
 export class FsyncConfirmation implements Confirmation {
   readonly #timeoutMs: number;
   readonly #canBeAsked: boolean;
-  #isChecked = false;
+  /** By its losses the connection that was checked: after a failover another server answers. */
+  #checkedAt: number | null = null;
 
   /** @param version of Redis, or the one that the server is compatible with */
   constructor(timeoutMs: number, version: string) {
@@ -54,7 +55,8 @@ export class FsyncConfirmation implements Confirmation {
   }
 
   async check(redis: RedisConnection): Promise<void> {
-    if (this.#isChecked) return;
+    const { losses } = redis;
+    if (this.#checkedAt === losses) return;
     try {
       if (this.#canBeAsked) await redis.call('WAITAOF', 1, 0, 1);
       else await assertAlwaysSynced(redis);
@@ -63,7 +65,7 @@ export class FsyncConfirmation implements Confirmation {
       if (failure.kind === 'fatal' || failure.kind === 'unknown') throw unsupported(failure);
       throw thrown;
     }
-    this.#isChecked = true;
+    this.#checkedAt = losses;
   }
 
   async ask(redis: RedisConnection): Promise<void> {

@@ -60,7 +60,7 @@ export class Reclaimer {
 
   async #sweepStream(stream: GroupStream): Promise<boolean> {
     while (this.#parts.dispatcher.freeSlots > 0) {
-      const readAt = performance.now();
+      const readAt = this.#parts.held.moment();
       const [next, ...found] = await this.#page(stream);
       this.#tell(stream, await this.#parts.intake.take(stream, readEntries(found), readAt));
       this.#after.set(stream, next);

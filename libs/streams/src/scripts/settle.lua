@@ -4,7 +4,8 @@
 -- KEYS  1 the stream  2 stats  3 due  4 dead letters  5 retry log  6 open  7... pages of the settled bitmap
 -- ARGV  1 group  2 member  3 'log' or 'retry'  4 offsets a page  5 '1' when this call is a repetition
 --       then for each message: entry id, delivery count, base offset of the entry, messages in it, offset, which page
---       (1 for KEYS 7), outcome, and two values; offset -1 for an entry that is no message of ours:
+--       (1 for KEYS 7), outcome, two values, and
+--       the message's id where it has to be looked at whether the entry is still the same, else ''; offset -1 for an entry that is no message of ours:
 --         ack     'handled' | 'deduplicated' | 'discarded' | 'expired' | 'filtered', ''
 --         retry   delay in ms, what to put into the retry log
 --         dead    envelope, JSON of the reason
@@ -15,11 +16,12 @@
 -- returns one letter a message: S settled (now, or by an earlier try of this call), D settled long ago: the group was given
 --         it again, F refused: it belongs to someone else
 --
--- Guarantees: only the holder settles, by (member, delivery count); a message is settled once; what is added (retry,
+-- Guarantees: only the holder settles, by (member, delivery count), and by the message's id what it was given before a
+-- failover: Redis may give entry ids and offsets again for others; a message is settled once; what is added (retry,
 -- dead letter) is added before the holding ends; Redis being full does not keep a member from settling.
 local stream, stats, due, dead, retryLog, waiting = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local group, member, fromRetry, page, repeated = ARGV[1], ARGV[2], ARGV[3] == 'retry', tonumber(ARGV[4]), ARGV[5] == '1'
-local FIRST, FIELDS = 6, 9
+local FIRST, FIELDS = 6, 10
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -33,6 +35,12 @@ local function holds(entry, count)
     holding[token] = pending ~= nil and pending[2] == member and pending[4] == tonumber(count)
   end
   return holding[token]
+end
+
+-- What is gone from the stream while it is pending cannot be another one.
+local function isSame(entry, id)
+  local found = id ~= '' and redis.call('XRANGE', stream, entry, entry)[1]
+  return not found or string.find(found[2][#found[2]], id, 1, true) ~= nil
 end
 
 local function settledBefore(entry, bitmap, bit)
@@ -119,7 +127,7 @@ local function settle(i)
   local entry, offset, bitmap = ARGV[i], tonumber(ARGV[i + 4]), KEYS[6 + tonumber(ARGV[i + 5])]
   local outcome, first, second = ARGV[i + 6], ARGV[i + 7], ARGV[i + 8]
   local bit = (fromRetry or offset < 0) and -1 or offset % page
-  if holds(entry, ARGV[i + 1]) then
+  if holds(entry, ARGV[i + 1]) and isSame(entry, ARGV[i + 9]) then
     -- A script that fails is not undone: add, then mark, then let go, then count; whatever fails, nothing is lost.
     local open = bit < 0 or redis.call('GETBIT', bitmap, bit) == 0
     if open then add[outcome](first, second, offset) end

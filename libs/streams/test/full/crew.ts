@@ -27,7 +27,7 @@ export class Crew {
   static async start(bed: Bed, records: Records, options: { workers: number } & Omit<WorkerPlan, 'url' | 'prefix'>): Promise<Crew> {
     const { workers, ...rest } = options;
     const plan = { ...rest, prefix: bed.prefix };
-    const proxies = await Promise.all(Array.from({ length: workers }, () => TcpProxy.start(bed.server.url)));
+    const proxies = await Promise.all(Array.from({ length: workers }, () => TcpProxy.start(bed.url)));
     const place = async (proxy: TcpProxy): Promise<Place> => ({
       proxy,
       worker: await WorkerProcess.start({ ...plan, url: proxy.url }, records),

@@ -93,7 +93,7 @@ export class RedisGroup {
     const pages = [...new Set(items.map(({ message }) => this.#page(message.offset)))];
     const args = items.flatMap(({ token, message, outcome, first, second }) => [
       this.#id(token.entry), token.count, token.entry.messages[0]!.offset, token.entry.messages.length,
-      message.offset, pages.indexOf(this.#page(message.offset)) + 1, outcome, first, second,
+      message.offset, pages.indexOf(this.#page(message.offset)) + 1, outcome, first, second, '',
     ]);
     const head = ['g', member, entry.kind, PAGE, isRepetition ? '1' : '0'];
     const keys = [this.#key(entry.kind), stats, due, dead, retryLog, open, ...pages];

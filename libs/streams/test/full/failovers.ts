@@ -1,0 +1,138 @@
+import { replicated, topicOf } from '@millrace/core';
+import type { GroupState } from '@millrace/streams';
+import { waitFor } from '@millrace/testing';
+import type { Process } from '../fixture.js';
+import type { ReplicatedBed } from '../replicated-bed.js';
+import { Numbered } from '../topics.js';
+import { Crew } from './crew.js';
+import { drained } from './drained.js';
+import { randomOf, RUNS_A_MESSAGE } from './plan.js';
+import { Records } from './records.js';
+import { type Verdict, verdictOn } from './verdict.js';
+
+const GROUP = 'g';
+const LANES = 32;
+/** How far publishing is ahead of the handlers. */
+const AHEAD = 1_000;
+/** Handlers begun between two failovers, at the most. */
+const APART = 3_000;
+
+interface FailoversOptions {
+  readonly failovers: number;
+  readonly seed: number;
+}
+
+export interface FailoversReport extends Verdict {
+  readonly confirmed: number;
+  /** Confirmed, and not in the log in the end, though perhaps it was handled before the failover that lost it. */
+  readonly missing: number;
+  readonly state: GroupState;
+  /** From each promotion to the first handler of a message that was published after it. */
+  readonly recoveriesMs: readonly number[];
+}
+
+/** A replica takes over again and again, and what failed becomes its replica, while messages are published and handled. */
+export async function failOverAgainAndAgain(bed: ReplicatedBed, options: FailoversOptions): Promise<FailoversReport> {
+  const records = new Records();
+  const [publisher, looker] = [await bed.start(), await bed.start()];
+  await publisher.streams.declare(topicOf(Numbered));
+  const crew = await Crew.start(bed, records, { workers: 3, group: GROUP, leaseMs: 1_000, concurrency: 16, slowestMs: 2 });
+  const load = new Load(publisher, records);
+  const work = async (): Promise<number[]> => {
+    const recoveriesMs = await underFailovers({ bed, records, load }, options).finally(() => load.stop());
+    await drained(bed, looker, GROUP);
+    return recoveriesMs;
+  };
+  const recoveriesMs = await work().finally(() => crew.leave());
+  const history = await records.history(bed, looker, { topic: Numbered, group: GROUP });
+  const stored = new Set(history.stored);
+  const missing = [...records.confirmed].filter((value) => !stored.has(value)).length;
+  const state = await bed.state(looker, Numbered, GROUP);
+  return { ...verdictOn(history), confirmed: records.confirmed.size, missing, state, recoveriesMs };
+}
+
+interface Stage {
+  readonly bed: ReplicatedBed;
+  readonly records: Records;
+  readonly load: Load;
+}
+
+async function underFailovers({ bed, records, load }: Stage, { failovers, seed }: FailoversOptions): Promise<number[]> {
+  const random = randomOf(seed);
+  const recoveriesMs: number[] = [];
+  load.start();
+  while (recoveriesMs.length < failovers) {
+    await records.progress(1 + Math.floor(random() * APART));
+    // A tail that is lost, and settlements with it: what is confirmed is no part of it.
+    if (random() < 0.5) {
+      await bed.cutReplication();
+      await load.settledMore(LANES);
+    }
+    if (random() < 0.5) await bed.server.kill();
+    else bed.server.pause();
+    await bed.failOver();
+    const promotedAt = performance.now();
+    recoveriesMs.push((await load.handledAt()) - promotedAt);
+    await bed.follow();
+  }
+  return recoveriesMs;
+}
+
+/** Publishes without end, each message until it is confirmed by a replica. */
+class Load {
+  readonly #publisher: Process;
+  readonly #records: Records;
+  #lanes: Promise<unknown> = Promise.resolve();
+  #isStopped = false;
+  #next = 0;
+  #settled = 0;
+
+  constructor(publisher: Process, records: Records) {
+    this.#publisher = publisher;
+    this.#records = records;
+  }
+
+  start(): void {
+    this.#lanes = Promise.all(Array.from({ length: LANES }, () => this.#lane()));
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#lanes;
+  }
+
+  /** Resolves when so many more publishes were confirmed or rejected. */
+  settledMore(count: number): Promise<unknown> {
+    const wanted = this.#settled + count;
+    return waitFor(() => this.#settled >= wanted, { what: `${count} publishes to be settled`, timeoutMs: 30_000 });
+  }
+
+  /** Resolves with the moment at which a message was handled that is published now. */
+  async handledAt(): Promise<number> {
+    const [value, begun] = [this.#take(), this.#records.begun.length];
+    const isHandled = (): boolean => this.#records.begun.slice(begun).some((run) => run.value === value);
+    await this.#publisher.publisher.publish(Numbered, { value }, { idempotencyKey: `k${value}` });
+    await waitFor(isHandled, { what: 'a message to be handled after the failover', timeoutMs: 30_000 });
+    return performance.now();
+  }
+
+  async #lane(): Promise<void> {
+    while (!this.#isStopped) {
+      const value = this.#take();
+      while (!this.#records.confirmed.has(value) && !this.#isStopped) await this.#publish(value);
+      await this.#records.reached(this.#isStopped ? 0 : (value - AHEAD) * RUNS_A_MESSAGE);
+    }
+  }
+
+  async #publish(value: number): Promise<void> {
+    const options = { durability: replicated(1, '200ms'), idempotencyKey: `k${value}`, deadline: '3s' } as const;
+    const published = this.#publisher.publisher.publish(Numbered, { value }, options);
+    await published.then(() => this.#records.confirmed.add(value), () => undefined);
+    this.#settled += 1;
+  }
+
+  #take(): number {
+    this.#records.attempted.add(this.#next);
+    return this.#next++;
+  }
+}

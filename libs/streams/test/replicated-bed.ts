@@ -1,0 +1,76 @@
+import { connectRedis, type RedisConnections } from '@millrace/redis';
+import { startTestRedis, TcpProxy, type TestRedis, waitFor } from '@millrace/testing';
+import { Bed } from './bed.js';
+
+/** A primary and its replica behind one address, which goes to whichever is the primary. */
+export class ReplicatedBed extends Bed {
+  replica!: TestRedis;
+  address!: TcpProxy;
+  #onReplica!: RedisConnections;
+
+  override get url(): string {
+    return this.address.url;
+  }
+
+  /** One command to the replica. */
+  onReplica(name: string, ...args: (string | number)[]): Promise<unknown> {
+    return this.#onReplica.control.call(name, ...args);
+  }
+
+  /** Resolves when the replica has all that the primary has. */
+  async inStep(): Promise<void> {
+    const answers = async (): Promise<boolean> => {
+      await this.command('SET', 'in-step', 1);
+      return Number(await this.command('WAIT', 1, 100)) === 1;
+    };
+    await waitFor(answers, { what: 'the replica to follow' });
+  }
+
+  /** From now on nothing reaches the replica: what is written is the tail that a failover loses. */
+  async cutReplication(): Promise<void> {
+    await this.onReplica('REPLICAOF', '127.0.0.1', 1);
+  }
+
+  /** The replica takes over, and the address goes to it; who is connected is cut off. */
+  async failOver(): Promise<void> {
+    await this.promote();
+    this.address.reset();
+    await waitFor(() => this.command('PING').catch(() => null), { what: 'the address to lead to the new primary' });
+  }
+
+  /** The replica takes over, and new connections go to it. Who is connected stays with the old primary, now {@link replica}. */
+  async promote(): Promise<void> {
+    await this.onReplica('REPLICAOF', 'NO', 'ONE');
+    this.address.retarget(this.replica.url);
+    [this.server, this.replica] = [this.replica, this.server];
+  }
+
+  /** One command to what was the primary before, over a connection of its own. */
+  async onOld(name: string, ...args: (string | number)[]): Promise<unknown> {
+    const old = await connectRedis({ url: this.replica.url, name: 'old' });
+    return old.control.call(name, ...args).finally(() => old.close());
+  }
+
+  /** What was the primary before is made the replica, whatever became of it; resolves when it follows. */
+  async follow(): Promise<void> {
+    if (!this.replica.isRunning) await this.replica.restart();
+    this.replica.resume();
+    this.#onReplica.close();
+    this.#onReplica = await connectRedis({ url: this.replica.url, name: 'replica' });
+    await this.onReplica('REPLICAOF', '127.0.0.1', this.server.port);
+    await this.inStep();
+  }
+
+  protected override async startServers(): Promise<void> {
+    const options = { ...this.options, extra: ['--repl-diskless-sync-delay', '0', ...(this.options.extra ?? [])] };
+    [this.server, this.replica] = await Promise.all([startTestRedis(options), startTestRedis(options)]);
+    this.address = await TcpProxy.start(this.server.url);
+    this.#onReplica = await connectRedis({ url: this.replica.url, name: 'replica' });
+  }
+
+  protected override async stopServers(): Promise<void> {
+    this.#onReplica.close();
+    await this.address.stop();
+    await Promise.all([this.server.stop(), this.replica.stop()]);
+  }
+}
