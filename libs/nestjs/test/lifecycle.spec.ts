@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Injectable, Module } from '@nestjs/common';
-import { freePort } from '@millrace/testing';
+import { Injectable, type LoggerService, Module } from '@nestjs/common';
+import { freePort, startTestRedis } from '@millrace/testing';
 import { JobQueue, MillraceModule, Publisher, Subscribe, Topic } from '@millrace/nestjs';
 import { Bench, failureOf, Journal, OrderCancelled, OrderPlaced, SendConfirmation } from './fixture.js';
 
@@ -39,6 +39,22 @@ describe('an application', () => {
     class Deep {}
     await bench.app({ imports: [Deep], providers: [Handlers] });
     expect(await journal.has(3)).toEqual(['init', 'bootstrap', 'handled']);
+  });
+
+  it.each([['allkeys-lru', 1], ['noeviction', 0]])('says at boot whether Redis may remove messages when it is full: %s', async (policy, lines) => {
+    const redis = await startTestRedis({ extra: ['--maxmemory-policy', policy] });
+    const warnings: string[] = [];
+    const warn = (line: string): void => void warnings.push(line);
+    const logger: LoggerService = { log: () => undefined, error: () => undefined, warn };
+    const compiled = await bench.builder({}, { redis: redis.url }).compile();
+    compiled.useLogger(logger);
+    try {
+      await compiled.init();
+    } finally {
+      await compiled.close();
+      await redis.stop();
+    }
+    expect(warnings.filter((line) => line.includes(`maxmemory-policy ${policy}: when its memory is full`))).toHaveLength(lines);
   });
 
   it('lets handlers finish before any service closes, and services publish until the last hook', async () => {

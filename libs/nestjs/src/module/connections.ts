@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { MillraceError } from '@millrace/core';
 import { connectDatabase, type SqlDatabase } from '@millrace/outbox';
 import { connectRedis, type RedisConnections } from '@millrace/redis';
@@ -63,6 +63,7 @@ export class Connections {
   async #open(): Promise<Opened> {
     const { redisUrl: url, prefix, leaseMs, publishDeadlineMs, publishBufferBytes } = this.#settings;
     const redis = await connectRedis({ url, name: prefix });
+    warnOfEviction(redis.server.evictionPolicy);
     return { redis, streams: createStreams({ redis, prefix, leaseMs, publishDeadlineMs, publishBufferBytes }) };
   }
 
@@ -74,6 +75,15 @@ export class Connections {
     }
     if (database.status === 'fulfilled') await database.value?.close();
   }
+}
+
+/** A server that does not say how it evicts is believed to be as it should. */
+function warnOfEviction(policy: string | null): void {
+  if (policy === null || policy === 'noeviction') return;
+  new Logger('Millrace').warn(
+    `Redis has maxmemory-policy ${policy}: when its memory is full it removes messages, or what is remembered of them, and nobody is ` +
+      'told. Set it to noeviction.',
+  );
 }
 
 function closed(): MillraceError {
