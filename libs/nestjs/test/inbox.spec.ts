@@ -16,6 +16,7 @@ import {
 import { topicOf } from '@millrace/core';
 import { connectRedis } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
+import { Connections } from '../src/module/connections.js';
 import { atOnce, Bench, failureOf, Journal, OrderPlaced, SendConfirmation } from './fixture.js';
 
 let bench: Bench;
@@ -69,6 +70,11 @@ describe('inbox: true', () => {
     const later = await bench.app({ imports, providers: [Notes, Stock] }, { database: database.url, handlers: 'none' });
     const { rows } = await later.get(Stock).database.query('SELECT id, by FROM moved ORDER BY id');
     expect(rows).toEqual([{ id: 'a', by: 'message' }, { id: 'b', by: 'job' }]);
+  });
+
+  it('goes by as many connections as the application allows', async () => {
+    const app = await bench.app({ providers: [Notes, Stock] }, { database: database.url, databaseConnections: 3 });
+    expect((await app.get(Connections, { strict: false }).database()).connections).toBe(3);
   });
 
   it('R18 has one effect of one message that lies in two entries, though both are in hand at once', async () => {

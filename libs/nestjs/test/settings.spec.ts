@@ -20,6 +20,7 @@ describe('settings', () => {
       prefix: 'millrace',
       databaseUrl: null,
       databaseWanted: false,
+      databaseConnections: 10,
       handlers: 'all',
       leaseMs: 15_000,
       shutdownTimeoutMs: 25_000,

@@ -17,6 +17,13 @@ export class MillraceOptions {
   database?: string;
 
   /**
+   * Connections of this process to PostgreSQL at most, 1 to 1000. A handler with the inbox holds one while it runs, and one is
+   * left for other queries; the sum over all processes has to fit the server's `max_connections`. Default 10.
+   */
+  @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
+  databaseConnections?: number = 10;
+
+  /**
    * Which handlers this process runs; `'broadcasts'`: those of no group and no queue. Default `MILLRACE_GROUPS` and
    * `MILLRACE_QUEUES`, else `'all'`.
    */

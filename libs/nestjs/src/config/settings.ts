@@ -12,6 +12,7 @@ export interface Settings {
   readonly databaseUrl: string | null;
   /** The database was named in the options, so it is connected at boot whether a handler needs it or not. */
   readonly databaseWanted: boolean;
+  readonly databaseConnections: number;
   readonly handlers: HandlerSelection;
   readonly leaseMs: number;
   readonly shutdownTimeoutMs: number;
@@ -44,6 +45,7 @@ export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: Wor
     prefix: text(given.prefix, 'MILLRACE_PREFIX'),
     databaseUrl: databaseUrl === '' ? null : databaseUrl,
     databaseWanted: given.database !== undefined,
+    databaseConnections: given.databaseConnections,
     handlers: selectionOf({ options: given.handlers, environment: selectedByEnvironment(variables), role }),
     leaseMs: durationMs(text(given.lease, 'MILLRACE_LEASE') as Duration),
     shutdownTimeoutMs: durationMs(text(given.shutdownTimeout, 'MILLRACE_SHUTDOWN_TIMEOUT') as Duration),

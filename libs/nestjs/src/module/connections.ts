@@ -42,9 +42,9 @@ export class Connections {
   /** @throws MillraceError INBOX_NOT_CONFIGURED, DATABASE_UNREACHABLE, INVALID_OPTIONS, CLOSED */
   database(): Promise<SqlDatabase> {
     if (this.#closing) return Promise.reject(closed());
-    const { databaseUrl: url } = this.#settings;
+    const { databaseUrl: url, databaseConnections: connections } = this.#settings;
     if (url === null) return Promise.reject(noDatabase());
-    this.#database ??= connectDatabase({ url });
+    this.#database ??= connectDatabase({ url, connections });
     return this.#database;
   }
 
