@@ -175,6 +175,14 @@ export const sharing = [
     title: 'handles what it gave back before it takes more from the log',
   },
   {
+    name: 'a stream with what was given back is first for no more than that',
+    file: `${CONSUME}/portions.ts`,
+    find: "if (stream.kind === 'retry') this.#addGivenBack(stream, -messages);",
+    replace: "if (stream.kind === 'retry') return;",
+    spec: PACKING_SPEC,
+    title: 'handles what it gave back first, and no more of what waits with it than its turn',
+  },
+  {
     name: 'a message without a permit is not handled',
     file: `${CONSUME}/permits.ts`,
     find: 'if (this.#inHand <= 0) return false;',
