@@ -159,6 +159,14 @@ export const sharing = [
     title: 'takes entries of several messages only as it has slots for them',
   },
   {
+    name: 'no more is taken over than there are slots for',
+    file: RECLAIM,
+    find: 'messages = messages + messagesIn(claimed[2])',
+    replace: 'messages = messages + 1',
+    spec: PACKING_SPEC,
+    title: 'takes over entries of several messages only as it has slots for them',
+  },
+  {
     name: 'what waits for a slot goes back to the group',
     file: `${CONSUME}/dispatcher.ts`,
     find: 'if (this.#paused || this.#excess <= 0) {',
