@@ -251,6 +251,14 @@ export const reclaiming = [
     title: 'R16 forgets no member that holds anything',
   },
   {
+    name: 'which of those whose process vanished is first is chosen among all of them',
+    file: `${CONSUME}/work-queue.ts`,
+    find: 'this.#isGathering = isGathering;',
+    replace: '',
+    spec: RACES_SPEC,
+    title: 'takes no others with it, also when its partition is the first that is looked through',
+  },
+  {
     name: 'the crash limit',
     file: `${CONSUME}/dispatcher.ts`,
     find: 'work.crashes >= this.#parts.crashLimit',
