@@ -5,7 +5,7 @@ import { fieldsOf } from '../src/log/entry.js';
 import { packWhenSaturated } from '../src/publish/packing.js';
 import { Bed } from './bed.js';
 import { noRetry, type Process, signal, subscribe } from './fixture.js';
-import { numbers, Single } from './topics.js';
+import { numbers, Single, Wide } from './topics.js';
 
 const bed = new Bed('packing');
 
@@ -62,6 +62,24 @@ describe('a member', () => {
     await bed.drained(process, Single, 'g');
   });
 
+  it('takes over entries of several messages only as it has slots for them', async () => {
+    const [victim, other] = [await published(4), await bed.start()];
+    await subscribe(victim, { topic: Single, group: 'g', concurrency: 16 }, () => new Promise(() => undefined));
+    await waitFor(async () => (await held()) === 4, { what: 'all entries to be held' });
+    victim.vanish();
+    const release = signal();
+    let begun = 0;
+    await subscribe(other, { topic: Single, group: 'g', concurrency: 8 }, async () => {
+      begun += 1;
+      await release.promise;
+    });
+    await waitFor(() => begun === 8, { what: 'every slot to be taken' });
+    const takenOver = (await bed.pending(Single, 'g')).filter(([, , , deliveries]) => deliveries > 1);
+    expect(takenOver).toHaveLength(2);
+    release.fire();
+    await bed.drained(other, Single, 'g');
+  });
+
   it('gives back what waits for a slot, and others handle it, as the first attempt that it is', async () => {
     const [busy, idle] = [await published(1), await bed.start()];
     const [begun, release] = [signal(), signal()];
@@ -92,6 +110,29 @@ describe('a member', () => {
     await bed.drained(process, Single, 'g');
     expect(handled.slice(0, 4).toSorted()).toEqual([0, 1, 2, 3]);
     expect(handled.toSorted((a, b) => a - b)).toEqual(numbers(12).map((_, value) => value));
+  });
+
+  it('handles what it gave back first, and no more of what waits with it than its turn', async () => {
+    const process = await bed.start({ messagesPerEntry: 4 });
+    const release = signal();
+    const handled: number[] = [];
+    await process.publisher.publishMany(Wide, numbers(4).map(({ payload }) => ({ payload, key: 'one' })));
+    await subscribe(process, { topic: Wide, group: 'g', concurrency: 1 }, async ({ value }: Wide) => {
+      await release.promise;
+      handled.push(value);
+    });
+    const retryLogs = numbers(16).map((_, partition) => bed.place(Wide, 'g', partition).groupKeys.retryLog);
+    const lengths = (): Promise<number[]> => Promise.all(retryLogs.map(async (key) => Number(await bed.command('XLEN', key))));
+    await waitFor(async () => (await lengths()).includes(3), { what: 'three to be given back' });
+    const retryLog = retryLogs[(await lengths()).indexOf(3)]!;
+    const waiting = (value: number): string => JSON.stringify([value, 2, 0, 0, JSON.stringify([1, `id-${value}`, null, null, null, { value }])]);
+    for (const [value] of numbers(100).entries()) await bed.command('XADD', retryLog, '*', 'r', waiting(1_000 + value));
+    await process.publisher.publishMany(Wide, numbers(16).map((_, value) => ({ payload: { value: 100 + value } })));
+    release.fire();
+    await waitFor(() => handled.length === 120, { what: 'all to be handled' });
+    expect(handled.slice(0, 4).toSorted()).toEqual([0, 1, 2, 3]);
+    // Of the others, one message of each is a round.
+    expect(handled.findIndex((value) => value >= 100 && value < 1_000)).toBeLessThan(10);
   });
 
   it('handles of an entry as many as the rate allows, and gives the others back', async () => {

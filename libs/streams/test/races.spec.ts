@@ -3,7 +3,7 @@ import { type DeliveryContext, fixed, listen } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { Bed } from './bed.js';
 import { signal, subscribe } from './fixture.js';
-import { numbers, Single } from './topics.js';
+import { numbers, Single, Wide } from './topics.js';
 
 type Value = { value: number };
 const bed = new Bed('races');
@@ -296,5 +296,41 @@ describe('stopping', () => {
     expect(counts.size).toBe(120);
     expect([...counts.values()].filter((count) => count !== 1)).toEqual([]);
     expect(await bed.state(publisher, Single, 'g')).toMatchObject({ handled: 120, retried: 24, redelivered: 0, fenced: 0 });
+  });
+});
+
+describe('a message that takes every process down', () => {
+  it('takes no others with it, also when its partition is the first that is looked through', async () => {
+    const watcher = await bed.start();
+    const stored = await watcher.publisher.publishMany(Wide, numbers(4));
+    const first = Math.min(...stored.map(({ partition }) => partition));
+    const poison = stored.findIndex(({ partition }) => partition === first);
+    const target = { topic: Wide, group: 'g', concurrency: 4, crashLimit: 8 };
+    const places = stored.map(({ partition }) => bed.place(Wide, 'g', partition));
+    const deliveries = async (): Promise<number[]> => {
+      const pending = await Promise.all(places.map(({ keys }) => bed.command('XPENDING', keys.log, 'g', '-', '+', 10)));
+      return (pending as [string, string, number, number][][]).flat().map(([, , , count]) => count);
+    };
+    for (let crash = 0; crash < 8; crash += 1) {
+      const [victim, begun] = [await bed.start(), signal()];
+      await subscribe(victim, target, async ({ value }: Wide) => {
+        if (value === poison) begun.fire();
+        // Beside it nobody gets to an end; alone, soon.
+        if (value === poison || crash < 4) await new Promise(() => undefined);
+      });
+      await begun.promise;
+      const inHand = async (): Promise<number> => (await deliveries()).filter((count) => count === crash + 1).length;
+      await waitFor(async () => (await inHand()) === (await bed.state(watcher, Wide, 'g')).lag, { what: 'the others to be in the same hands' });
+      victim.vanish();
+      // So that the next one finds all that it left in its first sweep.
+      for (const { groupKeys } of places) {
+        const members = (await bed.command('ZRANGE', groupKeys.members, 0, -1)) as string[];
+        await bed.command('ZADD', groupKeys.members, ...members.flatMap((member) => [1, member]));
+      }
+    }
+    await subscribe(await bed.start(), target, async () => undefined);
+    await bed.drained(watcher, Wide, 'g');
+    const dead = await bed.deadLetters(watcher, Wide, 'g');
+    expect(dead).toMatchObject([{ reason: 'CRASH_LOOP', crashes: 8, envelope: expect.stringContaining(`{"value":${poison}}`) }]);
   });
 });

@@ -167,6 +167,14 @@ export const sharing = [
     title: 'takes entries of several messages only as it has slots for them',
   },
   {
+    name: 'no more is taken over than there are slots for',
+    file: RECLAIM,
+    find: 'messages = messages + messagesIn(claimed[2])',
+    replace: 'messages = messages + 1',
+    spec: PACKING_SPEC,
+    title: 'takes over entries of several messages only as it has slots for them',
+  },
+  {
     name: 'what waits for a slot goes back to the group',
     file: `${CONSUME}/dispatcher.ts`,
     find: 'if (this.#paused || this.#excess <= 0) {',
@@ -181,6 +189,14 @@ export const sharing = [
     replace: '',
     spec: PACKING_SPEC,
     title: 'handles what it gave back before it takes more from the log',
+  },
+  {
+    name: 'a stream with what was given back is first for no more than that',
+    file: `${CONSUME}/portions.ts`,
+    find: "if (stream.kind === 'retry') this.#addGivenBack(stream, -messages);",
+    replace: "if (stream.kind === 'retry') return;",
+    spec: PACKING_SPEC,
+    title: 'handles what it gave back first, and no more of what waits with it than its turn',
   },
   {
     name: 'a message without a permit is not handled',
@@ -241,6 +257,14 @@ export const reclaiming = [
     replace: 'if true then',
     spec: SETTLING_SPEC,
     title: 'R16 forgets no member that holds anything',
+  },
+  {
+    name: 'which of those whose process vanished is first is chosen among all of them',
+    file: `${CONSUME}/work-queue.ts`,
+    find: 'this.#isGathering = isGathering;',
+    replace: '',
+    spec: RACES_SPEC,
+    title: 'takes no others with it, also when its partition is the first that is looked through',
   },
   {
     name: 'the crash limit',

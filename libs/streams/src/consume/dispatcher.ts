@@ -127,6 +127,17 @@ export class Dispatcher {
     else this.#giveBack([work]);
   }
 
+  /** Adds what vanished members left, in several steps; which of it takes processes down is not known. */
+  async gather(adding: () => Promise<void>): Promise<void> {
+    this.#queue.gather(true);
+    try {
+      await adding();
+    } finally {
+      this.#queue.gather(false);
+      this.#startNext();
+    }
+  }
+
   /** Starts no handler from now on. */
   pause(): void {
     this.#paused = true;

@@ -12,8 +12,8 @@ export class Portions {
   /** Messages an entry, of the log of a partition. */
   readonly #sizes = new Map<GroupStream, number>();
   #lastSize = UNKNOWN_SIZE;
-  /** Retry streams that hold what this member gave back because it had no slot for it. */
-  readonly #givenBack = new Set<GroupStream>();
+  /** Retry streams -> how many messages this member may take from them first: as many as it gave back there. */
+  readonly #givenBack = new Map<GroupStream, number>();
   #turn = 0;
 
   constructor(streams: readonly GroupStream[]) {
@@ -32,11 +32,12 @@ export class Portions {
   }
 
   /**
-   * Each stream once: first those with what was given back, or it would become more with each entry of the log; then in
-   * turn, beginning behind the one at which the last round ended.
+   * Each stream once: first those with what was given back, or it would become more with each entry of the log, but for no
+   * more than that, or what else waits there would keep the others waiting; then in turn, beginning behind the one at which
+   * the last round ended.
    */
   *inTurn(): Generator<GroupStream> {
-    yield* this.#givenBack;
+    yield* this.#givenBack.keys();
     for (let asked = 0; asked < this.#streams.length; asked += 1) {
       this.#turn = (this.#turn + 1) % this.#streams.length;
       yield this.#streams[this.#turn]!;
@@ -45,9 +46,11 @@ export class Portions {
 
   /** @param entries more than none */
   brought(stream: GroupStream, entries: number, messages: number): void {
-    if (stream.kind === 'retry') return;
-    this.#lastSize = Math.ceil(messages / entries);
-    this.#sizes.set(stream, this.#lastSize);
+    if (stream.kind === 'retry') this.#addGivenBack(stream, -messages);
+    else {
+      this.#lastSize = Math.ceil(messages / entries);
+      this.#sizes.set(stream, this.#lastSize);
+    }
   }
 
   /** The stream was asked and had nothing. */
@@ -55,8 +58,15 @@ export class Portions {
     this.#givenBack.delete(stream);
   }
 
+  /** A message was given back to this stream. */
   gaveBackTo(stream: GroupStream): void {
-    this.#givenBack.add(stream);
+    this.#addGivenBack(stream, 1);
+  }
+
+  #addGivenBack(stream: GroupStream, messages: number): void {
+    const left = (this.#givenBack.get(stream) ?? 0) + messages;
+    if (left > 0) this.#givenBack.set(stream, left);
+    else this.#givenBack.delete(stream);
   }
 
   #sizeOf(stream: GroupStream): number {

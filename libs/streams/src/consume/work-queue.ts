@@ -18,6 +18,7 @@ export class WorkQueue {
   #suspect: Work | undefined;
   /** Since when it holds up others, by the monotonic clock, in milliseconds; null while none waits for it. */
   #heldUpSince: number | null = null;
+  #isGathering = false;
 
   constructor(rule: BatchRule, crashLimit: number) {
     this.#rule = rule;
@@ -45,9 +46,14 @@ export class WorkQueue {
     return since === null ? { count: 0, ms: 0 } : { count: this.#suspects.length, ms: performance.now() - since };
   }
 
+  /** While it gathers, nothing begins whose process vanished: which of them is first is chosen among all of them. */
+  gather(isGathering: boolean): void {
+    this.#isGathering = isGathering;
+  }
+
   /** The next batch; empty while none is ready. */
   take(): Work[] {
-    if (this.#alone.length > 0) return takeAlone(this.#alone);
+    if (this.#hasAlone) return takeAlone(this.#alone);
     if (this.#hasSuspect) return this.#takeSuspect();
     if (this.readyInMs() !== 0) return [];
     return this.#together.splice(0, this.#rule.size).map(({ work }) => work);
@@ -65,8 +71,12 @@ export class WorkQueue {
     if (this.#suspect) this.#heldUpSince ??= performance.now();
   }
 
+  get #hasAlone(): boolean {
+    return this.#alone.length > 0 && !this.#isGathering;
+  }
+
   get #hasSuspect(): boolean {
-    return this.#suspects.length > 0 && !this.#suspect;
+    return this.#suspects.length > 0 && !this.#suspect && !this.#isGathering;
   }
 
   #takeSuspect(): Work[] {
@@ -79,7 +89,7 @@ export class WorkQueue {
   /** How long until a batch is ready though nothing more comes, in whole milliseconds; null when nothing waits. */
   readyInMs(): number | null {
     const [oldest] = this.#together;
-    if (this.#alone.length > 0 || this.#hasSuspect || this.#together.length >= this.#rule.size) return 0;
+    if (this.#hasAlone || this.#hasSuspect || this.#together.length >= this.#rule.size) return 0;
     return oldest ? Math.max(0, Math.ceil(oldest.since + this.#rule.waitMs - performance.now())) : null;
   }
 

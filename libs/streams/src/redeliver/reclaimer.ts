@@ -50,7 +50,11 @@ export class Reclaimer {
   }
 
   /** Looks through every stream until the end, or until no slot is free; then it stays due and goes on from there. */
-  async sweep(): Promise<void> {
+  sweep(): Promise<void> {
+    return this.#parts.dispatcher.gather(() => this.#sweepAll());
+  }
+
+  async #sweepAll(): Promise<void> {
     for (const partition of this.#parts.partitions) {
       for (const stream of partition.streams) if (!(await this.#sweepStream(stream))) return;
       await this.#forgetSilent(partition);

@@ -4,7 +4,7 @@
 --
 -- KEYS  1 stream (log or retry log)  2 members  3 stats
 -- ARGV  1 group  2 member  3 lease, ms  4 entry id after which to look, '-' for the beginning  5 how many to look at
---       6 how many to take  then the entry ids that the caller holds: any other of its own is taken over at once, so it
+--       6 how many messages to take: no further entry when there are so many  then the entry ids that the caller holds: any other of its own is taken over at once, so it
 --       must not be called while a read of the caller's is under way
 -- returns { entry id to go on after, or '-' at the end; id, count, fields, ... }; what is gone from the stream is let go of
 --
@@ -35,10 +35,18 @@ local function claimable(entry, owner, idle)
   return idle > graceOf(owner)
 end
 
-local reply, taken = { '-' }, 0
+-- Of the retry log, or no entry of ours, an entry is one message.
+local function messagesIn(fields)
+  for i = 1, #fields - 1, 2 do
+    if fields[i] == 'n' then return math.max(1, tonumber(fields[i + 1]) or 1) end
+  end
+  return 1
+end
+
+local reply, taken, messages = { '-' }, 0, 0
 local pending = redis.call('XPENDING', stream, group, after == '-' and '-' or '(' .. after, '+', look)
 for _, entry in ipairs(pending) do
-  if taken >= take then break end
+  if messages >= take then break end
   reply[1] = entry[1]
   if claimable(entry[1], entry[2], entry[3]) then
     local claimed = redis.call('XCLAIM', stream, group, member, 0, entry[1])[1]
@@ -47,11 +55,12 @@ for _, entry in ipairs(pending) do
       reply[#reply + 1] = entry[4] + 1
       reply[#reply + 1] = claimed[2]
       taken = taken + 1
+      messages = messages + messagesIn(claimed[2])
     else
       redis.call('XACK', stream, group, entry[1])
     end
   end
 end
-if #pending < look and taken < take then reply[1] = '-' end
+if #pending < look and messages < take then reply[1] = '-' end
 if taken > 0 then redis.call('HINCRBY', KEYS[3], 'redelivered', taken) end
 return reply

@@ -241,15 +241,17 @@ export class SharedMode {
     const stream = this.streams[kind];
     const page = stream.inOrder().filter(([{ ordinal }]) => ordinal > after).slice(0, look);
     const taken: Token[] = [];
+    // What is no entry of ours counts as a message.
+    const isEnough = (): boolean => sum(taken.map(({ entry }) => Math.max(1, entry.messages.length))) >= take;
     let next: Entry | null = null;
     for (const [entry, holding] of page) {
-      if (taken.length >= take) break;
+      if (isEnough()) break;
       next = entry;
       if (!this.#isClaimable(member, entry, holding)) continue;
       if (entry.isThere) taken.push(this.#take(member, entry, holding));
       else stream.pending.delete(entry);
     }
-    if (page.length < look && taken.length < take) next = null;
+    if (page.length < look && !isEnough()) next = null;
     this.#cursors.set(`${member} ${kind}`, next);
     if (taken.length > 0) this.#count('redelivered', taken.length);
     return [next, taken];
@@ -316,6 +318,10 @@ export class SharedMode {
   #count(name: string, by = 1): void {
     this.stats.set(name, (this.stats.get(name) ?? 0) + by);
   }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 function offsetsOf(entries: readonly Entry[]): number[] {
