@@ -80,6 +80,21 @@ describe('a member', () => {
     await bed.drained(other, Single, 'g');
   });
 
+  it('asks all streams at once when there was nothing in any', async () => {
+    const process = await bed.start({ leaseMs: 60_000 });
+    await subscribe(process, { topic: Wide, group: 'g', concurrency: 32 }, async () => undefined);
+    const waiting = async (): Promise<string | undefined> =>
+      /^id=(\d+) .* flags=\S*b\S* .*cmd=xreadgroup /m.exec(String(await bed.command('CLIENT', 'LIST')))?.[1];
+    const reads = async (): Promise<number> =>
+      Number(/cmdstat_xreadgroup:calls=(\d+)/.exec(String(await bed.command('INFO', 'commandstats')))?.[1]);
+    const reader = await waitFor(waiting, { what: 'the member to wait for messages' });
+    const before = await reads();
+    await bed.command('CLIENT', 'UNBLOCK', reader);
+    await waitFor(async () => (await reads()) > before && waiting(), { what: 'the member to wait again' });
+    // Each of the 32 in turn would be as many.
+    expect((await reads()) - before).toBeLessThan(16);
+  });
+
   it('gives back what waits for a slot, and others handle it, as the first attempt that it is', async () => {
     const [busy, idle] = [await published(1), await bed.start()];
     const [begun, release] = [signal(), signal()];

@@ -119,7 +119,9 @@ export class Fetcher {
       left -= messages;
       if (left <= 0) return;
     }
-    if (left === free) await this.#read(all, 1, true);
+    if (left < free) return;
+    portions.wereEmpty();
+    await this.#read(all, 1, true);
   }
 
   /** @returns how many messages came */

@@ -53,6 +53,12 @@ export class Portions {
     }
   }
 
+  /** No stream had anything: what comes next is not packed, as no publisher had more than it could send. */
+  wereEmpty(): void {
+    this.#sizes.clear();
+    this.#lastSize = 1;
+  }
+
   /** The stream was asked and had nothing. */
   wasEmpty(stream: GroupStream): void {
     this.#givenBack.delete(stream);
