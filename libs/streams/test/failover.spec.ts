@@ -240,6 +240,27 @@ describe('a broadcast', () => {
     expect(seen).toEqual([...range(0, 6), ...range(10, 13)]);
   });
 
+  it.each([0, 3])('misses nothing when all that it has read is lost, and it follows from message %i on', async (kept) => {
+    const publisher = await bed.start();
+    const { process: member, proxy } = await bed.startBehindProxy();
+    await publisher.streams.declare(topicOf(Single));
+    await publish(publisher, range(0, kept));
+    await bed.inStep();
+    await bed.cutReplication();
+    await setClockAhead();
+    if (kept > 0) await publish(publisher, [kept]);
+    const seen: number[] = [];
+    await follow(member, seen);
+    await publish(publisher, range(4, 6));
+    await waitFor(() => seen.length === 2, { what: 'those that will be lost', ...WAIT });
+    await proxy.refuse();
+    await crash();
+    await publish(publisher, range(10, 13));
+    await proxy.pass();
+    await waitFor(() => seen.includes(12), { what: 'the new ones', ...WAIT });
+    expect(seen).toEqual([4, 5, 10, 11, 12]);
+  });
+
   it('misses nothing that was published before it came back, though the log is longer by then', async () => {
     const publisher = await bed.start();
     const { process: member, proxy } = await bed.startBehindProxy();
