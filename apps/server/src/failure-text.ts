@@ -1,7 +1,7 @@
 import { errorRecord, escapeUnseen } from '@millrace/core';
 
-/** The user and the password of a URL, which errors of drivers repeat. */
-const CREDENTIALS = /(?<=:\/\/)[^\s/@]+(?=@)/g;
+/** The user and the password of a URL, which errors of drivers repeat; a password may hold an @. */
+const CREDENTIALS = /(?<=:\/\/)[^\s/?#]+(?=@)/g;
 
 export interface FailureText {
   /** One line. */

@@ -71,10 +71,10 @@ describe('a failure that is not the client\'s', () => {
   });
 
   it('is logged without credentials, and nothing in it can forge a line or steer a terminal', async () => {
-    const error = new Error('no postgres://shop:s3cret@db/x\n[Nest] 1 LOG all is well \u001b[2J\u202e');
+    const error = new Error('no postgres://shop:s3cret@db/x, no redis://:b@s3cret@db:6379\n[Nest] 1 LOG all is well \u001b[2J\u202e');
     expect(await answerTo(error)).toEqual({ status: 500, body: { status: 500, title: FAILED, code: 'HTTP_500' } });
     const [[, line, stack] = []] = logged as string[][];
-    expect(line).toBe('Error: no postgres://***@db/x [Nest] 1 LOG all is well \\u001b[2J\\u202e');
+    expect(line).toBe('Error: no postgres://***@db/x, no redis://***@db:6379 [Nest] 1 LOG all is well \\u001b[2J\\u202e');
     expect(stack).toContain('\n    [Nest] 1 LOG all is well \\u001b[2J\\u202e\n    at ');
     expect(['s3cret', '\u001b', '\u202e'].filter((text) => stack!.includes(text))).toEqual([]);
   });

@@ -53,6 +53,18 @@ class MemoryInbox implements InboxPort {
   }
 }
 
+/** Something happens before its transaction begins. */
+class LateInbox extends MemoryInbox {
+  constructor(readonly meanwhile: () => void) {
+    super();
+  }
+
+  override async run<T>(...args: Parameters<InboxPort['run']>): Promise<InboxResult<T>> {
+    this.meanwhile();
+    return super.run(...args) as Promise<InboxResult<T>>;
+  }
+}
+
 describe('the pipeline', () => {
   it('hands an instance and a context to the handler, and acknowledges what it returns', async () => {
     const handled: [object, DeliveryContext][] = [];
@@ -131,6 +143,26 @@ describe('the pipeline with an inbox', () => {
     expect(await run(() => Promise.reject(new DeadLetter('x')), delivery, { inbox })).toMatchObject({ kind: 'dead-letter' });
     expect(inbox.seen.size).toBe(0);
     expect(await run(() => Promise.resolve(), delivery, { inbox })).toEqual({ kind: 'ack', deduplicated: false });
+  });
+
+  it('does not begin what has lost its lease while it waited for the transaction', async () => {
+    const lease = new AbortController();
+    const inbox = new LateInbox(() => lease.abort(new Error('lost')));
+    const begun: unknown[] = [];
+    const handle: Handle = (payload) => Promise.resolve(begun.push(payload));
+    const outcome = await run(handle, deliveryOf(good, { signal: lease.signal }), { inbox });
+    expect(outcome).toMatchObject({ kind: 'retry', error: { message: 'lost' } });
+    expect([begun, [...inbox.seen]]).toEqual([[], []]);
+  });
+
+  it('does not begin what has expired while it waited for the transaction', async () => {
+    const delivery = deliveryOf(good);
+    const message = { ...delivery.message, expiresAt: Date.now() + 3_600_000 };
+    const begun: unknown[] = [];
+    const handle: Handle = (payload) => Promise.resolve(begun.push(payload));
+    const inbox = new LateInbox(() => void (message.expiresAt = Date.now()));
+    expect(await run(handle, { ...delivery, message }, { inbox })).toEqual({ kind: 'ack', expired: true });
+    expect(begun).toEqual([]);
   });
 
   it('does not ask the inbox about what cannot be read', async () => {

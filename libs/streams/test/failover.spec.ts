@@ -191,10 +191,10 @@ describe('what a process remembers of the old primary', () => {
     expect(await bed.state(member, Single, 'g')).toMatchObject({ handled: 2, lost: 0 });
   });
 
-  it('does not mark new messages as replayed that have the offsets of a seek that was lost', async () => {
+  it.each(['reads', 'is paused'])('does not mark new messages as replayed that have the offsets of a seek that was lost while it %s', async (how) => {
     const [publisher, member] = [await bed.start(), await bed.start()];
     const marks = new Map<number, boolean>();
-    await subscribe(member, { topic: Single, group: 'g' }, async ({ value }: Value, { replayed }: DeliveryContext) => void marks.set(value, replayed));
+    const subscription = await subscribe(member, { topic: Single, group: 'g' }, async ({ value }: Value, { replayed }: DeliveryContext) => void marks.set(value, replayed));
     await publish(publisher, range(0, 3));
     await bed.drained(member, Single, 'g', 10_000);
     await bed.inStep();
@@ -203,8 +203,10 @@ describe('what a process remembers of the old primary', () => {
     await bed.drained(member, Single, 'g', 10_000);
     await publisher.streams.groups.seek(topicOf(Single), 'g', { to: 'earliest' });
     await waitFor(() => marks.get(5) === true, { what: 'all to be handled again', ...WAIT });
+    if (how === 'is paused') await subscription.pause();
     await crash();
     await publish(publisher, range(10, 13));
+    subscription.resume();
     await waitFor(() => marks.has(12), { what: 'the new ones to be handled', ...WAIT });
     expect(range(10, 13).map((value) => marks.get(value))).toEqual([false, false, false]);
   });
@@ -238,6 +240,46 @@ describe('a broadcast', () => {
     await publish(publisher, range(10, 13));
     await waitFor(() => seen.includes(12), { what: 'the new ones', ...WAIT });
     expect(seen).toEqual([...range(0, 6), ...range(10, 13)]);
+  });
+
+  it.each([0, 3])('misses nothing when all that it has read is lost, and it follows from message %i on', async (kept) => {
+    const publisher = await bed.start();
+    const { process: member, proxy } = await bed.startBehindProxy();
+    await publisher.streams.declare(topicOf(Single));
+    await publish(publisher, range(0, kept));
+    await bed.inStep();
+    await bed.cutReplication();
+    await setClockAhead();
+    if (kept > 0) await publish(publisher, [kept]);
+    const seen: number[] = [];
+    await follow(member, seen);
+    await publish(publisher, range(4, 6));
+    await waitFor(() => seen.length === 2, { what: 'those that will be lost', ...WAIT });
+    await proxy.refuse();
+    await crash();
+    await publish(publisher, range(10, 13));
+    await proxy.pass();
+    await waitFor(() => seen.includes(12), { what: 'the new ones', ...WAIT });
+    expect(seen).toEqual([4, 5, 10, 11, 12]);
+  });
+
+  it('does not take a new message for one that it has read, because that had its entry id', async () => {
+    const publisher = await bed.start();
+    const { process: member, proxy } = await bed.startBehindProxy();
+    const seen: number[] = [];
+    await follow(member, seen);
+    await publish(publisher, [0]);
+    await setClockAhead();
+    await bed.inStep();
+    await bed.cutReplication();
+    await publish(publisher, [1]);
+    await waitFor(() => seen.includes(1), { what: 'the one that will be lost', ...WAIT });
+    await proxy.refuse();
+    await crash();
+    await publish(publisher, [2]);
+    await proxy.pass();
+    await waitFor(() => seen.includes(2), { what: 'the new one', ...WAIT });
+    expect(seen).toEqual([0, 1, 2]);
   });
 
   it('misses nothing that was published before it came back, though the log is longer by then', async () => {

@@ -19,6 +19,11 @@ export interface Message {
   readonly payload: unknown;
 }
 
+/** By the clock of this process. */
+export function isExpired({ expiresAt }: Message): boolean {
+  return expiresAt !== null && expiresAt <= Date.now();
+}
+
 /** One try to have a message handled by one group. */
 export interface Delivery {
   readonly message: Message;

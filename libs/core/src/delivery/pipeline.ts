@@ -2,7 +2,7 @@ import { payloadClassOf } from '../contract/message-type.js';
 import { decodePayload } from '../contract/payload.js';
 import type { TopicDefinition } from '../contract/topic.js';
 import { DeliveryContext } from './context.js';
-import type { Delivery } from './delivery.js';
+import { type Delivery, isExpired } from './delivery.js';
 import type { InboxPort } from './inbox-port.js';
 import type { Outcome } from './outcome.js';
 import type { DeliveryHandler } from './ports.js';
@@ -55,10 +55,14 @@ function direct(parts: PipelineParts): Run {
 function withInbox(parts: PipelineParts, inbox: InboxPort): Run {
   const subscriber = `${parts.topic.name}/${parts.group}`;
   return async (delivery, payload) => {
-    const { duplicate } = await inbox.run(subscriber, delivery.message.id, (transaction) =>
-      attempt(parts, payload, { delivery, transaction }),
-    );
-    return { kind: 'ack', deduplicated: duplicate };
+    const result = await inbox.run(subscriber, delivery.message.id, async (transaction): Promise<Outcome> => {
+      // It may have waited long for its transaction.
+      delivery.signal.throwIfAborted();
+      if (isExpired(delivery.message)) return { kind: 'ack', expired: true };
+      await attempt(parts, payload, { delivery, transaction });
+      return { kind: 'ack', deduplicated: false };
+    });
+    return result.duplicate ? { kind: 'ack', deduplicated: true } : result.value;
   };
 }
 

@@ -1,6 +1,6 @@
 import {
-  BROADCAST_GROUP, type BroadcastDefinition, type Delivery, type DeliveryHandler, emit, errorRecord, Loop, type Message,
-  type Outcome, type Subscription,
+  BROADCAST_GROUP, type BroadcastDefinition, type Delivery, type DeliveryHandler, emit, errorRecord, isExpired, Loop,
+  type Message, type Outcome, type Subscription,
 } from '@millrace/core';
 import type { RedisConnection, RedisConnections } from '@millrace/redis';
 import { decodeEnvelope } from '../log/envelope.js';
@@ -142,8 +142,7 @@ export class Broadcast implements Subscription {
   #begin(item: Item): void {
     if (this.#heldUpBy.has('stop')) return;
     if (this.#heldUpBy.size > 0) return this.#repeats.add(item, HELD_UP_MS);
-    const { expiresAt } = item.message;
-    if (expiresAt !== null && expiresAt <= Date.now()) return;
+    if (isExpired(item.message)) return;
     const screened = this.#definition.screen?.(item.message) ?? null;
     if (screened) this.#end(item, screened);
     else this.#slots.take(() => this.#handle(item));

@@ -1,33 +1,48 @@
 import { crc32 } from 'node:zlib';
-import type { EntryFields } from '../log/entry.js';
+import { type EntryFields, fieldsOf } from '../log/entry.js';
 
 /** How many entries are remembered: as many as a failover may lose, and still be made good. */
 const MOST = 1_000;
 
+interface Mark {
+  readonly checksum: number;
+  /** Offset of its first message; NaN for what is no entry of ours. */
+  readonly base: number;
+}
+
 /** What was read last of one log, to find where another log goes the same way. Entry ids alone do not tell: they repeat. */
 export class Trail {
-  /** Entry id -> checksum of what it held, in the order of the log. */
-  readonly #marks = new Map<string, number>();
+  /** By entry id, in the order in which they were read. */
+  readonly #marks = new Map<string, Mark>();
 
   add(id: string, fields: EntryFields): void {
-    this.#marks.set(id, checksum(fields));
-    if (this.#marks.size > MOST) this.#marks.delete(this.#oldest()!);
+    this.#marks.set(id, { checksum: checksum(fields), base: baseOf(fields) });
+    if (this.#marks.size > MOST) this.#marks.delete(this.#oldest()![0]);
   }
 
-  /** Whether this entry was read: it is remembered, or older than anything that is. */
+  /**
+   * Whether this entry was read: it is remembered, or older than anything that is, by its id and by its offset. When all that
+   * is remembered was lost, new entries may have lower ids, but not lower offsets.
+   */
   covers(id: string, fields: EntryFields): boolean {
     const oldest = this.#oldest();
     if (oldest === undefined) return false;
-    return this.#marks.get(id) === checksum(fields) || isBefore(id, oldest);
+    if (this.#marks.get(id)?.checksum === checksum(fields)) return true;
+    const [oldestId, { base }] = oldest;
+    return isBefore(id, oldestId) && !(baseOf(fields) >= base);
   }
 
   clear(): void {
     this.#marks.clear();
   }
 
-  #oldest(): string | undefined {
-    return this.#marks.keys().next().value;
+  #oldest(): [id: string, mark: Mark] | undefined {
+    return this.#marks.entries().next().value;
   }
+}
+
+function baseOf(fields: EntryFields): number {
+  return Number(fieldsOf(fields).get('o') ?? Number.NaN);
 }
 
 function checksum(fields: EntryFields): number {

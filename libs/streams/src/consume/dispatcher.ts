@@ -1,5 +1,5 @@
 import {
-  type BatchRule, type DeadLetterHandler, type DeliveryHandler, type Message, MillraceError, type Outcome, type Screen,
+  type BatchRule, type DeadLetterHandler, type DeliveryHandler, isExpired, MillraceError, type Outcome, type Screen,
 } from '@millrace/core';
 import { deliveryOf, isNotice, noticeDeliveryOf, type NoticeWork } from './deliveries.js';
 import { tellOfFailure } from './failure-events.js';
@@ -294,11 +294,6 @@ export class Dispatcher {
 
 function seconds(ms: number): number {
   return Math.floor(ms / 1_000);
-}
-
-/** By the clock of this process. */
-function isExpired({ expiresAt }: Message): boolean {
-  return expiresAt !== null && expiresAt <= Date.now();
 }
 
 /** Of a version to come, or no message at all. */

@@ -108,11 +108,11 @@ export class Settler {
   }
 
   #arguments({ work, settlement }: Item, pages: Map<string, number>): (string | number)[] {
-    const { entry, message, offset } = work;
+    const { entry, offset } = work;
     const page = settledKey(this.#parts.prefix, entry.stream.partition, Math.max(0, offset));
     const index = pages.get(page) ?? pages.size + 1;
     pages.set(page, index);
-    const proof = this.#parts.held.isInDoubt(entry) && !(message instanceof Error) ? message.id : '';
+    const proof = this.#parts.held.isInDoubt(entry) ? proofOf(work) : '';
     return [entry.id, entry.deliveryCount, entry.base, entry.size, offset, index, ...settlement, proof];
   }
 
@@ -143,6 +143,11 @@ export class Settler {
     for (const item of items) if (!isOpen(item)) item.done();
     return items.filter(isOpen);
   }
+}
+
+/** Of what cannot be read its text. Where the entry holds that in another form it is refused, to be read and settled anew. */
+function proofOf({ message, envelope }: Work): string {
+  return message instanceof Error ? envelope : message.id;
 }
 
 function placeOf({ partition }: GroupStream): { topic: string; partition: number; group: string } {

@@ -4,8 +4,8 @@
 -- KEYS  1 the stream  2 stats  3 due  4 dead letters  5 retry log  6 open  7... pages of the settled bitmap
 -- ARGV  1 group  2 member  3 'log' or 'retry'  4 offsets a page  5 '1' when this call is a repetition
 --       then for each message: entry id, delivery count, base offset of the entry, messages in it, offset, which page
---       (1 for KEYS 7), outcome, two values, and
---       the message's id where it has to be looked at whether the entry is still the same, else ''; offset -1 for an entry that is no message of ours:
+--       (1 for KEYS 7), outcome, two values, and a text that the entry must still hold, the message's id as a rule, or ''
+--       where no other can be meant; offset -1 for an entry that is no message of ours:
 --         ack     'handled' | 'deduplicated' | 'discarded' | 'expired' | 'filtered', ''
 --         retry   delay in ms, what to put into the retry log
 --         dead    envelope, JSON of the reason
@@ -37,10 +37,21 @@ local function holds(entry, count)
   return holding[token]
 end
 
+-- Looked at once, however many of its messages are settled: an entry may be large.
+local contents = {}
+local function contentOf(entry)
+  if contents[entry] == nil then
+    local found = redis.call('XRANGE', stream, entry, entry)[1]
+    contents[entry] = found and found[2][#found[2]] or false
+  end
+  return contents[entry]
+end
+
 -- What is gone from the stream while it is pending cannot be another one.
-local function isSame(entry, id)
-  local found = id ~= '' and redis.call('XRANGE', stream, entry, entry)[1]
-  return not found or string.find(found[2][#found[2]], id, 1, true) ~= nil
+local function isSame(entry, proof)
+  if proof == '' then return true end
+  local content = contentOf(entry)
+  return not content or string.find(content, proof, 1, true) ~= nil
 end
 
 local function settledBefore(entry, bitmap, bit)

@@ -1,0 +1,98 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { listen, topicOf } from '@millrace/core';
+import type { GroupStream } from '../src/consume/group-partition.js';
+import { HeldEntries } from '../src/consume/held-entries.js';
+import type { Settlement } from '../src/consume/settlement.js';
+import { Settler } from '../src/consume/settler.js';
+import { type Work, workOf } from '../src/consume/work.js';
+import { Bed } from './bed.js';
+import type { Process } from './fixture.js';
+import { numbers, Single } from './topics.js';
+
+type Row = [id: string, fields: string[]];
+
+const bed = new Bed('doubt');
+let process: Process;
+let fenced: number;
+let stopListening: () => void;
+
+beforeEach(async () => {
+  process = await bed.start();
+  await process.streams.declare(topicOf(Single));
+  fenced = 0;
+  stopListening = listen('fenced', () => void (fenced += 1));
+});
+afterEach(() => stopListening());
+
+/** The parts of a member that holds entries, and a loss of the connection that brought them. */
+function member(): { hold: (stream: GroupStream, row: Row) => Work[]; lose: () => void; settler: Settler } {
+  let losses = 0;
+  const held = new HeldEntries({ leaseMs: 60_000, losses: () => losses, onLost: () => undefined });
+  const settler = new Settler({ redis: process.redis.publish, prefix: bed.prefix, member: 'a', held, replayed: () => undefined });
+  const hold = (stream: GroupStream, [id, fields]: Row): Work[] => {
+    const { entry, work } = workOf(stream, { id, deliveryCount: 1, fields }, held.moment());
+    held.add(entry, work.length);
+    return work;
+  };
+  return { hold, lose: () => void (losses += 1), settler };
+}
+
+/** What member a is given of the only stream that has something. */
+async function read(stream: GroupStream): Promise<Row[]> {
+  const [[, rows]] = (await bed.command('XREADGROUP', 'GROUP', 'g', 'a', 'STREAMS', stream.key, '>')) as [[string, Row[]]];
+  return rows;
+}
+
+async function xranges(): Promise<number> {
+  return Number(/cmdstat_xrange:calls=(\d+)/.exec(String(await bed.command('INFO', 'commandstats')))?.[1] ?? 0);
+}
+
+const DEAD: Settlement = ['dead', 'what could not be read', '{}'];
+const ACK: Settlement = ['ack', 'handled', ''];
+
+describe('what came over a connection that was lost since', () => {
+  const log = (): GroupStream => bed.place(Single, 'g').streams[0];
+  const retry = (): GroupStream => bed.place(Single, 'g').streams[1];
+
+  beforeEach(async () => {
+    await bed.command('XGROUP', 'CREATE', log().key, 'g', '0');
+    await bed.command('XGROUP', 'CREATE', retry().key, 'g', '0', 'MKSTREAM');
+  });
+
+  it.each([
+    ['an entry of ours with something else in it', ['o', '0', 'n', '1', 'm', '[{}]']],
+    ['no entry of ours', ['some', 'thing']],
+  ])('and was unreadable as %s settles no message that got its entry id', async (_, fields) => {
+    await process.publisher.publish(Single, { value: 1 });
+    const [[id]] = await read(log()) as [Row];
+    const { hold, lose, settler } = member();
+    const [lost] = hold(log(), [id, fields]);
+    lose();
+    await settler.settle(lost!, DEAD);
+    expect(fenced).toBe(1);
+    expect(await bed.pending(Single, 'g')).toEqual([[id, 'a', expect.any(Number), 1]]);
+    expect(await bed.command('XLEN', bed.place(Single, 'g').groupKeys.dead)).toBe(0);
+  });
+
+  it('and is unreadable still is settled', async () => {
+    await bed.command('XADD', log().key, '*', 'o', 0, 'n', 1, 'm', '[{"not":"ours"}]');
+    const [row] = await read(log());
+    const { hold, lose, settler } = member();
+    const [same] = hold(log(), row!);
+    lose();
+    await settler.settle(same!, DEAD);
+    expect([fenced, await bed.pending(Single, 'g')]).toEqual([0, []]);
+  });
+
+  it('is looked at once an entry, however many of its messages are settled', async () => {
+    const texts = numbers(16).map(({ payload }, index) => `[1,"id-${index}",null,null,null,${JSON.stringify(payload)}]`);
+    await bed.command('XADD', log().key, '*', 'o', 0, 'n', texts.length, 'm', `[${texts.join(',\n')}]`);
+    const [row] = await read(log());
+    const { hold, lose, settler } = member();
+    const work = hold(log(), row!);
+    lose();
+    const before = await xranges();
+    await Promise.all(work.map((item) => settler.settle(item, ACK)));
+    expect([await xranges() - before, fenced, await bed.pending(Single, 'g')]).toEqual([1, 0, []]);
+  });
+});
