@@ -1,5 +1,6 @@
 /** Asks the application in this container whether it is ready, and exits with 0 or 1: the image has no curl. */
-const port = process.env.MILLRACE_HEALTH_PORT ?? process.env.MILLRACE_PORT ?? '3000';
+const { MILLRACE_HEALTH_PORT, MILLRACE_PORT } = process.env;
+const port = MILLRACE_HEALTH_PORT?.trim() || MILLRACE_PORT?.trim() || '3000';
 const url = `http://127.0.0.1:${port}/health/ready`;
 
 try {

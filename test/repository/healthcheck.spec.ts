@@ -43,6 +43,11 @@ describe('docker/healthcheck.js', () => {
     expect(await check({ MILLRACE_HEALTH_PORT: port(), MILLRACE_PORT: '1' })).toEqual({ code: 0, stderr: '' });
   });
 
+  it('takes an empty variable for one that is not set, as everything that reads the environment does', async () => {
+    expect(await check({ MILLRACE_HEALTH_PORT: '', MILLRACE_PORT: port() })).toEqual({ code: 0, stderr: '' });
+    expect((await check({ MILLRACE_HEALTH_PORT: '', MILLRACE_PORT: ' ' })).stderr).toContain('http://127.0.0.1:3000/health/ready');
+  });
+
   it('exits with 1 and says why when the server is not ready', async () => {
     ready = false;
     expect(await check({ MILLRACE_PORT: port() })).toEqual({ code: 1, stderr: expect.stringContaining('status 503') });

@@ -2,13 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import ts from 'typescript';
+import { examples } from './examples.js';
 import { read } from './repository.js';
-
-/** The examples, by the file name in their first line. */
-function examples(): Map<string, string> {
-  const blocks = [...read('README.md').matchAll(/```ts\n\/\/ (\S+)\n(.*?)```/gs)];
-  return new Map(blocks.map(([, name = '', code = '']) => [name, code]));
-}
 
 /** What the compiler says about them, put side by side in a folder of this repository. */
 function complaints(files: ReadonlyMap<string, string>): string[] {

@@ -112,5 +112,6 @@ describe('nearest', () => {
   it('shows an unknown name bounded and escaped', () => {
     expect(unknownName('option', 'a\u001b[31m\u202e', ['b'])).toBe("option 'a\\u001b[31m\\u202e' is not known; known are b.");
     expect(unknownName('option', 'x'.repeat(1_000_000), ['b']).length).toBeLessThan(200);
+    expect(unknownName('queue', 'mails', [])).toBe("queue 'mails' is not known; there is none.");
   });
 });

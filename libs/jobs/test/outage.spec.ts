@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { EventEmitter } from 'node:events';
 import { freePort, TcpProxy, waitFor } from '@millrace/testing';
 import { Queue } from 'bullmq';
 import { bullConnection, JobQueue, type JobWorker } from '../src/index.js';
@@ -58,6 +59,31 @@ describe('a queue without Redis', () => {
     await fixture.redis.restart();
     expect(await enqueued).toMatchObject({ duplicate: false });
     expect(await waiting()).toBe(1);
+  });
+
+  it('tells when its connection fails and when it is back', async () => {
+    await fixture.jobs.counts('emails');
+    const told = new Heard('connection');
+    await fixture.redis.kill();
+    expect(await told.first).toMatchObject({ name: 'queue:emails', state: 'failed' });
+    await fixture.redis.restart();
+    await waitFor(() => told.events.at(-1)?.state === 'ready', { what: 'the queue to be back' });
+    told.stop();
+    expect(told.events.at(-1)).toEqual({ name: 'queue:emails', state: 'ready' });
+  });
+
+  it('listens once for a Redis that comes back, however many calls wait for it', async () => {
+    const client = (await fixture.queue('emails').getBackend().client) as unknown as EventEmitter;
+    await fixture.jobs.counts('emails');
+    const before = client.listenerCount('ready');
+    await fixture.redis.kill();
+    await waitFor(() => (client as unknown as { status: string }).status !== 'ready', { what: 'the queue to miss its connection' });
+    const enqueued = Array.from({ length: 20 }, (_, index) => fixture.jobs.enqueue(SendMail, { to: `${index}` }));
+    await waitFor(() => client.listenerCount('ready') > before, { what: 'the calls to wait' });
+    expect(client.listenerCount('ready')).toBe(before + 1);
+    await fixture.redis.restart();
+    expect(await Promise.all(enqueued)).toHaveLength(20);
+    expect(client.listenerCount('ready')).toBe(before);
   });
 
   it('says that the job may be stored when Redis took the command and did not answer', async () => {

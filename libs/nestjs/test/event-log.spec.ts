@@ -85,6 +85,24 @@ describe('the log', () => {
     ]);
   });
 
+  it('tells of a Redis that is away by its connections, and not by each loop that misses it', async () => {
+    const kept = new Kept();
+    const app = await bench.app({});
+    app.useLogger(kept);
+    const error = { name: 'RedisFailure', message: 'no connection', code: 'REDIS_UNREACHABLE' };
+    const loop = (name: string, code = error.code): void => emit('loop-failed', { loop: name, error: { ...error, code }, failures: 1 });
+    loop('before');
+    emit('connection', { name: 'short', state: 'lost' });
+    emit('connection', { name: 'short', state: 'failed' });
+    loop('meanwhile');
+    loop('other', 'STATE_LOST');
+    emit('connection', { name: 'short', state: 'ready' });
+    loop('after');
+    expect(kept.entries.map((line) => /the (\w+) loop|(connection short .*)/.exec(line)?.slice(1).join(''))).toEqual([
+      'before', 'connection short finds no Redis; trying again', 'other', 'connection short to Redis is back', 'after',
+    ]);
+  });
+
   it('is written once in a process with two applications, and no more when both are closed', async () => {
     const kept = new Kept();
     const apps = [await bench.app({}), await bench.app({})];

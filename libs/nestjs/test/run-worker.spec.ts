@@ -145,6 +145,18 @@ describe('a worker process that cannot start', () => {
     expect(errors).toBe('');
   });
 
+  it('says once that it is not configured well, and closes what was made and nothing else', async () => {
+    const { output, code, errors } = await failure({ REDIS_URL: 'localhost:6379' });
+    expect({ output, code, errors }).toEqual({
+      output:
+        'service closed\n' +
+        'error Cannot start: INVALID_OPTIONS: localhost:6379 is no URL of a Redis: it must begin with redis://, rediss:// or unix://. ' +
+        'Write redis://host:6379, rediss:// for TLS, or unix:///path/of.sock.\n',
+      code: 1,
+      errors: '',
+    });
+  });
+
   it('shows a failure that is not ours once, with its stack', async () => {
     const { output, code, errors } = await failure({ FAIL: 'made' });
     expect(code).toBe(1);

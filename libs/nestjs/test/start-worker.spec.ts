@@ -60,6 +60,16 @@ describe('startWorker', () => {
       'health must be false or { port, host }, with a port from 0 to 65535',
     ]);
     expect((await failureOf(start({ module: AppModule }))).message).toContain('must import MillraceModule.forRoot()');
+    expect((await failureOf(start({ module: AppModule }, { health: false }))).message).toContain('must import MillraceModule.forRoot()');
+  });
+
+  it('says in the log that an application without handlers will do nothing, and is silent about others', async () => {
+    const told = new Journal();
+    const logger = { log: () => undefined, error: () => undefined, warn: (text: string) => told.add(text) };
+    const empty = { module: AppModule, imports: [bench.module()] };
+    await (await start(empty, { logger })).stop();
+    await (await start(application(), { logger })).stop();
+    expect(told.entries).toEqual([expect.stringContaining('This worker has no handlers')]);
   });
 
   it('closes everything again when the application fails to start at last', async () => {

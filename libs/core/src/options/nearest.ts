@@ -16,7 +16,8 @@ export function nearest(name: string, known: readonly string[]): string | null {
 /** `"x is not known"`, with the nearest known name or all of them. */
 export function unknownName(what: string, name: string, known: readonly string[]): string {
   const guess = nearest(name, known);
-  const hint = guess === null ? `; known are ${[...known].sort().join(', ')}.` : `: did you mean '${guess}'?`;
+  const all = known.length === 0 ? 'there is none' : `known are ${[...known].sort().join(', ')}`;
+  const hint = guess === null ? `; ${all}.` : `: did you mean '${guess}'?`;
   return `${what} '${shown(name)}' is not known${hint}`;
 }
 

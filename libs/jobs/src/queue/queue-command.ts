@@ -60,14 +60,18 @@ async function untilReady<T>({ queue, where }: QueueCommand<T>, until: number): 
   const client = await withDeadline(queue.getBackend().client, until - performance.now(), late);
   clients.set(queue, client);
   if (client.status === 'ready') return;
-  let heard = (): void => undefined;
-  const ready = new Promise<void>((resolve) => (heard = resolve));
-  client.on('ready', heard);
-  try {
-    await withDeadline(ready, until - performance.now(), late);
-  } finally {
-    client.off('ready', heard);
-  }
+  await withDeadline(nextReady(client), until - performance.now(), late);
+}
+
+/** One listener for all calls that wait: Node takes many for a leak, and warns. */
+const awaited = new WeakMap<object, Promise<void>>();
+
+function nextReady(client: { once(event: 'ready', heard: () => void): unknown }): Promise<void> {
+  const known = awaited.get(client);
+  if (known) return known;
+  const ready = new Promise<void>((resolve) => void client.once('ready', resolve)).then(() => void awaited.delete(client));
+  awaited.set(client, ready);
+  return ready;
 }
 
 function unreachable(queue: Queue, where: string): RedisFailure {

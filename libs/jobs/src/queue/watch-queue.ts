@@ -1,20 +1,34 @@
+import type { EventEmitter } from 'node:events';
 import { emit, errorRecord, messageOf } from '@millrace/core';
 import type { Queue } from 'bullmq';
 
 const lastErrors = new WeakMap<Queue, string | null>();
 
 /**
- * Tells the `connection` event about errors of a queue's connection, which BullMQ would otherwise print. {@link JobQueue}
- * does it for every queue it uses; call it earlier to cover the time before. May be called again.
+ * Tells the `connection` event when a queue's connection fails, which BullMQ would otherwise print, and when it is ready.
+ * {@link JobQueue} does it for every queue it uses; call it earlier to cover the time before. May be called again.
  */
 export function watchQueue(queue: Queue): void {
   if (lastErrors.has(queue)) return;
   lastErrors.set(queue, null);
+  const name = `queue:${queue.name}`;
   queue.on('error', (error) => {
     const message = messageOf(error);
     lastErrors.set(queue, message);
-    emit('connection', { name: `queue:${queue.name}`, state: 'failed', error: errorRecord(new Error(message)) });
+    emit('connection', { name, state: 'failed', error: errorRecord(new Error(message)) });
   });
+  void tellWhenReady(queue, () => emit('connection', { name, state: 'ready' }));
+}
+
+/** BullMQ tells of its first connection alone, by a promise. */
+async function tellWhenReady(queue: Queue, tell: () => void): Promise<void> {
+  try {
+    const client: unknown = await queue.getBackend().client;
+    tell();
+    (client as EventEmitter).on('ready', tell);
+  } catch {
+    // It was closed before it was connected: there is nothing to tell, and its users are told by their own calls.
+  }
 }
 
 /** What the last error of a watched queue's connection said. */

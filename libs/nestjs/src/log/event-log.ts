@@ -32,7 +32,7 @@ function writeEvents(logger: Logger): () => void {
     listen('fenced', (event) => logger.warn(fencedLine(event))),
     listen('lost', (event) => logger.error(lostLine(event))),
     listen('recreated', (event) => logger.warn(recreatedLine(event))),
-    listen('loop-failed', (event) => isPowerOfTwo(event.failures) && logger.error(loopLine(event))),
+    listen('loop-failed', (event) => isPowerOfTwo(event.failures) && !outages.explain(event) && logger.error(loopLine(event))),
     listen('connection', (event) => outages.isNews(event) && logger.warn(connectionLine(event))),
   ];
   return () => stops.forEach((stop) => stop());
@@ -46,7 +46,15 @@ class Outages {
   readonly #lost = new Set<string>();
   readonly #told = new Set<string>();
 
+  #isAway = false;
+
+  /** Whether a loop fails of what was told already: there are many, and each would say the same. */
+  explain({ error }: EventMap['loop-failed']): boolean {
+    return this.#isAway && error.code === 'REDIS_UNREACHABLE';
+  }
+
   isNews({ name, state }: EventMap['connection']): boolean {
+    this.#isAway = this.#isAway ? state !== 'ready' : state === 'failed';
     if (state === 'ready') return [this.#told.delete(name), this.#lost.delete(name)].includes(true);
     this.#lost.add(name);
     if (state === 'lost' || this.#told.has(name)) return false;

@@ -1,4 +1,4 @@
-import type { INestApplicationContext } from '@nestjs/common';
+import { type INestApplicationContext, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MillraceError } from '@millrace/core';
 import { readEnvironment } from '../config/environment.js';
@@ -36,7 +36,9 @@ export async function startWorker(app: ApplicationModule, options: WorkerOptions
       abortOnError: false,
       logger: workerLogger(parsed.logger),
     });
-    server?.tell(healthOf(context));
+    const health = healthOf(context);
+    server?.tell(health);
+    await warnOfIdleness(health);
     return runningWorker(context, server);
   } catch (error) {
     await role.closeUnstarted();
@@ -52,6 +54,16 @@ function runningWorker(app: INestApplicationContext, server: HealthServer | null
     await server?.close();
   };
   return { app, healthUrl: server?.url ?? null, stop: () => (stopping ??= stop()) };
+}
+
+/** As when a class with handlers is in no module's `providers`: nothing fails, and nothing is ever handled. */
+async function warnOfIdleness(health: Health): Promise<void> {
+  const { subscriptions, workers } = await health.ready();
+  if (subscriptions.length + workers.length > 0) return;
+  new Logger('Millrace').warn(
+    'This worker has no handlers, so it will do nothing: list the classes with @Subscribe or @JobHandler among the providers of a ' +
+      'module that the application imports.',
+  );
 }
 
 function healthOf(context: INestApplicationContext): Health {

@@ -1,5 +1,6 @@
 import { type DynamicModule, Inject, Module, type Type } from '@nestjs/common';
 import { ModuleRef, NestApplicationContext } from '@nestjs/core';
+import { STATIC_CONTEXT } from '@nestjs/core/injector/constants.js';
 import type { NestContainer } from '@nestjs/core/injector/container.js';
 import type { WorkerRole } from '../config/settings.js';
 import { WORKER_ROLE } from '../module/tokens.js';
@@ -15,7 +16,18 @@ export class HostedRole implements WorkerRole {
 
   /** Nest hands an application out only when it has started. One that did not has its shutdown hooks called here. */
   async closeUnstarted(): Promise<void> {
-    if (this.container) await new NestApplicationContext(this.container).close();
+    if (!this.container) return;
+    forgetUnmade(this.container);
+    await new NestApplicationContext(this.container).close();
+  }
+}
+
+/** Before it calls a constructor, Nest holds an empty object of the class, whose hooks would find nothing that they need. */
+function forgetUnmade(container: NestContainer): void {
+  for (const { providers, controllers, injectables, middlewares } of container.getModules().values()) {
+    for (const wrapper of [providers, controllers, injectables, middlewares].flatMap((made) => [...made.values()])) {
+      if (!wrapper.getInstanceByContextId(STATIC_CONTEXT).isResolved) wrapper.instance = undefined;
+    }
   }
 }
 
