@@ -77,6 +77,48 @@ describe('inbox: true', () => {
     expect((await app.get(Connections, { strict: false }).database()).connections).toBe(3);
   });
 
+  it('begins nothing that waits for a connection once the process stops: it goes back at once, and no attempt counts', async () => {
+    let finish!: () => void;
+    const held = new Promise<void>((resolve) => (finish = resolve));
+    const begun: string[] = [];
+    @Injectable()
+    class Busy {
+      @Subscribe(OrderPlaced, { group: 'busy', inbox: true })
+      async move({ orderId }: OrderPlaced, { attempt }: DeliveryContext): Promise<void> {
+        begun.push(`${orderId} ${attempt}`);
+        await held;
+      }
+
+      @JobHandler(SendConfirmation, { inbox: true })
+      async send({ orderId }: SendConfirmation, { attempt }: JobContext): Promise<void> {
+        begun.push(`${orderId} ${attempt}`);
+        await held;
+      }
+    }
+    const prefix = bench.prefix();
+    const imports = [MillraceModule.forFeature([SendConfirmation])];
+    const options = { database: database.url, databaseConnections: 2, prefix };
+    const watcher = await bench.app({ imports }, { prefix, handlers: 'none' });
+    const app = await bench.app({ imports, providers: [Busy] }, options);
+    const waiting = async (): Promise<unknown> => {
+      const { pending } = await watcher.get(Inspector).group(topicOf(OrderPlaced), 'busy');
+      const { active } = await watcher.get(JobQueue).counts('emails');
+      return [pending, active];
+    };
+    for (const orderId of ['a', 'b', 'c']) await watcher.get(Publisher).publish(OrderPlaced, { orderId, amount: 1 });
+    for (const orderId of ['d', 'e', 'f']) await watcher.get(JobQueue).enqueue(SendConfirmation, { orderId });
+    await waitFor(async () => String(await waiting()) === '3,3', { what: 'all to be in hand' });
+    expect(begun).toHaveLength(1);
+    const closing = app.close();
+    await waitFor(async () => ['1,0', '0,1'].includes(String(await waiting())), { what: 'those that had not begun to go back', timeoutMs: 4_000 });
+    finish();
+    await closing;
+    expect(begun).toHaveLength(1);
+    await bench.app({ imports, providers: [Busy] }, options);
+    await waitFor(() => begun.length === 6, { what: 'the others to be handled' });
+    expect(begun.toSorted()).toEqual(['a 1', 'b 1', 'c 1', 'd 1', 'e 1', 'f 1']);
+  });
+
   it('R18 has one effect of one message that lies in two entries, though both are in hand at once', async () => {
     @Injectable()
     class Slow {

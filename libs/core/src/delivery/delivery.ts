@@ -40,6 +40,8 @@ export interface Delivery {
   readonly replayed: boolean;
   /** Aborts when the lease of this delivery is lost: what the handler does after that is refused. */
   readonly signal: AbortSignal;
+  /** Aborts when nothing may begin here any more: the process stops, or the group pauses. What has begun goes on. */
+  readonly heldUp?: AbortSignal;
 }
 
 /** Why and how a group gave a message up. */

@@ -32,11 +32,13 @@ export type GiveUpReason = (typeof DEAD_LETTER_REASONS)[number];
  *   not run; `filtered` that the subscription is not for it.
  * - `retry`: to be handled again after `delayMs`, as the next attempt.
  * - `dead-letter`: given up; `reason` is one of {@link DEAD_LETTER_REASONS}.
+ * - `release`: not begun, as nothing may begin here any more. It goes back to the group at once, and no attempt counts.
  */
 export type Outcome =
   | ({ readonly kind: 'ack' } & { readonly [How in 'deduplicated' | 'discarded' | 'expired' | 'filtered']?: boolean })
   | { readonly kind: 'retry'; readonly delayMs: number; readonly error: ErrorRecord }
-  | { readonly kind: 'dead-letter'; readonly reason: GiveUpReason; readonly error: ErrorRecord };
+  | { readonly kind: 'dead-letter'; readonly reason: GiveUpReason; readonly error: ErrorRecord }
+  | { readonly kind: 'release' };
 
 /** Throw it to have the message delivered again after `delay`, whatever the retry policy says. It counts as an attempt. */
 export class RetryLater extends Error {

@@ -4,6 +4,7 @@ import type { TopicDefinition } from '../contract/topic.js';
 import { DeliveryContext } from './context.js';
 import { type Delivery, isExpired } from './delivery.js';
 import type { InboxPort } from './inbox-port.js';
+import { runInTurn } from './inbox-turn.js';
 import type { Outcome } from './outcome.js';
 import type { DeliveryHandler } from './ports.js';
 import { runWithTrace } from '../trace/trace-context.js';
@@ -55,13 +56,15 @@ function direct(parts: PipelineParts): Run {
 function withInbox(parts: PipelineParts, inbox: InboxPort): Run {
   const subscriber = `${parts.topic.name}/${parts.group}`;
   return async (delivery, payload) => {
-    const result = await inbox.run(subscriber, delivery.message.id, async (transaction): Promise<Outcome> => {
+    const turn = { inbox, subscriber, messageId: delivery.message.id, heldUp: delivery.heldUp };
+    const result = await runInTurn(turn, async (transaction): Promise<Outcome> => {
       // It may have waited long for its transaction.
       delivery.signal.throwIfAborted();
       if (isExpired(delivery.message)) return { kind: 'ack', expired: true };
       await attempt(parts, payload, { delivery, transaction });
       return { kind: 'ack', deduplicated: false };
     });
+    if (result === 'held-up') return { kind: 'release' };
     return result.duplicate ? { kind: 'ack', deduplicated: true } : result.value;
   };
 }

@@ -1,6 +1,10 @@
+import { setMaxListeners } from 'node:events';
+
 /** A job in the hands of a handler, and what takes it away from there. */
 export class ActiveJob {
   readonly id: string;
+  /** Aborts when the worker begins nothing any more. */
+  readonly heldUp: AbortSignal;
   /** Resolves when the worker stops: the job goes back to its queue. Never rejects. */
   readonly revoked: Promise<null>;
   #revoke!: (value: null) => void;
@@ -8,8 +12,9 @@ export class ActiveJob {
   #reason: Error | null = null;
   #controller: AbortController | null = null;
 
-  constructor(id: string) {
+  constructor(id: string, heldUp: AbortSignal) {
     this.id = id;
+    this.heldUp = heldUp;
     this.revoked = new Promise((resolve) => (this.#revoke = resolve));
   }
 
@@ -39,12 +44,18 @@ export class ActiveJob {
 /** The jobs that handlers of this process have in their hands. */
 export class ActiveJobs {
   readonly #jobs = new Set<ActiveJob>();
-  #refusal: Error | null = null;
+  readonly #holding = new AbortController();
+
+  constructor() {
+    // As many jobs listen to it as are at work.
+    setMaxListeners(0, this.#holding.signal);
+  }
 
   /** Keeps the job within reach for as long as `work` runs. It is revoked already once {@link refuse} was called. */
   async with<T>(id: string, work: (active: ActiveJob) => Promise<T>): Promise<T> {
-    const active = new ActiveJob(id);
-    if (this.#refusal) active.revoke(this.#refusal);
+    const { signal } = this.#holding;
+    const active = new ActiveJob(id, signal);
+    if (signal.aborted) active.revoke(signal.reason as Error);
     this.#jobs.add(active);
     try {
       return await work(active);
@@ -55,7 +66,7 @@ export class ActiveJobs {
 
   /** From now on no job is begun. BullMQ may fetch one more after it was paused: a fetch that was under way. */
   refuse(reason: Error): void {
-    this.#refusal = reason;
+    this.#holding.abort(reason);
   }
 
   abort(id: string, reason: Error): void {

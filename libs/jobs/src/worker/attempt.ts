@@ -1,4 +1,4 @@
-import { decodePayload, exponential, MillraceError, type Outcome, outcomeOfFailure, quote, type RetryPolicy } from '@millrace/core';
+import { decodePayload, exponential, MillraceError, type Outcome, outcomeOfFailure, quote, type RetryPolicy, runInTurn } from '@millrace/core';
 import type { Job } from 'bullmq';
 import type { ActiveJob } from './active-jobs.js';
 import { JobContext } from './job-context.js';
@@ -24,8 +24,9 @@ async function run(registration: JobRegistration, payload: object, given: { job:
     return { kind: 'ack' };
   }
   const subscriber = `queue/${definition.queue}/${definition.name}`;
-  const { duplicate } = await inbox.run(subscriber, job.id ?? '', (transaction) => handle(payload, new JobContext(job, active, transaction)));
-  return { kind: 'ack', deduplicated: duplicate };
+  const turn = { inbox, subscriber, messageId: job.id ?? '', heldUp: active.heldUp };
+  const result = await runInTurn(turn, (transaction) => handle(payload, new JobContext(job, active, transaction)));
+  return result === 'held-up' ? { kind: 'release' } : { kind: 'ack', deduplicated: result.duplicate };
 }
 
 /**

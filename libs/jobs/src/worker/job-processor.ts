@@ -10,7 +10,7 @@ export function jobProcessor(handlers: JobRegistrations, jobs: ActiveJobs): Proc
     jobs.with(job.id ?? '', async (active) => {
       if (active.isRevoked) return giveBack(job, token);
       const outcome = await Promise.race([attemptJob(job, handlers.get(job.name), active), active.revoked]);
-      return outcome ? settle(job, outcome) : giveBack(job, token);
+      return outcome && outcome.kind !== 'release' ? settle(job, outcome) : giveBack(job, token);
     });
 }
 

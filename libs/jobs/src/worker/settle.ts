@@ -8,6 +8,9 @@ const OUR_BACKOFF = 'millrace';
 /** How many attempts a job gets that has one more: BullMQ compares it with those made. */
 const ONE_MORE = 2;
 
+/** What is not begun goes back to its queue instead. */
+type Settled = Exclude<Outcome, { kind: 'release' }>;
+
 const KEEP = { stackTraceLimit: KEPT_STACKS };
 
 /** Tells BullMQ to try the job again after `delayMs`; what it stores is the error as the handler threw it. */
@@ -35,7 +38,7 @@ export const backoffStrategy: BackoffStrategy = (_attemptsMade, _type, error) =>
  *
  * @returns what is stored as the job's return value
  */
-export function settle(job: Job, outcome: Outcome): string | undefined {
+export function settle(job: Job, outcome: Settled): string | undefined {
   switch (outcome.kind) {
     case 'ack':
       return outcome.discarded ? 'discarded' : outcome.deduplicated ? 'deduplicated' : undefined;
@@ -51,7 +54,7 @@ export function settle(job: Job, outcome: Outcome): string | undefined {
   }
 }
 
-function tell(job: Job, outcome: Exclude<Outcome, { kind: 'ack' }>): void {
+function tell(job: Job, outcome: Exclude<Settled, { kind: 'ack' }>): void {
   const { error, kind } = outcome;
   const place = { queue: job.queueName, messageId: job.id ?? '', attempt: job.attemptsMade + 1 };
   emit('attempt-failed', { ...place, error, outcome: kind, ...(outcome.kind === 'retry' ? { delayMs: outcome.delayMs } : {}) });

@@ -155,6 +155,7 @@ export class Broadcast implements Subscription {
 
   #end(item: Item, outcome: Outcome): void {
     this.#tell(item, outcome);
+    if (outcome.kind === 'release') this.#begin(item);
     if (outcome.kind === 'retry') this.#repeats.add({ ...item, attempt: item.attempt + 1 }, outcome.delayMs);
   }
 
@@ -164,7 +165,7 @@ export class Broadcast implements Subscription {
   }
 
   #tell({ message, partition, attempt }: Omit<Item, 'message'> & { message: Message | null }, outcome: Outcome): void {
-    if (outcome.kind === 'ack') return;
+    if (outcome.kind === 'ack' || outcome.kind === 'release') return;
     const { name: topic } = this.#definition.topic;
     const place = { topic, partition, group: BROADCAST_GROUP, messageId: message?.id ?? '', attempt };
     const delay = outcome.kind === 'retry' ? { delayMs: outcome.delayMs } : {};

@@ -9,10 +9,13 @@ export function isNotice(work: Work | undefined): work is NoticeWork {
 }
 
 /** What the handler is given. */
-export function deliveryOf({ message, offset, attempt, crashes, entry }: ReadableWork, replayed: boolean): Delivery {
+export function deliveryOf(
+  { message, offset, attempt, crashes, entry }: ReadableWork,
+  { replayed, heldUp }: Pick<Delivery, 'replayed' | 'heldUp'>,
+): Delivery {
   const { topic, partition, group } = entry.stream.partition;
   return {
-    message, topic, partition, offset, group, attempt, crashes, replayed,
+    message, topic, partition, offset, group, attempt, crashes, replayed, heldUp,
     get signal() {
       return entry.signal;
     },
@@ -25,7 +28,7 @@ export function noticeDeliveryOf(work: NoticeWork): DeadLetterDelivery {
   const id = deadLetterId(work.entry.stream.partition.partition, work.notice.deadLetterId);
   const deadLetter = { id, reason, error, attempts, crashes, firstFailedAt, deadLetteredAt };
   const message = work.message instanceof Error ? unread(work.envelope) : work.message;
-  return { ...deliveryOf({ ...work, message }, false), deadLetter };
+  return { ...deliveryOf({ ...work, message }, { replayed: false }), deadLetter };
 }
 
 /** What is no message has only what was found in its place. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   type BatchRule, type DeadLetterHandler, type DeliveryHandler, isExpired, MillraceError, type Outcome, type Screen,
 } from '@millrace/core';
@@ -55,6 +56,8 @@ export class Dispatcher {
   /** Since when all handlers have been at work without one ending, by the monotonic clock; null while a slot is free. */
   #fullSince: number | null = null;
   #paused = false;
+  /** Aborted while it is paused. */
+  #holding = newHolding();
   #timer: NodeJS.Timeout | undefined;
   #patience: NodeJS.Timeout | undefined;
   #onFree: (() => void) | null = null;
@@ -141,6 +144,7 @@ export class Dispatcher {
   /** Starts no handler from now on. */
   pause(): void {
     this.#paused = true;
+    this.#holding.abort();
     clearTimeout(this.#timer);
     this.#watchExcess();
   }
@@ -148,6 +152,7 @@ export class Dispatcher {
   /** Starts handlers again. */
   resume(): void {
     this.#paused = false;
+    this.#holding = newHolding();
     this.#startNext();
     this.#onFree?.();
   }
@@ -267,7 +272,8 @@ export class Dispatcher {
 
   async #outcomes(batch: readonly ReadableWork[]): Promise<readonly Outcome[]> {
     try {
-      return await this.#parts.handler(batch.map((work) => deliveryOf(work, this.#parts.isReplayed(work))));
+      const { signal: heldUp } = this.#holding;
+      return await this.#parts.handler(batch.map((work) => deliveryOf(work, { replayed: this.#parts.isReplayed(work), heldUp })));
     } catch (thrown) {
       return batch.map(() => defect(thrown));
     }
@@ -299,6 +305,13 @@ function seconds(ms: number): number {
 /** Of a version to come, or no message at all. */
 function unreadable(error: MillraceError): Outcome {
   return unhandledOutcome(error.code === 'UNSUPPORTED_VERSION' ? error.code : 'MALFORMED_ENVELOPE', error);
+}
+
+/** As many handlers listen to it as there are slots. */
+function newHolding(): AbortController {
+  const holding = new AbortController();
+  setMaxListeners(0, holding.signal);
+  return holding;
 }
 
 function defect(thrown: unknown): Outcome {

@@ -3,7 +3,7 @@ import type { Work } from './work.js';
 
 /** Tells of an attempt that failed, of the handler or of the one of dead letters. */
 export function tellOfFailure(work: Work, outcome: Outcome): void {
-  if (outcome.kind === 'ack') return;
+  if (outcome.kind === 'ack' || outcome.kind === 'release') return;
   const { topic, partition, group } = work.entry.stream.partition;
   const messageId = work.message instanceof Error ? '' : work.message.id;
   const delay = outcome.kind === 'retry' ? { delayMs: outcome.delayMs } : {};

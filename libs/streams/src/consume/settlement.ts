@@ -18,6 +18,8 @@ export function settlementOf(work: Work, outcome: Outcome, nowMs: number = Date.
       return ['retry', String(outcome.delayMs), retryBody(work, { attempt: work.attempt + 1, firstFailedAt: work.firstFailedAt ?? nowMs })];
     case 'dead-letter':
       return ['dead', work.envelope, JSON.stringify(deadLetterReason(work, outcome, nowMs))];
+    case 'release':
+      return releaseOf(work);
   }
 }
 
@@ -28,6 +30,7 @@ export function announced([outcome, ...values]: Settlement): Settlement {
 
 /** A notice that cannot be told any more is dropped: what it tells of is among the dead letters. */
 export function noticeSettlementOf(work: Work, outcome: Outcome): Settlement {
+  if (outcome.kind === 'release') return releaseOf(work);
   if (outcome.kind !== 'retry') return ['told', '', ''];
   return ['later', String(outcome.delayMs), retryBody(work, { attempt: work.attempt + 1, firstFailedAt: null })];
 }
