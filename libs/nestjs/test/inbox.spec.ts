@@ -107,7 +107,7 @@ describe('inbox: true', () => {
     };
     for (const orderId of ['a', 'b', 'c']) await watcher.get(Publisher).publish(OrderPlaced, { orderId, amount: 1 });
     for (const orderId of ['d', 'e', 'f']) await watcher.get(JobQueue).enqueue(SendConfirmation, { orderId });
-    await waitFor(async () => String(await waiting()) === '3,3', { what: 'all to be in hand' });
+    await waitFor(async () => String(await waiting()) === '3,3' && begun.length > 0, { what: 'all to be in hand' });
     expect(begun).toHaveLength(1);
     const closing = app.close();
     await waitFor(async () => ['1,0', '0,1'].includes(String(await waiting())), { what: 'those that had not begun to go back', timeoutMs: 4_000 });

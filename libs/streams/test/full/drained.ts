@@ -1,3 +1,5 @@
+import type { GroupState } from '@millrace/streams';
+import { waitFor } from '@millrace/testing';
 import type { Bed } from '../bed.js';
 import type { Process } from '../fixture.js';
 import { Numbered } from '../topics.js';
@@ -7,7 +9,9 @@ const PATIENCE_MS = 20_000;
 
 /** Slow is not stuck: resolves when nothing is left, or when nothing more becomes less. */
 export async function drained(bed: Bed, looker: Process, group: string): Promise<void> {
-  const lag = async (): Promise<number> => (await bed.state(looker, Numbered, group)).lag;
+  // The last fault may have cut off the one who looks, too.
+  const state = (): Promise<GroupState> => waitFor(() => bed.state(looker, Numbered, group), { what: `the state of ${group} to be told` });
+  const lag = async (): Promise<number> => (await state()).lag;
   for (let before = Number.POSITIVE_INFINITY, now = await lag(); now < before; now = await lag()) {
     before = now;
     const isDone = await bed.drained(looker, Numbered, group, PATIENCE_MS).catch(() => false);
