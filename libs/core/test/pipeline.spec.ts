@@ -165,6 +165,12 @@ describe('the pipeline with an inbox', () => {
     expect(begun).toEqual([]);
   });
 
+  it('does not ask for a transaction when nothing may begin any more', async () => {
+    const inbox: InboxPort = { run: () => new Promise(() => undefined) };
+    const delivery = deliveryOf(good, { heldUp: AbortSignal.abort() });
+    expect(await run(() => Promise.resolve(), delivery, { inbox })).toEqual({ kind: 'release' });
+  });
+
   it('does not ask the inbox about what cannot be read', async () => {
     const inbox: InboxPort = { run: () => Promise.reject(new Error('asked')) };
     expect(await run(() => Promise.resolve(), deliveryOf({ id: 7 }), { inbox })).toMatchObject({ reason: 'INVALID_PAYLOAD' });

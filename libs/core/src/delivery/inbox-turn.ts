@@ -20,6 +20,7 @@ export async function runInTurn<T>(
   { inbox, subscriber, messageId, heldUp }: InboxTurn,
   work: (transaction: SqlTransaction) => Promise<T>,
 ): Promise<InboxResult<T> | 'held-up'> {
+  if (heldUp?.aborted) return 'held-up';
   let isBegun = false;
   let onAbort = (): void => undefined;
   const given = new Promise<'held-up'>((resolve) => {
@@ -27,12 +28,14 @@ export async function runInTurn<T>(
       if (!isBegun) resolve('held-up');
     };
   });
-  heldUp?.addEventListener('abort', onAbort);
   const run = inbox.run(subscriber, messageId, async (transaction) => {
     if (heldUp?.aborted) throw new HeldUp();
     isBegun = true;
     return work(transaction);
   });
+  // What becomes of it after it was held up concerns nobody: its message is another's by then.
+  run.catch(() => undefined);
+  heldUp?.addEventListener('abort', onAbort);
   try {
     return await Promise.race([run, given]);
   } catch (error) {
@@ -40,6 +43,5 @@ export async function runInTurn<T>(
     throw error;
   } finally {
     heldUp?.removeEventListener('abort', onAbort);
-    run.catch(() => undefined);
   }
 }

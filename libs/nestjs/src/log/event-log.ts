@@ -45,7 +45,6 @@ function writeEvents(logger: Logger): () => void {
 class Outages {
   readonly #lost = new Set<string>();
   readonly #told = new Set<string>();
-
   #isAway = false;
 
   /** Whether a loop fails of what was told already: there are many, and each would say the same. */

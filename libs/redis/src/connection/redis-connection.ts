@@ -12,8 +12,8 @@ const LEAVE_EVERY_MS = 1_000;
 
 /**
  * One connection to Redis. It reconnects for ever until it is closed; commands fail at once while it is not there. A
- * connection that stays silent while an answer is due is given up and made again,
- * and so is one to a server that has become a replica: a failover moves the address, and not who is connected.
+ * connection that stays silent while an answer is due is given up and made again, and so is one to a server that has become
+ * a replica: a failover moves the address, and not who is connected.
  */
 export class RedisConnection {
   readonly name: string;

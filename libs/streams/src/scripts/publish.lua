@@ -7,8 +7,8 @@
 --       then for each message: idempotency key or '', digest of the payload, message id, envelope, when it is due: '' now,
 --       '+<ms>' so much later, '<ms>' at that moment in Unix milliseconds
 -- returns one line a message: '+<offset>' stored, '=<offset> <id>' known already, '!<offset> <id>' known with another
---         payload; '-' is the offset of what is delayed; or 'UNDECLARED' when the partition is not there, 'STALE' when a later batch of the producer is,
---         'FULL' when the log has no room for all of it.
+--         payload; '-' is the offset of what is delayed; or 'UNDECLARED' when the partition is not there, 'STALE' when a
+--         later batch of the producer is, 'FULL' when the log has no room for all of it.
 --
 -- Guarantees: a batch that is sent again is answered from the stored reply and stores nothing; offsets are dense; an
 -- idempotency key is remembered for one window at least and two at most, by Redis's clock.

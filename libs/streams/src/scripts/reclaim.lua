@@ -4,8 +4,9 @@
 --
 -- KEYS  1 stream (log or retry log)  2 members  3 stats
 -- ARGV  1 group  2 member  3 lease, ms  4 entry id after which to look, '-' for the beginning  5 how many to look at
---       6 how many messages to take: no further entry when there are so many  then the entry ids that the caller holds: any other of its own is taken over at once, so it
---       must not be called while a read of the caller's is under way
+--       6 how many messages to take: no further entry when there are so many
+--       then the entry ids that the caller holds: any other of its own is taken over at once, so it must not be called
+--       while a read of the caller's is under way
 -- returns { entry id to go on after, or '-' at the end; id, count, fields, ... }; what is gone from the stream is let go of
 --
 -- Guarantees: a living member within its lease keeps what it has. A member that has never beaten, or was forgotten,

@@ -2,8 +2,9 @@
 -- Puts dead letters of a group back: into its own retry log, or into the log for every group.
 --
 -- KEYS  1 dead letters  2 retry log  3 stats  4 open  5 log  6 meta
--- ARGV  1 'group' or 'topic'  2 messages in the log at the most, 0 for any number  then for each: id of the dead letter, its offset or -1, when it was published in Unix ms,
---       what to put there: a body of the retry log, or an envelope
+-- ARGV  1 'group' or 'topic'  2 messages in the log at the most, 0 for any number
+--       then for each: id of the dead letter, its offset or -1, when it was published in Unix ms, what to put there: a
+--       body of the retry log, or an envelope
 -- returns one letter each: R redriven, M not among the dead letters (any more); or 'UNDECLARED' when the place to put them is
 --         gone, 'FULL' when the log has no room for all of them: nothing was done
 --
