@@ -1,18 +1,21 @@
-import { decodePayload, exponential, MillraceError, type Outcome, outcomeOfFailure, quote, type RetryPolicy, runInTurn } from '@millrace/core';
+import { decided, decodePayload, exponential, MillraceError, type Outcome, outcomeOfFailure, quote, type RetryPolicy, runInTurn } from '@millrace/core';
 import type { Job } from 'bullmq';
 import type { ActiveJob } from './active-jobs.js';
 import { JobContext } from './job-context.js';
 import type { JobRegistration } from './job-registration.js';
 
-/** Puts the policies around a handler: validation, then the inbox, then the handler; what is thrown becomes an outcome. */
+/**
+ * Puts the policies around a handler: validation, then the inbox, then the handler; what is thrown becomes an outcome. What
+ * was given up meanwhile has none.
+ */
 export async function attemptJob(job: Job, registration: JobRegistration | undefined, active: ActiveJob): Promise<Outcome> {
   try {
     if (!registration) throw unknownJob(job);
     const where = `job '${job.name}' of queue '${job.queueName}'`;
     const payload = await decodePayload(registration.definition.payload, job.data, where);
-    return await run(registration, payload, { job, active });
+    return decided(active, await run(registration, payload, { job, active }));
   } catch (thrown) {
-    return outcomeOfFailure(policyOf(job, registration), job.attemptsMade + 1, thrown);
+    return decided(active, outcomeOfFailure(policyOf(job, registration), job.attemptsMade + 1, thrown));
   }
 }
 
@@ -24,9 +27,9 @@ async function run(registration: JobRegistration, payload: object, given: { job:
     return { kind: 'ack' };
   }
   const subscriber = `queue/${definition.queue}/${definition.name}`;
-  const turn = { inbox, subscriber, messageId: job.id ?? '', heldUp: active.heldUp };
+  const turn = { inbox, subscriber, messageId: job.id ?? '', lease: active, heldUp: active.heldUp };
   const result = await runInTurn(turn, (transaction) => handle(payload, new JobContext(job, active, transaction)));
-  return result === 'held-up' ? { kind: 'release' } : { kind: 'ack', deduplicated: result.duplicate };
+  return result === 'goes-back' ? { kind: 'release' } : { kind: 'ack', deduplicated: result.duplicate };
 }
 
 /**

@@ -29,7 +29,8 @@ export class JobWorker {
     this.#active = active;
     this.#health = new WorkerHealth(worker);
     paceFetches(worker.getBackend(), { signal: this.#ending.signal, onFetched: () => this.#health.fetched() });
-    worker.on('lockRenewalFailed', (ids) => ids.forEach((id) => active.abort(id, lockLost(worker.name, id))));
+    worker.on('lockRenewalFailed', (ids) => active.lost(ids));
+    worker.on('locksRenewed', ({ jobIds }) => active.renewed(jobIds));
   }
 
   /**
@@ -112,13 +113,6 @@ export class JobWorker {
 
 function stopping(queue: string): MillraceError {
   return new MillraceError('CLOSED', `The worker of queue '${queue}' is shutting down: the job goes back to the queue, for another process.`);
-}
-
-function lockLost(queue: string, id: string): MillraceError {
-  return new MillraceError(
-    'STATE_LOST',
-    `Job ${id} of queue '${queue}' was taken from this process: its lock was lost, nothing that follows counts.`,
-  );
 }
 
 /** Whether `work`, which never rejects, ends in time; it goes on when it does not. */

@@ -1,4 +1,4 @@
-import { isName, MillraceError } from '@millrace/core';
+import { asError, isName, MillraceError } from '@millrace/core';
 import { Worker } from 'bullmq';
 import { bullPrefix, type JobConnectionOptions } from '../connection/bull-connection.js';
 import { JOB_RETENTION } from '../queue/retention.js';
@@ -40,8 +40,9 @@ const RUN_RETRY_DELAY_MS = 1_000;
 export async function startJobWorker(options: JobWorkerOptions): Promise<JobWorker> {
   assertOptions(options);
   const { queue, connection, prefix, concurrency, handlers, lockDurationMs = DEFAULT_LOCK_MS } = options;
-  const active = new ActiveJobs();
-  const worker = new Worker(queue, jobProcessor(handlers, active), {
+  const active = new ActiveJobs({ lockMs: lockDurationMs, lockLost: (id) => lockLost(queue, id) });
+  const onFailed = (error: unknown): void => void worker.emit('error', asError(error));
+  const worker = new Worker(queue, jobProcessor({ handlers, active, lockMs: lockDurationMs, onFailed }), {
     connection,
     prefix: bullPrefix(prefix),
     concurrency,
@@ -58,6 +59,13 @@ export async function startJobWorker(options: JobWorkerOptions): Promise<JobWork
   const jobWorker = new JobWorker(worker, active);
   await jobWorker.start(START_TIMEOUT_MS);
   return jobWorker;
+}
+
+function lockLost(queue: string, id: string): MillraceError {
+  return new MillraceError(
+    'STATE_LOST',
+    `Job ${id} of queue '${queue}' was taken from this process: its lock was lost, nothing that follows counts. Stop.`,
+  );
 }
 
 function assertOptions({ queue, concurrency, handlers, lockDurationMs = DEFAULT_LOCK_MS }: JobWorkerOptions): void {
