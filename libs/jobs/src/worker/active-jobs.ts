@@ -1,62 +1,35 @@
 import { setMaxListeners } from 'node:events';
-import { Lease, type MillraceError } from '@millrace/core';
+import type { MillraceError } from '@millrace/core';
+import { ActiveJob, type ActiveJobParts } from './active-job.js';
 
-/** Whether Redis says that a job is this worker's still; it renews the lock on the way. */
-export type AskForLock = () => Promise<boolean>;
-
-export interface ActiveJobsParts {
-  /** How long a lock lasts that nobody renews. */
-  readonly lockMs: number;
-  /** Why a job is given up that another worker has. */
-  readonly lockLost: (id: string) => MillraceError;
+export interface ActiveJobsParts extends Pick<ActiveJobParts, 'lockMs' | 'lockLost'> {
+  /** Jobs in this process's hands at once. */
+  readonly concurrency: number;
+  /** A handler that is at work for so long is stuck. */
+  readonly stuckAfterMs: number;
 }
 
-/** A job in the hands of a handler, and what takes it away from there. */
-export class ActiveJob extends Lease {
+/** A job whose handler does not end. */
+export interface StuckJob {
+  /** The job's name, as `@Job` has it. */
+  readonly name: string;
   readonly id: string;
-  /** Aborts when the worker begins nothing any more. */
-  readonly heldUp: AbortSignal;
-  /** Resolves when the worker stops: the job goes back to its queue. Never rejects. */
-  readonly revoked: Promise<null>;
-  readonly #parts: ActiveJobsParts;
-  readonly #ask: AskForLock;
-  #revoke!: (value: null) => void;
-  /** A moment before which the lock was renewed, by the monotonic clock, in milliseconds. */
-  #renewedAt = performance.now();
-
-  constructor(id: string, given: { readonly heldUp: AbortSignal; readonly ask: AskForLock; readonly parts: ActiveJobsParts }) {
-    super();
-    this.id = id;
-    this.heldUp = given.heldUp;
-    this.#ask = given.ask;
-    this.#parts = given.parts;
-    this.revoked = new Promise((resolve) => (this.#revoke = resolve));
-  }
-
-  revoke(reason: MillraceError): void {
-    this.#revoke(null);
-    this.giveUp(reason);
-  }
-
-  renewed(): void {
-    this.#renewedAt = performance.now();
-  }
-
-  /** Asked when the lock has half run out without being renewed, which only happens when this process stood still. */
-  override async confirm(): Promise<void> {
-    const { lockMs, lockLost } = this.#parts;
-    if (this.isGivenUp || performance.now() - this.#renewedAt <= lockMs / 2) return;
-    // Without an answer nobody knows: completing the job is fenced all the same.
-    const isOurs = await this.#ask().catch(() => true);
-    if (!isOurs) this.giveUp(lockLost(this.id));
-  }
+  /** When its handler began, by the clock of this process. */
+  readonly since: Date;
 }
+
+/** Enough to find the mistake by. */
+const MOST_NAMED = 10;
 
 /** The jobs that handlers of this process have in their hands. */
 export class ActiveJobs {
   readonly #parts: ActiveJobsParts;
   readonly #jobs = new Set<ActiveJob>();
+  /** Jobs whose handlers have not ended: those, and some whose attempt is over. */
+  readonly #handled = new Set<ActiveJob>();
   readonly #holding = new AbortController();
+  /** Since when every slot has been taken without one handler ending, by the monotonic clock; null while one is free. */
+  #fullSinceMs: number | null = null;
 
   constructor(parts: ActiveJobsParts) {
     this.#parts = parts;
@@ -65,17 +38,29 @@ export class ActiveJobs {
   }
 
   /** Keeps the job within reach for as long as `work` runs. It is given up already once {@link refuse} was called. */
-  async with<T>(id: string, ask: AskForLock, work: (active: ActiveJob) => Promise<T>): Promise<T> {
+  async with<T>(job: Pick<ActiveJobParts, 'id' | 'name' | 'askForLock'>, work: (active: ActiveJob) => Promise<T>): Promise<T> {
     const { signal: heldUp } = this.#holding;
     // It came again: an earlier holding of it is over, whether or not anybody was told.
-    this.lost([id]);
-    const active = new ActiveJob(id, { heldUp, ask, parts: this.#parts });
+    this.lost([job.id]);
+    const active = new ActiveJob({ ...this.#parts, ...job, heldUp });
     if (heldUp.aborted) active.revoke(heldUp.reason as MillraceError);
     this.#jobs.add(active);
+    if (this.#jobs.size >= this.#parts.concurrency) this.#fullSinceMs ??= performance.now();
     try {
       return await work(active);
     } finally {
       this.#jobs.delete(active);
+      this.#fullSinceMs = null;
+    }
+  }
+
+  /** Knows of a handler until it ends, which may be later than its attempt. */
+  async handle<T>(active: ActiveJob, handler: () => Promise<T>): Promise<T> {
+    this.#handled.add(active);
+    try {
+      return await handler();
+    } finally {
+      this.#handled.delete(active);
     }
   }
 
@@ -90,10 +75,27 @@ export class ActiveJobs {
 
   /** Their locks are others' by now. */
   lost(ids: readonly string[]): void {
-    for (const active of this.#jobs) if (ids.includes(active.id)) active.giveUp(this.#parts.lockLost(active.id));
+    for (const active of this.#jobs) if (ids.includes(active.id)) active.lost();
   }
 
   revokeAll(reason: MillraceError): void {
     for (const active of this.#jobs) active.revoke(reason);
+  }
+
+  /** Those whose handlers do not end, the ones at work longest first, ten at the most: past their attempt, or for too long. */
+  stuck(): StuckJob[] {
+    const { stuckAfterMs } = this.#parts;
+    const stuck = [...this.#handled].filter((active) => !this.#jobs.has(active) || active.ageMs > stuckAfterMs);
+    return stuck.slice(0, MOST_NAMED).map(({ name, id, begunAt: since }) => ({ name, id, since }));
+  }
+
+  /** Why no job gets on, or null while they do. */
+  problem(): string | null {
+    const { concurrency, stuckAfterMs } = this.#parts;
+    const fullMs = this.#fullSinceMs === null ? 0 : performance.now() - this.#fullSinceMs;
+    const [first] = this.#jobs;
+    if (!first || fullMs <= stuckAfterMs) return null;
+    const all = `all ${concurrency} handlers have been at work for ${Math.floor(fullMs / 1_000)} s and none has ended`;
+    return `${all}, that of job '${first.name}' (${first.id}) since ${first.begunAt.toISOString()}: give them a timeout`;
   }
 }

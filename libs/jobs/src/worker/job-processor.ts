@@ -1,6 +1,6 @@
 import { withDeadline } from '@millrace/redis';
 import { type Job, type Processor, WaitingError } from 'bullmq';
-import type { ActiveJobs, AskForLock } from './active-jobs.js';
+import type { ActiveJobs } from './active-jobs.js';
 import { attemptJob } from './attempt.js';
 import type { JobRegistrations } from './job-registration.js';
 import { settle } from './settle.js';
@@ -19,19 +19,20 @@ const ASK_TIMEOUT_MS = 2_000;
 /** What BullMQ calls with each job it fetched. */
 export function jobProcessor(parts: ProcessorParts): Processor {
   const { handlers, active: jobs, lockMs } = parts;
-  return (job, token) =>
-    jobs.with(job.id ?? '', lockQuestion(job, token, lockMs), async (active) => {
+  return (job, token = '') => {
+    const askForLock = (): Promise<boolean> => hasLock(job, token, lockMs);
+    return jobs.with({ id: job.id ?? '', name: job.name, askForLock }, async (active) => {
       if (active.isGivenUp) return giveBack(parts, job, token);
-      const outcome = await Promise.race([attemptJob(job, handlers.get(job.name), active), active.revoked]);
+      const attempt = attemptJob({ job, active, jobs }, handlers.get(job.name));
+      const outcome = await Promise.race([attempt, active.revoked]);
       return outcome && outcome.kind !== 'release' ? settle(job, outcome) : giveBack(parts, job, token);
     });
+  };
 }
 
-function lockQuestion(job: Job, token: string | undefined, lockMs: number): AskForLock {
-  return async () => {
-    const extended = job.extendLock(token ?? '', lockMs);
-    return (await withDeadline(extended, ASK_TIMEOUT_MS, () => new Error('no answer'))) === 1;
-  };
+async function hasLock(job: Job, token: string, lockMs: number): Promise<boolean> {
+  const extended = await withDeadline(job.extendLock(token, lockMs), ASK_TIMEOUT_MS, () => new Error('no answer'));
+  return extended === 1;
 }
 
 /**
@@ -39,7 +40,7 @@ function lockQuestion(job: Job, token: string | undefined, lockMs: number): AskF
  * signal may still be running here. When the job is another's by now that is refused; when Redis does not take it, the lock
  * ends by itself: neither is an attempt that failed.
  */
-async function giveBack({ onFailed }: ProcessorParts, job: Job, token: string | undefined): Promise<never> {
+async function giveBack({ onFailed }: ProcessorParts, job: Job, token: string): Promise<never> {
   await job.moveToWait(token).catch(onFailed);
   throw new WaitingError();
 }

@@ -1,7 +1,7 @@
 import { MillraceError } from '@millrace/core';
 import { withDeadline } from '@millrace/redis';
 import type { Worker } from 'bullmq';
-import type { ActiveJobs } from './active-jobs.js';
+import type { ActiveJobs, StuckJob } from './active-jobs.js';
 import { paceFetches } from './paced-fetch.js';
 import { WorkerHealth } from './worker-health.js';
 
@@ -68,7 +68,16 @@ export class JobWorker {
 
   /** Why this worker makes no progress, or null when it is well. */
   problem(): string | null {
-    return this.#stopped ? `the worker of queue '${this.#worker.name}' is stopped` : this.#health.problem();
+    if (this.#stopped) return `the worker of queue '${this.#worker.name}' is stopped`;
+    return this.#health.problem() ?? this.#active.problem();
+  }
+
+  /**
+   * The jobs whose handlers do not end, those at work longest first, ten at the most: at work for longer than `stuckAfterMs`,
+   * or beyond their attempt, such as one that goes on after its timeout. Those have no slot any more.
+   */
+  stuck(): readonly StuckJob[] {
+    return this.#active.stuck();
   }
 
   #run(): void {
