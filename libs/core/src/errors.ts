@@ -38,7 +38,7 @@ export const ERROR_CODES = [
   'UNSUPPORTED_VERSION',
   'UNKNOWN_MESSAGE_TYPE',
   'CRASH_LOOP',
-  'HANDLER_TIMEOUT',
+  'TIMEOUT',
   'INVALID_INPUT',
   'PORT_IN_USE',
   'CLOSED',
@@ -104,7 +104,7 @@ export class UnreadablePayloadError extends MillraceError {
 export class HandlerTimeoutError extends MillraceError {
   constructor(timeoutMs: number) {
     const what = `The handler did not end within ${timeoutMs} ms, so this attempt counts as failed`;
-    super('HANDLER_TIMEOUT', `${what}. What it does from now on counts for nothing: let it watch ctx.signal, or give it a longer timeout.`, {
+    super('TIMEOUT', `${what}. What it does from now on counts for nothing: let it watch ctx.signal, or give it a longer timeout.`, {
       retryable: true,
     });
     this.name = 'HandlerTimeoutError';

@@ -32,6 +32,8 @@ export interface EventMap {
     readonly outcome: 'retry' | 'dropped';
     readonly delayMs?: number;
   };
+  /** A job is completed without the return value of its handler, which cannot be stored. */
+  'result-dropped': EventPlace & { readonly messageId: string; readonly error: ErrorRecord };
   /** Messages of a vanished process, or past their lease, were taken over. */
   reclaimed: EventPlace & { readonly count: number };
   /** A settlement was refused, because the message belongs to another member by now. */

@@ -16,6 +16,7 @@ export * from './delivery/error-record.js';
 export * from './delivery/filter.js';
 export * from './delivery/inbox-port.js';
 export * from './delivery/inbox-turn.js';
+export * from './delivery/lease.js';
 export * from './delivery/outcome.js';
 export * from './delivery/pipeline.js';
 export * from './delivery/ports.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  BatchContext, batchPipeline, DeadLetter, type Delivery, DeliveryContext, Discard, fixed, newMessageId, type Outcome, RetryLater,
-  Topic, topicOf,
+  BatchContext, batchPipeline, DeadLetter, type Delivery, DeliveryContext, Discard, fixed, Lease, MillraceError, newMessageId,
+  type Outcome, RetryLater, Topic, topicOf,
 } from '@millrace/core';
 import { IsInt } from 'class-validator';
 
@@ -12,11 +12,13 @@ class Counted {
 
 const retry = { attempts: 3, backoff: fixed('1s'), deadLetterOn: [] };
 const ack = { kind: 'ack' };
+const lost = new MillraceError('STATE_LOST', 'another has it');
 
 function deliveryOf(value: unknown, given: Partial<Delivery> = {}): Delivery {
   const about = { key: null, idempotencyKey: null, headers: {}, expiresAt: null, type: null, schema: 1 };
   const message = { id: newMessageId(), ...about, payload: { value } };
-  return { message, topic: 'counted', partition: 0, offset: 0, group: 'g', attempt: 1, crashes: 0, replayed: false, signal: new AbortController().signal, ...given };
+  const lease = given.lease ?? new Lease();
+  return { message, topic: 'counted', partition: 0, offset: 0, group: 'g', attempt: 1, crashes: 0, replayed: false, lease, signal: lease.signal, ...given };
 }
 
 type Handle = (counted: Counted[], context: BatchContext) => Promise<unknown>;
@@ -86,27 +88,40 @@ describe('a batch', () => {
   });
 });
 
+describe('a message of a batch whose lease is given up', () => {
+  it('goes back uncounted, whatever became of the batch; the others are settled', async () => {
+    const leases = [new Lease(), new Lease(), new Lease()];
+    const outcomes = await run(async (_, context) => {
+      leases[0]!.giveUp(lost);
+      leases[1]!.giveUp(lost);
+      context.fail(0, new Error('own'));
+    }, leases.map((lease) => deliveryOf(1, { lease })));
+    expect(outcomes).toEqual([{ kind: 'release' }, { kind: 'release' }, { kind: 'ack' }]);
+  });
+});
+
 describe('the signal of a batch', () => {
   it('aborts when the last lease is lost, and not before', async () => {
-    const leases = [new AbortController(), new AbortController()];
+    const leases = [new Lease(), new Lease()];
     const aborted: boolean[] = [];
     await run(async (_, { signal, items }) => {
       for (const lease of leases) {
         aborted.push(signal.aborted);
-        lease.abort('lost');
+        lease.giveUp(lost);
       }
       aborted.push(signal.aborted, items[0]!.signal.aborted);
-    }, leases.map(({ signal }) => deliveryOf(1, { signal })));
+    }, leases.map((lease) => deliveryOf(1, { lease })));
     expect(aborted).toEqual([false, false, true, true]);
   });
 
   it('leaves nothing on the signals of the leases', async () => {
-    const { signal } = new AbortController();
+    const lease = new Lease();
+    const { signal } = lease;
     const listening = new Set<unknown>();
     signal.addEventListener = (_: string, listener: unknown) => void listening.add(listener);
     signal.removeEventListener = (_: string, listener: unknown) => void listening.delete(listener);
     let during = 0;
-    await run(() => Promise.resolve((during = listening.size)), [deliveryOf(1, { signal }), deliveryOf(2, { signal })]);
+    await run(() => Promise.resolve((during = listening.size)), [deliveryOf(1, { lease }), deliveryOf(2, { lease })]);
     expect([during, listening.size]).toEqual([1, 0]);
   });
 
@@ -117,7 +132,7 @@ describe('the signal of a batch', () => {
       context.fail(0, new Error('own'));
       return new Promise(() => undefined);
     }, deliveries(2), 5);
-    expect(outcomes).toMatchObject([{ kind: 'retry', error: { message: 'own' } }, { kind: 'retry', error: { code: 'HANDLER_TIMEOUT' } }]);
-    expect(given!.reason).toMatchObject({ code: 'HANDLER_TIMEOUT' });
+    expect(outcomes).toMatchObject([{ kind: 'retry', error: { message: 'own' } }, { kind: 'retry', error: { code: 'TIMEOUT' } }]);
+    expect(given!.reason).toMatchObject({ code: 'TIMEOUT' });
   });
 });

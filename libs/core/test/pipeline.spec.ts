@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  DeadLetter, type Delivery, DeliveryContext, deliveryPipeline, Discard, fixed, type InboxPort, type InboxResult, newMessageId,
-  type Outcome, Publisher, type RetryPolicy, type SqlTransaction, Topic, topicOf,
+  DeadLetter, type Delivery, DeliveryContext, deliveryPipeline, Discard, fixed, type InboxPort, type InboxResult, Lease,
+  MillraceError, newMessageId, type Outcome, Publisher, type RetryPolicy, type SqlTransaction, Topic, topicOf,
 } from '@millrace/core';
 import { Type } from 'class-transformer';
 import { IsInt, IsString, ValidateNested } from 'class-validator';
@@ -28,7 +28,8 @@ function deliveryOf(payload: unknown, given: Partial<Delivery> = {}): Delivery {
   const none = { expiresAt: null, type: null, schema: 1 };
   const message = { id: newMessageId(), key: 'c1', idempotencyKey: 'k1', headers: { trace: 't' }, ...none, payload };
   const place = { topic: 'orders', partition: 2, offset: 7, group: 'inventory' };
-  return { message, ...place, attempt: 1, crashes: 0, replayed: false, signal: new AbortController().signal, ...given };
+  const lease = given.lease ?? new Lease();
+  return { message, ...place, attempt: 1, crashes: 0, replayed: false, lease, signal: lease.signal, ...given };
 }
 
 type Handle = (payload: object, context: DeliveryContext) => Promise<unknown>;
@@ -62,6 +63,16 @@ class LateInbox extends MemoryInbox {
   override async run<T>(...args: Parameters<InboxPort['run']>): Promise<InboxResult<T>> {
     this.meanwhile();
     return super.run(...args) as Promise<InboxResult<T>>;
+  }
+}
+
+const lost = new MillraceError('STATE_LOST', 'another has it');
+
+/** Hands its lease over to another while it is asked about. */
+class StaleLease extends Lease {
+  override confirm(): Promise<void> {
+    this.giveUp(lost);
+    return Promise.resolve();
   }
 }
 
@@ -146,12 +157,12 @@ describe('the pipeline with an inbox', () => {
   });
 
   it('does not begin what has lost its lease while it waited for the transaction', async () => {
-    const lease = new AbortController();
-    const inbox = new LateInbox(() => lease.abort(new Error('lost')));
+    const lease = new Lease();
+    const inbox = new LateInbox(() => lease.giveUp(lost));
     const begun: unknown[] = [];
     const handle: Handle = (payload) => Promise.resolve(begun.push(payload));
-    const outcome = await run(handle, deliveryOf(good, { signal: lease.signal }), { inbox });
-    expect(outcome).toMatchObject({ kind: 'retry', error: { message: 'lost' } });
+    const outcome = await run(handle, deliveryOf(good, { lease }), { inbox });
+    expect(outcome).toEqual({ kind: 'release' });
     expect([begun, [...inbox.seen]]).toEqual([[], []]);
   });
 
@@ -184,14 +195,61 @@ describe('the pipeline with an inbox', () => {
   });
 });
 
+describe('a handler whose lease is given up', () => {
+  const ends: [string, () => Promise<unknown>][] = [
+    ['returns', () => Promise.resolve()],
+    ['throws', () => Promise.reject(new Error('x'))],
+    ['discards', () => Promise.reject(new Discard())],
+    ['dead-letters', () => Promise.reject(new DeadLetter('x'))],
+  ];
+
+  it.each(ends)('decides nothing, and records nothing: it %s', async (_, end) => {
+    for (const timeoutMs of [undefined, 60_000]) {
+      const [lease, inbox] = [new Lease(), new MemoryInbox()];
+      const handle: Handle = () => {
+        lease.giveUp(lost);
+        return end();
+      };
+      const delivery = deliveryOf(good, { lease, attempt: 3 });
+      const limit = timeoutMs === undefined ? {} : { timeoutMs };
+      expect(await run(handle, delivery, { inbox, ...limit })).toEqual({ kind: 'release' });
+      expect(await run(end, delivery, limit)).toEqual({ kind: 'release' });
+      expect(inbox.seen.size).toBe(0);
+    }
+  });
+
+  it('is rolled back at once, though it does not end', async () => {
+    const [lease, inbox] = [new Lease(), new MemoryInbox()];
+    const handle: Handle = () => {
+      setImmediate(() => lease.giveUp(lost));
+      return new Promise(() => undefined);
+    };
+    expect(await run(handle, deliveryOf(good, { lease }), { inbox })).toEqual({ kind: 'release' });
+    expect(inbox.seen.size).toBe(0);
+  });
+
+  it('is rolled back when that turns out as its transaction is to be committed', async () => {
+    const inbox = new MemoryInbox();
+    const delivery = deliveryOf(good, { lease: new StaleLease() });
+    expect(await run(() => Promise.resolve(), delivery, { inbox })).toEqual({ kind: 'release' });
+    expect(inbox.seen.size).toBe(0);
+  });
+
+  it('does not wait for its transaction any more', async () => {
+    const lease = new Lease();
+    const inbox: InboxPort = { run: () => new Promise(() => setImmediate(() => lease.giveUp(lost))) };
+    expect(await run(() => Promise.resolve(), deliveryOf(good, { lease }), { inbox })).toEqual({ kind: 'release' });
+  });
+});
+
 describe('the time limit', () => {
-  const timeout = { kind: 'retry', error: { name: 'HandlerTimeoutError', code: 'HANDLER_TIMEOUT', message: expect.stringContaining('within 5 ms') } };
+  const timeout = { kind: 'retry', error: { name: 'HandlerTimeoutError', code: 'TIMEOUT', message: expect.stringContaining('within 5 ms') } };
 
   it('fails the attempt and aborts the signal with the reason', async () => {
     let given: AbortSignal | undefined;
     const never: Handle = (_, { signal }) => new Promise(() => (given = signal));
     expect(await run(never, deliveryOf(good), { timeoutMs: 5 })).toMatchObject(timeout);
-    expect(given!.reason).toMatchObject({ code: 'HANDLER_TIMEOUT' });
+    expect(given!.reason).toMatchObject({ code: 'TIMEOUT' });
   });
 
   it.each(['returns', 'throws'])('counts as exceeded when the handler %s at the abort', async (how) => {
@@ -201,16 +259,16 @@ describe('the time limit', () => {
   });
 
   it('passes on that the lease was lost, before the handler began or after', async () => {
-    const lease = new AbortController();
+    const lease = new Lease();
     const seen: unknown[] = [];
     const handle: Handle = async (_, { signal }) => {
-      lease.abort('lost');
+      lease.giveUp(lost);
       seen.push(signal.reason);
     };
-    const delivery = deliveryOf(good, { signal: lease.signal });
+    const delivery = deliveryOf(good, { lease });
     await run(handle, delivery, { timeoutMs: 60_000 });
     await run(handle, delivery, { timeoutMs: 60_000 });
-    expect(seen).toEqual(['lost', 'lost']);
+    expect(seen).toEqual([lost, lost]);
   });
 
   it('leaves nothing on the signal of the lease', async () => {

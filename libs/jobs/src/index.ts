@@ -4,6 +4,7 @@ export * from './queue/idempotency.js';
 export * from './queue/job-queue.js';
 export * from './queue/retention.js';
 export * from './queue/watch-queue.js';
+export type { StuckJob } from './worker/active-jobs.js';
 export * from './worker/job-context.js';
 export * from './worker/job-registration.js';
 export * from './worker/job-worker.js';

@@ -104,12 +104,13 @@ export class JobsFixture {
 export function handler<T extends object>(
   job: PayloadClass<T>,
   handle: (payload: T, context: JobContext) => unknown,
-  changes: Partial<JobDefinition> & Pick<JobRegistration, 'inbox'> = {},
+  changes: Partial<JobDefinition> & Pick<JobRegistration, 'inbox' | 'timeoutMs'> = {},
 ): JobRegistration {
-  const { inbox, ...definition } = changes;
+  const { inbox, timeoutMs = null, ...definition } = changes;
   return {
     definition: { ...jobOf(job), ...definition },
     ...(inbox ? { inbox } : {}),
+    timeoutMs,
     handle: async (payload, context) => handle(payload as T, context),
   };
 }

@@ -52,7 +52,7 @@ export type {
   TraceContext,
 } from '@millrace/core';
 export { JobContext, JobQueue } from '@millrace/jobs';
-export type { EnqueueItem, EnqueueOptions, EnqueueResult, JobCounts } from '@millrace/jobs';
+export type { EnqueueItem, EnqueueOptions, EnqueueResult, JobCounts, StuckJob } from '@millrace/jobs';
 export type { SqlDatabase } from '@millrace/outbox';
 export { DeadLetters, Groups, Inspector, sumStates } from '@millrace/streams';
 export type {

@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { BullModule, InjectQueue, Processor, WorkerHost } from '@nestjs/bullmq';
+import { BullModule, getQueueToken, InjectQueue, Processor, WorkerHost } from '@nestjs/bullmq';
 import { type CanActivate, type ExecutionContext, Inject, Injectable, Module, Scope, UseGuards } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import type { Queue } from '@millrace/jobs';
+import { waitFor } from '@millrace/testing';
 import { IsString } from 'class-validator';
-import { fixed, Job, JobContext, JobHandler, JobQueue, MillraceModule } from '@millrace/nestjs';
+import { fixed, Health, Job, JobContext, JobHandler, JobQueue, MillraceModule } from '@millrace/nestjs';
 import { Bench, failureOf, Journal, SendConfirmation } from './fixture.js';
 
 let bench: Bench;
@@ -47,6 +48,30 @@ describe('@JobHandler', () => {
     await jobs.enqueue(SendInvoice, { orderId: 'b' });
     expect((await app.get(Notes).has(3)).sort()).toEqual(['confirm true a 1', 'confirm true a 2', 'invoice b']);
     expect((await failureOf(jobs.enqueue(SendInvoice, {} as SendInvoice))).code).toBe('INVALID_PAYLOAD');
+  });
+
+  it('fails an attempt that takes longer than its timeout; health names the handler that goes on, and what it returns is kept', async () => {
+    @Injectable()
+    class Mailer {
+      constructor(readonly notes: Notes) {}
+
+      @JobHandler(SendConfirmation, { timeout: '50ms' })
+      async confirm({ orderId }: SendConfirmation, { attempt, signal }: JobContext): Promise<object> {
+        this.notes.add(`attempt ${attempt}`);
+        if (attempt > 1) return { confirmed: orderId };
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        this.notes.add((signal.reason as { code: string }).code);
+        return new Promise(() => undefined);
+      }
+    }
+    const app = await bench.app({ imports: [Shop], providers: [Mailer] });
+    const { id } = await app.get(JobQueue).enqueue(SendConfirmation, { orderId: 'a' });
+    expect(await app.get(Notes).has(3)).toEqual(['attempt 1', 'TIMEOUT', 'attempt 2']);
+    const queue = app.get<Queue>(getQueueToken('emails'), { strict: false });
+    await waitFor(async () => (await queue.getCompletedCount()) === 1, { what: 'the job to be completed' });
+    expect((await queue.getJob(id))?.returnvalue).toEqual({ confirmed: 'a' });
+    const { ok, workers } = await app.get(Health).ready();
+    expect([ok, workers]).toEqual([true, [{ queue: 'emails', problem: null, stuck: [{ name: 'send-confirmation', id, since: expect.any(Date) }] }]]);
   });
 
   it('is surrounded by guards and may be request-scoped', async () => {

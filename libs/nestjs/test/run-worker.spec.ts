@@ -113,7 +113,7 @@ describe('a worker process', () => {
         state: 'running',
         redis: { ok: true, problem: null },
         subscriptions: [{ topic: 'worker.begun', group: 'worker', problem: null, heldUpBy: [] }],
-        workers: [{ queue: 'worker-jobs', problem: null }],
+        workers: [{ queue: 'worker-jobs', problem: null, stuck: [] }],
       },
     ]);
   });

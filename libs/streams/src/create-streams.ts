@@ -62,7 +62,6 @@ const FLUSH_MS = 500;
 /** Puts publish/subscribe together on connections that the caller owns. */
 export function createStreams(options: StreamsOptions): Streams {
   const { redis, prefix, leaseMs, stuckAfterMs = DEFAULT_STUCK_AFTER_MS } = options;
-  const member = `${hostname().replace(/[^A-Za-z0-9._-]/g, '-')}-${process.pid}-${randomBytes(6).toString('hex')}`;
   const log = new TopicLog(redis.control, prefix);
   const deadlineMs = options.publishDeadlineMs ?? DEFAULT_PUBLISH_DEADLINE_MS;
   const { messagesPerEntry } = options;
@@ -81,14 +80,16 @@ export function createStreams(options: StreamsOptions): Streams {
     declare: (topic) => log.declare(topic),
     publish: (topic, message, terms) => publisher.publish(topic, message, terms),
     subscribe: async (definition, handler) => {
-      const parts = { redis, prefix, member, leaseMs, stuckAfterMs, log };
-      const subscription = await subscriptions.add(definition, () => StreamSubscription.start(parts, definition, handler));
+      const parts = { redis, prefix, leaseMs, stuckAfterMs, log };
+      const start: Start = (onStopped) =>
+        StreamSubscription.start({ ...parts, member: newMember(), onStopped }, definition, handler);
+      const subscription = await subscriptions.add(definition, start);
       upkeep.subscribed(definition.topic);
       return subscription;
     },
     broadcast: async (definition, handler) => {
-      const parts = { redis, prefix, log };
-      const subscription = await subscriptions.follow(definition, () => Broadcast.start(parts, definition, handler));
+      const start: Start = (onStopped) => Broadcast.start({ redis, prefix, log, onStopped }, definition, handler);
+      const subscription = await subscriptions.follow(definition, start);
       upkeep.subscribed(definition.topic);
       return subscription;
     },
@@ -101,33 +102,40 @@ export function createStreams(options: StreamsOptions): Streams {
   };
 }
 
-type Start = () => Promise<Subscription>;
+/** A name that no member has had: a group whose subscription was stopped may be subscribed again. */
+function newMember(): string {
+  return `${hostname().replace(/[^A-Za-z0-9._-]/g, '-')}-${process.pid}-${randomBytes(6).toString('hex')}`;
+}
 
-/** What this process is subscribed to: each group of a topic once, broadcasts as often as it likes. */
+type Start = (onStopped: () => void) => Promise<Subscription>;
+
+/** What this process is subscribed to: each group of a topic once at a time, broadcasts as often as it likes. */
 class Subscriptions {
   readonly #started = new Set<Promise<Subscription>>();
-  readonly #groups = new Map<string, Promise<Subscription>>();
+  readonly #groups = new Set<string>();
   #stopped = false;
 
   add(definition: SubscriptionDefinition, start: Start): Promise<Subscription> {
     const name = `${definition.topic.name}/${definition.group}`;
     if (!this.#stopped && this.#groups.has(name)) return Promise.reject(duplicate(definition));
-    const started = this.#begin(definition, start);
-    this.#groups.set(name, started);
-    // What could not be started may be tried again.
-    started.catch(() => this.#groups.delete(name));
-    return started;
+    this.#groups.add(name);
+    return this.#begin(definition, start, () => this.#groups.delete(name));
   }
 
   follow({ topic }: BroadcastDefinition, start: Start): Promise<Subscription> {
-    return this.#begin({ topic, group: BROADCAST_GROUP }, start);
+    return this.#begin({ topic, group: BROADCAST_GROUP }, start, () => undefined);
   }
 
-  #begin(place: Pick<SubscriptionDefinition, 'topic' | 'group'>, start: Start): Promise<Subscription> {
+  /** @param free called when it does not run any more: what was stopped, or could not be started, may be started again */
+  #begin(place: Pick<SubscriptionDefinition, 'topic' | 'group'>, start: Start, free: () => void): Promise<Subscription> {
     if (this.#stopped) return Promise.reject(closed(place));
-    const started = start();
+    const end = (): void => {
+      this.#started.delete(started);
+      free();
+    };
+    const started = start(end);
     this.#started.add(started);
-    started.catch(() => this.#started.delete(started));
+    started.catch(end);
     return started;
   }
 

@@ -27,7 +27,8 @@ afterEach(() => stopListening());
 /** The parts of a member that holds entries, and a loss of the connection that brought them. */
 function member(): { hold: (stream: GroupStream, row: Row) => Work[]; lose: () => void; settler: Settler } {
   let losses = 0;
-  const held = new HeldEntries({ leaseMs: 60_000, losses: () => losses, onLost: () => undefined });
+  const renew = (): Promise<void> => Promise.resolve();
+  const held = new HeldEntries({ leaseMs: 60_000, losses: () => losses, onLost: () => undefined, renew });
   const settler = new Settler({ redis: process.redis.publish, prefix: bed.prefix, member: 'a', held, replayed: () => undefined });
   const hold = (stream: GroupStream, [id, fields]: Row): Work[] => {
     const { entry, work } = workOf(stream, { id, deliveryCount: 1, fields }, held.moment());

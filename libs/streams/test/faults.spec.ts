@@ -317,7 +317,7 @@ describe('stopping and starting', () => {
 
   it('does not wait on for a settlement when its time is up', async () => {
     const process = await bed.start();
-    const held = new HeldEntries({ leaseMs: 60_000, losses: () => 0, onLost: () => undefined });
+    const held = new HeldEntries({ leaseMs: 60_000, losses: () => 0, onLost: () => undefined, renew: () => Promise.resolve() });
     const settler = new Settler({ redis: process.redis.publish, prefix: bed.prefix, member: 'm', held, replayed: () => undefined });
     const fields = ['o', '0', 'n', '1', 'm', '[[1,"id",null,null,null,{}]]'];
     const { entry, work } = workOf(bed.place(Single, 'g').streams[0], { id: '1-1', deliveryCount: 1, fields }, held.moment());

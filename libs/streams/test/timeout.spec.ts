@@ -24,7 +24,7 @@ describe('a handler that takes too long', () => {
     await process.publisher.publishMany(Single, numbers(3));
     await bed.drained(process, Single, 'g');
     expect(handled.sort()).toEqual(['0 2', '1 1', '2 1']);
-    expect((await first.promise).signal.reason).toMatchObject({ code: 'HANDLER_TIMEOUT' });
+    expect((await first.promise).signal.reason).toMatchObject({ code: 'TIMEOUT' });
     late.fire();
     const end = await process.publisher.publish(Single, { value: 9 });
     await bed.drained(process, Single, 'g');
@@ -32,12 +32,12 @@ describe('a handler that takes too long', () => {
     expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 4, retried: 1, deadLettered: 0, fenced: 0 });
   });
 
-  it('is dead-lettered with HANDLER_TIMEOUT when it always does', async () => {
+  it('is dead-lettered with TIMEOUT when it always does', async () => {
     const process = await bed.start();
     await subscribe(process, { topic: Single, group: 'g', retry, timeoutMs: 5 }, () => new Promise(() => undefined));
     await process.publisher.publish(Single, { value: 1 });
     await bed.drained(process, Single, 'g');
     const [dead] = await bed.deadLetters(process, Single, 'g');
-    expect(dead).toMatchObject({ reason: 'ATTEMPTS_EXHAUSTED', attempts: 2, error: { code: 'HANDLER_TIMEOUT' } });
+    expect(dead).toMatchObject({ reason: 'ATTEMPTS_EXHAUSTED', attempts: 2, error: { code: 'TIMEOUT' } });
   });
 });

@@ -7,8 +7,9 @@ export class BatchContext {
   /** One a payload, in their order. Their signals are those of each message's lease alone. */
   readonly items: readonly DeliveryContext[];
   /**
-   * Aborts when every message of the batch was taken away from this process, and when the handler's `timeout` has passed:
-   * stop, nothing that follows counts.
+   * Aborts when nothing that follows counts for any message of the batch: stop then. Its reason is a MillraceError with the
+   * code STATE_LOST, all were taken away from this process; CLOSED, the process stops and they go back; or TIMEOUT, the
+   * handler's `timeout` has passed.
    */
   readonly signal: AbortSignal;
   readonly #failures: Map<number, unknown>;

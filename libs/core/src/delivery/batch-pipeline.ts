@@ -3,6 +3,7 @@ import { decodePayload } from '../contract/payload.js';
 import { BatchContext } from './batch-context.js';
 import { DeliveryContext } from './context.js';
 import type { Delivery } from './delivery.js';
+import { decided } from './lease.js';
 import { leaseOfAll } from './lease-of-all.js';
 import type { Outcome } from './outcome.js';
 import type { PipelineParts } from './pipeline.js';
@@ -34,7 +35,8 @@ export function batchPipeline(parts: BatchPipelineParts): DeliveryHandler {
     return read.map((item) => {
       if ('kind' in item) return item;
       const { delivery } = item;
-      return failures.has(delivery) ? outcomeOfFailure(retry, delivery.attempt, failures.get(delivery)) : { kind: 'ack' };
+      const fails = failures.has(delivery);
+      return decided(delivery.lease, fails ? outcomeOfFailure(retry, delivery.attempt, failures.get(delivery)) : { kind: 'ack' });
     });
   };
 }
@@ -56,7 +58,7 @@ async function failuresIn(parts: BatchPipelineParts, batch: readonly Readable[])
   const marked = new Map<number, unknown>();
   const items = deliveries.map((delivery) => new DeliveryContext(delivery));
   const payloads = batch.map(({ payload }) => payload);
-  const lease = leaseOfAll(deliveries.map(({ signal }) => signal));
+  const lease = leaseOfAll(deliveries.map(({ lease: { signal } }) => signal));
   try {
     await withinLimit(parts.timeoutMs ?? null, lease.signal, async (signal) =>
       parts.handle(payloads, new BatchContext(items, signal, marked)),

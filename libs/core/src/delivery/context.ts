@@ -47,8 +47,9 @@ export class DeliveryContext {
   }
 
   /**
-   * Aborts when the message was taken away from this process (its lease was lost), and when the handler's `timeout` has
-   * passed: stop, nothing that follows counts.
+   * Aborts when nothing that follows counts: stop then. Its reason is a MillraceError with the code STATE_LOST, the message
+   * was taken away from this process; CLOSED, the process stops and the message goes back; or TIMEOUT, the handler's
+   * `timeout` has passed. Only the last counts as an attempt.
    */
   get signal(): AbortSignal {
     return this.#delivery.signal;

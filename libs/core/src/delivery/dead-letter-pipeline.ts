@@ -3,6 +3,7 @@ import { decodePayload } from '../contract/payload.js';
 import type { TopicDefinition } from '../contract/topic.js';
 import { DeadLetterContext } from './dead-letter-context.js';
 import type { Message } from './delivery.js';
+import { decided } from './lease.js';
 import type { PipelineParts } from './pipeline.js';
 import type { DeadLetterHandler } from './ports.js';
 import { outcomeOfFailure } from './retry.js';
@@ -24,9 +25,9 @@ export function deadLetterPipeline(parts: DeadLetterPipelineParts): DeadLetterHa
         const context = new DeadLetterContext({ ...delivery, signal }, payload !== null);
         await parts.handle(payload ?? delivery.message.payload, context);
       });
-      return { kind: 'ack' };
+      return decided(delivery.lease, { kind: 'ack' });
     } catch (thrown) {
-      return outcomeOfFailure(retry, delivery.attempt, thrown);
+      return decided(delivery.lease, outcomeOfFailure(retry, delivery.attempt, thrown));
     }
   };
 }

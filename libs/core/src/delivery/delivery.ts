@@ -1,3 +1,4 @@
+import type { Lease } from './lease.js';
 import type { ErrorRecord, GiveUpReason } from './outcome.js';
 
 /** What was published. */
@@ -38,7 +39,9 @@ export interface Delivery {
   readonly crashes: number;
   /** Whether the group was given the message before and was set back: it may have handled it then. */
   readonly replayed: boolean;
-  /** Aborts when the lease of this delivery is lost: what the handler does after that is refused. */
+  /** When it is given up the delivery goes back uncounted: its handler decides nothing any more. */
+  readonly lease: Lease;
+  /** Tells the handler to stop: that of the lease, or one that aborts when the time of the attempt is over, too. */
   readonly signal: AbortSignal;
   /** Aborts when nothing may begin here any more: the process stops, or the group pauses. What has begun goes on. */
   readonly heldUp?: AbortSignal;

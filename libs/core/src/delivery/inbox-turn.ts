@@ -1,47 +1,94 @@
 import type { InboxPort, InboxResult } from './inbox-port.js';
+import type { Lease } from './lease.js';
 import type { SqlTransaction } from './sql-transaction.js';
 
 export interface InboxTurn {
   readonly inbox: InboxPort;
   readonly subscriber: string;
   readonly messageId: string;
+  /** The transaction ends with it: what is given up is undone at once. */
+  readonly lease: Lease;
   /** Aborts when nothing may begin any more. */
   readonly heldUp?: AbortSignal | undefined;
 }
 
-/** What is held up while it waits for its transaction leaves nothing behind in the inbox. */
-class HeldUp extends Error {}
+/** Undoes a transaction: its message is not this process's any more, or was not begun. */
+class GoesBack extends Error {}
 
 /**
  * Runs `work` by the inbox, which may let it wait for its transaction. When `heldUp` aborts before it has begun it never
- * begins: `'held-up'`, at once. What has begun goes on.
+ * begins; what has begun goes on. When the lease is given up, before the transaction is committed, nothing of it takes
+ * effect, whatever `work` returns or throws. Either way `'goes-back'`, at once.
  */
 export async function runInTurn<T>(
-  { inbox, subscriber, messageId, heldUp }: InboxTurn,
+  turn: InboxTurn,
   work: (transaction: SqlTransaction) => Promise<T>,
-): Promise<InboxResult<T> | 'held-up'> {
-  if (heldUp?.aborted) return 'held-up';
-  let isBegun = false;
-  let onAbort = (): void => undefined;
-  const given = new Promise<'held-up'>((resolve) => {
-    onAbort = () => {
-      if (!isBegun) resolve('held-up');
-    };
-  });
-  const run = inbox.run(subscriber, messageId, async (transaction) => {
-    if (heldUp?.aborted) throw new HeldUp();
-    isBegun = true;
-    return work(transaction);
-  });
-  // What becomes of it after it was held up concerns nobody: its message is another's by then.
+): Promise<InboxResult<T> | 'goes-back'> {
+  const { inbox, subscriber, messageId, lease, heldUp } = turn;
+  if (heldUp?.aborted || lease.isGivenUp) return 'goes-back';
+  const place = new Place(turn);
+  const run = inbox.run(subscriber, messageId, (transaction) => place.take(() => work(transaction)));
+  // What becomes of it after it was missed concerns nobody: its message is another's by then.
   run.catch(() => undefined);
-  heldUp?.addEventListener('abort', onAbort);
   try {
-    return await Promise.race([run, given]);
+    return await Promise.race([run, place.missed]);
   } catch (error) {
-    if (error instanceof HeldUp) return 'held-up';
+    if (error instanceof GoesBack || lease.isGivenUp) return 'goes-back';
     throw error;
   } finally {
-    heldUp?.removeEventListener('abort', onAbort);
+    place.leave();
   }
+}
+
+/** Where one message stands: waiting -> begun, or waiting -> missed. */
+class Place {
+  /** Resolves when it cannot begin any more. */
+  readonly missed: Promise<'goes-back'>;
+  readonly #turn: InboxTurn;
+  readonly #lost: Promise<never>;
+  readonly #stopWatching: () => void;
+  #isBegun = false;
+
+  constructor(turn: InboxTurn) {
+    this.#turn = turn;
+    const [over, lost] = [aborted(turn.heldUp), aborted(turn.lease.signal)];
+    this.#lost = lost.promise.then(goBack);
+    this.#lost.catch(() => undefined);
+    this.missed = new Promise((resolve) => {
+      const miss = (): void => {
+        if (!this.#isBegun) resolve('goes-back');
+      };
+      void over.promise.then(miss);
+      void lost.promise.then(miss);
+    });
+    this.#stopWatching = () => [over, lost].forEach(({ end }) => end());
+  }
+
+  async take<T>(work: () => Promise<T>): Promise<T> {
+    const { heldUp, lease } = this.#turn;
+    if (heldUp?.aborted || lease.isGivenUp) return goBack();
+    this.#isBegun = true;
+    const value = await Promise.race([work(), this.#lost]);
+    // The signal may not have told yet: a process that stood still finds out last.
+    await lease.confirm();
+    return lease.isGivenUp ? goBack() : value;
+  }
+
+  leave(): void {
+    this.#stopWatching();
+  }
+}
+
+function goBack(): never {
+  throw new GoesBack();
+}
+
+/** A signal as a promise; `end` leaves nothing behind on it. */
+function aborted(signal: AbortSignal | undefined): { readonly promise: Promise<void>; readonly end: () => void } {
+  let heard = (): void => undefined;
+  const promise = new Promise<void>((resolve) => {
+    heard = resolve;
+    signal?.addEventListener('abort', heard);
+  });
+  return { promise, end: () => signal?.removeEventListener('abort', heard) };
 }

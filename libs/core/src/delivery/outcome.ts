@@ -32,7 +32,8 @@ export type GiveUpReason = (typeof DEAD_LETTER_REASONS)[number];
  *   not run; `filtered` that the subscription is not for it.
  * - `retry`: to be handled again after `delayMs`, as the next attempt.
  * - `dead-letter`: given up; `reason` is one of {@link DEAD_LETTER_REASONS}.
- * - `release`: not begun, as nothing may begin here any more. It goes back to the group at once, and no attempt counts.
+ * - `release`: not begun, as nothing may begin here any more, or given up. It goes back to the group at once, and no attempt
+ *   counts.
  */
 export type Outcome =
   | ({ readonly kind: 'ack' } & { readonly [How in 'deduplicated' | 'discarded' | 'expired' | 'filtered']?: boolean })

@@ -5,6 +5,7 @@ import { DeliveryContext } from './context.js';
 import { type Delivery, isExpired } from './delivery.js';
 import type { InboxPort } from './inbox-port.js';
 import { runInTurn } from './inbox-turn.js';
+import { decided } from './lease.js';
 import type { Outcome } from './outcome.js';
 import type { DeliveryHandler } from './ports.js';
 import { runWithTrace } from '../trace/trace-context.js';
@@ -36,9 +37,9 @@ export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
     try {
       const { message } = delivery;
       const payload = await decodePayload(payloadClassOf(parts.topic, message), message.payload, where);
-      return await runWithTrace(message.headers, () => run(delivery, payload));
+      return decided(delivery.lease, await runWithTrace(message.headers, () => run(delivery, payload)));
     } catch (thrown) {
-      return outcomeOfFailure(retry, delivery.attempt, thrown);
+      return decided(delivery.lease, outcomeOfFailure(retry, delivery.attempt, thrown));
     }
   };
   return (deliveries) => Promise.all(deliveries.map(outcomeOf));
@@ -56,15 +57,15 @@ function direct(parts: PipelineParts): Run {
 function withInbox(parts: PipelineParts, inbox: InboxPort): Run {
   const subscriber = `${parts.topic.name}/${parts.group}`;
   return async (delivery, payload) => {
-    const turn = { inbox, subscriber, messageId: delivery.message.id, heldUp: delivery.heldUp };
+    const { message, lease, heldUp } = delivery;
+    const turn = { inbox, subscriber, messageId: message.id, lease, heldUp };
     const result = await runInTurn(turn, async (transaction): Promise<Outcome> => {
       // It may have waited long for its transaction.
-      delivery.signal.throwIfAborted();
-      if (isExpired(delivery.message)) return { kind: 'ack', expired: true };
+      if (isExpired(message)) return { kind: 'ack', expired: true };
       await attempt(parts, payload, { delivery, transaction });
       return { kind: 'ack', deduplicated: false };
     });
-    if (result === 'held-up') return { kind: 'release' };
+    if (result === 'goes-back') return { kind: 'release' };
     return result.duplicate ? { kind: 'ack', deduplicated: true } : result.value;
   };
 }

@@ -5,7 +5,7 @@ import { HandlerTimeoutError } from '../errors.js';
  * with. What outlives its time goes on unobserved: JavaScript cannot be stopped from outside.
  *
  * @param timeoutMs null for no limit
- * @throws HandlerTimeoutError (HANDLER_TIMEOUT)
+ * @throws HandlerTimeoutError (TIMEOUT)
  */
 export async function withinLimit<T>(
   timeoutMs: number | null,

@@ -1,79 +1,101 @@
 import { setMaxListeners } from 'node:events';
+import type { MillraceError } from '@millrace/core';
+import { ActiveJob, type ActiveJobParts } from './active-job.js';
 
-/** A job in the hands of a handler, and what takes it away from there. */
-export class ActiveJob {
-  readonly id: string;
-  /** Aborts when the worker begins nothing any more. */
-  readonly heldUp: AbortSignal;
-  /** Resolves when the worker stops: the job goes back to its queue. Never rejects. */
-  readonly revoked: Promise<null>;
-  #revoke!: (value: null) => void;
-  #isRevoked = false;
-  #reason: Error | null = null;
-  #controller: AbortController | null = null;
-
-  constructor(id: string, heldUp: AbortSignal) {
-    this.id = id;
-    this.heldUp = heldUp;
-    this.revoked = new Promise((resolve) => (this.#revoke = resolve));
-  }
-
-  get isRevoked(): boolean {
-    return this.#isRevoked;
-  }
-
-  /** Made when it is first asked for: most handlers never do, and a controller costs as much as validating a small payload. */
-  get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    if (this.#reason) this.#controller.abort(this.#reason);
-    return this.#controller.signal;
-  }
-
-  abort(reason: Error): void {
-    this.#reason ??= reason;
-    this.#controller?.abort(this.#reason);
-  }
-
-  revoke(reason: Error): void {
-    this.#isRevoked = true;
-    this.#revoke(null);
-    this.abort(reason);
-  }
+export interface ActiveJobsParts extends Pick<ActiveJobParts, 'lockMs' | 'lockLost'> {
+  /** Jobs in this process's hands at once. */
+  readonly concurrency: number;
+  /** A handler that is at work for so long is stuck. */
+  readonly stuckAfterMs: number;
 }
+
+/** A job whose handler does not end. */
+export interface StuckJob {
+  /** The job's name, as `@Job` has it. */
+  readonly name: string;
+  readonly id: string;
+  /** When its handler began, by the clock of this process. */
+  readonly since: Date;
+}
+
+/** Enough to find the mistake by. */
+const MOST_NAMED = 10;
 
 /** The jobs that handlers of this process have in their hands. */
 export class ActiveJobs {
+  readonly #parts: ActiveJobsParts;
   readonly #jobs = new Set<ActiveJob>();
+  /** Jobs whose handlers have not ended: those, and some whose attempt is over. */
+  readonly #handled = new Set<ActiveJob>();
   readonly #holding = new AbortController();
+  /** Since when every slot has been taken without one handler ending, by the monotonic clock; null while one is free. */
+  #fullSinceMs: number | null = null;
 
-  constructor() {
+  constructor(parts: ActiveJobsParts) {
+    this.#parts = parts;
     // As many jobs listen to it as are at work.
     setMaxListeners(0, this.#holding.signal);
   }
 
-  /** Keeps the job within reach for as long as `work` runs. It is revoked already once {@link refuse} was called. */
-  async with<T>(id: string, work: (active: ActiveJob) => Promise<T>): Promise<T> {
-    const { signal } = this.#holding;
-    const active = new ActiveJob(id, signal);
-    if (signal.aborted) active.revoke(signal.reason as Error);
+  /** Keeps the job within reach for as long as `work` runs. It is given up already once {@link refuse} was called. */
+  async with<T>(job: Pick<ActiveJobParts, 'id' | 'name' | 'askForLock'>, work: (active: ActiveJob) => Promise<T>): Promise<T> {
+    const { signal: heldUp } = this.#holding;
+    // It came again: an earlier holding of it is over, whether or not anybody was told.
+    this.lost([job.id]);
+    const active = new ActiveJob({ ...this.#parts, ...job, heldUp });
+    if (heldUp.aborted) active.revoke(heldUp.reason as MillraceError);
     this.#jobs.add(active);
+    if (this.#jobs.size >= this.#parts.concurrency) this.#fullSinceMs ??= performance.now();
     try {
       return await work(active);
     } finally {
       this.#jobs.delete(active);
+      this.#fullSinceMs = null;
+    }
+  }
+
+  /** Knows of a handler until it ends, which may be later than its attempt. */
+  async handle<T>(active: ActiveJob, handler: () => Promise<T>): Promise<T> {
+    this.#handled.add(active);
+    try {
+      return await handler();
+    } finally {
+      this.#handled.delete(active);
     }
   }
 
   /** From now on no job is begun. BullMQ may fetch one more after it was paused: a fetch that was under way. */
-  refuse(reason: Error): void {
+  refuse(reason: MillraceError): void {
     this.#holding.abort(reason);
   }
 
-  abort(id: string, reason: Error): void {
-    for (const active of this.#jobs) if (active.id === id) active.abort(reason);
+  renewed(ids: readonly string[]): void {
+    for (const active of this.#jobs) if (ids.includes(active.id)) active.renewed();
   }
 
-  revokeAll(reason: Error): void {
+  /** Their locks are others' by now. */
+  lost(ids: readonly string[]): void {
+    for (const active of this.#jobs) if (ids.includes(active.id)) active.lost();
+  }
+
+  revokeAll(reason: MillraceError): void {
     for (const active of this.#jobs) active.revoke(reason);
+  }
+
+  /** Those whose handlers do not end, the ones at work longest first, ten at the most: past their attempt, or for too long. */
+  stuck(): StuckJob[] {
+    const { stuckAfterMs } = this.#parts;
+    const stuck = [...this.#handled].filter((active) => !this.#jobs.has(active) || active.ageMs > stuckAfterMs);
+    return stuck.slice(0, MOST_NAMED).map(({ name, id, begunAt: since }) => ({ name, id, since }));
+  }
+
+  /** Why no job gets on, or null while they do. */
+  problem(): string | null {
+    const { concurrency, stuckAfterMs } = this.#parts;
+    const fullMs = this.#fullSinceMs === null ? 0 : performance.now() - this.#fullSinceMs;
+    const [first] = this.#jobs;
+    if (!first || fullMs <= stuckAfterMs) return null;
+    const all = `all ${concurrency} handlers have been at work for ${Math.floor(fullMs / 1_000)} s and none has ended`;
+    return `${all}, that of job '${first.name}' (${first.id}) since ${first.begunAt.toISOString()}: give them a timeout`;
   }
 }

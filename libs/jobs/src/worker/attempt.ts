@@ -1,32 +1,59 @@
-import { decodePayload, exponential, MillraceError, type Outcome, outcomeOfFailure, quote, type RetryPolicy, runInTurn } from '@millrace/core';
+import {
+  decided, decodePayload, exponential, MillraceError, type Outcome, outcomeOfFailure, quote, type RetryPolicy, runInTurn,
+  type SqlTransaction, withinLimit,
+} from '@millrace/core';
 import type { Job } from 'bullmq';
-import type { ActiveJob } from './active-jobs.js';
+import type { ActiveJob } from './active-job.js';
+import type { ActiveJobs } from './active-jobs.js';
 import { JobContext } from './job-context.js';
 import type { JobRegistration } from './job-registration.js';
 
-/** Puts the policies around a handler: validation, then the inbox, then the handler; what is thrown becomes an outcome. */
-export async function attemptJob(job: Job, registration: JobRegistration | undefined, active: ActiveJob): Promise<Outcome> {
+/** What became of an attempt, with what its handler returned. */
+export type JobOutcome = Outcome & { readonly result?: unknown };
+
+/** One job in the hands of this process. */
+export interface Attempt {
+  readonly job: Job;
+  readonly active: ActiveJob;
+  readonly jobs: ActiveJobs;
+}
+
+/**
+ * Puts the policies around a handler: validation, then the inbox, then the time limit, then the handler; what is thrown
+ * becomes an outcome. What was given up meanwhile has none.
+ */
+export async function attemptJob(attempt: Attempt, registration: JobRegistration | undefined): Promise<JobOutcome> {
+  const { job, active } = attempt;
   try {
     if (!registration) throw unknownJob(job);
     const where = `job '${job.name}' of queue '${job.queueName}'`;
     const payload = await decodePayload(registration.definition.payload, job.data, where);
-    return await run(registration, payload, { job, active });
+    return decided(active, await run(registration, payload, attempt));
   } catch (thrown) {
-    return outcomeOfFailure(policyOf(job, registration), job.attemptsMade + 1, thrown);
+    return decided(active, outcomeOfFailure(policyOf(job, registration), job.attemptsMade + 1, thrown));
   }
 }
 
-async function run(registration: JobRegistration, payload: object, given: { job: Job; active: ActiveJob }): Promise<Outcome> {
-  const { definition, inbox, handle } = registration;
-  const { job, active } = given;
-  if (!inbox) {
-    await handle(payload, new JobContext(job, active));
-    return { kind: 'ack' };
-  }
+async function run(registration: JobRegistration, payload: object, attempt: Attempt): Promise<JobOutcome> {
+  const { definition, inbox } = registration;
+  if (!inbox) return { kind: 'ack', result: await handle(registration, payload, attempt) };
+  const { job, active } = attempt;
   const subscriber = `queue/${definition.queue}/${definition.name}`;
-  const turn = { inbox, subscriber, messageId: job.id ?? '', heldUp: active.heldUp };
-  const result = await runInTurn(turn, (transaction) => handle(payload, new JobContext(job, active, transaction)));
-  return result === 'held-up' ? { kind: 'release' } : { kind: 'ack', deduplicated: result.duplicate };
+  const turn = { inbox, subscriber, messageId: job.id ?? '', lease: active, heldUp: active.heldUp };
+  const done = await runInTurn(turn, (transaction) => handle(registration, payload, { ...attempt, transaction }));
+  if (done === 'goes-back') return { kind: 'release' };
+  return done.duplicate ? { kind: 'ack', deduplicated: true } : { kind: 'ack', result: done.value };
+}
+
+/** Inside the inbox, so that what runs out of time is rolled back. */
+function handle(
+  { handle: call, timeoutMs = null }: JobRegistration,
+  payload: object,
+  { job, active, jobs, transaction }: Attempt & { readonly transaction?: SqlTransaction },
+): Promise<unknown> {
+  const given = (signal: { readonly signal: AbortSignal }): Promise<unknown> =>
+    jobs.handle(active, () => call(payload, new JobContext(job, signal, transaction)));
+  return timeoutMs === null ? given(active) : withinLimit(timeoutMs, active.signal, (signal) => given({ signal }));
 }
 
 /**

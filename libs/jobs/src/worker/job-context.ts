@@ -39,8 +39,9 @@ export class JobContext {
   }
 
   /**
-   * Aborts when the job was taken from this process (its lock was lost) or the deadline of a shutdown passed: stop, nothing
-   * that follows counts.
+   * Aborts when nothing that follows counts: stop then. Its reason is a MillraceError with the code STATE_LOST, the job was
+   * taken from this process; CLOSED, the process stops and the job goes back to its queue; or TIMEOUT, the handler's `timeout`
+   * has passed. Only the last counts as an attempt.
    */
   get signal(): AbortSignal {
     return this.#active.signal;

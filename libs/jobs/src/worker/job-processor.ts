@@ -1,24 +1,46 @@
+import { withDeadline } from '@millrace/redis';
 import { type Job, type Processor, WaitingError } from 'bullmq';
 import type { ActiveJobs } from './active-jobs.js';
 import { attemptJob } from './attempt.js';
 import type { JobRegistrations } from './job-registration.js';
 import { settle } from './settle.js';
 
+export interface ProcessorParts {
+  readonly handlers: JobRegistrations;
+  readonly active: ActiveJobs;
+  readonly lockMs: number;
+  /** Called when a job could not be given back. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+/** A worker's connection waits for Redis without an end; a transaction must not. */
+const ASK_TIMEOUT_MS = 2_000;
+
 /** What BullMQ calls with each job it fetched. */
-export function jobProcessor(handlers: JobRegistrations, jobs: ActiveJobs): Processor {
-  return (job, token) =>
-    jobs.with(job.id ?? '', async (active) => {
-      if (active.isRevoked) return giveBack(job, token);
-      const outcome = await Promise.race([attemptJob(job, handlers.get(job.name), active), active.revoked]);
-      return outcome && outcome.kind !== 'release' ? settle(job, outcome) : giveBack(job, token);
+export function jobProcessor(parts: ProcessorParts): Processor {
+  const { handlers, active: jobs, lockMs } = parts;
+  return (job, token = '') => {
+    const askForLock = (): Promise<boolean> => hasLock(job, token, lockMs);
+    return jobs.with({ id: job.id ?? '', name: job.name, askForLock }, async (active) => {
+      if (active.isGivenUp) return giveBack(parts, job, token);
+      const attempt = attemptJob({ job, active, jobs }, handlers.get(job.name));
+      const outcome = await Promise.race([attempt, active.revoked]);
+      return outcome && outcome.kind !== 'release' ? settle(job, outcome) : giveBack(parts, job, token);
     });
+  };
+}
+
+async function hasLock(job: Job, token: string, lockMs: number): Promise<boolean> {
+  const extended = await withDeadline(job.extendLock(token, lockMs), ASK_TIMEOUT_MS, () => new Error('no answer'));
+  return extended === 1;
 }
 
 /**
  * To the front of the queue, without counting an attempt: another process begins it at once. A handler that ignores its
- * signal may still be running here.
+ * signal may still be running here. When the job is another's by now that is refused; when Redis does not take it, the lock
+ * ends by itself: neither is an attempt that failed.
  */
-async function giveBack(job: Job, token: string | undefined): Promise<never> {
-  await job.moveToWait(token);
+async function giveBack({ onFailed }: ProcessorParts, job: Job, token: string): Promise<never> {
+  await job.moveToWait(token).catch(onFailed);
   throw new WaitingError();
 }

@@ -6,7 +6,9 @@ export interface JobRegistration {
   readonly definition: JobDefinition;
   /** Present: the handler runs inside a transaction with an inbox row, so that its SQL takes effect once a job. */
   readonly inbox?: InboxPort;
-  /** The user's handler with everything that surrounds it. What it returns is not stored. */
+  /** How long one attempt may take; null or absent for as long as it likes. */
+  readonly timeoutMs?: number | null;
+  /** The user's handler with everything that surrounds it. What it returns is stored as the job's return value. */
   readonly handle: (payload: object, context: JobContext) => Promise<unknown>;
 }
 

@@ -1,7 +1,7 @@
 import { MillraceError } from '@millrace/core';
 import { withDeadline } from '@millrace/redis';
 import type { Worker } from 'bullmq';
-import type { ActiveJobs } from './active-jobs.js';
+import type { ActiveJobs, StuckJob } from './active-jobs.js';
 import { paceFetches } from './paced-fetch.js';
 import { WorkerHealth } from './worker-health.js';
 
@@ -29,7 +29,8 @@ export class JobWorker {
     this.#active = active;
     this.#health = new WorkerHealth(worker);
     paceFetches(worker.getBackend(), { signal: this.#ending.signal, onFetched: () => this.#health.fetched() });
-    worker.on('lockRenewalFailed', (ids) => ids.forEach((id) => active.abort(id, lockLost(worker.name, id))));
+    worker.on('lockRenewalFailed', (ids) => active.lost(ids));
+    worker.on('locksRenewed', ({ jobIds }) => active.renewed(jobIds));
   }
 
   /**
@@ -67,7 +68,16 @@ export class JobWorker {
 
   /** Why this worker makes no progress, or null when it is well. */
   problem(): string | null {
-    return this.#stopped ? `the worker of queue '${this.#worker.name}' is stopped` : this.#health.problem();
+    if (this.#stopped) return `the worker of queue '${this.#worker.name}' is stopped`;
+    return this.#health.problem() ?? this.#active.problem();
+  }
+
+  /**
+   * The jobs whose handlers do not end, those at work longest first, ten at the most: at work for longer than `stuckAfterMs`,
+   * or beyond their attempt, such as one that goes on after its timeout. Those have no slot any more.
+   */
+  stuck(): readonly StuckJob[] {
+    return this.#active.stuck();
   }
 
   #run(): void {
@@ -112,13 +122,6 @@ export class JobWorker {
 
 function stopping(queue: string): MillraceError {
   return new MillraceError('CLOSED', `The worker of queue '${queue}' is shutting down: the job goes back to the queue, for another process.`);
-}
-
-function lockLost(queue: string, id: string): MillraceError {
-  return new MillraceError(
-    'STATE_LOST',
-    `Job ${id} of queue '${queue}' was taken from this process: its lock was lost, nothing that follows counts.`,
-  );
 }
 
 /** Whether `work`, which never rejects, ends in time; it goes on when it does not. */

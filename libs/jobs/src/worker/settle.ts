@@ -1,6 +1,8 @@
-import { emit, type ErrorRecord, type Outcome } from '@millrace/core';
+import { emit, type ErrorRecord } from '@millrace/core';
 import { type BackoffStrategy, type Job, UnrecoverableError } from 'bullmq';
 import { JOB_RETENTION, KEPT_STACKS } from '../queue/retention.js';
+import type { JobOutcome } from './attempt.js';
+import { storedResult } from './stored-result.js';
 
 /** Any name that is not one of BullMQ's own makes it ask the worker's strategy. */
 const OUR_BACKOFF = 'millrace';
@@ -9,7 +11,7 @@ const OUR_BACKOFF = 'millrace';
 const ONE_MORE = 2;
 
 /** What is not begun goes back to its queue instead. */
-type Settled = Exclude<Outcome, { kind: 'release' }>;
+type Settled = Exclude<JobOutcome, { kind: 'release' }>;
 
 const KEEP = { stackTraceLimit: KEPT_STACKS };
 
@@ -38,10 +40,10 @@ export const backoffStrategy: BackoffStrategy = (_attemptsMade, _type, error) =>
  *
  * @returns what is stored as the job's return value
  */
-export function settle(job: Job, outcome: Settled): string | undefined {
+export function settle(job: Job, outcome: Settled): unknown {
   switch (outcome.kind) {
     case 'ack':
-      return outcome.discarded ? 'discarded' : outcome.deduplicated ? 'deduplicated' : undefined;
+      return outcome.discarded ? 'discarded' : outcome.deduplicated ? 'deduplicated' : storedResult(job, outcome.result);
     case 'retry':
       tell(job, outcome);
       job.opts = { ...job.opts, ...KEEP, attempts: job.attemptsMade + ONE_MORE, backoff: { type: OUR_BACKOFF } };

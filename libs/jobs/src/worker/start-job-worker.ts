@@ -1,4 +1,4 @@
-import { isName, MillraceError } from '@millrace/core';
+import { asError, isName, MillraceError } from '@millrace/core';
 import { Worker } from 'bullmq';
 import { bullPrefix, type JobConnectionOptions } from '../connection/bull-connection.js';
 import { JOB_RETENTION } from '../queue/retention.js';
@@ -22,11 +22,14 @@ export interface JobWorkerOptions {
    * 2 seconds after it. Default 15,000.
    */
   readonly lockDurationMs?: number;
+  /** A handler at work for so long is stuck; when all are, without one ending, that is the worker's problem. Default 300,000. */
+  readonly stuckAfterMs?: number;
 }
 
 /** A job whose process vanished this often is given up as a crash loop. */
 export const JOB_CRASH_LIMIT = 10;
 const DEFAULT_LOCK_MS = 15_000;
+const DEFAULT_STUCK_AFTER_MS = 300_000;
 const LONGEST_STALLED_CHECK_MS = 2_000;
 const START_TIMEOUT_MS = 5_000;
 /** BullMQ waits 15 seconds by default after a connection error before it fetches again. */
@@ -40,8 +43,10 @@ const RUN_RETRY_DELAY_MS = 1_000;
 export async function startJobWorker(options: JobWorkerOptions): Promise<JobWorker> {
   assertOptions(options);
   const { queue, connection, prefix, concurrency, handlers, lockDurationMs = DEFAULT_LOCK_MS } = options;
-  const active = new ActiveJobs();
-  const worker = new Worker(queue, jobProcessor(handlers, active), {
+  const { stuckAfterMs = DEFAULT_STUCK_AFTER_MS } = options;
+  const active = new ActiveJobs({ concurrency, stuckAfterMs, lockMs: lockDurationMs, lockLost: (id) => lockLost(queue, id) });
+  const onFailed = (error: unknown): void => void worker.emit('error', asError(error));
+  const worker = new Worker(queue, jobProcessor({ handlers, active, lockMs: lockDurationMs, onFailed }), {
     connection,
     prefix: bullPrefix(prefix),
     concurrency,
@@ -58,6 +63,13 @@ export async function startJobWorker(options: JobWorkerOptions): Promise<JobWork
   const jobWorker = new JobWorker(worker, active);
   await jobWorker.start(START_TIMEOUT_MS);
   return jobWorker;
+}
+
+function lockLost(queue: string, id: string): MillraceError {
+  return new MillraceError(
+    'STATE_LOST',
+    `Job ${id} of queue '${queue}' was taken from this process: its lock was lost, nothing that follows counts. Stop.`,
+  );
 }
 
 function assertOptions({ queue, concurrency, handlers, lockDurationMs = DEFAULT_LOCK_MS }: JobWorkerOptions): void {

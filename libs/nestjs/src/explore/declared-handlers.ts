@@ -119,7 +119,8 @@ function jobHandlerOf({ method, declaration }: FoundHandler): JobPlan {
     job: () => named(where, () => jobOf(declaration.contract)),
     options: () => parseOptions(JobHandlerOptions, declaration.options ?? {}, where),
   });
-  return { method, job, ...options };
+  const { timeout, ...rest } = options;
+  return { method, job, timeoutMs: timeout === undefined ? null : durationMs(timeout), ...rest };
 }
 
 /** Says whose mistake it is. */

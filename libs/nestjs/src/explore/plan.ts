@@ -42,6 +42,8 @@ export interface JobPlan {
   readonly method: HandlerMethod;
   readonly job: JobDefinition;
   readonly concurrency: number;
+  /** How long an attempt may take; null for as long as it likes. */
+  readonly timeoutMs: number | null;
   readonly inbox: boolean;
 }
 

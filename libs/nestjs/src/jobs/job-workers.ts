@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { InboxPort } from '@millrace/core';
-import { bullConnection, type JobRegistration, type JobWorker, startJobWorker } from '@millrace/jobs';
+import { bullConnection, type JobRegistration, type JobWorker, startJobWorker, type StuckJob } from '@millrace/jobs';
 import type { Settings } from '../config/settings.js';
 import { Invoker } from '../enhance/invoker.js';
 import type { JobPlan } from '../explore/plan.js';
@@ -12,6 +12,8 @@ export interface JobWorkerState {
   readonly queue: string;
   /** Why it makes no progress, or null when it is well. */
   readonly problem: string | null;
+  /** Jobs whose handlers do not end, ten at the most: for 5 minutes, or beyond their attempt, such as past their timeout. */
+  readonly stuck: readonly StuckJob[];
 }
 
 /** The job workers that this process runs, one a queue. */
@@ -39,7 +41,7 @@ export class JobWorkers {
   }
 
   states(): JobWorkerState[] {
-    return [...this.#started].map(([queue, worker]) => ({ queue, problem: worker.problem() }));
+    return [...this.#started].map(([queue, worker]) => ({ queue, problem: worker.problem(), stuck: worker.stuck() }));
   }
 
   #startWorker(queue: string, plans: readonly JobPlan[], inbox: InboxPort | undefined): Promise<JobWorker> {
@@ -55,6 +57,7 @@ export class JobWorkers {
   }
 
   #registration(plan: JobPlan, inbox: InboxPort | undefined): JobRegistration {
-    return { definition: plan.job, ...(plan.inbox ? { inbox } : {}), handle: this.#invoker.invokeOf(plan.method) };
+    const { job: definition, timeoutMs, method } = plan;
+    return { definition, timeoutMs, ...(plan.inbox ? { inbox } : {}), handle: this.#invoker.invokeOf(method) };
   }
 }

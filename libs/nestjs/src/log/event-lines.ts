@@ -13,6 +13,10 @@ export function noticeLine(event: EventMap['notice-failed']): string {
   return line(`${placeOf(event)}: telling of dead letter ${messageId || '(unreadable)'} failed (attempt ${attempt}), ${next}`, error);
 }
 
+export function resultLine({ messageId, error, ...place }: EventMap['result-dropped']): string {
+  return line(`${placeOf(place)}: the return value of job ${messageId} is not stored`, error);
+}
+
 export function backoffLine(event: EventMap['backoff-failed']): string {
   return line(`${placeOf(event)}: the custom back-off failed after ${event.failures} failures; the default is used`, event.error);
 }

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { type EventMap, listen } from '@millrace/core';
-import { attemptLine, backoffLine, connectionLine, fencedLine, loopLine, lostLine, noticeLine, reclaimedLine, recreatedLine } from './event-lines.js';
+import { attemptLine, backoffLine, connectionLine, fencedLine, loopLine, lostLine, noticeLine, reclaimedLine, recreatedLine, resultLine } from './event-lines.js';
 
 /** Events are the process's: however many applications run in it, one of them writes. */
 const holders = new Set<EventLog>();
@@ -28,6 +28,7 @@ function writeEvents(logger: Logger): () => void {
     listen('attempt-failed', (event) => (event.outcome === 'retry' ? logger.warn(attemptLine(event)) : logger.error(attemptLine(event)))),
     listen('notice-failed', (event) => (event.outcome === 'retry' ? logger.warn(noticeLine(event)) : logger.error(noticeLine(event)))),
     listen('backoff-failed', (event) => logger.error(backoffLine(event))),
+    listen('result-dropped', (event) => logger.warn(resultLine(event))),
     listen('reclaimed', (event) => logger.warn(reclaimedLine(event))),
     listen('fenced', (event) => logger.warn(fencedLine(event))),
     listen('lost', (event) => logger.error(lostLine(event))),

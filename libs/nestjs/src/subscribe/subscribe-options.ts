@@ -74,7 +74,7 @@ export class MessageHandlerOptions {
 
   /**
    * How long an attempt may take, `'1ms'` to `'1d'`. When it is over `ctx.signal` aborts, the attempt fails with
-   * HANDLER_TIMEOUT and is retried by the policy, and its slot is free: what the handler still does counts for nothing, and
+   * TIMEOUT and is retried by the policy, and its slot is free: what the handler still does counts for nothing, and
    * may overlap the next attempt. With the inbox its transaction is rolled back. Default: no limit.
    */
   @IsOptional() @IsDurationOption({ min: '1ms', max: '1d' })

@@ -1,6 +1,6 @@
 import {
-  BROADCAST_GROUP, type BroadcastDefinition, type Delivery, type DeliveryHandler, emit, errorRecord, isExpired, Loop,
-  type Message, type Outcome, type Subscription,
+  BROADCAST_GROUP, type BroadcastDefinition, type Delivery, type DeliveryHandler, emit, errorRecord, isExpired, Lease, Loop,
+  type Message, MillraceError, type Outcome, type Subscription,
 } from '@millrace/core';
 import type { RedisConnection, RedisConnections } from '@millrace/redis';
 import { decodeEnvelope } from '../log/envelope.js';
@@ -13,13 +13,15 @@ export interface BroadcastParts {
   readonly redis: RedisConnections;
   readonly prefix: string;
   readonly log: TopicLog;
+  /** Called when it was stopped and nothing of it runs any more. */
+  readonly onStopped: () => void;
 }
 
 const READY_WAIT_MS = 1_000;
 /** What comes back while it is held up comes back again so much later. */
 const HELD_UP_MS = 1_000;
 
-interface Connections {
+interface Connections extends Pick<BroadcastParts, 'onStopped'> {
   readonly reader: RedisConnection;
   readonly follower: LogFollower;
 }
@@ -41,7 +43,9 @@ export class Broadcast implements Subscription {
   readonly #slots: Slots;
   readonly #repeats = new Repeats<Item>((item) => this.#begin(item));
   readonly #loop: Loop;
-  readonly #abort = new AbortController();
+  readonly #onStopped: () => void;
+  /** On all that handlers are at work on, until the process stops. */
+  readonly #lease = new Lease();
   readonly #heldUpBy = new Set<'process' | 'stop'>();
   #problem: string | null = null;
 
@@ -50,6 +54,7 @@ export class Broadcast implements Subscription {
     this.#handler = handler;
     this.#reader = connections.reader;
     this.#follower = connections.follower;
+    this.#onStopped = connections.onStopped;
     this.#slots = new Slots(definition.concurrency);
     const { name: topic } = definition.topic;
     this.#loop = new Loop({
@@ -63,12 +68,12 @@ export class Broadcast implements Subscription {
   }
 
   static async start(parts: BroadcastParts, definition: BroadcastDefinition, handler: DeliveryHandler): Promise<Broadcast> {
-    const { redis, prefix, log } = parts;
+    const { redis, prefix, log, onStopped } = parts;
     await log.declare(definition.topic);
     const reader = redis.blocking(`follow:${definition.topic.name}`);
     try {
       const follower = await LogFollower.start({ reader, control: redis.control }, prefix, definition.topic);
-      const broadcast = new Broadcast(definition, handler, { reader, follower });
+      const broadcast = new Broadcast(definition, handler, { reader, follower, onStopped });
       broadcast.#loop.start();
       return broadcast;
     } catch (error) {
@@ -101,7 +106,8 @@ export class Broadcast implements Subscription {
     this.#repeats.clear();
     this.#reader.close();
     await this.#loop.stop();
-    if (!(await this.#slots.idle(deadlineMs))) this.#abort.abort(new Error('the process is shutting down and its time is up'));
+    if (!(await this.#slots.idle(deadlineMs))) this.#lease.giveUp(stopped(this.#definition.topic.name));
+    this.#onStopped();
   }
 
   #hold(by: 'process' | 'stop'): void {
@@ -156,12 +162,12 @@ export class Broadcast implements Subscription {
   #end(item: Item, outcome: Outcome): void {
     this.#tell(item, outcome);
     if (outcome.kind === 'release') this.#begin(item);
-    if (outcome.kind === 'retry') this.#repeats.add({ ...item, attempt: item.attempt + 1 }, outcome.delayMs);
+    if (outcome.kind === 'retry' && !this.#heldUpBy.has('stop')) this.#repeats.add({ ...item, attempt: item.attempt + 1 }, outcome.delayMs);
   }
 
   #deliveryOf({ message, partition, offset, attempt }: Item): Delivery {
     const place = { topic: this.#definition.topic.name, partition, offset, group: BROADCAST_GROUP };
-    return { message, ...place, attempt, crashes: 0, replayed: false, signal: this.#abort.signal };
+    return { message, ...place, attempt, crashes: 0, replayed: false, lease: this.#lease, signal: this.#lease.signal };
   }
 
   #tell({ message, partition, attempt }: Omit<Item, 'message'> & { message: Message | null }, outcome: Outcome): void {
@@ -171,6 +177,13 @@ export class Broadcast implements Subscription {
     const delay = outcome.kind === 'retry' ? { delayMs: outcome.delayMs } : {};
     emit('attempt-failed', { ...place, error: outcome.error, outcome: outcome.kind, ...delay });
   }
+}
+
+function stopped(topic: string): MillraceError {
+  return new MillraceError(
+    'CLOSED',
+    `The broadcast of topic '${topic}' is being stopped in this process and its time is up: nothing that follows counts. Stop.`,
+  );
 }
 
 function defect(thrown: unknown): Outcome {

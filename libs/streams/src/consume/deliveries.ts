@@ -15,7 +15,7 @@ export function deliveryOf(
 ): Delivery {
   const { topic, partition, group } = entry.stream.partition;
   return {
-    message, topic, partition, offset, group, attempt, crashes, replayed, heldUp,
+    message, topic, partition, offset, group, attempt, crashes, replayed, heldUp, lease: entry,
     get signal() {
       return entry.signal;
     },

@@ -6,6 +6,7 @@ import { deliveryOf, isNotice, noticeDeliveryOf, type NoticeWork } from './deliv
 import { tellOfFailure } from './failure-events.js';
 import type { HeldEntries } from './held-entries.js';
 import type { Permits } from './permits.js';
+import { Running } from './running.js';
 import { announced, noticeSettlementOf, releaseOf, type Settlement, settlementOf, unhandledOutcome } from './settlement.js';
 import type { Settler } from './settler.js';
 import { WorkQueue } from './work-queue.js';
@@ -49,10 +50,9 @@ export class Dispatcher {
   readonly #queue: WorkQueue;
   /** Messages that may be in hand. */
   readonly #slots: number;
-  readonly #running = new Set<Promise<void>>();
+  readonly #running = new Running();
   /** Settlements of what no handler is for. */
   readonly #apart = new Set<Promise<void>>();
-  #messagesRunning = 0;
   /** Since when all handlers have been at work without one ending, by the monotonic clock; null while a slot is free. */
   #fullSince: number | null = null;
   #paused = false;
@@ -61,6 +61,8 @@ export class Dispatcher {
   #timer: NodeJS.Timeout | undefined;
   #patience: NodeJS.Timeout | undefined;
   #onFree: (() => void) | null = null;
+  /** Called when something has ended. */
+  readonly #onEnd: (() => void)[] = [];
 
   constructor(parts: DispatcherParts) {
     const { concurrency, crashLimit, batch = ONE_BY_ONE } = parts;
@@ -86,7 +88,7 @@ export class Dispatcher {
 
   /** Messages in hand beyond the slots; negative while slots are free. */
   get #excess(): number {
-    return this.#messagesRunning + this.#queue.length - this.#slots;
+    return this.#running.messages + this.#queue.length - this.#slots;
   }
 
   /** Why no handler gets on, or null while they do. */
@@ -162,9 +164,21 @@ export class Dispatcher {
     return this.#queue.takeAll();
   }
 
-  /** Resolves when every handler that was started has ended and is settled. */
+  /** Resolves when every handler that was started has ended, or was given up, and all is settled. */
   async drain(): Promise<void> {
-    while (this.#running.size + this.#apart.size > 0) await Promise.all([...this.#running, ...this.#apart]);
+    while (this.#running.size + this.#apart.size > 0) await new Promise<void>((resolve) => this.#onEnd.push(resolve));
+  }
+
+  /**
+   * Waits for handlers no longer, and starts none: what they are at work on goes back to the group at once, uncounted, and
+   * what they say later counts for nothing.
+   */
+  giveUp(): void {
+    this.pause();
+    for (const [batch, begun] of this.#running.atWork()) {
+      this.#track(this.release(begun));
+      this.#ended(batch);
+    }
   }
 
   /** Gives messages back to the group at once, without counting an attempt. */
@@ -192,7 +206,7 @@ export class Dispatcher {
   }
 
   #settleApart(work: Work, outcome: Outcome): void {
-    this.#track(this.#apart, this.#settle(work, outcome));
+    this.#track(this.#settle(work, outcome));
   }
 
   #startNext(): void {
@@ -208,16 +222,17 @@ export class Dispatcher {
         this.#startWhenReady();
         return;
       }
-      this.#messagesRunning += batch.length;
-      this.#track(this.#running, this.#process(batch).finally(() => this.#ended(batch)));
+      this.#running.add(batch);
+      void this.#process(batch).finally(() => this.#ended(batch));
     }
     if (this.#running.size >= this.#parts.concurrency) this.#fullSince ??= performance.now();
   }
 
   #ended(batch: readonly Work[]): void {
-    this.#messagesRunning -= batch.length;
+    if (!this.#running.end(batch)) return;
     this.#fullSince = null;
     this.#queue.ended(batch);
+    this.#goOn();
   }
 
   #startWhenReady(): void {
@@ -240,26 +255,35 @@ export class Dispatcher {
 
   #giveBack(work: readonly Work[]): void {
     for (const item of work) this.#parts.gaveBack(item);
-    this.#track(this.#apart, this.release(work));
+    this.#track(this.release(work));
   }
 
-  #track(set: Set<Promise<void>>, work: Promise<void>): void {
-    const tracked = work.finally(() => {
-      set.delete(tracked);
-      this.#startNext();
-      this.#onFree?.();
+  /** Of what takes no slot. */
+  #track(settling: Promise<void>): void {
+    const tracked = settling.finally(() => {
+      this.#apart.delete(tracked);
+      this.#goOn();
     });
-    set.add(tracked);
+    this.#apart.add(tracked);
+  }
+
+  /** Something has ended. */
+  #goOn(): void {
+    this.#startNext();
+    this.#onFree?.();
+    for (const heard of this.#onEnd.splice(0)) heard();
   }
 
   /** Handle, then settle: what lost its lease, or expired, while it waited for a slot is not begun. */
   async #process(batch: readonly Work[]): Promise<void> {
     const open = batch.filter((work) => this.#mayBegin(work));
     const [first] = open;
-    if (isNotice(first)) return this.#tell(first);
+    if (isNotice(first)) return this.#tell(batch, first);
     const begun = open.filter(isReadable);
     if (begun.length === 0) return;
+    this.#running.begin(batch, begun);
     const outcomes = await this.#outcomes(begun);
+    if (!this.#running.handled(batch)) return;
     await Promise.all(begun.map((work, index) => this.#settle(work, outcomes[index] ?? defect('The handler has no outcome for it.'))));
   }
 
@@ -279,10 +303,11 @@ export class Dispatcher {
     }
   }
 
-  async #tell(notice: NoticeWork): Promise<void> {
-    const { deadLetterHandler } = this.#parts;
-    const told = deadLetterHandler?.(noticeDeliveryOf(notice)).catch(defect);
-    await this.#settle(notice, (await told) ?? { kind: 'ack' });
+  async #tell(batch: readonly Work[], notice: NoticeWork): Promise<void> {
+    this.#running.begin(batch, [notice]);
+    const told = await this.#parts.deadLetterHandler?.(noticeDeliveryOf(notice)).catch(defect);
+    if (!this.#running.handled(batch)) return;
+    await this.#settle(notice, told ?? { kind: 'ack' });
   }
 
   async #settle(work: Work, outcome: Outcome): Promise<void> {

@@ -1,3 +1,4 @@
+import { MillraceError } from '@millrace/core';
 import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntry, Moment } from './held-entry.js';
 
@@ -7,6 +8,8 @@ export interface HeldEntriesParts {
   readonly losses: () => number;
   /** Called when an entry was lost to another member, or is gone. */
   readonly onLost: (partition: GroupPartition) => void;
+  /** Renews what is held in a partition, and gives up what turns out to be lost. */
+  readonly renew: (partition: GroupPartition) => Promise<void>;
 }
 
 /** Everything that this member holds for one subscription, from the read that brought it until it is settled. */
@@ -32,6 +35,7 @@ export class HeldEntries {
 
   /** @param messages how many of the entry's messages are to be settled by us */
   add(entry: HeldEntry, messages: number): void {
+    entry.confirmedBy = this.#confirm;
     this.#messages.set(entry, messages);
   }
 
@@ -44,19 +48,24 @@ export class HeldEntries {
 
   /** Whether work on the entry may begin: not when it was lost, nor when its lease has run out: it may be another's by now. */
   mayBegin(entry: HeldEntry): boolean {
-    if (performance.now() - entry.renewedAt > this.#parts.leaseMs) this.lost(entry);
+    if (this.#hasRunOut(entry)) this.lost(entry);
     return !entry.isGivenUp;
+  }
+
+  /** Whether outcomes of the entry are this member's to write: until they are written, or until it was lost. */
+  has(entry: HeldEntry): boolean {
+    return this.#messages.has(entry);
   }
 
   /** The entry belongs to another member by now: its handlers are told, and nothing of it is renewed any more. */
   lost(entry: HeldEntry): void {
     if (!this.#messages.delete(entry)) return;
-    entry.giveUp('the lease of this message was lost to another member');
+    entry.giveUp(leaseLost(entry.stream));
     this.#parts.onLost(entry.stream.partition);
   }
 
-  /** Tells every handler that is still running to stop. */
-  giveUpAll(reason: string): void {
+  /** Tells every handler that is still running to stop. What they held stays held until it is put back. */
+  giveUpAll(reason: MillraceError): void {
     for (const entry of this.#messages.keys()) entry.giveUp(reason);
   }
 
@@ -67,4 +76,23 @@ export class HeldEntries {
   idsIn(stream: GroupStream): string[] {
     return [...this.#messages.keys()].filter((entry) => entry.stream === stream).map((entry) => entry.id);
   }
+
+  /** Redis is asked only when the lease has run out by the clock of this process. */
+  readonly #confirm = async (entry: HeldEntry): Promise<void> => {
+    if (entry.isGivenUp || !this.#hasRunOut(entry)) return;
+    // Without an answer nobody knows: settling is fenced all the same.
+    await this.#parts.renew(entry.stream.partition).catch(() => undefined);
+  };
+
+  #hasRunOut({ renewedAt }: HeldEntry): boolean {
+    return performance.now() - renewedAt > this.#parts.leaseMs;
+  }
+}
+
+function leaseLost({ partition: { topic, group } }: GroupStream): MillraceError {
+  return new MillraceError(
+    'STATE_LOST',
+    `A message of topic '${topic}' was taken from this process: its lease was lost, and another member of group '${group}' has it ` +
+      'by now. Nothing that follows counts: stop.',
+  );
 }

@@ -1,3 +1,4 @@
+import { Lease } from '@millrace/core';
 import type { GroupStream } from './group-partition.js';
 
 /** When something was asked of Redis, and of which connections. */
@@ -19,7 +20,7 @@ export interface HoldingToken {
  * An entry that this member holds. (member, delivery count) is the token of the holding: whoever takes the entry over
  * raises the count, and what is settled with the old one is refused.
  */
-export class HeldEntry {
+export class HeldEntry extends Lease {
   readonly stream: GroupStream;
   readonly id: string;
   readonly deliveryCount: number;
@@ -30,10 +31,11 @@ export class HeldEntry {
   readonly losses: number;
   /** A moment before the lease was last renewed, by the monotonic clock, in milliseconds. */
   renewedAt: number;
-  #reason: Error | null = null;
-  #abort: AbortController | null = null;
+  /** Finds out whether it is held still; null before it is held at all. */
+  confirmedBy: ((entry: HeldEntry) => Promise<void>) | null = null;
 
   constructor(stream: GroupStream, token: HoldingToken, span: { base: number; size: number }) {
+    super();
     this.stream = stream;
     this.id = token.id;
     this.deliveryCount = token.deliveryCount;
@@ -43,19 +45,7 @@ export class HeldEntry {
     this.size = span.size;
   }
 
-  get isGivenUp(): boolean {
-    return this.#reason !== null;
-  }
-
-  /** Aborts when the holding is lost, or given up at shutdown. Made when it is asked for: few handlers do. */
-  get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
-    if (this.#reason) this.#abort.abort(this.#reason);
-    return this.#abort.signal;
-  }
-
-  giveUp(reason: string): void {
-    this.#reason ??= new Error(reason);
-    this.#abort?.abort(this.#reason);
+  override async confirm(): Promise<void> {
+    await this.confirmedBy?.(this);
   }
 }

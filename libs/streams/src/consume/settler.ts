@@ -139,7 +139,7 @@ export class Settler {
 
   /** Lets go of what others have taken over meanwhile: their settlement counts, ours would be refused. */
   #stillHeld(items: readonly Item[]): readonly Item[] {
-    const isOpen = (item: Item): boolean => !this.#abandoned.signal.aborted && !item.work.entry.isGivenUp;
+    const isOpen = (item: Item): boolean => !this.#abandoned.signal.aborted && this.#parts.held.has(item.work.entry);
     for (const item of items) if (!isOpen(item)) item.done();
     return items.filter(isOpen);
   }

@@ -1,4 +1,4 @@
-import type { DeliveryHandler, Subscription, SubscriptionDefinition } from '@millrace/core';
+import { type DeliveryHandler, MillraceError, type Subscription, type SubscriptionDefinition } from '@millrace/core';
 import type { RedisConnection, RedisConnections } from '@millrace/redis';
 import { GroupWatch } from '../group/group-watch.js';
 import { Heartbeat } from '../group/heartbeat.js';
@@ -25,8 +25,12 @@ export interface SubscriptionParts {
   readonly leaseMs: number;
   readonly stuckAfterMs: number;
   readonly log: TopicLog;
+  /** Called when it was stopped and nothing of it runs any more. */
+  readonly onStopped: () => void;
 }
 
+/** What putting back may take that handlers were at work on at the deadline. */
+const PUT_BACK_MS = 2_000;
 /** What ending the beat and saying goodbye may take: a Redis that does not answer must not keep the process. */
 const GOODBYE_MS = 500;
 
@@ -44,6 +48,7 @@ export class StreamSubscription implements Subscription {
   readonly #watch: GroupWatch;
   readonly #auditor: Auditor;
   readonly #intake: Intake;
+  readonly #onStopped: () => void;
   #stopping: Promise<void> | null = null;
 
   private constructor(parts: SubscriptionParts, definition: SubscriptionDefinition, handler: DeliveryHandler) {
@@ -52,6 +57,7 @@ export class StreamSubscription implements Subscription {
     const { topic, group } = definition;
     const partitions = partitionsOf(topic).map((partition) => groupPartition(prefix, { topic: topic.name, partition }, group));
     this.#partitions = partitions;
+    this.#onStopped = parts.onStopped;
     const recover = (partition: GroupPartition): Promise<void> => {
       intake.replay(partition);
       return log.recover(partition, group);
@@ -59,7 +65,11 @@ export class StreamSubscription implements Subscription {
     const reader = parts.redis.blocking(`read:${group}`);
     this.#reader = reader;
     const losses = (): number => reader.losses + control.losses;
-    const held = new HeldEntries({ leaseMs, losses, onLost: (partition) => intake.doubt(partition) });
+    const held = new HeldEntries({
+      leaseMs, losses,
+      onLost: (partition) => intake.doubt(partition),
+      renew: (partition) => this.#heartbeat.beatIn(partition),
+    });
     this.#held = held;
     this.#settler = new Settler({ redis, prefix, member, held, replayed: (partition) => intake.replay(partition) });
     this.#heartbeat = new Heartbeat({ redis: control, member, leaseMs, partitions, held, recover });
@@ -156,15 +166,18 @@ export class StreamSubscription implements Subscription {
 
   /**
    * The order matters: no handler starts from now on; then no read is under way, so that nothing arrives unseen; what
-   * waited goes back to the group; what runs may finish while its lease is still renewed; the goodbye comes last.
+   * waited goes back to the group; what runs may finish while its lease is still renewed, and goes back at the deadline; the
+   * goodbye comes last.
    */
   async #stop(deadlineMs: number): Promise<void> {
-    if (!(await within(deadlineMs, this.#finish()))) {
-      this.#held.giveUpAll('the process is shutting down and its time is up');
-      this.#settler.abandon();
+    const finishing = this.#finish();
+    if (!(await within(deadlineMs, finishing))) {
+      this.#giveUp();
+      if (!(await within(PUT_BACK_MS, finishing))) this.#settler.abandon();
     }
     await within(GOODBYE_MS, this.#goodbye());
     this.#reader.close();
+    this.#onStopped();
   }
 
   async #finish(): Promise<void> {
@@ -172,11 +185,26 @@ export class StreamSubscription implements Subscription {
     await Promise.all([this.#promoter.stop(), this.#flow.drain()]);
   }
 
+  /** Before the signals abort, so that what handlers say because of them comes too late. */
+  #giveUp(): void {
+    this.#dispatcher.giveUp();
+    const { topic, group } = this.#partitions[0]!;
+    this.#held.giveUpAll(stopped(topic, group));
+  }
+
   async #goodbye(): Promise<void> {
     await Promise.all([this.#heartbeat.stop(), this.#promoter.stop(), this.#watch.stop(), this.#auditor.stop()]);
     // Without it the others find out for themselves, when the lease is over.
     await this.#heartbeat.leave().catch(() => 0);
   }
+}
+
+function stopped(topic: string, group: string): MillraceError {
+  return new MillraceError(
+    'CLOSED',
+    `Group '${group}' is being stopped in this process and its time is up: the message of topic '${topic}' goes back to the group, and ` +
+      'nothing that follows counts. Stop.',
+  );
 }
 
 /** @returns whether `work` was done in time; when not, it goes on unobserved */

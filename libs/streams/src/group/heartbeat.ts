@@ -43,7 +43,7 @@ export class Heartbeat {
 
   /** One beat in every partition. The first must come before the first read: whoever never beat counts as vanished. */
   async beat(): Promise<void> {
-    await Promise.all(this.#parts.partitions.map((partition) => this.#beatIn(partition)));
+    await Promise.all(this.#parts.partitions.map((partition) => this.beatIn(partition)));
   }
 
   /** Says goodbye, so that nobody waits for this member; what it still holds keeps its lease. */
@@ -56,7 +56,7 @@ export class Heartbeat {
     );
   }
 
-  async #beatIn(partition: GroupPartition): Promise<void> {
+  async beatIn(partition: GroupPartition): Promise<void> {
     const { redis, member, held } = this.#parts;
     const beganAt = performance.now();
     const entries = held.in(partition);

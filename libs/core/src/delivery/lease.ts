@@ -1,0 +1,44 @@
+import type { MillraceError } from '../errors.js';
+import type { Outcome } from './outcome.js';
+
+/** The hold of this process on what is in a handler's hands: held -> given up, once and for good. */
+export class Lease {
+  #reason: MillraceError | null = null;
+  #abort: AbortController | null = null;
+
+  /** From then on its handler decides nothing. */
+  get isGivenUp(): boolean {
+    return this.#reason !== null;
+  }
+
+  /**
+   * Aborts when it is given up, with a MillraceError as its reason: CLOSED when its process stops, STATE_LOST when it is
+   * another's. Made when it is asked for: few handlers do, and a controller costs as much as validating a small payload.
+   */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#reason) this.#abort.abort(this.#reason);
+    return this.#abort.signal;
+  }
+
+  /** The first reason counts. */
+  giveUp(reason: MillraceError): void {
+    this.#reason ??= reason;
+    this.#abort?.abort(this.#reason);
+  }
+
+  /**
+   * To be asked before something is made final that no fence guards: gives the lease up when it has run out and another
+   * holds it by now. Where nobody can be asked it stays as it is. Never rejects.
+   */
+  confirm(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+const RELEASED: Outcome = { kind: 'release' };
+
+/** A handler whose lease was given up decides nothing, whatever it returned or threw. */
+export function decided(lease: Lease, outcome: Outcome): Outcome {
+  return lease.isGivenUp ? RELEASED : outcome;
+}

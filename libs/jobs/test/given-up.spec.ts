@@ -1,0 +1,126 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { InboxPort, InboxResult, SqlTransaction } from '@millrace/core';
+import { SendMail } from './contracts.js';
+import { handler, Heard, JobsFixture, Signal } from './jobs-fixture.js';
+
+let fixture: JobsFixture;
+beforeAll(async () => {
+  fixture = await JobsFixture.start();
+});
+afterEach(() => fixture.clear());
+afterAll(() => fixture.stop());
+
+/** An inbox in memory: like a real one, it rolls back what fails. */
+class MemoryInbox implements InboxPort {
+  readonly seen: string[] = [];
+
+  async run<T>(_: string, messageId: string, work: (sql: SqlTransaction) => Promise<T>): Promise<InboxResult<T>> {
+    const value = await work({ query: () => Promise.resolve({ rows: [], rowCount: 0 }) });
+    this.seen.push(messageId);
+    return { duplicate: false, value };
+  }
+}
+
+type End = 'returns' | 'throws';
+const CASES: [End, string][] = [
+  ['returns', 'without'],
+  ['throws', 'without'],
+  ['returns', 'with'],
+  ['throws', 'with'],
+];
+
+/** A handler that begins, and ends as it is told, at the latest when its signal aborts. */
+function obedient(
+  end: End,
+  inbox: InboxPort | undefined,
+): { begun: Signal<AbortSignal>; ended: Signal; registration: ReturnType<typeof handler> } {
+  const [begun, ended] = [new Signal<AbortSignal>(), new Signal()];
+  const handle = async (_: SendMail, { signal }: { signal: AbortSignal }): Promise<void> => {
+    begun.give(signal);
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    ended.give();
+    if (end === 'throws') throw new Error('gives up as well');
+  };
+  return { begun, ended, registration: handler(SendMail, handle, { attempts: 1, ...(inbox ? { inbox } : {}) }) };
+}
+
+describe('a job in hand at the stop deadline', () => {
+  it.each(CASES)('is begun again by another worker at once, uncounted, when its handler %s, %s the inbox', async (end, how) => {
+    const inbox = how === 'with' ? new MemoryInbox() : undefined;
+    const { begun, ended, registration } = obedient(end, inbox);
+    const worker = await fixture.worker([registration]);
+    const { id } = await fixture.jobs.enqueue(SendMail, { to: 'a' });
+    const signal = await begun.promise;
+    await worker.stop(1);
+    await ended.promise;
+    expect(signal.reason).toMatchObject({ code: 'CLOSED' });
+    expect(inbox?.seen ?? []).toEqual([]);
+    expect(await fixture.jobs.counts('emails')).toMatchObject({ waiting: 1, completed: 0, failed: 0 });
+    const seen = new Signal<object>();
+    await fixture.worker([handler(SendMail, (_payload, context) => seen.give(context), { attempts: 1 })]);
+    expect(await seen.promise).toMatchObject({ jobId: id, attempt: 1, crashes: 0 });
+    const job = await fixture.finished('emails', id);
+    expect([await job.getState(), job.attemptsMade, job.stalledCounter]).toEqual(['completed', 1, 0]);
+  });
+
+  it('counts no failed attempt though Redis refuses to take it back', async () => {
+    const { begun, registration } = obedient('throws', undefined);
+    const worker = await fixture.worker([registration]);
+    const { id } = await fixture.jobs.enqueue(SendMail, { to: 'a' });
+    await begun.promise;
+    const client = await fixture.queue('emails').getBackend().client;
+    const wait = fixture.queue('emails').toKey('wait');
+    await client.set(wait, 'a key of another type');
+    const told = new Heard('loop-failed');
+    await worker.stop(1);
+    expect((await told.first).error.message).toContain('WRONGTYPE');
+    told.stop();
+    await client.del(wait);
+    const { attemptsMade, failedReason } = await fixture.stored('emails', id);
+    expect([attemptsMade, failedReason]).toEqual([0, undefined]);
+  });
+});
+
+describe('a job whose lock is lost', () => {
+  const LOCK = { lockDurationMs: 500 };
+
+  async function takeLock(id: string): Promise<void> {
+    const queue = fixture.queue('emails');
+    await (await queue.getBackend().client).set(`${queue.toKey(id)}:lock`, 'another worker');
+  }
+
+  it.each(CASES)('counts for nothing when its handler %s, %s the inbox', async (end, how) => {
+    const inbox = how === 'with' ? new MemoryInbox() : undefined;
+    const { begun, ended, registration } = obedient(end, inbox);
+    await fixture.worker([registration], LOCK);
+    const { id } = await fixture.jobs.enqueue(SendMail, { to: 'a' });
+    const signal = await begun.promise;
+    const fenced = new Heard('fenced');
+    await takeLock(id);
+    await ended.promise;
+    expect(signal.reason).toMatchObject({ code: 'STATE_LOST' });
+    expect(await fenced.first).toMatchObject({ queue: 'emails', messageId: id });
+    fenced.stop();
+    expect(inbox?.seen ?? []).toEqual([]);
+    const job = await fixture.stored('emails', id);
+    expect([await job.getState(), job.attemptsMade]).toEqual(['active', 0]);
+  });
+
+  it('is rolled back, too, when its process stood still and was not told before it ends', async () => {
+    const inbox = new MemoryInbox();
+    const fenced = new Heard('fenced');
+    let taking: Promise<void> | undefined;
+    const handle = async (_: SendMail, { jobId }: { jobId: string }): Promise<void> => {
+      taking = takeLock(jobId);
+      await taking;
+      // Nothing else runs in this process meanwhile, the renewal of locks included.
+      const until = performance.now() + LOCK.lockDurationMs;
+      while (performance.now() < until);
+    };
+    await fixture.worker([handler(SendMail, handle, { inbox })], LOCK);
+    const { id } = await fixture.jobs.enqueue(SendMail, { to: 'a' });
+    expect(await fenced.first).toMatchObject({ queue: 'emails', messageId: id });
+    fenced.stop();
+    expect(inbox.seen).toEqual([]);
+  });
+});

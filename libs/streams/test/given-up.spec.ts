@@ -1,0 +1,181 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  type BatchContext, batchPipeline, type DeadLetterContext, deadLetterPipeline, type DeliveryContext, deliveryPipeline, topicOf,
+} from '@millrace/core';
+import { Bed } from './bed.js';
+import { noRetry, type Process, signal, subscribe } from './fixture.js';
+import { numbers, Single } from './topics.js';
+
+/** Long enough that nothing comes back because a lease is over. */
+const LONG_LEASE = { leaseMs: 60_000 };
+const bed = new Bed('given-up');
+
+type End = 'returns' | 'throws';
+const ENDS: End[] = ['returns', 'throws'];
+
+/** A handler that begins, and ends as it is told when it is let go. */
+function held(end: End): {
+  began: ReturnType<typeof signal<AbortSignal>>;
+  finish: () => void;
+  ended: Promise<void>;
+  run: (abort: AbortSignal) => Promise<void>;
+} {
+  const [began, finish, ended] = [signal<AbortSignal>(), signal(), signal()];
+  const run = async (abort: AbortSignal): Promise<void> => {
+    began.fire(abort);
+    await finish.promise;
+    ended.fire();
+    if (end === 'throws') throw new Error('gives up as well');
+  };
+  return { began, finish: finish.fire, ended: ended.promise, run };
+}
+
+/** Resolves when all that a handler which has just ended could still say has been said. */
+async function saidAll(process: Process): Promise<void> {
+  for (let turn = 0; turn < 3; turn += 1) await process.redis.publish.call('PING');
+}
+
+describe('a message in hand at the stop deadline', () => {
+  it.each(ENDS)('goes to another member at once, uncounted, and counts for nothing when its handler %s later', async (end) => {
+    const [stopping, other] = [await bed.start(LONG_LEASE), await bed.start(LONG_LEASE)];
+    const first = held(end);
+    const subscription = await subscribe(stopping, { topic: Single, group: 'g' }, (_: Single, { signal: abort }) => first.run(abort));
+    await other.publisher.publish(Single, { value: 1 });
+    const abort = await first.began.promise;
+    await subscription.stop(1);
+    expect(abort.reason).toMatchObject({ code: 'CLOSED' });
+    const again = signal<DeliveryContext>();
+    await subscribe(other, { topic: Single, group: 'g' }, async (_: Single, context) => again.fire(context));
+    expect(await again.promise).toMatchObject({ attempt: 1, crashes: 0 });
+    first.finish();
+    await first.ended;
+    await saidAll(stopping);
+    await bed.drained(other, Single, 'g');
+    expect(await bed.state(other, Single, 'g')).toMatchObject({ handled: 1, retried: 0, deadLettered: 0, fenced: 0, redelivered: 0 });
+  });
+
+  it('is not acknowledged by a handler that returns because it is told to stop', async () => {
+    const [stopping, other] = [await bed.start(LONG_LEASE), await bed.start(LONG_LEASE)];
+    const began = signal();
+    const subscription = await subscribe(stopping, { topic: Single, group: 'g' }, async (_: Single, { signal: abort }) => {
+      began.fire();
+      await new Promise((resolve) => abort.addEventListener('abort', resolve));
+    });
+    await other.publisher.publish(Single, { value: 1 });
+    await began.promise;
+    await subscription.stop(1);
+    expect(await bed.state(other, Single, 'g')).toMatchObject({ handled: 0, lag: 1, pending: 0, retried: 0 });
+  });
+
+  it('never makes a crash loop, however often its process is stopped in order', async () => {
+    const publisher = await bed.start(LONG_LEASE);
+    await publisher.publisher.publish(Single, { value: 1 });
+    for (let stop = 0; stop < 3; stop += 1) {
+      const [process, began] = [await bed.start(LONG_LEASE), signal()];
+      await subscribe(process, { topic: Single, group: 'g', crashLimit: 2 }, () => {
+        began.fire();
+        return new Promise(() => undefined);
+      });
+      await began.promise;
+      await process.stop(1);
+    }
+    const again = signal<DeliveryContext>();
+    await subscribe(publisher, { topic: Single, group: 'g', crashLimit: 2 }, async (_: Single, context) => again.fire(context));
+    expect(await again.promise).toMatchObject({ attempt: 1, crashes: 0 });
+    await bed.drained(publisher, Single, 'g');
+    expect(await bed.state(publisher, Single, 'g')).toMatchObject({ handled: 1, deadLettered: 0 });
+  });
+
+  it('is given back with the others of its batch', async () => {
+    const [stopping, other] = [await bed.start(LONG_LEASE), await bed.start(LONG_LEASE)];
+    const first = held('returns');
+    const handle = (_: object[], { signal: abort }: BatchContext): Promise<void> => first.run(abort);
+    const batch = { size: 3, waitMs: 60_000 };
+    const definition = { topic: topicOf(Single), group: 'g', concurrency: 1, crashLimit: 10, batch };
+    const subscription = await stopping.streams.subscribe(definition, batchPipeline({ ...definition, retry: noRetry, handle }));
+    await other.publisher.publishMany(Single, numbers(3));
+    const abort = await first.began.promise;
+    await subscription.stop(1);
+    expect(abort.reason).toMatchObject({ code: 'CLOSED' });
+    first.finish();
+    await first.ended;
+    await saidAll(stopping);
+    expect(await bed.state(other, Single, 'g')).toMatchObject({ handled: 0, lag: 3, pending: 0, retried: 0 });
+  });
+
+  it('is told of again, when it is a dead letter', async () => {
+    const [stopping, other] = [await bed.start(LONG_LEASE), await bed.start(LONG_LEASE)];
+    const first = held('returns');
+    const told = signal<DeadLetterContext>();
+    const parts = { topic: topicOf(Single), group: 'g', retry: noRetry };
+    const definition = { ...parts, concurrency: 2, crashLimit: 10 };
+    const fails = deliveryPipeline({ ...parts, handle: () => Promise.reject(new Error('dead')) });
+    const subscription = await stopping.streams.subscribe(
+      { ...definition, deadLetterHandler: deadLetterPipeline({ ...parts, handle: (_, { signal: abort }) => first.run(abort) }) },
+      fails,
+    );
+    await other.publisher.publish(Single, { value: 1 });
+    const abort = await first.began.promise;
+    await subscription.stop(1);
+    expect(abort.reason).toMatchObject({ code: 'CLOSED' });
+    first.finish();
+    await other.streams.subscribe(
+      { ...definition, deadLetterHandler: deadLetterPipeline({ ...parts, handle: async (_, context) => told.fire(context) }) },
+      fails,
+    );
+    expect(await told.promise).toMatchObject({ attempt: 1, reason: 'ATTEMPTS_EXHAUSTED' });
+  });
+});
+
+describe('a message whose lease is lost', () => {
+  it.each(ENDS)('counts for nothing when its handler %s: it is the new holder\'s', async (end) => {
+    const [slow, other] = [await bed.start(), await bed.start(LONG_LEASE)];
+    const first = held(end);
+    await subscribe(slow, { topic: Single, group: 'g' }, (_: Single, { signal: abort }) => first.run(abort));
+    await other.publisher.publish(Single, { value: 1 });
+    const abort = await first.began.promise;
+    const lost = new Promise((resolve) => abort.addEventListener('abort', resolve));
+    const { keys } = bed.place(Single, 'g');
+    const [[entry]] = (await bed.command('XPENDING', keys.log, 'g', '-', '+', 1)) as [[string]];
+    await bed.command('XCLAIM', keys.log, 'g', 'thief', 0, entry);
+    await lost;
+    expect(abort.reason).toMatchObject({ code: 'STATE_LOST' });
+    first.finish();
+    await first.ended;
+    await saidAll(slow);
+    expect(await bed.state(other, Single, 'g')).toMatchObject({ handled: 0, lag: 1, retried: 0, deadLettered: 0, fenced: 1 });
+  });
+});
+
+describe('a broadcast in hand at the stop deadline', () => {
+  it.each(ENDS)('counts for nothing when its handler %s later, and its signal says why', async (end) => {
+    const process = await bed.start(LONG_LEASE);
+    const first = held(end);
+    const topic = topicOf(Single);
+    const handler = deliveryPipeline({ topic, group: 'none', retry: { ...noRetry, attempts: 2 }, handle: (_, { signal: abort }) => first.run(abort) });
+    const subscription = await process.streams.broadcast({ topic, concurrency: 1 }, handler);
+    await process.publisher.publish(Single, { value: 1 });
+    const abort = await first.began.promise;
+    await subscription.stop(1);
+    expect(abort.reason).toMatchObject({ code: 'CLOSED' });
+    first.finish();
+    await first.ended;
+  });
+});
+
+describe('a group whose subscription was stopped', () => {
+  it('can be subscribed again in the same process', async () => {
+    const process = await bed.start(LONG_LEASE);
+    const seen: number[] = [];
+    const first = await subscribe(process, { topic: Single, group: 'g' }, async ({ value }: Single) => void seen.push(value));
+    await process.publisher.publish(Single, { value: 1 });
+    await bed.drained(process, Single, 'g');
+    const twice = subscribe(process, { topic: Single, group: 'g' }, async () => undefined);
+    await expect(twice).rejects.toMatchObject({ code: 'DUPLICATE_SUBSCRIPTION' });
+    await first.stop(1_000);
+    await subscribe(process, { topic: Single, group: 'g' }, async ({ value }: Single) => void seen.push(-value));
+    await process.publisher.publish(Single, { value: 2 });
+    await bed.drained(process, Single, 'g');
+    expect(seen).toEqual([1, -2]);
+  });
+});
