@@ -2,7 +2,7 @@ import { payloadClassOf } from '../contract/message-type.js';
 import { decodePayload } from '../contract/payload.js';
 import type { TopicDefinition } from '../contract/topic.js';
 import { DeliveryContext } from './context.js';
-import { type Delivery, isExpired } from './delivery.js';
+import { type Delivery, inboxId, isExpired } from './delivery.js';
 import type { InboxPort } from './inbox-port.js';
 import { runInTurn } from './inbox-turn.js';
 import type { Outcome } from './outcome.js';
@@ -56,7 +56,7 @@ function direct(parts: PipelineParts): Run {
 function withInbox(parts: PipelineParts, inbox: InboxPort): Run {
   const subscriber = `${parts.topic.name}/${parts.group}`;
   return async (delivery, payload) => {
-    const turn = { inbox, subscriber, messageId: delivery.message.id, heldUp: delivery.heldUp };
+    const turn = { inbox, subscriber, messageId: inboxId(delivery), heldUp: delivery.heldUp };
     const result = await runInTurn(turn, async (transaction): Promise<Outcome> => {
       // It may have waited long for its transaction.
       delivery.signal.throwIfAborted();
