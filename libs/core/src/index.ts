@@ -12,6 +12,7 @@ export * from './delivery/context.js';
 export * from './delivery/dead-letter-context.js';
 export * from './delivery/dead-letter-pipeline.js';
 export * from './delivery/delivery.js';
+export type { ErrorDetails } from './delivery/error-details.js';
 export * from './delivery/error-record.js';
 export * from './delivery/filter.js';
 export * from './delivery/inbox-port.js';

@@ -6,7 +6,7 @@ describe('errorRecord', () => {
   it.each(weirdValues())('makes bounded plain data of %s', (_, thrown) => {
     const record = errorRecord(thrown);
     expect(JSON.parse(JSON.stringify(record))).toEqual(record);
-    expect(Object.values(record).every((part) => typeof part === 'string')).toBe(true);
+    expect([typeof record.name, typeof record.message]).toEqual(['string', 'string']);
     expect(record.message).not.toBe('');
     expect(JSON.stringify(record).length).toBeLessThan(30_000);
   });
@@ -43,6 +43,79 @@ describe('errorRecord', () => {
     let error = new Error('root');
     for (let depth = 0; depth < 10_000; depth += 1) error = new Error(`depth ${depth}`, { cause: error });
     expect(errorRecord(error).stack?.match(/Caused by/g)).toHaveLength(4);
+  });
+
+  it('keeps what an error of Nest answers, whoever made its class', () => {
+    const answer = { statusCode: 400, message: ['quantity must be positive', 'password must be longer'], error: 'Bad Request' };
+    class HttpError extends Error {
+      getStatus(): number {
+        return 400;
+      }
+
+      getResponse(): object {
+        return answer;
+      }
+    }
+    expect(errorRecord(new HttpError('Bad Request Exception'))).toMatchObject({ status: 400, response: answer });
+  });
+
+  const body = { code: 'no_such_item', item: 7 };
+  it.each<[string, object]>([
+    ['axios', { response: { status: 422, data: body, headers: { 'set-cookie': 'x' }, config: { auth: { password: 'x' } } } }],
+    ['got', { response: { statusCode: 422, body: JSON.stringify(body) } }],
+    ['undici', { statusCode: 422, headers: {}, body }],
+    ['ofetch', { status: 422, data: body }],
+    ['a handler that keeps the text of an answer', { status: 422, body: ` ${JSON.stringify(body)}` }],
+  ])('keeps the answer that an error of %s carries, and nothing else of it', (_, carried) => {
+    const { name: __, message: ___, stack: ____, ...details } = errorRecord(Object.assign(new Error('failed'), carried));
+    expect(details).toEqual({ status: 422, response: body });
+  });
+
+  it('keeps the parts of an AggregateError and its causes, with what they carry', () => {
+    const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    const cause = Object.assign(new TypeError('not json'), { body: 'oops' });
+    const record = errorRecord(new AggregateError([refused, 'text'], 'all failed', { cause: new Error('upstream', { cause }) }));
+    expect(record.errors).toEqual([
+      { name: 'Error', message: 'connect ECONNREFUSED', code: 'ECONNREFUSED' }, { name: 'Error', message: 'text' },
+    ]);
+    expect(record.cause).toEqual({ name: 'Error', message: 'upstream', cause: { name: 'TypeError', message: 'not json', response: 'oops' } });
+  });
+
+  it('keeps no secrets', () => {
+    const response = {
+      data: {
+        user: 'ada', password: 'hunter2', accessToken: 'hunter2', nested: [{ Authorization: 'Bearer hunter2', 'Set-Cookie': ['hunter2'] }],
+        text: 'see https://ada:hunter2@host/path', json: '{"apiKey":"hunter2","ok":1}', api_key: { deep: 'hunter2' }, passengers: 3,
+      },
+    };
+    const text = 'redis://ada:hunter2@h:6379 and postgres://u:hunter2@hunter2@h/db, Bearer hunter2, {"password": "hunter2"}, ?token=hunter2&a=1';
+    const error = Object.assign(new Error(text, { cause: new Error("secret: 'hunter2'") }), { response });
+    const shown = JSON.stringify(errorRecord(error));
+    expect(shown).not.toContain('hunter2');
+    expect(errorRecord(error).response).toMatchObject({ user: 'ada', password: '[redacted]', passengers: 3, json: { ok: 1 } });
+    expect(errorRecord(error).message).toContain('redis://ada:[redacted]@h:6379');
+    expect(errorRecord(new Error('Unexpected token: x in https://host:80/a?b=c@d')).message).toBe('Unexpected token: x in https://host:80/a?b=c@d');
+  });
+
+  it.each<[string, () => unknown]>([
+    ['deep', () => Array.from({ length: 10_000 }).reduce((inner: unknown) => ({ inner }), {})],
+    ['wide', () => Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`k${index}`, 'x'.repeat(100)]))],
+    ['a tree of numbers', () => Array.from({ length: 5 }).reduce((inner: unknown) => Array.from({ length: 50 }, () => inner), 0)],
+    ['long text', () => 'x'.repeat(10_000_000)],
+    ['long text that looks like JSON', () => `{${'"'.repeat(10_000_000)}`],
+    ['full of what begins like a secret', () => 'password="'.repeat(1_000_000)],
+    ['a circle', () => Object.assign([] as unknown[], { 0: 1 }).concat([weirdValues().find(([name]) => name === 'a circle')?.[1]])],
+  ])('stays small with an answer that is %s', (_, answer) => {
+    const error = Object.assign(new Error('x'), { body: answer() });
+    const parts = Array.from({ length: 20 }, () => Object.assign(new Error('x'.repeat(10_000)), { body: error.body }));
+    const record = errorRecord(Object.assign(new AggregateError(parts), { body: error.body }));
+    expect(JSON.stringify(record).length).toBeLessThan(60_000);
+    expect(JSON.parse(JSON.stringify(record))).toEqual(record);
+  });
+
+  it('leaves out streams, buffers and functions', () => {
+    const error = Object.assign(new Error('x'), { body: { stream: process.stdin, bytes: Buffer.from('abc'), call: () => 1, at: new Date(0) } });
+    expect(errorRecord(error).response).toEqual({ at: '1970-01-01T00:00:00.000Z' });
   });
 
   it('does not cut a character in two', () => {

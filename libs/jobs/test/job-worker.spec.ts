@@ -133,6 +133,14 @@ describe('a handler that throws', () => {
     expect(failures.events.map(({ outcome }) => outcome)).toEqual(['retry', 'retry', 'dead-letter']);
   });
 
+  it('keeps what its error carries with the stack, and no secret', async () => {
+    const refused = Object.assign(new Error('refused'), { response: { status: 422, data: { reason: 'no_such_box', token: 'hunter2' } } });
+    const failure = new Error('mail failed', { cause: refused });
+    await fixture.worker([handler(SendMail, () => Promise.reject(failure), { attempts: 1 })]);
+    const [stack] = (await settled(await send())).stacktrace!;
+    expect(stack).toContain('Details: {"cause":{"status":422,"response":{"reason":"no_such_box","token":"[redacted]"}}}');
+  });
+
   it('waits exponentially, up to the longest delay', async () => {
     const backoff = exponential('1ms', { max: '4ms', jitter: false });
     await fixture.worker([handler(SendMail, () => Promise.reject(new Error('no')), { attempts: 6, backoff })]);

@@ -77,6 +77,18 @@ describe('inbox: true', () => {
     expect((await app.get(Connections, { strict: false }).database()).connections).toBe(3);
   });
 
+  it('forgets what was handled longer ago than the application says, and nothing else', async () => {
+    const imports = [MillraceModule.forFeature([SendConfirmation])];
+    const options = { database: database.url, inboxKeep: '30d' as const };
+    const first = await bench.app({ imports, providers: [Notes, Stock] }, options);
+    const { database: sql } = first.get(Stock);
+    const row = "INSERT INTO millrace_inbox VALUES ('kept', $1, now() - interval '10 days'), ('kept', $2, now() - interval '40 days')";
+    await sql.query(row, ['recent', 'old']);
+    await bench.app({ imports, providers: [Notes, Stock] }, options);
+    const kept = async (): Promise<unknown> => (await sql.query("SELECT message_id FROM millrace_inbox WHERE subscriber = 'kept'")).rows;
+    await waitFor(async () => JSON.stringify(await kept()) === '[{"message_id":"recent"}]', { what: 'the old one to be forgotten' });
+  });
+
   it('begins nothing that waits for a connection once the process stops: it goes back at once, and no attempt counts', async () => {
     let finish!: () => void;
     const held = new Promise<void>((resolve) => (finish = resolve));

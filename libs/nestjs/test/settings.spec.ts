@@ -21,6 +21,7 @@ describe('settings', () => {
       databaseUrl: null,
       databaseWanted: false,
       databaseConnections: 10,
+      inboxKeepMs: 7 * 86_400_000,
       handlers: 'all',
       leaseMs: 15_000,
       shutdownTimeoutMs: 25_000,
@@ -32,20 +33,21 @@ describe('settings', () => {
 
   it('come from the environment, where an empty value is none, and options win over it', () => {
     const env = {
-      REDIS_URL: 'redis://there:1', DATABASE_URL: 'postgres://db/x', MILLRACE_PREFIX: 'mine', MILLRACE_LEASE: '2s', MILLRACE_SHUTDOWN_TIMEOUT: '3s',
+      REDIS_URL: 'redis://there:1', DATABASE_URL: 'postgres://db/x', MILLRACE_PREFIX: 'mine', MILLRACE_LEASE: '2s', MILLRACE_SHUTDOWN_TIMEOUT: '3s', MILLRACE_INBOX_KEEP: '30d',
       MILLRACE_GROUPS: 'a, b', MILLRACE_QUEUES: '', MILLRACE_HEALTH_PORT: ' ',
     };
     expect(readSettings({}, env)).toMatchObject({
       redisUrl: 'redis://there:1', databaseUrl: 'postgres://db/x', databaseWanted: false, prefix: 'mine', leaseMs: 2_000, shutdownTimeoutMs: 3_000,
+      inboxKeepMs: 30 * 86_400_000,
       handlers: { groups: ['a', 'b'] },
     });
     const options = {
       redis: 'redis://here:1', database: 'postgres://db/y', prefix: 'ours', lease: '4s', shutdownTimeout: '5s', handlers: 'none',
-      publishDeadline: '6s',
+      publishDeadline: '6s', inboxKeep: '1h',
     };
     expect(readSettings(options, env)).toMatchObject({
       redisUrl: 'redis://here:1', databaseUrl: 'postgres://db/y', databaseWanted: true, prefix: 'ours', leaseMs: 4_000, shutdownTimeoutMs: 5_000,
-      handlers: 'none', publishDeadlineMs: 6_000,
+      handlers: 'none', publishDeadlineMs: 6_000, inboxKeepMs: 3_600_000,
     });
   });
 

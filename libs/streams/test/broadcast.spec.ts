@@ -30,6 +30,26 @@ function follow(process: Process, handle: Handle, target: Target = {}): Promise<
 const sorted = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b);
 const all = (count: number): number[] => numbers(count).map(({ payload }) => payload.value);
 
+/** How often the follower's read has ended, with messages or without. */
+async function reads(): Promise<number> {
+  const stats = String(await bed.command('INFO', 'commandstats'));
+  return Number(/cmdstat_xread:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+}
+
+/** Resolves when the follower has found nothing new: it looks at its log then, and reads again, perhaps from elsewhere. */
+async function quiet(): Promise<void> {
+  const before = await reads();
+  await waitFor(async () => (await reads()) > before, { what: 'a read to bring nothing' });
+}
+
+const losses: [how: string, lose: () => Promise<unknown>][] = [
+  ['all of its data', () => bed.command('FLUSHALL')],
+  ['the log alone', () => bed.command('DEL', bed.place(Single, 'g').keys.log)],
+  ['the log and its count', () => bed.command('DEL', bed.place(Single, 'g').keys.log, bed.place(Single, 'g').keys.meta)],
+  ['its scripts', () => bed.command('SCRIPT', 'FLUSH')],
+  ['its memory, by a restart without a disk', () => bed.server.restart()],
+];
+
 describe('a broadcast', () => {
   it('reaches every process, from when it follows on, and leaves nothing behind', async () => {
     const [one, two] = [await bed.start(), await bed.start()];
@@ -108,6 +128,59 @@ describe('a broadcast', () => {
     await waitFor(() => seen.length === 2, { what: 'the message of the new log', timeoutMs: 10_000 });
     expect(seen).toEqual([1, 2]);
     expect(subscription.problem()).toBeNull();
+  });
+
+  it.each(losses)('hands over each message once though Redis loses %s while messages come without a pause', async (_, lose) => {
+    const process = await bed.start();
+    const seen: number[] = [];
+    await follow(process, async ({ value }) => void seen.push(value));
+    await process.publisher.publish(Single, { value: 1_000 });
+    await waitFor(() => seen.length === 1, { what: 'the first' });
+    await lose();
+    for (const value of all(60)) await process.publisher.publish(Single, { value });
+    await waitFor(() => seen.includes(59), { what: 'the last' });
+    await quiet();
+    await process.publisher.publish(Single, { value: 2_000 });
+    await waitFor(() => seen.includes(2_000), { what: 'the one after the quiet' });
+    expect(seen).toEqual([1_000, ...all(60), 2_000]);
+  });
+
+  it('hands over each message once when Redis lost a log of which it had read nothing', async () => {
+    const process = await bed.start();
+    const seen: number[] = [];
+    await follow(process, async ({ value }) => void seen.push(value));
+    await bed.command('FLUSHALL');
+    for (const value of all(3)) await process.publisher.publish(Single, { value });
+    await waitFor(() => seen.includes(2), { what: 'the last' });
+    await quiet();
+    await process.publisher.publish(Single, { value: 2_000 });
+    await waitFor(() => seen.includes(2_000), { what: 'the one after the quiet' });
+    expect(seen).toEqual([...all(3), 2_000]);
+  });
+
+  it('misses and doubles nothing when the ids of the new log begin below, and pass, those that it has read', async () => {
+    const process = await bed.start();
+    const [seen, lost] = [[] as number[], [] as number[]];
+    heard.push(listen('lost', ({ count }) => void lost.push(count)));
+    await follow(process, async ({ value }) => void seen.push(value));
+    // One, and then none, of the messages that it has read has the offset of one that it is given of the new log.
+    await process.publisher.publishMany(Single, numbers(2));
+    await waitFor(() => seen.length === 2, { what: 'the first' });
+    await bed.command('FLUSHALL');
+    await process.streams.declare(topicOf(Single));
+    const { log } = bed.place(Single, 'g').keys;
+    const envelope = (value: number): string => `[[1,"01900000-0000-7000-8000-00000000000${value}",null,null,null,{"value":${value}}]]`;
+    for (const value of [0, 1, 2, 3]) {
+      const id = value < 2 ? `1-${value + 1}` : '*';
+      await bed.command('XADD', log, id, 'o', value, 'n', 1, 'm', envelope(value + 5));
+    }
+    await bed.command('HSET', bed.place(Single, 'g').keys.meta, 'next', 4);
+    await waitFor(() => seen.includes(8), { what: 'the last' });
+    await quiet();
+    await process.publisher.publish(Single, { value: 2_000 });
+    await waitFor(() => seen.includes(2_000), { what: 'the one after the quiet' });
+    expect(sorted(seen)).toEqual([0, 1, 5, 6, 7, 8, 2_000]);
+    expect(lost).toEqual([]);
   });
 
   it('tells what was removed before it read it', async () => {

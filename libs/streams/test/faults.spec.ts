@@ -81,7 +81,7 @@ describe('F14 a key is lost while messages flow', () => {
     await publisher.publisher.publishMany(Single, numbers(10));
     await waitFor(() => seen.length >= 10, { what: 'all to be handled' });
     expect(seen.sort()).toEqual(numbers(10).map(({ payload }) => `${payload.value} false`));
-    expect(await bed.command('HMGET', bed.place(Single, 'g').groupKeys.control, 'replayFrom', 'replayUntil')).toEqual([null, null]);
+    expect(await bed.command('HMGET', bed.place(Single, 'g').groupKeys.control, 'replays', 'replayFrom', 'replayUntil')).toEqual([null, null, null]);
   });
 
   it('XGROUP DESTROY: nothing is lost, and what was settled is not handled again', async () => {

@@ -159,6 +159,22 @@ export const operating = [
     title: 'does not take from a living member what it holds',
   },
   {
+    name: 'the inbox tells a replay from what was handled before it',
+    file: 'libs/core/src/delivery/delivery.ts',
+    find: '`${message.id}#${replay}`',
+    replace: 'message.id',
+    spec: 'libs/nestjs/test/inbox-replay.spec.ts',
+    title: 'runs the handler once for each replay',
+  },
+  {
+    name: 'a seek has a number that no earlier one had',
+    file: `${SCRIPTS}/seek.lua`,
+    find: 'math.max(now, ',
+    replace: 'math.max(0, ',
+    spec: 'libs/nestjs/test/inbox-replay.spec.ts',
+    title: 'is not taken for an earlier one',
+  },
+  {
     name: 'a pause holds every member',
     file: 'libs/streams/src/group/group-watch.ts',
     find: 'await this.#parts.pause();',

@@ -21,6 +21,8 @@ export class DeliveryContext {
   readonly crashes: number;
   /** True when the group was set back to before this message: it may have been handled then, whatever the attempt says. */
   readonly replayed: boolean;
+  /** How often this message was redriven: put back after a group had given it up. 0 as a rule. */
+  readonly redriven: number;
   readonly #delivery: Delivery;
   readonly #transaction: SqlTransaction | undefined;
 
@@ -37,6 +39,7 @@ export class DeliveryContext {
     this.attempt = delivery.attempt;
     this.crashes = delivery.crashes;
     this.replayed = delivery.replayed;
+    this.redriven = message.redrive?.times ?? 0;
     this.#delivery = delivery;
     this.#transaction = transaction;
   }
@@ -60,9 +63,9 @@ export class DeliveryContext {
     return traceOf(this.headers);
   }
 
-  /** True when this message was delivered to this group before. */
+  /** True when this message was delivered to this group before, or was redriven. */
   get redelivered(): boolean {
-    return this.attempt > 1 || this.crashes > 0;
+    return this.attempt > 1 || this.crashes > 0 || this.redriven > 0;
   }
 
   /**

@@ -16,8 +16,19 @@ export interface Message {
   readonly type: string | null;
   /** The version of the payload's schema, from 1. */
   readonly schema: number;
+  /** Absent: it was never put back from the dead letters. */
+  readonly redrive?: Redrive;
   /** Parsed JSON, not validated yet. */
   readonly payload: unknown;
+}
+
+/** How a message was put back that a group had given up. */
+export interface Redrive {
+  /** How often, at least 1. */
+  readonly times: number;
+  /** Put back to the whole topic while the group that gave it up was at a replay: that group, and the replay's number. */
+  readonly group?: string;
+  readonly replay?: number;
 }
 
 /** By the clock of this process. */
@@ -39,12 +50,22 @@ export interface Delivery {
   readonly crashes: number;
   /** Whether the group was given the message before and was set back: it may have handled it then. */
   readonly replayed: boolean;
+  /** The number of the seek by which the group is given the message again; absent or 0 when there was none. */
+  readonly replay?: number;
   /** When it is given up the delivery goes back uncounted: its handler decides nothing any more. */
   readonly lease: Lease;
   /** Tells the handler to stop: that of the lease, or one that aborts when the time of the attempt is over, too. */
   readonly signal: AbortSignal;
   /** Aborts when nothing may begin here any more: the process stops, or the group pauses. What has begun goes on. */
   readonly heldUp?: AbortSignal;
+}
+
+/**
+ * By what the inbox knows a message: its id, and in a replay the number of that beside it, so that the handler runs once for
+ * each. Messages have ids that are UUIDs, which hold no such sign.
+ */
+export function inboxId({ message, replay = 0 }: Delivery): string {
+  return replay === 0 ? message.id : `${message.id}#${replay}`;
 }
 
 /** Why and how a group gave a message up. */

@@ -1,4 +1,6 @@
 import { asError, messageOf } from '../errors.js';
+import { clipText, redactClipped } from '../redaction.js';
+import { detailsOf, INNER_DETAILS, OUTER_DETAILS } from './error-details.js';
 import type { ErrorRecord } from './outcome.js';
 
 const MAX_NAME = 200;
@@ -7,8 +9,14 @@ const MAX_STACK = 8_000;
 /** Of one error in a chain, so that a long one leaves room for its cause. */
 const MAX_STACK_PART = 4_000;
 const MAX_CAUSES = 5;
+/** Errors that are kept inside an error, as causes and as parts of one, all together, and how long their messages may be. */
+const MAX_INNER = 10;
+const MAX_INNER_MESSAGE = 500;
 
-/** A thrown value as bounded plain data, with the chain of causes inside the stack. Never throws. */
+/**
+ * A thrown value as bounded plain data: the chain of causes is inside the stack, and with what each of them carries in `cause`.
+ * What looks like a secret is taken out. Never throws.
+ */
 export function errorRecord(thrown: unknown): ErrorRecord {
   try {
     return recordOf(asError(thrown));
@@ -19,13 +27,37 @@ export function errorRecord(thrown: unknown): ErrorRecord {
 }
 
 function recordOf(error: Error): ErrorRecord {
+  const stack = clipText(chainOf(error).map(stackOf).join('\nCaused by: '), MAX_STACK);
+  return { ...wordsOf(error, MAX_MESSAGE), stack, ...detailsOf(error, OUTER_DETAILS), ...innerOf(error, new Set([error])) };
+}
+
+function wordsOf(error: Error, length: number): Pick<ErrorRecord, 'name' | 'message' | 'code'> {
   const { code } = error as { code?: unknown };
   return {
-    name: clip(error.name, MAX_NAME),
-    message: clip(messageOf(error), MAX_MESSAGE),
-    ...(typeof code === 'string' ? { code: clip(code, MAX_NAME) } : {}),
-    stack: clip(chainOf(error).map(stackOf).join('\nCaused by: '), MAX_STACK),
+    name: clipText(error.name, MAX_NAME),
+    message: redactClipped(messageOf(error), length),
+    ...(typeof code === 'string' ? { code: clipText(code, MAX_NAME) } : {}),
   };
+}
+
+/** The errors inside an error, without their stacks; each once, since they may go in circles. */
+function innerOf(error: Error, seen: Set<Error>): Pick<ErrorRecord, 'errors' | 'cause'> {
+  try {
+    const { errors, cause } = error as { errors?: unknown; cause?: unknown };
+    const parts = Array.isArray(errors) ? errors.slice(0, MAX_INNER).flatMap((part: unknown) => innerRecord(part, seen)) : [];
+    const [why] = cause === undefined || cause === null ? [] : innerRecord(cause, seen);
+    return { ...(parts.length > 0 ? { errors: parts } : {}), ...(why ? { cause: why } : {}) };
+  } catch {
+    // Its own code ran while it was read, and threw.
+    return {};
+  }
+}
+
+function innerRecord(thrown: unknown, seen: Set<Error>): ErrorRecord[] {
+  const error = asError(thrown);
+  if (seen.has(error) || seen.size > MAX_INNER) return [];
+  seen.add(error);
+  return [{ ...wordsOf(error, MAX_INNER_MESSAGE), ...detailsOf(error, INNER_DETAILS), ...innerOf(error, seen) }];
 }
 
 /** The error and what caused it, as far as those are errors; each once, since causes may go in circles. */
@@ -41,10 +73,5 @@ function chainOf(error: Error): Error[] {
 }
 
 function stackOf(error: Error): string {
-  return clip(typeof error.stack === 'string' ? error.stack : `${error.name}: ${error.message}`, MAX_STACK_PART);
-}
-
-/** Never leaves half of a surrogate pair behind. */
-function clip(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length).replace(/[\ud800-\udbff]$/, '')}…` : text;
+  return redactClipped(typeof error.stack === 'string' ? error.stack : `${error.name}: ${error.message}`, MAX_STACK_PART);
 }

@@ -1,11 +1,16 @@
 import { type Duration, durationMs } from '../duration.js';
+import type { ErrorDetails } from './error-details.js';
 
-/** An error as it is stored with a retry or a dead letter: plain data, bounded. */
-export interface ErrorRecord {
+/** An error as it is stored with a dead letter: plain data, bounded to some 60 KB, without what looks like a secret. */
+export interface ErrorRecord extends ErrorDetails {
   readonly name: string;
   readonly message: string;
   readonly code?: string;
+  /** With those of the causes behind it. */
   readonly stack?: string;
+  /** The errors that this one is made of, as an `AggregateError`; ten errors are kept inside one, in all. */
+  readonly errors?: readonly ErrorRecord[];
+  readonly cause?: ErrorRecord;
 }
 
 /** Why a message is given up. The list is closed: programs may switch over it, and a redrive may be told one of them. */

@@ -2,7 +2,7 @@ import { payloadClassOf } from '../contract/message-type.js';
 import { decodePayload } from '../contract/payload.js';
 import type { TopicDefinition } from '../contract/topic.js';
 import { DeliveryContext } from './context.js';
-import { type Delivery, isExpired } from './delivery.js';
+import { type Delivery, inboxId, isExpired } from './delivery.js';
 import type { InboxPort } from './inbox-port.js';
 import { runInTurn } from './inbox-turn.js';
 import { decided } from './lease.js';
@@ -58,7 +58,7 @@ function withInbox(parts: PipelineParts, inbox: InboxPort): Run {
   const subscriber = `${parts.topic.name}/${parts.group}`;
   return async (delivery, payload) => {
     const { message, lease, heldUp } = delivery;
-    const turn = { inbox, subscriber, messageId: message.id, lease, heldUp };
+    const turn = { inbox, subscriber, messageId: inboxId(delivery), lease, heldUp };
     const result = await runInTurn(turn, async (transaction): Promise<Outcome> => {
       // It may have waited long for its transaction.
       if (isExpired(message)) return { kind: 'ack', expired: true };

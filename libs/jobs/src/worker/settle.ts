@@ -20,7 +20,7 @@ class AttemptFailed extends Error {
   constructor(readonly error: ErrorRecord, readonly delayMs: number) {
     super(error.message);
     this.name = error.name;
-    this.stack = error.stack;
+    this.stack = storedStack(error);
   }
 }
 
@@ -28,7 +28,7 @@ class AttemptFailed extends Error {
 class JobDeadLettered extends UnrecoverableError {
   constructor(error: ErrorRecord) {
     super(error.message);
-    this.stack = error.stack;
+    this.stack = storedStack(error);
   }
 }
 
@@ -54,6 +54,18 @@ export function settle(job: Job, outcome: Settled): unknown {
       job.opts = { ...job.opts, ...KEEP, removeOnFail: JOB_RETENTION.failed };
       throw new JobDeadLettered(outcome.error);
   }
+}
+
+/** BullMQ stores words alone: what the error carries beside them stands behind its stack. */
+function storedStack(error: ErrorRecord): string {
+  const carried = carriedBy(error);
+  return [error.stack ?? error.message, ...(carried ? [`Details: ${JSON.stringify(carried)}`] : [])].join('\n');
+}
+
+function carriedBy({ status, response, errors, cause }: ErrorRecord): object | null {
+  const beneath = cause ? carriedBy(cause) : null;
+  const carried = { status, response, errors, ...(beneath ? { cause: beneath } : {}) };
+  return Object.values(carried).some((part) => part !== undefined) ? carried : null;
 }
 
 function tell(job: Job, outcome: Exclude<Settled, { kind: 'ack' }>): void {

@@ -9,6 +9,9 @@ class Environment {
   @IsOptional() @IsString()
   DATABASE_URL?: string;
 
+  @IsOptional() @IsDurationOption({ min: '1m', max: '36500d' })
+  MILLRACE_INBOX_KEEP?: Duration;
+
   @IsOptional() @IsName('key prefix')
   MILLRACE_PREFIX?: string;
 
@@ -69,6 +72,11 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     name: 'DATABASE_URL',
     default: '',
     description: 'PostgreSQL for the inbox: postgres://user:password@host:5432/name. Empty: no inbox.',
+  },
+  {
+    name: 'MILLRACE_INBOX_KEEP',
+    default: '7d',
+    description: 'How long the inbox remembers a message: one that is delivered again later takes effect again.',
   },
   { name: 'MILLRACE_PREFIX', default: 'millrace', description: 'First part of every key in Redis.' },
   {

@@ -24,6 +24,14 @@ export class MillraceOptions {
   databaseConnections?: number = 10;
 
   /**
+   * How long the inbox remembers that a message was handled, `'1m'` to `'36500d'`. One that is delivered again later, such as
+   * by a group that Redis has lost, takes effect again; a row takes a few hundred bytes. Give it the same in every process: the
+   * shortest counts. Default `MILLRACE_INBOX_KEEP`, else `'7d'`.
+   */
+  @IsOptional() @IsDurationOption({ min: '1m', max: '36500d' })
+  inboxKeep?: Duration;
+
+  /**
    * Which handlers this process runs; `'broadcasts'`: those of no group and no queue. Default `MILLRACE_GROUPS` and
    * `MILLRACE_QUEUES`, else `'all'`.
    */

@@ -13,6 +13,7 @@ export interface Settings {
   /** The database was named in the options, so it is connected at boot whether a handler needs it or not. */
   readonly databaseWanted: boolean;
   readonly databaseConnections: number;
+  readonly inboxKeepMs: number;
   readonly handlers: HandlerSelection;
   readonly leaseMs: number;
   readonly shutdownTimeoutMs: number;
@@ -46,6 +47,7 @@ export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: Wor
     databaseUrl: databaseUrl === '' ? null : databaseUrl,
     databaseWanted: given.database !== undefined,
     databaseConnections: given.databaseConnections,
+    inboxKeepMs: durationMs(text(given.inboxKeep, 'MILLRACE_INBOX_KEEP') as Duration),
     handlers: selectionOf({ options: given.handlers, environment: selectedByEnvironment(variables), role }),
     leaseMs: durationMs(text(given.lease, 'MILLRACE_LEASE') as Duration),
     shutdownTimeoutMs: durationMs(text(given.shutdownTimeout, 'MILLRACE_SHUTDOWN_TIMEOUT') as Duration),

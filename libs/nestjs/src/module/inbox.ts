@@ -1,17 +1,21 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { InboxPort } from '@millrace/core';
 import { SqlInbox } from '@millrace/outbox';
+import type { Settings } from '../config/settings.js';
 import type { HandlerPlan } from '../explore/plan.js';
 import { Connections } from './connections.js';
+import { SETTINGS } from './tokens.js';
 
 /** The inbox of the handlers that have one: its table, its purge. */
 @Injectable()
 export class Inbox {
   readonly #connections: Connections;
+  readonly #keepMs: number;
   #inbox: SqlInbox | undefined;
 
-  constructor(connections: Connections) {
+  constructor(connections: Connections, @Inject(SETTINGS) { inboxKeepMs }: Settings) {
     this.#connections = connections;
+    this.#keepMs = inboxKeepMs;
   }
 
   /** There when a handler of this process has it. */
@@ -22,7 +26,7 @@ export class Inbox {
   /** @throws MillraceError DATABASE_UNREACHABLE, DATABASE_FAILED */
   async prepare({ subscriptions, jobs }: HandlerPlan): Promise<void> {
     if (![...subscriptions, ...jobs].some(({ inbox }) => inbox)) return;
-    this.#inbox = new SqlInbox({ database: await this.#connections.database() });
+    this.#inbox = new SqlInbox({ database: await this.#connections.database(), keepMs: this.#keepMs });
     await this.#inbox.prepare();
   }
 

@@ -4,7 +4,7 @@ import { partitionKeys } from '../keys.js';
 import { type Entry, entryOf } from '../log/entry.js';
 import { locate } from '../log/locate.js';
 import { partitionsOf } from '../log/topic-log.js';
-import { Trail } from './trail.js';
+import { baseOf, Trail } from './trail.js';
 
 /** Entries looked at in one call when the log is not the one that was read. */
 const PAGE = 50;
@@ -22,7 +22,9 @@ interface Cursor {
   after: string;
   /** The offset that comes next; null before the first message. */
   next: number | null;
-  readonly trail: Trail;
+  /** What was read of this log last; of its predecessor, when it may have been read as that one's continuation. */
+  trail: Trail;
+  before: Trail | null;
 }
 
 type Row = [id: string, fields: string[]];
@@ -54,7 +56,7 @@ export class LogFollower {
       const generation = await generationOf(connections.control, keys.meta);
       const trail = new Trail();
       for (const row of await backwards(connections.control, keys.log, { from: after, count: 1 })) trail.add(...row);
-      return { partition, log: keys.log, meta: keys.meta, generation, after, next: offset, trail };
+      return { partition, log: keys.log, meta: keys.meta, generation, after, next: offset, trail, before: null };
     });
     return new LogFollower(connections.reader, topic.name, await Promise.all(cursors));
   }
@@ -64,21 +66,30 @@ export class LogFollower {
     const { losses } = this.#reader;
     if (losses !== this.#readOn) await this.#lookForNewLogs();
     this.#readOn = losses;
+    const batches = await this.#readNew(count);
+    const isAsExpected = batches.length > 0 && batches.every((batch) => goesOn(...batch));
+    if (!isAsExpected) await this.#lookForNewLogs();
+    // What came may be of another log than the one that was read: from where that has to be read, it comes again.
+    const taken = isAsExpected || batches.length === 0 ? batches : await this.#readNew(count);
+    return taken.flatMap((batch) => this.#take(...batch));
+  }
+
+  async #readNew(count: number): Promise<[Cursor, Row[]][]> {
     const ids = this.#cursors.map(({ after }) => after);
     const keys = this.#cursors.map(({ log }) => log);
     const reply = (await this.#reader.call('XREAD', 'COUNT', count, 'BLOCK', BLOCK_MS, 'STREAMS', ...keys, ...ids)) as Reply;
-    if (!reply) await this.#lookForNewLogs();
-    return (reply ?? []).flatMap(([key, entries]) => this.#take(this.#cursors.find(({ log }) => log === key)!, entries));
+    return (reply ?? []).map(([key, rows]) => [this.#cursors.find(({ log }) => log === key)!, rows]);
   }
 
-  #take(cursor: Cursor, entries: readonly Row[]): FollowedEntry[] {
-    return entries.flatMap(([id, fields]) => {
+  #take(cursor: Cursor, rows: readonly Row[]): FollowedEntry[] {
+    return rows.flatMap(([id, fields]) => {
       cursor.after = id;
       cursor.trail.add(id, fields);
       const entry = entryOf(fields);
       if (!entry) return [];
       this.#tellOfGap(cursor, entry);
       cursor.next = entry.base + entry.envelopes.length;
+      if (cursor.before?.has(id, fields)) return [];
       return [{ ...entry, partition: cursor.partition }];
     });
   }
@@ -101,8 +112,7 @@ export class LogFollower {
     const generation = await generationOf(this.#reader, cursor.meta);
     if (generation === null) return;
     if (generation === cursor.generation) return this.#findFooting(cursor);
-    cursor.trail.clear();
-    Object.assign(cursor, { generation, after: '0-0', next: null });
+    Object.assign(cursor, { generation, after: '0-0', next: null, before: cursor.trail, trail: new Trail() });
   }
 
   /** Goes back to the last entry that was read and is still there; mostly that is the one where we are. */
@@ -116,6 +126,12 @@ export class LogFollower {
       from = `(${rows.at(-1)![0]}`;
     }
   }
+}
+
+/** Whether the first offset is the one that had to come; the first of all may be that of a new log, also where it had to come. */
+function goesOn({ next }: Cursor, rows: readonly Row[]): boolean {
+  const base = rows.map(([, fields]) => baseOf(fields)).find((offset) => offset >= 0);
+  return base === undefined || next === null || (base === next && base > 0);
 }
 
 /** The entries up to and with `from`, the last one first. */

@@ -27,13 +27,14 @@ export class Trail {
   covers(id: string, fields: EntryFields): boolean {
     const oldest = this.#oldest();
     if (oldest === undefined) return false;
-    if (this.#marks.get(id)?.checksum === checksum(fields)) return true;
+    if (this.has(id, fields)) return true;
     const [oldestId, { base }] = oldest;
     return isBefore(id, oldestId) && !(baseOf(fields) >= base);
   }
 
-  clear(): void {
-    this.#marks.clear();
+  /** Whether this very entry is remembered. */
+  has(id: string, fields: EntryFields): boolean {
+    return this.#marks.get(id)?.checksum === checksum(fields);
   }
 
   #oldest(): [id: string, mark: Mark] | undefined {
@@ -41,7 +42,8 @@ export class Trail {
   }
 }
 
-function baseOf(fields: EntryFields): number {
+/** Offset of its first message; NaN for what is no entry of ours. */
+export function baseOf(fields: EntryFields): number {
   return Number(fieldsOf(fields).get('o') ?? Number.NaN);
 }
 

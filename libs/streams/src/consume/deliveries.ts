@@ -11,11 +11,15 @@ export function isNotice(work: Work | undefined): work is NoticeWork {
 /** What the handler is given. */
 export function deliveryOf(
   { message, offset, attempt, crashes, entry }: ReadableWork,
-  { replayed, heldUp }: Pick<Delivery, 'replayed' | 'heldUp'>,
+  { replay, heldUp }: { readonly replay: number | null; readonly heldUp?: AbortSignal },
 ): Delivery {
   const { topic, partition, group } = entry.stream.partition;
+  const { redrive } = message;
   return {
-    message, topic, partition, offset, group, attempt, crashes, replayed, heldUp, lease: entry,
+    message, topic, partition, offset, group, attempt, crashes, heldUp, lease: entry,
+    replayed: replay !== null,
+    // A copy that was put to the topic out of a replay is part of that replay, until a later one.
+    replay: Math.max(replay ?? 0, (redrive?.group === group && redrive.replay) || 0),
     get signal() {
       return entry.signal;
     },
@@ -28,7 +32,7 @@ export function noticeDeliveryOf(work: NoticeWork): DeadLetterDelivery {
   const id = deadLetterId(work.entry.stream.partition.partition, work.notice.deadLetterId);
   const deadLetter = { id, reason, error, attempts, crashes, firstFailedAt, deadLetteredAt };
   const message = work.message instanceof Error ? unread(work.envelope) : work.message;
-  return { ...deliveryOf({ ...work, message }, { replayed: false }), deadLetter };
+  return { ...deliveryOf({ ...work, message }, { replay: null }), deadLetter };
 }
 
 /** What is no message has only what was found in its place. */

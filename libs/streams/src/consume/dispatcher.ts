@@ -23,8 +23,8 @@ export interface DispatcherParts {
   readonly crashLimit: number;
   /** All handlers at work for so long, without one ending, are stuck; so is one that others must wait for. */
   readonly stuckAfterMs: number;
-  /** Whether the group was given the message before and asked for it again. */
-  readonly isReplayed: (work: Work) => boolean;
+  /** The number of the seek by which the group is given the message again; null when it did not ask for it. */
+  readonly replayOf: (work: Work) => number | null;
   /** How messages end that the handler is not for. */
   readonly screen?: Screen | undefined;
   /** Present: dead letters are announced, and it is told of them. */
@@ -297,7 +297,7 @@ export class Dispatcher {
   async #outcomes(batch: readonly ReadableWork[]): Promise<readonly Outcome[]> {
     try {
       const { signal: heldUp } = this.#holding;
-      return await this.#parts.handler(batch.map((work) => deliveryOf(work, { replayed: this.#parts.isReplayed(work), heldUp })));
+      return await this.#parts.handler(batch.map((work) => deliveryOf(work, { replay: this.#parts.replayOf(work), heldUp })));
     } catch (thrown) {
       return batch.map(() => defect(thrown));
     }

@@ -77,10 +77,10 @@ export class StreamSubscription implements Subscription {
     const retryScheduled = (): void => this.#promoter.wake();
     const { rateLimit: limit } = definition;
     const permits = limit && new Permits({ redis: control, key: rateKey(prefix, topic.name, group), limit });
-    const isReplayed = ({ entry, offset }: Work): boolean => this.#watch.isReplayed(entry.stream.partition, offset);
+    const replayOf = ({ entry, offset }: Work): number | null => this.#watch.replayOf(entry.stream.partition, offset);
     const gaveBack = ({ entry }: Work): void => this.#fetcher.gaveBackTo(entry.stream.partition.streams[1]);
     const settler = this.#settler;
-    const own = { held, settler, permits, stuckAfterMs, retryScheduled, gaveBack, isReplayed };
+    const own = { held, settler, permits, stuckAfterMs, retryScheduled, gaveBack, replayOf };
     this.#dispatcher = new Dispatcher({ ...definition, handler, ...own });
     const dispatcher = this.#dispatcher;
     const intake = new Intake({

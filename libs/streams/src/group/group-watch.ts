@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import { emit, errorRecord, Loop } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
+import { readReplays, type Replay, replayAt } from './replays.js';
 
 const watchGroup = loadScript('../scripts/watch-group.lua', import.meta.url);
 
@@ -19,14 +21,11 @@ export interface GroupWatchParts {
   readonly replaying: (partition: GroupPartition) => void;
 }
 
-/** Offsets that a group is given again after a seek, from the first up to, but without, the last. */
-type Replay = readonly [from: number, until: number];
-
 /** Sees what operators want of the group, puts it into effect, and says so. */
 export class GroupWatch {
   readonly #parts: GroupWatchParts;
   readonly #loop: Loop;
-  readonly #replays = new Map<GroupPartition, Replay>();
+  readonly #replays = new Map<GroupPartition, readonly Replay[]>();
   /** The pause in force, or ''; null before the first look. */
   #pause: string | null = null;
   /** The pause that has been put into effect. */
@@ -42,9 +41,9 @@ export class GroupWatch {
     });
   }
 
-  isReplayed(partition: GroupPartition, offset: number): boolean {
-    const [from, until] = this.#replays.get(partition) ?? [0, 0];
-    return offset >= from && offset < until;
+  /** The number of the seek that the group is given this offset again by; null when there was none. */
+  replayOf(partition: GroupPartition, offset: number): number | null {
+    return replayAt(this.#replays.get(partition) ?? [], offset);
   }
 
   start(): void {
@@ -75,10 +74,9 @@ export class GroupWatch {
 
   /** Looks what a seek asked for in this partition: it is gone when the log began anew, or with the primary that knew of it. */
   async learnReplay(partition: GroupPartition): Promise<void> {
-    const fields = (await this.#parts.redis.call('HMGET', partition.groupKeys.control, 'replayFrom', 'replayUntil')) as (string | null)[];
-    const [from, until] = [Number(fields[0] ?? 0), Number(fields[1] ?? 0)];
-    if (String(this.#replays.get(partition) ?? [0, 0]) === String([from, until])) return;
-    this.#replays.set(partition, [from, until]);
+    const replays = await readReplays(this.#parts.redis, partition);
+    if (isDeepStrictEqual(this.#replays.get(partition) ?? [], replays)) return;
+    this.#replays.set(partition, replays);
     this.#parts.replaying(partition);
   }
 

@@ -1,4 +1,4 @@
-import { type Message, MillraceError, type OutgoingMessage } from '@millrace/core';
+import { isMillraceError, type Message, MillraceError, type OutgoingMessage, type Redrive } from '@millrace/core';
 
 /** The version of the envelope that this code writes, and the newest that it reads. */
 export const ENVELOPE_VERSION = 1;
@@ -14,6 +14,8 @@ interface Traits {
   readonly t?: string;
   /** The version of its schema, when it is not 1. */
   readonly s?: number;
+  /** How often it was redriven; when to the topic out of a replay, also the group and the replay's number. */
+  readonly d?: readonly [times: number, group?: string, replay?: number];
 }
 
 /**
@@ -40,8 +42,44 @@ export function decodeEnvelope(text: string): Message {
   if (!isText(id) || !isTextOrNull(key) || !isTextOrNull(idempotencyKey)) throw malformed('an id or a key of it has the wrong type');
   if (!isHeaders(headers)) throw malformed('its headers have the wrong type');
   if (!areTraits(traits)) throw malformed('what it says of its expiry, type or schema has the wrong type');
-  const { x: expiresAt = null, t: type = null, s: schema = 1 } = traits;
-  return { id, key, idempotencyKey, headers: headers ?? {}, expiresAt, type, schema, payload };
+  const { x: expiresAt = null, t: type = null, s: schema = 1, d: redriven } = traits;
+  const redrive = redriven ? { redrive: redriveOf(redriven) } : {};
+  return { id, key, idempotencyKey, headers: headers ?? {}, expiresAt, type, schema, ...redrive, payload };
+}
+
+function redriveOf([times, group, replay]: NonNullable<Traits['d']>): Redrive {
+  return group === undefined || replay === undefined ? { times } : { times, group, replay };
+}
+
+/**
+ * The envelope of a message that is redriven once more. All else stays as it is to the letter; so does the whole of what is no
+ * envelope of this version.
+ *
+ * @param to the replay that the group is at which gave it up, when it goes to the whole topic
+ */
+export function redrivenEnvelope(text: string, to: { readonly group: string; readonly replay: number } | null): string {
+  const times = timesRedriven(text);
+  if (times === null) return text;
+  const [, , , , , , traits] = JSON.parse(text) as unknown[];
+  const d = to ? [times + 1, to.group, to.replay] : [times + 1];
+  return `${withoutTraits(text, traits)},${JSON.stringify({ ...(traits as Traits | undefined), d })}]`;
+}
+
+/** How often a message was redriven; null of what cannot be read as one. */
+export function timesRedriven(text: string): number | null {
+  try {
+    return decodeEnvelope(text).redrive?.times ?? 0;
+  } catch (error) {
+    if (isMillraceError(error)) return null;
+    throw error;
+  }
+}
+
+/** Up to the end of the payload, which is not written anew: numbers may have more digits than this process reads. */
+function withoutTraits(text: string, traits: unknown): string {
+  const end = traits === undefined ? ']' : `,${JSON.stringify(traits)}]`;
+  if (text.endsWith(end)) return text.slice(0, -end.length);
+  return JSON.stringify((JSON.parse(text) as unknown[]).slice(0, 6)).slice(0, -1);
 }
 
 function assertVersion([version, ...rest]: readonly unknown[]): void {
@@ -83,7 +121,9 @@ function isHeaders(value: unknown): value is Record<string, string> | null {
 
 function areTraits(value: unknown): value is Traits {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return false;
-  const { x, t, s } = value as Record<string, unknown>;
+  const { x, t, s, d } = value as Record<string, unknown>;
   const isNumber = (number: unknown, least: number): boolean => Number.isSafeInteger(number) && Number(number) >= least;
-  return (x === undefined || isNumber(x, 0)) && (t === undefined || isText(t)) && (s === undefined || isNumber(s, 1));
+  const isRedrive = (parts: unknown): boolean => Array.isArray(parts) && isNumber(parts[0], 1);
+  const areOld = (x === undefined || isNumber(x, 0)) && (t === undefined || isText(t)) && (s === undefined || isNumber(s, 1));
+  return areOld && (d === undefined || isRedrive(d));
 }

@@ -72,7 +72,7 @@ export class TopicLog {
       const { stats, open, control } = groupKeys(this.#prefix, place, group);
       await this.#redis.call('UNLINK', stats, open);
       // A pause stays: an operator asked for it, and offsets are no part of it.
-      await this.#redis.call('HDEL', control, 'replayFrom', 'replayUntil');
+      await this.#redis.call('HDEL', control, 'replays', 'replayFrom', 'replayUntil');
       await this.#redis.call('HSET', groups, group, 0);
       emit('recreated', { ...place, group, why: 'Redis no longer had the log nor its count: the offsets begin anew' });
     }

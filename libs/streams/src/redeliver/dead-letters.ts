@@ -6,7 +6,10 @@ import { assertGroup } from '../log/known-group.js';
 import { assertPartition } from '../log/known-partition.js';
 import { partitionsOf, type TopicLog } from '../log/topic-log.js';
 import type { RetainedPartition } from '../retain/retained-partition.js';
+import { groupPartition } from '../consume/group-partition.js';
 import { freshBody } from '../consume/work.js';
+import { readReplays, type Replay, replayAt } from '../group/replays.js';
+import { redrivenEnvelope } from '../log/envelope.js';
 import { type DeadLetterPlace, type DeadLetterRecord, readDeadLetter, readDeadLetters } from './dead-letter-record.js';
 import { DeadLetterQuery, DeadLetterSelection, DiscardOptions, RedriveOptions } from './redrive-options.js';
 
@@ -151,7 +154,8 @@ export class DeadLetters {
     const keys = [dead, retryLog, stats, open, log, meta];
     const retained = to === 'topic' ? this.#retained(topic, place.partition) : null;
     await retained?.makeRoom(batch.length);
-    const args = [to, retained?.retention.maxMessages ?? 0, ...batch.flatMap((record) => argumentsOf(record, to))];
+    const replays = to === 'topic' ? await readReplays(this.#redis, groupPartition(this.#prefix, place, place.group)) : [];
+    const args = [to, retained?.retention.maxMessages ?? 0, ...batch.flatMap((record) => argumentsOf(record, to, replays))];
     let reply = String(await this.#redis.run(redrive, keys, args));
     if (reply === 'UNDECLARED') {
       await this.#log.recover({ topic: place.topic, partition: place.partition }, place.group);
@@ -192,8 +196,12 @@ interface Target {
   readonly missing: Set<string>;
 }
 
-function argumentsOf({ id, origin, envelope, publishedAt, firstFailedAt }: DeadLetterRecord, to: 'group' | 'topic'): (string | number)[] {
-  const put = to === 'topic' ? envelope : freshBody(origin.offset, envelope);
+/** To the group a message goes with its offset, by which its replay is known; to the topic it gets another one. */
+function argumentsOf(record: DeadLetterRecord, to: 'group' | 'topic', replays: readonly Replay[]): (string | number)[] {
+  const { id, origin, envelope, publishedAt, firstFailedAt } = record;
+  const replay = replayAt(replays, origin.offset);
+  const redriven = redrivenEnvelope(envelope, replay ? { group: origin.group, replay } : null);
+  const put = to === 'topic' ? redriven : freshBody(origin.offset, redriven);
   return [entryOf(id), origin.offset, publishedAt ?? firstFailedAt, put];
 }
 

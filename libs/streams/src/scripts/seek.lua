@@ -8,10 +8,10 @@
 --         next to deliver from now on } and has done nothing when one of the middle two stands in the way
 --
 -- Guarantees: nothing that a living member holds is given to another; what waits for a retry before the position stays;
--- what waits behind it comes again from the log alone; the lag is exact before and after.
+-- what waits behind it comes again from the log alone; the lag is exact before and after; each seek has a number of its own.
 local log, meta, groups, stats, control = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local members, open, due, retryLog = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local FIRST_PAGE, MAX_WAITING, LOOK = 10, 20000, 100
+local FIRST_PAGE, MAX_WAITING, LOOK, MAX_REPLAYS = 10, 20000, 100, 20
 local group, after, offset, base = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local lease, page, firstPage, isPreview = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
 local time = redis.call('TIME')
@@ -128,11 +128,28 @@ local function drop(waiting)
   redis.call('ZREMRANGEBYSCORE', open, offset, '+inf')
 end
 
--- What an earlier seek gives again, and is not given yet, is still given again.
+-- Higher than any before, also when a failover took the last ones back: the inbox may remember them.
+local function nextReplay()
+  return string.format('%.0f', math.max(now, tonumber(redis.call('HGET', control, 'replay') or 0) + 1))
+end
+
+-- What an earlier seek gives again, and is not given yet, is given again by this one. What of it lies before the position
+-- stays part of the earlier one: it may wait for another attempt.
 local function markReplay(until_)
   until_ = math.max(until_, tonumber(redis.call('HGET', control, 'replayUntil') or 0))
-  if offset < until_ then redis.call('HSET', control, 'replayFrom', offset, 'replayUntil', until_)
+  local replays, number = {}, nextReplay()
+  for from, till, earlier in string.gmatch(redis.call('HGET', control, 'replays') or '', '(%d+) (%d+) (%d+)') do
+    until_ = math.max(until_, tonumber(till))
+    if tonumber(from) < offset then
+      replays[#replays + 1] = table.concat({ from, math.min(tonumber(till), offset), earlier }, ' ')
+    end
+  end
+  if #replays > MAX_REPLAYS then table.remove(replays, 1) end
+  if offset < until_ then
+    replays[#replays + 1] = table.concat({ offset, until_, number }, ' ')
+    redis.call('HSET', control, 'replayFrom', offset, 'replayUntil', until_)
   else redis.call('HDEL', control, 'replayFrom', 'replayUntil') end
+  redis.call('HSET', control, 'replay', number, 'replays', table.concat(replays, ','))
 end
 
 -- What was removed from the log since the place was looked up does not come again.
