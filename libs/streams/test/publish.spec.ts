@@ -43,7 +43,7 @@ describe('R14 publish reply lost: one message is stored', () => {
     await process.streams.declare(topicOf(Single));
     const { log, meta, ids, delayed } = keysOf();
     const keys = [log, meta, producerKey(bed.prefix, { topic: 'test.single', partition: 0 }, 'p'), ...ids, delayed];
-    const head = [60_000, 1, SETTLED_PAGE_OFFSETS, 0, '0'];
+    const head = [60_000, 1, SETTLED_PAGE_OFFSETS, 0, '0', ''];
     const send = (sequence: number): Promise<unknown> =>
       process.redis.publish.run(publish, keys, [sequence, ...head, '', '', `id${sequence}`, '[]', '']);
     expect([await send(1), await send(2), await send(2), await send(1)]).toEqual(['+0', '+1', '+1', 'STALE']);

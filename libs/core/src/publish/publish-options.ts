@@ -10,7 +10,10 @@ const DELAY: DurationBounds = { min: '0s', max: '365d' };
 
 /** What a publish takes beside the payload. */
 export class PublishOptions {
-  /** Makes the publish unique within the topic's idempotency window: 1 to 256 bytes. Default: none. */
+  /**
+   * Makes the publish unique in the topic, within its `idempotencyWindow`: 1 to 256 bytes. Another payload, type or key under
+   * it is an IdempotencyMismatchError; the order of properties is no difference. Default: none.
+   */
   @IsOptional() @IsIdempotencyKey()
   idempotencyKey?: string;
 
