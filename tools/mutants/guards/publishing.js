@@ -28,6 +28,14 @@ export const publishing = [
     title: 'a batch that arrives after its successor stores nothing',
   },
   {
+    name: 'what makes a repetition one outlives the last of them',
+    file: PUBLISH,
+    find: 'local keepMs = tonumber(ARGV[8]) + 3600000',
+    replace: 'local keepMs = 3600000',
+    spec: PUBLISH_SPEC,
+    title: 'is kept for as long as the publish may be tried',
+  },
+  {
     name: 'idempotency keys of the previous window are known',
     file: PUBLISH,
     find: 'for _, bucket in ipairs({ current, previous }) do',

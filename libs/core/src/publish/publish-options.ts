@@ -37,7 +37,9 @@ export class PublishOptions {
 
   /**
    * How long this publish is tried before it is rejected: `'1ms'` to `'1d'`. It is looked at between two tries, and a try
-   * takes 2 seconds at the most. Default: that of the application, 10 seconds.
+   * takes 2 seconds at the most. However long it is tried, it is stored once. A publish that is made again afterwards, with the
+   * same idempotency key, is known while the topic's `idempotencyWindow` from the first one lasts: let that be longer.
+   * Default: that of the application, 10 seconds.
    */
   @IsOptional() @IsDurationOption(DEADLINE)
   deadline?: Duration;

@@ -182,7 +182,7 @@ export class PartitionBatcher {
     const retention = retained?.retention ?? null;
     const perEntry = packing({ messages: batch.length, follows });
     const head = [this.#sequence, idempotencyWindowMs, perEntry, SETTLED_PAGE_OFFSETS, ...boundsOf(retention)];
-    return [...head, oldestClaim(batch), ...batch.flatMap((item) => item.arguments)];
+    return [...head, oldestClaim(batch), longestTime(batch), ...batch.flatMap((item) => item.arguments)];
   }
 
   async #try(args: readonly (string | number)[]): Promise<string | RedisFailure> {
@@ -228,4 +228,9 @@ function isUnready(answer: unknown): answer is Unready {
 function oldestClaim(batch: readonly QueuedMessage[]): number | '' {
   const windows = batch.flatMap(({ claimedIn }) => claimedIn ?? []);
   return windows.length === 0 ? '' : Math.min(...windows);
+}
+
+/** How long the batch may be sent again, in milliseconds: what Redis keeps of it has to outlive that. */
+function longestTime(batch: readonly QueuedMessage[]): number {
+  return Math.max(0, Math.ceil(Math.max(...batch.map(({ giveUpAt }) => giveUpAt)) - performance.now()));
 }

@@ -14,7 +14,7 @@ export function unsent(topic: string): MillraceError {
 export function indefinite(topic: string, cause: RedisFailure | undefined): IndefinitePublishError {
   return new IndefinitePublishError(
     `Redis did not say whether it stored the message for topic '${topic}'. It may be stored. Publish it again with the same ` +
-      'idempotency key to be sure; without one that may store it twice.',
+      "idempotency key to be sure, within the topic's idempotencyWindow from the first try; without one that may store it twice.",
     cause,
   );
 }

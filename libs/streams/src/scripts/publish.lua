@@ -5,6 +5,7 @@
 -- ARGV  1 sequence  2 idempotency window, ms  3 messages an entry at the most  4 offsets a page of the settled bitmap
 --       5 messages in the log at the most, 0 for any number  6 '1' when its memory is bounded
 --       7 number of the oldest window in which idempotency keys of it are claimed in other partitions, '' when none is
+--       8 how long it may be sent again, ms
 --       then for each message: idempotency key or '', digest of the payload, message id, envelope, when it is due: '' now,
 --       '+<ms>' so much later, '<ms>' at that moment in Unix milliseconds
 -- returns one line a message: '+<offset>' stored, '=<offset> <id>' known already, '!<offset> <id>' known with another
@@ -19,13 +20,14 @@ local log, meta, producer, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[6]
 local sequence, window, perEntry, page = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local maxMessages, hasMaxBytes = tonumber(ARGV[5]), ARGV[6] == '1'
 local claimedIn = tonumber(ARGV[7])
-local FIRST, FIELDS = 8, 5
-local PRODUCER_TTL_MS = 3600000
+local FIRST, FIELDS = 9, 5
+-- What was sent last may arrive late.
+local keepMs = tonumber(ARGV[8]) + 3600000
 
 local last = redis.call('HMGET', producer, 'sequence', 'reply')
 if last[1] then
   -- A repetition writes too, so that a WAIT behind it asks for all that came before it.
-  redis.call('PEXPIRE', producer, PRODUCER_TTL_MS)
+  redis.call('PEXPIRE', producer, keepMs)
   if tonumber(last[1]) == sequence then return last[2] end
   if tonumber(last[1]) > sequence then return 'STALE' end
 end
@@ -128,5 +130,5 @@ redis.call('HSET', meta, 'next', next)
 if #fresh > 0 then redis.call('HSET', current, unpack(fresh)) end
 local reply = table.concat(replies, '\n')
 redis.call('HSET', producer, 'sequence', sequence, 'reply', reply)
-redis.call('PEXPIRE', producer, PRODUCER_TTL_MS)
+redis.call('PEXPIRE', producer, keepMs)
 return reply
