@@ -36,6 +36,7 @@ export type {
   FixedOptions,
   Fsynced,
   GiveUpReason,
+  IdempotencyScope,
   JobOptions,
   MessageTypeOptions,
   PayloadClass,

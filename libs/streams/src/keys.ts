@@ -12,7 +12,7 @@ export interface PartitionKeys {
   readonly meta: string;
   /** Hash: group -> the offset at which it started. */
   readonly groups: string;
-  /** Two hashes of idempotency keys, for the current and the previous window in turn. */
+  /** Two hashes of idempotency keys, of its messages and claimed for others, for the current and the previous window in turn. */
   readonly ids: readonly [string, string];
   /** Sorted set: delayed message -> when it is due, in Unix milliseconds. */
   readonly delayed: string;

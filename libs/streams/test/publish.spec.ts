@@ -43,7 +43,7 @@ describe('R14 publish reply lost: one message is stored', () => {
     await process.streams.declare(topicOf(Single));
     const { log, meta, ids, delayed } = keysOf();
     const keys = [log, meta, producerKey(bed.prefix, { topic: 'test.single', partition: 0 }, 'p'), ...ids, delayed];
-    const head = [60_000, 1, SETTLED_PAGE_OFFSETS, 0, '0'];
+    const head = [60_000, 1, SETTLED_PAGE_OFFSETS, 0, '0', '', 0];
     const send = (sequence: number): Promise<unknown> =>
       process.redis.publish.run(publish, keys, [sequence, ...head, '', '', `id${sequence}`, '[]', '']);
     expect([await send(1), await send(2), await send(2), await send(1)]).toEqual(['+0', '+1', '+1', 'STALE']);
@@ -158,6 +158,38 @@ describe('the deadline of a publish', () => {
     await expect(process.streams.publish(topicOf(Single), plain('short'), { deadlineMs: 50 })).rejects.toMatchObject({ code: 'PUBLISH_REFUSED' });
     await proxy.pass();
     expect(await before).toMatchObject({ offset: 1 });
+  });
+});
+
+describe('what makes a repetition one', () => {
+  const HOUR_MS = 3_600_000;
+  const keptMs = async (): Promise<number> => {
+    const [record] = (await bed.command('KEYS', `${bed.prefix}:{test.single:0}:producer:*`)) as [string];
+    return Number(await bed.command('PTTL', record));
+  };
+
+  it('is kept for as long as the publish may be tried, and an hour more', async () => {
+    const { publisher } = await bed.start();
+    await publisher.publish(Single, { value: 0 });
+    expect(await keptMs()).toBeGreaterThan(HOUR_MS);
+    const together = [publisher.publish(Single, { value: 1 }, { deadline: '1d' }), publisher.publish(Single, { value: 2 }, { deadline: '1s' })];
+    await Promise.all(together);
+    const kept = await keptMs();
+    expect(kept).toBeGreaterThan(24 * HOUR_MS);
+    expect(kept).toBeLessThanOrEqual(25 * HOUR_MS);
+  });
+
+  it('is kept so by a repetition, too', async () => {
+    const { process, proxy } = await bed.startBehindProxy();
+    await process.publisher.publish(Single, { value: 0 });
+    const dropped = proxy.dropReplies();
+    const published = process.publisher.publish(Single, { value: 1 }, { deadline: '1d' });
+    await dropped;
+    expect(await keptMs()).toBeGreaterThan(24 * HOUR_MS);
+    await proxy.pass();
+    expect(await published).toMatchObject({ offset: 1 });
+    expect(await keptMs()).toBeGreaterThan(24 * HOUR_MS);
+    expect(await bed.command('XLEN', keysOf().log)).toBe(2);
   });
 });
 

@@ -6,6 +6,7 @@ const CONSUME = 'libs/streams/src/consume';
 const SETTLING_SPEC = 'libs/streams/test/settling.spec.ts';
 const DELIVERY_SPEC = 'libs/streams/test/delivery.spec.ts';
 const PUBLISH_SPEC = 'libs/streams/test/publish.spec.ts';
+const IDEMPOTENCY_SPEC = 'libs/streams/test/idempotency.spec.ts';
 const GUARDS_SPEC = 'libs/streams/test/guards.spec.ts';
 
 /** @type {import('../guards.js').Guard[]} */
@@ -27,6 +28,14 @@ export const publishing = [
     title: 'a batch that arrives after its successor stores nothing',
   },
   {
+    name: 'what makes a repetition one outlives the last of them',
+    file: PUBLISH,
+    find: 'local keepMs = tonumber(ARGV[8]) + 3600000',
+    replace: 'local keepMs = 3600000',
+    spec: PUBLISH_SPEC,
+    title: 'is kept for as long as the publish may be tried',
+  },
+  {
     name: 'idempotency keys of the previous window are known',
     file: PUBLISH,
     find: 'for _, bucket in ipairs({ current, previous }) do',
@@ -45,10 +54,34 @@ export const publishing = [
   {
     name: 'the same idempotency key with another payload is told',
     file: PUBLISH,
-    find: "(seenDigest == digest and '=' or '!')",
+    find: "(isSame and '=' or '!')",
     replace: "'='",
     spec: DELIVERY_SPEC,
     title: 'refuses the same key with another payload',
+  },
+  {
+    name: 'an idempotency key is claimed for its topic',
+    file: 'libs/streams/src/publish/partitioner.ts',
+    find: 'return claiming === partition ? null : claiming;',
+    replace: 'return null;',
+    spec: IDEMPOTENCY_SPEC,
+    title: 'with other payloads, wherever they would land',
+  },
+  {
+    name: 'a claim lives as long as what is stored with it',
+    file: PUBLISH,
+    find: "if claimedIn and claimedIn < number then return 'UNCLAIMED' end\n",
+    replace: '',
+    spec: IDEMPOTENCY_SPEC,
+    title: 'lives as long as the message of it is remembered',
+  },
+  {
+    name: 'a claim that was lost is put again',
+    file: 'libs/streams/src/publish/partition-batcher.ts',
+    find: 'for (const item of batch) item.claim();',
+    replace: '',
+    spec: IDEMPOTENCY_SPEC,
+    title: 'is put again when Redis lost it before the message was stored',
   },
   {
     // NOMKSTREAM alone cannot be seen to be missing: this check comes before it.

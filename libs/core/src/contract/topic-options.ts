@@ -1,8 +1,13 @@
 import type { Durability } from '../publish/durability.js';
-import { IsDurability, IsDurationOption, IsFunction, IsWholeNumber } from '../options/rules.js';
+import { IsDurability, IsDurationOption, IsFunction, IsOneOf, IsWholeNumber } from '../options/rules.js';
 import { IsObject, IsOptional } from 'class-validator';
 import { type Duration } from '../duration.js';
 import type { RetentionOptions } from './retention.js';
+
+const IDEMPOTENCY_SCOPES = ['topic', 'partition'] as const;
+
+/** Where an idempotency key is unique: see {@link TopicOptions.idempotencyScope}. */
+export type IdempotencyScope = (typeof IDEMPOTENCY_SCOPES)[number];
 
 /** What `@Topic` takes after the name. */
 export class TopicOptions<T extends object = object> {
@@ -14,9 +19,23 @@ export class TopicOptions<T extends object = object> {
   @IsOptional() @IsFunction()
   key?: (payload: T) => string | null | undefined;
 
-  /** How long an idempotency key is remembered, at least; at most twice as long. `'1s'` to `'30d'`. Default `'1d'`. */
+  /**
+   * How long an idempotency key is remembered after it was used, at least; at most twice as long. `'1s'` to `'30d'`.
+   * Default `'1d'`.
+   */
   @IsOptional() @IsDurationOption({ min: '1s', max: '30d' })
   idempotencyWindow?: Duration = '1d';
+
+  /**
+   * Where an idempotency key is unique:
+   * - `'topic'`: in the whole topic. What has another key than its idempotency key costs one more round trip.
+   * - `'partition'`: among the messages of one partition, without that round trip. For producers that never use an
+   *   idempotency key with two keys: their messages may land in two partitions, and both would be stored.
+   *
+   * Default `'topic'`.
+   */
+  @IsOptional() @IsOneOf(IDEMPOTENCY_SCOPES)
+  idempotencyScope?: IdempotencyScope = 'topic';
 
   /**
    * How long a message is of use, from its publish on, or from when it is due; what is older is not handled any more.

@@ -5,7 +5,7 @@ import { assertName } from '../names.js';
 import { parseOptions } from '../options/parse-options.js';
 import type { Durability } from '../publish/durability.js';
 import { type Retention, retentionOf } from './retention.js';
-import { TopicOptions } from './topic-options.js';
+import { type IdempotencyScope, TopicOptions } from './topic-options.js';
 
 /** A class whose instances are payloads. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- only `any[]` accepts every constructor
@@ -16,6 +16,8 @@ export interface TopicDefinition {
   readonly partitions: number;
   /** How long an idempotency key is remembered, at least. */
   readonly idempotencyWindowMs: number;
+  /** Where an idempotency key is unique. */
+  readonly idempotencyScope: IdempotencyScope;
   /** How long a message is of use unless its publish says otherwise; null for ever. */
   readonly ttlMs: number | null;
   /** What a resolved publish means unless it says so itself. */
@@ -55,6 +57,7 @@ export function Topic<T extends object>(name: string, options: TopicOptions<T> =
       name,
       partitions: parsed.partitions,
       idempotencyWindowMs: durationMs(parsed.idempotencyWindow),
+      idempotencyScope: parsed.idempotencyScope,
       ttlMs: parsed.ttl === undefined ? null : durationMs(parsed.ttl),
       durability: parsed.durability,
       retention,

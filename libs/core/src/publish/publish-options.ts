@@ -10,7 +10,10 @@ const DELAY: DurationBounds = { min: '0s', max: '365d' };
 
 /** What a publish takes beside the payload. */
 export class PublishOptions {
-  /** Makes the publish unique within the topic's idempotency window: 1 to 256 bytes. Default: none. */
+  /**
+   * Makes the publish unique in the topic, within its `idempotencyWindow`: 1 to 256 bytes. Another payload, type or key under
+   * it is an IdempotencyMismatchError; the order of properties is no difference. Default: none.
+   */
   @IsOptional() @IsIdempotencyKey()
   idempotencyKey?: string;
 
@@ -34,7 +37,9 @@ export class PublishOptions {
 
   /**
    * How long this publish is tried before it is rejected: `'1ms'` to `'1d'`. It is looked at between two tries, and a try
-   * takes 2 seconds at the most. Default: that of the application, 10 seconds.
+   * takes 2 seconds at the most. However long it is tried, it is stored once. A publish that is made again afterwards, with the
+   * same idempotency key, is known while the topic's `idempotencyWindow` from the first one lasts: let that be longer.
+   * Default: that of the application, 10 seconds.
    */
   @IsOptional() @IsDurationOption(DEADLINE)
   deadline?: Duration;

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { backoffDelayMs, type JobDefinition, newMessageId } from '@millrace/core';
+import { backoffDelayMs, type JobDefinition, jsonDigest, newMessageId } from '@millrace/core';
 
 /**
  * How long a key is remembered beyond the job's delay and the longest that its retries can take: one day from the enqueue.
@@ -30,7 +30,7 @@ export function deduplicationOf(definition: JobDefinition, key: string, delayMs:
  * the one answer tells that it is a duplicate, whose, and whether it had the same payload.
  */
 export function keyedJobId(payload: unknown): string {
-  return `${newMessageId()}-${sha256(canonical(payload)).slice(0, DIGEST_LENGTH)}`;
+  return `${newMessageId()}-${jsonDigest(payload)}`;
 }
 
 /** Whether two jobs with one key differ in their payloads. Ids that other code made tell nothing. */
@@ -52,12 +52,4 @@ function retrySpanMs({ attempts, backoff }: JobDefinition): number {
 
 function sha256(text: string): string {
   return hash('sha256', text, 'base64url');
-}
-
-/** JSON with sorted keys: the order in which an object was filled is no difference. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (value === null || typeof value !== 'object') return JSON.stringify(value);
-  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join(',')}}`;
 }

@@ -1,5 +1,6 @@
-import { IdempotencyMismatchError, MillraceError } from '@millrace/core';
+import { MillraceError } from '@millrace/core';
 import type { QueuedMessage } from './queued-message.js';
+import { mismatch } from './refusals.js';
 
 /** In place of the offset of what gets one later. */
 const DELAYED = '-';
@@ -15,16 +16,12 @@ export function settleBatch(batch: readonly QueuedMessage[], place: { topic: str
   batch.forEach((item, index) => settleOne(item, place, lines[index]!));
 }
 
-function settleOne(item: QueuedMessage, place: { topic: string; partition: number }, line: string): void {
-  const [offset = '', firstId = item.message.id] = line.slice(1).split(' ');
+function settleOne(item: QueuedMessage, { topic, partition }: { topic: string; partition: number }, line: string): void {
+  const answer = line.slice(1);
   if (line.startsWith('!')) {
-    item.reject(
-      new IdempotencyMismatchError(
-        `The idempotency key '${item.message.idempotencyKey}' was used for another payload on topic '${place.topic}' (message ${firstId}). ` +
-          'Nothing was stored. Use another key for another payload.',
-      ),
-    );
+    item.reject(mismatch(topic, item.message, answer));
     return;
   }
-  item.resolve({ id: firstId, partition: place.partition, offset: offset === DELAYED ? null : Number(offset), duplicate: line.startsWith('=') });
+  const [offset = '', firstId = item.message.id] = answer.split(' ');
+  item.resolve({ id: firstId, partition, offset: offset === DELAYED ? null : Number(offset), duplicate: line.startsWith('=') });
 }

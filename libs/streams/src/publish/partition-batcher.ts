@@ -1,21 +1,21 @@
-import { asError, IndefinitePublishError, MillraceError, type OutgoingMessage, type PublishResult, type PublishTerms } from '@millrace/core';
+import { asError, MillraceError, type OutgoingMessage, type PublishResult, type PublishTerms } from '@millrace/core';
 import { loadScript, type RedisConnection, RedisFailure, redisFailure } from '@millrace/redis';
 import { SETTLED_PAGE_OFFSETS } from '../keys.js';
 import { boundsOf, type RetainedPartition } from '../retain/retained-partition.js';
 import { settleBatch } from './batch.js';
 import type { Confirmation } from './confirmation.js';
+import { pauses, untilWorthIt } from './pace.js';
 import type { Packing } from './packing.js';
 import type { PublishBudget } from './publish-budget.js';
-import { QueuedMessage } from './queued-message.js';
+import { type Claimer, openAt, QueuedMessage } from './queued-message.js';
+import { bufferFull, indefinite, noRoom, refused, unsent } from './refusals.js';
 
 const publishBatch = loadScript('../scripts/publish.lua', import.meta.url);
 
 const MAX_BATCH_MESSAGES = 256;
 const MAX_BATCH_BYTES = 256 * 1024;
 /** Replies of the script that say that nothing is stored. */
-const UNSTORED: readonly unknown[] = ['UNDECLARED', 'STALE', 'FULL'];
-const FIRST_PAUSE_MS = 20;
-const LONGEST_PAUSE_MS = 500;
+const UNSTORED: readonly unknown[] = ['UNDECLARED', 'STALE', 'UNCLAIMED', 'FULL'];
 
 export interface BatcherParts {
   readonly redis: RedisConnection;
@@ -44,6 +44,8 @@ export interface BatcherParts {
 export class PartitionBatcher {
   readonly #parts: BatcherParts;
   #queue: QueuedMessage[] = [];
+  /** What waits for its idempotency keys to be claimed. */
+  #unclaimed: readonly QueuedMessage[] = [];
   #sequence = 0;
   #flushing: Promise<void> | null = null;
   #giveUpAt = Number.POSITIVE_INFINITY;
@@ -52,12 +54,16 @@ export class PartitionBatcher {
     this.#parts = parts;
   }
 
-  publish(message: OutgoingMessage, terms: PublishTerms = {}): Promise<PublishResult> {
-    const { budget, deadlineMs } = this.#parts;
-    const item = new QueuedMessage(message, performance.now() + (terms.deadlineMs ?? deadlineMs), terms.due);
-    if (!budget.take(item.bytes)) return Promise.reject(this.#full());
+  /** @param claimer claims the message's idempotency key for the whole topic; null when there is nothing to claim */
+  publish(message: OutgoingMessage, terms: PublishTerms = {}, claimer: Claimer | null = null): Promise<PublishResult> {
+    const { budget, deadlineMs, partition, topic } = this.#parts;
+    const giveUpAt = performance.now() + (terms.deadlineMs ?? deadlineMs);
+    const item = new QueuedMessage({ message, partition, giveUpAt, due: terms.due, claimer });
+    if (!budget.take(item.bytes)) return Promise.reject(bufferFull(topic, budget.bytes));
     item.onSettled = () => budget.giveBack(item.bytes);
     this.#queue.push(item);
+    item.onHeldUp = this.#heldUp;
+    item.claim();
     this.#flushing ??= Promise.resolve().then(() => this.#flush());
     return item.result;
   }
@@ -84,7 +90,7 @@ export class PartitionBatcher {
   }
 
   async #send(queued: readonly QueuedMessage[], follows: boolean): Promise<void> {
-    const batch = this.#inTime(queued, () => this.#unsent());
+    const batch = this.#inTime(await this.#claimed(queued), () => this.#unsent());
     if (batch.length === 0) return;
     this.#sequence += 1;
     try {
@@ -94,24 +100,43 @@ export class PartitionBatcher {
     }
   }
 
+  /** What is left of a batch when its idempotency keys are claimed. The order of messages stays, so it waits as a whole. */
+  async #claimed(batch: readonly QueuedMessage[]): Promise<readonly QueuedMessage[]> {
+    const claims = batch.flatMap(({ claimed }) => claimed ?? []);
+    if (claims.length === 0) return batch;
+    this.#unclaimed = batch;
+    await Promise.all(claims);
+    this.#unclaimed = [];
+    return batch.filter(({ isOpen }) => isOpen);
+  }
+
+  async #claimedAgain(batch: readonly QueuedMessage[]): Promise<QueuedMessage[]> {
+    for (const item of batch) item.claim();
+    return [...(await this.#claimed(batch))];
+  }
+
+  /** While a claim is tried again, the time of what waits with it, and behind it, goes on. */
+  readonly #heldUp = (pauseMs: number): void => {
+    this.#inTime(this.#unclaimed, () => this.#unsent(), pauseMs);
+    this.#queue = this.#inTime(this.#queue, () => this.#unsent(), pauseMs);
+  };
+
   /** Rejects what would be over after `pauseMs`, and nothing else; a message's time begins when it is published. */
   #inTime(items: readonly QueuedMessage[], late: () => MillraceError, pauseMs = 0): QueuedMessage[] {
-    const now = performance.now() + pauseMs;
-    const isOver = ({ giveUpAt }: QueuedMessage): boolean => now > Math.min(giveUpAt, this.#giveUpAt);
-    for (const item of items) if (isOver(item)) item.reject(late());
-    return items.filter(({ isOpen }) => isOpen);
+    return openAt(items, performance.now() + pauseMs, { giveUpAt: this.#giveUpAt, late });
   }
 
   /** Sends one batch until Redis answers or nobody waits for it any more. */
   async #store(queued: readonly QueuedMessage[], follows: boolean): Promise<void> {
+    const { topic } = this.#parts;
     let batch = queued;
     let indeterminate = false;
     for (const pauseMs of pauses()) {
       let answer: string | RedisFailure | QueuedMessage[] = await this.#try(this.#arguments(batch, follows));
-      if (answer === 'FULL') {
+      if (isUnready(answer)) {
         // Nothing is stored, whatever became of earlier tries: what was stored would have been answered.
         indeterminate = false;
-        answer = await this.#makeRoom(batch);
+        answer = await this.#madeReady(batch, answer);
       }
       if (Array.isArray(answer)) {
         batch = this.#inTime(answer, () => this.#unsent());
@@ -123,22 +148,26 @@ export class PartitionBatcher {
         return;
       }
       indeterminate ||= answer.kind === 'indeterminate';
-      const late = (): MillraceError => (indeterminate ? this.#indefinite(answer) : this.#refused(answer.message, answer));
+      const late = (): MillraceError => (indeterminate ? indefinite(topic, answer) : refused(topic, answer.message, answer));
       if (answer.kind === 'fatal' || answer.kind === 'back-pressure') throw indeterminate ? late() : answer;
       const open = this.#inTime(batch, late, pauseMs);
       if (open.length === 0) return;
       // What was sent and not answered may be stored: the sequence stands for exactly that batch.
       if (!indeterminate) batch = open;
       this.#queue = this.#inTime(this.#queue, () => this.#unsent(), pauseMs);
-      await this.#pause(pauseMs);
+      await untilWorthIt(this.#parts.redis, pauseMs);
     }
+  }
+
+  #madeReady(batch: readonly QueuedMessage[], answer: Unready): Promise<QueuedMessage[] | RedisFailure> {
+    return answer === 'FULL' ? this.#makeRoom(batch) : this.#claimedAgain(batch);
   }
 
   /** What there is room for; the rest goes back to the queue, or, without any room, to its callers. */
   async #makeRoom(batch: readonly QueuedMessage[]): Promise<QueuedMessage[] | RedisFailure> {
     try {
       const { messages, holder } = await this.#parts.retained!.makeRoom(batch.length);
-      if (messages === 0) for (const item of batch) item.reject(this.#noRoom(holder));
+      if (messages === 0) for (const item of batch) item.reject(noRoom(this.#parts, holder));
       else this.#queue.unshift(...batch.slice(messages));
       return batch.slice(0, messages);
     } catch (thrown) {
@@ -153,16 +182,17 @@ export class PartitionBatcher {
     const retention = retained?.retention ?? null;
     const perEntry = packing({ messages: batch.length, follows });
     const head = [this.#sequence, idempotencyWindowMs, perEntry, SETTLED_PAGE_OFFSETS, ...boundsOf(retention)];
-    return [...head, ...batch.flatMap((item) => item.arguments)];
+    return [...head, oldestClaim(batch), longestTime(batch), ...batch.flatMap((item) => item.arguments)];
   }
 
   async #try(args: readonly (string | number)[]): Promise<string | RedisFailure> {
     try {
       const reply = await this.#run(args);
-      if (reply === 'STALE') throw this.#indefinite(undefined);
+      if (reply === 'STALE') throw indefinite(this.#parts.topic, undefined);
       if (reply !== 'UNDECLARED') return reply;
       await this.#parts.declare();
-      return new RedisFailure('state-lost', 'Redis has lost the partition; it was made again.', undefined);
+      // Claims may be lost together with the partition.
+      return 'UNCLAIMED';
     } catch (thrown) {
       if (thrown instanceof MillraceError && !(thrown instanceof RedisFailure)) throw thrown;
       return redisFailure(thrown, 'publish');
@@ -182,58 +212,25 @@ export class PartitionBatcher {
     return String(reply.value);
   }
 
-  /** Until it is worth another try. It always lets the event loop turn: a connection that is ending refuses without waiting. */
-  async #pause(ms: number): Promise<void> {
-    const { redis } = this.#parts;
-    if (redis.isReady) await pause(ms);
-    else await redis.whenReady(ms);
-  }
-
-  #indefinite(cause: RedisFailure | undefined): IndefinitePublishError {
-    return new IndefinitePublishError(
-      `Redis did not say whether it stored the message for topic '${this.#parts.topic}'. It may be stored. Publish it again with the same ` +
-        'idempotency key to be sure; without one that may store it twice.',
-      cause,
-    );
-  }
-
   #unsent(): MillraceError {
-    return this.#refused('its time was up before it could be sent.');
-  }
-
-  #refused(why: string, cause?: RedisFailure): MillraceError {
-    return new MillraceError('PUBLISH_REFUSED', `The message for topic '${this.#parts.topic}' was not stored: ${why}`, { cause, retryable: true });
-  }
-
-  #noRoom(holder: string | null): MillraceError {
-    const { topic, partition } = this.#parts;
-    const who = holder === null ? '' : ` Group '${holder}' has not settled its oldest message:`;
-    return new MillraceError(
-      'BACK_PRESSURE',
-      `The message for topic '${topic}' was not stored: partition ${partition} holds as much as its retention allows.${who} let it catch up, ` +
-        'by more members or a higher concurrency, raise the limit, or choose another overflow.',
-      { retryable: true },
-    );
-  }
-
-  #full(): MillraceError {
-    return new MillraceError(
-      'BACK_PRESSURE',
-      `The message for topic '${this.#parts.topic}' was not stored: those on their way take all of the ${this.#parts.budget.bytes} bytes that ` +
-        'this process has for them. Await publishes, publish slower, or raise publishBufferBytes.',
-      { retryable: true },
-    );
+    return unsent(this.#parts.topic);
   }
 }
 
-/** Short at first: what was made again just now can be published to at once. */
-function* pauses(): Generator<number> {
-  yield 1;
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) yield pauseMs;
+/** Something is to be done before the batch is sent again. */
+type Unready = 'FULL' | 'UNCLAIMED';
+
+function isUnready(answer: unknown): answer is Unready {
+  return answer === 'FULL' || answer === 'UNCLAIMED';
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
+/** The number of the oldest window in which idempotency keys of the batch are claimed; empty when none had to be. */
+function oldestClaim(batch: readonly QueuedMessage[]): number | '' {
+  const windows = batch.flatMap(({ claimedIn }) => claimedIn ?? []);
+  return windows.length === 0 ? '' : Math.min(...windows);
+}
+
+/** How long the batch may be sent again, in milliseconds: what Redis keeps of it has to outlive that. */
+function longestTime(batch: readonly QueuedMessage[]): number {
+  return Math.max(0, Math.ceil(Math.max(...batch.map(({ giveUpAt }) => giveUpAt)) - performance.now()));
 }

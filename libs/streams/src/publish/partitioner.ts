@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { OutgoingMessage } from '@millrace/core';
+import type { OutgoingMessage, TopicDefinition } from '@millrace/core';
 
 /**
  * The partition of a message: a pure function of its key, else of its idempotency key, else of its id; otherwise a
@@ -8,4 +8,16 @@ import type { OutgoingMessage } from '@millrace/core';
 export function partitionOf(message: OutgoingMessage, partitions: number): number {
   if (partitions === 1) return 0;
   return crc32(message.key ?? message.idempotencyKey ?? message.id) % partitions;
+}
+
+/**
+ * The partition where an idempotency key leads by itself, which knows all of its uses in the topic; null when the message is
+ * to be stored there anyway, or no partition needs to know what the others do.
+ */
+export function claimingPartitionOf(message: OutgoingMessage, partition: number, topic: TopicDefinition): number | null {
+  const { idempotencyKey } = message;
+  const { partitions, idempotencyScope } = topic;
+  if (idempotencyKey === null || partitions === 1 || idempotencyScope === 'partition') return null;
+  const claiming = crc32(idempotencyKey) % partitions;
+  return claiming === partition ? null : claiming;
 }

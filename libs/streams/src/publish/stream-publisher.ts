@@ -12,9 +12,10 @@ import type { RedisConnections } from '@millrace/redis';
 import { partitionKeys, producerKey } from '../keys.js';
 import type { TopicLog } from '../log/topic-log.js';
 import type { TopicUpkeep } from '../retain/topic-upkeep.js';
+import { KeyClaims } from './key-claims.js';
 import type { Packing } from './packing.js';
 import { PartitionBatcher } from './partition-batcher.js';
-import { partitionOf } from './partitioner.js';
+import { claimingPartitionOf, partitionOf } from './partitioner.js';
 import type { PublishBudget } from './publish-budget.js';
 import { nameOf, type PublishRoute, PublishRoutes } from './publish-routes.js';
 
@@ -34,6 +35,7 @@ export class StreamPublisher implements PublishPort {
   readonly #parts: StreamPublisherParts;
   readonly #routes: PublishRoutes;
   readonly #batchers = new Map<string, PartitionBatcher>();
+  readonly #claimers = new Map<string, KeyClaims>();
   #closed = false;
 
   constructor(parts: StreamPublisherParts) {
@@ -43,14 +45,18 @@ export class StreamPublisher implements PublishPort {
 
   async publish(topic: TopicDefinition, message: OutgoingMessage, terms: PublishTerms = {}): Promise<PublishResult> {
     if (this.#closed) throw new MillraceError('CLOSED', `Nothing was published to '${topic.name}': this process is shutting down.`);
-    const batcher = this.#batcher(topic, partitionOf(message, topic.partitions), terms.durability ?? topic.durability);
-    const published = batcher.publish(message, terms);
+    const partition = partitionOf(message, topic.partitions);
+    const durability = terms.durability ?? topic.durability;
+    const claiming = claimingPartitionOf(message, partition, topic);
+    const claims = claiming === null ? null : this.#claims(topic, claiming, durability);
+    const published = this.#batcher(topic, partition, durability).publish(message, terms, claims);
     return terms.due ? this.#delayed(topic, terms.due, published) : published;
   }
 
   /** Refuses new publishes and resolves when the earlier ones are settled; they are tried for `deadlineMs` at the most. */
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
+    for (const claims of this.#claimers.values()) claims.limit(deadlineMs);
     await Promise.all([...this.#batchers.values()].map((batcher) => batcher.drain(deadlineMs)));
     this.#routes.close();
   }
@@ -69,6 +75,19 @@ export class StreamPublisher implements PublishPort {
       this.#batchers.set(name, batcher);
     }
     return batcher;
+  }
+
+  /** On the connection of the messages, so that a confirmation that is asked for behind them is one for their claims too. */
+  #claims(topic: TopicDefinition, partition: number, durability: Durability): KeyClaims {
+    const name = `${topic.name}:${partition}:${nameOf(durability)}`;
+    let claims = this.#claimers.get(name);
+    if (!claims) {
+      const keys = partitionKeys(this.#parts.prefix, topic.name, partition).ids;
+      const { redis } = this.#routes.to(durability);
+      claims = new KeyClaims({ redis, topic: topic.name, keys, idempotencyWindowMs: topic.idempotencyWindowMs });
+      this.#claimers.set(name, claims);
+    }
+    return claims;
   }
 
   #newBatcher(topic: TopicDefinition, partition: number, route: PublishRoute): PartitionBatcher {

@@ -4,24 +4,30 @@
 -- KEYS  1 log  2 meta  3 producer  4, 5 idempotency keys of alternating windows  6 delayed
 -- ARGV  1 sequence  2 idempotency window, ms  3 messages an entry at the most  4 offsets a page of the settled bitmap
 --       5 messages in the log at the most, 0 for any number  6 '1' when its memory is bounded
+--       7 number of the oldest window in which idempotency keys of it are claimed in other partitions, '' when none is
+--       8 how long it may be sent again, ms
 --       then for each message: idempotency key or '', digest of the payload, message id, envelope, when it is due: '' now,
 --       '+<ms>' so much later, '<ms>' at that moment in Unix milliseconds
 -- returns one line a message: '+<offset>' stored, '=<offset> <id>' known already, '!<offset> <id>' known with another
---         payload; '-' is the offset of what is delayed; or 'UNDECLARED' when the partition is not there, 'STALE' when a
---         later batch of the producer is, 'FULL' when the log has no room for all of it.
+--         payload, '!@<partition>' claimed for another payload; '-' is the offset of what is delayed; or, with nothing stored,
+--         'UNDECLARED' when the partition is not there, 'STALE' when a later batch of the producer is, 'UNCLAIMED' when a
+--         claim would end before what is stored here, 'FULL' when the log has no room for all of it.
 --
 -- Guarantees: a batch that is sent again is answered from the stored reply and stores nothing; offsets are dense; an
--- idempotency key is remembered for one window at least and two at most, by Redis's clock.
+-- idempotency key is remembered for one window at least and two at most, by Redis's clock, and never for longer than it is
+-- claimed.
 local log, meta, producer, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[6]
 local sequence, window, perEntry, page = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local maxMessages, hasMaxBytes = tonumber(ARGV[5]), ARGV[6] == '1'
-local FIRST, FIELDS = 7, 5
-local PRODUCER_TTL_MS = 3600000
+local claimedIn = tonumber(ARGV[7])
+local FIRST, FIELDS = 9, 5
+-- What was sent last may arrive late.
+local keepMs = tonumber(ARGV[8]) + 3600000
 
 local last = redis.call('HMGET', producer, 'sequence', 'reply')
 if last[1] then
   -- A repetition writes too, so that a WAIT behind it asks for all that came before it.
-  redis.call('PEXPIRE', producer, PRODUCER_TTL_MS)
+  redis.call('PEXPIRE', producer, keepMs)
   if tonumber(last[1]) == sequence then return last[2] end
   if tonumber(last[1]) > sequence then return 'STALE' end
 end
@@ -30,6 +36,8 @@ if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local number = math.floor(now / window)
+if claimedIn and claimedIn < number then return 'UNCLAIMED' end
 
 local function dueAt(text)
   if text == '' then return now end
@@ -44,7 +52,6 @@ end
 
 -- The field '' of a bucket, which no idempotency key can be, says which window it belongs to.
 local function buckets()
-  local number = math.floor(now / window)
   local current, previous = KEYS[4 + number % 2], KEYS[4 + (number + 1) % 2]
   if tonumber(redis.call('HGET', current, '') or -1) ~= number then
     redis.call('UNLINK', current)
@@ -96,7 +103,9 @@ for i = FIRST, #ARGV, FIELDS do
   local seen = key ~= '' and known[key]
   if seen then
     local seenDigest, rest = string.match(seen, '^(%S+) (.*)$')
-    replies[#replies + 1] = (seenDigest == digest and '=' or '!') .. rest
+    -- A digest of another length is of another version of Millrace, and tells nothing.
+    local isSame = seenDigest == digest or #seenDigest ~= #digest
+    replies[#replies + 1] = (isSame and '=' or '!') .. rest
   else
     local due = dueAt(ARGV[i + 4])
     local offset = due > now and '-' or next
@@ -121,5 +130,5 @@ redis.call('HSET', meta, 'next', next)
 if #fresh > 0 then redis.call('HSET', current, unpack(fresh)) end
 local reply = table.concat(replies, '\n')
 redis.call('HSET', producer, 'sequence', sequence, 'reply', reply)
-redis.call('PEXPIRE', producer, PRODUCER_TTL_MS)
+redis.call('PEXPIRE', producer, keepMs)
 return reply

@@ -66,7 +66,7 @@ export class RedisGroup {
     const { log, meta, ids, delayed } = this.#place.keys;
     const args = messages.flatMap(({ key, digest, id, envelope }) => [key, digest, id, envelope, '']);
     const keys = [log, meta, producerKey(this.#prefix, this.#place, producer), ...ids, delayed];
-    return String(await this.#run('publish', keys, [sequence, WINDOW_MS, PER_ENTRY, PAGE, 0, '0', ...args]));
+    return String(await this.#run('publish', keys, [sequence, WINDOW_MS, PER_ENTRY, PAGE, 0, '0', '', 0, ...args]));
   }
 
   publishForeign(text: string): Promise<unknown> {

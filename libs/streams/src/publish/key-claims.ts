@@ -1,0 +1,114 @@
+import { asError } from '@millrace/core';
+import { loadScript, type RedisConnection, type RedisFailure, redisFailure } from '@millrace/redis';
+import { pauses, untilWorthIt } from './pace.js';
+import { type Claimer, openAt, type QueuedMessage } from './queued-message.js';
+import { mismatch, refused, unsent } from './refusals.js';
+
+const claimKeys = loadScript('../scripts/claim.lua', import.meta.url);
+
+const MAX_CLAIMS_A_CALL = 256;
+
+export interface KeyClaimsParts {
+  readonly redis: RedisConnection;
+  readonly topic: string;
+  /** Two of idempotency keys, of the partition where the keys lead. */
+  readonly keys: readonly string[];
+  readonly idempotencyWindowMs: number;
+}
+
+interface Claim {
+  readonly item: QueuedMessage;
+  readonly settled: () => void;
+}
+
+/**
+ * Claims idempotency keys in the partition where they lead by themselves, for messages that go to others: those of one tick
+ * by one call, one call at a time. A claim that is put again is the same claim, so no lost answer does any harm.
+ */
+export class KeyClaims implements Claimer {
+  readonly #parts: KeyClaimsParts;
+  #queue: Claim[] = [];
+  #isFlushing = false;
+  #giveUpAt = Number.POSITIVE_INFINITY;
+
+  constructor(parts: KeyClaimsParts) {
+    this.#parts = parts;
+  }
+
+  claim(item: QueuedMessage): Promise<void> {
+    return new Promise((settled) => {
+      this.#queue.push({ item, settled });
+      if (!this.#isFlushing) void this.#flush();
+    });
+  }
+
+  /** From now on nothing is tried for longer than `deadlineMs`. */
+  limit(deadlineMs: number): void {
+    this.#giveUpAt = performance.now() + deadlineMs;
+  }
+
+  async #flush(): Promise<void> {
+    this.#isFlushing = true;
+    // What is claimed in the same tick goes along.
+    await Promise.resolve();
+    while (this.#queue.length > 0) await this.#put(this.#queue.splice(0, MAX_CLAIMS_A_CALL));
+    this.#isFlushing = false;
+  }
+
+  async #put(claims: readonly Claim[]): Promise<void> {
+    const items = claims.map(({ item }) => item);
+    try {
+      await this.#send(items);
+    } catch (error) {
+      for (const item of items) item.reject(asError(error));
+    }
+    for (const { settled } of claims) settled();
+  }
+
+  async #send(items: readonly QueuedMessage[]): Promise<void> {
+    const { topic, redis } = this.#parts;
+    let open = this.#inTime(items, 0, () => unsent(topic));
+    for (const pauseMs of pauses()) {
+      if (open.length === 0) return;
+      const answer = await this.#try(open);
+      if (typeof answer === 'string') {
+        this.#settle(open, answer);
+        return;
+      }
+      if (answer.kind === 'fatal' || answer.kind === 'back-pressure') throw answer;
+      open = this.#inTime(open, pauseMs, () => refused(topic, answer.message, answer));
+      this.#heldUp(open, pauseMs);
+      if (open.length > 0) await untilWorthIt(redis, pauseMs);
+    }
+  }
+
+  /** The time of what waits behind goes on, here and in the partitions. */
+  #heldUp(open: readonly QueuedMessage[], pauseMs: number): void {
+    const all = [...open, ...this.#queue.map(({ item }) => item)];
+    this.#inTime(all, pauseMs, () => unsent(this.#parts.topic));
+    for (const tell of new Set(all.map(({ onHeldUp }) => onHeldUp))) tell(pauseMs);
+  }
+
+  async #try(items: readonly QueuedMessage[]): Promise<string | RedisFailure> {
+    const { redis, keys, idempotencyWindowMs } = this.#parts;
+    const claims = items.flatMap(({ message, digest, partition }) => [message.idempotencyKey!, digest, partition]);
+    try {
+      return String(await redis.run(claimKeys, keys, [idempotencyWindowMs, ...claims]));
+    } catch (thrown) {
+      return redisFailure(thrown, 'claim');
+    }
+  }
+
+  #settle(items: readonly QueuedMessage[], reply: string): void {
+    const [window, ...answers] = reply.split('\n');
+    items.forEach((item, index) => {
+      const answer = answers[index] ?? '';
+      if (answer.startsWith('!')) item.reject(mismatch(this.#parts.topic, item.message, answer.slice(1)));
+      else item.claimedIn = Number(window);
+    });
+  }
+
+  #inTime(items: readonly QueuedMessage[], pauseMs: number, late: () => Error): QueuedMessage[] {
+    return openAt(items, performance.now() + pauseMs, { giveUpAt: this.#giveUpAt, late });
+  }
+}

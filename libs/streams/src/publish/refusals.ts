@@ -1,0 +1,49 @@
+import { IdempotencyMismatchError, IndefinitePublishError, MillraceError, type OutgoingMessage } from '@millrace/core';
+import type { RedisFailure } from '@millrace/redis';
+
+/** Errors of a publish, as its caller gets them. */
+
+export function refused(topic: string, why: string, cause?: RedisFailure): MillraceError {
+  return new MillraceError('PUBLISH_REFUSED', `The message for topic '${topic}' was not stored: ${why}`, { cause, retryable: true });
+}
+
+export function unsent(topic: string): MillraceError {
+  return refused(topic, 'its time was up before it could be sent.');
+}
+
+export function indefinite(topic: string, cause: RedisFailure | undefined): IndefinitePublishError {
+  return new IndefinitePublishError(
+    `Redis did not say whether it stored the message for topic '${topic}'. It may be stored. Publish it again with the same ` +
+      "idempotency key to be sure, within the topic's idempotencyWindow from the first try; without one that may store it twice.",
+    cause,
+  );
+}
+
+/** @param holder the group that keeps its partition full, when it is one */
+export function noRoom({ topic, partition }: { topic: string; partition: number }, holder: string | null): MillraceError {
+  const who = holder === null ? '' : ` Group '${holder}' has not settled its oldest message:`;
+  return new MillraceError(
+    'BACK_PRESSURE',
+    `The message for topic '${topic}' was not stored: partition ${partition} holds as much as its retention allows.${who} let it catch up, ` +
+      'by more members or a higher concurrency, raise the limit, or choose another overflow.',
+    { retryable: true },
+  );
+}
+
+export function bufferFull(topic: string, bytes: number): MillraceError {
+  return new MillraceError(
+    'BACK_PRESSURE',
+    `The message for topic '${topic}' was not stored: those on their way take all of the ${bytes} bytes that ` +
+      'this process has for them. Await publishes, publish slower, or raise publishBufferBytes.',
+    { retryable: true },
+  );
+}
+
+/** @param firstUse as a script tells it: `<offset> <id>` of the message, or `@<partition>` that the message went to */
+export function mismatch(topic: string, { idempotencyKey }: OutgoingMessage, firstUse: string): IdempotencyMismatchError {
+  const where = firstUse.startsWith('@') ? `in partition ${firstUse.slice(1)}` : `message ${firstUse.split(' ')[1] ?? ''}`;
+  return new IdempotencyMismatchError(
+    `The idempotency key '${idempotencyKey}' was used for another payload, or with another key, on topic '${topic}' (${where}). ` +
+      'Nothing was stored. Use another idempotency key for another message.',
+  );
+}
