@@ -1,6 +1,9 @@
 import 'reflect-metadata';
 import { Type, type TypeMetadata } from 'class-transformer';
 import { defaultMetadataStorage as decorated } from 'class-transformer/cjs/storage.js';
+import { MillraceError } from '../errors.js';
+import { membersOf } from './class-members.js';
+import { IN_A_CIRCLE } from './no-class.js';
 import type { PayloadClass } from './topic.js';
 
 export type Class = PayloadClass;
@@ -11,6 +14,8 @@ export interface ClassShape {
   readonly transforms: boolean;
   /** A `@Type` tells subtypes apart by a property of the data. */
   readonly discriminates: boolean;
+  /** What is made of the data may differ from it: by a conversion (`@Type(() => Number)`), or by methods and accessors. */
+  readonly converts: boolean;
   /**
    * The `@Type` of each property, where class-transformer would do no more than make an instance and assign what the data
    * holds; null where it does more.
@@ -24,23 +29,30 @@ const shapes = new WeakMap<Class, ClassShape>();
 export function shapeOf(type: Class): ClassShape {
   const known = shapes.get(type);
   if (known) return known;
-  const shape = isStorageReadable() ? readShape(type) : { transforms: true, discriminates: false, types: null };
+  const shape = isStorageReadable() ? readShape(type) : { transforms: true, discriminates: false, converts: true, types: null };
   shapes.set(type, shape);
   return shape;
 }
 
 function readShape(type: Class): ClassShape {
-  const lines = [...partsOf(type)].flatMap(lineOf);
+  const parts = [...partsOf(type)];
+  const lines = parts.flatMap(lineOf);
   const properties = lines.flatMap(propertiesOf);
   const transforms = lines.some(isDecorated) || properties.some(isSpecial);
   const discriminates = properties.some(({ options }) => options.discriminator !== undefined);
-  return { transforms, discriminates, types: transforms || discriminates ? null : typesOf(type) };
+  const isAsked = transforms || discriminates;
+  return { transforms, discriminates, converts: isAsked || parts.some(isChanging), types: isAsked ? null : typesOf(type) };
+}
+
+function isChanging(part: Class): boolean {
+  if (part as unknown === Object) return false;
+  return CONVERTED.has(part) || !membersOf(part).isBare;
 }
 
 /** A class's own word counts more than that of its ancestors. */
 function typesOf(type: Class): Map<string, Class> {
   const properties = lineOf(type).reverse().flatMap(propertiesOf);
-  return new Map(properties.map(({ propertyName, typeFunction }) => [propertyName, typeFunction() as Class]));
+  return new Map(properties.map((property) => [property.propertyName, typeIn(property)]));
 }
 
 /** The class and those that its properties, and theirs, are made of. */
@@ -49,7 +61,7 @@ function partsOf(type: Class, parts = new Set<Class>()): Set<Class> {
   parts.add(type);
   for (const property of lineOf(type).flatMap(propertiesOf)) {
     const subTypes = property.options.discriminator?.subTypes.map(({ value }) => value as Class) ?? [];
-    const own = property.typeFunction.length === 0 ? [property.typeFunction() as Class] : [];
+    const own = isDynamic(property) ? [] : [typeIn(property)];
     for (const part of [...own, ...subTypes]) partsOf(part, parts);
   }
   return parts;
@@ -73,12 +85,45 @@ function isDecorated(type: Class): boolean {
   return [_exposeMetadatas, _excludeMetadatas, _transformMetadatas].some((metadata) => metadata.has(type));
 }
 
-/** Its type depends on the data, or it is a collection that class-transformer fills. */
-function isSpecial({ typeFunction, reflectedType }: TypeMetadata): boolean {
-  if (typeFunction.length > 0) return true;
-  return [reflectedType as unknown, typeFunction()].some((type) => COLLECTIONS.has(type) || isArrayClass(type));
+/** Whether a property has a `@Transform`, in one direction or in both. */
+export function hasTransform(type: Class, property: string): boolean {
+  return !isStorageReadable() || lineOf(type).some((link) => decorated._transformMetadatas.get(link)?.has(property));
 }
 
+/** Its type depends on the data, or is a collection that class-transformer fills. */
+function isSpecial(property: TypeMetadata): boolean {
+  if (isDynamic(property)) return true;
+  return [property.reflectedType as unknown, typeIn(property)].some((type) => COLLECTIONS.has(type) || isArrayClass(type));
+}
+
+/** Its type depends on the data. */
+function isDynamic({ typeFunction }: Partial<TypeMetadata>): boolean {
+  return typeFunction !== undefined && typeFunction.length > 0;
+}
+
+/** @throws MillraceError INVALID_OPTIONS when there is no such class, because files import each other in a circle */
+function typeIn(property: TypeMetadata): Class {
+  const type = namedType(property);
+  if (typeof type === 'function') return type as Class;
+  const { target, propertyName } = property;
+  throw new MillraceError(
+    'INVALID_OPTIONS',
+    `${(target as Class).name}.${propertyName}: its @Type gives no class, but ${type === undefined ? 'undefined' : `a value of type ${typeof type}`}, ` +
+      `so its values cannot be made again. Write @Type(() => ItsClass). ${IN_A_CIRCLE}`,
+  );
+}
+
+function namedType({ typeFunction, reflectedType }: Partial<TypeMetadata>): unknown {
+  try {
+    return typeFunction ? typeFunction() : reflectedType;
+  } catch (thrown) {
+    // A class is not there yet while files that import each other in a circle are loaded.
+    if (thrown instanceof ReferenceError) return undefined;
+    throw thrown;
+  }
+}
+
+const CONVERTED = new Set<unknown>([String, Number, Boolean, Date]);
 const COLLECTIONS = new Set<unknown>([Map, Set, Buffer]);
 
 function isArrayClass(type: unknown): boolean {

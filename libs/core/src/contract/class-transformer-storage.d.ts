@@ -1,12 +1,12 @@
 /** Where class-transformer's decorators leave what they say. It has no types of its own, and no other way to ask. */
 declare module 'class-transformer/cjs/storage.js' {
-  import type { TypeMetadata } from 'class-transformer';
+  import type { ExposeMetadata, TypeMetadata } from 'class-transformer';
 
   type Decorated<Metadata> = ReadonlyMap<unknown, ReadonlyMap<string | undefined, Metadata>>;
 
   export const defaultMetadataStorage: {
     readonly _typeMetadatas: Decorated<TypeMetadata>;
-    readonly _exposeMetadatas: Decorated<unknown>;
+    readonly _exposeMetadatas: Decorated<ExposeMetadata>;
     readonly _excludeMetadatas: Decorated<unknown>;
     readonly _transformMetadatas: Decorated<unknown>;
   };

@@ -1,4 +1,5 @@
 import { plainToInstance } from 'class-transformer';
+import { membersOf } from './class-members.js';
 import { type Class, shapeOf } from './class-shape.js';
 
 /**
@@ -15,7 +16,7 @@ export function instantiate(type: Class, plain: object): object {
 function assigned(type: Class, plain: object): object {
   const instance = new type() as Record<string, unknown>;
   const { types } = shapeOf(type);
-  const taken = takenNames(type);
+  const { taken } = membersOf(type);
   for (const name of Object.keys(plain)) {
     if (!taken.has(name) && typeof instance[name] !== 'function') instance[name] = converted(Reflect.get(plain, name), types?.get(name));
   }
@@ -37,20 +38,3 @@ const CONVERSIONS: ReadonlyMap<unknown, (value: unknown) => unknown> = new Map<u
   [Date, (value) => new Date(value as string)],
   [Object, (value) => value],
 ]);
-
-const taken = new WeakMap<Class, ReadonlySet<string>>();
-
-/** Names of methods and of getters without a setter: the class wins over what the data holds under such a name. */
-function takenNames(type: Class): ReadonlySet<string> {
-  const known = taken.get(type);
-  if (known) return known;
-  const prototypes = prototypesOf(type.prototype as object);
-  const members = prototypes.flatMap((prototype) => Object.entries(Object.getOwnPropertyDescriptors(prototype)));
-  const names = new Set(members.filter(([, member]) => !('set' in member && member.set)).map(([name]) => name));
-  taken.set(type, names);
-  return names;
-}
-
-function prototypesOf(prototype: object | null): object[] {
-  return prototype === null ? [] : [prototype, ...prototypesOf(Object.getPrototypeOf(prototype) as object | null)];
-}

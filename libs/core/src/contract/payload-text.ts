@@ -1,7 +1,8 @@
 import { instanceToPlain } from 'class-transformer';
 import { MillraceError } from '../errors.js';
+import { kindOf } from './change.js';
 import { type Class, shapeOf } from './class-shape.js';
-import { type Foreign, MAX_PAYLOAD_BYTES, pathText, Survey, tooLarge } from './survey.js';
+import { type Path, MAX_PAYLOAD_BYTES, pathText, Survey, tooLarge } from './survey.js';
 
 /** Of the payload before the class's own decorators leave parts of it out. */
 const MAX_BYTES_BEFORE = 16 * MAX_PAYLOAD_BYTES;
@@ -9,8 +10,8 @@ const MAX_BYTES_BEFORE = 16 * MAX_PAYLOAD_BYTES;
 /** A payload on its way out. */
 export interface PayloadText {
   readonly json: string;
-  /** What has to be made again from it as the same kind of value. */
-  readonly foreign: readonly Foreign[];
+  /** Whether there is anything in it that has to be made again as the same kind of value. */
+  readonly hasForeign: boolean;
   /** Whether class-transformer was asked, which may leave properties out. */
   readonly isTransformed: boolean;
 }
@@ -24,7 +25,7 @@ export function payloadText(type: Class, payload: object, where: string): Payloa
   const json = isTransformed ? transformedJson(type, payload, { where, survey }) : jsonOf(payload, survey, where);
   const bytes = Buffer.byteLength(json);
   if (bytes > MAX_PAYLOAD_BYTES) throw tooLarge(where, String(bytes));
-  return { json, foreign: survey.foreign, isTransformed };
+  return { json, hasForeign: survey.foreign.length > 0, isTransformed };
 }
 
 /** Not `payload.constructor`: that may be a property of the payload. */
@@ -65,41 +66,10 @@ function isWritable(value: unknown): boolean {
   return typeof value === 'object' && typeof (value as { toJSON?: unknown }).toJSON === 'function';
 }
 
-function unwritable(where: string, path: Foreign['path'], value: unknown): MillraceError {
+function unwritable(where: string, path: Path, value: unknown): MillraceError {
   return new MillraceError(
     'UNSERIALIZABLE_PAYLOAD',
     `${where}: ${pathText(path)} is a ${kindOf(value)}, which JSON does not have. Publish something else in its place, or put @Transform ` +
       'on the property, once for each direction.',
   );
-}
-
-/** @throws MillraceError UNSERIALIZABLE_PAYLOAD when what is delivered would be of another kind */
-export function assertMadeAgain(text: PayloadText, delivered: object, where: string): void {
-  for (const { path, value } of text.foreign) {
-    const again = path.reduce<unknown>((object, step) => (object as Partial<Record<string, unknown>> | null)?.[step], delivered);
-    const isLeftOut = text.isTransformed && again === undefined;
-    if (!isLeftOut && !isSameKind(value, again)) throw changed(where, { path, value }, again);
-  }
-}
-
-function isSameKind(value: unknown, again: unknown): boolean {
-  if (value instanceof Map && [...value.keys()].some((key) => typeof key !== 'string')) return false;
-  return kindOf(value) === kindOf(again);
-}
-
-function changed(where: string, { path, value }: Foreign, again: unknown): MillraceError {
-  return new MillraceError(
-    'UNSERIALIZABLE_PAYLOAD',
-    `${where}: ${pathText(path)} is a ${kindOf(value)}, but would be delivered as ${deliveredKind(value, again)}. Publish what JSON ` +
-      'has in its place, or have the class make it again: @Type(() => Date) for a Date, @Transform for others.',
-  );
-}
-
-function deliveredKind(value: unknown, again: unknown): string {
-  return kindOf(value) === kindOf(again) ? 'one with text for its keys' : kindOf(again);
-}
-
-/** `Date`, `Map`, `BigInt`, `String`, `Null`, ... */
-function kindOf(value: unknown): string {
-  return Object.prototype.toString.call(value).slice('[object '.length, -1);
 }

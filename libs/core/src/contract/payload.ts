@@ -1,8 +1,10 @@
 import { asError, isMillraceError, MillraceError, type MillraceErrorDetails, UnreadablePayloadError } from '../errors.js';
+import { type Change, changedError, isForeign } from './change.js';
 import { instantiate } from './instantiate.js';
-import { assertMadeAgain, type PayloadText, payloadText } from './payload-text.js';
+import { type PayloadText, payloadText } from './payload-text.js';
 import { isReserved, putBack, type ReservedProperty, setAside } from './reserved-names.js';
-import { isData, MAX_PAYLOAD_DEPTH } from './survey.js';
+import { changesOf } from './round-trip.js';
+import { isData, MAX_PAYLOAD_DEPTH, pathText } from './survey.js';
 import type { PayloadClass } from './topic.js';
 import { problemsIn } from './validation.js';
 
@@ -16,7 +18,9 @@ const MAX_PROBLEMS = 50;
  * - JSON values, arrays, plain objects and instances of classes travel by their own enumerable properties. One that is
  *   undefined is left out; -0 becomes 0.
  * - What JSON has no word for (a bigint, a Map), and what says itself what it is in JSON (a Date, any object with `toJSON`),
- *   is published only when the class makes the same kind of value of it again, by `@Type` or `@Transform`.
+ *   is published only when the class makes the same value of it again, by `@Type` or `@Transform`.
+ * - A class that converts (`@Type(() => Number)`, `@Transform`, accessors) is compared with what was given: `'5'` for a number is
+ *   refused, not delivered as 5. The text of a moment in ISO 8601, with its zone, may stand for a Date.
  * - A class with `@Expose`, `@Exclude` or `@Transform` goes through class-transformer in both directions.
  * - It is validated as its subscribers will see it.
  *
@@ -27,9 +31,15 @@ const MAX_PROBLEMS = 50;
  */
 export async function encodePayload<T extends object>(type: PayloadClass<T>, payload: T, where: string): Promise<string> {
   const text = textOf(type, payload, where);
-  const read = await readInstance(type, JSON.parse(text.json));
+  const stored: unknown = JSON.parse(text.json);
+  const read = await readInstance(type, stored);
   if ('fault' in read) throw new MillraceError('INVALID_PAYLOAD', `${where}: ${read.fault}`, read.details);
-  assertMadeAgain(text, read.instance, where);
+  const { instance, problems } = read;
+  const changes = withOwnCode(where, () => changesOf({ type, given: payload, text, stored, delivered: instance }));
+  // The rules look at what would be delivered. Where that is not what was given, they would name the consequence alone.
+  const lost = problems.length === 0 ? changes : changes.filter(isLost);
+  if (lost.length > 0) throw changedError(where, lost, problems.filter((problem) => !lost.some(isToldBy(problem))));
+  if (problems.length > 0) throw new MillraceError('INVALID_PAYLOAD', `${where}: ${noValid(type)}`, { problems });
   return text.json;
 }
 
@@ -42,7 +52,9 @@ export async function encodePayload<T extends object>(type: PayloadClass<T>, pay
 export async function decodePayload<T extends object>(type: PayloadClass<T>, plain: unknown, where: string): Promise<T> {
   const read = await readInstance(type, plain);
   if ('fault' in read) throw new UnreadablePayloadError(`${where}: ${read.fault}`, read.details);
-  return read.instance as T;
+  const { instance, problems } = read;
+  if (problems.length > 0) throw new UnreadablePayloadError(`${where}: ${noValid(type)}`, { problems });
+  return instance as T;
 }
 
 function textOf(type: PayloadClass, payload: unknown, where: string): PayloadText {
@@ -50,13 +62,27 @@ function textOf(type: PayloadClass, payload: unknown, where: string): PayloadTex
     throw new MillraceError('UNSERIALIZABLE_PAYLOAD', `${where}: the payload is of type ${typeof payload}, which JSON does not have.`);
   }
   if (!isObject(payload)) throw new MillraceError('INVALID_PAYLOAD', `${where}: ${noObject(type)}`);
+  return withOwnCode(where, () => payloadText(type, payload, where));
+}
+
+/** Getters and transformations are code of the user, which may throw. */
+function withOwnCode<T>(where: string, run: () => T): T {
   try {
-    return payloadText(type, payload, where);
+    return run();
   } catch (thrown) {
     if (isMillraceError(thrown)) throw thrown;
     const cause = asError(thrown);
     throw new MillraceError('UNSERIALIZABLE_PAYLOAD', `${where}: the payload cannot be written as JSON: ${cause.message}`, { cause });
   }
+}
+
+/** JSON does not have it, so no publisher could send it. An invalid date is none anywhere: the rules say so. */
+function isLost({ given }: Change): boolean {
+  return isForeign(given) && !(given instanceof Date && Number.isNaN(given.getTime()));
+}
+
+function isToldBy(problem: string): (change: Change) => boolean {
+  return ({ path }) => problem.startsWith(`${pathText(path)} `);
 }
 
 function isObject(payload: unknown): payload is object {
@@ -68,7 +94,13 @@ function noObject(type: PayloadClass): string {
   return `the payload must be an object of ${type.name}.`;
 }
 
-type Read = { readonly instance: object } | { readonly fault: string; readonly details?: MillraceErrorDetails };
+function noValid(type: PayloadClass): string {
+  return `the payload is no valid ${type.name}.`;
+}
+
+type Read =
+  | { readonly instance: object; readonly problems: readonly string[] }
+  | { readonly fault: string; readonly details?: MillraceErrorDetails };
 
 async function readInstance(type: PayloadClass, plain: unknown): Promise<Read> {
   if (plain === null || typeof plain !== 'object' || Array.isArray(plain)) return { fault: noObject(type) };
@@ -79,9 +111,7 @@ async function readInstance(type: PayloadClass, plain: unknown): Promise<Read> {
   if (made instanceof Error) return { fault: `the payload cannot be made an instance of ${type.name}: ${made.message}`, details: { cause: made } };
   const problems = await problemsIn(made.instance);
   const lost = putBack(made.instance, reserved).map(({ path, name }) => `${[...path, name].join('.')} has no place in the class`);
-  problems.push(...lost);
-  if (problems.length === 0) return made;
-  return { fault: `the payload is no valid ${type.name}.`, details: { problems: problems.slice(0, MAX_PROBLEMS) } };
+  return { instance: made.instance, problems: [...problems, ...lost].slice(0, MAX_PROBLEMS) };
 }
 
 /** The class's constructor and its transformations are code of the user: what they do not take is not valid. */

@@ -7,9 +7,13 @@ export const MAX_PAYLOAD_BYTES = 1024 * 1024;
 /** How many levels of objects and arrays a payload may have, itself included. */
 export const MAX_PAYLOAD_DEPTH = 64;
 
+/** The name of a property, or the index of an item. */
+export type Step = string | number;
+export type Path = readonly Step[];
+
 /** A value that JSON does not have, or that says itself what it is in JSON: a Date, a Map, a bigint, ... */
 export interface Foreign {
-  readonly path: readonly (string | number)[];
+  readonly path: Path;
   readonly value: unknown;
 }
 
@@ -23,7 +27,7 @@ export class Survey {
   readonly classes = new Set<Class>();
   hasReservedNames = false;
   readonly #where: string;
-  readonly #path: (string | number)[] = [];
+  readonly #path: Step[] = [];
   #room: number;
 
   /**
@@ -106,7 +110,7 @@ export function isData(value: object): boolean {
 }
 
 /** `lines[2].price`; `the payload` for the whole. */
-export function pathText(path: readonly (string | number)[]): string {
+export function pathText(path: Path): string {
   const text = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('');
   return text === '' ? 'the payload' : text.replace(/^\./, '');
 }

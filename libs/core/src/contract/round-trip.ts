@@ -1,0 +1,61 @@
+import { instanceToPlain } from 'class-transformer';
+import { type Change, isForeign, kindOf } from './change.js';
+import { type Class, hasTransform, shapeOf } from './class-shape.js';
+import { type Difference, differencesOf, partOf } from './comparison.js';
+import { instantiate } from './instantiate.js';
+import type { PayloadText } from './payload-text.js';
+import type { Path } from './survey.js';
+
+/** A payload, and what would be delivered of it. */
+export interface RoundTrip {
+  readonly type: Class;
+  readonly given: object;
+  readonly text: PayloadText;
+  /** The text, parsed. */
+  readonly stored: unknown;
+  readonly delivered: object;
+}
+
+/**
+ * What would be delivered as another value than was given. For plain classes nothing is compared: JSON has each of their values.
+ * No change is what the class asks for:
+ * - the JSON form of a value that the class makes again and writes as the same text: a Map's object, a Date's text;
+ * - what a `@Transform` settles: text, a number or a list that a second trip leaves as it is.
+ */
+export function changesOf(trip: RoundTrip): readonly Change[] {
+  const { type, given, text, stored, delivered } = trip;
+  const { converts, discriminates } = shapeOf(type);
+  if (!converts && !text.isTransformed && !text.hasForeign) return [];
+  const mayLeaveOut = text.isTransformed || discriminates;
+  const differences = differencesOf(given, delivered, { stored, mayLeaveOut, isTransformed: hasTransform });
+  return differences.length > 0 && text.isTransformed ? unexplained(type, delivered, differences) : differences;
+}
+
+function unexplained(type: Class, delivered: object, differences: readonly Difference[]): readonly Difference[] {
+  const second = secondTrip(type, delivered);
+  if (second === null) return differences;
+  return differences.filter(({ path, given, delivered: value, isTransformed }) => {
+    if (isSame(given, partAt(second.written, path))) return false;
+    const mayBeSettled = isTransformed && !isForeign(given) && kindOf(given) === kindOf(value);
+    return !(mayBeSettled && isSame(value, partAt(second.delivered, path)));
+  });
+}
+
+/** Null when the class does not take what it writes itself. */
+function secondTrip(type: Class, delivered: object): { written: object; delivered: object } | null {
+  try {
+    const written = JSON.parse(JSON.stringify(instanceToPlain(delivered))) as object;
+    return { written, delivered: instantiate(type, written) };
+  } catch {
+    // The user's own transformation threw. What is wrong with it is told by what it changes.
+    return null;
+  }
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return differencesOf(one, other, { mayLeaveOut: false, isTransformed: () => false }).length === 0;
+}
+
+function partAt(whole: unknown, path: Path): unknown {
+  return path.reduce<unknown>(partOf, whole);
+}
