@@ -1,28 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Injectable, type LoggerService } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { emit } from '@millrace/core';
 import { JobHandler, JobQueue, MillraceModule, Publisher, Subscribe } from '@millrace/nestjs';
-import { atOnce, Bench, Journal, OrderPlaced, SendConfirmation } from './fixture.js';
+import { atOnce, Bench, OrderPlaced, SendConfirmation } from './fixture.js';
+import { Kept } from './kept.js';
 
 let bench: Bench;
 beforeAll(async () => void (bench = await Bench.start()));
 afterEach(() => bench.closeApps());
 afterAll(() => bench.stop());
-
-/** Keeps what Millrace logs. */
-class Kept extends Journal implements LoggerService {
-  log(): void {
-    // Nest's own lines are of no interest here.
-  }
-
-  warn(message: string, context: string): void {
-    if (context === 'Millrace') this.add(`warn ${message}`);
-  }
-
-  error(message: string, ...rest: string[]): void {
-    this.add(`error ${message} ${rest.at(-1) === 'Millrace' ? '' : rest.join(' ')}`.trim());
-  }
-}
 
 describe('the log', () => {
   it('has one line for each failed attempt of messages and jobs, and none for what goes well', async () => {

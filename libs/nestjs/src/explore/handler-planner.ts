@@ -4,7 +4,9 @@ import { throwTogether } from '../config/findings.js';
 import { selectsGroup, selectsQueue } from '../config/handler-selection.js';
 import type { Settings } from '../config/settings.js';
 import { assertEnhancersResolve } from '../enhance/resolvable-enhancers.js';
-import { processorsAmong } from '../jobs/processors.js';
+import { queueConfiguration, type QueueConfiguration } from '../jobs/feature-queues.js';
+import { type ForeignQueue, foreignQueueConflicts, foreignQueues, foreignQueueWarning } from '../jobs/foreign-queues.js';
+import { listenersAmong, processorsAmong } from '../jobs/processors.js';
 import { FEATURE_CONTRACTS, SETTINGS } from '../module/tokens.js';
 import { classConflicts, deadLetterConflicts, duplicateJobHandlers, duplicateSubscriptions, processorConflicts } from './contract-conflicts.js';
 import { type DeclaredHandlers, declaredHandlers } from './declared-handlers.js';
@@ -20,10 +22,16 @@ import { unknownSelections } from './unknown-selection.js';
 export class HandlerPlanner {
   readonly #finder: HandlerFinder;
   readonly #settings: Settings;
+  readonly #queues: QueueConfiguration;
 
-  constructor(finder: HandlerFinder, @Inject(SETTINGS) settings: Settings) {
+  constructor(
+    finder: HandlerFinder,
+    @Inject(SETTINGS) settings: Settings,
+    @Inject(queueConfiguration.provide) queues: QueueConfiguration,
+  ) {
     this.#finder = finder;
     this.#settings = settings;
+    this.#queues = queues;
   }
 
   /**
@@ -33,7 +41,8 @@ export class HandlerPlanner {
   plan(): HandlerPlan {
     const declared = declaredHandlers(this.#finder.find());
     const features = featureContracts(this.#featureClasses());
-    throwTogether('The handlers of this application do not fit together.', this.#conflicts(declared, features));
+    const foreign = this.#foreignQueues(declared, features);
+    throwTogether('The handlers of this application do not fit together.', this.#conflicts(declared, features, foreign));
     const { handlers } = this.#settings;
     const subscriptions = declared.subscriptions.filter(({ group }) => selectsGroup(handlers, group));
     const broadcasts = handlers === 'none' ? [] : declared.broadcasts;
@@ -47,8 +56,7 @@ export class HandlerPlanner {
       broadcasts,
       jobs,
       topics: [...new Set([...features.topics, ...[...subscriptions, ...broadcasts].map(({ topic }) => topic)])],
-      queues: [...new Set(features.jobs.map(({ queue }) => queue))],
-      warnings: uncheckedFilterTypes([...subscriptions, ...broadcasts]),
+      warnings: [...uncheckedFilterTypes([...subscriptions, ...broadcasts]), ...foreign.map(foreignQueueWarning)],
     };
   }
 
@@ -57,7 +65,14 @@ export class HandlerPlanner {
     return features.flatMap(({ instance }) => instance as unknown as readonly PayloadClass[]);
   }
 
-  #conflicts(declared: DeclaredHandlers, features: FeatureContracts): MillraceError[] {
+  #foreignQueues(declared: DeclaredHandlers, features: FeatureContracts): ForeignQueue[] {
+    const names = [...features.jobs, ...declared.jobs.map(({ job }) => job)].map(({ queue }) => queue);
+    return foreignQueues(names, this.#finder.hosts(), this.#queues);
+  }
+
+  #conflicts(declared: DeclaredHandlers, features: FeatureContracts, foreign: readonly ForeignQueue[]): MillraceError[] {
+    const hosts = this.#finder.hosts();
+    const processors = processorsAmong(hosts);
     const topics = [...[...declared.subscriptions, ...declared.broadcasts].map(({ topic }) => topic), ...features.topics];
     const jobs = [...declared.jobs.map(({ job }) => job), ...features.jobs];
     return [
@@ -67,7 +82,8 @@ export class HandlerPlanner {
       ...deadLetterConflicts(declared.deadLetters, declared.subscriptions),
       ...filterTypeConflicts([...declared.subscriptions, ...declared.broadcasts]),
       ...duplicateJobHandlers(declared.jobs),
-      ...processorConflicts(declared.jobs, processorsAmong(this.#finder.hosts())),
+      ...processorConflicts(declared.jobs, processors),
+      ...foreignQueueConflicts(foreign, [...processors, ...listenersAmong(hosts)]),
       ...unknownSelections(this.#settings.handlers, declared),
     ];
   }

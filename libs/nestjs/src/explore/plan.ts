@@ -53,8 +53,6 @@ export interface HandlerPlan {
   readonly jobs: readonly JobPlan[];
   /** What must exist before anything is published or consumed here. */
   readonly topics: readonly TopicDefinition[];
-  /** What this process enqueues to. */
-  readonly queues: readonly string[];
   /** What may be a mistake, or may be meant: told once, in the log. */
   readonly warnings: readonly string[];
 }
