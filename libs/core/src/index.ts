@@ -1,6 +1,7 @@
 export * from './contract/job.js';
 export * from './contract/message-type.js';
 export * from './contract/payload.js';
+export * from './contract/replaced-class.js';
 export * from './contract/retention.js';
 export * from './contract/topic.js';
 export * from './contract/topic-ref.js';

@@ -15,6 +15,7 @@ import { filterTypeConflicts, uncheckedFilterTypes } from './filter-types.js';
 import { HandlerFinder } from './handler-finder.js';
 import { labelOf } from './handler-method.js';
 import type { HandlerPlan } from './plan.js';
+import { secondInstances } from './second-instances.js';
 import { unknownSelections } from './unknown-selection.js';
 
 /** Looks at the whole application and says what this process runs of it. */
@@ -56,7 +57,11 @@ export class HandlerPlanner {
       broadcasts,
       jobs,
       topics: [...new Set([...features.topics, ...[...subscriptions, ...broadcasts].map(({ topic }) => topic)])],
-      warnings: [...uncheckedFilterTypes([...subscriptions, ...broadcasts]), ...foreign.map(foreignQueueWarning)],
+      warnings: [
+        ...uncheckedFilterTypes([...subscriptions, ...broadcasts]),
+        ...foreign.map(foreignQueueWarning),
+        ...secondInstances(this.#finder.instances(), [...subscriptions, ...jobs].map(({ method }) => method)),
+      ],
     };
   }
 
