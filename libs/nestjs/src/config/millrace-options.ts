@@ -24,8 +24,8 @@ export class MillraceOptions {
   databaseConnections?: number = 10;
 
   /**
-   * Which handlers this process runs; `'broadcasts'`: those of no group and no queue. Default `MILLRACE_GROUPS` and
-   * `MILLRACE_QUEUES`, else `'all'`.
+   * Which handlers this process runs; `'broadcasts'`: those of no group and no queue. Default `MILLRACE_HANDLERS`, or
+   * `MILLRACE_GROUPS` and `MILLRACE_QUEUES`, else `'all'`.
    */
   @IsOptional() @IsHandlerSelection()
   handlers?: HandlerSelection;

@@ -15,6 +15,7 @@ import { filterTypeConflicts, uncheckedFilterTypes } from './filter-types.js';
 import { HandlerFinder } from './handler-finder.js';
 import { labelOf } from './handler-method.js';
 import type { HandlerPlan } from './plan.js';
+import { rulelessContracts } from './ruleless-contracts.js';
 import { secondInstances } from './second-instances.js';
 import { unknownSelections } from './unknown-selection.js';
 
@@ -56,9 +57,14 @@ export class HandlerPlanner {
       subscriptions,
       broadcasts,
       jobs,
+      elsewhere: {
+        subscriptions: declared.subscriptions.filter((plan) => !subscriptions.includes(plan)),
+        jobs: declared.jobs.filter((plan) => !jobs.includes(plan)),
+      },
       topics: [...new Set([...features.topics, ...[...subscriptions, ...broadcasts].map(({ topic }) => topic)])],
       warnings: [
         ...uncheckedFilterTypes([...subscriptions, ...broadcasts]),
+        ...rulelessContracts(this.#contracts(declared, features)),
         ...foreign.map(foreignQueueWarning),
         ...secondInstances(this.#finder.instances(), [...subscriptions, ...jobs].map(({ method }) => method)),
       ],
@@ -70,16 +76,23 @@ export class HandlerPlanner {
     return features.flatMap(({ instance }) => instance as unknown as readonly PayloadClass[]);
   }
 
+  /** Of handlers and of features, some twice. */
+  #contracts(declared: DeclaredHandlers, features: FeatureContracts): FeatureContracts {
+    return {
+      topics: [...[...declared.subscriptions, ...declared.broadcasts].map(({ topic }) => topic), ...features.topics],
+      jobs: [...declared.jobs.map(({ job }) => job), ...features.jobs],
+    };
+  }
+
   #foreignQueues(declared: DeclaredHandlers, features: FeatureContracts): ForeignQueue[] {
-    const names = [...features.jobs, ...declared.jobs.map(({ job }) => job)].map(({ queue }) => queue);
+    const names = this.#contracts(declared, features).jobs.map(({ queue }) => queue);
     return foreignQueues(names, this.#finder.hosts(), this.#queues);
   }
 
   #conflicts(declared: DeclaredHandlers, features: FeatureContracts, foreign: readonly ForeignQueue[]): MillraceError[] {
     const hosts = this.#finder.hosts();
     const processors = processorsAmong(hosts);
-    const topics = [...[...declared.subscriptions, ...declared.broadcasts].map(({ topic }) => topic), ...features.topics];
-    const jobs = [...declared.jobs.map(({ job }) => job), ...features.jobs];
+    const { topics, jobs } = this.#contracts(declared, features);
     return [
       ...classConflicts('topic', topics),
       ...classConflicts('job', jobs),

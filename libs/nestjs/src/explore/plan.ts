@@ -51,6 +51,8 @@ export interface HandlerPlan {
   readonly subscriptions: readonly SubscriptionPlan[];
   readonly broadcasts: readonly BroadcastPlan[];
   readonly jobs: readonly JobPlan[];
+  /** What is declared and left to other processes. */
+  readonly elsewhere: Pick<HandlerPlan, 'subscriptions' | 'jobs'>;
   /** What must exist before anything is published or consumed here. */
   readonly topics: readonly TopicDefinition[];
   /** What may be a mistake, or may be meant: told once, in the log. */

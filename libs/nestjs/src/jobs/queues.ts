@@ -29,6 +29,10 @@ export class Queues {
     await Promise.all([...this.#open.values()].map((queue) => queue.close()));
   }
 
+  has(name: string): boolean {
+    return this.#open.has(name);
+  }
+
   /** @throws MillraceError UNKNOWN_QUEUE */
   find(name: string): Queue {
     const queue = this.#open.get(name);

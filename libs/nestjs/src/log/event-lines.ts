@@ -54,8 +54,13 @@ export function databaseLine({ error }: EventMap['connection']): string {
   return line('a connection to the database was lost; another one is made when it is needed', error);
 }
 
+interface Repeated extends EventPlace {
+  readonly messageId: string;
+  readonly error?: ErrorRecord;
+}
+
 /** Failures of one kind that have no lines of their own. */
-export function moreLine(event: EventPlace & { readonly error?: ErrorRecord; readonly messageId: string }, what: string, count: number): string {
+export function moreLine(event: Repeated, what: string, count: number): string {
   const { topic, group, queue, messageId } = event;
   const place = placeOf({ ...(topic && { topic }), ...(group && { group }), ...(queue && { queue }) });
   return line(`${place}: ${what}, ${count} more times in the same way, the last time with ${messageId || '(unreadable)'}`, event.error);

@@ -9,6 +9,11 @@ export function shown(text: string): string {
   return escapeUnseen(text.replace(CREDENTIALS, '***').replace(/\s*[\r\n]+\s*/g, ' '));
 }
 
+/** Several lines, such as a stack or a list of problems, each as it may be shown. */
+export function shownLines(text: string): string {
+  return text.split(/\r?\n/).map(shown).join('\n');
+}
+
 export function failureLine({ name, message }: ErrorRecord): string {
   return shown(`${name}: ${message}`);
 }

@@ -20,9 +20,9 @@ export class Outages {
     this.#logger = logger;
   }
 
-  /** Whether a loop fails of what was told already: there are many, and each would say the same. */
+  /** Whether a loop fails of what is told by its connection: there are many, and each would say the same. */
   explain({ error }: EventMap['loop-failed']): boolean {
-    return error.code === 'REDIS_UNREACHABLE' && (this.#awaySince !== null || this.#late.size > 0);
+    return error.code === 'REDIS_UNREACHABLE' && (this.#awaySince !== null || this.#missing.size > 0);
   }
 
   heard(event: ConnectionEvent): void {
