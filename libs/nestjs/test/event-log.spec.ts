@@ -1,31 +1,18 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Injectable, type LoggerService } from '@nestjs/common';
-import { emit } from '@millrace/core';
+import { Injectable } from '@nestjs/common';
+import { emit, listen } from '@millrace/core';
+import { waitFor } from '@millrace/testing';
 import { JobHandler, JobQueue, MillraceModule, Publisher, Subscribe } from '@millrace/nestjs';
-import { atOnce, Bench, Journal, OrderPlaced, SendConfirmation } from './fixture.js';
+import { atOnce, Bench, OrderPlaced, SendConfirmation } from './fixture.js';
+import { Kept } from './kept.js';
 
 let bench: Bench;
 beforeAll(async () => void (bench = await Bench.start()));
 afterEach(() => bench.closeApps());
 afterAll(() => bench.stop());
 
-/** Keeps what Millrace logs. */
-class Kept extends Journal implements LoggerService {
-  log(): void {
-    // Nest's own lines are of no interest here.
-  }
-
-  warn(message: string, context: string): void {
-    if (context === 'Millrace') this.add(`warn ${message}`);
-  }
-
-  error(message: string, ...rest: string[]): void {
-    this.add(`error ${message} ${rest.at(-1) === 'Millrace' ? '' : rest.join(' ')}`.trim());
-  }
-}
-
 describe('the log', () => {
-  it('has one line for each failed attempt of messages and jobs, and none for what goes well', async () => {
+  it('has a line for a failed attempt of messages and jobs, with its stack the first time, and none for what goes well', async () => {
     @Injectable()
     class Handlers {
       @Subscribe(OrderPlaced, { group: 'inventory', retry: { ...atOnce, attempts: 2 } })
@@ -53,9 +40,10 @@ describe('the log', () => {
     const lines = await kept.has(5);
     const place = 'shop.orders.placed -> inventory (partition 0)';
     expect(lines[0]).toMatch(/^warn /);
-    expect(lines[0]).toContain(`${place}: attempt 1 of message ${id} failed, retried in 1 ms: TypeError: no stock forged line`);
+    expect(lines[0]).toContain(`${place}: attempt 1 of message ${id} failed, retried in 1 ms: TypeError: no stock forged line\n    at `);
+    expect(lines[0]).toMatch(/^ {4}at .*Handlers\.fails \(.*event-log\.spec\.ts:\d+:\d+\)$/m);
     expect(lines[1]).toBe(`error ${place}: attempt 2 of message ${id} failed, dead-lettered: TypeError: no stock forged line`);
-    expect(lines[2]).toBe(`warn queue emails: attempt 1 of job ${job.id} failed, retried in 1 ms: Error: no mail`);
+    expect(lines[2]).toContain(`warn queue emails: attempt 1 of job ${job.id} failed, retried in 1 ms: Error: no mail\n    at `);
     expect(lines[4]).toBe(`error queue emails: attempt 3 of job ${job.id} failed, given up: Error: no mail`);
     expect(lines).toHaveLength(5);
   });
@@ -73,33 +61,90 @@ describe('the log', () => {
     for (let failures = 1; failures <= 5; failures += 1) emit('loop-failed', { topic: 't', group: 'g', loop: 'fetch', error, failures });
     for (const state of ['ready', 'lost', 'failed', 'failed', 'ready', 'ready'] as const) emit('connection', { name: 'long', state });
     for (const state of ['lost', 'ready', 'lost'] as const) emit('connection', { name: 'short', state });
+    emit('connection', { name: 'database', state: 'lost', error });
     expect(kept.entries).toEqual([
       'warn t -> g (partition 1): took over 2 of a process that vanished or was silent for too long',
       'warn t -> g (partition 1): m was settled too late and belongs to another process by now',
       'error t -> g (partition 1): 3 stored messages are gone before they were handled: trimmed',
       'warn t -> g (partition 1): made again: flushed',
       ...[1, 2, 4].map((times) => `error t -> g: the fetch loop failed (${times} times in a row) and goes on: Error: bad \\u001b[31m`),
-      'warn connection long finds no Redis; trying again',
-      'warn connection long to Redis is back',
-      'warn connection short to Redis is back',
+      'warn Redis does not answer (connection long); trying again until it does',
+      'warn Redis is back after 0.0 s',
+      'warn connection short to Redis was lost and is back',
+      'warn a connection to the database was lost; another one is made when it is needed: Error: bad \\u001b[31m',
     ]);
   });
 
-  it('tells of a Redis that is away by its connections, and not by each loop that misses it', async () => {
+  it('tells once that Redis is away and once that it is back, whatever the number of connections and loops that miss it', async () => {
     const kept = new Kept();
     const app = await bench.app({});
     app.useLogger(kept);
     const error = { name: 'RedisFailure', message: 'no connection', code: 'REDIS_UNREACHABLE' };
     const loop = (name: string, code = error.code): void => emit('loop-failed', { loop: name, error: { ...error, code }, failures: 1 });
+    const all = (state: 'ready' | 'lost' | 'failed'): void => ['a', 'b', 'c'].forEach((name) => emit('connection', { name, state }));
     loop('before');
-    emit('connection', { name: 'short', state: 'lost' });
-    emit('connection', { name: 'short', state: 'failed' });
+    all('ready');
+    all('lost');
+    all('failed');
     loop('meanwhile');
     loop('other', 'STATE_LOST');
-    emit('connection', { name: 'short', state: 'ready' });
+    emit('connection', { name: 'b', state: 'ready' });
+    emit('connection', { name: 'c', state: 'failed' });
+    loop('late');
+    all('ready');
     loop('after');
-    expect(kept.entries.map((line) => /the (\w+) loop|(connection short .*)/.exec(line)?.slice(1).join(''))).toEqual([
-      'before', 'connection short finds no Redis; trying again', 'other', 'connection short to Redis is back', 'after',
+    all('lost');
+    all('failed');
+    all('ready');
+    expect(kept.entries.map((line) => /the (\w+) loop|(does not answer|is back)/.exec(line)?.slice(1).join(''))).toEqual([
+      'before', 'does not answer', 'other', 'is back', 'after', 'does not answer', 'is back',
+    ]);
+  });
+
+  it('sums up what repeats: the same failure 900 times is a few lines, with the stack once', async () => {
+    @Injectable()
+    class Handlers {
+      @Subscribe(OrderPlaced, { group: 'inventory', retry: { ...atOnce, attempts: 3 }, concurrency: 50 })
+      fails({ orderId }: OrderPlaced): void {
+        throw new Error(`order ${orderId} is for nothing`);
+      }
+
+      @Subscribe(OrderPlaced, { group: 'other', retry: { ...atOnce, attempts: 1 } })
+      failsOnce({ orderId }: OrderPlaced): void {
+        if (orderId === 'o7') throw new Error('only this one');
+      }
+    }
+    const kept = new Kept();
+    const app = await bench.start(bench.builder({ providers: [Handlers] }), kept);
+    const seen = { failed: 0 };
+    const stop = listen('attempt-failed', () => (seen.failed += 1));
+    const items = Array.from({ length: 300 }, (_, index) => ({ payload: { orderId: `o${index}`, amount: 1 } }));
+    await app.get(Publisher).publishMany(OrderPlaced, items);
+    await waitFor(() => seen.failed === 901, { what: 'every attempt to fail' });
+    stop();
+    await app.close();
+    const lines = kept.entries.filter((line) => line.includes('is for nothing'));
+    const retried = lines.filter((line) => line.startsWith('warn '));
+    const givenUp = lines.filter((line) => line.startsWith('error '));
+    expect([retried.length, givenUp.length]).toEqual([6, 6]);
+    expect(lines.filter((line) => line.includes('Handlers.fails '))).toHaveLength(1);
+    expect(retried[5]).toMatch(
+      /^warn shop\.orders\.placed -> inventory: an attempt failed and is retried, 595 more times in the same way, the last time with [\w-]{36}: Error: order o\d+ is for nothing$/,
+    );
+    expect(givenUp[5]).toContain('an attempt failed and was the last, 295 more times in the same way');
+    expect(kept.entries.filter((line) => line.includes('only this one'))).toHaveLength(1);
+  });
+
+  it('escapes control and direction characters of what handlers throw, in the stack as well, and hides credentials', async () => {
+    const kept = new Kept();
+    const app = await bench.app({});
+    app.useLogger(kept);
+    const message = 'red \u001b[31m, \u202eturned\u202c, zero\u200bwidth, \u0007 and redis://user:p@ss@host/1';
+    const error = { name: 'Err\u2066or', message, stack: `Error: ${message}\n    at f\u202e (a.ts:1:1)\r\nERROR forged` };
+    emit('attempt-failed', { topic: 't', group: 'g', partition: 0, messageId: 'm', attempt: 1, error, outcome: 'dead-letter' });
+    expect(kept.entries).toEqual([
+      'error t -> g (partition 0): attempt 1 of message m failed, dead-lettered: Err\\u2066or: red \\u001b[31m, \\u202eturned\\u202c, ' +
+        'zero\\u200bwidth, \\u0007 and redis://***@host/1\n    at f\\u202e (a.ts:1:1)',
     ]);
   });
 

@@ -1,4 +1,4 @@
-import type { INestApplicationContext, ModuleMetadata } from '@nestjs/common';
+import type { INestApplicationContext, LoggerService, ModuleMetadata } from '@nestjs/common';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import { connectRedis, type RedisConnections } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
@@ -65,10 +65,10 @@ export class Bench {
     return Test.createTestingModule({ imports: [...imports, this.module(options)], providers, controllers });
   }
 
-  async start(builder: TestingModuleBuilder): Promise<INestApplicationContext> {
+  async start(builder: TestingModuleBuilder, logger: LoggerService | false = false): Promise<INestApplicationContext> {
     const app = await builder.compile();
     this.#open.add(app);
-    app.useLogger(false);
+    app.useLogger(logger);
     await app.init();
     return app;
   }

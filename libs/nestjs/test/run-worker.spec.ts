@@ -41,8 +41,7 @@ interface Running {
 async function running(env: NodeJS.ProcessEnv = {}): Promise<Running> {
   const prefix = bench.prefix();
   const { child } = start({ MILLRACE_PREFIX: prefix, ...env });
-  const [word, url] = (await child.line()).split(' ');
-  expect(word).toBe('running');
+  const url = (await linesUntil(child, 'running')).at(-1)!.split(' ')[1];
   const app = await bench.app({ imports: [MillraceModule.forFeature([Begin, WorkerJob])] }, { prefix, handlers: 'none' });
   return { child, url: url!, publisher: app.get(Publisher), jobs: app.get(JobQueue) };
 }

@@ -59,6 +59,21 @@ describe('settings', () => {
     expect(readSettings({ handlers: 'none' }, {}, { handlers: undefined }).handlers).toBe('all');
   });
 
+  it.each(['none', 'broadcasts', 'all'])('take MILLRACE_HANDLERS=%s from the environment, unless the options or the host say otherwise', (word) => {
+    const env = { MILLRACE_HANDLERS: word };
+    expect(readSettings({}, env).handlers).toBe(word);
+    expect(readSettings({}, env, { handlers: undefined }).handlers).toBe(word);
+    expect(readSettings({ handlers: { groups: ['a'] } }, env).handlers).toEqual({ groups: ['a'] });
+    expect(readSettings({ handlers: 'none' }, env, { handlers: undefined }).handlers).toBe(word);
+    expect(readSettings({}, env, { handlers: { queues: ['b'] } }).handlers).toEqual({ queues: ['b'] });
+  });
+
+  it('refuse an environment that names handlers and says in a word which run', () => {
+    const message = 'The environment says with MILLRACE_HANDLERS=none which handlers run, and names some in MILLRACE_QUEUES';
+    expect(() => readSettings({}, { MILLRACE_HANDLERS: 'none', MILLRACE_QUEUES: 'emails' })).toThrow(message);
+    expect(() => readSettings({}, { MILLRACE_HANDLERS: 'non' })).toThrow('MILLRACE_HANDLERS must be one of the following values: all, none, broadcasts');
+  });
+
   it('refuse what is not allowed with all problems of options and environment and the nearest names', () => {
     const problems = problemsOf(
       { rediss: 'x', prefix: 'a b', lease: 5, handlers: { group: ['x'] }, globalEnhancers: 'yes' },

@@ -5,6 +5,7 @@ import { MillraceError } from '../errors.js';
 import { assertName } from '../names.js';
 import { parseOptions } from '../options/parse-options.js';
 import { IsCurveBackoff, IsName, IsWholeNumber } from '../options/rules.js';
+import { classText, replacedClassHint } from './replaced-class.js';
 import type { PayloadClass } from './topic.js';
 
 /** What `@Job` takes after the name. */
@@ -50,8 +51,8 @@ export function Job<T extends object>(name: string, options: JobOptions): (targe
 export function jobOf(target: unknown): JobDefinition {
   const definition: unknown = typeof target === 'function' ? Reflect.getOwnMetadata(JOB, target) : undefined;
   if (definition) return definition as JobDefinition;
-  const name = typeof target === 'function' ? target.name || 'an anonymous class' : `a value of type ${typeof target}`;
-  throw new MillraceError('NOT_A_JOB', `${name} is not a job: put @Job('its-name', { queue: '...' }) on the class of the payload.`);
+  const what = `${classText(target)} is not a job: put @Job('its-name', { queue: '...' }) on the class of the payload.`;
+  throw new MillraceError('NOT_A_JOB', `${what}${replacedClassHint(target, isJob)}`);
 }
 
 export function isJob(target: unknown): target is PayloadClass {

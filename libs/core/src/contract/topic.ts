@@ -4,6 +4,7 @@ import { MillraceError } from '../errors.js';
 import { assertName } from '../names.js';
 import { parseOptions } from '../options/parse-options.js';
 import type { Durability } from '../publish/durability.js';
+import { classText, replacedClassHint } from './replaced-class.js';
 import { type Retention, retentionOf } from './retention.js';
 import { type IdempotencyScope, TopicOptions } from './topic-options.js';
 
@@ -73,8 +74,8 @@ export function Topic<T extends object>(name: string, options: TopicOptions<T> =
 export function topicOf(target: unknown): TopicDefinition {
   const definition: unknown = typeof target === 'function' ? Reflect.getOwnMetadata(TOPIC, target) : undefined;
   if (definition) return definition as TopicDefinition;
-  const name = typeof target === 'function' ? target.name || 'an anonymous class' : `a value of type ${typeof target}`;
-  throw new MillraceError('NOT_A_TOPIC', `${name} is not a topic: put @Topic('its.name') on the class of the payload.`);
+  const hint = replacedClassHint(target, isTopic);
+  throw new MillraceError('NOT_A_TOPIC', `${classText(target)} is not a topic: put @Topic('its.name') on the class of the payload.${hint}`);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { type Duration, isName, IsDurationOption, IsName, MillraceError, parseOptions, type Parsed } from '@millrace/core';
 import { IsIn, IsOptional, IsPort, IsString, MinLength, ValidateBy } from 'class-validator';
+import { SELECTION_WORDS, type SelectionWord } from './handler-selection.js';
 
 /** Text of the environment, checked but not converted. An empty value counts as not set. */
 class Environment {
@@ -20,6 +21,9 @@ class Environment {
 
   @IsOptional() @IsDurationOption({ min: '0ms', max: '1h' })
   MILLRACE_SHUTDOWN_TIMEOUT?: Duration;
+
+  @IsOptional() @IsIn(SELECTION_WORDS)
+  MILLRACE_HANDLERS?: SelectionWord;
 
   @IsOptional() @IsNameList('MILLRACE_GROUPS')
   MILLRACE_GROUPS?: string;
@@ -90,11 +94,16 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     description: 'How long handlers at work may take to finish when the process is asked to stop.',
   },
   {
+    name: 'MILLRACE_HANDLERS',
+    default: '',
+    description: 'Which handlers a process runs: all, none, or broadcasts (those of no group and no queue). Empty: all, or those named below.',
+  },
+  {
     name: 'MILLRACE_GROUPS',
     default: '',
-    description: 'Consumer groups to run, separated by commas. With MILLRACE_QUEUES empty too: every handler runs.',
+    description: 'Consumer groups to run, separated by commas, in place of MILLRACE_HANDLERS. With MILLRACE_QUEUES empty: no queue.',
   },
-  { name: 'MILLRACE_QUEUES', default: '', description: 'Job queues to work on, separated by commas.' },
+  { name: 'MILLRACE_QUEUES', default: '', description: 'Job queues to work on, separated by commas, in place of MILLRACE_HANDLERS. With MILLRACE_GROUPS empty: no group.' },
   {
     name: 'MILLRACE_APP',
     default: '',

@@ -11,9 +11,10 @@ export interface SelectedHandlers {
  * Which handlers a process runs: all, none, only those of broadcasts, or those of broadcasts and of the named groups and
  * queues.
  */
-export type HandlerSelection = 'all' | 'none' | 'broadcasts' | SelectedHandlers;
+export type HandlerSelection = SelectionWord | SelectedHandlers;
 
-const WORDS: readonly unknown[] = ['all', 'none', 'broadcasts'];
+export const SELECTION_WORDS = ['all', 'none', 'broadcasts'] as const;
+export type SelectionWord = (typeof SELECTION_WORDS)[number];
 
 export function selectsGroup(selection: HandlerSelection, group: string): boolean {
   return selects(selection, 'groups', group);
@@ -42,7 +43,7 @@ function selects(selection: HandlerSelection, kind: 'groups' | 'queues', name: s
 const KINDS: Record<string, NameKind> = { groups: 'group', queues: 'queue' };
 
 export function selectionProblems(value: unknown): string[] {
-  if (WORDS.includes(value)) return [];
+  if (SELECTION_WORDS.some((word) => word === value)) return [];
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     return [`must be 'all', 'none', 'broadcasts' or { groups: [...], queues: [...] }, not ${quote(value)}`];
   }

@@ -32,8 +32,8 @@ export class MillraceOptions {
   inboxKeep?: Duration;
 
   /**
-   * Which handlers this process runs; `'broadcasts'`: those of no group and no queue. Default `MILLRACE_GROUPS` and
-   * `MILLRACE_QUEUES`, else `'all'`.
+   * Which handlers this process runs; `'broadcasts'`: those of no group and no queue. Default `MILLRACE_HANDLERS`, or
+   * `MILLRACE_GROUPS` and `MILLRACE_QUEUES`, else `'all'`.
    */
   @IsOptional() @IsHandlerSelection()
   handlers?: HandlerSelection;

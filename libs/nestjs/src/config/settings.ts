@@ -1,7 +1,7 @@
-import { type Duration, durationMs, parseOptions } from '@millrace/core';
+import { type Duration, durationMs, MillraceError, parseOptions } from '@millrace/core';
 import { defaultOf, type EnvironmentValues, nameList, readEnvironment } from './environment.js';
 import { checkAll } from './findings.js';
-import type { HandlerSelection, SelectedHandlers } from './handler-selection.js';
+import type { HandlerSelection, SelectionWord } from './handler-selection.js';
 import { MillraceOptions } from './millrace-options.js';
 
 /** What a process runs by, after options, environment and defaults were put together. */
@@ -59,7 +59,7 @@ export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: Wor
 
 interface Selections {
   readonly options: HandlerSelection | undefined;
-  readonly environment: SelectedHandlers | undefined;
+  readonly environment: HandlerSelection | undefined;
   readonly role: WorkerRole | undefined;
 }
 
@@ -69,9 +69,17 @@ function selectionOf({ options, environment, role }: Selections): HandlerSelecti
   return role.handlers ?? (options === 'none' ? undefined : options) ?? environment ?? 'all';
 }
 
-function selectedByEnvironment(variables: EnvironmentValues): SelectedHandlers | undefined {
+/** @throws MillraceError INVALID_OPTIONS when it says two things */
+function selectedByEnvironment(variables: EnvironmentValues): HandlerSelection | undefined {
+  const { MILLRACE_HANDLERS: word } = variables;
   const groups = nameList(variables.MILLRACE_GROUPS);
   const queues = nameList(variables.MILLRACE_QUEUES);
-  if (!groups && !queues) return undefined;
+  if (!groups && !queues) return word;
+  if (word) throw contradiction(word, groups ? 'MILLRACE_GROUPS' : 'MILLRACE_QUEUES');
   return { ...(groups ? { groups } : {}), ...(queues ? { queues } : {}) };
+}
+
+function contradiction(word: SelectionWord, names: string): MillraceError {
+  const what = `The environment says with MILLRACE_HANDLERS=${word} which handlers run, and names some in ${names}`;
+  return new MillraceError('INVALID_OPTIONS', `${what}: nobody can say which is meant. Set one of the two.`);
 }

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { MillraceError, quote } from '@millrace/core';
+import { carryMetadata } from './carry-metadata.js';
 import { declareParameters } from './handler-parameters.js';
 
 /** As users write them. */
@@ -43,7 +44,18 @@ interface HandlerDoesNotFit<Payload, Context> {
   readonly aHandlerMustTake: Handler<Payload, Context>;
 }
 
-const DECLARATIONS = Symbol('millrace:handlers');
+/** A decorated method, as a class declares it. */
+export interface DeclaredMethod {
+  readonly name: string;
+  /** The prototype that it was declared on. */
+  readonly owner: object;
+  /** In the order in which they are written above the method. */
+  readonly declarations: readonly HandlerDeclaration[];
+  /** The functions that decorators of ours stood on; other decorators may have put another one in their place since. */
+  readonly written: ReadonlySet<object>;
+}
+
+const DECLARED = Symbol('millrace:handlers');
 
 interface DecoratedPlace {
   readonly target: object;
@@ -51,18 +63,41 @@ interface DecoratedPlace {
   readonly descriptor: PropertyDescriptor;
 }
 
-/** Writes a declaration on a method; a method may have several. */
+/**
+ * Declares that a method handles; it may do so several times. This is kept with the class, by the name of the method: a
+ * decorator above ours may replace the function.
+ */
 export function declareHandler(declaration: HandlerDeclaration, { target, name, descriptor }: DecoratedPlace): void {
   const method: unknown = descriptor?.value;
   if (typeof method !== 'function' || typeof name !== 'string' || typeof target === 'function') {
     throw new MillraceError('INVALID_OPTIONS', `${DECORATORS[declaration.kind]} stands on ${quote(String(name))}, which is not a method of instances with a name.`);
   }
-  Reflect.defineMetadata(DECLARATIONS, [declaration, ...declarationsOf(method)], method);
+  const known = methodsOf(target).get(name);
+  const declarations = [declaration, ...(known?.declarations ?? [])];
+  const written = new Set([...(known?.written ?? []), method]);
+  methodsOf(target).set(name, { name, owner: target, declarations, written });
   declareParameters(target.constructor, name);
+  // Once the class is complete, and before Nest looks for guards.
+  queueMicrotask(() => carryMetadata(written, Object.getOwnPropertyDescriptor(target, name)?.value));
 }
 
-/** In the order in which they are written above the method. */
-export function declarationsOf(method: unknown): readonly HandlerDeclaration[] {
-  if (typeof method !== 'function') return [];
-  return (Reflect.getOwnMetadata(DECLARATIONS, method) as readonly HandlerDeclaration[] | undefined) ?? [];
+/** The decorated methods of a class and its ancestors; where both declare one, that of the class. */
+export function declaredMethods(prototype: object): DeclaredMethod[] {
+  const found = new Map<string, DeclaredMethod>();
+  for (let owner: object | null = prototype; owner !== null; owner = Object.getPrototypeOf(owner) as object | null) {
+    for (const [name, method] of ownMethods(owner) ?? []) if (!found.has(name)) found.set(name, method);
+  }
+  return [...found.values()];
+}
+
+function methodsOf(target: object): Map<string, DeclaredMethod> {
+  const known = ownMethods(target);
+  if (known) return known;
+  const made = new Map<string, DeclaredMethod>();
+  Reflect.defineMetadata(DECLARED, made, target);
+  return made;
+}
+
+function ownMethods(target: object): Map<string, DeclaredMethod> | undefined {
+  return Reflect.getOwnMetadata(DECLARED, target) as Map<string, DeclaredMethod> | undefined;
 }

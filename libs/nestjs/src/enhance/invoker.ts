@@ -4,6 +4,7 @@ import type { NestContainer } from '@nestjs/core/injector/container.js';
 import type { ContextId } from '@nestjs/core/injector/instance-wrapper.js';
 import { ExecutionContextHost, Injector, STATIC_CONTEXT } from '@nestjs/core/internal';
 import type { Settings } from '../config/settings.js';
+import { carryMetadata } from '../declare/carry-metadata.js';
 import { HANDLER_PARAMETERS, handlerParameters } from '../declare/handler-parameters.js';
 import type { HandlerMethod } from '../explore/handler-method.js';
 import { SETTINGS } from '../module/tokens.js';
@@ -49,9 +50,10 @@ export class Invoker {
     const container = this.#container;
     const creator = new HandlerContextCreator({ container, globals: this.#globals, moduleKey });
     const allFilters = new HandlerFilters(container, this.#globals);
-    const { name, wrapper } = method;
+    const { name, type, wrapper } = method;
     return (instance, contextId) => {
       const callback = Reflect.get(instance, name) as Callback;
+      carryMetadata([Reflect.get(type.prototype, name) as Callback], callback);
       const around = [HANDLER_PARAMETERS, handlerParameters, contextId, wrapper.id, PARTS, 'rpc'] as const;
       const call = creator.create(instance, callback, name, ...around);
       const filters = allFilters.of({ instance, callback, moduleKey, contextId, inquirerId: wrapper.id });

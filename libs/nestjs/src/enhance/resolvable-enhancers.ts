@@ -16,7 +16,7 @@ const KINDS = {
 
 /**
  * Nest makes the guards of a class when the class itself is a provider or controller, and passes over those that it did not
- * make: a guard on what a factory returned would be skipped in silence.
+ * make: a guard on what a factory returned, or on a method that was replaced later, would be skipped in silence.
  *
  * @throws MillraceError INVALID_OPTIONS
  */
@@ -34,9 +34,9 @@ function writtenOn(key: string, target: object): unknown[] {
 }
 
 function unresolvable(method: HandlerMethod, kind: string, name: string): MillraceError {
-  return new MillraceError(
-    'INVALID_OPTIONS',
-    `The ${kind} ${name} of ${labelOf(method)} would not run: Nest makes it only for classes that are providers themselves, and ` +
-      `${method.type.name} comes from useFactory or useValue. Provide the class, or give the ${kind} as an instance.`,
-  );
+  const what = `The ${kind} ${name} of ${labelOf(method)} would not run: `;
+  const why = method.wrapper.isNotMetatype
+    ? `Nest makes it only for classes that are providers themselves, and ${method.type.name} comes from useFactory or useValue. Provide the class`
+    : 'the method was replaced by another function, on which Nest has not seen it. Replace it where the class is declared';
+  return new MillraceError('INVALID_OPTIONS', `${what}${why}, or give the ${kind} as an instance.`);
 }

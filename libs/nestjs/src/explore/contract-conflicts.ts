@@ -1,6 +1,7 @@
 import { MillraceError } from '@millrace/core';
 import type { PlainProcessor } from '../jobs/processors.js';
 import { labelOf } from './handler-method.js';
+import { listed } from './listed.js';
 import { groupedBy } from './same-name.js';
 import type { DeadLetterPlan, JobPlan, SubscriptionPlan } from './plan.js';
 
@@ -108,8 +109,4 @@ function placeOf({ topic, group }: DeadLetterPlan): string {
 
 function methodsOf(plans: readonly (SubscriptionPlan | DeadLetterPlan | JobPlan)[]): string {
   return listed(plans.map(({ method }) => labelOf(method)));
-}
-
-function listed(names: readonly string[]): string {
-  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)!}`;
 }

@@ -12,6 +12,7 @@ import { SubscribeBroadcastOptions } from '../subscribe/subscribe-broadcast-opti
 import { RateLimitOptions, RetryOptions, RetryRuleOptions, SubscribeOptions } from '../subscribe/subscribe-options.js';
 import type { FoundHandler } from './handler-finder.js';
 import { labelOf } from './handler-method.js';
+import { assertNotLost } from './lost-handlers.js';
 import type { BroadcastPlan, DeadLetterPlan, JobPlan, SubscriptionPlan } from './plan.js';
 
 export interface DeclaredHandlers {
@@ -38,6 +39,7 @@ export function declaredHandlers(found: readonly FoundHandler[]): DeclaredHandle
 }
 
 function planOf(handler: FoundHandler): Partial<DeclaredHandlers> {
+  assertNotLost(handler);
   switch (handler.declaration.kind) {
     case 'job':
       return { jobs: [jobHandlerOf(handler)] };

@@ -1,52 +1,76 @@
 import { Injectable } from '@nestjs/common';
-import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { DiscoveryService } from '@nestjs/core';
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
-import { declarationsOf, type HandlerDeclaration } from '../declare/handler-declaration.js';
+import { carryMetadata } from '../declare/carry-metadata.js';
+import { declaredMethods, type HandlerDeclaration } from '../declare/handler-declaration.js';
 import type { HandlerMethod } from './handler-method.js';
 
 export interface FoundHandler {
   readonly method: HandlerMethod;
   readonly declaration: HandlerDeclaration;
+  /** The prototype that the method was decorated on. */
+  readonly owner: object;
 }
+
+type Host = Omit<HandlerMethod, 'name'>;
+type Wrapper = HandlerMethod['wrapper'];
+/** One at least. */
+type Wrappers = [Wrapper, ...Wrapper[]];
 
 /** Finds the decorated methods of an application's providers and controllers. */
 @Injectable()
 export class HandlerFinder {
   readonly #discovery: DiscoveryService;
-  readonly #scanner: MetadataScanner;
 
-  constructor(discovery: DiscoveryService, scanner: MetadataScanner) {
+  constructor(discovery: DiscoveryService) {
     this.#discovery = discovery;
-    this.#scanner = scanner;
   }
 
   /**
-   * A class that is provided several times (by two modules, under two tokens) handles once, through its first instance;
-   * aliases are no providers of their own. What a request-scoped factory makes is not there to be looked at.
+   * A class that is provided several times (by two modules, under two tokens) handles for its groups and queues once, through
+   * its first instance, and broadcasts with each instance. Aliases are no providers of their own. What a request-scoped
+   * factory makes is not there to be looked at.
    */
   find(): FoundHandler[] {
-    const seen = new Set<unknown>();
-    return this.hosts().flatMap((wrapper) => {
-      const type = classOf(wrapper);
-      if (!type || seen.has(type)) return [];
-      seen.add(type);
-      return this.#handlersOf({ wrapper, type });
+    return [...this.instances()].flatMap(([type, [first, ...others]]) => {
+      const singletons = others.filter(isSingleton).flatMap((wrapper) => handlersOf({ wrapper, type }));
+      return [...handlersOf({ wrapper: first, type }), ...singletons.filter(isBroadcast)];
     });
+  }
+
+  /** What holds the instances of each class, in the order in which Nest has them; one instance under two tokens is one. */
+  instances(): Map<HandlerMethod['type'], Wrappers> {
+    const found = new Map<HandlerMethod['type'], Wrappers>();
+    for (const wrapper of this.hosts()) {
+      const type = classOf(wrapper);
+      if (!type) continue;
+      const known = found.get(type);
+      if (!known) found.set(type, [wrapper]);
+      else if (!known.some(({ instance }) => instance === wrapper.instance)) known.push(wrapper);
+    }
+    return found;
   }
 
   /** Every provider and controller that is no alias. */
-  hosts(): HandlerMethod['wrapper'][] {
+  hosts(): Wrapper[] {
     const wrappers = [...this.#discovery.getProviders(), ...this.#discovery.getControllers()];
-    return wrappers.filter((wrapper): wrapper is HandlerMethod['wrapper'] => !wrapper.isAlias && wrapper.host !== undefined);
+    return wrappers.filter((wrapper): wrapper is Wrapper => !wrapper.isAlias && wrapper.host !== undefined);
   }
+}
 
-  #handlersOf(host: Omit<HandlerMethod, 'name'>): FoundHandler[] {
-    const { prototype } = host.type;
-    return this.#scanner.getAllMethodNames(prototype).flatMap((name) => {
-      const method = { ...host, name };
-      return declarationsOf(Reflect.get(prototype, name)).map((declaration) => ({ method, declaration }));
-    });
-  }
+function handlersOf({ wrapper, type }: Host): FoundHandler[] {
+  return declaredMethods(type.prototype).flatMap(({ name, owner, declarations, written }) => {
+    carryMetadata(written, Object.getOwnPropertyDescriptor(owner, name)?.value);
+    return declarations.map((declaration) => ({ method: { wrapper, type, name }, declaration, owner }));
+  });
+}
+
+function isBroadcast({ declaration }: FoundHandler): boolean {
+  return declaration.kind === 'subscribe-broadcast';
+}
+
+function isSingleton(wrapper: Wrapper): boolean {
+  return wrapper.isDependencyTreeStatic() && !wrapper.isTransient;
 }
 
 /** The class of what a wrapper holds: of values and of what factories made, that of the instance. */

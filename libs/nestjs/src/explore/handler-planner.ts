@@ -4,7 +4,9 @@ import { throwTogether } from '../config/findings.js';
 import { selectsGroup, selectsQueue } from '../config/handler-selection.js';
 import type { Settings } from '../config/settings.js';
 import { assertEnhancersResolve } from '../enhance/resolvable-enhancers.js';
-import { processorsAmong } from '../jobs/processors.js';
+import { queueConfiguration, type QueueConfiguration } from '../jobs/feature-queues.js';
+import { type ForeignQueue, foreignQueueConflicts, foreignQueues, foreignQueueWarning } from '../jobs/foreign-queues.js';
+import { listenersAmong, processorsAmong } from '../jobs/processors.js';
 import { FEATURE_CONTRACTS, SETTINGS } from '../module/tokens.js';
 import { classConflicts, deadLetterConflicts, duplicateJobHandlers, duplicateSubscriptions, processorConflicts } from './contract-conflicts.js';
 import { type DeclaredHandlers, declaredHandlers } from './declared-handlers.js';
@@ -13,6 +15,8 @@ import { filterTypeConflicts, uncheckedFilterTypes } from './filter-types.js';
 import { HandlerFinder } from './handler-finder.js';
 import { labelOf } from './handler-method.js';
 import type { HandlerPlan } from './plan.js';
+import { rulelessContracts } from './ruleless-contracts.js';
+import { secondInstances } from './second-instances.js';
 import { unknownSelections } from './unknown-selection.js';
 
 /** Looks at the whole application and says what this process runs of it. */
@@ -20,10 +24,16 @@ import { unknownSelections } from './unknown-selection.js';
 export class HandlerPlanner {
   readonly #finder: HandlerFinder;
   readonly #settings: Settings;
+  readonly #queues: QueueConfiguration;
 
-  constructor(finder: HandlerFinder, @Inject(SETTINGS) settings: Settings) {
+  constructor(
+    finder: HandlerFinder,
+    @Inject(SETTINGS) settings: Settings,
+    @Inject(queueConfiguration.provide) queues: QueueConfiguration,
+  ) {
     this.#finder = finder;
     this.#settings = settings;
+    this.#queues = queues;
   }
 
   /**
@@ -33,7 +43,8 @@ export class HandlerPlanner {
   plan(): HandlerPlan {
     const declared = declaredHandlers(this.#finder.find());
     const features = featureContracts(this.#featureClasses());
-    throwTogether('The handlers of this application do not fit together.', this.#conflicts(declared, features));
+    const foreign = this.#foreignQueues(declared, features);
+    throwTogether('The handlers of this application do not fit together.', this.#conflicts(declared, features, foreign));
     const { handlers } = this.#settings;
     const subscriptions = declared.subscriptions.filter(({ group }) => selectsGroup(handlers, group));
     const broadcasts = handlers === 'none' ? [] : declared.broadcasts;
@@ -46,9 +57,17 @@ export class HandlerPlanner {
       subscriptions,
       broadcasts,
       jobs,
+      elsewhere: {
+        subscriptions: declared.subscriptions.filter((plan) => !subscriptions.includes(plan)),
+        jobs: declared.jobs.filter((plan) => !jobs.includes(plan)),
+      },
       topics: [...new Set([...features.topics, ...[...subscriptions, ...broadcasts].map(({ topic }) => topic)])],
-      queues: [...new Set(features.jobs.map(({ queue }) => queue))],
-      warnings: uncheckedFilterTypes([...subscriptions, ...broadcasts]),
+      warnings: [
+        ...uncheckedFilterTypes([...subscriptions, ...broadcasts]),
+        ...rulelessContracts(this.#contracts(declared, features)),
+        ...foreign.map(foreignQueueWarning),
+        ...secondInstances(this.#finder.instances(), [...subscriptions, ...jobs].map(({ method }) => method)),
+      ],
     };
   }
 
@@ -57,9 +76,23 @@ export class HandlerPlanner {
     return features.flatMap(({ instance }) => instance as unknown as readonly PayloadClass[]);
   }
 
-  #conflicts(declared: DeclaredHandlers, features: FeatureContracts): MillraceError[] {
-    const topics = [...[...declared.subscriptions, ...declared.broadcasts].map(({ topic }) => topic), ...features.topics];
-    const jobs = [...declared.jobs.map(({ job }) => job), ...features.jobs];
+  /** Of handlers and of features, some twice. */
+  #contracts(declared: DeclaredHandlers, features: FeatureContracts): FeatureContracts {
+    return {
+      topics: [...[...declared.subscriptions, ...declared.broadcasts].map(({ topic }) => topic), ...features.topics],
+      jobs: [...declared.jobs.map(({ job }) => job), ...features.jobs],
+    };
+  }
+
+  #foreignQueues(declared: DeclaredHandlers, features: FeatureContracts): ForeignQueue[] {
+    const names = this.#contracts(declared, features).jobs.map(({ queue }) => queue);
+    return foreignQueues(names, this.#finder.hosts(), this.#queues);
+  }
+
+  #conflicts(declared: DeclaredHandlers, features: FeatureContracts, foreign: readonly ForeignQueue[]): MillraceError[] {
+    const hosts = this.#finder.hosts();
+    const processors = processorsAmong(hosts);
+    const { topics, jobs } = this.#contracts(declared, features);
     return [
       ...classConflicts('topic', topics),
       ...classConflicts('job', jobs),
@@ -67,7 +100,8 @@ export class HandlerPlanner {
       ...deadLetterConflicts(declared.deadLetters, declared.subscriptions),
       ...filterTypeConflicts([...declared.subscriptions, ...declared.broadcasts]),
       ...duplicateJobHandlers(declared.jobs),
-      ...processorConflicts(declared.jobs, processorsAmong(this.#finder.hosts())),
+      ...processorConflicts(declared.jobs, processors),
+      ...foreignQueueConflicts(foreign, [...processors, ...listenersAmong(hosts)]),
       ...unknownSelections(this.#settings.handlers, declared),
     ];
   }

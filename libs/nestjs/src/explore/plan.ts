@@ -53,10 +53,10 @@ export interface HandlerPlan {
   readonly subscriptions: readonly SubscriptionPlan[];
   readonly broadcasts: readonly BroadcastPlan[];
   readonly jobs: readonly JobPlan[];
+  /** What is declared and left to other processes. */
+  readonly elsewhere: Pick<HandlerPlan, 'subscriptions' | 'jobs'>;
   /** What must exist before anything is published or consumed here. */
   readonly topics: readonly TopicDefinition[];
-  /** What this process enqueues to. */
-  readonly queues: readonly string[];
   /** What may be a mistake, or may be meant: told once, in the log. */
   readonly warnings: readonly string[];
 }

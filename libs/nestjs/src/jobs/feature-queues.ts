@@ -4,8 +4,14 @@ import { bullConnection, bullPrefix } from '@millrace/jobs';
 import type { Settings } from '../config/settings.js';
 import { SETTINGS } from '../module/tokens.js';
 
-/** Our connection has a key of its own, so that an application's `BullModule.forRoot` stays what it is. */
-const CONFIG_KEY = 'millrace';
+/** Our connection has a key of its own that no application has, so that its `BullModule.forRoot` stays what it is. */
+const CONFIG_KEY = '@millrace/nestjs';
+
+/** Where our queues are. */
+export interface QueueConfiguration {
+  readonly connection: object;
+  readonly prefix: string;
+}
 
 /** BullMQ blocks for 10 seconds, and a `@Processor` on a queue of ours takes over the options of the queue. */
 const SOCKET_TIMEOUT_MS = 12_000;

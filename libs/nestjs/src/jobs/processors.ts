@@ -1,12 +1,19 @@
-import { Processor } from '@nestjs/bullmq';
+import { Processor, QueueEventsListener } from '@nestjs/bullmq';
 import { classOf } from '../explore/handler-finder.js';
 import type { HandlerMethod } from '../explore/handler-method.js';
 
-/** What `@Processor` writes on a class; the name of the key is not exported, so it is read off a class of our own. */
+/** What BullMQ's decorators write on a class; the names of the keys are not exported, so they are read off a class of our own. */
 @Processor('probe')
+@QueueEventsListener('probe')
 class Probe {}
-const PROCESSOR = Reflect.getMetadataKeys(Probe).find((key) => String(key).includes('processor')) as string;
+const PROCESSOR = keyLike('processor');
+const LISTENER = keyLike('listener');
 
+function keyLike(part: string): string {
+  return Reflect.getMetadataKeys(Probe).find((key) => String(key).includes(part)) as string;
+}
+
+/** A class that BullMQ gives the jobs, or the events, of a queue. */
 export interface PlainProcessor {
   readonly queue: string;
   /** The class's name. */
@@ -15,9 +22,19 @@ export interface PlainProcessor {
 
 /** The plain BullMQ processors among an application's providers. */
 export function processorsAmong(hosts: readonly HandlerMethod['wrapper'][]): PlainProcessor[] {
+  return namedBy(PROCESSOR, 'name', hosts);
+}
+
+/** The plain listeners to the events of queues among them. */
+export function listenersAmong(hosts: readonly HandlerMethod['wrapper'][]): PlainProcessor[] {
+  return namedBy(LISTENER, 'queueName', hosts);
+}
+
+function namedBy(key: string, property: string, hosts: readonly HandlerMethod['wrapper'][]): PlainProcessor[] {
   return hosts.flatMap((wrapper) => {
     const type = classOf(wrapper);
-    const written = type ? (Reflect.getMetadata(PROCESSOR, type) as { name?: unknown } | undefined) : undefined;
-    return type && typeof written?.name === 'string' ? [{ queue: written.name, label: type.name }] : [];
+    const written = type ? (Reflect.getMetadata(key, type) as Record<string, unknown> | undefined) : undefined;
+    const queue = written?.[property];
+    return type && typeof queue === 'string' ? [{ queue, label: type.name }] : [];
   });
 }

@@ -1,25 +1,25 @@
-import { getQueueToken } from '@nestjs/bullmq';
 import { Injectable } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
 import { asError, MillraceError, unknownName } from '@millrace/core';
 import { type Queue, watchQueue } from '@millrace/jobs';
+import { HandlerFinder } from '../explore/handler-finder.js';
+import { FEATURE_QUEUES } from '../module/tokens.js';
 
 /** The queues that `MillraceModule.forFeature` registered. */
 @Injectable()
 export class Queues {
-  readonly #modules: ModuleRef;
+  readonly #finder: HandlerFinder;
   readonly #open = new Map<string, Queue>();
 
-  constructor(modules: ModuleRef) {
-    this.#modules = modules;
+  constructor(finder: HandlerFinder) {
+    this.#finder = finder;
   }
 
   /** Connects the queues. */
-  async open(names: readonly string[]): Promise<void> {
-    for (const name of names) {
-      const queue = this.#modules.get<Queue>(getQueueToken(name), { strict: false });
+  async open(): Promise<void> {
+    const features = this.#finder.hosts().filter(({ token }) => token === FEATURE_QUEUES);
+    for (const queue of features.flatMap(({ instance }) => instance as unknown as readonly Queue[])) {
       watchQueue(queue);
-      this.#open.set(name, queue);
+      this.#open.set(queue.name, queue);
     }
     await Promise.all([...this.#open.values()].map(connect));
   }
@@ -27,6 +27,10 @@ export class Queues {
   /** Nest closes the queues of an application that started; this is for one that did not. */
   async close(): Promise<void> {
     await Promise.all([...this.#open.values()].map((queue) => queue.close()));
+  }
+
+  has(name: string): boolean {
+    return this.#open.has(name);
   }
 
   /** @throws MillraceError UNKNOWN_QUEUE */

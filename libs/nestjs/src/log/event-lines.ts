@@ -1,4 +1,5 @@
 import type { ErrorRecord, EventMap, EventPlace } from '@millrace/core';
+import { failureLine, shown } from './failure-text.js';
 
 export function attemptLine(event: EventMap['attempt-failed']): string {
   const { attempt, messageId, outcome, delayMs, error } = event;
@@ -41,8 +42,37 @@ export function loopLine(event: EventMap['loop-failed']): string {
   return line(`${placeOf(event)}: the ${event.loop} loop failed (${event.failures} times in a row) and goes on`, event.error);
 }
 
-export function connectionLine({ name, state, error }: EventMap['connection']): string {
-  return line(state === 'ready' ? `connection ${name} to Redis is back` : `connection ${name} finds no Redis; trying again`, error);
+export function awayLine({ name, error }: EventMap['connection']): string {
+  return line(`Redis does not answer (connection ${name}); trying again until it does`, error);
+}
+
+export function backLine(awayMs: number): string {
+  return line(`Redis is back after ${(awayMs / 1_000).toFixed(1)} s`);
+}
+
+export function blinkLine({ name }: EventMap['connection']): string {
+  return line(`connection ${name} to Redis was lost and is back`);
+}
+
+export function databaseLine({ error }: EventMap['connection']): string {
+  return line('a connection to the database was lost; another one is made when it is needed', error);
+}
+
+interface Repeated extends EventPlace {
+  readonly messageId: string;
+  readonly error?: ErrorRecord;
+}
+
+/** Failures of one kind that have no lines of their own. */
+export function moreLine(event: Repeated, what: string, count: number): string {
+  const { topic, group, queue, messageId } = event;
+  const place = placeOf({ ...(topic && { topic }), ...(group && { group }), ...(queue && { queue }) });
+  return line(`${place}: ${what}, ${count} more times in the same way, the last time with ${messageId || '(unreadable)'}`, event.error);
+}
+
+/** The same for all partitions of a topic. */
+export function kindOf({ topic, group, queue }: EventPlace): string {
+  return [topic, group, queue].join('/');
 }
 
 function placeOf({ topic, group, partition, queue }: EventPlace): string {
@@ -51,13 +81,6 @@ function placeOf({ topic, group, partition, queue }: EventPlace): string {
   return `${topic}${group ? ` -> ${group}` : ''}${partition === undefined ? '' : ` (partition ${partition})`}`;
 }
 
-/** One line whatever the texts hold: what a message carried must not forge another. */
 function line(text: string, error?: ErrorRecord): string {
-  const whole = error ? `${text}: ${error.name}: ${error.message}` : text;
-  // eslint-disable-next-line no-control-regex -- control characters are what is replaced
-  return whole.replace(/\s*[\r\n]+\s*/g, ' ').replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, escaped);
-}
-
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return error ? `${shown(text)}: ${failureLine(error)}` : shown(text);
 }

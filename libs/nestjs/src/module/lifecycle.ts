@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { HandlerPlanner } from '../explore/handler-planner.js';
 import type { HandlerPlan } from '../explore/plan.js';
 import { EventLog } from '../log/event-log.js';
+import { BootReport } from './boot-report.js';
 import { HandlerRunner } from './handler-runner.js';
 import { Resources } from './resources.js';
 
@@ -33,12 +34,14 @@ export class Lifecycle {
   readonly #resources: Resources;
   readonly #runner: HandlerRunner;
   readonly #eventLog: EventLog;
+  readonly #report: BootReport;
 
-  constructor(planner: HandlerPlanner, resources: Resources, runner: HandlerRunner, eventLog: EventLog) {
+  constructor(planner: HandlerPlanner, resources: Resources, runner: HandlerRunner, eventLog: EventLog, report: BootReport) {
     this.#planner = planner;
     this.#resources = resources;
     this.#runner = runner;
     this.#eventLog = eventLog;
+    this.#report = report;
   }
 
   get state(): LifecycleState {
@@ -77,12 +80,13 @@ export class Lifecycle {
   async #start(): Promise<void> {
     await this.connect();
     await this.#runner.start(this.#plan!);
+    await this.#report.start(this.#plan!);
     this.#state = 'running';
   }
 
   async #drain(): Promise<void> {
     this.#state = 'stopping';
-    await this.#runner.stop();
+    await Promise.all([this.#report.stop(), this.#runner.stop()]);
   }
 
   async #orAbandon(work: () => Promise<void>): Promise<void> {

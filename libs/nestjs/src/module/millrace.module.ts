@@ -16,6 +16,8 @@ import { Queues } from '../jobs/queues.js';
 import { EventLog } from '../log/event-log.js';
 import { LocalSubscriptions } from '../subscribe/local-subscriptions.js';
 import { Subscriptions } from '../subscribe/subscriptions.js';
+import { AbsenceWatch } from './absence-watch.js';
+import { BootReport } from './boot-report.js';
 import { Connections } from './connections.js';
 import { MillraceFeatureModule } from './feature.module.js';
 import { HandlerRunner } from './handler-runner.js';
@@ -24,6 +26,7 @@ import { lateConnections } from './late-connections.js';
 import { LateModule } from './late.module.js';
 import { Lifecycle } from './lifecycle.js';
 import { Resources } from './resources.js';
+import { SignalCheck } from './signal-check.js';
 import { DATABASE, SETTINGS, WORKER_ROLE } from './tokens.js';
 
 const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<MillraceOptions>({ moduleName: 'Millrace' })
@@ -45,8 +48,9 @@ const settings = {
 @Module({
   imports: [DiscoveryModule, LateModule],
   providers: [
-    settings, queueConfiguration, ...lateConnections, Connections, EventLog, HandlerFinder, HandlerPlanner, HandlerRunner, Health,
-    Contracts, Inbox, Invoker, JobWorkers, Lifecycle, LocalSubscriptions, Queues, Resources, Subscriptions,
+    settings, queueConfiguration, ...lateConnections, AbsenceWatch, BootReport, Connections, EventLog, HandlerFinder,
+    HandlerPlanner, HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Lifecycle, LocalSubscriptions, Queues, Resources,
+    SignalCheck, Subscriptions,
   ],
   exports: [
     SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, LocalSubscriptions,

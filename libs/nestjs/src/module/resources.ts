@@ -27,7 +27,7 @@ export class Resources {
     if (this.#settings.databaseWanted) await this.#connections.database();
     await this.#inbox.prepare(plan);
     await Promise.all(plan.topics.map((topic) => streams.declare(topic)));
-    await this.#queues.open(plan.queues);
+    await this.#queues.open();
   }
 
   async close(): Promise<void> {

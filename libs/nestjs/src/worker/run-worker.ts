@@ -1,6 +1,7 @@
 import { ConsoleLogger, Logger } from '@nestjs/common';
 import { asError } from '@millrace/core';
 import type { Settings } from '../config/settings.js';
+import { shown } from '../log/failure-text.js';
 import { SETTINGS } from '../module/tokens.js';
 import { type ShutdownSignal, ShutdownSignals } from './shutdown-signals.js';
 import { reportStartFailure } from './start-failure.js';
@@ -45,7 +46,7 @@ async function shutDown(worker: RunningWorker, signal: ShutdownSignal): Promise<
   try {
     await worker.stop();
   } catch (thrown) {
-    logger.error(`Stopping failed: ${asError(thrown).message}`);
+    logger.error(`Stopping failed: ${shown(asError(thrown).message)}`);
     process.exit(1);
   }
   logger.log('stopped');

@@ -1,5 +1,6 @@
 import { type LoggerService } from '@nestjs/common';
 import { asError, errorRecord, isMillraceError } from '@millrace/core';
+import { shownLines } from '../log/failure-text.js';
 
 export interface FailureReport {
   /** False: standard error. */
@@ -13,7 +14,7 @@ export interface FailureReport {
  * unless `debug`.
  */
 export function reportStartFailure(thrown: unknown, { logger, debug }: FailureReport): void {
-  const text = `Cannot start: ${startFailure(thrown, debug)}`;
+  const text = `Cannot start: ${shownLines(startFailure(thrown, debug))}`;
   if (logger) logger.error(text, 'Millrace');
   else process.stderr.write(`${text}\n`);
 }

@@ -62,7 +62,7 @@ async function warnOfIdleness(health: Health): Promise<void> {
   if (subscriptions.length + workers.length > 0) return;
   new Logger('Millrace').warn(
     'This worker has no handlers, so it will do nothing: list the classes with @Subscribe or @JobHandler among the providers of a ' +
-      'module that the application imports.',
+      'module that the application imports, and look whether MILLRACE_HANDLERS or the option handlers says none.',
   );
 }
 

@@ -79,6 +79,23 @@ export class Inspector {
     return (await Promise.all(pages)).flat();
   }
 
+  /**
+   * How long no member of a group has given a sign of life, in milliseconds by Redis's clock. A living one gives it three
+   * times a lease. Null when none ever has.
+   *
+   * @throws MillraceError NOT_A_TOPIC
+   */
+  async silentMs(topic: TopicRef, group: string): Promise<number | null> {
+    const place = { topic: topicOfRef(topic).name, partition: 0 };
+    const [seen, time] = await Promise.all([
+      this.#redis.call('HGET', groupKeys(this.#prefix, place, group).stats, 'seen'),
+      this.#redis.call('TIME'),
+    ]);
+    if (seen === null) return null;
+    const [seconds, microseconds] = time as [string, string];
+    return Math.max(0, Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000) - Number(seen));
+  }
+
   /** At one moment: a message that is published and settled between two looks would make the lag negative. */
   async #partition(place: Place, group: string): Promise<GroupState> {
     const { meta, groups, log } = partitionKeys(this.#prefix, place.topic, place.partition);

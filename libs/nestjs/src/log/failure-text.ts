@@ -1,0 +1,31 @@
+import { type ErrorRecord, escapeUnseen } from '@millrace/core';
+
+/** The user and the password of a URL, which errors of drivers repeat; a password may hold an @. */
+const CREDENTIALS = /(?<=:\/\/)[^\s/?#]+(?=@)/g;
+const MAX_FRAMES = 40;
+
+/** One line whatever the text holds: it cannot forge another one, steer a terminal, or turn the direction of text. */
+export function shown(text: string): string {
+  return escapeUnseen(text.replace(CREDENTIALS, '***').replace(/\s*[\r\n]+\s*/g, ' '));
+}
+
+/** Several lines, such as a stack or a list of problems, each as it may be shown. */
+export function shownLines(text: string): string {
+  return text.split(/\r?\n/).map(shown).join('\n');
+}
+
+export function failureLine({ name, message }: ErrorRecord): string {
+  return shown(`${name}: ${message}`);
+}
+
+/** Where it was thrown, and what caused it: a line for each frame, indented, so that none passes for one of the log's own. */
+export function stackText({ stack = '' }: ErrorRecord): string {
+  const frames = stack.split(/\r?\n/).map((text) => text.trim()).filter((text) => /^(at |Caused by: )/.test(text));
+  return frames.slice(0, MAX_FRAMES).map((frame) => `\n    ${shown(frame)}`).join('');
+}
+
+/** The same for failures that differ in numbers and ids alone. */
+export function failureKind({ name, message, code = '', stack = '' }: ErrorRecord): string {
+  const frame = /^\s*at .*$/m.exec(stack)?.[0] ?? '';
+  return [name, code, message.replace(/[\w-]*\d[\w-]*/g, '#'), frame].join('|');
+}

@@ -1,0 +1,45 @@
+import type { EventMap } from '@millrace/core';
+import { attemptLine, backoffLine, fencedLine, kindOf, moreLine, noticeLine, resultLine } from './event-lines.js';
+import type { Failure } from './repetitions.js';
+
+export function attemptFailure(event: EventMap['attempt-failed']): Failure {
+  const { outcome, error } = event;
+  const what = outcome === 'retry' ? 'an attempt failed and is retried' : 'an attempt failed and was the last';
+  return {
+    level: outcome === 'retry' ? 'warn' : 'error',
+    place: kindOf(event),
+    end: outcome,
+    line: attemptLine(event),
+    error,
+    more: (count) => moreLine(event, what, count),
+  };
+}
+
+export function noticeFailure(event: EventMap['notice-failed']): Failure {
+  const { outcome, error } = event;
+  return {
+    level: outcome === 'retry' ? 'warn' : 'error',
+    place: kindOf(event),
+    end: `notice ${outcome}`,
+    line: noticeLine(event),
+    error,
+    more: (count) => moreLine(event, 'telling of a dead letter failed', count),
+  };
+}
+
+export function backoffFailure(event: EventMap['backoff-failed']): Failure {
+  const { error } = event;
+  const more = (count: number): string => moreLine({ ...event, messageId: 'a message' }, 'the custom back-off failed', count);
+  return { level: 'error', place: kindOf(event), end: 'backoff', line: backoffLine(event), error, more };
+}
+
+export function fencedFailure(event: EventMap['fenced']): Failure {
+  const more = (count: number): string => moreLine(event, 'a message was settled too late', count);
+  return { level: 'warn', place: kindOf(event), end: 'fenced', line: fencedLine(event), more };
+}
+
+export function resultFailure(event: EventMap['result-dropped']): Failure {
+  const { error } = event;
+  const more = (count: number): string => moreLine(event, 'the return value of a job is not stored', count);
+  return { level: 'warn', place: kindOf(event), end: 'result', line: resultLine(event), error, more };
+}

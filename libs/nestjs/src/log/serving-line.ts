@@ -1,0 +1,43 @@
+import { maskUrl } from '@millrace/redis';
+import type { Settings } from '../config/settings.js';
+import type { HandlerPlan, SubscriptionPlan } from '../explore/plan.js';
+import { groupedBy } from '../explore/same-name.js';
+import { shown } from './failure-text.js';
+
+/** More names than that make a line that nobody reads. */
+const MAX_NAMES = 50;
+
+export interface Serving {
+  readonly plan: HandlerPlan;
+  readonly settings: Settings;
+  readonly redisVersion: string;
+}
+
+/** Where this process is connected and what it does there, in one line. */
+export function servingLine({ plan, settings, redisVersion }: Serving): string {
+  const { redisUrl, databaseUrl, prefix } = settings;
+  const places = [
+    `Redis ${redisVersion} at ${maskUrl(redisUrl)}`,
+    `prefix ${prefix}`,
+    databaseUrl === null ? 'no database' : `database ${maskUrl(databaseUrl)}`,
+  ];
+  const work = [
+    `groups: ${named(groupsOf(plan.subscriptions))}`,
+    ...(plan.broadcasts.length > 0 ? [`broadcasts: ${named(plan.broadcasts.map(({ topic }) => topic.name))}`] : []),
+    `queues: ${named(plan.jobs.map(({ job }) => job.queue))}`,
+    `topics: ${named(plan.topics.map(({ name }) => name))}`,
+  ];
+  return shown(`serving ${places.join(', ')}; ${work.join('; ')}`);
+}
+
+function groupsOf(subscriptions: readonly SubscriptionPlan[]): string[] {
+  const groups = groupedBy(subscriptions, ({ group }) => group);
+  return [...groups].map(([group, plans]) => `${group} (${plans.map(({ topic }) => topic.name).join(', ')})`);
+}
+
+function named(all: readonly string[]): string {
+  const names = [...new Set(all)];
+  if (names.length === 0) return 'none';
+  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
+  return `${names.slice(0, MAX_NAMES).join(', ')}${more}`;
+}
