@@ -1,5 +1,8 @@
 import { type Duration, isName, IsDurationOption, IsName, MillraceError, parseOptions, type Parsed } from '@millrace/core';
-import { IsIn, IsOptional, IsPort, IsString, MinLength, ValidateBy } from 'class-validator';
+import { IsIn, IsOptional, IsPort, IsString, Matches, ValidateBy } from 'class-validator';
+
+/** What can stand behind `Authorization: Bearer`, and is long enough. */
+const TOKEN = /^[!-~]{32,512}$/;
 
 /** Text of the environment, checked but not converted. An empty value counts as not set. */
 class Environment {
@@ -39,8 +42,11 @@ class Environment {
   @IsOptional() @IsString()
   MILLRACE_HOST?: string;
 
-  @IsOptional() @MinLength(32)
+  @IsOptional() @Matches(TOKEN, { message: 'MILLRACE_TOKEN must have 32 to 512 visible ASCII characters and no space: no client could send another' })
   MILLRACE_TOKEN?: string;
+
+  @IsOptional() @IsDurationOption({ min: '100ms', max: '1h' })
+  MILLRACE_REQUEST_TIMEOUT?: Duration;
 
   @IsOptional() @IsIn(['text', 'json'])
   MILLRACE_LOG?: string;
@@ -111,7 +117,12 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   {
     name: 'MILLRACE_TOKEN',
     default: '',
-    description: 'For the server: what clients send as Authorization: Bearer; at least 32 characters.',
+    description: 'For the server: what clients send as Authorization: Bearer; 32 to 512 visible ASCII characters, no space.',
+  },
+  {
+    name: 'MILLRACE_REQUEST_TIMEOUT',
+    default: '30s',
+    description: 'For the server: how long a request may take to come in whole; then it is answered 408.',
   },
   { name: 'MILLRACE_LOG', default: 'text', description: 'How the worker host and the server write their log: text or json.' },
   { name: 'MILLRACE_DEBUG', default: '0', description: 'With 1, a failed start prints stack traces.' },
