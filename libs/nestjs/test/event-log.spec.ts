@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Injectable, type LoggerService } from '@nestjs/common';
 import { emit } from '@millrace/core';
-import { JobHandler, JobQueue, MillraceModule, Publisher, Subscribe } from '@millrace/nestjs';
+import { JobHandler, JobQueue, MillraceModule, Publisher, Subscribe, SubscribeBroadcast } from '@millrace/nestjs';
 import { atOnce, Bench, Journal, OrderPlaced, SendConfirmation } from './fixture.js';
 
 let bench: Bench;
@@ -58,6 +58,25 @@ describe('the log', () => {
     expect(lines[2]).toBe(`warn queue emails: attempt 1 of job ${job.id} failed, retried in 1 ms: Error: no mail`);
     expect(lines[4]).toBe(`error queue emails: attempt 3 of job ${job.id} failed, given up: Error: no mail`);
     expect(lines).toHaveLength(5);
+  });
+
+  it('claims no dead letter where a broadcast gave up: there is none', async () => {
+    @Injectable()
+    class Cache {
+      @SubscribeBroadcast(OrderPlaced, { retry: { ...atOnce, attempts: 2 } })
+      forget(): void {
+        throw new TypeError('no cache');
+      }
+    }
+    const kept = new Kept();
+    const app = await bench.app({ providers: [Cache] });
+    app.useLogger(kept);
+    const { id } = await app.get(Publisher).publish(OrderPlaced, { orderId: 'a', amount: 1 });
+    const place = 'shop.orders.placed -> ~broadcast (partition 0)';
+    expect(await kept.has(2)).toEqual([
+      `warn ${place}: attempt 1 of message ${id} failed, retried in 1 ms: TypeError: no cache`,
+      `error ${place}: attempt 2 of message ${id} failed, given up: TypeError: no cache`,
+    ]);
   });
 
   it('tells of reclaims, losses, loops and connections, each once, and escapes what could forge or colour a line', async () => {
