@@ -73,6 +73,7 @@ export type {
 export { ENVIRONMENT, type EnvironmentVariable, readEnvironment } from './config/environment.js';
 export type { HandlerSelection, SelectedHandlers } from './config/handler-selection.js';
 export { MillraceOptions } from './config/millrace-options.js';
+export type { RedisOptions, RedisTlsOptions } from './config/redis-options.js';
 export type { HandlerDecorator } from './declare/handler-declaration.js';
 export { Contracts } from './explore/contracts.js';
 export { Health, type Liveness, type Readiness } from './health/health.js';

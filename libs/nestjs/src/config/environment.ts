@@ -10,6 +10,18 @@ class Environment {
   REDIS_URL?: string;
 
   @IsOptional() @IsString()
+  MILLRACE_REDIS_CA?: string;
+
+  @IsOptional() @IsString()
+  MILLRACE_REDIS_CERT?: string;
+
+  @IsOptional() @IsString()
+  MILLRACE_REDIS_KEY?: string;
+
+  @IsOptional() @IsString()
+  MILLRACE_REDIS_SERVERNAME?: string;
+
+  @IsOptional() @IsString()
   DATABASE_URL?: string;
 
   @IsOptional() @IsName('key prefix')
@@ -69,7 +81,23 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   {
     name: 'REDIS_URL',
     default: 'redis://127.0.0.1:6379',
-    description: 'Redis 7.0 or newer; rediss:// for TLS.',
+    description: 'Redis 7.0 or newer: redis://user:password@host:6379/0, rediss:// for TLS. In a password %23 for #, %2F for /, %3F for ?, %40 for @.',
+  },
+  {
+    name: 'MILLRACE_REDIS_CA',
+    default: '',
+    description: 'For rediss://: the authorities that may have signed the certificate of Redis, as a path or PEM text. Empty: those that Node knows.',
+  },
+  {
+    name: 'MILLRACE_REDIS_CERT',
+    default: '',
+    description: 'For a Redis that asks for a certificate: that of this process, as a path or PEM text.',
+  },
+  { name: 'MILLRACE_REDIS_KEY', default: '', description: 'The private key of MILLRACE_REDIS_CERT, as a path or PEM text.' },
+  {
+    name: 'MILLRACE_REDIS_SERVERNAME',
+    default: '',
+    description: 'The name that the certificate of Redis must have. Empty: the host of the URL.',
   },
   {
     name: 'DATABASE_URL',
