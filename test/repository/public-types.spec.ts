@@ -5,11 +5,13 @@ import ts from 'typescript';
 /** What an application exports of its own, made with ours: the compiler writes the types down, and must be able to name them. */
 const APPLICATION = `
 import type { DeadLetters, DeadLetterContext, Groups, Health, JobQueue, LocalSubscriptions, Publisher } from '@millrace/nestjs';
+import type { MillraceHealthIndicator } from '@millrace/nestjs';
 import { custom, exponential, fixed, fsynced, replicated } from '@millrace/nestjs';
 export const durability = [replicated(1), fsynced()];
 export const backoffs = [fixed('1s'), exponential('1s'), custom(() => '1s')];
 export const states = (local: LocalSubscriptions) => local.states();
 export const workers = async (health: Health) => (await health.ready()).workers;
+export const indicate = (health: MillraceHealthIndicator) => health.isHealthy();
 export const state = (health: Health) => health.live().state;
 export const errorOf = (context: DeadLetterContext) => context.error;
 export const letters = (deadLetters: DeadLetters) => deadLetters.list;

@@ -1,10 +1,16 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { type OptionHeaders, optionHeaders } from './option-headers.js';
 
 /** What a handler uses of an HTTP request and its response, beside path and body. */
 export interface HttpExchange {
-  readonly headers: Readonly<Record<string, unknown>>;
+  /** @throws MillraceError INVALID_OPTIONS */
+  readonly options: () => OptionHeaders;
   /** Answers with this status in place of the declared one. */
   readonly status: (code: number) => void;
+}
+
+interface Request {
+  readonly rawHeaders: readonly string[];
 }
 
 interface Response {
@@ -14,5 +20,5 @@ interface Response {
 export const Exchange = createParamDecorator((_: unknown, context: ExecutionContext): HttpExchange => {
   const http = context.switchToHttp();
   const response = http.getResponse<Response>();
-  return { headers: http.getRequest<HttpExchange>().headers, status: (code) => void response.status(code) };
+  return { options: () => optionHeaders(http.getRequest<Request>().rawHeaders), status: (code) => void response.status(code) };
 });

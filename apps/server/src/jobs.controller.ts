@@ -1,7 +1,8 @@
-import { Body, Controller, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
+import { Controller, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
 import { Contracts, type Duration, type EnqueueResult, JobQueue } from '@millrace/nestjs';
 import { Exchange, type HttpExchange } from './exchange.js';
-import { assertKnown, textOf } from './option-headers.js';
+import { Payload } from './json-body.js';
+import { assertKnown } from './option-headers.js';
 
 /** Enqueues over HTTP, with the contracts of the hosted application. */
 @Controller('jobs')
@@ -17,11 +18,11 @@ export class JobsController {
   /** The body is the payload, with `Idempotency-Key` and `Millrace-Delay`. 201 when it was stored, 200 for a duplicate. */
   @Post(':job')
   @HttpCode(HttpStatus.CREATED)
-  async enqueue(@Param('job') job: string, @Body() payload: object, @Exchange() exchange: HttpExchange): Promise<EnqueueResult> {
-    const { headers } = exchange;
-    assertKnown(headers, ['millrace-delay']);
-    const delay = textOf(headers, 'millrace-delay') as Duration | undefined;
-    const idempotencyKey = textOf(headers, 'idempotency-key');
+  async enqueue(@Param('job') job: string, @Payload() payload: object, @Exchange() exchange: HttpExchange): Promise<EnqueueResult> {
+    const options = exchange.options();
+    assertKnown(options, ['millrace-delay']);
+    const delay = options.get('millrace-delay') as Duration | undefined;
+    const idempotencyKey = options.get('idempotency-key');
     const result = await this.#jobs.enqueue(this.#contracts.job(job), payload, { idempotencyKey, delay });
     if (result.duplicate) exchange.status(HttpStatus.OK);
     return result;

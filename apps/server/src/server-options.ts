@@ -1,3 +1,4 @@
+import { durationMs } from '@millrace/core';
 import { MillraceError, readEnvironment } from '@millrace/nestjs';
 
 /** Where the server listens, and who may use it. */
@@ -6,6 +7,8 @@ export interface ServerOptions {
   readonly host: string;
   /** What clients must send as `Authorization: Bearer <token>`; null: nobody is asked, which only a loopback address allows. */
   readonly token: string | null;
+  /** How long a request may take to come in whole. */
+  readonly requestTimeoutMs: number;
 }
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
@@ -16,7 +19,8 @@ export function readServerOptions(env: NodeJS.ProcessEnv): ServerOptions {
   const port = Number(given.MILLRACE_PORT ?? '3000');
   const host = given.MILLRACE_HOST ?? '127.0.0.1';
   const token = given.MILLRACE_TOKEN ?? null;
-  if (token !== null || LOOPBACK.has(host)) return { port, host, token };
+  const requestTimeoutMs = durationMs(given.MILLRACE_REQUEST_TIMEOUT ?? '30s');
+  if (token !== null || LOOPBACK.has(host)) return { port, host, token, requestTimeoutMs };
   throw new MillraceError(
     'INVALID_OPTIONS',
     `MILLRACE_HOST is ${host}, where others can reach the server: set MILLRACE_TOKEN too, such as to the output of openssl rand -hex 32.`,

@@ -1,14 +1,16 @@
+import type { Server } from 'node:http';
 import type { DynamicModule, INestApplication, LoggerService, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { MillraceError, workerLogger } from '@millrace/nestjs';
+import { JSON_BODY } from './json-body.js';
 import { ProblemFilter } from './problem.filter.js';
 import { ServerModule } from './server.module.js';
 import type { ServerOptions } from './server-options.js';
 import { TokenCheck } from './token-check.js';
 
-/** Room for a payload of 1 MiB in whatever JSON a client writes it; what is larger as compact JSON is refused afterwards. */
-const BODY_LIMIT = '2mb';
+/** How often Node looks for requests whose time is up. */
+const LOOK_EVERY_MS = 1_000;
 
 /**
  * Starts the HTTP API beside an application module.
@@ -28,10 +30,11 @@ export async function startServer(
   const check = new TokenCheck(options.token);
   // Before the body is read: who may not use the server cannot make it parse two megabytes.
   app.use(check.middleware);
-  app.useBodyParser('json', { limit: BODY_LIMIT, strict: true });
+  app.useBodyParser('json', JSON_BODY);
   app.useGlobalFilters(new ProblemFilter());
   app.disable('x-powered-by');
   app.enableShutdownHooks([], { useProcessExit: true });
+  limitRequests(app.getHttpServer(), options.requestTimeoutMs);
   try {
     await app.listen(options.port, options.host);
   } catch (error) {
@@ -39,6 +42,12 @@ export async function startServer(
     throw portInUse(error, options);
   }
   return app;
+}
+
+/** A request that has not come in whole by then is answered 408 by Node; it looks once a second. */
+function limitRequests(server: Server, timeoutMs: number): void {
+  const connectionsCheckingInterval = Math.min(timeoutMs, LOOK_EVERY_MS);
+  Object.assign(server, { requestTimeout: timeoutMs, headersTimeout: timeoutMs, connectionsCheckingInterval });
 }
 
 function portInUse(error: unknown, { host, port }: ServerOptions): unknown {

@@ -8,10 +8,11 @@ interface Request {
 interface Response {
   status(code: number): Response;
   type(type: string): Response;
+  header(name: string, value: string): Response;
   json(body: unknown): unknown;
 }
 
-/** Lets in who sends the token as `Authorization: Bearer <token>`, and everyone to `/health`. */
+/** Lets in who sends the token as `Authorization: Bearer <token>`, the first word in any case, and everyone to `/health`. */
 export class TokenCheck {
   readonly #digest: Buffer | null;
 
@@ -24,13 +25,13 @@ export class TokenCheck {
     if (this.#admits(request)) next();
     else {
       const title = 'Send the token as the header Authorization: Bearer <token>.';
-      response.status(401).type('application/problem+json').json({ status: 401, title, code: 'HTTP_401' });
+      response.status(401).header('WWW-Authenticate', 'Bearer').type('application/problem+json').json({ status: 401, title, code: 'HTTP_401' });
     }
   };
 
   #admits({ path, headers: { authorization } }: Request): boolean {
     if (this.#digest === null || path.startsWith('/health/')) return true;
-    const [, sent = ''] = /^Bearer (\S{1,512})$/.exec(typeof authorization === 'string' ? authorization : '') ?? [];
+    const [, sent = ''] = /^Bearer +(\S{1,512})$/i.exec(typeof authorization === 'string' ? authorization : '') ?? [];
     // Digests are compared, since they are of one length whatever was sent.
     return timingSafeEqual(digestOf(sent), this.#digest);
   }

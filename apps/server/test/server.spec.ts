@@ -47,7 +47,8 @@ function applicationModule(): Type {
 }
 
 async function start(options: { token?: string } = {}): Promise<string> {
-  app = await startServer(applicationModule(), { port: 0, host: '127.0.0.1', token: options.token ?? null }, silent);
+  const complete = { port: 0, host: '127.0.0.1', token: options.token ?? null, requestTimeoutMs: 30_000 };
+  app = await startServer(applicationModule(), complete, silent);
   return `http://127.0.0.1:${((app.getHttpServer() as Server).address() as AddressInfo).port}`;
 }
 
@@ -85,9 +86,9 @@ describe('the HTTP API', () => {
   });
 
   it.each<[string, Record<string, string>, string]>([
-    ['an option that it does not take', { 'millrace-durability': 'fsynced' }, 'It takes: millrace-key,'],
+    ['an option that it does not take', { 'millrace-durability': 'fsynced' }, 'It takes: idempotency-key, millrace-key,'],
     ['a duration that is none', { 'millrace-delay': 'soon' }, 'delay must be a duration'],
-    ['a moment that is none', { 'millrace-deliver-at': '5' }, 'deliverAt must be a valid Date'],
+    ['a moment that is none', { 'millrace-deliver-at': '5' }, 'which is no moment'],
     ['two times', { 'millrace-delay': '1s', 'millrace-deliver-at': '2030-01-01T00:00:00Z' }, 'must not be given together'],
     ['an unknown type', { 'millrace-type': 'lagre' }, "did you mean 'large'?"],
   ])('refuses %s, instead of doing something else', async (_, headers, problem) => {
@@ -132,22 +133,40 @@ describe('the HTTP API', () => {
     expect(await post(messages, { amount: 1 })).toMatchObject({ status: 401 });
     expect(await post(messages, { amount: 1 }, { authorization: `Bearer ${token}x` })).toMatchObject({ status: 401 });
     expect(await post(`${messages}?token=${token}`, { amount: 1 })).toMatchObject({ status: 401 });
-    expect(await post(messages, { amount: 1 }, { authorization: `Bearer ${token}` })).toMatchObject({ status: 201 });
+    for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
+      expect(await post(messages, { amount: 1 }, { authorization: `${scheme} ${token}` })).toMatchObject({ status: 201 });
+    }
+    expect(await post(messages, { amount: 1 }, { authorization: `Basic ${token}` })).toMatchObject({ status: 401 });
+    expect((await fetch(messages, { method: 'POST' })).headers.get('www-authenticate')).toBe('Bearer');
   });
 
   it('says which port is in use', async () => {
     const url = new URL(await start());
-    const options = { port: Number(url.port), host: '127.0.0.1', token: null };
+    const options = { port: Number(url.port), host: '127.0.0.1', token: null, requestTimeoutMs: 30_000 };
     await expect(startServer(applicationModule(), options, silent)).rejects.toMatchObject({ code: 'PORT_IN_USE' });
   });
 });
 
 describe('the options of the server', () => {
   it('demand a token where others can reach it, and one that cannot be guessed', () => {
-    expect(readServerOptions({})).toEqual({ port: 3000, host: '127.0.0.1', token: null });
+    expect(readServerOptions({})).toEqual({ port: 3000, host: '127.0.0.1', token: null, requestTimeoutMs: 30_000 });
     expect(() => readServerOptions({ MILLRACE_HOST: '0.0.0.0' })).toThrow('MILLRACE_TOKEN');
     expect(() => readServerOptions({ MILLRACE_HOST: '0.0.0.0', MILLRACE_TOKEN: 'short' })).toThrow('MILLRACE_TOKEN');
-    expect(readServerOptions({ MILLRACE_HOST: '0.0.0.0', MILLRACE_TOKEN: token, MILLRACE_PORT: '81' })).toEqual({ port: 81, host: '0.0.0.0', token });
+    const env = { MILLRACE_HOST: '0.0.0.0', MILLRACE_TOKEN: token, MILLRACE_PORT: '81', MILLRACE_REQUEST_TIMEOUT: '2s' };
+    expect(readServerOptions(env)).toEqual({ port: 81, host: '0.0.0.0', token, requestTimeoutMs: 2_000 });
     expect(() => readServerOptions({ MILLRACE_PORT: 'http' })).toThrow('MILLRACE_PORT');
+    expect(() => readServerOptions({ MILLRACE_REQUEST_TIMEOUT: 'soon' })).toThrow('MILLRACE_REQUEST_TIMEOUT');
+  });
+
+  it.each([
+    ['a space', 'a token that is longer than thirty-two'],
+    ['more characters than servers take', 'x'.repeat(600)],
+    ['a character that is not ASCII', `${'x'.repeat(40)}\u00e9`],
+    ['a control character', `${'x'.repeat(40)}\u0007x`],
+    ['a line break', `${'x'.repeat(40)}\nx`],
+  ])('refuse a token that no client could send, and do not show it: %s', (_, unsendable) => {
+    const failure = (): unknown => readServerOptions({ MILLRACE_TOKEN: unsendable });
+    expect(failure).toThrow('MILLRACE_TOKEN must have 32 to 512 visible ASCII characters and no space');
+    expect(failure).not.toThrow(unsendable);
   });
 });

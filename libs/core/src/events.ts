@@ -14,12 +14,12 @@ export interface EventPlace {
  * listen. An event is plain data.
  */
 export interface EventMap {
-  /** An attempt failed; `outcome` says what follows. */
+  /** An attempt failed; `outcome` says what follows. What a broadcast gives up is kept nowhere: `given-up`. */
   'attempt-failed': EventPlace & {
     readonly messageId: string;
     readonly attempt: number;
     readonly error: ErrorRecord;
-    readonly outcome: 'retry' | 'dead-letter';
+    readonly outcome: 'retry' | 'dead-letter' | 'given-up';
     readonly delayMs?: number;
   };
   /** The function of a custom back-off failed; the message waits as long as by default. */

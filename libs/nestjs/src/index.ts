@@ -74,9 +74,13 @@ export type {
 export { ENVIRONMENT, type EnvironmentVariable, readEnvironment } from './config/environment.js';
 export type { HandlerSelection, SelectedHandlers } from './config/handler-selection.js';
 export { MillraceOptions } from './config/millrace-options.js';
+export type { RedisOptions, RedisTlsOptions } from './config/redis-options.js';
 export type { HandlerDecorator } from './declare/handler-declaration.js';
 export { Contracts } from './explore/contracts.js';
 export { Health, type Liveness, type Readiness } from './health/health.js';
+export { MillraceHealthIndicator, type MillraceIndication } from './health/millrace-health.indicator.js';
+export { MillraceErrorFilter } from './http/millrace-error.filter.js';
+export type { Problem } from './http/problem.js';
 export { JobHandler } from './jobs/job-handler.decorator.js';
 export type { JobHandlerOptions } from './jobs/job-handler-options.js';
 export type { JobWorkerState } from './jobs/job-workers.js';

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { Injectable } from '@nestjs/common';
 import { emit, listen } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
-import { JobHandler, JobQueue, MillraceModule, Publisher, Subscribe } from '@millrace/nestjs';
+import { JobHandler, JobQueue, MillraceModule, Publisher, Subscribe, SubscribeBroadcast } from '@millrace/nestjs';
 import { atOnce, Bench, OrderPlaced, SendConfirmation } from './fixture.js';
 import { Kept } from './kept.js';
 
@@ -46,6 +46,24 @@ describe('the log', () => {
     expect(lines[2]).toContain(`warn queue emails: attempt 1 of job ${job.id} failed, retried in 1 ms: Error: no mail\n    at `);
     expect(lines[4]).toBe(`error queue emails: attempt 3 of job ${job.id} failed, given up: Error: no mail`);
     expect(lines).toHaveLength(5);
+  });
+
+  it('claims no dead letter where a broadcast gave up: there is none', async () => {
+    @Injectable()
+    class Cache {
+      @SubscribeBroadcast(OrderPlaced, { retry: { ...atOnce, attempts: 2 } })
+      forget(): void {
+        throw new TypeError('no cache');
+      }
+    }
+    const kept = new Kept();
+    const app = await bench.app({ providers: [Cache] });
+    app.useLogger(kept);
+    const { id } = await app.get(Publisher).publish(OrderPlaced, { orderId: 'a', amount: 1 });
+    const place = 'shop.orders.placed -> ~broadcast (partition 0)';
+    const [first, last] = await kept.has(2);
+    expect(first).toContain(`warn ${place}: attempt 1 of message ${id} failed, retried in 1 ms: TypeError: no cache\n    at `);
+    expect(last).toBe(`error ${place}: attempt 2 of message ${id} failed, given up: TypeError: no cache`);
   });
 
   it('tells of reclaims, losses, loops and connections, each once, and escapes what could forge or colour a line', async () => {

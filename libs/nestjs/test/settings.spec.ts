@@ -17,6 +17,7 @@ describe('settings', () => {
   it('have defaults', () => {
     expect(readSettings({}, {})).toEqual({
       redisUrl: 'redis://127.0.0.1:6379',
+      redisTls: null,
       prefix: 'millrace',
       databaseUrl: null,
       databaseWanted: false,

@@ -229,6 +229,7 @@ describe('a database that is not there', () => {
     ['a list', ['postgres://127.0.0.1:1/shop']],
     ['nothing', undefined],
     ['a password that hides the host', `postgres://someone:${PASSWORD}/#@127.0.0.1:x/shop`],
+    ['a raw # in the password', `postgres://someone:12#${PASSWORD}@127.0.0.1:1/shop`],
     ['a limit that is no number', `postgres://someone:${PASSWORD}@127.0.0.1:1/shop?statement_timeout=soon`],
     ['a certificate that is not there', `postgres://someone:${PASSWORD}@127.0.0.1:1/shop?sslrootcert=/nowhere.pem`],
   ])('is refused as an option when the URL is %s', async (_, url) => {

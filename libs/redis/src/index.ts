@@ -2,6 +2,7 @@ export * from './connection/profiles.js';
 export * from './connection/redis-connection.js';
 export * from './connection/redis-connections.js';
 export * from './connection/redis-failure.js';
+export * from './connection/redis-target.js';
 export * from './connection/redis-url.js';
 export * from './connection/server-facts.js';
 export * from './script/script.js';

@@ -78,7 +78,7 @@ describe('a broadcast', () => {
     await process.publisher.publishMany(Single, numbers(2));
     await waitFor(() => told.length === 4 && seen.length === 5, { what: 'both to end' });
     expect(seen.sort()).toEqual(['0/1', '0/2', '0/3', '1/1', '1/2']);
-    expect(told.sort()).toEqual(['1 retry', '1 retry', '2 retry', '3 dead-letter']);
+    expect(told.sort()).toEqual(['1 retry', '1 retry', '2 retry', '3 given-up']);
   });
 
   it('has no more in hand than there are slots, and loses nothing that comes meanwhile', async () => {

@@ -1,6 +1,5 @@
-import { isIP } from 'node:net';
 import { assertName, MillraceError } from '@millrace/core';
-import { assertRedisUrl, maskUrl } from '@millrace/redis';
+import { assertRedisUrl, maskUrl, type RedisTarget, type RedisTls, tlsOf } from '@millrace/redis';
 import type { RedisOptions } from 'bullmq';
 
 /** What BullMQ connects with: where Redis is, and how to behave when it is not. */
@@ -39,11 +38,12 @@ const PROFILES: Record<JobConnectionRole, RedisOptions> = {
  * The connection options that BullMQ needs, from the URL that the rest of the platform uses.
  *
  * @param url `redis://user:password@host:port/db`, `rediss://` for TLS, or `unix:///path/of.sock`
+ * @param tls for `rediss://`: what is trusted and shown. Default: what Node trusts
  * @throws MillraceError INVALID_OPTIONS; the message never holds the password
  */
-export function bullConnection(url: string, role: JobConnectionRole): JobConnectionOptions {
+export function bullConnection(url: string, role: JobConnectionRole, tls: RedisTls = {}): JobConnectionOptions {
   assertRedisUrl(url);
-  const address = url.startsWith('unix://') ? { path: url.slice('unix://'.length) } : addressOf(url);
+  const address = url.startsWith('unix://') ? { path: url.slice('unix://'.length) } : addressOf({ url, tls });
   return { ...address, ...PROFILES[role] };
 }
 
@@ -60,7 +60,8 @@ export function bullPrefix(prefix: string): string {
   return `{${name}}`;
 }
 
-function addressOf(text: string): RedisOptions {
+function addressOf(target: RedisTarget): RedisOptions {
+  const text = target.url;
   const url = new URL(text);
   if (url.search !== '') throw refused(text, 'parameters after ? are not known');
   return {
@@ -69,7 +70,7 @@ function addressOf(text: string): RedisOptions {
     db: databaseOf(url, text),
     ...(url.username === '' ? {} : { username: decoded(url.username, text) }),
     ...(url.password === '' ? {} : { password: decoded(url.password, text) }),
-    ...(url.protocol === 'rediss:' ? { tls: serverName(hostOf(url)) } : {}),
+    ...tlsOf(target),
   };
 }
 
@@ -90,11 +91,6 @@ function decoded(part: string, text: string): string {
     // The cause would quote the password.
     throw refused(text, 'the user or the password is not percent-encoded: write %25 for %');
   }
-}
-
-/** An address of numbers has no name to send along. */
-function serverName(host: string): { servername?: string } {
-  return isIP(host) === 0 ? { servername: host } : {};
 }
 
 function refused(text: string, why: string): MillraceError {

@@ -1,11 +1,26 @@
 import { type Duration, isName, IsDurationOption, IsName, MillraceError, parseOptions, type Parsed } from '@millrace/core';
-import { IsIn, IsOptional, IsPort, IsString, MinLength, ValidateBy } from 'class-validator';
+import { IsIn, IsOptional, IsPort, IsString, Matches, ValidateBy } from 'class-validator';
 import { SELECTION_WORDS, type SelectionWord } from './handler-selection.js';
+
+/** What can stand behind `Authorization: Bearer`, and is long enough. */
+const TOKEN = /^[!-~]{32,512}$/;
 
 /** Text of the environment, checked but not converted. An empty value counts as not set. */
 class Environment {
   @IsOptional() @IsString()
   REDIS_URL?: string;
+
+  @IsOptional() @IsString()
+  MILLRACE_REDIS_CA?: string;
+
+  @IsOptional() @IsString()
+  MILLRACE_REDIS_CERT?: string;
+
+  @IsOptional() @IsString()
+  MILLRACE_REDIS_KEY?: string;
+
+  @IsOptional() @IsString()
+  MILLRACE_REDIS_SERVERNAME?: string;
 
   @IsOptional() @IsString()
   DATABASE_URL?: string;
@@ -46,8 +61,11 @@ class Environment {
   @IsOptional() @IsString()
   MILLRACE_HOST?: string;
 
-  @IsOptional() @MinLength(32)
+  @IsOptional() @Matches(TOKEN, { message: 'MILLRACE_TOKEN must have 32 to 512 visible ASCII characters and no space: no client could send another' })
   MILLRACE_TOKEN?: string;
+
+  @IsOptional() @IsDurationOption({ min: '100ms', max: '1h' })
+  MILLRACE_REQUEST_TIMEOUT?: Duration;
 
   @IsOptional() @IsIn(['text', 'json'])
   MILLRACE_LOG?: string;
@@ -70,7 +88,23 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   {
     name: 'REDIS_URL',
     default: 'redis://127.0.0.1:6379',
-    description: 'Redis 7.0 or newer; rediss:// for TLS.',
+    description: 'Redis 7.0 or newer: redis://user:password@host:6379/0, rediss:// for TLS. In a password %23 for #, %2F for /, %3F for ?, %40 for @.',
+  },
+  {
+    name: 'MILLRACE_REDIS_CA',
+    default: '',
+    description: 'For rediss://: the authorities that may have signed the certificate of Redis, as a path or PEM text. Empty: those that Node knows.',
+  },
+  {
+    name: 'MILLRACE_REDIS_CERT',
+    default: '',
+    description: 'For a Redis that asks for a certificate: that of this process, as a path or PEM text.',
+  },
+  { name: 'MILLRACE_REDIS_KEY', default: '', description: 'The private key of MILLRACE_REDIS_CERT, as a path or PEM text.' },
+  {
+    name: 'MILLRACE_REDIS_SERVERNAME',
+    default: '',
+    description: 'The name that the certificate of Redis must have. Empty: the host of the URL.',
   },
   {
     name: 'DATABASE_URL',
@@ -128,7 +162,12 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   {
     name: 'MILLRACE_TOKEN',
     default: '',
-    description: 'For the server: what clients send as Authorization: Bearer; at least 32 characters.',
+    description: 'For the server: what clients send as Authorization: Bearer; 32 to 512 visible ASCII characters, no space.',
+  },
+  {
+    name: 'MILLRACE_REQUEST_TIMEOUT',
+    default: '30s',
+    description: 'For the server: how long a request may take to come in whole; then it is answered 408.',
   },
   { name: 'MILLRACE_LOG', default: 'text', description: 'How the worker host and the server write their log: text or json.' },
   { name: 'MILLRACE_DEBUG', default: '0', description: 'With 1, a failed start prints stack traces.' },

@@ -1,12 +1,13 @@
 import { type Duration, IsDurationOption, IsName, IsWholeNumber } from '@millrace/core';
 import { IsBoolean, IsOptional, IsString } from 'class-validator';
 import { type HandlerSelection, IsHandlerSelection } from './handler-selection.js';
+import { IsRedis, type RedisOptions } from './redis-options.js';
 
 /** What `MillraceModule.forRoot` takes. Each option wins over the environment. */
 export class MillraceOptions {
-  /** URL of Redis 7.0 or newer. Default `REDIS_URL`, else `redis://127.0.0.1:6379`. */
-  @IsOptional() @IsString()
-  redis?: string;
+  /** Redis 7.0 or newer: a URL, or its parts. Default `REDIS_URL`, else `redis://127.0.0.1:6379`. */
+  @IsOptional() @IsRedis()
+  redis?: string | RedisOptions;
 
   /** First part of every key in Redis. Default `MILLRACE_PREFIX`, else `millrace`. */
   @IsOptional() @IsName('key prefix')

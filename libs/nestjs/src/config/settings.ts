@@ -1,12 +1,16 @@
 import { type Duration, durationMs, MillraceError, parseOptions } from '@millrace/core';
+import type { RedisTls } from '@millrace/redis';
 import { defaultOf, type EnvironmentValues, nameList, readEnvironment } from './environment.js';
 import { checkAll } from './findings.js';
 import type { HandlerSelection, SelectionWord } from './handler-selection.js';
 import { MillraceOptions } from './millrace-options.js';
+import { redisAddress } from './redis-address.js';
 
 /** What a process runs by, after options, environment and defaults were put together. */
 export interface Settings {
   readonly redisUrl: string;
+  /** Null: not encrypted, or with what Node trusts. */
+  readonly redisTls: RedisTls | null;
   readonly prefix: string;
   /** Null: no database was named. */
   readonly databaseUrl: string | null;
@@ -34,15 +38,17 @@ export interface WorkerRole {
  * @throws MillraceError INVALID_OPTIONS with every problem of options and environment
  */
 export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: WorkerRole): Settings {
-  const { given, variables } = checkAll('Millrace is not configured well.', {
+  const { given, redis, variables } = checkAll('Millrace is not configured well.', {
     given: () => parseOptions(MillraceOptions, options, 'MillraceModule'),
+    redis: () => redisAddress((options as Partial<MillraceOptions> | null)?.redis, env),
     variables: () => readEnvironment(env),
   });
   const text = (option: string | undefined, name: keyof EnvironmentValues): string =>
     option ?? variables[name] ?? defaultOf(name);
   const databaseUrl = text(given.database, 'DATABASE_URL');
   return {
-    redisUrl: text(given.redis, 'REDIS_URL'),
+    redisUrl: redis.url,
+    redisTls: redis.tls,
     prefix: text(given.prefix, 'MILLRACE_PREFIX'),
     databaseUrl: databaseUrl === '' ? null : databaseUrl,
     databaseWanted: given.database !== undefined,

@@ -23,8 +23,8 @@ const SOCKET_TIMEOUT_MS = 12_000;
 export const queueConfiguration: FactoryProvider = {
   provide: getSharedConfigToken(CONFIG_KEY),
   inject: [SETTINGS],
-  useFactory: ({ redisUrl, prefix }: Settings) => ({
-    connection: { ...bullConnection(redisUrl, 'queue'), lazyConnect: true, socketTimeout: SOCKET_TIMEOUT_MS },
+  useFactory: ({ redisUrl, redisTls, prefix }: Settings) => ({
+    connection: { ...bullConnection(redisUrl, 'queue', redisTls ?? {}), lazyConnect: true, socketTimeout: SOCKET_TIMEOUT_MS },
     prefix: bullPrefix(prefix),
     skipWaitingForReady: true,
     skipVersionCheck: true,

@@ -45,10 +45,10 @@ export class JobWorkers {
   }
 
   #startWorker(queue: string, plans: readonly JobPlan[], inbox: InboxPort | undefined): Promise<JobWorker> {
-    const { redisUrl, prefix, leaseMs } = this.#settings;
+    const { redisUrl, redisTls, prefix, leaseMs } = this.#settings;
     return startJobWorker({
       queue,
-      connection: bullConnection(redisUrl, 'worker'),
+      connection: bullConnection(redisUrl, 'worker', redisTls ?? {}),
       prefix,
       concurrency: Math.max(...plans.map(({ concurrency }) => concurrency)),
       handlers: new Map(plans.map((plan) => [plan.job.name, this.#registration(plan, inbox)])),

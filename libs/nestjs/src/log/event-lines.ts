@@ -4,7 +4,8 @@ import { failureLine, shown } from './failure-text.js';
 export function attemptLine(event: EventMap['attempt-failed']): string {
   const { attempt, messageId, outcome, delayMs, error } = event;
   const what = event.queue ? 'job' : 'message';
-  const next = outcome === 'retry' ? `retried in ${delayMs ?? 0} ms` : event.queue ? 'given up' : 'dead-lettered';
+  const end = event.queue || outcome === 'given-up' ? 'given up' : 'dead-lettered';
+  const next = outcome === 'retry' ? `retried in ${delayMs ?? 0} ms` : end;
   return line(`${placeOf(event)}: attempt ${attempt} of ${what} ${messageId || '(unreadable)'} failed, ${next}`, error);
 }
 

@@ -61,8 +61,8 @@ export class Connections {
   }
 
   async #open(): Promise<Opened> {
-    const { redisUrl: url, prefix, leaseMs, publishDeadlineMs, publishBufferBytes } = this.#settings;
-    const redis = await connectRedis({ url, name: prefix });
+    const { redisUrl: url, redisTls, prefix, leaseMs, publishDeadlineMs, publishBufferBytes } = this.#settings;
+    const redis = await connectRedis({ url, ...(redisTls ? { tls: redisTls } : {}), name: prefix });
     warnOfEviction(redis.server.evictionPolicy);
     return { redis, streams: createStreams({ redis, prefix, leaseMs, publishDeadlineMs, publishBufferBytes }) };
   }

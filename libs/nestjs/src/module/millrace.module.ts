@@ -10,6 +10,7 @@ import { Contracts } from '../explore/contracts.js';
 import { HandlerFinder } from '../explore/handler-finder.js';
 import { HandlerPlanner } from '../explore/handler-planner.js';
 import { Health } from '../health/health.js';
+import { MillraceHealthIndicator } from '../health/millrace-health.indicator.js';
 import { queueConfiguration } from '../jobs/feature-queues.js';
 import { JobWorkers } from '../jobs/job-workers.js';
 import { Queues } from '../jobs/queues.js';
@@ -41,20 +42,20 @@ const settings = {
 
 /**
  * Publish/subscribe and jobs for a whole application: imported once, by `forRoot` or `forRootAsync`. Everything it gives
- * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `LocalSubscriptions`, `Health`, `@InjectDatabase()`) can be
- * injected everywhere.
+ * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `LocalSubscriptions`, `Health`, `MillraceHealthIndicator`,
+ * `@InjectDatabase()`) can be injected everywhere.
  */
 @Global()
 @Module({
   imports: [DiscoveryModule, LateModule],
   providers: [
     settings, queueConfiguration, ...lateConnections, AbsenceWatch, BootReport, Connections, EventLog, HandlerFinder,
-    HandlerPlanner, HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Lifecycle, LocalSubscriptions, Queues, Resources,
-    SignalCheck, Subscriptions,
+    HandlerPlanner, HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Lifecycle, LocalSubscriptions,
+    MillraceHealthIndicator, Queues, Resources, SignalCheck, Subscriptions,
   ],
   exports: [
     SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, LocalSubscriptions,
-    Health, Lifecycle, Contracts,
+    Health, MillraceHealthIndicator, Lifecycle, Contracts,
   ],
 })
 export class MillraceModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {

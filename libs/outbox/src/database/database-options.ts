@@ -54,14 +54,16 @@ function IsPostgresUrl(): PropertyDecorator {
       validate: isPostgresUrl,
       // The value stays out of the message: it may hold a password.
       defaultMessage: () =>
-        'url must be of the form postgres://user:password@host:port/database, its special characters percent-encoded, ' +
-        'its limits whole milliseconds',
+        'url must be of the form postgres://user:password@host:port/database, its special characters percent-encoded ' +
+        '(in a password %23 for #, %2F for /, %3F for ?, %40 for @), its limits whole milliseconds',
     },
   });
 }
 
 function isPostgresUrl(value: unknown): boolean {
   if (typeof value !== 'string' || !/^postgres(ql)?:\/\//.test(value) || !URL.canParse(value)) return false;
+  // A raw # in a password that begins with digits: what stands before it would be taken for host and port.
+  if (new URL(value).hash !== '') return false;
   const { limits } = splitUrl(value);
   return Object.values(limits).every((ms) => Number.isInteger(ms) && ms >= 0 && ms <= 0x7fff_ffff);
 }

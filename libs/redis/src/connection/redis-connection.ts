@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import type { RunnableScript } from '../script/script.js';
 import { type Profile, PROFILES } from './profiles.js';
 import { isOfReplica, RedisFailure, redisFailure, shownText } from './redis-failure.js';
-import { tlsOf } from './redis-url.js';
+import { type RedisTarget, tlsOf } from './redis-target.js';
 
 export type RedisArgument = string | number;
 
@@ -26,11 +26,11 @@ export class RedisConnection {
   #isLeaving = false;
   #leftAt = Number.NEGATIVE_INFINITY;
 
-  constructor(url: string, name: string, profile: Profile) {
+  constructor(target: RedisTarget, name: string, profile: Profile) {
     this.name = name;
     const reconnectOnError = (error: Error): boolean => isOfReplica(error) && this.#mayLeave();
-    const own = { ...tlsOf(url), connectionName: name, reconnectOnError };
-    this.#redis = new Redis(url.replace(/^unix:\/\//, ''), { ...PROFILES[profile], ...own });
+    const own = { ...tlsOf(target), connectionName: name, reconnectOnError };
+    this.#redis = new Redis(target.url.replace(/^unix:\/\//, ''), { ...PROFILES[profile], ...own });
     this.#redis.on('error', (error: unknown) => this.#failed(error));
     this.#redis.on('ready', () => this.#ready());
     this.#redis.on('close', () => this.#lost());

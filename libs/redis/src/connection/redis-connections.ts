@@ -2,6 +2,7 @@ import { MillraceError, quote } from '@millrace/core';
 import { type Profile } from './profiles.js';
 import { RedisConnection } from './redis-connection.js';
 import { RedisFailure, redisFailure } from './redis-failure.js';
+import type { RedisTarget } from './redis-target.js';
 import { assertRedisUrl, maskUrl } from './redis-url.js';
 import { assertSupported, readServerFacts, type ServerFacts } from './server-facts.js';
 
@@ -9,11 +10,13 @@ const BOOT_TIMEOUT_MS = 5_000;
 /** How often, while connecting, we look whether the attempts fail for good. */
 const LOOK_EVERY_MS = 50;
 
-export interface RedisConnectOptions {
-  /** `redis://user:password@host:port/db`, `rediss://` for TLS, or `unix:///path/of.sock`. */
-  readonly url: string;
+export interface RedisConnectOptions extends RedisTarget {
   /** Shown by `CLIENT LIST`: 1 to 100 visible ASCII characters. Default `millrace`. */
   readonly name?: string;
+}
+
+interface NamedTarget extends RedisTarget {
+  readonly name: string;
 }
 
 interface BootConnections {
@@ -26,11 +29,11 @@ export class RedisConnections {
   readonly publish: RedisConnection;
   readonly control: RedisConnection;
   readonly server: ServerFacts;
-  readonly #options: Required<RedisConnectOptions>;
+  readonly #options: NamedTarget;
   #opened: RedisConnection[];
   #isClosed = false;
 
-  constructor(options: Required<RedisConnectOptions>, server: ServerFacts, opened: BootConnections) {
+  constructor(options: NamedTarget, server: ServerFacts, opened: BootConnections) {
     this.#options = options;
     this.server = server;
     this.publish = opened.publish;
@@ -66,10 +69,10 @@ export class RedisConnections {
  * @throws MillraceError REDIS_UNSUPPORTED below Redis 7.0
  */
 export async function connectRedis(options: RedisConnectOptions): Promise<RedisConnections> {
-  const { url, name = 'millrace' } = options;
+  const { url, tls, name = 'millrace' } = options;
   assertRedisUrl(url);
   assertName(name);
-  const complete = { url, name };
+  const complete = { url, name, ...(tls ? { tls } : {}) };
   const opened = { publish: open(complete, 'publish', 'publish'), control: open(complete, 'control', 'control') };
   try {
     await Promise.all([untilReady(opened.control, url), untilReady(opened.publish, url)]);
@@ -89,8 +92,8 @@ function assertName(name: unknown): void {
   throw new MillraceError('INVALID_OPTIONS', `${quote(name)} cannot be the name of connections: use 1 to 100 visible ASCII characters.`);
 }
 
-function open(options: Required<RedisConnectOptions>, purpose: string, profile: Profile): RedisConnection {
-  const connection = new RedisConnection(options.url, `${options.name}:${purpose}`, profile);
+function open(options: NamedTarget, purpose: string, profile: Profile): RedisConnection {
+  const connection = new RedisConnection(options, `${options.name}:${purpose}`, profile);
   connection.connect();
   return connection;
 }
@@ -110,9 +113,21 @@ function assertHopeful(lastError: Error, url: string): void {
   if (failure.kind === 'fatal') {
     throw new RedisFailure('fatal', `Redis at ${maskUrl(url)} refuses the connection: ${lastError.message}. Check the user and the password.`, lastError);
   }
+  if (UNTRUSTED.test(lastError.message)) throw untrusted(url, lastError);
   if (/Please report this/.test(lastError.message)) {
     throw new MillraceError('REDIS_UNREACHABLE', `What answers at ${maskUrl(url)} is no Redis. Set REDIS_URL to where one is.`, { cause: lastError });
   }
+}
+
+/** OpenSSL's words for a certificate that is not to be trusted, and for a server that does not speak TLS. */
+const UNTRUSTED = /certificate|altnames|:SSL routines:/i;
+
+function untrusted(url: string, lastError: Error): MillraceError {
+  const advice =
+    'Name the authority that signed its certificate (MILLRACE_REDIS_CA, or tls.ca in the options), the name in the certificate ' +
+    '(tls.servername), or the certificate that the server asks for (tls.cert and tls.key); without TLS write redis://.';
+  const message = `The Redis at ${maskUrl(url)} and this process do not trust each other: ${lastError.message}. ${advice}`;
+  return new MillraceError('REDIS_UNREACHABLE', message, { cause: lastError });
 }
 
 function unreachable(url: string, lastError: Error | null): MillraceError {

@@ -1,7 +1,9 @@
-import { isIP } from 'node:net';
 import { escapeUnseen, MillraceError, quote } from '@millrace/core';
 
 const MAX_SHOWN = 200;
+/** What cannot stand in a user or a password as it is. */
+const ENCODED = { '#': '%23', '/': '%2F', '?': '%3F' };
+const UNPARSABLE = 'it cannot be parsed; in a user or password write %40 for @, %3A for :, %2F for / and %23 for #';
 
 /**
  * Checks a Redis URL before anything connects with it: `redis://user:password@host:port/db`, `rediss://` for TLS, or
@@ -19,22 +21,17 @@ export function assertRedisUrl(url: unknown): asserts url is string {
   );
 }
 
-/**
- * The TLS options of a `rediss://` URL: its host by name, so that a server with several names knows which is meant. An
- * address of numbers has no name to send along.
- */
-export function tlsOf(url: string): { tls?: { servername?: string } } {
-  if (!url.startsWith('rediss://')) return {};
-  const { hostname } = new URL(url);
-  return { tls: isIP(hostname.replace(/^\[(.*)\]$/, '$1')) === 0 ? { servername: hostname } : {} };
-}
-
 /** A URL as it may be shown: without its password, whatever characters that has, and without parameters. */
 export function maskUrl(url: string): string {
   const [, scheme = '', credentials, rest = ''] = /^([a-z0-9+.-]*:\/\/)?(?:([^]*)@)?([^]*)$/i.exec(url) ?? [];
-  const place = rest.replace(/\?[^]*$/, '?***');
+  const place = withoutTail(rest.replace(/\?[^]*$/, '?***'));
   const shown = escapeUnseen(scheme + (credentials === undefined ? place : masked(scheme, credentials, place)));
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}...` : shown;
+}
+
+/** Without an @, what follows the colon and is no port is a password: a # has cut off the rest, as it does in an .env file. */
+function withoutTail(place: string): string {
+  return place.replace(/^([^/:?[]*:)(?!\d{0,5}(?:[/?]|$))[^]*$/, '$1***');
 }
 
 function masked(scheme: string, credentials: string, place: string): string {
@@ -46,10 +43,20 @@ function masked(scheme: string, credentials: string, place: string): string {
 }
 
 function problemOf(text: string): string | null {
-  if (/[\s\p{Cc}\p{Cf}]/u.test(text)) return 'it holds a space or a character that is not seen';
+  if (/[\s\p{Cc}\p{Cf}]/u.test(text)) return 'it holds a space or a character that is not seen; in a password write %20 for a space';
   if (text.startsWith('unix://')) return /^unix:\/\/\/[^?]+$/.test(text) ? null : 'after unix:// there must be the absolute path of a socket';
   if (!/^rediss?:\/\/./.test(text)) return 'it must begin with redis://, rediss:// or unix://';
-  return URL.canParse(text) ? problemOfParts(new URL(text)) : 'it cannot be parsed; in a user or password write %40 for @, %3A for : and %2F for /';
+  return problemOfCredentials(text) ?? (URL.canParse(text) ? problemOfParts(new URL(text)) : UNPARSABLE);
+}
+
+/** Where a URL holds one of these, it takes the host for ended: a part of the password would be lost, or be taken for a port. */
+function problemOfCredentials(text: string): string | null {
+  const [, credentials = ''] = /^rediss?:\/\/([^]*)@/.exec(text) ?? [];
+  const raw = Object.entries(ENCODED).filter(([character]) => credentials.includes(character));
+  if (raw.length === 0) return null;
+  const names = raw.map(([character]) => character).join(' and ');
+  const advice = raw.map(([character, encoded]) => `${encoded} for ${character}`).join(', ');
+  return `before the @ there is a raw ${names}, where a URL takes the host for ended; in a user or password write ${advice}`;
 }
 
 function problemOfParts(url: URL): string | null {

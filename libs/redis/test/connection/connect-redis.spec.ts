@@ -129,7 +129,7 @@ describe('with TLS', () => {
     });
     await once(tls, 'listening');
     const { port } = tls.address() as AddressInfo;
-    const connection = new RedisConnection(`rediss://${host}:${port}`, 'spec', 'control');
+    const connection = new RedisConnection({ url: `rediss://${host}:${port}` }, 'spec', 'control');
     connection.connect();
     expect((await hello) ?? false).toBe(expected);
     connection.close();

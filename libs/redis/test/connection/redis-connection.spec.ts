@@ -39,7 +39,7 @@ afterAll(async () => {
 });
 
 function connection(profile: 'publish' | 'control' | 'blocking' = 'publish', url = proxy.url): RedisConnection {
-  const made = new RedisConnection(url, uniqueName('spec'), profile);
+  const made = new RedisConnection({ url }, uniqueName('spec'), profile);
   opened.push(made);
   return made;
 }

@@ -168,7 +168,7 @@ async function blockedClient(): Promise<string> {
 }
 
 async function connected(url: string): Promise<RedisConnection> {
-  const connection = new RedisConnection(url, 'spec', 'control');
+  const connection = new RedisConnection({ url }, 'spec', 'control');
   connection.connect();
   expect(await connection.whenReady(5_000)).toBe(true);
   return connection;

@@ -174,8 +174,8 @@ export class Broadcast implements Subscription {
     if (outcome.kind === 'ack' || outcome.kind === 'release') return;
     const { name: topic } = this.#definition.topic;
     const place = { topic, partition, group: BROADCAST_GROUP, messageId: message?.id ?? '', attempt };
-    const delay = outcome.kind === 'retry' ? { delayMs: outcome.delayMs } : {};
-    emit('attempt-failed', { ...place, error: outcome.error, outcome: outcome.kind, ...delay });
+    if (outcome.kind === 'retry') emit('attempt-failed', { ...place, error: outcome.error, outcome: 'retry', delayMs: outcome.delayMs });
+    else emit('attempt-failed', { ...place, error: outcome.error, outcome: 'given-up' });
   }
 }
 

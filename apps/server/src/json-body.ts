@@ -1,0 +1,43 @@
+import { isUtf8 } from 'node:buffer';
+import {
+  BadRequestException, createParamDecorator, type ExecutionContext, UnsupportedMediaTypeException,
+} from '@nestjs/common';
+import { unkeptNumber } from './unkept-number.js';
+
+/** Room for a payload of 1 MiB in whatever JSON a client writes it; what is larger as compact JSON is refused afterwards. */
+const BODY_LIMIT = '2mb';
+
+const EMPTY = 'The body is empty: send the payload as JSON, {} where it has nothing.';
+
+interface Request {
+  readonly headers: { readonly 'content-type'?: string };
+  readonly body?: unknown;
+}
+
+/**
+ * How Express reads a body of JSON: UTF-8, with or without a byte order mark; of two properties of one name the last counts. What
+ * would be stored as something else than was sent is refused: bytes that are no UTF-8, and numbers that are rounded.
+ */
+export const JSON_BODY = {
+  limit: BODY_LIMIT,
+  strict: true,
+  verify: (...[, , body, charset]: [unknown, unknown, Buffer, string]): void => assertKept(body, charset),
+};
+
+/** @throws HttpException 400, 415 */
+function assertKept(body: Buffer, charset: string): void {
+  if (charset !== 'utf-8') throw new UnsupportedMediaTypeException('The body must be JSON in UTF-8: send no other charset.');
+  if (body.length === 0) throw new BadRequestException(EMPTY);
+  if (!isUtf8(body)) throw new BadRequestException('The body is not valid UTF-8, so a part of it would be lost: send it as UTF-8.');
+  const unkept = unkeptNumber(body.toString());
+  if (unkept === null) return;
+  throw new BadRequestException(`The number ${unkept} in the body is beyond 2^53 and would be rounded: send it as text.`);
+}
+
+/** The body of a request as the payload. Answers 415 to what is no JSON and 400 to no body at all. */
+export const Payload = createParamDecorator((_: unknown, context: ExecutionContext): unknown => {
+  const { headers, body } = context.switchToHttp().getRequest<Request>();
+  if (body !== undefined) return body;
+  if (/^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '')) throw new BadRequestException(EMPTY);
+  throw new UnsupportedMediaTypeException('The payload must be JSON: send it with the header Content-Type: application/json.');
+});

@@ -1,0 +1,233 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { request, type Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { type INestApplication, type LoggerService, Module, type Type } from '@nestjs/common';
+import { Job, MillraceModule, Topic } from '@millrace/nestjs';
+import { connectRedis } from '@millrace/redis';
+import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
+import { IsOptional, IsString } from 'class-validator';
+import { startServer } from '../src/start-server.js';
+
+@Topic('test.hostile')
+class Note {
+  @IsString() text!: string;
+  @IsOptional() amount?: number;
+}
+
+@Job('test-hostile', { queue: 'hostile' })
+class NoteJob {
+  @IsString() text!: string;
+}
+
+const silent: LoggerService = { log: () => undefined, warn: () => undefined, error: () => undefined };
+const JSON_TYPE = { 'content-type': 'application/json' };
+const MESSAGES = '/topics/test.hostile/messages';
+
+let redis: TestRedis;
+let app: INestApplication;
+let prefix: string;
+
+beforeAll(async () => void (redis = await startTestRedis()));
+afterAll(() => redis.stop());
+beforeEach(() => start(30_000));
+afterEach(() => app.close());
+
+function applicationModule(): Type {
+  prefix = uniqueName('hostile');
+  @Module({ imports: [MillraceModule.forRoot({ redis: redis.url, prefix }), MillraceModule.forFeature([Note, NoteJob])] })
+  class AppModule {}
+  return AppModule;
+}
+
+async function start(requestTimeoutMs: number): Promise<void> {
+  app = await startServer(applicationModule(), { port: 0, host: '127.0.0.1', token: null, requestTimeoutMs }, silent);
+}
+
+function port(): number {
+  return ((app.getHttpServer() as Server).address() as AddressInfo).port;
+}
+
+interface Answer {
+  status: number | undefined;
+  type: string | undefined;
+  body: unknown;
+}
+
+/** Sends exactly these bytes and headers, several of one name too. */
+function post(path: string, body: string | Buffer, headers: Record<string, string | string[]> = JSON_TYPE): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', port: port(), path, method: 'POST', headers }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString();
+        resolve({ status: response.statusCode, type: response.headers['content-type']?.split(';')[0], body: JSON.parse(text) });
+      });
+    });
+    sent.on('error', reject);
+    // Bytes: Node writes the headers before a text in the encoding of that.
+    sent.end(Buffer.from(body));
+  });
+}
+
+/** The bytes of text in UTF-8 as Node's client wants them in a header: a character each. */
+function bytesOf(text: string): string {
+  return Buffer.from(text).toString('latin1');
+}
+
+/** Everything that is stored in the partition. */
+async function stored(): Promise<string> {
+  const direct = await connectRedis({ url: redis.url, name: 'spec' });
+  const entries = await direct.control.call('XRANGE', `${prefix}:{test.hostile:0}:log`, '-', '+');
+  direct.close();
+  return JSON.stringify(entries);
+}
+
+const NOTE = '{"text":"a"}';
+
+describe('a body', () => {
+  it.each([
+    ['a form', 'application/x-www-form-urlencoded', 'a=b'],
+    ['text', 'text/plain', NOTE],
+    ['nothing that has a name', undefined, NOTE],
+    ['a multipart form', 'multipart/form-data; boundary=x', '--x--'],
+  ])('that says it is %s is 415, for messages and jobs', async (_, type, body) => {
+    for (const path of [MESSAGES, '/jobs/test-hostile']) {
+      const answer = await post(path, body, type === undefined ? {} : { 'content-type': type });
+      expect(answer).toEqual({
+        status: 415, type: 'application/problem+json',
+        body: { status: 415, title: expect.stringContaining('Content-Type: application/json'), code: 'HTTP_415' },
+      });
+    }
+  });
+
+  it.each(['utf-16', 'utf-16le', 'utf-32', 'utf-7', 'latin1', 'nonsense'])('in the charset %s is 415', async (charset) => {
+    const answer = await post(MESSAGES, Buffer.from(NOTE, 'utf16le'), { 'content-type': `application/json; charset=${charset}` });
+    expect(answer).toMatchObject({ status: 415, type: 'application/problem+json', body: { code: 'HTTP_415' } });
+  });
+
+  it.each([
+    ['latin-1', Buffer.from('{"text":"K\u00f6ln"}', 'latin1')],
+    ['UTF-16', Buffer.from('\ufeff{"text":"K\u00f6ln"}', 'utf16le')],
+    ['cut off inside a character', Buffer.from('{"text":"\u20ac"}').subarray(0, 11)],
+    ['a surrogate in UTF-8', Buffer.concat([Buffer.from('{"text":"'), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from('"}')])],
+  ])('that is not UTF-8 is 400 and not stored: %s', async (_, body) => {
+    expect(await post(MESSAGES, body)).toMatchObject({ status: 400, body: { title: expect.stringContaining('not valid UTF-8') } });
+    expect(await stored()).toBe('[]');
+  });
+
+  it('in UTF-8 is stored as it was sent, a byte order mark or not', async () => {
+    for (const start of ['', '\ufeff']) {
+      const type = { 'content-type': 'application/json; charset=UTF-8' };
+      expect(await post(MESSAGES, `${start}{"text":"K\u00f6ln \u20ac \ud83d\ude00"}`, type)).toMatchObject({ status: 201 });
+    }
+    expect((await stored()).match(/K\u00f6ln \u20ac \ud83d\ude00/g)).toHaveLength(2);
+  });
+
+  it('that is empty is 400, whether or not its length is said', async () => {
+    const empty = { status: 400, body: { title: expect.stringContaining('The body is empty') } };
+    expect(await post(MESSAGES, '', { ...JSON_TYPE, 'content-length': '0' })).toMatchObject(empty);
+    expect(await post(MESSAGES, '', { ...JSON_TYPE, 'transfer-encoding': 'chunked' })).toMatchObject(empty);
+    expect(await raw(`POST ${MESSAGES} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n`)).toContain('The body is empty');
+  });
+
+  it.each([
+    '9007199254740993', '-9007199254740993', '9007199254740992', '12345678901234567890', '9007199254740993.0', '9.007199254740993e15', '1e400',
+    '-1e309', '123456789012345678901234567890e-1',
+  ])('with the number %s is 400, since it would be rounded', async (number) => {
+    for (const body of [`{"text":"a","amount":${number}}`, `{"text":"a","amount":[{"x":"\\"","y": ${number} }]}`]) {
+      const { status, body: problem } = await post(MESSAGES, body);
+      expect({ status, problem }).toMatchObject({ status: 400, problem: { title: expect.stringContaining(`The number ${number} in the body`) } });
+    }
+  });
+
+  it.each(['9007199254740991', '-9007199254740991', '0.1', '0.10000000000000001', '1e-400', '6.02e23', '-1.5E+20', '0', '-0'])(
+    'with the number %s is taken',
+    async (number) => expect(await post(MESSAGES, `{"text":"a","amount":${number}}`)).toMatchObject({ status: 201 }),
+  );
+
+  it('may have any digits in its texts, and of two properties with one name the last counts', async () => {
+    const body = '{"text":"9007199254740993","text":"\\\\\\" 12345678901234567890 \\\\"}';
+    expect(await post(MESSAGES, body)).toMatchObject({ status: 201 });
+    expect(await stored()).toContain('12345678901234567890');
+    expect(await stored()).not.toContain('9007199254740993');
+  });
+
+  it.each([
+    ['backslashes', '"\\'.repeat(900_000)], ['signs', '-'.repeat(1_900_000)], ['digits', '1'.repeat(1_900_000)],
+    ['zeros', `{"text":"a","amount":1${'0'.repeat(1_900_000)}1e9}`],
+  ])('of two megabytes of %s is refused, and keeps the server for no long time', async (_, text) => {
+    expect(await post(MESSAGES, text)).toMatchObject({ status: 400 });
+  });
+});
+
+describe('a header that is an option', () => {
+  it('is read as UTF-8: keys and headers of the message are stored as they were sent', async () => {
+    const headers = {
+      ...JSON_TYPE, 'idempotency-key': bytesOf('K\u00f6ln-1'), 'millrace-key': bytesOf('Stra\u00dfe'), 'millrace-header-city': bytesOf('\u6771\u4eac'),
+    };
+    expect(await post(MESSAGES, NOTE, headers)).toMatchObject({ status: 201 });
+    expect(await post(MESSAGES, NOTE, headers)).toMatchObject({ status: 200 });
+    const entries = await stored();
+    for (const text of ['K\u00f6ln-1', 'Stra\u00dfe', '\u6771\u4eac']) expect(entries).toContain(text);
+  });
+
+  it.each(['idempotency-key', 'millrace-key', 'millrace-header-city'])('is 400 when it is not UTF-8: %s', async (name) => {
+    const title: unknown = expect.stringContaining(`The header ${name} is not valid UTF-8`);
+    expect(await post(MESSAGES, NOTE, { ...JSON_TYPE, [name]: 'K\u00f6ln' })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS', title } });
+  });
+
+  it.each(['Idempotency-Key', 'Millrace-Key', 'Millrace-Delay', 'Millrace-Header-City'])('is 400 when it is there twice: %s', async (name) => {
+    const title: unknown = expect.stringContaining(`The header ${name.toLowerCase()} is there twice`);
+    for (const values of [['1s', '2s'], ['1s', '1s']]) {
+      expect(await post(MESSAGES, NOTE, { ...JSON_TYPE, [name]: values })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS', title } });
+    }
+    expect(await stored()).toBe('[]');
+  });
+
+  it('is 400 on the route of jobs, too', async () => {
+    expect(await post('/jobs/test-hostile', NOTE, { ...JSON_TYPE, 'idempotency-key': ['a', 'b'] })).toMatchObject({ status: 400 });
+    expect(await post('/jobs/test-hostile', NOTE, { ...JSON_TYPE, 'idempotency-key': 'K\u00f6ln' })).toMatchObject({ status: 400 });
+    expect(await post('/jobs/test-hostile', NOTE, { ...JSON_TYPE, 'idempotency-key': bytesOf('K\u00f6ln') })).toMatchObject({ status: 201 });
+  });
+});
+
+describe('Millrace-Deliver-At', () => {
+  it.each([
+    '2026-02-30T10:00:00Z', '2026-02-29T10:00Z', '2026-04-31T10:00:00+01:00', '2026-13-01T10:00:00Z', '2026-01-01T24:61:00Z', '2026-01-01T24:00:00Z',
+    '2026-01-01T10:60Z', '2026-01-01T10:00:61Z', '2026-01-01T10:00:00', '2026-01-01T10:00', '2026-01-01', '2026-01-01T10:00:00+25:00',
+    '2026-01-01T10:00:00+0100', '2026-01-01 10:00:00Z', '1795240800000', 'tomorrow', '',
+  ])('is 400 as %p', async (moment) => {
+    const title: unknown = expect.stringContaining('which is no moment');
+    expect(await post(MESSAGES, NOTE, { ...JSON_TYPE, 'millrace-deliver-at': moment })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS', title } });
+  });
+
+  it('is taken with its zone, with seconds or without', async () => {
+    const hour = new Date(Date.now() + 3_600_000).toISOString().slice(0, 16);
+    for (const moment of [`${hour}Z`, `${hour}:59Z`, `${hour}:00.123456Z`, `${hour}:00-02:30`, '2024-02-29T10:00:00Z']) {
+      expect(await post(MESSAGES, NOTE, { ...JSON_TYPE, 'millrace-deliver-at': moment })).toMatchObject({ status: 201 });
+    }
+  });
+});
+
+describe('a request that comes in slowly', () => {
+  it.each([
+    ['its body does not end', `POST ${MESSAGES} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"text":`],
+    ['its headers do not end', `POST ${MESSAGES} HTTP/1.1\r\nhost: x\r\n`],
+  ])('is 408 and its connection closed: %s', async (_, sent) => {
+    await app.close();
+    await start(100);
+    expect(await raw(sent)).toMatch(/^HTTP\/1\.1 408 /);
+  });
+});
+
+/** What the server answers to these bytes until it closes the connection. */
+function raw(bytes: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect(port(), '127.0.0.1', () => socket.write(bytes));
+    socket.on('data', (chunk) => (answer += chunk.toString()));
+    socket.on('error', reject);
+    socket.on('close', () => resolve(answer));
+  });
+}

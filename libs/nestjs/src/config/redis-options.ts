@@ -1,0 +1,93 @@
+import { isIP } from 'node:net';
+import { IsWholeNumber } from '@millrace/core';
+import { IsOptional, Matches, ValidateBy } from 'class-validator';
+
+/** Each certificate and key is PEM text, which begins with `-----BEGIN`, or the path of a file that holds it. */
+export class RedisTlsOptions {
+  /** The authorities that may have signed the server's certificate. Default `MILLRACE_REDIS_CA`, else those that Node knows. */
+  @IsOptional() @IsFilled()
+  ca?: string;
+
+  /** The certificate of this process, where the server asks for one; with `key`. Default `MILLRACE_REDIS_CERT`. */
+  @IsOptional() @IsFilled()
+  cert?: string;
+
+  /** The private key of `cert`, without a passphrase. Default `MILLRACE_REDIS_KEY`. */
+  @IsOptional() @IsFilled()
+  key?: string;
+
+  /** The name in the server's certificate. Default `MILLRACE_REDIS_SERVERNAME`, else the host, where that is a name. */
+  @IsOptional() @IsFilled()
+  servername?: string;
+}
+
+/** Where Redis is, in parts: nothing of it has to be encoded. */
+export class RedisOptions {
+  /** A name or an address. Default `127.0.0.1`. */
+  @IsOptional() @IsHost()
+  host?: string = '127.0.0.1';
+
+  /** 1 to 65535. Default 6379. */
+  @IsOptional() @IsWholeNumber({ min: 1, max: 65_535 })
+  port?: number = 6_379;
+
+  /** The user of Redis's access rules. Default: the one that Redis calls `default`. */
+  @IsOptional() @IsSecret()
+  username?: string;
+
+  /** As it is, not encoded. Default: none. */
+  @IsOptional() @IsSecret()
+  password?: string;
+
+  /** The number of the database, 0 to 99999. Default 0. */
+  @IsOptional() @IsWholeNumber({ min: 0, max: 99_999 })
+  database?: number = 0;
+
+  /** True, or what to trust and to show: the connection is encrypted. Default false. */
+  @IsOptional() @IsTls()
+  tls?: boolean | RedisTlsOptions = false;
+}
+
+function IsFilled(): PropertyDecorator {
+  return Matches(/\S/, { message: '$property must be text, and not empty' });
+}
+
+/** Half a character cannot be written in UTF-8. The message says nothing of the value. */
+function IsSecret(): PropertyDecorator {
+  return Matches(/^(?!.*\p{Surrogate}).+$/su, { message: '$property must be text, not empty and without half characters' });
+}
+
+function IsHost(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isHost',
+    validator: {
+      validate: (value: unknown) => typeof value === 'string' && (isIP(value) !== 0 || /^[A-Za-z0-9._-]{1,253}$/.test(value)),
+      defaultMessage: () => 'host must be a name or an address alone, such as redis.example or ::1',
+    },
+  });
+}
+
+function IsTls(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isTls',
+    validator: {
+      validate: (value: unknown) => typeof value === 'boolean' || (typeof value === 'object' && !Array.isArray(value)),
+      defaultMessage: () => 'tls must be true, false or { ca, cert, key, servername }',
+    },
+  });
+}
+
+/** The property is the URL of a Redis or its parts. */
+export function IsRedis(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isRedis',
+    validator: {
+      validate: (value: unknown) => typeof value === 'string' || isParts(value),
+      defaultMessage: () => 'redis must be a URL, or { host, port, username, password, database, tls }',
+    },
+  });
+}
+
+export function isParts(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

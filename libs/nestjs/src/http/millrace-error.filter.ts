@@ -1,0 +1,64 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
+import { MillraceError } from '@millrace/core';
+import { failureText } from './failure-text.js';
+import { type Problem, problemOf, SERVER_FAULT, UNAVAILABLE } from './problem.js';
+
+/** Used of a response, whose methods Express and Fastify have both. */
+interface Response {
+  status(code: number): Response;
+  header(name: string, value: string): Response;
+  type(type: string): Response;
+  send(body: string): unknown;
+  /** Fastify's: the response of Node. */
+  readonly raw?: NodeResponse;
+}
+
+interface NodeResponse {
+  readonly headersSent: boolean;
+  end(): unknown;
+}
+
+const RETRY_AFTER_S = '5';
+
+/**
+ * Answers errors of Millrace in an HTTP application, on Express or Fastify, as `application/problem+json` ({@link Problem}):
+ * 400 for payloads and options that are not valid, 404 for what is not known, 409 for an idempotency key that was used for
+ * another payload, 413 for a payload that is too large, 503 with `Retry-After` for what passes by itself, 500 for the rest. Of
+ * faults that are not the client's the body has the code alone, and the log the rest. Other errors, and those of handlers of
+ * messages, go on as if it were not there.
+ *
+ * @example app.useGlobalFilters(new MillraceErrorFilter());
+ * @example providers: [{ provide: APP_FILTER, useClass: MillraceErrorFilter }]
+ */
+@Catch(MillraceError)
+export class MillraceErrorFilter implements ExceptionFilter {
+  readonly #logger = new Logger('Millrace');
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    if (host.getType() !== 'http') throw thrown;
+    const problem = this.problemOf(thrown);
+    this.#log(thrown, problem);
+    answer(host.switchToHttp().getResponse<Response>(), problem);
+  }
+
+  /** For filters that extend this one. */
+  protected problemOf(thrown: unknown): Problem {
+    return problemOf(thrown as MillraceError);
+  }
+
+  /** What was not foreseen with its stack, what will pass in a line. */
+  #log(thrown: unknown, { status }: Problem): void {
+    if (status < SERVER_FAULT) return;
+    const { line, stack } = failureText(thrown);
+    if (status === UNAVAILABLE) this.#logger.warn(line);
+    else this.#logger.error(line, stack);
+  }
+}
+
+function answer(response: Response, problem: Problem): void {
+  const node = response.raw ?? (response as unknown as NodeResponse);
+  // A body that is half sent can only be cut off.
+  if (node.headersSent) return void node.end();
+  if (problem.status === UNAVAILABLE) response.header('Retry-After', RETRY_AFTER_S);
+  response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+}

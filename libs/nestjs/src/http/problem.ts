@@ -1,0 +1,90 @@
+import { type ErrorCode, type MillraceError, PublishManyError } from '@millrace/core';
+
+/** The body of a failed answer, RFC 9457. */
+export interface Problem {
+  /** The status of the answer. */
+  readonly status: number;
+  /** One sentence for the one who called. */
+  readonly title: string;
+  /** Stable, for programs: one of the codes of `MillraceError`, or `HTTP_<status>`. */
+  readonly code: string;
+  /** Every single thing that is wrong, where there can be several. */
+  readonly problems?: readonly string[];
+}
+
+/** From here on a status says that the fault is not the client's. */
+export const SERVER_FAULT = 500;
+
+/** The fault passes by itself: the same request may succeed a little later. */
+export const UNAVAILABLE = 503;
+
+/** Each code has its place here: the compiler asks for the status of a new one. */
+const STATUS: Readonly<Record<ErrorCode, number>> = {
+  INVALID_OPTIONS: 400,
+  INVALID_NAME: 400,
+  INVALID_PAYLOAD: 400,
+  UNSERIALIZABLE_PAYLOAD: 400,
+  INVALID_HEADERS: 400,
+  INVALID_INPUT: 400,
+  UNKNOWN_MESSAGE_TYPE: 400,
+  UNKNOWN_TOPIC: 404,
+  UNKNOWN_JOB: 404,
+  UNKNOWN_GROUP: 404,
+  GROUP_BUSY: 409,
+  IDEMPOTENCY_MISMATCH: 409,
+  PAYLOAD_TOO_LARGE: 413,
+  BACK_PRESSURE: UNAVAILABLE,
+  PUBLISH_INDEFINITE: UNAVAILABLE,
+  PUBLISH_REFUSED: UNAVAILABLE,
+  STATE_LOST: UNAVAILABLE,
+  REDIS_UNREACHABLE: UNAVAILABLE,
+  REDIS_FAILED: UNAVAILABLE,
+  DATABASE_UNREACHABLE: UNAVAILABLE,
+  CLOSED: UNAVAILABLE,
+  DATABASE_FAILED: SERVER_FAULT,
+  NOT_A_TOPIC: SERVER_FAULT,
+  NOT_A_JOB: SERVER_FAULT,
+  CONTRACT_CONFLICT: SERVER_FAULT,
+  DUPLICATE_SUBSCRIPTION: SERVER_FAULT,
+  DUPLICATE_JOB_HANDLER: SERVER_FAULT,
+  UNKNOWN_QUEUE: SERVER_FAULT,
+  TOPIC_MISMATCH: SERVER_FAULT,
+  REDIS_UNSUPPORTED: SERVER_FAULT,
+  REDIS_NOT_FOUND: SERVER_FAULT,
+  INBOX_NOT_CONFIGURED: SERVER_FAULT,
+  MALFORMED_ENVELOPE: SERVER_FAULT,
+  UNSUPPORTED_VERSION: SERVER_FAULT,
+  CRASH_LOOP: SERVER_FAULT,
+  HANDLER_TIMEOUT: SERVER_FAULT,
+  PORT_IN_USE: SERVER_FAULT,
+};
+
+const AWAY = 'What this needs is not available at the moment. Send it again later.';
+
+/** What clients are told of faults that are not theirs; the rest, such as what Redis said, is for the log. */
+const TITLE: Partial<Record<ErrorCode, string>> = {
+  BACK_PRESSURE: 'There is more to do than can be taken at the moment. Send it again later.',
+  PUBLISH_INDEFINITE: 'It is not known whether it was stored. Send it again with the same idempotency key; without one it may be stored twice.',
+  PUBLISH_REFUSED: 'Nothing was stored. Send it again later.',
+  STATE_LOST: AWAY,
+  REDIS_UNREACHABLE: AWAY,
+  REDIS_FAILED: AWAY,
+  DATABASE_UNREACHABLE: AWAY,
+  CLOSED: 'The server is stopping. Send it again.',
+};
+
+const IN_PART = 'A part of it was not stored, or may not have been. Send that again with the same idempotency keys.';
+
+/** Said of every fault that was not foreseen. */
+const FAILED = 'The server failed; its log says why.';
+
+/** An error of Millrace for the one who called: of what is not its fault the code alone. */
+export function problemOf(error: MillraceError): Problem {
+  const { code, problems } = error;
+  // A code that another version of the library threw.
+  const status = STATUS[code] ?? SERVER_FAULT;
+  if (error instanceof PublishManyError) return { status, title: IN_PART, code };
+  if (status >= SERVER_FAULT) return { status, title: TITLE[code] ?? FAILED, code };
+  const [title = code] = error.message.split('\n');
+  return { status, title, code, ...(problems.length > 0 ? { problems } : {}) };
+}

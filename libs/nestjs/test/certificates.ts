@@ -1,0 +1,40 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A certificate and its key, as paths. */
+export interface Pair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** An authority of its own with what it signs, in a temporary folder. */
+export class Authority {
+  readonly folder = mkdtempSync(join(tmpdir(), 'millrace-tls-'));
+  /** The path of its certificate. */
+  readonly ca = join(this.folder, 'ca.crt');
+  readonly #key = join(this.folder, 'ca.key');
+
+  constructor() {
+    this.#openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=authority', '-days', '2', '-keyout', this.#key, '-out', this.ca);
+  }
+
+  /** @param names such as `DNS:redis.test,IP:127.0.0.1` */
+  sign(name: string, names: string): Pair {
+    const [cert, key, request, extensions] = ['crt', 'key', 'csr', 'ext'].map((end) => join(this.folder, `${name}.${end}`)) as [string, string, string, string];
+    writeFileSync(extensions, `subjectAltName=${names}\n`);
+    this.#openssl('req', '-new', '-newkey', 'rsa:2048', '-nodes', '-subj', `/CN=${name}`, '-keyout', key, '-out', request);
+    const authority = ['-CA', this.ca, '-CAkey', this.#key, '-CAcreateserial'];
+    this.#openssl('x509', '-req', '-in', request, ...authority, '-days', '2', '-extfile', extensions, '-out', cert);
+    return { cert, key };
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true });
+  }
+
+  #openssl(...args: string[]): void {
+    execFileSync('openssl', args, { stdio: 'pipe' });
+  }
+}
