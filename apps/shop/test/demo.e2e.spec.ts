@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
@@ -145,6 +146,20 @@ describe('the demo', () => {
     RUN_MS,
   );
 
+  test('ends in order on SIGTERM while it reads', async () => {
+    const env = await emptyTemporary('reading');
+    const row = '1,A,x,two,2024-01-08,1.5,7,EIRE\n';
+    const file = await folder.write('long.csv', `${HEADER}${row.repeat(1_000_000)}`);
+    const demo = new DemoProcess(['--once', '--orders', file], env);
+    await demo.said(/long\.csv:11: left out/);
+    demo.signal('SIGTERM');
+    const { code, stderr } = await demo.ended;
+    expect(stderr).toContain('stopped before all orders were handled');
+    expect(stderr.match(/left out: /g)).toHaveLength(10);
+    expect(code).toBe(143);
+    await expectNothingLeft(demo, env);
+  }, RUN_MS);
+
   test('tells malformed lines with file and line, and goes on', async () => {
     const rows = '1,A,x,2,2024-01-08,1.5,7,EIRE\n2,B,x,two,2024-01-08,1.5,7,EIRE\n3,A\nC4,A,x,-1,2024-01-08,1.5,7,EIRE\n';
     const file = await folder.write('malformed.csv', `${HEADER}${rows}`);
@@ -175,6 +190,14 @@ describe('the demo refuses', () => {
     expect(stderr).toContain(message);
     expect(stderr).not.toContain('secret');
     expect({ code, stdout }).toEqual({ code: exitCode, stdout: '' });
+  }, RUN_MS);
+
+  test('a FIFO that nobody writes to, by its name', async () => {
+    const fifo = join(folder.path, 'orders.csv');
+    execFileSync('mkfifo', [fifo]);
+    const { code, stdout, stderr } = await run(`--once --json --orders ${fifo}`);
+    expect(stderr).toContain(`${fifo} is a FIFO`);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   }, RUN_MS);
 });
 

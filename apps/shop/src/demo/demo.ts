@@ -46,7 +46,7 @@ export class Demo {
   /** @returns whether everything came out right */
   async run(signal: AbortSignal): Promise<boolean> {
     const { options, terminal, cleanup } = this.#parts;
-    const input = await readInput(options, terminal);
+    const input = await readInput(options, terminal, signal);
     signal.throwIfAborted();
     const plan = planReplay(input.orders, options, this.#random('plan'));
     const surroundings = await findSurroundings({ cleanup, terminal });

@@ -1,10 +1,13 @@
 import { randomInt } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Encoding, ENCODINGS } from '../orders/encoding.js';
 
 /** What the demo was asked to do. */
 export interface DemoOptions {
   /** File or folder of orders; undefined when they are generated. */
   readonly orders?: string;
+  /** Of the files. */
+  readonly encoding: Encoding;
   readonly generate: number;
   readonly once: boolean;
   readonly json: boolean;
@@ -70,6 +73,7 @@ function demoOptions(): Option[] {
     new Option('--orders <path>', 'CSV file, or folder of .csv files, with orders (default: generated ones)')
       .argParser(path)
       .conflicts('generate'),
+    new Option('--encoding <name>', 'of the files: utf-8, or latin1 (ISO-8859-1)').choices(ENCODINGS).default('utf-8').conflicts('generate'),
     new Option('--generate <n>', 'make n orders up; cancellations come on top').argParser(whole(1, 100_000)).default(500),
     new Option('--once', 'end when all is handled'),
     new Option('--json', 'write one JSON document to stdout and nothing else; implies --once'),
