@@ -24,7 +24,8 @@ const NOTHING = { ...NONE_SPECIAL, redelivered: 0, fenced: 0, lag: 0, lagSeconds
 const STATE = { ...NOTHING, handled: 3, retried: 4, deadLettered: 1 };
 const OBSERVATION: Observation = {
   groups: { inventory: STATE, notifications: { ...STATE, handled: 2 } },
-  jobs: { waiting: 0, active: 0, delayed: 0, completed: 2, failed: 0 },
+  jobs: { waiting: 0, active: 0, delayed: 0, completed: 1, failed: 0 },
+  mails: 2,
 };
 
 function verdict(effects: Partial<Effects> = {}, observation: Partial<Observation> = {}): Verdict {
@@ -87,6 +88,20 @@ describe('the report', () => {
       seed: 7,
       elapsedMs: 1_234,
     });
+  });
+
+  test('counts the mails that were sent, not the completed jobs that the queue still keeps', () => {
+    const orders = Array.from({ length: 20_365 }, (_, index) => order(`${index}`, 'A', 1, 1));
+    const mails = new Map(orders.map(({ invoice }) => [invoice, 1]));
+    const effects = { revenue: 20_365n, units: 20_365n, moved: new Map([['A', 20_365n]]), mails };
+    const observation = { ...OBSERVATION, jobs: { ...OBSERVATION.jobs, completed: 10_000 }, mails: mails.size };
+    const groups = { inventory: { ...STATE, deadLettered: 0 }, notifications: { ...STATE, deadLettered: 0 } };
+    const judged = { effects, observation: { ...observation, groups } };
+    const found = judge({ orders, poison: new Set(), ...judged });
+    const report = reportOf({ input: { ...input, orders, placed: orders.length }, verdict: found, ...judged, ...figures });
+    expect(report).toMatchObject({ ok: true, jobs: { emails: { completed: 20_365, failed: 0 } } });
+    const short = { ...effects, mails: new Map([...mails].slice(1)) };
+    expect(judge({ orders, poison: new Set(), ...judged, effects: short }).problems).toEqual(['1 orders have no mail: 0']);
   });
 
   test('is not ok when the verdict has a problem', () => {

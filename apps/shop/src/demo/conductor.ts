@@ -76,7 +76,7 @@ export class Conductor {
     const duplicates = replay.duplicates > 0 ? ` (${replay.duplicates} duplicates)` : '';
     terminal.progress(
       shareDone(done, toDo),
-      `published ${replay.published}${duplicates}, handled ${done.settled} of ${toDo.deliveries}, mailed ${done.finishedJobs} of ${toDo.mails}`,
+      `published ${replay.published}${duplicates}, handled ${done.settled} of ${toDo.deliveries}, mailed ${done.mailed} of ${toDo.mails}`,
     );
   }
 }

@@ -67,7 +67,7 @@ export class Demo {
     const shop = await ShopProcess.start(surroundings, pool ? 'none' : 'all', cleanup);
     return {
       replay: new Replay(plan.batches, shop.placement),
-      observer: new Observer(shop.inspector, shop.jobs),
+      observer: new Observer(shop.inspector, shop.jobs, surroundings.database),
       database: surroundings.database,
       terminal,
       pool,

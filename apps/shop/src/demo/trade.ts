@@ -59,10 +59,10 @@ export class Trade {
 
   async #show(): Promise<void> {
     const { observer, replay, database, terminal } = this.#stage;
-    const { groups, jobs } = await observer.observe();
+    const { groups, mails } = await observer.observe();
     const { revenue, units } = await readEffects(database);
     const handled = Object.entries(groups).map(([group, state]) => `${group} ${state?.handled ?? '?'}`);
-    const figures = [`published ${replay.published}`, ...handled, `mailed ${jobs.completed}`, `${units} units for ${formatThousandths(revenue)}`];
+    const figures = [`published ${replay.published}`, ...handled, `mailed ${mails}`, `${units} units for ${formatThousandths(revenue)}`];
     terminal.progress(null, `${figures.join(', ')} (Ctrl-C ends it)`);
   }
 
