@@ -6,9 +6,11 @@ import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { connectRedis } from '@millrace/redis';
 import type { Report } from '../src/demo/report.js';
 import { type DemoEnd, DemoProcess } from './demo-process.js';
+import { screenOf } from './screen.js';
 import { TemporaryFolder } from './temporary-folder.js';
 
 const RUN_MS = 150_000;
+const WAITS = ['loading the demo', 'starting Redis', 'starting the embedded database', 'starting the shop', 'stopping what was started'];
 const HEADER = 'InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n';
 
 const folder = new TemporaryFolder();
@@ -63,6 +65,7 @@ describe('the demo', () => {
         elapsedMs: expect.any(Number),
       });
       expect(code).toBe(0);
+      for (const wait of WAITS) expect(stderr).toContain(wait);
       expect(stderr.match(/killed worker \d \(process \d+\) with SIGKILL/g)).toHaveLength(2);
       await expectNothingLeft(demo, env);
     },
@@ -79,7 +82,9 @@ describe('the demo', () => {
       expect(stderr).toContain('redis: REDIS_URL');
       expect(stdout).toMatch(/^revenue .* the same$/m);
       expect(stdout).toMatch(/^mails +58 +58 +the same$/m);
-      expect(stdout).toMatch(/^inventory( +\d+){4} +2 +0$/m);
+      expect(stdout).toMatch(/^group +inventory +notifications$/m);
+      expect(stdout).toMatch(/^dead letters +2 +2$/m);
+      expect(stdout).toMatch(/^lag +0 +0$/m);
       expect(code).toBe(0);
       await expectNothingLeft(demo, env);
       await expectEmpty(redis);
@@ -93,10 +98,31 @@ describe('the demo', () => {
     async () => {
       const env = await emptyTemporary('goes-on');
       const demo = new DemoProcess('--generate 20 --workers 1 --seed 3'.split(' '), env);
-      await demo.said(/the shop stays open/);
+      // More orders than an emitter may have listeners before Node warns of a leak.
+      await demo.said(/published (3[6-9]|[4-9]\d)\b.*Ctrl-C/);
       demo.signal('SIGINT');
-      const { code, stdout } = await demo.ended;
+      const { code, stdout, stderr } = await demo.ended;
+      expect(stderr).toContain('the shop stays open');
+      expect(stderr).not.toContain('Warning');
       expect(stdout.match(/^revenue .* the same$/gm)).toHaveLength(2);
+      expect(code).toBe(0);
+      await expectNothingLeft(demo, env);
+    },
+    RUN_MS,
+  );
+
+  test(
+    'fits a terminal of 60 columns, and puts errors on lines of their own above its bar',
+    async () => {
+      const env = await emptyTemporary('terminal');
+      const demo = new DemoProcess('--once --generate 60 --workers 1 --poison 2 --duplicates 10 --seed 5'.split(' '), env, 60);
+      const { code, stdout } = await demo.ended;
+      const { lines, erased } = screenOf(stdout);
+      expect([...lines, ...erased].filter(({ length }) => length > 60)).toEqual([]);
+      expect(erased.filter((line) => !/^[█░]{8} +\d+% +published/.test(line))).toEqual([]);
+      expect(lines.filter((line) => line.includes('[Nest]'))).toHaveLength(4);
+      expect(lines.filter((line) => /[█░]/.test(line))).toEqual([expect.stringMatching(/^█{8} 100% +published \d+, handled \d+/)]);
+      expect(lines.filter((line) => line.startsWith('[Nest]') || !line.includes('[Nest]'))).toEqual(lines);
       expect(code).toBe(0);
       await expectNothingLeft(demo, env);
     },

@@ -104,6 +104,17 @@ describe('the report', () => {
     expect(judge({ orders, poison: new Set(), ...judged, effects: short }).problems).toEqual(['1 orders have no mail: 0']);
   });
 
+  test('fits 60 columns, with figures as large as those of a year', () => {
+    const many = 999_999;
+    const figure = { handled: many, redelivered: many, deduplicated: many, retried: many, deadLettered: many, lag: many };
+    const counted = { revenue: '-999999999.999', units: 999_999_999, published: many, duplicates: many };
+    const report = reportOf({ input, effects: EFFECTS, observation: OBSERVATION, verdict: verdict(), ...figures });
+    const groups = { inventory: figure, notifications: figure };
+    const large = { ...report, ...counted, groups, seed: 4_294_967_295, elapsedMs: 9_999_999 };
+    const lines = tableOf(large, { sent: many, expected: 1 }).split('\n');
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(60);
+  });
+
   test('is not ok when the verdict has a problem', () => {
     const effects = { ...EFFECTS, revenue: 5_224n };
     const report = reportOf({ input, effects, observation: OBSERVATION, verdict: verdict(effects), ...figures });
@@ -115,8 +126,10 @@ describe('the report', () => {
     const report = reportOf({ input, effects: EFFECTS, observation: OBSERVATION, verdict: verdict(), ...figures });
     const table = tableOf(report, { sent: 2, expected: 2 });
     expect(table).toMatch(/^revenue +5\.225 +5\.225 +the same$/m);
-    expect(table).toMatch(/^inventory +3 +0 +0 +4 +1 +0$/m);
+    expect(table).toMatch(/^group +inventory +notifications$/m);
+    expect(table).toMatch(/^handled +3 +2$/m);
+    expect(table).toMatch(/^dead letters +1 +1$/m);
     expect(table).toMatch(/^emails +2 +0$/m);
-    expect(table).toContain('4 published, 2 more answered as duplicates, 1 workers killed, seed 7, 1.2 s');
+    expect(table).toContain('4 published, 2 more answered as duplicates\n1 workers killed, seed 7, 1.2 s');
   });
 });

@@ -63,6 +63,7 @@ export class Demo {
     const { options, terminal, cleanup } = this.#parts;
     const pool = options.workers === undefined ? null : new WorkerPool(workerEnvironment(surroundings), terminal);
     if (pool) cleanup.add('stop the workers', () => pool.stop());
+    terminal.say(pool ? `starting the shop and its ${options.workers} worker processes` : 'starting the shop');
     pool?.start(options.workers ?? 0);
     const shop = await ShopProcess.start(surroundings, pool ? 'none' : 'all', cleanup);
     return {
