@@ -1,71 +1,104 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Duration, durationMs } from '@millrace/core';
 import { parse } from 'yaml';
-import { copiedFromContext, lastOf, stagesOf } from './dockerfile.js';
-import { has, read } from './repository.js';
+import { commandOf, copiedFromContext, environmentOf, type Instruction, lastOf, stageNamed, stagesOf } from './dockerfile.js';
+import { filesOf, has, read } from './repository.js';
 
 interface Service {
   image?: string;
-  build?: { dockerfile: string; args: { APP: string } };
+  command?: string[];
+  build?: { dockerfile: string; target: string };
   environment?: Record<string, string | number>;
   depends_on?: Record<string, { condition: string }>;
   volumes?: string[];
   ports?: string[];
   healthcheck?: { test: string[] };
   stop_grace_period?: Duration;
+  deploy?: { replicas: number };
 }
 
-const stages = stagesOf(read('docker/Dockerfile'));
-const build = stages[0]!;
-const runtime = stages.at(-1)!;
-const compose = parse(read('docker/compose.yaml'), { merge: true }) as {
+interface Compose {
   services: Record<string, Service>;
   volumes: Record<string, unknown>;
-};
+}
+
+const IMAGES = ['server', 'worker'];
+
+const stages = stagesOf(read('docker/Dockerfile'));
+const compose = parse(read('docker/compose.yaml'), { merge: true }) as Compose;
+const local = parse(read('docker/compose.local.yaml')) as Compose;
 const services = Object.entries(compose.services);
 const built = services.filter(([, service]) => service.build !== undefined);
-const workers = built.filter(([, service]) => service.build?.args.APP === 'worker');
+
+function steps(stage: readonly Instruction[], name: string): string[] {
+  return stage.filter((instruction) => instruction.name === name).map(({ text }) => text);
+}
 
 describe('docker/Dockerfile', () => {
-  it('builds an application that exists when none is named', () => {
-    const [, app] = /^APP=(\w+)$/.exec(lastOf(build, 'ARG')) ?? [];
-    expect(has(`apps/${app}/src/main.ts`)).toBe(true);
-  });
-
   it('copies only what is there', () => {
     expect(stages.flatMap(copiedFromContext).filter((path) => !has(path))).toEqual([]);
   });
 
-  it('installs what the lock file says and leaves behind what only the build needs', () => {
-    const steps = build.filter(({ name }) => name === 'RUN').map(({ text }) => text).join('\n');
-    expect(steps).toMatch(/npm ci/);
-    expect(steps).toMatch(/npm prune --omit=dev/);
-    expect(runtime.filter(({ name }) => name === 'RUN')).toEqual([]);
+  it('is built on a Node with long-term support that is not about to end', () => {
+    const images = stages.map(([from]) => from!.text.split(' ')[0]!).filter((image) => image.includes(':'));
+    expect(new Set(images)).toEqual(new Set(['node:24-bookworm-slim']));
   });
 
-  it('runs without the rights of root, and is told to stop by SIGTERM', () => {
-    expect(lastOf(runtime, 'USER')).toBe('node');
-    expect(lastOf(runtime, 'STOPSIGNAL')).toBe('SIGTERM');
-  });
-
-  it('starts node itself, not a shell that would keep the signal', () => {
-    const check = lastOf(runtime, 'HEALTHCHECK');
-    for (const command of [lastOf(runtime, 'CMD'), check.slice(check.indexOf('['))]) {
-      expect((JSON.parse(command) as string[])[0]).toBe('node');
+  it('installs what the lock file says, before any source is copied, from a cache of downloads', () => {
+    const build = stageNamed(stages, 'build');
+    const install = build.findIndex(({ text }) => text.includes('npm ci'));
+    const copied = copiedFromContext(build.slice(0, install));
+    const manifests = ['package.json', 'package-lock.json', ...filesOf('libs', 'package.json')];
+    expect(copied.sort()).toEqual(manifests.sort());
+    for (const stage of stages) {
+      for (const step of steps(stage, 'RUN').filter((text) => text.includes('npm ci'))) {
+        expect(step).toMatch(/^--mount=type=cache,target=\/root\/\.npm npm ci/);
+      }
     }
+  });
+
+  it('puts into the images what is needed to run, and nothing that is needed to build', () => {
+    expect(steps(stageNamed(stages, 'dependencies'), 'RUN').join()).toContain('npm ci --omit=dev');
+    for (const image of IMAGES) {
+      const stage = stageNamed(stages, image);
+      expect(steps(stage, 'RUN')).toEqual([]);
+      expect(steps(stage, 'COPY').filter((text) => text.includes('node_modules'))).toEqual([expect.stringContaining('--from=dependencies')]);
+    }
+  });
+
+  it.each(IMAGES)('runs the %s without the rights of root, and tells it to stop by SIGTERM', (image) => {
+    expect(lastOf(stageNamed(stages, image), 'USER')).toBe('node');
+    expect(lastOf(stageNamed(stages, image), 'STOPSIGNAL')).toBe('SIGTERM');
+  });
+
+  it.each(IMAGES)('starts node itself in the %s, not a shell that would keep the signal', (image) => {
+    const stage = stageNamed(stages, image);
+    expect(commandOf(stage, 'CMD')).toEqual(['node', '--enable-source-maps', `dist/apps/${image}/src/main.js`]);
+    expect(has(`apps/${image}/src/main.ts`)).toBe(true);
+    expect(commandOf(stage, 'HEALTHCHECK')[0]).toBe('node');
+  });
+
+  it('sets only variables that .env.example describes', () => {
+    const set = IMAGES.flatMap((image) => Object.keys(environmentOf(stageNamed(stages, image))));
+    expect(set.filter((name) => name !== 'NODE_ENV' && !described().includes(name))).toEqual([]);
   });
 });
 
+function described(): string[] {
+  return [...read('.env.example').matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name!);
+}
+
 describe('docker/compose.yaml', () => {
-  it('holds Redis, a server and two workers', () => {
-    expect(Object.keys(compose.services)).toEqual(expect.arrayContaining(['redis', 'server', 'worker-a', 'worker-b']));
-    expect(workers.map(([name]) => name)).toEqual(['worker-a', 'worker-b']);
+  it('holds Redis, PostgreSQL, a server and two workers', () => {
+    expect(Object.keys(compose.services)).toEqual(['redis', 'postgres', 'server', 'worker']);
+    expect(compose.services.worker?.deploy).toEqual({ replicas: 2 });
   });
 
-  it('builds applications that exist, by the Dockerfile', () => {
+  it('builds images that the Dockerfile has, each once', () => {
+    expect(built.map(([, { build: recipe }]) => recipe!.target)).toEqual(IMAGES);
     for (const [, { build: recipe }] of built) {
       expect(has(recipe!.dockerfile)).toBe(true);
-      expect(has(`apps/${recipe!.args.APP}/src/main.ts`)).toBe(true);
+      expect(stageNamed(stages, recipe!.target)).not.toEqual([]);
     }
   });
 
@@ -77,16 +110,19 @@ describe('docker/compose.yaml', () => {
     }
   });
 
-  it('gives the check of the image a port to ask', () => {
-    for (const [, { environment }] of built) {
-      expect(environment).toHaveProperty(environment?.MILLRACE_HOST === undefined ? 'MILLRACE_HEALTH_PORT' : 'MILLRACE_PORT');
-    }
+  it('sets only variables that .env.example describes', () => {
+    const set = built.flatMap(([, { environment = {} }]) => Object.keys(environment));
+    expect(set.filter((name) => !described().includes(name))).toEqual([]);
   });
 
-  it('sets only variables that .env.example describes', () => {
-    const described = [...read('.env.example').matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name);
-    const set = built.flatMap(([, { environment = {} }]) => Object.keys(environment));
-    expect(set.filter((name) => !described.includes(name))).toEqual([]);
+  it('asks for each variable that it cannot do without, and says in its head where to put it', () => {
+    const text = read('docker/compose.yaml');
+    const needed = [...text.matchAll(/\$\{(\w+):\?/g)].map(([, name]) => name!);
+    expect(needed).toEqual(['MILLRACE_TOKEN']);
+    const head = text.slice(0, text.indexOf('\nname:'));
+    for (const name of needed) expect(head).toMatch(new RegExp(`echo "${name}=.*" > docker/\\.env`));
+    expect(read('.gitignore').split('\n')).toContain('.env');
+    expect(read('.dockerignore').split('\n')).toContain('**/.env');
   });
 
   it('opens the server to other containers only with a token that must be given', () => {
@@ -119,6 +155,30 @@ describe('docker/compose.yaml', () => {
   it('publishes the server alone, on the loopback address', () => {
     const ports = services.flatMap(([name, { ports: published = [] }]) => published.map((port) => `${name} ${port}`));
     expect(ports).toEqual(['server 127.0.0.1:3000:3000']);
+  });
+});
+
+describe('docker/compose.local.yaml', () => {
+  it('holds the Redis and the PostgreSQL of docker/compose.yaml and nothing else, on the loopback address', () => {
+    expect(Object.keys(local.services)).toEqual(['redis', 'postgres']);
+    for (const [name, { image, command, volumes, healthcheck, ports }] of Object.entries(local.services)) {
+      const { [name]: platform } = compose.services;
+      expect({ image, command, volumes, healthcheck }).toEqual({
+        image: platform?.image,
+        command: platform?.command,
+        volumes: platform?.volumes,
+        healthcheck: platform?.healthcheck,
+      });
+      expect(ports).toEqual([expect.stringMatching(/^127\.0\.0\.1:(\d+):\1$/)]);
+    }
+  });
+
+  it('needs no variable, and names in its head the URLs that reach what it starts', () => {
+    const text = read('docker/compose.local.yaml');
+    const { POSTGRES_USER: user, POSTGRES_PASSWORD: password, POSTGRES_DB: name } = local.services.postgres?.environment ?? {};
+    expect(text).not.toContain('${');
+    expect(text).toContain('REDIS_URL=redis://127.0.0.1:6379 ');
+    expect(text).toContain(`DATABASE_URL=postgres://${user}:${password}@127.0.0.1:5432/${name}\n`);
   });
 });
 

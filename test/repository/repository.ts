@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -14,4 +14,9 @@ export function has(path: string): boolean {
 
 export function read(path: string): string {
   return readFileSync(pathOf(path), 'utf8');
+}
+
+/** The files of that name in the folders of a folder: `libs/core/package.json`. */
+export function filesOf(folder: string, name: string): string[] {
+  return readdirSync(pathOf(folder)).map((inner) => `${folder}/${inner}/${name}`).filter(has);
 }

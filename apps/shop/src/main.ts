@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { type DemoOptions, parseDemoOptions } from './demo/options.js';
+import { OwnStream } from './demo/own-stream.js';
 import { Stopped } from './demo/stopped.js';
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -21,8 +22,9 @@ function parse(): DemoOptions | null {
 
 /** Loaded when the options are right: what the demo runs on takes a moment to load. */
 async function demo(asked: DemoOptions, signal: AbortSignal): Promise<number> {
+  process.stderr.write('loading the demo\n');
   const { runDemo } = await import('./demo/run-demo.js');
-  return runDemo(asked, { out: process.stdout, err: process.stderr }, signal);
+  return runDemo(asked, { out: process.stdout, err: new OwnStream(process.stderr) }, signal);
 }
 
 /**

@@ -6,7 +6,7 @@ import { ConsoleLogger, type LogLevel } from '@nestjs/common';
  */
 export class StderrLogger extends ConsoleLogger {
   constructor() {
-    super({ logLevels: ['error', 'fatal'], colors: process.stderr.isTTY ?? false });
+    super({ logLevels: ['error', 'fatal'], colors: false });
   }
 
   protected override printMessages(messages: unknown[], context?: string, level?: LogLevel): void {

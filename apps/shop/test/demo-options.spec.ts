@@ -31,7 +31,7 @@ function refusal(args: readonly string[]): Refusal {
 describe('the options of the demo', () => {
   test('have defaults', () => {
     const { seed, ...rest } = parse('');
-    expect(rest).toEqual({ generate: 500, once: false, json: false, kill: 0, duplicates: 0, poison: 0 });
+    expect(rest).toEqual({ encoding: 'utf-8', generate: 500, once: false, json: false, kill: 0, duplicates: 0, poison: 0 });
     expect(seed).toBeGreaterThanOrEqual(0);
   });
 
@@ -68,6 +68,8 @@ describe('the options of the demo', () => {
     ['--seed 0x7', "'0x7' is invalid", 'whole number'],
     ['--seed 4294967296', 'is invalid', 'whole number from 0 to 4294967295'],
     ['--orders= --once', "'' is invalid", 'name a file or a folder'],
+    ['--orders x --encoding ebcdic', "'ebcdic' is invalid", 'utf-8, latin1'],
+    ['--generate 5 --encoding latin1', "cannot be used with option '--generate <n>'", '--help'],
     ['--kill 1', '--kill', "needs '--workers <n>'"],
     ['--orders x --generate 5', "'--orders <path>' cannot be used with option '--generate <n>'", '--help'],
     ['orders.csv', 'too many arguments', '--help'],

@@ -6,6 +6,11 @@ import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../../dist/apps/shop/src/main.js', import.meta.url));
 
+/** A command line that runs another one on a pseudo terminal (Linux only). */
+function inTerminal(command: readonly string[], columns: number): string[] {
+  return ['script', '--quiet', '--return', '--flush', '--command', `stty cols ${columns}; exec ${command.join(' ')}`, '/dev/null'];
+}
+
 /** How a run of the demo ended. */
 export interface DemoEnd {
   readonly code: number | null;
@@ -21,10 +26,13 @@ export class DemoProcess {
   #stdout = '';
   #stderr = '';
 
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  /** @param columns width of the terminal that it writes both of its streams to; default: to no terminal */
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, columns?: number) {
     if (!existsSync(MAIN)) throw new Error(`${MAIN} is not there: build it with npm run build.`);
     const { REDIS_URL: _redis, DATABASE_URL: _database, ...inherited } = process.env;
-    this.#child = spawn(process.execPath, [MAIN, ...args], {
+    const command = [process.execPath, MAIN, ...args];
+    const [program = '', ...rest] = columns === undefined ? command : inTerminal(command, columns);
+    this.#child = spawn(program, rest, {
       env: { ...inherited, ...env, SHOP_SPEC_MARK: this.#mark },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { connectRedis } from '@millrace/redis';
 import type { Report } from '../src/demo/report.js';
 import { type DemoEnd, DemoProcess } from './demo-process.js';
+import { screenOf } from './screen.js';
 import { TemporaryFolder } from './temporary-folder.js';
 
 const RUN_MS = 150_000;
+const WAITS = ['loading the demo', 'starting Redis', 'starting the embedded database', 'starting the shop', 'stopping what was started'];
 const HEADER = 'InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n';
 
 const folder = new TemporaryFolder();
@@ -62,6 +65,7 @@ describe('the demo', () => {
         elapsedMs: expect.any(Number),
       });
       expect(code).toBe(0);
+      for (const wait of WAITS) expect(stderr).toContain(wait);
       expect(stderr.match(/killed worker \d \(process \d+\) with SIGKILL/g)).toHaveLength(2);
       await expectNothingLeft(demo, env);
     },
@@ -78,7 +82,9 @@ describe('the demo', () => {
       expect(stderr).toContain('redis: REDIS_URL');
       expect(stdout).toMatch(/^revenue .* the same$/m);
       expect(stdout).toMatch(/^mails +58 +58 +the same$/m);
-      expect(stdout).toMatch(/^inventory( +\d+){4} +2 +0$/m);
+      expect(stdout).toMatch(/^group +inventory +notifications$/m);
+      expect(stdout).toMatch(/^dead letters +2 +2$/m);
+      expect(stdout).toMatch(/^lag +0 +0$/m);
       expect(code).toBe(0);
       await expectNothingLeft(demo, env);
       await expectEmpty(redis);
@@ -92,10 +98,31 @@ describe('the demo', () => {
     async () => {
       const env = await emptyTemporary('goes-on');
       const demo = new DemoProcess('--generate 20 --workers 1 --seed 3'.split(' '), env);
-      await demo.said(/the shop stays open/);
+      // More orders than an emitter may have listeners before Node warns of a leak.
+      await demo.said(/published (3[6-9]|[4-9]\d)\b.*Ctrl-C/);
       demo.signal('SIGINT');
-      const { code, stdout } = await demo.ended;
+      const { code, stdout, stderr } = await demo.ended;
+      expect(stderr).toContain('the shop stays open');
+      expect(stderr).not.toContain('Warning');
       expect(stdout.match(/^revenue .* the same$/gm)).toHaveLength(2);
+      expect(code).toBe(0);
+      await expectNothingLeft(demo, env);
+    },
+    RUN_MS,
+  );
+
+  test(
+    'fits a terminal of 60 columns, and puts errors on lines of their own above its bar',
+    async () => {
+      const env = await emptyTemporary('terminal');
+      const demo = new DemoProcess('--once --generate 60 --workers 1 --poison 2 --duplicates 10 --seed 5'.split(' '), env, 60);
+      const { code, stdout } = await demo.ended;
+      const { lines, erased } = screenOf(stdout);
+      expect([...lines, ...erased].filter(({ length }) => length > 60)).toEqual([]);
+      expect(erased.filter((line) => !/^[█░]{8} +\d+% +published/.test(line))).toEqual([]);
+      expect(lines.filter((line) => line.includes('[Nest]'))).toHaveLength(4);
+      expect(lines.filter((line) => /[█░]/.test(line))).toEqual([expect.stringMatching(/^█{8} 100% +published \d+, handled \d+/)]);
+      expect(lines.filter((line) => line.startsWith('[Nest]') || !line.includes('[Nest]'))).toEqual(lines);
       expect(code).toBe(0);
       await expectNothingLeft(demo, env);
     },
@@ -145,6 +172,20 @@ describe('the demo', () => {
     RUN_MS,
   );
 
+  test('ends in order on SIGTERM while it reads', async () => {
+    const env = await emptyTemporary('reading');
+    const row = '1,A,x,two,2024-01-08,1.5,7,EIRE\n';
+    const file = await folder.write('long.csv', `${HEADER}${row.repeat(1_000_000)}`);
+    const demo = new DemoProcess(['--once', '--orders', file], env);
+    await demo.said(/long\.csv:11: left out/);
+    demo.signal('SIGTERM');
+    const { code, stderr } = await demo.ended;
+    expect(stderr).toContain('stopped before all orders were handled');
+    expect(stderr.match(/left out: /g)).toHaveLength(10);
+    expect(code).toBe(143);
+    await expectNothingLeft(demo, env);
+  }, RUN_MS);
+
   test('tells malformed lines with file and line, and goes on', async () => {
     const rows = '1,A,x,2,2024-01-08,1.5,7,EIRE\n2,B,x,two,2024-01-08,1.5,7,EIRE\n3,A\nC4,A,x,-1,2024-01-08,1.5,7,EIRE\n';
     const file = await folder.write('malformed.csv', `${HEADER}${rows}`);
@@ -175,6 +216,14 @@ describe('the demo refuses', () => {
     expect(stderr).toContain(message);
     expect(stderr).not.toContain('secret');
     expect({ code, stdout }).toEqual({ code: exitCode, stdout: '' });
+  }, RUN_MS);
+
+  test('a FIFO that nobody writes to, by its name', async () => {
+    const fifo = join(folder.path, 'orders.csv');
+    execFileSync('mkfifo', [fifo]);
+    const { code, stdout, stderr } = await run(`--once --json --orders ${fifo}`);
+    expect(stderr).toContain(`${fifo} is a FIFO`);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   }, RUN_MS);
 });
 

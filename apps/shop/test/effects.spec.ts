@@ -3,7 +3,7 @@ import type { DeliveryContext, JobContext, SqlTransaction } from '@millrace/nest
 import { connectDatabase, findDatabase, type RunningDatabase, type SqlDatabase } from '@millrace/outbox';
 import type { Invoice } from '../src/contracts/invoice.js';
 import { createTables } from '../src/database/tables.js';
-import { readEffects } from '../src/demo/effects.js';
+import { countMails, readEffects } from '../src/demo/effects.js';
 import { Inventory } from '../src/inventory/inventory.js';
 import { Mailer } from '../src/mail/mailer.js';
 import type { Order } from '../src/orders/order.js';
@@ -82,5 +82,6 @@ describe('the effects of the handlers', () => {
     await send('2');
     await send('1');
     expect((await readEffects(database)).mails).toEqual(new Map([['1', 2], ['2', 1]]));
+    expect(await countMails(database)).toBe(3);
   });
 });

@@ -57,7 +57,7 @@ describe('generated orders', () => {
     const path = join(folder.path, 'made');
     await mkdir(path);
     await writeOrders(path, invoices);
-    const { orders, files, lines, malformed } = await readOrders(path, () => undefined);
+    const { orders, files, lines, malformed } = await readOrders(path, { encoding: 'utf-8', onMalformed: () => undefined });
     expect({ files, lines, malformed }).toEqual({ files: 3, lines: invoices.flat().length, malformed: 0 });
     expect(byInvoice(orders)).toEqual(byInvoice(invoices.map(expected)));
     expect(Totals.of(orders).revenue).toBe(revenueOf(invoices));

@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, symlink } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { Encoding } from '../src/orders/encoding.js';
 import type { Order } from '../src/orders/order.js';
 import { type MalformedLine, type OrdersRead, readOrders } from '../src/orders/read-orders.js';
 import { TemporaryFolder } from './temporary-folder.js';
@@ -17,9 +22,9 @@ interface Read extends OrdersRead {
   readonly told: readonly MalformedLine[];
 }
 
-async function read(path: string): Promise<Read> {
+async function read(path: string, encoding: Encoding = 'utf-8'): Promise<Read> {
   const told: MalformedLine[] = [];
-  return { ...(await readOrders(path, (malformed) => told.push(malformed))), told };
+  return { ...(await readOrders(path, { encoding, onMalformed: (malformed) => told.push(malformed) })), told };
 }
 
 let files = 0;
@@ -79,12 +84,18 @@ describe('a file of orders', () => {
     ['with empty lines', `\n${HEADER}\n\n${GOOD}\n\r\n\n${AFTER}\n\n`],
     ['with quoted names of columns and blanks around them', `${HEADER.replace(/\w+/g, '" $& "')}\n${GOOD}\n${AFTER}\n`],
     ['with line breaks inside a quoted field', `${HEADER}\n${GOOD.replace('WHITE', '"WHITE').replace('HEART', '\nHEART, ""NEW""\n"')}\n${AFTER}\n`],
-    ['with text that is no UTF-8', Buffer.from(`${HEADER}\n${GOOD.replace('WHITE', 'CAF\xC9')}\n${AFTER}\n`, 'latin1')],
+    ['with letters of several bytes where the file is read in parts', `${HEADER}\n${GOOD}\n${AFTER.replace('HAND', 'ÉÉÉ'.repeat(10_000))}\n${`${AFTER}\n`.repeat(2_000)}`],
   ])('may come %s', async (_, content) => {
     const { orders, malformed } = await readText(content);
     expect(malformed).toBe(0);
     expect(invoices(orders)).toEqual(['536365', '536366']);
     expect(orders[0]?.lines).toEqual([{ stockCode: '85123A', quantity: 6, unitPrice: 2_550 }]);
+  });
+
+  test('may be Latin-1 when that is said', async () => {
+    const file = await folder.write('latin1.csv', Buffer.from(`${HEADER}\n${GOOD.replace('United Kingdom', 'Åland')}\n`, 'latin1'));
+    const { orders, malformed } = await read(file, 'latin1');
+    expect({ malformed, country: orders[0]?.country }).toEqual({ malformed: 0, country: 'Åland' });
   });
 
   test('may have its columns in another order, and more of them', async () => {
@@ -118,6 +129,9 @@ describe('a malformed line', () => {
     ['a price in exponents', GOOD.replace('2.55', '2e5'), 'UnitPrice "2e5"'],
     ['a currency', GOOD.replace('2.55', '£2.55'), 'UnitPrice "£2.55"'],
     ['no date', GOOD.replace('2010-12-01 08:26:00', 'yesterday'), 'InvoiceDate "yesterday" is no date'],
+    ['a date that begins with the day', GOOD.replace('2010-12-01', '13/12/2010'), 'InvoiceDate "13/12/2010 08:26:00" begins with the day: write the year first'],
+    ['a date as Germans write it', GOOD.replace('2010-12-01', '31.1.10'), 'begins with the day'],
+    ['a decimal comma', GOOD.replace('2.55', '"2,55"'), 'UnitPrice "2,55" has a decimal comma: write a point'],
     ['a NUL byte', GOOD.replace('85123A', '85\u0000A'), 'StockCode "85\\u0000A" holds control characters'],
     ['an endless stock code', GOOD.replace('85123A', 'S'.repeat(129)), 'StockCode is longer than 128'],
     ['several faults', GOOD.replace('536365', '').replace(',6,', ',x,'), 'InvoiceNo is empty; Quantity "x"'],
@@ -173,6 +187,15 @@ describe('a folder of orders', () => {
     expect(orders.map(({ invoice, lines: all }) => [invoice, all.length])).toEqual([['536365', 2], ['536366', 1]]);
     expect(told).toEqual([{ file: join(path, 'b.CSV'), line: 4, problem: expect.anything() }]);
   });
+
+  test('is read without its hidden files, which are told', async () => {
+    const path = join(folder.path, 'hidden');
+    await mkdir(path);
+    for (const name of ['.x.csv', '._x.csv', '~$x.csv', '.DS_Store']) await folder.write(`hidden/${name}`, 'no orders');
+    await folder.write('hidden/x.csv', `${HEADER}\n${GOOD}\n`);
+    const { files: count, hidden, malformed } = await read(path);
+    expect({ count, malformed, hidden }).toEqual({ count: 1, malformed: 0, hidden: ['._x.csv', '.x.csv', '~$x.csv'] });
+  });
 });
 
 describe('input that holds no orders is refused:', () => {
@@ -191,7 +214,15 @@ describe('input that holds no orders is refused:', () => {
     ['a file with a column twice', `${HEADER},Quantity\n`, /the column Quantity is there 2 times/],
     ['columns in other letters', `${HEADER.toLowerCase()}\n`, /InvoiceNo is missing/],
     ['a header whose quote is open', `"${HEADER}\n${GOOD}\n`, /a quote is not closed/],
-    ['UTF-16', Buffer.from(`\uFEFF${HEADER}\n${GOOD}\n`, 'utf16le'), /InvoiceNo is missing/],
+    ['UTF-16', Buffer.from(`\uFEFF${HEADER}\n${GOOD}\n`, 'utf16le'), /its text is UTF-16.*iconv -f UTF-16/],
+    ['UTF-16 without a mark', Buffer.from(`${HEADER}\n${GOOD}\n`, 'utf16le').swap16(), /its text is UTF-16/],
+    ['Latin-1', Buffer.from(`${HEADER}\n${GOOD}\n${GOOD.replace('WHITE', 'CAF\xC9')}\n`, 'latin1'), /\.csv:3: its text is not UTF-8.*--encoding latin1/],
+    ['gzip', gzipSync(`${HEADER}\n${GOOD}\n`), /compressed with gzip. Unpack it with gunzip/],
+    ['a spreadsheet', Buffer.from('PK\x03\x04 and so on'), /a spreadsheet \(\.xlsx\).*"CSV UTF-8"/],
+    ['semicolons', `${HEADER.replaceAll(',', ';')}\n${GOOD.replaceAll(',', ';')}\n`, /separated by semicolons, not by commas/],
+    ['quoted names and semicolons', `\uFEFF"${HEADER.replaceAll(',', '";"')}"\r\n`, /separated by semicolons/],
+    ['tabs', `\n${HEADER.replaceAll(',', '\t')}\n${GOOD.replaceAll(',', '\t')}\n`, /separated by tabs/],
+    ['lines that end with CR alone', `${HEADER}\r${GOOD}\r`, /end with CR alone/],
     ['a file without any line break', 'x'.repeat(300_000), /longer than 64 KiB/],
     ['a header alone', `${HEADER}\n`, /There is no order in .*: it has no lines/],
     ['malformed lines alone', `${HEADER}\nx\ny\n`, /all of its 2 lines are malformed/],
@@ -211,6 +242,31 @@ describe('input that holds no orders is refused:', () => {
     expect(await refusal(path)).toMatchObject({ code: 'INVALID_INPUT', message: expect.stringContaining(`no .csv file in the folder ${path}`) });
     await folder.write('empty/orders.txt', HEADER);
     expect(await refusal(path)).toMatchObject({ code: 'INVALID_INPUT' });
+  });
+
+  test('a folder of hidden and other files, which are named', async () => {
+    const path = join(folder.path, 'unusable');
+    await mkdir(path);
+    for (const name of ['._orders.csv', 'orders.csv.gz']) await folder.write(`unusable/${name}`, HEADER);
+    const message = expect.stringMatching(/no \.csv file in the folder[^]*hidden ones, which are not read: \._orders\.csv[^]*orders\.csv\.gz/);
+    expect(await refusal(path)).toMatchObject({ code: 'INVALID_INPUT', message });
+  });
+
+  test('a FIFO, a socket and a device, alone or among files, by their names', async () => {
+    const path = join(folder.path, 'special');
+    await mkdir(path);
+    await folder.write('special/a.csv', `${HEADER}\n${GOOD}\n`);
+    const [fifo, socket, device] = ['b.csv', 'c.csv', 'd.csv'].map((name) => join(path, name)) as [string, string, string];
+    execFileSync('mkfifo', [fifo]);
+    const server = createServer().listen(socket);
+    await once(server, 'listening');
+    await symlink('/dev/zero', device);
+    expect(await refusal(path)).toMatchObject({
+      code: 'INVALID_INPUT',
+      problems: [`${fifo} is a FIFO (named pipe)`, `${socket} is a socket`, `${device} is a device`],
+    });
+    expect(await refusal(fifo)).toMatchObject({ code: 'INVALID_INPUT', problems: [`${fifo} is a FIFO (named pipe)`] });
+    server.close();
   });
 
   test('a file that is gone between listing and reading', async () => {

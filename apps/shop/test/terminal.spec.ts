@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { Cleanup } from '../src/demo/cleanup.js';
+import { OwnStream } from '../src/demo/own-stream.js';
 import { StallWatch } from '../src/demo/stall-watch.js';
 import { Terminal, type TextSink } from '../src/demo/terminal.js';
 
@@ -18,11 +19,11 @@ class Sink implements TextSink {
 
 describe('the terminal', () => {
   test('draws a bar that moves, and keeps it below what is said', () => {
-    const tty = new Sink(true, 80);
+    const tty = new Sink(true, 120);
     const terminal = new Terminal(tty);
-    terminal.progress(0.5, 'half');
+    terminal.progress(0.5, ['half']);
     terminal.say('a line');
-    terminal.progress(1, 'all');
+    terminal.progress(1, ['all']);
     terminal.endProgress();
     expect(tty.text).toBe(
       `${'█'.repeat(12)}${'░'.repeat(12)}  50%  half` +
@@ -33,14 +34,43 @@ describe('the terminal', () => {
 
   test('never draws more than a line', () => {
     const tty = new Sink(true, 30);
-    new Terminal(tty).progress(0, 'x'.repeat(100));
+    new Terminal(tty).progress(0, ['x'.repeat(100)]);
     expect(tty.text).toHaveLength(29);
+  });
+
+  test('draws the longest text that a narrow line has room for, beside a short bar', () => {
+    const tty = new Sink(true, 60);
+    new Terminal(tty).progress(0.5, ['x'.repeat(80), 'y'.repeat(44), 'z']);
+    expect(tty.text).toBe(`████░░░░  50%  ${'y'.repeat(44)}`);
+  });
+
+  test('breaks what is said into lines that fit, and long words too', () => {
+    const tty = new Sink(true, 60);
+    new Terminal(tty).say(`${'some words '.repeat(10)}\n    at ${'/a/long/path'.repeat(10)}`);
+    const lines = tty.text.split('\n');
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(60);
+    expect(lines.join(' ')).toContain('some words some words');
+    expect(lines.slice(2).join('')).toContain('/a/long/path'.repeat(10));
+  });
+
+  test('leaves lines as they are where there is none to fit', () => {
+    const pipe = new Sink(false, 60);
+    new Terminal(pipe).say('x '.repeat(100));
+    expect(pipe.text).toBe(`${'x '.repeat(100)}\n`);
+  });
+
+  test('puts what others write to its stream on a line of its own', () => {
+    const stream = new Sink(true, 120) as Sink & NodeJS.WriteStream;
+    const terminal = new Terminal(new OwnStream(stream));
+    terminal.progress(0.5, ['half']);
+    stream.write('\u001B[31ma warning\u001B[39m\n');
+    expect(stream.text.split('\r\u001B[K').slice(1)).toEqual([`a warning\n${'█'.repeat(12)}${'░'.repeat(12)}  50%  half`]);
   });
 
   test('writes plain lines where there is none, one for each tenth', () => {
     const pipe = new Sink(false);
     const terminal = new Terminal(pipe);
-    for (let done = 0; done <= 100; done += 1) terminal.progress(done / 100, `${done} done`);
+    for (let done = 0; done <= 100; done += 1) terminal.progress(done / 100, [`${done} done`, `${done}`]);
     terminal.endProgress();
     expect(pipe.text.split('\n').filter(Boolean)).toHaveLength(11);
     expect(['\r', '\u001B', '█'].filter((mark) => pipe.text.includes(mark))).toEqual([]);

@@ -28,7 +28,7 @@ describe('totals', () => {
   const where = existsSync(REAL) ? '' : ' (not on this machine: the generated ones stand for them)';
   test(`of the real orders${where}`, async () => {
     if (!existsSync(REAL)) return console.warn(`There are no real orders at ${REAL}: their totals were not tested.`);
-    const { files, lines, malformed, orders } = await readOrders(REAL, () => undefined);
+    const { files, lines, malformed, orders } = await readOrders(REAL, { encoding: 'utf-8', onMalformed: () => undefined });
     const counts = { files, lines, malformed, invoices: orders.length };
     expect(counts).toEqual({ files: 20, lines: 42_481, malformed: 0, invoices: 2_025 });
     expect(orders.filter(isCancellation)).toHaveLength(326);

@@ -24,7 +24,8 @@ const NOTHING = { ...NONE_SPECIAL, redelivered: 0, fenced: 0, lag: 0, lagSeconds
 const STATE = { ...NOTHING, handled: 3, retried: 4, deadLettered: 1 };
 const OBSERVATION: Observation = {
   groups: { inventory: STATE, notifications: { ...STATE, handled: 2 } },
-  jobs: { waiting: 0, active: 0, delayed: 0, completed: 2, failed: 0 },
+  jobs: { waiting: 0, active: 0, delayed: 0, completed: 1, failed: 0 },
+  mails: 2,
 };
 
 function verdict(effects: Partial<Effects> = {}, observation: Partial<Observation> = {}): Verdict {
@@ -89,6 +90,31 @@ describe('the report', () => {
     });
   });
 
+  test('counts the mails that were sent, not the completed jobs that the queue still keeps', () => {
+    const orders = Array.from({ length: 20_365 }, (_, index) => order(`${index}`, 'A', 1, 1));
+    const mails = new Map(orders.map(({ invoice }) => [invoice, 1]));
+    const effects = { revenue: 20_365n, units: 20_365n, moved: new Map([['A', 20_365n]]), mails };
+    const observation = { ...OBSERVATION, jobs: { ...OBSERVATION.jobs, completed: 10_000 }, mails: mails.size };
+    const groups = { inventory: { ...STATE, deadLettered: 0 }, notifications: { ...STATE, deadLettered: 0 } };
+    const judged = { effects, observation: { ...observation, groups } };
+    const found = judge({ orders, poison: new Set(), ...judged });
+    const report = reportOf({ input: { ...input, orders, placed: orders.length }, verdict: found, ...judged, ...figures });
+    expect(report).toMatchObject({ ok: true, jobs: { emails: { completed: 20_365, failed: 0 } } });
+    const short = { ...effects, mails: new Map([...mails].slice(1)) };
+    expect(judge({ orders, poison: new Set(), ...judged, effects: short }).problems).toEqual(['1 orders have no mail: 0']);
+  });
+
+  test('fits 60 columns, with figures as large as those of a year', () => {
+    const many = 999_999;
+    const figure = { handled: many, redelivered: many, deduplicated: many, retried: many, deadLettered: many, lag: many };
+    const counted = { revenue: '-999999999.999', units: 999_999_999, published: many, duplicates: many };
+    const report = reportOf({ input, effects: EFFECTS, observation: OBSERVATION, verdict: verdict(), ...figures });
+    const groups = { inventory: figure, notifications: figure };
+    const large = { ...report, ...counted, groups, seed: 4_294_967_295, elapsedMs: 9_999_999 };
+    const lines = tableOf(large, { sent: many, expected: 1 }).split('\n');
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(60);
+  });
+
   test('is not ok when the verdict has a problem', () => {
     const effects = { ...EFFECTS, revenue: 5_224n };
     const report = reportOf({ input, effects, observation: OBSERVATION, verdict: verdict(effects), ...figures });
@@ -100,8 +126,10 @@ describe('the report', () => {
     const report = reportOf({ input, effects: EFFECTS, observation: OBSERVATION, verdict: verdict(), ...figures });
     const table = tableOf(report, { sent: 2, expected: 2 });
     expect(table).toMatch(/^revenue +5\.225 +5\.225 +the same$/m);
-    expect(table).toMatch(/^inventory +3 +0 +0 +4 +1 +0$/m);
+    expect(table).toMatch(/^group +inventory +notifications$/m);
+    expect(table).toMatch(/^handled +3 +2$/m);
+    expect(table).toMatch(/^dead letters +1 +1$/m);
     expect(table).toMatch(/^emails +2 +0$/m);
-    expect(table).toContain('4 published, 2 more answered as duplicates, 1 workers killed, seed 7, 1.2 s');
+    expect(table).toContain('4 published, 2 more answered as duplicates\n1 workers killed, seed 7, 1.2 s');
   });
 });

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { abortable } from './abortable.js';
 import type { Killer, KillOccasion } from './killer.js';
 import type { Observation } from './observer.js';
 import type { Stage } from './stage.js';
@@ -35,7 +36,12 @@ export class Conductor {
   }
 
   /** @throws what publishing or observing throws, an AbortError when the signal aborts, CLOSED when a worker ended by itself */
-  async run(signal: AbortSignal): Promise<Ending> {
+  run(signal: AbortSignal): Promise<Ending> {
+    // What Redis is asked for may wait long for the answer, and nobody who stops the demo wants to.
+    return abortable(this.#lead(signal), signal);
+  }
+
+  async #lead(signal: AbortSignal): Promise<Ending> {
     const { replay, observer, killer, pool } = this.#parts;
     for (;;) {
       signal.throwIfAborted();
@@ -73,10 +79,10 @@ export class Conductor {
 
   #show(done: WorkDone): void {
     const { terminal, toDo, replay } = this.#parts;
-    const duplicates = replay.duplicates > 0 ? ` (${replay.duplicates} duplicates)` : '';
-    terminal.progress(
-      shareDone(done, toDo),
-      `published ${replay.published}${duplicates}, handled ${done.settled} of ${toDo.deliveries}, mailed ${done.finishedJobs} of ${toDo.mails}`,
-    );
+    const { published, duplicates } = replay;
+    const repeated = duplicates > 0 ? ` (${duplicates} duplicates)` : '';
+    const shares = `handled ${done.settled} of ${toDo.deliveries}, mailed ${done.mailed} of ${toDo.mails}`;
+    const brief = `published ${published}, handled ${done.settled}, mailed ${done.mailed}`;
+    terminal.progress(shareDone(done, toDo), [`published ${published}${repeated}, ${shares}`, `published ${published}, ${shares}`, brief]);
   }
 }

@@ -46,7 +46,7 @@ export class Demo {
   /** @returns whether everything came out right */
   async run(signal: AbortSignal): Promise<boolean> {
     const { options, terminal, cleanup } = this.#parts;
-    const input = await readInput(options, terminal);
+    const input = await readInput(options, terminal, signal);
     signal.throwIfAborted();
     const plan = planReplay(input.orders, options, this.#random('plan'));
     const surroundings = await findSurroundings({ cleanup, terminal });
@@ -63,11 +63,12 @@ export class Demo {
     const { options, terminal, cleanup } = this.#parts;
     const pool = options.workers === undefined ? null : new WorkerPool(workerEnvironment(surroundings), terminal);
     if (pool) cleanup.add('stop the workers', () => pool.stop());
+    terminal.say(pool ? `starting the shop and its ${options.workers} worker processes` : 'starting the shop');
     pool?.start(options.workers ?? 0);
     const shop = await ShopProcess.start(surroundings, pool ? 'none' : 'all', cleanup);
     return {
       replay: new Replay(plan.batches, shop.placement),
-      observer: new Observer(shop.inspector, shop.jobs),
+      observer: new Observer(shop.inspector, shop.jobs, surroundings.database),
       database: surroundings.database,
       terminal,
       pool,

@@ -11,6 +11,12 @@ export interface Effects {
   readonly mails: ReadonlyMap<string, number>;
 }
 
+/** Mails that were sent so far; one that was sent twice counts twice. */
+export async function countMails(database: SqlDatabase): Promise<number> {
+  const { rows } = await database.query<{ mails: number }>('SELECT count(*)::int AS mails FROM mail');
+  return rows[0]?.mails ?? 0;
+}
+
 export async function readEffects(database: SqlDatabase): Promise<Effects> {
   const sales = await database.query<{ revenue: string; units: string }>(
     'SELECT (coalesce(sum(revenue), 0) * 1000)::numeric(40, 0)::text AS revenue, coalesce(sum(units), 0)::text AS units FROM sales',

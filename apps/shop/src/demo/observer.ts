@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isMillraceError, type PayloadClass, topicOf } from '@millrace/core';
-import { type GroupState, type Inspector, type JobCounts, type JobQueue, sumStates } from '@millrace/nestjs';
+import { type GroupState, type Inspector, type JobCounts, type JobQueue, type SqlDatabase, sumStates } from '@millrace/nestjs';
 import { OrderCancelled } from '../contracts/order-cancelled.js';
 import { OrderPlaced } from '../contracts/order-placed.js';
+import { countMails } from './effects.js';
 
 /** The groups of the shop and what they are subscribed to. */
 export const GROUPS: Readonly<Record<string, readonly PayloadClass[]>> = {
@@ -19,19 +20,23 @@ const RETRY_MS = 200;
 export interface Observation {
   readonly groups: Readonly<Record<string, GroupState | null>>;
   readonly jobs: JobCounts;
+  /** That were sent, by the database: the queue keeps its latest completed jobs alone. */
+  readonly mails: number;
 }
 
 /** Looks at how far the handlers are. */
 export class Observer {
   readonly #inspector: Inspector;
   readonly #jobs: JobQueue;
+  readonly #database: SqlDatabase;
 
-  constructor(inspector: Inspector, jobs: JobQueue) {
+  constructor(inspector: Inspector, jobs: JobQueue, database: SqlDatabase) {
     this.#inspector = inspector;
     this.#jobs = jobs;
+    this.#database = database;
   }
 
-  /** @throws what Redis says, when that does not mend itself within 30 seconds */
+  /** @throws what Redis or the database says, when that does not mend itself within 30 seconds */
   async observe(): Promise<Observation> {
     const until = performance.now() + PATIENCE_MS;
     for (;;) {
@@ -46,7 +51,8 @@ export class Observer {
 
   async #look(): Promise<Observation> {
     const groups = Object.entries(GROUPS).map(async ([group, topics]) => [group, await this.#group(group, topics)] as const);
-    return { groups: Object.fromEntries(await Promise.all(groups)), jobs: await this.#jobs.counts(QUEUE) };
+    const [jobs, mails] = await Promise.all([this.#jobs.counts(QUEUE), countMails(this.#database)]);
+    return { groups: Object.fromEntries(await Promise.all(groups)), jobs, mails };
   }
 
   async #group(group: string, topics: readonly PayloadClass[]): Promise<GroupState | null> {

@@ -1,10 +1,14 @@
 import { randomInt } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Encoding, ENCODINGS } from '../orders/encoding.js';
+import { wrap } from './wrap.js';
 
 /** What the demo was asked to do. */
 export interface DemoOptions {
   /** File or folder of orders; undefined when they are generated. */
   readonly orders?: string;
+  /** Of the files. */
+  readonly encoding: Encoding;
   readonly generate: number;
   readonly once: boolean;
   readonly json: boolean;
@@ -21,10 +25,13 @@ export interface DemoOptions {
 export const USAGE = 2;
 
 const MAX_SEED = 2 ** 32 - 1;
+/** Characters that a description may be wrapped to; commander does not wrap below 40 unless it is told to. */
+const NARROWEST = 20;
 
 const HELP = `
-Replays orders through topics and queues: each is published, moves stock and revenue in SQL (group inventory) and is confirmed
-by a mail (group notifications, queue emails). At the end the totals of the handlers stand beside those of the files.
+Replays orders through topics and queues: each is published, and handled by two groups.
+The group inventory moves stock and revenue in SQL; the group notifications has a mail sent through the queue emails.
+At the end the totals of the handlers stand beside those of the files.
 
 Without --once the demo goes on when the orders are handled: it places generated ones, two a second, until Ctrl-C.
 Redis is the one at REDIS_URL, else one that the demo starts; the database the one at DATABASE_URL, else one inside the demo.
@@ -57,6 +64,7 @@ export interface DemoOutput {
 
 function command({ out, err }: DemoOutput): Command {
   const program = new Command('shop').description('The shop of Millrace, on real or generated orders').helpOption('-h, --help');
+  program.configureHelp({ minWidthToWrap: NARROWEST });
   program.addHelpText('after', HELP).showHelpAfterError('(--help lists the options)').configureOutput({ writeOut: out, writeErr: err });
   program.exitOverride((error) => {
     throw Object.assign(error, { exitCode: error.exitCode === 0 ? 0 : USAGE });
@@ -70,6 +78,7 @@ function demoOptions(): Option[] {
     new Option('--orders <path>', 'CSV file, or folder of .csv files, with orders (default: generated ones)')
       .argParser(path)
       .conflicts('generate'),
+    new Option('--encoding <name>', 'of the files: utf-8, or latin1 (ISO-8859-1)').choices(ENCODINGS).default('utf-8').conflicts('generate'),
     new Option('--generate <n>', 'make n orders up; cancellations come on top').argParser(whole(1, 100_000)).default(500),
     new Option('--once', 'end when all is handled'),
     new Option('--json', 'write one JSON document to stdout and nothing else; implies --once'),
@@ -103,9 +112,13 @@ function percent(text: string): number {
 }
 
 function toStdout(text: string): void {
-  process.stdout.write(text);
+  process.stdout.write(fitted(text, process.stdout));
 }
 
 function toStderr(text: string): void {
-  process.stderr.write(text);
+  process.stderr.write(fitted(text, process.stderr));
+}
+
+function fitted(text: string, { isTTY, columns }: NodeJS.WriteStream): string {
+  return isTTY ? wrap(text, columns) : text;
 }

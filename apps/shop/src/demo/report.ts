@@ -39,6 +39,7 @@ export interface Report {
   readonly published: number;
   readonly duplicates: number;
   readonly groups: Readonly<Record<string, GroupFigures>>;
+  /** `completed` counts the orders that have a mail, by the database: the queue keeps its latest completed jobs alone. */
   readonly jobs: Readonly<Record<string, { completed: number; failed: number }>>;
   readonly kills: number;
   readonly seed: number;
@@ -48,7 +49,6 @@ export interface Report {
 export function reportOf(parts: ReportParts): Report {
   const { input, effects, verdict, observation, published, duplicates, kills, seed, elapsedMs } = parts;
   const { files, lines, malformed, orders, placed } = input;
-  const { completed, failed } = observation.jobs;
   return {
     ok: verdict.problems.length === 0,
     input: { files, lines, malformed, orders: placed, cancellations: orders.length - placed },
@@ -58,7 +58,7 @@ export function reportOf(parts: ReportParts): Report {
     published,
     duplicates,
     groups: Object.fromEntries(Object.entries(observation.groups).map(([group, state]) => [group, figuresOf(state)])),
-    jobs: { [QUEUE]: { completed, failed } },
+    jobs: { [QUEUE]: { completed: effects.mails.size, failed: observation.jobs.failed } },
     kills,
     seed,
     elapsedMs,

@@ -22,6 +22,9 @@ const FAILED = 1;
  */
 export async function runDemo(options: DemoOptions, streams: DemoStreams, signal: AbortSignal): Promise<number> {
   const terminal = new Terminal(streams.err);
+  const crashed = (): void => terminal.endProgress();
+  // Node writes what ends the process by itself, behind the bar.
+  process.once('uncaughtExceptionMonitor', crashed);
   const cleanup = new Cleanup((what, error) => terminal.say(`could not ${what}: ${error.message}`));
   try {
     const ok = await new Demo({ options, terminal, cleanup, out: streams.out }).run(signal);
@@ -29,8 +32,10 @@ export async function runDemo(options: DemoOptions, streams: DemoStreams, signal
   } catch (thrown) {
     return exitCodeOf(thrown, terminal, signal);
   } finally {
+    terminal.say('stopping what was started, and removing what was written');
     await cleanup.run();
     terminal.endProgress();
+    process.off('uncaughtExceptionMonitor', crashed);
   }
 }
 

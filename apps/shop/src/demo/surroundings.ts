@@ -31,10 +31,12 @@ export interface FindSurroundings {
  */
 export async function findSurroundings({ env = process.env, cleanup, terminal }: FindSurroundings): Promise<Surroundings> {
   const name = `shop_${randomBytes(6).toString('hex')}`;
+  terminal.say(env['REDIS_URL'] ? 'connecting to the Redis of REDIS_URL' : 'starting Redis');
   const foundRedis = await findRedis({ env });
   cleanup.add('stop Redis', () => foundRedis.stop());
   // A server that the demo started is gone with it.
   if (foundRedis.source === 'REDIS_URL') cleanup.add(`remove the keys of ${name} from Redis`, () => removeKeys(foundRedis.url, name));
+  terminal.say(env['DATABASE_URL'] ? 'connecting to the database of DATABASE_URL' : 'starting the embedded database: this takes some seconds');
   const foundDatabase = await findDatabase({ env });
   cleanup.add('stop the database', () => foundDatabase.stop());
   terminal.say(`redis: ${foundRedis.source}; database: ${foundDatabase.source}`);

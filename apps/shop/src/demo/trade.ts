@@ -38,8 +38,9 @@ export class Trade {
       this.#stage.pool?.assertWell();
       await this.#place(invoice);
       await this.#show();
-      await Promise.race([pause(PAUSE_MS), aborted(signal)]);
+      await pauseUnless(signal);
     }
+    this.#stage.terminal.say('the shop closes: what was placed is handled first');
     return this.#drain();
   }
 
@@ -59,11 +60,12 @@ export class Trade {
 
   async #show(): Promise<void> {
     const { observer, replay, database, terminal } = this.#stage;
-    const { groups, jobs } = await observer.observe();
+    const { groups, mails } = await observer.observe();
     const { revenue, units } = await readEffects(database);
     const handled = Object.entries(groups).map(([group, state]) => `${group} ${state?.handled ?? '?'}`);
-    const figures = [`published ${replay.published}`, ...handled, `mailed ${jobs.completed}`, `${units} units for ${formatThousandths(revenue)}`];
-    terminal.progress(null, `${figures.join(', ')} (Ctrl-C ends it)`);
+    const published = `published ${replay.published}`;
+    const figures = [published, ...handled, `mailed ${mails}`, `${units} units for ${formatThousandths(revenue)}`];
+    terminal.progress(null, [`${figures.join(', ')} (Ctrl-C ends it)`, `${published}, mailed ${mails} (Ctrl-C ends it)`]);
   }
 
   async #drain(): Promise<Observation> {
@@ -76,9 +78,10 @@ export class Trade {
   }
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+async function pauseUnless(signal: AbortSignal): Promise<void> {
+  try {
+    await pause(PAUSE_MS, undefined, { signal });
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown;
+  }
 }

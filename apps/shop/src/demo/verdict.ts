@@ -1,4 +1,5 @@
 import { formatThousandths } from '../orders/money.js';
+import { few } from '../orders/few.js';
 import { isCancellation, type Order } from '../orders/order.js';
 import { Totals } from '../totals/totals.js';
 import type { Effects } from './effects.js';
@@ -78,5 +79,5 @@ function problemsOfGroups({ groups, jobs }: Observation, poison: number): string
 
 function some(items: readonly string[], what: string): string[] {
   if (items.length === 0) return [];
-  return [`${items.length} ${what}: ${items.slice(0, 5).join(', ')}${items.length > 5 ? ', ...' : ''}`];
+  return [`${items.length} ${what}: ${few(items)}`];
 }

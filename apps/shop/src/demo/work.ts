@@ -12,23 +12,24 @@ export interface WorkDone {
   readonly published: number;
   /** Of these: handled or dead-lettered. */
   readonly settled: number;
-  readonly finishedJobs: number;
+  /** Mails that were sent. */
+  readonly mailed: number;
   /** All that is published so far is settled, and the queue is empty. */
   readonly idle: boolean;
 }
 
-export function workDone({ groups, jobs }: Observation, replay: Pick<Replay, 'placed' | 'published' | 'deliveries'>): WorkDone {
+export function workDone({ groups, jobs, mails }: Observation, replay: Pick<Replay, 'placed' | 'published' | 'deliveries'>): WorkDone {
   const inventory = groups['inventory']?.lag ?? replay.published;
   const notifications = groups['notifications']?.lag ?? replay.placed;
   return {
     published: replay.deliveries,
     settled: replay.deliveries - inventory - notifications,
-    finishedJobs: jobs.completed + jobs.failed,
+    mailed: mails,
     idle: inventory === 0 && notifications === 0 && jobs.waiting + jobs.active + jobs.delayed === 0,
   };
 }
 
 /** From 0 to 1. */
 export function shareDone(done: WorkDone, toDo: WorkToDo): number {
-  return Math.min(1, (done.settled + Math.min(done.finishedJobs, toDo.mails)) / Math.max(1, toDo.deliveries + toDo.mails));
+  return Math.min(1, (done.settled + Math.min(done.mailed, toDo.mails)) / Math.max(1, toDo.deliveries + toDo.mails));
 }

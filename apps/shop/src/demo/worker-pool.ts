@@ -62,6 +62,7 @@ export class WorkerPool {
 
   #start(name: string): void {
     const worker = new WorkerProcess(name, this.#env, {
+      onLine: (line) => this.#terminal.say(line),
       onMessage: (from, message) => this.#hear(from, message),
       onEnd: (ended, how) => this.#replace(ended, how),
     });

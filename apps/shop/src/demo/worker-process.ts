@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { WorkerMessage } from '../worker-message.js';
 
@@ -9,6 +10,8 @@ const WORKER = fileURLToPath(new URL('../worker.js', import.meta.url));
 export type WorkerEnd = number | NodeJS.Signals;
 
 export interface WorkerEvents {
+  /** It wrote that to stdout or stderr. */
+  readonly onLine: (line: string) => void;
   readonly onMessage: (worker: WorkerProcess, message: WorkerMessage) => void;
   readonly onEnd: (worker: WorkerProcess, end: WorkerEnd) => void;
 }
@@ -23,13 +26,15 @@ export class WorkerProcess {
   constructor(name: string, env: NodeJS.ProcessEnv, events: WorkerEvents) {
     this.name = name;
     // A process group of its own: the Ctrl-C of a terminal goes to the demo alone, which ends its workers in order.
-    this.#child = fork(WORKER, [], { env, detached: true, stdio: ['ignore', process.stderr, process.stderr, 'ipc'] });
+    this.#child = fork(WORKER, [], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) if (stream) createInterface(stream).on('line', events.onLine);
     this.#child.on('message', (message: WorkerMessage) => {
       if (message.kind === 'ready') this.#state = 'ready';
       events.onMessage(this, message);
     });
-    this.#ended = once(this.#child, 'exit');
-    this.#child.once('exit', (code, signal) => {
+    // Not 'exit': that may come before the last lines that it wrote.
+    this.#ended = once(this.#child, 'close');
+    this.#child.once('close', (code: number | null, signal: NodeJS.Signals | null) => {
       this.#state = 'ended';
       events.onEnd(this, signal ?? code ?? 1);
     });

@@ -10,6 +10,9 @@ export interface InvoiceLine extends Omit<Order, 'lines'> {
 
 const INVOICE = /^[A-Za-z0-9._-]{1,64}$/;
 const QUANTITY = /^-?\d{1,9}$/;
+/** The day, the month, and a year behind them. */
+const DAY_FIRST = /^(?:[0-2]?\d|3[01])([./-])(?:0?[1-9]|1[0-2])\1(?:\d{4}|\d{2})\b/;
+const DECIMAL_COMMA = /^-?\d+,\d+$/;
 // eslint-disable-next-line no-control-regex -- what is looked for
 const CONTROL = /[\u0000-\u001F\u007F]/;
 const MAX_TEXT = 128;
@@ -38,7 +41,7 @@ function problemsOfTexts(row: Row): string[] {
   if (row.InvoiceNo === '') problems.push('InvoiceNo is empty');
   else if (!INVOICE.test(row.InvoiceNo)) problems.push(`InvoiceNo ${quote(row.InvoiceNo)} is no invoice number`);
   if (row.StockCode === '') problems.push('StockCode is empty');
-  if (Number.isNaN(Date.parse(row.InvoiceDate))) problems.push(`InvoiceDate ${quote(row.InvoiceDate)} is no date`);
+  if (Number.isNaN(Date.parse(row.InvoiceDate))) problems.push(`InvoiceDate ${quote(row.InvoiceDate)} ${problemOfDate(row.InvoiceDate)}`);
   for (const column of ['StockCode', 'InvoiceDate', 'CustomerID', 'Country'] as const) {
     if (row[column].length > MAX_TEXT) problems.push(`${column} is longer than ${MAX_TEXT} characters`);
     if (CONTROL.test(row[column])) problems.push(`${column} ${quote(row[column])} holds control characters`);
@@ -49,6 +52,14 @@ function problemsOfTexts(row: Row): string[] {
 function problemsOfNumbers(row: Row, unitPrice: number | null): string[] {
   const problems: string[] = [];
   if (!QUANTITY.test(row.Quantity)) problems.push(`Quantity ${quote(row.Quantity)} is no whole number of at most 9 digits`);
-  if (unitPrice === null) problems.push(`UnitPrice ${quote(row.UnitPrice)} is no amount with at most 3 decimals`);
+  if (unitPrice === null) problems.push(`UnitPrice ${quote(row.UnitPrice)} ${problemOfPrice(row.UnitPrice)}`);
   return problems;
+}
+
+function problemOfDate(text: string): string {
+  return DAY_FIRST.test(text) ? 'begins with the day: write the year first, as in 2010-12-31' : 'is no date';
+}
+
+function problemOfPrice(text: string): string {
+  return DECIMAL_COMMA.test(text) ? 'has a decimal comma: write a point' : 'is no amount with at most 3 decimals';
 }

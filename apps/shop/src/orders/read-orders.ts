@@ -4,7 +4,7 @@ import { invoiceLine } from './invoice-line.js';
 import { OrderBook } from './order-book.js';
 import { orderFiles } from './order-files.js';
 import type { Order } from './order.js';
-import { physicalLines } from './physical-lines.js';
+import { type FileReading, type PhysicalLine, physicalLines } from './physical-lines.js';
 import { type CsvRecord, RecordAssembler } from './records.js';
 
 /** A line that is no part of an order. */
@@ -15,8 +15,15 @@ export interface MalformedLine {
   readonly problem: string;
 }
 
+/** How orders are read, and who hears of what is left out. */
+export interface OrderReading extends FileReading {
+  readonly onMalformed: (malformed: MalformedLine) => void;
+}
+
 export interface OrdersRead {
   readonly files: number;
+  /** Names of files of the folder that are hidden, and so were not read. */
+  readonly hidden: readonly string[];
   /** Lines with orders, the malformed ones included; headers and empty lines are not counted. */
   readonly lines: number;
   readonly malformed: number;
@@ -26,15 +33,17 @@ export interface OrdersRead {
 /**
  * Reads a file or a folder of orders. A malformed line is told and left out; the rest of its invoice still counts.
  *
- * @throws MillraceError INVALID_INPUT when there is no such file, a file without the columns, or no order at all
+ * @throws MillraceError INVALID_INPUT when there is no such file, one that is of another format or without the columns, or
+ *   no order at all; an AbortError when the signal aborts
  */
-export async function readOrders(path: string, onMalformed: (malformed: MalformedLine) => void): Promise<OrdersRead> {
-  const files = await orderFiles(path);
-  const reading = new Reading(onMalformed);
+export async function readOrders(path: string, options: OrderReading): Promise<OrdersRead> {
+  const { files, hidden } = await orderFiles(path);
+  const reading = new Reading(options);
   for (const file of files) await reading.read(file);
+  const { lines, malformed } = reading;
   const orders = reading.book.orders();
-  if (orders.length > 0) return { files: files.length, lines: reading.lines, malformed: reading.malformed, orders };
-  const found = reading.malformed > 0 ? `all of its ${reading.malformed} lines are malformed` : 'it has no lines';
+  if (orders.length > 0) return { files: files.length, hidden, lines, malformed, orders };
+  const found = malformed > 0 ? `all of its ${malformed} lines are malformed` : 'it has no lines';
   throw new MillraceError('INVALID_INPUT', `There is no order in ${path}: ${found}.`);
 }
 
@@ -42,16 +51,16 @@ class Reading {
   readonly book = new OrderBook();
   lines = 0;
   malformed = 0;
-  readonly #onMalformed: (malformed: MalformedLine) => void;
+  readonly #options: OrderReading;
 
-  constructor(onMalformed: (malformed: MalformedLine) => void) {
-    this.#onMalformed = onMalformed;
+  constructor(options: OrderReading) {
+    this.#options = options;
   }
 
   async read(file: string): Promise<void> {
     const assembler = new RecordAssembler();
     let header: Header | null = null;
-    for await (const record of records(file, assembler)) {
+    for await (const record of records(physicalLines(file, this.#options), assembler)) {
       if (header) this.#take(file, record, header);
       else header = headerOf(file, record);
       assembler.width = header.width;
@@ -64,7 +73,7 @@ class Reading {
     const problem = this.#enter(record, header);
     if (problem === null) return;
     this.malformed += 1;
-    this.#onMalformed({ file, line: record.line, problem });
+    this.#options.onMalformed({ file, line: record.line, problem });
   }
 
   /** Null when the record was a line of an order. */
@@ -82,7 +91,7 @@ function headerOf(file: string, record: CsvRecord): Header {
   return new Header(file, record.fields);
 }
 
-async function* records(file: string, assembler: RecordAssembler): AsyncGenerator<CsvRecord> {
-  for await (const line of physicalLines(file)) yield* assembler.push(line);
+async function* records(lines: AsyncIterable<PhysicalLine>, assembler: RecordAssembler): AsyncGenerator<CsvRecord> {
+  for await (const line of lines) yield* assembler.push(line);
   yield* assembler.end();
 }
