@@ -81,6 +81,18 @@ describe('the documents', () => {
   });
 });
 
+describe('the language of the documents', () => {
+  /** Sentences, and cells of tables, that begin with a word behind which nobody knows yet who does something. */
+  function vagueBeginnings(document: string): string[] {
+    const prose = read(document).replace(/^```[^]*?^```$/gm, '').replace(/`[^`]*`/g, '`code`').replace(/^#.*$/gm, '');
+    return [...prose.matchAll(/(?:^|[.!?:;|>] |^- |\n\n)((?:What|Whatever|Whoever|Of) [^\n]{0,60})/gm)].map(([, text]) => text!);
+  }
+
+  it.each(documents())('%s has sentences that begin with their subject', (document) => {
+    expect(vagueBeginnings(document)).toEqual([]);
+  });
+});
+
 describe('a shell line', () => {
   it.each([
     ['npm run nothing', 'has no script nothing'],
