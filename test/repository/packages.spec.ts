@@ -1,17 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { findDatabase } from '@millrace/outbox';
+import { startTestRedis, waitFor } from '@millrace/testing';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { examples } from './examples.js';
+import { blocksOf, examplesOf } from './documents.js';
 import { pathOf, read } from './repository.js';
 
 const LIBRARIES = readdirSync(pathOf('libs'));
-const COMPILER = ['--module', 'nodenext', '--target', 'es2022', '--strict', '--experimentalDecorators', '--emitDecoratorMetadata', '--skipLibCheck', '--types', 'node'];
+
+const TSC = 'node_modules/typescript/bin/tsc';
 
 /** An application's folder with the packed libraries in it, and with what the repository has of other packages. */
 let folder: string;
+/** By the compiler, of the examples of the README. */
+let said: string;
 
 beforeAll(() => {
   execFileSync(process.execPath, [pathOf('tools/packages/main.js')], { stdio: 'ignore' });
@@ -22,7 +28,9 @@ beforeAll(() => {
   }
   for (const library of LIBRARIES) unpack(library);
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-}, 180_000);
+  for (const { name, text } of blocksOf('README.md')) if (name !== null) writeFileSync(join(folder, name), text);
+  said = run(TSC);
+}, 240_000);
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -31,6 +39,11 @@ function unpack(library: string): void {
   mkdirSync(target);
   const archive = pathOf(`dist/packages/millrace-${library}-0.1.0.tgz`);
   execFileSync('tar', ['-xzf', archive, '--strip-components', '1', '-C', target]);
+}
+
+/** Where the compiler puts a file of the README. */
+function compiled(name: string): string {
+  return join(folder, 'dist', name.replace(/\.ts$/, '.js'));
 }
 
 /** What a command in the application's folder prints. */
@@ -60,12 +73,31 @@ describe('the packages', () => {
   });
 
   it('have the types that the examples of the README need', () => {
-    const files = examples();
-    for (const [name, code] of files) writeFileSync(join(folder, name), code);
-    const tsc = ['node_modules/typescript/bin/tsc', '--noEmit', ...COMPILER];
-    expect(run(...tsc, ...files.keys())).toBe('');
+    expect(said).toBe('');
+    expect([...examplesOf('README.md').keys()].filter((name) => !existsSync(compiled(name)))).toEqual([]);
     writeFileSync(join(folder, 'wrong.ts'), "import { Nothing } from '@millrace/nestjs';");
-    expect(run(...tsc, 'wrong.ts')).toContain("has no exported member 'Nothing'");
+    expect(run(TSC)).toContain("has no exported member 'Nothing'");
+    rmSync(join(folder, 'wrong.ts'));
+  });
+
+  it('run the shop of the README outside the repository, as it says', async () => {
+    const [redis, database] = await Promise.all([startTestRedis(), findDatabase({ env: {} })]);
+    const env = { ...process.env, REDIS_URL: redis.url, DATABASE_URL: database.url };
+    const shop = spawn(process.execPath, ['--preserve-symlinks', '--preserve-symlinks-main', compiled('main.ts')], { cwd: folder, env });
+    try {
+      let output = '';
+      for (const stream of [shop.stdout, shop.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+      const isSent = () => {
+        expect(output).toContain('mail for A-1');
+        return true;
+      };
+      await waitFor(isSent, { what: 'the mail', timeoutMs: 30_000 });
+    } finally {
+      shop.kill('SIGKILL');
+      await once(shop, 'close');
+      await database.stop();
+      await redis.stop();
+    }
   });
 
   it.each(LIBRARIES)('%s declares each package that it imports', (library) => {
