@@ -50,6 +50,7 @@ export type {
   TopicOptions,
   TopicRef,
   TraceContext,
+  UnknownProperties,
 } from '@millrace/core';
 export { JobContext, JobQueue } from '@millrace/jobs';
 export type { EnqueueItem, EnqueueOptions, EnqueueResult, JobCounts } from '@millrace/jobs';

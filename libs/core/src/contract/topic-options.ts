@@ -1,8 +1,9 @@
 import type { Durability } from '../publish/durability.js';
-import { IsDurability, IsDurationOption, IsFunction, IsWholeNumber } from '../options/rules.js';
+import { IsDurability, IsDurationOption, IsFunction, IsOneOf, IsWholeNumber } from '../options/rules.js';
 import { IsObject, IsOptional } from 'class-validator';
 import { type Duration } from '../duration.js';
 import type { RetentionOptions } from './retention.js';
+import { UNKNOWN_PROPERTIES, type UnknownProperties } from './unknown-properties.js';
 
 /** What `@Topic` takes after the name. */
 export class TopicOptions<T extends object = object> {
@@ -32,4 +33,11 @@ export class TopicOptions<T extends object = object> {
   /** How long messages are kept, a partition. Default: everything is kept. */
   @IsOptional() @IsObject()
   retention?: RetentionOptions;
+
+  /**
+   * What becomes of properties that the class does not declare: `'refuse'`, `'strip'` or `'keep'`. Default: what `MillraceModule`
+   * says, else `'refuse'`. It holds for the topic's `@MessageType`s, too.
+   */
+  @IsOptional() @IsOneOf(UNKNOWN_PROPERTIES)
+  unknownProperties?: UnknownProperties;
 }

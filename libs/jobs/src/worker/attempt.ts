@@ -1,4 +1,4 @@
-import { decodePayload, exponential, MillraceError, type Outcome, outcomeOfFailure, quote, type RetryPolicy, runInTurn } from '@millrace/core';
+import { decodePayload, exponential, MillraceError, type Outcome, outcomeOfFailure, quote, type RetryPolicy, runInTurn, unknownPropertiesOf } from '@millrace/core';
 import type { Job } from 'bullmq';
 import type { ActiveJob } from './active-jobs.js';
 import { JobContext } from './job-context.js';
@@ -9,7 +9,9 @@ export async function attemptJob(job: Job, registration: JobRegistration | undef
   try {
     if (!registration) throw unknownJob(job);
     const where = `job '${job.name}' of queue '${job.queueName}'`;
-    const payload = await decodePayload(registration.definition.payload, job.data, where);
+    const { definition, unknownProperties } = registration;
+    const place = { where, unknownProperties: unknownPropertiesOf(definition, unknownProperties) };
+    const payload = await decodePayload(definition.payload, job.data, place);
     return await run(registration, payload, { job, active });
   } catch (thrown) {
     return outcomeOfFailure(policyOf(job, registration), job.attemptsMade + 1, thrown);

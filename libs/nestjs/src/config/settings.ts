@@ -1,4 +1,4 @@
-import { type Duration, durationMs, parseOptions } from '@millrace/core';
+import { type Duration, durationMs, parseOptions, type UnknownProperties } from '@millrace/core';
 import { defaultOf, type EnvironmentValues, nameList, readEnvironment } from './environment.js';
 import { checkAll } from './findings.js';
 import type { HandlerSelection, SelectedHandlers } from './handler-selection.js';
@@ -19,6 +19,8 @@ export interface Settings {
   readonly publishDeadlineMs: number;
   readonly publishBufferBytes: number;
   readonly globalEnhancers: boolean;
+  /** For topics and jobs that say nothing themselves. */
+  readonly unknownProperties: UnknownProperties;
 }
 
 /** What the host of a process decides about the application that it runs. */
@@ -52,6 +54,7 @@ export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: Wor
     publishDeadlineMs: durationMs(given.publishDeadline),
     publishBufferBytes: given.publishBufferBytes,
     globalEnhancers: given.globalEnhancers,
+    unknownProperties: given.unknownProperties,
   };
 }
 

@@ -1,4 +1,4 @@
-import { isJob, isTopic, type JobDefinition, jobOf, MillraceError, type PayloadClass, type TopicDefinition, topicOf } from '@millrace/core';
+import { classText, isJob, isTopic, type JobDefinition, jobOf, MillraceError, orInACircle, type TopicDefinition, topicOf } from '@millrace/core';
 import { checkEach } from '../config/findings.js';
 
 export interface FeatureContracts {
@@ -18,9 +18,9 @@ export function featureContracts(contracts: readonly unknown[]): FeatureContract
 
 function assertContract(contract: unknown): void {
   if (isTopic(contract) || isJob(contract)) return;
-  const name = typeof contract === 'function' ? (contract as PayloadClass).name : `a value of type ${typeof contract}`;
+  const advice = orInACircle("put @Topic('its.name') or @Job('its-name', { queue: '...' }) on it.", contract);
   throw new MillraceError(
     'NOT_A_TOPIC',
-    `MillraceModule.forFeature: ${name} is neither a topic nor a job: put @Topic('its.name') or @Job('its-name', { queue: '...' }) on it.`,
+    `MillraceModule.forFeature: ${classText(contract)} is neither a topic nor a job: ${advice}`,
   );
 }

@@ -55,6 +55,8 @@ export class JobWorkers {
   }
 
   #registration(plan: JobPlan, inbox: InboxPort | undefined): JobRegistration {
-    return { definition: plan.job, ...(plan.inbox ? { inbox } : {}), handle: this.#invoker.invokeOf(plan.method) };
+    const { unknownProperties } = this.#settings;
+    const handle = this.#invoker.invokeOf(plan.method);
+    return { definition: plan.job, unknownProperties, ...(plan.inbox ? { inbox } : {}), handle };
   }
 }
