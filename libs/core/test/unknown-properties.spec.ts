@@ -34,11 +34,11 @@ class Order {
 }
 
 /** The texts that are published of a payload. */
-async function published<T extends object>(topic: PayloadClass<T>, payload: object, ofProcess?: UnknownProperties): Promise<string> {
+async function published<T extends object>(topic: PayloadClass<T>, payload: object, own?: UnknownProperties): Promise<string> {
   const sent: OutgoingMessage[] = [];
   const stored = { id: '', partition: 0, offset: 0, duplicate: false };
   const publish = (_: unknown, message: OutgoingMessage): Promise<typeof stored> => (sent.push(message), Promise.resolve(stored));
-  await new Publisher({ publish }, ofProcess).publish(topic, payload as T);
+  await new Publisher({ publish }, own).publish(topic, payload as T);
   return sent[0]!.payloadJson;
 }
 

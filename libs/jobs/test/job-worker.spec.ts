@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { DeadLetter, Discard, exponential, fixed, type InboxPort, Job, RetryLater, type SqlTransaction } from '@millrace/core';
+import { DeadLetter, Discard, exponential, fixed, type InboxPort, RetryLater, type SqlTransaction } from '@millrace/core';
 import { JOB_RETENTION, type JobContext, startJobWorker } from '../src/index.js';
-import { SendInvoice, SendMail } from './contracts.js';
+import { SendInvoice, SendMail, SendMore } from './contracts.js';
 import { handler, Heard, JobsFixture, Signal } from './jobs-fixture.js';
 
 let fixture: JobsFixture;
@@ -23,8 +23,6 @@ const settled = (id: string) => fixture.finished('emails', id);
 
 describe('a job', () => {
   it('reaches its handler as an instance of its class, with its context', async () => {
-    @Job('send-more', { queue: 'emails', unknownProperties: 'keep' })
-    class SendMore extends SendMail {}
     const seen = new Signal<[SendMore, JobContext]>();
     await fixture.worker([handler(SendMore, (payload, context) => seen.give([payload, context]))]);
     const { id } = await fixture.jobs.enqueue(SendMore, { to: 'a', extra: 'kept' } as SendMore, { idempotencyKey: 'order-1' });

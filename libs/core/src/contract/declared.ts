@@ -1,4 +1,4 @@
-import type { TypeMetadata, TypeOptions } from 'class-transformer';
+import type { TypeMetadata } from 'class-transformer';
 import { getMetadataStorage } from 'class-validator';
 import { membersOf } from './class-members.js';
 import { type Class, decoratedNames, exposedNames, isDynamic, isStorageReadable, lineOf, propertiesOf, typeIn } from './class-shape.js';
@@ -43,13 +43,13 @@ export const FREE: DeclaredProperty = { classOf: null, isMap: false, discriminat
 
 function propertyOf(metadata: TypeMetadata | undefined): DeclaredProperty {
   if (!metadata) return FREE;
-  const { reflectedType, options } = metadata;
-  return { classOf: classFinder(metadata), isMap: reflectedType === Map, discriminator: options.discriminator?.property };
+  const isMap = (metadata.reflectedType as unknown) === Map;
+  return { classOf: classFinder(metadata), isMap, discriminator: metadata.options.discriminator?.property };
 }
 
 function classFinder(metadata: TypeMetadata): (value: object, owner: object) => Class {
   const { typeFunction, propertyName: property } = metadata;
-  const { discriminator } = metadata.options as TypeOptions;
+  const { discriminator } = metadata.options;
   const dynamic = typeFunction as (given: object) => unknown;
   const base = (value: object, owner: object): Class =>
     isDynamic(metadata) ? (dynamic({ newObject: value, object: owner, property }) as Class) : typeIn(metadata);
