@@ -56,6 +56,7 @@ describe('loading the application', () => {
     ['a folder', fixture(''), 'which is no file'],
     ['a file without a module', fixture('no-module.ts'), 'exports no module: export your root module as default or as AppModule'],
     ['a file that cannot be loaded', fixture('broken.ts'), 'cannot be loaded: TypeError: this file is broken'],
+    ['files that import each other in a circle', fixture('too-early.ts'), 'move what both of them need into a file of its own'],
   ])('refuses %s', async (_what, path, message) => {
     await expect(loadApplication({ MILLRACE_APP: path })).rejects.toMatchObject({
       code: 'INVALID_OPTIONS',

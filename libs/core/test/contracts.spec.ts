@@ -65,7 +65,7 @@ describe('@Topic', () => {
   it('tells every problem at once', async () => {
     const options = { partitions: 0, key: 'customerId', idempotencyWindow: 'soon', retain: { maxAge: '7d' } } as unknown as TopicOptions;
     const { problems } = await thrownBy(() => Topic('orders', options));
-    expect(problems.join('\n')).toMatch(/retain.*known are durability, idempotencyScope, idempotencyWindow, key, partitions, retention, ttl\.[^]*partitions must not be less than 1[^]*key must be a function[^]*idempotencyWindow must be a duration/);
+    expect(problems.join('\n')).toMatch(/retain.*known are durability, idempotencyScope, idempotencyWindow, key, partitions, retention, ttl, unknownProperties\.[^]*partitions must not be less than 1[^]*key must be a function[^]*idempotencyWindow must be a duration/);
   });
 
   it.each([null, [], 'partitions=4', 4, () => 4])('refuses %p as options', (options) => {

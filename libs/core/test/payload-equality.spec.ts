@@ -295,6 +295,15 @@ describe('what class-transformer makes again', () => {
   });
 });
 
+describe('a payload that is compared', () => {
+  it('is the one that was given, whatever the caller does with it meanwhile', async () => {
+    const given = { count: 1, constructor: 'x' };
+    const publishing = encodePayload(Converted, given as never, 'publish()');
+    Object.assign(given, { count: 2 });
+    expect(await publishing).toBe('{"count":1,"constructor":"x"}');
+  });
+});
+
 describe('a Date', () => {
   it('for which the class has a rule and no type is told of before the rule', async () => {
     class Visit {

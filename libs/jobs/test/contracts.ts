@@ -8,6 +8,10 @@ export class SendMail {
   @IsOptional() @IsInt() copies?: number;
 }
 
+/** Keeps what its class does not declare. */
+@Job<SendMore>('send-more', { queue: 'emails', unknownProperties: 'keep' })
+export class SendMore extends SendMail {}
+
 /** Shares the queue of {@link SendMail}. */
 @Job<SendInvoice>('send-invoice', { queue: 'emails', attempts: 5, backoff: fixed('1h') })
 export class SendInvoice {

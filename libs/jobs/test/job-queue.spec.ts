@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { JobQueue } from '../src/index.js';
-import { SendMail } from './contracts.js';
+import { SendMail, SendMore } from './contracts.js';
 import { handler, JobsFixture, Signal } from './jobs-fixture.js';
 
 let fixture: JobsFixture;
@@ -73,10 +73,10 @@ describe('enqueue', () => {
   });
 
   it('delivers prototype names as plain data', async () => {
-    const payload = JSON.parse('{"to":"a","__proto__":{"admin":true}}') as SendMail;
+    const payload = JSON.parse('{"to":"a","__proto__":{"admin":true}}') as SendMore;
     const seen = new Signal<object>();
-    await fixture.worker([handler(SendMail, (given) => seen.give(given))]);
-    await fixture.jobs.enqueue(SendMail, payload);
+    await fixture.worker([handler(SendMore, (given) => seen.give(given))]);
+    await fixture.jobs.enqueue(SendMore, payload);
     await seen.promise;
     expect(({} as { admin?: boolean }).admin).toBeUndefined();
   });

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DeadLetter, Discard, exponential, fixed, type InboxPort, RetryLater, type SqlTransaction } from '@millrace/core';
 import { JOB_RETENTION, type JobContext, startJobWorker } from '../src/index.js';
-import { SendInvoice, SendMail } from './contracts.js';
+import { SendInvoice, SendMail, SendMore } from './contracts.js';
 import { handler, Heard, JobsFixture, Signal } from './jobs-fixture.js';
 
 let fixture: JobsFixture;
@@ -23,13 +23,13 @@ const settled = (id: string) => fixture.finished('emails', id);
 
 describe('a job', () => {
   it('reaches its handler as an instance of its class, with its context', async () => {
-    const seen = new Signal<[SendMail, JobContext]>();
-    await fixture.worker([handler(SendMail, (payload, context) => seen.give([payload, context]))]);
-    const { id } = await fixture.jobs.enqueue(SendMail, { to: 'a', extra: 'kept' } as SendMail, { idempotencyKey: 'order-1' });
+    const seen = new Signal<[SendMore, JobContext]>();
+    await fixture.worker([handler(SendMore, (payload, context) => seen.give([payload, context]))]);
+    const { id } = await fixture.jobs.enqueue(SendMore, { to: 'a', extra: 'kept' } as SendMore, { idempotencyKey: 'order-1' });
     const [payload, context] = await seen.promise;
-    expect(payload).toBeInstanceOf(SendMail);
+    expect(payload).toBeInstanceOf(SendMore);
     expect(payload).toEqual({ to: 'a', extra: 'kept' });
-    expect(context).toMatchObject({ jobId: id, queue: 'emails', name: 'send-mail', attempt: 1, crashes: 0, idempotencyKey: 'order-1' });
+    expect(context).toMatchObject({ jobId: id, queue: 'emails', name: 'send-more', attempt: 1, crashes: 0, idempotencyKey: 'order-1' });
     expect(context.enqueuedAt.getTime()).toBe((await fixture.stored('emails', id)).timestamp);
     expect(context.signal.aborted).toBe(false);
     expect(() => context.transaction).toThrow(/inbox: true/);

@@ -51,6 +51,7 @@ export type {
   TopicOptions,
   TopicRef,
   TraceContext,
+  UnknownProperties,
 } from '@millrace/core';
 export { JobContext, JobQueue } from '@millrace/jobs';
 export type { EnqueueItem, EnqueueOptions, EnqueueResult, JobCounts, StuckJob } from '@millrace/jobs';

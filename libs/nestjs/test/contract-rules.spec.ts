@@ -239,6 +239,23 @@ describe('starting an application', () => {
     expect(error.message).toContain("Queue 'emails' has both a @Processor (Plain) and @JobHandler (Mailer.send())");
   });
 
+  it('says what to do about a class that is not there, because files import each other in a circle', async () => {
+    const circle = 'files import each other in a circle and it is not there yet: move what both of them need into a file of its own.';
+    const missing = undefined as unknown as PayloadClass;
+    expect((await refusal({ imports: [MillraceModule.forFeature([missing])] })).message).toContain(circle);
+    const error = await refusal({ providers: [subscriber('Early', missing, { group: 'early' })] });
+    expect(error.code).toBe('NOT_A_TOPIC');
+    expect(error.message).toContain('Early.handle');
+    expect(error.message).toContain(circle);
+    class Worker {
+      @JobHandler(missing)
+      work(): void {
+        throw new Error('not to be called');
+      }
+    }
+    expect((await refusal({ providers: [Worker] })).message).toContain(circle);
+  });
+
   it('refuses what forFeature cannot use', async () => {
     const error = await refusal({ imports: [MillraceModule.forFeature([NotAContract])] });
     expect(error.code).toBe('NOT_A_TOPIC');

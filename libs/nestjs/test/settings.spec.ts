@@ -29,6 +29,7 @@ describe('settings', () => {
       publishDeadlineMs: 10_000,
       publishBufferBytes: 67_108_864,
       globalEnhancers: false,
+      unknownProperties: 'refuse',
     });
   });
 

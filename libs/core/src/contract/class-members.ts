@@ -15,9 +15,11 @@ export interface ClassMembers {
 const known = new WeakMap<PayloadClass, ClassMembers>();
 
 export function membersOf(type: PayloadClass): ClassMembers {
-  const members = known.get(type) ?? readMembers(type);
-  known.set(type, members);
-  return members;
+  const members = known.get(type);
+  if (members) return members;
+  const read = readMembers(type);
+  known.set(type, read);
+  return read;
 }
 
 function readMembers(type: PayloadClass): ClassMembers {

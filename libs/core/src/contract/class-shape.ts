@@ -3,7 +3,7 @@ import { Type, type TypeMetadata } from 'class-transformer';
 import { defaultMetadataStorage as decorated } from 'class-transformer/cjs/storage.js';
 import { MillraceError } from '../errors.js';
 import { membersOf } from './class-members.js';
-import { IN_A_CIRCLE } from './no-class.js';
+import { classText, orInACircle } from './no-class.js';
 import type { PayloadClass } from './topic.js';
 
 export type Class = PayloadClass;
@@ -68,7 +68,7 @@ function partsOf(type: Class, parts = new Set<Class>()): Set<Class> {
 }
 
 /** The class and its ancestors, the nearest first. */
-function lineOf(type: Class): Class[] {
+export function lineOf(type: Class): Class[] {
   const line: Class[] = [];
   for (let link: unknown = type; typeof link === 'function' && link !== Function.prototype; link = Object.getPrototypeOf(link)) {
     line.push(link as Class);
@@ -76,8 +76,32 @@ function lineOf(type: Class): Class[] {
   return line;
 }
 
-function propertiesOf(type: Class): TypeMetadata[] {
+export function propertiesOf(type: Class): TypeMetadata[] {
   return [...(decorated._typeMetadatas.get(type)?.values() ?? [])];
+}
+
+/** The properties that class-transformer's decorators name, in the class and its ancestors. */
+export function decoratedNames(type: Class): string[] {
+  const { _typeMetadatas, _exposeMetadatas, _excludeMetadatas, _transformMetadatas } = decorated;
+  const all = [_typeMetadatas, _exposeMetadatas, _excludeMetadatas, _transformMetadatas];
+  const names = lineOf(type).flatMap((link) => all.flatMap((metadata) => [...(metadata.get(link)?.keys() ?? [])]));
+  return names.filter((name) => name !== undefined);
+}
+
+/** Names that properties have in stored data, each with the property. */
+export function exposedNames(type: Class): [string, string][] {
+  const exposed = lineOf(type).flatMap((link) => [...(decorated._exposeMetadatas.get(link)?.values() ?? [])]);
+  return exposed.flatMap(({ propertyName, options }) => (propertyName && options.name ? [[options.name, propertyName]] : []));
+}
+
+/** Whether the object's own class says that the property is not written. */
+export function isExcluded(owner: object, property: string): boolean {
+  const prototype = Object.getPrototypeOf(owner) as { readonly constructor?: unknown } | null;
+  if (prototype === null || prototype === Object.prototype) return false;
+  return lineOf(prototype.constructor as Class).some((link) => {
+    const excluded = decorated._excludeMetadatas.get(link);
+    return excluded?.has(property) || excluded?.has(undefined);
+  });
 }
 
 function isDecorated(type: Class): boolean {
@@ -97,19 +121,19 @@ function isSpecial(property: TypeMetadata): boolean {
 }
 
 /** Its type depends on the data. */
-function isDynamic({ typeFunction }: Partial<TypeMetadata>): boolean {
+export function isDynamic({ typeFunction }: Partial<TypeMetadata>): boolean {
   return typeFunction !== undefined && typeFunction.length > 0;
 }
 
 /** @throws MillraceError INVALID_OPTIONS when there is no such class, because files import each other in a circle */
-function typeIn(property: TypeMetadata): Class {
+export function typeIn(property: TypeMetadata): Class {
   const type = namedType(property);
   if (typeof type === 'function') return type as Class;
   const { target, propertyName } = property;
   throw new MillraceError(
     'INVALID_OPTIONS',
-    `${(target as Class).name}.${propertyName}: its @Type gives no class, but ${type === undefined ? 'undefined' : `a value of type ${typeof type}`}, ` +
-      `so its values cannot be made again. Write @Type(() => ItsClass). ${IN_A_CIRCLE}`,
+    `${(target as Class).name}.${propertyName}: its @Type gives no class, but ${classText(type)}, so its values cannot be made again. ` +
+      orInACircle('Write @Type(() => ItsClass).', type),
   );
 }
 
@@ -136,7 +160,7 @@ class Probe {
 
 /** A bundler may have given the decorators another copy of class-transformer than ours: then nothing is known about a class. */
 let isReadable: boolean | undefined;
-function isStorageReadable(): boolean {
+export function isStorageReadable(): boolean {
   if (isReadable === undefined) {
     Type(() => Object)(Probe.prototype, 'value');
     isReadable = propertiesOf(Probe).length > 0;

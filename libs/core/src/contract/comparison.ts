@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Change, kindOf } from './change.js';
 import { membersOf } from './class-members.js';
-import type { PayloadClass } from './topic.js';
 import { isMomentOf } from './moment.js';
+import { isReserved } from './reserved-names.js';
+import type { PayloadClass } from './topic.js';
 import { isData, type Step } from './survey.js';
 
 /** A change, and whether a `@Transform` of the class makes it. */
@@ -21,7 +22,8 @@ export interface Compared {
 
 /**
  * Compares what was given with what would be delivered. What is no difference: a property that is undefined, for which the
- * class may have a default; the sign of zero; which class an object is of; the text of a moment in the place of its Date.
+ * class may have a default; the sign of zero; which class an object is of; the text of a moment in the place of its Date. Names
+ * that every object has are passed over: what is under them is delivered as it is stored.
  */
 export function differencesOf(given: unknown, delivered: unknown, compared: Compared): Difference[] {
   const comparison = new Comparison(compared);
@@ -63,7 +65,8 @@ class Comparison {
   }
 
   #visitSameKind(given: object, delivered: object, stored: unknown): void {
-    if (given instanceof Map && delivered instanceof Map) this.#visitMaps(given, delivered, stored);
+    if (given instanceof Date && delivered instanceof Date) this.#expect(isOneTime, { given, delivered, stored });
+    else if (given instanceof Map && delivered instanceof Map) this.#visitMaps(given, delivered, stored);
     else if (given instanceof Set && delivered instanceof Set) this.#visitItems([...given], [...delivered], stored);
     else if (Array.isArray(given) && Array.isArray(delivered)) this.#visitItems(given, delivered, stored);
     else if (isData(given)) this.#visitProperties(given, delivered, stored);
@@ -88,7 +91,9 @@ class Comparison {
   #visitProperties(given: object, delivered: object, stored: unknown): void {
     const type = classOf(delivered);
     const owners = { given, delivered, stored };
-    for (const name of Object.keys(given)) if (!isComputed(name, delivered, type)) this.#visitProperty(name, owners, type);
+    for (const name of Object.keys(given)) {
+      if (!isReserved(name) && !isComputed(name, delivered, type)) this.#visitProperty(name, owners, type);
+    }
     if (type === null || isPlain(given)) return;
     for (const name of membersOf(type).stateful) {
       if (!Object.hasOwn(given, name) && name in given) this.#visitProperty(name, owners, type);
@@ -117,6 +122,10 @@ class Comparison {
   #note({ given, delivered }: Trio): void {
     this.differences.push({ path: [...this.#path], given, delivered, isTransformed: this.#transformsAbove > 0 });
   }
+}
+
+function isOneTime(given: unknown, delivered: unknown): boolean {
+  return Object.is((given as Date).getTime(), (delivered as Date).getTime());
 }
 
 function isOneText(given: unknown, delivered: unknown): boolean {

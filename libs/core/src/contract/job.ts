@@ -4,9 +4,11 @@ import { type CurveBackoff, exponential } from '../delivery/backoff.js';
 import { MillraceError } from '../errors.js';
 import { assertName } from '../names.js';
 import { parseOptions } from '../options/parse-options.js';
-import { IsCurveBackoff, IsName, IsWholeNumber } from '../options/rules.js';
-import { classText, replacedClassHint } from './replaced-class.js';
+import { IsCurveBackoff, IsName, IsOneOf, IsWholeNumber } from '../options/rules.js';
+import { classText, orInACircle } from './no-class.js';
+import { replacedClassHint } from './replaced-class.js';
 import type { PayloadClass } from './topic.js';
+import { UNKNOWN_PROPERTIES, type UnknownProperties } from './unknown-properties.js';
 
 /** What `@Job` takes after the name. */
 export class JobOptions {
@@ -21,6 +23,13 @@ export class JobOptions {
   /** `fixed()` or `exponential()`. Default `exponential('1s', { max: '5m' })`. */
   @IsOptional() @IsCurveBackoff()
   backoff?: CurveBackoff = exponential('1s', { max: '5m' });
+
+  /**
+   * What becomes of properties that the class does not declare: `'refuse'`, `'strip'` or `'keep'`. Default: what `MillraceModule`
+   * says, else `'refuse'`.
+   */
+  @IsOptional() @IsOneOf(UNKNOWN_PROPERTIES)
+  unknownProperties?: UnknownProperties;
 }
 
 export interface JobDefinition {
@@ -28,6 +37,8 @@ export interface JobDefinition {
   readonly queue: string;
   readonly attempts: number;
   readonly backoff: CurveBackoff;
+  /** What becomes of properties that the class does not declare; undefined: what the process says. */
+  readonly unknownProperties: UnknownProperties | undefined;
   readonly payload: PayloadClass;
 }
 
@@ -40,9 +51,9 @@ const JOB = Symbol('millrace:job');
  */
 export function Job<T extends object>(name: string, options: JobOptions): (target: PayloadClass<T>) => void {
   assertName('job', name);
-  const { queue, attempts, backoff } = parseOptions(JobOptions, options, `@Job('${name}')`);
+  const { queue, attempts, backoff, unknownProperties } = parseOptions(JobOptions, options, `@Job('${name}')`);
   return (target) => {
-    const definition: JobDefinition = { name, queue, attempts, backoff, payload: target };
+    const definition: JobDefinition = { name, queue, attempts, backoff, unknownProperties, payload: target };
     Reflect.defineMetadata(JOB, Object.freeze(definition), target);
   };
 }
@@ -51,8 +62,8 @@ export function Job<T extends object>(name: string, options: JobOptions): (targe
 export function jobOf(target: unknown): JobDefinition {
   const definition: unknown = typeof target === 'function' ? Reflect.getOwnMetadata(JOB, target) : undefined;
   if (definition) return definition as JobDefinition;
-  const what = `${classText(target)} is not a job: put @Job('its-name', { queue: '...' }) on the class of the payload.`;
-  throw new MillraceError('NOT_A_JOB', `${what}${replacedClassHint(target, isJob)}`);
+  const advice = orInACircle("put @Job('its-name', { queue: '...' }) on the class of the payload.", target);
+  throw new MillraceError('NOT_A_JOB', `${classText(target)} is not a job: ${advice}${replacedClassHint(target, isJob)}`);
 }
 
 export function isJob(target: unknown): target is PayloadClass {

@@ -3,14 +3,26 @@ import { type Change, changedError, isForeign } from './change.js';
 import { instantiate } from './instantiate.js';
 import { type PayloadText, payloadText } from './payload-text.js';
 import { isReserved, putBack, type ReservedProperty, setAside } from './reserved-names.js';
-import { changesOf } from './round-trip.js';
+import { changesOf, isCompared } from './round-trip.js';
+import { sift, type Sifted, undeclaredProblem } from './sieve.js';
 import { isData, MAX_PAYLOAD_DEPTH, pathText } from './survey.js';
 import type { PayloadClass } from './topic.js';
+import type { UnknownProperties } from './unknown-properties.js';
 import { problemsIn } from './validation.js';
 
 export { MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH } from './survey.js';
 
 const MAX_PROBLEMS = 50;
+
+/** Where a payload is met, and what its contract says about it. */
+export interface PayloadPlace {
+  /** What the caller called, or what was read, for the error: `publish(OrderPlaced)`. */
+  readonly where: string;
+  /** What becomes of properties that the class does not declare. Default `keep`: all of them are data like others. */
+  readonly unknownProperties?: UnknownProperties;
+}
+
+type At = string | PayloadPlace;
 
 /**
  * Checks a payload on its way out and makes it JSON text. A plain object is taken for an instance of the class. What is
@@ -26,35 +38,107 @@ const MAX_PROBLEMS = 50;
  *
  * `JSON.stringify(JSON.parse(text))` gives the same text again.
  *
- * @param where what the caller called, for the error: `publish(OrderPlaced)`
+ * @param at its {@link PayloadPlace}, or only where
  * @throws MillraceError INVALID_PAYLOAD, UNSERIALIZABLE_PAYLOAD, PAYLOAD_TOO_LARGE
  */
-export async function encodePayload<T extends object>(type: PayloadClass<T>, payload: T, where: string): Promise<string> {
-  const text = textOf(type, payload, where);
-  const stored: unknown = JSON.parse(text.json);
-  const read = await readInstance(type, stored);
-  if ('fault' in read) throw new MillraceError('INVALID_PAYLOAD', `${where}: ${read.fault}`, read.details);
-  const { instance, problems } = read;
-  const changes = withOwnCode(where, () => changesOf({ type, given: payload, text, stored, delivered: instance }));
-  // The rules look at what would be delivered. Where that is not what was given, they would name the consequence alone.
-  const lost = problems.length === 0 ? changes : changes.filter(isLost);
-  if (lost.length > 0) throw changedError(where, lost, problems.filter((problem) => !lost.some(isToldBy(problem))));
-  if (problems.length > 0) throw new MillraceError('INVALID_PAYLOAD', `${where}: ${noValid(type)}`, { problems });
-  return text.json;
+export async function encodePayload<T extends object>(type: PayloadClass<T>, payload: T, at: At): Promise<string> {
+  const place = placeOf(at);
+  // Nothing is waited for before all has been read: the caller may go on with its object.
+  const found = sifted(type, payload, place);
+  if (isRefused(found, place)) {
+    assertSize(type, payload, place.where);
+    throw await undeclaredError(type, found, place.where);
+  }
+  const text = textOf(type, found.declared, place.where);
+  const parsed = JSON.parse(text.json) as object;
+  const inJson = found.saysItself ? sifted(type, parsed, place) : null;
+  if (inJson && isRefused(inJson, place)) throw await undeclaredError(type, inJson, place.where);
+  const stored = inJson?.declared ?? parsed;
+  const made = madeOf(type, stored);
+  if ('fault' in made) throw new MillraceError('INVALID_PAYLOAD', `${place.where}: ${made.fault}`, made.details);
+  const trip = { type, given: found.declared, text, stored, delivered: made.instance };
+  const changes = isCompared(trip) ? withOwnCode(place.where, () => changesOf(trip)) : [];
+  const problems = await faultsIn(made);
+  if (changes.length + problems.length > 0) throw refusal(type, { changes, problems }, place.where);
+  return stored === parsed ? text.json : JSON.stringify(stored);
 }
 
 /**
- * Makes parsed JSON an instance of the payload's class and validates it. Properties that the class does not declare are
- * kept: a newer publisher may send more than this consumer knows. `plain` stays as it is; the instance may share parts of it.
+ * Makes parsed JSON an instance of the payload's class and validates it. Properties that the class does not declare are no
+ * fault: a newer publisher may send more than this consumer knows. `plain` stays as it is; the instance may share parts of it.
  *
+ * @param at its {@link PayloadPlace}, or only where
  * @throws UnreadablePayloadError (INVALID_PAYLOAD) with the first 50 problems
  */
-export async function decodePayload<T extends object>(type: PayloadClass<T>, plain: unknown, where: string): Promise<T> {
-  const read = await readInstance(type, plain);
-  if ('fault' in read) throw new UnreadablePayloadError(`${where}: ${read.fault}`, read.details);
-  const { instance, problems } = read;
+export async function decodePayload<T extends object>(type: PayloadClass<T>, plain: unknown, at: At): Promise<T> {
+  const { where, unknownProperties } = placeOf(at);
+  const made = madeOf(type, unknownProperties === 'keep' ? plain : declaredOnly(type, plain));
+  if ('fault' in made) throw new UnreadablePayloadError(`${where}: ${made.fault}`, made.details);
+  const problems = await faultsIn(made);
   if (problems.length > 0) throw new UnreadablePayloadError(`${where}: ${noValid(type)}`, { problems });
-  return instance as T;
+  return made.instance as T;
+}
+
+function placeOf(at: At): Required<PayloadPlace> {
+  if (typeof at === 'string') return { where: at, unknownProperties: 'keep' };
+  return { where: at.where, unknownProperties: at.unknownProperties ?? 'keep' };
+}
+
+function sifted(type: PayloadClass, payload: unknown, { where, unknownProperties }: Required<PayloadPlace>): Sifted {
+  if (unknownProperties === 'keep' || !isObject(payload)) return { declared: payload as object, undeclared: [], saysItself: false };
+  return withOwnCode(where, () => sift(type, payload));
+}
+
+function isRefused({ undeclared }: Sifted, { unknownProperties }: Required<PayloadPlace>): boolean {
+  return unknownProperties === 'refuse' && undeclared.length > 0;
+}
+
+/** What is too large is refused as that: nothing more is looked for in it. */
+function assertSize(type: PayloadClass, payload: object, where: string): void {
+  try {
+    textOf(type, payload, where);
+  } catch (thrown) {
+    if (isMillraceError(thrown) && thrown.code === 'PAYLOAD_TOO_LARGE') throw thrown;
+    // Anything else may be of what is not declared, which is told.
+  }
+}
+
+/** With what else is wrong, so that all is told at once. */
+async function undeclaredError(type: PayloadClass, { declared, undeclared }: Sifted, where: string): Promise<MillraceError> {
+  const told = undeclared.slice(0, MAX_PROBLEMS).map(undeclaredProblem);
+  const more = undeclared.length - told.length;
+  const problems = [...told, ...(more > 0 ? [`${more} more are not declared`] : await faultsOf(type, declared))];
+  return new MillraceError('INVALID_PAYLOAD', `${where}: ${noValid(type)} ${DECLARE}`, { problems });
+}
+
+const DECLARE =
+  'What a class does not declare is not published: give it a rule there (@Allow() takes anything), leave it out, or let the contract ' +
+  "or the module say unknownProperties: 'strip' or 'keep'.";
+
+async function faultsOf(type: PayloadClass, payload: object): Promise<readonly string[]> {
+  return encodePayload(type, payload, '').then(() => [], (thrown: unknown) => (isMillraceError(thrown) ? thrown.problems : []));
+}
+
+function declaredOnly(type: PayloadClass, plain: unknown): unknown {
+  if (plain === null || typeof plain !== 'object' || Array.isArray(plain)) return plain;
+  try {
+    return sift(type, plain).declared;
+  } catch {
+    // The user's own `@Type` threw. It does so again, and is told of, when the instance is made.
+    return plain;
+  }
+}
+
+interface Found {
+  readonly changes: readonly Change[];
+  readonly problems: readonly string[];
+}
+
+/** The rules look at what would be delivered. Where that is not what was given, they would name the consequence alone. */
+function refusal(type: PayloadClass, { changes, problems }: Found, where: string): MillraceError {
+  const lost = problems.length === 0 ? changes : changes.filter(isLost);
+  if (lost.length === 0) return new MillraceError('INVALID_PAYLOAD', `${where}: ${noValid(type)}`, { problems });
+  return changedError(where, lost, problems.filter((problem) => !lost.some(isToldBy(problem))));
 }
 
 function textOf(type: PayloadClass, payload: unknown, where: string): PayloadText {
@@ -98,20 +182,33 @@ function noValid(type: PayloadClass): string {
   return `the payload is no valid ${type.name}.`;
 }
 
-type Read =
-  | { readonly instance: object; readonly problems: readonly string[] }
-  | { readonly fault: string; readonly details?: MillraceErrorDetails };
+interface Made {
+  readonly instance: object;
+  /** What the instance does not have yet. */
+  readonly reserved: readonly ReservedProperty[];
+}
 
-async function readInstance(type: PayloadClass, plain: unknown): Promise<Read> {
+interface Fault {
+  readonly fault: string;
+  readonly details?: MillraceErrorDetails;
+}
+
+function madeOf(type: PayloadClass, plain: unknown): Made | Fault {
   if (plain === null || typeof plain !== 'object' || Array.isArray(plain)) return { fault: noObject(type) };
   const look = lookAt(plain, MAX_PAYLOAD_DEPTH);
   if (look === 'too deep') return { fault: `the payload nests deeper than ${MAX_PAYLOAD_DEPTH} levels.` };
   const reserved: ReservedProperty[] = [];
   const made = make(type, look === 'reserved names' ? (setAside(plain, reserved) as object) : plain);
-  if (made instanceof Error) return { fault: `the payload cannot be made an instance of ${type.name}: ${made.message}`, details: { cause: made } };
-  const problems = await problemsIn(made.instance);
-  const lost = putBack(made.instance, reserved).map(({ path, name }) => `${[...path, name].join('.')} has no place in the class`);
-  return { instance: made.instance, problems: [...problems, ...lost].slice(0, MAX_PROBLEMS) };
+  if (!(made instanceof Error)) return { instance: made.instance, reserved };
+  return { fault: `the payload cannot be made an instance of ${type.name}: ${made.message}`, details: { cause: made } };
+}
+
+/** What is wrong with an instance by its rules, at most 50. Then it has all of its properties. */
+async function faultsIn({ instance, reserved }: Made): Promise<string[]> {
+  const problems = await problemsIn(instance);
+  if (reserved.length === 0) return problems.length > MAX_PROBLEMS ? problems.slice(0, MAX_PROBLEMS) : problems;
+  const lost = putBack(instance, reserved).map(({ path, name }) => `${[...path, name].join('.')} has no place in the class`);
+  return [...problems, ...lost].slice(0, MAX_PROBLEMS);
 }
 
 /** The class's constructor and its transformations are code of the user: what they do not take is not valid. */

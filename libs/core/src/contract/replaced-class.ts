@@ -1,8 +1,3 @@
-/** A class as errors name it. */
-export function classText(target: unknown): string {
-  return typeof target === 'function' ? target.name || 'an anonymous class' : `a value of type ${typeof target}`;
-}
-
 /**
  * A class decorator may return another class, and what was written on the first one stays behind. A sentence that says so
  * when the class extends a contract, or is a proxy for one; else nothing.

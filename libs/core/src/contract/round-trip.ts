@@ -16,17 +16,20 @@ export interface RoundTrip {
   readonly delivered: object;
 }
 
+/** Not for payloads of plain classes: JSON has each of their values. */
+export function isCompared({ type, text }: RoundTrip): boolean {
+  return text.isTransformed || text.hasForeign || shapeOf(type).converts;
+}
+
 /**
- * What would be delivered as another value than was given. For plain classes nothing is compared: JSON has each of their values.
+ * What would be delivered as another value than was given.
  * No change is what the class asks for:
  * - the JSON form of a value that the class makes again and writes as the same text: a Map's object, a Date's text;
  * - what a `@Transform` settles: text, a number or a list that a second trip leaves as it is.
  */
 export function changesOf(trip: RoundTrip): readonly Change[] {
   const { type, given, text, stored, delivered } = trip;
-  const { converts, discriminates } = shapeOf(type);
-  if (!converts && !text.isTransformed && !text.hasForeign) return [];
-  const mayLeaveOut = text.isTransformed || discriminates;
+  const mayLeaveOut = text.isTransformed || shapeOf(type).discriminates;
   const differences = differencesOf(given, delivered, { stored, mayLeaveOut, isTransformed: hasTransform });
   return differences.length > 0 && text.isTransformed ? unexplained(type, delivered, differences) : differences;
 }

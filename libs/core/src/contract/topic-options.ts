@@ -3,6 +3,7 @@ import { IsDurability, IsDurationOption, IsFunction, IsOneOf, IsWholeNumber } fr
 import { IsObject, IsOptional } from 'class-validator';
 import { type Duration } from '../duration.js';
 import type { RetentionOptions } from './retention.js';
+import { UNKNOWN_PROPERTIES, type UnknownProperties } from './unknown-properties.js';
 
 const IDEMPOTENCY_SCOPES = ['topic', 'partition'] as const;
 
@@ -51,4 +52,11 @@ export class TopicOptions<T extends object = object> {
   /** How long messages are kept, a partition. Default: everything is kept. */
   @IsOptional() @IsObject()
   retention?: RetentionOptions;
+
+  /**
+   * What becomes of properties that the class does not declare: `'refuse'`, `'strip'` or `'keep'`. Default: what `MillraceModule`
+   * says, else `'refuse'`. It holds for the topic's `@MessageType`s, too.
+   */
+  @IsOptional() @IsOneOf(UNKNOWN_PROPERTIES)
+  unknownProperties?: UnknownProperties;
 }

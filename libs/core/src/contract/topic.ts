@@ -4,9 +4,11 @@ import { MillraceError } from '../errors.js';
 import { assertName } from '../names.js';
 import { parseOptions } from '../options/parse-options.js';
 import type { Durability } from '../publish/durability.js';
-import { classText, replacedClassHint } from './replaced-class.js';
+import { classText, orInACircle } from './no-class.js';
+import { replacedClassHint } from './replaced-class.js';
 import { type Retention, retentionOf } from './retention.js';
 import { type IdempotencyScope, TopicOptions } from './topic-options.js';
+import type { UnknownProperties } from './unknown-properties.js';
 
 /** A class whose instances are payloads. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- only `any[]` accepts every constructor
@@ -27,6 +29,8 @@ export interface TopicDefinition {
   readonly retention: Retention | null;
   /** The key of a payload; undefined when the topic has none. */
   readonly key: ((payload: never) => string | null | undefined) | undefined;
+  /** What becomes of properties that the class does not declare; undefined: what the process says. */
+  readonly unknownProperties: UnknownProperties | undefined;
   readonly payload: PayloadClass;
   /** The types of message that it has, by name: the subclasses with `@MessageType`. Empty for a topic without types. */
   readonly types: ReadonlyMap<string, MessageTypeDefinition>;
@@ -63,6 +67,7 @@ export function Topic<T extends object>(name: string, options: TopicOptions<T> =
       durability: parsed.durability,
       retention,
       key: parsed.key,
+      unknownProperties: parsed.unknownProperties,
       payload: target,
       types: new Map(),
     };
@@ -74,8 +79,8 @@ export function Topic<T extends object>(name: string, options: TopicOptions<T> =
 export function topicOf(target: unknown): TopicDefinition {
   const definition: unknown = typeof target === 'function' ? Reflect.getOwnMetadata(TOPIC, target) : undefined;
   if (definition) return definition as TopicDefinition;
-  const hint = replacedClassHint(target, isTopic);
-  throw new MillraceError('NOT_A_TOPIC', `${classText(target)} is not a topic: put @Topic('its.name') on the class of the payload.${hint}`);
+  const advice = orInACircle("put @Topic('its.name') on the class of the payload.", target);
+  throw new MillraceError('NOT_A_TOPIC', `${classText(target)} is not a topic: ${advice}${replacedClassHint(target, isTopic)}`);
 }
 
 /**

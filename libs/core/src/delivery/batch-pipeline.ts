@@ -5,6 +5,7 @@ import { DeliveryContext } from './context.js';
 import type { Delivery } from './delivery.js';
 import { decided } from './lease.js';
 import { leaseOfAll } from './lease-of-all.js';
+import { messagePlace } from './message-place.js';
 import type { Outcome } from './outcome.js';
 import type { PipelineParts } from './pipeline.js';
 import type { DeliveryHandler } from './ports.js';
@@ -46,7 +47,7 @@ async function readableOf(parts: BatchPipelineParts, delivery: Delivery, retry: 
   const { topic } = parts;
   const { message } = delivery;
   try {
-    return { delivery, payload: await decodePayload(payloadClassOf(topic, message), message.payload, `message of topic '${topic.name}'`) };
+    return { delivery, payload: await decodePayload(payloadClassOf(topic, message), message.payload, messagePlace(parts)) };
   } catch (thrown) {
     return outcomeOfFailure(retry, delivery.attempt, thrown);
   }

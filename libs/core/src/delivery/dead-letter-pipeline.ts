@@ -1,9 +1,9 @@
 import { payloadClassOf } from '../contract/message-type.js';
 import { decodePayload } from '../contract/payload.js';
-import type { TopicDefinition } from '../contract/topic.js';
 import { DeadLetterContext } from './dead-letter-context.js';
 import type { Message } from './delivery.js';
 import { decided } from './lease.js';
+import { messagePlace, type MessageSource } from './message-place.js';
 import type { PipelineParts } from './pipeline.js';
 import type { DeadLetterHandler } from './ports.js';
 import { outcomeOfFailure } from './retry.js';
@@ -20,7 +20,7 @@ export function deadLetterPipeline(parts: DeadLetterPipelineParts): DeadLetterHa
   const retry = { ...parts.retry, place: { topic: parts.topic.name, group: parts.group } };
   return async (delivery) => {
     try {
-      const payload = await readPayload(parts.topic, delivery.message);
+      const payload = await readPayload(parts, delivery.message);
       await withinLimit(parts.timeoutMs ?? null, delivery.signal, async (signal) => {
         const context = new DeadLetterContext({ ...delivery, signal }, payload !== null);
         await parts.handle(payload ?? delivery.message.payload, context);
@@ -33,7 +33,8 @@ export function deadLetterPipeline(parts: DeadLetterPipelineParts): DeadLetterHa
 }
 
 /** @returns null when it is not valid, or of a type that is not known here */
-async function readPayload(topic: TopicDefinition, message: Message): Promise<object | null> {
+async function readPayload(source: MessageSource, message: Message): Promise<object | null> {
+  const { topic } = source;
   if (screenOf({ topic })(message) !== null) return null;
-  return decodePayload(payloadClassOf(topic, message), message.payload, `message of topic '${topic.name}'`).catch(() => null);
+  return decodePayload(payloadClassOf(topic, message), message.payload, messagePlace(source)).catch(() => null);
 }

@@ -1,11 +1,11 @@
 import { payloadClassOf } from '../contract/message-type.js';
 import { decodePayload } from '../contract/payload.js';
-import type { TopicDefinition } from '../contract/topic.js';
 import { DeliveryContext } from './context.js';
 import { type Delivery, inboxId, isExpired } from './delivery.js';
 import type { InboxPort } from './inbox-port.js';
 import { runInTurn } from './inbox-turn.js';
 import { decided } from './lease.js';
+import { messagePlace, type MessageSource } from './message-place.js';
 import type { Outcome } from './outcome.js';
 import type { DeliveryHandler } from './ports.js';
 import { runWithTrace } from '../trace/trace-context.js';
@@ -13,8 +13,7 @@ import { outcomeOfFailure, type RetryPolicy } from './retry.js';
 import type { SqlTransaction } from './sql-transaction.js';
 import { withinLimit } from './time-limit.js';
 
-export interface PipelineParts {
-  readonly topic: TopicDefinition;
+export interface PipelineParts extends MessageSource {
   readonly group: string;
   readonly retry: RetryPolicy;
   /** How long one attempt of the handler may take; null or absent for as long as it likes. */
@@ -30,13 +29,13 @@ export interface PipelineParts {
  * becomes an outcome.
  */
 export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
-  const where = `message of topic '${parts.topic.name}'`;
+  const place = messagePlace(parts);
   const retry = { ...parts.retry, place: { topic: parts.topic.name, group: parts.group } };
   const run = parts.inbox ? withInbox(parts, parts.inbox) : direct(parts);
   const outcomeOf = async (delivery: Delivery): Promise<Outcome> => {
     try {
       const { message } = delivery;
-      const payload = await decodePayload(payloadClassOf(parts.topic, message), message.payload, where);
+      const payload = await decodePayload(payloadClassOf(parts.topic, message), message.payload, place);
       return decided(delivery.lease, await runWithTrace(message.headers, () => run(delivery, payload)));
     } catch (thrown) {
       return decided(delivery.lease, outcomeOfFailure(retry, delivery.attempt, thrown));

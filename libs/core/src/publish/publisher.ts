@@ -1,6 +1,7 @@
 import { messageTypeOf } from '../contract/message-type.js';
-import { encodePayload } from '../contract/payload.js';
+import { encodePayload, type PayloadPlace } from '../contract/payload.js';
 import { type PayloadClass, type TopicDefinition, topicOf } from '../contract/topic.js';
+import { type UnknownProperties, unknownPropertiesOf } from '../contract/unknown-properties.js';
 import type { DueTime, OutgoingMessage, PublishPort, PublishResult, PublishTerms } from '../delivery/ports.js';
 import { type Duration, durationMs } from '../duration.js';
 import { asError, isMillraceError, MillraceError } from '../errors.js';
@@ -17,9 +18,12 @@ export interface PublishItem<T extends object> extends PublishOptions {
 /** Publishes events: the class that a service injects. */
 export class Publisher {
   readonly #port: PublishPort;
+  readonly #unknownProperties: UnknownProperties | undefined;
 
-  constructor(port: PublishPort) {
+  /** @param unknownProperties for topics that say nothing themselves. Default `refuse` */
+  constructor(port: PublishPort, unknownProperties?: UnknownProperties) {
     this.#port = port;
+    this.#unknownProperties = unknownProperties;
   }
 
   /**
@@ -33,7 +37,7 @@ export class Publisher {
    */
   async publish<T extends object>(topic: PayloadClass<T>, payload: T, options: PublishOptions = {}): Promise<PublishResult> {
     const definition = topicOf(topic);
-    const draft = await draftOf(topic, payload, { options, where: `publish(${topic.name})` });
+    const draft = await draftOf(topic, payload, { options, ...this.#placeOf(definition, `publish(${topic.name})`) });
     return this.#publish(definition, draft);
   }
 
@@ -50,11 +54,17 @@ export class Publisher {
     const where = `publishMany(${topic.name})`;
     if (!Array.isArray(items)) throw new MillraceError('INVALID_INPUT', `${where}: the items must be an array.`);
     // Not `map`, which passes over the holes of a list.
-    const drafts = await Promise.all(Array.from(items, (item: unknown, index) => draftOfItem(topic, item, `${where}, item ${index}`)));
+    const drafts = await Promise.all(
+      Array.from(items, (item: unknown, index) => draftOfItem(topic, item, this.#placeOf(definition, `${where}, item ${index}`))),
+    );
     const publishing = drafts.map(async (draft) => this.#publish(definition, draft));
     const settled = await Promise.allSettled(publishing);
     if (settled.every((result) => result.status === 'fulfilled')) return settled.map((result) => result.value);
     throw new PublishManyError(definition.name, settled);
+  }
+
+  #placeOf(topic: TopicDefinition, where: string): Place {
+    return { where, unknownProperties: unknownPropertiesOf(topic, this.#unknownProperties) };
   }
 
   #publish(topic: TopicDefinition, { message, terms }: Draft): Promise<PublishResult> {
@@ -87,14 +97,16 @@ interface Draft {
   readonly terms: PublishTerms;
 }
 
-async function draftOfItem(contract: PayloadClass, item: unknown, where: string): Promise<Draft> {
-  if (item === null || typeof item !== 'object') throw new MillraceError('INVALID_INPUT', `${where} must be an object with a payload.`);
+type Place = Required<PayloadPlace>;
+
+async function draftOfItem(contract: PayloadClass, item: unknown, place: Place): Promise<Draft> {
+  if (item === null || typeof item !== 'object') throw new MillraceError('INVALID_INPUT', `${place.where} must be an object with a payload.`);
   const { payload, ...options } = item as PublishItem<object>;
-  return draftOf(contract, payload, { options, where });
+  return draftOf(contract, payload, { options, ...place });
 }
 
-async function draftOf(contract: PayloadClass, payload: object, given: { options: unknown; where: string }): Promise<Draft> {
-  const { where } = given;
+async function draftOf(contract: PayloadClass, payload: object, given: Place & { options: unknown }): Promise<Draft> {
+  const { where, unknownProperties } = given;
   const topic = topicOf(contract);
   const { name: type, version: schema, payload: payloadClass } = messageTypeOf(contract);
   const { idempotencyKey = null, key, ...options } = publishOptions(given.options, where);
@@ -103,7 +115,7 @@ async function draftOf(contract: PayloadClass, payload: object, given: { options
   const headers = withTraceHeaders(options.headers ?? {}, MAX_HEADERS);
   const terms = termsOf(options);
   const traits = { expiresAt: expiryOf(topic, options.ttl, terms.due), type, schema };
-  const payloadJson = await encodePayload(payloadClass, payload, where);
+  const payloadJson = await encodePayload(payloadClass, payload, { where, unknownProperties });
   const decided = checkedKey(key ?? keyOf(topic, payload, where), where);
   return { message: { key: decided, idempotencyKey, headers, ...traits, payloadJson }, terms };
 }

@@ -1,8 +1,8 @@
-import { IdempotencyMismatchError, type JobDefinition, jobOf, MillraceError, type PayloadClass, quote } from '@millrace/core';
+import { IdempotencyMismatchError, type JobDefinition, jobOf, MillraceError, type PayloadClass, quote, type UnknownProperties } from '@millrace/core';
 import type { Queue } from 'bullmq';
 import { EnqueueOptions } from './enqueue-options.js';
 import { payloadsDiffer } from './idempotency.js';
-import { NO_OPTIONS, type OutgoingJob, outgoingJob } from './outgoing-job.js';
+import { type Enqueuing, NO_OPTIONS, type OutgoingJob, outgoingJob } from './outgoing-job.js';
 import { runCommand } from './queue-command.js';
 import { watchQueue } from './watch-queue.js';
 
@@ -38,9 +38,12 @@ const BULK_SIZE = 500;
 /** Enqueues jobs: the class that a service injects. */
 export class JobQueue {
   readonly #queues: QueueLookup;
+  readonly #unknownProperties: UnknownProperties | undefined;
 
-  constructor(queues: QueueLookup) {
+  /** @param unknownProperties for jobs that say nothing themselves. Default `refuse` */
+  constructor(queues: QueueLookup, unknownProperties?: UnknownProperties) {
     this.#queues = queues;
+    this.#unknownProperties = unknownProperties;
   }
 
   /**
@@ -59,7 +62,7 @@ export class JobQueue {
     const definition = jobOf(job);
     const where = `enqueue(${job.name})`;
     const queue = this.#queue(definition.queue);
-    const outgoing = await outgoingJob(definition, payload, { options, where });
+    const outgoing = await outgoingJob(definition, payload, { options, where, unknownProperties: this.#unknownProperties });
     const { name, data, opts } = outgoing;
     const stored = await runCommand({ queue, where, writes: true, run: () => queue.add(name, data, opts) });
     const result = resultOf(outgoing, stored.id);
@@ -78,7 +81,8 @@ export class JobQueue {
   async enqueueMany<T extends object>(job: PayloadClass<T>, items: readonly EnqueueItem<T>[]): Promise<EnqueueResult[]> {
     const definition = jobOf(job);
     const queue = this.#queue(definition.queue);
-    const outgoing = await allOutgoing(definition, items, `enqueueMany(${job.name})`);
+    const terms = { where: `enqueueMany(${job.name})`, unknownProperties: this.#unknownProperties };
+    const outgoing = await allOutgoing(definition, items, terms);
     const results: EnqueueResult[] = [];
     for (let from = 0; from < outgoing.length; from += BULK_SIZE) {
       const bulk = outgoing.slice(from, from + BULK_SIZE);
@@ -112,12 +116,15 @@ export class JobQueue {
 
 type Items = readonly EnqueueItem<object>[];
 
-async function allOutgoing(definition: JobDefinition, items: Items, where: string): Promise<OutgoingJob[]> {
+type Terms = Omit<Enqueuing, 'options'>;
+
+async function allOutgoing(definition: JobDefinition, items: Items, terms: Terms): Promise<OutgoingJob[]> {
+  const { where } = terms;
   if (!Array.isArray(items)) throw new MillraceError('INVALID_INPUT', `${where}: the items must be an array.`);
   return Promise.all(
     items.map(({ payload, ...rest }: EnqueueItem<object>, index) => {
       const options = Object.keys(rest).length === 0 ? NO_OPTIONS : rest;
-      return outgoingJob(definition, payload, { options, where: `${where}, item ${index}` });
+      return outgoingJob(definition, payload, { ...terms, options, where: `${where}, item ${index}` });
     }),
   );
 }

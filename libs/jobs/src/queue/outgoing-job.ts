@@ -1,4 +1,4 @@
-import { durationMs, encodePayload, type JobDefinition, newMessageId, parseOptions } from '@millrace/core';
+import { durationMs, encodePayload, type JobDefinition, newMessageId, parseOptions, type UnknownProperties, unknownPropertiesOf } from '@millrace/core';
 import type { JobsOptions } from 'bullmq';
 import { EnqueueOptions } from './enqueue-options.js';
 import { deduplicationOf, keyedJobId } from './idempotency.js';
@@ -18,14 +18,21 @@ export interface OutgoingJob {
   readonly opts: StoredJobOptions & { readonly jobId: string };
 }
 
+/** How a job is enqueued. */
+export interface Enqueuing {
+  readonly options: EnqueueOptions;
+  /** What the caller called, for the error. */
+  readonly where: string;
+  /** For jobs that say nothing themselves. */
+  readonly unknownProperties: UnknownProperties | undefined;
+}
+
 /** @throws MillraceError INVALID_OPTIONS, INVALID_PAYLOAD, UNSERIALIZABLE_PAYLOAD, PAYLOAD_TOO_LARGE */
-export async function outgoingJob(
-  definition: JobDefinition,
-  payload: object,
-  given: { readonly options: EnqueueOptions; readonly where: string },
-): Promise<OutgoingJob> {
-  const options = parsed(given.options, given.where);
-  const data: unknown = JSON.parse(await encodePayload(definition.payload, payload, given.where));
+export async function outgoingJob(definition: JobDefinition, payload: object, given: Enqueuing): Promise<OutgoingJob> {
+  const { where } = given;
+  const options = parsed(given.options, where);
+  const unknownProperties = unknownPropertiesOf(definition, given.unknownProperties);
+  const data: unknown = JSON.parse(await encodePayload(definition.payload, payload, { where, unknownProperties }));
   return { name: definition.name, data, opts: { ...storedOptions(definition, options), ...identity(definition, data, options) } };
 }
 

@@ -1,6 +1,6 @@
 import {
   decided, decodePayload, exponential, MillraceError, type Outcome, outcomeOfFailure, quote, type RetryPolicy, runInTurn,
-  type SqlTransaction, withinLimit,
+  type SqlTransaction, unknownPropertiesOf, withinLimit,
 } from '@millrace/core';
 import type { Job } from 'bullmq';
 import type { ActiveJob } from './active-job.js';
@@ -27,7 +27,9 @@ export async function attemptJob(attempt: Attempt, registration: JobRegistration
   try {
     if (!registration) throw unknownJob(job);
     const where = `job '${job.name}' of queue '${job.queueName}'`;
-    const payload = await decodePayload(registration.definition.payload, job.data, where);
+    const { definition, unknownProperties } = registration;
+    const place = { where, unknownProperties: unknownPropertiesOf(definition, unknownProperties) };
+    const payload = await decodePayload(definition.payload, job.data, place);
     return decided(active, await run(registration, payload, attempt));
   } catch (thrown) {
     return decided(active, outcomeOfFailure(policyOf(job, registration), job.attemptsMade + 1, thrown));

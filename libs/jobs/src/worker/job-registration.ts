@@ -1,9 +1,11 @@
-import type { InboxPort, JobDefinition } from '@millrace/core';
+import type { InboxPort, JobDefinition, UnknownProperties } from '@millrace/core';
 import type { JobContext } from './job-context.js';
 
 /** Who handles the jobs of one name. */
 export interface JobRegistration {
   readonly definition: JobDefinition;
+  /** For a job that says nothing itself. Default `refuse` */
+  readonly unknownProperties?: UnknownProperties;
   /** Present: the handler runs inside a transaction with an inbox row, so that its SQL takes effect once a job. */
   readonly inbox?: InboxPort;
   /** How long one attempt may take; null or absent for as long as it likes. */

@@ -1,4 +1,4 @@
-import { type Duration, IsDurationOption, IsName, IsWholeNumber } from '@millrace/core';
+import { type Duration, IsDurationOption, IsName, IsOneOf, IsWholeNumber, UNKNOWN_PROPERTIES, type UnknownProperties } from '@millrace/core';
 import { IsBoolean, IsOptional, IsString } from 'class-validator';
 import { type HandlerSelection, IsHandlerSelection } from './handler-selection.js';
 import { IsRedis, type RedisOptions } from './redis-options.js';
@@ -61,4 +61,11 @@ export class MillraceOptions {
   /** Whether global guards, pipes, interceptors and filters surround message and job handlers too. Default false. */
   @IsOptional() @IsBoolean()
   globalEnhancers?: boolean = false;
+
+  /**
+   * What becomes of properties of a payload that its class does not declare, unless its `@Topic` or `@Job` says so itself:
+   * `'refuse'`, `'strip'` or `'keep'`. What arrives is never refused for them. Default `'refuse'`.
+   */
+  @IsOptional() @IsOneOf(UNKNOWN_PROPERTIES)
+  unknownProperties?: UnknownProperties = 'refuse';
 }

@@ -1,4 +1,4 @@
-import { type Duration, durationMs, MillraceError, parseOptions } from '@millrace/core';
+import { type Duration, durationMs, MillraceError, parseOptions, type UnknownProperties } from '@millrace/core';
 import type { RedisTls } from '@millrace/redis';
 import { defaultOf, type EnvironmentValues, nameList, readEnvironment } from './environment.js';
 import { checkAll } from './findings.js';
@@ -24,6 +24,8 @@ export interface Settings {
   readonly publishDeadlineMs: number;
   readonly publishBufferBytes: number;
   readonly globalEnhancers: boolean;
+  /** For topics and jobs that say nothing themselves. */
+  readonly unknownProperties: UnknownProperties;
 }
 
 /** What the host of a process decides about the application that it runs. */
@@ -60,6 +62,7 @@ export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: Wor
     publishDeadlineMs: durationMs(given.publishDeadline),
     publishBufferBytes: given.publishBufferBytes,
     globalEnhancers: given.globalEnhancers,
+    unknownProperties: given.unknownProperties,
   };
 }
 

@@ -1,4 +1,6 @@
-import { classText, isJob, isTopic, type JobDefinition, jobOf, MillraceError, replacedClassHint, type TopicDefinition, topicOf } from '@millrace/core';
+import {
+  classText, isJob, isTopic, type JobDefinition, jobOf, MillraceError, orInACircle, replacedClassHint, type TopicDefinition, topicOf,
+} from '@millrace/core';
 import { checkEach } from '../config/findings.js';
 
 export interface FeatureContracts {
@@ -19,6 +21,6 @@ export function featureContracts(contracts: readonly unknown[]): FeatureContract
 function assertContract(contract: unknown): void {
   if (isTopic(contract) || isJob(contract)) return;
   const what = `MillraceModule.forFeature: ${classText(contract)} is neither a topic nor a job`;
-  const mend = "put @Topic('its.name') or @Job('its-name', { queue: '...' }) on it.";
-  throw new MillraceError('NOT_A_TOPIC', `${what}: ${mend}${replacedClassHint(contract, (type) => isTopic(type) || isJob(type))}`);
+  const advice = orInACircle("put @Topic('its.name') or @Job('its-name', { queue: '...' }) on it.", contract);
+  throw new MillraceError('NOT_A_TOPIC', `${what}: ${advice}${replacedClassHint(contract, (type) => isTopic(type) || isJob(type))}`);
 }

@@ -58,6 +58,8 @@ export class JobWorkers {
 
   #registration(plan: JobPlan, inbox: InboxPort | undefined): JobRegistration {
     const { job: definition, timeoutMs, method } = plan;
-    return { definition, timeoutMs, ...(plan.inbox ? { inbox } : {}), handle: this.#invoker.invokeOf(method) };
+    const { unknownProperties } = this.#settings;
+    const handle = this.#invoker.invokeOf(method);
+    return { definition, unknownProperties, timeoutMs, ...(plan.inbox ? { inbox } : {}), handle };
   }
 }

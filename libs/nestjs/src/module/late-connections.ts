@@ -3,23 +3,28 @@ import { Publisher, type PublishPort, type SqlResult, type SqlTransaction } from
 import { JobQueue } from '@millrace/jobs';
 import type { SqlDatabase } from '@millrace/outbox';
 import { DeadLetters, Groups, Inspector } from '@millrace/streams';
+import type { Settings } from '../config/settings.js';
 import { Queues } from '../jobs/queues.js';
 import { Connections } from './connections.js';
-import { DATABASE } from './tokens.js';
+import { DATABASE, SETTINGS } from './tokens.js';
 
 /** What services inject is there before the connections are; each call waits for them. */
 export const lateConnections: FactoryProvider[] = [
-  { provide: Publisher, inject: [Connections], useFactory: latePublisher },
-  { provide: JobQueue, inject: [Queues], useFactory: (queues: Queues) => new JobQueue((name) => queues.find(name)) },
+  { provide: Publisher, inject: [Connections, SETTINGS], useFactory: latePublisher },
+  { provide: JobQueue, inject: [Queues, SETTINGS], useFactory: lateJobQueue },
   late('inspector', Inspector),
   late('deadLetters', DeadLetters),
   late('groups', Groups),
   { provide: DATABASE, inject: [Connections], useFactory: (connections: Connections) => new LateDatabase(connections) },
 ];
 
-function latePublisher(connections: Connections): Publisher {
+function latePublisher(connections: Connections, { unknownProperties }: Settings): Publisher {
   const port: PublishPort = { publish: async (...message) => (await connections.streams()).publish(...message) };
-  return new Publisher(port);
+  return new Publisher(port, unknownProperties);
+}
+
+function lateJobQueue(queues: Queues, { unknownProperties }: Settings): JobQueue {
+  return new JobQueue((name) => queues.find(name), unknownProperties);
 }
 
 class LateDatabase implements SqlDatabase {

@@ -29,13 +29,13 @@ interface Started {
 export class Subscriptions {
   readonly #connections: Connections;
   readonly #invoker: Invoker;
-  readonly #stopWithinMs: number;
+  readonly #settings: Settings;
   #started: Started[] = [];
 
-  constructor(connections: Connections, invoker: Invoker, @Inject(SETTINGS) { shutdownTimeoutMs }: Settings) {
+  constructor(connections: Connections, invoker: Invoker, @Inject(SETTINGS) settings: Settings) {
     this.#connections = connections;
     this.#invoker = invoker;
-    this.#stopWithinMs = shutdownTimeoutMs;
+    this.#settings = settings;
   }
 
   /** Starts all of them or, when one fails, none. */
@@ -48,7 +48,8 @@ export class Subscriptions {
 
   /** Stops fetching and lets handlers at work finish. */
   async stop(): Promise<void> {
-    await Promise.all(this.#started.map(({ subscription }) => subscription.stop(this.#stopWithinMs)));
+    const { shutdownTimeoutMs } = this.#settings;
+    await Promise.all(this.#started.map(({ subscription }) => subscription.stop(shutdownTimeoutMs)));
   }
 
   find(topic: string, group: string): Subscription | undefined {
@@ -74,13 +75,15 @@ export class Subscriptions {
     const { topic, concurrency, retry, timeoutMs, method } = plan;
     const streams = await this.#connections.streams();
     const handle = this.#invoker.invokeOf(method);
-    const handler = deliveryPipeline({ topic, group: BROADCAST_GROUP, retry, timeoutMs, handle });
+    const { unknownProperties } = this.#settings;
+    const handler = deliveryPipeline({ topic, unknownProperties, group: BROADCAST_GROUP, retry, timeoutMs, handle });
     return streams.broadcast({ topic, concurrency, screen: screenOf(plan) }, handler);
   }
 
   #handlerOf(plan: SubscriptionPlan, inbox: InboxPort | undefined): DeliveryHandler {
     const { topic, group, retry, timeoutMs } = plan;
-    const parts = { topic, group, retry, timeoutMs, handle: this.#invoker.invokeOf(plan.method) };
+    const { unknownProperties } = this.#settings;
+    const parts = { topic, unknownProperties, group, retry, timeoutMs, handle: this.#invoker.invokeOf(plan.method) };
     if (plan.batch) return batchPipeline(parts);
     return deliveryPipeline({ ...parts, ...(plan.inbox ? { inbox } : {}) });
   }
@@ -88,7 +91,8 @@ export class Subscriptions {
   #deadLetterHandlerOf({ topic, group, retry, timeoutMs, onDeadLetter }: SubscriptionPlan): DeadLetterHandler | null {
     if (!onDeadLetter) return null;
     const invoke = this.#invoker.invokeOf(onDeadLetter);
-    const parts = { topic, group, retry, timeoutMs };
+    const { unknownProperties } = this.#settings;
+    const parts = { topic, unknownProperties, group, retry, timeoutMs };
     return deadLetterPipeline({ ...parts, handle: (payload, context) => invoke(payload as object, context) });
   }
 }

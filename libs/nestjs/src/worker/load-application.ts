@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DynamicModule, Type } from '@nestjs/common';
-import { MillraceError } from '@millrace/core';
+import { MillraceError, orInACircle } from '@millrace/core';
 
 type RootModule = Type | DynamicModule;
 
@@ -34,8 +34,13 @@ async function load(file: string): Promise<Record<string, unknown>> {
     return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
   } catch (cause) {
     const why = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
-    throw new MillraceError('INVALID_OPTIONS', `${file} (MILLRACE_APP) cannot be loaded: ${why}`, { cause });
+    throw new MillraceError('INVALID_OPTIONS', orInACircle(`${file} (MILLRACE_APP) cannot be loaded: ${why}.`, missingOf(cause)), { cause });
   }
+}
+
+/** Undefined for a class that is used before its file has run. */
+function missingOf(cause: unknown): unknown {
+  return cause instanceof Error && /before initialization|Class extends value undefined/.test(cause.message) ? undefined : cause;
 }
 
 function isModule(value: unknown): value is RootModule {

@@ -1,0 +1,73 @@
+import type { TypeMetadata } from 'class-transformer';
+import { getMetadataStorage } from 'class-validator';
+import { membersOf } from './class-members.js';
+import { type Class, decoratedNames, exposedNames, isDynamic, isStorageReadable, lineOf, propertiesOf, typeIn } from './class-shape.js';
+
+/** A property that a class declares. */
+export interface DeclaredProperty {
+  /** The class of an object in it; null: anything may be inside. */
+  readonly classOf: ((value: object, owner: object) => Class) | null;
+  /** The values of a Map are stored as the properties of an object. */
+  readonly isMap: boolean;
+  /** By which property of the value its subtypes are told apart. */
+  readonly discriminator: string | undefined;
+}
+
+type Declared = ReadonlyMap<string, DeclaredProperty>;
+
+const known = new WeakMap<Class, Declared | null>();
+
+/** The properties of a class by each name that they may be given or stored with; null when it has not a single rule. */
+export function declaredOf(type: Class): Declared | null {
+  const declared = known.get(type);
+  if (declared !== undefined) return declared;
+  const read = readDeclared(type);
+  known.set(type, read);
+  return read;
+}
+
+function readDeclared(type: Class): Declared | null {
+  const rules = getMetadataStorage().getTargetValidationMetadatas(type, '', true, false);
+  if (rules.length === 0 || !isStorageReadable()) return null;
+  const { computed, stateful } = membersOf(type);
+  const ruled = rules.map(({ propertyName }) => propertyName);
+  const names = new Set([...ruled, ...decoratedNames(type), ...initialised(type), ...computed, ...stateful]);
+  const types = new Map(lineOf(type).reverse().flatMap(propertiesOf).map((property) => [property.propertyName, property]));
+  const declared = new Map([...names].map((name) => [name, propertyOf(types.get(name))]));
+  for (const [exposed, name] of exposedNames(type)) declared.set(exposed, declared.get(name) ?? FREE);
+  return declared;
+}
+
+/** Anything may be inside. */
+export const FREE: DeclaredProperty = { classOf: null, isMap: false, discriminator: undefined };
+
+function propertyOf(metadata: TypeMetadata | undefined): DeclaredProperty {
+  if (!metadata) return FREE;
+  const isMap = (metadata.reflectedType as unknown) === Map;
+  return { classOf: classFinder(metadata), isMap, discriminator: metadata.options.discriminator?.property };
+}
+
+function classFinder(metadata: TypeMetadata): (value: object, owner: object) => Class {
+  const { typeFunction, propertyName: property } = metadata;
+  const { discriminator } = metadata.options;
+  const dynamic = typeFunction as (given: object) => unknown;
+  const base = (value: object, owner: object): Class =>
+    isDynamic(metadata) ? (dynamic({ newObject: value, object: owner, property }) as Class) : typeIn(metadata);
+  if (!discriminator) return base;
+  return (value, owner) => {
+    const told: unknown = Reflect.get(value, discriminator.property);
+    const prototype: unknown = Object.getPrototypeOf(value);
+    const subType = discriminator.subTypes.find((type) => type.name === told || type.value.prototype === prototype);
+    return subType ? (subType.value as Class) : base(value, owner);
+  };
+}
+
+/** What the constructor makes. Some cannot be called without arguments. */
+function initialised(type: Class): string[] {
+  try {
+    return Object.keys(new type());
+  } catch {
+    // Nothing can be delivered as such a class: the instance is what fails then.
+    return [];
+  }
+}
