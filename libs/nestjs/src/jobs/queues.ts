@@ -2,7 +2,7 @@ import { getQueueToken } from '@nestjs/bullmq';
 import { Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { asError, MillraceError, unknownName } from '@millrace/core';
-import { type Queue, watchQueue } from '@millrace/jobs';
+import { closePromptly, type Queue, watchQueue } from '@millrace/jobs';
 
 /** The queues that `MillraceModule.forFeature` registered. */
 @Injectable()
@@ -19,6 +19,7 @@ export class Queues {
     for (const name of names) {
       const queue = this.#modules.get<Queue>(getQueueToken(name), { strict: false });
       watchQueue(queue);
+      closePromptly(queue);
       this.#open.set(name, queue);
     }
     await Promise.all([...this.#open.values()].map(connect));
