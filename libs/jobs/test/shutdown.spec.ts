@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { TypeScriptChild } from '@millrace/testing';
+import { TypeScriptChild, waitFor } from '@millrace/testing';
+import { closePromptly } from '../src/index.js';
 import { SendMail } from './contracts.js';
 import { handler, JobsFixture, Signal } from './jobs-fixture.js';
 
@@ -91,10 +92,28 @@ describe('stop', () => {
     await worker.stop(1).finally(() => fixture.redis.restart());
   });
 
-  it('ends although Redis does not answer', async () => {
+  /** So long that the test would end first, if anything waited for it. */
+  const HOUR_MS = 3_600_000;
+
+  it.each([1, HOUR_MS])('ends although Redis does not answer, when no job is in hand: %i ms', async (deadlineMs) => {
     const worker = await fixture.worker([handler(SendMail, () => undefined)]);
     fixture.redis.pause();
-    await worker.stop(1).finally(() => fixture.redis.resume());
+    await worker.stop(deadlineMs).finally(() => fixture.redis.resume());
+  });
+
+  it('ends at once although Redis is gone, when no job is in hand', async () => {
+    const worker = await fixture.worker([handler(SendMail, () => undefined)]);
+    await fixture.redis.kill();
+    await waitFor(() => worker.problem() !== null, { what: 'the worker to miss its connection' });
+    await worker.stop(HOUR_MS).finally(() => fixture.redis.restart());
+  });
+
+  it('has a queue closed although Redis does not answer', async () => {
+    const queue = fixture.newQueue('emails');
+    closePromptly(queue);
+    await queue.waitUntilReady();
+    fixture.redis.pause();
+    await queue.close().finally(() => fixture.redis.resume());
   });
 
   it.each(['idle', 'redis-killed', 'never-settles'])('leaves nothing that keeps the process alive: %s', async (how) => {

@@ -1,7 +1,7 @@
 import { MillraceError } from '@millrace/core';
-import { withDeadline } from '@millrace/redis';
-import type { Worker } from 'bullmq';
+import { settlesWithin, withDeadline } from '@millrace/redis';
 import type { ActiveJobs, StuckJob } from './active-jobs.js';
+import type { CountedWorker } from './counted-worker.js';
 import { paceFetches } from './paced-fetch.js';
 import { WorkerHealth } from './worker-health.js';
 
@@ -16,7 +16,7 @@ const CLOSE_MS = 1_000;
  * starting -> running -> (paused) -> stopping -> stopped. Only {@link stop} ends it: errors are told and the worker goes on.
  */
 export class JobWorker {
-  readonly #worker: Worker;
+  readonly #worker: CountedWorker;
   readonly #active: ActiveJobs;
   readonly #health: WorkerHealth;
   readonly #ending = new AbortController();
@@ -24,7 +24,7 @@ export class JobWorker {
   #restart: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | null = null;
 
-  constructor(worker: Worker, active: ActiveJobs) {
+  constructor(worker: CountedWorker, active: ActiveJobs) {
     this.#worker = worker;
     this.#active = active;
     this.#health = new WorkerHealth(worker);
@@ -59,7 +59,8 @@ export class JobWorker {
   /**
    * Stops fetching and lets jobs at work finish until `deadlineMs` have passed. Then it aborts their signals, gives them
    * back to the queue without counting an attempt, and closes its connections. Resolves 3 seconds after the deadline at the
-   * latest, Redis or not. May be called again: the first deadline counts.
+   * latest, Redis or not, and 3 seconds after the last job when there is none at work. May be called again: the first
+   * deadline counts.
    */
   stop(deadlineMs: number): Promise<void> {
     this.#stopped ??= this.#stop(deadlineMs);
@@ -96,10 +97,10 @@ export class JobWorker {
     this.#ending.abort();
     await this.pause();
     this.#interruptFetch();
-    if (!(await settlesWithin(this.#loop, deadlineMs))) {
-      this.#active.revokeAll(stopping(this.#worker.name));
-      await settlesWithin(this.#loop, GIVE_BACK_MS);
-    }
+    const isIdle = await settlesWithin(this.#worker.idle(), deadlineMs);
+    if (!isIdle) this.#active.revokeAll(stopping(this.#worker.name));
+    // Without a connection the loop waits for one, to fetch: there is nothing to wait for then.
+    if (!isIdle || this.#health.isConnected) await settlesWithin(this.#loop, GIVE_BACK_MS);
     await settlesWithin(this.#worker.close(true), CLOSE_MS);
   }
 
@@ -122,13 +123,4 @@ export class JobWorker {
 
 function stopping(queue: string): MillraceError {
   return new MillraceError('CLOSED', `The worker of queue '${queue}' is shutting down: the job goes back to the queue, for another process.`);
-}
-
-/** Whether `work`, which never rejects, ends in time; it goes on when it does not. */
-async function settlesWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), Math.max(0, ms))));
-  const done = await Promise.race([work.then(() => true), late]);
-  clearTimeout(timer);
-  return done;
 }

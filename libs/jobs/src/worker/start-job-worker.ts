@@ -1,8 +1,8 @@
 import { asError, isName, MillraceError } from '@millrace/core';
-import { Worker } from 'bullmq';
 import { bullPrefix, type JobConnectionOptions } from '../connection/bull-connection.js';
 import { JOB_RETENTION } from '../queue/retention.js';
 import { ActiveJobs } from './active-jobs.js';
+import { CountedWorker } from './counted-worker.js';
 import { jobProcessor } from './job-processor.js';
 import type { JobRegistrations } from './job-registration.js';
 import { JobWorker } from './job-worker.js';
@@ -46,7 +46,7 @@ export async function startJobWorker(options: JobWorkerOptions): Promise<JobWork
   const { stuckAfterMs = DEFAULT_STUCK_AFTER_MS } = options;
   const active = new ActiveJobs({ concurrency, stuckAfterMs, lockMs: lockDurationMs, lockLost: (id) => lockLost(queue, id) });
   const onFailed = (error: unknown): void => void worker.emit('error', asError(error));
-  const worker = new Worker(queue, jobProcessor({ handlers, active, lockMs: lockDurationMs, onFailed }), {
+  const worker = new CountedWorker(queue, jobProcessor({ handlers, active, lockMs: lockDurationMs, onFailed }), {
     connection,
     prefix: bullPrefix(prefix),
     concurrency,

@@ -31,6 +31,10 @@ export class WorkerHealth {
     this.#connections = connections.filter((connection) => connection !== undefined);
   }
 
+  get isConnected(): boolean {
+    return this.#connections.every(({ status }) => status === 'ready');
+  }
+
   /** Redis answered a fetch: all is well. */
   fetched(): void {
     this.#failure = null;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { asError, MillraceError, unknownName } from '@millrace/core';
-import { type Queue, watchQueue } from '@millrace/jobs';
+import { closePromptly, type Queue, watchQueue } from '@millrace/jobs';
 import { HandlerFinder } from '../explore/handler-finder.js';
 import { FEATURE_QUEUES } from '../module/tokens.js';
 
@@ -19,6 +19,7 @@ export class Queues {
     const features = this.#finder.hosts().filter(({ token }) => token === FEATURE_QUEUES);
     for (const queue of features.flatMap(({ instance }) => instance as unknown as readonly Queue[])) {
       watchQueue(queue);
+      closePromptly(queue);
       this.#open.set(queue.name, queue);
     }
     await Promise.all([...this.#open.values()].map(connect));

@@ -14,3 +14,18 @@ export async function withDeadline<T>(work: Promise<T>, ms: number, tooLate: () 
     clearTimeout(timer);
   }
 }
+
+/**
+ * Waits for `work`, but not for ever.
+ *
+ * @returns whether it was done in time; when not, it goes on unobserved
+ */
+export async function settlesWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), Math.max(0, ms))));
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

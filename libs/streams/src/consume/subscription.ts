@@ -1,5 +1,5 @@
 import { type DeliveryHandler, MillraceError, type Subscription, type SubscriptionDefinition } from '@millrace/core';
-import type { RedisConnection, RedisConnections } from '@millrace/redis';
+import { type RedisConnection, type RedisConnections, settlesWithin } from '@millrace/redis';
 import { GroupWatch } from '../group/group-watch.js';
 import { Heartbeat } from '../group/heartbeat.js';
 import { Auditor } from '../inspect/auditor.js';
@@ -171,11 +171,11 @@ export class StreamSubscription implements Subscription {
    */
   async #stop(deadlineMs: number): Promise<void> {
     const finishing = this.#finish();
-    if (!(await within(deadlineMs, finishing))) {
+    if (!(await settlesWithin(finishing, deadlineMs))) {
       this.#giveUp();
-      if (!(await within(PUT_BACK_MS, finishing))) this.#settler.abandon();
+      if (!(await settlesWithin(finishing, PUT_BACK_MS))) this.#settler.abandon();
     }
-    await within(GOODBYE_MS, this.#goodbye());
+    await settlesWithin(this.#goodbye(), GOODBYE_MS);
     this.#reader.close();
     this.#onStopped();
   }
@@ -205,17 +205,4 @@ function stopped(topic: string, group: string): MillraceError {
     `Group '${group}' is being stopped in this process and its time is up: the message of topic '${topic}' goes back to the group, and ` +
       'nothing that follows counts. Stop.',
   );
-}
-
-/** @returns whether `work` was done in time; when not, it goes on unobserved */
-async function within(ms: number, work: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
