@@ -1,3 +1,4 @@
+import { clocks } from './guards/clocks.js';
 import { holding, reclaiming, settling, sharing } from './guards/consuming.js';
 import { groups, operating, publishing, retention } from './guards/publishing.js';
 
@@ -14,4 +15,6 @@ import { groups, operating, publishing, retention } from './guards/publishing.js
  */
 
 /** @type {readonly Guard[]} */
-export const GUARDS = [...settling, ...holding, ...sharing, ...reclaiming, ...publishing, ...groups, ...retention, ...operating];
+export const GUARDS = [
+  ...settling, ...holding, ...sharing, ...reclaiming, ...publishing, ...groups, ...retention, ...operating, ...clocks,
+];

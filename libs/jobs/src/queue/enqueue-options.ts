@@ -6,7 +6,7 @@ export const MAX_PRIORITY = 2 ** 21 - 1;
 
 /** What an enqueue takes beside the payload. */
 export class EnqueueOptions {
-  /** The job becomes due this long after now, up to `'365d'`. Default: at once. */
+  /** The job becomes due this long after it was stored, by Redis's clock, up to `'365d'`. Default: at once. */
   @IsOptional() @IsDurationOption({ min: '0ms', max: '365d' })
   delay?: Duration;
 

@@ -1,9 +1,10 @@
 import { IdempotencyMismatchError, type JobDefinition, jobOf, MillraceError, type PayloadClass, quote, type UnknownProperties } from '@millrace/core';
-import type { Queue } from 'bullmq';
+import type { Job, Queue } from 'bullmq';
 import { EnqueueOptions } from './enqueue-options.js';
 import { payloadsDiffer } from './idempotency.js';
 import { type Enqueuing, NO_OPTIONS, type OutgoingJob, outgoingJob } from './outgoing-job.js';
 import { runCommand } from './queue-command.js';
+import { RedisClock } from './redis-clock.js';
 import { watchQueue } from './watch-queue.js';
 
 /** Finds the BullMQ queue of a name; it throws UNKNOWN_QUEUE for a queue that was not registered. */
@@ -47,7 +48,8 @@ export class JobQueue {
   }
 
   /**
-   * Enqueues one job and resolves when Redis has it, with one call to Redis. While Redis is away it tries for 5 seconds.
+   * Enqueues one job and resolves when Redis has it, with one call to Redis; with a delay, Redis is asked for its time every 10
+   * seconds at the most. While Redis is away it tries for 5 seconds.
    *
    * A second enqueue of the same job with the same `idempotencyKey` stores nothing and returns the first one's id with
    * `duplicate: true`. A key is remembered for one day, beyond the job's delay and the longest that its retries can take,
@@ -63,8 +65,7 @@ export class JobQueue {
     const where = `enqueue(${job.name})`;
     const queue = this.#queue(definition.queue);
     const outgoing = await outgoingJob(definition, payload, { options, where, unknownProperties: this.#unknownProperties });
-    const { name, data, opts } = outgoing;
-    const stored = await runCommand({ queue, where, writes: true, run: () => queue.add(name, data, opts) });
+    const stored = await runCommand({ queue, where, writes: true, run: () => add(queue, outgoing) });
     const result = resultOf(outgoing, stored.id);
     if (isMismatch(outgoing, result)) throw mismatch(where, [outgoing]);
     return result;
@@ -87,7 +88,7 @@ export class JobQueue {
     for (let from = 0; from < outgoing.length; from += BULK_SIZE) {
       const bulk = outgoing.slice(from, from + BULK_SIZE);
       const where = `enqueueMany(${job.name}), items ${from} to ${from + bulk.length - 1}`;
-      const stored = await runCommand({ queue, where, writes: true, run: () => queue.addBulk(bulk.map(asBulkItem)) });
+      const stored = await runCommand({ queue, where, writes: true, run: () => addBulk(queue, bulk) });
       results.push(...bulk.map((sent, index) => resultOf(sent, stored[index]?.id)));
     }
     const mismatches = outgoing.filter((sent, index) => isMismatch(sent, results[index]!));
@@ -129,8 +130,23 @@ async function allOutgoing(definition: JobDefinition, items: Items, terms: Terms
   );
 }
 
-function asBulkItem({ name, data, opts }: OutgoingJob): { name: string; data: unknown; opts: OutgoingJob['opts'] } {
-  return { name, data, opts };
+async function add(queue: Queue, { name, data, opts }: OutgoingJob): Promise<Job> {
+  return queue.add(name, data, await timed(queue, opts));
+}
+
+async function addBulk(queue: Queue, jobs: readonly OutgoingJob[]): Promise<Job[]> {
+  const items = jobs.map(async ({ name, data, opts }) => ({ name, data, opts: await timed(queue, opts) }));
+  return queue.addBulk(await Promise.all(items));
+}
+
+const clocks = new WeakMap<Queue, RedisClock>();
+
+/** BullMQ counts a delay from the job's timestamp, and would take that from the clock of this process. */
+async function timed(queue: Queue, opts: OutgoingJob['opts']): Promise<OutgoingJob['opts']> {
+  if (!opts.delay) return opts;
+  const clock = clocks.get(queue) ?? new RedisClock(queue.getBackend());
+  clocks.set(queue, clock);
+  return { ...opts, timestamp: await clock.latest() };
 }
 
 function resultOf(sent: OutgoingJob, storedId: string | undefined): EnqueueResult {

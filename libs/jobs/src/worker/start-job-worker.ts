@@ -6,6 +6,7 @@ import { CountedWorker } from './counted-worker.js';
 import { jobProcessor } from './job-processor.js';
 import type { JobRegistrations } from './job-registration.js';
 import { JobWorker } from './job-worker.js';
+import { goByRedisTime } from './redis-time.js';
 import { backoffStrategy } from './settle.js';
 
 export interface JobWorkerOptions {
@@ -60,6 +61,7 @@ export async function startJobWorker(options: JobWorkerOptions): Promise<JobWork
     removeOnFail: JOB_RETENTION.failed,
     settings: { backoffStrategy },
   });
+  goByRedisTime(worker.getBackend());
   const jobWorker = new JobWorker(worker, active);
   await jobWorker.start(START_TIMEOUT_MS);
   return jobWorker;

@@ -1,0 +1,60 @@
+import type { RedisQueueBackend } from 'bullmq';
+
+/** How long what Redis said of its time is gone by: the clocks of both may be set, and another server may answer. */
+const FRESH_MS = 10_000;
+
+type Backend = Pick<RedisQueueBackend, 'client'>;
+
+/** Time of Redis minus the monotonic clock of this process: it lies between the two, as far as a round trip can tell. */
+interface Lead {
+  readonly least: number;
+  readonly most: number;
+  readonly readAt: number;
+}
+
+/** The clock of Redis, asked for over the connection of a queue or worker every 10 seconds at the most. */
+export class RedisClock {
+  readonly #backend: Backend;
+  #lead: Lead | null = null;
+  #reading: Promise<Lead> | null = null;
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
+
+  /**
+   * Unix milliseconds, a whole number: not before Redis's own, and after it by a round trip at the most. What begins to wait then
+   * waits for no less than it should.
+   */
+  async latest(): Promise<number> {
+    const { most } = await this.#fresh();
+    return Math.ceil(performance.now() + most);
+  }
+
+  /** Unix milliseconds, a whole number: not after Redis's own. What is due then is due. */
+  async earliest(): Promise<number> {
+    const { least } = await this.#fresh();
+    return Math.floor(performance.now() + least);
+  }
+
+  /** A moment of Redis's clock by that of this process, once the first was asked for. */
+  local(moment: number): number {
+    return this.#lead === null ? moment : Math.ceil(moment - this.#lead.least - performance.now() + Date.now());
+  }
+
+  async #fresh(): Promise<Lead> {
+    if (this.#lead && performance.now() - this.#lead.readAt < FRESH_MS) return this.#lead;
+    this.#reading ??= this.#read().finally(() => (this.#reading = null));
+    return this.#reading;
+  }
+
+  async #read(): Promise<Lead> {
+    const client = (await this.#backend.client) as unknown as { time(): Promise<[number | string, number | string]> };
+    const asked = performance.now();
+    const [seconds, micros] = await client.time();
+    const readAt = performance.now();
+    const time = Number(seconds) * 1_000 + Number(micros) / 1_000;
+    this.#lead = { least: time - readAt, most: time - asked, readAt };
+    return this.#lead;
+  }
+}

@@ -1,0 +1,43 @@
+import type { RedisQueueBackend } from 'bullmq';
+import { RedisClock } from '../queue/redis-clock.js';
+
+/** Scripts that take the time of the worker, and where it stands: behind the keys and one argument. */
+const TIME_AT: ReadonlyMap<string, number> = new Map([
+  ['moveToActive', 12],
+  ['moveToDelayed', 12],
+  ['retryJob', 12],
+  ['moveToFinished', 15],
+]);
+/** Where the answer of those that fetch a job says when the next delayed one is due. */
+const NEXT_DUE = 3;
+
+type Backend = Pick<RedisQueueBackend, 'client' | 'waitForJob' | 'execCommand'>;
+
+/**
+ * Lets a worker go by Redis's clock. BullMQ's scripts take the time from their callers: jobs would be begun early, late, or
+ * after another back-off than they were given, by as much as the clocks of producers and workers differ.
+ */
+export function goByRedisTime(backend: Backend): void {
+  const clock = new RedisClock(backend);
+  const exec = backend.execCommand.bind(backend);
+  const wait = backend.waitForJob.bind(backend);
+  backend.execCommand = (client, script, args: unknown[]): unknown => {
+    const at = TIME_AT.get(script);
+    if (at === undefined) return exec(client, script, args);
+    return timeOf(script, clock).then(async (time) => withLocalDue(await exec(client, script, args.with(at, time)), clock));
+  };
+  backend.waitForJob = async (timeout) => {
+    const marker = await wait(timeout);
+    return marker && marker.score > 0 ? { ...marker, score: clock.local(marker.score) } : marker;
+  };
+}
+
+/** What schedules an attempt is given the later end of what the time may be, and what looks for what is due the earlier one. */
+function timeOf(script: string, clock: RedisClock): Promise<number> {
+  return script === 'moveToDelayed' ? clock.latest() : clock.earliest();
+}
+
+function withLocalDue(answer: unknown, clock: RedisClock): unknown {
+  const due: unknown = Array.isArray(answer) ? answer[NEXT_DUE] : undefined;
+  return Number(due) > 0 ? (answer as unknown[]).with(NEXT_DUE, clock.local(Number(due))) : answer;
+}
