@@ -45,4 +45,5 @@ export * from './publish/durability.js';
 export * from './publish/headers.js';
 export * from './publish/publish-options.js';
 export * from './publish/publisher.js';
+export * from './redaction.js';
 export * from './trace/trace-context.js';

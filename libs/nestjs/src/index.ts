@@ -59,7 +59,6 @@ export type { SqlDatabase } from '@millrace/outbox';
 export { DeadLetters, Groups, Inspector, sumStates } from '@millrace/streams';
 export type {
   DeadLetterQuery,
-  DeadLetterReason,
   DeadLetterRecord,
   DiscardOptions,
   DiscardResult,

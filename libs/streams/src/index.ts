@@ -1,6 +1,5 @@
 export * from './create-streams.js';
 export * from './inspect/inspector.js';
-export type { DeadLetterReason } from './consume/dead-letter-reason.js';
 export { DeadLetters, type DiscardResult, type ReasonCounts, type RedriveResult } from './redeliver/dead-letters.js';
 export type { DeadLetterRecord } from './redeliver/dead-letter-record.js';
 export type { DeadLetterQuery, DeadLetterSelection, DiscardOptions, RedriveOptions } from './redeliver/redrive-options.js';

@@ -150,8 +150,8 @@ describe('outcomes', () => {
       origin: { topic: 'test.single', partition: 0, offset: 0, group: 'failing' },
       envelope: `[1,"${id}",null,"x",{"from":"test"},{"value":7}]`,
     });
-    expect(dead!.firstFailedAt).toBeGreaterThanOrEqual(dead!.publishedAt!);
-    expect(dead!.deadLetteredAt).toBeGreaterThanOrEqual(dead!.firstFailedAt);
+    expect(dead!.firstFailedAt.getTime()).toBeGreaterThanOrEqual(dead!.publishedAt!.getTime());
+    expect(dead!.deadLetteredAt.getTime()).toBeGreaterThanOrEqual(dead!.firstFailedAt.getTime());
   });
 
   it('obeys DeadLetter and Discard', async () => {

@@ -12,6 +12,8 @@ type Value = { value: number };
 /** More than two members handle before they see a pause. */
 const TOTAL = 1_000;
 
+const heartbeat = loadScript('../src/scripts/heartbeat.lua', import.meta.url);
+const watchGroup = loadScript('../src/scripts/watch-group.lua', import.meta.url);
 const seek = loadScript('../src/scripts/seek.lua', import.meta.url);
 const bed = new Bed('groups');
 const values = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);
@@ -207,6 +209,27 @@ describe('seeking', () => {
     await bed.drained(process, Single, 'g');
     expect(listener.values).toEqual(values(5, 10));
     expect(listener.seen.every(({ replayed }) => replayed)).toBe(true);
+  });
+
+  it('is known to a member that stood still meanwhile, before it hands out what it reads', async () => {
+    const [admin, member] = [await bed.start({ leaseMs: 3_000 }), await bed.start({ leaseMs: 3_000 })];
+    const listener = new Listener();
+    await admin.publisher.publishMany(Single, numbers(5));
+    await subscribe(member, { topic: Single, group: 'g' }, listener.handle);
+    await bed.drained(member, Single, 'g');
+    const { control } = member.redis;
+    const run = control.run.bind(control);
+    const goOn = signal();
+    const standing = [heartbeat.source, watchGroup.source];
+    jest.spyOn(control, 'run').mockImplementation(async (script, keys, args) => {
+      if (standing.includes(script.source)) await goOn.promise;
+      return run(script, keys, args);
+    });
+    listener.seen.length = 0;
+    await admin.streams.groups.seek(Single, 'g', { to: 'earliest' });
+    await waitFor(() => listener.seen.length === 5, { what: 'all to be given again' });
+    expect(listener.seen.every(({ replayed }) => replayed)).toBe(true);
+    goOn.fire();
   });
 
   it('one partition leaves the others where they are', async () => {

@@ -1,4 +1,5 @@
-import type { DeadLetterDelivery, Delivery, Message } from '@millrace/core';
+import type { DeadLetterDelivery, Delivery } from '@millrace/core';
+import { unreadMessage } from '../log/envelope.js';
 import { deadLetterId } from './dead-letter-reason.js';
 import type { Notice, ReadableWork, Work } from './work.js';
 
@@ -31,20 +32,6 @@ export function noticeDeliveryOf(work: NoticeWork): DeadLetterDelivery {
   const { reason, error, attempts, crashes, firstFailedAt, deadLetteredAt } = work.notice.reason;
   const id = deadLetterId(work.entry.stream.partition.partition, work.notice.deadLetterId);
   const deadLetter = { id, reason, error, attempts, crashes, firstFailedAt, deadLetteredAt };
-  const message = work.message instanceof Error ? unread(work.envelope) : work.message;
+  const message = work.message instanceof Error ? unreadMessage(work.envelope) : work.message;
   return { ...deliveryOf({ ...work, message }, { replay: null }), deadLetter };
-}
-
-/** What is no message has only what was found in its place. */
-function unread(envelope: string): Message {
-  const nothing = { id: '', key: null, idempotencyKey: null, headers: {}, expiresAt: null, type: null, schema: 1 };
-  return { ...nothing, payload: parsed(envelope) };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

@@ -15,6 +15,8 @@ export interface IntakeParts {
   readonly settler: Settler;
   /** Asks Redis what of a partition the group is given again after a seek. */
   readonly learnReplay: (partition: GroupPartition) => Promise<void>;
+  /** Whether this member may know less of seeks than it should. */
+  readonly mayHaveMissed: () => boolean;
 }
 
 /** Takes entries that were read or reclaimed into this member's hands. */
@@ -79,7 +81,7 @@ export class Intake {
   }
 
   async #dispelDoubt(partition: GroupPartition): Promise<void> {
-    if (!this.#doubtful.delete(partition)) return;
+    if (!this.#doubtful.delete(partition) && !this.#parts.mayHaveMissed()) return;
     try {
       await this.#parts.learnReplay(partition);
     } catch (error) {

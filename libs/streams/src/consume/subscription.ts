@@ -84,7 +84,9 @@ export class StreamSubscription implements Subscription {
     this.#dispatcher = new Dispatcher({ ...definition, handler, ...own });
     const dispatcher = this.#dispatcher;
     const intake = new Intake({
-      redis: control, prefix, held, dispatcher, settler, learnReplay: (partition) => this.#watch.learnReplay(partition),
+      redis: control, prefix, held, dispatcher, settler,
+      learnReplay: (partition) => this.#watch.learnReplay(partition),
+      mayHaveMissed: () => this.#watch.mayHaveMissed,
     });
     this.#intake = intake;
     const rejoin = (): Promise<void> => {
@@ -98,7 +100,7 @@ export class StreamSubscription implements Subscription {
     this.#auditor = new Auditor({ redis: control, leaseMs, partitions });
     this.#flow = new Flow(dispatcher, this.#fetcher);
     this.#watch = new GroupWatch({
-      redis: control, member, partitions,
+      redis: control, member, leaseMs, partitions,
       pause: () => this.#rest('group'),
       resume: () => this.#flow.release('group'),
       replaying: (partition) => intake.replay(partition),

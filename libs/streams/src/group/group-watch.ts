@@ -9,10 +9,13 @@ const watchGroup = loadScript('../scripts/watch-group.lua', import.meta.url);
 const LOOK_EVERY_MS = 500;
 /** While this member puts a pause into effect, somebody waits for it. */
 const LOOK_SOON_MS = 50;
+/** A member that looked this lately is no such one, however short its lease. */
+const SURELY_SEEN_MS = 2 * LOOK_EVERY_MS;
 
 export interface GroupWatchParts {
   readonly redis: RedisConnection;
   readonly member: string;
+  readonly leaseMs: number;
   readonly partitions: readonly GroupPartition[];
   /** The group was paused: resolves when this member holds nothing any more. */
   readonly pause: () => Promise<void>;
@@ -30,6 +33,8 @@ export class GroupWatch {
   #pause: string | null = null;
   /** The pause that has been put into effect. */
   #quiet = '';
+  /** When it looked last, by the monotonic clock. */
+  #lookedAt = performance.now();
 
   constructor(parts: GroupWatchParts) {
     this.#parts = parts;
@@ -54,22 +59,34 @@ export class GroupWatch {
     return this.#loop.stop();
   }
 
+  /** A seek does not wait for a member that was silent for its lease: one that stood still for so long may have missed it. */
+  get mayHaveMissed(): boolean {
+    return performance.now() - this.#lookedAt > Math.max(this.#parts.leaseMs / 2, SURELY_SEEN_MS);
+  }
+
   /** @returns milliseconds until the next look */
   async look(): Promise<number> {
     const { redis, member, partitions } = this.#parts;
+    const at = performance.now();
+    if (this.mayHaveMissed) await this.#learnReplays();
     const pause = String(await redis.run(watchGroup, [partitions[0]!.groupKeys.control], [member, this.#quiet]));
     if (pause !== this.#pause) await this.#change(pause);
+    this.#lookedAt = at;
     return pause !== '' && this.#quiet !== pause ? LOOK_SOON_MS : LOOK_EVERY_MS;
   }
 
   /** A group is moved only while it is paused, so what it is given again is known before it goes on. */
   async #change(pause: string): Promise<void> {
-    await Promise.all(this.#parts.partitions.map((partition) => this.learnReplay(partition)));
+    await this.#learnReplays();
     const wasPaused = this.#pause !== null && this.#pause !== '';
     this.#pause = pause;
     this.#quiet = '';
     if (pause !== '') void this.#putIntoEffect(pause);
     else if (wasPaused) this.#parts.resume();
+  }
+
+  async #learnReplays(): Promise<void> {
+    await Promise.all(this.#parts.partitions.map((partition) => this.learnReplay(partition)));
   }
 
   /** Looks what a seek asked for in this partition: it is gone when the log began anew, or with the primary that knew of it. */

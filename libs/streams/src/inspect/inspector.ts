@@ -3,7 +3,7 @@ import { loadScript, type RedisConnection } from '@millrace/redis';
 import { groupKeys, partitionKeys } from '../keys.js';
 import { assertGroup, unknownGroup } from '../log/known-group.js';
 import type { Place } from '../log/topic-log.js';
-import { type DeadLetterRecord, readDeadLetters } from '../redeliver/dead-letter-record.js';
+import { type DeadLetterRecord, readOldest } from '../redeliver/dead-letter-record.js';
 
 const inspect = loadScript('../scripts/inspect.lua', import.meta.url);
 
@@ -23,7 +23,10 @@ export interface GroupState {
   readonly redelivered: number;
   /** Attempts that failed and were scheduled again. */
   readonly retried: number;
+  /** Given up, counted since the group is there. */
   readonly deadLettered: number;
+  /** Dead letters that there are now: given up, and neither redriven nor discarded since. */
+  readonly deadLetters: number;
   /** Dead letters that were put back to this group or to the topic. */
   readonly redriven: number;
   /** Gone from Redis before the group was done with them. They count as settled, so that the lag is what can be handled. */
@@ -48,7 +51,11 @@ const COUNTERS = [
 ] as const;
 type Counters = Record<(typeof COUNTERS)[number], number>;
 
-type Reply = [next: number, start: string | null, pending: number, retrying: number, ageMs: number, ...counters: number[]];
+type Reply = [
+  next: number, start: string | null, pending: number, retrying: number, ageMs: number, dead: number, ...counters: number[],
+];
+
+const MAX_DEAD_LETTERS = 10_000;
 
 /** Looks at topics and groups; changes nothing. */
 export class Inspector {
@@ -69,13 +76,13 @@ export class Inspector {
   /**
    * The oldest dead letters of a group, up to `limit` a partition.
    *
-   * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP; INVALID_OPTIONS when the limit is no whole number from 1
+   * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP; INVALID_OPTIONS when the limit is no whole number from 1 to 10,000
    */
   async deadLetters(topic: TopicRef, group: string, limit = 100): Promise<DeadLetterRecord[]> {
-    if (!Number.isSafeInteger(limit) || limit < 1) throw new MillraceError('INVALID_OPTIONS', 'deadLetters(): limit must be a whole number from 1.');
+    assertLimit(limit);
     await assertGroup(this.#redis, this.#prefix, { topic: topicOfRef(topic), group });
     const places = placesOf(topicOfRef(topic)).map((place) => ({ ...place, prefix: this.#prefix, group }));
-    const pages = places.map((place) => readDeadLetters(this.#redis, place, { after: '0-0', until: '+', limit }));
+    const pages = places.map((place) => readOldest(this.#redis, place, limit));
     return (await Promise.all(pages)).flat();
   }
 
@@ -99,18 +106,24 @@ export class Inspector {
   /** At one moment: a message that is published and settled between two looks would make the lag negative. */
   async #partition(place: Place, group: string): Promise<GroupState> {
     const { meta, groups, log } = partitionKeys(this.#prefix, place.topic, place.partition);
-    const { stats, due, retryLog, open } = groupKeys(this.#prefix, place, group);
-    const reply = await this.#redis.run(inspect, [meta, groups, stats, due, log, retryLog, open], [group, ...COUNTERS]);
-    const [next, start, pending, retrying, ageMs, ...counters] = reply as Reply;
+    const { stats, due, retryLog, open, dead } = groupKeys(this.#prefix, place, group);
+    const reply = await this.#redis.run(inspect, [meta, groups, stats, due, log, retryLog, open, dead], [group, ...COUNTERS]);
+    const [next, start, pending, retrying, ageMs, deadLetters, ...counters] = reply as Reply;
     if (start === null) throw unknownGroup(place.topic, group);
     const { settled, ...counts } = countersOf(counters);
     const lag = next - Number(start) - settled;
-    return { ...counts, lag, lagSeconds: secondsOf(lag, ageMs), pending, retrying };
+    return { ...counts, deadLetters, lag, lagSeconds: secondsOf(lag, ageMs), pending, retrying };
   }
 }
 
 function placesOf({ name, partitions }: TopicDefinition): Place[] {
   return Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition }));
+}
+
+function assertLimit(limit: unknown): void {
+  if (Number.isSafeInteger(limit) && Number(limit) >= 1 && Number(limit) <= MAX_DEAD_LETTERS) return;
+  const problem = `deadLetters(): limit must be a whole number from 1 to ${MAX_DEAD_LETTERS}`;
+  throw new MillraceError('INVALID_OPTIONS', `${problem}. DeadLetters.list() takes ids, partitions and reasons.`);
 }
 
 function countersOf(values: readonly number[]): Counters {

@@ -47,6 +47,30 @@ export function decodeEnvelope(text: string): Message {
   return { id, key, idempotencyKey, headers: headers ?? {}, expiresAt, type, schema, ...redrive, payload };
 }
 
+/** The message of an envelope; of what is none, what was found in its place is the payload, and the id is empty. */
+export function messageOfEnvelope(text: string): Message {
+  try {
+    return decodeEnvelope(text);
+  } catch (error) {
+    if (isMillraceError(error)) return unreadMessage(text);
+    throw error;
+  }
+}
+
+/** What is no message has only what was found in its place. */
+export function unreadMessage(text: string): Message {
+  const nothing = { id: '', key: null, idempotencyKey: null, headers: {}, expiresAt: null, type: null, schema: 1 };
+  return { ...nothing, payload: found(text) };
+}
+
+function found(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
 function redriveOf([times, group, replay]: NonNullable<Traits['d']>): Redrive {
   return group === undefined || replay === undefined ? { times } : { times, group, replay };
 }
@@ -58,21 +82,16 @@ function redriveOf([times, group, replay]: NonNullable<Traits['d']>): Redrive {
  * @param to the replay that the group is at which gave it up, when it goes to the whole topic
  */
 export function redrivenEnvelope(text: string, to: { readonly group: string; readonly replay: number } | null): string {
-  const times = timesRedriven(text);
-  if (times === null) return text;
+  if (!isEnvelope(text)) return text;
+  const times = messageOfEnvelope(text).redrive?.times ?? 0;
   const [, , , , , , traits] = JSON.parse(text) as unknown[];
   const d = to ? [times + 1, to.group, to.replay] : [times + 1];
   return `${withoutTraits(text, traits)},${JSON.stringify({ ...(traits as Traits | undefined), d })}]`;
 }
 
-/** How often a message was redriven; null of what cannot be read as one. */
-export function timesRedriven(text: string): number | null {
-  try {
-    return decodeEnvelope(text).redrive?.times ?? 0;
-  } catch (error) {
-    if (isMillraceError(error)) return null;
-    throw error;
-  }
+/** Whether this code can read it as a message. */
+export function isEnvelope(text: string): boolean {
+  return messageOfEnvelope(text).id !== '';
 }
 
 /** Up to the end of the payload, which is not written anew: numbers may have more digits than this process reads. */

@@ -1,13 +1,40 @@
+import type { ErrorRecord, GiveUpReason, Message } from '@millrace/core';
 import type { RedisConnection } from '@millrace/redis';
 import { deadLetterId, type DeadLetterReason } from '../consume/dead-letter-reason.js';
 import { groupKeys } from '../keys.js';
+import { isEnvelope, messageOfEnvelope } from '../log/envelope.js';
 import type { Place } from '../log/topic-log.js';
+import { fieldsShown, reasonIn } from './stored-dead-letter.js';
 
-export interface DeadLetterRecord extends DeadLetterReason {
+/** Dead letters that are read in one call. */
+export const PAGE = 100;
+
+/** Of an entry among the dead letters that is none, or is damaged. */
+export const UNREADABLE = 'UNREADABLE';
+
+/** A message that a group gave up, and why. */
+export interface DeadLetterRecord extends Pick<DeadLetterReason, 'attempts' | 'crashes' | 'origin'> {
   /** `<partition>:<entry id>`: unique among the dead letters of a group on a topic. */
   readonly id: string;
+  /** `UNREADABLE` of what Millrace did not write, or not like this: it can be discarded, and not redriven. */
+  readonly reason: GiveUpReason | typeof UNREADABLE;
+  readonly error: ErrorRecord;
+  /** Null when the message does not say. */
+  readonly publishedAt: Date | null;
+  readonly firstFailedAt: Date;
+  readonly deadLetteredAt: Date;
+  /** How often the message had been redriven before it was given up this time. */
+  readonly redriven: number;
+  /** Null of what is no message. */
+  readonly messageId: string | null;
+  readonly key: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Parsed, as it was stored: no instance of the topic's class. Of what is no message, whatever was found in its place. */
+  readonly payload: unknown;
   /** The message exactly as it was stored. */
   readonly envelope: string;
+  /** Of what is unreadable alone: names and values of its fields, 20 at the most, each cut off after 2,000 characters. */
+  readonly fields?: readonly (readonly [name: string, value: string])[];
 }
 
 export interface Page {
@@ -29,7 +56,18 @@ export async function readDeadLetters(redis: RedisConnection, place: DeadLetterP
   const { after, until, limit } = page;
   const { dead } = groupKeys(place.prefix, place, place.group);
   const entries = (await redis.call('XRANGE', dead, `(${after}`, until, 'COUNT', limit)) as [string, string[]][];
-  return entries.map(([id, fields]) => recordOf(deadLetterId(place.partition, id), fields));
+  return entries.map(([entry, fields]) => recordOf(place, entry, fields));
+}
+
+/** The oldest dead letters of one partition, up to `limit`, read in pages: each may be as large as a message. */
+export async function readOldest(redis: RedisConnection, place: DeadLetterPlace, limit: number): Promise<DeadLetterRecord[]> {
+  const found: DeadLetterRecord[] = [];
+  for (let after = '0-0'; found.length < limit; after = entryOf(found.at(-1)!.id)) {
+    const page = await readDeadLetters(redis, place, { after, until: '+', limit: Math.min(PAGE, limit - found.length) });
+    found.push(...page);
+    if (page.length < PAGE) break;
+  }
+  return found;
 }
 
 /** One of them by its entry id, or null when it is not there (any more). */
@@ -40,9 +78,58 @@ export async function readDeadLetter(
 ): Promise<DeadLetterRecord | null> {
   const { dead } = groupKeys(place.prefix, place, place.group);
   const [found] = (await redis.call('XRANGE', dead, entry, entry)) as [string, string[]][];
-  return found ? recordOf(deadLetterId(place.partition, entry), found[1]) : null;
+  return found ? recordOf(place, entry, found[1]) : null;
 }
 
-function recordOf(id: string, [, envelope = '', , reason = '{}']: string[]): DeadLetterRecord {
-  return { ...(JSON.parse(reason) as DeadLetterReason), id, envelope };
+/** How many there are in one partition. */
+export async function countDeadLetters(redis: RedisConnection, place: DeadLetterPlace): Promise<number> {
+  return Number(await redis.call('XLEN', groupKeys(place.prefix, place, place.group).dead));
+}
+
+/** The entry of a dead letter by its id. */
+export function entryOf(id: string): string {
+  return id.slice(id.indexOf(':') + 1);
+}
+
+function recordOf(place: DeadLetterPlace, entry: string, fields: readonly string[]): DeadLetterRecord {
+  const { envelope, reason } = reasonIn(fields);
+  if (envelope === undefined || reason === null) return unreadable(place, entry, fields);
+  const { publishedAt, firstFailedAt, deadLetteredAt } = reason;
+  return {
+    ...reason,
+    id: deadLetterId(place.partition, entry),
+    publishedAt: publishedAt === null ? null : new Date(publishedAt),
+    firstFailedAt: new Date(firstFailedAt),
+    deadLetteredAt: new Date(deadLetteredAt),
+    ...contentOf(envelope),
+  };
+}
+
+type Content = Pick<DeadLetterRecord, 'redriven' | 'messageId' | 'key' | 'headers' | 'payload' | 'envelope'>;
+
+function contentOf(envelope: string): Content {
+  const { id, key, headers, payload, redrive }: Message = messageOfEnvelope(envelope);
+  return { redriven: redrive?.times ?? 0, messageId: id || null, key, headers, payload, envelope };
+}
+
+const NO_CONTENT: Content = { redriven: 0, messageId: null, key: null, headers: {}, payload: null, envelope: '' };
+
+/** Its id says when it was written, and by the clock of Redis. */
+function unreadable({ topic, partition, group }: DeadLetterPlace, entry: string, fields: readonly string[]): DeadLetterRecord {
+  const at = new Date(Number(entry.split('-')[0]));
+  const { envelope } = reasonIn(fields);
+  const message = 'This entry is no dead letter that Millrace wrote, or it is damaged. It can be discarded, and not redriven.';
+  return {
+    id: deadLetterId(partition, entry),
+    reason: UNREADABLE,
+    error: { name: 'MillraceError', code: 'MALFORMED_ENVELOPE', message },
+    attempts: 0,
+    crashes: 0,
+    publishedAt: null,
+    firstFailedAt: at,
+    deadLetteredAt: at,
+    origin: { topic, partition, offset: -1, group },
+    ...(envelope !== undefined && isEnvelope(envelope) ? contentOf(envelope) : NO_CONTENT),
+    fields: fieldsShown(fields),
+  };
 }

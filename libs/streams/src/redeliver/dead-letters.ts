@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type GiveUpReason, MillraceError, parseOptions, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
+import { MillraceError, parseOptions, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { groupKeys, partitionKeys } from '../keys.js';
 import { assertGroup } from '../log/known-group.js';
@@ -10,20 +10,23 @@ import { groupPartition } from '../consume/group-partition.js';
 import { freshBody } from '../consume/work.js';
 import { readReplays, type Replay, replayAt } from '../group/replays.js';
 import { redrivenEnvelope } from '../log/envelope.js';
-import { type DeadLetterPlace, type DeadLetterRecord, readDeadLetter, readDeadLetters } from './dead-letter-record.js';
-import { DeadLetterQuery, DeadLetterSelection, DiscardOptions, RedriveOptions } from './redrive-options.js';
+import {
+  countDeadLetters, type DeadLetterPlace, type DeadLetterRecord, entryOf, PAGE, readDeadLetter, readDeadLetters, UNREADABLE,
+} from './dead-letter-record.js';
+import { DeadLetterQuery, DeadLetterSelection, DiscardOptions, MAX_IDS, RedriveOptions } from './redrive-options.js';
 
 const redrive = loadScript('../scripts/redrive.lua', import.meta.url);
 
-const PAGE = 100;
-
-export type ReasonCounts = Readonly<Partial<Record<GiveUpReason, number>>>;
+export type ReasonCounts = Readonly<Partial<Record<DeadLetterRecord['reason'], number>>>;
 
 export interface RedriveResult {
   readonly redriven: number;
   /** Ids that were not among the dead letters (any more): redriven or discarded before. */
   readonly missing: readonly string[];
-  /** Ids of what is no message of ours, so that no other group could read it: only its own group can have it back. */
+  /**
+   * Ids of what was left where it is: entries that are no dead letters, and, of a redrive to the topic, what is no message of
+   * ours, so that no group could read it. With `all: true` the first 1,000.
+   */
   readonly unreadable: readonly string[];
   /** Only when the reason that was asked for fits none: how many there are of each other reason, of those that were meant. */
   readonly others?: ReasonCounts;
@@ -58,7 +61,8 @@ export class DeadLetters {
   }
 
   /**
-   * The dead letters of a group, partition by partition, the oldest first.
+   * The dead letters of a group, partition by partition, the oldest first. An entry among them that cannot be read is one of
+   * them, with the reason `UNREADABLE`.
    *
    * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP
    */
@@ -70,6 +74,19 @@ export class DeadLetters {
       if (found.length === limit) break;
     }
     return found;
+  }
+
+  /**
+   * How many dead letters a group has now, those that cannot be read included.
+   *
+   * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP
+   */
+  async count(topic: TopicRef, group: string): Promise<number> {
+    const definition = topicOfRef(topic);
+    await assertGroup(this.#redis, this.#prefix, { topic: definition, group });
+    const places = partitionsOf(definition).map((partition) => this.#place(definition, partition, group));
+    const counts = await Promise.all(places.map((place) => countDeadLetters(this.#redis, place)));
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   /**
@@ -86,8 +103,9 @@ export class DeadLetters {
     const tally = new ReasonTally();
     for await (const [place, page] of this.#pages(topic, group, { ...assertSelective(selection, 'redrive()'), tally })) {
       for (const record of page) result.missing.delete(record.id);
-      const good = page.filter((record) => to === 'group' || record.origin.offset >= 0);
-      result.unreadable.push(...page.filter((record) => !good.includes(record)).map(({ id }) => id));
+      const good = page.filter(({ reason, origin }) => reason !== UNREADABLE && (to === 'group' || origin.offset >= 0));
+      const bad = page.filter((record) => !good.includes(record)).map(({ id }) => id);
+      result.unreadable.push(...bad.slice(0, MAX_IDS - result.unreadable.length));
       for (let start = 0; start < good.length; start += size) {
         const batch = good.slice(start, start + size);
         if (rate !== undefined && result.redriven > 0) await pause((batch.length / rate) * 1_000);
@@ -113,6 +131,10 @@ export class DeadLetters {
     return { discarded, ...tally.others() };
   }
 
+  #place({ name: topic }: TopicDefinition, partition: number, group: string): DeadLetterPlace {
+    return { prefix: this.#prefix, topic, partition, group };
+  }
+
   /** What fits, in pages. What is dead-lettered while it goes on comes after the end that was seen first. */
   async *#pages(topic: TopicRef, group: string, { tally, ...selection }: Wanted): Pages {
     const definition = topicOfRef(topic);
@@ -120,7 +142,7 @@ export class DeadLetters {
     await assertGroup(this.#redis, this.#prefix, { topic: definition, group });
     for (const partition of partitionsOf(definition)) {
       if (selection.partition !== undefined && selection.partition !== partition) continue;
-      const place = { prefix: this.#prefix, topic: definition.name, partition, group };
+      const place = this.#place(definition, partition, group);
       const pages = selection.ids ? this.#byId(place, selection.ids) : this.#all(place);
       for await (const page of pages) {
         const fitting = page.filter(({ reason }) => selection.reason === undefined || selection.reason === reason);
@@ -175,7 +197,7 @@ type Wanted = DeadLetterSelection & { readonly tally?: ReasonTally };
 
 /** Counts what is passed over for its reason, to be told when nothing else is there. */
 class ReasonTally {
-  readonly #passedOver: Partial<Record<GiveUpReason, number>> = {};
+  readonly #passedOver: Partial<Record<DeadLetterRecord['reason'], number>> = {};
   #fits = false;
 
   add(page: readonly DeadLetterRecord[], fitting: readonly DeadLetterRecord[]): void {
@@ -202,7 +224,7 @@ function argumentsOf(record: DeadLetterRecord, to: 'group' | 'topic', replays: r
   const replay = replayAt(replays, origin.offset);
   const redriven = redrivenEnvelope(envelope, replay ? { group: origin.group, replay } : null);
   const put = to === 'topic' ? redriven : freshBody(origin.offset, redriven);
-  return [entryOf(id), origin.offset, publishedAt ?? firstFailedAt, put];
+  return [entryOf(id), origin.offset, (publishedAt ?? firstFailedAt).getTime(), put];
 }
 
 function noRoom({ topic, partition }: DeadLetterPlace): MillraceError {
@@ -216,10 +238,6 @@ function noRoom({ topic, partition }: DeadLetterPlace): MillraceError {
 
 function stateLost(topic: string): MillraceError {
   return new MillraceError('STATE_LOST', `Redis loses what topic '${topic}' is stored in. Nothing more was redriven: ask again for the rest.`);
-}
-
-function entryOf(id: string): string {
-  return id.slice(id.indexOf(':') + 1);
 }
 
 function missingIds({ ids }: DeadLetterSelection): Set<string> {

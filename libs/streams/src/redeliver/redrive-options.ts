@@ -1,12 +1,16 @@
-import { DEAD_LETTER_REASONS, type GiveUpReason, IsOneOf, IsWholeNumber } from '@millrace/core';
-import { IsBoolean, IsIn, IsOptional, ValidateBy } from 'class-validator';
+import { DEAD_LETTER_REASONS, IsOneOf, IsWholeNumber } from '@millrace/core';
+import { IsBoolean, IsIn, IsOptional, ValidateBy, type ValidationArguments } from 'class-validator';
+import { type DeadLetterRecord, UNREADABLE } from './dead-letter-record.js';
 
 /** Redis takes no number in an entry id that does not fit into 64 bits. */
 const ID = /^\d{1,3}:\d{1,19}-\d{1,19}$/;
 
+/** How many dead letters may be named in one call, and are named in its result. */
+export const MAX_IDS = 1_000;
+
 /** Which dead letters are meant. */
 export class DeadLetterSelection {
-  /** Those with these ids. Default: all that fit the rest. */
+  /** Those with these ids, 1,000 at the most. Default: all that fit the rest. */
   @IsOptional() @AreDeadLetterIds()
   ids?: readonly string[];
 
@@ -14,9 +18,9 @@ export class DeadLetterSelection {
   @IsOptional() @IsWholeNumber({ min: 0 })
   partition?: number;
 
-  /** Those that were given up for this reason: one of {@link DEAD_LETTER_REASONS}. Default: whatever the reason. */
-  @IsOptional() @IsOneOf(DEAD_LETTER_REASONS)
-  reason?: GiveUpReason;
+  /** Those given up for this reason: one of {@link DEAD_LETTER_REASONS}, or `UNREADABLE`. Default: whatever the reason. */
+  @IsOptional() @IsOneOf([...DEAD_LETTER_REASONS, UNREADABLE])
+  reason?: DeadLetterRecord['reason'];
 }
 
 /** What `list` takes. */
@@ -48,8 +52,13 @@ function AreDeadLetterIds(): PropertyDecorator {
   return ValidateBy({
     name: 'areDeadLetterIds',
     validator: {
-      validate: (value: unknown) => Array.isArray(value) && value.every((id) => typeof id === 'string' && ID.test(id)),
-      defaultMessage: () => "ids must be a list of ids of dead letters, such as ['0:1726000000000-0']",
+      validate: (value: unknown) => Array.isArray(value) && value.length <= MAX_IDS && value.every((id) => typeof id === 'string' && ID.test(id)),
+      defaultMessage: (given?: ValidationArguments) => idsProblem(given?.value),
     },
   });
+}
+
+function idsProblem(value: unknown): string {
+  if (!Array.isArray(value) || value.length <= MAX_IDS) return "ids must be a list of ids of dead letters, such as ['0:1726000000000-0']";
+  return `ids must name ${MAX_IDS} dead letters at the most, not ${value.length}: ask for them in parts`;
 }

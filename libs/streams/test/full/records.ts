@@ -34,7 +34,7 @@ export class Records {
     const { partitions } = topicOf(topic);
     const places = Array.from({ length: partitions }, (_, partition) => bed.place(topic, group, partition));
     const stored = await Promise.all(places.map(({ keys }) => valuesIn(bed, keys.log)));
-    const dead: DeadLetterRecord[] = await looker.streams.inspector.deadLetters(topicOf(topic), group, 1_000_000);
+    const dead: DeadLetterRecord[] = await looker.streams.inspector.deadLetters(topicOf(topic), group, 10_000);
     const { attempted, confirmed, begun, done } = this;
     return { attempted, confirmed, begun, done, stored: stored.flat(), dead };
   }
