@@ -49,8 +49,8 @@ const settings = {
   imports: [DiscoveryModule, LateModule],
   providers: [
     settings, queueConfiguration, ...lateConnections, AbsenceWatch, BootReport, Connections, EventLog, HandlerFinder,
-    HandlerPlanner, HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Lifecycle, LocalSubscriptions, Queues, Resources,
-    SignalCheck, Subscriptions,
+    HandlerPlanner, HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Lifecycle, LocalSubscriptions, Queues,
+    Resources, SignalCheck, Subscriptions,
   ],
   exports: [
     SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, LocalSubscriptions,
