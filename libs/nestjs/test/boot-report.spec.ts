@@ -73,18 +73,19 @@ describe('a process with handlers that nothing drains on SIGTERM', () => {
     children.push(child);
     const lines: string[] = [];
     while (lines.at(-1) !== 'looked') lines.push(await child.line());
-    return lines.filter((line) => line.startsWith('warn '));
+    return lines.filter((line) => line !== 'looked');
   }
 
   it.each(['plain', 'worker'])('is told in its log: %s', async (how) => {
-    expect(await linesOf({ HOW: how })).toEqual([expect.stringContaining('Call app.enableShutdownHooks() when the application is made')]);
+    const told = expect.stringMatching(/^warn .*Call app\.enableShutdownHooks\(\) when the application is made/);
+    expect(await linesOf({ HOW: how })).toEqual([expect.stringContaining('; groups: application (worker.begun);'), told]);
   });
 
   it.each([
-    ['that enabled its shutdown hooks', { HOW: 'hooks' }],
-    ['that runs no handler', { HOW: 'plain', MILLRACE_HANDLERS: 'none' }],
-  ])('is not told of an application %s', async (_, env) => {
-    expect(await linesOf(env)).toEqual([]);
+    ['that enabled its shutdown hooks', { HOW: 'hooks' }, 'application (worker.begun)'],
+    ['that runs no handler, by MILLRACE_HANDLERS=none', { HOW: 'plain', MILLRACE_HANDLERS: 'none' }, 'none'],
+  ])('is not told of an application %s', async (_, env, groups) => {
+    expect(await linesOf(env)).toEqual([expect.stringContaining(`; groups: ${groups}; queues: none;`)]);
   });
 });
 

@@ -86,7 +86,7 @@ describe('the log', () => {
       'error t -> g (partition 1): 3 stored messages are gone before they were handled: trimmed',
       'warn t -> g (partition 1): made again: flushed',
       ...[1, 2, 4].map((times) => `error t -> g: the fetch loop failed (${times} times in a row) and goes on: Error: bad \\u001b[31m`),
-      'warn Redis does not answer (connection long); trying again until it does',
+      'warn Redis does not answer (connection long); trying again',
       'warn Redis is back after 0.0 s',
       'warn connection short to Redis was lost and is back',
       'warn a connection to the database was lost; another one is made when it is needed: Error: bad \\u001b[31m',

@@ -29,6 +29,12 @@ describe('the report of a failed start', () => {
     expect(text).toContain('Caused by: Error: below');
   });
 
+  it('escapes what steers a terminal or turns text, and hides credentials', () => {
+    const error = new Error('red \u001b[31m \u202eturned redis://user:pass@host');
+    error.stack = `Error: ${error.message}\n    at f (a.ts:1:1)`;
+    expect(report(error)).toEqual(['Millrace: Cannot start: Error: red \\u001b[31m \\u202eturned redis://***@host\n    at f (a.ts:1:1)']);
+  });
+
   it('has the stack of other errors, and copes with what is none', () => {
     expect(report(new TypeError('theirs'))[0]).toMatch(/^Millrace: Cannot start: TypeError: theirs\n {4}at /);
     expect(report('a text')[0]).toContain('Cannot start: Error: a text');

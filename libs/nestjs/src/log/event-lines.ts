@@ -44,7 +44,7 @@ export function loopLine(event: EventMap['loop-failed']): string {
 }
 
 export function awayLine({ name, error }: EventMap['connection']): string {
-  return line(`Redis does not answer (connection ${name}); trying again until it does`, error);
+  return line(`Redis does not answer (connection ${name}); trying again`, error);
 }
 
 export function backLine(awayMs: number): string {

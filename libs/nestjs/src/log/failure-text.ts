@@ -26,6 +26,7 @@ export function stackText({ stack = '' }: ErrorRecord): string {
 
 /** The same for failures that differ in numbers and ids alone. */
 export function failureKind({ name, message, code = '', stack = '' }: ErrorRecord): string {
-  const frame = /^\s*at .*$/m.exec(stack)?.[0] ?? '';
-  return [name, code, message.replace(/[\w-]*\d[\w-]*/g, '#'), frame].join('|');
+  const words = message.split(/\s+/).map((word) => (/\d/.test(word) ? '#' : word));
+  const frame = /^ *at .*$/m.exec(stack)?.[0] ?? '';
+  return [name, code, words.join(' '), frame].join('|');
 }

@@ -9,7 +9,7 @@ export function attemptFailure(event: EventMap['attempt-failed']): Failure {
     level: outcome === 'retry' ? 'warn' : 'error',
     place: kindOf(event),
     end: outcome,
-    line: attemptLine(event),
+    line: () => attemptLine(event),
     error,
     more: (count) => moreLine(event, what, count),
   };
@@ -21,7 +21,7 @@ export function noticeFailure(event: EventMap['notice-failed']): Failure {
     level: outcome === 'retry' ? 'warn' : 'error',
     place: kindOf(event),
     end: `notice ${outcome}`,
-    line: noticeLine(event),
+    line: () => noticeLine(event),
     error,
     more: (count) => moreLine(event, 'telling of a dead letter failed', count),
   };
@@ -30,12 +30,12 @@ export function noticeFailure(event: EventMap['notice-failed']): Failure {
 export function backoffFailure(event: EventMap['backoff-failed']): Failure {
   const { error } = event;
   const more = (count: number): string => moreLine({ ...event, messageId: 'a message' }, 'the custom back-off failed', count);
-  return { level: 'error', place: kindOf(event), end: 'backoff', line: backoffLine(event), error, more };
+  return { level: 'error', place: kindOf(event), end: 'backoff', line: () => backoffLine(event), error, more };
 }
 
 export function fencedFailure(event: EventMap['fenced']): Failure {
   const more = (count: number): string => moreLine(event, 'a message was settled too late', count);
-  return { level: 'warn', place: kindOf(event), end: 'fenced', line: fencedLine(event), more };
+  return { level: 'warn', place: kindOf(event), end: 'fenced', line: () => fencedLine(event), more };
 }
 
 export function resultFailure(event: EventMap['result-dropped']): Failure {

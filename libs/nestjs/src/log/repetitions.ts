@@ -15,7 +15,8 @@ export interface Failure {
   readonly place: string;
   /** What comes of it. */
   readonly end: string;
-  readonly line: string;
+  /** Made when it is written: most of a storm is only counted. */
+  readonly line: () => string;
   readonly error?: ErrorRecord;
   /** The line for `count` more of this kind, of which this is the last. */
   readonly more: (count: number) => string;
@@ -52,7 +53,7 @@ export class Repetitions {
       return;
     }
     kind.written += 1;
-    this.#logger[failure.level](`${failure.line}${this.#newStack(same, failure)}`);
+    this.#logger[failure.level](`${failure.line()}${this.#newStack(same, failure)}`);
   }
 
   /** Tells what it has not told yet. */

@@ -43,8 +43,9 @@ export class AbsenceWatch {
     this.#loop.start();
   }
 
-  async stop(): Promise<void> {
-    await this.#loop?.stop();
+  /** A look that is under way ends by itself: while Redis is away that takes seconds, and nobody needs its answer. */
+  stop(): void {
+    void this.#loop?.stop();
   }
 
   /** At the start others may be starting, too: nothing is told before the second look. */

@@ -29,8 +29,8 @@ export class BootReport {
     this.#absence.start(plan);
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     this.#signals.stop();
-    await this.#absence.stop();
+    this.#absence.stop();
   }
 }

@@ -86,7 +86,8 @@ export class Lifecycle {
 
   async #drain(): Promise<void> {
     this.#state = 'stopping';
-    await Promise.all([this.#report.stop(), this.#runner.stop()]);
+    this.#report.stop();
+    await this.#runner.stop();
   }
 
   async #orAbandon(work: () => Promise<void>): Promise<void> {
