@@ -1,0 +1,184 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type INestApplicationContext, Injectable } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import {
+  DeadLetters, type DeliveryContext, fixed, fsynced, Groups, Inspector, Job, JobHandler, JobQueue, MillraceModule, OnDeadLetter,
+  Publisher, replicated, Subscribe, SubscribeBatch, SubscribeBroadcast, Topic,
+} from '@millrace/nestjs';
+import { connectRedis, type RedisConnections } from '@millrace/redis';
+import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
+import { IsString } from 'class-validator';
+import { atOnce } from './fixture.js';
+
+const PASSWORD = 'of-the-user';
+const rootOf = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
+const PAGE = readFileSync(rootOf('docs/guides/redis-acl.md'), 'utf8');
+
+/** The lines that the page lists, each as the arguments of a command. */
+const LINES = [...PAGE.matchAll(/```text\n([^]*?)```/g)].flatMap(([, block = '']) => block.trim().split('\n')).map((line) => line.split(' '));
+const LISTED = LINES.flat().filter((word) => word.startsWith('+')).map((word) => word.slice(1));
+
+@Topic<Visit>('acl.visits', { partitions: 2, key: ({ name }) => name, retention: { maxAge: '1d', maxMessages: 1_000, maxBytes: 10_000_000 } })
+class Visit {
+  @IsString() name!: string;
+}
+
+@Job('acl-greet', { queue: 'acl-greetings', attempts: 2, backoff: fixed('1ms') })
+class Greet {
+  @IsString() name!: string;
+}
+
+/** Counts calls of handlers by their method and the name in the payload. */
+@Injectable()
+class Handlers {
+  readonly calls: string[] = [];
+  isIll = true;
+
+  @Subscribe(Visit, { group: 'desk', retry: atOnce, rateLimit: { messages: 1_000, per: '1s' } })
+  welcome({ name }: Visit, { attempt, replayed }: DeliveryContext): void {
+    this.calls.push(`welcome ${name}${replayed ? ' again' : ''}`);
+    if ((name === 'late' && attempt < 3) || (name === 'poison' && this.isIll)) throw new Error('ill');
+  }
+
+  @OnDeadLetter(Visit, { group: 'desk' })
+  gaveUp({ name }: Visit): void {
+    this.calls.push(`gave up ${name}`);
+  }
+
+  @SubscribeBatch(Visit, { group: 'index', batch: { size: 10, wait: '5ms' } })
+  index(visits: Visit[]): void {
+    this.calls.push(...visits.map(({ name }) => `index ${name}`));
+  }
+
+  @SubscribeBroadcast(Visit)
+  forget({ name }: Visit): void {
+    this.calls.push(`forget ${name}`);
+  }
+
+  @JobHandler(Greet)
+  greet({ name }: Greet): void {
+    this.calls.push(`greet ${name}`);
+    if (name === 'poison' || (name === 'late' && this.count('greet late') < 2)) throw new Error('ill');
+  }
+
+  count(call: string): number {
+    return this.calls.filter((each) => each === call).length;
+  }
+
+  async had(call: string, times = 1): Promise<void> {
+    await waitFor(() => this.count(call) >= times, { what: `${call}, ${times} times` });
+  }
+}
+
+let redis: TestRedis;
+let admin: RedisConnections;
+
+beforeAll(async () => {
+  redis = await startTestRedis({ appendonly: 'always' });
+  admin = await connectRedis({ url: redis.url });
+  for (const [command = '', ...args] of LINES) {
+    await admin.control.call(command, ...args.map((word) => (word === '>PASSWORD' ? `>${PASSWORD}` : word)));
+  }
+});
+afterAll(async () => {
+  admin.close();
+  await redis.stop();
+});
+
+async function start(): Promise<INestApplicationContext> {
+  const parts = { port: redis.port, username: 'millrace', password: PASSWORD };
+  const imports = [MillraceModule.forRoot({ redis: parts, lease: '500ms' }), MillraceModule.forFeature([Visit, Greet])];
+  return NestFactory.createApplicationContext({ module: class AppModule {}, imports, providers: [Handlers] }, { logger: false });
+}
+
+/** The texts of all files of a folder that end so. */
+function textOf(folder: string, end: string): string {
+  const names = readdirSync(rootOf(folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith(end));
+  return names.map((name) => readFileSync(rootOf(`${folder}/${name}`), 'utf8')).join('\n');
+}
+
+/** The commands that the scripts of a folder call, with the subcommand where there is one. */
+function commandsOfScripts(folder: string): string[] {
+  const calls = textOf(folder, '.lua').matchAll(/(?:rcall|redis\.p?call)\(\s*['"]([A-Za-z_]+)['"](?:, *['"]([A-Z]+)['"])?/g);
+  const parents = ['XGROUP', 'XINFO', 'MEMORY'];
+  return [...calls].map(([, word = '', next]) => (next && parents.includes(word) ? `${word}|${next}` : word).toLowerCase());
+}
+
+/** The words in the code of a library that Redis knows as commands. */
+async function commandsOfCode(library: string): Promise<string[]> {
+  const known = (await admin.control.call('COMMAND', 'LIST')) as string[];
+  const words = [...textOf(`libs/${library}/src`, '.ts').matchAll(/'([A-Z][A-Z_]+)'/g)].map(([, word = '']) => word.toLowerCase());
+  return words.filter((word) => known.includes(word));
+}
+
+/** Those that are not listed, neither as a whole nor with a subcommand. */
+function missing(commands: readonly string[]): string[] {
+  return [...new Set(commands)].filter((command) => !LISTED.some((each) => each === command || each.startsWith(`${command}|`)));
+}
+
+describe('a user with the access rules that docs/guides/redis-acl.md lists', () => {
+  it('publishes, subscribes, retries, redrives, seeks, inspects and works on queues, and Redis denies nothing', async () => {
+    const app = await start();
+    const handlers = app.get(Handlers);
+    const publisher = app.get(Publisher);
+
+    await publisher.publishMany(Visit, ['a', 'late', 'poison'].map((name) => ({ payload: { name }, idempotencyKey: name })));
+    expect(await publisher.publish(Visit, { name: 'a' }, { idempotencyKey: 'a' })).toMatchObject({ duplicate: true });
+    await publisher.publish(Visit, { name: 'delayed' }, { delay: '10ms', ttl: '1h' });
+    await publisher.publish(Visit, { name: 'on the disk' }, { durability: fsynced() });
+    const replicatedOnce = publisher.publish(Visit, { name: 'on a replica' }, { durability: replicated(1, '10ms') });
+    await expect(replicatedOnce).rejects.toMatchObject({ code: 'PUBLISH_INDEFINITE' });
+    for (const name of ['a', 'delayed', 'on the disk']) {
+      for (const did of ['welcome', 'index', 'forget']) await handlers.had(`${did} ${name}`);
+    }
+    await handlers.had('welcome late', 3);
+    await handlers.had('gave up poison');
+
+    const letters = app.get(DeadLetters);
+    expect(await letters.list(Visit, 'desk')).toHaveLength(1);
+    handlers.isIll = false;
+    expect(await letters.redrive(Visit, 'desk', { all: true })).toMatchObject({ redriven: 1 });
+    await handlers.had('welcome poison', 4);
+    expect(await letters.discard(Visit, 'desk', { all: true })).toMatchObject({ discarded: 0 });
+
+    const groups = app.get(Groups);
+    await groups.pause(Visit, 'desk');
+    await groups.seek(Visit, 'desk', { to: new Date(0), preview: true });
+    await groups.seek(Visit, 'desk', { to: 'earliest' });
+    await groups.resume(Visit, 'desk');
+    await handlers.had('welcome a again');
+    const idle = async (): Promise<boolean> => (await app.get(Inspector).group(Visit, 'desk')).lag === 0;
+    await waitFor(idle, { what: 'nothing to be left' });
+
+    const jobs = app.get(JobQueue);
+    await jobs.enqueueMany(Greet, ['a', 'late', 'poison'].map((name) => ({ payload: { name } })));
+    await jobs.enqueue(Greet, { name: 'delayed' }, { delay: '10ms', idempotencyKey: 'k' });
+    expect(await jobs.enqueue(Greet, { name: 'delayed' }, { delay: '10ms', idempotencyKey: 'k' })).toMatchObject({ duplicate: true });
+    for (const name of ['a', 'delayed']) await handlers.had(`greet ${name}`);
+    for (const name of ['late', 'poison']) await handlers.had(`greet ${name}`, 2);
+    await waitFor(async () => (await jobs.counts('acl-greetings')).failed === 1, { what: 'the failed job' });
+
+    await app.close();
+    expect(await admin.control.call('ACL', 'LOG')).toEqual([]);
+  });
+
+  it.each([
+    'FLUSHALL', 'KEYS *', 'SCAN 0', 'CONFIG SET maxmemory 1', 'ACL LIST', 'SHUTDOWN', 'GET another', 'SET millraces x', 'PUBLISH millrace:x y',
+  ])('may not run %s', async (line) => {
+    const [command = '', ...args] = line.split(' ');
+    const own = await connectRedis({ url: `redis://millrace:${PASSWORD}@127.0.0.1:${redis.port}` });
+    await expect(own.control.call(command, ...args)).rejects.toMatchObject({ kind: 'fatal', message: expect.stringContaining('NOPERM') });
+    own.close();
+  });
+
+  it.each(['libs/streams/src/scripts', 'node_modules/bullmq/dist/esm/commands'])('may run all that the scripts in %s call', (folder) => {
+    expect(commandsOfScripts(folder).length).toBeGreaterThan(50);
+    expect(missing(commandsOfScripts(folder))).toEqual([]);
+  });
+
+  it.each(['redis', 'streams', 'jobs'])('may run all that the code of %s names', async (library) => {
+    expect(missing(await commandsOfCode(library))).toEqual([]);
+  });
+});
