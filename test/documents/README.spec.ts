@@ -9,7 +9,7 @@ let around: Surroundings;
 const children: TypeScriptChild[] = [];
 beforeAll(async () => {
   around = await Surroundings.of('README.md');
-}, 60_000);
+}, 120_000);
 afterEach(async () => {
   await Promise.all(children.splice(0).map((child) => child.kill()));
 });

@@ -37,8 +37,10 @@ function bodiesOf(source: ts.SourceFile): ts.ConciseBody[] {
   return bodies;
 }
 
+/** Without the decorators, which may be long. */
 function placeOf(source: ts.SourceFile, body: ts.ConciseBody): string {
-  const start = body.parent.getStart(source, false);
+  const { name } = body.parent as ts.FunctionLikeDeclaration;
+  const start = (name ?? body.parent).getStart(source);
   const { line } = source.getLineAndCharacterOfPosition(start);
   const text = source.text.slice(start, body.getStart(source)).replace(/\s+/g, ' ').trim();
   return `${source.fileName}:${line + 1} ${text}`;

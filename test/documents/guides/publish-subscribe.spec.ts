@@ -38,7 +38,7 @@ beforeAll(async () => {
     'repair.ts': await around.examples.load('repair.ts'),
   };
   app = await started();
-}, 60_000);
+}, 120_000);
 
 beforeEach(() => inStep());
 
