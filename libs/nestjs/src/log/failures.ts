@@ -41,5 +41,5 @@ export function fencedFailure(event: EventMap['fenced']): Failure {
 export function resultFailure(event: EventMap['result-dropped']): Failure {
   const { error } = event;
   const more = (count: number): string => moreLine(event, 'the return value of a job is not stored', count);
-  return { level: 'warn', place: kindOf(event), end: 'result', line: resultLine(event), error, more };
+  return { level: 'warn', place: kindOf(event), end: 'result', line: () => resultLine(event), error, more };
 }
