@@ -91,14 +91,14 @@ describe('the packages', () => {
         expect(output).toContain('mail for A-1');
         return true;
       };
-      await waitFor(isSent, { what: 'the mail', timeoutMs: 30_000 });
+      await waitFor(isSent, { what: 'the mail', timeoutMs: 120_000 });
     } finally {
       shop.kill('SIGKILL');
       await once(shop, 'close');
       await database.stop();
       await redis.stop();
     }
-  });
+  }, 180_000);
 
   it.each(LIBRARIES)('%s declares each package that it imports', (library) => {
     expect(undeclared(library)).toEqual([]);

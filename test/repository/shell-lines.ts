@@ -18,6 +18,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   npx: ([tool = '']) => (tool === 'tsc' ? [] : [`npx ${tool} is not checked by any test`]),
   node: ([file = '']) => (examplesThatRun().includes(file) ? [] : [`no example is compiled to ${file}`]),
   docker: dockerProblems,
+  echo: ([text = '']) => variableProblems(text.replace(/^"/, '').split('=')[0]!),
   export: (assignments) => assignments.flatMap((assignment) => variableProblems(assignment.split('=')[0]!)),
   '.ci/run': () => (has('.ci/run') ? [] : ['.ci/run is not there']),
 };
@@ -65,7 +66,7 @@ function packageProblems(word: string): string[] {
 }
 
 function dockerProblems(args: readonly string[]): string[] {
-  const file = args[args.indexOf('-f') + 1] ?? '';
+  const file = (args[args.indexOf('-f') + 1] ?? '').replace(/^path\/to\/millrace\//, '');
   if (!has(file)) return [`${file} is not there`];
   const profile = args.includes('--profile') ? args[args.indexOf('--profile') + 1] : undefined;
   return profile === undefined || read(file).includes(profile) ? [] : [`${file} has no profile ${profile}`];
