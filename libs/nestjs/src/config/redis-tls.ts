@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { asError, MillraceError } from '@millrace/core';
+import { asError, MillraceError, quote } from '@millrace/core';
 import type { RedisTls } from '@millrace/redis';
 import type { RedisTlsOptions } from './redis-options.js';
 
@@ -36,7 +36,7 @@ export function readTls(options: RedisTlsOptions, where: string): RedisTls {
 function pemOf(given: string): string {
   const text = given.trimStart().startsWith('-----BEGIN') ? given : readPem(given);
   if (text.includes('-----BEGIN')) return text;
-  throw new Error(`names the file ${given}, which holds no PEM text: it would begin with -----BEGIN`);
+  throw new Error(`names the file ${quote(given)}, which holds no PEM text: it would begin with -----BEGIN`);
 }
 
 function readPem(path: string): string {
