@@ -1,4 +1,5 @@
 import { holding, reclaiming, settling, sharing } from './guards/consuming.js';
+import { outcomes } from './guards/outcomes.js';
 import { groups, operating, publishing, retention } from './guards/publishing.js';
 
 /**
@@ -14,4 +15,6 @@ import { groups, operating, publishing, retention } from './guards/publishing.js
  */
 
 /** @type {readonly Guard[]} */
-export const GUARDS = [...settling, ...holding, ...sharing, ...reclaiming, ...publishing, ...groups, ...retention, ...operating];
+export const GUARDS = [
+  ...settling, ...outcomes, ...holding, ...sharing, ...reclaiming, ...publishing, ...groups, ...retention, ...operating,
+];
