@@ -1,5 +1,6 @@
 import { clocks } from './guards/clocks.js';
 import { holding, reclaiming, settling, sharing } from './guards/consuming.js';
+import { outcomes } from './guards/outcomes.js';
 import { groups, operating, publishing, retention } from './guards/publishing.js';
 
 /**
@@ -16,5 +17,6 @@ import { groups, operating, publishing, retention } from './guards/publishing.js
 
 /** @type {readonly Guard[]} */
 export const GUARDS = [
-  ...settling, ...holding, ...sharing, ...reclaiming, ...publishing, ...groups, ...retention, ...operating, ...clocks,
+  ...settling, ...outcomes, ...holding, ...sharing, ...reclaiming, ...publishing, ...groups, ...retention, ...operating,
+  ...clocks,
 ];

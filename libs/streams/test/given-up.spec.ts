@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  type BatchContext, batchPipeline, type DeadLetterContext, deadLetterPipeline, type DeliveryContext, deliveryPipeline, topicOf,
+  type BatchContext, batchPipeline, type DeadLetterContext, deadLetterPipeline, type DeliveryContext, deliveryPipeline,
+  type InboxPort, listen, topicOf,
 } from '@millrace/core';
 import { Bed } from './bed.js';
 import { noRetry, type Process, signal, subscribe } from './fixture.js';
@@ -144,6 +145,37 @@ describe('a message whose lease is lost', () => {
     await first.ended;
     await saidAll(slow);
     expect(await bed.state(other, Single, 'g')).toMatchObject({ handled: 0, lag: 1, retried: 0, deadLettered: 0, fenced: 1 });
+  });
+});
+
+describe('a message with the inbox', () => {
+  const [topic, group] = [topicOf(Single), 'g'];
+
+  it('records nothing in the inbox when its process stood still past its lease, and another has it', async () => {
+    const process = await bed.start();
+    const recorded: string[] = [];
+    const inbox: InboxPort = {
+      run: async (_, messageId, work) => {
+        const value = await work({ query: () => Promise.resolve({ rows: [], rowCount: 0 }) });
+        recorded.push(messageId);
+        return { duplicate: false, value };
+      },
+    };
+    const [fenced, { keys }] = [signal<string>(), bed.place(Single, group)];
+    const stopListening = listen('fenced', ({ messageId }) => fenced.fire(messageId));
+    const handle = async (): Promise<void> => {
+      const [[entry]] = (await bed.command('XPENDING', keys.log, group, '-', '+', 1)) as [[string]];
+      await bed.command('XCLAIM', keys.log, group, 'thief', 0, entry);
+      // Nothing else runs in this process meanwhile, its heartbeat included.
+      const until = performance.now() + 400;
+      while (performance.now() < until);
+    };
+    const handler = deliveryPipeline({ topic, group, retry: noRetry, inbox, handle });
+    await process.streams.subscribe({ topic, group, concurrency: 1, crashLimit: 10 }, handler);
+    const { id } = await process.publisher.publish(Single, { value: 1 });
+    expect(await fenced.promise).toBe(id);
+    stopListening();
+    expect(recorded).toEqual([]);
   });
 });
 

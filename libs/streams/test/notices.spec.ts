@@ -141,6 +141,7 @@ describe('a notice', () => {
     const told: unknown[] = [];
     const handle = (): Promise<unknown> => Promise.resolve(told.push('handled'));
     await announcing(next, async (payload) => void told.push(payload), { batch, concurrency: 1, handle });
+    await waitFor(() => told.length === 3, { what: 'all to be told' });
     await bed.drained(next, Single, 'g');
     expect(told).toHaveLength(3);
     expect(told).not.toContain('handled');

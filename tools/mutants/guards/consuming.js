@@ -141,7 +141,7 @@ export const holding = [
   {
     name: 'what came past its lease is not begun',
     file: `${CONSUME}/held-entries.ts`,
-    find: 'if (performance.now() - entry.renewedAt > this.#parts.leaseMs) this.lost(entry);',
+    find: 'if (this.#hasRunOut(entry)) this.lost(entry);',
     replace: '',
     spec: RACES_SPEC,
     title: 'R3 what came too late, past its lease, is not begun',

@@ -1,0 +1,58 @@
+/** The guards of what a handler decides, and of what it does not decide any more. */
+
+const DELIVERY = 'libs/core/src/delivery';
+const PIPELINE_SPEC = 'libs/core/test/pipeline.spec.ts';
+const GIVEN_UP_SPEC = 'libs/streams/test/given-up.spec.ts';
+const JOBS_GIVEN_UP_SPEC = 'libs/jobs/test/given-up.spec.ts';
+
+/** @type {import('../guards.js').Guard[]} */
+export const outcomes = [
+  {
+    name: 'a handler whose lease was given up decides nothing',
+    file: `${DELIVERY}/lease.ts`,
+    find: 'return lease.isGivenUp ? RELEASED : outcome;',
+    replace: 'return outcome;',
+    spec: PIPELINE_SPEC,
+    title: 'decides nothing, and records nothing: it',
+  },
+  {
+    name: 'the transaction of what was given up is not committed',
+    file: `${DELIVERY}/inbox-turn.ts`,
+    find: 'return lease.isGivenUp ? goBack() : value;',
+    replace: 'return value;',
+    spec: PIPELINE_SPEC,
+    title: 'is rolled back when that turns out as its transaction is to be committed',
+  },
+  {
+    name: 'a lease that has run out is confirmed before a transaction is committed',
+    file: 'libs/streams/src/consume/held-entries.ts',
+    find: 'await this.#parts.renew(entry.stream.partition).catch(() => undefined);',
+    replace: '',
+    spec: GIVEN_UP_SPEC,
+    title: 'records nothing in the inbox when its process stood still',
+  },
+  {
+    name: 'handlers that were given up at the stop deadline settle nothing',
+    file: 'libs/streams/src/consume/dispatcher.ts',
+    find: '      this.#track(this.release(begun));\n',
+    replace: '',
+    spec: GIVEN_UP_SPEC,
+    title: 'goes to another member at once',
+  },
+  {
+    name: 'a job whose lock may be lost is confirmed before its transaction is committed',
+    file: 'libs/jobs/src/worker/active-job.ts',
+    find: 'if (!isOurs) this.lost();',
+    replace: '',
+    spec: JOBS_GIVEN_UP_SPEC,
+    title: 'is rolled back, too, when its process stood still',
+  },
+  {
+    name: 'a job that cannot be given back counts no failed attempt',
+    file: 'libs/jobs/src/worker/job-processor.ts',
+    find: 'await job.moveToWait(token).catch(onFailed);',
+    replace: 'await job.moveToWait(token);',
+    spec: JOBS_GIVEN_UP_SPEC,
+    title: 'counts no failed attempt though Redis refuses to take it back',
+  },
+];
