@@ -22,6 +22,11 @@ export function assertName(kind: NameKind, value: unknown): asserts value is str
   );
 }
 
+/** Half of a surrogate pair has no place in UTF-8: Redis would keep U+FFFD, and texts that differ only in that would be one. */
+export function hasHalfCharacter(text: string): boolean {
+  return /\p{Surrogate}/u.test(text);
+}
+
 const MAX_QUOTED = 160;
 
 /** A value as it may stand in an error or a log line: bounded, with everything escaped that is not seen or steers a terminal. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  assertHeaders, fsynced, IndefinitePublishError, MAX_HEADER_BYTES, MillraceError, newMessageId, type OutgoingMessage,
+  assertHeaders, assertName, fsynced, IndefinitePublishError, MAX_HEADER_BYTES, MillraceError, newMessageId, type OutgoingMessage,
   parseOptions, PublishManyError, Publisher, PublishOptions, publishOptions, type PublishPort, type PublishResult,
   type PublishTerms, replicated, Topic, type TopicDefinition, type TopicOptions,
 } from '@millrace/core';
@@ -127,6 +127,41 @@ describe('idempotency keys', () => {
     expect(error).toMatchObject({ code: 'INVALID_OPTIONS' });
     expect(error.message.length).toBeLessThan(300);
     expect(sent).toEqual([]);
+  });
+});
+
+describe('half a character, which Redis would keep as another text', () => {
+  @Topic<Keyed>('keyed', { key: ({ customer }) => customer })
+  class Keyed {
+    @IsString() customer!: string;
+  }
+  const HALVES = ['\ud800', 'a\udc00b', '\udc00\ud800', '\u{1f600}\ud83d'];
+  const uses: [string, typeof Order | typeof Keyed, (half: string) => PublishOptions & { customer?: string }, string][] = [
+    ['an idempotency key', Order, (half) => ({ idempotencyKey: half }), 'INVALID_OPTIONS'],
+    ['a key', Order, (half) => ({ key: half }), 'INVALID_OPTIONS'],
+    ['the key that a topic makes', Keyed, (half) => ({ customer: half }), 'INVALID_OPTIONS'],
+    ['the value of a header', Order, (half) => ({ headers: { a: half } }), 'INVALID_HEADERS'],
+    ['the name of a header', Order, (half) => ({ headers: { [half]: 'a' } }), 'INVALID_HEADERS'],
+  ];
+
+  it.each(uses)('is refused in %s', async (_, topic, use, code) => {
+    const { publisher, sent } = publisherWith();
+    for (const half of HALVES) {
+      const { customer = 'c', ...options } = use(half);
+      expect(await thrownBy(() => publisher.publish(topic, { customer }, options))).toMatchObject({ code, retryable: false });
+    }
+    expect(sent).toEqual([]);
+  });
+
+  it.each(['topic', 'group', 'queue', 'job', 'key prefix', 'message type'] as const)('is refused in the name of a %s', (kind) => {
+    for (const half of HALVES) expect(() => assertName(kind, half)).toThrow(expect.objectContaining({ code: 'INVALID_NAME' }));
+  });
+
+  it('is told from whole ones', async () => {
+    const { publisher, sent } = publisherWith();
+    const whole = 'a \u{1f600} \ufffd';
+    await publisher.publish(Order, { customer: 'c' }, { key: whole, idempotencyKey: whole, headers: { a: whole } });
+    expect(sent).toMatchObject([{ key: whole, idempotencyKey: whole, headers: { a: whole } }]);
   });
 });
 

@@ -60,6 +60,7 @@ describe('enqueue', () => {
     ['a priority beyond 2^21 - 1', { to: 'a' }, { priority: 2 ** 21 }, 'INVALID_OPTIONS'],
     ['a fraction of a priority', { to: 'a' }, { priority: 1.5 }, 'INVALID_OPTIONS'],
     ['a key of another type', { to: 'a' }, { idempotencyKey: ['a'] }, 'INVALID_OPTIONS'],
+    ['half a character in a key', { to: 'a' }, { idempotencyKey: 'a\ud800' }, 'INVALID_OPTIONS'],
     ['an empty key', { to: 'a' }, { idempotencyKey: '' }, 'INVALID_OPTIONS'],
     ['a key of 257 bytes', { to: 'a' }, { idempotencyKey: 'é'.repeat(128) + 'x' }, 'INVALID_OPTIONS'],
   ])('refuses %s and stores nothing', async (_name, payload, options, code) => {

@@ -106,6 +106,12 @@ describe('starting an application', () => {
     );
   });
 
+  it('refuses filters with half a character, which no message can have', async () => {
+    const filter = { headers: { region: '\ud800' }, key: ['a', 'b\udc00'] };
+    const error = await refusal({ providers: [subscriber('One', OrderPlaced, { group: 'g', filter })] });
+    expect(error.problems).toHaveLength(2);
+  });
+
   it('refuses a rate limit that is none', async () => {
     const error = await refusal({ providers: [subscriber('One', OrderPlaced, { group: 'g', rateLimit: { messages: 0 } as never })] });
     expect(error.message).toContain('@Subscribe on One.handle(), rateLimit is not configured well');

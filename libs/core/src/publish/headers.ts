@@ -1,5 +1,5 @@
 import { MillraceError } from '../errors.js';
-import { quote } from '../names.js';
+import { hasHalfCharacter, quote } from '../names.js';
 
 export const MAX_HEADERS = 64;
 export const MAX_HEADER_BYTES = 8 * 1024;
@@ -9,7 +9,7 @@ const MAX_PROBLEMS = 20;
 
 /**
  * Headers on their way out: a plain object of at most 64, names of `A-Z a-z 0-9 . _ -` that begin with a letter or a digit,
- * values strings of at most 8 KiB on one line.
+ * values strings of at most 8 KiB on one line, without half characters.
  *
  * @throws MillraceError INVALID_HEADERS with the first 20 problems
  */
@@ -35,6 +35,7 @@ function problemOf(name: string, value: unknown): string[] {
   if (!HEADER_NAME.test(name)) return [`${quote(name)} is not allowed as the name of a header`];
   if (typeof value !== 'string') return [`header ${name} must be a string`];
   if (Buffer.byteLength(value) > MAX_HEADER_BYTES) return [`header ${name} is longer than ${MAX_HEADER_BYTES} bytes`];
+  if (hasHalfCharacter(value)) return [`header ${name} holds half a character: a surrogate that stands alone`];
   // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   return /[\u0000-\u0008\u000a-\u001f\u007f]/.test(value) ? [`header ${name} holds a control character`] : [];
 }

@@ -1,5 +1,6 @@
 import { IsObject, IsOptional, IsString, ValidateBy } from 'class-validator';
 import { type Duration, durationMs } from '../duration.js';
+import { hasHalfCharacter } from '../names.js';
 import { parseOptions } from '../options/parse-options.js';
 import { type DurationBounds, IsDurability, IsDurationOption, isDurationWithin } from '../options/rules.js';
 import { type Durability, isDurability } from './durability.js';
@@ -17,7 +18,7 @@ export class PublishOptions {
   @IsOptional() @IsIdempotencyKey()
   idempotencyKey?: string;
 
-  /** Decides the partition, in place of the topic's `key`: at most 1024 bytes; empty for none. */
+  /** Decides the partition, in place of the topic's `key`: at most 1024 bytes, without half characters; empty for none. */
   @IsOptional() @IsString()
   key?: string;
 
@@ -113,10 +114,9 @@ const QUICK: ReadonlyMap<string, (value: unknown) => boolean> = new Map<string, 
   ['durability', isDurability],
 ]);
 
-/** Half of a surrogate pair is stored as U+FFFD: two keys that differ only in that would be one. */
 function isIdempotencyKey(value: unknown): boolean {
   if (typeof value !== 'string' || value === '' || value.length > MAX_IDEMPOTENCY_KEY_BYTES) return false;
-  return Buffer.byteLength(value) <= MAX_IDEMPOTENCY_KEY_BYTES && !/\p{Surrogate}/u.test(value);
+  return Buffer.byteLength(value) <= MAX_IDEMPOTENCY_KEY_BYTES && !hasHalfCharacter(value);
 }
 
 function isDueDate(value: unknown): boolean {

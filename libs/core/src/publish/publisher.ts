@@ -6,6 +6,7 @@ import type { DueTime, OutgoingMessage, PublishPort, PublishResult, PublishTerms
 import { type Duration, durationMs } from '../duration.js';
 import { asError, isMillraceError, MillraceError } from '../errors.js';
 import { newMessageId } from '../message-id.js';
+import { hasHalfCharacter } from '../names.js';
 import { withTraceHeaders } from '../trace/trace-context.js';
 import { assertHeaders, MAX_HEADERS } from './headers.js';
 import { type PublishOptions, publishOptions } from './publish-options.js';
@@ -148,6 +149,7 @@ function keyOf(topic: TopicDefinition, payload: object, where: string): unknown 
 
 function checkedKey(key: unknown, where: string): string | null {
   if (key === undefined || key === null || key === '') return null;
-  if (typeof key === 'string' && Buffer.byteLength(key) <= MAX_KEY_BYTES) return key;
-  throw new MillraceError('INVALID_OPTIONS', `${where}: the key must be a string of at most ${MAX_KEY_BYTES} bytes.`);
+  if (typeof key === 'string' && Buffer.byteLength(key) <= MAX_KEY_BYTES && !hasHalfCharacter(key)) return key;
+  const rule = `a string of at most ${MAX_KEY_BYTES} bytes, without half characters (a surrogate that stands alone)`;
+  throw new MillraceError('INVALID_OPTIONS', `${where}: the key must be ${rule}.`);
 }

@@ -1,4 +1,4 @@
-import { isName, type MessageFilter } from '@millrace/core';
+import { hasHalfCharacter, isName, type MessageFilter } from '@millrace/core';
 import { IsOptional, ValidateBy, type ValidationArguments } from 'class-validator';
 
 /**
@@ -52,5 +52,10 @@ function areHeaderValues(value: unknown): boolean {
 
 /** A list of none would let nothing through. */
 function areValues(value: unknown): boolean {
-  return Array.isArray(value) ? value.length > 0 && value.every((item) => typeof item === 'string') : typeof value === 'string';
+  return Array.isArray(value) ? value.length > 0 && value.every(isValue) : isValue(value);
+}
+
+/** What no message can have would let nothing through. */
+function isValue(value: unknown): boolean {
+  return typeof value === 'string' && !hasHalfCharacter(value);
 }
