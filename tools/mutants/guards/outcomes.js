@@ -32,12 +32,12 @@ export const outcomes = [
     title: 'records nothing in the inbox when its process stood still',
   },
   {
-    name: 'handlers that were given up at the stop deadline settle nothing',
+    name: 'what handlers are at work on at the stop deadline is put back',
     file: 'libs/streams/src/consume/dispatcher.ts',
     find: '      this.#track(this.release(begun));\n',
     replace: '',
     spec: GIVEN_UP_SPEC,
-    title: 'goes to another member at once',
+    title: 'is not acknowledged by a handler that returns because it is told to stop',
   },
   {
     name: 'a job whose lock may be lost is confirmed before its transaction is committed',
