@@ -3,7 +3,6 @@
 const DELIVERY = 'libs/core/src/delivery';
 const PIPELINE_SPEC = 'libs/core/test/pipeline.spec.ts';
 const GIVEN_UP_SPEC = 'libs/streams/test/given-up.spec.ts';
-const JOBS_GIVEN_UP_SPEC = 'libs/jobs/test/given-up.spec.ts';
 
 /** @type {import('../guards.js').Guard[]} */
 export const outcomes = [
@@ -32,27 +31,11 @@ export const outcomes = [
     title: 'records nothing in the inbox when its process stood still',
   },
   {
-    name: 'handlers that were given up at the stop deadline settle nothing',
+    name: 'what handlers are at work on at the stop deadline is put back',
     file: 'libs/streams/src/consume/dispatcher.ts',
     find: '      this.#track(this.release(begun));\n',
     replace: '',
     spec: GIVEN_UP_SPEC,
-    title: 'goes to another member at once',
-  },
-  {
-    name: 'a job whose lock may be lost is confirmed before its transaction is committed',
-    file: 'libs/jobs/src/worker/active-job.ts',
-    find: 'if (!isOurs) this.lost();',
-    replace: '',
-    spec: JOBS_GIVEN_UP_SPEC,
-    title: 'is rolled back, too, when its process stood still',
-  },
-  {
-    name: 'a job that cannot be given back counts no failed attempt',
-    file: 'libs/jobs/src/worker/job-processor.ts',
-    find: 'await job.moveToWait(token).catch(onFailed);',
-    replace: 'await job.moveToWait(token);',
-    spec: JOBS_GIVEN_UP_SPEC,
-    title: 'counts no failed attempt though Redis refuses to take it back',
+    title: 'is not acknowledged by a handler that returns because it is told to stop',
   },
 ];
