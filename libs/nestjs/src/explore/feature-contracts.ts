@@ -1,5 +1,6 @@
 import {
-  classText, isJob, isTopic, type JobDefinition, jobOf, MillraceError, orInACircle, replacedClassHint, type TopicDefinition, topicOf,
+  classText, isJob, isTopic, type JobDefinition, jobOf, MillraceError, orInACircle, replacedClassHint, type TopicDefinition,
+  topicOf,
 } from '@millrace/core';
 import { checkEach } from '../config/findings.js';
 
