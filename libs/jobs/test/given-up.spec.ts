@@ -23,6 +23,8 @@ class MemoryInbox implements InboxPort {
   }
 }
 
+const client = async (): Promise<Redis> => (await fixture.queue('emails').getBackend().client) as unknown as Redis;
+
 type End = 'returns' | 'throws';
 const CASES: [End, string][] = [
   ['returns', 'without'],
@@ -65,6 +67,20 @@ describe('a job in hand at the stop deadline', () => {
     expect([await job.getState(), job.attemptsMade, job.stalledCounter]).toEqual(['completed', 1, 0]);
   });
 
+  it('is begun again at once by a worker that waits for jobs, though it has a priority', async () => {
+    const { begun, registration } = obedient('returns', undefined);
+    const worker = await fixture.worker([registration]);
+    const { id } = await fixture.jobs.enqueue(SendMail, { to: 'a' }, { priority: 7 });
+    await begun.promise;
+    const seen: object[] = [];
+    await fixture.worker([handler(SendMail, (_payload, context) => seen.push(context))]);
+    await waitFor(async () => (await (await client()).info('clients')).includes('blocked_clients:2'), { what: 'both to wait for jobs' });
+    await worker.stop(1);
+    // By itself a waiting worker looks no sooner than after 5 seconds.
+    await waitFor(() => seen.length > 0, { what: 'the other worker', timeoutMs: 2_500 });
+    expect(seen).toMatchObject([{ jobId: id, attempt: 1, crashes: 0 }]);
+  });
+
   it('counts no failed attempt though Redis refuses to take it back', async () => {
     const { begun, registration } = obedient('throws', undefined);
     const worker = await fixture.worker([registration]);
@@ -86,7 +102,6 @@ describe('a job in hand at the stop deadline', () => {
 describe('a job whose lock is lost', () => {
   const LOCK = { lockDurationMs: 500 };
 
-  const client = async (): Promise<Redis> => (await fixture.queue('emails').getBackend().client) as unknown as Redis;
   const lockOf = (id: string): string => `${fixture.queue('emails').toKey(id)}:lock`;
 
   async function takeLock(id: string): Promise<void> {
