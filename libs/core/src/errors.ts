@@ -121,12 +121,20 @@ export function asError(thrown: unknown): Error {
   return new Error(typeof thrown === 'string' ? thrown : `a value that is no Error was thrown: ${describe(thrown)}`);
 }
 
+/** Errors may be made of any number of others. */
+const MOST_PARTS = 10;
+
 /** What an error says; where it says nothing itself, as Node's do for a host with several addresses, what its parts say. */
 export function messageOf(error: Error): string {
   if (error.message !== '') return error.message;
   const { errors, code } = error as { errors?: unknown; code?: unknown };
-  const parts = Array.isArray(errors) ? errors.map((part: unknown) => asError(part).message) : [];
-  return [...new Set(parts)].join('; ') || (typeof code === 'string' ? code : error.name);
+  return (Array.isArray(errors) && messageOfParts(errors)) || (typeof code === 'string' ? code : error.name);
+}
+
+function messageOfParts(errors: readonly unknown[]): string {
+  const said = new Set(errors.slice(0, MOST_PARTS).map((part) => asError(part).message));
+  const more = errors.length > MOST_PARTS ? [`and ${errors.length - MOST_PARTS} more`] : [];
+  return [...said, ...more].join('; ');
 }
 
 /** Errors of other realms, such as Node's own inside a test runner, are no instances of ours. */

@@ -9,7 +9,11 @@ const IN_TEXT: readonly [RegExp, string][] = [
   // As far as the last @ before a slash: a password may hold one.
   [/(:\/\/[^\s/@:]*:)[^\s/]*@/g, `$1${REDACTED}@`],
   [/\b(Bearer|Basic) +[\w.~+/-]+=*/gi, `$1 ${REDACTED}`],
-  [new RegExp(`((?:${SECRET})["']?(?:: ?|=) ?(?=["']))("(?:[^"\\\\]|\\\\.)*"|'(?:[^'\\\\]|\\\\.)*')`, 'gi'), `$1"${REDACTED}"`],
+  [new RegExp(`((?:${SECRET})["']?(?:: ?| ?=>? ?)(?=["']))("(?:[^"\\\\]|\\\\.)*"|'(?:[^'\\\\]|\\\\.)*')`, 'gi'), `$1"${REDACTED}"`],
+  // JSON inside JSON: as far as a quote with as many backslashes.
+  [new RegExp(`((?:${SECRET})(\\\\+["']): ?\\2)(?:(?!(?<!\\\\)\\2).)*`, 'gi'), `$1${REDACTED}`],
+  // A header as it is sent: to the end of its line.
+  [/\b((?:proxy-)?authorization|(?:set-)?cookie|x-(?:\w{1,20}-){0,3}(?:key|token|secret)): [^\r\n"'}]+/gi, `$1: ${REDACTED}`],
   [new RegExp(`((?:${SECRET})=)[^\\s&;,"']+`, 'gi'), `$1${REDACTED}`],
 ];
 
@@ -63,6 +67,10 @@ class Redaction {
     if (!Array.isArray(value) && !isPlain(value)) return undefined;
     if (depth >= this.#bounds.depth || this.#left <= 0) return '…';
     if (!Array.isArray(value)) return this.#object(value, depth);
+    return isSecretPair(value) ? [this.#take(value[0]), REDACTED] : this.#list(value, depth);
+  }
+
+  #list(value: readonly unknown[], depth: number): unknown[] {
     const kept = value.slice(0, this.#bounds.members).map((item: unknown) => this.of(item, depth + 1) ?? null);
     return value.length > kept.length ? [...kept, '…'] : kept;
   }
@@ -71,7 +79,8 @@ class Redaction {
     const names = Object.keys(value);
     const entries = names.slice(0, this.#bounds.members).map((name): [string, unknown] => {
       const member: unknown = Reflect.get(value, name);
-      return [this.#take(name), SECRET_NAME.test(name) && member !== undefined ? REDACTED : this.of(member, depth + 1)];
+      const shown = this.#take(redactClipped(name, this.#bounds.text));
+      return [shown, SECRET_NAME.test(name) && member !== undefined ? REDACTED : this.of(member, depth + 1)];
     });
     const kept = Object.fromEntries(entries.filter(([, member]) => member !== undefined));
     return names.length > entries.length ? { ...kept, '…': names.length - entries.length } : kept;
@@ -88,6 +97,8 @@ class Redaction {
     return kept;
   }
 }
+
+const NAME = /^\S{1,100}$/;
 
 /** So that a secret that is cut off at the bound is still known as one. */
 const OVERHANG = 1_000;
@@ -110,6 +121,11 @@ function objectOf(text: string): unknown {
     // It only looks like JSON: it is text.
     return undefined;
   }
+}
+
+/** As lists of headers, and of a map's entries, are made. */
+function isSecretPair(value: readonly unknown[]): value is [string, unknown] {
+  return value.length === 2 && typeof value[0] === 'string' && NAME.test(value[0]) && SECRET_NAME.test(value[0]);
 }
 
 /** No stream, buffer or connection, of which libraries hang many on their errors. */

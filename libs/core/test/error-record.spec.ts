@@ -118,6 +118,31 @@ describe('errorRecord', () => {
     expect(errorRecord(error).response).toEqual({ at: '1970-01-01T00:00:00.000Z' });
   });
 
+  it.each(['cause', 'code', 'stack', 'errors', 'status', 'getResponse'])('keeps the words of an error whose %s cannot be read', (name) => {
+    const get = (): never => {
+      throw new Error('do not look at me');
+    };
+    const error = Object.defineProperty(new TypeError('the words'), name, { get });
+    expect(errorRecord(error)).toMatchObject({ name: 'TypeError', message: 'the words', stack: expect.stringContaining('TypeError: the words') });
+  });
+
+  it.each<[string, () => unknown]>([
+    ['the name of an error', () => Object.assign(new Error('x'), { name: 'Bearer hunter2' })],
+    ['the code of an error', () => Object.assign(new Error('x'), { code: 'postgres://u:hunter2@h/db' })],
+    ['a map that was thrown', () => new Map([['password', 'hunter2']])],
+    ['the names of an answer', () => Object.assign(new Error('x'), { body: { 'token=hunter2': 1 } })],
+    ['pairs of an answer', () => Object.assign(new Error('x'), { body: [['password', 'hunter2']] })],
+    ['headers as they are sent', () => new Error('sent: X-Api-Key: hunter2\r\nAuthorization: hunter2\r\nCookie: sid=hunter2; b=hunter2\r\n')],
+    ['JSON inside JSON', () => new Error(JSON.stringify(JSON.stringify({ password: 'my "hunter2"' })))],
+  ])('keeps no secrets in %s', (_, thrown) => {
+    expect(JSON.stringify(errorRecord(thrown()))).not.toContain('hunter2');
+  });
+
+  it('keeps lists of sentences that begin with the name of a secret', () => {
+    const message = ['password must be longer', 'email must be an email'];
+    expect(errorRecord(Object.assign(new Error('x'), { body: { message } })).response).toEqual({ message });
+  });
+
   it('does not cut a character in two', () => {
     const { message } = errorRecord(new Error(`${'x'.repeat(1_999)}\u{1f600}${'x'.repeat(10)}`));
     expect(message).toBe(`${'x'.repeat(1_999)}…`);
@@ -152,6 +177,8 @@ describe('messageOf', () => {
     expect(messageOf(new AggregateError(refused))).toBe('connect ECONNREFUSED ::1:6379; connect ECONNREFUSED 127.0.0.1:6379');
     expect(errorRecord(new AggregateError(refused)).message).toContain('ECONNREFUSED ::1:6379');
     expect(messageOf(new AggregateError(refused, 'no luck'))).toBe('no luck');
+    const many = Array.from({ length: 1_000 }, (_, index) => new Error(`part ${index}`));
+    expect(messageOf(new AggregateError(many))).toMatch(/^part 0; part 1; .*; part 9; and 990 more$/);
     expect(messageOf(Object.assign(new Error(), { code: 'EPIPE' }))).toBe('EPIPE');
     expect(messageOf(new RangeError())).toBe('RangeError');
   });

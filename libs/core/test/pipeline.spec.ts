@@ -1,3 +1,4 @@
+import { getMaxListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import {
   DeadLetter, type Delivery, DeliveryContext, deliveryPipeline, Discard, fixed, type InboxPort, type InboxResult, Lease,
@@ -239,6 +240,12 @@ describe('a handler whose lease is given up', () => {
     const lease = new Lease();
     const inbox: InboxPort = { run: () => new Promise(() => setImmediate(() => lease.giveUp(lost))) };
     expect(await run(() => Promise.resolve(), deliveryOf(good, { lease }), { inbox })).toEqual({ kind: 'release' });
+  });
+});
+
+describe('a lease', () => {
+  it('lets any number of handlers listen: the messages of an entry share one, and all of a broadcast', () => {
+    expect(getMaxListeners(new Lease().signal)).toBe(Infinity);
   });
 });
 

@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { InboxPort, InboxResult, SqlTransaction } from '@millrace/core';
+import { waitFor } from '@millrace/testing';
+import type { Redis } from 'ioredis';
 import { SendMail } from './contracts.js';
 import { handler, Heard, JobsFixture, Signal } from './jobs-fixture.js';
 
@@ -20,6 +22,8 @@ class MemoryInbox implements InboxPort {
     return { duplicate: false, value };
   }
 }
+
+const client = async (): Promise<Redis> => (await fixture.queue('emails').getBackend().client) as unknown as Redis;
 
 type End = 'returns' | 'throws';
 const CASES: [End, string][] = [
@@ -63,6 +67,20 @@ describe('a job in hand at the stop deadline', () => {
     expect([await job.getState(), job.attemptsMade, job.stalledCounter]).toEqual(['completed', 1, 0]);
   });
 
+  it('is begun again at once by a worker that waits for jobs, though it has a priority', async () => {
+    const { begun, registration } = obedient('returns', undefined);
+    const worker = await fixture.worker([registration]);
+    const { id } = await fixture.jobs.enqueue(SendMail, { to: 'a' }, { priority: 7 });
+    await begun.promise;
+    const seen: object[] = [];
+    await fixture.worker([handler(SendMail, (_payload, context) => seen.push(context))]);
+    await waitFor(async () => (await (await client()).info('clients')).includes('blocked_clients:2'), { what: 'both to wait for jobs' });
+    await worker.stop(1);
+    // By itself a waiting worker looks no sooner than after 5 seconds.
+    await waitFor(() => seen.length > 0, { what: 'the other worker', timeoutMs: 2_500 });
+    expect(seen).toMatchObject([{ jobId: id, attempt: 1, crashes: 0 }]);
+  });
+
   it('counts no failed attempt though Redis refuses to take it back', async () => {
     const { begun, registration } = obedient('throws', undefined);
     const worker = await fixture.worker([registration]);
@@ -84,9 +102,14 @@ describe('a job in hand at the stop deadline', () => {
 describe('a job whose lock is lost', () => {
   const LOCK = { lockDurationMs: 500 };
 
+  const lockOf = (id: string): string => `${fixture.queue('emails').toKey(id)}:lock`;
+
   async function takeLock(id: string): Promise<void> {
-    const queue = fixture.queue('emails');
-    await (await queue.getBackend().client).set(`${queue.toKey(id)}:lock`, 'another worker');
+    await (await client()).set(lockOf(id), 'another worker');
+  }
+
+  async function lockMs(id: string): Promise<number> {
+    return (await client()).pttl(lockOf(id));
   }
 
   it.each(CASES)('counts for nothing when its handler %s, %s the inbox', async (end, how) => {
@@ -104,6 +127,38 @@ describe('a job whose lock is lost', () => {
     expect(inbox?.seen ?? []).toEqual([]);
     const job = await fixture.stored('emails', id);
     expect([await job.getState(), job.attemptsMade]).toEqual(['active', 0]);
+  });
+
+  it('keeps its new lock when it comes back to the same worker and its first handler ends only then', async () => {
+    const [begun, again, end, ended] = [new Signal(), new Signal<AbortSignal>(), new Signal(), new Signal()];
+    const first = async (): Promise<void> => {
+      begun.give();
+      await end.promise;
+      ended.give();
+    };
+    const second = ({ signal }: { signal: AbortSignal }): Promise<void> => {
+      again.give(signal);
+      return ended.promise.then(() => renewed(signal));
+    };
+    let calls = 0;
+    const handle = (_: SendMail, context: { signal: AbortSignal }): Promise<void> => {
+      calls += 1;
+      return calls === 1 ? first() : second(context);
+    };
+    await fixture.worker([handler(SendMail, handle)], LOCK);
+    const { id } = await fixture.jobs.enqueue(SendMail, { to: 'a' });
+    const renewed = async (signal: AbortSignal): Promise<void> => {
+      let before = Infinity;
+      const isRenewed = async (): Promise<boolean> => before < (before = await lockMs(id));
+      await waitFor(async () => signal.aborted || (await isRenewed()), { what: 'the lock to be renewed' });
+      signal.throwIfAborted();
+    };
+    await begun.promise;
+    await (await client()).del(lockOf(id));
+    await again.promise;
+    end.give();
+    const job = await fixture.finished('emails', id);
+    expect([await job.getState(), job.attemptsMade, job.stalledCounter, calls]).toEqual(['completed', 1, 1, 2]);
   });
 
   it('is rolled back, too, when its process stood still and was not told before it ends', async () => {

@@ -157,6 +157,29 @@ describe('an entry among the dead letters that cannot be read', () => {
     expect(await deadLetters.count(Single, 'g')).toBe(0);
   });
 
+  it('has a date, however high its id is', async () => {
+    const { process } = await patient();
+    await bed.command('XADD', dead(), '9999999999999999999-1', 'foreign', 'field');
+    const [found] = await process.streams.deadLetters.list(Single, 'g');
+    expect(found!.deadLetteredAt.toISOString()).toBe('+275760-09-13T00:00:00.000Z');
+  });
+
+  it.each([
+    ['cut off', envelope.slice(0, -9)],
+    ['two of them', `${envelope},\n${envelope}`],
+    ['one in two lines', envelope.replace(',', ',\n')],
+  ])('is not given to all groups of the topic when its message is %s: none could be done with it', async (_, damaged) => {
+    const one = await patient();
+    const { deadLetters } = one.process.streams;
+    await givenUp(one, 1);
+    const bad = await foreign('m', damaged, 'e', JSON.stringify(good));
+    one.ill = false;
+    expect(await deadLetters.redrive(Single, 'g', { all: true, to: 'topic' })).toEqual({ redriven: 1, missing: [], unreadable: [bad] });
+    await bed.drained(one.process, Single, 'g');
+    expect(await deadLetters.count(Single, 'g')).toBe(1);
+    expect(one.handled).toHaveLength(1);
+  });
+
   it('is discarded with all others, and with those of its kind', async () => {
     const one = await patient();
     const { deadLetters } = one.process.streams;

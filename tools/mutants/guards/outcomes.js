@@ -38,4 +38,20 @@ export const outcomes = [
     spec: GIVEN_UP_SPEC,
     title: 'is not acknowledged by a handler that returns because it is told to stop',
   },
+  {
+    name: 'the lock of a job that came back is renewed when its first handler ends',
+    file: 'libs/jobs/src/worker/counted-worker.ts',
+    find: 'else if (last !== undefined) this.lockManager.trackJob(id, last, LONG_AGO);',
+    replace: '',
+    spec: 'libs/jobs/test/given-up.spec.ts',
+    title: 'keeps its new lock when it comes back to the same worker',
+  },
+  {
+    name: 'a job with a priority that is put back wakes a worker',
+    file: 'libs/jobs/src/worker/put-back.ts',
+    find: "await client.zadd(backend.toKey('marker'), 0, '0');",
+    replace: 'void client;',
+    spec: 'libs/jobs/test/given-up.spec.ts',
+    title: 'is begun again at once by a worker that waits for jobs, though it has a priority',
+  },
 ];

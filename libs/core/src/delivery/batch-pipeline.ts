@@ -1,5 +1,5 @@
 import { payloadClassOf } from '../contract/message-type.js';
-import { decodePayload } from '../contract/payload.js';
+import { decodePayload, type PayloadPlace } from '../contract/payload.js';
 import { BatchContext } from './batch-context.js';
 import { DeliveryContext } from './context.js';
 import type { Delivery } from './delivery.js';
@@ -9,7 +9,7 @@ import { messagePlace } from './message-place.js';
 import type { Outcome } from './outcome.js';
 import type { PipelineParts } from './pipeline.js';
 import type { DeliveryHandler } from './ports.js';
-import { outcomeOfFailure, type RetryPolicy } from './retry.js';
+import { outcomeOfFailure } from './retry.js';
 import { withinLimit } from './time-limit.js';
 
 export interface BatchPipelineParts extends Omit<PipelineParts, 'inbox' | 'handle'> {
@@ -29,8 +29,9 @@ interface Readable {
  */
 export function batchPipeline(parts: BatchPipelineParts): DeliveryHandler {
   const retry = { ...parts.retry, place: { topic: parts.topic.name, group: parts.group } };
+  const reading = { topic: parts.topic, place: messagePlace(parts), retry };
   return async (deliveries) => {
-    const read = await Promise.all(deliveries.map((delivery) => readableOf(parts, delivery, retry)));
+    const read = await Promise.all(deliveries.map((delivery) => readableOf(delivery, reading)));
     const readable = read.filter((item): item is Readable => 'payload' in item);
     const failures = readable.length > 0 ? await failuresIn(parts, readable) : new Map<Delivery, unknown>();
     return read.map((item) => {
@@ -42,12 +43,15 @@ export function batchPipeline(parts: BatchPipelineParts): DeliveryHandler {
   };
 }
 
+interface Reading extends Pick<PipelineParts, 'topic' | 'retry'> {
+  readonly place: PayloadPlace;
+}
+
 /** @returns the outcome, where there is nothing to hand over */
-async function readableOf(parts: BatchPipelineParts, delivery: Delivery, retry: RetryPolicy): Promise<Readable | Outcome> {
-  const { topic } = parts;
+async function readableOf(delivery: Delivery, { topic, place, retry }: Reading): Promise<Readable | Outcome> {
   const { message } = delivery;
   try {
-    return { delivery, payload: await decodePayload(payloadClassOf(topic, message), message.payload, messagePlace(parts)) };
+    return { delivery, payload: await decodePayload(payloadClassOf(topic, message), message.payload, place) };
   } catch (thrown) {
     return outcomeOfFailure(retry, delivery.attempt, thrown);
   }

@@ -32,12 +32,22 @@ function recordOf(error: Error): ErrorRecord {
 }
 
 function wordsOf(error: Error, length: number): Pick<ErrorRecord, 'name' | 'message' | 'code'> {
-  const { code } = error as { code?: unknown };
+  const code = read(error, 'code');
   return {
-    name: clipText(error.name, MAX_NAME),
+    name: redactClipped(error.name, MAX_NAME),
     message: redactClipped(messageOf(error), length),
-    ...(typeof code === 'string' ? { code: clipText(code, MAX_NAME) } : {}),
+    ...(typeof code === 'string' ? { code: redactClipped(code, MAX_NAME) } : {}),
   };
+}
+
+/** Undefined also where its own code ran and threw: the rest of the error is kept all the same. */
+function read(error: Error, name: 'code' | 'cause' | 'stack'): unknown {
+  try {
+    return Reflect.get(error, name);
+  } catch {
+    // There is nobody to be told: it is an error that is being looked at.
+    return undefined;
+  }
 }
 
 /** The errors inside an error, without their stacks; each once, since they may go in circles. */
@@ -64,7 +74,7 @@ function innerRecord(thrown: unknown, seen: Set<Error>): ErrorRecord[] {
 function chainOf(error: Error): Error[] {
   const chain = new Set([error]);
   for (let last = error; chain.size < MAX_CAUSES; ) {
-    const { cause } = last;
+    const cause = read(last, 'cause');
     if (cause === undefined || cause === null || asError(cause) !== cause || chain.has(cause as Error)) break;
     last = cause as Error;
     chain.add(last);
@@ -73,5 +83,6 @@ function chainOf(error: Error): Error[] {
 }
 
 function stackOf(error: Error): string {
-  return redactClipped(typeof error.stack === 'string' ? error.stack : `${error.name}: ${error.message}`, MAX_STACK_PART);
+  const stack = read(error, 'stack');
+  return redactClipped(typeof stack === 'string' ? stack : `${error.name}: ${error.message}`, MAX_STACK_PART);
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { MillraceError } from '../errors.js';
 import type { Outcome } from './outcome.js';
 
@@ -16,7 +17,7 @@ export class Lease {
    * another's. Made when it is asked for: few handlers do, and a controller costs as much as validating a small payload.
    */
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
+    this.#abort ??= newController();
     if (this.#reason) this.#abort.abort(this.#reason);
     return this.#abort.signal;
   }
@@ -34,6 +35,13 @@ export class Lease {
   confirm(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** The messages of an entry share a lease, and so do all that a broadcast handles. */
+function newController(): AbortController {
+  const abort = new AbortController();
+  setMaxListeners(Infinity, abort.signal);
+  return abort;
 }
 
 const RELEASED: Outcome = { kind: 'release' };

@@ -1,15 +1,23 @@
 import { Worker } from 'bullmq';
 
+/** Of a lock that is to be renewed as soon as locks are. */
+const LONG_AGO = 1;
+
 /** BullMQ's worker, which knows whether jobs are in its hands: begun, and their outcome not yet taken by Redis. */
 export class CountedWorker extends Worker {
   #inHand = 0;
   #onIdle: (() => void)[] = [];
+  /** By job id, the token under which the job came last. */
+  readonly #tokens = new Map<string, string>();
 
   override async processJob(...given: Parameters<Worker['processJob']>): ReturnType<Worker['processJob']> {
+    const [{ id = '' }, token] = given;
     this.#inHand += 1;
+    this.#tokens.set(id, token);
     try {
       return await super.processJob(...given);
     } finally {
+      this.#ended(id, token);
       this.#inHand -= 1;
       if (this.#inHand === 0) for (const heard of this.#onIdle.splice(0)) heard();
     }
@@ -18,5 +26,15 @@ export class CountedWorker extends Worker {
   /** Resolves when no job is in hand. */
   async idle(): Promise<void> {
     if (this.#inHand > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+  }
+
+  /**
+   * A job whose lock was lost may come again while its first handler is still at work. When that ends, BullMQ renews the lock
+   * of this id no longer, though it is the second one's by then: that would be lost, too, and so on until a crash loop.
+   */
+  #ended(id: string, token: string): void {
+    const last = this.#tokens.get(id);
+    if (last === token) this.#tokens.delete(id);
+    else if (last !== undefined) this.lockManager.trackJob(id, last, LONG_AGO);
   }
 }

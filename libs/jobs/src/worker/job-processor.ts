@@ -9,6 +9,8 @@ export interface ProcessorParts {
   readonly handlers: JobRegistrations;
   readonly active: ActiveJobs;
   readonly lockMs: number;
+  /** Puts a job back to its queue, uncounted; it rejects when that cannot be done. */
+  readonly putBack: (job: Job, token: string) => Promise<void>;
   /** Called when a job could not be given back. */
   readonly onFailed: (error: unknown) => void;
 }
@@ -40,7 +42,7 @@ async function hasLock(job: Job, token: string, lockMs: number): Promise<boolean
  * signal may still be running here. When the job is another's by now that is refused; when Redis does not take it, the lock
  * ends by itself: neither is an attempt that failed.
  */
-async function giveBack({ onFailed }: ProcessorParts, job: Job, token: string): Promise<never> {
-  await job.moveToWait(token).catch(onFailed);
+async function giveBack({ putBack, onFailed }: ProcessorParts, job: Job, token: string): Promise<never> {
+  await putBack(job, token).catch(onFailed);
   throw new WaitingError();
 }

@@ -1,4 +1,5 @@
 import { asError, isName, MillraceError } from '@millrace/core';
+import type { Job } from 'bullmq';
 import { bullPrefix, type JobConnectionOptions } from '../connection/bull-connection.js';
 import { JOB_RETENTION } from '../queue/retention.js';
 import { ActiveJobs } from './active-jobs.js';
@@ -6,6 +7,7 @@ import { CountedWorker } from './counted-worker.js';
 import { jobProcessor } from './job-processor.js';
 import type { JobRegistrations } from './job-registration.js';
 import { JobWorker } from './job-worker.js';
+import { putBack } from './put-back.js';
 import { goByRedisTime } from './redis-time.js';
 import { backoffStrategy } from './settle.js';
 
@@ -47,7 +49,9 @@ export async function startJobWorker(options: JobWorkerOptions): Promise<JobWork
   const { stuckAfterMs = DEFAULT_STUCK_AFTER_MS } = options;
   const active = new ActiveJobs({ concurrency, stuckAfterMs, lockMs: lockDurationMs, lockLost: (id) => lockLost(queue, id) });
   const onFailed = (error: unknown): void => void worker.emit('error', asError(error));
-  const worker = new CountedWorker(queue, jobProcessor({ handlers, active, lockMs: lockDurationMs, onFailed }), {
+  const back = (job: Job, token: string): Promise<void> => putBack(worker.getBackend(), job, token);
+  const processor = jobProcessor({ handlers, active, lockMs: lockDurationMs, putBack: back, onFailed });
+  const worker = new CountedWorker(queue, processor, {
     connection,
     prefix: bullPrefix(prefix),
     concurrency,

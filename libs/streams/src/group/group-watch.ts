@@ -48,7 +48,8 @@ export class GroupWatch {
 
   /** The number of the seek that the group is given this offset again by; null when there was none. */
   replayOf(partition: GroupPartition, offset: number): number | null {
-    return replayAt(this.#replays.get(partition) ?? [], offset);
+    const replays = this.#replays.get(partition);
+    return replays ? replayAt(replays, offset) : null;
   }
 
   start(): void {

@@ -94,6 +94,16 @@ export function isEnvelope(text: string): boolean {
   return messageOfEnvelope(text).id !== '';
 }
 
+/** Whether it may stand in a log as a message, for this code or a newer one. */
+export function isStorable(text: string): boolean {
+  try {
+    return !text.includes(ENVELOPE_SEPARATOR) && decodeEnvelope(text).id !== '';
+  } catch (error) {
+    if (isMillraceError(error)) return error.code === 'UNSUPPORTED_VERSION';
+    throw error;
+  }
+}
+
 /** Up to the end of the payload, which is not written anew: numbers may have more digits than this process reads. */
 function withoutTraits(text: string, traits: unknown): string {
   const end = traits === undefined ? ']' : `,${JSON.stringify(traits)}]`;

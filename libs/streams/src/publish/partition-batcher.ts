@@ -102,10 +102,9 @@ export class PartitionBatcher {
 
   /** What is left of a batch when its idempotency keys are claimed. The order of messages stays, so it waits as a whole. */
   async #claimed(batch: readonly QueuedMessage[]): Promise<readonly QueuedMessage[]> {
-    const claims = batch.flatMap(({ claimed }) => claimed ?? []);
-    if (claims.length === 0) return batch;
+    if (batch.every(({ claimed }) => claimed === null)) return batch;
     this.#unclaimed = batch;
-    await Promise.all(claims);
+    await Promise.all(batch.flatMap(({ claimed }) => claimed ?? []));
     this.#unclaimed = [];
     return batch.filter(({ isOpen }) => isOpen);
   }

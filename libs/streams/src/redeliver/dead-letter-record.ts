@@ -4,7 +4,7 @@ import { deadLetterId, type DeadLetterReason } from '../consume/dead-letter-reas
 import { groupKeys } from '../keys.js';
 import { isEnvelope, messageOfEnvelope } from '../log/envelope.js';
 import type { Place } from '../log/topic-log.js';
-import { fieldsShown, reasonIn } from './stored-dead-letter.js';
+import { fieldsShown, reasonIn, writtenAt } from './stored-dead-letter.js';
 
 /** Dead letters that are read in one call. */
 export const PAGE = 100;
@@ -114,9 +114,8 @@ function contentOf(envelope: string): Content {
 
 const NO_CONTENT: Content = { redriven: 0, messageId: null, key: null, headers: {}, payload: null, envelope: '' };
 
-/** Its id says when it was written, and by the clock of Redis. */
 function unreadable({ topic, partition, group }: DeadLetterPlace, entry: string, fields: readonly string[]): DeadLetterRecord {
-  const at = new Date(Number(entry.split('-')[0]));
+  const at = writtenAt(entry);
   const { envelope } = reasonIn(fields);
   const message = 'This entry is no dead letter that Millrace wrote, or it is damaged. It can be discarded, and not redriven.';
   return {

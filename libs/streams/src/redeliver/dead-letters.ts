@@ -9,7 +9,7 @@ import type { RetainedPartition } from '../retain/retained-partition.js';
 import { groupPartition } from '../consume/group-partition.js';
 import { freshBody } from '../consume/work.js';
 import { readReplays, type Replay, replayAt } from '../group/replays.js';
-import { redrivenEnvelope } from '../log/envelope.js';
+import { isStorable, redrivenEnvelope } from '../log/envelope.js';
 import {
   countDeadLetters, type DeadLetterPlace, type DeadLetterRecord, entryOf, PAGE, readDeadLetter, readDeadLetters, UNREADABLE,
 } from './dead-letter-record.js';
@@ -103,7 +103,7 @@ export class DeadLetters {
     const tally = new ReasonTally();
     for await (const [place, page] of this.#pages(topic, group, { ...assertSelective(selection, 'redrive()'), tally })) {
       for (const record of page) result.missing.delete(record.id);
-      const good = page.filter(({ reason, origin }) => reason !== UNREADABLE && (to === 'group' || origin.offset >= 0));
+      const good = page.filter((record) => isRedrivable(record, to));
       const bad = page.filter((record) => !good.includes(record)).map(({ id }) => id);
       result.unreadable.push(...bad.slice(0, MAX_IDS - result.unreadable.length));
       for (let start = 0; start < good.length; start += size) {
@@ -216,6 +216,10 @@ interface Target {
   readonly topic: TopicDefinition;
   readonly to: 'group' | 'topic';
   readonly missing: Set<string>;
+}
+
+function isRedrivable({ reason, origin, envelope }: DeadLetterRecord, to: 'group' | 'topic'): boolean {
+  return reason !== UNREADABLE && (to === 'group' || (origin.offset >= 0 && isStorable(envelope)));
 }
 
 /** To the group a message goes with its offset, by which its replay is known; to the topic it gets another one. */

@@ -28,6 +28,11 @@ export function fieldsShown(fields: readonly string[]): [name: string, value: st
   return Array.from({ length: count }, (_, field) => [shown(field * 2), shown(field * 2 + 1)]);
 }
 
+/** When an entry was written, by the clock of Redis, as its id says; other programs may give any id. */
+export function writtenAt(entry: string): Date {
+  return new Date(Math.min(Number(entry.split('-')[0]), LAST_DATE_MS));
+}
+
 function parsed(text: string | undefined): unknown {
   try {
     return JSON.parse(text ?? '');
