@@ -1,7 +1,7 @@
 import type { TypeMetadata } from 'class-transformer';
 import { getMetadataStorage } from 'class-validator';
 import { membersOf } from './class-members.js';
-import { type Class, decoratedNames, exposedNames, isDynamic, isStorageReadable, lineOf, propertiesOf, typeIn } from './class-shape.js';
+import { type Class, CONVERTED, decoratedNames, exposedNames, isDynamic, isStorageReadable, lineOf, propertiesOf, typeIn } from './class-shape.js';
 
 /** A property that a class declares. */
 export interface DeclaredProperty {
@@ -46,9 +46,14 @@ function readDeclared(type: Class, form: Form): Declared | null {
 export const FREE: DeclaredProperty = { classOf: null, isMap: false, discriminator: undefined };
 
 function propertyOf(metadata: TypeMetadata | undefined): DeclaredProperty {
-  if (!metadata) return FREE;
+  if (!metadata || isSimple(metadata)) return FREE;
   const isMap = (metadata.reflectedType as unknown) === Map;
   return { classOf: classFinder(metadata), isMap, discriminator: metadata.options.discriminator?.property };
+}
+
+/** Its values have no properties. */
+function isSimple(metadata: TypeMetadata): boolean {
+  return !isDynamic(metadata) && CONVERTED.has(typeIn(metadata));
 }
 
 function classFinder(metadata: TypeMetadata): (value: object, owner: object) => Class {

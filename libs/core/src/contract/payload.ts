@@ -45,14 +45,14 @@ type At = string | PayloadPlace;
 export async function encodePayload<T extends object>(type: PayloadClass<T>, payload: T, at: At): Promise<string> {
   const place = placeOf(at);
   // Nothing is waited for before all has been read: the caller may go on with its object.
-  const found = sifted(type, payload, { ...place, form: 'given' });
+  const found = sifted(type, { payload, form: 'given' }, place);
   if (isRefused(found, place)) {
     assertSize(type, payload, place.where);
     throw await undeclaredError(type, found, place.where);
   }
   const text = textOf(type, found.declared, place.where);
   const parsed = JSON.parse(text.json) as object;
-  const inJson = found.saysItself ? sifted(type, parsed, { ...place, form: 'stored' }) : null;
+  const inJson = found.saysItself ? sifted(type, { payload: parsed, form: 'stored' }, place) : null;
   if (inJson && isRefused(inJson, place)) throw await undeclaredError(type, inJson, place.where);
   const stored = inJson?.declared ?? parsed;
   const made = madeOf(type, stored);
@@ -85,11 +85,12 @@ function placeOf(at: At): Required<PayloadPlace> {
   return { where: at.where, unknownProperties: at.unknownProperties ?? 'keep' };
 }
 
-interface Sifting extends Required<PayloadPlace> {
+interface Sifting {
+  readonly payload: unknown;
   readonly form: Form;
 }
 
-function sifted(type: PayloadClass, payload: unknown, { where, unknownProperties, form }: Sifting): Sifted {
+function sifted(type: PayloadClass, { payload, form }: Sifting, { where, unknownProperties }: Required<PayloadPlace>): Sifted {
   if (unknownProperties === 'keep' || !isObject(payload)) return { declared: payload as object, undeclared: [], saysItself: false };
   return withOwnCode(where, () => sift(type, payload, form));
 }
