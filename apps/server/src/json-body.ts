@@ -7,6 +7,9 @@ import { unkeptNumber } from './unkept-number.js';
 /** Room for a payload of 1 MiB in whatever JSON a client writes it; what is larger as compact JSON is refused afterwards. */
 const BODY_LIMIT = '2mb';
 
+/** The parser leaves it out, and takes nothing for {}. */
+const BYTE_ORDER_MARK = Buffer.from('\ufeff');
+
 const EMPTY = 'The body is empty: send the payload as JSON, {} where it has nothing.';
 
 interface Request {
@@ -27,7 +30,7 @@ export const JSON_BODY = {
 /** @throws HttpException 400, 415 */
 function assertKept(body: Buffer, charset: string): void {
   if (charset !== 'utf-8') throw new UnsupportedMediaTypeException('The body must be JSON in UTF-8: send no other charset.');
-  if (body.length === 0) throw new BadRequestException(EMPTY);
+  if (body.length === 0 || body.equals(BYTE_ORDER_MARK)) throw new BadRequestException(EMPTY);
   if (!isUtf8(body)) throw new BadRequestException('The body is not valid UTF-8, so a part of it would be lost: send it as UTF-8.');
   const unkept = unkeptNumber(body.toString());
   if (unkept === null) return;

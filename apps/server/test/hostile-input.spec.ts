@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { request, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { type INestApplication, type LoggerService, Module, type Type } from '@nestjs/common';
 import { Job, MillraceModule, Topic } from '@millrace/nestjs';
 import { connectRedis } from '@millrace/redis';
@@ -128,6 +129,8 @@ describe('a body', () => {
     const empty = { status: 400, body: { title: expect.stringContaining('The body is empty') } };
     expect(await post(MESSAGES, '', { ...JSON_TYPE, 'content-length': '0' })).toMatchObject(empty);
     expect(await post(MESSAGES, '', { ...JSON_TYPE, 'transfer-encoding': 'chunked' })).toMatchObject(empty);
+    expect(await post(MESSAGES, '\ufeff')).toMatchObject(empty);
+    expect(await post(MESSAGES, gzipSync(''), { ...JSON_TYPE, 'content-encoding': 'gzip' })).toMatchObject(empty);
     expect(await raw(`POST ${MESSAGES} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n`)).toContain('The body is empty');
   });
 

@@ -143,6 +143,29 @@ describe('@Transform', () => {
     expect(await refused(Units, { units: '012' as never })).toContain('units is the text "012", but would be delivered as 12');
   });
 
+  it('that makes what JSON has no word for of a number takes it in any form that JSON has for it', async () => {
+    class Decimal {
+      constructor(private readonly value: string) {}
+
+      toJSON(): string {
+        return this.value.replace(/\.?0+$/, '');
+      }
+    }
+    class Money {
+      @Transform(({ value }) => (value instanceof Decimal ? value.toJSON() : (value as unknown)), { toPlainOnly: true })
+      @Transform(({ value }) => new Decimal(String(value)), { toClassOnly: true })
+      amount!: Decimal;
+
+      @IsOptional()
+      @Transform(({ value }) => (value as bigint).toString(), { toPlainOnly: true })
+      @Transform(({ value }) => BigInt(value as string), { toClassOnly: true })
+      units?: bigint;
+    }
+    for (const amount of ['12.50', '12.5', 12.5]) expect(JSON.stringify(await delivered(Money, { amount } as never))).toBe('{"amount":"12.5"}');
+    for (const units of ['5', 5, 5n]) expect((await delivered(Money, { amount: '1', units } as never)).units).toBe(5n);
+    for (const units of ['', '0x5', ' 5']) expect(await refused(Money, { amount: '1', units })).toContain('units is ');
+  });
+
   it('outside of its property has no say', async () => {
     class Mixed {
       @Transform(({ value }) => value as unknown) @Allow()

@@ -137,6 +137,19 @@ describe('a property is declared', () => {
     expect((await thrownBy(() => published(Declared, { ...payload, x: 1 }))).problems).toEqual(['x is not declared by Declared']);
   });
 
+  it('by the name that the class has for it; the one that it is stored under would be lost where it is published', async () => {
+    @Topic('renamed')
+    class Renamed {
+      @Expose({ name: 'first_name' }) @IsOptional() @IsString()
+      name?: string;
+    }
+    expect(await published(Renamed, { name: 'Ada' })).toBe('{"first_name":"Ada"}');
+    expect((await thrownBy(() => published(Renamed, { first_name: 'Ada' }))).problems).toEqual([
+      "first_name is not declared by Renamed: did you mean 'name'?",
+    ]);
+    expect(await received(Renamed, { first_name: 'Ada' })).toEqual({ name: 'Ada' });
+  });
+
   it('when it tells subtypes apart; each subtype is looked at by its own class', async () => {
     abstract class Shape {}
     class Circle extends Shape {

@@ -17,7 +17,8 @@ const MAX_LINES = 50;
  */
 export function changedError(where: string, changes: readonly Change[], others: readonly string[] = []): MillraceError {
   const advice = changes.some(({ given }) => isForeign(given)) ? MAKE_AGAIN : GIVE_IT_SO;
-  const lines = changes.map(({ path, given, delivered }) => {
+  // A list may hold a hundred thousand of them.
+  const lines = changes.slice(0, MAX_LINES).map(({ path, given, delivered }) => {
     return `${pathText(path)} is ${described(given)}, but would be delivered as ${deliveredAs(given, delivered)}`;
   });
   const all = [...lines, ...others];

@@ -147,7 +147,8 @@ function namedType({ typeFunction, reflectedType }: Partial<TypeMetadata>): unkn
   }
 }
 
-const CONVERTED = new Set<unknown>([String, Number, Boolean, Date]);
+/** What class-transformer converts values to, in place of making instances. */
+export const CONVERTED: ReadonlySet<unknown> = new Set<unknown>([String, Number, Boolean, Date]);
 const COLLECTIONS = new Set<unknown>([Map, Set, Buffer]);
 
 function isArrayClass(type: unknown): boolean {

@@ -1,7 +1,7 @@
 import type { TypeMetadata } from 'class-transformer';
 import { getMetadataStorage } from 'class-validator';
 import { membersOf } from './class-members.js';
-import { type Class, decoratedNames, exposedNames, isDynamic, isStorageReadable, lineOf, propertiesOf, typeIn } from './class-shape.js';
+import { type Class, CONVERTED, decoratedNames, exposedNames, isDynamic, isStorageReadable, lineOf, propertiesOf, typeIn } from './class-shape.js';
 
 /** A property that a class declares. */
 export interface DeclaredProperty {
@@ -15,18 +15,21 @@ export interface DeclaredProperty {
 
 type Declared = ReadonlyMap<string, DeclaredProperty>;
 
-const known = new WeakMap<Class, Declared | null>();
+/** A payload as it is published, or as it is stored, where `@Expose` gives properties other names. */
+export type Form = 'given' | 'stored';
 
-/** The properties of a class by each name that they may be given or stored with; null when it has not a single rule. */
-export function declaredOf(type: Class): Declared | null {
-  const declared = known.get(type);
+const known = { given: new WeakMap<Class, Declared | null>(), stored: new WeakMap<Class, Declared | null>() };
+
+/** The properties of a class by the names that they have in a form; null when it has not a single rule. */
+export function declaredOf(type: Class, form: Form): Declared | null {
+  const declared = known[form].get(type);
   if (declared !== undefined) return declared;
-  const read = readDeclared(type);
-  known.set(type, read);
+  const read = readDeclared(type, form);
+  known[form].set(type, read);
   return read;
 }
 
-function readDeclared(type: Class): Declared | null {
+function readDeclared(type: Class, form: Form): Declared | null {
   const rules = getMetadataStorage().getTargetValidationMetadatas(type, '', true, false);
   if (rules.length === 0 || !isStorageReadable()) return null;
   const { computed, stateful } = membersOf(type);
@@ -34,17 +37,23 @@ function readDeclared(type: Class): Declared | null {
   const names = new Set([...ruled, ...decoratedNames(type), ...initialised(type), ...computed, ...stateful]);
   const types = new Map(lineOf(type).reverse().flatMap(propertiesOf).map((property) => [property.propertyName, property]));
   const declared = new Map([...names].map((name) => [name, propertyOf(types.get(name))]));
-  for (const [exposed, name] of exposedNames(type)) declared.set(exposed, declared.get(name) ?? FREE);
-  return declared;
+  if (form === 'given') return declared;
+  const renamed = exposedNames(type).map(([exposed, name]) => [exposed, declared.get(name) ?? FREE] as const);
+  return new Map([...declared, ...renamed]);
 }
 
 /** Anything may be inside. */
 export const FREE: DeclaredProperty = { classOf: null, isMap: false, discriminator: undefined };
 
 function propertyOf(metadata: TypeMetadata | undefined): DeclaredProperty {
-  if (!metadata) return FREE;
+  if (!metadata || isSimple(metadata)) return FREE;
   const isMap = (metadata.reflectedType as unknown) === Map;
   return { classOf: classFinder(metadata), isMap, discriminator: metadata.options.discriminator?.property };
+}
+
+/** Its values have no properties. */
+function isSimple(metadata: TypeMetadata): boolean {
+  return !isDynamic(metadata) && CONVERTED.has(typeIn(metadata));
 }
 
 function classFinder(metadata: TypeMetadata): (value: object, owner: object) => Class {

@@ -1,5 +1,6 @@
 import { asError, isMillraceError, MillraceError, type MillraceErrorDetails, UnreadablePayloadError } from '../errors.js';
 import { type Change, changedError, isForeign } from './change.js';
+import type { Form } from './declared.js';
 import { instantiate } from './instantiate.js';
 import { type PayloadText, payloadText } from './payload-text.js';
 import { isReserved, putBack, type ReservedProperty, setAside } from './reserved-names.js';
@@ -44,14 +45,14 @@ type At = string | PayloadPlace;
 export async function encodePayload<T extends object>(type: PayloadClass<T>, payload: T, at: At): Promise<string> {
   const place = placeOf(at);
   // Nothing is waited for before all has been read: the caller may go on with its object.
-  const found = sifted(type, payload, place);
+  const found = sifted(type, { payload, form: 'given' }, place);
   if (isRefused(found, place)) {
     assertSize(type, payload, place.where);
     throw await undeclaredError(type, found, place.where);
   }
   const text = textOf(type, found.declared, place.where);
   const parsed = JSON.parse(text.json) as object;
-  const inJson = found.saysItself ? sifted(type, parsed, place) : null;
+  const inJson = found.saysItself ? sifted(type, { payload: parsed, form: 'stored' }, place) : null;
   if (inJson && isRefused(inJson, place)) throw await undeclaredError(type, inJson, place.where);
   const stored = inJson?.declared ?? parsed;
   const made = madeOf(type, stored);
@@ -84,9 +85,14 @@ function placeOf(at: At): Required<PayloadPlace> {
   return { where: at.where, unknownProperties: at.unknownProperties ?? 'keep' };
 }
 
-function sifted(type: PayloadClass, payload: unknown, { where, unknownProperties }: Required<PayloadPlace>): Sifted {
+interface Sifting {
+  readonly payload: unknown;
+  readonly form: Form;
+}
+
+function sifted(type: PayloadClass, { payload, form }: Sifting, { where, unknownProperties }: Required<PayloadPlace>): Sifted {
   if (unknownProperties === 'keep' || !isObject(payload)) return { declared: payload as object, undeclared: [], saysItself: false };
-  return withOwnCode(where, () => sift(type, payload));
+  return withOwnCode(where, () => sift(type, payload, form));
 }
 
 function isRefused({ undeclared }: Sifted, { unknownProperties }: Required<PayloadPlace>): boolean {
@@ -122,7 +128,7 @@ async function faultsOf(type: PayloadClass, payload: object): Promise<readonly s
 function declaredOnly(type: PayloadClass, plain: unknown): unknown {
   if (plain === null || typeof plain !== 'object' || Array.isArray(plain)) return plain;
   try {
-    return sift(type, plain).declared;
+    return sift(type, plain, 'stored').declared;
   } catch {
     // The user's own `@Type` threw. It does so again, and is told of, when the instance is made.
     return plain;

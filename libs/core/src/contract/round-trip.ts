@@ -3,6 +3,7 @@ import { type Change, isForeign, kindOf } from './change.js';
 import { type Class, hasTransform, shapeOf } from './class-shape.js';
 import { type Difference, differencesOf, partOf } from './comparison.js';
 import { instantiate } from './instantiate.js';
+import { isOneNumber } from './numeral.js';
 import type { PayloadText } from './payload-text.js';
 import type { Path } from './survey.js';
 
@@ -24,7 +25,8 @@ export function isCompared({ type, text }: RoundTrip): boolean {
 /**
  * What would be delivered as another value than was given.
  * No change is what the class asks for:
- * - the JSON form of a value that the class makes again and writes as the same text: a Map's object, a Date's text;
+ * - the JSON form of a value that the class makes again and writes as the same text, or as the same number: a Map's object, a
+ *   Date's text, '12.50' for a decimal, 5 for a bigint;
  * - what a `@Transform` settles: text, a number or a list that a second trip leaves as it is.
  */
 export function changesOf(trip: RoundTrip): readonly Change[] {
@@ -38,10 +40,16 @@ function unexplained(type: Class, delivered: object, differences: readonly Diffe
   const second = secondTrip(type, delivered);
   if (second === null) return differences;
   return differences.filter(({ path, given, delivered: value, isTransformed }) => {
-    if (isSame(given, partAt(second.written, path))) return false;
+    const written = partAt(second.written, path);
+    if (isSame(given, written) || (isMadeAgain(value) && isOneNumber(given, written))) return false;
     const mayBeSettled = isTransformed && !isForeign(given) && kindOf(given) === kindOf(value);
     return !(mayBeSettled && isSame(value, partAt(second.delivered, path)));
   });
+}
+
+/** Only of text, numbers and booleans JSON has the value itself. */
+function isMadeAgain(value: unknown): boolean {
+  return typeof value === 'bigint' || typeof value === 'object';
 }
 
 /** Null when the class does not take what it writes itself. */

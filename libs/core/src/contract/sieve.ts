@@ -1,7 +1,7 @@
 import { nearest } from '../options/nearest.js';
 import { escapeUnseen } from '../names.js';
-import { type Class, isExcluded } from './class-shape.js';
-import { declaredOf, type DeclaredProperty, FREE } from './declared.js';
+import { type Class, exposedNames, isExcluded } from './class-shape.js';
+import { declaredOf, type DeclaredProperty, type Form, FREE } from './declared.js';
 import { isData, MAX_PAYLOAD_DEPTH, type Path, pathText, type Step } from './survey.js';
 
 /** A property that its class does not declare. */
@@ -19,9 +19,9 @@ export interface Sifted {
   readonly saysItself: boolean;
 }
 
-/** Tells the properties that the class declares from others, in what is given as in what is stored. */
-export function sift(type: Class, payload: object): Sifted {
-  const sieve = new Sieve();
+/** Tells the properties that the class declares from others. */
+export function sift(type: Class, payload: object, form: Form): Sifted {
+  const sieve = new Sieve(form);
   const declared = sieve.visitObject(type, payload);
   return { declared, undeclared: sieve.undeclared, saysItself: sieve.saysItself };
 }
@@ -31,7 +31,8 @@ const MAX_PATH = 200;
 /** `lines[0].colour is not declared by Line: did you mean 'color'?` */
 export function undeclaredProblem({ path, type }: Undeclared): string {
   const name = String(path.at(-1));
-  const near = nearest(name, [...(declaredOf(type)?.keys() ?? [])]);
+  const renamed = exposedNames(type).find(([exposed]) => exposed === name)?.[1];
+  const near = renamed ?? nearest(name, [...(declaredOf(type, 'given')?.keys() ?? [])]);
   const guess = near === null || name.length > MAX_PATH ? '' : `: did you mean '${near}'?`;
   return `${escapeUnseen(pathText(path).slice(0, MAX_PATH))} is not declared by ${type.name}${guess}`;
 }
@@ -46,10 +47,15 @@ interface Expected {
 class Sieve {
   readonly undeclared: Undeclared[] = [];
   saysItself = false;
+  readonly #form: Form;
   readonly #path: Step[] = [];
 
+  constructor(form: Form) {
+    this.#form = form;
+  }
+
   visitObject(type: Class, value: object, discriminator?: string): object {
-    const declared = declaredOf(type);
+    const declared = declaredOf(type, this.#form);
     // Deeper is refused elsewhere.
     if (declared === null || this.#path.length >= MAX_PAYLOAD_DEPTH) return value;
     if (isData(value)) return this.#visitProperties(type, value, { declared, discriminator });

@@ -38,7 +38,8 @@ export class Publisher {
    */
   async publish<T extends object>(topic: PayloadClass<T>, payload: T, options: PublishOptions = {}): Promise<PublishResult> {
     const definition = topicOf(topic);
-    const draft = await draftOf(topic, payload, { options, ...this.#placeOf(definition, `publish(${topic.name})`) });
+    const { where, unknownProperties } = this.#placeOf(definition, `publish(${topic.name})`);
+    const draft = await draftOf(topic, payload, { options, where, unknownProperties });
     return this.#publish(definition, draft);
   }
 
@@ -103,11 +104,11 @@ type Place = Required<PayloadPlace>;
 async function draftOfItem(contract: PayloadClass, item: unknown, place: Place): Promise<Draft> {
   if (item === null || typeof item !== 'object') throw new MillraceError('INVALID_INPUT', `${place.where} must be an object with a payload.`);
   const { payload, ...options } = item as PublishItem<object>;
-  return draftOf(contract, payload, { options, ...place });
+  return draftOf(contract, payload, { options, where: place.where, unknownProperties: place.unknownProperties });
 }
 
 async function draftOf(contract: PayloadClass, payload: object, given: Place & { options: unknown }): Promise<Draft> {
-  const { where, unknownProperties } = given;
+  const { where } = given;
   const topic = topicOf(contract);
   const { name: type, version: schema, payload: payloadClass } = messageTypeOf(contract);
   const { idempotencyKey = null, key, ...options } = publishOptions(given.options, where);
@@ -116,7 +117,7 @@ async function draftOf(contract: PayloadClass, payload: object, given: Place & {
   const headers = withTraceHeaders(options.headers ?? {}, MAX_HEADERS);
   const terms = termsOf(options);
   const traits = { expiresAt: expiryOf(topic, options.ttl, terms.due), type, schema };
-  const payloadJson = await encodePayload(payloadClass, payload, { where, unknownProperties });
+  const payloadJson = await encodePayload(payloadClass, payload, given);
   const decided = checkedKey(key ?? keyOf(topic, payload, where), where);
   return { message: { key: decided, idempotencyKey, headers, ...traits, payloadJson }, terms };
 }

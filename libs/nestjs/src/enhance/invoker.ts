@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type ApplicationConfig, ContextIdFactory, ModuleRef } from '@nestjs/core';
 import type { NestContainer } from '@nestjs/core/injector/container.js';
 import type { ContextId } from '@nestjs/core/injector/instance-wrapper.js';
-import { ExecutionContextHost, Injector, STATIC_CONTEXT } from '@nestjs/core/internal';
+import { Injector, STATIC_CONTEXT } from '@nestjs/core/internal';
 import type { Settings } from '../config/settings.js';
 import { carryMetadata } from '../declare/carry-metadata.js';
 import { HANDLER_PARAMETERS, handlerParameters } from '../declare/handler-parameters.js';
@@ -11,6 +11,7 @@ import { SETTINGS } from '../module/tokens.js';
 import { assertNoScopedGlobals } from './global-enhancers.js';
 import { HandlerContextCreator } from './handler-context-creator.js';
 import { filtered, HandlerFilters } from './handler-filters.js';
+import { HandlerHost } from './handler-host.js';
 
 /** Calls a handler with everything that Nest puts around it. */
 export type Invoke = (payload: object, context: object) => Promise<unknown>;
@@ -61,7 +62,7 @@ export class Invoker {
         try {
           return (await call(payload, context)) as unknown;
         } catch (thrown) {
-          return filtered(filters, thrown, hostOf({ args: [payload, context], method, callback }));
+          return filtered(filters, thrown, new HandlerHost([payload, context], method.type, callback));
         }
       };
     };
@@ -85,16 +86,4 @@ export class Invoker {
     for (const [key, module] of this.#container.getModules()) if (module === wrapper.host) return key;
     return '';
   }
-}
-
-interface Call {
-  readonly args: unknown[];
-  readonly method: HandlerMethod;
-  readonly callback: Callback;
-}
-
-function hostOf({ args, method, callback }: Call): ExecutionContextHost {
-  const host = new ExecutionContextHost(args, method.type as never, callback);
-  host.setType('rpc');
-  return host;
 }

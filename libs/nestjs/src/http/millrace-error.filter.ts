@@ -1,5 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
 import { MillraceError } from '@millrace/core';
+import { type Observable, throwError } from 'rxjs';
+import { HandlerHost } from '../enhance/handler-host.js';
 import { failureText } from './failure-text.js';
 import { type Problem, problemOf, SERVER_FAULT, UNAVAILABLE } from './problem.js';
 
@@ -24,8 +26,9 @@ const RETRY_AFTER_S = '5';
  * Answers errors of Millrace in an HTTP application, on Express or Fastify, as `application/problem+json` ({@link Problem}):
  * 400 for payloads and options that are not valid, 404 for what is not known, 409 for an idempotency key that was used for
  * another payload, 413 for a payload that is too large, 503 with `Retry-After` for what passes by itself, 500 for the rest. Of
- * faults that are not the client's the body has the code alone, and the log the rest. Other errors, and those of handlers of
- * messages, go on as if it were not there.
+ * faults that are not the client's the body has the code alone, and the log the rest. The caller of a microservice is told the
+ * same as `{ status: 'error', message, code, problems }`. Other errors, and those of Millrace's own handlers, go on as if it
+ * were not there.
  *
  * @example app.useGlobalFilters(new MillraceErrorFilter());
  * @example providers: [{ provide: APP_FILTER, useClass: MillraceErrorFilter }]
@@ -34,11 +37,15 @@ const RETRY_AFTER_S = '5';
 export class MillraceErrorFilter implements ExceptionFilter {
   readonly #logger = new Logger('Millrace');
 
-  catch(thrown: unknown, host: ArgumentsHost): void {
-    if (host.getType() !== 'http') throw thrown;
+  catch(thrown: unknown, host: ArgumentsHost): Observable<never> | undefined {
+    const type = host.getType();
+    if (host instanceof HandlerHost || !['http', 'rpc'].includes(type)) throw thrown;
     const problem = this.problemOf(thrown);
     this.#log(thrown, problem);
+    // Nest's transports would leave a caller without any answer if it were thrown.
+    if (type === 'rpc') return throwError(() => rpcError(problem));
     answer(host.switchToHttp().getResponse<Response>(), problem);
+    return undefined;
   }
 
   /** For filters that extend this one. */
@@ -53,6 +60,11 @@ export class MillraceErrorFilter implements ExceptionFilter {
     if (status === UNAVAILABLE) this.#logger.warn(line);
     else this.#logger.error(line, stack);
   }
+}
+
+/** As Nest words the errors of microservices itself. */
+function rpcError({ title, code, problems }: Problem): object {
+  return { status: 'error', message: title, code, ...(problems ? { problems } : {}) };
 }
 
 function answer(response: Response, problem: Problem): void {

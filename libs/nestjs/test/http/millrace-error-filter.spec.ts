@@ -3,10 +3,13 @@ import {
   Body, Controller, Get, Headers, type INestApplication, Injectable, type LoggerService, Module, NotFoundException, Param, Post,
 } from '@nestjs/common';
 import { type AbstractHttpAdapter, APP_FILTER } from '@nestjs/core';
+import { MessagePattern, Server } from '@nestjs/microservices';
+import { Test } from '@nestjs/testing';
 import { ERROR_CODES, type ErrorCode } from '@millrace/core';
 import {
   MillraceError, MillraceErrorFilter, MillraceModule, Publisher, PublishManyError, type PublishResult, Subscribe,
 } from '@millrace/nestjs';
+import { lastValueFrom } from 'rxjs';
 import { atOnce, Bench, Journal, OrderPlaced } from '../fixture.js';
 import { PLATFORMS, serve } from './applications.js';
 
@@ -145,6 +148,30 @@ describe.each(PLATFORMS)('an HTTP application with the filter, on %s', (_, adapt
   });
 });
 
+/** A transport of microservices without a wire. */
+class MemoryServer extends Server {
+  listen(callback: () => void): void {
+    callback();
+  }
+
+  close(): void {
+    this.messageHandlers.clear();
+  }
+
+  on(): void {
+    // It has no events.
+  }
+
+  unwrap<T>(): T {
+    throw new Error('Nothing is inside.');
+  }
+
+  async failureOf(pattern: string): Promise<unknown> {
+    const answer = this.transformToObservable(await this.getHandlerByPattern(pattern)!({}, {}));
+    return lastValueFrom(answer).catch((failure: unknown) => failure);
+  }
+}
+
 describe('the filter', () => {
   it('may be provided as APP_FILTER', async () => {
     @Module({ providers: [{ provide: APP_FILTER, useClass: MillraceErrorFilter }] })
@@ -154,6 +181,29 @@ describe('the filter', () => {
     const running = await serve({ imports, controllers: [OrdersController] }, PLATFORMS[0]![1]());
     app = running.app;
     expect(await ask(`${running.url}/failing`)).toMatchObject({ status: 404, type: PROBLEM, body: { code: 'UNKNOWN_TOPIC' } });
+  });
+
+  it('answers the caller of a microservice, and tells no more than over HTTP', async () => {
+    @Controller()
+    class Remote {
+      @MessagePattern('failing')
+      fail(): never {
+        throw thrown;
+      }
+    }
+    const server = new MemoryServer();
+    const module = await Test.createTestingModule({ controllers: [Remote] }).compile();
+    const remote = module.createNestMicroservice({ strategy: server });
+    remote.useGlobalFilters(new MillraceErrorFilter());
+    remote.useLogger(false);
+    await remote.init();
+    const problems = ['id must be a string'];
+    thrown = new MillraceError('INVALID_PAYLOAD', 'It is not valid.', { problems });
+    const invalid = { status: 'error', message: 'It is not valid.', code: 'INVALID_PAYLOAD', problems };
+    expect(await server.failureOf('failing')).toEqual(invalid);
+    thrown = new MillraceError('DATABASE_FAILED', 'postgres://u:secret@db says no');
+    expect(await server.failureOf('failing')).toEqual({ status: 'error', message: FAILED, code: 'DATABASE_FAILED' });
+    await remote.close();
   });
 
   it('swallows no failure of a message handler when global filters surround those too', async () => {
