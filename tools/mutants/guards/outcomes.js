@@ -38,4 +38,20 @@ export const outcomes = [
     spec: GIVEN_UP_SPEC,
     title: 'is not acknowledged by a handler that returns because it is told to stop',
   },
+  {
+    name: 'a job whose lock has run out is given up before its transaction is committed when another worker has it',
+    file: 'libs/jobs/src/worker/active-job.ts',
+    find: 'if (!isOurs) this.lost();',
+    replace: 'void isOurs;',
+    spec: 'libs/jobs/test/active-job.spec.ts',
+    title: 'is given up when its lock has run out',
+  },
+  {
+    name: 'a job that cannot be given back counts no failed attempt',
+    file: 'libs/jobs/src/worker/job-processor.ts',
+    find: 'await job.moveToWait(token).catch(onFailed);',
+    replace: 'await job.moveToWait(token);',
+    spec: 'libs/jobs/test/given-up.spec.ts',
+    title: 'is told of, and counts no failed attempt',
+  },
 ];
