@@ -1,6 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
 import { MillraceError } from '@millrace/core';
-import { failureText } from './failure-text.js';
+import { failureText } from '../log/failure-text.js';
 import { type Problem, problemOf, SERVER_FAULT, UNAVAILABLE } from './problem.js';
 
 /** Used of a response, whose methods Express and Fastify have both. */
