@@ -37,7 +37,7 @@ export class Conductor {
 
   /** @throws what publishing or observing throws, an AbortError when the signal aborts, CLOSED when a worker ended by itself */
   run(signal: AbortSignal): Promise<Ending> {
-    // What Redis is asked for may wait long for the answer, and nobody who stops the demo wants to.
+    // A question to Redis may wait long for its answer, and nobody who stops the demo wants to.
     return abortable(this.#lead(signal), signal);
   }
 

@@ -21,7 +21,7 @@ export interface Compared {
 }
 
 /**
- * Compares what was given with what would be delivered. What is no difference: a property that is undefined, for which the
+ * Compares what was given with what would be delivered. No difference are: a property that is undefined, for which the
  * class may have a default; the sign of zero; which class an object is of; the text of a moment in the place of its Date. Names
  * that every object has are passed over: what is under them is delivered as it is stored.
  */
@@ -136,7 +136,7 @@ function saysItself(value: object): boolean {
   return typeof (value as { toJSON?: unknown }).toJSON === 'function';
 }
 
-/** What stands in the place of a step, in data as in collections. */
+/** The part that stands in the place of a step, in data as in collections. */
 export function partOf(owner: unknown, step: Step): unknown {
   if (owner === null || typeof owner !== 'object') return undefined;
   if (owner instanceof Map) return owner.get(step) as unknown;

@@ -76,7 +76,7 @@ export class HandlerPlanner {
     return features.flatMap(({ instance }) => instance as unknown as readonly PayloadClass[]);
   }
 
-  /** Of handlers and of features, some twice. */
+  /** Those of handlers and of features, some twice. */
   #contracts(declared: DeclaredHandlers, features: FeatureContracts): FeatureContracts {
     return {
       topics: [...[...declared.subscriptions, ...declared.broadcasts].map(({ topic }) => topic), ...features.topics],

@@ -258,7 +258,7 @@ export class Dispatcher {
     this.#track(this.release(work));
   }
 
-  /** Of what takes no slot. */
+  /** For settlements that take no slot. */
   #track(settling: Promise<void>): void {
     const tracked = settling.finally(() => {
       this.#apart.delete(tracked);

@@ -4,7 +4,7 @@ const NOTHING: readonly Work[] = [];
 
 /** The batches that have a slot: begun -> handled -> ended, or begun -> given up. */
 export class Running {
-  /** What of each is in the hands of a handler. */
+  /** The part of each that is in the hands of a handler. */
   readonly #begun = new Map<readonly Work[], readonly Work[]>();
   #messages = 0;
 
