@@ -19,7 +19,7 @@ export class RunningExamples {
     this.#places = [...examplesOf(document)].flatMap(([name, text]) => this.#write(name, text));
   }
 
-  /** What the example exports, once it has run in this process. */
+  /** The exports of the example, once it has run in this process. */
   async load<Exports>(name: string): Promise<Exports> {
     return (await import(join(this.#folder, name))) as Exports;
   }

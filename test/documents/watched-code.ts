@@ -3,7 +3,7 @@ import ts from 'typescript';
 /** Code that tells of itself what is run. */
 export interface WatchedCode {
   readonly code: string;
-  /** What it can tell: its end, and each of its functions, as `shop.ts:12 place(order: OrderPlaced) {`. */
+  /** All that it can tell: its end, and each of its functions, as `shop.ts:12 place(order: OrderPlaced) {`. */
   readonly places: readonly string[];
 }
 

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import { pathOf } from './repository.js';
 
-/** What the compiler says about files of a folder of this repository, by its rules: `shop.ts: Cannot find name 'x'.` */
+/** The errors of the compiler in files of a folder of this repository, by its rules: `shop.ts: Cannot find name 'x'.` */
 export function complaints(files: ReadonlyMap<string, string>): string[] {
   mkdirSync(pathOf('dist'), { recursive: true });
   const folder = mkdtempSync(pathOf('dist/compiled-'));

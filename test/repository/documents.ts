@@ -4,16 +4,16 @@ import { pathOf, read } from './repository.js';
 /** A fenced block of a document: what stands between two lines of three back quotes. */
 export interface Block {
   readonly document: string;
-  /** Of the first line of its text, from 1. */
+  /** The number of the first line of its text, from 1. */
   readonly line: number;
-  /** What stands behind the back quotes: `ts`, `sh`, ...; empty for nothing. */
+  /** The word behind the back quotes: `ts`, `sh`, ...; empty for nothing. */
   readonly language: string;
   /** The file name in a comment on the first line, such as `// shop.ts`; null without one. */
   readonly name: string | null;
   readonly text: string;
 }
 
-/** What users read: paths of Markdown files. The decision records and the change log speak of what was, and show no examples. */
+/** Paths of the Markdown files that users read. Decision records and the change log speak of what was, and show no examples. */
 export function documents(): string[] {
   const pages = readdirSync(pathOf('docs'), { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.md'));
   return ['README.md', 'CONTRIBUTING.md', ...pages.map((page) => `docs/${page}`).sort()].filter((path) => !path.startsWith('docs/adr/'));

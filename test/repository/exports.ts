@@ -17,7 +17,7 @@ const LIBRARIES = readdirSync(pathOf('libs'));
 const program = ts.createProgram(LIBRARIES.map(indexOf), { ...compilerOptions(), noEmit: true });
 const checker = program.getTypeChecker();
 
-/** Of a library, by the name of its folder. */
+/** Those of a library, by the name of its folder. */
 export function exportsOf(library: string): Exported[] {
   const index = checker.getSymbolAtLocation(program.getSourceFile(indexOf(library))!)!;
   return checker.getExportsOfModule(index).map((symbol) => exported(symbol));

@@ -104,7 +104,7 @@ describe('the check of an image', () => {
     await redis.stop();
   });
 
-  /** What the image sets, at ports that are free here, and what compose adds. */
+  /** The variables that the image sets, at ports that are free here, and those that compose adds. */
   async function environment(image: readonly Instruction[]): Promise<NodeJS.ProcessEnv> {
     const { environment: added } = composed[lastOf(image, 'FROM').split(' AS ')[1] ?? ''] ?? {};
     const set = Object.entries(environmentOf(image));

@@ -10,7 +10,7 @@ const exported = FOR_USERS.flatMap(exportsOf);
 const documented = new Set(documentedSymbols());
 const tables = memberTables();
 
-/** What a table should list and does not, and the other way round. */
+/** Members that a table should list and does not, and the other way round. */
 function differences({ symbol, members: listed }: (typeof tables)[number]): string[] {
   const found = exported.find(({ name }) => name === symbol);
   const missing = (found?.ownMembers ?? []).filter((member) => !listed.includes(member));

@@ -31,7 +31,7 @@ export function shellCommands(document: string): ShellCommand[] {
   return lines.flatMap(commandsOf).map((words) => ({ document, words }));
 }
 
-/** What would not work if a reader ran it; empty when all is well. */
+/** Everything that would not work if a reader ran it; empty when all is well. */
 export function problemsOf({ document, words: [command = '', ...args] }: ShellCommand): string[] {
   const check = CHECKS[command];
   const problems = check ? check(args) : [`${command} is not checked by any test`];

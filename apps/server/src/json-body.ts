@@ -18,8 +18,8 @@ interface Request {
 }
 
 /**
- * How Express reads a body of JSON: UTF-8, with or without a byte order mark; of two properties of one name the last counts. What
- * would be stored as something else than was sent is refused: bytes that are no UTF-8, and numbers that are rounded.
+ * How Express reads a body of JSON: UTF-8, with or without a byte order mark; of two properties of one name the last counts. It
+ * refuses bodies that would be stored as something else than was sent: bytes that are no UTF-8, and numbers that are rounded.
  */
 export const JSON_BODY = {
   limit: BODY_LIMIT,

@@ -1,5 +1,5 @@
 const NUMBER = /-?\d[\d.eE+-]*/y;
-/** Of a number that is worth a closer look: a double has 17 digits. */
+/** A longer number is not worth a closer look: a double has 17 digits. */
 const LONGEST_KEPT = 40;
 const LONGEST_SHOWN = 40;
 

@@ -224,7 +224,7 @@ describe('a request that comes in slowly', () => {
   });
 });
 
-/** What the server answers to these bytes until it closes the connection. */
+/** The answer of the server to these bytes, until it closes the connection. */
 function raw(bytes: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = '';

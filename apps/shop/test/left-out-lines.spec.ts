@@ -15,7 +15,7 @@ test('a few malformed lines are told one by one', () => {
   expect(told(2)).toEqual(['x.csv:2: left out: InvoiceNo is empty\n', 'x.csv:3: left out: InvoiceNo is empty\n']);
 });
 
-test('of half a million malformed lines the first ten are told, and how many more there are', () => {
+test('the first ten of half a million malformed lines are told, and how many more there are', () => {
   const lines = told(500_000);
   expect(lines).toHaveLength(11);
   expect(lines.at(-1)).toBe('and 499990 more malformed lines were left out\n');

@@ -104,7 +104,7 @@ export class UnreadablePayloadError extends MillraceError {
 export class HandlerTimeoutError extends MillraceError {
   constructor(timeoutMs: number) {
     const what = `The handler did not end within ${timeoutMs} ms, so this attempt counts as failed`;
-    super('TIMEOUT', `${what}. What it does from now on counts for nothing: let it watch ctx.signal, or give it a longer timeout.`, {
+    super('TIMEOUT', `${what}. Nothing that it does from now on counts: let it watch ctx.signal, or give it a longer timeout.`, {
       retryable: true,
     });
     this.name = 'HandlerTimeoutError';

@@ -14,7 +14,7 @@ export interface EventPlace {
  * listen. An event is plain data.
  */
 export interface EventMap {
-  /** An attempt failed; `outcome` says what follows. What a broadcast gives up is kept nowhere: `given-up`. */
+  /** An attempt failed; `outcome` says what follows. A message that a broadcast gives up is kept nowhere: `given-up`. */
   'attempt-failed': EventPlace & {
     readonly messageId: string;
     readonly attempt: number;

@@ -1,4 +1,4 @@
-/** What stands in the place of a secret. */
+/** It stands in the place of a secret. */
 const REDACTED = '[redacted]';
 
 const SECRET = 'passw(?:or)?d|passphrase|pwd|secret|token|authori[sz]ation|cookie|api[-_]?key|private[-_]?key|credential|session[-_]?id';
@@ -25,11 +25,11 @@ export function redactText(text: string): string {
 /** How much of a value is kept. */
 export interface ValueBounds {
   readonly depth: number;
-  /** Of a list or an object. */
+  /** In a list or an object. */
   readonly members: number;
-  /** Of one text, in UTF-16 units. */
+  /** In one text, in UTF-16 units. */
   readonly text: number;
-  /** Of all texts and names together. */
+  /** In all texts and names together, in UTF-16 units. */
   readonly total: number;
 }
 

@@ -303,7 +303,7 @@ describe('members of a class', () => {
   });
 });
 
-describe('what class-transformer makes again', () => {
+describe('a value that class-transformer makes again', () => {
   it('is equal, not only of the same kind', async () => {
     class Blob {
       @Transform(({ value }) => (value as Uint8Array)[0], { toPlainOnly: true })

@@ -62,7 +62,7 @@ describe('delays go by the clock of Redis', () => {
     expect(await worker.line()).toBe('running');
     expect(await worker.line()).toBe('soon 1');
     expect(await redisTime()).toBeGreaterThanOrEqual(due);
-    // What comes while it waits for what is due later, too.
+    // Jobs that come while it waits for a later one, too.
     await fixture.jobs.enqueue(SendMail, { to: 'sooner' }, { delay: '100ms' });
     expect(await worker.line()).toBe('sooner 1');
     expect(await fixture.jobs.counts('emails')).toMatchObject({ delayed: 1, waiting: 0 });

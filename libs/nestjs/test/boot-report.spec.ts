@@ -119,6 +119,17 @@ describe('a contract without a single rule', () => {
     a!: string;
   }
 
+  it('that says itself that it keeps everything is not told', async () => {
+    @Topic('kept.topic', { unknownProperties: 'keep' })
+    class KeptTopic {}
+    @Job('kept-job', { queue: 'ruleless', unknownProperties: 'keep' })
+    class KeptJob {}
+    const kept = new Kept();
+    const imports = [MillraceModule.forFeature([KeptTopic, KeptJob, RulelessTopic])];
+    await bench.start(bench.builder({ imports }, { unknownProperties: 'keep' }), kept);
+    expect(kept.entries.filter((line) => line.startsWith('warn '))).toEqual([expect.stringContaining('RulelessTopic, the class of')]);
+  });
+
   it('is told once at boot, where it is published and where it is handled', async () => {
     @Injectable()
     class Ruleless {

@@ -58,7 +58,7 @@ class Handlers {
 const older = { imports: [MillraceModule.forFeature([Order, Mail])], providers: [Handlers] };
 const newer = { imports: [MillraceModule.forFeature([NewerOrder, NewerMail])] };
 
-/** What an older application is given of what a newer one sends, by handler. */
+/** Properties that an older application is given of what a newer one sends, by handler. */
 async function arrivesOf(unknownProperties?: 'keep'): Promise<object> {
   const prefix = bench.prefix();
   const app = await bench.app(older, { prefix, unknownProperties });

@@ -109,7 +109,7 @@ function newMember(): string {
 
 type Start = (onStopped: () => void) => Promise<Subscription>;
 
-/** What this process is subscribed to: each group of a topic once at a time, broadcasts as often as it likes. */
+/** The subscriptions of this process: each group of a topic once at a time, broadcasts as often as it likes. */
 class Subscriptions {
   readonly #started = new Set<Promise<Subscription>>();
   readonly #groups = new Set<string>();

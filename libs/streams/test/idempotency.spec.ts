@@ -38,7 +38,7 @@ async function stored(topic = 'test.eight'): Promise<number> {
   return (await Promise.all(lengths)).reduce((sum: number, length) => sum + Number(length), 0);
 }
 
-/** What a publish came to: stored, a duplicate, or the code of its error. */
+/** How a publish ended: stored, a duplicate, or the code of its error. */
 const outcomeOf = (published: Promise<PublishResult>): Promise<string> =>
   published.then(({ duplicate }) => (duplicate ? 'duplicate' : 'stored')).catch((error: unknown) => (error as MillraceError).code);
 

@@ -161,7 +161,7 @@ describe('the deadline of a publish', () => {
   });
 });
 
-describe('what makes a repetition one', () => {
+describe('the record of the last batch, by which a repetition is known,', () => {
   const HOUR_MS = 3_600_000;
   const keptMs = async (): Promise<number> => {
     const [record] = (await bed.command('KEYS', `${bed.prefix}:{test.single:0}:producer:*`)) as [string];

@@ -268,8 +268,8 @@ export const reclaiming = [
   },
   {
     name: 'the crash limit',
-    file: `${CONSUME}/dispatcher.ts`,
-    find: 'work.crashes >= this.#parts.crashLimit',
+    file: `${CONSUME}/without-handler.ts`,
+    find: 'work.crashes >= crashLimit',
     replace: 'work.crashes >= Number.POSITIVE_INFINITY',
     spec: DELIVERY_SPEC,
     title: 'ends a message that takes every process down as a crash loop',

@@ -54,4 +54,20 @@ export const outcomes = [
     spec: 'libs/jobs/test/given-up.spec.ts',
     title: 'is begun again at once by a worker that waits for jobs, though it has a priority',
   },
+  {
+    name: 'a job whose lock has run out is given up before its transaction is committed when another worker has it',
+    file: 'libs/jobs/src/worker/active-job.ts',
+    find: 'if (!isOurs) this.lost();',
+    replace: 'void isOurs;',
+    spec: 'libs/jobs/test/active-job.spec.ts',
+    title: 'is given up when its lock has run out',
+  },
+  {
+    name: 'a job that cannot be given back counts no failed attempt',
+    file: 'libs/jobs/src/worker/job-processor.ts',
+    find: 'await putBack(job, token).catch(onFailed);',
+    replace: 'await putBack(job, token);',
+    spec: 'libs/jobs/test/given-up.spec.ts',
+    title: 'is told of, and counts no failed attempt',
+  },
 ];

@@ -1,5 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { abortable } from './abortable.js';
 import type { Killer, KillOccasion } from './killer.js';
 import type { Observation } from './observer.js';
 import type { Stage } from './stage.js';
@@ -37,7 +36,7 @@ export class Conductor {
 
   /** @throws what publishing or observing throws, an AbortError when the signal aborts, CLOSED when a worker ended by itself */
   run(signal: AbortSignal): Promise<Ending> {
-    // What Redis is asked for may wait long for the answer, and nobody who stops the demo wants to.
+    // A question to Redis may wait long for its answer, and nobody who stops the demo wants to.
     return abortable(this.#lead(signal), signal);
   }
 
@@ -84,5 +83,18 @@ export class Conductor {
     const shares = `handled ${done.settled} of ${toDo.deliveries}, mailed ${done.mailed} of ${toDo.mails}`;
     const brief = `published ${published}, handled ${done.settled}, mailed ${done.mailed}`;
     terminal.progress(shareDone(done, toDo), [`published ${published}${repeated}, ${shares}`, `published ${published}, ${shares}`, brief]);
+  }
+}
+
+/** Resolves as the work does, or rejects with the reason of the signal as soon as that aborts: the work goes on then, unheard. */
+async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let abort!: () => void;
+  const aborted = new Promise<never>((_, reject) => (abort = () => reject(signal.reason as Error)));
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }

@@ -7,7 +7,7 @@ import { wrap } from './wrap.js';
 export interface DemoOptions {
   /** File or folder of orders; undefined when they are generated. */
   readonly orders?: string;
-  /** Of the files. */
+  /** How the text of the files is written. */
   readonly encoding: Encoding;
   readonly generate: number;
   readonly once: boolean;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { asError, MillraceError } from '@millrace/core';
 import { few } from './few.js';
 
-/** What is to be read. */
+/** The files of a folder, as far as they are to be read. */
 export interface OrderFiles {
   readonly files: readonly string[];
   /** Names of `.csv` files of the folder that are hidden, and so not read. */

@@ -1,6 +1,6 @@
 import type { PayloadClass } from './topic.js';
 
-/** What instances of a class have without holding it as data of their own. Inherited members count. */
+/** Members that instances of a class have without holding them as data of their own. Inherited ones count. */
 export interface ClassMembers {
   /** Methods, and getters without a setter: the class wins over what the data holds under such a name. */
   readonly taken: ReadonlySet<string>;

@@ -14,7 +14,7 @@ export interface ClassShape {
   readonly transforms: boolean;
   /** A `@Type` tells subtypes apart by a property of the data. */
   readonly discriminates: boolean;
-  /** What is made of the data may differ from it: by a conversion (`@Type(() => Number)`), or by methods and accessors. */
+  /** An instance may differ from its data: by a conversion (`@Type(() => Number)`), or by methods and accessors. */
   readonly converts: boolean;
   /**
    * The `@Type` of each property, where class-transformer would do no more than make an instance and assign what the data

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Change, kindOf } from './change.js';
 import { membersOf } from './class-members.js';
-import { isMomentOf } from './moment.js';
 import { isReserved } from './reserved-names.js';
 import type { PayloadClass } from './topic.js';
 import { isData, type Step } from './survey.js';
@@ -21,7 +20,7 @@ export interface Compared {
 }
 
 /**
- * Compares what was given with what would be delivered. What is no difference: a property that is undefined, for which the
+ * Compares what was given with what would be delivered. No difference are: a property that is undefined, for which the
  * class may have a default; the sign of zero; which class an object is of; the text of a moment in the place of its Date. Names
  * that every object has are passed over: what is under them is delivered as it is stored.
  */
@@ -136,7 +135,7 @@ function saysItself(value: object): boolean {
   return typeof (value as { toJSON?: unknown }).toJSON === 'function';
 }
 
-/** What stands in the place of a step, in data as in collections. */
+/** The part that stands in the place of a step, in data as in collections. */
 export function partOf(owner: unknown, step: Step): unknown {
   if (owner === null || typeof owner !== 'object') return undefined;
   if (owner instanceof Map) return owner.get(step) as unknown;
@@ -156,4 +155,18 @@ function classOf(value: object): PayloadClass | null {
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || prototype === Object.prototype;
+}
+
+/** A day alone, which is one in UTC, or a time with its zone. */
+const ISO_MOMENT = /^(\d{4}-\d\d-\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3}0*)?)?(?:Z|[+-]\d\d:\d\d))?$/;
+
+/**
+ * Whether a text is the ISO 8601 form of a Date, the same wherever it is read: without a zone it would mean another moment in
+ * another place, finer than milliseconds it would be cut, and 30 February would become 2 March.
+ */
+function isMomentOf(text: unknown, date: unknown): boolean {
+  if (typeof text !== 'string' || !(date instanceof Date) || Number.isNaN(date.getTime())) return false;
+  if (date.toISOString() === text) return true;
+  const day = ISO_MOMENT.exec(text)?.[1];
+  return day !== undefined && new Date(text).getTime() === date.getTime() && new Date(day).toISOString().startsWith(day);
 }

@@ -71,7 +71,7 @@ function classFinder(metadata: TypeMetadata): (value: object, owner: object) => 
   };
 }
 
-/** What the constructor makes. Some cannot be called without arguments. */
+/** Properties that the constructor makes. Some constructors cannot be called without arguments. */
 function initialised(type: Class): string[] {
   try {
     return Object.keys(new type());

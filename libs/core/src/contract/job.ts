@@ -25,7 +25,7 @@ export class JobOptions {
   backoff?: CurveBackoff = exponential('1s', { max: '5m' });
 
   /**
-   * What becomes of properties that the class does not declare: `'refuse'`, `'strip'` or `'keep'`. Default: what `MillraceModule`
+   * How properties are treated that the class does not declare: `'refuse'`, `'strip'` or `'keep'`. Default: what `MillraceModule`
    * says, else `'refuse'`.
    */
   @IsOptional() @IsOneOf(UNKNOWN_PROPERTIES)
@@ -37,7 +37,7 @@ export interface JobDefinition {
   readonly queue: string;
   readonly attempts: number;
   readonly backoff: CurveBackoff;
-  /** What becomes of properties that the class does not declare; undefined: what the process says. */
+  /** How properties are treated that the class does not declare; undefined: what the process says. */
   readonly unknownProperties: UnknownProperties | undefined;
   readonly payload: PayloadClass;
 }

@@ -17,9 +17,9 @@ const MAX_PROBLEMS = 50;
 
 /** Where a payload is met, and what its contract says about it. */
 export interface PayloadPlace {
-  /** What the caller called, or what was read, for the error: `publish(OrderPlaced)`. */
+  /** The call, or the source that was read, for the error: `publish(OrderPlaced)`. */
   readonly where: string;
-  /** What becomes of properties that the class does not declare. Default `keep`: all of them are data like others. */
+  /** How properties are treated that the class does not declare. Default `keep`: all of them are data like others. */
   readonly unknownProperties?: UnknownProperties;
 }
 
@@ -99,7 +99,7 @@ function isRefused({ undeclared }: Sifted, { unknownProperties }: Required<Paylo
   return unknownProperties === 'refuse' && undeclared.length > 0;
 }
 
-/** What is too large is refused as that: nothing more is looked for in it. */
+/** A payload that is too large is refused as that: nothing more is looked for in it. */
 function assertSize(type: PayloadClass, payload: object, where: string): void {
   try {
     textOf(type, payload, where);
@@ -118,8 +118,8 @@ async function undeclaredError(type: PayloadClass, { declared, undeclared }: Sif
 }
 
 const DECLARE =
-  'What a class does not declare is not published: give it a rule there (@Allow() takes anything), leave it out, or let the contract ' +
-  "or the module say unknownProperties: 'strip' or 'keep'.";
+  'Properties that a class does not declare are not published: give them a rule there (@Allow() takes anything), leave them out, ' +
+  "or let the contract or the module say unknownProperties: 'strip' or 'keep'.";
 
 async function faultsOf(type: PayloadClass, payload: object): Promise<readonly string[]> {
   return encodePayload(type, payload, '').then(() => [], (thrown: unknown) => (isMillraceError(thrown) ? thrown.problems : []));
@@ -190,7 +190,7 @@ function noValid(type: PayloadClass): string {
 
 interface Made {
   readonly instance: object;
-  /** What the instance does not have yet. */
+  /** Properties that the instance does not have yet. */
   readonly reserved: readonly ReservedProperty[];
 }
 
@@ -209,7 +209,7 @@ function madeOf(type: PayloadClass, plain: unknown): Made | Fault {
   return { fault: `the payload cannot be made an instance of ${type.name}: ${made.message}`, details: { cause: made } };
 }
 
-/** What is wrong with an instance by its rules, at most 50. Then it has all of its properties. */
+/** The faults of an instance by its rules, at most 50. Then it has all of its properties. */
 async function faultsIn({ instance, reserved }: Made): Promise<string[]> {
   const problems = await problemsIn(instance);
   if (reserved.length === 0) return problems.length > MAX_PROBLEMS ? problems.slice(0, MAX_PROBLEMS) : problems;

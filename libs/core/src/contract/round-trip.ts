@@ -23,7 +23,7 @@ export function isCompared({ type, text }: RoundTrip): boolean {
 }
 
 /**
- * What would be delivered as another value than was given.
+ * Values that would be delivered as others than were given.
  * No change is what the class asks for:
  * - the JSON form of a value that the class makes again and writes as the same text, or as the same number: a Map's object, a
  *   Date's text, '12.50' for a decimal, 5 for a bigint;
@@ -58,7 +58,7 @@ function secondTrip(type: Class, delivered: object): { written: object; delivere
     const written = JSON.parse(JSON.stringify(instanceToPlain(delivered))) as object;
     return { written, delivered: instantiate(type, written) };
   } catch {
-    // The user's own transformation threw. What is wrong with it is told by what it changes.
+    // The user's own transformation threw. Its changes tell what is wrong with it.
     return null;
   }
 }

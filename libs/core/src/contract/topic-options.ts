@@ -29,7 +29,7 @@ export class TopicOptions<T extends object = object> {
 
   /**
    * Where an idempotency key is unique:
-   * - `'topic'`: in the whole topic. What has another key than its idempotency key costs one more round trip.
+   * - `'topic'`: in the whole topic. A message with another key than its idempotency key costs one more round trip.
    * - `'partition'`: among the messages of one partition, without that round trip. For producers that never use an
    *   idempotency key with two keys: their messages may land in two partitions, and both would be stored.
    *
@@ -54,7 +54,7 @@ export class TopicOptions<T extends object = object> {
   retention?: RetentionOptions;
 
   /**
-   * What becomes of properties that the class does not declare: `'refuse'`, `'strip'` or `'keep'`. Default: what `MillraceModule`
+   * How properties are treated that the class does not declare: `'refuse'`, `'strip'` or `'keep'`. Default: what `MillraceModule`
    * says, else `'refuse'`. It holds for the topic's `@MessageType`s, too.
    */
   @IsOptional() @IsOneOf(UNKNOWN_PROPERTIES)

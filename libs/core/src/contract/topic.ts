@@ -29,7 +29,7 @@ export interface TopicDefinition {
   readonly retention: Retention | null;
   /** The key of a payload; undefined when the topic has none. */
   readonly key: ((payload: never) => string | null | undefined) | undefined;
-  /** What becomes of properties that the class does not declare; undefined: what the process says. */
+  /** How properties are treated that the class does not declare; undefined: what the process says. */
   readonly unknownProperties: UnknownProperties | undefined;
   readonly payload: PayloadClass;
   /** The types of message that it has, by name: the subclasses with `@MessageType`. Empty for a topic without types. */

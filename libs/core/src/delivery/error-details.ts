@@ -1,14 +1,14 @@
 import { redactValue, type ValueBounds } from '../redaction.js';
 
-/** What an error carries beside its words. */
+/** All that an error carries beside its words. */
 export interface ErrorDetails {
   /** The HTTP status that it stands for, or that a call was answered with. */
   readonly status?: number;
-  /** Of an `HttpException` its response, of a failed HTTP call the body of the answer: plain data, bounded, without secrets. */
+  /** The response of an `HttpException`, or the body that answered a failed HTTP call: plain data, bounded, without secrets. */
   readonly response?: unknown;
 }
 
-/** Of the error itself, and of one inside it. */
+/** For the error itself, and for one inside it. */
 export const OUTER_DETAILS: ValueBounds = { depth: 6, members: 50, text: 2_000, total: 8_000 };
 export const INNER_DETAILS: ValueBounds = { depth: 6, members: 50, text: 500, total: 1_000 };
 
@@ -26,7 +26,7 @@ interface Carrier extends Answer {
   readonly response?: Answer | null;
 }
 
-/** What can be told of the answer that an error carries. Never throws. */
+/** Reads the answer that an error carries, as far as it can be told. Never throws. */
 export function detailsOf(error: Error, bounds: ValueBounds): ErrorDetails {
   try {
     const carrier = error as Carrier;

@@ -15,7 +15,7 @@ const MAX_INNER_MESSAGE = 500;
 
 /**
  * A thrown value as bounded plain data: the chain of causes is inside the stack, and with what each of them carries in `cause`.
- * What looks like a secret is taken out. Never throws.
+ * Everything that looks like a secret is taken out. Never throws.
  */
 export function errorRecord(thrown: unknown): ErrorRecord {
   try {

@@ -28,7 +28,7 @@ export async function runInTurn<T>(
   if (heldUp?.aborted || lease.isGivenUp) return 'goes-back';
   const place = new Place(turn);
   const run = inbox.run(subscriber, messageId, (transaction) => place.take(() => work(transaction)));
-  // What becomes of it after it was missed concerns nobody: its message is another's by then.
+  // How it ends after it was missed concerns nobody: its message is another's by then.
   run.catch(() => undefined);
   try {
     return await Promise.race([run, place.missed]);

@@ -21,7 +21,7 @@ export interface OutgoingJob {
 /** How a job is enqueued. */
 export interface Enqueuing {
   readonly options: EnqueueOptions;
-  /** What the caller called, for the error. */
+  /** The call, for the error. */
   readonly where: string;
   /** For jobs that say nothing themselves. */
   readonly unknownProperties: UnknownProperties | undefined;

@@ -5,7 +5,7 @@ const CLOSE_MS = 1_000;
 
 /**
  * Lets `close()` of a queue end within a second though Redis is silent: BullMQ takes leave of Redis and waits for the answer.
- * Whoever has an answer to wait for has it by then.
+ * An answer that is to come is there by then.
  */
 export function closePromptly(queue: Queue): void {
   const close = queue.close.bind(queue);

@@ -23,15 +23,15 @@ export class RedisClock {
   }
 
   /**
-   * Unix milliseconds, a whole number: not before Redis's own, and after it by a round trip at the most. What begins to wait then
-   * waits for no less than it should.
+   * Unix milliseconds, a whole number: not before Redis's own, and after it by a round trip at the most. A wait that begins
+   * then is no shorter than it should be.
    */
   async latest(): Promise<number> {
     const { most } = await this.#fresh();
     return Math.ceil(performance.now() + most);
   }
 
-  /** Unix milliseconds, a whole number: not after Redis's own. What is due then is due. */
+  /** Unix milliseconds, a whole number: not after Redis's own. All that is due then is due. */
   async earliest(): Promise<number> {
     const { least } = await this.#fresh();
     return Math.floor(performance.now() + least);

@@ -8,7 +8,7 @@ import type { ActiveJobs } from './active-jobs.js';
 import { JobContext } from './job-context.js';
 import type { JobRegistration } from './job-registration.js';
 
-/** What became of an attempt, with what its handler returned. */
+/** How an attempt ended, with what its handler returned. */
 export type JobOutcome = Outcome & { readonly result?: unknown };
 
 /** One job in the hands of this process. */
@@ -20,7 +20,7 @@ export interface Attempt {
 
 /**
  * Puts the policies around a handler: validation, then the inbox, then the time limit, then the handler; what is thrown
- * becomes an outcome. What was given up meanwhile has none.
+ * becomes an outcome. An attempt that was given up meanwhile has none.
  */
 export async function attemptJob(attempt: Attempt, registration: JobRegistration | undefined): Promise<JobOutcome> {
   const { job, active } = attempt;

@@ -10,7 +10,7 @@ export interface JobRegistration {
   readonly inbox?: InboxPort;
   /** How long one attempt may take; null or absent for as long as it likes. */
   readonly timeoutMs?: number | null;
-  /** The user's handler with everything that surrounds it. What it returns is stored as the job's return value. */
+  /** The user's handler with everything that surrounds it. Its result is stored as the job's return value. */
   readonly handle: (payload: object, context: JobContext) => Promise<unknown>;
 }
 

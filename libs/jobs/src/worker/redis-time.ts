@@ -32,7 +32,7 @@ export function goByRedisTime(backend: Backend): void {
   };
 }
 
-/** What schedules an attempt is given the later end of what the time may be, and what looks for what is due the earlier one. */
+/** A script that schedules an attempt gets the later end of what the time may be, one that looks for due jobs the earlier. */
 function timeOf(script: string, clock: RedisClock): Promise<number> {
   return script === 'moveToDelayed' ? clock.latest() : clock.earliest();
 }

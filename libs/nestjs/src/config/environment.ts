@@ -2,7 +2,7 @@ import { type Duration, isName, IsDurationOption, IsName, MillraceError, parseOp
 import { IsIn, IsOptional, IsPort, IsString, Matches, ValidateBy } from 'class-validator';
 import { SELECTION_WORDS, type SelectionWord } from './handler-selection.js';
 
-/** What can stand behind `Authorization: Bearer`, and is long enough. */
+/** It can stand behind `Authorization: Bearer`, and is long enough. */
 const TOKEN = /^[!-~]{32,512}$/;
 
 /** Text of the environment, checked but not converted. An empty value counts as not set. */

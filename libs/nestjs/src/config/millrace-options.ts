@@ -63,8 +63,8 @@ export class MillraceOptions {
   globalEnhancers?: boolean = false;
 
   /**
-   * What becomes of properties of a payload that its class does not declare, unless its `@Topic` or `@Job` says so itself:
-   * `'refuse'`, `'strip'` or `'keep'`. What arrives is never refused for them. Default `'refuse'`.
+   * How properties of a payload are treated that its class does not declare, unless its `@Topic` or `@Job` says so itself:
+   * `'refuse'`, `'strip'` or `'keep'`. A message or job that arrives is never refused for them. Default `'refuse'`.
    */
   @IsOptional() @IsOneOf(UNKNOWN_PROPERTIES)
   unknownProperties?: UnknownProperties = 'refuse';

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { EXCEPTION_FILTERS_METADATA, GUARDS_METADATA, INTERCEPTORS_METADATA, PIPES_METADATA } from '@nestjs/common/internal';
 
-/** What adds up where it is written twice; of everything else the upper one counts. */
+/** These add up where they are written twice; of everything else the upper one counts. */
 const LISTS: readonly unknown[] = [GUARDS_METADATA, INTERCEPTORS_METADATA, PIPES_METADATA, EXCEPTION_FILTERS_METADATA];
 
 /**

@@ -28,8 +28,8 @@ export class HandlerFinder {
 
   /**
    * A class that is provided several times (by two modules, under two tokens) handles for its groups and queues once, through
-   * its first instance, and broadcasts with each instance. Aliases are no providers of their own. What a request-scoped
-   * factory makes is not there to be looked at.
+   * its first instance, and broadcasts with each instance. Aliases are no providers of their own. The
+   * instance that a request-scoped factory makes is not there to be looked at.
    */
   find(): FoundHandler[] {
     return [...this.instances()].flatMap(([type, [first, ...others]]) => {
@@ -38,7 +38,7 @@ export class HandlerFinder {
     });
   }
 
-  /** What holds the instances of each class, in the order in which Nest has them; one instance under two tokens is one. */
+  /** The wrappers around the instances of each class, in the order of Nest; one instance under two tokens is one. */
   instances(): Map<HandlerMethod['type'], Wrappers> {
     const found = new Map<HandlerMethod['type'], Wrappers>();
     for (const wrapper of this.hosts()) {

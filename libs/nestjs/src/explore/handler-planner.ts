@@ -63,12 +63,18 @@ export class HandlerPlanner {
       },
       topics: [...new Set([...features.topics, ...[...subscriptions, ...broadcasts].map(({ topic }) => topic)])],
       warnings: [
-        ...uncheckedFilterTypes([...subscriptions, ...broadcasts]),
+        ...this.#warnings({ subscriptions, broadcasts, jobs }),
         ...rulelessContracts(this.#contracts(declared, features)),
         ...foreign.map(foreignQueueWarning),
-        ...secondInstances(this.#finder.instances(), [...subscriptions, ...jobs].map(({ method }) => method)),
       ],
     };
+  }
+
+  #warnings({ subscriptions, broadcasts, jobs }: Pick<HandlerPlan, 'subscriptions' | 'broadcasts' | 'jobs'>): string[] {
+    return [
+      ...uncheckedFilterTypes([...subscriptions, ...broadcasts]),
+      ...secondInstances(this.#finder.instances(), [...subscriptions, ...jobs].map(({ method }) => method)),
+    ];
   }
 
   #featureClasses(): unknown[] {
@@ -76,7 +82,7 @@ export class HandlerPlanner {
     return features.flatMap(({ instance }) => instance as unknown as readonly PayloadClass[]);
   }
 
-  /** Of handlers and of features, some twice. */
+  /** Those of handlers and of features, some twice. */
   #contracts(declared: DeclaredHandlers, features: FeatureContracts): FeatureContracts {
     return {
       topics: [...[...declared.subscriptions, ...declared.broadcasts].map(({ topic }) => topic), ...features.topics],

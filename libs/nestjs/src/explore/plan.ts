@@ -53,7 +53,7 @@ export interface HandlerPlan {
   readonly subscriptions: readonly SubscriptionPlan[];
   readonly broadcasts: readonly BroadcastPlan[];
   readonly jobs: readonly JobPlan[];
-  /** What is declared and left to other processes. */
+  /** Declared here and left to other processes. */
   readonly elsewhere: Pick<HandlerPlan, 'subscriptions' | 'jobs'>;
   /** What must exist before anything is published or consumed here. */
   readonly topics: readonly TopicDefinition[];

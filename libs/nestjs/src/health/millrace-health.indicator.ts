@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import type { LifecycleState } from '../module/lifecycle.js';
 import { Health, type Readiness } from './health.js';
 
-/** What Terminus takes of an indicator for one key. */
+/** The state of one key, as Terminus takes it of an indicator. */
 export interface MillraceIndication {
   readonly status: 'up' | 'down';
   readonly state: LifecycleState;
-  /** What is not well: `redis`, `<topic>/<group>`, `queue <name>`. `Health.ready()` says why. */
+  /** Parts that are not well: `redis`, `<topic>/<group>`, `queue <name>`. `Health.ready()` says why. */
   readonly failing?: string[];
 }
 

@@ -2,7 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs
 import { MillraceError } from '@millrace/core';
 import { type Observable, throwError } from 'rxjs';
 import { HandlerHost } from '../enhance/handler-host.js';
-import { failureText } from './failure-text.js';
+import { failureText } from '../log/failure-text.js';
 import { type Problem, problemOf, SERVER_FAULT, UNAVAILABLE } from './problem.js';
 
 /** Used of a response, whose methods Express and Fastify have both. */
@@ -25,8 +25,8 @@ const RETRY_AFTER_S = '5';
 /**
  * Answers errors of Millrace in an HTTP application, on Express or Fastify, as `application/problem+json` ({@link Problem}):
  * 400 for payloads and options that are not valid, 404 for what is not known, 409 for an idempotency key that was used for
- * another payload, 413 for a payload that is too large, 503 with `Retry-After` for what passes by itself, 500 for the rest. Of
- * faults that are not the client's the body has the code alone, and the log the rest. The caller of a microservice is told the
+ * another payload, 413 for a payload that is too large, 503 with `Retry-After` for what passes by itself, 500 for the rest. Where
+ * the fault is not the client's the body has the code alone, and the log the rest. The caller of a microservice is told the
  * same as `{ status: 'error', message, code, problems }`. Other errors, and those of Millrace's own handlers, go on as if it
  * were not there.
  *
@@ -53,7 +53,7 @@ export class MillraceErrorFilter implements ExceptionFilter {
     return problemOf(thrown as MillraceError);
   }
 
-  /** What was not foreseen with its stack, what will pass in a line. */
+  /** An error that was not foreseen with its stack, one that will pass in a line. */
   #log(thrown: unknown, { status }: Problem): void {
     if (status < SERVER_FAULT) return;
     const { line, stack } = failureText(thrown);

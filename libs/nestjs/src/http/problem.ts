@@ -59,9 +59,9 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   PORT_IN_USE: SERVER_FAULT,
 };
 
-const AWAY = 'What this needs is not available at the moment. Send it again later.';
+const AWAY = 'Something that this needs is not available at the moment. Send it again later.';
 
-/** What clients are told of faults that are not theirs; the rest, such as what Redis said, is for the log. */
+/** Told to clients of faults that are not theirs; the rest, such as what Redis said, is for the log. */
 const TITLE: Partial<Record<ErrorCode, string>> = {
   BACK_PRESSURE: 'There is more to do than can be taken at the moment. Send it again later.',
   PUBLISH_INDEFINITE: 'It is not known whether it was stored. Send it again with the same idempotency key; without one it may be stored twice.',

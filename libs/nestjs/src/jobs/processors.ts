@@ -2,7 +2,7 @@ import { Processor, QueueEventsListener } from '@nestjs/bullmq';
 import { classOf } from '../explore/handler-finder.js';
 import type { HandlerMethod } from '../explore/handler-method.js';
 
-/** What BullMQ's decorators write on a class; the names of the keys are not exported, so they are read off a class of our own. */
+/** BullMQ's decorators write under keys whose names are not exported, so they are read off a class of our own. */
 @Processor('probe')
 @QueueEventsListener('probe')
 class Probe {}

@@ -1,4 +1,4 @@
-import { type ErrorRecord, escapeUnseen } from '@millrace/core';
+import { type ErrorRecord, errorRecord, escapeUnseen } from '@millrace/core';
 
 /** The user and the password of a URL, which errors of drivers repeat; a password may hold an @. */
 const CREDENTIALS = /(?<=:\/\/)[^\s/?#]+(?=@)/g;
@@ -16,6 +16,20 @@ export function shownLines(text: string): string {
 
 export function failureLine({ name, message }: ErrorRecord): string {
   return shown(`${name}: ${message}`);
+}
+
+/** An error as it may stand in a log: bounded, without credentials, and nothing that a client sent in it steers a terminal. */
+export interface FailureText {
+  /** One line. */
+  readonly line: string;
+  /** With the causes; each line but the first is indented, so that none passes for one of the log's own. */
+  readonly stack: string;
+}
+
+export function failureText(thrown: unknown): FailureText {
+  const { name, code, message, stack = '' } = errorRecord(thrown);
+  const line = shown(`${name}${code === undefined ? '' : ` (${code})`}: ${message}`);
+  return { line, stack: stack.split(/\s*\r?\n\s*/).map(shown).join('\n    ') };
 }
 
 /** Where it was thrown, and what caused it: a line for each frame, indented, so that none passes for one of the log's own. */

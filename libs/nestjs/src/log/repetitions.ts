@@ -13,7 +13,7 @@ export interface Failure {
   readonly level: 'warn' | 'error';
   /** Where it happened, the same for all that are counted together. */
   readonly place: string;
-  /** What comes of it. */
+  /** How it ends, such as `retry`: failures with other ends are counted apart. */
   readonly end: string;
   /** Made when it is written: most of a storm is only counted. */
   readonly line: () => string;
@@ -71,7 +71,7 @@ export class Repetitions {
     return made;
   }
 
-  /** What was quiet since the last time begins anew. */
+  /** A kind that was quiet since the last time begins anew. */
   #sumUp(): void {
     for (const [key, { untold, last, ...kind }] of this.#kinds) {
       if (untold === 0) {

@@ -55,7 +55,7 @@ function areValues(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 && value.every(isValue) : isValue(value);
 }
 
-/** What no message can have would let nothing through. */
+/** A value that no message can have would let nothing through. */
 function isValue(value: unknown): boolean {
   return typeof value === 'string' && !hasHalfCharacter(value);
 }

@@ -23,7 +23,7 @@ const STATUS: Record<ErrorCode, number> = {
   MALFORMED_ENVELOPE: 500, UNSUPPORTED_VERSION: 500, CRASH_LOOP: 500, TIMEOUT: 500, PORT_IN_USE: 500,
 };
 
-/** What an application of the user throws. */
+/** Thrown by an application of the user. */
 let thrown: unknown;
 
 @Controller()

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 
-/** What a TLS connection to Redis trusts and shows, each certificate and key as PEM text. */
+/** All that a TLS connection to Redis trusts and shows, each certificate and key as PEM text. */
 export interface RedisTls {
   /** The authorities that may have signed the server's certificate. Default: those that Node knows. */
   readonly ca?: string;

@@ -1,7 +1,7 @@
 import { escapeUnseen, MillraceError, quote } from '@millrace/core';
 
 const MAX_SHOWN = 200;
-/** What cannot stand in a user or a password as it is. */
+/** These cannot stand in a user or a password as they are. */
 const ENCODED = { '#': '%23', '/': '%2F', '?': '%3F' };
 const UNPARSABLE = 'it cannot be parsed; in a user or password write %40 for @, %3A for :, %2F for / and %23 for #';
 

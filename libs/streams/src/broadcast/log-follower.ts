@@ -22,8 +22,9 @@ interface Cursor {
   after: string;
   /** The offset that comes next; null before the first message. */
   next: number | null;
-  /** What was read of this log last; of its predecessor, when it may have been read as that one's continuation. */
+  /** Entries that were read of this log last. */
   trail: Trail;
+  /** Those of its predecessor, when this log may have been read as that one's continuation. */
   before: Trail | null;
 }
 
@@ -69,7 +70,7 @@ export class LogFollower {
     const batches = await this.#readNew(count);
     const isAsExpected = batches.length > 0 && batches.every((batch) => goesOn(...batch));
     if (!isAsExpected) await this.#lookForNewLogs();
-    // What came may be of another log than the one that was read: from where that has to be read, it comes again.
+    // The entries may be of another log than the one that was read: from where that has to be read, they come again.
     const taken = isAsExpected || batches.length === 0 ? batches : await this.#readNew(count);
     return taken.flatMap((batch) => this.#take(...batch));
   }

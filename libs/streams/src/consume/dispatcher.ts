@@ -1,18 +1,17 @@
 import { setMaxListeners } from 'node:events';
-import {
-  type BatchRule, type DeadLetterHandler, type DeliveryHandler, isExpired, MillraceError, type Outcome, type Screen,
-} from '@millrace/core';
+import type { BatchRule, DeliveryHandler, Outcome } from '@millrace/core';
 import { deliveryOf, isNotice, noticeDeliveryOf, type NoticeWork } from './deliveries.js';
 import { tellOfFailure } from './failure-events.js';
 import type { HeldEntries } from './held-entries.js';
 import type { Permits } from './permits.js';
 import { Running } from './running.js';
-import { announced, noticeSettlementOf, releaseOf, type Settlement, settlementOf, unhandledOutcome } from './settlement.js';
+import { releaseOf, settlementOf, unhandledOutcome } from './settlement.js';
 import type { Settler } from './settler.js';
+import { outcomeWithoutHandler, type WithoutHandler } from './without-handler.js';
 import { WorkQueue } from './work-queue.js';
 import { isReadable, type ReadableWork, type Work } from './work.js';
 
-export interface DispatcherParts {
+export interface DispatcherParts extends WithoutHandler {
   readonly handler: DeliveryHandler;
   readonly settler: Settler;
   readonly held: HeldEntries;
@@ -20,15 +19,10 @@ export interface DispatcherParts {
   readonly concurrency: number;
   /** Absent: each message is handed over alone, at once. */
   readonly batch?: BatchRule | undefined;
-  readonly crashLimit: number;
   /** All handlers at work for so long, without one ending, are stuck; so is one that others must wait for. */
   readonly stuckAfterMs: number;
   /** The number of the seek by which the group is given the message again; null when it did not ask for it. */
   readonly replayOf: (work: Work) => number | null;
-  /** How messages end that the handler is not for. */
-  readonly screen?: Screen | undefined;
-  /** Present: dead letters are announced, and it is told of them. */
-  readonly deadLetterHandler?: DeadLetterHandler | undefined;
   /** Of the rate limit, where there is one. */
   readonly permits?: Permits | undefined;
   /** Called when a message has been scheduled for another attempt. */
@@ -37,7 +31,6 @@ export interface DispatcherParts {
   readonly gaveBack: (work: Work) => void;
 }
 
-const EXPIRED: Outcome = { kind: 'ack', expired: true };
 const ONE_BY_ONE: BatchRule = { size: 1, waitMs: 0 };
 /** What no handler is for takes no slot. While this many of them wait for Redis to take their outcomes, no more are fetched. */
 const MOST_APART = 256;
@@ -50,11 +43,9 @@ export class Dispatcher {
   readonly #queue: WorkQueue;
   /** Messages that may be in hand. */
   readonly #slots: number;
-  readonly #running = new Running();
+  readonly #running: Running;
   /** Settlements of what no handler is for. */
   readonly #apart = new Set<Promise<void>>();
-  /** Since when all handlers have been at work without one ending, by the monotonic clock; null while a slot is free. */
-  #fullSince: number | null = null;
   #paused = false;
   /** Aborted while it is paused. */
   #holding = newHolding();
@@ -68,6 +59,7 @@ export class Dispatcher {
     const { concurrency, crashLimit, batch = ONE_BY_ONE } = parts;
     this.#parts = parts;
     this.#queue = new WorkQueue(batch, crashLimit);
+    this.#running = new Running(concurrency);
     this.#slots = concurrency * batch.size;
   }
 
@@ -94,7 +86,7 @@ export class Dispatcher {
   /** Why no handler gets on, or null while they do. */
   problem(): string | null {
     const { concurrency, stuckAfterMs } = this.#parts;
-    const fullMs = this.#fullSince === null ? 0 : performance.now() - this.#fullSince;
+    const { fullMs } = this.#running;
     if (fullMs > stuckAfterMs) return `all ${concurrency} handlers have been at work for ${seconds(fullMs)} s and none has ended: give them a timeout`;
     const { count, ms } = this.#queue.heldUp;
     if (ms <= stuckAfterMs) return null;
@@ -119,8 +111,8 @@ export class Dispatcher {
 
   add(work: readonly Work[]): void {
     for (const item of work) {
-      const outcome = this.#outcomeWithoutHandler(item);
-      if (outcome) this.#settleApart(item, outcome);
+      const outcome = outcomeWithoutHandler(item, this.#parts);
+      if (outcome) this.#track(this.#settle(item, outcome));
       else this.#enqueue(item);
     }
     this.#startNext();
@@ -186,29 +178,6 @@ export class Dispatcher {
     await Promise.all(work.map((item) => this.#parts.settler.settle(item, releaseOf(item))));
   }
 
-  /** What is settled without the handler, and how; null for what the handler is to decide. */
-  #outcomeWithoutHandler(work: Work): Outcome | null {
-    if (work.notice) return this.#outcomeWithoutTelling(work);
-    if (work.message instanceof Error) return unreadable(work.message);
-    if (isExpired(work.message)) return EXPIRED;
-    const screened = this.#parts.screen?.(work.message) ?? null;
-    if (screened) return screened;
-    return this.#crashLoop(work);
-  }
-
-  /** A process that has nobody to tell takes the notice for told. */
-  #outcomeWithoutTelling(notice: Work): Outcome | null {
-    return this.#parts.deadLetterHandler ? this.#crashLoop(notice) : { kind: 'ack' };
-  }
-
-  #crashLoop(work: Work): Outcome | null {
-    return work.crashes >= this.#parts.crashLimit ? unhandledOutcome('CRASH_LOOP', crashLoop(work)) : null;
-  }
-
-  #settleApart(work: Work, outcome: Outcome): void {
-    this.#track(this.#settle(work, outcome));
-  }
-
   #startNext(): void {
     this.#start();
     this.#watchExcess();
@@ -216,7 +185,7 @@ export class Dispatcher {
 
   #start(): void {
     clearTimeout(this.#timer);
-    while (!this.#paused && this.#running.size < this.#parts.concurrency) {
+    while (!this.#paused && !this.#running.isFull) {
       const batch = this.#queue.take();
       if (batch.length === 0) {
         this.#startWhenReady();
@@ -225,12 +194,10 @@ export class Dispatcher {
       this.#running.add(batch);
       void this.#process(batch).finally(() => this.#ended(batch));
     }
-    if (this.#running.size >= this.#parts.concurrency) this.#fullSince ??= performance.now();
   }
 
   #ended(batch: readonly Work[]): void {
     if (!this.#running.end(batch)) return;
-    this.#fullSince = null;
     this.#queue.ended(batch);
     this.#goOn();
   }
@@ -258,7 +225,7 @@ export class Dispatcher {
     this.#track(this.release(work));
   }
 
-  /** Of what takes no slot. */
+  /** For settlements that take no slot. */
   #track(settling: Promise<void>): void {
     const tracked = settling.finally(() => {
       this.#apart.delete(tracked);
@@ -267,7 +234,6 @@ export class Dispatcher {
     this.#apart.add(tracked);
   }
 
-  /** Something has ended. */
   #goOn(): void {
     this.#startNext();
     this.#onFree?.();
@@ -289,8 +255,8 @@ export class Dispatcher {
 
   #mayBegin(work: Work): boolean {
     if (!this.#parts.held.mayBegin(work.entry)) return false;
-    const outcome = this.#outcomeWithoutHandler(work);
-    if (outcome) this.#settleApart(work, outcome);
+    const outcome = outcomeWithoutHandler(work, this.#parts);
+    if (outcome) this.#track(this.#settle(work, outcome));
     return outcome === null;
   }
 
@@ -311,25 +277,15 @@ export class Dispatcher {
   }
 
   async #settle(work: Work, outcome: Outcome): Promise<void> {
+    const { settler, deadLetterHandler, retryScheduled } = this.#parts;
     tellOfFailure(work, outcome);
-    await this.#parts.settler.settle(work, this.#settlementOf(work, outcome));
-    if (outcome.kind === 'retry') this.#parts.retryScheduled();
-  }
-
-  #settlementOf(work: Work, outcome: Outcome): Settlement {
-    if (work.notice) return noticeSettlementOf(work, outcome);
-    const settlement = settlementOf(work, outcome);
-    return this.#parts.deadLetterHandler ? announced(settlement) : settlement;
+    await settler.settle(work, settlementOf(work, outcome, { announces: deadLetterHandler !== undefined }));
+    if (outcome.kind === 'retry') retryScheduled();
   }
 }
 
 function seconds(ms: number): number {
   return Math.floor(ms / 1_000);
-}
-
-/** Of a version to come, or no message at all. */
-function unreadable(error: MillraceError): Outcome {
-  return unhandledOutcome(error.code === 'UNSUPPORTED_VERSION' ? error.code : 'MALFORMED_ENVELOPE', error);
 }
 
 /** As many handlers listen to it as there are slots. */
@@ -341,11 +297,4 @@ function newHolding(): AbortController {
 
 function defect(thrown: unknown): Outcome {
   return unhandledOutcome('HANDLER_DEFECT', thrown);
-}
-
-function crashLoop(work: Work): MillraceError {
-  return new MillraceError(
-    'CRASH_LOOP',
-    `The process that handled this message vanished ${work.crashes} times before it settled it. It is given up so that it takes no more processes down.`,
-  );
 }

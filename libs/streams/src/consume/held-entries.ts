@@ -64,7 +64,7 @@ export class HeldEntries {
     this.#parts.onLost(entry.stream.partition);
   }
 
-  /** Tells every handler that is still running to stop. What they held stays held until it is put back. */
+  /** Tells every handler that is still running to stop. The entries stay held until they are put back. */
   giveUpAll(reason: MillraceError): void {
     for (const entry of this.#messages.keys()) entry.giveUp(reason);
   }

@@ -4,9 +4,17 @@ const NOTHING: readonly Work[] = [];
 
 /** The batches that have a slot: begun -> handled -> ended, or begun -> given up. */
 export class Running {
-  /** What of each is in the hands of a handler. */
+  /** The part of each that is in the hands of a handler. */
   readonly #begun = new Map<readonly Work[], readonly Work[]>();
+  readonly #slots: number;
   #messages = 0;
+  /** Since when every slot has been taken without one handler ending, by the monotonic clock; null while one is free. */
+  #fullSinceMs: number | null = null;
+
+  /** @param slots batches at once */
+  constructor(slots: number) {
+    this.#slots = slots;
+  }
 
   /** Batches. */
   get size(): number {
@@ -17,9 +25,19 @@ export class Running {
     return this.#messages;
   }
 
+  get isFull(): boolean {
+    return this.size >= this.#slots;
+  }
+
+  /** How long every slot has been taken without one handler ending, in milliseconds; 0 while one is free. */
+  get fullMs(): number {
+    return this.#fullSinceMs === null ? 0 : performance.now() - this.#fullSinceMs;
+  }
+
   add(batch: readonly Work[]): void {
     this.#begun.set(batch, NOTHING);
     this.#messages += batch.length;
+    if (this.isFull) this.#fullSinceMs ??= performance.now();
   }
 
   /** @param begun what of the batch a handler is given */
@@ -38,6 +56,7 @@ export class Running {
   end(batch: readonly Work[]): boolean {
     if (!this.#begun.delete(batch)) return false;
     this.#messages -= batch.length;
+    this.#fullSinceMs = null;
     return true;
   }
 

@@ -10,7 +10,15 @@ export type Settlement = readonly [outcome: SettlementKind, first: string, secon
 /** How a message ends well without its handler having run to its end. */
 const ENDS_WELL = ['deduplicated', 'discarded', 'expired', 'filtered'] as const;
 
-export function settlementOf(work: Work, outcome: Outcome, nowMs: number = Date.now()): Settlement {
+/** @param group `announces`: it has a handler that is told of dead letters */
+export function settlementOf(work: Work, outcome: Outcome, group: { readonly announces: boolean }): Settlement {
+  if (work.notice) return noticeSettlementOf(work, outcome);
+  const settlement = messageSettlementOf(work, outcome);
+  return group.announces ? announced(settlement) : settlement;
+}
+
+function messageSettlementOf(work: Work, outcome: Outcome): Settlement {
+  const nowMs = Date.now();
   switch (outcome.kind) {
     case 'ack':
       return ['ack', ENDS_WELL.find((how) => outcome[how]) ?? 'handled', ''];
@@ -24,12 +32,12 @@ export function settlementOf(work: Work, outcome: Outcome, nowMs: number = Date.
 }
 
 /** The dead letter, if it is one, is announced to the group. */
-export function announced([outcome, ...values]: Settlement): Settlement {
+function announced([outcome, ...values]: Settlement): Settlement {
   return [outcome === 'dead' ? 'announce' : outcome, ...values];
 }
 
 /** A notice that cannot be told any more is dropped: what it tells of is among the dead letters. */
-export function noticeSettlementOf(work: Work, outcome: Outcome): Settlement {
+function noticeSettlementOf(work: Work, outcome: Outcome): Settlement {
   if (outcome.kind === 'release') return releaseOf(work);
   if (outcome.kind !== 'retry') return ['told', '', ''];
   return ['later', String(outcome.delayMs), retryBody(work, { attempt: work.attempt + 1, firstFailedAt: null })];

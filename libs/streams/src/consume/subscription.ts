@@ -29,7 +29,7 @@ export interface SubscriptionParts {
   readonly onStopped: () => void;
 }
 
-/** What putting back may take that handlers were at work on at the deadline. */
+/** How long it may take to put back what handlers were at work on at the deadline. */
 const PUT_BACK_MS = 2_000;
 /** What ending the beat and saying goodbye may take: a Redis that does not answer must not keep the process. */
 const GOODBYE_MS = 500;

@@ -5,7 +5,7 @@ import type { GroupPartition } from '../consume/group-partition.js';
 export interface Replay {
   readonly from: number;
   readonly until: number;
-  /** Of this seek, and of no other: raised by each. 0 when a version sought that gave none. */
+  /** That of this seek, and of no other: raised by each. 0 when a version sought that gave none. */
   readonly number: number;
 }
 

@@ -57,7 +57,7 @@ export function messageOfEnvelope(text: string): Message {
   }
 }
 
-/** What is no message has only what was found in its place. */
+/** For text that is no message: it has only what was found in its place. */
 export function unreadMessage(text: string): Message {
   const nothing = { id: '', key: null, idempotencyKey: null, headers: {}, expiresAt: null, type: null, schema: 1 };
   return { ...nothing, payload: found(text) };

@@ -49,7 +49,7 @@ export class KeyClaims implements Claimer {
 
   async #flush(): Promise<void> {
     this.#isFlushing = true;
-    // What is claimed in the same tick goes along.
+    // Claims of the same tick go along.
     await Promise.resolve();
     while (this.#queue.length > 0) await this.#put(this.#queue.splice(0, MAX_CLAIMS_A_CALL));
     this.#isFlushing = false;

@@ -44,7 +44,7 @@ export interface BatcherParts {
 export class PartitionBatcher {
   readonly #parts: BatcherParts;
   #queue: QueuedMessage[] = [];
-  /** What waits for its idempotency keys to be claimed. */
+  /** Messages that wait for their idempotency keys to be claimed. */
   #unclaimed: readonly QueuedMessage[] = [];
   #sequence = 0;
   #flushing: Promise<void> | null = null;
@@ -100,7 +100,7 @@ export class PartitionBatcher {
     }
   }
 
-  /** What is left of a batch when its idempotency keys are claimed. The order of messages stays, so it waits as a whole. */
+  /** The rest of a batch when its idempotency keys are claimed. The order of messages stays, so it waits as a whole. */
   async #claimed(batch: readonly QueuedMessage[]): Promise<readonly QueuedMessage[]> {
     if (batch.every(({ claimed }) => claimed === null)) return batch;
     this.#unclaimed = batch;

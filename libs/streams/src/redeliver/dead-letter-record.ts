@@ -9,7 +9,7 @@ import { fieldsShown, reasonIn, writtenAt } from './stored-dead-letter.js';
 /** Dead letters that are read in one call. */
 export const PAGE = 100;
 
-/** Of an entry among the dead letters that is none, or is damaged. */
+/** The reason of an entry among the dead letters that is none, or is damaged. */
 export const UNREADABLE = 'UNREADABLE';
 
 /** A message that a group gave up, and why. */
@@ -29,11 +29,11 @@ export interface DeadLetterRecord extends Pick<DeadLetterReason, 'attempts' | 'c
   readonly messageId: string | null;
   readonly key: string | null;
   readonly headers: Readonly<Record<string, string>>;
-  /** Parsed, as it was stored: no instance of the topic's class. Of what is no message, whatever was found in its place. */
+  /** Parsed, as it was stored: no instance of the topic's class. Where there is no message, whatever was found in its place. */
   readonly payload: unknown;
   /** The message exactly as it was stored. */
   readonly envelope: string;
-  /** Of what is unreadable alone: names and values of its fields, 20 at the most, each cut off after 2,000 characters. */
+  /** Only where the entry is unreadable: names and values of its fields, 20 at the most, each cut off after 2,000 characters. */
   readonly fields?: readonly (readonly [name: string, value: string])[];
 }
 

@@ -14,7 +14,7 @@ interface Stored {
   readonly reason: DeadLetterReason | null;
 }
 
-/** What an entry among the dead letters says. */
+/** The message and the reason in an entry among the dead letters. */
 export function reasonIn(fields: readonly string[]): Stored {
   const values = fieldsOf(fields);
   const reason = parsed(values.get('e'));

@@ -21,7 +21,7 @@ local sequence, window, perEntry, page = tonumber(ARGV[1]), tonumber(ARGV[2]), t
 local maxMessages, hasMaxBytes = tonumber(ARGV[5]), ARGV[6] == '1'
 local claimedIn = tonumber(ARGV[7])
 local FIRST, FIELDS = 9, 5
--- What was sent last may arrive late.
+-- The last call may arrive late.
 local keepMs = tonumber(ARGV[8]) + 3600000
 
 local last = redis.call('HMGET', producer, 'sequence', 'reply')

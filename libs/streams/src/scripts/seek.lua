@@ -133,8 +133,8 @@ local function nextReplay()
   return string.format('%.0f', math.max(now, tonumber(redis.call('HGET', control, 'replay') or 0) + 1))
 end
 
--- What an earlier seek gives again, and is not given yet, is given again by this one. What of it lies before the position
--- stays part of the earlier one: it may wait for another attempt.
+-- Messages that an earlier seek gives again, and that are not given yet, are given again by this one. Those before the position
+-- stay part of the earlier one: they may wait for another attempt.
 local function markReplay(until_)
   until_ = math.max(until_, tonumber(redis.call('HGET', control, 'replayUntil') or 0))
   local replays, number = {}, nextReplay()
