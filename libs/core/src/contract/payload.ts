@@ -112,8 +112,8 @@ async function undeclaredError(type: PayloadClass, { declared, undeclared }: Sif
 }
 
 const DECLARE =
-  'What a class does not declare is not published: give it a rule there (@Allow() takes anything), leave it out, or let the contract ' +
-  "or the module say unknownProperties: 'strip' or 'keep'.";
+  'Properties that the class does not declare are not published: give each a rule there (@Allow() takes anything), leave it out, ' +
+  "or let the contract or the module say unknownProperties: 'strip' or 'keep'.";
 
 async function faultsOf(type: PayloadClass, payload: object): Promise<readonly string[]> {
   return encodePayload(type, payload, '').then(() => [], (thrown: unknown) => (isMillraceError(thrown) ? thrown.problems : []));
