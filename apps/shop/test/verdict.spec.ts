@@ -130,6 +130,6 @@ describe('the report', () => {
     expect(table).toMatch(/^handled +3 +2$/m);
     expect(table).toMatch(/^dead letters +1 +1$/m);
     expect(table).toMatch(/^emails +2 +0$/m);
-    expect(table).toContain('4 published, 2 more answered as duplicates\n1 workers killed, seed 7, 1.2 s');
+    expect(table).toContain('4 published, 2 more answered as duplicates\n1 worker killed, seed 7, 1.2 s');
   });
 });

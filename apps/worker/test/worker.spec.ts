@@ -1,3 +1,6 @@
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Publisher } from '@millrace/core';
@@ -62,5 +65,21 @@ describe('loading the application', () => {
       code: 'INVALID_OPTIONS',
       message: expect.stringContaining(message) as unknown,
     });
+  });
+
+  it('refuses one that has a Nest of its own, and names both: Nest itself would name neither', async () => {
+    const folder = await realpath(await mkdtemp(join(tmpdir(), 'own-nest-')));
+    try {
+      const nest = join(folder, 'node_modules/@nestjs/core');
+      await mkdir(nest, { recursive: true });
+      await mkdir(join(folder, 'dist'));
+      const path = join(folder, 'dist/app.js');
+      await writeFile(path, 'throw new Error("this is not run")');
+      const loading = loadApplication({ MILLRACE_APP: path });
+      await expect(loading).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
+      await expect(loading).rejects.toThrow(`takes Nest from ${nest}, and this process takes it from ${resolve('node_modules/@nestjs/core')}`);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

@@ -75,6 +75,7 @@ describe('the log', () => {
     emit('reclaimed', { ...place, count: 2 });
     emit('fenced', { ...place, messageId: 'm' });
     emit('lost', { ...place, count: 3, why: 'trimmed' });
+    emit('lost', { ...place, count: 1, why: 'trimmed' });
     emit('recreated', { ...place, why: 'flushed' });
     for (let failures = 1; failures <= 5; failures += 1) emit('loop-failed', { topic: 't', group: 'g', loop: 'fetch', error, failures });
     for (const state of ['ready', 'lost', 'failed', 'failed', 'ready', 'ready'] as const) emit('connection', { name: 'long', state });
@@ -84,9 +85,12 @@ describe('the log', () => {
       'warn t -> g (partition 1): took over 2 of a process that vanished or was silent for too long',
       'warn t -> g (partition 1): m was settled too late and belongs to another process by now',
       'error t -> g (partition 1): 3 stored messages are gone before they were handled: trimmed',
+      'error t -> g (partition 1): 1 stored message is gone before it was handled: trimmed',
       'warn t -> g (partition 1): made again: flushed',
-      ...[1, 2, 4].map((times) => `error t -> g: the fetch loop failed (${times} times in a row) and goes on: Error: bad \\u001b[31m`),
-      'warn Redis does not answer (connection long); trying again',
+      ...['', ' (2 times in a row)', ' (4 times in a row)'].map(
+        (often) => `error t -> g: the fetch loop failed${often} and goes on: Error: bad \\u001b[31m`,
+      ),
+      'warn there is no connection long to Redis; trying again',
       'warn Redis is back after 0.0 s',
       'warn connection short to Redis was lost and is back',
       'warn a connection to the database was lost; another one is made when it is needed: Error: bad \\u001b[31m',
@@ -114,8 +118,8 @@ describe('the log', () => {
     all('lost');
     all('failed');
     all('ready');
-    expect(kept.entries.map((line) => /the (\w+) loop|(does not answer|is back)/.exec(line)?.slice(1).join(''))).toEqual([
-      'before', 'does not answer', 'other', 'is back', 'after', 'does not answer', 'is back',
+    expect(kept.entries.map((line) => /the (\w+) loop|(no connection|is back)/.exec(line)?.slice(1).join(''))).toEqual([
+      'before', 'no connection', 'other', 'is back', 'after', 'no connection', 'is back',
     ]);
   });
 
@@ -151,6 +155,16 @@ describe('the log', () => {
     );
     expect(givenUp[5]).toContain('an attempt failed and was the last, 295 more times in the same way');
     expect(kept.entries.filter((line) => line.includes('only this one'))).toHaveLength(1);
+  });
+
+  it('tells of one more failure in the singular', async () => {
+    const kept = new Kept();
+    const app = await bench.start(bench.builder({}), kept);
+    for (let sent = 1; sent <= 6; sent += 1) emit('fenced', { topic: 't', group: 'g', partition: 1, messageId: `m${sent}` });
+    await app.close();
+    expect(kept.entries.filter((line) => line.includes('more'))).toEqual([
+      'warn t -> g: a message was settled too late, 1 more time in the same way, the last time with m6',
+    ]);
   });
 
   it('escapes control and direction characters of what handlers throw, in the stack as well, and hides credentials', async () => {

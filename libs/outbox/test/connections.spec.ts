@@ -238,6 +238,12 @@ describe('a database that is not there', () => {
     expect(inspect(error, { depth: null, showHidden: true })).not.toContain(PASSWORD);
   });
 
+  it('is told where the URL comes from and what it looks like, with nothing in it that a log would hide', async () => {
+    const { message } = await failure(connectDatabase({ url: 'mysql://127.0.0.1/shop' }));
+    expect(message).toContain('The database is not configured well.');
+    expect(message).toContain('url (DATABASE_URL, or the option database) must be of the form postgres://host:port/database, ');
+  });
+
   it.each([0, 1.5, '10', 1_001])('is refused with %s connections', async (connections) => {
     const url = 'postgres://127.0.0.1:1/shop';
     expect(await failure(connectDatabase({ url, connections: connections as number }))).toMatchObject({ code: 'INVALID_OPTIONS' });

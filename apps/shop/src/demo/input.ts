@@ -8,6 +8,7 @@ import { isCancellation, type Order } from '../orders/order.js';
 import type { FileReading } from '../orders/physical-lines.js';
 import { type OrdersRead, readOrders } from '../orders/read-orders.js';
 import { writeOrders } from '../orders/write-orders.js';
+import { counted } from './counted.js';
 import { LeftOutLines } from './left-out-lines.js';
 import type { DemoOptions } from './options.js';
 import type { Terminal } from './terminal.js';
@@ -33,8 +34,8 @@ export async function readInput(options: DemoOptions, terminal: Terminal, signal
   const input = options.orders === undefined ? await generated(options, reading) : await real(options.orders, reading);
   const placed = input.orders.filter((order) => !isCancellation(order)).length;
   terminal.say(
-    `${placed} orders and ${input.orders.length - placed} cancellations in ${input.lines} lines of ${input.files} files, ` +
-      `${input.malformed} lines malformed; seed ${options.seed}`,
+    `${counted(placed, 'order')} and ${counted(input.orders.length - placed, 'cancellation')} in ` +
+      `${counted(input.lines, 'line')} of ${counted(input.files, 'file')}, ${counted(input.malformed, 'line')} malformed; seed ${options.seed}`,
   );
   if (options.poison <= placed) return { ...input, placed };
   throw new MillraceError('INVALID_OPTIONS', `--poison ${options.poison} asks for more orders than there are: the input has ${placed}.`);

@@ -1,3 +1,4 @@
+import { counted } from './counted.js';
 import type { GroupFigures, Report } from './report.js';
 
 const FIGURES: readonly (readonly [name: string, figure: keyof GroupFigures])[] = [
@@ -27,7 +28,7 @@ export function tableOf(report: Report, mails: { readonly sent: number; readonly
   ]);
   const last = [
     `${report.published} published, ${report.duplicates} more answered as duplicates`,
-    `${report.kills} workers killed, seed ${report.seed}, ${(report.elapsedMs / 1_000).toFixed(1)} s`,
+    `${counted(report.kills, 'worker')} killed, seed ${report.seed}, ${(report.elapsedMs / 1_000).toFixed(1)} s`,
   ];
   return [totals, groups, queues, last.join('\n')].join('\n\n');
 }

@@ -118,7 +118,7 @@ async function undeclaredError(type: PayloadClass, { declared, undeclared }: Sif
 }
 
 const DECLARE =
-  'Properties that a class does not declare are not published: give them a rule there (@Allow() takes anything), leave them out, ' +
+  'Properties that the class does not declare are not published: give each a rule there (@Allow() takes anything), leave it out, ' +
   "or let the contract or the module say unknownProperties: 'strip' or 'keep'.";
 
 async function faultsOf(type: PayloadClass, payload: object): Promise<readonly string[]> {

@@ -15,10 +15,14 @@ export function nearest(name: string, known: readonly string[]): string | null {
 
 /** `"x is not known"`, with the nearest known name or all of them. */
 export function unknownName(what: string, name: string, known: readonly string[]): string {
+  return `${what} '${shown(name)}' is not known${knownHint(name, known)}`;
+}
+
+/** The end of a sentence that says a name is not known: `": did you mean 'x'?"`, or `"; known are x, y."` when none is near. */
+export function knownHint(name: string, known: readonly string[]): string {
   const guess = nearest(name, known);
   const all = known.length === 0 ? 'there is none' : `known are ${[...known].sort().join(', ')}`;
-  const hint = guess === null ? `; ${all}.` : `: did you mean '${guess}'?`;
-  return `${what} '${shown(name)}' is not known${hint}`;
+  return guess === null ? `; ${all}.` : `: did you mean '${guess}'?`;
 }
 
 function shown(name: string): string {

@@ -20,7 +20,7 @@ export function resultLine({ messageId, error, ...place }: EventMap['result-drop
 }
 
 export function backoffLine(event: EventMap['backoff-failed']): string {
-  return line(`${placeOf(event)}: the custom back-off failed after ${event.failures} failures; the default is used`, event.error);
+  return line(`${placeOf(event)}: the custom back-off failed after ${counted(event.failures, 'failure')}; the default is used`, event.error);
 }
 
 export function reclaimedLine(event: EventMap['reclaimed']): string {
@@ -32,7 +32,8 @@ export function fencedLine(event: EventMap['fenced']): string {
 }
 
 export function lostLine(event: EventMap['lost']): string {
-  return line(`${placeOf(event)}: ${event.count} stored messages are gone before they were handled: ${event.why}`);
+  const gone = event.count === 1 ? '1 stored message is gone before it was handled' : `${event.count} stored messages are gone before they were handled`;
+  return line(`${placeOf(event)}: ${gone}: ${event.why}`);
 }
 
 export function recreatedLine(event: EventMap['recreated']): string {
@@ -40,11 +41,12 @@ export function recreatedLine(event: EventMap['recreated']): string {
 }
 
 export function loopLine(event: EventMap['loop-failed']): string {
-  return line(`${placeOf(event)}: the ${event.loop} loop failed (${event.failures} times in a row) and goes on`, event.error);
+  const often = event.failures === 1 ? '' : ` (${event.failures} times in a row)`;
+  return line(`${placeOf(event)}: the ${event.loop} loop failed${often} and goes on`, event.error);
 }
 
 export function awayLine({ name, error }: EventMap['connection']): string {
-  return line(`Redis does not answer (connection ${name}); trying again`, error);
+  return line(`there is no connection ${name} to Redis; trying again`, error);
 }
 
 export function backLine(awayMs: number): string {
@@ -68,7 +70,7 @@ interface Repeated extends EventPlace {
 export function moreLine(event: Repeated, what: string, count: number): string {
   const { topic, group, queue, messageId } = event;
   const place = placeOf({ ...(topic && { topic }), ...(group && { group }), ...(queue && { queue }) });
-  return line(`${place}: ${what}, ${count} more times in the same way, the last time with ${messageId || '(unreadable)'}`, event.error);
+  return line(`${place}: ${what}, ${counted(count, 'more time')} in the same way, the last time with ${messageId || '(unreadable)'}`, event.error);
 }
 
 /** The same for all partitions of a topic. */
@@ -80,6 +82,10 @@ function placeOf({ topic, group, partition, queue }: EventPlace): string {
   if (queue) return `queue ${queue}`;
   if (!topic) return 'this process';
   return `${topic}${group ? ` -> ${group}` : ''}${partition === undefined ? '' : ` (partition ${partition})`}`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function line(text: string, error?: ErrorRecord): string {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { MillraceError, orInACircle } from '@millrace/core';
+import { assertOneNest } from './one-nest.js';
 
 type RootModule = Type | DynamicModule;
 
@@ -19,6 +20,7 @@ export async function loadApplication(env: NodeJS.ProcessEnv): Promise<RootModul
   }
   const file = resolve(path);
   if (!(await isFile(file))) throw invalid(`MILLRACE_APP names ${file}, which is no file. Build the application first, or correct the path.`);
+  await assertOneNest(file);
   const exported = await load(file);
   const module = [exported['default'], exported['AppModule']].find(isModule);
   if (module) return module;

@@ -20,7 +20,7 @@ const ANSWER_GRACE_MS = 15_000;
  * @throws MillraceError DATABASE_UNREACHABLE within 10 seconds
  */
 export async function connectDatabase(options: DatabaseOptions): Promise<SqlDatabase> {
-  const { url, connections } = parseOptions(DatabaseOptions, options, 'connectDatabase()');
+  const { url, connections } = parseOptions(DatabaseOptions, options, 'The database');
   const { url: connectionString, limits, place } = splitUrl(url);
   const config = clientConfig(connectionString, limits);
   await greet(config, place);

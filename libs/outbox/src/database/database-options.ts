@@ -54,8 +54,9 @@ function IsPostgresUrl(): PropertyDecorator {
       validate: isPostgresUrl,
       // The value stays out of the message: it may hold a password.
       defaultMessage: () =>
-        'url must be of the form postgres://user:password@host:port/database, its special characters percent-encoded ' +
-        '(in a password %23 for #, %2F for /, %3F for ?, %40 for @), its limits whole milliseconds',
+        'url (DATABASE_URL, or the option database) must be of the form postgres://host:port/database, with user:password@ before ' +
+        'the host; its special characters are percent-encoded (in a password %23 for #, %2F for /, %3F for ?, %40 for @), and ' +
+        'statement_timeout and idle_in_transaction_session_timeout are whole milliseconds',
     },
   });
 }

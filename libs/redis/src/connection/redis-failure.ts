@@ -73,10 +73,12 @@ export function isOfReplica(error: Error): boolean {
 }
 
 const MAX_SHOWN = 300;
+/** What ioredis calls a connection that ended; it goes on with advice about an option that only Millrace sets. */
+const FLUSHED = /^Reached the max retries per request limit[^]*$/;
 
 /** An error text of Redis or ioredis as it may be shown: bounded, and without the arguments that some of them repeat. */
 export function shownText(text: string): string {
-  const own = text.replace(/, with args beginning with: [^]*$|(?<= modifier ')[^]*(?=')/, '');
+  const own = text.replace(FLUSHED, 'the connection ended before the answer came').replace(/, with args beginning with: [^]*$|(?<= modifier ')[^]*(?=')/, '');
   const shown = escapeUnseen(own).replace(/\.$/, '');
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}…` : shown;
 }

@@ -218,6 +218,13 @@ describe('redisFailure', () => {
     );
   });
 
+  it('leaves out advice about an option of ioredis that no application can set', () => {
+    const flushed = 'Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest" option for details.';
+    expect(redisFailure(new Error(flushed), 'PING').message).toBe(
+      'PING failed: the connection to Redis was lost or too slow; the command may have been executed (the connection ended before the answer came).',
+    );
+  });
+
   it('keeps the text of an error and nothing else of it', () => {
     const original = Object.assign(new Error('ERR no\u001b[31m'), { command: { name: 'set', args: ['k', SECRET] } });
     const failure = redisFailure(original, 'SET');

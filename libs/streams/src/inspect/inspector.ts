@@ -69,8 +69,11 @@ export class Inspector {
 
   /** @throws MillraceError UNKNOWN_GROUP when the group never subscribed to the topic; NOT_A_TOPIC */
   async group(topic: TopicRef, group: string): Promise<GroupState> {
-    if (!isName(group)) throw unknownGroup(topicOfRef(topic).name, group);
-    return sumStates(await Promise.all(placesOf(topicOfRef(topic)).map((place) => this.#partition(place, group))));
+    const target = { topic: topicOfRef(topic), group };
+    if (!isName(group)) throw await unknownGroup(this.#redis, this.#prefix, target);
+    const states = await Promise.all(placesOf(target.topic).map((place) => this.#partition(place, group)));
+    if (!states.every((state) => state !== null)) throw await unknownGroup(this.#redis, this.#prefix, target);
+    return sumStates(states);
   }
 
   /**
@@ -103,13 +106,16 @@ export class Inspector {
     return Math.max(0, Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000) - Number(seen));
   }
 
-  /** At one moment: a message that is published and settled between two looks would make the lag negative. */
-  async #partition(place: Place, group: string): Promise<GroupState> {
+  /**
+   * At one moment: a message that is published and settled between two looks would make the lag negative. Null when the
+   * group is not there.
+   */
+  async #partition(place: Place, group: string): Promise<GroupState | null> {
     const { meta, groups, log } = partitionKeys(this.#prefix, place.topic, place.partition);
     const { stats, due, retryLog, open, dead } = groupKeys(this.#prefix, place, group);
     const reply = await this.#redis.run(inspect, [meta, groups, stats, due, log, retryLog, open, dead], [group, ...COUNTERS]);
     const [next, start, pending, retrying, ageMs, deadLetters, ...counters] = reply as Reply;
-    if (start === null) throw unknownGroup(place.topic, group);
+    if (start === null) return null;
     const { settled, ...counts } = countersOf(counters);
     const lag = next - Number(start) - settled;
     return { ...counts, deadLetters, lag, lagSeconds: secondsOf(lag, ageMs), pending, retrying };

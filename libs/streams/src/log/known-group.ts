@@ -1,4 +1,4 @@
-import { isName, MillraceError, quote, type TopicDefinition } from '@millrace/core';
+import { isName, knownHint, MillraceError, quote, type TopicDefinition } from '@millrace/core';
 import type { RedisConnection } from '@millrace/redis';
 import { partitionKeys } from '../keys.js';
 
@@ -11,9 +11,13 @@ export interface GroupOfTopic {
 export async function assertGroup(redis: RedisConnection, prefix: string, target: GroupOfTopic): Promise<void> {
   const { topic, group } = target;
   const { groups } = partitionKeys(prefix, topic.name, 0);
-  if (!isName(group) || (await redis.call('HEXISTS', groups, group)) !== 1) throw unknownGroup(topic.name, group);
+  if (!isName(group) || (await redis.call('HEXISTS', groups, group)) !== 1) throw await unknownGroup(redis, prefix, target);
 }
 
-export function unknownGroup(topic: string, group: string): MillraceError {
-  return new MillraceError('UNKNOWN_GROUP', `No group ${isName(group) ? `'${group}'` : quote(group)} has ever subscribed to topic '${topic}' here.`);
+/** The error, which tells the nearest group of the topic. */
+export async function unknownGroup(redis: RedisConnection, prefix: string, target: GroupOfTopic): Promise<MillraceError> {
+  const { topic, group } = target;
+  const known = (await redis.call('HKEYS', partitionKeys(prefix, topic.name, 0).groups)) as string[];
+  const [shown, hint] = isName(group) ? [`'${group}'`, knownHint(group, known)] : [quote(group), knownHint('', known)];
+  return new MillraceError('UNKNOWN_GROUP', `No group ${shown} has ever subscribed to topic '${topic.name}' here${hint}`);
 }

@@ -4,7 +4,7 @@ import type { RedisFailure } from '@millrace/redis';
 /** Errors of a publish, as its caller gets them. */
 
 export function refused(topic: string, why: string, cause?: RedisFailure): MillraceError {
-  return new MillraceError('PUBLISH_REFUSED', `The message for topic '${topic}' was not stored: ${why}`, { cause, retryable: true });
+  return new MillraceError('PUBLISH_REFUSED', `The message for topic '${topic}' was not stored: ${why} Publish it again later.`, { cause, retryable: true });
 }
 
 export function unsent(topic: string): MillraceError {
