@@ -72,6 +72,8 @@ describe('an operator', () => {
     local.resume(OrderPlaced, 'inventory');
     await idle(app.get(Inspector));
     expect(app.get(Inventory).reserved).toEqual(['a']);
-    await expect(local.pause(OrderPlaced, 'nobody')).rejects.toMatchObject({ code: 'UNKNOWN_GROUP' });
+    await expect(local.pause(OrderPlaced, 'inventry')).rejects.toMatchObject({
+      code: 'UNKNOWN_GROUP', message: expect.stringContaining("did you mean 'inventory'?"),
+    });
   });
 });

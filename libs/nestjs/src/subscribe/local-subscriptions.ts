@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { MillraceError, type PayloadClass, type Subscription, topicOf } from '@millrace/core';
+import { knownHint, MillraceError, type PayloadClass, quote, type Subscription, topicOf } from '@millrace/core';
 import { type SubscriptionState, Subscriptions } from './subscriptions.js';
 
 /** The subscriptions of this process: other processes of the same groups are not touched by what is done here. */
@@ -34,6 +34,8 @@ export class LocalSubscriptions {
     const { name } = topicOf(topic);
     const found = this.#subscriptions.find(name, group);
     if (found) return found;
-    throw new MillraceError('UNKNOWN_GROUP', `This process has no subscription of group '${group}' to topic '${name}'.`);
+    const known = this.states().filter(({ topic: one }) => one === name).map(({ group: one }) => one);
+    const hint = knownHint(group, known);
+    throw new MillraceError('UNKNOWN_GROUP', `This process has no subscription of group ${quote(group)} to topic '${name}'${hint}`);
   }
 }
