@@ -143,8 +143,8 @@ export const holding = [
     file: `${CONSUME}/held-entries.ts`,
     find: 'if (this.#hasRunOut(entry)) this.lost(entry);',
     replace: '',
-    spec: RACES_SPEC,
-    title: 'R3 what came too late, past its lease, is not begun',
+    spec: 'libs/streams/test/held-entries.spec.ts',
+    title: 'is not begun when its lease has run out by the clock of its process',
   },
   {
     name: 'a member that was away beats before it reads',
