@@ -25,10 +25,11 @@ export const FOR_TESTS = ['testing'];
  * `libs/*` and `apps/*` stand for all of them. A package that is not listed may be imported anywhere.
  */
 export const PACKAGES = [
-  { packages: ['ioredis'], code: ['libs/redis', 'libs/testing'], tests: ['libs/*', 'apps/*'] },
-  { packages: ['bullmq'], code: ['libs/jobs'], tests: ['libs/nestjs'] },
+  { packages: ['ioredis'], code: ['libs/redis', 'libs/testing', 'apps/bench'], tests: ['libs/*', 'apps/*'] },
+  { packages: ['bullmq'], code: ['libs/jobs', 'apps/bench'], tests: ['libs/nestjs'] },
   { packages: ['@nestjs/*'], code: ['libs/nestjs', 'apps/*'], tests: [] },
   { packages: ['pg', 'pg-pool', '@electric-sql/*'], code: ['libs/outbox', 'apps/*'], tests: [] },
+  { packages: ['@nats-io/*', 'amqplib'], code: ['apps/bench'], tests: [] },
   { packages: ['prom-client', '@opentelemetry/*'], code: ['libs/telemetry', 'apps/*'], tests: [] },
   { packages: ['redis', '@redis/*', 'iovalkey'], code: [], tests: [] },
 ];

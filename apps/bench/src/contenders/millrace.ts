@@ -1,0 +1,113 @@
+import { type INestApplicationContext, Injectable, type Type } from '@nestjs/common';
+import { type Duration, fixed, type PublishItem, type PublishOptions, Publisher, Subscribe, Topic } from '@millrace/nestjs';
+import { IsInt, IsNumber, IsString } from 'class-validator';
+import { type Order, order } from '../order.js';
+import type { Contender, Handled, MillraceSettings, Producer, Spec } from './contender.js';
+import { startApplication } from './millrace-application.js';
+import { inWindow } from './window.js';
+
+const UNDER_WAY = 2_048;
+const MANY = 256;
+const MANY_UNDER_WAY = 2;
+const A_DAY = fixed('1d');
+
+/** Millrace's topics, through its modules, its publisher and a handler in a Nest provider. */
+export const millrace: Contender = {
+  openProducer: async (url, spec) => {
+    const topic = topicsOf({ ...spec.millrace, topics: 1 })[0]!;
+    const app = await startApplication({ options: { redis: url, handlers: 'none' }, contracts: [topic] });
+    return producer(app, topic, spec);
+  },
+  openConsumer: async (url, { millrace: settings = {} }, handled) => {
+    const topics = topicsOf(settings);
+    const { lease } = settings;
+    const app = await startApplication({
+      options: { redis: url, ...(lease ? { lease: lease as Duration } : {}) },
+      contracts: topics,
+      providers: topics.flatMap((topic) => handlersOf(topic, settings, handled)),
+    });
+    return { close: () => app.close() };
+  },
+};
+
+function producer(app: INestApplicationContext, topic: Type<Order>, { bytes, millrace: settings = {} }: Spec): Producer {
+  const publisher = app.get(Publisher, { strict: false });
+  const start = process.hrtime.bigint().toString(36);
+  const customer = settings.oneCustomer ? 'one' : undefined;
+  const made = (number: number): Order => order(number, bytes, customer);
+  const keyOf = ({ orderId }: Order): string => `${start}-${runs}-${orderId}`;
+  let runs = 0;
+  const optionsOf = (sent: Order): PublishOptions | undefined => (settings.keyed ? { idempotencyKey: keyOf(sent) } : undefined);
+  const publish = async (sent: Order): Promise<unknown> => publisher.publish(topic, sent, optionsOf(sent));
+  const itemOf = (payload: Order): PublishItem<Order> =>
+    settings.keyed ? { payload, idempotencyKey: keyOf(payload) } : { payload };
+  const publishChunk = async (from: number, count: number): Promise<unknown> => {
+    const orders = Array.from({ length: Math.min(MANY, count - from) }, (_, index) => made(from + index));
+    return publisher.publishMany(topic, orders.map(itemOf));
+  };
+  return {
+    saturate: async (count) => {
+      runs += 1;
+      if (settings.many) await inWindow(Math.ceil(count / MANY), MANY_UNDER_WAY, (chunk) => publishChunk(chunk * MANY, count));
+      else await inWindow(count, UNDER_WAY, (number) => publish(made(number)));
+    },
+    send: (sent) => void publish(sent),
+    flood: async (count) => {
+      const settled = await Promise.allSettled(Array.from({ length: count }, (_, number) => publish(made(number))));
+      return settled.filter(({ status }) => status === 'rejected').length;
+    },
+    close: () => app.close(),
+  };
+}
+
+/** One for each topic; the first is published to. */
+export function topicsOf({ topics = 1, partitions = 1 }: MillraceSettings): Type<Order>[] {
+  return Array.from({ length: topics }, (_, index) => topicOf(`bench.orders.${index}`, partitions));
+}
+
+/** The group of a handler, from 0. */
+export function groupName(index: number): string {
+  return `bench-${index}`;
+}
+
+function topicOf(name: string, partitions: number): Type<Order> {
+  @Topic<OrderPlaced>(name, { partitions, key: ({ customerId }) => customerId })
+  class OrderPlaced implements Order {
+    @IsString() orderId!: string;
+    @IsString() customerId!: string;
+    @IsString() item!: string;
+    @IsInt() quantity!: number;
+    @IsNumber() price!: number;
+    @IsInt() sentAt!: number;
+    @IsString() note!: string;
+  }
+  return OrderPlaced;
+}
+
+function handlersOf(topic: Type<Order>, settings: MillraceSettings, handled: Handled): Type[] {
+  const { groups = 1, handler, afflicted = groups } = settings;
+  return Array.from({ length: groups }, (_, index) => {
+    const own = { ...settings, handler: index < afflicted ? handler : undefined };
+    return handlerOf(topic, own, { group: groupName(index), handled });
+  });
+}
+
+interface Place {
+  readonly group: string;
+  readonly handled: Handled;
+}
+
+function handlerOf(topic: Type<Order>, { concurrency, handler }: MillraceSettings, { group, handled }: Place): Type {
+  const options = { ...(concurrency ? { concurrency } : {}), ...(handler === 'fail' ? { retry: { attempts: 5, backoff: A_DAY } } : {}) };
+  const endless = new Promise<void>(() => undefined);
+  @Injectable()
+  class Orders {
+    @Subscribe(topic, { group, ...options })
+    handle(placed: Order): Promise<void> | undefined {
+      handled(placed);
+      if (handler === 'fail') throw new Error('this order fails');
+      return handler === 'hold' ? endless : undefined;
+    }
+  }
+  return Orders;
+}

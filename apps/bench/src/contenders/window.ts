@@ -1,0 +1,15 @@
+/**
+ * Runs `send` for each of `count` numbers, with at most `size` of them under way: how one that publishes as fast as it can
+ * keeps its memory bounded.
+ *
+ * @throws the first failure, when all that was begun has ended
+ */
+export async function inWindow(count: number, size: number, send: (number: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < count) await send(next++);
+  };
+  const lanes = await Promise.allSettled(Array.from({ length: Math.min(size, count) }, lane));
+  const failed = lanes.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+}

@@ -1,0 +1,34 @@
+import { CommanderError } from 'commander';
+import { type BenchOptions, parseBenchOptions } from './options.js';
+
+const USAGE = 2;
+
+const options = parse();
+if (options) process.exit(await bench(options));
+
+/** Null when --help was asked for or the options are wrong: all is said then. */
+function parse(): BenchOptions | null {
+  try {
+    return parseBenchOptions(process.argv.slice(2));
+  } catch (thrown) {
+    if (!(thrown instanceof CommanderError)) throw thrown;
+    process.exitCode = thrown.exitCode === 0 ? 0 : USAGE;
+    return null;
+  }
+}
+
+/** @returns the exit code: 0 when all was measured and every target holds */
+async function bench(asked: BenchOptions): Promise<number> {
+  const { namesInstead, runBench } = await import('./run-bench.js');
+  const { readBaseline } = await import('./report/baseline.js');
+  const { tables } = await import('./report/table.js');
+  const instead = namesInstead(asked);
+  if (instead) {
+    process.stderr.write(`error: nothing is called ${asked.only.join(' or ')}; there are: ${instead.join(', ')}\n`);
+    return USAGE;
+  }
+  const baseline = asked.baseline === undefined ? null : readBaseline(asked.baseline);
+  const report = await runBench(asked);
+  process.stdout.write(asked.json ? `${JSON.stringify(report, null, 2)}\n` : tables(report, baseline));
+  return report.missing.length === 0 && report.rows.every(({ holds }) => holds !== false) ? 0 : 1;
+}

@@ -1,0 +1,42 @@
+import { row } from '../report/row.js';
+import { cpuTimeUs } from '../servers/cpu-clock.js';
+import type { Measure } from './measure.js';
+import { inScene } from './scene.js';
+import type { Stage } from '../stage.js';
+
+/** Messages that are handled before it is measured: a process that has just started is slower. */
+const HEAD_START = 5_000;
+
+/** What a message costs when many wait. */
+export const backlog: Measure = {
+  name: 'backlog',
+  run: async (stage) => {
+    const { size, growth } = stage.options;
+    const least = size + 2 * HEAD_START;
+    const small = await costOf(stage, least);
+    const large = await costOf(stage, Math.max(growth, least));
+    return [
+      row(`CPU a message, backlog of ${size}`, small, { unit: 'us' }),
+      row(`CPU a message, backlog of ${growth}`, large, { unit: 'us' }),
+      row('CPU a message, large backlog / small', large / small, { unit: 'x', bound: ['<=', 1.15] }),
+    ];
+  },
+};
+
+/** Microseconds of consumer and Redis. */
+function costOf({ options: { size } }: Stage, waiting: number): Promise<number> {
+  return inScene(async (scene) => {
+    const first = await scene.consumer();
+    const producer = await scene.producer();
+    await first.close();
+    await producer.saturate(waiting);
+    const consumer = await scene.consumer({}, HEAD_START);
+    await consumer.arrived();
+    await consumer.arm(size);
+    const now = (): Promise<[number, number]> => Promise.all([consumer.cpuTimeUs(), cpuTimeUs(scene.server.pid)]);
+    const before = await now();
+    await consumer.arrived();
+    const after = await now();
+    return (after[0] - before[0] + after[1] - before[1]) / size;
+  });
+}

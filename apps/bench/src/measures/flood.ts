@@ -1,0 +1,24 @@
+import { row } from '../report/row.js';
+import type { Measure } from './measure.js';
+import { inScene } from './scene.js';
+
+/** Of the library, its default. */
+const BUDGET_BYTES = 64 * 1_024 ** 2;
+/** About what the budget holds of orders of 200 bytes, and half as many again. */
+const COUNT = 500_000;
+
+/** What a publisher that waits for nothing holds in memory. */
+export const flood: Measure = {
+  name: 'flood',
+  run: () =>
+    inScene(async (scene) => {
+      const producer = await scene.producer();
+      const before = await producer.highestHeap();
+      const refused = await producer.flood(COUNT);
+      const heap = (await producer.highestHeap()) - before;
+      return [
+        row('heap of a publisher that waits for nothing / its budget', heap / BUDGET_BYTES, { unit: 'x', bound: ['<=', 2] }),
+        row(`publishes refused of ${COUNT} that nobody waits for`, refused, { unit: 'messages' }),
+      ];
+    }),
+};

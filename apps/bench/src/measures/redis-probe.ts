@@ -1,0 +1,81 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { cpuTimeUs } from '../servers/cpu-clock.js';
+import type { BenchServer } from '../servers/server.js';
+import { CommandCount } from './command-count.js';
+
+/** Looks at a Redis from outside. */
+export class RedisProbe {
+  readonly #server: BenchServer;
+  readonly #redis: Redis;
+
+  constructor(server: BenchServer) {
+    this.#server = server;
+    this.#redis = new Redis(server.url);
+  }
+
+  /** Client connections, without its own. */
+  async connections(): Promise<number> {
+    return (await this.addresses()).size;
+  }
+
+  /** Of the clients that are connected, without its own. */
+  async addresses(): Promise<Set<string>> {
+    const [id, list] = [await this.#redis.client('ID'), (await this.#redis.client('LIST')) as string];
+    const others = list.split('\n').filter((line) => line !== '' && !line.startsWith(`id=${id} `));
+    return new Set(others.map((line) => / addr=(\S+)/.exec(line)?.[1] ?? ''));
+  }
+
+  /**
+   * Commands that clients write in so many seconds; those that scripts call are not counted.
+   *
+   * @param from only those of clients with these addresses. Default all
+   */
+  async commands(seconds: number, from?: ReadonlySet<string>): Promise<number> {
+    const counting = await CommandCount.open(this.#server.url, from);
+    await pause(seconds * 1_000);
+    return counting.close();
+  }
+
+  /** Cores that the server used on average during `work`. */
+  async cores(seconds: number): Promise<number> {
+    const before = await cpuTimeUs(this.#server.pid);
+    await pause(seconds * 1_000);
+    return ((await cpuTimeUs(this.#server.pid)) - before) / (seconds * 1e6);
+  }
+
+  async usedMemory(): Promise<number> {
+    return this.#info('memory', 'used_memory');
+  }
+
+  async bytesReceived(): Promise<number> {
+    return this.#info('stats', 'total_net_input_bytes');
+  }
+
+  async limitMemory(bytes: number): Promise<void> {
+    await this.#redis.config('SET', 'maxmemory', String(bytes));
+  }
+
+  /** From now on every call is timed; {@link longestCallMs} tells. */
+  async timeCalls(): Promise<void> {
+    await this.#redis.config('SET', 'slowlog-log-slower-than', '100');
+    await this.#redis.config('SET', 'slowlog-max-len', '10000');
+    await this.#redis.call('SLOWLOG', 'RESET');
+  }
+
+  /** The longest call since {@link timeCalls}, in milliseconds, and its command. */
+  async longestCall(): Promise<{ ms: number; command: string }> {
+    const log = (await this.#redis.call('SLOWLOG', 'GET', '10000')) as [number, number, number, string[]][];
+    const ours = log.filter(([, , , args]) => !/^(config|slowlog|info)$/i.test(args[0] ?? ''));
+    const [longest] = ours.sort((a, b) => b[2] - a[2]);
+    return { ms: (longest?.[2] ?? 0) / 1_000, command: longest?.[3].slice(0, 3).join(' ') ?? 'none' };
+  }
+
+  close(): void {
+    this.#redis.disconnect();
+  }
+
+  async #info(section: string, name: string): Promise<number> {
+    return Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(await this.#redis.info(section))?.[1]);
+  }
+}

@@ -1,0 +1,26 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { row } from '../report/row.js';
+import type { Measure } from './measure.js';
+import { inScene } from './scene.js';
+
+const SECONDS = 10;
+const GROUPS = 20;
+const EACH = 1_000;
+const MEGABYTE = 1e6;
+
+/** What processes send while they hold very many messages and nothing happens. */
+export const upkeep: Measure = {
+  name: 'upkeep',
+  run: () =>
+    inScene(async (scene) => {
+      const consumer = await scene.consumer({ handler: 'hold', groups: GROUPS, concurrency: EACH }, GROUPS * EACH);
+      const producer = await scene.producer();
+      await producer.saturate(EACH);
+      await consumer.arrived();
+      await producer.close();
+      const before = await scene.probe.bytesReceived();
+      await pause(SECONDS * 1_000);
+      const sent = (await scene.probe.bytesReceived()) - before;
+      return [row(`sent in ${SECONDS} s with ${GROUPS * EACH} messages in hand`, sent / MEGABYTE, { unit: 'MB', bound: ['<=', 0.2] })];
+    }),
+};

@@ -1,0 +1,12 @@
+import type { Machine } from '../machine.js';
+import type { ContenderFigures } from './contender-figures.js';
+import type { Row } from './row.js';
+
+/** All that a run has found: what `--json` writes, and `--baseline` reads. */
+export interface Report {
+  readonly rows: readonly Row[];
+  readonly contenders: readonly ContenderFigures[];
+  readonly machine: Machine;
+  /** What failed, or was left out for lack of time; no figure stands for it. */
+  readonly missing: readonly string[];
+}

@@ -1,0 +1,96 @@
+import 'reflect-metadata';
+import { CONTENDERS } from '../contenders/catalogue.js';
+import type { Consumer, Producer } from '../contenders/contender.js';
+import { nowUs, order } from '../order.js';
+import { Arrivals } from './arrivals.js';
+import { HeapWatch } from './heap-watch.js';
+import type { Ask, Reply, Request, Span } from './messages.js';
+
+/** One side of a contender, a process of its own: it does what its parent asks, and does not outlive it. */
+process.once('disconnect', () => process.exit(1));
+process.on('message', (request: Request) => void answer(request));
+
+let producer: Producer | null = null;
+let consumer: Consumer | null = null;
+let bytes = 0;
+const arrivals = new Arrivals();
+const heap = new HeapWatch();
+
+async function answer({ id, ask }: Request): Promise<void> {
+  try {
+    reply({ id, value: await perform(ask) });
+  } catch (error) {
+    reply({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  }
+}
+
+function reply(message: Reply): void {
+  if (process.connected) process.send?.(message);
+}
+
+function perform(ask: Ask): unknown {
+  switch (ask.ask) {
+    case 'open':
+      return open(ask);
+    case 'saturate':
+      return saturate(ask.count);
+    case 'pace':
+      return pace(ask.count, ask.rate);
+    case 'flood':
+      return opened().flood?.(ask.count);
+    case 'arm':
+      arrivals.arm(ask.count);
+      return null;
+    case 'arrived':
+      return arrivals.all();
+    case 'cpu':
+      return cpuTimeUs();
+    case 'heap':
+      return heap.highest();
+    case 'close':
+      return close();
+  }
+}
+
+async function open({ role, url, spec }: Extract<Ask, { ask: 'open' }>): Promise<void> {
+  bytes = spec.bytes;
+  const contender = CONTENDERS[spec.kind];
+  if (role === 'producer') producer = await contender.openProducer(url, spec);
+  else consumer = await contender.openConsumer(url, spec, arrivals.handled);
+}
+
+async function saturate(count: number): Promise<Span> {
+  const from = nowUs();
+  await opened().saturate(count);
+  return { from, to: nowUs() };
+}
+
+/** Timers are too coarse for the pace: whenever one fires, everything that is due by then is sent. */
+function pace(count: number, rate: number): Promise<void> {
+  const [start, publishing] = [nowUs(), opened()];
+  let sent = 0;
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      const due = Math.min(count, Math.floor(((nowUs() - start) * rate) / 1e6));
+      for (; sent < due; sent += 1) publishing.send(order(sent, bytes));
+      if (sent < count) return;
+      clearInterval(timer);
+      resolve();
+    }, 1);
+  });
+}
+
+function opened(): Producer {
+  if (!producer) throw new Error('This side was not opened as a producer.');
+  return producer;
+}
+
+function cpuTimeUs(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
+
+async function close(): Promise<void> {
+  await producer?.close();
+  await consumer?.close();
+}
