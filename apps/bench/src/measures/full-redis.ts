@@ -1,6 +1,5 @@
 import { row } from '../report/row.js';
 import type { Measure } from './measure.js';
-import { Observer } from './observer.js';
 import { inScene } from './scene.js';
 
 const GROUPS = 2;
@@ -10,9 +9,9 @@ export const fullRedis: Measure = {
   name: 'full redis',
   run: ({ options: { size } }) =>
     inScene(async (scene) => {
-      const observer = new Observer(scene.server.url);
       const settings = { groups: GROUPS, handler: 'fail', afflicted: 1 } as const;
       const first = await scene.consumer(settings);
+      const observer = await scene.observer();
       await first.close();
       const producer = await scene.producer();
       await producer.saturate(size);

@@ -3,6 +3,7 @@ import { Pair } from '../match/pair.js';
 import { startRedis } from '../servers/own-redis.js';
 import type { BenchServer } from '../servers/server.js';
 import { SideProcess } from '../sides/side-process.js';
+import { Observer } from './observer.js';
 import { RedisProbe } from './redis-probe.js';
 
 const BYTES = 200;
@@ -30,6 +31,10 @@ export class Scene {
   /** @param armed messages to count from the first on */
   async consumer(settings: MillraceSettings = {}, armed = 0, url = this.server.url): Promise<SideProcess> {
     return this.#kept(await SideProcess.open('consumer', url, { ...spec(settings), armed }));
+  }
+
+  async observer(): Promise<Observer> {
+    return this.#kept(await Observer.open(this.server.url));
   }
 
   async close(): Promise<void> {

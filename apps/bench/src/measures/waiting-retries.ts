@@ -1,6 +1,5 @@
 import { row } from '../report/row.js';
 import type { Measure } from './measure.js';
-import { Observer } from './observer.js';
 import { inScene } from './scene.js';
 
 const LONGEST_MS = 5;
@@ -15,9 +14,9 @@ export const waitingRetries: Measure = {
   run: (stage) =>
     inScene(async (scene) => {
       const { growth } = stage.options;
-      const observer = new Observer(scene.server.url);
       const consumer = await scene.consumer({ handler: 'fail', concurrency: 256 });
       const producer = await scene.producer();
+      const observer = await scene.observer();
       const empty = await scene.probe.usedMemory();
       await producer.saturate(growth);
       await observer.until(0, ({ retrying }) => retrying >= growth);
