@@ -1,6 +1,6 @@
 import type { BenchOptions } from './options.js';
 
-/** What every measurement is given. */
+/** The options and the time that all measurements share. */
 export class Stage {
   readonly options: BenchOptions;
   readonly #until: number;

@@ -6,7 +6,7 @@ import type { Contender } from './contender.js';
 const QUEUE = 'bench';
 const JOB = 'order-placed';
 const BULK = 256;
-/** Of both ways that process jobs. */
+/** The concurrency of both contenders that process jobs. */
 export const JOB_CONCURRENCY = 64;
 
 /** BullMQ by hand, with ids and retention as Millrace gives them to its jobs. */

@@ -7,7 +7,7 @@ import type { Stage } from '../stage.js';
 /** Messages that are handled before it is measured: a process that has just started is slower. */
 const HEAD_START = 5_000;
 
-/** What a message costs when many wait. */
+/** The cost of a message when many wait. */
 export const backlog: Measure = {
   name: 'backlog',
   run: async (stage) => {

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 
-/** Of a line of MONITOR: `+1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`; within a script, `lua` stands for the address. */
+/** The source in a line of MONITOR, `+1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`; of a script it is `lua`. */
 const SOURCE = /^\+\d+\.\d+ \[\d+ (?<source>\S+)\]/;
 
 /** Counts the commands that clients write to a Redis from when it is open; those that scripts call do not count. */

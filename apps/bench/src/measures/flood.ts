@@ -2,12 +2,12 @@ import { row } from '../report/row.js';
 import type { Measure } from './measure.js';
 import { inScene } from './scene.js';
 
-/** Of the library, its default. */
+/** The default of the library. */
 const BUDGET_BYTES = 64 * 1_024 ** 2;
 /** About what the budget holds of orders of 200 bytes, and half as many again. */
 const COUNT = 500_000;
 
-/** What a publisher that waits for nothing holds in memory. */
+/** The memory that a publisher holds when it waits for nothing. */
 export const flood: Measure = {
   name: 'flood',
   run: () =>

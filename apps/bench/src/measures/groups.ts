@@ -5,7 +5,7 @@ import type { Stage } from '../stage.js';
 
 const COUNTS = [1, 4, 16];
 
-/** What a delivery costs when more groups get each message. */
+/** The cost of a delivery when more groups get each message. */
 export const groups: Measure = {
   name: 'groups',
   run: async (stage) => {

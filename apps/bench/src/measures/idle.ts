@@ -11,7 +11,7 @@ const PARTITIONS = 16;
 const TOPICS = [1, 10, 100, 1_000];
 const FEW_CORES = 0.05;
 
-/** What processes that have nothing to do ask of Redis. */
+/** The commands and the CPU of processes that have nothing to do. */
 export const idle: Measure = {
   name: 'idle',
   run: async (stage) =>

@@ -8,7 +8,7 @@ import { median } from '../statistics.js';
 const COUNTS = [1, 4, 16, 64];
 const ROUNDS = 3;
 
-/** What a message costs on more partitions, and when one of many has all the load. */
+/** The cost of a message on more partitions, and when one of many has all the load. */
 export const partitions: Measure = {
   name: 'partitions',
   run: async (stage) => {

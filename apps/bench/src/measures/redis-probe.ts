@@ -19,7 +19,7 @@ export class RedisProbe {
     return (await this.addresses()).size;
   }
 
-  /** Of the clients that are connected, without its own. */
+  /** The addresses of the clients that are connected, without its own. */
   async addresses(): Promise<Set<string>> {
     const [id, list] = [await this.#redis.client('ID'), (await this.#redis.client('LIST')) as string];
     const others = list.split('\n').filter((line) => line !== '' && !line.startsWith(`id=${id} `));

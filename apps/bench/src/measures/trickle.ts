@@ -10,7 +10,7 @@ const PARTITIONS = 16;
 /** Each way. */
 const DELAY_MS = 1;
 
-/** What a few messages a second cost, and how long they take when Redis is further away. */
+/** The cost of a few messages a second, and how long they take when Redis is further away. */
 export const trickle: Measure = {
   name: 'trickle',
   run: async () => [...(await commands(1)), ...(await commands(4)), ...(await distance(1)), ...(await distance(4))],

@@ -8,7 +8,7 @@ const GROUPS = 20;
 const EACH = 1_000;
 const MEGABYTE = 1e6;
 
-/** What processes send while they hold very many messages and nothing happens. */
+/** The bytes that processes send while they hold very many messages and nothing happens. */
 export const upkeep: Measure = {
   name: 'upkeep',
   run: () =>

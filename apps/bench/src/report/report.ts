@@ -7,6 +7,6 @@ export interface Report {
   readonly rows: readonly Row[];
   readonly contenders: readonly ContenderFigures[];
   readonly machine: Machine;
-  /** What failed, or was left out for lack of time; no figure stands for it. */
+  /** The measurements that failed, or were left out for lack of time. */
   readonly missing: readonly string[];
 }

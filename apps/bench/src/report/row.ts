@@ -3,7 +3,7 @@ export interface Row {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
-  /** What the figure is held to, such as `<= 0.9`; null when it is only told. */
+  /** The bound that the figure is held to, such as `<= 0.9`; null when it has none. */
   readonly target: string | null;
   /** Null without a target. */
   readonly holds: boolean | null;

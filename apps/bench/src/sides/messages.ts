@@ -2,7 +2,7 @@ import type { Spec } from '../contenders/contender.js';
 
 export type Role = 'producer' | 'consumer';
 
-/** What the parent asks of a side; each is answered once. */
+/** A request of the parent to a side; each is answered once. */
 export type Ask =
   | { readonly ask: 'open'; readonly role: Role; readonly url: string; readonly spec: Spec }
   /** Publishes so many as fast as it can; answered with a {@link Span} when all are acknowledged. */
