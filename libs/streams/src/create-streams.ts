@@ -1,13 +1,13 @@
-import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
 import {
   BROADCAST_GROUP, type BroadcastDefinition, MillraceError, type PublishPort, type SubscribePort, type Subscription,
   type SubscriptionDefinition, type TopicDefinition,
 } from '@millrace/core';
 import type { RedisConnections } from '@millrace/redis';
 import { Broadcast } from './broadcast/broadcast.js';
+import { LoneSlot } from './consume/lone-slot.js';
 import { StreamSubscription } from './consume/subscription.js';
 import { Groups } from './group/groups.js';
+import { Presence } from './group/presence.js';
 import { Inspector } from './inspect/inspector.js';
 import { TopicLog } from './log/topic-log.js';
 import { DeadLetters } from './redeliver/dead-letters.js';
@@ -69,6 +69,8 @@ export function createStreams(options: StreamsOptions): Streams {
   const upkeep = new TopicUpkeep({ redis: redis.control, prefix, log });
   const budget = new PublishBudget(options.publishBufferBytes ?? DEFAULT_PUBLISH_BUFFER_BYTES);
   const publisher = new StreamPublisher({ redis, prefix, log, deadlineMs, budget, upkeep, packing });
+  const presence = new Presence({ redis, prefix, leaseMs });
+  const loneSlot = new LoneSlot();
   const subscriptions = new Subscriptions();
   return {
     inspector: new Inspector(redis.control, prefix),
@@ -76,13 +78,12 @@ export function createStreams(options: StreamsOptions): Streams {
       redis: redis.control, log, prefix,
       retained: (topic, partition) => upkeep.published(topic, partition),
     }),
-    groups: new Groups({ redis: redis.control, prefix, leaseMs }),
+    groups: new Groups({ redis: redis.control, prefix, presence }),
     declare: (topic) => log.declare(topic),
     publish: (topic, message, terms) => publisher.publish(topic, message, terms),
     subscribe: async (definition, handler) => {
-      const parts = { redis, prefix, leaseMs, stuckAfterMs, log };
-      const start: Start = (onStopped) =>
-        StreamSubscription.start({ ...parts, member: newMember(), onStopped }, definition, handler);
+      const parts = { redis, prefix, presence, loneSlot, stuckAfterMs, log };
+      const start: Start = (onStopped) => StreamSubscription.start({ ...parts, onStopped }, definition, handler);
       const subscription = await subscriptions.add(definition, start);
       upkeep.subscribed(definition.topic);
       return subscription;
@@ -97,14 +98,9 @@ export function createStreams(options: StreamsOptions): Streams {
       const stopBy = performance.now() + stopDeadlineMs;
       await subscriptions.stop(stopDeadlineMs);
       await publisher.close(Math.max(stopBy - performance.now(), FLUSH_MS));
-      await upkeep.stop();
+      await Promise.all([upkeep.stop(), presence.stop()]);
     },
   };
-}
-
-/** A name that no member has had: a group whose subscription was stopped may be subscribed again. */
-function newMember(): string {
-  return `${hostname().replace(/[^A-Za-z0-9._-]/g, '-')}-${process.pid}-${randomBytes(6).toString('hex')}`;
 }
 
 type Start = (onStopped: () => void) => Promise<Subscription>;

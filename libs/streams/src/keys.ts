@@ -27,8 +27,8 @@ export interface GroupKeys {
   readonly dead: string;
   /** Hash of counters. */
   readonly stats: string;
-  /** Sorted set: member -> its last heartbeat, in Unix milliseconds. */
-  readonly members: string;
+  /** Hash: entry of the retry log -> that its member is about to handle it, or has begun to; only of what crashed before. */
+  readonly begun: string;
   /** Sorted set of messages that left the log for another attempt: `<offset> <when it was stored, Unix ms>` -> offset. */
   readonly open: string;
   /** Hash: whether the group is paused, and what it is given again after a seek. */
@@ -66,7 +66,7 @@ export function groupKeys(prefix: string, place: { topic: string; partition: num
     due: `${base}:due`,
     dead: `${base}:dead`,
     stats: `${base}:stats`,
-    members: `${base}:members`,
+    begun: `${base}:begun`,
     open: `${base}:open`,
     control: `${base}:control`,
   };
@@ -75,6 +75,11 @@ export function groupKeys(prefix: string, place: { topic: string; partition: num
 /** Bitmap: which offsets of this page the group is done with in the log. */
 export function settledKey(prefix: string, place: { topic: string; partition: number; group: string }, offset: number): string {
   return `${groupBase(prefix, place, place.group)}:settled:${Math.floor(offset / SETTLED_PAGE_OFFSETS)}`;
+}
+
+/** String: what a process says of itself: a counter that it raises, its members that stop, those that left. All in one slot. */
+export function presenceKey(prefix: string, process: string): string {
+  return `${prefix}:{presence}:${process}`;
 }
 
 /** String: when all permits of the group's rate limit are free again, in Unix milliseconds; one for all partitions. */

@@ -3,6 +3,8 @@ import type { BatchRule, DeliveryHandler, Outcome } from '@millrace/core';
 import { deliveryOf, isNotice, noticeDeliveryOf, type NoticeWork } from './deliveries.js';
 import { tellOfFailure } from './failure-events.js';
 import type { HeldEntries } from './held-entries.js';
+import type { HeldEntry } from './held-entry.js';
+import type { LoneSlot } from './lone-slot.js';
 import type { Permits } from './permits.js';
 import { Running } from './running.js';
 import { releaseOf, settlementOf, unhandledOutcome } from './settlement.js';
@@ -15,6 +17,10 @@ export interface DispatcherParts extends WithoutHandler {
   readonly handler: DeliveryHandler;
   readonly settler: Settler;
   readonly held: HeldEntries;
+  /** The one place of the process for messages whose process vanished. */
+  readonly loneSlot: LoneSlot;
+  /** Marks that such a message is about to be handled; false when it is not this member's any more. */
+  readonly begin: (entry: HeldEntry) => Promise<boolean>;
   /** Handlers at once. */
   readonly concurrency: number;
   /** Absent: each message is handed over alone, at once. */
@@ -56,9 +62,9 @@ export class Dispatcher {
   readonly #onEnd: (() => void)[] = [];
 
   constructor(parts: DispatcherParts) {
-    const { concurrency, crashLimit, batch = ONE_BY_ONE } = parts;
+    const { concurrency, loneSlot, batch = ONE_BY_ONE } = parts;
     this.#parts = parts;
-    this.#queue = new WorkQueue(batch, crashLimit);
+    this.#queue = new WorkQueue({ rule: batch, loneSlot, onReady: () => this.#startNext() });
     this.#running = new Running(concurrency);
     this.#slots = concurrency * batch.size;
   }
@@ -74,7 +80,7 @@ export class Dispatcher {
   }
 
   get #slotsLeft(): number {
-    if (this.#paused) return 0;
+    if (!this.#mayStart) return 0;
     return Math.min(-this.#excess, MOST_APART - this.#apart.size);
   }
 
@@ -124,15 +130,10 @@ export class Dispatcher {
     else this.#giveBack([work]);
   }
 
-  /** Adds what vanished members left, in several steps; which of it takes processes down is not known. */
-  async gather(adding: () => Promise<void>): Promise<void> {
-    this.#queue.gather(true);
-    try {
-      await adding();
-    } finally {
-      this.#queue.gather(false);
-      this.#startNext();
-    }
+  /** It was made sure of what is held: what waited for that may begin. */
+  goOn(): void {
+    this.#startNext();
+    this.#onFree?.();
   }
 
   /** Starts no handler from now on. */
@@ -147,8 +148,7 @@ export class Dispatcher {
   resume(): void {
     this.#paused = false;
     this.#holding = newHolding();
-    this.#startNext();
-    this.#onFree?.();
+    this.goOn();
   }
 
   /** What was fetched and waits for a handler to be started. */
@@ -185,7 +185,7 @@ export class Dispatcher {
 
   #start(): void {
     clearTimeout(this.#timer);
-    while (!this.#paused && !this.#running.isFull) {
+    while (this.#mayStart && !this.#running.isFull) {
       const batch = this.#queue.take();
       if (batch.length === 0) {
         this.#startWhenReady();
@@ -196,10 +196,14 @@ export class Dispatcher {
     }
   }
 
+  get #mayStart(): boolean {
+    return !this.#paused && this.#parts.held.isSure;
+  }
+
   #ended(batch: readonly Work[]): void {
     if (!this.#running.end(batch)) return;
     this.#queue.ended(batch);
-    this.#goOn();
+    this.#freed();
   }
 
   #startWhenReady(): void {
@@ -229,21 +233,21 @@ export class Dispatcher {
   #track(settling: Promise<void>): void {
     const tracked = settling.finally(() => {
       this.#apart.delete(tracked);
-      this.#goOn();
+      this.#freed();
     });
     this.#apart.add(tracked);
   }
 
-  #goOn(): void {
-    this.#startNext();
-    this.#onFree?.();
+  #freed(): void {
+    this.goOn();
     for (const heard of this.#onEnd.splice(0)) heard();
   }
 
-  /** Handle, then settle: what lost its lease, or expired, while it waited for a slot is not begun. */
+  /** Handle, then settle: what was lost, or expired, while it waited for a slot is not begun. */
   async #process(batch: readonly Work[]): Promise<void> {
     const open = batch.filter((work) => this.#mayBegin(work));
     const [first] = open;
+    if (first && first.crashes > 0 && !(await this.#isMarked(first))) return;
     if (isNotice(first)) return this.#tell(batch, first);
     const begun = open.filter(isReadable);
     if (begun.length === 0) return;
@@ -254,10 +258,19 @@ export class Dispatcher {
   }
 
   #mayBegin(work: Work): boolean {
-    if (!this.#parts.held.mayBegin(work.entry)) return false;
+    if (work.entry.isGivenUp) return false;
     const outcome = outcomeWithoutHandler(work, this.#parts);
     if (outcome) this.#track(this.#settle(work, outcome));
     return outcome === null;
+  }
+
+  /** A message whose process vanished is marked first: should this one vanish too, that tells that it was at work on it. */
+  async #isMarked(work: Work): Promise<boolean> {
+    const mayBegin = await this.#parts.begin(work.entry).catch(() => null);
+    if (mayBegin === true && this.#mayStart && !work.entry.isGivenUp) return true;
+    if (mayBegin === false) this.#parts.held.lost(work.entry);
+    else if (!work.entry.isGivenUp) this.#track(this.release([work]));
+    return false;
   }
 
   async #outcomes(batch: readonly ReadableWork[]): Promise<readonly Outcome[]> {

@@ -1,6 +1,5 @@
 import { emit, errorRecord, Loop } from '@millrace/core';
 import { BLOCK_MS, type RedisConnection, redisFailure } from '@millrace/redis';
-import type { Reclaimer } from '../redeliver/reclaimer.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
@@ -18,11 +17,10 @@ export interface FetcherParts {
   readonly partitions: readonly GroupPartition[];
   /** Makes again what Redis has lost of a partition. */
   readonly recover: (partition: GroupPartition) => Promise<void>;
-  /** Says that this member lives, and learns what may have changed while it had no connection. */
+  /** Makes sure of what is held, and puts back what came in replies that were lost. */
   readonly rejoin: () => Promise<void>;
   readonly dispatcher: Dispatcher;
   readonly held: HeldEntries;
-  readonly reclaimer: Reclaimer;
   readonly intake: Intake;
 }
 
@@ -30,8 +28,8 @@ export interface FetcherParts {
 type ReadReply = [string, [string, string[]][]][] | null;
 
 /**
- * Reads messages, as many as there are free slots: first what must be reclaimed, then what is new. Any failure of a read
- * leaves open whether Redis gave us something, so the next round looks for that first.
+ * Reads messages, as many as there are free slots. Any failure of a read leaves open whether Redis gave us something, so the
+ * next round looks for that first.
  */
 export class Fetcher {
   readonly #parts: FetcherParts;
@@ -86,19 +84,17 @@ export class Fetcher {
     return filling;
   }
 
-  /** Once round: take over what must be, then read. */
+  /** Once round. */
   async #fill(signal: AbortSignal): Promise<number> {
-    const { dispatcher, reader, reclaimer, rejoin } = this.#parts;
+    const { dispatcher, reader, rejoin } = this.#parts;
     if (!(await reader.whenReady(READY_WAIT_MS, signal))) {
       if (!signal.aborted) this.#lostSight('there is no connection to Redis');
       return 0;
     }
     const { losses } = reader;
     if (losses !== this.#readOn) this.#lostSight('the connection to Redis was lost');
-    // After a while without Redis this member counts as vanished, and what it reads as left behind.
     if (this.#problem !== null) await rejoin();
     this.#readOn = losses;
-    if (reclaimer.isDue) await reclaimer.sweep();
     if (dispatcher.freeSlots > 0 && !signal.aborted) await this.#fetch(dispatcher.freeSlots);
     this.#problem = null;
     return 0;
@@ -127,7 +123,7 @@ export class Fetcher {
   /** @returns how many messages came */
   async #read(streams: readonly GroupStream[], count: number, wait: boolean): Promise<number> {
     const { reader, member, partitions } = this.#parts;
-    const block = wait ? ['BLOCK', Math.min(BLOCK_MS, this.#parts.reclaimer.intervalMs, this.#parts.dispatcher.longestWaitMs)] : [];
+    const block = wait ? ['BLOCK', Math.min(BLOCK_MS, this.#parts.dispatcher.longestWaitMs)] : [];
     const ids = streams.map(() => '>');
     const readAt = this.#parts.held.moment();
     if (wait) this.#learnClientId();
@@ -152,7 +148,7 @@ export class Fetcher {
     let count = 0;
     for (const [key, entries] of reply ?? []) {
       const stream = this.#byKey.get(key)!;
-      const reads = entries.map(([id, fields]) => ({ id, deliveryCount: 1, fields }));
+      const reads = entries.map(([id, fields]) => ({ id, fields }));
       const messages = await this.#parts.intake.take(stream, reads, readAt);
       this.#portions.brought(stream, entries.length, messages);
       count += messages;
@@ -169,7 +165,6 @@ export class Fetcher {
 
   #lostSight(why: string): void {
     this.#problem = why;
-    this.#parts.reclaimer.makeDue();
   }
 
   async #recover(): Promise<void> {

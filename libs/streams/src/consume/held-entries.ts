@@ -1,33 +1,67 @@
 import { MillraceError } from '@millrace/core';
 import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntry, Moment } from './held-entry.js';
+import type { Holdings } from './holdings.js';
 
 export interface HeldEntriesParts {
-  readonly leaseMs: number;
+  readonly holdings: Pick<Holdings, 'of' | 'has'>;
+  /** Whether nobody can have taken this process for dead. */
+  readonly isSure: () => boolean;
   /** How often the connections that bring entries were lost so far. */
   readonly losses: () => number;
+  /** Called when it is to be made sure of what is held. */
+  readonly onDoubt: () => void;
   /** Called when an entry was lost to another member, or is gone. */
   readonly onLost: (partition: GroupPartition) => void;
-  /** Renews what is held in a partition, and gives up what turns out to be lost. */
-  readonly renew: (partition: GroupPartition) => Promise<void>;
 }
 
 /** Everything that this member holds for one subscription, from the read that brought it until it is settled. */
 export class HeldEntries {
   readonly #messages = new Map<HeldEntry, number>();
   readonly #parts: HeldEntriesParts;
+  #returns = 0;
+  /** The return for which it was made sure of what is held. */
+  #verified = 0;
 
   constructor(parts: HeldEntriesParts) {
     this.#parts = parts;
   }
 
   moment(): Moment {
-    return { atMs: performance.now(), losses: this.#parts.losses() };
+    return { losses: this.#parts.losses(), returns: this.#returns };
+  }
+
+  /** Whether all that is held is this member's: only then anything of it may begin. */
+  get isSure(): boolean {
+    return this.#verified === this.#returns && this.#parts.isSure();
+  }
+
+  /** Others may have taken this process for dead, and have by now what it held. */
+  doubt(): void {
+    this.#returns += 1;
+  }
+
+  /** A read that was sent at that moment has brought something: it may have been put back since. */
+  brought({ returns }: Moment): void {
+    if (returns === this.#returns) return;
+    this.doubt();
+    this.#parts.onDoubt();
+  }
+
+  /** Asks Redis what is held still, and gives up what is not. */
+  async verify(): Promise<void> {
+    const returns = this.#returns;
+    const entries = [...this.#messages.keys()];
+    for (const stream of new Set(entries.map((entry) => entry.stream))) {
+      const ids = await this.#parts.holdings.of(stream);
+      for (const entry of entries) if (entry.stream === stream && !ids.has(entry.id)) this.lost(entry);
+    }
+    this.#verified = returns;
   }
 
   /**
    * Whether Redis may mean another entry by now: it came over a connection that was lost, perhaps to a primary that failed,
-   * and the next one gives its ids, delivery counts and offsets again.
+   * and the next one gives its ids and offsets again.
    */
   isInDoubt(entry: HeldEntry): boolean {
     return entry.losses !== this.#parts.losses();
@@ -46,18 +80,12 @@ export class HeldEntries {
     else this.#messages.delete(entry);
   }
 
-  /** Whether work on the entry may begin: not when it was lost, nor when its lease has run out: it may be another's by now. */
-  mayBegin(entry: HeldEntry): boolean {
-    if (this.#hasRunOut(entry)) this.lost(entry);
-    return !entry.isGivenUp;
-  }
-
   /** Whether outcomes of the entry are this member's to write: until they are written, or until it was lost. */
   has(entry: HeldEntry): boolean {
     return this.#messages.has(entry);
   }
 
-  /** The entry belongs to another member by now: its handlers are told, and nothing of it is renewed any more. */
+  /** The entry belongs to another member by now: its handlers are told. */
   lost(entry: HeldEntry): void {
     if (!this.#messages.delete(entry)) return;
     entry.giveUp(leaseLost(entry.stream));
@@ -69,24 +97,17 @@ export class HeldEntries {
     for (const entry of this.#messages.keys()) entry.giveUp(reason);
   }
 
-  in(partition: GroupPartition): HeldEntry[] {
-    return [...this.#messages.keys()].filter((entry) => entry.stream.partition === partition);
-  }
-
   idsIn(stream: GroupStream): string[] {
     return [...this.#messages.keys()].filter((entry) => entry.stream === stream).map((entry) => entry.id);
   }
 
-  /** Redis is asked only when the lease has run out by the clock of this process. */
+  /** Redis is asked only when others may have taken this process for dead. */
   readonly #confirm = async (entry: HeldEntry): Promise<void> => {
-    if (entry.isGivenUp || !this.#hasRunOut(entry)) return;
+    if (entry.isGivenUp || this.isSure) return;
     // Without an answer nobody knows: settling is fenced all the same.
-    await this.#parts.renew(entry.stream.partition).catch(() => undefined);
+    const isHeld = await this.#parts.holdings.has(entry).catch(() => true);
+    if (!isHeld) this.lost(entry);
   };
-
-  #hasRunOut({ renewedAt }: HeldEntry): boolean {
-    return performance.now() - renewedAt > this.#parts.leaseMs;
-  }
 }
 
 function leaseLost({ partition: { topic, group } }: GroupStream): MillraceError {

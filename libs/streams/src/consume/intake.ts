@@ -19,7 +19,7 @@ export interface IntakeParts {
   readonly mayHaveMissed: () => boolean;
 }
 
-/** Takes entries that were read or reclaimed into this member's hands. */
+/** Takes entries that were read into this member's hands. */
 export class Intake {
   readonly #parts: IntakeParts;
   /** Partitions whose group may be given again what it has settled -> the offset at which that ends, once it is known. */
@@ -43,10 +43,11 @@ export class Intake {
   }
 
   /**
-   * @param readAt when the read was sent: the lease of what it brought began later
+   * @param readAt when the read was sent
    * @returns how many messages the entries brought, settled ones included
    */
   async take(stream: GroupStream, reads: readonly ReadEntry[], readAt: Moment): Promise<number> {
+    this.#parts.held.brought(readAt);
     const taken: Work[] = [];
     let messages = 0;
     try {
@@ -74,7 +75,7 @@ export class Intake {
       if (open.length === 0) void settler.settle(work[0]!, ['ack', 'handled', '']);
       return open;
     } catch (error) {
-      // Nobody will handle it now: as it is not held any more, the next sweep finds it.
+      // Nobody will handle it now: as it is not held any more, it is put back before the next read.
       held.lost(entry);
       throw error;
     }
@@ -90,10 +91,9 @@ export class Intake {
     }
   }
 
-  async #isReplay({ stream, base, deliveryCount }: HeldEntry): Promise<boolean> {
+  async #isReplay({ stream, base }: HeldEntry): Promise<boolean> {
     const { partition, kind } = stream;
     if (kind === 'retry' || base < 0) return false;
-    if (deliveryCount > 1) return true;
     const end = this.#replays.get(partition);
     if (end === undefined) return false;
     const known = end ?? Number(await this.#parts.redis.call('HGET', partition.keys.meta, 'next'));
@@ -102,7 +102,7 @@ export class Intake {
     return base < known;
   }
 
-  /** Of an entry that was delivered before, what is not settled yet. */
+  /** The part of an entry that is not settled yet. */
   async #unsettled(work: readonly Work[]): Promise<readonly Work[]> {
     const { partition } = work[0]!.entry.stream;
     const bits = work.flatMap(({ offset }) => ['GET', 'u1', offset % SETTLED_PAGE_OFFSETS]);

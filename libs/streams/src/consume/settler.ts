@@ -101,8 +101,8 @@ export class Settler {
     const { groupKeys, group } = stream.partition;
     const pages = new Map<string, number>();
     const args = items.flatMap((item) => this.#arguments(item, pages));
-    const { stats, due, dead, retryLog, open } = groupKeys;
-    const keys = [stream.key, stats, due, dead, retryLog, open, ...pages.keys()];
+    const { stats, due, dead, retryLog, open, begun } = groupKeys;
+    const keys = [stream.key, stats, due, dead, retryLog, open, begun, ...pages.keys()];
     const head = [group, this.#parts.member, stream.kind, SETTLED_PAGE_OFFSETS, repeated ? '1' : '0'];
     return String(await this.#parts.redis.run(settle, keys, [...head, ...args]));
   }
@@ -113,7 +113,7 @@ export class Settler {
     const index = pages.get(page) ?? pages.size + 1;
     pages.set(page, index);
     const proof = this.#parts.held.isInDoubt(entry) ? proofOf(work) : '';
-    return [entry.id, entry.deliveryCount, entry.base, entry.size, offset, index, ...settlement, proof];
+    return [entry.id, entry.base, entry.size, offset, index, ...settlement, proof];
   }
 
   #finish(items: readonly Item[], reply: string): void {

@@ -1,18 +1,20 @@
 import { type DeliveryHandler, MillraceError, type Subscription, type SubscriptionDefinition } from '@millrace/core';
 import { type RedisConnection, type RedisConnections, settlesWithin } from '@millrace/redis';
 import { GroupWatch } from '../group/group-watch.js';
-import { Heartbeat } from '../group/heartbeat.js';
+import type { Presence } from '../group/presence.js';
+import { Tender } from '../group/tender.js';
 import { Auditor } from '../inspect/auditor.js';
 import { rateKey } from '../keys.js';
 import { partitionsOf, type TopicLog } from '../log/topic-log.js';
-import { Promoter } from '../redeliver/promoter.js';
-import { Reclaimer } from '../redeliver/reclaimer.js';
 import { Dispatcher } from './dispatcher.js';
 import { Fetcher } from './fetcher.js';
 import { Flow, type Stopper } from './flow.js';
 import { type GroupPartition, groupPartition } from './group-partition.js';
 import { HeldEntries } from './held-entries.js';
+import type { HeldEntry } from './held-entry.js';
+import { Holdings } from './holdings.js';
 import { Intake } from './intake.js';
+import type { LoneSlot } from './lone-slot.js';
 import { Permits } from './permits.js';
 import { Settler } from './settler.js';
 import type { Work } from './work.js';
@@ -20,9 +22,8 @@ import type { Work } from './work.js';
 export interface SubscriptionParts {
   readonly redis: RedisConnections;
   readonly prefix: string;
-  /** Unique per process start, never reused. */
-  readonly member: string;
-  readonly leaseMs: number;
+  readonly presence: Presence;
+  readonly loneSlot: LoneSlot;
   readonly stuckAfterMs: number;
   readonly log: TopicLog;
   /** Called when it was stopped and nothing of it runs any more. */
@@ -31,18 +32,20 @@ export interface SubscriptionParts {
 
 /** How long it may take to put back what handlers were at work on at the deadline. */
 const PUT_BACK_MS = 2_000;
-/** What ending the beat and saying goodbye may take: a Redis that does not answer must not keep the process. */
+/** What ending its loops and saying goodbye may take: a Redis that does not answer must not keep the process. */
 const GOODBYE_MS = 500;
 
-/** One member of one group on one topic: the parts that fetch, handle, settle, renew, retry and take over, put together. */
+/** One member of one group on one topic: the parts that fetch, handle, settle, retry and put back, put together. */
 export class StreamSubscription implements Subscription {
   readonly #partitions: readonly GroupPartition[];
   readonly #reader: RedisConnection;
+  readonly #presence: Presence;
+  readonly #member: string;
+  readonly #holdings: Holdings;
   readonly #held: HeldEntries;
   readonly #settler: Settler;
   readonly #dispatcher: Dispatcher;
-  readonly #heartbeat: Heartbeat;
-  readonly #promoter: Promoter;
+  readonly #tender: Tender;
   readonly #fetcher: Fetcher;
   readonly #flow: Flow;
   readonly #watch: GroupWatch;
@@ -51,36 +54,47 @@ export class StreamSubscription implements Subscription {
   readonly #onStopped: () => void;
   #stopping: Promise<void> | null = null;
 
-  private constructor(parts: SubscriptionParts, definition: SubscriptionDefinition, handler: DeliveryHandler) {
-    const { prefix, member, leaseMs, stuckAfterMs, log } = parts;
+  private constructor(parts: SubscriptionParts & { readonly member: string }, definition: SubscriptionDefinition, handler: DeliveryHandler) {
+    const { prefix, member, presence, loneSlot, stuckAfterMs, log } = parts;
     const { publish: redis, control } = parts.redis;
     const { topic, group } = definition;
     const partitions = partitionsOf(topic).map((partition) => groupPartition(prefix, { topic: topic.name, partition }, group));
     this.#partitions = partitions;
+    this.#presence = presence;
+    this.#member = member;
     this.#onStopped = parts.onStopped;
-    const recover = (partition: GroupPartition): Promise<void> => {
+    const recover = async (partition: GroupPartition): Promise<void> => {
       intake.replay(partition);
-      return log.recover(partition, group);
+      await log.recover(partition, group);
+      this.#held.doubt();
+      this.#tender.wakeToVerify();
     };
     const reader = parts.redis.blocking(`read:${group}`);
     this.#reader = reader;
     const losses = (): number => reader.losses + control.losses;
+    const holdings = new Holdings({ redis: control, prefix, member });
+    this.#holdings = holdings;
     const held = new HeldEntries({
-      leaseMs, losses,
+      holdings, losses,
+      isSure: () => presence.isSure,
+      onDoubt: () => this.#tender.wakeToVerify(),
       onLost: (partition) => intake.doubt(partition),
-      renew: (partition) => this.#heartbeat.beatIn(partition),
     });
     this.#held = held;
     this.#settler = new Settler({ redis, prefix, member, held, replayed: (partition) => intake.replay(partition) });
-    this.#heartbeat = new Heartbeat({ redis: control, member, leaseMs, partitions, held, recover });
-    this.#promoter = new Promoter({ redis: control, partitions, recover });
-    const retryScheduled = (): void => this.#promoter.wake();
+    const verify = async (): Promise<void> => {
+      await held.verify();
+      this.#dispatcher.goOn();
+    };
+    this.#tender = new Tender({ redis: control, prefix, presence, member, partitions, recover, verify, doubt: () => held.doubt() });
+    const retryScheduled = (): void => this.#tender.wake();
     const { rateLimit: limit } = definition;
     const permits = limit && new Permits({ redis: control, key: rateKey(prefix, topic.name, group), limit });
     const replayOf = ({ entry, offset }: Work): number | null => this.#watch.replayOf(entry.stream.partition, offset);
     const gaveBack = ({ entry }: Work): void => this.#fetcher.gaveBackTo(entry.stream.partition.streams[1]);
     const settler = this.#settler;
-    const own = { held, settler, permits, stuckAfterMs, retryScheduled, gaveBack, replayOf };
+    const begin = (entry: HeldEntry): Promise<boolean> => holdings.begin(entry);
+    const own = { held, loneSlot, begin, settler, permits, stuckAfterMs, retryScheduled, gaveBack, replayOf };
     this.#dispatcher = new Dispatcher({ ...definition, handler, ...own });
     const dispatcher = this.#dispatcher;
     const intake = new Intake({
@@ -89,18 +103,16 @@ export class StreamSubscription implements Subscription {
       mayHaveMissed: () => this.#watch.mayHaveMissed,
     });
     this.#intake = intake;
-    const rejoin = (): Promise<void> => {
+    const rejoin = async (): Promise<void> => {
       for (const partition of partitions) intake.doubt(partition);
-      return this.#heartbeat.beat();
+      await verify();
+      for (const stream of partitions.flatMap(({ streams }) => streams)) await holdings.putBackUnknown(stream, held.idsIn(stream));
     };
-    const reclaimer = new Reclaimer({ redis: control, member, leaseMs, partitions, held, dispatcher, intake });
-    this.#fetcher = new Fetcher({
-      reader, control, member, partitions, recover, rejoin, dispatcher, held, reclaimer, intake,
-    });
-    this.#auditor = new Auditor({ redis: control, leaseMs, partitions });
+    this.#fetcher = new Fetcher({ reader, control, member, partitions, recover, rejoin, dispatcher, held, intake });
+    this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions });
     this.#flow = new Flow(dispatcher, this.#fetcher);
     this.#watch = new GroupWatch({
-      redis: control, member, leaseMs, partitions,
+      redis: control, member, leaseMs: presence.leaseMs, partitions,
       pause: () => this.#rest('group'),
       resume: () => this.#flow.release('group'),
       replaying: (partition) => intake.replay(partition),
@@ -114,7 +126,8 @@ export class StreamSubscription implements Subscription {
     handler: DeliveryHandler,
   ): Promise<StreamSubscription> {
     await parts.log.declare(definition.topic);
-    const subscription = new StreamSubscription(parts, definition, handler);
+    const member = await parts.presence.join();
+    const subscription = new StreamSubscription({ ...parts, member }, definition, handler);
     try {
       await subscription.#join(parts.log, definition);
       return subscription;
@@ -130,11 +143,10 @@ export class StreamSubscription implements Subscription {
     this.#partitions.forEach((partition, index) => {
       if (origins[index] === 'remade') this.#intake.replay(partition);
     });
-    await this.#heartbeat.beat();
+    await this.#holdings.join(this.#partitions[0]!);
     // A group that is paused is not read from.
     await this.#watch.look();
-    this.#heartbeat.start();
-    this.#promoter.start();
+    this.#tender.start();
     this.#watch.start();
     this.#auditor.start();
     this.#fetcher.start();
@@ -168,10 +180,11 @@ export class StreamSubscription implements Subscription {
 
   /**
    * The order matters: no handler starts from now on; then no read is under way, so that nothing arrives unseen; what
-   * waited goes back to the group; what runs may finish while its lease is still renewed, and goes back at the deadline; the
-   * goodbye comes last.
+   * waited goes back to the group; what runs may finish while this process still says that it lives, and goes back at the
+   * deadline; the goodbye comes last.
    */
   async #stop(deadlineMs: number): Promise<void> {
+    this.#presence.stopping(this.#member);
     const finishing = this.#finish();
     if (!(await settlesWithin(finishing, deadlineMs))) {
       this.#giveUp();
@@ -184,7 +197,7 @@ export class StreamSubscription implements Subscription {
 
   async #finish(): Promise<void> {
     await Promise.all([this.#flow.hold('stop'), this.#fetcher.stop()]);
-    await Promise.all([this.#promoter.stop(), this.#flow.drain()]);
+    await this.#flow.drain();
   }
 
   /** Before the signals abort, so that what handlers say because of them comes too late. */
@@ -195,9 +208,10 @@ export class StreamSubscription implements Subscription {
   }
 
   async #goodbye(): Promise<void> {
-    await Promise.all([this.#heartbeat.stop(), this.#promoter.stop(), this.#watch.stop(), this.#auditor.stop()]);
-    // Without it the others find out for themselves, when the lease is over.
-    await this.#heartbeat.leave().catch(() => 0);
+    await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop()]);
+    const hasLeft = await this.#holdings.leave(this.#partitions).catch(() => false);
+    // Without it the others find out for themselves, when this process is gone.
+    if (!hasLeft) await this.#presence.left(this.#member).catch(() => undefined);
   }
 }
 

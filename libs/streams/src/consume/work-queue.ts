@@ -1,4 +1,5 @@
 import type { BatchRule } from '@millrace/core';
+import type { LoneSlot } from './lone-slot.js';
 import type { Work } from './work.js';
 
 interface Waiting {
@@ -7,90 +8,80 @@ interface Waiting {
   readonly since: number;
 }
 
+export interface WorkQueueParts {
+  readonly rule: BatchRule;
+  readonly loneSlot: LoneSlot;
+  /** Called when something may be taken that could not be before. */
+  readonly onReady: () => void;
+}
+
 /** What was fetched and waits for a handler, in the batches in which it will be handed over. */
 export class WorkQueue {
-  readonly #rule: BatchRule;
-  readonly #crashLimit: number;
+  readonly #parts: WorkQueueParts;
   readonly #together: Waiting[] = [];
-  readonly #alone: Work[] = [];
+  readonly #notices: Work[] = [];
+  /** Their process vanished: each is handled alone, as it may be the one that takes processes down. */
   readonly #suspects: Work[] = [];
   /** The one that was taken and has not ended. */
   #suspect: Work | undefined;
-  /** Since when it holds up others, by the monotonic clock, in milliseconds; null while none waits for it. */
+  /** Since when suspects wait for one to end, by the monotonic clock, in milliseconds; null while none waits. */
   #heldUpSince: number | null = null;
-  #isGathering = false;
 
-  constructor(rule: BatchRule, crashLimit: number) {
-    this.#rule = rule;
-    this.#crashLimit = crashLimit;
+  constructor(parts: WorkQueueParts) {
+    this.#parts = parts;
   }
 
   get length(): number {
-    return this.#together.length + this.#alone.length + this.#suspects.length;
+    return this.#together.length + this.#notices.length + this.#suspects.length;
   }
 
-  /**
-   * A message whose process vanished is not put together with others any more: if it is the one that takes processes down,
-   * they would count its crashes as theirs, and end as it does. A notice is for another handler. Half way to the limit, such
-   * messages are not even begun beside each other.
-   */
   add(work: Work): void {
-    if (!work.notice && work.crashes * 2 >= this.#crashLimit) this.#addSuspect(work);
-    else if (work.notice || (work.crashes > 0 && this.#rule.size > 1)) this.#alone.push(work);
+    if (work.crashes > 0) this.#suspects.push(work);
+    // A notice is for another handler.
+    else if (work.notice) this.#notices.push(work);
     else this.#together.push({ work, since: performance.now() });
   }
 
-  /** How many messages wait for the suspect at work to end, and for how long one has. */
+  /** How many messages wait for a suspect at work to end, and for how long one has. */
   get heldUp(): { readonly count: number; readonly ms: number } {
     const since = this.#heldUpSince;
     return since === null ? { count: 0, ms: 0 } : { count: this.#suspects.length, ms: performance.now() - since };
   }
 
-  /** While it gathers, nothing begins whose process vanished: which of them is first is chosen among all of them. */
-  gather(isGathering: boolean): void {
-    this.#isGathering = isGathering;
-  }
-
   /** The next batch; empty while none is ready. */
   take(): Work[] {
-    if (this.#hasAlone) return takeAlone(this.#alone);
-    if (this.#hasSuspect) return this.#takeSuspect();
+    if (this.#notices.length > 0) return this.#notices.splice(0, 1);
+    if (this.#takesSuspect()) return [this.#suspect!];
     if (this.readyInMs() !== 0) return [];
-    return this.#together.splice(0, this.#rule.size).map(({ work }) => work);
+    return this.#together.splice(0, this.#parts.rule.size).map(({ work }) => work);
   }
 
   /** A batch that was taken has ended. */
   ended(batch: readonly Work[]): void {
-    if (batch[0] !== this.#suspect) return;
+    if (!this.#suspect || batch[0] !== this.#suspect) return;
     this.#suspect = undefined;
     this.#heldUpSince = null;
+    this.#parts.loneSlot.release();
   }
 
-  #addSuspect(work: Work): void {
-    this.#suspects.push(work);
-    if (this.#suspect) this.#heldUpSince ??= performance.now();
-  }
+  readonly #onFree = (): void => {
+    this.#heldUpSince = null;
+    this.#parts.onReady();
+  };
 
-  get #hasAlone(): boolean {
-    return this.#alone.length > 0 && !this.#isGathering;
-  }
-
-  get #hasSuspect(): boolean {
-    return this.#suspects.length > 0 && !this.#suspect && !this.#isGathering;
-  }
-
-  #takeSuspect(): Work[] {
-    const batch = takeAlone(this.#suspects);
-    this.#suspect = batch[0];
-    this.#heldUpSince = this.#suspects.length > 0 ? performance.now() : null;
-    return batch;
+  #takesSuspect(): boolean {
+    if (this.#suspects.length === 0) return false;
+    const isTaken = !this.#suspect && this.#parts.loneSlot.take(this.#onFree);
+    if (isTaken) this.#suspect = this.#suspects.shift();
+    this.#heldUpSince = this.#suspects.length === 0 ? null : (this.#heldUpSince ?? performance.now());
+    return isTaken;
   }
 
   /** How long until a batch is ready though nothing more comes, in whole milliseconds; null when nothing waits. */
   readyInMs(): number | null {
     const [oldest] = this.#together;
-    if (this.#hasAlone || this.#hasSuspect || this.#together.length >= this.#rule.size) return 0;
-    return oldest ? Math.max(0, Math.ceil(oldest.since + this.#rule.waitMs - performance.now())) : null;
+    if (this.#notices.length > 0 || this.#together.length >= this.#parts.rule.size) return 0;
+    return oldest ? Math.max(0, Math.ceil(oldest.since + this.#parts.rule.waitMs - performance.now())) : null;
   }
 
   /** The last of those that wait together, as many as there are up to `count`. */
@@ -100,11 +91,6 @@ export class WorkQueue {
 
   takeAll(): Work[] {
     this.#heldUpSince = null;
-    return [...this.#alone.splice(0), ...this.#suspects.splice(0), ...this.#together.splice(0).map(({ work }) => work)];
+    return [...this.#notices.splice(0), ...this.#suspects.splice(0), ...this.#together.splice(0).map(({ work }) => work)];
   }
-}
-
-/** What waits behind the message that takes the process down counts a crash as well: so each time another one is first. */
-function takeAlone(waiting: Work[]): Work[] {
-  return waiting.splice(waiting[0]!.crashes % waiting.length, 1);
 }

@@ -4,7 +4,7 @@ import { type EntryFields, entryOf, fieldsOf } from '../log/entry.js';
 import { decodeEnvelope, malformed } from '../log/envelope.js';
 import type { GroupStream } from './group-partition.js';
 import type { DeadLetterReason } from './dead-letter-reason.js';
-import { HeldEntry, type HoldingToken, type Moment } from './held-entry.js';
+import { HeldEntry, type Moment } from './held-entry.js';
 
 /** One message to be handled, out of an entry that this member holds. */
 export interface Work {
@@ -47,15 +47,22 @@ type RetryBody = readonly [
   deadLetterId?: string,
 ];
 
+interface Token {
+  readonly id: string;
+  readonly losses: number;
+}
+
+/** What the log gives was not given to the group before, as far as it is not settled. */
+const FIRST_TIME = { attempt: 1, crashes: 0, firstFailedAt: null, notice: null } as const;
+
 export interface ReadEntry {
   readonly id: string;
-  readonly deliveryCount: number;
   readonly fields: EntryFields;
 }
 
 /** The messages of one entry. An entry that cannot be read is one message, to be dead-lettered as it is. */
-export function workOf(stream: GroupStream, read: ReadEntry, readAt: Moment): { entry: HeldEntry; work: Work[] } {
-  const token = { id: read.id, deliveryCount: read.deliveryCount, heldSince: readAt };
+export function workOf(stream: GroupStream, read: ReadEntry, { losses }: Moment): { entry: HeldEntry; work: Work[] } {
+  const token = { id: read.id, losses };
   return stream.kind === 'log' ? workOfLog(stream, read, token) : workOfRetry(stream, read, token);
 }
 
@@ -72,32 +79,30 @@ export function freshBody(offset: number, envelope: string): string {
   return JSON.stringify(body);
 }
 
-function workOfLog(stream: GroupStream, read: ReadEntry, token: HoldingToken): { entry: HeldEntry; work: Work[] } {
+function workOfLog(stream: GroupStream, read: ReadEntry, token: Token): { entry: HeldEntry; work: Work[] } {
   const found = entryOf(read.fields);
   if (!found) return unreadable(stream, read, token);
   const { base, envelopes } = found;
   const entry = new HeldEntry(stream, token, { base, size: envelopes.length });
-  const history = { attempt: 1, crashes: read.deliveryCount - 1, firstFailedAt: null, notice: null };
-  return { entry, work: envelopes.map((envelope, index) => newWork(entry, { ...history, offset: base + index, envelope })) };
+  return { entry, work: envelopes.map((envelope, index) => newWork(entry, { ...FIRST_TIME, offset: base + index, envelope })) };
 }
 
-function workOfRetry(stream: GroupStream, read: ReadEntry, token: HoldingToken): { entry: HeldEntry; work: Work[] } {
+function workOfRetry(stream: GroupStream, read: ReadEntry, token: Token): { entry: HeldEntry; work: Work[] } {
   const body = parseBody(fieldsOf(read.fields).get('r'));
   if (!body) return unreadable(stream, read, token);
   const [offset, attempt, crashes, firstFailedAt, envelope, reason, deadLetterId = ''] = body;
   const entry = new HeldEntry(stream, token, { base: offset, size: 1 });
   const notice = reason ? { reason, deadLetterId } : null;
-  const history = { attempt, crashes: crashes + read.deliveryCount - 1, firstFailedAt, notice };
+  const history = { attempt, crashes, firstFailedAt, notice };
   return { entry, work: [newWork(entry, { ...history, offset, envelope })] };
 }
 
 /** Offset -1: what Millrace did not write has none, and settling it touches no bitmap. */
-function unreadable(stream: GroupStream, read: ReadEntry, token: HoldingToken): { entry: HeldEntry; work: Work[] } {
+function unreadable(stream: GroupStream, read: ReadEntry, token: Token): { entry: HeldEntry; work: Work[] } {
   const entry = new HeldEntry(stream, token, { base: -1, size: 1 });
   const envelope = JSON.stringify(read.fields);
   const message = malformed('its fields are not those of an entry');
-  const history = { attempt: 1, crashes: read.deliveryCount - 1, firstFailedAt: null, notice: null };
-  return { entry, work: [{ ...history, entry, offset: -1, envelope, message }] };
+  return { entry, work: [{ ...FIRST_TIME, entry, offset: -1, envelope, message }] };
 }
 
 function newWork(entry: HeldEntry, parts: Omit<Work, 'entry' | 'message'>): Work {

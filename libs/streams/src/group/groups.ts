@@ -1,12 +1,15 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { durationMs, MillraceError, parseOptions, type Position, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
+import type { RedisConnection } from '@millrace/redis';
 import { type GroupPartition, groupPartition } from '../consume/group-partition.js';
 import { assertGroup } from '../log/known-group.js';
 import { assertPartition } from '../log/known-partition.js';
 import { partitionsOf } from '../log/topic-log.js';
 import { PauseOptions, SeekOptions } from './group-options.js';
+import { Members } from './members.js';
 import { Pause } from './pause.js';
-import { seekPartition, type SeekResult, type SeekStep, type SeekTools } from './seek.js';
+import type { Presence } from './presence.js';
+import { seekPartition, type SeekResult, type SeekStep } from './seek.js';
 
 const TRY_EVERY_MS = 100;
 /** Of the pause of a seek whose process vanishes: what it may take beyond the wait. */
@@ -17,12 +20,18 @@ export interface PauseResult {
   readonly busy: readonly string[];
 }
 
-/** What operators do to groups: pause and resume them, set them to another position. */
-export class Groups {
-  readonly #tools: SeekTools;
+export interface GroupsParts {
+  readonly redis: RedisConnection;
+  readonly prefix: string;
+  readonly presence: Presence;
+}
 
-  constructor(tools: SeekTools) {
-    this.#tools = tools;
+/** Operators pause and resume groups with it, and set them to another position. */
+export class Groups {
+  readonly #parts: GroupsParts;
+
+  constructor(parts: GroupsParts) {
+    this.#parts = parts;
   }
 
   /**
@@ -33,8 +42,10 @@ export class Groups {
    */
   async pause(topic: TopicRef, group: string, options: PauseOptions = {}): Promise<PauseResult> {
     const { within } = parseOptions(PauseOptions, options, 'pause()');
-    const pause = await this.#pauseOf(topicOfRef(topic), group);
-    return { busy: await pause.quiet(await pause.begin(), durationMs(within)) };
+    return this.#watching(async (members) => {
+      const pause = await this.#pauseOf(topicOfRef(topic), group, members);
+      return { busy: await pause.quiet(await pause.begin(), durationMs(within)) };
+    });
   }
 
   /** @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP */
@@ -60,12 +71,26 @@ export class Groups {
     const { to: position, partition, preview, within } = parseOptions(SeekOptions, options, 'seek()');
     const definition = topicOfRef(topic);
     assertPartition(definition, partition, 'seek()');
-    const pause = await this.#pauseOf(definition, group);
     const all = this.#partitionsOf(definition, group);
     const targets = partition === undefined ? all : [all[partition]!];
-    if (preview) return this.#preview(targets, position);
-    const seekAll = (): Promise<SeekStep[]> => this.#seekAll(targets, { position, withinMs: durationMs(within) });
-    return (await pause.isOn()) ? seekAll() : this.#whilePaused(pause, durationMs(within), seekAll);
+    return this.#watching(async (members) => {
+      const pause = await this.#pauseOf(definition, group, members);
+      const wish = { position, members, withinMs: durationMs(within) };
+      if (preview) return this.#preview(targets, wish);
+      const seekAll = (): Promise<SeekStep[]> => this.#seekAll(targets, wish);
+      return (await pause.isOn()) ? seekAll() : this.#whilePaused(pause, wish.withinMs, seekAll);
+    });
+  }
+
+  /** Which members live is learnt from now on. */
+  async #watching<T>(work: (members: Members) => Promise<T>): Promise<T> {
+    const members = new Members(this.#parts.redis, this.#parts.presence);
+    members.watch();
+    try {
+      return await work(members);
+    } finally {
+      members.unwatch();
+    }
   }
 
   /** A pause that an operator begins meanwhile stays. */
@@ -79,19 +104,20 @@ export class Groups {
     }
   }
 
-  #preview(targets: readonly GroupPartition[], position: Position): Promise<SeekStep[]> {
-    const wish = { position, preview: true };
-    return Promise.all(targets.map(async (target) => stepOf(await seekPartition(this.#tools, target, wish))));
+  #preview(targets: readonly GroupPartition[], { position, members }: Wish): Promise<SeekStep[]> {
+    const tools = { ...this.#parts, members };
+    return Promise.all(targets.map(async (target) => stepOf(await seekPartition(tools, target, { position, preview: true }))));
   }
 
-  async #seekAll(targets: readonly GroupPartition[], { position, withinMs }: Wish): Promise<SeekStep[]> {
+  async #seekAll(targets: readonly GroupPartition[], { position, members, withinMs }: Wish): Promise<SeekStep[]> {
+    const tools = { ...this.#parts, members };
     const until = performance.now() + withinMs;
     const steps: SeekStep[] = [];
     for (const target of targets) {
-      let result = await seekPartition(this.#tools, target, { position, preview: false });
+      let result = await seekPartition(tools, target, { position, preview: false });
       while (result.held > 0 && performance.now() < until) {
         await wait(TRY_EVERY_MS);
-        result = await seekPartition(this.#tools, target, { position, preview: false });
+        result = await seekPartition(tools, target, { position, preview: false });
       }
       if (result.held > 0) throw busy(target, result.held, steps);
       steps.push(stepOf(result));
@@ -99,18 +125,19 @@ export class Groups {
     return steps;
   }
 
-  async #pauseOf(topic: TopicDefinition, group: string): Promise<Pause> {
-    await assertGroup(this.#tools.redis, this.#tools.prefix, { topic, group });
-    return new Pause(this.#tools.redis, this.#tools.leaseMs, this.#partitionsOf(topic, group)[0]!);
+  async #pauseOf(topic: TopicDefinition, group: string, members = new Members(this.#parts.redis, this.#parts.presence)): Promise<Pause> {
+    await assertGroup(this.#parts.redis, this.#parts.prefix, { topic, group });
+    return new Pause(this.#parts.redis, members, this.#partitionsOf(topic, group)[0]!);
   }
 
   #partitionsOf(topic: TopicDefinition, group: string): GroupPartition[] {
-    return partitionsOf(topic).map((partition) => groupPartition(this.#tools.prefix, { topic: topic.name, partition }, group));
+    return partitionsOf(topic).map((partition) => groupPartition(this.#parts.prefix, { topic: topic.name, partition }, group));
   }
 }
 
 interface Wish {
   readonly position: Position;
+  readonly members: Members;
   readonly withinMs: number;
 }
 

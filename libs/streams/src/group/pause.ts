@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { newMessageId } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
+import type { Members } from './members.js';
 
 const liftPause = loadScript('../scripts/lift-pause.lua', import.meta.url);
 
@@ -12,15 +13,16 @@ const NEVER = Number.MAX_SAFE_INTEGER;
 /** Holds a whole group up, by a word in its first partition that every member sees and answers. */
 export class Pause {
   readonly #redis: RedisConnection;
-  readonly #leaseMs: number;
+  readonly #members: Members;
+  readonly #partition: GroupPartition;
   readonly #control: string;
-  readonly #members: string;
 
-  constructor(redis: RedisConnection, leaseMs: number, { groupKeys }: GroupPartition) {
+  /** @param partition the first of the group */
+  constructor(redis: RedisConnection, members: Members, partition: GroupPartition) {
     this.#redis = redis;
-    this.#leaseMs = leaseMs;
-    this.#control = groupKeys.control;
-    this.#members = groupKeys.members;
+    this.#members = members;
+    this.#partition = partition;
+    this.#control = partition.groupKeys.control;
   }
 
   async isOn(): Promise<boolean> {
@@ -56,8 +58,7 @@ export class Pause {
   }
 
   async #busy(pause: string): Promise<string[]> {
-    const since = (await this.#now()) - this.#leaseMs;
-    const living = (await this.#redis.call('ZRANGE', this.#members, since, '+inf', 'BYSCORE')) as string[];
+    const living = await this.#members.living(this.#partition);
     if (living.length === 0) return [];
     const fields = ['paused', ...living.map((member) => `quiet:${member}`)];
     const [inForce, ...quiet] = (await this.#redis.call('HMGET', this.#control, ...fields)) as (string | null)[];

@@ -3,6 +3,7 @@ import { loadScript, type RedisConnection } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import { locate, type Location } from '../log/locate.js';
+import type { Members } from './members.js';
 
 const script = loadScript('../scripts/seek.lua', import.meta.url);
 
@@ -24,7 +25,7 @@ export interface SeekStep {
 export interface SeekTools {
   readonly redis: RedisConnection;
   readonly prefix: string;
-  readonly leaseMs: number;
+  readonly members: Members;
 }
 
 /** How many messages living members hold: as long as there are any, nothing was done. */
@@ -39,11 +40,12 @@ export async function seekPartition(
   const { keys, groupKeys } = partition;
   const location = await locate(tools.redis, keys, wish.position);
   const pages = await pagesOf(tools, partition, location);
-  const { stats, control, members, open, due, retryLog } = groupKeys;
+  const gone = await tools.members.goneHolders(partition);
+  const { stats, control, open, due, retryLog } = groupKeys;
   const [from, held, dropped, to] = (await tools.redis.run(
     script,
-    [keys.log, keys.meta, keys.groups, stats, control, members, open, due, retryLog, ...pages.keys],
-    [partition.group, location.after, location.offset, location.base, tools.leaseMs, SETTLED_PAGE_OFFSETS, pages.first, wish.preview ? '1' : '0'],
+    [keys.log, keys.meta, keys.groups, stats, control, open, due, retryLog, ...pages.keys],
+    [partition.group, location.after, location.offset, location.base, SETTLED_PAGE_OFFSETS, pages.first, wish.preview ? '1' : '0', ...gone],
   )) as [number, number, number, number];
   if (dropped < 0) throw tooManyRetries(partition);
   const again = Math.max(0, from - to);

@@ -1,19 +1,19 @@
 #!lua
 -- Moves a group to a position in one partition: from there on everything is handled, again where it was handled before.
 --
--- KEYS  1 log  2 meta  3 groups  4 stats  5 control  6 members  7 open  8 due  9 retry log  10... pages of the settled bitmap
+-- KEYS  1 log  2 meta  3 groups  4 stats  5 control  6 open  7 due  8 retry log  9... pages of the settled bitmap
 -- ARGV  1 group  2 entry id to read after  3 offset of the first message from there  4 offset of the first of its entry
---       5 lease, ms  6 offsets a page  7 number of the page in KEYS 10  8 '1' to look only
+--       5 offsets a page  6 number of the page in KEYS 9  7 '1' to look only  then the members that are gone
 -- returns { next to deliver until now, held by living members, waiting retries that are dropped, or -1: too many to look at,
 --         next to deliver from now on } and has done nothing when one of the middle two stands in the way
 --
 -- Guarantees: nothing that a living member holds is given to another; what waits for a retry before the position stays;
 -- what waits behind it comes again from the log alone; the lag is exact before and after; each seek has a number of its own.
 local log, meta, groups, stats, control = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local members, open, due, retryLog = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local FIRST_PAGE, MAX_WAITING, LOOK, MAX_REPLAYS = 10, 20000, 100, 20
+local open, due, retryLog = KEYS[6], KEYS[7], KEYS[8]
+local FIRST_PAGE, MAX_WAITING, LOOK, MAX_REPLAYS, FIRST_GONE = 9, 20000, 100, 20, 8
 local group, after, offset, base = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local lease, page, firstPage, isPreview = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
+local page, firstPage, isPreview = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -40,12 +40,14 @@ local function position()
   return tonumber(redis.call('HGET', meta, 'next'))
 end
 
+local gone = {}
+for i = FIRST_GONE, #ARGV do gone[ARGV[i]] = true end
+
 local function heldByLiving()
   local held = 0
   for _, stream in ipairs({ log, retryLog }) do
     for _, owner in ipairs(redis.call('XPENDING', stream, group)[4] or {}) do
-      local beat = redis.call('ZSCORE', members, owner[1])
-      if beat and now - tonumber(beat) <= lease then held = held + tonumber(owner[2]) end
+      if not gone[owner[1]] then held = held + tonumber(owner[2]) end
     end
   end
   return held

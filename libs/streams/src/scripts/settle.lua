@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
 -- Settles messages that one member holds, all from one stream of one group: the log or its retry log.
 --
--- KEYS  1 the stream  2 stats  3 due  4 dead letters  5 retry log  6 open  7... pages of the settled bitmap
+-- KEYS  1 the stream  2 stats  3 due  4 dead letters  5 retry log  6 open  7 begun  8... pages of the settled bitmap
 -- ARGV  1 group  2 member  3 'log' or 'retry'  4 offsets a page  5 '1' when this call is a repetition
---       then for each message: entry id, delivery count, base offset of the entry, messages in it, offset, which page
---       (1 for KEYS 7), outcome, two values, and a text that the entry must still hold, the message's id as a rule, or ''
+--       then for each message: entry id, base offset of the entry, messages in it, offset, which page (1 for KEYS 8),
+--       outcome, two values, and a text that the entry must still hold, the message's id as a rule, or ''
 --       where no other can be meant; offset -1 for an entry that is no message of ours:
 --         ack     'handled' | 'deduplicated' | 'discarded' | 'expired' | 'filtered', ''
 --         retry   delay in ms, what to put into the retry log
@@ -16,25 +16,23 @@
 -- returns one letter a message: S settled (now, or by an earlier try of this call), D settled long ago: the group was given
 --         it again, F refused: it belongs to someone else
 --
--- Guarantees: only the holder settles, by (member, delivery count), and by the message's id what it was given before a
--- failover: Redis may give entry ids and offsets again for others; a message is settled once; what is added (retry,
+-- Guarantees: only the holder settles, by (member, entry id), and by the message's id what it was given before a failover:
+-- Redis may give entry ids and offsets again for others; a message is settled once; what is added (retry,
 -- dead letter) is added before the holding ends; Redis being full does not keep a member from settling.
-local stream, stats, due, dead, retryLog, waiting = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local stream, stats, due, dead, retryLog, waiting, begun = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local group, member, fromRetry, page, repeated = ARGV[1], ARGV[2], ARGV[3] == 'retry', tonumber(ARGV[4]), ARGV[5] == '1'
-local FIRST, FIELDS = 6, 10
+local FIRST, FIELDS = 6, 9
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- Kept per token: one call may bring an old and a new holding of the same entry.
 local holding = {}
-local function holds(entry, count)
-  local token = entry .. ' ' .. count
-  if holding[token] == nil then
+local function holds(entry)
+  if holding[entry] == nil then
     local pending = redis.call('XPENDING', stream, group, entry, entry, 1)[1]
-    holding[token] = pending ~= nil and pending[2] == member and pending[4] == tonumber(count)
+    holding[entry] = pending ~= nil and pending[2] == member
   end
-  return holding[token]
+  return holding[entry]
 end
 
 -- Looked at once, however many of its messages are settled: an entry may be large.
@@ -123,28 +121,31 @@ local function track(outcome, entry, offset)
   return isDone and redis.call('ZREMRANGEBYSCORE', waiting, offset, offset) > 0
 end
 
-local function finish(entry, token, base, size, bitmap)
+local function finish(entry, base, size, bitmap)
   local first = base % page
   -- What is from the retry log, or no message of ours, has no bits to look at.
   local isEmptied = fromRetry or base < 0 or redis.call('BITCOUNT', bitmap, first, first + size - 1, 'BIT') == size
   if not isEmptied then return end
   redis.call('XACK', stream, group, entry)
-  if fromRetry then redis.call('XDEL', stream, entry) end
-  holding[token] = false
+  if fromRetry then
+    redis.call('XDEL', stream, entry)
+    redis.call('HDEL', begun, entry)
+  end
+  holding[entry] = false
 end
 
 local replies = {}
 local function settle(i)
-  local entry, offset, bitmap = ARGV[i], tonumber(ARGV[i + 4]), KEYS[6 + tonumber(ARGV[i + 5])]
-  local outcome, first, second = ARGV[i + 6], ARGV[i + 7], ARGV[i + 8]
+  local entry, offset, bitmap = ARGV[i], tonumber(ARGV[i + 3]), KEYS[7 + tonumber(ARGV[i + 4])]
+  local outcome, first, second = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7]
   local bit = (fromRetry or offset < 0) and -1 or offset % page
-  if holds(entry, ARGV[i + 1]) and isSame(entry, ARGV[i + 9]) then
+  if holds(entry) and isSame(entry, ARGV[i + 8]) then
     -- A script that fails is not undone: add, then mark, then let go, then count; whatever fails, nothing is lost.
     local open = bit < 0 or redis.call('GETBIT', bitmap, bit) == 0
     if open then add[outcome](first, second, offset) end
     if open and bit >= 0 then redis.call('SETBIT', bitmap, bit, 1) end
     local isOpen = open and track(outcome, entry, offset)
-    finish(entry, entry .. ' ' .. ARGV[i + 1], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), bitmap)
+    finish(entry, tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), bitmap)
     if open then tally[outcome](first, isOpen) end
     replies[#replies + 1] = (open or repeated) and 'S' or 'D'
   elseif repeated and settledBefore(entry, bitmap, bit) then

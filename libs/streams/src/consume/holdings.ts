@@ -1,0 +1,89 @@
+import { loadScript, type RedisConnection } from '@millrace/redis';
+import { putBack } from '../redeliver/put-back.js';
+import type { GroupPartition, GroupStream } from './group-partition.js';
+import type { HeldEntry } from './held-entry.js';
+
+const forgetMember = loadScript('../scripts/forget-member.lua', import.meta.url);
+const begin = loadScript('../scripts/begin.lua', import.meta.url);
+
+/** Entries in one reply. */
+const PAGE = 1_000;
+
+type Pending = [id: string, owner: string, idleMs: number, deliveries: number];
+
+export interface HoldingsParts {
+  readonly redis: RedisConnection;
+  readonly prefix: string;
+  readonly member: string;
+}
+
+/** What one member holds according to Redis, which decides. */
+export class Holdings {
+  readonly #parts: HoldingsParts;
+
+  constructor(parts: HoldingsParts) {
+    this.#parts = parts;
+  }
+
+  /** Ids of all that it holds of a stream. */
+  async of(stream: GroupStream): Promise<ReadonlySet<string>> {
+    const ids = new Set<string>();
+    for (let page: string[] | null = null, after = '-'; !page || page.length === PAGE; after = `(${page.at(-1)!}`) {
+      page = await this.#page(stream, { from: after, to: '+', count: PAGE });
+      for (const id of page) ids.add(id);
+      if (page.length === 0) break;
+    }
+    return ids;
+  }
+
+  async has({ stream, id }: HeldEntry): Promise<boolean> {
+    return (await this.#page(stream, { from: id, to: id, count: 1 })).length > 0;
+  }
+
+  /**
+   * Marks that a message is about to be handled whose process vanished before.
+   * @returns false when the member does not hold it any more
+   */
+  async begin({ stream, id }: HeldEntry): Promise<boolean> {
+    const { redis, member } = this.#parts;
+    const { group, groupKeys } = stream.partition;
+    return (await redis.run(begin, [stream.key, groupKeys.begun], [group, member, id])) === 1;
+  }
+
+  /**
+   * Puts back what it holds and does not know of: the reply that brought it was lost. It must not be called while a read of
+   * the member is under way.
+   *
+   * @param known ids of the entries that it knows of
+   */
+  async putBackUnknown(stream: GroupStream, known: readonly string[]): Promise<void> {
+    await putBack(this.#parts, stream, { owner: this.#parts.member, fate: 'living', kept: known });
+  }
+
+  /** Has Redis know the member, so that whoever pauses the group knows for whom to wait. */
+  async join({ keys, group }: GroupPartition): Promise<void> {
+    await this.#parts.redis.call('XGROUP', 'CREATECONSUMER', keys.log, group, this.#parts.member);
+  }
+
+  /**
+   * Says goodbye, so that nobody waits for this member.
+   * @returns false when it still holds something
+   */
+  async leave(partitions: readonly GroupPartition[]): Promise<boolean> {
+    const { redis, member } = this.#parts;
+    const forgotten = partitions.map(({ streams, group }) => redis.run(forgetMember, streams.map(({ key }) => key), [group, member]));
+    return (await Promise.all(forgotten)).every((reply) => reply === 1);
+  }
+
+  async #page({ key, partition }: GroupStream, { from, to, count }: Range): Promise<string[]> {
+    const { redis, member } = this.#parts;
+    const pending = (await redis.call('XPENDING', key, partition.group, from, to, count, member)) as Pending[];
+    return pending.map(([id]) => id);
+  }
+}
+
+interface Range {
+  readonly from: string;
+  readonly to: string;
+  readonly count: number;
+}

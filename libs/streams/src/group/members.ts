@@ -1,0 +1,53 @@
+import type { RedisConnection } from '@millrace/redis';
+import type { GroupPartition } from '../consume/group-partition.js';
+import type { Presence, Watcher } from './presence.js';
+
+type Pending = [count: number, first: string | null, last: string | null, owners: [name: string, count: string][] | null];
+
+/** The members of a group, for somebody who is none: from {@link watch} on it learns which of them live. */
+export class Members implements Watcher {
+  readonly onDeath = (): void => undefined;
+  readonly onReturn = (): void => undefined;
+  readonly #redis: RedisConnection;
+  readonly #presence: Presence;
+  readonly #names = new Set<string>();
+
+  constructor(redis: RedisConnection, presence: Presence) {
+    this.#redis = redis;
+    this.#presence = presence;
+  }
+
+  get watched(): ReadonlySet<string> {
+    return this.#names;
+  }
+
+  watch(): void {
+    this.#presence.watch(this);
+  }
+
+  unwatch(): void {
+    this.#presence.unwatch(this);
+  }
+
+  /** All but those that are known to be gone: a member is taken for one that lives until it was silent for a lease. */
+  async living({ keys, group }: GroupPartition): Promise<string[]> {
+    const consumers = (await this.#redis.call('XINFO', 'CONSUMERS', keys.log, group)) as [string, string][];
+    return this.#learn(consumers.map(([, name]) => name)).filter((name) => !this.#isGone(name));
+  }
+
+  /** Those of the members that hold messages in this partition who are gone. */
+  async goneHolders({ streams, group }: GroupPartition): Promise<string[]> {
+    const pending = (await Promise.all(streams.map(({ key }) => this.#redis.call('XPENDING', key, group)))) as Pending[];
+    const owners = pending.flatMap(([, , , each]) => each ?? []).map(([name]) => name);
+    return this.#learn([...new Set(owners)]).filter((name) => this.#isGone(name));
+  }
+
+  #learn(names: string[]): string[] {
+    for (const name of names) this.#names.add(name);
+    return names;
+  }
+
+  #isGone(name: string): boolean {
+    return this.#presence.fateOf(name) !== 'living';
+  }
+}

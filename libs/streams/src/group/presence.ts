@@ -1,0 +1,180 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { emit, errorRecord, Loop } from '@millrace/core';
+import { loadScript, type RedisConnection, type RedisConnections, settlesWithin } from '@millrace/redis';
+import { presenceKey } from '../keys.js';
+import { type Look, Silence } from './silence.js';
+
+const beat = loadScript('../scripts/beat.lua', import.meta.url);
+
+/** A beat comes this often in a lease, and no less often than once in this time. */
+const BEATS_A_LEASE = 10;
+const LONGEST_BEAT_MS = 750;
+/** A member whose last beat is older than this part of a lease starts nothing: others may take it for dead soon. */
+const SURE_FOR_LEASES = 0.7;
+/** How long the record of a process that ended without a word is kept: long after the last one has looked for it. */
+const KEEP_MS = 86_400_000;
+/** While there is nothing to say and nobody to look for. */
+const IDLE_MS = 60_000;
+
+/** How a member is: it lives; it left, or its process died while it was stopping; or its process died with all it held. */
+export type Fate = 'living' | 'left' | 'dead';
+
+/** Somebody to whom the silence of other processes matters. */
+export interface Watcher {
+  /** Names of the members that it wants to know about. */
+  readonly watched: Iterable<string>;
+  /** Called when one of them has died. */
+  readonly onDeath: () => void;
+  /** Called when this process says again that it lives, after others may have taken it for dead. */
+  readonly onReturn: () => void;
+}
+
+/**
+ * The sign of life of this process, and what it knows of others. It raises a counter; whoever sees the counter stand still
+ * for a lease takes the process for dead, with all that its members hold.
+ */
+export class Presence {
+  readonly leaseMs: number;
+  readonly beatMs: number;
+  readonly #prefix: string;
+  /** The first that answers is used: no single connection that fails may make this process look dead. */
+  readonly #connections: readonly RedisConnection[];
+  readonly #process = `${hostname().replace(/[^A-Za-z0-9-]/g, '-')}-${process.pid}-${randomBytes(6).toString('hex')}`;
+  readonly #silence: Silence;
+  readonly #loop: Loop;
+  readonly #watchers = new Set<Watcher>();
+  readonly #stopping = new Set<string>();
+  readonly #left = new Set<string>();
+  #members = 0;
+  #count = 0;
+  #turn = 0;
+  /** When the last beat that Redis answered was sent, by the monotonic clock. */
+  #beatAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor({ redis, prefix, leaseMs }: { readonly redis: RedisConnections; readonly prefix: string; readonly leaseMs: number }) {
+    this.leaseMs = leaseMs;
+    this.beatMs = Math.min(leaseMs / BEATS_A_LEASE, LONGEST_BEAT_MS);
+    this.#prefix = prefix;
+    this.#connections = [redis.control, redis.publish];
+    this.#silence = new Silence({ leaseMs, beatMs: this.beatMs });
+    this.#loop = new Loop({
+      name: 'presence',
+      round: () => this.#round(),
+      onError: (error, failures) => emit('loop-failed', { loop: 'presence', error: errorRecord(error), failures }),
+    });
+  }
+
+  /** Whether nobody can take this process for dead yet: only then its members may begin something. */
+  get isSure(): boolean {
+    return performance.now() - this.#beatAtMs <= this.leaseMs * SURE_FOR_LEASES;
+  }
+
+  /** Names a new member of this process; the name is never used again. Resolves when Redis knows that the process lives. */
+  async join(): Promise<string> {
+    this.#members += 1;
+    const member = `${this.#process}.${this.#members}`;
+    if (!this.isSure) await this.#beat(this.#connections[0]!);
+    this.#loop.start();
+    this.#loop.wake();
+    return member;
+  }
+
+  /** From now on nothing that the member holds counts as crashed, however its process ends. */
+  stopping(member: string): void {
+    this.#stopping.add(suffixOf(member));
+    this.#loop.wake();
+  }
+
+  /** The member is gone, and what it could not give back is to be put back by others at once. */
+  async left(member: string): Promise<void> {
+    this.#left.add(suffixOf(member));
+    await this.#beat(this.#connections[0]!);
+  }
+
+  watch(watcher: Watcher): void {
+    this.#watchers.add(watcher);
+    this.#loop.start();
+    this.#loop.wake();
+  }
+
+  unwatch(watcher: Watcher): void {
+    this.#watchers.delete(watcher);
+  }
+
+  /** How a member is that somebody watches. */
+  fateOf(member: string): Fate {
+    const process = processOf(member);
+    const [stopping, left] = wordsOf(this.#silence.lastWords(process));
+    if (left.includes(suffixOf(member))) return 'left';
+    if (!this.#silence.isDead(process)) return 'living';
+    return stopping.includes(suffixOf(member)) ? 'left' : 'dead';
+  }
+
+  /** Ends the beat. The record stays when members of this process left something behind. */
+  async stop(): Promise<void> {
+    await this.#loop.stop();
+    // Without it the others find out for themselves that the process is gone.
+    if (this.#members > 0 && this.#left.size === 0) await this.#connections[0]!.call('DEL', this.#keyOf(this.#process)).catch(() => 0);
+  }
+
+  /** A beat that is not answered in time is not waited for: the next one goes over the other connection. */
+  async #round(): Promise<number> {
+    if (this.#members === 0 && this.#watchers.size === 0) return IDLE_MS;
+    const connection = this.#connections[this.#turn % this.#connections.length]!;
+    const beating = this.#beat(connection).catch((error: unknown) => this.#failed(error));
+    if (await settlesWithin(beating, this.beatMs)) return this.beatMs;
+    this.#turn += 1;
+    return 0;
+  }
+
+  /** It goes on with the beat as soon as there is a connection: each moment counts. */
+  async #failed(error: unknown): Promise<void> {
+    this.#turn += 1;
+    emit('loop-failed', { loop: 'presence', error: errorRecord(error), failures: 1 });
+    await Promise.race(this.#connections.map((each) => each.whenReady(this.beatMs)));
+  }
+
+  async #beat(connection: RedisConnection): Promise<void> {
+    const sentAtMs = performance.now();
+    const processes = [...new Set([...this.#watchers].flatMap(({ watched }) => [...watched].map(processOf)))].filter((each) => each !== this.#process);
+    const keys = [this.#process, ...processes].map((each) => this.#keyOf(each));
+    const reply = (await connection.run(beat, keys, [this.#words(), KEEP_MS])) as (string | null)[];
+    this.#answered(new Map(processes.map((each, index) => [each, reply[index] ?? null])), sentAtMs);
+  }
+
+  #answered(look: Look, sentAtMs: number): void {
+    if (sentAtMs <= this.#beatAtMs) return;
+    const mayHaveDied = !this.isSure;
+    this.#beatAtMs = sentAtMs;
+    const someoneDied = this.#silence.looked(look, sentAtMs);
+    for (const watcher of this.#watchers) {
+      if (mayHaveDied) watcher.onReturn();
+      if (someoneDied) watcher.onDeath();
+    }
+  }
+
+  /** Nothing for a process without members: it only looks. */
+  #words(): string {
+    if (this.#members === 0) return '';
+    this.#count += 1;
+    return [this.#count, [...this.#stopping].join(','), [...this.#left].join(',')].join(' ');
+  }
+
+  #keyOf(process: string): string {
+    return presenceKey(this.#prefix, process);
+  }
+}
+
+function processOf(member: string): string {
+  return member.slice(0, Math.max(0, member.lastIndexOf('.')));
+}
+
+function suffixOf(member: string): string {
+  return member.slice(member.lastIndexOf('.') + 1);
+}
+
+function wordsOf(words: string | null): [stopping: string[], left: string[]] {
+  const [, stopping = '', left = ''] = (words ?? '').split(' ');
+  return [stopping.split(','), left.split(',')];
+}

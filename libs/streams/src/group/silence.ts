@@ -1,0 +1,59 @@
+/** What an answered look has shown: each process with what it says, null where there is nothing. */
+export type Look = ReadonlyMap<string, string | null>;
+
+interface Heard {
+  readonly words: string | null;
+  readonly silentMs: number;
+}
+
+/** Dead is who was silent for this part of a lease: the rest is for the look and for what follows. */
+const DEAD_AFTER_LEASES = 0.9;
+/** One look tells of no more silence than this many beats: whoever looks seldom, or after an outage, knows no better. */
+const MOST_BEATS = 2;
+
+/**
+ * Counts how long other processes have said nothing new. Silence grows only with looks that were answered, so that nobody
+ * dies while Redis is away; no clock is compared with another.
+ */
+export class Silence {
+  readonly #deadAfterMs: number;
+  readonly #mostMs: number;
+  #heard = new Map<string, Heard>();
+  /** When the last look that was answered was sent; null before the first. */
+  #lookedAtMs: number | null = null;
+
+  constructor({ leaseMs, beatMs }: { readonly leaseMs: number; readonly beatMs: number }) {
+    this.#deadAfterMs = leaseMs * DEAD_AFTER_LEASES;
+    this.#mostMs = beatMs * MOST_BEATS;
+  }
+
+  /**
+   * Takes in a look. Processes that are not in it are forgotten.
+   *
+   * @param sentAtMs when it was sent, by the monotonic clock
+   * @returns whether one of them has just died
+   */
+  looked(look: Look, sentAtMs: number): boolean {
+    const passedMs = Math.min(sentAtMs - (this.#lookedAtMs ?? sentAtMs), this.#mostMs);
+    this.#lookedAtMs = sentAtMs;
+    const before = this.#heard;
+    this.#heard = new Map([...look].map(([process, words]) => [process, heardNow(before.get(process), words, passedMs)]));
+    return [...this.#heard].some(([process, { silentMs }]) => silentMs >= this.#deadAfterMs && (before.get(process)?.silentMs ?? 0) < this.#deadAfterMs);
+  }
+
+  isDead(process: string): boolean {
+    return (this.#heard.get(process)?.silentMs ?? 0) >= this.#deadAfterMs;
+  }
+
+  /** What the process said last, null when it was never heard. */
+  lastWords(process: string): string | null {
+    return this.#heard.get(process)?.words ?? null;
+  }
+}
+
+/** A record that is gone says nothing new: its last words stay. */
+function heardNow(before: Heard | undefined, words: string | null, passedMs: number): Heard {
+  if (!before) return { words, silentMs: 0 };
+  if (words === null || words === before.words) return { words: before.words, silentMs: before.silentMs + passedMs };
+  return { words, silentMs: 0 };
+}

@@ -1,0 +1,132 @@
+import { emit, errorRecord, Loop } from '@millrace/core';
+import { loadScript, type RedisConnection } from '@millrace/redis';
+import type { GroupPartition } from '../consume/group-partition.js';
+import { putBack } from '../redeliver/put-back.js';
+import type { Presence, Watcher } from './presence.js';
+
+const tend = loadScript('../scripts/tend.lua', import.meta.url);
+
+/** Retries moved in one call. */
+const PAGE = 100;
+/** How late a retry may be that another member scheduled just after we looked, and how late a new member is noticed. */
+const LOOK_EVERY_MS = 1_000;
+const LOOKS_A_LEASE = 3;
+
+export interface TenderParts {
+  readonly redis: RedisConnection;
+  readonly prefix: string;
+  readonly presence: Presence;
+  /** The member of this process. */
+  readonly member: string;
+  readonly partitions: readonly GroupPartition[];
+  /** Makes again what Redis has lost of a partition. */
+  readonly recover: (partition: GroupPartition) => Promise<void>;
+  /** Called when this process may have counted as dead. */
+  readonly doubt: () => void;
+  /** Makes sure of what the member still holds. */
+  readonly verify: () => Promise<void>;
+}
+
+type Reply = 'UNDECLARED' | [moved: number, nextMs: number, ...held: (string | number)[]];
+
+/** Looks after the partitions of a group: moves retries that are due, and puts back what members held that are gone. */
+export class Tender implements Watcher {
+  readonly #parts: TenderParts;
+  readonly #loop: Loop;
+  readonly #others = new Map<GroupPartition, readonly string[]>();
+  #isInDoubt = false;
+
+  constructor(parts: TenderParts) {
+    this.#parts = parts;
+    const { topic, group } = parts.partitions[0]!;
+    this.#loop = new Loop({
+      name: 'tend',
+      round: () => this.#round(),
+      onError: (error, failures) => emit('loop-failed', { topic, group, loop: 'tend', error: errorRecord(error), failures }),
+    });
+  }
+
+  /** Every other member that Redis knows of. */
+  get watched(): ReadonlySet<string> {
+    return new Set([...this.#others.values()].flat());
+  }
+
+  readonly onDeath = (): void => this.#loop.wake();
+
+  readonly onReturn = (): void => {
+    this.#parts.doubt();
+    this.wakeToVerify();
+  };
+
+  start(): void {
+    this.#parts.presence.watch(this);
+    this.#loop.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#parts.presence.unwatch(this);
+    await this.#loop.stop();
+  }
+
+  /** Something of what the member holds may be another's by now. */
+  wakeToVerify(): void {
+    this.#isInDoubt = true;
+    this.#loop.wake();
+  }
+
+  /** A retry was scheduled: look when it is due. */
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  async #round(): Promise<number> {
+    const { partitions, presence } = this.#parts;
+    if (this.#isInDoubt) await this.#verify();
+    const waits = await Promise.all(partitions.map((partition) => this.#tend(partition)));
+    return Math.max(1, Math.min(LOOK_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE, ...waits));
+  }
+
+  /** What comes into doubt meanwhile is in doubt afterwards. */
+  async #verify(): Promise<void> {
+    this.#isInDoubt = false;
+    try {
+      await this.#parts.verify();
+    } catch (error) {
+      this.#isInDoubt = true;
+      throw error;
+    }
+  }
+
+  /** @returns milliseconds until there is something to do */
+  async #tend(partition: GroupPartition): Promise<number> {
+    const { redis, recover } = this.#parts;
+    const { retryLog, due, stats } = partition.groupKeys;
+    const reply = (await redis.run(tend, [partition.keys.log, retryLog, due, stats], [partition.group, PAGE])) as Reply;
+    if (reply === 'UNDECLARED') {
+      await recover(partition);
+      return 0;
+    }
+    const [moved, nextMs, ...held] = reply;
+    await this.#lookAfter(partition, othersIn(held, this.#parts.member));
+    return moved === PAGE ? 0 : nextMs < 0 ? LOOK_EVERY_MS : nextMs;
+  }
+
+  async #lookAfter(partition: GroupPartition, others: readonly string[]): Promise<void> {
+    this.#others.set(partition, others);
+    for (const owner of others) await this.#putBack(partition, owner);
+  }
+
+  async #putBack(partition: GroupPartition, owner: string): Promise<void> {
+    const fate = this.#parts.presence.fateOf(owner);
+    if (fate === 'living') return;
+    let count = 0;
+    for (const stream of partition.streams) count += await putBack(this.#parts, stream, { owner, fate });
+    const { topic, group, partition: number } = partition;
+    if (count > 0 && fate === 'dead') emit('reclaimed', { topic, partition: number, group, count });
+  }
+}
+
+/** Names come with two numbers each. */
+function othersIn(held: readonly (string | number)[], own: string): string[] {
+  return held.filter((item, index): item is string => index % 3 === 0 && item !== own);
+}

@@ -1,0 +1,42 @@
+import { loadScript, type RedisConnection } from '@millrace/redis';
+import type { GroupStream } from '../consume/group-partition.js';
+import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
+
+const script = loadScript('../scripts/put-back.lua', import.meta.url);
+
+/** Entries looked at in one call: a larger page would hold Redis up. */
+const PAGE = 100;
+
+export interface PutBackWish {
+  /** Whose messages. */
+  readonly owner: string;
+  /** Its process vanished, which counts as a crash; it is gone, which does not; or it lives. */
+  readonly fate: 'dead' | 'left' | 'living';
+  /** Ids of the entries that it keeps. */
+  readonly kept?: readonly string[];
+}
+
+/**
+ * Puts back what a member holds of one stream of a group, for another member to handle.
+ *
+ * @returns how many messages
+ */
+export async function putBack(
+  { redis, prefix }: { readonly redis: RedisConnection; readonly prefix: string },
+  stream: GroupStream,
+  { owner, fate, kept = [] }: PutBackWish,
+): Promise<number> {
+  const { partition, kind, key } = stream;
+  const { retryLog, stats, open, begun } = partition.groupKeys;
+  const pageKey = (page: number): string => settledKey(prefix, partition, page * SETTLED_PAGE_OFFSETS);
+  let [after, page, count] = ['-', 0, 0];
+  do {
+    const keys = [key, retryLog, stats, open, begun, pageKey(page), pageKey(page + 1)];
+    const args = [partition.group, owner, kind, SETTLED_PAGE_OFFSETS, page, fate, PAGE, after, ...kept];
+    const [next, moved, wanted] = (await redis.run(script, keys, args)) as [string, number, number];
+    after = next;
+    count += moved;
+    if (wanted >= 0) page = wanted;
+  } while (after !== '-');
+  return count;
+}

@@ -1,0 +1,14 @@
+#!lua flags=allow-oom
+-- Forgets a member of a group in one partition that says goodbye.
+--
+-- KEYS  1 log  2 retry log
+-- ARGV  1 group  2 member
+-- returns 1; 0 when it still holds something, and is not forgotten
+--
+-- Guarantees: nothing pending is destroyed, which XGROUP DELCONSUMER alone would do.
+local group, member = ARGV[1], ARGV[2]
+for _, stream in ipairs(KEYS) do
+  if #redis.call('XPENDING', stream, group, '-', '+', 1, member) > 0 then return 0 end
+end
+for _, stream in ipairs(KEYS) do redis.call('XGROUP', 'DELCONSUMER', stream, group, member) end
+return 1
