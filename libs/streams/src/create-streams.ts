@@ -4,6 +4,7 @@ import {
 } from '@millrace/core';
 import type { RedisConnections } from '@millrace/redis';
 import { Broadcast } from './broadcast/broadcast.js';
+import type { Handling } from './consume/handling.js';
 import { LoneSlot } from './consume/lone-slot.js';
 import { StreamSubscription } from './consume/subscription.js';
 import { Groups } from './group/groups.js';
@@ -72,6 +73,13 @@ export function createStreams(options: StreamsOptions): Streams {
   const presence = new Presence({ redis, prefix, leaseMs });
   const loneSlot = new LoneSlot();
   const subscriptions = new Subscriptions();
+  const subscribe = async (definition: SubscriptionDefinition, handling: Handling): Promise<Subscription> => {
+    const parts = { redis, prefix, presence, loneSlot, stuckAfterMs, log };
+    const start: Start = (onStopped) => StreamSubscription.start({ ...parts, onStopped }, definition, handling);
+    const subscription = await subscriptions.add(definition, start);
+    upkeep.subscribed(definition.topic);
+    return subscription;
+  };
   return {
     inspector: new Inspector(redis.control, prefix),
     deadLetters: new DeadLetters({
@@ -81,13 +89,8 @@ export function createStreams(options: StreamsOptions): Streams {
     groups: new Groups({ redis: redis.control, prefix, presence }),
     declare: (topic) => log.declare(topic),
     publish: (topic, message, terms) => publisher.publish(topic, message, terms),
-    subscribe: async (definition, handler) => {
-      const parts = { redis, prefix, presence, loneSlot, stuckAfterMs, log };
-      const start: Start = (onStopped) => StreamSubscription.start({ ...parts, onStopped }, definition, handler);
-      const subscription = await subscriptions.add(definition, start);
-      upkeep.subscribed(definition.topic);
-      return subscription;
-    },
+    subscribe: (definition, handler) => subscribe(definition, { rule: null, handler }),
+    subscribeBatch: (definition, rule, handler) => subscribe(definition, { rule, handler }),
     broadcast: async (definition, handler) => {
       const start: Start = (onStopped) => Broadcast.start({ redis, prefix, log, onStopped }, definition, handler);
       const subscription = await subscriptions.follow(definition, start);

@@ -8,7 +8,7 @@ import { leaseOfAll } from './lease-of-all.js';
 import { messagePlace } from './message-place.js';
 import type { Outcome } from './outcome.js';
 import type { PipelineParts } from './pipeline.js';
-import type { DeliveryHandler } from './ports.js';
+import type { BatchHandler } from './ports.js';
 import { outcomeOfFailure } from './retry.js';
 import { withinLimit } from './time-limit.js';
 
@@ -27,7 +27,7 @@ interface Readable {
  * Puts the policies around a handler of batches. What does not validate fails alone, before the handler; what the handler
  * throws is the failure of every message that it did not mark itself.
  */
-export function batchPipeline(parts: BatchPipelineParts): DeliveryHandler {
+export function batchPipeline(parts: BatchPipelineParts): BatchHandler {
   const retry = { ...parts.retry, place: { topic: parts.topic.name, group: parts.group } };
   const reading = { topic: parts.topic, place: messagePlace(parts), retry };
   return async (deliveries) => {

@@ -4,6 +4,14 @@ import { type TraceContext, traceOf } from '../trace/trace-context.js';
 import type { Delivery } from './delivery.js';
 import type { SqlTransaction } from './sql-transaction.js';
 
+interface ContextParts {
+  /** Absent: that of the delivery. */
+  readonly signal?: AbortSignal;
+  readonly transaction?: SqlTransaction | undefined;
+}
+
+const NOTHING: ContextParts = {};
+
 /** What a message handler is told beside the payload: its second argument. */
 export class DeliveryContext {
   readonly messageId: string;
@@ -24,9 +32,9 @@ export class DeliveryContext {
   /** How often this message was redriven: put back after a group had given it up. 0 as a rule. */
   readonly redriven: number;
   readonly #delivery: Delivery;
-  readonly #transaction: SqlTransaction | undefined;
+  readonly #own: ContextParts;
 
-  constructor(delivery: Delivery, transaction?: SqlTransaction) {
+  constructor(delivery: Delivery, own: ContextParts = NOTHING) {
     const { message } = delivery;
     this.messageId = message.id;
     this.key = message.key;
@@ -41,7 +49,7 @@ export class DeliveryContext {
     this.replayed = delivery.replayed;
     this.redriven = message.redrive?.times ?? 0;
     this.#delivery = delivery;
-    this.#transaction = transaction;
+    this.#own = own;
   }
 
   /** When the message was published, by the publisher's clock. */
@@ -55,7 +63,7 @@ export class DeliveryContext {
    * `timeout` has passed. Only the last counts as an attempt.
    */
   get signal(): AbortSignal {
-    return this.#delivery.signal;
+    return this.#own.signal ?? this.#delivery.signal;
   }
 
   /** The trace that the message belongs to; what the handler publishes belongs to it too. */
@@ -74,7 +82,7 @@ export class DeliveryContext {
    * @throws MillraceError INBOX_NOT_CONFIGURED when the subscription was not made with `inbox: true`
    */
   get transaction(): SqlTransaction {
-    if (this.#transaction) return this.#transaction;
+    if (this.#own.transaction) return this.#own.transaction;
     throw new MillraceError(
       'INBOX_NOT_CONFIGURED',
       `ctx.transaction is there only in handlers with the inbox: add inbox: true to the subscription of group ` +

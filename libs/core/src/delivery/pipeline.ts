@@ -32,7 +32,7 @@ export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
   const place = messagePlace(parts);
   const retry = { ...parts.retry, place: { topic: parts.topic.name, group: parts.group } };
   const run = parts.inbox ? withInbox(parts, parts.inbox) : direct(parts);
-  const outcomeOf = async (delivery: Delivery): Promise<Outcome> => {
+  return async (delivery) => {
     try {
       const { message } = delivery;
       const payload = await decodePayload(payloadClassOf(parts.topic, message), message.payload, place);
@@ -41,15 +41,16 @@ export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
       return decided(delivery.lease, outcomeOfFailure(retry, delivery.attempt, thrown));
     }
   };
-  return (deliveries) => Promise.all(deliveries.map(outcomeOf));
 }
 
 type Run = (delivery: Delivery, payload: object) => Promise<Outcome>;
 
+const HANDLED: Outcome = { kind: 'ack' };
+
 function direct(parts: PipelineParts): Run {
   return async (delivery, payload) => {
     await attempt(parts, payload, { delivery });
-    return { kind: 'ack' };
+    return HANDLED;
   };
 }
 
@@ -77,8 +78,8 @@ interface Attempt {
 /** Inside the inbox, so that what runs out of time is rolled back. */
 function attempt(parts: PipelineParts, payload: object, { delivery, transaction }: Attempt): Promise<unknown> {
   const { timeoutMs = null } = parts;
-  if (timeoutMs === null) return parts.handle(payload, new DeliveryContext(delivery, transaction));
+  if (timeoutMs === null) return parts.handle(payload, new DeliveryContext(delivery, { transaction }));
   return withinLimit(timeoutMs, delivery.signal, async (signal) =>
-    parts.handle(payload, new DeliveryContext({ ...delivery, signal }, transaction)),
+    parts.handle(payload, new DeliveryContext(delivery, { signal, transaction })),
   );
 }

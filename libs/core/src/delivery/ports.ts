@@ -43,11 +43,11 @@ export interface PublishPort {
   publish(topic: TopicDefinition, message: OutgoingMessage, terms?: PublishTerms): Promise<PublishResult>;
 }
 
-/**
- * Handles deliveries that are handed over together, one unless the subscription has a {@link BatchRule}, and says what became
- * of each, in their order. It never throws: what it throws is a defect of ours, and dead-lettered.
- */
-export type DeliveryHandler = (deliveries: readonly Delivery[]) => Promise<readonly Outcome[]>;
+/** Handles a delivery and says what became of it. It never throws: what it throws is a defect of ours, and dead-lettered. */
+export type DeliveryHandler = (delivery: Delivery) => Promise<Outcome>;
+
+/** Handles deliveries that are handed over together, and says what became of each, in their order. It never throws either. */
+export type BatchHandler = (deliveries: readonly Delivery[]) => Promise<readonly Outcome[]>;
 
 /**
  * Is told of a message that the group has given up. `retry` has it told again; it is not told again after any other outcome.
@@ -70,10 +70,8 @@ export interface RateLimit {
 export interface SubscriptionDefinition {
   readonly topic: TopicDefinition;
   readonly group: string;
-  /** Calls of the handler at once in this process. As many messages, or batches, are in its hands. */
+  /** Calls of the handler at once in this process. */
   readonly concurrency: number;
-  /** Absent: each message is handed over alone, at once. */
-  readonly batch?: BatchRule;
   /** Absent: as fast as the handlers are. */
   readonly rateLimit?: RateLimit;
   /** Looks at messages before they take a slot. Absent: the handler decides about all. */
@@ -114,6 +112,9 @@ export interface Subscription {
 /** The other half: delivers them. */
 export interface SubscribePort {
   subscribe(definition: SubscriptionDefinition, handler: DeliveryHandler): Promise<Subscription>;
+
+  /** Hands messages over in batches. */
+  subscribeBatch(definition: SubscriptionDefinition, rule: BatchRule, handler: BatchHandler): Promise<Subscription>;
 
   /**
    * Hands every message that is published from now on to this process, too, and leaves nothing behind. What fails is tried

@@ -29,6 +29,13 @@ export function declareParameters(type: object, method: string): void {
   Reflect.defineMetadata(HANDLER_PARAMETERS, parameters, type, method);
 }
 
+/** Whether the method takes the payload and the context as they are, in this order. */
+export function arePlainParameters(type: object, method: string): boolean {
+  const declared = (Reflect.getMetadata(HANDLER_PARAMETERS, type, method) ?? {}) as Record<string, Parameter & { readonly data?: unknown }>;
+  const places = Object.entries(declared).map(([key, { index, data, pipes }]) => (data === undefined && pipes.length === 0 ? `${key}/${index}` : ''));
+  return places.sort().join() === `${PAYLOAD}:0/0,${CONTEXT}:1/1`;
+}
+
 /** Fills the parameters of a handler from what it is called with: the payload and the context. */
 export const handlerParameters: ParamsFactory = {
   exchangeKeyForValue(type: number, data: ParamData, args: readonly unknown[]): unknown {

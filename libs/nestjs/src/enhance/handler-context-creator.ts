@@ -2,6 +2,7 @@ import type { ApplicationConfig } from '@nestjs/core';
 import { ExternalExceptionFilterContext } from '@nestjs/core/exceptions/external-exception-filter-context.js';
 import { ExternalContextCreator } from '@nestjs/core/helpers/external-context-creator.js';
 import type { NestContainer } from '@nestjs/core/injector/container.js';
+import type { ContextId } from '@nestjs/core/injector/instance-wrapper.js';
 import {
   GuardsConsumer,
   GuardsContextCreator,
@@ -20,22 +21,43 @@ export interface ContextCreatorParts {
   readonly moduleKey: string;
 }
 
+interface HostIds {
+  readonly contextId: ContextId;
+  readonly inquirerId: string;
+}
+
 /** Nest's own way to put guards, pipes and interceptors around a method, for handlers of messages and jobs. */
 export class HandlerContextCreator extends ExternalContextCreator {
   readonly #moduleKey: string;
+  readonly #guards: GuardsContextCreator;
+  readonly #interceptors: InterceptorsContextCreator;
+  readonly #pipes: PipesContextCreator;
 
   constructor({ container, globals, moduleKey }: ContextCreatorParts) {
+    const guards = new GuardsContextCreator(container, globals);
+    const interceptors = new InterceptorsContextCreator(container, globals);
+    const pipes = new PipesContextCreator(container, globals);
     super(
-      new GuardsContextCreator(container, globals),
+      guards,
       new GuardsConsumer(),
-      new InterceptorsContextCreator(container, globals),
+      interceptors,
       new InterceptorsConsumer(),
       container.getModules(),
-      new PipesContextCreator(container, globals),
+      pipes,
       new PipesConsumer(),
       new ExternalExceptionFilterContext(container, globals),
     );
     this.#moduleKey = moduleKey;
+    this.#guards = guards;
+    this.#interceptors = interceptors;
+    this.#pipes = pipes;
+  }
+
+  /** Whether nothing surrounds the method, so that it may as well be called as it is. */
+  isBare(instance: object, callback: (...args: unknown[]) => unknown, { contextId, inquirerId }: HostIds): boolean {
+    const place = [instance, callback, this.#moduleKey, contextId, inquirerId] as const;
+    const creators = [this.#guards, this.#interceptors, this.#pipes];
+    return creators.every((creator) => creator.create(...place).length === 0);
   }
 
   /** Nest looks among providers only: the guards of a controller would not be found, and skipped. */

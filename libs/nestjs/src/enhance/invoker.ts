@@ -5,13 +5,14 @@ import type { ContextId } from '@nestjs/core/injector/instance-wrapper.js';
 import { Injector, STATIC_CONTEXT } from '@nestjs/core/internal';
 import type { Settings } from '../config/settings.js';
 import { carryMetadata } from '../declare/carry-metadata.js';
-import { HANDLER_PARAMETERS, handlerParameters } from '../declare/handler-parameters.js';
+import { arePlainParameters, HANDLER_PARAMETERS, handlerParameters } from '../declare/handler-parameters.js';
 import type { HandlerMethod } from '../explore/handler-method.js';
 import { SETTINGS } from '../module/tokens.js';
 import { assertNoScopedGlobals } from './global-enhancers.js';
 import { HandlerContextCreator } from './handler-context-creator.js';
 import { filtered, HandlerFilters } from './handler-filters.js';
 import { HandlerHost } from './handler-host.js';
+import { isObservable, lastValueFrom } from 'rxjs';
 
 /** Calls a handler with everything that Nest puts around it. */
 export type Invoke = (payload: object, context: object) => Promise<unknown>;
@@ -56,7 +57,8 @@ export class Invoker {
       const callback = Reflect.get(instance, name) as Callback;
       carryMetadata([Reflect.get(type.prototype, name) as Callback], callback);
       const around = [HANDLER_PARAMETERS, handlerParameters, contextId, wrapper.id, PARTS, 'rpc'] as const;
-      const call = creator.create(instance, callback, name, ...around);
+      const isBare = arePlainParameters(type, name) && creator.isBare(instance, callback, { contextId, inquirerId: wrapper.id });
+      const call = isBare ? bareCall(instance, callback) : creator.create(instance, callback, name, ...around);
       const filters = allFilters.of({ instance, callback, moduleKey, contextId, inquirerId: wrapper.id });
       return async (payload, context) => {
         try {
@@ -86,4 +88,12 @@ export class Invoker {
     for (const [key, module] of this.#container.getModules()) if (module === wrapper.host) return key;
     return '';
   }
+}
+
+/** Nest's proxy costs as much as a whole delivery: a method that nothing surrounds is called as it is. */
+function bareCall(instance: object, callback: Callback): Invoke {
+  return async (payload, context) => {
+    const result = await callback.call(instance, payload, context);
+    return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
+  };
 }

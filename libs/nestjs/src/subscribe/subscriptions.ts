@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import {
-  batchPipeline, BROADCAST_GROUP, type DeadLetterHandler, deadLetterPipeline, type DeliveryHandler, deliveryPipeline,
-  type InboxPort, screenOf, type Subscription,
+  batchPipeline, BROADCAST_GROUP, type DeadLetterHandler, deadLetterPipeline, deliveryPipeline, type InboxPort, screenOf,
+  type Subscription,
 } from '@millrace/core';
 import type { Settings } from '../config/settings.js';
 import { Invoker } from '../enhance/invoker.js';
@@ -66,9 +66,13 @@ export class Subscriptions {
     const { topic, group, concurrency, crashLimit, start, batch, rateLimit } = plan;
     const streams = await this.#connections.streams();
     const deadLetterHandler = this.#deadLetterHandlerOf(plan);
-    const given = { ...(batch && { batch }), ...(rateLimit && { rateLimit }), ...(deadLetterHandler && { deadLetterHandler }) };
+    const given = { ...(rateLimit && { rateLimit }), ...(deadLetterHandler && { deadLetterHandler }) };
     const definition = { topic, group, concurrency, crashLimit, start, screen: screenOf(plan), ...given };
-    return streams.subscribe(definition, this.#handlerOf(plan, inbox));
+    const { retry, timeoutMs } = plan;
+    const { unknownProperties } = this.#settings;
+    const parts = { topic, unknownProperties, group, retry, timeoutMs, handle: this.#invoker.invokeOf(plan.method) };
+    if (batch) return streams.subscribeBatch(definition, batch, batchPipeline(parts));
+    return streams.subscribe(definition, deliveryPipeline({ ...parts, ...(plan.inbox && inbox ? { inbox } : {}) }));
   }
 
   async #broadcast(plan: BroadcastPlan): Promise<Subscription> {
@@ -78,14 +82,6 @@ export class Subscriptions {
     const { unknownProperties } = this.#settings;
     const handler = deliveryPipeline({ topic, unknownProperties, group: BROADCAST_GROUP, retry, timeoutMs, handle });
     return streams.broadcast({ topic, concurrency, screen: screenOf(plan) }, handler);
-  }
-
-  #handlerOf(plan: SubscriptionPlan, inbox: InboxPort | undefined): DeliveryHandler {
-    const { topic, group, retry, timeoutMs } = plan;
-    const { unknownProperties } = this.#settings;
-    const parts = { topic, unknownProperties, group, retry, timeoutMs, handle: this.#invoker.invokeOf(plan.method) };
-    if (plan.batch) return batchPipeline(parts);
-    return deliveryPipeline({ ...parts, ...(plan.inbox ? { inbox } : {}) });
   }
 
   #deadLetterHandlerOf({ topic, group, retry, timeoutMs, onDeadLetter }: SubscriptionPlan): DeadLetterHandler | null {

@@ -155,8 +155,7 @@ export class Broadcast implements Subscription {
   }
 
   async #handle(item: Item): Promise<void> {
-    const [outcome] = await this.#handler([this.#deliveryOf(item)]).catch((thrown: unknown) => [defect(thrown)]);
-    this.#end(item, outcome ?? defect(new Error('The handler has no outcome for it.')));
+    this.#end(item, await this.#handler(this.#deliveryOf(item)).catch(defect));
   }
 
   #end(item: Item, outcome: Outcome): void {

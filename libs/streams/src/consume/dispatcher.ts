@@ -1,20 +1,22 @@
 import { setMaxListeners } from 'node:events';
-import type { BatchRule, DeliveryHandler, Outcome } from '@millrace/core';
-import { deliveryOf, isNotice, noticeDeliveryOf, type NoticeWork } from './deliveries.js';
+import type { BatchRule, Outcome } from '@millrace/core';
+import { isNotice, noticeDeliveryOf, type NoticeWork } from './deliveries.js';
 import { tellOfFailure } from './failure-events.js';
+import type { Handling } from './handling.js';
 import type { HeldEntries } from './held-entries.js';
 import type { HeldEntry } from './held-entry.js';
 import type { LoneSlot } from './lone-slot.js';
 import type { Permits } from './permits.js';
+import { RecentCount } from './recent-count.js';
 import { Running } from './running.js';
-import { releaseOf, settlementOf, unhandledOutcome } from './settlement.js';
-import type { Settler } from './settler.js';
+import { releaseOf, type Settlement, settlementOf, unhandledOutcome } from './settlement.js';
+import type { Item, Settler, Settling } from './settler.js';
 import { outcomeWithoutHandler, type WithoutHandler } from './without-handler.js';
 import { WorkQueue } from './work-queue.js';
-import { isReadable, type ReadableWork, type Work } from './work.js';
+import type { Work } from './work.js';
 
 export interface DispatcherParts extends WithoutHandler {
-  readonly handler: DeliveryHandler;
+  readonly handling: Handling;
   readonly settler: Settler;
   readonly held: HeldEntries;
   /** The one place of the process for messages whose process vanished. */
@@ -23,8 +25,6 @@ export interface DispatcherParts extends WithoutHandler {
   readonly begin: (entry: HeldEntry) => Promise<boolean>;
   /** Handlers at once. */
   readonly concurrency: number;
-  /** Absent: each message is handed over alone, at once. */
-  readonly batch?: BatchRule | undefined;
   /** All handlers at work for so long, without one ending, are stuck; so is one that others must wait for. */
   readonly stuckAfterMs: number;
   /** The number of the seek by which the group is given the message again; null when it did not ask for it. */
@@ -38,21 +38,29 @@ export interface DispatcherParts extends WithoutHandler {
 }
 
 const ONE_BY_ONE: BatchRule = { size: 1, waitMs: 0 };
-/** What no handler is for takes no slot. While this many of them wait for Redis to take their outcomes, no more are fetched. */
-const MOST_APART = 256;
-/** An entry may bring more messages than there are slots. What waits for one for so long goes back: others may have slots. */
+const NOTHING: readonly Work[] = [];
+/** While so many outcomes wait for Redis to take them, no more messages are fetched. */
+const MOST_UNSETTLED = 512;
+/** What waits for a slot for so long goes back: others may have slots. */
 const PATIENCE_MS = 1_000;
+/** As many messages are read ahead as were handled in this time lately, and no more than so many. */
+const AHEAD_MS = 50;
+const MOST_AHEAD = 512;
 
 /** Hands messages to the handler, as many batches at once as there are slots, and has their outcomes settled. */
-export class Dispatcher {
+export class Dispatcher implements Settling {
   readonly #parts: DispatcherParts;
   readonly #queue: WorkQueue;
-  /** Messages that may be in hand. */
+  /** Messages that may be in the hands of handlers. */
   readonly #slots: number;
   readonly #running: Running;
-  /** Settlements of what no handler is for. */
-  readonly #apart = new Set<Promise<void>>();
+  readonly #handled = new RecentCount(AHEAD_MS);
+  /** Messages whose outcomes Redis has not taken yet. */
+  #unsettled = 0;
+  /** Of a message whose process vanished: it has its place until it is settled. */
+  #lone: readonly Work[] = NOTHING;
   #paused = false;
+  #isStarting = false;
   /** Aborted while it is paused. */
   #holding = newHolding();
   #timer: NodeJS.Timeout | undefined;
@@ -62,16 +70,17 @@ export class Dispatcher {
   readonly #onEnd: (() => void)[] = [];
 
   constructor(parts: DispatcherParts) {
-    const { concurrency, loneSlot, batch = ONE_BY_ONE } = parts;
+    const { concurrency, loneSlot, handling } = parts;
+    const rule = handling.rule ?? ONE_BY_ONE;
     this.#parts = parts;
-    this.#queue = new WorkQueue({ rule: batch, loneSlot, onReady: () => this.#startNext() });
+    this.#queue = new WorkQueue({ rule, loneSlot, onReady: () => this.#startNext() });
     this.#running = new Running(concurrency);
-    this.#slots = concurrency * batch.size;
+    this.#slots = concurrency * rule.size;
   }
 
   /** How many more messages may be fetched. */
   get freeSlots(): number {
-    return Math.max(0, Math.min(this.#slotsLeft, this.#parts.permits?.inHand ?? Infinity));
+    return Math.max(0, Math.min(this.#room, this.#parts.permits?.inHand ?? Infinity));
   }
 
   /** How long a read may wait for messages: permits must not be held for long while others could use them. */
@@ -79,14 +88,24 @@ export class Dispatcher {
     return this.#parts.permits?.holdMs ?? Infinity;
   }
 
-  get #slotsLeft(): number {
-    if (!this.#mayStart) return 0;
-    return Math.min(-this.#excess, MOST_APART - this.#apart.size);
+  /** While there is something to begin with, it is worth a read only when half of what may be in hand is free. */
+  get #room(): number {
+    if (!this.#mayStart || this.#unsettled >= MOST_UNSETTLED) return 0;
+    const most = this.#slots + this.#ahead;
+    const room = most - this.#inHand;
+    return this.#queue.length > 0 && room * 2 < most ? 0 : room;
   }
 
-  /** Messages in hand beyond the slots; negative while slots are free. */
-  get #excess(): number {
-    return this.#running.messages + this.#queue.length - this.#slots;
+  get #ahead(): number {
+    return Math.min(MOST_AHEAD, this.#handled.of(performance.now()));
+  }
+
+  get #inHand(): number {
+    return this.#running.messages + this.#queue.length;
+  }
+
+  get #mayStart(): boolean {
+    return !this.#paused && this.#parts.held.isSure;
   }
 
   /** Why no handler gets on, or null while they do. */
@@ -100,33 +119,35 @@ export class Dispatcher {
   }
 
   /**
-   * Resolves when there is a free slot, and a permit for it where there is a rate limit, or when the signal aborts. It rejects
-   * when Redis does not say whether there is a permit.
+   * Resolves when there is room for messages, and a permit for one where there is a rate limit, or when the signal aborts. It
+   * rejects when Redis does not say whether there is a permit.
    */
   async whenFree(signal: AbortSignal): Promise<void> {
     const wake = (): void => this.#onFree?.();
     signal.addEventListener('abort', wake);
-    while (this.#slotsLeft <= 0 && !signal.aborted) {
+    while (this.#room <= 0 && !signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#onFree = resolve;
       });
     }
+    this.#onFree = null;
     signal.removeEventListener('abort', wake);
-    if (!signal.aborted) await this.#parts.permits?.some(this.#slotsLeft, signal);
+    if (!signal.aborted) await this.#parts.permits?.some(this.#room, signal);
   }
 
   add(work: readonly Work[]): void {
+    const nowMs = performance.now();
     for (const item of work) {
       const outcome = outcomeWithoutHandler(item, this.#parts);
-      if (outcome) this.#track(this.#settle(item, outcome));
-      else this.#enqueue(item);
+      if (outcome) this.#settle(item, outcome);
+      else this.#enqueue(item, nowMs);
     }
     this.#startNext();
   }
 
-  #enqueue(work: Work): void {
+  #enqueue(work: Work, nowMs: number): void {
     const { permits } = this.#parts;
-    if (work.notice || !permits || permits.use()) this.#queue.add(work);
+    if (work.notice || !permits || permits.use()) this.#queue.add(work, nowMs);
     else this.#giveBack([work]);
   }
 
@@ -141,7 +162,8 @@ export class Dispatcher {
     this.#paused = true;
     this.#holding.abort();
     clearTimeout(this.#timer);
-    this.#watchExcess();
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
   }
 
   /** Starts handlers again. */
@@ -158,7 +180,7 @@ export class Dispatcher {
 
   /** Resolves when every handler that was started has ended, or was given up, and all is settled. */
   async drain(): Promise<void> {
-    while (this.#running.size + this.#apart.size > 0) await new Promise<void>((resolve) => this.#onEnd.push(resolve));
+    while (this.#running.size + this.#unsettled > 0) await new Promise<void>((resolve) => this.#onEnd.push(resolve));
   }
 
   /**
@@ -168,19 +190,30 @@ export class Dispatcher {
   giveUp(): void {
     this.pause();
     for (const [batch, begun] of this.#running.atWork()) {
-      this.#track(this.release(begun));
+      this.release(begun);
       this.#ended(batch);
     }
   }
 
   /** Gives messages back to the group at once, without counting an attempt. */
-  async release(work: readonly Work[]): Promise<void> {
-    await Promise.all(work.map((item) => this.#parts.settler.settle(item, releaseOf(item))));
+  release(work: readonly Work[]): void {
+    for (const item of work) this.#write(item, releaseOf(item));
+  }
+
+  settled({ work, settlement }: Item): void {
+    this.#unsettled -= 1;
+    if (settlement[0] === 'retry') this.#parts.retryScheduled();
+    if (work === this.#lone[0]) this.#ended(this.#lone);
+    else this.#freed();
   }
 
   #startNext(): void {
+    // What ends while others are begun is seen by the one that begins them.
+    if (this.#isStarting) return;
+    this.#isStarting = true;
     this.#start();
-    this.#watchExcess();
+    this.#isStarting = false;
+    this.#watchWaiting();
   }
 
   #start(): void {
@@ -192,18 +225,8 @@ export class Dispatcher {
         return;
       }
       this.#running.add(batch);
-      void this.#process(batch).finally(() => this.#ended(batch));
+      this.#begin(batch);
     }
-  }
-
-  get #mayStart(): boolean {
-    return !this.#paused && this.#parts.held.isSure;
-  }
-
-  #ended(batch: readonly Work[]): void {
-    if (!this.#running.end(batch)) return;
-    this.#queue.ended(batch);
-    this.#freed();
   }
 
   #startWhenReady(): void {
@@ -211,89 +234,110 @@ export class Dispatcher {
     if (waitMs !== null) this.#timer = setTimeout(() => this.#startNext(), waitMs);
   }
 
-  #watchExcess(): void {
-    if (this.#paused || this.#excess <= 0) {
-      clearTimeout(this.#patience);
+  /** Handlers that are slower than they were: what was read for them waits too long. */
+  #watchWaiting(): void {
+    if (this.#paused || this.#patience || this.#inHand <= this.#slots) return;
+    this.#patience = setTimeout(() => {
       this.#patience = undefined;
-    } else this.#patience ??= setTimeout(() => this.#shareExcess(), PATIENCE_MS);
-  }
-
-  #shareExcess(): void {
-    this.#patience = undefined;
-    this.#giveBack(this.#queue.takeNewest(this.#excess));
-    this.#watchExcess();
+      const sinceMs = this.#queue.waitsSinceMs;
+      if (sinceMs !== null && performance.now() - sinceMs >= PATIENCE_MS) this.#giveBack(this.#queue.takeNewest(this.#inHand - this.#slots));
+      this.#watchWaiting();
+    }, PATIENCE_MS);
   }
 
   #giveBack(work: readonly Work[]): void {
     for (const item of work) this.#parts.gaveBack(item);
-    this.#track(this.release(work));
+    this.release(work);
   }
 
-  /** For settlements that take no slot. */
-  #track(settling: Promise<void>): void {
-    const tracked = settling.finally(() => {
-      this.#apart.delete(tracked);
-      this.#freed();
-    });
-    this.#apart.add(tracked);
+  #ended(batch: readonly Work[]): void {
+    if (!this.#running.end(batch)) return;
+    if (batch === this.#lone) this.#lone = NOTHING;
+    this.#queue.ended(batch);
+    this.#freed();
   }
 
   #freed(): void {
     this.goOn();
-    for (const heard of this.#onEnd.splice(0)) heard();
+    if (this.#onEnd.length > 0) for (const heard of this.#onEnd.splice(0)) heard();
   }
 
-  /** Handle, then settle: what was lost, or expired, while it waited for a slot is not begun. */
-  async #process(batch: readonly Work[]): Promise<void> {
+  /** What was lost, or expired, while it waited for a slot is not begun. */
+  #begin(batch: readonly Work[]): void {
     const open = batch.filter((work) => this.#mayBegin(work));
     const [first] = open;
-    if (first && first.crashes > 0 && !(await this.#isMarked(first))) return;
-    if (isNotice(first)) return this.#tell(batch, first);
-    const begun = open.filter(isReadable);
-    if (begun.length === 0) return;
-    this.#running.begin(batch, begun);
-    const outcomes = await this.#outcomes(begun);
-    if (!this.#running.handled(batch)) return;
-    await Promise.all(begun.map((work, index) => this.#settle(work, outcomes[index] ?? defect('The handler has no outcome for it.'))));
+    if (!first) this.#ended(batch);
+    else if (first.crashes > 0) void this.#beginMarked(batch, first);
+    else this.#hand(batch, open);
   }
 
   #mayBegin(work: Work): boolean {
     if (work.entry.isGivenUp) return false;
     const outcome = outcomeWithoutHandler(work, this.#parts);
-    if (outcome) this.#track(this.#settle(work, outcome));
+    if (outcome) this.#settle(work, outcome);
     return outcome === null;
   }
 
   /** A message whose process vanished is marked first: should this one vanish too, that tells that it was at work on it. */
-  async #isMarked(work: Work): Promise<boolean> {
+  async #beginMarked(batch: readonly Work[], work: Work): Promise<void> {
+    this.#lone = batch;
     const mayBegin = await this.#parts.begin(work.entry).catch(() => null);
-    if (mayBegin === true && this.#mayStart && !work.entry.isGivenUp) return true;
-    if (mayBegin === false) this.#parts.held.lost(work.entry);
-    else if (!work.entry.isGivenUp) this.#track(this.release([work]));
-    return false;
-  }
-
-  async #outcomes(batch: readonly ReadableWork[]): Promise<readonly Outcome[]> {
-    try {
-      const { signal: heldUp } = this.#holding;
-      return await this.#parts.handler(batch.map((work) => deliveryOf(work, { replay: this.#parts.replayOf(work), heldUp })));
-    } catch (thrown) {
-      return batch.map(() => defect(thrown));
+    if (mayBegin === true && this.#mayStart && !work.entry.isGivenUp) this.#hand(batch, [work]);
+    else {
+      if (mayBegin === false) this.#parts.held.lost(work.entry);
+      else if (!work.entry.isGivenUp) this.release([work]);
+      this.#ended(batch);
     }
   }
 
-  async #tell(batch: readonly Work[], notice: NoticeWork): Promise<void> {
-    this.#running.begin(batch, [notice]);
-    const told = await this.#parts.deadLetterHandler?.(noticeDeliveryOf(notice)).catch(defect);
-    if (!this.#running.handled(batch)) return;
-    await this.#settle(notice, told ?? { kind: 'ack' });
+  #hand(batch: readonly Work[], open: readonly Work[]): void {
+    const [first] = open;
+    this.#running.begin(batch, open);
+    if (isNotice(first)) void this.#tell(first).then((outcome) => this.#end(batch, [outcome]));
+    else if (this.#parts.handling.rule) void this.#handTogether(open).then((outcomes) => this.#end(batch, outcomes));
+    else this.#handOne(batch, first!);
   }
 
-  async #settle(work: Work, outcome: Outcome): Promise<void> {
-    const { settler, deadLetterHandler, retryScheduled } = this.#parts;
-    tellOfFailure(work, outcome);
-    await settler.settle(work, settlementOf(work, outcome, { announces: deadLetterHandler !== undefined }));
-    if (outcome.kind === 'retry') retryScheduled();
+  #handOne(batch: readonly Work[], work: Work): void {
+    const { handler } = this.#parts.handling as Extract<Handling, { rule: null }>;
+    this.#prepare(work);
+    handler(work).then(
+      (outcome) => this.#end(batch, [outcome]),
+      (thrown: unknown) => this.#end(batch, [defect(thrown)]),
+    );
+  }
+
+  async #handTogether(open: readonly Work[]): Promise<readonly Outcome[]> {
+    const { handler } = this.#parts.handling as Extract<Handling, { rule: BatchRule }>;
+    for (const work of open) this.#prepare(work);
+    return handler(open).catch((thrown: unknown) => open.map(() => defect(thrown)));
+  }
+
+  #prepare(work: Work): void {
+    work.heldUp = this.#holding.signal;
+    work.replayedBy = this.#parts.replayOf(work);
+  }
+
+  async #tell(notice: NoticeWork): Promise<Outcome> {
+    return (await this.#parts.deadLetterHandler?.(noticeDeliveryOf(notice)).catch(defect)) ?? { kind: 'ack' };
+  }
+
+  /** The handler has ended: its slot is free, and the outcomes are settled meanwhile. */
+  #end(batch: readonly Work[], outcomes: readonly Outcome[]): void {
+    const begun = this.#running.handled(batch);
+    begun.forEach((work, index) => this.#settle(work, outcomes[index] ?? defect('The handler has no outcome for it.')));
+    if (batch !== this.#lone) this.#ended(batch);
+  }
+
+  #settle(work: Work, outcome: Outcome): void {
+    if (outcome.kind === 'ack') this.#handled.add(performance.now());
+    else tellOfFailure(work, outcome);
+    this.#write(work, settlementOf(work, outcome, { announces: this.#parts.deadLetterHandler !== undefined }));
+  }
+
+  #write(work: Work, settlement: Settlement): void {
+    this.#unsettled += 1;
+    this.#parts.settler.settle(work, settlement, this);
   }
 }
 

@@ -5,7 +5,7 @@ import type { Work } from './work.js';
 export function tellOfFailure(work: Work, outcome: Outcome): void {
   if (outcome.kind === 'ack' || outcome.kind === 'release') return;
   const { topic, partition, group } = work.entry.stream.partition;
-  const messageId = work.message instanceof Error ? '' : work.message.id;
+  const messageId = work.message.id;
   const delay = outcome.kind === 'retry' ? { delayMs: outcome.delayMs } : {};
   const failed = { topic, partition, group, messageId, attempt: work.attempt, error: outcome.error, ...delay };
   if (work.notice) emit('notice-failed', { ...failed, outcome: outcome.kind === 'retry' ? 'retry' : 'dropped' });

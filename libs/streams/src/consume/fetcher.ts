@@ -38,6 +38,8 @@ export class Fetcher {
   readonly #portions: Portions;
   readonly #loop: Loop;
   #clientId: string | null = null;
+  /** By its losses the connection whose id was asked for. */
+  #clientOf: number | null = null;
   /** By its losses the connection on which was read last. */
   #readOn = 0;
   #reading = false;
@@ -136,12 +138,15 @@ export class Fetcher {
     }
   }
 
-  /** Asked each time, ahead of the read: the connection may be another than the last time. */
+  /** Asked ahead of the first read of each connection. */
   #learnClientId(): void {
+    const { losses } = this.#parts.reader;
+    if (this.#clientOf === losses) return;
+    this.#clientOf = losses;
     this.#clientId = null;
     const learnt = (id: unknown): void => void (this.#clientId = String(id));
     // When it fails, so does the read behind it, and that is told.
-    this.#parts.reader.call('CLIENT', 'ID').then(learnt, () => null);
+    this.#parts.reader.call('CLIENT', 'ID').then(learnt, () => void (this.#clientOf = null));
   }
 
   async #take(reply: ReadReply, readAt: Moment): Promise<number> {

@@ -24,7 +24,7 @@ export class Flow {
     this.#stoppers.add(stopper);
     this.#dispatcher.pause();
     await this.#fetcher.rest();
-    if (this.#stoppers.size > 0) await this.#dispatcher.release(this.#dispatcher.takeWaiting());
+    if (this.#stoppers.size > 0) this.#dispatcher.release(this.#dispatcher.takeWaiting());
   }
 
   /** Resolves when every handler that was started has ended and is settled. */

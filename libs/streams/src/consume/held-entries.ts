@@ -17,7 +17,7 @@ export interface HeldEntriesParts {
 
 /** Everything that this member holds for one subscription, from the read that brought it until it is settled. */
 export class HeldEntries {
-  readonly #messages = new Map<HeldEntry, number>();
+  readonly #entries = new Set<HeldEntry>();
   readonly #parts: HeldEntriesParts;
   #returns = 0;
   /** The return for which it was made sure of what is held. */
@@ -51,7 +51,7 @@ export class HeldEntries {
   /** Asks Redis what is held still, and gives up what is not. */
   async verify(): Promise<void> {
     const returns = this.#returns;
-    const entries = [...this.#messages.keys()];
+    const entries = [...this.#entries];
     for (const stream of new Set(entries.map((entry) => entry.stream))) {
       const ids = await this.#parts.holdings.of(stream);
       for (const entry of entries) if (entry.stream === stream && !ids.has(entry.id)) this.lost(entry);
@@ -67,38 +67,41 @@ export class HeldEntries {
     return entry.losses !== this.#parts.losses();
   }
 
-  /** @param messages how many of the entry's messages are to be settled by us */
-  add(entry: HeldEntry, messages: number): void {
+  add(entry: HeldEntry): void {
     entry.confirmedBy = this.#confirm;
-    this.#messages.set(entry, messages);
+    this.#entries.add(entry);
   }
 
-  /** One message of the entry is settled; the entry is let go of with its last. */
-  settled(entry: HeldEntry): void {
-    const left = (this.#messages.get(entry) ?? 0) - 1;
-    if (left > 0) this.#messages.set(entry, left);
-    else this.#messages.delete(entry);
+  /** Messages of the entry are settled; it is let go of with its last. */
+  settled(entry: HeldEntry, messages = 1): void {
+    entry.unsettled -= messages;
+    if (entry.unsettled <= 0) this.#entries.delete(entry);
   }
 
   /** Whether outcomes of the entry are this member's to write: until they are written, or until it was lost. */
   has(entry: HeldEntry): boolean {
-    return this.#messages.has(entry);
+    return this.#entries.has(entry);
   }
 
   /** The entry belongs to another member by now: its handlers are told. */
   lost(entry: HeldEntry): void {
-    if (!this.#messages.delete(entry)) return;
+    if (!this.#entries.delete(entry)) return;
     entry.giveUp(leaseLost(entry.stream));
     this.#parts.onLost(entry.stream.partition);
   }
 
   /** Tells every handler that is still running to stop. The entries stay held until they are put back. */
   giveUpAll(reason: MillraceError): void {
-    for (const entry of this.#messages.keys()) entry.giveUp(reason);
+    for (const entry of this.#entries) entry.giveUp(reason);
   }
 
   idsIn(stream: GroupStream): string[] {
-    return [...this.#messages.keys()].filter((entry) => entry.stream === stream).map((entry) => entry.id);
+    return [...this.#entries].filter((entry) => entry.stream === stream).map((entry) => entry.id);
+  }
+
+  /** How many entries are held, of all streams. */
+  get size(): number {
+    return this.#entries.size;
   }
 
   /** Redis is asked only when others may have taken this process for dead. */

@@ -16,11 +16,13 @@ export interface Moment {
 export class HeldEntry extends Lease {
   readonly stream: GroupStream;
   readonly id: string;
-  /** Offset of the entry's first message, and how many it carries. */
+  /** Offset of the entry's first message, -1 for what is no message of ours, and how many it carries. */
   readonly base: number;
   readonly size: number;
   /** How often connections had been lost when it was asked for. */
   readonly losses: number;
+  /** How many of its messages are this member's to settle still. */
+  unsettled: number;
   /** Finds out whether it is held still; null before it is held at all. */
   confirmedBy: ((entry: HeldEntry) => Promise<void>) | null = null;
 
@@ -31,6 +33,7 @@ export class HeldEntry extends Lease {
     this.losses = token.losses;
     this.base = span.base;
     this.size = span.size;
+    this.unsettled = span.size;
   }
 
   override async confirm(): Promise<void> {

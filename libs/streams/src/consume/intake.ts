@@ -47,38 +47,40 @@ export class Intake {
    * @returns how many messages the entries brought, settled ones included
    */
   async take(stream: GroupStream, reads: readonly ReadEntry[], readAt: Moment): Promise<number> {
-    this.#parts.held.brought(readAt);
+    const { held, dispatcher } = this.#parts;
+    held.brought(readAt);
+    const found = reads.map((read) => workOf(stream, read, readAt));
+    for (const { entry } of found) held.add(entry);
+    const isPlain = this.#isPlain(stream.partition);
     const taken: Work[] = [];
-    let messages = 0;
+    let opened = 0;
     try {
-      for (const read of reads) {
-        const { entry, work } = workOf(stream, read, readAt);
-        messages += work.length;
-        taken.push(...(await this.#open(entry, work)));
+      for (const each of found) {
+        taken.push(...(isPlain ? each.work : await this.#open(each)));
+        opened += 1;
       }
-      return messages;
     } finally {
+      // Nobody will handle what a failure left: as it is not held any more, it is put back before the next read.
+      for (const { entry } of found.slice(opened)) held.lost(entry);
       // Together, so that the dispatcher knows all that it may begin with.
-      this.#parts.dispatcher.add(taken);
+      dispatcher.add(taken);
     }
+    return found.reduce((messages, { work }) => messages + work.length, 0);
+  }
+
+  /** Whether nothing of it can be known to the group already. */
+  #isPlain(partition: GroupPartition): boolean {
+    return !this.#replays.has(partition) && !this.#doubtful.has(partition) && !this.#parts.mayHaveMissed();
   }
 
   /** @returns what of the entry is to be handled; an entry of which nothing is left only has to be let go of */
-  async #open(entry: HeldEntry, work: readonly Work[]): Promise<readonly Work[]> {
+  async #open({ entry, work }: { entry: HeldEntry; work: readonly Work[] }): Promise<readonly Work[]> {
     const { held, settler } = this.#parts;
-    // Held before anything is awaited: what is not held is not renewed, and would be reclaimed.
-    held.add(entry, work.length);
-    try {
-      await this.#dispelDoubt(entry.stream.partition);
-      const open = (await this.#isReplay(entry)) ? await this.#unsettled(work) : work;
-      for (let settled = work.length - Math.max(open.length, 1); settled > 0; settled -= 1) held.settled(entry);
-      if (open.length === 0) void settler.settle(work[0]!, ['ack', 'handled', '']);
-      return open;
-    } catch (error) {
-      // Nobody will handle it now: as it is not held any more, it is put back before the next read.
-      held.lost(entry);
-      throw error;
-    }
+    await this.#dispelDoubt(entry.stream.partition);
+    const open = (await this.#isReplay(entry)) ? await this.#unsettled(work) : work;
+    held.settled(entry, work.length - Math.max(open.length, 1));
+    if (open.length === 0) settler.letGo(work[0]!);
+    return open;
   }
 
   async #dispelDoubt(partition: GroupPartition): Promise<void> {

@@ -2,7 +2,7 @@ import type { Work } from './work.js';
 
 const NOTHING: readonly Work[] = [];
 
-/** The batches that have a slot: begun -> handled -> ended, or begun -> given up. */
+/** The batches that have a slot: taken -> begun -> handled -> ended, or given up. */
 export class Running {
   /** The part of each that is in the hands of a handler. */
   readonly #begun = new Map<readonly Work[], readonly Work[]>();
@@ -45,11 +45,11 @@ export class Running {
     this.#begun.set(batch, begun);
   }
 
-  /** Its handler has ended. @returns false when it was given up before: then the handler decides nothing */
-  handled(batch: readonly Work[]): boolean {
-    if (!this.#begun.has(batch)) return false;
-    this.#begun.set(batch, NOTHING);
-    return true;
+  /** Its handler has ended. @returns what it was given; nothing when that was given up before: the handler decides nothing */
+  handled(batch: readonly Work[]): readonly Work[] {
+    const begun = this.#begun.get(batch) ?? NOTHING;
+    if (begun.length > 0) this.#begun.set(batch, NOTHING);
+    return begun;
   }
 
   /** It takes no slot any more. @returns false when it took none already */

@@ -7,6 +7,9 @@ type SettlementKind = 'ack' | 'retry' | 'dead' | 'announce' | 'told' | 'later' |
 /** What is written about one message when it is settled: the last three arguments of `settle.lua`. */
 export type Settlement = readonly [outcome: SettlementKind, first: string, second: string];
 
+/** The usual one is the same for all. */
+export const HANDLED: Settlement = ['ack', 'handled', ''];
+
 /** How a message ends well without its handler having run to its end. */
 const ENDS_WELL = ['deduplicated', 'discarded', 'expired', 'filtered'] as const;
 
@@ -18,10 +21,9 @@ export function settlementOf(work: Work, outcome: Outcome, group: { readonly ann
 }
 
 function messageSettlementOf(work: Work, outcome: Outcome): Settlement {
+  if (outcome.kind === 'ack') return acknowledgementOf(outcome);
   const nowMs = Date.now();
   switch (outcome.kind) {
-    case 'ack':
-      return ['ack', ENDS_WELL.find((how) => outcome[how]) ?? 'handled', ''];
     case 'retry':
       return ['retry', String(outcome.delayMs), retryBody(work, { attempt: work.attempt + 1, firstFailedAt: work.firstFailedAt ?? nowMs })];
     case 'dead-letter':
@@ -31,9 +33,15 @@ function messageSettlementOf(work: Work, outcome: Outcome): Settlement {
   }
 }
 
+function acknowledgementOf(outcome: Extract<Outcome, { kind: 'ack' }>): Settlement {
+  const how = ENDS_WELL.find((each) => outcome[each]);
+  return how ? ['ack', how, ''] : HANDLED;
+}
+
 /** The dead letter, if it is one, is announced to the group. */
-function announced([outcome, ...values]: Settlement): Settlement {
-  return [outcome === 'dead' ? 'announce' : outcome, ...values];
+function announced(settlement: Settlement): Settlement {
+  const [outcome, ...values] = settlement;
+  return outcome === 'dead' ? ['announce', ...values] : settlement;
 }
 
 /** A notice that cannot be told any more is dropped: what it tells of is among the dead letters. */
@@ -60,7 +68,7 @@ function deadLetterReason(work: Work, outcome: Extract<Outcome, { kind: 'dead-le
     error: outcome.error,
     attempts: work.attempt,
     crashes: work.crashes,
-    publishedAt: work.message instanceof Error ? null : messageTimeMs(work.message.id),
+    publishedAt: work.fault ? null : messageTimeMs(work.message.id),
     firstFailedAt: work.firstFailedAt ?? nowMs,
     deadLetteredAt: nowMs,
     origin: { topic, partition, offset: work.offset, group },

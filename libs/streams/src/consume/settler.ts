@@ -5,19 +5,27 @@ import { loadScript, type RedisConnection, redisFailure } from '@millrace/redis'
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
-import type { Settlement } from './settlement.js';
+import { HANDLED, type Settlement } from './settlement.js';
+import { type SettleCall, settleCallOf } from './settle-call.js';
 import type { Work } from './work.js';
 
 const settle = loadScript('../scripts/settle.lua', import.meta.url);
 
-const MAX_BATCH = 128;
+const MAX_BATCH = 1_024;
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 1_000;
 
-interface Item {
+/** Whoever has a message settled. */
+export interface Settling {
+  /** Called when it is settled, or can no longer be settled by this member. */
+  settled(item: Item): void;
+}
+
+/** A message and how it ends. */
+export interface Item {
   readonly work: Work;
   readonly settlement: Settlement;
-  readonly done: () => void;
+  readonly owner: Settling;
 }
 
 export interface SettlerParts {
@@ -46,17 +54,19 @@ export class Settler {
     setMaxListeners(0, this.#abandoned.signal);
   }
 
-  /** Resolves when the message is settled, or can no longer be settled by this member. */
-  settle(work: Work, settlement: Settlement): Promise<void> {
-    return new Promise((done) => {
-      const { stream } = work.entry;
-      const items = this.#waiting.get(stream);
-      if (items) items.push({ work, settlement, done });
-      else {
-        this.#waiting.set(stream, [{ work, settlement, done }]);
-        setImmediate(() => this.#flush(stream));
-      }
-    });
+  settle(work: Work, settlement: Settlement, owner: Settling): void {
+    const { stream } = work.entry;
+    const items = this.#waiting.get(stream);
+    if (items) items.push({ work, settlement, owner });
+    else {
+      this.#waiting.set(stream, [{ work, settlement, owner }]);
+      setImmediate(() => this.#flush(stream));
+    }
+  }
+
+  /** Lets go of an entry of which nothing is left to handle. */
+  letGo(work: Work): void {
+    this.settle(work, HANDLED, NOBODY);
   }
 
   /** Why something cannot be settled, or null while all is well. */
@@ -65,7 +75,7 @@ export class Settler {
     return why ?? null;
   }
 
-  /** Stops trying: what is not settled by now is left to those who reclaim it. */
+  /** Stops trying: what is not settled by now is put back by others. */
   abandon(): void {
     this.#abandoned.abort();
   }
@@ -82,7 +92,8 @@ export class Settler {
     let repeated = false;
     for (let pauseMs = FIRST_PAUSE_MS; open.length > 0; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
-        this.#finish(open, await this.#send(stream, open, repeated));
+        const call = settleCallOf(open, this.#parts.held);
+        this.#finish(call, await this.#send(stream, call, repeated));
         break;
       } catch (thrown) {
         const failure = redisFailure(thrown, 'settle');
@@ -97,38 +108,31 @@ export class Settler {
     this.#failing.delete(items);
   }
 
-  async #send(stream: GroupStream, items: readonly Item[], repeated: boolean): Promise<string> {
+  async #send(stream: GroupStream, { args, pages }: SettleCall, repeated: boolean): Promise<string> {
+    const { member, prefix, redis, held } = this.#parts;
     const { groupKeys, group } = stream.partition;
-    const pages = new Map<string, number>();
-    const args = items.flatMap((item) => this.#arguments(item, pages));
     const { stats, due, dead, retryLog, open, begun } = groupKeys;
-    const keys = [stream.key, stats, due, dead, retryLog, open, begun, ...pages.keys()];
-    const head = [group, this.#parts.member, stream.kind, SETTLED_PAGE_OFFSETS, repeated ? '1' : '0'];
-    return String(await this.#parts.redis.run(settle, keys, [...head, ...args]));
+    const bitmaps = pages.map((page) => settledKey(prefix, stream.partition, page * SETTLED_PAGE_OFFSETS));
+    const keys = [stream.key, stats, due, dead, retryLog, open, begun, ...bitmaps];
+    const head = [group, member, stream.kind, SETTLED_PAGE_OFFSETS, repeated ? '1' : '0', pages.join(','), mostHeld(held)];
+    return String(await redis.run(settle, keys, [...head, ...args]));
   }
 
-  #arguments({ work, settlement }: Item, pages: Map<string, number>): (string | number)[] {
-    const { entry, offset } = work;
-    const page = settledKey(this.#parts.prefix, entry.stream.partition, Math.max(0, offset));
-    const index = pages.get(page) ?? pages.size + 1;
-    pages.set(page, index);
-    const proof = this.#parts.held.isInDoubt(entry) ? proofOf(work) : '';
-    return [entry.id, entry.base, entry.size, offset, index, ...settlement, proof];
-  }
-
-  #finish(items: readonly Item[], reply: string): void {
-    items.forEach(({ work, done }, index) => {
-      if (reply[index] === 'F') this.#refused(work);
-      else this.#parts.held.settled(work.entry);
-      if (reply[index] === 'D') this.#parts.replayed(work.entry.stream.partition);
-      done();
+  #finish({ parts }: SettleCall, reply: string): void {
+    parts.forEach((items, index) => {
+      const letter = reply[index];
+      for (const item of items) {
+        if (letter === 'F') this.#refused(item.work);
+        else this.#parts.held.settled(item.work.entry);
+        item.owner.settled(item);
+      }
+      if (letter === 'D') this.#parts.replayed(items[0]!.work.entry.stream.partition);
     });
   }
 
   #refused(work: Work): void {
     this.#parts.held.lost(work.entry);
-    const messageId = work.message instanceof Error ? '' : work.message.id;
-    emit('fenced', { ...placeOf(work.entry.stream), messageId });
+    emit('fenced', { ...placeOf(work.entry.stream), messageId: work.message.id });
   }
 
   async #pause(ms: number): Promise<void> {
@@ -137,17 +141,23 @@ export class Settler {
     await setTimeout(ms, undefined, { signal }).catch(() => undefined);
   }
 
-  /** Lets go of what others have taken over meanwhile: their settlement counts, ours would be refused. */
+  /** Lets go of what others have by now: their settlement counts, ours would be refused. */
   #stillHeld(items: readonly Item[]): readonly Item[] {
     const isOpen = (item: Item): boolean => !this.#abandoned.signal.aborted && this.#parts.held.has(item.work.entry);
-    for (const item of items) if (!isOpen(item)) item.done();
+    for (const item of items) if (!isOpen(item)) item.owner.settled(item);
     return items.filter(isOpen);
   }
 }
 
-/** Of what cannot be read its text. Where the entry holds that in another form it is refused, to be read and settled anew. */
-function proofOf({ message, envelope }: Work): string {
-  return message instanceof Error ? envelope : message.id;
+const NOBODY: Settling = {
+  settled() {
+    // Nobody waits for it.
+  },
+};
+
+/** What a read brings at this moment is held as well. */
+function mostHeld(held: HeldEntries): number {
+  return held.size + MAX_BATCH;
 }
 
 function placeOf({ partition }: GroupStream): { topic: string; partition: number; group: string } {

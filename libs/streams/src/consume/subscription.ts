@@ -1,4 +1,4 @@
-import { type DeliveryHandler, MillraceError, type Subscription, type SubscriptionDefinition } from '@millrace/core';
+import { MillraceError, type Subscription, type SubscriptionDefinition } from '@millrace/core';
 import { type RedisConnection, type RedisConnections, settlesWithin } from '@millrace/redis';
 import { GroupWatch } from '../group/group-watch.js';
 import type { Presence } from '../group/presence.js';
@@ -10,6 +10,7 @@ import { Dispatcher } from './dispatcher.js';
 import { Fetcher } from './fetcher.js';
 import { Flow, type Stopper } from './flow.js';
 import { type GroupPartition, groupPartition } from './group-partition.js';
+import type { Handling } from './handling.js';
 import { HeldEntries } from './held-entries.js';
 import type { HeldEntry } from './held-entry.js';
 import { Holdings } from './holdings.js';
@@ -54,7 +55,7 @@ export class StreamSubscription implements Subscription {
   readonly #onStopped: () => void;
   #stopping: Promise<void> | null = null;
 
-  private constructor(parts: SubscriptionParts & { readonly member: string }, definition: SubscriptionDefinition, handler: DeliveryHandler) {
+  private constructor(parts: SubscriptionParts & { readonly member: string }, definition: SubscriptionDefinition, handling: Handling) {
     const { prefix, member, presence, loneSlot, stuckAfterMs, log } = parts;
     const { publish: redis, control } = parts.redis;
     const { topic, group } = definition;
@@ -95,7 +96,7 @@ export class StreamSubscription implements Subscription {
     const settler = this.#settler;
     const begin = (entry: HeldEntry): Promise<boolean> => holdings.begin(entry);
     const own = { held, loneSlot, begin, settler, permits, stuckAfterMs, retryScheduled, gaveBack, replayOf };
-    this.#dispatcher = new Dispatcher({ ...definition, handler, ...own });
+    this.#dispatcher = new Dispatcher({ ...definition, handling, ...own });
     const dispatcher = this.#dispatcher;
     const intake = new Intake({
       redis: control, prefix, held, dispatcher, settler,
@@ -123,11 +124,11 @@ export class StreamSubscription implements Subscription {
   static async start(
     parts: SubscriptionParts,
     definition: SubscriptionDefinition,
-    handler: DeliveryHandler,
+    handling: Handling,
   ): Promise<StreamSubscription> {
     await parts.log.declare(definition.topic);
     const member = await parts.presence.join();
-    const subscription = new StreamSubscription({ ...parts, member }, definition, handler);
+    const subscription = new StreamSubscription({ ...parts, member }, definition, handling);
     try {
       await subscription.#join(parts.log, definition);
       return subscription;

@@ -16,7 +16,7 @@ const EXPIRED: Outcome = { kind: 'ack', expired: true };
 /** How work ends without the handler; null when the handler is to decide. */
 export function outcomeWithoutHandler(work: Work, rules: WithoutHandler): Outcome | null {
   if (work.notice) return outcomeWithoutTelling(work, rules);
-  if (work.message instanceof Error) return unreadable(work.message);
+  if (work.fault) return unreadable(work.fault);
   if (isExpired(work.message)) return EXPIRED;
   return rules.screen?.(work.message) ?? outcomeOfCrashes(work, rules);
 }

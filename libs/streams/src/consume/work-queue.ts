@@ -2,12 +2,6 @@ import type { BatchRule } from '@millrace/core';
 import type { LoneSlot } from './lone-slot.js';
 import type { Work } from './work.js';
 
-interface Waiting {
-  readonly work: Work;
-  /** By the monotonic clock, in milliseconds. */
-  readonly since: number;
-}
-
 export interface WorkQueueParts {
   readonly rule: BatchRule;
   readonly loneSlot: LoneSlot;
@@ -18,7 +12,9 @@ export interface WorkQueueParts {
 /** What was fetched and waits for a handler, in the batches in which it will be handed over. */
 export class WorkQueue {
   readonly #parts: WorkQueueParts;
-  readonly #together: Waiting[] = [];
+  #together: Work[] = [];
+  /** Those before it were taken. */
+  #first = 0;
   readonly #notices: Work[] = [];
   /** Their process vanished: each is handled alone, as it may be the one that takes processes down. */
   readonly #suspects: Work[] = [];
@@ -32,14 +28,16 @@ export class WorkQueue {
   }
 
   get length(): number {
-    return this.#together.length + this.#notices.length + this.#suspects.length;
+    return this.#waiting + this.#notices.length + this.#suspects.length;
   }
 
-  add(work: Work): void {
+  /** @param nowMs by the monotonic clock */
+  add(work: Work, nowMs: number): void {
+    work.waitsSince = nowMs;
     if (work.crashes > 0) this.#suspects.push(work);
     // A notice is for another handler.
     else if (work.notice) this.#notices.push(work);
-    else this.#together.push({ work, since: performance.now() });
+    else this.#together.push(work);
   }
 
   /** How many messages wait for a suspect at work to end, and for how long one has. */
@@ -53,7 +51,7 @@ export class WorkQueue {
     if (this.#notices.length > 0) return this.#notices.splice(0, 1);
     if (this.#takesSuspect()) return [this.#suspect!];
     if (this.readyInMs() !== 0) return [];
-    return this.#together.splice(0, this.#parts.rule.size).map(({ work }) => work);
+    return this.#takeOldest(this.#parts.rule.size);
   }
 
   /** A batch that was taken has ended. */
@@ -77,20 +75,40 @@ export class WorkQueue {
     return isTaken;
   }
 
+  /** Since when the one of them waits that waits longest, by the monotonic clock, in milliseconds; null when none does. */
+  get waitsSinceMs(): number | null {
+    return this.#together[this.#first]?.waitsSince ?? null;
+  }
+
   /** How long until a batch is ready though nothing more comes, in whole milliseconds; null when nothing waits. */
   readyInMs(): number | null {
-    const [oldest] = this.#together;
-    if (this.#notices.length > 0 || this.#together.length >= this.#parts.rule.size) return 0;
-    return oldest ? Math.max(0, Math.ceil(oldest.since + this.#parts.rule.waitMs - performance.now())) : null;
+    if (this.#notices.length > 0 || this.#waiting >= this.#parts.rule.size) return 0;
+    const sinceMs = this.waitsSinceMs;
+    return sinceMs === null ? null : Math.max(0, Math.ceil(sinceMs + this.#parts.rule.waitMs - performance.now()));
   }
 
   /** The last of those that wait together, as many as there are up to `count`. */
   takeNewest(count: number): Work[] {
-    return this.#together.splice(Math.max(0, this.#together.length - count)).map(({ work }) => work);
+    return this.#together.splice(Math.max(this.#first, this.#together.length - count));
   }
 
   takeAll(): Work[] {
     this.#heldUpSince = null;
-    return [...this.#notices.splice(0), ...this.#suspects.splice(0), ...this.#together.splice(0).map(({ work }) => work)];
+    return [...this.#notices.splice(0), ...this.#suspects.splice(0), ...this.#takeOldest(this.#waiting)];
+  }
+
+  get #waiting(): number {
+    return this.#together.length - this.#first;
+  }
+
+  /** An array that is cut at its beginning is copied: that is done seldom. */
+  #takeOldest(count: number): Work[] {
+    const taken = this.#together.slice(this.#first, this.#first + count);
+    this.#first += taken.length;
+    if (this.#first * 2 >= this.#together.length) {
+      this.#together = this.#together.slice(this.#first);
+      this.#first = 0;
+    }
+    return taken;
   }
 }

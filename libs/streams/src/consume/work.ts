@@ -1,39 +1,94 @@
-import type { Message, MillraceError } from '@millrace/core';
+import type { Delivery, Message, MillraceError } from '@millrace/core';
 import { isMillraceError } from '@millrace/core';
 import { type EntryFields, entryOf, fieldsOf } from '../log/entry.js';
-import { decodeEnvelope, malformed } from '../log/envelope.js';
+import { decodeEnvelope, malformed, unreadMessage } from '../log/envelope.js';
 import type { GroupStream } from './group-partition.js';
 import type { DeadLetterReason } from './dead-letter-reason.js';
 import { HeldEntry, type Moment } from './held-entry.js';
+import type { Replay } from '../group/replays.js';
 
-/** One message to be handled, out of an entry that this member holds. */
-export interface Work {
-  readonly entry: HeldEntry;
-  readonly offset: number;
+/** What was given to the group before, and how that ended. */
+export interface History {
   /** Handler failures so far plus one. */
   readonly attempt: number;
   /** How often a holder of the message vanished. */
   readonly crashes: number;
   /** When its first attempt failed, in Unix milliseconds; null when none did. */
   readonly firstFailedAt: number | null;
+}
+
+/** The log gives nothing that was given to the group before, as far as it is not settled. */
+const FIRST_TIME: History = { attempt: 1, crashes: 0, firstFailedAt: null };
+
+/** One message to be handled, out of an entry that this member holds. The handler is given it as it is. */
+export class Work implements Delivery {
+  readonly entry: HeldEntry;
+  readonly offset: number;
+  readonly attempt: number;
+  readonly crashes: number;
+  readonly firstFailedAt: number | null;
   /** Exactly as it is stored. */
   readonly envelope: string;
-  /** The message, or why the envelope cannot be read. */
-  readonly message: Message | MillraceError;
+  readonly message: Message;
+  /** Why the envelope cannot be read as a message; null when it can. */
+  readonly fault: MillraceError | null;
   /** Present: the message is settled; this is to tell of its dead letter. Attempt and crashes are those of the telling. */
   readonly notice: Notice | null;
+  /** Since when it waits for a handler, by the monotonic clock, in milliseconds; only of what is handed over in batches. */
+  waitsSince = 0;
+  heldUp: AbortSignal | undefined = undefined;
+  /** The seek by which the group is given it again; null when none did. */
+  replayedBy: Replay['number'] | null = null;
+
+  constructor(entry: HeldEntry, found: { offset: number; envelope: string; fault?: MillraceError }, history = FIRST_TIME, notice: Notice | null = null) {
+    this.entry = entry;
+    this.offset = found.offset;
+    this.envelope = found.envelope;
+    this.attempt = history.attempt;
+    this.crashes = history.crashes;
+    this.firstFailedAt = history.firstFailedAt;
+    const message = found.fault ?? decoded(found.envelope);
+    const isReadable = !(message instanceof Error);
+    this.message = isReadable ? message : unreadMessage(found.envelope);
+    this.fault = isReadable ? null : message;
+    this.notice = notice;
+  }
+
+  get topic(): string {
+    return this.entry.stream.partition.topic;
+  }
+
+  get partition(): number {
+    return this.entry.stream.partition.partition;
+  }
+
+  get group(): string {
+    return this.entry.stream.partition.group;
+  }
+
+  get lease(): HeldEntry {
+    return this.entry;
+  }
+
+  get signal(): AbortSignal {
+    return this.entry.signal;
+  }
+
+  get replayed(): boolean {
+    return this.replayedBy !== null;
+  }
+
+  /** A copy that was put to the topic out of a replay is part of that replay, until a later one. */
+  get replay(): number {
+    const { redrive } = this.message;
+    return Math.max(this.replayedBy ?? 0, (redrive?.group === this.group && redrive.replay) || 0);
+  }
 }
 
 /** What a notice of a dead letter says beside the message. */
 export interface Notice {
   readonly reason: DeadLetterReason;
   readonly deadLetterId: string;
-}
-
-export type ReadableWork = Work & { readonly message: Message };
-
-export function isReadable(work: Work): work is ReadableWork {
-  return !(work.message instanceof Error);
 }
 
 /** What waits in a retry queue and travels through the retry log: a message; with the last two, a notice of its dead letter. */
@@ -46,14 +101,6 @@ type RetryBody = readonly [
   reason?: DeadLetterReason,
   deadLetterId?: string,
 ];
-
-interface Token {
-  readonly id: string;
-  readonly losses: number;
-}
-
-/** What the log gives was not given to the group before, as far as it is not settled. */
-const FIRST_TIME = { attempt: 1, crashes: 0, firstFailedAt: null, notice: null } as const;
 
 export interface ReadEntry {
   readonly id: string;
@@ -79,12 +126,17 @@ export function freshBody(offset: number, envelope: string): string {
   return JSON.stringify(body);
 }
 
+interface Token {
+  readonly id: string;
+  readonly losses: number;
+}
+
 function workOfLog(stream: GroupStream, read: ReadEntry, token: Token): { entry: HeldEntry; work: Work[] } {
-  const found = entryOf(read.fields);
+  const found = entryOf(read.id, read.fields);
   if (!found) return unreadable(stream, read, token);
   const { base, envelopes } = found;
   const entry = new HeldEntry(stream, token, { base, size: envelopes.length });
-  return { entry, work: envelopes.map((envelope, index) => newWork(entry, { ...FIRST_TIME, offset: base + index, envelope })) };
+  return { entry, work: envelopes.map((envelope, index) => new Work(entry, { offset: base + index, envelope })) };
 }
 
 function workOfRetry(stream: GroupStream, read: ReadEntry, token: Token): { entry: HeldEntry; work: Work[] } {
@@ -93,20 +145,14 @@ function workOfRetry(stream: GroupStream, read: ReadEntry, token: Token): { entr
   const [offset, attempt, crashes, firstFailedAt, envelope, reason, deadLetterId = ''] = body;
   const entry = new HeldEntry(stream, token, { base: offset, size: 1 });
   const notice = reason ? { reason, deadLetterId } : null;
-  const history = { attempt, crashes, firstFailedAt, notice };
-  return { entry, work: [newWork(entry, { ...history, offset, envelope })] };
+  return { entry, work: [new Work(entry, { offset, envelope }, { attempt, crashes, firstFailedAt }, notice)] };
 }
 
 /** Offset -1: what Millrace did not write has none, and settling it touches no bitmap. */
 function unreadable(stream: GroupStream, read: ReadEntry, token: Token): { entry: HeldEntry; work: Work[] } {
   const entry = new HeldEntry(stream, token, { base: -1, size: 1 });
-  const envelope = JSON.stringify(read.fields);
-  const message = malformed('its fields are not those of an entry');
-  return { entry, work: [{ ...FIRST_TIME, entry, offset: -1, envelope, message }] };
-}
-
-function newWork(entry: HeldEntry, parts: Omit<Work, 'entry' | 'message'>): Work {
-  return { ...parts, entry, message: decoded(parts.envelope) };
+  const fault = malformed('its fields are not those of an entry');
+  return { entry, work: [new Work(entry, { offset: -1, envelope: JSON.stringify(read.fields), fault })] };
 }
 
 function decoded(envelope: string): Message | MillraceError {

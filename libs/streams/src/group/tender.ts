@@ -6,8 +6,10 @@ import type { Presence, Watcher } from './presence.js';
 
 const tend = loadScript('../scripts/tend.lua', import.meta.url);
 
-/** Retries moved in one call. */
+/** Retries of a partition that are moved in one call. */
 const PAGE = 100;
+/** Partitions that are looked after in one call: more would hold Redis up. */
+const PARTITIONS_A_CALL = 64;
 /** How late a retry may be that another member scheduled just after we looked, and how late a new member is noticed. */
 const LOOK_EVERY_MS = 1_000;
 const LOOKS_A_LEASE = 3;
@@ -82,7 +84,7 @@ export class Tender implements Watcher {
   async #round(): Promise<number> {
     const { partitions, presence } = this.#parts;
     if (this.#isInDoubt) await this.#verify();
-    const waits = await Promise.all(partitions.map((partition) => this.#tend(partition)));
+    const waits = await Promise.all(pagesOf(partitions).map((page) => this.#tend(page)));
     return Math.max(1, Math.min(LOOK_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE, ...waits));
   }
 
@@ -98,12 +100,16 @@ export class Tender implements Watcher {
   }
 
   /** @returns milliseconds until there is something to do */
-  async #tend(partition: GroupPartition): Promise<number> {
-    const { redis, recover } = this.#parts;
-    const { retryLog, due, stats } = partition.groupKeys;
-    const reply = (await redis.run(tend, [partition.keys.log, retryLog, due, stats], [partition.group, PAGE])) as Reply;
+  async #tend(partitions: readonly GroupPartition[]): Promise<number> {
+    const keys = partitions.flatMap(({ keys: { log }, groupKeys: { retryLog, due, stats } }) => [log, retryLog, due, stats]);
+    const replies = (await this.#parts.redis.run(tend, keys, [PAGE, ...partitions.map(({ group }) => group)])) as Reply[];
+    const waits = await Promise.all(partitions.map((partition, index) => this.#tended(partition, replies[index]!)));
+    return Math.min(...waits);
+  }
+
+  async #tended(partition: GroupPartition, reply: Reply): Promise<number> {
     if (reply === 'UNDECLARED') {
-      await recover(partition);
+      await this.#parts.recover(partition);
       return 0;
     }
     const [moved, nextMs, ...held] = reply;
@@ -124,6 +130,11 @@ export class Tender implements Watcher {
     const { topic, group, partition: number } = partition;
     if (count > 0 && fate === 'dead') emit('reclaimed', { topic, partition: number, group, count });
   }
+}
+
+function pagesOf(partitions: readonly GroupPartition[]): GroupPartition[][] {
+  const pages = Math.ceil(partitions.length / PARTITIONS_A_CALL);
+  return Array.from({ length: pages }, (_, page) => partitions.slice(page * PARTITIONS_A_CALL, (page + 1) * PARTITIONS_A_CALL));
 }
 
 /** Names come with two numbers each. */

@@ -34,17 +34,25 @@ function traitsText({ expiresAt, type, schema }: OutgoingMessage): string {
   return `,${JSON.stringify(traits)}`;
 }
 
+/** Shared by all messages without headers. */
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
+
 /** @throws MillraceError MALFORMED_ENVELOPE, UNSUPPORTED_VERSION */
 export function decodeEnvelope(text: string): Message {
   const parts = parse(text);
   assertVersion(parts);
-  const [, id, key, idempotencyKey, headers, payload, traits = {}] = parts;
+  const [, id, key, idempotencyKey, headers, payload, traits] = parts;
   if (!isText(id) || !isTextOrNull(key) || !isTextOrNull(idempotencyKey)) throw malformed('an id or a key of it has the wrong type');
-  if (!isHeaders(headers)) throw malformed('its headers have the wrong type');
+  if (headers !== null && !isHeaders(headers)) throw malformed('its headers have the wrong type');
+  const message = { id, key, idempotencyKey, headers: headers ?? NO_HEADERS, expiresAt: null, type: null, schema: 1, payload };
+  return traits === undefined ? message : withTraits(message, traits);
+}
+
+function withTraits(message: Message, traits: unknown): Message {
   if (!areTraits(traits)) throw malformed('what it says of its expiry, type or schema has the wrong type');
   const { x: expiresAt = null, t: type = null, s: schema = 1, d: redriven } = traits;
-  const redrive = redriven ? { redrive: redriveOf(redriven) } : {};
-  return { id, key, idempotencyKey, headers: headers ?? {}, expiresAt, type, schema, ...redrive, payload };
+  const own = { ...message, expiresAt, type, schema };
+  return redriven ? { ...own, redrive: redriveOf(redriven) } : own;
 }
 
 /** The message of an envelope; of what is none, what was found in its place is the payload, and the id is empty. */
@@ -111,14 +119,15 @@ function withoutTraits(text: string, traits: unknown): string {
   return JSON.stringify((JSON.parse(text) as unknown[]).slice(0, 6)).slice(0, -1);
 }
 
-function assertVersion([version, ...rest]: readonly unknown[]): void {
+function assertVersion(parts: readonly unknown[]): void {
+  const [version] = parts;
   if (typeof version === 'number' && version > ENVELOPE_VERSION) {
     throw new MillraceError(
       'UNSUPPORTED_VERSION',
       `The message was written in version ${version} of the storage format; this process reads up to ${ENVELOPE_VERSION}. Upgrade it, then redrive.`,
     );
   }
-  if (version !== ENVELOPE_VERSION || rest.length < 5 || rest.length > 6) throw malformed('it is no envelope');
+  if (version !== ENVELOPE_VERSION || parts.length < 6 || parts.length > 7) throw malformed('it is no envelope');
 }
 
 function parse(text: string): unknown[] {
@@ -144,8 +153,8 @@ function isTextOrNull(value: unknown): value is string | null {
   return value === null || isText(value);
 }
 
-function isHeaders(value: unknown): value is Record<string, string> | null {
-  return value === null || (typeof value === 'object' && !Array.isArray(value) && Object.values(value).every((item) => typeof item === 'string'));
+function isHeaders(value: unknown): value is Record<string, string> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isText);
 }
 
 function areTraits(value: unknown): value is Traits {

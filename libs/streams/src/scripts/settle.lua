@@ -3,9 +3,12 @@
 --
 -- KEYS  1 the stream  2 stats  3 due  4 dead letters  5 retry log  6 open  7 begun  8... pages of the settled bitmap
 -- ARGV  1 group  2 member  3 'log' or 'retry'  4 offsets a page  5 '1' when this call is a repetition
---       then for each message: entry id, base offset of the entry, messages in it, offset, which page (1 for KEYS 8),
---       outcome, two values, and a text that the entry must still hold, the message's id as a rule, or ''
---       where no other can be meant; offset -1 for an entry that is no message of ours:
+--       6 numbers of the pages, in the order of their KEYS, separated by commas
+--       7 entries of the stream that the member holds at the most  8 how many entries are settled whole
+--       then their ids in their order: all that they carry is handled, and none of it was settled before, as far as the
+--       member knows; then for each other run of messages: entry id, base offset of the entry, messages in it, offset of the
+--       first, how many, outcome, two values, and a text that the entry must still hold, the message's id as a rule, or ''
+--       where no other can be meant; offset -1 for an entry that is no message of ours; outcomes but `ack` are of one message:
 --         ack     'handled' | 'deduplicated' | 'discarded' | 'expired' | 'filtered', ''
 --         retry   delay in ms, what to put into the retry log
 --         dead    envelope, JSON of the reason
@@ -13,18 +16,27 @@
 --         told    '', '': a notice that is done with
 --         later   delay in ms, the notice: to be told again
 --         release what to put into the retry log, ''
--- returns one letter a message: S settled (now, or by an earlier try of this call), D settled long ago: the group was given
---         it again, F refused: it belongs to someone else
+-- returns one letter an entry, then one a run: S settled (now, or by an earlier try of this call), D at least one was settled
+--         long ago: the group was given it again, F refused: it belongs to someone else
 --
 -- Guarantees: only the holder settles, by (member, entry id), and by the message's id what it was given before a failover:
--- Redis may give entry ids and offsets again for others; a message is settled once; what is added (retry,
--- dead letter) is added before the holding ends; Redis being full does not keep a member from settling.
+-- Redis may give entry ids and offsets again for others; a message is settled once: it is marked first, and what a retry or
+-- a dead letter cannot add takes the mark back; Redis being full does not keep a member from settling.
 local stream, stats, due, dead, retryLog, waiting, begun = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local group, member, fromRetry, page, repeated = ARGV[1], ARGV[2], ARGV[3] == 'retry', tonumber(ARGV[4]), ARGV[5] == '1'
-local FIRST, FIELDS = 6, 9
+local held, whole = tonumber(ARGV[7]), tonumber(ARGV[8])
+local FIRST_PAGE, FIRST, FIELDS = 8, 9, 9
+-- Bits that fit into one number of Lua.
+local WORD = 48
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local bitmaps, pages = {}, 0
+for number in string.gmatch(ARGV[6], '%d+') do
+  bitmaps[tonumber(number)] = KEYS[FIRST_PAGE + pages]
+  pages = pages + 1
+end
 
 local holding = {}
 local function holds(entry)
@@ -33,6 +45,79 @@ local function holds(entry)
     holding[entry] = pending ~= nil and pending[2] == member
   end
   return holding[entry]
+end
+
+-- Asked once for all entries that are settled whole. One that did not fit into the reply is asked for by itself.
+local function learnHoldings()
+  if whole < 2 then return end
+  local pending = redis.call('XPENDING', stream, group, ARGV[FIRST], ARGV[FIRST + whole - 1], held, member)
+  for _, item in ipairs(pending) do holding[item[1]] = true end
+  if #pending >= held then return end
+  for i = FIRST, FIRST + whole - 1 do holding[ARGV[i]] = holding[ARGV[i]] or false end
+end
+
+-- Marks a run of offsets in one page, and adds those to `before` that were marked already.
+local function mark(first, n, before)
+  local bitmap = bitmaps[math.floor(first / page)]
+  local at, left = first % page, n
+  while left > 0 do
+    local bits = math.min(left, WORD)
+    local old = redis.call('BITFIELD', bitmap, 'SET', 'u' .. bits, at, string.format('%.0f', 2 ^ bits - 1))[1]
+    for i = bits - 1, 0, -1 do
+      if old == 0 then break end
+      if old % 2 == 1 then before[first + n - left + i] = true end
+      old = math.floor(old / 2)
+    end
+    at, left = at + bits, left - bits
+  end
+end
+
+local function isMarked(first, n)
+  local bitmap, at = bitmaps[math.floor(first / page)], first % page
+  return redis.call('BITCOUNT', bitmap, at, at + n - 1, 'BIT') == n
+end
+
+local counts = {}
+local function count(name, n)
+  counts[name] = (counts[name] or 0) + (n or 1)
+end
+
+local replies = {}
+
+-- Entries that follow each other are marked together.
+local function settleWhole()
+  local before, done, first, n = {}, {}, nil, 0
+  local function close()
+    if first then mark(first, n, before) end
+    first, n = nil, 0
+  end
+  for i = FIRST, FIRST + whole - 1 do
+    local number = tonumber(string.match(ARGV[i], '%d+$'))
+    local base, size = math.floor(number / 16), number % 16 + 1
+    if holds(ARGV[i]) then
+      done[#done + 1] = ARGV[i]
+      if first and (base ~= first + n or base % page == 0) then close() end
+      first, n = first or base, n + size
+    end
+  end
+  close()
+  for i = FIRST, FIRST + whole - 1 do
+    local number = tonumber(string.match(ARGV[i], '%d+$'))
+    local base, size, open = math.floor(number / 16), number % 16 + 1, 0
+    if holding[ARGV[i]] then
+      for offset = base, base + size - 1 do
+        if not before[offset] then open = open + 1 end
+      end
+      count('settled', open)
+      count('handled', open)
+      replies[#replies + 1] = (open == size or repeated) and 'S' or 'D'
+    elseif repeated and isMarked(base, size) then replies[#replies + 1] = 'S'
+    else
+      count('fenced', size)
+      replies[#replies + 1] = 'F'
+    end
+  end
+  if #done > 0 then redis.call('XACK', stream, group, unpack(done)) end
 end
 
 -- Looked at once, however many of its messages are settled: an entry may be large.
@@ -52,14 +137,9 @@ local function isSame(entry, proof)
   return not content or string.find(content, proof, 1, true) ~= nil
 end
 
-local function settledBefore(entry, bitmap, bit)
-  if fromRetry or bit < 0 then return #redis.call('XRANGE', stream, entry, entry) == 0 end
-  return redis.call('GETBIT', bitmap, bit) == 1
-end
-
-local counts = {}
-local function count(name)
-  counts[name] = (counts[name] or 0) + 1
+local function settledBefore(entry, first, n)
+  if fromRetry or first < 0 then return #redis.call('XRANGE', stream, entry, entry) == 0 end
+  return isMarked(first, n)
 end
 
 local function bury(envelope, reason)
@@ -72,7 +152,6 @@ end
 
 -- What an outcome adds.
 local add = {
-  ack = function() end,
   retry = schedule,
   dead = bury,
   announce = function(envelope, reason, offset)
@@ -80,23 +159,22 @@ local add = {
     local body = { offset, 1, 0, 'null', cjson.encode(envelope), reason, cjson.encode(id) }
     redis.call('XADD', retryLog, '*', 'r', '[' .. table.concat(body, ',') .. ']')
   end,
-  told = function() end,
   later = schedule,
   release = function(body) redis.call('XADD', retryLog, '*', 'r', body) end,
 }
 
-local function countDead(_, isOpen)
-  if isOpen then count('settled') end
+local function countDead(_, open)
+  count('settled', open)
   count('deadLettered')
 end
 
 -- What it counts. Only what has an offset counts as settled: the lag is the offsets that are not. A notice counts nowhere:
 -- its message is settled.
 local tally = {
-  ack = function(how, isOpen)
-    if isOpen then count('settled') end
-    count('handled')
-    if how ~= 'handled' then count(how) end
+  ack = function(how, open, n)
+    count('settled', open)
+    count('handled', n)
+    if how ~= 'handled' then count(how, n) end
   end,
   retry = function() count('retried') end,
   dead = countDead,
@@ -107,25 +185,21 @@ local tally = {
 }
 
 -- A message that is not done and no longer in the log is kept track of: the oldest of them says how far behind the group is.
--- Returns whether the message was counted as not done until now.
-local function track(outcome, entry, offset)
+-- Returns how many of `n` messages were counted as not done until now.
+local function track(outcome, entry, first, n)
   local isDone = outcome == 'ack' or outcome == 'dead' or outcome == 'announce'
-  if offset < 0 then return false end
-  if not fromRetry then
-    if isDone then return true end
-    -- A dead letter of the same message that was put back waits already: what waits twice counts once.
-    if redis.call('ZCOUNT', waiting, offset, offset) > 0 then count('settled')
-    else redis.call('ZADD', waiting, offset, offset .. ' ' .. string.match(entry, '^%d+')) end
-    return true
-  end
-  return isDone and redis.call('ZREMRANGEBYSCORE', waiting, offset, offset) > 0
+  if first < 0 then return 0 end
+  if fromRetry then return isDone and redis.call('ZREMRANGEBYSCORE', waiting, first, first) > 0 and 1 or 0 end
+  if isDone then return n end
+  -- A dead letter of the same message that was put back waits already: what waits twice counts once.
+  if redis.call('ZCOUNT', waiting, first, first) > 0 then count('settled')
+  else redis.call('ZADD', waiting, first, first .. ' ' .. string.match(entry, '^%d+')) end
+  return 0
 end
 
-local function finish(entry, base, size, bitmap)
-  local first = base % page
+local function finish(entry, base, size)
   -- What is from the retry log, or no message of ours, has no bits to look at.
-  local isEmptied = fromRetry or base < 0 or redis.call('BITCOUNT', bitmap, first, first + size - 1, 'BIT') == size
-  if not isEmptied then return end
+  if not fromRetry and base >= 0 and not isMarked(base, size) then return end
   redis.call('XACK', stream, group, entry)
   if fromRetry then
     redis.call('XDEL', stream, entry)
@@ -134,32 +208,42 @@ local function finish(entry, base, size, bitmap)
   holding[entry] = false
 end
 
-local replies = {}
+-- Returns how many of the messages were open until now. What cannot be added leaves all as it was.
+local function markAndAdd(outcome, values, first, n)
+  local hasBits, before, known = not fromRetry and first >= 0, {}, 0
+  if hasBits then mark(first, n, before) end
+  for _ in pairs(before) do known = known + 1 end
+  if known == n or not add[outcome] then return n - known end
+  local good, failure = pcall(add[outcome], values[1], values[2], first)
+  if good then return n end
+  if hasBits then redis.call('SETBIT', bitmaps[math.floor(first / page)], first % page, 0) end
+  error(failure)
+end
+
 local function settle(i)
-  local entry, offset, bitmap = ARGV[i], tonumber(ARGV[i + 3]), KEYS[7 + tonumber(ARGV[i + 4])]
-  local outcome, first, second = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7]
-  local bit = (fromRetry or offset < 0) and -1 or offset % page
+  local entry, base, size, first, n = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
+  local outcome, values = ARGV[i + 5], { ARGV[i + 6], ARGV[i + 7] }
   if holds(entry) and isSame(entry, ARGV[i + 8]) then
-    -- A script that fails is not undone: add, then mark, then let go, then count; whatever fails, nothing is lost.
-    local open = bit < 0 or redis.call('GETBIT', bitmap, bit) == 0
-    if open then add[outcome](first, second, offset) end
-    if open and bit >= 0 then redis.call('SETBIT', bitmap, bit, 1) end
-    local isOpen = open and track(outcome, entry, offset)
-    finish(entry, tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), bitmap)
-    if open then tally[outcome](first, isOpen) end
-    replies[#replies + 1] = (open or repeated) and 'S' or 'D'
-  elseif repeated and settledBefore(entry, bitmap, bit) then
-    replies[#replies + 1] = 'S'
+    local open = markAndAdd(outcome, values, first, n)
+    local counted = open > 0 and track(outcome, entry, first, open) or 0
+    finish(entry, base, size)
+    if open > 0 then tally[outcome](values[1], counted, open) end
+    replies[#replies + 1] = (open == n or repeated) and 'S' or 'D'
+  elseif repeated and settledBefore(entry, first, n) then replies[#replies + 1] = 'S'
   else
-    count('fenced')
+    count('fenced', n)
     replies[#replies + 1] = 'F'
   end
 end
 
 -- What was done before one of them failed is counted all the same.
 local good, failure = pcall(function()
-  for i = FIRST, #ARGV, FIELDS do settle(i) end
+  learnHoldings()
+  settleWhole()
+  for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
 end)
-for name, number in pairs(counts) do redis.call('HINCRBY', stats, name, number) end
+for name, number in pairs(counts) do
+  if number > 0 then redis.call('HINCRBY', stats, name, number) end
+end
 if good then return table.concat(replies) end
 return type(failure) == 'table' and failure or redis.error_reply(tostring(failure))

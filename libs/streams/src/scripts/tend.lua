@@ -1,42 +1,57 @@
 #!lua flags=allow-oom
--- Does for a group in one partition what is due, and tells who holds what.
+-- Does for groups in partitions what is due, and tells who holds what.
 --
--- KEYS  1 log  2 retry log  3 due  4 stats
--- ARGV  1 group  2 how many retries to move at the most
--- returns { retries moved, ms until the next is due or -1 when none waits, then for each member that Redis knows of: name,
---         entries that it holds of the log, and of the retry log }; 'UNDECLARED' when the group is gone from one of the two
+-- KEYS  for each partition of a group: log, retry log, due, stats
+-- ARGV  1 how many retries to move at the most, in each  then for each: group
+-- returns for each { retries moved, ms until the next is due or -1 when none waits, then for each member that Redis knows of:
+--         name, entries that it holds of the log, and of the retry log }; 'UNDECLARED' when the group is gone from one of the two
 --
 -- Guarantees: a retry is in the queue or in the retry log at any time; the time of this call is when the group had a member.
-local log, retryLog, due, stats, group = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1]
+local FIRST, FIELDS = 2, 4
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local held, names = {}, {}
-for i, stream in ipairs({ log, retryLog }) do
+-- Adds what members hold of one stream; returns false when the group is gone.
+local function addHeld(members, stream, group, place)
   local consumers = redis.pcall('XINFO', 'CONSUMERS', stream, group)
-  if consumers.err then return 'UNDECLARED' end
+  if consumers.err then return false end
   for _, consumer in ipairs(consumers) do
     local name = consumer[2]
-    if not held[name] then
-      held[name] = { 0, 0 }
-      names[#names + 1] = name
+    if not members[name] then
+      members[name] = { 0, 0 }
+      members[#members + 1] = name
     end
-    held[name][i] = consumer[4]
+    members[name][place] = consumer[4]
   end
+  return true
 end
-redis.call('HSET', stats, 'seen', now)
 
-local bodies = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[2])
-for _, body in ipairs(bodies) do
-  redis.call('XADD', retryLog, '*', 'r', body)
-  redis.call('ZREM', due, body)
+local function moveDue(due, retryLog)
+  local bodies = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])
+  for _, body in ipairs(bodies) do
+    redis.call('XADD', retryLog, '*', 'r', body)
+    redis.call('ZREM', due, body)
+  end
+  local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
+  return #bodies, first[2] and math.max(0, tonumber(first[2]) - now) or -1
 end
-local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
 
-local reply = { #bodies, first[2] and math.max(0, tonumber(first[2]) - now) or -1 }
-for _, name in ipairs(names) do
-  reply[#reply + 1] = name
-  reply[#reply + 1] = held[name][1]
-  reply[#reply + 1] = held[name][2]
+local function tend(log, retryLog, due, stats, group)
+  local members = {}
+  if not addHeld(members, log, group, 1) or not addHeld(members, retryLog, group, 2) then return 'UNDECLARED' end
+  redis.call('HSET', stats, 'seen', now)
+  local reply = { moveDue(due, retryLog) }
+  for _, name in ipairs(members) do
+    reply[#reply + 1] = name
+    reply[#reply + 1] = members[name][1]
+    reply[#reply + 1] = members[name][2]
+  end
+  return reply
 end
-return reply
+
+local replies = {}
+for i = FIRST, #ARGV do
+  local first = (i - FIRST) * FIELDS
+  replies[#replies + 1] = tend(KEYS[first + 1], KEYS[first + 2], KEYS[first + 3], KEYS[first + 4], ARGV[i])
+end
+return replies

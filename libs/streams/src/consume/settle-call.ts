@@ -1,0 +1,68 @@
+import { SETTLED_PAGE_OFFSETS } from '../keys.js';
+import type { HeldEntries } from './held-entries.js';
+import type { HeldEntry } from './held-entry.js';
+import { HANDLED } from './settlement.js';
+import type { Item } from './settler.js';
+
+/** One call of `settle.lua`. */
+export interface SettleCall {
+  /** Pages of the settled bitmap that it needs. */
+  readonly pages: readonly number[];
+  /** From the number of whole entries on. */
+  readonly args: readonly (string | number)[];
+  /** The items that each letter of the reply is for, in its order. */
+  readonly parts: readonly (readonly Item[])[];
+}
+
+/** Puts together what is settled in one stream: entries all of whose messages are handled by their ids alone. */
+export function settleCallOf(items: readonly Item[], held: HeldEntries): SettleCall {
+  const plain = new Map<HeldEntry, Item[]>();
+  const others: Item[] = [];
+  for (const item of items) {
+    const { entry } = item.work;
+    if (item.settlement !== HANDLED || !mayGoTogether(entry, held)) others.push(item);
+    else if (plain.has(entry)) plain.get(entry)!.push(item);
+    else plain.set(entry, [item]);
+  }
+  const entries = [...plain].sort(([one], [other]) => one.base - other.base);
+  const whole = entries.filter(([entry, own]) => own.length === entry.size);
+  const partly = entries.filter(([entry, own]) => own.length < entry.size).flatMap(([, own]) => runsOf(own));
+  const runs = [...partly, ...others.map((item) => [item])];
+  return {
+    pages: pagesOf(items),
+    args: [whole.length, ...whole.map(([entry]) => entry.id), ...runs.flatMap((run) => argumentsOf(run, held))],
+    parts: [...whole.map(([, own]) => own), ...runs],
+  };
+}
+
+/** Where another message may be meant by now, each needs a text of its own. What comes from the retry log is one message. */
+function mayGoTogether(entry: HeldEntry, held: HeldEntries): boolean {
+  return entry.stream.kind === 'log' && entry.base >= 0 && !held.isInDoubt(entry);
+}
+
+/** Messages of one entry with offsets that follow each other. */
+function runsOf(items: readonly Item[]): Item[][] {
+  const runs: Item[][] = [];
+  for (const item of items.toSorted((one, other) => one.work.offset - other.work.offset)) {
+    const last = runs.at(-1);
+    if (last && last.at(-1)!.work.offset + 1 === item.work.offset) last.push(item);
+    else runs.push([item]);
+  }
+  return runs;
+}
+
+function argumentsOf(run: readonly Item[], held: HeldEntries): (string | number)[] {
+  const [{ work, settlement }] = run as [Item];
+  const { entry, offset } = work;
+  return [entry.id, entry.base, entry.size, offset, run.length, ...settlement, held.isInDoubt(entry) ? proofOf(run) : ''];
+}
+
+/** Of what cannot be read its text. Where the entry holds that in another form it is refused, to be read and settled anew. */
+function proofOf([item]: readonly Item[]): string {
+  const { message, envelope, fault } = item!.work;
+  return fault ? envelope : message.id;
+}
+
+function pagesOf(items: readonly Item[]): number[] {
+  return [...new Set(items.map(({ work }) => Math.floor(Math.max(0, work.offset) / SETTLED_PAGE_OFFSETS)))];
+}
