@@ -200,8 +200,9 @@ export class Dispatcher implements Settling {
     for (const item of work) this.#write(item, releaseOf(item));
   }
 
-  settled({ work, settlement }: Item): void {
-    this.#unsettled -= 1;
+  settled(items: readonly Item[]): void {
+    this.#unsettled -= items.length;
+    const [{ work, settlement }] = items as [Item];
     if (settlement[0] === 'retry') this.#parts.retryScheduled();
     if (work === this.#lone[0]) this.#ended(this.#lone);
     else this.#freed();
@@ -330,7 +331,7 @@ export class Dispatcher implements Settling {
   }
 
   #settle(work: Work, outcome: Outcome): void {
-    if (outcome.kind === 'ack') this.#handled.add(performance.now());
+    if (outcome.kind === 'ack') this.#handled.add();
     else tellOfFailure(work, outcome);
     this.#write(work, settlementOf(work, outcome, { announces: this.#parts.deadLetterHandler !== undefined }));
   }

@@ -1,4 +1,4 @@
-/** How many of something there were in the last time span of a fixed length; the answer is of a span that ends a little earlier. */
+/** How many of something there were in a time span of a fixed length that has ended lately, or goes on. */
 export class RecentCount {
   readonly #spanMs: number;
   #began = 0;
@@ -9,21 +9,21 @@ export class RecentCount {
     this.#spanMs = spanMs;
   }
 
-  /** @param nowMs by the monotonic clock */
-  add(nowMs: number): void {
-    this.#turn(nowMs);
+  add(): void {
     this.#count += 1;
   }
 
+  /** @param nowMs by the monotonic clock */
   of(nowMs: number): number {
     this.#turn(nowMs);
     return Math.max(this.#before, this.#count);
   }
 
+  /** Who is asked late spreads what came meanwhile over the whole time. */
   #turn(nowMs: number): void {
     const passedMs = nowMs - this.#began;
     if (passedMs < this.#spanMs) return;
-    this.#before = passedMs < 2 * this.#spanMs ? this.#count : 0;
+    this.#before = Math.floor((this.#count * this.#spanMs) / passedMs);
     this.#count = 0;
     this.#began = nowMs;
   }

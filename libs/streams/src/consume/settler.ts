@@ -17,8 +17,8 @@ const LONGEST_PAUSE_MS = 1_000;
 
 /** Whoever has a message settled. */
 export interface Settling {
-  /** Called when it is settled, or can no longer be settled by this member. */
-  settled(item: Item): void;
+  /** Called when these are settled, or can no longer be settled by this member. */
+  settled(items: readonly Item[]): void;
 }
 
 /** A message and how it ends. */
@@ -124,8 +124,9 @@ export class Settler {
       for (const item of items) {
         if (letter === 'F') this.#refused(item.work);
         else this.#parts.held.settled(item.work.entry);
-        item.owner.settled(item);
       }
+      // What is settled together has one owner.
+      items[0]!.owner.settled(items);
       if (letter === 'D') this.#parts.replayed(items[0]!.work.entry.stream.partition);
     });
   }
@@ -144,7 +145,7 @@ export class Settler {
   /** Lets go of what others have by now: their settlement counts, ours would be refused. */
   #stillHeld(items: readonly Item[]): readonly Item[] {
     const isOpen = (item: Item): boolean => !this.#abandoned.signal.aborted && this.#parts.held.has(item.work.entry);
-    for (const item of items) if (!isOpen(item)) item.owner.settled(item);
+    for (const item of items) if (!isOpen(item)) item.owner.settled([item]);
     return items.filter(isOpen);
   }
 }
