@@ -35,10 +35,9 @@ function deliveryOf(payload: unknown, given: Partial<Delivery> = {}): Delivery {
 
 type Handle = (payload: object, context: DeliveryContext) => Promise<unknown>;
 
-async function run(handle: Handle, delivery: Delivery, given: { inbox?: InboxPort; timeoutMs?: number } = {}): Promise<Outcome> {
+function run(handle: Handle, delivery: Delivery, given: { inbox?: InboxPort; timeoutMs?: number } = {}): Promise<Outcome> {
   const pipeline = deliveryPipeline({ topic: topicOf(Order), group: 'inventory', retry, ...given, handle });
-  const [outcome] = await pipeline([delivery]);
-  return outcome!;
+  return pipeline(delivery);
 }
 
 /** An inbox in memory: like a real one, it rolls back what fails. */

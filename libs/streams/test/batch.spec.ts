@@ -18,7 +18,7 @@ function subscribe(process: Process, target: Target, handle: Handle): Promise<un
   const topic = topicOf(Single);
   const retry = { ...noRetry, attempts: 2, backoff: fixed('1ms') };
   const handler = batchPipeline({ topic, group: 'g', retry, handle: handle as never });
-  return process.streams.subscribe({ topic, group: 'g', concurrency, crashLimit, batch: { size, waitMs } }, handler);
+  return process.streams.subscribeBatch({ topic, group: 'g', concurrency, crashLimit }, { size, waitMs }, handler);
 }
 
 const valuesOf = (payloads: Single[]): number[] => payloads.map(({ value }) => value);
@@ -136,7 +136,7 @@ describe('a handler that breaks the contract', () => {
   ])('and %s loses no message', async (_, handler, dead) => {
     const process = await bed.start();
     await process.publisher.publishMany(Single, numbers(2));
-    await process.streams.subscribe({ topic: topicOf(Single), group: 'g', concurrency: 1, crashLimit: 3, batch: { size: 2, waitMs: forEver } }, handler);
+    await process.streams.subscribeBatch({ topic: topicOf(Single), group: 'g', concurrency: 1, crashLimit: 3 }, { size: 2, waitMs: forEver }, handler);
     await bed.drained(process, Single, 'g');
     expect((await bed.deadLetters(process, Single, 'g')).map(({ reason }) => reason)).toEqual(Array.from({ length: dead }, () => 'HANDLER_DEFECT'));
   });

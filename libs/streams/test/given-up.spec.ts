@@ -92,8 +92,8 @@ describe('a message in hand at the stop deadline', () => {
     const first = held('returns');
     const handle = (_: object[], { signal: abort }: BatchContext): Promise<void> => first.run(abort);
     const batch = { size: 3, waitMs: 60_000 };
-    const definition = { topic: topicOf(Single), group: 'g', concurrency: 1, crashLimit: 10, batch };
-    const subscription = await stopping.streams.subscribe(definition, batchPipeline({ ...definition, retry: noRetry, handle }));
+    const definition = { topic: topicOf(Single), group: 'g', concurrency: 1, crashLimit: 10 };
+    const subscription = await stopping.streams.subscribeBatch(definition, batch, batchPipeline({ ...definition, retry: noRetry, handle }));
     await other.publisher.publishMany(Single, numbers(3));
     const abort = await first.began.promise;
     await subscription.stop(1);

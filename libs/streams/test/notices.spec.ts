@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { DeadLetter, type DeadLetterContext, deadLetterPipeline, deliveryPipeline, fixed, listen, RetryLater, topicOf } from '@millrace/core';
+import { batchPipeline, DeadLetter, type DeadLetterContext, deadLetterPipeline, deliveryPipeline, fixed, listen, RetryLater, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { Bed } from './bed.js';
 import { noRetry, type Process, signal, subscribe } from './fixture.js';
@@ -21,7 +21,8 @@ function announcing(process: Process, tell: Tell, given: Target = {}): Promise<u
   const { attempts = 1, concurrency = 4, batch, handle = () => Promise.reject(new Error('no')) } = given;
   const parts = { topic, group: 'g', retry: { ...noRetry, attempts, backoff: fixed('1ms') } };
   const deadLetterHandler = deadLetterPipeline({ ...parts, handle: tell });
-  const definition = { topic, group: 'g', concurrency, crashLimit: 10, deadLetterHandler, ...(batch ? { batch } : {}) };
+  const definition = { topic, group: 'g', concurrency, crashLimit: 10, deadLetterHandler };
+  if (batch) return process.streams.subscribeBatch(definition, batch, batchPipeline({ ...parts, handle }));
   return process.streams.subscribe(definition, deliveryPipeline({ ...parts, handle }));
 }
 
