@@ -73,7 +73,7 @@ export function freshBody(offset: number, envelope: string): string {
 }
 
 function workOfLog(stream: GroupStream, read: ReadEntry, token: HoldingToken): { entry: HeldEntry; work: Work[] } {
-  const found = entryOf(read.fields);
+  const found = entryOf(read.id, read.fields);
   if (!found) return unreadable(stream, read, token);
   const { base, envelopes } = found;
   const entry = new HeldEntry(stream, token, { base, size: envelopes.length });

@@ -11,6 +11,8 @@
 --
 -- Guarantees: a living member within its lease keeps what it has. A member that has never beaten, or was forgotten,
 -- keeps it for a third of the lease: it may have just come back and read before it beat.
+--!include include/entry-id.lua
+
 local stream, members = KEYS[1], KEYS[2]
 local group, member, lease, after = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local look, take = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -37,11 +39,9 @@ local function claimable(entry, owner, idle)
 end
 
 -- Of the retry log, or no entry of ours, an entry is one message.
-local function messagesIn(fields)
-  for i = 1, #fields - 1, 2 do
-    if fields[i] == 'n' then return math.max(1, tonumber(fields[i + 1]) or 1) end
-  end
-  return 1
+local function messagesIn(id, fields)
+  local _, size = spanOf(id, fields)
+  return size or 1
 end
 
 local reply, taken, messages = { '-' }, 0, 0
@@ -56,7 +56,7 @@ for _, entry in ipairs(pending) do
       reply[#reply + 1] = entry[4] + 1
       reply[#reply + 1] = claimed[2]
       taken = taken + 1
-      messages = messages + messagesIn(claimed[2])
+      messages = messages + messagesIn(claimed[1], claimed[2])
     else
       redis.call('XACK', stream, group, entry[1])
     end
