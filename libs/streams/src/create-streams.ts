@@ -12,7 +12,7 @@ import { Presence } from './group/presence.js';
 import { Inspector } from './inspect/inspector.js';
 import { TopicLog } from './log/topic-log.js';
 import { DeadLetters } from './redeliver/dead-letters.js';
-import { packWhenSaturated } from './publish/packing.js';
+import { packingOf } from './publish/packing.js';
 import { PublishBudget } from './publish/publish-budget.js';
 import { StreamPublisher } from './publish/stream-publisher.js';
 import { TopicUpkeep } from './retain/topic-upkeep.js';
@@ -34,7 +34,7 @@ export interface StreamsOptions {
   /** How many bytes of messages may wait to be published or to be confirmed, over all topics. Default 64 MiB. */
   readonly publishBufferBytes?: number;
   /**
-   * Messages packed into one stream entry at the most, always. Default: one, and up to 16 while more is published to a
+   * Messages packed into one stream entry at the most, always: 1 to 16. Default: one, and up to 16 while more is published to a
    * partition than one batch after the other can carry. The members of a group share entries.
    */
   readonly messagesPerEntry?: number;
@@ -44,7 +44,7 @@ export interface StreamsOptions {
 export interface Streams extends PublishPort, SubscribePort {
   /**
    * Makes the topic exist.
-   * @throws MillraceError TOPIC_MISMATCH
+   * @throws MillraceError TOPIC_MISMATCH, UNSUPPORTED_VERSION
    */
   declare(topic: TopicDefinition): Promise<void>;
   readonly inspector: Inspector;
@@ -60,13 +60,16 @@ const DEFAULT_PUBLISH_BUFFER_BYTES = 64 * 1024 * 1024;
 /** What publishes under way get at the least when handlers have used up the time to stop. */
 const FLUSH_MS = 500;
 
-/** Puts publish/subscribe together on connections that the caller owns. */
+/**
+ * Puts publish/subscribe together on connections that the caller owns.
+ *
+ * @throws MillraceError INVALID_OPTIONS
+ */
 export function createStreams(options: StreamsOptions): Streams {
   const { redis, prefix, leaseMs, stuckAfterMs = DEFAULT_STUCK_AFTER_MS } = options;
   const log = new TopicLog(redis.control, prefix);
   const deadlineMs = options.publishDeadlineMs ?? DEFAULT_PUBLISH_DEADLINE_MS;
-  const { messagesPerEntry } = options;
-  const packing = messagesPerEntry === undefined ? packWhenSaturated : () => messagesPerEntry;
+  const packing = packingOf(options.messagesPerEntry);
   const upkeep = new TopicUpkeep({ redis: redis.control, prefix, log });
   const budget = new PublishBudget(options.publishBufferBytes ?? DEFAULT_PUBLISH_BUFFER_BYTES);
   const publisher = new StreamPublisher({ redis, prefix, log, deadlineMs, budget, upkeep, packing });

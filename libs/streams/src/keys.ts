@@ -3,11 +3,12 @@
  * Cluster. Names hold no `:`, `{` or `}`; no key is put together anywhere else.
  */
 export interface PartitionKeys {
-  /** Stream of entries. */
+  /** Stream of entries, whose ids tell their offsets. */
   readonly log: string;
   /**
-   * Hash: `generation`, `next` (the next offset), `delayed` (how many were delayed so far); of a topic with retention also
-   * `first` (the lowest offset that is retained), `trimmed` (when, in Unix milliseconds), `full` (its memory is used up).
+   * Hash: `format` (of the log), `generation`, `next` (the next offset), `ms` (that of the last entry's id), `delayed` (how many
+   * were delayed so far); of a topic with retention also `first` (the lowest offset that is retained), `trimmed` (when, in Unix
+   * milliseconds), `full` (its memory is used up).
    */
   readonly meta: string;
   /** Hash: group -> the offset at which it started. */

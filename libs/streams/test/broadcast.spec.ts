@@ -3,6 +3,7 @@ import { deliveryPipeline, type DeliveryContext, fixed, listen, type Subscriptio
 import { waitFor } from '@millrace/testing';
 import { Bed } from './bed.js';
 import { type Process, signal } from './fixture.js';
+import { storedEntry } from './stored-entry.js';
 import { Numbered, numbers, Single } from './topics.js';
 
 type Value = { value: number };
@@ -124,7 +125,7 @@ describe('a broadcast', () => {
     await bed.command('FLUSHALL');
     // As after a restore, or a clock that was set back: the ids of the new log are lower.
     await process.streams.declare(topicOf(Single));
-    await bed.command('XADD', bed.place(Single, 'g').keys.log, '1-1', 'o', 0, 'n', 1, 'm', '[[1,"01900000-0000-7000-8000-000000000000",null,null,null,{"value":2}]]');
+    await bed.command('XADD', bed.place(Single, 'g').keys.log, ...storedEntry(0, ['[1,"01900000-0000-7000-8000-000000000000",null,null,null,{"value":2}]'], 1));
     await waitFor(() => seen.length === 2, { what: 'the message of the new log', timeoutMs: 10_000 });
     expect(seen).toEqual([1, 2]);
     expect(subscription.problem()).toBeNull();
@@ -169,10 +170,9 @@ describe('a broadcast', () => {
     await bed.command('FLUSHALL');
     await process.streams.declare(topicOf(Single));
     const { log } = bed.place(Single, 'g').keys;
-    const envelope = (value: number): string => `[[1,"01900000-0000-7000-8000-00000000000${value}",null,null,null,{"value":${value}}]]`;
+    const envelope = (value: number): string => `[1,"01900000-0000-7000-8000-00000000000${value}",null,null,null,{"value":${value}}]`;
     for (const value of [0, 1, 2, 3]) {
-      const id = value < 2 ? `1-${value + 1}` : '*';
-      await bed.command('XADD', log, id, 'o', value, 'n', 1, 'm', envelope(value + 5));
+      await bed.command('XADD', log, ...storedEntry(value, [envelope(value + 5)], value < 2 ? 1 : Date.now()));
     }
     await bed.command('HSET', bed.place(Single, 'g').keys.meta, 'next', 4);
     await waitFor(() => seen.includes(8), { what: 'the last' });

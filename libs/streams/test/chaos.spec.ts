@@ -78,7 +78,7 @@ async function entriesPerKey(): Promise<number> {
   const counts = new Map<string, number>();
   for (const partition of [0, 1, 2]) {
     const entries = (await bed.command('XRANGE', bed.place(Numbered, 'g', partition).keys.log, '-', '+')) as [string, string[]][];
-    for (const [, [, , , , , text = '']] of entries) for (const [, , , key] of JSON.parse(text) as [number, string, null, string][]) counts.set(key, (counts.get(key) ?? 0) + 1);
+    for (const [, [, text = '']] of entries) for (const [, , , key] of JSON.parse(text) as [number, string, null, string][]) counts.set(key, (counts.get(key) ?? 0) + 1);
   }
   return [...counts.values()].filter((count) => count > 1).length;
 }

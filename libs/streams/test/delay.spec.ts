@@ -25,7 +25,7 @@ async function makeDue(): Promise<void> {
 async function stored(): Promise<number[]> {
   const entries = (await bed.command('XRANGE', keys().log, '-', '+')) as [string, string[]][];
   return entries.map(([, fields]) => {
-    const [[, , , , , payload]] = JSON.parse(fields[5]!) as [[number, string, null, null, null, { value: number }]];
+    const [[, , , , , payload]] = JSON.parse(fields[1]!) as [[number, string, null, null, null, { value: number }]];
     return payload.value;
   });
 }

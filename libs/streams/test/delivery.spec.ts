@@ -4,6 +4,7 @@ import { startTestRedis, type TestRedis, uniqueName, waitFor } from '@millrace/t
 import { IsInt } from 'class-validator';
 import { partitionKeys } from '../src/keys.js';
 import { type Process, signal, startProcess, subscribe } from './fixture.js';
+import { storedEntry } from './stored-entry.js';
 
 @Topic<Numbered>('test.numbered', { key: ({ value }) => String(value % 10), partitions: 3 })
 class Numbered {
@@ -173,11 +174,11 @@ describe('outcomes', () => {
     const seen: number[] = [];
     await subscribe(process, { topic: Single, group: 'g' }, async ({ value }: Single) => void seen.push(value));
     const { log, meta } = partitionKeys(prefix, 'test.single', 0);
-    const put = (base: number, text: string): Promise<unknown> => process.redis.control.call('XADD', log, '*', 'o', base, 'n', 1, 'm', text);
-    await process.redis.control.call('XADD', log, '*', 'odd', 'fields');
-    await put(0, '[[1,"0198c0de-0000-7000-8000-000000000000",null,null,null,{"value":"no number"}]]');
-    await put(1, '[[2,"0198c0de-0000-7000-8000-000000000000",null,null,null,{"value":1}]]');
-    await put(2, '[not json]');
+    const put = (base: number, text: string): Promise<unknown> => process.redis.control.call('XADD', log, ...storedEntry(base, [text]));
+    await process.redis.control.call('XADD', log, '1-1', 'odd', 'fields');
+    await put(0, '[1,"0198c0de-0000-7000-8000-000000000000",null,null,null,{"value":"no number"}]');
+    await put(1, '[2,"0198c0de-0000-7000-8000-000000000000",null,null,null,{"value":1}]');
+    await put(2, 'not json');
     await process.redis.control.call('HSET', meta, 'next', 3);
     await process.publisher.publish(Single, { value: 4 });
     await waitFor(() => seen.length === 1, { what: 'the good message' });

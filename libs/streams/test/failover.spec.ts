@@ -26,7 +26,7 @@ async function publish(process: Process, values: readonly number[]): Promise<voi
 
 async function storedValues(): Promise<number[]> {
   const entries = (await bed.command('XRANGE', logKey(), '-', '+')) as [string, string[]][];
-  const envelopes = entries.flatMap(([, fields]) => JSON.parse(fields[5]!) as [number, string, null, null, null, Value][]);
+  const envelopes = entries.flatMap(([, fields]) => JSON.parse(fields[1]!) as [number, string, null, null, null, Value][]);
   return envelopes.map(([, , , , , { value }]) => value);
 }
 

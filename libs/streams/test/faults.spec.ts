@@ -319,8 +319,8 @@ describe('stopping and starting', () => {
     const process = await bed.start();
     const held = new HeldEntries({ leaseMs: 60_000, losses: () => 0, onLost: () => undefined, renew: () => Promise.resolve() });
     const settler = new Settler({ redis: process.redis.publish, prefix: bed.prefix, member: 'm', held, replayed: () => undefined });
-    const fields = ['o', '0', 'n', '1', 'm', '[[1,"id",null,null,null,{}]]'];
-    const { entry, work } = workOf(bed.place(Single, 'g').streams[0], { id: '1-1', deliveryCount: 1, fields }, held.moment());
+    const fields = ['m', '[[1,"id",null,null,null,{}]]'];
+    const { entry, work } = workOf(bed.place(Single, 'g').streams[0], { id: '1-0', deliveryCount: 1, fields }, held.moment());
     held.add(entry, 1);
     let failures = 0;
     const stop = listen('loop-failed', ({ loop }) => (failures += loop === 'settle' ? 1 : 0));

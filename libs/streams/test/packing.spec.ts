@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { deliveryPipeline, topicOf } from '@millrace/core';
+import { createStreams } from '@millrace/streams';
 import { waitFor } from '@millrace/testing';
-import { fieldsOf } from '../src/log/entry.js';
-import { packWhenSaturated } from '../src/publish/packing.js';
+import { spanOfId } from '../src/log/entry-id.js';
+import { packingOf, packWhenSaturated } from '../src/publish/packing.js';
 import { Bed } from './bed.js';
 import { noRetry, type Process, signal, subscribe } from './fixture.js';
 import { numbers, Single, Wide } from './topics.js';
@@ -12,7 +13,7 @@ const bed = new Bed('packing');
 /** How many messages each entry of the log carries, in their order. */
 async function sizes(): Promise<number[]> {
   const entries = (await bed.command('XRANGE', bed.place(Single, 'g').keys.log, '-', '+')) as [string, string[]][];
-  return entries.map(([, fields]) => Number(fieldsOf(fields).get('n')));
+  return entries.map(([id]) => spanOfId(id)!.size);
 }
 
 /** Entries of four messages each. */
@@ -46,6 +47,16 @@ describe('a publisher', () => {
     [1, true, 1], [16, true, 1], [17, true, 2], [160, true, 10], [256, true, 16], [256, false, 1],
   ])('of a batch of %i, another before it: %s, puts %i into an entry', (messages, follows, size) => {
     expect(packWhenSaturated({ messages, follows })).toBe(size);
+  });
+
+  it.each([1, 16])('puts into each entry as many as it is told: %i', (messagesPerEntry) => {
+    expect(packingOf(messagesPerEntry)({ messages: 256, follows: false })).toBe(messagesPerEntry);
+  });
+
+  it.each([0, 17, -1, 1.5, Number.NaN, '4', null])('cannot be told to put %p into each entry', async (value) => {
+    const { redis } = await bed.start();
+    const create = (): unknown => createStreams({ redis, prefix: bed.prefix, leaseMs: 300, messagesPerEntry: value as number });
+    expect(create).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining('messagesPerEntry must be a whole number from 1 to 16') }));
   });
 });
 

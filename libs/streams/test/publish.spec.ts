@@ -3,6 +3,7 @@ import { IndefinitePublishError, type OutgoingMessage, topicOf } from '@millrace
 import { loadScript, type RedisConnection, RedisFailure } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
 import { partitionKeys, producerKey, SETTLED_PAGE_OFFSETS } from '../src/keys.js';
+import { spanOfId } from '../src/log/entry-id.js';
 import { PartitionBatcher } from '../src/publish/partition-batcher.js';
 import { PublishBudget } from '../src/publish/publish-budget.js';
 import { Bed } from './bed.js';
@@ -252,7 +253,7 @@ describe('what Redis holds of a partition', () => {
     await bed.command('HSET', keysOf().meta, 'next', SETTLED_PAGE_OFFSETS - 3);
     await process.publisher.publishMany(Single, numbers(20));
     const entries = (await bed.command('XRANGE', keysOf().log, '-', '+')) as [string, string[]][];
-    const spans = entries.map(([, [, base, , size]]) => [Number(base) - SETTLED_PAGE_OFFSETS, Number(size)]);
+    const spans = entries.map(([id]) => spanOfId(id)!).map(({ base, size }) => [base - SETTLED_PAGE_OFFSETS, size]);
     expect(spans).toEqual([[-3, 3], [0, 8], [8, 8], [16, 1]]);
     const seen: number[] = [];
     await subscribe(process, { topic: Single, group: 'g' }, async ({ value }: { value: number }) => void seen.push(value));

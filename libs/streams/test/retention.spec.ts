@@ -10,6 +10,7 @@ import type { Room } from '../src/retain/log-trim.js';
 import type { RetainedPartition } from '../src/retain/retained-partition.js';
 import { Bed } from './bed.js';
 import { type Process, signal, subscribe } from './fixture.js';
+import { storedEntry } from './stored-entry.js';
 import { numbers } from './topics.js';
 
 interface Value {
@@ -173,9 +174,8 @@ describe('maxAge', () => {
 
   async function publishLongAgo(process: Process, count: number): Promise<void> {
     await process.streams.declare(topicOf(topic));
-    for (const value of values(count)) {
-      await bed.command('XADD', keys().log, `1000-${value + 1}`, 'o', value, 'n', 1, 'm', `[[1,"i${value}",null,null,null,{"value":${value}}]]`);
-    }
+    const textOf = (value: number): string => `[1,"i${value}",null,null,null,{"value":${value}}]`;
+    for (const value of values(count)) await bed.command('XADD', keys().log, ...storedEntry(value, [textOf(value)], 1_000));
     await bed.command('HSET', keys().meta, 'next', count);
   }
 

@@ -169,7 +169,7 @@ export const sharing = [
   {
     name: 'no more is taken over than there are slots for',
     file: RECLAIM,
-    find: 'messages = messages + messagesIn(claimed[2])',
+    find: 'messages = messages + messagesIn(claimed[1], claimed[2])',
     replace: 'messages = messages + 1',
     spec: PACKING_SPEC,
     title: 'takes over entries of several messages only as it has slots for them',

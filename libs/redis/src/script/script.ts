@@ -9,13 +9,24 @@ export interface RunnableScript {
   readonly sha: string;
 }
 
+/** A line that stands for functions of another file. */
+const INCLUDE = /^--!include (\S+)$/gm;
+/** The comment that a file begins with, up to the first line of another kind. */
+const HEADER = /^(?:--.*\n)+\n*/;
+
 /**
- * Reads the script `<file>` beside the module that names it.
+ * Reads the script `<file>` beside the module that names it. In place of a line `--!include <other>` it has the text of that
+ * file, which is found beside the script, without its header; what is included includes nothing itself.
  *
  * @param file relative to `moduleUrl`: `./publish.lua`
  * @param moduleUrl `import.meta.url` of the typed caller
  */
 export function loadScript(file: string, moduleUrl: string): RunnableScript {
-  const source = readFileSync(new URL(file, moduleUrl), 'utf8');
+  const url = new URL(file, moduleUrl);
+  const source = readFileSync(url, 'utf8').replace(INCLUDE, (_, other: string) => textOf(new URL(other, url)));
   return { name: file.replace(/^.*\//, ''), source, sha: createHash('sha1').update(source).digest('hex') };
+}
+
+function textOf(included: URL): string {
+  return readFileSync(included, 'utf8').replace(HEADER, '').trimEnd();
 }

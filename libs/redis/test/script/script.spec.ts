@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -11,6 +11,10 @@ let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'millrace-script-'));
   await writeFile(join(folder, 'hello.lua'), "#!lua\nreturn 'grüße'\n");
+  await mkdir(join(folder, 'include'));
+  await writeFile(join(folder, 'include/double.lua'), '-- Doubles.\n-- It is included.\n\n-- Twice as much.\nlocal function double(n)\n  return n * 2\nend\n');
+  await writeFile(join(folder, 'four.lua'), '#!lua\n-- Returns 4.\n--!include include/double.lua\nreturn double(2)\n');
+  await writeFile(join(folder, 'lost.lua'), '#!lua\n--!include include/none.lua\nreturn 1\n');
 });
 
 afterAll(() => rm(folder, { recursive: true }));
@@ -23,7 +27,12 @@ describe('loadScript', () => {
     expect(loadScript('./hello.lua', caller())).toEqual({ name: 'hello.lua', source, sha: createHash('sha1').update(source, 'utf8').digest('hex') });
   });
 
-  it('fails where there is none', () => {
-    expect(() => loadScript('./none.lua', caller())).toThrow(/ENOENT.*none\.lua/);
+  it('puts in what is included, without the header of that', () => {
+    const source = '#!lua\n-- Returns 4.\n-- Twice as much.\nlocal function double(n)\n  return n * 2\nend\nreturn double(2)\n';
+    expect(loadScript('./four.lua', caller())).toEqual({ name: 'four.lua', source, sha: createHash('sha1').update(source, 'utf8').digest('hex') });
+  });
+
+  it.each(['./none.lua', './lost.lua'])('fails where there is none: %s', (file) => {
+    expect(() => loadScript(file, caller())).toThrow(/ENOENT.*none\.lua/);
   });
 });

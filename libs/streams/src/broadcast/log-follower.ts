@@ -86,7 +86,7 @@ export class LogFollower {
     return rows.flatMap(([id, fields]) => {
       cursor.after = id;
       cursor.trail.add(id, fields);
-      const entry = entryOf(fields);
+      const entry = entryOf(id, fields);
       if (!entry) return [];
       this.#tellOfGap(cursor, entry);
       cursor.next = entry.base + entry.envelopes.length;
@@ -131,7 +131,7 @@ export class LogFollower {
 
 /** Whether the first offset is the one that had to come; the first of all may be that of a new log, also where it had to come. */
 function goesOn({ next }: Cursor, rows: readonly Row[]): boolean {
-  const base = rows.map(([, fields]) => baseOf(fields)).find((offset) => offset >= 0);
+  const base = rows.map((row) => baseOf(...row)).find((offset) => offset >= 0);
   return base === undefined || next === null || (base === next && base > 0);
 }
 

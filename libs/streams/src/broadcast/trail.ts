@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { type EntryFields, fieldsOf } from '../log/entry.js';
+import { type EntryFields, spanOf } from '../log/entry.js';
 
 /** How many entries are remembered: as many as a failover may lose, and still be made good. */
 const MOST = 1_000;
@@ -16,7 +16,7 @@ export class Trail {
   readonly #marks = new Map<string, Mark>();
 
   add(id: string, fields: EntryFields): void {
-    this.#marks.set(id, { checksum: checksum(fields), base: baseOf(fields) });
+    this.#marks.set(id, { checksum: checksum(fields), base: baseOf(id, fields) });
     if (this.#marks.size > MOST) this.#marks.delete(this.#oldest()![0]);
   }
 
@@ -29,7 +29,7 @@ export class Trail {
     if (oldest === undefined) return false;
     if (this.has(id, fields)) return true;
     const [oldestId, { base }] = oldest;
-    return isBefore(id, oldestId) && !(baseOf(fields) >= base);
+    return isBefore(id, oldestId) && !(baseOf(id, fields) >= base);
   }
 
   /** Whether this very entry is remembered. */
@@ -43,8 +43,8 @@ export class Trail {
 }
 
 /** Offset of its first message; NaN for what is no entry of ours. */
-export function baseOf(fields: EntryFields): number {
-  return Number(fieldsOf(fields).get('o') ?? Number.NaN);
+export function baseOf(id: string, fields: EntryFields): number {
+  return spanOf(id, fields)?.base ?? Number.NaN;
 }
 
 function checksum(fields: EntryFields): number {

@@ -2,6 +2,7 @@ import { MillraceError, type Position } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
+import { spanOfId } from '../log/entry-id.js';
 import { locate, type Location } from '../log/locate.js';
 import type { Members } from './members.js';
 
@@ -45,7 +46,7 @@ export async function seekPartition(
   const [from, held, dropped, to] = (await tools.redis.run(
     script,
     [keys.log, keys.meta, keys.groups, stats, control, open, due, retryLog, ...pages.keys],
-    [partition.group, location.after, location.offset, location.base, SETTLED_PAGE_OFFSETS, pages.first, wish.preview ? '1' : '0', ...gone],
+    [partition.group, location.after, location.offset, SETTLED_PAGE_OFFSETS, pages.first, wish.preview ? '1' : '0', ...gone],
   )) as [number, number, number, number];
   if (dropped < 0) throw tooManyRetries(partition);
   const again = Math.max(0, from - to);
@@ -58,14 +59,12 @@ interface Pages {
 }
 
 /** From the page of what is pending first, or of the position, to one behind the end: the log may have grown meanwhile. */
-async function pagesOf({ redis, prefix }: SeekTools, partition: GroupPartition, { base }: Location): Promise<Pages> {
+async function pagesOf({ redis, prefix }: SeekTools, partition: GroupPartition, { offset }: Location): Promise<Pages> {
   const { keys, group } = partition;
   const next = Number(await redis.call('HGET', keys.meta, 'next'));
   const [, oldest] = (await redis.call('XPENDING', keys.log, group)) as [number, string | null];
-  const [entry] = oldest === null ? [] : ((await redis.call('XRANGE', keys.log, oldest, oldest)) as [string, string[]][]);
-  // What Millrace did not write has no offset.
-  const [, pending] = /^o,(\d+),/.exec(String(entry?.[1])) ?? [];
-  const first = Math.floor(Math.min(base, Number(pending ?? base)) / SETTLED_PAGE_OFFSETS);
+  const pending = oldest === null ? null : spanOfId(oldest);
+  const first = Math.floor(Math.min(offset, pending?.base ?? offset) / SETTLED_PAGE_OFFSETS);
   const last = Math.floor(next / SETTLED_PAGE_OFFSETS) + 1;
   const numbers = Array.from({ length: last - first + 1 }, (_, index) => first + index);
   return { first, keys: numbers.map((page) => settledKey(prefix, partition, page * SETTLED_PAGE_OFFSETS)) };

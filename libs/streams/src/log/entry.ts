@@ -1,4 +1,5 @@
 import { SETTLED_PAGE_OFFSETS } from '../keys.js';
+import { type Span, spanOfId } from './entry-id.js';
 import { ENVELOPE_SEPARATOR } from './envelope.js';
 
 /** An entry as a read returns it: fields and values in turn; null when it was deleted while it was pending. */
@@ -12,12 +13,18 @@ export interface Entry {
 }
 
 /** What an entry of a log carries; null when Millrace did not write it, or not like this. */
-export function entryOf(fields: EntryFields): Entry | null {
-  const values = fieldsOf(fields);
-  const base = Number(values.get('o') ?? Number.NaN);
-  const size = Number(values.get('n') ?? Number.NaN);
-  const envelopes = (values.get('m') ?? '').slice(1, -1).split(ENVELOPE_SEPARATOR);
-  return isSpan(base, size) && size === envelopes.length ? { base, envelopes } : null;
+export function entryOf(id: string, fields: EntryFields): Entry | null {
+  const span = spanOf(id, fields);
+  if (!span) return null;
+  const envelopes = fields![1]!.slice(1, -1).split(ENVELOPE_SEPARATOR);
+  return envelopes.length === span.size ? { base: span.base, envelopes } : null;
+}
+
+/** Which messages it carries, by its id, if its one field is a JSON array; the messages are not looked at. */
+export function spanOf(id: string, fields: EntryFields): Span | null {
+  if (fields?.length !== 2 || fields[0] !== 'm' || !isArray(fields[1]!)) return null;
+  const span = spanOfId(id);
+  return span && isInOnePage(span) ? span : null;
 }
 
 export function fieldsOf(fields: EntryFields): Map<string, string> {
@@ -26,7 +33,11 @@ export function fieldsOf(fields: EntryFields): Map<string, string> {
   return map;
 }
 
+function isArray(text: string): boolean {
+  return text.startsWith('[') && text.endsWith(']');
+}
+
 /** No entry of ours crosses from one page of the settled bitmap into the next. */
-function isSpan(base: number, size: number): boolean {
-  return Number.isSafeInteger(base) && base >= 0 && (base % SETTLED_PAGE_OFFSETS) + size <= SETTLED_PAGE_OFFSETS;
+function isInOnePage({ base, size }: Span): boolean {
+  return (base % SETTLED_PAGE_OFFSETS) + size <= SETTLED_PAGE_OFFSETS;
 }

@@ -1,6 +1,7 @@
 import { MillraceError, type Position } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import type { PartitionKeys } from '../keys.js';
+import { foreignFormat, unsupportedFormat } from './log-format.js';
 
 const script = loadScript('../scripts/locate.lua', import.meta.url);
 
@@ -9,20 +10,19 @@ export interface Location {
   readonly after: string;
   /** Of the first message from there on. */
   readonly offset: number;
-  /** Of the first message of that message's entry. */
-  readonly base: number;
 }
 
 /**
  * Finds a position in one partition.
  *
- * @throws MillraceError STATE_LOST when the partition is not there
+ * @throws MillraceError STATE_LOST when the partition is not there, UNSUPPORTED_VERSION when its log is of another format
  */
 export async function locate(redis: RedisConnection, { log, meta }: PartitionKeys, position: Position): Promise<Location> {
-  const reply = (await redis.run(script, [log, meta], argumentsOf(position))) as [string, number, number] | 'UNDECLARED';
+  const reply = (await redis.run(script, [log, meta], argumentsOf(position))) as [string, number] | string;
   if (reply === 'UNDECLARED') throw new MillraceError('STATE_LOST', `There is no log at ${log}: nothing was published there, or Redis has lost it.`);
-  const [after, offset, base] = reply;
-  return { after, offset, base };
+  if (typeof reply === 'string') throw unsupportedFormat(log, foreignFormat(reply) ?? Number.NaN);
+  const [after, offset] = reply;
+  return { after, offset };
 }
 
 function argumentsOf(position: Position): [kind: string, value: number] {

@@ -2,6 +2,7 @@ import { emit, MillraceError, newMessageId, type Position, type TopicDefinition 
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { groupKeys, partitionKeys, SETTLED_PAGE_OFFSETS, settledKey, topicKey } from '../keys.js';
 import { locate } from './locate.js';
+import { foreignFormat, unsupportedFormat } from './log-format.js';
 
 const declarePartition = loadScript('../scripts/declare-partition.lua', import.meta.url);
 const declareGroup = loadScript('../scripts/declare-group.lua', import.meta.url);
@@ -24,7 +25,8 @@ export class TopicLog {
   /**
    * Makes the topic and its partitions, where they are not there.
    *
-   * @throws MillraceError TOPIC_MISMATCH when the topic is stored with another number of partitions
+   * @throws MillraceError TOPIC_MISMATCH when the topic is stored with another number of partitions; UNSUPPORTED_VERSION when
+   *   its logs are of another format
    */
   async declare(topic: TopicDefinition): Promise<void> {
     const key = topicKey(this.#prefix, topic.name);
@@ -34,11 +36,18 @@ export class TopicLog {
     await Promise.all(partitionsOf(topic).map((partition) => this.declarePartition(topic.name, partition)));
   }
 
-  /** Makes one partition, where it is not there. */
+  /**
+   * Makes one partition, where it is not there.
+   *
+   * @throws MillraceError UNSUPPORTED_VERSION when its log is of another format
+   */
   async declarePartition(topic: string, partition: number): Promise<void> {
     const { log, meta, groups } = partitionKeys(this.#prefix, topic, partition);
     const declare = (cleared: '0' | '1'): Promise<unknown> => this.#redis.run(declarePartition, [log, meta, groups], [newMessageId(), cleared]);
-    if ((await declare('0')) !== 'ORPHANS') return;
+    const reply = await declare('0');
+    const format = foreignFormat(reply);
+    if (format !== null) throw unsupportedFormat(log, format);
+    if (reply !== 'ORPHANS') return;
     await this.#clearGroups({ topic, partition });
     await declare('1');
   }

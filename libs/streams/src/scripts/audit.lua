@@ -8,51 +8,27 @@
 -- Every offset since the group's start is settled, waits for another attempt (open), is in some member's hands (pending), or
 -- was not delivered yet. What is none of these is lost. Guarantees: nothing is counted that may still be handled; counters
 -- that were lost themselves are made good and count nothing as lost.
+--!include include/entry-id.lua
+--!include include/delivered-to.lua
+--!include include/offset-behind.lua
+
 local log, meta, groups, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local open, due, retryLog, group = KEYS[5], KEYS[6], KEYS[7], ARGV[1]
 local MAX_PENDING, MAX_WAITING, PAGE = 1000, 20000, 100
 
-local function spanOf(entry)
-  local fields = {}
-  for i = 1, #entry[2] - 1, 2 do fields[entry[2][i]] = tonumber(entry[2][i + 1]) end
-  return fields.o, fields.n
-end
-
-local function lastDelivered()
-  local infos = redis.pcall('XINFO', 'GROUPS', log)
-  for _, info in ipairs(infos.err and {} or infos) do
-    local fields = {}
-    for i = 1, #info, 2 do fields[info[i]] = info[i + 1] end
-    if fields.name == group then return fields['last-delivered-id'] end
-  end
-end
-
--- An entry counts whole, though some of its messages may be settled: too many in hand only puts the finding off.
+-- An entry counts whole, though some of its messages may be settled, and so does one that is none of ours: too many in hand
+-- only put the finding off.
 local function inHand()
   local count, from = 0, '-'
   while true do
     local pending = redis.call('XPENDING', log, group, from, '+', PAGE)
     for _, item in ipairs(pending) do
-      local entry = redis.call('XRANGE', log, item[1], item[1])[1]
-      if not entry then return nil end
-      local _, size = spanOf(entry)
+      local _, size = spanOf(item[1])
       count = count + (size or 0)
       if count > MAX_PENDING then return nil end
     end
     if #pending < PAGE then return count end
     from = '(' .. pending[#pending][1]
-  end
-end
-
-local function undelivered(after, next)
-  while true do
-    local entries = redis.call('XRANGE', log, '(' .. after, '+', 'COUNT', PAGE)
-    for _, entry in ipairs(entries) do
-      local base = spanOf(entry)
-      if base then return next - base end
-    end
-    if #entries < PAGE then return 0 end
-    after = entries[#entries][1]
   end
 end
 
@@ -102,11 +78,11 @@ local function recorded()
   return count
 end
 
-local next, start, after = tonumber(redis.call('HGET', meta, 'next') or nil), redis.call('HGET', groups, group), lastDelivered()
+local next, start, after = tonumber(redis.call('HGET', meta, 'next') or nil), redis.call('HGET', groups, group), deliveredTo(log, group)
 if not next or not start or not after then return -1 end
 local held, gone = inHand(), orphaned()
 if not held or not gone then return -1 end
-local done = next - tonumber(start) - redis.call('ZCARD', open) - held - undelivered(after, next)
+local done = next - tonumber(start) - redis.call('ZCARD', open) - held - (next - offsetBehind(log, after, next))
 -- What was counted since the counters were lost is not all: the mark says that they go back to the start of the group.
 if redis.call('HSETNX', stats, 'whole', 1) == 1 then
   redis.call('HSET', stats, 'settled', math.max(0, done))

@@ -7,6 +7,9 @@
 --
 -- Guarantees: a group that is made again starts at the earliest entry, never at the newest: it sees again what it may have
 -- missed. The log is not made here: a publish to a log without its meta would count from 0.
+--!include include/entry-id.lua
+--!include include/offset-behind.lua
+
 local log, groups, retryLog, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 
 local function create(...)
@@ -19,13 +22,8 @@ local function create(...)
 end
 
 -- A late group does not count what was trimmed before it came, and counts the whole of the entry in which it begins.
-local function firstFrom(id)
-  for _, entry in ipairs(redis.call('XRANGE', log, id, '+', 'COUNT', 100)) do
-    for i = 1, #entry[2] - 1, 2 do
-      if entry[2][i] == 'o' and tonumber(entry[2][i + 1]) then return entry[2][i + 1] end
-    end
-  end
-  return redis.call('HGET', KEYS[4], 'next') or 0
+local function firstOffset(after)
+  return offsetBehind(log, after, tonumber(redis.call('HGET', KEYS[4], 'next') or 0))
 end
 
 local known = redis.call('HEXISTS', groups, group) == 1
@@ -38,5 +36,5 @@ if isNew then
   redis.call('HSETNX', KEYS[5], 'settled', 0)
   redis.call('HSET', KEYS[5], 'whole', 1)
 elseif not known then redis.call('HDEL', KEYS[5], 'whole') end
-if not known then redis.call('HSET', groups, group, isNew and firstFrom(isPlaced and '(' .. ARGV[2] or '-') or 0) end
+if not known then redis.call('HSET', groups, group, isNew and firstOffset(isPlaced and ARGV[2] or '0-0') or 0) end
 return made == 0 and 'present' or known and 'remade' or 'new'

@@ -3,34 +3,50 @@
 --
 -- KEYS  1 log  2 meta  3 groups
 -- ARGV  1 generation to give it when it is new  2 '1' when what groups remember of an earlier log was removed
--- returns the generation in force; or 'ORPHANS', with nothing done, when log and meta are gone and groups are known: what
---         they have settled are offsets that begin anew
+-- returns the generation in force; or, with nothing done, 'ORPHANS' when log and meta are gone and groups are known: what
+--         they have settled are offsets that begin anew; 'FORMAT <number>' when the log is of another format than ours
 --
 -- Guarantees: the log exists without any entry or group being added; offsets go on where they were when the log or the
 -- meta alone was lost: an offset that is used twice counts as settled already.
+--!include include/entry-id.lua
+--!include include/last-id.lua
+
 local log, meta = KEYS[1], KEYS[2]
 
-local function fieldsOf(list)
-  local fields = {}
-  for i = 1, #list - 1, 2 do fields[list[i]] = tonumber(list[i + 1]) end
-  return fields
+-- Format 1 had no mark: it is known by its meta or, where that is gone, by the first field of its entries.
+local function otherFormat()
+  local format = redis.call('HGET', meta, 'format')
+  if format == FORMAT then return nil end
+  if format or redis.call('EXISTS', meta) == 1 then return format or 1 end
+  local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+  return oldest and oldest[2][1] == 'o' and 1 or nil
 end
 
-local function nextOffset()
-  if redis.call('EXISTS', log) == 0 then return 0 end
+-- Behind the last message that the log had, there or not: the last id tells, unless it is that of an entry of somebody else.
+local function nextOffset(lastId)
+  local base, size = spanOf(lastId)
+  local next = lastId ~= '0-0' and base and base + size or 0
   for _, entry in ipairs(redis.call('XREVRANGE', log, '+', '-', 'COUNT', 100)) do
-    local fields = fieldsOf(entry[2])
-    if fields.o and fields.n then return fields.o + fields.n end
+    base, size = spanOf(entry[1], entry[2])
+    if base then return math.max(base + size, next) end
+    if entry[1] == lastId then next = 0 end
   end
-  -- Where a trim left nothing, it left this.
-  return fieldsOf(redis.call('XINFO', 'STREAM', log))['entries-added']
+  return next
 end
 
+local function restore()
+  local lastId = redis.call('EXISTS', log) == 1 and lastIdOf(log) or '0-0'
+  redis.call('HSET', meta, 'next', nextOffset(lastId), 'ms', string.match(lastId, '^%d+'))
+end
+
+local other = otherFormat()
+if other then return 'FORMAT ' .. other end
 local isGone = redis.call('EXISTS', log) == 0 and redis.call('HEXISTS', meta, 'next') == 0
 if isGone and ARGV[2] ~= '1' and redis.call('EXISTS', KEYS[3]) == 1 then return 'ORPHANS' end
 
+redis.call('HSETNX', meta, 'format', FORMAT)
 redis.call('HSETNX', meta, 'generation', ARGV[1])
-if redis.call('HEXISTS', meta, 'next') == 0 then redis.call('HSET', meta, 'next', nextOffset()) end
+if redis.call('HEXISTS', meta, 'next') == 0 then restore() end
 if redis.call('EXISTS', log) == 0 then
   redis.call('XGROUP', 'CREATE', log, '-', '0', 'MKSTREAM')
   redis.call('XGROUP', 'DESTROY', log, '-')

@@ -6,6 +6,8 @@
 -- returns { next offset, offset at which the group started or false, pending, retrying, age of the oldest message that is
 --         not done in ms or -1 when there is none, dead letters, counter, ... }; a partition whose count was lost has as its next offset
 --         what the group has settled
+--!include include/delivered-to.lua
+
 local group, log = ARGV[1], KEYS[5]
 
 local function pending(stream)
@@ -14,15 +16,9 @@ local function pending(stream)
 end
 
 local function nextToDeliver()
-  local groups = redis.pcall('XINFO', 'GROUPS', log)
-  for _, info in ipairs(groups.err and {} or groups) do
-    local fields = {}
-    for i = 1, #info, 2 do fields[info[i]] = info[i + 1] end
-    if fields.name == group then
-      local first = redis.call('XRANGE', log, '(' .. fields['last-delivered-id'], '+', 'COUNT', 1)[1]
-      return first and first[1]
-    end
-  end
+  local delivered = deliveredTo(log, group)
+  local first = delivered and redis.call('XRANGE', log, '(' .. delivered, '+', 'COUNT', 1)[1]
+  return first and first[1]
 end
 
 local inLog, firstPending = pending(log)

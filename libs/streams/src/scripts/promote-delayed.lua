@@ -8,6 +8,11 @@
 --
 -- Guarantees: a message is in one of the two at any time; it gets the next offset, so that offsets stay dense; what is
 -- due at the same moment keeps the order of its publishes.
+--!include include/entry-id.lua
+--!include include/id-order.lua
+--!include include/last-id.lua
+--!include include/add-entry.lua
+
 local delayed, log, meta = KEYS[1], KEYS[2], KEYS[3]
 -- Before the envelope there is the number of its publish, of 16 digits, and a space.
 local ENVELOPE = 18
@@ -18,15 +23,17 @@ local most, maxMessages = tonumber(ARGV[1]), tonumber(ARGV[2])
 
 local members = redis.call('ZRANGE', delayed, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
 if #members > 0 then
-  local state = redis.call('HMGET', meta, 'next', 'first', 'full')
-  local next, first = tonumber(state[1] or nil), tonumber(state[2] or nil) or 0
+  local state = redis.call('HMGET', meta, 'next', 'first', 'full', 'ms', 'format')
+  local next, first = state[5] == FORMAT and tonumber(state[1] or nil), tonumber(state[2] or nil) or 0
   if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
   local room = maxMessages > 0 and maxMessages - (next - first) or most
   if room < 1 or (ARGV[3] == '1' and state[3]) then return { 'FULL', #members } end
   for i = room + 1, #members do members[i] = nil end
+  local ms = msFrom(now, state[4])
   for _, member in ipairs(members) do
-    redis.call('XADD', log, 'NOMKSTREAM', '*', 'o', next, 'n', 1, 'm', '[' .. string.sub(member, ENVELOPE) .. ']')
-    next = redis.call('HINCRBY', meta, 'next', 1)
+    ms = addEntry(log, ms, next, { string.sub(member, ENVELOPE) })
+    next = next + 1
+    redis.call('HSET', meta, 'next', next, 'ms', ms)
     redis.call('ZREM', delayed, member)
   end
 end

@@ -16,6 +16,11 @@
 -- Guarantees: a batch that is sent again is answered from the stored reply and stores nothing; offsets are dense; an
 -- idempotency key is remembered for one window at least and two at most, by Redis's clock, and never for longer than it is
 -- claimed.
+--!include include/entry-id.lua
+--!include include/id-order.lua
+--!include include/last-id.lua
+--!include include/add-entry.lua
+
 local log, meta, producer, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[6]
 local sequence, window, perEntry, page = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local maxMessages, hasMaxBytes = tonumber(ARGV[5]), ARGV[6] == '1'
@@ -31,7 +36,8 @@ if last[1] then
   if tonumber(last[1]) == sequence then return last[2] end
   if tonumber(last[1]) > sequence then return 'STALE' end
 end
-local next = tonumber(redis.call('HGET', meta, 'next') or nil)
+local state = redis.call('HMGET', meta, 'next', 'ms', 'format')
+local next = state[3] == FORMAT and tonumber(state[1] or nil)
 if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
 
 local time = redis.call('TIME')
@@ -90,11 +96,9 @@ local function hasRoom()
 end
 if (maxMessages > 0 or hasMaxBytes) and not hasRoom() then return 'FULL' end
 
-local replies, texts, fresh, base = {}, {}, {}, next
+local replies, texts, fresh, base, ms = {}, {}, {}, next, msFrom(now, state[2])
 local function flush()
-  if #texts > 0 then
-    redis.call('XADD', log, 'NOMKSTREAM', '*', 'o', base, 'n', #texts, 'm', '[' .. table.concat(texts, ',\n') .. ']')
-  end
+  if #texts > 0 then ms = addEntry(log, ms, base, texts) end
   texts, base = {}, next
 end
 
@@ -126,7 +130,7 @@ for i = FIRST, #ARGV, FIELDS do
 end
 flush()
 
-redis.call('HSET', meta, 'next', next)
+redis.call('HSET', meta, 'next', next, 'ms', ms)
 if #fresh > 0 then redis.call('HSET', current, unpack(fresh)) end
 local reply = table.concat(replies, '\n')
 redis.call('HSET', producer, 'sequence', sequence, 'reply', reply)

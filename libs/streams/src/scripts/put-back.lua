@@ -11,6 +11,8 @@
 --
 -- Guarantees: a message is settled, held or waiting at any time; the first crash is counted for all that a process held,
 -- and each further one only for what it had begun; a member that is gone and holds nothing any more is forgotten.
+--!include include/entry-id.lua
+
 local stream, retryLog, stats, waiting, begun = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local group, owner, isLog, page, firstPage = ARGV[1], ARGV[2], ARGV[3] == 'log', tonumber(ARGV[4]), tonumber(ARGV[5])
 local vanished, isGone, look, after, FIRST_KEPT = ARGV[6] == 'dead', ARGV[6] ~= 'living', tonumber(ARGV[7]), ARGV[8], 9
@@ -18,12 +20,12 @@ local vanished, isGone, look, after, FIRST_KEPT = ARGV[6] == 'dead', ARGV[6] ~= 
 local kept = {}
 for i = FIRST_KEPT, #ARGV do kept[ARGV[i]] = true end
 
+-- Returns nothing for what is no entry of ours.
 local function textsOf(entry)
-  local fields = {}
-  for i = 1, #entry[2] - 1, 2 do fields[entry[2][i]] = entry[2][i + 1] end
-  local base, size, texts = tonumber(fields.o), tonumber(fields.n), {}
-  if not base or not size or not fields.m then return nil end
-  for text in string.gmatch(string.sub(fields.m, 2, -2) .. ',\n', '(.-),\n') do texts[#texts + 1] = text end
+  local base, size = spanOf(entry[1], entry[2])
+  if not base then return nil end
+  local texts = {}
+  for text in string.gmatch(string.sub(entry[2][2], 2, -2) .. ',\n', '(.-),\n') do texts[#texts + 1] = text end
   if #texts == size then return base, texts end
 end
 

@@ -9,13 +9,23 @@
 --         gone, 'FULL' when the log has no room for all of them: nothing was done
 --
 -- Guarantees: each is redriven once, however often it is asked for; it is in one of the two places at any time.
+--!include include/entry-id.lua
+--!include include/id-order.lua
+--!include include/last-id.lua
+--!include include/add-entry.lua
+
 local dead, retryLog, stats, open, log, meta = unpack(KEYS)
 local maxMessages = tonumber(ARGV[2])
 local FIRST, FIELDS = 3, 4
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local isThere = {
   group = function() return redis.call('EXISTS', retryLog) == 1 end,
-  topic = function() return redis.call('EXISTS', log) == 1 and redis.call('HEXISTS', meta, 'next') == 1 end,
+  topic = function()
+    local state = redis.call('HMGET', meta, 'next', 'format')
+    return redis.call('EXISTS', log) == 1 and state[1] and state[2] == FORMAT
+  end,
 }
 
 local put = {
@@ -27,9 +37,9 @@ local put = {
     redis.call('HINCRBY', stats, 'settled', -1)
   end,
   topic = function(_, _, envelope)
-    local next = tonumber(redis.call('HGET', meta, 'next'))
-    redis.call('XADD', log, 'NOMKSTREAM', '*', 'o', next, 'n', 1, 'm', '[' .. envelope .. ']')
-    redis.call('HSET', meta, 'next', next + 1)
+    local state = redis.call('HMGET', meta, 'next', 'ms')
+    local ms = addEntry(log, msFrom(now, state[2]), tonumber(state[1]), { envelope })
+    redis.call('HSET', meta, 'next', state[1] + 1, 'ms', ms)
   end,
 }
 

@@ -2,42 +2,29 @@
 -- Moves a group to a position in one partition: from there on everything is handled, again where it was handled before.
 --
 -- KEYS  1 log  2 meta  3 groups  4 stats  5 control  6 open  7 due  8 retry log  9... pages of the settled bitmap
--- ARGV  1 group  2 entry id to read after  3 offset of the first message from there  4 offset of the first of its entry
---       5 offsets a page  6 number of the page in KEYS 9  7 '1' to look only  then the members that are gone
+-- ARGV  1 group  2 entry id to read after  3 offset of the first message from there
+--       4 offsets a page  5 number of the page in KEYS 9  6 '1' to look only  then the members that are gone
 -- returns { next to deliver until now, held by living members, waiting retries that are dropped, or -1: too many to look at,
 --         next to deliver from now on } and has done nothing when one of the middle two stands in the way
 --
 -- Guarantees: nothing that a living member holds is given to another; what waits for a retry before the position stays;
 -- what waits behind it comes again from the log alone; the lag is exact before and after; each seek has a number of its own.
+--!include include/entry-id.lua
+--!include include/delivered-to.lua
+--!include include/offset-behind.lua
+
 local log, meta, groups, stats, control = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local open, due, retryLog = KEYS[6], KEYS[7], KEYS[8]
-local FIRST_PAGE, MAX_WAITING, LOOK, MAX_REPLAYS, FIRST_GONE = 9, 20000, 100, 20, 8
-local group, after, offset, base = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local page, firstPage, isPreview = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
+local FIRST_PAGE, MAX_WAITING, LOOK, MAX_REPLAYS, FIRST_GONE = 9, 20000, 100, 20, 7
+local group, after, offset = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local page, firstPage, isPreview = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
+local next = tonumber(redis.call('HGET', meta, 'next'))
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local function spanOf(entry)
-  local fields = {}
-  for i = 1, #entry[2] - 1, 2 do fields[entry[2][i]] = tonumber(entry[2][i + 1]) end
-  return fields.o, fields.n
-end
-
-local function firstAfter(id)
-  for _, entry in ipairs(redis.call('XRANGE', log, '(' .. id, '+', 'COUNT', LOOK)) do
-    local first = spanOf(entry)
-    if first then return first end
-  end
-  return tonumber(redis.call('HGET', meta, 'next'))
-end
-
 local function position()
-  for _, info in ipairs(redis.call('XINFO', 'GROUPS', log)) do
-    local fields = {}
-    for i = 1, #info, 2 do fields[info[i]] = info[i + 1] end
-    if fields.name == group then return firstAfter(fields['last-delivered-id']) end
-  end
-  return tonumber(redis.call('HGET', meta, 'next'))
+  local delivered = deliveredTo(log, group)
+  return delivered and offsetBehind(log, delivered, next) or next
 end
 
 local gone = {}
@@ -82,17 +69,19 @@ local function isSettled(number)
   return key ~= nil and redis.call('GETBIT', key, number % page) == 1
 end
 
--- What vanished members left before the position is still to be done; what they left behind it is read again.
+-- What vanished members left before the position is still to be done; what they left behind it is read again. Offsets grow
+-- with the ids: an id whose offsets do not is of no entry of ours.
 local function openBefore()
-  local count, from = redis.call('ZCOUNT', open, '-inf', '(' .. offset), '-'
+  local count, from, least = redis.call('ZCOUNT', open, '-inf', '(' .. offset), '-', firstPage * page
   while true do
     local pending = redis.call('XPENDING', log, group, from, after, LOOK)
     for _, item in ipairs(pending) do
-      local entry = redis.call('XRANGE', log, item[1], item[1])[1]
-      local first, size = 0, nil
-      if entry then first, size = spanOf(entry) end
-      for number = first or 0, size and first + size - 1 or -1 do
-        if not isSettled(number) then count = count + 1 end
+      local first, size = spanOf(item[1])
+      if first and first >= least and first + size <= offset then
+        for number = first, first + size - 1 do
+          if not isSettled(number) then count = count + 1 end
+        end
+        least = first + size
       end
     end
     if #pending < LOOK then return count end
@@ -108,7 +97,7 @@ local function letGo()
   end
 end
 
-local function clearBits()
+local function clearBits(base)
   local index = FIRST_PAGE + math.floor(base / page) - firstPage
   local bit, key = base % page, KEYS[index]
   while bit % 8 ~= 0 do
@@ -155,8 +144,9 @@ local function markReplay(until_)
 end
 
 -- What was removed from the log since the place was looked up does not come again.
-local first = firstAfter(after)
-if first > base then offset, base = math.max(first, offset), first end
+-- No entry begins more than 15 messages before one of its own, nor in another page.
+local base = math.max(offsetBehind(log, after, next), offset - math.min(15, offset % page))
+offset = math.max(base, offset)
 
 local at, held, waiting = position(), heldByLiving(), waitingBehind()
 local reply = { at, held, waiting and #waiting.bodies + #waiting.entries or -1, offset }
@@ -165,7 +155,7 @@ if isPreview or held > 0 or not waiting then return reply end
 -- First the position, then what it makes superfluous: whatever fails in between comes twice, and nothing is lost.
 redis.call('XGROUP', 'SETID', log, group, after)
 letGo()
-clearBits()
+clearBits(base)
 drop(waiting)
 redis.call('HSET', stats, 'settled', 0 - openBefore())
 redis.call('HSET', groups, group, offset)

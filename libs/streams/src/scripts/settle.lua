@@ -22,6 +22,8 @@
 -- Guarantees: only the holder settles, by (member, entry id), and by the message's id what it was given before a failover:
 -- Redis may give entry ids and offsets again for others; a message is settled once: it is marked first, and what a retry or
 -- a dead letter cannot add takes the mark back; Redis being full does not keep a member from settling.
+--!include include/entry-id.lua
+
 local stream, stats, due, dead, retryLog, waiting, begun = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local group, member, fromRetry, page, repeated = ARGV[1], ARGV[2], ARGV[3] == 'retry', tonumber(ARGV[4]), ARGV[5] == '1'
 local held, whole = tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -92,8 +94,7 @@ local function settleWhole()
     first, n = nil, 0
   end
   for i = FIRST, FIRST + whole - 1 do
-    local number = tonumber(string.match(ARGV[i], '%d+$'))
-    local base, size = math.floor(number / 16), number % 16 + 1
+    local base, size = spanOf(ARGV[i])
     if holds(ARGV[i]) then
       done[#done + 1] = ARGV[i]
       if first and (base ~= first + n or base % page == 0) then close() end
@@ -102,8 +103,8 @@ local function settleWhole()
   end
   close()
   for i = FIRST, FIRST + whole - 1 do
-    local number = tonumber(string.match(ARGV[i], '%d+$'))
-    local base, size, open = math.floor(number / 16), number % 16 + 1, 0
+    local base, size = spanOf(ARGV[i])
+    local open = 0
     if holding[ARGV[i]] then
       for offset = base, base + size - 1 do
         if not before[offset] then open = open + 1 end

@@ -12,6 +12,10 @@
 -- Guarantees: nothing that a group has not settled is removed, but where overflow says so: then what it loses counts as
 -- settled and as dropped, so that its lag stays exact, and whoever holds it is refused. A group that is known and was lost
 -- holds everything: it will be made again.
+--!include include/entry-id.lua
+--!include include/id-order.lua
+--!include include/last-id.lua
+
 local log, meta, groupsKey = KEYS[1], KEYS[2], KEYS[3]
 local page, firstPage, interval, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local maxAge, maxMessages, maxBytes = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -22,8 +26,8 @@ local KEPT_SHARE, NO_LIMIT = 0.9, 1000000000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local state = redis.call('HMGET', meta, 'next', 'first', 'trimmed')
-local next, first = tonumber(state[1] or nil), tonumber(state[2] or nil)
+local state = redis.call('HMGET', meta, 'next', 'first', 'trimmed', 'format')
+local next, first = state[4] == FORMAT and tonumber(state[1] or nil), tonumber(state[2] or nil) or 0
 if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
 if state[3] and now - tonumber(state[3]) < interval then return 'RECENT' end
 
@@ -37,11 +41,12 @@ end
 local function firstRetained()
   local entry = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
   if not entry then return next end
-  return tonumber(fieldsOf(entry[2]).o) or first or 0
+  local base, size = spanOf(entry[1], entry[2])
+  return base and base + size <= next and math.max(base, first) or first
 end
 
 local retained = firstRetained()
-if retained ~= first then redis.call('HSET', meta, 'first', retained) end
+if not state[2] or retained ~= first then redis.call('HSET', meta, 'first', retained) end
 if math.floor(retained / page) ~= firstPage then return 'AGAIN' end
 first = retained
 
@@ -70,13 +75,6 @@ local function isDead(group)
 end
 for _, group in ipairs(groups) do group.isDead = overflow == 'drop-group' and isDead(group) end
 
-local function isBefore(id, other)
-  local ms, number = string.match(id, '^(%d+)-(%d+)$')
-  local otherMs, otherNumber = string.match(other, '^(%d+)-(%d+)$')
-  if ms ~= otherMs then return tonumber(ms) < tonumber(otherMs) end
-  return tonumber(number) < tonumber(otherNumber)
-end
-
 local function holds(group, id)
   if not group.delivered or isBefore(group.delivered, id) then return true end
   return group.pending and not isBefore(id, group.pending)
@@ -104,8 +102,9 @@ local holder, lastRemoved, walked = '', nil, 0
 
 -- Whether the entry goes; every group that still needs it loses it then.
 local function remove(entry)
-  local fields = fieldsOf(entry[2])
-  local base, size = tonumber(fields.o) or first, tonumber(fields.n) or 0
+  local base, size = spanOf(entry[1], entry[2])
+  -- Offsets grow with the ids: what is behind an entry and says less is none of ours.
+  if not base or base < first or base + size > next then base, size = first, 0 end
   -- An entry goes as a whole.
   local isOver = base < untilOffset
   local isOld = tonumber(string.match(entry[1], '^%d+')) < untilMs
@@ -150,13 +149,16 @@ for _, group in ipairs(groups) do
   end
 end
 if lastRemoved then
-  local ms, number = string.match(lastRemoved, '^(%d+)-(%d+)$')
-  redis.call('XTRIM', log, 'MINID', '=', ms .. '-' .. string.format('%.0f', tonumber(number) + 1))
+  redis.call('XTRIM', log, 'MINID', '=', following(lastRemoved))
 end
--- A log without entries has no offset to go on from, should the meta be lost: its count of entries keeps it.
-if lastRemoved and redis.call('XLEN', log) == 0 then
-  local info = fieldsOf(redis.call('XINFO', 'STREAM', log))
-  redis.call('XSETID', log, info['last-generated-id'], 'ENTRIESADDED', next)
+-- Should the meta be lost, the offsets go on from the last id. Behind that of an entry of somebody else it is set to one that
+-- tells them.
+if lastRemoved and first == next then
+  local last = lastIdOf(log)
+  local base, size = spanOf(last)
+  if not base or base + size ~= next then
+    redis.call('XSETID', log, increased(string.match(last, '^%d+')) .. string.format('-%.0f', (next - 1) * 16))
+  end
 end
 redis.call('HSET', meta, 'first', first, 'trimmed', now)
 for i = 1, math.min(2, math.floor(first / page) - firstPage) do

@@ -46,7 +46,7 @@ async function valuesIn(bed: Bed, log: string): Promise<number[]> {
   const values: number[] = [];
   for (let after = '-'; ; ) {
     const entries = (await bed.command('XRANGE', log, after, '+', 'COUNT', 1_000)) as [string, string[]][];
-    const envelopes = entries.flatMap(([, fields]) => JSON.parse(fields[5]!) as Envelope[]);
+    const envelopes = entries.flatMap(([, fields]) => JSON.parse(fields[1]!) as Envelope[]);
     values.push(...envelopes.map(([, , , , , { value }]) => value));
     if (entries.length < 1_000) return values;
     after = `(${entries.at(-1)![0]}`;

@@ -64,12 +64,16 @@ const publish = fc
     });
   });
 
-const foreign = fc.constant(
-  new Compared('foreign entry', async (model, real) => {
-    const envelope = `foreign ${model.streams.log.entries.length}`;
-    model.streams.log.add([{ offset: -1, attempt: 1, envelope }]);
-    await real.publishForeign(envelope);
-  }),
+/** Numbers that `XADD` with `*` gives, those of entries of ours, and the highest of all. */
+const number = fc.constantFrom('0', '1', '15', '160', '99999', '9007199254740992', '18446744073709551615');
+
+const foreign = fc.record({ ahead: fc.constantFrom(1, 1, 2, 60_000), number }).map(
+  (id) =>
+    new Compared(`foreign entry ${id.ahead} ms ahead, number ${id.number}`, async (model, real) => {
+      const envelope = `foreign ${model.streams.log.entries.length}`;
+      model.publishForeign(envelope, id);
+      await real.publishForeign(envelope, id);
+    }),
 );
 
 const turn = fc.constantFrom<1 | 2>(1, 1, 2).map(

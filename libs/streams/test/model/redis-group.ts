@@ -3,9 +3,10 @@ import { loadScript, type RedisArgument, type RedisConnection } from '@millrace/
 import { Inspector } from '@millrace/streams';
 import { groupPartition, type GroupPartition } from '../../src/consume/group-partition.js';
 import { producerKey, SETTLED_PAGE_OFFSETS, settledKey } from '../../src/keys.js';
+import { entryOf } from '../../src/log/entry.js';
 import { TopicLog } from '../../src/log/topic-log.js';
 import { Single } from '../topics.js';
-import { type Entry, type Item, type Kind, type Member, PAGE, PER_ENTRY, type Published, type Token } from './shared-mode.js';
+import { type Entry, type ForeignId, type Item, type Kind, type Member, PAGE, PER_ENTRY, type Published, type Token } from './shared-mode.js';
 import type { Pending, View } from './view.js';
 
 const NAMES = ['publish', 'settle', 'heartbeat', 'reclaim', 'promote', 'forget-members', 'audit'] as const;
@@ -69,8 +70,11 @@ export class RedisGroup {
     return String(await this.#run('publish', keys, [sequence, WINDOW_MS, PER_ENTRY, PAGE, 0, '0', '', 0, ...args]));
   }
 
-  publishForeign(text: string): Promise<unknown> {
-    return this.#call('XADD', this.#place.keys.log, '*', 'm', text);
+  /** @param id so many milliseconds behind the last id */
+  async publishForeign(text: string, { ahead, number }: ForeignId): Promise<void> {
+    const { log } = this.#place.keys;
+    const { 'last-generated-id': last = '' } = Object.fromEntries(pairs((await this.#call('XINFO', 'STREAM', log)) as string[]));
+    await this.#call('XADD', log, `${Number(last.split('-')[0]) + ahead}-${number}`, 'm', text);
   }
 
   /** The current window is the later of two hashes: what it holds becomes the previous window, or older than that. */
@@ -165,7 +169,7 @@ export class RedisGroup {
     const ordinals = { log: this.#learn('log', log), retry: this.#learn('retry', retryLog) };
     return {
       next: Number(next),
-      log: log.map(([, fields], index) => [ordinals.log[index]!, ...spanOf(fields)]),
+      log: log.map(([id, fields], index) => [ordinals.log[index]!, ...contentOf(id, fields)]),
       retryLog: retryLog.map(([, [, body]], index) => [ordinals.retry[index]!, body!]),
       ...(await this.#marks(Number(next))),
       ...(await this.#counts()),
@@ -275,7 +279,7 @@ function keysIn(hash: readonly string[], window: string): Record<string, string>
   return number === window ? keys : {};
 }
 
-function spanOf(fields: readonly string[]): [number, string[]] {
-  if (fields[0] !== 'o') return [-1, [fields[1]!]];
-  return [Number(fields[1]), fields[5]!.slice(1, -1).split(',\n')];
+function contentOf(id: string, fields: readonly string[]): [base: number, envelopes: readonly string[]] {
+  const entry = entryOf(id, fields);
+  return entry ? [entry.base, entry.envelopes] : [-1, [fields[1]!]];
 }

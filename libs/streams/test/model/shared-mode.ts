@@ -20,7 +20,15 @@ export interface Entry {
   /** Its place among all entries that its stream ever had. */
   readonly ordinal: number;
   readonly messages: readonly Stored[];
+  /** How many messages its id tells, which may be that of no entry of ours. */
+  readonly told: number;
   isThere: boolean;
+}
+
+/** The id of an entry that somebody else adds. */
+export interface ForeignId {
+  readonly ahead: number;
+  readonly number: string;
 }
 
 interface Holding {
@@ -63,8 +71,8 @@ class Stream {
     this.kind = kind;
   }
 
-  add(messages: readonly Stored[]): void {
-    this.entries.push({ kind: this.kind, ordinal: this.entries.length, messages, isThere: true });
+  add(messages: readonly Stored[], told = messages.length): void {
+    this.entries.push({ kind: this.kind, ordinal: this.entries.length, messages, told, isThere: true });
   }
 
   read(member: Member, count: number): Token[] {
@@ -117,6 +125,11 @@ export class SharedMode {
     this.#pack(batch);
     this.producers.set(producer, { sequence, reply });
     return reply;
+  }
+
+  publishForeign(envelope: string, { number }: ForeignId): void {
+    const told = Number.isSafeInteger(Number(number)) ? (Number(number) % 16) + 1 : 0;
+    this.streams.log.add([{ offset: -1, attempt: 1, envelope }], told);
   }
 
   #publishOne({ key, digest, id, envelope }: Published, batch: Stored[]): string {
@@ -294,13 +307,12 @@ export class SharedMode {
     return Object.values(this.streams).some(({ pending }) => [...pending.values()].some(({ owner }) => owner === member));
   }
 
-  /** @returns how many messages are found to be gone for good, -1 while that cannot be told */
+  /** @returns how many messages are found to be gone for good; what is in hand is not, whatever it is */
   audit(): number {
     const { pending, entries } = this.streams.log;
-    const held = [...pending.keys()];
-    if (held.some(({ isThere }) => !isThere)) return -1;
+    const held = sum([...pending.keys()].map(({ told }) => told));
     const [toCome = this.next] = offsetsOf(entries.slice(this.streams.log.delivered).filter(({ isThere }) => isThere));
-    const lost = toCome - this.open.size - offsetsOf(held).length - this.stats.get('settled')!;
+    const lost = toCome - this.open.size - held - this.stats.get('settled')!;
     if (lost <= 0) return 0;
     this.#count('settled', lost);
     this.#count('lost', lost);

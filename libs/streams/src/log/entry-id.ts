@@ -1,0 +1,20 @@
+/** Messages of one entry at the most: an id has place for so many. */
+export const MOST_IN_ENTRY = 16;
+
+/** Which messages an entry carries. */
+export interface Span {
+  /** Offset of the first. */
+  readonly base: number;
+  readonly size: number;
+}
+
+/**
+ * What the id of an entry of a log tells: `<ms>-<base * 16 + size - 1>`. Null for an id that no entry of ours can have; any
+ * other of an entry of somebody else seems to tell something, too.
+ */
+export function spanOfId(id: string): Span | null {
+  const number = Number(id.slice(id.indexOf('-') + 1));
+  if (!Number.isSafeInteger(number)) return null;
+  const rest = number % MOST_IN_ENTRY;
+  return { base: (number - rest) / MOST_IN_ENTRY, size: rest + 1 };
+}

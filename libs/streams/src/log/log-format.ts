@@ -1,0 +1,23 @@
+import { MillraceError } from '@millrace/core';
+
+/** The format of the logs that this code writes and reads, as `include/entry-id.lua` says it. */
+const LOG_FORMAT = 2;
+
+/** The format in a reply of a script that found another one than ours, and did nothing; null in any other reply. */
+export function foreignFormat(reply: unknown): number | null {
+  const [, format] = /^FORMAT (\d+)$/.exec(String(reply)) ?? [];
+  return format === undefined ? null : Number(format);
+}
+
+/** The error of a log that is not of our format. */
+export function unsupportedFormat(log: string, format: number): MillraceError {
+  const keys = log.replace(/\d+\}:log$/, '');
+  const advice =
+    format < LOG_FORMAT
+      ? `It was written by an earlier version of Millrace: give this one another prefix, or remove all keys that begin with ${keys}, and with them what the topic holds.`
+      : 'It was written by a later version of Millrace: upgrade this process.';
+  return new MillraceError(
+    'UNSUPPORTED_VERSION',
+    `The log at ${log} has version ${format} of the storage format; this process reads and writes ${LOG_FORMAT} alone. Nothing was changed. ${advice}`,
+  );
+}

@@ -1,0 +1,30 @@
+-- Adds entries to a log. It needs entry-id.lua, id-order.lua and last-id.lua.
+
+-- The ms for the next entry: that of the clock, or of the last one where the clock was set back.
+local function msFrom(now, lastMs)
+  return lastMs and tonumber(lastMs) > now and lastMs or string.format('%.0f', now)
+end
+
+-- The ms with which an entry comes behind the last id: that of the id or, behind a higher number, the next one.
+local function msBehind(log, base, number)
+  local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1] or { '0-0', {} }
+  local newestBase, size = spanOf(newest[1], newest[2])
+  if newestBase and newestBase + size > base then
+    error({ err = 'ERR the log ' .. log .. ' holds offsets from the next one on: without `next` in its meta that is found anew' })
+  end
+  local ms, lastNumber = string.match(lastIdOf(log), '^(%d+)-(%d+)$')
+  return isLower(lastNumber, number) and ms or increased(ms)
+end
+
+-- Adds the messages from offset `base` on as one entry. Returns the ms of its id: the given one, unless another id is in the
+-- way: of an entry of somebody else, or of ours when the meta that told its ms was lost.
+local function addEntry(log, ms, base, texts)
+  local number = string.format('%.0f', base * 16 + #texts - 1)
+  local text = '[' .. table.concat(texts, ',\n') .. ']'
+  local reply = redis.pcall('XADD', log, 'NOMKSTREAM', ms .. '-' .. number, 'm', text)
+  if type(reply) ~= 'table' then return ms end
+  if not string.find(reply.err, 'equal or smaller', 1, true) then error(reply) end
+  ms = msBehind(log, base, number)
+  redis.call('XADD', log, 'NOMKSTREAM', ms .. '-' .. number, 'm', text)
+  return ms
+end

@@ -1,0 +1,11 @@
+-- Where a group stands in a log.
+
+-- The id up to which the group was given the log; nil when it is not there.
+local function deliveredTo(log, group)
+  local infos = redis.pcall('XINFO', 'GROUPS', log)
+  for _, info in ipairs(infos.err and {} or infos) do
+    local fields = {}
+    for i = 1, #info, 2 do fields[info[i]] = info[i + 1] end
+    if fields.name == group then return fields['last-delivered-id'] end
+  end
+end

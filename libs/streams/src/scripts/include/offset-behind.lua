@@ -1,0 +1,16 @@
+-- The offset that comes next in a log. It needs entry-id.lua.
+
+-- Offset of the first message that is there behind an id, `next` at the end. The id of the entry before would tell it, if
+-- nothing had been deleted and nobody else had added anything: so one entry is looked at, and none where there is none.
+local function offsetBehind(log, id, next)
+  local count = 1
+  while true do
+    local entries = redis.call('XRANGE', log, '(' .. id, '+', 'COUNT', count)
+    for _, entry in ipairs(entries) do
+      local base, size = spanOf(entry[1], entry[2])
+      if base and base + size <= next then return base end
+    end
+    if #entries < count then return next end
+    id, count = entries[#entries][1], 100
+  end
+end

@@ -1,0 +1,89 @@
+/** The guards of how a log is written and read. */
+
+const SCRIPTS = 'libs/streams/src/scripts';
+const IDS_SPEC = 'libs/streams/test/entry-ids.spec.ts';
+const FORMAT_SPEC = 'libs/streams/test/log-format.spec.ts';
+
+/** @type {import('../guards.js').Guard[]} */
+export const storing = [
+  {
+    name: 'an id of somebody else stops no publish',
+    file: `${SCRIPTS}/include/add-entry.lua`,
+    find: "if not string.find(reply.err, 'equal or smaller', 1, true) then error(reply) end",
+    replace: 'error(reply)',
+    spec: IDS_SPEC,
+    title: 'an entry of somebody else with an id in the year 2286 is dead-lettered',
+  },
+  {
+    name: 'a clock that is set back stops no publish',
+    file: `${SCRIPTS}/include/add-entry.lua`,
+    find: 'return lastMs and tonumber(lastMs) > now and lastMs or',
+    replace: 'return',
+    spec: IDS_SPEC,
+    title: 'has the ms of the last one when the clock was set back',
+  },
+  {
+    name: 'offsets that the log holds are not given again',
+    file: `${SCRIPTS}/include/add-entry.lua`,
+    find: 'if newestBase and newestBase + size > base then',
+    replace: 'if false then',
+    spec: IDS_SPEC,
+    title: 'refuses a next offset that is too low',
+  },
+  {
+    name: 'the fields of an entry must be ours, for scripts',
+    file: `${SCRIPTS}/include/entry-id.lua`,
+    find: "  if fields and (#fields ~= 2 or fields[1] ~= 'm') then return nil end\n",
+    replace: '',
+    spec: IDS_SPEC,
+    title: 'an entry of somebody else with the field of ours, and one more does not tell where the offsets go on',
+  },
+  {
+    name: 'the fields of an entry must be ours, for members',
+    file: 'libs/streams/src/log/entry.ts',
+    find: "if (fields?.length !== 2 || fields[0] !== 'm' || !isArray(fields[1]!)) return null;",
+    replace: '',
+    spec: IDS_SPEC,
+    title: 'an entry of somebody else with an id of Redis is dead-lettered',
+  },
+  {
+    name: 'the last id tells no offset where somebody else gave it',
+    file: `${SCRIPTS}/declare-partition.lua`,
+    find: '    if entry[1] == lastId then next = 0 end\n',
+    replace: '',
+    spec: IDS_SPEC,
+    title: 'an entry of somebody else with an id in the year 2286 does not tell where the offsets go on',
+  },
+  {
+    name: 'the last id of an emptied log tells the next offset',
+    file: `${SCRIPTS}/trim.lua`,
+    find: 'if not base or base + size ~= next then\n    redis',
+    replace: 'if false then\n    redis',
+    spec: IDS_SPEC,
+    title: 'does not tell either where the offsets go on when it was the last that retention removed',
+  },
+  {
+    name: 'a log of another format is not declared',
+    file: `${SCRIPTS}/declare-partition.lua`,
+    find: "if other then return 'FORMAT ' .. other end\n",
+    replace: '',
+    spec: FORMAT_SPEC,
+    title: 'a log of another format that is declared is refused, and stays as it is',
+  },
+  {
+    name: 'a log of another format is not published to',
+    file: `${SCRIPTS}/publish.lua`,
+    find: 'local next = state[3] == FORMAT and tonumber(',
+    replace: 'local next = tonumber(',
+    spec: FORMAT_SPEC,
+    title: 'a log of another format that is published to is refused, and stays as it is',
+  },
+  {
+    name: 'a place in a log of another format is not looked for',
+    file: `${SCRIPTS}/locate.lua`,
+    find: "if state[2] ~= FORMAT then return 'FORMAT ' .. (state[2] or 1) end\n",
+    replace: '',
+    spec: FORMAT_SPEC,
+    title: 'a log of another format that is sought in is refused, and stays as it is',
+  },
+];
