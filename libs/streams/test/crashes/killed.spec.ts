@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { type DeliveryContext, topicOf } from '@millrace/core';
+import { type DeliveryContext, listen, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { Bed } from '../bed.js';
-import { type Process, subscribe } from '../fixture.js';
+import { type Process, signal, subscribe } from '../fixture.js';
 import { numbers, Numbered } from '../topics.js';
 import { Worker } from './worker.js';
 
@@ -11,8 +11,11 @@ const HELD = 50;
 const bed = new Bed('killed');
 let other: Process;
 let worker: Worker;
+let takenOver = 0;
+listen('reclaimed', ({ count }) => (takenOver += count));
 
 beforeEach(async () => {
+  takenOver = 0;
   other = await bed.start({ leaseMs: LEASE_MS });
   await other.streams.declare(topicOf(Numbered));
   const limits = { leaseMs: LEASE_MS, concurrency: 64, crashLimit: 10, stopMs: 5_000 };
@@ -22,11 +25,12 @@ beforeEach(async () => {
 });
 afterEach(() => worker.kill());
 
-/** Another member, which handles all that it is given. @returns what it was given: value -> the crashes of each time */
-async function join(): Promise<Map<number, number[]>> {
+/** Another member, whose handlers wait for this. @returns what it was given: value -> the crashes of each time */
+async function join(until?: Promise<void>): Promise<Map<number, number[]>> {
   const seen = new Map<number, number[]>();
-  await subscribe(other, { topic: Numbered, group: 'g' }, async ({ value }: Numbered, { crashes }: DeliveryContext) => {
+  await subscribe(other, { topic: Numbered, group: 'g', concurrency: 64 }, async ({ value }: Numbered, { crashes }: DeliveryContext) => {
     seen.set(value, [...(seen.get(value) ?? []), crashes]);
+    await until;
   });
   return seen;
 }
@@ -43,13 +47,15 @@ it('a worker that held many messages is killed: others handle each of them once,
 
 it('a worker is frozen for more than its lease and goes on: its late outcomes are refused, and each message ends once', async () => {
   worker.signal('SIGSTOP');
-  const seen = await join();
-  await waitFor(() => seen.size === HELD, { what: 'others to handle what it held', timeoutMs: 15_000 });
+  const refused = signal();
+  const seen = await join(refused.promise);
+  await waitFor(() => takenOver === HELD && seen.size > 0, { what: 'others to have what it held', timeoutMs: 15_000 });
   worker.signal('SIGCONT');
   worker.signal('SIGUSR2');
   await worker.saysOf(HELD, 'failed');
   worker.signal('SIGTERM');
   await worker.ended;
+  refused.fire();
   await bed.drained(other, Numbered, 'g', 15_000);
   expect(seen).toEqual(eachOnceAfterOneCrash);
   expect(await bed.state(other, Numbered, 'g')).toMatchObject({ handled: HELD, deadLettered: 0, retried: 0 });
