@@ -38,6 +38,7 @@ const title = 'a step of the clock of Redis';
   ])('of $seconds s with $members members: nothing that they hold counts as crashed or is handled again', async ({ seconds, members, each }) => {
     const die = await crowd.witness();
     await crowd.hold(members, { each });
+    await crowd.join('free', { slots: 8 });
     await bed.stepped.step(seconds * 1_000);
     await crowd.flowDuring(die());
     await crowd.finish();

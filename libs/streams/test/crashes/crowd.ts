@@ -11,8 +11,8 @@ const GROUP = 'g';
 const FIRST_BRIEF = 1_000;
 /** Messages from here on are those of members that die on purpose. */
 const FIRST_WITNESS = 10_000;
-/** How long at the most a lease, and what follows its end, may take. */
-const RECOVERY_MS = 10_000;
+/** A death must be noticed, and what the dead one held be handled by others, long before so many leases have passed. */
+const RECOVERY_LEASES = 3;
 
 /** A handler waits for it, and it comes from outside. */
 const newEnding = () => signal();
@@ -57,6 +57,7 @@ export class Crowd {
   readonly #ends = new Map<number, Ending>();
   readonly #stopListening: () => void;
   #reclaimed = 0;
+  readonly #recoveryMs: number;
   #brief = 0;
   #witnesses = 0;
   #deaths = 0;
@@ -64,6 +65,7 @@ export class Crowd {
   private constructor(bed: Bed, leaseMs: number, publisher: Process) {
     this.#bed = bed;
     this.#leaseMs = leaseMs;
+    this.#recoveryMs = leaseMs * RECOVERY_LEASES;
     this.#publisher = publisher;
     this.#stopListening = listen('reclaimed', ({ count }) => void (this.#reclaimed += count));
   }
@@ -102,7 +104,7 @@ export class Crowd {
   /** Publishes them and resolves when each is in a handler. */
   async handOut(values: readonly number[]): Promise<void> {
     await this.#publisher.publisher.publishMany(Single, values.map((value) => ({ payload: { value } })));
-    await waitFor(() => values.every((value) => this.of(value).length > 0), { what: 'each message to be in a handler', timeoutMs: RECOVERY_MS });
+    await waitFor(() => values.every((value) => this.of(value).length > 0), { what: 'each message to be in a handler', timeoutMs: this.#recoveryMs });
   }
 
   /**
@@ -117,7 +119,7 @@ export class Crowd {
     return async () => {
       witness.vanish();
       this.#deaths += 1;
-      await waitFor(() => this.of(value).length > 1, { what: 'the message of a dead member to be handled by another', timeoutMs: RECOVERY_MS });
+      await waitFor(() => this.of(value).length > 1, { what: 'the message of a dead member to be handled by another', timeoutMs: this.#recoveryMs });
     };
   }
 
@@ -131,6 +133,13 @@ export class Crowd {
     await Promise.all([over, flow()]);
   }
 
+  /** Resolves when every member has its connections again, and has had the time to show that it lives. */
+  async whole(): Promise<void> {
+    const isBack = ({ redis }: Process): boolean => redis.control.isReady && redis.publish.isReady;
+    await waitFor(() => this.#members.every(isBack), { what: 'all members to be connected', timeoutMs: this.#recoveryMs });
+    await this.flowDuring(setTimeout(this.#leaseMs / 3));
+  }
+
   of(value: number): Run[] {
     return this.runs.filter((run) => run.value === value);
   }
@@ -142,7 +151,7 @@ export class Crowd {
   /** Ends all handlers, and resolves when the group has nothing left to do. */
   async finish(): Promise<void> {
     this.end(this.runs.map(({ value }) => value));
-    await this.#bed.drained(this.#publisher, Single, GROUP, RECOVERY_MS);
+    await this.#bed.drained(this.#publisher, Single, GROUP, this.#recoveryMs);
   }
 
   async harm(): Promise<Harm> {
