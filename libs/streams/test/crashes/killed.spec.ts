@@ -19,7 +19,7 @@ beforeEach(async () => {
   other = await bed.start({ leaseMs: LEASE_MS });
   await other.streams.declare(topicOf(Numbered));
   const limits = { leaseMs: LEASE_MS, concurrency: 64, crashLimit: 10, stopMs: 5_000 };
-  worker = await Worker.start({ ...limits, url: bed.url, prefix: bed.prefix, group: 'g', handlers: 'endless' });
+  worker = new Worker({ ...limits, url: bed.url, prefix: bed.prefix, group: 'g', handlers: 'endless' });
   await other.publisher.publishMany(Numbered, numbers(HELD));
   await worker.saysOf(HELD, 'begun');
 });

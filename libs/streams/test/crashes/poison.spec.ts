@@ -28,9 +28,8 @@ class Shift {
 
   async #fill(): Promise<void> {
     while (!this.#isOver) {
-      const worker = await Worker.start(this.#plan);
+      const worker = new Worker(this.#plan);
       this.all.push(worker);
-      if (this.#isOver) worker.signal('SIGKILL');
       await worker.ended;
     }
   }
@@ -41,7 +40,7 @@ it('one message among many kills each process that begins it: it alone ends as a
   await watcher.publisher.publishMany(Numbered, numbers(MESSAGES));
   const plan = { url: bed.url, prefix: bed.prefix, group: 'g', leaseMs: 1_000, concurrency: 64, crashLimit: 4, stopMs: 1_000 };
   const shift = new Shift({ ...plan, handlers: 'brief', poison: POISON });
-  await bed.drained(watcher, Numbered, 'g', 30_000).finally(() => shift.end());
+  await bed.drained(watcher, Numbered, 'g', 45_000).finally(() => shift.end());
   const said = shift.all.flatMap(({ said }) => said);
   const others = numbers(MESSAGES).map(({ payload }) => payload.value).filter((value) => value !== POISON);
   const handled = new Set(said.filter(({ word }) => word === 'done').map(({ value }) => value));

@@ -20,11 +20,10 @@ afterEach(() => Promise.all(workers.splice(0).map((worker) => worker.kill())));
 /** A worker whose handler of the one message does not end by itself; it is asked to stop, and its stop has begun. */
 async function stopping(stopMs: number): Promise<Worker> {
   const limits = { leaseMs: LEASE_MS, concurrency: 1, crashLimit: STOPS };
-  const worker = await Worker.start({ ...limits, url: bed.url, prefix: bed.prefix, group: 'g', handlers: 'endless', stopMs });
+  const worker = new Worker({ ...limits, url: bed.url, prefix: bed.prefix, group: 'g', handlers: 'endless', stopMs });
   workers.push(worker);
   await worker.saysOf(1, 'begun');
-  worker.signal('SIGTERM');
-  await worker.says('stopping');
+  await worker.stop();
   return worker;
 }
 

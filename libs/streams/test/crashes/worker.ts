@@ -1,5 +1,8 @@
 import { TypeScriptChild, waitFor } from '@millrace/testing';
 
+/** How long a process may take to start, on a machine that has other things to do. */
+const START_MS = 20_000;
+
 export interface WorkerPlan {
   readonly url: string;
   readonly prefix: string;
@@ -28,32 +31,27 @@ export class Worker {
   /** Resolves when the process is gone and all that it said is known. */
   readonly ended: Promise<void>;
   readonly #child: TypeScriptChild;
-  #words = new Set<string>();
+  #isStopping = false;
+  #ending = 'it runs';
 
-  private constructor(plan: WorkerPlan) {
+  constructor(plan: WorkerPlan) {
     this.#child = new TypeScriptChild(new URL('./fixtures/worker.ts', import.meta.url), { args: [JSON.stringify(plan)] });
     this.ended = this.#listen();
-  }
-
-  /** Resolves when it has joined the group. */
-  static async start(plan: WorkerPlan): Promise<Worker> {
-    const worker = new Worker(plan);
-    await worker.says('running');
-    return worker;
   }
 
   of(word: string): Said[] {
     return this.said.filter((said) => said.word === word);
   }
 
-  /** Resolves when it has said this about itself: `running`, `stopping`. */
-  async says(word: string): Promise<void> {
-    await waitFor(() => this.#words.has(word), { what: `a worker to say that it is ${word}` });
-  }
-
   /** Resolves when so many of its handlers have said this: `begun`, `done`, `failed`. */
   async saysOf(messages: number, word: string): Promise<void> {
-    await waitFor(() => this.of(word).length >= messages, { what: `a worker to have ${word} ${messages} messages` });
+    await this.#until(() => this.of(word).length >= messages, `a worker to have ${word} ${messages} messages`);
+  }
+
+  /** Asks it to stop, and resolves when it does so. */
+  async stop(): Promise<void> {
+    this.signal('SIGTERM');
+    await this.#until(() => this.#isStopping, 'a worker to stop');
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -65,17 +63,25 @@ export class Worker {
     await this.ended;
   }
 
+  async #until(condition: () => boolean, what: string): Promise<void> {
+    const orWhy = (): boolean => {
+      if (!condition()) throw new Error(this.#ending);
+      return true;
+    };
+    await waitFor(orWhy, { what, timeoutMs: START_MS });
+  }
+
   async #listen(): Promise<void> {
     for (;;) {
-      const line = await this.#child.line().catch(() => null);
-      if (line === null) break;
+      const line = await this.#child.line().catch((error: unknown) => void (this.#ending = String(error)));
+      if (line === undefined) break;
       this.#hear(line);
     }
   }
 
   #hear(line: string): void {
     const [word = '', value, , crashes] = line.split(' ');
-    if (value === undefined) this.#words.add(word);
+    if (word === 'stopping') this.#isStopping = true;
     else this.said.push({ word, value: Number(value), crashes: Number(crashes ?? 0) });
   }
 }
