@@ -40,7 +40,7 @@ export class SelectiveProxy {
     this.follow(PASS);
   }
 
-  /** What passes from now on is for the rule to say. */
+  /** The rule decides what passes from now on. */
   follow(rule: Rule): void {
     this.#rule = rule;
     for (const link of this.#links) link.wake();
@@ -64,7 +64,7 @@ export class SelectiveProxy {
 /** Bytes on their way, as they came from the socket. */
 export interface Passage {
   readonly direction: 'request' | 'reply';
-  /** Of the connection; empty until it has one. */
+  /** The connection's name; empty until it has one. */
   readonly name: string;
   readonly text: string;
 }
