@@ -1,0 +1,116 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { pipeline, Transform } from 'node:stream';
+import { freePort } from '@millrace/testing';
+
+const SET_NAME = /setname\r\n\$\d+\r\n([^\r]+)\r\n/i;
+
+/** A network that is broken for some connections, or some words, only: a TCP proxy that knows what passes. */
+export class SelectiveProxy {
+  readonly port: number;
+  readonly #server: Server;
+  readonly #links = new Set<Link>();
+  #rule: Rule = PASS;
+
+  private constructor(port: number, target: URL) {
+    this.port = port;
+    this.#server = createServer((client) => this.#open(client, target));
+  }
+
+  /** @param targetUrl `redis://127.0.0.1:6379`; its host and port count */
+  static async start(targetUrl: string): Promise<SelectiveProxy> {
+    const proxy = new SelectiveProxy(await freePort(), new URL(targetUrl));
+    proxy.#server.listen(proxy.port, '127.0.0.1');
+    await once(proxy.#server, 'listening');
+    return proxy;
+  }
+
+  /** `redis://127.0.0.1:<port>` */
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** The names of the connections that are open, as `CLIENT SETNAME` gave them. */
+  get names(): string[] {
+    return [...this.#links].map(({ name }) => name);
+  }
+
+  /** Every word passes from now on; what was kept goes on. */
+  pass(): void {
+    this.follow(PASS);
+  }
+
+  /** The rule decides what passes from now on. */
+  follow(rule: Rule): void {
+    this.#rule = rule;
+    for (const link of this.#links) link.wake();
+  }
+
+  async stop(): Promise<void> {
+    this.pass();
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    for (const link of this.#links) link.reset();
+    await closed;
+  }
+
+  #open(client: Socket, target: URL): void {
+    const link = new Link(client, target, (passage) => this.#rule(passage));
+    this.#links.add(link);
+    client.once('close', () => this.#links.delete(link));
+  }
+}
+
+/** Bytes on their way, as they came from the socket. */
+export interface Passage {
+  readonly direction: 'request' | 'reply';
+  /** The connection's name; empty until it has one. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** `keep`: until the rule says otherwise; `break`: the bytes are lost, and their connection is reset. */
+export type Rule = (passage: Passage) => 'pass' | 'keep' | 'break';
+
+const PASS: Rule = () => 'pass';
+
+class Link {
+  name = '';
+  readonly #client: Socket;
+  readonly #server: Socket;
+  readonly #rule: Rule;
+  /** Passages that are kept: each asks the rule again. */
+  #kept: (() => void)[] = [];
+
+  constructor(client: Socket, target: URL, rule: Rule) {
+    this.#client = client;
+    this.#server = connect(Number(target.port), target.hostname);
+    this.#rule = rule;
+    this.#join('request', this.#client, this.#server);
+    this.#join('reply', this.#server, this.#client);
+  }
+
+  wake(): void {
+    for (const ask of this.#kept.splice(0)) ask();
+  }
+
+  reset(): void {
+    this.#client.resetAndDestroy();
+    this.#server.resetAndDestroy();
+  }
+
+  #join(direction: Passage['direction'], from: Socket, to: Socket): void {
+    const gate = new Transform({ transform: (chunk: Buffer, _, done) => this.#admit(direction, chunk, () => done(null, chunk)) });
+    // How it ended is for the client and the server to notice.
+    pipeline(from, gate, to, () => this.#client.destroy());
+  }
+
+  #admit(direction: Passage['direction'], chunk: Buffer, pass: () => void): void {
+    const text = chunk.toString('latin1');
+    if (direction === 'request') this.name = SET_NAME.exec(text)?.[1] ?? this.name;
+    const verdict = this.#rule({ direction, name: this.name, text });
+    if (verdict === 'pass') pass();
+    else if (verdict === 'break') this.reset();
+    else this.#kept.push(() => this.#admit(direction, chunk, pass));
+  }
+}
