@@ -51,6 +51,7 @@ const MOST_AHEAD = 512;
 export class Dispatcher implements Settling {
   readonly #parts: DispatcherParts;
   readonly #queue: WorkQueue;
+  readonly #batchSize: number;
   /** Messages that may be in the hands of handlers. */
   readonly #slots: number;
   readonly #running: Running;
@@ -75,6 +76,7 @@ export class Dispatcher implements Settling {
     this.#parts = parts;
     this.#queue = new WorkQueue({ rule, loneSlot, onReady: () => this.#startNext() });
     this.#running = new Running(concurrency);
+    this.#batchSize = rule.size;
     this.#slots = concurrency * rule.size;
   }
 
@@ -88,12 +90,12 @@ export class Dispatcher implements Settling {
     return this.#parts.permits?.holdMs ?? Infinity;
   }
 
-  /** While there is something to begin with, it is worth a read only when half of what may be in hand is free. */
+  /** While a batch waits to be begun, it is worth a read only when half of what may be in hand is free. */
   get #room(): number {
     if (!this.#mayStart || this.#unsettled >= MOST_UNSETTLED) return 0;
     const most = this.#slots + this.#ahead;
     const room = most - this.#inHand;
-    return this.#queue.length > 0 && room * 2 < most ? 0 : room;
+    return this.#queue.length >= this.#batchSize && room * 2 < most ? 0 : room;
   }
 
   get #ahead(): number {

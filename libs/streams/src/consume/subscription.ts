@@ -72,8 +72,9 @@ export class StreamSubscription implements Subscription {
     };
     const reader = parts.redis.blocking(`read:${group}`);
     this.#reader = reader;
-    const losses = (): number => reader.losses + control.losses;
-    const holdings = new Holdings({ redis: control, prefix, member });
+    const losses = (): number => reader.losses + redis.losses;
+    // On the connection that settles: without that nothing can go on, and without the other one all can but the upkeep.
+    const holdings = new Holdings({ redis, prefix, member });
     this.#holdings = holdings;
     const held = new HeldEntries({
       holdings, losses,
@@ -90,7 +91,7 @@ export class StreamSubscription implements Subscription {
     this.#tender = new Tender({ redis: control, prefix, presence, member, partitions, recover, verify, doubt: () => held.doubt() });
     const retryScheduled = (): void => this.#tender.wake();
     const { rateLimit: limit } = definition;
-    const permits = limit && new Permits({ redis: control, key: rateKey(prefix, topic.name, group), limit });
+    const permits = limit && new Permits({ redis, key: rateKey(prefix, topic.name, group), limit });
     const replayOf = ({ entry, offset }: Work): number | null => this.#watch.replayOf(entry.stream.partition, offset);
     const gaveBack = ({ entry }: Work): void => this.#fetcher.gaveBackTo(entry.stream.partition.streams[1]);
     const settler = this.#settler;
@@ -99,7 +100,7 @@ export class StreamSubscription implements Subscription {
     this.#dispatcher = new Dispatcher({ ...definition, handling, ...own });
     const dispatcher = this.#dispatcher;
     const intake = new Intake({
-      redis: control, prefix, held, dispatcher, settler,
+      redis, prefix, held, dispatcher, settler,
       learnReplay: (partition) => this.#watch.learnReplay(partition),
       mayHaveMissed: () => this.#watch.mayHaveMissed,
     });
@@ -113,7 +114,7 @@ export class StreamSubscription implements Subscription {
     this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions });
     this.#flow = new Flow(dispatcher, this.#fetcher);
     this.#watch = new GroupWatch({
-      redis: control, member, leaseMs: presence.leaseMs, partitions,
+      redis, member, leaseMs: presence.leaseMs, partitions,
       pause: () => this.#rest('group'),
       resume: () => this.#flow.release('group'),
       replaying: (partition) => intake.replay(partition),
