@@ -1,15 +1,14 @@
 import { emit, errorRecord, Loop } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
-import type { GroupPartition } from '../consume/group-partition.js';
+import { type GroupPartition, pagesOf, shareOf } from '../consume/group-partition.js';
 import { putBack } from '../redeliver/put-back.js';
 import type { Presence, Watcher } from './presence.js';
 
 const tend = loadScript('../scripts/tend.lua', import.meta.url);
 
-/** Retries of a partition that are moved in one call. */
-const PAGE = 100;
-/** Partitions that are looked after in one call: more would hold Redis up. */
-const PARTITIONS_A_CALL = 64;
+/** Retries that are moved in one call, and partitions that are looked after. */
+const MOST_MOVED = 256;
+const MOST_PARTITIONS = 64;
 /** How late a retry may be that another member scheduled just after we looked, and how late a new member is noticed. */
 const LOOK_EVERY_MS = 1_000;
 const LOOKS_A_LEASE = 3;
@@ -84,7 +83,7 @@ export class Tender implements Watcher {
   async #round(): Promise<number> {
     const { partitions, presence } = this.#parts;
     if (this.#isInDoubt) await this.#verify();
-    const waits = await Promise.all(pagesOf(partitions).map((page) => this.#tend(page)));
+    const waits = await Promise.all(pagesOf(partitions, MOST_PARTITIONS).map((page) => this.#tend(page)));
     return Math.max(1, Math.min(LOOK_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE, ...waits));
   }
 
@@ -102,19 +101,20 @@ export class Tender implements Watcher {
   /** @returns milliseconds until there is something to do */
   async #tend(partitions: readonly GroupPartition[]): Promise<number> {
     const keys = partitions.flatMap(({ keys: { log }, groupKeys: { retryLog, due, stats } }) => [log, retryLog, due, stats]);
-    const replies = (await this.#parts.redis.run(tend, keys, [PAGE, ...partitions.map(({ group }) => group)])) as Reply[];
-    const waits = await Promise.all(partitions.map((partition, index) => this.#tended(partition, replies[index]!)));
+    const most = shareOf(MOST_MOVED, partitions);
+    const replies = (await this.#parts.redis.run(tend, keys, [most, ...partitions.map(({ group }) => group)])) as Reply[];
+    const waits = await Promise.all(partitions.map((partition, index) => this.#tended(partition, replies[index]!, most)));
     return Math.min(...waits);
   }
 
-  async #tended(partition: GroupPartition, reply: Reply): Promise<number> {
+  async #tended(partition: GroupPartition, reply: Reply, most: number): Promise<number> {
     if (reply === 'UNDECLARED') {
       await this.#parts.recover(partition);
       return 0;
     }
     const [moved, nextMs, ...held] = reply;
     await this.#lookAfter(partition, othersIn(held, this.#parts.member));
-    return moved === PAGE ? 0 : nextMs < 0 ? LOOK_EVERY_MS : nextMs;
+    return moved === most ? 0 : nextMs < 0 ? LOOK_EVERY_MS : nextMs;
   }
 
   async #lookAfter(partition: GroupPartition, others: readonly string[]): Promise<void> {
@@ -130,11 +130,6 @@ export class Tender implements Watcher {
     const { topic, group, partition: number } = partition;
     if (count > 0 && fate === 'dead') emit('reclaimed', { topic, partition: number, group, count });
   }
-}
-
-function pagesOf(partitions: readonly GroupPartition[]): GroupPartition[][] {
-  const pages = Math.ceil(partitions.length / PARTITIONS_A_CALL);
-  return Array.from({ length: pages }, (_, page) => partitions.slice(page * PARTITIONS_A_CALL, (page + 1) * PARTITIONS_A_CALL));
 }
 
 /** Names come with two numbers each. */

@@ -1,10 +1,12 @@
 import { emit, errorRecord, Loop } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
-import type { GroupPartition } from '../consume/group-partition.js';
+import { type GroupPartition, pagesOf } from '../consume/group-partition.js';
 
 const audit = loadScript('../scripts/audit.lua', import.meta.url);
 
 const LOOK_EVERY_MS = 5_000;
+/** Looked through in one call: it looks at up to a thousand entries of each. */
+const MOST_PARTITIONS = 8;
 
 export interface AuditorParts {
   readonly redis: RedisConnection;
@@ -36,14 +38,18 @@ export class Auditor {
   }
 
   async #round(): Promise<number> {
-    await Promise.all(this.#parts.partitions.map((partition) => this.#audit(partition)));
+    for (const page of pagesOf(this.#parts.partitions, MOST_PARTITIONS)) await this.#audit(page);
     return Math.min(LOOK_EVERY_MS, this.#parts.leaseMs);
   }
 
-  async #audit({ topic, partition, group, keys, groupKeys }: GroupPartition): Promise<void> {
-    const { stats, open, due, retryLog } = groupKeys;
-    const all = [keys.log, keys.meta, keys.groups, stats, open, due, retryLog];
-    const lost = Number(await this.#parts.redis.run(audit, all, [group]));
-    if (lost > 0) emit('lost', { topic, partition, group, count: lost, why: 'gone from Redis before this group was done with them' });
+  async #audit(partitions: readonly GroupPartition[]): Promise<void> {
+    const keys = partitions.flatMap(({ keys: { log, meta, groups }, groupKeys: { stats, open, due, retryLog } }) => [
+      log, meta, groups, stats, open, due, retryLog,
+    ]);
+    const lost = (await this.#parts.redis.run(audit, keys, partitions.map(({ group }) => group))) as number[];
+    partitions.forEach(({ topic, partition, group }, index) => {
+      const count = lost[index]!;
+      if (count > 0) emit('lost', { topic, partition, group, count, why: 'gone from Redis before this group was done with them' });
+    });
   }
 }

@@ -1,12 +1,15 @@
 import { emit, errorRecord, Loop, type TopicDefinition } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
+import { pagesOf, shareOf } from '../consume/group-partition.js';
 import { partitionKeys } from '../keys.js';
 import { partitionsOf } from '../log/topic-log.js';
 import { boundsOf, type RetainedPartition } from '../retain/retained-partition.js';
 
 const promoteDelayed = loadScript('../scripts/promote-delayed.lua', import.meta.url);
 
-const PAGE = 100;
+/** Messages that are moved in one call, and partitions that are looked after. */
+const MOST_MOVED = 256;
+const MOST_PARTITIONS = 64;
 /** How late a message may be that another process delayed just after we looked. */
 const LOOK_EVERY_MS = 1_000;
 
@@ -54,24 +57,32 @@ export class DelayedPromoter {
 
   async #round(): Promise<number> {
     this.#nextLookAt = Number.POSITIVE_INFINITY;
-    const waits = await Promise.all(partitionsOf(this.#parts.topic).map((partition) => this.#promote(partition)));
+    const pages = pagesOf(partitionsOf(this.#parts.topic), MOST_PARTITIONS);
+    const waits = await Promise.all(pages.map((page) => this.#promote(page)));
     const waitMs = Math.max(1, Math.min(LOOK_EVERY_MS, ...waits));
     this.#nextLookAt = performance.now() + waitMs;
     return waitMs;
   }
 
   /** @returns milliseconds until there is something to do */
-  async #promote(partition: number): Promise<number> {
-    const { redis, prefix, topic, declare, retained } = this.#parts;
-    const { delayed, log, meta } = partitionKeys(prefix, topic.name, partition);
-    const args = [PAGE, ...boundsOf(topic.retention)];
-    const reply = (await redis.run(promoteDelayed, [delayed, log, meta], args)) as Reply;
+  async #promote(partitions: readonly number[]): Promise<number> {
+    const { redis, prefix, topic } = this.#parts;
+    const keys = partitions.map((partition) => partitionKeys(prefix, topic.name, partition));
+    const most = shareOf(MOST_MOVED, partitions);
+    const args = [most, ...boundsOf(topic.retention)];
+    const replies = (await redis.run(promoteDelayed, keys.flatMap(({ delayed, log, meta }) => [delayed, log, meta]), args)) as Reply[];
+    const waits = await Promise.all(partitions.map((partition, index) => this.#promoted(partition, replies[index]!, most)));
+    return Math.min(...waits);
+  }
+
+  async #promoted(partition: number, reply: Reply, most: number): Promise<number> {
+    const { declare, retained } = this.#parts;
     if (reply === 'UNDECLARED') {
       await declare();
       return 0;
     }
     if (reply[0] === 'FULL') return (await retained(partition)!.makeRoom(reply[1])).messages > 0 ? 0 : LOOK_EVERY_MS;
     const [moved, nextMs] = reply;
-    return moved === PAGE ? 0 : nextMs < 0 ? LOOK_EVERY_MS : nextMs;
+    return moved === most ? 0 : nextMs < 0 ? LOOK_EVERY_MS : nextMs;
   }
 }

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Finds messages that are gone from Redis before a group was done with them, and counts them off, once.
 --
--- KEYS  1 log  2 meta  3 groups  4 stats  5 open  6 due  7 retry log
--- ARGV  1 group
--- returns how many were found; -1 when it cannot be told now: too much is in hand or waits, or the group is not there
+-- KEYS  for each partition of a group: log, meta, groups, stats, open, due, retry log
+-- ARGV  for each: group
+-- returns for each how many were found; -1 when it cannot be told now: too much is in hand or waits, or the group is not there
 --
 -- Every offset since the group's start is settled, waits for another attempt (open), is in some member's hands (pending), or
 -- was not delivered yet. What is none of these is lost. Guarantees: nothing is counted that may still be handled; counters
@@ -12,13 +12,11 @@
 --!include include/delivered-to.lua
 --!include include/offset-behind.lua
 
-local log, meta, groups, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local open, due, retryLog, group = KEYS[5], KEYS[6], KEYS[7], ARGV[1]
-local MAX_PENDING, MAX_WAITING, PAGE = 1000, 20000, 100
+local MAX_PENDING, MAX_WAITING, PAGE, FIELDS = 1000, 20000, 100, 7
 
 -- An entry counts whole, though some of its messages may be settled, and so does one that is none of ours: too many in hand
 -- only put the finding off.
-local function inHand()
+local function inHand(log, group)
   local count, from = 0, '-'
   while true do
     local pending = redis.call('XPENDING', log, group, from, '+', PAGE)
@@ -32,12 +30,12 @@ local function inHand()
   end
 end
 
-local function countBodies()
+local function countBodies(due, retryLog)
   return redis.call('ZCARD', due) + redis.call('XLEN', retryLog)
 end
 
 -- Bodies begin with the offset: '[7,2,...'.
-local function bodiesByOffset()
+local function bodiesByOffset(due, retryLog)
   local bodies = {}
   for _, body in ipairs(redis.call('ZRANGE', due, 0, -1)) do bodies[string.match(body, '^%[(%-?%d+),') or '-1'] = body end
   for _, entry in ipairs(redis.call('XRANGE', retryLog, '-', '+')) do
@@ -48,11 +46,11 @@ local function bodiesByOffset()
 end
 
 -- What should wait for another attempt and is nowhere.
-local function orphaned()
+local function orphaned(open, due, retryLog)
   local waiting = redis.call('ZCARD', open)
-  if waiting <= countBodies() then return 0 end
+  if waiting <= countBodies(due, retryLog) then return 0 end
   if waiting > MAX_WAITING then return nil end
-  local offsets, count = bodiesByOffset(), 0
+  local offsets, count = bodiesByOffset(due, retryLog), 0
   for _, member in ipairs(redis.call('ZRANGE', open, 0, -1)) do
     if not offsets[string.match(member, '^%d+')] then count = count + redis.call('ZREM', open, member) end
   end
@@ -66,11 +64,11 @@ local function isMessage(offset, body)
 end
 
 -- What waits for another attempt is not lost, though the record of it may be: it is made again.
-local function recorded()
-  if countBodies() > MAX_WAITING then return nil end
+local function recorded(open, due, retryLog)
+  if countBodies(due, retryLog) > MAX_WAITING then return nil end
   local time, count = redis.call('TIME'), 0
   local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-  for offset, body in pairs(bodiesByOffset()) do
+  for offset, body in pairs(bodiesByOffset(due, retryLog)) do
     if redis.call('ZCOUNT', open, offset, offset) == 0 and isMessage(offset, body) then
       count = count + redis.call('ZADD', open, offset, offset .. ' ' .. now)
     end
@@ -78,21 +76,30 @@ local function recorded()
   return count
 end
 
-local next, start, after = tonumber(redis.call('HGET', meta, 'next') or nil), redis.call('HGET', groups, group), deliveredTo(log, group)
-if not next or not start or not after then return -1 end
-local held, gone = inHand(), orphaned()
-if not held or not gone then return -1 end
-local done = next - tonumber(start) - redis.call('ZCARD', open) - held - (next - offsetBehind(log, after, next))
--- What was counted since the counters were lost is not all: the mark says that they go back to the start of the group.
-if redis.call('HSETNX', stats, 'whole', 1) == 1 then
-  redis.call('HSET', stats, 'settled', math.max(0, done))
-  return 0
+local function audit(group, log, meta, groups, stats, open, due, retryLog)
+  local next, start, after = tonumber(redis.call('HGET', meta, 'next') or nil), redis.call('HGET', groups, group), deliveredTo(log, group)
+  if not next or not start or not after then return -1 end
+  local held, gone = inHand(log, group), orphaned(open, due, retryLog)
+  if not held or not gone then return -1 end
+  local done = next - tonumber(start) - redis.call('ZCARD', open) - held - (next - offsetBehind(log, after, next))
+  -- What was counted since the counters were lost is not all: the mark says that they go back to the start of the group.
+  if redis.call('HSETNX', stats, 'whole', 1) == 1 then
+    redis.call('HSET', stats, 'settled', math.max(0, done))
+    return 0
+  end
+  local lost = done - tonumber(redis.call('HGET', stats, 'settled') or 0)
+  if lost <= 0 then return 0 end
+  local waiting = recorded(open, due, retryLog)
+  if not waiting then return -1 end
+  lost = math.max(0, lost - waiting)
+  redis.call('HINCRBY', stats, 'settled', lost)
+  redis.call('HINCRBY', stats, 'lost', lost)
+  return lost
 end
-local lost = done - tonumber(redis.call('HGET', stats, 'settled') or 0)
-if lost <= 0 then return 0 end
-local waiting = recorded()
-if not waiting then return -1 end
-lost = math.max(0, lost - waiting)
-redis.call('HINCRBY', stats, 'settled', lost)
-redis.call('HINCRBY', stats, 'lost', lost)
-return lost
+
+local replies = {}
+for i, group in ipairs(ARGV) do
+  local first = (i - 1) * FIELDS
+  replies[i] = audit(group, unpack(KEYS, first + 1, first + FIELDS))
+end
+return replies

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- Moves messages whose time has come from a partition's queue of delayed ones into its log.
+-- Moves messages whose time has come from the queues of delayed ones of partitions into their logs.
 --
--- KEYS  1 delayed  2 log  3 meta
--- ARGV  1 how many at the most  2 messages in the log at the most, 0 for any number  3 '1' when its memory is bounded
--- returns { how many were moved, milliseconds until the next is due or -1 when none waits }, or 'UNDECLARED' when the
+-- KEYS  for each partition: delayed, log, meta
+-- ARGV  1 how many at the most, of each  2 messages in a log at the most, 0 for any number  3 '1' when its memory is bounded
+-- returns for each { how many were moved, milliseconds until the next is due or -1 when none waits }, or 'UNDECLARED' when the
 --         partition is not there (nothing was moved), or { 'FULL', how many are due } when the log has no room for one
 --
 -- Guarantees: a message is in one of the two at any time; it gets the next offset, so that offsets stay dense; what is
@@ -13,29 +13,33 @@
 --!include include/last-id.lua
 --!include include/add-entry.lua
 
-local delayed, log, meta = KEYS[1], KEYS[2], KEYS[3]
 -- Before the envelope there is the number of its publish, of 16 digits, and a space.
-local ENVELOPE = 18
+local ENVELOPE, FIELDS = 18, 3
+local most, maxMessages, hasMaxBytes = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local most, maxMessages = tonumber(ARGV[1]), tonumber(ARGV[2])
-
-local members = redis.call('ZRANGE', delayed, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
-if #members > 0 then
-  local state = redis.call('HMGET', meta, 'next', 'first', 'full', 'ms', 'format')
-  local next, first = state[5] == FORMAT and tonumber(state[1] or nil), tonumber(state[2] or nil) or 0
-  if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
-  local room = maxMessages > 0 and maxMessages - (next - first) or most
-  if room < 1 or (ARGV[3] == '1' and state[3]) then return { 'FULL', #members } end
-  for i = room + 1, #members do members[i] = nil end
-  local ms = msFrom(now, state[4])
-  for _, member in ipairs(members) do
-    ms = addEntry(log, ms, next, { string.sub(member, ENVELOPE) })
-    next = next + 1
-    redis.call('HSET', meta, 'next', next, 'ms', ms)
-    redis.call('ZREM', delayed, member)
+local function promote(delayed, log, meta)
+  local members = redis.call('ZRANGE', delayed, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
+  if #members > 0 then
+    local state = redis.call('HMGET', meta, 'next', 'first', 'full', 'ms', 'format')
+    local next, first = state[5] == FORMAT and tonumber(state[1] or nil), tonumber(state[2] or nil) or 0
+    if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
+    local room = maxMessages > 0 and maxMessages - (next - first) or most
+    if room < 1 or (hasMaxBytes and state[3]) then return { 'FULL', #members } end
+    for i = room + 1, #members do members[i] = nil end
+    local ms = msFrom(now, state[4])
+    for _, member in ipairs(members) do
+      ms = addEntry(log, ms, next, { string.sub(member, ENVELOPE) })
+      next = next + 1
+      redis.call('HSET', meta, 'next', next, 'ms', ms)
+      redis.call('ZREM', delayed, member)
+    end
   end
+  local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  return { #members, first[2] and math.max(0, tonumber(first[2]) - now) or -1 }
 end
-local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-return { #members, first[2] and math.max(0, tonumber(first[2]) - now) or -1 }
+
+local replies = {}
+for i = 1, #KEYS, FIELDS do replies[#replies + 1] = promote(KEYS[i], KEYS[i + 1], KEYS[i + 2]) end
+return replies

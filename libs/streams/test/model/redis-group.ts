@@ -156,7 +156,7 @@ export class RedisGroup {
   audit(): Promise<unknown> {
     const { keys, groupKeys } = this.#place;
     const { stats, open, due, retryLog } = groupKeys;
-    return this.#run('audit', [keys.log, keys.meta, keys.groups, stats, open, due, retryLog], ['g']);
+    return this.#run('audit', [keys.log, keys.meta, keys.groups, stats, open, due, retryLog], ['g']).then((found) => (found as number[])[0]);
   }
 
   async view(): Promise<View> {
