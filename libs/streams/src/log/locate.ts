@@ -1,7 +1,7 @@
 import { MillraceError, type Position } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import type { PartitionKeys } from '../keys.js';
-import { foreignFormat, unsupportedFormat } from './log-format.js';
+import { formatError } from './log-format.js';
 
 const script = loadScript('../scripts/locate.lua', import.meta.url);
 
@@ -18,9 +18,10 @@ export interface Location {
  * @throws MillraceError STATE_LOST when the partition is not there, UNSUPPORTED_VERSION when its log is of another format
  */
 export async function locate(redis: RedisConnection, { log, meta }: PartitionKeys, position: Position): Promise<Location> {
-  const reply = (await redis.run(script, [log, meta], argumentsOf(position))) as [string, number] | string;
+  const reply = (await redis.run(script, [log, meta], argumentsOf(position))) as [string, number] | 'UNDECLARED';
   if (reply === 'UNDECLARED') throw new MillraceError('STATE_LOST', `There is no log at ${log}: nothing was published there, or Redis has lost it.`);
-  if (typeof reply === 'string') throw unsupportedFormat(log, foreignFormat(reply) ?? Number.NaN);
+  const refused = formatError(log, reply);
+  if (refused) throw refused;
   const [after, offset] = reply;
   return { after, offset };
 }

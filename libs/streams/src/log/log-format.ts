@@ -3,18 +3,18 @@ import { MillraceError } from '@millrace/core';
 /** The format of the logs that this code writes and reads, as `include/entry-id.lua` says it. */
 const LOG_FORMAT = 2;
 
-/** The format in a reply of a script that found another one than ours, and did nothing; null in any other reply. */
-export function foreignFormat(reply: unknown): number | null {
+/** The error in a reply of a script that found a log of another format, and did nothing; null in any other reply. */
+export function formatError(log: string, reply: unknown): MillraceError | null {
   const [, format] = /^FORMAT (\d+)$/.exec(String(reply)) ?? [];
-  return format === undefined ? null : Number(format);
+  return format === undefined ? null : unsupported(log, Number(format));
 }
 
-/** The error of a log that is not of our format. */
-export function unsupportedFormat(log: string, format: number): MillraceError {
+function unsupported(log: string, format: number): MillraceError {
   const keys = log.replace(/\d+\}:log$/, '');
   const advice =
     format < LOG_FORMAT
-      ? `It was written by an earlier version of Millrace: give this one another prefix, or remove all keys that begin with ${keys}, and with them what the topic holds.`
+      ? `It was written by an earlier version of Millrace: give this one another prefix, or remove all keys that begin with ${keys}, and with ` +
+        'them what the topic holds.'
       : 'It was written by a later version of Millrace: upgrade this process.';
   return new MillraceError(
     'UNSUPPORTED_VERSION',

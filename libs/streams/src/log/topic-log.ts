@@ -2,7 +2,7 @@ import { emit, MillraceError, newMessageId, type Position, type TopicDefinition 
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { groupKeys, partitionKeys, SETTLED_PAGE_OFFSETS, settledKey, topicKey } from '../keys.js';
 import { locate } from './locate.js';
-import { foreignFormat, unsupportedFormat } from './log-format.js';
+import { formatError } from './log-format.js';
 
 const declarePartition = loadScript('../scripts/declare-partition.lua', import.meta.url);
 const declareGroup = loadScript('../scripts/declare-group.lua', import.meta.url);
@@ -45,8 +45,8 @@ export class TopicLog {
     const { log, meta, groups } = partitionKeys(this.#prefix, topic, partition);
     const declare = (cleared: '0' | '1'): Promise<unknown> => this.#redis.run(declarePartition, [log, meta, groups], [newMessageId(), cleared]);
     const reply = await declare('0');
-    const format = foreignFormat(reply);
-    if (format !== null) throw unsupportedFormat(log, format);
+    const refused = formatError(log, reply);
+    if (refused) throw refused;
     if (reply !== 'ORPHANS') return;
     await this.#clearGroups({ topic, partition });
     await declare('1');
