@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { listen, topicOf } from '@millrace/core';
 import type { GroupStream } from '../src/consume/group-partition.js';
-import { HeldEntries } from '../src/consume/held-entries.js';
-import type { Settlement } from '../src/consume/settlement.js';
+import { HANDLED, type Settlement } from '../src/consume/settlement.js';
 import { Settler } from '../src/consume/settler.js';
 import { type Work, workOf } from '../src/consume/work.js';
 import { Bed } from './bed.js';
 import type { Process } from './fixture.js';
+import { heldWith } from './held-with.js';
 import { storedEntry } from './stored-entry.js';
 import { numbers, Single } from './topics.js';
 
@@ -28,12 +28,11 @@ afterEach(() => stopListening());
 /** The parts of a member that holds entries, and a loss of the connection that brought them. */
 function member(): { hold: (stream: GroupStream, row: Row) => Work[]; lose: () => void; settler: Settler } {
   let losses = 0;
-  const renew = (): Promise<void> => Promise.resolve();
-  const held = new HeldEntries({ leaseMs: 60_000, losses: () => losses, onLost: () => undefined, renew });
+  const held = heldWith({ losses: () => losses });
   const settler = new Settler({ redis: process.redis.publish, prefix: bed.prefix, member: 'a', held, replayed: () => undefined });
   const hold = (stream: GroupStream, [id, fields]: Row): Work[] => {
-    const { entry, work } = workOf(stream, { id, deliveryCount: 1, fields }, held.moment());
-    held.add(entry, work.length);
+    const { entry, work } = workOf(stream, { id, fields }, held.moment());
+    held.add(entry);
     return work;
   };
   return { hold, lose: () => void (losses += 1), settler };
@@ -50,7 +49,10 @@ async function xranges(): Promise<number> {
 }
 
 const DEAD: Settlement = ['dead', 'what could not be read', '{}'];
-const ACK: Settlement = ['ack', 'handled', ''];
+
+function settledBy(settler: Settler, work: Work, settlement: Settlement): Promise<void> {
+  return new Promise((resolve) => settler.settle(work, settlement, { settled: () => resolve() }));
+}
 
 describe('what came over a connection that was lost since', () => {
   const log = (): GroupStream => bed.place(Single, 'g').streams[0];
@@ -70,7 +72,7 @@ describe('what came over a connection that was lost since', () => {
     const { hold, lose, settler } = member();
     const [lost] = hold(log(), [id, fields]);
     lose();
-    await settler.settle(lost!, DEAD);
+    await settledBy(settler, lost!, DEAD);
     expect(fenced).toBe(1);
     expect(await bed.pending(Single, 'g')).toEqual([[id, 'a', expect.any(Number), 1]]);
     expect(await bed.command('XLEN', bed.place(Single, 'g').groupKeys.dead)).toBe(0);
@@ -82,7 +84,7 @@ describe('what came over a connection that was lost since', () => {
     const { hold, lose, settler } = member();
     const [same] = hold(log(), row!);
     lose();
-    await settler.settle(same!, DEAD);
+    await settledBy(settler, same!, DEAD);
     expect([fenced, await bed.pending(Single, 'g')]).toEqual([0, []]);
   });
 
@@ -94,7 +96,7 @@ describe('what came over a connection that was lost since', () => {
     const work = hold(log(), row!);
     lose();
     const before = await xranges();
-    await Promise.all(work.map((item) => settler.settle(item, ACK)));
+    await Promise.all(work.map((item) => settledBy(settler, item, HANDLED)));
     expect([await xranges() - before, fenced, await bed.pending(Single, 'g')]).toEqual([1, 0, []]);
   });
 });

@@ -42,6 +42,17 @@ export async function startProcess(server: TestRedis | string, options: Omit<Str
   };
 }
 
+/** From now on it says nothing more, though all else of it goes on. @returns a function that lets it speak again */
+export function silence({ redis }: Process): () => void {
+  const connections = [redis.control, redis.publish];
+  const restores = connections.map((connection) => {
+    const run = connection.run.bind(connection);
+    connection.run = (script, ...args) => (script.name === 'beat.lua' ? new Promise(() => undefined) : run(script, ...args));
+    return () => void (connection.run = run);
+  });
+  return () => restores.forEach((restore) => restore());
+}
+
 type Handle = (payload: never, context: DeliveryContext) => Promise<unknown>;
 
 interface Target {

@@ -4,7 +4,7 @@ import { loadScript } from '@millrace/redis';
 import type { SeekOptions } from '@millrace/streams';
 import { waitFor } from '@millrace/testing';
 import { Bed } from './bed.js';
-import { type Process, signal, subscribe } from './fixture.js';
+import { type Process, signal, silence, subscribe } from './fixture.js';
 import { Numbered, numbers, Single } from './topics.js';
 
 type Value = { value: number };
@@ -12,8 +12,6 @@ type Value = { value: number };
 /** More than two members handle before they see a pause. */
 const TOTAL = 1_000;
 
-const heartbeat = loadScript('../src/scripts/heartbeat.lua', import.meta.url);
-const watchGroup = loadScript('../src/scripts/watch-group.lua', import.meta.url);
 const seek = loadScript('../src/scripts/seek.lua', import.meta.url);
 const bed = new Bed('groups');
 const values = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);
@@ -217,16 +215,17 @@ describe('seeking', () => {
     await admin.publisher.publishMany(Single, numbers(5));
     await subscribe(member, { topic: Single, group: 'g' }, listener.handle);
     await bed.drained(member, Single, 'g');
-    const { control } = member.redis;
-    const run = control.run.bind(control);
     const goOn = signal();
-    const standing = [heartbeat.source, watchGroup.source];
-    jest.spyOn(control, 'run').mockImplementation(async (script, keys, args) => {
-      if (standing.includes(script.source)) await goOn.promise;
+    const speak = silence(member);
+    const { publish } = member.redis;
+    const run = publish.run.bind(publish);
+    jest.spyOn(publish, 'run').mockImplementation(async (script, keys, args) => {
+      if (script.name === 'watch-group.lua') await goOn.promise;
       return run(script, keys, args);
     });
     listener.seen.length = 0;
     await admin.streams.groups.seek(Single, 'g', { to: 'earliest' });
+    speak();
     await waitFor(() => listener.seen.length === 5, { what: 'all to be given again' });
     expect(listener.seen.every(({ replayed }) => replayed)).toBe(true);
     goOn.fire();

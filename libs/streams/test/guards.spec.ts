@@ -9,11 +9,11 @@ import { type Process, signal, subscribe } from './fixture.js';
 import { numbers, Single } from './topics.js';
 
 const settle = loadScript('../src/scripts/settle.lua', import.meta.url);
-const heartbeat = loadScript('../src/scripts/heartbeat.lua', import.meta.url);
+const begin = loadScript('../src/scripts/begin.lua', import.meta.url);
 const bed = new Bed('guards');
 
 describe('a group that was lost while a member held an entry, and then made again', () => {
-  /** Its counts begin anew: what a held before, b holds now, with the same delivery count. */
+  /** It begins anew: what a held before, b holds now, with the same entry id. */
   async function heldByAnother(): Promise<{ process: Process; entry: string }> {
     const process = await bed.start();
     await process.publisher.publish(Single, { value: 1 });
@@ -29,23 +29,23 @@ describe('a group that was lost while a member held an entry, and then made agai
     expect((await bed.pending(Single, 'g')).map(([id, owner, , count]) => [id, owner, count])).toEqual([[entry, 'b', 1]]);
   });
 
-  it('does not have it settled by the one that held it before, though the delivery count is the same', async () => {
+  it('does not have it settled by the one that held it before', async () => {
     const { process, entry } = await heldByAnother();
     const { keys, groupKeys } = bed.place(Single, 'g');
     const page = settledKey(bed.prefix, bed.place(Single, 'g'), 0);
-    const { stats, due, dead, retryLog, open } = groupKeys;
-    const all = [keys.log, stats, due, dead, retryLog, open, page];
-    const args = ['g', 'a', 'log', SETTLED_PAGE_OFFSETS, '0', entry, 1, 0, 1, 0, 1, 'ack', 'handled', '', ''];
-    expect(await process.redis.control.run(settle, all, args)).toBe('F');
+    const { stats, due, dead, retryLog, open, begun } = groupKeys;
+    const all = [keys.log, stats, due, dead, retryLog, open, begun, page];
+    const head = ['g', 'a', 'log', SETTLED_PAGE_OFFSETS, '0', '0', 1_000];
+    expect(await process.redis.control.run(settle, all, [...head, 1, entry])).toBe('F');
+    expect(await process.redis.control.run(settle, all, [...head, 0, entry, 0, 1, 0, 1, 'ack', 'handled', '', ''])).toBe('F');
     expect(await bed.pending(Single, 'g')).toHaveLength(1);
   });
 
-  it('does not have it renewed by the one that held it before, though the delivery count is the same', async () => {
+  it('does not have it begun by the one that held it before', async () => {
     const { process, entry } = await heldByAnother();
     const { keys, groupKeys } = bed.place(Single, 'g');
-    const all = [groupKeys.members, keys.log, groupKeys.retryLog, groupKeys.stats];
-    expect(await process.redis.control.run(heartbeat, all, ['g', 'a', 2, entry, 1])).toBe('L');
-    expect((await bed.pending(Single, 'g'))[0]![1]).toBe('b');
+    const beginAs = (member: string): Promise<unknown> => process.redis.control.run(begin, [keys.log, groupKeys.begun], ['g', member, entry]);
+    expect([await beginAs('a'), await beginAs('b')]).toEqual([0, 1]);
   });
 });
 

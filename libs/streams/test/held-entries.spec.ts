@@ -1,35 +1,83 @@
 import { describe, expect, it } from '@jest/globals';
 import { groupPartition } from '../src/consume/group-partition.js';
-import { HeldEntries } from '../src/consume/held-entries.js';
+import type { HeldEntriesParts, HeldEntries } from '../src/consume/held-entries.js';
 import { HeldEntry } from '../src/consume/held-entry.js';
+import { heldWith } from './held-with.js';
 
 const [log] = groupPartition('test', { topic: 'orders', partition: 0 }, 'g').streams;
-/** A lease that nobody outlives while the test runs. */
-const LONG_MS = 3_600_000;
 
-function heldFor(ms: number): { held: HeldEntries; entry: HeldEntry; lost: number[] } {
+function holding(given: Partial<HeldEntriesParts>): { held: HeldEntries; entry: HeldEntry; lost: number[] } {
   const lost: number[] = [];
-  const held = new HeldEntries({
-    leaseMs: LONG_MS,
-    losses: () => 0,
-    onLost: ({ partition }) => lost.push(partition),
-    renew: () => Promise.reject(new Error('Redis does not answer')),
-  });
-  const heldSince = { atMs: performance.now() - ms, losses: 0 };
-  const entry = new HeldEntry(log, { id: '1-0', deliveryCount: 1, heldSince }, { base: 0, size: 1 });
-  held.add(entry, 1);
+  const held = heldWith({ onLost: ({ partition }) => lost.push(partition), ...given });
+  const entry = new HeldEntry(log, { id: '1-0', losses: 0 }, { base: 0, size: 1 });
+  held.add(entry);
   return { held, entry, lost };
 }
 
+const knows = (ids: readonly string[]): Pick<HeldEntriesParts, 'holdings'> => ({
+  holdings: { of: () => Promise.resolve(new Set(ids)), has: ({ id }) => Promise.resolve(ids.includes(id)) },
+});
+
 describe('an entry in hand', () => {
-  it('is begun while its lease lasts', () => {
-    const { held, entry, lost } = heldFor(0);
-    expect([held.mayBegin(entry), held.has(entry), entry.isGivenUp, lost]).toEqual([true, true, false, []]);
+  it('is not sure while others may have taken the process for dead, nor until it was asked for afterwards', async () => {
+    let isSure = true;
+    const { held, entry, lost } = holding({ ...knows(['1-0']), isSure: () => isSure });
+    expect(held.isSure).toBe(true);
+    isSure = false;
+    expect(held.isSure).toBe(false);
+    isSure = true;
+    held.doubt();
+    expect(held.isSure).toBe(false);
+    await held.verify();
+    expect([held.isSure, held.has(entry), lost]).toEqual([true, true, []]);
   });
 
-  it('is not begun when its lease has run out by the clock of its process, though Redis has said nothing', () => {
-    const { held, entry, lost } = heldFor(2 * LONG_MS);
-    expect([held.mayBegin(entry), held.has(entry), entry.isGivenUp, lost]).toEqual([false, false, true, [0]]);
+  it('is given up when Redis does not know of it any more', async () => {
+    const { held, entry, lost } = holding(knows([]));
+    held.doubt();
+    await held.verify();
+    expect([held.has(entry), entry.isGivenUp, lost]).toEqual([false, true, [0]]);
     expect(entry.signal.reason).toMatchObject({ code: 'STATE_LOST' });
+  });
+
+  it('is in doubt again when a read brings something that was sent before the process came back', async () => {
+    const doubts: string[] = [];
+    const { held } = holding({ ...knows(['1-0']), onDoubt: () => doubts.push('again') });
+    const before = held.moment();
+    held.doubt();
+    await held.verify();
+    held.brought(held.moment());
+    expect([held.isSure, doubts]).toEqual([true, []]);
+    held.brought(before);
+    expect([held.isSure, doubts]).toEqual([false, ['again']]);
+  });
+
+  it('stays in doubt when it came into doubt while it was asked for', async () => {
+    const asked: (() => void)[] = [];
+    const of = (): Promise<ReadonlySet<string>> => new Promise((resolve) => asked.push(() => resolve(new Set(['1-0']))));
+    const { held } = holding({ holdings: { of, has: () => Promise.resolve(true) } });
+    held.doubt();
+    const verified = held.verify();
+    held.doubt();
+    asked[0]!();
+    await verified;
+    expect(held.isSure).toBe(false);
+  });
+
+  it('is asked for before something is made final, only while it is not sure, and kept without an answer', async () => {
+    let isSure = true;
+    let questions = 0;
+    const has = (): Promise<boolean> => {
+      questions += 1;
+      return questions === 1 ? Promise.reject(new Error('Redis does not answer')) : Promise.resolve(false);
+    };
+    const { entry } = holding({ holdings: { of: () => Promise.resolve(new Set()), has }, isSure: () => isSure });
+    await entry.confirm();
+    expect([questions, entry.isGivenUp]).toEqual([0, false]);
+    isSure = false;
+    await entry.confirm();
+    expect([questions, entry.isGivenUp]).toEqual([1, false]);
+    await entry.confirm();
+    expect([questions, entry.isGivenUp]).toEqual([2, true]);
   });
 });

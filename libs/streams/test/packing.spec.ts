@@ -73,24 +73,6 @@ describe('a member', () => {
     await bed.drained(process, Single, 'g');
   });
 
-  it('takes over entries of several messages only as it has slots for them', async () => {
-    const [victim, other] = [await published(4), await bed.start()];
-    await subscribe(victim, { topic: Single, group: 'g', concurrency: 16 }, () => new Promise(() => undefined));
-    await waitFor(async () => (await held()) === 4, { what: 'all entries to be held' });
-    victim.vanish();
-    const release = signal();
-    let begun = 0;
-    await subscribe(other, { topic: Single, group: 'g', concurrency: 8 }, async () => {
-      begun += 1;
-      await release.promise;
-    });
-    await waitFor(() => begun === 8, { what: 'every slot to be taken' });
-    const takenOver = (await bed.pending(Single, 'g')).filter(([, , , deliveries]) => deliveries > 1);
-    expect(takenOver).toHaveLength(2);
-    release.fire();
-    await bed.drained(other, Single, 'g');
-  });
-
   it('asks all streams at once when there was nothing in any', async () => {
     const process = await bed.start({ leaseMs: 60_000 });
     await subscribe(process, { topic: Wide, group: 'g', concurrency: 32 }, async () => undefined);

@@ -74,7 +74,7 @@ const outcomes = [
   ['release', body(0), ''],
 ] as const;
 
-describe('R1 slow settlement after a reclaim', () => {
+describe('R1 slow settlement of what another has by now', () => {
   it.each(outcomes)('refuses %s of a message of the log, and changes nothing but the count of refusals', async (...outcome) => {
     const [entry] = await held(1);
     const { keys, groupKeys } = bed.place(Single, 'g');
@@ -96,24 +96,6 @@ describe('R1 slow settlement after a reclaim', () => {
     expect(await bed.command('XLEN', groupKeys.retryLog)).toBe(1);
     expect(await bed.command('ZCARD', groupKeys.due)).toBe(0);
     expect(await bed.command('HGETALL', groupKeys.stats)).toEqual(['fenced', '1']);
-  });
-
-  it('refuses the same member with an older delivery count', async () => {
-    const [entry] = await held(1);
-    await bed.command('XCLAIM', bed.place(Single, 'g').keys.log, 'g', 'a', 0, entry!);
-    expect(await settleAs('log', [{ entry: entry!, outcome: ['ack', 'handled', ''] }])).toBe('F');
-    expect(await settleAs('log', [{ entry: entry!, outcome: ['ack', 'handled', ''] }])).toBe('S');
-  });
-
-  it.each(['stale first', 'stale last'])('tells an old and a new holding of one entry apart in one call, %s', async (order) => {
-    await held(1);
-    const entry = await retryHeld(0);
-    const { groupKeys } = bed.place(Single, 'g');
-    await bed.command('XCLAIM', groupKeys.retryLog, 'g', 'a', 0, entry);
-    const tokens = order === 'stale first' ? [1, 2] : [2, 1];
-    const replies = await settleAs('retry', tokens.map((count) => ({ entry, count, outcome: ['ack', 'handled', ''] as const })));
-    expect(replies).toBe(order === 'stale first' ? 'FS' : 'SF');
-    expect(await bed.command('HGET', groupKeys.stats, 'settled')).toBe('1');
   });
 });
 

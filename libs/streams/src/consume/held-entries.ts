@@ -99,6 +99,13 @@ export class HeldEntries {
     return [...this.#entries].filter((entry) => entry.stream === stream).map((entry) => entry.id);
   }
 
+  /** How many entries are held of each stream. */
+  counts(): ReadonlyMap<GroupStream, number> {
+    const counts = new Map<GroupStream, number>();
+    for (const { stream } of this.#entries) counts.set(stream, (counts.get(stream) ?? 0) + 1);
+    return counts;
+  }
+
   /** How many entries are held, of all streams. */
   get size(): number {
     return this.#entries.size;

@@ -88,7 +88,7 @@ export class StreamSubscription implements Subscription {
       await held.verify();
       this.#dispatcher.goOn();
     };
-    this.#tender = new Tender({ redis: control, prefix, presence, member, partitions, recover, verify, doubt: () => held.doubt() });
+    this.#tender = new Tender({ redis: control, prefix, presence, member, partitions, recover, verify, held: () => held.counts(), doubt: () => held.doubt() });
     const retryScheduled = (): void => this.#tender.wake();
     const { rateLimit: limit } = definition;
     const permits = limit && new Permits({ redis, key: rateKey(prefix, topic.name, group), limit });
@@ -134,6 +134,7 @@ export class StreamSubscription implements Subscription {
       await subscription.#join(parts.log, definition);
       return subscription;
     } catch (error) {
+      await subscription.#tender.stop();
       subscription.#reader.close();
       throw error;
     }
@@ -148,7 +149,7 @@ export class StreamSubscription implements Subscription {
     await this.#holdings.join(this.#partitions[0]!);
     // A group that is paused is not read from.
     await this.#watch.look();
-    this.#tender.start();
+    await this.#tender.start();
     this.#watch.start();
     this.#auditor.start();
     this.#fetcher.start();

@@ -1,6 +1,6 @@
 import { emit, errorRecord, Loop } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
-import { type GroupPartition, pagesOf, shareOf } from '../consume/group-partition.js';
+import { type GroupPartition, type GroupStream, pagesOf, shareOf } from '../consume/group-partition.js';
 import { putBack } from '../redeliver/put-back.js';
 import type { Presence, Watcher } from './presence.js';
 
@@ -24,6 +24,8 @@ export interface TenderParts {
   readonly recover: (partition: GroupPartition) => Promise<void>;
   /** Called when this process may have counted as dead. */
   readonly doubt: () => void;
+  /** How many entries of each stream the member takes for its own. */
+  readonly held: () => ReadonlyMap<GroupStream, number>;
   /** Makes sure of what the member still holds. */
   readonly verify: () => Promise<void>;
 }
@@ -59,8 +61,10 @@ export class Tender implements Watcher {
     this.wakeToVerify();
   };
 
-  start(): void {
+  /** Resolves when it has looked after them for the first time. */
+  async start(): Promise<void> {
     this.#parts.presence.watch(this);
+    await this.#round();
     this.#loop.start();
   }
 
@@ -102,17 +106,20 @@ export class Tender implements Watcher {
   async #tend(partitions: readonly GroupPartition[]): Promise<number> {
     const keys = partitions.flatMap(({ keys: { log }, groupKeys: { retryLog, due, stats } }) => [log, retryLog, due, stats]);
     const most = shareOf(MOST_MOVED, partitions);
+    const counts = this.#parts.held();
     const replies = (await this.#parts.redis.run(tend, keys, [most, ...partitions.map(({ group }) => group)])) as Reply[];
-    const waits = await Promise.all(partitions.map((partition, index) => this.#tended(partition, replies[index]!, most)));
+    const waits = await Promise.all(partitions.map((partition, index) => this.#tended(partition, replies[index]!, { most, counts })));
     return Math.min(...waits);
   }
 
-  async #tended(partition: GroupPartition, reply: Reply, most: number): Promise<number> {
+  async #tended(partition: GroupPartition, reply: Reply, { most, counts }: Asked): Promise<number> {
     if (reply === 'UNDECLARED') {
       await this.#parts.recover(partition);
       return 0;
     }
     const [moved, nextMs, ...held] = reply;
+    // What was settled meanwhile is missing as well: Redis tells for sure.
+    if (isMissing(partition, ownIn(held, this.#parts.member), counts)) this.#isInDoubt = true;
     await this.#lookAfter(partition, othersIn(held, this.#parts.member));
     return moved === most ? 0 : nextMs < 0 ? LOOK_EVERY_MS : nextMs;
   }
@@ -130,6 +137,22 @@ export class Tender implements Watcher {
     const { topic, group, partition: number } = partition;
     if (count > 0 && fate === 'dead') emit('reclaimed', { topic, partition: number, group, count });
   }
+}
+
+interface Asked {
+  readonly most: number;
+  readonly counts: ReadonlyMap<GroupStream, number>;
+}
+
+/** Whether Redis knows of fewer entries of the member than the member does. */
+function isMissing({ streams }: GroupPartition, own: readonly number[], counts: ReadonlyMap<GroupStream, number>): boolean {
+  return streams.some((stream, index) => own[index]! < (counts.get(stream) ?? 0));
+}
+
+/** Entries of the log and of the retry log. */
+function ownIn(held: readonly (string | number)[], own: string): [number, number] {
+  const at = held.indexOf(own);
+  return at < 0 ? [0, 0] : [Number(held[at + 1]), Number(held[at + 2])];
 }
 
 /** Names come with two numbers each. */
