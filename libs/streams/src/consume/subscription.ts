@@ -80,7 +80,8 @@ export class StreamSubscription implements Subscription {
       holdings, losses,
       isSure: () => presence.isSure,
       onDoubt: () => this.#tender.wakeToVerify(),
-      onLost: (partition) => intake.doubt(partition),
+      // Whoever lost something may be given again what is settled: others have handled it, or the group was made again.
+      onLost: (partition) => intake.replay(partition),
     });
     this.#held = held;
     this.#settler = new Settler({ redis, prefix, member, held, replayed: (partition) => intake.replay(partition) });
