@@ -93,7 +93,8 @@ describe('a message in hand at the stop deadline', () => {
     const handle = (_: object[], { signal: abort }: BatchContext): Promise<void> => first.run(abort);
     const batch = { size: 3, waitMs: 60_000 };
     const definition = { topic: topicOf(Single), group: 'g', concurrency: 1, crashLimit: 10 };
-    const subscription = await stopping.streams.subscribeBatch(definition, batch, batchPipeline({ ...definition, retry: noRetry, handle }));
+    const handler = batchPipeline({ ...definition, retry: noRetry, handle });
+    const subscription = await stopping.streams.subscribeBatch(definition, batch, handler);
     await other.publisher.publishMany(Single, numbers(3));
     const abort = await first.began.promise;
     await subscription.stop(1);

@@ -11,6 +11,7 @@ const CONTEXT = 6;
 
 interface Parameter {
   readonly index: number;
+  readonly data?: unknown;
   readonly pipes: readonly unknown[];
 }
 
@@ -31,8 +32,9 @@ export function declareParameters(type: object, method: string): void {
 
 /** Whether the method takes the payload and the context as they are, in this order. */
 export function arePlainParameters(type: object, method: string): boolean {
-  const declared = (Reflect.getMetadata(HANDLER_PARAMETERS, type, method) ?? {}) as Record<string, Parameter & { readonly data?: unknown }>;
-  const places = Object.entries(declared).map(([key, { index, data, pipes }]) => (data === undefined && pipes.length === 0 ? `${key}/${index}` : ''));
+  const declared = (Reflect.getMetadata(HANDLER_PARAMETERS, type, method) ?? {}) as Record<string, Parameter>;
+  const isPlain = ({ data, pipes }: Parameter): boolean => data === undefined && pipes.length === 0;
+  const places = Object.entries(declared).map(([key, parameter]) => (isPlain(parameter) ? `${key}/${parameter.index}` : ''));
   return places.sort().join() === `${PAYLOAD}:0/0,${CONTEXT}:1/1`;
 }
 

@@ -10,7 +10,8 @@ import type { Permits } from './permits.js';
 import { RecentCount } from './recent-count.js';
 import { Running } from './running.js';
 import { releaseOf, type Settlement, settlementOf, unhandledOutcome } from './settlement.js';
-import type { Item, Settler, Settling } from './settler.js';
+import type { Settler } from './settler.js';
+import type { Item, Settling } from './settling.js';
 import { outcomeWithoutHandler, type WithoutHandler } from './without-handler.js';
 import { WorkQueue } from './work-queue.js';
 import type { Work } from './work.js';
@@ -243,7 +244,8 @@ export class Dispatcher implements Settling {
     this.#patience = setTimeout(() => {
       this.#patience = undefined;
       const sinceMs = this.#queue.waitsSinceMs;
-      if (sinceMs !== null && performance.now() - sinceMs >= PATIENCE_MS) this.#giveBack(this.#queue.takeNewest(this.#inHand - this.#slots));
+      const isLate = sinceMs !== null && performance.now() - sinceMs >= PATIENCE_MS;
+      if (isLate) this.#giveBack(this.#queue.takeNewest(this.#inHand - this.#slots));
       this.#watchWaiting();
     }, PATIENCE_MS);
   }

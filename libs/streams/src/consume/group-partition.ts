@@ -19,7 +19,8 @@ export interface GroupPartition {
 
 /** As many partitions together as one call may look after: more would hold Redis up. */
 export function pagesOf<T>(partitions: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(partitions.length / size) }, (_, page) => partitions.slice(page * size, (page + 1) * size));
+  const pages = Array.from({ length: Math.ceil(partitions.length / size) }, (_, page) => page * size);
+  return pages.map((first) => partitions.slice(first, first + size));
 }
 
 /** How many messages of each partition one call may move, so that it moves no more than it should of all together. */

@@ -71,8 +71,9 @@ export class Holdings {
    */
   async leave(partitions: readonly GroupPartition[]): Promise<boolean> {
     const { redis, member } = this.#parts;
-    const forgotten = partitions.map(({ streams, group }) => redis.run(forgetMember, streams.map(({ key }) => key), [group, member]));
-    return (await Promise.all(forgotten)).every((reply) => reply === 1);
+    const forget = ({ streams, group }: GroupPartition): Promise<unknown> =>
+      redis.run(forgetMember, streams.map(({ key }) => key), [group, member]);
+    return (await Promise.all(partitions.map(forget))).every((reply) => reply === 1);
   }
 
   async #page({ key, partition }: GroupStream, { from, to, count }: Range): Promise<string[]> {

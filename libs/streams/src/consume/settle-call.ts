@@ -2,7 +2,7 @@ import { SETTLED_PAGE_OFFSETS } from '../keys.js';
 import type { HeldEntries } from './held-entries.js';
 import type { HeldEntry } from './held-entry.js';
 import { HANDLED } from './settlement.js';
-import type { Item } from './settler.js';
+import type { Item } from './settling.js';
 
 /** One call of `settle.lua`. */
 export interface SettleCall {

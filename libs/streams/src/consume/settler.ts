@@ -6,6 +6,7 @@ import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import { HANDLED, type Settlement } from './settlement.js';
+import type { Item, Settling } from './settling.js';
 import { type SettleCall, settleCallOf } from './settle-call.js';
 import type { Work } from './work.js';
 
@@ -14,19 +15,6 @@ const settle = loadScript('../scripts/settle.lua', import.meta.url);
 const MAX_BATCH = 1_024;
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 1_000;
-
-/** Whoever has a message settled. */
-export interface Settling {
-  /** Called when these are settled, or can no longer be settled by this member. */
-  settled(items: readonly Item[]): void;
-}
-
-/** A message and how it ends. */
-export interface Item {
-  readonly work: Work;
-  readonly settlement: Settlement;
-  readonly owner: Settling;
-}
 
 export interface SettlerParts {
   readonly redis: RedisConnection;

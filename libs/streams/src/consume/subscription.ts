@@ -12,13 +12,11 @@ import { Flow, type Stopper } from './flow.js';
 import { type GroupPartition, groupPartition } from './group-partition.js';
 import type { Handling } from './handling.js';
 import { HeldEntries } from './held-entries.js';
-import type { HeldEntry } from './held-entry.js';
 import { Holdings } from './holdings.js';
 import { Intake } from './intake.js';
 import type { LoneSlot } from './lone-slot.js';
 import { Permits } from './permits.js';
 import { Settler } from './settler.js';
-import type { Work } from './work.js';
 
 export interface SubscriptionParts {
   readonly redis: RedisConnections;
@@ -30,6 +28,8 @@ export interface SubscriptionParts {
   /** Called when it was stopped and nothing of it runs any more. */
   readonly onStopped: () => void;
 }
+
+type MemberParts = SubscriptionParts & { readonly member: string };
 
 /** How long it may take to put back what handlers were at work on at the deadline. */
 const PUT_BACK_MS = 2_000;
@@ -52,73 +52,88 @@ export class StreamSubscription implements Subscription {
   readonly #watch: GroupWatch;
   readonly #auditor: Auditor;
   readonly #intake: Intake;
+  readonly #log: TopicLog;
   readonly #onStopped: () => void;
   #stopping: Promise<void> | null = null;
 
-  private constructor(parts: SubscriptionParts & { readonly member: string }, definition: SubscriptionDefinition, handling: Handling) {
-    const { prefix, member, presence, loneSlot, stuckAfterMs, log } = parts;
+  /** The group may be given again what it has settled in this partition. */
+  readonly #replay = (partition: GroupPartition): void => this.#intake.replay(partition);
+
+  /** Makes again what Redis has lost of a partition. What was held of it is gone. */
+  readonly #recover = async (partition: GroupPartition): Promise<void> => {
+    this.#replay(partition);
+    await this.#log.recover(partition, partition.group);
+    this.#held.doubt();
+    this.#tender.wakeToVerify();
+  };
+
+  /** Makes sure of what is held; what waited for that goes on. */
+  readonly #verify = async (): Promise<void> => {
+    await this.#held.verify();
+    this.#dispatcher.goOn();
+  };
+
+  /** After a while without Redis: nothing is taken for granted, and what came in replies that were lost goes back. */
+  readonly #rejoin = async (): Promise<void> => {
+    for (const partition of this.#partitions) this.#intake.doubt(partition);
+    await this.#verify();
+    const streams = this.#partitions.flatMap((partition) => partition.streams);
+    for (const stream of streams) await this.#holdings.putBackUnknown(stream, this.#held.idsIn(stream));
+  };
+
+  private constructor(parts: MemberParts, definition: SubscriptionDefinition, handling: Handling) {
+    const { prefix, member, presence, log } = parts;
     const { publish: redis, control } = parts.redis;
-    const { topic, group } = definition;
+    const { topic, group, rateLimit: limit } = definition;
     const partitions = partitionsOf(topic).map((partition) => groupPartition(prefix, { topic: topic.name, partition }, group));
     this.#partitions = partitions;
     this.#presence = presence;
     this.#member = member;
+    this.#log = log;
     this.#onStopped = parts.onStopped;
-    const recover = async (partition: GroupPartition): Promise<void> => {
-      intake.replay(partition);
-      await log.recover(partition, group);
-      this.#held.doubt();
-      this.#tender.wakeToVerify();
-    };
     const reader = parts.redis.blocking(`read:${group}`);
     this.#reader = reader;
-    const losses = (): number => reader.losses + redis.losses;
     // On the connection that settles: without that nothing can go on, and without the other one all can but the upkeep.
     const holdings = new Holdings({ redis, prefix, member });
     this.#holdings = holdings;
     const held = new HeldEntries({
-      holdings, losses,
+      holdings,
+      losses: () => reader.losses + redis.losses,
       isSure: () => presence.isSure,
       onDoubt: () => this.#tender.wakeToVerify(),
       // Whoever lost something may be given again what is settled: others have handled it, or the group was made again.
-      onLost: (partition) => intake.replay(partition),
+      onLost: this.#replay,
     });
     this.#held = held;
-    this.#settler = new Settler({ redis, prefix, member, held, replayed: (partition) => intake.replay(partition) });
-    const verify = async (): Promise<void> => {
-      await held.verify();
-      this.#dispatcher.goOn();
-    };
-    this.#tender = new Tender({ redis: control, prefix, presence, member, partitions, recover, verify, held: () => held.counts(), doubt: () => held.doubt() });
-    const retryScheduled = (): void => this.#tender.wake();
-    const { rateLimit: limit } = definition;
-    const permits = limit && new Permits({ redis, key: rateKey(prefix, topic.name, group), limit });
-    const replayOf = ({ entry, offset }: Work): number | null => this.#watch.replayOf(entry.stream.partition, offset);
-    const gaveBack = ({ entry }: Work): void => this.#fetcher.gaveBackTo(entry.stream.partition.streams[1]);
-    const settler = this.#settler;
-    const begin = (entry: HeldEntry): Promise<boolean> => holdings.begin(entry);
-    const own = { held, loneSlot, begin, settler, permits, stuckAfterMs, retryScheduled, gaveBack, replayOf };
-    this.#dispatcher = new Dispatcher({ ...definition, handling, ...own });
-    const dispatcher = this.#dispatcher;
-    const intake = new Intake({
+    const settler = new Settler({ redis, prefix, member, held, replayed: this.#replay });
+    this.#settler = settler;
+    const dispatcher = new Dispatcher({
+      ...definition, handling, held, settler,
+      loneSlot: parts.loneSlot,
+      stuckAfterMs: parts.stuckAfterMs,
+      permits: limit && new Permits({ redis, key: rateKey(prefix, topic.name, group), limit }),
+      begin: (entry) => holdings.begin(entry),
+      replayOf: ({ entry, offset }) => this.#watch.replayOf(entry.stream.partition, offset),
+      retryScheduled: () => this.#tender.wake(),
+      gaveBack: ({ entry }) => this.#fetcher.gaveBackTo(entry.stream.partition.streams[1]),
+    });
+    this.#dispatcher = dispatcher;
+    this.#intake = new Intake({
       redis, prefix, held, dispatcher, settler,
       learnReplay: (partition) => this.#watch.learnReplay(partition),
       mayHaveMissed: () => this.#watch.mayHaveMissed,
     });
-    this.#intake = intake;
-    const rejoin = async (): Promise<void> => {
-      for (const partition of partitions) intake.doubt(partition);
-      await verify();
-      for (const stream of partitions.flatMap(({ streams }) => streams)) await holdings.putBackUnknown(stream, held.idsIn(stream));
-    };
-    this.#fetcher = new Fetcher({ reader, control, member, partitions, recover, rejoin, dispatcher, held, intake });
+    const upkeep = { prefix, presence, member, partitions, held, recover: this.#recover, verify: this.#verify };
+    this.#tender = new Tender({ redis: control, ...upkeep });
+    const reading = { member, partitions, dispatcher, held, intake: this.#intake, recover: this.#recover, rejoin: this.#rejoin };
+    this.#fetcher = new Fetcher({ reader, control, ...reading });
     this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions });
     this.#flow = new Flow(dispatcher, this.#fetcher);
     this.#watch = new GroupWatch({
       redis, member, leaseMs: presence.leaseMs, partitions,
       pause: () => this.#rest('group'),
       resume: () => this.#flow.release('group'),
-      replaying: (partition) => intake.replay(partition),
+      replaying: this.#replay,
     });
   }
 

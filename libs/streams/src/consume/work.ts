@@ -17,8 +17,15 @@ export interface History {
   readonly firstFailedAt: number | null;
 }
 
+interface Found {
+  readonly offset: number;
+  readonly envelope: string;
+  /** Why it is no message, where that is known already. */
+  readonly fault?: MillraceError;
+}
+
 /** The log gives nothing that was given to the group before, as far as it is not settled. */
-const FIRST_TIME: History = { attempt: 1, crashes: 0, firstFailedAt: null };
+const FIRST_TIME = { history: { attempt: 1, crashes: 0, firstFailedAt: null }, notice: null };
 
 /** One message to be handled, out of an entry that this member holds. The handler is given it as it is. */
 export class Work implements Delivery {
@@ -40,7 +47,7 @@ export class Work implements Delivery {
   /** The seek by which the group is given it again; null when none did. */
   replayedBy: Replay['number'] | null = null;
 
-  constructor(entry: HeldEntry, found: { offset: number; envelope: string; fault?: MillraceError }, history = FIRST_TIME, notice: Notice | null = null) {
+  constructor(entry: HeldEntry, found: Found, { history, notice }: { history: History; notice: Notice | null } = FIRST_TIME) {
     this.entry = entry;
     this.offset = found.offset;
     this.envelope = found.envelope;
@@ -145,7 +152,8 @@ function workOfRetry(stream: GroupStream, read: ReadEntry, token: Token): { entr
   const [offset, attempt, crashes, firstFailedAt, envelope, reason, deadLetterId = ''] = body;
   const entry = new HeldEntry(stream, token, { base: offset, size: 1 });
   const notice = reason ? { reason, deadLetterId } : null;
-  return { entry, work: [new Work(entry, { offset, envelope }, { attempt, crashes, firstFailedAt }, notice)] };
+  const history = { attempt, crashes, firstFailedAt };
+  return { entry, work: [new Work(entry, { offset, envelope }, { history, notice })] };
 }
 
 /** Offset -1: what Millrace did not write has none, and settling it touches no bitmap. */

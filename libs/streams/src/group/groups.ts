@@ -84,7 +84,7 @@ export class Groups {
 
   /** Which members live is learnt from now on. */
   async #watching<T>(work: (members: Members) => Promise<T>): Promise<T> {
-    const members = new Members(this.#parts.redis, this.#parts.presence);
+    const members = this.#newMembers();
     members.watch();
     try {
       return await work(members);
@@ -125,9 +125,13 @@ export class Groups {
     return steps;
   }
 
-  async #pauseOf(topic: TopicDefinition, group: string, members = new Members(this.#parts.redis, this.#parts.presence)): Promise<Pause> {
+  async #pauseOf(topic: TopicDefinition, group: string, members = this.#newMembers()): Promise<Pause> {
     await assertGroup(this.#parts.redis, this.#parts.prefix, { topic, group });
     return new Pause(this.#parts.redis, members, this.#partitionsOf(topic, group)[0]!);
+  }
+
+  #newMembers(): Members {
+    return new Members(this.#parts.redis, this.#parts.presence);
   }
 
   #partitionsOf(topic: TopicDefinition, group: string): GroupPartition[] {

@@ -17,6 +17,12 @@ const KEEP_MS = 86_400_000;
 /** While there is nothing to say and nobody to look for. */
 const IDLE_MS = 60_000;
 
+export interface PresenceParts {
+  readonly redis: RedisConnections;
+  readonly prefix: string;
+  readonly leaseMs: number;
+}
+
 /** How a member is: it lives; it left, or its process died while it was stopping; or its process died with all it held. */
 export type Fate = 'living' | 'left' | 'dead';
 
@@ -52,7 +58,7 @@ export class Presence {
   /** When the last beat that Redis answered was sent, by the monotonic clock. */
   #beatAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor({ redis, prefix, leaseMs }: { readonly redis: RedisConnections; readonly prefix: string; readonly leaseMs: number }) {
+  constructor({ redis, prefix, leaseMs }: PresenceParts) {
     this.leaseMs = leaseMs;
     this.beatMs = Math.min(leaseMs / BEATS_A_LEASE, LONGEST_BEAT_MS);
     this.#prefix = prefix;
@@ -137,10 +143,18 @@ export class Presence {
 
   async #beat(connection: RedisConnection): Promise<void> {
     const sentAtMs = performance.now();
-    const processes = [...new Set([...this.#watchers].flatMap(({ watched }) => [...watched].map(processOf)))].filter((each) => each !== this.#process);
+    const processes = this.#watched();
     const keys = [this.#process, ...processes].map((each) => this.#keyOf(each));
     const reply = (await connection.run(beat, keys, [this.#words(), KEEP_MS])) as (string | null)[];
     this.#answered(new Map(processes.map((each, index) => [each, reply[index] ?? null])), sentAtMs);
+  }
+
+  /** The processes of all members that are watched, but for this one. */
+  #watched(): string[] {
+    const processes = new Set<string>();
+    for (const { watched } of this.#watchers) for (const member of watched) processes.add(processOf(member));
+    processes.delete(this.#process);
+    return [...processes];
   }
 
   #answered(look: Look, sentAtMs: number): void {

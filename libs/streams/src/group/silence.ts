@@ -38,11 +38,15 @@ export class Silence {
     this.#lookedAtMs = sentAtMs;
     const before = this.#heard;
     this.#heard = new Map([...look].map(([process, words]) => [process, heardNow(before.get(process), words, passedMs)]));
-    return [...this.#heard].some(([process, { silentMs }]) => silentMs >= this.#deadAfterMs && (before.get(process)?.silentMs ?? 0) < this.#deadAfterMs);
+    return [...this.#heard].some(([process, heard]) => this.#isTooLong(heard) && !this.#isTooLong(before.get(process)));
   }
 
   isDead(process: string): boolean {
-    return (this.#heard.get(process)?.silentMs ?? 0) >= this.#deadAfterMs;
+    return this.#isTooLong(this.#heard.get(process));
+  }
+
+  #isTooLong(heard: Heard | undefined): boolean {
+    return (heard?.silentMs ?? 0) >= this.#deadAfterMs;
   }
 
   /** What the process said last, null when it was never heard. */

@@ -1,6 +1,7 @@
 import { emit, errorRecord, Loop } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { type GroupPartition, type GroupStream, pagesOf, shareOf } from '../consume/group-partition.js';
+import type { HeldEntries } from '../consume/held-entries.js';
 import { putBack } from '../redeliver/put-back.js';
 import type { Presence, Watcher } from './presence.js';
 
@@ -22,10 +23,7 @@ export interface TenderParts {
   readonly partitions: readonly GroupPartition[];
   /** Makes again what Redis has lost of a partition. */
   readonly recover: (partition: GroupPartition) => Promise<void>;
-  /** Called when this process may have counted as dead. */
-  readonly doubt: () => void;
-  /** How many entries of each stream the member takes for its own. */
-  readonly held: () => ReadonlyMap<GroupStream, number>;
+  readonly held: HeldEntries;
   /** Makes sure of what the member still holds. */
   readonly verify: () => Promise<void>;
 }
@@ -57,7 +55,7 @@ export class Tender implements Watcher {
   readonly onDeath = (): void => this.#loop.wake();
 
   readonly onReturn = (): void => {
-    this.#parts.doubt();
+    this.#parts.held.doubt();
     this.wakeToVerify();
   };
 
@@ -104,10 +102,12 @@ export class Tender implements Watcher {
 
   /** @returns milliseconds until there is something to do */
   async #tend(partitions: readonly GroupPartition[]): Promise<number> {
-    const keys = partitions.flatMap(({ keys: { log }, groupKeys: { retryLog, due, stats } }) => [log, retryLog, due, stats]);
+    const keysOf = ({ keys: { log }, groupKeys: { retryLog, due, stats } }: GroupPartition): string[] => [log, retryLog, due, stats];
+    const keys = partitions.flatMap(keysOf);
     const most = shareOf(MOST_MOVED, partitions);
-    const counts = this.#parts.held();
-    const replies = (await this.#parts.redis.run(tend, keys, [most, ...partitions.map(({ group }) => group)])) as Reply[];
+    const counts = this.#parts.held.counts();
+    const groups = partitions.map(({ group }) => group);
+    const replies = (await this.#parts.redis.run(tend, keys, [most, ...groups])) as Reply[];
     const waits = await Promise.all(partitions.map((partition, index) => this.#tended(partition, replies[index]!, { most, counts })));
     return Math.min(...waits);
   }

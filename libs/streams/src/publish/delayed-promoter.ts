@@ -70,7 +70,8 @@ export class DelayedPromoter {
     const keys = partitions.map((partition) => partitionKeys(prefix, topic.name, partition));
     const most = shareOf(MOST_MOVED, partitions);
     const args = [most, ...boundsOf(topic.retention)];
-    const replies = (await redis.run(promoteDelayed, keys.flatMap(({ delayed, log, meta }) => [delayed, log, meta]), args)) as Reply[];
+    const all = keys.flatMap(({ delayed, log, meta }) => [delayed, log, meta]);
+    const replies = (await redis.run(promoteDelayed, all, args)) as Reply[];
     const waits = await Promise.all(partitions.map((partition, index) => this.#promoted(partition, replies[index]!, most)));
     return Math.min(...waits);
   }

@@ -1,0 +1,15 @@
+import type { Settlement } from './settlement.js';
+import type { Work } from './work.js';
+
+/** Whoever has a message settled. */
+export interface Settling {
+  /** Called when these are settled, or can no longer be settled by this member. */
+  settled(items: readonly Item[]): void;
+}
+
+/** A message and how it ends. */
+export interface Item {
+  readonly work: Work;
+  readonly settlement: Settlement;
+  readonly owner: Settling;
+}
