@@ -102,13 +102,13 @@ export class Tender implements Watcher {
 
   /** @returns milliseconds until there is something to do */
   async #tend(partitions: readonly GroupPartition[]): Promise<number> {
-    const keysOf = ({ keys: { log }, groupKeys: { retryLog, due, stats } }: GroupPartition): string[] => [log, retryLog, due, stats];
-    const keys = partitions.flatMap(keysOf);
+    const keys = partitions.flatMap(({ keys: { log }, groupKeys: { retryLog, due, stats } }) => [log, retryLog, due, stats]);
     const most = shareOf(MOST_MOVED, partitions);
     const counts = this.#parts.held.counts();
     const groups = partitions.map(({ group }) => group);
     const replies = (await this.#parts.redis.run(tend, keys, [most, ...groups])) as Reply[];
-    const waits = await Promise.all(partitions.map((partition, index) => this.#tended(partition, replies[index]!, { most, counts })));
+    const tended = partitions.map((partition, index) => this.#tended(partition, replies[index]!, { most, counts }));
+    const waits = await Promise.all(tended);
     return Math.min(...waits);
   }
 

@@ -29,14 +29,16 @@ export async function putBack(
   const { partition, kind, key } = stream;
   const { retryLog, stats, open, begun } = partition.groupKeys;
   const pageKey = (page: number): string => settledKey(prefix, partition, page * SETTLED_PAGE_OFFSETS);
-  let [after, page, count] = ['-', 0, 0];
-  do {
+  let [after, page, count, isDone] = ['-', 0, 0, false];
+  while (!isDone) {
     const keys = [key, retryLog, stats, open, begun, pageKey(page), pageKey(page + 1)];
     const args = [partition.group, owner, kind, SETTLED_PAGE_OFFSETS, page, fate, PAGE, after, ...kept];
     const [next, moved, wanted] = (await redis.run(script, keys, args)) as [string, number, number];
+    // The very first entry may need another page.
+    isDone = next === '-' && wanted < 0;
     after = next;
     count += moved;
     if (wanted >= 0) page = wanted;
-  } while (after !== '-');
+  }
   return count;
 }

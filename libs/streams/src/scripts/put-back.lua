@@ -23,7 +23,8 @@ for i = FIRST_KEPT, #ARGV do kept[ARGV[i]] = true end
 -- Returns nothing for what is no entry of ours.
 local function textsOf(entry)
   local base, size = spanOf(entry[1], entry[2])
-  if not base then return nil end
+  -- An entry of ours lies within one page.
+  if not base or base % page + size > page then return nil end
   local texts = {}
   for text in string.gmatch(string.sub(entry[2][2], 2, -2) .. ',\n', '(.-),\n') do texts[#texts + 1] = text end
   if #texts == size then return base, texts end
