@@ -102,12 +102,15 @@ export class Fetcher {
     return 0;
   }
 
-  /** COUNT is per stream: when there is no room for an entry of each, each is asked in turn, and waiting for all comes last. */
+  /**
+   * COUNT is per stream: when there is no room for an entry of each, and more than a few have something, each is asked in turn,
+   * and waiting for all comes last.
+   */
   async #fetch(free: number): Promise<void> {
     const [all, portions] = [this.#streams, this.#portions];
     const ofEach = portions.ofEach(free);
-    if (ofEach > 0) {
-      await this.#read(all, ofEach, true);
+    if (ofEach > 0 || portions.areCalm) {
+      portions.broughtAll(await this.#read(all, Math.max(1, ofEach), true), free);
       return;
     }
     let left = free;
@@ -119,7 +122,7 @@ export class Fetcher {
     }
     if (left < free) return;
     portions.wereEmpty();
-    await this.#read(all, 1, true);
+    portions.broughtAll(await this.#read(all, 1, true), free);
   }
 
   /** @returns how many messages came */

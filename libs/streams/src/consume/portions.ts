@@ -15,6 +15,7 @@ export class Portions {
   /** Retry streams -> how many messages this member may take from them first: as many as it gave back there. */
   readonly #givenBack = new Map<GroupStream, number>();
   #turn = 0;
+  #areCalm = false;
 
   constructor(streams: readonly GroupStream[]) {
     this.#streams = streams;
@@ -57,6 +58,16 @@ export class Portions {
   wereEmpty(): void {
     this.#sizes.clear();
     this.#lastSize = 1;
+  }
+
+  /** All were asked at once, when there was room for so many messages. */
+  broughtAll(messages: number, room: number): void {
+    this.#areCalm = messages * 2 <= room;
+  }
+
+  /** Whether so little comes that all may be asked at once, though each could have more than there is room for. */
+  get areCalm(): boolean {
+    return this.#areCalm && this.#givenBack.size === 0;
   }
 
   /** The stream was asked and had nothing. */

@@ -6,7 +6,7 @@ const audit = loadScript('../scripts/audit.lua', import.meta.url);
 
 const LOOK_EVERY_MS = 5_000;
 /** Looked through in one call: it looks at up to a thousand entries of each. */
-const MOST_PARTITIONS = 8;
+const MOST_PARTITIONS = 16;
 
 export interface AuditorParts {
   readonly redis: RedisConnection;

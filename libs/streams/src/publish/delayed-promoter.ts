@@ -10,8 +10,8 @@ const promoteDelayed = loadScript('../scripts/promote-delayed.lua', import.meta.
 /** Messages that are moved in one call, and partitions that are looked after. */
 const MOST_MOVED = 256;
 const MOST_PARTITIONS = 64;
-/** How late a message may be that another process delayed just after we looked. */
-const LOOK_EVERY_MS = 1_000;
+/** Whoever delays a message looks when it is due: others look in case that it is gone by then. */
+const LOOK_EVERY_MS = 5_000;
 
 type Reply = 'UNDECLARED' | [full: 'FULL', due: number] | [moved: number, nextMs: number];
 
