@@ -58,20 +58,21 @@ local function learnHoldings()
   for i = FIRST, FIRST + whole - 1 do holding[ARGV[i]] = holding[ARGV[i]] or false end
 end
 
--- Marks a run of offsets in one page, and adds those to `before` that were marked already.
+-- Marks a run of offsets in one page, and adds those to `before` that were marked already. Returns how many were not.
 local function mark(first, n, before)
   local bitmap = bitmaps[math.floor(first / page)]
-  local at, left = first % page, n
+  local at, left, open = first % page, n, n
   while left > 0 do
     local bits = math.min(left, WORD)
     local old = redis.call('BITFIELD', bitmap, 'SET', 'u' .. bits, at, string.format('%.0f', 2 ^ bits - 1))[1]
     for i = bits - 1, 0, -1 do
       if old == 0 then break end
-      if old % 2 == 1 then before[first + n - left + i] = true end
+      if old % 2 == 1 then before[first + n - left + i], open = true, open - 1 end
       old = math.floor(old / 2)
     end
     at, left = at + bits, left - bits
   end
+  return open
 end
 
 local function isMarked(first, n)
@@ -86,11 +87,20 @@ end
 
 local replies = {}
 
--- Entries that follow each other are marked together.
+local function anyOf(first, n, marked)
+  for offset = first, first + n - 1 do
+    if marked[offset] then return true end
+  end
+end
+
+-- Entries that follow each other are marked together, and counted at once: a later page may fail.
 local function settleWhole()
   local before, done, first, n = {}, {}, nil, 0
   local function close()
-    if first then mark(first, n, before) end
+    if not first then return end
+    local open = mark(first, n, before)
+    count('settled', open)
+    count('handled', open)
     first, n = nil, 0
   end
   for i = FIRST, FIRST + whole - 1 do
@@ -104,14 +114,7 @@ local function settleWhole()
   close()
   for i = FIRST, FIRST + whole - 1 do
     local base, size = spanOf(ARGV[i])
-    local open = 0
-    if holding[ARGV[i]] then
-      for offset = base, base + size - 1 do
-        if not before[offset] then open = open + 1 end
-      end
-      count('settled', open)
-      count('handled', open)
-      replies[#replies + 1] = (open == size or repeated) and 'S' or 'D'
+    if holding[ARGV[i]] then replies[#replies + 1] = (repeated or not anyOf(base, size, before)) and 'S' or 'D'
     elseif repeated and isMarked(base, size) then replies[#replies + 1] = 'S'
     else
       count('fenced', size)
@@ -138,8 +141,10 @@ local function isSame(entry, proof)
   return not content or string.find(content, proof, 1, true) ~= nil
 end
 
+-- What is no message of ours has no mark, and stays in the log: nobody has it any more.
 local function settledBefore(entry, first, n)
-  if fromRetry or first < 0 then return #redis.call('XRANGE', stream, entry, entry) == 0 end
+  if fromRetry then return #redis.call('XRANGE', stream, entry, entry) == 0 end
+  if first < 0 then return #redis.call('XPENDING', stream, group, entry, entry, 1) == 0 end
   return isMarked(first, n)
 end
 
@@ -151,15 +156,22 @@ local function schedule(delay, body)
   redis.call('ZADD', due, now + tonumber(delay), body)
 end
 
+-- A retry log that refuses leaves no dead letter.
+local function buryAndAnnounce(envelope, reason, offset)
+  local id = bury(envelope, reason)
+  local body = { offset, 1, 0, 'null', cjson.encode(envelope), reason, cjson.encode(id) }
+  local added = redis.pcall('XADD', retryLog, '*', 'r', '[' .. table.concat(body, ',') .. ']')
+  if type(added) == 'table' and added.err then
+    redis.call('XDEL', dead, id)
+    error(added)
+  end
+end
+
 -- What an outcome adds.
 local add = {
   retry = schedule,
   dead = bury,
-  announce = function(envelope, reason, offset)
-    local id = bury(envelope, reason)
-    local body = { offset, 1, 0, 'null', cjson.encode(envelope), reason, cjson.encode(id) }
-    redis.call('XADD', retryLog, '*', 'r', '[' .. table.concat(body, ',') .. ']')
-  end,
+  announce = buryAndAnnounce,
   later = schedule,
   release = function(body) redis.call('XADD', retryLog, '*', 'r', body) end,
 }
@@ -198,9 +210,7 @@ local function track(outcome, entry, first, n)
   return 0
 end
 
-local function finish(entry, base, size)
-  -- What is from the retry log, or no message of ours, has no bits to look at.
-  if not fromRetry and base >= 0 and not isMarked(base, size) then return end
+local function letGo(entry)
   redis.call('XACK', stream, group, entry)
   if fromRetry then
     redis.call('XDEL', stream, entry)
@@ -209,12 +219,24 @@ local function finish(entry, base, size)
   holding[entry] = false
 end
 
+-- Entries of the log -> their base and size. Once all runs are settled: until then the member holds all that they carry.
+local touched = {}
+local function letGoOfFinished()
+  for entry, span in pairs(touched) do
+    if isMarked(span[1], span[2]) then letGo(entry) end
+  end
+end
+
+local function finish(entry, base, size)
+  -- What is from the retry log, or no message of ours, has no bits to look at.
+  if fromRetry or base < 0 then letGo(entry) else touched[entry] = { base, size } end
+end
+
 -- Returns how many of the messages were open until now. What cannot be added leaves all as it was.
 local function markAndAdd(outcome, values, first, n)
-  local hasBits, before, known = not fromRetry and first >= 0, {}, 0
-  if hasBits then mark(first, n, before) end
-  for _ in pairs(before) do known = known + 1 end
-  if known == n or not add[outcome] then return n - known end
+  local hasBits = not fromRetry and first >= 0
+  local open = hasBits and mark(first, n, {}) or n
+  if open == 0 or not add[outcome] then return open end
   local good, failure = pcall(add[outcome], values[1], values[2], first)
   if good then return n end
   if hasBits then redis.call('SETBIT', bitmaps[math.floor(first / page)], first % page, 0) end
@@ -237,12 +259,13 @@ local function settle(i)
   end
 end
 
--- What was done before one of them failed is counted all the same.
+-- What was done before one of them failed is counted, and let go of, all the same.
 local good, failure = pcall(function()
   learnHoldings()
   settleWhole()
   for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
 end)
+letGoOfFinished()
 for name, number in pairs(counts) do
   if number > 0 then redis.call('HINCRBY', stats, name, number) end
 end
