@@ -325,6 +325,16 @@ describe('putting back', () => {
     expect(await bed.pending(Single, 'g')).toHaveLength(200);
   });
 
+  it('R9 reaches an entry whose page of the settled bitmap is far behind the first', async () => {
+    await declareGroup();
+    const { log } = bed.place(Single, 'g').keys;
+    const base = 3 * SETTLED_PAGE_OFFSETS;
+    await bed.command('XADD', log, `1-${base * 16}`, 'm', '["far"]');
+    await readAs('a', log);
+    expect(await from('log', { owner: 'a', fate: 'dead' })).toBe(1);
+    expect(await bodies()).toEqual([[base, 1, 1, null, '"far"']]);
+  });
+
   it('R16 forgets no member that holds anything', async () => {
     await held(1);
     const { keys, groupKeys: { retryLog } } = bed.place(Single, 'g');

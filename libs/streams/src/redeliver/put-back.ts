@@ -6,6 +6,9 @@ const script = loadScript('../scripts/put-back.lua', import.meta.url);
 
 /** Entries looked at in one call: a larger page would hold Redis up. */
 const PAGE = 100;
+/** Comes before each entry id, and says that there is none left: one look may go no further than it began. */
+const BEGINNING = '0-0';
+const END = '-';
 
 export interface PutBackWish {
   /** Whose messages. */
@@ -29,13 +32,11 @@ export async function putBack(
   const { partition, kind, key } = stream;
   const { retryLog, stats, open, begun } = partition.groupKeys;
   const pageKey = (page: number): string => settledKey(prefix, partition, page * SETTLED_PAGE_OFFSETS);
-  let [after, page, count, isDone] = ['-', 0, 0, false];
-  while (!isDone) {
+  let [after, page, count] = [BEGINNING, 0, 0];
+  while (after !== END) {
     const keys = [key, retryLog, stats, open, begun, pageKey(page), pageKey(page + 1)];
     const args = [partition.group, owner, kind, SETTLED_PAGE_OFFSETS, page, fate, PAGE, after, ...kept];
     const [next, moved, wanted] = (await redis.run(script, keys, args)) as [string, number, number];
-    // The very first entry may need another page.
-    isDone = next === '-' && wanted < 0;
     after = next;
     count += moved;
     if (wanted >= 0) page = wanted;

@@ -5,7 +5,7 @@
 -- KEYS  1 stream (log or retry log)  2 retry log  3 stats  4 open  5 begun  6, 7 two pages of the settled bitmap
 -- ARGV  1 group  2 the member that holds it  3 'log' or 'retry'  4 offsets a page  5 number of the page in KEYS 6
 --       6 'dead' when its process vanished: that counts as a crash; 'left' when it is gone; 'living'  7 how many entries to look at
---       8 entry id after which to look, '-' for the beginning  then the entry ids that the member keeps
+--       8 entry id after which to look, '0-0' for the beginning  then the entry ids that the member keeps
 -- returns { entry id to go on after or '-' at the end, messages that were put back, number of the page that is needed to go
 --         on or -1 }
 --
@@ -102,7 +102,7 @@ local function letGo(id)
 end
 
 local moved, wanted = 0, -1
-local pending = redis.call('XPENDING', stream, group, after == '-' and '-' or '(' .. after, '+', look, owner)
+local pending = redis.call('XPENDING', stream, group, '(' .. after, '+', look, owner)
 for _, item in ipairs(pending) do
   local id = item[1]
   if not kept[id] then

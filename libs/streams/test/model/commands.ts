@@ -1,7 +1,8 @@
 import { expect } from '@jest/globals';
 import fc from 'fast-check';
 import type { RedisGroup } from './redis-group.js';
-import { type Item, type Kind, type Member, MEMBERS, type Published, SharedMode, type Token } from './shared-mode.js';
+import { type Fate, type Published, type Run, SharedMode } from './shared-mode.js';
+import { type Kind, type Member, MEMBERS, type Stored, type Token } from './stream.js';
 import { bodyOf, viewOf } from './view.js';
 
 type Step = (model: SharedMode, real: RedisGroup) => Promise<void>;
@@ -38,13 +39,15 @@ const kind = fc.constantFrom<Kind>('log', 'retry');
 /** Which of those that there are, counted from the newest. */
 const back = fc.nat({ max: 12 });
 const hasTokens = ({ tokens }: SharedMode): boolean => tokens.length > 0;
-const hasPending = ({ streams }: SharedMode): boolean => streams.log.pending.size + streams.retry.pending.size > 0;
 
 function nth<T>(items: readonly T[], index: number): T {
   return items[items.length - 1 - (index % items.length)]!;
 }
 
-const ordinals = (tokens: readonly Token[]): [number, number][] => tokens.map(({ entry, count }) => [entry.ordinal, count]);
+const ordinals = (tokens: readonly Token[]): number[] => tokens.map(({ entry }) => entry.ordinal);
+
+/** What a body is in Redis. */
+const textOf = (message: Stored): string => JSON.stringify(bodyOf(message));
 
 const publish = fc
   .record({
@@ -70,9 +73,9 @@ const number = fc.constantFrom('0', '1', '15', '160', '99999', '9007199254740992
 const foreign = fc.record({ ahead: fc.constantFrom(1, 1, 2, 60_000), number }).map(
   (id) =>
     new Compared(`foreign entry ${id.ahead} ms ahead, number ${id.number}`, async (model, real) => {
-      const envelope = `foreign ${model.streams.log.entries.length}`;
-      model.publishForeign(envelope, id);
-      await real.publishForeign(envelope, id);
+      const text = `a/"foreign"\\/${model.streams.log.entries.length}`;
+      model.publishForeign(JSON.stringify(['m', text]), id);
+      await real.publishForeign(text, id);
     }),
 );
 
@@ -95,65 +98,79 @@ const read = fc.tuple(member, kind, fc.integer({ min: 1, max: 4 }), fc.constantF
 type Outcome = 'handled' | 'discarded' | 'deduplicated' | 'retry' | 'retry later' | 'dead' | 'release';
 const outcome = fc.constantFrom<Outcome>('handled', 'handled', 'discarded', 'deduplicated', 'retry', 'retry later', 'dead', 'release');
 
-function itemOf(token: Token, which: number, how: Outcome): Item {
-  const message = nth(token.entry.messages, which);
-  const retried = bodyOf({ ...message, attempt: message.attempt + 1 });
+/** So many messages of an entry that follow each other, or all of it; all but what is acknowledged is settled one by one. */
+function runOf(token: Token, { which, count, how }: { which: number; count: number | 'all'; how: Outcome }): Run {
+  const { messages } = token.entry;
+  const message = nth(messages, which);
+  const [one, retried] = [{ token, messages: [message] }, textOf({ ...message, attempt: message.attempt + 1 })];
   switch (how) {
     case 'retry':
-      return { token, message, outcome: 'retry', first: '0', second: retried };
+      return { ...one, outcome: 'retry', first: '0', second: retried };
     case 'retry later':
-      return { token, message, outcome: 'retry', first: '3600000', second: retried };
+      return { ...one, outcome: 'retry', first: '3600000', second: retried };
     case 'dead':
-      return { token, message, outcome: 'dead', first: message.envelope, second: '{"reason":"r"}' };
+      return { ...one, outcome: 'dead', first: message.envelope, second: '{"reason":"r"}' };
     case 'release':
-      return { token, message, outcome: 'release', first: bodyOf(message), second: '' };
-    default:
-      return { token, message, outcome: 'ack', first: how, second: '' };
+      return { ...one, outcome: 'release', first: textOf(message), second: '' };
+    default: {
+      const from = messages.indexOf(message);
+      const run = count === 'all' ? messages : messages.slice(from, from + count);
+      return { token, messages: run, outcome: 'ack', first: how, second: '' };
+    }
   }
 }
+
+const pick = fc.record({ token: back, which: back, count: fc.constantFrom<(number | 'all')[]>('all', 'all', 1, 2), how: outcome });
 
 /** By whoever ever held it, with what it was told then: old tokens and new ones, of one member and stream in one call. */
 const settle = fc
   .record({
-    picks: fc.array(fc.tuple(back, back, outcome), { minLength: 1, maxLength: 4 }),
+    picks: fc.array(pick, { minLength: 1, maxLength: 4 }),
     isRepetition: fc.boolean(),
     twice: fc.boolean(),
+    isWhole: fc.boolean(),
+    mostHeld: fc.constantFrom(1, 2, 1_000),
   })
-  .map(({ picks, isRepetition, twice }) => {
-    const name = `settle${isRepetition ? ' again' : ''}${twice ? ' twice' : ''} ${picks.map((pick) => pick.join('/')).join(' ')}`;
+  .map(({ picks, isRepetition, twice, ...options }) => {
+    const told = picks.map(({ token, which, count, how }) => [token, which, count, how].join('/')).join(' ');
+    const name = `settle${isRepetition ? ' again' : ''}${twice ? ' twice' : ''}${options.isWhole ? ' whole' : ''} ${told}`;
     return new Compared(
       name,
       async (model, real) => {
-        const tokens = picks.map(([token]) => nth(model.tokens, token));
+        const tokens = picks.map(({ token }) => nth(model.tokens, token));
         const [first] = tokens;
-        const items = picks.flatMap(([, which, how], index) => {
+        const runs = picks.flatMap((each, index) => {
           const token = tokens[index]!;
-          return token.member === first!.member && token.entry.kind === first!.entry.kind ? [itemOf(token, which, how)] : [];
+          return token.member === first!.member && token.entry.kind === first!.entry.kind ? [runOf(token, each)] : [];
         });
-        expect(await real.settle(items, isRepetition)).toBe(model.settle(items, isRepetition));
+        expect(await real.settle(runs, { isRepetition, ...options })).toBe(model.settle(runs, isRepetition));
         if (!twice) return;
         await real.view();
-        expect(await real.settle(items, true)).toBe(model.settle(items, true));
+        expect(await real.settle(runs, { isRepetition: true, ...options })).toBe(model.settle(runs, true));
       },
       hasTokens,
     );
   });
 
-const beat = fc.tuple(member, fc.option(back)).map(
-  ([who, stale]) =>
-    new Compared(`${who} beats${stale === null ? '' : ` with token ${stale}`}`, async (model, real) => {
-      const isOwn = (token: Token): boolean => token.member === who;
-      const [tokens, ever] = [model.believed.filter(isOwn), model.tokens.filter(isOwn)];
-      if (stale !== null && ever.length > 0) tokens.push(nth(ever, stale));
-      expect(await real.beat(who, tokens)).toBe(model.beat(who, tokens));
-    }),
-);
+/** By whoever ever held something of the retry log. */
+const begin = back.map((which) => {
+  const ofRetries = ({ tokens }: SharedMode): Token[] => tokens.filter(({ entry }) => entry.kind === 'retry');
+  return new Compared(
+    `begin ${which}`,
+    async (model, real) => {
+      const token = nth(ofRetries(model), which);
+      expect(await real.begin(token)).toBe(model.begin(token));
+    },
+    (model) => ofRetries(model).length > 0,
+  );
+});
 
-const silence = member.map(
-  (who) =>
-    new Compared(`${who} falls silent`, async (model, real) => {
-      model.silence(who);
-      await real.silence(who);
+const putBack = fc.tuple(member, kind, fc.constantFrom<Fate>('dead', 'dead', 'left', 'living', 'living'), fc.integer({ min: 1, max: 4 })).map(
+  ([owner, where, fate, look]) =>
+    new Compared(`${where} of ${owner}, ${fate}, is put back, ${look} in a call`, async (model, real) => {
+      const believed = model.believed.filter((token) => token.member === owner && token.entry.kind === where);
+      const kept = fate === 'living' ? believed.map(({ entry }) => entry) : [];
+      expect(await real.putBack(owner, { kind: where, fate, look, kept })).toBe(model.putBack(owner, { kind: where, fate }));
     }),
 );
 
@@ -162,25 +179,6 @@ const crash = member.map(
     new Compared(`${who} forgets what it holds`, async (model) => {
       model.believed = model.believed.filter((token) => token.member !== who);
     }),
-);
-
-function pendingEntry(model: SharedMode, which: number): [Token['entry'], { owner: Member; isOver: boolean }] {
-  return nth([...model.streams.log.inOrder(), ...model.streams.retry.inOrder()], which);
-}
-
-const expire = back.map(
-  (which) =>
-    new Compared(
-      `lease ${which} runs out`,
-      async (model, real) => {
-        const [entry, holding] = pendingEntry(model, which);
-        // The command with which the time is set would itself let go of an entry that was deleted.
-        if (!entry.isThere) return;
-        holding.isOver = true;
-        await real.expire(entry, holding.owner);
-      },
-      hasPending,
-    ),
 );
 
 const remove = back.map(
@@ -196,22 +194,10 @@ const remove = back.map(
     ),
 );
 
-const reclaim = fc.tuple(member, kind, fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 3 })).map(
-  ([who, where, look, take]) =>
-    new Compared(`${who} reclaims ${take} of ${look} in ${where}`, async (model, real) => {
-      const after = model.cursor(who, where);
-      const own = model.believed.filter((token) => token.member === who && token.entry.kind === where);
-      const page = { kind: where, look, take };
-      const [next, taken] = model.reclaim(who, page);
-      const got = await real.reclaim(who, { ...page, after, holds: own.map(({ entry }) => entry) });
-      expect(got).toEqual([next?.ordinal ?? -1, ordinals(taken)]);
-    }),
-);
-
-const promote = fc.integer({ min: 1, max: 4 }).map(
+const tend = fc.integer({ min: 1, max: 4 }).map(
   (limit) =>
-    new Compared(`promote ${limit}`, async (model, real) => {
-      expect(await real.promote(limit)).toEqual(model.promote(limit));
+    new Compared(`tend ${limit}`, async (model, real) => {
+      expect(await real.tend(limit)).toEqual(model.tend(limit));
     }),
 );
 
@@ -224,10 +210,10 @@ const ripen = fc.constant(
 
 const audit = fc.constant(new Compared('audit', async (model, real) => expect(await real.audit()).toBe(model.audit())));
 
-const forget = fc.option(member).map(
-  (leaving) =>
-    new Compared(leaving ? `${leaving} leaves` : 'forget the silent', async (model, real) => {
-      expect(await real.forget(leaving)).toBe(model.forget(leaving));
+const leave = member.map(
+  (who) =>
+    new Compared(`${who} leaves`, async (model, real) => {
+      expect(await real.leave(who)).toBe(model.leave(who));
     }),
 );
 
@@ -237,13 +223,13 @@ const lose = kind.map(
   (where) =>
     new Compared(`the group of the ${where} is lost`, async (model, real) => {
       model.streams[where].lose();
-      expect(await real.lose(where)).toBe('remade');
+      expect(await real.lose(where)).toEqual(['UNDECLARED', 'remade']);
     }),
 );
 
-const everyday = [publish, read, read, settle, settle, settle, reclaim, reclaim];
-const rare = [promote, promote, beat, beat, beat, silence, crash, expire, ripen];
-const rarest = [turn, forget, audit, remove, foreign, declare, lose, lose];
+const everyday = [publish, read, read, read, settle, settle, settle, putBack];
+const rare = [tend, tend, tend, begin, begin, begin, crash, ripen];
+const rarest = [turn, leave, audit, remove, foreign, declare, lose, lose];
 
 /** What may happen to a group, the everyday more often. */
 export const commands: fc.Arbitrary<Iterable<Command>> = fc.commands<SharedMode, RedisGroup, false>(

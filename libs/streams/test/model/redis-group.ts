@@ -6,23 +6,29 @@ import { producerKey, SETTLED_PAGE_OFFSETS, settledKey } from '../../src/keys.js
 import { entryOf } from '../../src/log/entry.js';
 import { TopicLog } from '../../src/log/topic-log.js';
 import { Single } from '../topics.js';
-import { type Entry, type ForeignId, type Item, type Kind, type Member, PAGE, PER_ENTRY, type Published, type Token } from './shared-mode.js';
-import type { Pending, View } from './view.js';
+import { type Fate, type ForeignId, PAGE, PER_ENTRY, type Published, type Run, type Tended } from './shared-mode.js';
+import type { Entry, Kind, Member, Token } from './stream.js';
+import type { Body, Pending, View } from './view.js';
 
-const NAMES = ['publish', 'settle', 'heartbeat', 'reclaim', 'promote', 'forget-members', 'audit'] as const;
+const NAMES = ['publish', 'settle', 'begin', 'put-back', 'tend', 'forget-member', 'audit'] as const;
 type Name = (typeof NAMES)[number];
 const scripts = new Map(NAMES.map((name) => [name, loadScript(`../../src/scripts/${name}.lua`, import.meta.url)]));
 
-interface Page {
-  readonly kind: Kind;
-  readonly look: number;
-  readonly take: number;
-  readonly after: Entry | null;
-  readonly holds: readonly Entry[];
+/** How a call of settle is made: all messages of an entry by its id alone, and how many entries it is told that are held. */
+interface SettleOptions {
+  readonly isRepetition: boolean;
+  readonly isWhole: boolean;
+  readonly mostHeld: number;
 }
 
-const LEASE_MS = 3_600_000;
-const LONG_MS = 7_200_000;
+interface PutBackOptions {
+  readonly kind: Kind;
+  readonly fate: Fate;
+  /** Entries looked at in one call. */
+  readonly look: number;
+  readonly kept: readonly Entry[];
+}
+
 /** In the year 2026 its number is 1 and its end far away, so that no window ends while a run is under way. */
 const WINDOW_MS = 10 ** 12;
 /** Scores of what waits, in the order in which it was scheduled: first what is due, then what is not. */
@@ -58,9 +64,10 @@ export class RedisGroup {
     return new TopicLog(this.#redis, this.#prefix).declareGroup(this.#place, 'g');
   }
 
-  async lose(kind: Kind): Promise<string> {
+  /** @returns what is told of the partition meanwhile, and whether the group had to be made again */
+  async lose(kind: Kind): Promise<[tended: unknown, declared: string]> {
     await this.#call('XGROUP', 'DESTROY', this.#key(kind), 'g');
-    return this.declare();
+    return [await this.#tend(4), await this.declare()];
   }
 
   async publish(producer: string, sequence: number, messages: readonly Published[]): Promise<string> {
@@ -86,60 +93,64 @@ export class RedisGroup {
     await this.#call('HSET', previous, '', 1 - windows);
   }
 
-  async read(member: Member, kind: Kind, count: number): Promise<[number, number][]> {
+  /** @returns the ordinals of what was read */
+  async read(member: Member, kind: Kind, count: number): Promise<number[]> {
     const reply = await this.#call('XREADGROUP', 'GROUP', 'g', member, 'COUNT', count, 'STREAMS', this.#key(kind), '>');
-    return ((reply as [[string, Rows]] | null)?.[0][1] ?? []).map(([id]) => [this.#ids[kind].indexOf(id), 1]);
+    return ((reply as [[string, Rows]] | null)?.[0][1] ?? []).map(([id]) => this.#ids[kind].indexOf(id));
   }
 
-  async settle(items: readonly Item[], isRepetition: boolean): Promise<string> {
-    const { stats, due, dead, retryLog, open } = this.#place.groupKeys;
-    const { member, entry } = items[0]!.token;
-    const pages = [...new Set(items.map(({ message }) => this.#page(message.offset)))];
-    const args = items.flatMap(({ token, message, outcome, first, second }) => [
-      this.#id(token.entry), token.count, token.entry.messages[0]!.offset, token.entry.messages.length,
-      message.offset, pages.indexOf(this.#page(message.offset)) + 1, outcome, first, second, '',
-    ]);
-    const head = ['g', member, entry.kind, PAGE, isRepetition ? '1' : '0'];
-    const keys = [this.#key(entry.kind), stats, due, dead, retryLog, open, ...pages];
+  /** @returns a letter for each run */
+  async settle(runs: readonly Run[], { isRepetition, isWhole, mostHeld }: SettleOptions): Promise<string> {
+    const { stats, due, dead, retryLog, open, begun } = this.#place.groupKeys;
+    const { member, entry } = runs[0]!.token;
+    const whole = isWhole ? wholeOf(runs) : [];
+    const ordered = [...whole, ...runs.filter((run) => !whole.includes(run))];
+    const pages = [...new Set(runs.flatMap(({ messages }) => messages.map(({ offset }) => pageOf(offset))))];
+    const head = ['g', member, entry.kind, PAGE, isRepetition ? '1' : '0', pages.join(','), mostHeld, whole.length];
+    const args = [...whole.map(({ token }) => this.#id(token.entry)), ...ordered.slice(whole.length).flatMap((run) => this.#argumentsOf(run))];
+    const keys = [this.#key(entry.kind), stats, due, dead, retryLog, open, begun, ...pages.map((page) => this.#page(page))];
     const reply = String(await this.#run('settle', keys, [...head, ...args]));
-    // What was refused has scheduled nothing, though another item of the call may have put the same body there.
-    await this.#setScores(items.filter((_, index) => reply[index] === 'S'));
-    return reply;
+    // What was refused has scheduled nothing, though another run of the call may have put the same body there.
+    await this.#setScores(ordered.filter((_, index) => reply[index] === 'S'));
+    return runs.map((run) => reply[ordered.indexOf(run)]).join('');
   }
 
-  async beat(member: Member, tokens: readonly Token[]): Promise<string> {
-    const args = tokens.flatMap(({ entry, count }) => [entry.kind === 'log' ? 2 : 3, this.#id(entry), count]);
-    const { members, retryLog, stats } = this.#place.groupKeys;
-    return String(await this.#run('heartbeat', [members, this.#place.keys.log, retryLog, stats], ['g', member, ...args]));
+  #argumentsOf({ token: { entry }, messages, outcome, first, second }: Run): RedisArgument[] {
+    return [this.#id(entry), entry.messages[0]!.offset, entry.messages.length, messages[0]!.offset, messages.length, outcome, first, second, ''];
   }
 
-  silence(member: Member): Promise<unknown> {
-    return this.#call('ZADD', this.#place.groupKeys.members, 1, member);
+  begin({ member, entry }: Token): Promise<unknown> {
+    const { retryLog, begun } = this.#place.groupKeys;
+    return this.#run('begin', [retryLog, begun], ['g', member, this.#id(entry)]);
   }
 
-  /** The lease of an entry runs out. */
-  expire(entry: Entry, owner: Member): Promise<unknown> {
-    return this.#call('XCLAIM', this.#key(entry.kind), 'g', owner, 0, this.#id(entry), 'IDLE', LONG_MS, 'JUSTID');
+  /** @returns how many messages were put back, in as many calls as it takes */
+  async putBack(owner: Member, { kind, fate, look, kept }: PutBackOptions): Promise<number> {
+    const { retryLog, stats, open, begun } = this.#place.groupKeys;
+    const ids = kept.map((entry) => this.#id(entry));
+    let [after, page, count] = ['0-0', 0, 0];
+    while (after !== '-') {
+      const keys = [this.#key(kind), retryLog, stats, open, begun, this.#page(page), this.#page(page + 1)];
+      const args = ['g', owner, kind, PAGE, page, fate, look, after, ...ids];
+      const [next, moved, wanted] = (await this.#run('put-back', keys, args)) as [string, number, number];
+      if (next === after && wanted < 0) throw new Error(`It does not go on behind ${after}.`);
+      [after, page, count] = [next, wanted < 0 ? page : wanted, count + moved];
+    }
+    return count;
   }
 
   delete(entry: Entry): Promise<unknown> {
     return this.#call('XDEL', this.#key(entry.kind), this.#id(entry));
   }
 
-  async reclaim(member: Member, { kind, look, take, after, holds }: Page): Promise<unknown[]> {
-    const { members, stats } = this.#place.groupKeys;
-    const args = ['g', member, LEASE_MS, after ? this.#id(after) : '-', look, take, ...holds.map((entry) => this.#id(entry))];
-    const reply = await this.#run('reclaim', [this.#key(kind), members, stats], args);
-    const [next, ...found] = reply as [string, ...unknown[]];
-    const ids = this.#ids[kind];
-    const taken = found.flatMap((id, index) => (index % 3 === 0 ? [[ids.indexOf(String(id)), found[index + 1]]] : []));
-    return [next === '-' ? -1 : ids.indexOf(next), taken];
+  async tend(limit: number): Promise<Tended> {
+    const [moved, nextMs, ...held] = (await this.#tend(limit)) as [number, number, ...(string | number)[]];
+    return [moved, nextMs < 0 ? 'none' : nextMs === 0 ? 'due' : 'later', ...held];
   }
 
-  async promote(limit: number): Promise<[number, boolean]> {
-    const { due, retryLog } = this.#place.groupKeys;
-    const [moved, waitMs] = (await this.#run('promote', [due, retryLog], [limit])) as [number, number];
-    return [moved, waitMs >= 0];
+  async #tend(limit: number): Promise<unknown> {
+    const { keys: { log }, groupKeys: { retryLog, due, stats } } = this.#place;
+    return ((await this.#run('tend', [log, retryLog, due, stats], [limit, 'g'])) as unknown[])[0];
   }
 
   /** What is scheduled for later becomes due. */
@@ -148,9 +159,8 @@ export class RedisGroup {
     for (const [body, score] of await this.#due()) if (score >= UNRIPE) await this.#call('ZADD', due, score - UNRIPE + RIPE, body);
   }
 
-  forget(leaving: Member | null): Promise<unknown> {
-    const { members, retryLog } = this.#place.groupKeys;
-    return this.#run('forget-members', [members, this.#place.keys.log, retryLog], ['g', LONG_MS, leaving ?? '']);
+  leave(member: Member): Promise<unknown> {
+    return this.#run('forget-member', [this.#place.keys.log, this.#place.groupKeys.retryLog], ['g', member]);
   }
 
   audit(): Promise<unknown> {
@@ -170,40 +180,41 @@ export class RedisGroup {
     return {
       next: Number(next),
       log: log.map(([id, fields], index) => [ordinals.log[index]!, ...contentOf(id, fields)]),
-      retryLog: retryLog.map(([, [, body]], index) => [ordinals.retry[index]!, body!]),
+      retryLog: retryLog.map(([, [, body]], index) => [ordinals.retry[index]!, JSON.parse(body!) as Body]),
       ...(await this.#marks(Number(next))),
       ...(await this.#counts()),
     };
   }
 
-  async #marks(next: number): Promise<Pick<View, 'pending' | 'due' | 'dead' | 'settled'>> {
-    const { dead } = this.#place.groupKeys;
-    const [log, retry, due, settled, letters] = await Promise.all([
+  async #marks(next: number): Promise<Pick<View, 'pending' | 'consumers' | 'begun' | 'due' | 'dead' | 'settled'>> {
+    const { dead, begun } = this.#place.groupKeys;
+    const [log, retry, due, settled, letters, marked] = await Promise.all([
       this.#pending('log'), this.#pending('retry'), this.#due(), this.#settled(next), this.#call('XRANGE', dead, '-', '+'),
+      this.#call('HKEYS', begun),
     ]);
     return {
       pending: { log, retry },
-      due: due.map(([body, score]) => [body, score < UNRIPE]),
+      consumers: { log: await this.#consumers('log'), retry: await this.#consumers('retry') },
+      begun: (marked as string[]).map((id) => this.#ids.retry.indexOf(id)).sort((a, b) => a - b),
+      due: due.map(([body, score]) => [JSON.parse(body) as Body, score < UNRIPE]),
       settled,
       dead: (letters as Rows).map(([, [, envelope, , reason]]) => [envelope!, reason!]),
     };
   }
 
-  async #counts(): Promise<Pick<View, 'lag' | 'open' | 'stats' | 'members' | 'keys'>> {
+  async #counts(): Promise<Pick<View, 'lag' | 'open' | 'stats' | 'keys'>> {
     const { keys, groupKeys } = this.#place;
     const state = this.#inspector.group(topicOf(Single), 'g');
-    const [open, stats, members, current, previous] = (await Promise.all([
+    const [open, stats, current, previous] = (await Promise.all([
       this.#call('ZRANGE', groupKeys.open, 0, -1),
       this.#call('HGETALL', groupKeys.stats),
-      this.#call('ZRANGE', groupKeys.members, 0, -1, 'WITHSCORES'),
       this.#call('HGETALL', keys.ids[1]),
       this.#call('HGETALL', keys.ids[0]),
-    ])) as [string[], string[], string[], string[], string[]];
+    ])) as [string[], string[], string[], string[]];
     return {
       open: open.map((text) => Number(text.split(' ')[0])),
       lag: (await state).lag,
       stats: Object.fromEntries(pairs(stats).filter(([name]) => name !== 'seen' && name !== 'whole').map(([name, count]) => [name, Number(count)])),
-      members: Object.fromEntries(pairs(members).map(([name, score]) => [name, Number(score) > 1 ? 'alive' : 'silent'])),
       keys: { current: keysIn(current, '1'), previous: keysIn(previous, '0') },
     };
   }
@@ -216,8 +227,13 @@ export class RedisGroup {
   }
 
   async #pending(kind: Kind): Promise<Pending[]> {
-    const rows = (await this.#call('XPENDING', this.#key(kind), 'g', '-', '+', 1_000)) as [string, string, number, number][];
-    return rows.map(([id, owner, , count]) => [this.#ids[kind].indexOf(id), owner, count]);
+    const rows = (await this.#call('XPENDING', this.#key(kind), 'g', '-', '+', 1_000)) as [string, string][];
+    return rows.map(([id, owner]) => [this.#ids[kind].indexOf(id), owner]);
+  }
+
+  async #consumers(kind: Kind): Promise<string[]> {
+    const rows = (await this.#call('XINFO', 'CONSUMERS', this.#key(kind), 'g')) as [string, string][];
+    return rows.map(([, name]) => name).sort();
   }
 
   /** In the order in which it was scheduled: with its own scores, what is due in the same millisecond would have none. */
@@ -229,9 +245,9 @@ export class RedisGroup {
   }
 
   /** @throws Error when the script set another time than now or an hour from now */
-  async #setScores(items: readonly Item[]): Promise<void> {
+  async #setScores(runs: readonly Run[]): Promise<void> {
     const scores = new Map(await this.#due());
-    for (const { outcome, first, second } of items) {
+    for (const { outcome, first, second } of runs) {
       const score = scores.get(second) ?? 0;
       // A script gives milliseconds since 1970; ours are far below and far above.
       if (outcome !== 'retry' || score < 10 ** 12 || score >= UNRIPE) continue;
@@ -244,12 +260,12 @@ export class RedisGroup {
 
   async #settled(next: number): Promise<number[]> {
     const offsets = Array.from({ length: next }, (_, offset) => offset);
-    const bits = await Promise.all(offsets.map((offset) => this.#call('GETBIT', this.#page(offset), offset % PAGE)));
+    const bits = await Promise.all(offsets.map((offset) => this.#call('GETBIT', this.#page(pageOf(offset)), offset % PAGE)));
     return offsets.filter((offset) => bits[offset] === 1);
   }
 
-  #page(offset: number): string {
-    return settledKey(this.#prefix, this.#place, Math.floor(Math.max(0, offset) / PAGE) * SETTLED_PAGE_OFFSETS);
+  #page(page: number): string {
+    return settledKey(this.#prefix, this.#place, page * SETTLED_PAGE_OFFSETS);
   }
 
   #key(kind: Kind): string {
@@ -269,6 +285,19 @@ export class RedisGroup {
   }
 }
 
+/** Number of the page that tells whether an offset is settled. */
+function pageOf(offset: number): number {
+  return Math.floor(Math.max(0, offset) / PAGE);
+}
+
+/** What may be settled by the ids of the entries alone, in their order: all of an entry is handled, and named once. */
+function wholeOf(runs: readonly Run[]): Run[] {
+  const isWhole = ({ token: { entry }, messages, first }: Run): boolean =>
+    entry.kind === 'log' && messages[0]!.offset >= 0 && first === 'handled' && messages.length === entry.messages.length;
+  const isAlone = (run: Run): boolean => runs.filter(({ token }) => token.entry === run.token.entry).length === 1;
+  return runs.filter((run) => isWhole(run) && isAlone(run)).sort((one, other) => one.token.entry.ordinal - other.token.entry.ordinal);
+}
+
 function pairs(flat: readonly string[]): [string, string][] {
   return flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1]!] as [string, string]] : []));
 }
@@ -281,5 +310,5 @@ function keysIn(hash: readonly string[], window: string): Record<string, string>
 
 function contentOf(id: string, fields: readonly string[]): [base: number, envelopes: readonly string[]] {
   const entry = entryOf(id, fields);
-  return entry ? [entry.base, entry.envelopes] : [-1, [fields[1]!]];
+  return entry ? [entry.base, entry.envelopes] : [-1, [JSON.stringify(fields)]];
 }

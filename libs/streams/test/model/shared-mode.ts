@@ -1,29 +1,10 @@
-/** What the scripts of shared mode should do, for one group in one partition: the same rules over plain data, without Redis. */
+import { type Entry, type Kind, type Member, type Stored, Stream, type Token } from './stream.js';
 
-export type Kind = 'log' | 'retry';
-export const MEMBERS = ['a', 'b', 'c'] as const;
-export type Member = (typeof MEMBERS)[number];
+/** What the scripts of shared mode should do, for one group in one partition: the same rules over plain data, without Redis. */
 
 /** So small that pages and entries of several messages are met within a few publishes. */
 export const PAGE = 8;
 export const PER_ENTRY = 3;
-
-export interface Stored {
-  /** -1 for what is no message of ours. */
-  readonly offset: number;
-  readonly attempt: number;
-  readonly envelope: string;
-}
-
-export interface Entry {
-  readonly kind: Kind;
-  /** Its place among all entries that its stream ever had. */
-  readonly ordinal: number;
-  readonly messages: readonly Stored[];
-  /** How many messages its id tells, which may be that of no entry of ours. */
-  readonly told: number;
-  isThere: boolean;
-}
 
 /** The id of an entry that somebody else adds. */
 export interface ForeignId {
@@ -31,22 +12,10 @@ export interface ForeignId {
   readonly number: string;
 }
 
-interface Holding {
-  owner: Member;
-  count: number;
-  isOver: boolean;
-}
-
-/** What a member was told when it was given an entry. */
-export interface Token {
-  readonly member: Member;
-  readonly entry: Entry;
-  readonly count: number;
-}
-
-export interface Item {
+/** Messages of one entry that follow each other, with one outcome. */
+export interface Run {
   readonly token: Token;
-  readonly message: Stored;
+  readonly messages: readonly Stored[];
   readonly outcome: 'ack' | 'retry' | 'dead' | 'release';
   readonly first: string;
   readonly second: string;
@@ -59,44 +28,10 @@ export interface Published {
   readonly envelope: string;
 }
 
-/** One of the two streams, with its Redis group. */
-class Stream {
-  readonly kind: Kind;
-  readonly entries: Entry[] = [];
-  pending = new Map<Entry, Holding>();
-  /** Entries that were given out: the next to deliver comes after so many. */
-  delivered = 0;
+export type Fate = 'dead' | 'left' | 'living';
 
-  constructor(kind: Kind) {
-    this.kind = kind;
-  }
-
-  add(messages: readonly Stored[], told = messages.length): void {
-    this.entries.push({ kind: this.kind, ordinal: this.entries.length, messages, told, isThere: true });
-  }
-
-  read(member: Member, count: number): Token[] {
-    const fresh = this.entries.slice(this.delivered).filter(({ isThere }) => isThere).slice(0, count);
-    for (const entry of fresh) this.pending.set(entry, { owner: member, count: 1, isOver: false });
-    this.delivered = fresh.length > 0 ? fresh.at(-1)!.ordinal + 1 : this.delivered;
-    return fresh.map((entry) => ({ member, entry, count: 1 }));
-  }
-
-  inOrder(): [Entry, Holding][] {
-    return [...this.pending].sort(([one], [other]) => one.ordinal - other.ordinal);
-  }
-
-  holds({ member, entry, count }: Token): boolean {
-    const holding = this.pending.get(entry);
-    return holding?.owner === member && holding.count === count;
-  }
-
-  /** As XGROUP DESTROY and a new group at the beginning. */
-  lose(): void {
-    this.pending = new Map();
-    this.delivered = 0;
-  }
-}
+/** Retries moved, whether the next is due, waits or is not there, and entries of the log and of the retry log by member. */
+export type Tended = readonly [moved: number, next: 'due' | 'later' | 'none', ...held: (string | number)[]];
 
 export class SharedMode {
   readonly streams = { log: new Stream('log'), retry: new Stream('retry') };
@@ -106,8 +41,9 @@ export class SharedMode {
   readonly settled = new Set<number>();
   /** Offsets of what left the log for another attempt and is not done. */
   readonly open = new Set<number>();
+  /** Entries of the retry log that a member has begun to handle. */
+  readonly begun = new Set<Entry>();
   readonly stats = new Map<string, number>([['settled', 0]]);
-  readonly members = new Map<Member, 'alive' | 'silent'>();
   readonly producers = new Map<string, { readonly sequence: number; readonly reply: string }>();
   next = 0;
   current = new Map<string, string>();
@@ -115,7 +51,6 @@ export class SharedMode {
   /** Every token that was ever given, and those that their members believe in. */
   readonly tokens: Token[] = [];
   believed: Token[] = [];
-  readonly #cursors = new Map<string, Entry | null>();
 
   publish(producer: string, sequence: number, messages: readonly Published[]): string {
     const last = this.producers.get(producer);
@@ -129,7 +64,7 @@ export class SharedMode {
 
   publishForeign(envelope: string, { number }: ForeignId): void {
     const told = Number.isSafeInteger(Number(number)) ? (Number(number) % 16) + 1 : 0;
-    this.streams.log.add([{ offset: -1, attempt: 1, envelope }], told);
+    this.streams.log.add([{ offset: -1, attempt: 1, crashes: 0, envelope }], told);
   }
 
   #publishOne({ key, digest, id, envelope }: Published, batch: Stored[]): string {
@@ -137,7 +72,7 @@ export class SharedMode {
     if (known) return (known.startsWith(`${digest} `) ? '=' : '!') + known.slice(known.indexOf(' ') + 1);
     const offset = this.next++;
     if (key !== '') this.current.set(key, `${digest} ${offset} ${id}`);
-    batch.push({ offset, attempt: 1, envelope });
+    batch.push({ offset, attempt: 1, crashes: 0, envelope });
     return `+${offset}`;
   }
 
@@ -166,32 +101,38 @@ export class SharedMode {
     return tokens;
   }
 
-  settle(items: readonly Item[], isRepetition: boolean): string {
-    const replies = items.map((item) => this.#settleOne(item, isRepetition)).join('');
-    items.forEach(({ token }, index) => {
+  settle(runs: readonly Run[], isRepetition: boolean): string {
+    const replies = runs.map((run) => this.#settleRun(run, isRepetition)).join('');
+    runs.forEach(({ token }, index) => {
       if (replies[index] === 'F' || !this.streams[token.entry.kind].holds(token)) this.#disbelieve(token);
     });
     return replies;
   }
 
-  #settleOne(item: Item, isRepetition: boolean): string {
-    const { token, message } = item;
-    const hasBit = token.entry.kind === 'log' && message.offset >= 0;
+  #settleRun(run: Run, isRepetition: boolean): string {
+    const { token, messages } = run;
     if (!this.streams[token.entry.kind].holds(token)) {
-      if (isRepetition && (hasBit ? this.settled.has(message.offset) : !token.entry.isThere)) return 'S';
-      this.#count('fenced');
+      if (isRepetition && messages.every((message) => this.#isDone(token, message))) return 'S';
+      this.#count('fenced', messages.length);
       return 'F';
     }
-    const isOpen = !hasBit || !this.settled.has(message.offset);
-    if (isOpen) this.#carryOut(item);
-    if (hasBit) this.settled.add(message.offset);
+    const open = messages.filter((message) => !this.#hasBit(token, message) || !this.settled.has(message.offset));
+    for (const message of open) this.#settleOne(run, message);
     this.#finish(token.entry);
-    return isOpen || isRepetition ? 'S' : 'D';
+    return open.length === messages.length || isRepetition ? 'S' : 'D';
   }
 
-  #carryOut(item: Item): void {
-    const { outcome, message, first, second } = item;
-    this.#track(item);
+  #hasBit({ entry }: Token, { offset }: Stored): boolean {
+    return entry.kind === 'log' && offset >= 0;
+  }
+
+  #isDone(token: Token, message: Stored): boolean {
+    return this.#hasBit(token, message) ? this.settled.has(message.offset) : !token.entry.isThere;
+  }
+
+  #settleOne({ token, outcome, first, second }: Run, message: Stored): void {
+    this.#track(token, message, outcome);
+    if (this.#hasBit(token, message)) this.settled.add(message.offset);
     if (outcome === 'ack') this.#count('handled');
     if (outcome === 'ack' && first !== 'handled') this.#count(first);
     if (outcome === 'retry') this.#count('retried');
@@ -201,16 +142,17 @@ export class SharedMode {
     if (outcome === 'release') this.streams.retry.add([message]);
   }
 
-  #track({ token, outcome, message: { offset } }: Item): void {
+  #track({ entry }: Token, { offset }: Stored, outcome: Run['outcome']): void {
     const ends = outcome === 'ack' || outcome === 'dead';
-    const isFirst = offset >= 0 && token.entry.kind === 'log';
+    const isFirst = offset >= 0 && entry.kind === 'log';
     if (isFirst && !ends) this.open.add(offset);
     if (ends && (isFirst || this.open.delete(offset))) this.#count('settled');
   }
 
   /** What waits already, as a foreign entry that is given again may, waits once. */
   #schedule(message: Stored, isRipe: boolean): void {
-    const isSame = (waiting: Stored): boolean => waiting.envelope === message.envelope && waiting.attempt === message.attempt;
+    const isSame = ({ envelope, attempt, crashes }: Stored): boolean =>
+      envelope === message.envelope && attempt === message.attempt && crashes === message.crashes;
     const index = this.due.findIndex((waiting) => isSame(waiting.message));
     if (index >= 0) this.due.splice(index, 1);
     this.due.push({ message, isRipe });
@@ -218,93 +160,65 @@ export class SharedMode {
 
   #finish(entry: Entry): void {
     if (entry.kind === 'log' && entry.messages.some(({ offset }) => offset >= 0 && !this.settled.has(offset))) return;
-    this.streams[entry.kind].pending.delete(entry);
-    if (entry.kind === 'retry') entry.isThere = false;
+    this.#letGo(entry);
   }
 
-  /** @returns a letter for each entry that the member believes to hold, and whatever stale token it still has */
-  beat(member: Member, tokens: readonly Token[]): string {
-    this.members.set(member, 'alive');
-    return tokens.map((token) => this.#renew(token)).join('');
+  #letGo(entry: Entry): void {
+    this.streams[entry.kind].letGo(entry);
+    this.begun.delete(entry);
   }
 
-  #renew(token: Token): string {
-    const { pending } = this.streams[token.entry.kind];
-    if (!this.streams[token.entry.kind].holds(token)) {
-      this.#disbelieve(token);
-      return 'L';
-    }
-    if (token.entry.isThere) {
-      pending.get(token.entry)!.isOver = false;
-      return 'H';
-    }
-    // XCLAIM lets go of an entry that was deleted.
-    pending.delete(token.entry);
-    this.#disbelieve(token);
-    return 'L';
+  /** @returns 1 when the member holds it, and may handle it */
+  begin(token: Token): number {
+    if (!this.streams.retry.holds(token)) return 0;
+    this.begun.add(token.entry);
+    return 1;
   }
 
-  silence(member: Member): void {
-    this.members.set(member, 'silent');
-  }
-
-  /** @returns the entry to go on after or null, and what was taken over */
-  reclaim(member: Member, { kind, look, take }: { kind: Kind; look: number; take: number }): [Entry | null, Token[]] {
-    const after = this.cursor(member, kind)?.ordinal ?? -1;
+  /** A member that lives keeps what it believes in. @returns how many messages were put back */
+  putBack(owner: Member, { kind, fate }: { kind: Kind; fate: Fate }): number {
     const stream = this.streams[kind];
-    const page = stream.inOrder().filter(([{ ordinal }]) => ordinal > after).slice(0, look);
-    const taken: Token[] = [];
-    // What is no entry of ours counts as a message.
-    const isEnough = (): boolean => sum(taken.map(({ entry }) => Math.max(1, entry.messages.length))) >= take;
-    let next: Entry | null = null;
-    for (const [entry, holding] of page) {
-      if (isEnough()) break;
-      next = entry;
-      if (!this.#isClaimable(member, entry, holding)) continue;
-      if (entry.isThere) taken.push(this.#take(member, entry, holding));
-      else stream.pending.delete(entry);
+    const isKept = (entry: Entry): boolean => fate === 'living' && this.believed.some((token) => token.member === owner && token.entry === entry);
+    const count = sum(stream.of(owner).filter((entry) => !isKept(entry)).map((entry) => this.#putBack(entry, fate)));
+    if (fate === 'dead' && count > 0) this.#count('redelivered', count);
+    if (fate !== 'living') stream.consumers.delete(owner);
+    return count;
+  }
+
+  #putBack(entry: Entry, fate: Fate): number {
+    const open = entry.isThere ? entry.messages.filter(({ offset }) => entry.kind === 'retry' || !this.settled.has(offset)) : [];
+    const counts = (crashes: number): boolean => fate === 'dead' && (crashes === 0 || this.begun.has(entry));
+    for (const message of open) {
+      this.streams.retry.add([{ ...message, crashes: message.crashes + (counts(message.crashes) ? 1 : 0) }]);
+      if (entry.kind === 'log' && message.offset >= 0) this.settled.add(message.offset);
+      if (entry.kind === 'log' && message.offset >= 0) this.open.add(message.offset);
     }
-    if (page.length < look && !isEnough()) next = null;
-    this.#cursors.set(`${member} ${kind}`, next);
-    if (taken.length > 0) this.#count('redelivered', taken.length);
-    return [next, taken];
+    this.#letGo(entry);
+    return open.length;
   }
 
-  cursor(member: Member, kind: Kind): Entry | null {
-    return this.#cursors.get(`${member} ${kind}`) ?? null;
-  }
-
-  #isClaimable(member: Member, entry: Entry, { owner, isOver }: Holding): boolean {
-    if (owner === member) return !this.believed.some((token) => token.member === member && token.entry === entry);
-    return isOver || this.members.get(owner) === 'silent';
-  }
-
-  #take(member: Member, entry: Entry, holding: Holding): Token {
-    Object.assign(holding, { owner: member, count: holding.count + 1, isOver: false });
-    const token = { member, entry, count: holding.count };
-    this.tokens.push(token);
-    this.believed.push(token);
-    return token;
-  }
-
-  promote(limit: number): [number, boolean] {
+  tend(limit: number): Tended {
     const ripe = this.due.filter(({ isRipe }) => isRipe).slice(0, limit);
     for (const waiting of ripe) {
       this.streams.retry.add([waiting.message]);
       this.due.splice(this.due.indexOf(waiting), 1);
     }
-    return [ripe.length, this.due.length > 0];
+    const [next] = this.due.toSorted((one, other) => Number(other.isRipe) - Number(one.isRipe));
+    return [ripe.length, next ? (next.isRipe ? 'due' : 'later') : 'none', ...this.#held()];
   }
 
-  forget(leaving: Member | null): number {
-    const silent = MEMBERS.filter((member) => this.members.get(member) === 'silent');
-    const idle = (leaving ? [leaving] : silent).filter((member) => !this.#holdsAny(member));
-    for (const member of idle) this.members.delete(member);
-    return idle.length;
+  #held(): (string | number)[] {
+    const { log, retry } = this.streams;
+    const names = new Set([...[...log.consumers].sort(), ...[...retry.consumers].sort()]);
+    return [...names].flatMap((name) => [name, log.of(name).length, retry.of(name).length]);
   }
 
-  #holdsAny(member: Member): boolean {
-    return Object.values(this.streams).some(({ pending }) => [...pending.values()].some(({ owner }) => owner === member));
+  /** @returns 1 when the member held nothing, and is forgotten */
+  leave(member: Member): number {
+    const streams = Object.values(this.streams);
+    if (streams.some((stream) => stream.of(member).length > 0)) return 0;
+    for (const { consumers } of streams) consumers.delete(member);
+    return 1;
   }
 
   /** @returns how many messages are found to be gone for good; what is in hand is not, whatever it is */
@@ -323,8 +237,8 @@ export class SharedMode {
     return this.next - (this.stats.get('settled') ?? 0);
   }
 
-  #disbelieve({ member, entry, count }: Token): void {
-    this.believed = this.believed.filter((token) => token.member !== member || token.entry !== entry || token.count !== count);
+  #disbelieve({ member, entry }: Token): void {
+    this.believed = this.believed.filter((token) => token.member !== member || token.entry !== entry);
   }
 
   #count(name: string, by = 1): void {

@@ -1,4 +1,5 @@
-import type { Entry, SharedMode, Stored } from './shared-mode.js';
+import type { SharedMode } from './shared-mode.js';
+import type { Entry, Stored } from './stream.js';
 
 /** All that can be seen of a group in one partition, from the model and from Redis alike. */
 export interface View {
@@ -6,40 +7,43 @@ export interface View {
   readonly lag: number;
   /** The envelopes of each entry that is there, by its ordinal. */
   readonly log: readonly [ordinal: number, base: number, envelopes: readonly string[]][];
-  readonly retryLog: readonly [ordinal: number, body: string][];
+  readonly retryLog: readonly [ordinal: number, body: Body][];
   readonly pending: { readonly log: readonly Pending[]; readonly retry: readonly Pending[] };
-  readonly due: readonly [body: string, isRipe: boolean][];
+  readonly consumers: { readonly log: readonly string[]; readonly retry: readonly string[] };
+  readonly begun: readonly number[];
+  readonly due: readonly [body: Body, isRipe: boolean][];
   readonly dead: readonly [envelope: string, reason: string][];
   readonly settled: readonly number[];
   readonly open: readonly number[];
   readonly stats: Readonly<Record<string, number>>;
-  readonly members: Readonly<Record<string, 'alive' | 'silent'>>;
   readonly keys: { readonly current: Readonly<Record<string, string>>; readonly previous: Readonly<Record<string, string>> };
 }
 
-export type Pending = readonly [ordinal: number, owner: string, count: number];
+export type Pending = readonly [ordinal: number, owner: string];
 
 /** What a message looks like on its way through the retry queue. */
-export function bodyOf({ offset, attempt, envelope }: Stored): string {
-  return JSON.stringify([offset, attempt, 0, null, envelope]);
+export type Body = readonly [offset: number, attempt: number, crashes: number, firstFailedAt: null, envelope: string];
+
+export function bodyOf({ offset, attempt, crashes, envelope }: Stored): Body {
+  return [offset, attempt, crashes, null, envelope];
 }
 
 export function viewOf(model: SharedMode): View {
   const { log, retry } = model.streams;
-  const pendingIn = (stream: typeof log): Pending[] =>
-    stream.inOrder().map(([{ ordinal }, { owner, count }]) => [ordinal, owner, count]);
+  const pendingIn = (stream: typeof log): Pending[] => stream.inOrder().map(([{ ordinal }, owner]) => [ordinal, owner]);
   return {
     next: model.next,
     lag: model.lag,
     log: there(log.entries).map(({ ordinal, messages }) => [ordinal, messages[0]!.offset, envelopesOf(messages)]),
     retryLog: there(retry.entries).map(({ ordinal, messages }) => [ordinal, bodyOf(messages[0]!)]),
     pending: { log: pendingIn(log), retry: pendingIn(retry) },
+    consumers: { log: [...log.consumers].sort(), retry: [...retry.consumers].sort() },
+    begun: [...model.begun].map(({ ordinal }) => ordinal).sort((a, b) => a - b),
     due: model.due.map(({ message, isRipe }) => [bodyOf(message), isRipe]),
     dead: model.dead,
     settled: [...model.settled].sort((a, b) => a - b),
     open: [...model.open].sort((a, b) => a - b),
     stats: Object.fromEntries(model.stats),
-    members: Object.fromEntries(model.members),
     keys: { current: Object.fromEntries(model.current), previous: Object.fromEntries(model.previous) },
   };
 }
