@@ -44,6 +44,8 @@ const NOTHING: readonly Work[] = [];
 const MOST_UNSETTLED = 512;
 /** What waits for a slot for so long goes back: others may have slots. */
 const PATIENCE_MS = 1_000;
+/** One after the other takes its time, here and with others. */
+const LONE_PATIENCE_MS = 5_000;
 /** As many messages are read ahead as were handled in this time lately, and no more than so many. */
 const AHEAD_MS = 50;
 const MOST_AHEAD = 512;
@@ -240,14 +242,20 @@ export class Dispatcher implements Settling {
 
   /** Handlers that are slower than they were: what was read for them waits too long. */
   #watchWaiting(): void {
-    if (this.#paused || this.#patience || this.#inHand <= this.#slots) return;
+    if (this.#paused || this.#patience || (this.#inHand <= this.#slots && !this.#queue.hasSuspects)) return;
     this.#patience = setTimeout(() => {
       this.#patience = undefined;
-      const sinceMs = this.#queue.waitsSinceMs;
-      const isLate = sinceMs !== null && performance.now() - sinceMs >= PATIENCE_MS;
-      if (isLate) this.#giveBack(this.#queue.takeNewest(this.#inHand - this.#slots));
+      this.#shareWaiting();
       this.#watchWaiting();
     }, PATIENCE_MS);
+  }
+
+  #shareWaiting(): void {
+    const nowMs = performance.now();
+    const sinceMs = this.#queue.waitsSinceMs;
+    const isLate = sinceMs !== null && nowMs - sinceMs >= PATIENCE_MS;
+    if (isLate) this.#giveBack(this.#queue.takeNewest(this.#inHand - this.#slots));
+    this.#giveBack(this.#queue.takeSuspectsSince(nowMs - LONE_PATIENCE_MS));
   }
 
   #giveBack(work: readonly Work[]): void {

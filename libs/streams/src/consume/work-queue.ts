@@ -17,7 +17,7 @@ export class WorkQueue {
   #first = 0;
   readonly #notices: Work[] = [];
   /** Their process vanished: each is handled alone, as it may be the one that takes processes down. */
-  readonly #suspects: Work[] = [];
+  #suspects: Work[] = [];
   /** The one that was taken and has not ended. */
   #suspect: Work | undefined;
   /** Since when suspects wait for one to end, by the monotonic clock, in milliseconds; null while none waits. */
@@ -85,6 +85,17 @@ export class WorkQueue {
     if (this.#notices.length > 0 || this.#waiting >= this.#parts.rule.size) return 0;
     const sinceMs = this.waitsSinceMs;
     return sinceMs === null ? null : Math.max(0, Math.ceil(sinceMs + this.#parts.rule.waitMs - performance.now()));
+  }
+
+  get hasSuspects(): boolean {
+    return this.#suspects.length > 0;
+  }
+
+  /** Those whose process vanished that have waited since then, or longer; by the monotonic clock, in milliseconds. */
+  takeSuspectsSince(momentMs: number): Work[] {
+    const taken = this.#suspects.filter(({ waitsSince }) => waitsSince <= momentMs);
+    this.#suspects = this.#suspects.filter(({ waitsSince }) => waitsSince > momentMs);
+    return taken;
   }
 
   /** The last of those that wait together, as many as there are up to `count`. */
