@@ -31,7 +31,7 @@ export interface StreamsOptions {
   readonly stuckAfterMs?: number;
   /** How long a publish is tried before it is rejected, unless it says so itself. Default 10 000 ms. */
   readonly publishDeadlineMs?: number;
-  /** How many bytes of messages may wait to be published or to be confirmed, over all topics. Default 64 MiB. */
+  /** How many bytes of memory the messages may take that wait to be published or confirmed, over all topics. Default 64 MiB. */
   readonly publishBufferBytes?: number;
   /**
    * Messages packed into one stream entry at the most, always: 1 to 16. Default: one, and up to 16 while more is published to a
@@ -41,7 +41,7 @@ export interface StreamsOptions {
 }
 
 /** Publish/subscribe on Redis Streams. */
-export interface Streams extends PublishPort, SubscribePort {
+export interface Streams extends Required<PublishPort>, SubscribePort {
   /**
    * Makes the topic exist.
    * @throws MillraceError TOPIC_MISMATCH, UNSUPPORTED_VERSION
@@ -92,6 +92,7 @@ export function createStreams(options: StreamsOptions): Streams {
     groups: new Groups({ redis: redis.control, prefix, presence }),
     declare: (topic) => log.declare(topic),
     publish: (topic, message, terms) => publisher.publish(topic, message, terms),
+    publishMany: (topic, many) => publisher.publishMany(topic, many),
     subscribe: (definition, handler) => subscribe(definition, { rule: null, handler }),
     subscribeBatch: (definition, rule, handler) => subscribe(definition, { rule, handler }),
     broadcast: async (definition, handler) => {

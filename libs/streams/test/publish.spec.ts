@@ -1,11 +1,13 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from '@jest/globals';
-import { IndefinitePublishError, type OutgoingMessage, topicOf } from '@millrace/core';
+import { IndefinitePublishError, type OutgoingMessage, type PublishManyError, topicOf } from '@millrace/core';
 import { loadScript, type RedisConnection, RedisFailure } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
 import { partitionKeys, producerKey, SETTLED_PAGE_OFFSETS } from '../src/keys.js';
 import { spanOfId } from '../src/log/entry-id.js';
 import { PartitionBatcher } from '../src/publish/partition-batcher.js';
-import { PublishBudget } from '../src/publish/publish-budget.js';
+import { MESSAGE_OVERHEAD_BYTES, PublishBudget } from '../src/publish/publish-budget.js';
 import { Bed } from './bed.js';
 import { subscribe } from './fixture.js';
 import { numbers, Numbered, Single } from './topics.js';
@@ -44,9 +46,8 @@ describe('R14 publish reply lost: one message is stored', () => {
     await process.streams.declare(topicOf(Single));
     const { log, meta, ids, delayed } = keysOf();
     const keys = [log, meta, producerKey(bed.prefix, { topic: 'test.single', partition: 0 }, 'p'), ...ids, delayed];
-    const head = [60_000, 1, SETTLED_PAGE_OFFSETS, 0, '0', '', 0];
-    const send = (sequence: number): Promise<unknown> =>
-      process.redis.publish.run(publish, keys, [sequence, ...head, '', '', `id${sequence}`, '[]', '']);
+    const args = [0, 1, 1, SETTLED_PAGE_OFFSETS, 0, '0', 60_000, '', '', ''];
+    const send = (sequence: number): Promise<unknown> => process.redis.publish.run(publish, keys, [sequence, ...args, '[[]]']);
     expect([await send(1), await send(2), await send(2), await send(1)]).toEqual(['+0', '+1', '+1', 'STALE']);
     expect(await bed.command('XLEN', log)).toBe(2);
   });
@@ -195,9 +196,17 @@ describe('the record of the last batch, by which a repetition is known,', () => 
   });
 });
 
+/** In bytes, without garbage. */
+function usedHeap(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return globalThis.process.memoryUsage().heapUsed;
+}
+
 describe('the memory that publishes may take', () => {
   it('is one budget for all topics, and what was sent counts until it is answered', async () => {
-    const { process, proxy } = await bed.startBehindProxy({ publishDeadlineMs: 30_000, publishBufferBytes: 300 });
+    const publishBufferBytes = 300 + 2 * MESSAGE_OVERHEAD_BYTES;
+    const { process, proxy } = await bed.startBehindProxy({ publishDeadlineMs: 30_000, publishBufferBytes });
     await process.publisher.publish(Single, { value: 0 });
     await process.publisher.publish(Numbered, { value: 0 });
     proxy.blackHole();
@@ -213,9 +222,72 @@ describe('the memory that publishes may take', () => {
     expect(await process.streams.publish(topicOf(Numbered), { ...large, id: 'd' })).toMatchObject({ id: 'd', duplicate: false });
   });
 
+  it('bounds the heap of a publisher that waits for nothing: it takes no more than twice the budget', async () => {
+    const bytes = 16 * 1024 ** 2;
+    const { process, proxy } = await bed.startBehindProxy({ publishDeadlineMs: 60_000, publishBufferBytes: bytes });
+    await process.publisher.publish(Single, { value: 0 });
+    proxy.blackHole();
+    let refused = 0;
+    const before = usedHeap();
+    for (let value = 0; refused === 0; value += 1) {
+      process.publisher.publish(Single, { value }).catch(() => (refused += 1));
+      if (value % 4_096 === 0) await new Promise(setImmediate);
+    }
+    expect((usedHeap() - before) / bytes).toBeLessThan(2);
+    proxy.reset();
+    await proxy.pass();
+    await process.publisher.publish(Single, { value: -1 }).catch(() => undefined);
+  });
+
   it('has room for a message alone, however large it is', async () => {
     const process = await bed.start({ publishBufferBytes: 10 });
     expect(await process.publisher.publish(Single, { value: 1 })).toMatchObject({ offset: 0 });
+  });
+});
+
+describe('messages that are published together', () => {
+  it('are answered in their order: what is new, known, delayed, and other than before', async () => {
+    const { publisher } = await bed.start();
+    const first = await publisher.publish(Single, { value: 0 }, { idempotencyKey: 'known' });
+    const items = [
+      { payload: { value: 1 } }, { payload: { value: 0 }, idempotencyKey: 'known' }, { payload: { value: 2 }, delay: '1h' as const },
+      { payload: { value: 3 }, idempotencyKey: 'new' }, { payload: { value: 4 }, idempotencyKey: 'late', delay: '1h' as const },
+      { payload: { value: 3 }, idempotencyKey: 'new' }, { payload: { value: 5 } },
+    ];
+    const results = await publisher.publishMany(Single, items);
+    expect(results.map(({ offset }) => offset)).toEqual([1, 0, null, 2, null, 2, 3]);
+    expect(results.map(({ duplicate }) => duplicate)).toEqual([false, true, false, false, false, true, false]);
+    expect(results[1]!.id).toBe(first.id);
+    expect(results[5]!.id).toBe(results[3]!.id);
+    const other = publisher.publishMany(Single, [{ payload: { value: 6 } }, { payload: { value: 7 }, idempotencyKey: 'new' }]);
+    const error = await other.catch((thrown: unknown) => thrown as PublishManyError);
+    expect(error).toMatchObject({ results: [{ value: { offset: 4 } }, { reason: { code: 'IDEMPOTENCY_MISMATCH' } }] });
+  });
+
+  it('are one batch up to 256 of them, or 1 MB', async () => {
+    const { streams } = await bed.start();
+    await streams.declare(topicOf(Single));
+    const batches = async (count: number, length = 1): Promise<number> => {
+      const before = await scriptCalls();
+      const message = { ...plain('a'), payloadJson: JSON.stringify({ value: 1, more: 'x'.repeat(length) }) };
+      await streams.publishMany(topicOf(Single), numbers(count).map(() => ({ message })));
+      return (await scriptCalls()) - before;
+    };
+    await batches(1);
+    expect([await batches(256), await batches(257)]).toEqual([1, 2]);
+    expect([await batches(100, 10_000), await batches(110, 10_000)]).toEqual([1, 2]);
+  });
+
+  async function scriptCalls(): Promise<number> {
+    return Number(/cmdstat_evalsha:calls=(\d+)/.exec(String(await bed.command('INFO', 'commandstats')))?.[1]);
+  }
+
+  it('are each refused by a process that is shutting down', async () => {
+    const process = await bed.start();
+    await process.streams.stop(0);
+    const outcomes = await process.streams.publishMany(topicOf(Single), [{ message: plain('a') }, { message: plain('b') }]);
+    expect(outcomes).toMatchObject([{ code: 'CLOSED' }, { code: 'CLOSED' }]);
+    expect(await process.streams.publishMany(topicOf(Single), [])).toEqual([]);
   });
 });
 

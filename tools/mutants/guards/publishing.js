@@ -14,7 +14,7 @@ export const publishing = [
   {
     name: 'a batch that is sent again is answered from the stored reply',
     file: PUBLISH,
-    find: '  if tonumber(last[1]) == sequence then return last[2] end\n',
+    find: '  if tonumber(lastSequence) == sequence then return reply end\n',
     replace: '',
     spec: PUBLISH_SPEC,
     title: 'R14 publish reply lost: one message is stored',
@@ -22,7 +22,7 @@ export const publishing = [
   {
     name: 'a batch that comes after its successor is refused',
     file: PUBLISH,
-    find: "  if tonumber(last[1]) > sequence then return 'STALE' end\n",
+    find: "  if tonumber(lastSequence) > sequence then return 'STALE' end\n",
     replace: '',
     spec: PUBLISH_SPEC,
     title: 'a batch that arrives after its successor stores nothing',
@@ -30,7 +30,7 @@ export const publishing = [
   {
     name: 'what makes a repetition one outlives the last of them',
     file: PUBLISH,
-    find: 'local keepMs = tonumber(ARGV[8]) + 3600000',
+    find: 'local keepMs = tonumber(ARGV[2]) + 3600000',
     replace: 'local keepMs = 3600000',
     spec: PUBLISH_SPEC,
     title: 'is kept for as long as the publish may be tried',
@@ -78,7 +78,7 @@ export const publishing = [
   {
     name: 'a claim that was lost is put again',
     file: 'libs/streams/src/publish/partition-batcher.ts',
-    find: 'for (const item of batch) item.claim();',
+    find: 'for (const item of batch) if (isKeyed(item)) item.use.claimFor(item);',
     replace: '',
     spec: IDEMPOTENCY_SPEC,
     title: 'is put again when Redis lost it before the message was stored',

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { scalarJson } from './json-text.js';
 
 /** 96 bits in base64url: that two payloads share one is out of the question. */
 const DIGEST_LENGTH = 16;
@@ -10,13 +11,30 @@ const DIGEST_LENGTH = 16;
  * @param value parsed JSON
  */
 export function jsonDigest(value: unknown): string {
-  return hash('sha256', canonical(value), 'base64url').slice(0, DIGEST_LENGTH);
+  return digestOf(sortedJson(value));
+}
+
+/**
+ * Tells what is published under an idempotency key from anything else. The key decides where it lands, and the type as what
+ * it is handled: with another one it is another message.
+ *
+ * @param payload as {@link sortedJson} has it
+ */
+export function useDigest({ key, type }: { readonly key: string | null; readonly type: string | null }, payload: string): string {
+  return digestOf(`[${scalarJson(key)},${scalarJson(type)},${payload}]`);
 }
 
 /** JSON with sorted names. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (value === null || typeof value !== 'object') return JSON.stringify(value);
-  const members = Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${canonical(Reflect.get(value, name))}`);
-  return `{${members.join(',')}}`;
+export function sortedJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(sortedJson).join(',')}]`;
+  if (value === null || typeof value !== 'object') return scalarJson(value);
+  let text = '';
+  for (const name of Object.keys(value).sort()) {
+    text += `${text === '' ? '' : ','}${scalarJson(name)}:${sortedJson(Reflect.get(value, name))}`;
+  }
+  return `{${text}}`;
+}
+
+function digestOf(text: string): string {
+  return hash('sha256', text, 'base64url').slice(0, DIGEST_LENGTH);
 }

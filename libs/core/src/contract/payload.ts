@@ -1,6 +1,7 @@
 import { asError, isMillraceError, MillraceError, type MillraceErrorDetails, UnreadablePayloadError } from '../errors.js';
 import { type Change, changedError, isForeign } from './change.js';
 import type { Form } from './declared.js';
+import { type EncodedPayload, FlatClass, type TextWish } from './flat-class.js';
 import { instantiate } from './instantiate.js';
 import { type PayloadText, payloadText } from './payload-text.js';
 import { isReserved, putBack, type ReservedProperty, setAside } from './reserved-names.js';
@@ -11,6 +12,7 @@ import type { PayloadClass } from './topic.js';
 import type { UnknownProperties } from './unknown-properties.js';
 import { problemsIn } from './validation.js';
 
+export type { EncodedPayload, TextWish } from './flat-class.js';
 export { MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH } from './survey.js';
 
 const MAX_PROBLEMS = 50;
@@ -43,25 +45,47 @@ type At = string | PayloadPlace;
  * @throws MillraceError INVALID_PAYLOAD, UNSERIALIZABLE_PAYLOAD, PAYLOAD_TOO_LARGE
  */
 export async function encodePayload<T extends object>(type: PayloadClass<T>, payload: T, at: At): Promise<string> {
-  const place = placeOf(at);
+  const { where, unknownProperties } = placeOf(at);
+  return (await encoded(type, { given: { payload, where }, unknownProperties, isSorted: false })).json;
+}
+
+/** A payload on its way out, and what is asked of its text. */
+export interface PayloadWish extends TextWish {
+  /** `where` is read only for an error. */
+  readonly given: { readonly payload: unknown; readonly where: string };
+}
+
+/** As {@link encodePayload}; it waits only for rules that take their time, and may throw at once. */
+export function encoded(type: PayloadClass, wish: PayloadWish): Encoding {
+  const { given, unknownProperties } = wish;
+  const flat = FlatClass.of(type)?.encode(given.payload, wish);
+  return flat ?? encodedWhole(type, given.payload as object, { where: given.where, unknownProperties });
+}
+
+type Encoding = EncodedPayload | Promise<EncodedPayload>;
+
+function encodedWhole(type: PayloadClass, payload: object, place: Required<PayloadPlace>): Encoding {
   // Nothing is waited for before all has been read: the caller may go on with its object.
   const found = sifted(type, { payload, form: 'given' }, place);
   if (isRefused(found, place)) {
     assertSize(type, payload, place.where);
-    throw await undeclaredError(type, found, place.where);
+    return refusedUndeclared(type, found, place.where);
   }
   const text = textOf(type, found.declared, place.where);
   const parsed = JSON.parse(text.json) as object;
   const inJson = found.saysItself ? sifted(type, { payload: parsed, form: 'stored' }, place) : null;
-  if (inJson && isRefused(inJson, place)) throw await undeclaredError(type, inJson, place.where);
+  if (inJson && isRefused(inJson, place)) return refusedUndeclared(type, inJson, place.where);
   const stored = inJson?.declared ?? parsed;
   const made = madeOf(type, stored);
   if ('fault' in made) throw new MillraceError('INVALID_PAYLOAD', `${place.where}: ${made.fault}`, made.details);
   const trip = { type, given: found.declared, text, stored, delivered: made.instance };
   const changes = isCompared(trip) ? withOwnCode(place.where, () => changesOf(trip)) : [];
-  const problems = await faultsIn(made);
-  if (changes.length + problems.length > 0) throw refusal(type, { changes, problems }, place.where);
-  return stored === parsed ? text.json : JSON.stringify(stored);
+  const concluded = (problems: readonly string[]): EncodedPayload => {
+    if (changes.length + problems.length > 0) throw refusal(type, { changes, problems }, place.where);
+    return { json: stored === parsed ? text.json : JSON.stringify(stored), sorted: null };
+  };
+  const problems = faultsIn(made);
+  return 'then' in problems ? problems.then(concluded) : concluded(problems);
 }
 
 /**
@@ -110,11 +134,11 @@ function assertSize(type: PayloadClass, payload: object, where: string): void {
 }
 
 /** With what else is wrong, so that all is told at once. */
-async function undeclaredError(type: PayloadClass, { declared, undeclared }: Sifted, where: string): Promise<MillraceError> {
+async function refusedUndeclared(type: PayloadClass, { declared, undeclared }: Sifted, where: string): Promise<never> {
   const told = undeclared.slice(0, MAX_PROBLEMS).map(undeclaredProblem);
   const more = undeclared.length - told.length;
   const problems = [...told, ...(more > 0 ? [`${more} more are not declared`] : await faultsOf(type, declared))];
-  return new MillraceError('INVALID_PAYLOAD', `${where}: ${noValid(type)} ${DECLARE}`, { problems });
+  throw new MillraceError('INVALID_PAYLOAD', `${where}: ${noValid(type)} ${DECLARE}`, { problems });
 }
 
 const DECLARE =
@@ -210,8 +234,12 @@ function madeOf(type: PayloadClass, plain: unknown): Made | Fault {
 }
 
 /** The faults of an instance by its rules, at most 50. Then it has all of its properties. */
-async function faultsIn({ instance, reserved }: Made): Promise<string[]> {
-  const problems = await problemsIn(instance);
+function faultsIn(made: Made): readonly string[] | Promise<readonly string[]> {
+  const problems = problemsIn(made.instance);
+  return Array.isArray(problems) ? withLost(made, problems) : problems.then((found) => withLost(made, found));
+}
+
+function withLost({ instance, reserved }: Made, problems: readonly string[]): readonly string[] {
   if (reserved.length === 0) return problems.length > MAX_PROBLEMS ? problems.slice(0, MAX_PROBLEMS) : problems;
   const lost = putBack(instance, reserved).map(({ path, name }) => `${[...path, name].join('.')} has no place in the class`);
   return [...problems, ...lost].slice(0, MAX_PROBLEMS);

@@ -1,4 +1,4 @@
-import { getMetadataStorage, validate, type ValidationArguments, ValidationTypes } from 'class-validator';
+import { getMetadataStorage, IS_OPTIONAL, validate, type ValidationArguments, ValidationTypes } from 'class-validator';
 import type { ConstraintMetadata } from 'class-validator/types/metadata/ConstraintMetadata.js';
 import type { ValidationMetadata } from 'class-validator/types/metadata/ValidationMetadata.js';
 import { problemsOf } from '../options/problems.js';
@@ -8,18 +8,24 @@ import type { Class } from './class-shape.js';
  * What is wrong with an instance by the rules of its class, one line each; nothing when it is valid. An object inside it
  * must be of a class with rules where `@ValidateNested` is; a class without any rule at the top takes everything.
  */
-export async function problemsIn(instance: object): Promise<string[]> {
+export function problemsIn(instance: object): string[] | Promise<string[]> {
   const checks = checksOf(instance.constructor);
   if (checks?.length === 0 || passes(instance)) return [];
-  return problemsOf(await validate(instance, { forbidUnknownValues: true }));
+  return validate(instance, { forbidUnknownValues: true }).then(problemsOf);
 }
 
 /** The rules of one property. */
-interface Check {
+export interface Check {
   readonly property: string;
-  readonly conditions: readonly ((object: object, value: unknown) => boolean)[];
+  readonly conditions: readonly Condition[];
   readonly rules: readonly Rule[];
   readonly nested: boolean;
+}
+
+interface Condition {
+  /** By `@IsOptional`: there is a value. */
+  readonly isPresence: boolean;
+  readonly holds: (object: object, value: unknown) => boolean;
 }
 
 interface Rule {
@@ -48,13 +54,29 @@ function passes(object: object): boolean {
 
 function keeps(check: Check, object: object, type: Class): boolean {
   const value: unknown = Reflect.get(object, check.property);
-  for (const condition of check.conditions) if (!condition(object, value)) return true;
+  for (const { holds } of check.conditions) if (!holds(object, value)) return true;
   const args: ValidationArguments = { value, object, property: check.property, targetName: type.name, constraints: [] };
   for (const rule of check.rules) {
     args.constraints = rule.constraints;
     if ((!rule.applies || rule.applies(object, value)) && !follows(rule, args, type)) return false;
   }
   return !check.nested || isNestedGood(value);
+}
+
+/** Whether a check looks at its value alone, or asks for the object by the arguments of its rules. */
+export function isOfValue({ conditions, rules, nested }: Check): boolean {
+  return !nested && conditions.every(({ isPresence }) => isPresence) && rules.every(({ applies }) => !applies);
+}
+
+/** Whether the value that `args` has certainly keeps a check {@link isOfValue}. */
+export function keepsByValue(check: Check, args: ValidationArguments, type: Class): boolean {
+  const value: unknown = args.value;
+  if (check.conditions.length > 0 && (value === undefined || value === null)) return true;
+  for (const rule of check.rules) {
+    args.constraints = rule.constraints;
+    if (!follows(rule, args, type)) return false;
+  }
+  return true;
 }
 
 function follows(rule: Rule, args: ValidationArguments, type: Class): boolean {
@@ -98,7 +120,7 @@ const KINDS = new Set<string>([CUSTOM_VALIDATION, IS_DEFINED, NESTED_VALIDATION,
 /** Null where only class-validator can tell. */
 const known = new WeakMap<object, readonly Check[] | null>();
 
-function checksOf(type: object): readonly Check[] | null {
+export function checksOf(type: object): readonly Check[] | null {
   const checks = known.get(type);
   if (checks !== undefined) return checks;
   const read = readChecks(type);
@@ -117,10 +139,14 @@ function checkOf(property: string, metadata: readonly ValidationMetadata[]): Che
   const ofKind = (kind: string): ValidationMetadata[] => metadata.filter(({ type }) => type === kind);
   return {
     property,
-    conditions: ofKind(CONDITIONAL_VALIDATION).map(({ constraints }) => constraints[0] as Check['conditions'][number]),
+    conditions: ofKind(CONDITIONAL_VALIDATION).map(conditionOf),
     rules: [...ofKind(IS_DEFINED), ...ofKind(CUSTOM_VALIDATION)].map(ruleOf),
     nested: ofKind(NESTED_VALIDATION).length > 0,
   };
+}
+
+function conditionOf({ name, constraints }: ValidationMetadata): Condition {
+  return { isPresence: name === IS_OPTIONAL, holds: constraints[0] as Condition['holds'] };
 }
 
 function ruleOf({ validateIf, each, constraints, constraintCls }: ValidationMetadata): Rule {

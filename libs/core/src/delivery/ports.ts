@@ -18,6 +18,14 @@ export interface PublishTerms {
   readonly due?: DueTime;
   /** Default: that of the topic. */
   readonly durability?: Durability;
+  /** The {@link useDigest} of the message, where whoever made it has it at hand. */
+  readonly digest?: string;
+}
+
+/** One of many messages that are published together. */
+export interface Outgoing {
+  readonly message: OutgoingMessage;
+  readonly terms?: PublishTerms;
 }
 
 /** So many milliseconds after it was stored, by the clock of the store; or at a moment, in Unix milliseconds. */
@@ -41,6 +49,12 @@ export interface PublishPort {
    * @throws IndefinitePublishError Redis did not say whether it stored it
    */
   publish(topic: TopicDefinition, message: OutgoingMessage, terms?: PublishTerms): Promise<PublishResult>;
+
+  /**
+   * Publishes many, in their order within each partition, and resolves to what became of each. It never rejects. Absent: each
+   * is published by itself.
+   */
+  publishMany?(topic: TopicDefinition, many: readonly Outgoing[]): Promise<readonly (PublishResult | Error)[]>;
 }
 
 /** Handles a delivery and says what became of it. It never throws: what it throws is a defect of ours, and dead-lettered. */

@@ -1,15 +1,10 @@
-import { messageTypeOf } from '../contract/message-type.js';
-import { encodePayload, type PayloadPlace } from '../contract/payload.js';
-import { type PayloadClass, type TopicDefinition, topicOf } from '../contract/topic.js';
-import { type UnknownProperties, unknownPropertiesOf } from '../contract/unknown-properties.js';
-import type { DueTime, OutgoingMessage, PublishPort, PublishResult, PublishTerms } from '../delivery/ports.js';
-import { type Duration, durationMs } from '../duration.js';
+import type { PayloadClass, TopicDefinition } from '../contract/topic.js';
+import type { UnknownProperties } from '../contract/unknown-properties.js';
+import type { Outgoing, PublishPort, PublishResult } from '../delivery/ports.js';
 import { asError, isMillraceError, MillraceError } from '../errors.js';
 import { newMessageId } from '../message-id.js';
-import { hasHalfCharacter } from '../names.js';
-import { withTraceHeaders } from '../trace/trace-context.js';
-import { assertHeaders, MAX_HEADERS } from './headers.js';
-import { type PublishOptions, publishOptions } from './publish-options.js';
+import { type Contract, contractOf, type Draft, draftOf, type Given } from './draft.js';
+import type { PublishOptions } from './publish-options.js';
 
 /** One message of {@link Publisher.publishMany}. */
 export interface PublishItem<T extends object> extends PublishOptions {
@@ -20,6 +15,7 @@ export interface PublishItem<T extends object> extends PublishOptions {
 export class Publisher {
   readonly #port: PublishPort;
   readonly #unknownProperties: UnknownProperties | undefined;
+  readonly #contracts = new WeakMap<PayloadClass, Contract>();
 
   /** @param unknownProperties for topics that say nothing themselves. Default `refuse` */
   constructor(port: PublishPort, unknownProperties?: UnknownProperties) {
@@ -36,11 +32,14 @@ export class Publisher {
    * @throws IdempotencyMismatchError the key was used for another payload: nothing was stored
    * @throws IndefinitePublishError Redis did not answer, or not enough for the durability: it may be stored
    */
-  async publish<T extends object>(topic: PayloadClass<T>, payload: T, options: PublishOptions = {}): Promise<PublishResult> {
-    const definition = topicOf(topic);
-    const { where, unknownProperties } = this.#placeOf(definition, `publish(${topic.name})`);
-    const draft = await draftOf(topic, payload, { options, where, unknownProperties });
-    return this.#publish(definition, draft);
+  publish<T extends object>(topic: PayloadClass<T>, payload: T, options?: PublishOptions): Promise<PublishResult> {
+    try {
+      const contract = this.#contractOf(topic);
+      const draft = draftOf(contract, { payload, options, where: `publish(${topic.name})` });
+      return 'then' in draft ? draft.then((made) => this.#send(contract.topic, made)) : this.#send(contract.topic, draft);
+    } catch (thrown) {
+      return Promise.reject(asError(thrown));
+    }
   }
 
   /**
@@ -52,25 +51,34 @@ export class Publisher {
    * @throws MillraceError those of {@link publish} that say that nothing was stored, with the number of the item
    */
   async publishMany<T extends object>(topic: PayloadClass<T>, items: readonly PublishItem<T>[]): Promise<PublishResult[]> {
-    const definition = topicOf(topic);
+    const contract = this.#contractOf(topic);
     const where = `publishMany(${topic.name})`;
     if (!Array.isArray(items)) throw new MillraceError('INVALID_INPUT', `${where}: the items must be an array.`);
     // Not `map`, which passes over the holes of a list.
-    const drafts = await Promise.all(
-      Array.from(items, (item: unknown, index) => draftOfItem(topic, item, this.#placeOf(definition, `${where}, item ${index}`))),
-    );
-    const publishing = drafts.map(async (draft) => this.#publish(definition, draft));
-    const settled = await Promise.allSettled(publishing);
-    if (settled.every((result) => result.status === 'fulfilled')) return settled.map((result) => result.value);
-    throw new PublishManyError(definition.name, settled);
+    const draftAt = (item: unknown, index: number): Made => attempted(() => draftOf(contract, new GivenItem(item, where, index)));
+    const made: Made[] = Array.from(items, draftAt);
+    const drafts = made.every(isMade) ? made : await Promise.all(made.map(async (draft) => draft));
+    for (const { message } of drafts) message.id = newMessageId();
+    const outcomes = await this.#sendMany(contract.topic, drafts);
+    if (outcomes.every(isPublished)) return [...outcomes];
+    throw new PublishManyError(contract.topic.name, outcomes.map(settled));
   }
 
-  #placeOf(topic: TopicDefinition, where: string): Place {
-    return { where, unknownProperties: unknownPropertiesOf(topic, this.#unknownProperties) };
+  #contractOf(topic: PayloadClass): Contract {
+    const known = this.#contracts.get(topic);
+    if (known) return known;
+    const contract = contractOf(topic, this.#unknownProperties);
+    this.#contracts.set(topic, contract);
+    return contract;
   }
 
-  #publish(topic: TopicDefinition, { message, terms }: Draft): Promise<PublishResult> {
-    return this.#port.publish(topic, { id: newMessageId(), ...message }, terms);
+  #send(topic: TopicDefinition, { message, terms }: Draft): Promise<PublishResult> {
+    message.id = newMessageId();
+    return this.#port.publish(topic, message, terms);
+  }
+
+  #sendMany(topic: TopicDefinition, drafts: readonly Draft[]): Promise<readonly Outcome[]> {
+    return this.#port.publishMany ? this.#port.publishMany(topic, drafts) : publishEach(this.#port, topic, drafts);
   }
 }
 
@@ -91,66 +99,52 @@ export class PublishManyError extends MillraceError {
   }
 }
 
-const MAX_KEY_BYTES = 1024;
+/** An item of a list; few of them are ever named. */
+class GivenItem implements Given {
+  readonly payload: unknown;
+  readonly options: unknown;
+  readonly #call: string;
+  readonly #index: number;
 
-/** A message without its id: ids are drawn when all is valid, in the order of the messages. */
-interface Draft {
-  readonly message: Omit<OutgoingMessage, 'id'>;
-  readonly terms: PublishTerms;
-}
+  constructor(item: unknown, call: string, index: number) {
+    this.#call = call;
+    this.#index = index;
+    if (item === null || typeof item !== 'object') throw new MillraceError('INVALID_INPUT', `${this.where} must be an object with a payload.`);
+    const { payload, ...options } = item as PublishItem<object>;
+    this.payload = payload;
+    this.options = options;
+  }
 
-type Place = Required<PayloadPlace>;
-
-async function draftOfItem(contract: PayloadClass, item: unknown, place: Place): Promise<Draft> {
-  if (item === null || typeof item !== 'object') throw new MillraceError('INVALID_INPUT', `${place.where} must be an object with a payload.`);
-  const { payload, ...options } = item as PublishItem<object>;
-  return draftOf(contract, payload, { options, where: place.where, unknownProperties: place.unknownProperties });
-}
-
-async function draftOf(contract: PayloadClass, payload: object, given: Place & { options: unknown }): Promise<Draft> {
-  const { where } = given;
-  const topic = topicOf(contract);
-  const { name: type, version: schema, payload: payloadClass } = messageTypeOf(contract);
-  const { idempotencyKey = null, key, ...options } = publishOptions(given.options, where);
-  assertHeaders(options.headers ?? {}, where);
-  // What is checked is what is sent, whatever the caller does to its own object meanwhile.
-  const headers = withTraceHeaders(options.headers ?? {}, MAX_HEADERS);
-  const terms = termsOf(options);
-  const traits = { expiresAt: expiryOf(topic, options.ttl, terms.due), type, schema };
-  const payloadJson = await encodePayload(payloadClass, payload, given);
-  const decided = checkedKey(key ?? keyOf(topic, payload, where), where);
-  return { message: { key: decided, idempotencyKey, headers, ...traits, payloadJson }, terms };
-}
-
-function termsOf({ deadline, delay, deliverAt, durability }: PublishOptions): PublishTerms {
-  return { deadlineMs: deadline === undefined ? undefined : durationMs(deadline), due: dueOf(delay, deliverAt), durability };
-}
-
-function dueOf(delay: Duration | undefined, deliverAt: Date | undefined): DueTime | undefined {
-  if (deliverAt !== undefined) return deliverAt.getTime() > Date.now() ? { atMs: deliverAt.getTime() } : undefined;
-  const inMs = delay === undefined ? 0 : durationMs(delay);
-  return inMs > 0 ? { inMs } : undefined;
-}
-
-/** A message lives from when its groups can have it. */
-function expiryOf(topic: TopicDefinition, ttl: Duration | undefined, due: DueTime = { inMs: 0 }): number | null {
-  const ttlMs = ttl === undefined ? topic.ttlMs : durationMs(ttl);
-  if (ttlMs === null) return null;
-  return ttlMs + ('inMs' in due ? Date.now() + due.inMs : due.atMs);
-}
-
-function keyOf(topic: TopicDefinition, payload: object, where: string): unknown {
-  try {
-    return topic.key?.(payload as never);
-  } catch (thrown) {
-    const cause = asError(thrown);
-    throw new MillraceError('INVALID_OPTIONS', `${where}: the key function of @Topic('${topic.name}') threw: ${cause.message}`, { cause });
+  get where(): string {
+    return `${this.#call}, item ${this.#index}`;
   }
 }
 
-function checkedKey(key: unknown, where: string): string | null {
-  if (key === undefined || key === null || key === '') return null;
-  if (typeof key === 'string' && Buffer.byteLength(key) <= MAX_KEY_BYTES && !hasHalfCharacter(key)) return key;
-  const rule = `a string of at most ${MAX_KEY_BYTES} bytes, without half characters (a surrogate that stands alone)`;
-  throw new MillraceError('INVALID_OPTIONS', `${where}: the key must be ${rule}.`);
+type Made = Draft | Promise<Draft>;
+type Outcome = PublishResult | Error;
+
+/** What throws at once rejects: others of the list may be waited for. */
+function attempted(make: () => Made): Made {
+  try {
+    return make();
+  } catch (thrown) {
+    return Promise.reject(asError(thrown));
+  }
+}
+
+function isMade(draft: Made): draft is Draft {
+  return !('then' in draft);
+}
+
+async function publishEach(port: PublishPort, topic: TopicDefinition, many: readonly Outgoing[]): Promise<Outcome[]> {
+  const results = await Promise.allSettled(many.map(async ({ message, terms }) => port.publish(topic, message, terms)));
+  return results.map((result) => (result.status === 'fulfilled' ? result.value : asError(result.reason)));
+}
+
+function isPublished(outcome: Outcome): outcome is PublishResult {
+  return 'duplicate' in outcome;
+}
+
+function settled(outcome: Outcome): PromiseSettledResult<PublishResult> {
+  return isPublished(outcome) ? { status: 'fulfilled', value: outcome } : { status: 'rejected', reason: outcome };
 }

@@ -52,8 +52,9 @@ export class MillraceOptions {
   publishDeadline?: Duration = '10s';
 
   /**
-   * How many bytes of messages may wait to be published or to be confirmed in this process, over all topics: 1 KiB to 64 GiB.
-   * A publish beyond it is refused with BACK_PRESSURE. Default 67,108,864 (64 MiB).
+   * How many bytes of memory the messages may take that wait to be published or to be confirmed in this process, over all
+   * topics: 1 KiB to 64 GiB. A message takes its text and 512 bytes. A publish beyond it is refused with BACK_PRESSURE. Default
+   * 67,108,864 (64 MiB).
    */
   @IsOptional() @IsWholeNumber({ min: 1_024, max: 64 * 1_024 ** 3 })
   publishBufferBytes?: number = 64 * 1_024 ** 2;

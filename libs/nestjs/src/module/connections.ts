@@ -22,6 +22,7 @@ interface Opened {
 export class Connections {
   readonly #settings: Settings;
   #opening: Promise<Opened> | null = null;
+  #opened: Opened | null = null;
   #database: Promise<SqlDatabase> | null = null;
   #closing: Promise<void> | null = null;
 
@@ -31,12 +32,17 @@ export class Connections {
 
   /** @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED, INVALID_OPTIONS, CLOSED */
   async redis(): Promise<RedisConnections> {
-    return (await this.#opened()).redis;
+    return (await this.#open()).redis;
   }
 
   /** @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED, INVALID_OPTIONS, CLOSED */
   async streams(): Promise<Streams> {
-    return (await this.#opened()).streams;
+    return (await this.#open()).streams;
+  }
+
+  /** What {@link streams} resolves to, once it has; null before that, and from when it is being closed. */
+  get openStreams(): Streams | null {
+    return this.#closing ? null : (this.#opened?.streams ?? null);
   }
 
   /** @throws MillraceError INBOX_NOT_CONFIGURED, DATABASE_UNREACHABLE, INVALID_OPTIONS, CLOSED */
@@ -54,17 +60,18 @@ export class Connections {
     return this.#closing;
   }
 
-  #opened(): Promise<Opened> {
+  #open(): Promise<Opened> {
     if (this.#closing) return Promise.reject(closed());
-    this.#opening ??= this.#open();
+    this.#opening ??= this.#connect();
     return this.#opening;
   }
 
-  async #open(): Promise<Opened> {
+  async #connect(): Promise<Opened> {
     const { redisUrl: url, redisTls, prefix, leaseMs, publishDeadlineMs, publishBufferBytes } = this.#settings;
     const redis = await connectRedis({ url, ...(redisTls ? { tls: redisTls } : {}), name: prefix });
     warnOfEviction(redis.server.evictionPolicy);
-    return { redis, streams: createStreams({ redis, prefix, leaseMs, publishDeadlineMs, publishBufferBytes }) };
+    this.#opened = { redis, streams: createStreams({ redis, prefix, leaseMs, publishDeadlineMs, publishBufferBytes }) };
+    return this.#opened;
   }
 
   async #close(): Promise<void> {

@@ -1,5 +1,8 @@
 import type { FactoryProvider } from '@nestjs/common';
-import { Publisher, type PublishPort, type SqlResult, type SqlTransaction } from '@millrace/core';
+import {
+  asError, type Outgoing, type OutgoingMessage, Publisher, type PublishPort, type PublishResult, type PublishTerms,
+  type SqlResult, type SqlTransaction, type TopicDefinition,
+} from '@millrace/core';
 import { JobQueue } from '@millrace/jobs';
 import type { SqlDatabase } from '@millrace/outbox';
 import { DeadLetters, Groups, Inspector } from '@millrace/streams';
@@ -19,12 +22,34 @@ export const lateConnections: FactoryProvider[] = [
 ];
 
 function latePublisher(connections: Connections, { unknownProperties }: Settings): Publisher {
-  const port: PublishPort = { publish: async (...message) => (await connections.streams()).publish(...message) };
-  return new Publisher(port, unknownProperties);
+  return new Publisher(new LatePort(connections), unknownProperties);
 }
 
 function lateJobQueue(queues: Queues, { unknownProperties }: Settings): JobQueue {
   return new JobQueue((name) => queues.find(name), unknownProperties);
+}
+
+/** Once there is a connection, nothing is waited for. */
+class LatePort implements PublishPort {
+  readonly #connections: Connections;
+
+  constructor(connections: Connections) {
+    this.#connections = connections;
+  }
+
+  publish(topic: TopicDefinition, message: OutgoingMessage, terms?: PublishTerms): Promise<PublishResult> {
+    const { openStreams } = this.#connections;
+    if (openStreams) return openStreams.publish(topic, message, terms);
+    return this.#connections.streams().then((streams) => streams.publish(topic, message, terms));
+  }
+
+  async publishMany(topic: TopicDefinition, many: readonly Outgoing[]): Promise<readonly (PublishResult | Error)[]> {
+    try {
+      return await (await this.#connections.streams()).publishMany(topic, many);
+    } catch (thrown) {
+      return many.map(() => asError(thrown));
+    }
+  }
 }
 
 class LateDatabase implements SqlDatabase {

@@ -1,27 +1,65 @@
 import { MillraceError } from '@millrace/core';
+import { ENVELOPE_SEPARATOR } from '../log/envelope.js';
 import type { QueuedMessage } from './queued-message.js';
 import { mismatch } from './refusals.js';
 
 /** In place of the offset of what gets one later. */
 const DELAYED = '-';
 
-/** Answers every publish of a batch from the reply of `publish.lua`: one line a message. */
-export function settleBatch(batch: readonly QueuedMessage[], place: { topic: string; partition: number }, reply: string): void {
-  const lines = reply.split('\n');
-  if (lines.length !== batch.length) {
-    const error = new MillraceError('REDIS_FAILED', `publish.lua answered ${lines.length} lines for ${batch.length} messages: ${reply.slice(0, 100)}`);
-    for (const item of batch) item.reject(error);
-    return;
-  }
-  batch.forEach((item, index) => settleOne(item, place, lines[index]!));
+interface Place {
+  readonly topic: string;
+  readonly partition: number;
 }
 
-function settleOne(item: QueuedMessage, { topic, partition }: { topic: string; partition: number }, line: string): void {
-  const answer = line.slice(1);
-  if (line.startsWith('!')) {
-    item.reject(mismatch(topic, item.message, answer));
+/** The messages of a batch as entries of so many, the last one of the rest. */
+export function entriesOf(batch: readonly QueuedMessage[], perEntry: number): string[] {
+  const texts = batch.map(({ text }) => text);
+  if (perEntry === 1) return texts.map((text) => `[${text}]`);
+  const entries: string[] = [];
+  for (let from = 0; from < texts.length; from += perEntry) {
+    entries.push(`[${texts.slice(from, from + perEntry).join(ENVELOPE_SEPARATOR)}]`);
+  }
+  return entries;
+}
+
+/** The idempotency keys of a batch, as `publish.lua` reads them. */
+export function usesOf(batch: readonly QueuedMessage[]): string {
+  if (batch.every(({ use }) => use === null)) return '';
+  return JSON.stringify(batch.flatMap(({ id, use }) => (use ? [use.key, use.digest, id] : ['', '', ''])));
+}
+
+/** When the messages of a batch are due, as `publish.lua` reads it. */
+export function duesOf(batch: readonly QueuedMessage[]): string {
+  return batch.every(({ due }) => due === '') ? '' : JSON.stringify(batch.map(({ due }) => due));
+}
+
+/** Answers every publish of a batch from the reply of `publish.lua`. */
+export function settleBatch(batch: readonly QueuedMessage[], place: Place, reply: string): void {
+  if (/^\+\d+$/.test(reply)) {
+    const base = Number(reply);
+    const { partition } = place;
+    batch.forEach((item, index) => item.resolve({ id: item.id, partition, offset: base + index, duplicate: false }));
     return;
   }
-  const [offset = '', firstId = item.message.id] = answer.split(' ');
+  const lines = reply.split('\n');
+  if (lines.length === batch.length) batch.forEach((item, index) => settleOne(item, place, lines[index]!));
+  else rejectAll(batch, noAnswers(lines.length, batch.length, reply));
+}
+
+function noAnswers(lines: number, messages: number, reply: string): MillraceError {
+  return new MillraceError('REDIS_FAILED', `publish.lua answered ${lines} lines for ${messages} messages: ${reply.slice(0, 100)}`);
+}
+
+export function rejectAll(batch: readonly QueuedMessage[], error: Error): void {
+  for (const item of batch) item.reject(error);
+}
+
+function settleOne(item: QueuedMessage, { topic, partition }: Place, line: string): void {
+  const answer = line.slice(1);
+  if (line.startsWith('!')) {
+    item.reject(mismatch(topic, item.use?.key ?? '', answer));
+    return;
+  }
+  const [offset = '', firstId = item.id] = answer.split(' ');
   item.resolve({ id: firstId, partition, offset: offset === DELAYED ? null : Number(offset), duplicate: line.startsWith('=') });
 }

@@ -1,7 +1,7 @@
 import { asError } from '@millrace/core';
 import { loadScript, type RedisConnection, type RedisFailure, redisFailure } from '@millrace/redis';
 import { pauses, untilWorthIt } from './pace.js';
-import { type Claimer, openAt, type QueuedMessage } from './queued-message.js';
+import { type Claimer, type KeyedMessage, openAt } from './queued-message.js';
 import { mismatch, refused, unsent } from './refusals.js';
 
 const claimKeys = loadScript('../scripts/claim.lua', import.meta.url);
@@ -17,7 +17,7 @@ export interface KeyClaimsParts {
 }
 
 interface Claim {
-  readonly item: QueuedMessage;
+  readonly item: KeyedMessage;
   readonly settled: () => void;
 }
 
@@ -35,7 +35,7 @@ export class KeyClaims implements Claimer {
     this.#parts = parts;
   }
 
-  claim(item: QueuedMessage): Promise<void> {
+  claim(item: KeyedMessage): Promise<void> {
     return new Promise((settled) => {
       this.#queue.push({ item, settled });
       if (!this.#isFlushing) void this.#flush();
@@ -65,7 +65,7 @@ export class KeyClaims implements Claimer {
     for (const { settled } of claims) settled();
   }
 
-  async #send(items: readonly QueuedMessage[]): Promise<void> {
+  async #send(items: readonly KeyedMessage[]): Promise<void> {
     const { topic, redis } = this.#parts;
     let open = this.#inTime(items, 0, () => unsent(topic));
     for (const pauseMs of pauses()) {
@@ -83,15 +83,15 @@ export class KeyClaims implements Claimer {
   }
 
   /** The time of what waits behind goes on, here and in the partitions. */
-  #heldUp(open: readonly QueuedMessage[], pauseMs: number): void {
+  #heldUp(open: readonly KeyedMessage[], pauseMs: number): void {
     const all = [...open, ...this.#queue.map(({ item }) => item)];
     this.#inTime(all, pauseMs, () => unsent(this.#parts.topic));
-    for (const tell of new Set(all.map(({ onHeldUp }) => onHeldUp))) tell(pauseMs);
+    for (const tell of new Set(all.map(({ use }) => use.onHeldUp))) tell(pauseMs);
   }
 
-  async #try(items: readonly QueuedMessage[]): Promise<string | RedisFailure> {
+  async #try(items: readonly KeyedMessage[]): Promise<string | RedisFailure> {
     const { redis, keys, idempotencyWindowMs } = this.#parts;
-    const claims = items.flatMap(({ message, digest, partition }) => [message.idempotencyKey!, digest, partition]);
+    const claims = items.flatMap(({ use }) => [use.key, use.digest, use.partition]);
     try {
       return String(await redis.run(claimKeys, keys, [idempotencyWindowMs, ...claims]));
     } catch (thrown) {
@@ -99,16 +99,16 @@ export class KeyClaims implements Claimer {
     }
   }
 
-  #settle(items: readonly QueuedMessage[], reply: string): void {
+  #settle(items: readonly KeyedMessage[], reply: string): void {
     const [window, ...answers] = reply.split('\n');
     items.forEach((item, index) => {
       const answer = answers[index] ?? '';
-      if (answer.startsWith('!')) item.reject(mismatch(this.#parts.topic, item.message, answer.slice(1)));
-      else item.claimedIn = Number(window);
+      if (answer.startsWith('!')) item.reject(mismatch(this.#parts.topic, item.use.key, answer.slice(1)));
+      else item.use.claimedIn = Number(window);
     });
   }
 
-  #inTime(items: readonly QueuedMessage[], pauseMs: number, late: () => Error): QueuedMessage[] {
+  #inTime(items: readonly KeyedMessage[], pauseMs: number, late: () => Error): KeyedMessage[] {
     return openAt(items, performance.now() + pauseMs, { giveUpAt: this.#giveUpAt, late });
   }
 }

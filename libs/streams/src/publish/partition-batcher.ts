@@ -1,19 +1,24 @@
-import { asError, MillraceError, type OutgoingMessage, type PublishResult, type PublishTerms } from '@millrace/core';
+import {
+  asError, type DueTime, MillraceError, type Outgoing, type OutgoingMessage, type PublishResult, type PublishTerms,
+  sortedJson, useDigest,
+} from '@millrace/core';
 import { loadScript, type RedisConnection, RedisFailure, redisFailure } from '@millrace/redis';
 import { SETTLED_PAGE_OFFSETS } from '../keys.js';
+import { encodeEnvelope } from '../log/envelope.js';
 import { boundsOf, type RetainedPartition } from '../retain/retained-partition.js';
-import { settleBatch } from './batch.js';
+import { duesOf, entriesOf, rejectAll, settleBatch, usesOf } from './batch.js';
 import type { Confirmation } from './confirmation.js';
+import { MessageOfMany, type PlaceAmongMany } from './outcomes.js';
 import { pauses, untilWorthIt } from './pace.js';
 import type { Packing } from './packing.js';
 import type { PublishBudget } from './publish-budget.js';
-import { type Claimer, openAt, QueuedMessage } from './queued-message.js';
+import { type Claimer, isKeyed, KeyUse, LoneMessage, openAt, type QueuedMessage, type QueuedMessageParts } from './queued-message.js';
 import { bufferFull, indefinite, noRoom, refused, unsent } from './refusals.js';
 
 const publishBatch = loadScript('../scripts/publish.lua', import.meta.url);
 
 const MAX_BATCH_MESSAGES = 256;
-const MAX_BATCH_BYTES = 256 * 1024;
+const MAX_BATCH_BYTES = 1024 * 1024;
 /** Replies of the script that say that nothing is stored. */
 const UNSTORED: readonly unknown[] = ['UNDECLARED', 'STALE', 'UNCLAIMED', 'FULL'];
 
@@ -55,17 +60,19 @@ export class PartitionBatcher {
   }
 
   /** @param claimer claims the message's idempotency key for the whole topic; null when there is nothing to claim */
-  publish(message: OutgoingMessage, terms: PublishTerms = {}, claimer: Claimer | null = null): Promise<PublishResult> {
-    const { budget, deadlineMs, partition, topic } = this.#parts;
-    const giveUpAt = performance.now() + (terms.deadlineMs ?? deadlineMs);
-    const item = new QueuedMessage({ message, partition, giveUpAt, due: terms.due, claimer });
-    if (!budget.take(item.bytes)) return Promise.reject(bufferFull(topic, budget.bytes));
-    item.onSettled = () => budget.giveBack(item.bytes);
-    this.#queue.push(item);
-    item.onHeldUp = this.#heldUp;
-    item.claim();
-    this.#flushing ??= Promise.resolve().then(() => this.#flush());
+  publish(message: OutgoingMessage, terms?: PublishTerms, claimer: Claimer | null = null): Promise<PublishResult> {
+    const parts = this.#taken({ message, terms }, claimer);
+    if (parts === null) return Promise.reject(this.#bufferFull());
+    const item = new LoneMessage(parts);
+    this.#add(item);
     return item.result;
+  }
+
+  /** As {@link publish}, for one of many that are published together. */
+  publishOneOf(one: Outgoing, place: PlaceAmongMany, claimer: Claimer | null): void {
+    const parts = this.#taken(one, claimer);
+    if (parts === null) place.outcomes.set(place.index, this.#bufferFull());
+    else this.#add(new MessageOfMany(parts, place));
   }
 
   /** Resolves when all that was published so far is settled, one way or the other; nothing is tried longer than `deadlineMs`. */
@@ -74,17 +81,44 @@ export class PartitionBatcher {
     await this.#flushing;
   }
 
+  /** Null when the budget has no room for it. */
+  #taken({ message, terms }: Outgoing, claimer: Claimer | null): QueuedMessageParts | null {
+    const { budget, deadlineMs } = this.#parts;
+    const text = encodeEnvelope(message);
+    const bytes = Buffer.byteLength(text);
+    if (!budget.take(bytes)) return null;
+    const giveUpAt = Math.floor(performance.now() + (terms?.deadlineMs ?? deadlineMs));
+    const use = message.idempotencyKey === null ? null : this.#useOf({ message, terms }, claimer);
+    return { id: message.id, text, bytes, giveUpAt, due: dueText(terms?.due), use, budget };
+  }
+
+  #useOf({ message, terms }: Outgoing, claimer: Claimer | null): KeyUse {
+    const { partition } = this.#parts;
+    const digest = terms?.digest ?? digestOf(message);
+    return new KeyUse({ key: message.idempotencyKey!, digest, partition, claimer, onHeldUp: this.#heldUp });
+  }
+
+  #add(item: QueuedMessage): void {
+    this.#queue.push(item);
+    if (isKeyed(item)) item.use.claimFor(item);
+    this.#flushing ??= Promise.resolve().then(() => this.#flush());
+  }
+
+  #bufferFull(): MillraceError {
+    return bufferFull(this.#parts.topic, this.#parts.budget.bytes);
+  }
+
   async #flush(): Promise<void> {
     for (let follows = false; this.#queue.length > 0; follows = true) await this.#send(this.#nextBatch(), follows);
     this.#flushing = null;
   }
 
   #nextBatch(): QueuedMessage[] {
-    let bytes = 0;
-    let count = 0;
-    while (count < Math.min(this.#queue.length, MAX_BATCH_MESSAGES) && (count === 0 || bytes < MAX_BATCH_BYTES)) {
+    const most = Math.min(this.#queue.length, MAX_BATCH_MESSAGES);
+    let count = 1;
+    for (let bytes = this.#queue[0]!.bytes; count < most; count += 1) {
       bytes += this.#queue[count]!.bytes;
-      count += 1;
+      if (bytes > MAX_BATCH_BYTES) break;
     }
     return this.#queue.splice(0, count);
   }
@@ -96,21 +130,21 @@ export class PartitionBatcher {
     try {
       await this.#store(batch, follows);
     } catch (error) {
-      for (const item of batch) item.reject(asError(error));
+      rejectAll(batch, asError(error));
     }
   }
 
   /** The rest of a batch when its idempotency keys are claimed. The order of messages stays, so it waits as a whole. */
   async #claimed(batch: readonly QueuedMessage[]): Promise<readonly QueuedMessage[]> {
-    if (batch.every(({ claimed }) => claimed === null)) return batch;
+    if (batch.every(({ use }) => use === null || use.claimed === null)) return batch;
     this.#unclaimed = batch;
-    await Promise.all(batch.flatMap(({ claimed }) => claimed ?? []));
+    await Promise.all(batch.flatMap(({ use }) => use?.claimed ?? []));
     this.#unclaimed = [];
     return batch.filter(({ isOpen }) => isOpen);
   }
 
   async #claimedAgain(batch: readonly QueuedMessage[]): Promise<QueuedMessage[]> {
-    for (const item of batch) item.claim();
+    for (const item of batch) if (isKeyed(item)) item.use.claimFor(item);
     return [...(await this.#claimed(batch))];
   }
 
@@ -166,7 +200,7 @@ export class PartitionBatcher {
   async #makeRoom(batch: readonly QueuedMessage[]): Promise<QueuedMessage[] | RedisFailure> {
     try {
       const { messages, holder } = await this.#parts.retained!.makeRoom(batch.length);
-      if (messages === 0) for (const item of batch) item.reject(noRoom(this.#parts, holder));
+      if (messages === 0) rejectAll(batch, noRoom(this.#parts, holder));
       else this.#queue.unshift(...batch.slice(messages));
       return batch.slice(0, messages);
     } catch (thrown) {
@@ -178,10 +212,10 @@ export class PartitionBatcher {
 
   #arguments(batch: readonly QueuedMessage[], follows: boolean): (string | number)[] {
     const { idempotencyWindowMs, packing, retained } = this.#parts;
-    const retention = retained?.retention ?? null;
     const perEntry = packing({ messages: batch.length, follows });
-    const head = [this.#sequence, idempotencyWindowMs, perEntry, SETTLED_PAGE_OFFSETS, ...boundsOf(retention)];
-    return [...head, oldestClaim(batch), longestTime(batch), ...batch.flatMap((item) => item.arguments)];
+    const limits = [SETTLED_PAGE_OFFSETS, ...boundsOf(retained?.retention ?? null)];
+    const head = [this.#sequence, longestTime(batch), batch.length, perEntry, ...limits];
+    return [...head, idempotencyWindowMs, oldestClaim(batch), usesOf(batch), duesOf(batch), ...entriesOf(batch, perEntry)];
   }
 
   async #try(args: readonly (string | number)[]): Promise<string | RedisFailure> {
@@ -216,6 +250,15 @@ export class PartitionBatcher {
   }
 }
 
+function digestOf(message: OutgoingMessage): string {
+  return useDigest(message, sortedJson(JSON.parse(message.payloadJson)));
+}
+
+function dueText(due: DueTime | undefined): string {
+  if (due === undefined) return '';
+  return 'inMs' in due ? `+${due.inMs}` : String(due.atMs);
+}
+
 /** Something is to be done before the batch is sent again. */
 type Unready = 'FULL' | 'UNCLAIMED';
 
@@ -225,7 +268,7 @@ function isUnready(answer: unknown): answer is Unready {
 
 /** The number of the oldest window in which idempotency keys of the batch are claimed; empty when none had to be. */
 function oldestClaim(batch: readonly QueuedMessage[]): number | '' {
-  const windows = batch.flatMap(({ claimedIn }) => claimedIn ?? []);
+  const windows = batch.flatMap(({ use }) => use?.claimedIn ?? []);
   return windows.length === 0 ? '' : Math.min(...windows);
 }
 

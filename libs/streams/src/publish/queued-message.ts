@@ -1,89 +1,136 @@
-import { type DueTime, jsonDigest, type OutgoingMessage, type PublishResult } from '@millrace/core';
-import { encodeEnvelope } from '../log/envelope.js';
+import type { PublishResult } from '@millrace/core';
+import type { PublishBudget } from './publish-budget.js';
 
 /** Claims idempotency keys for their topic. */
 export interface Claimer {
   /** Resolves when the idempotency key of the message is claimed for it, or the message was rejected. It never rejects. */
-  claim(item: QueuedMessage): Promise<void>;
+  claim(item: KeyedMessage): Promise<void>;
+}
+
+export interface KeyUseParts {
+  readonly key: string;
+  /** Tells what is published with the key from anything else. */
+  readonly digest: string;
+  readonly partition: number;
+  /** Null: its own partition knows all uses of the key. */
+  readonly claimer: Claimer | null;
+  /** Called when the claim has to be tried again, so many milliseconds from now. */
+  readonly onHeldUp: (pauseMs: number) => void;
+}
+
+/** The idempotency key of one message, and its claim. */
+export class KeyUse {
+  readonly key: string;
+  readonly digest: string;
+  readonly partition: number;
+  readonly onHeldUp: (pauseMs: number) => void;
+  /** Resolves when the key is claimed, or its message was rejected; null when there is nothing to claim. */
+  claimed: Promise<void> | null = null;
+  /** The number of the window in which it is claimed. */
+  claimedIn: number | null = null;
+  readonly #claimer: Claimer | null;
+
+  constructor({ key, digest, partition, claimer, onHeldUp }: KeyUseParts) {
+    this.key = key;
+    this.digest = digest;
+    this.partition = partition;
+    this.onHeldUp = onHeldUp;
+    this.#claimer = claimer;
+  }
+
+  /** Begins to claim the key for its message, anew if need be. */
+  claimFor(item: KeyedMessage): void {
+    if (this.#claimer) this.claimed = this.#claimer.claim(item);
+  }
 }
 
 export interface QueuedMessageParts {
-  readonly message: OutgoingMessage;
-  readonly partition: number;
-  /** Until when it is tried, by the monotonic clock, in milliseconds. */
+  readonly id: string;
+  /** Its envelope. */
+  readonly text: string;
+  readonly bytes: number;
+  /** Until when it is tried, by the monotonic clock, in whole milliseconds. */
   readonly giveUpAt: number;
-  readonly due?: DueTime | undefined;
-  /** Absent: its own partition knows all uses of its idempotency key, or it has none. */
-  readonly claimer?: Claimer | null;
+  /** As `publish.lua` reads it; empty for now. */
+  readonly due: string;
+  readonly use: KeyUse | null;
+  /** It has taken `bytes` of it. */
+  readonly budget: PublishBudget;
 }
 
 /** A message on its way, from its publish until it is settled: waiting or sent -> resolved or rejected, once. */
-export class QueuedMessage {
-  readonly message: OutgoingMessage;
-  readonly partition: number;
-  readonly envelope: string;
-  /** What it takes of the budget. */
+export abstract class QueuedMessage {
+  readonly id: string;
+  readonly text: string;
   readonly bytes: number;
   readonly giveUpAt: number;
-  /** Tells what is published with its idempotency key from anything else; empty without one. */
-  readonly digest: string;
-  readonly result: Promise<PublishResult>;
-  /** Resolves when its idempotency key is claimed, or it was rejected; null when there is nothing to claim. */
-  claimed: Promise<void> | null = null;
-  /** The number of the window in which its idempotency key is claimed. */
-  claimedIn: number | null = null;
-  /** Called when it is settled. */
-  onSettled: () => void = () => undefined;
-  /** Called when its claim has to be tried again, so many milliseconds from now. */
-  onHeldUp: (pauseMs: number) => void = () => undefined;
-  readonly #claimer: Claimer | null;
-  readonly #due: DueTime | null;
-  #settle: { resolve: (result: PublishResult) => void; reject: (error: Error) => void } | null = null;
+  readonly due: string;
+  /** Null without an idempotency key. */
+  readonly use: KeyUse | null;
+  readonly #budget: PublishBudget;
+  #isOpen = true;
 
-  constructor({ message, partition, giveUpAt, due, claimer = null }: QueuedMessageParts) {
-    this.message = message;
-    this.partition = partition;
-    this.#due = due ?? null;
-    this.envelope = encodeEnvelope(message);
-    this.bytes = Buffer.byteLength(this.envelope);
+  constructor({ id, text, bytes, giveUpAt, due, use, budget }: QueuedMessageParts) {
+    this.id = id;
+    this.text = text;
+    this.bytes = bytes;
     this.giveUpAt = giveUpAt;
-    this.digest = message.idempotencyKey === null ? '' : digestOf(message);
-    this.#claimer = claimer;
-    this.result = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-    });
+    this.due = due;
+    this.use = use;
+    this.#budget = budget;
   }
 
   /** Whether somebody still waits for it. */
   get isOpen(): boolean {
-    return this.#settle !== null;
-  }
-
-  /** Its arguments for `publish.lua`. */
-  get arguments(): string[] {
-    const { idempotencyKey, id } = this.message;
-    return [idempotencyKey ?? '', this.digest, id, this.envelope, dueText(this.#due)];
-  }
-
-  /** Begins to claim its idempotency key, anew if need be. */
-  claim(): void {
-    if (this.#claimer) this.claimed = this.#claimer.claim(this);
+    return this.#isOpen;
   }
 
   resolve(result: PublishResult): void {
-    this.#take()?.resolve(result);
+    if (this.#close()) this.resolved(result);
   }
 
   reject(error: Error): void {
-    this.#take()?.reject(error);
+    if (this.#close()) this.rejected(error);
   }
 
-  #take(): { resolve: (result: PublishResult) => void; reject: (error: Error) => void } | null {
-    const settle = this.#settle;
-    this.#settle = null;
-    if (settle) this.onSettled();
-    return settle;
+  protected abstract resolved(result: PublishResult): void;
+  protected abstract rejected(error: Error): void;
+
+  #close(): boolean {
+    if (!this.#isOpen) return false;
+    this.#isOpen = false;
+    this.#budget.giveBack(this.bytes);
+    return true;
   }
+}
+
+/** One that was published by itself. */
+export class LoneMessage extends QueuedMessage {
+  readonly result: Promise<PublishResult>;
+  #resolve!: (result: PublishResult) => void;
+  #reject!: (error: Error) => void;
+
+  constructor(parts: QueuedMessageParts) {
+    super(parts);
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  protected override resolved(result: PublishResult): void {
+    this.#resolve(result);
+  }
+
+  protected override rejected(error: Error): void {
+    this.#reject(error);
+  }
+}
+
+export type KeyedMessage = QueuedMessage & { readonly use: KeyUse };
+
+export function isKeyed(item: QueuedMessage): item is KeyedMessage {
+  return item.use !== null;
 }
 
 interface Over {
@@ -93,17 +140,7 @@ interface Over {
 }
 
 /** Rejects what is over at `moment` (by the monotonic clock, in milliseconds), and returns what is still waited for. */
-export function openAt(items: readonly QueuedMessage[], moment: number, over: Over): QueuedMessage[] {
+export function openAt<Item extends QueuedMessage>(items: readonly Item[], moment: number, over: Over): Item[] {
   for (const item of items) if (moment > Math.min(item.giveUpAt, over.giveUpAt)) item.reject(over.late());
   return items.filter(({ isOpen }) => isOpen);
-}
-
-/** The key decides where it lands, and the type as what it is handled: with another one it is another message. */
-function digestOf({ key, type, payloadJson }: OutgoingMessage): string {
-  return jsonDigest([key, type, JSON.parse(payloadJson)]);
-}
-
-function dueText(due: DueTime | null): string {
-  if (due === null) return '';
-  return 'inMs' in due ? `+${due.inMs}` : String(due.atMs);
 }

@@ -1,4 +1,4 @@
-import { IdempotencyMismatchError, IndefinitePublishError, MillraceError, type OutgoingMessage } from '@millrace/core';
+import { IdempotencyMismatchError, IndefinitePublishError, MillraceError } from '@millrace/core';
 import type { RedisFailure } from '@millrace/redis';
 
 /** Errors of a publish, as its caller gets them. */
@@ -30,17 +30,31 @@ export function noRoom({ topic, partition }: { topic: string; partition: number 
   );
 }
 
+/** It comes in floods, from those that wait for nothing, and has no stack: with one it would take more memory than a message. */
 export function bufferFull(topic: string, bytes: number): MillraceError {
-  return new MillraceError(
-    'BACK_PRESSURE',
-    `The message for topic '${topic}' was not stored: those on their way take all of the ${bytes} bytes that ` +
-      'this process has for them. Await publishes, publish slower, or raise publishBufferBytes.',
-    { retryable: true },
+  return withoutStack(
+    () =>
+      new MillraceError(
+        'BACK_PRESSURE',
+        `The message for topic '${topic}' was not stored: those on their way take all of the ${bytes} bytes that ` +
+          'this process has for them. Await publishes, publish slower, or raise publishBufferBytes.',
+        { retryable: true },
+      ),
   );
 }
 
+function withoutStack<E extends Error>(make: () => E): E {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
 /** @param firstUse as a script tells it: `<offset> <id>` of the message, or `@<partition>` that the message went to */
-export function mismatch(topic: string, { idempotencyKey }: OutgoingMessage, firstUse: string): IdempotencyMismatchError {
+export function mismatch(topic: string, idempotencyKey: string, firstUse: string): IdempotencyMismatchError {
   const where = firstUse.startsWith('@') ? `in partition ${firstUse.slice(1)}` : `message ${firstUse.split(' ')[1] ?? ''}`;
   return new IdempotencyMismatchError(
     `The idempotency key '${idempotencyKey}' was used for another payload, or with another key, on topic '${topic}' (${where}). ` +

@@ -1,23 +1,19 @@
 import {
-  type Durability,
-  type DueTime,
-  MillraceError,
-  type OutgoingMessage,
-  type PublishPort,
-  type PublishResult,
-  type PublishTerms,
-  type TopicDefinition,
+  asError, type Durability, type DueTime, MillraceError, type Outgoing, type OutgoingMessage, type PublishPort,
+  type PublishResult, type PublishTerms, type TopicDefinition,
 } from '@millrace/core';
 import type { RedisConnections } from '@millrace/redis';
 import { partitionKeys, producerKey } from '../keys.js';
 import type { TopicLog } from '../log/topic-log.js';
 import type { TopicUpkeep } from '../retain/topic-upkeep.js';
 import { KeyClaims } from './key-claims.js';
+import { Outcomes, type PlaceAmongMany } from './outcomes.js';
 import type { Packing } from './packing.js';
 import { PartitionBatcher } from './partition-batcher.js';
 import { claimingPartitionOf, partitionOf } from './partitioner.js';
 import type { PublishBudget } from './publish-budget.js';
 import { nameOf, type PublishRoute, PublishRoutes } from './publish-routes.js';
+import type { Claimer } from './queued-message.js';
 
 export interface StreamPublisherParts {
   readonly redis: RedisConnections;
@@ -35,6 +31,8 @@ export class StreamPublisher implements PublishPort {
   readonly #parts: StreamPublisherParts;
   readonly #routes: PublishRoutes;
   readonly #batchers = new Map<string, PartitionBatcher>();
+  /** By topic and partition, those of the topic's own durability. */
+  readonly #usual = new WeakMap<TopicDefinition, PartitionBatcher[]>();
   readonly #claimers = new Map<string, KeyClaims>();
   #closed = false;
 
@@ -43,14 +41,20 @@ export class StreamPublisher implements PublishPort {
     this.#routes = new PublishRoutes(parts.redis);
   }
 
-  async publish(topic: TopicDefinition, message: OutgoingMessage, terms: PublishTerms = {}): Promise<PublishResult> {
-    if (this.#closed) throw new MillraceError('CLOSED', `Nothing was published to '${topic.name}': this process is shutting down.`);
-    const partition = partitionOf(message, topic.partitions);
-    const durability = terms.durability ?? topic.durability;
-    const claiming = claimingPartitionOf(message, partition, topic);
-    const claims = claiming === null ? null : this.#claims(topic, claiming, durability);
-    const published = this.#batcher(topic, partition, durability).publish(message, terms, claims);
-    return terms.due ? this.#delayed(topic, terms.due, published) : published;
+  publish(topic: TopicDefinition, message: OutgoingMessage, terms?: PublishTerms): Promise<PublishResult> {
+    try {
+      const { batcher, claimer } = this.#wayOf(topic, message, terms);
+      const published = batcher.publish(message, terms, claimer);
+      return terms?.due ? this.#delayed(topic, terms.due, published) : published;
+    } catch (thrown) {
+      return Promise.reject(asError(thrown));
+    }
+  }
+
+  publishMany(topic: TopicDefinition, many: readonly Outgoing[]): Promise<readonly (PublishResult | Error)[]> {
+    const outcomes = new Outcomes(many.length);
+    many.forEach((one, index) => this.#publishOneOf(topic, one, { outcomes, index }));
+    return outcomes.all;
   }
 
   /** Refuses new publishes and resolves when the earlier ones are settled; they are tried for `deadlineMs` at the most. */
@@ -61,6 +65,27 @@ export class StreamPublisher implements PublishPort {
     this.#routes.close();
   }
 
+  #publishOneOf(topic: TopicDefinition, one: Outgoing, place: PlaceAmongMany): void {
+    const { message, terms } = one;
+    try {
+      const { batcher, claimer } = this.#wayOf(topic, message, terms);
+      if (terms?.due) settleAt(place, this.#delayed(topic, terms.due, batcher.publish(message, terms, claimer)));
+      else batcher.publishOneOf(one, place, claimer);
+    } catch (thrown) {
+      place.outcomes.set(place.index, asError(thrown));
+    }
+  }
+
+  /** @throws MillraceError CLOSED */
+  #wayOf(topic: TopicDefinition, message: OutgoingMessage, terms: PublishTerms | undefined): Way {
+    if (this.#closed) throw new MillraceError('CLOSED', `Nothing was published to '${topic.name}': this process is shutting down.`);
+    const partition = partitionOf(message, topic.partitions);
+    const durability = terms?.durability ?? topic.durability;
+    const claiming = claimingPartitionOf(message, partition, topic);
+    const claimer = claiming === null ? null : this.#claims(topic, claiming, durability);
+    return { batcher: this.#batcher(topic, partition, durability), claimer };
+  }
+
   async #delayed(topic: TopicDefinition, due: DueTime, published: Promise<PublishResult>): Promise<PublishResult> {
     const result = await published;
     this.#parts.upkeep.delayed(topic, 'inMs' in due ? due.inMs : due.atMs - Date.now());
@@ -68,6 +93,13 @@ export class StreamPublisher implements PublishPort {
   }
 
   #batcher(topic: TopicDefinition, partition: number, durability: Durability): PartitionBatcher {
+    if (durability !== topic.durability) return this.#batcherAt(topic, partition, durability);
+    let usual = this.#usual.get(topic);
+    if (!usual) this.#usual.set(topic, (usual = []));
+    return (usual[partition] ??= this.#batcherAt(topic, partition, durability));
+  }
+
+  #batcherAt(topic: TopicDefinition, partition: number, durability: Durability): PartitionBatcher {
     const name = `${topic.name}:${partition}:${nameOf(durability)}`;
     let batcher = this.#batchers.get(name);
     if (!batcher) {
@@ -108,4 +140,17 @@ export class StreamPublisher implements PublishPort {
       retained: upkeep.published(topic, partition),
     });
   }
+}
+
+/** How a message gets to its partition. */
+interface Way {
+  readonly batcher: PartitionBatcher;
+  readonly claimer: Claimer | null;
+}
+
+function settleAt({ outcomes, index }: PlaceAmongMany, published: Promise<PublishResult>): void {
+  published.then(
+    (result) => outcomes.set(index, result),
+    (thrown: unknown) => outcomes.set(index, asError(thrown)),
+  );
 }

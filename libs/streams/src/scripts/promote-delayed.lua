@@ -30,7 +30,7 @@ local function promote(delayed, log, meta)
     for i = room + 1, #members do members[i] = nil end
     local ms = msFrom(now, state[4])
     for _, member in ipairs(members) do
-      ms = addEntry(log, ms, next, { string.sub(member, ENVELOPE) })
+      ms = addEntry(log, ms, { base = next, size = 1, text = textOf({ string.sub(member, ENVELOPE) }) })
       next = next + 1
       redis.call('HSET', meta, 'next', next, 'ms', ms)
       redis.call('ZREM', delayed, member)

@@ -2,16 +2,21 @@
 -- Stores one batch of one producer in a partition, once.
 --
 -- KEYS  1 log  2 meta  3 producer  4, 5 idempotency keys of alternating windows  6 delayed
--- ARGV  1 sequence  2 idempotency window, ms  3 messages an entry at the most  4 offsets a page of the settled bitmap
---       5 messages in the log at the most, 0 for any number  6 '1' when its memory is bounded
---       7 number of the oldest window in which idempotency keys of it are claimed in other partitions, '' when none is
---       8 how long it may be sent again, ms
---       then for each message: idempotency key or '', digest of the payload, message id, envelope, when it is due: '' now,
---       '+<ms>' so much later, '<ms>' at that moment in Unix milliseconds
--- returns one line a message: '+<offset>' stored, '=<offset> <id>' known already, '!<offset> <id>' known with another
---         payload, '!@<partition>' claimed for another payload; '-' is the offset of what is delayed; or, with nothing stored,
---         'UNDECLARED' when the partition is not there, 'STALE' when a later batch of the producer is, 'UNCLAIMED' when a
---         claim would end before what is stored here, 'FULL' when the log has no room for all of it.
+-- ARGV  1 sequence  2 how long it may be sent again, ms  3 how many messages it has  4 messages an entry at the most
+--       5 offsets a page of the settled bitmap  6 messages in the log at the most, 0 for any number
+--       7 '1' when its memory is bounded  8 idempotency window, ms
+--       9 number of the oldest window in which idempotency keys of it are claimed in other partitions, '' when none is
+--       10 '' when no message has an idempotency key, else a list in JSON: for each message the key or '', the digest of what
+--       is published with it, and its id
+--       11 '' when all are due now, else a list in JSON: for each message '' now, '+<ms>' so much later, '<ms>' at that moment
+--       in Unix milliseconds
+--       then entries of as many messages as one may have, the last one of the rest: `[` their envelopes, with `,` and a line
+--       break between them, `]`
+-- returns '+<offset>' of the first when all are stored, one after the other; else one line a message: '+<offset>' stored,
+--         '=<offset> <id>' known already, '!<offset> <id>' known with another payload, '!@<partition>' claimed for another
+--         payload; '-' is the offset of what is delayed; or, with nothing stored, 'UNDECLARED' when the partition is not there,
+--         'STALE' when a later batch of the producer is, 'UNCLAIMED' when a claim would end before what is stored here, 'FULL'
+--         when the log has no room for all of it.
 --
 -- Guarantees: a batch that is sent again is answered from the stored reply and stores nothing; offsets are dense; an
 -- idempotency key is remembered for one window at least and two at most, by Redis's clock, and never for longer than it is
@@ -22,30 +27,95 @@
 --!include include/add-entry.lua
 
 local log, meta, producer, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[6]
-local sequence, window, perEntry, page = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local maxMessages, hasMaxBytes = tonumber(ARGV[5]), ARGV[6] == '1'
-local claimedIn = tonumber(ARGV[7])
-local FIRST, FIELDS = 9, 5
+local sequence, count, perEntry, page = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local maxMessages, hasMaxBytes = tonumber(ARGV[6]), ARGV[7] == '1'
+local FIRST, USE = 12, 3
 -- The last call may arrive late.
-local keepMs = tonumber(ARGV[8]) + 3600000
+local keepMs = tonumber(ARGV[2]) + 3600000
 
-local last = redis.call('HMGET', producer, 'sequence', 'reply')
-if last[1] then
+local last = redis.call('GET', producer)
+if last then
+  local lastSequence, reply = string.match(last, '^(%d+) (.*)$')
   -- A repetition writes too, so that a WAIT behind it asks for all that came before it.
-  redis.call('PEXPIRE', producer, keepMs)
-  if tonumber(last[1]) == sequence then return last[2] end
-  if tonumber(last[1]) > sequence then return 'STALE' end
+  if tonumber(lastSequence) >= sequence then redis.call('PEXPIRE', producer, keepMs) end
+  if tonumber(lastSequence) == sequence then return reply end
+  if tonumber(lastSequence) > sequence then return 'STALE' end
 end
-local state = redis.call('HMGET', meta, 'next', 'ms', 'format')
+local state = redis.call('HMGET', meta, 'next', 'ms', 'format', 'first', 'full')
 local next = state[3] == FORMAT and tonumber(state[1] or nil)
 if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
 
+local function isFull(wanted)
+  if wanted == 0 or (maxMessages == 0 and not hasMaxBytes) then return false end
+  if hasMaxBytes and state[5] then return true end
+  return maxMessages > 0 and next - (tonumber(state[4] or nil) or 0) + wanted > maxMessages
+end
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local number = math.floor(now / window)
-if claimedIn and claimedIn < number then return 'UNCLAIMED' end
+local texts, ms = {}, msFrom(now, state[2])
+local function flush()
+  if #texts > 0 then ms = addEntry(log, ms, { base = next - #texts, size = #texts, text = textOf(texts) }) end
+  texts = {}
+end
 
-local function dueAt(text)
+local function add(text)
+  texts[#texts + 1] = text
+  next = next + 1
+  if #texts >= perEntry or next % page == 0 then flush() end
+end
+
+local function messagesOf(entry)
+  return string.gmatch(string.sub(entry, 2, -2) .. ',\n', '(.-),\n')
+end
+
+-- Entries go in as they are, up to one that would cross from one page into the next: from there on they are packed anew.
+local function storeAll()
+  local rest = count
+  for i = FIRST, #ARGV do
+    local size = math.min(perEntry, rest)
+    if #texts == 0 and next % page + size <= page then
+      ms = addEntry(log, ms, { base = next, size = size, text = ARGV[i] })
+      next = next + size
+    else
+      for text in messagesOf(ARGV[i]) do add(text) end
+    end
+    rest = rest - size
+  end
+  flush()
+end
+
+local function ended(reply)
+  redis.call('HSET', meta, 'next', next, 'ms', ms)
+  redis.call('SET', producer, ARGV[1] .. ' ' .. reply, 'PX', keepMs)
+  return reply
+end
+
+if ARGV[10] == '' and ARGV[11] == '' then
+  if isFull(count) then return 'FULL' end
+  local reply = '+' .. next
+  storeAll()
+  return ended(reply)
+end
+
+local window = tonumber(ARGV[8])
+local number, claimedIn = math.floor(now / window), tonumber(ARGV[9])
+if claimedIn and claimedIn < number then return 'UNCLAIMED' end
+local uses = ARGV[10] == '' and {} or cjson.decode(ARGV[10])
+local dues = ARGV[11] == '' and {} or cjson.decode(ARGV[11])
+
+local function keyOf(message)
+  return uses[(message - 1) * USE + 1] or ''
+end
+
+-- What a key stands for: digest, offset, id.
+local function useOf(message, offset)
+  local at = (message - 1) * USE
+  return uses[at + 2] .. ' ' .. offset .. ' ' .. uses[at + 3]
+end
+
+local function dueAt(message)
+  local text = dues[message] or ''
   if text == '' then return now end
   return tonumber(text) + (string.sub(text, 1, 1) == '+' and now or 0)
 end
@@ -68,12 +138,11 @@ local function buckets()
   return current, previous
 end
 
-local keys = {}
-for i = FIRST, #ARGV, FIELDS do
-  if ARGV[i] ~= '' then keys[#keys + 1] = ARGV[i] end
+local keys, known, current, isAllNew = {}, {}, nil, ARGV[11] == ''
+for message = 1, count do
+  local key = keyOf(message)
+  if key ~= '' then keys[#keys + 1] = key end
 end
-
-local known, current = {}, nil
 if #keys > 0 then
   local previous
   current, previous = buckets()
@@ -83,56 +152,51 @@ if #keys > 0 then
   end
 end
 
--- Whether the log has room for what is new and due now.
-local function hasRoom()
-  local wanted = 0
-  for i = FIRST, #ARGV, FIELDS do
-    if not known[ARGV[i]] and dueAt(ARGV[i + 4]) <= now then wanted = wanted + 1 end
+local wanted, twice = 0, {}
+for message = 1, count do
+  local key = keyOf(message)
+  if known[key] or twice[key] then isAllNew = false end
+  if not known[key] and dueAt(message) <= now then wanted = wanted + 1 end
+  if key ~= '' then twice[key] = true end
+end
+if isFull(wanted) then return 'FULL' end
+
+local fresh, replies = {}, {}
+local function remember(message, offset)
+  local key = keyOf(message)
+  if key == '' then return end
+  known[key] = useOf(message, offset)
+  fresh[#fresh + 1] = key
+  fresh[#fresh + 1] = known[key]
+end
+
+-- Returns what became of a message whose idempotency key is known.
+local function compare(message, use)
+  local digest, rest = string.match(use, '^(%S+) (.*)$')
+  local given = uses[(message - 1) * USE + 2]
+  -- A digest of another length is of another version of Millrace, and tells nothing.
+  local isSame = digest == given or #digest ~= #given
+  return (isSame and '=' or '!') .. rest
+end
+
+local function store(message, text)
+  local use, due = known[keyOf(message)], dueAt(message)
+  if use then return compare(message, use) end
+  local offset = due > now and '-' or next
+  remember(message, offset)
+  if due > now then delay(due, text) else add(text) end
+  return '+' .. offset
+end
+
+if isAllNew then
+  replies[1] = '+' .. next
+  for message = 1, count do remember(message, next + message - 1) end
+  storeAll()
+else
+  for i = FIRST, #ARGV do
+    for text in messagesOf(ARGV[i]) do replies[#replies + 1] = store(#replies + 1, text) end
   end
-  local state = redis.call('HMGET', meta, 'first', 'full')
-  if wanted == 0 then return true end
-  if hasMaxBytes and state[2] then return false end
-  return maxMessages == 0 or next - (tonumber(state[1] or nil) or 0) + wanted <= maxMessages
+  flush()
 end
-if (maxMessages > 0 or hasMaxBytes) and not hasRoom() then return 'FULL' end
-
-local replies, texts, fresh, base, ms = {}, {}, {}, next, msFrom(now, state[2])
-local function flush()
-  if #texts > 0 then ms = addEntry(log, ms, base, texts) end
-  texts, base = {}, next
-end
-
-for i = FIRST, #ARGV, FIELDS do
-  local key, digest, id = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local seen = key ~= '' and known[key]
-  if seen then
-    local seenDigest, rest = string.match(seen, '^(%S+) (.*)$')
-    -- A digest of another length is of another version of Millrace, and tells nothing.
-    local isSame = seenDigest == digest or #seenDigest ~= #digest
-    replies[#replies + 1] = (isSame and '=' or '!') .. rest
-  else
-    local due = dueAt(ARGV[i + 4])
-    local offset = due > now and '-' or next
-    if key ~= '' then
-      known[key] = digest .. ' ' .. offset .. ' ' .. id
-      fresh[#fresh + 1] = key
-      fresh[#fresh + 1] = known[key]
-    end
-    replies[#replies + 1] = '+' .. offset
-    if due > now then
-      delay(due, ARGV[i + 3])
-    else
-      texts[#texts + 1] = ARGV[i + 3]
-      next = next + 1
-      if #texts >= perEntry or next % page == 0 then flush() end
-    end
-  end
-end
-flush()
-
-redis.call('HSET', meta, 'next', next, 'ms', ms)
 if #fresh > 0 then redis.call('HSET', current, unpack(fresh)) end
-local reply = table.concat(replies, '\n')
-redis.call('HSET', producer, 'sequence', sequence, 'reply', reply)
-redis.call('PEXPIRE', producer, keepMs)
-return reply
+return ended(table.concat(replies, '\n'))

@@ -38,7 +38,7 @@ local put = {
   end,
   topic = function(_, _, envelope)
     local state = redis.call('HMGET', meta, 'next', 'ms')
-    local ms = addEntry(log, msFrom(now, state[2]), tonumber(state[1]), { envelope })
+    local ms = addEntry(log, msFrom(now, state[2]), { base = tonumber(state[1]), size = 1, text = textOf({ envelope }) })
     redis.call('HSET', meta, 'next', state[1] + 1, 'ms', ms)
   end,
 }

@@ -72,9 +72,11 @@ export class RedisGroup {
 
   async publish(producer: string, sequence: number, messages: readonly Published[]): Promise<string> {
     const { log, meta, ids, delayed } = this.#place.keys;
-    const args = messages.flatMap(({ key, digest, id, envelope }) => [key, digest, id, envelope, '']);
+    const uses = messages.some(({ key }) => key !== '') ? JSON.stringify(messages.flatMap(({ key, digest, id }) => [key, digest, id])) : '';
+    const texts = messages.map(({ envelope }) => envelope);
+    const entries = texts.flatMap((_, from) => (from % PER_ENTRY === 0 ? `[${texts.slice(from, from + PER_ENTRY).join(',\n')}]` : []));
     const keys = [log, meta, producerKey(this.#prefix, this.#place, producer), ...ids, delayed];
-    return String(await this.#run('publish', keys, [sequence, WINDOW_MS, PER_ENTRY, PAGE, 0, '0', '', 0, ...args]));
+    return String(await this.#run('publish', keys, [sequence, 0, texts.length, PER_ENTRY, PAGE, 0, '0', WINDOW_MS, '', uses, '', ...entries]));
   }
 
   /** @param id so many milliseconds behind the last id */

@@ -56,7 +56,8 @@ export class SharedMode {
     const last = this.producers.get(producer);
     if (last && last.sequence >= sequence) return last.sequence === sequence ? last.reply : 'STALE';
     const batch: Stored[] = [];
-    const reply = messages.map((message) => this.#publishOne(message, batch)).join('\n');
+    const lines = messages.map((message) => this.#publishOne(message, batch));
+    const reply = lines.every((line) => line.startsWith('+')) ? lines[0]! : lines.join('\n');
     this.#pack(batch);
     this.producers.set(producer, { sequence, reply });
     return reply;

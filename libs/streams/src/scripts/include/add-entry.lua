@@ -16,15 +16,19 @@ local function msBehind(log, base, number)
   return isLower(lastNumber, number) and ms or increased(ms)
 end
 
--- Adds the messages from offset `base` on as one entry. Returns the ms of its id: the given one, unless another id is in the
--- way: of an entry of somebody else, or of ours when the meta that told its ms was lost.
-local function addEntry(log, ms, base, texts)
-  local number = string.format('%.0f', base * 16 + #texts - 1)
-  local text = '[' .. table.concat(texts, ',\n') .. ']'
-  local reply = redis.pcall('XADD', log, 'NOMKSTREAM', ms .. '-' .. number, 'm', text)
+-- The text of an entry.
+local function textOf(texts)
+  return '[' .. table.concat(texts, ',\n') .. ']'
+end
+
+-- Adds an entry: its base, its size, its text. Returns the ms of its id: the given one, unless another id is in the way: of an
+-- entry of somebody else, or of ours when the meta that told its ms was lost.
+local function addEntry(log, ms, entry)
+  local number = string.format('%.0f', entry.base * 16 + entry.size - 1)
+  local reply = redis.pcall('XADD', log, 'NOMKSTREAM', ms .. '-' .. number, 'm', entry.text)
   if type(reply) ~= 'table' then return ms end
   if not string.find(reply.err, 'equal or smaller', 1, true) then error(reply) end
-  ms = msBehind(log, base, number)
-  redis.call('XADD', log, 'NOMKSTREAM', ms .. '-' .. number, 'm', text)
+  ms = msBehind(log, entry.base, number)
+  redis.call('XADD', log, 'NOMKSTREAM', ms .. '-' .. number, 'm', entry.text)
   return ms
 end
