@@ -20,6 +20,12 @@ const IDLE_MS = 60_000;
 /** How a member is: it lives; it left, or its process died while it was stopping; or its process died with all it held. */
 export type Fate = 'living' | 'left' | 'dead';
 
+export interface PresenceParts {
+  readonly redis: Pick<RedisConnections, 'control' | 'publish'>;
+  readonly prefix: string;
+  readonly leaseMs: number;
+}
+
 /** Somebody to whom the silence of other processes matters. */
 export interface Watcher {
   /** Names of the members that it wants to know about. */
@@ -52,7 +58,7 @@ export class Presence {
   /** When the last beat that Redis answered was sent, by the monotonic clock. */
   #beatAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor({ redis, prefix, leaseMs }: { readonly redis: RedisConnections; readonly prefix: string; readonly leaseMs: number }) {
+  constructor({ redis, prefix, leaseMs }: PresenceParts) {
     this.leaseMs = leaseMs;
     this.beatMs = Math.min(leaseMs / BEATS_A_LEASE, LONGEST_BEAT_MS);
     this.#prefix = prefix;
