@@ -320,7 +320,8 @@ describe('putting back', () => {
     const ids = await held(450);
     await bed.command('XCLAIM', bed.place(Single, 'g').keys.log, 'g', 'dead', 0, ...ids.slice(200));
     expect(await from('log', { owner: 'dead', fate: 'dead' })).toBe(250);
-    expect((await bodies()).map((parts) => (parts as number[])[0])).toEqual(Array.from({ length: 250 }, (_, index) => 200 + index));
+    const offsets = (await bodies()).map((parts) => (parts as number[])[0]);
+    expect(offsets).toEqual(Array.from({ length: 250 }, (_, index) => 200 + index));
     expect(await bed.pending(Single, 'g')).toHaveLength(200);
   });
 

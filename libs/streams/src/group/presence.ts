@@ -143,10 +143,17 @@ export class Presence {
 
   async #beat(connection: RedisConnection): Promise<void> {
     const sentAtMs = performance.now();
-    const processes = [...new Set([...this.#watchers].flatMap(({ watched }) => [...watched].map(processOf)))].filter((each) => each !== this.#process);
+    const processes = this.#others();
     const keys = [this.#process, ...processes].map((each) => this.#keyOf(each));
     const reply = (await connection.run(beat, keys, [this.#words(), KEEP_MS])) as (string | null)[];
     this.#answered(new Map(processes.map((each, index) => [each, reply[index] ?? null])), sentAtMs);
+  }
+
+  /** Processes that somebody here wants to know about. */
+  #others(): string[] {
+    const watched = new Set([...this.#watchers].flatMap((watcher) => [...watcher.watched].map(processOf)));
+    watched.delete(this.#process);
+    return [...watched];
   }
 
   #answered(look: Look, sentAtMs: number): void {
