@@ -102,11 +102,12 @@ describe('the lone slot', () => {
   it('is one for the queues of all subscriptions: a suspect of the second waits until that of the first has ended', () => {
     const loneSlot = new LoneSlot();
     let ready = 0;
-    const [first, second] = [1, 2].map(() => new WorkQueue({ rule: { size: 1, waitMs: 0 }, loneSlot, onReady: () => (ready += 1) }));
-    for (const queue of [first!, second!]) queue.add(suspect(), 0);
-    const taken = first!.take();
-    expect([taken.length, second!.take().length, second!.heldUp.count, ready]).toEqual([1, 0, 1, 0]);
-    first!.ended(taken);
-    expect([ready, second!.take().length]).toEqual([1, 1]);
+    const parts = { rule: { size: 1, waitMs: 0 }, loneSlot, onReady: () => (ready += 1) };
+    const [first, second] = [new WorkQueue(parts), new WorkQueue(parts)];
+    for (const queue of [first, second]) queue.add(suspect(), 0);
+    const taken = first.take();
+    expect([taken.length, second.take().length, second.heldUp.count, ready]).toEqual([1, 0, 1, 0]);
+    first.ended(taken);
+    expect([ready, second.take().length]).toEqual([1, 1]);
   });
 });

@@ -149,12 +149,12 @@ export const holding = [
     title: 'does not have it begun by the one that held it before',
   },
   {
-    name: 'a member that was away beats before it reads',
+    name: 'what a read brought whose reply was lost is put back',
     file: `${CONSUME}/fetcher.ts`,
     find: 'if (this.#problem !== null) await rejoin();',
     replace: '',
     spec: RACES_SPEC,
-    title: 'after a while without Redis a member says that it lives before it reads',
+    title: 'R12 of a read: what it brought is handled once',
   },
 ];
 
