@@ -1,5 +1,5 @@
 import { clocks } from './guards/clocks.js';
-import { holding, reclaiming, settling, sharing } from './guards/consuming.js';
+import { holding, putBack, settling, sharing } from './guards/consuming.js';
 import { storing } from './guards/storing.js';
 import { outcomes } from './guards/outcomes.js';
 import { groups, operating, publishing, retention } from './guards/publishing.js';
@@ -18,6 +18,6 @@ import { groups, operating, publishing, retention } from './guards/publishing.js
 
 /** @type {readonly Guard[]} */
 export const GUARDS = [
-  ...settling, ...outcomes, ...holding, ...sharing, ...reclaiming, ...publishing, ...groups, ...retention, ...operating,
+  ...settling, ...outcomes, ...holding, ...sharing, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing,
 ];

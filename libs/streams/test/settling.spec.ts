@@ -142,6 +142,19 @@ describe('one message of an entry of several', () => {
   });
 });
 
+describe('entries that are settled whole', () => {
+  it.each([1, 1_000])('refuses of whole entries the one that another holds, where %s may be held', async (most) => {
+    const ids = await held(3);
+    const { keys: { log }, groupKeys: { stats, due, dead, retryLog, open, begun } } = bed.place(Single, 'g');
+    await bed.command('XCLAIM', log, 'g', 'b', 0, ids[1]!);
+    const keys = [log, stats, due, dead, retryLog, open, begun, settledKey(bed.prefix, bed.place(Single, 'g'), 0)];
+    const head = ['g', 'a', 'log', SETTLED_PAGE_OFFSETS, '0', '0', most];
+    expect(await process.redis.control.run(settle, keys, [...head, ids.length, ...ids])).toBe('SFS');
+    expect((await bed.pending(Single, 'g')).map(([id, owner]) => [id, owner])).toEqual([[ids[1], 'b']]);
+    expect(await bed.state(process, Single, 'g')).toMatchObject({ lag: 1, handled: 2, fenced: 1 });
+  });
+});
+
 describe('a settlement that fails half way', () => {
   it.each([
     ['retry', 'due', ['retry', '0', body(0)]],
@@ -323,6 +336,19 @@ describe('putting back', () => {
     const offsets = (await bodies()).map((parts) => (parts as number[])[0]);
     expect(offsets).toEqual(Array.from({ length: 250 }, (_, index) => 200 + index));
     expect(await bed.pending(Single, 'g')).toHaveLength(200);
+  });
+
+  it('puts back of an entry what is not settled, and no more', async () => {
+    await declareGroup();
+    const { log } = bed.place(Single, 'g').keys;
+    await bed.command('XADD', log, '1-2', 'm', '["a",\n"b",\n"c"]');
+    const [entry] = await readAs('a', log);
+    const { stats, due, dead, retryLog, open, begun } = bed.place(Single, 'g').groupKeys;
+    const keys = [log, stats, due, dead, retryLog, open, begun, settledKey(bed.prefix, bed.place(Single, 'g'), 0)];
+    const args = ['g', 'a', 'log', SETTLED_PAGE_OFFSETS, '0', '0', 1_000, 0, entry!, 0, 3, 1, 1, ...ack, ''];
+    expect(await process.redis.control.run(settle, keys, args)).toBe('S');
+    expect(await from('log', { owner: 'a', fate: 'dead' })).toBe(2);
+    expect(await bodies()).toEqual([[0, 1, 1, null, '"a"'], [2, 1, 1, null, '"c"']]);
   });
 
   it('R9 reaches an entry whose page of the settled bitmap is far behind the first', async () => {

@@ -1,14 +1,16 @@
-/** The guards of what a member holds, settles and takes over. */
+/** The guards of what a member holds, settles, and what is put back. */
 
 const SCRIPTS = 'libs/streams/src/scripts';
 const SETTLE = `${SCRIPTS}/settle.lua`;
-const HEARTBEAT = `${SCRIPTS}/heartbeat.lua`;
-const RECLAIM = `${SCRIPTS}/reclaim.lua`;
+const BEGIN = `${SCRIPTS}/begin.lua`;
+const PUT_BACK = `${SCRIPTS}/put-back.lua`;
+const SILENCE = 'libs/streams/src/group/silence.ts';
 const CONSUME = 'libs/streams/src/consume';
 const SETTLING_SPEC = 'libs/streams/test/settling.spec.ts';
 const DELIVERY_SPEC = 'libs/streams/test/delivery.spec.ts';
 const RACES_SPEC = 'libs/streams/test/races.spec.ts';
 const PACKING_SPEC = 'libs/streams/test/packing.spec.ts';
+const SILENCE_SPEC = 'libs/streams/test/silence-count.spec.ts';
 const GUARDS_SPEC = 'libs/streams/test/guards.spec.ts';
 
 /** @type {import('../guards.js').Guard[]} */
@@ -16,60 +18,64 @@ export const settling = [
   ...['ack', 'retry', 'dead', 'release'].map((outcome) => ({
     name: `the fence of ${outcome}`,
     file: SETTLE,
-    find: 'if holds(entry, ARGV[i + 1]) and',
-    replace: `if (outcome == '${outcome}' or holds(entry, ARGV[i + 1])) and`,
+    find: 'if holds(entry) and',
+    replace: `if (outcome == '${outcome}' or holds(entry)) and`,
     spec: SETTLING_SPEC,
     title: `refuses ${outcome} of a message of the`,
   })),
   {
     name: 'the member in the token of a settlement',
     file: SETTLE,
-    find: 'pending[2] == member and',
+    find: ' and pending[2] == member',
     replace: '',
     spec: GUARDS_SPEC,
     title: 'does not have it settled by the one that held it before',
   },
   {
-    name: 'the delivery count in the token of a settlement',
-    file: SETTLE,
-    find: ' and pending[4] == tonumber(count)',
-    replace: '',
-    spec: SETTLING_SPEC,
-    title: 'refuses the same member with an older delivery count',
-  },
-  {
     name: 'the message in the token of a settlement, after a failover',
     file: SETTLE,
-    find: 'if holds(entry, ARGV[i + 1]) and isSame(entry, ARGV[i + 9]) then',
-    replace: 'if holds(entry, ARGV[i + 1]) then',
+    find: 'if holds(entry) and isSame(entry, ARGV[i + 8]) then',
+    replace: 'if holds(entry) then',
     spec: 'libs/streams/test/failover.spec.ts',
     title: 'settles nothing of another message that has the same entry id and offset',
   },
   {
+    name: 'the fence of an entry that is settled whole',
+    file: SETTLE,
+    find: '    if holds(ARGV[i]) then\n',
+    replace: '    if true then\n',
+    spec: GUARDS_SPEC,
+    title: 'does not have it settled by the one that held it before',
+  },
+  {
+    name: 'the fence of entries that are settled whole together',
+    file: SETTLE,
+    find: 'ARGV[FIRST + whole - 1], held, member)',
+    replace: 'ARGV[FIRST + whole - 1], held)',
+    spec: SETTLING_SPEC,
+    title: 'refuses of whole entries the one that another holds',
+  },
+  {
     name: 'a settled message counts once',
     file: SETTLE,
-    find: "local open = bit < 0 or redis.call('GETBIT', bitmap, bit) == 0",
-    replace: 'local open = true',
+    find: 'if known == n or not add[outcome] then return n - known end',
+    replace: 'if not add[outcome] then return n end',
     spec: SETTLING_SPEC,
     title: 'counts once, also when it is',
   },
   {
     name: 'an entry is let go of with its last message',
     file: SETTLE,
-    find: '  if not isEmptied then return end\n',
+    find: '  if not fromRetry and base >= 0 and not isMarked(base, size) then return end\n',
     replace: '',
     spec: SETTLING_SPEC,
     title: 'counts once, also when it is',
   },
   {
-    name: 'settle adds before it marks',
+    name: 'a mark is taken back when what it is for cannot be added',
     file: SETTLE,
-    find: `    if open then add[outcome](first, second, offset) end
-    if open and bit >= 0 then redis.call('SETBIT', bitmap, bit, 1) end
-`,
-    replace: `    if open and bit >= 0 then redis.call('SETBIT', bitmap, bit, 1) end
-    if open then add[outcome](first, second, offset) end
-`,
+    find: "  if hasBits then redis.call('SETBIT', bitmaps[math.floor(first / page)], first % page, 0) end\n",
+    replace: '',
     spec: SETTLING_SPEC,
     title: 'does not lose the message of a',
   },
@@ -77,11 +83,15 @@ export const settling = [
     name: 'a settlement that fails counts what it had settled until then',
     file: SETTLE,
     find: `local good, failure = pcall(function()
-  for i = FIRST, #ARGV, FIELDS do settle(i) end
+  learnHoldings()
+  settleWhole()
+  for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
 end)
 `,
     replace: `local good, failure = true, nil
-for i = FIRST, #ARGV, FIELDS do settle(i) end
+learnHoldings()
+settleWhole()
+for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
 `,
     spec: SETTLING_SPEC,
     title: 'counts what it had settled until then',
@@ -107,52 +117,44 @@ for i = FIRST, #ARGV, FIELDS do settle(i) end
 /** @type {import('../guards.js').Guard[]} */
 export const holding = [
   {
-    name: 'the fence of the heartbeat',
-    file: HEARTBEAT,
-    find: 'if pending and pending[2] == member and pending[4] == tonumber(ARGV[i + 2]) then',
-    replace: 'if pending then',
-    spec: SETTLING_SPEC,
-    title: 'R2 a stale heartbeat does not take back what another member took over',
-  },
-  {
-    name: 'the member in the token of a heartbeat',
-    file: HEARTBEAT,
-    find: 'pending[2] == member and',
-    replace: '',
-    spec: GUARDS_SPEC,
-    title: 'does not have it renewed by the one that held it before',
-  },
-  {
-    name: 'the delivery count in the token of a heartbeat',
-    file: HEARTBEAT,
-    find: ' and pending[4] == tonumber(ARGV[i + 2])',
-    replace: '',
-    spec: SETTLING_SPEC,
-    title: 'does not renew a holding that the same member has lost and won again',
-  },
-  {
-    name: 'what is held is renewed, what waits for a slot too',
-    file: 'libs/streams/src/group/heartbeat.ts',
-    find: 'const entries = held.in(partition);',
-    replace: 'const entries = held.in(partition).slice(0, 0);',
-    spec: RACES_SPEC,
-    title: 'R3 what waits for a slot is renewed as well',
-  },
-  {
-    name: 'what came past its lease is not begun',
+    name: 'what is held is made sure of after others may have taken it',
     file: `${CONSUME}/held-entries.ts`,
-    find: 'if (this.#hasRunOut(entry)) this.lost(entry);',
-    replace: '',
+    find: 'this.#verified === this.#returns && this.#parts.isSure()',
+    replace: 'this.#parts.isSure()',
     spec: 'libs/streams/test/held-entries.spec.ts',
-    title: 'is not begun when its lease has run out by the clock of its process',
+    title: 'is not sure while others may have taken the process for dead, nor until it was asked for afterwards',
   },
   {
-    name: 'a member that was away beats before it reads',
+    name: 'what came into doubt while it was asked for is in doubt',
+    file: `${CONSUME}/held-entries.ts`,
+    find: 'this.#verified = returns;',
+    replace: 'this.#verified = this.#returns;',
+    spec: 'libs/streams/test/held-entries.spec.ts',
+    title: 'stays in doubt when it came into doubt while it was asked for',
+  },
+  {
+    name: 'what Redis does not know of is given up',
+    file: `${CONSUME}/held-entries.ts`,
+    find: '!ids.has(entry.id)) this.lost(entry)',
+    replace: 'false) this.lost(entry)',
+    spec: 'libs/streams/test/held-entries.spec.ts',
+    title: 'is given up when Redis does not know of it any more',
+  },
+  {
+    name: 'the member in the token of a beginning',
+    file: BEGIN,
+    find: 'if not pending or pending[2] ~= ARGV[2] then',
+    replace: 'if not pending then',
+    spec: GUARDS_SPEC,
+    title: 'does not have it begun by the one that held it before',
+  },
+  {
+    name: 'what a read brought whose reply was lost is put back',
     file: `${CONSUME}/fetcher.ts`,
     find: 'if (this.#problem !== null) await rejoin();',
     replace: '',
     spec: RACES_SPEC,
-    title: 'after a while without Redis a member says that it lives before it reads',
+    title: 'R12 of a read: what it brought is handled once',
   },
 ];
 
@@ -167,18 +169,10 @@ export const sharing = [
     title: 'takes entries of several messages only as it has slots for them',
   },
   {
-    name: 'no more is taken over than there are slots for',
-    file: RECLAIM,
-    find: 'messages = messages + messagesIn(claimed[1], claimed[2])',
-    replace: 'messages = messages + 1',
-    spec: PACKING_SPEC,
-    title: 'takes over entries of several messages only as it has slots for them',
-  },
-  {
     name: 'what waits for a slot goes back to the group',
     file: `${CONSUME}/dispatcher.ts`,
-    find: 'if (this.#paused || this.#excess <= 0) {',
-    replace: 'if (true) {',
+    find: 'if (this.#paused || this.#patience || this.#inHand <= this.#slots) return;',
+    replace: 'if (true) return;',
     spec: PACKING_SPEC,
     title: 'gives back what waits for a slot, and others handle it',
   },
@@ -209,62 +203,118 @@ export const sharing = [
 ];
 
 /** @type {import('../guards.js').Guard[]} */
-export const reclaiming = [
+export const putBack = [
   {
-    name: 'a living member keeps what it has',
-    file: RECLAIM,
-    find: 'elseif now - tonumber(beat) > lease then',
-    replace: 'elseif true then',
-    spec: SETTLING_SPEC,
-    title: 'leaves a living member what it has',
+    name: 'only silence is death',
+    file: SILENCE,
+    find: 'return (this.#heard.get(process)?.silentMs ?? 0) >= this.#deadAfterMs;',
+    replace: 'return this.#heard.has(process);',
+    spec: SILENCE_SPEC,
+    title: 'ends in death after 0.9 of a lease of answered looks',
   },
   {
-    name: 'a member that never beat has a grace',
-    file: RECLAIM,
-    find: 'grace[owner] = math.floor(lease / 3)',
-    replace: 'grace[owner] = -1',
-    spec: SETTLING_SPEC,
-    title: 'leaves a member that has never beaten what it has',
+    name: 'a look tells of two beats of silence at the most',
+    file: SILENCE,
+    find: 'Math.min(sentAtMs - (this.#lookedAtMs ?? sentAtMs), this.#mostMs)',
+    replace: 'sentAtMs - (this.#lookedAtMs ?? sentAtMs)',
+    spec: SILENCE_SPEC,
+    title: 'grows by two beats a look at the most',
   },
   {
-    name: 'what a silent member has is taken at once',
-    file: RECLAIM,
-    find: 'return idle > graceOf(owner)',
-    replace: 'return idle > lease',
-    spec: SETTLING_SPEC,
-    title: 'takes what a silent member has at once',
+    name: 'an outage makes nobody silent',
+    file: SILENCE,
+    find: 'Math.min(sentAtMs - (this.#lookedAtMs ?? sentAtMs), this.#mostMs)',
+    replace: 'sentAtMs - (this.#lookedAtMs ?? sentAtMs)',
+    spec: SILENCE_SPEC,
+    title: 'does not grow over an outage',
   },
   {
-    name: 'a read whose reply was lost is looked for',
-    file: RECLAIM,
-    find: 'if owner == member then return not held[entry] end',
-    replace: 'if owner == member then return false end',
-    spec: SETTLING_SPEC,
-    title: 'takes back what the caller was given in a reply that it never got',
+    name: 'a beat goes over the connection that answers',
+    file: 'libs/streams/src/group/presence.ts',
+    find: '    this.#turn += 1;\n    return 0;',
+    replace: '    return 0;',
+    spec: 'libs/streams/test/presence.spec.ts',
+    title: 'goes over the other connection while the control connection alone is a black hole',
   },
   {
-    name: 'reclaiming goes on where it was',
-    file: 'libs/streams/src/redeliver/reclaimer.ts',
-    find: "this.#after.get(stream) ?? '-'",
-    replace: "'-'",
-    spec: RACES_SPEC,
-    title: 'finds what a vanished member held behind pages of what others hold',
+    name: 'what is begun is marked',
+    file: BEGIN,
+    find: "redis.call('HSET', KEYS[2], ARGV[3], 1)\n",
+    replace: '',
+    spec: SETTLING_SPEC,
+    title: 'counts further crashes only for what was marked as begun',
+  },
+  {
+    name: 'what vanished with a process is marked before it is handled',
+    file: `${CONSUME}/dispatcher.ts`,
+    find: '    else if (first.crashes > 0) void this.#beginMarked(batch, first);\n',
+    replace: '',
+    spec: DELIVERY_SPEC,
+    title: 'ends a message that takes every process down as a crash loop',
+  },
+  {
+    name: 'a further crash counts only for what was begun',
+    file: PUT_BACK,
+    find: "if crashes == 0 or redis.call('HEXISTS', begun, id) == 1 then",
+    replace: 'if true then',
+    spec: SETTLING_SPEC,
+    title: 'counts further crashes only for what was marked as begun',
+  },
+  {
+    name: 'a member that left counts no crash',
+    file: PUT_BACK,
+    find: 'if not vanished then return crashes end\n',
+    replace: '',
+    spec: SETTLING_SPEC,
+    title: 'counts none for a member that left, or was stopping, though it had begun',
+  },
+  {
+    name: 'what is settled is not put back',
+    file: PUT_BACK,
+    find: "if redis.call('GETBIT', bitmap, offset % page) == 0 then",
+    replace: 'if true then',
+    spec: SETTLING_SPEC,
+    title: 'puts back of an entry what is not settled, and no more',
+  },
+  {
+    name: 'a living member keeps what it believes in',
+    file: PUT_BACK,
+    find: 'if not kept[id] then',
+    replace: 'if true then',
+    spec: SETTLING_SPEC,
+    title: 'R10 what is put back has a new token',
+  },
+  {
+    name: 'the mark of what cannot be put back is taken back',
+    file: PUT_BACK,
+    find: "    redis.call('SETBIT', bitmap, bit, 0)\n",
+    replace: '',
+    spec: SETTLING_SPEC,
+    title: 'leaves all as it was while the retry log cannot take anything',
+  },
+  {
+    name: 'suspects are handled one at a time in a process',
+    file: `${CONSUME}/work-queue.ts`,
+    find: '!this.#suspect && this.#parts.loneSlot.take(this.#onFree)',
+    replace: '!this.#suspect',
+    spec: 'libs/streams/test/lone-slot.spec.ts',
+    title: 'is one for the queues of all subscriptions',
+  },
+  {
+    name: 'putting back goes on where it was',
+    file: 'libs/streams/src/redeliver/put-back.ts',
+    find: 'after = next;',
+    replace: 'after = END;',
+    spec: SETTLING_SPEC,
+    title: 'R9 reaches what lies behind pages of entries that others hold, and all of it',
   },
   {
     name: 'a member that holds anything is not forgotten',
-    file: `${SCRIPTS}/forget-members.lua`,
-    find: 'if not holdsAny(member) then',
-    replace: 'if true then',
+    file: `${SCRIPTS}/forget-member.lua`,
+    find: "  if #redis.call('XPENDING', stream, group, '-', '+', 1, member) > 0 then return 0 end\n",
+    replace: '',
     spec: SETTLING_SPEC,
     title: 'R16 forgets no member that holds anything',
-  },
-  {
-    name: 'which of those whose process vanished is first is chosen among all of them',
-    file: `${CONSUME}/work-queue.ts`,
-    find: 'this.#isGathering = isGathering;',
-    replace: '',
-    spec: RACES_SPEC,
-    title: 'takes no others with it, also when its partition is the first that is looked through',
   },
   {
     name: 'the crash limit',

@@ -97,14 +97,10 @@ export const publishing = [
 /** @type {import('../guards.js').Guard[]} */
 export const groups = [
   {
-    name: 'promote adds before it removes',
-    file: `${SCRIPTS}/promote.lua`,
-    find: `  if not redis.call('XADD', retryLog, 'NOMKSTREAM', '*', 'r', body) then return 'UNDECLARED' end
-  redis.call('ZREM', due, body)
-`,
-    replace: `  redis.call('ZREM', due, body)
-  if not redis.call('XADD', retryLog, 'NOMKSTREAM', '*', 'r', body) then return 'UNDECLARED' end
-`,
+    name: 'what is due stays where it is while the retry log is gone',
+    file: `${SCRIPTS}/tend.lua`,
+    find: " or not addHeld(members, retryLog, group, 2) then return 'UNDECLARED' end",
+    replace: " then return 'UNDECLARED' end",
     spec: SETTLING_SPEC,
     title: 'keeps a retry that is due while the retry log is gone',
   },

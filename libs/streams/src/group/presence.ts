@@ -17,14 +17,14 @@ const KEEP_MS = 86_400_000;
 /** While there is nothing to say and nobody to look for. */
 const IDLE_MS = 60_000;
 
+/** How a member is: it lives; it left, or its process died while it was stopping; or its process died with all it held. */
+export type Fate = 'living' | 'left' | 'dead';
+
 export interface PresenceParts {
-  readonly redis: RedisConnections;
+  readonly redis: Pick<RedisConnections, 'control' | 'publish'>;
   readonly prefix: string;
   readonly leaseMs: number;
 }
-
-/** How a member is: it lives; it left, or its process died while it was stopping; or its process died with all it held. */
-export type Fate = 'living' | 'left' | 'dead';
 
 /** Somebody to whom the silence of other processes matters. */
 export interface Watcher {
@@ -149,10 +149,9 @@ export class Presence {
     this.#answered(new Map(processes.map((each, index) => [each, reply[index] ?? null])), sentAtMs);
   }
 
-  /** The processes of all members that are watched, but for this one. */
+  /** Processes that somebody wants to know about, but for this one. */
   #watched(): string[] {
-    const processes = new Set<string>();
-    for (const { watched } of this.#watchers) for (const member of watched) processes.add(processOf(member));
+    const processes = new Set([...this.#watchers].flatMap(({ watched }) => [...watched].map(processOf)));
     processes.delete(this.#process);
     return [...processes];
   }
@@ -161,7 +160,7 @@ export class Presence {
     if (sentAtMs <= this.#beatAtMs) return;
     const mayHaveDied = !this.isSure;
     this.#beatAtMs = sentAtMs;
-    const someoneDied = this.#silence.looked(look, sentAtMs);
+    const someoneDied = this.#silence.looked(look, { sentAtMs, answeredAtMs: performance.now() });
     for (const watcher of this.#watchers) {
       if (mayHaveDied) watcher.onReturn();
       if (someoneDied) watcher.onDeath();

@@ -1,6 +1,12 @@
 /** What an answered look has shown: each process with what it says, null where there is nothing. */
 export type Look = ReadonlyMap<string, string | null>;
 
+/** When a look was sent and when it was answered, by the monotonic clock. */
+export interface Asked {
+  readonly sentAtMs: number;
+  readonly answeredAtMs: number;
+}
+
 interface Heard {
   readonly words: string | null;
   readonly silentMs: number;
@@ -19,8 +25,8 @@ export class Silence {
   readonly #deadAfterMs: number;
   readonly #mostMs: number;
   #heard = new Map<string, Heard>();
-  /** When the last look that was answered was sent; null before the first. */
-  #lookedAtMs: number | null = null;
+  /** When the last look was answered; null before the first. */
+  #answeredAtMs: number | null = null;
 
   constructor({ leaseMs, beatMs }: { readonly leaseMs: number; readonly beatMs: number }) {
     this.#deadAfterMs = leaseMs * DEAD_AFTER_LEASES;
@@ -28,30 +34,30 @@ export class Silence {
   }
 
   /**
-   * Takes in a look. Processes that are not in it are forgotten.
+   * Takes in a look. Processes that are not in it are forgotten. Between two looks has passed for sure only what lies between
+   * the answer to one and the sending of the next: those that piled up while Redis was away are answered at one moment.
    *
-   * @param sentAtMs when it was sent, by the monotonic clock
    * @returns whether one of them has just died
    */
-  looked(look: Look, sentAtMs: number): boolean {
-    const passedMs = Math.min(sentAtMs - (this.#lookedAtMs ?? sentAtMs), this.#mostMs);
-    this.#lookedAtMs = sentAtMs;
+  looked(look: Look, { sentAtMs, answeredAtMs }: Asked): boolean {
+    const passedMs = Math.min(Math.max(0, sentAtMs - (this.#answeredAtMs ?? sentAtMs)), this.#mostMs);
+    this.#answeredAtMs = answeredAtMs;
     const before = this.#heard;
     this.#heard = new Map([...look].map(([process, words]) => [process, heardNow(before.get(process), words, passedMs)]));
-    return [...this.#heard].some(([process, heard]) => this.#isTooLong(heard) && !this.#isTooLong(before.get(process)));
+    return [...this.#heard].some(([process, heard]) => this.#isDeath(heard) && !this.#isDeath(before.get(process)));
   }
 
   isDead(process: string): boolean {
-    return this.#isTooLong(this.#heard.get(process));
-  }
-
-  #isTooLong(heard: Heard | undefined): boolean {
-    return (heard?.silentMs ?? 0) >= this.#deadAfterMs;
+    return this.#isDeath(this.#heard.get(process));
   }
 
   /** What the process said last, null when it was never heard. */
   lastWords(process: string): string | null {
     return this.#heard.get(process)?.words ?? null;
+  }
+
+  #isDeath(heard: Heard | undefined): boolean {
+    return (heard?.silentMs ?? 0) >= this.#deadAfterMs;
   }
 }
 

@@ -6,15 +6,17 @@ import { producerKey, SETTLED_PAGE_OFFSETS, settledKey } from '../../src/keys.js
 import { entryOf } from '../../src/log/entry.js';
 import { TopicLog } from '../../src/log/topic-log.js';
 import { Single } from '../topics.js';
+import { keysIn, pairs } from './hash.js';
 import { type Fate, type ForeignId, PAGE, PER_ENTRY, type Published, type Run, type Tended } from './shared-mode.js';
 import type { Entry, Kind, Member, Token } from './stream.js';
 import type { Body, Pending, View } from './view.js';
+import { wholeOf } from './whole-entries.js';
 
 const NAMES = ['publish', 'settle', 'begin', 'put-back', 'tend', 'forget-member', 'audit'] as const;
 type Name = (typeof NAMES)[number];
 const scripts = new Map(NAMES.map((name) => [name, loadScript(`../../src/scripts/${name}.lua`, import.meta.url)]));
 
-/** How a call of settle is made: all messages of an entry by its id alone, and how many entries it is told that are held. */
+/** Whether entries are settled by their ids alone, where that may be, and how many the script takes for held. */
 interface SettleOptions {
   readonly isRepetition: boolean;
   readonly isWhole: boolean;
@@ -109,7 +111,8 @@ export class RedisGroup {
     const ordered = [...whole, ...runs.filter((run) => !whole.includes(run))];
     const pages = [...new Set(runs.flatMap(({ messages }) => messages.map(({ offset }) => pageOf(offset))))];
     const head = ['g', member, entry.kind, PAGE, isRepetition ? '1' : '0', pages.join(','), mostHeld, whole.length];
-    const args = [...whole.map(({ token }) => this.#id(token.entry)), ...ordered.slice(whole.length).flatMap((run) => this.#argumentsOf(run))];
+    const others = ordered.slice(whole.length);
+    const args = [...whole.map(({ token }) => this.#id(token.entry)), ...others.flatMap((run) => this.#argsOf(run))];
     const keys = [this.#key(entry.kind), stats, due, dead, retryLog, open, begun, ...pages.map((page) => this.#page(page))];
     const reply = String(await this.#run('settle', keys, [...head, ...args]));
     // What was refused has scheduled nothing, though another run of the call may have put the same body there.
@@ -117,8 +120,9 @@ export class RedisGroup {
     return runs.map((run) => reply[ordered.indexOf(run)]).join('');
   }
 
-  #argumentsOf({ token: { entry }, messages, outcome, first, second }: Run): RedisArgument[] {
-    return [this.#id(entry), entry.messages[0]!.offset, entry.messages.length, messages[0]!.offset, messages.length, outcome, first, second, ''];
+  #argsOf({ token: { entry }, messages, outcome, first, second }: Run): RedisArgument[] {
+    const [all, base, offset] = [entry.messages.length, entry.messages[0]!.offset, messages[0]!.offset];
+    return [this.#id(entry), base, all, offset, messages.length, outcome, first, second, ''];
   }
 
   begin({ member, entry }: Token): Promise<unknown> {
@@ -287,27 +291,8 @@ export class RedisGroup {
   }
 }
 
-/** Number of the page that tells whether an offset is settled. */
 function pageOf(offset: number): number {
   return Math.floor(Math.max(0, offset) / PAGE);
-}
-
-/** What may be settled by the ids of the entries alone, in their order: all of an entry is handled, and named once. */
-function wholeOf(runs: readonly Run[]): Run[] {
-  const isWhole = ({ token: { entry }, messages, first }: Run): boolean =>
-    entry.kind === 'log' && messages[0]!.offset >= 0 && first === 'handled' && messages.length === entry.messages.length;
-  const isAlone = (run: Run): boolean => runs.filter(({ token }) => token.entry === run.token.entry).length === 1;
-  return runs.filter((run) => isWhole(run) && isAlone(run)).sort((one, other) => one.token.entry.ordinal - other.token.entry.ordinal);
-}
-
-function pairs(flat: readonly string[]): [string, string][] {
-  return flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1]!] as [string, string]] : []));
-}
-
-/** The field '' is the number of the window; the keys of another are forgotten. */
-function keysIn(hash: readonly string[], window: string): Record<string, string> {
-  const { '': number, ...keys } = Object.fromEntries(pairs(hash));
-  return number === window ? keys : {};
 }
 
 function contentOf(id: string, fields: readonly string[]): [base: number, envelopes: readonly string[]] {

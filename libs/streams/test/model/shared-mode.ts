@@ -3,7 +3,7 @@ import { type Entry, type Kind, type Member, type Stored, Stream, type Token } f
 /** What the scripts of shared mode should do, for one group in one partition: the same rules over plain data, without Redis. */
 
 /** So small that pages and entries of several messages are met within a few publishes. */
-export const PAGE = 8;
+export const PAGE = 5;
 export const PER_ENTRY = 3;
 
 /** The id of an entry that somebody else adds. */
@@ -225,13 +225,36 @@ export class SharedMode {
   /** @returns how many messages are found to be gone for good; what is in hand is not, whatever it is */
   audit(): number {
     const { pending, entries } = this.streams.log;
+    this.#forgetGone();
     const held = sum([...pending.keys()].map(({ told }) => told));
     const [toCome = this.next] = offsetsOf(entries.slice(this.streams.log.delivered).filter(({ isThere }) => isThere));
-    const lost = toCome - this.open.size - held - this.stats.get('settled')!;
-    if (lost <= 0) return 0;
+    const found = toCome - this.open.size - held - this.stats.get('settled')!;
+    if (found <= 0) return 0;
+    const lost = Math.max(0, found - this.#recordWaiting());
     this.#count('settled', lost);
     this.#count('lost', lost);
     return lost;
+  }
+
+  /** All that waits for another attempt, or is in hand for one. */
+  #bodies(): Stored[] {
+    const inLog = this.streams.retry.entries.flatMap(({ isThere, messages }) => (isThere ? messages : []));
+    return [...this.due.map(({ message }) => message), ...inLog];
+  }
+
+  /** Bodies that are gone leave more offsets than bodies. */
+  #forgetGone(): void {
+    const bodies = this.#bodies();
+    const offsets = new Set(bodies.map(({ offset }) => offset));
+    if (this.open.size <= bodies.length) return;
+    for (const offset of this.open) if (!offsets.has(offset)) this.open.delete(offset);
+  }
+
+  /** @returns how many wait whose record was gone */
+  #recordWaiting(): number {
+    const before = this.open.size;
+    for (const { offset } of this.#bodies()) if (offset >= 0) this.open.add(offset);
+    return this.open.size - before;
   }
 
   get lag(): number {

@@ -1,0 +1,184 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { connectRedis } from '@millrace/redis';
+import { TcpProxy, waitFor } from '@millrace/testing';
+import { type Fate, Presence, type PresenceParts } from '../src/group/presence.js';
+import { presenceKey } from '../src/keys.js';
+import { Bed } from './bed.js';
+
+const LEASE_MS = 1_500;
+const bed = new Bed('presence');
+const ends: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+interface Peer {
+  readonly presence: Presence;
+  /** Cuts it off from Redis as kill -9 would. */
+  readonly vanish: () => void;
+}
+
+async function peer(given: Partial<PresenceParts['redis']> = {}): Promise<Peer> {
+  const redis = await connectRedis({ url: bed.url });
+  const connections = { control: redis.control, publish: redis.publish, ...given };
+  const presence = new Presence({ redis: connections, prefix: bed.prefix, leaseMs: LEASE_MS });
+  ends.push(async () => {
+    const stopped = presence.stop();
+    redis.close();
+    await stopped;
+  });
+  return { presence, vanish: () => redis.close() };
+}
+
+async function proxied(): Promise<{ proxy: TcpProxy; redis: PresenceParts['redis'] }> {
+  const proxy = await TcpProxy.start(bed.url);
+  const redis = await connectRedis({ url: proxy.url });
+  ends.push(async () => {
+    redis.close();
+    await proxy.stop();
+  });
+  return { proxy, redis };
+}
+
+interface Observer {
+  readonly fatesOf: (...members: string[]) => Fate[];
+  readonly deaths: () => number;
+}
+
+/** A process that has no member, and watches those of others. */
+async function observer(watched: readonly string[]): Promise<Observer> {
+  const { presence } = await peer();
+  let deaths = 0;
+  presence.watch({ watched, onDeath: () => (deaths += 1), onReturn: () => undefined });
+  return { fatesOf: (...members) => members.map((member) => presence.fateOf(member)), deaths: () => deaths };
+}
+
+const keyOf = (member: string): string => presenceKey(bed.prefix, member.slice(0, member.lastIndexOf('.')));
+const recordOf = async (member: string): Promise<string | null> => (await bed.command('GET', keyOf(member))) as string | null;
+const beatsOf = async (member: string): Promise<number> => Number((await recordOf(member))?.split(' ')[0] ?? 0);
+
+function agreed(seen: () => Fate[], expected: readonly Fate[]): Promise<unknown> {
+  return waitFor(() => (expect(seen()).toEqual(expected), true), { what: `the fates ${expected.join(', ')}` });
+}
+
+/** Resolves when a process was seen to beat so often. */
+async function beats(member: string, times: number): Promise<void> {
+  const before = await beatsOf(member);
+  await waitFor(async () => (await beatsOf(member)) >= before + times, { what: `${times} beats` });
+}
+
+describe('the sign of life of a process', () => {
+  it('is there before its first member has a name, and goes on', async () => {
+    const { presence } = await peer();
+    const member = await presence.join();
+    expect([await beatsOf(member) > 0, presence.isSure]).toEqual([true, true]);
+    await beats(member, 3);
+  });
+
+  it('is one for all its members, whose names differ', async () => {
+    const { presence } = await peer();
+    const [one, other] = [await presence.join(), await presence.join()];
+    expect(one).not.toBe(other);
+    expect(keyOf(one)).toBe(keyOf(other));
+  });
+
+  it('goes over the other connection while the control connection alone is a black hole', async () => {
+    const { proxy, redis: { control } } = await proxied();
+    const { presence } = await peer({ control });
+    const member = await presence.join();
+    const { fatesOf, deaths } = await observer([member]);
+    proxy.blackHole();
+    await beats(member, 15);
+    expect([presence.isSure, fatesOf(member), deaths()]).toEqual([true, ['living'], 0]);
+  });
+
+  it('is not given by a process without members, which looks all the same', async () => {
+    const { presence } = await peer();
+    const member = await presence.join();
+    await presence.left(member);
+    const { fatesOf } = await observer([member]);
+    await agreed(() => fatesOf(member), ['left']);
+    expect(await bed.command('KEYS', `${bed.prefix}:{presence}:*`)).toEqual([keyOf(member)]);
+  });
+});
+
+describe('a process that vanishes', () => {
+  it('is dead with all its members, but for those that were stopping, and whoever watches is told once', async () => {
+    const { presence, vanish } = await peer();
+    const [working, stopping] = [await presence.join(), await presence.join()];
+    const { fatesOf, deaths } = await observer([working, stopping]);
+    presence.stopping(stopping);
+    await waitFor(async () => (await recordOf(stopping))?.split(' ')[1] === '2', { what: 'its word that it stops' });
+    await beats(working, 2);
+    expect(fatesOf(working, stopping)).toEqual(['living', 'living']);
+    vanish();
+    await agreed(() => fatesOf(working, stopping), ['dead', 'left']);
+    expect(deaths()).toBe(1);
+  });
+
+  it('is not dead in the eyes of one who has just begun to watch', async () => {
+    const { presence, vanish } = await peer();
+    const member = await presence.join();
+    vanish();
+    const { fatesOf } = await observer([member]);
+    expect(fatesOf(member)).toEqual(['living']);
+    await agreed(() => fatesOf(member), ['dead']);
+  });
+
+  it('is dead, not gone, when its record is deleted', async () => {
+    const { presence, vanish } = await peer();
+    const member = await presence.join();
+    const { fatesOf } = await observer([member]);
+    vanish();
+    await bed.command('DEL', keyOf(member));
+    await agreed(() => fatesOf(member), ['dead']);
+  });
+});
+
+describe('a member that left something behind', () => {
+  it('has left at once, while the others of its process live', async () => {
+    const { presence } = await peer();
+    const [working, leaving] = [await presence.join(), await presence.join()];
+    const { fatesOf, deaths } = await observer([working, leaving]);
+    await presence.left(leaving);
+    await agreed(() => fatesOf(working, leaving), ['living', 'left']);
+    expect(deaths()).toBe(0);
+  });
+
+  it('keeps the record of its process when that ends', async () => {
+    const { presence } = await peer();
+    const member = await presence.join();
+    await presence.left(member);
+    await presence.stop();
+    const { fatesOf } = await observer([member]);
+    await agreed(() => fatesOf(member), ['left']);
+  });
+});
+
+describe('a process that ends in order', () => {
+  it('leaves no record', async () => {
+    const { presence } = await peer();
+    const member = await presence.join();
+    await beats(member, 2);
+    await presence.stop();
+    expect(await recordOf(member)).toBeNull();
+  });
+});
+
+describe('a process that Redis did not hear for a while', () => {
+  it('is not sure of what it holds, and tells who watches when it is heard again', async () => {
+    const { proxy, redis } = await proxied();
+    const { presence } = await peer(redis);
+    const member = await presence.join();
+    let returns = 0;
+    presence.watch({ watched: [], onDeath: () => undefined, onReturn: () => (returns += 1) });
+    await beats(member, 2);
+    expect([presence.isSure, returns]).toEqual([true, 0]);
+    proxy.blackHole();
+    await waitFor(() => !presence.isSure, { what: 'it to be unsure' });
+    await proxy.pass();
+    await waitFor(() => presence.isSure, { what: 'it to be sure again' });
+    expect(returns).toBeGreaterThanOrEqual(1);
+  });
+});

@@ -1,0 +1,135 @@
+import { describe, expect, it } from '@jest/globals';
+import { Silence } from '../src/group/silence.js';
+
+const LEASE_MS = 3_000;
+const BEAT_MS = 300;
+
+/** Somebody who looks, by a clock of his own. */
+class Observer {
+  readonly silence = new Silence({ leaseMs: LEASE_MS, beatMs: BEAT_MS });
+  #nowMs = 1_000_000;
+
+  /** An answered look, so long after the one before. @returns whether somebody has just died */
+  look(afterMs: number, words: Readonly<Record<string, string | null>>): boolean {
+    this.#nowMs += afterMs;
+    return this.lookThen(this.#nowMs, words);
+  }
+
+  /** An answered look that was sent at another moment. */
+  lookThen(sentAtMs: number, words: Readonly<Record<string, string | null>>): boolean {
+    return this.silence.looked(new Map(Object.entries(words)), { sentAtMs, answeredAtMs: this.#nowMs });
+  }
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Looks a beat apart in which nobody says anything new. @returns which of them saw somebody die, from 1 on */
+  silentLooks(count: number, words: Readonly<Record<string, string | null>>): number[] {
+    return Array.from({ length: count }, (_, index) => (this.look(BEAT_MS, words) ? index + 1 : 0)).filter((each) => each > 0);
+  }
+}
+
+describe('the silence of another process', () => {
+  it('ends in death after 0.9 of a lease of answered looks, and is told of once', () => {
+    const observer = new Observer();
+    observer.look(0, { a: '7' });
+    expect(observer.silentLooks(8, { a: '7' })).toEqual([]);
+    expect(observer.silence.isDead('a')).toBe(false);
+    expect(observer.silentLooks(20, { a: '7' })).toEqual([1]);
+    expect(observer.silence.isDead('a')).toBe(true);
+  });
+
+  it('does not grow with looks that piled up while Redis was away, and are answered at one moment', () => {
+    const observer = new Observer();
+    observer.look(0, { a: '7' });
+    observer.look(5_000, { a: '7' });
+    for (let late = 4_700; late > 0; late -= BEAT_MS) expect(observer.lookThen(observer.nowMs - late, { a: '7' })).toBe(false);
+    expect(observer.silence.isDead('a')).toBe(false);
+  });
+
+  it('does not grow over an outage: whoever lives says something new in the looks that follow it', () => {
+    const observer = new Observer();
+    const words = (beat: number): Record<string, string> => ({ a: `${beat}`, b: `${beat}` });
+    observer.look(0, words(1));
+    for (let outage = 1; outage <= 10; outage += 1) {
+      expect(observer.look(5_000, words(outage))).toBe(false);
+      expect(observer.look(BEAT_MS, words(outage + 1))).toBe(false);
+    }
+    expect([observer.silence.isDead('a'), observer.silence.isDead('b')]).toEqual([false, false]);
+  });
+
+  it('grows by two beats a look at the most, however long ago the last one was', () => {
+    const observer = new Observer();
+    observer.look(0, { a: '7' });
+    const deaths = [1, 2, 3, 4, 5].map(() => observer.look(60_000, { a: '7' }));
+    expect(deaths).toEqual([false, false, false, false, true]);
+  });
+
+  it('begins with the first look: what was said before nobody knows', () => {
+    const observer = new Observer();
+    observer.look(0, {});
+    observer.look(BEAT_MS, { a: '7' });
+    expect(observer.silentLooks(8, { a: '7' })).toEqual([]);
+    expect(observer.silentLooks(1, { a: '7' })).toEqual([1]);
+  });
+
+  it('begins anew with each new word', () => {
+    const observer = new Observer();
+    observer.look(0, { a: '7' });
+    observer.silentLooks(8, { a: '7' });
+    observer.look(BEAT_MS, { a: '8' });
+    expect(observer.silentLooks(8, { a: '8' })).toEqual([]);
+    expect(observer.silentLooks(1, { a: '8' })).toEqual([1]);
+  });
+
+  it('is counted for each by itself', () => {
+    const observer = new Observer();
+    for (let beat = 0; beat <= 9; beat += 1) observer.look(BEAT_MS, { a: '7', b: `${beat}` });
+    expect([observer.silence.isDead('a'), observer.silence.isDead('b')]).toEqual([true, false]);
+  });
+});
+
+describe('a record that vanished', () => {
+  it('says nothing new: its last words stay, and its process dies of silence', () => {
+    const observer = new Observer();
+    observer.look(0, { a: '7 2 ' });
+    expect(observer.silentLooks(9, { a: null })).toEqual([9]);
+    expect(observer.silence.lastWords('a')).toBe('7 2 ');
+  });
+
+  it('and comes back, though with the words that it had, says nothing new either', () => {
+    const observer = new Observer();
+    observer.look(0, { a: '7' });
+    observer.look(BEAT_MS, { a: null });
+    expect(observer.silentLooks(8, { a: '7' })).toEqual([8]);
+  });
+
+  it('is of one who lives when it comes back with something new, also after death', () => {
+    const observer = new Observer();
+    observer.look(0, { a: '7' });
+    observer.silentLooks(9, { a: null });
+    expect(observer.look(BEAT_MS, { a: '1' })).toBe(false);
+    expect([observer.silence.isDead('a'), observer.silence.lastWords('a')]).toEqual([false, '1']);
+    expect(observer.silentLooks(9, { a: '1' })).toEqual([9]);
+  });
+
+  it('and was never there is of one that is silent from the first look on', () => {
+    const observer = new Observer();
+    observer.look(0, { a: null });
+    expect(observer.silentLooks(9, { a: null })).toEqual([9]);
+    expect(observer.silence.lastWords('a')).toBeNull();
+  });
+});
+
+describe('a process that is not in a look', () => {
+  it('is forgotten: it is not dead, and has said nothing', () => {
+    const observer = new Observer();
+    observer.look(0, { a: '7', b: '7' });
+    observer.silentLooks(9, { a: '7', b: '7' });
+    observer.look(BEAT_MS, { b: '7' });
+    expect([observer.silence.isDead('a'), observer.silence.lastWords('a'), observer.silence.isDead('b')]).toEqual([false, null, true]);
+    observer.look(BEAT_MS, { a: '7', b: '7' });
+    expect(observer.silence.isDead('a')).toBe(false);
+  });
+});
