@@ -104,6 +104,8 @@ export class SharedMode {
 
   settle(runs: readonly Run[], isRepetition: boolean): string {
     const replies = runs.map((run) => this.#settleRun(run, isRepetition)).join('');
+    // Until all are settled the member holds all that their entries carry.
+    for (const { token } of runs) if (this.streams[token.entry.kind].holds(token)) this.#finish(token.entry);
     runs.forEach(({ token }, index) => {
       if (replies[index] === 'F' || !this.streams[token.entry.kind].holds(token)) this.#disbelieve(token);
     });
@@ -119,7 +121,7 @@ export class SharedMode {
     }
     const open = messages.filter((message) => !this.#hasBit(token, message) || !this.settled.has(message.offset));
     for (const message of open) this.#settleOne(run, message);
-    this.#finish(token.entry);
+    if (messages.some((message) => !this.#hasBit(token, message))) this.#letGo(token.entry);
     return open.length === messages.length || isRepetition ? 'S' : 'D';
   }
 
@@ -128,7 +130,9 @@ export class SharedMode {
   }
 
   #isDone(token: Token, message: Stored): boolean {
-    return this.#hasBit(token, message) ? this.settled.has(message.offset) : !token.entry.isThere;
+    if (this.#hasBit(token, message)) return this.settled.has(message.offset);
+    // What is no message of ours stays in the log when nobody has it any more.
+    return token.entry.kind === 'log' ? !this.streams.log.pending.has(token.entry) : !token.entry.isThere;
   }
 
   #settleOne({ token, outcome, first, second }: Run, message: Stored): void {
@@ -160,8 +164,7 @@ export class SharedMode {
   }
 
   #finish(entry: Entry): void {
-    if (entry.kind === 'log' && entry.messages.some(({ offset }) => offset >= 0 && !this.settled.has(offset))) return;
-    this.#letGo(entry);
+    if (entry.messages.every(({ offset }) => this.settled.has(offset))) this.#letGo(entry);
   }
 
   #letGo(entry: Entry): void {
