@@ -38,3 +38,13 @@ it('does not take the whole life of the process for the first time span', () => 
   for (let event = 0; event < 1_000; event += 1) count.add();
   expect(count.of(1_000_000)).toBe(0);
 });
+
+it('is nothing when it was told to forget, until more comes', () => {
+  const count = countOf(7, { at: 1_000 });
+  count.of(1_050);
+  count.add();
+  count.forget();
+  expect(count.of(1_060)).toBe(0);
+  count.add();
+  expect(count.of(1_070)).toBe(1);
+});

@@ -237,15 +237,22 @@ export class Dispatcher implements Settling {
     if (waitMs !== null) this.#timer = setTimeout(() => this.#startNext(), waitMs);
   }
 
-  /** Handlers that are slower than they were: what was read for them waits too long. */
+  /** Looks again when what waits longest has waited too long. */
   #watchWaiting(): void {
     if (this.#paused || this.#patience || this.#inHand <= this.#slots) return;
-    this.#patience = setTimeout(() => {
-      this.#patience = undefined;
-      const sinceMs = this.#queue.waitsSinceMs;
-      if (sinceMs !== null && performance.now() - sinceMs >= PATIENCE_MS) this.#giveBack(this.#queue.takeNewest(this.#inHand - this.#slots));
-      this.#watchWaiting();
-    }, PATIENCE_MS);
+    const nowMs = performance.now();
+    this.#patience = setTimeout(() => this.#endPatience(), (this.#queue.waitsSinceMs ?? nowMs) + PATIENCE_MS - nowMs);
+  }
+
+  /** Handlers that are slower than they were: what was read for them goes back, and no more is read ahead until they are not. */
+  #endPatience(): void {
+    this.#patience = undefined;
+    const sinceMs = this.#queue.waitsSinceMs;
+    if (sinceMs !== null && performance.now() - sinceMs >= PATIENCE_MS) {
+      this.#handled.forget();
+      this.#giveBack(this.#queue.takeNewest(this.#inHand - this.#slots));
+    }
+    this.#watchWaiting();
   }
 
   #giveBack(work: readonly Work[]): void {
