@@ -36,7 +36,48 @@ async function caughtUp(count: number): Promise<{ process: Process; listener: Li
   return { process, listener };
 }
 
+/** A message comes to the retry log, as one that was given back. */
+function comesBack(value: number): Promise<unknown> {
+  const body = JSON.stringify([value, 1, 0, null, `[1,"id",null,null,null,{"value":${value}}]`]);
+  return bed.command('XADD', bed.place(Single, 'g').groupKeys.retryLog, '*', 'r', body);
+}
+
 describe('a pause of the group', () => {
+  it('waits for a member that was given nothing of the log, and holds another attempt', async () => {
+    const [member, admin, began] = [await bed.start(), await bed.start(), signal()];
+    await subscribe(member, { topic: Single, group: 'g' }, () => {
+      began.fire();
+      return new Promise(() => undefined);
+    });
+    await comesBack(1);
+    await began.promise;
+    const { busy } = await admin.streams.groups.pause(Single, 'g', { within: '100ms' });
+    expect(busy).toHaveLength(1);
+  });
+
+  it('waits for a member that counted as dead and came back, whatever it holds', async () => {
+    const { process: slow, proxy } = await bed.startBehindProxy();
+    const other = await bed.start();
+    const [began, again, taken, aborted] = [signal(), signal(), signal(), signal()];
+    await subscribe(slow, { topic: Single, group: 'g' }, async ({ value }: Value, { signal: abort }: DeliveryContext) => {
+      abort.addEventListener('abort', () => aborted.fire());
+      (value === 1 ? began : again).fire();
+      await new Promise(() => undefined);
+    });
+    await other.publisher.publish(Single, { value: 1 });
+    await began.promise;
+    proxy.blackHole();
+    const subscription = await subscribe(other, { topic: Single, group: 'g' }, async () => taken.fire());
+    await taken.promise;
+    await proxy.pass();
+    await aborted.promise;
+    await subscription.stop(1_000);
+    await comesBack(7);
+    await again.promise;
+    const { busy } = await other.streams.groups.pause(Single, 'g', { within: '100ms' });
+    expect(busy).toHaveLength(1);
+  });
+
   it('holds every member until it is lifted, and resolves when none has a message in hand', async () => {
     const [one, two] = [await bed.start(), await bed.start()];
     let running = 0;

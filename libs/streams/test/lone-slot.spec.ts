@@ -95,7 +95,8 @@ describe('the lone slot of a process', () => {
 function suspect(): Work {
   const [, retryLog] = groupPartition('test', { topic: 'orders', partition: 0 }, 'g').streams;
   const entry = new HeldEntry(retryLog, { id: '1-0', losses: 0 }, { base: 0, size: 1 });
-  return new Work(entry, { offset: 0, envelope: '[]' }, { attempt: 1, crashes: 1, firstFailedAt: null });
+  const history = { attempt: 1, crashes: 1, firstFailedAt: null };
+  return new Work(entry, { offset: 0, envelope: '[]' }, { history, notice: null });
 }
 
 describe('the lone slot', () => {

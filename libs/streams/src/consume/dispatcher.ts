@@ -240,22 +240,25 @@ export class Dispatcher implements Settling {
     if (waitMs !== null) this.#timer = setTimeout(() => this.#startNext(), waitMs);
   }
 
-  /** Handlers that are slower than they were: what was read for them waits too long. */
+  /** Looks again when what waits longest has waited too long. */
   #watchWaiting(): void {
     if (this.#paused || this.#patience || (this.#inHand <= this.#slots && !this.#queue.hasSuspects)) return;
-    this.#patience = setTimeout(() => {
-      this.#patience = undefined;
-      this.#shareWaiting();
-      this.#watchWaiting();
-    }, PATIENCE_MS);
+    const nowMs = performance.now();
+    const waitedMs = nowMs - (this.#queue.waitsSinceMs ?? nowMs);
+    this.#patience = setTimeout(() => this.#endPatience(), Math.max(0, PATIENCE_MS - waitedMs));
   }
 
-  #shareWaiting(): void {
+  /** Handlers that are slower than they were: what was read for them goes back, and no more is read ahead until they are not. */
+  #endPatience(): void {
+    this.#patience = undefined;
     const nowMs = performance.now();
     const sinceMs = this.#queue.waitsSinceMs;
-    const isLate = sinceMs !== null && nowMs - sinceMs >= PATIENCE_MS;
-    if (isLate) this.#giveBack(this.#queue.takeNewest(this.#inHand - this.#slots));
+    if (sinceMs !== null && nowMs - sinceMs >= PATIENCE_MS) {
+      this.#handled.forget();
+      this.#giveBack(this.#queue.takeNewest(this.#inHand - this.#slots));
+    }
     this.#giveBack(this.#queue.takeSuspectsSince(nowMs - LONE_PATIENCE_MS));
+    this.#watchWaiting();
   }
 
   #giveBack(work: readonly Work[]): void {

@@ -13,6 +13,12 @@ export class RecentCount {
     this.#count += 1;
   }
 
+  /** What was counted says nothing of what comes. */
+  forget(): void {
+    this.#count = 0;
+    this.#before = 0;
+  }
+
   /** @param nowMs by the monotonic clock */
   of(nowMs: number): number {
     this.#turn(nowMs);

@@ -67,8 +67,9 @@ export class StreamSubscription implements Subscription {
     this.#tender.wakeToVerify();
   };
 
-  /** Makes sure of what is held; what waited for that goes on. */
+  /** Makes sure of what is held, and that whoever pauses the group waits for this member; what waited for that goes on. */
   readonly #verify = async (): Promise<void> => {
+    await this.#holdings.join(this.#partitions[0]!);
     await this.#held.verify();
     this.#dispatcher.goOn();
   };

@@ -1,0 +1,107 @@
+import { describe, expect, it } from '@jest/globals';
+import { HeldEntries } from '../src/consume/held-entries.js';
+import type { HeldEntry } from '../src/consume/held-entry.js';
+import { settleCallOf } from '../src/consume/settle-call.js';
+import { HANDLED, releaseOf, type Settlement } from '../src/consume/settlement.js';
+import type { Item } from '../src/consume/settling.js';
+import type { Work } from '../src/consume/work.js';
+import { SETTLED_PAGE_OFFSETS } from '../src/keys.js';
+import { foreign, ofLog, ofRetryLog } from './work-at-hand.js';
+
+/** One call for what was handled in one tick. */
+const NOBODY = { settled: () => undefined };
+const EXPIRED: Settlement = ['ack', 'expired', ''];
+const RETRY: Settlement = ['retry', '5', 'body'];
+
+function heldAfter(losses: number): HeldEntries {
+  const holdings = { of: () => Promise.resolve(new Set<string>()), has: () => Promise.resolve(true) };
+  const unheard = (): void => undefined;
+  return new HeldEntries({ holdings, isSure: () => true, losses: () => losses, onDoubt: unheard, onLost: unheard });
+}
+
+const itemOf = (work: Work, settlement = HANDLED): Item => ({ work, settlement, owner: NOBODY });
+const handled = (work: readonly Work[]): Item[] => work.map((each) => itemOf(each));
+const callOf = (items: readonly Item[], losses = 0) => settleCallOf(items, heldAfter(losses));
+const USUAL = [...HANDLED, ''];
+const runOf = ({ id, base, size }: HeldEntry, first: number, n: number, rest = USUAL) => [id, base, size, first, n, ...rest];
+const offsetsOf = (parts: readonly (readonly Item[])[]): number[][] => parts.map((items) => items.map(({ work }) => work.offset));
+
+describe('entries all of whose messages are handled', () => {
+  it('go by their ids alone, in the order of the log, however their messages ended', () => {
+    const [first, second, third] = [ofLog(0, 3), ofLog(3, 1), ofLog(4, 2)];
+    const all = [...first.work, ...second.work, ...third.work];
+    const call = callOf(handled([5, 2, 3, 0, 4, 1].map((offset) => all[offset]!)));
+    expect(call.args).toEqual([3, first.entry.id, second.entry.id, third.entry.id]);
+    expect(offsetsOf(call.parts)).toEqual([[2, 0, 1], [3], [5, 4]]);
+  });
+
+  it('name every page that they need once', () => {
+    const page = SETTLED_PAGE_OFFSETS;
+    const taken = [ofLog(0, 1), ofLog(page - 16, 16), ofLog(page, 16), ofLog(3 * page, 2)];
+    expect(callOf(handled(taken.flatMap(({ work }) => work))).pages).toEqual([0, 1, 3]);
+  });
+});
+
+describe('messages of an entry of which others are not handled yet', () => {
+  it('go as runs of offsets that follow each other, however they ended', () => {
+    const { entry, work } = ofLog(16, 16);
+    const call = callOf(handled([9, 2, 1, 0, 8, 15].map((index) => work[index]!)));
+    expect(call.args).toEqual([0, ...runOf(entry, 16, 3), ...runOf(entry, 24, 2), ...runOf(entry, 31, 1)]);
+    expect(offsetsOf(call.parts)).toEqual([[16, 17, 18], [24, 25], [31]]);
+  });
+
+  it('of two entries are never one run', () => {
+    const [first, second] = [ofLog(0, 2), ofLog(2, 2)];
+    const call = callOf(handled([first.work[1]!, second.work[0]!]));
+    expect(call.args).toEqual([0, ...runOf(first.entry, 1, 1), ...runOf(second.entry, 2, 1)]);
+  });
+
+  it('come behind the entries that are settled whole, and the letters of the reply with them', () => {
+    const [partly, whole] = [ofLog(0, 4), ofLog(4, 2)];
+    const call = callOf(handled([partly.work[0]!, ...whole.work]));
+    expect(call.args).toEqual([1, whole.entry.id, ...runOf(partly.entry, 0, 1)]);
+    expect(offsetsOf(call.parts)).toEqual([[4, 5], [0]]);
+  });
+});
+
+describe('what does not end as usual', () => {
+  it.each([['a retry', RETRY], ['what ended without its handler', EXPIRED]])('%s is a run of its own, and so is what lies around it', (_, settlement) => {
+    const { entry, work } = ofLog(0, 4);
+    const call = callOf(work.map((each) => itemOf(each, each.offset === 1 ? settlement : HANDLED)));
+    expect(call.args).toEqual([0, ...runOf(entry, 0, 1), ...runOf(entry, 2, 2), ...runOf(entry, 1, 1, [...settlement, ''])]);
+    expect(offsetsOf(call.parts)).toEqual([[0], [2, 3], [1]]);
+  });
+
+  it('what is released is never taken for handled', () => {
+    const { entry, work } = ofLog(0, 1);
+    const release = releaseOf(work[0]!);
+    expect(callOf([itemOf(work[0]!, release)]).args).toEqual([0, ...runOf(entry, 0, 1, [...release, ''])]);
+  });
+
+  it('what comes from the retry log is one message each', () => {
+    const [one, other] = [ofRetryLog(4), ofRetryLog(5)];
+    const call = callOf(handled([...one.work, ...other.work]));
+    expect(call.args).toEqual([0, ...runOf(one.entry, 4, 1), ...runOf(other.entry, 5, 1)]);
+  });
+
+  it('what is no message of ours has the offset -1 and needs no page but the first', () => {
+    const { entry, work } = foreign();
+    const call = callOf(handled(work));
+    expect([call.args, call.pages]).toEqual([[0, ...runOf(entry, -1, 1)], [0]]);
+  });
+});
+
+describe('what came over a connection that was lost', () => {
+  it('goes message by message, each with the id that the entry must still hold', () => {
+    const { entry, work } = ofLog(0, 2);
+    const call = callOf(handled(work), 1);
+    expect(call.args).toEqual([0, ...work.flatMap(({ offset, message }) => runOf(entry, offset, 1, [...HANDLED, message.id]))]);
+    expect(offsetsOf(call.parts)).toEqual([[0], [1]]);
+  });
+
+  it('what cannot be read with its text', () => {
+    const { entry, work } = foreign();
+    const call = callOf([itemOf(work[0]!, RETRY)], 1);
+    expect(call.args).toEqual([0, ...runOf(entry, -1, 1, [...RETRY, work[0]!.envelope])]);
+  });
+});

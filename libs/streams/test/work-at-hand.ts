@@ -1,0 +1,35 @@
+import { groupPartition } from '../src/consume/group-partition.js';
+import type { HeldEntry } from '../src/consume/held-entry.js';
+import { type Work, workOf } from '../src/consume/work.js';
+import { storedEntry } from './stored-entry.js';
+
+interface Taken {
+  readonly entry: HeldEntry;
+  readonly work: Work[];
+}
+
+const NOW = { losses: 0, returns: 0 };
+
+/** Messages as a read brings them, without a Redis. */
+export const place = groupPartition('test', { topic: 'orders', partition: 0 }, 'g');
+
+export function ofLog(base: number, size: number): Taken {
+  const texts = Array.from({ length: size }, (_, index) => envelopeOf(base + index));
+  const [id, ...fields] = storedEntry(base, texts, 1_000);
+  return workOf(place.streams[0], { id, fields }, NOW);
+}
+
+export function ofRetryLog(offset: number, history: { crashes?: number; notice?: boolean } = {}): Taken {
+  const { crashes = 0, notice = false } = history;
+  const body = [offset, 2, crashes, null, envelopeOf(offset), ...(notice ? [{}, '1-0'] : [])];
+  return workOf(place.streams[1], { id: `1000-${offset}`, fields: ['r', JSON.stringify(body)] }, NOW);
+}
+
+/** What Millrace did not write. */
+export function foreign(): Taken {
+  return workOf(place.streams[0], { id: '1000-7', fields: ['foreign', 'x'] }, NOW);
+}
+
+function envelopeOf(offset: number): string {
+  return `[1,"id-${offset}",null,null,null,{"value":${offset}}]`;
+}
