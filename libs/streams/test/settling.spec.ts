@@ -330,7 +330,11 @@ describe('putting back', () => {
   });
 
   it('R9 reaches what lies behind pages of entries that others hold, and all of it', async () => {
-    const ids = await held(450);
+    const { publisher } = await bed.start({ messagesPerEntry: 1 });
+    await publisher.publishMany(Single, numbers(450));
+    await declareGroup();
+    const ids = await readAs('a', bed.place(Single, 'g').keys.log);
+    expect(ids).toHaveLength(450);
     await bed.command('XCLAIM', bed.place(Single, 'g').keys.log, 'g', 'dead', 0, ...ids.slice(200));
     expect(await from('log', { owner: 'dead', fate: 'dead' })).toBe(250);
     const offsets = (await bodies()).map((parts) => (parts as number[])[0]);

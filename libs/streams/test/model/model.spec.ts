@@ -5,7 +5,7 @@ import { commands } from './commands.js';
 import { RedisGroup } from './redis-group.js';
 import { SharedMode } from './shared-mode.js';
 
-/** Some 45 ms each: 6,000 on demand. A failure prints its seed and the commands; MILLRACE_SEED repeats it. */
+/** Some 300 ms each: 1,500 on demand. A failure prints its seed and the commands; MILLRACE_SEED repeats it. */
 const RUNS = Number(process.env['MILLRACE_MODEL_RUNS'] ?? (process.env['CI'] ? 500 : 100));
 const seed = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const bed = new Bed('model');
