@@ -6,7 +6,7 @@ import { RedisGroup } from './redis-group.js';
 import { SharedMode } from './shared-mode.js';
 
 /** Some 300 ms each: 1,500 on demand. A failure prints its seed and the commands; MILLRACE_SEED repeats it. */
-const RUNS = Number(process.env['MILLRACE_MODEL_RUNS'] ?? (process.env['CI'] ? 500 : 100));
+const RUNS = Number(process.env['MILLRACE_MODEL_RUNS'] ?? (process.env['CI'] ? 300 : 100));
 const seed = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const bed = new Bed('model');
 
