@@ -58,7 +58,7 @@ export const settling = [
   {
     name: 'a settled message counts once',
     file: SETTLE,
-    find: 'if known == n or not add[outcome] then return n - known end',
+    find: 'if open == 0 or not add[outcome] then return open end',
     replace: 'if not add[outcome] then return n end',
     spec: SETTLING_SPEC,
     title: 'counts once, also when it is',
@@ -66,8 +66,8 @@ export const settling = [
   {
     name: 'an entry is let go of with its last message',
     file: SETTLE,
-    find: '  if not fromRetry and base >= 0 and not isMarked(base, size) then return end\n',
-    replace: '',
+    find: 'if isMarked(span[1], span[2]) then letGo(entry) end',
+    replace: 'letGo(entry)',
     spec: SETTLING_SPEC,
     title: 'counts once, also when it is',
   },
@@ -171,7 +171,7 @@ export const sharing = [
   {
     name: 'what waits for a slot goes back to the group',
     file: `${CONSUME}/dispatcher.ts`,
-    find: 'if (this.#paused || this.#patience || this.#inHand <= this.#slots) return;',
+    find: 'if (this.#paused || this.#patience || (this.#inHand <= this.#slots && !this.#queue.hasSuspects)) return;',
     replace: 'if (true) return;',
     spec: PACKING_SPEC,
     title: 'gives back what waits for a slot, and others handle it',
@@ -207,7 +207,7 @@ export const putBack = [
   {
     name: 'only silence is death',
     file: SILENCE,
-    find: 'return (this.#heard.get(process)?.silentMs ?? 0) >= this.#deadAfterMs;',
+    find: 'return this.#isDeath(this.#heard.get(process));',
     replace: 'return this.#heard.has(process);',
     spec: SILENCE_SPEC,
     title: 'ends in death after 0.9 of a lease of answered looks',
@@ -215,16 +215,16 @@ export const putBack = [
   {
     name: 'a look tells of two beats of silence at the most',
     file: SILENCE,
-    find: 'Math.min(sentAtMs - (this.#lookedAtMs ?? sentAtMs), this.#mostMs)',
-    replace: 'sentAtMs - (this.#lookedAtMs ?? sentAtMs)',
+    find: 'Math.min(Math.max(0, sentAtMs - (this.#answeredAtMs ?? sentAtMs)), this.#mostMs)',
+    replace: 'Math.max(0, sentAtMs - (this.#answeredAtMs ?? sentAtMs))',
     spec: SILENCE_SPEC,
     title: 'grows by two beats a look at the most',
   },
   {
     name: 'an outage makes nobody silent',
     file: SILENCE,
-    find: 'Math.min(sentAtMs - (this.#lookedAtMs ?? sentAtMs), this.#mostMs)',
-    replace: 'sentAtMs - (this.#lookedAtMs ?? sentAtMs)',
+    find: 'Math.min(Math.max(0, sentAtMs - (this.#answeredAtMs ?? sentAtMs)), this.#mostMs)',
+    replace: 'Math.max(0, sentAtMs - (this.#answeredAtMs ?? sentAtMs))',
     spec: SILENCE_SPEC,
     title: 'does not grow over an outage',
   },
