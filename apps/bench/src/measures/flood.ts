@@ -5,7 +5,7 @@ import { inScene } from './scene.js';
 /** The default of the library. */
 const BUDGET_BYTES = 64 * 1_024 ** 2;
 /** About what the budget holds of orders of 200 bytes, and half as many again. */
-const COUNT = 500_000;
+const COUNT = 125_000;
 
 /** The memory that a publisher holds when it waits for nothing. */
 export const flood: Measure = {

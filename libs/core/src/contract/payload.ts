@@ -1,7 +1,8 @@
 import { asError, isMillraceError, MillraceError, type MillraceErrorDetails, UnreadablePayloadError } from '../errors.js';
 import { type Change, changedError, isForeign } from './change.js';
 import type { Form } from './declared.js';
-import { type EncodedPayload, FlatClass, type TextWish } from './flat-class.js';
+import { FlatClass } from './flat-class.js';
+import type { EncodedPayload, TextWish } from './flat-form.js';
 import { instantiate } from './instantiate.js';
 import { type PayloadText, payloadText } from './payload-text.js';
 import { isReserved, putBack, type ReservedProperty, setAside } from './reserved-names.js';
@@ -12,7 +13,7 @@ import type { PayloadClass } from './topic.js';
 import type { UnknownProperties } from './unknown-properties.js';
 import { problemsIn } from './validation.js';
 
-export type { EncodedPayload, TextWish } from './flat-class.js';
+export type { EncodedPayload, TextWish } from './flat-form.js';
 export { MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH } from './survey.js';
 
 const MAX_PROBLEMS = 50;

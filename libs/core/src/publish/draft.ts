@@ -27,7 +27,7 @@ export interface Contract {
 /** A message on its way to the port: its id is drawn when all is valid, in the order of the messages. */
 export interface Draft {
   readonly message: { -readonly [K in keyof OutgoingMessage]: OutgoingMessage[K] };
-  terms: PublishTerms | undefined;
+  readonly terms: PublishTerms | undefined;
 }
 
 /** What a caller gives for one message, and where, for errors. */
@@ -58,16 +58,15 @@ export function draftOf(contract: Contract, given: Given): Draft | Promise<Draft
   const expiresAt = expiryOf(topic, options.ttl, terms?.due);
   const draft: Draft = { message: { id: '', key: null, idempotencyKey, headers, expiresAt, type, schema, payloadJson: '' }, terms };
   const encoding = encoded(payload, { given, unknownProperties, isSorted: idempotencyKey !== null });
-  const complete = (done: EncodedPayload): Draft => completed(draft, { key: key ?? keyOf(topic, given), encoding: done }, given);
-  return 'then' in encoding ? encoding.then(complete) : complete(encoding);
+  if (!('then' in encoding)) return completed(draft, encoding, checkedKey(key ?? keyOf(topic, given), given));
+  return encoding.then((done) => completed(draft, done, checkedKey(key ?? keyOf(topic, given), given)));
 }
 
-function completed(draft: Draft, { key, encoding }: { key: unknown; encoding: EncodedPayload }, given: Given): Draft {
+function completed(draft: Draft, { json, sorted }: EncodedPayload, key: string | null): Draft {
   const { message } = draft;
-  message.key = checkedKey(key, given);
-  message.payloadJson = encoding.json;
-  if (encoding.sorted !== null) draft.terms = { ...draft.terms, digest: useDigest(message, encoding.sorted) };
-  return draft;
+  message.key = key;
+  message.payloadJson = json;
+  return sorted === null ? draft : { message, terms: { ...draft.terms, digest: useDigest(message, sorted) } };
 }
 
 /** What is checked is what is sent, whatever the caller does to its own object meanwhile. */

@@ -99,8 +99,11 @@ export function publishOptions(raw: unknown, where: string): PublishOptions {
 
 function areGood(raw: unknown): raw is PublishOptions {
   if (raw === null || typeof raw !== 'object' || Array.isArray(raw)) return false;
-  const areAlone = !('delay' in raw && 'deliverAt' in raw);
-  return areAlone && Object.entries(raw).every(([name, value]) => value === undefined || QUICK.get(name)?.(value));
+  for (const name of Object.keys(raw)) {
+    const value: unknown = Reflect.get(raw, name);
+    if (value !== undefined && !QUICK.get(name)?.(value)) return false;
+  }
+  return !('delay' in raw && 'deliverAt' in raw);
 }
 
 const QUICK: ReadonlyMap<string, (value: unknown) => boolean> = new Map<string, (value: unknown) => boolean>([

@@ -35,7 +35,7 @@ export class Publisher {
   publish<T extends object>(topic: PayloadClass<T>, payload: T, options?: PublishOptions): Promise<PublishResult> {
     try {
       const contract = this.#contractOf(topic);
-      const draft = draftOf(contract, { payload, options, where: `publish(${topic.name})` });
+      const draft = draftOf(contract, new GivenOne(topic, payload, options));
       return 'then' in draft ? draft.then((made) => this.#send(contract.topic, made)) : this.#send(contract.topic, draft);
     } catch (thrown) {
       return Promise.reject(asError(thrown));
@@ -99,7 +99,24 @@ export class PublishManyError extends MillraceError {
   }
 }
 
-/** An item of a list; few of them are ever named. */
+/** One that is published by itself; its place is named only in an error. */
+class GivenOne implements Given {
+  readonly payload: unknown;
+  readonly options: unknown;
+  readonly #topic: PayloadClass;
+
+  constructor(topic: PayloadClass, payload: unknown, options: unknown) {
+    this.#topic = topic;
+    this.payload = payload;
+    this.options = options;
+  }
+
+  get where(): string {
+    return `publish(${this.#topic.name})`;
+  }
+}
+
+/** An item of a list, which is named so, too. */
 class GivenItem implements Given {
   readonly payload: unknown;
   readonly options: unknown;
@@ -110,14 +127,21 @@ class GivenItem implements Given {
     this.#call = call;
     this.#index = index;
     if (item === null || typeof item !== 'object') throw new MillraceError('INVALID_INPUT', `${this.where} must be an object with a payload.`);
-    const { payload, ...options } = item as PublishItem<object>;
-    this.payload = payload;
-    this.options = options;
+    this.payload = (item as PublishItem<object>).payload;
+    this.options = optionsIn(item as PublishItem<object>);
   }
 
   get where(): string {
     return `${this.#call}, item ${this.#index}`;
   }
+}
+
+/** Undefined for none: most items are a payload alone. */
+function optionsIn(item: PublishItem<object>): PublishOptions | undefined {
+  const names = Object.keys(item);
+  if (names.length === 1 && names[0] === 'payload') return undefined;
+  const { payload: _payload, ...options } = item;
+  return options;
 }
 
 type Made = Draft | Promise<Draft>;

@@ -23,9 +23,17 @@ interface Traits {
  * seventh part is there when the message has {@link Traits}.
  */
 export function encodeEnvelope(message: OutgoingMessage): string {
-  const headers = Object.keys(message.headers).length === 0 ? 'null' : JSON.stringify(message.headers);
-  const names = `"${message.id}",${JSON.stringify(message.key)},${JSON.stringify(message.idempotencyKey)}`;
-  return `[${ENVELOPE_VERSION},${names},${headers},${message.payloadJson}${traitsText(message)}]`;
+  const { id, key, payloadJson } = message;
+  return `${BEGIN}${id}",${key === null ? 'null' : JSON.stringify(key)}${namesText(message)}${payloadJson}${traitsText(message)}]`;
+}
+
+const BEGIN = `[${ENVELOPE_VERSION},"`;
+
+/** The idempotency key and the headers: most messages have neither. */
+function namesText({ idempotencyKey, headers }: OutgoingMessage): string {
+  const isBare = Object.keys(headers).length === 0;
+  if (idempotencyKey === null && isBare) return ',null,null,';
+  return `,${JSON.stringify(idempotencyKey)},${isBare ? 'null' : JSON.stringify(headers)},`;
 }
 
 function traitsText({ expiresAt, type, schema }: OutgoingMessage): string {

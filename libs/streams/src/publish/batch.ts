@@ -25,7 +25,12 @@ export function entriesOf(batch: readonly QueuedMessage[], perEntry: number): st
 /** The idempotency keys of a batch, as `publish.lua` reads them. */
 export function usesOf(batch: readonly QueuedMessage[]): string {
   if (batch.every(({ use }) => use === null)) return '';
-  return JSON.stringify(batch.flatMap(({ id, use }) => (use ? [use.key, use.digest, id] : ['', '', ''])));
+  return `[${batch.map(useText).join(',')}]`;
+}
+
+/** Neither the digest nor the id of a message has anything that JSON escapes. */
+function useText({ id, use }: QueuedMessage): string {
+  return use ? `${JSON.stringify(use.key)},"${use.digest}","${id}"` : '"","",""';
 }
 
 /** When the messages of a batch are due, as `publish.lua` reads it. */

@@ -1,0 +1,127 @@
+import type { ValidationArguments } from 'class-validator';
+import type { Class } from './class-shape.js';
+import { declaredOf } from './declared.js';
+import { instantiate } from './instantiate.js';
+import { isReserved } from './reserved-names.js';
+import { MAX_PAYLOAD_BYTES } from './survey.js';
+import type { UnknownProperties } from './unknown-properties.js';
+import { type Check, keepsByValue } from './validation.js';
+
+/** What is asked of a payload's text. */
+export interface TextWish {
+  readonly unknownProperties: UnknownProperties;
+  /** With the text that its digest is of. */
+  readonly isSorted: boolean;
+}
+
+export interface EncodedPayload {
+  readonly json: string;
+  /** With sorted names, where it was asked for and is at hand. */
+  readonly sorted: string | null;
+}
+
+/** How the name of a property stands to its class. */
+type Standing = 'declared' | 'undeclared' | 'reserved';
+
+/** Payloads of one class that have the same properties in the same order: all that their names decide is decided once. */
+export class FlatForm {
+  readonly #type: Class;
+  readonly #names: readonly string[];
+  readonly #standings: readonly Standing[];
+  readonly #checks: readonly (Check | undefined)[];
+  /** Checks of properties that are not there. */
+  readonly #absent: readonly Check[];
+  /** Filled anew for each payload, which makes no garbage: nobody else's code runs before it is written. */
+  readonly #record: Record<string, unknown>;
+  readonly #sorted: Record<string, unknown>;
+  /** Where names are whole numbers, an object has them in an order of its own. */
+  readonly #isSortable: boolean;
+
+  constructor(type: Class, checks: readonly Check[], names: readonly string[]) {
+    const declared = declaredOf(type, 'given');
+    const sorted = [...names].sort();
+    this.#type = type;
+    this.#names = names;
+    this.#standings = names.map((name) => (isReserved(name) ? 'reserved' : !declared || declared.has(name) ? 'declared' : 'undeclared'));
+    this.#checks = names.map((name) => checks.find(({ property }) => property === name));
+    this.#absent = checks.filter(({ property }) => !names.includes(property));
+    this.#record = recordOf(names);
+    this.#sorted = recordOf(sorted);
+    this.#isSortable = Object.keys(this.#sorted).every((name, index) => name === sorted[index]);
+  }
+
+  isOf(names: readonly string[]): boolean {
+    const own = this.#names;
+    if (names.length !== own.length) return false;
+    for (let index = 0; index < own.length; index += 1) if (names[index] !== own[index]) return false;
+    return true;
+  }
+
+  /** The values of a payload, in the order of their names; null when it has to go the whole way. */
+  valuesOf(payload: object, args: FlatArguments, { unknownProperties }: TextWish): unknown[] | null {
+    const values: unknown[] = [];
+    for (let index = 0; index < this.#names.length; index += 1) {
+      const value: unknown = Reflect.get(payload, this.#names[index]!);
+      const check = this.#checks[index];
+      if (check && !this.#keeps(check, value, args)) return null;
+      if (value !== undefined && !(isFlat(value) && this.#mayHave(index, unknownProperties))) return null;
+      values.push(value);
+    }
+    return this.#absent.every((check) => this.#keeps(check, undefined, args)) ? values : null;
+  }
+
+  /** Null when it is too large. */
+  encode(values: readonly unknown[], { isSorted }: TextWish): EncodedPayload | null {
+    const json = this.#written(this.#record, values);
+    if (json.length * 3 > MAX_PAYLOAD_BYTES && Buffer.byteLength(json) > MAX_PAYLOAD_BYTES) return null;
+    return { json, sorted: isSorted && this.#isSortable ? this.#written(this.#sorted, values) : null };
+  }
+
+  #written(record: Record<string, unknown>, values: readonly unknown[]): string {
+    for (let index = 0; index < values.length; index += 1) record[this.#names[index]!] = values[index];
+    return JSON.stringify(record);
+  }
+
+  #mayHave(index: number, unknownProperties: UnknownProperties): boolean {
+    const standing = this.#standings[index];
+    return standing === 'declared' || (standing === 'undeclared' && unknownProperties === 'keep');
+  }
+
+  #keeps(check: Check, value: unknown, args: FlatArguments): boolean {
+    args.value = value;
+    args.property = check.property;
+    return keepsByValue(check, args, this.#type);
+  }
+}
+
+/** Few rules ask for the object: it is made for them alone. */
+export class FlatArguments implements ValidationArguments {
+  value: unknown;
+  property = '';
+  constraints: unknown[] = [];
+  readonly targetName: string;
+  readonly #type: Class;
+  readonly #payload: object;
+  #object: object | null = null;
+
+  constructor(type: Class, payload: object) {
+    this.targetName = type.name;
+    this.#type = type;
+    this.#payload = payload;
+  }
+
+  get object(): object {
+    return (this.#object ??= instantiate(this.#type, JSON.parse(JSON.stringify(this.#payload)) as object));
+  }
+}
+
+/** Reserved names stay out: some would set its prototype, and no payload that has them is written by it. */
+function recordOf(names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(names.map((name) => [name, undefined]));
+}
+
+/** Text, numbers but -0, which JSON does not have, booleans and null. */
+function isFlat(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0);
+  return (typeof value === 'string' && value.length < MAX_PAYLOAD_BYTES) || typeof value === 'boolean' || value === null;
+}
