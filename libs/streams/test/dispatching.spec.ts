@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { batchPipeline, type DeliveryContext, topicOf } from '@millrace/core';
+import { batchPipeline, type DeliveryContext, listen, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { settledKey } from '../src/keys.js';
 import { Bed } from './bed.js';
@@ -149,6 +149,29 @@ describe('stopping', () => {
     await bed.drained(witness, Single, 'g');
     expect(ascending([...runs.values, ...other.values])).toEqual(upTo(4_000));
     expect(other.unusual).toEqual([]);
+  });
+});
+
+describe('stopping while Redis refuses outcomes', () => {
+  it('waits until it takes them', async () => {
+    const process = await bed.start({ leaseMs: LEASE_MS });
+    const witness = await bed.start({ leaseMs: LEASE_MS });
+    const page = settledKey(bed.prefix, bed.place(Single, 'g'), 0);
+    await bed.command('RPUSH', page, 'in the way');
+    let refusals = 0;
+    const stopListening = listen('loop-failed', ({ loop }) => void (refusals += loop === 'settle' ? 1 : 0));
+    const runs = await joined(process);
+    await witness.publisher.publishMany(Single, numbers(20));
+    await waitFor(() => runs.values.length === 20, { what: 'all to be handled' });
+    let isStopped = false;
+    const stopping = process.streams.stop(30_000).then(() => (isStopped = true));
+    // The last pauses between them are longer than all else that stopping does.
+    await waitFor(() => refusals >= 8, { what: 'Redis to have refused them again and again' });
+    expect(isStopped).toBe(false);
+    stopListening();
+    await bed.command('DEL', page);
+    await stopping;
+    expect(await bed.state(witness, Single, 'g')).toMatchObject({ handled: 20, fenced: 0, pending: 0, lag: 0 });
   });
 });
 
