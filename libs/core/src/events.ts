@@ -34,7 +34,7 @@ export interface EventMap {
   };
   /** A job is completed without the return value of its handler, which cannot be stored. */
   'result-dropped': EventPlace & { readonly messageId: string; readonly error: ErrorRecord };
-  /** Messages of a vanished process, or past their lease, were taken over. */
+  /** Messages that a vanished process held were put back, or a job of one, for others to handle. */
   reclaimed: EventPlace & { readonly count: number };
   /** A settlement was refused, because the message belongs to another member by now. */
   fenced: EventPlace & { readonly messageId: string };

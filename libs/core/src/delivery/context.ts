@@ -25,7 +25,7 @@ export class DeliveryContext {
   readonly group: string;
   /** 1 for the first try; failures of the handler count, crashes do not. */
   readonly attempt: number;
-  /** How often a process that held this message vanished before it settled it. */
+  /** How often a process vanished with this message: one that held it, from the second time on one that had begun it. */
   readonly crashes: number;
   /** True when the group was set back to before this message: it may have been handled then, whatever the attempt says. */
   readonly replayed: boolean;

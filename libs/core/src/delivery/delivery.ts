@@ -46,7 +46,7 @@ export interface Delivery {
   readonly group: string;
   /** Handler failures so far plus one: 1 for the first try. Crashes do not count. */
   readonly attempt: number;
-  /** How often a process that held the message vanished before it settled it. */
+  /** How often a process vanished with the message: one that held it, from the second time on one that had begun it. */
   readonly crashes: number;
   /** Whether the group was given the message before and was set back: it may have handled it then. */
   readonly replayed: boolean;

@@ -29,8 +29,8 @@ export class Lease {
   }
 
   /**
-   * To be asked before something is made final that no fence guards: gives the lease up when it has run out and another
-   * holds it by now. Where nobody can be asked it stays as it is. Never rejects.
+   * To be asked before something is made final that no fence guards: gives the lease up when it is another's by
+   * now. Where nobody can be asked it stays as it is. Never rejects.
    */
   confirm(): Promise<void> {
     return Promise.resolve();

@@ -92,7 +92,7 @@ export interface SubscriptionDefinition {
   readonly screen?: Screen;
   /** Present: dead letters are announced to it, at least once each. */
   readonly deadLetterHandler?: DeadLetterHandler;
-  /** A message whose holder vanished this often is dead-lettered as a crash loop. */
+  /** A message with this many crashes is dead-lettered as a crash loop. */
   readonly crashLimit: number;
   /** Where the group begins when it is new. Default `'earliest'`. */
   readonly start?: Position;

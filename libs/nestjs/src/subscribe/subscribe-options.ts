@@ -64,7 +64,7 @@ export class RateLimitOptions {
 
 /** What every handler of messages takes, with a group or without. */
 export class MessageHandlerOptions {
-  /** Messages in this process's hands at once, 1 to 1000. Default 16. */
+  /** Messages handled at once in this process, 1 to 1000. Default 16. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   concurrency?: number = 16;
 
@@ -99,7 +99,7 @@ export class SubscribeOptions extends MessageHandlerOptions {
   @IsOptional() @IsObject()
   rateLimit?: RateLimitOptions;
 
-  /** A message whose process vanished this often is dead-lettered, 1 to 1000. Default 10. */
+  /** A message with this many crashes is dead-lettered, 1 to 1000. Default 10. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   crashLimit?: number = 10;
 

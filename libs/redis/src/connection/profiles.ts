@@ -39,7 +39,7 @@ const ANSWERING: RedisOptions = {
 
 /**
  * - `publish`: writes of messages and their settling.
- * - `control`: heartbeats and leases; apart, so that a large write cannot delay a renewal.
+ * - `control`: the presence of the process, and upkeep; apart, so that a large write cannot delay a beat.
  * - `blocking`: one reader each. No command timeout, since it waits on purpose; the socket's own notices a dead network.
  */
 export const PROFILES: Record<Profile, RedisOptions> = {

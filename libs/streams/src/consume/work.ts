@@ -11,7 +11,7 @@ import type { Replay } from '../group/replays.js';
 export interface History {
   /** Handler failures so far plus one. */
   readonly attempt: number;
-  /** How often a holder of the message vanished. */
+  /** How often a process vanished with the message: one that held it, from the second time on one that had begun it. */
   readonly crashes: number;
   /** When its first attempt failed, in Unix milliseconds; null when none did. */
   readonly firstFailedAt: number | null;

@@ -19,7 +19,7 @@ export interface GroupState {
   readonly expired: number;
   /** Of the handled ones: not for this subscription, by its filter or by their type, so that the handler did not run. */
   readonly filtered: number;
-  /** Entries taken over from members that vanished; an entry carries one message unless publishes are packed. */
+  /** Put back from processes that vanished. */
   readonly redelivered: number;
   /** Attempts that failed and were scheduled again. */
   readonly retried: number;
@@ -90,8 +90,8 @@ export class Inspector {
   }
 
   /**
-   * How long no member of a group has given a sign of life, in milliseconds by Redis's clock. A living one gives it three
-   * times a lease. Null when none ever has.
+   * How long no member of a group has given a sign of life, in milliseconds by Redis's clock. A living one gives it
+   * each second, and three times in a lease where that is shorter. Null when none ever has.
    *
    * @throws MillraceError NOT_A_TOPIC
    */
