@@ -3,6 +3,7 @@ import { putBack } from '../redeliver/put-back.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntry } from './held-entry.js';
 
+const join = loadScript('../scripts/join.lua', import.meta.url);
 const forgetMember = loadScript('../scripts/forget-member.lua', import.meta.url);
 const begin = loadScript('../scripts/begin.lua', import.meta.url);
 
@@ -62,7 +63,7 @@ export class Holdings {
 
   /** Has Redis know the member, so that whoever pauses the group knows for whom to wait. */
   async join({ keys, group }: GroupPartition): Promise<void> {
-    await this.#parts.redis.call('XGROUP', 'CREATECONSUMER', keys.log, group, this.#parts.member);
+    await this.#parts.redis.run(join, [keys.log], [group, this.#parts.member]);
   }
 
   /**

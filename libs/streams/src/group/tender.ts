@@ -1,5 +1,5 @@
 import { emit, errorRecord, Loop } from '@millrace/core';
-import { loadScript, type RedisConnection } from '@millrace/redis';
+import { loadScript, type RedisConnection, redisFailure } from '@millrace/redis';
 import { type GroupPartition, type GroupStream, pagesOf, shareOf } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
 import { putBack } from '../redeliver/put-back.js';
@@ -96,7 +96,8 @@ export class Tender implements Watcher {
       await this.#parts.verify();
     } catch (error) {
       this.#isInDoubt = true;
-      throw error;
+      // A group that is gone is made again by what follows.
+      if (redisFailure(error, 'verify').kind !== 'state-lost') throw error;
     }
   }
 
