@@ -35,23 +35,22 @@ function producer(app: INestApplicationContext, topic: Type<Order>, { bytes, mil
   const start = process.hrtime.bigint().toString(36);
   const customer = settings.oneCustomer ? 'one' : undefined;
   const made = (number: number): Order => order(number, bytes, customer);
-  const keyOf = ({ orderId }: Order): string => `${start}-${runs}-${orderId}`;
-  let runs = 0;
-  const optionsOf = (sent: Order): PublishOptions | undefined => (settings.keyed ? { idempotencyKey: keyOf(sent) } : undefined);
-  const publish = async (sent: Order): Promise<unknown> => publisher.publish(topic, sent, optionsOf(sent));
+  let keys = 0;
+  const newKey = (): string => `${start}-${(keys += 1)}`;
+  const optionsOf = (): PublishOptions | undefined => (settings.keyed ? { idempotencyKey: newKey() } : undefined);
+  const publish = async (sent: Order): Promise<unknown> => publisher.publish(topic, sent, optionsOf());
   const itemOf = (payload: Order): PublishItem<Order> =>
-    settings.keyed ? { payload, idempotencyKey: keyOf(payload) } : { payload };
+    settings.keyed ? { payload, idempotencyKey: newKey() } : { payload };
   const publishChunk = async (from: number, count: number): Promise<unknown> => {
     const orders = Array.from({ length: Math.min(MANY, count - from) }, (_, index) => made(from + index));
     return publisher.publishMany(topic, orders.map(itemOf));
   };
   return {
     saturate: async (count) => {
-      runs += 1;
       if (settings.many) await inWindow(Math.ceil(count / MANY), MANY_UNDER_WAY, (chunk) => publishChunk(chunk * MANY, count));
       else await inWindow(count, UNDER_WAY, (number) => publish(made(number)));
     },
-    send: (sent) => void publish(sent),
+    send: publish,
     flood: async (count) => {
       const settled = await Promise.allSettled(Array.from({ length: count }, (_, number) => publish(made(number))));
       return settled.filter(({ status }) => status === 'rejected').length;
