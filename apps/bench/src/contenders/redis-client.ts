@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis';
 
-/** A connection that prints nothing when it is lost: the commands that fail tell. */
+/** A connection that prints nothing when it is lost: the commands that fail tell, and soon. */
 export function openRedis(url: string): Redis {
-  const redis = new Redis(url);
+  const redis = new Redis(url, { maxRetriesPerRequest: 1 });
   redis.on('error', () => undefined);
   return redis;
 }
