@@ -10,7 +10,7 @@ const HEAD_START = 5_000;
 /** The cost of a message when many wait. */
 export const backlog: Measure = {
   name: 'backlog',
-  seconds: 60,
+  seconds: 80,
   async *run(stage) {
     const { size, growth } = stage.options;
     const least = size + 2 * HEAD_START;

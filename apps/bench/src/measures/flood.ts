@@ -11,7 +11,7 @@ const COUNT = 500_000;
 /** The memory that a publisher holds when it waits for nothing. */
 export const flood: Measure = {
   name: 'flood',
-  seconds: 60,
+  seconds: 90,
   async *run(stage) {
     const { heap, refused } = await flooded(stage);
     yield row('heap of a publisher that waits for nothing / its budget', heap / BUDGET_BYTES, { unit: 'x', bound: ['<=', 2] });

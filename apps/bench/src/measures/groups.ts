@@ -8,7 +8,7 @@ const COUNTS = [1, 4, 16];
 /** The cost of a delivery when more groups get each message. */
 export const groups: Measure = {
   name: 'groups',
-  seconds: 40,
+  seconds: 60,
   async *run(stage) {
     const costs = new Map<number, number>();
     for (const count of COUNTS) {
