@@ -20,15 +20,15 @@ function parse(): BenchOptions | null {
 /** @returns the exit code: 0 when all was measured and every target holds */
 async function bench(asked: BenchOptions): Promise<number> {
   const { namesInstead, runBench } = await import('./run-bench.js');
-  const { readBaseline } = await import('./report/baseline.js');
   const { tables } = await import('./report/table.js');
   const instead = namesInstead(asked);
   if (instead) {
     process.stderr.write(`error: nothing is called ${asked.only.join(' or ')}; there are: ${instead.join(', ')}\n`);
     return USAGE;
   }
-  const baseline = asked.baseline === undefined ? null : readBaseline(asked.baseline);
-  const report = await runBench(asked);
-  process.stdout.write(asked.json ? `${JSON.stringify(report, null, 2)}\n` : tables(report, baseline));
-  return report.missing.length === 0 && report.rows.every(({ holds }) => holds !== false) ? 0 : 1;
+  const outcome = await runBench(asked);
+  // With --json, stdout holds one document and nothing else.
+  (asked.json ? process.stderr : process.stdout).write(tables(outcome, asked.baseline));
+  if (asked.json) process.stdout.write(`${JSON.stringify(outcome.report, null, 2)}\n`);
+  return outcome.missing.length === 0 && outcome.report.rows.every(({ holds }) => holds !== false) ? 0 : 1;
 }

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Baseline, readBaseline } from './report/baseline.js';
 
 export interface BenchOptions {
   /** Parts of names of contenders and measurements; empty for all. */
@@ -8,9 +9,10 @@ export interface BenchOptions {
   readonly size: number;
   /** Messages of backlog and of waiting retries. */
   readonly growth: number;
+  /** The whole run ends within so many. */
   readonly minutes: number;
-  /** Path of what `--json` wrote once. */
-  readonly baseline?: string;
+  /** The figures of an earlier run. */
+  readonly baseline?: Baseline;
   readonly json: boolean;
 }
 
@@ -37,14 +39,22 @@ function benchOptions(): Option[] {
     new Option('--rounds <n>', 'rounds that count, after one that does not').argParser(whole(1, 100)).default(5),
     new Option('--size <n>', 'messages a round').argParser(whole(100, 10_000_000)).default(20_000),
     new Option('--growth <n>', 'messages of backlog and of waiting retries').argParser(whole(1_000, 10_000_000)).default(200_000),
-    new Option('--minutes <n>', 'after so many nothing begins any more').argParser(whole(1, 600)).default(20),
-    new Option('--baseline <file>', 'show the change against what --json wrote to this file'),
-    new Option('--json', 'write one JSON document to stdout and nothing else'),
+    new Option('--minutes <n>', 'the run ends within so many; the report says which parts were left out').argParser(whole(1, 600)).default(20),
+    new Option('--baseline <file>', 'show the change against what --json wrote to this file').argParser(baseline),
+    new Option('--json', 'write one JSON document to stdout and the tables to stderr'),
   ];
 }
 
 function names(text: string): string[] {
   return text.split(',').map((name) => name.trim()).filter(Boolean);
+}
+
+function baseline(path: string): Baseline {
+  try {
+    return readBaseline(path);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
 }
 
 function whole(from: number, to: number): (text: string) => number {

@@ -1,50 +1,59 @@
+import { runInTurn, type Turn } from './agenda.js';
 import { SPECS } from './contenders/catalogue.js';
+import type { Spec } from './contenders/contender.js';
+import { Findings } from './findings.js';
 import { load, machine } from './machine.js';
 import { Match } from './match/match.js';
-import { MEASURES } from './measures/catalogue.js';
+import { COSTS, COUNTS } from './measures/catalogue.js';
+import type { Measure } from './measures/measure.js';
 import type { BenchOptions } from './options.js';
-import { contenderFigures } from './report/contender-figures.js';
-import { ratioRows } from './report/ratio-rows.js';
 import type { Report } from './report/report.js';
-import type { Row } from './report/row.js';
 import { Stage } from './stage.js';
 
-/** Contenders first, side by side; then Millrace alone, as it grows. One that fails is told, and the others go on. */
-export async function runBench(options: BenchOptions): Promise<Report> {
-  const [stage, loadBefore] = [new Stage(options), load()];
+const MATCH_SECONDS = 480;
+
+export interface Outcome {
+  readonly report: Report;
+  /** Everything that was asked for and is not in the report, and why. */
+  readonly missing: readonly string[];
+}
+
+/** Counts come first, since they take the least time; then the contenders, side by side; then Millrace as it grows. */
+export async function runBench(options: BenchOptions): Promise<Outcome> {
+  const [stage, loadBefore, findings] = [new Stage(options, options.minutes * 60_000), load(), new Findings()];
+  const asked = (measures: readonly Measure[]): Turn[] =>
+    measures.filter(({ name }) => isAsked(options, name)).map((measure) => turnOf(measure, findings));
   const specs = SPECS.filter(({ name }) => isAsked(options, name));
-  const records = specs.length > 0 ? await new Match(stage).run(specs) : [];
-  const { rows, missing } = await runMeasures(stage);
-  const skipped = records.filter((record) => record.skipped !== null).map(({ spec, skipped: why }) => `${spec.name}: ${why}`);
+  const match = specs.length > 0 ? [matchOf(specs, findings)] : [];
+  const failures = await runInTurn([...asked(COUNTS), ...match, ...asked(COSTS)], stage);
+  return { report: findings.report(machine(loadBefore)), missing: [...findings.missing, ...failures] };
+}
+
+function turnOf(measure: Measure, findings: Findings): Turn {
   return {
-    rows: [...ratioRows(records), ...rows],
-    contenders: records.map(contenderFigures),
-    machine: machine(loadBefore),
-    missing: [...skipped, ...missing],
+    name: measure.name,
+    seconds: measure.seconds,
+    run: async (stage) => {
+      for await (const row of measure.run(stage)) findings.add(row);
+    },
   };
 }
 
-async function runMeasures(stage: Stage): Promise<{ rows: Row[]; missing: string[] }> {
-  const [rows, missing]: [Row[], string[]] = [[], []];
-  for (const measure of MEASURES.filter(({ name }) => isAsked(stage.options, name))) {
-    const { name } = measure;
-    if (!stage.hasTime()) {
-      missing.push(`${name}: the time was up`);
-      continue;
-    }
-    stage.say(name);
-    try {
-      rows.push(...(await measure.run(stage)));
-    } catch (error) {
-      missing.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-  return { rows, missing };
+function matchOf(specs: readonly Spec[], findings: Findings): Turn {
+  return {
+    name: `${specs.length} contenders`,
+    seconds: MATCH_SECONDS,
+    run: async (stage) => {
+      const { records, missing } = await new Match(stage).run(specs);
+      findings.addMatch(records);
+      findings.missing.push(...missing);
+    },
+  };
 }
 
 /** @returns the names that may be asked for when nothing has one that was; else null */
 export function namesInstead(options: BenchOptions): string[] | null {
-  const names = [...SPECS, ...MEASURES].map(({ name }) => name);
+  const names = [...COUNTS, ...SPECS, ...COSTS].map(({ name }) => name);
   return names.some((name) => isAsked(options, name)) ? null : names;
 }
 

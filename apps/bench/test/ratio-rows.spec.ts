@@ -7,7 +7,7 @@ function record(name: string, totals: readonly number[], latencies: readonly num
   const spec = SPECS.find((one) => one.name === name);
   if (!spec) throw new Error(`there is no contender '${name}'`);
   const runs = totals.map((total) => ({ perSecond: 1_000_000 / total, cpu: { producer: 0, consumer: 0, server: 0, total } }));
-  const paced = latencies.map((p50) => ({ at: 0, p50, p95: p50, p99: 3 * p50, max: p50 }));
+  const paced = latencies.map((p50) => ({ firstAt: 0, at: 0, p50, p95: p50, p99: 3 * p50, max: p50 }));
   return { spec, runs, paced: new Map([[500, paced]]), skipped: null };
 }
 

@@ -1,7 +1,8 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { type Order, order } from '../order.js';
 import type { Consumer, Contender, Handled, Producer, Spec } from './contender.js';
-import { ended, inPipelines } from './pipelines.js';
+import { inPipelines } from './pipelines.js';
+import { ended, openRedis } from './redis-client.js';
 
 const STREAM = 'bench:bare';
 const GROUP = 'bench';
@@ -16,7 +17,7 @@ type Reply = [string, [string, string[]][]][] | null;
  * are handled, one variadic XACK for each read. No retries, no deduplication, no fence.
  */
 export const bareLoop: Contender = {
-  openProducer: (url, spec) => Promise.resolve(bareProducer(new Redis(url), spec)),
+  openProducer: (url, spec) => Promise.resolve(bareProducer(openRedis(url), spec)),
   openConsumer: async (url, _spec, handled) => BareConsumer.open(url, handled),
 };
 
@@ -24,7 +25,7 @@ function bareProducer(redis: Redis, { bytes }: Spec): Producer {
   return {
     saturate: (count) =>
       inPipelines(redis, count, (pipeline, number) => pipeline.xadd(STREAM, '*', 'd', JSON.stringify(order(number, bytes)))),
-    send: (sent) => void redis.xadd(STREAM, '*', 'd', JSON.stringify(sent)),
+    send: (sent) => redis.xadd(STREAM, '*', 'd', JSON.stringify(sent)),
     close: () => ended(redis),
   };
 }
@@ -36,8 +37,8 @@ class BareConsumer implements Consumer {
   #closed = false;
 
   private constructor(url: string, handled: Handled) {
-    this.#reader = new Redis(url);
-    this.#acks = new Redis(url);
+    this.#reader = openRedis(url);
+    this.#acks = openRedis(url);
     this.#handled = handled;
   }
 

@@ -9,10 +9,11 @@ const BULK = 256;
 /** The concurrency of both contenders that process jobs. */
 export const JOB_CONCURRENCY = 64;
 
-/** BullMQ by hand, with ids and retention as Millrace gives them to its jobs. */
+/** BullMQ by hand, with ids and retention as Millrace gives them to its jobs. A lost connection is told by what fails. */
 export const bullmq: Contender = {
   openProducer: async (url, { bytes }) => {
     const queue = new Queue(QUEUE, { connection: { url } });
+    queue.on('error', () => undefined);
     await queue.waitUntilReady();
     return {
       saturate: async (count) => {
@@ -21,7 +22,7 @@ export const bullmq: Contender = {
           await queue.addBulk(numbers.map((number) => ({ name: JOB, data: order(number, bytes), opts: options() })));
         }
       },
-      send: (sent) => void queue.add(JOB, sent, options()),
+      send: (sent) => queue.add(JOB, sent, options()),
       close: () => queue.close(),
     };
   },
@@ -36,6 +37,7 @@ export const bullmq: Contender = {
       removeOnComplete: { age: 86_400, count: 10_000 },
       removeOnFail: { age: 30 * 86_400, count: 100_000 },
     });
+    worker.on('error', () => undefined);
     await worker.waitUntilReady();
     return { close: () => worker.close() };
   },

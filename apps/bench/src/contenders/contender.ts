@@ -40,8 +40,8 @@ export interface MillraceSettings {
 export interface Producer {
   /** Publishes as fast as it can; resolves when all are acknowledged as far as this contender acknowledges. */
   saturate(count: number): Promise<void>;
-  /** Publishes one and waits for nothing; a failure rejects later, out of hand. */
-  send(order: Order): void;
+  /** Publishes one; resolves when it is acknowledged as far as this contender acknowledges. */
+  send(order: Order): Promise<unknown>;
   /** Publishes so many and waits for none of them; resolves when each was stored or refused, with how many were refused. */
   flood?(count: number): Promise<number>;
   close(): Promise<void>;

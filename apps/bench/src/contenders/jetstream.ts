@@ -18,7 +18,7 @@ export const jetstream: Contender = {
     return {
       saturate: (count) =>
         inWindow(count, UNDER_WAY, (number) => stream.publish(SUBJECT, JSON.stringify(order(number, bytes)))),
-      send: (sent) => void stream.publish(SUBJECT, JSON.stringify(sent)),
+      send: (sent) => stream.publish(SUBJECT, JSON.stringify(sent)),
       close: () => connection.close(),
     };
   },

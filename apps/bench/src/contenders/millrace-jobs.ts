@@ -31,7 +31,7 @@ export const millraceJobs: Contender = {
           await jobs.enqueueMany(OrderPlaced, numbers.map((number) => ({ payload: order(number, bytes) })));
         }
       },
-      send: (sent) => void jobs.enqueue(OrderPlaced, sent),
+      send: (sent) => jobs.enqueue(OrderPlaced, sent),
       close: () => app.close(),
     };
   },

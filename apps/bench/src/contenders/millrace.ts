@@ -50,7 +50,7 @@ function producer(app: INestApplicationContext, topic: Type<Order>, { bytes, mil
       if (settings.many) await inWindow(Math.ceil(count / MANY), MANY_UNDER_WAY, (chunk) => publishChunk(chunk * MANY, count));
       else await inWindow(count, UNDER_WAY, (number) => publish(made(number)));
     },
-    send: (sent) => void publish(sent),
+    send: publish,
     flood: (count) => refusalsOf(count, (number) => publisher.publish(topic, made(number))),
     close: () => app.close(),
   };

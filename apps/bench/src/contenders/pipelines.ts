@@ -1,25 +1,23 @@
 import type { ChainableCommander, Redis } from 'ioredis';
+import { inWindow } from './window.js';
 
 const SIZE = 256;
 const IN_FLIGHT = 2;
 
-/** Sends `count` commands in pipelines of 256, two of them under way. */
-export async function inPipelines(
+/**
+ * Sends `count` commands in pipelines of 256, two of them under way.
+ *
+ * @throws the first failure of a command
+ */
+export function inPipelines(
   redis: Redis,
   count: number,
   add: (pipeline: ChainableCommander, number: number) => unknown,
 ): Promise<void> {
-  const flying: Promise<unknown>[] = [];
-  for (let from = 0; from < count; from += SIZE) {
-    const pipeline = redis.pipeline();
+  return inWindow(Math.ceil(count / SIZE), IN_FLIGHT, async (chunk) => {
+    const [pipeline, from] = [redis.pipeline(), chunk * SIZE];
     for (let number = from; number < Math.min(from + SIZE, count); number += 1) add(pipeline, number);
-    flying.push(pipeline.exec());
-    if (flying.length === IN_FLIGHT) await flying.shift();
-  }
-  await Promise.all(flying);
-}
-
-/** Says goodbye; resolves when Redis has answered everything that was sent before. */
-export async function ended(redis: Redis): Promise<void> {
-  await redis.quit();
+    const failed = (await pipeline.exec())?.find(([error]) => error);
+    if (failed) throw failed[0]!;
+  });
 }

@@ -1,45 +1,49 @@
 import { connect, type ConfirmChannel } from 'amqplib';
 import { type Order, order } from '../order.js';
-import type { Contender } from './contender.js';
+import type { Contender, Spec } from './contender.js';
 import { inWindow } from './window.js';
 
-const QUEUE = 'millrace-bench';
 const UNDER_WAY = 512;
 
 /** RabbitMQ with a durable queue, persistent messages, publisher confirms and an acknowledgement for each message. */
 export const rabbitmq: Contender = {
-  openProducer: async (url, { bytes }) => {
+  openProducer: async (url, spec) => {
+    const { bytes } = spec;
+    const queue = queueOf(spec);
     const connection = await connect(url);
     const channel = await connection.createConfirmChannel();
     return {
-      saturate: (count) => inWindow(count, UNDER_WAY, (number) => published(channel, order(number, bytes))),
-      send: (sent) => void published(channel, sent),
+      saturate: (count) => inWindow(count, UNDER_WAY, (number) => published(channel, queue, order(number, bytes))),
+      send: (sent) => published(channel, queue, sent),
       close: () => connection.close(),
     };
   },
-  openConsumer: async (url, _spec, handled) => {
+  openConsumer: async (url, spec, handled) => {
     const connection = await connect(url);
     const channel = await connection.createChannel();
-    await channel.assertQueue(QUEUE, { durable: true });
-    await channel.purgeQueue(QUEUE);
+    const queue = queueOf(spec);
+    await channel.assertQueue(queue, { durable: true, autoDelete: true });
     await channel.prefetch(UNDER_WAY);
-    await channel.consume(QUEUE, (message) => {
+    await channel.consume(queue, (message) => {
       if (message === null) return;
       handled(JSON.parse(message.content.toString()) as Order);
       channel.ack(message);
     });
-    return {
-      close: async () => {
-        await channel.deleteQueue(QUEUE);
-        await connection.close();
-      },
-    };
+    return { close: () => connection.close() };
   },
 };
 
-function published(channel: ConfirmChannel, sent: Order): Promise<void> {
+/**
+ * Everything on this machine shares one RabbitMQ, and consumers of one queue share its messages. So each contender of each run
+ * has a queue of its own, called after the process that both sides are children of; it goes with its consumer.
+ */
+function queueOf({ name }: Spec): string {
+  return `millrace-bench-${process.ppid}-${name}`;
+}
+
+function published(channel: ConfirmChannel, queue: string, sent: Order): Promise<void> {
   return new Promise((resolve, reject) => {
-    channel.sendToQueue(QUEUE, Buffer.from(JSON.stringify(sent)), { persistent: true }, (error) => {
+    channel.sendToQueue(queue, Buffer.from(JSON.stringify(sent)), { persistent: true }, (error) => {
       if (error) reject(error as Error);
       else resolve();
     });

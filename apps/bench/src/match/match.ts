@@ -1,4 +1,6 @@
 import { type Spec, serverOf } from '../contenders/contender.js';
+import { runRounds } from '../rounds.js';
+import type { BenchServer } from '../servers/server.js';
 import { MISSING, startServer } from '../servers/start-server.js';
 import type { Arrival } from '../sides/messages.js';
 import type { Stage } from '../stage.js';
@@ -14,8 +16,16 @@ export interface Record {
   skipped: string | null;
 }
 
+export interface MatchResult {
+  readonly records: readonly Record[];
+  /** The rounds that there was no time for. */
+  readonly missing: readonly string[];
+}
+
 const PACE_SECONDS = 2;
 const LATENCY_ROUNDS = 3;
+/** The share of the time that rounds as fast as they can may use; the others get the rest. */
+const SATURATED_SHARE = 0.6;
 /** Orders of 10 KB and jobs are dearer: fewer of them take as long. */
 const SHARES: Readonly<Partial<{ [K in Spec['kind']]: number }>> = { bullmq: 0.25, 'millrace-jobs': 0.25, jetstream: 0.5, rabbitmq: 0.5 };
 const LARGE_BYTES = 4_096;
@@ -25,38 +35,68 @@ const LARGE_SHARE = 0.2;
 export class Match {
   readonly #stage: Stage;
   readonly #pairs = new Map<Record, Pair>();
+  readonly #missing: string[] = [];
 
   constructor(stage: Stage) {
     this.#stage = stage;
   }
 
-  async run(specs: readonly Spec[]): Promise<Record[]> {
+  async run(specs: readonly Spec[]): Promise<MatchResult> {
     const records = specs.map((spec): Record => ({ spec, runs: [], paced: new Map(), skipped: null }));
     try {
       for (const record of records) await this.#open(record);
-      await this.#rounds(records);
-      return records;
+      await this.#saturatedRounds(records);
+      const paced = records.filter(({ spec }) => spec.bytes < LARGE_BYTES);
+      // Who has finished must not cost the others CPU.
+      await this.#close(records.filter((record) => !paced.includes(record)));
+      await this.#pacedRounds(paced);
+      return { records, missing: this.#missing };
     } finally {
-      await this.#close();
+      await this.#close(records);
     }
   }
 
   async #open(record: Record): Promise<void> {
-    const server = await startServer(serverOf(record.spec.kind));
-    if (!server) this.#skip(record, MISSING[serverOf(record.spec.kind)]);
-    else await this.#guarded(record, async () => void this.#pairs.set(record, await Pair.open(record.spec, server)));
+    await this.#guarded(record, async () => {
+      const kind = serverOf(record.spec.kind);
+      const server = await startServer(kind);
+      if (!server) throw new Error(MISSING[kind]);
+      this.#pairs.set(record, await this.#pairOn(server, record.spec));
+    });
   }
 
-  async #rounds(records: readonly Record[]): Promise<void> {
-    const { rounds } = this.#stage.options;
-    for (let round = 0; round <= rounds && this.#stage.hasTime(); round += 1) {
-      this.#stage.say(round === 0 ? 'warm-up' : `round ${round} of ${rounds}, as fast as they can`);
-      for (const record of records) await this.#saturate(record, round > 0);
+  async #pairOn(server: BenchServer, spec: Spec): Promise<Pair> {
+    try {
+      return await Pair.open(spec, server, this.#stage.signal);
+    } catch (error) {
+      await server.stop();
+      throw error;
     }
-    for (let round = 1; round <= Math.min(rounds, LATENCY_ROUNDS) && this.#stage.hasTime(); round += 1) {
-      this.#stage.say(`round ${round} of ${Math.min(rounds, LATENCY_ROUNDS)}, ${RATES.join(' and ')} a second`);
+  }
+
+  async #saturatedRounds(records: readonly Record[]): Promise<void> {
+    this.#stage.say('warm-up');
+    for (const record of records) await this.#saturate(record, false);
+    await this.#rounds(this.#stage.part(SATURATED_SHARE), { count: this.#stage.options.rounds, how: 'as fast as they can' }, async () => {
+      for (const record of records) await this.#saturate(record, true);
+    });
+  }
+
+  async #pacedRounds(records: readonly Record[]): Promise<void> {
+    const count = Math.min(this.#stage.options.rounds, LATENCY_ROUNDS);
+    await this.#rounds(this.#stage, { count, how: `${RATES.join(' and ')} a second` }, async () => {
       for (const record of records) await this.#pace(record);
-    }
+    });
+  }
+
+  async #rounds(stage: Stage, { count, how }: { count: number; how: string }, round: () => Promise<void>): Promise<void> {
+    const done = await runRounds(stage, count, async (number) => {
+      stage.say(`round ${number} of ${count}, ${how}`);
+      await round();
+    });
+    if (done === count) return;
+    this.#missing.push(`${count - done} of ${count} rounds, ${how}: the time was up`);
+    stage.say(`LEFT OUT ${this.#missing.at(-1)}`);
   }
 
   #saturate(record: Record, counts: boolean): Promise<void> {
@@ -67,7 +107,6 @@ export class Match {
   }
 
   async #pace(record: Record): Promise<void> {
-    if (record.spec.bytes > LARGE_BYTES) return;
     for (const rate of RATES) {
       await this.#guarded(record, async () => {
         const arrival = await this.#pairs.get(record)?.pace(rate, rate * PACE_SECONDS);
@@ -76,29 +115,33 @@ export class Match {
     }
   }
 
-  /** One that fails is left out from then on, aloud; the others go on. */
+  /** One that fails is left out from then on, aloud, and ended; the others go on. */
   async #guarded(record: Record, work: () => Promise<void>): Promise<void> {
     if (record.skipped !== null) return;
     try {
+      this.#stage.signal.throwIfAborted();
       await work();
     } catch (error) {
-      this.#skip(record, error instanceof Error ? error.message : String(error));
+      record.skipped = this.#stage.signal.aborted ? 'the time was up' : messageOf(error);
+      this.#stage.say(`SKIPPED ${record.spec.name}: ${record.skipped}`);
+      await this.#close([record]);
     }
   }
 
-  #skip(record: Record, why: string): void {
-    record.skipped = why;
-    this.#stage.say(`SKIPPED ${record.spec.name}: ${why}`);
-  }
-
-  async #close(): Promise<void> {
+  async #close(records: readonly Record[]): Promise<void> {
     await Promise.all(
-      [...this.#pairs.values()].map(async (pair) => {
-        await pair.close();
-        await pair.server.stop();
+      records.map(async (record) => {
+        const pair = this.#pairs.get(record);
+        this.#pairs.delete(record);
+        await pair?.close();
+        await pair?.server.stop();
       }),
     );
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function sizeOf({ kind, bytes }: Spec, size: number): number {

@@ -37,10 +37,11 @@ export class Pair {
   }
 
   /** The consumer comes first: it makes what the producer publishes to. The server stays the caller's. */
-  static async open(spec: Spec, server: BenchServer): Promise<Pair> {
-    const consumer = await SideProcess.open('consumer', server.url, spec);
+  static async open(spec: Spec, server: BenchServer, signal: AbortSignal): Promise<Pair> {
+    const options = { url: server.url, signal };
+    const consumer = await SideProcess.open(spec, { ...options, role: 'consumer' });
     try {
-      return new Pair(spec, server, [await SideProcess.open('producer', server.url, spec), consumer]);
+      return new Pair(spec, server, [await SideProcess.open(spec, { ...options, role: 'producer' }), consumer]);
     } catch (error) {
       await consumer.kill();
       throw error;

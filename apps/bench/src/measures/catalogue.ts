@@ -2,7 +2,7 @@ import { backlog } from './backlog.js';
 import { flood } from './flood.js';
 import { fullRedis } from './full-redis.js';
 import { groups } from './groups.js';
-import { idle } from './idle.js';
+import { idle, idleTopics } from './idle.js';
 import { killedWorker } from './killed-worker.js';
 import type { Measure } from './measure.js';
 import { partitions } from './partitions.js';
@@ -10,7 +10,8 @@ import { trickle } from './trickle.js';
 import { upkeep } from './upkeep.js';
 import { waitingRetries } from './waiting-retries.js';
 
-/** The quick ones first: the time may run out. */
-export const MEASURES: readonly Measure[] = [
-  partitions, groups, trickle, killedWorker, upkeep, fullRedis, flood, idle, backlog, waitingRetries,
-];
+/** Those that count commands, bytes and moments: they take little time and repeat on a noisy machine. */
+export const COUNTS: readonly Measure[] = [idle, trickle, killedWorker, upkeep, fullRedis];
+
+/** Those that measure what a message costs as more of something is there. */
+export const COSTS: readonly Measure[] = [partitions, groups, flood, backlog, waitingRetries, idleTopics];

@@ -9,27 +9,34 @@ export class CommandCount {
   #count = 0;
   readonly #socket: Socket;
 
-  private constructor(socket: Socket, from: ReadonlySet<string> | undefined) {
+  private constructor(socket: Socket) {
     this.#socket = socket;
-    createInterface({ input: socket }).on('line', (line) => {
-      const source = SOURCE.exec(line)?.groups?.['source'];
-      if (source !== undefined && source !== 'lua' && (from?.has(source) ?? true)) this.#count += 1;
-    });
-    socket.write('MONITOR\r\n');
   }
 
   /** @param from only clients with these addresses. Default all */
-  static open(url: string, from?: ReadonlySet<string>): Promise<CommandCount> {
+  static async open(url: string, from?: ReadonlySet<string>): Promise<CommandCount> {
     const { hostname, port } = new URL(url);
-    return new Promise((resolve, reject) => {
-      const socket = connect(Number(port), hostname);
+    const socket = connect(Number(port), hostname);
+    const [counting, lines] = [new CommandCount(socket), createInterface({ input: socket })];
+    const answered = new Promise((resolve, reject) => {
       socket.once('error', reject);
-      socket.once('connect', () => resolve(new CommandCount(socket, from)));
+      lines.once('line', resolve);
     });
+    socket.write('MONITOR\r\n');
+    await answered;
+    lines.on('line', (line) => counting.#saw(SOURCE.exec(line)?.groups?.['source'], from));
+    return counting;
   }
 
-  close(): number {
-    this.#socket.destroy();
+  get count(): number {
     return this.#count;
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #saw(source: string | undefined, from: ReadonlySet<string> | undefined): void {
+    if (source !== undefined && source !== 'lua' && (from?.has(source) ?? true)) this.#count += 1;
   }
 }

@@ -1,6 +1,7 @@
 import { row } from '../report/row.js';
 import type { Measure } from './measure.js';
 import { inScene } from './scene.js';
+import type { Stage } from '../stage.js';
 
 /** The default of the library. */
 const BUDGET_BYTES = 64 * 1_024 ** 2;
@@ -10,15 +11,19 @@ const COUNT = 125_000;
 /** The memory that a publisher holds when it waits for nothing. */
 export const flood: Measure = {
   name: 'flood',
-  run: () =>
-    inScene(async (scene) => {
-      const producer = await scene.producer();
-      const before = await producer.highestHeap();
-      const refused = await producer.flood(COUNT);
-      const heap = (await producer.highestHeap()) - before;
-      return [
-        row('heap of a publisher that waits for nothing / its budget', heap / BUDGET_BYTES, { unit: 'x', bound: ['<=', 2] }),
-        row(`publishes refused of ${COUNT} that nobody waits for`, refused, { unit: 'messages' }),
-      ];
-    }),
+  seconds: 90,
+  async *run(stage) {
+    const { heap, refused } = await flooded(stage);
+    yield row('heap of a publisher that waits for nothing / its budget', heap / BUDGET_BYTES, { unit: 'x', bound: ['<=', 2] });
+    yield row(`publishes refused of ${COUNT} that nobody waits for`, refused, { unit: 'messages' });
+  },
 };
+
+function flooded(stage: Stage): Promise<{ heap: number; refused: number }> {
+  return inScene(stage, async (scene) => {
+    const producer = await scene.producer();
+    const before = await producer.highestHeap();
+    const refused = await producer.flood(COUNT);
+    return { heap: (await producer.highestHeap()) - before, refused };
+  });
+}

@@ -1,33 +1,30 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { INestApplicationContext } from '@nestjs/common';
 import { type GroupState, Groups, Inspector } from '@millrace/nestjs';
 import { groupName, topicsOf } from '../contenders/millrace.js';
 import { startApplication } from '../contenders/millrace-application.js';
+import type { Stage } from '../stage.js';
 
 const POLL_MS = 200;
-const LIMIT_MS = 300_000;
 const [TOPIC] = topicsOf({}) as [ReturnType<typeof topicsOf>[number]];
 
 /** Asks Millrace itself where a group stands, as an operator would. */
 export class Observer {
   readonly #app: INestApplicationContext;
+  readonly #stage: Stage;
 
-  private constructor(app: INestApplicationContext) {
+  private constructor(app: INestApplicationContext, stage: Stage) {
     this.#app = app;
+    this.#stage = stage;
   }
 
-  static async open(url: string): Promise<Observer> {
-    return new Observer(await startApplication({ options: { redis: url, handlers: 'none' }, contracts: [TOPIC] }));
+  static async open(url: string, stage: Stage): Promise<Observer> {
+    return new Observer(await startApplication({ options: { redis: url, handlers: 'none' }, contracts: [TOPIC] }), stage);
   }
 
-  /** @throws Error when it takes longer than five minutes */
+  /** @throws AbortError when the time is up before */
   async until(group: number, isSo: (state: GroupState) => boolean): Promise<void> {
     const inspector = this.#app.get(Inspector, { strict: false });
-    const giveUpAt = performance.now() + LIMIT_MS;
-    while (!isSo(await inspector.group(TOPIC, groupName(group)))) {
-      if (performance.now() > giveUpAt) throw new Error(`group ${groupName(group)} did not come to what was waited for in ${LIMIT_MS / 1_000} s`);
-      await pause(POLL_MS);
-    }
+    while (!isSo(await inspector.group(TOPIC, groupName(group)))) await this.#stage.pause(POLL_MS);
   }
 
   /** All that an operator looks at: where the group stands, and what a seek to its beginning would do. */

@@ -1,7 +1,8 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { openRedis } from '../contenders/redis-client.js';
 import { cpuTimeUs } from '../servers/cpu-clock.js';
 import type { BenchServer } from '../servers/server.js';
+import type { Stage } from '../stage.js';
 import { CommandCount } from './command-count.js';
 
 /** Looks at a Redis from outside. */
@@ -9,9 +10,12 @@ export class RedisProbe {
   readonly #server: BenchServer;
   readonly #redis: Redis;
 
-  constructor(server: BenchServer) {
+  readonly #stage: Stage;
+
+  constructor(server: BenchServer, stage: Stage) {
     this.#server = server;
-    this.#redis = new Redis(server.url);
+    this.#stage = stage;
+    this.#redis = openRedis(server.url);
   }
 
   /** Client connections, without its own. */
@@ -33,14 +37,18 @@ export class RedisProbe {
    */
   async commands(seconds: number, from?: ReadonlySet<string>): Promise<number> {
     const counting = await CommandCount.open(this.#server.url, from);
-    await pause(seconds * 1_000);
-    return counting.close();
+    try {
+      await this.#stage.pause(seconds * 1_000);
+    } finally {
+      counting.close();
+    }
+    return counting.count;
   }
 
-  /** Cores that the server used on average during `work`. */
+  /** Cores that the server used on average in so many seconds. */
   async cores(seconds: number): Promise<number> {
     const before = await cpuTimeUs(this.#server.pid);
-    await pause(seconds * 1_000);
+    await this.#stage.pause(seconds * 1_000);
     return ((await cpuTimeUs(this.#server.pid)) - before) / (seconds * 1e6);
   }
 

@@ -1,7 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { row } from '../report/row.js';
 import type { Measure } from './measure.js';
 import { inScene } from './scene.js';
+import type { Stage } from '../stage.js';
 
 const SECONDS = 10;
 const GROUPS = 20;
@@ -11,16 +11,21 @@ const MEGABYTE = 1e6;
 /** The bytes that processes send while they hold very many messages and nothing happens. */
 export const upkeep: Measure = {
   name: 'upkeep',
-  run: () =>
-    inScene(async (scene) => {
-      const consumer = await scene.consumer({ handler: 'hold', groups: GROUPS, concurrency: EACH }, GROUPS * EACH);
-      const producer = await scene.producer();
-      await producer.saturate(EACH);
-      await consumer.arrived();
-      await producer.close();
-      const before = await scene.probe.bytesReceived();
-      await pause(SECONDS * 1_000);
-      const sent = (await scene.probe.bytesReceived()) - before;
-      return [row(`sent in ${SECONDS} s with ${GROUPS * EACH} messages in hand`, sent / MEGABYTE, { unit: 'MB', bound: ['<=', 0.2] })];
-    }),
+  seconds: 30,
+  async *run(stage) {
+    yield row(`sent in ${SECONDS} s with ${GROUPS * EACH} messages in hand`, await sentMegabytes(stage), { unit: 'MB', bound: ['<=', 0.2] });
+  },
 };
+
+function sentMegabytes(stage: Stage): Promise<number> {
+  return inScene(stage, async (scene) => {
+    const consumer = await scene.consumer({ handler: 'hold', groups: GROUPS, concurrency: EACH }, GROUPS * EACH);
+    const producer = await scene.producer();
+    await producer.saturate(EACH);
+    await consumer.arrived();
+    await producer.close();
+    const before = await scene.probe.bytesReceived();
+    await stage.pause(SECONDS * 1_000);
+    return ((await scene.probe.bytesReceived()) - before) / MEGABYTE;
+  });
+}

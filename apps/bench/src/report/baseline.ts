@@ -1,12 +1,22 @@
 import { readFileSync } from 'node:fs';
-import type { Report } from './report.js';
+import type { Row } from './row.js';
 
 /** The figures of an earlier run: name of a row -> its value. */
 export type Baseline = ReadonlyMap<string, number>;
 
-/** @throws Error when the file is not what `--json` writes */
+/** @throws Error when the file cannot be read, or is not what `--json` writes */
 export function readBaseline(path: string): Baseline {
-  const { rows } = JSON.parse(readFileSync(path, 'utf8')) as Partial<Report>;
-  if (!Array.isArray(rows)) throw new Error(`'${path}' holds no rows: give --baseline a file that --json has written.`);
-  return new Map((rows as Report['rows']).map(({ name, value }) => [name, value]));
+  const rows = rowsIn(readFileSync(path, 'utf8'));
+  if (!rows) throw new Error(`'${path}' holds no rows: give --baseline a file that --json has written.`);
+  return new Map(rows.map(({ name, value }) => [name, value]));
+}
+
+function rowsIn(text: string): readonly Row[] | null {
+  try {
+    const { rows } = JSON.parse(text) as { rows?: unknown };
+    return Array.isArray(rows) ? (rows as Row[]) : null;
+  } catch {
+    // It is no JSON: the caller says what is expected.
+    return null;
+  }
 }

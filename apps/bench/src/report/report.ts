@@ -7,6 +7,4 @@ export interface Report {
   readonly rows: readonly Row[];
   readonly contenders: readonly ContenderFigures[];
   readonly machine: Machine;
-  /** The measurements that failed, or were left out for lack of time. */
-  readonly missing: readonly string[];
 }

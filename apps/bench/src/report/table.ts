@@ -1,16 +1,17 @@
+import { RATES } from '../match/match.js';
+import type { Outcome } from '../run-bench.js';
 import type { Baseline } from './baseline.js';
 import type { ContenderFigures } from './contender-figures.js';
-import type { Report } from './report.js';
 import type { Row } from './row.js';
 
 /** The report for people. */
-export function tables({ rows, contenders, machine, missing }: Report, baseline: Baseline | null): string {
+export function tables({ report: { rows, contenders, machine }, missing }: Outcome, baseline?: Baseline): string {
   const { node, cores, model, memoryGiB, load } = machine;
   return [
     `${node}, ${cores} cores of ${model}, ${memoryGiB} GiB, load ${load.join(' -> ')}`,
     ...(contenders.length > 0 ? ['', ...table(contenderLines(contenders))] : []),
     ...(rows.length > 0 ? ['', ...table(rowLines(rows, baseline))] : []),
-    ...missing.map((what) => `MISSING ${what}`),
+    ...missing.map((why) => `MISSING ${why}`),
     '',
   ].join('\n');
 }
@@ -22,21 +23,27 @@ function contenderLines(contenders: readonly ContenderFigures[]): string[][] {
 
 function contenderLine({ name, skipped, perSecond, cpu, latency }: ContenderFigures): string[] {
   if (!cpu) return [name, `skipped: ${skipped?.split('\n')[0] ?? 'no time'}`];
-  const times = ['500', '5000'].map((rate) => {
-    const at = latency[rate];
+  const times = RATES.map((rate) => {
+    const at = latency[String(rate)];
     return at ? [at.p50, at.p99, at.max].join('/') : '';
   });
   return [name, String(perSecond), ...[cpu.producer, cpu.consumer, cpu.server, cpu.total].map(String), ...times];
 }
 
-function rowLines(rows: readonly Row[], baseline: Baseline | null): string[][] {
-  const head = ['figure', 'value', 'unit', 'target', 'holds', ...(baseline ? ['before'] : [])];
+function rowLines(rows: readonly Row[], baseline: Baseline | undefined): string[][] {
+  const head = ['figure', 'value', 'unit', 'target', 'holds', ...(baseline ? ['before', 'now / before'] : [])];
   return [head, ...rows.map((row) => rowLine(row, baseline))];
 }
 
-function rowLine({ name, value, unit, target, holds }: Row, baseline: Baseline | null): string[] {
-  const before = baseline ? [String(baseline.get(name) ?? '')] : [];
-  return [name, String(value), unit, target ?? '', holds === null ? '' : holds ? 'yes' : 'NO', ...before];
+function rowLine({ name, value, unit, target, holds }: Row, baseline: Baseline | undefined): string[] {
+  const verdict = holds === null ? '' : holds ? 'yes' : 'NO';
+  return [name, String(value), unit, target ?? '', verdict, ...(baseline ? change(value, baseline.get(name)) : [])];
+}
+
+/** Empty for a figure that the earlier run does not have; without a ratio when it was 0. */
+function change(value: number, before: number | undefined): [string, string] {
+  if (before === undefined) return ['', ''];
+  return [String(before), before === 0 ? '' : (value / before).toFixed(2)];
 }
 
 /** Columns as wide as their widest cell; a short line's last cell may run on. */

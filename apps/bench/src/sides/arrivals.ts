@@ -6,6 +6,7 @@ import type { Arrival } from './messages.js';
 export class Arrivals {
   #latencies: number[] = [];
   #count = 0;
+  #firstAt = 0;
   #lastAt = 0;
   #done: () => void = () => undefined;
   #all: Promise<void> = Promise.resolve();
@@ -19,6 +20,7 @@ export class Arrivals {
 
   readonly handled = ({ sentAt }: Pick<Order, 'sentAt'>): void => {
     this.#lastAt = nowUs();
+    if (this.#latencies.length === 0) this.#firstAt = this.#lastAt;
     if (this.#latencies.push(this.#lastAt - sentAt) === this.#count) this.#done();
   };
 
@@ -27,6 +29,6 @@ export class Arrivals {
     await this.#all;
     const latencies = this.#latencies.slice(0, this.#count);
     const [p50 = 0, p95 = 0, p99 = 0, max = 0] = [50, 95, 99, 100].map((percent) => percentile(latencies, percent));
-    return { at: this.#lastAt, p50, p95, p99, max };
+    return { firstAt: this.#firstAt, at: this.#lastAt, p50, p95, p99, max };
   }
 }

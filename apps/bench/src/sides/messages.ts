@@ -7,7 +7,7 @@ export type Ask =
   | { readonly ask: 'open'; readonly role: Role; readonly url: string; readonly spec: Spec }
   /** Publishes so many as fast as it can; answered with a {@link Span} when all are acknowledged. */
   | { readonly ask: 'saturate'; readonly count: number }
-  /** Publishes so many, `rate` a second; answered when the last was handed over. */
+  /** Publishes so many, `rate` a second; answered when the last is acknowledged. */
   | { readonly ask: 'pace'; readonly count: number; readonly rate: number }
   /** Publishes so many without waiting for any; answered with how many were refused. */
   | { readonly ask: 'flood'; readonly count: number }
@@ -27,8 +27,9 @@ export interface Span {
   readonly to: number;
 }
 
-/** When the last message came, and how long they took from being sent, in microseconds. */
+/** When the first and the last message came, and how long they took from being sent, in microseconds. */
 export interface Arrival {
+  readonly firstAt: number;
   readonly at: number;
   readonly p50: number;
   readonly p95: number;
@@ -46,4 +47,9 @@ export interface Reply {
   readonly value?: unknown;
   /** Its text; present when it failed. */
   readonly error?: string;
+}
+
+/** Why a side ends by itself. */
+export interface LastWords {
+  readonly lastWords: string;
 }

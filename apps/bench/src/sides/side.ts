@@ -1,14 +1,19 @@
 import 'reflect-metadata';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import { CONTENDERS } from '../contenders/catalogue.js';
 import type { Consumer, Producer } from '../contenders/contender.js';
 import { nowUs, order } from '../order.js';
 import { Arrivals } from './arrivals.js';
 import { HeapWatch } from './heap-watch.js';
-import type { Ask, Reply, Request, Span } from './messages.js';
+import type { Ask, LastWords, Reply, Request, Span } from './messages.js';
 
 /** One side of a contender, a process of its own: it does what its parent asks, and does not outlive it. */
 process.once('disconnect', () => process.exit(1));
 process.on('message', (request: Request) => void answer(request));
+process.once('uncaughtException', (error) => end(error));
+// Nest's clients log whatever their application says.
+Logger.overrideLogger(false);
 
 let producer: Producer | null = null;
 let consumer: Consumer | null = null;
@@ -20,12 +25,22 @@ async function answer({ id, ask }: Request): Promise<void> {
   try {
     reply({ id, value: await perform(ask) });
   } catch (error) {
-    reply({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    reply({ id, error: messageOf(error) });
   }
 }
 
 function reply(message: Reply): void {
   if (process.connected) process.send?.(message);
+}
+
+/** The parent tells why, on one line: a stack between the figures helps nobody. */
+function end(error: unknown): void {
+  if (!process.connected) process.exit(1);
+  process.send?.({ lastWords: messageOf(error) } satisfies LastWords, () => process.exit(1));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function perform(ask: Ask): unknown {
@@ -65,19 +80,22 @@ async function saturate(count: number): Promise<Span> {
   return { from, to: nowUs() };
 }
 
-/** Timers are too coarse for the pace: whenever one fires, everything that is due by then is sent. */
-function pace(count: number, rate: number): Promise<void> {
-  const [start, publishing] = [nowUs(), opened()];
-  let sent = 0;
-  return new Promise((resolve) => {
-    const timer = setInterval(() => {
-      const due = Math.min(count, Math.floor(((nowUs() - start) * rate) / 1e6));
-      for (; sent < due; sent += 1) publishing.send(order(sent, bytes));
-      if (sent < count) return;
-      clearInterval(timer);
-      resolve();
-    }, 1);
-  });
+/**
+ * Timers are too coarse for the pace: whenever one fires, everything that is due by then is sent. Resolves when all are
+ * acknowledged: nothing is under way any more when this side is closed.
+ */
+async function pace(count: number, rate: number): Promise<void> {
+  const [start, publishing, failures] = [nowUs(), opened(), [] as unknown[]];
+  const sent: Promise<unknown>[] = [];
+  while (sent.length < count && failures.length === 0) {
+    const due = Math.min(count, Math.floor(((nowUs() - start) * rate) / 1e6));
+    while (sent.length < due) {
+      sent.push(publishing.send(order(sent.length, bytes)).catch((error: unknown) => failures.push(error)));
+    }
+    await pause(1);
+  }
+  await Promise.all(sent);
+  if (failures.length > 0) throw failures[0];
 }
 
 function opened(): Producer {
