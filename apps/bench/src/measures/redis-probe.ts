@@ -5,6 +5,12 @@ import type { BenchServer } from '../servers/server.js';
 import type { Stage } from '../stage.js';
 import { CommandCount } from './command-count.js';
 
+/** One call of Redis, and how long it took. */
+export interface Call {
+  readonly ms: number;
+  readonly command: string;
+}
+
 /** Looks at a Redis from outside. */
 export class RedisProbe {
   readonly #server: BenchServer;
@@ -72,11 +78,11 @@ export class RedisProbe {
   }
 
   /** The longest call since {@link timeCalls}, in milliseconds, and its command. */
-  async longestCall(): Promise<{ ms: number; command: string }> {
+  async longestCall(): Promise<Call> {
     const log = (await this.#redis.call('SLOWLOG', 'GET', '10000')) as [number, number, number, string[]][];
     const ours = log.filter(([, , , args]) => !/^(config|slowlog|info)$/i.test(args[0] ?? ''));
     const [longest] = ours.sort((a, b) => b[2] - a[2]);
-    return { ms: (longest?.[2] ?? 0) / 1_000, command: longest?.[3].slice(0, 3).join(' ') ?? 'none' };
+    return { ms: (longest?.[2] ?? 0) / 1_000, command: longest?.[3].slice(0, 2).join(' ').replace(/\s+/g, ' ') ?? 'none' };
   }
 
   close(): void {
