@@ -244,8 +244,9 @@ export class Dispatcher implements Settling {
   #watchWaiting(): void {
     if (this.#paused || this.#patience || (this.#inHand <= this.#slots && !this.#queue.hasSuspects)) return;
     const nowMs = performance.now();
-    const waitedMs = nowMs - (this.#queue.waitsSinceMs ?? nowMs);
-    this.#patience = setTimeout(() => this.#endPatience(), Math.max(0, PATIENCE_MS - waitedMs));
+    const leftMs = (this.#queue.waitsSinceMs ?? nowMs) + PATIENCE_MS - nowMs;
+    // What is late already was looked at, and may stay: a batch that is not full yet waits by its own rule.
+    this.#patience = setTimeout(() => this.#endPatience(), leftMs > 0 ? leftMs : PATIENCE_MS);
   }
 
   /** Handlers that are slower than they were: what was read for them goes back, and no more is read ahead until they are not. */
