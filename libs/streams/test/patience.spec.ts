@@ -8,7 +8,7 @@ afterEach(() => void jest.useRealTimers());
 
 const HOUR_MS = 3_600_000;
 
-it('a message whose process vanished waits for its turn beside a batch that fills, without the process looking all the time', () => {
+it('what waits for the lone slot beside a batch that fills is looked at now and then, not all the time', () => {
   jest.useFakeTimers();
   const loneSlot = new LoneSlot();
   // Another subscription has it.

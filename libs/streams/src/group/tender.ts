@@ -2,6 +2,7 @@ import { emit, errorRecord, Loop } from '@millrace/core';
 import { loadScript, type RedisConnection, redisFailure } from '@millrace/redis';
 import { type GroupPartition, type GroupStream, pagesOf, shareOf } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
+import { allTurns, turnOf } from '../log/turns.js';
 import { putBack } from '../redeliver/put-back.js';
 import type { Presence, Watcher } from './presence.js';
 
@@ -39,12 +40,7 @@ export class Tender implements Watcher {
 
   constructor(parts: TenderParts) {
     this.#parts = parts;
-    const { topic, group } = parts.partitions[0]!;
-    this.#loop = new Loop({
-      name: 'tend',
-      round: () => this.#round(),
-      onError: (error, failures) => emit('loop-failed', { topic, group, loop: 'tend', error: errorRecord(error), failures }),
-    });
+    this.#loop = new Loop({ name: 'tend', round: () => this.#round(), onError: (error, failures) => this.#failed(error, failures) });
   }
 
   /** Every other member that Redis knows of. */
@@ -59,10 +55,10 @@ export class Tender implements Watcher {
     this.wakeToVerify();
   };
 
-  /** Resolves when it has looked after them for the first time. */
+  /** Resolves when it has looked after them for the first time, as far as it can: a damaged key keeps no member from joining. */
   async start(): Promise<void> {
     this.#parts.presence.watch(this);
-    await this.#round();
+    await this.#round().catch((error: unknown) => this.#failed(error, 1));
     this.#loop.start();
   }
 
@@ -85,8 +81,13 @@ export class Tender implements Watcher {
   async #round(): Promise<number> {
     const { partitions, presence } = this.#parts;
     if (this.#isInDoubt) await this.#verify();
-    const waits = await Promise.all(pagesOf(partitions, MOST_PARTITIONS).map((page) => this.#tend(page)));
+    const waits = await allTurns(pagesOf(partitions, MOST_PARTITIONS).map((page) => this.#tend(page)));
     return Math.max(1, Math.min(LOOK_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE, ...waits));
+  }
+
+  #failed(error: unknown, failures: number): void {
+    const { topic, group } = this.#parts.partitions[0]!;
+    emit('loop-failed', { topic, group, loop: 'tend', error: errorRecord(error), failures });
   }
 
   /** What comes into doubt meanwhile is in doubt afterwards. */
@@ -109,11 +110,11 @@ export class Tender implements Watcher {
     const groups = partitions.map(({ group }) => group);
     const replies = (await this.#parts.redis.run(tend, keys, [most, ...groups])) as Reply[];
     const tended = partitions.map((partition, index) => this.#tended(partition, replies[index]!, { most, counts }));
-    const waits = await Promise.all(tended);
-    return Math.min(...waits);
+    return Math.min(...(await allTurns(tended)));
   }
 
-  async #tended(partition: GroupPartition, reply: Reply, { most, counts }: Asked): Promise<number> {
+  async #tended(partition: GroupPartition, given: Reply, { most, counts }: Asked): Promise<number> {
+    const reply = turnOf(given, 'tend');
     if (reply === 'UNDECLARED') {
       await this.#parts.recover(partition);
       return 0;

@@ -1,6 +1,7 @@
 import { emit, errorRecord, Loop } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { type GroupPartition, pagesOf } from '../consume/group-partition.js';
+import { allTurns, turnOf } from '../log/turns.js';
 
 const audit = loadScript('../scripts/audit.lua', import.meta.url);
 
@@ -38,7 +39,7 @@ export class Auditor {
   }
 
   async #round(): Promise<number> {
-    for (const page of pagesOf(this.#parts.partitions, MOST_PARTITIONS)) await this.#audit(page);
+    await allTurns(pagesOf(this.#parts.partitions, MOST_PARTITIONS).map((page) => this.#audit(page)));
     return Math.min(LOOK_EVERY_MS, this.#parts.leaseMs);
   }
 
@@ -46,10 +47,12 @@ export class Auditor {
     const keys = partitions.flatMap(({ keys: { log, meta, groups }, groupKeys: { stats, open, due, retryLog } }) => [
       log, meta, groups, stats, open, due, retryLog,
     ]);
-    const lost = (await this.#parts.redis.run(audit, keys, partitions.map(({ group }) => group))) as number[];
-    partitions.forEach(({ topic, partition, group }, index) => {
-      const count = lost[index]!;
-      if (count > 0) emit('lost', { topic, partition, group, count, why: 'gone from Redis before this group was done with them' });
-    });
+    const lost = (await this.#parts.redis.run(audit, keys, partitions.map(({ group }) => group))) as (number | string)[];
+    partitions.forEach((partition, index) => tell(partition, Number(lost[index])));
+    for (const reply of lost) turnOf(reply, 'audit');
   }
+}
+
+function tell({ topic, partition, group }: GroupPartition, count: number): void {
+  if (count > 0) emit('lost', { topic, partition, group, count, why: 'gone from Redis before this group was done with them' });
 }

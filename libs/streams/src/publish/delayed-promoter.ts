@@ -3,6 +3,7 @@ import { loadScript, type RedisConnection } from '@millrace/redis';
 import { pagesOf, shareOf } from '../consume/group-partition.js';
 import { partitionKeys } from '../keys.js';
 import { partitionsOf } from '../log/topic-log.js';
+import { allTurns, turnOf } from '../log/turns.js';
 import { boundsOf, type RetainedPartition } from '../retain/retained-partition.js';
 
 const promoteDelayed = loadScript('../scripts/promote-delayed.lua', import.meta.url);
@@ -12,6 +13,8 @@ const MOST_MOVED = 256;
 const MOST_PARTITIONS = 64;
 /** Whoever delays a message looks when it is due: others look in case that it is gone by then. */
 const LOOK_EVERY_MS = 5_000;
+/** Until there may be room in a log that is full. */
+const FULL_MS = 1_000;
 
 type Reply = 'UNDECLARED' | [full: 'FULL', due: number] | [moved: number, nextMs: number];
 
@@ -58,7 +61,7 @@ export class DelayedPromoter {
   async #round(): Promise<number> {
     this.#nextLookAt = Number.POSITIVE_INFINITY;
     const pages = pagesOf(partitionsOf(this.#parts.topic), MOST_PARTITIONS);
-    const waits = await Promise.all(pages.map((page) => this.#promote(page)));
+    const waits = await allTurns(pages.map((page) => this.#promote(page)));
     const waitMs = Math.max(1, Math.min(LOOK_EVERY_MS, ...waits));
     this.#nextLookAt = performance.now() + waitMs;
     return waitMs;
@@ -72,17 +75,18 @@ export class DelayedPromoter {
     const args = [most, ...boundsOf(topic.retention)];
     const all = keys.flatMap(({ delayed, log, meta }) => [delayed, log, meta]);
     const replies = (await redis.run(promoteDelayed, all, args)) as Reply[];
-    const waits = await Promise.all(partitions.map((partition, index) => this.#promoted(partition, replies[index]!, most)));
-    return Math.min(...waits);
+    const promoted = partitions.map((partition, index) => this.#promoted(partition, replies[index]!, most));
+    return Math.min(...(await allTurns(promoted)));
   }
 
-  async #promoted(partition: number, reply: Reply, most: number): Promise<number> {
+  async #promoted(partition: number, given: Reply, most: number): Promise<number> {
     const { declare, retained } = this.#parts;
+    const reply = turnOf(given, 'promote-delayed');
     if (reply === 'UNDECLARED') {
       await declare();
       return 0;
     }
-    if (reply[0] === 'FULL') return (await retained(partition)!.makeRoom(reply[1])).messages > 0 ? 0 : LOOK_EVERY_MS;
+    if (reply[0] === 'FULL') return (await retained(partition)!.makeRoom(reply[1])).messages > 0 ? 0 : FULL_MS;
     const [moved, nextMs] = reply;
     return moved === most ? 0 : nextMs < 0 ? LOOK_EVERY_MS : nextMs;
   }

@@ -8,6 +8,7 @@
 -- Every offset since the group's start is settled, waits for another attempt (open), is in some member's hands (pending), or
 -- was not delivered yet. What is none of these is lost. Guarantees: nothing is counted that may still be handled; counters
 -- that were lost themselves are made good and count nothing as lost.
+--!include include/each-apart.lua
 --!include include/entry-id.lua
 --!include include/delivered-to.lua
 --!include include/offset-behind.lua
@@ -100,6 +101,6 @@ end
 local replies = {}
 for i, group in ipairs(ARGV) do
   local first = (i - 1) * FIELDS
-  replies[i] = audit(group, unpack(KEYS, first + 1, first + FIELDS))
+  replies[i] = apart(audit, group, unpack(KEYS, first + 1, first + FIELDS))
 end
 return replies

@@ -4,10 +4,12 @@
 -- KEYS  for each partition: delayed, log, meta
 -- ARGV  1 how many at the most, of each  2 messages in a log at the most, 0 for any number  3 '1' when its memory is bounded
 -- returns for each { how many were moved, milliseconds until the next is due or -1 when none waits }, or 'UNDECLARED' when the
---         partition is not there (nothing was moved), or { 'FULL', how many are due } when the log has no room for one
+--         partition is not there (nothing was moved), or { 'FULL', how many are due } when the log has no room for one;
+--         or 'FAILED <why>' when its turn failed
 --
 -- Guarantees: a message is in one of the two at any time; it gets the next offset, so that offsets stay dense; what is
--- due at the same moment keeps the order of its publishes.
+-- due at the same moment keeps the order of its publishes; a partition that fails keeps no other from its turn.
+--!include include/each-apart.lua
 --!include include/entry-id.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
@@ -41,5 +43,5 @@ local function promote(delayed, log, meta)
 end
 
 local replies = {}
-for i = 1, #KEYS, FIELDS do replies[#replies + 1] = promote(KEYS[i], KEYS[i + 1], KEYS[i + 2]) end
+for i = 1, #KEYS, FIELDS do replies[#replies + 1] = apart(promote, KEYS[i], KEYS[i + 1], KEYS[i + 2]) end
 return replies

@@ -4,9 +4,13 @@
 -- KEYS  for each partition of a group: log, retry log, due, stats
 -- ARGV  1 how many retries to move at the most, in each  then for each: group
 -- returns for each { retries moved, ms until the next is due or -1 when none waits, then for each member that Redis knows of:
---         name, entries that it holds of the log, and of the retry log }; 'UNDECLARED' when the group is gone from one of the two
+--         name, entries that it holds of the log, and of the retry log }; 'UNDECLARED' when the group is gone from one of the two,
+--         'FAILED <why>' when its turn failed
 --
--- Guarantees: a retry is in the queue or in the retry log at any time; the time of this call is when the group had a member.
+-- Guarantees: a retry is in the queue or in the retry log at any time; the time of this call is when the group had a member; a
+-- partition that fails keeps no other from its turn.
+--!include include/each-apart.lua
+
 local FIRST, FIELDS = 2, 4
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -52,6 +56,6 @@ end
 local replies = {}
 for i = FIRST, #ARGV do
   local first = (i - FIRST) * FIELDS
-  replies[#replies + 1] = tend(KEYS[first + 1], KEYS[first + 2], KEYS[first + 3], KEYS[first + 4], ARGV[i])
+  replies[#replies + 1] = apart(tend, KEYS[first + 1], KEYS[first + 2], KEYS[first + 3], KEYS[first + 4], ARGV[i])
 end
 return replies
