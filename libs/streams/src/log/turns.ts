@@ -12,7 +12,11 @@ export function turnOf<T>(reply: T, script: string): T {
   throw redisFailure(new Error(reply.slice(FAILED.length)), script);
 }
 
-/** Resolves with what all of them give, once all have ended: one that fails keeps no other from its turn. It throws what the first one threw. */
+/**
+ * Resolves with what all of them give, once all have ended: one that fails keeps no other from its turn.
+ *
+ * @throws the error of the first one that failed
+ */
 export async function allTurns<T>(turns: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(turns);
   return Promise.all(turns);
