@@ -15,6 +15,8 @@ import { DeadLetters } from './redeliver/dead-letters.js';
 import { packingOf } from './publish/packing.js';
 import { PublishBudget } from './publish/publish-budget.js';
 import { StreamPublisher } from './publish/stream-publisher.js';
+import { ReaderPool } from './read/reader-pool.js';
+import { Rings } from './ring/rings.js';
 import { TopicUpkeep } from './retain/topic-upkeep.js';
 
 export interface StreamsOptions {
@@ -75,9 +77,11 @@ export function createStreams(options: StreamsOptions): Streams {
   const publisher = new StreamPublisher({ redis, prefix, log, deadlineMs, budget, upkeep, packing });
   const presence = new Presence({ redis, prefix, leaseMs });
   const loneSlot = new LoneSlot();
+  const rings = new Rings(redis);
+  const readers = new ReaderPool(redis);
   const subscriptions = new Subscriptions();
   const subscribe = async (definition: SubscriptionDefinition, handling: Handling): Promise<Subscription> => {
-    const parts = { redis, prefix, presence, loneSlot, stuckAfterMs, log };
+    const parts = { redis, prefix, presence, rings, readers, loneSlot, stuckAfterMs, log };
     const start: Start = (onStopped) => StreamSubscription.start({ ...parts, onStopped }, definition, handling);
     const subscription = await subscriptions.add(definition, start);
     upkeep.subscribed(definition.topic);
@@ -105,7 +109,8 @@ export function createStreams(options: StreamsOptions): Streams {
       const stopBy = performance.now() + stopDeadlineMs;
       await subscriptions.stop(stopDeadlineMs);
       await publisher.close(Math.max(stopBy - performance.now(), FLUSH_MS));
-      await Promise.all([upkeep.stop(), presence.stop()]);
+      await Promise.all([upkeep.stop(), presence.stop(), rings.stop()]);
+      readers.close();
     },
   };
 }

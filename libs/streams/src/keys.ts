@@ -17,6 +17,8 @@ export interface PartitionKeys {
   readonly ids: readonly [string, string];
   /** Sorted set: delayed message -> when it is due, in Unix milliseconds. */
   readonly delayed: string;
+  /** Channel, no key: scripts ring in it when there is something to read, `include/ring.lua`. */
+  readonly ring: string;
 }
 
 export interface GroupKeys {
@@ -52,6 +54,7 @@ export function partitionKeys(prefix: string, topic: string, partition: number):
     groups: `${base}:groups`,
     ids: [`${base}:ids:0`, `${base}:ids:1`],
     delayed: `${base}:delayed`,
+    ring: `${base}:ring`,
   };
 }
 

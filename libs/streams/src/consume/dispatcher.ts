@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { BatchRule, Outcome } from '@millrace/core';
 import { isNotice, noticeDeliveryOf, type NoticeWork } from './deliveries.js';
 import { tellOfFailure } from './failure-events.js';
+import type { GroupPartition } from './group-partition.js';
 import type { Handling } from './handling.js';
 import type { HeldEntries } from './held-entries.js';
 import type { HeldEntry } from './held-entry.js';
@@ -32,8 +33,8 @@ export interface DispatcherParts extends WithoutHandler {
   readonly replayOf: (work: Work) => number | null;
   /** Of the rate limit, where there is one. */
   readonly permits?: Permits | undefined;
-  /** Called when a message has been scheduled for another attempt. */
-  readonly retryScheduled: () => void;
+  /** Called when a message of this partition has been scheduled for another attempt. */
+  readonly retryScheduled: (partition: GroupPartition) => void;
   /** Called when a message goes back to the group because there was no slot, or no permit, for it. */
   readonly gaveBack: (work: Work) => void;
 }
@@ -208,7 +209,7 @@ export class Dispatcher implements Settling {
   settled(items: readonly Item[]): void {
     this.#unsettled -= items.length;
     const [{ work, settlement }] = items as [Item];
-    if (settlement[0] === 'retry') this.#parts.retryScheduled();
+    if (settlement[0] === 'retry') this.#parts.retryScheduled(work.entry.stream.partition);
     if (work === this.#lone[0]) this.#ended(this.#lone);
     else this.#freed();
   }

@@ -1,5 +1,5 @@
 import type { Dispatcher } from './dispatcher.js';
-import type { Fetcher } from './fetcher.js';
+import type { Fetcher } from '../read/fetcher.js';
 
 /** Who holds the flow up: the group's operator, this process's, or the end of the process. */
 export type Stopper = 'group' | 'process' | 'stop';

@@ -1,6 +1,7 @@
 import { emit, errorRecord, Loop } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { type GroupPartition, pagesOf } from '../consume/group-partition.js';
+import type { Membership } from '../group/membership.js';
 import { allTurns, turnOf } from '../log/turns.js';
 
 const audit = loadScript('../scripts/audit.lua', import.meta.url);
@@ -13,6 +14,8 @@ export interface AuditorParts {
   readonly redis: RedisConnection;
   readonly leaseMs: number;
   readonly partitions: readonly GroupPartition[];
+  /** Which member looks after a partition. */
+  readonly membership: Membership;
 }
 
 /** Looks for messages that are gone from Redis before the group was done with them: a jump in the offsets is a loss. */
@@ -39,7 +42,9 @@ export class Auditor {
   }
 
   async #round(): Promise<number> {
-    await allTurns(pagesOf(this.#parts.partitions, MOST_PARTITIONS).map((page) => this.#audit(page)));
+    const { partitions, membership } = this.#parts;
+    const tended = partitions.filter((partition) => membership.tends(partition));
+    await allTurns(pagesOf(tended, MOST_PARTITIONS).map((page) => this.#audit(page)));
     return Math.min(LOOK_EVERY_MS, this.#parts.leaseMs);
   }
 

@@ -1,5 +1,5 @@
 import { emit, MillraceError, newMessageId, type Position, type TopicDefinition } from '@millrace/core';
-import { loadScript, type RedisConnection } from '@millrace/redis';
+import { loadScript, type RedisConnection, RedisFailure, redisFailure } from '@millrace/redis';
 import { groupKeys, partitionKeys, SETTLED_PAGE_OFFSETS, settledKey, topicKey } from '../keys.js';
 import { locate } from './locate.js';
 import { formatError } from './log-format.js';
@@ -26,7 +26,7 @@ export class TopicLog {
    * Makes the topic and its partitions, where they are not there.
    *
    * @throws MillraceError TOPIC_MISMATCH when the topic is stored with another number of partitions; UNSUPPORTED_VERSION when
-   *   its logs are of another format
+   *   its logs are of another format; REDIS_FAILED when Redis does not let this user ring in the topic's channels
    */
   async declare(topic: TopicDefinition): Promise<void> {
     const key = topicKey(this.#prefix, topic.name);
@@ -34,6 +34,20 @@ export class TopicLog {
     const stored = Number(await this.#redis.call('HGET', key, 'partitions'));
     if (stored !== topic.partitions) throw mismatch(topic, stored);
     await Promise.all(partitionsOf(topic).map((partition) => this.declarePartition(topic.name, partition)));
+    await this.#assertMayRing(topic.name);
+  }
+
+  /** A script that may not ring says nothing of it, and members would wait. */
+  async #assertMayRing(topic: string): Promise<void> {
+    const { ring } = partitionKeys(this.#prefix, topic, 0);
+    try {
+      await this.#redis.call('PUBLISH', ring, '');
+    } catch (thrown) {
+      const { kind, message } = redisFailure(thrown, 'PUBLISH');
+      if (!message.includes('NOPERM')) throw thrown;
+      const advice = `Give the user +publish, +subscribe, +unsubscribe and the channels &${this.#prefix}:*, by which members of groups are told of messages.`;
+      throw new RedisFailure(kind, `Redis refuses this user the channels of topic '${topic}': ${message}. ${advice}`, thrown);
+    }
   }
 
   /**

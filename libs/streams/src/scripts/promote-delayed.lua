@@ -14,6 +14,7 @@
 --!include include/id-order.lua
 --!include include/last-id.lua
 --!include include/add-entry.lua
+--!include include/ring.lua
 
 -- Before the envelope there is the number of its publish, of 16 digits, and a space.
 local ENVELOPE, FIELDS = 18, 3
@@ -37,6 +38,7 @@ local function promote(delayed, log, meta)
       redis.call('HSET', meta, 'next', next, 'ms', ms)
       redis.call('ZREM', delayed, member)
     end
+    ring(log, 'log ' .. ms .. '-' .. next)
   end
   local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
   return { #members, first[2] and math.max(0, tonumber(first[2]) - now) or -1 }

@@ -25,6 +25,7 @@
 --!include include/id-order.lua
 --!include include/last-id.lua
 --!include include/add-entry.lua
+--!include include/ring.lua
 
 local log, meta, producer, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[6]
 local sequence, count, perEntry, page = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -88,6 +89,7 @@ end
 local function ended(reply)
   redis.call('HSET', meta, 'next', next, 'ms', ms)
   redis.call('SET', producer, ARGV[1] .. ' ' .. reply, 'PX', keepMs)
+  if next > tonumber(state[1]) then ring(log, 'log ' .. ms .. '-' .. next) end
   return reply
 end
 

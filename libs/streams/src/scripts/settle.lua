@@ -23,6 +23,7 @@
 -- Redis may give entry ids and offsets again for others; a message is settled once: it is marked first, and what a retry or
 -- a dead letter cannot add takes the mark back; Redis being full does not keep a member from settling.
 --!include include/entry-id.lua
+--!include include/ring.lua
 
 local stream, stats, due, dead, retryLog, waiting, begun = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local group, member, fromRetry, page, repeated = ARGV[1], ARGV[2], ARGV[3] == 'retry', tonumber(ARGV[4]), ARGV[5] == '1'
@@ -85,7 +86,8 @@ local function count(name, n)
   counts[name] = (counts[name] or 0) + (n or 1)
 end
 
-local replies = {}
+-- rungFor: the last entry that the retry log was given.
+local replies, rungFor = {}, nil
 
 local function anyOf(first, n, marked)
   for offset = first, first + n - 1 do
@@ -165,6 +167,7 @@ local function buryAndAnnounce(envelope, reason, offset)
     redis.call('XDEL', dead, id)
     error(added)
   end
+  rungFor = added
 end
 
 -- What an outcome adds.
@@ -173,7 +176,7 @@ local add = {
   dead = bury,
   announce = buryAndAnnounce,
   later = schedule,
-  release = function(body) redis.call('XADD', retryLog, '*', 'r', body) end,
+  release = function(body) rungFor = redis.call('XADD', retryLog, '*', 'r', body) end,
 }
 
 local function countDead(_, open)
@@ -269,5 +272,6 @@ letGoOfFinished()
 for name, number in pairs(counts) do
   if number > 0 then redis.call('HINCRBY', stats, name, number) end
 end
+if rungFor then ring(stream, 'again ' .. group .. ' ' .. rungFor) end
 if good then return table.concat(replies) end
 return type(failure) == 'table' and failure or redis.error_reply(tostring(failure))
