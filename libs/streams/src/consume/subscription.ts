@@ -145,7 +145,7 @@ export class StreamSubscription implements Subscription {
     this.#tender = new Tender({ connections: [control, redis], ...common, ...upkeep });
     const reading = { way, rings: this.#rings, control, dispatcher, intake: this.#intake, rejoin: this.#rejoin };
     this.#fetcher = new Fetcher({ ...reading, ...common });
-    this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions, membership });
+    this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions, membership, isIdle });
     this.#flow = new Flow(dispatcher, this.#fetcher);
     this.#watch = new GroupWatch({
       redis, member, membership, presence, partitions, isIdle,

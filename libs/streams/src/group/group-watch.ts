@@ -11,7 +11,7 @@ const watchGroup = loadScript('../scripts/watch-group.lua', import.meta.url);
 /** While the group is paused or busy. */
 const LOOK_EVERY_MS = 500;
 /** While it is idle an operator rings. */
-const LOOK_IDLE_EVERY_MS = 5_000;
+const LOOK_IDLE_EVERY_MS = 15_000;
 /** While this member puts a pause into effect, somebody waits for it. */
 const LOOK_SOON_MS = 50;
 /** However long it is, a lease is looked into so often. */

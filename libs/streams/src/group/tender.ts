@@ -14,7 +14,7 @@ const MOST_MOVED = 256;
 const MOST_PARTITIONS = 64;
 /** How late a retry may be that a member scheduled which is gone when it is due. */
 const LOOK_EVERY_MS = 1_000;
-const LOOK_IDLE_EVERY_MS = 5_000;
+const LOOK_IDLE_EVERY_MS = 15_000;
 const LOOKS_A_LEASE = 3;
 
 export interface TenderParts {
@@ -173,8 +173,9 @@ export class Tender implements Watcher {
   async #putBack(partition: GroupPartition, owner: string): Promise<void> {
     const fate = this.#parts.presence.fateOf(owner);
     if (fate === 'living') return;
+    const tools = { redis: this.#redis, prefix: this.#parts.prefix };
     let count = 0;
-    for (const stream of partition.streams) count += await putBack({ redis: this.#redis, prefix: this.#parts.prefix }, stream, { owner, fate });
+    for (const stream of partition.streams) count += await putBack(tools, stream, { owner, fate });
     const { topic, group, partition: number } = partition;
     if (count > 0 && fate === 'dead') emit('reclaimed', { topic, partition: number, group, count });
   }

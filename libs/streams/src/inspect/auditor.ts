@@ -7,6 +7,7 @@ import { allTurns, turnOf } from '../log/turns.js';
 const audit = loadScript('../scripts/audit.lua', import.meta.url);
 
 const LOOK_EVERY_MS = 5_000;
+const LOOK_IDLE_EVERY_MS = 30_000;
 /** Looked through in one call: it looks at up to a thousand entries of each. */
 const MOST_PARTITIONS = 16;
 
@@ -16,6 +17,8 @@ export interface AuditorParts {
   readonly partitions: readonly GroupPartition[];
   /** Which member looks after a partition. */
   readonly membership: Membership;
+  /** Whether nothing comes to the group, as far as this member sees. */
+  readonly isIdle: () => boolean;
 }
 
 /** Looks for messages that are gone from Redis before the group was done with them: a jump in the offsets is a loss. */
@@ -42,10 +45,10 @@ export class Auditor {
   }
 
   async #round(): Promise<number> {
-    const { partitions, membership } = this.#parts;
+    const { partitions, membership, isIdle, leaseMs } = this.#parts;
     const tended = partitions.filter((partition) => membership.tends(partition));
     await allTurns(pagesOf(tended, MOST_PARTITIONS).map((page) => this.#audit(page)));
-    return Math.min(LOOK_EVERY_MS, this.#parts.leaseMs);
+    return Math.min(isIdle() ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS, leaseMs);
   }
 
   async #audit(partitions: readonly GroupPartition[]): Promise<void> {

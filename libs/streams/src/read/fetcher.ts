@@ -160,7 +160,7 @@ export class Fetcher {
     }
     if (left < free) return;
     plan.wereEmpty();
-    if (mayBlock) plan.broughtAll(await this.#read(streams, 1, true), free);
+    plan.broughtAll(mayBlock ? await this.#read(streams, 1, true) : 0, free);
   }
 
   /** @returns how many messages came */

@@ -6,7 +6,7 @@ import type { Ear, RingListener, Rings } from '../ring/rings.js';
 import { Hints } from './hints.js';
 
 /** A ring may get lost: everything is looked at this often all the same, and so often while no ring is heard. */
-const LOOK_EVERY_MS = 10_000;
+const LOOK_EVERY_MS = 30_000;
 const LOOK_DEAF_EVERY_MS = 1_000;
 /** Members look at different times: each somewhere in this part of the time around it. */
 const SPREAD = 0.5;
