@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { emit, errorRecord, Loop } from '@millrace/core';
+import { emit, errorRecord, Loop, spread } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { Membership } from './membership.js';
@@ -86,7 +86,8 @@ export class GroupWatch {
 
   get #untilNextMs(): number {
     const { presence, isIdle } = this.#parts;
-    return isIdle() ? Math.max(LOOK_EVERY_MS, Math.min(LOOK_IDLE_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE)) : LOOK_EVERY_MS;
+    if (!isIdle()) return LOOK_EVERY_MS;
+    return Math.max(LOOK_EVERY_MS, spread(Math.min(LOOK_IDLE_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE)));
   }
 
   /** A group is moved only while it is paused, so what it is given again is known before it goes on. */

@@ -1,4 +1,4 @@
-import { emit, errorRecord, Loop } from '@millrace/core';
+import { emit, errorRecord, Loop, spread } from '@millrace/core';
 import { loadScript, type RedisConnection, redisFailure } from '@millrace/redis';
 import { type GroupPartition, type GroupStream, pagesOf, shareOf } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
@@ -101,7 +101,7 @@ export class Tender implements Watcher {
   async #round(): Promise<number> {
     if (this.#isInDoubt) await this.#verify();
     const waits = await allTurns(pagesOf(this.#tended(), MOST_PARTITIONS).map((page) => this.#tend(page)));
-    return Math.max(1, Math.min(this.#longestMs, ...waits));
+    return Math.max(1, Math.min(spread(this.#longestMs), ...waits));
   }
 
   get #longestMs(): number {

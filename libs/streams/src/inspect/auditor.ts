@@ -1,4 +1,4 @@
-import { emit, errorRecord, Loop } from '@millrace/core';
+import { emit, errorRecord, Loop, spread } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { type GroupPartition, pagesOf } from '../consume/group-partition.js';
 import type { Membership } from '../group/membership.js';
@@ -48,7 +48,7 @@ export class Auditor {
     const { partitions, membership, isIdle, leaseMs } = this.#parts;
     const tended = partitions.filter((partition) => membership.tends(partition));
     await allTurns(pagesOf(tended, MOST_PARTITIONS).map((page) => this.#audit(page)));
-    return Math.min(isIdle() ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS, leaseMs);
+    return spread(Math.min(isIdle() ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS, leaseMs));
   }
 
   async #audit(partitions: readonly GroupPartition[]): Promise<void> {

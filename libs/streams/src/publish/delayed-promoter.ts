@@ -1,4 +1,4 @@
-import { emit, errorRecord, Loop, type TopicDefinition } from '@millrace/core';
+import { emit, errorRecord, Loop, spread, type TopicDefinition } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { pagesOf, shareOf } from '../consume/group-partition.js';
 import { partitionKeys } from '../keys.js';
@@ -74,7 +74,7 @@ export class DelayedPromoter {
   async #round(): Promise<number> {
     this.#nextLookAt = Number.POSITIVE_INFINITY;
     const waits = await allTurns(this.#pages.map((page) => this.#promote(page)));
-    const waitMs = Math.max(1, Math.min(LOOK_EVERY_MS, ...waits));
+    const waitMs = Math.max(1, Math.min(spread(LOOK_EVERY_MS), ...waits));
     this.#nextLookAt = performance.now() + waitMs;
     return waitMs;
   }

@@ -1,3 +1,4 @@
+import { spread } from '@millrace/core';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import { RecentCount } from '../consume/recent-count.js';
 import type { Membership } from '../group/membership.js';
@@ -8,8 +9,6 @@ import { Hints } from './hints.js';
 /** A ring may get lost: everything is looked at this often all the same, and so often while no ring is heard. */
 const LOOK_EVERY_MS = 30_000;
 const LOOK_DEAF_EVERY_MS = 1_000;
-/** Members look at different times: each somewhere in this part of the time around it. */
-const SPREAD = 0.5;
 /** Whoever is not the first for a ring gives each of those before it so long, and no more than so long in all. */
 const TURN_MS = 10;
 const LONGEST_TURN_MS = 200;
@@ -102,7 +101,7 @@ export class RingWait implements RingListener {
     const nowMs = performance.now();
     if (nowMs >= this.#nextLookAtMs) {
       this.#hints.all(nowMs);
-      this.#nextLookAtMs = nowMs + (this.isListening ? LOOK_EVERY_MS : LOOK_DEAF_EVERY_MS) * (1 + SPREAD * (Math.random() - 0.5));
+      this.#nextLookAtMs = nowMs + spread(this.isListening ? LOOK_EVERY_MS : LOOK_DEAF_EVERY_MS);
     }
     return this.#hints.due(nowMs);
   }

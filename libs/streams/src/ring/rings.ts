@@ -29,7 +29,10 @@ export class Rings {
     this.#loop = new Loop({
       name: 'rings',
       round: (signal) => this.#round(signal),
-      onError: (error, failures) => emit('loop-failed', { loop: 'rings', error: errorRecord(error), failures }),
+      onError: (error, failures) => {
+        this.#lost();
+        emit('loop-failed', { loop: 'rings', error: errorRecord(error), failures });
+      },
     });
   }
 
