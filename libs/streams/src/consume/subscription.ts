@@ -157,8 +157,8 @@ export class StreamSubscription implements Subscription {
     }
   }
 
-  async #join(log: TopicLog, { group, start }: SubscriptionDefinition): Promise<void> {
-    const origins = await Promise.all(this.#partitions.map((partition) => log.declareGroup(partition, group, start)));
+  async #join(log: TopicLog, { topic, group, start }: SubscriptionDefinition): Promise<void> {
+    const origins = await log.declareGroups(topic, group, start);
     // A group that was lost while nobody was here to see it is not new: what it settled is still marked.
     this.#partitions.forEach((partition, index) => {
       if (origins[index] === 'remade') this.#intake.replay(partition);

@@ -3,6 +3,7 @@ import { loadScript, type RedisConnection } from '@millrace/redis';
 import { groupKeys, partitionKeys } from '../keys.js';
 import { assertGroup, unknownGroup } from '../log/known-group.js';
 import type { Place } from '../log/topic-log.js';
+import { Tombstones } from '../remove/tombstones.js';
 import { type DeadLetterRecord, readOldest } from '../redeliver/dead-letter-record.js';
 
 const inspect = loadScript('../scripts/inspect.lua', import.meta.url);
@@ -71,9 +72,21 @@ export class Inspector {
   async group(topic: TopicRef, group: string): Promise<GroupState> {
     const target = { topic: topicOfRef(topic), group };
     if (!isName(group)) throw await unknownGroup(this.#redis, this.#prefix, target);
-    const states = await Promise.all(placesOf(target.topic).map((place) => this.#partition(place, group)));
-    if (!states.every((state) => state !== null)) throw await unknownGroup(this.#redis, this.#prefix, target);
+    const [states, removal] = await Promise.all([
+      this.partitions(target.topic, group),
+      new Tombstones(this.#redis, this.#prefix).inForce(target.topic.name, group),
+    ]);
+    if (removal !== null || !states.every((state) => state !== null)) throw await unknownGroup(this.#redis, this.#prefix, target);
     return sumStates(states);
+  }
+
+  /**
+   * Where a group stands in each partition; null in one where it is not there.
+   *
+   * @throws MillraceError NOT_A_TOPIC
+   */
+  partitions(topic: TopicRef, group: string): Promise<(GroupState | null)[]> {
+    return Promise.all(placesOf(topicOfRef(topic)).map((place) => this.#partition(place, group)));
   }
 
   /**

@@ -1,10 +1,12 @@
 #!lua
 -- Makes a partition ready to be published to; does nothing where it is.
 --
--- KEYS  1 log  2 meta  3 groups
+-- KEYS  1 log  2 meta  3 groups  4 tombstones
 -- ARGV  1 generation to give it when it is new  2 '1' when what groups remember of an earlier log was removed
+--       3 '1' when the topic is declared anew, though it was removed
 -- returns the generation in force; or, with nothing done, 'ORPHANS' when log and meta are gone and groups are known: what
---         they have settled are offsets that begin anew; 'FORMAT <number>' when the log is of another format than ours
+--         they have settled are offsets that begin anew; 'FORMAT <number>' when the log is of another format than ours;
+--         'REMOVED' when the topic was removed
 --
 -- Guarantees: the log exists without any entry or group being added; offsets go on where they were when the log or the
 -- meta alone was lost: an offset that is used twice counts as settled already.
@@ -39,11 +41,14 @@ local function restore()
   redis.call('HSET', meta, 'next', nextOffset(lastId), 'ms', string.match(lastId, '^%d+'))
 end
 
+local removal = tonumber(redis.call('HGET', KEYS[4], '') or 0)
+if removal > 0 and ARGV[3] ~= '1' then return 'REMOVED' end
 local other = otherFormat()
 if other then return 'FORMAT ' .. other end
 local isGone = redis.call('EXISTS', log) == 0 and redis.call('HEXISTS', meta, 'next') == 0
 if isGone and ARGV[2] ~= '1' and redis.call('EXISTS', KEYS[3]) == 1 then return 'ORPHANS' end
 
+if removal > 0 then redis.call('HSET', KEYS[4], '', string.format('%.0f', -removal)) end
 redis.call('HSETNX', meta, 'format', FORMAT)
 redis.call('HSETNX', meta, 'generation', ARGV[1])
 if redis.call('HEXISTS', meta, 'next') == 0 then restore() end
