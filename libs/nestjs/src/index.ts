@@ -64,6 +64,8 @@ export type {
   DiscardResult,
   GroupRemoval,
   GroupState,
+  KnownGroup,
+  KnownTopic,
   PauseOptions,
   PauseResult,
   ReasonCounts,

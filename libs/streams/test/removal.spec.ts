@@ -4,7 +4,7 @@ import { waitFor } from '@millrace/testing';
 import { SETTLED_PAGE_OFFSETS, settledKey, topicsKey } from '../src/keys.js';
 import { Bed } from './bed.js';
 import { type Process, subscribe } from './fixture.js';
-import { Numbered, numbers } from './topics.js';
+import { Numbered, numbers, Single } from './topics.js';
 
 type Value = { value: number };
 
@@ -36,7 +36,7 @@ async function handledAnew(group: string): Promise<number[]> {
   const process = await bed.start();
   const seen: number[] = [];
   const subscription = await subscribe(process, { topic: Numbered, group }, async ({ value }: Value) => void seen.push(value));
-  await bed.drained(process, Numbered, group);
+  await bed.drained(process, Numbered, group, 10_000);
   expect(await bed.state(process, Numbered, group)).toMatchObject({ lag: 0, handled: seen.length, deadLetters: 0, lost: 0 });
   await subscription.stop(1_000);
   return seen.sort((a, b) => a - b);
@@ -156,6 +156,23 @@ describe('a group that is removed', () => {
     await waitFor(async () => (await freed()) > before, { what: 'the other thread to free it' });
     const inFirst = run.mock.calls.filter(([script, keys]) => script.name === 'remove.lua' && keys[1] === log);
     expect(inFirst.length).toBeGreaterThan(3);
+  });
+});
+
+describe('an operator', () => {
+  it('lists the topics of the prefix, and the groups of each with when a member was last there', async () => {
+    const process = await bed.start();
+    const { inspector } = process.streams;
+    expect(await inspector.topics()).toEqual([]);
+    await process.streams.declare(topicOf(Single));
+    for (const group of ['g', 'a']) await subscribe(process, { topic: Numbered, group }, async () => undefined);
+    await process.streams.groups.remove(Numbered, 'a', { force: true });
+    expect(await inspector.topics()).toEqual([{ name: 'test.numbered', partitions: 3 }, { name: 'test.single', partitions: 1 }]);
+    expect(await inspector.groups(Numbered)).toEqual([{ name: 'g', seen: expect.any(Date) }]);
+    expect(await inspector.groups(Single)).toEqual([]);
+    const seen = (await inspector.groups(Numbered)).map((group) => group.seen!.getTime() / 1_000);
+    const seconds = Number(((await bed.command('TIME')) as string[])[0]);
+    expect(seconds - seen[0]!).toBeLessThan(60);
   });
 });
 

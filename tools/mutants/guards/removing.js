@@ -36,7 +36,7 @@ export const removing = [
     find: 'if (removal !== null) await this.#tombstones.finishGroup(topic, group, removal);',
     replace: '',
     spec: SPEC,
-    title: 'is never taken for a whole one when the removal breaks off',
+    title: 'a group that is removed is never taken for a whole one when the removal breaks off at call 1',
   },
   {
     name: 'a removal that comes late takes nothing of what was declared anew',

@@ -1,7 +1,8 @@
 import { isName, MillraceError, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
-import { groupKeys, partitionKeys } from '../keys.js';
+import { groupKeys, partitionKeys, topicsKey } from '../keys.js';
 import { assertGroup, unknownGroup } from '../log/known-group.js';
+import { pairs } from '../log/pairs.js';
 import type { Place } from '../log/topic-log.js';
 import { Tombstones } from '../remove/tombstones.js';
 import { type DeadLetterRecord, readOldest } from '../redeliver/dead-letter-record.js';
@@ -46,6 +47,19 @@ export interface GroupState {
   readonly retrying: number;
 }
 
+/** A topic that was declared under the prefix. */
+export interface KnownTopic {
+  readonly name: string;
+  readonly partitions: number;
+}
+
+/** A group of a topic. */
+export interface KnownGroup {
+  readonly name: string;
+  /** When a member was last there, by Redis's clock; null when none ever was. A living one says so each second or more often. */
+  readonly seen: Date | null;
+}
+
 const COUNTERS = [
   'settled', 'handled', 'deduplicated', 'discarded', 'expired', 'filtered', 'redelivered', 'retried', 'deadLettered', 'redriven', 'lost',
   'dropped', 'fenced',
@@ -66,6 +80,23 @@ export class Inspector {
   constructor(redis: RedisConnection, prefix: string) {
     this.#redis = redis;
     this.#prefix = prefix;
+  }
+
+  /** All topics of the prefix, by their names; one whose removal was broken off is still among them. */
+  async topics(): Promise<KnownTopic[]> {
+    const topics = pairs((await this.#redis.call('HGETALL', topicsKey(this.#prefix))) as string[]);
+    return topics.map(([name, partitions]) => ({ name, partitions: Number(partitions) })).sort(byName);
+  }
+
+  /**
+   * All groups of a topic, by their names.
+   *
+   * @throws MillraceError NOT_A_TOPIC
+   */
+  async groups(topic: TopicRef): Promise<KnownGroup[]> {
+    const place = { topic: topicOfRef(topic).name, partition: 0 };
+    const names = (await this.#redis.call('HKEYS', partitionKeys(this.#prefix, place.topic, 0).groups)) as string[];
+    return Promise.all(names.sort().map(async (name) => ({ name, seen: await this.#seen(place, name) })));
   }
 
   /** @throws MillraceError UNKNOWN_GROUP when the group never subscribed to the topic; NOT_A_TOPIC */
@@ -110,13 +141,15 @@ export class Inspector {
    */
   async silentMs(topic: TopicRef, group: string): Promise<number | null> {
     const place = { topic: topicOfRef(topic).name, partition: 0 };
-    const [seen, time] = await Promise.all([
-      this.#redis.call('HGET', groupKeys(this.#prefix, place, group).stats, 'seen'),
-      this.#redis.call('TIME'),
-    ]);
+    const [seen, time] = await Promise.all([this.#seen(place, group), this.#redis.call('TIME')]);
     if (seen === null) return null;
     const [seconds, microseconds] = time as [string, string];
-    return Math.max(0, Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000) - Number(seen));
+    return Math.max(0, Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000) - seen.getTime());
+  }
+
+  async #seen(place: Place, group: string): Promise<Date | null> {
+    const seen = await this.#redis.call('HGET', groupKeys(this.#prefix, place, group).stats, 'seen');
+    return seen === null ? null : new Date(Number(seen));
   }
 
   /**
@@ -137,6 +170,10 @@ export class Inspector {
 
 function placesOf({ name, partitions }: TopicDefinition): Place[] {
   return Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition }));
+}
+
+function byName(one: KnownTopic, other: KnownTopic): number {
+  return one.name < other.name ? -1 : 1;
 }
 
 function assertLimit(limit: unknown): void {

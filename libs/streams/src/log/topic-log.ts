@@ -5,6 +5,7 @@ import { groupRemoved, topicRemoved } from '../remove/removed-error.js';
 import { Tombstones } from '../remove/tombstones.js';
 import { locate } from './locate.js';
 import { formatError } from './log-format.js';
+import { pairs } from './pairs.js';
 
 const declarePartition = loadScript('../scripts/declare-partition.lua', import.meta.url);
 const declareGroup = loadScript('../scripts/declare-group.lua', import.meta.url);
@@ -159,10 +160,6 @@ export function partitionsOf(topic: TopicDefinition): number[] {
 
 function flagOf(occasion: Occasion): '0' | '1' {
   return occasion === 'boot' ? '1' : '0';
-}
-
-function pairs(list: readonly string[]): [string, string][] {
-  return Array.from({ length: list.length / 2 }, (_, index) => [list[index * 2]!, list[index * 2 + 1]!]);
 }
 
 function mismatch(topic: TopicDefinition, stored: number): MillraceError {
