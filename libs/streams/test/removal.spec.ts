@@ -1,12 +1,18 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { fixed, topicOf } from '@millrace/core';
+import { fixed, Topic, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
+import { IsInt } from 'class-validator';
 import { SETTLED_PAGE_OFFSETS, settledKey, topicsKey } from '../src/keys.js';
 import { Bed } from './bed.js';
 import { type Process, subscribe } from './fixture.js';
 import { Numbered, numbers, Single } from './topics.js';
 
 type Value = { value: number };
+
+@Topic<Small>('test.small', { retention: { maxMessages: 3 } })
+class Small {
+  @IsInt() value!: number;
+}
 
 class Poison extends Error {}
 
@@ -156,6 +162,22 @@ describe('a group that is removed', () => {
     await waitFor(async () => (await freed()) > before, { what: 'the other thread to free it' });
     const inFirst = run.mock.calls.filter(([script, keys]) => script.name === 'remove.lua' && keys[1] === log);
     expect(inFirst.length).toBeGreaterThan(3);
+  });
+});
+
+describe('a publish that is refused because its log is full', () => {
+  it('says when the group that holds it has no living member, and finds room when that is removed', async () => {
+    const [process, member] = [await bed.start(), await bed.start()];
+    const { stats } = bed.place(Small, 'sleeper').groupKeys;
+    const publish = (): Promise<unknown> => process.publisher.publish(Small, { value: 1 });
+    await subscribe(member, { topic: Small, group: 'sleeper' }, async () => undefined);
+    await member.stop();
+    for (let count = 0; count < 3; count += 1) await publish();
+    await expect(publish()).rejects.toMatchObject({ code: 'BACK_PRESSURE', message: expect.not.stringContaining('no living member') });
+    await bed.command('HINCRBY', stats, 'seen', -3_600_000);
+    await expect(publish()).rejects.toThrow(/Group 'sleeper' .* no living member since 36\d\d s: .*Groups\.remove/);
+    await process.streams.groups.remove(Small, 'sleeper');
+    await publish();
   });
 });
 

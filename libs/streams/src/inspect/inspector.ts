@@ -1,6 +1,7 @@
 import { isName, MillraceError, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { groupKeys, partitionKeys, topicsKey } from '../keys.js';
+import { lastSeen, silenceOf } from '../log/group-silence.js';
 import { assertGroup, unknownGroup } from '../log/known-group.js';
 import { pairs } from '../log/pairs.js';
 import type { Place } from '../log/topic-log.js';
@@ -96,7 +97,8 @@ export class Inspector {
   async groups(topic: TopicRef): Promise<KnownGroup[]> {
     const place = { topic: topicOfRef(topic).name, partition: 0 };
     const names = (await this.#redis.call('HKEYS', partitionKeys(this.#prefix, place.topic, 0).groups)) as string[];
-    return Promise.all(names.sort().map(async (name) => ({ name, seen: await this.#seen(place, name) })));
+    const seen = await Promise.all(names.sort().map((name) => lastSeen(this.#redis, groupKeys(this.#prefix, place, name).stats)));
+    return names.map((name, index) => ({ name, seen: dateOf(seen[index] ?? null) }));
   }
 
   /** @throws MillraceError UNKNOWN_GROUP when the group never subscribed to the topic; NOT_A_TOPIC */
@@ -140,16 +142,7 @@ export class Inspector {
    * @throws MillraceError NOT_A_TOPIC
    */
   async silentMs(topic: TopicRef, group: string): Promise<number | null> {
-    const place = { topic: topicOfRef(topic).name, partition: 0 };
-    const [seen, time] = await Promise.all([this.#seen(place, group), this.#redis.call('TIME')]);
-    if (seen === null) return null;
-    const [seconds, microseconds] = time as [string, string];
-    return Math.max(0, Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000) - seen.getTime());
-  }
-
-  async #seen(place: Place, group: string): Promise<Date | null> {
-    const seen = await this.#redis.call('HGET', groupKeys(this.#prefix, place, group).stats, 'seen');
-    return seen === null ? null : new Date(Number(seen));
+    return silenceOf(this.#redis, groupKeys(this.#prefix, { topic: topicOfRef(topic).name, partition: 0 }, group).stats);
   }
 
   /**
@@ -170,6 +163,10 @@ export class Inspector {
 
 function placesOf({ name, partitions }: TopicDefinition): Place[] {
   return Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition }));
+}
+
+function dateOf(ms: number | null): Date | null {
+  return ms === null ? null : new Date(ms);
 }
 
 function byName(one: KnownTopic, other: KnownTopic): number {
