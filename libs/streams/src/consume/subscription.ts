@@ -128,7 +128,7 @@ export class StreamSubscription implements Subscription {
     this.#tender = new Tender({ redis: control, ...upkeep });
     const reading = { member, partitions, dispatcher, held, intake: this.#intake, recover: this.#recover, rejoin: this.#rejoin };
     this.#fetcher = new Fetcher({ reader, control, ...reading });
-    this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions });
+    this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions, recover: this.#recover });
     this.#flow = new Flow(dispatcher, this.#fetcher);
     this.#watch = new GroupWatch({
       redis, member, leaseMs: presence.leaseMs, partitions,

@@ -156,7 +156,8 @@ export class Inspector {
     const [next, start, pending, retrying, ageMs, deadLetters, ...counters] = reply as Reply;
     if (start === null) return null;
     const { settled, ...counts } = countersOf(counters);
-    const lag = next - Number(start) - settled;
+    // Counters that were damaged may say more than there was, until the audit has made them good.
+    const lag = Math.max(0, next - Number(start) - settled);
     return { ...counts, deadLetters, lag, lagSeconds: secondsOf(lag, ageMs), pending, retrying };
   }
 }

@@ -24,6 +24,7 @@
 --!include include/entry-id.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
+--!include include/next-offset.lua
 --!include include/add-entry.lua
 
 local log, meta, producer, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[6]
@@ -42,7 +43,7 @@ if last then
   if tonumber(lastSequence) > sequence then return 'STALE' end
 end
 local state = redis.call('HMGET', meta, 'next', 'ms', 'format', 'first', 'full')
-local next = state[3] == FORMAT and tonumber(state[1] or nil)
+local next = state[3] == FORMAT and offsetOf(state[1])
 if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
 
 local function isFull(wanted)
