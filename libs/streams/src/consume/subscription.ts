@@ -140,12 +140,13 @@ export class StreamSubscription implements Subscription {
       learnReplay: (partition) => this.#watch.learnReplay(partition),
       mayHaveMissed: () => !presence.isSure,
     });
-    const common = { member, membership, partitions, held, recover: this.#recover };
+    const recover = this.#recover;
+    const common = { member, membership, partitions, held, recover };
     const upkeep = { prefix, presence, isIdle, verify: this.#verify, returned: this.#returned };
     this.#tender = new Tender({ connections: [control, redis], ...common, ...upkeep });
     const reading = { way, rings: this.#rings, control, dispatcher, intake: this.#intake, rejoin: this.#rejoin };
     this.#fetcher = new Fetcher({ ...reading, ...common });
-    this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions, membership, isIdle });
+    this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions, membership, isIdle, recover });
     this.#flow = new Flow(dispatcher, this.#fetcher);
     this.#watch = new GroupWatch({
       redis, member, membership, presence, partitions, isIdle,
@@ -175,8 +176,8 @@ export class StreamSubscription implements Subscription {
     }
   }
 
-  async #join(log: TopicLog, { group, start }: SubscriptionDefinition): Promise<void> {
-    const origins = await Promise.all(this.#partitions.map((partition) => log.declareGroup(partition, group, start)));
+  async #join(log: TopicLog, { topic, group, start }: SubscriptionDefinition): Promise<void> {
+    const origins = await log.declareGroups(topic, group, start);
     // A group that was lost while nobody was here to see it is not new: what it settled is still marked.
     this.#partitions.forEach((partition, index) => {
       if (origins[index] === 'remade') this.#intake.replay(partition);

@@ -19,6 +19,8 @@ export interface AuditorParts {
   readonly membership: Membership;
   /** Whether nothing comes to the group, as far as this member sees. */
   readonly isIdle: () => boolean;
+  /** Makes again what Redis has lost of a partition. */
+  readonly recover: (partition: GroupPartition) => Promise<void>;
 }
 
 /** Looks for messages that are gone from Redis before the group was done with them: a jump in the offsets is a loss. */
@@ -57,7 +59,11 @@ export class Auditor {
     ]);
     const lost = (await this.#parts.redis.run(audit, keys, partitions.map(({ group }) => group))) as (number | string)[];
     partitions.forEach((partition, index) => tell(partition, Number(lost[index])));
-    for (const reply of lost) turnOf(reply, 'audit');
+    await allTurns(partitions.map((partition, index) => this.#audited(partition, lost[index]!)));
+  }
+
+  async #audited(partition: GroupPartition, reply: number | string): Promise<void> {
+    if (turnOf(reply, 'audit') === 'UNDECLARED') await this.#parts.recover(partition);
   }
 }
 

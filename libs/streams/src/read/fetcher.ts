@@ -218,9 +218,11 @@ export class Fetcher {
 
   #failed(error: Error, failures: number): void {
     const { topic, group } = this.#parts.partitions[0]!;
-    this.#lostSight(error.message);
     emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });
-    if (redisFailure(error, 'fetch').kind === 'state-lost') void this.#recover();
+    if (redisFailure(error, 'fetch').kind !== 'state-lost') return this.#lostSight(error.message);
+    // Why it cannot be made again tells more than that it is gone.
+    this.#problem ??= error.message;
+    void this.#recover();
   }
 
   /** Until it sees again, everything is worth a read. */

@@ -72,10 +72,7 @@ export class RingWait implements RingListener {
     this.#wake?.();
   }
 
-  readonly opened = (): void => {
-    this.lookAtAll();
-    this.#parts.onControl();
-  };
+  readonly opened = (): void => this.#control();
 
   readonly lost = (): void => {
     this.#nextLookAtMs = performance.now() + LOOK_DEAF_EVERY_MS;
@@ -127,7 +124,12 @@ export class RingWait implements RingListener {
     if (ring.kind === 'log') this.#rung(log, ring.id);
     else if (ring.kind === 'again') this.#rung(again, ring.id);
     else if (ring.kind === 'taken') this.#hints.emptied(ring.stream === 'log' ? log : again, ring.id);
-    else this.#parts.onControl();
+    else this.#control();
+  }
+
+  #control(): void {
+    this.#parts.onControl();
+    this.lookAtAll();
   }
 
   #rung(stream: GroupStream, id: string): void {

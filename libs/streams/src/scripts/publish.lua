@@ -24,6 +24,7 @@
 --!include include/entry-id.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
+--!include include/next-offset.lua
 --!include include/add-entry.lua
 --!include include/ring.lua
 
@@ -43,7 +44,7 @@ if last then
   if tonumber(lastSequence) > sequence then return 'STALE' end
 end
 local state = redis.call('HMGET', meta, 'next', 'ms', 'format', 'first', 'full')
-local next = state[3] == FORMAT and tonumber(state[1] or nil)
+local next = state[3] == FORMAT and offsetOf(state[1])
 if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
 
 local function isFull(wanted)
