@@ -25,11 +25,11 @@ export interface EventMap {
   /** The function of a custom back-off failed; the message waits as long as by default. */
   'backoff-failed': EventPlace & { readonly failures: number; readonly error: ErrorRecord };
   /** The handler of dead letters failed; `outcome` says whether it is told of this one again. */
-  'notice-failed': EventPlace & {
+  'hook-failed': EventPlace & {
     readonly messageId: string;
     readonly attempt: number;
     readonly error: ErrorRecord;
-    readonly outcome: 'retry' | 'dropped';
+    readonly outcome: 'retry' | 'given-up';
     readonly delayMs?: number;
   };
   /** A job is completed without the return value of its handler, which cannot be stored. */

@@ -9,7 +9,7 @@ export function attemptLine(event: EventMap['attempt-failed']): string {
   return line(`${placeOf(event)}: attempt ${attempt} of ${what} ${messageId || '(unreadable)'} failed, ${next}`, error);
 }
 
-export function noticeLine(event: EventMap['notice-failed']): string {
+export function hookLine(event: EventMap['hook-failed']): string {
   const { attempt, messageId, outcome, delayMs, error } = event;
   const next = outcome === 'retry' ? `told again in ${delayMs ?? 0} ms` : 'not told again';
   return line(`${placeOf(event)}: telling of dead letter ${messageId || '(unreadable)'} failed (attempt ${attempt}), ${next}`, error);

@@ -3,6 +3,7 @@ import { type RedisConnection, type RedisConnections, settlesWithin } from '@mil
 import { GroupWatch } from '../group/group-watch.js';
 import type { Presence } from '../group/presence.js';
 import { Tender } from '../group/tender.js';
+import { DeadLetterHook } from '../hook/dead-letter-hook.js';
 import { Auditor } from '../inspect/auditor.js';
 import { rateKey } from '../keys.js';
 import { partitionsOf, type TopicLog } from '../log/topic-log.js';
@@ -48,6 +49,7 @@ export class StreamSubscription implements Subscription {
   readonly #dispatcher: Dispatcher;
   readonly #tender: Tender;
   readonly #fetcher: Fetcher;
+  readonly #hook: DeadLetterHook | null;
   readonly #flow: Flow;
   readonly #watch: GroupWatch;
   readonly #auditor: Auditor;
@@ -116,6 +118,7 @@ export class StreamSubscription implements Subscription {
       begin: (entry) => holdings.begin(entry),
       replayOf: ({ entry, offset }) => this.#watch.replayOf(entry.stream.partition, offset),
       retryScheduled: () => this.#tender.wake(),
+      deadLettered: () => this.#hook?.wake(),
       gaveBack: ({ entry }) => this.#fetcher.gaveBackTo(entry.stream.partition.streams[1]),
     });
     this.#dispatcher = dispatcher;
@@ -129,7 +132,9 @@ export class StreamSubscription implements Subscription {
     const reading = { member, partitions, dispatcher, held, intake: this.#intake, recover: this.#recover, rejoin: this.#rejoin };
     this.#fetcher = new Fetcher({ reader, control, ...reading });
     this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions });
-    this.#flow = new Flow(dispatcher, this.#fetcher);
+    const { deadLetterHandler: handler } = definition;
+    this.#hook = handler ? new DeadLetterHook({ ...definition, ...parts, redis, partitions, handler }) : null;
+    this.#flow = new Flow(dispatcher, this.#fetcher, this.#hook);
     this.#watch = new GroupWatch({
       redis, member, leaseMs: presence.leaseMs, partitions,
       pause: () => this.#rest('group'),
@@ -163,6 +168,7 @@ export class StreamSubscription implements Subscription {
     this.#partitions.forEach((partition, index) => {
       if (origins[index] === 'remade') this.#intake.replay(partition);
     });
+    await this.#hook?.declare();
     await this.#holdings.join(this.#partitions[0]!);
     // A group that is paused is not read from.
     await this.#watch.look();
@@ -170,6 +176,7 @@ export class StreamSubscription implements Subscription {
     this.#watch.start();
     this.#auditor.start();
     this.#fetcher.start();
+    this.#hook?.start();
   }
 
   pause(): Promise<void> {
@@ -190,7 +197,7 @@ export class StreamSubscription implements Subscription {
   }
 
   problem(): string | null {
-    return this.#fetcher.problem() ?? this.#settler.problem() ?? this.#dispatcher.problem();
+    return this.#fetcher.problem() ?? this.#settler.problem() ?? this.#dispatcher.problem() ?? this.#hook?.problem() ?? null;
   }
 
   stop(deadlineMs: number): Promise<void> {
@@ -223,13 +230,15 @@ export class StreamSubscription implements Subscription {
   /** Before the signals abort, so that what handlers say because of them comes too late. */
   #giveUp(): void {
     this.#dispatcher.giveUp();
+    this.#hook?.giveUp();
     const { topic, group } = this.#partitions[0]!;
     this.#held.giveUpAll(stopped(topic, group));
   }
 
   async #goodbye(): Promise<void> {
     await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop()]);
-    const hasLeft = await this.#holdings.leave(this.#partitions).catch(() => false);
+    const leaving = Promise.all([this.#holdings.leave(this.#partitions), this.#hook?.leave()]);
+    const hasLeft = await leaving.then(([isForgotten]) => isForgotten, () => false);
     // Without it the others find out for themselves, when this process is gone.
     if (!hasLeft) await this.#presence.left(this.#member).catch(() => undefined);
   }

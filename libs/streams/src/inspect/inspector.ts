@@ -29,6 +29,8 @@ export interface GroupState {
   readonly deadLetters: number;
   /** Dead letters that were put back to this group or to the topic. */
   readonly redriven: number;
+  /** Dead letters that the handler of dead letters was told of in vain, up to its last attempt. */
+  readonly hookFailed: number;
   /** Gone from Redis before the group was done with them. They count as settled, so that the lag is what can be handled. */
   readonly lost: number;
   /** Dropped unsettled by the topic's retention, as its `overflow` says. They count as settled as well. */
@@ -39,14 +41,14 @@ export interface GroupState {
   readonly lag: number;
   /** Age of the oldest message of the lag by Redis's clock, in seconds: 0 without a lag, null when it cannot be told. */
   readonly lagSeconds: number | null;
-  /** Of the lag: entries in some member's hands; notices of dead letters as well, though they are no lag. */
+  /** Of the lag: entries in some member's hands. */
   readonly pending: number;
-  /** Of the lag: waiting for their next attempt; notices of dead letters as well. */
+  /** Of the lag: waiting for their next attempt. */
   readonly retrying: number;
 }
 
 const COUNTERS = [
-  'settled', 'handled', 'deduplicated', 'discarded', 'expired', 'filtered', 'redelivered', 'retried', 'deadLettered', 'redriven', 'lost',
+  'settled', 'handled', 'deduplicated', 'discarded', 'expired', 'filtered', 'redelivered', 'retried', 'deadLettered', 'redriven', 'hookFailed', 'lost',
   'dropped', 'fenced',
 ] as const;
 type Counters = Record<(typeof COUNTERS)[number], number>;
