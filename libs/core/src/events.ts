@@ -40,6 +40,8 @@ export interface EventMap {
   fenced: EventPlace & { readonly messageId: string };
   /** Stored messages are gone before this group settled them. */
   lost: EventPlace & { readonly count: number; readonly why: string };
+  /** Dead letters were removed as there were too many, or were too old; `untold`: of how many their handler was not told. */
+  'dead-letters-dropped': EventPlace & { readonly count: number; readonly untold: number };
   /** A group or topic was gone from Redis and has been made again. */
   recreated: EventPlace & { readonly why: string };
   /** A background loop met an error and goes on. */

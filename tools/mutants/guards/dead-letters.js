@@ -2,6 +2,7 @@
 
 const HOOK = 'libs/streams/src/hook/dead-letter-hook.ts';
 const HOOK_SPEC = 'libs/streams/test/dead-letter-hook.spec.ts';
+const BOUNDS_SPEC = 'libs/streams/test/dead-letter-bounds.spec.ts';
 
 /** @type {import('../guards.js').Guard[]} */
 export const deadLetters = [
@@ -60,5 +61,21 @@ export const deadLetters = [
     replace: 'local after = nil',
     spec: HOOK_SPEC,
     title: 'is none of before the hook was declared, and any after that',
+  },
+  {
+    name: 'no bound takes a dead letter that is still to be told',
+    file: 'libs/streams/src/scripts/bound-dead-letters.lua',
+    find: '        if isTold then return going, untold, last end\n',
+    replace: '',
+    spec: BOUNDS_SPEC,
+    title: 'stay until their handler was told of them',
+  },
+  {
+    name: 'a dead letter that goes untold is counted',
+    file: 'libs/streams/src/scripts/include/untold.lua',
+    find: "  redis.call('HINCRBY', stats, 'untold', 1)\n",
+    replace: '',
+    spec: BOUNDS_SPEC,
+    title: 'are counted when they are',
   },
 ];

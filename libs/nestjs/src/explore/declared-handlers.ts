@@ -1,10 +1,11 @@
 import {
-  type BatchRule, durationMs, isMillraceError, jobOf, messageTypeOf, MillraceError, parseOptions, type PayloadClass,
-  type RateLimit, type RetryPolicy, topicOf,
+  type BatchRule, type DeadLetterBounds, durationMs, isMillraceError, jobOf, messageTypeOf, MillraceError, parseOptions,
+  type PayloadClass, type RateLimit, type RetryPolicy, topicOf,
 } from '@millrace/core';
 import { checkAll, checkEach } from '../config/findings.js';
 import { DECORATORS } from '../declare/handler-declaration.js';
 import { JobHandlerOptions } from '../jobs/job-handler-options.js';
+import { DeadLettersOptions } from '../subscribe/dead-letters-options.js';
 import { FilterOptions } from '../subscribe/filter-options.js';
 import { OnDeadLetterOptions } from '../subscribe/on-dead-letter.decorator.js';
 import { BatchOptions, SubscribeBatchOptions } from '../subscribe/subscribe-batch-options.js';
@@ -77,6 +78,7 @@ function subscriptionOf({ method, declaration }: FoundHandler): SubscriptionPlan
     retry: () => retryOf(raw.retry ?? {}, `${where}, retry`),
     filter: () => parseOptions(FilterOptions, raw.filter ?? {}, `${where}, filter`),
     rateLimit: () => (raw.rateLimit ? rateLimitOf(raw.rateLimit, `${where}, rateLimit`) : null),
+    deadLetters: () => deadLettersIn(raw.deadLetters ?? {}, `${where}, deadLetters`),
     batch: () => (inBatches ? batchOf(raw.batch ?? {}, `${where}, batch`) : null),
   });
   const { group, concurrency, crashLimit, inbox, start } = options;
@@ -97,6 +99,11 @@ function broadcastOf({ method, declaration }: FoundHandler): BroadcastPlan {
   const timeoutMs = raw.timeout === undefined ? null : durationMs(raw.timeout);
   const { name: type } = messageTypeOf(declaration.contract as PayloadClass);
   return { method, type, concurrency: options.concurrency, timeoutMs, ...parts };
+}
+
+function deadLettersIn(raw: DeadLettersOptions, where: string): DeadLetterBounds {
+  const { maxAge, ...bounds } = parseOptions(DeadLettersOptions, raw, where);
+  return { ...bounds, maxAgeMs: durationMs(maxAge) };
 }
 
 function rateLimitOf(raw: RateLimitOptions, where: string): RateLimit {

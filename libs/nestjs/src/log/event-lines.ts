@@ -36,6 +36,11 @@ export function lostLine(event: EventMap['lost']): string {
   return line(`${placeOf(event)}: ${gone}: ${event.why}`);
 }
 
+export function droppedLine({ count, untold, ...place }: EventMap['dead-letters-dropped']): string {
+  const ofThese = untold === 0 ? '' : `; their handler was not told of ${untold} of them`;
+  return line(`${placeOf(place)}: ${counted(count, 'dead letter')} went, as there were too many or they were too old${ofThese}`);
+}
+
 export function recreatedLine(event: EventMap['recreated']): string {
   return line(`${placeOf(event)}: made again: ${event.why}`);
 }

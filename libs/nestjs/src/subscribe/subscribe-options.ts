@@ -12,6 +12,7 @@ import {
   type Position,
 } from '@millrace/core';
 import { IsArray, IsBoolean, IsObject, IsOptional, ValidateBy, type ValidationArguments } from 'class-validator';
+import type { DeadLettersOptions } from './dead-letters-options.js';
 import { FilterOptions } from './filter-options.js';
 
 /** Other attempts and back-offs for one class of errors; what is left out is as in the rest of the policy. */
@@ -98,6 +99,13 @@ export class SubscribeOptions extends MessageHandlerOptions {
    */
   @IsOptional() @IsObject()
   rateLimit?: RateLimitOptions;
+
+  /**
+   * How many dead letters are kept in each partition: by default 90 days, 100000 and 64 MiB. The oldest go first, but not before
+   * `@OnDeadLetter` was told of them, as long as a process with such a method runs. Give it the same in every process.
+   */
+  @IsOptional() @IsObject()
+  deadLetters?: DeadLettersOptions = {};
 
   /** A message with this many crashes is dead-lettered, 1 to 1000. Default 10. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })

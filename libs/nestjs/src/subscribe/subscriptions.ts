@@ -63,11 +63,11 @@ export class Subscriptions {
   }
 
   async #subscribe(plan: SubscriptionPlan, inbox: InboxPort | undefined): Promise<Subscription> {
-    const { topic, group, concurrency, crashLimit, start, batch, rateLimit } = plan;
+    const { topic, group, concurrency, crashLimit, start, batch, rateLimit, deadLetters } = plan;
     const streams = await this.#connections.streams();
     const deadLetterHandler = this.#deadLetterHandlerOf(plan);
     const given = { ...(rateLimit && { rateLimit }), ...(deadLetterHandler && { deadLetterHandler }) };
-    const definition = { topic, group, concurrency, crashLimit, start, screen: screenOf(plan), ...given };
+    const definition = { topic, group, concurrency, crashLimit, start, deadLetters, screen: screenOf(plan), ...given };
     const { retry, timeoutMs } = plan;
     const { unknownProperties } = this.#settings;
     const parts = { topic, unknownProperties, group, retry, timeoutMs, handle: this.#invoker.invokeOf(plan.method) };

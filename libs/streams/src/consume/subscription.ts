@@ -15,6 +15,7 @@ import type { Handling } from './handling.js';
 import { HeldEntries } from './held-entries.js';
 import { Holdings } from './holdings.js';
 import { Intake } from './intake.js';
+import { DeadLetterKeeper } from '../retain/dead-letter-keeper.js';
 import type { LoneSlot } from './lone-slot.js';
 import { Permits } from './permits.js';
 import { Settler } from './settler.js';
@@ -53,6 +54,7 @@ export class StreamSubscription implements Subscription {
   readonly #flow: Flow;
   readonly #watch: GroupWatch;
   readonly #auditor: Auditor;
+  readonly #keeper: DeadLetterKeeper | null;
   readonly #intake: Intake;
   readonly #log: TopicLog;
   readonly #onStopped: () => void;
@@ -118,7 +120,7 @@ export class StreamSubscription implements Subscription {
       begin: (entry) => holdings.begin(entry),
       replayOf: ({ entry, offset }) => this.#watch.replayOf(entry.stream.partition, offset),
       retryScheduled: () => this.#tender.wake(),
-      deadLettered: () => this.#hook?.wake(),
+      deadLettered: () => this.#deadLettered(),
       gaveBack: ({ entry }) => this.#fetcher.gaveBackTo(entry.stream.partition.streams[1]),
     });
     this.#dispatcher = dispatcher;
@@ -132,8 +134,10 @@ export class StreamSubscription implements Subscription {
     const reading = { member, partitions, dispatcher, held, intake: this.#intake, recover: this.#recover, rejoin: this.#rejoin };
     this.#fetcher = new Fetcher({ reader, control, ...reading });
     this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions });
-    const { deadLetterHandler: handler } = definition;
+    const { deadLetterHandler: handler, deadLetters: bounds } = definition;
     this.#hook = handler ? new DeadLetterHook({ ...definition, ...parts, redis, partitions, handler }) : null;
+    const keeping = { redis: control, presence, partitions, hasHook: this.#hook !== null };
+    this.#keeper = bounds ? new DeadLetterKeeper({ ...keeping, bounds }) : null;
     this.#flow = new Flow(dispatcher, this.#fetcher, this.#hook);
     this.#watch = new GroupWatch({
       redis, member, leaseMs: presence.leaseMs, partitions,
@@ -177,6 +181,12 @@ export class StreamSubscription implements Subscription {
     this.#auditor.start();
     this.#fetcher.start();
     this.#hook?.start();
+    this.#keeper?.start();
+  }
+
+  #deadLettered(): void {
+    this.#hook?.wake();
+    this.#keeper?.wake();
   }
 
   pause(): Promise<void> {
@@ -236,7 +246,7 @@ export class StreamSubscription implements Subscription {
   }
 
   async #goodbye(): Promise<void> {
-    await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop()]);
+    await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop(), this.#keeper?.stop()]);
     const leaving = Promise.all([this.#holdings.leave(this.#partitions), this.#hook?.leave()]);
     const hasLeft = await leaving.then(([isForgotten]) => isForgotten, () => false);
     // Without it the others find out for themselves, when this process is gone.

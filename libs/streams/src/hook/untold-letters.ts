@@ -8,7 +8,7 @@ const readUntold = loadScript('../scripts/read-untold.lua', import.meta.url);
 const handOverUntold = loadScript('../scripts/hand-over-untold.lua', import.meta.url);
 const settleUntold = loadScript('../scripts/settle-untold.lua', import.meta.url);
 
-/** The consumer group on a stream of dead letters that reads them for the hook. */
+/** The consumer group on a stream of dead letters that reads them for the hook; `untold.lua` knows it too. */
 const HOOK = 'hook';
 /** Holds what a member handed over that had nobody to hand it to; no member has this name. */
 export const NOBODY = 'nobody';
@@ -119,7 +119,7 @@ export class UntoldLetters {
   }
 
   async #declare({ groupKeys: { dead, control } }: GroupPartition): Promise<void> {
-    await this.#parts.redis.run(declareHook, [dead, control], [HOOK]);
+    await this.#parts.redis.run(declareHook, [dead, control], [HOOK, this.#parts.member]);
   }
 }
 

@@ -31,6 +31,10 @@ export interface GroupState {
   readonly redriven: number;
   /** Dead letters that the handler of dead letters was told of in vain, up to its last attempt. */
   readonly hookFailed: number;
+  /** Dead letters that were removed or put back before the handler of dead letters was told of them. */
+  readonly untold: number;
+  /** Dead letters that were removed because there were too many, or were too old. */
+  readonly deadLettersDropped: number;
   /** Gone from Redis before the group was done with them. They count as settled, so that the lag is what can be handled. */
   readonly lost: number;
   /** Dropped unsettled by the topic's retention, as its `overflow` says. They count as settled as well. */
@@ -48,8 +52,8 @@ export interface GroupState {
 }
 
 const COUNTERS = [
-  'settled', 'handled', 'deduplicated', 'discarded', 'expired', 'filtered', 'redelivered', 'retried', 'deadLettered', 'redriven', 'hookFailed', 'lost',
-  'dropped', 'fenced',
+  'settled', 'handled', 'deduplicated', 'discarded', 'expired', 'filtered', 'redelivered', 'retried', 'deadLettered', 'redriven', 'hookFailed', 'untold',
+  'deadLettersDropped', 'lost', 'dropped', 'fenced',
 ] as const;
 type Counters = Record<(typeof COUNTERS)[number], number>;
 

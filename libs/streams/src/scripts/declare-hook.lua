@@ -2,7 +2,7 @@
 -- Makes the hook of a group's dead letters in one partition; does nothing where it is.
 --
 -- KEYS  1 dead letters  2 control
--- ARGV  1 name of the hook
+-- ARGV  1 name of the hook  2 member, which is known from then on as one that tells
 -- returns 1 when it was made, 0 when it was there
 --
 -- Guarantees: nothing is told that was dead-lettered before the hook was first declared; a hook that Redis has lost begins again
@@ -16,6 +16,6 @@ if not after then
   redis.call('HSET', control, 'hookFrom', after)
 end
 local reply = redis.pcall('XGROUP', 'CREATE', dead, hook, after, 'MKSTREAM')
-if type(reply) ~= 'table' or not reply.err then return 1 end
-if string.find(reply.err, 'BUSYGROUP', 1, true) then return 0 end
-return reply
+if reply.err and not string.find(reply.err, 'BUSYGROUP', 1, true) then return reply end
+redis.call('XGROUP', 'CREATECONSUMER', dead, hook, ARGV[2])
+return reply.err and 0 or 1
