@@ -92,6 +92,8 @@ export interface SubscriptionDefinition {
   readonly screen?: Screen;
   /** Present: dead letters are announced to it, at least once each. */
   readonly deadLetterHandler?: DeadLetterHandler;
+  /** How long a message of an unknown type or a newer version is tried before it is dead-lettered. Default 0: not at all. */
+  readonly unknownForMs?: number;
   /** How many dead letters are kept, a partition. Absent: all. */
   readonly deadLetters?: DeadLetterBounds;
   /** A message with this many crashes is dead-lettered as a crash loop. */

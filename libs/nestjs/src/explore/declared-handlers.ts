@@ -117,9 +117,9 @@ function batchOf(raw: BatchOptions, where: string): BatchRule {
 }
 
 function retryOf(raw: RetryOptions, where: string): RetryPolicy {
-  const policy = parseOptions(RetryOptions, raw, where);
+  const { unknownFor, ...policy } = parseOptions(RetryOptions, raw, where);
   const rules = policy.on.map((rule, index) => () => parseOptions(RetryRuleOptions, rule, `${where}.on[${index}]`));
-  return { ...policy, on: checkEach(`${where} is not configured well.`, rules, (parse) => parse()) };
+  return { ...policy, unknownForMs: durationMs(unknownFor), on: checkEach(`${where} is not configured well.`, rules, (parse) => parse()) };
 }
 
 function jobHandlerOf({ method, declaration }: FoundHandler): JobPlan {

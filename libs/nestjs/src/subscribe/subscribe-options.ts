@@ -50,6 +50,14 @@ export class RetryOptions {
   /** Other attempts and back-offs for some errors: the first that fits counts. Default none. */
   @IsOptional() @IsArray()
   on?: readonly RetryRuleOptions[] = [];
+
+  /**
+   * How long a message of a type that this process does not know, or of a newer version, is tried before it is dead-lettered:
+   * while an application is rolled out another process may know it. Counted from its first failure; it takes no attempt.
+   * `'0ms'` to `'7d'`. Default `'10m'`. Without effect on broadcasts.
+   */
+  @IsOptional() @IsDurationOption({ min: '0ms', max: '7d' })
+  unknownFor?: Duration = '10m';
 }
 
 /** How many messages a group is given, over all its processes. */

@@ -17,8 +17,10 @@ export function settlementOf(work: Work, outcome: Outcome): Settlement {
   if (outcome.kind === 'ack') return acknowledgementOf(outcome);
   const nowMs = Date.now();
   switch (outcome.kind) {
-    case 'retry':
-      return ['retry', String(outcome.delayMs), retryBody(work, { attempt: work.attempt + 1, firstFailedAt: work.firstFailedAt ?? nowMs })];
+    case 'retry': {
+      const attempt = outcome.sameAttempt ? work.attempt : work.attempt + 1;
+      return ['retry', String(outcome.delayMs), retryBody(work, { attempt, firstFailedAt: work.firstFailedAt ?? nowMs })];
+    }
     case 'dead-letter':
       return ['dead', work.envelope, JSON.stringify(deadLetterReason(work, outcome, nowMs))];
     case 'release':
