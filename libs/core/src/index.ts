@@ -31,6 +31,7 @@ export * from './delivery/retry.js';
 export * from './delivery/screen.js';
 export * from './delivery/sql-transaction.js';
 export * from './delivery/time-limit.js';
+export * from './delivery/unknown-message.js';
 export * from './duration.js';
 export * from './errors.js';
 export * from './events.js';

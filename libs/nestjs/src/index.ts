@@ -101,6 +101,7 @@ export type { BatchOptions, SubscribeBatchOptions } from './subscribe/subscribe-
 export { SubscribeBroadcast } from './subscribe/subscribe-broadcast.decorator.js';
 export type { SubscribeBroadcastOptions } from './subscribe/subscribe-broadcast-options.js';
 export { Subscribe } from './subscribe/subscribe.decorator.js';
+export type { DeadLettersOptions } from './subscribe/dead-letters-options.js';
 export type { MessageHandlerOptions, RateLimitOptions, RetryOptions, RetryRuleOptions, SubscribeOptions } from './subscribe/subscribe-options.js';
 export { loadApplication } from './worker/load-application.js';
 export { runWorker } from './worker/run-worker.js';

@@ -9,7 +9,7 @@ export function attemptLine(event: EventMap['attempt-failed']): string {
   return line(`${placeOf(event)}: attempt ${attempt} of ${what} ${messageId || '(unreadable)'} failed, ${next}`, error);
 }
 
-export function noticeLine(event: EventMap['notice-failed']): string {
+export function hookLine(event: EventMap['hook-failed']): string {
   const { attempt, messageId, outcome, delayMs, error } = event;
   const next = outcome === 'retry' ? `told again in ${delayMs ?? 0} ms` : 'not told again';
   return line(`${placeOf(event)}: telling of dead letter ${messageId || '(unreadable)'} failed (attempt ${attempt}), ${next}`, error);
@@ -34,6 +34,11 @@ export function fencedLine(event: EventMap['fenced']): string {
 export function lostLine(event: EventMap['lost']): string {
   const gone = event.count === 1 ? '1 stored message is gone before it was handled' : `${event.count} stored messages are gone before they were handled`;
   return line(`${placeOf(event)}: ${gone}: ${event.why}`);
+}
+
+export function droppedLine({ count, untold, ...place }: EventMap['dead-letters-dropped']): string {
+  const ofThese = untold === 0 ? '' : `; their handler was not told of ${untold} of them`;
+  return line(`${placeOf(place)}: ${counted(count, 'dead letter')} went, as there were too many or they were too old${ofThese}`);
 }
 
 export function recreatedLine(event: EventMap['recreated']): string {

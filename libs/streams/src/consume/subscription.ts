@@ -4,6 +4,7 @@ import { GroupWatch } from '../group/group-watch.js';
 import { Membership } from '../group/membership.js';
 import type { Presence } from '../group/presence.js';
 import { Tender } from '../group/tender.js';
+import { DeadLetterHook } from '../hook/dead-letter-hook.js';
 import { Auditor } from '../inspect/auditor.js';
 import { rateKey } from '../keys.js';
 import { partitionsOf, type TopicLog } from '../log/topic-log.js';
@@ -19,6 +20,7 @@ import type { Handling } from './handling.js';
 import { HeldEntries } from './held-entries.js';
 import { Holdings } from './holdings.js';
 import { Intake } from './intake.js';
+import { DeadLetterKeeper } from '../retain/dead-letter-keeper.js';
 import type { LoneSlot } from './lone-slot.js';
 import { Permits } from './permits.js';
 import { Settler } from './settler.js';
@@ -36,6 +38,7 @@ export interface SubscriptionParts {
   readonly onStopped: () => void;
 }
 
+type Partitions = readonly GroupPartition[];
 type MemberParts = SubscriptionParts & { readonly member: string };
 
 /** How long it may take to put back what handlers were at work on at the deadline. */
@@ -55,9 +58,11 @@ export class StreamSubscription implements Subscription {
   readonly #tender: Tender;
   readonly #rings: RingWait;
   readonly #fetcher: Fetcher;
+  readonly #hook: DeadLetterHook | null;
   readonly #flow: Flow;
   readonly #watch: GroupWatch;
   readonly #auditor: Auditor;
+  readonly #keeper: DeadLetterKeeper | null;
   readonly #intake: Intake;
   readonly #log: TopicLog;
   readonly #onStopped: () => void;
@@ -126,12 +131,12 @@ export class StreamSubscription implements Subscription {
     this.#settler = settler;
     const dispatcher = new Dispatcher({
       ...definition, handling, held, settler,
-      loneSlot: parts.loneSlot,
-      stuckAfterMs: parts.stuckAfterMs,
+      loneSlot: parts.loneSlot, stuckAfterMs: parts.stuckAfterMs,
       permits: limit && new Permits({ redis, key: rateKey(prefix, topic.name, group), limit }),
       begin: (entry) => holdings.begin(entry),
       replayOf: ({ entry, offset }) => this.#watch.replayOf(entry.stream.partition, offset),
       retryScheduled: (partition) => this.#tender.scheduled(partition),
+      deadLettered: () => this.#deadLettered(),
       gaveBack: ({ entry }) => this.#fetcher.gaveBackTo(entry.stream.partition.streams[1]),
     });
     this.#dispatcher = dispatcher;
@@ -140,20 +145,20 @@ export class StreamSubscription implements Subscription {
       learnReplay: (partition) => this.#watch.learnReplay(partition),
       mayHaveMissed: () => !presence.isSure,
     });
-    const recover = this.#recover;
-    const common = { member, membership, partitions, held, recover };
+    const common = { member, membership, partitions, held, recover: this.#recover };
     const upkeep = { prefix, presence, isIdle, verify: this.#verify, returned: this.#returned };
     this.#tender = new Tender({ connections: [control, redis], ...common, ...upkeep });
     const reading = { way, rings: this.#rings, control, dispatcher, intake: this.#intake, rejoin: this.#rejoin };
     this.#fetcher = new Fetcher({ ...reading, ...common });
-    this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions, membership, isIdle, recover });
-    this.#flow = new Flow(dispatcher, this.#fetcher);
+    this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions, membership, isIdle, recover: common.recover });
+    this.#hook = hookOf(parts, definition, partitions);
+    this.#keeper = keeperOf(parts, definition, partitions);
+    this.#flow = new Flow(dispatcher, this.#fetcher, this.#hook);
     this.#watch = new GroupWatch({
       redis, member, membership, presence, partitions, isIdle,
       pause: () => this.#rest('group'),
       resume: () => this.#resume('group'),
-      onMembers: () => this.#tender.wake(),
-      replaying: this.#replay,
+      onMembers: () => this.#tender.wake(), replaying: this.#replay,
     });
   }
 
@@ -182,6 +187,7 @@ export class StreamSubscription implements Subscription {
     this.#partitions.forEach((partition, index) => {
       if (origins[index] === 'remade') this.#intake.replay(partition);
     });
+    await this.#hook?.declare();
     await this.#holdings.join(this.#partitions[0]!);
     // A group that is paused is not read from.
     await this.#watch.look();
@@ -189,6 +195,13 @@ export class StreamSubscription implements Subscription {
     this.#watch.start();
     this.#auditor.start();
     this.#fetcher.start();
+    this.#hook?.start();
+    this.#keeper?.start();
+  }
+
+  #deadLettered(): void {
+    this.#hook?.wake();
+    this.#keeper?.wake();
   }
 
   pause(): Promise<void> {
@@ -215,7 +228,7 @@ export class StreamSubscription implements Subscription {
   }
 
   problem(): string | null {
-    return this.#fetcher.problem() ?? this.#settler.problem() ?? this.#dispatcher.problem();
+    return this.#fetcher.problem() ?? this.#settler.problem() ?? this.#dispatcher.problem() ?? this.#hook?.problem() ?? null;
   }
 
   stop(deadlineMs: number): Promise<void> {
@@ -248,16 +261,30 @@ export class StreamSubscription implements Subscription {
   /** Before the signals abort, so that what handlers say because of them comes too late. */
   #giveUp(): void {
     this.#dispatcher.giveUp();
+    this.#hook?.giveUp();
     const { topic, group } = this.#partitions[0]!;
     this.#held.giveUpAll(stopped(topic, group));
   }
 
   async #goodbye(): Promise<void> {
-    await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop()]);
-    const hasLeft = await this.#holdings.leave(this.#partitions).catch(() => false);
+    await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop(), this.#keeper?.stop()]);
+    const leaving = Promise.all([this.#holdings.leave(this.#partitions), this.#hook?.leave()]);
+    const hasLeft = await leaving.then(([isForgotten]) => isForgotten, () => false);
     // Without it the others find out for themselves, when this process is gone.
     if (!hasLeft) await this.#presence.left(this.#member).catch(() => undefined);
   }
+}
+
+function hookOf(parts: MemberParts, definition: SubscriptionDefinition, partitions: Partitions): DeadLetterHook | null {
+  const { deadLetterHandler: handler } = definition;
+  return handler ? new DeadLetterHook({ ...definition, ...parts, redis: parts.redis.publish, partitions, handler }) : null;
+}
+
+function keeperOf(parts: MemberParts, definition: SubscriptionDefinition, partitions: Partitions): DeadLetterKeeper | null {
+  const { deadLetterHandler, deadLetters: bounds } = definition;
+  const { redis, presence } = parts;
+  const hasHook = deadLetterHandler !== undefined;
+  return bounds ? new DeadLetterKeeper({ redis: redis.control, presence, partitions, bounds, hasHook }) : null;
 }
 
 function stopped(topic: string, group: string): MillraceError {

@@ -32,6 +32,12 @@ export interface GroupState {
   readonly deadLetters: number;
   /** Dead letters that were put back to this group or to the topic. */
   readonly redriven: number;
+  /** Dead letters that the handler of dead letters was told of in vain, up to its last attempt. */
+  readonly hookFailed: number;
+  /** Dead letters that were removed or put back before the handler of dead letters was told of them. */
+  readonly untold: number;
+  /** Dead letters that were removed because there were too many, or were too old. */
+  readonly deadLettersDropped: number;
   /** Gone from Redis before the group was done with them. They count as settled, so that the lag is what can be handled. */
   readonly lost: number;
   /** Dropped unsettled by the topic's retention, as its `overflow` says. They count as settled as well. */
@@ -42,9 +48,9 @@ export interface GroupState {
   readonly lag: number;
   /** Age of the oldest message of the lag by Redis's clock, in seconds: 0 without a lag, null when it cannot be told. */
   readonly lagSeconds: number | null;
-  /** Of the lag: entries in some member's hands; notices of dead letters as well, though they are no lag. */
+  /** Of the lag: entries in some member's hands. */
   readonly pending: number;
-  /** Of the lag: waiting for their next attempt; notices of dead letters as well. */
+  /** Of the lag: waiting for their next attempt. */
   readonly retrying: number;
 }
 
@@ -62,8 +68,8 @@ export interface KnownGroup {
 }
 
 const COUNTERS = [
-  'settled', 'handled', 'deduplicated', 'discarded', 'expired', 'filtered', 'redelivered', 'retried', 'deadLettered', 'redriven', 'lost',
-  'dropped', 'fenced',
+  'settled', 'handled', 'deduplicated', 'discarded', 'expired', 'filtered', 'redelivered', 'retried', 'deadLettered', 'redriven', 'hookFailed', 'untold',
+  'deadLettersDropped', 'lost', 'dropped', 'fenced',
 ] as const;
 type Counters = Record<(typeof COUNTERS)[number], number>;
 

@@ -9,12 +9,14 @@
 -- returns one letter each: R redriven, M not among the dead letters (any more); or 'UNDECLARED' when the place to put them is
 --         gone, 'FULL' when the log has no room for all of them: nothing was done
 --
--- Guarantees: each is redriven once, however often it is asked for; it is in one of the two places at any time.
+-- Guarantees: each is redriven once, however often it is asked for; it is in one of the two places at any time; what the hook was
+-- not told of is counted, and nobody is told of it any more.
 --!include include/entry-id.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
 --!include include/add-entry.lua
 --!include include/ring.lua
+--!include include/untold.lua
 
 local dead, retryLog, stats, open, log, meta = unpack(KEYS)
 local maxMessages = tonumber(ARGV[2])
@@ -54,14 +56,16 @@ end
 
 if not isThere[ARGV[1]]() then return 'UNDECLARED' end
 if ARGV[1] == 'topic' and maxMessages > 0 and not hasRoom() then return 'FULL' end
-local replies = {}
+local hook, replies = hookOf(dead), {}
 for i = FIRST, #ARGV, FIELDS do
   local id = ARGV[i]
   if #redis.call('XRANGE', dead, id, id) == 0 then
     replies[#replies + 1] = 'M'
   else
     put[ARGV[1]](tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
+    local isNew = isUntold(dead, hook, id)
     redis.call('XDEL', dead, id)
+    if isNew then forget(dead, stats, id) end
     redis.call('HINCRBY', stats, 'redriven', 1)
     replies[#replies + 1] = 'R'
   end
