@@ -40,6 +40,8 @@ export interface EventMap {
   fenced: EventPlace & { readonly messageId: string };
   /** Stored messages are gone before this group settled them. */
   lost: EventPlace & { readonly count: number; readonly why: string };
+  /** Redis does not know batches any more whose publishes it had confirmed to this process: a failover lost them. */
+  'publishes-lost': EventPlace & { readonly batches: number; readonly why: string };
   /** A group or topic was gone from Redis and has been made again. */
   recreated: EventPlace & { readonly why: string };
   /** A background loop met an error and goes on. */

@@ -17,6 +17,8 @@ export interface PartitionKeys {
   readonly ids: readonly [string, string];
   /** Sorted set: delayed message -> when it is due, in Unix milliseconds. */
   readonly delayed: string;
+  /** Hash: the last batches of each producer and the replies to them, by which a repetition is known; see include/producers.lua. */
+  readonly producers: string;
 }
 
 export interface GroupKeys {
@@ -52,12 +54,8 @@ export function partitionKeys(prefix: string, topic: string, partition: number):
     groups: `${base}:groups`,
     ids: [`${base}:ids:0`, `${base}:ids:1`],
     delayed: `${base}:delayed`,
+    producers: `${base}:producers`,
   };
-}
-
-/** Hash: `sequence` and `reply` of the last batch that this producer stored in this partition. */
-export function producerKey(prefix: string, place: { topic: string; partition: number }, producerId: string): string {
-  return `${partitionBase(prefix, place.topic, place.partition)}:producer:${producerId}`;
 }
 
 export function groupKeys(prefix: string, place: { topic: string; partition: number }, group: string): GroupKeys {

@@ -36,6 +36,10 @@ export function lostLine(event: EventMap['lost']): string {
   return line(`${placeOf(event)}: ${gone}: ${event.why}`);
 }
 
+export function publishesLostLine(event: EventMap['publishes-lost']): string {
+  return line(`${placeOf(event)}: Redis lost ${counted(event.batches, 'confirmed batch', 'confirmed batches')} of this process: ${event.why}`);
+}
+
 export function recreatedLine(event: EventMap['recreated']): string {
   return line(`${placeOf(event)}: made again: ${event.why}`);
 }
@@ -84,8 +88,8 @@ function placeOf({ topic, group, partition, queue }: EventPlace): string {
   return `${topic}${group ? ` -> ${group}` : ''}${partition === undefined ? '' : ` (partition ${partition})`}`;
 }
 
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
 }
 
 function line(text: string, error?: ErrorRecord): string {

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { listen } from '@millrace/core';
-import { databaseLine, loopLine, lostLine, reclaimedLine, recreatedLine } from './event-lines.js';
+import { databaseLine, loopLine, lostLine, publishesLostLine, reclaimedLine, recreatedLine } from './event-lines.js';
 import { attemptFailure, backoffFailure, fencedFailure, noticeFailure, resultFailure } from './failures.js';
 import { Outages } from './outages.js';
 import { Repetitions } from './repetitions.js';
@@ -36,6 +36,7 @@ function writeEvents(logger: Logger): () => void {
     listen('result-dropped', (event) => repetitions.write(resultFailure(event))),
     listen('reclaimed', (event) => logger.warn(reclaimedLine(event))),
     listen('lost', (event) => logger.error(lostLine(event))),
+    listen('publishes-lost', (event) => logger.error(publishesLostLine(event))),
     listen('recreated', (event) => logger.warn(recreatedLine(event))),
     listen('loop-failed', (event) => isPowerOfTwo(event.failures) && !outages.explain(event) && logger.error(loopLine(event))),
     listen('connection', (event) => (event.name === 'database' ? logger.warn(databaseLine(event)) : outages.heard(event))),
