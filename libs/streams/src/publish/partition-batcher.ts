@@ -82,7 +82,7 @@ export class PartitionBatcher {
   #add(item: QueuedMessage): void {
     this.#queue.add(item);
     if (isKeyed(item)) item.use.claimFor(item);
-    if (this.#flushing === null) this.#flushing = Promise.resolve().then(() => this.#flush());
+    if (this.#flushing === null) this.#flushing = atEndOfTick().then(() => this.#flush());
     else if (this.#queue.hasFullBatch) this.#wake();
   }
 
@@ -152,4 +152,9 @@ export class PartitionBatcher {
 
 function isClaimed(batch: readonly QueuedMessage[]): boolean {
   return batch.every(({ use }) => use === null || use.claimed === null);
+}
+
+/** When all that waited for something in this tick has gone on: many publish again as soon as they are answered. */
+function atEndOfTick(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
 }

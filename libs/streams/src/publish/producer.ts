@@ -34,11 +34,15 @@ export class Producer {
     return this.#confirmed;
   }
 
+  /** Whether Redis may have forgotten it, since it was silent for so long. */
+  get isForgotten(): boolean {
+    return performance.now() - this.#sentAt > SILENT_MS;
+  }
+
   /** The number of the next batch, which is sent now. */
   take(): number {
-    const now = performance.now();
-    if (this.#given === this.#confirmed && now - this.#sentAt > SILENT_MS) this.renew();
-    this.#sentAt = now;
+    if (this.#given === this.#confirmed && this.isForgotten) this.renew();
+    this.#sentAt = performance.now();
     this.#given += 1;
     return this.#given;
   }

@@ -179,9 +179,11 @@ export class Recovery {
   /** Redis knows less than it has confirmed: the sequence cannot go on, since nobody knows what is there. */
   #lost(last: number): void {
     const { producer, topic, partition } = this.#parts;
-    const batches = producer.confirmed - last;
-    emit('publishes-lost', { topic, partition, batches, why: `batch ${producer.confirmed} was confirmed, and Redis knows none after ${last}` });
+    const { confirmed, isForgotten } = producer;
     producer.renew();
+    if (isForgotten) return;
+    const why = `batch ${confirmed} was confirmed, and Redis knows none after ${last}`;
+    emit('publishes-lost', { topic, partition, batches: confirmed - last, why });
   }
 
   #nextPause(): number {
