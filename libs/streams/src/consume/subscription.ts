@@ -150,7 +150,7 @@ export class StreamSubscription implements Subscription {
     this.#tender = new Tender({ connections: [control, redis], ...common, ...upkeep });
     const reading = { way, rings: this.#rings, control, dispatcher, intake: this.#intake, rejoin: this.#rejoin };
     this.#fetcher = new Fetcher({ ...reading, ...common });
-    this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions, membership, isIdle, recover: common.recover });
+    this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, isIdle, ...common });
     this.#hook = hookOf(parts, definition, partitions);
     this.#keeper = keeperOf(parts, definition, partitions);
     this.#flow = new Flow(dispatcher, this.#fetcher, this.#hook);
