@@ -221,7 +221,7 @@ describe('a topic that is removed', () => {
     expect(await handledAnew('g')).toEqual(all);
   });
 
-  it('is refused while a member of any group lives', async () => {
+  it('is refused while a member of any group lives, and may have another number of partitions afterwards', async () => {
     const [process, member] = [await bed.start(), await bed.start()];
     const { topics } = process.streams;
     await expect(topics.remove(Numbered)).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC' });
@@ -230,6 +230,8 @@ describe('a topic that is removed', () => {
     await topics.remove(Numbered, { force: true });
     await waitFor(() => subscription.problem()?.includes('was removed'), { what: 'the member to know' });
     expect(await everyKey()).toEqual(tombstones());
+    await process.streams.declare({ ...topicOf(Numbered), partitions: 4 });
+    expect(await process.streams.inspector.topics()).toEqual([{ name: 'test.numbered', partitions: 4 }]);
   });
 
   it.each([1, 2, 4, 6, 9, 10, 12])('is never taken for a whole one when the removal breaks off at call %i', async (nth) => {
