@@ -1,4 +1,4 @@
-import { MillraceError, type Subscription, type SubscriptionDefinition } from '@millrace/core';
+import { isMillraceError, MillraceError, type Subscription, type SubscriptionDefinition } from '@millrace/core';
 import { type RedisConnection, type RedisConnections, settlesWithin } from '@millrace/redis';
 import { GroupWatch } from '../group/group-watch.js';
 import type { Presence } from '../group/presence.js';
@@ -59,10 +59,15 @@ export class StreamSubscription implements Subscription {
   /** The group may be given again what it has settled in this partition. */
   readonly #replay = (partition: GroupPartition): void => this.#intake.replay(partition);
 
-  /** Makes again what Redis has lost of a partition. What was held of it is gone. */
+  /** Makes again what Redis has lost of a partition. What was held of it is gone; for good when the group was removed. */
   readonly #recover = async (partition: GroupPartition): Promise<void> => {
     this.#replay(partition);
-    await this.#log.recover(partition, partition.group);
+    try {
+      await this.#log.recover(partition, partition.group);
+    } catch (error) {
+      if (isMillraceError(error) && error.code === 'REMOVED') this.#held.lostOf(partition, error);
+      throw error;
+    }
     this.#held.doubt();
     this.#tender.wakeToVerify();
   };
