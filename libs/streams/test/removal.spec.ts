@@ -242,6 +242,7 @@ describe('a topic that is removed', () => {
     await expect(topics.remove(Numbered)).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC' });
     const subscription = await subscribe(member, { topic: Numbered, group: 'g' }, async () => undefined);
     await expect(topics.remove(Numbered, { within: '0ms' })).rejects.toMatchObject({ code: 'GROUP_BUSY' });
+    await subscription.pause();
     await topics.remove(Numbered, { force: true });
     await waitFor(() => subscription.problem()?.includes('was removed'), { what: 'the member to know' });
     expect(await everyKey()).toEqual(tombstones());

@@ -78,6 +78,11 @@ export class Fetcher {
     return this.#problem;
   }
 
+  /** From now on there is a problem, until something was read. */
+  lostSight(why: string): void {
+    this.#problem = why;
+  }
+
   async #round(signal: AbortSignal): Promise<number> {
     await this.#parts.dispatcher.whenFree(signal);
     if (signal.aborted) return 0;
@@ -90,11 +95,11 @@ export class Fetcher {
   async #fill(signal: AbortSignal): Promise<number> {
     const { dispatcher, reader, rejoin } = this.#parts;
     if (!(await reader.whenReady(READY_WAIT_MS, signal))) {
-      if (!signal.aborted) this.#lostSight('there is no connection to Redis');
+      if (!signal.aborted) this.lostSight('there is no connection to Redis');
       return 0;
     }
     const { losses } = reader;
-    if (losses !== this.#readOn) this.#lostSight('the connection to Redis was lost');
+    if (losses !== this.#readOn) this.lostSight('the connection to Redis was lost');
     if (this.#problem !== null) await rejoin();
     this.#readOn = losses;
     if (dispatcher.freeSlots > 0 && !signal.aborted) await this.#fetch(dispatcher.freeSlots);
@@ -167,14 +172,10 @@ export class Fetcher {
   #failed(error: Error, failures: number): void {
     const { topic, group } = this.#parts.partitions[0]!;
     emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });
-    if (redisFailure(error, 'fetch').kind !== 'state-lost') return this.#lostSight(error.message);
+    if (redisFailure(error, 'fetch').kind !== 'state-lost') return this.lostSight(error.message);
     // Why it cannot be made again tells more than that it is gone.
     this.#problem ??= error.message;
     void this.#recover();
-  }
-
-  #lostSight(why: string): void {
-    this.#problem = why;
   }
 
   async #recover(): Promise<void> {

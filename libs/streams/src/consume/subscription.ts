@@ -65,7 +65,7 @@ export class StreamSubscription implements Subscription {
     try {
       await this.#log.recover(partition, partition.group);
     } catch (error) {
-      if (isMillraceError(error) && error.code === 'REMOVED') this.#held.lostOf(partition, error);
+      if (isMillraceError(error) && error.code === 'REMOVED') this.#removed(partition, error);
       throw error;
     }
     this.#held.doubt();
@@ -175,6 +175,12 @@ export class StreamSubscription implements Subscription {
     this.#watch.start();
     this.#auditor.start();
     this.#fetcher.start();
+  }
+
+  /** A group that was removed does not come back by itself. */
+  #removed(partition: GroupPartition, error: MillraceError): void {
+    this.#held.lostOf(partition, error);
+    this.#fetcher.lostSight(error.message);
   }
 
   pause(): Promise<void> {
