@@ -100,7 +100,7 @@ export class Tombstones {
 
   async #removeGroup(place: GroupPlace, number: string): Promise<void> {
     const { removed, log, groups, meta } = partitionKeys(this.#prefix, place.topic, place.partition);
-    const own = Object.values(groupKeys(this.#prefix, place, place.group)) as string[];
+    const own = namesIn(groupKeys(this.#prefix, place, place.group));
     const next = Number((await this.#redis.call('HGET', meta, 'next')) ?? 0);
     const end = Math.min(MOST_PAGES, Math.floor(next / SETTLED_PAGE_OFFSETS));
     // Without the count of the partition the pages end where none is left.
@@ -128,5 +128,9 @@ interface GroupPlace {
 
 /** All but what tells how far the partition came, and which groups it has: that goes last. */
 function contentsOf({ removed: _, meta: __, groups: ___, ...contents }: PartitionKeys): string[] {
-  return Object.values<string | readonly string[]>(contents).flat();
+  return namesIn(contents);
+}
+
+function namesIn(keys: object): string[] {
+  return Object.values<string | readonly string[]>(keys as Record<string, string>).flat();
 }

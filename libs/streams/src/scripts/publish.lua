@@ -24,7 +24,7 @@
 --!include include/entry-id.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
---!include include/next-offset.lua
+--!include include/stored-offset.lua
 --!include include/add-entry.lua
 
 local log, meta, producer, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[6]
