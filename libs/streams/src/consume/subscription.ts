@@ -1,4 +1,4 @@
-import { MillraceError, type Subscription, type SubscriptionDefinition } from '@millrace/core';
+import { isMillraceError, MillraceError, type Subscription, type SubscriptionDefinition } from '@millrace/core';
 import { type RedisConnections, settlesWithin } from '@millrace/redis';
 import { GroupWatch } from '../group/group-watch.js';
 import { Membership } from '../group/membership.js';
@@ -71,10 +71,15 @@ export class StreamSubscription implements Subscription {
   /** The group may be given again what it has settled in this partition. */
   readonly #replay = (partition: GroupPartition): void => this.#intake.replay(partition);
 
-  /** Makes again what Redis has lost of a partition. What was held of it is gone. */
+  /** Makes again what Redis has lost of a partition. What was held of it is gone; for good when the group was removed. */
   readonly #recover = async (partition: GroupPartition): Promise<void> => {
     this.#replay(partition);
-    await this.#log.recover(partition, partition.group);
+    try {
+      await this.#log.recover(partition, partition.group);
+    } catch (error) {
+      if (isMillraceError(error) && error.code === 'REMOVED') this.#removed(partition, error);
+      throw error;
+    }
     this.#held.doubt();
     this.#rings.lookAtAll();
     this.#tender.wakeToVerify();
@@ -202,6 +207,12 @@ export class StreamSubscription implements Subscription {
   #deadLettered(): void {
     this.#hook?.wake();
     this.#keeper?.wake();
+  }
+
+  /** A group that was removed does not come back by itself. */
+  #removed(partition: GroupPartition, error: MillraceError): void {
+    this.#held.lostOf(partition, error);
+    this.#fetcher.lostSight(error.message);
   }
 
   pause(): Promise<void> {

@@ -23,7 +23,7 @@
 -- Redis's clock, and never for longer than it is claimed.
 --!include include/entry-id.lua
 --!include include/producers.lua
---!include include/next-offset.lua
+--!include include/stored-offset.lua
 --!include include/ring.lua
 
 local log, meta, producers = KEYS[1], KEYS[2], KEYS[3]
