@@ -25,11 +25,11 @@ export interface EventMap {
   /** The function of a custom back-off failed; the message waits as long as by default. */
   'backoff-failed': EventPlace & { readonly failures: number; readonly error: ErrorRecord };
   /** The handler of dead letters failed; `outcome` says whether it is told of this one again. */
-  'notice-failed': EventPlace & {
+  'hook-failed': EventPlace & {
     readonly messageId: string;
     readonly attempt: number;
     readonly error: ErrorRecord;
-    readonly outcome: 'retry' | 'dropped';
+    readonly outcome: 'retry' | 'given-up';
     readonly delayMs?: number;
   };
   /** A job is completed without the return value of its handler, which cannot be stored. */
@@ -42,6 +42,8 @@ export interface EventMap {
   lost: EventPlace & { readonly count: number; readonly why: string };
   /** Redis does not know batches any more whose publishes it had confirmed to this process: a failover lost them. */
   'publishes-lost': EventPlace & { readonly batches: number; readonly why: string };
+  /** Dead letters were removed as there were too many, or were too old; `untold`: of how many their handler was not told. */
+  'dead-letters-dropped': EventPlace & { readonly count: number; readonly untold: number };
   /** A group or topic was gone from Redis and has been made again. */
   recreated: EventPlace & { readonly why: string };
   /** A background loop met an error and goes on. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  isTopic, type Message, MessageType, messageTypeOf, newMessageId, type OutgoingMessage, Publisher, screenOf, Topic, topicOf,
+  isTopic, type Message, MessageType, messageTypeOf, newMessageId, orTriedLater, type OutgoingMessage, Publisher, screenOf, Topic,
+  topicOf,
 } from '@millrace/core';
 import { IsInt, IsString } from 'class-validator';
 
@@ -83,6 +84,17 @@ describe('the screen of a subscription', () => {
     const outcome = screenOf({ topic, type: own })(message(type, schema));
     if (expected === null) expect(outcome).toBeNull();
     else expect(outcome).toMatchObject(expected);
+  });
+
+  it.each([
+    ['UNKNOWN_MESSAGE_TYPE', 0, { kind: 'retry', delayMs: 1_000, sameAttempt: true }],
+    ['UNSUPPORTED_VERSION', 4_000, { kind: 'retry', delayMs: 4_000, sameAttempt: true }],
+    ['UNKNOWN_MESSAGE_TYPE', 45_000, { kind: 'retry', delayMs: 15_000, sameAttempt: true }],
+    ['UNKNOWN_MESSAGE_TYPE', 60_000, { kind: 'dead-letter', reason: 'UNKNOWN_MESSAGE_TYPE' }],
+    ['MALFORMED_ENVELOPE', 0, { kind: 'dead-letter', reason: 'MALFORMED_ENVELOPE' }],
+  ] as const)('leaves what others may know to them for a minute: %s after %i ms', (reason, triedMs, expected) => {
+    const outcome = { kind: 'dead-letter', reason, error: { name: 'E', message: 'm' } } as const;
+    expect(orTriedLater(outcome, { triedMs, mostMs: 60_000 })).toMatchObject(expected);
   });
 
   it('lets everything through for a topic without types', () => {

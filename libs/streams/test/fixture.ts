@@ -63,15 +63,17 @@ interface Target {
   readonly crashLimit?: number;
   readonly timeoutMs?: number;
   readonly screen?: Screen;
+  readonly unknownForMs?: number;
   readonly start?: Position;
 }
 
 export function subscribe(process: Process, target: Target, handle: Handle): Promise<Subscription> {
   const topic: TopicDefinition = topicOf(target.topic);
-  const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, screen, start = 'earliest' } = target;
+  const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, screen, unknownForMs = 0, start = 'earliest' } = target;
   const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;
   const handler = deliveryPipeline({ topic, group, retry, timeoutMs, handle: anyHandle });
-  return process.streams.subscribe({ topic, group, concurrency, crashLimit, start, ...(screen ? { screen } : {}) }, handler);
+  const definition = { topic, group, concurrency, crashLimit, unknownForMs, start };
+  return process.streams.subscribe({ ...definition, ...(screen ? { screen } : {}) }, handler);
 }
 
 /** A promise with its resolver outside. */

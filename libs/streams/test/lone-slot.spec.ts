@@ -96,7 +96,7 @@ function suspect(): Work {
   const [, retryLog] = groupPartition('test', { topic: 'orders', partition: 0 }, 'g').streams;
   const entry = new HeldEntry(retryLog, { id: '1-0', losses: 0 }, { base: 0, size: 1 });
   const history = { attempt: 1, crashes: 1, firstFailedAt: null };
-  return new Work(entry, { offset: 0, envelope: '[]' }, { history, notice: null });
+  return new Work(entry, { offset: 0, envelope: '[]' }, history);
 }
 
 describe('the lone slot', () => {

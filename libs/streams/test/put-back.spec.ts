@@ -236,13 +236,6 @@ describe('what a member held of the retry log', () => {
     expect(await settles(retry(), entry!)).toBe('F');
   });
 
-  it('is a notice still when it was one', async () => {
-    const notice = [7, 1, 0, null, 'text', { reason: 'ATTEMPTS_EXHAUSTED' }, '5-0'];
-    await addToRetryLog(notice);
-    expect(await goesBack(retry())).toBe(1);
-    expect(await bodies()).toEqual([[7, 1, 1, ...notice.slice(3)]]);
-  });
-
   it.each(['[7,1', 'no body', ''])('goes back as it is when it cannot be read (%j)', async (text) => {
     await bed.command('XADD', retry().key, '*', 'r', text);
     await read(retry());

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type DeliveryContext, fixed, MessageType, newMessageId, screenOf, Topic, topicOf } from '@millrace/core';
+import { type DeliveryContext, fixed, listen, MessageType, newMessageId, screenOf, Topic, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
 import { Bed } from './bed.js';
@@ -121,6 +121,29 @@ describe('a topic with types', () => {
     expect(classes(all)).toEqual(['First', 'Second', 'Typed']);
     expect(classes(one)).toEqual(['First']);
     expect(await bed.state(process, Typed, 'one')).toMatchObject({ handled: 3, filtered: 2 });
+  });
+
+  it('is tried again as the same attempt, until a process knows it', async () => {
+    const [old, newer] = [await bed.start(), await bed.start()];
+    await old.streams.declare(topicOf(Typed));
+    const stored = { key: null, idempotencyKey: null, headers: {}, expiresAt: null, payloadJson: '{"value":1}' };
+    await old.streams.publish(topicOf(Typed), { ...stored, id: newMessageId(), type: 'third', schema: 1 });
+    await old.streams.publish(topicOf(Typed), { ...stored, id: newMessageId(), type: 'second', schema: 3 });
+    const failures: unknown[] = [];
+    const stop = listen('attempt-failed', ({ outcome, error, delayMs }) => failures.push([outcome, error.code, delayMs]));
+    const definition = { topic: Typed, group: 'g', unknownForMs: 600_000 };
+    const known = await subscribe(old, { ...definition, screen: screenOf({ topic: topicOf(Typed) }) }, async () => undefined);
+    await waitFor(() => failures.length === 2, { what: 'both to be put off' });
+    stop();
+    expect(failures).toEqual([['retry', 'UNKNOWN_MESSAGE_TYPE', 1_000], ['retry', 'UNSUPPORTED_VERSION', 1_000]]);
+    await known.stop(200);
+    const handled: number[] = [];
+    const types = new Map(['second', 'third'].map((name) => [name, { name, version: 3, payload: Typed }]));
+    const screen = screenOf({ topic: { ...topicOf(Typed), types } });
+    await subscribe(newer, { ...definition, screen }, async (_: Typed, { attempt }) => void handled.push(attempt));
+    await bed.drained(newer, Typed, 'g');
+    expect(handled).toEqual([1, 1]);
+    expect(await bed.state(newer, Typed, 'g')).toMatchObject({ handled: 2, retried: 2, deadLettered: 0 });
   });
 
   it('dead-letters what is of an unknown type or a newer version, and goes on', async () => {

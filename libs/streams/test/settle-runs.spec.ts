@@ -257,7 +257,6 @@ describe('what cannot be added', () => {
   it.each([
     ['a retry', 'due', retry(1), { retried: 1 }, [1, 0, 0]],
     ['a dead letter', 'dead', DEAD, { settled: 1, deadLettered: 1 }, [0, 1, 0]],
-    ['the notice of a dead letter', 'retryLog', ['announce', '[]', '{}'], { settled: 1, deadLettered: 1 }, [0, 1, 1]],
     ['what is released', 'retryLog', ['release', body(1), ''], {}, [0, 0, 1]],
   ] as const)('%s leaves its message as it was, and the ones before it settled', async (_, name, outcome, added, lengths) => {
     const { groupKeys } = group();

@@ -19,9 +19,8 @@ export function ofLog(base: number, size: number): Taken {
   return workOf(place.streams[0], { id, fields }, NOW);
 }
 
-export function ofRetryLog(offset: number, history: { crashes?: number; notice?: boolean } = {}): Taken {
-  const { crashes = 0, notice = false } = history;
-  const body = [offset, 2, crashes, null, envelopeOf(offset), ...(notice ? [{}, '1-0'] : [])];
+export function ofRetryLog(offset: number, { crashes = 0 } = {}): Taken {
+  const body = [offset, 2, crashes, null, envelopeOf(offset)];
   return workOf(place.streams[1], { id: `1000-${offset}`, fields: ['r', JSON.stringify(body)] }, NOW);
 }
 

@@ -28,7 +28,6 @@ function messages(base: number, count: number): Work[] {
 }
 
 const suspect = (offset: number): Work => ofRetryLog(offset, { crashes: 1 }).work[0]!;
-const notice = (offset: number): Work => ofRetryLog(offset, { notice: true }).work[0]!;
 const offsets = (work: readonly Work[]): number[] => work.map(({ offset }) => offset);
 
 describe('what waits for a handler', () => {
@@ -73,17 +72,11 @@ describe('what waits for a handler', () => {
     expect([queue.takeNewest(0), queue.length]).toEqual([[], 3]);
   });
 
-  it('goes back whole: notices and suspects too, each once', () => {
+  it('goes back whole: suspects too, each once', () => {
     const { queue } = queueOf({ size: 4, waitMs: LONG_MS });
-    add(queue, [...messages(0, 2), suspect(10), notice(20), suspect(11)]);
-    expect(offsets(queue.takeAll())).toEqual([20, 10, 11, 0, 1]);
+    add(queue, [...messages(0, 2), suspect(10), suspect(11)]);
+    expect(offsets(queue.takeAll())).toEqual([10, 11, 0, 1]);
     expect([queue.length, queue.takeAll()]).toEqual([0, []]);
-  });
-
-  it('is told with a notice first, which is alone though others would fill a batch', () => {
-    const { queue } = queueOf({ size: 3, waitMs: 0 });
-    add(queue, [...messages(0, 2), notice(20), notice(21)]);
-    expect([queue.take(), queue.take(), queue.take()].map(offsets)).toEqual([[20], [21], [0, 1]]);
   });
 });
 

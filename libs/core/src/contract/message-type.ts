@@ -18,9 +18,10 @@ const MESSAGE_TYPE = Symbol('millrace:message-type');
 
 /**
  * Makes a subclass of a topic's class one type of its messages: what is published as this class carries the name and the
- * version, and is an instance of this class again where it is handled. A message of a higher version than the class has
- * becomes a dead letter (UNSUPPORTED_VERSION), and so does one of a type that the topic does not have here
- * (UNKNOWN_MESSAGE_TYPE): both can be redriven when the process is newer.
+ * version, and is an instance of this class again where it is handled. A message of a higher version than the class has is tried
+ * again for a while (`retry.unknownFor`), since a newer process may be on its way, and then becomes a dead letter
+ * (UNSUPPORTED_VERSION); so does one of a type that the topic does not have here (UNKNOWN_MESSAGE_TYPE). Both can be redriven
+ * when the process is newer.
  *
  * @param name 1 to 128 of `A-Z a-z 0-9 . _ -`
  * @throws MillraceError INVALID_NAME, INVALID_OPTIONS; NOT_A_TOPIC when it extends none; CONTRACT_CONFLICT when the topic has

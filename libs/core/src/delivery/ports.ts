@@ -92,10 +92,21 @@ export interface SubscriptionDefinition {
   readonly screen?: Screen;
   /** Present: dead letters are announced to it, at least once each. */
   readonly deadLetterHandler?: DeadLetterHandler;
+  /** How long a message of an unknown type or a newer version is tried before it is dead-lettered. Default 0: not at all. */
+  readonly unknownForMs?: number;
+  /** How many dead letters are kept, a partition. Absent: all. */
+  readonly deadLetters?: DeadLetterBounds;
   /** A message with this many crashes is dead-lettered as a crash loop. */
   readonly crashLimit: number;
   /** Where the group begins when it is new. Default `'earliest'`. */
   readonly start?: Position;
+}
+
+/** How many dead letters a group keeps in a partition: the oldest go first. */
+export interface DeadLetterBounds {
+  readonly maxAgeMs: number;
+  readonly maxMessages: number;
+  readonly maxBytes: number;
 }
 
 /** What stands in place of a group where there is none; no group can have this name. */

@@ -18,6 +18,8 @@ export interface RetryPolicy {
   readonly discardOn?: readonly ErrorClass[];
   /** Other attempts and back-offs for some errors: the first rule that fits counts. */
   readonly on?: readonly RetryRule[];
+  /** How long a message of an unknown type or a newer version is tried before it is given up. Absent: not at all. */
+  readonly unknownForMs?: number;
   /** Whose policy it is, for events. */
   readonly place?: EventPlace;
 }

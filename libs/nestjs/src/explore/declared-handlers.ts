@@ -1,10 +1,11 @@
 import {
-  type BatchRule, durationMs, isMillraceError, jobOf, messageTypeOf, MillraceError, parseOptions, type PayloadClass,
-  type RateLimit, type RetryPolicy, topicOf,
+  type BatchRule, type DeadLetterBounds, durationMs, isMillraceError, jobOf, messageTypeOf, MillraceError, parseOptions,
+  type PayloadClass, type RateLimit, type RetryPolicy, topicOf,
 } from '@millrace/core';
 import { checkAll, checkEach } from '../config/findings.js';
 import { DECORATORS } from '../declare/handler-declaration.js';
 import { JobHandlerOptions } from '../jobs/job-handler-options.js';
+import { DeadLettersOptions } from '../subscribe/dead-letters-options.js';
 import { FilterOptions } from '../subscribe/filter-options.js';
 import { OnDeadLetterOptions } from '../subscribe/on-dead-letter.decorator.js';
 import { BatchOptions, SubscribeBatchOptions } from '../subscribe/subscribe-batch-options.js';
@@ -77,6 +78,7 @@ function subscriptionOf({ method, declaration }: FoundHandler): SubscriptionPlan
     retry: () => retryOf(raw.retry ?? {}, `${where}, retry`),
     filter: () => parseOptions(FilterOptions, raw.filter ?? {}, `${where}, filter`),
     rateLimit: () => (raw.rateLimit ? rateLimitOf(raw.rateLimit, `${where}, rateLimit`) : null),
+    deadLetters: () => deadLettersIn(raw.deadLetters ?? {}, `${where}, deadLetters`),
     batch: () => (inBatches ? batchOf(raw.batch ?? {}, `${where}, batch`) : null),
   });
   const { group, concurrency, crashLimit, inbox, start } = options;
@@ -99,6 +101,11 @@ function broadcastOf({ method, declaration }: FoundHandler): BroadcastPlan {
   return { method, type, concurrency: options.concurrency, timeoutMs, ...parts };
 }
 
+function deadLettersIn(raw: DeadLettersOptions, where: string): DeadLetterBounds {
+  const { maxAge, ...bounds } = parseOptions(DeadLettersOptions, raw, where);
+  return { ...bounds, maxAgeMs: durationMs(maxAge) };
+}
+
 function rateLimitOf(raw: RateLimitOptions, where: string): RateLimit {
   const { messages, per } = parseOptions(RateLimitOptions, raw, where);
   return { messages, perMs: durationMs(per) };
@@ -110,9 +117,9 @@ function batchOf(raw: BatchOptions, where: string): BatchRule {
 }
 
 function retryOf(raw: RetryOptions, where: string): RetryPolicy {
-  const policy = parseOptions(RetryOptions, raw, where);
+  const { unknownFor, ...policy } = parseOptions(RetryOptions, raw, where);
   const rules = policy.on.map((rule, index) => () => parseOptions(RetryRuleOptions, rule, `${where}.on[${index}]`));
-  return { ...policy, on: checkEach(`${where} is not configured well.`, rules, (parse) => parse()) };
+  return { ...policy, unknownForMs: durationMs(unknownFor), on: checkEach(`${where} is not configured well.`, rules, (parse) => parse()) };
 }
 
 function jobHandlerOf({ method, declaration }: FoundHandler): JobPlan {

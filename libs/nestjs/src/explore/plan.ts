@@ -1,4 +1,4 @@
-import type { BatchRule, JobDefinition, MessageFilter, Position, RateLimit, RetryPolicy, TopicDefinition } from '@millrace/core';
+import type { BatchRule, DeadLetterBounds, JobDefinition, MessageFilter, Position, RateLimit, RetryPolicy, TopicDefinition } from '@millrace/core';
 import type { HandlerMethod } from './handler-method.js';
 
 /** A subscription as it will be started. */
@@ -17,6 +17,8 @@ export interface SubscriptionPlan {
   readonly type: string | null;
   /** Which messages it is for. */
   readonly filter: MessageFilter;
+  /** How many dead letters are kept, a partition. */
+  readonly deadLetters: DeadLetterBounds;
   /** What is told of its dead letters. */
   readonly onDeadLetter: HandlerMethod | null;
   /** Null: as fast as the handlers are. */

@@ -9,7 +9,7 @@ export function attemptLine(event: EventMap['attempt-failed']): string {
   return line(`${placeOf(event)}: attempt ${attempt} of ${what} ${messageId || '(unreadable)'} failed, ${next}`, error);
 }
 
-export function noticeLine(event: EventMap['notice-failed']): string {
+export function hookLine(event: EventMap['hook-failed']): string {
   const { attempt, messageId, outcome, delayMs, error } = event;
   const next = outcome === 'retry' ? `told again in ${delayMs ?? 0} ms` : 'not told again';
   return line(`${placeOf(event)}: telling of dead letter ${messageId || '(unreadable)'} failed (attempt ${attempt}), ${next}`, error);
@@ -38,6 +38,11 @@ export function lostLine(event: EventMap['lost']): string {
 
 export function publishesLostLine(event: EventMap['publishes-lost']): string {
   return line(`${placeOf(event)}: Redis lost ${counted(event.batches, 'confirmed batch', 'confirmed batches')} of this process: ${event.why}`);
+}
+
+export function droppedLine({ count, untold, ...place }: EventMap['dead-letters-dropped']): string {
+  const ofThese = untold === 0 ? '' : `; their handler was not told of ${untold} of them`;
+  return line(`${placeOf(place)}: ${counted(count, 'dead letter')} went, as there were too many or they were too old${ofThese}`);
 }
 
 export function recreatedLine(event: EventMap['recreated']): string {

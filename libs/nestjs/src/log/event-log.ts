@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { listen } from '@millrace/core';
-import { databaseLine, loopLine, lostLine, publishesLostLine, reclaimedLine, recreatedLine } from './event-lines.js';
-import { attemptFailure, backoffFailure, fencedFailure, noticeFailure, resultFailure } from './failures.js';
+import { databaseLine, droppedLine, loopLine, lostLine, publishesLostLine, reclaimedLine, recreatedLine } from './event-lines.js';
+import { attemptFailure, backoffFailure, fencedFailure, hookFailure, resultFailure } from './failures.js';
 import { Outages } from './outages.js';
 import { Repetitions } from './repetitions.js';
 
@@ -30,13 +30,14 @@ function writeEvents(logger: Logger): () => void {
   const repetitions = new Repetitions(logger);
   const stops = [
     listen('attempt-failed', (event) => repetitions.write(attemptFailure(event))),
-    listen('notice-failed', (event) => repetitions.write(noticeFailure(event))),
+    listen('hook-failed', (event) => repetitions.write(hookFailure(event))),
     listen('backoff-failed', (event) => repetitions.write(backoffFailure(event))),
     listen('fenced', (event) => repetitions.write(fencedFailure(event))),
     listen('result-dropped', (event) => repetitions.write(resultFailure(event))),
     listen('reclaimed', (event) => logger.warn(reclaimedLine(event))),
     listen('lost', (event) => logger.error(lostLine(event))),
     listen('publishes-lost', (event) => logger.error(publishesLostLine(event))),
+    listen('dead-letters-dropped', (event) => logger.warn(droppedLine(event))),
     listen('recreated', (event) => logger.warn(recreatedLine(event))),
     listen('loop-failed', (event) => isPowerOfTwo(event.failures) && !outages.explain(event) && logger.error(loopLine(event))),
     listen('connection', (event) => (event.name === 'database' ? logger.warn(databaseLine(event)) : outages.heard(event))),

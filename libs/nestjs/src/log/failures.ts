@@ -1,5 +1,5 @@
 import type { EventMap } from '@millrace/core';
-import { attemptLine, backoffLine, fencedLine, kindOf, moreLine, noticeLine, resultLine } from './event-lines.js';
+import { attemptLine, backoffLine, fencedLine, hookLine, kindOf, moreLine, resultLine } from './event-lines.js';
 import type { Failure } from './repetitions.js';
 
 export function attemptFailure(event: EventMap['attempt-failed']): Failure {
@@ -15,13 +15,13 @@ export function attemptFailure(event: EventMap['attempt-failed']): Failure {
   };
 }
 
-export function noticeFailure(event: EventMap['notice-failed']): Failure {
+export function hookFailure(event: EventMap['hook-failed']): Failure {
   const { outcome, error } = event;
   return {
     level: outcome === 'retry' ? 'warn' : 'error',
     place: kindOf(event),
-    end: `notice ${outcome}`,
-    line: () => noticeLine(event),
+    end: `hook ${outcome}`,
+    line: () => hookLine(event),
     error,
     more: (count) => moreLine(event, 'telling of a dead letter failed', count),
   };

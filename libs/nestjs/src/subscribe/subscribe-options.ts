@@ -12,6 +12,7 @@ import {
   type Position,
 } from '@millrace/core';
 import { IsArray, IsBoolean, IsObject, IsOptional, ValidateBy, type ValidationArguments } from 'class-validator';
+import type { DeadLettersOptions } from './dead-letters-options.js';
 import { FilterOptions } from './filter-options.js';
 
 /** Other attempts and back-offs for one class of errors; what is left out is as in the rest of the policy. */
@@ -49,6 +50,14 @@ export class RetryOptions {
   /** Other attempts and back-offs for some errors: the first that fits counts. Default none. */
   @IsOptional() @IsArray()
   on?: readonly RetryRuleOptions[] = [];
+
+  /**
+   * How long a message of a type that this process does not know, or of a newer version, is tried before it is dead-lettered:
+   * while an application is rolled out another process may know it. Counted from its first failure; it takes no attempt.
+   * `'0ms'` to `'7d'`. Default `'10m'`. Without effect on broadcasts.
+   */
+  @IsOptional() @IsDurationOption({ min: '0ms', max: '7d' })
+  unknownFor?: Duration = '10m';
 }
 
 /** How many messages a group is given, over all its processes. */
@@ -98,6 +107,13 @@ export class SubscribeOptions extends MessageHandlerOptions {
    */
   @IsOptional() @IsObject()
   rateLimit?: RateLimitOptions;
+
+  /**
+   * How many dead letters are kept in each partition: by default 90 days, 100000 and 64 MiB. The oldest go first, but not before
+   * `@OnDeadLetter` was told of them, as long as a process with such a method runs. Give it the same in every process.
+   */
+  @IsOptional() @IsObject()
+  deadLetters?: DeadLettersOptions = {};
 
   /** A message with this many crashes is dead-lettered, 1 to 1000. Default 10. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })

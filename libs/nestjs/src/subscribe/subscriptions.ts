@@ -63,12 +63,12 @@ export class Subscriptions {
   }
 
   async #subscribe(plan: SubscriptionPlan, inbox: InboxPort | undefined): Promise<Subscription> {
-    const { topic, group, concurrency, crashLimit, start, batch, rateLimit } = plan;
+    const { topic, group, concurrency, crashLimit, start, batch, rateLimit, deadLetters, retry, timeoutMs } = plan;
     const streams = await this.#connections.streams();
     const deadLetterHandler = this.#deadLetterHandlerOf(plan);
-    const given = { ...(rateLimit && { rateLimit }), ...(deadLetterHandler && { deadLetterHandler }) };
-    const definition = { topic, group, concurrency, crashLimit, start, screen: screenOf(plan), ...given };
-    const { retry, timeoutMs } = plan;
+    const { unknownForMs = 0 } = retry;
+    const given = { unknownForMs, ...(rateLimit && { rateLimit }), ...(deadLetterHandler && { deadLetterHandler }) };
+    const definition = { topic, group, concurrency, crashLimit, start, deadLetters, screen: screenOf(plan), ...given };
     const { unknownProperties } = this.#settings;
     const parts = { topic, unknownProperties, group, retry, timeoutMs, handle: this.#invoker.invokeOf(plan.method) };
     if (batch) return streams.subscribeBatch(definition, batch, batchPipeline(parts));

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { BatchRule, Outcome } from '@millrace/core';
-import { isNotice, noticeDeliveryOf, type NoticeWork } from './deliveries.js';
 import { tellOfFailure } from './failure-events.js';
+import type { GroupPartition } from './group-partition.js';
 import type { Handling } from './handling.js';
 import type { HeldEntries } from './held-entries.js';
 import type { HeldEntry } from './held-entry.js';
@@ -32,8 +32,10 @@ export interface DispatcherParts extends WithoutHandler {
   readonly replayOf: (work: Work) => number | null;
   /** Of the rate limit, where there is one. */
   readonly permits?: Permits | undefined;
-  /** Called when a message has been scheduled for another attempt. */
-  readonly retryScheduled: () => void;
+  /** Called when a message of this partition has been scheduled for another attempt. */
+  readonly retryScheduled: (partition: GroupPartition) => void;
+  /** Called when a message has become a dead letter. */
+  readonly deadLettered: () => void;
   /** Called when a message goes back to the group because there was no slot, or no permit, for it. */
   readonly gaveBack: (work: Work) => void;
 }
@@ -152,7 +154,7 @@ export class Dispatcher implements Settling {
 
   #enqueue(work: Work, nowMs: number): void {
     const { permits } = this.#parts;
-    if (work.notice || !permits || permits.use()) this.#queue.add(work, nowMs);
+    if (!permits || permits.use()) this.#queue.add(work, nowMs);
     else this.#giveBack([work]);
   }
 
@@ -208,7 +210,8 @@ export class Dispatcher implements Settling {
   settled(items: readonly Item[]): void {
     this.#unsettled -= items.length;
     const [{ work, settlement }] = items as [Item];
-    if (settlement[0] === 'retry') this.#parts.retryScheduled();
+    if (settlement[0] === 'retry') this.#parts.retryScheduled(work.entry.stream.partition);
+    if (settlement[0] === 'dead') this.#parts.deadLettered();
     if (work === this.#lone[0]) this.#ended(this.#lone);
     else this.#freed();
   }
@@ -308,11 +311,9 @@ export class Dispatcher implements Settling {
   }
 
   #hand(batch: readonly Work[], open: readonly Work[]): void {
-    const [first] = open;
     this.#running.begin(batch, open);
-    if (isNotice(first)) void this.#tell(first).then((outcome) => this.#end(batch, [outcome]));
-    else if (this.#parts.handling.rule) void this.#handTogether(open).then((outcomes) => this.#end(batch, outcomes));
-    else this.#handOne(batch, first!);
+    if (this.#parts.handling.rule) void this.#handTogether(open).then((outcomes) => this.#end(batch, outcomes));
+    else this.#handOne(batch, open[0]!);
   }
 
   #handOne(batch: readonly Work[], work: Work): void {
@@ -335,10 +336,6 @@ export class Dispatcher implements Settling {
     work.replayedBy = this.#parts.replayOf(work);
   }
 
-  async #tell(notice: NoticeWork): Promise<Outcome> {
-    return (await this.#parts.deadLetterHandler?.(noticeDeliveryOf(notice)).catch(defect)) ?? { kind: 'ack' };
-  }
-
   /** The handler has ended: its slot is free, and the outcomes are settled meanwhile. */
   #end(batch: readonly Work[], outcomes: readonly Outcome[]): void {
     const begun = this.#running.handled(batch);
@@ -349,7 +346,7 @@ export class Dispatcher implements Settling {
   #settle(work: Work, outcome: Outcome): void {
     if (outcome.kind === 'ack') this.#handled.add();
     else tellOfFailure(work, outcome);
-    this.#write(work, settlementOf(work, outcome, { announces: this.#parts.deadLetterHandler !== undefined }));
+    this.#write(work, settlementOf(work, outcome));
   }
 
   #write(work: Work, settlement: Settlement): void {

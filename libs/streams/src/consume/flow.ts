@@ -1,5 +1,6 @@
+import type { DeadLetterHook } from '../hook/dead-letter-hook.js';
 import type { Dispatcher } from './dispatcher.js';
-import type { Fetcher } from './fetcher.js';
+import type { Fetcher } from '../read/fetcher.js';
 
 /** Who holds the flow up: the group's operator, this process's, or the end of the process. */
 export type Stopper = 'group' | 'process' | 'stop';
@@ -8,11 +9,13 @@ export type Stopper = 'group' | 'process' | 'stop';
 export class Flow {
   readonly #dispatcher: Dispatcher;
   readonly #fetcher: Fetcher;
+  readonly #hook: DeadLetterHook | null;
   readonly #stoppers = new Set<Stopper>();
 
-  constructor(dispatcher: Dispatcher, fetcher: Fetcher) {
+  constructor(dispatcher: Dispatcher, fetcher: Fetcher, hook: DeadLetterHook | null) {
     this.#dispatcher = dispatcher;
     this.#fetcher = fetcher;
+    this.#hook = hook;
   }
 
   get heldUpBy(): readonly Stopper[] {
@@ -23,17 +26,20 @@ export class Flow {
   async hold(stopper: Stopper): Promise<void> {
     this.#stoppers.add(stopper);
     this.#dispatcher.pause();
+    this.#hook?.pause();
     await this.#fetcher.rest();
     if (this.#stoppers.size > 0) this.#dispatcher.release(this.#dispatcher.takeWaiting());
   }
 
   /** Resolves when every handler that was started has ended and is settled. */
-  drain(): Promise<void> {
-    return this.#dispatcher.drain();
+  async drain(): Promise<void> {
+    await Promise.all([this.#dispatcher.drain(), this.#hook?.drain()]);
   }
 
   release(stopper: Stopper): void {
     this.#stoppers.delete(stopper);
-    if (this.#stoppers.size === 0) this.#dispatcher.resume();
+    if (this.#stoppers.size > 0) return;
+    this.#dispatcher.resume();
+    this.#hook?.resume();
   }
 }

@@ -2,7 +2,7 @@ import { errorRecord, type GiveUpReason, messageTimeMs, type Outcome } from '@mi
 import type { DeadLetterReason } from './dead-letter-reason.js';
 import { retryBody, type Work } from './work.js';
 
-type SettlementKind = 'ack' | 'retry' | 'dead' | 'announce' | 'told' | 'later' | 'release';
+type SettlementKind = 'ack' | 'retry' | 'dead' | 'release';
 
 /** What is written about one message when it is settled: the last three arguments of `settle.lua`. */
 export type Settlement = readonly [outcome: SettlementKind, first: string, second: string];
@@ -13,19 +13,14 @@ export const HANDLED: Settlement = ['ack', 'handled', ''];
 /** How a message ends well without its handler having run to its end. */
 const ENDS_WELL = ['deduplicated', 'discarded', 'expired', 'filtered'] as const;
 
-/** @param group `announces`: it has a handler that is told of dead letters */
-export function settlementOf(work: Work, outcome: Outcome, group: { readonly announces: boolean }): Settlement {
-  if (work.notice) return noticeSettlementOf(work, outcome);
-  const settlement = messageSettlementOf(work, outcome);
-  return group.announces ? announced(settlement) : settlement;
-}
-
-function messageSettlementOf(work: Work, outcome: Outcome): Settlement {
+export function settlementOf(work: Work, outcome: Outcome): Settlement {
   if (outcome.kind === 'ack') return acknowledgementOf(outcome);
   const nowMs = Date.now();
   switch (outcome.kind) {
-    case 'retry':
-      return ['retry', String(outcome.delayMs), retryBody(work, { attempt: work.attempt + 1, firstFailedAt: work.firstFailedAt ?? nowMs })];
+    case 'retry': {
+      const attempt = outcome.sameAttempt ? work.attempt : work.attempt + 1;
+      return ['retry', String(outcome.delayMs), retryBody(work, { attempt, firstFailedAt: work.firstFailedAt ?? nowMs })];
+    }
     case 'dead-letter':
       return ['dead', work.envelope, JSON.stringify(deadLetterReason(work, outcome, nowMs))];
     case 'release':
@@ -36,19 +31,6 @@ function messageSettlementOf(work: Work, outcome: Outcome): Settlement {
 function acknowledgementOf(outcome: Extract<Outcome, { kind: 'ack' }>): Settlement {
   const how = ENDS_WELL.find((each) => outcome[each]);
   return how ? ['ack', how, ''] : HANDLED;
-}
-
-/** The dead letter, if it is one, is announced to the group. */
-function announced(settlement: Settlement): Settlement {
-  const [outcome, ...values] = settlement;
-  return outcome === 'dead' ? ['announce', ...values] : settlement;
-}
-
-/** A notice that cannot be told any more is dropped: what it tells of is among the dead letters. */
-function noticeSettlementOf(work: Work, outcome: Outcome): Settlement {
-  if (outcome.kind === 'release') return releaseOf(work);
-  if (outcome.kind !== 'retry') return ['told', '', ''];
-  return ['later', String(outcome.delayMs), retryBody(work, { attempt: work.attempt + 1, firstFailedAt: null })];
 }
 
 /** Gives a message back that nobody here has begun to handle: its attempt does not count. */

@@ -1,19 +1,26 @@
 import { MillraceError, type Subscription, type SubscriptionDefinition } from '@millrace/core';
-import { type RedisConnection, type RedisConnections, settlesWithin } from '@millrace/redis';
+import { type RedisConnections, settlesWithin } from '@millrace/redis';
 import { GroupWatch } from '../group/group-watch.js';
+import { Membership } from '../group/membership.js';
 import type { Presence } from '../group/presence.js';
 import { Tender } from '../group/tender.js';
+import { DeadLetterHook } from '../hook/dead-letter-hook.js';
 import { Auditor } from '../inspect/auditor.js';
 import { rateKey } from '../keys.js';
 import { partitionsOf, type TopicLog } from '../log/topic-log.js';
+import { Fetcher } from '../read/fetcher.js';
+import { ReadWay } from '../read/read-way.js';
+import type { ReaderPool } from '../read/reader-pool.js';
+import { RingWait } from '../read/ring-wait.js';
+import type { Rings } from '../ring/rings.js';
 import { Dispatcher } from './dispatcher.js';
-import { Fetcher } from './fetcher.js';
 import { Flow, type Stopper } from './flow.js';
 import { type GroupPartition, groupPartition } from './group-partition.js';
 import type { Handling } from './handling.js';
 import { HeldEntries } from './held-entries.js';
 import { Holdings } from './holdings.js';
 import { Intake } from './intake.js';
+import { DeadLetterKeeper } from '../retain/dead-letter-keeper.js';
 import type { LoneSlot } from './lone-slot.js';
 import { Permits } from './permits.js';
 import { Settler } from './settler.js';
@@ -22,6 +29,8 @@ export interface SubscriptionParts {
   readonly redis: RedisConnections;
   readonly prefix: string;
   readonly presence: Presence;
+  readonly rings: Rings;
+  readonly readers: ReaderPool;
   readonly loneSlot: LoneSlot;
   readonly stuckAfterMs: number;
   readonly log: TopicLog;
@@ -29,6 +38,7 @@ export interface SubscriptionParts {
   readonly onStopped: () => void;
 }
 
+type Partitions = readonly GroupPartition[];
 type MemberParts = SubscriptionParts & { readonly member: string };
 
 /** How long it may take to put back what handlers were at work on at the deadline. */
@@ -39,7 +49,6 @@ const GOODBYE_MS = 500;
 /** One member of one group on one topic: the parts that fetch, handle, settle, retry and put back, put together. */
 export class StreamSubscription implements Subscription {
   readonly #partitions: readonly GroupPartition[];
-  readonly #reader: RedisConnection;
   readonly #presence: Presence;
   readonly #member: string;
   readonly #holdings: Holdings;
@@ -47,10 +56,13 @@ export class StreamSubscription implements Subscription {
   readonly #settler: Settler;
   readonly #dispatcher: Dispatcher;
   readonly #tender: Tender;
+  readonly #rings: RingWait;
   readonly #fetcher: Fetcher;
+  readonly #hook: DeadLetterHook | null;
   readonly #flow: Flow;
   readonly #watch: GroupWatch;
   readonly #auditor: Auditor;
+  readonly #keeper: DeadLetterKeeper | null;
   readonly #intake: Intake;
   readonly #log: TopicLog;
   readonly #onStopped: () => void;
@@ -64,7 +76,14 @@ export class StreamSubscription implements Subscription {
     this.#replay(partition);
     await this.#log.recover(partition, partition.group);
     this.#held.doubt();
+    this.#rings.lookAtAll();
     this.#tender.wakeToVerify();
+  };
+
+  /** Others may have taken this process for dead, put back what it held, and moved the group without it. */
+  readonly #returned = (): void => {
+    for (const partition of this.#partitions) this.#intake.doubt(partition);
+    this.#held.doubt();
   };
 
   /** Makes sure of what is held, and that whoever pauses the group waits for this member; what waited for that goes on. */
@@ -92,14 +111,16 @@ export class StreamSubscription implements Subscription {
     this.#member = member;
     this.#log = log;
     this.#onStopped = parts.onStopped;
-    const reader = parts.redis.blocking(`read:${group}`);
-    this.#reader = reader;
+    const membership = new Membership(member, presence);
+    const way = new ReadWay(redis, parts.readers);
+    const isIdle = (): boolean => !way.mayBlock && this.#rings.isListening && this.#held.size === 0;
+    this.#rings = new RingWait({ rings: parts.rings, partitions, membership, onControl: () => this.#watch.wake() });
     // On the connection that settles: without that nothing can go on, and without the other one all can but the upkeep.
     const holdings = new Holdings({ redis, prefix, member });
     this.#holdings = holdings;
     const held = new HeldEntries({
       holdings,
-      losses: () => reader.losses + redis.losses,
+      losses: () => way.losses,
       isSure: () => presence.isSure,
       onDoubt: () => this.#tender.wakeToVerify(),
       // Whoever lost something may be given again what is settled: others have handled it, or the group was made again.
@@ -110,31 +131,34 @@ export class StreamSubscription implements Subscription {
     this.#settler = settler;
     const dispatcher = new Dispatcher({
       ...definition, handling, held, settler,
-      loneSlot: parts.loneSlot,
-      stuckAfterMs: parts.stuckAfterMs,
+      loneSlot: parts.loneSlot, stuckAfterMs: parts.stuckAfterMs,
       permits: limit && new Permits({ redis, key: rateKey(prefix, topic.name, group), limit }),
       begin: (entry) => holdings.begin(entry),
       replayOf: ({ entry, offset }) => this.#watch.replayOf(entry.stream.partition, offset),
-      retryScheduled: () => this.#tender.wake(),
+      retryScheduled: (partition) => this.#tender.scheduled(partition),
+      deadLettered: () => this.#deadLettered(),
       gaveBack: ({ entry }) => this.#fetcher.gaveBackTo(entry.stream.partition.streams[1]),
     });
     this.#dispatcher = dispatcher;
     this.#intake = new Intake({
       redis, prefix, held, dispatcher, settler,
       learnReplay: (partition) => this.#watch.learnReplay(partition),
-      mayHaveMissed: () => this.#watch.mayHaveMissed,
+      mayHaveMissed: () => !presence.isSure,
     });
-    const upkeep = { prefix, presence, member, partitions, held, recover: this.#recover, verify: this.#verify };
-    this.#tender = new Tender({ redis: control, ...upkeep });
-    const reading = { member, partitions, dispatcher, held, intake: this.#intake, recover: this.#recover, rejoin: this.#rejoin };
-    this.#fetcher = new Fetcher({ reader, control, ...reading });
-    this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions });
-    this.#flow = new Flow(dispatcher, this.#fetcher);
+    const common = { member, membership, partitions, held, recover: this.#recover };
+    const upkeep = { prefix, presence, isIdle, verify: this.#verify, returned: this.#returned };
+    this.#tender = new Tender({ connections: [control, redis], ...common, ...upkeep });
+    const reading = { way, rings: this.#rings, control, dispatcher, intake: this.#intake, rejoin: this.#rejoin };
+    this.#fetcher = new Fetcher({ ...reading, ...common });
+    this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions, membership, isIdle, recover: common.recover });
+    this.#hook = hookOf(parts, definition, partitions);
+    this.#keeper = keeperOf(parts, definition, partitions);
+    this.#flow = new Flow(dispatcher, this.#fetcher, this.#hook);
     this.#watch = new GroupWatch({
-      redis, member, leaseMs: presence.leaseMs, partitions,
+      redis, member, membership, presence, partitions, isIdle,
       pause: () => this.#rest('group'),
-      resume: () => this.#flow.release('group'),
-      replaying: this.#replay,
+      resume: () => this.#resume('group'),
+      onMembers: () => this.#tender.wake(), replaying: this.#replay,
     });
   }
 
@@ -152,17 +176,18 @@ export class StreamSubscription implements Subscription {
       return subscription;
     } catch (error) {
       await subscription.#tender.stop();
-      subscription.#reader.close();
+      subscription.#fetcher.abandon();
       throw error;
     }
   }
 
-  async #join(log: TopicLog, { group, start }: SubscriptionDefinition): Promise<void> {
-    const origins = await Promise.all(this.#partitions.map((partition) => log.declareGroup(partition, group, start)));
+  async #join(log: TopicLog, { topic, group, start }: SubscriptionDefinition): Promise<void> {
+    const origins = await log.declareGroups(topic, group, start);
     // A group that was lost while nobody was here to see it is not new: what it settled is still marked.
     this.#partitions.forEach((partition, index) => {
       if (origins[index] === 'remade') this.#intake.replay(partition);
     });
+    await this.#hook?.declare();
     await this.#holdings.join(this.#partitions[0]!);
     // A group that is paused is not read from.
     await this.#watch.look();
@@ -170,6 +195,13 @@ export class StreamSubscription implements Subscription {
     this.#watch.start();
     this.#auditor.start();
     this.#fetcher.start();
+    this.#hook?.start();
+    this.#keeper?.start();
+  }
+
+  #deadLettered(): void {
+    this.#hook?.wake();
+    this.#keeper?.wake();
   }
 
   pause(): Promise<void> {
@@ -177,7 +209,13 @@ export class StreamSubscription implements Subscription {
   }
 
   resume(): void {
-    this.#flow.release('process');
+    this.#resume('process');
+  }
+
+  /** A group that was paused may have been moved. */
+  #resume(stopper: Stopper): void {
+    this.#rings.lookAtAll();
+    this.#flow.release(stopper);
   }
 
   get heldUpBy(): readonly Stopper[] {
@@ -190,7 +228,7 @@ export class StreamSubscription implements Subscription {
   }
 
   problem(): string | null {
-    return this.#fetcher.problem() ?? this.#settler.problem() ?? this.#dispatcher.problem();
+    return this.#fetcher.problem() ?? this.#settler.problem() ?? this.#dispatcher.problem() ?? this.#hook?.problem() ?? null;
   }
 
   stop(deadlineMs: number): Promise<void> {
@@ -211,7 +249,7 @@ export class StreamSubscription implements Subscription {
       if (!(await settlesWithin(finishing, PUT_BACK_MS))) this.#settler.abandon();
     }
     await settlesWithin(this.#goodbye(), GOODBYE_MS);
-    this.#reader.close();
+    this.#fetcher.abandon();
     this.#onStopped();
   }
 
@@ -223,16 +261,30 @@ export class StreamSubscription implements Subscription {
   /** Before the signals abort, so that what handlers say because of them comes too late. */
   #giveUp(): void {
     this.#dispatcher.giveUp();
+    this.#hook?.giveUp();
     const { topic, group } = this.#partitions[0]!;
     this.#held.giveUpAll(stopped(topic, group));
   }
 
   async #goodbye(): Promise<void> {
-    await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop()]);
-    const hasLeft = await this.#holdings.leave(this.#partitions).catch(() => false);
+    await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop(), this.#keeper?.stop()]);
+    const leaving = Promise.all([this.#holdings.leave(this.#partitions), this.#hook?.leave()]);
+    const hasLeft = await leaving.then(([isForgotten]) => isForgotten, () => false);
     // Without it the others find out for themselves, when this process is gone.
     if (!hasLeft) await this.#presence.left(this.#member).catch(() => undefined);
   }
+}
+
+function hookOf(parts: MemberParts, definition: SubscriptionDefinition, partitions: Partitions): DeadLetterHook | null {
+  const { deadLetterHandler: handler } = definition;
+  return handler ? new DeadLetterHook({ ...definition, ...parts, redis: parts.redis.publish, partitions, handler }) : null;
+}
+
+function keeperOf(parts: MemberParts, definition: SubscriptionDefinition, partitions: Partitions): DeadLetterKeeper | null {
+  const { deadLetterHandler, deadLetters: bounds } = definition;
+  const { redis, presence } = parts;
+  const hasHook = deadLetterHandler !== undefined;
+  return bounds ? new DeadLetterKeeper({ redis: redis.control, presence, partitions, bounds, hasHook }) : null;
 }
 
 function stopped(topic: string, group: string): MillraceError {

@@ -1,4 +1,4 @@
-import { type DeadLetterHandler, isExpired, MillraceError, type Outcome, type Screen } from '@millrace/core';
+import { isExpired, MillraceError, orTriedLater, type Outcome, type Screen } from '@millrace/core';
 import { unhandledOutcome } from './settlement.js';
 import type { Work } from './work.js';
 
@@ -7,23 +7,26 @@ export interface WithoutHandler {
   readonly crashLimit: number;
   /** How messages end that the handler is not for. */
   readonly screen?: Screen | undefined;
-  /** Present: dead letters are announced, and it is told of them. */
-  readonly deadLetterHandler?: DeadLetterHandler | undefined;
+  /** How long a message of an unknown type or a newer version is tried before it is dead-lettered. */
+  readonly unknownForMs?: number | undefined;
 }
 
 const EXPIRED: Outcome = { kind: 'ack', expired: true };
 
 /** How work ends without the handler; null when the handler is to decide. */
 export function outcomeWithoutHandler(work: Work, rules: WithoutHandler): Outcome | null {
-  if (work.notice) return outcomeWithoutTelling(work, rules);
-  if (work.fault) return unreadable(work.fault);
+  const outcome = work.fault ? unreadable(work.fault) : outcomeOfMessage(work, rules);
+  return outcome && orTriedLater(outcome, { triedMs: triedMs(work), mostMs: rules.unknownForMs ?? 0 });
+}
+
+function outcomeOfMessage(work: Work, rules: WithoutHandler): Outcome | null {
   if (isExpired(work.message)) return EXPIRED;
   return rules.screen?.(work.message) ?? outcomeOfCrashes(work, rules);
 }
 
-/** A process that has nobody to tell takes the notice for told. */
-function outcomeWithoutTelling(notice: Work, rules: WithoutHandler): Outcome | null {
-  return rules.deadLetterHandler ? outcomeOfCrashes(notice, rules) : { kind: 'ack' };
+/** Since its first failure, by the clocks of the processes that tried. */
+function triedMs({ firstFailedAt }: Work): number {
+  return firstFailedAt === null ? 0 : Math.max(0, Date.now() - firstFailedAt);
 }
 
 function outcomeOfCrashes(work: Work, { crashLimit }: WithoutHandler): Outcome | null {

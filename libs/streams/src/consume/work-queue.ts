@@ -15,7 +15,6 @@ export class WorkQueue {
   #together: Work[] = [];
   /** Those before it were taken. */
   #first = 0;
-  readonly #notices: Work[] = [];
   /** Their process vanished: each is handled alone, as it may be the one that takes processes down. */
   #suspects: Work[] = [];
   /** The one that was taken and has not ended. */
@@ -28,15 +27,13 @@ export class WorkQueue {
   }
 
   get length(): number {
-    return this.#waiting + this.#notices.length + this.#suspects.length;
+    return this.#waiting + this.#suspects.length;
   }
 
   /** @param nowMs by the monotonic clock */
   add(work: Work, nowMs: number): void {
     work.waitsSince = nowMs;
     if (work.crashes > 0) this.#suspects.push(work);
-    // A notice is for another handler.
-    else if (work.notice) this.#notices.push(work);
     else this.#together.push(work);
   }
 
@@ -48,7 +45,6 @@ export class WorkQueue {
 
   /** The next batch; empty while none is ready. */
   take(): Work[] {
-    if (this.#notices.length > 0) return this.#notices.splice(0, 1);
     if (this.#takesSuspect()) return [this.#suspect!];
     if (this.readyInMs() !== 0) return [];
     return this.#takeOldest(this.#parts.rule.size);
@@ -82,7 +78,7 @@ export class WorkQueue {
 
   /** How long until a batch is ready though nothing more comes, in whole milliseconds; null when nothing waits. */
   readyInMs(): number | null {
-    if (this.#notices.length > 0 || this.#waiting >= this.#parts.rule.size) return 0;
+    if (this.#waiting >= this.#parts.rule.size) return 0;
     const sinceMs = this.waitsSinceMs;
     return sinceMs === null ? null : Math.max(0, Math.ceil(sinceMs + this.#parts.rule.waitMs - performance.now()));
   }
@@ -105,7 +101,7 @@ export class WorkQueue {
 
   takeAll(): Work[] {
     this.#heldUpSince = null;
-    return [...this.#notices.splice(0), ...this.#suspects.splice(0), ...this.#takeOldest(this.#waiting)];
+    return [...this.#suspects.splice(0), ...this.#takeOldest(this.#waiting)];
   }
 
   get #waiting(): number {

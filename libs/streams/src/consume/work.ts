@@ -3,7 +3,6 @@ import { isMillraceError } from '@millrace/core';
 import { type EntryFields, entryOf, fieldsOf } from '../log/entry.js';
 import { decodeEnvelope, malformed, unreadMessage } from '../log/envelope.js';
 import type { GroupStream } from './group-partition.js';
-import type { DeadLetterReason } from './dead-letter-reason.js';
 import { HeldEntry, type Moment } from './held-entry.js';
 import type { Replay } from '../group/replays.js';
 
@@ -25,7 +24,7 @@ interface Found {
 }
 
 /** The log gives nothing that was given to the group before, as far as it is not settled. */
-const FIRST_TIME = { history: { attempt: 1, crashes: 0, firstFailedAt: null }, notice: null };
+const FIRST_TIME: History = { attempt: 1, crashes: 0, firstFailedAt: null };
 
 /** One message to be handled, out of an entry that this member holds. The handler is given it as it is. */
 export class Work implements Delivery {
@@ -39,15 +38,13 @@ export class Work implements Delivery {
   readonly message: Message;
   /** Why the envelope cannot be read as a message; null when it can. */
   readonly fault: MillraceError | null;
-  /** Present: the message is settled; this is to tell of its dead letter. Attempt and crashes are those of the telling. */
-  readonly notice: Notice | null;
   /** Since when it waits for a handler, by the monotonic clock, in milliseconds; only of what is handed over in batches. */
   waitsSince = 0;
   heldUp: AbortSignal | undefined = undefined;
   /** The seek by which the group is given it again; null when none did. */
   replayedBy: Replay['number'] | null = null;
 
-  constructor(entry: HeldEntry, found: Found, { history, notice }: { history: History; notice: Notice | null } = FIRST_TIME) {
+  constructor(entry: HeldEntry, found: Found, history: History = FIRST_TIME) {
     this.entry = entry;
     this.offset = found.offset;
     this.envelope = found.envelope;
@@ -58,7 +55,6 @@ export class Work implements Delivery {
     const isReadable = !(message instanceof Error);
     this.message = isReadable ? message : unreadMessage(found.envelope);
     this.fault = isReadable ? null : message;
-    this.notice = notice;
   }
 
   get topic(): string {
@@ -92,22 +88,8 @@ export class Work implements Delivery {
   }
 }
 
-/** What a notice of a dead letter says beside the message. */
-export interface Notice {
-  readonly reason: DeadLetterReason;
-  readonly deadLetterId: string;
-}
-
-/** What waits in a retry queue and travels through the retry log: a message; with the last two, a notice of its dead letter. */
-type RetryBody = readonly [
-  offset: number,
-  attempt: number,
-  crashes: number,
-  firstFailedAt: number | null,
-  envelope: string,
-  reason?: DeadLetterReason,
-  deadLetterId?: string,
-];
+/** A message as it waits in a retry queue and travels through the retry log. */
+type RetryBody = readonly [offset: number, attempt: number, crashes: number, firstFailedAt: number | null, envelope: string];
 
 export interface ReadEntry {
   readonly id: string;
@@ -122,9 +104,9 @@ export function workOf(stream: GroupStream, read: ReadEntry, { losses }: Moment)
 
 /** The body of a message on its way into the retry queue, or back into the retry log. */
 export function retryBody(work: Work, next: { attempt: number; firstFailedAt: number | null }): string {
-  const { offset, crashes, envelope, notice } = work;
+  const { offset, crashes, envelope } = work;
   const body: RetryBody = [offset, next.attempt, crashes, next.firstFailedAt, envelope];
-  return JSON.stringify(notice ? [...body, notice.reason, notice.deadLetterId] : body);
+  return JSON.stringify(body);
 }
 
 /** The body of a message that begins anew in the retry log. */
@@ -149,11 +131,9 @@ function workOfLog(stream: GroupStream, read: ReadEntry, token: Token): { entry:
 function workOfRetry(stream: GroupStream, read: ReadEntry, token: Token): { entry: HeldEntry; work: Work[] } {
   const body = parseBody(fieldsOf(read.fields).get('r'));
   if (!body) return unreadable(stream, read, token);
-  const [offset, attempt, crashes, firstFailedAt, envelope, reason, deadLetterId = ''] = body;
+  const [offset, attempt, crashes, firstFailedAt, envelope] = body;
   const entry = new HeldEntry(stream, token, { base: offset, size: 1 });
-  const notice = reason ? { reason, deadLetterId } : null;
-  const history = { attempt, crashes, firstFailedAt };
-  return { entry, work: [new Work(entry, { offset, envelope }, { history, notice })] };
+  return { entry, work: [new Work(entry, { offset, envelope }, { attempt, crashes, firstFailedAt })] };
 }
 
 /** Offset -1: what Millrace did not write has none, and settling it touches no bitmap. */

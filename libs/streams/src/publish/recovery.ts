@@ -165,8 +165,9 @@ export class Recovery {
   /** The next batch is what there is room for; without any, these messages go back to their callers. */
   async #makeRoom(items: readonly QueuedMessage[]): Promise<MillraceError | null> {
     try {
-      const { messages, holder } = await this.#parts.retained!.makeRoom(items.length);
-      if (messages === 0) rejectAll(items, noRoom(this.#parts, holder));
+      const retained = this.#parts.retained!;
+      const { messages, holder } = await retained.makeRoom(items.length);
+      if (messages === 0) rejectAll(items, noRoom(this.#parts, holder === null ? null : await retained.holder(holder)));
       else this.mostInBatch = messages;
       return null;
     } catch (thrown) {

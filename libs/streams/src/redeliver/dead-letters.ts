@@ -16,6 +16,7 @@ import {
 import { DeadLetterQuery, DeadLetterSelection, DiscardOptions, MAX_IDS, RedriveOptions } from './redrive-options.js';
 
 const redrive = loadScript('../scripts/redrive.lua', import.meta.url);
+const discardDeadLetters = loadScript('../scripts/discard-dead-letters.lua', import.meta.url);
 
 export type ReasonCounts = Readonly<Partial<Record<DeadLetterRecord['reason'], number>>>;
 
@@ -125,8 +126,8 @@ export class DeadLetters {
     let discarded = 0;
     const tally = new ReasonTally();
     for await (const [place, page] of this.#pages(topic, group, { ...selection, tally })) {
-      const { dead } = groupKeys(this.#prefix, place, group);
-      discarded += Number(await this.#redis.call('XDEL', dead, ...page.map(({ id }) => entryOf(id))));
+      const { dead, stats } = groupKeys(this.#prefix, place, group);
+      discarded += Number(await this.#redis.run(discardDeadLetters, [dead, stats], page.map(({ id }) => entryOf(id))));
     }
     return { discarded, ...tally.others() };
   }
@@ -177,7 +178,8 @@ export class DeadLetters {
     const retained = to === 'topic' ? this.#retained(topic, place.partition) : null;
     await retained?.makeRoom(batch.length);
     const replays = to === 'topic' ? await readReplays(this.#redis, groupPartition(this.#prefix, place, place.group)) : [];
-    const args = [to, retained?.retention.maxMessages ?? 0, ...batch.flatMap((record) => argumentsOf(record, to, replays))];
+    const letters = batch.flatMap((record) => argumentsOf(record, to, replays));
+    const args = [to, retained?.retention.maxMessages ?? 0, place.group, ...letters];
     let reply = String(await this.#redis.run(redrive, keys, args));
     if (reply === 'UNDECLARED') {
       await this.#log.recover({ topic: place.topic, partition: place.partition }, place.group);

@@ -22,7 +22,10 @@
 -- however late one arrives; offsets are dense; an idempotency key is remembered for one window at least and two at most, by
 -- Redis's clock, and never for longer than it is claimed.
 --!include include/entry-id.lua
+--!include include/last-id.lua
+--!include include/next-offset.lua
 --!include include/producers.lua
+--!include include/ring.lua
 
 local log, meta, producers = KEYS[1], KEYS[2], KEYS[3]
 local sequence, count, perEntry, page = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -32,17 +35,19 @@ local last, keptUntil, age = lookUp(producers, ARGV[1])
 if sequence ~= last + 1 then return sequence <= last and 'STALE' or 'GAP ' .. last end
 local state = isBounded and redis.call('HMGET', meta, 'next', 'ms', 'format', 'first', 'full')
   or redis.call('HMGET', meta, 'next', 'ms', 'format')
-local next = state[3] == FORMAT and tonumber(state[1] or nil)
+local next = state[3] == FORMAT and offsetOf(state[1])
 if not next then return 'UNDECLARED' end
 local time = redis.call('TIME')
 
 -- All that is stored, or known already, ends here.
 local function ended(reply, ms)
-  redis.call('HSET', meta, 'next', string.format('%.0f', next), 'ms', ms)
+  local nextText = string.format('%.0f', next)
+  redis.call('HSET', meta, 'next', nextText, 'ms', ms)
   if last == 0 then age = welcome(producers, age) end
   keptUntil = math.max(keptUntil, age + ARGV[3] + KEPT_LONGER)
   local record = string.format('%s %.0f', ARGV[2], keptUntil)
   redis.call('HSET', producers, ARGV[1], record, ARGV[1] .. ':' .. sequence % KEPT_REPLIES, reply)
+  if nextText ~= state[1] then ring(log, 'log ' .. ms .. '-' .. nextText) end
   return reply
 end
 
@@ -59,7 +64,6 @@ if isPlain and not isBounded and count <= perEntry and next % page + count <= pa
   end
 end
 --!include include/id-order.lua
---!include include/last-id.lua
 --!include include/add-entry.lua
 --!include include/idempotency-windows.lua
 

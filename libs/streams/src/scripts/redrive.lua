@@ -3,20 +3,24 @@
 --
 -- KEYS  1 dead letters  2 retry log  3 stats  4 open  5 log  6 meta
 -- ARGV  1 'group' or 'topic'  2 messages in the log at the most, 0 for any number
+--       3 group
 --       then for each: id of the dead letter, its offset or -1, when it was published in Unix ms, what to put there: a
 --       body of the retry log, or an envelope
 -- returns one letter each: R redriven, M not among the dead letters (any more); or 'UNDECLARED' when the place to put them is
 --         gone, 'FULL' when the log has no room for all of them: nothing was done
 --
--- Guarantees: each is redriven once, however often it is asked for; it is in one of the two places at any time.
+-- Guarantees: each is redriven once, however often it is asked for; it is in one of the two places at any time; what the hook was
+-- not told of is counted, and nobody is told of it any more.
 --!include include/entry-id.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
 --!include include/add-entry.lua
+--!include include/ring.lua
+--!include include/untold.lua
 
 local dead, retryLog, stats, open, log, meta = unpack(KEYS)
 local maxMessages = tonumber(ARGV[2])
-local FIRST, FIELDS = 3, 4
+local FIRST, FIELDS = 4, 4
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -28,9 +32,10 @@ local isThere = {
   end,
 }
 
+local rung
 local put = {
   group = function(offset, ms, body)
-    redis.call('XADD', retryLog, 'NOMKSTREAM', '*', 'r', body)
+    rung = 'again ' .. ARGV[3] .. ' ' .. redis.call('XADD', retryLog, 'NOMKSTREAM', '*', 'r', body)
     -- One offset counts as not done once, however many of its dead letters are put back.
     if offset < 0 or redis.call('ZCOUNT', open, offset, offset) > 0 then return end
     redis.call('ZADD', open, offset, offset .. ' ' .. ms)
@@ -40,6 +45,7 @@ local put = {
     local state = redis.call('HMGET', meta, 'next', 'ms')
     local ms = addEntry(log, msFrom(now, state[2]), { base = tonumber(state[1]), size = 1, text = textOf({ envelope }) })
     redis.call('HSET', meta, 'next', state[1] + 1, 'ms', ms)
+    rung = 'log ' .. ms .. '-' .. state[1] + 1
   end,
 }
 
@@ -50,16 +56,19 @@ end
 
 if not isThere[ARGV[1]]() then return 'UNDECLARED' end
 if ARGV[1] == 'topic' and maxMessages > 0 and not hasRoom() then return 'FULL' end
-local replies = {}
+local hook, replies = hookOf(dead), {}
 for i = FIRST, #ARGV, FIELDS do
   local id = ARGV[i]
   if #redis.call('XRANGE', dead, id, id) == 0 then
     replies[#replies + 1] = 'M'
   else
     put[ARGV[1]](tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
+    local isNew = isUntold(dead, hook, id)
     redis.call('XDEL', dead, id)
+    if isNew then forget(dead, stats, id) end
     redis.call('HINCRBY', stats, 'redriven', 1)
     replies[#replies + 1] = 'R'
   end
 end
+if rung then ring(log, rung) end
 return table.concat(replies)

@@ -40,16 +40,9 @@ local function heldByLiving()
   return held
 end
 
--- A notice of a dead letter has two parts more than a message; it is told, wherever the group goes.
-local function isNotice(body)
-  local good, parts = pcall(cjson.decode, body)
-  return good and parts[6] ~= nil
-end
-
 -- Bodies begin with the offset: '[7,2,...'.
 local function isBehind(body)
-  local number = tonumber(string.match(body or '', '^%[(%-?%d+),') or -1)
-  return number >= offset and not isNotice(body)
+  return tonumber(string.match(body or '', '^%[(%-?%d+),') or -1) >= offset
 end
 
 local function waitingBehind()

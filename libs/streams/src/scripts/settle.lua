@@ -12,9 +12,6 @@
 --         ack     'handled' | 'deduplicated' | 'discarded' | 'expired' | 'filtered', ''
 --         retry   delay in ms, what to put into the retry log
 --         dead    envelope, JSON of the reason
---         announce  as dead, and puts a notice of it into the retry log: a body with the reason and the dead letter's id
---         told    '', '': a notice that is done with
---         later   delay in ms, the notice: to be told again
 --         release what to put into the retry log, ''
 -- returns one letter an entry, then one a run: S settled (now, or by an earlier try of this call), D at least one was settled
 --         long ago: the group was given it again, F refused: it belongs to someone else
@@ -23,6 +20,7 @@
 -- Redis may give entry ids and offsets again for others; a message is settled once: it is marked first, and what a retry or
 -- a dead letter cannot add takes the mark back; Redis being full does not keep a member from settling.
 --!include include/entry-id.lua
+--!include include/ring.lua
 
 local stream, stats, due, dead, retryLog, waiting, begun = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local group, member, fromRetry, page, repeated = ARGV[1], ARGV[2], ARGV[3] == 'retry', tonumber(ARGV[4]), ARGV[5] == '1'
@@ -85,7 +83,8 @@ local function count(name, n)
   counts[name] = (counts[name] or 0) + (n or 1)
 end
 
-local replies = {}
+-- rungFor: the last entry that the retry log was given.
+local replies, rungFor = {}, nil
 
 local function anyOf(first, n, marked)
   for offset = first, first + n - 1 do
@@ -156,33 +155,14 @@ local function schedule(delay, body)
   redis.call('ZADD', due, now + tonumber(delay), body)
 end
 
--- A retry log that refuses leaves no dead letter.
-local function buryAndAnnounce(envelope, reason, offset)
-  local id = bury(envelope, reason)
-  local body = { offset, 1, 0, 'null', cjson.encode(envelope), reason, cjson.encode(id) }
-  local added = redis.pcall('XADD', retryLog, '*', 'r', '[' .. table.concat(body, ',') .. ']')
-  if type(added) == 'table' and added.err then
-    redis.call('XDEL', dead, id)
-    error(added)
-  end
-end
-
 -- What an outcome adds.
 local add = {
   retry = schedule,
   dead = bury,
-  announce = buryAndAnnounce,
-  later = schedule,
-  release = function(body) redis.call('XADD', retryLog, '*', 'r', body) end,
+  release = function(body) rungFor = redis.call('XADD', retryLog, '*', 'r', body) end,
 }
 
-local function countDead(_, open)
-  count('settled', open)
-  count('deadLettered')
-end
-
--- What it counts. Only what has an offset counts as settled: the lag is the offsets that are not. A notice counts nowhere:
--- its message is settled.
+-- What it counts. Only what has an offset counts as settled: the lag is the offsets that are not.
 local tally = {
   ack = function(how, open, n)
     count('settled', open)
@@ -190,17 +170,17 @@ local tally = {
     if how ~= 'handled' then count(how, n) end
   end,
   retry = function() count('retried') end,
-  dead = countDead,
-  announce = countDead,
-  told = function() end,
-  later = function() end,
+  dead = function(_, open)
+    count('settled', open)
+    count('deadLettered')
+  end,
   release = function() end,
 }
 
 -- A message that is not done and no longer in the log is kept track of: the oldest of them says how far behind the group is.
 -- Returns how many of `n` messages were counted as not done until now.
 local function track(outcome, entry, first, n)
-  local isDone = outcome == 'ack' or outcome == 'dead' or outcome == 'announce'
+  local isDone = outcome == 'ack' or outcome == 'dead'
   if first < 0 then return 0 end
   if fromRetry then return isDone and redis.call('ZREMRANGEBYSCORE', waiting, first, first) > 0 and 1 or 0 end
   if isDone then return n end
@@ -237,7 +217,7 @@ local function markAndAdd(outcome, values, first, n)
   local hasBits = not fromRetry and first >= 0
   local open = hasBits and mark(first, n, {}) or n
   if open == 0 or not add[outcome] then return open end
-  local good, failure = pcall(add[outcome], values[1], values[2], first)
+  local good, failure = pcall(add[outcome], values[1], values[2])
   if good then return n end
   if hasBits then redis.call('SETBIT', bitmaps[math.floor(first / page)], first % page, 0) end
   error(failure)
@@ -269,5 +249,6 @@ letGoOfFinished()
 for name, number in pairs(counts) do
   if number > 0 then redis.call('HINCRBY', stats, name, number) end
 end
+if rungFor then ring(stream, 'again ' .. group .. ' ' .. rungFor) end
 if good then return table.concat(replies) end
 return type(failure) == 'table' and failure or redis.error_reply(tostring(failure))

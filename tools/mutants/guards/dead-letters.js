@@ -1,0 +1,89 @@
+/** The guards of dead letters and of the hook that is told of them. */
+
+const HOOK = 'libs/streams/src/hook/dead-letter-hook.ts';
+const HOOK_SPEC = 'libs/streams/test/dead-letter-hook.spec.ts';
+const BOUNDS_SPEC = 'libs/streams/test/dead-letter-bounds.spec.ts';
+
+/** @type {import('../guards.js').Guard[]} */
+export const deadLetters = [
+  {
+    name: 'a dead letter that a vanished process was telling is told by another',
+    file: HOOK,
+    find: "if (fate !== 'living')",
+    replace: "if (fate === 'left')",
+    spec: HOOK_SPEC,
+    title: 'is told by another member when its process vanished',
+  },
+  {
+    name: 'a dead letter whose read was lost is told',
+    file: HOOK,
+    find: 'own + letters.length > known.length',
+    replace: 'own > Infinity',
+    spec: HOOK_SPEC,
+    title: 'goes to others at a stop, and comes when it was missed',
+  },
+  {
+    name: 'a member that stops leaves what it has not told to others',
+    file: HOOK,
+    find: '    await this.#letters.leave();\n',
+    replace: '',
+    spec: HOOK_SPEC,
+    title: 'goes to others at a stop, and comes when it was missed',
+  },
+  {
+    name: 'dead letters that have crashed are told one at a time',
+    file: 'libs/streams/src/scripts/hand-over-untold.lua',
+    find: ' and not (isSuspect and suspects >= mostSuspects)',
+    replace: '',
+    spec: HOOK_SPEC,
+    title: 'is told by itself when it may be one that takes processes down',
+  },
+  {
+    name: 'a dead letter that takes every process down is told no more',
+    file: 'libs/streams/src/hook/telling.ts',
+    find: 'crashes >= this.#parts.crashLimit',
+    replace: 'crashes >= Infinity',
+    spec: HOOK_SPEC,
+    title: 'is told no more when it took down as many processes as the crash limit says',
+  },
+  {
+    name: 'a hook begins at the end of the dead letters',
+    file: 'libs/streams/src/scripts/declare-hook.lua',
+    find: "redis.call('EXISTS', dead) == 1 and lastIdOf(dead) or '0-0'",
+    replace: "'0-0'",
+    spec: HOOK_SPEC,
+    title: 'is none of before the hook was declared, and any after that',
+  },
+  {
+    name: 'a hook that Redis has lost begins where it began',
+    file: 'libs/streams/src/scripts/declare-hook.lua',
+    find: "local after = redis.call('HGET', control, 'hookFrom')",
+    replace: 'local after = nil',
+    spec: HOOK_SPEC,
+    title: 'is none of before the hook was declared, and any after that',
+  },
+  {
+    name: 'no bound takes a dead letter that is still to be told',
+    file: 'libs/streams/src/scripts/bound-dead-letters.lua',
+    find: '        if isTold then return going, untold, last end\n',
+    replace: '',
+    spec: BOUNDS_SPEC,
+    title: 'stay until their handler was told of them',
+  },
+  {
+    name: 'a dead letter that goes untold is counted',
+    file: 'libs/streams/src/scripts/include/untold.lua',
+    find: "  redis.call('HINCRBY', stats, 'untold', 1)\n",
+    replace: '',
+    spec: BOUNDS_SPEC,
+    title: 'are counted when they are',
+  },
+  {
+    name: 'a message that a process does not know is left to newer ones for a while',
+    file: 'libs/streams/src/consume/without-handler.ts',
+    find: 'mostMs: rules.unknownForMs ?? 0',
+    replace: 'mostMs: 0',
+    spec: 'libs/streams/test/screening.spec.ts',
+    title: 'is tried again as the same attempt, until a process knows it',
+  },
+];
