@@ -10,29 +10,31 @@
 --
 -- Guarantees: what is claimed is claimed until the next window ends, however often it is claimed; a key is claimed for one
 -- digest; what the partition itself has stored with a key is looked at as claims are.
+--!include include/idempotency-windows.lua
+
 local window = tonumber(ARGV[1])
 local FIRST, FIELDS = 2, 3
 local time = redis.call('TIME')
 local number = math.floor((time[1] * 1000 + math.floor(time[2] / 1000)) / window)
 
--- As in publish.lua.
-local current, previous = KEYS[1 + number % 2], KEYS[1 + (number + 1) % 2]
-if tonumber(redis.call('HGET', current, '') or -1) ~= number then
-  redis.call('UNLINK', current)
-  redis.call('HSET', current, '', number)
-  redis.call('PEXPIRE', current, window * 2)
-end
-if tonumber(redis.call('HGET', previous, '') or -1) ~= number - 1 then previous = nil end
+local keys = {}
+for i = FIRST, #ARGV, FIELDS do keys[#keys + 1] = ARGV[i] end
+local current, now, before = lookUpKeys(KEYS, number, window, keys)
 
-local replies = { number }
-for i = FIRST, #ARGV, FIELDS do
-  local key, digest = ARGV[i], ARGV[i + 1]
-  local now = redis.call('HGET', current, key)
-  local seen = now or previous and redis.call('HGET', previous, key) or digest .. ' @' .. ARGV[i + 2]
+local replies, claimed, fresh = { number }, {}, {}
+for i, key in ipairs(keys) do
+  local at = FIRST + (i - 1) * FIELDS
+  local digest, known = ARGV[at + 1], claimed[key] or now[i + 1]
+  local seen = known or before[i + 1] or digest .. ' @' .. ARGV[at + 2]
   local seenDigest, use = string.match(seen, '^(%S+) (.*)$')
   -- A digest of another length is of another version of Millrace, and tells nothing.
   local isOther = seenDigest ~= digest and #seenDigest == #digest
-  if not isOther and not now then redis.call('HSET', current, key, seen) end
+  if not isOther and not known then
+    claimed[key] = seen
+    fresh[#fresh + 1] = key
+    fresh[#fresh + 1] = seen
+  end
   replies[#replies + 1] = isOther and '!' .. use or '+'
 end
+if #fresh > 0 then redis.call('HSET', current, unpack(fresh)) end
 return table.concat(replies, '\n')

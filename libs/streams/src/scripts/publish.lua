@@ -40,12 +40,13 @@ local time = redis.call('TIME')
 
 -- All that is stored, or known already, ends here.
 local function ended(reply, ms)
-  redis.call('HSET', meta, 'next', string.format('%.0f', next), 'ms', ms)
+  local nextText = string.format('%.0f', next)
+  redis.call('HSET', meta, 'next', nextText, 'ms', ms)
   if last == 0 then age = welcome(producers, age) end
   keptUntil = math.max(keptUntil, age + ARGV[3] + KEPT_LONGER)
   local record = string.format('%s %.0f', ARGV[2], keptUntil)
   redis.call('HSET', producers, ARGV[1], record, ARGV[1] .. ':' .. sequence % KEPT_REPLIES, reply)
-  if next > tonumber(state[1]) then ring(log, 'log ' .. ms .. '-' .. state[1]) end
+  if nextText ~= state[1] then ring(log, 'log ' .. ms .. '-' .. nextText) end
   return reply
 end
 
@@ -64,6 +65,7 @@ end
 --!include include/id-order.lua
 --!include include/last-id.lua
 --!include include/add-entry.lua
+--!include include/idempotency-windows.lua
 
 local FIRST, USE = isPlain and 9 or 13, 3
 local maxMessages, hasMaxBytes = tonumber(ARGV[7]), ARGV[8] == '1'
@@ -143,30 +145,15 @@ local function delay(due, envelope)
   redis.call('ZADD', KEYS[6], due, string.format('%016d ', number) .. envelope)
 end
 
--- The field '' of a bucket, which no idempotency key can be, says which window it belongs to.
-local function buckets()
-  local current, previous = KEYS[4 + number % 2], KEYS[4 + (number + 1) % 2]
-  if tonumber(redis.call('HGET', current, '') or -1) ~= number then
-    redis.call('UNLINK', current)
-    redis.call('HSET', current, '', number)
-    redis.call('PEXPIRE', current, window * 2)
-  end
-  if tonumber(redis.call('HGET', previous, '') or -1) ~= number - 1 then previous = nil end
-  return current, previous
-end
-
 local keys, known, current, isAllNew = {}, {}, nil, ARGV[12] == ''
 for message = 1, count do
   local key = keyOf(message)
   if key ~= '' then keys[#keys + 1] = key end
 end
 if #keys > 0 then
-  local previous
-  current, previous = buckets()
-  for _, bucket in ipairs({ current, previous }) do
-    local found = redis.call('HMGET', bucket, unpack(keys))
-    for i, key in ipairs(keys) do known[key] = known[key] or found[i] end
-  end
+  local now, before
+  current, now, before = lookUpKeys({ KEYS[4], KEYS[5] }, number, window, keys)
+  for i, key in ipairs(keys) do known[key] = known[key] or now[i + 1] or before[i + 1] end
 end
 
 local wanted, twice = 0, {}
