@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import type { BatchRule } from '@millrace/core';
-import { LoneSlot } from '../src/consume/lone-slot.js';
 import { WorkQueue } from '../src/consume/work-queue.js';
 import type { Work } from '../src/consume/work.js';
 import { ofLog, ofRetryLog } from './work-at-hand.js';
@@ -8,19 +7,12 @@ import { ofLog, ofRetryLog } from './work-at-hand.js';
 const LONG_MS = 3_600_000;
 const ONE: BatchRule = { size: 1, waitMs: 0 };
 
-interface Queue {
-  readonly queue: WorkQueue;
-  /** How often it said that something may be taken. */
-  readonly calls: { ready: number };
+function queueOf(rule = ONE): WorkQueue {
+  return new WorkQueue(rule);
 }
 
-function queueOf(rule = ONE, loneSlot = new LoneSlot()): Queue {
-  const calls = { ready: 0 };
-  return { calls, queue: new WorkQueue({ rule, loneSlot, onReady: () => void (calls.ready += 1) }) };
-}
-
-function add(queue: WorkQueue, work: readonly Work[], agoMs = 0): void {
-  for (const each of work) queue.add(each, performance.now() - agoMs);
+function add(queue: WorkQueue, work: readonly Work[], atMs = 0): void {
+  for (const each of work) queue.add(each, atMs);
 }
 
 function messages(base: number, count: number): Work[] {
@@ -32,48 +24,48 @@ const offsets = (work: readonly Work[]): number[] => work.map(({ offset }) => of
 
 describe('what waits for a handler', () => {
   it('is taken in the order in which it came, however much was taken before', () => {
-    const { queue } = queueOf();
+    const queue = queueOf();
     const taken: number[] = [];
     for (let round = 0; round < 20; round += 1) {
       add(queue, messages(round * 7, 7));
-      for (let count = 0; count < (round % 2 === 0 ? 3 : 11); count += 1) taken.push(...offsets(queue.take()));
+      for (let count = 0; count < (round % 2 === 0 ? 3 : 11); count += 1) taken.push(...offsets(queue.take(0)));
       expect(queue.length).toBe((round + 1) * 7 - taken.length);
     }
     expect(taken).toEqual(Array.from({ length: 140 }, (_, index) => index));
-    expect(queue.take()).toEqual([]);
+    expect(queue.take(0)).toEqual([]);
   });
 
   it('is a batch when it has the size of one, or has waited long enough', () => {
-    const { queue } = queueOf({ size: 3, waitMs: LONG_MS });
+    const queue = queueOf({ size: 3, waitMs: LONG_MS });
     add(queue, messages(0, 2));
-    expect([queue.take(), queue.readyInMs()! > LONG_MS / 2]).toEqual([[], true]);
+    expect([queue.take(0), queue.readyInMs(0)]).toEqual([[], LONG_MS]);
     add(queue, messages(2, 2));
-    expect([queue.readyInMs(), offsets(queue.take()), offsets(queue.take())]).toEqual([0, [0, 1, 2], []]);
-    const patient = queueOf({ size: 3, waitMs: LONG_MS }).queue;
-    add(patient, messages(0, 2), LONG_MS);
-    expect([patient.readyInMs(), offsets(patient.take()), patient.readyInMs()]).toEqual([0, [0, 1], null]);
+    expect([queue.readyInMs(0), offsets(queue.take(0)), offsets(queue.take(0))]).toEqual([0, [0, 1, 2], []]);
+    const patient = queueOf({ size: 3, waitMs: LONG_MS });
+    add(patient, messages(0, 2));
+    expect([patient.readyInMs(LONG_MS), offsets(patient.take(LONG_MS)), patient.readyInMs(LONG_MS)]).toEqual([0, [0, 1], null]);
   });
 
   it('gives back the newest of it, and never what was taken', () => {
-    const { queue } = queueOf();
+    const queue = queueOf();
     add(queue, messages(0, 5));
-    queue.take();
-    queue.take();
+    queue.take(0);
+    queue.take(0);
     expect(offsets(queue.takeNewest(2))).toEqual([3, 4]);
     expect(offsets(queue.takeNewest(100))).toEqual([2]);
     expect([queue.length, queue.waitsSinceMs, queue.takeNewest(1)]).toEqual([0, null, []]);
     add(queue, messages(5, 2));
-    expect([offsets(queue.take()), offsets(queue.take())]).toEqual([[5], [6]]);
+    expect([offsets(queue.take(0)), offsets(queue.take(0))]).toEqual([[5], [6]]);
   });
 
   it('gives back nothing when nothing is asked for', () => {
-    const { queue } = queueOf();
+    const queue = queueOf();
     add(queue, messages(0, 3));
     expect([queue.takeNewest(0), queue.length]).toEqual([[], 3]);
   });
 
   it('goes back whole: suspects too, each once', () => {
-    const { queue } = queueOf({ size: 4, waitMs: LONG_MS });
+    const queue = queueOf({ size: 4, waitMs: LONG_MS });
     add(queue, [...messages(0, 2), suspect(10), suspect(11)]);
     expect(offsets(queue.takeAll())).toEqual([10, 11, 0, 1]);
     expect([queue.length, queue.takeAll()]).toEqual([0, []]);
@@ -82,27 +74,29 @@ describe('what waits for a handler', () => {
 
 describe('messages whose process vanished', () => {
   it('are taken one at a time: the next when the one before has ended', () => {
-    const { queue } = queueOf();
+    const queue = queueOf();
     add(queue, [suspect(10), suspect(11), ...messages(0, 2)]);
-    const first = queue.take();
-    expect([first, queue.take(), queue.take(), queue.take()].map(offsets)).toEqual([[10], [0], [1], []]);
-    expect(queue.heldUp.count).toBe(1);
-    queue.ended(messages(0, 1));
-    expect(queue.take()).toEqual([]);
-    queue.ended(first);
-    expect([offsets(queue.take()), queue.heldUp.count]).toEqual([[11], 0]);
+    const first = queue.takeSuspect(5);
+    const others = [queue.take(6), queue.take(7), queue.take(8)];
+    expect([first, ...others].map(offsets)).toEqual([[10], [0], [1], []]);
+    expect(queue.heldUp(9)).toEqual({ count: 1, ms: 4 });
+    expect([queue.ended(messages(0, 1)), queue.wantsLoneSlot]).toEqual([false, false]);
+    expect([queue.ended(first), queue.wantsLoneSlot]).toEqual([true, true]);
+    expect([offsets(queue.takeSuspect(10)), queue.heldUp(11)]).toEqual([[11], { count: 0, ms: 0 }]);
   });
 
-  it('of two queues of a process too, which hear in turn that the other has ended', () => {
-    const slot = new LoneSlot();
-    const [one, other, third] = [queueOf(ONE, slot), queueOf(ONE, slot), queueOf(ONE, slot)];
-    for (const { queue } of [one, other, third]) add(queue, [suspect(10)]);
-    const first = one.queue.take();
-    expect([other.queue.take(), third.queue.take(), other.queue.heldUp.count]).toEqual([[], [], 1]);
-    other.queue.takeAll();
-    one.queue.ended(first);
-    // Who is told and takes nothing does not keep it from the others.
-    expect([one.calls.ready, other.calls.ready, third.calls.ready]).toEqual([0, 1, 1]);
-    expect([offsets(other.queue.take()), offsets(third.queue.take())]).toEqual([[], [10]]);
+  it('are held up by one of another subscription, until that has ended', () => {
+    const queue = queueOf();
+    add(queue, [suspect(10)]);
+    expect([queue.take(5), queue.heldUp(9)]).toEqual([[], { count: 1, ms: 4 }]);
+    queue.suspectEnded();
+    expect([queue.heldUp(9).ms, offsets(queue.takeSuspect(9)), queue.heldUp(10).ms]).toEqual([0, [10], 0]);
+  });
+
+  it('go back when they have waited since then', () => {
+    const queue = queueOf();
+    add(queue, [suspect(10)], 1);
+    add(queue, [suspect(11)], 2);
+    expect([offsets(queue.takeSuspectsSince(1)), queue.length, offsets(queue.takeSuspect(3))]).toEqual([[10], 1, [11]]);
   });
 });

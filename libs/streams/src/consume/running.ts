@@ -2,13 +2,13 @@ import type { Work } from './work.js';
 
 const NOTHING: readonly Work[] = [];
 
-/** The batches that have a slot: taken -> begun -> handled -> ended, or given up. */
+/** The batches that have a slot: taken -> begun -> handled -> ended, or given up. Moments are by the monotonic clock. */
 export class Running {
   /** The part of each that is in the hands of a handler. */
   readonly #begun = new Map<readonly Work[], readonly Work[]>();
   readonly #slots: number;
   #messages = 0;
-  /** Since when every slot has been taken without one handler ending, by the monotonic clock; null while one is free. */
+  /** Since when every slot has been taken without one handler ending; null while one is free. */
   #fullSinceMs: number | null = null;
 
   /** @param slots batches at once */
@@ -30,14 +30,14 @@ export class Running {
   }
 
   /** How long every slot has been taken without one handler ending, in milliseconds; 0 while one is free. */
-  get fullMs(): number {
-    return this.#fullSinceMs === null ? 0 : performance.now() - this.#fullSinceMs;
+  fullMs(nowMs: number): number {
+    return this.#fullSinceMs === null ? 0 : nowMs - this.#fullSinceMs;
   }
 
-  add(batch: readonly Work[]): void {
+  add(batch: readonly Work[], nowMs: number): void {
     this.#begun.set(batch, NOTHING);
     this.#messages += batch.length;
-    if (this.isFull) this.#fullSinceMs ??= performance.now();
+    if (this.isFull) this.#fullSinceMs ??= nowMs;
   }
 
   /** @param begun what of the batch a handler is given */

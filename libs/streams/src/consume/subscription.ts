@@ -7,6 +7,7 @@ import { DeadLetterHook } from '../hook/dead-letter-hook.js';
 import { Auditor } from '../inspect/auditor.js';
 import { rateKey } from '../keys.js';
 import { partitionsOf, type TopicLog } from '../log/topic-log.js';
+import type { DeliveryOwner } from './delivery-owner.js';
 import { Dispatcher } from './dispatcher.js';
 import { Fetcher } from './fetcher.js';
 import { Flow, type Stopper } from './flow.js';
@@ -19,6 +20,7 @@ import { DeadLetterKeeper } from '../retain/dead-letter-keeper.js';
 import type { LoneSlot } from './lone-slot.js';
 import { Permits } from './permits.js';
 import { Settler } from './settler.js';
+import type { Work } from './work.js';
 
 export interface SubscriptionParts {
   readonly redis: RedisConnections;
@@ -39,7 +41,7 @@ const PUT_BACK_MS = 2_000;
 const GOODBYE_MS = 500;
 
 /** One member of one group on one topic: the parts that fetch, handle, settle, retry and put back, put together. */
-export class StreamSubscription implements Subscription {
+export class StreamSubscription implements Subscription, DeliveryOwner {
   readonly #partitions: readonly GroupPartition[];
   readonly #reader: RedisConnection;
   readonly #presence: Presence;
@@ -113,15 +115,10 @@ export class StreamSubscription implements Subscription {
     const settler = new Settler({ redis, prefix, member, held, replayed: this.#replay });
     this.#settler = settler;
     const dispatcher = new Dispatcher({
-      ...definition, handling, held, settler,
+      ...definition, handling, holdings, held, settler, owner: this,
       loneSlot: parts.loneSlot,
       stuckAfterMs: parts.stuckAfterMs,
       permits: limit && new Permits({ redis, key: rateKey(prefix, topic.name, group), limit }),
-      begin: (entry) => holdings.begin(entry),
-      replayOf: ({ entry, offset }) => this.#watch.replayOf(entry.stream.partition, offset),
-      retryScheduled: () => this.#tender.wake(),
-      deadLettered: () => this.#deadLettered(),
-      gaveBack: ({ entry }) => this.#fetcher.gaveBackTo(entry.stream.partition.streams[1]),
     });
     this.#dispatcher = dispatcher;
     this.#intake = new Intake({
@@ -184,9 +181,21 @@ export class StreamSubscription implements Subscription {
     this.#keeper?.start();
   }
 
-  #deadLettered(): void {
+  replayOf({ entry, offset }: Work): number | null {
+    return this.#watch.replayOf(entry.stream.partition, offset);
+  }
+
+  retryScheduled(): void {
+    this.#tender.wake();
+  }
+
+  deadLettered(): void {
     this.#hook?.wake();
     this.#keeper?.wake();
+  }
+
+  overFetched({ entry }: Work): void {
+    this.#fetcher.gaveBackTo(entry.stream.partition.streams[1]);
   }
 
   pause(): Promise<void> {

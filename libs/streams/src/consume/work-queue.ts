@@ -1,17 +1,9 @@
 import type { BatchRule } from '@millrace/core';
-import type { LoneSlot } from './lone-slot.js';
 import type { Work } from './work.js';
 
-export interface WorkQueueParts {
-  readonly rule: BatchRule;
-  readonly loneSlot: LoneSlot;
-  /** Called when something may be taken that could not be before. */
-  readonly onReady: () => void;
-}
-
-/** What was fetched and waits for a handler, in the batches in which it will be handed over. */
+/** Messages that wait for a handler, in the batches in which they will be handed over. Moments are by the monotonic clock. */
 export class WorkQueue {
-  readonly #parts: WorkQueueParts;
+  readonly #rule: BatchRule;
   #together: Work[] = [];
   /** Those before it were taken. */
   #first = 0;
@@ -19,18 +11,17 @@ export class WorkQueue {
   #suspects: Work[] = [];
   /** The one that was taken and has not ended. */
   #suspect: Work | undefined;
-  /** Since when suspects wait for one to end, by the monotonic clock, in milliseconds; null while none waits. */
-  #heldUpSince: number | null = null;
+  /** Since when suspects wait for one to end; null while none waits. */
+  #heldUpSinceMs: number | null = null;
 
-  constructor(parts: WorkQueueParts) {
-    this.#parts = parts;
+  constructor(rule: BatchRule) {
+    this.#rule = rule;
   }
 
   get length(): number {
     return this.#waiting + this.#suspects.length;
   }
 
-  /** @param nowMs by the monotonic clock */
   add(work: Work, nowMs: number): void {
     work.waitsSince = nowMs;
     if (work.crashes > 0) this.#suspects.push(work);
@@ -38,56 +29,60 @@ export class WorkQueue {
   }
 
   /** How many messages wait for a suspect at work to end, and for how long one has. */
-  get heldUp(): { readonly count: number; readonly ms: number } {
-    const since = this.#heldUpSince;
-    return since === null ? { count: 0, ms: 0 } : { count: this.#suspects.length, ms: performance.now() - since };
-  }
-
-  /** The next batch; empty while none is ready. */
-  take(): Work[] {
-    if (this.#takesSuspect()) return [this.#suspect!];
-    if (this.readyInMs() !== 0) return [];
-    return this.#takeOldest(this.#parts.rule.size);
-  }
-
-  /** A batch that was taken has ended. */
-  ended(batch: readonly Work[]): void {
-    if (!this.#suspect || batch[0] !== this.#suspect) return;
-    this.#suspect = undefined;
-    this.#heldUpSince = null;
-    this.#parts.loneSlot.release();
-  }
-
-  readonly #onFree = (): void => {
-    this.#heldUpSince = null;
-    this.#parts.onReady();
-  };
-
-  #takesSuspect(): boolean {
-    if (this.#suspects.length === 0) return false;
-    const isTaken = !this.#suspect && this.#parts.loneSlot.take(this.#onFree);
-    if (isTaken) this.#suspect = this.#suspects.shift();
-    this.#heldUpSince = this.#suspects.length === 0 ? null : (this.#heldUpSince ?? performance.now());
-    return isTaken;
-  }
-
-  /** Since when the one of them waits that waits longest, by the monotonic clock, in milliseconds; null when none does. */
-  get waitsSinceMs(): number | null {
-    return this.#together[this.#first]?.waitsSince ?? null;
-  }
-
-  /** How long until a batch is ready though nothing more comes, in whole milliseconds; null when nothing waits. */
-  readyInMs(): number | null {
-    if (this.#waiting >= this.#parts.rule.size) return 0;
-    const sinceMs = this.waitsSinceMs;
-    return sinceMs === null ? null : Math.max(0, Math.ceil(sinceMs + this.#parts.rule.waitMs - performance.now()));
+  heldUp(nowMs: number): { readonly count: number; readonly ms: number } {
+    const sinceMs = this.#heldUpSinceMs;
+    return sinceMs === null ? { count: 0, ms: 0 } : { count: this.#suspects.length, ms: nowMs - sinceMs };
   }
 
   get hasSuspects(): boolean {
     return this.#suspects.length > 0;
   }
 
-  /** Those whose process vanished that have waited since then, or longer; by the monotonic clock, in milliseconds. */
+  /** Whether a suspect may be taken, once the process has a place for it. */
+  get wantsLoneSlot(): boolean {
+    return this.hasSuspects && !this.#suspect;
+  }
+
+  /** The first of the suspects, for the one place that the process has for them. */
+  takeSuspect(nowMs: number): Work[] {
+    const taken = this.#suspects.splice(0, 1);
+    [this.#suspect] = taken;
+    this.#noteHeldUp(nowMs);
+    return taken;
+  }
+
+  /** The next batch of others; empty while none is ready. Suspects that wait are held up by another. */
+  take(nowMs: number): Work[] {
+    this.#noteHeldUp(nowMs);
+    return this.readyInMs(nowMs) === 0 ? this.#takeOldest(this.#rule.size) : [];
+  }
+
+  /** The suspect that was taken has ended, or one of others in this process has. */
+  suspectEnded(): void {
+    this.#heldUpSinceMs = null;
+  }
+
+  /** A batch that was taken has ended. @returns whether it was a suspect */
+  ended([first]: readonly Work[]): boolean {
+    if (!this.#suspect || first !== this.#suspect) return false;
+    this.#suspect = undefined;
+    this.suspectEnded();
+    return true;
+  }
+
+  /** Since when the one of the others waits that waits longest; null when none does. */
+  get waitsSinceMs(): number | null {
+    return this.#together[this.#first]?.waitsSince ?? null;
+  }
+
+  /** How long until a batch of others is ready though nothing more comes, in whole milliseconds; null when nothing waits. */
+  readyInMs(nowMs: number): number | null {
+    if (this.#waiting >= this.#rule.size) return 0;
+    const sinceMs = this.waitsSinceMs;
+    return sinceMs === null ? null : Math.max(0, Math.ceil(sinceMs + this.#rule.waitMs - nowMs));
+  }
+
+  /** Suspects that have waited since then, or longer. */
   takeSuspectsSince(momentMs: number): Work[] {
     const taken = this.#suspects.filter(({ waitsSince }) => waitsSince <= momentMs);
     this.#suspects = this.#suspects.filter(({ waitsSince }) => waitsSince > momentMs);
@@ -100,12 +95,16 @@ export class WorkQueue {
   }
 
   takeAll(): Work[] {
-    this.#heldUpSince = null;
+    this.#heldUpSinceMs = null;
     return [...this.#suspects.splice(0), ...this.#takeOldest(this.#waiting)];
   }
 
   get #waiting(): number {
     return this.#together.length - this.#first;
+  }
+
+  #noteHeldUp(nowMs: number): void {
+    this.#heldUpSinceMs = this.hasSuspects ? (this.#heldUpSinceMs ?? nowMs) : null;
   }
 
   /** An array that is cut at its beginning is copied: that is done seldom. */
