@@ -3,6 +3,7 @@ import { holding, putBack, settling, sharing } from './guards/consuming.js';
 import { deadLetters } from './guards/dead-letters.js';
 import { storing } from './guards/storing.js';
 import { outcomes } from './guards/outcomes.js';
+import { removing } from './guards/removing.js';
 import { groups, operating, publishing, retention } from './guards/publishing.js';
 
 /**
@@ -20,5 +21,5 @@ import { groups, operating, publishing, retention } from './guards/publishing.js
 /** @type {readonly Guard[]} */
 export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...putBack, ...publishing, ...groups, ...retention, ...operating,
-  ...clocks, ...storing, ...deadLetters,
+  ...clocks, ...storing, ...removing, ...deadLetters,
 ];

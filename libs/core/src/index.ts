@@ -36,6 +36,7 @@ export * from './duration.js';
 export * from './errors.js';
 export * from './events.js';
 export * from './lifecycle/loop.js';
+export * from './lifecycle/spread.js';
 export * from './message-id.js';
 export * from './names.js';
 export * from './options/nearest.js';

@@ -56,20 +56,25 @@ export type {
 export { JobContext, JobQueue } from '@millrace/jobs';
 export type { EnqueueItem, EnqueueOptions, EnqueueResult, JobCounts, StuckJob } from '@millrace/jobs';
 export type { SqlDatabase } from '@millrace/outbox';
-export { DeadLetters, Groups, Inspector, sumStates } from '@millrace/streams';
+export { DeadLetters, Groups, Inspector, sumStates, Topics } from '@millrace/streams';
 export type {
   DeadLetterQuery,
   DeadLetterRecord,
   DiscardOptions,
   DiscardResult,
+  GroupRemoval,
   GroupState,
+  KnownGroup,
+  KnownTopic,
   PauseOptions,
   PauseResult,
   ReasonCounts,
   RedriveOptions,
   RedriveResult,
+  RemoveOptions,
   SeekOptions,
   SeekStep,
+  TopicRemoval,
 } from '@millrace/streams';
 export { ENVIRONMENT, type EnvironmentVariable, readEnvironment } from './config/environment.js';
 export type { HandlerSelection, SelectedHandlers } from './config/handler-selection.js';

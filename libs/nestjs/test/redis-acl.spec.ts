@@ -5,7 +5,7 @@ import { type INestApplicationContext, Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import {
   DeadLetters, type DeliveryContext, fixed, fsynced, Groups, Inspector, Job, JobHandler, JobQueue, MillraceModule, OnDeadLetter,
-  Publisher, replicated, Subscribe, SubscribeBatch, SubscribeBroadcast, Topic,
+  Publisher, replicated, Subscribe, SubscribeBatch, SubscribeBroadcast, Topic, Topics,
 } from '@millrace/nestjs';
 import { connectRedis, type RedisConnections } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
@@ -135,7 +135,7 @@ function missing(commands: readonly string[]): string[] {
 }
 
 describe('a user with the access rules that docs/guides/redis-acl.md lists', () => {
-  it('publishes, subscribes, retries, redrives, seeks, inspects and works on queues, and Redis denies nothing', async () => {
+  it('publishes, subscribes, retries, redrives, seeks, removes, inspects and works on queues, and Redis denies nothing', async () => {
     const app = await start();
     const handlers = app.get(Handlers);
     const publisher = app.get(Publisher);
@@ -176,12 +176,16 @@ describe('a user with the access rules that docs/guides/redis-acl.md lists', () 
     for (const name of ['late', 'poison']) await handlers.had(`greet ${name}`, 2);
     await waitFor(async () => (await jobs.counts('acl-greetings')).failed === 1, { what: 'the failed job' });
 
+    await app.get(Groups).remove(Visit, 'index', { force: true });
+    await app.get(Topics).remove(Visit, { force: true });
+    await expect(publisher.publish(Visit, { name: 'b' })).rejects.toMatchObject({ code: 'REMOVED' });
+
     await app.close();
     expect(await admin.control.call('ACL', 'LOG')).toEqual([]);
   });
 
   it.each([
-    'FLUSHALL', 'KEYS *', 'SCAN 0', 'CONFIG SET maxmemory 1', 'ACL LIST', 'SHUTDOWN', 'GET another', 'SET millraces x', 'PUBLISH millrace:x y',
+    'FLUSHALL', 'KEYS *', 'SCAN 0', 'CONFIG SET maxmemory 1', 'ACL LIST', 'SHUTDOWN', 'GET another', 'SET millraces x', 'PUBLISH another x',
   ])('may not run %s', async (line) => {
     const [command = '', ...args] = line.split(' ');
     const own = await connectRedis({ url: `redis://millrace:${PASSWORD}@127.0.0.1:${redis.port}` });
@@ -195,7 +199,7 @@ describe('a user with the access rules that docs/guides/redis-acl.md lists', () 
   });
 
   it('is given for topics only what they call for', async () => {
-    const called = [...commandsOfScripts('libs/streams/src/scripts'), ...(await commandsOfCode('streams'))];
+    const called = [...commandsOfScripts('libs/streams/src/scripts'), ...(await commandsOfCode('streams')), ...(await commandsOfCode('redis'))];
     expect(LISTED_FOR_TOPICS.filter((command) => !called.includes(command))).toEqual([]);
   });
 

@@ -15,6 +15,9 @@ import { DeadLetters } from './redeliver/dead-letters.js';
 import { packingOf } from './publish/packing.js';
 import { PublishBudget } from './publish/publish-budget.js';
 import { StreamPublisher } from './publish/stream-publisher.js';
+import { ReaderPool } from './read/reader-pool.js';
+import { Topics } from './remove/topics.js';
+import { Rings } from './ring/rings.js';
 import { TopicUpkeep } from './retain/topic-upkeep.js';
 
 export interface StreamsOptions {
@@ -43,13 +46,14 @@ export interface StreamsOptions {
 /** Publish/subscribe on Redis Streams. */
 export interface Streams extends Required<PublishPort>, SubscribePort {
   /**
-   * Makes the topic exist.
+   * Makes the topic exist, also when it was removed.
    * @throws MillraceError TOPIC_MISMATCH, UNSUPPORTED_VERSION
    */
   declare(topic: TopicDefinition): Promise<void>;
   readonly inspector: Inspector;
   readonly deadLetters: DeadLetters;
   readonly groups: Groups;
+  readonly topics: Topics;
   /** Stops every subscription, then refuses publishes and waits for those under way: handlers may publish until they end. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -75,21 +79,26 @@ export function createStreams(options: StreamsOptions): Streams {
   const publisher = new StreamPublisher({ redis, prefix, log, deadlineMs, budget, upkeep, packing });
   const presence = new Presence({ redis, prefix, leaseMs });
   const loneSlot = new LoneSlot();
+  const rings = new Rings(redis);
+  const readers = new ReaderPool(redis);
   const subscriptions = new Subscriptions();
   const subscribe = async (definition: SubscriptionDefinition, handling: Handling): Promise<Subscription> => {
-    const parts = { redis, prefix, presence, loneSlot, stuckAfterMs, log };
+    const parts = { redis, prefix, presence, rings, readers, loneSlot, stuckAfterMs, log };
     const start: Start = (onStopped) => StreamSubscription.start({ ...parts, onStopped }, definition, handling);
     const subscription = await subscriptions.add(definition, start);
     upkeep.subscribed(definition.topic);
     return subscription;
   };
+  const inspector = new Inspector(redis.control, prefix);
+  const operating = { redis: redis.control, prefix, presence, inspector };
   return {
-    inspector: new Inspector(redis.control, prefix),
+    inspector,
     deadLetters: new DeadLetters({
       redis: redis.control, log, prefix,
       retained: (topic, partition) => upkeep.published(topic, partition),
     }),
-    groups: new Groups({ redis: redis.control, prefix, presence }),
+    groups: new Groups(operating),
+    topics: new Topics(operating),
     declare: (topic) => log.declare(topic),
     publish: (topic, message, terms) => publisher.publish(topic, message, terms),
     publishMany: (topic, many) => publisher.publishMany(topic, many),
@@ -105,7 +114,8 @@ export function createStreams(options: StreamsOptions): Streams {
       const stopBy = performance.now() + stopDeadlineMs;
       await subscriptions.stop(stopDeadlineMs);
       await publisher.close(Math.max(stopBy - performance.now(), FLUSH_MS));
-      await Promise.all([upkeep.stop(), presence.stop()]);
+      await Promise.all([upkeep.stop(), presence.stop(), rings.stop()]);
+      readers.close();
     },
   };
 }

@@ -13,10 +13,17 @@ export interface PartitionKeys {
   readonly meta: string;
   /** Hash: group -> the offset at which it started. */
   readonly groups: string;
+  /**
+   * Hash: what was removed -> the number of the removal, with a minus sign once it was declared anew; the field '' is the topic
+   * itself, the others are groups.
+   */
+  readonly removed: string;
   /** Two hashes of idempotency keys, of its messages and claimed for others, for the current and the previous window in turn. */
   readonly ids: readonly [string, string];
   /** Sorted set: delayed message -> when it is due, in Unix milliseconds. */
   readonly delayed: string;
+  /** Channel, no key: scripts ring in it when there is something to read, `include/ring.lua`. */
+  readonly ring: string;
 }
 
 export interface GroupKeys {
@@ -39,9 +46,9 @@ export interface GroupKeys {
 /** Offsets in one page of a group's settled bitmap: 8 KiB. An entry never crosses from one page into the next. */
 export const SETTLED_PAGE_OFFSETS = 65_536;
 
-/** Hash: `partitions`. */
-export function topicKey(prefix: string, topic: string): string {
-  return `${prefix}:{${topic}}:topic`;
+/** Hash: topic -> how many partitions it has; of all topics of the prefix. */
+export function topicsKey(prefix: string): string {
+  return `${prefix}:topics`;
 }
 
 export function partitionKeys(prefix: string, topic: string, partition: number): PartitionKeys {
@@ -50,8 +57,10 @@ export function partitionKeys(prefix: string, topic: string, partition: number):
     log: `${base}:log`,
     meta: `${base}:meta`,
     groups: `${base}:groups`,
+    removed: `${base}:removed`,
     ids: [`${base}:ids:0`, `${base}:ids:1`],
     delayed: `${base}:delayed`,
+    ring: `${base}:ring`,
   };
 }
 

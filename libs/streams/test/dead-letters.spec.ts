@@ -250,10 +250,10 @@ describe('what cannot be meant', () => {
 
   it('a misspelt group, with the nearest one of the topic', async () => {
     const { streams } = (await patient()).process;
-    const told = { code: 'UNKNOWN_GROUP', message: `No group 'gg' has ever subscribed to topic '${topicOf(Single).name}' here: did you mean 'g'?` };
+    const told = { code: 'UNKNOWN_GROUP', message: `Topic '${topicOf(Single).name}' has no group 'gg' here: did you mean 'g'?` };
     await expect(streams.inspector.group(Single, 'gg')).rejects.toMatchObject(told);
     await expect(streams.deadLetters.list(Single, 'gg')).rejects.toMatchObject(told);
-    await expect(streams.groups.pause(Single, 'far-away')).rejects.toThrow(`'far-away' has ever subscribed to topic '${topicOf(Single).name}' here; known are g.`);
+    await expect(streams.groups.pause(Single, 'far-away')).rejects.toThrow(`no group 'far-away' here; known are g.`);
   });
 
   it('a payload in the place of its topic, or a limit that is none', async () => {

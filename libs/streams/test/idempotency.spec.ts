@@ -242,7 +242,7 @@ describe('a claim', () => {
   it('may be the first that Redis hears of the topic', async () => {
     const { publisher } = await bed.start();
     expect(await outcomeOf(publisher.publish(Eight, { k: elsewhere('one') }, { idempotencyKey: 'one' }))).toBe('stored');
-    expect(await bed.command('HGET', `${bed.prefix}:{test.eight}:topic`, 'partitions')).toBe(String(PARTITIONS));
+    expect(await bed.command('HGET', `${bed.prefix}:topics`, 'test.eight')).toBe(String(PARTITIONS));
   });
 });
 

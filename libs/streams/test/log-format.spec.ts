@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { deliveryPipeline, topicOf } from '@millrace/core';
-import { partitionKeys, topicKey } from '../src/keys.js';
+import { partitionKeys, topicsKey } from '../src/keys.js';
 import { Bed } from './bed.js';
 import { noRetry, type Process, subscribe } from './fixture.js';
 import { Single } from './topics.js';
@@ -32,7 +32,7 @@ const uses: [string, () => Promise<unknown>][] = [
 /** As the first format stored it. */
 async function storeFormat1(): Promise<void> {
   const { log, meta, groups } = keys();
-  await bed.command('HSET', topicKey(bed.prefix, 'test.single'), 'partitions', 1);
+  await bed.command('HSET', topicsKey(bed.prefix), 'test.single', 1);
   await bed.command('HSET', meta, 'generation', 'one', 'next', 2);
   await bed.command('XGROUP', 'CREATE', log, 'g', '0', 'MKSTREAM');
   await bed.command('HSET', groups, 'g', 0);

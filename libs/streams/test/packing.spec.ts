@@ -76,6 +76,8 @@ describe('a member', () => {
   it('asks all streams at once when there was nothing in any', async () => {
     const process = await bed.start({ leaseMs: 60_000 });
     await subscribe(process, { topic: Wide, group: 'g', concurrency: 32 }, async () => undefined);
+    await process.publisher.publishMany(Wide, numbers(20));
+    await bed.drained(process, Wide, 'g');
     const waiting = async (): Promise<string | undefined> =>
       /^id=(\d+) .* flags=\S*b\S* .*cmd=xreadgroup /m.exec(String(await bed.command('CLIENT', 'LIST')))?.[1];
     const reads = async (): Promise<number> =>

@@ -6,6 +6,7 @@ const BEGIN = `${SCRIPTS}/begin.lua`;
 const PUT_BACK = `${SCRIPTS}/put-back.lua`;
 const SILENCE = 'libs/streams/src/group/silence.ts';
 const CONSUME = 'libs/streams/src/consume';
+const READ = 'libs/streams/src/read';
 const SETTLING_SPEC = 'libs/streams/test/settling.spec.ts';
 const DELIVERY_SPEC = 'libs/streams/test/delivery.spec.ts';
 const RACES_SPEC = 'libs/streams/test/races.spec.ts';
@@ -150,7 +151,7 @@ export const holding = [
   },
   {
     name: 'what a read brought whose reply was lost is put back',
-    file: `${CONSUME}/fetcher.ts`,
+    file: `${READ}/fetcher.ts`,
     find: 'if (this.#problem !== null) await rejoin();',
     replace: '',
     spec: RACES_SPEC,
@@ -162,7 +163,7 @@ export const holding = [
 export const sharing = [
   {
     name: 'no more is fetched than there are slots for',
-    file: `${CONSUME}/portions.ts`,
+    file: `${READ}/fetch-plan.ts`,
     find: 'Math.max(1, Math.floor(room / this.#sizeOf(stream)))',
     replace: 'Math.max(1, room)',
     spec: PACKING_SPEC,
@@ -186,7 +187,7 @@ export const sharing = [
   },
   {
     name: 'a stream with what was given back is first for no more than that',
-    file: `${CONSUME}/portions.ts`,
+    file: `${READ}/fetch-plan.ts`,
     find: "if (stream.kind === 'retry') this.#addGivenBack(stream, -messages);",
     replace: "if (stream.kind === 'retry') return;",
     spec: PACKING_SPEC,

@@ -2,6 +2,7 @@
 
 const SCRIPTS = 'libs/streams/src/scripts';
 const IDS_SPEC = 'libs/streams/test/entry-ids.spec.ts';
+const DAMAGE_SPEC = 'libs/streams/test/damage.spec.ts';
 const FORMAT_SPEC = 'libs/streams/test/log-format.spec.ts';
 
 /** @type {import('../guards.js').Guard[]} */
@@ -48,7 +49,7 @@ export const storing = [
   },
   {
     name: 'the last id tells no offset where somebody else gave it',
-    file: `${SCRIPTS}/declare-partition.lua`,
+    file: `${SCRIPTS}/include/next-offset.lua`,
     find: '    if entry[1] == lastId then next = 0 end\n',
     replace: '',
     spec: IDS_SPEC,
@@ -63,6 +64,30 @@ export const storing = [
     title: 'does not tell either where the offsets go on when it was the last that retention removed',
   },
   {
+    name: 'the last entry tells that the next offset is damaged',
+    file: `${SCRIPTS}/include/next-offset.lua`,
+    find: 'nextByLastEntry(log, state[2]) or next or',
+    replace: 'next or',
+    spec: DAMAGE_SPEC,
+    title: 'a next offset that is too high is mended while a member is there',
+  },
+  {
+    name: 'a damaged next offset is taken for none',
+    file: `${SCRIPTS}/include/next-offset.lua`,
+    find: "string.match(text or '', '^%d+$') and tonumber(text)",
+    replace: 'tonumber(text or nil)',
+    spec: DAMAGE_SPEC,
+    title: 'a next offset that reads -5 is mended by the next publish',
+  },
+  {
+    name: 'a group whose start is lost is made known again',
+    file: `${SCRIPTS}/audit.lua`,
+    find: "if not start or redis.call('HEXISTS', meta, 'next') == 0 then return 'UNDECLARED' end",
+    replace: 'if not start then return -1 end',
+    spec: DAMAGE_SPEC,
+    title: 'is restored when it alone is lost, while a member is there',
+  },
+  {
     name: 'a log of another format is not declared',
     file: `${SCRIPTS}/declare-partition.lua`,
     find: "if other then return 'FORMAT ' .. other end\n",
@@ -73,8 +98,8 @@ export const storing = [
   {
     name: 'a log of another format is not published to',
     file: `${SCRIPTS}/publish.lua`,
-    find: 'local next = state[3] == FORMAT and tonumber(',
-    replace: 'local next = tonumber(',
+    find: 'local next = state[3] == FORMAT and offsetOf(',
+    replace: 'local next = offsetOf(',
     spec: FORMAT_SPEC,
     title: 'a log of another format that is published to is refused, and stays as it is',
   },

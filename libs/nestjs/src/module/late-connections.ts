@@ -5,7 +5,7 @@ import {
 } from '@millrace/core';
 import { JobQueue } from '@millrace/jobs';
 import type { SqlDatabase } from '@millrace/outbox';
-import { DeadLetters, Groups, Inspector } from '@millrace/streams';
+import { DeadLetters, Groups, Inspector, Topics } from '@millrace/streams';
 import type { Settings } from '../config/settings.js';
 import { Queues } from '../jobs/queues.js';
 import { Connections } from './connections.js';
@@ -18,6 +18,7 @@ export const lateConnections: FactoryProvider[] = [
   late('inspector', Inspector),
   late('deadLetters', DeadLetters),
   late('groups', Groups),
+  late('topics', Topics),
   { provide: DATABASE, inject: [Connections], useFactory: (connections: Connections) => new LateDatabase(connections) },
 ];
 
@@ -73,7 +74,7 @@ class LateDatabase implements SqlDatabase {
   }
 }
 
-type Kind = 'inspector' | 'deadLetters' | 'groups';
+type Kind = 'inspector' | 'deadLetters' | 'groups' | 'topics';
 
 /** Each is made on a connection: until there is one, its methods are known by name only. All of them are asynchronous. */
 function late(kind: Kind, type: { readonly prototype: object }): FactoryProvider {

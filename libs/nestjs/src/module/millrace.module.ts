@@ -2,7 +2,7 @@ import { ConfigurableModuleBuilder, type DynamicModule, Global, Module, type OnA
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { MillraceError, type PayloadClass, Publisher } from '@millrace/core';
 import { JobQueue } from '@millrace/jobs';
-import { DeadLetters, Groups, Inspector } from '@millrace/streams';
+import { DeadLetters, Groups, Inspector, Topics } from '@millrace/streams';
 import type { MillraceOptions } from '../config/millrace-options.js';
 import { readSettings, type WorkerRole } from '../config/settings.js';
 import { Invoker } from '../enhance/invoker.js';
@@ -42,8 +42,8 @@ const settings = {
 
 /**
  * Publish/subscribe and jobs for a whole application: imported once, by `forRoot` or `forRootAsync`. Everything it gives
- * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `LocalSubscriptions`, `Health`, `MillraceHealthIndicator`,
- * `@InjectDatabase()`) can be injected everywhere.
+ * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `Topics`, `LocalSubscriptions`, `Health`,
+ * `MillraceHealthIndicator`, `@InjectDatabase()`) can be injected everywhere.
  */
 @Global()
 @Module({
@@ -54,8 +54,8 @@ const settings = {
     MillraceHealthIndicator, Queues, Resources, SignalCheck, Subscriptions,
   ],
   exports: [
-    SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, LocalSubscriptions,
-    Health, MillraceHealthIndicator, Lifecycle, Contracts,
+    SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, Topics,
+    LocalSubscriptions, Health, MillraceHealthIndicator, Lifecycle, Contracts,
   ],
 })
 export class MillraceModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {

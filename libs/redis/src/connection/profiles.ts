@@ -28,7 +28,7 @@ const COMMON: RedisOptions = {
   retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
 };
 
-export type Profile = 'publish' | 'control' | 'blocking';
+export type Profile = 'publish' | 'control' | 'blocking' | 'listening';
 
 /** A command that timed out leaves its connection as it is: without the socket's timeout, a dead one is kept for minutes. */
 const ANSWERING: RedisOptions = {
@@ -41,9 +41,11 @@ const ANSWERING: RedisOptions = {
  * - `publish`: writes of messages and their settling.
  * - `control`: the presence of the process, and upkeep; apart, so that a large write cannot delay a beat.
  * - `blocking`: one reader each. No command timeout, since it waits on purpose; the socket's own notices a dead network.
+ * - `listening`: messages of channels. Whoever subscribes does it anew on each connection: what came between is missed.
  */
 export const PROFILES: Record<Profile, RedisOptions> = {
   publish: ANSWERING,
   control: ANSWERING,
   blocking: { ...COMMON, socketTimeout: BLOCK_MS + BLOCK_SLACK_MS },
+  listening: { ...ANSWERING, autoResubscribe: false },
 };

@@ -7,6 +7,15 @@ import { type RedisTarget, tlsOf } from './redis-target.js';
 
 export type RedisArgument = string | number;
 
+/** Somebody who is told what becomes of a connection. */
+export interface ConnectionWatcher {
+  /** It is ready, for the first time or again. */
+  readonly ready: () => void;
+  readonly lost: () => void;
+  /** A message has come on a channel that was subscribed to. */
+  readonly message: (channel: string, text: string) => void;
+}
+
 /** While the address leads to a replica still, leaving it does not help: it is tried no more often than this. */
 const LEAVE_EVERY_MS = 1_000;
 
@@ -19,6 +28,7 @@ export class RedisConnection {
   readonly name: string;
   readonly #redis: Redis;
   readonly #waiting = new Set<() => void>();
+  #watcher: ConnectionWatcher | null = null;
   #lastError: Error | null = null;
   #wasReady = false;
   #isClosed = false;
@@ -34,6 +44,7 @@ export class RedisConnection {
     this.#redis.on('error', (error: unknown) => this.#failed(error));
     this.#redis.on('ready', () => this.#ready());
     this.#redis.on('close', () => this.#lost());
+    this.#redis.on('message', (channel: string, text: string) => this.#watcher?.message(channel, text));
   }
 
   get isReady(): boolean {
@@ -96,6 +107,28 @@ export class RedisConnection {
     }
   }
 
+  /** Has one watcher told from now on. */
+  watch(watcher: ConnectionWatcher): void {
+    this.#watcher = watcher;
+  }
+
+  /**
+   * Resolves when messages of these channels come, until the connection is lost; from the first one on it takes no other
+   * commands but PING.
+   *
+   * @throws RedisFailure
+   */
+  async subscribe(channels: readonly string[]): Promise<void> {
+    this.#assertSendable('SUBSCRIBE', channels);
+    await this.#redis.subscribe(...channels).catch((error: unknown) => raise(error, 'SUBSCRIBE'));
+  }
+
+  /** @throws RedisFailure */
+  async unsubscribe(channels: readonly string[]): Promise<void> {
+    this.#assertSendable('UNSUBSCRIBE', channels);
+    await this.#redis.unsubscribe(...channels).catch((error: unknown) => raise(error, 'UNSUBSCRIBE'));
+  }
+
   /**
    * Resolves true when the connection is ready, false when `signal` aborted or `timeoutMs` passed before. On a closed
    * connection it waits as well, so that whoever tries again and again does so at the same pace.
@@ -136,6 +169,7 @@ export class RedisConnection {
     this.#wasReady = true;
     emit('connection', { name: this.name, state: 'ready' });
     for (const done of [...this.#waiting]) done();
+    this.#watcher?.ready();
   }
 
   #mayLeave(): boolean {
@@ -150,6 +184,7 @@ export class RedisConnection {
     this.#isLeaving = false;
     if (this.#wasReady && !this.#isClosed) emit('connection', { name: this.name, state: 'lost' });
     this.#wasReady = false;
+    this.#watcher?.lost();
   }
 
   #failed(error: unknown): void {
@@ -162,4 +197,8 @@ export class RedisConnection {
     const text = shownText(messageOf(asError(error)));
     if (this.#lastError === null || !/isn't writeable|^Connection is closed/.test(text)) this.#lastError = new Error(text);
   }
+}
+
+function raise(error: unknown, command: string): never {
+  throw redisFailure(error, command);
 }

@@ -47,8 +47,21 @@ export class RedisConnections {
    * @throws MillraceError CLOSED after {@link close}
    */
   blocking(purpose: string): RedisConnection {
+    return this.#open(purpose, 'blocking');
+  }
+
+  /**
+   * A connection that subscribes to channels and does nothing else; close it with {@link RedisConnection.close}.
+   *
+   * @throws MillraceError CLOSED after {@link close}
+   */
+  listening(purpose: string): RedisConnection {
+    return this.#open(purpose, 'listening');
+  }
+
+  #open(purpose: string, profile: Profile): RedisConnection {
     if (this.#isClosed) throw new MillraceError('CLOSED', `No connection for ${purpose} is made any more: those to Redis are closed.`);
-    const connection = open(this.#options, purpose, 'blocking');
+    const connection = open(this.#options, purpose, profile);
     this.#opened = [...this.#opened.filter(({ isClosed }) => !isClosed), connection];
     return connection;
   }

@@ -149,7 +149,7 @@ export class Dispatcher implements Settling {
   settled(items: readonly Item[]): void {
     this.#slots.settled(items.length);
     const [{ work, settlement }] = items as [Item];
-    if (settlement[0] === 'retry') this.#parts.owner.retryScheduled();
+    if (settlement[0] === 'retry') this.#parts.owner.retryScheduled(work);
     if (settlement[0] === 'dead') this.#parts.owner.deadLettered();
     const kept = this.#slots.keptFor(work);
     if (kept) this.#ended(kept);

@@ -1,6 +1,6 @@
 import type { DeadLetterHook } from '../hook/dead-letter-hook.js';
 import type { Dispatcher } from './dispatcher.js';
-import type { Fetcher } from './fetcher.js';
+import type { Fetcher } from '../read/fetcher.js';
 
 /** Who holds the flow up: the group's operator, this process's, or the end of the process. */
 export type Stopper = 'group' | 'process' | 'stop';

@@ -9,8 +9,8 @@ export class RecentCount {
     this.#spanMs = spanMs;
   }
 
-  add(): void {
-    this.#count += 1;
+  add(count = 1): void {
+    this.#count += count;
   }
 
   /** What was counted says nothing of what comes. */

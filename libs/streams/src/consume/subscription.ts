@@ -1,22 +1,28 @@
 import { MillraceError, type Subscription, type SubscriptionDefinition } from '@millrace/core';
-import { type RedisConnection, type RedisConnections, settlesWithin } from '@millrace/redis';
+import { type RedisConnections, settlesWithin } from '@millrace/redis';
 import { GroupWatch } from '../group/group-watch.js';
+import { Membership } from '../group/membership.js';
 import type { Presence } from '../group/presence.js';
 import { Tender } from '../group/tender.js';
-import { DeadLetterHook } from '../hook/dead-letter-hook.js';
+import type { DeadLetterHook } from '../hook/dead-letter-hook.js';
 import { Auditor } from '../inspect/auditor.js';
 import { rateKey } from '../keys.js';
 import { partitionsOf, type TopicLog } from '../log/topic-log.js';
+import type { DeadLetterKeeper } from '../retain/dead-letter-keeper.js';
+import { Fetcher } from '../read/fetcher.js';
+import { ReadWay } from '../read/read-way.js';
+import type { ReaderPool } from '../read/reader-pool.js';
+import { RingWait } from '../read/ring-wait.js';
+import type { Rings } from '../ring/rings.js';
+import { deadLetterParts } from './dead-letter-parts.js';
 import type { DeliveryOwner } from './delivery-owner.js';
 import { Dispatcher } from './dispatcher.js';
-import { Fetcher } from './fetcher.js';
 import { Flow, type Stopper } from './flow.js';
 import { type GroupPartition, groupPartition } from './group-partition.js';
 import type { Handling } from './handling.js';
 import { HeldEntries } from './held-entries.js';
 import { Holdings } from './holdings.js';
 import { Intake } from './intake.js';
-import { DeadLetterKeeper } from '../retain/dead-letter-keeper.js';
 import type { LoneSlot } from './lone-slot.js';
 import { Permits } from './permits.js';
 import { Settler } from './settler.js';
@@ -26,6 +32,8 @@ export interface SubscriptionParts {
   readonly redis: RedisConnections;
   readonly prefix: string;
   readonly presence: Presence;
+  readonly rings: Rings;
+  readonly readers: ReaderPool;
   readonly loneSlot: LoneSlot;
   readonly stuckAfterMs: number;
   readonly log: TopicLog;
@@ -43,7 +51,6 @@ const GOODBYE_MS = 500;
 /** One member of one group on one topic: the parts that fetch, handle, settle, retry and put back, put together. */
 export class StreamSubscription implements Subscription, DeliveryOwner {
   readonly #partitions: readonly GroupPartition[];
-  readonly #reader: RedisConnection;
   readonly #presence: Presence;
   readonly #member: string;
   readonly #holdings: Holdings;
@@ -51,6 +58,7 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
   readonly #settler: Settler;
   readonly #dispatcher: Dispatcher;
   readonly #tender: Tender;
+  readonly #rings: RingWait;
   readonly #fetcher: Fetcher;
   readonly #hook: DeadLetterHook | null;
   readonly #flow: Flow;
@@ -70,7 +78,14 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
     this.#replay(partition);
     await this.#log.recover(partition, partition.group);
     this.#held.doubt();
+    this.#rings.lookAtAll();
     this.#tender.wakeToVerify();
+  };
+
+  /** Others may have taken this process for dead, put back what it held, and moved the group without it. */
+  readonly #returned = (): void => {
+    for (const partition of this.#partitions) this.#intake.doubt(partition);
+    this.#held.doubt();
   };
 
   /** Makes sure of what is held, and that whoever pauses the group waits for this member; what waited for that goes on. */
@@ -98,14 +113,16 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
     this.#member = member;
     this.#log = log;
     this.#onStopped = parts.onStopped;
-    const reader = parts.redis.blocking(`read:${group}`);
-    this.#reader = reader;
+    const membership = new Membership(member, presence);
+    const way = new ReadWay(redis, parts.readers);
+    const isIdle = (): boolean => !way.mayBlock && this.#rings.isListening && this.#held.size === 0;
+    this.#rings = new RingWait({ rings: parts.rings, partitions, membership, onControl: () => this.#watch.wake() });
     // On the connection that settles: without that nothing can go on, and without the other one all can but the upkeep.
     const holdings = new Holdings({ redis, prefix, member });
     this.#holdings = holdings;
     const held = new HeldEntries({
       holdings,
-      losses: () => reader.losses + redis.losses,
+      losses: () => way.losses,
       isSure: () => presence.isSure,
       onDoubt: () => this.#tender.wakeToVerify(),
       // Whoever lost something may be given again what is settled: others have handled it, or the group was made again.
@@ -116,31 +133,31 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
     this.#settler = settler;
     const dispatcher = new Dispatcher({
       ...definition, handling, holdings, held, settler, owner: this,
-      loneSlot: parts.loneSlot,
-      stuckAfterMs: parts.stuckAfterMs,
+      loneSlot: parts.loneSlot, stuckAfterMs: parts.stuckAfterMs,
       permits: limit && new Permits({ redis, key: rateKey(prefix, topic.name, group), limit }),
     });
     this.#dispatcher = dispatcher;
     this.#intake = new Intake({
       redis, prefix, held, dispatcher, settler,
       learnReplay: (partition) => this.#watch.learnReplay(partition),
-      mayHaveMissed: () => this.#watch.mayHaveMissed,
+      mayHaveMissed: () => !presence.isSure,
     });
-    const upkeep = { prefix, presence, member, partitions, held, recover: this.#recover, verify: this.#verify };
-    this.#tender = new Tender({ redis: control, ...upkeep });
-    const reading = { member, partitions, dispatcher, held, intake: this.#intake, recover: this.#recover, rejoin: this.#rejoin };
-    this.#fetcher = new Fetcher({ reader, control, ...reading });
-    this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, partitions });
-    const { deadLetterHandler: handler, deadLetters: bounds } = definition;
-    this.#hook = handler ? new DeadLetterHook({ ...definition, ...parts, redis, partitions, handler }) : null;
-    const keeping = { redis: control, presence, partitions, hasHook: this.#hook !== null };
-    this.#keeper = bounds ? new DeadLetterKeeper({ ...keeping, bounds }) : null;
+    const common = { member, membership, partitions, held, recover: this.#recover };
+    const upkeep = { prefix, presence, isIdle, verify: this.#verify, returned: this.#returned };
+    this.#tender = new Tender({ connections: [control, redis], ...common, ...upkeep });
+    const reading = { way, rings: this.#rings, control, dispatcher, intake: this.#intake, rejoin: this.#rejoin };
+    this.#fetcher = new Fetcher({ ...reading, ...common });
+    const { leaseMs } = presence;
+    this.#auditor = new Auditor({ redis: control, leaseMs, partitions, membership, isIdle, recover: this.#recover });
+    const { hook, keeper } = deadLetterParts(parts, definition, partitions);
+    this.#hook = hook;
+    this.#keeper = keeper;
     this.#flow = new Flow(dispatcher, this.#fetcher, this.#hook);
     this.#watch = new GroupWatch({
-      redis, member, leaseMs: presence.leaseMs, partitions,
+      redis, member, membership, presence, partitions, isIdle,
       pause: () => this.#rest('group'),
-      resume: () => this.#flow.release('group'),
-      replaying: this.#replay,
+      resume: () => this.#resume('group'),
+      onMembers: () => this.#tender.wake(), replaying: this.#replay,
     });
   }
 
@@ -158,13 +175,13 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
       return subscription;
     } catch (error) {
       await subscription.#tender.stop();
-      subscription.#reader.close();
+      subscription.#fetcher.abandon();
       throw error;
     }
   }
 
-  async #join(log: TopicLog, { group, start }: SubscriptionDefinition): Promise<void> {
-    const origins = await Promise.all(this.#partitions.map((partition) => log.declareGroup(partition, group, start)));
+  async #join(log: TopicLog, { topic, group, start }: SubscriptionDefinition): Promise<void> {
+    const origins = await log.declareGroups(topic, group, start);
     // A group that was lost while nobody was here to see it is not new: what it settled is still marked.
     this.#partitions.forEach((partition, index) => {
       if (origins[index] === 'remade') this.#intake.replay(partition);
@@ -185,8 +202,8 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
     return this.#watch.replayOf(entry.stream.partition, offset);
   }
 
-  retryScheduled(): void {
-    this.#tender.wake();
+  retryScheduled({ entry }: Work): void {
+    this.#tender.scheduled(entry.stream.partition);
   }
 
   deadLettered(): void {
@@ -203,7 +220,13 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
   }
 
   resume(): void {
-    this.#flow.release('process');
+    this.#resume('process');
+  }
+
+  /** A group that was paused may have been moved. */
+  #resume(stopper: Stopper): void {
+    this.#rings.lookAtAll();
+    this.#flow.release(stopper);
   }
 
   get heldUpBy(): readonly Stopper[] {
@@ -237,7 +260,7 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
       if (!(await settlesWithin(finishing, PUT_BACK_MS))) this.#settler.abandon();
     }
     await settlesWithin(this.#goodbye(), GOODBYE_MS);
-    this.#reader.close();
+    this.#fetcher.abandon();
     this.#onStopped();
   }
 

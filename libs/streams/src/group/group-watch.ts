@@ -1,25 +1,35 @@
 import { isDeepStrictEqual } from 'node:util';
-import { emit, errorRecord, Loop } from '@millrace/core';
+import { emit, errorRecord, Loop, spread } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
+import type { Membership } from './membership.js';
+import type { Presence } from './presence.js';
 import { readReplays, type Replay, replayAt } from './replays.js';
 
 const watchGroup = loadScript('../scripts/watch-group.lua', import.meta.url);
 
+/** While the group is paused or busy. */
 const LOOK_EVERY_MS = 500;
+/** While it is idle an operator rings. */
+const LOOK_IDLE_EVERY_MS = 15_000;
 /** While this member puts a pause into effect, somebody waits for it. */
 const LOOK_SOON_MS = 50;
-/** A member that looked this lately is no such one, however short its lease. */
-const SURELY_SEEN_MS = 2 * LOOK_EVERY_MS;
+/** However long it is, a lease is looked into so often. */
+const LOOKS_A_LEASE = 3;
 
 export interface GroupWatchParts {
   readonly redis: RedisConnection;
   readonly member: string;
-  readonly leaseMs: number;
+  readonly membership: Membership;
+  readonly presence: Presence;
   readonly partitions: readonly GroupPartition[];
+  /** Whether operators, and new members, ring and are heard. */
+  readonly isIdle: () => boolean;
   /** The group was paused: resolves when this member holds nothing any more. */
   readonly pause: () => Promise<void>;
   readonly resume: () => void;
+  /** A member has come, or one is gone. */
+  readonly onMembers: () => void;
   /** A partition is given again what it was given before. */
   readonly replaying: (partition: GroupPartition) => void;
 }
@@ -33,8 +43,6 @@ export class GroupWatch {
   #pause: string | null = null;
   /** The pause that has been put into effect. */
   #quiet = '';
-  /** When it looked last, by the monotonic clock. */
-  #lookedAt = performance.now();
 
   constructor(parts: GroupWatchParts) {
     this.#parts = parts;
@@ -60,20 +68,26 @@ export class GroupWatch {
     return this.#loop.stop();
   }
 
-  /** A seek does not wait for a member that was silent for its lease: one that stood still for so long may have missed it. */
-  get mayHaveMissed(): boolean {
-    return performance.now() - this.#lookedAt > Math.max(this.#parts.leaseMs / 2, SURELY_SEEN_MS);
+  /** Somebody has rung. */
+  wake(): void {
+    this.#loop.wake();
   }
 
   /** @returns milliseconds until the next look */
   async look(): Promise<number> {
-    const { redis, member, partitions } = this.#parts;
-    const at = performance.now();
-    if (this.mayHaveMissed) await this.#learnReplays();
-    const pause = String(await redis.run(watchGroup, [partitions[0]!.groupKeys.control], [member, this.#quiet]));
+    const { redis, member, membership, partitions } = this.#parts;
+    const [{ group, keys, groupKeys }] = partitions as [GroupPartition];
+    const reply = await redis.run(watchGroup, [groupKeys.control, keys.log], [group, member, this.#quiet]);
+    const [pause, ...members] = reply as [string, ...string[]];
+    if (membership.learn(members)) this.#parts.onMembers();
     if (pause !== this.#pause) await this.#change(pause);
-    this.#lookedAt = at;
-    return pause !== '' && this.#quiet !== pause ? LOOK_SOON_MS : LOOK_EVERY_MS;
+    return pause === '' ? this.#untilNextMs : this.#quiet === pause ? LOOK_EVERY_MS : LOOK_SOON_MS;
+  }
+
+  get #untilNextMs(): number {
+    const { presence, isIdle } = this.#parts;
+    if (!isIdle()) return LOOK_EVERY_MS;
+    return Math.max(LOOK_EVERY_MS, spread(Math.min(LOOK_IDLE_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE)));
   }
 
   /** A group is moved only while it is paused, so what it is given again is known before it goes on. */

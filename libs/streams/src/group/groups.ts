@@ -1,14 +1,14 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { durationMs, MillraceError, parseOptions, type Position, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
-import type { RedisConnection } from '@millrace/redis';
 import { type GroupPartition, groupPartition } from '../consume/group-partition.js';
 import { assertGroup } from '../log/known-group.js';
 import { assertPartition } from '../log/known-partition.js';
 import { partitionsOf } from '../log/topic-log.js';
+import { type GroupRemoval, type RemovalParts, removeGroup } from '../remove/group-removal.js';
+import type { RemoveOptions } from '../remove/remove-options.js';
 import { PauseOptions, SeekOptions } from './group-options.js';
 import { Members } from './members.js';
 import { Pause } from './pause.js';
-import type { Presence } from './presence.js';
 import { seekPartition, type SeekResult, type SeekStep } from './seek.js';
 
 const TRY_EVERY_MS = 100;
@@ -20,17 +20,11 @@ export interface PauseResult {
   readonly busy: readonly string[];
 }
 
-export interface GroupsParts {
-  readonly redis: RedisConnection;
-  readonly prefix: string;
-  readonly presence: Presence;
-}
-
-/** Operators pause and resume groups with it, and set them to another position. */
+/** Operators pause and resume groups with it, set them to another position, and remove them. */
 export class Groups {
-  readonly #parts: GroupsParts;
+  readonly #parts: RemovalParts;
 
-  constructor(parts: GroupsParts) {
+  constructor(parts: RemovalParts) {
     this.#parts = parts;
   }
 
@@ -80,6 +74,18 @@ export class Groups {
       const seekAll = (): Promise<SeekStep[]> => this.#seekAll(targets, wish);
       return (await pause.isOn()) ? seekAll() : this.#whilePaused(pause, wish.withinMs, seekAll);
     });
+  }
+
+  /**
+   * Removes a group with what waits in it and its dead letters; the messages of the topic stay. A member that still runs has
+   * REMOVED as its problem, until a process that starts subscribes the group again: it begins anew then. It may be called again
+   * when it was broken off, and goes on.
+   *
+   * @returns what went, or with `preview: true` would go
+   * @throws MillraceError GROUP_BUSY members lived all the time: nothing was removed; NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP
+   */
+  async remove(topic: TopicRef, group: string, options: RemoveOptions = {}): Promise<GroupRemoval> {
+    return removeGroup(this.#parts, { topic: topicOfRef(topic), group }, options);
   }
 
   /** Which members live is learnt from now on. */

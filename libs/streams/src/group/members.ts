@@ -39,10 +39,15 @@ export class Members implements Watcher {
   async goneHolders({ streams, group }: GroupPartition): Promise<string[]> {
     const pending = (await Promise.all(streams.map(({ key }) => this.#redis.call('XPENDING', key, group)))) as Pending[];
     const owners = pending.flatMap(([, , , each]) => each ?? []).map(([name]) => name);
-    return this.#learn([...new Set(owners)]).filter((name) => this.#isGone(name));
+    return this.gone([...new Set(owners)]);
   }
 
-  #learn(names: string[]): string[] {
+  /** Those of these members that are gone; each is watched from now on. */
+  gone(names: readonly string[]): string[] {
+    return this.#learn(names).filter((name) => this.#isGone(name));
+  }
+
+  #learn(names: readonly string[]): readonly string[] {
     for (const name of names) this.#names.add(name);
     return names;
   }

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { newMessageId } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
+import { controlText } from '../ring/ring-text.js';
 import type { Members } from './members.js';
 
 const liftPause = loadScript('../scripts/lift-pause.lua', import.meta.url);
@@ -35,12 +36,20 @@ export class Pause {
     const pause = newMessageId();
     const until = forMs === undefined ? NEVER : (await this.#now()) + forMs;
     await this.#redis.call('HSET', this.#control, 'paused', pause, 'until', until);
+    await this.#ring();
     return pause;
   }
 
   /** @param pause the one that {@link begin} returned: another that has taken its place stays; left out: whichever is in force */
   async lift(pause = ''): Promise<void> {
     await this.#redis.run(liftPause, [this.#control], [pause]);
+    await this.#ring();
+  }
+
+  /** Whoever does not hear it looks a little later. */
+  async #ring(): Promise<void> {
+    const { keys, group } = this.#partition;
+    await this.#redis.call('PUBLISH', keys.ring, controlText(group)).catch(() => 0);
   }
 
   /**

@@ -1,9 +1,10 @@
-import { emit, errorRecord, Loop } from '@millrace/core';
+import { emit, errorRecord, Loop, spread } from '@millrace/core';
 import { loadScript, type RedisConnection, redisFailure } from '@millrace/redis';
 import { type GroupPartition, type GroupStream, pagesOf, shareOf } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
 import { allTurns, turnOf } from '../log/turns.js';
 import { putBack } from '../redeliver/put-back.js';
+import type { Membership } from './membership.js';
 import type { Presence, Watcher } from './presence.js';
 
 const tend = loadScript('../scripts/tend.lua', import.meta.url);
@@ -11,32 +12,45 @@ const tend = loadScript('../scripts/tend.lua', import.meta.url);
 /** Retries that are moved in one call, and partitions that are looked after. */
 const MOST_MOVED = 256;
 const MOST_PARTITIONS = 64;
-/** How late a retry may be that another member scheduled just after we looked, and how late a new member is noticed. */
+/** How late a retry may be that a member scheduled which is gone when it is due. */
 const LOOK_EVERY_MS = 1_000;
+const LOOK_IDLE_EVERY_MS = 15_000;
 const LOOKS_A_LEASE = 3;
 
 export interface TenderParts {
-  readonly redis: RedisConnection;
+  /** When one of them fails, the next one is used: nobody else looks after the partitions while this process lives. */
+  readonly connections: readonly RedisConnection[];
   readonly prefix: string;
   readonly presence: Presence;
   /** The member of this process. */
   readonly member: string;
+  readonly membership: Membership;
+  readonly isIdle: () => boolean;
   readonly partitions: readonly GroupPartition[];
   /** Makes again what Redis has lost of a partition. */
   readonly recover: (partition: GroupPartition) => Promise<void>;
   readonly held: HeldEntries;
+  /** Others may have taken this process for dead. */
+  readonly returned: () => void;
   /** Makes sure of what the member still holds. */
   readonly verify: () => Promise<void>;
 }
 
 type Reply = 'UNDECLARED' | [moved: number, nextMs: number, ...held: (string | number)[]];
 
-/** Looks after the partitions of a group: moves retries that are due, and puts back what members held that are gone. */
+/**
+ * Looks after partitions of a group: moves retries that are due, and puts back what members held that are gone. Each
+ * partition has one living member that does it, whom all find out for themselves; when two take themselves for that one for
+ * a moment, the second finds nothing to do.
+ */
 export class Tender implements Watcher {
   readonly #parts: TenderParts;
   readonly #loop: Loop;
   readonly #others = new Map<GroupPartition, readonly string[]>();
+  /** Partitions in which this member has scheduled a retry: it looks when that is due, whoever tends them. */
+  readonly #scheduled = new Set<GroupPartition>();
   #isInDoubt = false;
+  #turn = 0;
 
   constructor(parts: TenderParts) {
     this.#parts = parts;
@@ -45,13 +59,13 @@ export class Tender implements Watcher {
 
   /** Every other member that Redis knows of. */
   get watched(): ReadonlySet<string> {
-    return new Set([...this.#others.values()].flat());
+    return new Set([...this.#parts.membership.names, ...[...this.#others.values()].flat()]);
   }
 
   readonly onDeath = (): void => this.#loop.wake();
 
   readonly onReturn = (): void => {
-    this.#parts.held.doubt();
+    this.#parts.returned();
     this.wakeToVerify();
   };
 
@@ -73,19 +87,43 @@ export class Tender implements Watcher {
     this.#loop.wake();
   }
 
-  /** A retry was scheduled: look when it is due. */
+  /** Others may look after the partitions from now on. */
   wake(): void {
     this.#loop.wake();
   }
 
+  /** This member has scheduled a retry in a partition: look when it is due. */
+  scheduled(partition: GroupPartition): void {
+    this.#scheduled.add(partition);
+    this.#loop.wake();
+  }
+
   async #round(): Promise<number> {
-    const { partitions, presence } = this.#parts;
     if (this.#isInDoubt) await this.#verify();
-    const waits = await allTurns(pagesOf(partitions, MOST_PARTITIONS).map((page) => this.#tend(page)));
-    return Math.max(1, Math.min(LOOK_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE, ...waits));
+    const waits = await allTurns(pagesOf(this.#tended(), MOST_PARTITIONS).map((page) => this.#tend(page)));
+    return Math.max(1, Math.min(spread(this.#longestMs), ...waits));
+  }
+
+  get #longestMs(): number {
+    const { presence, isIdle } = this.#parts;
+    return Math.min(isIdle() ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE);
+  }
+
+  /** Of the others it does not know any more who holds something there. */
+  #tended(): GroupPartition[] {
+    const { partitions, membership } = this.#parts;
+    const tended = partitions.filter((partition) => membership.tends(partition) || this.#scheduled.has(partition));
+    for (const partition of this.#others.keys()) if (!tended.includes(partition)) this.#others.delete(partition);
+    return tended;
+  }
+
+  get #redis(): RedisConnection {
+    const { connections } = this.#parts;
+    return connections[this.#turn % connections.length]!;
   }
 
   #failed(error: unknown, failures: number): void {
+    this.#turn += 1;
     const { topic, group } = this.#parts.partitions[0]!;
     emit('loop-failed', { topic, group, loop: 'tend', error: errorRecord(error), failures });
   }
@@ -108,12 +146,12 @@ export class Tender implements Watcher {
     const most = shareOf(MOST_MOVED, partitions);
     const counts = this.#parts.held.counts();
     const groups = partitions.map(({ group }) => group);
-    const replies = (await this.#parts.redis.run(tend, keys, [most, ...groups])) as Reply[];
-    const tended = partitions.map((partition, index) => this.#tended(partition, replies[index]!, { most, counts }));
-    return Math.min(...(await allTurns(tended)));
+    const replies = (await this.#redis.run(tend, keys, [most, ...groups])) as Reply[];
+    const done = partitions.map((partition, index) => this.#done(partition, replies[index]!, { most, counts }));
+    return Math.min(...(await allTurns(done)));
   }
 
-  async #tended(partition: GroupPartition, given: Reply, { most, counts }: Asked): Promise<number> {
+  async #done(partition: GroupPartition, given: Reply, { most, counts }: Asked): Promise<number> {
     const reply = turnOf(given, 'tend');
     if (reply === 'UNDECLARED') {
       await this.#parts.recover(partition);
@@ -123,7 +161,8 @@ export class Tender implements Watcher {
     // What was settled meanwhile is missing as well: Redis tells for sure.
     if (isMissing(partition, ownIn(held, this.#parts.member), counts)) this.#isInDoubt = true;
     await this.#lookAfter(partition, othersIn(held, this.#parts.member));
-    return moved === most ? 0 : nextMs < 0 ? LOOK_EVERY_MS : nextMs;
+    if (nextMs < 0) this.#scheduled.delete(partition);
+    return moved === most ? 0 : nextMs < 0 ? LOOK_IDLE_EVERY_MS : nextMs;
   }
 
   async #lookAfter(partition: GroupPartition, others: readonly string[]): Promise<void> {
@@ -134,8 +173,9 @@ export class Tender implements Watcher {
   async #putBack(partition: GroupPartition, owner: string): Promise<void> {
     const fate = this.#parts.presence.fateOf(owner);
     if (fate === 'living') return;
+    const tools = { redis: this.#redis, prefix: this.#parts.prefix };
     let count = 0;
-    for (const stream of partition.streams) count += await putBack(this.#parts, stream, { owner, fate });
+    for (const stream of partition.streams) count += await putBack(tools, stream, { owner, fate });
     const { topic, group, partition: number } = partition;
     if (count > 0 && fate === 'dead') emit('reclaimed', { topic, partition: number, group, count });
   }

@@ -1,11 +1,13 @@
-import { emit, errorRecord, Loop } from '@millrace/core';
+import { emit, errorRecord, Loop, spread } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { type GroupPartition, pagesOf } from '../consume/group-partition.js';
+import type { Membership } from '../group/membership.js';
 import { allTurns, turnOf } from '../log/turns.js';
 
 const audit = loadScript('../scripts/audit.lua', import.meta.url);
 
 const LOOK_EVERY_MS = 5_000;
+const LOOK_IDLE_EVERY_MS = 30_000;
 /** Looked through in one call: it looks at up to a thousand entries of each. */
 const MOST_PARTITIONS = 16;
 
@@ -13,6 +15,12 @@ export interface AuditorParts {
   readonly redis: RedisConnection;
   readonly leaseMs: number;
   readonly partitions: readonly GroupPartition[];
+  /** Which member looks after a partition. */
+  readonly membership: Membership;
+  /** Whether nothing comes to the group, as far as this member sees. */
+  readonly isIdle: () => boolean;
+  /** Makes again what Redis has lost of a partition. */
+  readonly recover: (partition: GroupPartition) => Promise<void>;
 }
 
 /** Looks for messages that are gone from Redis before the group was done with them: a jump in the offsets is a loss. */
@@ -39,8 +47,10 @@ export class Auditor {
   }
 
   async #round(): Promise<number> {
-    await allTurns(pagesOf(this.#parts.partitions, MOST_PARTITIONS).map((page) => this.#audit(page)));
-    return Math.min(LOOK_EVERY_MS, this.#parts.leaseMs);
+    const { partitions, membership, isIdle, leaseMs } = this.#parts;
+    const tended = partitions.filter((partition) => membership.tends(partition));
+    await allTurns(pagesOf(tended, MOST_PARTITIONS).map((page) => this.#audit(page)));
+    return spread(Math.min(isIdle() ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS, leaseMs));
   }
 
   async #audit(partitions: readonly GroupPartition[]): Promise<void> {
@@ -49,7 +59,11 @@ export class Auditor {
     ]);
     const lost = (await this.#parts.redis.run(audit, keys, partitions.map(({ group }) => group))) as (number | string)[];
     partitions.forEach((partition, index) => tell(partition, Number(lost[index])));
-    for (const reply of lost) turnOf(reply, 'audit');
+    await allTurns(partitions.map((partition, index) => this.#audited(partition, lost[index]!)));
+  }
+
+  async #audited(partition: GroupPartition, reply: number | string): Promise<void> {
+    if (turnOf(reply, 'audit') === 'UNDECLARED') await this.#parts.recover(partition);
   }
 }
 

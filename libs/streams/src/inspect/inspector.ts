@@ -1,8 +1,11 @@
 import { isName, MillraceError, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
-import { groupKeys, partitionKeys } from '../keys.js';
+import { groupKeys, partitionKeys, topicsKey } from '../keys.js';
+import { lastSeen, silenceOf } from '../log/group-silence.js';
 import { assertGroup, unknownGroup } from '../log/known-group.js';
+import { pairs } from '../log/pairs.js';
 import type { Place } from '../log/topic-log.js';
+import { Tombstones } from '../remove/tombstones.js';
 import { type DeadLetterRecord, readOldest } from '../redeliver/dead-letter-record.js';
 
 const inspect = loadScript('../scripts/inspect.lua', import.meta.url);
@@ -51,6 +54,19 @@ export interface GroupState {
   readonly retrying: number;
 }
 
+/** A topic that was declared under the prefix. */
+export interface KnownTopic {
+  readonly name: string;
+  readonly partitions: number;
+}
+
+/** A group of a topic. */
+export interface KnownGroup {
+  readonly name: string;
+  /** When a member was last there, by Redis's clock; null when none ever was. A living one says so each second or more often. */
+  readonly seen: Date | null;
+}
+
 const COUNTERS = [
   'settled', 'handled', 'deduplicated', 'discarded', 'expired', 'filtered', 'redelivered', 'retried', 'deadLettered', 'redriven', 'hookFailed', 'untold',
   'deadLettersDropped', 'lost', 'dropped', 'fenced',
@@ -73,13 +89,43 @@ export class Inspector {
     this.#prefix = prefix;
   }
 
+  /** All topics of the prefix, by their names; one whose removal was broken off is still among them. */
+  async topics(): Promise<KnownTopic[]> {
+    const topics = pairs((await this.#redis.call('HGETALL', topicsKey(this.#prefix))) as string[]);
+    return topics.map(([name, partitions]) => ({ name, partitions: Number(partitions) })).sort(byName);
+  }
+
+  /**
+   * All groups of a topic, by their names.
+   *
+   * @throws MillraceError NOT_A_TOPIC
+   */
+  async groups(topic: TopicRef): Promise<KnownGroup[]> {
+    const place = { topic: topicOfRef(topic).name, partition: 0 };
+    const names = (await this.#redis.call('HKEYS', partitionKeys(this.#prefix, place.topic, 0).groups)) as string[];
+    const seen = await Promise.all(names.sort().map((name) => lastSeen(this.#redis, groupKeys(this.#prefix, place, name).stats)));
+    return names.map((name, index) => ({ name, seen: dateOf(seen[index] ?? null) }));
+  }
+
   /** @throws MillraceError UNKNOWN_GROUP when the group never subscribed to the topic; NOT_A_TOPIC */
   async group(topic: TopicRef, group: string): Promise<GroupState> {
     const target = { topic: topicOfRef(topic), group };
     if (!isName(group)) throw await unknownGroup(this.#redis, this.#prefix, target);
-    const states = await Promise.all(placesOf(target.topic).map((place) => this.#partition(place, group)));
-    if (!states.every((state) => state !== null)) throw await unknownGroup(this.#redis, this.#prefix, target);
+    const [states, removal] = await Promise.all([
+      this.partitions(target.topic, group),
+      new Tombstones(this.#redis, this.#prefix).inForce(target.topic.name, group),
+    ]);
+    if (removal !== null || !states.every((state) => state !== null)) throw await unknownGroup(this.#redis, this.#prefix, target);
     return sumStates(states);
+  }
+
+  /**
+   * Where a group stands in each partition; null in one where it is not there.
+   *
+   * @throws MillraceError NOT_A_TOPIC
+   */
+  partitions(topic: TopicRef, group: string): Promise<(GroupState | null)[]> {
+    return Promise.all(placesOf(topicOfRef(topic)).map((place) => this.#partition(place, group)));
   }
 
   /**
@@ -102,14 +148,7 @@ export class Inspector {
    * @throws MillraceError NOT_A_TOPIC
    */
   async silentMs(topic: TopicRef, group: string): Promise<number | null> {
-    const place = { topic: topicOfRef(topic).name, partition: 0 };
-    const [seen, time] = await Promise.all([
-      this.#redis.call('HGET', groupKeys(this.#prefix, place, group).stats, 'seen'),
-      this.#redis.call('TIME'),
-    ]);
-    if (seen === null) return null;
-    const [seconds, microseconds] = time as [string, string];
-    return Math.max(0, Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000) - Number(seen));
+    return silenceOf(this.#redis, groupKeys(this.#prefix, { topic: topicOfRef(topic).name, partition: 0 }, group).stats);
   }
 
   /**
@@ -123,13 +162,22 @@ export class Inspector {
     const [next, start, pending, retrying, ageMs, deadLetters, ...counters] = reply as Reply;
     if (start === null) return null;
     const { settled, ...counts } = countersOf(counters);
-    const lag = next - Number(start) - settled;
+    // Counters that were damaged may say more than there was, until the audit has made them good.
+    const lag = Math.max(0, next - Number(start) - settled);
     return { ...counts, deadLetters, lag, lagSeconds: secondsOf(lag, ageMs), pending, retrying };
   }
 }
 
 function placesOf({ name, partitions }: TopicDefinition): Place[] {
   return Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition }));
+}
+
+function dateOf(ms: number | null): Date | null {
+  return ms === null ? null : new Date(ms);
+}
+
+function byName(one: KnownTopic, other: KnownTopic): number {
+  return one.name < other.name ? -1 : 1;
 }
 
 function assertLimit(limit: unknown): void {

@@ -1,17 +1,20 @@
 import { isName, knownHint, MillraceError, quote, type TopicDefinition } from '@millrace/core';
 import type { RedisConnection } from '@millrace/redis';
 import { partitionKeys } from '../keys.js';
+import { Tombstones } from '../remove/tombstones.js';
 
 export interface GroupOfTopic {
   readonly topic: TopicDefinition;
   readonly group: string;
 }
 
-/** @throws MillraceError UNKNOWN_GROUP when the group never subscribed to the topic: its name may be misspelt */
+/** @throws MillraceError UNKNOWN_GROUP when the group never subscribed to the topic: its name may be misspelt; or was removed */
 export async function assertGroup(redis: RedisConnection, prefix: string, target: GroupOfTopic): Promise<void> {
   const { topic, group } = target;
   const { groups } = partitionKeys(prefix, topic.name, 0);
-  if (!isName(group) || (await redis.call('HEXISTS', groups, group)) !== 1) throw await unknownGroup(redis, prefix, target);
+  const isKnown = isName(group) && (await redis.call('HEXISTS', groups, group)) === 1;
+  const isThere = isKnown && (await new Tombstones(redis, prefix).inForce(topic.name, group)) === null;
+  if (!isThere) throw await unknownGroup(redis, prefix, target);
 }
 
 /** The error, which tells the nearest group of the topic. */
@@ -19,5 +22,5 @@ export async function unknownGroup(redis: RedisConnection, prefix: string, targe
   const { topic, group } = target;
   const known = (await redis.call('HKEYS', partitionKeys(prefix, topic.name, 0).groups)) as string[];
   const [shown, hint] = isName(group) ? [`'${group}'`, knownHint(group, known)] : [quote(group), knownHint('', known)];
-  return new MillraceError('UNKNOWN_GROUP', `No group ${shown} has ever subscribed to topic '${topic.name}' here${hint}`);
+  return new MillraceError('UNKNOWN_GROUP', `Topic '${topic.name}' has no group ${shown} here${hint}`);
 }

@@ -1,8 +1,12 @@
 import { emit, MillraceError, newMessageId, type Position, type TopicDefinition } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
-import { groupKeys, partitionKeys, SETTLED_PAGE_OFFSETS, settledKey, topicKey } from '../keys.js';
+import { groupKeys, partitionKeys, SETTLED_PAGE_OFFSETS, settledKey, topicsKey } from '../keys.js';
+import { groupRemoved, topicRemoved } from '../remove/removed-error.js';
+import { Tombstones } from '../remove/tombstones.js';
+import { assertMayRing } from '../ring/may-ring.js';
 import { locate } from './locate.js';
 import { formatError } from './log-format.js';
+import { pairs } from './pairs.js';
 
 const declarePartition = loadScript('../scripts/declare-partition.lua', import.meta.url);
 const declareGroup = loadScript('../scripts/declare-group.lua', import.meta.url);
@@ -12,65 +16,105 @@ const PAGES_A_CALL = 1_000;
 
 export type GroupOrigin = 'present' | 'new' | 'remade';
 
+/** Who starts to use something makes it though it was removed; who goes on makes again only what was lost. */
+type Occasion = 'boot' | 'recovery';
+
 /** Makes topics and groups exist in Redis. */
 export class TopicLog {
   readonly #redis: RedisConnection;
   readonly #prefix: string;
+  readonly #tombstones: Tombstones;
 
   constructor(redis: RedisConnection, prefix: string) {
     this.#redis = redis;
     this.#prefix = prefix;
+    this.#tombstones = new Tombstones(redis, prefix);
   }
 
   /**
-   * Makes the topic and its partitions, where they are not there.
+   * Makes the topic and its partitions, where they are not there; also when it was removed.
    *
    * @throws MillraceError TOPIC_MISMATCH when the topic is stored with another number of partitions; UNSUPPORTED_VERSION when
-   *   its logs are of another format
+   *   its logs are of another format; REDIS_FAILED when Redis does not let this user ring in the topic's channels
    */
   async declare(topic: TopicDefinition): Promise<void> {
-    const key = topicKey(this.#prefix, topic.name);
-    await this.#redis.call('HSETNX', key, 'partitions', topic.partitions);
-    const stored = Number(await this.#redis.call('HGET', key, 'partitions'));
-    if (stored !== topic.partitions) throw mismatch(topic, stored);
-    await Promise.all(partitionsOf(topic).map((partition) => this.declarePartition(topic.name, partition)));
+    const removal = await this.#tombstones.inForce(topic.name);
+    if (removal !== null) await this.#finishRemoval(topic, removal);
+    await this.#declare(topic, 'boot');
+    await assertMayRing(this.#redis, this.#prefix, topic.name);
   }
 
   /**
-   * Makes one partition, where it is not there.
+   * Makes the topic again where Redis has lost it.
    *
-   * @throws MillraceError UNSUPPORTED_VERSION when its log is of another format
+   * @throws MillraceError as {@link declare}; REMOVED when the topic was removed
    */
-  async declarePartition(topic: string, partition: number): Promise<void> {
-    const { log, meta, groups } = partitionKeys(this.#prefix, topic, partition);
-    const declare = (cleared: '0' | '1'): Promise<unknown> => this.#redis.run(declarePartition, [log, meta, groups], [newMessageId(), cleared]);
+  async restore(topic: TopicDefinition): Promise<void> {
+    if ((await this.#tombstones.inForce(topic.name)) !== null) throw topicRemoved(topic.name);
+    await this.#declare(topic, 'recovery');
+  }
+
+  /**
+   * Makes the group in all partitions, where it is not there; also when it was removed.
+   *
+   * @param start where it begins when it is new: with the whole of the entry in which that lies
+   * @returns for each partition `remade` when it was known and had to be made again: it is given what it settled once more
+   */
+  async declareGroups(topic: TopicDefinition, group: string, start: Position = 'earliest'): Promise<GroupOrigin[]> {
+    const removal = await this.#tombstones.inForce(topic.name, group);
+    if (removal !== null) await this.#tombstones.finishGroup(topic, group, removal);
+    const places = partitionsOf(topic).map((partition) => ({ topic: topic.name, partition }));
+    return Promise.all(places.map((place) => this.#declareGroup(place, group, { start, occasion: 'boot' })));
+  }
+
+  /**
+   * Makes again what Redis has lost, and tells.
+   *
+   * @throws MillraceError REMOVED when the group was removed, or its topic
+   */
+  async recover(place: Place, group: string): Promise<GroupOrigin> {
+    const origin = await this.#declareGroup(place, group, { start: 'earliest', occasion: 'recovery' });
+    if (origin !== 'present') emit('recreated', { ...place, group, why: 'Redis no longer had the stream or its group' });
+    return origin;
+  }
+
+  /** Last the number of its partitions is forgotten: it may have another one from now on. */
+  async #finishRemoval({ name, partitions }: TopicDefinition, removal: string): Promise<void> {
+    const stored = await this.#redis.call('HGET', topicsKey(this.#prefix), name);
+    await this.#tombstones.finishTopic({ name, partitions: Number(stored ?? partitions) }, removal);
+    await this.#redis.call('HDEL', topicsKey(this.#prefix), name);
+  }
+
+  async #declare(topic: TopicDefinition, occasion: Occasion): Promise<void> {
+    const key = topicsKey(this.#prefix);
+    await this.#redis.call('HSETNX', key, topic.name, topic.partitions);
+    const stored = Number(await this.#redis.call('HGET', key, topic.name));
+    if (stored !== topic.partitions) throw mismatch(topic, stored);
+    await Promise.all(partitionsOf(topic).map((partition) => this.#declarePartition({ topic: topic.name, partition }, occasion)));
+  }
+
+  async #declarePartition(place: Place, occasion: Occasion): Promise<void> {
+    const { log, meta, groups, removed } = partitionKeys(this.#prefix, place.topic, place.partition);
+    const declare = async (cleared: '0' | '1'): Promise<unknown> =>
+      this.#redis.run(declarePartition, [log, meta, groups, removed], [newMessageId(), cleared, flagOf(occasion)]);
     const reply = await declare('0');
+    if (reply === 'REMOVED') throw topicRemoved(place.topic);
     const refused = formatError(log, reply);
     if (refused) throw refused;
     if (reply !== 'ORPHANS') return;
-    await this.#clearGroups({ topic, partition });
+    await this.#clearGroups(place);
     await declare('1');
   }
 
-  /**
-   * Makes the group in one partition, and the partition itself, where they are not there.
-   *
-   * @param start where it begins when it is new: with the whole of the entry in which that lies
-   * @returns `remade` when it was known and had to be made again: it is given what it settled once more
-   */
-  async declareGroup(place: Place, group: string, start: Position = 'earliest'): Promise<GroupOrigin> {
-    await this.declarePartition(place.topic, place.partition);
-    const keys = partitionKeys(this.#prefix, place.topic, place.partition);
+  async #declareGroup(place: Place, group: string, { start, occasion }: Declaration): Promise<GroupOrigin> {
+    await this.#declarePartition(place, occasion);
+    const { log, groups, meta, removed } = partitionKeys(this.#prefix, place.topic, place.partition);
     const { retryLog, stats } = groupKeys(this.#prefix, place, group);
     const after = start === 'earliest' ? '' : await this.#placeOf(place, start);
-    const all = [keys.log, keys.groups, retryLog, keys.meta, stats];
-    return (await this.#redis.run(declareGroup, all, [group, after])) as GroupOrigin;
-  }
-
-  /** Makes again what Redis has lost, and tells. */
-  async recover(place: Place, group: string): Promise<void> {
-    const origin = await this.declareGroup(place, group);
-    if (origin !== 'present') emit('recreated', { ...place, group, why: 'Redis no longer had the stream or its group' });
+    const keys = [log, groups, retryLog, meta, stats, removed];
+    const reply = (await this.#redis.run(declareGroup, keys, [group, after, flagOf(occasion)])) as GroupOrigin | 'REMOVED';
+    if (reply === 'REMOVED') throw groupRemoved(place.topic, group);
+    return reply;
   }
 
   /** A log that begins anew uses its offsets again: what groups know of them is about other messages. */
@@ -102,6 +146,11 @@ export class TopicLog {
   }
 }
 
+interface Declaration {
+  readonly start: Position;
+  readonly occasion: Occasion;
+}
+
 export interface Place {
   readonly topic: string;
   readonly partition: number;
@@ -111,8 +160,8 @@ export function partitionsOf(topic: TopicDefinition): number[] {
   return Array.from({ length: topic.partitions }, (_, partition) => partition);
 }
 
-function pairs(list: readonly string[]): [string, string][] {
-  return Array.from({ length: list.length / 2 }, (_, index) => [list[index * 2]!, list[index * 2 + 1]!]);
+function flagOf(occasion: Occasion): '0' | '1' {
+  return occasion === 'boot' ? '1' : '0';
 }
 
 function mismatch(topic: TopicDefinition, stored: number): MillraceError {

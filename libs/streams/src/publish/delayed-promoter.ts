@@ -1,4 +1,4 @@
-import { emit, errorRecord, Loop, type TopicDefinition } from '@millrace/core';
+import { emit, errorRecord, Loop, spread, type TopicDefinition } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { pagesOf, shareOf } from '../consume/group-partition.js';
 import { partitionKeys } from '../keys.js';
@@ -18,6 +18,12 @@ const FULL_MS = 1_000;
 
 type Reply = 'UNDECLARED' | [full: 'FULL', due: number] | [moved: number, nextMs: number];
 
+/** Partitions that one call looks after, and their keys in its order. */
+interface Page {
+  readonly partitions: readonly number[];
+  readonly keys: readonly string[];
+}
+
 export interface DelayedPromoterParts {
   readonly redis: RedisConnection;
   readonly prefix: string;
@@ -31,6 +37,7 @@ export interface DelayedPromoterParts {
 /** Moves delayed messages of one topic whose time has come into their logs, where every group finds them. */
 export class DelayedPromoter {
   readonly #parts: DelayedPromoterParts;
+  readonly #pages: readonly Page[];
   readonly #loop: Loop;
   /** When it will look, by the monotonic clock, in milliseconds; while it looks, never. */
   #nextLookAt = Number.POSITIVE_INFINITY;
@@ -38,6 +45,12 @@ export class DelayedPromoter {
   constructor(parts: DelayedPromoterParts) {
     this.#parts = parts;
     const { name: topic } = parts.topic;
+    const keysOf = (partition: number): string[] => {
+      const { delayed, log, meta } = partitionKeys(parts.prefix, topic, partition);
+      return [delayed, log, meta];
+    };
+    const pages = pagesOf(partitionsOf(parts.topic), MOST_PARTITIONS);
+    this.#pages = pages.map((partitions) => ({ partitions, keys: partitions.flatMap(keysOf) }));
     this.#loop = new Loop({
       name: 'promote-delayed',
       round: () => this.#round(),
@@ -60,21 +73,18 @@ export class DelayedPromoter {
 
   async #round(): Promise<number> {
     this.#nextLookAt = Number.POSITIVE_INFINITY;
-    const pages = pagesOf(partitionsOf(this.#parts.topic), MOST_PARTITIONS);
-    const waits = await allTurns(pages.map((page) => this.#promote(page)));
-    const waitMs = Math.max(1, Math.min(LOOK_EVERY_MS, ...waits));
+    const waits = await allTurns(this.#pages.map((page) => this.#promote(page)));
+    const waitMs = Math.max(1, Math.min(spread(LOOK_EVERY_MS), ...waits));
     this.#nextLookAt = performance.now() + waitMs;
     return waitMs;
   }
 
   /** @returns milliseconds until there is something to do */
-  async #promote(partitions: readonly number[]): Promise<number> {
-    const { redis, prefix, topic } = this.#parts;
-    const keys = partitions.map((partition) => partitionKeys(prefix, topic.name, partition));
+  async #promote({ partitions, keys }: Page): Promise<number> {
+    const { redis, topic } = this.#parts;
     const most = shareOf(MOST_MOVED, partitions);
     const args = [most, ...boundsOf(topic.retention)];
-    const all = keys.flatMap(({ delayed, log, meta }) => [delayed, log, meta]);
-    const replies = (await redis.run(promoteDelayed, all, args)) as Reply[];
+    const replies = (await redis.run(promoteDelayed, keys, args)) as Reply[];
     const promoted = partitions.map((partition, index) => this.#promoted(partition, replies[index]!, most));
     return Math.min(...(await allTurns(promoted)));
   }

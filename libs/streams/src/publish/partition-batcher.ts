@@ -199,8 +199,9 @@ export class PartitionBatcher {
   /** What there is room for; the rest goes back to the queue, or, without any room, to its callers. */
   async #makeRoom(batch: readonly QueuedMessage[]): Promise<QueuedMessage[] | RedisFailure> {
     try {
-      const { messages, holder } = await this.#parts.retained!.makeRoom(batch.length);
-      if (messages === 0) rejectAll(batch, noRoom(this.#parts, holder));
+      const retained = this.#parts.retained!;
+      const { messages, holder } = await retained.makeRoom(batch.length);
+      if (messages === 0) rejectAll(batch, noRoom(this.#parts, holder === null ? null : await retained.holder(holder)));
       else this.#queue.unshift(...batch.slice(messages));
       return batch.slice(0, messages);
     } catch (thrown) {

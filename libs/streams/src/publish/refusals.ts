@@ -1,5 +1,6 @@
 import { IdempotencyMismatchError, IndefinitePublishError, MillraceError } from '@millrace/core';
 import type { RedisFailure } from '@millrace/redis';
+import type { Holder } from '../retain/log-trim.js';
 
 /** Errors of a publish, as its caller gets them. */
 
@@ -19,15 +20,25 @@ export function indefinite(topic: string, cause: RedisFailure | undefined): Inde
   );
 }
 
+/** A group that nobody has looked after for so long has no living member: one that lives says so more often. */
+const ABANDONED_AFTER_MS = 30_000;
+
 /** @param holder the group that keeps its partition full, when it is one */
-export function noRoom({ topic, partition }: { topic: string; partition: number }, holder: string | null): MillraceError {
-  const who = holder === null ? '' : ` Group '${holder}' has not settled its oldest message:`;
+export function noRoom({ topic, partition }: { topic: string; partition: number }, holder: Holder | null): MillraceError {
+  const advice = holder === null ? 'Let its groups catch up' : adviceOn(holder);
   return new MillraceError(
     'BACK_PRESSURE',
-    `The message for topic '${topic}' was not stored: partition ${partition} holds as much as its retention allows.${who} let it catch up, ` +
-      'by more members or a higher concurrency, raise the limit, or choose another overflow.',
+    `The message for topic '${topic}' was not stored: partition ${partition} holds as much as its retention allows. ${advice}, ` +
+      'raise the limit, or choose another overflow.',
     { retryable: true },
   );
+}
+
+function adviceOn({ group, silentMs }: Holder): string {
+  const held = `Group '${group}' has not settled its oldest message`;
+  if (silentMs !== null && silentMs < ABANDONED_AFTER_MS) return `${held}: let it catch up, by more members or a higher concurrency`;
+  const since = silentMs === null ? '' : ` since ${Math.round(silentMs / 1_000)} s`;
+  return `${held}, and has no living member${since}: start one, remove the group with Groups.remove() if nobody needs it any more`;
 }
 
 /** It comes in floods, from those that wait for nothing, and has no stack: with one it would take more memory than a message. */

@@ -136,7 +136,7 @@ export class StreamPublisher implements PublishPort {
       packing,
       keys: [keys.log, keys.meta, producerKey(prefix, place, producerId), ...keys.ids, keys.delayed],
       idempotencyWindowMs: topic.idempotencyWindowMs,
-      declare: () => log.declare(topic),
+      declare: () => log.restore(topic),
       retained: upkeep.published(topic, partition),
     });
   }

@@ -178,7 +178,8 @@ export class DeadLetters {
     const retained = to === 'topic' ? this.#retained(topic, place.partition) : null;
     await retained?.makeRoom(batch.length);
     const replays = to === 'topic' ? await readReplays(this.#redis, groupPartition(this.#prefix, place, place.group)) : [];
-    const args = [to, retained?.retention.maxMessages ?? 0, ...batch.flatMap((record) => argumentsOf(record, to, replays))];
+    const letters = batch.flatMap((record) => argumentsOf(record, to, replays));
+    const args = [to, retained?.retention.maxMessages ?? 0, place.group, ...letters];
     let reply = String(await this.#redis.run(redrive, keys, args));
     if (reply === 'UNDECLARED') {
       await this.#log.recover({ topic: place.topic, partition: place.partition }, place.group);

@@ -1,6 +1,7 @@
 import { emit, MillraceError } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { groupKeys, partitionKeys, SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
+import { silenceOf } from '../log/group-silence.js';
 import type { RetainedTopic } from './retained-topic.js';
 
 const trim = loadScript('../scripts/trim.lua', import.meta.url);
@@ -21,6 +22,13 @@ export interface Room {
   readonly messages: number;
   /** The group that keeps the oldest message from being removed; null when none does. */
   readonly holder: string | null;
+}
+
+/** A group that keeps a log full. */
+export interface Holder {
+  readonly group: string;
+  /** How long no member of it has been there, in milliseconds by Redis's clock; null when none ever was. */
+  readonly silentMs: number | null;
 }
 
 type Reply = 'AGAIN' | 'UNDECLARED' | 'RECENT' | [room: number, more: '0' | '1', holder: string, ...dropped: (string | number)[]];
@@ -50,6 +58,12 @@ export class LogTrim {
       [looks, everyMs] = [0, 0];
     }
     throw new MillraceError('REDIS_FAILED', `The groups of topic '${this.#topic.name}' change too fast to trim it.`, { retryable: true });
+  }
+
+  /** What a refusal tells of the group that keeps a partition full. */
+  async holder(partition: number, group: string): Promise<Holder> {
+    const { stats } = groupKeys(this.#prefix, { topic: this.#topic.name, partition }, group);
+    return { group, silentMs: await silenceOf(this.#redis, stats) };
   }
 
   async #trimOnce({ partition, wanted, everyMs }: TrimRequest): Promise<Reply> {

@@ -1,5 +1,5 @@
 import type { Retention } from '@millrace/core';
-import type { LogTrim, Room } from './log-trim.js';
+import type { Holder, LogTrim, Room } from './log-trim.js';
 
 /** One partition of a topic that does not keep everything. */
 export class RetainedPartition {
@@ -18,6 +18,11 @@ export class RetainedPartition {
     const room = await this.#trim.trim({ partition: this.#partition, wanted, everyMs: 0 });
     // A log that is gone has no bounds; whoever publishes next will find that out.
     return room ?? { messages: wanted, holder: null };
+  }
+
+  /** A group that keeps the log full. */
+  holder(group: string): Promise<Holder> {
+    return this.#trim.holder(this.#partition, group);
   }
 }
 

@@ -56,7 +56,7 @@ export class TopicUpkeep {
     if (known) return known;
     const { redis, prefix, log } = this.#parts;
     const retained = (partition: number): RetainedPartition | null => this.#retained(topic, partition);
-    const promoter = new DelayedPromoter({ redis, prefix, topic, declare: () => log.declare(topic), retained });
+    const promoter = new DelayedPromoter({ redis, prefix, topic, declare: () => log.restore(topic), retained });
     this.#promoters.set(topic.name, promoter);
     if (!this.#stopped) promoter.start();
     return promoter;

@@ -3,13 +3,16 @@
 --
 -- KEYS  for each partition of a group: log, meta, groups, stats, open, due, retry log
 -- ARGV  for each: group
--- returns for each how many were found; -1 when it cannot be told now: too much is in hand or waits, or the group is not there
+-- returns for each how many were found; -1 when it cannot be told now: too much is in hand or waits, or the group is not there;
+--         'UNDECLARED' when what is known of the partition or of the group is gone; 'FAILED <why>' when its turn failed
 --
 -- Every offset since the group's start is settled, waits for another attempt (open), is in some member's hands (pending), or
 -- was not delivered yet. What is none of these is lost. Guarantees: nothing is counted that may still be handled; counters
 -- that were lost themselves are made good and count nothing as lost.
 --!include include/each-apart.lua
 --!include include/entry-id.lua
+--!include include/last-id.lua
+--!include include/next-offset.lua
 --!include include/delivered-to.lua
 --!include include/offset-behind.lua
 
@@ -76,8 +79,10 @@ local function recorded(open, due, retryLog)
 end
 
 local function audit(group, log, meta, groups, stats, open, due, retryLog)
-  local next, start, after = tonumber(redis.call('HGET', meta, 'next') or nil), redis.call('HGET', groups, group), deliveredTo(log, group)
-  if not next or not start or not after then return -1 end
+  local start, after = redis.call('HGET', groups, group), deliveredTo(log, group)
+  if not after then return -1 end
+  if not start or redis.call('HEXISTS', meta, 'next') == 0 then return 'UNDECLARED' end
+  local next = mendedNext(log, meta)
   local held, gone = inHand(log, group), orphaned(open, due, retryLog)
   if not held or not gone then return -1 end
   local done = next - tonumber(start) - redis.call('ZCARD', open) - held - (next - offsetBehind(log, after, next))

@@ -1,9 +1,11 @@
 #!lua
 -- Makes a group of a partition; does nothing where it is.
 --
--- KEYS  1 log  2 groups  3 retry log  4 meta  5 stats
+-- KEYS  1 log  2 groups  3 retry log  4 meta  5 stats  6 tombstones
 -- ARGV  1 group  2 where a new group begins: the entry id to read after, or '' for the earliest that is there
--- returns 'present', 'new', or 'remade' when it was known and one of its two Redis groups was gone
+--       3 '1' when it is declared anew, though it was removed
+-- returns 'present', 'new', or 'remade' when it was known and one of its two Redis groups was gone; 'REMOVED' with nothing done when
+--         it was removed
 --
 -- Guarantees: a group that is made again starts at the earliest entry, never at the newest: it sees again what it may have
 -- missed. The log is not made here: a publish to a log without its meta would count from 0.
@@ -24,6 +26,12 @@ end
 -- A late group does not count what was trimmed before it came, and counts the whole of the entry in which it begins.
 local function firstOffset(after)
   return offsetBehind(log, after, tonumber(redis.call('HGET', KEYS[4], 'next') or 0))
+end
+
+local removal = tonumber(redis.call('HGET', KEYS[6], group) or 0)
+if removal > 0 then
+  if ARGV[3] ~= '1' then return 'REMOVED' end
+  redis.call('HSET', KEYS[6], group, string.format('%.0f', -removal))
 end
 
 local known = redis.call('HEXISTS', groups, group) == 1

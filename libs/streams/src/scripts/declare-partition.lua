@@ -1,15 +1,18 @@
 #!lua
 -- Makes a partition ready to be published to; does nothing where it is.
 --
--- KEYS  1 log  2 meta  3 groups
+-- KEYS  1 log  2 meta  3 groups  4 tombstones
 -- ARGV  1 generation to give it when it is new  2 '1' when what groups remember of an earlier log was removed
+--       3 '1' when the topic is declared anew, though it was removed
 -- returns the generation in force; or, with nothing done, 'ORPHANS' when log and meta are gone and groups are known: what
---         they have settled are offsets that begin anew; 'FORMAT <number>' when the log is of another format than ours
+--         they have settled are offsets that begin anew; 'FORMAT <number>' when the log is of another format than ours;
+--         'REMOVED' when the topic was removed
 --
 -- Guarantees: the log exists without any entry or group being added; offsets go on where they were when the log or the
--- meta alone was lost: an offset that is used twice counts as settled already.
+-- meta alone was lost, or is damaged: an offset that is used twice counts as settled already.
 --!include include/entry-id.lua
 --!include include/last-id.lua
+--!include include/next-offset.lua
 
 local log, meta = KEYS[1], KEYS[2]
 
@@ -22,32 +25,20 @@ local function otherFormat()
   return oldest and oldest[2][1] == 'o' and 1 or nil
 end
 
--- Behind the last message that the log had, there or not: the last id tells, unless it is that of an entry of somebody else.
-local function nextOffset(lastId)
-  local base, size = spanOf(lastId)
-  local next = lastId ~= '0-0' and base and base + size or 0
-  for _, entry in ipairs(redis.call('XREVRANGE', log, '+', '-', 'COUNT', 100)) do
-    base, size = spanOf(entry[1], entry[2])
-    if base then return math.max(base + size, next) end
-    if entry[1] == lastId then next = 0 end
-  end
-  return next
-end
-
-local function restore()
-  local lastId = redis.call('EXISTS', log) == 1 and lastIdOf(log) or '0-0'
-  redis.call('HSET', meta, 'next', nextOffset(lastId), 'ms', string.match(lastId, '^%d+'))
-end
-
+local removal = tonumber(redis.call('HGET', KEYS[4], '') or 0)
+if removal > 0 and ARGV[3] ~= '1' then return 'REMOVED' end
 local other = otherFormat()
 if other then return 'FORMAT ' .. other end
-local isGone = redis.call('EXISTS', log) == 0 and redis.call('HEXISTS', meta, 'next') == 0
-if isGone and ARGV[2] ~= '1' and redis.call('EXISTS', KEYS[3]) == 1 then return 'ORPHANS' end
+local isThere, next = redis.call('EXISTS', log) == 1, offsetOf(redis.call('HGET', meta, 'next'))
+if not isThere and not next and ARGV[2] ~= '1' and redis.call('EXISTS', KEYS[3]) == 1 then return 'ORPHANS' end
 
+if removal > 0 then redis.call('HSET', KEYS[4], '', string.format('%.0f', -removal)) end
 redis.call('HSETNX', meta, 'format', FORMAT)
 redis.call('HSETNX', meta, 'generation', ARGV[1])
-if redis.call('HEXISTS', meta, 'next') == 0 then restore() end
-if redis.call('EXISTS', log) == 0 then
+if not next then
+  redis.call('HSET', meta, 'next', nextByLog(log), 'ms', isThere and string.match(lastIdOf(log), '^%d+') or 0)
+elseif isThere then mendedNext(log, meta) end
+if not isThere then
   redis.call('XGROUP', 'CREATE', log, '-', '0', 'MKSTREAM')
   redis.call('XGROUP', 'DESTROY', log, '-')
 end

@@ -4,9 +4,10 @@
 -- KEYS  1 meta  2 groups  3 stats  4 due  5 log  6 retry log  7 open  8 dead letters
 -- ARGV  1 group, then the names of the counters wanted
 -- returns { next offset, offset at which the group started or false, pending, retrying, age of the oldest message that is
---         not done in ms or -1 when there is none, dead letters, counter, ... }; a partition whose count was lost has as its next offset
+--         not done in ms or -1 when there is none, dead letters, counter, ... }; a partition whose count was lost or is damaged has as its next offset
 --         what the group has settled
 --!include include/delivered-to.lua
+--!include include/next-offset.lua
 
 local group, log = ARGV[1], KEYS[5]
 
@@ -46,5 +47,5 @@ end
 local start = redis.call('HGET', KEYS[2], group) or (inLog and '0') or false
 local reply = { false, start, (inLog or 0) + (inRetryLog or 0), redis.call('ZCARD', KEYS[4]), age(), redis.call('XLEN', KEYS[8]) }
 for i, value in ipairs(redis.call('HMGET', KEYS[3], unpack(ARGV, 2))) do reply[6 + i] = tonumber(value or 0) end
-reply[1] = tonumber(redis.call('HGET', KEYS[1], 'next') or (start or 0) + (redis.call('HGET', KEYS[3], 'settled') or 0))
+reply[1] = offsetOf(redis.call('HGET', KEYS[1], 'next')) or tonumber(start or 0) + tonumber(redis.call('HGET', KEYS[3], 'settled') or 0)
 return reply

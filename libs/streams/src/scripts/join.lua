@@ -5,6 +5,9 @@
 -- ARGV  1 group  2 member
 -- returns 1 when it is new, 0 when it was known; -1 when the group is not there
 --
--- Guarantees: a Redis that is full does not keep a member from joining, which XGROUP CREATECONSUMER alone would do.
+-- Guarantees: the other members are rung; a Redis that is full does not keep a member from joining, which XGROUP CREATECONSUMER alone would do.
+--!include include/ring.lua
+
 local reply = redis.pcall('XGROUP', 'CREATECONSUMER', KEYS[1], ARGV[1], ARGV[2])
+if reply == 1 then ring(KEYS[1], 'control ' .. ARGV[1]) end
 return type(reply) == 'table' and -1 or reply

@@ -10,12 +10,13 @@
 -- to read after tells the offset of the entry that comes next: it reads as that of an entry of one message before it.
 --!include include/entry-id.lua
 --!include include/last-id.lua
+--!include include/next-offset.lua
 
 local log, meta, kind, value = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2])
 local PAGE, MOST_MS = 100, 2 ^ 53
 
 local state = redis.call('HMGET', meta, 'next', 'format')
-local next = tonumber(state[1] or nil)
+local next = offsetOf(state[1])
 if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
 if state[2] ~= FORMAT then return 'FORMAT ' .. (state[2] or 1) end
 

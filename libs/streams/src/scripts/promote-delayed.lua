@@ -13,7 +13,9 @@
 --!include include/entry-id.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
+--!include include/next-offset.lua
 --!include include/add-entry.lua
+--!include include/ring.lua
 
 -- Before the envelope there is the number of its publish, of 16 digits, and a space.
 local ENVELOPE, FIELDS = 18, 3
@@ -25,7 +27,7 @@ local function promote(delayed, log, meta)
   local members = redis.call('ZRANGE', delayed, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
   if #members > 0 then
     local state = redis.call('HMGET', meta, 'next', 'first', 'full', 'ms', 'format')
-    local next, first = state[5] == FORMAT and tonumber(state[1] or nil), tonumber(state[2] or nil) or 0
+    local next, first = state[5] == FORMAT and offsetOf(state[1]), tonumber(state[2] or nil) or 0
     if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
     local room = maxMessages > 0 and maxMessages - (next - first) or most
     if room < 1 or (hasMaxBytes and state[3]) then return { 'FULL', #members } end
@@ -37,6 +39,7 @@ local function promote(delayed, log, meta)
       redis.call('HSET', meta, 'next', next, 'ms', ms)
       redis.call('ZREM', delayed, member)
     end
+    ring(log, 'log ' .. ms .. '-' .. next)
   end
   local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
   return { #members, first[2] and math.max(0, tonumber(first[2]) - now) or -1 }

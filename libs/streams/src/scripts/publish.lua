@@ -24,7 +24,9 @@
 --!include include/entry-id.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
+--!include include/next-offset.lua
 --!include include/add-entry.lua
+--!include include/ring.lua
 
 local log, meta, producer, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[6]
 local sequence, count, perEntry, page = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -42,7 +44,7 @@ if last then
   if tonumber(lastSequence) > sequence then return 'STALE' end
 end
 local state = redis.call('HMGET', meta, 'next', 'ms', 'format', 'first', 'full')
-local next = state[3] == FORMAT and tonumber(state[1] or nil)
+local next = state[3] == FORMAT and offsetOf(state[1])
 if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
 
 local function isFull(wanted)
@@ -88,6 +90,7 @@ end
 local function ended(reply)
   redis.call('HSET', meta, 'next', next, 'ms', ms)
   redis.call('SET', producer, ARGV[1] .. ' ' .. reply, 'PX', keepMs)
+  if next > tonumber(state[1]) then ring(log, 'log ' .. ms .. '-' .. next) end
   return reply
 end
 

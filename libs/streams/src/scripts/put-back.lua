@@ -12,6 +12,7 @@
 -- Guarantees: a message is settled, held or waiting at any time; the first crash is counted for all that a process held,
 -- and each further one only for what it had begun; a member that is gone and holds nothing any more is forgotten.
 --!include include/entry-id.lua
+--!include include/ring.lua
 
 local stream, retryLog, stats, waiting, begun = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local group, owner, isLog, page, firstPage = ARGV[1], ARGV[2], ARGV[3] == 'log', tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -121,4 +122,5 @@ local isAtEnd = #pending < look and wanted == -1
 if isAtEnd and isGone and #redis.call('XPENDING', stream, group, '-', '+', 1, owner) == 0 then
   redis.call('XGROUP', 'DELCONSUMER', stream, group, owner)
 end
+if moved > 0 then ring(stream, 'again ' .. group .. ' ' .. after .. '/' .. moved) end
 return { isAtEnd and '-' or after, moved, wanted }

@@ -3,6 +3,7 @@
 --
 -- KEYS  1 dead letters  2 retry log  3 stats  4 open  5 log  6 meta
 -- ARGV  1 'group' or 'topic'  2 messages in the log at the most, 0 for any number
+--       3 group
 --       then for each: id of the dead letter, its offset or -1, when it was published in Unix ms, what to put there: a
 --       body of the retry log, or an envelope
 -- returns one letter each: R redriven, M not among the dead letters (any more); or 'UNDECLARED' when the place to put them is
@@ -14,11 +15,12 @@
 --!include include/id-order.lua
 --!include include/last-id.lua
 --!include include/add-entry.lua
+--!include include/ring.lua
 --!include include/untold.lua
 
 local dead, retryLog, stats, open, log, meta = unpack(KEYS)
 local maxMessages = tonumber(ARGV[2])
-local FIRST, FIELDS = 3, 4
+local FIRST, FIELDS = 4, 4
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -30,9 +32,10 @@ local isThere = {
   end,
 }
 
+local rung
 local put = {
   group = function(offset, ms, body)
-    redis.call('XADD', retryLog, 'NOMKSTREAM', '*', 'r', body)
+    rung = 'again ' .. ARGV[3] .. ' ' .. redis.call('XADD', retryLog, 'NOMKSTREAM', '*', 'r', body)
     -- One offset counts as not done once, however many of its dead letters are put back.
     if offset < 0 or redis.call('ZCOUNT', open, offset, offset) > 0 then return end
     redis.call('ZADD', open, offset, offset .. ' ' .. ms)
@@ -42,6 +45,7 @@ local put = {
     local state = redis.call('HMGET', meta, 'next', 'ms')
     local ms = addEntry(log, msFrom(now, state[2]), { base = tonumber(state[1]), size = 1, text = textOf({ envelope }) })
     redis.call('HSET', meta, 'next', state[1] + 1, 'ms', ms)
+    rung = 'log ' .. ms .. '-' .. state[1] + 1
   end,
 }
 
@@ -66,4 +70,5 @@ for i = FIRST, #ARGV, FIELDS do
     replies[#replies + 1] = 'R'
   end
 end
+if rung then ring(log, rung) end
 return table.concat(replies)

@@ -20,6 +20,7 @@
 -- Redis may give entry ids and offsets again for others; a message is settled once: it is marked first, and what a retry or
 -- a dead letter cannot add takes the mark back; Redis being full does not keep a member from settling.
 --!include include/entry-id.lua
+--!include include/ring.lua
 
 local stream, stats, due, dead, retryLog, waiting, begun = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local group, member, fromRetry, page, repeated = ARGV[1], ARGV[2], ARGV[3] == 'retry', tonumber(ARGV[4]), ARGV[5] == '1'
@@ -82,7 +83,8 @@ local function count(name, n)
   counts[name] = (counts[name] or 0) + (n or 1)
 end
 
-local replies = {}
+-- rungFor: the last entry that the retry log was given.
+local replies, rungFor = {}, nil
 
 local function anyOf(first, n, marked)
   for offset = first, first + n - 1 do
@@ -157,7 +159,7 @@ end
 local add = {
   retry = schedule,
   dead = bury,
-  release = function(body) redis.call('XADD', retryLog, '*', 'r', body) end,
+  release = function(body) rungFor = redis.call('XADD', retryLog, '*', 'r', body) end,
 }
 
 -- What it counts. Only what has an offset counts as settled: the lag is the offsets that are not.
@@ -247,5 +249,6 @@ letGoOfFinished()
 for name, number in pairs(counts) do
   if number > 0 then redis.call('HINCRBY', stats, name, number) end
 end
+if rungFor then ring(stream, 'again ' .. group .. ' ' .. rungFor) end
 if good then return table.concat(replies) end
 return type(failure) == 'table' and failure or redis.error_reply(tostring(failure))

@@ -10,6 +10,7 @@
 -- Guarantees: a retry is in the queue or in the retry log at any time; the time of this call is when the group had a member; a
 -- partition that fails keeps no other from its turn.
 --!include include/each-apart.lua
+--!include include/ring.lua
 
 local FIRST, FIELDS = 2, 4
 local time = redis.call('TIME')
@@ -30,12 +31,13 @@ local function addHeld(members, stream, group, place)
   return true
 end
 
-local function moveDue(due, retryLog)
-  local bodies = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])
+local function moveDue(due, retryLog, group)
+  local bodies, id = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1]), nil
   for _, body in ipairs(bodies) do
-    redis.call('XADD', retryLog, '*', 'r', body)
+    id = redis.call('XADD', retryLog, '*', 'r', body)
     redis.call('ZREM', due, body)
   end
+  if id then ring(retryLog, 'again ' .. group .. ' ' .. id) end
   local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
   return #bodies, first[2] and math.max(0, tonumber(first[2]) - now) or -1
 end
@@ -44,7 +46,7 @@ local function tend(log, retryLog, due, stats, group)
   local members = {}
   if not addHeld(members, log, group, 1) or not addHeld(members, retryLog, group, 2) then return 'UNDECLARED' end
   redis.call('HSET', stats, 'seen', now)
-  local reply = { moveDue(due, retryLog) }
+  local reply = { moveDue(due, retryLog, group) }
   for _, name in ipairs(members) do
     reply[#reply + 1] = name
     reply[#reply + 1] = members[name][1]

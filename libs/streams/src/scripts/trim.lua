@@ -15,6 +15,7 @@
 --!include include/entry-id.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
+--!include include/next-offset.lua
 
 local log, meta, groupsKey = KEYS[1], KEYS[2], KEYS[3]
 local page, firstPage, interval, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -27,8 +28,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local state = redis.call('HMGET', meta, 'next', 'first', 'trimmed', 'format')
-local next, first = state[4] == FORMAT and tonumber(state[1] or nil), tonumber(state[2] or nil) or 0
-if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
+if state[4] ~= FORMAT or not state[1] or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
+local next, first = mendedNext(log, meta), tonumber(state[2] or nil) or 0
 if state[3] and now - tonumber(state[3]) < interval then return 'RECENT' end
 
 local function fieldsOf(list)

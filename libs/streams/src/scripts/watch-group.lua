@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
--- What an operator wants of a group, and what this member has made of it.
+-- What an operator wants of a group, what this member has made of it, and which members there are.
 --
--- KEYS  1 control of the group's first partition
--- ARGV  1 member  2 the pause that this member has put into effect, or ''
--- returns the pause in force or ''
+-- KEYS  1 control of the group's first partition  2 log of that partition
+-- ARGV  1 group  2 member  3 the pause that this member has put into effect, or ''
+-- returns { the pause in force or '', names of members }
 --
 -- Guarantees: a pause with an end is over then, also when the one who asked for it is gone.
-local control, member, inEffect = KEYS[1], ARGV[1], ARGV[2]
+local control, log, group, member, inEffect = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]
 local fields = redis.call('HMGET', control, 'paused', 'until')
 local paused = fields[1] or ''
 if paused ~= '' and fields[2] then
@@ -14,4 +14,8 @@ if paused ~= '' and fields[2] then
   if time[1] * 1000 + math.floor(time[2] / 1000) > tonumber(fields[2]) then paused = '' end
 end
 if paused ~= '' and paused == inEffect then redis.call('HSET', control, 'quiet:' .. member, paused) end
-return paused
+local reply = { paused }
+local consumers = redis.pcall('XINFO', 'CONSUMERS', log, group)
+-- A group that is gone is made again elsewhere.
+for i, consumer in ipairs(consumers.err and {} or consumers) do reply[i + 1] = consumer[2] end
+return reply

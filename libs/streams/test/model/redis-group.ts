@@ -63,7 +63,7 @@ export class RedisGroup {
 
   /** @returns whether it was there, is new or had to be made again */
   declare(): Promise<string> {
-    return new TopicLog(this.#redis, this.#prefix).declareGroup(this.#place, 'g');
+    return new TopicLog(this.#redis, this.#prefix).recover(this.#place, 'g');
   }
 
   /** @returns what is told of the partition meanwhile, and whether the group had to be made again */

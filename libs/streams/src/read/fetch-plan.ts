@@ -1,14 +1,19 @@
-import type { GroupStream } from './group-partition.js';
+import type { GroupStream } from '../consume/group-partition.js';
 
 /** Until an entry has shown how large they are, they are taken to be as large as publishers make them. */
 const UNKNOWN_SIZE = 16;
+
+/** A stream to be asked, for so many messages at the most. */
+export interface Turn {
+  readonly stream: GroupStream;
+  readonly most: number;
+}
 
 /**
  * How many entries to ask of which streams. Redis counts entries and members have slots for messages, so each stream is
  * asked for as many entries of the size of its last ones as there is room for.
  */
-export class Portions {
-  readonly #streams: readonly GroupStream[];
+export class FetchPlan {
   /** Messages an entry, of the log of a partition. */
   readonly #sizes = new Map<GroupStream, number>();
   #lastSize = UNKNOWN_SIZE;
@@ -17,13 +22,9 @@ export class Portions {
   #turn = 0;
   #areCalm = false;
 
-  constructor(streams: readonly GroupStream[]) {
-    this.#streams = streams;
-  }
-
-  /** How many entries to ask of each when all are asked at once; 0 when there is not that much room. */
-  ofEach(room: number): number {
-    const round = this.#streams.reduce((messages, stream) => messages + this.#sizeOf(stream), 0);
+  /** How many entries to ask of each when all of these are asked at once; 0 when there is not that much room. */
+  ofEach(streams: readonly GroupStream[], room: number): number {
+    const round = streams.reduce((messages, stream) => messages + this.#sizeOf(stream), 0);
     return Math.floor(room / round);
   }
 
@@ -33,15 +34,15 @@ export class Portions {
   }
 
   /**
-   * Each stream once: first those with what was given back, or it would become more with each entry of the log, but for no
-   * more than that, or what else waits there would keep the others waiting; then in turn, beginning behind the one at which
-   * the last round ended.
+   * Each of these streams once: first those with what was given back, or it would become more with each entry of the log, but
+   * for no more than that, or what else waits there would keep the others waiting; then in turn, beginning behind the one at
+   * which the last round ended.
    */
-  *inTurn(): Generator<GroupStream> {
-    yield* this.#givenBack.keys();
-    for (let asked = 0; asked < this.#streams.length; asked += 1) {
-      this.#turn = (this.#turn + 1) % this.#streams.length;
-      yield this.#streams[this.#turn]!;
+  *inTurn(streams: readonly GroupStream[]): Generator<Turn> {
+    for (const [stream, most] of this.#givenBack) yield { stream, most };
+    for (let asked = 0; asked < streams.length; asked += 1) {
+      this.#turn = (this.#turn + 1) % streams.length;
+      yield { stream: streams[this.#turn]!, most: Infinity };
     }
   }
 

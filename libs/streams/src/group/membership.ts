@@ -1,0 +1,46 @@
+import type { GroupPartition } from '../consume/group-partition.js';
+import type { Presence } from './presence.js';
+import { rankOf } from './rendezvous.js';
+
+/** The members of a group that live, as one of them knows them. Views of members may differ for a moment. */
+export class Membership {
+  readonly #own: string;
+  readonly #presence: Presence;
+  #names: readonly string[] = [];
+
+  constructor(own: string, presence: Presence) {
+    this.#own = own;
+    this.#presence = presence;
+  }
+
+  /** Every member that Redis knows of, the own one included or not. */
+  get names(): readonly string[] {
+    return this.#names;
+  }
+
+  /** @returns whether one has come, or gone */
+  learn(names: readonly string[]): boolean {
+    const isNew = names.length !== this.#names.length || names.some((name) => !this.#names.includes(name));
+    this.#names = names;
+    return isNew;
+  }
+
+  /** How many others there are that live. */
+  get others(): number {
+    return this.#living().filter((name) => name !== this.#own).length;
+  }
+
+  /** Whether this member is the one that looks after a partition. */
+  tends({ topic, group, partition }: GroupPartition): boolean {
+    return this.rankFor(`${topic}/${group}/${partition}`) === 0;
+  }
+
+  /** Which place this member has among the living for something: 0 is the first. */
+  rankFor(key: string): number {
+    return rankOf(this.#own, this.#living(), key);
+  }
+
+  #living(): string[] {
+    return this.#names.filter((name) => name === this.#own || this.#presence.fateOf(name) === 'living');
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * Ranks members for a key without asking anybody: by the weight of both together (rendezvous hashing). Who knows the same
+ * members comes to the same order; when one is gone, only what it was first for has another first.
+ */
+export function rankOf(member: string, members: Iterable<string>, key: string): number {
+  const own = weightOf(member, key);
+  let rank = 0;
+  for (const other of members) {
+    if (other === member) continue;
+    const weight = weightOf(other, key);
+    if (weight > own || (weight === own && other > member)) rank += 1;
+  }
+  return rank;
+}
+
+const OFFSET_BASIS = 0x81_1c_9d_c5;
+const PRIME = 0x01_00_01_93;
+
+/** FNV-1a, with a last mixing, since its high bits hardly depend on the last characters: 32 bits. */
+function weightOf(member: string, key: string): number {
+  let hash = OFFSET_BASIS;
+  const text = `${key} ${member}`;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), PRIME);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85_eb_ca_6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2_b2_ae_35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

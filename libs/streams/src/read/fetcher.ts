@@ -1,0 +1,276 @@
+import { emit, errorRecord, Loop } from '@millrace/core';
+import { BLOCK_MS, type RedisConnection, redisFailure } from '@millrace/redis';
+import type { Dispatcher } from '../consume/dispatcher.js';
+import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
+import type { HeldEntries } from '../consume/held-entries.js';
+import type { Moment } from '../consume/held-entry.js';
+import type { Intake } from '../consume/intake.js';
+import type { Membership } from '../group/membership.js';
+import { takenText } from '../ring/ring-text.js';
+import { FetchPlan } from './fetch-plan.js';
+import type { ReadWay } from './read-way.js';
+import type { RingWait } from './ring-wait.js';
+
+const READY_WAIT_MS = 1_000;
+const UNBLOCK_EVERY_MS = 50;
+/** A subscription that got nothing for so long waits for rings again. */
+const QUIET_MS = 5_000;
+
+export interface FetcherParts {
+  readonly way: ReadWay;
+  readonly rings: RingWait;
+  readonly membership: Membership;
+  readonly control: RedisConnection;
+  readonly member: string;
+  readonly partitions: readonly GroupPartition[];
+  /** Makes again what Redis has lost of a partition. */
+  readonly recover: (partition: GroupPartition) => Promise<void>;
+  /** Makes sure of what is held, and puts back what came in replies that were lost. */
+  readonly rejoin: () => Promise<void>;
+  readonly dispatcher: Dispatcher;
+  readonly held: HeldEntries;
+  readonly intake: Intake;
+}
+
+/** `[[stream, [[id, [field, value, ...]], ...]], ...]`, or null when nothing came. */
+type ReadReply = [string, [string, string[]][]][] | null;
+
+/**
+ * Reads messages, as many as there are free slots: while the subscription is busy inside Redis, on a connection of its own;
+ * while it is idle when somebody rings. Any failure of a read leaves open whether Redis gave us something, so the next round
+ * looks for that first.
+ */
+export class Fetcher {
+  readonly #parts: FetcherParts;
+  readonly #streams: readonly GroupStream[];
+  readonly #byKey: ReadonlyMap<string, GroupStream>;
+  readonly #plan: FetchPlan;
+  readonly #loop: Loop;
+  #clientId: string | null = null;
+  /** The connection whose id was asked for, and its losses then. */
+  #clientOf: { readonly connection: RedisConnection; readonly losses: number } | null = null;
+  /** The losses of the way that was read on last. */
+  #readOn = 0;
+  #isBlocking = false;
+  /** When something came last, by the monotonic clock. */
+  #cameAtMs = 0;
+  #fetching: Promise<void> = Promise.resolve();
+  #problem: string | null = null;
+
+  constructor(parts: FetcherParts) {
+    this.#parts = parts;
+    this.#streams = parts.partitions.flatMap(({ streams }) => streams);
+    this.#plan = new FetchPlan();
+    this.#byKey = new Map(this.#streams.map((stream) => [stream.key, stream]));
+    this.#loop = new Loop({ name: 'fetch', round: (signal) => this.#round(signal), onError: (error, failures) => this.#failed(error, failures) });
+  }
+
+  start(): void {
+    this.#parts.rings.listen();
+    this.#loop.start();
+  }
+
+  /** A stream has messages again for which this member had no slot. */
+  gaveBackTo(stream: GroupStream): void {
+    this.#plan.gaveBackTo(stream);
+  }
+
+  /** Resolves when no read is under way any more and everything that came is taken in; for good. */
+  async stop(): Promise<void> {
+    await this.#unblockUntil(this.#loop.stop());
+    this.#parts.rings.mute();
+    this.#parts.way.giveBack();
+  }
+
+  /** Whatever is under way is not waited for. */
+  abandon(): void {
+    this.#parts.rings.mute();
+    this.#parts.way.abandon();
+  }
+
+  /** Resolves when no read is under way and everything that came is taken in; none begins while there is no free slot. */
+  async rest(): Promise<void> {
+    await this.#unblockUntil(this.#fetching);
+  }
+
+  /** Why nothing is read, or null while all is well. */
+  problem(): string | null {
+    return this.#problem;
+  }
+
+  async #round(signal: AbortSignal): Promise<number> {
+    const { way, rings, dispatcher } = this.#parts;
+    if (!way.mayBlock) await rings.whenDue(signal);
+    await dispatcher.whenFree(signal);
+    if (signal.aborted) return 0;
+    const filling = this.#fill(signal);
+    this.#fetching = filling.then(nothing, nothing);
+    return filling;
+  }
+
+  /** Once round. */
+  async #fill(signal: AbortSignal): Promise<number> {
+    const { dispatcher, way, rejoin } = this.#parts;
+    this.#chooseWay();
+    if (!(await way.connection.whenReady(READY_WAIT_MS, signal))) {
+      if (!signal.aborted) this.#lostSight('there is no connection to Redis');
+      return 0;
+    }
+    const { losses } = way;
+    if (losses !== this.#readOn) this.#lostSight('the connection to Redis was lost');
+    if (this.#problem !== null) await rejoin();
+    this.#readOn = losses;
+    if (dispatcher.freeSlots > 0 && !signal.aborted) await this.#fetch(dispatcher.freeSlots);
+    this.#problem = null;
+    return 0;
+  }
+
+  /** Both ways find the same: while one takes over from the other, both are open. */
+  #chooseWay(): void {
+    const { way, rings } = this.#parts;
+    if (!way.mayBlock) {
+      if (!rings.isBusy || !way.take()) return;
+      this.#cameAtMs = performance.now();
+      rings.mute();
+    } else if (performance.now() - this.#cameAtMs < QUIET_MS) {
+      if (!rings.isMuted) rings.mute();
+    } else if (rings.isListening) way.giveBack();
+    else rings.listen();
+  }
+
+  /**
+   * COUNT is per stream: when there is no room for an entry of each, and more than a few have something, each is asked in turn,
+   * and waiting for all comes last.
+   */
+  async #fetch(free: number): Promise<void> {
+    const [plan, mayBlock] = [this.#plan, this.#parts.way.mayBlock];
+    const streams = mayBlock ? this.#streams : this.#parts.rings.due();
+    if (streams.length === 0) return;
+    const ofEach = plan.ofEach(streams, free);
+    if (ofEach > 0 || plan.areCalm) {
+      plan.broughtAll(await this.#read(streams, Math.max(1, ofEach), mayBlock), free);
+      return;
+    }
+    let left = free;
+    for (const { stream, most } of plan.inTurn(streams)) {
+      const messages = await this.#read([stream], plan.of(stream, Math.min(left, most)), false);
+      if (messages === 0) plan.wasEmpty(stream);
+      left -= messages;
+      if (left <= 0) return;
+    }
+    if (left < free) return;
+    plan.wereEmpty();
+    plan.broughtAll(mayBlock ? await this.#read(streams, 1, true) : 0, free);
+  }
+
+  /** @returns how many messages came */
+  async #read(streams: readonly GroupStream[], count: number, wait: boolean): Promise<number> {
+    const { way, member, partitions, held, rings, dispatcher } = this.#parts;
+    const block = wait ? ['BLOCK', Math.min(BLOCK_MS, dispatcher.longestWaitMs)] : [];
+    const asked: Asked = { streams, count, readAt: held.moment(), rung: streams.map((stream) => rings.lastFor(stream)) };
+    if (wait) this.#learnClientId();
+    this.#isBlocking = wait;
+    try {
+      const head = ['GROUP', partitions[0]!.group, member, 'COUNT', count, ...block, 'STREAMS'];
+      const ids = streams.map(() => '>');
+      const reply = await way.connection.call('XREADGROUP', ...head, ...streams.map(({ key }) => key), ...ids);
+      return await this.#take(reply as ReadReply, asked);
+    } finally {
+      this.#isBlocking = false;
+    }
+  }
+
+  /** Asked ahead of the first read of each connection. */
+  #learnClientId(): void {
+    const { connection } = this.#parts.way;
+    const { losses } = connection;
+    if (this.#clientOf?.connection === connection && this.#clientOf.losses === losses) return;
+    this.#clientOf = { connection, losses };
+    this.#clientId = null;
+    const learnt = (id: unknown): void => void (this.#clientId = String(id));
+    // When it fails, so does the read behind it, and that is told.
+    connection.call('CLIENT', 'ID').then(learnt, () => void (this.#clientOf = null));
+  }
+
+  async #take(reply: ReadReply, asked: Asked): Promise<number> {
+    const brought = new Map<GroupStream, Brought>();
+    for (const [key, entries] of reply ?? []) {
+      const stream = this.#byKey.get(key)!;
+      const messages = await this.#parts.intake.take(stream, entries.map(([id, fields]) => ({ id, fields })), asked.readAt);
+      this.#plan.brought(stream, entries.length, messages);
+      brought.set(stream, { entries: entries.length, messages });
+    }
+    if (brought.size > 0) this.#cameAtMs = performance.now();
+    asked.streams.forEach((stream, index) => {
+      this.#came(stream, asked, { ...(brought.get(stream) ?? NOTHING), rung: asked.rung[index]! });
+    });
+    return [...brought.values()].reduce((sum, { messages }) => sum + messages, 0);
+  }
+
+  /** Members that were rung for as well need not look. */
+  #came(stream: GroupStream, { count }: Asked, { entries, messages, rung }: Brought & { rung: string }): void {
+    const { rings, way, membership } = this.#parts;
+    const isAll = entries < count;
+    rings.read(stream, rung, { messages, isAll });
+    if (way.mayBlock || !isAll || messages === 0 || rung === '' || membership.others === 0) return;
+    way.connection.call('PUBLISH', stream.partition.keys.ring, takenText(stream, rung)).catch(nothing);
+  }
+
+  #failed(error: Error, failures: number): void {
+    const { topic, group } = this.#parts.partitions[0]!;
+    emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });
+    if (redisFailure(error, 'fetch').kind !== 'state-lost') return this.#lostSight(error.message);
+    // Why it cannot be made again tells more than that it is gone.
+    this.#problem ??= error.message;
+    void this.#recover();
+  }
+
+  /** Until it sees again, everything is worth a read. */
+  #lostSight(why: string): void {
+    this.#problem = why;
+    this.#parts.rings.lookAtAll();
+  }
+
+  async #recover(): Promise<void> {
+    const { partitions, recover } = this.#parts;
+    const made = await Promise.allSettled(partitions.map((partition) => recover(partition)));
+    for (const result of made) if (result.status === 'rejected') this.#problem = (result.reason as Error).message;
+  }
+
+  async #unblockUntil(done: Promise<void>): Promise<void> {
+    const unblocking = setInterval(() => void this.#unblock(), UNBLOCK_EVERY_MS);
+    await this.#unblock();
+    await done;
+    clearInterval(unblocking);
+  }
+
+  /** Ends a blocking read without losing what it may bring: closing the connection could lose it. */
+  async #unblock(): Promise<void> {
+    if (!this.#isBlocking || this.#clientId === null) return;
+    try {
+      await this.#parts.control.call('CLIENT', 'UNBLOCK', this.#clientId);
+    } catch (error) {
+      // Without the permission, or without Redis, the read ends by itself when its time is up.
+      this.#problem = redisFailure(error, 'CLIENT UNBLOCK').message;
+    }
+  }
+}
+
+interface Asked {
+  readonly streams: readonly GroupStream[];
+  readonly count: number;
+  readonly readAt: Moment;
+  /** For each stream the last ring for it. */
+  readonly rung: readonly string[];
+}
+
+interface Brought {
+  readonly entries: number;
+  readonly messages: number;
+}
+
+const NOTHING: Brought = { entries: 0, messages: 0 };
+
+function nothing(): void {
+  // How a round ended is the loop's business; a member that is not told looks for itself.
+}

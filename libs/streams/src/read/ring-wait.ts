@@ -1,0 +1,156 @@
+import { spread } from '@millrace/core';
+import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
+import { RecentCount } from '../consume/recent-count.js';
+import type { Membership } from '../group/membership.js';
+import { type Ring, ringOf } from '../ring/ring-text.js';
+import type { Ear, RingListener, Rings } from '../ring/rings.js';
+import { Hints } from './hints.js';
+
+/** A ring may get lost: everything is looked at this often all the same, and so often while no ring is heard. */
+const LOOK_EVERY_MS = 30_000;
+const LOOK_DEAF_EVERY_MS = 1_000;
+/** Whoever is not the first for a ring gives each of those before it so long, and no more than so long in all. */
+const TURN_MS = 10;
+const LONGEST_TURN_MS = 200;
+/** So many messages or rings a second, and a subscription is busy. */
+const BUSY = 10;
+const SECOND_MS = 1_000;
+
+export interface RingWaitParts {
+  readonly rings: Rings;
+  readonly partitions: readonly GroupPartition[];
+  readonly membership: Membership;
+  /** An operator wants something of the group. */
+  readonly onControl: () => void;
+}
+
+/** Waits, for an idle subscription, until a read is worth it: somebody has rung, or nobody did for long. */
+export class RingWait implements RingListener {
+  readonly #parts: RingWaitParts;
+  readonly #hints: Hints;
+  readonly #recent = new RecentCount(SECOND_MS);
+  readonly #byChannel: ReadonlyMap<string, GroupPartition>;
+  #ear: Ear | null = null;
+  #nextLookAtMs = 0;
+  #wake: (() => void) | null = null;
+
+  constructor(parts: RingWaitParts) {
+    this.#parts = parts;
+    this.#hints = new Hints(parts.partitions.flatMap(({ streams }) => streams));
+    this.#byChannel = new Map(parts.partitions.map((partition) => [partition.keys.ring, partition]));
+  }
+
+  listen(): void {
+    this.#ear ??= this.#parts.rings.listen([...this.#byChannel.keys()], this);
+  }
+
+  /** Another way of reading finds everything. */
+  mute(): void {
+    this.#ear?.close();
+    this.#ear = null;
+    this.#hints.none();
+  }
+
+  get isListening(): boolean {
+    return this.#ear?.isOpen ?? false;
+  }
+
+  get isMuted(): boolean {
+    return this.#ear === null;
+  }
+
+  /** Whether so much comes that waiting inside Redis costs less than being rung for. */
+  get isBusy(): boolean {
+    return this.#recent.of(performance.now()) >= BUSY;
+  }
+
+  heard(channel: string, text: string): void {
+    const partition = this.#byChannel.get(channel)!;
+    const ring = ringOf(text);
+    if (ring === null || ('group' in ring && ring.group !== partition.group)) return;
+    this.#hear(partition, ring);
+    this.#wake?.();
+  }
+
+  readonly opened = (): void => this.#control();
+
+  readonly lost = (): void => {
+    this.#nextLookAtMs = performance.now() + LOOK_DEAF_EVERY_MS;
+    this.#wake?.();
+  };
+
+  /** Something may have come of which nobody has rung. */
+  lookAtAll(): void {
+    this.#nextLookAtMs = 0;
+    this.#wake?.();
+  }
+
+  /** Resolves when a read is worth it, or when the signal aborts. */
+  async whenDue(signal: AbortSignal): Promise<void> {
+    const wake = (): void => this.#wake?.();
+    signal.addEventListener('abort', wake);
+    for (let waitMs = this.#waitMs; waitMs > 0 && !signal.aborted; waitMs = this.#waitMs) await this.#woken(waitMs);
+    signal.removeEventListener('abort', wake);
+  }
+
+  /** Streams that are worth a read now. */
+  due(): GroupStream[] {
+    const nowMs = performance.now();
+    if (nowMs >= this.#nextLookAtMs) {
+      this.#hints.all(nowMs);
+      this.#nextLookAtMs = nowMs + spread(this.isListening ? LOOK_EVERY_MS : LOOK_DEAF_EVERY_MS);
+    }
+    return this.#hints.due(nowMs);
+  }
+
+  /** The last ring for a stream; empty before the first. */
+  lastFor(stream: GroupStream): string {
+    return this.#hints.of(stream);
+  }
+
+  /**
+   * A read that was sent after this ring has brought so many messages.
+   *
+   * @param isAll whether it left nothing there
+   */
+  read(stream: GroupStream, ring: string, { messages, isAll }: { messages: number; isAll: boolean }): void {
+    this.#recent.add(messages);
+    if (isAll) this.#hints.emptied(stream, ring);
+    else this.#hints.left(stream, performance.now());
+  }
+
+  #hear(partition: GroupPartition, ring: Ring): void {
+    const [log, again] = partition.streams;
+    if (ring.kind === 'log') this.#rung(log, ring.id);
+    else if (ring.kind === 'again') this.#rung(again, ring.id);
+    else if (ring.kind === 'taken') this.#hints.emptied(ring.stream === 'log' ? log : again, ring.id);
+    else this.#control();
+  }
+
+  #control(): void {
+    this.#parts.onControl();
+    this.lookAtAll();
+  }
+
+  #rung(stream: GroupStream, id: string): void {
+    this.#recent.add();
+    const rank = this.#parts.membership.rankFor(`${stream.key}/${id}`);
+    this.#hints.rung(stream, id, performance.now() + Math.min(rank * TURN_MS, LONGEST_TURN_MS));
+  }
+
+  get #waitMs(): number {
+    return Math.min(this.#hints.nextDueAtMs, this.#nextLookAtMs) - performance.now();
+  }
+
+  #woken(waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#wake = null;
+        resolve();
+      };
+      const timer = setTimeout(done, Math.ceil(waitMs));
+      this.#wake = done;
+    });
+  }
+}

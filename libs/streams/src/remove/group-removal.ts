@@ -1,0 +1,61 @@
+import { durationMs, parseOptions, type TopicDefinition } from '@millrace/core';
+import type { RedisConnection } from '@millrace/redis';
+import type { Presence } from '../group/presence.js';
+import { type GroupState, type Inspector, sumStates } from '../inspect/inspector.js';
+import { unknownGroup } from '../log/known-group.js';
+import { RemoveOptions } from './remove-options.js';
+import { Remover } from './remover.js';
+import { Tombstones } from './tombstones.js';
+
+/** What goes with a group, or would go; all but the members are messages. */
+export interface GroupRemoval {
+  readonly group: string;
+  /** Published since the group started, and neither handled nor given up yet: it never handles them. */
+  readonly lag: number;
+  /** Of the lag: entries in some member's hands. */
+  readonly pending: number;
+  /** Of the lag: waiting for their next attempt. */
+  readonly retrying: number;
+  /** Dead letters that there are now. */
+  readonly deadLetters: number;
+  /** Members that may live: one that has vanished counts until it was silent for its lease. */
+  readonly members: readonly string[];
+}
+
+export interface RemovalParts {
+  readonly redis: RedisConnection;
+  readonly prefix: string;
+  readonly presence: Presence;
+  readonly inspector: Inspector;
+}
+
+interface Target {
+  readonly topic: TopicDefinition;
+  readonly group: string;
+}
+
+/** @throws MillraceError UNKNOWN_GROUP, GROUP_BUSY, INVALID_OPTIONS */
+export async function removeGroup(parts: RemovalParts, target: Target, options: RemoveOptions): Promise<GroupRemoval> {
+  const { preview, force, within } = parseOptions(RemoveOptions, options, 'remove()');
+  const { topic, group } = target;
+  const removal = await groupRemovalOf(parts, target);
+  if (removal === null) throw await unknownGroup(parts.redis, parts.prefix, target);
+  if (preview) return removal;
+  const number = await new Remover(parts).begin({ topic: topic.name, group }, { force, withinMs: durationMs(within) });
+  await new Tombstones(parts.redis, parts.prefix).finishGroup(topic, group, number);
+  return removal;
+}
+
+/** What a removal of a group takes, also of one that was damaged, or removed in part; null when nothing is known of it. */
+export async function groupRemovalOf(parts: RemovalParts, { topic, group }: Target): Promise<GroupRemoval | null> {
+  const { number, members } = await new Remover(parts).look({ topic: topic.name, group });
+  const states = (await parts.inspector.partitions(topic, group)).filter((state) => state !== null);
+  if (number === null && states.length === 0) return null;
+  return { group, ...countsOf(states), members };
+}
+
+function countsOf(states: readonly GroupState[]): Omit<GroupRemoval, 'group' | 'members'> {
+  if (states.length === 0) return { lag: 0, pending: 0, retrying: 0, deadLetters: 0 };
+  const { lag, pending, retrying, deadLetters } = sumStates(states);
+  return { lag, pending, retrying, deadLetters };
+}

@@ -1,0 +1,124 @@
+import { loadScript, type RedisConnection } from '@millrace/redis';
+import { groupKeys, type PartitionKeys, partitionKeys, rateKey, SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
+
+const beginRemoval = loadScript('../scripts/begin-removal.lua', import.meta.url);
+const remove = loadScript('../scripts/remove.lua', import.meta.url);
+
+/** Pending entries that are let go in one call, and pages of a settled bitmap that are removed. */
+const ENTRIES_A_CALL = 1_000;
+const PAGES_A_CALL = 500;
+/** Stands for the topic itself where a group is named. */
+const TOPIC = '';
+
+/** `look` marks nothing; `idle` marks it as removed when no member may live; `force` does whoever lives. */
+export type RemovalMode = 'look' | 'idle' | 'force';
+
+/** What is to be removed: a group of a topic or, without one, the topic. */
+export interface RemovalTarget {
+  readonly topic: string;
+  readonly group?: string;
+}
+
+export interface Removal {
+  /** Of the removal in force; null when there is none. */
+  readonly number: string | null;
+  /** Members that may live. */
+  readonly members: readonly string[];
+}
+
+/** A topic by its name, and how many partitions it has in Redis. */
+export interface StoredTopic {
+  readonly name: string;
+  readonly partitions: number;
+}
+
+/**
+ * The marks of what was removed. That in the first partition decides, and comes first: whoever finds it there finishes the
+ * removal in all partitions before anything of that name is declared anew.
+ */
+export class Tombstones {
+  readonly #redis: RedisConnection;
+  readonly #prefix: string;
+
+  constructor(redis: RedisConnection, prefix: string) {
+    this.#redis = redis;
+    this.#prefix = prefix;
+  }
+
+  /** The number of the removal in force; null when there is none. */
+  async inForce(topic: string, group = TOPIC): Promise<string | null> {
+    const number = await this.#redis.call('HGET', partitionKeys(this.#prefix, topic, 0).removed, group);
+    return Number(number ?? 0) > 0 ? String(number) : null;
+  }
+
+  /** @param gone members that are known to be gone */
+  async begin({ topic, group = TOPIC }: RemovalTarget, mode: RemovalMode, gone: readonly string[] = []): Promise<Removal> {
+    const { removed, log } = partitionKeys(this.#prefix, topic, 0);
+    const [number, ...members] = (await this.#redis.run(beginRemoval, [removed, log], [group, mode, ...gone])) as string[];
+    return { number: number === '0' ? null : number!, members };
+  }
+
+  /** Removes all that the group has left. */
+  async finishGroup({ name, partitions }: StoredTopic, group: string, number: string): Promise<void> {
+    for (let partition = 0; partition < partitions; partition += 1) {
+      await this.#removeGroup({ topic: name, partition, group }, number);
+    }
+    await this.#redis.call('UNLINK', rateKey(this.#prefix, name, group));
+  }
+
+  /** Removes all that the topic and its groups have left. First nothing can be stored any more, and no group be made. */
+  async finishTopic(topic: StoredTopic, number: string): Promise<void> {
+    const places = Array.from({ length: topic.partitions }, (_, partition) => partitionKeys(this.#prefix, topic.name, partition));
+    const groups = new Set<string>();
+    for (const keys of places) {
+      for (const group of await this.#groupsOf(keys)) groups.add(group);
+      if (!(await this.#removeKeys(keys, number, contentsOf(keys)))) return;
+    }
+    for (const group of groups) await this.finishGroup(topic, group, number);
+    for (const keys of places) await this.#removeKeys(keys, number, [keys.meta, keys.groups]);
+  }
+
+  /** Known ones, and those that are there though they are known no more. */
+  async #groupsOf({ groups, log }: PartitionKeys): Promise<string[]> {
+    const known = (await this.#redis.call('HKEYS', groups)) as string[];
+    if ((await this.#redis.call('EXISTS', log)) === 0) return known;
+    const infos = (await this.#redis.call('XINFO', 'GROUPS', log)) as [string, string][];
+    return [...known, ...infos.map(([, name]) => name)];
+  }
+
+  /** @returns false when the topic was declared anew meanwhile: nothing was done */
+  async #removeKeys({ removed, log, groups }: PartitionKeys, number: string, keys: readonly string[]): Promise<boolean> {
+    return (await this.#redis.run(remove, [removed, log, groups, ...keys], [TOPIC, number, ENTRIES_A_CALL])) !== 'PAST';
+  }
+
+  async #removeGroup(place: GroupPlace, number: string): Promise<void> {
+    const { removed, log, groups, meta } = partitionKeys(this.#prefix, place.topic, place.partition);
+    const own = Object.values(groupKeys(this.#prefix, place, place.group)) as string[];
+    const end = Math.floor(Number((await this.#redis.call('HGET', meta, 'next')) ?? 0) / SETTLED_PAGE_OFFSETS);
+    // Without the count of the partition the pages end where none is left.
+    for (let [page, left] = [0, true]; left || page <= end; ) {
+      const keys = [removed, log, groups, ...own, ...this.#pagesFrom(place, page)];
+      const reply = await this.#redis.run(remove, keys, [place.group, number, ENTRIES_A_CALL]);
+      if (reply === 'PAST') return;
+      const [count, isPending] = reply as [number, number];
+      left = count > 0 || isPending === 1;
+      if (isPending === 0) page += PAGES_A_CALL;
+    }
+  }
+
+  #pagesFrom(place: GroupPlace, first: number): string[] {
+    const pages = Array.from({ length: PAGES_A_CALL }, (_, index) => first + index);
+    return pages.map((page) => settledKey(this.#prefix, place, page * SETTLED_PAGE_OFFSETS));
+  }
+}
+
+interface GroupPlace {
+  readonly topic: string;
+  readonly partition: number;
+  readonly group: string;
+}
+
+/** All but what tells how far the partition came, and which groups it has: that goes last. */
+function contentsOf({ removed: _, meta: __, groups: ___, ring: ____, ...contents }: PartitionKeys): string[] {
+  return Object.values<string | readonly string[]>(contents).flat();
+}

@@ -1,0 +1,82 @@
+import { durationMs, MillraceError, parseOptions, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
+import { type PartitionKeys, partitionKeys, topicsKey } from '../keys.js';
+import { type GroupRemoval, groupRemovalOf, type RemovalParts } from './group-removal.js';
+import { RemoveOptions } from './remove-options.js';
+import { Remover } from './remover.js';
+import { type StoredTopic, Tombstones } from './tombstones.js';
+
+/** What goes with a topic, or would go. */
+export interface TopicRemoval {
+  /** Messages that the topic holds, whether its groups have handled them or not. */
+  readonly messages: number;
+  /** Messages that are not due yet. */
+  readonly delayed: number;
+  /** Each group, with what goes with it. */
+  readonly groups: readonly GroupRemoval[];
+}
+
+/** Operators remove topics with it. */
+export class Topics {
+  readonly #parts: RemovalParts;
+
+  constructor(parts: RemovalParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Removes a topic with all messages, groups and dead letters. A process that still runs and publishes to it is refused with
+   * REMOVED, until a process that starts declares the topic. It may be called again when it was broken off, and goes on.
+   *
+   * @returns what went, or with `preview: true` would go
+   * @throws MillraceError GROUP_BUSY members of its groups lived all the time: nothing was removed; NOT_A_TOPIC, INVALID_OPTIONS,
+   *   UNKNOWN_TOPIC
+   */
+  async remove(topic: TopicRef, options: RemoveOptions = {}): Promise<TopicRemoval> {
+    const { preview, force, within } = parseOptions(RemoveOptions, options, 'remove()');
+    const definition = topicOfRef(topic);
+    const { redis, prefix } = this.#parts;
+    const stored = await this.#stored(definition);
+    const removal = await this.#removalOf(definition);
+    if (preview) return removal;
+    const number = await new Remover(this.#parts).begin({ topic: stored.name }, { force, withinMs: durationMs(within) });
+    await new Tombstones(redis, prefix).finishTopic(stored, number);
+    await redis.call('HDEL', topicsKey(prefix), stored.name);
+    return removal;
+  }
+
+  /** As Redis has it; the number of partitions is the declared one where Redis has none, and something is left. */
+  async #stored({ name, partitions }: TopicDefinition): Promise<StoredTopic> {
+    const { redis, prefix } = this.#parts;
+    const { log, removed } = partitionKeys(prefix, name, 0);
+    const [stored, known] = await Promise.all([redis.call('HGET', topicsKey(prefix), name), redis.call('EXISTS', log, removed)]);
+    if (stored === null && known === 0) throw unknown(name);
+    return { name, partitions: Number(stored ?? partitions) };
+  }
+
+  async #removalOf(topic: TopicDefinition): Promise<TopicRemoval> {
+    const { redis, prefix } = this.#parts;
+    const places = Array.from({ length: topic.partitions }, (_, partition) => partitionKeys(prefix, topic.name, partition));
+    const contents = await Promise.all(places.map((keys) => this.#contentsOf(keys)));
+    const names = (await redis.call('HKEYS', places[0]!.groups)) as string[];
+    const groups = await Promise.all(names.map((group) => groupRemovalOf(this.#parts, { topic, group })));
+    return {
+      messages: total(contents.map(({ messages }) => messages)),
+      delayed: total(contents.map(({ delayed }) => delayed)),
+      groups: groups.filter((group) => group !== null),
+    };
+  }
+
+  async #contentsOf({ meta, delayed }: PartitionKeys): Promise<Pick<TopicRemoval, 'messages' | 'delayed'>> {
+    const { redis } = this.#parts;
+    const [next, first] = (await redis.call('HMGET', meta, 'next', 'first')) as (string | null)[];
+    return { messages: Number(next ?? 0) - Number(first ?? 0), delayed: Number(await redis.call('ZCARD', delayed)) };
+  }
+}
+
+function total(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
+}
+
+function unknown(topic: string): MillraceError {
+  return new MillraceError('UNKNOWN_TOPIC', `There is no topic '${topic}' here: nobody has declared it, or it was removed.`);
+}

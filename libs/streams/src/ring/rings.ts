@@ -1,0 +1,148 @@
+import { emit, errorRecord, Loop } from '@millrace/core';
+import type { RedisConnection, RedisConnections } from '@millrace/redis';
+
+/** A connection that nobody has a use for is noticed when it is asked, this often. */
+const ASK_EVERY_MS = 5_000;
+const READY_WAIT_MS = 1_000;
+/** Channels in one command. */
+const PAGE = 512;
+
+export interface RingListener {
+  readonly heard: (channel: string, text: string) => void;
+  /** Rings are heard from now on; those before may have been missed. */
+  readonly opened: () => void;
+  /** Rings are missed from now on, until it is opened again. */
+  readonly lost: () => void;
+}
+
+/** Hears the rings of the channels that somebody in this process listens to, over one connection, made for the first one. */
+export class Rings {
+  readonly #redis: RedisConnections;
+  readonly #loop: Loop;
+  readonly #ears = new Map<string, Set<Ear>>();
+  #connection: RedisConnection | null = null;
+  /** Channels that Redis knows of, on the connection that it has now. */
+  #subscribed = new Set<string>();
+
+  constructor(redis: RedisConnections) {
+    this.#redis = redis;
+    this.#loop = new Loop({
+      name: 'rings',
+      round: (signal) => this.#round(signal),
+      onError: (error, failures) => {
+        this.#lost();
+        emit('loop-failed', { loop: 'rings', error: errorRecord(error), failures });
+      },
+    });
+  }
+
+  /** @throws MillraceError CLOSED when the connections are closed */
+  listen(channels: readonly string[], listener: RingListener): Ear {
+    this.#connection ??= this.#connected();
+    const ear = new Ear(channels, listener, () => this.#close(ear));
+    for (const channel of channels) this.#earsOf(channel).add(ear);
+    this.#loop.start();
+    this.#loop.wake();
+    return ear;
+  }
+
+  async stop(): Promise<void> {
+    const stopped = this.#loop.stop();
+    this.#connection?.close();
+    await stopped;
+  }
+
+  #connected(): RedisConnection {
+    const connection = this.#redis.listening('rings');
+    connection.watch({
+      ready: () => this.#loop.wake(),
+      lost: () => this.#lost(),
+      message: (channel, text) => {
+        for (const ear of this.#ears.get(channel) ?? []) ear.listener.heard(channel, text);
+      },
+    });
+    return connection;
+  }
+
+  #earsOf(channel: string): Set<Ear> {
+    const ears = this.#ears.get(channel) ?? new Set();
+    this.#ears.set(channel, ears);
+    return ears;
+  }
+
+  #close(ear: Ear): void {
+    for (const channel of ear.channels) {
+      const ears = this.#ears.get(channel);
+      ears?.delete(ear);
+      if (ears?.size === 0) this.#ears.delete(channel);
+    }
+    this.#loop.wake();
+  }
+
+  #lost(): void {
+    this.#subscribed = new Set();
+    for (const ear of this.#allEars()) ear.miss();
+  }
+
+  #allEars(): Set<Ear> {
+    return new Set([...this.#ears.values()].flatMap((ears) => [...ears]));
+  }
+
+  async #round(signal: AbortSignal): Promise<number> {
+    const connection = this.#connection!;
+    if (!(await connection.whenReady(READY_WAIT_MS, signal))) return 0;
+    const subscribed = this.#subscribed;
+    for (const page of pages([...this.#ears.keys()].filter((channel) => !subscribed.has(channel)))) {
+      await connection.subscribe(page);
+      for (const channel of page) subscribed.add(channel);
+    }
+    for (const page of pages([...subscribed].filter((channel) => !this.#ears.has(channel)))) {
+      for (const channel of page) subscribed.delete(channel);
+      await connection.unsubscribe(page);
+    }
+    await connection.call('PING');
+    // Those of a connection that was lost meanwhile are not heard.
+    if (subscribed === this.#subscribed) for (const ear of this.#allEars()) ear.open(subscribed);
+    return ASK_EVERY_MS;
+  }
+}
+
+/** One listener of some channels, until it is closed. */
+export class Ear {
+  readonly channels: readonly string[];
+  readonly listener: RingListener;
+  readonly #close: () => void;
+  #isOpen = false;
+
+  constructor(channels: readonly string[], listener: RingListener, close: () => void) {
+    this.channels = channels;
+    this.listener = listener;
+    this.#close = close;
+  }
+
+  /** Whether every ring is heard. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  open(subscribed: ReadonlySet<string>): void {
+    if (this.#isOpen || !this.channels.every((channel) => subscribed.has(channel))) return;
+    this.#isOpen = true;
+    this.listener.opened();
+  }
+
+  miss(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.listener.lost();
+  }
+
+  close(): void {
+    this.#isOpen = false;
+    this.#close();
+  }
+}
+
+function pages<T>(items: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(items.length / PAGE) }, (_, page) => items.slice(page * PAGE, (page + 1) * PAGE));
+}
