@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { batchPipeline, DeadLetter, type DeadLetterContext, deadLetterPipeline, deliveryPipeline, fixed, listen, RetryLater, type Subscription, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
+import { UntoldLetters } from '../src/hook/untold-letters.js';
 import { Bed } from './bed.js';
 import { noRetry, type Process, signal, subscribe } from './fixture.js';
 import { numbers, Single } from './topics.js';
@@ -215,6 +216,23 @@ describe('a dead letter that is to be told', () => {
     await bed.drained(process, Single, 'g');
     await waitFor(() => told.length === 1, { what: 'it to be told' });
     expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 1, lost: 0 });
+  });
+
+  it('goes with its group, and nothing of it comes back', async () => {
+    const process = await bed.start();
+    const [begun, gate] = [signal(), signal()];
+    const subscription = await hooked(process, async () => {
+      begun.fire();
+      await gate.promise;
+    });
+    await process.publisher.publish(Single, { value: 1 });
+    await begun.promise;
+    await process.streams.groups.remove(Single, 'g', { force: true });
+    gate.fire();
+    const letters = new UntoldLetters({ redis: process.redis.publish, member: 'x.1', partitions: [bed.place(Single, 'g')] });
+    expect(await letters.look(1)).toMatchObject([{ letters: [], failure: null }]);
+    await subscription.stop(1_000);
+    expect(await bed.command('KEYS', `${bed.prefix}:*:group:g:*`)).toEqual([]);
   });
 
   it('is none of before the hook was declared, and any after that, though Redis loses the hook', async () => {
