@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { HandlerSlots, type Now, type SlotRules } from '../src/consume/handler-slots.js';
-import type { Work } from '../src/consume/work.js';
-import { ofLog, ofRetryLog } from './work-at-hand.js';
+import type { PendingDelivery } from '../src/consume/pending-delivery.js';
+import { ofLog, ofRetryLog } from './deliveries-at-hand.js';
 
 const HOUR_MS = 3_600_000;
 const PATIENCE_MS = 1_000;
@@ -9,26 +9,26 @@ const LONE_PATIENCE_MS = 5_000;
 const MOST_UNSETTLED = 512;
 
 const at = (ms: number, isSure = true): Now => ({ ms, isSure });
-const offsets = (work: readonly Work[]): number[] => work.map(({ offset }) => offset);
-const suspect = (offset: number): Work => ofRetryLog(offset, { crashes: 1 }).work[0]!;
+const offsets = (work: readonly PendingDelivery[]): number[] => work.map(({ offset }) => offset);
+const suspect = (offset: number): PendingDelivery => ofRetryLog(offset, { crashes: 1 }).deliveries[0]!;
 
 function slotsOf(rules: Partial<SlotRules> = {}): HandlerSlots {
   return new HandlerSlots({ concurrency: 2, rule: { size: 1, waitMs: 0 }, stuckAfterMs: HOUR_MS, ...rules });
 }
 
 function add(slots: HandlerSlots, count: number, ms = 0): void {
-  for (let offset = 0; offset < count; offset += 1) slots.add(ofLog(offset, 1).work[0]!, ms);
+  for (let offset = 0; offset < count; offset += 1) slots.add(ofLog(offset, 1).deliveries[0]!, ms);
 }
 
 /** Has a handler begin the next batch. */
-function begin(slots: HandlerSlots, ms = 0): readonly Work[] {
+function begin(slots: HandlerSlots, ms = 0): readonly PendingDelivery[] {
   const batch = slots.take(ms);
   slots.begin(batch, batch);
   return batch;
 }
 
 /** Has its handler end well. */
-function end(slots: HandlerSlots, batch: readonly Work[]): void {
+function end(slots: HandlerSlots, batch: readonly PendingDelivery[]): void {
   slots.handled(batch).forEach(() => slots.succeeded());
   slots.end(batch);
 }

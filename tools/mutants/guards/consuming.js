@@ -108,8 +108,8 @@ for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
   {
     name: 'a redelivered entry skips what was settled',
     file: `${CONSUME}/intake.ts`,
-    find: 'return work.filter((_, index) => settled[index] === 0);',
-    replace: 'return work;',
+    find: 'return deliveries.filter((_, index) => settled[index] === 0);',
+    replace: 'return deliveries;',
     spec: DELIVERY_SPEC,
     title: 'are handled message by message, and a redelivered one skips what was settled',
   },
@@ -180,7 +180,7 @@ export const sharing = [
   {
     name: 'what was given back comes before what is new',
     file: `${CONSUME}/dispatcher.ts`,
-    find: 'for (const item of work) this.#parts.owner.overFetched(item);',
+    find: 'for (const delivery of deliveries) this.#parts.owner.overFetched(delivery);',
     replace: '',
     spec: PACKING_SPEC,
     title: 'handles what it gave back before it takes more from the log',
@@ -195,7 +195,7 @@ export const sharing = [
   },
   {
     name: 'a message without a permit is not handled',
-    file: `${CONSUME}/permits.ts`,
+    file: `${CONSUME}/rate-limiter.ts`,
     find: 'if (this.#inHand <= 0) return false;',
     replace: '',
     spec: PACKING_SPEC,
@@ -303,7 +303,7 @@ export const putBack = [
   },
   {
     name: 'suspects are handled one at a time in a subscription',
-    file: `${CONSUME}/work-queue.ts`,
+    file: `${CONSUME}/delivery-queue.ts`,
     find: 'return this.hasSuspects && !this.#suspect;',
     replace: 'return this.hasSuspects;',
     spec: 'libs/streams/test/handler-slots.spec.ts',
@@ -336,8 +336,8 @@ export const putBack = [
   {
     name: 'the crash limit',
     file: `${CONSUME}/without-handler.ts`,
-    find: 'work.crashes >= crashLimit',
-    replace: 'work.crashes >= Number.POSITIVE_INFINITY',
+    find: 'delivery.crashes >= crashLimit',
+    replace: 'delivery.crashes >= Number.POSITIVE_INFINITY',
     spec: DELIVERY_SPEC,
     title: 'ends a message that takes every process down as a crash loop',
   },

@@ -8,12 +8,12 @@ import type { Handling } from './handling.js';
 import type { HeldEntries } from './held-entries.js';
 import type { Holdings } from './holdings.js';
 import type { LoneSlot } from './lone-slot.js';
-import type { Permits } from './permits.js';
+import type { PendingDelivery } from './pending-delivery.js';
+import type { RateLimiter } from './rate-limiter.js';
 import { releaseOf, type Settlement, settlementOf } from './settlement.js';
 import type { Settler } from './settler.js';
 import type { Item, Settling } from './settling.js';
 import { outcomeWithoutHandler, type WithoutHandler } from './without-handler.js';
-import type { Work } from './work.js';
 
 export interface DispatcherParts extends WithoutHandler {
   readonly handling: Handling;
@@ -27,7 +27,7 @@ export interface DispatcherParts extends WithoutHandler {
   readonly concurrency: number;
   readonly stuckAfterMs: number;
   /** Of the rate limit, where there is one. */
-  readonly permits?: Permits | undefined;
+  readonly rateLimiter?: RateLimiter | undefined;
 }
 
 const ONE_BY_ONE: BatchRule = { size: 1, waitMs: 0 };
@@ -57,12 +57,12 @@ export class Dispatcher implements Settling {
 
   /** How many more messages may be fetched. */
   get freeSlots(): number {
-    return Math.max(0, Math.min(this.#room, this.#parts.permits?.inHand ?? Infinity));
+    return Math.max(0, Math.min(this.#room, this.#parts.rateLimiter?.inHand ?? Infinity));
   }
 
   /** How long a read may wait for messages: permits must not be held for long while others could use them. */
   get longestWaitMs(): number {
-    return this.#parts.permits?.holdMs ?? Infinity;
+    return this.#parts.rateLimiter?.holdMs ?? Infinity;
   }
 
   /** Why no handler gets on, or null while they do. */
@@ -84,16 +84,16 @@ export class Dispatcher implements Settling {
     }
     this.#wakeFetcher = null;
     signal.removeEventListener('abort', wake);
-    if (!signal.aborted) await this.#parts.permits?.some(this.#room, signal);
+    if (!signal.aborted) await this.#parts.rateLimiter?.some(this.#room, signal);
   }
 
   /** Takes messages in that were fetched. */
-  add(work: readonly Work[]): void {
+  add(deliveries: readonly PendingDelivery[]): void {
     const nowMs = performance.now();
-    for (const item of work) {
-      const outcome = outcomeWithoutHandler(item, this.#parts);
-      if (outcome) this.#settle(item, outcome);
-      else this.#enqueue(item, nowMs);
+    for (const delivery of deliveries) {
+      const outcome = outcomeWithoutHandler(delivery, this.#parts);
+      if (outcome) this.#settle(delivery, outcome);
+      else this.#enqueue(delivery, nowMs);
     }
     this.#startNext();
   }
@@ -120,7 +120,7 @@ export class Dispatcher implements Settling {
   }
 
   /** What was fetched and waits for a handler to be started. */
-  takeWaiting(): Work[] {
+  takeWaiting(): PendingDelivery[] {
     return this.#slots.takeWaiting();
   }
 
@@ -142,16 +142,16 @@ export class Dispatcher implements Settling {
   }
 
   /** Gives messages back to the group at once, without counting an attempt. */
-  release(work: readonly Work[]): void {
-    for (const item of work) this.#write(item, releaseOf(item));
+  release(deliveries: readonly PendingDelivery[]): void {
+    for (const delivery of deliveries) this.#write(delivery, releaseOf(delivery));
   }
 
   settled(items: readonly Item[]): void {
     this.#slots.settled(items.length);
-    const [{ work, settlement }] = items as [Item];
-    if (settlement[0] === 'retry') this.#parts.owner.retryScheduled(work);
+    const [{ delivery, settlement }] = items as [Item];
+    if (settlement[0] === 'retry') this.#parts.owner.retryScheduled(delivery);
     if (settlement[0] === 'dead') this.#parts.owner.deadLettered();
-    const kept = this.#slots.keptFor(work);
+    const kept = this.#slots.keptFor(delivery);
     if (kept) this.#ended(kept);
     else this.#freed();
   }
@@ -164,10 +164,10 @@ export class Dispatcher implements Settling {
     return { ms: performance.now(), isSure: this.#parts.held.isSure };
   }
 
-  #enqueue(work: Work, nowMs: number): void {
-    const { permits } = this.#parts;
-    if (!permits || permits.use()) this.#slots.add(work, nowMs);
-    else this.#putBack([work]);
+  #enqueue(delivery: PendingDelivery, nowMs: number): void {
+    const { rateLimiter } = this.#parts;
+    if (!rateLimiter || rateLimiter.use()) this.#slots.add(delivery, nowMs);
+    else this.#putBack([delivery]);
   }
 
   #startNext(): void {
@@ -183,7 +183,7 @@ export class Dispatcher implements Settling {
     this.#watch();
   }
 
-  #take(nowMs: number): readonly Work[] {
+  #take(nowMs: number): readonly PendingDelivery[] {
     if (this.#slots.wantsLoneSlot && this.#parts.loneSlot.take(this.#onLoneSlotFree)) return this.#slots.takeSuspect(nowMs);
     return this.#slots.take(nowMs);
   }
@@ -209,12 +209,12 @@ export class Dispatcher implements Settling {
     this.#startNext();
   }
 
-  #putBack(work: readonly Work[]): void {
-    for (const item of work) this.#parts.owner.overFetched(item);
-    this.release(work);
+  #putBack(deliveries: readonly PendingDelivery[]): void {
+    for (const delivery of deliveries) this.#parts.owner.overFetched(delivery);
+    this.release(deliveries);
   }
 
-  #ended(batch: readonly Work[]): void {
+  #ended(batch: readonly PendingDelivery[]): void {
     const free = this.#slots.end(batch);
     if (free === 'nothing') return;
     if (free === 'lone slot') this.#parts.loneSlot.release();
@@ -227,59 +227,59 @@ export class Dispatcher implements Settling {
   }
 
   /** What was lost, or expired, while it waited for a slot is not begun. */
-  #begin(batch: readonly Work[]): void {
-    const open = batch.filter((work) => this.#mayBegin(work));
+  #begin(batch: readonly PendingDelivery[]): void {
+    const open = batch.filter((delivery) => this.#mayBegin(delivery));
     const [first] = open;
     if (!first) this.#ended(batch);
     else if (first.crashes > 0) void this.#beginLone(batch, first);
     else this.#hand(batch, open);
   }
 
-  #mayBegin(work: Work): boolean {
-    if (work.entry.isGivenUp) return false;
-    const outcome = outcomeWithoutHandler(work, this.#parts);
-    if (outcome) this.#settle(work, outcome);
+  #mayBegin(delivery: PendingDelivery): boolean {
+    if (delivery.entry.isGivenUp) return false;
+    const outcome = outcomeWithoutHandler(delivery, this.#parts);
+    if (outcome) this.#settle(delivery, outcome);
     return outcome === null;
   }
 
   /** A message whose process vanished is marked first: should this one vanish too, that tells that it was at work on it. */
-  async #beginLone(batch: readonly Work[], work: Work): Promise<void> {
+  async #beginLone(batch: readonly PendingDelivery[], delivery: PendingDelivery): Promise<void> {
     const { held, holdings } = this.#parts;
     this.#slots.beginLone(batch);
-    const mayBegin = await holdings.begin(work.entry).catch(() => null);
-    if (mayBegin === true && this.#slots.mayBegin(this.#now()) && !work.entry.isGivenUp) this.#hand(batch, [work]);
+    const mayBegin = await holdings.begin(delivery.entry).catch(() => null);
+    if (mayBegin === true && this.#slots.mayBegin(this.#now()) && !delivery.entry.isGivenUp) this.#hand(batch, [delivery]);
     else {
-      if (mayBegin === false) held.lost(work.entry);
-      else if (!work.entry.isGivenUp) this.release([work]);
+      if (mayBegin === false) held.lost(delivery.entry);
+      else if (!delivery.entry.isGivenUp) this.release([delivery]);
       this.#ended(batch);
     }
   }
 
-  #hand(batch: readonly Work[], open: readonly Work[]): void {
+  #hand(batch: readonly PendingDelivery[], open: readonly PendingDelivery[]): void {
     this.#slots.begin(batch, open);
-    for (const work of open) {
-      work.heldUp = this.#holding.signal;
-      work.replayedBy = this.#parts.owner.replayOf(work);
+    for (const delivery of open) {
+      delivery.heldUp = this.#holding.signal;
+      delivery.replayedBy = this.#parts.owner.replayOf(delivery);
     }
     void handOver(this.#parts.handling, open).then((outcomes) => this.#handled(batch, outcomes));
   }
 
   /** Its slot is free, but for that of a lone one, and the outcomes are settled meanwhile. */
-  #handled(batch: readonly Work[], outcomes: readonly Outcome[]): void {
+  #handled(batch: readonly PendingDelivery[], outcomes: readonly Outcome[]): void {
     const begun = this.#slots.handled(batch);
-    begun.forEach((work, index) => this.#settle(work, outcomes[index] ?? defect('The handler has no outcome for it.')));
+    begun.forEach((delivery, index) => this.#settle(delivery, outcomes[index] ?? defect('The handler has no outcome for it.')));
     if (!this.#slots.keepsSlot(batch)) this.#ended(batch);
   }
 
-  #settle(work: Work, outcome: Outcome): void {
+  #settle(delivery: PendingDelivery, outcome: Outcome): void {
     if (outcome.kind === 'ack') this.#slots.succeeded();
-    else tellOfFailure(work, outcome);
-    this.#write(work, settlementOf(work, outcome));
+    else tellOfFailure(delivery, outcome);
+    this.#write(delivery, settlementOf(delivery, outcome));
   }
 
-  #write(work: Work, settlement: Settlement): void {
+  #write(delivery: PendingDelivery, settlement: Settlement): void {
     this.#slots.settling();
-    this.#parts.settler.settle(work, settlement, this);
+    this.#parts.settler.settle(delivery, settlement, this);
   }
 }
 

@@ -1,8 +1,8 @@
 import type { BatchRule } from '@millrace/core';
+import { DeliveryQueue } from './delivery-queue.js';
+import type { PendingDelivery } from './pending-delivery.js';
 import { RecentCount } from './recent-count.js';
 import { Running } from './running.js';
-import { WorkQueue } from './work-queue.js';
-import type { Work } from './work.js';
 
 export interface SlotRules {
   /** Handlers at once. */
@@ -37,7 +37,7 @@ const MOST_AHEAD = 512;
  */
 export class HandlerSlots {
   readonly #rules: SlotRules;
-  readonly #queue: WorkQueue;
+  readonly #queue: DeliveryQueue;
   readonly #running: Running;
   readonly #handled = new RecentCount(AHEAD_MS);
   /** Messages that may be in the hands of handlers. */
@@ -48,11 +48,11 @@ export class HandlerSlots {
   /** When to look next whether something has waited for too long; null while nothing can. */
   #lookAtMs: number | null = null;
   /** A message whose process vanished, with its place: it has that until it is settled. */
-  #lone: readonly Work[] | null = null;
+  #lone: readonly PendingDelivery[] | null = null;
 
   constructor(rules: SlotRules) {
     this.#rules = rules;
-    this.#queue = new WorkQueue(rules.rule);
+    this.#queue = new DeliveryQueue(rules.rule);
     this.#running = new Running(rules.concurrency);
     this.#messages = rules.concurrency * rules.rule.size;
   }
@@ -79,8 +79,8 @@ export class HandlerSlots {
   }
 
   /** A message was fetched. */
-  add(work: Work, nowMs: number): void {
-    this.#queue.add(work, nowMs);
+  add(delivery: PendingDelivery, nowMs: number): void {
+    this.#queue.add(delivery, nowMs);
   }
 
   /** Whether something that has its slot may be handed over. */
@@ -94,42 +94,42 @@ export class HandlerSlots {
   }
 
   /** The next batch, which has a slot from now on; empty while none is ready. */
-  take(nowMs: number): readonly Work[] {
+  take(nowMs: number): readonly PendingDelivery[] {
     return this.#withSlot(this.#queue.take(nowMs), nowMs);
   }
 
   /** A message whose process vanished, alone: the one place for them in the process is the caller's. */
-  takeSuspect(nowMs: number): readonly Work[] {
+  takeSuspect(nowMs: number): readonly PendingDelivery[] {
     return this.#withSlot(this.#queue.takeSuspect(nowMs), nowMs);
   }
 
   /** A handler is given these of a batch. */
-  begin(batch: readonly Work[], begun: readonly Work[]): void {
+  begin(batch: readonly PendingDelivery[], begun: readonly PendingDelivery[]): void {
     this.#running.begin(batch, begun);
   }
 
   /** A message whose process vanished is about to begin. */
-  beginLone(batch: readonly Work[]): void {
+  beginLone(batch: readonly PendingDelivery[]): void {
     this.#lone = batch;
   }
 
   /** The handler of a batch has ended. @returns what it was given: nothing when that was given up before */
-  handled(batch: readonly Work[]): readonly Work[] {
+  handled(batch: readonly PendingDelivery[]): readonly PendingDelivery[] {
     return this.#running.handled(batch);
   }
 
   /** Whether a batch whose handler has ended has its slot until its outcome is settled. */
-  keepsSlot(batch: readonly Work[]): boolean {
+  keepsSlot(batch: readonly PendingDelivery[]): boolean {
     return batch === this.#lone;
   }
 
   /** The batch that had its slot until this was settled; null when there is none. */
-  keptFor(work: Work): readonly Work[] | null {
-    return this.#lone && this.#lone[0] === work ? this.#lone : null;
+  keptFor(delivery: PendingDelivery): readonly PendingDelivery[] | null {
+    return this.#lone && this.#lone[0] === delivery ? this.#lone : null;
   }
 
   /** A batch takes no slot any more. @returns what is free by that: nothing when it took none already */
-  end(batch: readonly Work[]): 'nothing' | 'slot' | 'lone slot' {
+  end(batch: readonly PendingDelivery[]): 'nothing' | 'slot' | 'lone slot' {
     if (!this.#running.end(batch)) return 'nothing';
     if (batch === this.#lone) this.#lone = null;
     return this.#queue.ended(batch) ? 'lone slot' : 'slot';
@@ -165,12 +165,12 @@ export class HandlerSlots {
   }
 
   /** What was fetched and was not begun. */
-  takeWaiting(): Work[] {
+  takeWaiting(): PendingDelivery[] {
     return this.#queue.takeAll();
   }
 
   /** Batches whose handler is at work, with what it was given. */
-  atWork(): [batch: readonly Work[], begun: readonly Work[]][] {
+  atWork(): [batch: readonly PendingDelivery[], begun: readonly PendingDelivery[]][] {
     return this.#running.atWork();
   }
 
@@ -188,7 +188,7 @@ export class HandlerSlots {
    * What has waited for too long, and is to be put back. Handlers that are slower than they were: what was read ahead for them
    * goes, and no more is read ahead until they are not.
    */
-  takeOverdue(nowMs: number): Work[] {
+  takeOverdue(nowMs: number): PendingDelivery[] {
     if (this.#lookAtMs === null || nowMs < this.#lookAtMs) return [];
     this.#lookAtMs = null;
     const sinceMs = this.#queue.waitsSinceMs;
@@ -212,7 +212,7 @@ export class HandlerSlots {
     return this.#running.messages + this.#queue.length;
   }
 
-  #withSlot(batch: readonly Work[], nowMs: number): readonly Work[] {
+  #withSlot(batch: readonly PendingDelivery[], nowMs: number): readonly PendingDelivery[] {
     if (batch.length > 0) this.#running.add(batch, nowMs);
     return batch;
   }

@@ -24,9 +24,9 @@ import { HeldEntries } from './held-entries.js';
 import { Holdings } from './holdings.js';
 import { Intake } from './intake.js';
 import type { LoneSlot } from './lone-slot.js';
-import { Permits } from './permits.js';
+import type { PendingDelivery } from './pending-delivery.js';
+import { RateLimiter } from './rate-limiter.js';
 import { Settler } from './settler.js';
-import type { Work } from './work.js';
 
 export interface SubscriptionParts {
   readonly redis: RedisConnections;
@@ -134,7 +134,7 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
     const dispatcher = new Dispatcher({
       ...definition, handling, holdings, held, settler, owner: this,
       loneSlot: parts.loneSlot, stuckAfterMs: parts.stuckAfterMs,
-      permits: limit && new Permits({ redis, key: rateKey(prefix, topic.name, group), limit }),
+      rateLimiter: limit && new RateLimiter({ redis, key: rateKey(prefix, topic.name, group), limit }),
     });
     this.#dispatcher = dispatcher;
     this.#intake = new Intake({
@@ -198,11 +198,11 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
     this.#keeper?.start();
   }
 
-  replayOf({ entry, offset }: Work): number | null {
+  replayOf({ entry, offset }: PendingDelivery): number | null {
     return this.#watch.replayOf(entry.stream.partition, offset);
   }
 
-  retryScheduled({ entry }: Work): void {
+  retryScheduled({ entry }: PendingDelivery): void {
     this.#tender.scheduled(entry.stream.partition);
   }
 
@@ -211,7 +211,7 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
     this.#keeper?.wake();
   }
 
-  overFetched({ entry }: Work): void {
+  overFetched({ entry }: PendingDelivery): void {
     this.#fetcher.gaveBackTo(entry.stream.partition.streams[1]);
   }
 

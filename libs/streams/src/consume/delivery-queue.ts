@@ -1,16 +1,16 @@
 import type { BatchRule } from '@millrace/core';
-import type { Work } from './work.js';
+import type { PendingDelivery } from './pending-delivery.js';
 
 /** Messages that wait for a handler, in the batches in which they will be handed over. Moments are by the monotonic clock. */
-export class WorkQueue {
+export class DeliveryQueue {
   readonly #rule: BatchRule;
-  #together: Work[] = [];
+  #together: PendingDelivery[] = [];
   /** Those before it were taken. */
   #first = 0;
   /** Their process vanished: each is handled alone, as it may be the one that takes processes down. */
-  #suspects: Work[] = [];
+  #suspects: PendingDelivery[] = [];
   /** The one that was taken and has not ended. */
-  #suspect: Work | undefined;
+  #suspect: PendingDelivery | undefined;
   /** Since when suspects wait for one to end; null while none waits. */
   #heldUpSinceMs: number | null = null;
 
@@ -22,10 +22,10 @@ export class WorkQueue {
     return this.#waiting + this.#suspects.length;
   }
 
-  add(work: Work, nowMs: number): void {
-    work.waitsSince = nowMs;
-    if (work.crashes > 0) this.#suspects.push(work);
-    else this.#together.push(work);
+  add(delivery: PendingDelivery, nowMs: number): void {
+    delivery.waitsSince = nowMs;
+    if (delivery.crashes > 0) this.#suspects.push(delivery);
+    else this.#together.push(delivery);
   }
 
   /** How many messages wait for a suspect at work to end, and for how long one has. */
@@ -44,7 +44,7 @@ export class WorkQueue {
   }
 
   /** The first of the suspects, for the one place that the process has for them. */
-  takeSuspect(nowMs: number): Work[] {
+  takeSuspect(nowMs: number): PendingDelivery[] {
     const taken = this.#suspects.splice(0, 1);
     [this.#suspect] = taken;
     this.#noteHeldUp(nowMs);
@@ -52,7 +52,7 @@ export class WorkQueue {
   }
 
   /** The next batch of others; empty while none is ready. Suspects that wait are held up by another. */
-  take(nowMs: number): Work[] {
+  take(nowMs: number): PendingDelivery[] {
     this.#noteHeldUp(nowMs);
     return this.readyInMs(nowMs) === 0 ? this.#takeOldest(this.#rule.size) : [];
   }
@@ -63,7 +63,7 @@ export class WorkQueue {
   }
 
   /** A batch that was taken has ended. @returns whether it was a suspect */
-  ended([first]: readonly Work[]): boolean {
+  ended([first]: readonly PendingDelivery[]): boolean {
     if (!this.#suspect || first !== this.#suspect) return false;
     this.#suspect = undefined;
     this.suspectEnded();
@@ -83,18 +83,18 @@ export class WorkQueue {
   }
 
   /** Suspects that have waited since then, or longer. */
-  takeSuspectsSince(momentMs: number): Work[] {
+  takeSuspectsSince(momentMs: number): PendingDelivery[] {
     const taken = this.#suspects.filter(({ waitsSince }) => waitsSince <= momentMs);
     this.#suspects = this.#suspects.filter(({ waitsSince }) => waitsSince > momentMs);
     return taken;
   }
 
   /** The last of those that wait together, as many as there are up to `count`. */
-  takeNewest(count: number): Work[] {
+  takeNewest(count: number): PendingDelivery[] {
     return this.#together.splice(Math.max(this.#first, this.#together.length - count));
   }
 
-  takeAll(): Work[] {
+  takeAll(): PendingDelivery[] {
     this.#heldUpSinceMs = null;
     return [...this.#suspects.splice(0), ...this.#takeOldest(this.#waiting)];
   }
@@ -108,7 +108,7 @@ export class WorkQueue {
   }
 
   /** An array that is cut at its beginning is copied: that is done seldom. */
-  #takeOldest(count: number): Work[] {
+  #takeOldest(count: number): PendingDelivery[] {
     const taken = this.#together.slice(this.#first, this.#first + count);
     this.#first += taken.length;
     if (this.#first * 2 >= this.#together.length) {

@@ -1,26 +1,26 @@
 import { describe, expect, it } from '@jest/globals';
 import type { BatchRule } from '@millrace/core';
-import { WorkQueue } from '../src/consume/work-queue.js';
-import type { Work } from '../src/consume/work.js';
-import { ofLog, ofRetryLog } from './work-at-hand.js';
+import { DeliveryQueue } from '../src/consume/delivery-queue.js';
+import type { PendingDelivery } from '../src/consume/pending-delivery.js';
+import { ofLog, ofRetryLog } from './deliveries-at-hand.js';
 
 const LONG_MS = 3_600_000;
 const ONE: BatchRule = { size: 1, waitMs: 0 };
 
-function queueOf(rule = ONE): WorkQueue {
-  return new WorkQueue(rule);
+function queueOf(rule = ONE): DeliveryQueue {
+  return new DeliveryQueue(rule);
 }
 
-function add(queue: WorkQueue, work: readonly Work[], atMs = 0): void {
+function add(queue: DeliveryQueue, work: readonly PendingDelivery[], atMs = 0): void {
   for (const each of work) queue.add(each, atMs);
 }
 
-function messages(base: number, count: number): Work[] {
-  return Array.from({ length: count }, (_, index) => ofLog(base + index, 1).work[0]!);
+function messages(base: number, count: number): PendingDelivery[] {
+  return Array.from({ length: count }, (_, index) => ofLog(base + index, 1).deliveries[0]!);
 }
 
-const suspect = (offset: number): Work => ofRetryLog(offset, { crashes: 1 }).work[0]!;
-const offsets = (work: readonly Work[]): number[] => work.map(({ offset }) => offset);
+const suspect = (offset: number): PendingDelivery => ofRetryLog(offset, { crashes: 1 }).deliveries[0]!;
+const offsets = (work: readonly PendingDelivery[]): number[] => work.map(({ offset }) => offset);
 
 describe('what waits for a handler', () => {
   it('is taken in the order in which it came, however much was taken before', () => {
