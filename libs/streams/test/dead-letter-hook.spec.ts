@@ -147,14 +147,13 @@ describe('a dead letter that is to be told', () => {
   it('is told by itself when it may be one that takes processes down', async () => {
     const process = await bed.start();
     const first = await hooked(process, () => Promise.resolve(), { concurrency: 1 });
-    await first.pause();
+    await first.stop(200);
     const { dead } = bed.place(Single, 'g').groupKeys;
     const reason = { reason: 'R', error: { name: 'E', message: 'm' }, attempts: 1, crashes: 0, publishedAt: null, firstFailedAt: 1, deadLetteredAt: 2 };
     const fields = ['m', '[1,"id",null,null,null,{"value":9}]', 'e', JSON.stringify({ ...reason, origin: { topic: 't', partition: 0, offset: 0, group: 'g' } })];
     for (let count = 0; count < 3; count += 1) await bed.command('XADD', dead, '*', ...fields);
     const [[, entries]] = (await bed.command('XREADGROUP', 'GROUP', 'hook', 'nobody', 'STREAMS', dead, '>')) as [[string, [string][]]];
     await bed.command('XCLAIM', dead, 'hook', 'nobody', 0, ...entries.map(([id]) => id), 'RETRYCOUNT', 2);
-    await first.stop(200);
     const runs = { now: 0, most: 0, ended: 0 };
     await hooked(process, async () => {
       runs.most = Math.max(runs.most, (runs.now += 1));
