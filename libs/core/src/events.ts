@@ -42,6 +42,8 @@ export interface EventMap {
   lost: EventPlace & { readonly count: number; readonly why: string };
   /** Dead letters were removed as there were too many, or were too old; `untold`: of how many their handler was not told. */
   'dead-letters-dropped': EventPlace & { readonly count: number; readonly untold: number };
+  /** Redis does not know batches any more whose publishes it had confirmed to this process: a failover lost them. */
+  'publishes-lost': EventPlace & { readonly batches: number; readonly why: string };
   /** A group or topic was gone from Redis and has been made again. */
   recreated: EventPlace & { readonly why: string };
   /** A background loop met an error and goes on. */

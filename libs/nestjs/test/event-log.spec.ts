@@ -76,6 +76,7 @@ describe('the log', () => {
     emit('fenced', { ...place, messageId: 'm' });
     emit('lost', { ...place, count: 3, why: 'trimmed' });
     emit('lost', { ...place, count: 1, why: 'trimmed' });
+    emit('publishes-lost', { topic: 't', partition: 1, batches: 2, why: 'failover' });
     emit('recreated', { ...place, why: 'flushed' });
     for (let failures = 1; failures <= 5; failures += 1) emit('loop-failed', { topic: 't', group: 'g', loop: 'fetch', error, failures });
     for (const state of ['ready', 'lost', 'failed', 'failed', 'ready', 'ready'] as const) emit('connection', { name: 'long', state });
@@ -86,6 +87,7 @@ describe('the log', () => {
       'warn t -> g (partition 1): m was settled too late and belongs to another process by now',
       'error t -> g (partition 1): 3 stored messages are gone before they were handled: trimmed',
       'error t -> g (partition 1): 1 stored message is gone before it was handled: trimmed',
+      'error t (partition 1): Redis lost 2 confirmed batches of this process: failover',
       'warn t -> g (partition 1): made again: flushed',
       ...['', ' (2 times in a row)', ' (4 times in a row)'].map(
         (often) => `error t -> g: the fetch loop failed${often} and goes on: Error: bad \\u001b[31m`,

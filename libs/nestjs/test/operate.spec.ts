@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { DeadLetters, type DeliveryContext, Groups, Health, Inspector, LocalSubscriptions, Publisher, Subscribe } from '@millrace/nestjs';
+import { DeadLetters, type DeliveryContext, Groups, Health, Inspector, LocalSubscriptions, Publisher, Subscribe, Topics } from '@millrace/nestjs';
 import { waitFor } from '@millrace/testing';
 import { atOnce, Bench, OrderPlaced } from './fixture.js';
 
@@ -60,6 +60,17 @@ describe('an operator', () => {
     await groups.resume(OrderPlaced, 'inventory');
     await idle(app.get(Inspector));
     expect(inventory.reserved.sort()).toEqual(['a', 'a again', 'b']);
+  });
+
+  it('removes a group by force, and sees it in the health of the process that still runs', async () => {
+    const app = await shop();
+    await app.get(Publisher).publish(OrderPlaced, { orderId: 'a', amount: 1 });
+    await idle(app.get(Inspector));
+    await app.get(Groups).remove(OrderPlaced, 'inventory', { force: true });
+    const removed = { ok: false, subscriptions: [{ group: 'inventory', problem: expect.stringContaining('was removed') }] };
+    await waitFor(async () => (await app.get(Health).ready()).subscriptions[0]?.problem?.includes('was removed'), { what: 'the problem' });
+    expect(await app.get(Health).ready()).toMatchObject(removed);
+    expect(await app.get(Topics).remove(OrderPlaced, { preview: true })).toMatchObject({ messages: 1, groups: [] });
   });
 
   it('pauses this process alone', async () => {

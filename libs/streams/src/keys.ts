@@ -24,6 +24,8 @@ export interface PartitionKeys {
   readonly delayed: string;
   /** Channel, no key: scripts ring in it when there is something to read, `include/ring.lua`. */
   readonly ring: string;
+  /** Hash: the last batches of each producer, and the replies to them; see include/producers.lua. */
+  readonly producers: string;
 }
 
 export interface GroupKeys {
@@ -61,12 +63,8 @@ export function partitionKeys(prefix: string, topic: string, partition: number):
     ids: [`${base}:ids:0`, `${base}:ids:1`],
     delayed: `${base}:delayed`,
     ring: `${base}:ring`,
+    producers: `${base}:producers`,
   };
-}
-
-/** Hash: `sequence` and `reply` of the last batch that this producer stored in this partition. */
-export function producerKey(prefix: string, place: { topic: string; partition: number }, producerId: string): string {
-  return `${partitionBase(prefix, place.topic, place.partition)}:producer:${producerId}`;
 }
 
 export function groupKeys(prefix: string, place: { topic: string; partition: number }, group: string): GroupKeys {

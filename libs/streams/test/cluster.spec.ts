@@ -13,7 +13,7 @@ beforeAll(async () => {
   await waitFor(async () => String(await bed.command('CLUSTER', 'INFO')).includes('cluster_state:ok'), { what: 'the cluster to be up', timeoutMs: 30_000 });
 });
 
-it('every script keeps to one slot: claim, publish, handle, retry, dead-letter, reclaim, release, inspect, audit, redrive, pause, seek', async () => {
+it('every script keeps to one slot: claim, publish, handle, retry, dead-letter, reclaim, release, inspect, audit, redrive, pause, seek, remove', async () => {
   const start = (): ReturnType<Bed['start']> => bed.start({ leaseMs: 1_500 });
   const [publisher, victim, member] = [await start(), await start(), await start()];
   const retry = { attempts: 2, backoff: fixed('1ms'), deadLetterOn: [] };
@@ -34,4 +34,6 @@ it('every script keeps to one slot: claim, publish, handle, retry, dead-letter, 
   await bed.drained(publisher, Single, 'g');
   await subscription.stop(5_000);
   expect(await bed.state(publisher, Single, 'g')).toMatchObject({ handled: 29, deadLettered: 2, lost: 0, lag: 0 });
+  expect(await publisher.streams.groups.remove(Single, 'g')).toMatchObject({ group: 'g', deadLetters: 1 });
+  expect(await publisher.streams.topics.remove(Wide)).toMatchObject({ messages: 20 });
 });

@@ -31,7 +31,7 @@ describe.each(['-5', 'no number', '1e9', '99999999999999999999'])('a next offset
     await caughtUp(process);
     await bed.command('HSET', meta(), 'next', next);
     expect((await bed.state(process, Single, 'g')).lag).toBe(0);
-    expect(await process.publisher.publish(Single, { value: 10 })).toMatchObject({ offset: 10 });
+    expect(await process.publisher.publish(Single, { value: 10 }, { deadline: '2s' })).toMatchObject({ offset: 10 });
     await bed.drained(process, Single, 'g');
     expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 11, lost: 0 });
   });

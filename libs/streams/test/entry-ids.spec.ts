@@ -49,8 +49,9 @@ describe('the id of an entry', () => {
 
   it('has the ms of the last one when the clock was set back: nothing is refused', async () => {
     const ms = await setClockBack();
-    for (const value of [0, 1, 2]) expect(await publishAll([value])).toEqual([value]);
-    expect(await ids()).toEqual([`${ms}-0`, `${ms}-16`, `${ms}-32`]);
+    expect(await publishAll([0, 1, 2, 3, 4])).toEqual([0, 1, 2, 3, 4]);
+    for (const value of [5, 6]) expect(await publishAll([value])).toEqual([value]);
+    expect(await ids()).toEqual([`${ms}-3`, `${ms}-${4 * 16}`, `${ms}-${5 * 16}`, `${ms}-${6 * 16}`]);
   });
 
   it.each([['ms'], ['next'], ['next', 'ms', 'generation', 'format']])('restores %s %s %s %s of the meta, also after the clock was set back', async (...fields) => {

@@ -2,9 +2,9 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from '@jest/globals';
 import { IndefinitePublishError, type OutgoingMessage, type PublishManyError, topicOf } from '@millrace/core';
-import { loadScript, type RedisConnection, RedisFailure } from '@millrace/redis';
+import { type RedisConnection, RedisFailure } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
-import { partitionKeys, producerKey, SETTLED_PAGE_OFFSETS } from '../src/keys.js';
+import { partitionKeys, SETTLED_PAGE_OFFSETS } from '../src/keys.js';
 import { spanOfId } from '../src/log/entry-id.js';
 import { PartitionBatcher } from '../src/publish/partition-batcher.js';
 import { MESSAGE_OVERHEAD_BYTES, PublishBudget } from '../src/publish/publish-budget.js';
@@ -12,7 +12,6 @@ import { Bed } from './bed.js';
 import { subscribe } from './fixture.js';
 import { numbers, Numbered, Single } from './topics.js';
 
-const publish = loadScript('../src/scripts/publish.lua', import.meta.url);
 const bed = new Bed('publish');
 const plain = (id: string): OutgoingMessage => ({
   id, key: null, idempotencyKey: null, headers: {}, expiresAt: null, type: null, schema: 1, payloadJson: '{"value":1}',
@@ -41,28 +40,16 @@ describe('R14 publish reply lost: one message is stored', () => {
     expect(await bed.command('HGET', keysOf().meta, 'next')).toBe('2');
   });
 
-  it('a batch that arrives after its successor stores nothing', async () => {
-    const { process } = await bed.startBehindProxy();
-    await process.streams.declare(topicOf(Single));
-    const { log, meta, ids, delayed } = keysOf();
-    const keys = [log, meta, producerKey(bed.prefix, { topic: 'test.single', partition: 0 }, 'p'), ...ids, delayed];
-    const args = [0, 1, 1, SETTLED_PAGE_OFFSETS, 0, '0', 60_000, '', '', ''];
-    const send = (sequence: number): Promise<unknown> => process.redis.publish.run(publish, keys, [sequence, ...args, '[[]]']);
-    expect([await send(1), await send(2), await send(2), await send(1)]).toEqual(['+0', '+1', '+1', 'STALE']);
-    expect(await bed.command('XLEN', log)).toBe(2);
-  });
-
-  it('is told as indefinite when Redis refuses the repetition: the first may be stored', async () => {
+  it('is told as stored, or as closed for good, also by a Redis that is full', async () => {
     const { process, proxy } = await bed.startBehindProxy();
     await process.publisher.publish(Single, { value: 0 });
     const dropped = proxy.dropReplies();
     const published = process.publisher.publish(Single, { value: 1 });
-    published.catch(() => undefined);
     await dropped;
     await bed.command('CONFIG', 'SET', 'maxmemory', 1);
     try {
       await proxy.pass();
-      await expect(published).rejects.toBeInstanceOf(IndefinitePublishError);
+      expect(await published).toMatchObject({ offset: 1, duplicate: false });
       await expect(process.publisher.publish(Single, { value: 2 })).rejects.toMatchObject({ code: 'BACK_PRESSURE' });
     } finally {
       await bed.command('CONFIG', 'SET', 'maxmemory', 0);
@@ -107,9 +94,8 @@ describe('a publish that cannot be done', () => {
         throw new RedisFailure('unsent', 'refused', undefined);
       },
     } as unknown as RedisConnection;
-    const { log, meta, ids, delayed } = keysOf();
     const batcher = new PartitionBatcher({
-      redis: ending, confirmation: null, topic: 'test.single', partition: 0, keys: [log, meta, `${meta}:p`, ...ids, delayed], idempotencyWindowMs: 60_000,
+      redis: ending, confirmation: null, topic: 'test.single', partition: 0, keys: keysOf(), idempotencyWindowMs: 60_000,
       deadlineMs: 5_000, budget: new PublishBudget(1_000), packing: () => 1, retained: null,
       declare: () => process.streams.declare(topicOf(Single)),
     });
@@ -161,38 +147,6 @@ describe('the deadline of a publish', () => {
     await expect(process.streams.publish(topicOf(Single), plain('short'), { deadlineMs: 50 })).rejects.toMatchObject({ code: 'PUBLISH_REFUSED' });
     await proxy.pass();
     expect(await before).toMatchObject({ offset: 1 });
-  });
-});
-
-describe('the record of the last batch, by which a repetition is known,', () => {
-  const HOUR_MS = 3_600_000;
-  const keptMs = async (): Promise<number> => {
-    const [record] = (await bed.command('KEYS', `${bed.prefix}:{test.single:0}:producer:*`)) as [string];
-    return Number(await bed.command('PTTL', record));
-  };
-
-  it('is kept for as long as the publish may be tried, and an hour more', async () => {
-    const { publisher } = await bed.start();
-    await publisher.publish(Single, { value: 0 });
-    expect(await keptMs()).toBeGreaterThan(HOUR_MS);
-    const together = [publisher.publish(Single, { value: 1 }, { deadline: '1d' }), publisher.publish(Single, { value: 2 }, { deadline: '1s' })];
-    await Promise.all(together);
-    const kept = await keptMs();
-    expect(kept).toBeGreaterThan(24 * HOUR_MS);
-    expect(kept).toBeLessThanOrEqual(25 * HOUR_MS);
-  });
-
-  it('is kept so by a repetition, too', async () => {
-    const { process, proxy } = await bed.startBehindProxy();
-    await process.publisher.publish(Single, { value: 0 });
-    const dropped = proxy.dropReplies();
-    const published = process.publisher.publish(Single, { value: 1 }, { deadline: '1d' });
-    await dropped;
-    expect(await keptMs()).toBeGreaterThan(24 * HOUR_MS);
-    await proxy.pass();
-    expect(await published).toMatchObject({ offset: 1 });
-    expect(await keptMs()).toBeGreaterThan(24 * HOUR_MS);
-    expect(await bed.command('XLEN', keysOf().log)).toBe(2);
   });
 });
 

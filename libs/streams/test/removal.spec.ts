@@ -1,10 +1,10 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { fixed, Topic, topicOf } from '@millrace/core';
+import { type DeliveryContext, fixed, Topic, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
 import { SETTLED_PAGE_OFFSETS, settledKey, topicsKey } from '../src/keys.js';
 import { Bed } from './bed.js';
-import { type Process, subscribe } from './fixture.js';
+import { type Process, signal, subscribe } from './fixture.js';
 import { Numbered, numbers, Single } from './topics.js';
 
 type Value = { value: number };
@@ -102,6 +102,21 @@ describe('a group that is removed', () => {
     await waitFor(() => subscription.problem() === null, { what: 'the member to go on in the new group' });
     await bed.drained(process, Numbered, 'g');
     expect(await bed.state(process, Numbered, 'g')).toMatchObject({ handled: TOTAL + 1, lost: 0 });
+  });
+
+  it('takes from a member what it has in hand: its handler is told, and it stops without waiting for anything', async () => {
+    const [process, member, began, told] = [await bed.start(), await bed.start(), signal(), signal()];
+    const subscription = await subscribe(member, { topic: Numbered, group: 'g' }, async (_: Value, { signal: abort }: DeliveryContext) => {
+      abort.addEventListener('abort', () => told.fire());
+      began.fire();
+      await told.promise;
+    });
+    await process.publisher.publish(Numbered, { value: 1 });
+    await began.promise;
+    expect(await process.streams.groups.remove(Numbered, 'g', { force: true })).toMatchObject({ pending: 1 });
+    await told.promise;
+    await subscription.stop(60_000);
+    expect(await keysOf('g')).toEqual([]);
   });
 
   it('is removed when the one member that was left is found to have vanished', async () => {
@@ -221,15 +236,18 @@ describe('a topic that is removed', () => {
     expect(await handledAnew('g')).toEqual(all);
   });
 
-  it('is refused while a member of any group lives', async () => {
+  it('is refused while a member of any group lives, and may have another number of partitions afterwards', async () => {
     const [process, member] = [await bed.start(), await bed.start()];
     const { topics } = process.streams;
     await expect(topics.remove(Numbered)).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC' });
     const subscription = await subscribe(member, { topic: Numbered, group: 'g' }, async () => undefined);
     await expect(topics.remove(Numbered, { within: '0ms' })).rejects.toMatchObject({ code: 'GROUP_BUSY' });
+    await subscription.pause();
     await topics.remove(Numbered, { force: true });
     await waitFor(() => subscription.problem()?.includes('was removed'), { what: 'the member to know' });
     expect(await everyKey()).toEqual(tombstones());
+    await process.streams.declare({ ...topicOf(Numbered), partitions: 4 });
+    expect(await process.streams.inspector.topics()).toEqual([{ name: 'test.numbered', partitions: 4 }]);
   });
 
   it.each([1, 2, 4, 6, 9, 10, 12])('is never taken for a whole one when the removal breaks off at call %i', async (nth) => {

@@ -363,9 +363,8 @@ describe('a trim', () => {
       await bed.command('HSET', keys().meta, 'first', 1);
       return { messages: 1, holder: null };
     };
-    const { log, meta, ids, delayed } = keys();
     const batcher = new PartitionBatcher({
-      redis: process.redis.publish, confirmation: null, topic: 'test.retained', partition: 0, keys: [log, meta, `${meta}:p`, ...ids, delayed],
+      redis: process.redis.publish, confirmation: null, topic: 'test.retained', partition: 0, keys: keys(),
       idempotencyWindowMs: 60_000, deadlineMs: 5_000, budget: new PublishBudget(1_000), packing: () => 1,
       retained: { retention, makeRoom } as unknown as RetainedPartition, declare: async () => undefined,
     });

@@ -73,7 +73,7 @@ export const storing = [
   },
   {
     name: 'a damaged next offset is taken for none',
-    file: `${SCRIPTS}/include/next-offset.lua`,
+    file: `${SCRIPTS}/include/stored-offset.lua`,
     find: "string.match(text or '', '^%d+$') and tonumber(text)",
     replace: 'tonumber(text or nil)',
     spec: DAMAGE_SPEC,

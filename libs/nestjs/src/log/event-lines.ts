@@ -41,6 +41,10 @@ export function droppedLine({ count, untold, ...place }: EventMap['dead-letters-
   return line(`${placeOf(place)}: ${counted(count, 'dead letter')} went, as there were too many or they were too old${ofThese}`);
 }
 
+export function publishesLostLine(event: EventMap['publishes-lost']): string {
+  return line(`${placeOf(event)}: Redis lost ${counted(event.batches, 'confirmed batch', 'confirmed batches')} of this process: ${event.why}`);
+}
+
 export function recreatedLine(event: EventMap['recreated']): string {
   return line(`${placeOf(event)}: made again: ${event.why}`);
 }
@@ -89,8 +93,8 @@ function placeOf({ topic, group, partition, queue }: EventPlace): string {
   return `${topic}${group ? ` -> ${group}` : ''}${partition === undefined ? '' : ` (partition ${partition})`}`;
 }
 
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
 }
 
 function line(text: string, error?: ErrorRecord): string {

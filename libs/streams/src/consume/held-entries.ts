@@ -83,11 +83,16 @@ export class HeldEntries {
     return this.#entries.has(entry);
   }
 
-  /** The entry belongs to another member by now: its handlers are told. */
-  lost(entry: HeldEntry): void {
+  /** The entry belongs to another member by now, or to none: its handlers are told. */
+  lost(entry: HeldEntry, reason: MillraceError = leaseLost(entry.stream)): void {
     if (!this.#entries.delete(entry)) return;
-    entry.giveUp(leaseLost(entry.stream));
+    entry.giveUp(reason);
     this.#parts.onLost(entry.stream.partition);
+  }
+
+  /** Nothing of a partition is anybody's any more. */
+  lostOf(partition: GroupPartition, reason: MillraceError): void {
+    for (const entry of this.#entries) if (entry.stream.partition === partition) this.lost(entry, reason);
   }
 
   /** Tells every handler that is still running to stop. The entries stay held until they are put back. */

@@ -1,20 +1,18 @@
-import { MillraceError, type Subscription, type SubscriptionDefinition } from '@millrace/core';
+import { isMillraceError, MillraceError, type Subscription, type SubscriptionDefinition } from '@millrace/core';
 import { type RedisConnections, settlesWithin } from '@millrace/redis';
 import { GroupWatch } from '../group/group-watch.js';
 import { Membership } from '../group/membership.js';
 import type { Presence } from '../group/presence.js';
 import { Tender } from '../group/tender.js';
-import type { DeadLetterHook } from '../hook/dead-letter-hook.js';
 import { Auditor } from '../inspect/auditor.js';
 import { rateKey } from '../keys.js';
 import { partitionsOf, type TopicLog } from '../log/topic-log.js';
-import type { DeadLetterKeeper } from '../retain/dead-letter-keeper.js';
 import { Fetcher } from '../read/fetcher.js';
 import { ReadWay } from '../read/read-way.js';
 import type { ReaderPool } from '../read/reader-pool.js';
 import { RingWait } from '../read/ring-wait.js';
 import type { Rings } from '../ring/rings.js';
-import { deadLetterParts } from './dead-letter-parts.js';
+import { DeadLetterDuties } from './dead-letter-duties.js';
 import type { DeliveryOwner } from './delivery-owner.js';
 import { Dispatcher } from './dispatcher.js';
 import { Flow, type Stopper } from './flow.js';
@@ -60,11 +58,10 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
   readonly #tender: Tender;
   readonly #rings: RingWait;
   readonly #fetcher: Fetcher;
-  readonly #hook: DeadLetterHook | null;
+  readonly #deadLetters: DeadLetterDuties;
   readonly #flow: Flow;
   readonly #watch: GroupWatch;
   readonly #auditor: Auditor;
-  readonly #keeper: DeadLetterKeeper | null;
   readonly #intake: Intake;
   readonly #log: TopicLog;
   readonly #onStopped: () => void;
@@ -73,10 +70,15 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
   /** The group may be given again what it has settled in this partition. */
   readonly #replay = (partition: GroupPartition): void => this.#intake.replay(partition);
 
-  /** Makes again what Redis has lost of a partition. What was held of it is gone. */
+  /** Makes again what Redis has lost of a partition. What was held of it is gone; for good when the group was removed. */
   readonly #recover = async (partition: GroupPartition): Promise<void> => {
     this.#replay(partition);
-    await this.#log.recover(partition, partition.group);
+    try {
+      await this.#log.recover(partition, partition.group);
+    } catch (error) {
+      if (isMillraceError(error) && error.code === 'REMOVED') this.#removed(partition, error);
+      throw error;
+    }
     this.#held.doubt();
     this.#rings.lookAtAll();
     this.#tender.wakeToVerify();
@@ -147,12 +149,9 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
     this.#tender = new Tender({ connections: [control, redis], ...common, ...upkeep });
     const reading = { way, rings: this.#rings, control, dispatcher, intake: this.#intake, rejoin: this.#rejoin };
     this.#fetcher = new Fetcher({ ...reading, ...common });
-    const { leaseMs } = presence;
-    this.#auditor = new Auditor({ redis: control, leaseMs, partitions, membership, isIdle, recover: this.#recover });
-    const { hook, keeper } = deadLetterParts(parts, definition, partitions);
-    this.#hook = hook;
-    this.#keeper = keeper;
-    this.#flow = new Flow(dispatcher, this.#fetcher, this.#hook);
+    this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, isIdle, ...common });
+    this.#deadLetters = new DeadLetterDuties({ ...parts, partitions }, definition);
+    this.#flow = new Flow(dispatcher, this.#fetcher, this.#deadLetters.hook);
     this.#watch = new GroupWatch({
       redis, member, membership, presence, partitions, isIdle,
       pause: () => this.#rest('group'),
@@ -186,7 +185,7 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
     this.#partitions.forEach((partition, index) => {
       if (origins[index] === 'remade') this.#intake.replay(partition);
     });
-    await this.#hook?.declare();
+    await this.#deadLetters.hook?.declare();
     await this.#holdings.join(this.#partitions[0]!);
     // A group that is paused is not read from.
     await this.#watch.look();
@@ -194,8 +193,7 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
     this.#watch.start();
     this.#auditor.start();
     this.#fetcher.start();
-    this.#hook?.start();
-    this.#keeper?.start();
+    this.#deadLetters.start();
   }
 
   replayOf({ entry, offset }: PendingDelivery): number | null {
@@ -207,12 +205,17 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
   }
 
   deadLettered(): void {
-    this.#hook?.wake();
-    this.#keeper?.wake();
+    this.#deadLetters.wake();
   }
 
   overFetched({ entry }: PendingDelivery): void {
     this.#fetcher.gaveBackTo(entry.stream.partition.streams[1]);
+  }
+
+  /** A group that was removed does not come back by itself. */
+  #removed(partition: GroupPartition, error: MillraceError): void {
+    this.#held.lostOf(partition, error);
+    this.#fetcher.lostSight(error.message);
   }
 
   pause(): Promise<void> {
@@ -239,7 +242,7 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
   }
 
   problem(): string | null {
-    return this.#fetcher.problem() ?? this.#settler.problem() ?? this.#dispatcher.problem() ?? this.#hook?.problem() ?? null;
+    return this.#fetcher.problem() ?? this.#settler.problem() ?? this.#dispatcher.problem() ?? this.#deadLetters.problem();
   }
 
   stop(deadlineMs: number): Promise<void> {
@@ -272,14 +275,14 @@ export class StreamSubscription implements Subscription, DeliveryOwner {
   /** Before the signals abort, so that what handlers say because of them comes too late. */
   #giveUp(): void {
     this.#dispatcher.giveUp();
-    this.#hook?.giveUp();
+    this.#deadLetters.hook?.giveUp();
     const { topic, group } = this.#partitions[0]!;
     this.#held.giveUpAll(stopped(topic, group));
   }
 
   async #goodbye(): Promise<void> {
-    await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop(), this.#keeper?.stop()]);
-    const leaving = Promise.all([this.#holdings.leave(this.#partitions), this.#hook?.leave()]);
+    await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop()]);
+    const leaving = Promise.all([this.#holdings.leave(this.#partitions), this.#deadLetters.leave()]);
     const hasLeft = await leaving.then(([isForgotten]) => isForgotten, () => false);
     // Without it the others find out for themselves, when this process is gone.
     if (!hasLeft) await this.#presence.left(this.#member).catch(() => undefined);

@@ -78,11 +78,9 @@ export class TopicLog {
     return origin;
   }
 
-  /** Last the number of its partitions is forgotten: it may have another one from now on. */
   async #finishRemoval({ name, partitions }: TopicDefinition, removal: string): Promise<void> {
     const stored = await this.#redis.call('HGET', topicsKey(this.#prefix), name);
     await this.#tombstones.finishTopic({ name, partitions: Number(stored ?? partitions) }, removal);
-    await this.#redis.call('HDEL', topicsKey(this.#prefix), name);
   }
 
   async #declare(topic: TopicDefinition, occasion: Occasion): Promise<void> {

@@ -6,9 +6,16 @@ import { mismatch } from './refusals.js';
 /** In place of the offset of what gets one later. */
 const DELAYED = '-';
 
-interface Place {
+export interface Place {
   readonly topic: string;
   readonly partition: number;
+}
+
+interface Stored {
+  /** Of `publish.lua`. */
+  readonly reply: string;
+  /** Why that is not as durable as it was asked for. */
+  readonly unconfirmed: MillraceError | null;
 }
 
 /** The messages of a batch as entries of so many, the last one of the rest. */
@@ -38,8 +45,13 @@ export function duesOf(batch: readonly QueuedMessage[]): string {
   return batch.every(({ due }) => due === '') ? '' : JSON.stringify(batch.map(({ due }) => due));
 }
 
-/** Answers every publish of a batch from the reply of `publish.lua`. */
-export function settleBatch(batch: readonly QueuedMessage[], place: Place, reply: string): void {
+/** Answers every publish of a batch that is stored. */
+export function settleStored(batch: readonly QueuedMessage[], place: Place, { reply, unconfirmed }: Stored): void {
+  if (unconfirmed) rejectAll(batch, unconfirmed);
+  else settleBatch(batch, place, reply);
+}
+
+function settleBatch(batch: readonly QueuedMessage[], place: Place, reply: string): void {
   if (/^\+\d+$/.test(reply)) {
     const base = Number(reply);
     const { partition } = place;
@@ -67,4 +79,16 @@ function settleOne(item: QueuedMessage, { topic, partition }: Place, line: strin
   }
   const [offset = '', firstId = item.id] = answer.split(' ');
   item.resolve({ id: firstId, partition, offset: offset === DELAYED ? null : Number(offset), duplicate: line.startsWith('=') });
+}
+
+/** The number of the oldest window in which idempotency keys of the batch are claimed; empty when none had to be. */
+export function oldestClaim(batch: readonly QueuedMessage[]): number | '' {
+  const windows = batch.flatMap(({ use }) => use?.claimedIn ?? []);
+  return windows.length === 0 ? '' : Math.min(...windows);
+}
+
+/** How long the batch may be in doubt, in milliseconds: Redis has to remember the producer for longer than that. */
+export function longestTime(batch: readonly QueuedMessage[]): number {
+  const latest = batch.reduce((most, { giveUpAt }) => Math.max(most, giveUpAt), 0);
+  return Math.max(0, Math.ceil(latest - performance.now()));
 }

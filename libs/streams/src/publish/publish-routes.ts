@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Durability } from '@millrace/core';
 import type { RedisConnection, RedisConnections } from '@millrace/redis';
 import { type Confirmation, FsyncConfirmation, ReplicaConfirmation } from './confirmation.js';
@@ -6,8 +5,6 @@ import { type Confirmation, FsyncConfirmation, ReplicaConfirmation } from './con
 /** How messages of one durability level get to Redis. */
 export interface PublishRoute {
   readonly redis: RedisConnection;
-  /** Unique per process start and route: the sequences of a producer begin at 1. */
-  readonly producerId: string;
   /** None: what Redis has answered is published. */
   readonly confirmation: Confirmation | null;
 }
@@ -35,11 +32,10 @@ export class PublishRoutes {
   }
 
   #newRoute(durability: Durability, name: string): PublishRoute {
-    const producerId = randomBytes(9).toString('base64url');
-    if (durability === 'server') return { redis: this.#redis.publish, producerId, confirmation: null };
+    if (durability === 'server') return { redis: this.#redis.publish, confirmation: null };
     const { timeoutMs, kind } = durability;
     const confirmation = kind === 'replicated' ? new ReplicaConfirmation(durability) : new FsyncConfirmation(timeoutMs, this.#redis.server.version);
-    return { redis: this.#redis.blocking(`publish:${name}`), producerId, confirmation };
+    return { redis: this.#redis.blocking(`publish:${name}`), confirmation };
   }
 }
 

@@ -1,10 +1,9 @@
 import { IdempotencyMismatchError, IndefinitePublishError, MillraceError } from '@millrace/core';
-import type { RedisFailure } from '@millrace/redis';
 import type { Holder } from '../retain/log-trim.js';
 
 /** Errors of a publish, as its caller gets them. */
 
-export function refused(topic: string, why: string, cause?: RedisFailure): MillraceError {
+export function refused(topic: string, why: string, cause?: Error): MillraceError {
   return new MillraceError('PUBLISH_REFUSED', `The message for topic '${topic}' was not stored: ${why} Publish it again later.`, { cause, retryable: true });
 }
 
@@ -12,7 +11,7 @@ export function unsent(topic: string): MillraceError {
   return refused(topic, 'its time was up before it could be sent.');
 }
 
-export function indefinite(topic: string, cause: RedisFailure | undefined): IndefinitePublishError {
+export function indefinite(topic: string, cause: Error | undefined): IndefinitePublishError {
   return new IndefinitePublishError(
     `Redis did not say whether it stored the message for topic '${topic}'. It may be stored. Publish it again with the same ` +
       "idempotency key to be sure, within the topic's idempotencyWindow from the first try; without one that may store it twice.",

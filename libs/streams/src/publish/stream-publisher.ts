@@ -3,7 +3,7 @@ import {
   type PublishResult, type PublishTerms, type TopicDefinition,
 } from '@millrace/core';
 import type { RedisConnections } from '@millrace/redis';
-import { partitionKeys, producerKey } from '../keys.js';
+import { partitionKeys } from '../keys.js';
 import type { TopicLog } from '../log/topic-log.js';
 import type { TopicUpkeep } from '../retain/topic-upkeep.js';
 import { KeyClaims } from './key-claims.js';
@@ -126,7 +126,7 @@ export class StreamPublisher implements PublishPort {
     const { prefix, log, deadlineMs, budget, packing, upkeep } = this.#parts;
     const place = { topic: topic.name, partition };
     const keys = partitionKeys(prefix, topic.name, partition);
-    const { redis, confirmation, producerId } = route;
+    const { redis, confirmation } = route;
     return new PartitionBatcher({
       ...place,
       redis,
@@ -134,7 +134,7 @@ export class StreamPublisher implements PublishPort {
       deadlineMs,
       budget,
       packing,
-      keys: [keys.log, keys.meta, producerKey(prefix, place, producerId), ...keys.ids, keys.delayed],
+      keys,
       idempotencyWindowMs: topic.idempotencyWindowMs,
       declare: () => log.restore(topic),
       retained: upkeep.published(topic, partition),

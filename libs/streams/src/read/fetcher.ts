@@ -98,6 +98,12 @@ export class Fetcher {
     return this.#problem;
   }
 
+  /** There is a problem until something was read, and until then everything is worth a read. */
+  lostSight(why: string): void {
+    this.#problem = why;
+    this.#parts.rings.lookAtAll();
+  }
+
   async #round(signal: AbortSignal): Promise<number> {
     const { way, rings, dispatcher } = this.#parts;
     if (!way.mayBlock) await rings.whenDue(signal);
@@ -113,11 +119,11 @@ export class Fetcher {
     const { dispatcher, way, rejoin } = this.#parts;
     this.#chooseWay();
     if (!(await way.connection.whenReady(READY_WAIT_MS, signal))) {
-      if (!signal.aborted) this.#lostSight('there is no connection to Redis');
+      if (!signal.aborted) this.lostSight('there is no connection to Redis');
       return 0;
     }
     const { losses } = way;
-    if (losses !== this.#readOn) this.#lostSight('the connection to Redis was lost');
+    if (losses !== this.#readOn) this.lostSight('the connection to Redis was lost');
     if (this.#problem !== null) await rejoin();
     this.#readOn = losses;
     if (dispatcher.freeSlots > 0 && !signal.aborted) await this.#fetch(dispatcher.freeSlots);
@@ -219,16 +225,10 @@ export class Fetcher {
   #failed(error: Error, failures: number): void {
     const { topic, group } = this.#parts.partitions[0]!;
     emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });
-    if (redisFailure(error, 'fetch').kind !== 'state-lost') return this.#lostSight(error.message);
+    if (redisFailure(error, 'fetch').kind !== 'state-lost') return this.lostSight(error.message);
     // Why it cannot be made again tells more than that it is gone.
     this.#problem ??= error.message;
     void this.#recover();
-  }
-
-  /** Until it sees again, everything is worth a read. */
-  #lostSight(why: string): void {
-    this.#problem = why;
-    this.#parts.rings.lookAtAll();
   }
 
   async #recover(): Promise<void> {

@@ -1,5 +1,6 @@
+import { isName } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
-import { groupKeys, type PartitionKeys, partitionKeys, rateKey, SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
+import { groupKeys, type PartitionKeys, partitionKeys, rateKey, SETTLED_PAGE_OFFSETS, settledKey, topicsKey } from '../keys.js';
 
 const beginRemoval = loadScript('../scripts/begin-removal.lua', import.meta.url);
 const remove = loadScript('../scripts/remove.lua', import.meta.url);
@@ -7,6 +8,8 @@ const remove = loadScript('../scripts/remove.lua', import.meta.url);
 /** Pending entries that are let go in one call, and pages of a settled bitmap that are removed. */
 const ENTRIES_A_CALL = 1_000;
 const PAGES_A_CALL = 500;
+/** Of a partition with a million million messages: more are looked for only where the count of it is damaged. */
+const MOST_PAGES = 2 ** 24;
 /** Stands for the topic itself where a group is named. */
 const TOPIC = '';
 
@@ -66,7 +69,10 @@ export class Tombstones {
     await this.#redis.call('UNLINK', rateKey(this.#prefix, name, group));
   }
 
-  /** Removes all that the topic and its groups have left. First nothing can be stored any more, and no group be made. */
+  /**
+   * Removes all that the topic and its groups have left. First nothing can be stored any more, and no group be made; last the
+   * number of its partitions is forgotten: it may have another one from now on.
+   */
   async finishTopic(topic: StoredTopic, number: string): Promise<void> {
     const places = Array.from({ length: topic.partitions }, (_, partition) => partitionKeys(this.#prefix, topic.name, partition));
     const groups = new Set<string>();
@@ -76,6 +82,7 @@ export class Tombstones {
     }
     for (const group of groups) await this.finishGroup(topic, group, number);
     for (const keys of places) await this.#removeKeys(keys, number, [keys.meta, keys.groups]);
+    if ((await this.inForce(topic.name)) === number) await this.#redis.call('HDEL', topicsKey(this.#prefix), topic.name);
   }
 
   /** Known ones, and those that are there though they are known no more. */
@@ -83,7 +90,7 @@ export class Tombstones {
     const known = (await this.#redis.call('HKEYS', groups)) as string[];
     if ((await this.#redis.call('EXISTS', log)) === 0) return known;
     const infos = (await this.#redis.call('XINFO', 'GROUPS', log)) as [string, string][];
-    return [...known, ...infos.map(([, name]) => name)];
+    return [...known, ...infos.map(([, name]) => name)].filter(isName);
   }
 
   /** @returns false when the topic was declared anew meanwhile: nothing was done */
@@ -93,8 +100,9 @@ export class Tombstones {
 
   async #removeGroup(place: GroupPlace, number: string): Promise<void> {
     const { removed, log, groups, meta } = partitionKeys(this.#prefix, place.topic, place.partition);
-    const own = Object.values(groupKeys(this.#prefix, place, place.group)) as string[];
-    const end = Math.floor(Number((await this.#redis.call('HGET', meta, 'next')) ?? 0) / SETTLED_PAGE_OFFSETS);
+    const own = namesIn(groupKeys(this.#prefix, place, place.group));
+    const next = Number((await this.#redis.call('HGET', meta, 'next')) ?? 0);
+    const end = Math.min(MOST_PAGES, Math.floor(next / SETTLED_PAGE_OFFSETS));
     // Without the count of the partition the pages end where none is left.
     for (let [page, left] = [0, true]; left || page <= end; ) {
       const keys = [removed, log, groups, ...own, ...this.#pagesFrom(place, page)];
@@ -120,5 +128,9 @@ interface GroupPlace {
 
 /** All but what tells how far the partition came, and which groups it has: that goes last. */
 function contentsOf({ removed: _, meta: __, groups: ___, ring: ____, ...contents }: PartitionKeys): string[] {
-  return Object.values<string | readonly string[]>(contents).flat();
+  return namesIn(contents);
+}
+
+function namesIn(keys: object): string[] {
+  return Object.values<string | readonly string[]>(keys as Record<string, string>).flat();
 }

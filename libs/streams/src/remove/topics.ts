@@ -3,7 +3,7 @@ import { type PartitionKeys, partitionKeys, topicsKey } from '../keys.js';
 import { type GroupRemoval, groupRemovalOf, type RemovalParts } from './group-removal.js';
 import { RemoveOptions } from './remove-options.js';
 import { Remover } from './remover.js';
-import { type StoredTopic, Tombstones } from './tombstones.js';
+import { Tombstones } from './tombstones.js';
 
 /** What goes with a topic, or would go. */
 export interface TopicRemoval {
@@ -33,24 +33,22 @@ export class Topics {
    */
   async remove(topic: TopicRef, options: RemoveOptions = {}): Promise<TopicRemoval> {
     const { preview, force, within } = parseOptions(RemoveOptions, options, 'remove()');
-    const definition = topicOfRef(topic);
     const { redis, prefix } = this.#parts;
-    const stored = await this.#stored(definition);
-    const removal = await this.#removalOf(definition);
+    const stored = await this.#stored(topicOfRef(topic));
+    const removal = await this.#removalOf(stored);
     if (preview) return removal;
     const number = await new Remover(this.#parts).begin({ topic: stored.name }, { force, withinMs: durationMs(within) });
     await new Tombstones(redis, prefix).finishTopic(stored, number);
-    await redis.call('HDEL', topicsKey(prefix), stored.name);
     return removal;
   }
 
   /** As Redis has it; the number of partitions is the declared one where Redis has none, and something is left. */
-  async #stored({ name, partitions }: TopicDefinition): Promise<StoredTopic> {
+  async #stored(topic: TopicDefinition): Promise<TopicDefinition> {
     const { redis, prefix } = this.#parts;
-    const { log, removed } = partitionKeys(prefix, name, 0);
-    const [stored, known] = await Promise.all([redis.call('HGET', topicsKey(prefix), name), redis.call('EXISTS', log, removed)]);
-    if (stored === null && known === 0) throw unknown(name);
-    return { name, partitions: Number(stored ?? partitions) };
+    const { log, removed } = partitionKeys(prefix, topic.name, 0);
+    const [stored, known] = await Promise.all([redis.call('HGET', topicsKey(prefix), topic.name), redis.call('EXISTS', log, removed)]);
+    if (stored === null && known === 0) throw unknown(topic.name);
+    return { ...topic, partitions: Number(stored ?? topic.partitions) };
   }
 
   async #removalOf(topic: TopicDefinition): Promise<TopicRemoval> {

@@ -12,6 +12,7 @@
 --!include include/each-apart.lua
 --!include include/entry-id.lua
 --!include include/last-id.lua
+--!include include/stored-offset.lua
 --!include include/next-offset.lua
 --!include include/delivered-to.lua
 --!include include/offset-behind.lua

@@ -12,6 +12,7 @@
 -- meta alone was lost, or is damaged: an offset that is used twice counts as settled already.
 --!include include/entry-id.lua
 --!include include/last-id.lua
+--!include include/stored-offset.lua
 --!include include/next-offset.lua
 
 local log, meta = KEYS[1], KEYS[2]

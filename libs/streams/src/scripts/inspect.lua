@@ -7,7 +7,7 @@
 --         not done in ms or -1 when there is none, dead letters, counter, ... }; a partition whose count was lost or is damaged has as its next offset
 --         what the group has settled
 --!include include/delivered-to.lua
---!include include/next-offset.lua
+--!include include/stored-offset.lua
 
 local group, log = ARGV[1], KEYS[5]
 

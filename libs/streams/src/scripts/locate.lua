@@ -10,7 +10,7 @@
 -- to read after tells the offset of the entry that comes next: it reads as that of an entry of one message before it.
 --!include include/entry-id.lua
 --!include include/last-id.lua
---!include include/next-offset.lua
+--!include include/stored-offset.lua
 
 local log, meta, kind, value = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2])
 local PAGE, MOST_MS = 100, 2 ^ 53

@@ -13,7 +13,7 @@
 --!include include/entry-id.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
---!include include/next-offset.lua
+--!include include/stored-offset.lua
 --!include include/add-entry.lua
 --!include include/ring.lua
 

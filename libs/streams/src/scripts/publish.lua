@@ -1,60 +1,81 @@
 #!lua
 -- Stores one batch of one producer in a partition, once.
 --
--- KEYS  1 log  2 meta  3 producer  4, 5 idempotency keys of alternating windows  6 delayed
--- ARGV  1 sequence  2 how long it may be sent again, ms  3 how many messages it has  4 messages an entry at the most
---       5 offsets a page of the settled bitmap  6 messages in the log at the most, 0 for any number
---       7 '1' when its memory is bounded  8 idempotency window, ms
---       9 number of the oldest window in which idempotency keys of it are claimed in other partitions, '' when none is
---       10 '' when no message has an idempotency key, else a list in JSON: for each message the key or '', the digest of what
---       is published with it, and its id
---       11 '' when all are due now, else a list in JSON: for each message '' now, '+<ms>' so much later, '<ms>' at that moment
---       in Unix milliseconds
+-- KEYS  1 log  2 meta  3 producers; where a message has an idempotency key or is due later also 4, 5 idempotency keys of
+--       alternating windows  6 delayed
+-- ARGV  1 producer  2 number of the batch, from 1  3 how long the producer may be in doubt about it, ms  4 how many messages it
+--       has  5 messages an entry at the most  6 offsets a page of the settled bitmap  7 messages in the log at the most, 0 for
+--       any number  8 '1' when its memory is bounded
+--       then, with 6 keys: 9 idempotency window, ms  10 number of the oldest window in which idempotency keys of it are claimed
+--       in other partitions, '' when none is  11 '' when no message has an idempotency key, else a list in JSON: for each
+--       message the key or '', the digest of what is published with it, and its id  12 '' when all are due now, else a list in
+--       JSON: for each message '' now, '+<ms>' so much later, '<ms>' at that moment in Unix milliseconds
 --       then entries of as many messages as one may have, the last one of the rest: `[` their envelopes, with `,` and a line
 --       break between them, `]`
 -- returns '+<offset>' of the first when all are stored, one after the other; else one line a message: '+<offset>' stored,
 --         '=<offset> <id>' known already, '!<offset> <id>' known with another payload, '!@<partition>' claimed for another
---         payload; '-' is the offset of what is delayed; or, with nothing stored, 'UNDECLARED' when the partition is not there,
---         'STALE' when a later batch of the producer is, 'UNCLAIMED' when a claim would end before what is stored here, 'FULL'
---         when the log has no room for all of it.
+--         payload; '-' is the offset of what is delayed; or, with nothing stored, 'GAP <last>' when the batch before it is not
+--         there, 'STALE' when its number was stored or closed, 'UNDECLARED' when the partition is not there, 'UNCLAIMED' when a
+--         claim would end before what is stored here, 'FULL' when the log has no room for all of it.
 --
--- Guarantees: a batch that is sent again is answered from the stored reply and stores nothing; offsets are dense; an
--- idempotency key is remembered for one window at least and two at most, by Redis's clock, and never for longer than it is
--- claimed.
+-- Guarantees: the batches of a producer are stored in the order of their numbers, each once, however many are on their way and
+-- however late one arrives; offsets are dense; an idempotency key is remembered for one window at least and two at most, by
+-- Redis's clock, and never for longer than it is claimed.
 --!include include/entry-id.lua
---!include include/id-order.lua
---!include include/last-id.lua
---!include include/next-offset.lua
---!include include/add-entry.lua
+--!include include/producers.lua
+--!include include/stored-offset.lua
 --!include include/ring.lua
 
-local log, meta, producer, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[6]
-local sequence, count, perEntry, page = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local maxMessages, hasMaxBytes = tonumber(ARGV[6]), ARGV[7] == '1'
-local FIRST, USE = 12, 3
--- The last call may arrive late.
-local keepMs = tonumber(ARGV[2]) + 3600000
+local log, meta, producers = KEYS[1], KEYS[2], KEYS[3]
+local sequence, count, perEntry, page = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local isPlain, isBounded = #KEYS == 3, ARGV[7] ~= '0' or ARGV[8] == '1'
 
-local last = redis.call('GET', producer)
-if last then
-  local lastSequence, reply = string.match(last, '^(%d+) (.*)$')
-  -- A repetition writes too, so that a WAIT behind it asks for all that came before it.
-  if tonumber(lastSequence) >= sequence then redis.call('PEXPIRE', producer, keepMs) end
-  if tonumber(lastSequence) == sequence then return reply end
-  if tonumber(lastSequence) > sequence then return 'STALE' end
-end
-local state = redis.call('HMGET', meta, 'next', 'ms', 'format', 'first', 'full')
+local last, keptUntil, age = lookUp(producers, ARGV[1])
+if sequence ~= last + 1 then return sequence <= last and 'STALE' or 'GAP ' .. last end
+local state = isBounded and redis.call('HMGET', meta, 'next', 'ms', 'format', 'first', 'full')
+  or redis.call('HMGET', meta, 'next', 'ms', 'format')
 local next = state[3] == FORMAT and offsetOf(state[1])
-if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
+if not next then return 'UNDECLARED' end
+local time = redis.call('TIME')
+
+-- All that is stored, or known already, ends here.
+local function ended(reply, ms)
+  redis.call('HSET', meta, 'next', string.format('%.0f', next), 'ms', ms)
+  if last == 0 then age = welcome(producers, age) end
+  keptUntil = math.max(keptUntil, age + ARGV[3] + KEPT_LONGER)
+  local record = string.format('%s %.0f', ARGV[2], keptUntil)
+  redis.call('HSET', producers, ARGV[1], record, ARGV[1] .. ':' .. sequence % KEPT_REPLIES, reply)
+  if next > tonumber(state[1]) then ring(log, 'log ' .. ms .. '-' .. state[1]) end
+  return reply
+end
+
+-- One entry with nothing to look up, as most are: nothing is done here that it does not need. A log that is gone, and an id that
+-- is in the way, are seen to below.
+if isPlain and not isBounded and count <= perEntry and next % page + count <= page then
+  local ms = string.format('%s%03d', time[1], time[2] / 1000)
+  if state[2] and state[2] > ms then ms = state[2] end
+  local id = string.format('%s-%.0f', ms, next * 16 + count - 1)
+  local added = redis.pcall('XADD', log, 'NOMKSTREAM', id, 'm', ARGV[9])
+  if type(added) == 'string' then
+    next = next + count
+    return ended('+' .. state[1], ms)
+  end
+end
+--!include include/id-order.lua
+--!include include/last-id.lua
+--!include include/add-entry.lua
+
+local FIRST, USE = isPlain and 9 or 13, 3
+local maxMessages, hasMaxBytes = tonumber(ARGV[7]), ARGV[8] == '1'
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
 
 local function isFull(wanted)
-  if wanted == 0 or (maxMessages == 0 and not hasMaxBytes) then return false end
+  if wanted == 0 or not isBounded then return false end
   if hasMaxBytes and state[5] then return true end
   return maxMessages > 0 and next - (tonumber(state[4] or nil) or 0) + wanted > maxMessages
 end
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local texts, ms = {}, msFrom(now, state[2])
 local function flush()
   if #texts > 0 then ms = addEntry(log, ms, { base = next - #texts, size = #texts, text = textOf(texts) }) end
@@ -87,25 +108,18 @@ local function storeAll()
   flush()
 end
 
-local function ended(reply)
-  redis.call('HSET', meta, 'next', next, 'ms', ms)
-  redis.call('SET', producer, ARGV[1] .. ' ' .. reply, 'PX', keepMs)
-  if next > tonumber(state[1]) then ring(log, 'log ' .. ms .. '-' .. next) end
-  return reply
-end
-
-if ARGV[10] == '' and ARGV[11] == '' then
+if isPlain then
   if isFull(count) then return 'FULL' end
   local reply = '+' .. next
   storeAll()
-  return ended(reply)
+  return ended(reply, ms)
 end
 
-local window = tonumber(ARGV[8])
-local number, claimedIn = math.floor(now / window), tonumber(ARGV[9])
+local window = tonumber(ARGV[9])
+local number, claimedIn = math.floor(now / window), tonumber(ARGV[10])
 if claimedIn and claimedIn < number then return 'UNCLAIMED' end
-local uses = ARGV[10] == '' and {} or cjson.decode(ARGV[10])
-local dues = ARGV[11] == '' and {} or cjson.decode(ARGV[11])
+local uses = ARGV[11] == '' and {} or cjson.decode(ARGV[11])
+local dues = ARGV[12] == '' and {} or cjson.decode(ARGV[12])
 
 local function keyOf(message)
   return uses[(message - 1) * USE + 1] or ''
@@ -126,7 +140,7 @@ end
 -- Numbered: what is due at one moment keeps its order, and no two messages are one member.
 local function delay(due, envelope)
   local number = redis.call('HINCRBY', meta, 'delayed', 1)
-  redis.call('ZADD', delayed, due, string.format('%016d ', number) .. envelope)
+  redis.call('ZADD', KEYS[6], due, string.format('%016d ', number) .. envelope)
 end
 
 -- The field '' of a bucket, which no idempotency key can be, says which window it belongs to.
@@ -141,7 +155,7 @@ local function buckets()
   return current, previous
 end
 
-local keys, known, current, isAllNew = {}, {}, nil, ARGV[11] == ''
+local keys, known, current, isAllNew = {}, {}, nil, ARGV[12] == ''
 for message = 1, count do
   local key = keyOf(message)
   if key ~= '' then keys[#keys + 1] = key end
@@ -202,4 +216,4 @@ else
   flush()
 end
 if #fresh > 0 then redis.call('HSET', current, unpack(fresh)) end
-return ended(table.concat(replies, '\n'))
+return ended(table.concat(replies, '\n'), ms)

@@ -15,6 +15,7 @@
 --!include include/entry-id.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
+--!include include/stored-offset.lua
 --!include include/next-offset.lua
 
 local log, meta, groupsKey = KEYS[1], KEYS[2], KEYS[3]

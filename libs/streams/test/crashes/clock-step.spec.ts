@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Bed } from '../bed.js';
+import { Numbered } from '../topics.js';
 import { Crowd, NO_HARM } from './crowd.js';
 import { compiler, startSteppedRedis, type SteppedRedis } from './stepped-redis.js';
 
@@ -28,6 +29,22 @@ const title = 'a step of the clock of Redis';
     await bed.stepped.step(-7_200_000);
     expect((await secondsOf()) - before).toBeLessThan(-3_000);
     await bed.stepped.step(3_600_000);
+  });
+
+  it('of two hours between a batch and its repetition: it is stored once, though other producers come meanwhile', async () => {
+    const { process, proxy } = await bed.startBehindProxy();
+    await process.publisher.publish(Numbered, { value: 0 }, { key: 'one' });
+    const dropped = proxy.dropReplies();
+    const published = process.publisher.publish(Numbered, { value: 1 }, { key: 'one' });
+    await dropped;
+    await bed.stepped.step(7_200_000);
+    await (await bed.start()).publisher.publish(Numbered, { value: 2 }, { key: 'one' });
+    await proxy.pass();
+    expect(await published).toMatchObject({ offset: 1, duplicate: false });
+    const logs = [0, 1, 2].map((partition) => bed.place(Numbered, 'g', partition).keys.log);
+    const lengths = await Promise.all(logs.map(async (log) => Number(await bed.command('XLEN', log))));
+    expect(lengths.toSorted()).toEqual([0, 0, 3]);
+    await bed.stepped.step(-7_200_000);
   });
 
   it.each([

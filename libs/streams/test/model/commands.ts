@@ -53,13 +53,13 @@ const textOf = (message: Stored): string => JSON.stringify(bodyOf(message));
 const publish = fc
   .record({
     producer: fc.constantFrom('p', 'q'),
-    step: fc.constantFrom(1, 1, 1, 1, 0, -1),
+    step: fc.constantFrom(1, 1, 1, 1, 0, -1, 2),
     messages: fc.array(fc.record({ key: fc.constantFrom('', '', 'k', 'l'), digest: fc.constantFrom('d', 'd', 'e') }), { minLength: 1, maxLength: 5 }),
   })
   .map(({ producer, step, messages }) => {
     const name = `publish ${producer}${step} ${messages.map(({ key, digest }) => key + digest).join(' ')}`;
     return new Compared(name, async (model, real) => {
-      const sequence = Math.max(1, (model.producers.get(producer)?.sequence ?? 0) + step);
+      const sequence = Math.max(1, (model.producers.get(producer)?.length ?? 0) + step);
       const batch = messages.map(({ key, digest }, index): Published => {
         const id = `${model.next}.${model.producers.size}.${index}`;
         return { key, digest, id, envelope: `[1,"${id}",null,null,null,{}]` };
@@ -67,6 +67,14 @@ const publish = fc
       expect(await real.publish(producer, sequence, batch)).toBe(model.publish(producer, sequence, batch));
     });
   });
+
+const close = fc.record({ producer: fc.constantFrom('p', 'q'), step: fc.constantFrom(1, 1, 0, -1, -3, 2), more: fc.nat(3) }).map(
+  ({ producer, step, more }) =>
+    new Compared(`close ${producer}${step} and ${more} more`, async (model, real) => {
+      const first = Math.max(1, (model.producers.get(producer)?.length ?? 0) + step);
+      expect(await real.close(producer, first, first + more)).toEqual(model.close(producer, first, first + more));
+    }),
+);
 
 /** Numbers that `XADD` with `*` gives, those of entries of ours, and the highest of all. */
 const number = fc.constantFrom('0', '1', '15', '160', '99999', '9007199254740992', '18446744073709551615');
@@ -237,7 +245,7 @@ const lose = kind.map(
 
 const everyday = [publish, publish, read, read, read, settle, settle, putBack, putBack];
 const rare = [tend, tend, tend, begin, begin, begin, crash, ripen];
-const rarest = [turn, leave, audit, remove, foreign, declare, lose, lose];
+const rarest = [close, turn, leave, audit, remove, foreign, declare, lose, lose];
 
 /** What may happen to a group, the everyday more often. */
 export const commands: fc.Arbitrary<Iterable<Command>> = fc.commands<SharedMode, RedisGroup, false>(

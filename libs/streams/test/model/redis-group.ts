@@ -2,7 +2,7 @@ import { topicOf } from '@millrace/core';
 import { loadScript, type RedisArgument, type RedisConnection } from '@millrace/redis';
 import { Inspector } from '@millrace/streams';
 import { groupPartition, type GroupPartition } from '../../src/consume/group-partition.js';
-import { producerKey, SETTLED_PAGE_OFFSETS, settledKey } from '../../src/keys.js';
+import { SETTLED_PAGE_OFFSETS, settledKey } from '../../src/keys.js';
 import { entryOf } from '../../src/log/entry.js';
 import { TopicLog } from '../../src/log/topic-log.js';
 import { Single } from '../topics.js';
@@ -12,7 +12,7 @@ import type { Entry, Kind, Member, Token } from './stream.js';
 import type { Body, Pending, View } from './view.js';
 import { wholeOf } from './whole-entries.js';
 
-const NAMES = ['publish', 'settle', 'begin', 'put-back', 'tend', 'forget-member', 'audit'] as const;
+const NAMES = ['publish', 'close', 'settle', 'begin', 'put-back', 'tend', 'forget-member', 'audit'] as const;
 type Name = (typeof NAMES)[number];
 const scripts = new Map(NAMES.map((name) => [name, loadScript(`../../src/scripts/${name}.lua`, import.meta.url)]));
 
@@ -73,12 +73,19 @@ export class RedisGroup {
   }
 
   async publish(producer: string, sequence: number, messages: readonly Published[]): Promise<string> {
-    const { log, meta, ids, delayed } = this.#place.keys;
+    const { log, meta, producers, ids, delayed } = this.#place.keys;
     const uses = messages.some(({ key }) => key !== '') ? JSON.stringify(messages.flatMap(({ key, digest, id }) => [key, digest, id])) : '';
     const texts = messages.map(({ envelope }) => envelope);
     const entries = texts.flatMap((_, from) => (from % PER_ENTRY === 0 ? `[${texts.slice(from, from + PER_ENTRY).join(',\n')}]` : []));
-    const keys = [log, meta, producerKey(this.#prefix, this.#place, producer), ...ids, delayed];
-    return String(await this.#run('publish', keys, [sequence, 0, texts.length, PER_ENTRY, PAGE, 0, '0', WINDOW_MS, '', uses, '', ...entries]));
+    const args = [producer, sequence, 0, texts.length, PER_ENTRY, PAGE, 0, '0'];
+    const plain = [log, meta, producers];
+    if (uses === '') return String(await this.#run('publish', plain, [...args, ...entries]));
+    return String(await this.#run('publish', [...plain, ...ids, delayed], [...args, WINDOW_MS, '', uses, '', ...entries]));
+  }
+
+  /** @returns of each batch the reply with which it is stored, or `-` */
+  async close(producer: string, first: number, last: number): Promise<string | string[]> {
+    return (await this.#run('close', [this.#place.keys.producers], [producer, first, last, 0])) as string | string[];
   }
 
   /** @param id so many milliseconds behind the last id */

@@ -1,3 +1,4 @@
+import { MOST_IN_FLIGHT } from '../../src/publish/producer.js';
 import { type Entry, type Kind, type Member, type Stored, Stream, type Token } from './stream.js';
 
 /** What the scripts of shared mode should do, for one group in one partition: the same rules over plain data, without Redis. */
@@ -44,7 +45,8 @@ export class SharedMode {
   /** Entries of the retry log that a member has begun to handle. */
   readonly begun = new Set<Entry>();
   readonly stats = new Map<string, number>([['settled', 0]]);
-  readonly producers = new Map<string, { readonly sequence: number; readonly reply: string }>();
+  /** The replies to the batches of each producer, from number 1 on. */
+  readonly producers = new Map<string, string[]>();
   next = 0;
   current = new Map<string, string>();
   previous = new Map<string, string>();
@@ -53,14 +55,24 @@ export class SharedMode {
   believed: Token[] = [];
 
   publish(producer: string, sequence: number, messages: readonly Published[]): string {
-    const last = this.producers.get(producer);
-    if (last && last.sequence >= sequence) return last.sequence === sequence ? last.reply : 'STALE';
+    const replies = this.producers.get(producer) ?? [];
+    if (sequence > replies.length + 1) return `GAP ${replies.length}`;
+    if (sequence <= replies.length) return 'STALE';
     const batch: Stored[] = [];
     const lines = messages.map((message) => this.#publishOne(message, batch));
     const reply = lines.every((line) => line.startsWith('+')) ? lines[0]! : lines.join('\n');
     this.#pack(batch);
-    this.producers.set(producer, { sequence, reply });
+    this.producers.set(producer, [...replies, reply]);
     return reply;
+  }
+
+  close(producer: string, first: number, last: number): string | string[] {
+    const replies = this.producers.get(producer) ?? [];
+    if (first > replies.length + 1) return `GAP ${replies.length}`;
+    if (first <= replies.length - MOST_IN_FLIGHT) return 'STALE';
+    const all = [...replies, ...Array.from({ length: Math.max(0, last - replies.length) }, () => '-')];
+    this.producers.set(producer, all);
+    return all.slice(first - 1, last);
   }
 
   publishForeign(envelope: string, { number }: ForeignId): void {

@@ -1,10 +1,4 @@
--- Where the offsets of a log go on. It needs entry-id.lua and last-id.lua.
-
--- A stored offset; nil when it is none: damaged, or higher than any id can tell.
-local function offsetOf(text)
-  local offset = string.match(text or '', '^%d+$') and tonumber(text)
-  return offset and offset < 2 ^ 49 and offset or nil
-end
+-- Where the offsets of a log go on. It needs entry-id.lua, last-id.lua and stored-offset.lua.
 
 -- Behind the last message that the log had, there or not: the last id tells, unless it is that of an entry of somebody else.
 local function nextByLog(log)

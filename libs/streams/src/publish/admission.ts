@@ -1,0 +1,52 @@
+import { type DueTime, MillraceError, type Outgoing, type OutgoingMessage, sortedJson, useDigest } from '@millrace/core';
+import { encodeEnvelope } from '../log/envelope.js';
+import type { PublishBudget } from './publish-budget.js';
+import { type Claimer, KeyUse, type QueuedMessageParts } from './queued-message.js';
+import { bufferFull } from './refusals.js';
+
+export interface AdmissionParts {
+  readonly topic: string;
+  readonly partition: number;
+  /** How long a publish may wait and be tried before it is rejected, unless it says so itself. */
+  readonly deadlineMs: number;
+  /** Shared with every other partition. */
+  readonly budget: PublishBudget;
+}
+
+/** Lets messages in that are published to one partition, as long as the budget has room for them. */
+export class Admission {
+  readonly #parts: AdmissionParts;
+  readonly #onHeldUp: (pauseMs: number) => void;
+
+  /** @param onHeldUp called when a claim has to be tried again, so many milliseconds from then */
+  constructor(parts: AdmissionParts, onHeldUp: (pauseMs: number) => void) {
+    this.#parts = parts;
+    this.#onHeldUp = onHeldUp;
+  }
+
+  /** @returns why it is not let in: there is no room */
+  admit({ message, terms }: Outgoing, claimer: Claimer | null): QueuedMessageParts | MillraceError {
+    const { topic, budget, deadlineMs } = this.#parts;
+    const text = encodeEnvelope(message);
+    const bytes = Buffer.byteLength(text);
+    if (!budget.take(bytes)) return bufferFull(topic, budget.bytes);
+    const giveUpAt = Math.floor(performance.now() + (terms?.deadlineMs ?? deadlineMs));
+    const use = message.idempotencyKey === null ? null : this.#useOf({ message, terms }, claimer);
+    return { id: message.id, text, bytes, giveUpAt, due: dueText(terms?.due), use, budget };
+  }
+
+  #useOf({ message, terms }: Outgoing, claimer: Claimer | null): KeyUse {
+    const { partition } = this.#parts;
+    const digest = terms?.digest ?? digestOf(message);
+    return new KeyUse({ key: message.idempotencyKey!, digest, partition, claimer, onHeldUp: this.#onHeldUp });
+  }
+}
+
+function digestOf(message: OutgoingMessage): string {
+  return useDigest(message, sortedJson(JSON.parse(message.payloadJson)));
+}
+
+function dueText(due: DueTime | undefined): string {
+  if (due === undefined) return '';
+  return 'inMs' in due ? `+${due.inMs}` : String(due.atMs);
+}

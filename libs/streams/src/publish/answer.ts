@@ -1,0 +1,54 @@
+import type { MillraceError } from '@millrace/core';
+import { RedisFailure } from '@millrace/redis';
+
+/**
+ * - `stored`: `reply` tells where; `unconfirmed` why that is not as durable as it was asked for, and null when it is.
+ * - `gap`: the batch before it is not there; `last` is the last one that is. Nothing is stored.
+ * - `full`, `unclaimed`, `undeclared`: something is to be done first. Nothing is stored.
+ * - `stale`: its number was used for something else.
+ * - `failed`: no answer. It may be stored when the error is an indeterminate failure of Redis, and only then.
+ */
+export type Answer =
+  | { readonly kind: 'stored'; readonly reply: string; readonly unconfirmed: MillraceError | null }
+  | { readonly kind: 'gap'; readonly last: number }
+  | { readonly kind: 'full' | 'unclaimed' | 'undeclared' | 'stale' }
+  | { readonly kind: 'failed'; readonly error: MillraceError };
+
+/** `replies`: of each batch in doubt the reply with which it is stored, or null when it never will be. */
+export type Closing =
+  | { readonly kind: 'closed'; readonly replies: readonly (string | null)[]; readonly unconfirmed: MillraceError | null }
+  | Exclude<Answer, { kind: 'stored' }>;
+
+/** In place of the reply to a batch that was closed. */
+const CLOSED = '-';
+const KINDS: Readonly<Record<string, 'full' | 'unclaimed' | 'undeclared' | 'stale'>> = {
+  FULL: 'full', UNCLAIMED: 'unclaimed', UNDECLARED: 'undeclared', STALE: 'stale',
+};
+
+/** The meaning of a reply of `publish.lua`. */
+export function answerOf(reply: string, unconfirmed: MillraceError | null): Answer {
+  return refusalOf(reply) ?? { kind: 'stored', reply, unconfirmed };
+}
+
+/** The meaning of a reply of `close.lua`. */
+export function closingOf(reply: string | readonly string[], unconfirmed: MillraceError | null): Closing {
+  if (typeof reply === 'string') return refusalOf(reply) ?? { kind: 'stale' };
+  return { kind: 'closed', replies: reply.map((one) => (one === CLOSED ? null : one)), unconfirmed };
+}
+
+/** Null for the reply of what is stored. */
+function refusalOf(reply: string): Exclude<Answer, { kind: 'stored' | 'failed' }> | null {
+  const kind = KINDS[reply];
+  if (kind) return { kind };
+  return reply.startsWith('GAP ') ? { kind: 'gap', last: Number(reply.slice(4)) } : null;
+}
+
+/** Whether the batch may be stored, though nobody has said so. */
+export function isInDoubt(answer: Answer | null): boolean {
+  return answer?.kind === 'failed' && answer.error instanceof RedisFailure && answer.error.kind === 'indeterminate';
+}
+
+/** Whether it is of no use to try again soon. */
+export function isFinal(error: MillraceError): boolean {
+  return !(error instanceof RedisFailure) || error.kind === 'fatal' || error.kind === 'back-pressure';
+}

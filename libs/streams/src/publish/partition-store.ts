@@ -1,0 +1,112 @@
+import { MillraceError } from '@millrace/core';
+import { loadScript, type RedisConnection, RedisFailure, redisFailure, type RunnableScript } from '@millrace/redis';
+import { type PartitionKeys, SETTLED_PAGE_OFFSETS } from '../keys.js';
+import { boundsOf, type RetainedPartition } from '../retain/retained-partition.js';
+import { type Answer, answerOf, type Closing, closingOf } from './answer.js';
+import { duesOf, entriesOf, longestTime, oldestClaim, usesOf } from './batch.js';
+import type { Confirmation } from './confirmation.js';
+import type { Packing } from './packing.js';
+import type { Span } from './producer.js';
+import type { QueuedMessage } from './queued-message.js';
+
+const publishBatch = loadScript('../scripts/publish.lua', import.meta.url);
+const closeBatches = loadScript('../scripts/close.lua', import.meta.url);
+
+export interface StoreParts {
+  readonly redis: RedisConnection;
+  /** What must be so before a publish resolves, beyond Redis having it. */
+  readonly confirmation: Confirmation | null;
+  readonly keys: PartitionKeys;
+  readonly idempotencyWindowMs: number;
+  readonly packing: Packing;
+  /** Null when the topic keeps everything. */
+  readonly retained: RetainedPartition | null;
+}
+
+/** A batch as it is sent. */
+export interface Sending {
+  readonly producer: string;
+  readonly number: number;
+  readonly items: readonly QueuedMessage[];
+  /** Whether it gathered while another batch of the partition was on its way. */
+  readonly follows: boolean;
+}
+
+/** One partition in Redis, as a producer writes to it. Its calls never reject: no answer is an answer, too. */
+export class PartitionStore {
+  readonly #parts: StoreParts;
+
+  constructor(parts: StoreParts) {
+    this.#parts = parts;
+  }
+
+  /** Stores a batch. Calls come to Redis in the order in which they are made. */
+  async publish({ producer, number, items, follows }: Sending): Promise<Answer> {
+    const { packing, retained, keys } = this.#parts;
+    const perEntry = packing({ messages: items.length, follows });
+    const bounds = [SETTLED_PAGE_OFFSETS, ...boundsOf(retained?.retention ?? null)];
+    const extras = this.#extrasOf(items);
+    const extraKeys = extras.length === 0 ? [] : [...keys.ids, keys.delayed];
+    const head = [producer, number, longestTime(items), items.length, perEntry, ...bounds, ...extras];
+    try {
+      const allKeys = [keys.log, keys.meta, keys.producers, ...extraKeys];
+      const { reply, shortfall } = await this.#run(publishBatch, allKeys, [...head, ...entriesOf(items, perEntry)]);
+      const answer = answerOf(String(reply), unconfirmedBy(shortfall));
+      return answer.kind === 'stored' ? assured(answer, shortfall) : answer;
+    } catch (thrown) {
+      return failed(thrown, 'publish');
+    }
+  }
+
+  /** Ends the doubt about the batches of these numbers. @param items theirs */
+  async close(producer: string, { first, last }: Span, items: readonly QueuedMessage[]): Promise<Closing> {
+    try {
+      const args = [producer, first, last, longestTime(items)];
+      const { reply, shortfall } = await this.#run(closeBatches, [this.#parts.keys.producers], args);
+      const closing = closingOf(reply as string | string[], unconfirmedBy(shortfall));
+      const isStored = closing.kind === 'closed' && closing.replies.some((one) => one !== null);
+      return isStored ? assured(closing, shortfall) : closing;
+    } catch (thrown) {
+      return failed(thrown, 'close');
+    }
+  }
+
+  /** Of keys and due times; empty where there are none, and their keys need not be named. */
+  #extrasOf(items: readonly QueuedMessage[]): (string | number)[] {
+    const [uses, dues] = [usesOf(items), duesOf(items)];
+    return uses === '' && dues === '' ? [] : [this.#parts.idempotencyWindowMs, oldestClaim(items), uses, dues];
+  }
+
+  async #run(script: RunnableScript, keys: readonly string[], args: readonly (string | number)[]): Promise<Run> {
+    const { redis, confirmation } = this.#parts;
+    if (!confirmation) return { reply: await redis.run(script, keys, args), shortfall: null };
+    await confirmation.check(redis);
+    // Right behind the script, on the same connection: a new one has sent nothing to be asked about. By its text: a script
+    // that is not known would be sent again, behind the question.
+    const stored = redis.call('EVAL', script.source, keys.length, ...keys, ...args);
+    const [reply, asked] = await Promise.allSettled([stored, confirmation.ask(redis)]);
+    if (reply.status === 'rejected') throw reply.reason;
+    return { reply: reply.value, shortfall: asked.status === 'rejected' ? (asked.reason as Error) : null };
+  }
+}
+
+interface Run {
+  readonly reply: unknown;
+  /** Why it is not known to be as durable as it was asked for. */
+  readonly shortfall: Error | null;
+}
+
+function unconfirmedBy(shortfall: Error | null): MillraceError | null {
+  return shortfall instanceof MillraceError && !(shortfall instanceof RedisFailure) ? shortfall : null;
+}
+
+/** The answer, unless the question how durable it is was not answered: then both are put again. */
+function assured<Given extends Answer | Closing>(answer: Given, shortfall: Error | null): Given {
+  if (shortfall !== null && unconfirmedBy(shortfall) === null) throw shortfall;
+  return answer;
+}
+
+function failed(thrown: unknown, command: string): { kind: 'failed'; error: MillraceError } {
+  if (thrown instanceof MillraceError) return { kind: 'failed', error: thrown };
+  return { kind: 'failed', error: redisFailure(thrown, command) };
+}

@@ -1,0 +1,35 @@
+/** How a publisher of one partition stands. */
+export interface Standing {
+  /** Messages that wait to be sent. */
+  readonly waiting: number;
+  /** Whether more would not go into one batch. */
+  readonly hasFullBatch: boolean;
+  /** Batches that were sent and not settled, of which there may be `mostInFlight`. */
+  readonly inFlight: number;
+  readonly mostInFlight: number;
+  /** Whether the first of them was not stored. */
+  readonly isRefused: boolean;
+  /** Batches that may be stored, though nobody has said so; `isAwaited`: somebody waits for them still. */
+  readonly inDoubt: number;
+  readonly isAwaited: boolean;
+}
+
+/**
+ * - `send`: the next batch.
+ * - `recover`: the first batch was not stored, so none behind it is.
+ * - `close`: ask which of those in doubt are stored, so that the others never will be.
+ * - `wait`: for an answer, or for more to send.
+ */
+export type Step = 'send' | 'recover' | 'close' | 'wait' | 'stop';
+
+/**
+ * What a publisher does next. Behind another one only full batches are sent: smaller ones would cost more for each message than
+ * they gain. Nothing is sent while there is doubt about what came before it, so that nothing passes it.
+ */
+export function nextStep({ waiting, hasFullBatch, inFlight, mostInFlight, isRefused, inDoubt, isAwaited }: Standing): Step {
+  if (isRefused) return 'recover';
+  if (inDoubt > 0) return waiting > 0 || isAwaited ? 'close' : 'stop';
+  const isWorthIt = inFlight === 0 ? waiting > 0 : hasFullBatch && inFlight < mostInFlight;
+  if (isWorthIt) return 'send';
+  return inFlight > 0 ? 'wait' : 'stop';
+}

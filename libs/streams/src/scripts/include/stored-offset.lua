@@ -1,0 +1,7 @@
+-- Offsets as they are stored.
+
+-- A stored offset; nil when it is none: damaged, or higher than any id can tell.
+local function offsetOf(text)
+  local offset = string.match(text or '', '^%d+$') and tonumber(text)
+  return offset and offset < 2 ^ 49 and offset or nil
+end
