@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { batchPipeline, DeadLetter, type DeadLetterContext, deadLetterPipeline, deliveryPipeline, fixed, listen, RetryLater, type Subscription, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
+import { UntoldLetters } from '../src/hook/untold-letters.js';
 import { Bed } from './bed.js';
 import { noRetry, type Process, signal, subscribe } from './fixture.js';
 import { numbers, Single } from './topics.js';
@@ -146,14 +147,13 @@ describe('a dead letter that is to be told', () => {
   it('is told by itself when it may be one that takes processes down', async () => {
     const process = await bed.start();
     const first = await hooked(process, () => Promise.resolve(), { concurrency: 1 });
-    await first.pause();
+    await first.stop(200);
     const { dead } = bed.place(Single, 'g').groupKeys;
     const reason = { reason: 'R', error: { name: 'E', message: 'm' }, attempts: 1, crashes: 0, publishedAt: null, firstFailedAt: 1, deadLetteredAt: 2 };
     const fields = ['m', '[1,"id",null,null,null,{"value":9}]', 'e', JSON.stringify({ ...reason, origin: { topic: 't', partition: 0, offset: 0, group: 'g' } })];
     for (let count = 0; count < 3; count += 1) await bed.command('XADD', dead, '*', ...fields);
     const [[, entries]] = (await bed.command('XREADGROUP', 'GROUP', 'hook', 'nobody', 'STREAMS', dead, '>')) as [[string, [string][]]];
     await bed.command('XCLAIM', dead, 'hook', 'nobody', 0, ...entries.map(([id]) => id), 'RETRYCOUNT', 2);
-    await first.stop(200);
     const runs = { now: 0, most: 0, ended: 0 };
     await hooked(process, async () => {
       runs.most = Math.max(runs.most, (runs.now += 1));
@@ -215,6 +215,23 @@ describe('a dead letter that is to be told', () => {
     await bed.drained(process, Single, 'g');
     await waitFor(() => told.length === 1, { what: 'it to be told' });
     expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 1, lost: 0 });
+  });
+
+  it('goes with its group, and nothing of it comes back', async () => {
+    const process = await bed.start();
+    const [begun, gate] = [signal(), signal()];
+    const subscription = await hooked(process, async () => {
+      begun.fire();
+      await gate.promise;
+    });
+    await process.publisher.publish(Single, { value: 1 });
+    await begun.promise;
+    await process.streams.groups.remove(Single, 'g', { force: true });
+    gate.fire();
+    const letters = new UntoldLetters({ redis: process.redis.publish, member: 'x.1', partitions: [bed.place(Single, 'g')] });
+    expect(await letters.look(1)).toMatchObject([{ letters: [], failure: null }]);
+    await subscription.stop(1_000);
+    expect(await bed.command('KEYS', `${bed.prefix}:*:group:g:*`)).toEqual([]);
   });
 
   it('is none of before the hook was declared, and any after that, though Redis loses the hook', async () => {

@@ -3,7 +3,7 @@ import { listen, topicOf } from '@millrace/core';
 import type { GroupStream } from '../src/consume/group-partition.js';
 import { HANDLED, type Settlement } from '../src/consume/settlement.js';
 import { Settler } from '../src/consume/settler.js';
-import { type Work, workOf } from '../src/consume/work.js';
+import { type PendingDelivery, deliveriesOf } from '../src/consume/pending-delivery.js';
 import { Bed } from './bed.js';
 import type { Process } from './fixture.js';
 import { heldWith } from './held-with.js';
@@ -26,14 +26,14 @@ beforeEach(async () => {
 afterEach(() => stopListening());
 
 /** The parts of a member that holds entries, and a loss of the connection that brought them. */
-function member(): { hold: (stream: GroupStream, row: Row) => Work[]; lose: () => void; settler: Settler } {
+function member(): { hold: (stream: GroupStream, row: Row) => readonly PendingDelivery[]; lose: () => void; settler: Settler } {
   let losses = 0;
   const held = heldWith({ losses: () => losses });
   const settler = new Settler({ redis: process.redis.publish, prefix: bed.prefix, member: 'a', held, replayed: () => undefined });
-  const hold = (stream: GroupStream, [id, fields]: Row): Work[] => {
-    const { entry, work } = workOf(stream, { id, fields }, held.moment());
+  const hold = (stream: GroupStream, [id, fields]: Row): readonly PendingDelivery[] => {
+    const { entry, deliveries } = deliveriesOf(stream, { id, fields }, held.moment());
     held.add(entry);
-    return work;
+    return deliveries;
   };
   return { hold, lose: () => void (losses += 1), settler };
 }
@@ -50,7 +50,7 @@ async function xranges(): Promise<number> {
 
 const DEAD: Settlement = ['dead', 'what could not be read', '{}'];
 
-function settledBy(settler: Settler, work: Work, settlement: Settlement): Promise<void> {
+function settledBy(settler: Settler, work: PendingDelivery, settlement: Settlement): Promise<void> {
   return new Promise((resolve) => settler.settle(work, settlement, { settled: () => resolve() }));
 }
 

@@ -3,7 +3,7 @@ import { type DeliveryContext, fixed, listen } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { HANDLED } from '../src/consume/settlement.js';
 import { Settler } from '../src/consume/settler.js';
-import { workOf } from '../src/consume/work.js';
+import { deliveriesOf } from '../src/consume/pending-delivery.js';
 import { type PartitionKeys, settledKey } from '../src/keys.js';
 import { Bed } from './bed.js';
 import { signal, subscribe } from './fixture.js';
@@ -321,12 +321,12 @@ describe('stopping and starting', () => {
     const held = heldWith();
     const settler = new Settler({ redis: process.redis.publish, prefix: bed.prefix, member: 'm', held, replayed: () => undefined });
     const fields = ['m', '[[1,"id",null,null,null,{}]]'];
-    const { entry, work } = workOf(bed.place(Single, 'g').streams[0], { id: '1-0', fields }, held.moment());
+    const { entry, deliveries } = deliveriesOf(bed.place(Single, 'g').streams[0], { id: '1-0', fields }, held.moment());
     held.add(entry);
     let failures = 0;
     const stop = listen('loop-failed', ({ loop }) => (failures += loop === 'settle' ? 1 : 0));
     process.redis.close();
-    const settled = new Promise((resolve) => settler.settle(work[0]!, HANDLED, { settled: () => resolve('settled') }));
+    const settled = new Promise((resolve) => settler.settle(deliveries[0]!, HANDLED, { settled: () => resolve('settled') }));
     // By then it waits for more than a second between its tries.
     await waitFor(() => failures >= 6, { what: 'the settlement to fail' });
     stop();

@@ -1,9 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { groupPartition } from '../src/consume/group-partition.js';
-import { HeldEntry } from '../src/consume/held-entry.js';
 import { LoneSlot } from '../src/consume/lone-slot.js';
-import { Work } from '../src/consume/work.js';
-import { WorkQueue } from '../src/consume/work-queue.js';
 
 /** Asks for the slot, and again each time it is told that it is free; keeps what it is given until it says so. */
 class Asker {
@@ -89,26 +85,5 @@ describe('the lone slot of a process', () => {
     second.ask();
     slot.release();
     expect([second.given, second.told]).toEqual([1, 1]);
-  });
-});
-
-function suspect(): Work {
-  const [, retryLog] = groupPartition('test', { topic: 'orders', partition: 0 }, 'g').streams;
-  const entry = new HeldEntry(retryLog, { id: '1-0', losses: 0 }, { base: 0, size: 1 });
-  const history = { attempt: 1, crashes: 1, firstFailedAt: null };
-  return new Work(entry, { offset: 0, envelope: '[]' }, history);
-}
-
-describe('the lone slot', () => {
-  it('is one for the queues of all subscriptions: a suspect of the second waits until that of the first has ended', () => {
-    const loneSlot = new LoneSlot();
-    let ready = 0;
-    const parts = { rule: { size: 1, waitMs: 0 }, loneSlot, onReady: () => (ready += 1) };
-    const [first, second] = [new WorkQueue(parts), new WorkQueue(parts)];
-    for (const queue of [first, second]) queue.add(suspect(), 0);
-    const taken = first.take();
-    expect([taken.length, second.take().length, second.heldUp.count, ready]).toEqual([1, 0, 1, 0]);
-    first.ended(taken);
-    expect([ready, second.take().length]).toEqual([1, 1]);
   });
 });

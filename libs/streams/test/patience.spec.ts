@@ -2,7 +2,7 @@ import { afterEach, expect, it, jest } from '@jest/globals';
 import { Dispatcher, type DispatcherParts } from '../src/consume/dispatcher.js';
 import { LoneSlot } from '../src/consume/lone-slot.js';
 import { heldWith } from './held-with.js';
-import { ofLog, ofRetryLog } from './work-at-hand.js';
+import { ofLog, ofRetryLog } from './deliveries-at-hand.js';
 
 afterEach(() => void jest.useRealTimers());
 
@@ -19,7 +19,7 @@ it('what waits for the lone slot beside a batch that fills is looked at now and 
   };
   const dispatcher = new Dispatcher(parts as DispatcherParts);
   const timers = jest.spyOn(globalThis, 'setTimeout');
-  dispatcher.add([...ofLog(0, 1).work, ...ofRetryLog(1, { crashes: 1 }).work]);
+  dispatcher.add([...ofLog(0, 1).deliveries, ...ofRetryLog(1, { crashes: 1 }).deliveries]);
   jest.advanceTimersByTime(4_500);
   expect(timers.mock.calls.length).toBeLessThan(20);
   dispatcher.pause();

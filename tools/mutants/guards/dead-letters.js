@@ -86,4 +86,12 @@ export const deadLetters = [
     spec: 'libs/streams/test/screening.spec.ts',
     title: 'is tried again as the same attempt, until a process knows it',
   },
+  {
+    name: 'a hook of a removed group is not made again',
+    file: 'libs/streams/src/scripts/declare-hook.lua',
+    find: "if redis.call('HEXISTS', KEYS[3], ARGV[3]) == 0 then return -1 end\n",
+    replace: '',
+    spec: HOOK_SPEC,
+    title: 'goes with its group, and nothing of it comes back',
+  },
 ];

@@ -164,8 +164,8 @@ export const groups = [
   {
     name: 'what is given back counts no attempt',
     file: `${CONSUME}/settlement.ts`,
-    find: "return ['release', retryBody(work, { attempt: work.attempt,",
-    replace: "return ['release', retryBody(work, { attempt: work.attempt + 1,",
+    find: "return ['release', retryBody(delivery, { attempt: delivery.attempt,",
+    replace: "return ['release', retryBody(delivery, { attempt: delivery.attempt + 1,",
     spec: GUARDS_SPEC,
     title: 'begins none of them, and gives them back with the attempt that they were at',
   },

@@ -1,12 +1,12 @@
 import { emit, type Outcome } from '@millrace/core';
-import type { Work } from './work.js';
+import type { PendingDelivery } from './pending-delivery.js';
 
 /** Tells of an attempt that failed. */
-export function tellOfFailure(work: Work, outcome: Outcome): void {
+export function tellOfFailure(delivery: PendingDelivery, outcome: Outcome): void {
   if (outcome.kind === 'ack' || outcome.kind === 'release') return;
-  const { topic, partition, group } = work.entry.stream.partition;
-  const messageId = work.message.id;
+  const { topic, partition, group } = delivery.entry.stream.partition;
+  const messageId = delivery.message.id;
   const delay = outcome.kind === 'retry' ? { delayMs: outcome.delayMs } : {};
-  const failed = { topic, partition, group, messageId, attempt: work.attempt, error: outcome.error, ...delay };
+  const failed = { topic, partition, group, messageId, attempt: delivery.attempt, error: outcome.error, ...delay };
   emit('attempt-failed', { ...failed, outcome: outcome.kind });
 }

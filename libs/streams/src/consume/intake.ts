@@ -4,8 +4,8 @@ import type { Dispatcher } from './dispatcher.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import type { HeldEntry, Moment } from './held-entry.js';
+import { deliveriesOf, type OpenedEntry, type PendingDelivery, type ReadEntry } from './pending-delivery.js';
 import type { Settler } from './settler.js';
-import { type ReadEntry, type Work, workOf } from './work.js';
 
 export interface IntakeParts {
   readonly redis: RedisConnection;
@@ -49,14 +49,14 @@ export class Intake {
   async take(stream: GroupStream, reads: readonly ReadEntry[], readAt: Moment): Promise<number> {
     const { held, dispatcher } = this.#parts;
     held.brought(readAt);
-    const found = reads.map((read) => workOf(stream, read, readAt));
+    const found = reads.map((read) => deliveriesOf(stream, read, readAt));
     for (const { entry } of found) held.add(entry);
     const isPlain = this.#isPlain(stream.partition);
-    const taken: Work[] = [];
+    const taken: PendingDelivery[] = [];
     let opened = 0;
     try {
       for (const each of found) {
-        taken.push(...(isPlain ? each.work : await this.#open(each)));
+        taken.push(...(isPlain ? each.deliveries : await this.#open(each)));
         opened += 1;
       }
     } finally {
@@ -65,7 +65,7 @@ export class Intake {
       // Together, so that the dispatcher knows all that it may begin with.
       dispatcher.add(taken);
     }
-    return found.reduce((messages, { work }) => messages + work.length, 0);
+    return found.reduce((messages, { deliveries }) => messages + deliveries.length, 0);
   }
 
   /** Whether nothing of it can be known to the group already. */
@@ -74,12 +74,12 @@ export class Intake {
   }
 
   /** @returns what of the entry is to be handled; an entry of which nothing is left only has to be let go of */
-  async #open({ entry, work }: { entry: HeldEntry; work: readonly Work[] }): Promise<readonly Work[]> {
+  async #open({ entry, deliveries }: OpenedEntry): Promise<readonly PendingDelivery[]> {
     const { held, settler } = this.#parts;
     await this.#dispelDoubt(entry.stream.partition);
-    const open = (await this.#isReplay(entry)) ? await this.#unsettled(work) : work;
-    held.settled(entry, work.length - Math.max(open.length, 1));
-    if (open.length === 0) settler.letGo(work[0]!);
+    const open = (await this.#isReplay(entry)) ? await this.#unsettled(deliveries) : deliveries;
+    held.settled(entry, deliveries.length - Math.max(open.length, 1));
+    if (open.length === 0) settler.letGo(deliveries[0]!);
     return open;
   }
 
@@ -105,11 +105,11 @@ export class Intake {
   }
 
   /** The part of an entry that is not settled yet. */
-  async #unsettled(work: readonly Work[]): Promise<readonly Work[]> {
-    const { partition } = work[0]!.entry.stream;
-    const bits = work.flatMap(({ offset }) => ['GET', 'u1', offset % SETTLED_PAGE_OFFSETS]);
-    const key = settledKey(this.#parts.prefix, partition, work[0]!.offset);
+  async #unsettled(deliveries: readonly PendingDelivery[]): Promise<readonly PendingDelivery[]> {
+    const { partition } = deliveries[0]!.entry.stream;
+    const bits = deliveries.flatMap(({ offset }) => ['GET', 'u1', offset % SETTLED_PAGE_OFFSETS]);
+    const key = settledKey(this.#parts.prefix, partition, deliveries[0]!.offset);
     const settled = (await this.#parts.redis.call('BITFIELD_RO', key, ...bits)) as number[];
-    return work.filter((_, index) => settled[index] === 0);
+    return deliveries.filter((_, index) => settled[index] === 0);
   }
 }

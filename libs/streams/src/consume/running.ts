@@ -1,14 +1,14 @@
-import type { Work } from './work.js';
+import type { PendingDelivery } from './pending-delivery.js';
 
-const NOTHING: readonly Work[] = [];
+const NOTHING: readonly PendingDelivery[] = [];
 
-/** The batches that have a slot: taken -> begun -> handled -> ended, or given up. */
+/** The batches that have a slot: taken -> begun -> handled -> ended, or given up. Moments are by the monotonic clock. */
 export class Running {
   /** The part of each that is in the hands of a handler. */
-  readonly #begun = new Map<readonly Work[], readonly Work[]>();
+  readonly #begun = new Map<readonly PendingDelivery[], readonly PendingDelivery[]>();
   readonly #slots: number;
   #messages = 0;
-  /** Since when every slot has been taken without one handler ending, by the monotonic clock; null while one is free. */
+  /** Since when every slot has been taken without one handler ending; null while one is free. */
   #fullSinceMs: number | null = null;
 
   /** @param slots batches at once */
@@ -30,30 +30,30 @@ export class Running {
   }
 
   /** How long every slot has been taken without one handler ending, in milliseconds; 0 while one is free. */
-  get fullMs(): number {
-    return this.#fullSinceMs === null ? 0 : performance.now() - this.#fullSinceMs;
+  fullMs(nowMs: number): number {
+    return this.#fullSinceMs === null ? 0 : nowMs - this.#fullSinceMs;
   }
 
-  add(batch: readonly Work[]): void {
+  add(batch: readonly PendingDelivery[], nowMs: number): void {
     this.#begun.set(batch, NOTHING);
     this.#messages += batch.length;
-    if (this.isFull) this.#fullSinceMs ??= performance.now();
+    if (this.isFull) this.#fullSinceMs ??= nowMs;
   }
 
   /** @param begun what of the batch a handler is given */
-  begin(batch: readonly Work[], begun: readonly Work[]): void {
+  begin(batch: readonly PendingDelivery[], begun: readonly PendingDelivery[]): void {
     this.#begun.set(batch, begun);
   }
 
   /** Its handler has ended. @returns what it was given; nothing when that was given up before: the handler decides nothing */
-  handled(batch: readonly Work[]): readonly Work[] {
+  handled(batch: readonly PendingDelivery[]): readonly PendingDelivery[] {
     const begun = this.#begun.get(batch) ?? NOTHING;
     if (begun.length > 0) this.#begun.set(batch, NOTHING);
     return begun;
   }
 
   /** It takes no slot any more. @returns false when it took none already */
-  end(batch: readonly Work[]): boolean {
+  end(batch: readonly PendingDelivery[]): boolean {
     if (!this.#begun.delete(batch)) return false;
     this.#messages -= batch.length;
     this.#fullSinceMs = null;
@@ -61,7 +61,7 @@ export class Running {
   }
 
   /** Batches whose handler is still at work, with what it was given. */
-  atWork(): [batch: readonly Work[], begun: readonly Work[]][] {
+  atWork(): [batch: readonly PendingDelivery[], begun: readonly PendingDelivery[]][] {
     return [...this.#begun].filter(([, begun]) => begun.length > 0);
   }
 }

@@ -19,7 +19,7 @@ export function settleCallOf(items: readonly Item[], held: HeldEntries): SettleC
   const plain = new Map<HeldEntry, Item[]>();
   const others: Item[] = [];
   for (const item of items) {
-    const { entry } = item.work;
+    const { entry } = item.delivery;
     if (item.settlement !== HANDLED || !mayGoTogether(entry, held)) others.push(item);
     else if (plain.has(entry)) plain.get(entry)!.push(item);
     else plain.set(entry, [item]);
@@ -43,26 +43,26 @@ function mayGoTogether(entry: HeldEntry, held: HeldEntries): boolean {
 /** Messages of one entry with offsets that follow each other. */
 function runsOf(items: readonly Item[]): Item[][] {
   const runs: Item[][] = [];
-  for (const item of items.toSorted((one, other) => one.work.offset - other.work.offset)) {
+  for (const item of items.toSorted((one, other) => one.delivery.offset - other.delivery.offset)) {
     const last = runs.at(-1);
-    if (last && last.at(-1)!.work.offset + 1 === item.work.offset) last.push(item);
+    if (last && last.at(-1)!.delivery.offset + 1 === item.delivery.offset) last.push(item);
     else runs.push([item]);
   }
   return runs;
 }
 
 function argumentsOf(run: readonly Item[], held: HeldEntries): (string | number)[] {
-  const [{ work, settlement }] = run as [Item];
-  const { entry, offset } = work;
+  const [{ delivery, settlement }] = run as [Item];
+  const { entry, offset } = delivery;
   return [entry.id, entry.base, entry.size, offset, run.length, ...settlement, held.isInDoubt(entry) ? proofOf(run) : ''];
 }
 
 /** Of what cannot be read its text. Where the entry holds that in another form it is refused, to be read and settled anew. */
 function proofOf([item]: readonly Item[]): string {
-  const { message, envelope, fault } = item!.work;
+  const { message, envelope, fault } = item!.delivery;
   return fault ? envelope : message.id;
 }
 
 function pagesOf(items: readonly Item[]): number[] {
-  return [...new Set(items.map(({ work }) => Math.floor(Math.max(0, work.offset) / SETTLED_PAGE_OFFSETS)))];
+  return [...new Set(items.map(({ delivery }) => Math.floor(Math.max(0, delivery.offset) / SETTLED_PAGE_OFFSETS)))];
 }

@@ -1,6 +1,6 @@
 import { errorRecord, type GiveUpReason, messageTimeMs, type Outcome } from '@millrace/core';
 import type { DeadLetterReason } from './dead-letter-reason.js';
-import { retryBody, type Work } from './work.js';
+import { type PendingDelivery, retryBody } from './pending-delivery.js';
 
 type SettlementKind = 'ack' | 'retry' | 'dead' | 'release';
 
@@ -13,18 +13,18 @@ export const HANDLED: Settlement = ['ack', 'handled', ''];
 /** How a message ends well without its handler having run to its end. */
 const ENDS_WELL = ['deduplicated', 'discarded', 'expired', 'filtered'] as const;
 
-export function settlementOf(work: Work, outcome: Outcome): Settlement {
+export function settlementOf(delivery: PendingDelivery, outcome: Outcome): Settlement {
   if (outcome.kind === 'ack') return acknowledgementOf(outcome);
   const nowMs = Date.now();
   switch (outcome.kind) {
     case 'retry': {
-      const attempt = outcome.sameAttempt ? work.attempt : work.attempt + 1;
-      return ['retry', String(outcome.delayMs), retryBody(work, { attempt, firstFailedAt: work.firstFailedAt ?? nowMs })];
+      const attempt = outcome.sameAttempt ? delivery.attempt : delivery.attempt + 1;
+      return ['retry', String(outcome.delayMs), retryBody(delivery, { attempt, firstFailedAt: delivery.firstFailedAt ?? nowMs })];
     }
     case 'dead-letter':
-      return ['dead', work.envelope, JSON.stringify(deadLetterReason(work, outcome, nowMs))];
+      return ['dead', delivery.envelope, JSON.stringify(deadLetterReason(delivery, outcome, nowMs))];
     case 'release':
-      return releaseOf(work);
+      return releaseOf(delivery);
   }
 }
 
@@ -34,8 +34,8 @@ function acknowledgementOf(outcome: Extract<Outcome, { kind: 'ack' }>): Settleme
 }
 
 /** Gives a message back that nobody here has begun to handle: its attempt does not count. */
-export function releaseOf(work: Work): Settlement {
-  return ['release', retryBody(work, { attempt: work.attempt, firstFailedAt: work.firstFailedAt }), ''];
+export function releaseOf(delivery: PendingDelivery): Settlement {
+  return ['release', retryBody(delivery, { attempt: delivery.attempt, firstFailedAt: delivery.firstFailedAt }), ''];
 }
 
 /** The outcome of what cannot be handed to a handler at all. */
@@ -43,16 +43,16 @@ export function unhandledOutcome(reason: GiveUpReason, thrown: unknown): Outcome
   return { kind: 'dead-letter', reason, error: errorRecord(thrown) };
 }
 
-function deadLetterReason(work: Work, outcome: Extract<Outcome, { kind: 'dead-letter' }>, nowMs: number): DeadLetterReason {
-  const { topic, partition, group } = work.entry.stream.partition;
+function deadLetterReason(delivery: PendingDelivery, outcome: Extract<Outcome, { kind: 'dead-letter' }>, nowMs: number): DeadLetterReason {
+  const { topic, partition, group } = delivery.entry.stream.partition;
   return {
     reason: outcome.reason,
     error: outcome.error,
-    attempts: work.attempt,
-    crashes: work.crashes,
-    publishedAt: work.fault ? null : messageTimeMs(work.message.id),
-    firstFailedAt: work.firstFailedAt ?? nowMs,
+    attempts: delivery.attempt,
+    crashes: delivery.crashes,
+    publishedAt: delivery.fault ? null : messageTimeMs(delivery.message.id),
+    firstFailedAt: delivery.firstFailedAt ?? nowMs,
     deadLetteredAt: nowMs,
-    origin: { topic, partition, offset: work.offset, group },
+    origin: { topic, partition, offset: delivery.offset, group },
   };
 }

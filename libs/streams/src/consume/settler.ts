@@ -5,10 +5,10 @@ import { loadScript, type RedisConnection, redisFailure } from '@millrace/redis'
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
+import type { PendingDelivery } from './pending-delivery.js';
+import { type SettleCall, settleCallOf } from './settle-call.js';
 import { HANDLED, type Settlement } from './settlement.js';
 import type { Item, Settling } from './settling.js';
-import { type SettleCall, settleCallOf } from './settle-call.js';
-import type { Work } from './work.js';
 
 const settle = loadScript('../scripts/settle.lua', import.meta.url);
 
@@ -42,19 +42,19 @@ export class Settler {
     setMaxListeners(0, this.#abandoned.signal);
   }
 
-  settle(work: Work, settlement: Settlement, owner: Settling): void {
-    const { stream } = work.entry;
+  settle(delivery: PendingDelivery, settlement: Settlement, owner: Settling): void {
+    const { stream } = delivery.entry;
     const items = this.#waiting.get(stream);
-    if (items) items.push({ work, settlement, owner });
+    if (items) items.push({ delivery, settlement, owner });
     else {
-      this.#waiting.set(stream, [{ work, settlement, owner }]);
+      this.#waiting.set(stream, [{ delivery, settlement, owner }]);
       setImmediate(() => this.#flush(stream));
     }
   }
 
   /** Lets go of an entry of which nothing is left to handle. */
-  letGo(work: Work): void {
-    this.settle(work, HANDLED, NOBODY);
+  letGo(delivery: PendingDelivery): void {
+    this.settle(delivery, HANDLED, NOBODY);
   }
 
   /** Why something cannot be settled, or null while all is well. */
@@ -110,18 +110,18 @@ export class Settler {
     parts.forEach((items, index) => {
       const letter = reply[index];
       for (const item of items) {
-        if (letter === 'F') this.#refused(item.work);
-        else this.#parts.held.settled(item.work.entry);
+        if (letter === 'F') this.#refused(item.delivery);
+        else this.#parts.held.settled(item.delivery.entry);
       }
       // What is settled together has one owner.
       items[0]!.owner.settled(items);
-      if (letter === 'D') this.#parts.replayed(items[0]!.work.entry.stream.partition);
+      if (letter === 'D') this.#parts.replayed(items[0]!.delivery.entry.stream.partition);
     });
   }
 
-  #refused(work: Work): void {
-    this.#parts.held.lost(work.entry);
-    emit('fenced', { ...placeOf(work.entry.stream), messageId: work.message.id });
+  #refused(delivery: PendingDelivery): void {
+    this.#parts.held.lost(delivery.entry);
+    emit('fenced', { ...placeOf(delivery.entry.stream), messageId: delivery.message.id });
   }
 
   async #pause(ms: number): Promise<void> {
@@ -132,7 +132,7 @@ export class Settler {
 
   /** Lets go of what others have by now: their settlement counts, ours would be refused. */
   #stillHeld(items: readonly Item[]): readonly Item[] {
-    const isOpen = (item: Item): boolean => !this.#abandoned.signal.aborted && this.#parts.held.has(item.work.entry);
+    const isOpen = (item: Item): boolean => !this.#abandoned.signal.aborted && this.#parts.held.has(item.delivery.entry);
     for (const item of items) if (!isOpen(item)) item.owner.settled([item]);
     return items.filter(isOpen);
   }

@@ -1,5 +1,5 @@
+import type { PendingDelivery } from './pending-delivery.js';
 import type { Settlement } from './settlement.js';
-import type { Work } from './work.js';
 
 /** Whoever has a message settled. */
 export interface Settling {
@@ -9,7 +9,7 @@ export interface Settling {
 
 /** A message and how it ends. */
 export interface Item {
-  readonly work: Work;
+  readonly delivery: PendingDelivery;
   readonly settlement: Settlement;
   readonly owner: Settling;
 }

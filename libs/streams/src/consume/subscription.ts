@@ -4,7 +4,6 @@ import { GroupWatch } from '../group/group-watch.js';
 import { Membership } from '../group/membership.js';
 import type { Presence } from '../group/presence.js';
 import { Tender } from '../group/tender.js';
-import { DeadLetterHook } from '../hook/dead-letter-hook.js';
 import { Auditor } from '../inspect/auditor.js';
 import { rateKey } from '../keys.js';
 import { partitionsOf, type TopicLog } from '../log/topic-log.js';
@@ -13,6 +12,8 @@ import { ReadWay } from '../read/read-way.js';
 import type { ReaderPool } from '../read/reader-pool.js';
 import { RingWait } from '../read/ring-wait.js';
 import type { Rings } from '../ring/rings.js';
+import { DeadLetterDuties } from './dead-letter-duties.js';
+import type { DeliveryOwner } from './delivery-owner.js';
 import { Dispatcher } from './dispatcher.js';
 import { Flow, type Stopper } from './flow.js';
 import { type GroupPartition, groupPartition } from './group-partition.js';
@@ -20,9 +21,9 @@ import type { Handling } from './handling.js';
 import { HeldEntries } from './held-entries.js';
 import { Holdings } from './holdings.js';
 import { Intake } from './intake.js';
-import { DeadLetterKeeper } from '../retain/dead-letter-keeper.js';
 import type { LoneSlot } from './lone-slot.js';
-import { Permits } from './permits.js';
+import type { PendingDelivery } from './pending-delivery.js';
+import { RateLimiter } from './rate-limiter.js';
 import { Settler } from './settler.js';
 
 export interface SubscriptionParts {
@@ -38,7 +39,6 @@ export interface SubscriptionParts {
   readonly onStopped: () => void;
 }
 
-type Partitions = readonly GroupPartition[];
 type MemberParts = SubscriptionParts & { readonly member: string };
 
 /** How long it may take to put back what handlers were at work on at the deadline. */
@@ -47,7 +47,7 @@ const PUT_BACK_MS = 2_000;
 const GOODBYE_MS = 500;
 
 /** One member of one group on one topic: the parts that fetch, handle, settle, retry and put back, put together. */
-export class StreamSubscription implements Subscription {
+export class StreamSubscription implements Subscription, DeliveryOwner {
   readonly #partitions: readonly GroupPartition[];
   readonly #presence: Presence;
   readonly #member: string;
@@ -58,11 +58,10 @@ export class StreamSubscription implements Subscription {
   readonly #tender: Tender;
   readonly #rings: RingWait;
   readonly #fetcher: Fetcher;
-  readonly #hook: DeadLetterHook | null;
+  readonly #deadLetters: DeadLetterDuties;
   readonly #flow: Flow;
   readonly #watch: GroupWatch;
   readonly #auditor: Auditor;
-  readonly #keeper: DeadLetterKeeper | null;
   readonly #intake: Intake;
   readonly #log: TopicLog;
   readonly #onStopped: () => void;
@@ -135,14 +134,9 @@ export class StreamSubscription implements Subscription {
     const settler = new Settler({ redis, prefix, member, held, replayed: this.#replay });
     this.#settler = settler;
     const dispatcher = new Dispatcher({
-      ...definition, handling, held, settler,
+      ...definition, handling, holdings, held, settler, owner: this,
       loneSlot: parts.loneSlot, stuckAfterMs: parts.stuckAfterMs,
-      permits: limit && new Permits({ redis, key: rateKey(prefix, topic.name, group), limit }),
-      begin: (entry) => holdings.begin(entry),
-      replayOf: ({ entry, offset }) => this.#watch.replayOf(entry.stream.partition, offset),
-      retryScheduled: (partition) => this.#tender.scheduled(partition),
-      deadLettered: () => this.#deadLettered(),
-      gaveBack: ({ entry }) => this.#fetcher.gaveBackTo(entry.stream.partition.streams[1]),
+      rateLimiter: limit && new RateLimiter({ redis, key: rateKey(prefix, topic.name, group), limit }),
     });
     this.#dispatcher = dispatcher;
     this.#intake = new Intake({
@@ -156,9 +150,8 @@ export class StreamSubscription implements Subscription {
     const reading = { way, rings: this.#rings, control, dispatcher, intake: this.#intake, rejoin: this.#rejoin };
     this.#fetcher = new Fetcher({ ...reading, ...common });
     this.#auditor = new Auditor({ redis: control, leaseMs: presence.leaseMs, isIdle, ...common });
-    this.#hook = hookOf(parts, definition, partitions);
-    this.#keeper = keeperOf(parts, definition, partitions);
-    this.#flow = new Flow(dispatcher, this.#fetcher, this.#hook);
+    this.#deadLetters = new DeadLetterDuties({ ...parts, partitions }, definition);
+    this.#flow = new Flow(dispatcher, this.#fetcher, this.#deadLetters.hook);
     this.#watch = new GroupWatch({
       redis, member, membership, presence, partitions, isIdle,
       pause: () => this.#rest('group'),
@@ -192,7 +185,7 @@ export class StreamSubscription implements Subscription {
     this.#partitions.forEach((partition, index) => {
       if (origins[index] === 'remade') this.#intake.replay(partition);
     });
-    await this.#hook?.declare();
+    await this.#deadLetters.hook?.declare();
     await this.#holdings.join(this.#partitions[0]!);
     // A group that is paused is not read from.
     await this.#watch.look();
@@ -200,13 +193,23 @@ export class StreamSubscription implements Subscription {
     this.#watch.start();
     this.#auditor.start();
     this.#fetcher.start();
-    this.#hook?.start();
-    this.#keeper?.start();
+    this.#deadLetters.start();
   }
 
-  #deadLettered(): void {
-    this.#hook?.wake();
-    this.#keeper?.wake();
+  replayOf({ entry, offset }: PendingDelivery): number | null {
+    return this.#watch.replayOf(entry.stream.partition, offset);
+  }
+
+  retryScheduled({ entry }: PendingDelivery): void {
+    this.#tender.scheduled(entry.stream.partition);
+  }
+
+  deadLettered(): void {
+    this.#deadLetters.wake();
+  }
+
+  overFetched({ entry }: PendingDelivery): void {
+    this.#fetcher.gaveBackTo(entry.stream.partition.streams[1]);
   }
 
   /** A group that was removed does not come back by itself. */
@@ -239,7 +242,7 @@ export class StreamSubscription implements Subscription {
   }
 
   problem(): string | null {
-    return this.#fetcher.problem() ?? this.#settler.problem() ?? this.#dispatcher.problem() ?? this.#hook?.problem() ?? null;
+    return this.#fetcher.problem() ?? this.#settler.problem() ?? this.#dispatcher.problem() ?? this.#deadLetters.problem();
   }
 
   stop(deadlineMs: number): Promise<void> {
@@ -272,30 +275,18 @@ export class StreamSubscription implements Subscription {
   /** Before the signals abort, so that what handlers say because of them comes too late. */
   #giveUp(): void {
     this.#dispatcher.giveUp();
-    this.#hook?.giveUp();
+    this.#deadLetters.hook?.giveUp();
     const { topic, group } = this.#partitions[0]!;
     this.#held.giveUpAll(stopped(topic, group));
   }
 
   async #goodbye(): Promise<void> {
-    await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop(), this.#keeper?.stop()]);
-    const leaving = Promise.all([this.#holdings.leave(this.#partitions), this.#hook?.leave()]);
+    await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop()]);
+    const leaving = Promise.all([this.#holdings.leave(this.#partitions), this.#deadLetters.leave()]);
     const hasLeft = await leaving.then(([isForgotten]) => isForgotten, () => false);
     // Without it the others find out for themselves, when this process is gone.
     if (!hasLeft) await this.#presence.left(this.#member).catch(() => undefined);
   }
-}
-
-function hookOf(parts: MemberParts, definition: SubscriptionDefinition, partitions: Partitions): DeadLetterHook | null {
-  const { deadLetterHandler: handler } = definition;
-  return handler ? new DeadLetterHook({ ...definition, ...parts, redis: parts.redis.publish, partitions, handler }) : null;
-}
-
-function keeperOf(parts: MemberParts, definition: SubscriptionDefinition, partitions: Partitions): DeadLetterKeeper | null {
-  const { deadLetterHandler, deadLetters: bounds } = definition;
-  const { redis, presence } = parts;
-  const hasHook = deadLetterHandler !== undefined;
-  return bounds ? new DeadLetterKeeper({ redis: redis.control, presence, partitions, bounds, hasHook }) : null;
 }
 
 function stopped(topic: string, group: string): MillraceError {

@@ -1,6 +1,6 @@
 import { isExpired, MillraceError, orTriedLater, type Outcome, type Screen } from '@millrace/core';
+import type { PendingDelivery } from './pending-delivery.js';
 import { unhandledOutcome } from './settlement.js';
-import type { Work } from './work.js';
 
 /** The rules of a subscription by which a message ends without its handler. */
 export interface WithoutHandler {
@@ -13,24 +13,24 @@ export interface WithoutHandler {
 
 const EXPIRED: Outcome = { kind: 'ack', expired: true };
 
-/** How work ends without the handler; null when the handler is to decide. */
-export function outcomeWithoutHandler(work: Work, rules: WithoutHandler): Outcome | null {
-  const outcome = work.fault ? unreadable(work.fault) : outcomeOfMessage(work, rules);
-  return outcome && orTriedLater(outcome, { triedMs: triedMs(work), mostMs: rules.unknownForMs ?? 0 });
+/** How a delivery ends without the handler; null when the handler is to decide. */
+export function outcomeWithoutHandler(delivery: PendingDelivery, rules: WithoutHandler): Outcome | null {
+  const outcome = delivery.fault ? unreadable(delivery.fault) : outcomeOfMessage(delivery, rules);
+  return outcome && orTriedLater(outcome, { triedMs: triedMs(delivery), mostMs: rules.unknownForMs ?? 0 });
 }
 
-function outcomeOfMessage(work: Work, rules: WithoutHandler): Outcome | null {
-  if (isExpired(work.message)) return EXPIRED;
-  return rules.screen?.(work.message) ?? outcomeOfCrashes(work, rules);
+function outcomeOfMessage(delivery: PendingDelivery, rules: WithoutHandler): Outcome | null {
+  if (isExpired(delivery.message)) return EXPIRED;
+  return rules.screen?.(delivery.message) ?? outcomeOfCrashes(delivery, rules);
 }
 
 /** Since its first failure, by the clocks of the processes that tried. */
-function triedMs({ firstFailedAt }: Work): number {
+function triedMs({ firstFailedAt }: PendingDelivery): number {
   return firstFailedAt === null ? 0 : Math.max(0, Date.now() - firstFailedAt);
 }
 
-function outcomeOfCrashes(work: Work, { crashLimit }: WithoutHandler): Outcome | null {
-  return work.crashes >= crashLimit ? unhandledOutcome('CRASH_LOOP', crashLoop(work)) : null;
+function outcomeOfCrashes(delivery: PendingDelivery, { crashLimit }: WithoutHandler): Outcome | null {
+  return delivery.crashes >= crashLimit ? unhandledOutcome('CRASH_LOOP', crashLoop(delivery)) : null;
 }
 
 /** It is of a version to come, or no message at all. */
@@ -38,9 +38,9 @@ function unreadable(error: MillraceError): Outcome {
   return unhandledOutcome(error.code === 'UNSUPPORTED_VERSION' ? error.code : 'MALFORMED_ENVELOPE', error);
 }
 
-function crashLoop(work: Work): MillraceError {
+function crashLoop(delivery: PendingDelivery): MillraceError {
   return new MillraceError(
     'CRASH_LOOP',
-    `The process that handled this message vanished ${work.crashes} times before it settled it. It is given up so that it takes no more processes down.`,
+    `The process that handled this message vanished ${delivery.crashes} times before it settled it. It is given up so that it takes no more processes down.`,
   );
 }

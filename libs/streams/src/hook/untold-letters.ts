@@ -118,8 +118,8 @@ export class UntoldLetters {
     }
   }
 
-  async #declare({ groupKeys: { dead, control } }: GroupPartition): Promise<void> {
-    await this.#parts.redis.run(declareHook, [dead, control], [HOOK, this.#parts.member]);
+  async #declare({ group, keys: { groups }, groupKeys: { dead, control } }: GroupPartition): Promise<void> {
+    await this.#parts.redis.run(declareHook, [dead, control, groups], [HOOK, this.#parts.member, group]);
   }
 }
 

@@ -7,7 +7,7 @@ import { assertPartition } from '../log/known-partition.js';
 import { partitionsOf, type TopicLog } from '../log/topic-log.js';
 import type { RetainedPartition } from '../retain/retained-partition.js';
 import { groupPartition } from '../consume/group-partition.js';
-import { freshBody } from '../consume/work.js';
+import { freshBody } from '../consume/pending-delivery.js';
 import { readReplays, type Replay, replayAt } from '../group/replays.js';
 import { isStorable, redrivenEnvelope } from '../log/envelope.js';
 import {

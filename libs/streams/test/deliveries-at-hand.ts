@@ -1,11 +1,11 @@
 import { groupPartition } from '../src/consume/group-partition.js';
 import type { HeldEntry } from '../src/consume/held-entry.js';
-import { type Work, workOf } from '../src/consume/work.js';
+import { type PendingDelivery, deliveriesOf } from '../src/consume/pending-delivery.js';
 import { storedEntry } from './stored-entry.js';
 
 interface Taken {
   readonly entry: HeldEntry;
-  readonly work: Work[];
+  readonly deliveries: readonly PendingDelivery[];
 }
 
 const NOW = { losses: 0, returns: 0 };
@@ -16,17 +16,17 @@ export const place = groupPartition('test', { topic: 'orders', partition: 0 }, '
 export function ofLog(base: number, size: number): Taken {
   const texts = Array.from({ length: size }, (_, index) => envelopeOf(base + index));
   const [id, ...fields] = storedEntry(base, texts, 1_000);
-  return workOf(place.streams[0], { id, fields }, NOW);
+  return deliveriesOf(place.streams[0], { id, fields }, NOW);
 }
 
 export function ofRetryLog(offset: number, { crashes = 0 } = {}): Taken {
   const body = [offset, 2, crashes, null, envelopeOf(offset)];
-  return workOf(place.streams[1], { id: `1000-${offset}`, fields: ['r', JSON.stringify(body)] }, NOW);
+  return deliveriesOf(place.streams[1], { id: `1000-${offset}`, fields: ['r', JSON.stringify(body)] }, NOW);
 }
 
 /** What Millrace did not write. */
 export function foreign(): Taken {
-  return workOf(place.streams[0], { id: '1000-7', fields: ['foreign', 'x'] }, NOW);
+  return deliveriesOf(place.streams[0], { id: '1000-7', fields: ['foreign', 'x'] }, NOW);
 }
 
 function envelopeOf(offset: number): string {

@@ -27,7 +27,7 @@ interface Found {
 const FIRST_TIME: History = { attempt: 1, crashes: 0, firstFailedAt: null };
 
 /** One message to be handled, out of an entry that this member holds. The handler is given it as it is. */
-export class Work implements Delivery {
+export class PendingDelivery implements Delivery {
   readonly entry: HeldEntry;
   readonly offset: number;
   readonly attempt: number;
@@ -96,15 +96,21 @@ export interface ReadEntry {
   readonly fields: EntryFields;
 }
 
+/** An entry that this member holds, with the messages that it carries. */
+export interface OpenedEntry {
+  readonly entry: HeldEntry;
+  readonly deliveries: readonly PendingDelivery[];
+}
+
 /** The messages of one entry. An entry that cannot be read is one message, to be dead-lettered as it is. */
-export function workOf(stream: GroupStream, read: ReadEntry, { losses }: Moment): { entry: HeldEntry; work: Work[] } {
+export function deliveriesOf(stream: GroupStream, read: ReadEntry, { losses }: Moment): OpenedEntry {
   const token = { id: read.id, losses };
-  return stream.kind === 'log' ? workOfLog(stream, read, token) : workOfRetry(stream, read, token);
+  return stream.kind === 'log' ? deliveriesOfLog(stream, read, token) : deliveriesOfRetry(stream, read, token);
 }
 
 /** The body of a message on its way into the retry queue, or back into the retry log. */
-export function retryBody(work: Work, next: { attempt: number; firstFailedAt: number | null }): string {
-  const { offset, crashes, envelope } = work;
+export function retryBody(delivery: PendingDelivery, next: { attempt: number; firstFailedAt: number | null }): string {
+  const { offset, crashes, envelope } = delivery;
   const body: RetryBody = [offset, next.attempt, crashes, next.firstFailedAt, envelope];
   return JSON.stringify(body);
 }
@@ -120,27 +126,28 @@ interface Token {
   readonly losses: number;
 }
 
-function workOfLog(stream: GroupStream, read: ReadEntry, token: Token): { entry: HeldEntry; work: Work[] } {
+function deliveriesOfLog(stream: GroupStream, read: ReadEntry, token: Token): OpenedEntry {
   const found = entryOf(read.id, read.fields);
   if (!found) return unreadable(stream, read, token);
   const { base, envelopes } = found;
   const entry = new HeldEntry(stream, token, { base, size: envelopes.length });
-  return { entry, work: envelopes.map((envelope, index) => new Work(entry, { offset: base + index, envelope })) };
+  const deliveries = envelopes.map((envelope, index) => new PendingDelivery(entry, { offset: base + index, envelope }));
+  return { entry, deliveries };
 }
 
-function workOfRetry(stream: GroupStream, read: ReadEntry, token: Token): { entry: HeldEntry; work: Work[] } {
+function deliveriesOfRetry(stream: GroupStream, read: ReadEntry, token: Token): OpenedEntry {
   const body = parseBody(fieldsOf(read.fields).get('r'));
   if (!body) return unreadable(stream, read, token);
   const [offset, attempt, crashes, firstFailedAt, envelope] = body;
   const entry = new HeldEntry(stream, token, { base: offset, size: 1 });
-  return { entry, work: [new Work(entry, { offset, envelope }, { attempt, crashes, firstFailedAt })] };
+  return { entry, deliveries: [new PendingDelivery(entry, { offset, envelope }, { attempt, crashes, firstFailedAt })] };
 }
 
 /** Offset -1: what Millrace did not write has none, and settling it touches no bitmap. */
-function unreadable(stream: GroupStream, read: ReadEntry, token: Token): { entry: HeldEntry; work: Work[] } {
+function unreadable(stream: GroupStream, read: ReadEntry, token: Token): OpenedEntry {
   const entry = new HeldEntry(stream, token, { base: -1, size: 1 });
   const fault = malformed('its fields are not those of an entry');
-  return { entry, work: [new Work(entry, { offset: -1, envelope: JSON.stringify(read.fields), fault })] };
+  return { entry, deliveries: [new PendingDelivery(entry, { offset: -1, envelope: JSON.stringify(read.fields), fault })] };
 }
 
 function decoded(envelope: string): Message | MillraceError {

@@ -10,21 +10,21 @@ const ASK_EVERY_MS = 1_000;
 const SHORTEST_HOLD_MS = 100;
 const LONGEST_HOLD_MS = 5_000;
 
-export interface PermitsParts {
+export interface RateLimiterParts {
   readonly redis: RedisConnection;
   readonly key: string;
   readonly limit: RateLimit;
 }
 
 /** Permits of a group's rate limit that this member has in hand: one for each message that it may give to a handler. */
-export class Permits {
+export class RateLimiter {
   /** How long permits are kept for messages that do not come. */
   readonly holdMs: number;
-  readonly #parts: PermitsParts;
+  readonly #parts: RateLimiterParts;
   #inHand = 0;
   #takenAt = 0;
 
-  constructor(parts: PermitsParts) {
+  constructor(parts: RateLimiterParts) {
     this.#parts = parts;
     this.holdMs = Math.min(LONGEST_HOLD_MS, Math.max(SHORTEST_HOLD_MS, parts.limit.perMs));
   }

@@ -1,0 +1,49 @@
+import type { SubscriptionDefinition } from '@millrace/core';
+import type { RedisConnections } from '@millrace/redis';
+import type { Presence } from '../group/presence.js';
+import { DeadLetterHook } from '../hook/dead-letter-hook.js';
+import { DeadLetterKeeper } from '../retain/dead-letter-keeper.js';
+import type { GroupPartition } from './group-partition.js';
+
+export interface DeadLetterDutiesParts {
+  readonly redis: RedisConnections;
+  readonly presence: Presence;
+  readonly member: string;
+  readonly stuckAfterMs: number;
+  readonly partitions: readonly GroupPartition[];
+}
+
+/** What a member does for the dead letters of its group: it tells of them and keeps them within bounds, where it is asked to. */
+export class DeadLetterDuties {
+  readonly hook: DeadLetterHook | null;
+  readonly #keeper: DeadLetterKeeper | null;
+
+  constructor(parts: DeadLetterDutiesParts, definition: SubscriptionDefinition) {
+    const { redis, presence, partitions } = parts;
+    const { deadLetterHandler: handler, deadLetters: bounds } = definition;
+    const hasHook = handler !== undefined;
+    this.hook = handler ? new DeadLetterHook({ ...definition, ...parts, redis: redis.publish, handler }) : null;
+    this.#keeper = bounds ? new DeadLetterKeeper({ redis: redis.control, presence, partitions, bounds, hasHook }) : null;
+  }
+
+  start(): void {
+    this.hook?.start();
+    this.#keeper?.start();
+  }
+
+  /** There is a new dead letter. */
+  wake(): void {
+    this.hook?.wake();
+    this.#keeper?.wake();
+  }
+
+  /** Why nobody is told of dead letters, or null while all is well. */
+  problem(): string | null {
+    return this.hook?.problem() ?? null;
+  }
+
+  /** Leaves what is not told to others. */
+  async leave(): Promise<void> {
+    await Promise.all([this.hook?.leave(), this.#keeper?.stop()]);
+  }
+}

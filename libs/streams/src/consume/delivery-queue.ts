@@ -1,0 +1,120 @@
+import type { BatchRule } from '@millrace/core';
+import type { PendingDelivery } from './pending-delivery.js';
+
+/** Messages that wait for a handler, in the batches in which they will be handed over. Moments are by the monotonic clock. */
+export class DeliveryQueue {
+  readonly #rule: BatchRule;
+  #together: PendingDelivery[] = [];
+  /** Those before it were taken. */
+  #first = 0;
+  /** Their process vanished: each is handled alone, as it may be the one that takes processes down. */
+  #suspects: PendingDelivery[] = [];
+  /** The one that was taken and has not ended. */
+  #suspect: PendingDelivery | undefined;
+  /** Since when suspects wait for one to end; null while none waits. */
+  #heldUpSinceMs: number | null = null;
+
+  constructor(rule: BatchRule) {
+    this.#rule = rule;
+  }
+
+  get length(): number {
+    return this.#waiting + this.#suspects.length;
+  }
+
+  add(delivery: PendingDelivery, nowMs: number): void {
+    delivery.waitsSince = nowMs;
+    if (delivery.crashes > 0) this.#suspects.push(delivery);
+    else this.#together.push(delivery);
+  }
+
+  /** How many messages wait for a suspect at work to end, and for how long one has. */
+  heldUp(nowMs: number): { readonly count: number; readonly ms: number } {
+    const sinceMs = this.#heldUpSinceMs;
+    return sinceMs === null ? { count: 0, ms: 0 } : { count: this.#suspects.length, ms: nowMs - sinceMs };
+  }
+
+  get hasSuspects(): boolean {
+    return this.#suspects.length > 0;
+  }
+
+  /** Whether a suspect may be taken, once the process has a place for it. */
+  get wantsLoneSlot(): boolean {
+    return this.hasSuspects && !this.#suspect;
+  }
+
+  /** The first of the suspects, for the one place that the process has for them. */
+  takeSuspect(nowMs: number): PendingDelivery[] {
+    const taken = this.#suspects.splice(0, 1);
+    [this.#suspect] = taken;
+    this.#noteHeldUp(nowMs);
+    return taken;
+  }
+
+  /** The next batch of others; empty while none is ready. Suspects that wait are held up by another. */
+  take(nowMs: number): PendingDelivery[] {
+    this.#noteHeldUp(nowMs);
+    return this.readyInMs(nowMs) === 0 ? this.#takeOldest(this.#rule.size) : [];
+  }
+
+  /** The suspect that was taken has ended, or one of others in this process has. */
+  suspectEnded(): void {
+    this.#heldUpSinceMs = null;
+  }
+
+  /** A batch that was taken has ended. @returns whether it was a suspect */
+  ended([first]: readonly PendingDelivery[]): boolean {
+    if (!this.#suspect || first !== this.#suspect) return false;
+    this.#suspect = undefined;
+    this.suspectEnded();
+    return true;
+  }
+
+  /** Since when the one of the others waits that waits longest; null when none does. */
+  get waitsSinceMs(): number | null {
+    return this.#together[this.#first]?.waitsSince ?? null;
+  }
+
+  /** How long until a batch of others is ready though nothing more comes, in whole milliseconds; null when nothing waits. */
+  readyInMs(nowMs: number): number | null {
+    if (this.#waiting >= this.#rule.size) return 0;
+    const sinceMs = this.waitsSinceMs;
+    return sinceMs === null ? null : Math.max(0, Math.ceil(sinceMs + this.#rule.waitMs - nowMs));
+  }
+
+  /** Suspects that have waited since then, or longer. */
+  takeSuspectsSince(momentMs: number): PendingDelivery[] {
+    const taken = this.#suspects.filter(({ waitsSince }) => waitsSince <= momentMs);
+    this.#suspects = this.#suspects.filter(({ waitsSince }) => waitsSince > momentMs);
+    return taken;
+  }
+
+  /** The last of those that wait together, as many as there are up to `count`. */
+  takeNewest(count: number): PendingDelivery[] {
+    return this.#together.splice(Math.max(this.#first, this.#together.length - count));
+  }
+
+  takeAll(): PendingDelivery[] {
+    this.#heldUpSinceMs = null;
+    return [...this.#suspects.splice(0), ...this.#takeOldest(this.#waiting)];
+  }
+
+  get #waiting(): number {
+    return this.#together.length - this.#first;
+  }
+
+  #noteHeldUp(nowMs: number): void {
+    this.#heldUpSinceMs = this.hasSuspects ? (this.#heldUpSinceMs ?? nowMs) : null;
+  }
+
+  /** An array that is cut at its beginning is copied: that is done seldom. */
+  #takeOldest(count: number): PendingDelivery[] {
+    const taken = this.#together.slice(this.#first, this.#first + count);
+    this.#first += taken.length;
+    if (this.#first * 2 >= this.#together.length) {
+      this.#together = this.#together.slice(this.#first);
+      this.#first = 0;
+    }
+    return taken;
+  }
+}
