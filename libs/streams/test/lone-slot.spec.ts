@@ -93,8 +93,8 @@ describe('the lone slot of a process', () => {
 });
 
 function suspect(): Work {
-  const [, retryLog] = groupPartition('test', { topic: 'orders', partition: 0 }, 'g').streams;
-  const entry = new HeldEntry(retryLog, { id: '1-0', losses: 0 }, { base: 0, size: 1 });
+  const [, again] = groupPartition('test', { topic: 'orders', partition: 0 }, 'g').streams;
+  const entry = new HeldEntry(again, { id: '1-0', losses: 0 }, { base: 0, size: 1 });
   const history = { attempt: 1, crashes: 1, firstFailedAt: null };
   return new Work(entry, { offset: 0, envelope: '[]' }, { history, notice: null });
 }

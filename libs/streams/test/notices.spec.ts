@@ -60,7 +60,7 @@ describe('a dead letter', () => {
     gate.fire();
     await bed.drained(process, Single, 'g');
     expect(await bed.state(process, Single, 'g')).toMatchObject({ ...counts, pending: 0 });
-    expect(await bed.command('XLEN', bed.place(Single, 'g').groupKeys.retryLog)).toBe(0);
+    expect(await bed.command('XLEN', bed.place(Single, 'g').groupKeys.again)).toBe(0);
   });
 
   it('is told with what was found when it is no message, or not valid', async () => {
@@ -181,9 +181,9 @@ describe('a notice', () => {
     await process.streams.declare(topic);
     const reason = { reason: 'R', error: { name: 'E', message: 'm' }, attempts: 1, crashes: 0, firstFailedAt: 1, deadLetteredAt: 2 };
     const body = JSON.stringify([0, 1, 0, null, '[1,"id",null,null,null,{"value":9}]', reason, '1-0']);
-    await bed.command('XADD', bed.place(Single, 'g').groupKeys.retryLog, '*', 'r', body);
+    await bed.command('XADD', bed.place(Single, 'g').groupKeys.again, '*', 'r', body);
     await subscribe(process, { topic: Single, group: 'g' }, async () => void told.push('handled'));
-    await waitFor(async () => (await bed.command('XLEN', bed.place(Single, 'g').groupKeys.retryLog)) === 0, { what: 'the notice to go' });
+    await waitFor(async () => (await bed.command('XLEN', bed.place(Single, 'g').groupKeys.again)) === 0, { what: 'the notice to go' });
     expect(told).toEqual([]);
     expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 0, deadLettered: 0, lag: 0 });
   });

@@ -290,7 +290,7 @@ export const putBack = [
     find: "    redis.call('SETBIT', bitmap, bit, 0)\n",
     replace: '',
     spec: SETTLING_SPEC,
-    title: 'leaves all as it was while the retry log cannot take anything',
+    title: 'leaves all as it was while `again` cannot take anything',
   },
   {
     name: 'suspects are handled one at a time in a process',

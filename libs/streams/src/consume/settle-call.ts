@@ -1,4 +1,5 @@
 import { SETTLED_PAGE_OFFSETS } from '../keys.js';
+import type { GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import type { HeldEntry } from './held-entry.js';
 import { HANDLED } from './settlement.js';
@@ -12,6 +13,12 @@ export interface SettleCall {
   readonly args: readonly (string | number)[];
   /** The items that each letter of the reply is for, in its order. */
   readonly parts: readonly (readonly Item[])[];
+}
+
+/** The keys of a call that come before the pages of the bitmap. */
+export function settleKeysOf({ key, partition }: GroupStream): string[] {
+  const { stats, due, dead, again, open, begun, body, control } = partition.groupKeys;
+  return [key, stats, due, dead, again, open, begun, partition.keys.log, body, control];
 }
 
 /** Puts together what is settled in one stream: entries all of whose messages are handled by their ids alone. */
@@ -35,7 +42,7 @@ export function settleCallOf(items: readonly Item[], held: HeldEntries): SettleC
   };
 }
 
-/** Where another message may be meant by now, each needs a text of its own. What comes from the retry log is one message. */
+/** Where another message may be meant by now, each needs a text of its own. What comes from `again` is one message. */
 function mayGoTogether(entry: HeldEntry, held: HeldEntries): boolean {
   return entry.stream.kind === 'log' && entry.base >= 0 && !held.isInDoubt(entry);
 }

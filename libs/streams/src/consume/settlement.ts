@@ -1,6 +1,6 @@
 import { errorRecord, type GiveUpReason, messageTimeMs, type Outcome } from '@millrace/core';
 import type { DeadLetterReason } from './dead-letter-reason.js';
-import { retryBody, type Work } from './work.js';
+import { waitingOf, type Work } from './work.js';
 
 type SettlementKind = 'ack' | 'retry' | 'dead' | 'announce' | 'told' | 'later' | 'release';
 
@@ -25,7 +25,7 @@ function messageSettlementOf(work: Work, outcome: Outcome): Settlement {
   const nowMs = Date.now();
   switch (outcome.kind) {
     case 'retry':
-      return ['retry', String(outcome.delayMs), retryBody(work, { attempt: work.attempt + 1, firstFailedAt: work.firstFailedAt ?? nowMs })];
+      return ['retry', String(outcome.delayMs), waitingOf(work, { attempt: work.attempt + 1, firstFailedAt: work.firstFailedAt ?? nowMs })];
     case 'dead-letter':
       return ['dead', work.envelope, JSON.stringify(deadLetterReason(work, outcome, nowMs))];
     case 'release':
@@ -48,12 +48,12 @@ function announced(settlement: Settlement): Settlement {
 function noticeSettlementOf(work: Work, outcome: Outcome): Settlement {
   if (outcome.kind === 'release') return releaseOf(work);
   if (outcome.kind !== 'retry') return ['told', '', ''];
-  return ['later', String(outcome.delayMs), retryBody(work, { attempt: work.attempt + 1, firstFailedAt: null })];
+  return ['later', String(outcome.delayMs), waitingOf(work, { attempt: work.attempt + 1, firstFailedAt: null })];
 }
 
 /** Gives a message back that nobody here has begun to handle: its attempt does not count. */
 export function releaseOf(work: Work): Settlement {
-  return ['release', retryBody(work, { attempt: work.attempt, firstFailedAt: work.firstFailedAt }), ''];
+  return ['release', waitingOf(work, { attempt: work.attempt, firstFailedAt: work.firstFailedAt }), ''];
 }
 
 /** The outcome of what cannot be handed to a handler at all. */

@@ -7,7 +7,7 @@ import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import { HANDLED, type Settlement } from './settlement.js';
 import type { Item, Settling } from './settling.js';
-import { type SettleCall, settleCallOf } from './settle-call.js';
+import { type SettleCall, settleCallOf, settleKeysOf } from './settle-call.js';
 import type { Work } from './work.js';
 
 const settle = loadScript('../scripts/settle.lua', import.meta.url);
@@ -98,11 +98,9 @@ export class Settler {
 
   async #send(stream: GroupStream, { args, pages }: SettleCall, repeated: boolean): Promise<string> {
     const { member, prefix, redis, held } = this.#parts;
-    const { groupKeys, group } = stream.partition;
-    const { stats, due, dead, retryLog, open, begun } = groupKeys;
     const bitmaps = pages.map((page) => settledKey(prefix, stream.partition, page * SETTLED_PAGE_OFFSETS));
-    const keys = [stream.key, stats, due, dead, retryLog, open, begun, ...bitmaps];
-    const head = [group, member, stream.kind, SETTLED_PAGE_OFFSETS, repeated ? '1' : '0', pages.join(','), mostHeld(held)];
+    const keys = [...settleKeysOf(stream), ...bitmaps];
+    const head = [stream.partition.group, member, stream.kind, SETTLED_PAGE_OFFSETS, repeated ? '1' : '0', pages.join(','), mostHeld(held)];
     return String(await redis.run(settle, keys, [...head, ...args]));
   }
 

@@ -98,8 +98,8 @@ export interface Notice {
   readonly deadLetterId: string;
 }
 
-/** What waits in a retry queue and travels through the retry log: a message; with the last two, a notice of its dead letter. */
-type RetryBody = readonly [
+/** What comes again: a message; with the last two, a notice of its dead letter. */
+type AgainCopy = readonly [
   offset: number,
   attempt: number,
   crashes: number,
@@ -117,20 +117,15 @@ export interface ReadEntry {
 /** The messages of one entry. An entry that cannot be read is one message, to be dead-lettered as it is. */
 export function workOf(stream: GroupStream, read: ReadEntry, { losses }: Moment): { entry: HeldEntry; work: Work[] } {
   const token = { id: read.id, losses };
-  return stream.kind === 'log' ? workOfLog(stream, read, token) : workOfRetry(stream, read, token);
+  return stream.kind === 'log' ? workOfLog(stream, read, token) : workOfAgain(stream, read, token);
 }
 
-/** The body of a message on its way into the retry queue, or back into the retry log. */
-export function retryBody(work: Work, next: { attempt: number; firstFailedAt: number | null }): string {
+/** How a message waits: its history, since its text is found by its offset; of what has none, and of a notice, all of it. */
+export function waitingOf(work: Work, next: { attempt: number; firstFailedAt: number | null }): string {
   const { offset, crashes, envelope, notice } = work;
-  const body: RetryBody = [offset, next.attempt, crashes, next.firstFailedAt, envelope];
-  return JSON.stringify(notice ? [...body, notice.reason, notice.deadLetterId] : body);
-}
-
-/** The body of a message that begins anew in the retry log. */
-export function freshBody(offset: number, envelope: string): string {
-  const body: RetryBody = [offset, 1, 0, null, envelope];
-  return JSON.stringify(body);
+  if (offset >= 0 && !notice) return `${next.attempt} ${crashes} ${next.firstFailedAt ?? '-'}`;
+  const copy: AgainCopy = [offset, next.attempt, crashes, next.firstFailedAt, envelope];
+  return JSON.stringify(notice ? [...copy, notice.reason, notice.deadLetterId] : copy);
 }
 
 interface Token {
@@ -146,10 +141,10 @@ function workOfLog(stream: GroupStream, read: ReadEntry, token: Token): { entry:
   return { entry, work: envelopes.map((envelope, index) => new Work(entry, { offset: base + index, envelope })) };
 }
 
-function workOfRetry(stream: GroupStream, read: ReadEntry, token: Token): { entry: HeldEntry; work: Work[] } {
-  const body = parseBody(fieldsOf(read.fields).get('r'));
-  if (!body) return unreadable(stream, read, token);
-  const [offset, attempt, crashes, firstFailedAt, envelope, reason, deadLetterId = ''] = body;
+function workOfAgain(stream: GroupStream, read: ReadEntry, token: Token): { entry: HeldEntry; work: Work[] } {
+  const copy = parseCopy(fieldsOf(read.fields).get('r'));
+  if (!copy) return unreadable(stream, read, token);
+  const [offset, attempt, crashes, firstFailedAt, envelope, reason, deadLetterId = ''] = copy;
   const entry = new HeldEntry(stream, token, { base: offset, size: 1 });
   const notice = reason ? { reason, deadLetterId } : null;
   const history = { attempt, crashes, firstFailedAt };
@@ -172,12 +167,12 @@ function decoded(envelope: string): Message | MillraceError {
   }
 }
 
-function parseBody(text: string | undefined): RetryBody | null {
+function parseCopy(text: string | undefined): AgainCopy | null {
   try {
-    const body: unknown = JSON.parse(text ?? '');
-    const [offset, attempt, crashes, , envelope] = Array.isArray(body) ? (body as unknown[]) : [];
+    const copy: unknown = JSON.parse(text ?? '');
+    const [offset, attempt, crashes, , envelope] = Array.isArray(copy) ? (copy as unknown[]) : [];
     const good = Number.isSafeInteger(offset) && Number.isSafeInteger(attempt) && Number.isSafeInteger(crashes) && typeof envelope === 'string';
-    return good ? (body as RetryBody) : null;
+    return good ? (copy as AgainCopy) : null;
   } catch {
     return null;
   }

@@ -1,7 +1,7 @@
 #!lua
 -- Makes a group of a partition; does nothing where it is.
 --
--- KEYS  1 log  2 groups  3 retry log  4 meta  5 stats
+-- KEYS  1 log  2 groups  3 again  4 meta  5 stats
 -- ARGV  1 group  2 where a new group begins: the entry id to read after, or '' for the earliest that is there
 -- returns 'present', 'new', or 'remade' when it was known and one of its two Redis groups was gone
 --
