@@ -97,6 +97,22 @@ for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
     title: 'counts what it had settled until then',
   },
   {
+    name: 'a full Redis is given nothing more to keep',
+    file: `${CONSUME}/settler.ts`,
+    find: 'isAdding ? settleAndAdd : settle',
+    replace: 'isAdding ? settle : settle',
+    spec: 'libs/streams/test/full-redis.spec.ts',
+    title: 'F15 full: a group that fails lets it grow by less than 5 %',
+  },
+  {
+    name: 'a full Redis takes what ends well',
+    file: `${CONSUME}/settler.ts`,
+    find: "if (failure.kind === 'back-pressure') open = this.#keepAdding(stream, open);",
+    replace: '',
+    spec: 'libs/streams/test/full-redis.spec.ts',
+    title: 'F15 full: what ends well is settled',
+  },
+  {
     name: 'the repetition of a settlement says that it is one',
     file: `${CONSUME}/settler.ts`,
     find: "repeated ||= failure.kind !== 'unsent';",

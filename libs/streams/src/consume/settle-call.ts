@@ -2,7 +2,7 @@ import { SETTLED_PAGE_OFFSETS } from '../keys.js';
 import type { GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import type { HeldEntry } from './held-entry.js';
-import { HANDLED } from './settlement.js';
+import { adds, HANDLED } from './settlement.js';
 import type { Item } from './settling.js';
 
 /** One call of `settle.lua`. */
@@ -11,6 +11,8 @@ export interface SettleCall {
   readonly pages: readonly number[];
   /** From the number of whole entries on. */
   readonly args: readonly (string | number)[];
+  /** Whether it stores more than it removes: a full Redis refuses it. */
+  readonly adds: boolean;
   /** The items that each letter of the reply is for, in its order. */
   readonly parts: readonly (readonly Item[])[];
 }
@@ -38,6 +40,7 @@ export function settleCallOf(items: readonly Item[], held: HeldEntries): SettleC
   return {
     pages: pagesOf(items),
     args: [whole.length, ...whole.map(([entry]) => entry.id), ...runs.flatMap((run) => argumentsOf(run, held))],
+    adds: items.some(({ settlement }) => adds(settlement)),
     parts: [...whole.map(([, own]) => own), ...runs],
   };
 }

@@ -10,6 +10,13 @@ export type Settlement = readonly [outcome: SettlementKind, first: string, secon
 /** The usual one is the same for all. */
 export const HANDLED: Settlement = ['ack', 'handled', ''];
 
+/** Whether it has something stored beside the message, for as long as the group has not dealt with it. */
+export function adds([outcome]: Settlement): boolean {
+  return ADDING.has(outcome);
+}
+
+const ADDING: ReadonlySet<SettlementKind> = new Set(['retry', 'dead', 'announce', 'later']);
+
 /** How a message ends well without its handler having run to its end. */
 const ENDS_WELL = ['deduplicated', 'discarded', 'expired', 'filtered'] as const;
 

@@ -23,7 +23,8 @@
 --
 -- Guarantees: only the holder settles, by (member, entry id), and by the message's id what it was given before a failover:
 -- Redis may give entry ids and offsets again for others; a message is settled once: it is marked first, and what a retry or
--- a dead letter cannot add takes the mark back; Redis being full does not keep a member from settling.
+-- a dead letter cannot add takes the mark back; Redis being full does not keep a member from settling, where it is not asked to
+-- refuse what adds something (`refusedWhenFull`).
 --!include include/entry-id.lua
 --!include include/entry-texts.lua
 --!include include/waiting.lua
