@@ -91,8 +91,10 @@ describe('replies that are lost', () => {
     const { process, proxy } = await bed.startBehindProxy({ leaseMs: 60_000 });
     const other = await bed.start({ leaseMs: 60_000 });
     const attempts: number[] = [];
-    // Another group settles first: the reply that is lost must not be the one that asks for the script.
-    await subscribe(other, { topic: Single, group: 'first' }, async () => undefined);
+    // Another group settles first, with either outcome: the reply that is lost must not be the one that asks for the script.
+    await subscribe(other, { topic: Single, group: 'first', retry }, async (_: Value, { attempt }: DeliveryContext) => {
+      if (attempt === 1) throw new Error('once');
+    });
     await other.publisher.publish(Single, { value: 0 });
     await bed.drained(other, Single, 'first');
     const policy = outcome === 'dead' ? { ...retry, attempts: 1 } : retry;

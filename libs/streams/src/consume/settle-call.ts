@@ -1,5 +1,5 @@
 import { SETTLED_PAGE_OFFSETS } from '../keys.js';
-import type { GroupStream } from './group-partition.js';
+import { type GroupStream, pagesOf as portionsOf } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import type { HeldEntry } from './held-entry.js';
 import { adds, HANDLED } from './settlement.js';
@@ -15,6 +15,18 @@ export interface SettleCall {
   readonly adds: boolean;
   /** The items that each letter of the reply is for, in its order. */
   readonly parts: readonly (readonly Item[])[];
+}
+
+/** Messages that one call settles: of the log those that are handled, by runs; and each of the others takes ten times as long. */
+export const MOST_TOGETHER = 1_024;
+const MOST_APART = 128;
+
+/** The parts in which messages of one stream are settled, so that none holds Redis up. */
+export function batchesOf(items: readonly Item[]): (readonly Item[])[] {
+  const isQuick = ({ work, settlement }: Item): boolean => settlement === HANDLED && work.entry.stream.kind === 'log';
+  const others = items.filter((item) => !isQuick(item));
+  if (others.length <= MOST_APART && items.length <= MOST_TOGETHER) return [items];
+  return [...portionsOf(items.filter(isQuick), MOST_TOGETHER), ...portionsOf(others, MOST_APART)];
 }
 
 /** The keys of a call that come before the pages of the bitmap. */

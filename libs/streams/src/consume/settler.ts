@@ -7,13 +7,12 @@ import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import { adds, HANDLED, type Settlement } from './settlement.js';
 import type { Item, Settling } from './settling.js';
-import { type SettleCall, settleCallOf, settleKeysOf } from './settle-call.js';
+import { batchesOf, MOST_TOGETHER, type SettleCall, settleCallOf, settleKeysOf } from './settle-call.js';
 import type { Work } from './work.js';
 
 const settle = loadScript('../scripts/settle.lua', import.meta.url);
 const settleAndAdd = refusedWhenFull(settle);
 
-const MAX_BATCH = 1_024;
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 1_000;
 
@@ -72,7 +71,7 @@ export class Settler {
   #flush(stream: GroupStream): void {
     const items = this.#waiting.get(stream) ?? [];
     this.#waiting.delete(stream);
-    for (let start = 0; start < items.length; start += MAX_BATCH) void this.#store(stream, items.slice(start, start + MAX_BATCH));
+    for (const batch of batchesOf(items)) void this.#store(stream, batch);
   }
 
   /** Never rejects: a failure is told and tried again. */
@@ -154,7 +153,7 @@ const NOBODY: Settling = {
 
 /** What a read brings at this moment is held as well. */
 function mostHeld(held: HeldEntries): number {
-  return held.size + MAX_BATCH;
+  return held.size + MOST_TOGETHER;
 }
 
 function placeOf({ partition }: GroupStream): { topic: string; partition: number; group: string } {

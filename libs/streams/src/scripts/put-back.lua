@@ -20,6 +20,8 @@ local group = { name = ARGV[1], log = KEYS[6], again = KEYS[2], due = KEYS[7], o
 local owner, isLog, page, firstPage = ARGV[2], ARGV[3] == 'log', tonumber(ARGV[4]), tonumber(ARGV[5])
 local vanished, isGone, look, after = ARGV[6] == 'dead', ARGV[6] ~= 'living', tonumber(ARGV[7]), ARGV[8]
 local FIRST_PAGE, FIRST_KEPT = 10, 9
+-- Messages: more would hold Redis up.
+local MOST_MOVED = 128
 
 local kept = {}
 for i = FIRST_KEPT, #ARGV do kept[ARGV[i]] = true end
@@ -104,10 +106,12 @@ local function letGo(id)
   redis.call('HDEL', begun, id)
 end
 
-local moved, wanted = 0, -1
+local moved, wanted, isAtEnd = 0, -1, true
 local pending = redis.call('XPENDING', stream, group.name, '(' .. after, '+', look, owner)
 for _, item in ipairs(pending) do
   local id = item[1]
+  isAtEnd = moved < MOST_MOVED
+  if not isAtEnd then break end
   if not kept[id] then
     local entry = redis.call('XRANGE', stream, id, id)[1]
     local count = 0
@@ -120,7 +124,7 @@ for _, item in ipairs(pending) do
   after = id
 end
 if vanished and moved > 0 then redis.call('HINCRBY', stats, 'redelivered', moved) end
-local isAtEnd = #pending < look and wanted == -1
+isAtEnd = isAtEnd and #pending < look and wanted == -1
 if isAtEnd and isGone and #redis.call('XPENDING', stream, group.name, '-', '+', 1, owner) == 0 then
   redis.call('XGROUP', 'DELCONSUMER', stream, group.name, owner)
 end

@@ -162,7 +162,8 @@ local function copyIn(entry)
 end
 
 -- Of a message of `again` that has no record any more, as one that is done elsewhere, only the copy is known.
-local function parkCopy(copy, message, due)
+local function parkCopy(entry, message, due)
+  local copy = copyIn(entry)
   if not copy then return end
   message.ms, message.first = 0, tonumber(message.firstFailedAt) or '-'
   waitAsIs(waiting, copyOf(message, copy[5]), due)
@@ -173,9 +174,10 @@ local function park(how, due, item)
   local attempt, crashes, firstFailedAt = string.match(how, '^(%d+) (%d+) (%S+)$')
   if not attempt then return waitAsIs(waiting, how, due) end
   local message = { offset = item.offset, attempt = attempt, crashes = crashes, firstFailedAt = firstFailedAt }
-  local copy, record = fromAgain and copyIn(item.entry), fromAgain and recordOf(waiting, item.offset)
-  if fromAgain and not record then return parkCopy(copy, message, due) end
-  message.ms, message.text = record and record.ms or string.match(item.entry, '^%d+'), copy and copy[5]
+  local record = fromAgain and recordOf(waiting, item.offset)
+  if fromAgain and not record then return parkCopy(item.entry, message, due) end
+  message.ms = record and record.ms or string.match(item.entry, '^%d+')
+  if fromAgain and not due then message.text = (copyIn(item.entry) or {})[5] end
   message.first = sinceStored(message.ms, firstFailedAt)
   if wait(waiting, message, due) and not fromAgain then count('settled') end
 end

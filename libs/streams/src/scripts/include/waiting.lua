@@ -68,7 +68,8 @@ end
 
 -- The text of a message; nil when it is nowhere any more. Messages that follow each other are often of one entry.
 local function textOf(group, offset, ms)
-  local body = redis.call('HGET', group.body, offset)
+  if group.hasBodies == nil then group.hasBodies = redis.call('EXISTS', group.body) == 1 end
+  local body = group.hasBodies and redis.call('HGET', group.body, offset)
   if body then return body end
   local entry = entryWith(group, offset, ms)
   if not entry then return nil end
