@@ -72,8 +72,8 @@ async function copies(): Promise<Copy[]> {
 const offsets = (from: number, until: number): number[] => Array.from({ length: until - from }, (_, index) => from + index);
 const firstAgain = async (): Promise<number[]> => (await copies()).map(([offset]) => offset);
 
-describe('what waits for another attempt', () => {
-  it(`takes ${MOST_BYTES} bytes beside its text at the most, which stays in the log`, async () => {
+describe('a message that waits for another attempt', () => {
+  it('takes 260 bytes at the most beside its text, which stays in the log', async () => {
     await fail(10_000, HOUR_MS);
     const { due, open, body, again } = place().groupKeys;
     expect((await sizeOf(due)) + (await sizeOf(open))).toBeLessThanOrEqual(MOST_BYTES * 10_000);

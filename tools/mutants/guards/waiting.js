@@ -24,8 +24,8 @@ export const waiting = [
   {
     name: 'what is due waits for room',
     file: `${SCRIPTS}/tend.lua`,
-    find: 'if roomOf(group) <= 0 or bytes',
-    replace: 'if bytes',
+    find: 'if roomOf(group) <= 0 or (',
+    replace: 'if (',
     spec: WAITING_SPEC,
     title: 'comes again as there is room for it',
   },

@@ -57,7 +57,7 @@ export function settleCallOf(items: readonly Item[], held: HeldEntries): SettleC
   };
 }
 
-/** Where another message may be meant by now, each needs a text of its own. What comes from `again` is one message. */
+/** Where another message may be meant by now, each needs a text of its own. An entry of `again` has one message. */
 function mayGoTogether(entry: HeldEntry, held: HeldEntries): boolean {
   return entry.stream.kind === 'log' && entry.base >= 0 && !held.isInDoubt(entry);
 }

@@ -98,7 +98,7 @@ export interface Notice {
   readonly deadLetterId: string;
 }
 
-/** What comes again: a message; with the last two, a notice of its dead letter. */
+/** A message that comes again; with the last two, a notice of its dead letter. */
 type AgainCopy = readonly [
   offset: number,
   attempt: number,

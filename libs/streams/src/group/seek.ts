@@ -8,7 +8,7 @@ import type { Members } from './members.js';
 
 const script = loadScript('../scripts/seek.lua', import.meta.url);
 
-/** What an earlier seek made void is not all removed. */
+/** Messages that an earlier seek made void are still to be removed. */
 const SWEEPING = 'SWEEPING';
 
 type Reply = typeof SWEEPING | readonly [from: number, held: number, dropped: number, to: number];

@@ -7,7 +7,8 @@
 --
 -- Every offset since the group's start is settled, waits for another attempt (open), is in some member's hands (pending), or
 -- was not delivered yet. What is none of these is lost. Guarantees: nothing is counted that may still be handled; counters
--- that were lost themselves are made good and count nothing as lost; what has a record or waits, and not both, gets the other.
+-- that were lost themselves are made good and count nothing as lost; a message that has a record or waits, and not both, gets
+-- the other.
 --!include include/each-apart.lua
 --!include include/entry-id.lua
 --!include include/entry-texts.lua
@@ -41,21 +42,21 @@ local function countWaiting(group)
   return redis.call('ZCARD', group.due) + redis.call('XLEN', group.again)
 end
 
--- What `again` has, by offset.
+-- The copies in `again`, by offset. Copies begin with the offset: '[7,2,...'.
 local function copiesIn(again)
   local copies, from = {}, '-'
   while true do
     local entries = redis.call('XRANGE', again, from, '+', 'COUNT', PAGE)
     for _, entry in ipairs(entries) do
-      local good, parts = pcall(cjson.decode, entry[2][2])
-      if good and type(parts) == 'table' and tonumber(parts[1]) then copies[parts[1]] = parts end
+      local offset = tonumber(string.match(entry[2][2], '^%[(%-?%d+),'))
+      if offset then copies[offset] = entry[2][2] end
     end
     if #entries < PAGE then return copies end
     from = '(' .. entries[#entries][1]
   end
 end
 
--- What has a record and waits nowhere waits anew; when its text is gone, too, it is lost. A page a call.
+-- A message that has a record and waits nowhere waits anew; one whose text is gone, too, is lost. A page a call.
 local function findMissing(group)
   if redis.call('ZCARD', group.open) <= countWaiting(group) then return redis.call('HDEL', group.control, 'mended') end
   local from, copies = redis.call('HGET', group.control, 'mended') or '-inf', copiesIn(group.again)
@@ -75,9 +76,10 @@ end
 
 -- The message in a copy that has no record; nil in any other. A notice of a dead letter has two parts more than a message,
 -- which is settled.
-local function unrecorded(group, parts)
-  local isMessage = parts[1] >= 0 and parts[6] == nil and not recordOf(group, parts[1])
-  if not isMessage then return nil end
+local function unrecorded(group, copy)
+  local good, parts = pcall(cjson.decode, copy)
+  if not good or type(parts) ~= 'table' or not tonumber(parts[1]) then return nil end
+  if parts[1] < 0 or parts[6] ~= nil or recordOf(group, parts[1]) then return nil end
   local ms = string.format('%.0f', milliseconds())
   local attempt, crashes = string.format('%.0f', parts[2]), string.format('%.0f', parts[3])
   return { offset = parts[1], ms = ms, attempt = attempt, crashes = crashes, first = sinceStored(ms, parts[4]), text = parts[5] }
@@ -85,8 +87,8 @@ end
 
 local function recordCopies(group)
   local count = 0
-  for offset, parts in pairs(copiesIn(group.again)) do
-    local message = unrecorded(group, parts)
+  for offset, copy in pairs(copiesIn(group.again)) do
+    local message = unrecorded(group, copy)
     if message then
       redis.call('HSET', group.body, offset, message.text)
       write(group, message)
@@ -110,8 +112,7 @@ local function recordName(group, next, name)
 end
 
 local function recordCopy(group, copy, due)
-  local good, parts = pcall(cjson.decode, copy)
-  local message = good and type(parts) == 'table' and tonumber(parts[1]) and unrecorded(group, parts)
+  local message = unrecorded(group, copy)
   if not message then return 0 end
   redis.call('HSET', group.body, message.offset, message.text)
   redis.call('ZREM', group.due, copy)
@@ -119,7 +120,7 @@ local function recordCopy(group, copy, due)
   return 1
 end
 
--- What waits is not lost, though the record of it may be. Returns how many records were made again; nil when there is more to
+-- A message that waits is not lost, though its record may be. Returns how many records were made again; nil when there is more to
 -- look at.
 local function recorded(group, next)
   if redis.call('ZCARD', group.open) >= countWaiting(group) then return 0 end
@@ -140,7 +141,7 @@ local function audit(name, log, meta, groups, stats, open, due, again, body, con
   if not next or not start or not after then return -1 end
   local group = { name = name, log = log, again = again, due = due, open = open, body = body, control = control }
   local held = inHand(log, name)
-  -- What a seek made void has records until it is swept.
+  -- Messages that a seek made void have records until they are swept.
   if not held or seekOf(group).position then return -1 end
   findMissing(group)
   local done = next - tonumber(start) - redis.call('ZCARD', open) - held - (next - offsetBehind(log, after, next))

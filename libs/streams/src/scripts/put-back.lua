@@ -20,13 +20,12 @@ local group = { name = ARGV[1], log = KEYS[6], again = KEYS[2], due = KEYS[7], o
 local owner, isLog, page, firstPage = ARGV[2], ARGV[3] == 'log', tonumber(ARGV[4]), tonumber(ARGV[5])
 local vanished, isGone, look, after = ARGV[6] == 'dead', ARGV[6] ~= 'living', tonumber(ARGV[7]), ARGV[8]
 local FIRST_PAGE, FIRST_KEPT = 10, 9
--- Messages: more would hold Redis up.
-local MOST_MOVED = 128
+local MOST_MOVED, MOST_BYTES = 128, 131072
 
 local kept = {}
 for i = FIRST_KEPT, #ARGV do kept[ARGV[i]] = true end
 
--- What cannot wait stays where it is.
+-- A message that cannot wait stays where it is.
 local function markAndWait(bitmap, bit, message)
   redis.call('SETBIT', bitmap, bit, 1)
   local good, waited = pcall(wait, group, message)
@@ -110,7 +109,7 @@ local moved, wanted, isAtEnd = 0, -1, true
 local pending = redis.call('XPENDING', stream, group.name, '(' .. after, '+', look, owner)
 for _, item in ipairs(pending) do
   local id = item[1]
-  isAtEnd = moved < MOST_MOVED
+  isAtEnd = moved < MOST_MOVED and (group.bytes or 0) < MOST_BYTES
   if not isAtEnd then break end
   if not kept[id] then
     local entry = redis.call('XRANGE', stream, id, id)[1]

@@ -122,7 +122,7 @@ local function dropCopies()
   end
 end
 
--- What waits behind the position is swept in pages, from here on and by `tend`.
+-- Messages that wait behind the position are swept in pages, from here on and by `tend`.
 local function drop()
   dropCopies()
   if redis.call('ZCOUNT', open, offset, '+inf') == 0 then return end

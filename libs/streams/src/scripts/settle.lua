@@ -155,13 +155,13 @@ local function bury(envelope, reason)
   return redis.call('XADD', dead, '*', 'm', envelope, 'e', reason)
 end
 
--- What `again` has of a message; nil when it was deleted.
+-- The parts of a copy in `again`; nil when it was deleted.
 local function copyIn(entry)
   local good, parts = pcall(cjson.decode, contentOf(entry) or '')
   return good and parts or nil
 end
 
--- Of a message of `again` that has no record any more, as one that is done elsewhere, only the copy is known.
+-- A message of `again` that has no record any more, as one that is done elsewhere, has its copy alone.
 local function parkCopy(entry, message, due)
   local copy = copyIn(entry)
   if not copy then return end
@@ -169,7 +169,7 @@ local function parkCopy(entry, message, due)
   waitAsIs(waiting, copyOf(message, copy[5]), due)
 end
 
--- What waits twice, as a dead letter of the same message that was put back may, counts once.
+-- A message that waits twice, as when a dead letter of it was put back, counts once.
 local function park(how, due, item)
   local attempt, crashes, firstFailedAt = string.match(how, '^(%d+) (%d+) (%S+)$')
   if not attempt then return waitAsIs(waiting, how, due) end

@@ -17,7 +17,6 @@
 --!include include/sweep.lua
 
 local FIRST, FIELDS = 2, 7
--- Of the entries that are looked at: a larger copy would hold Redis up.
 local MOST_BYTES = 262144
 -- When to look whether `again` has room: soon while it is emptied.
 local SOON_MS, LATER_MS = 20, 200
@@ -49,25 +48,25 @@ local function copyFor(group, record)
   return text and copyOf(record, text)
 end
 
--- Moves one member of `due`, and returns its size. One whose record is gone waits until the audit has made it again.
+-- Moves one member of `due`. One whose record is gone waits until the audit has made it again.
 local function move(group, member)
   local offset = string.match(member, '^%d+$')
   local record = offset and recordOf(group, tonumber(offset))
   if offset and not record then
     redis.call('ZADD', group.due, now + PUT_OFF_MS, member)
-    return 0
+    return
   end
   local copy = not offset and member or copyFor(group, record)
   if copy then addAgain(group, copy) end
   redis.call('ZREM', group.due, member)
-  return #(copy or '')
 end
 
 local function moveDue(group, most)
-  local moved, bytes = 0, 0
+  local moved = 0
   for _, member in ipairs(redis.call('ZRANGE', group.due, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)) do
-    if roomOf(group) <= 0 or bytes >= MOST_BYTES then return moved end
-    moved, bytes = moved + 1, bytes + move(group, member)
+    if roomOf(group) <= 0 or (group.bytes or 0) >= MOST_BYTES then return moved end
+    move(group, member)
+    moved = moved + 1
   end
   return moved
 end

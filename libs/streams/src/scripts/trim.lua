@@ -24,7 +24,7 @@ local maxAge, maxMessages, maxBytes = tonumber(ARGV[5]), tonumber(ARGV[6]), tonu
 local overflow, dropGroupAfter = ARGV[8], tonumber(ARGV[9])
 local NAMES = 10
 local GROUP_FIELDS = 5
-local WALK_PAGE, WALK_MOST = 20, 500
+local WALK_PAGE, WALK_MOST, WALK_MOST_BYTES = 20, 500, 1048576
 -- Texts, and their bytes, that are copied in one call at the most.
 local MOST_COPIED, MOST_COPIED_BYTES = 64, 262144
 local KEPT_SHARE, NO_LIMIT = 0.9, 1000000000
@@ -103,7 +103,7 @@ local function horizon()
 end
 
 local untilOffset, untilMs, untilPage = horizon(), maxAge > 0 and now - maxAge or 0, (firstPage + 2) * page
-local holder, lastRemoved, walked = '', nil, 0
+local holder, lastRemoved, walked, walkedBytes = '', nil, 0, 0
 local copied, copiedBytes, isCopying = 0, 0, false
 
 -- The lowest offset of a message that waits and whose text may be in the log alone, nil when there is none. Those before the
@@ -171,11 +171,11 @@ end
 
 local function walk()
   local from = '-'
-  while walked < WALK_MOST do
+  while walked < WALK_MOST and walkedBytes < WALK_MOST_BYTES do
     local entries = redis.call('XRANGE', log, from, '+', 'COUNT', WALK_PAGE)
     for _, entry in ipairs(entries) do
       if not remove(entry) then return false end
-      lastRemoved, walked = entry[1], walked + 1
+      lastRemoved, walked, walkedBytes = entry[1], walked + 1, walkedBytes + #(entry[2][2] or '')
     end
     if #entries < WALK_PAGE then return false end
     from = '(' .. lastRemoved

@@ -26,13 +26,13 @@ export class DueScores {
     return rows.map(([member, score]) => [member, score < UNRIPE]);
   }
 
-  /** What is scheduled for later becomes due. */
+  /** Makes all due that is scheduled for later. */
   async ripen(): Promise<void> {
     for (const [member, score] of await this.#rows()) if (score >= UNRIPE) await this.#call('ZADD', this.#key, score - UNRIPE + RIPE, member);
   }
 
   /**
-   * What was scheduled gets scores in the order in which that was asked for, and what came there by itself after it.
+   * Gives scores to new members: in the order in which they were asked for, and behind them to those that came by themselves.
    *
    * @throws Error when the script set another time than now or an hour from now
    */
@@ -59,7 +59,7 @@ export class DueScores {
   }
 }
 
-/** What a run may schedule: an offset, or a copy. */
+/** The members that a run may schedule: an offset, or a copy. */
 function namesOf({ messages: [message], outcome, first, second }: Run): string[] {
   if (outcome === 'retry') return namesFor(message!, second);
   return outcome === 'release' ? namesFor(message!, first) : [];

@@ -159,7 +159,7 @@ export class SharedMode {
     if (offset >= 0 && (entry.kind === 'log' || this.waiting.forget(offset))) this.#count('settled');
   }
 
-  /** What has no record, and no copy any more, is done elsewhere, or lost. */
+  /** A message without a record and a copy is done elsewhere, or lost. */
   #park({ entry }: Token, message: Stored, when: When): void {
     const isOurs = message.offset >= 0;
     if (isOurs && (entry.kind === 'log' || this.waiting.open.has(message.offset))) {

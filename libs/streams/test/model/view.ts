@@ -21,14 +21,14 @@ export interface View {
 
 export type Pending = readonly [ordinal: number, owner: string];
 
-/** What a message looks like on its way through the group. */
+/** A message on its way through the group. */
 export type Body = readonly [offset: number, attempt: number, crashes: number, firstFailedAt: null, envelope: string];
 
 export function bodyOf({ offset, attempt, crashes, envelope }: Stored): Body {
   return [offset, attempt, crashes, null, envelope];
 }
 
-/** What the time of a message is stored with. */
+/** The member of `due` that stands for a message. */
 export function nameOf(offset: number): string {
   return String(offset).padStart(16, '0');
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Stored, Stream } from './stream.js';
 
-/** What waits: a message, or a copy as it is. */
+/** A message that waits, or a copy that waits as it is. */
 export interface Waiting {
   readonly message: Stored;
   readonly isCopy: boolean;
@@ -60,7 +60,7 @@ export class WaitingMessages {
     for (const waiting of this.due) waiting.isRipe = true;
   }
 
-  /** What has no text any more waits no longer; the audit finds that. @returns how many were moved */
+  /** A message without a text waits no longer; the audit finds that. @returns how many were moved */
   move(limit: number): number {
     const ripe = this.due.filter(({ isRipe }) => isRipe).slice(0, limit);
     for (const { message, isCopy } of ripe) {
@@ -76,7 +76,7 @@ export class WaitingMessages {
     return this.due.some(({ isRipe }) => isRipe) ? 'due' : 'later';
   }
 
-  /** What has a record and waits nowhere waits anew, or is lost with its text. */
+  /** A message that has a record and waits nowhere waits anew, or is lost with its text. */
   findMissing(): void {
     if (this.open.size <= this.#count) return;
     const names = this.due.filter(({ isCopy }) => !isCopy).map(({ message }) => message);
@@ -106,7 +106,7 @@ export class WaitingMessages {
     return true;
   }
 
-  /** What is to come again, in the hands of a member or not. */
+  /** The messages in `again`, in the hands of a member or not. */
   get #copies(): Stored[] {
     return this.#again.entries.flatMap(({ isThere, messages }) => (isThere ? messages : []));
   }

@@ -1,8 +1,8 @@
--- Removes what waits and was made void by a seek. It needs waiting.lua.
+-- Removes waiting messages that a seek made void. It needs waiting.lua.
 
 local SWEPT = 500
 
--- Looks at one page. What lies before the place from which it goes on is in force.
+-- Looks at one page. All before the place from which it goes on is in force.
 local function sweep(group)
   local from = seekOf(group).position
   if not from then return end

@@ -66,21 +66,30 @@ local function entryWith(group, offset, ms)
   end
 end
 
--- The text of a message; nil when it is nowhere any more. Messages that follow each other are often of one entry.
+-- A script that looks at much ends when it has gone through so many bytes: more would hold Redis up.
+local function goThrough(group, bytes) group.bytes = (group.bytes or 0) + bytes end
+
+-- The text of a message that the log has. Messages that follow each other are often of one entry.
+local function textInLog(group, offset, ms)
+  local last = group.parsed
+  if last and last.ms == ms and last.texts[offset - last.base + 1] then return last.texts[offset - last.base + 1] end
+  local entry = entryWith(group, offset, ms)
+  local base, texts
+  if entry then base, texts = textsOf(entry) end
+  if not base then return nil end
+  goThrough(group, #entry[2][2])
+  group.parsed = { ms = ms, base = base, texts = texts }
+  return texts[offset - base + 1]
+end
+
+-- The text of a message; nil when it is nowhere any more.
 local function textOf(group, offset, ms)
   if group.hasBodies == nil then group.hasBodies = redis.call('EXISTS', group.body) == 1 end
   local body = group.hasBodies and redis.call('HGET', group.body, offset)
-  if body then return body end
-  local entry = entryWith(group, offset, ms)
-  if not entry then return nil end
-  if not group.parsed or group.parsed.id ~= entry[1] then
-    local base, texts = textsOf(entry)
-    group.parsed = { id = entry[1], base = base, texts = texts or {} }
-  end
-  return group.parsed.texts[offset - (group.parsed.base or 0) + 1]
+  return body or textInLog(group, offset, ms)
 end
 
--- What `again` has of a message.
+-- The copy of a message that comes into `again`.
 local function copyOf(message, text)
   local parts = { string.format('%.0f', message.offset), message.attempt, message.crashes, failedAt(message), cjson.encode(text) }
   return '[' .. table.concat(parts, ',') .. ']'
@@ -98,11 +107,12 @@ end
 
 local function addAgain(group, copy)
   redis.call('XADD', group.again, '*', 'r', copy)
+  goThrough(group, #copy)
   group.room = roomOf(group) - 1
 end
 
 -- Has a message wait: until a time, or, where that is nil, until somebody reads it. Returns whether it waited already. The
--- record comes last: what cannot be added leaves it as it was.
+-- record comes last: it stays as it was when the rest fails.
 local function wait(group, message, due)
   local before = recordOf(group, message.offset)
   local text = not due and roomOf(group) > 0 and (message.text or textOf(group, message.offset, message.ms))
@@ -116,7 +126,7 @@ local function wait(group, message, due)
   return before ~= nil and not before.isVoid
 end
 
--- The same for what has no record.
+-- The same for a copy that has no record.
 local function waitAsIs(group, copy, due)
   if not due and roomOf(group) > 0 then addAgain(group, copy)
   else redis.call('ZADD', group.due, due or milliseconds(), copy) end
