@@ -19,7 +19,7 @@ export interface SettleCall {
 
 /** Messages that one call settles: of the log those that are handled, by runs; and each of the others takes ten times as long. */
 export const MOST_TOGETHER = 1_024;
-const MOST_APART = 128;
+const MOST_APART = 64;
 
 /** The parts in which messages of one stream are settled, so that none holds Redis up. */
 export function batchesOf(items: readonly Item[]): (readonly Item[])[] {

@@ -9,7 +9,7 @@ import type { Presence, Watcher } from './presence.js';
 const tend = loadScript('../scripts/tend.lua', import.meta.url);
 
 /** Retries that are moved in one call, and partitions that are looked after. */
-const MOST_MOVED = 128;
+const MOST_MOVED = 64;
 const MOST_PARTITIONS = 64;
 /** How late a retry may be that another member scheduled just after we looked, and how late a new member is noticed. */
 const LOOK_EVERY_MS = 1_000;

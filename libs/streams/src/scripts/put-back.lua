@@ -20,7 +20,7 @@ local group = { name = ARGV[1], log = KEYS[6], again = KEYS[2], due = KEYS[7], o
 local owner, isLog, page, firstPage = ARGV[2], ARGV[3] == 'log', tonumber(ARGV[4]), tonumber(ARGV[5])
 local vanished, isGone, look, after = ARGV[6] == 'dead', ARGV[6] ~= 'living', tonumber(ARGV[7]), ARGV[8]
 local FIRST_PAGE, FIRST_KEPT = 10, 9
-local MOST_MOVED, MOST_BYTES = 128, 131072
+local MOST_MOVED, MOST_BYTES = 64, 131072
 
 local kept = {}
 for i = FIRST_KEPT, #ARGV do kept[ARGV[i]] = true end

@@ -1,6 +1,6 @@
 -- Removes waiting messages that a seek made void. It needs waiting.lua.
 
-local SWEPT = 500
+local SWEPT = 250
 
 -- Looks at one page. All before the place from which it goes on is in force.
 local function sweep(group)

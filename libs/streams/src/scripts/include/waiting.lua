@@ -47,10 +47,11 @@ local function sinceStored(ms, firstFailedAt)
   return tonumber(firstFailedAt) and string.format('%.0f', tonumber(firstFailedAt) - tonumber(ms)) or '-'
 end
 
-local function write(group, message)
+-- Writes the record of a message, in place of the one before where it has one.
+local function write(group, message, before)
   local offset = string.format('%.0f', message.offset)
   local parts = { offset, message.ms, message.attempt, message.crashes, message.first, seekOf(group).number }
-  redis.call('ZREMRANGEBYSCORE', group.open, offset, offset)
+  if before then redis.call('ZREMRANGEBYSCORE', group.open, offset, offset) end
   redis.call('ZADD', group.open, offset, table.concat(parts, ' '))
 end
 
@@ -122,7 +123,7 @@ local function wait(group, message, due)
   else
     redis.call('ZADD', group.due, due or milliseconds(), nameOf(message.offset))
   end
-  write(group, message)
+  write(group, message, before)
   return before ~= nil and not before.isVoid
 end
 
