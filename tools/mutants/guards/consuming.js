@@ -203,8 +203,8 @@ export const sharing = [
   {
     name: 'a stream with what was given back is first for no more than that',
     file: `${CONSUME}/portions.ts`,
-    find: "if (stream.kind === 'retry') this.#addGivenBack(stream, -messages);",
-    replace: "if (stream.kind === 'retry') return;",
+    find: "if (stream.kind === 'again') this.#addGivenBack(stream, -messages);",
+    replace: "if (stream.kind === 'again') return;",
     spec: PACKING_SPEC,
     title: 'handles what it gave back first, and no more of what waits with it than its turn',
   },

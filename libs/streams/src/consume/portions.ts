@@ -12,7 +12,7 @@ export class Portions {
   /** Messages an entry, of the log of a partition. */
   readonly #sizes = new Map<GroupStream, number>();
   #lastSize = UNKNOWN_SIZE;
-  /** Retry streams -> how many messages this member may take from them first: as many as it gave back there. */
+  /** Streams of what comes again -> how many messages this member may take from them first: as many as it gave back there. */
   readonly #givenBack = new Map<GroupStream, number>();
   #turn = 0;
   #areCalm = false;
@@ -47,7 +47,7 @@ export class Portions {
 
   /** @param entries more than none */
   brought(stream: GroupStream, entries: number, messages: number): void {
-    if (stream.kind === 'retry') this.#addGivenBack(stream, -messages);
+    if (stream.kind === 'again') this.#addGivenBack(stream, -messages);
     else {
       this.#lastSize = Math.ceil(messages / entries);
       this.#sizes.set(stream, this.#lastSize);
@@ -87,6 +87,6 @@ export class Portions {
   }
 
   #sizeOf(stream: GroupStream): number {
-    return stream.kind === 'retry' ? 1 : (this.#sizes.get(stream) ?? this.#lastSize);
+    return stream.kind === 'again' ? 1 : (this.#sizes.get(stream) ?? this.#lastSize);
   }
 }
