@@ -5,6 +5,7 @@ import { storing } from './guards/storing.js';
 import { outcomes } from './guards/outcomes.js';
 import { removing } from './guards/removing.js';
 import { groups, operating, publishing, retention } from './guards/publishing.js';
+import { waiting } from './guards/waiting.js';
 
 /**
  * What keeps a promise, and the test that must fail without it: `npm run mutants` switches each off in a copy of the sources.
@@ -20,6 +21,6 @@ import { groups, operating, publishing, retention } from './guards/publishing.js
 
 /** @type {readonly Guard[]} */
 export const GUARDS = [
-  ...settling, ...outcomes, ...holding, ...sharing, ...putBack, ...publishing, ...groups, ...retention, ...operating,
+  ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing, ...removing, ...deadLetters,
 ];

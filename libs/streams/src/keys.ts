@@ -29,17 +29,19 @@ export interface PartitionKeys {
 }
 
 export interface GroupKeys {
-  /** Stream of messages that are due for another attempt. */
-  readonly retryLog: string;
-  /** Sorted set: message waiting for another attempt -> when it is due, in Unix milliseconds. */
+  /** Stream of messages that are due for another attempt, or were put back. */
+  readonly again: string;
+  /** Sorted set: message waiting for another attempt, its offset in 16 digits -> when it is due, in Unix milliseconds. */
   readonly due: string;
+  /** Hash: offset -> text of a message that waits and is no longer in the log. */
+  readonly body: string;
   /** Stream of dead letters. */
   readonly dead: string;
   /** Hash of counters. */
   readonly stats: string;
-  /** Hash: entry of the retry log -> that its member is about to handle it, or has begun to; only of what crashed before. */
+  /** Hash: entry of `again` -> that its member is about to handle it, or has begun to; only of what crashed before. */
   readonly begun: string;
-  /** Sorted set of messages that left the log for another attempt: `<offset> <when it was stored, Unix ms>` -> offset. */
+  /** Sorted set of messages that left the log for another attempt and are not done: what is known of each -> offset. */
   readonly open: string;
   /** Hash: whether the group is paused, and what it is given again after a seek. */
   readonly control: string;
@@ -70,8 +72,9 @@ export function partitionKeys(prefix: string, topic: string, partition: number):
 export function groupKeys(prefix: string, place: { topic: string; partition: number }, group: string): GroupKeys {
   const base = groupBase(prefix, place, group);
   return {
-    retryLog: `${base}:retry`,
+    again: `${base}:again`,
     due: `${base}:due`,
+    body: `${base}:body`,
     dead: `${base}:dead`,
     stats: `${base}:stats`,
     begun: `${base}:begun`,

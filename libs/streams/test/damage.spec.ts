@@ -97,10 +97,10 @@ describe('a group that is lost while it is paused', () => {
     const handled: number[] = [];
     await caughtUp(process, handled);
     const { groups } = process.streams;
-    const { keys: { log }, groupKeys: { retryLog } } = bed.place(Single, 'g');
+    const { keys: { log }, groupKeys: { again } } = bed.place(Single, 'g');
     await groups.pause(Single, 'g');
     await process.publisher.publishMany(Single, numbers(15).slice(10));
-    for (const stream of [log, retryLog]) await bed.command('XGROUP', 'DESTROY', stream, 'g');
+    for (const stream of [log, again]) await bed.command('XGROUP', 'DESTROY', stream, 'g');
     await waitFor(async () => ((await bed.command('XINFO', 'GROUPS', log)) as unknown[]).length === 1, { what: 'it to be made again' });
     expect(await groups.isPaused(Single, 'g')).toBe(true);
     expect(handled).toHaveLength(10);

@@ -45,8 +45,8 @@ async function joined(process: Process, { concurrency = 16, group = 'g' } = {}):
 
 /** How many messages were put back so far. */
 async function putBack(): Promise<number> {
-  const { retryLog } = bed.place(Single, 'g').groupKeys;
-  const info = (await bed.command('XINFO', 'STREAM', retryLog)) as (string | number)[];
+  const { again } = bed.place(Single, 'g').groupKeys;
+  const info = (await bed.command('XINFO', 'STREAM', again)) as (string | number)[];
   return Number(info[info.indexOf('entries-added') + 1]);
 }
 

@@ -36,10 +36,10 @@ async function caughtUp(count: number): Promise<{ process: Process; listener: Li
   return { process, listener };
 }
 
-/** A message comes to the retry log, as one that was given back. */
+/** A message comes to `again`, as one that was given back. */
 function comesBack(value: number): Promise<unknown> {
   const body = JSON.stringify([value, 1, 0, null, `[1,"id",null,null,null,{"value":${value}}]`]);
-  return bed.command('XADD', bed.place(Single, 'g').groupKeys.retryLog, '*', 'r', body);
+  return bed.command('XADD', bed.place(Single, 'g').groupKeys.again, '*', 'r', body);
 }
 
 describe('a pause of the group', () => {

@@ -4,6 +4,7 @@ import { loadScript } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../src/keys.js';
 import { TopicLog } from '../src/log/topic-log.js';
+import { settleKeysOf } from '../src/consume/settle-call.js';
 import { Bed } from './bed.js';
 import { type Process, signal, subscribe } from './fixture.js';
 import { numbers, Single } from './topics.js';
@@ -31,10 +32,8 @@ describe('a group that was lost while a member held an entry, and then made agai
 
   it('does not have it settled by the one that held it before', async () => {
     const { process, entry } = await heldByAnother();
-    const { keys, groupKeys } = bed.place(Single, 'g');
-    const page = settledKey(bed.prefix, bed.place(Single, 'g'), 0);
-    const { stats, due, dead, retryLog, open, begun } = groupKeys;
-    const all = [keys.log, stats, due, dead, retryLog, open, begun, page];
+    const place = bed.place(Single, 'g');
+    const all = [...settleKeysOf(place.streams[0]), settledKey(bed.prefix, place, 0)];
     const head = ['g', 'a', 'log', SETTLED_PAGE_OFFSETS, '0', '0', 1_000];
     expect(await process.redis.control.run(settle, all, [...head, 1, entry])).toBe('F');
     expect(await process.redis.control.run(settle, all, [...head, 0, entry, 0, 1, 0, 1, 'ack', 'handled', '', ''])).toBe('F');

@@ -24,7 +24,7 @@ async function published(entries: number): Promise<Process> {
 }
 
 const held = async (): Promise<number> => (await bed.pending(Single, 'g')).length;
-const backInTheGroup = (): Promise<unknown> => bed.command('XLEN', bed.place(Single, 'g').groupKeys.retryLog);
+const backInTheGroup = (): Promise<unknown> => bed.command('XLEN', bed.place(Single, 'g').groupKeys.again);
 
 describe('a publisher', () => {
   it('stores what is published together as one entry a message', async () => {
@@ -131,12 +131,12 @@ describe('a member', () => {
       await release.promise;
       handled.push(value);
     });
-    const retryLogs = numbers(16).map((_, partition) => bed.place(Wide, 'g', partition).groupKeys.retryLog);
-    const lengths = (): Promise<number[]> => Promise.all(retryLogs.map(async (key) => Number(await bed.command('XLEN', key))));
+    const agains = numbers(16).map((_, partition) => bed.place(Wide, 'g', partition).groupKeys.again);
+    const lengths = (): Promise<number[]> => Promise.all(agains.map(async (key) => Number(await bed.command('XLEN', key))));
     await waitFor(async () => (await lengths()).includes(3), { what: 'three to be given back' });
-    const retryLog = retryLogs[(await lengths()).indexOf(3)]!;
+    const again = agains[(await lengths()).indexOf(3)]!;
     const waiting = (value: number): string => JSON.stringify([value, 2, 0, 0, JSON.stringify([1, `id-${value}`, null, null, null, { value }])]);
-    for (const [value] of numbers(100).entries()) await bed.command('XADD', retryLog, '*', 'r', waiting(1_000 + value));
+    for (const [value] of numbers(100).entries()) await bed.command('XADD', again, '*', 'r', waiting(1_000 + value));
     await process.publisher.publishMany(Wide, numbers(16).map((_, value) => ({ payload: { value: 100 + value } })));
     release.fire();
     await waitFor(() => handled.length === 120, { what: 'all to be handled' });

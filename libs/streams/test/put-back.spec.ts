@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { topicOf } from '@millrace/core';
 import { loadScript } from '@millrace/redis';
+import { settleKeysOf } from '../src/consume/settle-call.js';
 import type { GroupStream } from '../src/consume/group-partition.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../src/keys.js';
 import { putBack } from '../src/redeliver/put-back.js';
@@ -68,15 +69,14 @@ type Span = { base?: number; size?: number; offset?: number; dead?: boolean };
 
 async function settles(stream: GroupStream, entry: string, item: Span = {}): Promise<string> {
   const { base = 0, size = 1, offset = base, dead: isDead = false } = item;
-  const { stats, due, dead, retryLog, open, begun } = place().groupKeys;
-  const keys = [stream.key, stats, due, dead, retryLog, open, begun, settledKey(bed.prefix, place(), base)];
+  const keys = [...settleKeysOf(stream), settledKey(bed.prefix, place(), base)];
   const outcome = isDead ? ['dead', '[]', '{}'] : ['ack', 'handled', ''];
   const head = ['g', 'a', stream.kind, SETTLED_PAGE_OFFSETS, '0', '0', 1_000, 0];
   return String(await process.redis.control.run(settle, keys, [...head, entry, base, size, offset, 1, ...outcome, '']));
 }
 
 describe('what a member held of the log', () => {
-  it('waits in the retry log when its process vanished, with its first crash, and the member is forgotten', async () => {
+  it('waits in `again` when its process vanished, with its first crash, and the member is forgotten', async () => {
     await held(2);
     expect(await goesBack(log())).toBe(2);
     const [first, second] = await bodies();
@@ -161,7 +161,7 @@ describe('what a member held of the log', () => {
     expect([await pendingIn(log()), await bodies()]).toEqual([[], []]);
   });
 
-  it.each([1, 16])('stays, and is open still, while the retry log refuses it (%i an entry)', async (perEntry) => {
+  it.each([1, 16])('stays, and is open still, while `again` refuses it (%i an entry)', async (perEntry) => {
     const ids = await held(16, perEntry);
     await bed.command('RENAME', retry().key, `${retry().key}:away`);
     await bed.command('SET', retry().key, 'in the way');
@@ -185,11 +185,11 @@ describe('what a member held of the log', () => {
 
   it('counts once when a dead letter of the same message that was redriven waits already', async () => {
     await held(1);
-    await bed.command('ZADD', place().groupKeys.open, 0, '0 1');
+    await bed.command('ZADD', place().groupKeys.open, 0, '0 1 3 0 - 0');
     await bed.command('HSET', place().groupKeys.stats, 'settled', 0);
     expect(await goesBack(log())).toBe(1);
     expect(await bed.command('HGET', place().groupKeys.stats, 'settled')).toBe('1');
-    expect(await bed.command('ZRANGE', place().groupKeys.open, 0, -1)).toEqual(['0 1']);
+    expect(await bed.command('ZRANGE', place().groupKeys.open, 0, -1)).toEqual([expect.stringMatching(/^0 \d+ 1 1 - 0$/)]);
   });
 
   it.each(['the owner first', 'the other first'])('R4 is dead-lettered once when its owner does so meanwhile, %s', async (order) => {
@@ -215,7 +215,7 @@ describe('what a member held of the log', () => {
   });
 });
 
-describe('what a member held of the retry log', () => {
+describe('what a member held of `again`', () => {
   const begins = (entry: string): Promise<unknown> => process.redis.control.run(begin, [retry().key, place().groupKeys.begun], ['g', 'a', entry]);
 
   it.each<[fate: Wish['fate'], begun: boolean, crashes: number, after: number]>([

@@ -79,7 +79,7 @@ describe('what does not end as usual', () => {
     expect(callOf([itemOf(deliveries[0]!, release)]).args).toEqual([0, ...runOf(entry, 0, 1, [...release, ''])]);
   });
 
-  it('what comes from the retry log is one message each', () => {
+  it('entries of `again` have one message each', () => {
     const [one, other] = [ofRetryLog(4), ofRetryLog(5)];
     const call = callOf(handled([...one.deliveries, ...other.deliveries]));
     expect(call.args).toEqual([0, ...runOf(one.entry, 4, 1), ...runOf(other.entry, 5, 1)]);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { topicOf } from '@millrace/core';
 import { loadScript } from '@millrace/redis';
+import { settleKeysOf } from '../src/consume/settle-call.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../src/keys.js';
 import { Bed } from './bed.js';
 import { type Process } from './fixture.js';
@@ -18,7 +19,7 @@ beforeEach(async () => {
   await process.streams.declare(topicOf(Single));
   const { keys, groupKeys } = bed.place(Single, 'g');
   await bed.command('XGROUP', 'CREATE', keys.log, 'g', '0');
-  await bed.command('XGROUP', 'CREATE', groupKeys.retryLog, 'g', '0', 'MKSTREAM');
+  await bed.command('XGROUP', 'CREATE', groupKeys.again, 'g', '0', 'MKSTREAM');
 });
 
 interface Entry {
@@ -43,8 +44,7 @@ interface Call {
 
 const LAST_OF_PAGE = SETTLED_PAGE_OFFSETS - 16;
 const HANDLED = ['ack', 'handled', ''] as const;
-const body = (offset: number): string => JSON.stringify([offset, 2, 0, null, 'text']);
-const retry = (offset: number) => ['retry', '0', body(offset)] as const;
+const RETRY = ['retry', '0', '2 0 -'] as const;
 const DEAD = ['dead', '[]', '{}'] as const;
 
 const group = () => bed.place(Single, 'g');
@@ -67,11 +67,9 @@ async function held(sizes: readonly number[], from = 0): Promise<Entry[]> {
 
 async function settled(call: Call): Promise<string> {
   const { whole = [], runs = [], repeated = false, held: most = 1_024 } = call;
-  const { streams, groupKeys } = group();
-  const { stats, due, dead, retryLog, open, begun } = groupKeys;
   const offsets = [...whole.map(({ base }) => base), ...runs.map(({ first }) => Math.max(0, first))];
   const pages = [...new Set(offsets.map((offset) => Math.floor(offset / SETTLED_PAGE_OFFSETS)))];
-  const keys = [streams[0].key, stats, due, dead, retryLog, open, begun, ...pages.map(pageKey)];
+  const keys = [...settleKeysOf(group().streams[0]), ...pages.map(pageKey)];
   const head = ['g', 'a', 'log', SETTLED_PAGE_OFFSETS, repeated ? '1' : '0', pages.join(','), most, whole.length];
   const args = runs.flatMap(({ entry, first, n = 1, outcome = HANDLED }) => [entry.id, entry.base, entry.size, first, n, ...outcome, '']);
   return String(await process.redis.control.run(settle, keys, [...head, ...whole.map(({ id }) => id), ...args]));
@@ -182,7 +180,7 @@ describe('runs', () => {
 
   it('beside whole entries, each with its own letter', async () => {
     const [first, second, third] = await held([16, 16, 16]);
-    const runs = [{ entry: second!, first: 16, n: 15 }, { entry: second!, first: 31, outcome: retry(31) }];
+    const runs = [{ entry: second!, first: 16, n: 15 }, { entry: second!, first: 31, outcome: RETRY }];
     expect(await settled({ whole: [first!, third!], runs })).toBe('SSSS');
     expect(await counts()).toEqual({ settled: 47, handled: 47, retried: 1 });
     expect([await pendingIds(), await bed.command('ZCARD', group().groupKeys.due)]).toEqual([[], 1]);
@@ -215,7 +213,7 @@ describe('a repetition', () => {
   it('after a lost reply tells that all is settled, and counts nothing again', async () => {
     const [first, second, third] = await held([16, 16, 4]);
     const entry = third!;
-    const runs = [{ entry, first: 32, n: 2 }, { entry, first: 34, outcome: DEAD }, { entry, first: 35, outcome: retry(35) }];
+    const runs = [{ entry, first: 32, n: 2 }, { entry, first: 34, outcome: DEAD }, { entry, first: 35, outcome: RETRY }];
     const call = { whole: [first!, second!], runs };
     expect(await settled(call)).toBe('SSSSS');
     const before = await counts();
@@ -255,23 +253,24 @@ describe('a repetition', () => {
 
 describe('what cannot be added', () => {
   it.each([
-    ['a retry', 'due', retry(1), { retried: 1 }, [1, 0, 0]],
+    ['a retry', 'due', RETRY, { retried: 1 }, [1, 0, 0]],
     ['a dead letter', 'dead', DEAD, { settled: 1, deadLettered: 1 }, [0, 1, 0]],
-    ['what is released', 'retryLog', ['release', body(1), ''], {}, [0, 0, 1]],
+    ['what is released', 'again', ['release', '2 0 -', ''], {}, [0, 0, 1]],
   ] as const)('%s leaves its message as it was, and the ones before it settled', async (_, name, outcome, added, lengths) => {
     const { groupKeys } = group();
-    const { due, dead, retryLog } = groupKeys;
+    const { due, dead, again } = groupKeys;
     const [entry] = await held([3]);
-    await bed.command('DEL', groupKeys[name]);
+    if (name === 'again') await bed.command('RENAME', again, 'away');
     await bed.command('SET', groupKeys[name], 'in the way');
     const runs = [{ entry: entry!, first: 0 }, { entry: entry!, first: 1, outcome }, { entry: entry!, first: 2 }];
     await expect(settled({ runs })).rejects.toThrow(/WRONGTYPE/);
     expect([await counts(), await marked(), await pendingIds()]).toEqual([both(1), 1, [entry!.id]]);
     await bed.command('DEL', groupKeys[name]);
+    if (name === 'again') await bed.command('RENAME', 'away', again);
     expect(await settled({ runs, repeated: true })).toBe('SSS');
     const settledNow = 2 + ('settled' in added ? added.settled : 0);
     expect(await counts()).toEqual({ ...both(2), ...added, settled: settledNow });
-    expect([await bed.command('ZCARD', due), await bed.command('XLEN', dead), await bed.command('XLEN', retryLog)]).toEqual(lengths);
+    expect([await bed.command('ZCARD', due), await bed.command('XLEN', dead), await bed.command('XLEN', again)]).toEqual(lengths);
     expect([await marked(), await pendingIds()]).toEqual([3, []]);
   });
 });

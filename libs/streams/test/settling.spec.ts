@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { topicOf } from '@millrace/core';
 import { loadScript } from '@millrace/redis';
+import { settleKeysOf } from '../src/consume/settle-call.js';
+import { tendKeysOf } from '../src/group/tender.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../src/keys.js';
 import { putBack, type PutBackWish } from '../src/redeliver/put-back.js';
 import { Bed } from './bed.js';
@@ -30,11 +32,13 @@ interface Settling {
 
 const body = (offset: number, attempt = 2): string => JSON.stringify([offset, attempt, 0, null, `[1,"id-${offset}",null,null,null,{"value":1}]`]);
 
+function settleKeys(stream: 'log' | 'retry' = 'log'): string[] {
+  const place = bed.place(Single, 'g');
+  return [...settleKeysOf(place.streams[stream === 'log' ? 0 : 1]), settledKey(bed.prefix, place, 0)];
+}
+
 async function settleAs(stream: 'log' | 'retry', items: readonly Settling[], options: { repeated?: boolean; member?: string } = {}): Promise<string> {
-  const { groupKeys, streams } = bed.place(Single, 'g');
-  const key = streams[stream === 'log' ? 0 : 1].key;
-  const { stats, due, dead, retryLog, open, begun } = groupKeys;
-  const keys = [key, stats, due, dead, retryLog, open, begun, settledKey(bed.prefix, bed.place(Single, 'g'), 0)];
+  const keys = settleKeys(stream);
   const args = items.flatMap(({ entry, offset = 0, outcome }) => [entry, offset, 1, offset, 1, ...outcome, '']);
   const head = ['g', options.member ?? 'a', stream, SETTLED_PAGE_OFFSETS, options.repeated ? '1' : '0', '0', 1_000, 0];
   return String(await process.redis.control.run(settle, keys, [...head, ...args]));
@@ -43,7 +47,7 @@ async function settleAs(stream: 'log' | 'retry', items: readonly Settling[], opt
 async function declareGroup(): Promise<void> {
   const { keys, groupKeys } = bed.place(Single, 'g');
   await bed.command('XGROUP', 'CREATE', keys.log, 'g', '0');
-  await bed.command('XGROUP', 'CREATE', groupKeys.retryLog, 'g', '0', 'MKSTREAM');
+  await bed.command('XGROUP', 'CREATE', groupKeys.again, 'g', '0', 'MKSTREAM');
   await bed.command('HSET', keys.groups, 'g', 0);
 }
 
@@ -60,18 +64,30 @@ async function readAs(member: string, stream: string): Promise<string[]> {
 }
 
 async function retryHeld(offset: number): Promise<string> {
-  const { retryLog, open } = bed.place(Single, 'g').groupKeys;
-  await bed.command('ZADD', open, offset, `${offset} 1`);
-  await bed.command('XADD', retryLog, '*', 'r', body(offset));
-  const [id] = await readAs('a', retryLog);
+  const { keys: { log }, groupKeys: { again, open } } = bed.place(Single, 'g');
+  const [[stored]] = (await bed.command('XRANGE', log, '-', '+')) as [[string]];
+  await bed.command('ZADD', open, offset, `${offset} ${stored.split('-')[0]!} 2 0 - 0`);
+  await bed.command('XADD', again, '*', 'r', body(offset));
+  const [id] = await readAs('a', again);
   return id!;
+}
+
+/** How a message waits for its second attempt. */
+const SECOND = '2 0 -';
+
+/** Something else stands in place of a key. @returns a function that brings back what was there */
+async function inTheWay(key: string): Promise<() => Promise<unknown>> {
+  const wasThere = (await bed.command('EXISTS', key)) === 1;
+  if (wasThere) await bed.command('RENAME', key, `${key}:away`);
+  await bed.command('SET', key, 'in the way');
+  return () => (wasThere ? bed.command('RENAME', `${key}:away`, key) : bed.command('DEL', key));
 }
 
 const outcomes = [
   ['ack', 'handled', ''],
-  ['retry', '0', body(0)],
+  ['retry', '0', SECOND],
   ['dead', '[]', '{}'],
-  ['release', body(0), ''],
+  ['release', SECOND, ''],
 ] as const;
 
 describe('R1 slow settlement of what another has by now', () => {
@@ -83,17 +99,17 @@ describe('R1 slow settlement of what another has by now', () => {
     expect(await bed.pending(Single, 'g')).toEqual([[entry, 'b', expect.any(Number), 2]]);
     expect(await bed.command('ZCARD', groupKeys.due)).toBe(0);
     expect(await bed.command('XLEN', groupKeys.dead)).toBe(0);
-    expect(await bed.command('XLEN', groupKeys.retryLog)).toBe(0);
+    expect(await bed.command('XLEN', groupKeys.again)).toBe(0);
     expect(await bed.command('HGETALL', groupKeys.stats)).toEqual(['fenced', '1']);
   });
 
-  it.each(outcomes)('refuses %s of a message of the retry log', async (...outcome) => {
+  it.each(outcomes)('refuses %s of a message of `again`', async (...outcome) => {
     await held(1);
     const entry = await retryHeld(0);
     const { groupKeys } = bed.place(Single, 'g');
-    await bed.command('XCLAIM', groupKeys.retryLog, 'g', 'b', 0, entry);
+    await bed.command('XCLAIM', groupKeys.again, 'g', 'b', 0, entry);
     expect(await settleAs('retry', [{ entry, outcome }])).toBe('F');
-    expect(await bed.command('XLEN', groupKeys.retryLog)).toBe(1);
+    expect(await bed.command('XLEN', groupKeys.again)).toBe(1);
     expect(await bed.command('ZCARD', groupKeys.due)).toBe(0);
     expect(await bed.command('HGETALL', groupKeys.stats)).toEqual(['fenced', '1']);
   });
@@ -108,11 +124,11 @@ describe('R13 settle reply lost: the repetition settles nothing twice', () => {
     expect(await settleAs('log', [item], { repeated: true })).toBe('S');
     const { groupKeys } = bed.place(Single, 'g');
     expect(await bed.command('HGETALL', groupKeys.stats)).toEqual(before);
-    const copies = [await bed.command('ZCARD', groupKeys.due), await bed.command('XLEN', groupKeys.dead), await bed.command('XLEN', groupKeys.retryLog)];
+    const copies = [await bed.command('ZCARD', groupKeys.due), await bed.command('XLEN', groupKeys.dead), await bed.command('XLEN', groupKeys.again)];
     expect(copies.map(Number).reduce((a, b) => a + b)).toBe(outcome[0] === 'ack' ? 0 : 1);
   });
 
-  it.each(outcomes)('%s from the retry log', async (...outcome) => {
+  it.each(outcomes)('%s from `again`', async (...outcome) => {
     await held(1);
     const item = { entry: await retryHeld(0), outcome };
     expect(await settleAs('retry', [item])).toBe('S');
@@ -127,10 +143,8 @@ describe('R13 settle reply lost: the repetition settles nothing twice', () => {
 describe('one message of an entry of several', () => {
   it.each(['repeated', 'sent anew'])('counts once, also when it is %s while the entry is still held', async (how) => {
     const [entry] = await held(1);
-    const { streams, groupKeys } = bed.place(Single, 'g');
-    const page = settledKey(bed.prefix, bed.place(Single, 'g'), 0);
-    const { stats, due, dead, retryLog, open, begun } = groupKeys;
-    const keys = [streams[0].key, stats, due, dead, retryLog, open, begun, page];
+    const { groupKeys } = bed.place(Single, 'g');
+    const keys = settleKeys();
     const settleFirst = (): Promise<unknown> =>
       process.redis.control.run(settle, keys, [
         'g', 'a', 'log', SETTLED_PAGE_OFFSETS, how === 'repeated' ? '1' : '0', '0', 1_000, 0, entry!, 0, 2, 0, 1, 'dead', '[]', '{}', '',
@@ -145,9 +159,8 @@ describe('one message of an entry of several', () => {
 describe('entries that are settled whole', () => {
   it.each([1, 1_000])('refuses of whole entries the one that another holds, where %s may be held', async (most) => {
     const ids = await held(3);
-    const { keys: { log }, groupKeys: { stats, due, dead, retryLog, open, begun } } = bed.place(Single, 'g');
-    await bed.command('XCLAIM', log, 'g', 'b', 0, ids[1]!);
-    const keys = [log, stats, due, dead, retryLog, open, begun, settledKey(bed.prefix, bed.place(Single, 'g'), 0)];
+    await bed.command('XCLAIM', bed.place(Single, 'g').keys.log, 'g', 'b', 0, ids[1]!);
+    const keys = settleKeys();
     const head = ['g', 'a', 'log', SETTLED_PAGE_OFFSETS, '0', '0', most];
     expect(await process.redis.control.run(settle, keys, [...head, ids.length, ...ids])).toBe('SFS');
     expect((await bed.pending(Single, 'g')).map(([id, owner]) => [id, owner])).toEqual([[ids[1], 'b']]);
@@ -157,17 +170,16 @@ describe('entries that are settled whole', () => {
 
 describe('a settlement that fails half way', () => {
   it.each([
-    ['retry', 'due', ['retry', '0', body(0)]],
+    ['retry', 'due', ['retry', '0', SECOND]],
     ['dead letter', 'dead', ['dead', '[]', '{}']],
-    ['release', 'retryLog', ['release', body(0), '']],
+    ['release', 'again', ['release', SECOND, '']],
   ] as const)('does not lose the message of a %s whose key has the wrong type', async (_, name, outcome) => {
     const [entry] = await held(1);
     const { groupKeys } = bed.place(Single, 'g');
-    await bed.command('DEL', groupKeys[name]);
-    await bed.command('SET', groupKeys[name], 'in the way');
+    const remove = await inTheWay(groupKeys[name]);
     const item = { entry: entry!, outcome };
     await expect(settleAs('log', [item])).rejects.toMatchObject({ code: 'REDIS_FAILED' });
-    await bed.command('DEL', groupKeys[name]);
+    await remove();
     expect(await settleAs('log', [item], { repeated: true })).toBe('S');
     expect(await bed.command(name === 'due' ? 'ZCARD' : 'XLEN', groupKeys[name])).toBe(1);
   });
@@ -188,7 +200,7 @@ describe('a settlement that fails half way', () => {
     await bed.command('SET', groupKeys.due, 'in the way');
     const items = [
       { entry: done!, outcome: ['ack', 'handled', ''] as const },
-      { entry: failing!, offset: 1, outcome: ['retry', '0', body(1)] as const },
+      { entry: failing!, offset: 1, outcome: ['retry', '0', SECOND] as const },
     ];
     await expect(settleAs('log', items)).rejects.toThrow(/WRONGTYPE/);
     expect(await bed.command('HGET', groupKeys.stats, 'settled')).toBe('1');
@@ -201,31 +213,30 @@ describe('a settlement that fails half way', () => {
 
 /** The reply for the one partition. */
 async function tended(): Promise<unknown> {
-  const { keys, groupKeys: { retryLog, due, stats } } = bed.place(Single, 'g');
-  const [reply] = (await process.redis.control.run(tend, [keys.log, retryLog, due, stats], [100, 'g'])) as [unknown];
+  const [reply] = (await process.redis.control.run(tend, tendKeysOf(bed.place(Single, 'g')), [100, 'g'])) as [unknown];
   return reply;
 }
 
 describe('tending', () => {
-  it('keeps a retry that is due while the retry log is gone', async () => {
-    const { due, retryLog } = bed.place(Single, 'g').groupKeys;
+  it('keeps a retry that is due while `again` is gone', async () => {
+    const { due, again } = bed.place(Single, 'g').groupKeys;
     await bed.command('ZADD', due, 1, body(0));
     await bed.command('XGROUP', 'CREATE', bed.place(Single, 'g').keys.log, 'g', '0');
     expect(await tended()).toBe('UNDECLARED');
     expect(await bed.command('ZCARD', due)).toBe(1);
-    await bed.command('XGROUP', 'CREATE', retryLog, 'g', '0', 'MKSTREAM');
+    await bed.command('XGROUP', 'CREATE', again, 'g', '0', 'MKSTREAM');
     expect(await tended()).toEqual([1, -1]);
-    expect([await bed.command('ZCARD', due), await bed.command('XLEN', retryLog)]).toEqual([0, 1]);
+    expect([await bed.command('ZCARD', due), await bed.command('XLEN', again)]).toEqual([0, 1]);
   });
 
   it('R5 a retry that is due is not undone by a late acknowledgement of its owner', async () => {
     const [entry] = await held(1);
-    const { retryLog } = bed.place(Single, 'g').groupKeys;
-    expect(await settleAs('log', [{ entry: entry!, outcome: ['retry', '0', body(0)] }])).toBe('S');
+    const { again } = bed.place(Single, 'g').groupKeys;
+    expect(await settleAs('log', [{ entry: entry!, outcome: ['retry', '0', SECOND] }])).toBe('S');
     expect(await settleAs('log', [{ entry: entry!, outcome: ['ack', 'handled', ''] }])).toBe('F');
     await tended();
     expect(await settleAs('log', [{ entry: entry!, outcome: ['ack', 'handled', ''] }])).toBe('F');
-    const [retried] = await readAs('a', retryLog);
+    const [retried] = await readAs('a', again);
     expect((await bed.state(process, Single, 'g')).lag).toBe(1);
     expect(await settleAs('retry', [{ entry: retried!, outcome: ['ack', 'handled', ''] }])).toBe('S');
     expect(await bed.state(process, Single, 'g')).toMatchObject({ lag: 0, handled: 1, retried: 1, fenced: 2 });
@@ -235,7 +246,7 @@ describe('tending', () => {
     const [entry] = await held(1);
     const { due } = bed.place(Single, 'g').groupKeys;
     expect(await settleAs('log', [{ entry: entry!, outcome: ['ack', 'handled', ''] }])).toBe('S');
-    expect(await settleAs('log', [{ entry: entry!, outcome: ['retry', '0', body(0)] }])).toBe('F');
+    expect(await settleAs('log', [{ entry: entry!, outcome: ['retry', '0', SECOND] }])).toBe('F');
     expect(await bed.command('ZCARD', due)).toBe(0);
     expect((await bed.state(process, Single, 'g')).lag).toBe(0);
   });
@@ -245,13 +256,13 @@ describe('putting back', () => {
   const from = (stream: 'log' | 'retry', wish: PutBackWish): Promise<number> =>
     putBack({ redis: process.redis.control, prefix: bed.prefix }, bed.place(Single, 'g').streams[stream === 'log' ? 0 : 1], wish);
   const bodies = async (): Promise<unknown[]> => {
-    const rows = (await bed.command('XRANGE', bed.place(Single, 'g').groupKeys.retryLog, '-', '+')) as [string, [string, string]][];
+    const rows = (await bed.command('XRANGE', bed.place(Single, 'g').groupKeys.again, '-', '+')) as [string, [string, string]][];
     return rows.map(([, [, text]]) => JSON.parse(text) as unknown);
   };
   const crashesOf = async (): Promise<number[]> => (await bodies()).map((parts) => (parts as number[])[2]!);
   const mark = (member: string, entry: string): Promise<unknown> => {
-    const { retryLog, begun } = bed.place(Single, 'g').groupKeys;
-    return process.redis.control.run(begin, [retryLog, begun], ['g', member, entry]);
+    const { again, begun } = bed.place(Single, 'g').groupKeys;
+    return process.redis.control.run(begin, [again, begun], ['g', member, entry]);
   };
   const ack = ['ack', 'handled', ''] as const;
 
@@ -275,12 +286,12 @@ describe('putting back', () => {
   it('counts further crashes only for what was marked as begun', async () => {
     await held(2);
     await from('log', { owner: 'a', fate: 'dead' });
-    const { retryLog, begun } = bed.place(Single, 'g').groupKeys;
-    const [marked] = await readAs('b', retryLog);
+    const { again, begun } = bed.place(Single, 'g').groupKeys;
+    const [marked] = await readAs('b', again);
     expect(await mark('b', marked!)).toBe(1);
     expect(await from('retry', { owner: 'b', fate: 'dead' })).toBe(2);
     expect(await crashesOf()).toEqual([2, 1]);
-    expect([await bed.command('XLEN', retryLog), await bed.command('EXISTS', begun)]).toEqual([2, 0]);
+    expect([await bed.command('XLEN', again), await bed.command('EXISTS', begun)]).toEqual([2, 0]);
   });
 
   it('counts none for a member that left, or was stopping, though it had begun', async () => {
@@ -288,7 +299,7 @@ describe('putting back', () => {
     await from('log', { owner: 'a', fate: 'left' });
     expect(await crashesOf()).toEqual([0]);
     await from('retry', { owner: 'a', fate: 'dead' });
-    const [entry] = await readAs('b', bed.place(Single, 'g').groupKeys.retryLog);
+    const [entry] = await readAs('b', bed.place(Single, 'g').groupKeys.again);
     await mark('b', entry!);
     await from('retry', { owner: 'b', fate: 'left' });
     expect(await crashesOf()).toEqual([0]);
@@ -297,8 +308,8 @@ describe('putting back', () => {
   it('does not let a member begin what another holds', async () => {
     await held(1);
     await from('log', { owner: 'a', fate: 'dead' });
-    const { retryLog, begun } = bed.place(Single, 'g').groupKeys;
-    const [entry] = await readAs('b', retryLog);
+    const { again, begun } = bed.place(Single, 'g').groupKeys;
+    const [entry] = await readAs('b', again);
     expect([await mark('a', entry!), await bed.command('EXISTS', begun)]).toEqual([0, 0]);
   });
 
@@ -306,7 +317,7 @@ describe('putting back', () => {
     const [first, second] = await held(2);
     await from('log', { owner: 'a', fate: 'living', kept: [first!] });
     expect(await settleAs('log', [{ entry: first!, outcome: ack }, { entry: second!, offset: 1, outcome: ack }])).toBe('SF');
-    const [again] = await readAs('a', bed.place(Single, 'g').groupKeys.retryLog);
+    const [again] = await readAs('a', bed.place(Single, 'g').groupKeys.again);
     expect(await settleAs('retry', [{ entry: again!, offset: 1, outcome: ack }])).toBe('S');
     expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 2, lag: 0, fenced: 1 });
   });
@@ -321,7 +332,7 @@ describe('putting back', () => {
     for (const step of isLate ? [take, bury] : [bury, take]) results.push(await step());
     expect(results).toEqual(isLate ? [1, 'F'] : ['S', 0]);
     if (isLate) {
-      const [again] = await readAs('b', bed.place(Single, 'g').groupKeys.retryLog);
+      const [again] = await readAs('b', bed.place(Single, 'g').groupKeys.again);
       expect(await settleAs('retry', [{ entry: again!, outcome: dead }], { member: 'b' })).toBe('S');
     }
     const { groupKeys } = bed.place(Single, 'g');
@@ -347,10 +358,8 @@ describe('putting back', () => {
     const { log } = bed.place(Single, 'g').keys;
     await bed.command('XADD', log, '1-2', 'm', '["a",\n"b",\n"c"]');
     const [entry] = await readAs('a', log);
-    const { stats, due, dead, retryLog, open, begun } = bed.place(Single, 'g').groupKeys;
-    const keys = [log, stats, due, dead, retryLog, open, begun, settledKey(bed.prefix, bed.place(Single, 'g'), 0)];
     const args = ['g', 'a', 'log', SETTLED_PAGE_OFFSETS, '0', '0', 1_000, 0, entry!, 0, 3, 1, 1, ...ack, ''];
-    expect(await process.redis.control.run(settle, keys, args)).toBe('S');
+    expect(await process.redis.control.run(settle, settleKeys(), args)).toBe('S');
     expect(await from('log', { owner: 'a', fate: 'dead' })).toBe(2);
     expect(await bodies()).toEqual([[0, 1, 1, null, '"a"'], [2, 1, 1, null, '"c"']]);
   });
@@ -367,9 +376,9 @@ describe('putting back', () => {
 
   it('R16 forgets no member that holds anything', async () => {
     await held(1);
-    const { keys, groupKeys: { retryLog } } = bed.place(Single, 'g');
+    const { keys, groupKeys: { again } } = bed.place(Single, 'g');
     await bed.command('XGROUP', 'CREATECONSUMER', keys.log, 'g', 'idle');
-    const forget = (member: string): Promise<unknown> => process.redis.control.run(forgetMember, [keys.log, retryLog], ['g', member]);
+    const forget = (member: string): Promise<unknown> => process.redis.control.run(forgetMember, [keys.log, again], ['g', member]);
     expect([await forget('idle'), await forget('a')]).toEqual([1, 0]);
     await from('log', { owner: 'a', fate: 'living', kept: (await bed.pending(Single, 'g')).map(([id]) => id) });
     expect(await bed.pending(Single, 'g')).toHaveLength(1);
@@ -377,14 +386,13 @@ describe('putting back', () => {
     expect(await bed.command('XINFO', 'CONSUMERS', keys.log, 'g')).toEqual([]);
   });
 
-  it('leaves all as it was while the retry log cannot take anything', async () => {
+  it('leaves all as it was while `again` cannot take anything', async () => {
     await held(2);
     const { groupKeys } = bed.place(Single, 'g');
-    await bed.command('DEL', groupKeys.retryLog);
-    await bed.command('SET', groupKeys.retryLog, 'in the way');
+    const remove = await inTheWay(groupKeys.again);
     await expect(from('log', { owner: 'a', fate: 'dead' })).rejects.toMatchObject({ code: 'REDIS_FAILED' });
     expect(await bed.pending(Single, 'g')).toHaveLength(2);
-    await bed.command('DEL', groupKeys.retryLog);
+    await remove();
     expect(await from('log', { owner: 'a', fate: 'dead' })).toBe(2);
     expect(await crashesOf()).toEqual([1, 1]);
   });

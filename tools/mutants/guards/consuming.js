@@ -98,6 +98,22 @@ for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
     title: 'counts what it had settled until then',
   },
   {
+    name: 'a full Redis is given nothing more to keep',
+    file: `${CONSUME}/settler.ts`,
+    find: 'isAdding ? settleAndAdd : settle',
+    replace: 'isAdding ? settle : settle',
+    spec: 'libs/streams/test/full-redis.spec.ts',
+    title: 'F15 full: a group that fails lets it grow by less than 5 %',
+  },
+  {
+    name: 'a full Redis takes what ends well',
+    file: `${CONSUME}/settler.ts`,
+    find: "if (failure.kind === 'back-pressure') open = this.#keepAdding(stream, open);",
+    replace: '',
+    spec: 'libs/streams/test/full-redis.spec.ts',
+    title: 'F15 full: what ends well is settled',
+  },
+  {
     name: 'the repetition of a settlement says that it is one',
     file: `${CONSUME}/settler.ts`,
     find: "repeated ||= failure.kind !== 'unsent';",
@@ -188,8 +204,8 @@ export const sharing = [
   {
     name: 'a stream with what was given back is first for no more than that',
     file: `${READ}/fetch-plan.ts`,
-    find: "if (stream.kind === 'retry') this.#addGivenBack(stream, -messages);",
-    replace: "if (stream.kind === 'retry') return;",
+    find: "if (stream.kind === 'again') this.#addGivenBack(stream, -messages);",
+    replace: "if (stream.kind === 'again') return;",
     spec: PACKING_SPEC,
     title: 'handles what it gave back first, and no more of what waits with it than its turn',
   },
@@ -291,7 +307,7 @@ export const putBack = [
     find: "    redis.call('SETBIT', bitmap, bit, 0)\n",
     replace: '',
     spec: SETTLING_SPEC,
-    title: 'leaves all as it was while the retry log cannot take anything',
+    title: 'leaves all as it was while `again` cannot take anything',
   },
   {
     name: 'suspects are handled one at a time in a process',

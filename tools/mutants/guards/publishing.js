@@ -138,12 +138,12 @@ export const publishing = [
 /** @type {import('../guards.js').Guard[]} */
 export const groups = [
   {
-    name: 'what is due stays where it is while the retry log is gone',
+    name: 'what is due stays where it is while `again` is gone',
     file: `${SCRIPTS}/tend.lua`,
-    find: " or not addHeld(members, retryLog, group, 2) then return 'UNDECLARED' end",
+    find: " or not addHeld(members, again, name, 2) then return 'UNDECLARED' end",
     replace: " then return 'UNDECLARED' end",
     spec: SETTLING_SPEC,
-    title: 'keeps a retry that is due while the retry log is gone',
+    title: 'keeps a retry that is due while `again` is gone',
   },
   {
     name: 'a new group starts at the earliest entry',
@@ -164,8 +164,8 @@ export const groups = [
   {
     name: 'what is given back counts no attempt',
     file: `${CONSUME}/settlement.ts`,
-    find: "return ['release', retryBody(delivery, { attempt: delivery.attempt,",
-    replace: "return ['release', retryBody(delivery, { attempt: delivery.attempt + 1,",
+    find: "return ['release', waitingOf(delivery, { attempt: delivery.attempt,",
+    replace: "return ['release', waitingOf(delivery, { attempt: delivery.attempt + 1,",
     spec: GUARDS_SPEC,
     title: 'begins none of them, and gives them back with the attempt that they were at',
   },
@@ -223,8 +223,8 @@ export const operating = [
   {
     name: 'a seek takes nothing from a living member',
     file: `${SCRIPTS}/seek.lua`,
-    find: 'if isPreview or held > 0 or not waiting then',
-    replace: 'if isPreview or not waiting then',
+    find: 'if isPreview or held > 0 then',
+    replace: 'if isPreview then',
     spec: 'libs/streams/test/groups.spec.ts',
     title: 'does not take from a living member what it holds',
   },
@@ -239,7 +239,7 @@ export const operating = [
   {
     name: 'a seek has a number that no earlier one had',
     file: `${SCRIPTS}/seek.lua`,
-    find: 'math.max(now, ',
+    find: 'math.max(milliseconds(), ',
     replace: 'math.max(0, ',
     spec: 'libs/nestjs/test/inbox-replay.spec.ts',
     title: 'is not taken for an earlier one',
@@ -258,6 +258,6 @@ export const operating = [
     find: " - redis.call('ZCARD', open)",
     replace: '',
     spec: 'libs/streams/test/loss.spec.ts',
-    title: 'retries that are gone while they wait, and only those',
+    title: 'retries whose text is gone while they wait, and only those',
   },
 ];

@@ -24,7 +24,16 @@ const HEADER = /^(?:--.*\n)+\n*/;
 export function loadScript(file: string, moduleUrl: string): RunnableScript {
   const url = new URL(file, moduleUrl);
   const source = readFileSync(url, 'utf8').replace(INCLUDE, (_, other: string) => textOf(new URL(other, url)));
-  return { name: file.replace(/^.*\//, ''), source, sha: createHash('sha1').update(source).digest('hex') };
+  return scriptOf(file.replace(/^.*\//, ''), source);
+}
+
+/** The same script, which Redis does not begin while it is full. */
+export function refusedWhenFull({ name, source }: RunnableScript): RunnableScript {
+  return scriptOf(name, source.replace(/^#!lua flags=allow-oom$/m, '#!lua'));
+}
+
+function scriptOf(name: string, source: string): RunnableScript {
+  return { name, source, sha: createHash('sha1').update(source).digest('hex') };
 }
 
 function textOf(included: URL): string {

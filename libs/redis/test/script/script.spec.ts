@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { loadScript } from '@millrace/redis';
+import { loadScript, refusedWhenFull } from '@millrace/redis';
 
 let folder: string;
 
@@ -30,6 +30,12 @@ describe('loadScript', () => {
   it('puts in what is included, without the header of that', () => {
     const source = '#!lua\n-- Returns 4.\n-- Twice as much.\nlocal function double(n)\n  return n * 2\nend\nreturn double(2)\n';
     expect(loadScript('./four.lua', caller())).toEqual({ name: 'four.lua', source, sha: createHash('sha1').update(source, 'utf8').digest('hex') });
+  });
+
+  it('knows the same script as another one when a full Redis is to refuse it', async () => {
+    await writeFile(join(folder, 'add.lua'), '#!lua flags=allow-oom\nreturn 1\n');
+    const { name, source } = refusedWhenFull(loadScript('./add.lua', caller()));
+    expect([name, source]).toEqual(['add.lua', '#!lua\nreturn 1\n']);
   });
 
   it.each(['./none.lua', './lost.lua'])('fails where there is none: %s', (file) => {

@@ -2,7 +2,7 @@ import { type GroupKeys, groupKeys, type PartitionKeys, partitionKeys } from '..
 
 /** One of the two streams that a group reads in a partition. */
 export interface GroupStream {
-  readonly kind: 'log' | 'retry';
+  readonly kind: 'log' | 'again';
   readonly key: string;
   readonly partition: GroupPartition;
 }
@@ -33,6 +33,6 @@ export function groupPartition(prefix: string, place: { topic: string; partition
   const own = groupKeys(prefix, place, group);
   const streams: GroupStream[] = [];
   const result: GroupPartition = { ...place, group, keys, groupKeys: own, streams: streams as unknown as GroupPartition['streams'] };
-  streams.push({ kind: 'log', key: keys.log, partition: result }, { kind: 'retry', key: own.retryLog, partition: result });
+  streams.push({ kind: 'log', key: keys.log, partition: result }, { kind: 'again', key: own.again, partition: result });
   return result;
 }

@@ -95,7 +95,7 @@ export class Intake {
 
   async #isReplay({ stream, base }: HeldEntry): Promise<boolean> {
     const { partition, kind } = stream;
-    if (kind === 'retry' || base < 0) return false;
+    if (kind === 'again' || base < 0) return false;
     const end = this.#replays.get(partition);
     if (end === undefined) return false;
     const known = end ?? Number(await this.#parts.redis.call('HGET', partition.keys.meta, 'next'));

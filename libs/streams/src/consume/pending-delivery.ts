@@ -88,8 +88,8 @@ export class PendingDelivery implements Delivery {
   }
 }
 
-/** A message as it waits in a retry queue and travels through the retry log. */
-type RetryBody = readonly [offset: number, attempt: number, crashes: number, firstFailedAt: number | null, envelope: string];
+/** A copy of a message that comes again. */
+type AgainCopy = readonly [offset: number, attempt: number, crashes: number, firstFailedAt: number | null, envelope: string];
 
 export interface ReadEntry {
   readonly id: string;
@@ -105,20 +105,15 @@ export interface OpenedEntry {
 /** The messages of one entry. An entry that cannot be read is one message, to be dead-lettered as it is. */
 export function deliveriesOf(stream: GroupStream, read: ReadEntry, { losses }: Moment): OpenedEntry {
   const token = { id: read.id, losses };
-  return stream.kind === 'log' ? deliveriesOfLog(stream, read, token) : deliveriesOfRetry(stream, read, token);
+  return stream.kind === 'log' ? deliveriesOfLog(stream, read, token) : deliveriesOfAgain(stream, read, token);
 }
 
-/** The body of a message on its way into the retry queue, or back into the retry log. */
-export function retryBody(delivery: PendingDelivery, next: { attempt: number; firstFailedAt: number | null }): string {
+/** How a message waits: its history, since its text is found by its offset; of what has none, all of it. */
+export function waitingOf(delivery: PendingDelivery, next: { attempt: number; firstFailedAt: number | null }): string {
   const { offset, crashes, envelope } = delivery;
-  const body: RetryBody = [offset, next.attempt, crashes, next.firstFailedAt, envelope];
-  return JSON.stringify(body);
-}
-
-/** The body of a message that begins anew in the retry log. */
-export function freshBody(offset: number, envelope: string): string {
-  const body: RetryBody = [offset, 1, 0, null, envelope];
-  return JSON.stringify(body);
+  if (offset >= 0) return `${next.attempt} ${crashes} ${next.firstFailedAt ?? '-'}`;
+  const copy: AgainCopy = [offset, next.attempt, crashes, next.firstFailedAt, envelope];
+  return JSON.stringify(copy);
 }
 
 interface Token {
@@ -135,10 +130,10 @@ function deliveriesOfLog(stream: GroupStream, read: ReadEntry, token: Token): Op
   return { entry, deliveries };
 }
 
-function deliveriesOfRetry(stream: GroupStream, read: ReadEntry, token: Token): OpenedEntry {
-  const body = parseBody(fieldsOf(read.fields).get('r'));
-  if (!body) return unreadable(stream, read, token);
-  const [offset, attempt, crashes, firstFailedAt, envelope] = body;
+function deliveriesOfAgain(stream: GroupStream, read: ReadEntry, token: Token): OpenedEntry {
+  const copy = parseCopy(fieldsOf(read.fields).get('r'));
+  if (!copy) return unreadable(stream, read, token);
+  const [offset, attempt, crashes, firstFailedAt, envelope] = copy;
   const entry = new HeldEntry(stream, token, { base: offset, size: 1 });
   return { entry, deliveries: [new PendingDelivery(entry, { offset, envelope }, { attempt, crashes, firstFailedAt })] };
 }
@@ -159,12 +154,12 @@ function decoded(envelope: string): Message | MillraceError {
   }
 }
 
-function parseBody(text: string | undefined): RetryBody | null {
+function parseCopy(text: string | undefined): AgainCopy | null {
   try {
-    const body: unknown = JSON.parse(text ?? '');
-    const [offset, attempt, crashes, , envelope] = Array.isArray(body) ? (body as unknown[]) : [];
+    const copy: unknown = JSON.parse(text ?? '');
+    const [offset, attempt, crashes, , envelope] = Array.isArray(copy) ? (copy as unknown[]) : [];
     const good = Number.isSafeInteger(offset) && Number.isSafeInteger(attempt) && Number.isSafeInteger(crashes) && typeof envelope === 'string';
-    return good ? (body as RetryBody) : null;
+    return good ? (copy as AgainCopy) : null;
   } catch {
     return null;
   }

@@ -1,7 +1,8 @@
 import { SETTLED_PAGE_OFFSETS } from '../keys.js';
+import { type GroupStream, pagesOf as portionsOf } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import type { HeldEntry } from './held-entry.js';
-import { HANDLED } from './settlement.js';
+import { adds, HANDLED } from './settlement.js';
 import type { Item } from './settling.js';
 
 /** One call of `settle.lua`. */
@@ -10,8 +11,28 @@ export interface SettleCall {
   readonly pages: readonly number[];
   /** From the number of whole entries on. */
   readonly args: readonly (string | number)[];
+  /** Whether it stores more than it removes: a full Redis refuses it. */
+  readonly adds: boolean;
   /** The items that each letter of the reply is for, in its order. */
   readonly parts: readonly (readonly Item[])[];
+}
+
+/** Messages that one call settles: of the log those that are handled, by runs; and each of the others takes ten times as long. */
+export const MOST_TOGETHER = 1_024;
+const MOST_APART = 64;
+
+/** The parts in which messages of one stream are settled, so that none holds Redis up. */
+export function batchesOf(items: readonly Item[]): (readonly Item[])[] {
+  const isQuick = ({ delivery, settlement }: Item): boolean => settlement === HANDLED && delivery.entry.stream.kind === 'log';
+  const others = items.filter((item) => !isQuick(item));
+  if (others.length <= MOST_APART && items.length <= MOST_TOGETHER) return [items];
+  return [...portionsOf(items.filter(isQuick), MOST_TOGETHER), ...portionsOf(others, MOST_APART)];
+}
+
+/** The keys of a call that come before the pages of the bitmap. */
+export function settleKeysOf({ key, partition }: GroupStream): string[] {
+  const { stats, due, dead, again, open, begun, body, control } = partition.groupKeys;
+  return [key, stats, due, dead, again, open, begun, partition.keys.log, body, control];
 }
 
 /** Puts together what is settled in one stream: entries all of whose messages are handled by their ids alone. */
@@ -31,11 +52,12 @@ export function settleCallOf(items: readonly Item[], held: HeldEntries): SettleC
   return {
     pages: pagesOf(items),
     args: [whole.length, ...whole.map(([entry]) => entry.id), ...runs.flatMap((run) => argumentsOf(run, held))],
+    adds: items.some(({ settlement }) => adds(settlement)),
     parts: [...whole.map(([, own]) => own), ...runs],
   };
 }
 
-/** Where another message may be meant by now, each needs a text of its own. What comes from the retry log is one message. */
+/** Where another message may be meant by now, each needs a text of its own. An entry of `again` has one message. */
 function mayGoTogether(entry: HeldEntry, held: HeldEntries): boolean {
   return entry.stream.kind === 'log' && entry.base >= 0 && !held.isInDoubt(entry);
 }

@@ -1,6 +1,6 @@
 import { errorRecord, type GiveUpReason, messageTimeMs, type Outcome } from '@millrace/core';
 import type { DeadLetterReason } from './dead-letter-reason.js';
-import { type PendingDelivery, retryBody } from './pending-delivery.js';
+import { type PendingDelivery, waitingOf } from './pending-delivery.js';
 
 type SettlementKind = 'ack' | 'retry' | 'dead' | 'release';
 
@@ -9,6 +9,13 @@ export type Settlement = readonly [outcome: SettlementKind, first: string, secon
 
 /** The usual one is the same for all. */
 export const HANDLED: Settlement = ['ack', 'handled', ''];
+
+/** Whether it has something stored beside the message, for as long as the group has not dealt with it. */
+export function adds([outcome]: Settlement): boolean {
+  return ADDING.has(outcome);
+}
+
+const ADDING: ReadonlySet<SettlementKind> = new Set(['retry', 'dead']);
 
 /** How a message ends well without its handler having run to its end. */
 const ENDS_WELL = ['deduplicated', 'discarded', 'expired', 'filtered'] as const;
@@ -19,7 +26,7 @@ export function settlementOf(delivery: PendingDelivery, outcome: Outcome): Settl
   switch (outcome.kind) {
     case 'retry': {
       const attempt = outcome.sameAttempt ? delivery.attempt : delivery.attempt + 1;
-      return ['retry', String(outcome.delayMs), retryBody(delivery, { attempt, firstFailedAt: delivery.firstFailedAt ?? nowMs })];
+      return ['retry', String(outcome.delayMs), waitingOf(delivery, { attempt, firstFailedAt: delivery.firstFailedAt ?? nowMs })];
     }
     case 'dead-letter':
       return ['dead', delivery.envelope, JSON.stringify(deadLetterReason(delivery, outcome, nowMs))];
@@ -35,7 +42,7 @@ function acknowledgementOf(outcome: Extract<Outcome, { kind: 'ack' }>): Settleme
 
 /** Gives a message back that nobody here has begun to handle: its attempt does not count. */
 export function releaseOf(delivery: PendingDelivery): Settlement {
-  return ['release', retryBody(delivery, { attempt: delivery.attempt, firstFailedAt: delivery.firstFailedAt }), ''];
+  return ['release', waitingOf(delivery, { attempt: delivery.attempt, firstFailedAt: delivery.firstFailedAt }), ''];
 }
 
 /** The outcome of what cannot be handed to a handler at all. */

@@ -1,18 +1,18 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { emit, errorRecord } from '@millrace/core';
-import { loadScript, type RedisConnection, redisFailure } from '@millrace/redis';
+import { loadScript, type RedisConnection, redisFailure, refusedWhenFull } from '@millrace/redis';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import type { PendingDelivery } from './pending-delivery.js';
-import { type SettleCall, settleCallOf } from './settle-call.js';
-import { HANDLED, type Settlement } from './settlement.js';
+import { batchesOf, MOST_TOGETHER, type SettleCall, settleCallOf, settleKeysOf } from './settle-call.js';
+import { adds, HANDLED, type Settlement } from './settlement.js';
 import type { Item, Settling } from './settling.js';
 
 const settle = loadScript('../scripts/settle.lua', import.meta.url);
+const settleAndAdd = refusedWhenFull(settle);
 
-const MAX_BATCH = 1_024;
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 1_000;
 
@@ -71,7 +71,7 @@ export class Settler {
   #flush(stream: GroupStream): void {
     const items = this.#waiting.get(stream) ?? [];
     this.#waiting.delete(stream);
-    for (let start = 0; start < items.length; start += MAX_BATCH) void this.#store(stream, items.slice(start, start + MAX_BATCH));
+    for (const batch of batchesOf(items)) void this.#store(stream, batch);
   }
 
   /** Never rejects: a failure is told and tried again. */
@@ -89,6 +89,7 @@ export class Settler {
         repeated ||= failure.kind !== 'unsent';
         this.#failing.set(items, failure.message);
         emit('loop-failed', { ...placeOf(stream), loop: 'settle', error: errorRecord(failure), failures: 1 });
+        if (failure.kind === 'back-pressure') open = this.#keepAdding(stream, open);
         await this.#pause(pauseMs);
         open = this.#stillHeld(open);
       }
@@ -96,14 +97,20 @@ export class Settler {
     this.#failing.delete(items);
   }
 
-  async #send(stream: GroupStream, { args, pages }: SettleCall, repeated: boolean): Promise<string> {
+  /** Redis is full: what adds nothing is settled all the same. @returns what has to wait until there is room */
+  #keepAdding(stream: GroupStream, items: readonly Item[]): readonly Item[] {
+    const adding = items.filter(({ settlement }) => adds(settlement));
+    if (adding.length === 0 || adding.length === items.length) return items;
+    void this.#store(stream, items.filter((item) => !adding.includes(item)));
+    return adding;
+  }
+
+  async #send(stream: GroupStream, { args, pages, adds: isAdding }: SettleCall, repeated: boolean): Promise<string> {
     const { member, prefix, redis, held } = this.#parts;
-    const { groupKeys, group } = stream.partition;
-    const { stats, due, dead, retryLog, open, begun } = groupKeys;
     const bitmaps = pages.map((page) => settledKey(prefix, stream.partition, page * SETTLED_PAGE_OFFSETS));
-    const keys = [stream.key, stats, due, dead, retryLog, open, begun, ...bitmaps];
-    const head = [group, member, stream.kind, SETTLED_PAGE_OFFSETS, repeated ? '1' : '0', pages.join(','), mostHeld(held)];
-    return String(await redis.run(settle, keys, [...head, ...args]));
+    const keys = [...settleKeysOf(stream), ...bitmaps];
+    const head = [stream.partition.group, member, stream.kind, SETTLED_PAGE_OFFSETS, repeated ? '1' : '0', pages.join(','), mostHeld(held)];
+    return String(await redis.run(isAdding ? settleAndAdd : settle, keys, [...head, ...args]));
   }
 
   #finish({ parts }: SettleCall, reply: string): void {
@@ -146,7 +153,7 @@ const NOBODY: Settling = {
 
 /** What a read brings at this moment is held as well. */
 function mostHeld(held: HeldEntries): number {
-  return held.size + MAX_BATCH;
+  return held.size + MOST_TOGETHER;
 }
 
 function placeOf({ partition }: GroupStream): { topic: string; partition: number; group: string } {

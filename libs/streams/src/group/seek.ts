@@ -1,4 +1,4 @@
-import { MillraceError, type Position } from '@millrace/core';
+import type { Position } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
@@ -7,6 +7,11 @@ import { locate, type Location } from '../log/locate.js';
 import type { Members } from './members.js';
 
 const script = loadScript('../scripts/seek.lua', import.meta.url);
+
+/** Messages that an earlier seek made void are still to be removed. */
+const SWEEPING = 'SWEEPING';
+
+type Reply = typeof SWEEPING | readonly [from: number, held: number, dropped: number, to: number];
 
 /** What a seek does, or would do, to one partition. */
 export interface SeekStep {
@@ -32,7 +37,7 @@ export interface SeekTools {
 /** How many messages living members hold: as long as there are any, nothing was done. */
 export type SeekResult = SeekStep & { readonly held: number };
 
-/** @throws MillraceError STATE_LOST, BACK_PRESSURE when too many retries wait to be looked through */
+/** @throws MillraceError STATE_LOST */
 export async function seekPartition(
   tools: SeekTools,
   partition: GroupPartition,
@@ -42,15 +47,14 @@ export async function seekPartition(
   const location = await locate(tools.redis, keys, wish.position);
   const pages = await pagesOf(tools, partition, location);
   const gone = await tools.members.goneHolders(partition);
-  const { stats, control, open, due, retryLog } = groupKeys;
-  const [from, held, dropped, to] = (await tools.redis.run(
-    script,
-    [keys.log, keys.meta, keys.groups, stats, control, open, due, retryLog, ...pages.keys],
-    [partition.group, location.after, location.offset, SETTLED_PAGE_OFFSETS, pages.first, wish.preview ? '1' : '0', ...gone],
-  )) as [number, number, number, number];
-  if (dropped < 0) throw tooManyRetries(partition);
-  const again = Math.max(0, from - to);
-  return { partition: partition.partition, from, to, again, skipped: Math.max(0, to - from), retriesDropped: dropped, held };
+  const { stats, control, open, due, again, body, begun } = groupKeys;
+  const all = [keys.log, keys.meta, keys.groups, stats, control, open, due, again, body, begun, ...pages.keys];
+  const args = [partition.group, location.after, location.offset, SETTLED_PAGE_OFFSETS, pages.first, wish.preview ? '1' : '0', ...gone];
+  let reply: Reply = SWEEPING;
+  while (reply === SWEEPING) reply = (await tools.redis.run(script, all, args)) as Reply;
+  const [from, held, dropped, to] = reply;
+  const place = { partition: partition.partition, from, to };
+  return { ...place, again: Math.max(0, from - to), skipped: Math.max(0, to - from), retriesDropped: dropped, held };
 }
 
 interface Pages {
@@ -68,13 +72,4 @@ async function pagesOf({ redis, prefix }: SeekTools, partition: GroupPartition, 
   const last = Math.floor(next / SETTLED_PAGE_OFFSETS) + 1;
   const numbers = Array.from({ length: last - first + 1 }, (_, index) => first + index);
   return { first, keys: numbers.map((page) => settledKey(prefix, partition, page * SETTLED_PAGE_OFFSETS)) };
-}
-
-function tooManyRetries({ topic, partition, group }: GroupPartition): MillraceError {
-  return new MillraceError(
-    'BACK_PRESSURE',
-    `Too many messages of group '${group}' wait for another attempt in partition ${partition} of '${topic}' to be looked through. ` +
-      'Nothing was done there. Let the group work them off first.',
-    { retryable: true },
-  );
 }

@@ -10,7 +10,7 @@ import type { Presence, Watcher } from './presence.js';
 const tend = loadScript('../scripts/tend.lua', import.meta.url);
 
 /** Retries that are moved in one call, and partitions that are looked after. */
-const MOST_MOVED = 256;
+const MOST_MOVED = 64;
 const MOST_PARTITIONS = 64;
 /** How late a retry may be that a member scheduled which is gone when it is due. */
 const LOOK_EVERY_MS = 1_000;
@@ -142,7 +142,7 @@ export class Tender implements Watcher {
 
   /** @returns milliseconds until there is something to do */
   async #tend(partitions: readonly GroupPartition[]): Promise<number> {
-    const keys = partitions.flatMap(({ keys: { log }, groupKeys: { retryLog, due, stats } }) => [log, retryLog, due, stats]);
+    const keys = partitions.flatMap(tendKeysOf);
     const most = shareOf(MOST_MOVED, partitions);
     const counts = this.#parts.held.counts();
     const groups = partitions.map(({ group }) => group);
@@ -186,12 +186,17 @@ interface Asked {
   readonly counts: ReadonlyMap<GroupStream, number>;
 }
 
+/** The keys that `tend.lua` needs of a partition. */
+export function tendKeysOf({ keys: { log }, groupKeys: { again, due, stats, open, body, control } }: GroupPartition): string[] {
+  return [log, again, due, stats, open, body, control];
+}
+
 /** Whether Redis knows of fewer entries of the member than the member does. */
 function isMissing({ streams }: GroupPartition, own: readonly number[], counts: ReadonlyMap<GroupStream, number>): boolean {
   return streams.some((stream, index) => own[index]! < (counts.get(stream) ?? 0));
 }
 
-/** Entries of the log and of the retry log. */
+/** Entries of the log and of `again`. */
 function ownIn(held: readonly (string | number)[], own: string): [number, number] {
   const at = held.indexOf(own);
   return at < 0 ? [0, 0] : [Number(held[at + 1]), Number(held[at + 2])];

@@ -54,9 +54,7 @@ export class Auditor {
   }
 
   async #audit(partitions: readonly GroupPartition[]): Promise<void> {
-    const keys = partitions.flatMap(({ keys: { log, meta, groups }, groupKeys: { stats, open, due, retryLog } }) => [
-      log, meta, groups, stats, open, due, retryLog,
-    ]);
+    const keys = partitions.flatMap(auditKeysOf);
     const lost = (await this.#parts.redis.run(audit, keys, partitions.map(({ group }) => group))) as (number | string)[];
     partitions.forEach((partition, index) => tell(partition, Number(lost[index])));
     await allTurns(partitions.map((partition, index) => this.#audited(partition, lost[index]!)));
@@ -65,6 +63,12 @@ export class Auditor {
   async #audited(partition: GroupPartition, reply: number | string): Promise<void> {
     if (turnOf(reply, 'audit') === 'UNDECLARED') await this.#parts.recover(partition);
   }
+}
+
+/** The keys that `audit.lua` needs of a partition. */
+export function auditKeysOf({ keys: { log, meta, groups }, groupKeys }: GroupPartition): string[] {
+  const { stats, open, due, again, body, control } = groupKeys;
+  return [log, meta, groups, stats, open, due, again, body, control];
 }
 
 function tell({ topic, partition, group }: GroupPartition, count: number): void {

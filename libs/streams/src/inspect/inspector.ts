@@ -157,8 +157,8 @@ export class Inspector {
    */
   async #partition(place: Place, group: string): Promise<GroupState | null> {
     const { meta, groups, log } = partitionKeys(this.#prefix, place.topic, place.partition);
-    const { stats, due, retryLog, open, dead } = groupKeys(this.#prefix, place, group);
-    const reply = await this.#redis.run(inspect, [meta, groups, stats, due, log, retryLog, open, dead], [group, ...COUNTERS]);
+    const { stats, due, again, open, dead } = groupKeys(this.#prefix, place, group);
+    const reply = await this.#redis.run(inspect, [meta, groups, stats, due, log, again, open, dead], [group, ...COUNTERS]);
     const [next, start, pending, retrying, ageMs, deadLetters, ...counters] = reply as Reply;
     if (start === null) return null;
     const { settled, ...counts } = countersOf(counters);

@@ -107,9 +107,9 @@ export class TopicLog {
   async #declareGroup(place: Place, group: string, { start, occasion }: Declaration): Promise<GroupOrigin> {
     await this.#declarePartition(place, occasion);
     const { log, groups, meta, removed } = partitionKeys(this.#prefix, place.topic, place.partition);
-    const { retryLog, stats } = groupKeys(this.#prefix, place, group);
+    const { again, stats } = groupKeys(this.#prefix, place, group);
     const after = start === 'earliest' ? '' : await this.#placeOf(place, start);
-    const keys = [log, groups, retryLog, meta, stats, removed];
+    const keys = [log, groups, again, meta, stats, removed];
     const reply = (await this.#redis.run(declareGroup, keys, [group, after, flagOf(occasion)])) as GroupOrigin | 'REMOVED';
     if (reply === 'REMOVED') throw groupRemoved(place.topic, group);
     return reply;
@@ -120,10 +120,10 @@ export class TopicLog {
     const { groups } = partitionKeys(this.#prefix, place.topic, place.partition);
     for (const [group, start] of pairs((await this.#redis.call('HGETALL', groups)) as string[])) {
       await this.#clearSettled({ ...place, group }, Math.floor(Number(start) / SETTLED_PAGE_OFFSETS));
-      const { stats, open, control } = groupKeys(this.#prefix, place, group);
-      await this.#redis.call('UNLINK', stats, open);
+      const { stats, open, due, body, control } = groupKeys(this.#prefix, place, group);
+      await this.#redis.call('UNLINK', stats, open, due, body);
       // A pause stays: an operator asked for it, and offsets are no part of it.
-      await this.#redis.call('HDEL', control, 'replays', 'replayFrom', 'replayUntil');
+      await this.#redis.call('HDEL', control, 'replays', 'replayFrom', 'replayUntil', 'void');
       await this.#redis.call('HSET', groups, group, 0);
       emit('recreated', { ...place, group, why: 'Redis no longer had the log nor its count: the offsets begin anew' });
     }

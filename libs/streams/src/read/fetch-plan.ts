@@ -17,7 +17,7 @@ export class FetchPlan {
   /** Messages an entry, of the log of a partition. */
   readonly #sizes = new Map<GroupStream, number>();
   #lastSize = UNKNOWN_SIZE;
-  /** Retry streams -> how many messages this member may take from them first: as many as it gave back there. */
+  /** Streams of what comes again -> how many messages this member may take from them first: as many as it gave back there. */
   readonly #givenBack = new Map<GroupStream, number>();
   #turn = 0;
   #areCalm = false;
@@ -48,7 +48,7 @@ export class FetchPlan {
 
   /** @param entries more than none */
   brought(stream: GroupStream, entries: number, messages: number): void {
-    if (stream.kind === 'retry') this.#addGivenBack(stream, -messages);
+    if (stream.kind === 'again') this.#addGivenBack(stream, -messages);
     else {
       this.#lastSize = Math.ceil(messages / entries);
       this.#sizes.set(stream, this.#lastSize);
@@ -88,6 +88,6 @@ export class FetchPlan {
   }
 
   #sizeOf(stream: GroupStream): number {
-    return stream.kind === 'retry' ? 1 : (this.#sizes.get(stream) ?? this.#lastSize);
+    return stream.kind === 'again' ? 1 : (this.#sizes.get(stream) ?? this.#lastSize);
   }
 }

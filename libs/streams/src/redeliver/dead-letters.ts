@@ -7,7 +7,6 @@ import { assertPartition } from '../log/known-partition.js';
 import { partitionsOf, type TopicLog } from '../log/topic-log.js';
 import type { RetainedPartition } from '../retain/retained-partition.js';
 import { groupPartition } from '../consume/group-partition.js';
-import { freshBody } from '../consume/pending-delivery.js';
 import { readReplays, type Replay, replayAt } from '../group/replays.js';
 import { isStorable, redrivenEnvelope } from '../log/envelope.js';
 import {
@@ -173,13 +172,13 @@ export class DeadLetters {
 
   async #redrive(place: DeadLetterPlace, batch: readonly DeadLetterRecord[], { topic, to, missing }: Target): Promise<number> {
     const { log, meta } = partitionKeys(this.#prefix, place.topic, place.partition);
-    const { dead, retryLog, stats, open } = groupKeys(this.#prefix, place, place.group);
-    const keys = [dead, retryLog, stats, open, log, meta];
+    const { dead, again, stats, open, due, body, control } = groupKeys(this.#prefix, place, place.group);
+    const keys = [dead, again, stats, open, log, meta, due, body, control];
     const retained = to === 'topic' ? this.#retained(topic, place.partition) : null;
     await retained?.makeRoom(batch.length);
     const replays = to === 'topic' ? await readReplays(this.#redis, groupPartition(this.#prefix, place, place.group)) : [];
-    const letters = batch.flatMap((record) => argumentsOf(record, to, replays));
-    const args = [to, retained?.retention.maxMessages ?? 0, place.group, ...letters];
+    const most = retained?.retention.maxMessages ?? 0;
+    const args = [to, most, place.group, ...batch.flatMap((record) => argumentsOf(record, replays))];
     let reply = String(await this.#redis.run(redrive, keys, args));
     if (reply === 'UNDECLARED') {
       await this.#log.recover({ topic: place.topic, partition: place.partition }, place.group);
@@ -225,12 +224,11 @@ function isRedrivable({ reason, origin, envelope }: DeadLetterRecord, to: 'group
 }
 
 /** To the group a message goes with its offset, by which its replay is known; to the topic it gets another one. */
-function argumentsOf(record: DeadLetterRecord, to: 'group' | 'topic', replays: readonly Replay[]): (string | number)[] {
+function argumentsOf(record: DeadLetterRecord, replays: readonly Replay[]): (string | number)[] {
   const { id, origin, envelope, publishedAt, firstFailedAt } = record;
   const replay = replayAt(replays, origin.offset);
   const redriven = redrivenEnvelope(envelope, replay ? { group: origin.group, replay } : null);
-  const put = to === 'topic' ? redriven : freshBody(origin.offset, redriven);
-  return [entryOf(id), origin.offset, (publishedAt ?? firstFailedAt).getTime(), put];
+  return [entryOf(id), origin.offset, (publishedAt ?? firstFailedAt).getTime(), redriven];
 }
 
 function noRoom({ topic, partition }: DeadLetterPlace): MillraceError {

@@ -30,11 +30,12 @@ export async function putBack(
   { owner, fate, kept = [] }: PutBackWish,
 ): Promise<number> {
   const { partition, kind, key } = stream;
-  const { retryLog, stats, open, begun } = partition.groupKeys;
+  const { again, stats, open, begun, due, body, control } = partition.groupKeys;
+  const own = [key, again, stats, open, begun, partition.keys.log, due, body, control];
   const pageKey = (page: number): string => settledKey(prefix, partition, page * SETTLED_PAGE_OFFSETS);
   let [after, page, count] = [BEGINNING, 0, 0];
   while (after !== END) {
-    const keys = [key, retryLog, stats, open, begun, pageKey(page), pageKey(page + 1)];
+    const keys = [...own, pageKey(page), pageKey(page + 1)];
     const args = [partition.group, owner, kind, SETTLED_PAGE_OFFSETS, page, fate, PAGE, after, ...kept];
     const [next, moved, wanted] = (await redis.run(script, keys, args)) as [string, number, number];
     after = next;

@@ -88,7 +88,8 @@ export class LogTrim {
 
   #keysOf(place: { topic: string; partition: number; group: string }, page: number): string[] {
     const pages = [page, page + 1].map((number) => settledKey(this.#prefix, place, number * SETTLED_PAGE_OFFSETS));
-    return [groupKeys(this.#prefix, place, place.group).stats, ...pages];
+    const { stats, open, body } = groupKeys(this.#prefix, place, place.group);
+    return [stats, ...pages, open, body];
   }
 
   #tell(partition: number, dropped: readonly (string | number)[]): void {

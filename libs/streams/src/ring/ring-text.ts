@@ -19,12 +19,12 @@ export function ringOf(text: string): Ring | null {
   const [kind, first = '', second = '', third = ''] = text.split(' ');
   if (kind === 'log') return { kind, id: first };
   if (kind === 'again') return { kind, group: first, id: second };
-  if (kind === 'taken') return { kind, group: first, stream: second === 'log' ? 'log' : 'retry', id: third };
+  if (kind === 'taken') return { kind, group: first, stream: second === 'log' ? 'log' : 'again', id: third };
   return kind === 'control' ? { kind, group: first } : null;
 }
 
 export function takenText({ kind, partition }: GroupStream, id: string): string {
-  return `taken ${partition.group} ${kind === 'log' ? 'log' : 'again'} ${id}`;
+  return `taken ${partition.group} ${kind} ${id}`;
 }
 
 export function controlText(group: string): string {

@@ -1,23 +1,30 @@
 #!lua flags=allow-oom
 -- Finds messages that are gone from Redis before a group was done with them, and counts them off, once.
 --
--- KEYS  for each partition of a group: log, meta, groups, stats, open, due, retry log
+-- KEYS  for each partition of a group: log, meta, groups, stats, open, due, again, body, control
 -- ARGV  for each: group
 -- returns for each how many were found; -1 when it cannot be told now: too much is in hand or waits, or the group is not there;
 --         'UNDECLARED' when what is known of the partition or of the group is gone; 'FAILED <why>' when its turn failed
 --
 -- Every offset since the group's start is settled, waits for another attempt (open), is in some member's hands (pending), or
 -- was not delivered yet. What is none of these is lost. Guarantees: nothing is counted that may still be handled; counters
--- that were lost themselves are made good and count nothing as lost.
+-- that were lost themselves are made good and count nothing as lost; a message that has a record or waits, and not both, gets
+-- the other.
 --!include include/each-apart.lua
 --!include include/entry-id.lua
 --!include include/last-id.lua
 --!include include/stored-offset.lua
 --!include include/next-offset.lua
+--!include include/entry-texts.lua
+--!include include/ring.lua
 --!include include/delivered-to.lua
 --!include include/offset-behind.lua
+--!include include/find-offset.lua
+--!include include/waiting.lua
 
-local MAX_PENDING, MAX_WAITING, PAGE, FIELDS = 1000, 20000, 100, 7
+local MAX_PENDING, PAGE, FIELDS = 1000, 100, 9
+-- Messages that wait, looked at in one call.
+local LOOK = 500
 
 -- An entry counts whole, though some of its messages may be settled, and so does one that is none of ours: too many in hand
 -- only put the finding off.
@@ -35,57 +42,113 @@ local function inHand(log, group)
   end
 end
 
-local function countBodies(due, retryLog)
-  return redis.call('ZCARD', due) + redis.call('XLEN', retryLog)
+local function countWaiting(group)
+  return redis.call('ZCARD', group.due) + redis.call('XLEN', group.again)
 end
 
--- Bodies begin with the offset: '[7,2,...'.
-local function bodiesByOffset(due, retryLog)
-  local bodies = {}
-  for _, body in ipairs(redis.call('ZRANGE', due, 0, -1)) do bodies[string.match(body, '^%[(%-?%d+),') or '-1'] = body end
-  for _, entry in ipairs(redis.call('XRANGE', retryLog, '-', '+')) do
-    local body = entry[2][2] or ''
-    bodies[string.match(body, '^%[(%-?%d+),') or '-1'] = body
+-- The copies in `again`, by offset. Copies begin with the offset: '[7,2,...'.
+local function copiesIn(again)
+  local copies, from = {}, '-'
+  while true do
+    local entries = redis.call('XRANGE', again, from, '+', 'COUNT', PAGE)
+    for _, entry in ipairs(entries) do
+      local offset = tonumber(string.match(entry[2][2], '^%[(%-?%d+),'))
+      if offset then copies[offset] = entry[2][2] end
+    end
+    if #entries < PAGE then return copies end
+    from = '(' .. entries[#entries][1]
   end
-  return bodies
 end
 
--- What should wait for another attempt and is nowhere.
-local function orphaned(open, due, retryLog)
-  local waiting = redis.call('ZCARD', open)
-  if waiting <= countBodies(due, retryLog) then return 0 end
-  if waiting > MAX_WAITING then return nil end
-  local offsets, count = bodiesByOffset(due, retryLog), 0
-  for _, member in ipairs(redis.call('ZRANGE', open, 0, -1)) do
-    if not offsets[string.match(member, '^%d+')] then count = count + redis.call('ZREM', open, member) end
+-- A message that has a record and waits nowhere waits anew; one whose text is gone, too, is lost. A page a call.
+local function findMissing(group)
+  if redis.call('ZCARD', group.open) <= countWaiting(group) then return redis.call('HDEL', group.control, 'mended') end
+  local from, copies = redis.call('HGET', group.control, 'mended') or '-inf', copiesIn(group.again)
+  local members = redis.call('ZRANGE', group.open, from, '+inf', 'BYSCORE', 'LIMIT', 0, LOOK)
+  local offset
+  for _, member in ipairs(members) do
+    offset = tonumber(string.match(member, '^%d+'))
+    if not copies[offset] and not redis.call('ZSCORE', group.due, nameOf(offset)) then
+      local record = parsed(group, member, offset)
+      if record and textOf(group, offset, record.ms) then redis.call('ZADD', group.due, milliseconds(), nameOf(offset))
+      else forget(group, offset) end
+    end
   end
-  return count
+  if #members < LOOK then redis.call('HDEL', group.control, 'mended')
+  else redis.call('HSET', group.control, 'mended', offset + 1) end
 end
 
-local function isMessage(offset, body)
-  return tonumber(offset) >= 0 and pcall(cjson.decode, body)
+-- The message in a copy that has no record; nil in any other.
+local function unrecorded(group, copy)
+  local good, parts = pcall(cjson.decode, copy)
+  if not good or type(parts) ~= 'table' or not tonumber(parts[1]) then return nil end
+  if parts[1] < 0 or recordOf(group, parts[1]) then return nil end
+  local ms = string.format('%.0f', milliseconds())
+  local attempt, crashes = string.format('%.0f', parts[2]), string.format('%.0f', parts[3])
+  return { offset = parts[1], ms = ms, attempt = attempt, crashes = crashes, first = sinceStored(ms, parts[4]), text = parts[5] }
 end
 
--- What waits for another attempt is not lost, though the record of it may be: it is made again.
-local function recorded(open, due, retryLog)
-  if countBodies(due, retryLog) > MAX_WAITING then return nil end
-  local time, count = redis.call('TIME'), 0
-  local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-  for offset, body in pairs(bodiesByOffset(due, retryLog)) do
-    if redis.call('ZCOUNT', open, offset, offset) == 0 and isMessage(offset, body) then
-      count = count + redis.call('ZADD', open, offset, offset .. ' ' .. now)
+local function recordCopies(group)
+  local count = 0
+  for offset, copy in pairs(copiesIn(group.again)) do
+    local message = unrecorded(group, copy)
+    if message then
+      redis.call('HSET', group.body, offset, message.text)
+      write(group, message)
+      count = count + 1
     end
   end
   return count
 end
 
-local function audit(group, log, meta, groups, stats, open, due, retryLog)
-  local start, after = redis.call('HGET', groups, group), deliveredTo(log, group)
+-- A message that waits and has no record gets a new one: how often it was tried is not known any more, unless it waits as a copy.
+local function recordName(group, next, name)
+  local offset = tonumber(name)
+  if recordOf(group, offset) then return 0 end
+  local entry = entryOf(group.log, next, offset)
+  if not entry or entry.base > offset then
+    forget(group, offset)
+    return 0
+  end
+  write(group, { offset = offset, ms = string.match(entry.id, '^%d+'), attempt = '1', crashes = '0', first = '-' })
+  return 1
+end
+
+local function recordCopy(group, copy, due)
+  local message = unrecorded(group, copy)
+  if not message then return 0 end
+  redis.call('HSET', group.body, message.offset, message.text)
+  redis.call('ZREM', group.due, copy)
+  wait(group, message, due)
+  return 1
+end
+
+-- A message that waits is not lost, though its record may be. Returns how many records were made again; nil when there is more to
+-- look at.
+local function recorded(group, next)
+  if redis.call('ZCARD', group.open) >= countWaiting(group) then return 0 end
+  local count = recordCopies(group)
+  local cursor = redis.call('HGET', group.control, 'scanned') or '0'
+  local reply = redis.call('ZSCAN', group.due, cursor, 'COUNT', LOOK)
+  for i = 1, #reply[2], 2 do
+    local member, due = reply[2][i], reply[2][i + 1]
+    local isName = string.find(member, '^%d+$')
+    count = count + (isName and recordName(group, next, member) or not isName and recordCopy(group, member, due) or 0)
+  end
+  redis.call('HSET', group.control, 'scanned', reply[1])
+  if reply[1] == '0' then return count end
+end
+
+local function audit(name, log, meta, groups, stats, open, due, again, body, control)
+  local start, after = redis.call('HGET', groups, name), deliveredTo(log, name)
   if not after then return -1 end
   if not start or redis.call('HEXISTS', meta, 'next') == 0 then return 'UNDECLARED' end
   local next = mendedNext(log, meta)
-  local held, gone = inHand(log, group), orphaned(open, due, retryLog)
-  if not held or not gone then return -1 end
+  local group = { name = name, log = log, again = again, due = due, open = open, body = body, control = control }
+  local held = inHand(log, name)
+  -- Messages that a seek made void have records until they are swept.
+  if not held or seekOf(group).position then return -1 end
+  findMissing(group)
   local done = next - tonumber(start) - redis.call('ZCARD', open) - held - (next - offsetBehind(log, after, next))
   -- What was counted since the counters were lost is not all: the mark says that they go back to the start of the group.
   if redis.call('HSETNX', stats, 'whole', 1) == 1 then
@@ -94,7 +157,7 @@ local function audit(group, log, meta, groups, stats, open, due, retryLog)
   end
   local lost = done - tonumber(redis.call('HGET', stats, 'settled') or 0)
   if lost <= 0 then return 0 end
-  local waiting = recorded(open, due, retryLog)
+  local waiting = recorded(group, next)
   if not waiting then return -1 end
   lost = math.max(0, lost - waiting)
   redis.call('HINCRBY', stats, 'settled', lost)

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Marks that a member is about to handle a message whose process vanished before.
 --
--- KEYS  1 retry log  2 begun
+-- KEYS  1 again  2 begun
 -- ARGV  1 group  2 member  3 entry id
 -- returns 1 when it may be handled; 0 when it is not the member's any more, and nothing is marked
 --

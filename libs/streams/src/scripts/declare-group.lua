@@ -1,7 +1,7 @@
 #!lua
 -- Makes a group of a partition; does nothing where it is.
 --
--- KEYS  1 log  2 groups  3 retry log  4 meta  5 stats  6 tombstones
+-- KEYS  1 log  2 groups  3 again  4 meta  5 stats  6 tombstones
 -- ARGV  1 group  2 where a new group begins: the entry id to read after, or '' for the earliest that is there
 --       3 '1' when it is declared anew, though it was removed
 -- returns 'present', 'new', or 'remade' when it was known and one of its two Redis groups was gone; 'REMOVED' with nothing done when

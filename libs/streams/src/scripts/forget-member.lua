@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Forgets a member of a group in one partition that says goodbye.
 --
--- KEYS  1 log  2 retry log
+-- KEYS  1 log  2 again
 -- ARGV  1 group  2 member
 -- returns 1; 0 when it still holds something, and is not forgotten
 --

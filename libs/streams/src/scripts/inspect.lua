@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- Looks at a group in one partition, at one moment.
 --
--- KEYS  1 meta  2 groups  3 stats  4 due  5 log  6 retry log  7 open  8 dead letters
+-- KEYS  1 meta  2 groups  3 stats  4 due  5 log  6 again  7 open  8 dead letters
 -- ARGV  1 group, then the names of the counters wanted
 -- returns { next offset, offset at which the group started or false, pending, retrying, age of the oldest message that is
 --         not done in ms or -1 when there is none, dead letters, counter, ... }; a partition whose count was lost or is damaged has as its next offset
@@ -23,12 +23,12 @@ local function nextToDeliver()
 end
 
 local inLog, firstPending = pending(log)
-local inRetryLog = pending(KEYS[6])
+local inAgain = pending(KEYS[6])
 
 -- Offsets grow with time, so the lowest of those that left the log for another attempt is the oldest of them.
 local function oldest()
   local waiting = redis.call('ZRANGE', KEYS[7], 0, 0)[1]
-  local oldestMs = waiting and tonumber(string.match(waiting, '%d+$'))
+  local oldestMs = waiting and tonumber(string.match(waiting, '^%d+ (%d+)'))
   for _, id in ipairs({ firstPending or false, nextToDeliver() or false }) do
     local ms = id and tonumber(string.match(id, '^%d+'))
     if ms and (not oldestMs or ms < oldestMs) then oldestMs = ms end
@@ -45,7 +45,7 @@ end
 -- A group that is being made again has nothing pending; one whose start was lost started at the first offset, as all do.
 -- False, not nil, for a group that never was: nil would cut the reply short.
 local start = redis.call('HGET', KEYS[2], group) or (inLog and '0') or false
-local reply = { false, start, (inLog or 0) + (inRetryLog or 0), redis.call('ZCARD', KEYS[4]), age(), redis.call('XLEN', KEYS[8]) }
+local reply = { false, start, (inLog or 0) + (inAgain or 0), redis.call('ZCARD', KEYS[4]), age(), redis.call('XLEN', KEYS[8]) }
 for i, value in ipairs(redis.call('HMGET', KEYS[3], unpack(ARGV, 2))) do reply[6 + i] = tonumber(value or 0) end
 reply[1] = offsetOf(redis.call('HGET', KEYS[1], 'next')) or tonumber(start or 0) + tonumber(redis.call('HGET', KEYS[3], 'settled') or 0)
 return reply

@@ -1,31 +1,31 @@
 #!lua
--- Puts dead letters of a group back: into its own retry log, or into the log for every group.
+-- Puts dead letters of a group back: to wait for it, or into the log for every group.
 --
--- KEYS  1 dead letters  2 retry log  3 stats  4 open  5 log  6 meta
+-- KEYS  1 dead letters  2 again  3 stats  4 open  5 log  6 meta  7 due  8 body  9 control
 -- ARGV  1 'group' or 'topic'  2 messages in the log at the most, 0 for any number
---       3 group
---       then for each: id of the dead letter, its offset or -1, when it was published in Unix ms, what to put there: a
---       body of the retry log, or an envelope
+--       3 group  then for each: id of the dead letter, its offset or -1, when it was published in Unix ms, the envelope
 -- returns one letter each: R redriven, M not among the dead letters (any more); or 'UNDECLARED' when the place to put them is
 --         gone, 'FULL' when the log has no room for all of them: nothing was done
 --
--- Guarantees: each is redriven once, however often it is asked for; it is in one of the two places at any time; what the hook was
--- not told of is counted, and nobody is told of it any more.
+-- Guarantees: each is redriven once, however often it is asked for; it is in one of the two places at any time; one whose
+-- message waits already is no second one; what the hook was not told of is counted, and nobody is told of it any more.
 --!include include/entry-id.lua
+--!include include/entry-texts.lua
+--!include include/ring.lua
+--!include include/waiting.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
 --!include include/add-entry.lua
---!include include/ring.lua
 --!include include/untold.lua
 
-local dead, retryLog, stats, open, log, meta = unpack(KEYS)
+local dead, again, stats, open, log, meta, due, body, control = unpack(KEYS)
+local waiting = { name = ARGV[3], log = log, again = again, due = due, open = open, body = body, control = control }
 local maxMessages = tonumber(ARGV[2])
 local FIRST, FIELDS = 4, 4
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = milliseconds()
 
 local isThere = {
-  group = function() return redis.call('EXISTS', retryLog) == 1 end,
+  group = function() return redis.call('EXISTS', again) == 1 end,
   topic = function()
     local state = redis.call('HMGET', meta, 'next', 'format')
     return redis.call('EXISTS', log) == 1 and state[1] and state[2] == FORMAT
@@ -34,11 +34,13 @@ local isThere = {
 
 local rung
 local put = {
-  group = function(offset, ms, body)
-    rung = 'again ' .. ARGV[3] .. ' ' .. redis.call('XADD', retryLog, 'NOMKSTREAM', '*', 'r', body)
-    -- One offset counts as not done once, however many of its dead letters are put back.
-    if offset < 0 or redis.call('ZCOUNT', open, offset, offset) > 0 then return end
-    redis.call('ZADD', open, offset, offset .. ' ' .. ms)
+  group = function(offset, ms, envelope)
+    if offset < 0 then return waitAsIs(waiting, '[-1,1,0,null,' .. cjson.encode(envelope) .. ']') end
+    local record = recordOf(waiting, offset)
+    if record and not record.isVoid then return end
+    -- It says that it was redriven, and the log may not have it any more.
+    redis.call('HSET', body, offset, envelope)
+    wait(waiting, { offset = offset, ms = ms, attempt = '1', crashes = '0', first = '-', text = envelope })
     redis.call('HINCRBY', stats, 'settled', -1)
   end,
   topic = function(_, _, envelope)

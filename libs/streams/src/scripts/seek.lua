@@ -1,26 +1,34 @@
 #!lua
 -- Moves a group to a position in one partition: from there on everything is handled, again where it was handled before.
 --
--- KEYS  1 log  2 meta  3 groups  4 stats  5 control  6 open  7 due  8 retry log  9... pages of the settled bitmap
+-- KEYS  1 log  2 meta  3 groups  4 stats  5 control  6 open  7 due  8 again  9 body  10 begun  11... pages of the settled bitmap
 -- ARGV  1 group  2 entry id to read after  3 offset of the first message from there
---       4 offsets a page  5 number of the page in KEYS 9  6 '1' to look only  then the members that are gone
--- returns { next to deliver until now, held by living members, waiting retries that are dropped, or -1: too many to look at,
---         next to deliver from now on } and has done nothing when one of the middle two stands in the way
+--       4 offsets a page  5 number of the page in KEYS 11  6 '1' to look only  then the members that are gone
+-- returns { next to deliver until now, held by living members, waiting retries that are dropped, next to deliver from now on }
+--         and has done nothing when anything is held; or 'SWEEPING', when what an earlier seek made void is not all removed: it has
+--         removed some of that
 --
 -- Guarantees: nothing that a living member holds is given to another; what waits for a retry before the position stays;
--- what waits behind it comes again from the log alone; the lag is exact before and after; each seek has a number of its own.
+-- what waits behind it is void, and comes again from the log alone; the lag is exact before and after; each seek has a number
+-- of its own.
 --!include include/entry-id.lua
+--!include include/entry-texts.lua
 --!include include/delivered-to.lua
 --!include include/offset-behind.lua
+--!include include/ring.lua
+--!include include/waiting.lua
+--!include include/sweep.lua
 
 local log, meta, groups, stats, control = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local open, due, retryLog = KEYS[6], KEYS[7], KEYS[8]
-local FIRST_PAGE, MAX_WAITING, LOOK, MAX_REPLAYS, FIRST_GONE = 9, 20000, 100, 20, 7
+local open, again, body, begun = KEYS[6], KEYS[8], KEYS[9], KEYS[10]
+local FIRST_PAGE, LOOK, MAX_REPLAYS, FIRST_GONE = 11, 100, 20, 7
 local group, after, offset = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local page, firstPage, isPreview = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
+local waiting = { name = group, log = log, again = again, due = KEYS[7], open = open, body = body, control = control }
 local next = tonumber(redis.call('HGET', meta, 'next'))
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+sweep(waiting)
+if seekOf(waiting).position then return 'SWEEPING' end
 
 local function position()
   local delivered = deliveredTo(log, group)
@@ -32,7 +40,7 @@ for i = FIRST_GONE, #ARGV do gone[ARGV[i]] = true end
 
 local function heldByLiving()
   local held = 0
-  for _, stream in ipairs({ log, retryLog }) do
+  for _, stream in ipairs({ log, again }) do
     for _, owner in ipairs(redis.call('XPENDING', stream, group)[4] or {}) do
       if not gone[owner[1]] then held = held + tonumber(owner[2]) end
     end
@@ -40,21 +48,10 @@ local function heldByLiving()
   return held
 end
 
--- Bodies begin with the offset: '[7,2,...'.
-local function isBehind(body)
-  return tonumber(string.match(body or '', '^%[(%-?%d+),') or -1) >= offset
-end
-
-local function waitingBehind()
-  local bodies, entries = {}, {}
-  if redis.call('ZCARD', due) + redis.call('XLEN', retryLog) > MAX_WAITING then return nil end
-  for _, body in ipairs(redis.call('ZRANGE', due, 0, -1)) do
-    if isBehind(body) then bodies[#bodies + 1] = body end
-  end
-  for _, entry in ipairs(redis.call('XRANGE', retryLog, '-', '+')) do
-    if isBehind(entry[2][2]) then entries[#entries + 1] = entry[1] end
-  end
-  return { bodies = bodies, entries = entries }
+-- Copies begin with the offset: '[7,2,...'.
+local function isBehind(copy)
+  local number = tonumber(string.match(copy or '', '^%[(%-?%d+),') or -1)
+  return number >= offset
 end
 
 local function isSettled(number)
@@ -103,18 +100,35 @@ local function clearBits(base)
   for number = base, offset - 1 do redis.call('SETBIT', key, number % page, 1) end
 end
 
-local function drop(waiting)
-  for _, body in ipairs(waiting.bodies) do redis.call('ZREM', due, body) end
-  for _, id in ipairs(waiting.entries) do
-    redis.call('XACK', retryLog, group, id)
-    redis.call('XDEL', retryLog, id)
+-- The copies in `again`, at the most as many as it has room for and members that are gone held.
+local function dropCopies()
+  local from = '-'
+  while true do
+    local entries = redis.call('XRANGE', again, from, '+', 'COUNT', LOOK)
+    for _, entry in ipairs(entries) do
+      if isBehind(entry[2][2]) then
+        redis.call('XACK', again, group, entry[1])
+        redis.call('XDEL', again, entry[1])
+        redis.call('HDEL', begun, entry[1])
+      end
+    end
+    if #entries < LOOK then return end
+    from = '(' .. entries[#entries][1]
   end
-  redis.call('ZREMRANGEBYSCORE', open, offset, '+inf')
+end
+
+-- Messages that wait behind the position are swept in pages, from here on and by `tend`.
+local function drop()
+  dropCopies()
+  if redis.call('ZCOUNT', open, offset, '+inf') == 0 then return end
+  redis.call('HSET', control, 'void', string.format('%.0f', offset))
+  waiting.seek = nil
+  sweep(waiting)
 end
 
 -- Higher than any before, also when a failover took the last ones back: the inbox may remember them.
 local function nextReplay()
-  return string.format('%.0f', math.max(now, tonumber(redis.call('HGET', control, 'replay') or 0) + 1))
+  return string.format('%.0f', math.max(milliseconds(), tonumber(redis.call('HGET', control, 'replay') or 0) + 1))
 end
 
 -- Messages that an earlier seek gives again, and that are not given yet, are given again by this one. Those before the position
@@ -141,16 +155,16 @@ end
 local base = math.max(offsetBehind(log, after, next), offset - math.min(15, offset % page))
 offset = math.max(base, offset)
 
-local at, held, waiting = position(), heldByLiving(), waitingBehind()
-local reply = { at, held, waiting and #waiting.bodies + #waiting.entries or -1, offset }
-if isPreview or held > 0 or not waiting then return reply end
+local at, held, dropped = position(), heldByLiving(), redis.call('ZCOUNT', open, offset, '+inf')
+local reply = { at, held, dropped, offset }
+if isPreview or held > 0 then return reply end
 
 -- First the position, then what it makes superfluous: whatever fails in between comes twice, and nothing is lost.
 redis.call('XGROUP', 'SETID', log, group, after)
 letGo()
 clearBits(base)
-drop(waiting)
+markReplay(at)
 redis.call('HSET', stats, 'settled', 0 - openBefore())
 redis.call('HSET', groups, group, offset)
-markReplay(at)
+drop()
 return reply

@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
--- Settles messages that one member holds, all from one stream of one group: the log or its retry log.
+-- Settles messages that one member holds, all from one stream of one group: the log or `again`.
 --
--- KEYS  1 the stream  2 stats  3 due  4 dead letters  5 retry log  6 open  7 begun  8... pages of the settled bitmap
--- ARGV  1 group  2 member  3 'log' or 'retry'  4 offsets a page  5 '1' when this call is a repetition
+-- KEYS  1 the stream  2 stats  3 due  4 dead letters  5 again  6 open  7 begun  8 log  9 body  10 control
+--       11... pages of the settled bitmap
+-- ARGV  1 group  2 member  3 'log' or 'again'  4 offsets a page  5 '1' when this call is a repetition
 --       6 numbers of the pages, in the order of their KEYS, separated by commas
 --       7 entries of the stream that the member holds at the most  8 how many entries are settled whole
 --       then their ids in their order: all that they carry is handled, and none of it was settled before, as far as the
@@ -10,27 +11,29 @@
 --       first, how many, outcome, two values, and a text that the entry must still hold, the message's id as a rule, or ''
 --       where no other can be meant; offset -1 for an entry that is no message of ours; outcomes but `ack` are of one message:
 --         ack     'handled' | 'deduplicated' | 'discarded' | 'expired' | 'filtered', ''
---         retry   delay in ms, what to put into the retry log
+--         retry   delay in ms, how it waits: its next attempt, crashes and the time of its first failure in Unix ms or '-', with
+--                 spaces between them; of what has no offset the text that comes into `again`
 --         dead    envelope, JSON of the reason
---         release what to put into the retry log, ''
+--         release how it waits, ''
 -- returns one letter an entry, then one a run: S settled (now, or by an earlier try of this call), D at least one was settled
 --         long ago: the group was given it again, F refused: it belongs to someone else
 --
 -- Guarantees: only the holder settles, by (member, entry id), and by the message's id what it was given before a failover:
 -- Redis may give entry ids and offsets again for others; a message is settled once: it is marked first, and what a retry or
--- a dead letter cannot add takes the mark back; Redis being full does not keep a member from settling.
+-- a dead letter cannot add takes the mark back; Redis being full does not keep a member from settling, where it is not asked to
+-- refuse what adds something (`refusedWhenFull`).
 --!include include/entry-id.lua
 --!include include/ring.lua
+--!include include/entry-texts.lua
+--!include include/waiting.lua
 
-local stream, stats, due, dead, retryLog, waiting, begun = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local group, member, fromRetry, page, repeated = ARGV[1], ARGV[2], ARGV[3] == 'retry', tonumber(ARGV[4]), ARGV[5] == '1'
+local stream, stats, dead, again, begun = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[7]
+local waiting = { name = ARGV[1], log = KEYS[8], again = again, due = KEYS[3], open = KEYS[6], body = KEYS[9], control = KEYS[10] }
+local group, member, fromAgain, page, repeated = ARGV[1], ARGV[2], ARGV[3] ~= 'log', tonumber(ARGV[4]), ARGV[5] == '1'
 local held, whole = tonumber(ARGV[7]), tonumber(ARGV[8])
-local FIRST_PAGE, FIRST, FIELDS = 8, 9, 9
+local FIRST_PAGE, FIRST, FIELDS = 11, 9, 9
 -- Bits that fit into one number of Lua.
 local WORD = 48
-
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local bitmaps, pages = {}, 0
 for number in string.gmatch(ARGV[6], '%d+') do
@@ -142,7 +145,7 @@ end
 
 -- What is no message of ours has no mark, and stays in the log: nobody has it any more.
 local function settledBefore(entry, first, n)
-  if fromRetry then return #redis.call('XRANGE', stream, entry, entry) == 0 end
+  if fromAgain then return #redis.call('XRANGE', stream, entry, entry) == 0 end
   if first < 0 then return #redis.call('XPENDING', stream, group, entry, entry, 1) == 0 end
   return isMarked(first, n)
 end
@@ -151,15 +154,42 @@ local function bury(envelope, reason)
   return redis.call('XADD', dead, '*', 'm', envelope, 'e', reason)
 end
 
-local function schedule(delay, body)
-  redis.call('ZADD', due, now + tonumber(delay), body)
+-- The parts of a copy in `again`; nil when it was deleted.
+local function copyIn(entry)
+  local good, parts = pcall(cjson.decode, contentOf(entry) or '')
+  return good and parts or nil
+end
+
+-- A message of `again` that has no record any more, as one that is done elsewhere, has its copy alone.
+local function parkCopy(entry, message, due)
+  local copy = copyIn(entry)
+  if not copy then return end
+  message.ms, message.first = 0, tonumber(message.firstFailedAt) or '-'
+  waitAsIs(waiting, copyOf(message, copy[5]), due)
+end
+
+-- A message that waits twice, as when a dead letter of it was put back, counts once.
+local function park(how, due, item)
+  local attempt, crashes, firstFailedAt = string.match(how, '^(%d+) (%d+) (%S+)$')
+  if not attempt then return waitAsIs(waiting, how, due) end
+  local message = { offset = item.offset, attempt = attempt, crashes = crashes, firstFailedAt = firstFailedAt }
+  local record = fromAgain and recordOf(waiting, item.offset)
+  if fromAgain and not record then return parkCopy(item.entry, message, due) end
+  message.ms = record and record.ms or string.match(item.entry, '^%d+')
+  if fromAgain and not due then message.text = (copyIn(item.entry) or {})[5] end
+  message.first = sinceStored(message.ms, firstFailedAt)
+  if wait(waiting, message, due) and not fromAgain then count('settled') end
+end
+
+local function schedule(delay, how, item)
+  park(how, milliseconds() + tonumber(delay), item)
 end
 
 -- What an outcome adds.
 local add = {
   retry = schedule,
   dead = bury,
-  release = function(body) rungFor = redis.call('XADD', retryLog, '*', 'r', body) end,
+  release = function(how, _, item) park(how, nil, item) end,
 }
 
 -- What it counts. Only what has an offset counts as settled: the lag is the offsets that are not.
@@ -177,22 +207,17 @@ local tally = {
   release = function() end,
 }
 
--- A message that is not done and no longer in the log is kept track of: the oldest of them says how far behind the group is.
 -- Returns how many of `n` messages were counted as not done until now.
-local function track(outcome, entry, first, n)
+local function track(outcome, first, n)
   local isDone = outcome == 'ack' or outcome == 'dead'
-  if first < 0 then return 0 end
-  if fromRetry then return isDone and redis.call('ZREMRANGEBYSCORE', waiting, first, first) > 0 and 1 or 0 end
-  if isDone then return n end
-  -- A dead letter of the same message that was put back waits already: what waits twice counts once.
-  if redis.call('ZCOUNT', waiting, first, first) > 0 then count('settled')
-  else redis.call('ZADD', waiting, first, first .. ' ' .. string.match(entry, '^%d+')) end
-  return 0
+  if first < 0 or not isDone then return 0 end
+  if fromAgain then return forget(waiting, first) and 1 or 0 end
+  return n
 end
 
 local function letGo(entry)
   redis.call('XACK', stream, group, entry)
-  if fromRetry then
+  if fromAgain then
     redis.call('XDEL', stream, entry)
     redis.call('HDEL', begun, entry)
   end
@@ -208,16 +233,17 @@ local function letGoOfFinished()
 end
 
 local function finish(entry, base, size)
-  -- What is from the retry log, or no message of ours, has no bits to look at.
-  if fromRetry or base < 0 then letGo(entry) else touched[entry] = { base, size } end
+  -- What is from `again`, or no message of ours, has no bits to look at.
+  if fromAgain or base < 0 then letGo(entry) else touched[entry] = { base, size } end
 end
 
 -- Returns how many of the messages were open until now. What cannot be added leaves all as it was.
-local function markAndAdd(outcome, values, first, n)
-  local hasBits = not fromRetry and first >= 0
+local function markAndAdd(outcome, values, item)
+  local first, n = item.offset, item.n
+  local hasBits = not fromAgain and first >= 0
   local open = hasBits and mark(first, n, {}) or n
   if open == 0 or not add[outcome] then return open end
-  local good, failure = pcall(add[outcome], values[1], values[2])
+  local good, failure = pcall(add[outcome], values[1], values[2], item)
   if good then return n end
   if hasBits then redis.call('SETBIT', bitmaps[math.floor(first / page)], first % page, 0) end
   error(failure)
@@ -227,8 +253,8 @@ local function settle(i)
   local entry, base, size, first, n = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
   local outcome, values = ARGV[i + 5], { ARGV[i + 6], ARGV[i + 7] }
   if holds(entry) and isSame(entry, ARGV[i + 8]) then
-    local open = markAndAdd(outcome, values, first, n)
-    local counted = open > 0 and track(outcome, entry, first, open) or 0
+    local open = markAndAdd(outcome, values, { entry = entry, offset = first, n = n })
+    local counted = open > 0 and track(outcome, first, open) or 0
     finish(entry, base, size)
     if open > 0 then tally[outcome](values[1], counted, open) end
     replies[#replies + 1] = (open == n or repeated) and 'S' or 'D'

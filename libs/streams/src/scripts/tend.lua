@@ -1,20 +1,28 @@
 #!lua flags=allow-oom
 -- Does for groups in partitions what is due, and tells who holds what.
 --
--- KEYS  for each partition of a group: log, retry log, due, stats
+-- KEYS  for each partition of a group: log, again, due, stats, open, body, control
 -- ARGV  1 how many retries to move at the most, in each  then for each: group
--- returns for each { retries moved, ms until the next is due or -1 when none waits, then for each member that Redis knows of:
---         name, entries that it holds of the log, and of the retry log }; 'UNDECLARED' when the group is gone from one of the two,
---         'FAILED <why>' when its turn failed
+-- returns for each { retries moved, ms until there is something to do or -1 when nothing waits, then for each member that
+--         Redis knows of: name, entries that it holds of the log, and of `again` }; 'UNDECLARED' when the group is gone from one of
+--         the two, 'FAILED <why>' when its turn failed
 --
--- Guarantees: a retry is in the queue or in the retry log at any time; the time of this call is when the group had a member; a
--- partition that fails keeps no other from its turn.
+-- Guarantees: a retry is in `due` or in `again` at any time; `again` has no more that nobody holds than it may; what a seek
+-- made void is given to nobody; the time of this call is when the group had a member; a partition that fails keeps no
+-- other from its turn.
 --!include include/each-apart.lua
 --!include include/ring.lua
+--!include include/entry-id.lua
+--!include include/entry-texts.lua
+--!include include/waiting.lua
+--!include include/sweep.lua
 
-local FIRST, FIELDS = 2, 4
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local FIRST, FIELDS = 2, 7
+local MOST_BYTES = 262144
+-- When to look whether `again` has room: soon while it is emptied.
+local SOON_MS, LATER_MS = 20, 200
+local PUT_OFF_MS = 1000
+local now = milliseconds()
 
 -- Adds what members hold of one stream; returns false when the group is gone.
 local function addHeld(members, stream, group, place)
@@ -31,26 +39,60 @@ local function addHeld(members, stream, group, place)
   return true
 end
 
-local function moveDue(due, retryLog, group)
-  local bodies, id = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1]), nil
-  for _, body in ipairs(bodies) do
-    id = redis.call('XADD', retryLog, '*', 'r', body)
-    redis.call('ZREM', due, body)
+-- The copy that comes into `again`; nil of what is void, and of what is nowhere any more: the audit counts that.
+local function copyFor(group, record)
+  if record.isVoid then
+    forget(group, record.offset)
+    return nil
   end
-  if id then ring(retryLog, 'again ' .. group .. ' ' .. id) end
-  local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
-  return #bodies, first[2] and math.max(0, tonumber(first[2]) - now) or -1
+  local text = textOf(group, record.offset, record.ms)
+  return text and copyOf(record, text)
 end
 
-local function tend(log, retryLog, due, stats, group)
+-- Moves one member of `due`. One whose record is gone waits until the audit has made it again.
+local function move(group, member)
+  local offset = string.match(member, '^%d+$')
+  local record = offset and recordOf(group, tonumber(offset))
+  if offset and not record then
+    redis.call('ZADD', group.due, now + PUT_OFF_MS, member)
+    return
+  end
+  local copy = not offset and member or copyFor(group, record)
+  if copy then addAgain(group, copy) end
+  redis.call('ZREM', group.due, member)
+end
+
+local function moveDue(group, most)
+  local moved = 0
+  for _, member in ipairs(redis.call('ZRANGE', group.due, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)) do
+    if roomOf(group) <= 0 or (group.bytes or 0) >= MOST_BYTES then return moved end
+    move(group, member)
+    moved = moved + 1
+  end
+  return moved
+end
+
+local function nextMs(group, moved)
+  local first = redis.call('ZRANGE', group.due, 0, 0, 'WITHSCORES')
+  if seekOf(group).position then return 0 end
+  if not first[2] then return -1 end
+  local ms = math.max(0, tonumber(first[2]) - now)
+  if ms > 0 or roomOf(group) > 0 then return ms end
+  return moved > 0 and SOON_MS or LATER_MS
+end
+
+local function tend(name, log, again, due, stats, open, body, control)
   local members = {}
-  if not addHeld(members, log, group, 1) or not addHeld(members, retryLog, group, 2) then return 'UNDECLARED' end
+  if not addHeld(members, log, name, 1) or not addHeld(members, again, name, 2) then return 'UNDECLARED' end
   redis.call('HSET', stats, 'seen', now)
-  local reply = { moveDue(due, retryLog, group) }
-  for _, name in ipairs(members) do
-    reply[#reply + 1] = name
-    reply[#reply + 1] = members[name][1]
-    reply[#reply + 1] = members[name][2]
+  local group = { name = name, log = log, again = again, due = due, open = open, body = body, control = control }
+  sweep(group)
+  local moved = moveDue(group, tonumber(ARGV[1]))
+  local reply = { moved, nextMs(group, moved) }
+  for _, member in ipairs(members) do
+    reply[#reply + 1] = member
+    reply[#reply + 1] = members[member][1]
+    reply[#reply + 1] = members[member][2]
   end
   return reply
 end
@@ -58,6 +100,6 @@ end
 local replies = {}
 for i = FIRST, #ARGV do
   local first = (i - FIRST) * FIELDS
-  replies[#replies + 1] = apart(tend, KEYS[first + 1], KEYS[first + 2], KEYS[first + 3], KEYS[first + 4], ARGV[i])
+  replies[#replies + 1] = apart(tend, ARGV[i], unpack(KEYS, first + 1, first + FIELDS))
 end
 return replies

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Removes from the log of a partition what its retention lets go, and says how much room there is.
 --
--- KEYS  1 log  2 meta  3 groups  then for each group: stats, two pages of the settled bitmap (see ARGV 2)
+-- KEYS  1 log  2 meta  3 groups  then for each group: stats, two pages of the settled bitmap (see ARGV 2), open, body
 -- ARGV  1 offsets a page  2 number of the first of the two pages: the one in which the first retained offset lies
 --       3 nothing is done when the last trim was less than so many ms ago  4 how many messages there must be room for
 --       5 maxAge, ms  6 maxMessages  7 maxBytes (0 for none, each)  8 overflow  9 dropGroupAfter, ms  then the groups' names
@@ -11,8 +11,10 @@
 --
 -- Guarantees: nothing that a group has not settled is removed, but where overflow says so: then what it loses counts as
 -- settled and as dropped, so that its lag stays exact, and whoever holds it is refused. A group that is known and was lost
--- holds everything: it will be made again.
+-- holds everything: it will be made again. The text of a message that waits for another attempt is copied before its entry
+-- goes.
 --!include include/entry-id.lua
+--!include include/entry-texts.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
 --!include include/stored-offset.lua
@@ -23,7 +25,10 @@ local page, firstPage, interval, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), 
 local maxAge, maxMessages, maxBytes = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local overflow, dropGroupAfter = ARGV[8], tonumber(ARGV[9])
 local NAMES = 10
-local WALK_PAGE, WALK_MOST = 20, 500
+local GROUP_FIELDS = 5
+local WALK_PAGE, WALK_MOST, WALK_MOST_BYTES = 20, 500, 1048576
+-- Texts, and their bytes, that are copied in one call at the most.
+local MOST_COPIED, MOST_COPIED_BYTES = 64, 262144
 local KEPT_SHARE, NO_LIMIT = 0.9, 1000000000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -54,7 +59,7 @@ first = retained
 
 local groups, byName = {}, {}
 for i = NAMES, #ARGV do
-  local group = { name = ARGV[i], key = 3 + (i - NAMES) * 3, dropped = 0, start = redis.call('HGET', groupsKey, ARGV[i]) }
+  local group = { name = ARGV[i], key = 3 + (i - NAMES) * GROUP_FIELDS, dropped = 0, start = redis.call('HGET', groupsKey, ARGV[i]) }
   groups[#groups + 1] = group
   byName[ARGV[i]] = group
 end
@@ -100,7 +105,45 @@ local function horizon()
 end
 
 local untilOffset, untilMs, untilPage = horizon(), maxAge > 0 and now - maxAge or 0, (firstPage + 2) * page
-local holder, lastRemoved, walked = '', nil, 0
+local holder, lastRemoved, walked, walkedBytes = '', nil, 0, 0
+local copied, copiedBytes, isCopying = 0, 0, false
+
+-- The lowest offset of a message that waits and whose text may be in the log alone, nil when there is none. Those before the
+-- first that is retained were copied.
+local function nextWaiting(group)
+  if not group.waiting or (#group.waiting == 0 and not group.isAtEnd) then
+    local from = group.lastWaiting and '(' .. group.lastWaiting or first
+    local rows = redis.call('ZRANGE', KEYS[group.key + 4], from, '+inf', 'BYSCORE', 'LIMIT', 0, MOST_COPIED, 'WITHSCORES')
+    group.waiting, group.isAtEnd = {}, #rows < 2 * MOST_COPIED
+    for i = #rows, 2, -2 do group.waiting[#group.waiting + 1] = tonumber(rows[i]) end
+    group.lastWaiting = group.waiting[1] or group.lastWaiting
+  end
+  return group.waiting[#group.waiting]
+end
+
+local function copyText(group, offset, text)
+  if text and redis.call('HSETNX', KEYS[group.key + 5], offset, text) == 1 then
+    copied, copiedBytes = copied + 1, copiedBytes + #text
+  end
+  table.remove(group.waiting)
+end
+
+-- Returns whether all that waits of an entry is copied: if not, the entry stays until the next call.
+local function copyWaiting(entry, behind)
+  local base, texts
+  for _, group in ipairs(groups) do
+    while (nextWaiting(group) or behind) < behind do
+      if copied >= MOST_COPIED or copiedBytes >= MOST_COPIED_BYTES then return false end
+      if not texts then
+        base, texts = textsOf(entry)
+        base, texts = base or 0, texts or {}
+      end
+      local offset = nextWaiting(group)
+      copyText(group, offset, texts[offset - base + 1])
+    end
+  end
+  return true
+end
 
 -- Whether the entry goes; every group that still needs it loses it then.
 local function remove(entry)
@@ -121,6 +164,8 @@ local function remove(entry)
       losers[#losers + 1] = group
     end
   end
+  isCopying = not copyWaiting(entry, base + size)
+  if isCopying then return false end
   for _, group in ipairs(losers) do drop(group, entry[1], base, size) end
   first = math.max(first, base + size)
   return true
@@ -128,18 +173,18 @@ end
 
 local function walk()
   local from = '-'
-  while walked < WALK_MOST do
+  while walked < WALK_MOST and walkedBytes < WALK_MOST_BYTES do
     local entries = redis.call('XRANGE', log, from, '+', 'COUNT', WALK_PAGE)
     for _, entry in ipairs(entries) do
       if not remove(entry) then return false end
-      lastRemoved, walked = entry[1], walked + 1
+      lastRemoved, walked, walkedBytes = entry[1], walked + 1, walkedBytes + #(entry[2][2] or '')
     end
     if #entries < WALK_PAGE then return false end
     from = '(' .. lastRemoved
   end
   return true
 end
-local more = walk() or first == untilPage
+local more = walk() or isCopying or first == untilPage
 
 local reply = { 0, more and '1' or '0', holder }
 for _, group in ipairs(groups) do

@@ -47,8 +47,9 @@ function nth<T>(items: readonly T[], index: number): T {
 
 const ordinals = (tokens: readonly Token[]): number[] => tokens.map(({ entry }) => entry.ordinal);
 
-/** What a body is in Redis. */
-const textOf = (message: Stored): string => JSON.stringify(bodyOf(message));
+/** How a message waits: with its history, and as it is where it has no offset. */
+const waitingOf = (message: Stored): string =>
+  message.offset >= 0 ? `${message.attempt} ${message.crashes} -` : JSON.stringify(bodyOf(message));
 
 const publish = fc
   .record({
@@ -111,7 +112,7 @@ const outcome = fc.constantFrom<Outcome>('handled', 'handled', 'discarded', 'ded
 function runOf(token: Token, { which, count, how }: { which: number; count: number | 'all'; how: Outcome }): Run {
   const { messages } = token.entry;
   const message = nth(messages, which);
-  const [one, retried] = [{ token, messages: [message] }, textOf({ ...message, attempt: message.attempt + 1 })];
+  const [one, retried] = [{ token, messages: [message] }, waitingOf({ ...message, attempt: message.attempt + 1 })];
   switch (how) {
     case 'retry':
       return { ...one, outcome: 'retry', first: '0', second: retried };
@@ -120,7 +121,7 @@ function runOf(token: Token, { which, count, how }: { which: number; count: numb
     case 'dead':
       return { ...one, outcome: 'dead', first: message.envelope, second: '{"reason":"r"}' };
     case 'release':
-      return { ...one, outcome: 'release', first: textOf(message), second: '' };
+      return { ...one, outcome: 'release', first: waitingOf(message), second: '' };
     default: {
       const from = messages.indexOf(message);
       const run = count === 'all' ? messages : messages.slice(from, from + count);
@@ -161,7 +162,7 @@ const settle = fc
     );
   });
 
-/** By whoever ever held something of the retry log. */
+/** By whoever ever held something of `again`. */
 const begin = back.map((which) => {
   const ofRetries = ({ tokens }: SharedMode): Token[] => tokens.filter(({ entry }) => entry.kind === 'retry');
   return new Compared(
@@ -219,7 +220,7 @@ const tend = fc.integer({ min: 1, max: 4 }).map(
 
 const ripen = fc.constant(
   new Compared('time passes', async (model, real) => {
-    for (const waiting of model.due) waiting.isRipe = true;
+    model.waiting.ripen();
     await real.ripen();
   }),
 );

@@ -2,10 +2,14 @@ import { topicOf } from '@millrace/core';
 import { loadScript, type RedisArgument, type RedisConnection } from '@millrace/redis';
 import { Inspector } from '@millrace/streams';
 import { groupPartition, type GroupPartition } from '../../src/consume/group-partition.js';
+import { settleKeysOf } from '../../src/consume/settle-call.js';
+import { tendKeysOf } from '../../src/group/tender.js';
+import { auditKeysOf } from '../../src/inspect/auditor.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../../src/keys.js';
 import { entryOf } from '../../src/log/entry.js';
 import { TopicLog } from '../../src/log/topic-log.js';
 import { Single } from '../topics.js';
+import { DueScores } from './due-scores.js';
 import { keysIn, pairs } from './hash.js';
 import { type Fate, type ForeignId, PAGE, PER_ENTRY, type Published, type Run, type Tended } from './shared-mode.js';
 import type { Entry, Kind, Member, Token } from './stream.js';
@@ -33,10 +37,6 @@ interface PutBackOptions {
 
 /** In the year 2026 its number is 1 and its end far away, so that no window ends while a run is under way. */
 const WINDOW_MS = 10 ** 12;
-/** Scores of what waits, in the order in which it was scheduled: first what is due, then what is not. */
-const RIPE = 1;
-const UNRIPE = 10 ** 15;
-
 type Rows = [string, string[]][];
 
 /** One group in one partition in Redis, through the scripts themselves. */
@@ -46,13 +46,14 @@ export class RedisGroup {
   readonly #place: GroupPartition;
   readonly #prefix: string;
   readonly #ids: Record<Kind, string[]> = { log: [], retry: [] };
-  #scheduled = 0;
+  readonly #scores: DueScores;
 
   private constructor(redis: RedisConnection, prefix: string) {
     this.#redis = redis;
     this.#inspector = new Inspector(redis, prefix);
     this.#prefix = prefix;
     this.#place = groupPartition(prefix, { topic: topicOf(Single).name, partition: 0 }, 'g');
+    this.#scores = new DueScores(redis, this.#place.groupKeys.due);
   }
 
   static async create(redis: RedisConnection, prefix: string): Promise<RedisGroup> {
@@ -112,7 +113,6 @@ export class RedisGroup {
 
   /** @returns a letter for each run */
   async settle(runs: readonly Run[], { isRepetition, isWhole, mostHeld }: SettleOptions): Promise<string> {
-    const { stats, due, dead, retryLog, open, begun } = this.#place.groupKeys;
     const { member, entry } = runs[0]!.token;
     const whole = isWhole ? wholeOf(runs) : [];
     const ordered = [...whole, ...runs.filter((run) => !whole.includes(run))];
@@ -120,10 +120,11 @@ export class RedisGroup {
     const head = ['g', member, entry.kind, PAGE, isRepetition ? '1' : '0', pages.join(','), mostHeld, whole.length];
     const others = ordered.slice(whole.length);
     const args = [...whole.map(({ token }) => this.#id(token.entry)), ...others.flatMap((run) => this.#argsOf(run))];
-    const keys = [this.#key(entry.kind), stats, due, dead, retryLog, open, begun, ...pages.map((page) => this.#page(page))];
+    const stream = this.#place.streams[entry.kind === 'log' ? 0 : 1];
+    const keys = [...settleKeysOf(stream), ...pages.map((page) => this.#page(page))];
     const reply = String(await this.#run('settle', keys, [...head, ...args]));
     // What was refused has scheduled nothing, though another run of the call may have put the same body there.
-    await this.#setScores(ordered.filter((_, index) => reply[index] === 'S'));
+    await this.#scores.set(ordered.filter((_, index) => reply[index] === 'S'));
     return runs.map((run) => reply[ordered.indexOf(run)]).join('');
   }
 
@@ -133,17 +134,18 @@ export class RedisGroup {
   }
 
   begin({ member, entry }: Token): Promise<unknown> {
-    const { retryLog, begun } = this.#place.groupKeys;
-    return this.#run('begin', [retryLog, begun], ['g', member, this.#id(entry)]);
+    const { again, begun } = this.#place.groupKeys;
+    return this.#run('begin', [again, begun], ['g', member, this.#id(entry)]);
   }
 
   /** @returns how many messages were put back, in as many calls as it takes */
   async putBack(owner: Member, { kind, fate, look, kept }: PutBackOptions): Promise<number> {
-    const { retryLog, stats, open, begun } = this.#place.groupKeys;
+    const { again, stats, open, begun, due, body, control } = this.#place.groupKeys;
     const ids = kept.map((entry) => this.#id(entry));
     let [after, page, count] = ['0-0', 0, 0];
     while (after !== '-') {
-      const keys = [this.#key(kind), retryLog, stats, open, begun, this.#page(page), this.#page(page + 1)];
+      const own = [this.#key(kind), again, stats, open, begun, this.#place.keys.log, due, body, control];
+      const keys = [...own, this.#page(page), this.#page(page + 1)];
       const args = ['g', owner, kind, PAGE, page, fate, look, after, ...ids];
       const [next, moved, wanted] = (await this.#run('put-back', keys, args)) as [string, number, number];
       if (next === after && wanted < 0) throw new Error(`It does not go on behind ${after}.`);
@@ -162,38 +164,36 @@ export class RedisGroup {
   }
 
   async #tend(limit: number): Promise<unknown> {
-    const { keys: { log }, groupKeys: { retryLog, due, stats } } = this.#place;
-    return ((await this.#run('tend', [log, retryLog, due, stats], [limit, 'g'])) as unknown[])[0];
+    return ((await this.#run('tend', tendKeysOf(this.#place), [limit, 'g'])) as unknown[])[0];
   }
 
-  /** What is scheduled for later becomes due. */
-  async ripen(): Promise<void> {
-    const { due } = this.#place.groupKeys;
-    for (const [body, score] of await this.#due()) if (score >= UNRIPE) await this.#call('ZADD', due, score - UNRIPE + RIPE, body);
+  ripen(): Promise<void> {
+    return this.#scores.ripen();
   }
 
   leave(member: Member): Promise<unknown> {
-    return this.#run('forget-member', [this.#place.keys.log, this.#place.groupKeys.retryLog], ['g', member]);
+    return this.#run('forget-member', [this.#place.keys.log, this.#place.groupKeys.again], ['g', member]);
   }
 
   audit(): Promise<unknown> {
-    const { keys, groupKeys } = this.#place;
-    const { stats, open, due, retryLog } = groupKeys;
-    return this.#run('audit', [keys.log, keys.meta, keys.groups, stats, open, due, retryLog], ['g']).then((found) => (found as number[])[0]);
+    return this.#run('audit', auditKeysOf(this.#place), ['g']).then(async (found) => {
+      await this.#scores.set();
+      return (found as number[])[0];
+    });
   }
 
   async view(): Promise<View> {
     const { keys, groupKeys } = this.#place;
-    const [log, retryLog, next] = (await Promise.all([
+    const [log, again, next] = (await Promise.all([
       this.#call('XRANGE', keys.log, '-', '+'),
-      this.#call('XRANGE', groupKeys.retryLog, '-', '+'),
+      this.#call('XRANGE', groupKeys.again, '-', '+'),
       this.#call('HGET', keys.meta, 'next'),
     ])) as [Rows, Rows, string];
-    const ordinals = { log: this.#learn('log', log), retry: this.#learn('retry', retryLog) };
+    const ordinals = { log: this.#learn('log', log), retry: this.#learn('retry', again) };
     return {
       next: Number(next),
       log: log.map(([id, fields], index) => [ordinals.log[index]!, ...contentOf(id, fields)]),
-      retryLog: retryLog.map(([, [, body]], index) => [ordinals.retry[index]!, JSON.parse(body!) as Body]),
+      again: again.map(([, [, body]], index) => [ordinals.retry[index]!, JSON.parse(body!) as Body]),
       ...(await this.#marks(Number(next))),
       ...(await this.#counts()),
     };
@@ -202,14 +202,14 @@ export class RedisGroup {
   async #marks(next: number): Promise<Pick<View, 'pending' | 'consumers' | 'begun' | 'due' | 'dead' | 'settled'>> {
     const { dead, begun } = this.#place.groupKeys;
     const [log, retry, due, settled, letters, marked] = await Promise.all([
-      this.#pending('log'), this.#pending('retry'), this.#due(), this.#settled(next), this.#call('XRANGE', dead, '-', '+'),
+      this.#pending('log'), this.#pending('retry'), this.#scores.rows(), this.#settled(next), this.#call('XRANGE', dead, '-', '+'),
       this.#call('HKEYS', begun),
     ]);
     return {
       pending: { log, retry },
       consumers: { log: await this.#consumers('log'), retry: await this.#consumers('retry') },
       begun: (marked as string[]).map((id) => this.#ids.retry.indexOf(id)).sort((a, b) => a - b),
-      due: due.map(([body, score]) => [JSON.parse(body) as Body, score < UNRIPE]),
+      due: due.map(([member, isRipe]) => [member.startsWith('[') ? (JSON.parse(member) as Body) : member, isRipe]),
       settled,
       dead: (letters as Rows).map(([, [, envelope, , reason]]) => [envelope!, reason!]),
     };
@@ -225,7 +225,10 @@ export class RedisGroup {
       this.#call('HGETALL', keys.ids[0]),
     ])) as [string[], string[], string[], string[]];
     return {
-      open: open.map((text) => Number(text.split(' ')[0])),
+      open: open.map((text) => {
+        const [offset, , attempt, crashes] = text.split(' ').map(Number);
+        return [offset!, attempt!, crashes!] as const;
+      }),
       lag: (await state).lag,
       stats: Object.fromEntries(pairs(stats).filter(([name]) => name !== 'seen' && name !== 'whole').map(([name, count]) => [name, Number(count)])),
       keys: { current: keysIn(current, '1'), previous: keysIn(previous, '0') },
@@ -249,28 +252,6 @@ export class RedisGroup {
     return rows.map(([, name]) => name).sort();
   }
 
-  /** In the order in which it was scheduled: with its own scores, what is due in the same millisecond would have none. */
-  async #due(): Promise<[string, number][]> {
-    const rows = pairs((await this.#call('ZRANGE', this.#place.groupKeys.due, 0, -1, 'WITHSCORES')) as string[]);
-    const order = (score: number): number => (score >= UNRIPE ? score - UNRIPE + RIPE : score);
-    const scored = rows.map(([body, score]): [string, number] => [body, Number(score)]);
-    return scored.sort(([, one], [, other]) => order(one) - order(other));
-  }
-
-  /** @throws Error when the script set another time than now or an hour from now */
-  async #setScores(runs: readonly Run[]): Promise<void> {
-    const scores = new Map(await this.#due());
-    for (const { outcome, first, second } of runs) {
-      const score = scores.get(second) ?? 0;
-      // A script gives milliseconds since 1970; ours are far below and far above.
-      if (outcome !== 'retry' || score < 10 ** 12 || score >= UNRIPE) continue;
-      const late = score - Date.now() - Number(first);
-      if (Math.abs(late) > 60_000) throw new Error(`A retry in ${first} ms is scheduled ${late} ms too late.`);
-      await this.#call('ZADD', this.#place.groupKeys.due, (first === '0' ? RIPE : UNRIPE) + (this.#scheduled += 1), second);
-      scores.delete(second);
-    }
-  }
-
   async #settled(next: number): Promise<number[]> {
     const offsets = Array.from({ length: next }, (_, offset) => offset);
     const bits = await Promise.all(offsets.map((offset) => this.#call('GETBIT', this.#page(pageOf(offset)), offset % PAGE)));
@@ -282,7 +263,7 @@ export class RedisGroup {
   }
 
   #key(kind: Kind): string {
-    return kind === 'log' ? this.#place.keys.log : this.#place.groupKeys.retryLog;
+    return kind === 'log' ? this.#place.keys.log : this.#place.groupKeys.again;
   }
 
   #id({ kind, ordinal }: Entry): string {

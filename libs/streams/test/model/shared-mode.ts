@@ -1,5 +1,6 @@
 import { MOST_IN_FLIGHT } from '../../src/publish/producer.js';
 import { type Entry, type Kind, type Member, type Stored, Stream, type Token } from './stream.js';
+import { WaitingMessages, type When } from './waiting.js';
 
 /** What the scripts of shared mode should do, for one group in one partition: the same rules over plain data, without Redis. */
 
@@ -31,18 +32,15 @@ export interface Published {
 
 export type Fate = 'dead' | 'left' | 'living';
 
-/** Retries moved, whether the next is due, waits or is not there, and entries of the log and of the retry log by member. */
+/** Retries moved, whether the next is due, waits or is not there, and entries of the log and of `again` by member. */
 export type Tended = readonly [moved: number, next: 'due' | 'later' | 'none', ...held: (string | number)[]];
 
 export class SharedMode {
   readonly streams = { log: new Stream('log'), retry: new Stream('retry') };
-  /** Waiting retries, the first due first. */
-  readonly due: { readonly message: Stored; isRipe: boolean }[] = [];
+  readonly waiting = new WaitingMessages(this.streams.log, this.streams.retry);
   readonly dead: [envelope: string, reason: string][] = [];
   readonly settled = new Set<number>();
-  /** Offsets of what left the log for another attempt and is not done. */
-  readonly open = new Set<number>();
-  /** Entries of the retry log that a member has begun to handle. */
+  /** Entries of `again` that a member has begun to handle. */
   readonly begun = new Set<Entry>();
   readonly stats = new Map<string, number>([['settled', 0]]);
   /** The replies to the batches of each producer, from number 1 on. */
@@ -148,31 +146,38 @@ export class SharedMode {
   }
 
   #settleOne({ token, outcome, first, second }: Run, message: Stored): void {
-    this.#track(token, message, outcome);
     if (this.#hasBit(token, message)) this.settled.add(message.offset);
-    if (outcome === 'ack') this.#count('handled');
-    if (outcome === 'ack' && first !== 'handled') this.#count(first);
-    if (outcome === 'retry') this.#count('retried');
-    if (outcome === 'retry') this.#schedule({ ...message, attempt: message.attempt + 1 }, first === '0');
-    if (outcome === 'dead') this.#count('deadLettered');
-    if (outcome === 'dead') this.dead.push([first, second]);
-    if (outcome === 'release') this.streams.retry.add([message]);
+    switch (outcome) {
+      case 'ack':
+        this.#done(token, message);
+        this.#count('handled');
+        if (first !== 'handled') this.#count(first);
+        return;
+      case 'dead':
+        this.#done(token, message);
+        this.#count('deadLettered');
+        this.dead.push([first, second]);
+        return;
+      case 'retry':
+        this.#count('retried');
+        this.#park(token, { ...message, attempt: message.attempt + 1 }, first === '0' ? 'due' : 'later');
+        return;
+      case 'release':
+        this.#park(token, message, 'now');
+    }
   }
 
-  #track({ entry }: Token, { offset }: Stored, outcome: Run['outcome']): void {
-    const ends = outcome === 'ack' || outcome === 'dead';
-    const isFirst = offset >= 0 && entry.kind === 'log';
-    if (isFirst && !ends) this.open.add(offset);
-    if (ends && (isFirst || this.open.delete(offset))) this.#count('settled');
+  #done({ entry }: Token, { offset }: Stored): void {
+    if (offset >= 0 && (entry.kind === 'log' || this.waiting.forget(offset))) this.#count('settled');
   }
 
-  /** What waits already, as a foreign entry that is given again may, waits once. */
-  #schedule(message: Stored, isRipe: boolean): void {
-    const isSame = ({ envelope, attempt, crashes }: Stored): boolean =>
-      envelope === message.envelope && attempt === message.attempt && crashes === message.crashes;
-    const index = this.due.findIndex((waiting) => isSame(waiting.message));
-    if (index >= 0) this.due.splice(index, 1);
-    this.due.push({ message, isRipe });
+  /** A message without a record and a copy is done elsewhere, or lost. */
+  #park({ entry }: Token, message: Stored, when: When): void {
+    const isOurs = message.offset >= 0;
+    if (isOurs && (entry.kind === 'log' || this.waiting.open.has(message.offset))) {
+      const hasText = (entry.kind === 'retry' && entry.isThere) || this.waiting.textOf(message.offset) !== null;
+      this.waiting.add(message, when === 'now' && !hasText ? 'due' : when);
+    } else if (!isOurs || entry.isThere) this.waiting.addCopy(message, when);
   }
 
   #finish(entry: Entry): void {
@@ -205,22 +210,20 @@ export class SharedMode {
     const open = entry.isThere ? entry.messages.filter(({ offset }) => entry.kind === 'retry' || !this.settled.has(offset)) : [];
     const counts = (crashes: number): boolean => fate === 'dead' && (crashes === 0 || this.begun.has(entry));
     for (const message of open) {
-      this.streams.retry.add([{ ...message, crashes: message.crashes + (counts(message.crashes) ? 1 : 0) }]);
-      if (entry.kind === 'log' && message.offset >= 0) this.settled.add(message.offset);
-      if (entry.kind === 'log' && message.offset >= 0) this.open.add(message.offset);
+      const crashes = message.crashes + (counts(message.crashes) ? 1 : 0);
+      const record = this.waiting.open.get(message.offset);
+      const isOfLog = entry.kind === 'log' && message.offset >= 0;
+      if (isOfLog) this.settled.add(message.offset);
+      if (isOfLog || record) this.waiting.add({ ...message, attempt: record?.attempt ?? message.attempt, crashes }, 'now');
+      else this.waiting.addCopy({ ...message, crashes }, 'now');
     }
     this.#letGo(entry);
     return open.length;
   }
 
   tend(limit: number): Tended {
-    const ripe = this.due.filter(({ isRipe }) => isRipe).slice(0, limit);
-    for (const waiting of ripe) {
-      this.streams.retry.add([waiting.message]);
-      this.due.splice(this.due.indexOf(waiting), 1);
-    }
-    const [next] = this.due.toSorted((one, other) => Number(other.isRipe) - Number(one.isRipe));
-    return [ripe.length, next ? (next.isRipe ? 'due' : 'later') : 'none', ...this.#held()];
+    const moved = this.waiting.move(limit);
+    return [moved, this.waiting.next, ...this.#held()];
   }
 
   #held(): (string | number)[] {
@@ -240,36 +243,15 @@ export class SharedMode {
   /** @returns how many messages are found to be gone for good; what is in hand is not, whatever it is */
   audit(): number {
     const { pending, entries } = this.streams.log;
-    this.#forgetGone();
+    this.waiting.findMissing();
     const held = sum([...pending.keys()].map(({ told }) => told));
     const [toCome = this.next] = offsetsOf(entries.slice(this.streams.log.delivered).filter(({ isThere }) => isThere));
-    const found = toCome - this.open.size - held - this.stats.get('settled')!;
+    const found = toCome - this.waiting.open.size - held - this.stats.get('settled')!;
     if (found <= 0) return 0;
-    const lost = Math.max(0, found - this.#recordWaiting());
+    const lost = Math.max(0, found - this.waiting.record());
     this.#count('settled', lost);
     this.#count('lost', lost);
     return lost;
-  }
-
-  /** All that waits for another attempt, or is in hand for one. */
-  #bodies(): Stored[] {
-    const inLog = this.streams.retry.entries.flatMap(({ isThere, messages }) => (isThere ? messages : []));
-    return [...this.due.map(({ message }) => message), ...inLog];
-  }
-
-  /** Bodies that are gone leave more offsets than bodies. */
-  #forgetGone(): void {
-    const bodies = this.#bodies();
-    const offsets = new Set(bodies.map(({ offset }) => offset));
-    if (this.open.size <= bodies.length) return;
-    for (const offset of this.open) if (!offsets.has(offset)) this.open.delete(offset);
-  }
-
-  /** @returns how many wait whose record was gone */
-  #recordWaiting(): number {
-    const before = this.open.size;
-    for (const { offset } of this.#bodies()) if (offset >= 0) this.open.add(offset);
-    return this.open.size - before;
   }
 
   get lag(): number {

@@ -1,0 +1,80 @@
+/** The guards of what waits for another attempt. */
+
+const SCRIPTS = 'libs/streams/src/scripts';
+const WAITING_SPEC = 'libs/streams/test/waiting.spec.ts';
+
+/** @type {import('../guards.js').Guard[]} */
+export const waiting = [
+  {
+    name: 'a trim copies what waits',
+    file: `${SCRIPTS}/trim.lua`,
+    find: 'isCopying = not copyWaiting(entry, base + size)',
+    replace: 'isCopying = false',
+    spec: WAITING_SPEC,
+    title: 'passes nothing that waits before its text is copied',
+  },
+  {
+    name: 'a trim copies no more in a call than it may',
+    file: `${SCRIPTS}/trim.lua`,
+    find: 'if copied >= MOST_COPIED or copiedBytes',
+    replace: 'if copiedBytes',
+    spec: WAITING_SPEC,
+    title: 'passes nothing that waits before its text is copied',
+  },
+  {
+    name: 'what is due waits for room',
+    file: `${SCRIPTS}/tend.lua`,
+    find: 'if roomOf(group) <= 0 or (',
+    replace: 'if (',
+    spec: WAITING_SPEC,
+    title: 'comes again as there is room for it',
+  },
+  {
+    name: 'the text of what is done is removed',
+    file: `${SCRIPTS}/include/waiting.lua`,
+    find: "  redis.call('HDEL', group.body, offset)\n",
+    replace: '',
+    spec: WAITING_SPEC,
+    title: 'leaves no text behind of what is done',
+  },
+  {
+    name: 'what a seek made void is given to nobody',
+    file: `${SCRIPTS}/tend.lua`,
+    find: 'if record.isVoid then',
+    replace: 'if false then',
+    spec: WAITING_SPEC,
+    title: 'makes void what waits behind it, which nobody is given',
+  },
+  {
+    name: 'a seek begins when what the one before made void is removed',
+    file: `${SCRIPTS}/seek.lua`,
+    find: "if seekOf(waiting).position then return 'SWEEPING' end\n",
+    replace: '',
+    spec: WAITING_SPEC,
+    title: 'follows another one, whatever of that is not removed yet',
+  },
+  {
+    name: 'what waits is not put back a second time',
+    file: `${SCRIPTS}/redrive.lua`,
+    find: '    if record and not record.isVoid then return end\n',
+    replace: '',
+    spec: 'libs/streams/test/dead-letters.spec.ts',
+    title: 'counts a message once in the lag that was given up twice',
+  },
+  {
+    name: 'what has a record and waits nowhere waits anew',
+    file: `${SCRIPTS}/audit.lua`,
+    find: '  findMissing(group)\n',
+    replace: '',
+    spec: 'libs/streams/test/loss.spec.ts',
+    title: 'when due of the two that say what waits is gone',
+  },
+  {
+    name: 'a message whose record is gone waits until it has a new one',
+    file: `${SCRIPTS}/audit.lua`,
+    find: 'local waiting = recorded(group, next)',
+    replace: 'local waiting = 0',
+    spec: 'libs/streams/test/loss.spec.ts',
+    title: 'when open of the two that say what waits is gone',
+  },
+];
