@@ -22,6 +22,9 @@ export class ProxyLink {
     this.#client = client;
     this.#server = connect({ ...target, allowHalfOpen: true });
     this.#passage = passage;
+    // A network in between gathers nothing: with Nagle's algorithm what is small waits for the other side's late acknowledgement.
+    this.#client.setNoDelay(true);
+    this.#server.setNoDelay(true);
     this.closed = new Promise((resolve) => client.once('close', () => resolve()));
     this.#forward('requests', this.#client, this.#server);
     this.#forward('replies', this.#server, this.#client);

@@ -83,7 +83,7 @@ export class PartitionBatcher {
     this.#queue.add(item);
     if (isKeyed(item)) item.use.claimFor(item);
     if (this.#flushing === null) this.#flushing = atEndOfTick().then(() => this.#flush());
-    else if (this.#queue.hasFullBatch) this.#wake();
+    else if (this.#queue.hasFullBatch && this.#inFlight.length < this.#recovery.mostInFlight) this.#wake();
   }
 
   async #flush(): Promise<void> {

@@ -30,12 +30,12 @@ local log, meta, producers = KEYS[1], KEYS[2], KEYS[3]
 local sequence, count, perEntry, page = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local isPlain, isBounded = #KEYS == 3, ARGV[7] ~= '0' or ARGV[8] == '1'
 
-local last, keptUntil, age = lookUp(producers, ARGV[1])
-if sequence ~= last + 1 then return sequence <= last and 'STALE' or 'GAP ' .. last end
 local state = isBounded and redis.call('HMGET', meta, 'next', 'ms', 'format', 'first', 'full')
   or redis.call('HMGET', meta, 'next', 'ms', 'format')
 local next = state[3] == FORMAT and offsetOf(state[1])
 if not next then return 'UNDECLARED' end
+local last, keptUntil, age = lookUp(producers, ARGV[1])
+if sequence ~= last + 1 then return sequence <= last and 'STALE' or 'GAP ' .. last end
 local time = redis.call('TIME')
 
 -- All that is stored, or known already, ends here.
