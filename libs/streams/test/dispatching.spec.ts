@@ -116,7 +116,8 @@ describe('a slot', () => {
   });
 
   it('brings no more when too many outcomes wait for Redis to take them, and all goes on when it does', async () => {
-    const process = await bed.start({ leaseMs: LEASE_MS });
+    // As large as they get from the first one on: a member fetches by the size of the last one.
+    const process = await bed.start({ leaseMs: LEASE_MS, messagesPerEntry: 16 });
     await process.publisher.publishMany(Single, numbers(4_000));
     const page = settledKey(bed.prefix, bed.place(Single, 'g'), 0);
     await bed.command('RPUSH', page, 'in the way');

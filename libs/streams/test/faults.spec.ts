@@ -117,7 +117,9 @@ describe('F14 a key is lost while messages flow', () => {
 
   it('XGROUP DESTROY while a member is busy: it handles no more than it can hold again', async () => {
     const leaseMs = 3_000;
-    const [publisher, busy, other] = [await bed.start(), await bed.start({ leaseMs }), await bed.start({ leaseMs })];
+    // As large as a slot: a member fetches whole entries.
+    const publisher = await bed.start({ messagesPerEntry: 1 });
+    const [busy, other] = [await bed.start({ leaseMs }), await bed.start({ leaseMs })];
     await publisher.publisher.publishMany(Single, numbers(200));
     let again = 0;
     const counts = new Set<number>();

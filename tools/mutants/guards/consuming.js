@@ -180,7 +180,7 @@ export const sharing = [
   {
     name: 'no more is fetched than there are slots for',
     file: `${READ}/fetch-plan.ts`,
-    find: 'Math.max(1, Math.floor(room / this.#sizeOf(stream)))',
+    find: 'Math.max(1, Math.min(MOST_ENTRIES, Math.floor(room / this.#sizeOf(stream))))',
     replace: 'Math.max(1, room)',
     spec: PACKING_SPEC,
     title: 'takes entries of several messages only as it has slots for them',

@@ -109,10 +109,11 @@ export class Tender implements Watcher {
     return Math.min(isIdle() ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE);
   }
 
-  /** Of the others it does not know any more who holds something there. */
+  /** Its own, and those in which it has something at stake. Of the others it does not know any more who holds something there. */
   #tended(): GroupPartition[] {
-    const { partitions, membership } = this.#parts;
-    const tended = partitions.filter((partition) => membership.tends(partition) || this.#scheduled.has(partition));
+    const { partitions, membership, held } = this.#parts;
+    const atStake = new Set([...this.#scheduled, ...[...held.counts().keys()].map(({ partition }) => partition)]);
+    const tended = partitions.filter((partition) => membership.tends(partition) || atStake.has(partition));
     for (const partition of this.#others.keys()) if (!tended.includes(partition)) this.#others.delete(partition);
     return tended;
   }

@@ -2,6 +2,8 @@ import type { GroupStream } from '../consume/group-partition.js';
 
 /** Until an entry has shown how large they are, they are taken to be as large as publishers make them. */
 const UNKNOWN_SIZE = 16;
+/** No read asks for more: publishers may have begun to make larger ones. */
+const MOST_ENTRIES = 128;
 
 /** A stream to be asked, for so many messages at the most. */
 export interface Turn {
@@ -25,12 +27,12 @@ export class FetchPlan {
   /** How many entries to ask of each when all of these are asked at once; 0 when there is not that much room. */
   ofEach(streams: readonly GroupStream[], room: number): number {
     const round = streams.reduce((messages, stream) => messages + this.#sizeOf(stream), 0);
-    return Math.floor(room / round);
+    return Math.min(MOST_ENTRIES, Math.floor(room / round));
   }
 
   /** How many entries to ask of this one alone. */
   of(stream: GroupStream, room: number): number {
-    return Math.max(1, Math.floor(room / this.#sizeOf(stream)));
+    return Math.max(1, Math.min(MOST_ENTRIES, Math.floor(room / this.#sizeOf(stream))));
   }
 
   /**
