@@ -5,8 +5,8 @@
 -- the last seek; the score is the offset. Its text is in the log, or in `body`. While it waits its offset is in `due`; then a copy
 -- of it is in `again`. An entry of somebody else has no record: it is in `due` as the text that comes into `again`.
 
--- Entries of `again` that nobody holds, at the most.
-local MOST_AGAIN = 256
+-- Entries of `again` that nobody holds, at the most; fewer while Redis is full, as each is a copy.
+local MOST_AGAIN, MOST_AGAIN_WHEN_FULL = 256, 16
 
 local function milliseconds()
   local time = redis.call('TIME')
@@ -96,12 +96,19 @@ local function copyOf(message, text)
   return '[' .. table.concat(parts, ',') .. ']'
 end
 
+local function isFull()
+  local info = redis.call('INFO', 'memory')
+  local used, most = string.match(info, 'used_memory:(%d+)'), string.match(info, 'maxmemory:(%d+)')
+  return most ~= '0' and tonumber(used) > tonumber(most)
+end
+
 -- How many entries `again` has room for.
 local function roomOf(group)
   if not group.room then
     local pending = redis.pcall('XPENDING', group.again, group.name)
     if pending.err and not string.find(pending.err, 'NOGROUP', 1, true) then error(pending) end
-    group.room = pending.err and 0 or math.max(0, MOST_AGAIN - redis.call('XLEN', group.again) + pending[1])
+    local most = isFull() and MOST_AGAIN_WHEN_FULL or MOST_AGAIN
+    group.room = pending.err and 0 or math.max(0, most - redis.call('XLEN', group.again) + pending[1])
   end
   return group.room
 end
