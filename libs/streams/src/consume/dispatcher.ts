@@ -149,6 +149,7 @@ export class Dispatcher implements Settling {
   settled(items: readonly Item[]): void {
     this.#slots.settled(items.length);
     const [{ delivery, settlement }] = items as [Item];
+    if (settlement[0] === 'ack' && !delivery.entry.isGivenUp) this.#slots.succeeded(items.length);
     if (settlement[0] === 'retry') this.#parts.owner.retryScheduled(delivery);
     if (settlement[0] === 'dead') this.#parts.owner.deadLettered();
     const kept = this.#slots.keptFor(delivery);
@@ -272,8 +273,7 @@ export class Dispatcher implements Settling {
   }
 
   #settle(delivery: PendingDelivery, outcome: Outcome): void {
-    if (outcome.kind === 'ack') this.#slots.succeeded();
-    else tellOfFailure(delivery, outcome);
+    if (outcome.kind !== 'ack') tellOfFailure(delivery, outcome);
     this.#write(delivery, settlementOf(delivery, outcome));
   }
 

@@ -140,9 +140,9 @@ export class HandlerSlots {
     this.#queue.suspectEnded();
   }
 
-  /** A message was handled as it should be. */
-  succeeded(): void {
-    this.#handled.add();
+  /** Messages were handled as they should be, and Redis knows. */
+  succeeded(count = 1): void {
+    this.#handled.add(count);
   }
 
   /** An outcome is on its way to Redis. */
