@@ -1,6 +1,7 @@
 import { clocks } from './guards/clocks.js';
 import { holding, putBack, settling, sharing } from './guards/consuming.js';
 import { deadLetters } from './guards/dead-letters.js';
+import { reading } from './guards/reading.js';
 import { storing } from './guards/storing.js';
 import { outcomes } from './guards/outcomes.js';
 import { removing } from './guards/removing.js';
@@ -22,5 +23,5 @@ import { waiting } from './guards/waiting.js';
 /** @type {readonly Guard[]} */
 export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
-  ...clocks, ...storing, ...removing, ...deadLetters,
+  ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
 ];

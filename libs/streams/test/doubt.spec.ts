@@ -27,15 +27,16 @@ afterEach(() => stopListening());
 
 /** The parts of a member that holds entries, and a loss of the connection that brought them. */
 function member(): { hold: (stream: GroupStream, row: Row) => readonly PendingDelivery[]; lose: () => void; settler: Settler } {
-  let losses = 0;
-  const held = heldWith({ losses: () => losses });
-  const settler = new Settler({ redis: process.redis.publish, prefix: bed.prefix, member: 'a', held, replayed: () => undefined });
+  const way = { losses: 0 };
+  const held = heldWith({ way });
+  const feedback = { givenAgain: () => undefined };
+  const settler = new Settler({ redis: process.redis.publish, prefix: bed.prefix, member: 'a', held, feedback });
   const hold = (stream: GroupStream, [id, fields]: Row): readonly PendingDelivery[] => {
     const { entry, deliveries } = deliveriesOf(stream, { id, fields }, held.moment());
     held.add(entry);
     return deliveries;
   };
-  return { hold, lose: () => void (losses += 1), settler };
+  return { hold, lose: () => void (way.losses += 1), settler };
 }
 
 /** What member a is given of the only stream that has something. */

@@ -299,7 +299,8 @@ describe('stopping and starting', () => {
   it('does not wait on for a settlement when its time is up', async () => {
     const process = await bed.start();
     const held = heldWith();
-    const settler = new Settler({ redis: process.redis.publish, prefix: bed.prefix, member: 'm', held, replayed: () => undefined });
+    const feedback = { givenAgain: () => undefined };
+    const settler = new Settler({ redis: process.redis.publish, prefix: bed.prefix, member: 'm', held, feedback });
     const fields = ['m', '[[1,"id",null,null,null,{}]]'];
     const { entry, deliveries } = deliveriesOf(bed.place(Single, 'g').streams[0], { id: '1-0', fields }, held.moment());
     held.add(entry);

@@ -1,17 +1,25 @@
 import { describe, expect, it } from '@jest/globals';
-import { groupPartition } from '../src/consume/group-partition.js';
+import { type GroupPartition, groupPartition } from '../src/consume/group-partition.js';
 import type { HeldEntriesParts, HeldEntries } from '../src/consume/held-entries.js';
 import { HeldEntry } from '../src/consume/held-entry.js';
 import { heldWith } from './held-with.js';
 
 const [log] = groupPartition('test', { topic: 'orders', partition: 0 }, 'g').streams;
 
-function holding(given: Partial<HeldEntriesParts>): { held: HeldEntries; entry: HeldEntry; lost: number[] } {
-  const lost: number[] = [];
-  const held = heldWith({ onLost: ({ partition }) => lost.push(partition), ...given });
+interface Holding {
+  readonly held: HeldEntries;
+  readonly entry: HeldEntry;
+  readonly lost: number[];
+  readonly doubts: string[];
+}
+
+function holding(given: Partial<HeldEntriesParts>): Holding {
+  const [lost, doubts]: [number[], string[]] = [[], []];
+  const feedback = { givenAgain: (place: GroupPartition) => void lost.push(place.partition), inDoubt: () => void doubts.push('again') };
+  const held = heldWith({ feedback, ...given });
   const entry = new HeldEntry(log, { id: '1-0', losses: 0 }, { base: 0, size: 1 });
   held.add(entry);
-  return { held, entry, lost };
+  return { held, entry, lost, doubts };
 }
 
 const knows = (ids: readonly string[]): Pick<HeldEntriesParts, 'holdings'> => ({
@@ -20,12 +28,12 @@ const knows = (ids: readonly string[]): Pick<HeldEntriesParts, 'holdings'> => ({
 
 describe('an entry in hand', () => {
   it('is not sure while others may have taken the process for dead, nor until it was asked for afterwards', async () => {
-    let isSure = true;
-    const { held, entry, lost } = holding({ ...knows(['1-0']), isSure: () => isSure });
+    const presence = { isSure: true };
+    const { held, entry, lost } = holding({ ...knows(['1-0']), presence });
     expect(held.isSure).toBe(true);
-    isSure = false;
+    presence.isSure = false;
     expect(held.isSure).toBe(false);
-    isSure = true;
+    presence.isSure = true;
     held.doubt();
     expect(held.isSure).toBe(false);
     await held.verify();
@@ -41,8 +49,7 @@ describe('an entry in hand', () => {
   });
 
   it('is in doubt again when a read brings something that was sent before the process came back', async () => {
-    const doubts: string[] = [];
-    const { held } = holding({ ...knows(['1-0']), onDoubt: () => doubts.push('again') });
+    const { held, doubts } = holding(knows(['1-0']));
     const before = held.moment();
     held.doubt();
     await held.verify();
@@ -65,16 +72,16 @@ describe('an entry in hand', () => {
   });
 
   it('is asked for before something is made final, only while it is not sure, and kept without an answer', async () => {
-    let isSure = true;
+    const presence = { isSure: true };
     let questions = 0;
     const has = (): Promise<boolean> => {
       questions += 1;
       return questions === 1 ? Promise.reject(new Error('Redis does not answer')) : Promise.resolve(false);
     };
-    const { entry } = holding({ holdings: { of: () => Promise.resolve(new Set()), has }, isSure: () => isSure });
+    const { entry } = holding({ holdings: { of: () => Promise.resolve(new Set()), has }, presence });
     await entry.confirm();
     expect([questions, entry.isGivenUp]).toEqual([0, false]);
-    isSure = false;
+    presence.isSure = false;
     await entry.confirm();
     expect([questions, entry.isGivenUp]).toEqual([1, false]);
     await entry.confirm();

@@ -4,10 +4,9 @@ import { HeldEntries, type HeldEntriesParts } from '../src/consume/held-entries.
 export function heldWith(given: Partial<HeldEntriesParts> = {}): HeldEntries {
   return new HeldEntries({
     holdings: { of: () => Promise.resolve(new Set()), has: () => Promise.resolve(false) },
-    isSure: () => true,
-    losses: () => 0,
-    onDoubt: () => undefined,
-    onLost: () => undefined,
+    presence: { isSure: true },
+    way: { losses: 0 },
+    feedback: { inDoubt: () => undefined, givenAgain: () => undefined },
     ...given,
   });
 }

@@ -15,8 +15,8 @@ const RETRY: Settlement = ['retry', '5', 'body'];
 
 function heldAfter(losses: number): HeldEntries {
   const holdings = { of: () => Promise.resolve(new Set<string>()), has: () => Promise.resolve(true) };
-  const unheard = (): void => undefined;
-  return new HeldEntries({ holdings, isSure: () => true, losses: () => losses, onDoubt: unheard, onLost: unheard });
+  const feedback = { inDoubt: () => undefined, givenAgain: () => undefined };
+  return new HeldEntries({ holdings, presence: { isSure: true }, way: { losses }, feedback });
 }
 
 const itemOf = (delivery: PendingDelivery, settlement = HANDLED): Item => ({ delivery, settlement, owner: NOBODY });

@@ -123,7 +123,7 @@ for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
   },
   {
     name: 'an entry that is given again skips what was settled',
-    file: `${CONSUME}/intake.ts`,
+    file: `${CONSUME}/read-history.ts`,
     find: 'return deliveries.filter((_, index) => settled[index] === 0);',
     replace: 'return deliveries;',
     spec: 'libs/streams/test/faults.spec.ts',
@@ -136,8 +136,8 @@ export const holding = [
   {
     name: 'what is held is made sure of after others may have taken it',
     file: `${CONSUME}/held-entries.ts`,
-    find: 'this.#verified === this.#returns && this.#parts.isSure()',
-    replace: 'this.#parts.isSure()',
+    find: 'this.#verified === this.#returns && this.#parts.presence.isSure',
+    replace: 'this.#parts.presence.isSure',
     spec: 'libs/streams/test/held-entries.spec.ts',
     title: 'is not sure while others may have taken the process for dead, nor until it was asked for afterwards',
   },
@@ -168,7 +168,7 @@ export const holding = [
   {
     name: 'what a read brought whose reply was lost is put back',
     file: `${READ}/fetcher.ts`,
-    find: 'if (this.#problem !== null) await rejoin();',
+    find: 'if (this.#problem !== null) await feedback.rejoin();',
     replace: '',
     spec: RACES_SPEC,
     title: 'R12 of a read: what it brought is handled once',
@@ -196,7 +196,7 @@ export const sharing = [
   {
     name: 'what was given back comes before what is new',
     file: `${CONSUME}/dispatcher.ts`,
-    find: 'for (const delivery of deliveries) this.#parts.owner.overFetched(delivery);',
+    find: 'for (const delivery of deliveries) this.#parts.feedback.overFetched(delivery);',
     replace: '',
     spec: PACKING_SPEC,
     title: 'handles what it gave back before it takes more from the log',
@@ -204,7 +204,7 @@ export const sharing = [
   {
     name: 'a stream with what was given back is first for no more than that',
     file: `${READ}/fetch-plan.ts`,
-    find: "if (stream.kind === 'again') this.#addGivenBack(stream, -messages);",
+    find: "if (stream.kind === 'again') this.#addOverFetched(stream, -messages);",
     replace: "if (stream.kind === 'again') return;",
     spec: PACKING_SPEC,
     title: 'handles what it gave back first, and no more of what waits with it than its turn',

@@ -171,7 +171,7 @@ export const groups = [
   },
   {
     name: 'no handler starts after stop',
-    file: `${CONSUME}/flow.ts`,
+    file: `${CONSUME}/pause-control.ts`,
     find: 'this.#dispatcher.pause();',
     replace: '',
     spec: GUARDS_SPEC,
@@ -247,7 +247,7 @@ export const operating = [
   {
     name: 'a pause holds every member',
     file: 'libs/streams/src/group/group-watch.ts',
-    find: 'await this.#parts.pause();',
+    find: 'await this.#parts.feedback.groupPaused();',
     replace: '',
     spec: 'libs/streams/test/groups.spec.ts',
     title: 'holds every member until it is lifted',

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { BatchRule, Outcome } from '@millrace/core';
-import type { DeliveryOwner } from './delivery-owner.js';
 import { tellOfFailure } from './failure-events.js';
+import type { Feedback } from './feedback.js';
 import { defect, handOver } from './hand-over.js';
 import { HandlerSlots, type Now } from './handler-slots.js';
 import type { Handling } from './handling.js';
@@ -17,7 +17,7 @@ import { outcomeWithoutHandler, type WithoutHandler } from './without-handler.js
 
 export interface DispatcherParts extends WithoutHandler {
   readonly handling: Handling;
-  readonly owner: DeliveryOwner;
+  readonly feedback: Pick<Feedback, 'replayOf' | 'retryScheduled' | 'deadLettered' | 'overFetched'>;
   readonly settler: Pick<Settler, 'settle'>;
   readonly held: HeldEntries;
   readonly holdings: Pick<Holdings, 'begin'>;
@@ -150,8 +150,8 @@ export class Dispatcher implements Settling {
     this.#slots.settled(items.length);
     const [{ delivery, settlement }] = items as [Item];
     if (settlement[0] === 'ack' && !delivery.entry.isGivenUp) this.#slots.succeeded(items.length);
-    if (settlement[0] === 'retry') this.#parts.owner.retryScheduled(delivery);
-    if (settlement[0] === 'dead') this.#parts.owner.deadLettered();
+    if (settlement[0] === 'retry') this.#parts.feedback.retryScheduled(delivery);
+    if (settlement[0] === 'dead') this.#parts.feedback.deadLettered();
     const kept = this.#slots.keptFor(delivery);
     if (kept) this.#ended(kept);
     else this.#freed();
@@ -211,7 +211,7 @@ export class Dispatcher implements Settling {
   }
 
   #putBack(deliveries: readonly PendingDelivery[]): void {
-    for (const delivery of deliveries) this.#parts.owner.overFetched(delivery);
+    for (const delivery of deliveries) this.#parts.feedback.overFetched(delivery);
     this.release(deliveries);
   }
 
@@ -260,7 +260,7 @@ export class Dispatcher implements Settling {
     this.#slots.begin(batch, open);
     for (const delivery of open) {
       delivery.heldUp = this.#holding.signal;
-      delivery.replayedBy = this.#parts.owner.replayOf(delivery);
+      delivery.replayedBy = this.#parts.feedback.replayOf(delivery);
     }
     void handOver(this.#parts.handling, open).then((outcomes) => this.#handled(batch, outcomes));
   }

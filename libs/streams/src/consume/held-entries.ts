@@ -1,4 +1,5 @@
 import { MillraceError } from '@millrace/core';
+import type { Feedback } from './feedback.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntry, Moment } from './held-entry.js';
 import type { Holdings } from './holdings.js';
@@ -6,13 +7,10 @@ import type { Holdings } from './holdings.js';
 export interface HeldEntriesParts {
   readonly holdings: Pick<Holdings, 'of' | 'has'>;
   /** Whether nobody can have taken this process for dead. */
-  readonly isSure: () => boolean;
+  readonly presence: { readonly isSure: boolean };
   /** How often the connections that bring entries were lost so far. */
-  readonly losses: () => number;
-  /** Called when it is to be made sure of what is held. */
-  readonly onDoubt: () => void;
-  /** Called when an entry was lost to another member, or is gone. */
-  readonly onLost: (partition: GroupPartition) => void;
+  readonly way: { readonly losses: number };
+  readonly feedback: Pick<Feedback, 'inDoubt' | 'givenAgain'>;
 }
 
 /** Everything that this member holds for one subscription, from the read that brought it until it is settled. */
@@ -28,12 +26,12 @@ export class HeldEntries {
   }
 
   moment(): Moment {
-    return { losses: this.#parts.losses(), returns: this.#returns };
+    return { losses: this.#parts.way.losses, returns: this.#returns };
   }
 
   /** Whether all that is held is this member's: only then anything of it may begin. */
   get isSure(): boolean {
-    return this.#verified === this.#returns && this.#parts.isSure();
+    return this.#verified === this.#returns && this.#parts.presence.isSure;
   }
 
   /** Others may have taken this process for dead, and have by now what it held. */
@@ -45,7 +43,7 @@ export class HeldEntries {
   brought({ returns }: Moment): void {
     if (returns === this.#returns) return;
     this.doubt();
-    this.#parts.onDoubt();
+    this.#parts.feedback.inDoubt();
   }
 
   /** Asks Redis what is held still, and gives up what is not. */
@@ -64,7 +62,7 @@ export class HeldEntries {
    * and the next one gives its ids and offsets again.
    */
   isInDoubt(entry: HeldEntry): boolean {
-    return entry.losses !== this.#parts.losses();
+    return entry.losses !== this.#parts.way.losses;
   }
 
   add(entry: HeldEntry): void {
@@ -87,7 +85,7 @@ export class HeldEntries {
   lost(entry: HeldEntry, reason: MillraceError = leaseLost(entry.stream)): void {
     if (!this.#entries.delete(entry)) return;
     entry.giveUp(reason);
-    this.#parts.onLost(entry.stream.partition);
+    this.#parts.feedback.givenAgain(entry.stream.partition);
   }
 
   /** Nothing of a partition is anybody's any more. */

@@ -3,7 +3,8 @@ import { setTimeout } from 'node:timers/promises';
 import { emit, errorRecord } from '@millrace/core';
 import { loadScript, type RedisConnection, redisFailure, refusedWhenFull } from '@millrace/redis';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
-import type { GroupPartition, GroupStream } from './group-partition.js';
+import type { Feedback } from './feedback.js';
+import type { GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import type { PendingDelivery } from './pending-delivery.js';
 import { batchesOf, MOST_TOGETHER, type SettleCall, settleCallOf, settleKeysOf } from './settle-call.js';
@@ -21,8 +22,7 @@ export interface SettlerParts {
   readonly prefix: string;
   readonly member: string;
   readonly held: HeldEntries;
-  /** Called when the group was given again what it had settled. */
-  readonly replayed: (partition: GroupPartition) => void;
+  readonly feedback: Pick<Feedback, 'givenAgain'>;
 }
 
 /**
@@ -122,7 +122,7 @@ export class Settler {
       }
       // What is settled together has one owner.
       items[0]!.owner.settled(items);
-      if (letter === 'D') this.#parts.replayed(items[0]!.delivery.entry.stream.partition);
+      if (letter === 'D') this.#parts.feedback.givenAgain(items[0]!.delivery.entry.stream.partition);
     });
   }
 

@@ -1,10 +1,10 @@
-import { isDeepStrictEqual } from 'node:util';
 import { emit, errorRecord, Loop, spread } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
+import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition } from '../consume/group-partition.js';
+import type { Partition } from '../consume/partition.js';
 import type { Membership } from './membership.js';
 import type { Presence } from './presence.js';
-import { readReplays, type Replay, replayAt } from './replays.js';
 
 const watchGroup = loadScript('../scripts/watch-group.lua', import.meta.url);
 
@@ -22,23 +22,15 @@ export interface GroupWatchParts {
   readonly member: string;
   readonly membership: Membership;
   readonly presence: Presence;
-  readonly partitions: readonly GroupPartition[];
-  /** Whether operators, and new members, ring and are heard. */
-  readonly isIdle: () => boolean;
-  /** The group was paused: resolves when this member holds nothing any more. */
-  readonly pause: () => Promise<void>;
-  readonly resume: () => void;
-  /** A member has come, or one is gone. */
-  readonly onMembers: () => void;
-  /** A partition is given again what it was given before. */
-  readonly replaying: (partition: GroupPartition) => void;
+  readonly places: readonly GroupPartition[];
+  readonly partitions: readonly Partition[];
+  readonly feedback: Pick<Feedback, 'groupPaused' | 'groupResumed' | 'membersChanged' | 'isIdle'>;
 }
 
 /** Sees what operators want of the group, puts it into effect, and says so. */
 export class GroupWatch {
   readonly #parts: GroupWatchParts;
   readonly #loop: Loop;
-  readonly #replays = new Map<GroupPartition, readonly Replay[]>();
   /** The pause in force, or ''; null before the first look. */
   #pause: string | null = null;
   /** The pause that has been put into effect. */
@@ -46,18 +38,12 @@ export class GroupWatch {
 
   constructor(parts: GroupWatchParts) {
     this.#parts = parts;
-    const { topic, group } = parts.partitions[0]!;
+    const { topic, group } = parts.places[0]!;
     this.#loop = new Loop({
       name: 'watch',
       round: () => this.look(),
       onError: (error, failures) => emit('loop-failed', { topic, group, loop: 'watch', error: errorRecord(error), failures }),
     });
-  }
-
-  /** The number of the seek that the group is given this offset again by; null when there was none. */
-  replayOf(partition: GroupPartition, offset: number): number | null {
-    const replays = this.#replays.get(partition);
-    return replays ? replayAt(replays, offset) : null;
   }
 
   start(): void {
@@ -75,45 +61,33 @@ export class GroupWatch {
 
   /** @returns milliseconds until the next look */
   async look(): Promise<number> {
-    const { redis, member, membership, partitions } = this.#parts;
-    const [{ group, keys, groupKeys }] = partitions as [GroupPartition];
+    const { redis, member, membership, places, feedback } = this.#parts;
+    const [{ group, keys, groupKeys }] = places as [GroupPartition];
     const reply = await redis.run(watchGroup, [groupKeys.control, keys.log], [group, member, this.#quiet]);
     const [pause, ...members] = reply as [string, ...string[]];
-    if (membership.learn(members)) this.#parts.onMembers();
+    if (membership.learn(members)) feedback.membersChanged();
     if (pause !== this.#pause) await this.#change(pause);
     return pause === '' ? this.#untilNextMs : this.#quiet === pause ? LOOK_EVERY_MS : LOOK_SOON_MS;
   }
 
   get #untilNextMs(): number {
-    const { presence, isIdle } = this.#parts;
-    if (!isIdle()) return LOOK_EVERY_MS;
+    const { presence, feedback } = this.#parts;
+    if (!feedback.isIdle) return LOOK_EVERY_MS;
     return Math.max(LOOK_EVERY_MS, spread(Math.min(LOOK_IDLE_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE)));
   }
 
   /** A group is moved only while it is paused, so what it is given again is known before it goes on. */
   async #change(pause: string): Promise<void> {
-    await this.#learnReplays();
+    await Promise.all(this.#parts.partitions.map(({ history }) => history.learn()));
     const wasPaused = this.#pause !== null && this.#pause !== '';
     this.#pause = pause;
     this.#quiet = '';
     if (pause !== '') void this.#putIntoEffect(pause);
-    else if (wasPaused) this.#parts.resume();
-  }
-
-  async #learnReplays(): Promise<void> {
-    await Promise.all(this.#parts.partitions.map((partition) => this.learnReplay(partition)));
-  }
-
-  /** Looks what a seek asked for in this partition: it is gone when the log began anew, or with the primary that knew of it. */
-  async learnReplay(partition: GroupPartition): Promise<void> {
-    const replays = await readReplays(this.#parts.redis, partition);
-    if (isDeepStrictEqual(this.#replays.get(partition) ?? [], replays)) return;
-    this.#replays.set(partition, replays);
-    this.#parts.replaying(partition);
+    else if (wasPaused) this.#parts.feedback.groupResumed();
   }
 
   async #putIntoEffect(pause: string): Promise<void> {
-    await this.#parts.pause();
+    await this.#parts.feedback.groupPaused();
     if (this.#pause === pause) this.#quiet = pause;
   }
 }

@@ -1,5 +1,6 @@
 import { emit, errorRecord, Loop, spread } from '@millrace/core';
 import { loadScript, type RedisConnection, redisFailure } from '@millrace/redis';
+import type { Feedback } from '../consume/feedback.js';
 import { type GroupPartition, type GroupStream, pagesOf, shareOf } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
 import { allTurns, turnOf } from '../log/turns.js';
@@ -25,15 +26,9 @@ export interface TenderParts {
   /** The member of this process. */
   readonly member: string;
   readonly membership: Membership;
-  readonly isIdle: () => boolean;
-  readonly partitions: readonly GroupPartition[];
-  /** Makes again what Redis has lost of a partition. */
-  readonly recover: (partition: GroupPartition) => Promise<void>;
+  readonly places: readonly GroupPartition[];
   readonly held: HeldEntries;
-  /** Others may have taken this process for dead. */
-  readonly returned: () => void;
-  /** Makes sure of what the member still holds. */
-  readonly verify: () => Promise<void>;
+  readonly feedback: Pick<Feedback, 'recover' | 'returned' | 'verify' | 'isIdle'>;
 }
 
 type Reply = 'UNDECLARED' | [moved: number, nextMs: number, ...held: (string | number)[]];
@@ -65,8 +60,7 @@ export class Tender implements Watcher {
   readonly onDeath = (): void => this.#loop.wake();
 
   readonly onReturn = (): void => {
-    this.#parts.returned();
-    this.wakeToVerify();
+    this.#parts.feedback.returned();
   };
 
   /** Resolves when it has looked after them for the first time, as far as it can: a damaged key keeps no member from joining. */
@@ -105,15 +99,15 @@ export class Tender implements Watcher {
   }
 
   get #longestMs(): number {
-    const { presence, isIdle } = this.#parts;
-    return Math.min(isIdle() ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE);
+    const { presence, feedback } = this.#parts;
+    return Math.min(feedback.isIdle ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE);
   }
 
   /** Its own, and those in which it has something at stake. Of the others it does not know any more who holds something there. */
   #tended(): GroupPartition[] {
-    const { partitions, membership, held } = this.#parts;
+    const { places, membership, held } = this.#parts;
     const atStake = new Set([...this.#scheduled, ...[...held.counts().keys()].map(({ partition }) => partition)]);
-    const tended = partitions.filter((partition) => membership.tends(partition) || atStake.has(partition));
+    const tended = places.filter((partition) => membership.tends(partition) || atStake.has(partition));
     for (const partition of this.#others.keys()) if (!tended.includes(partition)) this.#others.delete(partition);
     return tended;
   }
@@ -125,7 +119,7 @@ export class Tender implements Watcher {
 
   #failed(error: unknown, failures: number): void {
     this.#turn += 1;
-    const { topic, group } = this.#parts.partitions[0]!;
+    const { topic, group } = this.#parts.places[0]!;
     emit('loop-failed', { topic, group, loop: 'tend', error: errorRecord(error), failures });
   }
 
@@ -133,7 +127,7 @@ export class Tender implements Watcher {
   async #verify(): Promise<void> {
     this.#isInDoubt = false;
     try {
-      await this.#parts.verify();
+      await this.#parts.feedback.verify();
     } catch (error) {
       this.#isInDoubt = true;
       // A group that is gone is made again by what follows.
@@ -155,7 +149,7 @@ export class Tender implements Watcher {
   async #done(partition: GroupPartition, given: Reply, { most, counts }: Asked): Promise<number> {
     const reply = turnOf(given, 'tend');
     if (reply === 'UNDECLARED') {
-      await this.#parts.recover(partition);
+      await this.#parts.feedback.recover(partition);
       return 0;
     }
     const [moved, nextMs, ...held] = reply;

@@ -1,5 +1,6 @@
 import { emit, errorRecord, Loop, spread } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
+import type { Feedback } from '../consume/feedback.js';
 import { type GroupPartition, pagesOf } from '../consume/group-partition.js';
 import type { Membership } from '../group/membership.js';
 import { allTurns, turnOf } from '../log/turns.js';
@@ -14,13 +15,10 @@ const MOST_PARTITIONS = 16;
 export interface AuditorParts {
   readonly redis: RedisConnection;
   readonly leaseMs: number;
-  readonly partitions: readonly GroupPartition[];
+  readonly places: readonly GroupPartition[];
   /** Which member looks after a partition. */
   readonly membership: Membership;
-  /** Whether nothing comes to the group, as far as this member sees. */
-  readonly isIdle: () => boolean;
-  /** Makes again what Redis has lost of a partition. */
-  readonly recover: (partition: GroupPartition) => Promise<void>;
+  readonly feedback: Pick<Feedback, 'recover' | 'isIdle'>;
 }
 
 /** Looks for messages that are gone from Redis before the group was done with them: a jump in the offsets is a loss. */
@@ -30,7 +28,7 @@ export class Auditor {
 
   constructor(parts: AuditorParts) {
     this.#parts = parts;
-    const { topic, group } = parts.partitions[0]!;
+    const { topic, group } = parts.places[0]!;
     this.#loop = new Loop({
       name: 'audit',
       round: () => this.#round(),
@@ -47,10 +45,10 @@ export class Auditor {
   }
 
   async #round(): Promise<number> {
-    const { partitions, membership, isIdle, leaseMs } = this.#parts;
-    const tended = partitions.filter((partition) => membership.tends(partition));
+    const { places, membership, feedback, leaseMs } = this.#parts;
+    const tended = places.filter((partition) => membership.tends(partition));
     await allTurns(pagesOf(tended, MOST_PARTITIONS).map((page) => this.#audit(page)));
-    return spread(Math.min(isIdle() ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS, leaseMs));
+    return spread(Math.min(feedback.isIdle ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS, leaseMs));
   }
 
   async #audit(partitions: readonly GroupPartition[]): Promise<void> {
@@ -61,7 +59,7 @@ export class Auditor {
   }
 
   async #audited(partition: GroupPartition, reply: number | string): Promise<void> {
-    if (turnOf(reply, 'audit') === 'UNDECLARED') await this.#parts.recover(partition);
+    if (turnOf(reply, 'audit') === 'UNDECLARED') await this.#parts.feedback.recover(partition);
   }
 }
 

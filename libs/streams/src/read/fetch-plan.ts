@@ -20,7 +20,7 @@ export class FetchPlan {
   readonly #sizes = new Map<GroupStream, number>();
   #lastSize = UNKNOWN_SIZE;
   /** Streams of what comes again -> how many messages this member may take from them first: as many as it gave back there. */
-  readonly #givenBack = new Map<GroupStream, number>();
+  readonly #overFetched = new Map<GroupStream, number>();
   #turn = 0;
   #areCalm = false;
 
@@ -41,7 +41,7 @@ export class FetchPlan {
    * which the last round ended.
    */
   *inTurn(streams: readonly GroupStream[]): Generator<Turn> {
-    for (const [stream, most] of this.#givenBack) yield { stream, most };
+    for (const [stream, most] of this.#overFetched) yield { stream, most };
     for (let asked = 0; asked < streams.length; asked += 1) {
       this.#turn = (this.#turn + 1) % streams.length;
       yield { stream: streams[this.#turn]!, most: Infinity };
@@ -50,7 +50,7 @@ export class FetchPlan {
 
   /** @param entries more than none */
   brought(stream: GroupStream, entries: number, messages: number): void {
-    if (stream.kind === 'again') this.#addGivenBack(stream, -messages);
+    if (stream.kind === 'again') this.#addOverFetched(stream, -messages);
     else {
       this.#lastSize = Math.ceil(messages / entries);
       this.#sizes.set(stream, this.#lastSize);
@@ -70,23 +70,23 @@ export class FetchPlan {
 
   /** Whether so little comes that all may be asked at once, though each could have more than there is room for. */
   get areCalm(): boolean {
-    return this.#areCalm && this.#givenBack.size === 0;
+    return this.#areCalm && this.#overFetched.size === 0;
   }
 
   /** The stream was asked and had nothing. */
   wasEmpty(stream: GroupStream): void {
-    this.#givenBack.delete(stream);
+    this.#overFetched.delete(stream);
   }
 
-  /** A message was given back to this stream. */
-  gaveBackTo(stream: GroupStream): void {
-    this.#addGivenBack(stream, 1);
+  /** A message was put back into this stream. */
+  overFetched(stream: GroupStream): void {
+    this.#addOverFetched(stream, 1);
   }
 
-  #addGivenBack(stream: GroupStream, messages: number): void {
-    const left = (this.#givenBack.get(stream) ?? 0) + messages;
-    if (left > 0) this.#givenBack.set(stream, left);
-    else this.#givenBack.delete(stream);
+  #addOverFetched(stream: GroupStream, messages: number): void {
+    const left = (this.#overFetched.get(stream) ?? 0) + messages;
+    if (left > 0) this.#overFetched.set(stream, left);
+    else this.#overFetched.delete(stream);
   }
 
   #sizeOf(stream: GroupStream): number {

@@ -1,10 +1,11 @@
 import { emit, errorRecord, Loop } from '@millrace/core';
 import { BLOCK_MS, type RedisConnection, redisFailure } from '@millrace/redis';
 import type { Dispatcher } from '../consume/dispatcher.js';
-import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
+import type { Feedback } from '../consume/feedback.js';
+import type { GroupStream } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
 import type { Moment } from '../consume/held-entry.js';
-import type { Intake } from '../consume/intake.js';
+import type { Partition } from '../consume/partition.js';
 import type { Membership } from '../group/membership.js';
 import { takenText } from '../ring/ring-text.js';
 import { FetchPlan } from './fetch-plan.js';
@@ -22,14 +23,10 @@ export interface FetcherParts {
   readonly membership: Membership;
   readonly control: RedisConnection;
   readonly member: string;
-  readonly partitions: readonly GroupPartition[];
-  /** Makes again what Redis has lost of a partition. */
-  readonly recover: (partition: GroupPartition) => Promise<void>;
-  /** Makes sure of what is held, and puts back what came in replies that were lost. */
-  readonly rejoin: () => Promise<void>;
+  readonly partitions: readonly Partition[];
+  readonly feedback: Pick<Feedback, 'recover' | 'rejoin'>;
   readonly dispatcher: Dispatcher;
   readonly held: HeldEntries;
-  readonly intake: Intake;
 }
 
 /** `[[stream, [[id, [field, value, ...]], ...]], ...]`, or null when nothing came. */
@@ -43,7 +40,8 @@ type ReadReply = [string, [string, string[]][]][] | null;
 export class Fetcher {
   readonly #parts: FetcherParts;
   readonly #streams: readonly GroupStream[];
-  readonly #byKey: ReadonlyMap<string, GroupStream>;
+  /** By the key of a stream. */
+  readonly #sources: ReadonlyMap<string, Source>;
   readonly #plan: FetchPlan;
   readonly #loop: Loop;
   #clientId: string | null = null;
@@ -59,9 +57,9 @@ export class Fetcher {
 
   constructor(parts: FetcherParts) {
     this.#parts = parts;
-    this.#streams = parts.partitions.flatMap(({ streams }) => streams);
+    this.#streams = parts.partitions.flatMap(({ place }) => place.streams);
     this.#plan = new FetchPlan();
-    this.#byKey = new Map(this.#streams.map((stream) => [stream.key, stream]));
+    this.#sources = new Map(parts.partitions.flatMap(sourcesOf));
     this.#loop = new Loop({ name: 'fetch', round: (signal) => this.#round(signal), onError: (error, failures) => this.#failed(error, failures) });
   }
 
@@ -71,8 +69,8 @@ export class Fetcher {
   }
 
   /** A stream has messages again for which this member had no slot. */
-  gaveBackTo(stream: GroupStream): void {
-    this.#plan.gaveBackTo(stream);
+  overFetched(stream: GroupStream): void {
+    this.#plan.overFetched(stream);
   }
 
   /** Resolves when no read is under way any more and everything that came is taken in; for good. */
@@ -116,7 +114,7 @@ export class Fetcher {
 
   /** Once round. */
   async #fill(signal: AbortSignal): Promise<number> {
-    const { dispatcher, way, rejoin } = this.#parts;
+    const { dispatcher, way, feedback } = this.#parts;
     this.#chooseWay();
     if (!(await way.connection.whenReady(READY_WAIT_MS, signal))) {
       if (!signal.aborted) this.lostSight('there is no connection to Redis');
@@ -124,7 +122,7 @@ export class Fetcher {
     }
     const { losses } = way;
     if (losses !== this.#readOn) this.lostSight('the connection to Redis was lost');
-    if (this.#problem !== null) await rejoin();
+    if (this.#problem !== null) await feedback.rejoin();
     this.#readOn = losses;
     if (dispatcher.freeSlots > 0 && !signal.aborted) await this.#fetch(dispatcher.freeSlots);
     this.#problem = null;
@@ -171,13 +169,13 @@ export class Fetcher {
 
   /** @returns how many messages came */
   async #read(streams: readonly GroupStream[], count: number, wait: boolean): Promise<number> {
-    const { way, member, partitions, held, rings, dispatcher } = this.#parts;
+    const { way, member, held, rings, dispatcher } = this.#parts;
     const block = wait ? ['BLOCK', Math.min(BLOCK_MS, dispatcher.longestWaitMs)] : [];
     const asked: Asked = { streams, count, readAt: held.moment(), rung: streams.map((stream) => rings.lastFor(stream)) };
     if (wait) this.#learnClientId();
     this.#isBlocking = wait;
     try {
-      const head = ['GROUP', partitions[0]!.group, member, 'COUNT', count, ...block, 'STREAMS'];
+      const head = ['GROUP', this.#streams[0]!.partition.group, member, 'COUNT', count, ...block, 'STREAMS'];
       const ids = streams.map(() => '>');
       const reply = await way.connection.call('XREADGROUP', ...head, ...streams.map(({ key }) => key), ...ids);
       return await this.#take(reply as ReadReply, asked);
@@ -201,8 +199,8 @@ export class Fetcher {
   async #take(reply: ReadReply, asked: Asked): Promise<number> {
     const brought = new Map<GroupStream, Brought>();
     for (const [key, entries] of reply ?? []) {
-      const stream = this.#byKey.get(key)!;
-      const messages = await this.#parts.intake.take(stream, entries.map(([id, fields]) => ({ id, fields })), asked.readAt);
+      const { stream, partition } = this.#sources.get(key)!;
+      const messages = await partition.take(stream, entries.map(([id, fields]) => ({ id, fields })), asked.readAt);
       this.#plan.brought(stream, entries.length, messages);
       brought.set(stream, { entries: entries.length, messages });
     }
@@ -223,7 +221,7 @@ export class Fetcher {
   }
 
   #failed(error: Error, failures: number): void {
-    const { topic, group } = this.#parts.partitions[0]!;
+    const { topic, group } = this.#streams[0]!.partition;
     emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });
     if (redisFailure(error, 'fetch').kind !== 'state-lost') return this.lostSight(error.message);
     // Why it cannot be made again tells more than that it is gone.
@@ -232,8 +230,8 @@ export class Fetcher {
   }
 
   async #recover(): Promise<void> {
-    const { partitions, recover } = this.#parts;
-    const made = await Promise.allSettled(partitions.map((partition) => recover(partition)));
+    const { partitions, feedback } = this.#parts;
+    const made = await Promise.allSettled(partitions.map(({ place }) => feedback.recover(place)));
     for (const result of made) if (result.status === 'rejected') this.#problem = (result.reason as Error).message;
   }
 
@@ -254,6 +252,16 @@ export class Fetcher {
       this.#problem = redisFailure(error, 'CLIENT UNBLOCK').message;
     }
   }
+}
+
+/** A stream, and the partition that takes what is read there. */
+interface Source {
+  readonly stream: GroupStream;
+  readonly partition: Partition;
+}
+
+function sourcesOf(partition: Partition): [key: string, source: Source][] {
+  return partition.place.streams.map((stream) => [stream.key, { stream, partition }]);
 }
 
 interface Asked {

@@ -1,4 +1,5 @@
 import { spread } from '@millrace/core';
+import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import { RecentCount } from '../consume/recent-count.js';
 import type { Membership } from '../group/membership.js';
@@ -18,10 +19,9 @@ const SECOND_MS = 1_000;
 
 export interface RingWaitParts {
   readonly rings: Rings;
-  readonly partitions: readonly GroupPartition[];
+  readonly places: readonly GroupPartition[];
   readonly membership: Membership;
-  /** An operator wants something of the group. */
-  readonly onControl: () => void;
+  readonly feedback: Pick<Feedback, 'controlled'>;
 }
 
 /** Waits, for an idle subscription, until a read is worth it: somebody has rung, or nobody did for long. */
@@ -36,8 +36,8 @@ export class RingWait implements RingListener {
 
   constructor(parts: RingWaitParts) {
     this.#parts = parts;
-    this.#hints = new Hints(parts.partitions.flatMap(({ streams }) => streams));
-    this.#byChannel = new Map(parts.partitions.map((partition) => [partition.keys.ring, partition]));
+    this.#hints = new Hints(parts.places.flatMap(({ streams }) => streams));
+    this.#byChannel = new Map(parts.places.map((place) => [place.keys.ring, place]));
   }
 
   listen(): void {
@@ -128,7 +128,7 @@ export class RingWait implements RingListener {
   }
 
   #control(): void {
-    this.#parts.onControl();
+    this.#parts.feedback.controlled();
     this.lookAtAll();
   }
 

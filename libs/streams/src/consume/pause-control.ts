@@ -1,16 +1,16 @@
 import type { DeadLetterHook } from '../hook/dead-letter-hook.js';
-import type { Dispatcher } from './dispatcher.js';
 import type { Fetcher } from '../read/fetcher.js';
+import type { Dispatcher } from './dispatcher.js';
 
-/** Who holds the flow up: the group's operator, this process's, or the end of the process. */
-export type Stopper = 'group' | 'process' | 'stop';
+/** Who pauses a subscription: the group's operator, this process's, or the end of the process. */
+export type PausedBy = 'group' | 'process' | 'stop';
 
-/** Lets messages flow from Redis to the handler, unless somebody holds them up. */
-export class Flow {
+/** Pauses a subscription for whoever asks, until all who asked have resumed it. */
+export class PauseControl {
   readonly #dispatcher: Dispatcher;
   readonly #fetcher: Fetcher;
   readonly #hook: DeadLetterHook | null;
-  readonly #stoppers = new Set<Stopper>();
+  readonly #pausedBy = new Set<PausedBy>();
 
   constructor(dispatcher: Dispatcher, fetcher: Fetcher, hook: DeadLetterHook | null) {
     this.#dispatcher = dispatcher;
@@ -18,17 +18,17 @@ export class Flow {
     this.#hook = hook;
   }
 
-  get heldUpBy(): readonly Stopper[] {
-    return [...this.#stoppers];
+  get pausedBy(): readonly PausedBy[] {
+    return [...this.#pausedBy];
   }
 
   /** No handler starts from now on; resolves when nothing is fetched either and what waited has gone back to the group. */
-  async hold(stopper: Stopper): Promise<void> {
-    this.#stoppers.add(stopper);
+  async pause(by: PausedBy): Promise<void> {
+    this.#pausedBy.add(by);
     this.#dispatcher.pause();
     this.#hook?.pause();
     await this.#fetcher.rest();
-    if (this.#stoppers.size > 0) this.#dispatcher.release(this.#dispatcher.takeWaiting());
+    if (this.#pausedBy.size > 0) this.#dispatcher.release(this.#dispatcher.takeWaiting());
   }
 
   /** Resolves when every handler that was started has ended and is settled. */
@@ -36,9 +36,9 @@ export class Flow {
     await Promise.all([this.#dispatcher.drain(), this.#hook?.drain()]);
   }
 
-  release(stopper: Stopper): void {
-    this.#stoppers.delete(stopper);
-    if (this.#stoppers.size > 0) return;
+  resume(by: PausedBy): void {
+    this.#pausedBy.delete(by);
+    if (this.#pausedBy.size > 0) return;
     this.#dispatcher.resume();
     this.#hook?.resume();
   }

@@ -1,0 +1,221 @@
+import { isMillraceError, type MillraceError, type SubscriptionDefinition } from '@millrace/core';
+import type { RedisConnections } from '@millrace/redis';
+import { GroupWatch } from '../group/group-watch.js';
+import { Membership } from '../group/membership.js';
+import type { Presence } from '../group/presence.js';
+import { Tender } from '../group/tender.js';
+import { Auditor } from '../inspect/auditor.js';
+import { rateKey } from '../keys.js';
+import { partitionsOf, type TopicLog } from '../log/topic-log.js';
+import { Fetcher } from '../read/fetcher.js';
+import { ReadWay } from '../read/read-way.js';
+import type { ReaderPool } from '../read/reader-pool.js';
+import { RingWait } from '../read/ring-wait.js';
+import type { Rings } from '../ring/rings.js';
+import { DeadLetterDuties } from './dead-letter-duties.js';
+import { Dispatcher } from './dispatcher.js';
+import type { Feedback } from './feedback.js';
+import { type GroupPartition, groupPartition } from './group-partition.js';
+import type { Handling } from './handling.js';
+import { HeldEntries } from './held-entries.js';
+import { Holdings } from './holdings.js';
+import type { LoneSlot } from './lone-slot.js';
+import { Partition } from './partition.js';
+import { PauseControl } from './pause-control.js';
+import type { PendingDelivery } from './pending-delivery.js';
+import { RateLimiter } from './rate-limiter.js';
+import { Settler } from './settler.js';
+
+export interface MemberParts {
+  readonly redis: RedisConnections;
+  readonly prefix: string;
+  /** Its name, which nobody else ever has. */
+  readonly member: string;
+  readonly presence: Presence;
+  readonly rings: Rings;
+  readonly readers: ReaderPool;
+  readonly loneSlot: LoneSlot;
+  readonly stuckAfterMs: number;
+  readonly log: TopicLog;
+}
+
+/** One member of one group on one topic: its parts, and what each of them finds out that others have to know. */
+export class Member implements Feedback {
+  readonly held: HeldEntries;
+  readonly settler: Settler;
+  readonly dispatcher: Dispatcher;
+  readonly fetcher: Fetcher;
+  readonly deadLetters: DeadLetterDuties;
+  readonly pauses: PauseControl;
+  readonly #places: readonly GroupPartition[];
+  readonly #partitions: ReadonlyMap<GroupPartition, Partition>;
+  readonly #holdings: Holdings;
+  readonly #way: ReadWay;
+  readonly #rings: RingWait;
+  readonly #watch: GroupWatch;
+  readonly #tender: Tender;
+  readonly #auditor: Auditor;
+  readonly #log: TopicLog;
+
+  constructor(parts: MemberParts, definition: SubscriptionDefinition, handling: Handling) {
+    const { prefix, member, presence, loneSlot, stuckAfterMs } = parts;
+    // On the connection that settles: without that nothing can go on, and without the other one all can but the upkeep.
+    const { publish: redis, control } = parts.redis;
+    const { topic, group, rateLimit: limit } = definition;
+    const places = partitionsOf(topic).map((partition) => groupPartition(prefix, { topic: topic.name, partition }, group));
+    const membership = new Membership(member, presence);
+    this.#places = places;
+    this.#log = parts.log;
+    this.#way = new ReadWay(redis, parts.readers);
+    this.#holdings = new Holdings({ redis, prefix, member });
+    this.held = new HeldEntries({ holdings: this.#holdings, way: this.#way, presence, feedback: this });
+    this.settler = new Settler({ redis, prefix, member, held: this.held, feedback: this });
+    const holding = { held: this.held, settler: this.settler, holdings: this.#holdings };
+    const rateLimiter = limit && new RateLimiter({ redis, key: rateKey(prefix, topic.name, group), limit });
+    const slots = { handling, loneSlot, stuckAfterMs, rateLimiter };
+    this.dispatcher = new Dispatcher({ ...definition, ...holding, ...slots, feedback: this });
+    const admission = { redis, prefix, presence, dispatcher: this.dispatcher, ...holding };
+    const partitions = places.map((place) => new Partition(admission, place));
+    this.#partitions = new Map(partitions.map((partition) => [partition.place, partition]));
+    this.#rings = new RingWait({ rings: parts.rings, places, membership, feedback: this });
+    const common = { member, membership, places, held: this.held, feedback: this };
+    const reading = { way: this.#way, rings: this.#rings, control, dispatcher: this.dispatcher, partitions };
+    this.fetcher = new Fetcher({ ...common, ...reading });
+    this.#tender = new Tender({ ...common, connections: [control, redis], prefix, presence });
+    this.#watch = new GroupWatch({ ...common, redis, presence, partitions });
+    this.#auditor = new Auditor({ ...common, redis: control, leaseMs: presence.leaseMs });
+    this.deadLetters = new DeadLetterDuties({ ...parts, partitions: places }, definition);
+    this.pauses = new PauseControl(this.dispatcher, this.fetcher, this.deadLetters.hook);
+  }
+
+  get place(): GroupPartition {
+    return this.#places[0]!;
+  }
+
+  /** Makes the group where it is not there, joins it, and begins to fetch. */
+  async join({ topic, group, start }: SubscriptionDefinition): Promise<void> {
+    const origins = await this.#log.declareGroups(topic, group, start);
+    // A group that was lost while nobody was here to see it is not new: what it settled is still marked.
+    this.#places.forEach((place, index) => {
+      if (origins[index] === 'remade') this.givenAgain(place);
+    });
+    await this.deadLetters.hook?.declare();
+    await this.#holdings.join(this.place);
+    // A group that is paused is not read from.
+    await this.#watch.look();
+    await this.#tender.start();
+    this.#watch.start();
+    this.#auditor.start();
+    this.fetcher.start();
+    this.deadLetters.start();
+  }
+
+  /** Ends its upkeep, leaves what it holds to others, and says goodbye. @returns false when it still holds something */
+  async leave(): Promise<boolean> {
+    await this.stopUpkeep();
+    const leaving = Promise.all([this.#holdings.leave(this.#places), this.deadLetters.leave()]);
+    return leaving.then(([isForgotten]) => isForgotten, () => false);
+  }
+
+  async stopUpkeep(): Promise<void> {
+    await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop()]);
+  }
+
+  /** Whoever paused it may have moved the group. */
+  lookAtAll(): void {
+    this.#rings.lookAtAll();
+  }
+
+  get isIdle(): boolean {
+    return !this.#way.mayBlock && this.#rings.isListening && this.held.size === 0;
+  }
+
+  replayOf({ entry, offset }: PendingDelivery): number | null {
+    return this.#historyOf(entry.stream.partition).replayAt(offset);
+  }
+
+  retryScheduled({ entry }: PendingDelivery): void {
+    this.#tender.scheduled(entry.stream.partition);
+  }
+
+  deadLettered(): void {
+    this.deadLetters.wake();
+  }
+
+  overFetched({ entry }: PendingDelivery): void {
+    this.fetcher.overFetched(entry.stream.partition.streams[1]);
+  }
+
+  givenAgain(place: GroupPartition): void {
+    this.#historyOf(place).givenAgain();
+  }
+
+  inDoubt(): void {
+    this.#tender.wakeToVerify();
+  }
+
+  returned(): void {
+    this.#doubtAll();
+    this.held.doubt();
+    this.#tender.wakeToVerify();
+  }
+
+  /** Entries that were held of the partition are gone; for good when the group was removed. */
+  async recover(place: GroupPartition): Promise<void> {
+    this.givenAgain(place);
+    try {
+      await this.#log.recover(place, place.group);
+    } catch (error) {
+      if (isMillraceError(error) && error.code === 'REMOVED') this.#removed(place, error);
+      throw error;
+    }
+    this.held.doubt();
+    this.#rings.lookAtAll();
+    this.#tender.wakeToVerify();
+  }
+
+  async verify(): Promise<void> {
+    await this.#holdings.join(this.place);
+    await this.held.verify();
+    this.dispatcher.goOn();
+  }
+
+  async rejoin(): Promise<void> {
+    this.#doubtAll();
+    await this.verify();
+    const streams = this.#places.flatMap((place) => place.streams);
+    for (const stream of streams) await this.#holdings.putBackUnknown(stream, this.held.idsIn(stream));
+  }
+
+  async groupPaused(): Promise<void> {
+    await this.pauses.pause('group');
+    await this.pauses.drain();
+  }
+
+  groupResumed(): void {
+    this.lookAtAll();
+    this.pauses.resume('group');
+  }
+
+  controlled(): void {
+    this.#watch.wake();
+  }
+
+  membersChanged(): void {
+    this.#tender.wake();
+  }
+
+  #historyOf(place: GroupPartition): Partition['history'] {
+    return this.#partitions.get(place)!.history;
+  }
+
+  #doubtAll(): void {
+    for (const { history } of this.#partitions.values()) history.doubt();
+  }
+
+  /** A group that was removed does not come back by itself. */
+  #removed(place: GroupPartition, error: MillraceError): void {
+    this.held.lostOf(place, error);
+    this.fetcher.lostSight(error.message);
+  }
+}

@@ -1,0 +1,39 @@
+/** The guards of what wakes members, and of who looks after a partition. */
+
+const RINGS_SPEC = 'libs/streams/test/rings.spec.ts';
+
+/** @type {import('../guards.js').Guard[]} */
+export const reading = [
+  {
+    name: 'a publish rings',
+    file: 'libs/streams/src/scripts/publish.lua',
+    find: "if nextText ~= state[1] then ring(log, 'log ' .. ms .. '-' .. nextText) end",
+    replace: '',
+    spec: RINGS_SPEC,
+    title: 'reads once or twice for a message, however many members there are',
+  },
+  {
+    name: 'members that are not the first for a ring wait',
+    file: 'libs/streams/src/read/ring-wait.ts',
+    find: 'Math.min(rank * TURN_MS, LONGEST_TURN_MS)',
+    replace: '0',
+    spec: RINGS_SPEC,
+    title: 'reads once or twice for a message, however many members there are',
+  },
+  {
+    name: 'no more readers than there are connections for',
+    file: 'libs/streams/src/read/reader-pool.ts',
+    find: 'if (this.#count >= MOST_READERS) return null;',
+    replace: '',
+    spec: RINGS_SPEC,
+    title: 'share eight connections that may block',
+  },
+  {
+    name: 'another member looks after the partitions of one that is gone',
+    file: 'libs/streams/src/group/membership.ts',
+    find: "name === this.#own || this.#presence.fateOf(name) === 'living'",
+    replace: 'true',
+    spec: 'libs/streams/test/crashes/tender.spec.ts',
+    title: 'the member that scheduled all retries',
+  },
+];
