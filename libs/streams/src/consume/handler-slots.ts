@@ -73,7 +73,7 @@ export class HandlerSlots {
    */
   room(now: Now): number {
     if (!this.mayBegin(now) || this.#unsettled >= MOST_UNSETTLED) return 0;
-    const most = this.#messages + Math.min(MOST_AHEAD, this.#handled.of(now.ms));
+    const most = this.#messages + this.#ahead(now.ms);
     const room = most - this.#inHand;
     return this.#queue.length >= this.#rules.rule.size && room * 2 < most ? 0 : room;
   }
@@ -206,6 +206,12 @@ export class HandlerSlots {
     const { count, ms } = this.#queue.heldUp(nowMs);
     if (ms <= stuckAfterMs) return null;
     return `a message whose process vanished has been at work for ${seconds(ms)} s and holds up ${count} more like it: give the handler a timeout`;
+  }
+
+  /** One message alone tells no pace. */
+  #ahead(nowMs: number): number {
+    const handled = this.#handled.of(nowMs);
+    return handled > 1 ? Math.min(MOST_AHEAD, handled) : 0;
   }
 
   get #inHand(): number {
