@@ -312,7 +312,7 @@ describe('an old primary that goes on', () => {
     const [publisher, member] = [await bed.start(), await bed.start()];
     const seen = await handler(member);
     const options = { durability: replicated(1, '300ms') };
-    await publisher.publisher.publish(Single, { value: 0 }, { durability: replicated(1, '5s') });
+    await publisher.publisher.publish(Single, { value: 0 }, { durability: replicated(1, '4s') });
     bed.server.pause();
     const inFlight = publisher.publisher.publish(Single, { value: 1 }, { ...options, deadline: '5s' });
     const rejected = expect(inFlight).rejects.toBeInstanceOf(IndefinitePublishError);
