@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { batchPipeline, DeadLetter, type DeadLetterContext, deadLetterPipeline, deliveryPipeline, fixed, listen, RetryLater, type Subscription, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
-import { UntoldLetters } from '../src/hook/untold-letters.js';
+import { UnreportedLetters } from '../src/hook/unreported-letters.js';
 import { Bed } from './bed.js';
 import { noRetry, type Process, signal, subscribe } from './fixture.js';
 import { numbers, Single } from './topics.js';
@@ -46,7 +46,7 @@ describe('a dead letter', () => {
     expect(context.firstFailedAt.getTime()).toBeLessThanOrEqual(context.deadLetteredAt.getTime());
   });
 
-  it('counts once, and its telling nowhere: the lag stays exact', async () => {
+  it('counts once, and its call nowhere: the lag stays exact', async () => {
     const process = await bed.start();
     const gate = signal();
     let told = 0;
@@ -208,7 +208,7 @@ describe('a dead letter that is to be told', () => {
     const handle = (): Promise<unknown> => (isIll ? Promise.reject(new DeadLetter('no')) : Promise.resolve());
     await hooked(process, tell, { attempts: 1_000, handle });
     await process.publisher.publish(Single, { value: 7 });
-    await waitFor(() => failed.length > 1, { what: 'telling to fail' });
+    await waitFor(() => failed.length > 1, { what: 'call to fail' });
     const seeking = process.streams.groups.seek(Single, 'g', { to: 'earliest' });
     isIll = false;
     expect(await seeking).toMatchObject([{ again: 1, retriesDropped: 0 }]);
@@ -228,7 +228,7 @@ describe('a dead letter that is to be told', () => {
     await begun.promise;
     await process.streams.groups.remove(Single, 'g', { force: true });
     gate.fire();
-    const letters = new UntoldLetters({ redis: process.redis.publish, member: 'x.1', partitions: [bed.place(Single, 'g')] });
+    const letters = new UnreportedLetters({ redis: process.redis.publish, member: 'x.1', partitions: [bed.place(Single, 'g')] });
     expect(await letters.look(1)).toMatchObject([{ letters: [], failure: null }]);
     await subscription.stop(1_000);
     expect(await bed.command('KEYS', `${bed.prefix}:*:group:g:*`)).toEqual([]);
@@ -256,7 +256,7 @@ describe('a dead letter that is to be told', () => {
   });
 });
 
-/** Dead letters that somebody is telling of. */
+/** Dead letters that somebody is call of. */
 async function untold(): Promise<number> {
   const [count] = (await bed.command('XPENDING', bed.place(Single, 'g').groupKeys.dead, 'hook')) as [number];
   return count;

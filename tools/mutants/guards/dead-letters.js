@@ -32,7 +32,7 @@ export const deadLetters = [
   },
   {
     name: 'dead letters that have crashed are told one at a time',
-    file: 'libs/streams/src/scripts/hand-over-untold.lua',
+    file: 'libs/streams/src/scripts/hand-over-unreported.lua',
     find: ' and not (isSuspect and suspects >= mostSuspects)',
     replace: '',
     spec: HOOK_SPEC,
@@ -40,7 +40,7 @@ export const deadLetters = [
   },
   {
     name: 'a dead letter that takes every process down is told no more',
-    file: 'libs/streams/src/hook/telling.ts',
+    file: 'libs/streams/src/hook/hook-call.ts',
     find: 'crashes >= this.#parts.crashLimit',
     replace: 'crashes >= Infinity',
     spec: HOOK_SPEC,
@@ -65,14 +65,14 @@ export const deadLetters = [
   {
     name: 'no bound takes a dead letter that is still to be told',
     file: 'libs/streams/src/scripts/bound-dead-letters.lua',
-    find: '        if isTold then return going, untold, last end\n',
+    find: '        if isServed then return going, unreported, last end\n',
     replace: '',
     spec: BOUNDS_SPEC,
     title: 'stay until their handler was told of them',
   },
   {
     name: 'a dead letter that goes untold is counted',
-    file: 'libs/streams/src/scripts/include/untold.lua',
+    file: 'libs/streams/src/scripts/include/unreported.lua',
     find: "  redis.call('HINCRBY', stats, 'untold', 1)\n",
     replace: '',
     spec: BOUNDS_SPEC,
