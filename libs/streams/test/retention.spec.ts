@@ -6,7 +6,7 @@ import { IsInt, IsOptional, IsString } from 'class-validator';
 import { partitionKeys, SETTLED_PAGE_OFFSETS, settledKey } from '../src/keys.js';
 import { PartitionBatcher } from '../src/publish/partition-batcher.js';
 import { PublishBudget } from '../src/publish/publish-budget.js';
-import type { Room } from '../src/retain/log-trim.js';
+import type { Capacity } from '../src/retain/log-trim.js';
 import type { RetainedPartition } from '../src/retain/retained-partition.js';
 import { Bed } from './bed.js';
 import { type Process, signal, subscribe } from './fixture.js';
@@ -357,11 +357,11 @@ describe('a trim', () => {
     await publishAll(process, topic, 10);
     const { retention } = topicOf(topic);
     let tries = 0;
-    const makeRoom = async (): Promise<Room> => {
+    const makeRoom = async (): Promise<Capacity> => {
       tries += 1;
       if (tries === 1) throw new RedisFailure('indeterminate', 'no answer', undefined);
       await bed.command('HSET', keys().meta, 'first', 1);
-      return { messages: 1, holder: null };
+      return { messages: 1, blockingGroup: null };
     };
     const batcher = new PartitionBatcher({
       redis: process.redis.publish, confirmation: null, topic: 'test.retained', partition: 0, keys: keys(),
