@@ -19,7 +19,7 @@ const knows = (ids: readonly string[]): Pick<HeldEntriesParts, 'holdings'> => ({
 });
 
 describe('an entry in hand', () => {
-  it('is not sure while others may have taken the process for dead, nor until it was asked for afterwards', async () => {
+  it('is stale while other members may have taken the process for dead, until its owner was looked up afterwards', async () => {
     let isSure = true;
     const { held, entry, lost } = holding({ ...knows(['1-0']), isSure: () => isSure });
     expect(held.isSure).toBe(true);
@@ -32,7 +32,7 @@ describe('an entry in hand', () => {
     expect([held.isSure, held.has(entry), lost]).toEqual([true, true, []]);
   });
 
-  it('is given up when Redis does not know of it any more', async () => {
+  it('is given up when Redis does not list it any more', async () => {
     const { held, entry, lost } = holding(knows([]));
     held.doubt();
     await held.verify();
@@ -40,7 +40,7 @@ describe('an entry in hand', () => {
     expect(entry.signal.reason).toMatchObject({ code: 'STATE_LOST' });
   });
 
-  it('is in doubt again when a read brings something that was sent before the process came back', async () => {
+  it('is stale again when a read brings entries that were sent before the process came back', async () => {
     const doubts: string[] = [];
     const { held } = holding({ ...knows(['1-0']), onDoubt: () => doubts.push('again') });
     const before = held.moment();
@@ -52,7 +52,7 @@ describe('an entry in hand', () => {
     expect([held.isSure, doubts]).toEqual([false, ['again']]);
   });
 
-  it('stays in doubt when it came into doubt while it was asked for', async () => {
+  it('stays stale when it became stale again while its owner was looked up', async () => {
     const asked: (() => void)[] = [];
     const of = (): Promise<ReadonlySet<string>> => new Promise((resolve) => asked.push(() => resolve(new Set(['1-0']))));
     const { held } = holding({ holdings: { of, has: () => Promise.resolve(true) } });
@@ -64,7 +64,7 @@ describe('an entry in hand', () => {
     expect(held.isSure).toBe(false);
   });
 
-  it('is asked for before something is made final, only while it is not sure, and kept without an answer', async () => {
+  it('is looked up before a final outcome, only while it is stale, and kept without an answer', async () => {
     let isSure = true;
     let questions = 0;
     const has = (): Promise<boolean> => {
