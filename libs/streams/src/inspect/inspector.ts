@@ -38,7 +38,7 @@ export interface GroupState {
   readonly untold: number;
   /** Dead letters that were removed because there were too many, or were too old. */
   readonly deadLettersDropped: number;
-  /** Gone from Redis before the group was done with them. They count as settled, so that the lag is what can be handled. */
+  /** Gone from Redis before the group was done with them. They count as settled: the lag has only those that can be handled. */
   readonly lost: number;
   /** Dropped unsettled by the topic's retention, as its `overflow` allows. They count as settled, too. */
   readonly dropped: number;

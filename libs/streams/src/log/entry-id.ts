@@ -1,4 +1,4 @@
-/** Messages of one entry at the most: an id has place for so many. */
+/** Most messages in one entry: its id has room for no more. */
 export const MOST_IN_ENTRY = 16;
 
 /** Which messages an entry carries. */

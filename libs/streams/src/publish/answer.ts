@@ -43,7 +43,7 @@ function refusalOf(reply: string): Exclude<Answer, { kind: 'stored' | 'failed' }
   return reply.startsWith('GAP ') ? { kind: 'gap', last: Number(reply.slice(4)) } : null;
 }
 
-/** Whether the batch may be stored, though nobody has said so. */
+/** Whether the batch may be stored, as it was not answered. */
 export function isInDoubt(answer: Answer | null): boolean {
   return answer?.kind === 'failed' && answer.error instanceof RedisFailure && answer.error.kind === 'indeterminate';
 }

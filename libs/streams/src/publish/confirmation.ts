@@ -86,7 +86,7 @@ async function asked(redis: RedisConnection, command: string, args: readonly num
   } catch (thrown) {
     const failure = redisFailure(thrown, command);
     if (failure.kind !== 'fatal' && failure.kind !== 'unknown') throw new RedisFailure('indeterminate', failure.message, failure);
-    throw new IndefinitePublishError(`The message is stored, but Redis refused to say how well: ${failure.message} ${REPEAT}`, failure);
+    throw new IndefinitePublishError(`The message is stored, but Redis refused to confirm its durability: ${failure.message} ${REPEAT}`, failure);
   }
 }
 

@@ -40,7 +40,7 @@ export class PublishQueue {
     return all;
   }
 
-  /** Keeps what `keep` returns. */
+  /** Keeps only the messages that `keep` returns. */
   keep(keep: (items: readonly QueuedMessage[]) => QueuedMessage[]): void {
     if (this.#items.length > 0) this.#set(keep(this.#items));
   }

@@ -20,7 +20,7 @@ export interface PutBackWish {
 }
 
 /**
- * Puts back what a member holds of one stream of a group, for another member to handle.
+ * Puts back the messages that a member holds of one stream of a group, for another member to handle.
  *
  * @returns how many messages
  */

@@ -8,7 +8,7 @@
 --       any number  8 '1' when its memory is bounded
 --       then, with 6 keys: 9 idempotency window, ms  10 number of the oldest window in which idempotency keys of it are claimed
 --       in other partitions, '' when none is  11 '' when no message has an idempotency key, else a list in JSON: for each
---       message the key or '', the digest of what is published with it, and its id  12 '' when all are due now, else a list in
+--       message the key or '', the digest of the message, and its id  12 '' when all are due now, else a list in
 --       JSON: for each message '' now, '+<ms>' so much later, '<ms>' at that moment in Unix milliseconds
 --       then entries of as many messages as one may have, the last one of the rest: `[` their envelopes, with `,` and a line
 --       break between them, `]`
