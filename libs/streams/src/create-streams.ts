@@ -18,7 +18,7 @@ import { StreamPublisher } from './publish/stream-publisher.js';
 import { ReaderPool } from './read/reader-pool.js';
 import { Topics } from './remove/topics.js';
 import { Rings } from './ring/rings.js';
-import { TopicUpkeep } from './retain/topic-upkeep.js';
+import { TopicTender } from './retain/topic-tender.js';
 
 export interface StreamsOptions {
   /** Stays the caller's: {@link Streams.stop} does not close it. */
@@ -28,13 +28,13 @@ export interface StreamsOptions {
   /** How long a silent process keeps the messages that it holds. Whole milliseconds, at least 300. */
   readonly leaseMs: number;
   /**
-   * All handlers of a subscription at work for so long, without one ending, are its problem; so is one whose message others wait
-   * for. Default 300 000 ms.
+   * A subscription reports a problem when all its handlers run for so long and none ends, or when one does for whose message
+   * others wait. Default 300 000 ms.
    */
   readonly stuckAfterMs?: number;
   /** How long a publish is tried before it is rejected, unless it says so itself. Default 10 000 ms. */
   readonly publishDeadlineMs?: number;
-  /** How many bytes of memory the messages may take that wait to be published or confirmed, over all topics. Default 64 MiB. */
+  /** Memory for messages that wait to be published or confirmed, in bytes, over all topics. Default 64 MiB. */
   readonly publishBufferBytes?: number;
   /**
    * Messages packed into one stream entry at the most, always: 1 to 16. Default: one, and up to 16 while more is published to a
@@ -61,7 +61,7 @@ export interface Streams extends Required<PublishPort>, SubscribePort {
 const DEFAULT_PUBLISH_DEADLINE_MS = 10_000;
 const DEFAULT_STUCK_AFTER_MS = 300_000;
 const DEFAULT_PUBLISH_BUFFER_BYTES = 64 * 1024 * 1024;
-/** What publishes under way get at the least when handlers have used up the time to stop. */
+/** Minimum time for publishes under way when handlers have used up the time to stop. */
 const FLUSH_MS = 500;
 
 /**
@@ -74,9 +74,9 @@ export function createStreams(options: StreamsOptions): Streams {
   const log = new TopicLog(redis.control, prefix);
   const deadlineMs = options.publishDeadlineMs ?? DEFAULT_PUBLISH_DEADLINE_MS;
   const packing = packingOf(options.messagesPerEntry);
-  const upkeep = new TopicUpkeep({ redis: redis.control, prefix, log });
+  const tender = new TopicTender({ redis: redis.control, prefix, log });
   const budget = new PublishBudget(options.publishBufferBytes ?? DEFAULT_PUBLISH_BUFFER_BYTES);
-  const publisher = new StreamPublisher({ redis, prefix, log, deadlineMs, budget, upkeep, packing });
+  const publisher = new StreamPublisher({ redis, prefix, log, deadlineMs, budget, tender, packing });
   const presence = new Presence({ redis, prefix, leaseMs });
   const loneSlot = new LoneSlot();
   const rings = new Rings(redis);
@@ -86,7 +86,7 @@ export function createStreams(options: StreamsOptions): Streams {
     const parts = { redis, prefix, presence, rings, readers, loneSlot, stuckAfterMs, log };
     const start: Start = (onStopped) => StreamSubscription.start({ ...parts, onStopped }, definition, handling);
     const subscription = await subscriptions.add(definition, start);
-    upkeep.subscribed(definition.topic);
+    tender.subscribed(definition.topic);
     return subscription;
   };
   const inspector = new Inspector(redis.control, prefix);
@@ -95,7 +95,7 @@ export function createStreams(options: StreamsOptions): Streams {
     inspector,
     deadLetters: new DeadLetters({
       redis: redis.control, log, prefix,
-      retained: (topic, partition) => upkeep.published(topic, partition),
+      retained: (topic, partition) => tender.published(topic, partition),
     }),
     groups: new Groups(operating),
     topics: new Topics(operating),
@@ -107,14 +107,14 @@ export function createStreams(options: StreamsOptions): Streams {
     broadcast: async (definition, handler) => {
       const start: Start = (onStopped) => Broadcast.start({ redis, prefix, log, onStopped }, definition, handler);
       const subscription = await subscriptions.follow(definition, start);
-      upkeep.subscribed(definition.topic);
+      tender.subscribed(definition.topic);
       return subscription;
     },
     stop: async (stopDeadlineMs) => {
       const stopBy = performance.now() + stopDeadlineMs;
       await subscriptions.stop(stopDeadlineMs);
       await publisher.close(Math.max(stopBy - performance.now(), FLUSH_MS));
-      await Promise.all([upkeep.stop(), presence.stop(), rings.stop()]);
+      await Promise.all([tender.stop(), presence.stop(), rings.stop()]);
       readers.close();
     },
   };
@@ -139,7 +139,7 @@ class Subscriptions {
     return this.#begin({ topic, group: BROADCAST_GROUP }, start, () => undefined);
   }
 
-  /** @param free called when it does not run any more: what was stopped, or could not be started, may be started again */
+  /** @param free called when the subscription has ended or could not be started: then it may be started again */
   #begin(place: Pick<SubscriptionDefinition, 'topic' | 'group'>, start: Start, free: () => void): Promise<Subscription> {
     if (this.#stopped) return Promise.reject(closed(place));
     const end = (): void => {

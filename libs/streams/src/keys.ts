@@ -3,7 +3,7 @@
  * Cluster. Names hold no `:`, `{` or `}`; no key is put together anywhere else.
  */
 export interface PartitionKeys {
-  /** Stream of entries, whose ids tell their offsets. */
+  /** Stream of entries; an entry's id holds the offsets of its messages. */
   readonly log: string;
   /**
    * Hash: `format` (of the log), `generation`, `next` (the next offset), `ms` (that of the last entry's id), `delayed` (how many
@@ -14,15 +14,15 @@ export interface PartitionKeys {
   /** Hash: group -> the offset at which it started. */
   readonly groups: string;
   /**
-   * Hash: what was removed -> the number of the removal, with a minus sign once it was declared anew; the field '' is the topic
-   * itself, the others are groups.
+   * Hash: removed group -> the number of its removal, with a minus sign once the group was declared anew; the field '' is the
+   * topic itself.
    */
   readonly removed: string;
-  /** Two hashes of idempotency keys, of its messages and claimed for others, for the current and the previous window in turn. */
+  /** Two hashes of idempotency keys, stored here or claimed for other partitions; current and previous window alternate. */
   readonly ids: readonly [string, string];
   /** Sorted set: delayed message -> when it is due, in Unix milliseconds. */
   readonly delayed: string;
-  /** Channel, no key: scripts ring in it when there is something to read, `include/ring.lua`. */
+  /** Channel, no key: scripts ring in it when there are entries to read, `include/ring.lua`. */
   readonly ring: string;
   /** Hash: the last batches of each producer, and the replies to them; see include/producers.lua. */
   readonly producers: string;
@@ -39,11 +39,11 @@ export interface GroupKeys {
   readonly dead: string;
   /** Hash of counters. */
   readonly stats: string;
-  /** Hash: entry of `again` -> that its member is about to handle it, or has begun to; only of what crashed before. */
+  /** Hash: entry of `again` -> mark that its member has begun to handle it; only for messages that crashed before. */
   readonly begun: string;
-  /** Sorted set of messages that left the log for another attempt and are not done: what is known of each -> offset. */
+  /** Sorted set of messages that left the log for another attempt and are not done: record of the message -> offset. */
   readonly open: string;
-  /** Hash: whether the group is paused, and what it is given again after a seek. */
+  /** Hash: the group's pause, and the replays that its seeks have begun. */
   readonly control: string;
 }
 
@@ -83,12 +83,12 @@ export function groupKeys(prefix: string, place: { topic: string; partition: num
   };
 }
 
-/** Bitmap: which offsets of this page the group is done with in the log. */
+/** Bitmap: the offsets of this page that the group is done with in the log. */
 export function settledKey(prefix: string, place: { topic: string; partition: number; group: string }, offset: number): string {
   return `${groupBase(prefix, place, place.group)}:settled:${Math.floor(offset / SETTLED_PAGE_OFFSETS)}`;
 }
 
-/** String: what a process says of itself: a counter that it raises, its members that stop, those that left. All in one slot. */
+/** String, the record of a process: a counter that it raises, its members that stop, those that left. All in one slot. */
 export function presenceKey(prefix: string, process: string): string {
   return `${prefix}:{presence}:${process}`;
 }

@@ -37,7 +37,7 @@ describe('a batch is handed over', () => {
   });
 
   it('when its first message has waited long enough, though it is not full', async () => {
-    // With a long lease nothing else happens that could start it.
+    // With a long lease no other event can start the batch.
     const process = await bed.start({ leaseMs: 60_000 });
     await process.publisher.publishMany(Single, numbers(3));
     const batches: number[][] = [];
@@ -115,7 +115,7 @@ describe('a message of a batch', () => {
     expect(batches.filter(({ length }) => length !== 1)).toEqual([]);
   });
 
-  it('that waits at a stop goes back as if untouched', async () => {
+  it('that waits at a stop is put back without counting an attempt', async () => {
     const process = await bed.start();
     await process.publisher.publishMany(Single, numbers(3));
     await subscribe(process, { size: 10, waitMs: forEver }, async () => undefined);

@@ -8,7 +8,7 @@ import { type Process, startProcess } from './fixture.js';
 
 export type StartOptions = Partial<Omit<StreamsOptions, 'redis' | 'prefix'>>;
 
-/** A Redis of the spec's own, a prefix a test, processes that are stopped after it, and a look behind the scenes. */
+/** A Redis server for one spec, with a prefix for each test, processes that are stopped after it, and direct access. */
 export class Bed {
   server!: TestRedis;
   prefix!: string;
@@ -28,7 +28,7 @@ export class Bed {
     afterAll(() => this.#close());
   }
 
-  /** Where everybody finds Redis. */
+  /** The address of Redis for all processes. */
   get url(): string {
     return this.server.url;
   }
@@ -37,14 +37,14 @@ export class Bed {
     return this.#add(await startProcess(this.url, { prefix: this.prefix, leaseMs: 300, ...options }));
   }
 
-  /** A process whose network can be broken, apart from everyone else's. */
+  /** A process whose own network can be broken. */
   async startBehindProxy(options: StartOptions = {}): Promise<{ process: Process; proxy: TcpProxy }> {
     const proxy = await TcpProxy.start(this.url);
     this.#proxies.push(proxy);
     return { proxy, process: this.#add(await startProcess(proxy.url, { prefix: this.prefix, leaseMs: 300, ...options })) };
   }
 
-  /** One command to Redis, past everything that is tested. */
+  /** One command to Redis, past the tested code. */
   command(name: string, ...args: (string | number)[]): Promise<unknown> {
     return this.#direct.control.call(name, ...args);
   }
@@ -61,7 +61,7 @@ export class Bed {
     return process.streams.inspector.deadLetters(topicOf(topic), group);
   }
 
-  /** Resolves when the group has nothing left to do. */
+  /** Resolves when the group has no message left. */
   drained(process: Process, topic: PayloadClass, group: string, timeoutMs = 40_000): Promise<unknown> {
     const idle = async (): Promise<boolean> => {
       const { lag, pending, retrying } = await this.state(process, topic, group);
@@ -71,7 +71,7 @@ export class Bed {
     return waitFor(idle, { what: `${group} to have nothing left to do`, timeoutMs });
   }
 
-  /** `[entry id, owner, idle ms, delivery count]` of what is pending in the log. */
+  /** `[entry id, owner, idle ms, delivery count]` of the pending entries of the log. */
   async pending(topic: PayloadClass, group: string): Promise<[string, string, number, number][]> {
     return (await this.command('XPENDING', this.place(topic, group).keys.log, group, '-', '+', 1_000)) as [string, string, number, number][];
   }

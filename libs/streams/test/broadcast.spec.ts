@@ -31,13 +31,13 @@ function follow(process: Process, handle: Handle, target: Target = {}): Promise<
 const sorted = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b);
 const all = (count: number): number[] => numbers(count).map(({ payload }) => payload.value);
 
-/** How often the follower's read has ended, with messages or without. */
+/** How many reads of the follower have ended, with messages or without. */
 async function reads(): Promise<number> {
   const stats = String(await bed.command('INFO', 'commandstats'));
   return Number(/cmdstat_xread:calls=(\d+)/.exec(stats)?.[1] ?? 0);
 }
 
-/** Resolves when the follower has found nothing new: it looks at its log then, and reads again, perhaps from elsewhere. */
+/** Resolves when the follower has read no new entry: then it checks its log, and may read on from another position. */
 async function quiet(): Promise<void> {
   const before = await reads();
   await waitFor(async () => (await reads()) > before, { what: 'a read to bring nothing' });
@@ -67,7 +67,7 @@ describe('a broadcast', () => {
     }
   });
 
-  it('tries again what fails, then gives it up and tells', async () => {
+  it('retries messages that fail, then gives them up and emits that', async () => {
     const process = await bed.start();
     const told: string[] = [];
     heard.push(listen('attempt-failed', ({ attempt, outcome }) => void told.push(`${attempt} ${outcome}`)));
@@ -82,7 +82,7 @@ describe('a broadcast', () => {
     expect(told.sort()).toEqual(['1 retry', '1 retry', '2 retry', '3 given-up']);
   });
 
-  it('has no more in hand than there are slots, and loses nothing that comes meanwhile', async () => {
+  it('handles no more messages at once than there are slots, and loses none that come meanwhile', async () => {
     const process = await bed.start();
     const seen: number[] = [];
     const hold = signal();
@@ -131,7 +131,7 @@ describe('a broadcast', () => {
     expect(subscription.problem()).toBeNull();
   });
 
-  it.each(losses)('hands over each message once though Redis loses %s while messages come without a pause', async (_, lose) => {
+  it.each(losses)('handles each message once though Redis loses %s while messages come without a pause', async (_, lose) => {
     const process = await bed.start();
     const seen: number[] = [];
     await follow(process, async ({ value }) => void seen.push(value));
@@ -146,7 +146,7 @@ describe('a broadcast', () => {
     expect(seen).toEqual([1_000, ...all(60), 2_000]);
   });
 
-  it('hands over each message once when Redis lost a log of which it had read nothing', async () => {
+  it('handles each message once when Redis lost a log before it had read any message of it', async () => {
     const process = await bed.start();
     const seen: number[] = [];
     await follow(process, async ({ value }) => void seen.push(value));
@@ -159,12 +159,12 @@ describe('a broadcast', () => {
     expect(seen).toEqual([...all(3), 2_000]);
   });
 
-  it('misses and doubles nothing when the ids of the new log begin below, and pass, those that it has read', async () => {
+  it('misses and doubles nothing when the ids of the new log begin below the ids that it has read, and pass them', async () => {
     const process = await bed.start();
     const [seen, lost] = [[] as number[], [] as number[]];
     heard.push(listen('lost', ({ count }) => void lost.push(count)));
     await follow(process, async ({ value }) => void seen.push(value));
-    // One, and then none, of the messages that it has read has the offset of one that it is given of the new log.
+    // One, and then none, of the messages that were read has the offset of a message of the new log.
     await process.publisher.publishMany(Single, numbers(2));
     await waitFor(() => seen.length === 2, { what: 'the first' });
     await bed.command('FLUSHALL');
@@ -183,7 +183,7 @@ describe('a broadcast', () => {
     expect(lost).toEqual([]);
   });
 
-  it('tells what was removed before it read it', async () => {
+  it('emits how many messages were removed before it read them', async () => {
     const process = await bed.start();
     const lost: number[] = [];
     heard.push(listen('lost', ({ count }) => void lost.push(count)));
@@ -196,11 +196,11 @@ describe('a broadcast', () => {
     await bed.command('XTRIM', log, 'MAXLEN', 3);
     subscription.resume();
     await waitFor(() => seen.includes(9), { what: 'the last' });
-    // What was read before the pause took hold is no loss.
+    // Messages that were read before the pause took effect are no loss.
     expect(lost.reduce((sum, count) => sum + count, 0) + seen.length).toBe(10);
   });
 
-  it('starts nothing after it is stopped, and waits for what runs', async () => {
+  it('starts no handler after it is stopped, and waits for those at work', async () => {
     const process = await bed.start();
     const hold = signal();
     const seen: string[] = [];

@@ -26,7 +26,7 @@ async function caughtUp(process: Process, handled: number[] = []): Promise<numbe
 }
 
 describe.each(['-5', 'no number', '1e9', '99999999999999999999'])('a next offset that reads %s', (next) => {
-  it('is mended by the next publish, and gives no lag below 0 until then', async () => {
+  it('is corrected by the next publish, and gives no lag below 0 until then', async () => {
     const process = await bed.start({ leaseMs: 60_000 });
     await caughtUp(process);
     await bed.command('HSET', meta(), 'next', next);
@@ -38,7 +38,7 @@ describe.each(['-5', 'no number', '1e9', '99999999999999999999'])('a next offset
 });
 
 describe('a next offset that is too high', () => {
-  it('is mended while a member is there, and nothing counts as lost', async () => {
+  it('is corrected while a member is there, and nothing counts as lost', async () => {
     const process = await bed.start();
     await caughtUp(process);
     await bed.command('HSET', meta(), 'next', 1_000);
@@ -48,7 +48,7 @@ describe('a next offset that is too high', () => {
     expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 11, lost: 0 });
   });
 
-  it('that was published from is told as a loss, once, and all that comes is handled', async () => {
+  it('that messages were published from is reported as a loss, once, and all later messages are handled', async () => {
     const process = await bed.start();
     const handled = await caughtUp(process);
     await bed.command('HSET', meta(), 'next', 1_000, 'ms', 0);
@@ -60,7 +60,7 @@ describe('a next offset that is too high', () => {
 });
 
 describe.each(['-5', 'no number', '1000000'])('a trim with a next offset that reads %s', (next) => {
-  it('mends it, and counts all that it takes from a group', async () => {
+  it('corrects it, and counts all messages that a group loses', async () => {
     const process = await bed.start({ leaseMs: 60_000 });
     const topic = topicOf(Bounded);
     const sleeper = await subscribe(process, { topic: Bounded, group: 'g' }, async () => undefined);
@@ -76,8 +76,8 @@ describe.each(['-5', 'no number', '1000000'])('a trim with a next offset that re
   });
 });
 
-describe('what is known of the groups', () => {
-  it('is restored when it alone is lost, while a member is there', async () => {
+describe('the hash of the groups', () => {
+  it('is restored when only it is lost, while a member is there', async () => {
     const process = await bed.start();
     await process.publisher.publishMany(Single, numbers(10));
     await subscribe(process, { topic: Single, group: 'g', start: { offset: 6 } }, async () => undefined);

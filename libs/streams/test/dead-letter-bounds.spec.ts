@@ -11,7 +11,7 @@ const topic = topicOf(Single);
 const boundDeadLetters = loadScript('../src/scripts/bound-dead-letters.lua', import.meta.url);
 const WIDE: DeadLetterBounds = { maxAgeMs: 1_000_000_000, maxMessages: 1_000_000, maxBytes: 1_000_000_000 };
 
-/** A subscription that gives every message up. */
+/** A subscription that dead-letters every message. */
 function failing(process: Process, bounds: Partial<DeadLetterBounds>, hook?: DeadLetterHandler): Promise<Subscription> {
   const definition = { topic, group: 'g', concurrency: 4, crashLimit: 10, deadLetters: { ...WIDE, ...bounds } };
   const handler = deliveryPipeline({ topic, group: 'g', retry: noRetry, handle: () => Promise.reject(new Error('no')) });
@@ -31,7 +31,7 @@ describe('dead letters beyond their bounds', () => {
   it.each([
     ['their number', { maxMessages: 10 }],
     ['their bytes', { maxBytes: 65_536 }],
-  ])('go by %s, the oldest first, and are counted and told', async (_, bounds) => {
+  ])('are bounded by %s, the oldest go first, and are counted and reported', async (_, bounds) => {
     const process = await bed.start();
     let told = 0;
     const stop = listen('dead-letters-dropped', ({ count }) => void (told += count));
@@ -49,7 +49,7 @@ describe('dead letters beyond their bounds', () => {
     stop();
   });
 
-  it('go by their age', async () => {
+  it('are bounded by their age', async () => {
     const process = await bed.start();
     await process.publisher.publish(Single, { value: 1 });
     const first = await failing(process, {});
@@ -65,7 +65,7 @@ describe('dead letters beyond their bounds', () => {
     expect(await bed.deadLetters(process, Single, 'g')).toMatchObject([{ id: `0:${id}` }]);
   });
 
-  it('stay until their handler was told of them', async () => {
+  it('stay until they were reported to their handler', async () => {
     const process = await bed.start();
     const gate = signal();
     await failing(process, {}, async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { batchPipeline, DeadLetter, type DeadLetterContext, deadLetterPipeline, deliveryPipeline, fixed, listen, RetryLater, type Subscription, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
-import { UntoldLetters } from '../src/hook/untold-letters.js';
+import { UnreportedLetters } from '../src/hook/unreported-letters.js';
 import { Bed } from './bed.js';
 import { noRetry, type Process, signal, subscribe } from './fixture.js';
 import { numbers, Single } from './topics.js';
@@ -28,14 +28,14 @@ function hooked(process: Process, tell: Tell, given: Target = {}): Promise<Subsc
 }
 
 describe('a dead letter', () => {
-  it('is told with the whole story, once it is stored', async () => {
+  it('is reported with its whole history, once it is stored', async () => {
     const process = await bed.start();
-    const told = signal<{ payload: unknown; context: DeadLetterContext; stored: unknown[] }>();
+    const reported = signal<{ payload: unknown; context: DeadLetterContext; stored: unknown[] }>();
     await hooked(process, async (payload, context) => {
-      told.fire({ payload, context, stored: await bed.deadLetters(process, Single, 'g') });
+      reported.fire({ payload, context, stored: await bed.deadLetters(process, Single, 'g') });
     }, { attempts: 2 });
     const { id } = await process.publisher.publish(Single, { value: 7 }, { key: 'k', headers: { a: 'b "c" \u2028/é' } });
-    const { payload, context, stored } = await told.promise;
+    const { payload, context, stored } = await reported.promise;
     expect(payload).toBeInstanceOf(Single);
     expect(payload).toEqual({ value: 7 });
     expect(context).toMatchObject({
@@ -46,23 +46,23 @@ describe('a dead letter', () => {
     expect(context.firstFailedAt.getTime()).toBeLessThanOrEqual(context.deadLetteredAt.getTime());
   });
 
-  it('counts once, and its telling nowhere: the lag stays exact', async () => {
+  it('counts once, and its report nowhere: the lag stays exact', async () => {
     const process = await bed.start();
     const gate = signal();
-    let told = 0;
+    let reported = 0;
     await hooked(process, async () => {
-      told += 1;
+      reported += 1;
       await gate.promise;
     });
     await process.publisher.publishMany(Single, numbers(3));
-    await waitFor(() => told === 3, { what: 'all to be told' });
+    await waitFor(() => reported === 3, { what: 'all to be reported' });
     expect(await bed.state(process, Single, 'g')).toMatchObject({ deadLettered: 3, handled: 0, retried: 0, lag: 0, pending: 0 });
-    expect(await untold()).toBe(3);
+    expect(await held()).toBe(3);
     gate.fire();
-    await waitFor(async () => (await untold()) === 0, { what: 'all to be settled' });
+    await waitFor(async () => (await held()) === 0, { what: 'all to be settled' });
   });
 
-  it('is told with what was found when it is no message, or not valid', async () => {
+  it('is reported with the stored text when that is no message, or not valid', async () => {
     const process = await bed.start();
     await process.streams.declare(topic);
     const found: unknown[] = [];
@@ -77,24 +77,24 @@ describe('a dead letter', () => {
     expect(found).toEqual([['MALFORMED_ENVELOPE', ['foreign', 'field'], false, true], ['INVALID_PAYLOAD', { value: 'x' }, false, false]]);
   });
 
-  it('of a batch subscription is told one by one', async () => {
+  it('of a batch subscription is reported by itself', async () => {
     const process = await bed.start();
     const values: unknown[] = [];
     await hooked(process, async (payload) => void values.push(payload), { batch: { size: 3, waitMs: 20 } });
     await process.publisher.publishMany(Single, numbers(3));
-    await waitFor(() => values.length === 3, { what: 'all to be told' });
+    await waitFor(() => values.length === 3, { what: 'all to be reported' });
   });
 });
 
-describe('a dead letter that is to be told', () => {
-  it('is told again while its handler fails, up to the attempts, and then counted', async () => {
+describe('a dead letter that is not reported yet', () => {
+  it('is reported again while its handler fails, up to the attempts, and then counted', async () => {
     const process = await bed.start();
     const attempts: number[] = [];
     const failures: unknown[] = [];
     const stop = listen('hook-failed', ({ outcome, attempt, messageId }) => failures.push([outcome, attempt, messageId]));
     await hooked(process, async (_, { attempt, attempts: own }) => {
       attempts.push(attempt);
-      throw new Error(`told in vain after ${own}`);
+      throw new Error(`reported in vain after ${own}`);
     }, { attempts: 3 });
     const { id } = await process.publisher.publish(Single, { value: 1 });
     await waitFor(async () => (await bed.state(process, Single, 'g')).hookFailed === 1, { what: 'it to be given up' });
@@ -103,10 +103,10 @@ describe('a dead letter that is to be told', () => {
     expect(failures).toEqual([['retry', 1, id], ['retry', 2, id], ['given-up', 3, id]]);
     expect(await bed.deadLetters(process, Single, 'g')).toMatchObject([{ attempts: 3, error: { message: 'no' } }]);
     expect(await bed.state(process, Single, 'g')).toMatchObject({ deadLettered: 1, deadLetters: 1, retried: 2, handled: 0, lag: 0 });
-    expect(await untold()).toBe(0);
+    expect(await held()).toBe(0);
   });
 
-  it('is told by another member when its process vanished', async () => {
+  it('is reported by another member when its process vanished', async () => {
     const [doomed, next] = [await bed.start(), await bed.start()];
     const begun = signal();
     await hooked(doomed, async () => {
@@ -115,16 +115,16 @@ describe('a dead letter that is to be told', () => {
     });
     await doomed.publisher.publish(Single, { value: 5 });
     await begun.promise;
-    const told: DeadLetterContext[] = [];
-    await hooked(next, async (_, context) => void told.push(context));
+    const reported: DeadLetterContext[] = [];
+    await hooked(next, async (_, context) => void reported.push(context));
     doomed.vanish();
-    await waitFor(() => told.length === 1, { what: 'it to be told' });
-    expect(told).toMatchObject([{ redelivered: true, attempt: 1, crashes: 0, reason: 'ATTEMPTS_EXHAUSTED' }]);
-    await waitFor(async () => (await untold()) === 0, { what: 'it to be settled' });
+    await waitFor(() => reported.length === 1, { what: 'the report of it' });
+    expect(reported).toMatchObject([{ redelivered: true, attempt: 1, crashes: 0, reason: 'ATTEMPTS_EXHAUSTED' }]);
+    await waitFor(async () => (await held()) === 0, { what: 'it to be settled' });
     expect(await bed.state(next, Single, 'g')).toMatchObject({ deadLettered: 1, handled: 0, lag: 0, hookFailed: 0 });
   });
 
-  it('is told no more when it took down as many processes as the crash limit says', async () => {
+  it('is not reported any more when it took down as many processes as the crash limit says', async () => {
     const doomed = await bed.start();
     const begun = signal();
     await hooked(doomed, async () => {
@@ -138,13 +138,13 @@ describe('a dead letter that is to be told', () => {
     const [[id, member]] = (await bed.command('XPENDING', dead, 'hook', '-', '+', 1)) as [[string, string]];
     await bed.command('XCLAIM', dead, 'hook', member, 0, id, 'RETRYCOUNT', 10);
     const next = await bed.start();
-    const told: unknown[] = [];
-    await hooked(next, async (payload) => void told.push(payload));
+    const reported: unknown[] = [];
+    await hooked(next, async (payload) => void reported.push(payload));
     await waitFor(async () => (await bed.state(next, Single, 'g')).hookFailed === 1, { what: 'it to be given up' });
-    expect([told, await untold()]).toEqual([[], 0]);
+    expect([reported, await held()]).toEqual([[], 0]);
   });
 
-  it('is told by itself when it may be one that takes processes down', async () => {
+  it('is reported alone when it may be the one that takes processes down', async () => {
     const process = await bed.start();
     const first = await hooked(process, () => Promise.resolve(), { concurrency: 1 });
     await first.stop(200);
@@ -161,11 +161,11 @@ describe('a dead letter that is to be told', () => {
       runs.now -= 1;
       runs.ended += 1;
     });
-    await waitFor(() => runs.ended === 3, { what: 'all to be told' });
+    await waitFor(() => runs.ended === 3, { what: 'all to be reported' });
     expect(runs.most).toBe(1);
   });
 
-  it('goes to others at a stop, and comes when it was missed: one that is at work, one that waits, one whose read was lost', async () => {
+  it('goes to another member at a stop: one that is at work, one that waits, one whose read was lost', async () => {
     const process = await bed.start();
     const begun = signal();
     await hooked(process, async () => {
@@ -177,15 +177,15 @@ describe('a dead letter that is to be told', () => {
     await bed.drained(process, Single, 'g');
     await process.stop();
     const next = await bed.start();
-    const told: unknown[] = [];
+    const reported: unknown[] = [];
     let crashed = 0;
     const tell = async ({ value }: Single, { redelivered }: DeadLetterContext): Promise<void> => {
-      told.push(value);
+      reported.push(value);
       if (redelivered) crashed += 1;
     };
-    const subscription = await hooked(next, tell, { handle: () => Promise.resolve(told.push('handled')) });
-    await waitFor(() => told.length === 3, { what: 'all to be told' });
-    expect([told.toSorted(), crashed]).toEqual([[0, 1, 2], 0]);
+    const subscription = await hooked(next, tell, { handle: () => Promise.resolve(reported.push('handled')) });
+    await waitFor(() => reported.length === 3, { what: 'all to be reported' });
+    expect([reported.toSorted(), crashed]).toEqual([[0, 1, 2], 0]);
     await subscription.pause();
     const { keys, groupKeys: { dead } } = bed.place(Single, 'g');
     const [[, fields]] = (await bed.command('XRANGE', dead, '-', '+', 'COUNT', 1)) as [[string, string[]]];
@@ -193,31 +193,31 @@ describe('a dead letter that is to be told', () => {
     const [[, member]] = (await bed.command('XINFO', 'CONSUMERS', keys.log, 'g')) as [[string, string]];
     await bed.command('XREADGROUP', 'GROUP', 'hook', member, 'STREAMS', dead, '>');
     subscription.resume();
-    await waitFor(() => told.length === 4, { what: 'the lost one to be told' });
-    expect([told, await untold()]).toEqual([[...told.slice(0, 3), 0], 0]);
+    await waitFor(() => reported.length === 4, { what: 'the lost one to be reported' });
+    expect([reported, await held()]).toEqual([[...reported.slice(0, 3), 0], 0]);
   });
 
-  it('is told though the group is set back behind its message meanwhile', async () => {
+  it('is reported though the group is set back behind its message meanwhile', async () => {
     const process = await bed.start();
     let isIll = true;
-    const [told, failed]: [unknown[], unknown[]] = [[], []];
+    const [reported, failed]: [unknown[], unknown[]] = [[], []];
     const tell = async (payload: unknown): Promise<void> => {
       if (isIll) throw new RetryLater('20ms', `${failed.push(payload)}`);
-      told.push(payload);
+      reported.push(payload);
     };
     const handle = (): Promise<unknown> => (isIll ? Promise.reject(new DeadLetter('no')) : Promise.resolve());
     await hooked(process, tell, { attempts: 1_000, handle });
     await process.publisher.publish(Single, { value: 7 });
-    await waitFor(() => failed.length > 1, { what: 'telling to fail' });
+    await waitFor(() => failed.length > 1, { what: 'the report to fail' });
     const seeking = process.streams.groups.seek(Single, 'g', { to: 'earliest' });
     isIll = false;
     expect(await seeking).toMatchObject([{ again: 1, retriesDropped: 0 }]);
     await bed.drained(process, Single, 'g');
-    await waitFor(() => told.length === 1, { what: 'it to be told' });
+    await waitFor(() => reported.length === 1, { what: 'the report of it' });
     expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 1, lost: 0 });
   });
 
-  it('goes with its group, and nothing of it comes back', async () => {
+  it('is removed with its group, and never comes back', async () => {
     const process = await bed.start();
     const [begun, gate] = [signal(), signal()];
     const subscription = await hooked(process, async () => {
@@ -228,7 +228,7 @@ describe('a dead letter that is to be told', () => {
     await begun.promise;
     await process.streams.groups.remove(Single, 'g', { force: true });
     gate.fire();
-    const letters = new UntoldLetters({ redis: process.redis.publish, member: 'x.1', partitions: [bed.place(Single, 'g')] });
+    const letters = new UnreportedLetters({ redis: process.redis.publish, member: 'x.1', partitions: [bed.place(Single, 'g')] });
     expect(await letters.look(1)).toMatchObject([{ letters: [], failure: null }]);
     await subscription.stop(1_000);
     expect(await bed.command('KEYS', `${bed.prefix}:*:group:g:*`)).toEqual([]);
@@ -241,23 +241,23 @@ describe('a dead letter that is to be told', () => {
     await process.publisher.publish(Single, { value: 1 });
     await bed.drained(process, Single, 'g');
     await first.stop(200);
-    const told: unknown[] = [];
-    const hooking = await hooked(process, async ({ value }: Single) => void told.push(value));
+    const reported: unknown[] = [];
+    const hooking = await hooked(process, async ({ value }: Single) => void reported.push(value));
     await process.publisher.publish(Single, { value: 2 });
-    await waitFor(() => told.length === 1, { what: 'the second to be told' });
+    await waitFor(() => reported.length === 1, { what: 'the second to be reported' });
     await hooking.stop(200);
     await bed.command('XGROUP', 'DESTROY', bed.place(Single, 'g').groupKeys.dead, 'hook');
     await subscribe(await bed.start(), definition, () => Promise.reject(new Error('no')));
     await process.publisher.publish(Single, { value: 3 });
     await bed.drained(process, Single, 'g');
-    await hooked(process, async ({ value }: Single) => void told.push(value));
-    await waitFor(() => told.includes(3), { what: 'the third to be told' });
-    expect(told).toEqual([2, 2, 3]);
+    await hooked(process, async ({ value }: Single) => void reported.push(value));
+    await waitFor(() => reported.includes(3), { what: 'the third to be reported' });
+    expect(reported).toEqual([2, 2, 3]);
   });
 });
 
-/** Dead letters that somebody is telling of. */
-async function untold(): Promise<number> {
+/** How many dead letters members of the hook hold. */
+async function held(): Promise<number> {
   const [count] = (await bed.command('XPENDING', bed.place(Single, 'g').groupKeys.dead, 'hook')) as [number];
   return count;
 }

@@ -34,13 +34,13 @@ async function givenUp(one: Patient, count: number): Promise<void> {
 
 const dead = (): string => bed.place(Single, 'g').groupKeys.dead;
 
-/** Puts an entry among the dead letters that Millrace did not write, and gives its id as a dead letter. */
+/** Adds a foreign entry to the dead letters. @returns its id as a dead letter */
 async function foreign(...fields: string[]): Promise<string> {
   return `0:${String(await bed.command('XADD', dead(), '*', ...fields))}`;
 }
 
 describe('the record of a dead letter', () => {
-  it('has the payload as an object, the times as dates, and what the message was published with', async () => {
+  it('has the payload as an object, the times as dates, and the options that the message was published with', async () => {
     const one = await patient();
     const before = Date.now();
     const { id } = await one.process.publisher.publish(Single, { value: 7 }, { headers: { from: 'test' } });
@@ -74,7 +74,7 @@ describe('the record of a dead letter', () => {
     expect(one.handled).toEqual(['0 3 true', '1 0 false']);
   });
 
-  it('is counted as long as it is there, apart from those of all time', async () => {
+  it('is counted while it exists, beside the count of all dead letters ever', async () => {
     const one = await patient();
     const { deadLetters } = one.process.streams;
     await givenUp(one, 5);
@@ -89,7 +89,7 @@ describe('the record of a dead letter', () => {
     await expect(deadLetters.count(Single, 'nobody')).rejects.toMatchObject({ code: 'UNKNOWN_GROUP' });
   });
 
-  it('is read with as many others as are asked for, the oldest first', async () => {
+  it('is read in a list of the wanted length, the oldest first', async () => {
     const one = await patient();
     await givenUp(one, 250);
     const { deadLetters, inspector } = one.process.streams;
@@ -124,16 +124,16 @@ const unreadable: [what: string, fields: string[]][] = [
   ['without its origin', reasonWith({ origin: undefined })],
   ['with an offset that is text', reasonWith({ origin: { ...origin, offset: '0' } })],
   ['with times that are none', reasonWith({ firstFailedAt: 'yesterday' })],
-  ['with a time beyond all', reasonWith({ deadLetteredAt: 1e300 })],
+  ['with a time that is too high for a date', reasonWith({ deadLetteredAt: 1e300 })],
   ['with counts that are none', reasonWith({ attempts: -1 })],
-  ['with a word of no program for its reason', reasonWith({ reason: '__proto__' })],
+  ['with an unknown reason', reasonWith({ reason: '__proto__' })],
   ['of bytes that are no text', ['\0\u0001', '\ufffd\0', 'm', '\0', 'e', '\0']],
   ['with a thousand fields', Array.from({ length: 2_000 }, (_, index) => `f${index}`)],
   ['of a megabyte', ['m', 'x'.repeat(1_000_000), 'e', 'x'.repeat(1_000_000)]],
 ];
 
 describe('an entry among the dead letters that cannot be read', () => {
-  it.each(unreadable)('%s is listed as such, and can be discarded; the others go on', async (_, fields) => {
+  it.each(unreadable)('%s is listed as unreadable, and can be discarded; other dead letters are not affected', async (_, fields) => {
     const one = await patient();
     const { deadLetters, inspector } = one.process.streams;
     await givenUp(one, 1);
@@ -168,7 +168,7 @@ describe('an entry among the dead letters that cannot be read', () => {
     ['cut off', envelope.slice(0, -9)],
     ['two of them', `${envelope},\n${envelope}`],
     ['one in two lines', envelope.replace(',', ',\n')],
-  ])('is not given to all groups of the topic when its message is %s: none could be done with it', async (_, damaged) => {
+  ])('is not redriven to the topic when its message is %s: no group could settle it', async (_, damaged) => {
     const one = await patient();
     const { deadLetters } = one.process.streams;
     await givenUp(one, 1);
@@ -180,7 +180,7 @@ describe('an entry among the dead letters that cannot be read', () => {
     expect(one.handled).toHaveLength(1);
   });
 
-  it('is discarded with all others, and with those of its kind', async () => {
+  it('is discarded with all other dead letters, and with all of its reason', async () => {
     const one = await patient();
     const { deadLetters } = one.process.streams;
     await givenUp(one, 2);
@@ -205,7 +205,7 @@ describe('the operators of dead letters', () => {
     await expect(deadLetters.discard(Single, 'g', { ids: many })).rejects.toMatchObject(problem);
   });
 
-  it('look at ten thousand at the most in one call', async () => {
+  it('read ten thousand dead letters at the most in one call', async () => {
     const { deadLetters, inspector } = (await patient()).process.streams;
     for (const limit of [0, 10_001, 1.5, '5' as never]) {
       await expect(deadLetters.list(Single, 'g', { limit })).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });

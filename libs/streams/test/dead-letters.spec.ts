@@ -42,7 +42,7 @@ async function givenUp(one: Patient, count: number, topic: typeof Single | typeo
   one.ill = false;
 }
 
-/** Nothing is in hand or waits, and an audit misses nothing. */
+/** No message is held or waits, and an audit finds no loss. */
 async function allCountedFor(process: Process): Promise<void> {
   const idle = async (): Promise<boolean> => {
     const { pending, retrying } = await bed.state(process, Single, 'g');
@@ -56,7 +56,7 @@ async function allCountedFor(process: Process): Promise<void> {
 const sorted = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b);
 
 describe('redriving', () => {
-  it('puts one, some or all back to the failing group only, as first attempts', async () => {
+  it('puts one, some or all dead letters back to the failing group only, as first attempts', async () => {
     const one = await patient(Numbered);
     const other: number[] = [];
     await subscribe(one.process, { topic: Numbered, group: 'other' }, async ({ value }: Value) => void other.push(value));
@@ -74,7 +74,7 @@ describe('redriving', () => {
     expect(other).toHaveLength(10);
   });
 
-  it('for a reason takes those alone, and tells the other reasons when it fits none', async () => {
+  it('for a reason takes only dead letters with it, and lists the other reasons when there are none', async () => {
     const one = await patient();
     await bed.command('XADD', bed.place(Single, 'g').keys.log, '*', 'foreign', 'field');
     await givenUp(one, 3);
@@ -89,7 +89,7 @@ describe('redriving', () => {
     expect(await deadLetters.redrive(Single, 'g', { all: true, reason: 'CRASH_LOOP' })).toEqual({ redriven: 0, missing: [], unreadable: [] });
   });
 
-  it('refuses a reason that there is not, with the nearest, wherever one is taken', async () => {
+  it('refuses an unknown reason, and names the most similar one, in every operation', async () => {
     const { deadLetters } = (await patient()).process.streams;
     const misspelt = { all: true, reason: 'ATTEMPT_EXHAUSTED' as never };
     const problem = { code: 'INVALID_OPTIONS', problems: ["reason 'ATTEMPT_EXHAUSTED' is not known: did you mean 'ATTEMPTS_EXHAUSTED'?"] };
@@ -99,7 +99,7 @@ describe('redriving', () => {
     await expect(deadLetters.list(Single, 'g', { reason: 5 as never })).rejects.toMatchObject({ problems: [expect.stringContaining('must be one of ATTEMPTS_')] });
   });
 
-  it('R25 puts each back once, however often and by however many it is asked for', async () => {
+  it('R25 puts each dead letter back once, however often and by however many callers that is asked for', async () => {
     const one = await patient();
     await givenUp(one, 50);
     const { deadLetters } = one.process.streams;
@@ -111,7 +111,7 @@ describe('redriving', () => {
     expect(sorted(one.handled)).toEqual(numbers(50).map(({ payload }) => payload.value));
   });
 
-  it('counts what it puts back in the lag until it is done, and gives it up again when it fails again', async () => {
+  it('counts redriven messages in the lag until they are done, and gives them up again when they fail again', async () => {
     const one = await patient();
     await givenUp(one, 3);
     await one.process.stop();
@@ -141,7 +141,7 @@ describe('redriving', () => {
     await allCountedFor(process);
   });
 
-  it('counts a message once that waits for a retry and is put back as well', async () => {
+  it('counts a message once that waits for a retry and is redriven, too', async () => {
     const one = await patient();
     const { process } = one;
     await givenUp(one, 1);
@@ -169,7 +169,7 @@ describe('redriving', () => {
     expect(sorted(one.handled)).toEqual([0, 1]);
   });
 
-  it('puts nothing to a topic that holds as much as its retention allows', async () => {
+  it('redrives nothing to a topic that holds as much as its retention allows', async () => {
     const ill = await bed.start();
     await subscribe(ill, { topic: Small, group: 'g' }, () => Promise.reject(new Error('ill')));
     await ill.publisher.publish(Small, { value: 0 });
@@ -198,7 +198,7 @@ describe('redriving', () => {
     expect((await bed.state(admin, Single, 'g')).lag).toBe(1);
   });
 
-  it('does not put to the topic what no group could read', async () => {
+  it('does not redrive to the topic what no group could read', async () => {
     const one = await patient();
     await bed.command('XADD', bed.place(Single, 'g').keys.log, '*', 'foreign', 'field');
     await waitFor(async () => (await one.process.streams.deadLetters.list(Single, 'g')).length === 1, { what: 'the dead letter' });
@@ -212,7 +212,7 @@ describe('redriving', () => {
 });
 
 describe('discarding', () => {
-  it('removes what was meant, and nothing else', async () => {
+  it('removes the selected dead letters, and no others', async () => {
     const one = await patient();
     await givenUp(one, 5);
     const { deadLetters } = one.process.streams;
@@ -223,7 +223,7 @@ describe('discarding', () => {
   });
 });
 
-describe('what cannot be meant', () => {
+describe('a selection that is refused', () => {
   it.each<[string, object, string]>([
     ['nothing', {}, 'INVALID_OPTIONS'],
     ['both', { all: true, ids: ['0:1-1'] }, 'INVALID_OPTIONS'],
@@ -249,7 +249,7 @@ describe('what cannot be meant', () => {
     }
   });
 
-  it('a misspelt group, with the nearest one of the topic', async () => {
+  it('a misspelt group, naming the most similar one of the topic', async () => {
     const { streams } = (await patient()).process;
     const told = { code: 'UNKNOWN_GROUP', message: `Topic '${topicOf(Single).name}' has no group 'gg' here: did you mean 'g'?` };
     await expect(streams.inspector.group(Single, 'gg')).rejects.toMatchObject(told);

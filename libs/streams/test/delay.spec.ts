@@ -16,7 +16,7 @@ async function redisTimeMs(): Promise<number> {
   return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
 }
 
-/** As if the time of all that is delayed had come. */
+/** Makes all delayed messages due. */
 async function makeDue(): Promise<void> {
   const members = (await bed.command('ZRANGE', keys().delayed, 0, -1)) as string[];
   await bed.command('ZADD', keys().delayed, 'XX', ...members.flatMap((member) => [1, member]));
@@ -69,7 +69,7 @@ describe('a delayed message', () => {
     const process = await bed.start();
     await process.publisher.publish(Single, { value: 1 }, { delay: '30ms' });
     await waitFor(async () => (await stored()).length === 1, { what: 'the message to be in the log' });
-    // The process waits a second now, unless it is told of what comes.
+    // The process waits a second now, unless it is woken for the new message.
     await process.publisher.publish(Single, { value: 2 }, { delay: '30ms' });
     await waitFor(async () => (await stored()).length === 2, { what: 'the second one to be there too' });
   });
@@ -84,7 +84,7 @@ describe('a delayed message', () => {
     await waitFor(() => seen.length === 1, { what: 'the subscriber to handle it' });
   });
 
-  it('keeps the order of publishes among those due at one moment', async () => {
+  it('keeps the order of publishes among messages that are due at one moment', async () => {
     const process = await bed.start();
     const deliverAt = new Date(Date.now() + HOUR_MS);
     await process.publisher.publishMany(Single, numbers(250).map((item) => ({ ...item, deliverAt })));

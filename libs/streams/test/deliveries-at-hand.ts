@@ -10,7 +10,7 @@ interface Taken {
 
 const NOW = { losses: 0, returns: 0 };
 
-/** Messages as a read brings them, without a Redis. */
+/** Messages as from a read, without a Redis. */
 export const place = groupPartition('test', { topic: 'orders', partition: 0 }, 'g');
 
 export function ofLog(base: number, size: number): Taken {
@@ -24,7 +24,7 @@ export function ofRetryLog(offset: number, { crashes = 0 } = {}): Taken {
   return deliveriesOf(place.streams[1], { id: `1000-${offset}`, fields: ['r', JSON.stringify(body)] }, NOW);
 }
 
-/** What Millrace did not write. */
+/** A foreign entry. */
 export function foreign(): Taken {
   return deliveriesOf(place.streams[0], { id: '1000-7', fields: ['foreign', 'x'] }, NOW);
 }

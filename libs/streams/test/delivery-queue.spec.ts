@@ -22,8 +22,8 @@ function messages(base: number, count: number): PendingDelivery[] {
 const suspect = (offset: number): PendingDelivery => ofRetryLog(offset, { crashes: 1 }).deliveries[0]!;
 const offsets = (work: readonly PendingDelivery[]): number[] => work.map(({ offset }) => offset);
 
-describe('what waits for a handler', () => {
-  it('is taken in the order in which it came, however much was taken before', () => {
+describe('messages that wait for a handler', () => {
+  it('are taken in the order in which they came, however many were taken before', () => {
     const queue = queueOf();
     const taken: number[] = [];
     for (let round = 0; round < 20; round += 1) {
@@ -35,7 +35,7 @@ describe('what waits for a handler', () => {
     expect(queue.take(0)).toEqual([]);
   });
 
-  it('is a batch when it has the size of one, or has waited long enough', () => {
+  it('are a batch when there are enough of them, or the first has waited long enough', () => {
     const queue = queueOf({ size: 3, waitMs: LONG_MS });
     add(queue, messages(0, 2));
     expect([queue.take(0), queue.readyInMs(0)]).toEqual([[], LONG_MS]);
@@ -46,7 +46,7 @@ describe('what waits for a handler', () => {
     expect([patient.readyInMs(LONG_MS), offsets(patient.take(LONG_MS)), patient.readyInMs(LONG_MS)]).toEqual([0, [0, 1], null]);
   });
 
-  it('gives back the newest of it, and never what was taken', () => {
+  it('are put back from the newest on, and never those that were taken', () => {
     const queue = queueOf();
     add(queue, messages(0, 5));
     queue.take(0);
@@ -58,13 +58,13 @@ describe('what waits for a handler', () => {
     expect([offsets(queue.take(0)), offsets(queue.take(0))]).toEqual([[5], [6]]);
   });
 
-  it('gives back nothing when nothing is asked for', () => {
+  it('are not put back when none are asked for', () => {
     const queue = queueOf();
     add(queue, messages(0, 3));
     expect([queue.takeNewest(0), queue.length]).toEqual([[], 3]);
   });
 
-  it('goes back whole: suspects too, each once', () => {
+  it('are all put back, each once, suspects, too', () => {
     const queue = queueOf({ size: 4, waitMs: LONG_MS });
     add(queue, [...messages(0, 2), suspect(10), suspect(11)]);
     expect(offsets(queue.takeAll())).toEqual([10, 11, 0, 1]);
@@ -85,7 +85,7 @@ describe('messages whose process vanished', () => {
     expect([offsets(queue.takeSuspect(10)), queue.heldUp(11)]).toEqual([[11], { count: 0, ms: 0 }]);
   });
 
-  it('are held up by one of another subscription, until that has ended', () => {
+  it('wait for a suspect of another subscription, until it has ended', () => {
     const queue = queueOf();
     add(queue, [suspect(10)]);
     expect([queue.take(5), queue.heldUp(9)]).toEqual([[], { count: 1, ms: 4 }]);
@@ -93,7 +93,7 @@ describe('messages whose process vanished', () => {
     expect([queue.heldUp(9).ms, offsets(queue.takeSuspect(9)), queue.heldUp(10).ms]).toEqual([0, [10], 0]);
   });
 
-  it('go back when they have waited since then', () => {
+  it('are put back when they have waited since then', () => {
     const queue = queueOf();
     add(queue, [suspect(10)], 1);
     add(queue, [suspect(11)], 2);

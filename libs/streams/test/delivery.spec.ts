@@ -75,7 +75,7 @@ describe('fanout and sharing', () => {
     }
   });
 
-  it('gives a group that subscribes late what was published before', async () => {
+  it('gives a group that subscribes late all messages that were published before', async () => {
     const process = await start();
     await process.publisher.publish(Single, { value: 1 });
     const received = signal<number>();
@@ -83,7 +83,7 @@ describe('fanout and sharing', () => {
     expect(await received.promise).toBe(1);
   });
 
-  it('has no more messages in hand than slots while its handlers are slow, also with more streams than slots', async () => {
+  it('holds no more messages than it has slots while its handlers are slow, also with more streams than slots', async () => {
     const process = await start();
     await process.publisher.publishMany(Numbered, Array.from({ length: 10 }, (_, value) => ({ payload: { value } })));
     let running = 0;
@@ -126,7 +126,7 @@ describe('idempotent publish', () => {
 });
 
 describe('outcomes', () => {
-  it('retries with back-off in the failing group only, then dead-letters with the whole story', async () => {
+  it('retries with back-off in the failing group only, then dead-letters with the whole history', async () => {
     const process = await start();
     const attempts: number[] = [];
     let other = 0;
@@ -171,7 +171,7 @@ describe('outcomes', () => {
     expect(await process.streams.inspector.group(topicOf(Single), 'g')).toMatchObject({ handled: 1, discarded: 1, deadLettered: 2, retried: 0 });
   });
 
-  it('dead-letters what is no message, what does not validate and what is newer, and goes on', async () => {
+  it('dead-letters foreign entries, invalid messages and those of a newer version, and goes on', async () => {
     const process = await start();
     const seen: number[] = [];
     await subscribe(process, { topic: Single, group: 'g' }, async ({ value }: Single) => void seen.push(value));
@@ -192,7 +192,7 @@ describe('outcomes', () => {
 });
 
 describe('members that vanish', () => {
-  it('hands what a dead member held to another one, and refuses what the dead one says later', async () => {
+  it('hands the messages of a dead member to another, and refuses later outcomes of the dead one', async () => {
     const [publisher, first] = [await start(), await start(400)];
     const [began, release] = [signal(), signal()];
     await subscribe(first, { topic: Single, group: 'g' }, async () => {
@@ -274,7 +274,7 @@ describe('members that vanish', () => {
     expect(dead).toMatchObject({ reason: 'CRASH_LOOP', crashes: 2, attempts: 1 });
   });
 
-  it('does not end what only ran beside a message that takes every process down', async () => {
+  it('does not end messages that only ran beside one that takes every process down', async () => {
     const publisher = await start();
     await publisher.publisher.publishMany(Single, [0, 1, 2, 3].map((value) => ({ payload: { value } })));
     const target = { topic: Single, group: 'g', concurrency: 4, crashLimit: 8 };
@@ -282,7 +282,7 @@ describe('members that vanish', () => {
       const [victim, began] = [await start(300), signal()];
       await subscribe(victim, target, async ({ value }: Single) => {
         if (value === 2) began.fire();
-        // Whoever runs beside it is not done when the process goes down; alone, it is soon.
+        // Handlers beside that message are not done when the process goes down; alone, they soon are.
         await new Promise((resolve) => setTimeout(resolve, value === 2 ? 3_600_000 : 10).unref());
       });
       await began.promise;
@@ -296,7 +296,7 @@ describe('members that vanish', () => {
 });
 
 describe('entries of several messages', () => {
-  it('are handled message by message, and a redelivered one skips what was settled', async () => {
+  it('are handled message by message, and a redelivered entry without its settled messages', async () => {
     const publisher = await start(300, 8);
     const victim = await start(300);
     const stuck = signal();
@@ -322,7 +322,7 @@ describe('entries of several messages', () => {
 });
 
 describe('stopping', () => {
-  it('starts no handler after stop, finishes what runs, and gives the rest back without counting an attempt', async () => {
+  it('starts no handler after stop, finishes those at work, and puts the rest back without counting an attempt', async () => {
     const process = await start();
     const stopping = await start();
     const [began, finish] = [signal(), signal()];

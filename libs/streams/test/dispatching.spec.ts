@@ -7,13 +7,13 @@ import { noRetry, type Process, signal, subscribe } from './fixture.js';
 import { numbers, Single } from './topics.js';
 
 const bed = new Bed('dispatching');
-/** Nobody is taken for dead while a test runs. */
+/** A lease so long that no process is taken for dead while a test runs. */
 const LEASE_MS = 120_000;
-/** Outcomes that wait for Redis, and what a member reads ahead at the most. */
+/** Most outcomes that wait for Redis, and most messages that a member reads ahead. */
 const MOST_UNSETTLED = 512;
 const MOST_AHEAD = 512;
 
-/** How often each message was handled, and by whom. */
+/** How many times each message was handled, and by which member. */
 class Runs {
   readonly values: number[] = [];
   readonly unusual: DeliveryContext[] = [];
@@ -24,7 +24,7 @@ class Runs {
   }
 }
 
-/** A member that is as fast as it can be, until it has handled so many: from then on its handlers wait for the gate. */
+/** A member that is fast until it has handled so many messages: from then on its handlers wait for the gate. */
 async function stuckAfter(process: Process, count: number, concurrency: number) {
   const [runs, stuck, gate] = [new Runs(), signal(), signal()];
   let begun = 0;
@@ -53,8 +53,8 @@ async function putBack(): Promise<number> {
 const ascending = (values: readonly number[]): number[] => values.toSorted((one, other) => one - other);
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, value) => value);
 
-describe('what was read ahead', () => {
-  it('goes to a member with free slots when the handlers have become slow, each message once', async () => {
+describe('messages that were read ahead', () => {
+  it('go to a member with free slots when the handlers have become slow, each message once', async () => {
     const slow = await bed.start({ leaseMs: LEASE_MS });
     await slow.publisher.publishMany(Single, numbers(4_000));
     const one = await stuckAfter(slow, 600, 4);
@@ -69,7 +69,7 @@ describe('what was read ahead', () => {
     expect(await bed.state(slow, Single, 'g')).toMatchObject({ handled: 4_000, retried: 0, fenced: 0 });
   });
 
-  it('goes back at once when the subscription is paused, though its handlers have not ended', async () => {
+  it('are put back at once when the subscription is paused, though its handlers have not ended', async () => {
     const slow = await bed.start({ leaseMs: LEASE_MS });
     await slow.publisher.publishMany(Single, numbers(4_000));
     const one = await stuckAfter(slow, 600, 4);
@@ -85,7 +85,7 @@ describe('what was read ahead', () => {
     expect(await bed.state(slow, Single, 'g')).toMatchObject({ handled: 4_000, retried: 0, fenced: 0 });
   });
 
-  it.each([1, 16])('of a slow handler alone, %s messages an entry, is nothing that another could have', async (messagesPerEntry) => {
+  it.each([1, 16])('are none while a lone handler is slow and other members could have them, %s messages an entry', async (messagesPerEntry) => {
     const slow = await bed.start({ leaseMs: LEASE_MS, messagesPerEntry });
     await slow.publisher.publishMany(Single, numbers(64));
     const one = await stuckAfter(slow, 0, 1);
@@ -115,8 +115,8 @@ describe('a slot', () => {
     expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 16, fenced: 0 });
   });
 
-  it('brings no more when too many outcomes wait for Redis to take them, and all goes on when it does', async () => {
-    // As large as they get from the first one on: a member fetches by the size of the last one.
+  it('gets no more messages while too many outcomes wait for Redis, and all goes on when it takes them', async () => {
+    // Entries of the largest size from the first on: a member fetches by the size of the last entry.
     const process = await bed.start({ leaseMs: LEASE_MS, messagesPerEntry: 16 });
     await process.publisher.publishMany(Single, numbers(4_000));
     const page = settledKey(bed.prefix, bed.place(Single, 'g'), 0);
@@ -134,7 +134,7 @@ describe('a slot', () => {
 });
 
 describe('stopping', () => {
-  it('waits until all that was handled is settled, and gives back the rest', async () => {
+  it('waits until all handled messages are settled, and puts back the rest', async () => {
     const { process, proxy } = await bed.startBehindProxy({ leaseMs: LEASE_MS });
     const witness = await bed.start({ leaseMs: LEASE_MS });
     await witness.publisher.publishMany(Single, numbers(4_000));
@@ -154,7 +154,7 @@ describe('stopping', () => {
 });
 
 describe('stopping while Redis refuses outcomes', () => {
-  it('waits until it takes them', async () => {
+  it('waits until Redis takes them', async () => {
     const process = await bed.start({ leaseMs: LEASE_MS });
     const witness = await bed.start({ leaseMs: LEASE_MS });
     const page = settledKey(bed.prefix, bed.place(Single, 'g'), 0);
@@ -166,7 +166,7 @@ describe('stopping while Redis refuses outcomes', () => {
     await waitFor(() => runs.values.length === 20, { what: 'all to be handled' });
     let isStopped = false;
     const stopping = process.streams.stop(30_000).then(() => (isStopped = true));
-    // The last pauses between them are longer than all else that stopping does.
+    // The last pauses between tries are longer than the rest of the stop.
     await waitFor(() => refusals >= 8, { what: 'Redis to have refused them again and again' });
     expect(isStopped).toBe(false);
     stopListening();

@@ -39,7 +39,7 @@ function member(): { hold: (stream: GroupStream, row: Row) => readonly PendingDe
   return { hold, lose: () => void (way.losses += 1), settler };
 }
 
-/** What member a is given of the only stream that has something. */
+/** Reads entries as member a, of the only stream that has any. */
 async function read(stream: GroupStream): Promise<Row[]> {
   const [[, rows]] = (await bed.command('XREADGROUP', 'GROUP', 'g', 'a', 'STREAMS', stream.key, '>')) as [[string, Row[]]];
   return rows;
@@ -55,7 +55,7 @@ function settledBy(settler: Settler, work: PendingDelivery, settlement: Settleme
   return new Promise((resolve) => settler.settle(work, settlement, { settled: () => resolve() }));
 }
 
-describe('what came over a connection that was lost since', () => {
+describe('messages that came over a connection that was lost since', () => {
   const log = (): GroupStream => bed.place(Single, 'g').streams[0];
   const retry = (): GroupStream => bed.place(Single, 'g').streams[1];
 
@@ -65,8 +65,8 @@ describe('what came over a connection that was lost since', () => {
   });
 
   it.each([
-    ['an entry of ours with something else in it', ['m', '[{}]']],
-    ['no entry of ours', ['some', 'thing']],
+    ['an entry of ours with another content', ['m', '[{}]']],
+    ['a foreign entry', ['some', 'thing']],
   ])('and was unreadable as %s settles no message that got its entry id', async (_, fields) => {
     await process.publisher.publish(Single, { value: 1 });
     const [[id]] = await read(log()) as [Row];
@@ -79,7 +79,7 @@ describe('what came over a connection that was lost since', () => {
     expect(await bed.command('XLEN', bed.place(Single, 'g').groupKeys.dead)).toBe(0);
   });
 
-  it('and is unreadable still is settled', async () => {
+  it('are settled, also when they are unreadable', async () => {
     await bed.command('XADD', log().key, ...storedEntry(0, ['{"not":"ours"}']));
     const [row] = await read(log());
     const { hold, lose, settler } = member();
@@ -89,7 +89,7 @@ describe('what came over a connection that was lost since', () => {
     expect([fenced, await bed.pending(Single, 'g')]).toEqual([0, []]);
   });
 
-  it('is looked at once an entry, however many of its messages are settled', async () => {
+  it('are checked once an entry, however many of its messages are settled', async () => {
     const texts = numbers(16).map(({ payload }, index) => `[1,"id-${index}",null,null,null,${JSON.stringify(payload)}]`);
     await bed.command('XADD', log().key, ...storedEntry(0, texts));
     const [row] = await read(log());

@@ -70,7 +70,7 @@ describe('a replicated publish', () => {
     expect(await bed.command('XLEN', logOf())).toBe(2);
   });
 
-  it('does not hold up those that ask for less', async () => {
+  it('does not delay publishes that ask for less', async () => {
     const process = await bed.start();
     const isBlocked = async (): Promise<boolean> => String(await bed.command('CLIENT', 'LIST')).includes('cmd=wait ');
     await process.publisher.publish(Copied, { value: 0 });
@@ -82,7 +82,7 @@ describe('a replicated publish', () => {
     expect(await copied).toMatchObject({ offset: 1 });
   });
 
-  it('may be what a topic asks for', async () => {
+  it('may be the default of a topic', async () => {
     const process = await bed.start();
     await process.publisher.publishMany(Copied, numbers(20));
     expect(await onReplica.control.call('XLEN', logOf('test.replicated'))).toBe(20);
@@ -120,7 +120,7 @@ describe('a publish that must be on the disk', () => {
       return { asked, redis: { call } as unknown as RedisConnection };
     };
 
-    it('is asked about', async () => {
+    it('is confirmed by Redis', async () => {
       const { redis, asked } = answering([1, 0]);
       const confirmation = new FsyncConfirmation(500, '7.2.4');
       await confirmation.check(redis);

@@ -24,7 +24,7 @@ beforeEach(async () => {
 const ids = async (): Promise<string[]> => ((await bed.command('XRANGE', keys().log, '-', '+')) as [string][]).map(([id]) => id);
 const msOf = (id: string): string => id.split('-')[0]!;
 
-/** As if the last entry had been written in an hour, before the clock was set back. */
+/** Acts as if the last entry had been written in an hour, before the clock was set back. */
 async function setClockBack(): Promise<string> {
   const ms = String(Date.now() + 3_600_000);
   await bed.command('HSET', keys().meta, 'ms', ms);
@@ -37,17 +37,17 @@ async function publishAll(values: readonly number[]): Promise<(number | null)[]>
 }
 
 describe('the id of an entry', () => {
-  it('tells the offset of its first message and how many there are', async () => {
+  it('holds the offset of its first message and how many there are', async () => {
     await publishAll([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect((await ids()).map(spanOfId)).toEqual([{ base: 0, size: 4 }, { base: 4, size: 4 }, { base: 8, size: 2 }]);
     expect(await bed.command('HGET', keys().meta, 'ms')).toBe(msOf((await ids()).at(-1)!));
   });
 
-  it.each(['9007199254740992', '18446744073709551615'])('that is too high for a number tells nothing: %s', (number) => {
+  it.each(['9007199254740992', '18446744073709551615'])('that is too high for a number gives no span: %s', (number) => {
     expect(spanOfId(`1-${number}`)).toBeNull();
   });
 
-  it('has the ms of the last one when the clock was set back: nothing is refused', async () => {
+  it('has the ms of the last id when the clock was set back: nothing is refused', async () => {
     const ms = await setClockBack();
     expect(await publishAll([0, 1, 2, 3, 4])).toEqual([0, 1, 2, 3, 4]);
     for (const value of [5, 6]) expect(await publishAll([value])).toEqual([value]);
@@ -63,7 +63,7 @@ describe('the id of an entry', () => {
     expect(await bed.command('HMGET', keys().meta, 'next', 'ms')).toEqual(['7', ms]);
   });
 
-  it('refuses a next offset that is too low, until the log is asked for it', async () => {
+  it('refuses a next offset that is too low, until that is corrected from the log', async () => {
     await setClockBack();
     for (const value of [0, 1, 2]) await publishAll([value]);
     await bed.command('HSET', keys().meta, 'next', 1);
@@ -75,7 +75,7 @@ describe('the id of an entry', () => {
 });
 
 describe('the id to read after', () => {
-  it('comes before its entry and behind all others, and tells the offset, whatever the entries hold', async () => {
+  it('comes before its entry and behind all others, and holds the offset, whatever the entries contain', async () => {
     const entry = fc.tuple(fc.integer({ min: 1, max: 16 }), fc.integer({ min: 0, max: 1 }));
     await fc.assert(fc.asyncProperty(fc.array(entry, { minLength: 1, maxLength: 12 }), async (entries) => {
       await bed.command('DEL', keys().log);
@@ -100,19 +100,19 @@ describe('the id to read after', () => {
   }
 });
 
-describe('an entry of somebody else', () => {
+describe('a foreign entry', () => {
   const far = '9999999999999-99999';
   const last = '18446744073709551614-18446744073709551615';
   const foreign: [string, string, string[]][] = [
     ['an id of Redis', '*', ['foreign', 'field']],
     ['an id in the year 2286', far, ['foreign', 'field']],
     ['an id that numbers of Lua cannot hold', last, ['foreign', 'field']],
-    ['the field of ours, with something else in it', '*', ['m', 'no array']],
-    ['the field of ours, and one more', '*', ['m', '[]', 'more', '']],
+    ['our field, with another content', '*', ['m', 'no array']],
+    ['our field, and one more', '*', ['m', '[]', 'more', '']],
     ['the fields of an earlier version', far, ['o', '2', 'n', '1', 'm', '[[1,"id",null,null,null,{"value":9}]]']],
   ];
 
-  it.each(foreign)('with %s is dead-lettered, and changes nothing for those around it', async (_, id, fields) => {
+  it.each(foreign)('with %s is dead-lettered, and changes nothing for the entries around it', async (_, id, fields) => {
     const seen: [number, number][] = [];
     await publishAll([0, 1]);
     await bed.command('XADD', keys().log, id, ...fields);
@@ -124,7 +124,7 @@ describe('an entry of somebody else', () => {
     expect(await bed.deadLetters(process, Single, 'g')).toMatchObject([{ reason: 'MALFORMED_ENVELOPE', origin: { offset: -1 } }]);
   });
 
-  it.each(foreign)('with %s is no place for a group to go to, nor a hindrance', async (_, id, fields) => {
+  it.each(foreign)('with %s is no position for a group, and does not keep it from others', async (_, id, fields) => {
     await publishAll([0, 1]);
     await bed.command('XADD', keys().log, id, ...fields);
     const first = await subscribe(process, { topic: Single, group: 'g' }, async () => undefined);
@@ -142,14 +142,14 @@ describe('an entry of somebody else', () => {
     expect(seen.sort()).toEqual([1, 2, 3]);
   });
 
-  it.each(foreign)('with %s does not tell where the offsets go on when the meta is lost', async (_, id, fields) => {
+  it.each(foreign)('with %s does not decide where the offsets go on when the meta is lost', async (_, id, fields) => {
     await publishAll(numbers(6).map(({ payload }) => payload.value));
     await bed.command('XADD', keys().log, id, ...fields);
     await bed.command('DEL', keys().meta);
     expect(await publishAll([6])).toEqual([6]);
   });
 
-  it('does not tell either where the offsets go on when it was the last that retention removed', async () => {
+  it('does not decide either where the offsets go on when it was the last entry that retention removed', async () => {
     const retention = { maxAgeMs: 1, maxMessages: null, maxBytes: null, overflow: 'reject', dropGroupAfterMs: 0 } as const;
     const topic = { ...topicOf(Single), retention };
     await publishAll([0, 1, 2]);

@@ -7,7 +7,7 @@ const plain: OutgoingMessage = {
 };
 
 describe('an envelope', () => {
-  it('has six parts when there is no more to say', () => {
+  it('has six parts when the message has no traits', () => {
     expect(encodeEnvelope(plain)).toBe('[1,"i",null,null,null,{"value":1}]');
     expect(decodeEnvelope(encodeEnvelope(plain))).toMatchObject({ expiresAt: null, type: null, schema: 1 });
   });
@@ -18,13 +18,13 @@ describe('an envelope', () => {
     [{ type: 'placed' }, '{"t":"placed"}'],
     [{ type: 'placed', schema: 2 }, '{"t":"placed","s":2}'],
     [{ expiresAt: 7, type: 'a\n"b', schema: 3 }, '{"x":7,"t":"a\\n\\"b","s":3}'],
-  ])('says %p in a seventh, and gives it back', (traits, text) => {
+  ])('has %p in a seventh part, and reads it back', (traits, text) => {
     const stored = encodeEnvelope({ ...plain, ...traits });
     expect(stored).toBe(`[1,"i",null,null,null,{"value":1},${text}]`);
     expect(decodeEnvelope(stored)).toMatchObject(traits);
   });
 
-  it('may say in its seventh part what this code does not know', () => {
+  it('may have unknown traits in its seventh part', () => {
     expect(decodeEnvelope('[1,"i",null,null,null,7,{"x":5,"later":[]}]')).toMatchObject({ expiresAt: 5, type: null, payload: 7 });
   });
 
@@ -32,7 +32,7 @@ describe('an envelope', () => {
     ['has no seventh part', '', { times: 1 }, ',{"d":[1]}'],
     ['expires', ',{"x":7}', { times: 1 }, ',{"x":7,"d":[1]}'],
     ['was redriven before', ',{"d":[2]}', { times: 3 }, ',{"d":[3]}'],
-    ['says what this code does not know', ',{"later":{"a":[1]}}', { times: 1 }, ',{"later":{"a":[1]},"d":[1]}'],
+    ['has a trait that this code does not know', ',{"later":{"a":[1]}}', { times: 1 }, ',{"later":{"a":[1]},"d":[1]}'],
   ])('that %s counts how often it was redriven, and is the same otherwise, to the letter', (_, seventh, redrive, then) => {
     const six = '[1,"i",null,null,null,{"value":12345678901234567890.0}';
     const redriven = redrivenEnvelope(`${six}${seventh}]`, null);
@@ -40,7 +40,7 @@ describe('an envelope', () => {
     expect(decodeEnvelope(redriven)).toMatchObject({ redrive });
   });
 
-  it('says which replay it was redriven from, and forgets it when it is redriven again', () => {
+  it('names the replay that it was redriven from, and drops that when it is redriven again', () => {
     const once = redrivenEnvelope(encodeEnvelope(plain), { group: 'g', replay: 5 });
     expect(decodeEnvelope(once).redrive).toEqual({ times: 1, group: 'g', replay: 5 });
     expect(decodeEnvelope(redrivenEnvelope(once, null)).redrive).toEqual({ times: 2 });

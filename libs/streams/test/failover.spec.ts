@@ -30,12 +30,12 @@ async function storedValues(): Promise<number[]> {
   return envelopes.map(([, , , , , { value }]) => value);
 }
 
-/** As if the clock of the primary were ahead: the ids that it gives are higher than those of a new primary will be. */
+/** Acts as if the clock of the primary were ahead: its ids are higher than those of the new primary will be. */
 async function setClockAhead(): Promise<void> {
   await bed.command('XSETID', logKey(), `${Date.now() + 600_000}-0`);
 }
 
-/** The primary is killed; what only it had is gone. */
+/** Kills the primary; its unreplicated data is gone. */
 async function crash(): Promise<void> {
   await bed.server.kill();
   await bed.failOver();
@@ -71,7 +71,7 @@ async function follow(process: Process, seen: number[]): Promise<void> {
 }
 
 describe('when a replica takes over from a primary that was killed', () => {
-  it('what replicated(1) confirmed is there, and is handled; what was not confirmed was rejected as indefinite', async () => {
+  it('messages that replicated(1) confirmed are there, and are handled; others were rejected as indefinite', async () => {
     const [publisher, member] = [await bed.start(), await bed.start()];
     const seen = await handler(member);
     const [attempted, confirmed, errors] = [new Set<number>(), new Set<number>(), [] as unknown[]];
@@ -91,7 +91,7 @@ describe('when a replica takes over from a primary that was killed', () => {
     await crash();
     isOver = true;
     await Promise.all(publishing);
-    await waitFor(() => [...confirmed].every((value) => seen.includes(value)), { what: 'what was confirmed to be handled', ...WAIT });
+    await waitFor(() => [...confirmed].every((value) => seen.includes(value)), { what: 'the confirmed messages to be handled', ...WAIT });
     await bed.drained(member, Single, 'g', 10_000);
     for (const error of errors) expect(error).toBeInstanceOf(IndefinitePublishError);
     const stored = await storedValues();
@@ -118,7 +118,7 @@ describe('when a replica takes over from a primary that was killed', () => {
     expect(await bed.state(member, Single, 'g')).toMatchObject({ handled: 40, lost: 0, lag: 0, deadLettered: 0 });
   });
 
-  it('a topic and a group that the replica never heard of are made again', async () => {
+  it('a topic and a group that the replica does not know are made again', async () => {
     const [publisher, member] = [await bed.start(), await bed.start()];
     await bed.cutReplication();
     const seen = await handler(member);
@@ -131,9 +131,9 @@ describe('when a replica takes over from a primary that was killed', () => {
     expect(distinct(seen)).toEqual(range(0, 6));
   });
 
-  it('what was settled and is not known to the replica is handled again, and counted once', async () => {
+  it('messages whose settlement the replica does not know are handled again, and counted once', async () => {
     const { publisher, member, runs, go } = await fourInHand();
-    // The replica has these, and never hears that they were given to anybody.
+    // The replica has these, but not their deliveries.
     await publish(publisher, range(4, 8));
     await bed.inStep();
     await bed.cutReplication();
@@ -145,7 +145,7 @@ describe('when a replica takes over from a primary that was killed', () => {
     expect(await bed.state(member, Single, 'g')).toMatchObject({ handled: 8, lost: 0, deadLettered: 0 });
   });
 
-  it('what is settled meanwhile is settled at the new primary, and not handled again', async () => {
+  it('messages that are settled meanwhile are settled at the new primary, and not handled again', async () => {
     const { member, runs, go } = await fourInHand();
     await bed.inStep();
     await bed.server.kill();
@@ -157,7 +157,7 @@ describe('when a replica takes over from a primary that was killed', () => {
   });
 });
 
-describe('what a process remembers of the old primary', () => {
+describe('the memory of a process about the old primary', () => {
   it('settles nothing of another message that has the same entry id and offset', async () => {
     const [publisher, member] = [await bed.start(), await bed.start()];
     const [old, other] = [signal(), signal()];
@@ -191,7 +191,7 @@ describe('what a process remembers of the old primary', () => {
     expect(await bed.state(member, Single, 'g')).toMatchObject({ handled: 2, lost: 0 });
   });
 
-  it.each(['reads', 'is paused'])('does not mark new messages as replayed that have the offsets of a seek that was lost while it %s', async (how) => {
+  it.each(['reads', 'is paused'])('does not mark new messages as replayed whose offsets are those of a seek that was lost while it %s', async (how) => {
     const [publisher, member] = [await bed.start(), await bed.start()];
     const marks = new Map<number, boolean>();
     const subscription = await subscribe(member, { topic: Single, group: 'g' }, async ({ value }: Value, { replayed }: DeliveryContext) => void marks.set(value, replayed));
@@ -242,7 +242,7 @@ describe('a broadcast', () => {
     expect(seen).toEqual([...range(0, 6), ...range(10, 13)]);
   });
 
-  it.each([0, 3])('misses nothing when all that it has read is lost, and it follows from message %i on', async (kept) => {
+  it.each([0, 3])('misses nothing when all messages that it has read are lost, and it follows from message %i on', async (kept) => {
     const publisher = await bed.start();
     const { process: member, proxy } = await bed.startBehindProxy();
     await publisher.streams.declare(topicOf(Single));
@@ -263,7 +263,7 @@ describe('a broadcast', () => {
     expect(seen).toEqual([4, 5, 10, 11, 12]);
   });
 
-  it('does not take a new message for one that it has read, because that had its entry id', async () => {
+  it('does not take a new message for an earlier one with the same entry id', async () => {
     const publisher = await bed.start();
     const { process: member, proxy } = await bed.startBehindProxy();
     const seen: number[] = [];
@@ -308,7 +308,7 @@ describe('a broadcast', () => {
 });
 
 describe('an old primary that goes on', () => {
-  it('wakes as a zombie: nothing that it takes is confirmed with replicated(1), and nobody is given it', async () => {
+  it('is a zombie: no message that it takes is confirmed with replicated(1), or delivered', async () => {
     const [publisher, member] = [await bed.start(), await bed.start()];
     const seen = await handler(member);
     const options = { durability: replicated(1, '300ms') };
@@ -328,7 +328,7 @@ describe('an old primary that goes on', () => {
     expect(await storedValues()).toEqual([0, 1, 3]);
   });
 
-  it('is left by every connection that it refuses to write for, when it was made a replica', async () => {
+  it('is left by every connection whose writes it refuses, when it was made a replica', async () => {
     const [publisher, member] = [await bed.start(), await bed.start()];
     const [seen, heard] = [await handler(member), [] as number[]];
     await follow(member, heard);

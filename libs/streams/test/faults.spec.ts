@@ -56,8 +56,8 @@ describe('F14 a key is lost while messages flow', () => {
   it.each<[string, 'idle' | 'busy', (keys: PartitionKeys) => string[]]>([
     ['log and meta together', 'idle', ({ log, meta }) => ['DEL', log, meta]],
     ['everything', 'idle', () => ['FLUSHALL']],
-    ['everything, while a member has its hands full', 'busy', () => ['FLUSHALL']],
-  ])('after an earlier seek, %s: nothing new is taken for what was given before', async (_, how, loss) => {
+    ['everything, while a member has no free slot', 'busy', () => ['FLUSHALL']],
+  ])('after an earlier seek, %s: no new message is taken for an earlier one', async (_, how, loss) => {
     const leaseMs = 3_000;
     const [publisher, one, two] = [await bed.start({ leaseMs }), await bed.start({ leaseMs }), await bed.start({ leaseMs })];
     const [full, go] = [signal(), signal()];
@@ -77,7 +77,7 @@ describe('F14 a key is lost while messages flow', () => {
     const [command = '', ...keys] = loss(bed.place(Single, 'g').keys);
     await bed.command(command, ...keys);
     seen.splice(0);
-    // Somebody else makes the group again before the busy one looks.
+    // Another member makes the group again before the busy one looks.
     if (how === 'busy') await subscribe(two, { topic: Single, group: 'g' }, async () => undefined).then((other) => other.stop(100));
     go.fire();
     await publisher.publisher.publishMany(Single, numbers(10));
@@ -86,7 +86,7 @@ describe('F14 a key is lost while messages flow', () => {
     expect(await bed.command('HMGET', bed.place(Single, 'g').groupKeys.control, 'replays', 'replayFrom', 'replayUntil')).toEqual([null, null, null]);
   });
 
-  it('XGROUP DESTROY: nothing is lost, and what was settled is not handled again', async () => {
+  it('XGROUP DESTROY: nothing is lost, and settled messages are not handled again', async () => {
     const [publisher, member] = [await bed.start(), await bed.start({ leaseMs: 3_000 })];
     const counts = new Map<number, number>();
     const handle = async ({ value }: Value): Promise<void> => void counts.set(value, (counts.get(value) ?? 0) + 1);
@@ -101,7 +101,7 @@ describe('F14 a key is lost while messages flow', () => {
     expect(counts.size).toBe(501);
   });
 
-  it('XGROUP DESTROY while nobody is there: who comes next does not handle again what was settled', async () => {
+  it('XGROUP DESTROY without a living member: the next member does not handle settled messages again', async () => {
     const [publisher, first, next] = [await bed.start(), await bed.start(), await bed.start()];
     const seen: string[] = [];
     await subscribe(first, { topic: Single, group: 'g' }, async ({ value }: Value) => void seen.push(`first ${value}`));
@@ -146,7 +146,7 @@ describe('F14 a key is lost while messages flow', () => {
     expect(again).toBeLessThanOrEqual(2 + 2);
   });
 
-  it('R17 FLUSHALL while messages are handled and published: what is published later is handled, and the counts begin anew', async () => {
+  it('R17 FLUSHALL while messages are handled and published: later messages are handled, and the counts begin anew', async () => {
     const [publisher, member] = [await bed.start(), await bed.start()];
     const [began, go] = [signal(), signal()];
     const seen: number[] = [];
@@ -167,7 +167,7 @@ describe('F14 a key is lost while messages flow', () => {
     expect(await bed.state(publisher, Single, 'g')).toMatchObject({ handled: 10, lag: 0, pending: 0 });
   });
 
-  it('entries that are deleted while they are pending are told of and let go', async () => {
+  it('entries that are deleted while they are pending are reported and let go of', async () => {
     const [victim, other] = [await bed.start(), await bed.start()];
     const began = signal();
     await subscribe(victim, { topic: Single, group: 'g' }, async () => {
@@ -234,7 +234,7 @@ describe('Redis is unwell', () => {
     expect(await bed.command('HGET', bed.place(Numbered, 'g').keys.meta, 'next')).toBe(String(await bed.command('XLEN', bed.place(Numbered, 'g').keys.log)));
   });
 
-  it('a key of the wrong type is tried with pauses, told, and all goes on when it is mended', async () => {
+  it('a key of the wrong type is tried with pauses, and reported; all goes on when it is corrected', async () => {
     const process = await bed.start({ leaseMs: 60_000 });
     const seen = signal();
     const subscription = await subscribe(process, { topic: Single, group: 'g' }, async () => seen.fire());
@@ -256,7 +256,7 @@ describe('Redis is unwell', () => {
     await seen.promise;
   });
 
-  it('what cannot be put back at first is put back later', async () => {
+  it('messages that cannot be put back at first are put back later', async () => {
     const [publisher, victim] = [await bed.start({ messagesPerEntry: 4 }), await bed.start()];
     const stuck = signal();
     await subscribe(victim, { topic: Single, group: 'g', concurrency: 4 }, async ({ value }: Value) => {
@@ -292,7 +292,7 @@ describe('stopping and starting', () => {
     proxy.blackHole();
     const start = performance.now();
     await process.streams.stop(300);
-    // 300 for the handlers, 2,000 to put back what they are at work on, 500 for the goodbye, 500 for publishes.
+    // 300 for the handlers, 2,000 to put back their messages, 500 to leave, 500 for publishes.
     expect(performance.now() - start).toBeLessThan(3_900);
   });
 
@@ -308,7 +308,7 @@ describe('stopping and starting', () => {
     const stop = listen('loop-failed', ({ loop }) => (failures += loop === 'settle' ? 1 : 0));
     process.redis.close();
     const settled = new Promise((resolve) => settler.settle(deliveries[0]!, HANDLED, { settled: () => resolve('settled') }));
-    // By then it waits for more than a second between its tries.
+    // By then the member waits for more than a second between its tries.
     await waitFor(() => failures >= 6, { what: 'the settlement to fail' });
     stop();
     settler.abandon();
@@ -316,7 +316,7 @@ describe('stopping and starting', () => {
     expect(await Promise.race([settled, turn])).toBe('settled');
   });
 
-  it('leaves no connection and no member behind, and refuses what comes later', async () => {
+  it('leaves no connection and no member behind, and refuses later calls', async () => {
     const process = await bed.start();
     await subscribe(process, { topic: Wide, group: 'g' }, async () => undefined);
     await process.publisher.publishMany(Wide, numbers(100));

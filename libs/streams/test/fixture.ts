@@ -21,12 +21,12 @@ export interface Process {
   readonly redis: RedisConnections;
   readonly streams: Streams;
   readonly publisher: Publisher;
-  /** Cuts it off from Redis as kill -9 would: no goodbye, nothing given back. Stop it all the same. */
+  /** Cuts the process off from Redis as kill -9 would: it puts no message back. Stop it all the same. */
   vanish(): void;
   stop(deadlineMs?: number): Promise<void>;
 }
 
-/** What one process of a user has: connections and streams of its own. */
+/** Connections and streams, as one process of a user has them. */
 export async function startProcess(server: TestRedis | string, options: Omit<StreamsOptions, 'redis'>): Promise<Process> {
   const redis = await connectRedis({ url: typeof server === 'string' ? server : server.url });
   const streams = createStreams({ redis, ...options });
@@ -42,7 +42,7 @@ export async function startProcess(server: TestRedis | string, options: Omit<Str
   };
 }
 
-/** From now on it says nothing more, though all else of it goes on. @returns a function that lets it speak again */
+/** Stops the signs of life of a process, and nothing else. @returns a function that starts them again */
 export function silence({ redis }: Process): () => void {
   const connections = [redis.control, redis.publish];
   const restores = connections.map((connection) => {
@@ -76,7 +76,7 @@ export function subscribe(process: Process, target: Target, handle: Handle): Pro
   return process.streams.subscribe({ ...definition, ...(screen ? { screen } : {}) }, handler);
 }
 
-/** A promise with its resolver outside. */
+/** A promise with its resolver. */
 export function signal<T = void>(): { readonly promise: Promise<T>; readonly fire: (value: T) => void } {
   let fire!: (value: T) => void;
   const promise = new Promise<T>((resolve) => {

@@ -17,7 +17,7 @@ class Bulky {
 const bed = new Bed('full-redis');
 const retry = { attempts: 3, backoff: fixed('5ms'), deadLetterOn: [] };
 
-it('F15 full: what ends well is settled, what fails waits in its process until there is room, publishing says so', async () => {
+it('F15 full: successes are settled, failures wait in their process until there is room, publishes are refused', async () => {
   const process = await bed.start();
   const [began, go] = [signal(), signal()];
   let waiting = 0;
@@ -33,7 +33,7 @@ it('F15 full: what ends well is settled, what fails waits in its process until t
   try {
     await expect(process.publisher.publish(Single, { value: 99 })).rejects.toMatchObject({ code: 'BACK_PRESSURE' });
     go.fire();
-    await waitFor(async () => (await bed.state(process, Single, 'g')).handled === 8, { what: 'what ended well to be settled' });
+    await waitFor(async () => (await bed.state(process, Single, 'g')).handled === 8, { what: 'the successes to be settled' });
     await waitFor(() => subscription.problem() !== null, { what: 'the subscription to tell' });
     expect(await bed.state(process, Single, 'g')).toMatchObject({ retried: 0, lag: 2, retrying: 0 });
   } finally {
@@ -44,7 +44,7 @@ it('F15 full: what ends well is settled, what fails waits in its process until t
   expect(subscription.problem()).toBeNull();
 });
 
-it('F15 full: a group that fails lets it grow by less than 5 %, a healthy one drains, and who stops meanwhile loses nothing', async () => {
+it('F15 full: a failing group lets Redis grow by less than 5 %, a healthy one drains, and a stop meanwhile loses nothing', async () => {
   const [publisher, ill, well] = [await bed.start(), await bed.start(), await bed.start()];
   const go = signal();
   let failures = 0;

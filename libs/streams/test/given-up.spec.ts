@@ -7,14 +7,14 @@ import { Bed } from './bed.js';
 import { noRetry, type Process, signal, subscribe } from './fixture.js';
 import { numbers, Single } from './topics.js';
 
-/** Long enough that nothing comes back because a lease is over. */
+/** A lease so long that no message comes back because it is over. */
 const LONG_LEASE = { leaseMs: 60_000 };
 const bed = new Bed('given-up');
 
 type End = 'returns' | 'throws';
 const ENDS: End[] = ['returns', 'throws'];
 
-/** A handler that begins, and ends as it is told when it is let go. */
+/** A handler that begins, and ends in the given way when it is let go. */
 function held(end: End): {
   began: ReturnType<typeof signal<AbortSignal>>;
   finish: () => void;
@@ -31,13 +31,13 @@ function held(end: End): {
   return { began, finish: finish.fire, ended: ended.promise, run };
 }
 
-/** Resolves when all that a handler which has just ended could still say has been said. */
+/** Resolves when the outcome of a handler that has just ended would have reached Redis. */
 async function saidAll(process: Process): Promise<void> {
   for (let turn = 0; turn < 3; turn += 1) await process.redis.publish.call('PING');
 }
 
 describe('a message in hand at the stop deadline', () => {
-  it.each(ENDS)('goes to another member at once, uncounted, and counts for nothing when its handler %s later', async (end) => {
+  it.each(ENDS)('goes to another member at once, without counting an attempt, and is not settled when its handler %s later', async (end) => {
     const [stopping, other] = [await bed.start(LONG_LEASE), await bed.start(LONG_LEASE)];
     const first = held(end);
     const subscription = await subscribe(stopping, { topic: Single, group: 'g' }, (_: Single, { signal: abort }) => first.run(abort));
@@ -55,7 +55,7 @@ describe('a message in hand at the stop deadline', () => {
     expect(await bed.state(other, Single, 'g')).toMatchObject({ handled: 1, retried: 0, deadLettered: 0, fenced: 0, redelivered: 0 });
   });
 
-  it('is not acknowledged by a handler that returns because it is told to stop', async () => {
+  it('is not acknowledged by a handler that returns because its signal aborts', async () => {
     const [stopping, other] = [await bed.start(LONG_LEASE), await bed.start(LONG_LEASE)];
     const began = signal();
     const subscription = await subscribe(stopping, { topic: Single, group: 'g' }, async (_: Single, { signal: abort }) => {
@@ -87,7 +87,7 @@ describe('a message in hand at the stop deadline', () => {
     expect(await bed.state(publisher, Single, 'g')).toMatchObject({ handled: 1, deadLettered: 0 });
   });
 
-  it('is given back with the others of its batch', async () => {
+  it('is put back with the rest of its batch', async () => {
     const [stopping, other] = [await bed.start(LONG_LEASE), await bed.start(LONG_LEASE)];
     const first = held('returns');
     const handle = (_: object[], { signal: abort }: BatchContext): Promise<void> => first.run(abort);
@@ -105,7 +105,7 @@ describe('a message in hand at the stop deadline', () => {
     expect(await bed.state(other, Single, 'g')).toMatchObject({ handled: 0, lag: 3, pending: 0, retried: 0 });
   });
 
-  it('is told of again, when it is a dead letter', async () => {
+  it('is reported again, when it is a dead letter', async () => {
     const [stopping, other] = [await bed.start(LONG_LEASE), await bed.start(LONG_LEASE)];
     const first = held('returns');
     const told = signal<DeadLetterContext>();
@@ -130,10 +130,10 @@ describe('a message in hand at the stop deadline', () => {
 });
 
 describe('a message whose lease is lost', () => {
-  it.each(ENDS)('counts for nothing when its handler %s: it is the new holder\'s', async (end) => {
+  it.each(ENDS)('is not settled when its handler %s: the new holder settles it', async (end) => {
     const [slow, other] = [await bed.start(), await bed.start(LONG_LEASE)];
     const first = held(end);
-    // The thief gives no sign of life: the message may come back, and is not done with then.
+    // The thief gives no sign of life: the message may come back, and is not done then.
     const run = ({ crashes, signal: abort }: DeliveryContext): Promise<void> =>
       crashes === 0 ? first.run(abort) : new Promise(() => undefined);
     await subscribe(slow, { topic: Single, group: 'g' }, (_: Single, context) => run(context));
@@ -155,7 +155,7 @@ describe('a message whose lease is lost', () => {
 describe('a message with the inbox', () => {
   const [topic, group] = [topicOf(Single), 'g'];
 
-  it('records nothing in the inbox when its process stood still past its lease, and another has it', async () => {
+  it('records nothing in the inbox when its process stood still past its lease, and another member holds the message', async () => {
     const process = await bed.start();
     const recorded: string[] = [];
     const inbox: InboxPort = {
@@ -170,7 +170,7 @@ describe('a message with the inbox', () => {
     const handle = async (): Promise<void> => {
       const [[entry]] = (await bed.command('XPENDING', keys.log, group, '-', '+', 1)) as [[string]];
       await bed.command('XCLAIM', keys.log, group, 'thief', 0, entry);
-      // Nothing else runs in this process meanwhile, its heartbeat included.
+      // No other code runs in this process meanwhile, not even its heartbeat.
       const until = performance.now() + 400;
       while (performance.now() < until);
     };
@@ -184,7 +184,7 @@ describe('a message with the inbox', () => {
 });
 
 describe('a broadcast in hand at the stop deadline', () => {
-  it.each(ENDS)('counts for nothing when its handler %s later, and its signal says why', async (end) => {
+  it.each(ENDS)('is not settled when its handler %s later, and its signal says why', async (end) => {
     const process = await bed.start(LONG_LEASE);
     const first = held(end);
     const topic = topicOf(Single);

@@ -36,14 +36,14 @@ async function caughtUp(count: number): Promise<{ process: Process; listener: Li
   return { process, listener };
 }
 
-/** A message comes to `again`, as one that was given back. */
+/** Adds a message to `again`, as if it was put back. */
 function comesBack(value: number): Promise<unknown> {
   const body = JSON.stringify([value, 1, 0, null, `[1,"id",null,null,null,{"value":${value}}]`]);
   return bed.command('XADD', bed.place(Single, 'g').groupKeys.again, '*', 'r', body);
 }
 
 describe('a pause of the group', () => {
-  it('waits for a member that was given nothing of the log, and holds another attempt', async () => {
+  it('waits for a member that was given no entry of the log, and holds another attempt', async () => {
     const [member, admin, began] = [await bed.start(), await bed.start(), signal()];
     await subscribe(member, { topic: Single, group: 'g' }, () => {
       began.fire();
@@ -55,7 +55,7 @@ describe('a pause of the group', () => {
     expect(busy).toHaveLength(1);
   });
 
-  it('waits for a member that counted as dead and came back, whatever it holds', async () => {
+  it('waits for a member that counted as dead and came back, whether it holds messages or not', async () => {
     const { process: slow, proxy } = await bed.startBehindProxy();
     const other = await bed.start();
     const [began, again, taken, aborted] = [signal(), signal(), signal(), signal()];
@@ -78,7 +78,7 @@ describe('a pause of the group', () => {
     expect(busy).toHaveLength(1);
   });
 
-  it('holds every member until it is lifted, and resolves when none has a message in hand', async () => {
+  it('pauses every member until it is lifted, and resolves when no handler is at work', async () => {
     const [one, two] = [await bed.start(), await bed.start()];
     let running = 0;
     const handled: number[] = [];
@@ -108,7 +108,7 @@ describe('a pause of the group', () => {
     expect(await one.streams.groups.isPaused(Numbered, 'g')).toBe(false);
   });
 
-  it('tells who does not finish, and holds all the same', async () => {
+  it('names the members that do not finish, and stays in force', async () => {
     const process = await bed.start();
     const hold = signal();
     const seen: number[] = [];
@@ -128,7 +128,7 @@ describe('a pause of the group', () => {
     expect(seen).toHaveLength(3);
   });
 
-  it('is not over when that of a seek is, whether the seek ends or has vanished', async () => {
+  it('does not end with the pause of a seek, whether the seek ends or has vanished', async () => {
     const process = await bed.start();
     const { groups } = process.streams;
     const hold = signal();
@@ -162,7 +162,7 @@ describe('a pause of the group', () => {
 });
 
 describe('a pause of one process', () => {
-  it('gives what it has not begun to the others, and leaves them alone', async () => {
+  it('puts back the messages that it has not begun, and does not pause other processes', async () => {
     const [one, two] = [await bed.start(), await bed.start()];
     const seen: string[] = [];
     const hold = signal();
@@ -191,7 +191,7 @@ describe('seeking', () => {
   it.each<[string, SeekOptions['to'], number]>([
     ['the earliest', 'earliest', 0],
     ['an offset', { offset: 4 }, 4],
-  ])('back to %s handles again what comes from there, marked as replayed, and only that', async (_, to, first) => {
+  ])('back to %s handles all messages from there again, marked as replayed, and no others', async (_, to, first) => {
     const { process, listener } = await caughtUp(10);
     listener.seen.splice(0);
     const [preview] = await process.streams.groups.seek(Single, 'g', { to, preview: true });
@@ -204,7 +204,7 @@ describe('seeking', () => {
     for (const { value, replayed } of listener.seen) expect({ value, replayed }).toEqual({ value, replayed: value < 10 });
   });
 
-  it('forward skips what was not handed out, and counts it no more', async () => {
+  it('forward skips undelivered messages, and does not count them any more', async () => {
     const process = await bed.start();
     const listener = new Listener();
     const { groups } = process.streams;
@@ -222,7 +222,7 @@ describe('seeking', () => {
     expect(listener.values).toEqual([0, 1, 2, 8, 9]);
   });
 
-  it('does not wait for what is removed between the look at the log and the move', async () => {
+  it('does not wait for messages that are removed between the look at the log and the move', async () => {
     const { process } = await caughtUp(10);
     const { log } = bed.place(Single, 'g').keys;
     const { control } = process.redis;
@@ -237,7 +237,7 @@ describe('seeking', () => {
     expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 14, lost: 0 });
   });
 
-  it('again, before all is given again, still tells what was given before', async () => {
+  it('again, before the first replay is delivered, still knows which messages were delivered before', async () => {
     const { process, listener } = await caughtUp(10);
     const { groups } = process.streams;
     await groups.pause(Single, 'g');
@@ -250,7 +250,7 @@ describe('seeking', () => {
     expect(listener.seen.every(({ replayed }) => replayed)).toBe(true);
   });
 
-  it('is known to a member that stood still meanwhile, before it hands out what it reads', async () => {
+  it('is known to a member that stood still meanwhile, before it hands out the messages that it reads', async () => {
     const [admin, member] = [await bed.start({ leaseMs: 3_000 }), await bed.start({ leaseMs: 3_000 })];
     const listener = new Listener();
     await admin.publisher.publishMany(Single, numbers(5));
@@ -285,7 +285,7 @@ describe('seeking', () => {
     await expect(process.streams.groups.seek(Numbered, 'g', { to: 'earliest', partition: 3 })).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
   });
 
-  it('keeps what waits for another attempt before the position, and replaces what waits behind it', async () => {
+  it('keeps messages that wait for another attempt before the position, and replaces those behind it', async () => {
     const process = await bed.start();
     const handled: number[] = [];
     let ill = true;
@@ -306,7 +306,7 @@ describe('seeking', () => {
     expect(handled.sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 8, 8, 9, 9]);
   });
 
-  it('does not take from a living member what it holds', async () => {
+  it('does not take from a living member the messages that it holds', async () => {
     const process = await bed.start();
     const hold = signal();
     const seen: number[] = [];
@@ -323,7 +323,7 @@ describe('seeking', () => {
     expect(seen).toEqual([0, 1, 2]);
   });
 
-  it('counts right what a vanished member held, before and behind the position', async () => {
+  it('counts the messages of a vanished member exactly, before and behind the position', async () => {
     const gone = await bed.start();
     await subscribe(gone, { topic: Single, group: 'g', concurrency: 4 }, () => new Promise(() => undefined));
     await gone.publisher.publishMany(Single, numbers(10));
@@ -338,7 +338,7 @@ describe('seeking', () => {
     expect(listener.values).toEqual(values(0, 10));
   });
 
-  it('inside an entry of several messages hands out only those from there on', async () => {
+  it('inside an entry of several messages delivers only the messages from there on', async () => {
     const process = await bed.start({ messagesPerEntry: 4 });
     const listener = new Listener();
     await process.publisher.publishMany(Single, numbers(12));
@@ -350,7 +350,7 @@ describe('seeking', () => {
     expect(listener.values).toEqual(values(6, 12));
   });
 
-  it('loses and doubles nothing that is published meanwhile, with several members', async () => {
+  it('loses and doubles no message that is published meanwhile, with several members', async () => {
     const [one, two] = [await bed.start(), await bed.start()];
     const listener = new Listener();
     for (const process of [one, two]) await subscribe(process, { topic: Numbered, group: 'g' }, listener.handle);

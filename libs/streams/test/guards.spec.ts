@@ -14,7 +14,7 @@ const begin = loadScript('../src/scripts/begin.lua', import.meta.url);
 const bed = new Bed('guards');
 
 describe('a group that was lost while a member held an entry, and then made again', () => {
-  /** It begins anew: what a held before, b holds now, with the same entry id. */
+  /** The group begins anew: the entry that a held before is now held by b. */
   async function heldByAnother(): Promise<{ process: Process; entry: string }> {
     const process = await bed.start();
     await process.publisher.publish(Single, { value: 1 });
@@ -30,7 +30,7 @@ describe('a group that was lost while a member held an entry, and then made agai
     expect((await bed.pending(Single, 'g')).map(([id, owner, , count]) => [id, owner, count])).toEqual([[entry, 'b', 1]]);
   });
 
-  it('does not have it settled by the one that held it before', async () => {
+  it('does not let the former holder settle the entry', async () => {
     const { process, entry } = await heldByAnother();
     const place = bed.place(Single, 'g');
     const all = [...settleKeysOf(place.streams[0]), settledKey(bed.prefix, place, 0)];
@@ -40,7 +40,7 @@ describe('a group that was lost while a member held an entry, and then made agai
     expect(await bed.pending(Single, 'g')).toHaveLength(1);
   });
 
-  it('does not have it begun by the one that held it before', async () => {
+  it('does not let the former holder begin the entry', async () => {
     const { process, entry } = await heldByAnother();
     const { keys, groupKeys } = bed.place(Single, 'g');
     const beginAs = (member: string): Promise<unknown> => process.redis.control.run(begin, [keys.log, groupKeys.begun], ['g', member, entry]);
@@ -49,7 +49,7 @@ describe('a group that was lost while a member held an entry, and then made agai
 });
 
 describe('stopping while messages wait for a slot', () => {
-  it('begins none of them, and gives them back with the attempt that they were at', async () => {
+  it('begins none of them, and puts them back with the attempt that they were at', async () => {
     const [publisher, stopping] = [await bed.start({ messagesPerEntry: 4 }), await bed.start({ leaseMs: 60_000 })];
     const [began, finish] = [signal(), signal()];
     let started = 0;
@@ -73,12 +73,12 @@ describe('stopping while messages wait for a slot', () => {
 });
 
 describe('stopping while a read is under way', () => {
-  it('begins nothing of what it still brings, and gives it back', async () => {
+  it('begins none of the messages that it still brings, and puts them back', async () => {
     const { process, proxy } = await bed.startBehindProxy({ leaseMs: 60_000 });
     const publisher = await bed.start();
     const seen: number[] = [];
     const subscription = await subscribe(process, { topic: Single, group: 'g' }, async ({ value }: Single) => void seen.push(value));
-    // A member that has nothing to do does not wait inside Redis.
+    // A member without messages does not wait inside Redis.
     await publisher.publisher.publishMany(Single, numbers(20));
     await bed.drained(publisher, Single, 'g');
     await waitFor(async () => /flags=b .*cmd=xreadgroup/.test(String(await bed.command('CLIENT', 'LIST'))), { what: 'a read to wait' });
@@ -100,13 +100,13 @@ describe('a settlement whose reply was lost', () => {
     const subscription = await subscribe(process, { topic: Single, group: 'g' }, async ({ value }: Single) => {
       if (value === 1) void proxy.dropReplies();
     });
-    // The first has Redis learn the script: to lose the reply that it does not know it is another story.
+    // The first settlement loads the script: a lost NOSCRIPT reply is another case.
     await publisher.publisher.publish(Single, { value: 0 });
     await bed.drained(publisher, Single, 'g');
     await publisher.publisher.publish(Single, { value: 1 });
     await bed.drained(publisher, Single, 'g');
     await proxy.pass();
-    // It resolves when the member has its answer.
+    // Resolves when the member has its answer.
     await subscription.stop(10_000);
     expect(await bed.state(publisher, Single, 'g')).toMatchObject({ handled: 2, fenced: 0, pending: 0 });
   });

@@ -20,21 +20,21 @@ function add(slots: HandlerSlots, count: number, ms = 0): void {
   for (let offset = 0; offset < count; offset += 1) slots.add(ofLog(offset, 1).deliveries[0]!, ms);
 }
 
-/** Has a handler begin the next batch. */
+/** Lets a handler begin the next batch. */
 function begin(slots: HandlerSlots, ms = 0): readonly PendingDelivery[] {
   const batch = slots.take(ms);
   slots.begin(batch, batch);
   return batch;
 }
 
-/** Has its handler end well. */
+/** Lets its handler succeed. */
 function end(slots: HandlerSlots, batch: readonly PendingDelivery[]): void {
   slots.handled(batch).forEach(() => slots.succeeded());
   slots.end(batch);
 }
 
 describe('messages are fetched', () => {
-  it('as there are slots, and none while it is paused or what is held may be another\'s', () => {
+  it('as there are slots, and none while paused or while held messages may be another member\'s', () => {
     const slots = slotsOf();
     expect([slots.room(at(0)), slots.room(at(0, false))]).toEqual([2, 0]);
     add(slots, 1);
@@ -45,7 +45,7 @@ describe('messages are fetched', () => {
     expect(slots.room(at(0))).toBe(1);
   });
 
-  it('when half of what may be in hand is free, while a batch waits', () => {
+  it('when half of the places are free, while a batch waits', () => {
     const slots = slotsOf({ concurrency: 4 });
     add(slots, 3);
     expect(slots.room(at(0))).toBe(0);
@@ -107,7 +107,7 @@ describe('messages are begun', () => {
     expect([slots.end(batch), slots.wantsLoneSlot, slots.keptFor(batch[0]!)]).toEqual(['lone slot', true, null]);
   });
 
-  it('not any more when they were given up: what their handler says is not heard', () => {
+  it('not any more when they were given up: the result of their handler is ignored', () => {
     const slots = slotsOf();
     add(slots, 3);
     const batch = begin(slots);
@@ -131,7 +131,7 @@ describe('messages are put back', () => {
     expect(slots.room(at(PATIENCE_MS))).toBe(2);
   });
 
-  it('after five times as long where they wait for one whose process vanished', () => {
+  it('after five times as long where they wait for a suspect', () => {
     const slots = slotsOf();
     slots.add(suspect(10), 0);
     const looks: number[][] = [];
@@ -141,7 +141,7 @@ describe('messages are put back', () => {
     expect(looks).toEqual([[], [], [], [], [], [10]]);
   });
 
-  it('not while nobody could begin them: at a pause all that waits is taken', () => {
+  it('not while no member could begin them: at a pause all waiting messages are put back', () => {
     const slots = slotsOf();
     add(slots, 3);
     slots.nextLookInMs(at(0));
@@ -151,7 +151,7 @@ describe('messages are put back', () => {
 });
 
 describe('a problem is', () => {
-  it('that all handlers are at work and none ends', () => {
+  it('that all handlers are at work, and none ends', () => {
     const slots = slotsOf({ stuckAfterMs: 1_000 });
     add(slots, 3);
     const first = begin(slots, 0);
@@ -161,7 +161,7 @@ describe('a problem is', () => {
     expect(slots.problem(9_000)).toBeNull();
   });
 
-  it('that one whose process vanished holds up others', () => {
+  it('that a suspect blocks others', () => {
     const slots = slotsOf({ stuckAfterMs: 1_000 });
     for (const work of [suspect(10), suspect(11)]) slots.add(work, 0);
     slots.takeSuspect(0);

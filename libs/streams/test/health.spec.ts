@@ -7,7 +7,7 @@ import { numbers, Single } from './topics.js';
 const bed = new Bed('health');
 
 describe('a subscription that makes no progress says why', () => {
-  it('when its handlers do not end, until one does', async () => {
+  it('when its handlers do not end, until one of them does', async () => {
     const process = await bed.start({ stuckAfterMs: 200 });
     const hold = signal();
     const subscription = await subscribe(process, { topic: Single, group: 'g', concurrency: 2 }, () => hold.promise);
@@ -22,7 +22,7 @@ describe('a subscription that makes no progress says why', () => {
     expect(subscription.problem()).toBeNull();
   });
 
-  it('when one that may take processes down does not end, and holds up others like it, until it does', async () => {
+  it('when a suspect does not end, and blocks other suspects, until it does', async () => {
     const [gone, process] = [await bed.start(), await bed.start({ stuckAfterMs: 200 })];
     await gone.publisher.publishMany(Single, numbers(3));
     await subscribe(gone, { topic: Single, group: 'g', crashLimit: 2 }, () => new Promise(() => undefined));
@@ -37,7 +37,7 @@ describe('a subscription that makes no progress says why', () => {
     });
     await begun.promise;
     await process.publisher.publish(Single, { value: 3 });
-    await waitFor(() => seen.includes(3), { what: 'what was never in hand to go on' });
+    await waitFor(() => seen.includes(3), { what: 'the waiting messages to go on' });
     await waitFor(() => subscription.problem() !== null, { what: 'the problem' });
     const problem = /^a message whose process vanished has been at work for \d+ s and holds up 2 more like it: give the handler a timeout$/;
     expect(subscription.problem()).toMatch(problem);

@@ -27,7 +27,7 @@ const knows = (ids: readonly string[]): Pick<HeldEntriesParts, 'holdings'> => ({
 });
 
 describe('an entry in hand', () => {
-  it('is not sure while others may have taken the process for dead, nor until it was asked for afterwards', async () => {
+  it('is stale while other members may have taken the process for dead, until its owner was looked up afterwards', async () => {
     const presence = { isSure: true };
     const { held, entry, lost } = holding({ ...knows(['1-0']), presence });
     expect(held.isSure).toBe(true);
@@ -40,7 +40,7 @@ describe('an entry in hand', () => {
     expect([held.isSure, held.has(entry), lost]).toEqual([true, true, []]);
   });
 
-  it('is given up when Redis does not know of it any more', async () => {
+  it('is given up when Redis does not list it any more', async () => {
     const { held, entry, lost } = holding(knows([]));
     held.doubt();
     await held.verify();
@@ -48,7 +48,7 @@ describe('an entry in hand', () => {
     expect(entry.signal.reason).toMatchObject({ code: 'STATE_LOST' });
   });
 
-  it('is in doubt again when a read brings something that was sent before the process came back', async () => {
+  it('is stale again when a read brings entries that were sent before the process came back', async () => {
     const { held, doubts } = holding(knows(['1-0']));
     const before = held.moment();
     held.doubt();
@@ -59,7 +59,7 @@ describe('an entry in hand', () => {
     expect([held.isSure, doubts]).toEqual([false, ['again']]);
   });
 
-  it('stays in doubt when it came into doubt while it was asked for', async () => {
+  it('stays stale when it became stale again while its owner was looked up', async () => {
     const asked: (() => void)[] = [];
     const of = (): Promise<ReadonlySet<string>> => new Promise((resolve) => asked.push(() => resolve(new Set(['1-0']))));
     const { held } = holding({ holdings: { of, has: () => Promise.resolve(true) } });
@@ -71,7 +71,7 @@ describe('an entry in hand', () => {
     expect(held.isSure).toBe(false);
   });
 
-  it('is asked for before something is made final, only while it is not sure, and kept without an answer', async () => {
+  it('is looked up before a final outcome, only while it is stale, and kept without an answer', async () => {
     const presence = { isSure: true };
     let questions = 0;
     const has = (): Promise<boolean> => {

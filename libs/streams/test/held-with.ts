@@ -1,6 +1,6 @@
 import { HeldEntries, type HeldEntriesParts } from '../src/consume/held-entries.js';
 
-/** Nothing, but for what a spec says otherwise: Redis knows of nothing, nobody is in doubt, no connection was lost. */
+/** Held entries with defaults that a spec may replace: Redis lists no entry, none is in doubt, no connection was lost. */
 export function heldWith(given: Partial<HeldEntriesParts> = {}): HeldEntries {
   return new HeldEntries({
     holdings: { of: () => Promise.resolve(new Set()), has: () => Promise.resolve(false) },

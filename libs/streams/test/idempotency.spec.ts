@@ -30,7 +30,7 @@ const mismatch = { code: 'IDEMPOTENCY_MISMATCH' };
 const placeOf = (key: string): number => crc32(key) % PARTITIONS;
 const keysOf = (partition: number, topic = 'test.eight'): ReturnType<typeof partitionKeys> => partitionKeys(bed.prefix, topic, partition);
 const LETTERS = [...'abcdefghijklmnopqrstuvwxyz'];
-/** A key that leads elsewhere than the idempotency key: the rule, not the exception. */
+/** A message key that leads to another partition than the idempotency key, as most do. */
 const elsewhere = (idempotencyKey: string): string => LETTERS.find((key) => placeOf(key) !== placeOf(idempotencyKey))!;
 
 async function stored(topic = 'test.eight'): Promise<number> {
@@ -42,7 +42,7 @@ async function stored(topic = 'test.eight'): Promise<number> {
 const outcomeOf = (published: Promise<PublishResult>): Promise<string> =>
   published.then(({ duplicate }) => (duplicate ? 'duplicate' : 'stored')).catch((error: unknown) => (error as MillraceError).code);
 
-/** Does something before the first batch of messages goes out: behind the claims. */
+/** Calls `act` before the first batch of messages is sent, after the claims. */
 function beforeTheFirstBatch(process: Process, act: (partition: number) => Promise<unknown>): void {
   const connection: { run: RedisConnection['run'] } = process.redis.publish;
   const run = connection.run.bind(connection);
@@ -55,7 +55,7 @@ function beforeTheFirstBatch(process: Process, act: (partition: number) => Promi
 }
 
 describe('an idempotency key holds for its topic', () => {
-  it('with other payloads, wherever they would land: one message is stored, the others are refused alone', async () => {
+  it('with different payloads, in any partitions: one message is stored, only the others are refused', async () => {
     const { publisher } = await bed.start();
     const results: string[] = [];
     for (const k of 'abcde') results.push(await outcomeOf(publisher.publish(Eight, { k }, { idempotencyKey: 'one' })));
@@ -63,7 +63,7 @@ describe('an idempotency key holds for its topic', () => {
     expect(await stored()).toBe(1);
   });
 
-  it('over processes, and for what is published at once', async () => {
+  it('over processes, and for concurrent publishes', async () => {
     const processes = [await bed.start(), await bed.start()];
     const outcomes = await Promise.all(
       LETTERS.map((k, index) => outcomeOf(processes[index % 2]!.publisher.publish(Eight, { k }, { idempotencyKey: 'one' }))),
@@ -73,7 +73,7 @@ describe('an idempotency key holds for its topic', () => {
     expect(await stored()).toBe(1);
   });
 
-  it('inside one batch: what has another payload is refused, what is the same is a duplicate, and all else is stored', async () => {
+  it('inside one batch: another payload is refused, the same payload is a duplicate, and other messages are stored', async () => {
     const { publisher } = await bed.start();
     const ks = ['a', 'b', 'a', 'c'];
     const uses = [...ks.map((k) => [k, { idempotencyKey: 'one' }] as const), ['b', { idempotencyKey: 'two' }] as const, ['b', {}] as const];
@@ -83,7 +83,7 @@ describe('an idempotency key holds for its topic', () => {
     expect(await stored()).toBe(3);
   });
 
-  it('and the key is part of what it stands for: with another one, or without, it is another message', async () => {
+  it('and covers the message key: with another key, or without one, it is another message', async () => {
     const { publisher } = await bed.start();
     const [first, second] = ['one', 'two'];
     const publish = (idempotencyKey: string, options: PublishOptions = {}): Promise<string> =>
@@ -93,7 +93,7 @@ describe('an idempotency key holds for its topic', () => {
     expect([await publish(second, { key: '' }), await publish(second, { key: elsewhere(second) })]).toEqual(['stored', mismatch.code]);
   });
 
-  it('does what a map from idempotency keys to what was published would do', async () => {
+  it('does what a map from idempotency keys to messages would do', async () => {
     const { publisher } = await bed.start();
     const use = fc.record({ idempotencyKey: fc.constantFrom('i', 'j', 'k'), key: fc.constantFrom('', ...'abcdef'), b: fc.constantFrom(1, 2) });
     await fc.assert(
@@ -112,14 +112,14 @@ describe('an idempotency key holds for its topic', () => {
     );
   });
 
-  it('says where it was used, and what to do', async () => {
+  it('names its earlier use in the error, and the way out', async () => {
     const { publisher } = await bed.start();
     await publisher.publish(Eight, { k: elsewhere('one') }, { idempotencyKey: 'one' });
     const error = publisher.publish(Eight, { k: 'x', a: 1 }, { idempotencyKey: 'one' });
     await expect(error).rejects.toThrow(`on topic 'test.eight' (in partition ${placeOf(elsewhere('one'))}). Nothing was stored. Use another idempotency key`);
   });
 
-  it('for its partition alone where the topic says so', async () => {
+  it('for its partition alone where the topic is declared so', async () => {
     const { publisher } = await bed.start();
     const others = LETTERS.filter((k) => placeOf(k) !== placeOf('a'));
     const outcome = (k: string, a = 0): Promise<string> => outcomeOf(publisher.publish(Narrow, { k, a }, { idempotencyKey: 'one' }));
@@ -148,7 +148,7 @@ describe('the same payload', () => {
 });
 
 describe('a claim', () => {
-  it('costs a publish one more call, and those without an idempotency key, or that land where it leads, none', async () => {
+  it('costs a publish one more call; none without an idempotency key, or in the home partition of the key', async () => {
     const { publisher, streams } = await bed.start();
     await streams.declare(topicOf(Eight));
     await streams.declare(topicOf(Narrow));
@@ -174,7 +174,7 @@ describe('a claim', () => {
     return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
   }
 
-  it('keeps the order of what is published, with and without idempotency keys', async () => {
+  it('keeps the order of publishes, with and without idempotency keys', async () => {
     const { publisher, streams } = await bed.start();
     await streams.declare(topicOf(Eight));
     const publish = (index: number): Promise<PublishResult> =>
@@ -183,7 +183,7 @@ describe('a claim', () => {
     expect(results.map(({ offset }) => offset)).toEqual(Array.from({ length: 300 }, (_, index) => index));
   });
 
-  it('whose process vanished before it stored the message lets the same payload through, and no other', async () => {
+  it('whose process vanished before it stored the message admits the same payload, and no other', async () => {
     const [victim, heir] = [await bed.start(), await bed.start()];
     const [k, other] = [elsewhere('one'), 'another'];
     const lost = new Promise((resolve) => {
@@ -198,7 +198,7 @@ describe('a claim', () => {
     expect(await outcomeOf(heir.publisher.publish(Eight, { k }, { idempotencyKey: 'one' }))).toBe('stored');
   });
 
-  it('whose answer is lost is put again, and the message is stored once', async () => {
+  it('whose answer is lost is sent again, and the message is stored once', async () => {
     const { process, proxy } = await bed.startBehindProxy();
     await process.publisher.publish(Eight, { k: elsewhere('one') });
     const dropped = proxy.dropReplies();
@@ -209,7 +209,7 @@ describe('a claim', () => {
     expect(await stored()).toBe(2);
   });
 
-  it('lives as long as the message of it is remembered, also when a window ends between the two', async () => {
+  it('lasts as long as its message is remembered, also when a window ends between the two', async () => {
     const process = await bed.start();
     const k = elsewhere('one');
     await process.streams.declare(topicOf(Brief));
@@ -229,7 +229,7 @@ describe('a claim', () => {
     expect(Math.max(...claimed)).toBeGreaterThanOrEqual(remembered[0]!);
   });
 
-  it('is put again when Redis lost it before the message was stored', async () => {
+  it('is sent again when Redis lost it before the message was stored', async () => {
     const process = await bed.start();
     const k = elsewhere('one');
     await process.streams.declare(topicOf(Eight));
@@ -239,15 +239,15 @@ describe('a claim', () => {
     expect(await stored()).toBe(1);
   });
 
-  it('may be the first that Redis hears of the topic', async () => {
+  it('may be the first write to the topic', async () => {
     const { publisher } = await bed.start();
     expect(await outcomeOf(publisher.publish(Eight, { k: elsewhere('one') }, { idempotencyKey: 'one' }))).toBe('stored');
     expect(await bed.command('HGET', `${bed.prefix}:topics`, 'test.eight')).toBe(String(PARTITIONS));
   });
 });
 
-describe('a claim that cannot be put', () => {
-  it('for want of memory refuses its message with back-pressure', async () => {
+describe('a claim that fails', () => {
+  it('as Redis is full refuses its message with back-pressure', async () => {
     const process = await bed.start();
     await process.publisher.publish(Eight, { k: 'x' });
     await bed.command('CONFIG', 'SET', 'maxmemory', 1);
@@ -259,7 +259,7 @@ describe('a claim that cannot be put', () => {
     expect(await outcomeOf(process.publisher.publish(Eight, { k: elsewhere('one') }, { idempotencyKey: 'one' }))).toBe('stored');
   });
 
-  it('where it is refused for good refuses its message alone', async () => {
+  it('for good refuses its message alone', async () => {
     const process = await bed.start();
     await process.streams.declare(topicOf(Eight));
     for (const key of keysOf(placeOf('one')).ids) await bed.command('SET', key, 'of another type');
@@ -269,7 +269,7 @@ describe('a claim that cannot be put', () => {
     expect(await Promise.all(outcomes)).toEqual(['REDIS_FAILED', 'stored', 'stored']);
   });
 
-  it('ends with the deadline of its message, and neither its neighbours nor what waits behind wait for longer than theirs', async () => {
+  it('ends at the deadline of its message, and other messages of the batch and behind it end at their own', async () => {
     const { process, proxy } = await bed.startBehindProxy({ publishDeadlineMs: 30_000 });
     const k = elsewhere('one');
     await process.publisher.publish(Eight, { k });
@@ -285,7 +285,7 @@ describe('a claim that cannot be put', () => {
     expect(await stored()).toBe(3);
   });
 
-  it('keeps the process from stopping no longer than it is given, and takes its share of the budget meanwhile', async () => {
+  it('delays a stop no longer than its deadline, and takes its share of the budget meanwhile', async () => {
     const { process, proxy } = await bed.startBehindProxy({ publishDeadlineMs: 30_000, publishBufferBytes: 100 });
     const k = elsewhere('one');
     await process.publisher.publish(Eight, { k });

@@ -25,7 +25,7 @@ describe('the number of a batch', () => {
     closeAll: (first, last = first) => redis.publish.run(close, [keysOf().producers], ['p', first, last, 0]),
   });
 
-  it('is stored once, and behind the one before it only: a gap stores nothing', async () => {
+  it('is stored once, and only behind the number before it: a gap stores nothing', async () => {
     const process = await bed.start();
     await process.streams.declare(topicOf(Single));
     const { send, closeAll } = sendTo(process);
@@ -51,7 +51,7 @@ describe('batches of one process for one partition', () => {
   const message = (value: number): OutgoingMessage => ({
     id: `id${value}`, key: null, idempotencyKey: null, headers: {}, expiresAt: null, type: null, schema: 1, payloadJson: JSON.stringify({ value }),
   });
-  /** As fast as they can be sent: several batches are on their way at once. */
+  /** Publishes as fast as possible: several batches are in flight at once. */
   const flood = ({ streams }: Process): Promise<readonly (PublishResult | Error)[]> =>
     streams.publishMany(topicOf(Single), inOrder.map((value) => ({ message: message(value) })));
   const stored = async (): Promise<number[]> => {
@@ -88,13 +88,13 @@ describe('batches of one process for one partition', () => {
     const results = await published;
     expect(results.filter((result) => result instanceof Error)).toEqual([]);
     const found = [...(fault === 'the partition is gone' ? before : []), ...(await stored())].filter((value) => value >= 0);
-    // A batch may be stored between the look and the loss.
+    // A batch may be stored between this look and the loss.
     if (fault === 'the partition is gone') expect(found.at(-1)).toBe(COUNT - 1);
     else expect(found).toEqual(inOrder);
     expect(found.toSorted((a, b) => a - b)).toEqual(found);
   });
 
-  it('go on as another producer when Redis knows less than it has confirmed, which is told', async () => {
+  it('go on as another producer when Redis lost batches that it had confirmed, and emit that', async () => {
     const events: EventMap['publishes-lost'][] = [];
     const stop = listen('publishes-lost', (event) => void events.push(event));
     const process = await bed.start();
@@ -132,7 +132,7 @@ describe('the record of a producer, by which a repetition is known,', () => {
     expect(await keptFor()).toBeLessThanOrEqual(25 * HOUR_MS);
   });
 
-  it('is removed when it is old and others come', async () => {
+  it('is removed when it is old and other producers come', async () => {
     const process = await bed.start();
     await process.publisher.publish(Single, { value: 0 });
     const old = numbers(50).map((_, index) => `old${String(index).padStart(9, '0')}`);

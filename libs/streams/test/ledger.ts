@@ -7,11 +7,11 @@ export interface Verdict {
   readonly phantom: number;
   /** Attempts that ran more than once. */
   readonly reruns: number;
-  /** Dead letters that should not be, are there twice, or do not tell the whole story. */
+  /** Dead letters that should not exist, exist twice, or lack a part of their history. */
   readonly badDeadLetters: number;
 }
 
-/** What really happened, beside Redis: no fault touches it. */
+/** The history of a run, recorded outside Redis: no fault touches it. */
 export class Ledger {
   readonly #attempted = new Set<number>();
   readonly #confirmed = new Set<number>();

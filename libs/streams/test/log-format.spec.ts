@@ -22,14 +22,14 @@ const broadcast = (): Promise<unknown> => {
 const uses: [string, () => Promise<unknown>][] = [
   ['is declared', () => process.streams.declare(topicOf(Single))],
   ['is subscribed to', () => subscribe(process, { topic: Single, group: 'g' }, async () => undefined)],
-  ['is subscribed to from a place on', () => subscribe(process, { topic: Single, group: 'h', start: 'latest' }, async () => undefined)],
+  ['is subscribed to from a position on', () => subscribe(process, { topic: Single, group: 'h', start: 'latest' }, async () => undefined)],
   ['is followed', broadcast],
   ['is published to', () => process.publisher.publish(Single, { value: 2 })],
   ['is published to, for later', () => process.publisher.publish(Single, { value: 2 }, { delay: '1h' })],
   ['is sought in', () => process.streams.groups.seek(Single, 'g', { to: 'earliest', preview: true })],
 ];
 
-/** As the first format stored it. */
+/** Stores a log in the first format. */
 async function storeFormat1(): Promise<void> {
   const { log, meta, groups } = keys();
   await bed.command('HSET', topicsKey(bed.prefix), 'test.single', 1);
@@ -62,7 +62,7 @@ describe.each(uses)('a log of another format that %s', (_, use) => {
   });
 });
 
-it('a log of the first format is known by its entries when the meta is lost', async () => {
+it('a log of the first format is recognised by its entries when the meta is lost', async () => {
   await storeFormat1();
   await bed.command('DEL', keys().meta);
   await expect(process.streams.declare(topicOf(Single))).rejects.toMatchObject({ code: 'UNSUPPORTED_VERSION' });

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { LoneSlot } from '../src/consume/lone-slot.js';
 
-/** Asks for the slot, and again each time it is told that it is free; keeps what it is given until it says so. */
+/** Asks for the slot, and again at each notice that it is free; keeps it until it lets go of it. */
 class Asker {
   given = 0;
   told = 0;
@@ -27,12 +27,12 @@ describe('the lone slot of a process', () => {
     askers = [new Asker(slot), new Asker(slot), new Asker(slot)];
   });
 
-  it('is one for all who ask', () => {
+  it('is one for all subscriptions', () => {
     for (const { ask } of askers) ask();
     expect(askers.map(({ given }) => given)).toEqual([1, 0, 0]);
   });
 
-  it('goes to those who wait in turn, one at a time', () => {
+  it('goes to the waiting subscriptions in turn, one at a time', () => {
     for (const { ask } of askers) ask();
     const order = [1, 2].map(() => {
       slot.release();
@@ -41,21 +41,21 @@ describe('the lone slot of a process', () => {
     expect(order).toEqual([[1, 1, 0], [1, 1, 1]]);
   });
 
-  it('is asked for behind the others by the one who had it', () => {
+  it('goes last to the subscription that had it', () => {
     for (const { ask } of askers) ask();
     askers[0].ask();
     for (let round = 0; round < 3; round += 1) slot.release();
     expect(askers.map(({ given }) => given)).toEqual([2, 1, 1]);
   });
 
-  it('passes on when the one who is told does not want it any more', () => {
+  it('passes on when the notified subscription does not want it any more', () => {
     for (const { ask } of askers) ask();
     askers[1].wants = false;
     slot.release();
     expect(askers.map(({ given, told }) => [given, told])).toEqual([[1, 0], [0, 1], [1, 1]]);
   });
 
-  it('is free again when nobody waits, or wants it', () => {
+  it('is free again when no subscription waits, or wants it', () => {
     const [first, second, third] = askers;
     first.ask();
     second.ask();
@@ -65,7 +65,7 @@ describe('the lone slot of a process', () => {
     expect([second.given, third.given]).toEqual([0, 1]);
   });
 
-  it('tells each who waits once, however often he asked', () => {
+  it('notifies each waiting subscription once, however often that asked', () => {
     const [first, second] = askers;
     first.ask();
     for (let times = 0; times < 3; times += 1) second.ask();
@@ -75,7 +75,7 @@ describe('the lone slot of a process', () => {
     expect(second.told).toBe(1);
   });
 
-  it('is not told of to one who has taken it meanwhile', () => {
+  it('does not notify a subscription that has taken it meanwhile', () => {
     const [first, second] = askers;
     first.ask();
     second.ask();

@@ -9,17 +9,17 @@ const bed = new Bed('lone-suspects');
 const LEASE_MS = 300;
 type Group = 'a' | 'b';
 
-/** A message whose process vanished, in the hands of a handler. */
+/** A message whose process vanished, at work in a handler. */
 interface AtWork {
   readonly group: Group;
   readonly value: number;
-  /** Whether Redis knew that it was about to be handled when its handler began. */
+  /** Whether it was marked as begun in Redis when its handler began. */
   readonly isMarked: boolean;
   end(): void;
   fail(): void;
 }
 
-/** One process with two groups that have messages of a process that vanished. */
+/** One process with two groups that have suspects, messages of a process that vanished. */
 class Suspects {
   readonly begun: AtWork[] = [];
   readonly usual: string[] = [];
@@ -30,7 +30,7 @@ class Suspects {
   b!: Subscription;
 
   async join(): Promise<void> {
-    // Whoever has one message waiting for another that is at work says so at once.
+    // A subscription with one message that waits for another at work reports that at once.
     this.process = await bed.start({ leaseMs: LEASE_MS, stuckAfterMs: 1 });
     [this.a, this.b] = await Promise.all([this.#subscribe('a'), this.#subscribe('b')]);
   }
@@ -39,17 +39,17 @@ class Suspects {
     return this.begun.filter((each) => each.group === group);
   }
 
-  /** Resolves with the one that is at work, once so many have begun. */
+  /** Resolves with the suspect at work, once so many have begun. */
   nth(count: number): Promise<AtWork> {
     return waitFor(() => this.begun[count - 1], { what: `${count} of the messages whose process vanished to have begun` });
   }
 
-  /** Resolves when so many of this group wait for the one at work. */
+  /** Resolves when so many suspects of this group wait for the one at work. */
   held(group: Group, count: number): Promise<unknown> {
     return waitFor(() => this[group].problem()?.includes(`holds up ${count} more`), { what: `${count} of ${group} to wait` });
   }
 
-  /** Resolves when the group has handled a message that is not one of them. */
+  /** Resolves when the group has handled a message that is no suspect. */
   async proved(group: Group, value: number): Promise<void> {
     await this.process.publisher.publish(Single, { value });
     await waitFor(() => this.usual.includes(`${group} ${value}`), { what: 'a usual message to be handled meanwhile' });
@@ -108,7 +108,7 @@ describe('messages whose process vanished', () => {
     expect([await marks('a'), await marks('b')]).toEqual([0, 0]);
   });
 
-  it('wait for one of another group, which does not keep other messages from being handled', async () => {
+  it('wait for a suspect of another group, which does not keep other messages from being handled', async () => {
     await vanishWith(1);
     await suspects.join();
     const first = await suspects.nth(1);
@@ -122,7 +122,7 @@ describe('messages whose process vanished', () => {
     suspects.begun[1]!.end();
   });
 
-  it('wait until Redis has taken the outcome of the one before', async () => {
+  it('wait until Redis has taken the outcome of the suspect before', async () => {
     await vanishWith(1);
     await suspects.join();
     const first = await suspects.nth(1);
@@ -145,7 +145,7 @@ describe('messages whose process vanished', () => {
 });
 
 describe('messages whose process vanished, of a subscription that is paused', () => {
-  it('do not keep those of another waiting once the one at work has ended', async () => {
+  it('do not keep suspects of another subscription waiting once the suspect at work has ended', async () => {
     await vanishWith(2);
     await suspects.join();
     const first = await suspects.nth(1);
@@ -168,7 +168,7 @@ describe('messages whose process vanished, of a subscription that is paused', ()
     expect(suspects.most).toBe(1);
   });
 
-  it('do not begin when one of another subscription has ended, and begin when it is resumed', async () => {
+  it('do not begin when a suspect of another subscription has ended, and begin when theirs is resumed', async () => {
     await vanishWith(2);
     await suspects.join();
     const first = await suspects.nth(1);

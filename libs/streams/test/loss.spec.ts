@@ -8,12 +8,12 @@ import { numbers, Single } from './topics.js';
 type Value = { value: number };
 
 const bed = new Bed('loss');
-let told = 0;
+let reported = 0;
 let stopListening: () => void;
 
 beforeEach(() => {
-  told = 0;
-  stopListening = listen('lost', ({ count }) => void (told += count));
+  reported = 0;
+  stopListening = listen('lost', ({ count }) => void (reported += count));
 });
 
 afterEach(() => stopListening());
@@ -21,7 +21,7 @@ afterEach(() => stopListening());
 const idsOf = async (): Promise<string[]> =>
   ((await bed.command('XRANGE', bed.place(Single, 'g').keys.log, '-', '+')) as [string][]).map(([id]) => id);
 
-/** A group that is held up in its first message, with nine more behind it that were not delivered. */
+/** A group whose handler is at work on its first message, with nine more that were not delivered. */
 async function heldUp(): Promise<{ process: Process; goOn: () => void; seen: number[] }> {
   const process = await bed.start();
   const hold = signal();
@@ -35,13 +35,13 @@ async function heldUp(): Promise<{ process: Process; goOn: () => void; seen: num
   return { process, seen, goOn: () => hold.fire() };
 }
 
-describe('messages that are removed behind our back', () => {
+describe('messages that other programs remove', () => {
   it.each<[string, (ids: string[]) => (string | number)[], number]>([
     ['the next ones', (ids) => ['XTRIM', 'MINID', ids[4]!], 3],
     ['some in the middle', (ids) => ['XDEL', ids[3]!, ids[4]!, ids[7]!], 3],
     ['the last ones', (ids) => ['XDEL', ids[8]!, ids[9]!], 2],
     ['all that were not delivered', (ids) => ['XDEL', ...ids.slice(1)], 9],
-  ])('%s are counted once, told of, and the lag comes to 0', async (_, command, count) => {
+  ])('%s are counted once and reported, and the lag comes to 0', async (_, command, count) => {
     const { process, goOn, seen } = await heldUp();
     const [name, ...args] = command(await idsOf());
     await bed.command(String(name), bed.place(Single, 'g').keys.log, ...args);
@@ -49,8 +49,8 @@ describe('messages that are removed behind our back', () => {
     await bed.drained(process, Single, 'g');
     expect(await bed.state(process, Single, 'g')).toMatchObject({ lost: count, handled: 10 - count });
     expect(seen).toHaveLength(10 - count);
-    await waitFor(() => told >= count, { what: 'it to be told' });
-    expect(told).toBe(count);
+    await waitFor(() => reported >= count, { what: 'the loss to be reported' });
+    expect(reported).toBe(count);
   });
 
   it('retries whose text is gone while they wait, and only those', async () => {
@@ -70,20 +70,20 @@ describe('messages that are removed behind our back', () => {
   });
 });
 
-describe('what is not lost is not counted as lost', () => {
+describe('a message that is not lost is not counted as lost', () => {
   it('when the counters themselves are gone', async () => {
     const process = await bed.start();
     await subscribe(process, { topic: Single, group: 'g' }, async () => undefined);
     await process.publisher.publishMany(Single, numbers(10));
     await bed.drained(process, Single, 'g');
     await bed.command('DEL', bed.place(Single, 'g').groupKeys.stats);
-    // What is settled before anybody looks makes counters that are too small.
+    // Settlements before the next audit make counters that are too small.
     await process.publisher.publishMany(Single, numbers(10));
     await waitFor(async () => (await bed.state(process, Single, 'g')).lag === 0, { what: 'the lag to be right again' });
     expect(await bed.state(process, Single, 'g')).toMatchObject({ lost: 0 });
   });
 
-  it('when what is gone is where the group started', async () => {
+  it('when the start of the group is gone', async () => {
     const [process, late] = [await bed.start(), await bed.start()];
     await process.publisher.publishMany(Single, numbers(10));
     await subscribe(process, { topic: Single, group: 'g', start: 'latest' }, async () => undefined);
@@ -95,7 +95,7 @@ describe('what is not lost is not counted as lost', () => {
     expect(await bed.state(process, Single, 'g')).toMatchObject({ lost: 0 });
   });
 
-  it.each(['open', 'due'] as const)('when %s of the two that say what waits is gone: the retries are handled, and the lag comes to 0', async (name) => {
+  it.each(['open', 'due'] as const)('when only %s is gone, one of the two keys of waiting messages: the retries are handled, and the lag comes to 0', async (name) => {
     const process = await bed.start();
     const handled: number[] = [];
     let isIll = true;

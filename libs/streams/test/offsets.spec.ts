@@ -46,7 +46,7 @@ describe('where a new group begins', () => {
     expect(await bed.state(process, Single, 'g')).toMatchObject({ lag: 0, lagSeconds: 0 });
   });
 
-  it('an offset inside an entry of several messages, and one that was deleted', async () => {
+  it('an offset inside an entry of several messages, and a deleted offset', async () => {
     const process = await bed.start({ messagesPerEntry: 4 });
     await process.publisher.publishMany(Single, numbers(12));
     const { log } = bed.place(Single, 'g').keys;
@@ -58,7 +58,7 @@ describe('where a new group begins', () => {
     expect(seen.sort((a, b) => a - b)).toEqual([8, 9, 10, 11]);
   });
 
-  it('with the whole of the entry in which it lies, and a lag that counts that', async () => {
+  it('at the whole entry in which the position lies, and a lag that counts all of it', async () => {
     const process = await bed.start({ messagesPerEntry: 4 });
     await process.publisher.publishMany(Single, numbers(12));
     const seen: number[] = [];
@@ -69,7 +69,7 @@ describe('where a new group begins', () => {
     expect(await bed.state(process, Single, 'g')).toMatchObject({ lag: 0, lost: 0, handled: seen.length });
   });
 
-  it('does not wait for what is removed between the look at the log and the beginning', async () => {
+  it('does not wait for messages that are removed between the look at the log and the beginning', async () => {
     const process = await bed.start();
     await process.publisher.publishMany(Single, numbers(10));
     const { log } = bed.place(Single, 'g').keys;
@@ -84,7 +84,7 @@ describe('where a new group begins', () => {
     expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 4, lost: 0 });
   });
 
-  it('does not count what was trimmed before it came', async () => {
+  it('does not count messages that were trimmed before it began', async () => {
     const process = await bed.start();
     await process.publisher.publishMany(Single, numbers(10));
     await bed.command('XTRIM', bed.place(Single, 'g').keys.log, 'MAXLEN', 4);
@@ -96,7 +96,7 @@ describe('where a new group begins', () => {
     await bed.drained(process, Single, 'g');
   });
 
-  it('means nothing to a group that is there already', async () => {
+  it('means nothing to a group that exists', async () => {
     const process = await bed.start();
     await process.publisher.publishMany(Single, numbers(3));
     const first = await subscribe(process, { topic: Single, group: 'g' }, async () => undefined);
@@ -129,7 +129,7 @@ describe('lag in seconds', () => {
       await hold.promise;
     });
     await waitFor(() => failed, { what: 'the first to fail' });
-    // By then the second is in hand, and the first, which is older, waits or is in hand again.
+    // By then the second message is held, and the first, which is older, waits or is held again.
     await waitFor(async () => (await ageOf()) > 1, { what: 'a second to pass' });
     const { lag, lagSeconds } = await bed.state(process, Single, 'g');
     expect(lag).toBe(2);

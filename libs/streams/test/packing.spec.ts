@@ -27,7 +27,7 @@ const held = async (): Promise<number> => (await bed.pending(Single, 'g')).lengt
 const backInTheGroup = (): Promise<unknown> => bed.command('XLEN', bed.place(Single, 'g').groupKeys.again);
 
 describe('a publisher', () => {
-  it('stores what is published together as one entry a message', async () => {
+  it('stores messages that are published together as one entry a message', async () => {
     const process = await bed.start();
     await process.publisher.publishMany(Single, numbers(200));
     expect(await sizes()).toEqual(Array.from({ length: 200 }, () => 1));
@@ -45,15 +45,15 @@ describe('a publisher', () => {
 
   it.each([
     [1, true, 1], [16, true, 1], [17, true, 2], [160, true, 10], [256, true, 16], [256, false, 1],
-  ])('of a batch of %i, another before it: %s, puts %i into an entry', (messages, follows, size) => {
+  ])('of a batch of %i, behind another batch: %s, puts %i into an entry', (messages, follows, size) => {
     expect(packWhenSaturated({ messages, follows })).toBe(size);
   });
 
-  it.each([1, 16])('puts into each entry as many as it is told: %i', (messagesPerEntry) => {
+  it.each([1, 16])('puts into each entry a configured number of messages: %i', (messagesPerEntry) => {
     expect(packingOf(messagesPerEntry)({ messages: 256, follows: false })).toBe(messagesPerEntry);
   });
 
-  it.each([0, 17, -1, 1.5, Number.NaN, '4', null])('cannot be told to put %p into each entry', async (value) => {
+  it.each([0, 17, -1, 1.5, Number.NaN, '4', null])('refuses to put %p into each entry', async (value) => {
     const { redis } = await bed.start();
     const create = (): unknown => createStreams({ redis, prefix: bed.prefix, leaseMs: 300, messagesPerEntry: value as number });
     expect(create).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining('messagesPerEntry must be a whole number from 1 to 16') }));
@@ -66,14 +66,14 @@ describe('a member', () => {
     const release = signal();
     await subscribe(process, { topic: Single, group: 'g', concurrency: 8 }, () => release.promise);
     await waitFor(async () => (await held()) >= 2, { what: 'two entries to be held' });
-    // One round more: it would have been read by now.
+    // One round more: the entry would have been read by now.
     await process.publisher.publish(Single, { value: 99 });
     expect(await held()).toBe(2);
     release.fire();
     await bed.drained(process, Single, 'g');
   });
 
-  it('asks all streams at once when there was nothing in any', async () => {
+  it('asks all streams at once when all were empty', async () => {
     const process = await bed.start({ leaseMs: 60_000 });
     await subscribe(process, { topic: Wide, group: 'g', concurrency: 32 }, async () => undefined);
     await process.publisher.publishMany(Wide, numbers(20));
@@ -86,11 +86,11 @@ describe('a member', () => {
     const before = await reads();
     await bed.command('CLIENT', 'UNBLOCK', reader);
     await waitFor(async () => (await reads()) > before && waiting(), { what: 'the member to wait again' });
-    // Each of the 32 in turn would be as many.
+    // Asking each of the 32 in turn would take as many calls.
     expect((await reads()) - before).toBeLessThan(16);
   });
 
-  it('gives back what waits for a slot, and others handle it, as the first attempt that it is', async () => {
+  it('puts back the messages that wait for a slot, and others handle them as first attempts', async () => {
     const [busy, idle] = [await published(1), await bed.start()];
     const [begun, release] = [signal(), signal()];
     await subscribe(busy, { topic: Single, group: 'g', concurrency: 1 }, async () => {
@@ -107,7 +107,7 @@ describe('a member', () => {
     expect(await bed.state(busy, Single, 'g')).toMatchObject({ handled: 4, lag: 0, deadLettered: 0 });
   });
 
-  it('handles what it gave back before it takes more from the log', async () => {
+  it('handles the messages that it put back before it takes more from the log', async () => {
     const process = await published(3);
     const release = signal();
     const handled: number[] = [];
@@ -122,7 +122,7 @@ describe('a member', () => {
     expect(handled.toSorted((a, b) => a - b)).toEqual(numbers(12).map((_, value) => value));
   });
 
-  it('handles what it gave back first, and no more of what waits with it than its turn', async () => {
+  it('handles the messages that it put back first, and then all other waiting ones in turn', async () => {
     const process = await bed.start({ messagesPerEntry: 4 });
     const release = signal();
     const handled: number[] = [];
@@ -141,11 +141,11 @@ describe('a member', () => {
     release.fire();
     await waitFor(() => handled.length === 120, { what: 'all to be handled' });
     expect(handled.slice(0, 4).toSorted()).toEqual([0, 1, 2, 3]);
-    // Of the others, one message of each is a round.
+    // A round takes one message of each other stream.
     expect(handled.findIndex((value) => value >= 100 && value < 1_000)).toBeLessThan(10);
   });
 
-  it('handles of an entry as many as the rate allows, and gives the others back', async () => {
+  it('handles as many messages of an entry as the rate allows, and puts the others back', async () => {
     const process = await published(1);
     const topic = topicOf(Single);
     let handled = 0;

@@ -8,10 +8,10 @@ afterEach(() => void jest.useRealTimers());
 
 const HOUR_MS = 3_600_000;
 
-it('what waits for the lone slot beside a batch that fills is looked at now and then, not all the time', () => {
+it('a suspect that waits for the lone slot beside a batch that fills is looked at now and then, not all the time', () => {
   jest.useFakeTimers();
   const loneSlot = new LoneSlot();
-  // Another subscription has it.
+  // Another subscription has the slot.
   loneSlot.take(() => undefined);
   const parts: Partial<DispatcherParts> = {
     held: heldWith(), loneSlot, concurrency: 4, crashLimit: 10, stuckAfterMs: HOUR_MS,

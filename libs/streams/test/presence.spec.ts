@@ -46,7 +46,7 @@ interface Observer {
   readonly deaths: () => number;
 }
 
-/** A process that has no member, and watches those of others. */
+/** A process without a member, which watches the members of others. */
 async function observer(watched: readonly string[]): Promise<Observer> {
   const { presence } = await peer();
   let deaths = 0;
@@ -62,14 +62,14 @@ function agreed(seen: () => Fate[], expected: readonly Fate[]): Promise<unknown>
   return waitFor(() => (expect(seen()).toEqual(expected), true), { what: `the fates ${expected.join(', ')}` });
 }
 
-/** Resolves when a process was seen to beat so often. */
+/** Resolves after so many beats of a process. */
 async function beats(member: string, times: number): Promise<void> {
   const before = await beatsOf(member);
   await waitFor(async () => (await beatsOf(member)) >= before + times, { what: `${times} beats` });
 }
 
 describe('the sign of life of a process', () => {
-  it('is there before its first member has a name, and goes on', async () => {
+  it('is written before its first member has a name, and goes on', async () => {
     const { presence } = await peer();
     const member = await presence.join();
     expect([await beatsOf(member) > 0, presence.isSure]).toEqual([true, true]);
@@ -83,7 +83,7 @@ describe('the sign of life of a process', () => {
     expect(keyOf(one)).toBe(keyOf(other));
   });
 
-  it('goes over the other connection while the control connection alone is a black hole', async () => {
+  it('goes over the other connection while only the control connection is a black hole', async () => {
     const { proxy, redis: { control } } = await proxied();
     const { presence } = await peer({ control });
     const member = await presence.join();
@@ -104,7 +104,7 @@ describe('the sign of life of a process', () => {
 });
 
 describe('a process that vanishes', () => {
-  it('is dead with all its members, but for those that were stopping, and whoever watches is told once', async () => {
+  it('is dead with all its members, except those that were stopping, and watchers are notified once', async () => {
     const { presence, vanish } = await peer();
     const [working, stopping] = [await presence.join(), await presence.join()];
     const { fatesOf, deaths } = await observer([working, stopping]);
@@ -117,7 +117,7 @@ describe('a process that vanishes', () => {
     expect(deaths()).toBe(1);
   });
 
-  it('is not dead in the eyes of one who has just begun to watch', async () => {
+  it('is not dead to a process that has just begun to watch', async () => {
     const { presence, vanish } = await peer();
     const member = await presence.join();
     vanish();
@@ -137,7 +137,7 @@ describe('a process that vanishes', () => {
 });
 
 describe('a member that left something behind', () => {
-  it('has left at once, while the others of its process live', async () => {
+  it('has left at once, while the other members of its process live', async () => {
     const { presence } = await peer();
     const [working, leaving] = [await presence.join(), await presence.join()];
     const { fatesOf, deaths } = await observer([working, leaving]);
@@ -166,8 +166,8 @@ describe('a process that ends in order', () => {
   });
 });
 
-describe('a process that Redis did not hear for a while', () => {
-  it('is not sure of what it holds, and tells who watches when it is heard again', async () => {
+describe('a process whose signs of life did not reach Redis for a while', () => {
+  it('is not sure of the messages that it holds, and notifies its watchers when it reaches Redis again', async () => {
     const { proxy, redis } = await proxied();
     const { presence } = await peer(redis);
     const member = await presence.join();

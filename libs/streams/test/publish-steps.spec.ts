@@ -16,14 +16,14 @@ describe('the next step of a publisher', () => {
   it.each<[string, Partial<Standing>, string]>([
     ['nothing waits', {}, 'stop'],
     ['one message waits', { waiting: 1 }, 'send'],
-    ['a batch is on its way, and what waits is no full one', { waiting: 200, inFlight: 1 }, 'wait'],
-    ['a batch is on its way, and a full one waits', { waiting: 256, hasFullBatch: true, inFlight: 3 }, 'send'],
+    ['a batch is on its way, and no full one waits', { waiting: 200, inFlight: 1 }, 'wait'],
+    ['a batch is on its way, and a full batch waits', { waiting: 256, hasFullBatch: true, inFlight: 3 }, 'send'],
     ['as many are on their way as may be', { waiting: 900, hasFullBatch: true, inFlight: 4 }, 'wait'],
     ['the last ones are on their way', { inFlight: 2 }, 'wait'],
     ['the first of several was refused', { waiting: 900, hasFullBatch: true, inFlight: 2, isRefused: true }, 'recover'],
-    ['there is doubt about what came before', { waiting: 900, hasFullBatch: true, inDoubt: 2 }, 'close'],
-    ['somebody waits for what is in doubt', { inDoubt: 1, isAwaited: true }, 'close'],
-    ['nobody waits for what is in doubt, nor behind it', { inDoubt: 1 }, 'stop'],
+    ['earlier batches are in doubt', { waiting: 900, hasFullBatch: true, inDoubt: 2 }, 'close'],
+    ['a publish in doubt is still open', { inDoubt: 1, isAwaited: true }, 'close'],
+    ['no publish in doubt, or behind it, is open', { inDoubt: 1 }, 'stop'],
   ])('when %s', (_, standing, step) => {
     expect(nextStep({ ...idle, ...standing })).toBe(step);
   });
@@ -50,7 +50,7 @@ describe('the queue of a publisher', () => {
     expect(filled(2, MAX_BATCH_BYTES + 1).take()).toHaveLength(1);
   });
 
-  it('gives what was put back before all others, in its order', () => {
+  it('gives messages that were put back before all others, in their order', () => {
     const queue = filled(5);
     const first = queue.take(2);
     queue.add(message('new'));
@@ -69,7 +69,7 @@ describe('the numbers of a producer', () => {
     expect([producer.take(), producer.confirmed]).toEqual([2, 1]);
   });
 
-  it('begin anew, under another name, when Redis does not know it', () => {
+  it('begin anew, with another id, when Redis does not know the producer', () => {
     const producer = new Producer();
     const { id } = producer;
     producer.confirm(producer.take());
@@ -94,7 +94,7 @@ describe('an answer of Redis', () => {
     expect([closingOf('GAP 0', null), closingOf('STALE', null)]).toEqual([{ kind: 'gap', last: 0 }, { kind: 'stale' }]);
   });
 
-  it('that is missing leaves doubt only where the batch may have arrived', () => {
+  it('that is missing leaves a batch in doubt only where it may have arrived', () => {
     const kinds = ['unsent', 'indeterminate', 'back-pressure', 'unavailable', 'fatal'] as const;
     expect(kinds.filter((kind) => isInDoubt(failed(kind)))).toEqual(['indeterminate']);
     expect(kinds.filter((kind) => isFinal(failed(kind).error))).toEqual(['back-pressure', 'fatal']);

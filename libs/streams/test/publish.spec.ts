@@ -40,7 +40,7 @@ describe('R14 publish reply lost: one message is stored', () => {
     expect(await bed.command('HGET', keysOf().meta, 'next')).toBe('2');
   });
 
-  it('is told as stored, or as closed for good, also by a Redis that is full', async () => {
+  it('is reported as stored, or closed for good, also by a full Redis', async () => {
     const { process, proxy } = await bed.startBehindProxy();
     await process.publisher.publish(Single, { value: 0 });
     const dropped = proxy.dropReplies();
@@ -67,7 +67,7 @@ describe('a publish that cannot be done', () => {
     const began = performance.now();
     const results = await Promise.allSettled(numbers(256 * 8).map((_, index) => process.streams.publish(topicOf(Single), plain(`id${index}`))));
     expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(256 * 8);
-    // Not how fast it is: one deadline, not one a batch.
+    // The speed does not matter: there is one deadline, not one for each batch.
     expect(performance.now() - began).toBeLessThan(500 * 4);
   });
 
@@ -108,7 +108,7 @@ describe('a publish that cannot be done', () => {
 });
 
 describe('the deadline of a publish', () => {
-  it('is its own: the others of its batch go on', async () => {
+  it('ends that publish alone: the others of its batch go on', async () => {
     const { process, proxy } = await bed.startBehindProxy({ publishDeadlineMs: 30_000 });
     await process.publisher.publish(Single, { value: 0 });
     await proxy.refuse();
@@ -123,7 +123,7 @@ describe('the deadline of a publish', () => {
     expect(await bed.command('XLEN', keysOf().log)).toBe(3);
   });
 
-  it('is told as indefinite when the message was sent: the batch is sent again as it was', async () => {
+  it('ends as indefinite when the message was sent: the batch is sent again as it was', async () => {
     const { process, proxy } = await bed.startBehindProxy({ publishDeadlineMs: 30_000 });
     await process.publisher.publish(Single, { value: 0 });
     const dropped = proxy.dropReplies();
@@ -137,7 +137,7 @@ describe('the deadline of a publish', () => {
     expect(await bed.command('XLEN', keysOf().log)).toBe(3);
   });
 
-  it('ends what waits behind a batch that cannot be sent', async () => {
+  it('ends messages that wait behind a batch that cannot be sent', async () => {
     const { process, proxy } = await bed.startBehindProxy({ publishDeadlineMs: 30_000 });
     await process.publisher.publish(Single, { value: 0 });
     await proxy.refuse();
@@ -158,7 +158,7 @@ function usedHeap(): number {
 }
 
 describe('the memory that publishes may take', () => {
-  it('is one budget for all topics, and what was sent counts until it is answered', async () => {
+  it('is one budget for all topics, and sent messages count until they are answered', async () => {
     const publishBufferBytes = 300 + 2 * MESSAGE_OVERHEAD_BYTES;
     const { process, proxy } = await bed.startBehindProxy({ publishDeadlineMs: 30_000, publishBufferBytes });
     await process.publisher.publish(Single, { value: 0 });
@@ -200,7 +200,7 @@ describe('the memory that publishes may take', () => {
 });
 
 describe('messages that are published together', () => {
-  it('are answered in their order: what is new, known, delayed, and other than before', async () => {
+  it('are answered in their order: new ones, duplicates, delayed ones and mismatches', async () => {
     const { publisher } = await bed.start();
     const first = await publisher.publish(Single, { value: 0 }, { idempotencyKey: 'known' });
     const items = [
@@ -245,8 +245,8 @@ describe('messages that are published together', () => {
   });
 });
 
-describe('what Redis holds of a partition', () => {
-  it('counts on from the log when the count alone is lost', async () => {
+describe('the keys of a partition in Redis', () => {
+  it('give the next offset from the log when only the meta is lost', async () => {
     const process = await bed.start({ messagesPerEntry: 4 });
     const seen: number[] = [];
     await subscribe(process, { topic: Single, group: 'g' }, async ({ value }: { value: number }) => void seen.push(value));
@@ -258,14 +258,14 @@ describe('what Redis holds of a partition', () => {
     expect(seen).toHaveLength(11);
   });
 
-  it.each(['next', 'generation'])('is mended when its %s alone is lost', async (field) => {
+  it.each(['next', 'generation'])('are restored when %s alone is lost', async (field) => {
     const process = await bed.start({ publishDeadlineMs: 1_000 });
     await process.publisher.publishMany(Single, numbers(3));
     await bed.command('HDEL', keysOf().meta, field);
     expect(await process.publisher.publish(Single, { value: 4 })).toMatchObject({ offset: 3 });
   });
 
-  it('is mended when the log alone is lost: the offsets go on', async () => {
+  it('give the next offset from the meta when only the log is lost', async () => {
     const process = await bed.start();
     await process.publisher.publishMany(Single, numbers(3));
     await bed.command('DEL', keysOf().log);
@@ -273,7 +273,7 @@ describe('what Redis holds of a partition', () => {
     expect(await bed.command('XLEN', keysOf().log)).toBe(1);
   });
 
-  it('never holds an entry that crosses from one page of the settled bitmap into the next', async () => {
+  it('never have an entry that crosses from one page of the settled bitmap into the next', async () => {
     const process = await bed.start({ messagesPerEntry: 8 });
     await process.streams.declare(topicOf(Single));
     await bed.command('HSET', keysOf().meta, 'next', SETTLED_PAGE_OFFSETS - 3);
@@ -298,7 +298,7 @@ describe('idempotency keys', () => {
     const [current] = (await bed.command('KEYS', `${bed.prefix}:*:ids:*`)) as [string];
     const window = Number(await bed.command('HGET', current, ''));
     const other = keysOf().ids.find((key) => key !== current)!;
-    // As if a window had passed: what was the current one is the previous.
+    // As if a window had passed: the current window becomes the previous one.
     await bed.command('RENAME', current, other);
     await bed.command('HSET', other, '', window - 1);
     expect(await process.streams.publish(topic, message('k', 'second'))).toMatchObject({ id: 'first', duplicate: true });

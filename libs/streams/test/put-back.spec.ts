@@ -40,7 +40,7 @@ async function read(stream: GroupStream, member = 'a'): Promise<string[]> {
   return (reply?.[0][1] ?? []).map(([id]) => id);
 }
 
-/** Publishes messages, so many an entry, and reads them as member a. */
+/** Publishes messages, so many to an entry, and reads them as member a. */
 async function held(count: number, perEntry = 1): Promise<string[]> {
   const publisher = await bed.start({ messagesPerEntry: perEntry });
   await publisher.publisher.publishMany(Single, numbers(count));
@@ -75,7 +75,7 @@ async function settles(stream: GroupStream, entry: string, item: Span = {}): Pro
   return String(await process.redis.control.run(settle, keys, [...head, entry, base, size, offset, 1, ...outcome, '']));
 }
 
-describe('what a member held of the log', () => {
+describe('a message that a member held of the log', () => {
   it('waits in `again` when its process vanished, with its first crash, and the member is forgotten', async () => {
     await held(2);
     expect(await goesBack(log())).toBe(2);
@@ -102,7 +102,7 @@ describe('what a member held of the log', () => {
     expect(await settles(log(), third!, { base: 2 })).toBe('S');
   });
 
-  it('waits message by message: of an entry of 16 what was settled is not put back', async () => {
+  it('waits by itself: settled messages of an entry of 16 are not put back', async () => {
     const [entry] = await held(16, 16);
     for (const offset of [0, 3, 4, 15]) expect(await settles(log(), entry!, { size: 16, offset })).toBe('S');
     expect(await goesBack(log())).toBe(12);
@@ -111,12 +111,12 @@ describe('what a member held of the log', () => {
     expect(await bed.state(process, Single, 'g')).toMatchObject({ lag: 12, handled: 4 });
   });
 
-  it('is put back once, whoever tries again', async () => {
+  it('is put back once, whichever member tries again', async () => {
     await held(3);
     expect([await goesBack(log()), await goesBack(log()), (await bodies()).length]).toEqual([3, 0, 3]);
   });
 
-  it('is found behind hundreds of entries of its own and of others', async () => {
+  it('is found behind hundreds of entries that its member and others hold', async () => {
     await held(150);
     await process.publisher.publishMany(Single, numbers(32));
     const others = await read(log(), 'b');
@@ -126,7 +126,7 @@ describe('what a member held of the log', () => {
     expect(new Set((await bodies()).map(([offset]) => offset)).size).toBe(255);
   });
 
-  it('is found whatever pages of the bitmap it needs, the first entry a far one', async () => {
+  it('is found on whatever pages of the bitmap, also when the first entry is on a far one', async () => {
     const offsets = [5, 3, 2, 6].map((page) => page * SETTLED_PAGE_OFFSETS - 1).concat(10 * SETTLED_PAGE_OFFSETS);
     for (const [ms, offset] of offsets.entries()) await bed.command('XADD', log().key, ...storedEntry(offset, [`[1,"id-${offset}"]`], ms + 1));
     await read(log());
@@ -142,7 +142,7 @@ describe('what a member held of the log', () => {
     ['has no fields of ours', '*', ['some', 'thing "/" new']],
     ['has a field beside ours', '5-0', ['m', '[[1]]', 'some', 'thing']],
     ['has a text that is no array', '5-0', ['m', '{}']],
-    ['has another number of messages than its id tells', '5-1', ['m', '[[1]]']],
+    ['has another number of messages than its id says', '5-1', ['m', '[[1]]']],
     ['crosses from one page into the next', `5-${(SETTLED_PAGE_OFFSETS - 1) * 16 + 1}`, ['m', '[[1],\n[2]]']],
     ['has an id beyond those of ours', '5-18446744073709551615', ['m', '[[1]]']],
   ])('waits as it is when it %s, and touches no bitmap', async (_, id, fields) => {
@@ -154,7 +154,7 @@ describe('what a member held of the log', () => {
     expect([await pendingIn(log()), await consumersOf(log())]).toEqual([[], []]);
   });
 
-  it('is let go of when it was deleted', async () => {
+  it('is dropped when it was deleted', async () => {
     const [entry] = await held(1);
     await bed.command('XDEL', log().key, entry!);
     expect(await goesBack(log())).toBe(0);
@@ -173,7 +173,7 @@ describe('what a member held of the log', () => {
     expect([await goesBack(log()), (await bodies()).length]).toEqual([16, 16]);
   });
 
-  it('is put back by a Redis that is full', async () => {
+  it('is put back while Redis is full', async () => {
     await held(3);
     await bed.command('CONFIG', 'SET', 'maxmemory', 1);
     try {
@@ -204,7 +204,7 @@ describe('what a member held of the log', () => {
     expect(await bed.command('HGET', place().groupKeys.stats, 'settled')).toBe('1');
   });
 
-  it('R10 has a new token for the one who is given it again, and what was kept has its old one', async () => {
+  it('R10 has a new token for the next holder, and a message that was kept has its old one', async () => {
     const [kept, unseen] = await held(2);
     expect(await goesBack(log(), { fate: 'living', kept: [kept!] })).toBe(1);
     const [again] = await read(retry());
@@ -215,7 +215,7 @@ describe('what a member held of the log', () => {
   });
 });
 
-describe('what a member held of `again`', () => {
+describe('a message that a member held of `again`', () => {
   const begins = (entry: string): Promise<unknown> => process.redis.control.run(begin, [retry().key, place().groupKeys.begun], ['g', 'a', entry]);
 
   it.each<[fate: Wish['fate'], begun: boolean, crashes: number, after: number]>([
@@ -227,7 +227,7 @@ describe('what a member held of `again`', () => {
     ['left', true, 1, 1],
     ['left', false, 0, 0],
     ['living', true, 1, 1],
-  ])('goes to the end of it: %s, begun %s, %i crashes before and %i after', async (fate, isBegun, before, after) => {
+  ])('goes to the end of `again`: %s, begun %s, %i crashes before and %i after', async (fate, isBegun, before, after) => {
     const [entry] = await addToRetryLog([7, 3, before, 1_700_000_000_000, 'text "with" [7,3,0]']);
     if (isBegun) expect(await begins(entry!)).toBe(1);
     expect(await goesBack(retry(), { fate })).toBe(1);
@@ -236,20 +236,20 @@ describe('what a member held of `again`', () => {
     expect(await settles(retry(), entry!)).toBe('F');
   });
 
-  it.each(['[7,1', 'no body', ''])('goes back as it is when it cannot be read (%j)', async (text) => {
+  it.each(['[7,1', 'no body', ''])('is put back as it is when it cannot be read (%j)', async (text) => {
     await bed.command('XADD', retry().key, '*', 'r', text);
     await read(retry());
     expect(await goesBack(retry())).toBe(1);
     expect(((await bed.command('XRANGE', retry().key, '-', '+')) as Row[]).map(([, fields]) => fields)).toEqual([['r', text]]);
   });
 
-  it('is looked through to the end, though what was put back comes behind it', async () => {
+  it('is found up to the end of the stream, though put-back messages are added behind it', async () => {
     await addToRetryLog(...numbers(250).map((_, offset) => [offset, 1, 0, null, 'text']));
     expect(await goesBack(retry())).toBe(250);
     expect([(await bodies()).length, await pendingIn(retry()), await consumersOf(retry())]).toEqual([250, [], []]);
   });
 
-  it('leaves what others hold, and what the member holds of the log', async () => {
+  it('is put back alone: others\' messages stay, and so do the member\'s own of the log', async () => {
     const [ofLog] = await held(1);
     await addToRetryLog([1, 1, 0, null, 'mine']);
     await bed.command('XADD', retry().key, '*', 'r', '[2,1,0,null,"theirs"]');

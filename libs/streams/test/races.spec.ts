@@ -14,7 +14,7 @@ const readBegins = (): Promise<unknown> =>
   waitFor(async () => /idle=0 flags=b .*cmd=xreadgroup/.test(String(await bed.command('CLIENT', 'LIST'))), { what: 'a read to be under way' });
 
 describe('holding', () => {
-  it('R2 a member leaves to another what that one has by now, and tells the handler', async () => {
+  it('R2 a member leaves a message to its new holder, and aborts the handler', async () => {
     const process = await bed.start({ leaseMs: 3_000 });
     const [began, aborted] = [signal(), signal()];
     await subscribe(process, { topic: Single, group: 'g' }, async (_: Value, ctx: DeliveryContext) => {
@@ -30,7 +30,7 @@ describe('holding', () => {
     expect((await bed.pending(Single, 'g'))[0]!.slice(1, 2)).toEqual(['thief']);
   });
 
-  it('R3 what waits for a slot stays the member\'s as well', async () => {
+  it('R3 messages that wait for a slot stay the member\'s, too', async () => {
     const [publisher, one, other] = [await bed.start({ messagesPerEntry: 4 }), await bed.start(), await bed.start()];
     const [began, go] = [signal(), signal()];
     const reclaimed: number[] = [];
@@ -50,7 +50,7 @@ describe('holding', () => {
     expect(reclaimed).toEqual([]);
   });
 
-  it('R3 what came too late, past its lease, is not begun', async () => {
+  it('R3 a message that came too late, past its lease, is not begun', async () => {
     const { process: late, proxy } = await bed.startBehindProxy({ leaseMs: 1_500 });
     const other = await bed.start({ leaseMs: 1_500 });
     const handled: string[] = [];
@@ -72,8 +72,8 @@ describe('holding', () => {
 });
 
 describe('replies that are lost', () => {
-  it('R12 of a read: what it brought is handled once, by the one it was given to', async () => {
-    // A lease so long that only the loss of the reply can make the member look for what it missed.
+  it('R12 of a read: its messages are handled once, by the member that they were given to', async () => {
+    // A lease so long that only the loss of the reply makes the member look for the messages that it missed.
     const { process, proxy } = await bed.startBehindProxy({ leaseMs: 600_000 });
     const other = await bed.start({ leaseMs: 600_000 });
     const seen: string[] = [];
@@ -201,7 +201,7 @@ describe('groups', () => {
 });
 
 describe('R9 a saturated group', () => {
-  it('finds what a vanished member held behind pages of what others hold', async () => {
+  it('finds the messages of a vanished member behind pages of other members\' messages', async () => {
     const [publisher, alive, victim, worker] = [await bed.start(), await bed.start(), await bed.start(), await bed.start()];
     await publisher.publisher.publishMany(Single, numbers(155));
     await subscribe(alive, { topic: Single, group: 'g', concurrency: 150 }, () => new Promise(() => undefined));
@@ -215,7 +215,7 @@ describe('R9 a saturated group', () => {
     expect(seen.sort()).toEqual([150, 151, 152, 153, 154]);
   });
 
-  it('takes over what a vanished member held while new messages never end', async () => {
+  it('takes over the messages of a vanished member while new messages never end', async () => {
     const [publisher, victim, worker] = [await bed.start(), await bed.start(), await bed.start()];
     const stuck = signal();
     let held = 0;
@@ -230,7 +230,7 @@ describe('R9 a saturated group', () => {
     let next = 3;
     await subscribe(worker, { topic: Single, group: 'g', concurrency: 2 }, async ({ value }: Value) => {
       if (value < 3) old.add(value);
-      // Each that is handled is followed by two more, until the old ones are done.
+      // Two more messages follow each handled one, until the old ones are done.
       const two = [{ payload: { value: next++ } }, { payload: { value: next++ } }];
       if (old.size < 3 && next < 20_000) await publisher.publisher.publishMany(Single, two);
     });
@@ -240,7 +240,7 @@ describe('R9 a saturated group', () => {
 });
 
 describe('stopping', () => {
-  it.each([1, 2, 3, 4, 5])('R24 at a random moment (%i): what was not begun goes back, nothing is lost or handled twice', async (round) => {
+  it.each([1, 2, 3, 4, 5])('R24 at a random moment (%i): messages that were not begun are put back, none is lost or handled twice', async (round) => {
     const leaseMs = 60_000;
     const [publisher, stays, leaves] = [await bed.start(), await bed.start({ leaseMs }), await bed.start({ leaseMs })];
     const counts = new Map<number, number>();
@@ -264,7 +264,7 @@ describe('stopping', () => {
 });
 
 describe('a message that takes every process down', () => {
-  it('takes no others with it, in whichever partition they are', async () => {
+  it('takes no other messages with it, in whichever partition they are', async () => {
     const watcher = await bed.start();
     const stored = await watcher.publisher.publishMany(Wide, numbers(4));
     const first = Math.min(...stored.map(({ partition }) => partition));
@@ -276,7 +276,7 @@ describe('a message that takes every process down', () => {
       await subscribe(victim, target, async ({ value }: Wide, ctx: DeliveryContext) => {
         if (value === poison) begun.fire();
         else crashes.push(ctx.crashes);
-        // Beside it nobody gets to an end; later, soon.
+        // Beside that message no handler ends; later, each ends soon.
         if (value === poison || crash === 0) await new Promise(() => undefined);
       });
       await begun.promise;

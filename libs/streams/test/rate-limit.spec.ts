@@ -20,7 +20,7 @@ function subscribe(process: Process, handle: () => void): Promise<unknown> {
 }
 
 describe('permits', () => {
-  it('are a period of them at once; what is given back can be taken again', async () => {
+  it('are one period\'s number at once; returned permits can be taken again', async () => {
     const { redis } = await bed.start();
     const take = async (wanted: number): Promise<unknown> => redis.control.run(takePermits, [key()], [5, HOUR_MS, wanted]);
     expect(await take(3)).toEqual([3, 0]);
@@ -56,14 +56,14 @@ describe('a rate limit', () => {
     for (const process of [first, second]) await subscribe(process, () => (handled += 1));
     for (const expected of [3, 6, 8]) {
       await waitFor(() => handled === expected, { what: `${expected} to be handled` });
-      // Nothing more is taken into anybody's hands until there are permits again.
+      // No member takes more messages until there are permits again.
       await waitFor(async () => (await bed.state(first, Single, 'g')).pending === 0, { what: 'nothing to be in hand' });
       expect(await bed.state(first, Single, 'g')).toMatchObject({ handled: expected, lag: 8 - expected });
       await bed.command('DEL', key());
     }
   });
 
-  it('lets nothing through while Redis does not say, and goes on when it does', async () => {
+  it('lets nothing through while Redis does not answer, and goes on when it does', async () => {
     const process = await bed.start();
     await process.publisher.publish(Single, { value: 1 });
     await bed.command('HSET', key(), 'not', 'a number');

@@ -8,12 +8,12 @@ function countOf(events: number, { at }: { at: number }): RecentCount {
   return count;
 }
 
-it('is what came in the time span that goes on', () => {
+it('is the number of events in the current time span', () => {
   const count = countOf(7, { at: 1_000 });
   expect(count.of(1_049)).toBe(7);
 });
 
-it('is what came in the one before while less has come in this one', () => {
+it('is the number of events in the span before while this one has fewer', () => {
   const count = countOf(7, { at: 1_000 });
   expect(count.of(1_050)).toBe(7);
   count.add();
@@ -22,12 +22,12 @@ it('is what came in the one before while less has come in this one', () => {
   expect(count.of(1_070)).toBe(9);
 });
 
-it('is spread over all the time since it was asked last', () => {
+it('is spread over the time since the last query', () => {
   expect(countOf(100, { at: 1_000 }).of(2_000)).toBe(5);
   expect(countOf(1, { at: 1_000 }).of(1_051)).toBe(0);
 });
 
-it('is nothing when nothing came for two time spans', () => {
+it('is 0 when there were no events for two time spans', () => {
   const count = countOf(7, { at: 1_000 });
   count.of(1_050);
   expect(count.of(1_100)).toBe(0);
@@ -39,7 +39,7 @@ it('does not take the whole life of the process for the first time span', () => 
   expect(count.of(1_000_000)).toBe(0);
 });
 
-it('is nothing when it was told to forget, until more comes', () => {
+it('is 0 after it was reset, until there are new events', () => {
   const count = countOf(7, { at: 1_000 });
   count.of(1_050);
   count.add();

@@ -37,7 +37,7 @@ async function left(process: Process, group: string): Promise<void> {
   await subscription.stop(1_000);
 }
 
-/** All that a subscription handles which begins now, until nothing is left. */
+/** The messages that a new subscription handles until none is left. */
 async function handledAnew(group: string): Promise<number[]> {
   const process = await bed.start();
   const seen: number[] = [];
@@ -62,7 +62,7 @@ async function failingAt(script: string, nth: number): Promise<Process> {
 }
 
 describe('a group that is removed', () => {
-  it('goes with all that waits in it, as its preview tells, and leaves everything else', async () => {
+  it('goes with all messages that wait in it, as its preview says, and leaves everything else', async () => {
     const process = await bed.start();
     const { groups } = process.streams;
     await process.publisher.publishMany(Numbered, numbers(TOTAL));
@@ -80,7 +80,7 @@ describe('a group that is removed', () => {
     await expect(groups.remove(Numbered, 'unknown')).rejects.toMatchObject({ code: 'UNKNOWN_GROUP' });
   });
 
-  it('is refused while members live, and removed by force: they do not make it again, and who starts does', async () => {
+  it('is refused while members live, and removed by force: they do not make it again, but a new subscription does', async () => {
     const [process, member] = [await bed.start(), await bed.start()];
     const { groups } = process.streams;
     await process.publisher.publishMany(Numbered, numbers(TOTAL));
@@ -104,7 +104,7 @@ describe('a group that is removed', () => {
     expect(await bed.state(process, Numbered, 'g')).toMatchObject({ handled: TOTAL + 1, lost: 0 });
   });
 
-  it('takes from a member what it has in hand: its handler is told, and it stops without waiting for anything', async () => {
+  it('takes the messages from a member that holds them: its handler is aborted, and it stops without waiting', async () => {
     const [process, member, began, told] = [await bed.start(), await bed.start(), signal(), signal()];
     const subscription = await subscribe(member, { topic: Numbered, group: 'g' }, async (_: Value, { signal: abort }: DeliveryContext) => {
       abort.addEventListener('abort', () => told.fire());
@@ -119,7 +119,7 @@ describe('a group that is removed', () => {
     expect(await keysOf('g')).toEqual([]);
   });
 
-  it('is removed when the one member that was left is found to have vanished', async () => {
+  it('is removed when its last member is found to have vanished', async () => {
     const [process, member] = [await bed.start(), await bed.start()];
     await subscribe(member, { topic: Numbered, group: 'g' }, () => new Promise(() => undefined));
     await process.publisher.publish(Numbered, { value: 1 });
@@ -129,7 +129,7 @@ describe('a group that is removed', () => {
     expect(await keysOf('g')).toEqual([]);
   });
 
-  it.each([1, 2, 3, 4, 5, 6])('is never taken for a whole one when the removal breaks off at call %i', async (nth) => {
+  it.each([1, 2, 3, 4, 5, 6])('never counts as whole when the removal breaks off at call %i', async (nth) => {
     const process = await bed.start();
     await process.publisher.publishMany(Numbered, numbers(TOTAL));
     await left(process, 'g');
@@ -155,7 +155,7 @@ describe('a group that is removed', () => {
     expect(await bed.state(process, Numbered, 'g')).toMatchObject({ handled: TOTAL, lag: 0 });
   });
 
-  it('lets go of what is pending in pages, leaves the rest to the thread that frees, and finds every page of its bitmap', async () => {
+  it('lets go of pending entries in pages, leaves the rest to the thread that frees, and finds every page of its bitmap', async () => {
     const process = await bed.start();
     await process.streams.declare(topicOf(Numbered));
     await process.publisher.publishMany(Numbered, numbers(10_000));
@@ -181,7 +181,7 @@ describe('a group that is removed', () => {
 });
 
 describe('a publish that is refused because its log is full', () => {
-  it('says when the group that holds it has no living member, and finds room when that is removed', async () => {
+  it('says when the group that fills it has no living member, and finds room when the group is removed', async () => {
     const [process, member] = [await bed.start(), await bed.start()];
     const { stats } = bed.place(Small, 'sleeper').groupKeys;
     const publish = (): Promise<unknown> => process.publisher.publish(Small, { value: 1 });
@@ -214,7 +214,7 @@ describe('an operator', () => {
 });
 
 describe('a topic that is removed', () => {
-  it('goes with its messages and groups; who still runs is refused, and a declaration makes it anew', async () => {
+  it('goes with its messages and groups; running publishers are refused, and a declaration makes it anew', async () => {
     const [process, admin] = [await bed.start(), await bed.start()];
     await process.publisher.publishMany(Numbered, numbers(TOTAL));
     await process.publisher.publish(Numbered, { value: TOTAL }, { delay: '1h', idempotencyKey: 'k' });
@@ -250,7 +250,7 @@ describe('a topic that is removed', () => {
     expect(await process.streams.inspector.topics()).toEqual([{ name: 'test.numbered', partitions: 4 }]);
   });
 
-  it.each([1, 2, 4, 6, 9, 10, 12])('is never taken for a whole one when the removal breaks off at call %i', async (nth) => {
+  it.each([1, 2, 4, 6, 9, 10, 12])('never counts as whole when the removal breaks off at call %i', async (nth) => {
     const process = await bed.start();
     await process.publisher.publishMany(Numbered, numbers(TOTAL));
     await left(process, 'g');

@@ -2,7 +2,7 @@ import { connectRedis, type RedisConnections } from '@millrace/redis';
 import { startTestRedis, TcpProxy, type TestRedis, waitFor } from '@millrace/testing';
 import { Bed } from './bed.js';
 
-/** A primary and its replica behind one address, which goes to whichever is the primary. */
+/** A primary and its replica behind one address, which leads to the primary. */
 export class ReplicatedBed extends Bed {
   replica!: TestRedis;
   address!: TcpProxy;
@@ -26,32 +26,32 @@ export class ReplicatedBed extends Bed {
     await waitFor(answers, { what: 'the replica to follow' });
   }
 
-  /** From now on nothing reaches the replica: what is written is the tail that a failover loses. */
+  /** Cuts the replica off: later writes are the tail that a failover loses. */
   async cutReplication(): Promise<void> {
     await this.onReplica('REPLICAOF', '127.0.0.1', 1);
   }
 
-  /** The replica takes over, and the address goes to it; who is connected is cut off. */
+  /** The replica takes over, and the address leads to it; present connections are cut. */
   async failOver(): Promise<void> {
     await this.promote();
     this.address.reset();
     await waitFor(() => this.command('PING').catch(() => null), { what: 'the address to lead to the new primary' });
   }
 
-  /** The replica takes over, and new connections go to it. Who is connected stays with the old primary, now {@link replica}. */
+  /** The replica takes over, and gets new connections. Present ones stay with the old primary, now {@link replica}. */
   async promote(): Promise<void> {
     await this.onReplica('REPLICAOF', 'NO', 'ONE');
     this.address.retarget(this.replica.url);
     [this.server, this.replica] = [this.replica, this.server];
   }
 
-  /** One command to what was the primary before, over a connection of its own. */
+  /** One command to the former primary, over a connection of its own. */
   async onOld(name: string, ...args: (string | number)[]): Promise<unknown> {
     const old = await connectRedis({ url: this.replica.url, name: 'old' });
     return old.control.call(name, ...args).finally(() => old.close());
   }
 
-  /** What was the primary before is made the replica, whatever became of it; resolves when it follows. */
+  /** Makes the former primary the replica, also when it was killed; resolves when it follows. */
   async follow(): Promise<void> {
     if (!this.replica.isRunning) await this.replica.restart();
     this.replica.resume();

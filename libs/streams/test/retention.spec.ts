@@ -6,7 +6,7 @@ import { IsInt, IsOptional, IsString } from 'class-validator';
 import { partitionKeys, SETTLED_PAGE_OFFSETS, settledKey } from '../src/keys.js';
 import { PartitionBatcher } from '../src/publish/partition-batcher.js';
 import { PublishBudget } from '../src/publish/publish-budget.js';
-import type { Room } from '../src/retain/log-trim.js';
+import type { Capacity } from '../src/retain/log-trim.js';
 import type { RetainedPartition } from '../src/retain/retained-partition.js';
 import { Bed } from './bed.js';
 import { type Process, signal, subscribe } from './fixture.js';
@@ -41,13 +41,13 @@ beforeEach(() => {
 });
 afterEach(() => stopListening());
 
-/** A group that has a place in the log and handles nothing. */
+/** A group that exists in the log and handles no message. */
 async function idleGroup(process: Process, topic: PayloadClass, group: string): Promise<void> {
   const subscription = await subscribe(process, { topic, group }, async () => undefined);
   await subscription.stop(1_000);
 }
 
-/** Handles what comes, and remembers it. */
+/** Handles messages, and remembers their values. */
 async function handling(process: Process, topic: PayloadClass, group: string): Promise<number[]> {
   const seen: number[] = [];
   await subscribe(process, { topic, group }, async ({ value }: Value) => void seen.push(value));
@@ -58,7 +58,7 @@ async function publishAll(process: Process, topic: PayloadClass<Value>, count: n
   for (const value of values(count)) await process.publisher.publish(topic, { value });
 }
 
-/** As a caller who does not give up. */
+/** Publishes as a caller who does not give up. */
 async function publishStubbornly(process: Process, topic: PayloadClass<Value>, value: number): Promise<void> {
   const publish = async (): Promise<boolean> => {
     try {
@@ -75,7 +75,7 @@ async function publishStubbornly(process: Process, topic: PayloadClass<Value>, v
 describe('maxMessages', () => {
   const topic = retained({ maxMessages: 10 });
 
-  it('is never passed, and what is settled makes room', async () => {
+  it('is never passed, and settled messages make room', async () => {
     const [process, member] = [await bed.start(), await bed.start()];
     const seen = await handling(member, topic, 'g');
     for (const value of values(60)) {
@@ -113,7 +113,7 @@ describe('maxMessages', () => {
     expect(lost).toEqual([]);
   });
 
-  it('refuses a publish while a group has read nothing, and names it', async () => {
+  it('refuses a publish while a group has read nothing, and names the group', async () => {
     const process = await bed.start();
     await idleGroup(process, topic, 'sleeper');
     await publishAll(process, topic, 10);
@@ -122,7 +122,7 @@ describe('maxMessages', () => {
     expect(await length()).toBe(10);
   });
 
-  it('still answers for what is known, and takes what is due later, while the log is full', async () => {
+  it('still answers duplicates, and takes delayed messages, while the log is full', async () => {
     const process = await bed.start();
     await idleGroup(process, topic, 'sleeper');
     await process.publisher.publish(topic, { value: 0 }, { idempotencyKey: 'k' });
@@ -144,7 +144,7 @@ describe('maxMessages', () => {
     expect(await process.publisher.publish(topic, { value: 10 })).toMatchObject({ offset: 10 });
   });
 
-  it('lets of a batch that is too large as much through as fits', async () => {
+  it('stores as many messages of a batch that is too large as fit', async () => {
     const process = await bed.start();
     await idleGroup(process, topic, 'sleeper');
     await process.publisher.publish(topic, { value: 100 });
@@ -179,7 +179,7 @@ describe('maxAge', () => {
     await bed.command('HSET', keys().meta, 'next', count);
   }
 
-  it('removes what is old and settled, and keeps what is not', async () => {
+  it('removes old settled messages, and keeps others', async () => {
     const process = await bed.start();
     await publishLongAgo(process, 5);
     await handling(process, topic, 'g');
@@ -202,7 +202,7 @@ describe('maxAge', () => {
     expect(seen).toEqual(values(10));
   });
 
-  it('drops what no group has settled when it is told to, and counts it', async () => {
+  it('drops unsettled messages when overflow allows it, and counts them', async () => {
     const dropping = retained({ maxAge: '1d', overflow: 'drop-oldest' });
     const process = await bed.start();
     await idleGroup(process, dropping, 'g');
@@ -212,7 +212,7 @@ describe('maxAge', () => {
     expect(await bed.state(process, dropping, 'g')).toMatchObject({ lag: 1, dropped: 5, lost: 0 });
   });
 
-  it('never removes what a group has not settled', async () => {
+  it('never removes messages that a group has not settled', async () => {
     const [process, member] = [await bed.start(), await bed.start()];
     await idleGroup(process, topic, 'g');
     await publishLongAgo(process, 5);
@@ -248,7 +248,7 @@ describe('maxBytes', () => {
 describe('drop-oldest', () => {
   const topic = retained({ maxMessages: 10, overflow: 'drop-oldest' });
 
-  it('lets groups lose their oldest messages, tells how many, and keeps the lag exact', async () => {
+  it('lets groups lose their oldest messages, reports how many, and keeps the lag exact', async () => {
     const [process, member] = [await bed.start(), await bed.start()];
     await idleGroup(process, topic, 'sleeper');
     await publishAll(process, topic, 25);
@@ -262,7 +262,7 @@ describe('drop-oldest', () => {
     expect(seen).toEqual(values(10, 15));
   });
 
-  it('refuses what a member says later of a message that it held, and counts it once', async () => {
+  it('refuses the outcome of a message that a member held, and counts the message once', async () => {
     const [process, member] = [await bed.start(), await bed.start()];
     const [begun, go] = [signal(), signal()];
     await subscribe(member, { topic, group: 'g', concurrency: 1 }, async ({ value }: Value) => {
@@ -279,7 +279,7 @@ describe('drop-oldest', () => {
     expect(await bed.state(process, topic, 'g')).toMatchObject({ handled: 10, fenced: 1 });
   });
 
-  it('counts what a vanished member held when the group was set to behind it', async () => {
+  it('counts the messages of a vanished member when the group was set to behind them', async () => {
     const [process, vanishing] = [await bed.start(), await bed.start()];
     await subscribe(vanishing, { topic, group: 'g', concurrency: 1 }, () => new Promise(() => undefined));
     await publishAll(process, topic, 3);
@@ -290,7 +290,7 @@ describe('drop-oldest', () => {
     expect(await bed.state(process, topic, 'g')).toMatchObject({ lag: 10, dropped: 1, lost: 0 });
   });
 
-  it('counts of a packed entry only what was not settled', async () => {
+  it('counts only the unsettled messages of a packed entry', async () => {
     const [process, member] = [await bed.start({ messagesPerEntry: 4 }), await bed.start()];
     const go = signal();
     await subscribe(member, { topic, group: 'g' }, async ({ value }: Value) => {
@@ -305,7 +305,7 @@ describe('drop-oldest', () => {
     expect(await bed.state(process, topic, 'g')).toMatchObject({ handled: 11, fenced: 3 });
   });
 
-  it('R7 keeps what waits for another attempt, which does not need the log any more', async () => {
+  it('R7 keeps messages that wait for another attempt, which do not need the log any more', async () => {
     const [process, member] = [await bed.start(), await bed.start()];
     const retry = { attempts: 2, backoff: fixed('1h'), deadLetterOn: [] };
     const seen: [number, number][] = [];
@@ -327,7 +327,7 @@ describe('drop-oldest', () => {
 describe('drop-group', () => {
   const topic = retained({ maxMessages: 10, overflow: 'drop-group', dropGroupAfter: '1h' });
 
-  it('lets a group without members lose its oldest messages, and no other', async () => {
+  it('lets a group without members lose its oldest messages, and no other group', async () => {
     const [process, member] = [await bed.start(), await bed.start()];
     await idleGroup(process, topic, 'dead');
     await bed.command('HSET', bed.place(topic, 'dead').groupKeys.stats, 'seen', 1_000);
@@ -357,11 +357,11 @@ describe('a trim', () => {
     await publishAll(process, topic, 10);
     const { retention } = topicOf(topic);
     let tries = 0;
-    const makeRoom = async (): Promise<Room> => {
+    const makeRoom = async (): Promise<Capacity> => {
       tries += 1;
       if (tries === 1) throw new RedisFailure('indeterminate', 'no answer', undefined);
       await bed.command('HSET', keys().meta, 'first', 1);
-      return { messages: 1, holder: null };
+      return { messages: 1, blockingGroup: null };
     };
     const batcher = new PartitionBatcher({
       redis: process.redis.publish, confirmation: null, topic: 'test.retained', partition: 0, keys: keys(),
@@ -388,7 +388,7 @@ describe('a trim', () => {
     expect(await bed.command('EXISTS', page(1))).toBe(1);
   });
 
-  it('does nothing when a group has come that it was not told of', async () => {
+  it('does nothing when there is a group that the call does not name', async () => {
     const process = await bed.start();
     await publishAll(process, topic, 10);
     await idleGroup(process, topic, 'new');

@@ -22,7 +22,7 @@ async function reads(): Promise<number> {
   return Number(/cmdstat_xreadgroup:calls=(\d+)/.exec(String(await bed.command('INFO', 'commandstats')))?.[1] ?? 0);
 }
 
-/** Resolves when as many connections as there are members hear rings. */
+/** Resolves when as many connections as there are members are subscribed to rings. */
 function heard(members: number): Promise<unknown> {
   return waitFor(async () => (await clients(/ sub=[1-9]/)).length === members, { what: 'members to hear rings' });
 }
@@ -60,7 +60,7 @@ describe('an idle process', () => {
 });
 
 describe('busy subscriptions', () => {
-  it('share eight connections that may block, and those that have none go on by rings', async () => {
+  it('share eight connections that may block, and subscriptions without one go on by rings', async () => {
     const process = await bed.start({ leaseMs: LEASE_MS });
     const topics = numbers(10).map((_, number) => ({ ...topicOf(Single), name: `busy.${number}` }));
     const counts = new Map<string, number>();
@@ -101,7 +101,7 @@ describe('a ring that is not heard', () => {
 
   it.each([
     ['its connection is cut', 'break'],
-    ['its connection says nothing any more', 'keep'],
+    ['its connection is silent', 'keep'],
   ] as const)('while %s: the message is handled all the same', async (_, verdict) => {
     const publisher = await bed.start();
     const { proxy, handled } = await memberBehindProxy();
@@ -123,14 +123,14 @@ describe('a ring that is not heard', () => {
     redis.close();
   });
 
-  it('after the connection for rings failed, tells so', async () => {
+  it('after the connection for rings failed, reports that', async () => {
     const failures: unknown[] = [];
     const stop = listen('connection', ({ name, state }) => {
       if (name.endsWith(':rings')) failures.push(state);
     });
     const { proxy } = await memberBehindProxy();
     proxy.follow(({ name }) => (name.endsWith(':rings') ? 'break' : 'pass'));
-    await waitFor(() => failures.includes('lost'), { what: 'the loss to be told', timeoutMs: 10_000 });
+    await waitFor(() => failures.includes('lost'), { what: 'the loss to be reported', timeoutMs: 10_000 });
     stop();
   });
 });
@@ -146,7 +146,7 @@ describe('the ranks of members', () => {
     }
   });
 
-  it('give each member its share, and move nothing between those that stay', () => {
+  it('give each member its share, and move nothing between members that stay', () => {
     const before = keys.map((key) => firstOf(key, members));
     for (const member of members) expect(before.filter((first) => first === member).length).toBeGreaterThan(400);
     const left = members.slice(1);

@@ -22,7 +22,7 @@ describe('a message past its time to live', () => {
     expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 3, expired: 1, deadLettered: 0 });
   });
 
-  it('is looked at before each attempt', async () => {
+  it('is checked before each attempt', async () => {
     const process = await bed.start();
     const attempts: number[] = [];
     const retry = { ...noRetry, attempts: 5, backoff: fixed('1ms') };
@@ -37,7 +37,7 @@ describe('a message past its time to live', () => {
     expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 1, expired: 1, retried: 1, deadLettered: 0 });
   });
 
-  it('is looked at once more when it has waited for its slot', async () => {
+  it('is checked once more when it has waited for its slot', async () => {
     const process = await bed.start({ messagesPerEntry: 2 });
     const handled: number[] = [];
     await subscribe(process, { topic: Single, group: 'g', concurrency: 1 }, async ({ value }: Single, { publishedAt }: DeliveryContext) => {
@@ -64,7 +64,7 @@ describe('a message that the subscription is not for', () => {
     await process.publisher.publish(Single, { value: 0 }, { headers: { region: 'eu' } });
     await process.publisher.publishMany(Single, numbers(50));
     await process.publisher.publish(Single, { value: 51 }, { headers: { region: 'us' } });
-    // One of the two slots is taken all the while.
+    // One of the two slots is taken all the time.
     await waitFor(async () => (await bed.state(process, Single, 'g')).handled === 51, { what: 'all but the first' });
     expect(handled).toEqual([0, 51]);
     gate.fire();
@@ -105,7 +105,7 @@ class First extends Typed {
 class Second extends Typed {}
 
 describe('a topic with types', () => {
-  it('gives each message to the groups that are for it, as an instance of its own class', async () => {
+  it('gives each message to the groups that handle its type, as an instance of its own class', async () => {
     const process = await bed.start();
     const all: unknown[] = [];
     const one: unknown[] = [];
@@ -123,7 +123,7 @@ describe('a topic with types', () => {
     expect(await bed.state(process, Typed, 'one')).toMatchObject({ handled: 3, filtered: 2 });
   });
 
-  it('is tried again as the same attempt, until a process knows it', async () => {
+  it('is tried again as the same attempt, until a process knows its type', async () => {
     const [old, newer] = [await bed.start(), await bed.start()];
     await old.streams.declare(topicOf(Typed));
     const stored = { key: null, idempotencyKey: null, headers: {}, expiresAt: null, payloadJson: '{"value":1}' };
@@ -146,7 +146,7 @@ describe('a topic with types', () => {
     expect(await bed.state(newer, Typed, 'g')).toMatchObject({ handled: 2, retried: 2, deadLettered: 0 });
   });
 
-  it('dead-letters what is of an unknown type or a newer version, and goes on', async () => {
+  it('dead-letters messages of an unknown type or a newer version, and goes on', async () => {
     const process = await bed.start();
     await process.streams.declare(topicOf(Typed));
     const stored = { id: newMessageId(), key: null, idempotencyKey: null, headers: {}, expiresAt: null, payloadJson: '{"value":1}' };

@@ -8,7 +8,7 @@ import type { PendingDelivery } from '../src/consume/pending-delivery.js';
 import { SETTLED_PAGE_OFFSETS } from '../src/keys.js';
 import { foreign, ofLog, ofRetryLog } from './deliveries-at-hand.js';
 
-/** One call for what was handled in one tick. */
+/** One call for the messages that were handled in one tick. */
 const NOBODY = { settled: () => undefined };
 const EXPIRED: Settlement = ['ack', 'expired', ''];
 const RETRY: Settlement = ['retry', '5', 'body'];
@@ -43,7 +43,7 @@ describe('entries all of whose messages are handled', () => {
   });
 });
 
-describe('messages of an entry of which others are not handled yet', () => {
+describe('messages of an entry that is not handled completely', () => {
   it('go as runs of offsets that follow each other, however they ended', () => {
     const { entry, deliveries } = ofLog(16, 16);
     const call = callOf(handled([9, 2, 1, 0, 8, 15].map((index) => deliveries[index]!)));
@@ -65,15 +65,15 @@ describe('messages of an entry of which others are not handled yet', () => {
   });
 });
 
-describe('what does not end as usual', () => {
-  it.each([['a retry', RETRY], ['what ended without its handler', EXPIRED]])('%s is a run of its own, and so is what lies around it', (_, settlement) => {
+describe('messages that do not end as usual', () => {
+  it.each([['a retry', RETRY], ['an outcome without a handler', EXPIRED]])('%s is a run of its own, and so are the messages on each side', (_, settlement) => {
     const { entry, deliveries } = ofLog(0, 4);
     const call = callOf(deliveries.map((each) => itemOf(each, each.offset === 1 ? settlement : HANDLED)));
     expect(call.args).toEqual([0, ...runOf(entry, 0, 1), ...runOf(entry, 2, 2), ...runOf(entry, 1, 1, [...settlement, ''])]);
     expect(offsetsOf(call.parts)).toEqual([[0], [2, 3], [1]]);
   });
 
-  it('what is released is never taken for handled', () => {
+  it('a released message is never taken for handled', () => {
     const { entry, deliveries } = ofLog(0, 1);
     const release = releaseOf(deliveries[0]!);
     expect(callOf([itemOf(deliveries[0]!, release)]).args).toEqual([0, ...runOf(entry, 0, 1, [...release, ''])]);
@@ -85,15 +85,15 @@ describe('what does not end as usual', () => {
     expect(call.args).toEqual([0, ...runOf(one.entry, 4, 1), ...runOf(other.entry, 5, 1)]);
   });
 
-  it('what is no message of ours has the offset -1 and needs no page but the first', () => {
+  it('a foreign entry has the offset -1 and needs no page but the first', () => {
     const { entry, deliveries } = foreign();
     const call = callOf(handled(deliveries));
     expect([call.args, call.pages]).toEqual([[0, ...runOf(entry, -1, 1)], [0]]);
   });
 });
 
-describe('what came over a connection that was lost', () => {
-  it('goes message by message, each with the id that the entry must still hold', () => {
+describe('an entry that came over a connection that was lost', () => {
+  it('goes message by message, each with its expected id', () => {
     const { entry, deliveries } = ofLog(0, 2);
     const call = callOf(handled(deliveries), 1);
     const runs = deliveries.flatMap(({ offset, message }) => runOf(entry, offset, 1, [...HANDLED, message.id]));
@@ -101,7 +101,7 @@ describe('what came over a connection that was lost', () => {
     expect(offsetsOf(call.parts)).toEqual([[0], [1]]);
   });
 
-  it('what cannot be read with its text', () => {
+  it('goes with its text when it cannot be read', () => {
     const { entry, deliveries } = foreign();
     const call = callOf([itemOf(deliveries[0]!, RETRY)], 1);
     expect(call.args).toEqual([0, ...runOf(entry, -1, 1, [...RETRY, deliveries[0]!.envelope])]);

@@ -8,7 +8,7 @@ import { type Process } from './fixture.js';
 import { storedEntry } from './stored-entry.js';
 import { Single } from './topics.js';
 
-/** The script alone, as one member calls it for all that it has handled in one tick. */
+/** Calls the script alone, as one member does for all messages that it has handled in one tick. */
 const settle = loadScript('../src/scripts/settle.lua', import.meta.url);
 
 const bed = new Bed('settle-runs');
@@ -50,7 +50,7 @@ const DEAD = ['dead', '[]', '{}'] as const;
 const group = () => bed.place(Single, 'g');
 const pageKey = (page: number): string => settledKey(bed.prefix, group(), page * SETTLED_PAGE_OFFSETS);
 
-/** Entries of those sizes, one behind the other, that member a holds. */
+/** Adds entries of these sizes, which member a then holds. */
 async function held(sizes: readonly number[], from = 0): Promise<Entry[]> {
   const entries: Entry[] = [];
   let base = from;
@@ -96,7 +96,7 @@ describe('entries that are settled whole', () => {
   it.each([
     ['one message each', [1, 1, 1]],
     ['sixteen messages each', [16, 16, 16]],
-    ['one alone', [7]],
+    ['one entry', [7]],
     ['more offsets than fit into one number', [16, 16, 16, 16, 1, 16, 16, 16]],
     ['just as many offsets as fit into one number', [16, 16, 16]],
     ['a thousand', Array.from({ length: 1_000 }, (_, index) => (index % 16) + 1)],
@@ -108,7 +108,7 @@ describe('entries that are settled whole', () => {
   });
 
   it('on both sides of the end of a page', async () => {
-    // The log leaves out the last offsets of a page, rather than have an entry on two pages.
+    // The log skips the last offsets of a page, rather than store an entry on two pages.
     const entries = [...(await held([16], LAST_OF_PAGE - 3)), ...(await held([5, 16], SETTLED_PAGE_OFFSETS))];
     expect(await settled({ whole: entries })).toBe('SSS');
     expect(await counts()).toEqual(both(37));
@@ -129,7 +129,7 @@ describe('entries that are settled whole', () => {
     expect([await pendingIds(), await bed.command('BITCOUNT', pageKey(0), 16, 19, 'BIT')]).toEqual([[between!.id], 0]);
   });
 
-  it('refuses one that another member has by now, in the middle of the others', async () => {
+  it('refuses an entry that another member has by now, in the middle of the others', async () => {
     const [first, lost, last] = await held([16, 5, 16]);
     await ofOthers(lost!);
     expect(await settled({ whole: [first!, lost!, last!] })).toBe('SFS');
@@ -144,14 +144,14 @@ describe('entries that are settled whole', () => {
     expect([await counts(), await marked()]).toEqual([{ fenced: 17 }, 0]);
   });
 
-  it('tells of one that was settled long ago, and counts it no more', async () => {
+  it('reports an entry that was settled long ago, and does not count it again', async () => {
     const entries = await held([16, 5, 16]);
     for (let offset = 16; offset < 21; offset += 1) await bed.command('SETBIT', pageKey(0), offset, 1);
     expect(await settled({ whole: entries })).toBe('SDS');
     expect([await counts(), await pendingIds()]).toEqual([both(32), []]);
   });
 
-  it.each([48, 49, 95, 96])('tells of one message that was settled long ago at %s of a long run', async (at) => {
+  it.each([48, 49, 95, 96])('reports one message that was settled long ago at %s of a long run', async (at) => {
     const entries = await held([16, 16, 16, 16, 16, 16, 16]);
     await bed.command('SETBIT', pageKey(0), at, 1);
     const letters = entries.map(({ base }) => (at >= base && at < base + 16 ? 'D' : 'S')).join('');
@@ -159,7 +159,7 @@ describe('entries that are settled whole', () => {
     expect(await counts()).toEqual(both(7 * 16 - 1));
   });
 
-  it.each([1, 2, 3])('asks for each by itself when more is held than it was told: %s', async (most) => {
+  it.each([1, 2, 3])('looks up each entry by itself when more are held than the call says: %s', async (most) => {
     const [unknown, ...entries] = await held([1, 4, 4, 4]);
     const [lost] = entries.slice(1);
     await ofOthers(lost!);
@@ -193,7 +193,7 @@ describe('runs', () => {
     expect([await counts(), await marked()]).toEqual([both(8), 8]);
   });
 
-  it('of an entry that was settled long ago are all told so, not refused', async () => {
+  it('of an entry that was settled long ago are all reported so, not refused', async () => {
     const [entry] = await held([3]);
     for (const offset of [0, 1, 2]) await bed.command('SETBIT', pageKey(0), offset, 1);
     const runs = [{ entry: entry!, first: 0 }, { entry: entry!, first: 2 }, { entry: entry!, first: 1, outcome: DEAD }];
@@ -210,7 +210,7 @@ describe('runs', () => {
 });
 
 describe('a repetition', () => {
-  it('after a lost reply tells that all is settled, and counts nothing again', async () => {
+  it('after a lost reply reports that all is settled, and counts nothing again', async () => {
     const [first, second, third] = await held([16, 16, 4]);
     const entry = third!;
     const runs = [{ entry, first: 32, n: 2 }, { entry, first: 34, outcome: DEAD }, { entry, first: 35, outcome: RETRY }];
@@ -224,7 +224,7 @@ describe('a repetition', () => {
     expect([await bed.command('XLEN', dead), await bed.command('ZCARD', due), await pendingIds()]).toEqual([1, 1, []]);
   });
 
-  it('after another member has been given what was not settled refuses that alone', async () => {
+  it('after another member was given the unsettled messages refuses only those', async () => {
     const [first, second] = await held([4, 4]);
     expect(await settled({ whole: [first!] })).toBe('S');
     await ofOthers(second!);
@@ -232,7 +232,7 @@ describe('a repetition', () => {
     expect(await counts()).toEqual({ ...both(4), fenced: 4 });
   });
 
-  it('of what is no message of ours tells that it is settled', async () => {
+  it('of a foreign entry reports that it is settled', async () => {
     const id = String(await bed.command('XADD', group().keys.log, '1000-7', 'foreign', 'x'));
     await bed.command('XREADGROUP', 'GROUP', 'g', 'a', 'STREAMS', group().keys.log, '>');
     const runs = [{ entry: { id, base: -1, size: 1 }, first: -1, outcome: DEAD }];
@@ -241,7 +241,7 @@ describe('a repetition', () => {
     expect([await counts(), await bed.command('XLEN', group().groupKeys.dead)]).toEqual([{ deadLettered: 1 }, 1]);
   });
 
-  it('counts all once when a page could not be written, with what was marked until then', async () => {
+  it('counts all once when a page could not be written, with the messages that were marked until then', async () => {
     const entries = await held([16, 16, 16], LAST_OF_PAGE);
     await bed.command('RPUSH', pageKey(1), 'in the way');
     await expect(settled({ whole: entries })).rejects.toThrow(/WRONGTYPE/);
@@ -251,11 +251,11 @@ describe('a repetition', () => {
   });
 });
 
-describe('what cannot be added', () => {
+describe('an outcome that cannot be added', () => {
   it.each([
     ['a retry', 'due', RETRY, { retried: 1 }, [1, 0, 0]],
     ['a dead letter', 'dead', DEAD, { settled: 1, deadLettered: 1 }, [0, 1, 0]],
-    ['what is released', 'again', ['release', '2 0 -', ''], {}, [0, 0, 1]],
+    ['a release', 'again', ['release', '2 0 -', ''], {}, [0, 0, 1]],
   ] as const)('%s leaves its message as it was, and the ones before it settled', async (_, name, outcome, added, lengths) => {
     const { groupKeys } = group();
     const { due, dead, again } = groupKeys;

@@ -9,7 +9,7 @@ import { Bed } from './bed.js';
 import { type Process } from './fixture.js';
 import { numbers, Single } from './topics.js';
 
-/** The scripts alone, called as two members would call them, in every order that time allows. */
+/** Calls the scripts alone, as two members would, in every possible order. */
 const settle = loadScript('../src/scripts/settle.lua', import.meta.url);
 const tend = loadScript('../src/scripts/tend.lua', import.meta.url);
 const begin = loadScript('../src/scripts/begin.lua', import.meta.url);
@@ -75,7 +75,7 @@ async function retryHeld(offset: number): Promise<string> {
 /** How a message waits for its second attempt. */
 const SECOND = '2 0 -';
 
-/** Something else stands in place of a key. @returns a function that brings back what was there */
+/** Replaces a key by one of another type. @returns a function that restores the key */
 async function inTheWay(key: string): Promise<() => Promise<unknown>> {
   const wasThere = (await bed.command('EXISTS', key)) === 1;
   if (wasThere) await bed.command('RENAME', key, `${key}:away`);
@@ -90,7 +90,7 @@ const outcomes = [
   ['release', SECOND, ''],
 ] as const;
 
-describe('R1 slow settlement of what another has by now', () => {
+describe('R1 slow settlement of a message that another member has by now', () => {
   it.each(outcomes)('refuses %s of a message of the log, and changes nothing but the count of refusals', async (...outcome) => {
     const [entry] = await held(1);
     const { keys, groupKeys } = bed.place(Single, 'g');
@@ -157,7 +157,7 @@ describe('one message of an entry of several', () => {
 });
 
 describe('entries that are settled whole', () => {
-  it.each([1, 1_000])('refuses of whole entries the one that another holds, where %s may be held', async (most) => {
+  it.each([1, 1_000])('refuses the whole entry that another member holds, where %s may be held', async (most) => {
     const ids = await held(3);
     await bed.command('XCLAIM', bed.place(Single, 'g').keys.log, 'g', 'b', 0, ids[1]!);
     const keys = settleKeys();
@@ -194,7 +194,7 @@ describe('a settlement that fails half way', () => {
     expect(await bed.command('XLEN', groupKeys.dead)).toBe(1);
   });
 
-  it('counts what it had settled until then', async () => {
+  it('counts the messages that it had settled until then', async () => {
     const [done, failing] = await held(2);
     const { groupKeys } = bed.place(Single, 'g');
     await bed.command('SET', groupKeys.due, 'in the way');
@@ -266,14 +266,14 @@ describe('putting back', () => {
   };
   const ack = ['ack', 'handled', ''] as const;
 
-  it('tells whom Redis knows, and what each holds', async () => {
+  it('returns the members that Redis knows, and how much each holds', async () => {
     await held(2);
     await readAs('a', bed.place(Single, 'g').keys.log).catch(() => []);
     await bed.command('XGROUP', 'CREATECONSUMER', bed.place(Single, 'g').keys.log, 'g', 'idle');
     expect(await tended()).toEqual([0, -1, 'a', 2, 0, 'idle', 0, 0]);
   });
 
-  it('counts a crash for all that a dead process held, and none for what a lost reply brought', async () => {
+  it('counts a crash for all messages that a dead process held, and none for those of a lost reply', async () => {
     const [first] = await held(2);
     expect(await from('log', { owner: 'a', fate: 'living', kept: [first!] })).toBe(1);
     expect(await crashesOf()).toEqual([0]);
@@ -283,7 +283,7 @@ describe('putting back', () => {
     expect(await bed.pending(Single, 'g')).toEqual([]);
   });
 
-  it('counts further crashes only for what was marked as begun', async () => {
+  it('counts further crashes only for messages that were marked as begun', async () => {
     await held(2);
     await from('log', { owner: 'a', fate: 'dead' });
     const { again, begun } = bed.place(Single, 'g').groupKeys;
@@ -294,7 +294,7 @@ describe('putting back', () => {
     expect([await bed.command('XLEN', again), await bed.command('EXISTS', begun)]).toEqual([2, 0]);
   });
 
-  it('counts none for a member that left, or was stopping, though it had begun', async () => {
+  it('counts no crash for a member that left, or was stopping, though it had begun', async () => {
     await held(1);
     await from('log', { owner: 'a', fate: 'left' });
     expect(await crashesOf()).toEqual([0]);
@@ -305,7 +305,7 @@ describe('putting back', () => {
     expect(await crashesOf()).toEqual([0]);
   });
 
-  it('does not let a member begin what another holds', async () => {
+  it('does not let a member begin a message that another holds', async () => {
     await held(1);
     await from('log', { owner: 'a', fate: 'dead' });
     const { again, begun } = bed.place(Single, 'g').groupKeys;
@@ -313,7 +313,7 @@ describe('putting back', () => {
     expect([await mark('a', entry!), await bed.command('EXISTS', begun)]).toEqual([0, 0]);
   });
 
-  it('R10 what is put back has a new token: the old one is refused, and what was kept keeps its own', async () => {
+  it('R10 gives a message that is put back a new token: the old one is refused, and kept messages keep theirs', async () => {
     const [first, second] = await held(2);
     await from('log', { owner: 'a', fate: 'living', kept: [first!] });
     expect(await settleAs('log', [{ entry: first!, outcome: ack }, { entry: second!, offset: 1, outcome: ack }])).toBe('SF');
@@ -340,7 +340,7 @@ describe('putting back', () => {
     expect(await bed.command('HGET', groupKeys.stats, 'settled')).toBe('1');
   });
 
-  it('R9 reaches what lies behind pages of entries that others hold, and all of it', async () => {
+  it('R9 reaches all messages behind pages of entries that others hold', async () => {
     const { publisher } = await bed.start({ messagesPerEntry: 1 });
     await publisher.publishMany(Single, numbers(450));
     await declareGroup();
@@ -353,7 +353,7 @@ describe('putting back', () => {
     expect(await bed.pending(Single, 'g')).toHaveLength(200);
   });
 
-  it('puts back of an entry what is not settled, and no more', async () => {
+  it('puts back only the unsettled messages of an entry', async () => {
     await declareGroup();
     const { log } = bed.place(Single, 'g').keys;
     await bed.command('XADD', log, '1-2', 'm', '["a",\n"b",\n"c"]');

@@ -4,12 +4,12 @@ import { Silence } from '../src/group/silence.js';
 const LEASE_MS = 3_000;
 const BEAT_MS = 300;
 
-/** Somebody who looks, by a clock of his own. */
+/** An observer with a clock of its own. */
 class Observer {
   readonly silence = new Silence({ leaseMs: LEASE_MS, beatMs: BEAT_MS });
   #nowMs = 1_000_000;
 
-  /** An answered look, so long after the one before. @returns whether somebody has just died */
+  /** An answered look, so long after the look before. @returns whether a process has just died */
   look(afterMs: number, words: Readonly<Record<string, string | null>>): boolean {
     this.#nowMs += afterMs;
     return this.lookThen(this.#nowMs, words);
@@ -24,14 +24,14 @@ class Observer {
     return this.#nowMs;
   }
 
-  /** Looks a beat apart in which nobody says anything new. @returns which of them saw somebody die, from 1 on */
+  /** Looks a beat apart in which no record changes. @returns the numbers of those that saw a death, from 1 on */
   silentLooks(count: number, words: Readonly<Record<string, string | null>>): number[] {
     return Array.from({ length: count }, (_, index) => (this.look(BEAT_MS, words) ? index + 1 : 0)).filter((each) => each > 0);
   }
 }
 
 describe('the silence of another process', () => {
-  it('ends in death after 0.9 of a lease of answered looks, and is told of once', () => {
+  it('ends in death after 0.9 of a lease of answered looks, and is reported once', () => {
     const observer = new Observer();
     observer.look(0, { a: '7' });
     expect(observer.silentLooks(8, { a: '7' })).toEqual([]);
@@ -48,7 +48,7 @@ describe('the silence of another process', () => {
     expect(observer.silence.isDead('a')).toBe(false);
   });
 
-  it('does not grow over an outage: whoever lives says something new in the looks that follow it', () => {
+  it('does not grow over an outage: a living process raises its counter in the looks after it', () => {
     const observer = new Observer();
     const words = (beat: number): Record<string, string> => ({ a: `${beat}`, b: `${beat}` });
     observer.look(0, words(1));
@@ -59,14 +59,14 @@ describe('the silence of another process', () => {
     expect([observer.silence.isDead('a'), observer.silence.isDead('b')]).toEqual([false, false]);
   });
 
-  it('grows by two beats a look at the most, however long ago the last one was', () => {
+  it('grows by two beats a look at the most, however long ago the last look was', () => {
     const observer = new Observer();
     observer.look(0, { a: '7' });
     const deaths = [1, 2, 3, 4, 5].map(() => observer.look(60_000, { a: '7' }));
     expect(deaths).toEqual([false, false, false, false, true]);
   });
 
-  it('begins with the first look: what was said before nobody knows', () => {
+  it('begins with the first look: earlier changes are not known', () => {
     const observer = new Observer();
     observer.look(0, {});
     observer.look(BEAT_MS, { a: '7' });
@@ -74,7 +74,7 @@ describe('the silence of another process', () => {
     expect(observer.silentLooks(1, { a: '7' })).toEqual([1]);
   });
 
-  it('begins anew with each new word', () => {
+  it('begins anew with each change of the record', () => {
     const observer = new Observer();
     observer.look(0, { a: '7' });
     observer.silentLooks(8, { a: '7' });
@@ -83,7 +83,7 @@ describe('the silence of another process', () => {
     expect(observer.silentLooks(1, { a: '8' })).toEqual([1]);
   });
 
-  it('is counted for each by itself', () => {
+  it('is counted for each process by itself', () => {
     const observer = new Observer();
     for (let beat = 0; beat <= 9; beat += 1) observer.look(BEAT_MS, { a: '7', b: `${beat}` });
     expect([observer.silence.isDead('a'), observer.silence.isDead('b')]).toEqual([true, false]);
@@ -91,21 +91,21 @@ describe('the silence of another process', () => {
 });
 
 describe('a record that vanished', () => {
-  it('says nothing new: its last words stay, and its process dies of silence', () => {
+  it('is no change: its last content stays, and its process dies of silence', () => {
     const observer = new Observer();
     observer.look(0, { a: '7 2 ' });
     expect(observer.silentLooks(9, { a: null })).toEqual([9]);
     expect(observer.silence.lastWords('a')).toBe('7 2 ');
   });
 
-  it('and comes back, though with the words that it had, says nothing new either', () => {
+  it('and comes back with its old content is no change either', () => {
     const observer = new Observer();
     observer.look(0, { a: '7' });
     observer.look(BEAT_MS, { a: null });
     expect(observer.silentLooks(8, { a: '7' })).toEqual([8]);
   });
 
-  it('is of one who lives when it comes back with something new, also after death', () => {
+  it('is that of a living process when it comes back with new content, also after death', () => {
     const observer = new Observer();
     observer.look(0, { a: '7' });
     observer.silentLooks(9, { a: null });
@@ -114,7 +114,7 @@ describe('a record that vanished', () => {
     expect(observer.silentLooks(9, { a: '1' })).toEqual([9]);
   });
 
-  it('and was never there is of one that is silent from the first look on', () => {
+  it('and was never there is that of a process that is silent from the first look on', () => {
     const observer = new Observer();
     observer.look(0, { a: null });
     expect(observer.silentLooks(9, { a: null })).toEqual([9]);
@@ -123,7 +123,7 @@ describe('a record that vanished', () => {
 });
 
 describe('a process that is not in a look', () => {
-  it('is forgotten: it is not dead, and has said nothing', () => {
+  it('is forgotten: it is not dead, and its silence begins anew', () => {
     const observer = new Observer();
     observer.look(0, { a: '7', b: '7' });
     observer.silentLooks(9, { a: '7', b: '7' });

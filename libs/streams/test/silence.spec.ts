@@ -7,7 +7,7 @@ import { Numbered } from './topics.js';
 const bed = new Bed('silence');
 
 describe('the silence of a group', () => {
-  it('is not known before a member lived, and grows when the last one has left', async () => {
+  it('is not known before a member lived, and grows when the last member has left', async () => {
     const [process, watcher] = [await bed.start(), await bed.start()];
     const silentMs = (): Promise<number | null> => watcher.streams.inspector.silentMs(Numbered, 'g');
     expect(await silentMs()).toBeNull();

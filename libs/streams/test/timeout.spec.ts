@@ -8,7 +8,7 @@ const bed = new Bed('timeout');
 const retry = { ...noRetry, attempts: 2, backoff: fixed('1ms') };
 
 describe('a handler that takes too long', () => {
-  it('gives its slot free, is tried again, and what it does later counts for nothing', async () => {
+  it('frees its slot, is tried again, and its late result is ignored', async () => {
     const process = await bed.start();
     const first = signal<DeliveryContext>();
     const late = signal();
@@ -32,7 +32,7 @@ describe('a handler that takes too long', () => {
     expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 4, retried: 1, deadLettered: 0, fenced: 0 });
   });
 
-  it('is dead-lettered with TIMEOUT when it always does', async () => {
+  it('is dead-lettered with TIMEOUT when all attempts do', async () => {
     const process = await bed.start();
     await subscribe(process, { topic: Single, group: 'g', retry, timeoutMs: 5 }, () => new Promise(() => undefined));
     await process.publisher.publish(Single, { value: 1 });

@@ -10,7 +10,7 @@ afterEach(() => heard.splice(0).forEach((stop) => stop()));
 
 const PARTITIONS = topicOf(Numbered).partitions;
 
-/** A key for each partition, by which messages get there. */
+/** A message key for each partition, which leads there. */
 async function keys(): Promise<string[]> {
   const { publisher } = await bed.start();
   const found = new Map<number, string>();
@@ -21,7 +21,7 @@ async function keys(): Promise<string[]> {
   return Array.from({ length: PARTITIONS }, (_, partition) => found.get(partition)!);
 }
 
-/** Resolves when a loop has told of a key of the wrong type. */
+/** Resolves when a loop has reported a key of the wrong type. */
 function told(loop: string): Promise<void> {
   const failed = signal();
   heard.push(listen('loop-failed', (event) => event.loop === loop && event.error.message.includes('WRONGTYPE') && failed.fire()));
@@ -29,7 +29,7 @@ function told(loop: string): Promise<void> {
 }
 
 describe('a partition whose keys are damaged', () => {
-  it('keeps no member from joining, and no other partition from its retries', async () => {
+  it('does not keep members from joining, nor other partitions from their retries', async () => {
     const [first, ...others] = await keys();
     const process = await bed.start();
     const failed = told('tend');
@@ -53,7 +53,7 @@ describe('a partition whose keys are damaged', () => {
     expect(seen).toContain(9);
   });
 
-  it('keeps no other from its delayed messages', async () => {
+  it('does not delay the messages of other partitions', async () => {
     const [, ...others] = await keys();
     const [process, due] = [await bed.start(), signal()];
     const seen = new Set<number>();

@@ -16,7 +16,7 @@ type Rows = [id: string, fields: string[]][];
 type Copy = [offset: number, attempt: number, crashes: number, firstFailedAt: number | null, text: string];
 
 const MOST_BYTES = 260;
-/** Entries of `again` that nobody holds. */
+/** Entries of `again` that no member holds. */
 const MOST_AGAIN = 256;
 const MOST_COPIED = 64;
 const HOUR_MS = 3_600_000;
@@ -44,7 +44,7 @@ async function read(key: string): Promise<Rows> {
   return reply?.[0][1] ?? [];
 }
 
-/** So many messages fail and wait. @returns their texts */
+/** Lets `count` messages fail and wait. @returns their texts */
 async function fail(count: number, delayMs: number): Promise<string[]> {
   await process.publisher.publishMany(Single, numbers(count));
   const entries = await read(place().keys.log);
@@ -81,7 +81,7 @@ describe('a message that waits for another attempt', () => {
     expect(await bed.state(process, Single, 'g')).toMatchObject({ retrying: 10_000, lag: 10_000, pending: 0 });
   });
 
-  it('comes again as there is room for it, in its order, with its history and its text', async () => {
+  it('is delivered again as there is room for it, in its order, with its history and its text', async () => {
     const texts = await fail(400, 0);
     for (let call = 0; call < 5; call += 1) await tended(100);
     expect(await firstAgain()).toEqual(offsets(0, MOST_AGAIN));
@@ -103,7 +103,7 @@ describe('a trim', () => {
     return Number(await bed.command('HGET', keys.meta, 'first'));
   }
 
-  it('passes nothing that waits before its text is copied, and copies no more in a call than it may', async () => {
+  it('removes no waiting message before its text is copied, and copies a bounded number in a call', async () => {
     const { body } = place().groupKeys;
     const texts = await fail(300, 0);
     const kept = async (): Promise<number> => Number(await bed.command('HLEN', body));
@@ -116,7 +116,7 @@ describe('a trim', () => {
     expect((await copies()).map(([, , , , text]) => text)).toEqual(texts.slice(0, MOST_AGAIN));
   });
 
-  it('leaves no text behind of what is done', async () => {
+  it('leaves no text of a done message behind', async () => {
     const { again, body } = place().groupKeys;
     await fail(30, 0);
     await trimmed();
@@ -132,7 +132,7 @@ describe('a seek', () => {
   const seek = (offset: number): Promise<unknown> => process.streams.groups.seek(topicOf(Single), 'g', { to: { offset } });
   const isSwept = async (): Promise<boolean> => (await bed.command('HEXISTS', place().groupKeys.control, 'void')) === 0;
 
-  it('makes void what waits behind it, which nobody is given, and removes it page by page', async () => {
+  it('makes the messages behind it void, which are never delivered, and removes them page by page', async () => {
     const { due, open, body } = place().groupKeys;
     await fail(1_300, 0);
     await tended(10);
@@ -144,7 +144,7 @@ describe('a seek', () => {
     expect(await bed.command('EXISTS', body)).toBe(0);
   });
 
-  it('follows another one, whatever of that is not removed yet', async () => {
+  it('follows another seek, also when not all of its void messages are removed yet', async () => {
     await fail(1_300, HOUR_MS);
     await seek(1_000);
     await seek(0);

@@ -30,7 +30,7 @@ export const settling = [
     find: ' and pending[2] == member',
     replace: '',
     spec: GUARDS_SPEC,
-    title: 'does not have it settled by the one that held it before',
+    title: 'does not let the former holder settle the entry',
   },
   {
     name: 'the message in the token of a settlement, after a failover',
@@ -46,7 +46,7 @@ export const settling = [
     find: '    if holds(ARGV[i]) then\n',
     replace: '    if true then\n',
     spec: GUARDS_SPEC,
-    title: 'does not have it settled by the one that held it before',
+    title: 'does not let the former holder settle the entry',
   },
   {
     name: 'the fence of entries that are settled whole together',
@@ -95,7 +95,7 @@ settleWhole()
 for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
 `,
     spec: SETTLING_SPEC,
-    title: 'counts what it had settled until then',
+    title: 'counts the messages that it had settled until then',
   },
   {
     name: 'a full Redis is given nothing more to keep',
@@ -127,7 +127,7 @@ for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
     find: 'return deliveries.filter((_, index) => settled[index] === 0);',
     replace: 'return deliveries;',
     spec: 'libs/streams/test/faults.spec.ts',
-    title: 'XGROUP DESTROY while nobody is there: who comes next does not handle again what was settled',
+    title: 'XGROUP DESTROY without a living member: the next member does not handle settled messages again',
   },
 ];
 
@@ -139,7 +139,7 @@ export const holding = [
     find: 'this.#verified === this.#returns && this.#parts.presence.isSure',
     replace: 'this.#parts.presence.isSure',
     spec: 'libs/streams/test/held-entries.spec.ts',
-    title: 'is not sure while others may have taken the process for dead, nor until it was asked for afterwards',
+    title: 'is stale while other members may have taken the process for dead, until its owner was looked up afterwards',
   },
   {
     name: 'what came into doubt while it was asked for is in doubt',
@@ -147,7 +147,7 @@ export const holding = [
     find: 'this.#verified = returns;',
     replace: 'this.#verified = this.#returns;',
     spec: 'libs/streams/test/held-entries.spec.ts',
-    title: 'stays in doubt when it came into doubt while it was asked for',
+    title: 'stays stale when it became stale again while its owner was looked up',
   },
   {
     name: 'what Redis does not know of is given up',
@@ -155,7 +155,7 @@ export const holding = [
     find: '!ids.has(entry.id)) this.lost(entry)',
     replace: 'false) this.lost(entry)',
     spec: 'libs/streams/test/held-entries.spec.ts',
-    title: 'is given up when Redis does not know of it any more',
+    title: 'is given up when Redis does not list it any more',
   },
   {
     name: 'the member in the token of a beginning',
@@ -163,7 +163,7 @@ export const holding = [
     find: 'if not pending or pending[2] ~= ARGV[2] then',
     replace: 'if not pending then',
     spec: GUARDS_SPEC,
-    title: 'does not have it begun by the one that held it before',
+    title: 'does not let the former holder begin the entry',
   },
   {
     name: 'what a read brought whose reply was lost is put back',
@@ -199,7 +199,7 @@ export const sharing = [
     find: 'for (const delivery of deliveries) this.#parts.feedback.overFetched(delivery);',
     replace: '',
     spec: PACKING_SPEC,
-    title: 'handles what it gave back before it takes more from the log',
+    title: 'handles the messages that it put back before it takes more from the log',
   },
   {
     name: 'a stream with what was given back is first for no more than that',
@@ -207,7 +207,7 @@ export const sharing = [
     find: "if (stream.kind === 'again') this.#addOverFetched(stream, -messages);",
     replace: "if (stream.kind === 'again') return;",
     spec: PACKING_SPEC,
-    title: 'handles what it gave back first, and no more of what waits with it than its turn',
+    title: 'handles the messages that it put back first, and then all other waiting ones in turn',
   },
   {
     name: 'a message without a permit is not handled',
@@ -251,7 +251,7 @@ export const putBack = [
     find: '    this.#turn += 1;\n    return 0;',
     replace: '    return 0;',
     spec: 'libs/streams/test/presence.spec.ts',
-    title: 'goes over the other connection while the control connection alone is a black hole',
+    title: 'goes over the other connection while only the control connection is a black hole',
   },
   {
     name: 'what is begun is marked',
@@ -259,7 +259,7 @@ export const putBack = [
     find: "redis.call('HSET', KEYS[2], ARGV[3], 1)\n",
     replace: '',
     spec: SETTLING_SPEC,
-    title: 'counts further crashes only for what was marked as begun',
+    title: 'counts further crashes only for messages that were marked as begun',
   },
   {
     name: 'what vanished with a process is marked before it is handled',
@@ -275,7 +275,7 @@ export const putBack = [
     find: "if crashes == 0 or redis.call('HEXISTS', begun, id) == 1 then",
     replace: 'if true then',
     spec: SETTLING_SPEC,
-    title: 'counts further crashes only for what was marked as begun',
+    title: 'counts further crashes only for messages that were marked as begun',
   },
   {
     name: 'a member that left counts no crash',
@@ -283,7 +283,7 @@ export const putBack = [
     find: 'if not vanished then return crashes end\n',
     replace: '',
     spec: SETTLING_SPEC,
-    title: 'counts none for a member that left, or was stopping, though it had begun',
+    title: 'counts no crash for a member that left, or was stopping, though it had begun',
   },
   {
     name: 'what is settled is not put back',
@@ -291,7 +291,7 @@ export const putBack = [
     find: "if redis.call('GETBIT', bitmap, offset % page) == 0 then",
     replace: 'if true then',
     spec: SETTLING_SPEC,
-    title: 'puts back of an entry what is not settled, and no more',
+    title: 'puts back only the unsettled messages of an entry',
   },
   {
     name: 'a living member keeps what it believes in',
@@ -339,7 +339,7 @@ export const putBack = [
     find: 'after = next;',
     replace: 'after = END;',
     spec: SETTLING_SPEC,
-    title: 'R9 reaches what lies behind pages of entries that others hold, and all of it',
+    title: 'R9 reaches all messages behind pages of entries that others hold',
   },
   {
     name: 'a member that holds anything is not forgotten',

@@ -1,4 +1,4 @@
-/** The guards of dead letters and of the hook that is told of them. */
+/** The guards of dead letters and of their hook. */
 
 const HOOK = 'libs/streams/src/hook/dead-letter-hook.ts';
 const HOOK_SPEC = 'libs/streams/test/dead-letter-hook.spec.ts';
@@ -7,15 +7,15 @@ const BOUNDS_SPEC = 'libs/streams/test/dead-letter-bounds.spec.ts';
 /** @type {import('../guards.js').Guard[]} */
 export const deadLetters = [
   {
-    name: 'a dead letter that a vanished process was telling is told by another',
+    name: 'a dead letter that a vanished process was reporting is reported by another',
     file: HOOK,
     find: "if (fate !== 'living')",
     replace: "if (fate === 'left')",
     spec: HOOK_SPEC,
-    title: 'is told by another member when its process vanished',
+    title: 'is reported by another member when its process vanished',
   },
   {
-    name: 'a dead letter whose read was lost is told',
+    name: 'a dead letter whose read was lost is reported',
     file: HOOK,
     find: 'own + letters.length > known.length',
     replace: 'own > Infinity',
@@ -23,7 +23,7 @@ export const deadLetters = [
     title: 'goes to others at a stop, and comes when it was missed',
   },
   {
-    name: 'a member that stops leaves what it has not told to others',
+    name: 'a member that stops leaves unreported dead letters to others',
     file: HOOK,
     find: '    await this.#letters.leave();\n',
     replace: '',
@@ -31,20 +31,20 @@ export const deadLetters = [
     title: 'goes to others at a stop, and comes when it was missed',
   },
   {
-    name: 'dead letters that have crashed are told one at a time',
-    file: 'libs/streams/src/scripts/hand-over-untold.lua',
+    name: 'dead letters that have crashed are reported one at a time',
+    file: 'libs/streams/src/scripts/hand-over-unreported.lua',
     find: ' and not (isSuspect and suspects >= mostSuspects)',
     replace: '',
     spec: HOOK_SPEC,
-    title: 'is told by itself when it may be one that takes processes down',
+    title: 'is reported alone when it may be the one that takes processes down',
   },
   {
-    name: 'a dead letter that takes every process down is told no more',
-    file: 'libs/streams/src/hook/telling.ts',
+    name: 'a dead letter that takes every process down is not reported any more',
+    file: 'libs/streams/src/hook/hook-call.ts',
     find: 'crashes >= this.#parts.crashLimit',
     replace: 'crashes >= Infinity',
     spec: HOOK_SPEC,
-    title: 'is told no more when it took down as many processes as the crash limit says',
+    title: 'is not reported any more when it took down as many processes as the crash limit says',
   },
   {
     name: 'a hook begins at the end of the dead letters',
@@ -63,16 +63,16 @@ export const deadLetters = [
     title: 'is none of before the hook was declared, and any after that',
   },
   {
-    name: 'no bound takes a dead letter that is still to be told',
+    name: 'no bound removes a dead letter that is not reported yet',
     file: 'libs/streams/src/scripts/bound-dead-letters.lua',
-    find: '        if isTold then return going, untold, last end\n',
+    find: '        if isServed then return going, unreported, last end\n',
     replace: '',
     spec: BOUNDS_SPEC,
-    title: 'stay until their handler was told of them',
+    title: 'stay until they were reported to their handler',
   },
   {
-    name: 'a dead letter that goes untold is counted',
-    file: 'libs/streams/src/scripts/include/untold.lua',
+    name: 'a dead letter that is never reported is counted',
+    file: 'libs/streams/src/scripts/include/unreported.lua',
     find: "  redis.call('HINCRBY', stats, 'untold', 1)\n",
     replace: '',
     spec: BOUNDS_SPEC,
@@ -84,7 +84,7 @@ export const deadLetters = [
     find: 'mostMs: rules.unknownForMs ?? 0',
     replace: 'mostMs: 0',
     spec: 'libs/streams/test/screening.spec.ts',
-    title: 'is tried again as the same attempt, until a process knows it',
+    title: 'is tried again as the same attempt, until a process knows its type',
   },
   {
     name: 'a hook of a removed group is not made again',
@@ -92,6 +92,6 @@ export const deadLetters = [
     find: "if redis.call('HEXISTS', KEYS[3], ARGV[3]) == 0 then return -1 end\n",
     replace: '',
     spec: HOOK_SPEC,
-    title: 'goes with its group, and nothing of it comes back',
+    title: 'is removed with its group, and never comes back',
   },
 ];

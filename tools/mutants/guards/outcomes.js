@@ -36,7 +36,7 @@ export const outcomes = [
     find: '      this.release(begun);\n',
     replace: '',
     spec: GIVEN_UP_SPEC,
-    title: 'is not acknowledged by a handler that returns because it is told to stop',
+    title: 'is not acknowledged by a handler that returns because its signal aborts',
   },
   {
     name: 'the lock of a job that came back is renewed when its first handler ends',

@@ -14,7 +14,7 @@ const GUARDS_SPEC = 'libs/streams/test/guards.spec.ts';
 /** @type {import('../guards.js').Guard[]} */
 export const publishing = [
   {
-    name: 'a batch that nobody answered is told as stored',
+    name: 'a batch that was not answered is reported as stored',
     file: CLOSE,
     find: "  if number > last then redis.call('HSET', producers, field, '-') end\n",
     replace: "  redis.call('HSET', producers, field, '-')\n",
@@ -35,7 +35,7 @@ export const publishing = [
     find: 'if sequence ~= last + 1 then',
     replace: 'if sequence <= last then',
     spec: IN_FLIGHT_SPEC,
-    title: 'is stored once, and behind the one before it only: a gap stores nothing',
+    title: 'is stored once, and only behind the number before it: a gap stores nothing',
   },
   {
     name: 'batches in doubt are closed before they are sent again',
@@ -54,12 +54,12 @@ export const publishing = [
     title: 'keep their order, each stored once, when',
   },
   {
-    name: 'a Redis that lost what it confirmed is told of',
+    name: 'a Redis that lost confirmed batches is reported',
     file: 'libs/streams/src/publish/recovery.ts',
     find: "    emit('publishes-lost', {",
     replace: "    void ({",
     spec: IN_FLIGHT_SPEC,
-    title: 'go on as another producer when Redis knows less than it has confirmed, which is told',
+    title: 'go on as another producer when Redis lost batches that it had confirmed, and emit that',
   },
   {
     name: 'what makes a repetition one outlives the last of them',
@@ -94,7 +94,7 @@ export const publishing = [
     title: 'are remembered from the previous window, and forgotten after two',
   },
   {
-    name: 'the same idempotency key with another payload is told',
+    name: 'the same idempotency key with another payload is refused',
     file: PUBLISH,
     find: "(isSame and '=' or '!')",
     replace: "'='",
@@ -123,7 +123,7 @@ export const publishing = [
     find: 'for (const item of batch) if (isKeyed(item)) item.use.claimFor(item);',
     replace: '',
     spec: IDEMPOTENCY_SPEC,
-    title: 'is put again when Redis lost it before the message was stored',
+    title: 'is sent again when Redis lost it before the message was stored',
   },
   {
     name: 'nothing is published to a log that is gone',
@@ -167,7 +167,7 @@ export const groups = [
     find: "return ['release', waitingOf(delivery, { attempt: delivery.attempt,",
     replace: "return ['release', waitingOf(delivery, { attempt: delivery.attempt + 1,",
     spec: GUARDS_SPEC,
-    title: 'begins none of them, and gives them back with the attempt that they were at',
+    title: 'begins none of them, and puts them back with the attempt that they were at',
   },
   {
     name: 'no handler starts after stop',
@@ -175,7 +175,7 @@ export const groups = [
     find: 'this.#dispatcher.pause();',
     replace: '',
     spec: GUARDS_SPEC,
-    title: 'begins nothing of what it still brings, and gives it back',
+    title: 'begins none of the messages that it still brings, and puts them back',
   },
 ];
 
@@ -190,7 +190,7 @@ export const retention = [
     find: 'if not group.delivered or isBefore(group.delivered, id) then return true end',
     replace: '',
     spec: RETENTION_SPEC,
-    title: 'never removes what a group has not settled',
+    title: 'never removes messages that a group has not settled',
   },
   {
     name: 'a trim stops at what is in hand',
@@ -226,7 +226,7 @@ export const operating = [
     find: 'if isPreview or held > 0 then',
     replace: 'if isPreview then',
     spec: 'libs/streams/test/groups.spec.ts',
-    title: 'does not take from a living member what it holds',
+    title: 'does not take from a living member the messages that it holds',
   },
   {
     name: 'the inbox tells a replay from what was handled before it',

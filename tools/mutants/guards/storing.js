@@ -61,7 +61,7 @@ export const storing = [
     find: 'if not base or base + size ~= next then\n    redis',
     replace: 'if false then\n    redis',
     spec: IDS_SPEC,
-    title: 'does not tell either where the offsets go on when it was the last that retention removed',
+    title: 'does not decide either where the offsets go on when it was the last entry that retention removed',
   },
   {
     name: 'the last entry tells that the next offset is damaged',
@@ -85,7 +85,7 @@ export const storing = [
     find: "if not start or redis.call('HEXISTS', meta, 'next') == 0 then return 'UNDECLARED' end",
     replace: 'if not start then return -1 end',
     spec: DAMAGE_SPEC,
-    title: 'is restored when it alone is lost, while a member is there',
+    title: 'is restored when only it is lost, while a member is there',
   },
   {
     name: 'a log of another format is not declared',

@@ -35,7 +35,7 @@ export const waiting = [
     find: "  redis.call('HDEL', group.body, offset)\n",
     replace: '',
     spec: WAITING_SPEC,
-    title: 'leaves no text behind of what is done',
+    title: 'leaves no text of a done message behind',
   },
   {
     name: 'what a seek made void is given to nobody',
@@ -51,7 +51,7 @@ export const waiting = [
     find: "if seekOf(waiting).position then return 'SWEEPING' end\n",
     replace: '',
     spec: WAITING_SPEC,
-    title: 'follows another one, whatever of that is not removed yet',
+    title: 'follows another seek, also when not all of its void messages are removed yet',
   },
   {
     name: 'what waits is not put back a second time',

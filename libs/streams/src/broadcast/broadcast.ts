@@ -6,19 +6,19 @@ import type { RedisConnection, RedisConnections } from '@millrace/redis';
 import { decodeEnvelope } from '../log/envelope.js';
 import type { TopicLog } from '../log/topic-log.js';
 import { type FollowedEntry, LogFollower } from './log-follower.js';
-import { Repeats } from './repeats.js';
+import { DelayedRetries } from './delayed-retries.js';
 import { Slots } from './slots.js';
 
 export interface BroadcastParts {
   readonly redis: RedisConnections;
   readonly prefix: string;
   readonly log: TopicLog;
-  /** Called when it was stopped and nothing of it runs any more. */
+  /** Called when the broadcast was stopped and nothing of it runs any more. */
   readonly onStopped: () => void;
 }
 
 const READY_WAIT_MS = 1_000;
-/** What comes back while it is held up comes back again so much later. */
+/** Delay of a retry that is due while the broadcast is paused. */
 const HELD_UP_MS = 1_000;
 
 interface Connections extends Pick<BroadcastParts, 'onStopped'> {
@@ -34,17 +34,17 @@ interface Item {
   readonly attempt: number;
 }
 
-/** Follows a topic for one process: reading -> handling, again where that fails -> done. Nothing of it is kept in Redis. */
+/** Follows a topic for one process: reading -> handling, again where that fails -> done. It stores nothing in Redis. */
 export class Broadcast implements Subscription {
   readonly #definition: BroadcastDefinition;
   readonly #handler: DeliveryHandler;
   readonly #reader: RedisConnection;
   readonly #follower: LogFollower;
   readonly #slots: Slots;
-  readonly #repeats = new Repeats<Item>((item) => this.#begin(item));
+  readonly #retries = new DelayedRetries<Item>((item) => this.#begin(item));
   readonly #loop: Loop;
   readonly #onStopped: () => void;
-  /** On all that handlers are at work on, until the process stops. */
+  /** Lease on all messages that handlers are at work on, until the process stops. */
   readonly #lease = new Lease();
   readonly #heldUpBy = new Set<'process' | 'stop'>();
   #problem: string | null = null;
@@ -100,10 +100,10 @@ export class Broadcast implements Subscription {
     if (this.#heldUpBy.size === 0) this.#slots.open();
   }
 
-  /** No handler starts from now on; those at work may finish until the deadline. What was read and not begun is given up. */
+  /** No handler starts from now on; those at work may finish until the deadline. Other messages that were read are dropped. */
   async stop(deadlineMs: number): Promise<void> {
     this.#hold('stop');
-    this.#repeats.clear();
+    this.#retries.clear();
     this.#reader.close();
     await this.#loop.stop();
     if (!(await this.#slots.idle(deadlineMs))) this.#lease.giveUp(stopped(this.#definition.topic.name));
@@ -132,14 +132,14 @@ export class Broadcast implements Subscription {
     return 0;
   }
 
-  /** What cannot be read is no use to anybody here; the groups of the topic keep it among their dead letters. */
+  /** Unreadable messages are reported and dropped here; the groups of the topic keep them among their dead letters. */
   #itemsOf({ partition, base, envelopes }: FollowedEntry): Item[] {
     return envelopes.flatMap((envelope, index) => {
       const place = { partition, offset: base + index, attempt: 1 };
       try {
         return [{ ...place, message: decodeEnvelope(envelope) }];
       } catch (thrown) {
-        this.#tell({ ...place, message: null }, { kind: 'dead-letter', reason: 'MALFORMED_ENVELOPE', error: errorRecord(thrown) });
+        this.#reportFailure({ ...place, message: null }, { kind: 'dead-letter', reason: 'MALFORMED_ENVELOPE', error: errorRecord(thrown) });
         return [];
       }
     });
@@ -147,7 +147,7 @@ export class Broadcast implements Subscription {
 
   #begin(item: Item): void {
     if (this.#heldUpBy.has('stop')) return;
-    if (this.#heldUpBy.size > 0) return this.#repeats.add(item, HELD_UP_MS);
+    if (this.#heldUpBy.size > 0) return this.#retries.add(item, HELD_UP_MS);
     if (isExpired(item.message)) return;
     const screened = this.#definition.screen?.(item.message) ?? null;
     if (screened) this.#end(item, screened);
@@ -159,9 +159,9 @@ export class Broadcast implements Subscription {
   }
 
   #end(item: Item, outcome: Outcome): void {
-    this.#tell(item, outcome);
+    this.#reportFailure(item, outcome);
     if (outcome.kind === 'release') this.#begin(item);
-    if (outcome.kind === 'retry' && !this.#heldUpBy.has('stop')) this.#repeats.add({ ...item, attempt: item.attempt + 1 }, outcome.delayMs);
+    if (outcome.kind === 'retry' && !this.#heldUpBy.has('stop')) this.#retries.add({ ...item, attempt: item.attempt + 1 }, outcome.delayMs);
   }
 
   #deliveryOf({ message, partition, offset, attempt }: Item): Delivery {
@@ -169,7 +169,7 @@ export class Broadcast implements Subscription {
     return { message, ...place, attempt, crashes: 0, replayed: false, lease: this.#lease, signal: this.#lease.signal };
   }
 
-  #tell({ message, partition, attempt }: Omit<Item, 'message'> & { message: Message | null }, outcome: Outcome): void {
+  #reportFailure({ message, partition, attempt }: Omit<Item, 'message'> & { message: Message | null }, outcome: Outcome): void {
     if (outcome.kind === 'ack' || outcome.kind === 'release') return;
     const { name: topic } = this.#definition.topic;
     const place = { topic, partition, group: BROADCAST_GROUP, messageId: message?.id ?? '', attempt };

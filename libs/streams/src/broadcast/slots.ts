@@ -1,4 +1,4 @@
-/** So many pieces of work at once, unless closed. */
+/** A limit of concurrent work, which can be closed. */
 export class Slots {
   readonly #limit: number;
   readonly #running = new Set<Promise<void>>();
@@ -21,7 +21,7 @@ export class Slots {
     signal.removeEventListener('abort', wake);
   }
 
-  /** Begins work; what is tried again does not wait for a slot. */
+  /** Begins work, also when no slot is free: retries do not wait for one. */
   take(work: () => Promise<void>): void {
     const run = work().finally(() => {
       this.#running.delete(run);

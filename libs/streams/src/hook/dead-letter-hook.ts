@@ -2,8 +2,8 @@ import { type DeadLetterHandler, emit, errorRecord, Loop, MillraceError } from '
 import type { RedisConnection } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { Presence, Watcher } from '../group/presence.js';
-import { Telling } from './telling.js';
-import { NOBODY, type Sight, type UntoldLetter, UntoldLetters } from './untold-letters.js';
+import { HookCall } from './hook-call.js';
+import { NOBODY, type LookResult, type UnreportedLetter, UnreportedLetters } from './unreported-letters.js';
 
 export interface DeadLetterHookParts {
   readonly redis: RedisConnection;
@@ -17,18 +17,18 @@ export interface DeadLetterHookParts {
   readonly stuckAfterMs: number;
 }
 
-/** How late a dead letter may be told that another member wrote, and does not tell itself. */
+/** Longest delay until a dead letter is found that another member wrote, and does not report itself. */
 const LOOK_EVERY_MS = 5_000;
 
 /**
- * Tells the handler of dead letters of each of them. It is a consumer group of its own on the stream of dead letters: what a
- * member reads there it holds, until it has told it or its process is gone.
+ * Calls the handler of dead letters for each dead letter. The hook is a consumer group of its own on the stream of dead letters:
+ * a member holds the entries that it has read there, until it has reported them or its process is gone.
  */
 export class DeadLetterHook implements Watcher {
   readonly #parts: DeadLetterHookParts;
-  readonly #letters: UntoldLetters;
+  readonly #letters: UnreportedLetters;
   readonly #loop: Loop;
-  readonly #tellings = new Set<Telling>();
+  readonly #calls = new Set<HookCall>();
   #holders: ReadonlySet<string> = new Set();
   #isHeld = false;
   #mayBeMore = false;
@@ -38,11 +38,11 @@ export class DeadLetterHook implements Watcher {
 
   constructor(parts: DeadLetterHookParts) {
     this.#parts = parts;
-    this.#letters = new UntoldLetters(parts);
+    this.#letters = new UnreportedLetters(parts);
     this.#loop = new Loop({ name: 'hook', round: () => this.#round(), onError: (error, failures) => this.#failed(error, failures) });
   }
 
-  /** Others that hold dead letters: those of one that dies are told here. */
+  /** Other members that hold dead letters: when one dies, its dead letters are reported here. */
   get watched(): ReadonlySet<string> {
     return this.#holders;
   }
@@ -51,7 +51,7 @@ export class DeadLetterHook implements Watcher {
 
   readonly onReturn = (): void => this.#begin();
 
-  /** Has the hook begin, where it is new, at the end of the dead letters that are there. */
+  /** Makes the hook where it is new, at the present end of the dead letters. */
   async declare(): Promise<void> {
     await this.#letters.declare();
   }
@@ -61,12 +61,12 @@ export class DeadLetterHook implements Watcher {
     this.#loop.start();
   }
 
-  /** There is a new dead letter. */
+  /** Called when there is a new dead letter. */
   wake(): void {
     this.#loop.wake();
   }
 
-  /** Begins nothing from now on. */
+  /** Starts no handler from now on. */
   pause(): void {
     this.#isHeld = true;
   }
@@ -78,25 +78,25 @@ export class DeadLetterHook implements Watcher {
 
   /** Resolves when no handler is at work. */
   async drain(): Promise<void> {
-    while ([...this.#tellings].some(({ isAtWork }) => isAtWork)) await new Promise<void>((resolve) => this.#onEnd.push(resolve));
+    while ([...this.#calls].some(({ isAtWork }) => isAtWork)) await new Promise<void>((resolve) => this.#onEnd.push(resolve));
   }
 
-  /** Why nothing gets on, or null while all is well. */
+  /** Why the hook makes no progress, or null. */
   problem(): string | null {
     const { concurrency, stuckAfterMs } = this.#parts;
-    const isStuck = this.#tellings.size >= concurrency && [...this.#tellings].every(({ atWorkMs }) => atWorkMs > stuckAfterMs);
+    const isStuck = this.#calls.size >= concurrency && [...this.#calls].every(({ atWorkMs }) => atWorkMs > stuckAfterMs);
     return isStuck ? `all ${concurrency} calls of the handler of dead letters are stuck: give it a timeout` : this.#problem;
   }
 
-  /** Waits for handlers no longer: what they say counts for nothing. */
+  /** Waits for handlers no longer, and ignores their results. */
   giveUp(): void {
     const { topic, group } = this.#parts.partitions[0]!;
-    for (const telling of this.#tellings) telling.giveUp(stopped(topic, group));
-    this.#tellings.clear();
+    for (const call of this.#calls) call.giveUp(stopped(topic, group));
+    this.#calls.clear();
     this.#ended();
   }
 
-  /** Leaves what is not told to others. */
+  /** Stops, and leaves unreported dead letters to others. */
   async leave(): Promise<void> {
     this.#parts.presence.unwatch(this);
     await this.#loop.stop();
@@ -106,21 +106,21 @@ export class DeadLetterHook implements Watcher {
 
   async #round(): Promise<number> {
     const { presence, concurrency } = this.#parts;
-    const room = concurrency - this.#tellings.size;
+    const room = concurrency - this.#calls.size;
     if (room <= 0 || this.#isHeld || !presence.isSure) return LOOK_EVERY_MS;
-    const sights = await this.#letters.look(room);
-    for (const { letters } of sights) this.#tell(letters);
-    this.#holders = new Set(sights.flatMap(({ holders }) => holders).filter((holder) => holder !== NOBODY));
-    for (const sight of sights) await this.#takeOver(sight);
-    this.#mayBeMore = this.#tellings.size >= concurrency || sights.some(({ holders }) => holders.length > 0);
-    const failure = sights.find((sight) => sight.failure)?.failure;
+    const results = await this.#letters.look(room);
+    for (const { letters } of results) this.#call(letters);
+    this.#holders = new Set(results.flatMap(({ holders }) => holders).filter((holder) => holder !== NOBODY));
+    for (const result of results) await this.#takeOver(result);
+    this.#mayBeMore = this.#calls.size >= concurrency || results.some(({ holders }) => holders.length > 0);
+    const failure = results.find((result) => result.failure)?.failure;
     if (failure) throw failure;
     this.#problem = null;
     return LOOK_EVERY_MS;
   }
 
-  /** What nobody tells that lives; and what came in a reply that was lost. */
-  async #takeOver({ partition, own, holders, letters }: Sight): Promise<void> {
+  /** Takes over dead letters that no living member holds, and its own ones whose read was lost. */
+  async #takeOver({ partition, own, holders, letters }: LookResult): Promise<void> {
     const { member, presence } = this.#parts;
     const known = this.#idsIn(partition);
     if (own + letters.length > known.length) await this.#takeFrom(partition, { from: member, crashed: false, kept: known });
@@ -130,31 +130,31 @@ export class DeadLetterHook implements Watcher {
     }
   }
 
-  /** Of those that have crashed one at a time, so that the next crash tells which of them it was. */
+  /** Takes suspects, which have crashed, one at a time, so that the next crash identifies its cause. */
   async #takeFrom(partition: GroupPartition, source: { from: string; crashed: boolean; kept: readonly string[] }): Promise<void> {
-    const most = this.#parts.concurrency - this.#tellings.size;
-    const mostSuspects = [...this.#tellings].some(({ letter }) => letter.crashes > 0) ? 0 : 1;
-    if (most > 0) this.#tell(await this.#letters.handOver(partition, { ...source, to: this.#parts.member, most, mostSuspects }));
+    const most = this.#parts.concurrency - this.#calls.size;
+    const mostSuspects = [...this.#calls].some(({ letter }) => letter.crashes > 0) ? 0 : 1;
+    if (most > 0) this.#call(await this.#letters.handOver(partition, { ...source, to: this.#parts.member, most, mostSuspects }));
   }
 
-  #tell(letters: readonly UntoldLetter[]): void {
+  #call(letters: readonly UnreportedLetter[]): void {
     const { handler, crashLimit } = this.#parts;
     const feedback = { mayBegin: () => this.#mayBegin(), attemptEnded: () => this.#ended() };
     for (const letter of letters) {
-      const telling = new Telling(letter, { letters: this.#letters, handler, crashLimit, ...feedback });
-      this.#tellings.add(telling);
-      void telling.run().then(() => this.#done(telling));
+      const call = new HookCall(letter, { letters: this.#letters, handler, crashLimit, ...feedback });
+      this.#calls.add(call);
+      void call.run().then(() => this.#done(call));
     }
   }
 
-  #done(telling: Telling): void {
-    this.#tellings.delete(telling);
+  #done(call: HookCall): void {
+    this.#calls.delete(call);
     this.#ended();
     if (this.#mayBeMore) this.#loop.wake();
   }
 
   #idsIn(partition: GroupPartition): string[] {
-    return [...this.#tellings].filter(({ letter }) => letter.partition === partition).map(({ letter }) => letter.id);
+    return [...this.#calls].filter(({ letter }) => letter.partition === partition).map(({ letter }) => letter.id);
   }
 
   async #mayBegin(): Promise<void> {
@@ -180,6 +180,6 @@ export class DeadLetterHook implements Watcher {
 function stopped(topic: string, group: string): MillraceError {
   return new MillraceError(
     'CLOSED',
-    `Group '${group}' is being stopped in this process and its time is up: another process tells of this dead letter of topic '${topic}'. Stop.`,
+    `Group '${group}' is being stopped in this process and its time is up: another process handles this dead letter of topic '${topic}'. Stop.`,
   );
 }

@@ -9,19 +9,19 @@ const audit = loadScript('../scripts/audit.lua', import.meta.url);
 
 const LOOK_EVERY_MS = 5_000;
 const LOOK_IDLE_EVERY_MS = 30_000;
-/** Looked through in one call: it looks at up to a thousand entries of each. */
+/** Most partitions in one call, which looks at up to a thousand entries of each. */
 const MOST_PARTITIONS = 16;
 
 export interface AuditorParts {
   readonly redis: RedisConnection;
   readonly leaseMs: number;
   readonly places: readonly GroupPartition[];
-  /** Which member looks after a partition. */
+  /** Whether this member does the upkeep of a partition. */
   readonly membership: Membership;
   readonly feedback: Pick<Feedback, 'recover' | 'isIdle'>;
 }
 
-/** Looks for messages that are gone from Redis before the group was done with them: a jump in the offsets is a loss. */
+/** Finds messages that are gone from Redis before the group was done with them: a gap in the offsets is a loss. */
 export class Auditor {
   readonly #parts: AuditorParts;
   readonly #loop: Loop;
@@ -54,7 +54,7 @@ export class Auditor {
   async #audit(partitions: readonly GroupPartition[]): Promise<void> {
     const keys = partitions.flatMap(auditKeysOf);
     const lost = (await this.#parts.redis.run(audit, keys, partitions.map(({ group }) => group))) as (number | string)[];
-    partitions.forEach((partition, index) => tell(partition, Number(lost[index])));
+    partitions.forEach((partition, index) => report(partition, Number(lost[index])));
     await allTurns(partitions.map((partition, index) => this.#audited(partition, lost[index]!)));
   }
 
@@ -69,6 +69,6 @@ export function auditKeysOf({ keys: { log, meta, groups }, groupKeys }: GroupPar
   return [log, meta, groups, stats, open, due, again, body, control];
 }
 
-function tell({ topic, partition, group }: GroupPartition, count: number): void {
+function report({ topic, partition, group }: GroupPartition, count: number): void {
   if (count > 0) emit('lost', { topic, partition, group, count, why: 'gone from Redis before this group was done with them' });
 }

@@ -10,47 +10,47 @@ import { type DeadLetterRecord, readOldest } from '../redeliver/dead-letter-reco
 
 const inspect = loadScript('../scripts/inspect.lua', import.meta.url);
 
-/** Where a group stands on a topic, summed over its partitions; all are messages. */
+/** The state of a group on a topic, summed over its partitions, in messages. */
 export interface GroupState {
-  /** Handled in the end, counting those that were deduplicated, discarded or filtered, or had expired. */
+  /** Handled, counting those that were deduplicated, discarded or filtered, or had expired. */
   readonly handled: number;
-  /** Of the handled ones: known to the inbox, so that the handler did not run again. */
+  /** Handled ones that the inbox knew, so that the handler did not run again. */
   readonly deduplicated: number;
-  /** Of the handled ones: refused by the handler on purpose. */
+  /** Handled ones that the handler discarded on purpose. */
   readonly discarded: number;
-  /** Of the handled ones: past their time to live, so that the handler did not run. */
+  /** Handled ones that were past their time to live, so that the handler did not run. */
   readonly expired: number;
-  /** Of the handled ones: not for this subscription, by its filter or by their type, so that the handler did not run. */
+  /** Handled ones that were not for this subscription, by its filter or by their type, so that the handler did not run. */
   readonly filtered: number;
   /** Put back from processes that vanished. */
   readonly redelivered: number;
   /** Attempts that failed and were scheduled again. */
   readonly retried: number;
-  /** Given up, counted since the group is there. */
+  /** Given up since the group began. */
   readonly deadLettered: number;
-  /** Dead letters that there are now: given up, and neither redriven nor discarded since. */
+  /** Present dead letters: given up, and neither redriven nor discarded since. */
   readonly deadLetters: number;
   /** Dead letters that were put back to this group or to the topic. */
   readonly redriven: number;
-  /** Dead letters that the handler of dead letters was told of in vain, up to its last attempt. */
+  /** Dead letters for which the handler of dead letters failed, up to its last attempt. */
   readonly hookFailed: number;
-  /** Dead letters that were removed or put back before the handler of dead letters was told of them. */
+  /** Dead letters that were removed or put back before they were reported to the handler of dead letters. */
   readonly untold: number;
   /** Dead letters that were removed because there were too many, or were too old. */
   readonly deadLettersDropped: number;
-  /** Gone from Redis before the group was done with them. They count as settled, so that the lag is what can be handled. */
+  /** Gone from Redis before the group was done with them. They count as settled: the lag has only those that can be handled. */
   readonly lost: number;
-  /** Dropped unsettled by the topic's retention, as its `overflow` says. They count as settled as well. */
+  /** Dropped unsettled by the topic's retention, as its `overflow` allows. They count as settled, too. */
   readonly dropped: number;
   /** Settlements that were refused because the message belonged to another member. */
   readonly fenced: number;
   /** Published since the group started and neither handled nor dead-lettered yet. */
   readonly lag: number;
-  /** Age of the oldest message of the lag by Redis's clock, in seconds: 0 without a lag, null when it cannot be told. */
+  /** Age of the oldest message of the lag by Redis's clock, in seconds: 0 without a lag, null when unknown. */
   readonly lagSeconds: number | null;
-  /** Of the lag: entries in some member's hands. */
+  /** The part of the lag that members hold, in entries. */
   readonly pending: number;
-  /** Of the lag: waiting for their next attempt. */
+  /** The part of the lag that waits for its next attempt. */
   readonly retrying: number;
 }
 
@@ -63,7 +63,7 @@ export interface KnownTopic {
 /** A group of a topic. */
 export interface KnownGroup {
   readonly name: string;
-  /** When a member was last there, by Redis's clock; null when none ever was. A living one says so each second or more often. */
+  /** When a member was last seen, by Redis's clock; null when none ever was. A living one is seen each second or more often. */
   readonly seen: Date | null;
 }
 
@@ -79,7 +79,7 @@ type Reply = [
 
 const MAX_DEAD_LETTERS = 10_000;
 
-/** Looks at topics and groups; changes nothing. */
+/** Reads the state of topics and groups; changes nothing. */
 export class Inspector {
   readonly #redis: RedisConnection;
   readonly #prefix: string;
@@ -89,7 +89,7 @@ export class Inspector {
     this.#prefix = prefix;
   }
 
-  /** All topics of the prefix, by their names; one whose removal was broken off is still among them. */
+  /** All topics of the prefix, by their names, those included whose removal was interrupted. */
   async topics(): Promise<KnownTopic[]> {
     const topics = pairs((await this.#redis.call('HGETALL', topicsKey(this.#prefix))) as string[]);
     return topics.map(([name, partitions]) => ({ name, partitions: Number(partitions) })).sort(byName);
@@ -120,7 +120,7 @@ export class Inspector {
   }
 
   /**
-   * Where a group stands in each partition; null in one where it is not there.
+   * The state of a group in each partition; null where the group is not there.
    *
    * @throws MillraceError NOT_A_TOPIC
    */
@@ -152,8 +152,8 @@ export class Inspector {
   }
 
   /**
-   * At one moment: a message that is published and settled between two looks would make the lag negative. Null when the
-   * group is not there.
+   * Reads all counts at one moment: a message that is published and settled between two reads would make the lag negative. Null
+   * when the group is not there.
    */
   async #partition(place: Place, group: string): Promise<GroupState | null> {
     const { meta, groups, log } = partitionKeys(this.#prefix, place.topic, place.partition);
@@ -162,7 +162,7 @@ export class Inspector {
     const [next, start, pending, retrying, ageMs, deadLetters, ...counters] = reply as Reply;
     if (start === null) return null;
     const { settled, ...counts } = countersOf(counters);
-    // Counters that were damaged may say more than there was, until the audit has made them good.
+    // Damaged counters may be too high until the audit has corrected them.
     const lag = Math.max(0, next - Number(start) - settled);
     return { ...counts, deadLetters, lag, lagSeconds: secondsOf(lag, ageMs), pending, retrying };
   }
@@ -195,7 +195,7 @@ function secondsOf(lag: number, ageMs: number): number | null {
   return ageMs < 0 ? null : ageMs / 1_000;
 }
 
-/** Where a group stands on several topics or partitions together. There must be one at least. */
+/** Sums the states of a group on several topics or partitions. There must be one at least. */
 export function sumStates(states: readonly GroupState[]): GroupState {
   return states.reduce(sum);
 }

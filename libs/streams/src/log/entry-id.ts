@@ -1,4 +1,4 @@
-/** Messages of one entry at the most: an id has place for so many. */
+/** Most messages in one entry: its id has room for no more. */
 export const MOST_IN_ENTRY = 16;
 
 /** Which messages an entry carries. */
@@ -9,8 +9,8 @@ export interface Span {
 }
 
 /**
- * What the id of an entry of a log tells: `<ms>-<base * 16 + size - 1>`. Null for an id that no entry of ours can have; any
- * other of an entry of somebody else seems to tell something, too.
+ * The messages of a log entry by its id, `<ms>-<base * 16 + size - 1>`. Null for an id that no entry of ours can have. The id
+ * of a foreign entry may give a span, too.
  */
 export function spanOfId(id: string): Span | null {
   const number = Number(id.slice(id.indexOf('-') + 1));

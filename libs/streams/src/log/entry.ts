@@ -12,7 +12,7 @@ export interface Entry {
   readonly envelopes: readonly string[];
 }
 
-/** What an entry of a log carries; null when Millrace did not write it, or not like this. */
+/** The messages of an entry of a log; null when Millrace did not write it, or not like this. */
 export function entryOf(id: string, fields: EntryFields): Entry | null {
   const span = spanOf(id, fields);
   if (!span) return null;
@@ -20,7 +20,7 @@ export function entryOf(id: string, fields: EntryFields): Entry | null {
   return envelopes.length === span.size ? { base: span.base, envelopes } : null;
 }
 
-/** Which messages it carries, by its id, if its one field is a JSON array; the messages are not looked at. */
+/** The span of an entry, by its id, if its one field is a JSON array; the messages themselves are not checked. */
 export function spanOf(id: string, fields: EntryFields): Span | null {
   if (fields?.length !== 2 || fields[0] !== 'm' || !isArray(fields[1]!)) return null;
   const span = spanOfId(id);

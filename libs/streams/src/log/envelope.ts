@@ -6,7 +6,7 @@ export const ENVELOPE_VERSION = 1;
 /** Between the envelopes of one entry: JSON text never holds a line break, so it cannot stand inside one. */
 export const ENVELOPE_SEPARATOR = ',\n';
 
-/** What an envelope may say beside its six parts; names that this code does not know are passed over. */
+/** Optional facts in an envelope beside its six parts; unknown names are ignored. */
 interface Traits {
   /** When the message expires, in Unix milliseconds. */
   readonly x?: number;
@@ -57,13 +57,13 @@ export function decodeEnvelope(text: string): Message {
 }
 
 function withTraits(message: Message, traits: unknown): Message {
-  if (!areTraits(traits)) throw malformed('what it says of its expiry, type or schema has the wrong type');
+  if (!areTraits(traits)) throw malformed('its expiry, type, schema or redrive has the wrong form');
   const { x: expiresAt = null, t: type = null, s: schema = 1, d: redriven } = traits;
   const own = { ...message, expiresAt, type, schema };
   return redriven ? { ...own, redrive: redriveOf(redriven) } : own;
 }
 
-/** The message of an envelope; of what is none, what was found in its place is the payload, and the id is empty. */
+/** The message of an envelope. Where the text is no envelope, it is the payload of a message with an empty id. */
 export function messageOfEnvelope(text: string): Message {
   try {
     return decodeEnvelope(text);
@@ -73,7 +73,7 @@ export function messageOfEnvelope(text: string): Message {
   }
 }
 
-/** For text that is no message: it has only what was found in its place. */
+/** Stands for text that is no message, which is its payload. */
 export function unreadMessage(text: string): Message {
   const nothing = { id: '', key: null, idempotencyKey: null, headers: {}, expiresAt: null, type: null, schema: 1 };
   return { ...nothing, payload: found(text) };
@@ -92,10 +92,10 @@ function redriveOf([times, group, replay]: NonNullable<Traits['d']>): Redrive {
 }
 
 /**
- * The envelope of a message that is redriven once more. All else stays as it is to the letter; so does the whole of what is no
+ * The envelope of a message that is redriven once more. The rest stays as it is to the letter; so does a text that is no
  * envelope of this version.
  *
- * @param to the replay that the group is at which gave it up, when it goes to the whole topic
+ * @param to the current replay of the group that gave the message up, when the redrive is to the whole topic
  */
 export function redrivenEnvelope(text: string, to: { readonly group: string; readonly replay: number } | null): string {
   if (!isEnvelope(text)) return text;
@@ -105,12 +105,12 @@ export function redrivenEnvelope(text: string, to: { readonly group: string; rea
   return `${withoutTraits(text, traits)},${JSON.stringify({ ...(traits as Traits | undefined), d })}]`;
 }
 
-/** Whether this code can read it as a message. */
+/** Whether this code can read the text as a message. */
 export function isEnvelope(text: string): boolean {
   return messageOfEnvelope(text).id !== '';
 }
 
-/** Whether it may stand in a log as a message, for this code or a newer one. */
+/** Whether the text may be stored in a log as a message, for this code or a newer one. */
 export function isStorable(text: string): boolean {
   try {
     return !text.includes(ENVELOPE_SEPARATOR) && decodeEnvelope(text).id !== '';
@@ -120,7 +120,7 @@ export function isStorable(text: string): boolean {
   }
 }
 
-/** Up to the end of the payload, which is not written anew: numbers may have more digits than this process reads. */
+/** The envelope up to the end of the payload, which is copied: its numbers may have more digits than JavaScript keeps. */
 function withoutTraits(text: string, traits: unknown): string {
   const end = traits === undefined ? ']' : `,${JSON.stringify(traits)}]`;
   if (text.endsWith(end)) return text.slice(0, -end.length);

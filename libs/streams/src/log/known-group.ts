@@ -8,7 +8,7 @@ export interface GroupOfTopic {
   readonly group: string;
 }
 
-/** @throws MillraceError UNKNOWN_GROUP when the group never subscribed to the topic: its name may be misspelt; or was removed */
+/** @throws MillraceError UNKNOWN_GROUP when the group never subscribed to the topic, as a misspelt one, or was removed */
 export async function assertGroup(redis: RedisConnection, prefix: string, target: GroupOfTopic): Promise<void> {
   const { topic, group } = target;
   const { groups } = partitionKeys(prefix, topic.name, 0);
@@ -17,7 +17,7 @@ export async function assertGroup(redis: RedisConnection, prefix: string, target
   if (!isThere) throw await unknownGroup(redis, prefix, target);
 }
 
-/** The error, which tells the nearest group of the topic. */
+/** The error, with the group of the topic that has the most similar name. */
 export async function unknownGroup(redis: RedisConnection, prefix: string, target: GroupOfTopic): Promise<MillraceError> {
   const { topic, group } = target;
   const known = (await redis.call('HKEYS', partitionKeys(prefix, topic.name, 0).groups)) as string[];

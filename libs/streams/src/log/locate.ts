@@ -8,7 +8,7 @@ const script = loadScript('../scripts/locate.lua', import.meta.url);
 export interface Location {
   /** The entry id to read after. */
   readonly after: string;
-  /** Of the first message from there on. */
+  /** Offset of the first message from there on. */
   readonly offset: number;
 }
 

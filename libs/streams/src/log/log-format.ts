@@ -1,6 +1,6 @@
 import { MillraceError } from '@millrace/core';
 
-/** The format of the logs that this code writes and reads, as `include/entry-id.lua` says it. */
+/** The format of the logs that this code writes and reads; the same number is in `include/entry-id.lua`. */
 const LOG_FORMAT = 2;
 
 /** The error in a reply of a script that found a log of another format, and did nothing; null in any other reply. */

@@ -11,12 +11,12 @@ import { pairs } from './pairs.js';
 const declarePartition = loadScript('../scripts/declare-partition.lua', import.meta.url);
 const declareGroup = loadScript('../scripts/declare-group.lua', import.meta.url);
 
-/** Pages of a settled bitmap that are removed at once: they may begin as far behind the start as retention has come. */
+/** Pages of a settled bitmap that are removed in one call: retention may have removed any number of the first ones. */
 const PAGES_A_CALL = 1_000;
 
 export type GroupOrigin = 'present' | 'new' | 'remade';
 
-/** Who starts to use something makes it though it was removed; who goes on makes again only what was lost. */
+/** A process that starts (`boot`) makes a removed topic or group anew; one that goes on (`recovery`) only a lost one. */
 type Occasion = 'boot' | 'recovery';
 
 /** Makes topics and groups exist in Redis. */
@@ -57,8 +57,8 @@ export class TopicLog {
   /**
    * Makes the group in all partitions, where it is not there; also when it was removed.
    *
-   * @param start where it begins when it is new: with the whole of the entry in which that lies
-   * @returns for each partition `remade` when it was known and had to be made again: it is given what it settled once more
+   * @param start where a new group begins: at the entry in which that position lies
+   * @returns for each partition `remade` when the group was known and had to be made again: it then reads settled messages again
    */
   async declareGroups(topic: TopicDefinition, group: string, start: Position = 'earliest'): Promise<GroupOrigin[]> {
     const removal = await this.#tombstones.inForce(topic.name, group);
@@ -68,7 +68,7 @@ export class TopicLog {
   }
 
   /**
-   * Makes again what Redis has lost, and tells.
+   * Makes again the streams and the group that Redis has lost, and emits `recreated`.
    *
    * @throws MillraceError REMOVED when the group was removed, or its topic
    */
@@ -115,7 +115,7 @@ export class TopicLog {
     return reply;
   }
 
-  /** A log that begins anew uses its offsets again: what groups know of them is about other messages. */
+  /** A log that begins anew uses its offsets again: the groups' data about them is about other messages. */
   async #clearGroups(place: Place): Promise<void> {
     const { groups } = partitionKeys(this.#prefix, place.topic, place.partition);
     for (const [group, start] of pairs((await this.#redis.call('HGETALL', groups)) as string[])) {
@@ -129,7 +129,7 @@ export class TopicLog {
     }
   }
 
-  /** Pages follow each other from the group's start on; those that retention has removed are the first of them. */
+  /** Pages are consecutive from the group's start on; retention may have removed the first ones. */
   async #clearSettled(place: Place & { group: string }, firstPage: number): Promise<void> {
     let page = 0;
     for (let removed = 1; removed > 0 || page <= firstPage; page += PAGES_A_CALL) {

@@ -3,9 +3,9 @@ import { redisFailure } from '@millrace/redis';
 const FAILED = 'FAILED ';
 
 /**
- * A reply of a script that looks after several partitions, for one of them.
+ * The reply for one partition, of a script that works on several.
  *
- * @throws RedisFailure when the script says that this one failed
+ * @throws RedisFailure when the script failed for this partition
  */
 export function turnOf<T>(reply: T, script: string): T {
   if (typeof reply !== 'string' || !reply.startsWith(FAILED)) return reply;
@@ -13,9 +13,9 @@ export function turnOf<T>(reply: T, script: string): T {
 }
 
 /**
- * Resolves with what all of them give, once all have ended: one that fails keeps no other from its turn.
+ * Resolves with all results once all promises have settled: a failure does not stop the others.
  *
- * @throws the error of the first one that failed
+ * @throws the error of the first promise that failed
  */
 export async function allTurns<T>(turns: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(turns);

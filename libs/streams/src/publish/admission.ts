@@ -7,13 +7,13 @@ import { bufferFull } from './refusals.js';
 export interface AdmissionParts {
   readonly topic: string;
   readonly partition: number;
-  /** How long a publish may wait and be tried before it is rejected, unless it says so itself. */
+  /** Default deadline of a publish. */
   readonly deadlineMs: number;
-  /** Shared with every other partition. */
+  /** Shared by all partitions. */
   readonly budget: PublishBudget;
 }
 
-/** Lets messages in that are published to one partition, as long as the budget has room for them. */
+/** Admits messages that are published to one partition, as long as the budget has room for them. */
 export class Admission {
   readonly #parts: AdmissionParts;
   readonly #onHeldUp: (pauseMs: number) => void;
@@ -24,7 +24,7 @@ export class Admission {
     this.#onHeldUp = onHeldUp;
   }
 
-  /** @returns why it is not let in: there is no room */
+  /** @returns an error when the budget has no room for the message */
   admit({ message, terms }: Outgoing, claimer: Claimer | null): QueuedMessageParts | MillraceError {
     const { topic, budget, deadlineMs } = this.#parts;
     const text = encodeEnvelope(message);

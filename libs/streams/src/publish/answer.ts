@@ -2,11 +2,11 @@ import type { MillraceError } from '@millrace/core';
 import { RedisFailure } from '@millrace/redis';
 
 /**
- * - `stored`: `reply` tells where; `unconfirmed` why that is not as durable as it was asked for, and null when it is.
- * - `gap`: the batch before it is not there; `last` is the last one that is. Nothing is stored.
- * - `full`, `unclaimed`, `undeclared`: something is to be done first. Nothing is stored.
- * - `stale`: its number was used for something else.
- * - `failed`: no answer. It may be stored when the error is an indeterminate failure of Redis, and only then.
+ * - `stored`: `reply` has the offsets; `unconfirmed` is why the requested durability is not confirmed, or null when it is.
+ * - `gap`: the batch before it is not stored; `last` is the last one that is. Nothing is stored.
+ * - `full`, `unclaimed`, `undeclared`: room, the claims or the partition are missing. Nothing is stored.
+ * - `stale`: its number was used for another batch.
+ * - `failed`: no answer. The batch may be stored when the error is an indeterminate failure of Redis, and only then.
  */
 export type Answer =
   | { readonly kind: 'stored'; readonly reply: string; readonly unconfirmed: MillraceError | null }
@@ -14,7 +14,7 @@ export type Answer =
   | { readonly kind: 'full' | 'unclaimed' | 'undeclared' | 'stale' }
   | { readonly kind: 'failed'; readonly error: MillraceError };
 
-/** `replies`: of each batch in doubt the reply with which it is stored, or null when it never will be. */
+/** `replies`: for each batch in doubt the reply of its storing, or null when it never will be stored. */
 export type Closing =
   | { readonly kind: 'closed'; readonly replies: readonly (string | null)[]; readonly unconfirmed: MillraceError | null }
   | Exclude<Answer, { kind: 'stored' }>;
@@ -36,19 +36,19 @@ export function closingOf(reply: string | readonly string[], unconfirmed: Millra
   return { kind: 'closed', replies: reply.map((one) => (one === CLOSED ? null : one)), unconfirmed };
 }
 
-/** Null for the reply of what is stored. */
+/** Null when the reply is that of a stored batch. */
 function refusalOf(reply: string): Exclude<Answer, { kind: 'stored' | 'failed' }> | null {
   const kind = KINDS[reply];
   if (kind) return { kind };
   return reply.startsWith('GAP ') ? { kind: 'gap', last: Number(reply.slice(4)) } : null;
 }
 
-/** Whether the batch may be stored, though nobody has said so. */
+/** Whether the batch may be stored, as it was not answered. */
 export function isInDoubt(answer: Answer | null): boolean {
   return answer?.kind === 'failed' && answer.error instanceof RedisFailure && answer.error.kind === 'indeterminate';
 }
 
-/** Whether it is of no use to try again soon. */
+/** Whether another try soon would be useless. */
 export function isFinal(error: MillraceError): boolean {
   return !(error instanceof RedisFailure) || error.kind === 'fatal' || error.kind === 'back-pressure';
 }

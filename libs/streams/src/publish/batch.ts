@@ -3,7 +3,7 @@ import { ENVELOPE_SEPARATOR } from '../log/envelope.js';
 import type { QueuedMessage } from './queued-message.js';
 import { mismatch } from './refusals.js';
 
-/** In place of the offset of what gets one later. */
+/** In place of the offset of a delayed message. */
 const DELAYED = '-';
 
 export interface Place {
@@ -12,13 +12,13 @@ export interface Place {
 }
 
 interface Stored {
-  /** Of `publish.lua`. */
+  /** The reply of `publish.lua`. */
   readonly reply: string;
-  /** Why that is not as durable as it was asked for. */
+  /** Why the requested durability is not confirmed. */
   readonly unconfirmed: MillraceError | null;
 }
 
-/** The messages of a batch as entries of so many, the last one of the rest. */
+/** The messages of a batch as entries of that many messages; the last entry has the rest. */
 export function entriesOf(batch: readonly QueuedMessage[], perEntry: number): string[] {
   const texts = batch.map(({ text }) => text);
   if (perEntry === 1) return texts.map((text) => `[${text}]`);
@@ -35,7 +35,7 @@ export function usesOf(batch: readonly QueuedMessage[]): string {
   return `[${batch.map(useText).join(',')}]`;
 }
 
-/** Neither the digest nor the id of a message has anything that JSON escapes. */
+/** Neither the digest nor the id of a message has a character that JSON escapes. */
 function useText({ id, use }: QueuedMessage): string {
   return use ? `${JSON.stringify(use.key)},"${use.digest}","${id}"` : '"","",""';
 }

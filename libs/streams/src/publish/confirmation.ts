@@ -1,23 +1,23 @@
 import { IndefinitePublishError, MillraceError, type Replicated } from '@millrace/core';
 import { type RedisConnection, RedisFailure, redisFailure } from '@millrace/redis';
 
-/** What must be so, beyond Redis having a batch, before its publishes resolve. */
+/** The durability that a stored batch must reach before its publishes resolve. */
 export interface Confirmation {
   /**
-   * Resolves when the server can confirm at all; nothing is sent to it before.
+   * Resolves when the server is able to confirm; no message is sent before.
    * @throws MillraceError REDIS_UNSUPPORTED
    */
   check(redis: RedisConnection): Promise<void>;
   /**
-   * Asks about everything that was sent on this connection so far.
-   * @throws IndefinitePublishError it is not so: what was sent is stored all the same
+   * Confirms all messages that were sent on this connection so far.
+   * @throws IndefinitePublishError not confirmed: the messages are stored all the same
    */
   ask(redis: RedisConnection): Promise<void>;
 }
 
 const REPEAT = 'Publish it again with the same idempotency key: that stores nothing new, and asks again; without one it may be stored twice.';
 
-/** So many replicas have it. */
+/** A given number of replicas have the message. */
 export class ReplicaConfirmation implements Confirmation {
   readonly #wanted: Replicated;
 
@@ -40,11 +40,11 @@ export class ReplicaConfirmation implements Confirmation {
   }
 }
 
-/** The server has written it to its disk: asked for where Redis can be asked, else by how it is configured. */
+/** The server has written the message to its disk: by WAITAOF where Redis has it, else by its configuration. */
 export class FsyncConfirmation implements Confirmation {
   readonly #timeoutMs: number;
   readonly #canBeAsked: boolean;
-  /** By its losses the connection that was checked: after a failover another server answers. */
+  /** The connection that was checked, by its count of losses: after a failover another server answers. */
   #checkedAt: number | null = null;
 
   /** @param version of Redis, or the one that the server is compatible with */
@@ -79,14 +79,14 @@ export class FsyncConfirmation implements Confirmation {
   }
 }
 
-/** The batch was answered when this fails, or will be sent again: what fails for good leaves stored messages behind. */
+/** A failure here comes after the batch was stored: a transient one has it sent again, a permanent one is indefinite. */
 async function asked(redis: RedisConnection, command: string, args: readonly number[]): Promise<unknown> {
   try {
     return await redis.call(command, ...args);
   } catch (thrown) {
     const failure = redisFailure(thrown, command);
     if (failure.kind !== 'fatal' && failure.kind !== 'unknown') throw new RedisFailure('indeterminate', failure.message, failure);
-    throw new IndefinitePublishError(`The message is stored, but Redis refused to say how well: ${failure.message} ${REPEAT}`, failure);
+    throw new IndefinitePublishError(`The message is stored, but Redis refused to confirm its durability: ${failure.message} ${REPEAT}`, failure);
   }
 }
 

@@ -8,17 +8,17 @@ import { boundsOf, type RetainedPartition } from '../retain/retained-partition.j
 
 const promoteDelayed = loadScript('../scripts/promote-delayed.lua', import.meta.url);
 
-/** Messages that are moved in one call, and partitions that are looked after. */
+/** Messages that are moved in one call, and partitions that one call works on. */
 const MOST_MOVED = 256;
 const MOST_PARTITIONS = 64;
-/** Whoever delays a message looks when it is due: others look in case that it is gone by then. */
+/** The process that delays a message looks when it is due: others look in case that process is gone by then. */
 const LOOK_EVERY_MS = 5_000;
-/** Until there may be room in a log that is full. */
+/** Pause before another try while a log is full. */
 const FULL_MS = 1_000;
 
 type Reply = 'UNDECLARED' | [full: 'FULL', due: number] | [moved: number, nextMs: number];
 
-/** Partitions that one call looks after, and their keys in its order. */
+/** Partitions that one call works on, and their keys in that order. */
 interface Page {
   readonly partitions: readonly number[];
   readonly keys: readonly string[];
@@ -30,7 +30,7 @@ export interface DelayedPromoterParts {
   readonly topic: TopicDefinition;
   /** Makes the topic again, when Redis has lost it. */
   readonly declare: () => Promise<void>;
-  /** null when the topic keeps everything. */
+  /** Null when the topic keeps everything. */
   readonly retained: (partition: number) => RetainedPartition | null;
 }
 
@@ -39,7 +39,7 @@ export class DelayedPromoter {
   readonly #parts: DelayedPromoterParts;
   readonly #pages: readonly Page[];
   readonly #loop: Loop;
-  /** When it will look, by the monotonic clock, in milliseconds; while it looks, never. */
+  /** Time of the next look, by the monotonic clock, in milliseconds; infinite while it looks. */
   #nextLookAt = Number.POSITIVE_INFINITY;
 
   constructor(parts: DelayedPromoterParts) {
@@ -79,7 +79,7 @@ export class DelayedPromoter {
     return waitMs;
   }
 
-  /** @returns milliseconds until there is something to do */
+  /** @returns milliseconds until the next look */
   async #promote({ partitions, keys }: Page): Promise<number> {
     const { redis, topic } = this.#parts;
     const most = shareOf(MOST_MOVED, partitions);

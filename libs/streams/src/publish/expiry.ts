@@ -1,15 +1,15 @@
 import { openAt, type QueuedMessage } from './queued-message.js';
 
-/** When messages of one partition are given up: each at its own time, and all when the process stops. */
+/** Deadlines of the messages of one partition: each has its own, and all end when the process stops. */
 export class Expiry {
   #giveUpAt = Number.POSITIVE_INFINITY;
 
-  /** From now on nothing is tried for longer than `deadlineMs`. */
+  /** All deadlines end within `deadlineMs` from now. */
   limit(deadlineMs: number): void {
     this.#giveUpAt = performance.now() + deadlineMs;
   }
 
-  /** Rejects what would be over after `pauseMs`, and nothing else; a message's time begins when it is published. */
+  /** Rejects the messages whose deadline ends within `pauseMs`, and returns the others. */
   inTime(items: readonly QueuedMessage[], late: () => Error, pauseMs = 0): QueuedMessage[] {
     return openAt(items, performance.now() + pauseMs, { giveUpAt: this.#giveUpAt, late });
   }

@@ -11,7 +11,7 @@ const MAX_CLAIMS_A_CALL = 256;
 export interface KeyClaimsParts {
   readonly redis: RedisConnection;
   readonly topic: string;
-  /** Two of idempotency keys, of the partition where the keys lead. */
+  /** The two hashes of idempotency keys in the home partition of the keys. */
   readonly keys: readonly string[];
   readonly idempotencyWindowMs: number;
 }
@@ -22,8 +22,8 @@ interface Claim {
 }
 
 /**
- * Claims idempotency keys in the partition where they lead by themselves, for messages that go to others: those of one tick
- * by one call, one call at a time. A claim that is put again is the same claim, so no lost answer does any harm.
+ * Claims idempotency keys in their home partition, for messages that go to other partitions: those of one tick by one call,
+ * one call at a time. A repeated claim is the same claim, so a lost answer does no harm.
  */
 export class KeyClaims implements Claimer {
   readonly #parts: KeyClaimsParts;
@@ -42,14 +42,14 @@ export class KeyClaims implements Claimer {
     });
   }
 
-  /** From now on nothing is tried for longer than `deadlineMs`. */
+  /** All claims end within `deadlineMs` from now. */
   limit(deadlineMs: number): void {
     this.#giveUpAt = performance.now() + deadlineMs;
   }
 
   async #flush(): Promise<void> {
     this.#isFlushing = true;
-    // Claims of the same tick go along.
+    // Claims of the same tick go into the same call.
     await Promise.resolve();
     while (this.#queue.length > 0) await this.#put(this.#queue.splice(0, MAX_CLAIMS_A_CALL));
     this.#isFlushing = false;
@@ -82,11 +82,11 @@ export class KeyClaims implements Claimer {
     }
   }
 
-  /** The time of what waits behind goes on, here and in the partitions. */
+  /** The deadlines of waiting messages go on, here and in the partitions. */
   #heldUp(open: readonly KeyedMessage[], pauseMs: number): void {
     const all = [...open, ...this.#queue.map(({ item }) => item)];
     this.#inTime(all, pauseMs, () => unsent(this.#parts.topic));
-    for (const tell of new Set(all.map(({ use }) => use.onHeldUp))) tell(pauseMs);
+    for (const onHeldUp of new Set(all.map(({ use }) => use.onHeldUp))) onHeldUp(pauseMs);
   }
 
   async #try(items: readonly KeyedMessage[]): Promise<string | RedisFailure> {

@@ -3,7 +3,7 @@ import { QueuedMessage, type QueuedMessageParts } from './queued-message.js';
 
 type Outcome = PublishResult | Error;
 
-/** What becomes of messages that are published together: one promise for all of them. */
+/** The outcomes of messages that are published together: one promise for all of them. */
 export class Outcomes {
   readonly all: Promise<readonly Outcome[]>;
   readonly #outcomes: Outcome[];
@@ -17,7 +17,7 @@ export class Outcomes {
     if (count === 0) this.#done([]);
   }
 
-  /** Each is set once. */
+  /** Called once for each index. */
   set(index: number, outcome: Outcome): void {
     this.#outcomes[index] = outcome;
     this.#open -= 1;
@@ -25,13 +25,13 @@ export class Outcomes {
   }
 }
 
-/** Where the outcome of one of them goes. */
+/** The index of one message among those that are published together. */
 export interface PlaceAmongMany {
   readonly outcomes: Outcomes;
   readonly index: number;
 }
 
-/** One of them. */
+/** One of several messages that are published together. */
 export class MessageOfMany extends QueuedMessage {
   readonly #outcomes: Outcomes;
   readonly #index: number;

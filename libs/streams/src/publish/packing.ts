@@ -4,7 +4,7 @@ import { MOST_IN_ENTRY } from '../log/entry-id.js';
 /** A batch that is about to be sent. */
 export interface Packable {
   readonly messages: number;
-  /** Whether it gathered while another batch of the partition was on its way. */
+  /** Whether the batch gathered while another batch of the partition was on its way. */
   readonly follows: boolean;
 }
 
@@ -12,15 +12,15 @@ export interface Packable {
 export type Packing = (batch: Packable) => number;
 
 /**
- * The members of a group share entries, so what is published at once is one message an entry, up to a whole batch. When a
- * publisher has more to send than one batch after the other can carry, there is more than enough to share, and entries of
- * several messages cost it, Redis and the members less than half. A batch as large as an entry is so many entries still.
+ * The members of a group share entries, so a batch has one message an entry as a rule. When a publisher has more to send than
+ * one batch after the other can carry, there is enough for all members, and entries of several messages cost less than half.
+ * A batch that would fit into one entry still has one message an entry.
  */
 export const packWhenSaturated: Packing = ({ messages, follows }) =>
   follows ? Math.min(MOST_IN_ENTRY, Math.ceil(messages / MOST_IN_ENTRY)) : 1;
 
 /**
- * @param messagesPerEntry so many, always; undefined: by load
+ * @param messagesPerEntry a fixed number; undefined: by load
  * @throws MillraceError INVALID_OPTIONS
  */
 export function packingOf(messagesPerEntry: number | undefined): Packing {

@@ -19,17 +19,17 @@ export interface BatcherParts extends StoreParts {
   readonly redis: RedisConnection;
   readonly topic: string;
   readonly partition: number;
-  /** How long a publish may wait and be tried before it is rejected, unless it says so itself. */
+  /** Default deadline of a publish. */
   readonly deadlineMs: number;
-  /** Shared with every other partition. */
+  /** Shared by all partitions. */
   readonly budget: PublishBudget;
   /** Makes the partition again, when Redis has lost it. */
   readonly declare: () => Promise<void>;
 }
 
 /**
- * Gathers what is published to one partition in the same tick into batches, some of which are on their way at once. They are
- * stored in their order, each once, whatever becomes of those before them.
+ * Gathers messages that are published to one partition in the same tick into batches; several batches are in flight at once.
+ * They are stored in their order, each once, also when earlier ones fail.
  */
 export class PartitionBatcher {
   readonly #place: Place;
@@ -39,11 +39,11 @@ export class PartitionBatcher {
   readonly #queue = new PublishQueue();
   readonly #producer = new Producer();
   readonly #expiry = new Expiry();
-  /** Sent and not settled, in their order. */
+  /** Batches that were sent and are not settled, in their order. */
   #inFlight: SentBatch[] = [];
   /** Messages that wait for their idempotency keys to be claimed. */
   #unclaimed: readonly QueuedMessage[] = [];
-  /** Whether something was stored since there was nothing to send. */
+  /** Whether a batch was stored since the queue was last empty. */
   #hasStored = false;
   #flushing: Promise<void> | null = null;
   #wake: () => void = () => undefined;
@@ -66,14 +66,14 @@ export class PartitionBatcher {
     return item.result;
   }
 
-  /** As {@link publish}, for one of many that are published together. */
+  /** As {@link publish}, for one of several messages that are published together. */
   publishOneOf(one: Outgoing, place: PlaceAmongMany, claimer: Claimer | null): void {
     const admitted = this.#admission.admit(one, claimer);
     if (admitted instanceof MillraceError) place.outcomes.set(place.index, admitted);
     else this.#add(new MessageOfMany(admitted, place));
   }
 
-  /** Resolves when all that was published so far is settled, one way or the other; nothing is tried longer than `deadlineMs`. */
+  /** Resolves when all publishes so far are settled, stored or rejected, within `deadlineMs`. */
   async drain(deadlineMs: number): Promise<void> {
     this.#expiry.limit(deadlineMs);
     await this.#flushing;
@@ -119,7 +119,7 @@ export class PartitionBatcher {
     void sent.answered.then(() => this.#answered());
   }
 
-  /** Settles what is stored, in its order; the first that is not stored is seen to when its turn comes. */
+  /** Settles stored batches in their order, up to the first one that is not stored: that is recovered later. */
   #answered(): void {
     for (let head = this.#inFlight[0]; head?.answer?.kind === 'stored'; head = this.#inFlight[0]) {
       this.#inFlight.shift();
@@ -131,7 +131,7 @@ export class PartitionBatcher {
     this.#wake();
   }
 
-  /** Those of a batch whose idempotency keys are claimed. The order of messages stays, so it waits as a whole. */
+  /** The messages of a batch once their idempotency keys are claimed. The batch waits as a whole, to keep the order. */
   async #claimed(batch: readonly QueuedMessage[]): Promise<QueuedMessage[]> {
     this.#unclaimed = batch;
     await Promise.all(batch.flatMap(({ use }) => use?.claimed ?? []));
@@ -139,7 +139,7 @@ export class PartitionBatcher {
     return batch.filter(({ isOpen }) => isOpen);
   }
 
-  /** While a claim is tried again, the time of what waits with it, and behind it, goes on. */
+  /** While a claim is tried again, the deadlines of its batch and of those behind it go on. */
   #heldUp(pauseMs: number): void {
     this.#inTime(this.#unclaimed, pauseMs);
     this.#queue.keep((items) => this.#inTime(items, pauseMs));
@@ -154,7 +154,7 @@ function isClaimed(batch: readonly QueuedMessage[]): boolean {
   return batch.every(({ use }) => use === null || use.claimed === null);
 }
 
-/** When all that waited for something in this tick has gone on: many publish again as soon as they are answered. */
+/** Resolves after the callers that were answered in this tick went on: many publish again at once. */
 function atEndOfTick(): Promise<void> {
   return new Promise((resolve) => process.nextTick(resolve));
 }

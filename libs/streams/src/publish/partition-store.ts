@@ -14,7 +14,7 @@ const closeBatches = loadScript('../scripts/close.lua', import.meta.url);
 
 export interface StoreParts {
   readonly redis: RedisConnection;
-  /** What must be so before a publish resolves, beyond Redis having it. */
+  /** The durability that a publish must reach before it resolves. */
   readonly confirmation: Confirmation | null;
   readonly keys: PartitionKeys;
   readonly idempotencyWindowMs: number;
@@ -28,11 +28,11 @@ export interface Sending {
   readonly producer: string;
   readonly number: number;
   readonly items: readonly QueuedMessage[];
-  /** Whether it gathered while another batch of the partition was on its way. */
+  /** Whether the batch gathered while another batch of the partition was on its way. */
   readonly follows: boolean;
 }
 
-/** One partition in Redis, as a producer writes to it. Its calls never reject: no answer is an answer, too. */
+/** One partition in Redis, as a producer writes to it. Its calls never reject: a failure is an answer of kind `failed`. */
 export class PartitionStore {
   readonly #parts: StoreParts;
 
@@ -40,7 +40,7 @@ export class PartitionStore {
     this.#parts = parts;
   }
 
-  /** Stores a batch. Calls come to Redis in the order in which they are made. */
+  /** Stores a batch. Redis gets the calls in the order in which they are made. */
   async publish({ producer, number, items, follows }: Sending): Promise<Answer> {
     const { packing, retained, keys } = this.#parts;
     const perEntry = packing({ messages: items.length, follows });
@@ -58,7 +58,7 @@ export class PartitionStore {
     }
   }
 
-  /** Ends the doubt about the batches of these numbers. @param items theirs */
+  /** Resolves whether the batches of these numbers are stored, and closes the others. @param items their messages */
   async close(producer: string, { first, last }: Span, items: readonly QueuedMessage[]): Promise<Closing> {
     try {
       const args = [producer, first, last, longestTime(items)];
@@ -71,7 +71,7 @@ export class PartitionStore {
     }
   }
 
-  /** Of keys and due times; empty where there are none, and their keys need not be named. */
+  /** Arguments for idempotency keys and due times; empty without any: then their Redis keys are not named either. */
   #extrasOf(items: readonly QueuedMessage[]): (string | number)[] {
     const [uses, dues] = [usesOf(items), duesOf(items)];
     return uses === '' && dues === '' ? [] : [this.#parts.idempotencyWindowMs, oldestClaim(items), uses, dues];
@@ -81,8 +81,8 @@ export class PartitionStore {
     const { redis, confirmation } = this.#parts;
     if (!confirmation) return { reply: await redis.run(script, keys, args), shortfall: null };
     await confirmation.check(redis);
-    // Right behind the script, on the same connection: a new one has sent nothing to be asked about. By its text: a script
-    // that is not known would be sent again, behind the question.
+    // Right behind the script, on the same connection: a new connection would confirm nothing. The script goes by its text: an
+    // unknown one would be sent again, behind the confirmation.
     const stored = redis.call('EVAL', script.source, keys.length, ...keys, ...args);
     const [reply, asked] = await Promise.allSettled([stored, confirmation.ask(redis)]);
     if (reply.status === 'rejected') throw reply.reason;
@@ -92,7 +92,7 @@ export class PartitionStore {
 
 interface Run {
   readonly reply: unknown;
-  /** Why it is not known to be as durable as it was asked for. */
+  /** Why the requested durability is not confirmed. */
   readonly shortfall: Error | null;
 }
 
@@ -100,7 +100,7 @@ function unconfirmedBy(shortfall: Error | null): MillraceError | null {
   return shortfall instanceof MillraceError && !(shortfall instanceof RedisFailure) ? shortfall : null;
 }
 
-/** The answer, unless the question how durable it is was not answered: then both are put again. */
+/** The answer, unless the confirmation failed in a transient way: then both are sent again. */
 function assured<Given extends Answer | Closing>(answer: Given, shortfall: Error | null): Given {
   if (shortfall !== null && unconfirmedBy(shortfall) === null) throw shortfall;
   return answer;

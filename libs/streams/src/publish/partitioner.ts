@@ -3,7 +3,7 @@ import type { OutgoingMessage, TopicDefinition } from '@millrace/core';
 
 /**
  * The partition of a message: a pure function of its key, else of its idempotency key, else of its id; otherwise a
- * publish that is tried again could land in another partition, where nobody remembers the first.
+ * repeated publish could land in another partition, which does not know the first.
  */
 export function partitionOf(message: OutgoingMessage, partitions: number): number {
   if (partitions === 1) return 0;
@@ -11,8 +11,8 @@ export function partitionOf(message: OutgoingMessage, partitions: number): numbe
 }
 
 /**
- * The partition where an idempotency key leads by itself, which knows all of its uses in the topic; null when the message is
- * to be stored there anyway, or no partition needs to know what the others do.
+ * The home partition of an idempotency key, which knows all of its uses in the topic; null when the message is stored there
+ * anyway, or when keys are unique in their partition only.
  */
 export function claimingPartitionOf(message: OutgoingMessage, partition: number, topic: TopicDefinition): number | null {
   const { idempotencyKey } = message;

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 
-/** Batches of one producer on their way at the most; Redis keeps as many replies (KEPT_REPLIES in include/producers.lua). */
+/** Most batches of one producer in flight; Redis keeps as many replies (KEPT_REPLIES in include/producers.lua). */
 export const MOST_IN_FLIGHT = 4;
 /**
- * A producer that has sent nothing for so long takes another id: Redis keeps the record of one that is silent for an hour at
- * least, and would not know it after that.
+ * A producer that has sent nothing for so long takes another id: Redis keeps the record of a silent producer for an hour at
+ * least, and may have removed it after that.
  */
 const SILENT_MS = 1_800_000;
 
@@ -15,8 +15,8 @@ export interface Span {
 }
 
 /**
- * The numbers that batches for one partition are sent with. Redis stores a batch only behind the one before it, so that a
- * number is stored once, in its order, or never.
+ * The numbers of the batches for one partition. Redis stores a batch only behind the one before it, so that a number is stored
+ * once, in its order, or never.
  */
 export class Producer {
   #id = newId();
@@ -29,12 +29,12 @@ export class Producer {
     return this.#id;
   }
 
-  /** The last number of which Redis has said that it is stored or closed. */
+  /** The last number that Redis has confirmed as stored or closed. */
   get confirmed(): number {
     return this.#confirmed;
   }
 
-  /** Whether Redis may have forgotten it, since it was silent for so long. */
+  /** Whether it was silent for so long that Redis may have removed its record. */
   get isForgotten(): boolean {
     return performance.now() - this.#sentAt > SILENT_MS;
   }
@@ -51,12 +51,12 @@ export class Producer {
     this.#confirmed = Math.max(this.#confirmed, number);
   }
 
-  /** Those from this one on are not stored, and none of them is on its way: they are given again. */
+  /** Uses the numbers from this one on again: none of these batches is stored or in flight. */
   takeBack(number: number): void {
     this.#given = number - 1;
   }
 
-  /** Redis does not know it any more: it begins anew, as another one. */
+  /** Begins anew with another id: Redis does not know this one any more. */
   renew(): void {
     this.#id = newId();
     this.#given = 0;

@@ -1,10 +1,10 @@
 /**
- * What the heap holds of a message beside its text: its object, the promise of its caller with both ends of it, its id and its
- * place in the queue. Measured on Node 20, rounded up.
+ * Heap bytes of a message beside its text: its object, the promise of its caller, its id and its place in the queue. Measured
+ * on Node 20, rounded up.
  */
 export const MESSAGE_OVERHEAD_BYTES = 512;
 
-/** The memory that messages on their way may take in this process, over all topics: those that wait and those that were sent. */
+/** The memory for messages that wait or were sent, in this process, over all topics. */
 export class PublishBudget {
   readonly bytes: number;
   #taken = 0;
@@ -13,7 +13,7 @@ export class PublishBudget {
     this.bytes = bytes;
   }
 
-  /** @returns whether there was room for a message with so much text; alone, it has room however large it is */
+  /** @returns whether there was room for a message with so much text; a message alone always has room */
   take(textBytes: number): boolean {
     const bytes = textBytes + MESSAGE_OVERHEAD_BYTES;
     if (this.#taken > 0 && this.#taken + bytes > this.bytes) return false;

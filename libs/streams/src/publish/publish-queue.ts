@@ -3,7 +3,7 @@ import type { QueuedMessage } from './queued-message.js';
 export const MAX_BATCH_MESSAGES = 256;
 export const MAX_BATCH_BYTES = 1024 * 1024;
 
-/** Messages that wait to be sent to one partition, in their order, and those of them that make the next batch. */
+/** Messages that wait to be sent to one partition, in their order. */
 export class PublishQueue {
   #items: QueuedMessage[] = [];
   #bytes = 0;
@@ -12,7 +12,7 @@ export class PublishQueue {
     return this.#items.length;
   }
 
-  /** Whether more would not go into the next batch. */
+  /** Whether the next batch is full. */
   get hasFullBatch(): boolean {
     return this.#items.length >= MAX_BATCH_MESSAGES || this.#bytes >= MAX_BATCH_BYTES;
   }
@@ -22,12 +22,12 @@ export class PublishQueue {
     this.#bytes += item.bytes;
   }
 
-  /** These come before all others: nothing that was published later passes them. */
+  /** Puts messages before all others: they were published earlier. */
   putBack(items: readonly QueuedMessage[]): void {
     this.#set([...items, ...this.#items]);
   }
 
-  /** The next batch: as many as fit, and one at the least. */
+  /** The next batch: as many messages as fit, and one at the least. */
   take(most = MAX_BATCH_MESSAGES): QueuedMessage[] {
     const taken = this.#items.splice(0, this.#countWithin(Math.min(most, MAX_BATCH_MESSAGES, this.#items.length)));
     for (const { bytes } of taken) this.#bytes -= bytes;
@@ -40,7 +40,7 @@ export class PublishQueue {
     return all;
   }
 
-  /** Keeps what `keep` returns. */
+  /** Keeps only the messages that `keep` returns. */
   keep(keep: (items: readonly QueuedMessage[]) => QueuedMessage[]): void {
     if (this.#items.length > 0) this.#set(keep(this.#items));
   }

@@ -5,11 +5,11 @@ import { type Confirmation, FsyncConfirmation, ReplicaConfirmation } from './con
 /** How messages of one durability level get to Redis. */
 export interface PublishRoute {
   readonly redis: RedisConnection;
-  /** None: what Redis has answered is published. */
+  /** Null: an answer of Redis is enough. */
   readonly confirmation: Confirmation | null;
 }
 
-/** One route a durability level. Waiting for a confirmation blocks a connection, so each level has one of its own. */
+/** One route a durability level. Waiting for a confirmation blocks a connection, so each level has its own connection. */
 export class PublishRoutes {
   readonly #redis: RedisConnections;
   readonly #routes = new Map<string, PublishRoute>();

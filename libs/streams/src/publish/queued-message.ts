@@ -9,10 +9,10 @@ export interface Claimer {
 
 export interface KeyUseParts {
   readonly key: string;
-  /** Tells what is published with the key from anything else. */
+  /** Digest of the message that is published with the key. */
   readonly digest: string;
   readonly partition: number;
-  /** Null: its own partition knows all uses of the key. */
+  /** Null when the message's own partition knows all uses of the key. */
   readonly claimer: Claimer | null;
   /** Called when the claim has to be tried again, so many milliseconds from now. */
   readonly onHeldUp: (pauseMs: number) => void;
@@ -49,12 +49,12 @@ export interface QueuedMessageParts {
   /** Its envelope. */
   readonly text: string;
   readonly bytes: number;
-  /** Until when it is tried, by the monotonic clock, in whole milliseconds. */
+  /** Deadline, by the monotonic clock, in whole milliseconds. */
   readonly giveUpAt: number;
-  /** As `publish.lua` reads it; empty for now. */
+  /** Due time, as `publish.lua` reads it; empty for now. */
   readonly due: string;
   readonly use: KeyUse | null;
-  /** It has taken `bytes` of it. */
+  /** The budget that `bytes` were taken from. */
   readonly budget: PublishBudget;
 }
 
@@ -80,7 +80,7 @@ export abstract class QueuedMessage {
     this.#budget = budget;
   }
 
-  /** Whether somebody still waits for it. */
+  /** Whether its publish is neither resolved nor rejected. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
@@ -104,7 +104,7 @@ export abstract class QueuedMessage {
   }
 }
 
-/** One that was published by itself. */
+/** A message that was published by itself. */
 export class LoneMessage extends QueuedMessage {
   readonly result: Promise<PublishResult>;
   #resolve!: (result: PublishResult) => void;
@@ -134,12 +134,12 @@ export function isKeyed(item: QueuedMessage): item is KeyedMessage {
 }
 
 interface Over {
-  /** Until when anything is tried at all. */
+  /** Deadline of all messages. */
   readonly giveUpAt: number;
   readonly late: () => Error;
 }
 
-/** Rejects what is over at `moment` (by the monotonic clock, in milliseconds), and returns what is still waited for. */
+/** Rejects the messages whose deadline is before `moment` (monotonic clock, ms), and returns the other open ones. */
 export function openAt<Item extends QueuedMessage>(items: readonly Item[], moment: number, over: Over): Item[] {
   for (const item of items) if (moment > Math.min(item.giveUpAt, over.giveUpAt)) item.reject(over.late());
   return items.filter(({ isOpen }) => isOpen);

@@ -23,13 +23,13 @@ export interface RecoveryParts {
   readonly declare: () => Promise<void>;
   /** Makes room in a log that is full, as its retention allows; null when the topic keeps everything. */
   readonly retained: RetainedPartition | null;
-  /** Waits for so long, or until it is worth another try. */
+  /** Waits for so long, or until another try makes sense. */
   readonly pause: (pauseMs: number) => Promise<void>;
 }
 
 /**
- * Sees to batches that were sent and not stored. First it is made sure which of them are stored: those that nobody has answered
- * are closed, so that they never will be. The messages of the others go back to the queue, before all that came later.
+ * Recovers batches that were sent and not stored. First it finds out which of them are stored after all, and closes those in
+ * doubt that are not, so that they never will be. Their messages go back to the queue, before all later ones.
  */
 export class Recovery {
   /** How many batches may be on their way, and messages in one: fewer than usual until one is stored again. */
@@ -43,17 +43,17 @@ export class Recovery {
     this.#parts = parts;
   }
 
-  /** Batches that may be stored, though nobody has said so. */
+  /** Number of batches that may be stored, as they were not answered. */
   get inDoubt(): number {
     return this.#doubted.length;
   }
 
-  /** Whether somebody waits for one of those. */
+  /** Whether a publish of a batch in doubt is still open. */
   get isAwaited(): boolean {
     return this.#doubted.some(({ items }) => items.some(({ isOpen }) => isOpen));
   }
 
-  /** All is well again. */
+  /** A batch was stored: the usual limits hold again. */
   succeeded(): void {
     if (this.mostInFlight === MOST_IN_FLIGHT) return;
     this.mostInFlight = MOST_IN_FLIGHT;
@@ -61,7 +61,7 @@ export class Recovery {
     this.#pauses = pauses();
   }
 
-  /** @param batches all that were sent behind one that was not stored, and that one */
+  /** @param batches the first one that was not stored, and all that were sent behind it */
   async recover(batches: readonly SentBatch[]): Promise<void> {
     await Promise.all(batches.map(({ answered }) => answered));
     this.mostInFlight = 1;
@@ -77,7 +77,7 @@ export class Recovery {
     await this.#again(batches);
   }
 
-  /** Nobody waits any longer for an answer than they said. */
+  /** Batches in doubt still reject their messages at the deadlines of these. */
   #doubt(batches: readonly SentBatch[]): void {
     this.#doubted = batches;
     for (const { items, answer } of batches) {
@@ -86,7 +86,7 @@ export class Recovery {
     }
   }
 
-  /** Makes sure which of the batches in doubt are stored. */
+  /** Finds out which of the batches in doubt are stored, and closes the others. */
   async close(): Promise<void> {
     const { store, producer, topic } = this.#parts;
     const batches = this.#doubted;
@@ -125,7 +125,7 @@ export class Recovery {
     await this.#pause(pauseMs);
   }
 
-  /** None of these is stored, nor will be: what is still waited for is sent again when that has a chance. */
+  /** None of these is stored, nor will be: the open messages are sent again when that can succeed. */
   async #again(batches: readonly SentBatch[]): Promise<void> {
     const head = batches[0];
     if (!head) return;
@@ -142,7 +142,7 @@ export class Recovery {
     else this.#parts.expiry.inTime(items, () => refused(this.#parts.topic, error.message, error), pauseMs);
   }
 
-  /** Does what the first batch was not stored for. @returns why that could not be done, or why nothing can */
+  /** Removes the obstacle of the first batch. @returns the error when that failed or is impossible */
   async #madeReady(batches: readonly SentBatch[], answer: Answer): Promise<MillraceError | null> {
     if (answer.kind === 'failed') return isFinal(answer.error) ? null : answer.error;
     if (answer.kind === 'full') return this.#makeRoom(batches[0]!.items);
@@ -162,22 +162,22 @@ export class Recovery {
     }
   }
 
-  /** The next batch is what there is room for; without any, these messages go back to their callers. */
+  /** The next batch is as large as there is room for; without room, these messages are rejected. */
   async #makeRoom(items: readonly QueuedMessage[]): Promise<MillraceError | null> {
     try {
       const retained = this.#parts.retained!;
-      const { messages, holder } = await retained.makeRoom(items.length);
-      if (messages === 0) rejectAll(items, noRoom(this.#parts, holder === null ? null : await retained.holder(holder)));
+      const { messages, blockingGroup: group } = await retained.makeRoom(items.length);
+      if (messages === 0) rejectAll(items, noRoom(this.#parts, group === null ? null : await retained.blockingGroup(group)));
       else this.mostInBatch = messages;
       return null;
     } catch (thrown) {
       const { kind, message } = redisFailure(thrown, 'trim');
-      // Of the trim nobody knows whether it was done; of the messages it is known that they are not stored.
+      // Whether the trim was done may be unknown, but the messages are certainly not stored.
       return new RedisFailure(kind === 'indeterminate' ? 'unavailable' : kind, message, thrown);
     }
   }
 
-  /** Redis knows less than it has confirmed: the sequence cannot go on, since nobody knows what is there. */
+  /** Redis lost batches that it had confirmed: the sequence cannot go on, as its state is unknown. */
   #lost(last: number): void {
     const { producer, topic, partition } = this.#parts;
     const { confirmed, isForgotten } = producer;

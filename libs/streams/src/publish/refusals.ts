@@ -1,5 +1,5 @@
 import { IdempotencyMismatchError, IndefinitePublishError, MillraceError } from '@millrace/core';
-import type { Holder } from '../retain/log-trim.js';
+import type { BlockingGroup } from '../retain/log-trim.js';
 
 /** Errors of a publish, as its caller gets them. */
 
@@ -19,12 +19,13 @@ export function indefinite(topic: string, cause: Error | undefined): IndefiniteP
   );
 }
 
-/** A group that nobody has looked after for so long has no living member: one that lives says so more often. */
+/** A group without a sign of life for so long has no living member: a living one gives it more often. */
 const ABANDONED_AFTER_MS = 30_000;
 
-/** @param holder the group that keeps its partition full, when it is one */
-export function noRoom({ topic, partition }: { topic: string; partition: number }, holder: Holder | null): MillraceError {
-  const advice = holder === null ? 'Let its groups catch up' : adviceOn(holder);
+/** @param blockingGroup the group that keeps the partition full; null when none does */
+export function noRoom(place: { topic: string; partition: number }, blockingGroup: BlockingGroup | null): MillraceError {
+  const { topic, partition } = place;
+  const advice = blockingGroup === null ? 'Let its groups catch up' : adviceOn(blockingGroup);
   return new MillraceError(
     'BACK_PRESSURE',
     `The message for topic '${topic}' was not stored: partition ${partition} holds as much as its retention allows. ${advice}, ` +
@@ -33,14 +34,14 @@ export function noRoom({ topic, partition }: { topic: string; partition: number 
   );
 }
 
-function adviceOn({ group, silentMs }: Holder): string {
+function adviceOn({ group, silentMs }: BlockingGroup): string {
   const held = `Group '${group}' has not settled its oldest message`;
   if (silentMs !== null && silentMs < ABANDONED_AFTER_MS) return `${held}: let it catch up, by more members or a higher concurrency`;
   const since = silentMs === null ? '' : ` since ${Math.round(silentMs / 1_000)} s`;
   return `${held}, and has no living member${since}: start one, remove the group with Groups.remove() if nobody needs it any more`;
 }
 
-/** It comes in floods, from those that wait for nothing, and has no stack: with one it would take more memory than a message. */
+/** Callers that await nothing get many of these, so it has no stack: a stack would take more memory than a message. */
 export function bufferFull(topic: string, bytes: number): MillraceError {
   return withoutStack(
     () =>
@@ -63,7 +64,7 @@ function withoutStack<E extends Error>(make: () => E): E {
   }
 }
 
-/** @param firstUse as a script tells it: `<offset> <id>` of the message, or `@<partition>` that the message went to */
+/** @param firstUse as a script returns it: `<offset> <id>` of the message, or `@<partition>` that the message went to */
 export function mismatch(topic: string, idempotencyKey: string, firstUse: string): IdempotencyMismatchError {
   const where = firstUse.startsWith('@') ? `in partition ${firstUse.slice(1)}` : `message ${firstUse.split(' ')[1] ?? ''}`;
   return new IdempotencyMismatchError(

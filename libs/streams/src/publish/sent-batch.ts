@@ -5,7 +5,7 @@ import type { QueuedMessage } from './queued-message.js';
 export class SentBatch {
   readonly number: number;
   readonly items: readonly QueuedMessage[];
-  /** The last number that was confirmed when it was sent: if Redis knows less, it has lost that. */
+  /** The last number that was confirmed when it was sent: if Redis has a lower one, it has lost batches. */
   readonly confirmed: number;
   /** Resolves when `answer` is there. */
   readonly answered: Promise<void>;
@@ -18,7 +18,7 @@ export class SentBatch {
     this.answered = answer.then((given) => void (this.answer = given));
   }
 
-  /** Those that somebody still waits for. */
+  /** The messages that are neither resolved nor rejected. */
   get open(): QueuedMessage[] {
     return this.items.filter(({ isOpen }) => isOpen);
   }

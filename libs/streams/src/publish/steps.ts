@@ -1,15 +1,15 @@
-/** How a publisher of one partition stands. */
+/** The state of a publisher of one partition. */
 export interface Standing {
   /** Messages that wait to be sent. */
   readonly waiting: number;
-  /** Whether more would not go into one batch. */
+  /** Whether they fill a batch. */
   readonly hasFullBatch: boolean;
   /** Batches that were sent and not settled, of which there may be `mostInFlight`. */
   readonly inFlight: number;
   readonly mostInFlight: number;
   /** Whether the first of them was not stored. */
   readonly isRefused: boolean;
-  /** Batches that may be stored, though nobody has said so; `isAwaited`: somebody waits for them still. */
+  /** Batches that may be stored, as they were not answered; `isAwaited`: a publish of them is still open. */
   readonly inDoubt: number;
   readonly isAwaited: boolean;
 }
@@ -18,13 +18,13 @@ export interface Standing {
  * - `send`: the next batch.
  * - `recover`: the first batch was not stored, so none behind it is.
  * - `close`: ask which of those in doubt are stored, so that the others never will be.
- * - `wait`: for an answer, or for more to send.
+ * - `wait`: for an answer, or for more messages.
  */
 export type Step = 'send' | 'recover' | 'close' | 'wait' | 'stop';
 
 /**
- * What a publisher does next. Behind another one only full batches are sent: smaller ones would cost more for each message than
- * they gain. Nothing is sent while there is doubt about what came before it, so that nothing passes it.
+ * The next step of a publisher. While a batch is in flight, only full ones follow: smaller ones would cost more for each message
+ * than they gain. Nothing is sent while an earlier batch is in doubt, so that the order stays.
  */
 export function nextStep({ waiting, hasFullBatch, inFlight, mostInFlight, isRefused, inDoubt, isAwaited }: Standing): Step {
   if (isRefused) return 'recover';

@@ -5,7 +5,7 @@ import {
 import type { RedisConnections } from '@millrace/redis';
 import { partitionKeys } from '../keys.js';
 import type { TopicLog } from '../log/topic-log.js';
-import type { TopicUpkeep } from '../retain/topic-upkeep.js';
+import type { TopicTender } from '../retain/topic-tender.js';
 import { KeyClaims } from './key-claims.js';
 import { Outcomes, type PlaceAmongMany } from './outcomes.js';
 import type { Packing } from './packing.js';
@@ -19,10 +19,10 @@ export interface StreamPublisherParts {
   readonly redis: RedisConnections;
   readonly prefix: string;
   readonly log: TopicLog;
-  /** How long a publish may be tried again before it is rejected, unless it says so itself. */
+  /** Default deadline of a publish. */
   readonly deadlineMs: number;
   readonly budget: PublishBudget;
-  readonly upkeep: TopicUpkeep;
+  readonly tender: TopicTender;
   readonly packing: Packing;
 }
 
@@ -31,7 +31,7 @@ export class StreamPublisher implements PublishPort {
   readonly #parts: StreamPublisherParts;
   readonly #routes: PublishRoutes;
   readonly #batchers = new Map<string, PartitionBatcher>();
-  /** By topic and partition, those of the topic's own durability. */
+  /** Batchers of the topic's own durability, by topic and partition. */
   readonly #usual = new WeakMap<TopicDefinition, PartitionBatcher[]>();
   readonly #claimers = new Map<string, KeyClaims>();
   #closed = false;
@@ -57,7 +57,7 @@ export class StreamPublisher implements PublishPort {
     return outcomes.all;
   }
 
-  /** Refuses new publishes and resolves when the earlier ones are settled; they are tried for `deadlineMs` at the most. */
+  /** Refuses new publishes, and resolves when the earlier ones are settled, within `deadlineMs`. */
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
     for (const claims of this.#claimers.values()) claims.limit(deadlineMs);
@@ -88,7 +88,7 @@ export class StreamPublisher implements PublishPort {
 
   async #delayed(topic: TopicDefinition, due: DueTime, published: Promise<PublishResult>): Promise<PublishResult> {
     const result = await published;
-    this.#parts.upkeep.delayed(topic, 'inMs' in due ? due.inMs : due.atMs - Date.now());
+    this.#parts.tender.delayed(topic, 'inMs' in due ? due.inMs : due.atMs - Date.now());
     return result;
   }
 
@@ -109,7 +109,7 @@ export class StreamPublisher implements PublishPort {
     return batcher;
   }
 
-  /** On the connection of the messages, so that a confirmation that is asked for behind them is one for their claims too. */
+  /** On the connection of the messages, so that their confirmation covers the claims, too. */
   #claims(topic: TopicDefinition, partition: number, durability: Durability): KeyClaims {
     const name = `${topic.name}:${partition}:${nameOf(durability)}`;
     let claims = this.#claimers.get(name);
@@ -123,7 +123,7 @@ export class StreamPublisher implements PublishPort {
   }
 
   #newBatcher(topic: TopicDefinition, partition: number, route: PublishRoute): PartitionBatcher {
-    const { prefix, log, deadlineMs, budget, packing, upkeep } = this.#parts;
+    const { prefix, log, deadlineMs, budget, packing, tender } = this.#parts;
     const place = { topic: topic.name, partition };
     const keys = partitionKeys(prefix, topic.name, partition);
     const { redis, confirmation } = route;
@@ -137,12 +137,12 @@ export class StreamPublisher implements PublishPort {
       keys,
       idempotencyWindowMs: topic.idempotencyWindowMs,
       declare: () => log.restore(topic),
-      retained: upkeep.published(topic, partition),
+      retained: tender.published(topic, partition),
     });
   }
 }
 
-/** How a message gets to its partition. */
+/** The route of a message to its partition. */
 interface Way {
   readonly batcher: PartitionBatcher;
   readonly claimer: Claimer | null;

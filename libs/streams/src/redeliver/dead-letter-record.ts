@@ -6,17 +6,17 @@ import { isEnvelope, messageOfEnvelope } from '../log/envelope.js';
 import type { Place } from '../log/topic-log.js';
 import { fieldsShown, reasonIn, writtenAt } from './stored-dead-letter.js';
 
-/** Dead letters that are read in one call. */
+/** Most dead letters that are read in one call. */
 export const PAGE = 100;
 
-/** The reason of an entry among the dead letters that is none, or is damaged. */
+/** The reason of an entry in the stream that is no dead letter, or is damaged. */
 export const UNREADABLE = 'UNREADABLE';
 
 /** A message that a group gave up, and why. */
 export interface DeadLetterRecord extends Pick<DeadLetterReason, 'attempts' | 'crashes' | 'origin'> {
   /** `<partition>:<entry id>`: unique among the dead letters of a group on a topic. */
   readonly id: string;
-  /** `UNREADABLE` of what Millrace did not write, or not like this: it can be discarded, and not redriven. */
+  /** `UNREADABLE` for an entry that Millrace did not write, or that is damaged: it can be discarded, and not redriven. */
   readonly reason: GiveUpReason | typeof UNREADABLE;
   readonly error: ErrorRecord;
   /** Null when the message does not say. */
@@ -25,11 +25,11 @@ export interface DeadLetterRecord extends Pick<DeadLetterReason, 'attempts' | 'c
   readonly deadLetteredAt: Date;
   /** How often the message had been redriven before it was given up this time. */
   readonly redriven: number;
-  /** Null of what is no message. */
+  /** Null when the entry holds no message. */
   readonly messageId: string | null;
   readonly key: string | null;
   readonly headers: Readonly<Record<string, string>>;
-  /** Parsed, as it was stored: no instance of the topic's class. Where there is no message, whatever was found in its place. */
+  /** Parsed, as it was stored: no instance of the topic's class. Where there is no message, the text in its place. */
   readonly payload: unknown;
   /** The message exactly as it was stored. */
   readonly envelope: string;
@@ -45,7 +45,7 @@ export interface Page {
   readonly limit: number;
 }
 
-/** Where the dead letters of a group in one partition are. */
+/** A group in one partition, whose dead letters are meant. */
 export interface DeadLetterPlace extends Place {
   readonly prefix: string;
   readonly group: string;
@@ -70,7 +70,7 @@ export async function readOldest(redis: RedisConnection, place: DeadLetterPlace,
   return found;
 }
 
-/** One of them by its entry id, or null when it is not there (any more). */
+/** A dead letter by its entry id, or null when it is not there (any more). */
 export async function readDeadLetter(
   redis: RedisConnection,
   place: DeadLetterPlace,
@@ -81,7 +81,7 @@ export async function readDeadLetter(
   return found ? recordOf(place, entry, found[1]) : null;
 }
 
-/** How many there are in one partition. */
+/** How many dead letters there are in one partition. */
 export async function countDeadLetters(redis: RedisConnection, place: DeadLetterPlace): Promise<number> {
   return Number(await redis.call('XLEN', groupKeys(place.prefix, place, place.group).dead));
 }

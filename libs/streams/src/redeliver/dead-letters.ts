@@ -24,17 +24,17 @@ export interface RedriveResult {
   /** Ids that were not among the dead letters (any more): redriven or discarded before. */
   readonly missing: readonly string[];
   /**
-   * Ids of what was left where it is: entries that are no dead letters, and, of a redrive to the topic, what is no message of
-   * ours, so that no group could read it. With `all: true` the first 1,000.
+   * Ids of entries that were left where they are: those that are no dead letters and, in a redrive to the topic, those that no
+   * group could read. With `all: true` the first 1,000.
    */
   readonly unreadable: readonly string[];
-  /** Only when the reason that was asked for fits none: how many there are of each other reason, of those that were meant. */
+  /** Only when no dead letter has the wanted reason: how many of the selected ones have each other reason. */
   readonly others?: ReasonCounts;
 }
 
 export interface DiscardResult {
   readonly discarded: number;
-  /** As that of {@link RedriveResult}. */
+  /** As `others` of {@link RedriveResult}. */
   readonly others?: ReasonCounts;
 }
 
@@ -42,7 +42,7 @@ export interface DeadLettersParts {
   readonly redis: RedisConnection;
   readonly log: TopicLog;
   readonly prefix: string;
-  /** The partition of a topic that does not keep everything; null of one that does. */
+  /** The partition of a topic with retention; null when the topic keeps everything. */
   readonly retained: (topic: TopicDefinition, partition: number) => RetainedPartition | null;
 }
 
@@ -91,9 +91,9 @@ export class DeadLetters {
 
   /**
    * Puts dead letters back as first attempts: to the failing group alone, or, as new messages with the same ids, to every
-   * group of the topic. Each goes back once, however often and by however many it is asked for.
+   * group of the topic. Each goes back once, however often that is asked for.
    *
-   * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP; BACK_PRESSURE, REDIS_FAILED: what was redriven stays so,
+   * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP; BACK_PRESSURE, REDIS_FAILED after a part was redriven:
    *   ask again for the rest
    */
   async redrive(topic: TopicRef, group: string, options: RedriveOptions): Promise<RedriveResult> {
@@ -135,7 +135,7 @@ export class DeadLetters {
     return { prefix: this.#prefix, topic, partition, group };
   }
 
-  /** What fits, in pages. What is dead-lettered while it goes on comes after the end that was seen first. */
+  /** The selected dead letters, in pages, without those that are added meanwhile. */
   async *#pages(topic: TopicRef, group: string, { tally, ...selection }: Wanted): Pages {
     const definition = topicOfRef(topic);
     assertPartition(definition, selection.partition, 'partition');
@@ -196,7 +196,7 @@ type Pages = AsyncGenerator<[DeadLetterPlace, DeadLetterRecord[]]>;
 
 type Wanted = DeadLetterSelection & { readonly tally?: ReasonTally };
 
-/** Counts what is passed over for its reason, to be told when nothing else is there. */
+/** Counts dead letters with other reasons, which the result lists when none has the wanted one. */
 class ReasonTally {
   readonly #passedOver: Partial<Record<DeadLetterRecord['reason'], number>> = {};
   #fits = false;
@@ -223,7 +223,7 @@ function isRedrivable({ reason, origin, envelope }: DeadLetterRecord, to: 'group
   return reason !== UNREADABLE && (to === 'group' || (origin.offset >= 0 && isStorable(envelope)));
 }
 
-/** To the group a message goes with its offset, by which its replay is known; to the topic it gets another one. */
+/** A redrive to the group keeps the offset, which identifies the replay; one to the topic gives another offset. */
 function argumentsOf(record: DeadLetterRecord, replays: readonly Replay[]): (string | number)[] {
   const { id, origin, envelope, publishedAt, firstFailedAt } = record;
   const replay = replayAt(replays, origin.offset);
@@ -241,14 +241,14 @@ function noRoom({ topic, partition }: DeadLetterPlace): MillraceError {
 }
 
 function stateLost(topic: string): MillraceError {
-  return new MillraceError('STATE_LOST', `Redis loses what topic '${topic}' is stored in. Nothing more was redriven: ask again for the rest.`);
+  return new MillraceError('STATE_LOST', `Redis keeps losing the keys of topic '${topic}'. Nothing more was redriven: ask again for the rest.`);
 }
 
 function missingIds({ ids }: DeadLetterSelection): Set<string> {
   return new Set(ids);
 }
 
-/** All of them must be asked for in so many words. */
+/** All dead letters are taken only where `all` says so. */
 function assertSelective<T extends DeadLetterSelection & { all?: boolean }>(selection: T, where: string): T {
   if ((selection.ids === undefined) === (selection.all === true)) return selection;
   throw new MillraceError('INVALID_OPTIONS', `${where}: say which dead letters are meant: ids: [...] or all: true, and not both.`);

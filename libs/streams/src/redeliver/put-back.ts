@@ -4,23 +4,23 @@ import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 
 const script = loadScript('../scripts/put-back.lua', import.meta.url);
 
-/** Entries looked at in one call: a larger page would hold Redis up. */
+/** Entries looked at in one call: a larger page would block Redis. */
 const PAGE = 100;
-/** Comes before each entry id, and says that there is none left: one look may go no further than it began. */
+/** Lower than every entry id. */
 const BEGINNING = '0-0';
 const END = '-';
 
 export interface PutBackWish {
-  /** Whose messages. */
+  /** The member that holds the messages. */
   readonly owner: string;
-  /** Its process vanished, which counts as a crash; it is gone, which does not; or it lives. */
+  /** `dead`: its process vanished, which counts as a crash; `left`: it is gone, which does not; or `living`. */
   readonly fate: 'dead' | 'left' | 'living';
-  /** Ids of the entries that it keeps. */
+  /** Ids of the entries that the member keeps. */
   readonly kept?: readonly string[];
 }
 
 /**
- * Puts back what a member holds of one stream of a group, for another member to handle.
+ * Puts back the messages that a member holds of one stream of a group, for another member to handle.
  *
  * @returns how many messages
  */

@@ -2,48 +2,48 @@ import { DEAD_LETTER_REASONS, IsOneOf, IsWholeNumber } from '@millrace/core';
 import { IsBoolean, IsIn, IsOptional, ValidateBy, type ValidationArguments } from 'class-validator';
 import { type DeadLetterRecord, UNREADABLE } from './dead-letter-record.js';
 
-/** Redis takes no number in an entry id that does not fit into 64 bits. */
+/** The largest number in an entry id of Redis: 64 bits. */
 const ID = /^\d{1,3}:\d{1,19}-\d{1,19}$/;
 
-/** How many dead letters may be named in one call, and are named in its result. */
+/** Most ids in one call, and in its result. */
 export const MAX_IDS = 1_000;
 
-/** Which dead letters are meant. */
+/** Selects dead letters. */
 export class DeadLetterSelection {
-  /** Those with these ids, 1,000 at the most. Default: all that fit the rest. */
+  /** Ids, 1,000 at the most. Default: all that fit the other conditions. */
   @IsOptional() @AreDeadLetterIds()
   ids?: readonly string[];
 
-  /** Those of one partition. Default: of all. */
+  /** One partition. Default: all. */
   @IsOptional() @IsWholeNumber({ min: 0 })
   partition?: number;
 
-  /** Those given up for this reason: one of {@link DEAD_LETTER_REASONS}, or `UNREADABLE`. Default: whatever the reason. */
+  /** One of {@link DEAD_LETTER_REASONS}, or `UNREADABLE`. Default: any reason. */
   @IsOptional() @IsOneOf([...DEAD_LETTER_REASONS, UNREADABLE])
   reason?: DeadLetterRecord['reason'];
 }
 
-/** What `list` takes. */
+/** Options of `list`. */
 export class DeadLetterQuery extends DeadLetterSelection {
   /** How many at the most, 1 to 10,000. Default 100. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 10_000 })
   limit?: number = 100;
 }
 
-/** What `discard` takes: `ids`, or `all: true`. */
+/** Options of `discard`: `ids`, or `all: true`. */
 export class DiscardOptions extends DeadLetterSelection {
-  /** All that fit. */
+  /** All dead letters that fit the other conditions. */
   @IsOptional() @IsBoolean()
   all?: boolean;
 }
 
-/** What `redrive` takes: `ids`, or `all: true`. */
+/** Options of `redrive`: `ids`, or `all: true`. */
 export class RedriveOptions extends DiscardOptions {
-  /** To the group that gave them up, or as new messages to every group of the topic. Default `'group'`. */
+  /** `group`: to the group that gave them up; `topic`: as new messages to every group of the topic. Default `'group'`. */
   @IsOptional() @IsIn(['group', 'topic'])
   to?: 'group' | 'topic' = 'group';
 
-  /** How many a second at the most, 1 to 100,000. Default: as fast as it goes. */
+  /** How many a second at the most, 1 to 100,000. Default: no limit. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 100_000 })
   rate?: number;
 }

@@ -4,13 +4,13 @@ import { fieldsOf } from '../log/entry.js';
 
 const MAX_FIELDS = 20;
 const MAX_TEXT = 2_000;
-/** Dates end there, in milliseconds before and after 1970. */
+/** The largest `Date`, in milliseconds before and after 1970. */
 const LAST_DATE_MS = 8.64e15;
 
 interface Stored {
-  /** Undefined: the entry has none. */
+  /** Undefined when the entry has none. */
   readonly envelope: string | undefined;
-  /** Null: it has none, or it is not as Millrace writes it. */
+  /** Null when the entry has none, or one that Millrace did not write. */
   readonly reason: DeadLetterReason | null;
 }
 
@@ -21,14 +21,14 @@ export function reasonIn(fields: readonly string[]): Stored {
   return { envelope: values.get('m'), reason: isReason(reason) ? reason : null };
 }
 
-/** The fields of an entry as somebody may look at them. */
+/** The fields of an entry, for operators to look at. */
 export function fieldsShown(fields: readonly string[]): [name: string, value: string][] {
   const count = Math.min(fields.length / 2, MAX_FIELDS);
   const shown = (index: number): string => clipText(fields[index] ?? '', MAX_TEXT);
   return Array.from({ length: count }, (_, field) => [shown(field * 2), shown(field * 2 + 1)]);
 }
 
-/** When an entry was written, by the clock of Redis, as its id says; other programs may give any id. */
+/** When an entry was written, by the clock of Redis, from its id; other programs may use any id. */
 export function writtenAt(entry: string): Date {
   return new Date(Math.min(Number(entry.split('-')[0]), LAST_DATE_MS));
 }
@@ -44,9 +44,9 @@ function parsed(text: string | undefined): unknown {
 function isReason(value: unknown): value is DeadLetterReason {
   if (!isObject(value)) return false;
   const { reason, error, attempts, crashes, publishedAt, firstFailedAt, deadLetteredAt, origin } = value;
-  const isTold = isText(reason) && /^[A-Z_]{1,64}$/.test(reason) && isError(error);
+  const isComplete = isText(reason) && /^[A-Z_]{1,64}$/.test(reason) && isError(error);
   const areTimes = [firstFailedAt, deadLetteredAt, ...(publishedAt === null ? [] : [publishedAt])].every(isTime);
-  return isTold && areTimes && [attempts, crashes].every(isCount) && isOrigin(origin);
+  return isComplete && areTimes && [attempts, crashes].every(isCount) && isOrigin(origin);
 }
 
 function isError(value: unknown): boolean {

@@ -7,18 +7,18 @@ import { RemoveOptions } from './remove-options.js';
 import { Remover } from './remover.js';
 import { Tombstones } from './tombstones.js';
 
-/** What goes with a group, or would go; all but the members are messages. */
+/** Counts of what the removal of a group takes or would take; all but the members are messages. */
 export interface GroupRemoval {
   readonly group: string;
-  /** Published since the group started, and neither handled nor given up yet: it never handles them. */
+  /** Published since the group started, and neither handled nor given up yet: the group never handles them. */
   readonly lag: number;
-  /** Of the lag: entries in some member's hands. */
+  /** The part of the lag that members hold, in entries. */
   readonly pending: number;
-  /** Of the lag: waiting for their next attempt. */
+  /** The part of the lag that waits for its next attempt. */
   readonly retrying: number;
-  /** Dead letters that there are now. */
+  /** Present dead letters. */
   readonly deadLetters: number;
-  /** Members that may live: one that has vanished counts until it was silent for its lease. */
+  /** Members that may live: a vanished one counts until it was silent for its lease. */
   readonly members: readonly string[];
 }
 
@@ -46,7 +46,7 @@ export async function removeGroup(parts: RemovalParts, target: Target, options: 
   return removal;
 }
 
-/** What a removal of a group takes, also of one that was damaged, or removed in part; null when nothing is known of it. */
+/** The counts of a group, also of a damaged or partly removed one; null when nothing is known of the group. */
 export async function groupRemovalOf(parts: RemovalParts, { topic, group }: Target): Promise<GroupRemoval | null> {
   const { number, members } = await new Remover(parts).look({ topic: topic.name, group });
   const states = (await parts.inspector.partitions(topic, group)).filter((state) => state !== null);

@@ -1,17 +1,17 @@
 import { type Duration, IsDurationOption } from '@millrace/core';
 import { IsBoolean, IsOptional } from 'class-validator';
 
-/** What `remove` takes. */
+/** Options of `remove`. */
 export class RemoveOptions {
-  /** Only tell what would go. Default false. */
+  /** Only count what would be removed. Default false. */
   @IsOptional() @IsBoolean()
   preview?: boolean = false;
 
-  /** Remove it though members live: they are told that it was removed, and stop reading. Default false. */
+  /** Remove it though members live: they notice the removal, and stop reading. Default false. */
   @IsOptional() @IsBoolean()
   force?: boolean = false;
 
-  /** How long to wait until no member lives any more, `'0ms'` to `'1h'`. Default `'30s'`. */
+  /** How long to wait for the last member to leave, `'0ms'` to `'1h'`. Default `'30s'`. */
   @IsOptional() @IsDurationOption({ min: '0ms', max: '1h' })
   within?: Duration = '30s';
 }

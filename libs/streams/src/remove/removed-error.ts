@@ -1,6 +1,6 @@
 import { MillraceError } from '@millrace/core';
 
-/** A group was removed, and somebody who still runs came upon that. */
+/** The error of a running process whose group was removed. */
 export function groupRemoved(topic: string, group: string): MillraceError {
   return new MillraceError(
     'REMOVED',
@@ -8,7 +8,7 @@ export function groupRemoved(topic: string, group: string): MillraceError {
   );
 }
 
-/** A topic was removed, and somebody who still runs came upon that. */
+/** The error of a running process whose topic was removed. */
 export function topicRemoved(topic: string): MillraceError {
   return new MillraceError(
     'REMOVED',

@@ -13,7 +13,7 @@ export interface RemovalTerms {
   readonly withinMs: number;
 }
 
-/** Begins removals, each when the members are gone whose messages it takes. */
+/** Begins removals of groups and topics, once their members are gone. */
 export class Remover {
   readonly #tombstones: Tombstones;
   readonly #redis: RedisConnection;
@@ -25,16 +25,16 @@ export class Remover {
     this.#presence = presence;
   }
 
-  /** The removal that is in force, and the members that may live: who has vanished is one of them until its lease is over. */
+  /** The removal in force, and the members that may live: a vanished one counts until its lease is over. */
   look(target: RemovalTarget): Promise<Removal> {
     return this.#tombstones.begin(target, 'look');
   }
 
   /**
-   * Marks it as removed, or goes on with the removal that is in force.
+   * Marks the group or topic as removed, or goes on with the removal in force.
    *
    * @returns the number of the removal
-   * @throws MillraceError GROUP_BUSY when members lived all the time: nothing was done
+   * @throws MillraceError GROUP_BUSY when members still lived at the end of the wait: nothing was done
    */
   async begin(target: RemovalTarget, terms: RemovalTerms): Promise<string> {
     const members = new Members(this.#redis, this.#presence);

@@ -8,22 +8,22 @@ const remove = loadScript('../scripts/remove.lua', import.meta.url);
 /** Pending entries that are let go in one call, and pages of a settled bitmap that are removed. */
 const ENTRIES_A_CALL = 1_000;
 const PAGES_A_CALL = 500;
-/** Of a partition with a million million messages: more are looked for only where the count of it is damaged. */
+/** Pages of a partition with a million million messages: a higher number comes from a damaged count. */
 const MOST_PAGES = 2 ** 24;
 /** Stands for the topic itself where a group is named. */
 const TOPIC = '';
 
-/** `look` marks nothing; `idle` marks it as removed when no member may live; `force` does whoever lives. */
+/** `look` marks nothing; `idle` marks as removed when no member may live; `force` marks in any case. */
 export type RemovalMode = 'look' | 'idle' | 'force';
 
-/** What is to be removed: a group of a topic or, without one, the topic. */
+/** The target of a removal: a group of a topic or, without a group, the topic. */
 export interface RemovalTarget {
   readonly topic: string;
   readonly group?: string;
 }
 
 export interface Removal {
-  /** Of the removal in force; null when there is none. */
+  /** Number of the removal in force; null when there is none. */
   readonly number: string | null;
   /** Members that may live. */
   readonly members: readonly string[];
@@ -36,8 +36,8 @@ export interface StoredTopic {
 }
 
 /**
- * The marks of what was removed. That in the first partition decides, and comes first: whoever finds it there finishes the
- * removal in all partitions before anything of that name is declared anew.
+ * The marks of removed groups and topics. The mark in the first partition is written first and decides: a process that finds it
+ * finishes the removal in all partitions before it declares the name anew.
  */
 export class Tombstones {
   readonly #redis: RedisConnection;
@@ -61,7 +61,7 @@ export class Tombstones {
     return { number: number === '0' ? null : number!, members };
   }
 
-  /** Removes all that the group has left. */
+  /** Removes all remaining keys of the group. */
   async finishGroup({ name, partitions }: StoredTopic, group: string, number: string): Promise<void> {
     for (let partition = 0; partition < partitions; partition += 1) {
       await this.#removeGroup({ topic: name, partition, group }, number);
@@ -70,8 +70,8 @@ export class Tombstones {
   }
 
   /**
-   * Removes all that the topic and its groups have left. First nothing can be stored any more, and no group be made; last the
-   * number of its partitions is forgotten: it may have another one from now on.
+   * Removes all remaining keys of the topic and its groups. The first step refuses messages and new groups; the last one removes
+   * the number of partitions, so that the topic may be declared with another.
    */
   async finishTopic(topic: StoredTopic, number: string): Promise<void> {
     const places = Array.from({ length: topic.partitions }, (_, partition) => partitionKeys(this.#prefix, topic.name, partition));
@@ -85,7 +85,7 @@ export class Tombstones {
     if ((await this.inForce(topic.name)) === number) await this.#redis.call('HDEL', topicsKey(this.#prefix), topic.name);
   }
 
-  /** Known ones, and those that are there though they are known no more. */
+  /** Known groups, and groups that exist without being known. */
   async #groupsOf({ groups, log }: PartitionKeys): Promise<string[]> {
     const known = (await this.#redis.call('HKEYS', groups)) as string[];
     if ((await this.#redis.call('EXISTS', log)) === 0) return known;
@@ -103,7 +103,7 @@ export class Tombstones {
     const own = namesIn(groupKeys(this.#prefix, place, place.group));
     const next = Number((await this.#redis.call('HGET', meta, 'next')) ?? 0);
     const end = Math.min(MOST_PAGES, Math.floor(next / SETTLED_PAGE_OFFSETS));
-    // Without the count of the partition the pages end where none is left.
+    // Without the partition's next offset the pages end at the first call that finds none.
     for (let [page, left] = [0, true]; left || page <= end; ) {
       const keys = [removed, log, groups, ...own, ...this.#pagesFrom(place, page)];
       const reply = await this.#redis.run(remove, keys, [place.group, number, ENTRIES_A_CALL]);
@@ -126,7 +126,7 @@ interface GroupPlace {
   readonly group: string;
 }
 
-/** All but what tells how far the partition came, and which groups it has: that goes last. */
+/** All keys but those with the next offset and the groups of the partition: these go last. */
 function contentsOf({ removed: _, meta: __, groups: ___, ring: ____, ...contents }: PartitionKeys): string[] {
   return namesIn(contents);
 }

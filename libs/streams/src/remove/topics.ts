@@ -5,13 +5,13 @@ import { RemoveOptions } from './remove-options.js';
 import { Remover } from './remover.js';
 import { Tombstones } from './tombstones.js';
 
-/** What goes with a topic, or would go. */
+/** Counts of what the removal of a topic takes or would take. */
 export interface TopicRemoval {
   /** Messages that the topic holds, whether its groups have handled them or not. */
   readonly messages: number;
   /** Messages that are not due yet. */
   readonly delayed: number;
-  /** Each group, with what goes with it. */
+  /** Each group, with its own counts. */
   readonly groups: readonly GroupRemoval[];
 }
 
@@ -25,11 +25,11 @@ export class Topics {
 
   /**
    * Removes a topic with all messages, groups and dead letters. A process that still runs and publishes to it is refused with
-   * REMOVED, until a process that starts declares the topic. It may be called again when it was broken off, and goes on.
+   * REMOVED, until a process that starts declares the topic. After an interruption, call it again: it goes on.
    *
-   * @returns what went, or with `preview: true` would go
-   * @throws MillraceError GROUP_BUSY members of its groups lived all the time: nothing was removed; NOT_A_TOPIC, INVALID_OPTIONS,
-   *   UNKNOWN_TOPIC
+   * @returns what was removed, or with `preview: true` would be
+   * @throws MillraceError GROUP_BUSY when members of its groups still lived at the end of the wait: nothing was removed;
+   *   NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_TOPIC
    */
   async remove(topic: TopicRef, options: RemoveOptions = {}): Promise<TopicRemoval> {
     const { preview, force, within } = parseOptions(RemoveOptions, options, 'remove()');
@@ -42,7 +42,7 @@ export class Topics {
     return removal;
   }
 
-  /** As Redis has it; the number of partitions is the declared one where Redis has none, and something is left. */
+  /** The topic as Redis knows it; with the declared number of partitions where Redis has none, but keys are left. */
   async #stored(topic: TopicDefinition): Promise<TopicDefinition> {
     const { redis, prefix } = this.#parts;
     const { log, removed } = partitionKeys(prefix, topic.name, 0);

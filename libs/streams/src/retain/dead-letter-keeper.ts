@@ -2,16 +2,16 @@ import { type DeadLetterBounds, emit, errorRecord, Loop } from '@millrace/core';
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { type GroupPartition, pagesOf } from '../consume/group-partition.js';
 import type { Presence, Watcher } from '../group/presence.js';
-import { NOBODY } from '../hook/untold-letters.js';
+import { NOBODY } from '../hook/unreported-letters.js';
 import { allTurns, turnOf } from '../log/turns.js';
 
 const boundDeadLetters = loadScript('../scripts/bound-dead-letters.lua', import.meta.url);
 
-/** While nothing is dead-lettered here, what others wrote or time has passed by is looked at so often. */
+/** Without new dead letters here, those of other members, and their ages, are checked so often. */
 const LOOK_EVERY_MS = 60_000;
-/** No more often than this, however many are dead-lettered. */
+/** Shortest time between two checks. */
 const PACE_MS = 1_000;
-/** Looked at in one call, in each partition: more would hold Redis up. */
+/** Dead letters that are looked at in one call, in each partition: more would block Redis. */
 const MOST_REMOVED = 100;
 const MOST_PARTITIONS = 16;
 
@@ -20,20 +20,20 @@ export interface DeadLetterKeeperParts {
   readonly presence: Presence;
   readonly partitions: readonly GroupPartition[];
   readonly bounds: DeadLetterBounds;
-  /** Whether this member tells a hook of dead letters. */
+  /** Whether this member serves a hook. */
   readonly hasHook: boolean;
 }
 
 type Reply = [removed: number, untold: number, more: '0' | '1', ...consumers: string[]];
 
-/** Keeps the dead letters of a group within their bounds: every member does, whoever comes first. */
+/** Keeps the dead letters of a group within their bounds; every member does so. */
 export class DeadLetterKeeper implements Watcher {
   readonly onDeath = (): void => this.#loop.wake();
   readonly onReturn = (): void => undefined;
   readonly #parts: DeadLetterKeeperParts;
   readonly #loop: Loop;
-  /** Members that tell the hook, as far as Redis knows; null before the first look. */
-  #tellers: ReadonlySet<string> | null = null;
+  /** Members that serve the hook, as far as Redis knows; null before the first look. */
+  #hookMembers: ReadonlySet<string> | null = null;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: DeadLetterKeeperParts) {
@@ -47,7 +47,7 @@ export class DeadLetterKeeper implements Watcher {
   }
 
   get watched(): ReadonlySet<string> {
-    return this.#tellers ?? new Set();
+    return this.#hookMembers ?? new Set();
   }
 
   start(): void {
@@ -55,7 +55,7 @@ export class DeadLetterKeeper implements Watcher {
     this.#loop.start();
   }
 
-  /** There is a new dead letter. */
+  /** Called when there is a new dead letter. */
   wake(): void {
     this.#loop.wake();
   }
@@ -68,34 +68,34 @@ export class DeadLetterKeeper implements Watcher {
   async #round(): Promise<number> {
     const waitMs = this.#lookedAt + PACE_MS - performance.now();
     if (waitMs > 0) return waitMs;
-    const isTold = this.#isTold();
+    const isServed = this.#isHookServed();
     this.#lookedAt = performance.now();
     const pages = pagesOf(this.#parts.partitions, MOST_PARTITIONS);
-    const replies = (await allTurns(pages.map((page) => this.#bound(page, isTold)))).flat();
-    const isKnown = this.#tellers !== null;
-    this.#tellers = new Set(replies.flatMap(([, , , ...consumers]) => consumers).filter((name) => name !== NOBODY));
+    const replies = (await allTurns(pages.map((page) => this.#bound(page, isServed)))).flat();
+    const isKnown = this.#hookMembers !== null;
+    this.#hookMembers = new Set(replies.flatMap(([, , , ...consumers]) => consumers).filter((name) => name !== NOBODY));
     if (isKnown && replies.every(([, , more]) => more === '0')) return LOOK_EVERY_MS;
     this.#lookedAt = Number.NEGATIVE_INFINITY;
     return 0;
   }
 
-  /** Whoever is not known to be gone may tell still. */
-  #isTold(): boolean {
+  /** Whether a member may still serve the hook: one that is not known to be gone. */
+  #isHookServed(): boolean {
     const { hasHook, presence } = this.#parts;
-    return hasHook || !this.#tellers || [...this.#tellers].some((member) => presence.fateOf(member) === 'living');
+    return hasHook || !this.#hookMembers || [...this.#hookMembers].some((member) => presence.fateOf(member) === 'living');
   }
 
-  async #bound(partitions: readonly GroupPartition[], isTold: boolean): Promise<Reply[]> {
+  async #bound(partitions: readonly GroupPartition[], isServed: boolean): Promise<Reply[]> {
     const { maxAgeMs, maxMessages, maxBytes } = this.#parts.bounds;
     const keys = partitions.flatMap(({ groupKeys: { dead, stats } }) => [dead, stats]);
-    const args = [maxAgeMs, maxMessages, maxBytes, MOST_REMOVED, isTold ? '1' : '0'];
+    const args = [maxAgeMs, maxMessages, maxBytes, MOST_REMOVED, isServed ? '1' : '0'];
     const replies = (await this.#parts.redis.run(boundDeadLetters, keys, args)) as Reply[];
-    partitions.forEach((partition, index) => tell(partition, replies[index]!));
+    partitions.forEach((partition, index) => report(partition, replies[index]!));
     return replies.map((reply) => turnOf(reply, 'bound-dead-letters'));
   }
 }
 
-function tell({ topic, partition, group }: GroupPartition, reply: Reply | string): void {
+function report({ topic, partition, group }: GroupPartition, reply: Reply | string): void {
   if (typeof reply === 'string') return;
   const [count, untold] = reply;
   if (count > 0) emit('dead-letters-dropped', { topic, partition, group, count, untold });

@@ -6,34 +6,34 @@ import type { RetainedTopic } from './retained-topic.js';
 
 const trim = loadScript('../scripts/trim.lua', import.meta.url);
 
-/** How often a group may join, or the page change, between our look and the trim. */
+/** How many times a group may join, or the page change, between the look and the trim. */
 const MAX_LOOKS = 10;
 
 export interface TrimRequest {
   readonly partition: number;
   /** Messages that there must be room for. */
   readonly wanted: number;
-  /** Does nothing when the last trim, by whomever, was less than so many milliseconds ago. */
+  /** No trim when the last one, by any process, was less than so many milliseconds ago. */
   readonly everyMs: number;
 }
 
-export interface Room {
+export interface Capacity {
   /** Messages that may be stored. */
   readonly messages: number;
   /** The group that keeps the oldest message from being removed; null when none does. */
-  readonly holder: string | null;
+  readonly blockingGroup: string | null;
 }
 
 /** A group that keeps a log full. */
-export interface Holder {
+export interface BlockingGroup {
   readonly group: string;
-  /** How long no member of it has been there, in milliseconds by Redis's clock; null when none ever was. */
+  /** How long no member of it has been seen, in milliseconds by Redis's clock; null when none ever was. */
   readonly silentMs: number | null;
 }
 
-type Reply = 'AGAIN' | 'UNDECLARED' | 'RECENT' | [room: number, more: '0' | '1', holder: string, ...dropped: (string | number)[]];
+type Reply = 'AGAIN' | 'UNDECLARED' | 'RECENT' | [room: number, more: '0' | '1', blockingGroup: string, ...dropped: (string | number)[]];
 
-/** Removes what the retention of one topic lets go from the logs of its partitions. */
+/** Removes the entries that a topic's retention no longer keeps from the logs of its partitions. */
 export class LogTrim {
   readonly #redis: RedisConnection;
   readonly #prefix: string;
@@ -45,23 +45,23 @@ export class LogTrim {
     this.#topic = topic;
   }
 
-  /** @returns the room there is then; null when nothing was done, since it was just now, or the partition is not there */
-  async trim(request: TrimRequest): Promise<Room | null> {
+  /** @returns the room after the trim; null when there was none, as the last one is recent or the partition is not there */
+  async trim(request: TrimRequest): Promise<Capacity | null> {
     let { everyMs } = request;
     for (let looks = 0; looks < MAX_LOOKS; looks += 1) {
       const reply = await this.#trimOnce({ ...request, everyMs });
       if (reply === 'UNDECLARED' || reply === 'RECENT') return null;
       if (reply === 'AGAIN') continue;
-      const [messages, more, holder, ...dropped] = reply;
-      this.#tell(request.partition, dropped);
-      if (more === '0' || (request.wanted > 0 && messages >= request.wanted)) return { messages, holder: holder === '' ? null : holder };
+      const [messages, more, blockingGroup, ...dropped] = reply;
+      this.#reportDropped(request.partition, dropped);
+      if (more === '0' || (request.wanted > 0 && messages >= request.wanted)) return { messages, blockingGroup: blockingGroup === '' ? null : blockingGroup };
       [looks, everyMs] = [0, 0];
     }
     throw new MillraceError('REDIS_FAILED', `The groups of topic '${this.#topic.name}' change too fast to trim it.`, { retryable: true });
   }
 
-  /** What a refusal tells of the group that keeps a partition full. */
-  async holder(partition: number, group: string): Promise<Holder> {
+  /** Details of the group that keeps a partition full, for the error of a refusal. */
+  async blockingGroup(partition: number, group: string): Promise<BlockingGroup> {
     const { stats } = groupKeys(this.#prefix, { topic: this.#topic.name, partition }, group);
     return { group, silentMs: await silenceOf(this.#redis, stats) };
   }
@@ -77,10 +77,10 @@ export class LogTrim {
     return (await this.#redis.run(trim, [log, meta, groups, ...keys], args)) as Reply;
   }
 
-  /** Those that are there and those that are known: one that was lost comes back. */
+  /** Groups that exist and groups that are known: a lost group comes back. */
   async #groupNames(log: string, groups: string): Promise<string[]> {
     const known = (await this.#redis.call('HKEYS', groups)) as string[];
-    // Of a log that is not there yet nothing can be listed.
+    // XINFO fails where there is no log.
     if ((await this.#redis.call('EXISTS', log)) === 0) return known;
     const infos = (await this.#redis.call('XINFO', 'GROUPS', log)) as [string, string][];
     return [...new Set([...known, ...infos.map(([, name]) => name)])];
@@ -92,7 +92,7 @@ export class LogTrim {
     return [stats, ...pages, open, body];
   }
 
-  #tell(partition: number, dropped: readonly (string | number)[]): void {
+  #reportDropped(partition: number, dropped: readonly (string | number)[]): void {
     for (let i = 0; i < dropped.length; i += 2) {
       const [group, count] = [String(dropped[i]), Number(dropped[i + 1])];
       emit('lost', { topic: this.#topic.name, partition, group, count, why: `its retention is full (overflow: '${this.#topic.retention.overflow}')` });

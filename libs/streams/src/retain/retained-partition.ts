@@ -1,5 +1,5 @@
 import type { Retention } from '@millrace/core';
-import type { Holder, LogTrim, Room } from './log-trim.js';
+import type { BlockingGroup, LogTrim, Capacity } from './log-trim.js';
 
 /** One partition of a topic that does not keep everything. */
 export class RetainedPartition {
@@ -13,16 +13,16 @@ export class RetainedPartition {
     this.#partition = partition;
   }
 
-  /** Removes what may go, until there is room for so many messages; there may be less, or none. */
-  async makeRoom(wanted: number): Promise<Room> {
+  /** Trims until there is room for so many messages; there may be less room, or none. */
+  async makeRoom(wanted: number): Promise<Capacity> {
     const room = await this.#trim.trim({ partition: this.#partition, wanted, everyMs: 0 });
-    // A log that is gone has no bounds; whoever publishes next will find that out.
-    return room ?? { messages: wanted, holder: null };
+    // A log that is gone has no bounds; the next publish will notice.
+    return room ?? { messages: wanted, blockingGroup: null };
   }
 
-  /** A group that keeps the log full. */
-  holder(group: string): Promise<Holder> {
-    return this.#trim.holder(this.#partition, group);
+  /** Details of a group that keeps the log full. */
+  blockingGroup(group: string): Promise<BlockingGroup> {
+    return this.#trim.blockingGroup(this.#partition, group);
   }
 }
 

@@ -3,7 +3,7 @@ import { partitionsOf } from '../log/topic-log.js';
 import type { LogTrim } from './log-trim.js';
 import type { RetainedTopic } from './retained-topic.js';
 
-/** How often a partition is trimmed, by whichever process comes first. */
+/** How often a partition is trimmed, over all processes. */
 const TRIM_EVERY_MS = 1_000;
 
 /** Keeps one topic within its retention. */

@@ -3,14 +3,14 @@
 --
 -- KEYS  for each partition of a group: log, meta, groups, stats, open, due, again, body, control
 -- ARGV  for each: group
--- returns for each how many were found; -1 when it cannot be told now: too much is in hand or waits, or the group is not there;
---         'UNDECLARED' when what is known of the partition or of the group is gone; 'FAILED <why>' when its turn failed
+-- returns for each how many were found; -1 when that is not known now: too many are held or wait, or the group is not there;
+--         'UNDECLARED' when the meta of the partition or the group's start is gone; 'FAILED <why>' when its turn failed
 --
--- Every offset since the group's start is settled, waits for another attempt (open), is in some member's hands (pending), or
--- was not delivered yet. What is none of these is lost. Guarantees: nothing is counted that may still be handled; counters
--- that were lost themselves are made good and count nothing as lost; a message that has a record or waits, and not both, gets
--- the other.
---!include include/each-apart.lua
+-- Every offset since the group's start is settled, waits for another attempt (open), is held by a member (pending), or was
+-- not delivered yet. Any other offset is lost. Guarantees: no message is counted that may still be handled; counters that
+-- were lost themselves are corrected and count nothing as lost; a message that waits without a record gets one, and one with
+-- a record that does not wait, waits again.
+--!include include/try-partition.lua
 --!include include/entry-id.lua
 --!include include/last-id.lua
 --!include include/stored-offset.lua
@@ -26,8 +26,8 @@ local MAX_PENDING, PAGE, FIELDS = 1000, 100, 9
 -- Messages that wait, looked at in one call.
 local LOOK = 500
 
--- An entry counts whole, though some of its messages may be settled, and so does one that is none of ours: too many in hand
--- only put the finding off.
+-- An entry counts whole, though some of its messages may be settled, and a foreign one counts too: a count of held messages
+-- that is too high only delays a finding.
 local function inHand(log, group)
   local count, from = 0, '-'
   while true do
@@ -60,7 +60,7 @@ local function copiesIn(again)
   end
 end
 
--- A message that has a record and waits nowhere waits anew; one whose text is gone, too, is lost. A page a call.
+-- A message that has a record and waits nowhere is made to wait; if its text is gone, too, it is lost. One page a call.
 local function findMissing(group)
   if redis.call('ZCARD', group.open) <= countWaiting(group) then return redis.call('HDEL', group.control, 'mended') end
   local from, copies = redis.call('HGET', group.control, 'mended') or '-inf', copiesIn(group.again)
@@ -101,7 +101,7 @@ local function recordCopies(group)
   return count
 end
 
--- A message that waits and has no record gets a new one: how often it was tried is not known any more, unless it waits as a copy.
+-- A message that waits and has no record gets a new one: its number of attempts is lost, unless it waits as a copy.
 local function recordName(group, next, name)
   local offset = tonumber(name)
   if recordOf(group, offset) then return 0 end
@@ -150,7 +150,7 @@ local function audit(name, log, meta, groups, stats, open, due, again, body, con
   if not held or seekOf(group).position then return -1 end
   findMissing(group)
   local done = next - tonumber(start) - redis.call('ZCARD', open) - held - (next - offsetBehind(log, after, next))
-  -- What was counted since the counters were lost is not all: the mark says that they go back to the start of the group.
+  -- Counters that began anew after a loss are incomplete: the mark says that they go back to the start of the group.
   if redis.call('HSETNX', stats, 'whole', 1) == 1 then
     redis.call('HSET', stats, 'settled', math.max(0, done))
     return 0
@@ -168,6 +168,6 @@ end
 local replies = {}
 for i, group in ipairs(ARGV) do
   local first = (i - 1) * FIELDS
-  replies[i] = apart(audit, group, unpack(KEYS, first + 1, first + FIELDS))
+  replies[i] = tryPartition(audit, group, unpack(KEYS, first + 1, first + FIELDS))
 end
 return replies

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- Looks which members a group has, or all groups of a topic, and marks it as removed when it may be.
+-- Lists the members of a group, or of all groups of a topic, and marks the group or topic as removed when that is allowed.
 --
 -- KEYS  1 tombstones of the first partition  2 log of the first partition
--- ARGV  1 group, or '' for the topic  2 'look' to mark nothing, 'idle' to mark it when no member may live, 'force' to mark it whoever
---       lives  then the members that are known to be gone
+-- ARGV  1 group, or '' for the topic  2 'look' to mark nothing, 'idle' to mark it when no member may live, 'force' to mark it in
+--       any case  then the members that are known to be gone
 -- returns { number of the removal in force, or '0' when there is none, then the members that may live }
 --
 -- Guarantees: no member joins between the look and the mark; a removal in force stays the same one; a new one has a higher number

@@ -3,9 +3,9 @@
 --
 -- KEYS  1 again  2 begun
 -- ARGV  1 group  2 member  3 entry id
--- returns 1 when it may be handled; 0 when it is not the member's any more, and nothing is marked
+-- returns 1 when it may be handled; 0 when the member does not hold it any more, and nothing is marked
 --
--- Guarantees: what is not marked when its process vanishes was not begun, and counts no crash.
+-- Guarantees: a message that is not marked when its process vanishes was not begun, and counts no crash.
 local pending = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1)[1]
 if not pending or pending[2] ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[2], ARGV[3], 1)

@@ -1,15 +1,14 @@
 #!lua
--- Claims idempotency keys for their whole topic, in the partition where the keys lead by themselves, for messages that are
--- then stored in others.
+-- Claims idempotency keys for their whole topic, each in its home partition, for messages that are then stored in others.
 --
 -- KEYS  1, 2 idempotency keys of alternating windows
 -- ARGV  1 idempotency window, ms
 --       then for each claim: idempotency key, digest of what is published, partition that it goes to
--- returns the number of the current window, then one line a claim: '+' it is claimed, or '!<what it was used for>' nothing is
---         claimed: it was used for something else, '@<partition>' or '<offset> <id>'
+-- returns the number of the current window, then one line a claim: '+' it is claimed, or '!<earlier use>' nothing is claimed: the
+--         key was used for another message, '@<partition>' or '<offset> <id>'
 --
--- Guarantees: what is claimed is claimed until the next window ends, however often it is claimed; a key is claimed for one
--- digest; what the partition itself has stored with a key is looked at as claims are.
+-- Guarantees: a key stays claimed until the next window ends, however often it is claimed; a key is claimed for one digest;
+-- messages that this partition has stored with a key count as claims of it.
 --!include include/idempotency-windows.lua
 
 local window = tonumber(ARGV[1])
@@ -27,7 +26,7 @@ for i, key in ipairs(keys) do
   local digest, known = ARGV[at + 1], claimed[key] or now[i + 1]
   local seen = known or before[i + 1] or digest .. ' @' .. ARGV[at + 2]
   local seenDigest, use = string.match(seen, '^(%S+) (.*)$')
-  -- A digest of another length is of another version of Millrace, and tells nothing.
+  -- A digest of another length is of another version of Millrace, and cannot be compared.
   local isOther = seenDigest ~= digest and #seenDigest == #digest
   if not isOther and not known then
     claimed[key] = seen

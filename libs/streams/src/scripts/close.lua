@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Ends the doubt about batches that a producer has sent and that were not answered: each number is told as stored, or it is
+-- Resolves batches of a producer that are in doubt, as they were not answered: each is reported as stored, or its number is
 -- closed, as if an empty batch of that number had been stored.
 --
 -- KEYS  1 producers
@@ -7,7 +7,7 @@
 -- returns for each batch its reply of publish.lua, or '-' when it is closed; or, with nothing done, 'GAP <last>' when the batch
 --         before the first is not known, 'STALE' when a reply is not kept any more
 --
--- Guarantees: a batch that is closed is never stored, however late it arrives; a Redis that is full leaves nobody in doubt.
+-- Guarantees: a batch that is closed is never stored, however late it arrives; the script works while Redis is full.
 --!include include/producers.lua
 
 local producers, producer, first, latest = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -22,7 +22,7 @@ for number = first, latest do
   if number > last then redis.call('HSET', producers, field, '-') end
   replies[#replies + 1] = redis.call('HGET', producers, field) or '-'
 end
--- It writes in any case, so that a WAIT behind it asks for all that came before it.
+-- This writes in any case, so that a WAIT after it covers all earlier writes.
 keptUntil = math.max(keptUntil, age + ARGV[4] + KEPT_LONGER)
 redis.call('HSET', producers, producer, string.format('%.0f %.0f', math.max(last, latest), keptUntil))
 return replies

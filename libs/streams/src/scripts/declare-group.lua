@@ -4,11 +4,11 @@
 -- KEYS  1 log  2 groups  3 again  4 meta  5 stats  6 tombstones
 -- ARGV  1 group  2 where a new group begins: the entry id to read after, or '' for the earliest that is there
 --       3 '1' when it is declared anew, though it was removed
--- returns 'present', 'new', or 'remade' when it was known and one of its two Redis groups was gone; 'REMOVED' with nothing done when
---         it was removed
+-- returns 'present', 'new', or 'remade' when it was known and one of its two Redis groups was gone; 'REMOVED' with nothing done
+--         when it was removed
 --
--- Guarantees: a group that is made again starts at the earliest entry, never at the newest: it sees again what it may have
--- missed. The log is not made here: a publish to a log without its meta would count from 0.
+-- Guarantees: a group that is made again starts at the earliest entry, never at the newest, so that it misses no message. The log
+-- is not made here: a publish to a log without its meta would count from 0.
 --!include include/entry-id.lua
 --!include include/offset-behind.lua
 
@@ -23,7 +23,7 @@ local function create(...)
   return 1
 end
 
--- A late group does not count what was trimmed before it came, and counts the whole of the entry in which it begins.
+-- A late group does not count messages that were trimmed earlier, and counts the whole of the entry in which it begins.
 local function firstOffset(after)
   return offsetBehind(log, after, tonumber(redis.call('HGET', KEYS[4], 'next') or 0))
 end
@@ -39,7 +39,7 @@ local isPlaced = not known and ARGV[2] ~= ''
 local made = create(log, group, isPlaced and ARGV[2] or '0')
 local isNew = not known and made == 1
 made = made + create(retryLog, group, '0', 'MKSTREAM')
--- The counters go back to the start of the group; when it is lost, or they are, they have to be made good.
+-- The counters go back to the start of the group; when the start or the counters are lost, the audit has to correct them.
 if isNew then
   redis.call('HSETNX', KEYS[5], 'settled', 0)
   redis.call('HSET', KEYS[5], 'whole', 1)

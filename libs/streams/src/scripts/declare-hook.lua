@@ -2,11 +2,11 @@
 -- Makes the hook of a group's dead letters in one partition; does nothing where it is.
 --
 -- KEYS  1 dead letters  2 control  3 groups
--- ARGV  1 name of the hook  2 member, which is known from then on as one that tells  3 group
+-- ARGV  1 name of the hook  2 member, which is known from then on as one that serves the hook  3 group
 -- returns 1 when it was made, 0 when it was there, -1 with nothing done when the group is not
 --
--- Guarantees: nothing is told that was dead-lettered before the hook was first declared; a hook that Redis has lost begins again
--- where it began first, so that it is told twice rather than not at all.
+-- Guarantees: no message is reported that was dead-lettered before the hook was first declared; a hook that Redis has lost begins
+-- again at its first start, so that dead letters are reported twice rather than not at all.
 --!include include/last-id.lua
 
 local dead, control, hook = KEYS[1], KEYS[2], ARGV[1]

@@ -2,14 +2,14 @@
 -- Makes a partition ready to be published to; does nothing where it is.
 --
 -- KEYS  1 log  2 meta  3 groups  4 tombstones
--- ARGV  1 generation to give it when it is new  2 '1' when what groups remember of an earlier log was removed
+-- ARGV  1 generation to give it when it is new  2 '1' when the groups' data about an earlier log was removed
 --       3 '1' when the topic is declared anew, though it was removed
--- returns the generation in force; or, with nothing done, 'ORPHANS' when log and meta are gone and groups are known: what
---         they have settled are offsets that begin anew; 'FORMAT <number>' when the log is of another format than ours;
+-- returns the generation in force; or, with nothing done, 'ORPHANS' when log and meta are gone and groups are known: the
+--         offsets that they have settled will be used again; 'FORMAT <number>' when the log is of another format than ours;
 --         'REMOVED' when the topic was removed
 --
--- Guarantees: the log exists without any entry or group being added; offsets go on where they were when the log or the
--- meta alone was lost, or is damaged: an offset that is used twice counts as settled already.
+-- Guarantees: the log exists without any entry or group being added; offsets go on where they were when only the log or only
+-- the meta was lost or damaged: a second message with the same offset would count as settled.
 --!include include/entry-id.lua
 --!include include/last-id.lua
 --!include include/stored-offset.lua
@@ -17,7 +17,7 @@
 
 local log, meta = KEYS[1], KEYS[2]
 
--- Format 1 had no mark: it is known by its meta or, where that is gone, by the first field of its entries.
+-- Format 1 had no mark: it is recognised by its meta or, where that is gone, by the first field of its entries.
 local function otherFormat()
   local format = redis.call('HGET', meta, 'format')
   if format == FORMAT then return nil end

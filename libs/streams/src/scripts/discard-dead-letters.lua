@@ -5,14 +5,14 @@
 -- ARGV  their ids
 -- returns how many were there
 --
--- Guarantees: what the hook was not told of is counted, and nobody is told of it any more.
+-- Guarantees: dead letters that were not reported to the hook are counted, and never reported.
 --!include include/id-order.lua
---!include include/untold.lua
+--!include include/unreported.lua
 
 local dead, stats = KEYS[1], KEYS[2]
 local hook, removed = hookOf(dead), 0
 for _, id in ipairs(ARGV) do
-  local isNew = isUntold(dead, hook, id)
+  local isNew = isUnreported(dead, hook, id)
   if redis.call('XDEL', dead, id) == 1 then
     removed = removed + 1
     if isNew then forget(dead, stats, id) end

@@ -1,11 +1,11 @@
 #!lua flags=no-writes
--- Looks at a group in one partition, at one moment.
+-- Reads the state of a group in one partition, at one moment.
 --
 -- KEYS  1 meta  2 groups  3 stats  4 due  5 log  6 again  7 open  8 dead letters
 -- ARGV  1 group, then the names of the counters wanted
 -- returns { next offset, offset at which the group started or false, pending, retrying, age of the oldest message that is
---         not done in ms or -1 when there is none, dead letters, counter, ... }; a partition whose count was lost or is damaged has as its next offset
---         what the group has settled
+--         not done in ms or -1 when there is none, dead letters, counter, ... }; where the partition's next offset was lost or is
+--         damaged, the offset up to which the group has settled
 --!include include/delivered-to.lua
 --!include include/stored-offset.lua
 
@@ -42,8 +42,8 @@ local function age()
   return oldestMs and math.max(0, time[1] * 1000 + math.floor(time[2] / 1000) - oldestMs) or -1
 end
 
--- A group that is being made again has nothing pending; one whose start was lost started at the first offset, as all do.
--- False, not nil, for a group that never was: nil would cut the reply short.
+-- A group that is being made again has nothing pending; one whose start was lost is taken to have started at the first offset.
+-- False, not nil, for a group that never existed: nil would cut the reply short.
 local start = redis.call('HGET', KEYS[2], group) or (inLog and '0') or false
 local reply = { false, start, (inLog or 0) + (inAgain or 0), redis.call('ZCARD', KEYS[4]), age(), redis.call('XLEN', KEYS[8]) }
 for i, value in ipairs(redis.call('HMGET', KEYS[3], unpack(ARGV, 2))) do reply[6 + i] = tonumber(value or 0) end

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- Has Redis know a member of a group, so that whoever pauses the group knows for whom to wait.
+-- Registers a member of a group, so that a pause of the group knows which members to wait for.
 --
 -- KEYS  1 log
 -- ARGV  1 group  2 member
 -- returns 1 when it is new, 0 when it was known; -1 when the group is not there
 --
--- Guarantees: the other members are rung; a Redis that is full does not keep a member from joining, which XGROUP CREATECONSUMER alone would do.
+-- Guarantees: the other members are rung; a member can join while Redis is full, which XGROUP CREATECONSUMER alone would refuse.
 --!include include/ring.lua
 
 local reply = redis.pcall('XGROUP', 'CREATECONSUMER', KEYS[1], ARGV[1], ARGV[2])

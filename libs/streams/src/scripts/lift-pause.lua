@@ -2,10 +2,10 @@
 -- Ends a pause of a group.
 --
 -- KEYS  1 control of the group's first partition
--- ARGV  1 the pause to end, or '' for whichever is in force
+-- ARGV  1 the pause to end, or '' for the one in force
 -- returns 1 when it was in force, else 0
 --
--- Guarantees: another pause, which somebody began meanwhile, stays.
+-- Guarantees: another pause, which began meanwhile, stays.
 local control, own = KEYS[1], ARGV[1]
 local paused = redis.call('HGET', control, 'paused')
 if not paused or (own ~= '' and paused ~= own) then return 0 end

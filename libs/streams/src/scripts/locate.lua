@@ -6,8 +6,8 @@
 -- returns { entry id to read after, offset of the first message from there on }, or 'UNDECLARED' when the partition is not
 --         there, or 'FORMAT <number>' when the log is of another format than ours
 --
--- Guarantees: a place that was trimmed or deleted is the next one that is there; one that is yet to come is the end. The id
--- to read after tells the offset of the entry that comes next: it reads as that of an entry of one message before it.
+-- Guarantees: a position that was trimmed or deleted gives the next message; one that is yet to come gives the end. The id to
+-- read after holds the offset of the next entry: it reads as the id of a one-message entry just before that.
 --!include include/entry-id.lua
 --!include include/last-id.lua
 --!include include/stored-offset.lua
@@ -21,7 +21,7 @@ if state[2] ~= FORMAT then return 'FORMAT ' .. (state[2] or 1) end
 
 local function atEnd() return { lastIdOf(log), next } end
 
--- Not lower than that of any entry before, whose number is (base - n) * 16 + n - 1 at the most, and n one at the least.
+-- Not lower than the number of the entry before, (base - n) * 16 + n - 1, where n is at least one.
 local function before(entry)
   if entry.base == 0 then return '0-0' end
   return string.match(entry.id, '^%d+') .. string.format('-%.0f', (entry.base - 1) * 16)

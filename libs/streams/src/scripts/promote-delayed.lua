@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Moves messages whose time has come from the queues of delayed ones of partitions into their logs.
+-- Moves delayed messages that are due into the logs of their partitions.
 --
 -- KEYS  for each partition: delayed, log, meta
 -- ARGV  1 how many at the most, of each  2 messages in a log at the most, 0 for any number  3 '1' when its memory is bounded
@@ -7,9 +7,9 @@
 --         partition is not there (nothing was moved), or { 'FULL', how many are due } when the log has no room for one;
 --         or 'FAILED <why>' when its turn failed
 --
--- Guarantees: a message is in one of the two at any time; it gets the next offset, so that offsets stay dense; what is
--- due at the same moment keeps the order of its publishes; a partition that fails keeps no other from its turn.
---!include include/each-apart.lua
+-- Guarantees: a message is delayed or in the log at any time; it gets the next offset, so that offsets stay dense; messages that
+-- are due at one moment keep the order of their publishes; a partition that fails does not stop the others.
+--!include include/try-partition.lua
 --!include include/entry-id.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
@@ -17,7 +17,7 @@
 --!include include/add-entry.lua
 --!include include/ring.lua
 
--- Before the envelope there is the number of its publish, of 16 digits, and a space.
+-- A member is the number of its publish, in 16 digits, a space, and the envelope.
 local ENVELOPE, FIELDS = 18, 3
 local most, maxMessages, hasMaxBytes = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
 local time = redis.call('TIME')
@@ -46,5 +46,5 @@ local function promote(delayed, log, meta)
 end
 
 local replies = {}
-for i = 1, #KEYS, FIELDS do replies[#replies + 1] = apart(promote, KEYS[i], KEYS[i + 1], KEYS[i + 2]) end
+for i = 1, #KEYS, FIELDS do replies[#replies + 1] = tryPartition(promote, KEYS[i], KEYS[i + 1], KEYS[i + 2]) end
 return replies

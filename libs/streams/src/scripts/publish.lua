@@ -8,15 +8,15 @@
 --       any number  8 '1' when its memory is bounded
 --       then, with 6 keys: 9 idempotency window, ms  10 number of the oldest window in which idempotency keys of it are claimed
 --       in other partitions, '' when none is  11 '' when no message has an idempotency key, else a list in JSON: for each
---       message the key or '', the digest of what is published with it, and its id  12 '' when all are due now, else a list in
+--       message the key or '', the digest of the message, and its id  12 '' when all are due now, else a list in
 --       JSON: for each message '' now, '+<ms>' so much later, '<ms>' at that moment in Unix milliseconds
 --       then entries of as many messages as one may have, the last one of the rest: `[` their envelopes, with `,` and a line
 --       break between them, `]`
 -- returns '+<offset>' of the first when all are stored, one after the other; else one line a message: '+<offset>' stored,
 --         '=<offset> <id>' known already, '!<offset> <id>' known with another payload, '!@<partition>' claimed for another
---         payload; '-' is the offset of what is delayed; or, with nothing stored, 'GAP <last>' when the batch before it is not
+--         payload; '-' is the offset of a delayed message; or, with nothing stored, 'GAP <last>' when the batch before it is not
 --         there, 'STALE' when its number was stored or closed, 'UNDECLARED' when the partition is not there, 'UNCLAIMED' when a
---         claim would end before what is stored here, 'FULL' when the log has no room for all of it.
+--         claim would end before the keys stored here do, 'FULL' when the log has no room for the whole batch.
 --
 -- Guarantees: the batches of a producer are stored in the order of their numbers, each once, however many are on their way and
 -- however late one arrives; offsets are dense; an idempotency key is remembered for one window at least and two at most, by
@@ -38,7 +38,7 @@ local last, keptUntil, age = lookUp(producers, ARGV[1])
 if sequence ~= last + 1 then return sequence <= last and 'STALE' or 'GAP ' .. last end
 local time = redis.call('TIME')
 
--- All that is stored, or known already, ends here.
+-- Every batch that is stored, or known already, ends here.
 local function ended(reply, ms)
   local nextText = string.format('%.0f', next)
   redis.call('HSET', meta, 'next', nextText, 'ms', ms)
@@ -50,8 +50,8 @@ local function ended(reply, ms)
   return reply
 end
 
--- One entry with nothing to look up, as most are: nothing is done here that it does not need. A log that is gone, and an id that
--- is in the way, are seen to below.
+-- The fast path, for one entry with nothing to look up, as most are. The general path below handles a log that is gone, and an
+-- id that is taken.
 if isPlain and not isBounded and count <= perEntry and next % page + count <= page then
   local ms = string.format('%s%03d', time[1], time[2] / 1000)
   if state[2] and state[2] > ms then ms = state[2] end
@@ -127,7 +127,7 @@ local function keyOf(message)
   return uses[(message - 1) * USE + 1] or ''
 end
 
--- What a key stands for: digest, offset, id.
+-- The stored value of an idempotency key: digest, offset, id.
 local function useOf(message, offset)
   local at = (message - 1) * USE
   return uses[at + 2] .. ' ' .. offset .. ' ' .. uses[at + 3]
@@ -139,7 +139,7 @@ local function dueAt(message)
   return tonumber(text) + (string.sub(text, 1, 1) == '+' and now or 0)
 end
 
--- Numbered: what is due at one moment keeps its order, and no two messages are one member.
+-- Numbered: messages that are due at one moment keep their order, and no two are the same member.
 local function delay(due, envelope)
   local number = redis.call('HINCRBY', meta, 'delayed', 1)
   redis.call('ZADD', KEYS[6], due, string.format('%016d ', number) .. envelope)
@@ -174,11 +174,11 @@ local function remember(message, offset)
   fresh[#fresh + 1] = known[key]
 end
 
--- Returns what became of a message whose idempotency key is known.
+-- Returns the reply line of a message whose idempotency key is known.
 local function compare(message, use)
   local digest, rest = string.match(use, '^(%S+) (.*)$')
   local given = uses[(message - 1) * USE + 2]
-  -- A digest of another length is of another version of Millrace, and tells nothing.
+  -- A digest of another length is of another version of Millrace, and cannot be compared.
   local isSame = digest == given or #digest ~= #given
   return (isSame and '=' or '!') .. rest
 end

@@ -1,16 +1,17 @@
 #!lua flags=allow-oom
--- Puts back what a member holds of one stream of a group: each of its messages that is not settled waits for another member.
+-- Puts back the entries of one stream that a member holds: each unsettled message in them waits for another member.
 --
 -- KEYS  1 stream (log or again)  2 again  3 stats  4 open  5 begun  6 log  7 due  8 body  9 control
 --       10, 11 two pages of the settled bitmap
 -- ARGV  1 group  2 the member that holds it  3 'log' or 'again'  4 offsets a page  5 number of the page in KEYS 10
---       6 'dead' when its process vanished: that counts as a crash; 'left' when it is gone; 'living'  7 how many entries to look at
---       8 entry id after which to look, '0-0' for the beginning  then the entry ids that the member keeps
+--       6 'dead' when its process vanished: that counts as a crash; 'left' when it is gone; 'living'
+--       7 how many entries to look at  8 entry id after which to look, '0-0' for the beginning
+--       then the entry ids that the member keeps
 -- returns { entry id to go on after or '-' at the end, messages that were put back, number of the page that is needed to go
 --         on or -1 }
 --
--- Guarantees: a message is settled, held or waiting at any time; the first crash is counted for all that a process held,
--- and each further one only for what it had begun; a member that is gone and holds nothing any more is forgotten.
+-- Guarantees: a message is settled, held or waiting at any time; the first crash is counted for all messages that a process
+-- held, each further one only for those that it had begun; a member that is gone and holds nothing any more is forgotten.
 --!include include/entry-id.lua
 --!include include/ring.lua
 --!include include/entry-texts.lua
@@ -34,7 +35,7 @@ local function markAndWait(bitmap, bit, message)
     redis.call('SETBIT', bitmap, bit, 0)
     error(waited)
   end
-  -- A dead letter of the same message that was put back waits already: what waits twice counts once.
+  -- A redriven dead letter of the same message waits already: a message that waits twice counts once.
   if waited then redis.call('HINCRBY', stats, 'settled', 1) end
 end
 
@@ -51,7 +52,7 @@ local function putBackOfLog(id, base, texts, bitmap)
   return count
 end
 
--- What is no message of ours has no offset, and goes as it is.
+-- A foreign entry has no offset, and is copied as it is.
 local function putBackForeign(entry)
   local text = string.gsub(cjson.encode(entry[2]), '\\/', '/')
   waitAsIs(group, '[-1,1,' .. (vanished and 1 or 0) .. ',null,' .. cjson.encode(text) .. ']')
@@ -64,7 +65,7 @@ local function crashesAfter(crashes, id)
   return crashes
 end
 
--- The record of a message of `again`; nil of what has none, as an entry of somebody else.
+-- The record of a message of `again`; nil where there is none, as for a foreign entry.
 local function recordIn(copy)
   local good, parts = pcall(cjson.decode, copy)
   local record = good and type(parts) == 'table' and parts[6] == nil and tonumber(parts[1]) and recordOf(group, parts[1])
@@ -87,7 +88,7 @@ local function putBackAgain(entry)
   return 1
 end
 
--- Returns how many messages were put back, or nil and the page without which that cannot be told.
+-- Returns how many messages were put back, or nil and the page that is needed to find out.
 local function putBack(entry)
   if not isLog then return putBackAgain(entry) end
   local base, texts = textsOf(entry)

@@ -7,8 +7,8 @@
 -- returns one letter each: R redriven, M not among the dead letters (any more); or 'UNDECLARED' when the place to put them is
 --         gone, 'FULL' when the log has no room for all of them: nothing was done
 --
--- Guarantees: each is redriven once, however often it is asked for; it is in one of the two places at any time; one whose
--- message waits already is no second one; what the hook was not told of is counted, and nobody is told of it any more.
+-- Guarantees: each is redriven once, however often that is asked for; it is in one of the two places at any time; a message that
+-- waits already does not wait twice; dead letters that were not reported to the hook are counted, and never reported.
 --!include include/entry-id.lua
 --!include include/entry-texts.lua
 --!include include/ring.lua
@@ -16,7 +16,7 @@
 --!include include/id-order.lua
 --!include include/last-id.lua
 --!include include/add-entry.lua
---!include include/untold.lua
+--!include include/unreported.lua
 
 local dead, again, stats, open, log, meta, due, body, control = unpack(KEYS)
 local waiting = { name = ARGV[3], log = log, again = again, due = due, open = open, body = body, control = control }
@@ -38,7 +38,7 @@ local put = {
     if offset < 0 then return waitAsIs(waiting, '[-1,1,0,null,' .. cjson.encode(envelope) .. ']') end
     local record = recordOf(waiting, offset)
     if record and not record.isVoid then return end
-    -- It says that it was redriven, and the log may not have it any more.
+    -- Its text is stored: it says that it was redriven, and the log may not have it any more.
     redis.call('HSET', body, offset, envelope)
     wait(waiting, { offset = offset, ms = ms, attempt = '1', crashes = '0', first = '-', text = envelope })
     redis.call('HINCRBY', stats, 'settled', -1)
@@ -65,7 +65,7 @@ for i = FIRST, #ARGV, FIELDS do
     replies[#replies + 1] = 'M'
   else
     put[ARGV[1]](tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
-    local isNew = isUntold(dead, hook, id)
+    local isNew = isUnreported(dead, hook, id)
     redis.call('XDEL', dead, id)
     if isNew then forget(dead, stats, id) end
     redis.call('HINCRBY', stats, 'redriven', 1)

@@ -1,16 +1,16 @@
 #!lua
--- Moves a group to a position in one partition: from there on everything is handled, again where it was handled before.
+-- Moves a group to a position in one partition: every message from there on is handled, a second time if need be.
 --
 -- KEYS  1 log  2 meta  3 groups  4 stats  5 control  6 open  7 due  8 again  9 body  10 begun  11... pages of the settled bitmap
 -- ARGV  1 group  2 entry id to read after  3 offset of the first message from there
 --       4 offsets a page  5 number of the page in KEYS 11  6 '1' to look only  then the members that are gone
 -- returns { next to deliver until now, held by living members, waiting retries that are dropped, next to deliver from now on }
---         and has done nothing when anything is held; or 'SWEEPING', when what an earlier seek made void is not all removed: it has
---         removed some of that
+--         and has done nothing when anything is held; or 'SWEEPING', when messages that an earlier seek made void are left: some
+--         of them were removed
 --
--- Guarantees: nothing that a living member holds is given to another; what waits for a retry before the position stays;
--- what waits behind it is void, and comes again from the log alone; the lag is exact before and after; each seek has a number
--- of its own.
+-- Guarantees: no message that a living member holds is given to another; messages that wait for a retry before the position
+-- stay; those that wait behind it are void, and are read again from the log alone; the lag is exact before and after; each seek
+-- has its own number.
 --!include include/entry-id.lua
 --!include include/entry-texts.lua
 --!include include/delivered-to.lua
@@ -59,8 +59,8 @@ local function isSettled(number)
   return key ~= nil and redis.call('GETBIT', key, number % page) == 1
 end
 
--- What vanished members left before the position is still to be done; what they left behind it is read again. Offsets grow
--- with the ids: an id whose offsets do not is of no entry of ours.
+-- Messages that vanished members held before the position are put back; those behind it are read again. Offsets grow
+-- with the ids: an id whose offsets do not grow is not one of ours.
 local function openBefore()
   local count, from, least = redis.call('ZCOUNT', open, '-inf', '(' .. offset), '-', firstPage * page
   while true do
@@ -126,13 +126,13 @@ local function drop()
   sweep(waiting)
 end
 
--- Higher than any before, also when a failover took the last ones back: the inbox may remember them.
+-- Higher than all earlier numbers, also those that a failover took back: the inbox may remember them.
 local function nextReplay()
   return string.format('%.0f', math.max(milliseconds(), tonumber(redis.call('HGET', control, 'replay') or 0) + 1))
 end
 
--- Messages that an earlier seek gives again, and that are not given yet, are given again by this one. Those before the position
--- stay part of the earlier one: they may wait for another attempt.
+-- Messages that an earlier seek replays, and that are not delivered yet, are replayed by this one. Those before the position
+-- stay part of the earlier seek: they may wait for another attempt.
 local function markReplay(until_)
   until_ = math.max(until_, tonumber(redis.call('HGET', control, 'replayUntil') or 0))
   local replays, number = {}, nextReplay()
@@ -150,7 +150,7 @@ local function markReplay(until_)
   redis.call('HSET', control, 'replay', number, 'replays', table.concat(replays, ','))
 end
 
--- What was removed from the log since the place was looked up does not come again.
+-- Entries that were removed since the position was looked up are not read again.
 -- No entry begins more than 15 messages before one of its own, nor in another page.
 local base = math.max(offsetBehind(log, after, next), offset - math.min(15, offset % page))
 offset = math.max(base, offset)
@@ -159,7 +159,7 @@ local at, held, dropped = position(), heldByLiving(), redis.call('ZCOUNT', open,
 local reply = { at, held, dropped, offset }
 if isPreview or held > 0 then return reply end
 
--- First the position, then what it makes superfluous: whatever fails in between comes twice, and nothing is lost.
+-- The position first, then the removals: a failure in between has messages handled twice, and loses none.
 redis.call('XGROUP', 'SETID', log, group, after)
 letGo()
 clearBits(base)

@@ -12,16 +12,16 @@
 --       where no other can be meant; offset -1 for an entry that is no message of ours; outcomes but `ack` are of one message:
 --         ack     'handled' | 'deduplicated' | 'discarded' | 'expired' | 'filtered', ''
 --         retry   delay in ms, how it waits: its next attempt, crashes and the time of its first failure in Unix ms or '-', with
---                 spaces between them; of what has no offset the text that comes into `again`
+--                 spaces between them; for an entry without an offset the text that comes into `again`
 --         dead    envelope, JSON of the reason
 --         release how it waits, ''
 -- returns one letter an entry, then one a run: S settled (now, or by an earlier try of this call), D at least one was settled
 --         long ago: the group was given it again, F refused: it belongs to someone else
 --
--- Guarantees: only the holder settles, by (member, entry id), and by the message's id what it was given before a failover:
--- Redis may give entry ids and offsets again for others; a message is settled once: it is marked first, and what a retry or
--- a dead letter cannot add takes the mark back; Redis being full does not keep a member from settling, where it is not asked to
--- refuse what adds something (`refusedWhenFull`).
+-- Guarantees: only the holder settles, checked by (member, entry id), and by the message id where the delivery is from before a
+-- failover: Redis may use its entry id and offset again for another message; a message is settled once: it is marked first, and
+-- the mark is removed when its retry or dead letter cannot be added; a full Redis does not keep a member from settling, unless
+-- the member asks that outcomes that add something be refused (`refusedWhenFull`).
 --!include include/entry-id.lua
 --!include include/ring.lua
 --!include include/entry-texts.lua
@@ -50,7 +50,7 @@ local function holds(entry)
   return holding[entry]
 end
 
--- Asked once for all entries that are settled whole. One that did not fit into the reply is asked for by itself.
+-- One query for all entries that are settled whole. An entry that did not fit into the reply has a query of its own.
 local function learnHoldings()
   if whole < 2 then return end
   local pending = redis.call('XPENDING', stream, group, ARGV[FIRST], ARGV[FIRST + whole - 1], held, member)
@@ -126,7 +126,7 @@ local function settleWhole()
   if #done > 0 then redis.call('XACK', stream, group, unpack(done)) end
 end
 
--- Looked at once, however many of its messages are settled: an entry may be large.
+-- Read once, however many of its messages are settled: an entry may be large.
 local contents = {}
 local function contentOf(entry)
   if contents[entry] == nil then
@@ -136,14 +136,14 @@ local function contentOf(entry)
   return contents[entry]
 end
 
--- What is gone from the stream while it is pending cannot be another one.
+-- An entry that is gone from the stream while it is pending cannot be another one.
 local function isSame(entry, proof)
   if proof == '' then return true end
   local content = contentOf(entry)
   return not content or string.find(content, proof, 1, true) ~= nil
 end
 
--- What is no message of ours has no mark, and stays in the log: nobody has it any more.
+-- A foreign entry has no mark, and stays in the log: no member holds it any more.
 local function settledBefore(entry, first, n)
   if fromAgain then return #redis.call('XRANGE', stream, entry, entry) == 0 end
   if first < 0 then return #redis.call('XPENDING', stream, group, entry, entry, 1) == 0 end
@@ -160,7 +160,7 @@ local function copyIn(entry)
   return good and parts or nil
 end
 
--- A message of `again` that has no record any more, as one that is done elsewhere, has its copy alone.
+-- A message of `again` without a record, as when it is done elsewhere, has only its copy.
 local function parkCopy(entry, message, due)
   local copy = copyIn(entry)
   if not copy then return end
@@ -168,7 +168,7 @@ local function parkCopy(entry, message, due)
   waitAsIs(waiting, copyOf(message, copy[5]), due)
 end
 
--- A message that waits twice, as when a dead letter of it was put back, counts once.
+-- A message that waits twice, as when its dead letter was redriven, counts once.
 local function park(how, due, item)
   local attempt, crashes, firstFailedAt = string.match(how, '^(%d+) (%d+) (%S+)$')
   if not attempt then return waitAsIs(waiting, how, due) end
@@ -185,14 +185,14 @@ local function schedule(delay, how, item)
   park(how, milliseconds() + tonumber(delay), item)
 end
 
--- What an outcome adds.
+-- Adds the retry or the dead letter of an outcome.
 local add = {
   retry = schedule,
   dead = bury,
   release = function(how, _, item) park(how, nil, item) end,
 }
 
--- What it counts. Only what has an offset counts as settled: the lag is the offsets that are not.
+-- Counts an outcome. Only messages with an offset count as settled: the lag is the number of offsets that are not.
 local tally = {
   ack = function(how, open, n)
     count('settled', open)
@@ -224,7 +224,7 @@ local function letGo(entry)
   holding[entry] = false
 end
 
--- Entries of the log -> their base and size. Once all runs are settled: until then the member holds all that they carry.
+-- Entries of the log -> their base and size. They are let go of after all runs: until then the member holds them whole.
 local touched = {}
 local function letGoOfFinished()
   for entry, span in pairs(touched) do
@@ -233,11 +233,11 @@ local function letGoOfFinished()
 end
 
 local function finish(entry, base, size)
-  -- What is from `again`, or no message of ours, has no bits to look at.
+  -- Entries of `again` and foreign ones have no bits.
   if fromAgain or base < 0 then letGo(entry) else touched[entry] = { base, size } end
 end
 
--- Returns how many of the messages were open until now. What cannot be added leaves all as it was.
+-- Returns how many of the messages were open until now. A failure to add leaves everything as it was.
 local function markAndAdd(outcome, values, item)
   local first, n = item.offset, item.n
   local hasBits = not fromAgain and first >= 0
@@ -265,7 +265,7 @@ local function settle(i)
   end
 end
 
--- What was done before one of them failed is counted, and let go of, all the same.
+-- Runs that succeeded before one failed are counted, and let go of, all the same.
 local good, failure = pcall(function()
   learnHoldings()
   settleWhole()

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Takes permits of a group's rate limit, or gives back what was not used (GCRA).
+-- Takes permits of a group's rate limit, or returns unused ones (GCRA).
 --
 -- KEYS  1 rate: when, in Unix ms, all permits are free again; no key when they are
--- ARGV  1 messages a period  2 period, ms  3 how many are wanted; negative: given back
+-- ARGV  1 messages a period  2 period, ms  3 how many are wanted; negative: returned
 -- returns { how many are granted, ms until the next one when none is }
 --
 -- Guarantees: no more than one period's permits at once, and over time no more than the rate. A clock that is set back
@@ -12,7 +12,7 @@ local time = redis.call('TIME')
 local now, each = time[1] * 1000 + time[2] / 1000, per / messages
 
 local free = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now), now + per)
--- Half a permit, against what is lost when times are rounded.
+-- Half a permit, as times are rounded.
 local room = math.floor((now + per - free) / each + 0.5)
 local granted = math.min(wanted, room)
 if granted == 0 then return { 0, math.max(1, math.ceil(free + each / 2 - now - per)) } end

@@ -1,16 +1,16 @@
 #!lua flags=allow-oom
--- Does for groups in partitions what is due, and tells who holds what.
+-- Moves retries that are due into `again`, for groups in partitions, and returns how many entries each member holds.
 --
 -- KEYS  for each partition of a group: log, again, due, stats, open, body, control
 -- ARGV  1 how many retries to move at the most, in each  then for each: group
 -- returns for each { retries moved, ms until there is something to do or -1 when nothing waits, then for each member that
---         Redis knows of: name, entries that it holds of the log, and of `again` }; 'UNDECLARED' when the group is gone from one of
---         the two, 'FAILED <why>' when its turn failed
+--         Redis knows of: name, entries that it holds of the log, and of `again` }; 'UNDECLARED' when the group is gone from
+--         one of the two, 'FAILED <why>' when its turn failed
 --
--- Guarantees: a retry is in `due` or in `again` at any time; `again` has no more that nobody holds than it may; what a seek
--- made void is given to nobody; the time of this call is when the group had a member; a partition that fails keeps no
--- other from its turn.
---!include include/each-apart.lua
+-- Guarantees: a retry is in `due` or in `again` at any time; `again` has a bounded number of entries that no member holds;
+-- messages that a seek made void are not delivered; the time of this call is stored as when a member was last there; a
+-- partition that fails does not stop the others.
+--!include include/try-partition.lua
 --!include include/ring.lua
 --!include include/entry-id.lua
 --!include include/entry-texts.lua
@@ -24,7 +24,7 @@ local SOON_MS, LATER_MS = 20, 200
 local PUT_OFF_MS = 1000
 local now = milliseconds()
 
--- Adds what members hold of one stream; returns false when the group is gone.
+-- Adds how many entries of one stream members hold; returns false when the group is gone.
 local function addHeld(members, stream, group, place)
   local consumers = redis.pcall('XINFO', 'CONSUMERS', stream, group)
   if consumers.err then return false end
@@ -39,7 +39,7 @@ local function addHeld(members, stream, group, place)
   return true
 end
 
--- The copy that comes into `again`; nil of what is void, and of what is nowhere any more: the audit counts that.
+-- The copy that comes into `again`; nil for a void message, and for one whose text is gone: the audit counts that.
 local function copyFor(group, record)
   if record.isVoid then
     forget(group, record.offset)
@@ -49,7 +49,7 @@ local function copyFor(group, record)
   return text and copyOf(record, text)
 end
 
--- Moves one member of `due`. One whose record is gone waits until the audit has made it again.
+-- Moves one member of `due`. A message whose record is gone waits until the audit has made it again.
 local function move(group, member)
   local offset = string.match(member, '^%d+$')
   local record = offset and recordOf(group, tonumber(offset))
@@ -100,6 +100,6 @@ end
 local replies = {}
 for i = FIRST, #ARGV do
   local first = (i - FIRST) * FIELDS
-  replies[#replies + 1] = apart(tend, ARGV[i], unpack(KEYS, first + 1, first + FIELDS))
+  replies[#replies + 1] = tryPartition(tend, ARGV[i], unpack(KEYS, first + 1, first + FIELDS))
 end
 return replies

@@ -1,18 +1,17 @@
 #!lua flags=allow-oom
--- Removes from the log of a partition what its retention lets go, and says how much room there is.
+-- Removes the entries that retention no longer keeps from the log of a partition, and returns how much room there is.
 --
 -- KEYS  1 log  2 meta  3 groups  then for each group: stats, two pages of the settled bitmap (see ARGV 2), open, body
 -- ARGV  1 offsets a page  2 number of the first of the two pages: the one in which the first retained offset lies
 --       3 nothing is done when the last trim was less than so many ms ago  4 how many messages there must be room for
 --       5 maxAge, ms  6 maxMessages  7 maxBytes (0 for none, each)  8 overflow  9 dropGroupAfter, ms  then the groups' names
 -- returns { room in messages, '1' when there may be more to remove, the group that keeps the oldest message or '', then for
---         each group from which messages were dropped: name, how many }; 'AGAIN' when a group or the page is another by now;
+--         each group from which messages were dropped: name, how many }; 'AGAIN' when the groups or the page have changed;
 --         'UNDECLARED' when the partition is not there; 'RECENT' when it was trimmed just now
 --
--- Guarantees: nothing that a group has not settled is removed, but where overflow says so: then what it loses counts as
--- settled and as dropped, so that its lag stays exact, and whoever holds it is refused. A group that is known and was lost
--- holds everything: it will be made again. The text of a message that waits for another attempt is copied before its entry
--- goes.
+-- Guarantees: a message that a group has not settled is removed only where overflow allows it: then it counts as settled and
+-- as dropped, so that the lag stays exact, and its holder is refused. A group that is known and was lost keeps everything:
+-- it will be made again. The text of a message that waits for another attempt is copied before its entry is removed.
 --!include include/entry-id.lua
 --!include include/entry-texts.lua
 --!include include/id-order.lua
@@ -44,7 +43,7 @@ local function fieldsOf(list)
   return fields
 end
 
--- What was removed by other means is not retained either.
+-- Entries that were removed by other means are not retained either.
 local function firstRetained()
   local entry = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
   if not entry then return next end
@@ -87,9 +86,9 @@ local function holds(group, id)
   return group.pending and not isBefore(id, group.pending)
 end
 
--- Each bit that is not set yet is a message that the group loses; what waits for another attempt has its bit.
+-- Each bit that is not set yet is a message that the group loses; messages that wait for another attempt have theirs set.
 local function drop(group, id, base, size)
-  -- What lies before the start and is in hand was left by a seek, and counts until it is done.
+  -- A message before the start that is still held was left by a seek, and counts until it is done.
   local isInHand = redis.call('XACK', log, group.name, id) == 1
   for offset = isInHand and base or math.max(base, tonumber(group.start or base)), base + size - 1 do
     local bitmap = KEYS[group.key + 2 + math.floor(offset / page) - firstPage]
@@ -128,7 +127,7 @@ local function copyText(group, offset, text)
   table.remove(group.waiting)
 end
 
--- Returns whether all that waits of an entry is copied: if not, the entry stays until the next call.
+-- Returns whether all waiting messages of an entry are copied: if not, the entry stays until the next call.
 local function copyWaiting(entry, behind)
   local base, texts
   for _, group in ipairs(groups) do
@@ -145,12 +144,12 @@ local function copyWaiting(entry, behind)
   return true
 end
 
--- Whether the entry goes; every group that still needs it loses it then.
+-- Whether the entry is to be removed; every group that still needs it loses it then.
 local function remove(entry)
   local base, size = spanOf(entry[1], entry[2])
-  -- Offsets grow with the ids: what is behind an entry and says less is none of ours.
+  -- Offsets grow with the ids: a later entry with a lower offset is not one of ours.
   if not base or base < first or base + size > next then base, size = first, 0 end
-  -- An entry goes as a whole.
+  -- An entry is removed as a whole.
   local isOver = base < untilOffset
   local isOld = tonumber(string.match(entry[1], '^%d+')) < untilMs
   if not (isOver or isOld) or base + size > untilPage then return false end
@@ -198,8 +197,8 @@ end
 if lastRemoved then
   redis.call('XTRIM', log, 'MINID', '=', following(lastRemoved))
 end
--- Should the meta be lost, the offsets go on from the last id. Behind that of an entry of somebody else it is set to one that
--- tells them.
+-- Should the meta be lost, the offsets go on from the last id. If a foreign entry has that id, the last id is set to one that
+-- holds the offset.
 if lastRemoved and first == next then
   local last = lastIdOf(log)
   local base, size = spanOf(last)

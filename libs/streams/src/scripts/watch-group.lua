@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- What an operator wants of a group, what this member has made of it, and which members there are.
+-- Reads the pause that an operator has ordered for a group, confirms the one that this member obeys, and lists the members.
 --
 -- KEYS  1 control of the group's first partition  2 log of that partition
 -- ARGV  1 group  2 member  3 the pause that this member has put into effect, or ''
 -- returns { the pause in force or '', names of members }
 --
--- Guarantees: a pause with an end is over then, also when the one who asked for it is gone.
+-- Guarantees: a pause with an end ends on time, also when the operator who ordered it is gone.
 local control, log, group, member, inEffect = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]
 local fields = redis.call('HMGET', control, 'paused', 'until')
 local paused = fields[1] or ''

@@ -52,7 +52,7 @@ const title = 'a step of the clock of Redis';
     { seconds: -10, members: 4, each: 6 },
     { seconds: 10, members: 16, each: 2 },
     { seconds: -10, members: 16, each: 2 },
-  ])('of $seconds s with $members members: nothing that they hold counts as crashed or is handled again', async ({ seconds, members, each }) => {
+  ])('of $seconds s with $members members: no message that they hold counts as crashed or is handled again', async ({ seconds, members, each }) => {
     const die = await crowd.witness();
     await crowd.hold(members, { each });
     await crowd.join('free', { slots: 8 });

@@ -7,14 +7,14 @@ import { type Process, signal, startProcess, subscribe } from '../fixture.js';
 import { Single } from '../topics.js';
 
 const GROUP = 'g';
-/** Messages from here on are handled in no time. */
+/** Messages with values from here on are handled at once. */
 const FIRST_BRIEF = 1_000;
-/** Messages from here on are those of members that die on purpose. */
+/** Messages with values from here on are for members that die on purpose. */
 const FIRST_WITNESS = 10_000;
-/** A death must be noticed, and what the dead one held be handled by others, long before so many leases have passed. */
+/** Limit for noticing a death and handling the dead member's messages, in leases; far longer than it should take. */
 const RECOVERY_LEASES = 3;
 
-/** A handler waits for it, and it comes from outside. */
+/** A gate that a handler waits for. */
 const newEnding = () => signal();
 type Ending = ReturnType<typeof newEnding>;
 
@@ -32,14 +32,14 @@ export interface Run {
   readonly crashes: number;
 }
 
-/** Harm that came to messages whose holders lived all the time: there should be none. */
+/** Counts of harm to messages whose holders lived all the time: all should be 0. */
 export interface Harm {
-  /** Handed to a second handler. */
+  /** Messages that were given to a second handler. */
   readonly again: readonly number[];
-  /** Handed to a handler as one whose process had crashed. */
+  /** Messages that were given to a handler with a crash. */
   readonly crashed: readonly number[];
   readonly deadLetters: readonly string[];
-  /** Taken over, by the events that tell of it. */
+  /** Messages that were taken over, according to events. */
   readonly takenOver: number;
   /** Outcomes that Redis refused. */
   readonly fenced: number;
@@ -91,7 +91,7 @@ export class Crowd {
     const names = Array.from({ length: members }, (_, index) => `member ${index}`);
     for (const name of names) {
       await this.join(name, { slots: each + 1, ...way });
-      // Upkeep runs at intervals from the start of a member: that of the members must not fall together.
+      // Upkeep runs at intervals from the start of a member: those of the members must not coincide.
       await setTimeout(this.#leaseMs / 3 / members);
     }
     const values = Array.from({ length: members * (each + 1) }, (_, value) => value);
@@ -101,16 +101,16 @@ export class Crowd {
     return values.filter((value) => !ended.includes(value));
   }
 
-  /** Publishes them and resolves when each is in a handler. */
+  /** Publishes messages, and resolves when each is in a handler. */
   async handOut(values: readonly number[]): Promise<void> {
     await this.#publisher.publisher.publishMany(Single, values.map((value) => ({ payload: { value } })));
     await waitFor(() => values.every((value) => this.of(value).length > 0), { what: 'each message to be in a handler', timeoutMs: this.#recoveryMs });
   }
 
   /**
-   * A member that holds one message, to die in time. It must join before anybody with a free slot.
+   * A member that holds one message, and is to die. It must join before any member with a free slot.
    *
-   * @returns its death: resolves when another has handled the message, so that everybody's silence has been looked at meanwhile
+   * @returns its death: resolves when another member has handled the message, after every member's silence was checked
    */
   async witness(way: Way = {}): Promise<() => Promise<void>> {
     const value = FIRST_WITNESS + this.#witnesses++;
@@ -123,7 +123,7 @@ export class Crowd {
     };
   }
 
-  /** Lets brief messages flow, one after the other, until this is over. */
+  /** Publishes brief messages, one after the other, until `event` has happened. */
   async flowDuring(event: Promise<void>): Promise<void> {
     let isOver = false;
     const over = event.finally(() => (isOver = true));
@@ -177,7 +177,7 @@ export class Crowd {
   async #handle(by: string, value: number, { attempt, crashes }: DeliveryContext): Promise<void> {
     this.runs.push({ value, by, attempt, crashes });
     const isBrief = value >= FIRST_BRIEF && value < FIRST_WITNESS;
-    // A second run shows what it has to show by having begun.
+    // For a second run it is enough to have begun.
     if (!isBrief && this.of(value).length === 1) await this.#endOf(value).promise;
   }
 

@@ -21,7 +21,7 @@ afterEach(async () => {
   await network.stop();
 });
 
-/** Breaks the first command that the member sends after it was given the messages of the log, if it sends one then. */
+/** Breaks the first command that the member sends after it has read the messages of the log, if there is one. */
 function breakLookUp(): { handlerBegan: () => void } {
   let state: 'before' | 'taking in' | 'over' = 'before';
   network.follow(({ direction, text }) => {
@@ -33,7 +33,7 @@ function breakLookUp(): { handlerBegan: () => void } {
   return { handlerBegan: () => (state = 'over') };
 }
 
-// After a seek a member looks up much of what it was given, before a handler begins.
+// After a seek a member looks up many of the messages that it was given, before a handler begins.
 it('one command fails while ten messages are taken in: all are handled, and no process counts as crashed', async () => {
   const seen: string[] = [];
   let lookUp = { handlerBegan: (): void => undefined };

@@ -25,7 +25,7 @@ beforeEach(async () => {
 });
 afterEach(() => worker.kill());
 
-/** Another member, whose handlers wait for this. @returns what it was given: value -> the crashes of each time */
+/** Another member, whose handlers wait for this. @returns its deliveries: value -> the crashes of each */
 async function join(until?: Promise<void>): Promise<Map<number, number[]>> {
   const seen = new Map<number, number[]>();
   await subscribe(other, { topic: Numbered, group: 'g', concurrency: 64 }, async ({ value }: Numbered, { crashes }: DeliveryContext) => {

@@ -20,7 +20,7 @@ afterEach(async () => {
   await network.stop();
 });
 
-/** Redis is away for all members together; those who publish and look stay connected. */
+/** Cuts all members off from Redis together; publishers and observers stay connected. */
 async function outage(): Promise<void> {
   await network.refuse();
   await setTimeout(AWAY_MS);
@@ -33,7 +33,7 @@ it('Redis is away for longer than the lease, three times in a row: of the member
   await crowd.join('free', { slots: 8, url: network.url });
   for (let time = 0; time < 3; time += 1) {
     const away = outage();
-    // Some handlers end while their outcomes cannot be told.
+    // Some handlers end while their outcomes cannot be sent.
     crowd.end(held.splice(0, MEMBERS / 4));
     await away;
     await crowd.whole();

@@ -8,7 +8,7 @@ const MESSAGES = 200;
 const POISON = 100;
 const bed = new Bed('poison');
 
-/** Two workers at a time; who dies is replaced. */
+/** Two workers at a time; a worker that dies is replaced. */
 class Shift {
   readonly all: Worker[] = [];
   readonly #plan: WorkerPlan;

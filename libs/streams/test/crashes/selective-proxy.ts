@@ -5,7 +5,7 @@ import { freePort } from '@millrace/testing';
 
 const SET_NAME = /setname\r\n\$\d+\r\n([^\r]+)\r\n/i;
 
-/** A network that is broken for some connections, or some words, only: a TCP proxy that knows what passes. */
+/** A TCP proxy that can break some connections, or some commands, alone. */
 export class SelectiveProxy {
   readonly port: number;
   readonly #server: Server;
@@ -17,7 +17,7 @@ export class SelectiveProxy {
     this.#server = createServer((client) => this.#open(client, target));
   }
 
-  /** @param targetUrl `redis://127.0.0.1:6379`; its host and port count */
+  /** @param targetUrl `redis://127.0.0.1:6379`; only host and port are used */
   static async start(targetUrl: string): Promise<SelectiveProxy> {
     const proxy = new SelectiveProxy(await freePort(), new URL(targetUrl));
     proxy.#server.listen(proxy.port, '127.0.0.1');
@@ -30,17 +30,17 @@ export class SelectiveProxy {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** The names of the connections that are open, as `CLIENT SETNAME` gave them. */
+  /** The names of the open connections, as `CLIENT SETNAME` set them. */
   get names(): string[] {
     return [...this.#links].map(({ name }) => name);
   }
 
-  /** Every word passes from now on; what was kept goes on. */
+  /** All bytes pass from now on, also those that were kept. */
   pass(): void {
     this.follow(PASS);
   }
 
-  /** The rule decides what passes from now on. */
+  /** The rule decides from now on which bytes pass. */
   follow(rule: Rule): void {
     this.#rule = rule;
     for (const link of this.#links) link.wake();
@@ -101,7 +101,7 @@ class Link {
 
   #join(direction: Passage['direction'], from: Socket, to: Socket): void {
     const gate = new Transform({ transform: (chunk: Buffer, _, done) => this.#admit(direction, chunk, () => done(null, chunk)) });
-    // How it ended is for the client and the server to notice.
+    // The client and the server notice the error themselves.
     pipeline(from, gate, to, () => this.#client.destroy());
   }
 

@@ -33,7 +33,7 @@ export class SteppedRedis extends TestRedis {
   }
 }
 
-/** Starts a Redis as {@link startTestRedis} does; whoever starts it stops it. */
+/** Starts a Redis as {@link startTestRedis} does; the caller stops it. */
 export async function startSteppedRedis(options: TestRedisOptions = {}): Promise<SteppedRedis> {
   const [binary] = await serverBinaries();
   if (!binary || !compiler) throw new Error('A stepped Redis needs a redis-server and a C compiler, "cc", on the PATH.');
@@ -46,7 +46,7 @@ export async function startSteppedRedis(options: TestRedisOptions = {}): Promise
   }
 }
 
-/** The shim that a server is started with, and the file that tells it how far off its clock is. */
+/** The shim that a server is started with, and the file with the offset of its clock. */
 class SteppedClock {
   /** The server's environment. */
   readonly env: NodeJS.ProcessEnv;

@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(() => Promise.all(workers.splice(0).map((worker) => worker.kill())));
 
-/** A worker whose handler of the one message does not end by itself; it is asked to stop, and its stop has begun. */
+/** A worker whose handler of one message does not end by itself, and whose stop has begun. */
 async function stopping(stopMs: number): Promise<Worker> {
   const limits = { leaseMs: LEASE_MS, concurrency: 1, crashLimit: STOPS };
   const worker = new Worker({ ...limits, url: bed.url, prefix: bed.prefix, group: 'g', handlers: 'endless', stopMs });
@@ -27,7 +27,7 @@ async function stopping(stopMs: number): Promise<Worker> {
   return worker;
 }
 
-/** @returns how the message comes to a member that handles it */
+/** @returns attempt and crashes of the message at a member that handles it */
 async function handled(): Promise<string[]> {
   const seen: string[] = [];
   await subscribe(last, { topic: Numbered, group: 'g', crashLimit: STOPS }, async (_: Numbered, { attempt, crashes }: DeliveryContext) => {

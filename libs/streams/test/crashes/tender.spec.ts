@@ -25,7 +25,7 @@ afterEach(async () => {
   await network.stop();
 });
 
-/** A member on whose side every first attempt fails. */
+/** A member whose first attempts all fail. */
 async function join(url = bed.url): Promise<Process> {
   const member = await startProcess(url, { prefix: bed.prefix, leaseMs: LEASE_MS });
   members.push(member);
@@ -49,7 +49,7 @@ async function expectEachRetriedOnce(publisher: Process): Promise<void> {
   expect(new Map([...attempts].toSorted(([a], [b]) => a - b))).toEqual(eachTwice);
 }
 
-it('the member that scheduled all retries, and looked after their partitions, is gone when they are due: others see to them', async () => {
+it('the member that scheduled all retries, and was the tender of their partitions, is gone when they are due: others move them', async () => {
   const publisher = await bed.start();
   const alone = await join();
   await allFailedOnce(publisher);
@@ -58,9 +58,9 @@ it('the member that scheduled all retries, and looked after their partitions, is
   await expectEachRetriedOnce(publisher);
 });
 
-it('several members take themselves for the one that looks after a partition: each retry comes once', async () => {
+it('several members take themselves for the tender of a partition: each retry comes once', async () => {
   const publisher = await bed.start();
-  // All join at once and schedule retries everywhere: each looks after what it scheduled itself as well.
+  // All join at once and schedule retries everywhere: each member also moves those that it scheduled itself.
   await Promise.all(numbers(4).map(() => join()));
   await allFailedOnce(publisher);
   await expectEachRetriedOnce(publisher);

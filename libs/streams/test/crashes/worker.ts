@@ -1,6 +1,6 @@
 import { TypeScriptChild, waitFor } from '@millrace/testing';
 
-/** How long a process may take to start, on a machine that has other things to do. */
+/** How long a process may take to start, on a busy machine. */
 const START_MS = 20_000;
 
 export interface WorkerPlan {
@@ -10,7 +10,7 @@ export interface WorkerPlan {
   readonly leaseMs: number;
   readonly concurrency: number;
   readonly crashLimit: number;
-  /** `brief`: they end soon; `endless`: they end by SIGUSR2, and fail then. */
+  /** `brief`: handlers end soon; `endless`: handlers end by SIGUSR2, and fail then. */
   readonly handlers: 'brief' | 'endless';
   /** The message whose handler kills its process. */
   readonly poison?: number;
@@ -26,9 +26,9 @@ export interface Said {
 
 /** A member of a group in a process of its own. */
 export class Worker {
-  /** All that its handlers said. */
+  /** The output of its handlers. */
   readonly said: Said[] = [];
-  /** Resolves when the process is gone and all that it said is known. */
+  /** Resolves when the process is gone and all its output was read. */
   readonly ended: Promise<void>;
   readonly #child: TypeScriptChild;
   #isStopping = false;
@@ -43,12 +43,12 @@ export class Worker {
     return this.said.filter((said) => said.word === word);
   }
 
-  /** Resolves when so many of its handlers have said this: `begun`, `done`, `failed`. */
+  /** Resolves when so many of its handlers have printed this word: `begun`, `done`, `failed`. */
   async saysOf(messages: number, word: string): Promise<void> {
     await this.#until(() => this.of(word).length >= messages, `a worker to have ${word} ${messages} messages`);
   }
 
-  /** Asks it to stop, and resolves when it does so. */
+  /** Asks the process to stop, and resolves when it has begun to. */
   async stop(): Promise<void> {
     this.signal('SIGTERM');
     await this.#until(() => this.#isStopping, 'a worker to stop');

@@ -23,8 +23,8 @@ it.each([first, first + 1, first + 2])(`keeps its promises over ${MESSAGES} mess
   expect({ ...verdict, isClean: isClean(verdict), stuck, badExits }).toMatchObject({
     lost: 0, phantom: 0, dupEntries: 0, badDeadLetters: 0, isClean: true, stuck: 0, badExits: 0,
   });
-  // Each message has one end: counted by Redis, too.
+  // Each message ends once: Redis counts the same.
   expect(state).toMatchObject({ handled: MESSAGES - MESSAGES / 100, deadLettered: MESSAGES / 100 });
-  // I4: a fault makes no more run again than was at work.
+  // I4: a fault repeats only the attempts that were at work.
   expect(verdict.reruns).toBeLessThanOrEqual(FAULTS * WORKERS * CONCURRENCY);
 }, 1_800_000);

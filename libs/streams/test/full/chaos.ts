@@ -14,7 +14,7 @@ import { type Verdict, verdictOn } from './verdict.js';
 const GROUP = 'g';
 const LEASE_MS = 1_000;
 const BATCH = 50;
-/** How far publishing is ahead of the handlers, so that faults meet both at once. */
+/** How many messages publishing is ahead of the handlers, so that faults meet both at once. */
 const AHEAD = 2_000;
 
 export interface ChaosOptions {
@@ -27,13 +27,13 @@ export interface ChaosOptions {
 
 export interface ChaosReport extends Verdict {
   readonly state: GroupState;
-  /** How often each fault came. */
+  /** How many times each fault occurred. */
   readonly faults: Readonly<Record<string, number>>;
   /** Workers that were asked to stop and did not end with code 0. */
   readonly badExits: number;
 }
 
-/** Messages are published and handled by processes while faults come at random, spread evenly over the messages. */
+/** Processes publish and handle messages while random faults occur, spread evenly over the messages. */
 export async function chaos(bed: Bed, options: ChaosOptions): Promise<ChaosReport> {
   const records = new Records();
   const { process: publisher, proxy: publishing } = await bed.startBehindProxy(packingOf(options.seed));
@@ -85,7 +85,7 @@ async function publish({ publisher, records }: Stage, first: number, end: number
   }
 }
 
-/** Until it is confirmed: the key makes it safe to repeat what Redis may have stored. */
+/** Publishes until the message is confirmed: its idempotency key makes repetitions safe. */
 async function publishOne({ publisher }: Process, records: Records, value: number): Promise<void> {
   records.attempted.add(value);
   while (!records.confirmed.has(value)) {

@@ -6,14 +6,14 @@ import { type Ending, WorkerProcess } from './worker-process.js';
 
 export interface Place {
   worker: WorkerProcess;
-  /** Its network; who replaces it gets the same. */
+  /** Its network; its replacement gets the same one. */
   readonly proxy: TcpProxy;
 }
 
-/** Worker processes, each behind a network of its own; who ends is replaced. */
+/** Worker processes, each behind a network of its own; a worker that ends is replaced. */
 export class Crew {
   readonly places: readonly Place[];
-  /** How those ended that were asked to. */
+  /** How the workers ended that were asked to stop. */
   readonly endings: Ending[] = [];
   readonly #plan: Omit<WorkerPlan, 'url'>;
   readonly #records: Records;
@@ -46,7 +46,7 @@ export class Crew {
     await this.#replace(place);
   }
 
-  /** Ends all of them in order. */
+  /** Stops all workers in order. */
   async leave(): Promise<void> {
     for (const { worker } of this.places) worker.signal('SIGTERM');
     this.endings.push(...(await Promise.all(this.places.map(({ worker }) => worker.ended))));

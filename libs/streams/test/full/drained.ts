@@ -4,12 +4,12 @@ import type { Bed } from '../bed.js';
 import type { Process } from '../fixture.js';
 import { Numbered } from '../topics.js';
 
-/** Nothing becomes less for so long: it is stuck. */
+/** A group whose counts do not fall for so long is stuck. */
 const PATIENCE_MS = 20_000;
 
-/** Slow is not stuck: resolves when nothing is left, or when nothing more becomes less. */
+/** Resolves when no message is left, or when the group is stuck; it may be slow. */
 export async function drained(bed: Bed, looker: Process, group: string): Promise<void> {
-  // The last fault may have cut off the one who looks, too.
+  // The last fault may have cut off this connection, too.
   const state = (): Promise<GroupState> => waitFor(() => bed.state(looker, Numbered, group), { what: `the state of ${group} to be told` });
   const lag = async (): Promise<number> => (await state()).lag;
   for (let before = Number.POSITIVE_INFINITY, now = await lag(); now < before; now = await lag()) {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { freePort } from '@millrace/testing';
 
-/** A network that forgets connections without a word, as a failing router does, and takes new ones. */
+/** A network that drops connections silently, as a failing router does, and accepts new ones. */
 export class FadingNetwork {
   readonly url: string;
   readonly #server: Server;
@@ -22,7 +22,7 @@ export class FadingNetwork {
     return network;
   }
 
-  /** Whatever is connected now hears nothing any more, not even an end. */
+  /** Present connections receive nothing any more, not even an end. */
   forget(): void {
     for (const [client, server] of this.#pairs) {
       client.unpipe(server).resume();

@@ -4,7 +4,7 @@ import { failOverAgainAndAgain } from './failovers.js';
 import { seedOf } from './plan.js';
 
 const FAILOVERS = Number(process.env['MILLRACE_FAILOVERS'] ?? 5);
-/** I10, without the time that it takes to notice: that is up to whoever promotes. */
+/** I10, without the time until the failover is noticed: that depends on the tool that promotes the replica. */
 const RECOVERY_MS = 5_000 * Number(process.env['MILLRACE_RECOVERY_FACTOR'] ?? 1);
 const bed = new ReplicatedBed('failover');
 const seed = seedOf();

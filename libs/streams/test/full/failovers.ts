@@ -12,7 +12,7 @@ import { type Verdict, verdictOn } from './verdict.js';
 
 const GROUP = 'g';
 const LANES = 32;
-/** How far publishing is ahead of the handlers. */
+/** How many messages publishing is ahead of the handlers. */
 const AHEAD = 1_000;
 /** Handlers begun between two failovers, at the most. */
 const APART = 3_000;
@@ -24,14 +24,14 @@ interface FailoversOptions {
 
 export interface FailoversReport extends Verdict {
   readonly confirmed: number;
-  /** Confirmed, and not in the log in the end, though perhaps it was handled before the failover that lost it. */
+  /** Confirmed messages that are not in the log at the end, though a handler may have run before the failover. */
   readonly missing: number;
   readonly state: GroupState;
   /** From each promotion to the first handler of a message that was published after it. */
   readonly recoveriesMs: readonly number[];
 }
 
-/** A replica takes over again and again, and what failed becomes its replica, while messages are published and handled. */
+/** Fails over again and again, with the old primary as the new replica, while messages are published and handled. */
 export async function failOverAgainAndAgain(bed: ReplicatedBed, options: FailoversOptions): Promise<FailoversReport> {
   const records = new Records();
   const [publisher, looker] = [await bed.start(), await bed.start()];
@@ -63,7 +63,7 @@ async function underFailovers({ bed, records, load }: Stage, { failovers, seed }
   load.start();
   while (recoveriesMs.length < failovers) {
     await records.progress(1 + Math.floor(random() * APART));
-    // A tail that is lost, and settlements with it: what is confirmed is no part of it.
+    // The failover loses a tail of messages and settlements: no confirmed message is among them.
     if (random() < 0.5) {
       await bed.cutReplication();
       await load.settledMore(LANES);
@@ -107,7 +107,7 @@ class Load {
     return waitFor(() => this.#settled >= wanted, { what: `${count} publishes to be settled`, timeoutMs: 30_000 });
   }
 
-  /** Resolves with the moment at which a message was handled that is published now. */
+  /** Publishes a message. Resolves with the moment at which it was handled. */
   async handledAt(): Promise<number> {
     const [value, begun] = [this.#take(), this.#records.begun.length];
     const isHandled = (): boolean => this.#records.begun.slice(begun).some((run) => run.value === value);

@@ -5,13 +5,13 @@ import type { Crew, Place } from './crew.js';
 export interface Scene {
   readonly bed: Bed;
   readonly crew: Crew;
-  /** The network of who publishes. */
+  /** The network of the publisher. */
   readonly publishing: TcpProxy;
   readonly leaseMs: number;
   readonly random: () => number;
 }
 
-/** Begins, lasts, and ends by itself; a process that ended is replaced. */
+/** A fault begins, lasts, and ends by itself; a process that ended is replaced. */
 type Fault = (scene: Scene) => Promise<unknown>;
 
 const lasting = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -27,7 +27,7 @@ async function breakNetwork(proxy: TcpProxy, scene: Scene): Promise<void> {
   if (kind === 2) await proxy.refuse();
   if (kind === 3) proxy.blackHole();
   if (kind >= 2) await shortly(scene);
-  // What it swallowed is lost, not late.
+  // Bytes that were swallowed are lost, not late.
   if (kind === 3) proxy.reset();
   await proxy.pass();
 }
@@ -41,7 +41,7 @@ async function freezeWorker(scene: Scene): Promise<void> {
 
 async function freezeRedis(scene: Scene): Promise<void> {
   scene.bed.server.pause();
-  // Shorter and longer than what commands wait for.
+  // Shorter and longer than the time-out of commands.
   await lasting(scene.random() < 0.7 ? 200 : 2_500);
   scene.bed.server.resume();
 }
@@ -51,7 +51,7 @@ async function crashRedis({ bed }: Scene): Promise<void> {
   await bed.server.restart();
 }
 
-/** It is no fault of the suite when the connection that says it went with an earlier fault. */
+/** The connection of this command may be gone by an earlier fault: that is no error of the suite. */
 async function command(scene: Scene, ...words: [string, ...string[]]): Promise<void> {
   await scene.bed.command(...words).catch(() => undefined);
 }
@@ -68,10 +68,10 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   scriptFlush: (scene) => command(scene, 'SCRIPT', 'FLUSH'),
 };
 
-/** In what share they come. */
+/** Weights of the faults. */
 const MIX = ['network', 'network', 'network', 'publishing', 'publishing', 'kill', 'sigterm', 'freeze', 'redisCrash', 'redisFreeze', 'clientKill', 'scriptFlush'];
 
-/** @returns the name of the fault that was */
+/** @returns the name of the fault */
 export async function strike(scene: Scene): Promise<string> {
   const name = MIX[Math.floor(scene.random() * MIX.length)]!;
   await FAULTS[name]!(scene);

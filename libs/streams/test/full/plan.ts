@@ -1,4 +1,4 @@
-/** What each message is to do in the long suites: known to workers, publishers and the verifier alike. */
+/** The behaviour of each message in the long suites: known to workers, publishers and the verifier alike. */
 
 export const ATTEMPTS = 3;
 
@@ -12,7 +12,7 @@ export function fails(value: number, attempt: number): boolean {
   return isPoison(value) || (value % 10 === 3 && attempt === 1);
 }
 
-/** How often a message is begun on average: once, 10 % twice, 1 % three times. Crashes come on top. */
+/** Average attempts of a message: once, 10 % twice, 1 % three times. Crashes come on top. */
 export const RUNS_A_MESSAGE = 1.12;
 
 export interface WorkerPlan {

@@ -4,7 +4,7 @@ import type { Bed } from '../bed.js';
 import type { Process } from '../fixture.js';
 import type { History, Run } from './verdict.js';
 
-/** What happened beside Redis, told by workers and publishers: no fault touches it. */
+/** The records of workers and publishers about a run, kept outside Redis: no fault touches them. */
 export class Records {
   readonly attempted = new Set<number>();
   readonly confirmed = new Set<number>();
@@ -29,7 +29,7 @@ export class Records {
     return at <= this.begun.length ? Promise.resolve() : new Promise((resolve) => this.#waiting.push({ at, resolve }));
   }
 
-  /** With what Redis holds of the topic and the group. */
+  /** The records together with the data of the topic and the group in Redis. */
   async history(bed: Bed, looker: Process, { topic, group }: { topic: PayloadClass; group: string }): Promise<History> {
     const { partitions } = topicOf(topic);
     const places = Array.from({ length: partitions }, (_, partition) => bed.place(topic, group, partition));

@@ -11,12 +11,12 @@ import { FadingNetwork } from './fading-network.js';
 import { Records } from './records.js';
 import { WorkerProcess } from './worker-process.js';
 
-/** I10. A machine that is busy with other things is given more time; what is printed is what was measured. */
+/** I10. A busy machine is given more time; the printed times are those that were measured. */
 const FACTOR = Number(process.env['MILLRACE_RECOVERY_FACTOR'] ?? 1);
 const LEASE_MS = 2_000;
 const HEALED_MS = 3_000;
 const bed = new Bed('recovery', { appendonly: 'always' });
-/** Loads its data slowly enough, and answers while it does, that it can be met loading. */
+/** Loads its data slowly, and answers meanwhile, so that a client meets it loading. */
 const slow = new Bed('loading', {
   appendonly: 'always',
   extra: ['--key-load-delay', '10000', '--loading-process-events-interval-bytes', '1024'],
@@ -29,7 +29,7 @@ function told(fault: string, ms: number, boundMs: number): void {
   expect(ms).toBeLessThanOrEqual(boundMs * FACTOR);
 }
 
-/** Resolves with the moment at which a message was handled that is published for as long as it takes. */
+/** Publishes a message until that succeeds. Resolves with the moment at which it was handled. */
 async function handledAt(publisher: Process, moments: Map<number, number>, value: number): Promise<number> {
   const publish = (): Promise<unknown> => publisher.publisher.publish(Numbered, { value }, { idempotencyKey: `k${value}` });
   await waitFor(async () => publish(), { what: 'the message to be published', timeoutMs: 30_000 });
@@ -44,7 +44,7 @@ async function handler(where: Bed): Promise<{ process: Process; moments: Map<num
   return { process, moments };
 }
 
-/** Resolves when a loop has met the fault, so that there is something to recover from. */
+/** Resolves when a loop has met the fault, and has to recover. */
 function noticed(says: RegExp): Promise<void> {
   return new Promise((resolve) => stops.push(listen('loop-failed', ({ error }) => says.test(error.message) && resolve())));
 }
@@ -53,7 +53,7 @@ interface Fault {
   readonly name: string;
   readonly begin: () => unknown;
   readonly end: () => unknown;
-  /** What loops are told while it lasts; none where they may go on as if nothing were. */
+  /** The error that loops get while the fault lasts; none where they may not notice it. */
   readonly says?: RegExp;
 }
 
@@ -69,7 +69,7 @@ async function measure(where: Bed, { name, begin, end, says }: Fault): Promise<v
 }
 
 const set = (name: string, value: string | number): Promise<unknown> => bed.command('CONFIG', 'SET', name, value);
-/** It leaves the connection that says it. */
+/** Spares the connection of this command. */
 const cutOff = (): Promise<unknown> => bed.command('CLIENT', 'KILL', 'TYPE', 'normal');
 const refused = async (): Promise<unknown> => {
   const publisher = await bed.start();
@@ -127,13 +127,13 @@ describe('I10 from the end of a fault to the first message that is handled', () 
     await measure(slow, { name: 'loading', begin: () => slow.server.kill(), end: () => slow.server.restart(), says: /connection/ });
   });
 
-  it('kill -9 of a worker: what it held is handled by another', async () => {
+  it('kill -9 of a worker: its messages are handled by another', async () => {
     const records = new Records();
     const plan = { url: bed.server.url, prefix: bed.prefix, group: 'g', leaseMs: LEASE_MS, concurrency: 1, slowestMs: 10 ** 9 };
     const publisher = await bed.start();
     await publisher.streams.declare(topicOf(Numbered));
     const worker = await WorkerProcess.start(plan, records);
-    // 7 ms a number: it takes a good hour.
+    // 7 ms a number: all of them would take a good hour.
     const handled = publisher.publisher.publish(Numbered, { value: 600_000 });
     await records.reached(1);
     await handled;
@@ -146,7 +146,7 @@ describe('I10 from the end of a fault to the first message that is handled', () 
     told('worker-kill', moments.get(600_000)! - killedAt, LEASE_MS + 2_000);
   });
 
-  it('a network that forgets connections without a word', async () => {
+  it('a network that drops connections silently', async () => {
     const network = await FadingNetwork.start(bed.server);
     const moments = new Map<number, number>();
     const worker = await startProcess(network.url, { prefix: bed.prefix, leaseMs: LEASE_MS });

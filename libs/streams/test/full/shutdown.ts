@@ -10,17 +10,17 @@ import { type Ending, WorkerProcess } from './worker-process.js';
 
 const GROUP = 'g';
 const WORKERS = 2;
-/** How far publishing is ahead of the handlers. */
+/** How many messages publishing is ahead of the handlers. */
 const AHEAD = 200;
 const BATCH = 20;
 
 export interface ShutdownReport extends Verdict {
   readonly messages: number;
-  /** Workers that ended otherwise than with code 0, by themselves. */
+  /** Workers that did not end by themselves with code 0. */
   readonly badExits: number;
   /** Handlers that began after their worker had begun to stop. */
   readonly late: number;
-  /** What had to be taken over, because a worker had left it behind. */
+  /** Messages that had to be taken over, because a worker had left them behind. */
   readonly redelivered: number;
 }
 
@@ -45,7 +45,7 @@ export async function shutDownAtRandom(bed: Bed, options: { sigterms: number; se
   return { ...verdict, messages, badExits, late: endings.reduce((sum, { late }) => sum + late, 0), redelivered };
 }
 
-/** The workers that are there at a time. */
+/** The present workers. */
 class Shift {
   readonly #records: Records;
   readonly #start: () => Promise<WorkerProcess>;
@@ -53,7 +53,7 @@ class Shift {
 
   private constructor(bed: Bed, records: Records) {
     const { server, prefix } = bed;
-    // A lease so long that nothing left behind could be taken over unseen.
+    // A lease so long that no message left behind is taken over before the check.
     const plan = { url: server.url, prefix, group: GROUP, leaseMs: 600_000, concurrency: 8, slowestMs: 60 };
     this.#records = records;
     this.#start = () => WorkerProcess.start(plan, records);

@@ -36,7 +36,7 @@ const good: History = {
 };
 const nothing: Verdict = { lost: 0, phantom: 0, dupEntries: 0, reruns: 0, duplicates: 0, badDeadLetters: 0 };
 
-it('finds nothing in a good history, what was published and not confirmed being handled or not', () => {
+it('finds nothing in a good history, whether unconfirmed messages are handled or not', () => {
   expect(verdictOn(good)).toEqual(nothing);
   expect(verdictOn({ ...good, done: good.done.slice(0, 3), stored: [1, 2, 3, 7] })).toEqual(nothing);
   expect(isClean(nothing)).toBe(true);
@@ -53,7 +53,7 @@ describe('a bad history', () => {
     ['a message that is stored twice', { stored: [...good.stored, 4] }, { dupEntries: 1 }],
     ['an attempt that began twice', { begun: [...good.begun, run(3, 2)] }, { reruns: 1 }],
     ['a message that was handled twice', { done: [...good.done, run(1)], begun: [...good.begun, run(1)] }, { reruns: 1, duplicates: 1 }],
-    ['a dead letter of what fails never', { dead: [...good.dead, letter(2)] }, { badDeadLetters: 1 }],
+    ['a dead letter of a message that never fails', { dead: [...good.dead, letter(2)] }, { badDeadLetters: 1 }],
     ['a dead letter that is there twice', { dead: [...good.dead, letter(7)] }, { badDeadLetters: 1 }],
     ['a dead letter that was handled as well', { done: [...good.done, run(7, 3)] }, { badDeadLetters: 1 }],
     ['a dead letter before its last attempt', { dead: [letter(7, { attempts: 2 })] }, { badDeadLetters: 1 }],

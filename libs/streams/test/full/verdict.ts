@@ -1,19 +1,19 @@
 import type { DeadLetterRecord } from '@millrace/streams';
 import { ATTEMPTS, isPoison } from './plan.js';
 
-/** One handler that began, or ended well. */
+/** One run of a handler that began, or succeeded. */
 export interface Run {
   readonly value: number;
   readonly attempt: number;
 }
 
-/** What really happened, as it was seen beside Redis, and what Redis holds in the end. */
+/** The history of a run, recorded beside Redis, and the data in Redis at its end. */
 export interface History {
   readonly attempted: ReadonlySet<number>;
   readonly confirmed: ReadonlySet<number>;
   readonly begun: readonly Run[];
   readonly done: readonly Run[];
-  /** The values of all messages in the log, once each time they are there. */
+  /** The values of all messages in the log, repeated where a message is stored several times. */
   readonly stored: readonly number[];
   readonly dead: readonly DeadLetterRecord[];
 }
@@ -27,9 +27,9 @@ export interface Verdict {
   readonly dupEntries: number;
   /** Attempts that began more than once. Not forbidden: bounded by the faults. */
   readonly reruns: number;
-  /** Messages whose handler ended well more than once. */
+  /** Messages whose handler succeeded more than once. */
   readonly duplicates: number;
-  /** I7 and I8: dead letters that should not be, are there twice, were handled as well, or do not tell the whole story. */
+  /** I7 and I8: dead letters that should not exist, exist twice, were handled as well, or lack a part of their history. */
   readonly badDeadLetters: number;
 }
 
@@ -49,7 +49,7 @@ export function verdictOn(history: History): Verdict {
   };
 }
 
-/** Whether it breaks no invariant; stops in order, and nothing else, leave nothing to run again. */
+/** Whether no invariant is broken; without faults but stops in order, no attempt may run again. */
 export function isClean({ reruns: _, duplicates: __, ...broken }: Verdict): boolean {
   return Object.values(broken).every((count) => count === 0);
 }
@@ -64,7 +64,7 @@ function badLetters(dead: readonly DeadLetterRecord[], handled: ReadonlySet<numb
   return dead.filter((letter, index) => !isGood(letter, index)).length;
 }
 
-/** -1 for what is no message of ours. */
+/** -1 for a foreign entry. */
 function valueOf({ envelope }: DeadLetterRecord): number {
   try {
     return (JSON.parse(envelope) as [number, string, string, string, null, { value: number }])[5].value;

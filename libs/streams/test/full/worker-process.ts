@@ -5,11 +5,11 @@ import type { Records } from './records.js';
 export interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** Handlers that began after it had begun to stop. */
+  /** Handlers that began after the worker had begun to stop. */
   readonly late: number;
 }
 
-/** A worker in a process of its own, whose every word goes into the records. */
+/** A worker in a process of its own, whose output goes into the records. */
 export class WorkerProcess {
   readonly ended: Promise<Ending>;
   readonly #child: TypeScriptChild;

@@ -8,7 +8,7 @@ import { bodyOf, viewOf } from './view.js';
 type Step = (model: SharedMode, real: RedisGroup) => Promise<void>;
 type Command = fc.AsyncCommand<SharedMode, RedisGroup>;
 
-/** Does one thing to both and compares what they answer; then all that can be seen. */
+/** Runs one command on both, and compares their answers, then their visible states. */
 class Compared implements Command {
   readonly #name: string;
   readonly #step: Step;
@@ -34,10 +34,10 @@ class Compared implements Command {
   }
 }
 
-/** One of them does most, so that much happens to the same messages. */
+/** One member does most, so that much happens to the same messages. */
 const member = fc.constantFrom<Member>('a', 'a', ...MEMBERS);
 const kind = fc.constantFrom<Kind>('log', 'retry');
-/** Which of those that there are, counted from the newest. */
+/** Index into the existing ones, from the newest on. */
 const back = fc.nat({ max: 12 });
 const hasTokens = ({ tokens }: SharedMode): boolean => tokens.length > 0;
 
@@ -108,7 +108,7 @@ const read = fc.tuple(member, kind, fc.integer({ min: 1, max: 4 }), fc.constantF
 type Outcome = 'handled' | 'discarded' | 'deduplicated' | 'retry' | 'retry later' | 'dead' | 'release';
 const outcome = fc.constantFrom<Outcome>('handled', 'handled', 'discarded', 'deduplicated', 'retry', 'retry later', 'dead', 'release');
 
-/** So many messages of an entry that follow each other, or all of it; all but what is acknowledged is settled one by one. */
+/** A run of messages of an entry, or the whole entry; outcomes but acknowledgements are settled one by one. */
 function runOf(token: Token, { which, count, how }: { which: number; count: number | 'all'; how: Outcome }): Run {
   const { messages } = token.entry;
   const message = nth(messages, which);
@@ -132,7 +132,7 @@ function runOf(token: Token, { which, count, how }: { which: number; count: numb
 
 const pick = fc.record({ token: back, which: back, count: fc.constantFrom<(number | 'all')[]>('all', 'all', 1, 2), how: outcome });
 
-/** By whoever ever held it, with what it was told then: old tokens and new ones, of one member and stream in one call. */
+/** Settles with any token that was ever given out, old or new; those of one member and stream in one call. */
 const settle = fc
   .record({
     picks: fc.array(pick, { minLength: 1, maxLength: 4 }),
@@ -162,7 +162,7 @@ const settle = fc
     );
   });
 
-/** By whoever ever held something of `again`. */
+/** With any token of `again` that was ever given out. */
 const begin = back.map((which) => {
   const ofRetries = ({ tokens }: SharedMode): Token[] => tokens.filter(({ entry }) => entry.kind === 'retry');
   return new Compared(
@@ -248,7 +248,7 @@ const everyday = [publish, publish, read, read, read, settle, settle, putBack, p
 const rare = [tend, tend, tend, begin, begin, begin, crash, ripen];
 const rarest = [close, turn, leave, audit, remove, foreign, declare, lose, lose];
 
-/** What may happen to a group, the everyday more often. */
+/** The commands on a group, with the common ones more often. */
 export const commands: fc.Arbitrary<Iterable<Command>> = fc.commands<SharedMode, RedisGroup, false>(
   [...everyday, ...everyday, ...rare, ...rarest],
   { size: 'max', maxCommands: 90 },

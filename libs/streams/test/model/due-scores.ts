@@ -4,11 +4,11 @@ import type { Run } from './shared-mode.js';
 import type { Stored } from './stream.js';
 import { nameOf } from './view.js';
 
-/** Scores of what waits, in the order in which it was scheduled: first what is due, then what is not. */
+/** Scores of waiting messages, in the order in which they were scheduled: first those that are due. */
 const RIPE = 1;
 const UNRIPE = 10 ** 15;
 
-/** The times of what waits, without milliseconds: with its own scores, what is due in the same one would have no order. */
+/** Replaces the due times of waiting messages: messages that are due in the same millisecond would have no order. */
 export class DueScores {
   readonly #redis: RedisConnection;
   readonly #key: string;
@@ -19,20 +19,20 @@ export class DueScores {
     this.#key = key;
   }
 
-  /** In the order in which it was scheduled. */
+  /** Members of `due` in the order in which they were scheduled. */
   async rows(): Promise<[member: string, isRipe: boolean][]> {
     const order = (score: number): number => (score >= UNRIPE ? score - UNRIPE + RIPE : score);
     const rows = (await this.#rows()).sort(([, one], [, other]) => order(one) - order(other));
     return rows.map(([member, score]) => [member, score < UNRIPE]);
   }
 
-  /** Makes all due that is scheduled for later. */
+  /** Makes all waiting messages due. */
   async ripen(): Promise<void> {
     for (const [member, score] of await this.#rows()) if (score >= UNRIPE) await this.#call('ZADD', this.#key, score - UNRIPE + RIPE, member);
   }
 
   /**
-   * Gives scores to new members: in the order in which they were asked for, and behind them to those that came by themselves.
+   * Gives scores to new members: first, in their order, to those that the call asked for, then to all others.
    *
    * @throws Error when the script set another time than now or an hour from now
    */
@@ -44,7 +44,7 @@ export class DueScores {
     for (const [member, score] of fresh.sort((one, other) => place(one) - place(other))) {
       const late = score - Date.now();
       const isRipe = Math.abs(late) < 60_000;
-      if (!isRipe && Math.abs(late - 3_600_000) > 60_000) throw new Error(`What waits is scheduled ${late} ms from now.`);
+      if (!isRipe && Math.abs(late - 3_600_000) > 60_000) throw new Error(`A waiting message is scheduled ${late} ms from now.`);
       await this.#call('ZADD', this.#key, (isRipe ? RIPE : UNRIPE) + (this.#scheduled += 1), member);
     }
   }

@@ -1,4 +1,4 @@
-/** Names with their values, from a reply that has them in turn. */
+/** Names with their values, from a reply of alternating names and values. */
 export function pairs(flat: readonly string[]): [string, string][] {
   return flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1]!] as [string, string]] : []));
 }

@@ -20,7 +20,7 @@ const NAMES = ['publish', 'close', 'settle', 'begin', 'put-back', 'tend', 'forge
 type Name = (typeof NAMES)[number];
 const scripts = new Map(NAMES.map((name) => [name, loadScript(`../../src/scripts/${name}.lua`, import.meta.url)]));
 
-/** Whether entries are settled by their ids alone, where that may be, and how many the script takes for held. */
+/** Whether entries are settled whole where possible, and how many the call says that the member holds. */
 interface SettleOptions {
   readonly isRepetition: boolean;
   readonly isWhole: boolean;
@@ -67,7 +67,7 @@ export class RedisGroup {
     return new TopicLog(this.#redis, this.#prefix).recover(this.#place, 'g');
   }
 
-  /** @returns what is told of the partition meanwhile, and whether the group had to be made again */
+  /** @returns the reply of `tend` meanwhile, and whether the group had to be made again */
   async lose(kind: Kind): Promise<[tended: unknown, declared: string]> {
     await this.#call('XGROUP', 'DESTROY', this.#key(kind), 'g');
     return [await this.#tend(4), await this.declare()];
@@ -84,7 +84,7 @@ export class RedisGroup {
     return String(await this.#run('publish', [...plain, ...ids, delayed], [...args, WINDOW_MS, '', uses, '', ...entries]));
   }
 
-  /** @returns of each batch the reply with which it is stored, or `-` */
+  /** @returns for each batch the reply of its storing, or `-` */
   async close(producer: string, first: number, last: number): Promise<string | string[]> {
     return (await this.#run('close', [this.#place.keys.producers], [producer, first, last, 0])) as string | string[];
   }
@@ -96,7 +96,7 @@ export class RedisGroup {
     await this.#call('XADD', log, `${Number(last.split('-')[0]) + ahead}-${number}`, 'm', text);
   }
 
-  /** The current window is the later of two hashes: what it holds becomes the previous window, or older than that. */
+  /** The current window is the later of two hashes: its keys become those of the previous window, or of an older one. */
   async turn(windows: 1 | 2): Promise<void> {
     const [previous, current] = this.#place.keys.ids;
     await this.#call('DEL', previous);
@@ -105,7 +105,7 @@ export class RedisGroup {
     await this.#call('HSET', previous, '', 1 - windows);
   }
 
-  /** @returns the ordinals of what was read */
+  /** @returns the ordinals of the entries that were read */
   async read(member: Member, kind: Kind, count: number): Promise<number[]> {
     const reply = await this.#call('XREADGROUP', 'GROUP', 'g', member, 'COUNT', count, 'STREAMS', this.#key(kind), '>');
     return ((reply as [[string, Rows]] | null)?.[0][1] ?? []).map(([id]) => this.#ids[kind].indexOf(id));
@@ -123,7 +123,7 @@ export class RedisGroup {
     const stream = this.#place.streams[entry.kind === 'log' ? 0 : 1];
     const keys = [...settleKeysOf(stream), ...pages.map((page) => this.#page(page))];
     const reply = String(await this.#run('settle', keys, [...head, ...args]));
-    // What was refused has scheduled nothing, though another run of the call may have put the same body there.
+    // A refused outcome has scheduled nothing, though another run of the call may have stored the same text.
     await this.#scores.set(ordered.filter((_, index) => reply[index] === 'S'));
     return runs.map((run) => reply[ordered.indexOf(run)]).join('');
   }
@@ -235,7 +235,7 @@ export class RedisGroup {
     };
   }
 
-  /** Entries are known by their order: those that are new come last. */
+  /** Entries are identified by their order: new ones come last. */
   #learn(kind: Kind, rows: Rows): number[] {
     const known = this.#ids[kind];
     for (const [id] of rows) if (!known.includes(id)) known.push(id);

@@ -2,13 +2,13 @@ import { MOST_IN_FLIGHT } from '../../src/publish/producer.js';
 import { type Entry, type Kind, type Member, type Stored, Stream, type Token } from './stream.js';
 import { WaitingMessages, type When } from './waiting.js';
 
-/** What the scripts of shared mode should do, for one group in one partition: the same rules over plain data, without Redis. */
+/** A model of the scripts of shared mode, for one group in one partition: the same rules over plain data, without Redis. */
 
-/** So small that pages and entries of several messages are met within a few publishes. */
+/** Small sizes, so that a few publishes reach several pages, and entries of several messages. */
 export const PAGE = 5;
 export const PER_ENTRY = 3;
 
-/** The id of an entry that somebody else adds. */
+/** The id of a foreign entry. */
 export interface ForeignId {
   readonly ahead: number;
   readonly number: string;
@@ -48,7 +48,7 @@ export class SharedMode {
   next = 0;
   current = new Map<string, string>();
   previous = new Map<string, string>();
-  /** Every token that was ever given, and those that their members believe in. */
+  /** Every token that was ever given out, and the tokens that members take for valid. */
   readonly tokens: Token[] = [];
   believed: Token[] = [];
 
@@ -104,7 +104,7 @@ export class SharedMode {
     this.current = new Map();
   }
 
-  /** @param isLost Redis gave the entries, and the member never got the reply */
+  /** @param isLost Redis delivered the entries, but the reply was lost */
   read(member: Member, { kind, count, isLost }: { kind: Kind; count: number; isLost: boolean }): Token[] {
     const tokens = this.streams[kind].read(member, count);
     this.tokens.push(...tokens);
@@ -114,7 +114,7 @@ export class SharedMode {
 
   settle(runs: readonly Run[], isRepetition: boolean): string {
     const replies = runs.map((run) => this.#settleRun(run, isRepetition)).join('');
-    // Until all are settled the member holds all that their entries carry.
+    // Until all runs are settled the member holds the whole of their entries.
     for (const { token } of runs) if (this.streams[token.entry.kind].holds(token)) this.#finish(token.entry);
     runs.forEach(({ token }, index) => {
       if (replies[index] === 'F' || !this.streams[token.entry.kind].holds(token)) this.#disbelieve(token);
@@ -141,7 +141,7 @@ export class SharedMode {
 
   #isDone(token: Token, message: Stored): boolean {
     if (this.#hasBit(token, message)) return this.settled.has(message.offset);
-    // What is no message of ours stays in the log when nobody has it any more.
+    // A foreign entry stays in the log when no member holds it any more.
     return token.entry.kind === 'log' ? !this.streams.log.pending.has(token.entry) : !token.entry.isThere;
   }
 
@@ -196,7 +196,7 @@ export class SharedMode {
     return 1;
   }
 
-  /** A member that lives keeps what it believes in. @returns how many messages were put back */
+  /** A living member keeps the entries whose tokens it takes for valid. @returns how many messages were put back */
   putBack(owner: Member, { kind, fate }: { kind: Kind; fate: Fate }): number {
     const stream = this.streams[kind];
     const isKept = (entry: Entry): boolean => fate === 'living' && this.believed.some((token) => token.member === owner && token.entry === entry);
@@ -232,7 +232,7 @@ export class SharedMode {
     return [...names].flatMap((name) => [name, log.of(name).length, retry.of(name).length]);
   }
 
-  /** @returns 1 when the member held nothing, and is forgotten */
+  /** @returns 1 when the member held no entry, and is removed */
   leave(member: Member): number {
     const streams = Object.values(this.streams);
     if (streams.some((stream) => stream.of(member).length > 0)) return 0;
@@ -240,7 +240,7 @@ export class SharedMode {
     return 1;
   }
 
-  /** @returns how many messages are found to be gone for good; what is in hand is not, whatever it is */
+  /** @returns how many messages are lost; held entries never are */
   audit(): number {
     const { pending, entries } = this.streams.log;
     this.waiting.findMissing();

@@ -1,29 +1,29 @@
-/** One of the two streams of a group with what its members hold, as plain data. */
+/** One of the two streams of a group, with the entries that its members hold, as plain data. */
 
 export type Kind = 'log' | 'retry';
 export const MEMBERS = ['a', 'b', 'c'] as const;
 export type Member = (typeof MEMBERS)[number];
 
 export interface Stored {
-  /** -1 for what is no message of ours. */
+  /** -1 for a foreign entry. */
   readonly offset: number;
   readonly attempt: number;
-  /** How often its process vanished. */
+  /** How many times its process vanished. */
   readonly crashes: number;
   readonly envelope: string;
 }
 
 export interface Entry {
   readonly kind: Kind;
-  /** Its place among all entries that its stream ever had. */
+  /** Its number among all entries that its stream ever had. */
   readonly ordinal: number;
   readonly messages: readonly Stored[];
-  /** How many messages its id tells, which may be that of no entry of ours. */
+  /** Number of messages according to its id, which may be that of a foreign entry. */
   readonly told: number;
   isThere: boolean;
 }
 
-/** What a member was given. */
+/** An entry as it was delivered to a member. */
 export interface Token {
   readonly member: Member;
   readonly entry: Entry;
@@ -35,7 +35,7 @@ export class Stream {
   pending = new Map<Entry, Member>();
   /** The members that Redis knows of. */
   consumers = new Set<Member>();
-  /** Entries that were given out: the next to deliver comes after so many. */
+  /** Number of entries that were delivered. */
   delivered = 0;
 
   constructor(kind: Kind) {
@@ -58,7 +58,7 @@ export class Stream {
     return [...this.pending].sort(([one], [other]) => one.ordinal - other.ordinal);
   }
 
-  /** Entries in the hands of a member, the oldest first. */
+  /** Entries that a member holds, the oldest first. */
   of(member: Member): Entry[] {
     return this.inOrder().flatMap(([entry, owner]) => (owner === member ? [entry] : []));
   }
@@ -67,7 +67,7 @@ export class Stream {
     return this.pending.get(entry) === member;
   }
 
-  /** Nobody holds the entry any more; what waited for another attempt is gone with that. */
+  /** No member holds the entry any more; an entry that waited for another attempt is removed. */
   letGo(entry: Entry): void {
     this.pending.delete(entry);
     if (this.kind === 'retry') entry.isThere = false;

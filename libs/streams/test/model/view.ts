@@ -1,7 +1,7 @@
 import type { SharedMode } from './shared-mode.js';
 import type { Entry, Stored } from './stream.js';
 
-/** All that can be seen of a group in one partition, from the model and from Redis alike. */
+/** The visible state of a group in one partition, of the model and of Redis alike. */
 export interface View {
   readonly next: number;
   readonly lag: number;
@@ -21,7 +21,7 @@ export interface View {
 
 export type Pending = readonly [ordinal: number, owner: string];
 
-/** A message on its way through the group. */
+/** A message that the group works on. */
 export type Body = readonly [offset: number, attempt: number, crashes: number, firstFailedAt: null, envelope: string];
 
 export function bodyOf({ offset, attempt, crashes, envelope }: Stored): Body {

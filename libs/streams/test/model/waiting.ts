@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Stored, Stream } from './stream.js';
 
-/** A message that waits, or a copy that waits as it is. */
+/** A message that waits, or a foreign copy that waits as it is. */
 export interface Waiting {
   readonly message: Stored;
   readonly isCopy: boolean;
@@ -12,11 +12,11 @@ export type When = 'now' | 'due' | 'later';
 
 /** The messages of a group that wait for another attempt: their records, times and texts. */
 export class WaitingMessages {
-  /** The first due first: messages by their offsets, and copies of what has no record. */
+  /** The first due first: messages by their offsets, and copies without a record. */
   due: Waiting[] = [];
-  /** The records of what left the log for another attempt and is not done, by offset. */
+  /** The records of messages that left the log for another attempt and are not done, by offset. */
   readonly open = new Map<number, Pick<Stored, 'attempt' | 'crashes'>>();
-  /** Texts that are kept apart from the log. */
+  /** Texts that are stored outside the log. */
   readonly #bodies = new Map<number, string>();
   readonly #log: Stream;
   readonly #again: Stream;
@@ -60,7 +60,7 @@ export class WaitingMessages {
     for (const waiting of this.due) waiting.isRipe = true;
   }
 
-  /** A message without a text waits no longer; the audit finds that. @returns how many were moved */
+  /** A message without a text stops waiting; the audit finds it. @returns how many were moved */
   move(limit: number): number {
     const ripe = this.due.filter(({ isRipe }) => isRipe).slice(0, limit);
     for (const { message, isCopy } of ripe) {
@@ -76,7 +76,7 @@ export class WaitingMessages {
     return this.due.some(({ isRipe }) => isRipe) ? 'due' : 'later';
   }
 
-  /** A message that has a record and waits nowhere waits anew, or is lost with its text. */
+  /** A message that has a record and does not wait is made to wait or, without a text, lost. */
   findMissing(): void {
     if (this.open.size <= this.#count) return;
     const names = this.due.filter(({ isCopy }) => !isCopy).map(({ message }) => message);
@@ -106,7 +106,7 @@ export class WaitingMessages {
     return true;
   }
 
-  /** The messages in `again`, in the hands of a member or not. */
+  /** The messages in `again`, held by a member or not. */
   get #copies(): Stored[] {
     return this.#again.entries.flatMap(({ isThere, messages }) => (isThere ? messages : []));
   }

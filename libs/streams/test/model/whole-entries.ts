@@ -1,6 +1,6 @@
 import type { Run } from './shared-mode.js';
 
-/** What may be settled by the ids of entries alone, in their order: all of an entry is handled, and named once. */
+/** The ids of entries that may be settled whole, in their order: all messages of the entry are handled, and named once. */
 export function wholeOf(runs: readonly Run[]): Run[] {
   const isAlone = (run: Run): boolean => runs.filter(({ token }) => token.entry === run.token.entry).length === 1;
   const whole = runs.filter((run) => isWhole(run) && isAlone(run));

@@ -1,11 +1,11 @@
 -- Adds entries to a log. It needs entry-id.lua, id-order.lua and last-id.lua.
 
--- The ms for the next entry: that of the clock, or of the last one where the clock was set back.
+-- The ms for the next entry: the clock's, or the last entry's where the clock was set back.
 local function msFrom(now, lastMs)
   return lastMs and tonumber(lastMs) > now and lastMs or string.format('%.0f', now)
 end
 
--- The ms with which an entry comes behind the last id: that of the id or, behind a higher number, the next one.
+-- The ms with which an entry can follow the last id: the ms of that id or, where its number is higher, the next one.
 local function msBehind(log, base, number)
   local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1] or { '0-0', {} }
   local newestBase, size = spanOf(newest[1], newest[2])
@@ -21,8 +21,8 @@ local function textOf(texts)
   return '[' .. table.concat(texts, ',\n') .. ']'
 end
 
--- Adds an entry: its base, its size, its text. Returns the ms of its id: the given one, unless another id is in the way: of an
--- entry of somebody else, or of ours when the meta that told its ms was lost.
+-- Adds an entry, given by its base, size and text. Returns the ms of its id: the given one, unless the last id is higher, as
+-- after a foreign entry, or after one of ours when the meta with its ms was lost.
 local function addEntry(log, ms, entry)
   local number = string.format('%.0f', entry.base * 16 + entry.size - 1)
   local reply = redis.pcall('XADD', log, 'NOMKSTREAM', ms .. '-' .. number, 'm', entry.text)

@@ -1,6 +1,6 @@
--- Where a group stands in a log.
+-- The position of a group in a log.
 
--- The id up to which the group was given the log; nil when it is not there.
+-- The last entry id that was delivered to the group; nil when the group is not there.
 local function deliveredTo(log, group)
   local infos = redis.pcall('XINFO', 'GROUPS', log)
   for _, info in ipairs(infos.err and {} or infos) do

@@ -1,5 +1,5 @@
--- The id of an entry of the log tells its messages: `<ms>-<base * 16 + n - 1>`, where base is the offset of the first of them
--- and n, from 1 to 16, how many there are. What somebody else added to the stream has an id too, which tells nothing.
+-- The id of an entry of the log has the offsets of its messages: `<ms>-<base * 16 + n - 1>`, where base is the offset of the
+-- first one and n, from 1 to 16, how many there are. Foreign entries, added by other programs, have ids that mean nothing.
 
 -- The format of the logs that this code reads and writes: the field of that name in the meta.
 local FORMAT = '2'

@@ -1,6 +1,6 @@
 -- The messages of an entry of a log. It needs entry-id.lua.
 
--- Offset of the first message and the texts of all; nothing for what is no entry of ours.
+-- Offset of the first message and the texts of all; nothing for a foreign entry.
 local function textsOf(entry)
   local base, size = spanOf(entry[1], entry[2])
   if not base then return nil end

@@ -2,7 +2,7 @@
 
 local MOST_MS = 2 ^ 53
 
--- The first entry from an id on with messages of at least that offset. One is looked at, more only where that is not it.
+-- The first entry from an id on with messages of at least that offset. One entry is read; more only if that one is too low.
 local function firstFrom(log, next, id, offset)
   local count = 1
   while true do
@@ -29,7 +29,7 @@ local function millisecondOf(log, next, offset)
   return low
 end
 
--- The entry of an offset, or the next one that is there; nil when none is.
+-- The entry of an offset, or else the next entry; nil when there is none.
 local function entryOf(log, next, offset)
   local ms = millisecondOf(log, next, offset)
   local from = ms >= MOST_MS and '-' or string.format('%.0f-%.0f', ms, math.max(0, offset - 15) * 16)

@@ -1,8 +1,8 @@
 -- Idempotency keys, in two hashes for the current and the previous window in turn. The field '' of one, which no idempotency key
 -- can be, is the number of its window.
 
--- Returns the hash of the current window, and for each key what that holds and what the previous one holds; both have it at the
--- place of the key plus one.
+-- Returns the hash of the current window, and the values of the keys in the current and in the previous window; the value of a
+-- key is at its index plus one.
 local function lookUpKeys(buckets, number, window, keys)
   local current, previous = buckets[1 + number % 2], buckets[1 + (number + 1) % 2]
   local now, before = redis.call('HMGET', current, '', unpack(keys)), redis.call('HMGET', previous, '', unpack(keys))

@@ -1,6 +1,6 @@
 -- The end of a log.
 
--- The id that was given last, also when its entry is gone.
+-- The last id that was used, also when its entry is gone.
 local function lastIdOf(log)
   local info = redis.call('XINFO', 'STREAM', log)
   for i = 1, #info, 2 do

@@ -1,6 +1,6 @@
 -- Where the offsets of a log go on. It needs entry-id.lua, last-id.lua and stored-offset.lua.
 
--- Behind the last message that the log had, there or not: the last id tells, unless it is that of an entry of somebody else.
+-- The offset after the last message that the log ever had: the last id holds it, unless it is the id of a foreign entry.
 local function nextByLog(log)
   local lastId = redis.call('EXISTS', log) == 1 and lastIdOf(log) or '0-0'
   local base, size = spanOf(lastId)
@@ -13,8 +13,7 @@ local function nextByLog(log)
   return next
 end
 
--- The entry that was added last tells it, when its ms is the one that was written down together with `next`: then nothing came
--- behind it, from nobody.
+-- The last entry holds it, when its ms is the one that was stored together with `next`: then no entry was added after it.
 local function nextByLastEntry(log, ms)
   local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
   if not newest or string.match(newest[1], '^%d+') ~= ms or newest[1] ~= lastIdOf(log) then return nil end

@@ -1,7 +1,7 @@
 -- The offset that comes next in a log. It needs entry-id.lua.
 
--- Offset of the first message that is there behind an id, `next` at the end. The id of the entry before would tell it, if
--- nothing had been deleted and nobody else had added anything: so one entry is looked at, and none where there is none.
+-- Offset of the first message that exists behind an id; `next` at the end. The given id alone would not do: entries may have
+-- been deleted, or added by other programs. So one entry is read.
 local function offsetBehind(log, id, next)
   local count = 1
   while true do

@@ -1,6 +1,6 @@
 -- Rings in the channel of a partition: members that wait there read. `libs/streams/src/ring/ring-text.ts` has the words.
 
--- A user who may not publish to the channel leaves all that was written as it is. Any key of the partition tells the channel.
+-- Where the Redis user may not publish to the channel, the other writes stay. Any key of the partition holds the channel's name.
 local function ring(key, words)
   redis.pcall('PUBLISH', string.match(key, '^.-}') .. ':ring', words)
 end

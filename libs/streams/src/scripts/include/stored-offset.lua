@@ -1,6 +1,6 @@
 -- Offsets as they are stored.
 
--- A stored offset; nil when it is none: damaged, or higher than any id can tell.
+-- A stored offset; nil when it is damaged, or too high for any id.
 local function offsetOf(text)
   local offset = string.match(text or '', '^%d+$') and tonumber(text)
   return offset and offset < 2 ^ 49 and offset or nil

@@ -2,7 +2,7 @@
 
 local SWEPT = 250
 
--- Looks at one page. All before the place from which it goes on is in force.
+-- Looks at one page. All messages before the stored offset are valid.
 local function sweep(group)
   local from = seekOf(group).position
   if not from then return end

@@ -2,10 +2,10 @@
 --
 -- A group is { name, log, again, due, open, body, control }: its name and its keys. A message that left the log and is not done
 -- has a record in `open`: offset, ms of its entry's id, attempt, crashes, ms from that to its first failure or '-', number of
--- the last seek; the score is the offset. Its text is in the log, or in `body`. While it waits its offset is in `due`; then a copy
--- of it is in `again`. An entry of somebody else has no record: it is in `due` as the text that comes into `again`.
+-- the last seek; the score is the offset. Its text is in the log, or in `body`. While it waits its offset is in `due`; then a
+-- copy of it is in `again`. A foreign entry has no record: it is in `due` as the text that comes into `again`.
 
--- Entries of `again` that nobody holds, at the most; fewer while Redis is full, as each is a copy.
+-- Most entries of `again` that no member holds; fewer while Redis is full, as each is a copy.
 local MOST_AGAIN, MOST_AGAIN_WHEN_FULL = 256, 16
 
 local function milliseconds()
@@ -13,10 +13,10 @@ local function milliseconds()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- A member of `due`; all are of one length, so that what is due at one moment is in the order of the offsets.
+-- A member of `due`; all have one length, so that messages that are due at one moment are in the order of their offsets.
 local function nameOf(offset) return string.format('%016.0f', offset) end
 
--- The last seek, and the offset from which on it has made void what waited before it: none once all of that is swept.
+-- The last seek, and the offset from which on older waiting messages are void: none once all of them are swept.
 local function seekOf(group)
   if not group.seek then
     local state = redis.call('HMGET', group.control, 'replay', 'void')
@@ -38,7 +38,7 @@ local function recordOf(group, offset)
   if member then return parsed(group, member, offset) end
 end
 
--- The time of a first failure, Unix ms, from what a record says, and back.
+-- The time of a first failure, Unix ms, from its form in a record, and back.
 local function failedAt(message)
   return message.first == '-' and 'null' or string.format('%.0f', tonumber(message.ms) + tonumber(message.first))
 end
@@ -47,7 +47,7 @@ local function sinceStored(ms, firstFailedAt)
   return tonumber(firstFailedAt) and string.format('%.0f', tonumber(firstFailedAt) - tonumber(ms)) or '-'
 end
 
--- Writes the record of a message, in place of the one before where it has one.
+-- Writes the record of a message, in place of its earlier record.
 local function write(group, message, before)
   local offset = string.format('%.0f', message.offset)
   local parts = { offset, message.ms, message.attempt, message.crashes, message.first, seekOf(group).number }
@@ -55,7 +55,7 @@ local function write(group, message, before)
   redis.call('ZADD', group.open, offset, table.concat(parts, ' '))
 end
 
--- The entry of the log with a message whose ms is known. Entries of somebody else may lie behind it in the same ms.
+-- The entry of the log with a message whose ms is known. Foreign entries may follow it in the same ms.
 local function entryWith(group, offset, ms)
   local last, count = ms .. string.format('-%.0f', offset * 16 + 15), 1
   while count <= 256 do
@@ -67,7 +67,7 @@ local function entryWith(group, offset, ms)
   end
 end
 
--- A script that looks at much ends when it has gone through so many bytes: more would hold Redis up.
+-- A script ends when it has read so many bytes: more would block Redis.
 local function goThrough(group, bytes) group.bytes = (group.bytes or 0) + bytes end
 
 -- The text of a message that the log has. Messages that follow each other are often of one entry.
@@ -83,7 +83,7 @@ local function textInLog(group, offset, ms)
   return texts[offset - base + 1]
 end
 
--- The text of a message; nil when it is nowhere any more.
+-- The text of a message; nil when Redis has it no more.
 local function textOf(group, offset, ms)
   if group.hasBodies == nil then group.hasBodies = redis.call('EXISTS', group.body) == 1 end
   local body = group.hasBodies and redis.call('HGET', group.body, offset)
@@ -113,7 +113,7 @@ local function roomOf(group)
   return group.room
 end
 
--- Members are rung for the first copy: they read all that is there.
+-- Members are rung for the first copy: they then read all copies.
 local function addAgain(group, copy)
   local id = redis.call('XADD', group.again, '*', 'r', copy)
   if not group.isRung then ring(group.again, 'again ' .. group.name .. ' ' .. id) end
@@ -122,7 +122,7 @@ local function addAgain(group, copy)
   group.room = roomOf(group) - 1
 end
 
--- Has a message wait: until a time, or, where that is nil, until somebody reads it. Returns whether it waited already. The
+-- Makes a message wait: until a time or, where that is nil, until a member reads it. Returns whether it waited already. The
 -- record comes last: it stays as it was when the rest fails.
 local function wait(group, message, due)
   local before = recordOf(group, message.offset)
@@ -137,13 +137,13 @@ local function wait(group, message, due)
   return before ~= nil and not before.isVoid
 end
 
--- The same for a copy that has no record.
+-- Makes a copy without a record wait.
 local function waitAsIs(group, copy, due)
   if not due and roomOf(group) > 0 then addAgain(group, copy)
   else redis.call('ZADD', group.due, due or milliseconds(), copy) end
 end
 
--- A message is done, or void. Returns whether it had a record.
+-- Removes the record of a message that is done or void. Returns whether it had one.
 local function forget(group, offset)
   redis.call('ZREM', group.due, nameOf(offset))
   redis.call('HDEL', group.body, offset)

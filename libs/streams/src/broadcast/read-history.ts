@@ -1,17 +1,17 @@
 import { crc32 } from 'node:zlib';
 import { type EntryFields, spanOf } from '../log/entry.js';
 
-/** How many entries are remembered: as many as a failover may lose, and still be made good. */
+/** Most entries that are remembered: a failover that loses more cannot be followed. */
 const MOST = 1_000;
 
 interface Mark {
   readonly checksum: number;
-  /** Offset of its first message; NaN for what is no entry of ours. */
+  /** Offset of its first message; NaN for a foreign entry. */
   readonly base: number;
 }
 
-/** What was read last of one log, to find where another log goes the same way. Entry ids alone do not tell: they repeat. */
-export class Trail {
+/** The last entries read of one log, to find them in another log. Entry ids alone do not identify them: they repeat. */
+export class ReadHistory {
   /** By entry id, in the order in which they were read. */
   readonly #marks = new Map<string, Mark>();
 
@@ -21,8 +21,8 @@ export class Trail {
   }
 
   /**
-   * Whether this entry was read: it is remembered, or older than anything that is, by its id and by its offset. When all that
-   * is remembered was lost, new entries may have lower ids, but not lower offsets.
+   * Whether this entry was read: it is remembered, or older than all remembered ones, by its id and by its offset. When all
+   * remembered entries were lost, new ones may have lower ids, but not lower offsets.
    */
   covers(id: string, fields: EntryFields): boolean {
     const oldest = this.#oldest();
@@ -42,7 +42,7 @@ export class Trail {
   }
 }
 
-/** Offset of its first message; NaN for what is no entry of ours. */
+/** Offset of its first message; NaN for a foreign entry. */
 export function baseOf(id: string, fields: EntryFields): number {
   return spanOf(id, fields)?.base ?? Number.NaN;
 }

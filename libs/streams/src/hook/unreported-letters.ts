@@ -4,41 +4,41 @@ import type { GroupPartition } from '../consume/group-partition.js';
 import { turnOf } from '../log/turns.js';
 
 const declareHook = loadScript('../scripts/declare-hook.lua', import.meta.url);
-const readUntold = loadScript('../scripts/read-untold.lua', import.meta.url);
-const handOverUntold = loadScript('../scripts/hand-over-untold.lua', import.meta.url);
-const settleUntold = loadScript('../scripts/settle-untold.lua', import.meta.url);
+const readUnreported = loadScript('../scripts/read-unreported.lua', import.meta.url);
+const handOverUnreported = loadScript('../scripts/hand-over-unreported.lua', import.meta.url);
+const settleUnreported = loadScript('../scripts/settle-unreported.lua', import.meta.url);
 
-/** The consumer group on a stream of dead letters that reads them for the hook; `untold.lua` knows it too. */
+/** The consumer group on a stream of dead letters that reads them for the hook; `unreported.lua` has the same name. */
 const HOOK = 'hook';
-/** Holds what a member handed over that had nobody to hand it to; no member has this name. */
+/** Consumer that holds the dead letters of members that left; no member has this name. */
 export const NOBODY = 'nobody';
 const ALL = 1_000_000;
 
-export interface UntoldLettersParts {
+export interface UnreportedLettersParts {
   readonly redis: RedisConnection;
   readonly member: string;
   readonly partitions: readonly GroupPartition[];
 }
 
-/** A dead letter that a member holds, to tell the hook of it. */
-export interface UntoldLetter {
+/** A dead letter that a member holds, to report it. */
+export interface UnreportedLetter {
   readonly partition: GroupPartition;
-  /** Of its entry in the stream of dead letters. */
+  /** Id of its entry in the stream of dead letters. */
   readonly id: string;
-  /** How often a process vanished that held it. */
+  /** How many times a process vanished that held it. */
   readonly crashes: number;
   readonly fields: readonly string[];
 }
 
-/** What a look at one partition has shown. */
-export interface Sight {
+/** The result of a look at one partition. */
+export interface LookResult {
   readonly partition: GroupPartition;
-  /** How many the member held before. */
+  /** How many dead letters the member held before. */
   readonly own: number;
-  /** Others that hold some. */
+  /** Other members that hold some. */
   readonly holders: readonly string[];
-  readonly letters: readonly UntoldLetter[];
-  /** Why nothing can be told of it; null when something can. */
+  readonly letters: readonly UnreportedLetter[];
+  /** Why the look failed; null when it did not. */
   readonly failure: Error | null;
 }
 
@@ -47,7 +47,7 @@ export interface HandOver {
   readonly to: string;
   /** Whether the process of the holder vanished: that counts as a crash. */
   readonly crashed: boolean;
-  /** How many at the most, and how many of those that have crashed. */
+  /** Most dead letters, and most of those that have crashed. */
   readonly most: number;
   readonly mostSuspects: number;
   /** Ids that the holder keeps. */
@@ -56,47 +56,49 @@ export interface HandOver {
 
 type Reply = 'UNDECLARED' | [own: number, holders: string[], entries: [id: string, fields: string[]][]];
 
-/** Dead letters of a group that its hook is to be told of, as Redis knows them. */
-export class UntoldLetters {
-  readonly #parts: UntoldLettersParts;
+/** Dead letters of a group that are not reported to its hook yet, in Redis. */
+export class UnreportedLetters {
+  readonly #parts: UnreportedLettersParts;
   #turn = 0;
 
-  constructor(parts: UntoldLettersParts) {
+  constructor(parts: UnreportedLettersParts) {
     this.#parts = parts;
   }
 
-  /** Has the hook begin where it was not declared yet: behind the dead letters that are there. */
+  /** Declares the hook where it is new: it begins behind the present dead letters. */
   async declare(): Promise<void> {
     await Promise.all(this.#parts.partitions.map((partition) => this.#declare(partition)));
   }
 
-  /** Brings `most` new ones of all partitions, each of which comes first in its turn. A hook that is gone is made again. */
-  async look(most: number): Promise<Sight[]> {
+  /** Reads `most` new ones of all partitions, which come first in turn. A hook that is gone is made again. */
+  async look(most: number): Promise<LookResult[]> {
     const { redis, member, partitions } = this.#parts;
     this.#turn = (this.#turn + 1) % partitions.length;
     const inTurn = [...partitions.slice(this.#turn), ...partitions.slice(0, this.#turn)];
     const keys = inTurn.map(({ groupKeys: { dead } }) => dead);
-    const replies = (await redis.run(readUntold, keys, [HOOK, member, most])) as Reply[];
-    return Promise.all(inTurn.map((partition, index) => this.#sightOf(partition, replies[index]!)));
+    const replies = (await redis.run(readUnreported, keys, [HOOK, member, most])) as Reply[];
+    return Promise.all(inTurn.map((partition, index) => this.#resultOf(partition, replies[index]!)));
   }
 
-  async handOver(partition: GroupPartition, { from, to, crashed, most, mostSuspects, kept }: HandOver): Promise<UntoldLetter[]> {
+  async handOver(partition: GroupPartition, terms: HandOver): Promise<UnreportedLetter[]> {
+    const { from, to, crashed, most, mostSuspects, kept } = terms;
     const args = [HOOK, from, to, crashed ? '1' : '0', most, mostSuspects, ...kept];
-    const given = (await this.#parts.redis.run(handOverUntold, [partition.groupKeys.dead], args)) as [string, number, string[]][];
+    const keys = [partition.groupKeys.dead];
+    const given = (await this.#parts.redis.run(handOverUnreported, keys, args)) as [string, number, string[]][];
     return given.map(([id, crashes, fields]) => ({ partition, id, crashes, fields }));
   }
 
-  /** Whether it is still the member's to tell. */
-  async has({ partition, id }: UntoldLetter): Promise<boolean> {
+  /** Whether the member still holds it. */
+  async has({ partition, id }: UnreportedLetter): Promise<boolean> {
     const { redis, member } = this.#parts;
     const pending = (await redis.call('XPENDING', partition.groupKeys.dead, HOOK, id, id, 1, member)) as unknown[];
     return pending.length > 0;
   }
 
-  /** @param how `failed`: nobody will be told of it */
-  async settle({ partition, id }: UntoldLetter, how: 'told' | 'failed'): Promise<void> {
+  /** @param how `failed`: it will not be reported */
+  async settle({ partition, id }: UnreportedLetter, how: 'reported' | 'failed'): Promise<void> {
     const { dead, stats } = partition.groupKeys;
-    await this.#parts.redis.run(settleUntold, [dead, stats], [HOOK, this.#parts.member, id, how]);
+    await this.#parts.redis.run(settleUnreported, [dead, stats], [HOOK, this.#parts.member, id, how]);
   }
 
   /** Leaves all that the member holds to others. */
@@ -106,11 +108,11 @@ export class UntoldLetters {
     await Promise.all(partitions.map((partition) => this.handOver(partition, all)));
   }
 
-  async #sightOf(partition: GroupPartition, reply: Reply): Promise<Sight> {
+  async #resultOf(partition: GroupPartition, reply: Reply): Promise<LookResult> {
     const nothing = { partition, own: 0, holders: [], letters: [] };
     try {
-      const seen = turnOf(reply, 'read-untold');
-      if (seen !== 'UNDECLARED') return sightOf(partition, seen);
+      const seen = turnOf(reply, 'read-unreported');
+      if (seen !== 'UNDECLARED') return resultOf(partition, seen);
       await this.#declare(partition);
       return { ...nothing, failure: null };
     } catch (thrown) {
@@ -123,7 +125,7 @@ export class UntoldLetters {
   }
 }
 
-function sightOf(partition: GroupPartition, [own, holders, entries]: Exclude<Reply, string>): Sight {
+function resultOf(partition: GroupPartition, [own, holders, entries]: Exclude<Reply, string>): LookResult {
   const letters = entries.map(([id, fields]) => ({ partition, id, crashes: 0, fields }));
   return { partition, own, holders, letters, failure: null };
 }

@@ -8,23 +8,23 @@ import { RetainedPartition } from './retained-partition.js';
 import { isRetained } from './retained-topic.js';
 import { Trimmer } from './trimmer.js';
 
-export interface TopicUpkeepParts {
+export interface TopicTenderParts {
   readonly redis: RedisConnection;
   readonly prefix: string;
   readonly log: TopicLog;
 }
 
-/** What a round that is under way gets to end: a Redis that does not answer must not keep the process. */
+/** Time for the rounds under way to end: a Redis that does not answer must not keep the process. */
 const GOODBYE_MS = 500;
 
-/** What this process does in the background for the topics that it uses: once a topic, however many use it. */
-export class TopicUpkeep {
-  readonly #parts: TopicUpkeepParts;
+/** The background work of this process for its topics, trimming and promoting delayed messages: once for each topic. */
+export class TopicTender {
+  readonly #parts: TopicTenderParts;
   readonly #promoters = new Map<string, DelayedPromoter>();
   readonly #trimmers = new Map<string, Trimmer>();
   #stopped = false;
 
-  constructor(parts: TopicUpkeepParts) {
+  constructor(parts: TopicTenderParts) {
     this.#parts = parts;
   }
 
@@ -40,7 +40,7 @@ export class TopicUpkeep {
     return this.#retained(topic, partition);
   }
 
-  /** This process has delayed a message of the topic: somebody must see to it, even when nobody subscribes. */
+  /** This process has delayed a message of the topic: it promotes the message later, as there may be no subscriber. */
   delayed(topic: TopicDefinition, dueInMs: number): void {
     this.#promote(topic).scheduled(dueInMs);
   }

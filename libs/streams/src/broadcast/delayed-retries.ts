@@ -3,8 +3,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** A handler that fails for everything must not fill the memory. */
 const MOST = 1_000;
 
-/** Items that wait in this process to be tried again; the oldest goes when there are too many. */
-export class Repeats<Item> {
+/** Items that wait in this process to be tried again; the oldest is dropped when there are too many. */
+export class DelayedRetries<Item> {
   readonly #again: (item: Item) => void;
   readonly #timers = new Map<Item, NodeJS.Timeout>();
 

@@ -3,17 +3,17 @@ import { type DeadLetterDelivery, type DeadLetterHandler, emit, errorRecord, Lea
 import { deadLetterId, type DeadLetterReason } from '../consume/dead-letter-reason.js';
 import { messageOfEnvelope } from '../log/envelope.js';
 import { reasonIn } from '../redeliver/stored-dead-letter.js';
-import type { UntoldLetter, UntoldLetters } from './untold-letters.js';
+import type { UnreportedLetter, UnreportedLetters } from './unreported-letters.js';
 
 /** Timers end at 2^31 ms: a longer one would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
 
-export interface TellingParts {
-  readonly letters: UntoldLetters;
+export interface HookCallParts {
+  readonly letters: UnreportedLetters;
   readonly handler: DeadLetterHandler;
-  /** A dead letter with this many crashes is told no more. */
+  /** A dead letter with this many crashes is not reported any more. */
   readonly crashLimit: number;
   /** Resolves when a handler may begin here. */
   readonly mayBegin: () => Promise<void>;
@@ -22,22 +22,22 @@ export interface TellingParts {
 }
 
 /**
- * Has the hook told of one dead letter:
+ * Reports one dead letter to the handler of dead letters:
  *
- *     waiting -> at work -> told
+ *     waiting -> at work -> reported
  *        ^          |-----> failed      after the last attempt
  *        '-back-off-'
  *
- * From each of them it is let go of when it was given up, or is another member's by now: then it stays as it is in Redis.
+ * It ends in any state when it was given up, or when another member holds the dead letter: then nothing changes in Redis.
  */
-export class Telling {
-  readonly letter: UntoldLetter;
-  readonly #parts: TellingParts;
+export class HookCall {
+  readonly letter: UnreportedLetter;
+  readonly #parts: HookCallParts;
   readonly #lease = new Lease();
   readonly #end = new AbortController();
   #atWorkSince: number | null = null;
 
-  constructor(letter: UntoldLetter, parts: TellingParts) {
+  constructor(letter: UnreportedLetter, parts: HookCallParts) {
     this.letter = letter;
     this.#parts = parts;
   }
@@ -51,13 +51,13 @@ export class Telling {
     return this.#atWorkSince === null ? 0 : performance.now() - this.#atWorkSince;
   }
 
-  /** Whatever its handler says from now on, it is let go of. */
+  /** Ends the call, and ignores the result of its handler. */
   giveUp(reason: MillraceError): void {
     this.#lease.giveUp(reason);
     this.#end.abort();
   }
 
-  /** Resolves when it is told, has failed, or is let go of. Never rejects. */
+  /** Resolves when the dead letter is reported, has failed, or was given up. Never rejects. */
   async run(): Promise<void> {
     for (let attempt = 1; !this.#lease.isGivenUp; attempt += 1) {
       await this.#parts.mayBegin();
@@ -65,7 +65,7 @@ export class Telling {
       this.#atWorkSince = performance.now();
       const outcome = await this.#attempt(attempt);
       const delayMs = outcome.kind === 'retry' ? outcome.delayMs : null;
-      if (delayMs === null && outcome.kind !== 'release') await this.#settle(outcome.kind === 'ack' ? 'told' : 'failed');
+      if (delayMs === null && outcome.kind !== 'release') await this.#settle(outcome.kind === 'ack' ? 'reported' : 'failed');
       this.#atWorkSince = null;
       this.#parts.attemptEnded();
       if (delayMs === null) return;
@@ -76,11 +76,11 @@ export class Telling {
   async #attempt(attempt: number): Promise<Outcome> {
     const { fields, crashes } = this.letter;
     const { envelope, reason } = reasonIn(fields);
-    // An entry that is no dead letter tells nothing.
+    // An entry that is no dead letter is not reported.
     if (envelope === undefined || reason === null) return { kind: 'ack' };
     const delivery = this.#deliveryOf({ envelope, reason, attempt });
     const outcome = crashes >= this.#parts.crashLimit ? crashLoop(crashes) : await this.#parts.handler(delivery).catch(defect);
-    this.#tellOfFailure(delivery, outcome);
+    this.#reportFailure(delivery, outcome);
     return outcome;
   }
 
@@ -99,20 +99,20 @@ export class Telling {
     };
   }
 
-  #tellOfFailure({ message, topic, partition, group, attempt }: DeadLetterDelivery, outcome: Outcome): void {
+  #reportFailure({ message, topic, partition, group, attempt }: DeadLetterDelivery, outcome: Outcome): void {
     if (outcome.kind === 'ack' || outcome.kind === 'release') return;
     const failed = { topic, partition, group, messageId: message.id, attempt, error: outcome.error };
     if (outcome.kind === 'retry') emit('hook-failed', { ...failed, outcome: 'retry', delayMs: outcome.delayMs });
     else emit('hook-failed', { ...failed, outcome: 'given-up' });
   }
 
-  /** It may have been removed, or been taken for that of a dead process. Without an answer it is told once more. */
+  /** Whether it was neither removed nor taken over. Without an answer the handler is called once more. */
   #isHeld(): Promise<boolean> {
     return this.#parts.letters.has(this.letter).catch(() => true);
   }
 
-  /** Tries until Redis has taken it. */
-  async #settle(how: 'told' | 'failed'): Promise<void> {
+  /** Tries until Redis has stored the result. */
+  async #settle(how: 'reported' | 'failed'): Promise<void> {
     const { topic, partition, group } = this.letter.partition;
     for (let failures = 0; !this.#lease.isGivenUp; ) {
       try {
@@ -138,7 +138,7 @@ interface Stored {
 }
 
 function crashLoop(crashes: number): Outcome {
-  const message = `The process that told of this dead letter vanished ${crashes} times before it had. It is told no more; the dead letter stays.`;
+  const message = `The process that handled this dead letter vanished ${crashes} times. It is not handled any more; the dead letter stays.`;
   return { kind: 'dead-letter', reason: 'CRASH_LOOP', error: errorRecord(new MillraceError('CRASH_LOOP', message)) };
 }
 

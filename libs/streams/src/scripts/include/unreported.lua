@@ -1,8 +1,8 @@
--- Which dead letters the hook of a group was not told of. It needs id-order.lua.
+-- Finds the dead letters that were not reported to the hook of a group. It needs id-order.lua.
 
 local HOOK = 'hook'
 
--- Where the hook stands; nil where there is none.
+-- The position of the hook; nil where there is none.
 local function hookOf(dead)
   local infos = redis.pcall('XINFO', 'GROUPS', dead)
   for _, info in ipairs(infos.err and {} or infos) do
@@ -12,13 +12,13 @@ local function hookOf(dead)
   end
 end
 
-local function isUntold(dead, hook, id)
+local function isUnreported(dead, hook, id)
   if not hook then return false end
   if isBefore(hook.delivered, id) then return true end
   return hook.isHolding and #redis.call('XPENDING', dead, HOOK, id, id, 1) > 0
 end
 
--- Of dead letters that go untold.
+-- Counts a dead letter that is removed before it was reported.
 local function forget(dead, stats, id)
   redis.call('XACK', dead, HOOK, id)
   redis.call('HINCRBY', stats, 'untold', 1)

@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
--- Brings dead letters that the hook of a group was not told of yet, and says who holds others.
+-- Reads dead letters that were not reported to the hook of a group yet, and returns which members hold others.
 --
 -- KEYS  dead letters of each partition
--- ARGV  1 name of the hook  2 member  3 how many to bring at the most, of all partitions
+-- ARGV  1 name of the hook  2 member  3 how many to read at the most, of all partitions
 -- returns for each { how many the member held before, names of the others that hold some, new ones: { id, fields }, ... };
 --         'UNDECLARED' when the hook is gone; 'FAILED <why>' when its turn failed
 --
--- Guarantees: what is brought is held by the member until it is told, handed over or removed; a partition that fails keeps no
--- other from its turn.
---!include include/each-apart.lua
+-- Guarantees: dead letters that were read are held by the member until they are reported, handed over or removed; a partition
+-- that fails does not stop the others.
+--!include include/try-partition.lua
 
 local hook, member, left = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
@@ -43,5 +43,5 @@ local function look(dead)
 end
 
 local replies = {}
-for i, dead in ipairs(KEYS) do replies[i] = apart(look, dead) end
+for i, dead in ipairs(KEYS) do replies[i] = tryPartition(look, dead) end
 return replies

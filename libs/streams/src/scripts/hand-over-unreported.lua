@@ -1,20 +1,20 @@
 #!lua flags=allow-oom
--- Hands dead letters that a member holds, to tell a hook of them, over to another.
+-- Hands unreported dead letters that one member holds over to another.
 --
 -- KEYS  1 dead letters
--- ARGV  1 name of the hook  2 who holds them  3 who gets them, or '' for nobody yet  4 '1' when the process of the holder
---       vanished, which counts as a crash  5 how many at the most  6 how many of those that have crashed
+-- ARGV  1 name of the hook  2 the holder  3 the member that gets them  4 '1' when the process of the holder vanished,
+--       which counts as a crash  5 how many at the most  6 how many of those that have crashed
 --       then ids that the holder keeps
 -- returns { id, crashes, fields } of each
 --
--- Guarantees: each is held by one member; what was removed meanwhile is nobody's; a holder without any is forgotten.
+-- Guarantees: each is held by one member; those that were removed meanwhile are dropped; a holder without any is forgotten.
 local dead, hook, holder, heir = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local crashed, most, mostSuspects, FIRST_KEPT = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), 7
 
 local kept = {}
 for i = FIRST_KEPT, #ARGV do kept[ARGV[i]] = true end
 
--- How often it was delivered tells the crashes: nothing else raises it.
+-- The delivery count is the number of crashes: nothing else raises it.
 local function claim(id, deliveries)
   local entry = redis.call('XCLAIM', dead, hook, heir, 0, id, 'RETRYCOUNT', deliveries)[1]
   return entry and { id, deliveries - 1, entry[2] }
