@@ -175,13 +175,15 @@ export class Dispatcher implements Settling {
     // What ends while others are begun is seen by the one that begins them.
     if (this.#isStarting) return;
     this.#isStarting = true;
-    for (let now = this.#now(); this.#slots.canBegin(now); now = this.#now()) {
+    // No time passes meanwhile that would change a decision.
+    const now = this.#now();
+    while (this.#slots.canBegin(now)) {
       const batch = this.#take(now.ms);
       if (batch.length === 0) break;
       this.#begin(batch);
     }
     this.#isStarting = false;
-    this.#watch();
+    this.#watch(now);
   }
 
   #take(nowMs: number): readonly PendingDelivery[] {
@@ -195,8 +197,7 @@ export class Dispatcher implements Settling {
   };
 
   /** Looks again when time alone brings a decision. A timer that is due before that does so too. */
-  #watch(): void {
-    const now = this.#now();
+  #watch(now: Now): void {
     const inMs = this.#slots.nextLookInMs(now);
     if (inMs === null || (this.#timer && this.#timerAtMs <= now.ms + inMs)) return;
     clearTimeout(this.#timer);
@@ -262,7 +263,7 @@ export class Dispatcher implements Settling {
       delivery.heldUp = this.#holding.signal;
       delivery.replayedBy = this.#parts.feedback.replayOf(delivery);
     }
-    void handOver(this.#parts.handling, open).then((outcomes) => this.#handled(batch, outcomes));
+    handOver(this.#parts.handling, open, (outcomes) => this.#handled(batch, outcomes));
   }
 
   /** Its slot is free, but for that of a lone one, and the outcomes are settled meanwhile. */

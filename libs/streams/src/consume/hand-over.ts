@@ -3,10 +3,14 @@ import type { Handling } from './handling.js';
 import type { PendingDelivery } from './pending-delivery.js';
 import { unhandledOutcome } from './settlement.js';
 
-/** Hands messages over, one or a batch of them, and says what became of each, in their order. It never rejects. */
-export function handOver(handling: Handling, deliveries: readonly PendingDelivery[]): Promise<readonly Outcome[]> {
-  if (handling.rule) return handling.handler(deliveries).catch((thrown: unknown) => deliveries.map(() => defect(thrown)));
-  return handling.handler(deliveries[0]!).then((outcome) => [outcome], (thrown: unknown) => [defect(thrown)]);
+/** Called with the outcome of each message, in their order. */
+type Done = (outcomes: readonly Outcome[]) => void;
+
+/** Hands messages over, one or a batch of them, and says what became of each. */
+export function handOver(handling: Handling, deliveries: readonly PendingDelivery[], done: Done): void {
+  const failed = (thrown: unknown): void => done(deliveries.map(() => defect(thrown)));
+  if (handling.rule) void handling.handler(deliveries).then(done, failed);
+  else void handling.handler(deliveries[0]!).then((outcome) => done([outcome]), failed);
 }
 
 /** A handler that throws, or says nothing of one of its messages, is a defect of ours. */

@@ -2,10 +2,16 @@ import type { PendingDelivery } from './pending-delivery.js';
 
 const NOTHING: readonly PendingDelivery[] = [];
 
+/** A batch, and the part of it that is in the hands of a handler. */
+interface Taken {
+  readonly batch: readonly PendingDelivery[];
+  begun: readonly PendingDelivery[];
+}
+
 /** The batches that have a slot: taken -> begun -> handled -> ended, or given up. Moments are by the monotonic clock. */
 export class Running {
-  /** The part of each that is in the hands of a handler. */
-  readonly #begun = new Map<readonly PendingDelivery[], readonly PendingDelivery[]>();
+  /** By the first message of each: an array as a key costs ten times as much. */
+  readonly #taken = new Map<PendingDelivery, Taken>();
   readonly #slots: number;
   #messages = 0;
   /** Since when every slot has been taken without one handler ending; null while one is free. */
@@ -18,7 +24,7 @@ export class Running {
 
   /** Batches. */
   get size(): number {
-    return this.#begun.size;
+    return this.#taken.size;
   }
 
   get messages(): number {
@@ -35,26 +41,29 @@ export class Running {
   }
 
   add(batch: readonly PendingDelivery[], nowMs: number): void {
-    this.#begun.set(batch, NOTHING);
+    this.#taken.set(batch[0]!, { batch, begun: NOTHING });
     this.#messages += batch.length;
     if (this.isFull) this.#fullSinceMs ??= nowMs;
   }
 
   /** @param begun what of the batch a handler is given */
   begin(batch: readonly PendingDelivery[], begun: readonly PendingDelivery[]): void {
-    this.#begun.set(batch, begun);
+    const taken = this.#taken.get(batch[0]!);
+    if (taken) taken.begun = begun;
   }
 
   /** Its handler has ended. @returns what it was given; nothing when that was given up before: the handler decides nothing */
   handled(batch: readonly PendingDelivery[]): readonly PendingDelivery[] {
-    const begun = this.#begun.get(batch) ?? NOTHING;
-    if (begun.length > 0) this.#begun.set(batch, NOTHING);
+    const taken = this.#taken.get(batch[0]!);
+    if (!taken) return NOTHING;
+    const { begun } = taken;
+    taken.begun = NOTHING;
     return begun;
   }
 
   /** It takes no slot any more. @returns false when it took none already */
   end(batch: readonly PendingDelivery[]): boolean {
-    if (!this.#begun.delete(batch)) return false;
+    if (!this.#taken.delete(batch[0]!)) return false;
     this.#messages -= batch.length;
     this.#fullSinceMs = null;
     return true;
@@ -62,6 +71,6 @@ export class Running {
 
   /** Batches whose handler is still at work, with what it was given. */
   atWork(): [batch: readonly PendingDelivery[], begun: readonly PendingDelivery[]][] {
-    return [...this.#begun].filter(([, begun]) => begun.length > 0);
+    return [...this.#taken.values()].filter(({ begun }) => begun.length > 0).map(({ batch, begun }) => [batch, begun]);
   }
 }
