@@ -1,6 +1,6 @@
 import { MillraceError } from '@millrace/core';
 import { ENVELOPE_SEPARATOR } from '../log/envelope.js';
-import type { QueuedMessage } from './queued-message.js';
+import { isKeyed, type QueuedMessage } from './queued-message.js';
 import { mismatch } from './refusals.js';
 
 /** In place of the offset of a delayed message. */
@@ -31,13 +31,11 @@ export function entriesOf(batch: readonly QueuedMessage[], perEntry: number): st
 
 /** The idempotency keys of a batch, as `publish.lua` reads them. */
 export function usesOf(batch: readonly QueuedMessage[]): string {
-  if (batch.every(({ use }) => use === null)) return '';
-  return `[${batch.map(useText).join(',')}]`;
-}
-
-/** Neither the digest nor the id of a message has a character that JSON escapes. */
-function useText({ id, use }: QueuedMessage): string {
-  return use ? `${JSON.stringify(use.key)},"${use.digest}","${id}"` : '"","",""';
+  const keyed = batch.filter(isKeyed);
+  if (keyed.length === 0) return '';
+  const lists: unknown[] = [keyed.map(({ use }) => use.key), keyed.map(({ use }) => use.digest), keyed.map(({ id }) => id)];
+  if (keyed.length < batch.length) lists.push(batch.flatMap((item, index) => (isKeyed(item) ? index + 1 : [])));
+  return JSON.stringify(lists);
 }
 
 /** When the messages of a batch are due, as `publish.lua` reads it. */

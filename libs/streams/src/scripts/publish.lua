@@ -7,9 +7,9 @@
 --       has  5 messages an entry at the most  6 offsets a page of the settled bitmap  7 messages in the log at the most, 0 for
 --       any number  8 '1' when its memory is bounded
 --       then, with 6 keys: 9 idempotency window, ms  10 number of the oldest window in which idempotency keys of it are claimed
---       in other partitions, '' when none is  11 '' when no message has an idempotency key, else a list in JSON: for each
---       message the key or '', the digest of the message, and its id  12 '' when all are due now, else a list in
---       JSON: for each message '' now, '+<ms>' so much later, '<ms>' at that moment in Unix milliseconds
+--       in other partitions, '' when none is  11 '' when no message has an idempotency key, else in JSON lists of the messages
+--       that have one: keys, digests, ids, and, unless all have one, their places in the batch, from 1  12 '' when all are due
+--       now, else a list in JSON: for each message '' now, '+<ms>' so much later, '<ms>' at that moment in Unix milliseconds
 --       then entries of as many messages as one may have, the last one of the rest: `[` their envelopes, with `,` and a line
 --       break between them, `]`
 -- returns '+<offset>' of the first when all are stored, one after the other; else one line a message: '+<offset>' stored,
@@ -67,7 +67,7 @@ end
 --!include include/add-entry.lua
 --!include include/idempotency-windows.lua
 
-local FIRST, USE = isPlain and 9 or 13, 3
+local FIRST = isPlain and 9 or 13
 local maxMessages, hasMaxBytes = tonumber(ARGV[7]), ARGV[8] == '1'
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
@@ -120,17 +120,49 @@ end
 local window = tonumber(ARGV[9])
 local number, claimedIn = math.floor(now / window), tonumber(ARGV[10])
 if claimedIn and claimedIn < number then return 'UNCLAIMED' end
-local uses = ARGV[11] == '' and {} or cjson.decode(ARGV[11])
+local keys, digests, ids, places = unpack(ARGV[11] == '' and { {}, {}, {} } or cjson.decode(ARGV[11]))
 local dues = ARGV[12] == '' and {} or cjson.decode(ARGV[12])
+local current, uses, usesBefore = nil, {}, {}
+if #keys > 0 then current, uses, usesBefore = lookUpKeys({ KEYS[4], KEYS[5] }, number, window, keys) end
 
-local function keyOf(message)
-  return uses[(message - 1) * USE + 1] or ''
+-- By its key, the stored use of a message; false for a key that comes with this batch.
+local known, areAllNew = {}, ARGV[12] == ''
+for i = 1, #keys do
+  local key, use = keys[i], uses[i + 1] or usesBefore[i + 1] or false
+  if use or known[key] ~= nil then areAllNew = false end
+  known[key] = known[key] or use
 end
 
--- The stored value of an idempotency key: digest, offset, id.
-local function useOf(message, offset)
-  local at = (message - 1) * USE
-  return uses[at + 2] .. ' ' .. offset .. ' ' .. uses[at + 3]
+local fresh = {}
+-- The stored use of a key: digest, offset, id.
+local function remember(i, offset)
+  local use = digests[i] .. ' ' .. offset .. ' ' .. ids[i]
+  fresh[#fresh + 1] = keys[i]
+  fresh[#fresh + 1] = use
+  return use
+end
+
+local function keep()
+  if #fresh > 0 then redis.call('HSET', current, unpack(fresh)) end
+end
+
+-- The usual batch is as quick as one without keys but for its keys.
+if areAllNew then
+  if isFull(count) then return 'FULL' end
+  local base = next
+  storeAll()
+  for i = 1, #keys do remember(i, base + (places and places[i] or i) - 1) end
+  keep()
+  return ended('+' .. base, ms)
+end
+
+-- The index of its key, by the place of a message.
+local indexes = {}
+for i = 1, #keys do indexes[places and places[i] or i] = i end
+
+local function useOf(message)
+  local i = indexes[message]
+  return i and known[keys[i]]
 end
 
 local function dueAt(message)
@@ -145,62 +177,34 @@ local function delay(due, envelope)
   redis.call('ZADD', KEYS[6], due, string.format('%016d ', number) .. envelope)
 end
 
-local keys, known, current, isAllNew = {}, {}, nil, ARGV[12] == ''
+local wanted = 0
 for message = 1, count do
-  local key = keyOf(message)
-  if key ~= '' then keys[#keys + 1] = key end
-end
-if #keys > 0 then
-  local now, before
-  current, now, before = lookUpKeys({ KEYS[4], KEYS[5] }, number, window, keys)
-  for i, key in ipairs(keys) do known[key] = known[key] or now[i + 1] or before[i + 1] end
-end
-
-local wanted, twice = 0, {}
-for message = 1, count do
-  local key = keyOf(message)
-  if known[key] or twice[key] then isAllNew = false end
-  if not known[key] and dueAt(message) <= now then wanted = wanted + 1 end
-  if key ~= '' then twice[key] = true end
+  if not useOf(message) and dueAt(message) <= now then wanted = wanted + 1 end
 end
 if isFull(wanted) then return 'FULL' end
-
-local fresh, replies = {}, {}
-local function remember(message, offset)
-  local key = keyOf(message)
-  if key == '' then return end
-  known[key] = useOf(message, offset)
-  fresh[#fresh + 1] = key
-  fresh[#fresh + 1] = known[key]
-end
 
 -- Returns the reply line of a message whose idempotency key is known.
 local function compare(message, use)
   local digest, rest = string.match(use, '^(%S+) (.*)$')
-  local given = uses[(message - 1) * USE + 2]
+  local given = digests[indexes[message]]
   -- A digest of another length is of another version of Millrace, and cannot be compared.
   local isSame = digest == given or #digest ~= #given
   return (isSame and '=' or '!') .. rest
 end
 
 local function store(message, text)
-  local use, due = known[keyOf(message)], dueAt(message)
+  local i, use, due = indexes[message], useOf(message), dueAt(message)
   if use then return compare(message, use) end
   local offset = due > now and '-' or next
-  remember(message, offset)
+  if i then known[keys[i]] = remember(i, offset) end
   if due > now then delay(due, text) else add(text) end
   return '+' .. offset
 end
 
-if isAllNew then
-  replies[1] = '+' .. next
-  for message = 1, count do remember(message, next + message - 1) end
-  storeAll()
-else
-  for i = FIRST, #ARGV do
-    for text in messagesOf(ARGV[i]) do replies[#replies + 1] = store(#replies + 1, text) end
-  end
-  flush()
+local replies = {}
+for i = FIRST, #ARGV do
+  for text in messagesOf(ARGV[i]) do replies[#replies + 1] = store(#replies + 1, text) end
 end
-if #fresh > 0 then redis.call('HSET', current, unpack(fresh)) end
+flush()
+keep()
 return ended(table.concat(replies, '\n'), ms)
