@@ -80,8 +80,8 @@ export const publishing = [
   {
     name: 'idempotency keys of the previous window are known',
     file: PUBLISH,
-    find: 'known[key] or now[i + 1] or before[i + 1] end',
-    replace: 'known[key] or now[i + 1] end',
+    find: 'uses[i + 1] or usesBefore[i + 1] or false',
+    replace: 'uses[i + 1] or false',
     spec: PUBLISH_SPEC,
     title: 'are remembered from the previous window, and forgotten after two',
   },
