@@ -1,6 +1,7 @@
 import { type Class, shapeOf } from './class-shape.js';
 import { type EncodedPayload, FlatArguments, FlatForm, type TextWish } from './flat-form.js';
 import { isData } from './survey.js';
+import type { UnknownProperties } from './unknown-properties.js';
 import { type Check, checksOf, isOfValue } from './validation.js';
 
 /** A class has few kinds of payload: those with a property, those without it. */
@@ -42,6 +43,17 @@ export class FlatClass {
     }
   }
 
+  /** An instance of the class with what was stored; null when the payload has to go the whole way. */
+  decode(stored: unknown, unknownProperties: UnknownProperties): object | null {
+    if (stored === null || typeof stored !== 'object' || Array.isArray(stored)) return null;
+    try {
+      return this.#formOf(Object.keys(stored)).decode(stored, new FlatArguments(this.#type, stored), unknownProperties);
+    } catch {
+      // The constructor or a rule is the user's. On the whole way it throws again, in its turn.
+      return null;
+    }
+  }
+
   #isOurs(payload: unknown): payload is object {
     if (payload === null || typeof payload !== 'object') return false;
     const prototype: unknown = Object.getPrototypeOf(payload);
@@ -50,7 +62,7 @@ export class FlatClass {
 
   #encode(payload: object, wish: TextWish): EncodedPayload | null {
     const form = this.#formOf(Object.keys(payload));
-    const values = form.valuesOf(payload, new FlatArguments(this.#type, payload), wish);
+    const values = form.valuesOf(payload, new FlatArguments(this.#type, payload), wish.unknownProperties);
     return values && form.encode(values, wish);
   }
 

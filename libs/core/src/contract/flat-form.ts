@@ -58,7 +58,7 @@ export class FlatForm {
   }
 
   /** The values of a payload, in the order of their names; null when it has to go the whole way. */
-  valuesOf(payload: object, args: FlatArguments, { unknownProperties }: TextWish): unknown[] | null {
+  valuesOf(payload: object, args: FlatArguments, unknownProperties: UnknownProperties): unknown[] | null {
     const values: unknown[] = [];
     for (let index = 0; index < this.#names.length; index += 1) {
       const value: unknown = Reflect.get(payload, this.#names[index]!);
@@ -75,6 +75,17 @@ export class FlatForm {
     const json = this.#written(this.#record, values);
     if (json.length * 3 > MAX_PAYLOAD_BYTES && Buffer.byteLength(json) > MAX_PAYLOAD_BYTES) return null;
     return { json, sorted: isSorted && this.#isSortable ? this.#written(this.#sorted, values) : null };
+  }
+
+  /** An instance with the values of a payload but those that go; null when the payload has to go the whole way. */
+  decode(payload: object, args: FlatArguments, unknownProperties: UnknownProperties): object | null {
+    const values = this.valuesOf(payload, args, 'keep');
+    if (!values) return null;
+    const instance = new this.#type() as Record<string, unknown>;
+    for (let index = 0; index < values.length; index += 1) {
+      if (this.#mayHave(index, unknownProperties)) instance[this.#names[index]!] = values[index];
+    }
+    return instance;
   }
 
   #written(record: Record<string, unknown>, values: readonly unknown[]): string {

@@ -97,12 +97,26 @@ function encodedWhole(type: PayloadClass, payload: object, place: Required<Paylo
  * @throws UnreadablePayloadError (INVALID_PAYLOAD) with the first 50 problems
  */
 export async function decodePayload<T extends object>(type: PayloadClass<T>, plain: unknown, at: At): Promise<T> {
-  const { where, unknownProperties } = placeOf(at);
+  return (await decoded(type, plain, at)) as T;
+}
+
+/** As {@link decodePayload}; it waits only for rules that take their time, and may throw at once. */
+export function decoded(type: PayloadClass, plain: unknown, at: At): Decoding {
+  const place = placeOf(at);
+  return FlatClass.of(type)?.decode(plain, place.unknownProperties) ?? decodedWhole(type, plain, place);
+}
+
+type Decoding = object | Promise<object>;
+
+function decodedWhole(type: PayloadClass, plain: unknown, { where, unknownProperties }: Required<PayloadPlace>): Decoding {
   const made = madeOf(type, unknownProperties === 'keep' ? plain : declaredOnly(type, plain));
   if ('fault' in made) throw new UnreadablePayloadError(`${where}: ${made.fault}`, made.details);
-  const problems = await faultsIn(made);
-  if (problems.length > 0) throw new UnreadablePayloadError(`${where}: ${noValid(type)}`, { problems });
-  return made.instance as T;
+  const concluded = (problems: readonly string[]): object => {
+    if (problems.length > 0) throw new UnreadablePayloadError(`${where}: ${noValid(type)}`, { problems });
+    return made.instance;
+  };
+  const problems = faultsIn(made);
+  return 'then' in problems ? problems.then(concluded) : concluded(problems);
 }
 
 function placeOf(at: At): Required<PayloadPlace> {

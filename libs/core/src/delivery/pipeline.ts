@@ -1,5 +1,5 @@
 import { payloadClassOf } from '../contract/message-type.js';
-import { decodePayload } from '../contract/payload.js';
+import { decoded } from '../contract/payload.js';
 import { DeliveryContext } from './context.js';
 import { type Delivery, inboxId, isExpired } from './delivery.js';
 import type { InboxPort } from './inbox-port.js';
@@ -31,30 +31,25 @@ export interface PipelineParts extends MessageSource {
 export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
   const place = messagePlace(parts);
   const retry = { ...parts.retry, place: { topic: parts.topic.name, group: parts.group } };
-  const run = parts.inbox ? withInbox(parts, parts.inbox) : direct(parts);
+  const once = parts.inbox ? withInbox(parts, parts.inbox) : null;
   return async (delivery) => {
     try {
       const { message } = delivery;
-      const payload = await decodePayload(payloadClassOf(parts.topic, message), message.payload, place);
-      return decided(delivery.lease, await runWithTrace(message.headers, () => run(delivery, payload)));
+      const decoding = decoded(payloadClassOf(parts.topic, message), message.payload, place);
+      // Each promise costs as much as a rule: it is waited for only where there is something to wait for.
+      const payload = decoding instanceof Promise ? await decoding : decoding;
+      if (once) return decided(delivery.lease, await runWithTrace(message.headers, () => once(delivery, payload)));
+      await runWithTrace(message.headers, () => attempt(parts, payload, { delivery }));
+      return decided(delivery.lease, HANDLED);
     } catch (thrown) {
       return decided(delivery.lease, outcomeOfFailure(retry, delivery.attempt, thrown));
     }
   };
 }
 
-type Run = (delivery: Delivery, payload: object) => Promise<Outcome>;
-
 const HANDLED: Outcome = { kind: 'ack' };
 
-function direct(parts: PipelineParts): Run {
-  return async (delivery, payload) => {
-    await attempt(parts, payload, { delivery });
-    return HANDLED;
-  };
-}
-
-function withInbox(parts: PipelineParts, inbox: InboxPort): Run {
+function withInbox(parts: PipelineParts, inbox: InboxPort): (delivery: Delivery, payload: object) => Promise<Outcome> {
   const subscriber = `${parts.topic.name}/${parts.group}`;
   return async (delivery, payload) => {
     const { message, lease, heldUp } = delivery;
@@ -78,7 +73,7 @@ interface Attempt {
 /** Inside the inbox, so that what runs out of time is rolled back. */
 function attempt(parts: PipelineParts, payload: object, { delivery, transaction }: Attempt): Promise<unknown> {
   const { timeoutMs = null } = parts;
-  if (timeoutMs === null) return parts.handle(payload, new DeliveryContext(delivery, { transaction }));
+  if (timeoutMs === null) return parts.handle(payload, new DeliveryContext(delivery, transaction && { transaction }));
   return withinLimit(timeoutMs, delivery.signal, async (signal) =>
     parts.handle(payload, new DeliveryContext(delivery, { signal, transaction })),
   );

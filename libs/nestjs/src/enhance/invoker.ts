@@ -58,11 +58,13 @@ export class Invoker {
       carryMetadata([Reflect.get(type.prototype, name) as Callback], callback);
       const around = [HANDLER_PARAMETERS, handlerParameters, contextId, wrapper.id, PARTS, 'rpc'] as const;
       const isBare = arePlainParameters(type, name) && creator.isBare(instance, callback, { contextId, inquirerId: wrapper.id });
-      const call = isBare ? bareCall(instance, callback) : creator.create(instance, callback, name, ...around);
+      // Nest's proxy costs as much as a whole delivery: a method that nothing surrounds is called as it is.
+      const call: Callback = isBare ? callback.bind(instance) : creator.create(instance, callback, name, ...around);
       const filters = allFilters.of({ instance, callback, moduleKey, contextId, inquirerId: wrapper.id });
       return async (payload, context) => {
         try {
-          return (await call(payload, context)) as unknown;
+          const result = await call(payload, context);
+          return isBare && isObservable(result) ? await lastValueFrom(result, { defaultValue: undefined }) : result;
         } catch (thrown) {
           return filtered(filters, thrown, new HandlerHost([payload, context], method.type, callback));
         }
@@ -88,12 +90,4 @@ export class Invoker {
     for (const [key, module] of this.#container.getModules()) if (module === wrapper.host) return key;
     return '';
   }
-}
-
-/** Nest's proxy costs as much as a whole delivery: a method that nothing surrounds is called as it is. */
-function bareCall(instance: object, callback: Callback): Invoke {
-  return async (payload, context) => {
-    const result = await callback.call(instance, payload, context);
-    return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
-  };
 }
