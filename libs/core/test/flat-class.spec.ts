@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  encodePayload, jsonDigest, MAX_PAYLOAD_BYTES, MillraceError, type OutgoingMessage, Publisher, type PublishPort, Topic,
-  type UnknownProperties,
+  decodePayload, encodePayload, jsonDigest, MAX_PAYLOAD_BYTES, MillraceError, type OutgoingMessage,
+  Publisher, type PublishPort, Topic, type UnknownProperties,
 } from '@millrace/core';
 import {
   Allow, IsBoolean, IsDefined, IsIn, IsInt, IsOptional, IsString, Length, Min, Validate, ValidateBy, ValidateNested,
@@ -93,6 +93,58 @@ async function outcomeOf(type: typeof Order, given: unknown, unknownProperties: 
     return { code, message: message.replaceAll('Whole', 'Order'), problems: problems.map((problem) => problem.replaceAll('Whole', 'Order')) };
   }
 }
+
+type Read = { own: object; ofClass: boolean } | { code: string; message: string; problems: readonly string[] };
+
+async function readAs(type: typeof Order, stored: unknown, unknownProperties: UnknownProperties): Promise<Read> {
+  try {
+    const read = await decodePayload(type, stored, { where: 'here', unknownProperties });
+    return { own: { ...read }, ofClass: read instanceof type };
+  } catch (error) {
+    const { code, message, problems } = error as MillraceError;
+    return { code, message: message.replaceAll('Whole', 'Order'), problems: problems.map((problem) => problem.replaceAll('Whole', 'Order')) };
+  }
+}
+
+function inJson(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part)));
+}
+
+describe('a flat payload that is stored', () => {
+  it.each(['refuse', 'strip', 'keep'] as const)('is read as on the whole way, where unknown properties are: %s', async (rule) => {
+    const seen = { read: 0, refused: 0 };
+    const check = async (given: object): Promise<void> => {
+      const stored = inJson(given);
+      const whole = await readAs(Whole, stored, rule);
+      seen['own' in whole ? 'read' : 'refused'] += 1;
+      expect(await readAs(Order, stored, rule)).toEqual(whole);
+    };
+    await fc.assert(fc.asyncProperty(payload, check), { numRuns: 800 });
+    expect(seen.read).toBeGreaterThan(100);
+    expect(seen.refused).toBeGreaterThan(100);
+  });
+
+  it.each([[['a']], ['a'], [null], [1], [{}]])('%j is read as on the whole way', async (stored) => {
+    expect(await readAs(Order, stored, 'keep')).toEqual(await readAs(Whole, stored, 'keep'));
+  });
+
+  it('is made by the constructor of its class, and stays as it is', async () => {
+    let made = 0;
+    class Counted {
+      @IsString()
+      id!: string;
+
+      constructor() {
+        made += 1;
+      }
+    }
+    const stored = { id: 'a', more: 1 };
+    await decodePayload(Counted, stored, 'here');
+    made = 0;
+    const read = await decodePayload(Counted, stored, { where: 'here', unknownProperties: 'strip' });
+    expect([made, read instanceof Counted, { ...read }, stored]).toEqual([1, true, { id: 'a' }, { id: 'a', more: 1 }]);
+  });
+});
 
 describe('a flat payload', () => {
   it.each(['refuse', 'strip', 'keep'] as const)('comes to what it comes to on the whole way, where unknown properties are: %s', async (rule) => {
