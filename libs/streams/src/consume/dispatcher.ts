@@ -10,7 +10,7 @@ import type { Holdings } from './holdings.js';
 import type { LoneSlot } from './lone-slot.js';
 import type { PendingDelivery } from './pending-delivery.js';
 import type { RateLimiter } from './rate-limiter.js';
-import { releaseOf, type Settlement, settlementOf } from './settlement.js';
+import { HANDLED, releaseOf, type Settlement, settlementOf } from './settlement.js';
 import type { Settler } from './settler.js';
 import type { Item, Settling } from './settling.js';
 import { outcomeWithoutHandler, type WithoutHandler } from './without-handler.js';
@@ -275,7 +275,9 @@ export class Dispatcher implements Settling {
 
   #settle(delivery: PendingDelivery, outcome: Outcome): void {
     if (outcome.kind !== 'ack') tellOfFailure(delivery, outcome);
-    this.#write(delivery, settlementOf(delivery, outcome));
+    const settlement = settlementOf(delivery, outcome);
+    if (settlement === HANDLED) delivery.dealtWith();
+    this.#write(delivery, settlement);
   }
 
   #write(delivery: PendingDelivery, settlement: Settlement): void {
