@@ -1,5 +1,6 @@
 import { MillraceError } from '@millrace/core';
 import { MOST_IN_ENTRY } from '../log/entry-id.js';
+import { MAX_BATCH_MESSAGES } from './publish-queue.js';
 
 /** A batch that is about to be sent. */
 export interface Packable {
@@ -12,12 +13,12 @@ export interface Packable {
 export type Packing = (batch: Packable) => number;
 
 /**
- * The members of a group share entries, so a batch has one message an entry as a rule. When a publisher has more to send than
- * one batch after the other can carry, there is enough for all members, and entries of several messages cost less than half.
- * A batch that would fit into one entry still has one message an entry.
+ * The members of a group share entries, so a batch has one message an entry as a rule. When a batch is full, or a publisher has
+ * more to send than one batch after the other can carry, there is enough for all members, and entries of several messages cost
+ * less than half. A batch that would fit into one entry still has one message an entry.
  */
 export const packWhenSaturated: Packing = ({ messages, follows }) =>
-  follows ? Math.min(MOST_IN_ENTRY, Math.ceil(messages / MOST_IN_ENTRY)) : 1;
+  follows || messages >= MAX_BATCH_MESSAGES ? Math.min(MOST_IN_ENTRY, Math.ceil(messages / MOST_IN_ENTRY)) : 1;
 
 /**
  * @param messagesPerEntry a fixed number; undefined: by load
