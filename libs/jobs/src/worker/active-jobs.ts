@@ -25,6 +25,8 @@ const MOST_NAMED = 10;
 export class ActiveJobs {
   readonly #parts: ActiveJobsParts;
   readonly #jobs = new Set<ActiveJob>();
+  /** The last holding of each job: an earlier one is over. */
+  readonly #last = new Map<string, ActiveJob>();
   /** Jobs whose handlers have not ended: those, and some whose attempt is over. */
   readonly #handled = new Set<ActiveJob>();
   readonly #holding = new AbortController();
@@ -45,11 +47,13 @@ export class ActiveJobs {
     const active = new ActiveJob({ ...this.#parts, ...job, heldUp });
     if (heldUp.aborted) active.revoke(heldUp.reason as MillraceError);
     this.#jobs.add(active);
+    this.#last.set(job.id, active);
     if (this.#jobs.size >= this.#parts.concurrency) this.#fullSinceMs ??= performance.now();
     try {
       return await work(active);
     } finally {
       this.#jobs.delete(active);
+      if (this.#last.get(job.id) === active) this.#last.delete(job.id);
       this.#fullSinceMs = null;
     }
   }
@@ -70,12 +74,12 @@ export class ActiveJobs {
   }
 
   renewed(ids: readonly string[]): void {
-    for (const active of this.#jobs) if (ids.includes(active.id)) active.renewed();
+    for (const id of ids) this.#last.get(id)?.renewed();
   }
 
   /** Their locks are others' by now. */
   lost(ids: readonly string[]): void {
-    for (const active of this.#jobs) if (ids.includes(active.id)) active.lost();
+    for (const id of ids) this.#last.get(id)?.lost();
   }
 
   revokeAll(reason: MillraceError): void {

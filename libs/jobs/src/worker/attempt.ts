@@ -1,5 +1,5 @@
 import {
-  decided, decodePayload, exponential, MillraceError, type Outcome, outcomeOfFailure, quote, type RetryPolicy, runInTurn,
+  decided, decoded, exponential, MillraceError, type Outcome, outcomeOfFailure, quote, type RetryPolicy, runInTurn,
   type SqlTransaction, unknownPropertiesOf, withinLimit,
 } from '@millrace/core';
 import type { Job } from 'bullmq';
@@ -29,7 +29,8 @@ export async function attemptJob(attempt: Attempt, registration: JobRegistration
     const where = `job '${job.name}' of queue '${job.queueName}'`;
     const { definition, unknownProperties } = registration;
     const place = { where, unknownProperties: unknownPropertiesOf(definition, unknownProperties) };
-    const payload = await decodePayload(definition.payload, job.data, place);
+    const decoding = decoded(definition.payload, job.data, place);
+    const payload = decoding instanceof Promise ? await decoding : decoding;
     return decided(active, await run(registration, payload, attempt));
   } catch (thrown) {
     return decided(active, outcomeOfFailure(policyOf(job, registration), job.attemptsMade + 1, thrown));
