@@ -1,6 +1,7 @@
 /** The guards of what wakes members, and of who looks after a partition. */
 
 const RINGS_SPEC = 'libs/streams/test/rings.spec.ts';
+const MISSED_SPEC = 'libs/streams/test/rings-missed.spec.ts';
 
 /** @type {import('../guards.js').Guard[]} */
 export const reading = [
@@ -19,6 +20,24 @@ export const reading = [
     replace: '0',
     spec: RINGS_SPEC,
     title: 'reads once or twice for a message, however many members there are',
+  },
+  {
+    name: 'a member that becomes busy looks for itself at once',
+    file: 'libs/streams/src/read/ring-wait.ts',
+    find: `    this.#hints.none();
+    this.#parts.feedback.ringsMissed();`,
+    replace: '    this.#hints.none();',
+    spec: MISSED_SPEC,
+    title: 'as it has become busy, sees at once what an operator wants',
+  },
+  {
+    name: 'a member that lost the connection for rings looks for itself at once',
+    file: 'libs/streams/src/read/ring-wait.ts',
+    find: `    this.#parts.feedback.ringsMissed();
+    this.#wake?.();`,
+    replace: '    this.#wake?.();',
+    spec: MISSED_SPEC,
+    title: 'as their connection was lost, sees at once what an operator wants',
   },
   {
     name: 'no more readers than there are connections for',

@@ -201,6 +201,12 @@ export class Member implements Feedback {
     this.#watch.wake();
   }
 
+  /** Their last looks were followed by the long pauses of an idle member. */
+  ringsMissed(): void {
+    this.#watch.wake();
+    this.#tender.wake();
+  }
+
   membersChanged(): void {
     this.#tender.wake();
   }

@@ -76,13 +76,13 @@ export class Fetcher {
   /** Resolves when no read is under way any more and everything that came is taken in; for good. */
   async stop(): Promise<void> {
     await this.#unblockUntil(this.#loop.stop());
-    this.#parts.rings.mute();
+    this.#parts.rings.close();
     this.#parts.way.giveBack();
   }
 
   /** Whatever is under way is not waited for. */
   abandon(): void {
-    this.#parts.rings.mute();
+    this.#parts.rings.close();
     this.#parts.way.abandon();
   }
 
