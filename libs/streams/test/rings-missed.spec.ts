@@ -9,12 +9,13 @@ import { Single } from './topics.js';
 /** An idle member looks by itself every 15 s: what is found within half of that was looked for at once. */
 const LEASE_MS = 60_000;
 const WITHIN = '6s';
-const bed = new Bed('rings-missed');
 const ends: (() => Promise<unknown>)[] = [];
 
+// Before the processes of the bed are stopped.
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
+const bed = new Bed('rings-missed');
 
 async function clients(pattern: RegExp): Promise<string[]> {
   return String(await bed.command('CLIENT', 'LIST')).split('\n').filter((line) => pattern.test(line));

@@ -1,6 +1,7 @@
 /** The guards of what wakes members, and of who looks after a partition. */
 
 const RINGS_SPEC = 'libs/streams/test/rings.spec.ts';
+const READERS_SPEC = 'libs/streams/test/readers.spec.ts';
 const MISSED_SPEC = 'libs/streams/test/rings-missed.spec.ts';
 
 /** @type {import('../guards.js').Guard[]} */
@@ -42,10 +43,34 @@ export const reading = [
   {
     name: 'no more readers than there are connections for',
     file: 'libs/streams/src/read/reader-pool.ts',
-    find: 'if (this.#count >= MOST_READERS) return null;',
-    replace: '',
+    find: 'this.#free.length === 0 && this.#count < MOST_READERS',
+    replace: 'this.#free.length === 0',
     spec: RINGS_SPEC,
     title: 'share eight connections that may block',
+  },
+  {
+    name: 'a reader is lent only when it is ready',
+    file: 'libs/streams/src/read/reader-pool.ts',
+    find: 'this.#free.findIndex(({ isReady }) => isReady)',
+    replace: 'this.#free.length - 1',
+    spec: READERS_SPEC,
+    title: 'reads by rings when it cannot be made',
+  },
+  {
+    name: 'a reader that is lost is given back',
+    file: 'libs/streams/src/read/fetcher.ts',
+    find: 'if (way.isBroken) this.#leaveReader();',
+    replace: '',
+    spec: READERS_SPEC,
+    title: 'reads by rings when it is lost and cannot be made again, until it can',
+  },
+  {
+    name: 'a member that is held up gives its reader back',
+    file: 'libs/streams/src/read/fetcher.ts',
+    find: 'const giveBack = setTimeout(() => this.#leaveReader(), QUIET_MS);',
+    replace: 'const giveBack = undefined;',
+    spec: READERS_SPEC,
+    title: 'go to others when those that have them are paused',
   },
   {
     name: 'partitions have a tender, whoever scheduled their retries',

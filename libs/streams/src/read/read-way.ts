@@ -23,12 +23,17 @@ export class ReadWay {
     return this.#reader !== null;
   }
 
+  /** Whether its own connection was lost, and is being made again. */
+  get isBroken(): boolean {
+    return this.#reader?.isReady === false;
+  }
+
   /** How often the connections that bring messages were lost. */
   get losses(): number {
     return this.#lossesBefore + this.#shared.losses + (this.#reader?.losses ?? 0);
   }
 
-  /** @returns false when others have all connections that may block */
+  /** @returns false when there is no connection at the moment that may block */
   take(): boolean {
     const reader = this.#pool.take();
     if (!reader) return false;

@@ -13,13 +13,15 @@ export class ReaderPool {
     this.#redis = redis;
   }
 
-  /** Null when all are lent. */
+  /**
+   * Lends one that is ready. Null when there is none: all are lent, or Redis takes no more connections. One at a time is made,
+   * for whoever asks next.
+   */
   take(): RedisConnection | null {
-    const free = this.#free.pop();
-    if (free) return free;
-    if (this.#count >= MOST_READERS) return null;
-    this.#count += 1;
-    return this.#redis.blocking('read');
+    const ready = this.#free.findIndex(({ isReady }) => isReady);
+    if (ready >= 0) return this.#free.splice(ready, 1)[0]!;
+    if (this.#free.length === 0 && this.#count < MOST_READERS) this.#add();
+    return null;
   }
 
   /** No read is under way on it any more. */
@@ -35,5 +37,10 @@ export class ReaderPool {
 
   close(): void {
     for (const reader of this.#free.splice(0)) this.discard(reader);
+  }
+
+  #add(): void {
+    this.#count += 1;
+    this.#free.push(this.#redis.blocking('read'));
   }
 }
