@@ -1,6 +1,6 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, it } from '@jest/globals';
 import { setTimeout as wait } from 'node:timers/promises';
-import { type DeliveryContext, fixed } from '@millrace/core';
+import { type DeliveryContext, fixed, type Subscription } from '@millrace/core';
 import { loadScript } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
 import { Bed } from './bed.js';
@@ -24,11 +24,22 @@ afterEach(async () => {
 });
 const bed = new Bed('tender-wakes');
 
-/** A member that reads nothing, and tends its share of the partitions. */
-async function idleMember(): Promise<Process> {
+interface Member {
+  readonly process: Process;
+  readonly subscription: Subscription;
+}
+
+async function join(handle: (payload: Value, context: DeliveryContext) => Promise<void>): Promise<Member> {
   const process = await bed.start({ leaseMs: LEASE_MS });
-  await (await subscribe(process, { topic: Wide, group: 'g', retry }, async () => undefined)).pause();
-  return process;
+  return { process, subscription: await subscribe(process, { topic: Wide, group: 'g', retry, concurrency: MESSAGES }, handle) };
+}
+
+/** A member that reads nothing until it is resumed, and tends its share of the partitions. */
+async function idleMember(): Promise<Member & { readonly handled: ReadonlySet<number> }> {
+  const handled = new Set<number>();
+  const member = await join(async ({ value }) => void handled.add(value));
+  await member.subscription.pause();
+  return { ...member, handled };
 }
 
 async function behindProxy(): Promise<{ process: Process; proxy: SelectiveProxy }> {
@@ -57,13 +68,19 @@ async function keepNextTend(proxy: SelectiveProxy): Promise<void> {
   await kept.promise;
 }
 
+/** Names of the members that Redis knows of. */
+async function names(): Promise<string[]> {
+  const consumers = (await bed.command('XINFO', 'CONSUMERS', bed.place(Wide, 'g').keys.log, 'g')) as [string, string][];
+  return consumers.map(([, name]) => name);
+}
+
 function retrying(process: Process, count: number): Promise<unknown> {
   return waitFor(async () => (await bed.state(process, Wide, 'g')).retrying === count, { what: `${count} retries to wait` });
 }
 
 describe('a retry comes when it is due', () => {
   it('though the answer to a look that was sent before it was scheduled comes after that', async () => {
-    const idle = await idleMember();
+    const { process: idle } = await idleMember();
     const { process, proxy } = await behindProxy();
     const [failFirst, failAll] = [signal(), signal()];
     const again = new Set<number>();
@@ -85,5 +102,33 @@ describe('a retry comes when it is due', () => {
     await wait(500);
     proxy.pass();
     await waitFor(() => again.size === MESSAGES, { what: 'all to come again', ...SOON });
+  });
+
+  it('though the member that scheduled it, and tended its partition, has left in order', async () => {
+    const { subscription: staying, handled, process } = await idleMember();
+    const { subscription: leaving } = await join(async () => {
+      throw new Error('at first');
+    });
+    await process.publisher.publishMany(Wide, numbers(MESSAGES));
+    await retrying(process, MESSAGES);
+    await leaving.stop(10_000);
+    staying.resume();
+    await waitFor(() => handled.size === MESSAGES, { what: 'all to come again', ...SOON });
+  });
+});
+
+describe('a message that a member left behind', () => {
+  it('comes to another as soon as the member has said that it is gone', async () => {
+    const { subscription: staying, handled, process } = await idleMember();
+    const [stayer] = await names();
+    const { subscription: leaving } = await idleMember();
+    const leaver = (await names()).find((name) => name !== stayer)!;
+    await process.publisher.publishMany(Wide, numbers(MESSAGES));
+    const logs = Array.from({ length: 16 }, (_, partition) => bed.place(Wide, 'g', partition).keys.log);
+    // As if the replies that brought them were lost.
+    for (const log of logs) await bed.command('XREADGROUP', 'GROUP', 'g', leaver, 'STREAMS', log, '>');
+    staying.resume();
+    await leaving.stop(10_000);
+    await waitFor(() => handled.size === MESSAGES, { what: 'all to come', ...SOON });
   });
 });

@@ -2,6 +2,9 @@
 
 const RINGS_SPEC = 'libs/streams/test/rings.spec.ts';
 const READERS_SPEC = 'libs/streams/test/readers.spec.ts';
+const TENDER_SPEC = 'libs/streams/test/tender-wakes.spec.ts';
+const FAILED_START_SPEC = 'libs/streams/test/failed-start.spec.ts';
+const PRESENCE_SPEC = 'libs/streams/test/presence.spec.ts';
 const MISSED_SPEC = 'libs/streams/test/rings-missed.spec.ts';
 
 /** @type {import('../guards.js').Guard[]} */
@@ -71,6 +74,63 @@ export const reading = [
     replace: 'const giveBack = undefined;',
     spec: READERS_SPEC,
     title: 'go to others when those that have them are paused',
+  },
+  {
+    name: 'an answer takes no mark away that is newer than its question',
+    file: 'libs/streams/src/group/tender.ts',
+    find: '(this.#scheduled.get(partition) ?? 0) <= asked.retries',
+    replace: 'true',
+    spec: TENDER_SPEC,
+    title: 'though the answer to a look that was sent before it was scheduled comes after that',
+  },
+  {
+    name: 'a member that leaves in order rings',
+    file: 'libs/streams/src/consume/holdings.ts',
+    find: "await redis.call('PUBLISH', keys.ring, controlText(group)).catch(() => 0);",
+    replace: '',
+    spec: TENDER_SPEC,
+    title: 'though the member that scheduled it, and tended its partition, has left in order',
+  },
+  {
+    name: 'who watches a member that leaves something behind is told',
+    file: 'libs/streams/src/group/presence.ts',
+    find: '[...watcher.watched].some(hasJustLeft)',
+    replace: 'false',
+    spec: TENDER_SPEC,
+    title: 'comes to another as soon as the member has said that it is gone',
+  },
+  {
+    name: 'a member whose start fails says goodbye',
+    file: 'libs/streams/src/consume/subscription.ts',
+    find: 'await settlesWithin(goodbye(parts.presence, name, member), GOODBYE_MS);',
+    replace: '',
+    spec: FAILED_START_SPEC,
+    title: 'nobody waits for a member whose start failed, in another process',
+  },
+  {
+    name: 'a process knows which of its own members are gone',
+    file: 'libs/streams/src/group/presence.ts',
+    find: "this.#present.has(number) ? 'living' : 'left'",
+    replace: "'living'",
+    spec: PRESENCE_SPEC,
+    title: 'has left for its own process, too, which may have its next member by then',
+  },
+  {
+    name: 'a member that is newer than a record lives',
+    file: 'libs/streams/src/group/presence-record.ts',
+    find: 'number <= this.#highest && ',
+    replace: '',
+    spec: 'libs/streams/test/presence-record.spec.ts',
+    title: 'says nothing of a member that is newer, as it has joined since then',
+  },
+  {
+    name: 'a record names no member that is gone',
+    file: 'libs/streams/src/group/presence.ts',
+    find: `    this.#present.delete(numberOf(member));
+    this.#stopping.delete(numberOf(member));`,
+    replace: '',
+    spec: PRESENCE_SPEC,
+    title: 'names in its record those that are there alone',
   },
   {
     name: 'partitions have a tender, whoever scheduled their retries',

@@ -58,7 +58,7 @@ export class Tender implements Watcher {
     return new Set([...this.#parts.membership.names, ...[...this.#others.values()].flat()]);
   }
 
-  readonly onDeath = (): void => this.#loop.wake();
+  readonly onGone = (): void => this.#loop.wake();
 
   readonly onReturn = (): void => {
     this.#parts.feedback.returned();
