@@ -48,8 +48,8 @@ export const reading = [
     file: 'libs/streams/src/read/reader-pool.ts',
     find: 'this.#free.length === 0 && this.#count < MOST_READERS',
     replace: 'this.#free.length === 0',
-    spec: RINGS_SPEC,
-    title: 'share eight connections that may block',
+    spec: READERS_SPEC,
+    title: 'go to others when those that have them are full',
   },
   {
     name: 'a reader is lent only when it is ready',
