@@ -60,6 +60,14 @@ export const reading = [
     title: 'reads by rings when it cannot be made',
   },
   {
+    name: 'a member asks again when a reader is ready',
+    file: 'libs/streams/src/read/reader-pool.ts',
+    find: 'this.#waiting.add(onReady);',
+    replace: '',
+    spec: 'libs/streams/test/guards.spec.ts',
+    title: 'begins none of the messages that it still brings, and puts them back',
+  },
+  {
     name: 'a reader that is lost is given back',
     file: 'libs/streams/src/read/fetcher.ts',
     find: 'if (way.isBroken) this.#leaveReader();',

@@ -118,6 +118,8 @@ export class Fetcher {
     await dispatcher.whenFree(signal).finally(() => clearTimeout(giveBack));
   }
 
+  readonly #onReader = (): void => this.#parts.rings.lookAtAll();
+
   /** No read is under way. */
   #leaveReader(): void {
     const { way, rings } = this.#parts;
@@ -149,7 +151,7 @@ export class Fetcher {
     const { way, rings } = this.#parts;
     if (way.isBroken) this.#leaveReader();
     if (!way.mayBlock) {
-      if (!rings.isBusy || !way.take()) return;
+      if (!rings.isBusy || !way.take(this.#onReader)) return;
       this.#cameAtMs = performance.now();
       rings.mute();
     } else if (performance.now() - this.#cameAtMs < QUIET_MS) {

@@ -33,9 +33,12 @@ export class ReadWay {
     return this.#lossesBefore + this.#shared.losses + (this.#reader?.losses ?? 0);
   }
 
-  /** @returns false when there is no connection at the moment that may block */
-  take(): boolean {
-    const reader = this.#pool.take();
+  /**
+   * @param onReady called when it may be worth to try again
+   * @returns false when there is no connection at the moment that may block
+   */
+  take(onReady: () => void): boolean {
+    const reader = this.#pool.take(onReady);
     if (!reader) return false;
     this.#lossesBefore -= reader.losses;
     this.#reader = reader;

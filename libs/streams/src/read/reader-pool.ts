@@ -7,6 +7,7 @@ export const MOST_READERS = 8;
 export class ReaderPool {
   readonly #redis: RedisConnections;
   readonly #free: RedisConnection[] = [];
+  readonly #waiting = new Set<() => void>();
   #count = 0;
 
   constructor(redis: RedisConnections) {
@@ -16,10 +17,13 @@ export class ReaderPool {
   /**
    * Lends one that is ready. Null when there is none: all are lent, or Redis takes no more connections. One at a time is made,
    * for whoever asks next.
+   *
+   * @param onReady called once, when one has become ready and none was now: it pays to ask again
    */
-  take(): RedisConnection | null {
+  take(onReady: () => void): RedisConnection | null {
     const ready = this.#free.findIndex(({ isReady }) => isReady);
     if (ready >= 0) return this.#free.splice(ready, 1)[0]!;
+    this.#waiting.add(onReady);
     if (this.#free.length === 0 && this.#count < MOST_READERS) this.#add();
     return null;
   }
@@ -41,6 +45,18 @@ export class ReaderPool {
 
   #add(): void {
     this.#count += 1;
-    this.#free.push(this.#redis.blocking('read'));
+    const reader = this.#redis.blocking('read');
+    reader.watch({ ready: () => this.#ready(), lost: nothing, message: nothing });
+    this.#free.push(reader);
   }
+
+  #ready(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const onReady of waiting) onReady();
+  }
+}
+
+function nothing(): void {
+  // Whoever reads on it finds out.
 }
