@@ -43,15 +43,16 @@ async function proxied(): Promise<{ proxy: TcpProxy; redis: PresenceParts['redis
 
 interface Observer {
   readonly fatesOf: (...members: string[]) => Fate[];
-  readonly deaths: () => number;
+  /** How often it was told that somebody is gone. */
+  readonly departures: () => number;
 }
 
 /** A process without a member, which watches the members of others. */
 async function observer(watched: readonly string[]): Promise<Observer> {
   const { presence } = await peer();
-  let deaths = 0;
-  presence.watch({ watched, onDeath: () => (deaths += 1), onReturn: () => undefined });
-  return { fatesOf: (...members) => members.map((member) => presence.fateOf(member)), deaths: () => deaths };
+  let departures = 0;
+  presence.watch({ watched, onGone: () => (departures += 1), onReturn: () => undefined });
+  return { fatesOf: (...members) => members.map((member) => presence.fateOf(member)), departures: () => departures };
 }
 
 const keyOf = (member: string): string => presenceKey(bed.prefix, member.slice(0, member.lastIndexOf('.')));
@@ -87,10 +88,10 @@ describe('the sign of life of a process', () => {
     const { proxy, redis: { control } } = await proxied();
     const { presence } = await peer({ control });
     const member = await presence.join();
-    const { fatesOf, deaths } = await observer([member]);
+    const { fatesOf, departures } = await observer([member]);
     proxy.blackHole();
     await beats(member, 15);
-    expect([presence.isSure, fatesOf(member), deaths()]).toEqual([true, ['living'], 0]);
+    expect([presence.isSure, fatesOf(member), departures()]).toEqual([true, ['living'], 0]);
   });
 
   it('is not given by a process without members, which looks all the same', async () => {
@@ -107,14 +108,14 @@ describe('a process that vanishes', () => {
   it('is dead with all its members, except those that were stopping, and watchers are notified once', async () => {
     const { presence, vanish } = await peer();
     const [working, stopping] = [await presence.join(), await presence.join()];
-    const { fatesOf, deaths } = await observer([working, stopping]);
+    const { fatesOf, departures } = await observer([working, stopping]);
     presence.stopping(stopping);
     await waitFor(async () => (await recordOf(stopping))?.split(' ')[1] === '2', { what: 'its word that it stops' });
     await beats(working, 2);
     expect(fatesOf(working, stopping)).toEqual(['living', 'living']);
     vanish();
     await agreed(() => fatesOf(working, stopping), ['dead', 'left']);
-    expect(deaths()).toBe(1);
+    expect(departures()).toBe(1);
   });
 
   it('is not dead to a process that has just begun to watch', async () => {
@@ -140,10 +141,19 @@ describe('a member that left something behind', () => {
   it('has left at once, while the other members of its process live', async () => {
     const { presence } = await peer();
     const [working, leaving] = [await presence.join(), await presence.join()];
-    const { fatesOf, deaths } = await observer([working, leaving]);
+    const { fatesOf, departures } = await observer([working, leaving]);
     await presence.left(leaving);
     await agreed(() => fatesOf(working, leaving), ['living', 'left']);
-    expect(deaths()).toBe(0);
+    expect(departures()).toBe(1);
+  });
+
+  it('has left for its own process, too, which may have its next member by then', async () => {
+    const { presence } = await peer();
+    const [leaving, departing, next] = [await presence.join(), await presence.join(), await presence.join()];
+    expect([leaving, departing, next].map((member) => presence.fateOf(member))).toEqual(['living', 'living', 'living']);
+    await presence.left(leaving);
+    presence.departed(departing);
+    expect([leaving, departing, next].map((member) => presence.fateOf(member))).toEqual(['left', 'left', 'living']);
   });
 
   it('keeps the record of its process when that ends', async () => {
@@ -153,6 +163,25 @@ describe('a member that left something behind', () => {
     await presence.stop();
     const { fatesOf } = await observer([member]);
     await agreed(() => fatesOf(member), ['left']);
+  });
+});
+
+describe('a process that has had many members', () => {
+  it('names in its record those that are there alone', async () => {
+    const { presence } = await peer();
+    const first = await presence.join();
+    for (let number = 2; number <= 200; number += 1) {
+      const member = await presence.join();
+      presence.stopping(member);
+      if (number % 2 === 0) presence.departed(member);
+      else await presence.left(member);
+    }
+    const [last, next] = [await presence.join(), await presence.join()];
+    await beats(first, 2);
+    expect((await recordOf(first))?.split(' ').slice(1)).toEqual(['', '202', '1,201-202']);
+    const { fatesOf } = await observer([first, last, next]);
+    await beats(first, 2);
+    expect(fatesOf(first, last, next)).toEqual(['living', 'living', 'living']);
   });
 });
 
@@ -172,7 +201,7 @@ describe('a process whose signs of life did not reach Redis for a while', () => 
     const { presence } = await peer(redis);
     const member = await presence.join();
     let returns = 0;
-    presence.watch({ watched: [], onDeath: () => undefined, onReturn: () => (returns += 1) });
+    presence.watch({ watched: [], onGone: () => undefined, onReturn: () => (returns += 1) });
     await beats(member, 2);
     expect([presence.isSure, returns]).toEqual([true, 0]);
     proxy.blackHole();

@@ -1,6 +1,11 @@
 /** The guards of what wakes members, and of who looks after a partition. */
 
 const RINGS_SPEC = 'libs/streams/test/rings.spec.ts';
+const READERS_SPEC = 'libs/streams/test/readers.spec.ts';
+const TENDER_SPEC = 'libs/streams/test/tender-wakes.spec.ts';
+const FAILED_START_SPEC = 'libs/streams/test/failed-start.spec.ts';
+const PRESENCE_SPEC = 'libs/streams/test/presence.spec.ts';
+const MISSED_SPEC = 'libs/streams/test/rings-missed.spec.ts';
 
 /** @type {import('../guards.js').Guard[]} */
 export const reading = [
@@ -21,12 +26,119 @@ export const reading = [
     title: 'reads once or twice for a message, however many members there are',
   },
   {
+    name: 'a member that becomes busy looks for itself at once',
+    file: 'libs/streams/src/read/ring-wait.ts',
+    find: `    this.#hints.none();
+    this.#parts.feedback.ringsMissed();`,
+    replace: '    this.#hints.none();',
+    spec: MISSED_SPEC,
+    title: 'as it has become busy, sees at once what an operator wants',
+  },
+  {
+    name: 'a member that lost the connection for rings looks for itself at once',
+    file: 'libs/streams/src/read/ring-wait.ts',
+    find: `    this.#parts.feedback.ringsMissed();
+    this.#wake?.();`,
+    replace: '    this.#wake?.();',
+    spec: MISSED_SPEC,
+    title: 'as their connection was lost, sees at once what an operator wants',
+  },
+  {
     name: 'no more readers than there are connections for',
     file: 'libs/streams/src/read/reader-pool.ts',
-    find: 'if (this.#count >= MOST_READERS) return null;',
+    find: 'this.#free.length === 0 && this.#count < MOST_READERS',
+    replace: 'this.#free.length === 0',
+    spec: READERS_SPEC,
+    title: 'go to others when those that have them are full',
+  },
+  {
+    name: 'a reader is lent only when it is ready',
+    file: 'libs/streams/src/read/reader-pool.ts',
+    find: 'this.#free.findIndex(({ isReady }) => isReady)',
+    replace: 'this.#free.length - 1',
+    spec: READERS_SPEC,
+    title: 'reads by rings when it cannot be made',
+  },
+  {
+    name: 'a member asks again when a reader is ready',
+    file: 'libs/streams/src/read/reader-pool.ts',
+    find: 'this.#waiting.add(onReady);',
     replace: '',
-    spec: RINGS_SPEC,
-    title: 'share eight connections that may block',
+    spec: 'libs/streams/test/guards.spec.ts',
+    title: 'begins none of the messages that it still brings, and puts them back',
+  },
+  {
+    name: 'a reader that is lost is given back',
+    file: 'libs/streams/src/read/fetcher.ts',
+    find: 'if (way.isBroken) this.#leaveReader();',
+    replace: '',
+    spec: READERS_SPEC,
+    title: 'reads by rings when it is lost and cannot be made again, until it can',
+  },
+  {
+    name: 'a member that is held up gives its reader back',
+    file: 'libs/streams/src/read/fetcher.ts',
+    find: 'const giveBack = setTimeout(() => this.#leaveReader(), QUIET_MS);',
+    replace: 'const giveBack = undefined;',
+    spec: READERS_SPEC,
+    title: 'go to others when those that have them are paused',
+  },
+  {
+    name: 'an answer takes no mark away that is newer than its question',
+    file: 'libs/streams/src/group/tender.ts',
+    find: '(this.#scheduled.get(partition) ?? 0) <= asked.retries',
+    replace: 'true',
+    spec: TENDER_SPEC,
+    title: 'though the answer to a look that was sent before it was scheduled comes after that',
+  },
+  {
+    name: 'a member that leaves in order rings',
+    file: 'libs/streams/src/consume/holdings.ts',
+    find: "await redis.call('PUBLISH', keys.ring, controlText(group)).catch(() => 0);",
+    replace: '',
+    spec: TENDER_SPEC,
+    title: 'though the member that scheduled it, and tended its partition, has left in order',
+  },
+  {
+    name: 'who watches a member that leaves something behind is told',
+    file: 'libs/streams/src/group/presence.ts',
+    find: '[...watcher.watched].some(hasJustLeft)',
+    replace: 'false',
+    spec: TENDER_SPEC,
+    title: 'comes to another as soon as the member has said that it is gone',
+  },
+  {
+    name: 'a member whose start fails says goodbye',
+    file: 'libs/streams/src/consume/subscription.ts',
+    find: 'await settlesWithin(goodbye(parts.presence, name, member), GOODBYE_MS);',
+    replace: '',
+    spec: FAILED_START_SPEC,
+    title: 'nobody waits for a member whose start failed, in another process',
+  },
+  {
+    name: 'a process knows which of its own members are gone',
+    file: 'libs/streams/src/group/presence.ts',
+    find: "this.#present.has(number) ? 'living' : 'left'",
+    replace: "'living'",
+    spec: PRESENCE_SPEC,
+    title: 'has left for its own process, too, which may have its next member by then',
+  },
+  {
+    name: 'a member that is newer than a record lives',
+    file: 'libs/streams/src/group/presence-record.ts',
+    find: 'number <= this.#highest && ',
+    replace: '',
+    spec: 'libs/streams/test/presence-record.spec.ts',
+    title: 'says nothing of a member that is newer, as it has joined since then',
+  },
+  {
+    name: 'a record names no member that is gone',
+    file: 'libs/streams/src/group/presence.ts',
+    find: `    this.#present.delete(numberOf(member));
+    this.#stopping.delete(numberOf(member));`,
+    replace: '',
+    spec: PRESENCE_SPEC,
+    title: 'names in its record those that are there alone',
   },
   {
     name: 'partitions have a tender, whoever scheduled their retries',

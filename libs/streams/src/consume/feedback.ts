@@ -31,6 +31,8 @@ export interface Feedback {
   groupResumed(): void;
   /** An operator wants something of the group. */
   controlled(): void;
+  /** No ring is heard from now on: who relies on rings looks for itself. */
+  ringsMissed(): void;
   /** A member has come, or one is gone. */
   membersChanged(): void;
   /** Whether nothing comes to the group, as far as this member sees, and whatever does will be rung. */

@@ -1,6 +1,7 @@
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { putBack } from '../redeliver/put-back.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
+import { controlText } from '../ring/ring-text.js';
 import type { HeldEntry } from './held-entry.js';
 
 const join = loadScript('../scripts/join.lua', import.meta.url);
@@ -67,14 +68,18 @@ export class Holdings {
   }
 
   /**
-   * Says goodbye, so that nobody waits for this member.
+   * Says goodbye, so that nobody waits for this member, and rings, so that others look after its partitions from now on.
    * @returns false when it still holds something
    */
   async leave(partitions: readonly GroupPartition[]): Promise<boolean> {
     const { redis, member } = this.#parts;
     const forget = ({ streams, group }: GroupPartition): Promise<unknown> =>
       redis.run(forgetMember, streams.map(({ key }) => key), [group, member]);
-    return (await Promise.all(partitions.map(forget))).every((reply) => reply === 1);
+    const replies = await Promise.all(partitions.map(forget));
+    const [{ keys, group }] = partitions as [GroupPartition];
+    // Whoever does not hear it looks a little later.
+    await redis.call('PUBLISH', keys.ring, controlText(group)).catch(() => 0);
+    return replies.every((reply) => reply === 1);
   }
 
   async #page({ key, partition }: GroupStream, { from, to, count }: Range): Promise<string[]> {

@@ -112,13 +112,9 @@ export class Member implements Feedback {
 
   /** Ends its upkeep, leaves what it holds to others, and says goodbye. @returns false when it still holds something */
   async leave(): Promise<boolean> {
-    await this.stopUpkeep();
+    await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop()]);
     const leaving = Promise.all([this.#holdings.leave(this.#places), this.deadLetters.leave()]);
     return leaving.then(([isForgotten]) => isForgotten, () => false);
-  }
-
-  async stopUpkeep(): Promise<void> {
-    await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop()]);
   }
 
   /** Whoever paused it may have moved the group. */
@@ -199,6 +195,12 @@ export class Member implements Feedback {
 
   controlled(): void {
     this.#watch.wake();
+  }
+
+  /** Their last looks were followed by the long pauses of an idle member. */
+  ringsMissed(): void {
+    this.#watch.wake();
+    this.#tender.wake();
   }
 
   membersChanged(): void {

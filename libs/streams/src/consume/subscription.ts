@@ -1,5 +1,6 @@
 import { MillraceError, type Subscription, type SubscriptionDefinition } from '@millrace/core';
 import { settlesWithin } from '@millrace/redis';
+import type { Presence } from '../group/presence.js';
 import type { Handling } from './handling.js';
 import { Member, type MemberParts } from './member.js';
 import type { PausedBy } from './pause-control.js';
@@ -40,7 +41,7 @@ export class StreamSubscription implements Subscription {
       await member.join(definition);
       return new StreamSubscription(parts, name, member);
     } catch (error) {
-      await member.stopUpkeep();
+      await settlesWithin(goodbye(parts.presence, name, member), GOODBYE_MS);
       member.fetcher.abandon();
       throw error;
     }
@@ -82,7 +83,7 @@ export class StreamSubscription implements Subscription {
       this.#giveUp();
       if (!(await settlesWithin(finishing, PUT_BACK_MS))) this.#member.settler.abandon();
     }
-    await settlesWithin(this.#goodbye(), GOODBYE_MS);
+    await settlesWithin(goodbye(this.#parts.presence, this.#name, this.#member), GOODBYE_MS);
     this.#member.fetcher.abandon();
     this.#parts.onStopped();
   }
@@ -100,12 +101,14 @@ export class StreamSubscription implements Subscription {
     deadLetters.hook?.giveUp();
     held.giveUpAll(stopped(place.topic, place.group));
   }
+}
 
-  async #goodbye(): Promise<void> {
-    const hasLeft = await this.#member.leave();
-    // Without it the others find out for themselves, when this process is gone.
-    if (!hasLeft) await this.#parts.presence.left(this.#name).catch(() => undefined);
-  }
+/** Nobody waits for the member any more, and others look after what it held. */
+async function goodbye(presence: Presence, name: string, member: Member): Promise<void> {
+  const hasLeft = await member.leave();
+  if (hasLeft) presence.departed(name);
+  // Without it the others find out for themselves, when this process is gone.
+  else await presence.left(name).catch(() => undefined);
 }
 
 function stopped(topic: string, group: string): MillraceError {

@@ -6,7 +6,7 @@ type Pending = [count: number, first: string | null, last: string | null, owners
 
 /** The members of a group, for somebody who is none: from {@link watch} on it learns which of them live. */
 export class Members implements Watcher {
-  readonly onDeath = (): void => undefined;
+  readonly onGone = (): void => undefined;
   readonly onReturn = (): void => undefined;
   readonly #redis: RedisConnection;
   readonly #presence: Presence;

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { emit, errorRecord, Loop } from '@millrace/core';
 import { loadScript, type RedisConnection, type RedisConnections, settlesWithin } from '@millrace/redis';
 import { presenceKey } from '../keys.js';
+import { PresenceRecord } from './presence-record.js';
 import { type Look, Silence } from './silence.js';
 
 const beat = loadScript('../scripts/beat.lua', import.meta.url);
@@ -30,8 +31,8 @@ export interface PresenceParts {
 export interface Watcher {
   /** Names of the members that it wants to know about. */
   readonly watched: Iterable<string>;
-  /** Called when one of them has died. */
-  readonly onDeath: () => void;
+  /** Called when one of them may have died, or has left and could not give back all that it held. */
+  readonly onGone: () => void;
   /** Called when this process says again that it lives, after others may have taken it for dead. */
   readonly onReturn: () => void;
 }
@@ -50,9 +51,14 @@ export class Presence {
   readonly #silence: Silence;
   readonly #loop: Loop;
   readonly #watchers = new Set<Watcher>();
-  readonly #stopping = new Set<string>();
-  readonly #left = new Set<string>();
+  /** By process, what it said last. */
+  #records: ReadonlyMap<string, PresenceRecord> = new Map();
+  /** Numbers of the members of this process that are there, in ascending order. */
+  readonly #present = new Set<number>();
+  readonly #stopping = new Set<number>();
+  /** How many members it has had. */
   #members = 0;
+  #leftSomething = false;
   #count = 0;
   #turn = 0;
   /** When the last beat that Redis answered was sent, by the monotonic clock. */
@@ -79,6 +85,7 @@ export class Presence {
   /** Names a new member of this process; the name is never used again. Resolves when Redis knows that the process lives. */
   async join(): Promise<string> {
     this.#members += 1;
+    this.#present.add(this.#members);
     const member = `${this.#process}.${this.#members}`;
     if (!this.isSure) await this.#beat(this.#connections[0]!);
     this.#loop.start();
@@ -88,13 +95,20 @@ export class Presence {
 
   /** From now on nothing that the member holds counts as crashed, however its process ends. */
   stopping(member: string): void {
-    this.#stopping.add(suffixOf(member));
+    this.#stopping.add(numberOf(member));
     this.#loop.wake();
+  }
+
+  /** The member is gone, and holds nothing. */
+  departed(member: string): void {
+    this.#present.delete(numberOf(member));
+    this.#stopping.delete(numberOf(member));
   }
 
   /** The member is gone, and what it could not give back is to be put back by others at once. */
   async left(member: string): Promise<void> {
-    this.#left.add(suffixOf(member));
+    this.departed(member);
+    this.#leftSomething = true;
     await this.#beat(this.#connections[0]!);
   }
 
@@ -108,20 +122,21 @@ export class Presence {
     this.#watchers.delete(watcher);
   }
 
-  /** How a member is that somebody watches. */
+  /** How a member is that somebody watches, or that belongs to this process. */
   fateOf(member: string): Fate {
-    const process = processOf(member);
-    const [stopping, left] = wordsOf(this.#silence.lastWords(process));
-    if (left.includes(suffixOf(member))) return 'left';
+    const [process, number] = [processOf(member), numberOf(member)];
+    if (process === this.#process) return this.#present.has(number) ? 'living' : 'left';
+    const record = this.#records.get(process);
+    if (record?.hasLeft(number)) return 'left';
     if (!this.#silence.isDead(process)) return 'living';
-    return stopping.includes(suffixOf(member)) ? 'left' : 'dead';
+    return record?.isStopping(number) ? 'left' : 'dead';
   }
 
   /** Ends the beat. The record stays when members of this process left something behind. */
   async stop(): Promise<void> {
     await this.#loop.stop();
     // Without it the others find out for themselves that the process is gone.
-    if (this.#members > 0 && this.#left.size === 0) await this.#connections[0]!.call('DEL', this.#keyOf(this.#process)).catch(() => 0);
+    if (this.#members > 0 && !this.#leftSomething) await this.#connections[0]!.call('DEL', this.#keyOf(this.#process)).catch(() => 0);
   }
 
   /** A beat that is not answered in time is not waited for: the next one goes over the other connection. */
@@ -161,17 +176,29 @@ export class Presence {
     const mayHaveDied = !this.isSure;
     this.#beatAtMs = sentAtMs;
     const someoneDied = this.#silence.looked(look, { sentAtMs, answeredAtMs: performance.now() });
+    const before = this.#records;
+    this.#records = new Map([...look.keys()].map((process) => [process, this.#recordOf(process)]));
+    const changed = new Set([...look.keys()].filter((process) => this.#records.get(process) !== before.get(process)));
+    const hasJustLeft = (member: string): boolean => {
+      const [process, number] = [processOf(member), numberOf(member)];
+      return changed.has(process) && !before.get(process)?.hasLeft(number) && this.#records.get(process)!.hasLeft(number);
+    };
     for (const watcher of this.#watchers) {
       if (mayHaveDied) watcher.onReturn();
-      if (someoneDied) watcher.onDeath();
+      if (someoneDied || (changed.size > 0 && [...watcher.watched].some(hasJustLeft))) watcher.onGone();
     }
+  }
+
+  #recordOf(process: string): PresenceRecord {
+    const [words, before] = [this.#silence.lastWords(process), this.#records.get(process)];
+    return before?.isSameIn(words) ? before : new PresenceRecord(words);
   }
 
   /** Nothing for a process without members: it only looks. */
   #words(): string {
     if (this.#members === 0) return '';
     this.#count += 1;
-    return [this.#count, [...this.#stopping].join(','), [...this.#left].join(',')].join(' ');
+    return PresenceRecord.text(this.#count, { stopping: this.#stopping, highest: this.#members, present: this.#present });
   }
 
   #keyOf(process: string): string {
@@ -183,11 +210,7 @@ function processOf(member: string): string {
   return member.slice(0, Math.max(0, member.lastIndexOf('.')));
 }
 
-function suffixOf(member: string): string {
-  return member.slice(member.lastIndexOf('.') + 1);
-}
-
-function wordsOf(words: string | null): [stopping: string[], left: string[]] {
-  const [, stopping = '', left = ''] = (words ?? '').split(' ');
-  return [stopping.split(','), left.split(',')];
+/** Members of a process are numbered from 1 on. */
+function numberOf(member: string): number {
+  return Number(member.slice(member.lastIndexOf('.') + 1));
 }

@@ -42,8 +42,9 @@ export class Tender implements Watcher {
   readonly #parts: TenderParts;
   readonly #loop: Loop;
   readonly #others = new Map<GroupPartition, readonly string[]>();
-  /** Partitions in which this member has scheduled a retry: it looks when that is due, whoever tends them. */
-  readonly #scheduled = new Set<GroupPartition>();
+  /** Partitions in which this member has scheduled a retry, each with the number of the last: it looks when that is due. */
+  readonly #scheduled = new Map<GroupPartition, number>();
+  #retries = 0;
   #isInDoubt = false;
   #turn = 0;
 
@@ -57,7 +58,7 @@ export class Tender implements Watcher {
     return new Set([...this.#parts.membership.names, ...[...this.#others.values()].flat()]);
   }
 
-  readonly onDeath = (): void => this.#loop.wake();
+  readonly onGone = (): void => this.#loop.wake();
 
   readonly onReturn = (): void => {
     this.#parts.feedback.returned();
@@ -88,7 +89,8 @@ export class Tender implements Watcher {
 
   /** This member has scheduled a retry in a partition: look when it is due. */
   scheduled(partition: GroupPartition): void {
-    this.#scheduled.add(partition);
+    this.#retries += 1;
+    this.#scheduled.set(partition, this.#retries);
     this.#loop.wake();
   }
 
@@ -106,7 +108,7 @@ export class Tender implements Watcher {
   /** Its own, and those in which it has something at stake. Of the others it does not know any more who holds something there. */
   #tended(): GroupPartition[] {
     const { places, membership, held } = this.#parts;
-    const atStake = new Set([...this.#scheduled, ...[...held.counts().keys()].map(({ partition }) => partition)]);
+    const atStake = new Set([...this.#scheduled.keys(), ...[...held.counts().keys()].map(({ partition }) => partition)]);
     const tended = places.filter((partition) => membership.tends(partition) || atStake.has(partition));
     for (const partition of this.#others.keys()) if (!tended.includes(partition)) this.#others.delete(partition);
     return tended;
@@ -139,14 +141,14 @@ export class Tender implements Watcher {
   async #tend(partitions: readonly GroupPartition[]): Promise<number> {
     const keys = partitions.flatMap(tendKeysOf);
     const most = shareOf(MOST_MOVED, partitions);
-    const counts = this.#parts.held.counts();
+    const asked = { most, counts: this.#parts.held.counts(), retries: this.#retries };
     const groups = partitions.map(({ group }) => group);
     const replies = (await this.#redis.run(tend, keys, [most, ...groups])) as Reply[];
-    const done = partitions.map((partition, index) => this.#done(partition, replies[index]!, { most, counts }));
+    const done = partitions.map((partition, index) => this.#done(partition, replies[index]!, asked));
     return Math.min(...(await allTurns(done)));
   }
 
-  async #done(partition: GroupPartition, given: Reply, { most, counts }: Asked): Promise<number> {
+  async #done(partition: GroupPartition, given: Reply, asked: Asked): Promise<number> {
     const reply = turnOf(given, 'tend');
     if (reply === 'UNDECLARED') {
       await this.#parts.feedback.recover(partition);
@@ -154,10 +156,10 @@ export class Tender implements Watcher {
     }
     const [moved, nextMs, ...held] = reply;
     // What was settled meanwhile is missing as well: Redis tells for sure.
-    if (isMissing(partition, ownIn(held, this.#parts.member), counts)) this.#isInDoubt = true;
+    if (isMissing(partition, ownIn(held, this.#parts.member), asked.counts)) this.#isInDoubt = true;
     await this.#lookAfter(partition, othersIn(held, this.#parts.member));
-    if (nextMs < 0) this.#scheduled.delete(partition);
-    return moved === most ? 0 : nextMs < 0 ? LOOK_IDLE_EVERY_MS : nextMs;
+    if (nextMs < 0 && (this.#scheduled.get(partition) ?? 0) <= asked.retries) this.#scheduled.delete(partition);
+    return moved === asked.most ? 0 : nextMs < 0 ? LOOK_IDLE_EVERY_MS : nextMs;
   }
 
   async #lookAfter(partition: GroupPartition, others: readonly string[]): Promise<void> {
@@ -179,6 +181,8 @@ export class Tender implements Watcher {
 interface Asked {
   readonly most: number;
   readonly counts: ReadonlyMap<GroupStream, number>;
+  /** The last retry that had been scheduled then: the answer says nothing of later ones. */
+  readonly retries: number;
 }
 
 /** The keys that `tend.lua` needs of a partition. */

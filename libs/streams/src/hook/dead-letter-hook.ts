@@ -47,7 +47,7 @@ export class DeadLetterHook implements Watcher {
     return this.#holders;
   }
 
-  readonly onDeath = (): void => this.#loop.wake();
+  readonly onGone = (): void => this.#loop.wake();
 
   readonly onReturn = (): void => this.#begin();
 

@@ -8,12 +8,12 @@ import type { Moment } from '../consume/held-entry.js';
 import type { Partition } from '../consume/partition.js';
 import type { Membership } from '../group/membership.js';
 import { takenText } from '../ring/ring-text.js';
+import { BlockedRead } from './blocked-read.js';
 import { FetchPlan } from './fetch-plan.js';
 import type { ReadWay } from './read-way.js';
 import type { RingWait } from './ring-wait.js';
 
 const READY_WAIT_MS = 1_000;
-const UNBLOCK_EVERY_MS = 50;
 /** A subscription that got nothing for so long waits for rings again. */
 const QUIET_MS = 5_000;
 
@@ -44,12 +44,9 @@ export class Fetcher {
   readonly #sources: ReadonlyMap<string, Source>;
   readonly #plan: FetchPlan;
   readonly #loop: Loop;
-  #clientId: string | null = null;
-  /** The connection whose id was asked for, and its losses then. */
-  #clientOf: { readonly connection: RedisConnection; readonly losses: number } | null = null;
+  readonly #blocked: BlockedRead;
   /** The losses of the way that was read on last. */
   #readOn = 0;
-  #isBlocking = false;
   /** When something came last, by the monotonic clock. */
   #cameAtMs = 0;
   #fetching: Promise<void> = Promise.resolve();
@@ -59,6 +56,7 @@ export class Fetcher {
     this.#parts = parts;
     this.#streams = parts.partitions.flatMap(({ place }) => place.streams);
     this.#plan = new FetchPlan();
+    this.#blocked = new BlockedRead(parts.control, (why) => void (this.#problem = why));
     this.#sources = new Map(parts.partitions.flatMap(sourcesOf));
     this.#loop = new Loop({ name: 'fetch', round: (signal) => this.#round(signal), onError: (error, failures) => this.#failed(error, failures) });
   }
@@ -75,20 +73,20 @@ export class Fetcher {
 
   /** Resolves when no read is under way any more and everything that came is taken in; for good. */
   async stop(): Promise<void> {
-    await this.#unblockUntil(this.#loop.stop());
-    this.#parts.rings.mute();
+    await this.#blocked.endUntil(this.#loop.stop());
+    this.#parts.rings.close();
     this.#parts.way.giveBack();
   }
 
   /** Whatever is under way is not waited for. */
   abandon(): void {
-    this.#parts.rings.mute();
+    this.#parts.rings.close();
     this.#parts.way.abandon();
   }
 
   /** Resolves when no read is under way and everything that came is taken in; none begins while there is no free slot. */
   async rest(): Promise<void> {
-    await this.#unblockUntil(this.#fetching);
+    await this.#blocked.endUntil(this.#fetching);
   }
 
   /** Why nothing is read, or null while all is well. */
@@ -103,13 +101,32 @@ export class Fetcher {
   }
 
   async #round(signal: AbortSignal): Promise<number> {
-    const { way, rings, dispatcher } = this.#parts;
+    const { way, rings } = this.#parts;
     if (!way.mayBlock) await rings.whenDue(signal);
-    await dispatcher.whenFree(signal);
+    await this.#whenFree(signal);
     if (signal.aborted) return 0;
     const filling = this.#fill(signal);
     this.#fetching = filling.then(nothing, nothing);
     return filling;
+  }
+
+  /** While this member is full or paused, others have a use for the connection that may block. */
+  async #whenFree(signal: AbortSignal): Promise<void> {
+    const { dispatcher } = this.#parts;
+    if (dispatcher.freeSlots > 0) return dispatcher.whenFree(signal);
+    const giveBack = setTimeout(() => this.#leaveReader(), QUIET_MS);
+    await dispatcher.whenFree(signal).finally(() => clearTimeout(giveBack));
+  }
+
+  readonly #onReader = (): void => this.#parts.rings.lookAtAll();
+
+  /** No read is under way. */
+  #leaveReader(): void {
+    const { way, rings } = this.#parts;
+    if (!way.mayBlock) return;
+    way.giveBack();
+    rings.listen();
+    rings.lookAtAll();
   }
 
   /** Once round. */
@@ -132,8 +149,9 @@ export class Fetcher {
   /** Both ways find the same: while one takes over from the other, both are open. */
   #chooseWay(): void {
     const { way, rings } = this.#parts;
+    if (way.isBroken) this.#leaveReader();
     if (!way.mayBlock) {
-      if (!rings.isBusy || !way.take()) return;
+      if (!rings.isBusy || !way.take(this.#onReader)) return;
       this.#cameAtMs = performance.now();
       rings.mute();
     } else if (performance.now() - this.#cameAtMs < QUIET_MS) {
@@ -172,28 +190,15 @@ export class Fetcher {
     const { way, member, held, rings, dispatcher } = this.#parts;
     const block = wait ? ['BLOCK', Math.min(BLOCK_MS, dispatcher.longestWaitMs)] : [];
     const asked: Asked = { streams, count, readAt: held.moment(), rung: streams.map((stream) => rings.lastFor(stream)) };
-    if (wait) this.#learnClientId();
-    this.#isBlocking = wait;
+    if (wait) this.#blocked.begins(way.connection);
     try {
       const head = ['GROUP', this.#streams[0]!.partition.group, member, 'COUNT', count, ...block, 'STREAMS'];
       const ids = streams.map(() => '>');
       const reply = await way.connection.call('XREADGROUP', ...head, ...streams.map(({ key }) => key), ...ids);
       return await this.#take(reply as ReadReply, asked);
     } finally {
-      this.#isBlocking = false;
+      this.#blocked.ended();
     }
-  }
-
-  /** Asked ahead of the first read of each connection. */
-  #learnClientId(): void {
-    const { connection } = this.#parts.way;
-    const { losses } = connection;
-    if (this.#clientOf?.connection === connection && this.#clientOf.losses === losses) return;
-    this.#clientOf = { connection, losses };
-    this.#clientId = null;
-    const learnt = (id: unknown): void => void (this.#clientId = String(id));
-    // When it fails, so does the read behind it, and that is told.
-    connection.call('CLIENT', 'ID').then(learnt, () => void (this.#clientOf = null));
   }
 
   async #take(reply: ReadReply, asked: Asked): Promise<number> {
@@ -233,24 +238,6 @@ export class Fetcher {
     const { partitions, feedback } = this.#parts;
     const made = await Promise.allSettled(partitions.map(({ place }) => feedback.recover(place)));
     for (const result of made) if (result.status === 'rejected') this.#problem = (result.reason as Error).message;
-  }
-
-  async #unblockUntil(done: Promise<void>): Promise<void> {
-    const unblocking = setInterval(() => void this.#unblock(), UNBLOCK_EVERY_MS);
-    await this.#unblock();
-    await done;
-    clearInterval(unblocking);
-  }
-
-  /** Ends a blocking read without losing what it may bring: closing the connection could lose it. */
-  async #unblock(): Promise<void> {
-    if (!this.#isBlocking || this.#clientId === null) return;
-    try {
-      await this.#parts.control.call('CLIENT', 'UNBLOCK', this.#clientId);
-    } catch (error) {
-      // Without the permission, or without Redis, the read ends by itself when its time is up.
-      this.#problem = redisFailure(error, 'CLIENT UNBLOCK').message;
-    }
   }
 }
 

@@ -23,14 +23,22 @@ export class ReadWay {
     return this.#reader !== null;
   }
 
+  /** Whether its own connection was lost, and is being made again. */
+  get isBroken(): boolean {
+    return this.#reader?.isReady === false;
+  }
+
   /** How often the connections that bring messages were lost. */
   get losses(): number {
     return this.#lossesBefore + this.#shared.losses + (this.#reader?.losses ?? 0);
   }
 
-  /** @returns false when others have all connections that may block */
-  take(): boolean {
-    const reader = this.#pool.take();
+  /**
+   * @param onReady called when it may be worth to try again
+   * @returns false when there is no connection at the moment that may block
+   */
+  take(onReady: () => void): boolean {
+    const reader = this.#pool.take(onReady);
     if (!reader) return false;
     this.#lossesBefore -= reader.losses;
     this.#reader = reader;

@@ -21,7 +21,7 @@ export interface RingWaitParts {
   readonly rings: Rings;
   readonly places: readonly GroupPartition[];
   readonly membership: Membership;
-  readonly feedback: Pick<Feedback, 'controlled'>;
+  readonly feedback: Pick<Feedback, 'controlled' | 'ringsMissed'>;
 }
 
 /** Waits, for an idle subscription, until a read is worth it: somebody has rung, or nobody did for long. */
@@ -44,11 +44,16 @@ export class RingWait implements RingListener {
     this.#ear ??= this.#parts.rings.listen([...this.#byChannel.keys()], this);
   }
 
-  /** Another way of reading finds everything. */
+  /** Another way of reading finds everything, but for what operators want. */
   mute(): void {
+    this.close();
+    this.#hints.none();
+    this.#parts.feedback.ringsMissed();
+  }
+
+  close(): void {
     this.#ear?.close();
     this.#ear = null;
-    this.#hints.none();
   }
 
   get isListening(): boolean {
@@ -76,6 +81,7 @@ export class RingWait implements RingListener {
 
   readonly lost = (): void => {
     this.#nextLookAtMs = performance.now() + LOOK_DEAF_EVERY_MS;
+    this.#parts.feedback.ringsMissed();
     this.#wake?.();
   };
 

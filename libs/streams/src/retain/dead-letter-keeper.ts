@@ -28,7 +28,7 @@ type Reply = [removed: number, untold: number, more: '0' | '1', ...consumers: st
 
 /** Keeps the dead letters of a group within their bounds; every member does so. */
 export class DeadLetterKeeper implements Watcher {
-  readonly onDeath = (): void => this.#loop.wake();
+  readonly onGone = (): void => this.#loop.wake();
   readonly onReturn = (): void => undefined;
   readonly #parts: DeadLetterKeeperParts;
   readonly #loop: Loop;

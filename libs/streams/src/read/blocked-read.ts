@@ -1,0 +1,58 @@
+import { type RedisConnection, redisFailure } from '@millrace/redis';
+
+const UNBLOCK_EVERY_MS = 50;
+
+/** The read of a subscription that waits inside Redis: it can be ended without losing what it may bring. */
+export class BlockedRead {
+  readonly #control: RedisConnection;
+  readonly #failed: (why: string) => void;
+  #isUnderWay = false;
+  #clientId: string | null = null;
+  /** The connection whose id was asked for, and its losses then. */
+  #clientOf: { readonly connection: RedisConnection; readonly losses: number } | null = null;
+
+  /** @param control the connection over which it is ended */
+  constructor(control: RedisConnection, failed: (why: string) => void) {
+    this.#control = control;
+    this.#failed = failed;
+  }
+
+  /** Call it right before the read. */
+  begins(connection: RedisConnection): void {
+    this.#learnClientId(connection);
+    this.#isUnderWay = true;
+  }
+
+  ended(): void {
+    this.#isUnderWay = false;
+  }
+
+  /** Ends it, and each that follows, until this is done. Closing its connection instead could lose what it brings. */
+  async endUntil(done: Promise<void>): Promise<void> {
+    const unblocking = setInterval(() => void this.#unblock(), UNBLOCK_EVERY_MS);
+    await this.#unblock();
+    await done;
+    clearInterval(unblocking);
+  }
+
+  /** Asked ahead of the first read of each connection. */
+  #learnClientId(connection: RedisConnection): void {
+    const { losses } = connection;
+    if (this.#clientOf?.connection === connection && this.#clientOf.losses === losses) return;
+    this.#clientOf = { connection, losses };
+    this.#clientId = null;
+    const learnt = (id: unknown): void => void (this.#clientId = String(id));
+    // When it fails, so does the read behind it, and that is told.
+    connection.call('CLIENT', 'ID').then(learnt, () => void (this.#clientOf = null));
+  }
+
+  async #unblock(): Promise<void> {
+    if (!this.#isUnderWay || this.#clientId === null) return;
+    try {
+      await this.#control.call('CLIENT', 'UNBLOCK', this.#clientId);
+    } catch (error) {
+      // Without the permission, or without Redis, the read ends by itself when its time is up.
+      this.#failed(redisFailure(error, 'CLIENT UNBLOCK').message);
+    }
+  }
+}
