@@ -32,7 +32,7 @@ export class RedisConnection {
   #lastError: Error | null = null;
   #wasReady = false;
   #isClosed = false;
-  #losses = 0;
+  #connectionEpoch = 0;
   #isLeaving = false;
   #leftAt = Number.NEGATIVE_INFINITY;
 
@@ -55,9 +55,9 @@ export class RedisConnection {
     return this.#isClosed;
   }
 
-  /** How often it was lost, or could not be made: while this stays the same, the same server answers. */
-  get losses(): number {
-    return this.#losses;
+  /** Grows when the connection is lost, and when it cannot be made: while it stays the same, the same server answers. */
+  get connectionEpoch(): number {
+    return this.#connectionEpoch;
   }
 
   /** What the last failed attempt to connect said; null when the last attempt did not fail. */
@@ -180,7 +180,7 @@ export class RedisConnection {
   }
 
   #lost(): void {
-    this.#losses += 1;
+    this.#connectionEpoch += 1;
     this.#isLeaving = false;
     if (this.#wasReady && !this.#isClosed) emit('connection', { name: this.name, state: 'lost' });
     this.#wasReady = false;

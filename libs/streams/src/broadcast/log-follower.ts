@@ -36,14 +36,14 @@ export class LogFollower {
   readonly #reader: RedisConnection;
   readonly #topic: string;
   readonly #cursors: readonly Cursor[];
-  /** The connection of the last read, by its count of losses. */
+  /** The epoch of the connection at the last read. */
   #readOn: number;
 
   private constructor(reader: RedisConnection, topic: string, cursors: readonly Cursor[]) {
     this.#reader = reader;
     this.#topic = topic;
     this.#cursors = cursors;
-    this.#readOn = reader.losses;
+    this.#readOn = reader.connectionEpoch;
   }
 
   static async start(
@@ -64,9 +64,9 @@ export class LogFollower {
 
   /** Waits for new entries, up to `count` a partition; there may be none. After a failed read, call it again. */
   async read(count: number): Promise<FollowedEntry[]> {
-    const { losses } = this.#reader;
-    if (losses !== this.#readOn) await this.#lookForNewLogs();
-    this.#readOn = losses;
+    const { connectionEpoch } = this.#reader;
+    if (connectionEpoch !== this.#readOn) await this.#lookForNewLogs();
+    this.#readOn = connectionEpoch;
     const batches = await this.#readNew(count);
     const isAsExpected = batches.length > 0 && batches.every((batch) => goesOn(...batch));
     if (!isAsExpected) await this.#lookForNewLogs();

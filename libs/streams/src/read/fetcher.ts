@@ -45,9 +45,9 @@ export class Fetcher {
   readonly #plan: FetchPlan;
   readonly #loop: Loop;
   #clientId: string | null = null;
-  /** The connection whose id was asked for, and its losses then. */
-  #clientOf: { readonly connection: RedisConnection; readonly losses: number } | null = null;
-  /** The losses of the way that was read on last. */
+  /** The connection whose id was asked for, and its epoch then. */
+  #clientOf: { readonly connection: RedisConnection; readonly connectionEpoch: number } | null = null;
+  /** The epoch of the connections that were read on last. */
   #readOn = 0;
   #isBlocking = false;
   /** When something came last, by the monotonic clock. */
@@ -120,10 +120,10 @@ export class Fetcher {
       if (!signal.aborted) this.lostSight('there is no connection to Redis');
       return 0;
     }
-    const { losses } = way;
-    if (losses !== this.#readOn) this.lostSight('the connection to Redis was lost');
+    const { connectionEpoch } = way;
+    if (connectionEpoch !== this.#readOn) this.lostSight('the connection to Redis was lost');
     if (this.#problem !== null) await feedback.rejoin();
-    this.#readOn = losses;
+    this.#readOn = connectionEpoch;
     if (dispatcher.freeSlots > 0 && !signal.aborted) await this.#fetch(dispatcher.freeSlots);
     this.#problem = null;
     return 0;
@@ -187,9 +187,9 @@ export class Fetcher {
   /** Asked ahead of the first read of each connection. */
   #learnClientId(): void {
     const { connection } = this.#parts.way;
-    const { losses } = connection;
-    if (this.#clientOf?.connection === connection && this.#clientOf.losses === losses) return;
-    this.#clientOf = { connection, losses };
+    const { connectionEpoch } = connection;
+    if (this.#clientOf?.connection === connection && this.#clientOf.connectionEpoch === connectionEpoch) return;
+    this.#clientOf = { connection, connectionEpoch };
     this.#clientId = null;
     const learnt = (id: unknown): void => void (this.#clientId = String(id));
     // When it fails, so does the read behind it, and that is told.

@@ -6,8 +6,8 @@ export class ReadWay {
   readonly #shared: RedisConnection;
   readonly #pool: ReaderPool;
   #reader: RedisConnection | null = null;
-  /** Makes the losses go on where those of another reader ended. */
-  #lossesBefore = 0;
+  /** Makes XX another reader ended. */
+  #epochBefore = 0;
 
   constructor(shared: RedisConnection, pool: ReaderPool) {
     this.#shared = shared;
@@ -23,16 +23,16 @@ export class ReadWay {
     return this.#reader !== null;
   }
 
-  /** How often the connections that bring messages were lost. */
-  get losses(): number {
-    return this.#lossesBefore + this.#shared.losses + (this.#reader?.losses ?? 0);
+  /** Grows when a connection is lost that brings messages. */
+  get connectionEpoch(): number {
+    return this.#epochBefore + this.#shared.connectionEpoch + (this.#reader?.connectionEpoch ?? 0);
   }
 
   /** @returns false when others have all connections that may block */
   take(): boolean {
     const reader = this.#pool.take();
     if (!reader) return false;
-    this.#lossesBefore -= reader.losses;
+    this.#epochBefore -= reader.connectionEpoch;
     this.#reader = reader;
     return true;
   }
@@ -51,7 +51,7 @@ export class ReadWay {
 
   #leave(): RedisConnection | null {
     const reader = this.#reader;
-    this.#lossesBefore += reader?.losses ?? 0;
+    this.#epochBefore += reader?.connectionEpoch ?? 0;
     this.#reader = null;
     return reader;
   }
