@@ -1,5 +1,5 @@
 import { asError, MillraceError } from '@millrace/core';
-import { connectRedis } from '../connection/redis-connections.js';
+import { connectRedis } from '../connection/connect-redis.js';
 import { DockerServer, dockerProblem } from './docker-server.js';
 import { hostSystem, installAdvice } from './install-hint.js';
 import { LocalServer } from './local-server.js';

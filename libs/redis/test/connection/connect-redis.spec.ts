@@ -3,12 +3,13 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { MillraceError } from '@millrace/core';
-import { connectRedis, RedisConnection, type RedisConnections } from '@millrace/redis';
+import { connectRedis, RedisConnection, type StandaloneTopology } from '@millrace/redis';
 import { freePort, startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { FakeServer, infoReply } from './fake-server.js';
+import { Sentinel } from './sentinel.js';
 
 let redis: TestRedis;
-let admin: RedisConnections;
+let admin: StandaloneTopology;
 let tls: Server;
 const fakes: FakeServer[] = [];
 
@@ -51,13 +52,13 @@ describe('connectRedis', () => {
   it('gives connections with names, and what the server is', async () => {
     const connections = await connectRedis({ url: redis.url, name: 'spec' });
     expect(connections.server).toEqual({ version: expect.stringMatching(/^\d+\.\d+\.\d+$/), evictionPolicy: 'noeviction' });
-    const reader = connections.blocking('reader');
+    const reader = connections.blockingFor('key', 'reader');
     expect(await reader.whenReady(5_000)).toBe(true);
     const clients = String(await admin.control.call('CLIENT', 'LIST'));
     expect([...clients.matchAll(/name=(spec:\w+)/g)].map(([, name]) => name).sort()).toEqual(['spec:control', 'spec:publish', 'spec:reader']);
     connections.close();
     await waitFor(async () => !String(await admin.control.call('CLIENT', 'LIST')).includes('name=spec'), { what: 'the clients to be gone' });
-    expect(() => connections.blocking('late')).toThrow(expect.objectContaining({ code: 'CLOSED' }));
+    expect(() => connections.blockingFor('key', 'late')).toThrow(expect.objectContaining({ code: 'CLOSED' }));
     connections.close();
   });
 
@@ -186,6 +187,38 @@ describe('what kind of server it is', () => {
     const connections = await connectRedis({ url });
     expect(connections.server).toEqual({ version, evictionPolicy: 'allkeys-lru' });
     connections.close();
+  });
+
+  it.each(['', '/0', '/3'])('refuses a node of a Redis Cluster (its URL ends with %p)', async (database) => {
+    const node = await startTestRedis({ extra: ['--cluster-enabled', 'yes'] });
+    try {
+      const error = await failure(`${node.url}${database}`);
+      expect(error).toMatchObject({ code: 'REDIS_UNSUPPORTED', retryable: false, message: expect.stringContaining(`${node.url}${database} is a node of a Redis Cluster`) });
+      expect(error.message).toContain('Set REDIS_URL to a Redis without cluster-enabled');
+    } finally {
+      await node.stop();
+    }
+  });
+
+  it.each(['', '/0'])('refuses a Sentinel (its URL ends with %p)', async (database) => {
+    const sentinel = await Sentinel.start(redis.port);
+    try {
+      const error = await failure(`${sentinel.url}${database}`);
+      expect(error).toMatchObject({ code: 'REDIS_UNSUPPORTED', retryable: false, message: expect.stringContaining(`${sentinel.url}${database} is a Sentinel`) });
+      expect(error.message).toContain('Set REDIS_URL to the primary');
+    } finally {
+      await sentinel.stop();
+    }
+  });
+
+  it('refuses a replica, for now: a failover may make it the primary', async () => {
+    const replica = await startTestRedis({ extra: ['--replicaof', '127.0.0.1', String(redis.port)] });
+    try {
+      const message = `The server at ${replica.url} is a replica of 127.0.0.1:${redis.port}, and takes no writes. Set REDIS_URL to the primary, `;
+      expect(await failure(replica.url)).toMatchObject({ code: 'REDIS_UNSUPPORTED', retryable: true, message: expect.stringContaining(message) });
+    } finally {
+      await replica.stop();
+    }
   });
 
   it('says that it may be loading when it never gets ready', async () => {

@@ -3,12 +3,12 @@ import { getEventListeners } from 'node:events';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type EventMap, listen } from '@millrace/core';
-import { connectRedis, RedisConnection, type RedisConnections, RedisFailure, type RunnableScript } from '@millrace/redis';
+import { connectRedis, RedisConnection, type StandaloneTopology, RedisFailure, type RunnableScript } from '@millrace/redis';
 import { freePort, startTestRedis, TcpProxy, type TestRedis, TypeScriptChild, uniqueName, waitFor } from '@millrace/testing';
 import { FakeServer } from './fake-server.js';
 
 let redis: TestRedis;
-let direct: RedisConnections;
+let direct: StandaloneTopology;
 let proxy: TcpProxy;
 let key: string;
 const opened: RedisConnection[] = [];

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { connectRedis, RedisConnection, type RedisConnections, RedisFailure, redisFailure, type RunnableScript } from '@millrace/redis';
+import { connectRedis, RedisConnection, type StandaloneTopology, RedisFailure, redisFailure, type RunnableScript } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 
 let redis: TestRedis;
-let connections: RedisConnections;
+let connections: StandaloneTopology;
 let control: RedisConnection;
 
 beforeAll(async () => {
@@ -147,7 +147,7 @@ describe('an answer of the server', () => {
     ['somebody unblocked us with an error', async () => control.call('CLIENT', 'UNBLOCK', await blockedClient(), 'ERROR'), 'unavailable', /^UNBLOCKED client/],
   ] as const)('while a reader waits: %s', async (_, happen, kind, text) => {
     await control.call('XGROUP', 'CREATE', 'log', 'g', '0', 'MKSTREAM');
-    const reader = connections.blocking('reader');
+    const reader = connections.blockingFor('key', 'reader');
     await reader.whenReady(5_000);
     const reading = failureOf(() => reader.call('XREADGROUP', 'GROUP', 'g', 'm', 'BLOCK', 4_000, 'STREAMS', 'log', '>'));
     await blockedClient();

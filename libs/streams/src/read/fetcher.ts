@@ -116,7 +116,7 @@ export class Fetcher {
   async #fill(signal: AbortSignal): Promise<number> {
     const { dispatcher, way, feedback } = this.#parts;
     this.#chooseWay();
-    if (!(await way.connection.whenReady(READY_WAIT_MS, signal))) {
+    if (!(await way.whenReady(READY_WAIT_MS, signal))) {
       if (!signal.aborted) this.lostSight('there is no connection to Redis');
       return 0;
     }
@@ -152,7 +152,7 @@ export class Fetcher {
     if (streams.length === 0) return;
     const ofEach = plan.ofEach(streams, free);
     if (ofEach > 0 || plan.areCalm) {
-      plan.broughtAll(await this.#read(streams, Math.max(1, ofEach), mayBlock), free);
+      plan.broughtAll(await this.#readAll(streams, Math.max(1, ofEach), mayBlock), free);
       return;
     }
     let left = free;
@@ -168,6 +168,13 @@ export class Fetcher {
   }
 
   /** @returns how many messages came */
+  async #readAll(streams: readonly GroupStream[], count: number, wait: boolean): Promise<number> {
+    let messages = 0;
+    for (const together of this.#parts.way.together(streams)) messages += await this.#read(together, count, wait);
+    return messages;
+  }
+
+  /** @returns how many messages came */
   async #read(streams: readonly GroupStream[], count: number, wait: boolean): Promise<number> {
     const { way, member, held, rings, dispatcher } = this.#parts;
     const block = wait ? ['BLOCK', Math.min(BLOCK_MS, dispatcher.longestWaitMs)] : [];
@@ -177,7 +184,7 @@ export class Fetcher {
     try {
       const head = ['GROUP', this.#streams[0]!.partition.group, member, 'COUNT', count, ...block, 'STREAMS'];
       const ids = streams.map(() => '>');
-      const reply = await way.connection.call('XREADGROUP', ...head, ...streams.map(({ key }) => key), ...ids);
+      const reply = await way.connectionTo(streams[0]!).call('XREADGROUP', ...head, ...streams.map(({ key }) => key), ...ids);
       return await this.#take(reply as ReadReply, asked);
     } finally {
       this.#isBlocking = false;
@@ -186,7 +193,7 @@ export class Fetcher {
 
   /** Asked ahead of the first read of each connection. */
   #learnClientId(): void {
-    const { connection } = this.#parts.way;
+    const connection = this.#parts.way.connectionTo(this.#streams[0]!);
     const { connectionEpoch } = connection;
     if (this.#clientOf?.connection === connection && this.#clientOf.connectionEpoch === connectionEpoch) return;
     this.#clientOf = { connection, connectionEpoch };
@@ -217,7 +224,7 @@ export class Fetcher {
     const isAll = entries < count;
     rings.read(stream, rung, { messages, isAll });
     if (way.mayBlock || !isAll || messages === 0 || rung === '' || membership.others === 0) return;
-    way.connection.call('PUBLISH', stream.partition.keys.ring, takenText(stream, rung)).catch(nothing);
+    way.connectionTo(stream).call('PUBLISH', stream.partition.keys.ring, takenText(stream, rung)).catch(nothing);
   }
 
   #failed(error: Error, failures: number): void {

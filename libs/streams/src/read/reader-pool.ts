@@ -1,30 +1,35 @@
-import type { RedisConnection, RedisConnections } from '@millrace/redis';
+import type { RedisConnection, Topology } from '@millrace/redis';
 
 /** Subscriptions of one process that may wait inside Redis at once, each on a connection of its own. */
 export const MOST_READERS = 8;
 
 /** The connections on which the busy subscriptions of a process read: few, kept, and lent to one at a time. */
 export class ReaderPool {
-  readonly #redis: RedisConnections;
-  readonly #free: RedisConnection[] = [];
+  readonly #redis: Topology;
+  /** By the shared connection to the same keys. */
+  readonly #free = new Map<RedisConnection, RedisConnection[]>();
   #count = 0;
 
-  constructor(redis: RedisConnections) {
+  constructor(redis: Topology) {
     this.#redis = redis;
   }
 
-  /** Null when all are lent. */
-  take(): RedisConnection | null {
-    const free = this.#free.pop();
+  /** A connection that leads to a key, and to those that share its connection; null when all are lent. */
+  take(key: string): RedisConnection | null {
+    const free = this.#freeFor(key).pop();
     if (free) return free;
     if (this.#count >= MOST_READERS) return null;
     this.#count += 1;
-    return this.#redis.blocking('read');
+    return this.#redis.blockingFor(key, 'read');
   }
 
-  /** No read is under way on it any more. */
-  giveBack(reader: RedisConnection): void {
-    this.#free.push(reader);
+  /**
+   * No read is under way on it any more.
+   *
+   * @param key the one that it was taken for
+   */
+  giveBack(reader: RedisConnection, key: string): void {
+    this.#freeFor(key).push(reader);
   }
 
   /** A read may be under way on it still. */
@@ -34,6 +39,13 @@ export class ReaderPool {
   }
 
   close(): void {
-    for (const reader of this.#free.splice(0)) this.discard(reader);
+    for (const free of this.#free.values()) for (const reader of free.splice(0)) this.discard(reader);
+  }
+
+  #freeFor(key: string): RedisConnection[] {
+    const shared = this.#redis.publishFor(key);
+    const free = this.#free.get(shared) ?? [];
+    this.#free.set(shared, free);
+    return free;
   }
 }
