@@ -63,6 +63,12 @@ export class Holdings {
     await putBack(tools, stream, { owner: member, fate: 'living', kept: known });
   }
 
+  /** Whether Redis knows the member as a reader of the stream: not when the group is gone, or was made again. */
+  async isReader({ key, partition }: GroupStream): Promise<boolean> {
+    const consumers = (await this.#redisOf(partition).call('XINFO', 'CONSUMERS', key, partition.group)) as [string, string][];
+    return consumers.some(([, name]) => name === this.#parts.member);
+  }
+
   /** Has Redis know the member, so that whoever pauses the group knows for whom to wait. */
   async join(partition: GroupPartition): Promise<void> {
     await this.#redisOf(partition).run(join, [partition.keys.log], [partition.group, this.#parts.member]);

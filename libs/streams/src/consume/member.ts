@@ -161,6 +161,17 @@ export class Member implements Feedback {
     this.#tender.wakeToVerify();
   }
 
+  /** Redis knows as a reader who has got something. Nobody who holds nothing of the retries has to know that they are new. */
+  async isLost({ streams: [log, retry] }: GroupPartition): Promise<boolean> {
+    try {
+      const [readsLog, readsRetries] = await Promise.all([this.#holdings.isReader(log), this.#holdings.isReader(retry)]);
+      return !readsLog || (!readsRetries && this.held.idsIn(retry).length > 0);
+    } catch {
+      // Without an answer it counts as lost: to make again what is there changes nothing.
+      return true;
+    }
+  }
+
   /** Entries that were held of the partition are gone; for good when the group was removed. */
   async recover(place: GroupPartition): Promise<void> {
     this.givenAgain(place);

@@ -9,6 +9,7 @@ import type { Partition } from '../consume/partition.js';
 import type { Membership } from '../group/membership.js';
 import { takenText } from '../ring/ring-text.js';
 import { FetchPlan } from './fetch-plan.js';
+import { LostPartitions } from './lost-partitions.js';
 import type { ReadWay } from './read-way.js';
 import type { RingWait } from './ring-wait.js';
 
@@ -24,7 +25,7 @@ export interface FetcherParts {
   readonly control: RedisConnection;
   readonly member: string;
   readonly partitions: readonly Partition[];
-  readonly feedback: Pick<Feedback, 'recover' | 'rejoin'>;
+  readonly feedback: Pick<Feedback, 'isLost' | 'recover' | 'rejoin'>;
   readonly dispatcher: Dispatcher;
   readonly held: HeldEntries;
 }
@@ -43,6 +44,7 @@ export class Fetcher {
   /** By the key of a stream. */
   readonly #sources: ReadonlyMap<string, Source>;
   readonly #plan: FetchPlan;
+  readonly #lost: LostPartitions;
   readonly #loop: Loop;
   #clientId: string | null = null;
   /** The connection whose id was asked for, and its epoch then. */
@@ -59,6 +61,7 @@ export class Fetcher {
     this.#parts = parts;
     this.#streams = parts.partitions.flatMap(({ place }) => place.streams);
     this.#plan = new FetchPlan();
+    this.#lost = new LostPartitions(parts.partitions.map(({ place }) => place), parts.feedback);
     this.#sources = new Map(parts.partitions.flatMap(sourcesOf));
     this.#loop = new Loop({ name: 'fetch', round: (signal) => this.#round(signal), onError: (error, failures) => this.#failed(error, failures) });
   }
@@ -186,6 +189,9 @@ export class Fetcher {
       const ids = streams.map(() => '>');
       const reply = await way.connectionTo(streams[0]!).call('XREADGROUP', ...head, ...streams.map(({ key }) => key), ...ids);
       return await this.#take(reply as ReadReply, asked);
+    } catch (error) {
+      if (redisFailure(error, 'fetch').kind === 'state-lost') await this.#lost.find();
+      throw error;
     } finally {
       this.#isBlocking = false;
     }
@@ -230,16 +236,10 @@ export class Fetcher {
   #failed(error: Error, failures: number): void {
     const { topic, group } = this.#streams[0]!.partition;
     emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });
-    if (redisFailure(error, 'fetch').kind !== 'state-lost') return this.lostSight(error.message);
+    if (this.#lost.isEmpty) return this.lostSight(error.message);
     // Why it cannot be made again tells more than that it is gone.
     this.#problem ??= error.message;
-    void this.#recover();
-  }
-
-  async #recover(): Promise<void> {
-    const { partitions, feedback } = this.#parts;
-    const made = await Promise.allSettled(partitions.map(({ place }) => feedback.recover(place)));
-    for (const result of made) if (result.status === 'rejected') this.#problem = (result.reason as Error).message;
+    void this.#lost.recover().then((why) => void (this.#problem = why ?? this.#problem));
   }
 
   async #unblockUntil(done: Promise<void>): Promise<void> {
