@@ -7,7 +7,7 @@ import { readServerFacts } from './server-facts.js';
 import { openConnection, StandaloneTopology } from './standalone-topology.js';
 
 const BOOT_TIMEOUT_MS = 5_000;
-/** How often, while connecting, we look whether the attempts fail for good. */
+/** How often, while connecting, it is checked whether the attempts can succeed at all. */
 const LOOK_EVERY_MS = 50;
 
 export interface RedisConnectOptions extends RedisTarget {
@@ -16,11 +16,11 @@ export interface RedisConnectOptions extends RedisTarget {
 }
 
 /**
- * Connects to Redis and asks what it is.
+ * Connects to Redis and checks that it can be used.
  *
  * @throws MillraceError INVALID_OPTIONS: the URL, its database, or the name
- * @throws MillraceError REDIS_UNREACHABLE nothing answers within 5 seconds, or what answers is no Redis
- * @throws MillraceError REDIS_FAILED Redis refuses us: the password or the permissions
+ * @throws MillraceError REDIS_UNREACHABLE nothing answers within 5 seconds, or the server is no Redis
+ * @throws MillraceError REDIS_FAILED Redis refuses the user: the password or the permissions
  * @throws MillraceError REDIS_UNSUPPORTED below Redis 7.0, a node of a Cluster, a Sentinel, or a replica
  */
 export async function connectRedis(options: RedisConnectOptions): Promise<StandaloneTopology> {
@@ -31,7 +31,7 @@ export async function connectRedis(options: RedisConnectOptions): Promise<Standa
   const opened = { publish: openConnection(complete, 'publish', 'publish'), control: openConnection(complete, 'control', 'control') };
   try {
     await Promise.all([untilReady(opened.control, url), untilReady(opened.publish, url)]);
-    // First of all: a Sentinel and a Cluster have no databases.
+    // Before the database: a Sentinel and a Cluster have none, and the error is to say that it is one of them.
     const facts = await readServerFacts(opened.control, maskUrl(url));
     await assertDatabase(opened.control, url);
     return new StandaloneTopology(complete, facts, opened);
@@ -51,13 +51,13 @@ async function untilReady(connection: RedisConnection, url: string): Promise<voi
   const end = performance.now() + BOOT_TIMEOUT_MS;
   while (!(await connection.whenReady(LOOK_EVERY_MS))) {
     const { lastError } = connection;
-    if (lastError) assertHopeful(lastError, url);
+    if (lastError) assertMaySucceed(lastError, url);
     if (performance.now() >= end) throw unreachable(url, lastError);
   }
 }
 
 /** Some failures are the same at every attempt: then waiting helps nobody. */
-function assertHopeful(lastError: Error, url: string): void {
+function assertMaySucceed(lastError: Error, url: string): void {
   const failure = redisFailure(lastError, 'Connecting');
   if (failure.kind === 'fatal') {
     throw new RedisFailure('fatal', `Redis at ${maskUrl(url)} refuses the connection: ${lastError.message}. Check the user and the password.`, lastError);

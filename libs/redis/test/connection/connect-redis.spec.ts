@@ -33,7 +33,7 @@ async function fake(starting: Promise<FakeServer>): Promise<FakeServer> {
   return server;
 }
 
-/** What connecting fails with. */
+/** The error with which connecting fails. */
 async function failure(url: string, name?: string): Promise<MillraceError> {
   try {
     (await connectRedis({ url, name })).close();
@@ -49,7 +49,7 @@ function everythingIn(error: MillraceError): string {
 }
 
 describe('connectRedis', () => {
-  it('gives connections with names, and what the server is', async () => {
+  it('gives connections with names, and the facts about the server', async () => {
     const connections = await connectRedis({ url: redis.url, name: 'spec' });
     expect(connections.server).toEqual({ version: expect.stringMatching(/^\d+\.\d+\.\d+$/), evictionPolicy: 'noeviction' });
     const reader = connections.blockingFor('key', 'reader');
@@ -74,14 +74,14 @@ describe('connectRedis', () => {
     expect(await failure(redis.url, name)).toMatchObject({ code: 'INVALID_OPTIONS' });
   });
 
-  it('refuses what is no URL of a Redis before anything connects', async () => {
+  it('refuses a text that is no URL of a Redis before anything connects', async () => {
     expect(await failure('redis://:secret/1@127.0.0.1')).toMatchObject({ code: 'INVALID_OPTIONS' });
     expect(await failure(undefined as unknown as string)).toMatchObject({ code: 'INVALID_OPTIONS' });
   });
 });
 
 describe('where no Redis answers', () => {
-  it('says after a while what the last attempt said', async () => {
+  it('fails after a while with the words of the last attempt', async () => {
     const silent = await fake(FakeServer.start(() => undefined));
     const closing = await fake(FakeServer.start((socket) => socket.end()));
     const nowhere = await freePort();
@@ -124,7 +124,7 @@ describe('with TLS', () => {
         done(null);
       };
       const server = createServer({ SNICallback: sniOf }, () => undefined);
-      // Without a certificate no handshake succeeds; what the client wants is known before that.
+      // Without a certificate no handshake succeeds; the name that the client wants is known before that.
       server.on('tlsClientError', (_, socket) => resolve(socket.servername));
       tls = server.listen(0, host);
     });
@@ -138,7 +138,7 @@ describe('with TLS', () => {
   });
 });
 
-describe('where Redis refuses us', () => {
+describe('where Redis refuses the user', () => {
   it('says so at once, and never the password', async () => {
     await admin.control.call('CONFIG', 'SET', 'requirepass', 'right-pw');
     try {
@@ -155,7 +155,7 @@ describe('where Redis refuses us', () => {
     }
   });
 
-  it('says so when we may not look at what it is, or not at our database', async () => {
+  it('says so when the user may not read the facts about the server, or not use the database', async () => {
     // ioredis prints that it could not look.
     const warn = jest.spyOn(console, 'warn').mockReturnValue();
     await admin.control.call('ACL', 'SETUSER', 'blind', 'on', '>pw', '~*', '+@all', '-info');
@@ -166,7 +166,7 @@ describe('where Redis refuses us', () => {
   });
 });
 
-describe('what kind of server it is', () => {
+describe('the kind of the server', () => {
   const speaking = (info: Record<string, string>): Promise<FakeServer> =>
     fake(FakeServer.speaking((command) => (command === 'INFO' ? infoReply(info) : '+OK\r\n')));
 

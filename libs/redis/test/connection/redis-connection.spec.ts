@@ -66,7 +66,7 @@ async function told(name: string, state: EventMap['connection']['state']): Promi
   await waitFor(() => events.slice(from).some((event) => event.name === name && event.state === state), { what: `${name} to be ${state}` });
 }
 
-/** What was sent before a PING came back has been executed. */
+/** A command that was sent before a PING came back has been executed. */
 async function settled(made: RedisConnection): Promise<void> {
   expect(await made.whenReady(10_000)).toBe(true);
   expect(await made.call('PING')).toBe('PONG');
