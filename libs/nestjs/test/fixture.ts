@@ -1,6 +1,6 @@
 import type { INestApplicationContext, LoggerService, ModuleMetadata } from '@nestjs/common';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
-import { connectRedis, type RedisConnections } from '@millrace/redis';
+import { connectRedis, type StandaloneTopology } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { IsInt, IsString } from 'class-validator';
 import { fixed, Job, MillraceError, MillraceModule, type MillraceOptions, Topic } from '@millrace/nestjs';
@@ -33,9 +33,9 @@ export class Bench {
   readonly #open = new Set<INestApplicationContext>();
   #prefixes = 0;
 
-  readonly #own: RedisConnections;
+  readonly #own: StandaloneTopology;
 
-  private constructor(redis: TestRedis, own: RedisConnections) {
+  private constructor(redis: TestRedis, own: StandaloneTopology) {
     this.redis = redis;
     this.#own = own;
   }

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type INestApplicationContext, Injectable } from '@nestjs/common';
 import { connectDatabase, findDatabase, type RunningDatabase, type SqlDatabase } from '@millrace/outbox';
-import { connectRedis, type RedisConnections } from '@millrace/redis';
+import { connectRedis, type StandaloneTopology } from '@millrace/redis';
 import { DeadLetters, type DeliveryContext, fixed, Groups, Inspector, Publisher, Subscribe } from '@millrace/nestjs';
 import { waitFor } from '@millrace/testing';
 import { Bench, OrderPlaced } from './fixture.js';
@@ -84,7 +84,7 @@ async function givenUp(one: Shop): Promise<void> {
   one.ledger.ill.clear();
 }
 
-async function withRedis(work: (redis: RedisConnections) => Promise<unknown>): Promise<void> {
+async function withRedis(work: (redis: StandaloneTopology) => Promise<unknown>): Promise<void> {
   const redis = await connectRedis({ url: bench.redis.url });
   try {
     await work(redis);

@@ -7,7 +7,7 @@ import {
   DeadLetters, type DeliveryContext, fixed, fsynced, Groups, Inspector, Job, JobHandler, JobQueue, MillraceModule, OnDeadLetter,
   Publisher, replicated, Subscribe, SubscribeBatch, SubscribeBroadcast, Topic, Topics,
 } from '@millrace/nestjs';
-import { connectRedis, type RedisConnections } from '@millrace/redis';
+import { connectRedis, type StandaloneTopology } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { IsString } from 'class-validator';
 import { atOnce } from './fixture.js';
@@ -75,7 +75,7 @@ class Handlers {
 }
 
 let redis: TestRedis;
-let admin: RedisConnections;
+let admin: StandaloneTopology;
 
 beforeAll(async () => {
   redis = await startTestRedis({ appendonly: 'always' });

@@ -2,7 +2,7 @@ import {
   BROADCAST_GROUP, type BroadcastDefinition, MillraceError, type PublishPort, type SubscribePort, type Subscription,
   type SubscriptionDefinition, type TopicDefinition,
 } from '@millrace/core';
-import type { RedisConnections } from '@millrace/redis';
+import type { Topology } from '@millrace/redis';
 import { Broadcast } from './broadcast/broadcast.js';
 import type { Handling } from './consume/handling.js';
 import { LoneSlot } from './consume/lone-slot.js';
@@ -22,7 +22,7 @@ import { TopicTender } from './retain/topic-tender.js';
 
 export interface StreamsOptions {
   /** Stays the caller's: {@link Streams.stop} does not close it. */
-  readonly redis: RedisConnections;
+  readonly redis: Topology;
   /** The first part of every key. */
   readonly prefix: string;
   /** How long a silent process keeps the messages that it holds. Whole milliseconds, at least 300. */
@@ -71,10 +71,10 @@ const FLUSH_MS = 500;
  */
 export function createStreams(options: StreamsOptions): Streams {
   const { redis, prefix, leaseMs, stuckAfterMs = DEFAULT_STUCK_AFTER_MS } = options;
-  const log = new TopicLog(redis.control, prefix);
+  const log = new TopicLog(redis, prefix);
   const deadlineMs = options.publishDeadlineMs ?? DEFAULT_PUBLISH_DEADLINE_MS;
   const packing = packingOf(options.messagesPerEntry);
-  const tender = new TopicTender({ redis: redis.control, prefix, log });
+  const tender = new TopicTender({ redis, prefix, log });
   const budget = new PublishBudget(options.publishBufferBytes ?? DEFAULT_PUBLISH_BUFFER_BYTES);
   const publisher = new StreamPublisher({ redis, prefix, log, deadlineMs, budget, tender, packing });
   const presence = new Presence({ redis, prefix, leaseMs });
@@ -89,12 +89,12 @@ export function createStreams(options: StreamsOptions): Streams {
     tender.subscribed(definition.topic);
     return subscription;
   };
-  const inspector = new Inspector(redis.control, prefix);
-  const operating = { redis: redis.control, prefix, presence, inspector };
+  const inspector = new Inspector(redis, prefix);
+  const operating = { redis, prefix, presence, inspector };
   return {
     inspector,
     deadLetters: new DeadLetters({
-      redis: redis.control, log, prefix,
+      redis, log, prefix,
       retained: (topic, partition) => tender.published(topic, partition),
     }),
     groups: new Groups(operating),

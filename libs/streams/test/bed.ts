@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
 import { type PayloadClass, topicOf } from '@millrace/core';
-import { connectRedis, type RedisConnections } from '@millrace/redis';
+import { connectRedis, type StandaloneTopology } from '@millrace/redis';
 import type { DeadLetterRecord, GroupState, StreamsOptions } from '@millrace/streams';
 import { startTestRedis, TcpProxy, type TestRedis, type TestRedisOptions, uniqueName, waitFor } from '@millrace/testing';
 import { type GroupPartition, groupPartition } from '../src/consume/group-partition.js';
@@ -14,7 +14,7 @@ export class Bed {
   prefix!: string;
   protected readonly options: TestRedisOptions;
   readonly #name: string;
-  #direct!: RedisConnections;
+  #direct!: StandaloneTopology;
   #processes: Process[] = [];
   #proxies: TcpProxy[] = [];
 

@@ -68,7 +68,7 @@ describe.each(['-5', 'no number', '1000000'])('a trim with a next offset that re
     for (const { payload } of numbers(4)) await process.publisher.publish(Bounded, payload);
     const { log, meta: bounded } = bed.place(Bounded, 'g').keys;
     await bed.command('HSET', bounded, 'next', next);
-    const trim = isRetained(topic) && new LogTrim(process.redis.control, bed.prefix, topic);
+    const trim = isRetained(topic) && new LogTrim(process.redis, bed.prefix, topic);
     if (trim) await trim.trim({ partition: 0, wanted: 3, everyMs: 0 });
     expect(await bed.command('HGET', bounded, 'next')).toBe('4');
     const { dropped, lag } = await bed.state(process, Bounded, 'g');

@@ -228,7 +228,7 @@ describe('a dead letter that is not reported yet', () => {
     await begun.promise;
     await process.streams.groups.remove(Single, 'g', { force: true });
     gate.fire();
-    const letters = new UnreportedLetters({ redis: process.redis.publish, member: 'x.1', partitions: [bed.place(Single, 'g')] });
+    const letters = new UnreportedLetters({ redis: process.redis, member: 'x.1', partitions: [bed.place(Single, 'g')] });
     expect(await letters.look(1)).toMatchObject([{ letters: [], failure: null }]);
     await subscription.stop(1_000);
     expect(await bed.command('KEYS', `${bed.prefix}:*:group:g:*`)).toEqual([]);

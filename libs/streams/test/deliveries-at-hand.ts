@@ -8,7 +8,7 @@ interface Taken {
   readonly deliveries: readonly PendingDelivery[];
 }
 
-const NOW = { losses: 0, returns: 0 };
+const NOW = { connectionEpoch: 0, returns: 0 };
 
 /** Messages as from a read, without a Redis. */
 export const place = groupPartition('test', { topic: 'orders', partition: 0 }, 'g');

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { fsynced, IndefinitePublishError, isDurability, replicated, Topic } from '@millrace/core';
-import { connectRedis, type RedisConnection, type RedisConnections, RedisFailure } from '@millrace/redis';
+import { type RedisConnection, RedisFailure } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
 import { partitionKeys } from '../src/keys.js';
 import { FsyncConfirmation } from '../src/publish/confirmation.js';
 import { Bed } from './bed.js';
+import { connectionTo } from './replicated-bed.js';
 import { numbers, Single } from './topics.js';
 
 @Topic('test.replicated', { durability: replicated(1, '4s') })
@@ -16,11 +17,11 @@ class Copied {
 const bed = new Bed('durability', { appendonly: 'everysec', extra: ['--repl-diskless-sync-delay', '0'] });
 const logOf = (topic = 'test.single'): string => partitionKeys(bed.prefix, topic, 0).log;
 let replica: TestRedis;
-let onReplica: RedisConnections;
+let onReplica: RedisConnection;
 
 beforeAll(async () => {
   replica = await startTestRedis({ extra: ['--replicaof', '127.0.0.1', String(bed.server.port)] });
-  onReplica = await connectRedis({ url: replica.url, name: 'replica' });
+  onReplica = await connectionTo(replica);
 });
 
 beforeEach(async () => {
@@ -39,7 +40,7 @@ describe('a replicated publish', () => {
     const process = await bed.start();
     const options = { durability: replicated(1, '4s'), idempotencyKey: 'k' };
     expect(await process.publisher.publish(Single, { value: 1 }, options)).toMatchObject({ offset: 0 });
-    expect(await onReplica.control.call('XLEN', logOf())).toBe(1);
+    expect(await onReplica.call('XLEN', logOf())).toBe(1);
     replica.pause();
     const short = { durability: replicated(1, '100ms'), idempotencyKey: 'l' };
     const published = process.publisher.publish(Single, { value: 2 }, short);
@@ -85,7 +86,7 @@ describe('a replicated publish', () => {
   it('may be the default of a topic', async () => {
     const process = await bed.start();
     await process.publisher.publishMany(Copied, numbers(20));
-    expect(await onReplica.control.call('XLEN', logOf('test.replicated'))).toBe(20);
+    expect(await onReplica.call('XLEN', logOf('test.replicated'))).toBe(20);
   });
 });
 

@@ -154,7 +154,7 @@ describe('a foreign entry', () => {
     const topic = { ...topicOf(Single), retention };
     await publishAll([0, 1, 2]);
     await bed.command('XADD', keys().log, '*', 'foreign', 'field');
-    const trim = new LogTrim(process.redis.control, bed.prefix, topic);
+    const trim = new LogTrim(process.redis, bed.prefix, topic);
     const isEmpty = async (): Promise<boolean> => {
       await trim.trim({ partition: 0, wanted: 0, everyMs: 0 });
       return (await ids()).length === 0;

@@ -11,14 +11,14 @@ import {
   topicOf,
   type PayloadClass,
 } from '@millrace/core';
-import { connectRedis, type RedisConnections } from '@millrace/redis';
+import { connectRedis, type StandaloneTopology } from '@millrace/redis';
 import { createStreams, type Streams, type StreamsOptions } from '@millrace/streams';
 import type { TestRedis } from '@millrace/testing';
 
 export const noRetry: RetryPolicy = { attempts: 1, backoff: fixed('1ms'), deadLetterOn: [] };
 
 export interface Process {
-  readonly redis: RedisConnections;
+  readonly redis: StandaloneTopology;
   readonly streams: Streams;
   readonly publisher: Publisher;
   /** Cuts the process off from Redis as kill -9 would: it puts no message back. Stop it all the same. */
@@ -67,7 +67,7 @@ interface Target {
   readonly start?: Position;
 }
 
-export function subscribe(process: Process, target: Target, handle: Handle): Promise<Subscription> {
+export function subscribe(process: Pick<Process, 'streams'>, target: Target, handle: Handle): Promise<Subscription> {
   const topic: TopicDefinition = topicOf(target.topic);
   const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, screen, unknownForMs = 0, start = 'earliest' } = target;
   const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;

@@ -19,7 +19,7 @@ describe('a group that was lost while a member held an entry, and then made agai
     const process = await bed.start();
     await process.publisher.publish(Single, { value: 1 });
     const place = bed.place(Single, 'g');
-    await new TopicLog(process.redis.control, bed.prefix).recover(place, 'g');
+    await new TopicLog(process.redis, bed.prefix).recover(place, 'g');
     const reply = await bed.command('XREADGROUP', 'GROUP', 'g', 'b', 'STREAMS', place.keys.log, '>');
     const [[, [[entry]]]] = reply as [[string, [[string]]]];
     return { process, entry };

@@ -17,7 +17,7 @@ function holding(given: Partial<HeldEntriesParts>): Holding {
   const [lost, doubts]: [number[], string[]] = [[], []];
   const feedback = { givenAgain: (place: GroupPartition) => void lost.push(place.partition), inDoubt: () => void doubts.push('again') };
   const held = heldWith({ feedback, ...given });
-  const entry = new HeldEntry(log, { id: '1-0', losses: 0 }, { base: 0, size: 1 });
+  const entry = new HeldEntry(log, { id: '1-0', connectionEpoch: 0 }, { base: 0, size: 1 });
   held.add(entry);
   return { held, entry, lost, doubts };
 }

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { connectRedis } from '@millrace/redis';
+import { connectRedis, type RedisConnection, type StandaloneTopology } from '@millrace/redis';
 import { TcpProxy, waitFor } from '@millrace/testing';
-import { type Fate, Presence, type PresenceParts } from '../src/group/presence.js';
+import { type Fate, Presence } from '../src/group/presence.js';
 import { presenceKey } from '../src/keys.js';
 import { Bed } from './bed.js';
 
@@ -19,9 +19,9 @@ interface Peer {
   readonly vanish: () => void;
 }
 
-async function peer(given: Partial<PresenceParts['redis']> = {}): Promise<Peer> {
+async function peer({ control, publish }: { control?: RedisConnection; publish?: RedisConnection } = {}): Promise<Peer> {
   const redis = await connectRedis({ url: bed.url });
-  const connections = { control: redis.control, publish: redis.publish, ...given };
+  const connections = { controlFor: () => control ?? redis.control, publishFor: () => publish ?? redis.publish };
   const presence = new Presence({ redis: connections, prefix: bed.prefix, leaseMs: LEASE_MS });
   ends.push(async () => {
     const stopped = presence.stop();
@@ -31,7 +31,7 @@ async function peer(given: Partial<PresenceParts['redis']> = {}): Promise<Peer> 
   return { presence, vanish: () => redis.close() };
 }
 
-async function proxied(): Promise<{ proxy: TcpProxy; redis: PresenceParts['redis'] }> {
+async function proxied(): Promise<{ proxy: TcpProxy; redis: StandaloneTopology }> {
   const proxy = await TcpProxy.start(bed.url);
   const redis = await connectRedis({ url: proxy.url });
   ends.push(async () => {

@@ -1,12 +1,20 @@
-import { connectRedis, type RedisConnections } from '@millrace/redis';
+import { RedisConnection } from '@millrace/redis';
 import { startTestRedis, TcpProxy, type TestRedis, waitFor } from '@millrace/testing';
 import { Bed } from './bed.js';
+
+/** A connection to a server that may be a replica. */
+export async function connectionTo({ url }: TestRedis): Promise<RedisConnection> {
+  const connection = new RedisConnection({ url }, 'replica', 'control');
+  connection.connect();
+  if (!(await connection.whenReady(10_000))) throw new Error(`There is no Redis at ${url}.`);
+  return connection;
+}
 
 /** A primary and its replica behind one address, which leads to the primary. */
 export class ReplicatedBed extends Bed {
   replica!: TestRedis;
   address!: TcpProxy;
-  #onReplica!: RedisConnections;
+  #onReplica!: RedisConnection;
 
   override get url(): string {
     return this.address.url;
@@ -14,7 +22,7 @@ export class ReplicatedBed extends Bed {
 
   /** One command to the replica. */
   onReplica(name: string, ...args: (string | number)[]): Promise<unknown> {
-    return this.#onReplica.control.call(name, ...args);
+    return this.#onReplica.call(name, ...args);
   }
 
   /** Resolves when the replica has all that the primary has. */
@@ -47,8 +55,8 @@ export class ReplicatedBed extends Bed {
 
   /** One command to the former primary, over a connection of its own. */
   async onOld(name: string, ...args: (string | number)[]): Promise<unknown> {
-    const old = await connectRedis({ url: this.replica.url, name: 'old' });
-    return old.control.call(name, ...args).finally(() => old.close());
+    const old = await connectionTo(this.replica);
+    return old.call(name, ...args).finally(() => old.close());
   }
 
   /** Makes the former primary the replica, also when it was killed; resolves when it follows. */
@@ -56,7 +64,7 @@ export class ReplicatedBed extends Bed {
     if (!this.replica.isRunning) await this.replica.restart();
     this.replica.resume();
     this.#onReplica.close();
-    this.#onReplica = await connectRedis({ url: this.replica.url, name: 'replica' });
+    this.#onReplica = await connectionTo(this.replica);
     await this.onReplica('REPLICAOF', '127.0.0.1', this.server.port);
     await this.inStep();
   }
@@ -65,7 +73,7 @@ export class ReplicatedBed extends Bed {
     const options = { ...this.options, extra: ['--repl-diskless-sync-delay', '0', ...(this.options.extra ?? [])] };
     [this.server, this.replica] = await Promise.all([startTestRedis(options), startTestRedis(options)]);
     this.address = await TcpProxy.start(this.server.url);
-    this.#onReplica = await connectRedis({ url: this.replica.url, name: 'replica' });
+    this.#onReplica = await connectionTo(this.replica);
   }
 
   protected override async stopServers(): Promise<void> {

@@ -118,7 +118,7 @@ describe('a ring that is not heard', () => {
     await bed.command('ACL', 'SETUSER', 'deaf', 'reset', 'on', '>secret', '~*', '+@all', 'resetchannels');
     const url = bed.url.replace('redis://', 'redis://deaf:secret@');
     const redis = await connectRedis({ url });
-    const declared = new TopicLog(redis.control, bed.prefix).declare(topicOf(Single));
+    const declared = new TopicLog(redis, bed.prefix).declare(topicOf(Single));
     await expect(declared).rejects.toMatchObject({ code: 'REDIS_FAILED', message: expect.stringMatching(/\+publish.*&rings-[^ ]*:\*/) });
     redis.close();
   });

@@ -13,15 +13,15 @@ const NOBODY = { settled: () => undefined };
 const EXPIRED: Settlement = ['ack', 'expired', ''];
 const RETRY: Settlement = ['retry', '5', 'body'];
 
-function heldAfter(losses: number): HeldEntries {
+function heldAfter(connectionEpoch: number): HeldEntries {
   const holdings = { of: () => Promise.resolve(new Set<string>()), has: () => Promise.resolve(true) };
   const feedback = { inDoubt: () => undefined, givenAgain: () => undefined };
-  return new HeldEntries({ holdings, presence: { isSure: true }, way: { losses }, feedback });
+  return new HeldEntries({ holdings, presence: { isSure: true }, way: { connectionEpoch }, feedback });
 }
 
 const itemOf = (delivery: PendingDelivery, settlement = HANDLED): Item => ({ delivery, settlement, owner: NOBODY });
 const handled = (deliveries: readonly PendingDelivery[]): Item[] => deliveries.map((each) => itemOf(each));
-const callOf = (items: readonly Item[], losses = 0) => settleCallOf(items, heldAfter(losses));
+const callOf = (items: readonly Item[], connectionEpoch = 0) => settleCallOf(items, heldAfter(connectionEpoch));
 const USUAL = [...HANDLED, ''];
 const runOf = ({ id, base, size }: HeldEntry, first: number, n: number, rest = USUAL) => [id, base, size, first, n, ...rest];
 const offsetsOf = (parts: readonly (readonly Item[])[]): number[][] =>

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { connectRedis, type RedisConnections } from '@millrace/redis';
+import { connectRedis, type StandaloneTopology } from '@millrace/redis';
 import { expectNoChildren, isRunning, startTestRedis, type TestRedis, type TestRedisOptions } from '@millrace/testing';
 
 const opened: { stop: () => Promise<void> | void }[] = [];
@@ -16,7 +16,7 @@ async function start(options?: TestRedisOptions): Promise<TestRedis> {
   return redis;
 }
 
-async function connect(redis: TestRedis): Promise<RedisConnections> {
+async function connect(redis: TestRedis): Promise<StandaloneTopology> {
   const connections = await connectRedis({ url: redis.url });
   opened.push({ stop: () => connections.close() });
   return connections;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@je
 import type { INestApplicationContext, Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { Groups, Inspector, MillraceModule, Publisher } from '@millrace/nestjs';
-import { connectRedis, type RedisConnections } from '@millrace/redis';
+import { connectRedis, type StandaloneTopology } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { Surroundings } from '../surroundings.js';
 import { WindowServer } from './window-server.js';
@@ -17,7 +17,7 @@ interface Examples {
 
 let around: Surroundings;
 let replica: TestRedis;
-let redis: RedisConnections;
+let redis: StandaloneTopology;
 let window: WindowServer;
 let app: INestApplicationContext;
 let example: { [Name in keyof Examples]: Examples[Name] };

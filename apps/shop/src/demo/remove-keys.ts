@@ -1,4 +1,4 @@
-import { connectRedis, type RedisConnections } from '@millrace/redis';
+import { connectRedis, type StandaloneTopology } from '@millrace/redis';
 
 const PAGE = 500;
 
@@ -16,7 +16,7 @@ export async function removeKeys(url: string, prefix: string): Promise<void> {
   }
 }
 
-async function removeMatching({ control }: RedisConnections, pattern: string): Promise<void> {
+async function removeMatching({ control }: StandaloneTopology, pattern: string): Promise<void> {
   let cursor = '0';
   do {
     const [next, keys] = (await control.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', PAGE)) as [string, string[]];

@@ -51,8 +51,7 @@ export class Health {
 
   async #redisProblem(): Promise<string | null> {
     try {
-      const { control } = await this.#connections.redis();
-      await control.call('PING');
+      await (await this.#connections.redis()).ping();
       return null;
     } catch (thrown) {
       return asError(thrown).message;

@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { MillraceError } from '@millrace/core';
 import { connectDatabase, type SqlDatabase } from '@millrace/outbox';
-import { connectRedis, type RedisConnections } from '@millrace/redis';
+import { connectRedis, type Topology } from '@millrace/redis';
 import { createStreams, type Streams } from '@millrace/streams';
 import type { Settings } from '../config/settings.js';
 import { SETTINGS } from './tokens.js';
@@ -10,7 +10,7 @@ import { SETTINGS } from './tokens.js';
 const LAST_STOP_MS = 1_000;
 
 interface Opened {
-  readonly redis: RedisConnections;
+  readonly redis: Topology;
   readonly streams: Streams;
 }
 
@@ -31,7 +31,7 @@ export class Connections {
   }
 
   /** @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED, INVALID_OPTIONS, CLOSED */
-  async redis(): Promise<RedisConnections> {
+  async redis(): Promise<Topology> {
     return (await this.#open()).redis;
   }
 

@@ -9,8 +9,8 @@ const BLOCK_SLACK_MS = 3_000;
 const COMMAND_SLACK_MS = 1_000;
 
 /**
- * Nothing is queued, resent or retried behind our back: with ioredis's defaults one XADD whose reply was lost became two
- * entries. Whoever sends a command retries it with the same ids.
+ * ioredis queues, resends and retries nothing by itself: with its defaults one XADD whose reply was lost became two entries.
+ * The code that sends a command retries it with the same ids.
  */
 const COMMON: RedisOptions = {
   protocol: 2,
@@ -19,7 +19,7 @@ const COMMON: RedisOptions = {
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   connectTimeout: 3_000,
-  // How long a connection that we close may take to say goodbye. A timer of that length outlives every close.
+  // How long a connection may take to close. A timer of that length outlives every close.
   disconnectTimeout: 250,
   // While Redis loads its data, ask again this often; ioredis goes by the server's guess, up to 10 seconds.
   maxLoadingRetryTime: 250,
@@ -41,7 +41,7 @@ const ANSWERING: RedisOptions = {
  * - `publish`: writes of messages and their settling.
  * - `control`: the presence of the process, and upkeep; apart, so that a large write cannot delay a beat.
  * - `blocking`: one reader each. No command timeout, since it waits on purpose; the socket's own notices a dead network.
- * - `listening`: messages of channels. Whoever subscribes does it anew on each connection: what came between is missed.
+ * - `listening`: messages of channels. The subscriber subscribes again on each connection: messages in between are missed.
  */
 export const PROFILES: Record<Profile, RedisOptions> = {
   publish: ANSWERING,

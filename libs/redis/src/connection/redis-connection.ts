@@ -7,7 +7,7 @@ import { type RedisTarget, tlsOf } from './redis-target.js';
 
 export type RedisArgument = string | number;
 
-/** Somebody who is told what becomes of a connection. */
+/** Is notified of what happens to a connection. */
 export interface ConnectionWatcher {
   /** It is ready, for the first time or again. */
   readonly ready: () => void;
@@ -16,7 +16,7 @@ export interface ConnectionWatcher {
   readonly message: (channel: string, text: string) => void;
 }
 
-/** While the address leads to a replica still, leaving it does not help: it is tried no more often than this. */
+/** While the address still leads to a replica, a new connection does not help: it is tried no more often than this. */
 const LEAVE_EVERY_MS = 1_000;
 
 /**
@@ -32,7 +32,7 @@ export class RedisConnection {
   #lastError: Error | null = null;
   #wasReady = false;
   #isClosed = false;
-  #losses = 0;
+  #connectionEpoch = 0;
   #isLeaving = false;
   #leftAt = Number.NEGATIVE_INFINITY;
 
@@ -55,17 +55,17 @@ export class RedisConnection {
     return this.#isClosed;
   }
 
-  /** How often it was lost, or could not be made: while this stays the same, the same server answers. */
-  get losses(): number {
-    return this.#losses;
+  /** Grows when the connection is lost, and when it cannot be made: while it stays the same, the same server answers. */
+  get connectionEpoch(): number {
+    return this.#connectionEpoch;
   }
 
-  /** What the last failed attempt to connect said; null when the last attempt did not fail. */
+  /** The error of the last attempt to connect; null when that did not fail. */
   get lastError(): Error | null {
     return this.#lastError;
   }
 
-  /** Begins to connect; {@link whenReady} tells when it did. */
+  /** Begins to connect; {@link whenReady} waits until it has. */
   connect(): void {
     this.#redis.connect().catch((error: unknown) => this.#remember(error));
   }
@@ -107,7 +107,7 @@ export class RedisConnection {
     }
   }
 
-  /** Has one watcher told from now on. */
+  /** Notifies this watcher from now on, and no other. */
   watch(watcher: ConnectionWatcher): void {
     this.#watcher = watcher;
   }
@@ -180,7 +180,7 @@ export class RedisConnection {
   }
 
   #lost(): void {
-    this.#losses += 1;
+    this.#connectionEpoch += 1;
     this.#isLeaving = false;
     if (this.#wasReady && !this.#isClosed) emit('connection', { name: this.name, state: 'lost' });
     this.#wasReady = false;
@@ -192,7 +192,7 @@ export class RedisConnection {
     emit('connection', { name: this.name, state: 'failed', error: errorRecord(new Error(shownText(messageOf(asError(error))))) });
   }
 
-  /** Of the original nothing but its text is kept. What only follows from an earlier error does not hide that one. */
+  /** Keeps the text of the error and nothing else. An error that only follows from an earlier one does not hide that one. */
   #remember(error: unknown): void {
     const text = shownText(messageOf(asError(error)));
     if (this.#lastError === null || !/isn't writeable|^Connection is closed/.test(text)) this.#lastError = new Error(text);

@@ -1,7 +1,7 @@
 import { asError, type ErrorCode, escapeUnseen, messageOf, MillraceError } from '@millrace/core';
 
 /**
- * What a failed command means to its caller:
+ * The meaning of a failed command to its caller:
  * - `unsent`: it never left; nothing happened.
  * - `indeterminate`: it was sent and no answer came; it may have been executed.
  * - `back-pressure`: Redis is out of memory; nothing happened.
@@ -73,7 +73,7 @@ export function isOfReplica(error: Error): boolean {
 }
 
 const MAX_SHOWN = 300;
-/** What ioredis calls a connection that ended; it goes on with advice about an option that only Millrace sets. */
+/** With this text ioredis reports a connection that ended; it goes on with advice about an option that only Millrace sets. */
 const FLUSHED = /^Reached the max retries per request limit[^]*$/;
 
 /** An error text of Redis or ioredis as it may be shown: bounded, and without the arguments that some of them repeat. */

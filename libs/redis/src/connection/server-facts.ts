@@ -10,22 +10,52 @@ export interface ServerFacts {
 
 const OLDEST = [7, 0] as const;
 
-/** @throws RedisFailure */
-export async function readServerFacts(connection: RedisConnection): Promise<ServerFacts> {
+/**
+ * Asks the server what it is.
+ *
+ * @param where its address, for the words of the error
+ * @throws RedisFailure
+ * @throws MillraceError REDIS_UNSUPPORTED: it is too old, a node of a Cluster, a Sentinel, or a replica
+ */
+export async function readServerFacts(connection: RedisConnection, where: string): Promise<ServerFacts> {
   const info = String(await connection.call('INFO'));
-  return { version: field(info, 'redis_version') ?? '', evictionPolicy: field(info, 'maxmemory_policy') };
+  const facts = { version: field(info, 'redis_version') ?? '', evictionPolicy: field(info, 'maxmemory_policy') };
+  assertSupported(facts.version, where);
+  assertPrimary(info, where);
+  return facts;
 }
 
 /** @throws MillraceError REDIS_UNSUPPORTED */
-export function assertSupported(facts: ServerFacts, where: string): void {
-  const [major = 0, minor = 0] = facts.version.split('.').map(Number);
+export function assertSupported(version: string, where: string): void {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return;
-  const what = facts.version === '' ? 'does not say which version it is' : `is Redis ${facts.version}`;
-  throw new MillraceError(
-    'REDIS_UNSUPPORTED',
-    `The server at ${where} ${what}; Millrace needs Redis ${OLDEST.join('.')} or newer, or Valkey. Upgrade it, ` +
-      'or set REDIS_URL to a newer one.',
-  );
+  const said = version === '' ? 'does not say which version it is' : `is Redis ${version}`;
+  throw unsupported(where, `${said}; Millrace needs Redis ${OLDEST.join('.')} or newer, or Valkey. Upgrade it, or set REDIS_URL to a newer one.`);
+}
+
+/** A server that does not say what it is counts as one that has all keys and takes writes. */
+function assertPrimary(info: string, where: string): void {
+  if (field(info, 'redis_mode') === 'sentinel') throw unsupported(where, SENTINEL);
+  if (field(info, 'cluster_enabled') === '1') throw unsupported(where, CLUSTER);
+  if (field(info, 'role') === 'slave') throw replica(where, `${field(info, 'master_host')}:${field(info, 'master_port')}`);
+}
+
+const CLUSTER =
+  'is a node of a Redis Cluster, which has a part of the keys and refuses the others. Millrace does not know yet how to find the ' +
+  'node of each key. Set REDIS_URL to a Redis without cluster-enabled; it may have replicas, behind an address that follows its primary.';
+
+const SENTINEL =
+  'is a Sentinel: it watches a Redis, and stores nothing itself. Millrace does not ask it yet where the primary is. Set REDIS_URL ' +
+  'to the primary (SENTINEL MASTERS tells its address), or better to an address that follows it.';
+
+function unsupported(where: string, what: string): MillraceError {
+  return new MillraceError('REDIS_UNSUPPORTED', `The server at ${where} ${what}`);
+}
+
+/** While an address is about to follow a failover it leads to a replica for a moment. */
+function replica(where: string, primary: string): MillraceError {
+  const advice = 'Set REDIS_URL to the primary, or to an address that follows it.';
+  return new MillraceError('REDIS_UNSUPPORTED', `The server at ${where} is a replica of ${primary}, and takes no writes. ${advice}`, { retryable: true });
 }
 
 function field(info: string, name: string): string | null {

@@ -1,6 +1,6 @@
 export * from './deadline.js';
 export * from './free-port.js';
 export * from './guarded-process.js';
-export * from './ladder.js';
+export * from './find-redis.js';
 export * from './local-server.js';
 export * from './server-binaries.js';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { asError } from '@millrace/core';
 
-/** What decides how software is installed here. */
+/** The facts that decide how software is installed here. */
 export interface HostSystem {
   readonly platform: NodeJS.Platform;
   /** The text of /etc/os-release; empty where there is none. */
@@ -21,7 +21,7 @@ export function installLine(system: HostSystem): string | null {
   return line && system.isRoot ? line.replaceAll('sudo ', '') : line;
 }
 
-/** What to do to have a Redis here: sentences that end with a command. */
+/** How to install a Redis here: sentences that end with a command. */
 export function installAdvice(system: HostSystem): string {
   const line = installLine(system);
   if (line) return `Install one with: ${line}\nOr set REDIS_URL to one that runs.`;

@@ -103,7 +103,7 @@ export class LocalServer {
     if (folder !== this.folder) {
       throw new MillraceError('REDIS_FAILED', `Address already in use: another server listens on port ${this.port}.`);
     }
-    assertSupported({ version, evictionPolicy: null }, this.#options.binary);
+    assertSupported(version, this.#options.binary);
   }
 }
 

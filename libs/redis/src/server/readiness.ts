@@ -7,10 +7,10 @@ const POLL_MS = 5;
 /** A server that loads guesses how long that will take, and ioredis would sleep for as long: it may be ready much sooner. */
 const LOADING_POLL_MS = 50;
 
-/** What a server said about itself once it was ready. */
+/** A server that is ready, by its own words. */
 export interface ReadyServer {
   readonly version: string;
-  /** Its working folder: tells it from another server that happens to listen on the same port. */
+  /** Its working folder: another server that happens to listen on the same port has another one. */
   readonly folder: string;
 }
 

@@ -3,12 +3,13 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { MillraceError } from '@millrace/core';
-import { connectRedis, RedisConnection, type RedisConnections } from '@millrace/redis';
+import { connectRedis, RedisConnection, type StandaloneTopology } from '@millrace/redis';
 import { freePort, startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { FakeServer, infoReply } from './fake-server.js';
+import { Sentinel } from './sentinel.js';
 
 let redis: TestRedis;
-let admin: RedisConnections;
+let admin: StandaloneTopology;
 let tls: Server;
 const fakes: FakeServer[] = [];
 
@@ -32,7 +33,7 @@ async function fake(starting: Promise<FakeServer>): Promise<FakeServer> {
   return server;
 }
 
-/** What connecting fails with. */
+/** The error with which connecting fails. */
 async function failure(url: string, name?: string): Promise<MillraceError> {
   try {
     (await connectRedis({ url, name })).close();
@@ -48,16 +49,16 @@ function everythingIn(error: MillraceError): string {
 }
 
 describe('connectRedis', () => {
-  it('gives connections with names, and what the server is', async () => {
+  it('gives connections with names, and the facts about the server', async () => {
     const connections = await connectRedis({ url: redis.url, name: 'spec' });
     expect(connections.server).toEqual({ version: expect.stringMatching(/^\d+\.\d+\.\d+$/), evictionPolicy: 'noeviction' });
-    const reader = connections.blocking('reader');
+    const reader = connections.blockingFor('key', 'reader');
     expect(await reader.whenReady(5_000)).toBe(true);
     const clients = String(await admin.control.call('CLIENT', 'LIST'));
     expect([...clients.matchAll(/name=(spec:\w+)/g)].map(([, name]) => name).sort()).toEqual(['spec:control', 'spec:publish', 'spec:reader']);
     connections.close();
     await waitFor(async () => !String(await admin.control.call('CLIENT', 'LIST')).includes('name=spec'), { what: 'the clients to be gone' });
-    expect(() => connections.blocking('late')).toThrow(expect.objectContaining({ code: 'CLOSED' }));
+    expect(() => connections.blockingFor('key', 'late')).toThrow(expect.objectContaining({ code: 'CLOSED' }));
     connections.close();
   });
 
@@ -73,14 +74,14 @@ describe('connectRedis', () => {
     expect(await failure(redis.url, name)).toMatchObject({ code: 'INVALID_OPTIONS' });
   });
 
-  it('refuses what is no URL of a Redis before anything connects', async () => {
+  it('refuses a text that is no URL of a Redis before anything connects', async () => {
     expect(await failure('redis://:secret/1@127.0.0.1')).toMatchObject({ code: 'INVALID_OPTIONS' });
     expect(await failure(undefined as unknown as string)).toMatchObject({ code: 'INVALID_OPTIONS' });
   });
 });
 
 describe('where no Redis answers', () => {
-  it('says after a while what the last attempt said', async () => {
+  it('fails after a while with the words of the last attempt', async () => {
     const silent = await fake(FakeServer.start(() => undefined));
     const closing = await fake(FakeServer.start((socket) => socket.end()));
     const nowhere = await freePort();
@@ -123,7 +124,7 @@ describe('with TLS', () => {
         done(null);
       };
       const server = createServer({ SNICallback: sniOf }, () => undefined);
-      // Without a certificate no handshake succeeds; what the client wants is known before that.
+      // Without a certificate no handshake succeeds; the name that the client wants is known before that.
       server.on('tlsClientError', (_, socket) => resolve(socket.servername));
       tls = server.listen(0, host);
     });
@@ -137,7 +138,7 @@ describe('with TLS', () => {
   });
 });
 
-describe('where Redis refuses us', () => {
+describe('where Redis refuses the user', () => {
   it('says so at once, and never the password', async () => {
     await admin.control.call('CONFIG', 'SET', 'requirepass', 'right-pw');
     try {
@@ -154,7 +155,7 @@ describe('where Redis refuses us', () => {
     }
   });
 
-  it('says so when we may not look at what it is, or not at our database', async () => {
+  it('says so when the user may not read the facts about the server, or not use the database', async () => {
     // ioredis prints that it could not look.
     const warn = jest.spyOn(console, 'warn').mockReturnValue();
     await admin.control.call('ACL', 'SETUSER', 'blind', 'on', '>pw', '~*', '+@all', '-info');
@@ -165,7 +166,7 @@ describe('where Redis refuses us', () => {
   });
 });
 
-describe('what kind of server it is', () => {
+describe('the kind of the server', () => {
   const speaking = (info: Record<string, string>): Promise<FakeServer> =>
     fake(FakeServer.speaking((command) => (command === 'INFO' ? infoReply(info) : '+OK\r\n')));
 
@@ -186,6 +187,38 @@ describe('what kind of server it is', () => {
     const connections = await connectRedis({ url });
     expect(connections.server).toEqual({ version, evictionPolicy: 'allkeys-lru' });
     connections.close();
+  });
+
+  it.each(['', '/0', '/3'])('refuses a node of a Redis Cluster (its URL ends with %p)', async (database) => {
+    const node = await startTestRedis({ extra: ['--cluster-enabled', 'yes'] });
+    try {
+      const error = await failure(`${node.url}${database}`);
+      expect(error).toMatchObject({ code: 'REDIS_UNSUPPORTED', retryable: false, message: expect.stringContaining(`${node.url}${database} is a node of a Redis Cluster`) });
+      expect(error.message).toContain('Set REDIS_URL to a Redis without cluster-enabled');
+    } finally {
+      await node.stop();
+    }
+  });
+
+  it.each(['', '/0'])('refuses a Sentinel (its URL ends with %p)', async (database) => {
+    const sentinel = await Sentinel.start(redis.port);
+    try {
+      const error = await failure(`${sentinel.url}${database}`);
+      expect(error).toMatchObject({ code: 'REDIS_UNSUPPORTED', retryable: false, message: expect.stringContaining(`${sentinel.url}${database} is a Sentinel`) });
+      expect(error.message).toContain('Set REDIS_URL to the primary');
+    } finally {
+      await sentinel.stop();
+    }
+  });
+
+  it('refuses a replica, for now: a failover may make it the primary', async () => {
+    const replica = await startTestRedis({ extra: ['--replicaof', '127.0.0.1', String(redis.port)] });
+    try {
+      const message = `The server at ${replica.url} is a replica of 127.0.0.1:${redis.port}, and takes no writes. Set REDIS_URL to the primary, `;
+      expect(await failure(replica.url)).toMatchObject({ code: 'REDIS_UNSUPPORTED', retryable: true, message: expect.stringContaining(message) });
+    } finally {
+      await replica.stop();
+    }
   });
 
   it('says that it may be loading when it never gets ready', async () => {

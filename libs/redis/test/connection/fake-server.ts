@@ -15,7 +15,7 @@ export class FakeServer {
       socket.on('error', () => socket.destroy());
       socket.on('close', () => this.#sockets.delete(socket));
       onConnection(socket);
-      // What nobody reads never ends.
+      // A socket that nobody reads never ends.
       socket.resume();
     });
   }

@@ -3,12 +3,12 @@ import { getEventListeners } from 'node:events';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type EventMap, listen } from '@millrace/core';
-import { connectRedis, RedisConnection, type RedisConnections, RedisFailure, type RunnableScript } from '@millrace/redis';
+import { connectRedis, RedisConnection, type StandaloneTopology, RedisFailure, type RunnableScript } from '@millrace/redis';
 import { freePort, startTestRedis, TcpProxy, type TestRedis, TypeScriptChild, uniqueName, waitFor } from '@millrace/testing';
 import { FakeServer } from './fake-server.js';
 
 let redis: TestRedis;
-let direct: RedisConnections;
+let direct: StandaloneTopology;
 let proxy: TcpProxy;
 let key: string;
 const opened: RedisConnection[] = [];
@@ -66,7 +66,7 @@ async function told(name: string, state: EventMap['connection']['state']): Promi
   await waitFor(() => events.slice(from).some((event) => event.name === name && event.state === state), { what: `${name} to be ${state}` });
 }
 
-/** What was sent before a PING came back has been executed. */
+/** A command that was sent before a PING came back has been executed. */
 async function settled(made: RedisConnection): Promise<void> {
   expect(await made.whenReady(10_000)).toBe(true);
   expect(await made.call('PING')).toBe('PONG');
@@ -268,23 +268,23 @@ describe('a connection to a server that has become a replica', () => {
 
   it.each(['publish', 'blocking'] as const)('is made again, to where the address leads by then (%s)', async (profile) => {
     const made = await connected(profile);
-    const { losses } = made;
+    const { connectionEpoch } = made;
     proxy.retarget(next.url);
     await direct.control.call('REPLICAOF', '127.0.0.1', next.port);
     expect(await failureOf(made.call('SET', key, 'x'))).toMatchObject({ kind: 'unavailable' });
     await waitFor(() => made.call('SET', key, 'x'), { what: 'the new primary to take it' });
-    expect(made.losses).toBe(losses + 1);
+    expect(made.connectionEpoch).toBe(connectionEpoch + 1);
     expect(await made.call('INFO', 'server')).toContain(`tcp_port:${next.port}`);
   });
 
   it('is not made again and again while the address leads to a replica still', async () => {
     const made = await connected();
-    const { losses } = made;
+    const { connectionEpoch } = made;
     await direct.control.call('REPLICAOF', '127.0.0.1', next.port);
     await failureOf(made.call('SET', key, 'x'));
-    await waitFor(() => made.losses > losses && made.isReady, { what: 'it to be made again' });
+    await waitFor(() => made.connectionEpoch > connectionEpoch && made.isReady, { what: 'it to be made again' });
     for (let count = 0; count < 20; count += 1) await failureOf(made.call('SET', key, 'x'));
-    expect(made.losses).toBe(losses + 1);
+    expect(made.connectionEpoch).toBe(connectionEpoch + 1);
     expect(made.isReady).toBe(true);
   });
 });

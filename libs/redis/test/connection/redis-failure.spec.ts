@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { connectRedis, RedisConnection, type RedisConnections, RedisFailure, redisFailure, type RunnableScript } from '@millrace/redis';
+import { connectRedis, RedisConnection, type StandaloneTopology, RedisFailure, redisFailure, type RunnableScript } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 
 let redis: TestRedis;
-let connections: RedisConnections;
+let connections: StandaloneTopology;
 let control: RedisConnection;
 
 beforeAll(async () => {
@@ -58,7 +58,7 @@ async function failuresWhile(set: Command, unset: Command): Promise<RedisFailure
   }
 }
 
-/** What a log or an inspector could show of an error. */
+/** Everything of an error that a log or an inspector could show. */
 function shown(error: RedisFailure): string {
   return `${inspect(error, { depth: 10, showHidden: true })} ${JSON.stringify({ ...error, message: error.message, cause: error.cause })}`;
 }
@@ -144,10 +144,10 @@ describe('an answer of the server', () => {
   it.each([
     ['the stream was deleted', () => control.call('DEL', 'log'), 'state-lost', /^UNBLOCKED the stream/],
     ['the server became a replica', () => control.call('REPLICAOF', '127.0.0.1', '1'), 'unavailable', /^UNBLOCKED force unblock/],
-    ['somebody unblocked us with an error', async () => control.call('CLIENT', 'UNBLOCK', await blockedClient(), 'ERROR'), 'unavailable', /^UNBLOCKED client/],
+    ['somebody unblocked the reader with an error', async () => control.call('CLIENT', 'UNBLOCK', await blockedClient(), 'ERROR'), 'unavailable', /^UNBLOCKED client/],
   ] as const)('while a reader waits: %s', async (_, happen, kind, text) => {
     await control.call('XGROUP', 'CREATE', 'log', 'g', '0', 'MKSTREAM');
-    const reader = connections.blocking('reader');
+    const reader = connections.blockingFor('key', 'reader');
     await reader.whenReady(5_000);
     const reading = failureOf(() => reader.call('XREADGROUP', 'GROUP', 'g', 'm', 'BLOCK', 4_000, 'STREAMS', 'log', '>'));
     await blockedClient();
@@ -212,7 +212,7 @@ describe('redisFailure', () => {
     expect(redisFailure(new Error(text), 'XADD').kind).toBe(kind);
   });
 
-  it('says what failed, what that means, and what was said', () => {
+  it('names the command, the meaning of the failure, and the text of the server', () => {
     expect(redisFailure(new Error('Command timed out'), 'publish.lua').message).toBe(
       'publish.lua failed: the connection to Redis was lost or too slow; the command may have been executed (Command timed out).',
     );
@@ -232,7 +232,7 @@ describe('redisFailure', () => {
     expect(failure.message).toContain('ERR no\\u001b[31m');
   });
 
-  it('is bounded, takes what is no error, and leaves its own as they are', () => {
+  it('is bounded, is made of any value, and leaves its own errors as they are', () => {
     const failure = redisFailure(new Error('x'.repeat(1_000_000)), 'GET');
     expect(failure.message.length).toBeLessThan(500);
     expect(redisFailure(failure, 'other')).toBe(failure);

@@ -27,7 +27,7 @@ describe('loadScript', () => {
     expect(loadScript('./hello.lua', caller())).toEqual({ name: 'hello.lua', source, sha: createHash('sha1').update(source, 'utf8').digest('hex') });
   });
 
-  it('puts in what is included, without the header of that', () => {
+  it('puts in the included text, without its header', () => {
     const source = '#!lua\n-- Returns 4.\n-- Twice as much.\nlocal function double(n)\n  return n * 2\nend\nreturn double(2)\n';
     expect(loadScript('./four.lua', caller())).toEqual({ name: 'four.lua', source, sha: createHash('sha1').update(source, 'utf8').digest('hex') });
   });

@@ -2,7 +2,7 @@ import {
   BROADCAST_GROUP, type BroadcastDefinition, type Delivery, type DeliveryHandler, emit, errorRecord, isExpired, Lease, Loop,
   type Message, MillraceError, type Outcome, type Subscription,
 } from '@millrace/core';
-import type { RedisConnection, RedisConnections } from '@millrace/redis';
+import type { Topology } from '@millrace/redis';
 import { decodeEnvelope } from '../log/envelope.js';
 import type { TopicLog } from '../log/topic-log.js';
 import { type FollowedEntry, LogFollower } from './log-follower.js';
@@ -10,7 +10,7 @@ import { DelayedRetries } from './delayed-retries.js';
 import { Slots } from './slots.js';
 
 export interface BroadcastParts {
-  readonly redis: RedisConnections;
+  readonly redis: Topology;
   readonly prefix: string;
   readonly log: TopicLog;
   /** Called when the broadcast was stopped and nothing of it runs any more. */
@@ -20,11 +20,6 @@ export interface BroadcastParts {
 const READY_WAIT_MS = 1_000;
 /** Delay of a retry that is due while the broadcast is paused. */
 const HELD_UP_MS = 1_000;
-
-interface Connections extends Pick<BroadcastParts, 'onStopped'> {
-  readonly reader: RedisConnection;
-  readonly follower: LogFollower;
-}
 
 /** One message on its way to the handler of this process. */
 interface Item {
@@ -38,48 +33,37 @@ interface Item {
 export class Broadcast implements Subscription {
   readonly #definition: BroadcastDefinition;
   readonly #handler: DeliveryHandler;
-  readonly #reader: RedisConnection;
-  readonly #follower: LogFollower;
+  readonly #followers: readonly LogFollower[];
   readonly #slots: Slots;
   readonly #retries = new DelayedRetries<Item>((item) => this.#begin(item));
-  readonly #loop: Loop;
+  readonly #loops: readonly Loop[];
   readonly #onStopped: () => void;
   /** Lease on all messages that handlers are at work on, until the process stops. */
   readonly #lease = new Lease();
   readonly #heldUpBy = new Set<'process' | 'stop'>();
-  #problem: string | null = null;
+  /** Why a follower reads nothing. */
+  readonly #problems = new Map<LogFollower, string>();
 
-  private constructor(definition: BroadcastDefinition, handler: DeliveryHandler, connections: Connections) {
+  private constructor(parts: BroadcastParts, definition: BroadcastDefinition, handler: DeliveryHandler) {
     this.#definition = definition;
     this.#handler = handler;
-    this.#reader = connections.reader;
-    this.#follower = connections.follower;
-    this.#onStopped = connections.onStopped;
+    this.#followers = LogFollower.ofTopic(parts, definition.topic);
+    this.#onStopped = parts.onStopped;
     this.#slots = new Slots(definition.concurrency);
-    const { name: topic } = definition.topic;
-    this.#loop = new Loop({
-      name: 'follow',
-      round: (signal) => this.#round(signal),
-      onError: (error, failures) => {
-        this.#problem = error.message;
-        emit('loop-failed', { topic, group: BROADCAST_GROUP, loop: 'follow', error: errorRecord(error), failures });
-      },
-    });
+    this.#loops = this.#followers.map((follower) => this.#loopOf(follower));
   }
 
   static async start(parts: BroadcastParts, definition: BroadcastDefinition, handler: DeliveryHandler): Promise<Broadcast> {
-    const { redis, prefix, log, onStopped } = parts;
-    await log.declare(definition.topic);
-    const reader = redis.blocking(`follow:${definition.topic.name}`);
+    await parts.log.declare(definition.topic);
+    const broadcast = new Broadcast(parts, definition, handler);
     try {
-      const follower = await LogFollower.start({ reader, control: redis.control }, prefix, definition.topic);
-      const broadcast = new Broadcast(definition, handler, { reader, follower, onStopped });
-      broadcast.#loop.start();
-      return broadcast;
+      await Promise.all(broadcast.#followers.map((follower) => follower.start()));
     } catch (error) {
-      reader.close();
+      for (const follower of broadcast.#followers) follower.close();
       throw error;
     }
+    for (const loop of broadcast.#loops) loop.start();
+    return broadcast;
   }
 
   get heldUpBy(): readonly ('process' | 'stop')[] {
@@ -87,7 +71,8 @@ export class Broadcast implements Subscription {
   }
 
   problem(): string | null {
-    return this.#problem;
+    const [problem] = this.#problems.values();
+    return problem ?? null;
   }
 
   async pause(): Promise<void> {
@@ -104,8 +89,8 @@ export class Broadcast implements Subscription {
   async stop(deadlineMs: number): Promise<void> {
     this.#hold('stop');
     this.#retries.clear();
-    this.#reader.close();
-    await this.#loop.stop();
+    for (const follower of this.#followers) follower.close();
+    await Promise.all(this.#loops.map((loop) => loop.stop()));
     if (!(await this.#slots.idle(deadlineMs))) this.#lease.giveUp(stopped(this.#definition.topic.name));
     this.#onStopped();
   }
@@ -115,15 +100,27 @@ export class Broadcast implements Subscription {
     this.#slots.close();
   }
 
-  async #round(signal: AbortSignal): Promise<number> {
+  #loopOf(follower: LogFollower): Loop {
+    const { name: topic } = this.#definition.topic;
+    return new Loop({
+      name: 'follow',
+      round: (signal) => this.#round(follower, signal),
+      onError: (error, failures) => {
+        this.#problems.set(follower, error.message);
+        emit('loop-failed', { topic, group: BROADCAST_GROUP, loop: 'follow', error: errorRecord(error), failures });
+      },
+    });
+  }
+
+  async #round(follower: LogFollower, signal: AbortSignal): Promise<number> {
     await this.#slots.free(signal);
     if (signal.aborted) return 0;
-    if (!(await this.#reader.whenReady(READY_WAIT_MS, signal))) {
-      this.#problem = 'there is no connection to Redis';
+    if (!(await follower.whenReady(READY_WAIT_MS, signal))) {
+      this.#problems.set(follower, 'there is no connection to Redis');
       return 0;
     }
-    const entries = await this.#follower.read(this.#definition.concurrency);
-    this.#problem = null;
+    const entries = await follower.read(this.#definition.concurrency);
+    this.#problems.delete(follower);
     for (const item of entries.flatMap((entry) => this.#itemsOf(entry))) {
       await this.#slots.free(signal);
       if (signal.aborted) return 0;

@@ -1,8 +1,9 @@
 import { BROADCAST_GROUP, emit, type TopicDefinition } from '@millrace/core';
-import { BLOCK_MS, type RedisConnection } from '@millrace/redis';
-import { partitionKeys } from '../keys.js';
+import { BLOCK_MS, type RedisConnection, type Topology } from '@millrace/redis';
+import { type PartitionKeys, partitionKeys } from '../keys.js';
 import { type Entry, entryOf } from '../log/entry.js';
 import { locate } from '../log/locate.js';
+import { pagesOf } from '../log/pages.js';
 import { partitionsOf } from '../log/topic-log.js';
 import { baseOf, ReadHistory } from './read-history.js';
 
@@ -31,48 +32,72 @@ interface Cursor {
 type Row = [id: string, fields: string[]];
 type Reply = [string, Row[]][] | null;
 
-/** Reads the logs of a topic from their present end on, without a group: it leaves nothing behind in Redis. */
+/** The logs that one connection leads to. */
+interface Logs {
+  readonly topic: string;
+  readonly partitions: readonly number[];
+  readonly keysOf: (partition: number) => PartitionKeys;
+}
+
+/** Reads logs of a topic from their present end on, without a group: it leaves nothing behind in Redis. */
 export class LogFollower {
   readonly #reader: RedisConnection;
-  readonly #topic: string;
-  readonly #cursors: readonly Cursor[];
-  /** The connection of the last read, by its count of losses. */
+  readonly #control: RedisConnection;
+  readonly #logs: Logs;
+  #cursors: readonly Cursor[] = [];
+  /** The epoch of the connection at the last read. */
   #readOn: number;
 
-  private constructor(reader: RedisConnection, topic: string, cursors: readonly Cursor[]) {
+  private constructor(reader: RedisConnection, control: RedisConnection, logs: Logs) {
     this.#reader = reader;
-    this.#topic = topic;
-    this.#cursors = cursors;
-    this.#readOn = reader.losses;
+    this.#control = control;
+    this.#logs = logs;
+    this.#readOn = reader.connectionEpoch;
   }
 
-  static async start(
-    connections: { readonly reader: RedisConnection; readonly control: RedisConnection },
-    prefix: string,
-    topic: TopicDefinition,
-  ): Promise<LogFollower> {
-    const cursors = partitionsOf(topic).map(async (partition) => {
-      const keys = partitionKeys(prefix, topic.name, partition);
-      const { after, offset } = await locate(connections.control, keys, 'latest');
-      const generation = await generationOf(connections.control, keys.meta);
-      const history = new ReadHistory();
-      for (const row of await backwards(connections.control, keys.log, { from: after, count: 1 })) history.add(...row);
-      return { partition, log: keys.log, meta: keys.meta, generation, after, next: offset, history, previous: null };
+  /** As many as one command each can read. They have connections of their own: close them. */
+  static ofTopic({ redis, prefix }: { redis: Topology; prefix: string }, topic: TopicDefinition): LogFollower[] {
+    const keysOf = (partition: number): PartitionKeys => partitionKeys(prefix, topic.name, partition);
+    const pages = pagesOf(partitionsOf(topic), topic.partitions, (partition) => redis.controlFor(keysOf(partition).log));
+    return pages.map(({ redis: control, partitions }) => {
+      const reader = redis.blockingFor(keysOf(partitions[0]!).log, `follow:${topic.name}`);
+      return new LogFollower(reader, control, { topic: topic.name, partitions, keysOf });
     });
-    return new LogFollower(connections.reader, topic.name, await Promise.all(cursors));
+  }
+
+  /** Finds the present ends. */
+  async start(): Promise<void> {
+    this.#cursors = await Promise.all(this.#logs.partitions.map((partition) => this.#cursorOf(partition)));
+  }
+
+  whenReady(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    return this.#reader.whenReady(timeoutMs, signal);
+  }
+
+  close(): void {
+    this.#reader.close();
   }
 
   /** Waits for new entries, up to `count` a partition; there may be none. After a failed read, call it again. */
   async read(count: number): Promise<FollowedEntry[]> {
-    const { losses } = this.#reader;
-    if (losses !== this.#readOn) await this.#lookForNewLogs();
-    this.#readOn = losses;
+    const { connectionEpoch } = this.#reader;
+    if (connectionEpoch !== this.#readOn) await this.#lookForNewLogs();
+    this.#readOn = connectionEpoch;
     const batches = await this.#readNew(count);
     const isAsExpected = batches.length > 0 && batches.every((batch) => goesOn(...batch));
     if (!isAsExpected) await this.#lookForNewLogs();
     // The entries may be of another log: they are read again from the position that was found in it.
     const taken = isAsExpected || batches.length === 0 ? batches : await this.#readNew(count);
     return taken.flatMap((batch) => this.#take(...batch));
+  }
+
+  async #cursorOf(partition: number): Promise<Cursor> {
+    const keys = this.#logs.keysOf(partition);
+    const { after, offset } = await locate(this.#control, keys, 'latest');
+    const generation = await generationOf(this.#control, keys.meta);
+    const history = new ReadHistory();
+    for (const row of await backwards(this.#control, keys.log, { from: after, count: 1 })) history.add(...row);
+    return { partition, log: keys.log, meta: keys.meta, generation, after, next: offset, history, previous: null };
   }
 
   async #readNew(count: number): Promise<[Cursor, Row[]][]> {
@@ -98,7 +123,7 @@ export class LogFollower {
   #reportGap({ partition, next }: Cursor, { base }: Entry): void {
     if (next === null || base <= next) return;
     const why = 'removed from the log before this process read them';
-    emit('lost', { topic: this.#topic, partition, group: BROADCAST_GROUP, count: base - next, why });
+    emit('lost', { topic: this.#logs.topic, partition, group: BROADCAST_GROUP, count: base - next, why });
   }
 
   /**

@@ -1,12 +1,12 @@
 import type { SubscriptionDefinition } from '@millrace/core';
-import type { RedisConnections } from '@millrace/redis';
+import type { Topology } from '@millrace/redis';
 import type { Presence } from '../group/presence.js';
 import { DeadLetterHook } from '../hook/dead-letter-hook.js';
 import { DeadLetterKeeper } from '../retain/dead-letter-keeper.js';
 import type { GroupPartition } from './group-partition.js';
 
 export interface DeadLetterDutiesParts {
-  readonly redis: RedisConnections;
+  readonly redis: Topology;
   readonly presence: Presence;
   readonly member: string;
   readonly stuckAfterMs: number;
@@ -22,8 +22,8 @@ export class DeadLetterDuties {
     const { redis, presence, partitions } = parts;
     const { deadLetterHandler: handler, deadLetters: bounds } = definition;
     const hasHook = handler !== undefined;
-    this.hook = handler ? new DeadLetterHook({ ...definition, ...parts, redis: redis.publish, handler }) : null;
-    this.#keeper = bounds ? new DeadLetterKeeper({ redis: redis.control, presence, partitions, bounds, hasHook }) : null;
+    this.hook = handler ? new DeadLetterHook({ ...definition, ...parts, handler }) : null;
+    this.#keeper = bounds ? new DeadLetterKeeper({ redis, presence, partitions, bounds, hasHook }) : null;
   }
 
   start(): void {

@@ -20,6 +20,8 @@ export interface Feedback {
   inDoubt(): void;
   /** Others may have taken this process for dead, put back what it held, and moved the group without it. */
   returned(): void;
+  /** Whether Redis lost a stream of the partition or its group since this member read there, also when others made it again. */
+  isLost(partition: GroupPartition): Promise<boolean>;
   /** Makes again what Redis has lost of a partition. */
   recover(partition: GroupPartition): Promise<void>;
   /** Makes sure of what is held, and that whoever pauses the group waits for this member. */

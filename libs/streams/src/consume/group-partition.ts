@@ -17,17 +17,6 @@ export interface GroupPartition {
   readonly streams: readonly [log: GroupStream, retry: GroupStream];
 }
 
-/** As many partitions together as one call may look after: more would hold Redis up. */
-export function pagesOf<T>(partitions: readonly T[], size: number): T[][] {
-  const pages = Array.from({ length: Math.ceil(partitions.length / size) }, (_, page) => page * size);
-  return pages.map((first) => partitions.slice(first, first + size));
-}
-
-/** How many messages of each partition one call may move, so that it moves no more than it should of all together. */
-export function shareOf(messages: number, partitions: readonly unknown[]): number {
-  return Math.ceil(messages / partitions.length);
-}
-
 export function groupPartition(prefix: string, place: { topic: string; partition: number }, group: string): GroupPartition {
   const keys = partitionKeys(prefix, place.topic, place.partition);
   const own = groupKeys(prefix, place, group);

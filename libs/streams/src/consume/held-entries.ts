@@ -8,8 +8,8 @@ export interface HeldEntriesParts {
   readonly holdings: Pick<Holdings, 'of' | 'has'>;
   /** Whether nobody can have taken this process for dead. */
   readonly presence: { readonly isSure: boolean };
-  /** How often the connections that bring entries were lost so far. */
-  readonly way: { readonly losses: number };
+  /** Its epoch grows when a connection is lost that brings entries. */
+  readonly way: { readonly connectionEpoch: number };
   readonly feedback: Pick<Feedback, 'inDoubt' | 'givenAgain'>;
 }
 
@@ -26,7 +26,7 @@ export class HeldEntries {
   }
 
   moment(): Moment {
-    return { losses: this.#parts.way.losses, returns: this.#returns };
+    return { connectionEpoch: this.#parts.way.connectionEpoch, returns: this.#returns };
   }
 
   /** Whether all that is held is this member's: only then anything of it may begin. */
@@ -62,7 +62,7 @@ export class HeldEntries {
    * and the next one gives its ids and offsets again.
    */
   isInDoubt(entry: HeldEntry): boolean {
-    return entry.losses !== this.#parts.way.losses;
+    return entry.connectionEpoch !== this.#parts.way.connectionEpoch;
   }
 
   add(entry: HeldEntry): void {

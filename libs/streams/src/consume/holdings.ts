@@ -1,4 +1,4 @@
-import { loadScript, type RedisConnection } from '@millrace/redis';
+import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
 import { putBack } from '../redeliver/put-back.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
 import { controlText } from '../ring/ring-text.js';
@@ -14,7 +14,7 @@ const PAGE = 1_000;
 type Pending = [id: string, owner: string, idleMs: number, deliveries: number];
 
 export interface HoldingsParts {
-  readonly redis: RedisConnection;
+  readonly redis: Topology;
   readonly prefix: string;
   readonly member: string;
 }
@@ -47,9 +47,9 @@ export class Holdings {
    * @returns false when the member does not hold it any more
    */
   async begin({ stream, id }: HeldEntry): Promise<boolean> {
-    const { redis, member } = this.#parts;
     const { group, groupKeys } = stream.partition;
-    return (await redis.run(begin, [stream.key, groupKeys.begun], [group, member, id])) === 1;
+    const keys = [stream.key, groupKeys.begun];
+    return (await this.#redisOf(stream.partition).run(begin, keys, [group, this.#parts.member, id])) === 1;
   }
 
   /**
@@ -59,12 +59,20 @@ export class Holdings {
    * @param known ids of the entries that it knows of
    */
   async putBackUnknown(stream: GroupStream, known: readonly string[]): Promise<void> {
-    await putBack(this.#parts, stream, { owner: this.#parts.member, fate: 'living', kept: known });
+    const { prefix, member } = this.#parts;
+    const tools = { redis: this.#redisOf(stream.partition), prefix };
+    await putBack(tools, stream, { owner: member, fate: 'living', kept: known });
+  }
+
+  /** Whether Redis knows the member as a reader of the stream: not when the group is gone, or was made again. */
+  async isReader({ key, partition }: GroupStream): Promise<boolean> {
+    const consumers = (await this.#redisOf(partition).call('XINFO', 'CONSUMERS', key, partition.group)) as [string, string][];
+    return consumers.some(([, name]) => name === this.#parts.member);
   }
 
   /** Has Redis know the member, so that whoever pauses the group knows for whom to wait. */
-  async join({ keys, group }: GroupPartition): Promise<void> {
-    await this.#parts.redis.run(join, [keys.log], [group, this.#parts.member]);
+  async join(partition: GroupPartition): Promise<void> {
+    await this.#redisOf(partition).run(join, [partition.keys.log], [partition.group, this.#parts.member]);
   }
 
   /**
@@ -72,20 +80,25 @@ export class Holdings {
    * @returns false when it still holds something
    */
   async leave(partitions: readonly GroupPartition[]): Promise<boolean> {
-    const { redis, member } = this.#parts;
-    const forget = ({ streams, group }: GroupPartition): Promise<unknown> =>
-      redis.run(forgetMember, streams.map(({ key }) => key), [group, member]);
+    const forget = (partition: GroupPartition): Promise<unknown> => {
+      const keys = partition.streams.map(({ key }) => key);
+      return this.#redisOf(partition).run(forgetMember, keys, [partition.group, this.#parts.member]);
+    };
     const replies = await Promise.all(partitions.map(forget));
-    const [{ keys, group }] = partitions as [GroupPartition];
+    const [first] = partitions as [GroupPartition];
     // Whoever does not hear it looks a little later.
-    await redis.call('PUBLISH', keys.ring, controlText(group)).catch(() => 0);
+    await this.#redisOf(first).call('PUBLISH', first.keys.ring, controlText(first.group)).catch(() => 0);
     return replies.every((reply) => reply === 1);
   }
 
   async #page({ key, partition }: GroupStream, { from, to, count }: Range): Promise<string[]> {
-    const { redis, member } = this.#parts;
-    const pending = (await redis.call('XPENDING', key, partition.group, from, to, count, member)) as Pending[];
+    const args = [key, partition.group, from, to, count, this.#parts.member];
+    const pending = (await this.#redisOf(partition).call('XPENDING', ...args)) as Pending[];
     return pending.map(([id]) => id);
+  }
+
+  #redisOf({ keys }: GroupPartition): RedisConnection {
+    return this.#parts.redis.publishFor(keys.log);
   }
 }
 

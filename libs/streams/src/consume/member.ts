@@ -1,5 +1,5 @@
 import { isMillraceError, type MillraceError, type SubscriptionDefinition } from '@millrace/core';
-import type { RedisConnections } from '@millrace/redis';
+import type { Topology } from '@millrace/redis';
 import { GroupWatch } from '../group/group-watch.js';
 import { Membership } from '../group/membership.js';
 import type { Presence } from '../group/presence.js';
@@ -27,7 +27,7 @@ import { RateLimiter } from './rate-limiter.js';
 import { Settler } from './settler.js';
 
 export interface MemberParts {
-  readonly redis: RedisConnections;
+  readonly redis: Topology;
   readonly prefix: string;
   /** Its name, which nobody else ever has. */
   readonly member: string;
@@ -58,32 +58,33 @@ export class Member implements Feedback {
   readonly #log: TopicLog;
 
   constructor(parts: MemberParts, definition: SubscriptionDefinition, handling: Handling) {
-    const { prefix, member, presence, loneSlot, stuckAfterMs } = parts;
-    // On the connection that settles: without that nothing can go on, and without the other one all can but the upkeep.
-    const { publish: redis, control } = parts.redis;
+    const { redis, prefix, member, presence, loneSlot, stuckAfterMs } = parts;
     const { topic, group, rateLimit: limit } = definition;
     const places = partitionsOf(topic).map((partition) => groupPartition(prefix, { topic: topic.name, partition }, group));
     const membership = new Membership(member, presence);
     this.#places = places;
     this.#log = parts.log;
-    this.#way = new ReadWay(redis, parts.readers);
+    this.#way = new ReadWay(redis, places.flatMap(({ streams }) => streams), parts.readers);
     this.#holdings = new Holdings({ redis, prefix, member });
     this.held = new HeldEntries({ holdings: this.#holdings, way: this.#way, presence, feedback: this });
     this.settler = new Settler({ redis, prefix, member, held: this.held, feedback: this });
     const holding = { held: this.held, settler: this.settler, holdings: this.#holdings };
-    const rateLimiter = limit && new RateLimiter({ redis, key: rateKey(prefix, topic.name, group), limit });
+    const permits = rateKey(prefix, topic.name, group);
+    const rateLimiter = limit && new RateLimiter({ redis: redis.publishFor(permits), key: permits, limit });
     const slots = { handling, loneSlot, stuckAfterMs, rateLimiter };
     this.dispatcher = new Dispatcher({ ...definition, ...holding, ...slots, feedback: this });
-    const admission = { redis, prefix, presence, dispatcher: this.dispatcher, ...holding };
-    const partitions = places.map((place) => new Partition(admission, place));
+    const admission = { prefix, presence, dispatcher: this.dispatcher, ...holding };
+    // On the connection that settles: without that nothing can go on, and without the other one all can but the upkeep.
+    const partitions = places.map((place) => new Partition({ ...admission, redis: redis.publishFor(place.keys.log) }, place));
     this.#partitions = new Map(partitions.map((partition) => [partition.place, partition]));
     this.#rings = new RingWait({ rings: parts.rings, places, membership, feedback: this });
-    const common = { member, membership, places, held: this.held, feedback: this };
+    const common = { redis, member, membership, places, held: this.held, feedback: this };
+    const control = redis.controlFor(places[0]!.keys.log);
     const reading = { way: this.#way, rings: this.#rings, control, dispatcher: this.dispatcher, partitions };
     this.fetcher = new Fetcher({ ...common, ...reading });
-    this.#tender = new Tender({ ...common, connections: [control, redis], prefix, presence });
-    this.#watch = new GroupWatch({ ...common, redis, presence, partitions });
-    this.#auditor = new Auditor({ ...common, redis: control, leaseMs: presence.leaseMs });
+    this.#tender = new Tender({ ...common, prefix, presence });
+    this.#watch = new GroupWatch({ ...common, presence, partitions });
+    this.#auditor = new Auditor({ ...common, leaseMs: presence.leaseMs });
     this.deadLetters = new DeadLetterDuties({ ...parts, partitions: places }, definition);
     this.pauses = new PauseControl(this.dispatcher, this.fetcher, this.deadLetters.hook);
   }
@@ -154,6 +155,17 @@ export class Member implements Feedback {
     this.#doubtAll();
     this.held.doubt();
     this.#tender.wakeToVerify();
+  }
+
+  /** Redis knows as a reader who has got something. Nobody who holds nothing of the retries has to know that they are new. */
+  async isLost({ streams: [log, retry] }: GroupPartition): Promise<boolean> {
+    try {
+      const [readsLog, readsRetries] = await Promise.all([this.#holdings.isReader(log), this.#holdings.isReader(retry)]);
+      return !readsLog || (!readsRetries && this.held.idsIn(retry).length > 0);
+    } catch {
+      // Without an answer it counts as lost: to make again what is there changes nothing.
+      return true;
+    }
   }
 
   /** Entries that were held of the partition are gone; for good when the group was removed. */

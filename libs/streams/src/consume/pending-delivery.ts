@@ -114,8 +114,8 @@ export interface OpenedEntry {
 }
 
 /** The messages of one entry. An entry that cannot be read is one message, to be dead-lettered as it is. */
-export function deliveriesOf(stream: GroupStream, read: ReadEntry, { losses }: Moment): OpenedEntry {
-  const token = { id: read.id, losses };
+export function deliveriesOf(stream: GroupStream, read: ReadEntry, { connectionEpoch }: Moment): OpenedEntry {
+  const token = { id: read.id, connectionEpoch };
   return stream.kind === 'log' ? deliveriesOfLog(stream, read, token) : deliveriesOfAgain(stream, read, token);
 }
 
@@ -129,7 +129,7 @@ export function waitingOf(delivery: PendingDelivery, next: { attempt: number; fi
 
 interface Token {
   readonly id: string;
-  readonly losses: number;
+  readonly connectionEpoch: number;
 }
 
 function deliveriesOfLog(stream: GroupStream, read: ReadEntry, token: Token): OpenedEntry {

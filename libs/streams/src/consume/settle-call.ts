@@ -1,5 +1,6 @@
 import { SETTLED_PAGE_OFFSETS } from '../keys.js';
-import { type GroupStream, pagesOf as portionsOf } from './group-partition.js';
+import { chunksOf } from '../log/pages.js';
+import type { GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import type { HeldEntry } from './held-entry.js';
 import { adds, HANDLED } from './settlement.js';
@@ -26,7 +27,7 @@ export function batchesOf(items: readonly Item[]): (readonly Item[])[] {
   const isQuick = ({ delivery, settlement }: Item): boolean => settlement === HANDLED && delivery.entry.stream.kind === 'log';
   const others = items.filter((item) => !isQuick(item));
   if (others.length <= MOST_APART && items.length <= MOST_TOGETHER) return [items];
-  return [...portionsOf(items.filter(isQuick), MOST_TOGETHER), ...portionsOf(others, MOST_APART)];
+  return [...chunksOf(items.filter(isQuick), MOST_TOGETHER), ...chunksOf(others, MOST_APART)];
 }
 
 /** The keys of a call that come before the pages of the bitmap. */

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { emit, errorRecord } from '@millrace/core';
-import { loadScript, type RedisConnection, redisFailure, refusedWhenFull } from '@millrace/redis';
+import { loadScript, redisFailure, refusedWhenFull, type Topology } from '@millrace/redis';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import type { Feedback } from './feedback.js';
 import type { GroupStream } from './group-partition.js';
@@ -18,7 +18,7 @@ const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 1_000;
 
 export interface SettlerParts {
-  readonly redis: RedisConnection;
+  readonly redis: Topology;
   readonly prefix: string;
   readonly member: string;
   readonly held: HeldEntries;
@@ -90,7 +90,7 @@ export class Settler {
         this.#failing.set(items, failure.message);
         emit('loop-failed', { ...placeOf(stream), loop: 'settle', error: errorRecord(failure), failures: 1 });
         if (failure.kind === 'back-pressure') open = this.#keepAdding(stream, open);
-        await this.#pause(pauseMs);
+        await this.#pause(stream, pauseMs);
         open = this.#stillHeld(open);
       }
     }
@@ -110,7 +110,7 @@ export class Settler {
     const bitmaps = pages.map((page) => settledKey(prefix, stream.partition, page * SETTLED_PAGE_OFFSETS));
     const keys = [...settleKeysOf(stream), ...bitmaps];
     const head = [stream.partition.group, member, stream.kind, SETTLED_PAGE_OFFSETS, repeated ? '1' : '0', pages.join(','), mostHeld(held)];
-    return String(await redis.run(isAdding ? settleAndAdd : settle, keys, [...head, ...args]));
+    return String(await redis.publishFor(stream.key).run(isAdding ? settleAndAdd : settle, keys, [...head, ...args]));
   }
 
   #finish({ parts }: SettleCall, reply: string): void {
@@ -131,9 +131,9 @@ export class Settler {
     emit('fenced', { ...placeOf(delivery.entry.stream), messageId: delivery.message.id });
   }
 
-  async #pause(ms: number): Promise<void> {
+  async #pause({ key }: GroupStream, ms: number): Promise<void> {
     const { signal } = this.#abandoned;
-    await this.#parts.redis.whenReady(ms, signal);
+    await this.#parts.redis.publishFor(key).whenReady(ms, signal);
     await setTimeout(ms, undefined, { signal }).catch(() => undefined);
   }
 

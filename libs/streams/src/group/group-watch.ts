@@ -1,5 +1,5 @@
 import { emit, errorRecord, Loop, spread } from '@millrace/core';
-import { loadScript, type RedisConnection } from '@millrace/redis';
+import { loadScript, type Topology } from '@millrace/redis';
 import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { Partition } from '../consume/partition.js';
@@ -18,7 +18,7 @@ const LOOK_SOON_MS = 50;
 const LOOKS_A_LEASE = 3;
 
 export interface GroupWatchParts {
-  readonly redis: RedisConnection;
+  readonly redis: Topology;
   readonly member: string;
   readonly membership: Membership;
   readonly presence: Presence;
@@ -63,7 +63,7 @@ export class GroupWatch {
   async look(): Promise<number> {
     const { redis, member, membership, places, feedback } = this.#parts;
     const [{ group, keys, groupKeys }] = places as [GroupPartition];
-    const reply = await redis.run(watchGroup, [groupKeys.control, keys.log], [group, member, this.#quiet]);
+    const reply = await redis.publishFor(keys.log).run(watchGroup, [groupKeys.control, keys.log], [group, member, this.#quiet]);
     const [pause, ...members] = reply as [string, ...string[]];
     if (membership.learn(members)) feedback.membersChanged();
     if (pause !== this.#pause) await this.#change(pause);

@@ -133,7 +133,8 @@ export class Groups {
 
   async #pauseOf(topic: TopicDefinition, group: string, members = this.#newMembers()): Promise<Pause> {
     await assertGroup(this.#parts.redis, this.#parts.prefix, { topic, group });
-    return new Pause(this.#parts.redis, members, this.#partitionsOf(topic, group)[0]!);
+    const first = this.#partitionsOf(topic, group)[0]!;
+    return new Pause(this.#parts.redis.controlFor(first.keys.log), members, first);
   }
 
   #newMembers(): Members {

@@ -1,4 +1,4 @@
-import type { RedisConnection } from '@millrace/redis';
+import type { Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { Presence, Watcher } from './presence.js';
 
@@ -8,11 +8,11 @@ type Pending = [count: number, first: string | null, last: string | null, owners
 export class Members implements Watcher {
   readonly onGone = (): void => undefined;
   readonly onReturn = (): void => undefined;
-  readonly #redis: RedisConnection;
+  readonly #redis: Topology;
   readonly #presence: Presence;
   readonly #names = new Set<string>();
 
-  constructor(redis: RedisConnection, presence: Presence) {
+  constructor(redis: Topology, presence: Presence) {
     this.#redis = redis;
     this.#presence = presence;
   }
@@ -31,13 +31,14 @@ export class Members implements Watcher {
 
   /** All but those that are known to be gone: a member is taken for one that lives until it was silent for a lease. */
   async living({ keys, group }: GroupPartition): Promise<string[]> {
-    const consumers = (await this.#redis.call('XINFO', 'CONSUMERS', keys.log, group)) as [string, string][];
+    const consumers = (await this.#redis.controlFor(keys.log).call('XINFO', 'CONSUMERS', keys.log, group)) as [string, string][];
     return this.#learn(consumers.map(([, name]) => name)).filter((name) => !this.#isGone(name));
   }
 
   /** Those of the members that hold messages in this partition who are gone. */
-  async goneHolders({ streams, group }: GroupPartition): Promise<string[]> {
-    const pending = (await Promise.all(streams.map(({ key }) => this.#redis.call('XPENDING', key, group)))) as Pending[];
+  async goneHolders({ keys, streams, group }: GroupPartition): Promise<string[]> {
+    const redis = this.#redis.controlFor(keys.log);
+    const pending = (await Promise.all(streams.map(({ key }) => redis.call('XPENDING', key, group)))) as Pending[];
     const owners = pending.flatMap(([, , , each]) => each ?? []).map(([name]) => name);
     return this.gone([...new Set(owners)]);
   }

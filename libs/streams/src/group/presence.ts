@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { emit, errorRecord, Loop } from '@millrace/core';
-import { loadScript, type RedisConnection, type RedisConnections, settlesWithin } from '@millrace/redis';
+import { loadScript, type RedisConnection, settlesWithin, type Topology } from '@millrace/redis';
 import { presenceKey } from '../keys.js';
 import { PresenceRecord } from './presence-record.js';
 import { type Look, Silence } from './silence.js';
@@ -22,7 +22,7 @@ const IDLE_MS = 60_000;
 export type Fate = 'living' | 'left' | 'dead';
 
 export interface PresenceParts {
-  readonly redis: Pick<RedisConnections, 'control' | 'publish'>;
+  readonly redis: Pick<Topology, 'controlFor' | 'publishFor'>;
   readonly prefix: string;
   readonly leaseMs: number;
 }
@@ -68,7 +68,8 @@ export class Presence {
     this.leaseMs = leaseMs;
     this.beatMs = Math.min(leaseMs / BEATS_A_LEASE, LONGEST_BEAT_MS);
     this.#prefix = prefix;
-    this.#connections = [redis.control, redis.publish];
+    const key = this.#keyOf(this.#process);
+    this.#connections = [redis.controlFor(key), redis.publishFor(key)];
     this.#silence = new Silence({ leaseMs, beatMs: this.beatMs });
     this.#loop = new Loop({
       name: 'presence',

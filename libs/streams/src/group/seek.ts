@@ -1,5 +1,5 @@
 import type { Position } from '@millrace/core';
-import { loadScript, type RedisConnection } from '@millrace/redis';
+import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import { spanOfId } from '../log/entry-id.js';
@@ -29,7 +29,7 @@ export interface SeekStep {
 }
 
 export interface SeekTools {
-  readonly redis: RedisConnection;
+  readonly redis: Topology;
   readonly prefix: string;
   readonly members: Members;
 }
@@ -44,14 +44,15 @@ export async function seekPartition(
   wish: { position: Position; preview: boolean },
 ): Promise<SeekResult> {
   const { keys, groupKeys } = partition;
-  const location = await locate(tools.redis, keys, wish.position);
-  const pages = await pagesOf(tools, partition, location);
+  const redis = tools.redis.controlFor(keys.log);
+  const location = await locate(redis, keys, wish.position);
+  const pages = await pagesOf({ redis, prefix: tools.prefix }, partition, location);
   const gone = await tools.members.goneHolders(partition);
   const { stats, control, open, due, again, body, begun } = groupKeys;
   const all = [keys.log, keys.meta, keys.groups, stats, control, open, due, again, body, begun, ...pages.keys];
   const args = [partition.group, location.after, location.offset, SETTLED_PAGE_OFFSETS, pages.first, wish.preview ? '1' : '0', ...gone];
   let reply: Reply = SWEEPING;
-  while (reply === SWEEPING) reply = (await tools.redis.run(script, all, args)) as Reply;
+  while (reply === SWEEPING) reply = (await redis.run(script, all, args)) as Reply;
   const [from, held, dropped, to] = reply;
   const place = { partition: partition.partition, from, to };
   return { ...place, again: Math.max(0, from - to), skipped: Math.max(0, to - from), retriesDropped: dropped, held };
@@ -63,7 +64,11 @@ interface Pages {
 }
 
 /** From the page of what is pending first, or of the position, to one behind the end: the log may have grown meanwhile. */
-async function pagesOf({ redis, prefix }: SeekTools, partition: GroupPartition, { offset }: Location): Promise<Pages> {
+async function pagesOf(
+  { redis, prefix }: { readonly redis: RedisConnection; readonly prefix: string },
+  partition: GroupPartition,
+  { offset }: Location,
+): Promise<Pages> {
   const { keys, group } = partition;
   const next = Number(await redis.call('HGET', keys.meta, 'next'));
   const [, oldest] = (await redis.call('XPENDING', keys.log, group)) as [number, string | null];

@@ -1,8 +1,9 @@
 import { emit, errorRecord, Loop, spread } from '@millrace/core';
-import { loadScript, type RedisConnection, redisFailure } from '@millrace/redis';
+import { loadScript, type RedisConnection, redisFailure, type Topology } from '@millrace/redis';
 import type { Feedback } from '../consume/feedback.js';
-import { type GroupPartition, type GroupStream, pagesOf, shareOf } from '../consume/group-partition.js';
+import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
+import { type Page, pagesOf, shareOf } from '../log/pages.js';
 import { allTurns, turnOf } from '../log/turns.js';
 import { putBack } from '../redeliver/put-back.js';
 import type { Membership } from './membership.js';
@@ -19,8 +20,8 @@ const LOOK_IDLE_EVERY_MS = 15_000;
 const LOOKS_A_LEASE = 3;
 
 export interface TenderParts {
-  /** When one of them fails, the next one is used: nobody else looks after the partitions while this process lives. */
-  readonly connections: readonly RedisConnection[];
+  /** When a connection fails, the other one is used: nobody else looks after the partitions while this process lives. */
+  readonly redis: Topology;
   readonly prefix: string;
   readonly presence: Presence;
   /** The member of this process. */
@@ -96,7 +97,8 @@ export class Tender implements Watcher {
 
   async #round(): Promise<number> {
     if (this.#isInDoubt) await this.#verify();
-    const waits = await allTurns(pagesOf(this.#tended(), MOST_PARTITIONS).map((page) => this.#tend(page)));
+    const pages = pagesOf(this.#tended(), MOST_PARTITIONS, (partition) => this.#redisOf(partition));
+    const waits = await allTurns(pages.map((page) => this.#tend(page)));
     return Math.max(1, Math.min(spread(this.#longestMs), ...waits));
   }
 
@@ -114,9 +116,9 @@ export class Tender implements Watcher {
     return tended;
   }
 
-  get #redis(): RedisConnection {
-    const { connections } = this.#parts;
-    return connections[this.#turn % connections.length]!;
+  #redisOf({ keys }: GroupPartition): RedisConnection {
+    const { redis } = this.#parts;
+    return this.#turn % 2 === 0 ? redis.controlFor(keys.log) : redis.publishFor(keys.log);
   }
 
   #failed(error: unknown, failures: number): void {
@@ -138,12 +140,12 @@ export class Tender implements Watcher {
   }
 
   /** @returns milliseconds until there is something to do */
-  async #tend(partitions: readonly GroupPartition[]): Promise<number> {
+  async #tend({ redis, partitions }: Page<GroupPartition>): Promise<number> {
     const keys = partitions.flatMap(tendKeysOf);
     const most = shareOf(MOST_MOVED, partitions);
     const asked = { most, counts: this.#parts.held.counts(), retries: this.#retries };
     const groups = partitions.map(({ group }) => group);
-    const replies = (await this.#redis.run(tend, keys, [most, ...groups])) as Reply[];
+    const replies = (await redis.run(tend, keys, [most, ...groups])) as Reply[];
     const done = partitions.map((partition, index) => this.#done(partition, replies[index]!, asked));
     return Math.min(...(await allTurns(done)));
   }
@@ -170,7 +172,7 @@ export class Tender implements Watcher {
   async #putBack(partition: GroupPartition, owner: string): Promise<void> {
     const fate = this.#parts.presence.fateOf(owner);
     if (fate === 'living') return;
-    const tools = { redis: this.#redis, prefix: this.#parts.prefix };
+    const tools = { redis: this.#redisOf(partition), prefix: this.#parts.prefix };
     let count = 0;
     for (const stream of partition.streams) count += await putBack(tools, stream, { owner, fate });
     const { topic, group, partition: number } = partition;

@@ -1,12 +1,12 @@
 import { type DeadLetterHandler, emit, errorRecord, Loop, MillraceError } from '@millrace/core';
-import type { RedisConnection } from '@millrace/redis';
+import type { Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { Presence, Watcher } from '../group/presence.js';
 import { HookCall } from './hook-call.js';
 import { NOBODY, type LookResult, type UnreportedLetter, UnreportedLetters } from './unreported-letters.js';
 
 export interface DeadLetterHookParts {
-  readonly redis: RedisConnection;
+  readonly redis: Topology;
   readonly presence: Presence;
   readonly member: string;
   readonly partitions: readonly GroupPartition[];

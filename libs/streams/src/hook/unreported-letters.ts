@@ -1,6 +1,7 @@
 import { asError } from '@millrace/core';
-import { loadScript, type RedisConnection } from '@millrace/redis';
+import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
+import { type Page, pagesOf } from '../log/pages.js';
 import { turnOf } from '../log/turns.js';
 
 const declareHook = loadScript('../scripts/declare-hook.lua', import.meta.url);
@@ -15,7 +16,7 @@ export const NOBODY = 'nobody';
 const ALL = 1_000_000;
 
 export interface UnreportedLettersParts {
-  readonly redis: RedisConnection;
+  readonly redis: Topology;
   readonly member: string;
   readonly partitions: readonly GroupPartition[];
 }
@@ -72,33 +73,42 @@ export class UnreportedLetters {
 
   /** Reads `most` new ones of all partitions, which come first in turn. A hook that is gone is made again. */
   async look(most: number): Promise<LookResult[]> {
-    const { redis, member, partitions } = this.#parts;
+    const { partitions } = this.#parts;
     this.#turn = (this.#turn + 1) % partitions.length;
     const inTurn = [...partitions.slice(this.#turn), ...partitions.slice(0, this.#turn)];
-    const keys = inTurn.map(({ groupKeys: { dead } }) => dead);
-    const replies = (await redis.run(readUnreported, keys, [HOOK, member, most])) as Reply[];
-    return Promise.all(inTurn.map((partition, index) => this.#resultOf(partition, replies[index]!)));
+    const results: LookResult[] = [];
+    for (const page of pagesOf(inTurn, partitions.length, (partition) => this.#redisOf(partition))) {
+      const found = results.reduce((sum, { letters }) => sum + letters.length, 0);
+      results.push(...(await this.#lookAt(page, most - found)));
+    }
+    return results;
+  }
+
+  async #lookAt({ redis, partitions }: Page<GroupPartition>, most: number): Promise<LookResult[]> {
+    const keys = partitions.map(({ groupKeys: { dead } }) => dead);
+    const replies = (await redis.run(readUnreported, keys, [HOOK, this.#parts.member, most])) as Reply[];
+    return Promise.all(partitions.map((partition, index) => this.#resultOf(partition, replies[index]!)));
   }
 
   async handOver(partition: GroupPartition, terms: HandOver): Promise<UnreportedLetter[]> {
     const { from, to, crashed, most, mostSuspects, kept } = terms;
     const args = [HOOK, from, to, crashed ? '1' : '0', most, mostSuspects, ...kept];
     const keys = [partition.groupKeys.dead];
-    const given = (await this.#parts.redis.run(handOverUnreported, keys, args)) as [string, number, string[]][];
+    const given = (await this.#redisOf(partition).run(handOverUnreported, keys, args)) as [string, number, string[]][];
     return given.map(([id, crashes, fields]) => ({ partition, id, crashes, fields }));
   }
 
   /** Whether the member still holds it. */
   async has({ partition, id }: UnreportedLetter): Promise<boolean> {
-    const { redis, member } = this.#parts;
-    const pending = (await redis.call('XPENDING', partition.groupKeys.dead, HOOK, id, id, 1, member)) as unknown[];
+    const args = [partition.groupKeys.dead, HOOK, id, id, 1, this.#parts.member];
+    const pending = (await this.#redisOf(partition).call('XPENDING', ...args)) as unknown[];
     return pending.length > 0;
   }
 
   /** @param how `failed`: it will not be reported */
   async settle({ partition, id }: UnreportedLetter, how: 'reported' | 'failed'): Promise<void> {
     const { dead, stats } = partition.groupKeys;
-    await this.#parts.redis.run(settleUnreported, [dead, stats], [HOOK, this.#parts.member, id, how]);
+    await this.#redisOf(partition).run(settleUnreported, [dead, stats], [HOOK, this.#parts.member, id, how]);
   }
 
   /** Leaves all that the member holds to others. */
@@ -120,8 +130,13 @@ export class UnreportedLetters {
     }
   }
 
-  async #declare({ group, keys: { groups }, groupKeys: { dead, control } }: GroupPartition): Promise<void> {
-    await this.#parts.redis.run(declareHook, [dead, control, groups], [HOOK, this.#parts.member, group]);
+  async #declare(partition: GroupPartition): Promise<void> {
+    const { group, keys: { groups }, groupKeys: { dead, control } } = partition;
+    await this.#redisOf(partition).run(declareHook, [dead, control, groups], [HOOK, this.#parts.member, group]);
+  }
+
+  #redisOf({ keys }: GroupPartition): RedisConnection {
+    return this.#parts.redis.publishFor(keys.log);
   }
 }
 

@@ -1,8 +1,9 @@
 import { emit, errorRecord, Loop, spread } from '@millrace/core';
-import { loadScript, type RedisConnection } from '@millrace/redis';
+import { loadScript, type Topology } from '@millrace/redis';
 import type { Feedback } from '../consume/feedback.js';
-import { type GroupPartition, pagesOf } from '../consume/group-partition.js';
+import type { GroupPartition } from '../consume/group-partition.js';
 import type { Membership } from '../group/membership.js';
+import { type Page, pagesOf } from '../log/pages.js';
 import { allTurns, turnOf } from '../log/turns.js';
 
 const audit = loadScript('../scripts/audit.lua', import.meta.url);
@@ -13,7 +14,7 @@ const LOOK_IDLE_EVERY_MS = 30_000;
 const MOST_PARTITIONS = 16;
 
 export interface AuditorParts {
-  readonly redis: RedisConnection;
+  readonly redis: Topology;
   readonly leaseMs: number;
   readonly places: readonly GroupPartition[];
   /** Whether this member does the upkeep of a partition. */
@@ -45,15 +46,16 @@ export class Auditor {
   }
 
   async #round(): Promise<number> {
-    const { places, membership, feedback, leaseMs } = this.#parts;
+    const { redis, places, membership, feedback, leaseMs } = this.#parts;
     const tended = places.filter((partition) => membership.tends(partition));
-    await allTurns(pagesOf(tended, MOST_PARTITIONS).map((page) => this.#audit(page)));
+    const pages = pagesOf(tended, MOST_PARTITIONS, ({ keys }) => redis.controlFor(keys.log));
+    await allTurns(pages.map((page) => this.#audit(page)));
     return spread(Math.min(feedback.isIdle ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS, leaseMs));
   }
 
-  async #audit(partitions: readonly GroupPartition[]): Promise<void> {
+  async #audit({ redis, partitions }: Page<GroupPartition>): Promise<void> {
     const keys = partitions.flatMap(auditKeysOf);
-    const lost = (await this.#parts.redis.run(audit, keys, partitions.map(({ group }) => group))) as (number | string)[];
+    const lost = (await redis.run(audit, keys, partitions.map(({ group }) => group))) as (number | string)[];
     partitions.forEach((partition, index) => report(partition, Number(lost[index])));
     await allTurns(partitions.map((partition, index) => this.#audited(partition, lost[index]!)));
   }

@@ -1,5 +1,5 @@
 import { isName, MillraceError, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
-import { loadScript, type RedisConnection } from '@millrace/redis';
+import { loadScript, type Topology } from '@millrace/redis';
 import { groupKeys, partitionKeys, topicsKey } from '../keys.js';
 import { lastSeen, silenceOf } from '../log/group-silence.js';
 import { assertGroup, unknownGroup } from '../log/known-group.js';
@@ -81,17 +81,18 @@ const MAX_DEAD_LETTERS = 10_000;
 
 /** Reads the state of topics and groups; changes nothing. */
 export class Inspector {
-  readonly #redis: RedisConnection;
+  readonly #redis: Topology;
   readonly #prefix: string;
 
-  constructor(redis: RedisConnection, prefix: string) {
+  constructor(redis: Topology, prefix: string) {
     this.#redis = redis;
     this.#prefix = prefix;
   }
 
   /** All topics of the prefix, by their names, those included whose removal was interrupted. */
   async topics(): Promise<KnownTopic[]> {
-    const topics = pairs((await this.#redis.call('HGETALL', topicsKey(this.#prefix))) as string[]);
+    const key = topicsKey(this.#prefix);
+    const topics = pairs((await this.#redis.controlFor(key).call('HGETALL', key)) as string[]);
     return topics.map(([name, partitions]) => ({ name, partitions: Number(partitions) })).sort(byName);
   }
 
@@ -102,8 +103,10 @@ export class Inspector {
    */
   async groups(topic: TopicRef): Promise<KnownGroup[]> {
     const place = { topic: topicOfRef(topic).name, partition: 0 };
-    const names = (await this.#redis.call('HKEYS', partitionKeys(this.#prefix, place.topic, 0).groups)) as string[];
-    const seen = await Promise.all(names.sort().map((name) => lastSeen(this.#redis, groupKeys(this.#prefix, place, name).stats)));
+    const { groups } = partitionKeys(this.#prefix, place.topic, 0);
+    const redis = this.#redis.controlFor(groups);
+    const names = (await redis.call('HKEYS', groups)) as string[];
+    const seen = await Promise.all(names.sort().map((name) => lastSeen(redis, groupKeys(this.#prefix, place, name).stats)));
     return names.map((name, index) => ({ name, seen: dateOf(seen[index] ?? null) }));
   }
 
@@ -148,7 +151,8 @@ export class Inspector {
    * @throws MillraceError NOT_A_TOPIC
    */
   async silentMs(topic: TopicRef, group: string): Promise<number | null> {
-    return silenceOf(this.#redis, groupKeys(this.#prefix, { topic: topicOfRef(topic).name, partition: 0 }, group).stats);
+    const { stats } = groupKeys(this.#prefix, { topic: topicOfRef(topic).name, partition: 0 }, group);
+    return silenceOf(this.#redis.controlFor(stats), stats);
   }
 
   /**
@@ -158,7 +162,8 @@ export class Inspector {
   async #partition(place: Place, group: string): Promise<GroupState | null> {
     const { meta, groups, log } = partitionKeys(this.#prefix, place.topic, place.partition);
     const { stats, due, again, open, dead } = groupKeys(this.#prefix, place, group);
-    const reply = await this.#redis.run(inspect, [meta, groups, stats, due, log, again, open, dead], [group, ...COUNTERS]);
+    const keys = [meta, groups, stats, due, log, again, open, dead];
+    const reply = await this.#redis.controlFor(log).run(inspect, keys, [group, ...COUNTERS]);
     const [next, start, pending, retrying, ageMs, deadLetters, ...counters] = reply as Reply;
     if (start === null) return null;
     const { settled, ...counts } = countersOf(counters);

@@ -1,5 +1,5 @@
 import { emit, MillraceError, newMessageId, type Position, type TopicDefinition } from '@millrace/core';
-import { loadScript, type RedisConnection } from '@millrace/redis';
+import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
 import { groupKeys, partitionKeys, SETTLED_PAGE_OFFSETS, settledKey, topicsKey } from '../keys.js';
 import { groupRemoved, topicRemoved } from '../remove/removed-error.js';
 import { Tombstones } from '../remove/tombstones.js';
@@ -21,11 +21,11 @@ type Occasion = 'boot' | 'recovery';
 
 /** Makes topics and groups exist in Redis. */
 export class TopicLog {
-  readonly #redis: RedisConnection;
+  readonly #redis: Topology;
   readonly #prefix: string;
   readonly #tombstones: Tombstones;
 
-  constructor(redis: RedisConnection, prefix: string) {
+  constructor(redis: Topology, prefix: string) {
     this.#redis = redis;
     this.#prefix = prefix;
     this.#tombstones = new Tombstones(redis, prefix);
@@ -41,7 +41,7 @@ export class TopicLog {
     const removal = await this.#tombstones.inForce(topic.name);
     if (removal !== null) await this.#finishRemoval(topic, removal);
     await this.#declare(topic, 'boot');
-    await assertMayRing(this.#redis, this.#prefix, topic.name);
+    await assertMayRing(this.#redisOf({ topic: topic.name, partition: 0 }), this.#prefix, topic.name);
   }
 
   /**
@@ -79,14 +79,16 @@ export class TopicLog {
   }
 
   async #finishRemoval({ name, partitions }: TopicDefinition, removal: string): Promise<void> {
-    const stored = await this.#redis.call('HGET', topicsKey(this.#prefix), name);
+    const key = topicsKey(this.#prefix);
+    const stored = await this.#redis.controlFor(key).call('HGET', key, name);
     await this.#tombstones.finishTopic({ name, partitions: Number(stored ?? partitions) }, removal);
   }
 
   async #declare(topic: TopicDefinition, occasion: Occasion): Promise<void> {
     const key = topicsKey(this.#prefix);
-    await this.#redis.call('HSETNX', key, topic.name, topic.partitions);
-    const stored = Number(await this.#redis.call('HGET', key, topic.name));
+    const redis = this.#redis.controlFor(key);
+    await redis.call('HSETNX', key, topic.name, topic.partitions);
+    const stored = Number(await redis.call('HGET', key, topic.name));
     if (stored !== topic.partitions) throw mismatch(topic, stored);
     await Promise.all(partitionsOf(topic).map((partition) => this.#declarePartition({ topic: topic.name, partition }, occasion)));
   }
@@ -94,7 +96,7 @@ export class TopicLog {
   async #declarePartition(place: Place, occasion: Occasion): Promise<void> {
     const { log, meta, groups, removed } = partitionKeys(this.#prefix, place.topic, place.partition);
     const declare = async (cleared: '0' | '1'): Promise<unknown> =>
-      this.#redis.run(declarePartition, [log, meta, groups, removed], [newMessageId(), cleared, flagOf(occasion)]);
+      this.#redisOf(place).run(declarePartition, [log, meta, groups, removed], [newMessageId(), cleared, flagOf(occasion)]);
     const reply = await declare('0');
     if (reply === 'REMOVED') throw topicRemoved(place.topic);
     const refused = formatError(log, reply);
@@ -110,7 +112,7 @@ export class TopicLog {
     const { again, stats } = groupKeys(this.#prefix, place, group);
     const after = start === 'earliest' ? '' : await this.#placeOf(place, start);
     const keys = [log, groups, again, meta, stats, removed];
-    const reply = (await this.#redis.run(declareGroup, keys, [group, after, flagOf(occasion)])) as GroupOrigin | 'REMOVED';
+    const reply = (await this.#redisOf(place).run(declareGroup, keys, [group, after, flagOf(occasion)])) as GroupOrigin | 'REMOVED';
     if (reply === 'REMOVED') throw groupRemoved(place.topic, group);
     return reply;
   }
@@ -118,29 +120,35 @@ export class TopicLog {
   /** A log that begins anew uses its offsets again: the groups' data about them is about other messages. */
   async #clearGroups(place: Place): Promise<void> {
     const { groups } = partitionKeys(this.#prefix, place.topic, place.partition);
-    for (const [group, start] of pairs((await this.#redis.call('HGETALL', groups)) as string[])) {
+    const redis = this.#redisOf(place);
+    for (const [group, start] of pairs((await redis.call('HGETALL', groups)) as string[])) {
       await this.#clearSettled({ ...place, group }, Math.floor(Number(start) / SETTLED_PAGE_OFFSETS));
       const { stats, open, due, body, control } = groupKeys(this.#prefix, place, group);
-      await this.#redis.call('UNLINK', stats, open, due, body);
+      await redis.call('UNLINK', stats, open, due, body);
       // A pause stays: an operator asked for it, and offsets are no part of it.
-      await this.#redis.call('HDEL', control, 'replays', 'replayFrom', 'replayUntil', 'void');
-      await this.#redis.call('HSET', groups, group, 0);
+      await redis.call('HDEL', control, 'replays', 'replayFrom', 'replayUntil', 'void');
+      await redis.call('HSET', groups, group, 0);
       emit('recreated', { ...place, group, why: 'Redis no longer had the log nor its count: the offsets begin anew' });
     }
   }
 
   /** Pages are consecutive from the group's start on; retention may have removed the first ones. */
   async #clearSettled(place: Place & { group: string }, firstPage: number): Promise<void> {
+    const redis = this.#redisOf(place);
     let page = 0;
     for (let removed = 1; removed > 0 || page <= firstPage; page += PAGES_A_CALL) {
       const numbers = Array.from({ length: PAGES_A_CALL }, (_, index) => page + index);
-      removed = Number(await this.#redis.call('UNLINK', ...numbers.map((number) => settledKey(this.#prefix, place, number * SETTLED_PAGE_OFFSETS))));
+      removed = Number(await redis.call('UNLINK', ...numbers.map((number) => settledKey(this.#prefix, place, number * SETTLED_PAGE_OFFSETS))));
     }
   }
 
   async #placeOf(place: Place, start: Position): Promise<string> {
-    const { after } = await locate(this.#redis, partitionKeys(this.#prefix, place.topic, place.partition), start);
+    const { after } = await locate(this.#redisOf(place), partitionKeys(this.#prefix, place.topic, place.partition), start);
     return after;
+  }
+
+  #redisOf({ topic, partition }: Place): RedisConnection {
+    return this.#redis.controlFor(partitionKeys(this.#prefix, topic, partition).log);
   }
 }
 

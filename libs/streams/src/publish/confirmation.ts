@@ -44,7 +44,7 @@ export class ReplicaConfirmation implements Confirmation {
 export class FsyncConfirmation implements Confirmation {
   readonly #timeoutMs: number;
   readonly #canBeAsked: boolean;
-  /** The connection that was checked, by its count of losses: after a failover another server answers. */
+  /** The epoch of the connection that was checked: after a failover another server answers. */
   #checkedAt: number | null = null;
 
   /** @param version of Redis, or the one that the server is compatible with */
@@ -55,8 +55,8 @@ export class FsyncConfirmation implements Confirmation {
   }
 
   async check(redis: RedisConnection): Promise<void> {
-    const { losses } = redis;
-    if (this.#checkedAt === losses) return;
+    const { connectionEpoch } = redis;
+    if (this.#checkedAt === connectionEpoch) return;
     try {
       if (this.#canBeAsked) await redis.call('WAITAOF', 1, 0, 1);
       else await assertAlwaysSynced(redis);
@@ -65,7 +65,7 @@ export class FsyncConfirmation implements Confirmation {
       if (failure.kind === 'fatal' || failure.kind === 'unknown') throw unsupported(failure);
       throw thrown;
     }
-    this.#checkedAt = losses;
+    this.#checkedAt = connectionEpoch;
   }
 
   async ask(redis: RedisConnection): Promise<void> {

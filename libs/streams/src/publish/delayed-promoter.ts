@@ -1,7 +1,7 @@
 import { emit, errorRecord, Loop, spread, type TopicDefinition } from '@millrace/core';
-import { loadScript, type RedisConnection } from '@millrace/redis';
-import { pagesOf, shareOf } from '../consume/group-partition.js';
+import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
 import { partitionKeys } from '../keys.js';
+import { type Page, pagesOf, shareOf } from '../log/pages.js';
 import { partitionsOf } from '../log/topic-log.js';
 import { allTurns, turnOf } from '../log/turns.js';
 import { boundsOf, type RetainedPartition } from '../retain/retained-partition.js';
@@ -19,13 +19,12 @@ const FULL_MS = 1_000;
 type Reply = 'UNDECLARED' | [full: 'FULL', due: number] | [moved: number, nextMs: number];
 
 /** Partitions that one call works on, and their keys in that order. */
-interface Page {
-  readonly partitions: readonly number[];
+interface KeyedPage extends Page<number> {
   readonly keys: readonly string[];
 }
 
 export interface DelayedPromoterParts {
-  readonly redis: RedisConnection;
+  readonly redis: Topology;
   readonly prefix: string;
   readonly topic: TopicDefinition;
   /** Makes the topic again, when Redis has lost it. */
@@ -37,7 +36,7 @@ export interface DelayedPromoterParts {
 /** Moves delayed messages of one topic whose time has come into their logs, where every group finds them. */
 export class DelayedPromoter {
   readonly #parts: DelayedPromoterParts;
-  readonly #pages: readonly Page[];
+  readonly #pages: readonly KeyedPage[];
   readonly #loop: Loop;
   /** Time of the next look, by the monotonic clock, in milliseconds; infinite while it looks. */
   #nextLookAt = Number.POSITIVE_INFINITY;
@@ -49,8 +48,9 @@ export class DelayedPromoter {
       const { delayed, log, meta } = partitionKeys(parts.prefix, topic, partition);
       return [delayed, log, meta];
     };
-    const pages = pagesOf(partitionsOf(parts.topic), MOST_PARTITIONS);
-    this.#pages = pages.map((partitions) => ({ partitions, keys: partitions.flatMap(keysOf) }));
+    const connectionOf = (partition: number): RedisConnection => parts.redis.controlFor(keysOf(partition)[0]!);
+    const pages = pagesOf(partitionsOf(parts.topic), MOST_PARTITIONS, connectionOf);
+    this.#pages = pages.map((page) => ({ ...page, keys: page.partitions.flatMap(keysOf) }));
     this.#loop = new Loop({
       name: 'promote-delayed',
       round: () => this.#round(),
@@ -80,8 +80,8 @@ export class DelayedPromoter {
   }
 
   /** @returns milliseconds until the next look */
-  async #promote({ partitions, keys }: Page): Promise<number> {
-    const { redis, topic } = this.#parts;
+  async #promote({ redis, partitions, keys }: KeyedPage): Promise<number> {
+    const { topic } = this.#parts;
     const most = shareOf(MOST_MOVED, partitions);
     const args = [most, ...boundsOf(topic.retention)];
     const replies = (await redis.run(promoteDelayed, keys, args)) as Reply[];

@@ -1,5 +1,5 @@
 import type { Durability } from '@millrace/core';
-import type { RedisConnection, RedisConnections } from '@millrace/redis';
+import type { RedisConnection, Topology } from '@millrace/redis';
 import { type Confirmation, FsyncConfirmation, ReplicaConfirmation } from './confirmation.js';
 
 /** How messages of one durability level get to Redis. */
@@ -9,33 +9,44 @@ export interface PublishRoute {
   readonly confirmation: Confirmation | null;
 }
 
-/** One route a durability level. Waiting for a confirmation blocks a connection, so each level has its own connection. */
-export class PublishRoutes {
-  readonly #redis: RedisConnections;
-  readonly #routes = new Map<string, PublishRoute>();
+type Confirmed = Exclude<Durability, 'server'>;
 
-  constructor(redis: RedisConnections) {
+/** One route a durability level and server. Waiting for a confirmation blocks a connection, so each route has its own. */
+export class PublishRoutes {
+  readonly #redis: Topology;
+  /** With a connection of their own, by the level and by the connection for messages that need no confirmation. */
+  readonly #confirmed = new Map<string, Map<RedisConnection, PublishRoute>>();
+
+  constructor(redis: Topology) {
     this.#redis = redis;
   }
 
-  /** @throws MillraceError CLOSED */
-  to(durability: Durability): PublishRoute {
-    const name = nameOf(durability);
-    const route = this.#routes.get(name) ?? this.#newRoute(durability, name);
-    this.#routes.set(name, route);
+  /**
+   * The route to the server that has a key.
+   *
+   * @throws MillraceError CLOSED
+   */
+  to(key: string, durability: Durability): PublishRoute {
+    const shared = this.#redis.publishFor(key);
+    if (durability === 'server') return { redis: shared, confirmation: null };
+    const routes = this.#confirmed.get(nameOf(durability)) ?? new Map<RedisConnection, PublishRoute>();
+    this.#confirmed.set(nameOf(durability), routes);
+    const route = routes.get(shared) ?? this.#newRoute(key, durability);
+    routes.set(shared, route);
     return route;
   }
 
   /** Closes the connections that it opened. */
   close(): void {
-    for (const { redis } of this.#routes.values()) if (redis !== this.#redis.publish) redis.close();
+    const opened = [...this.#confirmed.values()].flatMap((routes) => [...routes.values()]);
+    for (const { redis } of opened) redis.close();
   }
 
-  #newRoute(durability: Durability, name: string): PublishRoute {
-    if (durability === 'server') return { redis: this.#redis.publish, confirmation: null };
+  #newRoute(key: string, durability: Confirmed): PublishRoute {
     const { timeoutMs, kind } = durability;
-    const confirmation = kind === 'replicated' ? new ReplicaConfirmation(durability) : new FsyncConfirmation(timeoutMs, this.#redis.server.version);
-    return { redis: this.#redis.blocking(`publish:${name}`), confirmation };
+    const { version } = this.#redis.server;
+    const confirmation = kind === 'replicated' ? new ReplicaConfirmation(durability) : new FsyncConfirmation(timeoutMs, version);
+    return { redis: this.#redis.blockingFor(key, `publish:${nameOf(durability)}`), confirmation };
   }
 }
 

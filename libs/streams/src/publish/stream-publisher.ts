@@ -2,7 +2,7 @@ import {
   asError, type Durability, type DueTime, MillraceError, type Outgoing, type OutgoingMessage, type PublishPort,
   type PublishResult, type PublishTerms, type TopicDefinition,
 } from '@millrace/core';
-import type { RedisConnections } from '@millrace/redis';
+import type { Topology } from '@millrace/redis';
 import { partitionKeys } from '../keys.js';
 import type { TopicLog } from '../log/topic-log.js';
 import type { TopicTender } from '../retain/topic-tender.js';
@@ -12,11 +12,11 @@ import type { Packing } from './packing.js';
 import { PartitionBatcher } from './partition-batcher.js';
 import { claimingPartitionOf, partitionOf } from './partitioner.js';
 import type { PublishBudget } from './publish-budget.js';
-import { nameOf, type PublishRoute, PublishRoutes } from './publish-routes.js';
+import { nameOf, PublishRoutes } from './publish-routes.js';
 import type { Claimer } from './queued-message.js';
 
 export interface StreamPublisherParts {
-  readonly redis: RedisConnections;
+  readonly redis: Topology;
   readonly prefix: string;
   readonly log: TopicLog;
   /** Default deadline of a publish. */
@@ -103,7 +103,7 @@ export class StreamPublisher implements PublishPort {
     const name = `${topic.name}:${partition}:${nameOf(durability)}`;
     let batcher = this.#batchers.get(name);
     if (!batcher) {
-      batcher = this.#newBatcher(topic, partition, this.#routes.to(durability));
+      batcher = this.#newBatcher(topic, partition, durability);
       this.#batchers.set(name, batcher);
     }
     return batcher;
@@ -115,18 +115,18 @@ export class StreamPublisher implements PublishPort {
     let claims = this.#claimers.get(name);
     if (!claims) {
       const keys = partitionKeys(this.#parts.prefix, topic.name, partition).ids;
-      const { redis } = this.#routes.to(durability);
+      const { redis } = this.#routes.to(keys[0], durability);
       claims = new KeyClaims({ redis, topic: topic.name, keys, idempotencyWindowMs: topic.idempotencyWindowMs });
       this.#claimers.set(name, claims);
     }
     return claims;
   }
 
-  #newBatcher(topic: TopicDefinition, partition: number, route: PublishRoute): PartitionBatcher {
+  #newBatcher(topic: TopicDefinition, partition: number, durability: Durability): PartitionBatcher {
     const { prefix, log, deadlineMs, budget, packing, tender } = this.#parts;
     const place = { topic: topic.name, partition };
     const keys = partitionKeys(prefix, topic.name, partition);
-    const { redis, confirmation } = route;
+    const { redis, confirmation } = this.#routes.to(keys.log, durability);
     return new PartitionBatcher({
       ...place,
       redis,

@@ -8,8 +8,8 @@ export class BlockedRead {
   readonly #failed: (why: string) => void;
   #isUnderWay = false;
   #clientId: string | null = null;
-  /** The connection whose id was asked for, and its losses then. */
-  #clientOf: { readonly connection: RedisConnection; readonly losses: number } | null = null;
+  /** The connection whose id was asked for, and its epoch then. */
+  #clientOf: { readonly connection: RedisConnection; readonly connectionEpoch: number } | null = null;
 
   /** @param control the connection over which it is ended */
   constructor(control: RedisConnection, failed: (why: string) => void) {
@@ -37,9 +37,9 @@ export class BlockedRead {
 
   /** Asked ahead of the first read of each connection. */
   #learnClientId(connection: RedisConnection): void {
-    const { losses } = connection;
-    if (this.#clientOf?.connection === connection && this.#clientOf.losses === losses) return;
-    this.#clientOf = { connection, losses };
+    const { connectionEpoch } = connection;
+    if (this.#clientOf?.connection === connection && this.#clientOf.connectionEpoch === connectionEpoch) return;
+    this.#clientOf = { connection, connectionEpoch };
     this.#clientId = null;
     const learnt = (id: unknown): void => void (this.#clientId = String(id));
     // When it fails, so does the read behind it, and that is told.

@@ -10,6 +10,7 @@ import type { Membership } from '../group/membership.js';
 import { takenText } from '../ring/ring-text.js';
 import { BlockedRead } from './blocked-read.js';
 import { FetchPlan } from './fetch-plan.js';
+import { LostPartitions } from './lost-partitions.js';
 import type { ReadWay } from './read-way.js';
 import type { RingWait } from './ring-wait.js';
 
@@ -24,7 +25,7 @@ export interface FetcherParts {
   readonly control: RedisConnection;
   readonly member: string;
   readonly partitions: readonly Partition[];
-  readonly feedback: Pick<Feedback, 'recover' | 'rejoin'>;
+  readonly feedback: Pick<Feedback, 'isLost' | 'recover' | 'rejoin'>;
   readonly dispatcher: Dispatcher;
   readonly held: HeldEntries;
 }
@@ -43,9 +44,10 @@ export class Fetcher {
   /** By the key of a stream. */
   readonly #sources: ReadonlyMap<string, Source>;
   readonly #plan: FetchPlan;
+  readonly #lost: LostPartitions;
   readonly #loop: Loop;
   readonly #blocked: BlockedRead;
-  /** The losses of the way that was read on last. */
+  /** The epoch of the connections that were read on last. */
   #readOn = 0;
   /** When something came last, by the monotonic clock. */
   #cameAtMs = 0;
@@ -57,6 +59,7 @@ export class Fetcher {
     this.#streams = parts.partitions.flatMap(({ place }) => place.streams);
     this.#plan = new FetchPlan();
     this.#blocked = new BlockedRead(parts.control, (why) => void (this.#problem = why));
+    this.#lost = new LostPartitions(parts.partitions.map(({ place }) => place), parts.feedback);
     this.#sources = new Map(parts.partitions.flatMap(sourcesOf));
     this.#loop = new Loop({ name: 'fetch', round: (signal) => this.#round(signal), onError: (error, failures) => this.#failed(error, failures) });
   }
@@ -133,14 +136,14 @@ export class Fetcher {
   async #fill(signal: AbortSignal): Promise<number> {
     const { dispatcher, way, feedback } = this.#parts;
     this.#chooseWay();
-    if (!(await way.connection.whenReady(READY_WAIT_MS, signal))) {
+    if (!(await way.whenReady(READY_WAIT_MS, signal))) {
       if (!signal.aborted) this.lostSight('there is no connection to Redis');
       return 0;
     }
-    const { losses } = way;
-    if (losses !== this.#readOn) this.lostSight('the connection to Redis was lost');
+    const { connectionEpoch } = way;
+    if (connectionEpoch !== this.#readOn) this.lostSight('the connection to Redis was lost');
     if (this.#problem !== null) await feedback.rejoin();
-    this.#readOn = losses;
+    this.#readOn = connectionEpoch;
     if (dispatcher.freeSlots > 0 && !signal.aborted) await this.#fetch(dispatcher.freeSlots);
     this.#problem = null;
     return 0;
@@ -170,7 +173,7 @@ export class Fetcher {
     if (streams.length === 0) return;
     const ofEach = plan.ofEach(streams, free);
     if (ofEach > 0 || plan.areCalm) {
-      plan.broughtAll(await this.#read(streams, Math.max(1, ofEach), mayBlock), free);
+      plan.broughtAll(await this.#readAll(streams, Math.max(1, ofEach), mayBlock), free);
       return;
     }
     let left = free;
@@ -186,16 +189,26 @@ export class Fetcher {
   }
 
   /** @returns how many messages came */
+  async #readAll(streams: readonly GroupStream[], count: number, wait: boolean): Promise<number> {
+    let messages = 0;
+    for (const together of this.#parts.way.together(streams)) messages += await this.#read(together, count, wait);
+    return messages;
+  }
+
+  /** @returns how many messages came */
   async #read(streams: readonly GroupStream[], count: number, wait: boolean): Promise<number> {
     const { way, member, held, rings, dispatcher } = this.#parts;
     const block = wait ? ['BLOCK', Math.min(BLOCK_MS, dispatcher.longestWaitMs)] : [];
     const asked: Asked = { streams, count, readAt: held.moment(), rung: streams.map((stream) => rings.lastFor(stream)) };
-    if (wait) this.#blocked.begins(way.connection);
+    if (wait) this.#blocked.begins(way.connectionTo(streams[0]!));
     try {
       const head = ['GROUP', this.#streams[0]!.partition.group, member, 'COUNT', count, ...block, 'STREAMS'];
       const ids = streams.map(() => '>');
-      const reply = await way.connection.call('XREADGROUP', ...head, ...streams.map(({ key }) => key), ...ids);
+      const reply = await way.connectionTo(streams[0]!).call('XREADGROUP', ...head, ...streams.map(({ key }) => key), ...ids);
       return await this.#take(reply as ReadReply, asked);
+    } catch (error) {
+      if (redisFailure(error, 'fetch').kind === 'state-lost') await this.#lost.find();
+      throw error;
     } finally {
       this.#blocked.ended();
     }
@@ -222,22 +235,16 @@ export class Fetcher {
     const isAll = entries < count;
     rings.read(stream, rung, { messages, isAll });
     if (way.mayBlock || !isAll || messages === 0 || rung === '' || membership.others === 0) return;
-    way.connection.call('PUBLISH', stream.partition.keys.ring, takenText(stream, rung)).catch(nothing);
+    way.connectionTo(stream).call('PUBLISH', stream.partition.keys.ring, takenText(stream, rung)).catch(nothing);
   }
 
   #failed(error: Error, failures: number): void {
     const { topic, group } = this.#streams[0]!.partition;
     emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });
-    if (redisFailure(error, 'fetch').kind !== 'state-lost') return this.lostSight(error.message);
+    if (this.#lost.isEmpty) return this.lostSight(error.message);
     // Why it cannot be made again tells more than that it is gone.
     this.#problem ??= error.message;
-    void this.#recover();
-  }
-
-  async #recover(): Promise<void> {
-    const { partitions, feedback } = this.#parts;
-    const made = await Promise.allSettled(partitions.map(({ place }) => feedback.recover(place)));
-    for (const result of made) if (result.status === 'rejected') this.#problem = (result.reason as Error).message;
+    void this.#lost.recover().then((why) => void (this.#problem = why ?? this.#problem));
   }
 }
 

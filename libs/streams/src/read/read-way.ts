@@ -1,21 +1,38 @@
-import type { RedisConnection } from '@millrace/redis';
+import type { RedisConnection, Topology } from '@millrace/redis';
+import type { GroupStream } from '../consume/group-partition.js';
+import { pagesOf } from '../log/pages.js';
 import type { ReaderPool } from './reader-pool.js';
 
-/** Over which connection a subscription reads: one that it waits on inside Redis while it is busy, else the shared one. */
+/** Over which connections a subscription reads: one that it waits on inside Redis while it is busy, else the shared ones. */
 export class ReadWay {
-  readonly #shared: RedisConnection;
+  readonly #shared: ReadonlyMap<GroupStream, RedisConnection>;
+  /** The shared ones, each once. */
+  readonly #all: readonly RedisConnection[];
   readonly #pool: ReaderPool;
   #reader: RedisConnection | null = null;
-  /** Makes the losses go on where those of another reader ended. */
-  #lossesBefore = 0;
+  /** Makes the epoch go on where that of another reader ended. */
+  #epochBefore = 0;
 
-  constructor(shared: RedisConnection, pool: ReaderPool) {
-    this.#shared = shared;
+  constructor(redis: Topology, streams: readonly GroupStream[], pool: ReaderPool) {
+    this.#shared = new Map(streams.map((stream) => [stream, redis.publishFor(stream.key)]));
+    this.#all = [...new Set(this.#shared.values())];
     this.#pool = pool;
   }
 
-  get connection(): RedisConnection {
-    return this.#reader ?? this.#shared;
+  connectionTo(stream: GroupStream): RedisConnection {
+    return this.#reader ?? this.#shared.get(stream)!;
+  }
+
+  /** Streams by those that one command may read together. */
+  together(streams: readonly GroupStream[]): (readonly GroupStream[])[] {
+    if (this.#all.length === 1) return [streams];
+    return pagesOf(streams, streams.length, (stream) => this.#shared.get(stream)!).map(({ partitions }) => partitions);
+  }
+
+  /** Resolves true when everything can be read, false when the signal aborted or the time passed before. */
+  async whenReady(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    const connections = this.#reader ? [this.#reader] : this.#all;
+    return (await Promise.all(connections.map((each) => each.whenReady(timeoutMs, signal)))).every(Boolean);
   }
 
   /** Whether a read may wait inside Redis. */
@@ -23,24 +40,26 @@ export class ReadWay {
     return this.#reader !== null;
   }
 
+  /** Grows when a connection is lost that brings messages. */
+  get connectionEpoch(): number {
+    let epoch = this.#epochBefore + (this.#reader?.connectionEpoch ?? 0);
+    for (const connection of this.#all) epoch += connection.connectionEpoch;
+    return epoch;
+  }
+
   /** Whether its own connection was lost, and is being made again. */
   get isBroken(): boolean {
     return this.#reader?.isReady === false;
   }
 
-  /** How often the connections that bring messages were lost. */
-  get losses(): number {
-    return this.#lossesBefore + this.#shared.losses + (this.#reader?.losses ?? 0);
-  }
-
   /**
    * @param onReady called when it may be worth to try again
-   * @returns false when there is no connection at the moment that may block
+   * @returns false when there is no connection at the moment that may block, or when one command cannot wait for all streams
    */
   take(onReady: () => void): boolean {
-    const reader = this.#pool.take(onReady);
+    const reader = this.#all.length === 1 ? this.#pool.take(this.#key, onReady) : null;
     if (!reader) return false;
-    this.#lossesBefore -= reader.losses;
+    this.#epochBefore -= reader.connectionEpoch;
     this.#reader = reader;
     return true;
   }
@@ -48,7 +67,7 @@ export class ReadWay {
   /** No read is under way. */
   giveBack(): void {
     const reader = this.#leave();
-    if (reader) this.#pool.giveBack(reader);
+    if (reader) this.#pool.giveBack(reader, this.#key);
   }
 
   /** A read may be under way still. */
@@ -57,9 +76,14 @@ export class ReadWay {
     if (reader) this.#pool.discard(reader);
   }
 
+  get #key(): string {
+    const [first] = this.#shared.keys();
+    return first!.key;
+  }
+
   #leave(): RedisConnection | null {
     const reader = this.#reader;
-    this.#lossesBefore += reader?.losses ?? 0;
+    this.#epochBefore += reader?.connectionEpoch ?? 0;
     this.#reader = null;
     return reader;
   }

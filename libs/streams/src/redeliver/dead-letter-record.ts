@@ -1,5 +1,5 @@
 import type { ErrorRecord, GiveUpReason, Message } from '@millrace/core';
-import type { RedisConnection } from '@millrace/redis';
+import type { Topology } from '@millrace/redis';
 import { deadLetterId, type DeadLetterReason } from '../consume/dead-letter-reason.js';
 import { groupKeys } from '../keys.js';
 import { isEnvelope, messageOfEnvelope } from '../log/envelope.js';
@@ -52,15 +52,15 @@ export interface DeadLetterPlace extends Place {
 }
 
 /** Dead letters of one partition, the oldest first. */
-export async function readDeadLetters(redis: RedisConnection, place: DeadLetterPlace, page: Page): Promise<DeadLetterRecord[]> {
+export async function readDeadLetters(redis: Topology, place: DeadLetterPlace, page: Page): Promise<DeadLetterRecord[]> {
   const { after, until, limit } = page;
   const { dead } = groupKeys(place.prefix, place, place.group);
-  const entries = (await redis.call('XRANGE', dead, `(${after}`, until, 'COUNT', limit)) as [string, string[]][];
+  const entries = (await redis.controlFor(dead).call('XRANGE', dead, `(${after}`, until, 'COUNT', limit)) as [string, string[]][];
   return entries.map(([entry, fields]) => recordOf(place, entry, fields));
 }
 
 /** The oldest dead letters of one partition, up to `limit`, read in pages: each may be as large as a message. */
-export async function readOldest(redis: RedisConnection, place: DeadLetterPlace, limit: number): Promise<DeadLetterRecord[]> {
+export async function readOldest(redis: Topology, place: DeadLetterPlace, limit: number): Promise<DeadLetterRecord[]> {
   const found: DeadLetterRecord[] = [];
   for (let after = '0-0'; found.length < limit; after = entryOf(found.at(-1)!.id)) {
     const page = await readDeadLetters(redis, place, { after, until: '+', limit: Math.min(PAGE, limit - found.length) });
@@ -72,18 +72,19 @@ export async function readOldest(redis: RedisConnection, place: DeadLetterPlace,
 
 /** A dead letter by its entry id, or null when it is not there (any more). */
 export async function readDeadLetter(
-  redis: RedisConnection,
+  redis: Topology,
   place: DeadLetterPlace,
   entry: string,
 ): Promise<DeadLetterRecord | null> {
   const { dead } = groupKeys(place.prefix, place, place.group);
-  const [found] = (await redis.call('XRANGE', dead, entry, entry)) as [string, string[]][];
+  const [found] = (await redis.controlFor(dead).call('XRANGE', dead, entry, entry)) as [string, string[]][];
   return found ? recordOf(place, entry, found[1]) : null;
 }
 
 /** How many dead letters there are in one partition. */
-export async function countDeadLetters(redis: RedisConnection, place: DeadLetterPlace): Promise<number> {
-  return Number(await redis.call('XLEN', groupKeys(place.prefix, place, place.group).dead));
+export async function countDeadLetters(redis: Topology, place: DeadLetterPlace): Promise<number> {
+  const { dead } = groupKeys(place.prefix, place, place.group);
+  return Number(await redis.controlFor(dead).call('XLEN', dead));
 }
 
 /** The entry of a dead letter by its id. */

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { MillraceError, parseOptions, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
-import { loadScript, type RedisConnection } from '@millrace/redis';
+import { loadScript, type Topology } from '@millrace/redis';
 import { groupKeys, partitionKeys } from '../keys.js';
 import { assertGroup } from '../log/known-group.js';
 import { assertPartition } from '../log/known-partition.js';
@@ -39,7 +39,7 @@ export interface DiscardResult {
 }
 
 export interface DeadLettersParts {
-  readonly redis: RedisConnection;
+  readonly redis: Topology;
   readonly log: TopicLog;
   readonly prefix: string;
   /** The partition of a topic with retention; null when the topic keeps everything. */
@@ -48,7 +48,7 @@ export interface DeadLettersParts {
 
 /** The messages that a group gave up: look at them, put them back, or remove them. */
 export class DeadLetters {
-  readonly #redis: RedisConnection;
+  readonly #redis: Topology;
   readonly #log: TopicLog;
   readonly #prefix: string;
   readonly #retained: DeadLettersParts['retained'];
@@ -126,7 +126,8 @@ export class DeadLetters {
     const tally = new ReasonTally();
     for await (const [place, page] of this.#pages(topic, group, { ...selection, tally })) {
       const { dead, stats } = groupKeys(this.#prefix, place, group);
-      discarded += Number(await this.#redis.run(discardDeadLetters, [dead, stats], page.map(({ id }) => entryOf(id))));
+      const entries = page.map(({ id }) => entryOf(id));
+      discarded += Number(await this.#redis.controlFor(dead).run(discardDeadLetters, [dead, stats], entries));
     }
     return { discarded, ...tally.others() };
   }
@@ -162,7 +163,7 @@ export class DeadLetters {
 
   async *#all(place: DeadLetterPlace): AsyncGenerator<DeadLetterRecord[]> {
     const { dead } = groupKeys(this.#prefix, place, place.group);
-    const [last] = (await this.#redis.call('XREVRANGE', dead, '+', '-', 'COUNT', 1)) as [string][];
+    const [last] = (await this.#redis.controlFor(dead).call('XREVRANGE', dead, '+', '-', 'COUNT', 1)) as [string][];
     for (let after = '0-0', page: DeadLetterRecord[]; last; after = entryOf(page.at(-1)!.id)) {
       page = await readDeadLetters(this.#redis, place, { after, until: last[0], limit: PAGE });
       if (page.length === 0) return;
@@ -174,15 +175,16 @@ export class DeadLetters {
     const { log, meta } = partitionKeys(this.#prefix, place.topic, place.partition);
     const { dead, again, stats, open, due, body, control } = groupKeys(this.#prefix, place, place.group);
     const keys = [dead, again, stats, open, log, meta, due, body, control];
+    const redis = this.#redis.controlFor(dead);
     const retained = to === 'topic' ? this.#retained(topic, place.partition) : null;
     await retained?.makeRoom(batch.length);
-    const replays = to === 'topic' ? await readReplays(this.#redis, groupPartition(this.#prefix, place, place.group)) : [];
+    const replays = to === 'topic' ? await readReplays(redis, groupPartition(this.#prefix, place, place.group)) : [];
     const most = retained?.retention.maxMessages ?? 0;
     const args = [to, most, place.group, ...batch.flatMap((record) => argumentsOf(record, replays))];
-    let reply = String(await this.#redis.run(redrive, keys, args));
+    let reply = String(await redis.run(redrive, keys, args));
     if (reply === 'UNDECLARED') {
       await this.#log.recover({ topic: place.topic, partition: place.partition }, place.group);
-      reply = String(await this.#redis.run(redrive, keys, args));
+      reply = String(await redis.run(redrive, keys, args));
     }
     if (reply === 'UNDECLARED') throw stateLost(place.topic);
     if (reply === 'FULL') throw noRoom(place);

@@ -1,5 +1,5 @@
 import { durationMs, parseOptions, type TopicDefinition } from '@millrace/core';
-import type { RedisConnection } from '@millrace/redis';
+import type { Topology } from '@millrace/redis';
 import type { Presence } from '../group/presence.js';
 import { type GroupState, type Inspector, sumStates } from '../inspect/inspector.js';
 import { unknownGroup } from '../log/known-group.js';
@@ -23,7 +23,7 @@ export interface GroupRemoval {
 }
 
 export interface RemovalParts {
-  readonly redis: RedisConnection;
+  readonly redis: Topology;
   readonly prefix: string;
   readonly presence: Presence;
   readonly inspector: Inspector;

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { MillraceError } from '@millrace/core';
-import type { RedisConnection } from '@millrace/redis';
+import type { Topology } from '@millrace/redis';
 import { Members } from '../group/members.js';
 import type { Presence } from '../group/presence.js';
 import { type Removal, type RemovalTarget, Tombstones } from './tombstones.js';
@@ -16,10 +16,10 @@ export interface RemovalTerms {
 /** Begins removals of groups and topics, once their members are gone. */
 export class Remover {
   readonly #tombstones: Tombstones;
-  readonly #redis: RedisConnection;
+  readonly #redis: Topology;
   readonly #presence: Presence;
 
-  constructor({ redis, prefix, presence }: { redis: RedisConnection; prefix: string; presence: Presence }) {
+  constructor({ redis, prefix, presence }: { redis: Topology; prefix: string; presence: Presence }) {
     this.#tombstones = new Tombstones(redis, prefix);
     this.#redis = redis;
     this.#presence = presence;

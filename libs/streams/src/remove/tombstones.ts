@@ -1,5 +1,5 @@
 import { isName } from '@millrace/core';
-import { loadScript, type RedisConnection } from '@millrace/redis';
+import { loadScript, type Topology } from '@millrace/redis';
 import { groupKeys, type PartitionKeys, partitionKeys, rateKey, SETTLED_PAGE_OFFSETS, settledKey, topicsKey } from '../keys.js';
 
 const beginRemoval = loadScript('../scripts/begin-removal.lua', import.meta.url);
@@ -40,24 +40,26 @@ export interface StoredTopic {
  * finishes the removal in all partitions before it declares the name anew.
  */
 export class Tombstones {
-  readonly #redis: RedisConnection;
+  readonly #redis: Topology;
   readonly #prefix: string;
 
-  constructor(redis: RedisConnection, prefix: string) {
+  constructor(redis: Topology, prefix: string) {
     this.#redis = redis;
     this.#prefix = prefix;
   }
 
   /** The number of the removal in force; null when there is none. */
   async inForce(topic: string, group = TOPIC): Promise<string | null> {
-    const number = await this.#redis.call('HGET', partitionKeys(this.#prefix, topic, 0).removed, group);
+    const { removed } = partitionKeys(this.#prefix, topic, 0);
+    const number = await this.#redis.controlFor(removed).call('HGET', removed, group);
     return Number(number ?? 0) > 0 ? String(number) : null;
   }
 
   /** @param gone members that are known to be gone */
   async begin({ topic, group = TOPIC }: RemovalTarget, mode: RemovalMode, gone: readonly string[] = []): Promise<Removal> {
     const { removed, log } = partitionKeys(this.#prefix, topic, 0);
-    const [number, ...members] = (await this.#redis.run(beginRemoval, [removed, log], [group, mode, ...gone])) as string[];
+    const reply = await this.#redis.controlFor(log).run(beginRemoval, [removed, log], [group, mode, ...gone]);
+    const [number, ...members] = reply as string[];
     return { number: number === '0' ? null : number!, members };
   }
 
@@ -66,7 +68,8 @@ export class Tombstones {
     for (let partition = 0; partition < partitions; partition += 1) {
       await this.#removeGroup({ topic: name, partition, group }, number);
     }
-    await this.#redis.call('UNLINK', rateKey(this.#prefix, name, group));
+    const rate = rateKey(this.#prefix, name, group);
+    await this.#redis.controlFor(rate).call('UNLINK', rate);
   }
 
   /**
@@ -82,31 +85,35 @@ export class Tombstones {
     }
     for (const group of groups) await this.finishGroup(topic, group, number);
     for (const keys of places) await this.#removeKeys(keys, number, [keys.meta, keys.groups]);
-    if ((await this.inForce(topic.name)) === number) await this.#redis.call('HDEL', topicsKey(this.#prefix), topic.name);
+    const topics = topicsKey(this.#prefix);
+    if ((await this.inForce(topic.name)) === number) await this.#redis.controlFor(topics).call('HDEL', topics, topic.name);
   }
 
   /** Known groups, and groups that exist without being known. */
   async #groupsOf({ groups, log }: PartitionKeys): Promise<string[]> {
-    const known = (await this.#redis.call('HKEYS', groups)) as string[];
-    if ((await this.#redis.call('EXISTS', log)) === 0) return known;
-    const infos = (await this.#redis.call('XINFO', 'GROUPS', log)) as [string, string][];
+    const redis = this.#redis.controlFor(log);
+    const known = (await redis.call('HKEYS', groups)) as string[];
+    if ((await redis.call('EXISTS', log)) === 0) return known;
+    const infos = (await redis.call('XINFO', 'GROUPS', log)) as [string, string][];
     return [...known, ...infos.map(([, name]) => name)].filter(isName);
   }
 
   /** @returns false when the topic was declared anew meanwhile: nothing was done */
   async #removeKeys({ removed, log, groups }: PartitionKeys, number: string, keys: readonly string[]): Promise<boolean> {
-    return (await this.#redis.run(remove, [removed, log, groups, ...keys], [TOPIC, number, ENTRIES_A_CALL])) !== 'PAST';
+    const reply = await this.#redis.controlFor(log).run(remove, [removed, log, groups, ...keys], [TOPIC, number, ENTRIES_A_CALL]);
+    return reply !== 'PAST';
   }
 
   async #removeGroup(place: GroupPlace, number: string): Promise<void> {
     const { removed, log, groups, meta } = partitionKeys(this.#prefix, place.topic, place.partition);
     const own = namesIn(groupKeys(this.#prefix, place, place.group));
-    const next = Number((await this.#redis.call('HGET', meta, 'next')) ?? 0);
+    const redis = this.#redis.controlFor(log);
+    const next = Number((await redis.call('HGET', meta, 'next')) ?? 0);
     const end = Math.min(MOST_PAGES, Math.floor(next / SETTLED_PAGE_OFFSETS));
     // Without the partition's next offset the pages end at the first call that finds none.
     for (let [page, left] = [0, true]; left || page <= end; ) {
       const keys = [removed, log, groups, ...own, ...this.#pagesFrom(place, page)];
-      const reply = await this.#redis.run(remove, keys, [place.group, number, ENTRIES_A_CALL]);
+      const reply = await redis.run(remove, keys, [place.group, number, ENTRIES_A_CALL]);
       if (reply === 'PAST') return;
       const [count, isPending] = reply as [number, number];
       left = count > 0 || isPending === 1;

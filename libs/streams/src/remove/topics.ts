@@ -45,8 +45,11 @@ export class Topics {
   /** The topic as Redis knows it; with the declared number of partitions where Redis has none, but keys are left. */
   async #stored(topic: TopicDefinition): Promise<TopicDefinition> {
     const { redis, prefix } = this.#parts;
-    const { log, removed } = partitionKeys(prefix, topic.name, 0);
-    const [stored, known] = await Promise.all([redis.call('HGET', topicsKey(prefix), topic.name), redis.call('EXISTS', log, removed)]);
+    const [topics, { log, removed }] = [topicsKey(prefix), partitionKeys(prefix, topic.name, 0)];
+    const [stored, known] = await Promise.all([
+      redis.controlFor(topics).call('HGET', topics, topic.name),
+      redis.controlFor(log).call('EXISTS', log, removed),
+    ]);
     if (stored === null && known === 0) throw unknown(topic.name);
     return { ...topic, partitions: Number(stored ?? topic.partitions) };
   }
@@ -55,7 +58,8 @@ export class Topics {
     const { redis, prefix } = this.#parts;
     const places = Array.from({ length: topic.partitions }, (_, partition) => partitionKeys(prefix, topic.name, partition));
     const contents = await Promise.all(places.map((keys) => this.#contentsOf(keys)));
-    const names = (await redis.call('HKEYS', places[0]!.groups)) as string[];
+    const known = places[0]!.groups;
+    const names = (await redis.controlFor(known).call('HKEYS', known)) as string[];
     const groups = await Promise.all(names.map((group) => groupRemovalOf(this.#parts, { topic, group })));
     return {
       messages: total(contents.map(({ messages }) => messages)),
@@ -65,7 +69,7 @@ export class Topics {
   }
 
   async #contentsOf({ meta, delayed }: PartitionKeys): Promise<Pick<TopicRemoval, 'messages' | 'delayed'>> {
-    const { redis } = this.#parts;
+    const redis = this.#parts.redis.controlFor(meta);
     const [next, first] = (await redis.call('HMGET', meta, 'next', 'first')) as (string | null)[];
     return { messages: Number(next ?? 0) - Number(first ?? 0), delayed: Number(await redis.call('ZCARD', delayed)) };
   }

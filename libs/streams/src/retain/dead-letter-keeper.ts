@@ -1,8 +1,9 @@
 import { type DeadLetterBounds, emit, errorRecord, Loop } from '@millrace/core';
-import { loadScript, type RedisConnection } from '@millrace/redis';
-import { type GroupPartition, pagesOf } from '../consume/group-partition.js';
+import { loadScript, type Topology } from '@millrace/redis';
+import type { GroupPartition } from '../consume/group-partition.js';
 import type { Presence, Watcher } from '../group/presence.js';
 import { NOBODY } from '../hook/unreported-letters.js';
+import { type Page, pagesOf } from '../log/pages.js';
 import { allTurns, turnOf } from '../log/turns.js';
 
 const boundDeadLetters = loadScript('../scripts/bound-dead-letters.lua', import.meta.url);
@@ -16,7 +17,7 @@ const MOST_REMOVED = 100;
 const MOST_PARTITIONS = 16;
 
 export interface DeadLetterKeeperParts {
-  readonly redis: RedisConnection;
+  readonly redis: Topology;
   readonly presence: Presence;
   readonly partitions: readonly GroupPartition[];
   readonly bounds: DeadLetterBounds;
@@ -70,7 +71,8 @@ export class DeadLetterKeeper implements Watcher {
     if (waitMs > 0) return waitMs;
     const isServed = this.#isHookServed();
     this.#lookedAt = performance.now();
-    const pages = pagesOf(this.#parts.partitions, MOST_PARTITIONS);
+    const { redis, partitions } = this.#parts;
+    const pages = pagesOf(partitions, MOST_PARTITIONS, ({ keys }) => redis.controlFor(keys.log));
     const replies = (await allTurns(pages.map((page) => this.#bound(page, isServed)))).flat();
     const isKnown = this.#hookMembers !== null;
     this.#hookMembers = new Set(replies.flatMap(([, , , ...consumers]) => consumers).filter((name) => name !== NOBODY));
@@ -85,11 +87,11 @@ export class DeadLetterKeeper implements Watcher {
     return hasHook || !this.#hookMembers || [...this.#hookMembers].some((member) => presence.fateOf(member) === 'living');
   }
 
-  async #bound(partitions: readonly GroupPartition[], isServed: boolean): Promise<Reply[]> {
+  async #bound({ redis, partitions }: Page<GroupPartition>, isServed: boolean): Promise<Reply[]> {
     const { maxAgeMs, maxMessages, maxBytes } = this.#parts.bounds;
     const keys = partitions.flatMap(({ groupKeys: { dead, stats } }) => [dead, stats]);
     const args = [maxAgeMs, maxMessages, maxBytes, MOST_REMOVED, isServed ? '1' : '0'];
-    const replies = (await this.#parts.redis.run(boundDeadLetters, keys, args)) as Reply[];
+    const replies = (await redis.run(boundDeadLetters, keys, args)) as Reply[];
     partitions.forEach((partition, index) => report(partition, replies[index]!));
     return replies.map((reply) => turnOf(reply, 'bound-dead-letters'));
   }

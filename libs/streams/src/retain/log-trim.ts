@@ -1,5 +1,5 @@
 import { emit, MillraceError } from '@millrace/core';
-import { loadScript, type RedisConnection } from '@millrace/redis';
+import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
 import { groupKeys, partitionKeys, SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import { silenceOf } from '../log/group-silence.js';
 import type { RetainedTopic } from './retained-topic.js';
@@ -35,11 +35,11 @@ type Reply = 'AGAIN' | 'UNDECLARED' | 'RECENT' | [room: number, more: '0' | '1',
 
 /** Removes the entries that a topic's retention no longer keeps from the logs of its partitions. */
 export class LogTrim {
-  readonly #redis: RedisConnection;
+  readonly #redis: Topology;
   readonly #prefix: string;
   readonly #topic: RetainedTopic;
 
-  constructor(redis: RedisConnection, prefix: string, topic: RetainedTopic) {
+  constructor(redis: Topology, prefix: string, topic: RetainedTopic) {
     this.#redis = redis;
     this.#prefix = prefix;
     this.#topic = topic;
@@ -63,27 +63,19 @@ export class LogTrim {
   /** Details of the group that keeps a partition full, for the error of a refusal. */
   async blockingGroup(partition: number, group: string): Promise<BlockingGroup> {
     const { stats } = groupKeys(this.#prefix, { topic: this.#topic.name, partition }, group);
-    return { group, silentMs: await silenceOf(this.#redis, stats) };
+    return { group, silentMs: await silenceOf(this.#redis.controlFor(stats), stats) };
   }
 
   async #trimOnce({ partition, wanted, everyMs }: TrimRequest): Promise<Reply> {
     const { log, meta, groups } = partitionKeys(this.#prefix, this.#topic.name, partition);
-    const [first, names] = await Promise.all([this.#redis.call('HGET', meta, 'first'), this.#groupNames(log, groups)]);
+    const redis = this.#redis.controlFor(log);
+    const [first, names] = await Promise.all([redis.call('HGET', meta, 'first'), groupNames(redis, log, groups)]);
     const page = Math.floor(Number(first ?? 0) / SETTLED_PAGE_OFFSETS);
     const keys = names.flatMap((group) => this.#keysOf({ topic: this.#topic.name, partition, group }, page));
     const { maxAgeMs, maxMessages, maxBytes, overflow, dropGroupAfterMs } = this.#topic.retention;
     const limits = [maxAgeMs ?? 0, maxMessages ?? 0, maxBytes ?? 0, overflow, dropGroupAfterMs];
     const args = [SETTLED_PAGE_OFFSETS, page, everyMs, wanted, ...limits, ...names];
-    return (await this.#redis.run(trim, [log, meta, groups, ...keys], args)) as Reply;
-  }
-
-  /** Groups that exist and groups that are known: a lost group comes back. */
-  async #groupNames(log: string, groups: string): Promise<string[]> {
-    const known = (await this.#redis.call('HKEYS', groups)) as string[];
-    // XINFO fails where there is no log.
-    if ((await this.#redis.call('EXISTS', log)) === 0) return known;
-    const infos = (await this.#redis.call('XINFO', 'GROUPS', log)) as [string, string][];
-    return [...new Set([...known, ...infos.map(([, name]) => name)])];
+    return (await redis.run(trim, [log, meta, groups, ...keys], args)) as Reply;
   }
 
   #keysOf(place: { topic: string; partition: number; group: string }, page: number): string[] {
@@ -98,4 +90,13 @@ export class LogTrim {
       emit('lost', { topic: this.#topic.name, partition, group, count, why: `its retention is full (overflow: '${this.#topic.retention.overflow}')` });
     }
   }
+}
+
+/** Groups that exist and groups that are known: a lost group comes back. */
+async function groupNames(redis: RedisConnection, log: string, groups: string): Promise<string[]> {
+  const known = (await redis.call('HKEYS', groups)) as string[];
+  // XINFO fails where there is no log.
+  if ((await redis.call('EXISTS', log)) === 0) return known;
+  const infos = (await redis.call('XINFO', 'GROUPS', log)) as [string, string][];
+  return [...new Set([...known, ...infos.map(([, name]) => name)])];
 }

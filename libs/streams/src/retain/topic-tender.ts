@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { TopicDefinition } from '@millrace/core';
-import type { RedisConnection } from '@millrace/redis';
+import type { Topology } from '@millrace/redis';
 import type { TopicLog } from '../log/topic-log.js';
 import { DelayedPromoter } from '../publish/delayed-promoter.js';
 import { LogTrim } from './log-trim.js';
@@ -9,7 +9,7 @@ import { isRetained } from './retained-topic.js';
 import { Trimmer } from './trimmer.js';
 
 export interface TopicTenderParts {
-  readonly redis: RedisConnection;
+  readonly redis: Topology;
   readonly prefix: string;
   readonly log: TopicLog;
 }

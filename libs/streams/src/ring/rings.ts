@@ -1,5 +1,5 @@
 import { emit, errorRecord, Loop } from '@millrace/core';
-import type { RedisConnection, RedisConnections } from '@millrace/redis';
+import type { RedisConnection, Topology } from '@millrace/redis';
 
 /** A connection that nobody has a use for is noticed when it is asked, this often. */
 const ASK_EVERY_MS = 5_000;
@@ -17,14 +17,14 @@ export interface RingListener {
 
 /** Hears the rings of the channels that somebody in this process listens to, over one connection, made for the first one. */
 export class Rings {
-  readonly #redis: RedisConnections;
+  readonly #redis: Topology;
   readonly #loop: Loop;
   readonly #ears = new Map<string, Set<Ear>>();
   #connection: RedisConnection | null = null;
   /** Channels that Redis knows of, on the connection that it has now. */
   #subscribed = new Set<string>();
 
-  constructor(redis: RedisConnections) {
+  constructor(redis: Topology) {
     this.#redis = redis;
     this.#loop = new Loop({
       name: 'rings',

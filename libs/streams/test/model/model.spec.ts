@@ -14,7 +14,7 @@ it(`does what the model of shared mode does, whatever happens (${RUNS} runs, see
   const process = await bed.start();
   const property = fc.asyncProperty(commands, async (steps) => {
     await bed.command('FLUSHALL');
-    const real = await RedisGroup.create(process.redis.control, bed.prefix);
+    const real = await RedisGroup.create(process.redis, bed.prefix);
     await fc.asyncModelRun(() => ({ model: new SharedMode(), real }), steps);
   });
   await fc.assert(property, { numRuns: RUNS, seed });

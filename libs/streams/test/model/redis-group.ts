@@ -1,5 +1,5 @@
 import { topicOf } from '@millrace/core';
-import { loadScript, type RedisArgument, type RedisConnection } from '@millrace/redis';
+import { loadScript, type RedisArgument, type RedisConnection, type Topology } from '@millrace/redis';
 import { Inspector } from '@millrace/streams';
 import { groupPartition, type GroupPartition } from '../../src/consume/group-partition.js';
 import { settleKeysOf } from '../../src/consume/settle-call.js';
@@ -42,21 +42,23 @@ type Rows = [string, string[]][];
 /** One group in one partition in Redis, through the scripts themselves. */
 export class RedisGroup {
   readonly #redis: RedisConnection;
+  readonly #log: TopicLog;
   readonly #inspector: Inspector;
   readonly #place: GroupPartition;
   readonly #prefix: string;
   readonly #ids: Record<Kind, string[]> = { log: [], retry: [] };
   readonly #scores: DueScores;
 
-  private constructor(redis: RedisConnection, prefix: string) {
-    this.#redis = redis;
+  private constructor(redis: Topology, prefix: string) {
+    this.#place = groupPartition(prefix, { topic: topicOf(Single).name, partition: 0 }, 'g');
+    this.#redis = redis.controlFor(this.#place.keys.log);
+    this.#log = new TopicLog(redis, prefix);
     this.#inspector = new Inspector(redis, prefix);
     this.#prefix = prefix;
-    this.#place = groupPartition(prefix, { topic: topicOf(Single).name, partition: 0 }, 'g');
-    this.#scores = new DueScores(redis, this.#place.groupKeys.due);
+    this.#scores = new DueScores(this.#redis, this.#place.groupKeys.due);
   }
 
-  static async create(redis: RedisConnection, prefix: string): Promise<RedisGroup> {
+  static async create(redis: Topology, prefix: string): Promise<RedisGroup> {
     const group = new RedisGroup(redis, prefix);
     await group.declare();
     return group;
@@ -64,7 +66,7 @@ export class RedisGroup {
 
   /** @returns whether it was there, is new or had to be made again */
   declare(): Promise<string> {
-    return new TopicLog(this.#redis, this.#prefix).recover(this.#place, 'g');
+    return this.#log.recover(this.#place, 'g');
   }
 
   /** @returns the reply of `tend` meanwhile, and whether the group had to be made again */

@@ -1,16 +1,16 @@
 import { asError, MillraceError } from '@millrace/core';
-import { connectRedis } from '../connection/redis-connections.js';
+import { connectRedis } from '../connection/connect-redis.js';
 import { DockerServer, dockerProblem } from './docker-server.js';
 import { hostSystem, installAdvice } from './install-hint.js';
 import { LocalServer } from './local-server.js';
 import { findOnPath, serverBinaries } from './server-binaries.js';
 
-/** A Redis that is there to be used. */
+/** A Redis that can be used. */
 export interface RunningRedis {
   readonly url: string;
   /** Where it comes from: `REDIS_URL`, the path of the server that was started, or `docker redis:7`. */
   readonly source: string;
-  /** What was tried before it, and why it was not used. */
+  /** The places that were tried before, each with the reason why it was not used. */
   readonly passedOver: readonly string[];
   /** Ends the server if we started it; does nothing to that of REDIS_URL. May be called again. */
   stop(): Promise<void>;

@@ -114,7 +114,7 @@ describe('without REDIS_URL', () => {
     expect(await find({ PATH: folder })).toMatchObject({ source: join(folder, 'valkey-server') });
   });
 
-  it('takes nothing from relative folders on the PATH, nor what may not be run', async () => {
+  it('takes nothing from relative folders on the PATH, and no file that may not be run', async () => {
     const folder = await folderOf({ 'redis-server': '#!/bin/sh\n' });
     const near = relative(process.cwd(), folder);
     expect(await serverBinaries({ PATH: `.:${near}:` }, workshop)).toEqual([]);
@@ -129,7 +129,7 @@ describe('without REDIS_URL', () => {
     expect(error).toMatchObject({ message: expect.stringMatching(/Install one with: .+ install|Set REDIS_URL/) });
   });
 
-  it('tells what each server that it found said when none of them runs', async () => {
+  it('gives the words of each server that it found when none of them runs', async () => {
     const folder = await folderOf({ 'redis-server': '#!/bin/sh\necho GLIBC_2.38 not found\nexit 1\n', 'valkey-server': '#!/bin/sh\nexit 7\n' });
     await expect(find({ PATH: folder })).rejects.toMatchObject({
       code: 'REDIS_NOT_FOUND',

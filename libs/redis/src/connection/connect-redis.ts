@@ -1,13 +1,13 @@
 import { MillraceError, quote } from '@millrace/core';
-import { type Profile } from './profiles.js';
-import { RedisConnection } from './redis-connection.js';
+import type { RedisConnection } from './redis-connection.js';
 import { RedisFailure, redisFailure } from './redis-failure.js';
 import type { RedisTarget } from './redis-target.js';
 import { assertRedisUrl, maskUrl } from './redis-url.js';
-import { assertSupported, readServerFacts, type ServerFacts } from './server-facts.js';
+import { readServerFacts } from './server-facts.js';
+import { openConnection, StandaloneTopology } from './standalone-topology.js';
 
 const BOOT_TIMEOUT_MS = 5_000;
-/** How often, while connecting, we look whether the attempts fail for good. */
+/** How often, while connecting, it is checked whether the attempts can succeed at all. */
 const LOOK_EVERY_MS = 50;
 
 export interface RedisConnectOptions extends RedisTarget {
@@ -15,84 +15,26 @@ export interface RedisConnectOptions extends RedisTarget {
   readonly name?: string;
 }
 
-interface NamedTarget extends RedisTarget {
-  readonly name: string;
-}
-
-interface BootConnections {
-  readonly publish: RedisConnection;
-  readonly control: RedisConnection;
-}
-
-/** The connections of one process, each for its own kind of traffic. Whoever made them closes them. */
-export class RedisConnections {
-  readonly publish: RedisConnection;
-  readonly control: RedisConnection;
-  readonly server: ServerFacts;
-  readonly #options: NamedTarget;
-  #opened: RedisConnection[];
-  #isClosed = false;
-
-  constructor(options: NamedTarget, server: ServerFacts, opened: BootConnections) {
-    this.#options = options;
-    this.server = server;
-    this.publish = opened.publish;
-    this.control = opened.control;
-    this.#opened = [opened.publish, opened.control];
-  }
-
-  /**
-   * A connection of its own for one reader that blocks; close it with {@link RedisConnection.close}.
-   *
-   * @throws MillraceError CLOSED after {@link close}
-   */
-  blocking(purpose: string): RedisConnection {
-    return this.#open(purpose, 'blocking');
-  }
-
-  /**
-   * A connection that subscribes to channels and does nothing else; close it with {@link RedisConnection.close}.
-   *
-   * @throws MillraceError CLOSED after {@link close}
-   */
-  listening(purpose: string): RedisConnection {
-    return this.#open(purpose, 'listening');
-  }
-
-  #open(purpose: string, profile: Profile): RedisConnection {
-    if (this.#isClosed) throw new MillraceError('CLOSED', `No connection for ${purpose} is made any more: those to Redis are closed.`);
-    const connection = open(this.#options, purpose, profile);
-    this.#opened = [...this.#opened.filter(({ isClosed }) => !isClosed), connection];
-    return connection;
-  }
-
-  /** Closes every connection, those of readers too. May be called again. */
-  close(): void {
-    this.#isClosed = true;
-    for (const connection of this.#opened) connection.close();
-  }
-}
-
 /**
- * Connects to Redis and looks at what it is.
+ * Connects to Redis and checks that it can be used.
  *
  * @throws MillraceError INVALID_OPTIONS: the URL, its database, or the name
- * @throws MillraceError REDIS_UNREACHABLE nothing answers within 5 seconds, or what answers is no Redis
- * @throws MillraceError REDIS_FAILED Redis refuses us: the password or the permissions
- * @throws MillraceError REDIS_UNSUPPORTED below Redis 7.0
+ * @throws MillraceError REDIS_UNREACHABLE nothing answers within 5 seconds, or the server is no Redis
+ * @throws MillraceError REDIS_FAILED Redis refuses the user: the password or the permissions
+ * @throws MillraceError REDIS_UNSUPPORTED below Redis 7.0, a node of a Cluster, a Sentinel, or a replica
  */
-export async function connectRedis(options: RedisConnectOptions): Promise<RedisConnections> {
+export async function connectRedis(options: RedisConnectOptions): Promise<StandaloneTopology> {
   const { url, tls, name = 'millrace' } = options;
   assertRedisUrl(url);
   assertName(name);
   const complete = { url, name, ...(tls ? { tls } : {}) };
-  const opened = { publish: open(complete, 'publish', 'publish'), control: open(complete, 'control', 'control') };
+  const opened = { publish: openConnection(complete, 'publish', 'publish'), control: openConnection(complete, 'control', 'control') };
   try {
     await Promise.all([untilReady(opened.control, url), untilReady(opened.publish, url)]);
+    // Before the database: a Sentinel and a Cluster have none, and the error is to say that it is one of them.
+    const facts = await readServerFacts(opened.control, maskUrl(url));
     await assertDatabase(opened.control, url);
-    const facts = await readServerFacts(opened.control);
-    assertSupported(facts, maskUrl(url));
-    return new RedisConnections(complete, facts, opened);
+    return new StandaloneTopology(complete, facts, opened);
   } catch (error) {
     opened.control.close();
     opened.publish.close();
@@ -105,23 +47,17 @@ function assertName(name: unknown): void {
   throw new MillraceError('INVALID_OPTIONS', `${quote(name)} cannot be the name of connections: use 1 to 100 visible ASCII characters.`);
 }
 
-function open(options: NamedTarget, purpose: string, profile: Profile): RedisConnection {
-  const connection = new RedisConnection(options, `${options.name}:${purpose}`, profile);
-  connection.connect();
-  return connection;
-}
-
 async function untilReady(connection: RedisConnection, url: string): Promise<void> {
   const end = performance.now() + BOOT_TIMEOUT_MS;
   while (!(await connection.whenReady(LOOK_EVERY_MS))) {
     const { lastError } = connection;
-    if (lastError) assertHopeful(lastError, url);
+    if (lastError) assertMaySucceed(lastError, url);
     if (performance.now() >= end) throw unreachable(url, lastError);
   }
 }
 
 /** Some failures are the same at every attempt: then waiting helps nobody. */
-function assertHopeful(lastError: Error, url: string): void {
+function assertMaySucceed(lastError: Error, url: string): void {
   const failure = redisFailure(lastError, 'Connecting');
   if (failure.kind === 'fatal') {
     throw new RedisFailure('fatal', `Redis at ${maskUrl(url)} refuses the connection: ${lastError.message}. Check the user and the password.`, lastError);

@@ -1,0 +1,72 @@
+import { MillraceError } from '@millrace/core';
+import type { Profile } from './profiles.js';
+import { RedisConnection } from './redis-connection.js';
+import type { RedisTarget } from './redis-target.js';
+import type { ServerFacts } from './server-facts.js';
+import type { Topology } from './topology.js';
+
+export interface NamedTarget extends RedisTarget {
+  readonly name: string;
+}
+
+interface BootConnections {
+  readonly publish: RedisConnection;
+  readonly control: RedisConnection;
+}
+
+/** One server has all keys: a Redis by itself, or the primary behind an address that follows it. */
+export class StandaloneTopology implements Topology {
+  readonly publish: RedisConnection;
+  readonly control: RedisConnection;
+  readonly server: ServerFacts;
+  readonly #target: NamedTarget;
+  #opened: RedisConnection[];
+  #isClosed = false;
+
+  constructor(target: NamedTarget, server: ServerFacts, opened: BootConnections) {
+    this.#target = target;
+    this.server = server;
+    this.publish = opened.publish;
+    this.control = opened.control;
+    this.#opened = [opened.publish, opened.control];
+  }
+
+  publishFor(): RedisConnection {
+    return this.publish;
+  }
+
+  controlFor(): RedisConnection {
+    return this.control;
+  }
+
+  blockingFor(_key: string, purpose: string): RedisConnection {
+    return this.#open(purpose, 'blocking');
+  }
+
+  listening(purpose: string): RedisConnection {
+    return this.#open(purpose, 'listening');
+  }
+
+  #open(purpose: string, profile: Profile): RedisConnection {
+    if (this.#isClosed) throw new MillraceError('CLOSED', `No connection for ${purpose} is made any more: those to Redis are closed.`);
+    const connection = openConnection(this.#target, purpose, profile);
+    this.#opened = [...this.#opened.filter(({ isClosed }) => !isClosed), connection];
+    return connection;
+  }
+
+  async ping(): Promise<void> {
+    await this.control.call('PING');
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const connection of this.#opened) connection.close();
+  }
+}
+
+/** A connection with the name of its purpose, which begins to connect. */
+export function openConnection(target: NamedTarget, purpose: string, profile: Profile): RedisConnection {
+  const connection = new RedisConnection(target, `${target.name}:${purpose}`, profile);
+  connection.connect();
+  return connection;
+}

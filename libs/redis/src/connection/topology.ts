@@ -1,0 +1,49 @@
+import type { RedisConnection } from './redis-connection.js';
+import type { ServerFacts } from './server-facts.js';
+
+/**
+ * Which connections of this process lead to which keys. Whoever works with a key asks here, and knows nothing of nodes. Every
+ * implementation promises:
+ *
+ * - It answers at once from what it knows. Asking costs no more than a look into a map.
+ * - A key gets the same connection for a purpose for as long as the topology is open, so the connection may be kept. It leads
+ *   to whichever server has the key, and its `connectionEpoch` grows when that may have become another one: after a lost
+ *   connection, after a failover, and when the key moves to another node.
+ * - Keys that get the same connection may stand in one command. Keys with the same hash tag always get the same one.
+ * - A command that may have been executed is never sent again, and a command fails as {@link RedisConnection} says.
+ */
+export interface Topology {
+  /** The server that answered at boot. */
+  readonly server: ServerFacts;
+
+  /** The connection on which messages are published and settled. */
+  publishFor(key: string): RedisConnection;
+
+  /** The connection for looks, upkeep and signs of life: a large write cannot delay them. */
+  controlFor(key: string): RedisConnection;
+
+  /**
+   * A new connection whose commands may wait inside Redis; close it with {@link RedisConnection.close}.
+   *
+   * @throws MillraceError CLOSED after {@link close}
+   */
+  blockingFor(key: string, purpose: string): RedisConnection;
+
+  /**
+   * A new connection that subscribes to channels and does nothing else; close it with {@link RedisConnection.close}. It hears
+   * what is published on any node.
+   *
+   * @throws MillraceError CLOSED after {@link close}
+   */
+  listening(purpose: string): RedisConnection;
+
+  /**
+   * Resolves when every server answers that has keys.
+   *
+   * @throws RedisFailure
+   */
+  ping(): Promise<void>;
+
+  /** Closes every connection that it gave away. May be called again. */
+  close(): void;
+}
