@@ -132,7 +132,7 @@ describe('a flat payload', () => {
     expect(await encodePayload(Order, changing as never, 'here')).toBe('{"id":"a","defined":1,"count":1}');
   });
 
-  it.each([[MAX_PAYLOAD_BYTES, true], [MAX_PAYLOAD_BYTES + 1, false]])('of %i bytes may be published: %s', async (bytes, isGood) => {
+  it.each([[MAX_PAYLOAD_BYTES, true], [MAX_PAYLOAD_BYTES + 1, false]])('with %i bytes may be published: %s', async (bytes, isGood) => {
     class Note {
       @IsString()
       note!: string;
@@ -161,7 +161,7 @@ describe('a flat payload', () => {
     expect(made).toBe(before);
   });
 
-  it('of a class that has defaults, or members, or cannot be made, goes the whole way', async () => {
+  it('goes the whole way when its class has defaults, or members, or cannot be made', async () => {
     class Defaults {
       @IsString() id = 'own';
     }

@@ -165,7 +165,7 @@ describe('half a character, which Redis would keep as another text', () => {
   });
 });
 
-describe('what a message is of use', () => {
+describe('the time to live of a message', () => {
   @Topic('offers', { ttl: '1h' })
   class Offer {}
 
@@ -321,7 +321,7 @@ describe('publishMany', () => {
     expect(sent.map(({ id }) => id)).toEqual(sent.map(({ id }) => id).sort());
   });
 
-  it('of nothing does nothing', async () => {
+  it('does nothing for an empty list', async () => {
     expect(await publisherWith().publisher.publishMany(Order, [])).toEqual([]);
   });
 

@@ -5,8 +5,8 @@ import { scalarJson } from './json-text.js';
 const DIGEST_LENGTH = 16;
 
 /**
- * Tells whether two parts of JSON are the same: 16 characters of `A-Z a-z 0-9 _ -`. The order in which the properties of an
- * object were set, at any depth, is no difference; the order of a list is one.
+ * The digest of a part of JSON, which two equal parts share: 16 characters of `A-Z a-z 0-9 _ -`. The order in which the
+ * properties of an object were set, at any depth, is no difference; the order of a list is one.
  *
  * @param value parsed JSON
  */
@@ -15,8 +15,8 @@ export function jsonDigest(value: unknown): string {
 }
 
 /**
- * Tells what is published under an idempotency key from anything else. The key decides where it lands, and the type as what
- * it is handled: with another one it is another message.
+ * Identifies the message that is published under an idempotency key. The key of the message decides its partition, and the type
+ * decides how it is handled: with another key or type it is another message.
  *
  * @param payload as {@link sortedJson} has it
  */

@@ -4,7 +4,7 @@ import { kindOf } from './change.js';
 import { type Class, shapeOf } from './class-shape.js';
 import { type Path, MAX_PAYLOAD_BYTES, pathText, Survey, tooLarge } from './survey.js';
 
-/** Of the payload before the class's own decorators leave parts of it out. */
+/** The limit for the payload before the class's own decorators leave parts of it out. */
 const MAX_BYTES_BEFORE = 16 * MAX_PAYLOAD_BYTES;
 
 /** A payload on its way out. */

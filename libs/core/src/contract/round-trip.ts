@@ -7,7 +7,7 @@ import { isOneNumber } from './numeral.js';
 import type { PayloadText } from './payload-text.js';
 import type { Path } from './survey.js';
 
-/** A payload, and what would be delivered of it. */
+/** A payload, and the payload that would be delivered for it. */
 export interface RoundTrip {
   readonly type: Class;
   readonly given: object;
@@ -23,11 +23,10 @@ export function isCompared({ type, text }: RoundTrip): boolean {
 }
 
 /**
- * Values that would be delivered as others than were given.
- * No change is what the class asks for:
+ * Finds the values that would be delivered as others than were given. A change that the class asks for does not count:
  * - the JSON form of a value that the class makes again and writes as the same text, or as the same number: a Map's object, a
  *   Date's text, '12.50' for a decimal, 5 for a bigint;
- * - what a `@Transform` settles: text, a number or a list that a second trip leaves as it is.
+ * - the result of a `@Transform`: text, a number or a list that a second trip leaves as it is.
  */
 export function changesOf(trip: RoundTrip): readonly Change[] {
   const { type, given, text, stored, delivered } = trip;
@@ -47,7 +46,7 @@ function unexplained(type: Class, delivered: object, differences: readonly Diffe
   });
 }
 
-/** Only of text, numbers and booleans JSON has the value itself. */
+/** JSON has the value itself of text, numbers and booleans only. */
 function isMadeAgain(value: unknown): boolean {
   return typeof value === 'bigint' || typeof value === 'object';
 }
@@ -58,7 +57,7 @@ function secondTrip(type: Class, delivered: object): { written: object; delivere
     const written = JSON.parse(JSON.stringify(instanceToPlain(delivered))) as object;
     return { written, delivered: instantiate(type, written) };
   } catch {
-    // The user's own transformation threw. Its changes tell what is wrong with it.
+    // The user's own transformation threw. The changes that it made show what is wrong with it.
     return null;
   }
 }

@@ -12,10 +12,10 @@ export interface Undeclared {
 }
 
 export interface Sifted {
-  /** The payload without them: itself when there are none, otherwise a copy that shares what is not concerned. */
+  /** The payload without them: itself when there are none, otherwise a copy that shares the parts without any. */
   readonly declared: object;
   readonly undeclared: readonly Undeclared[];
-  /** An object has a `toJSON`: what it will be in JSON was not looked at. */
+  /** An object has a `toJSON`: its JSON was not inspected. */
   readonly saysItself: boolean;
 }
 

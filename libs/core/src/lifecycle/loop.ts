@@ -11,7 +11,7 @@ export interface LoopOptions {
    * stopped: a round that waits must give up then, by returning or by throwing.
    */
   readonly round: (signal: AbortSignal) => Promise<number>;
-  /** A round threw: the loop goes on, with growing pauses, and tells. `failures` counts them since the last good round. */
+  /** Is called when a round threw. The loop goes on, with growing pauses; `failures` counts them since the last good round. */
   readonly onError: (error: Error, failures: number) => void;
 }
 

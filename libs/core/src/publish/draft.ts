@@ -30,7 +30,7 @@ export interface Draft {
   readonly terms: PublishTerms | undefined;
 }
 
-/** What a caller gives for one message, and where, for errors. */
+/** The arguments of a caller for one message, and the place of the call, for errors. */
 export interface Given {
   readonly payload: unknown;
   /** Undefined for none. */
@@ -69,14 +69,14 @@ function completed(draft: Draft, { json, sorted }: EncodedPayload, key: string |
   return sorted === null ? draft : { message, terms: { ...draft.terms, digest: useDigest(message, sorted) } };
 }
 
-/** What is checked is what is sent, whatever the caller does to its own object meanwhile. */
+/** Copies the options, so that the checked ones are sent even when the caller changes its own object meanwhile. */
 function headersOf({ headers }: PublishOptions, given: Given): Readonly<Record<string, string>> {
   if (headers === undefined) return currentTrace() === null ? NO_HEADERS : withTraceHeaders(NO_HEADERS, MAX_HEADERS);
   assertHeaders(headers, given.where);
   return withTraceHeaders(headers, MAX_HEADERS);
 }
 
-/** Undefined where nothing is said. */
+/** Undefined when neither the options nor the topic say anything. */
 function termsOf({ deadline, delay, deliverAt, durability }: PublishOptions): PublishTerms | undefined {
   if (deadline === undefined && delay === undefined && deliverAt === undefined && durability === undefined) return undefined;
   return { deadlineMs: deadline === undefined ? undefined : durationMs(deadline), due: dueOf(delay, deliverAt), durability };
@@ -88,7 +88,7 @@ function dueOf(delay: Duration | undefined, deliverAt: Date | undefined): DueTim
   return inMs > 0 ? { inMs } : undefined;
 }
 
-/** A message lives from when its groups can have it. */
+/** The life of a message begins when its groups can have it. */
 function expiryOf(topic: TopicDefinition, ttl: Duration | undefined, due: DueTime = { inMs: 0 }): number | null {
   const ttlMs = ttl === undefined ? topic.ttlMs : durationMs(ttl);
   if (ttlMs === null) return null;

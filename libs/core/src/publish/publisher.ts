@@ -99,7 +99,7 @@ export class PublishManyError extends MillraceError {
   }
 }
 
-/** One that is published by itself; its place is named only in an error. */
+/** A message that is published by itself; its place is written only for an error. */
 class GivenOne implements Given {
   readonly payload: unknown;
   readonly options: unknown;
@@ -116,7 +116,7 @@ class GivenOne implements Given {
   }
 }
 
-/** An item of a list, which is named so, too. */
+/** An item of a list; errors name it by its number. */
 class GivenItem implements Given {
   readonly payload: unknown;
   readonly options: unknown;
@@ -147,7 +147,7 @@ function optionsIn(item: PublishItem<object>): PublishOptions | undefined {
 type Made = Draft | Promise<Draft>;
 type Outcome = PublishResult | Error;
 
-/** What throws at once rejects: others of the list may be waited for. */
+/** Turns an error that is thrown at once into a rejection: other items of the list may be waited for. */
 function attempted(make: () => Made): Made {
   try {
     return make();

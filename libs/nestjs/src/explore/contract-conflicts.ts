@@ -32,7 +32,7 @@ export function duplicateSubscriptions(subscriptions: readonly SubscriptionPlan[
   });
 }
 
-/** A hook for dead letters that its group has not would never be called; of two, one would not be. */
+/** A handler of dead letters without a subscription would never be called, and one of two would not be. */
 export function deadLetterConflicts(
   deadLetters: readonly DeadLetterPlan[],
   subscriptions: readonly SubscriptionPlan[],

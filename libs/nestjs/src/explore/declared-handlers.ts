@@ -24,7 +24,7 @@ export interface DeclaredHandlers {
 }
 
 /**
- * Checks what was written on each method.
+ * Checks the decorators of each method.
  *
  * @throws MillraceError NOT_A_TOPIC, NOT_A_JOB, INVALID_OPTIONS: all mistakes of all handlers
  */
@@ -132,7 +132,7 @@ function jobHandlerOf({ method, declaration }: FoundHandler): JobPlan {
   return { method, job, timeoutMs: timeout === undefined ? null : durationMs(timeout), ...rest };
 }
 
-/** Says whose mistake it is. */
+/** Names the handler that has the mistake. */
 export function named<T>(where: string, work: () => T): T {
   try {
     return work();

@@ -19,7 +19,7 @@ import { rulelessContracts } from './ruleless-contracts.js';
 import { secondInstances } from './second-instances.js';
 import { unknownSelections } from './unknown-selection.js';
 
-/** Looks at the whole application and says what this process runs of it. */
+/** Plans the handlers that this process runs, from the whole application. */
 @Injectable()
 export class HandlerPlanner {
   readonly #finder: HandlerFinder;

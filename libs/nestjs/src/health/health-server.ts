@@ -44,7 +44,7 @@ export class HealthServer {
     return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   }
 
-  /** From now on the application speaks for itself. */
+  /** Answers for the started application from now on. */
   tell(health: Health): void {
     this.#health = health;
   }

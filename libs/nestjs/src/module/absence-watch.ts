@@ -7,12 +7,12 @@ import type { HandlerPlan, SubscriptionPlan } from '../explore/plan.js';
 import { Queues } from '../jobs/queues.js';
 import { SETTINGS } from './tokens.js';
 
-/** So many leases without a sign of life are no restart any more. */
+/** After this many leases without a sign of life, the silence is no restart any more. */
 const LEASES = 4;
 
 /**
- * Says in the log when groups and queues that the application declares, and this process leaves to others, are run by none:
- * once, and again when they were run meanwhile.
+ * Logs when no process runs the groups and queues that the application declares and this process leaves to others: once, and
+ * again when they were run meanwhile.
  */
 @Injectable()
 export class AbsenceWatch {
@@ -43,12 +43,12 @@ export class AbsenceWatch {
     this.#loop.start();
   }
 
-  /** A look that is under way ends by itself: while Redis is away that takes seconds, and nobody needs its answer. */
+  /** A check that is under way ends by itself: while Redis is away that takes seconds, and nobody needs its answer. */
   stop(): void {
     void this.#loop?.stop();
   }
 
-  /** At the start others may be starting, too: nothing is told before the second look. */
+  /** At the start other processes may be starting, too, so nothing is logged before the second check. */
   async #look(subscriptions: readonly SubscriptionPlan[], queues: readonly string[]): Promise<number> {
     await Promise.all(subscriptions.map((plan) => this.#lookAtGroup(plan)));
     await Promise.all(queues.map((queue) => this.#lookAtQueue(queue)));

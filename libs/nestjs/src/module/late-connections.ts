@@ -11,7 +11,7 @@ import { Queues } from '../jobs/queues.js';
 import { Connections } from './connections.js';
 import { DATABASE, SETTINGS } from './tokens.js';
 
-/** What services inject is there before the connections are; each call waits for them. */
+/** Objects that services inject before the connections exist; each call waits for them. */
 export const lateConnections: FactoryProvider[] = [
   { provide: Publisher, inject: [Connections, SETTINGS], useFactory: latePublisher },
   { provide: JobQueue, inject: [Queues, SETTINGS], useFactory: lateJobQueue },
@@ -76,7 +76,7 @@ class LateDatabase implements SqlDatabase {
 
 type Kind = 'inspector' | 'deadLetters' | 'groups' | 'topics';
 
-/** Each is made on a connection: until there is one, its methods are known by name only. All of them are asynchronous. */
+/** Each object is made on a connection. Until there is one, its methods are known by name only; all of them are asynchronous. */
 function late(kind: Kind, type: { readonly prototype: object }): FactoryProvider {
   const useFactory = (connections: Connections): object => lateProxy(connections, kind, type);
   return { provide: type as never, inject: [Connections], useFactory };

@@ -9,13 +9,13 @@ import type { BroadcastPlan, HandlerPlan, SubscriptionPlan } from '../explore/pl
 import { Connections } from '../module/connections.js';
 import { SETTINGS } from '../module/tokens.js';
 
-/** Where one subscription of this process stands. */
+/** The state of one subscription of this process. */
 export interface SubscriptionState {
   readonly topic: string;
   readonly group: string;
   /** Why it makes no progress, or null when it is well. */
   readonly problem: string | null;
-  /** Who holds it up: the whole group is paused, this process alone, or it is stopping. */
+  /** The reasons for a pause: the whole group is paused, this process alone is, or it is stopping. */
   readonly heldUpBy: Subscription['heldUpBy'];
 }
 
