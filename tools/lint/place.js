@@ -1,7 +1,7 @@
 import { isAbsolute, relative, sep } from 'node:path';
 
 /**
- * Where a file stands: `unit` is the library or application that owns it (`libs/core`, `apps/shop`), or null for the files
+ * The place of a file: `unit` is the library or application that owns it (`libs/core`, `apps/shop`), or null for the files
  * around them; `test` is true in the `test` folder of a unit and in specs.
  *
  * @param {string} root absolute path of the repository

@@ -1,5 +1,5 @@
 /**
- * Switches off, one after the other, what keeps the promises, and expects a test to fail each time: a guard whose absence no
+ * Switches off the guards of the promises, one after the other, and expects a test to fail each time: a guard whose absence no
  * test notices is not tested. Arguments choose guards by a part of their names.
  *
  * Prints a line a mutant and `mutants=N caught=N`. Exit code 1 when one survived, could not be made, or did not end in time,

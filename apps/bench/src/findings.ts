@@ -5,7 +5,7 @@ import { ratioRows } from './report/ratio-rows.js';
 import type { Report } from './report/report.js';
 import type { Row } from './report/row.js';
 
-/** Gathers what the parts of a run find, so that one that fails half way keeps its rows. */
+/** Gathers the figures of the parts of a run, so that a part that fails half way keeps its rows. */
 export class Findings {
   readonly missing: string[] = [];
   readonly #rows: Row[] = [];

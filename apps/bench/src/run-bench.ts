@@ -14,7 +14,7 @@ const MATCH_SECONDS = 480;
 
 export interface Outcome {
   readonly report: Report;
-  /** Everything that was asked for and is not in the report, and why. */
+  /** Everything that was asked for and is not in the report, with the reason. */
   readonly missing: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** The guards of what a member holds, settles, and what is put back. */
+/** The guards of the messages that a member holds, settles and puts back. */
 
 const SCRIPTS = 'libs/streams/src/scripts';
 const SETTLE = `${SCRIPTS}/settle.lua`;

@@ -1,4 +1,4 @@
-/** The guards of what a handler decides, and of what it does not decide any more. */
+/** The guards of the outcomes that a handler decides, and of those that it does not decide any more. */
 
 const DELIVERY = 'libs/core/src/delivery';
 const PIPELINE_SPEC = 'libs/core/test/pipeline.spec.ts';

@@ -1,4 +1,4 @@
-/** The guards of what is published, of groups, and of what is kept. */
+/** The guards of publishes, of groups, and of retention. */
 
 const SCRIPTS = 'libs/streams/src/scripts';
 const PUBLISH = `${SCRIPTS}/publish.lua`;
@@ -182,7 +182,7 @@ export const groups = [
 const TRIM = `${SCRIPTS}/trim.lua`;
 const RETENTION_SPEC = 'libs/streams/test/retention.spec.ts';
 
-/** What no trim may pass. @type {import('../guards.js').Guard[]} */
+/** The floor that no trim may pass. @type {import('../guards.js').Guard[]} */
 export const retention = [
   {
     name: 'a trim stops at what was not delivered',

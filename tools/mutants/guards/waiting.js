@@ -1,4 +1,4 @@
-/** The guards of what waits for another attempt. */
+/** The guards of messages that wait for another attempt. */
 
 const SCRIPTS = 'libs/streams/src/scripts';
 const WAITING_SPEC = 'libs/streams/test/waiting.spec.ts';

@@ -20,11 +20,11 @@ const RETRY_MS = 200;
 export interface Observation {
   readonly groups: Readonly<Record<string, GroupState | null>>;
   readonly jobs: JobCounts;
-  /** That were sent, by the database: the queue keeps its latest completed jobs alone. */
+  /** Mails that were sent, by the database: the queue keeps its latest completed jobs alone. */
   readonly mails: number;
 }
 
-/** Looks at how far the handlers are. */
+/** Observes the progress of the handlers. */
 export class Observer {
   readonly #inspector: Inspector;
   readonly #jobs: JobQueue;
@@ -36,7 +36,7 @@ export class Observer {
     this.#database = database;
   }
 
-  /** @throws what Redis or the database says, when that does not mend itself within 30 seconds */
+  /** @throws the error of Redis or the database that does not pass within 30 seconds */
   async observe(): Promise<Observation> {
     const until = performance.now() + PATIENCE_MS;
     for (;;) {

@@ -3,8 +3,8 @@ import type { Job, RedisQueueBackend } from 'bullmq';
 type Backend = Pick<RedisQueueBackend, 'client' | 'toKey'>;
 
 /**
- * Puts a job to the front of its queue, without counting an attempt, and wakes a worker that waits for jobs. For a job with a
- * priority BullMQ itself wakes none: it would lie there until one looks, up to 10 seconds.
+ * Puts a job to the front of its queue, without counting an attempt, and wakes a worker that waits for jobs. BullMQ itself wakes
+ * none for a job with a priority: the job would lie there until one looks, up to 10 seconds.
  *
  * @throws when the job is another's by now, or Redis does not take it
  */

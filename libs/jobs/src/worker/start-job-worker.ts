@@ -17,7 +17,7 @@ export interface JobWorkerOptions {
   readonly connection: JobConnectionOptions;
   /** The key prefix of the platform: `millrace` and `{millrace}` mean the same. */
   readonly prefix: string;
-  /** Jobs in this process's hands at once, 1 to 1000. */
+  /** Jobs that this process handles at once, 1 to 1000. */
   readonly concurrency: number;
   readonly handlers: JobRegistrations;
   /**
@@ -25,7 +25,7 @@ export interface JobWorkerOptions {
    * 2 seconds after it. Default 15,000.
    */
   readonly lockDurationMs?: number;
-  /** A handler at work for so long is stuck; when all are, without one ending, that is the worker's problem. Default 300,000. */
+  /** A handler at work for so long is stuck; the worker reports a problem when all are, and none ends. Default 300,000. */
   readonly stuckAfterMs?: number;
 }
 

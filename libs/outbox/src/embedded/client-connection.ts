@@ -44,7 +44,7 @@ export class ClientConnection {
     this.#rules = rules;
     socket.setNoDelay(true);
     socket.on('data', (chunk) => this.#receive(chunk));
-    // A close event follows each error, and says all that matters here.
+    // A close event follows each error, so the error itself needs no handling.
     socket.on('error', () => undefined);
     socket.on('close', () => this.#leave());
   }
@@ -125,7 +125,7 @@ export class ClientConnection {
     }
     if (this.#gone) await this.#abandonTurn();
     else if (this.#inTurn) this.#watchIdle();
-    // Set in the same step as the last look at the batches, so that none is left lying.
+    // The state changes in the same step as the last look at the batches, so that none is left over.
     this.#busy = false;
   }
 
@@ -134,7 +134,7 @@ export class ClientConnection {
       await this.#session.turns.take();
       this.#inTurn = true;
     }
-    // Gone while it waited: nothing was begun, and nothing is.
+    // The client is gone: nothing was begun while it waited, and nothing is now.
     if (this.#gone) return;
     const { reply, finished } = await this.#session.execute(this, batch);
     this.#socket.write(reply);

@@ -10,7 +10,7 @@ import { Places } from './places.js';
 
 const PURGE_PAUSE_MS = 3_600_000;
 const PURGE_BATCH = 1_000;
-/** Two of them fit into one entry of the index. */
+/** The longest name: two of them fit into one entry of the index. */
 const LONGEST_NAME_BYTES = 1_024;
 
 export class InboxOptions {
@@ -44,7 +44,7 @@ export class SqlInbox implements InboxPort {
     const { database, keepMs, waitMs } = parseOptions(InboxOptions, options, 'new SqlInbox()');
     this.#database = database;
     this.#keepMs = keepMs;
-    // One is left for what handlers ask beside their transactions, and for the purge: who waits for it must not hold the last.
+    // One connection is left for other queries of handlers and for the purge: a handler that waits for it must not hold the last.
     this.#places = new Places(Math.max(1, (database.connections ?? Infinity) - 1), waitMs);
   }
 
@@ -62,11 +62,11 @@ export class SqlInbox implements InboxPort {
 
   /**
    * Runs `work` in a transaction that also records the message. While another process is at the same message, it waits
-   * for the outcome: committed there, it is a duplicate here; rolled back there, `work` runs here. Of the connections of the
-   * database all but one may be held so; who comes later waits for its turn.
+   * for the outcome: committed there, it is a duplicate here; rolled back there, `work` runs here. Handlers may hold all but one
+   * of the connections of the database; a later message waits for its turn.
    *
-   * What `work` throws is thrown on unchanged, and nothing is stored. When the commit's answer is lost, the error may come
-   * from a transaction that took effect: running the message again is safe, it is a duplicate then.
+   * An error that `work` throws is thrown on unchanged, and nothing is stored. When the commit's answer is lost, the error may
+   * come from a transaction that took effect: running the message again is safe, it is a duplicate then.
    *
    * @throws MillraceError INVALID_INPUT, DATABASE_FAILED, DATABASE_UNREACHABLE; BACK_PRESSURE: its turn did not come, or no
    *   connection became free
