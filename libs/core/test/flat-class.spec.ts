@@ -185,8 +185,8 @@ describe('the digest of what is published with an idempotency key', () => {
     @Topic<Named>('named', { key: ({ id }) => id })
     class Named extends Order {}
     const digests: [string | undefined, string][] = [];
-    const publish: PublishPort['publish'] = (_topic, { key, type, payloadJson, id }: OutgoingMessage, terms) => {
-      digests.push([terms?.digest, jsonDigest([key, type, JSON.parse(payloadJson)])]);
+    const publish: PublishPort['publish'] = (_topic, { key, type, payloadJson, id }: OutgoingMessage, sendOptions) => {
+      digests.push([sendOptions?.digest, jsonDigest([key, type, JSON.parse(payloadJson)])]);
       return Promise.resolve({ id, partition: 0, offset: 0, duplicate: false });
     };
     const publisher = new Publisher({ publish });

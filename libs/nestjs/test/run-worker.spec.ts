@@ -111,7 +111,7 @@ describe('a worker process', () => {
         ok: true,
         state: 'running',
         redis: { ok: true, problem: null },
-        subscriptions: [{ topic: 'worker.begun', group: 'worker', problem: null, heldUpBy: [] }],
+        subscriptions: [{ topic: 'worker.begun', group: 'worker', problem: null, pausedBy: [] }],
         workers: [{ queue: 'worker-jobs', problem: null, stuck: [] }],
       },
     ]);

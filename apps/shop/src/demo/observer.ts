@@ -13,7 +13,7 @@ export const GROUPS: Readonly<Record<string, readonly PayloadClass[]>> = {
 
 export const QUEUE = 'emails';
 
-const PATIENCE_MS = 30_000;
+const TRY_FOR_MS = 30_000;
 const RETRY_MS = 200;
 
 /** Null for a group that has not subscribed to all of its topics yet: nothing is known of its lag then. */
@@ -38,7 +38,7 @@ export class Observer {
 
   /** @throws the error of Redis or the database that does not pass within 30 seconds */
   async observe(): Promise<Observation> {
-    const until = performance.now() + PATIENCE_MS;
+    const until = performance.now() + TRY_FOR_MS;
     for (;;) {
       try {
         return await this.#look();

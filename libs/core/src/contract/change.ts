@@ -1,6 +1,6 @@
 import { MillraceError } from '../errors.js';
 import { quote } from '../names.js';
-import { type Path, pathText } from './survey.js';
+import { type Path, pathText } from './payload-inspector.js';
 
 /** A value that would be delivered as another one than was given. */
 export interface Change {

@@ -3,7 +3,7 @@ import { type Change, kindOf } from './change.js';
 import { membersOf } from './class-members.js';
 import { isReserved } from './reserved-names.js';
 import type { PayloadClass } from './topic.js';
-import { isData, type Step } from './survey.js';
+import { isData, type Step } from './payload-inspector.js';
 
 /** A change, and whether a `@Transform` of the class makes it. */
 export interface Difference extends Change {

@@ -1,6 +1,6 @@
 import { type Class, shapeOf } from './class-shape.js';
 import { type EncodedPayload, FlatArguments, FlatForm, type TextWish } from './flat-form.js';
-import { isData } from './survey.js';
+import { isData } from './payload-inspector.js';
 import { type Check, checksOf, isOfValue } from './validation.js';
 
 /** A class has few kinds of payload: those with a property, those without it. */

@@ -3,7 +3,7 @@ import type { Class } from './class-shape.js';
 import { declaredOf } from './declared.js';
 import { instantiate } from './instantiate.js';
 import { isReserved } from './reserved-names.js';
-import { MAX_PAYLOAD_BYTES } from './survey.js';
+import { MAX_PAYLOAD_BYTES } from './payload-inspector.js';
 import type { UnknownProperties } from './unknown-properties.js';
 import { type Check, keepsByValue } from './validation.js';
 

@@ -8,13 +8,13 @@ import { type PayloadText, payloadText } from './payload-text.js';
 import { isReserved, putBack, type ReservedProperty, setAside } from './reserved-names.js';
 import { changesOf, isCompared } from './round-trip.js';
 import { sift, type Sifted, undeclaredProblem } from './sieve.js';
-import { isData, MAX_PAYLOAD_DEPTH, pathText } from './survey.js';
+import { isData, MAX_PAYLOAD_DEPTH, pathText } from './payload-inspector.js';
 import type { PayloadClass } from './topic.js';
 import type { UnknownProperties } from './unknown-properties.js';
 import { problemsIn } from './validation.js';
 
 export type { EncodedPayload, TextWish } from './flat-form.js';
-export { MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH } from './survey.js';
+export { MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH } from './payload-inspector.js';
 
 const MAX_PROBLEMS = 50;
 

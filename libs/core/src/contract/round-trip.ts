@@ -5,7 +5,7 @@ import { type Difference, differencesOf, partOf } from './comparison.js';
 import { instantiate } from './instantiate.js';
 import { isOneNumber } from './numeral.js';
 import type { PayloadText } from './payload-text.js';
-import type { Path } from './survey.js';
+import type { Path } from './payload-inspector.js';
 
 /** A payload, and the payload that would be delivered for it. */
 export interface RoundTrip {

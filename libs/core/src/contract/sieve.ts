@@ -2,7 +2,7 @@ import { nearest } from '../options/nearest.js';
 import { escapeUnseen } from '../names.js';
 import { type Class, exposedNames, isExcluded } from './class-shape.js';
 import { declaredOf, type DeclaredProperty, type Form, FREE } from './declared.js';
-import { isData, MAX_PAYLOAD_DEPTH, type Path, pathText, type Step } from './survey.js';
+import { isData, MAX_PAYLOAD_DEPTH, type Path, pathText, type Step } from './payload-inspector.js';
 
 /** A property that its class does not declare. */
 export interface Undeclared {

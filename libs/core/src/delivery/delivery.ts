@@ -57,7 +57,7 @@ export interface Delivery {
   /** Tells the handler to stop: the signal of the lease, or one that also aborts when the time of the attempt is over. */
   readonly signal: AbortSignal;
   /** Aborts when no handler may begin here any more: the process stops, or the group pauses. Handlers that have begun go on. */
-  readonly heldUp?: AbortSignal;
+  readonly paused?: AbortSignal;
 }
 
 /**

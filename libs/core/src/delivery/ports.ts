@@ -1,7 +1,7 @@
 import type { DeadLetterDelivery, Delivery, Message } from './delivery.js';
 import type { Outcome } from './outcome.js';
 import type { Position } from './position.js';
-import type { Screen } from './screen.js';
+import type { Prefilter } from './prefilter.js';
 import type { Durability } from '../publish/durability.js';
 import type { TopicDefinition } from '../contract/topic.js';
 
@@ -11,7 +11,7 @@ export interface OutgoingMessage extends Omit<Message, 'payload'> {
 }
 
 /** How a message is to be published; nothing of it is stored with the message. */
-export interface PublishTerms {
+export interface SendOptions {
   /** How long it is tried before it is rejected, in milliseconds. Default: that of the port. */
   readonly deadlineMs?: number;
   /** When its groups get it. Default: at once. */
@@ -25,7 +25,7 @@ export interface PublishTerms {
 /** One of many messages that are published together. */
 export interface Outgoing {
   readonly message: OutgoingMessage;
-  readonly terms?: PublishTerms;
+  readonly sendOptions?: SendOptions;
 }
 
 /** A number of milliseconds after the message was stored, by the clock of the store; or a moment, in Unix milliseconds. */
@@ -48,7 +48,7 @@ export interface PublishPort {
    * @throws IdempotencyMismatchError the same key came with another payload
    * @throws IndefinitePublishError Redis did not say whether it stored it
    */
-  publish(topic: TopicDefinition, message: OutgoingMessage, terms?: PublishTerms): Promise<PublishResult>;
+  publish(topic: TopicDefinition, message: OutgoingMessage, sendOptions?: SendOptions): Promise<PublishResult>;
 
   /**
    * Publishes many, in their order within each partition, and resolves to the result of each. It never rejects. Absent: each is
@@ -89,7 +89,7 @@ export interface SubscriptionDefinition {
   /** Absent: as fast as the handlers are. */
   readonly rateLimit?: RateLimit;
   /** Looks at messages before they take a slot. Absent: the handler decides about all. */
-  readonly screen?: Screen;
+  readonly prefilter?: Prefilter;
   /** Present: dead letters are announced to it, at least once each. */
   readonly deadLetterHandler?: DeadLetterHandler;
   /** How long a message of an unknown type or a newer version is tried before it is dead-lettered. Default 0: not at all. */
@@ -118,7 +118,7 @@ export interface BroadcastDefinition {
   /** Calls of the handler at once in this process. */
   readonly concurrency: number;
   /** Absent: the handler decides about all messages. */
-  readonly screen?: Screen;
+  readonly prefilter?: Prefilter;
 }
 
 /** A running subscription. */
@@ -129,7 +129,7 @@ export interface Subscription {
   pause(): Promise<void>;
   resume(): void;
   /** The reasons why no message is handed over: the whole group is paused, this process's subscription is, or it stops. */
-  readonly heldUpBy: readonly ('group' | 'process' | 'stop')[];
+  readonly pausedBy: readonly ('group' | 'process' | 'stop')[];
   /** Why this subscription makes no progress, or null when it is well. */
   problem(): string | null;
 }

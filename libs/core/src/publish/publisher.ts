@@ -72,9 +72,9 @@ export class Publisher {
     return contract;
   }
 
-  #send(topic: TopicDefinition, { message, terms }: Draft): Promise<PublishResult> {
+  #send(topic: TopicDefinition, { message, sendOptions }: Draft): Promise<PublishResult> {
     message.id = newMessageId();
-    return this.#port.publish(topic, message, terms);
+    return this.#port.publish(topic, message, sendOptions);
   }
 
   #sendMany(topic: TopicDefinition, drafts: readonly Draft[]): Promise<readonly Outcome[]> {
@@ -161,7 +161,8 @@ function isMade(draft: Made): draft is Draft {
 }
 
 async function publishEach(port: PublishPort, topic: TopicDefinition, many: readonly Outgoing[]): Promise<Outcome[]> {
-  const results = await Promise.allSettled(many.map(async ({ message, terms }) => port.publish(topic, message, terms)));
+  const publish = async ({ message, sendOptions }: Outgoing): Promise<PublishResult> => port.publish(topic, message, sendOptions);
+  const results = await Promise.allSettled(many.map(publish));
   return results.map((result) => (result.status === 'fulfilled' ? result.value : asError(result.reason)));
 }
 

@@ -5,7 +5,7 @@ export interface ActiveJobParts {
   /** The job's name, as `@Job` has it. */
   readonly name: string;
   /** Aborts when the worker begins nothing any more. */
-  readonly heldUp: AbortSignal;
+  readonly paused: AbortSignal;
   /** How long its lock lasts when nobody renews it. */
   readonly lockMs: number;
   /** Whether Redis says that the job still belongs to this worker; the question also renews the lock. */
@@ -39,8 +39,8 @@ export class ActiveJob extends Lease {
     return this.#parts.name;
   }
 
-  get heldUp(): AbortSignal {
-    return this.#parts.heldUp;
+  get paused(): AbortSignal {
+    return this.#parts.paused;
   }
 
   get ageMs(): number {

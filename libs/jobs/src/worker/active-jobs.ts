@@ -39,11 +39,11 @@ export class ActiveJobs {
 
   /** Keeps the job within reach for as long as `work` runs. It is given up already once {@link refuse} was called. */
   async with<T>(job: Pick<ActiveJobParts, 'id' | 'name' | 'askForLock'>, work: (active: ActiveJob) => Promise<T>): Promise<T> {
-    const { signal: heldUp } = this.#holding;
+    const { signal: paused } = this.#holding;
     // The job came again, so an earlier hold on it is over, whether or not BullMQ reported that.
     this.lost([job.id]);
-    const active = new ActiveJob({ ...this.#parts, ...job, heldUp });
-    if (heldUp.aborted) active.revoke(heldUp.reason as MillraceError);
+    const active = new ActiveJob({ ...this.#parts, ...job, paused });
+    if (paused.aborted) active.revoke(paused.reason as MillraceError);
     this.#jobs.add(active);
     if (this.#jobs.size >= this.#parts.concurrency) this.#fullSinceMs ??= performance.now();
     try {

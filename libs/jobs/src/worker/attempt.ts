@@ -41,7 +41,7 @@ async function run(registration: JobRegistration, payload: object, attempt: Atte
   if (!inbox) return { kind: 'ack', result: await handle(registration, payload, attempt) };
   const { job, active } = attempt;
   const subscriber = `queue/${definition.queue}/${definition.name}`;
-  const turn = { inbox, subscriber, messageId: job.id ?? '', lease: active, heldUp: active.heldUp };
+  const turn = { inbox, subscriber, messageId: job.id ?? '', lease: active, paused: active.paused };
   const done = await runInTurn(turn, (transaction) => handle(registration, payload, { ...attempt, transaction }));
   if (done === 'goes-back') return { kind: 'release' };
   return done.duplicate ? { kind: 'ack', deduplicated: true } : { kind: 'ack', result: done.value };

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { MillraceError, parseOptions } from '@millrace/core';
 import type { RedisTls } from '@millrace/redis';
 import { defaultOf, type EnvironmentValues } from './environment.js';
-import { checkAll } from './findings.js';
+import { checkAll } from './problems.js';
 import { isParts, RedisOptions, RedisTlsOptions } from './redis-options.js';
 import { readTls } from './redis-tls.js';
 

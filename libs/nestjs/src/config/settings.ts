@@ -1,7 +1,7 @@
 import { type Duration, durationMs, MillraceError, parseOptions, type UnknownProperties } from '@millrace/core';
 import type { RedisTls } from '@millrace/redis';
 import { defaultOf, type EnvironmentValues, nameList, readEnvironment } from './environment.js';
-import { checkAll } from './findings.js';
+import { checkAll } from './problems.js';
 import type { HandlerSelection, SelectionWord } from './handler-selection.js';
 import { MillraceOptions } from './millrace-options.js';
 import { redisAddress } from './redis-address.js';

@@ -2,7 +2,7 @@ import {
   type BatchRule, type DeadLetterBounds, durationMs, isMillraceError, jobOf, messageTypeOf, MillraceError, parseOptions,
   type PayloadClass, type RateLimit, type RetryPolicy, topicOf,
 } from '@millrace/core';
-import { checkAll, checkEach } from '../config/findings.js';
+import { checkAll, checkEach } from '../config/problems.js';
 import { DECORATORS } from '../declare/handler-declaration.js';
 import { JobHandlerOptions } from '../jobs/job-handler-options.js';
 import { DeadLettersOptions } from '../subscribe/dead-letters-options.js';

@@ -2,7 +2,7 @@ import {
   classText, isJob, isTopic, type JobDefinition, jobOf, MillraceError, orInACircle, replacedClassHint, type TopicDefinition,
   topicOf,
 } from '@millrace/core';
-import { checkEach } from '../config/findings.js';
+import { checkEach } from '../config/problems.js';
 
 export interface FeatureContracts {
   readonly topics: readonly TopicDefinition[];

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { MillraceError, type PayloadClass } from '@millrace/core';
-import { throwTogether } from '../config/findings.js';
+import { throwTogether } from '../config/problems.js';
 import { selectsGroup, selectsQueue } from '../config/handler-selection.js';
 import type { Settings } from '../config/settings.js';
 import { assertEnhancersResolve } from '../enhance/resolvable-enhancers.js';

@@ -1,6 +1,6 @@
 import type { FactoryProvider } from '@nestjs/common';
 import {
-  asError, type Outgoing, type OutgoingMessage, Publisher, type PublishPort, type PublishResult, type PublishTerms,
+  asError, type Outgoing, type OutgoingMessage, Publisher, type PublishPort, type PublishResult, type SendOptions,
   type SqlResult, type SqlTransaction, type TopicDefinition,
 } from '@millrace/core';
 import { JobQueue } from '@millrace/jobs';
@@ -38,10 +38,10 @@ class LatePort implements PublishPort {
     this.#connections = connections;
   }
 
-  publish(topic: TopicDefinition, message: OutgoingMessage, terms?: PublishTerms): Promise<PublishResult> {
+  publish(topic: TopicDefinition, message: OutgoingMessage, sendOptions?: SendOptions): Promise<PublishResult> {
     const { openStreams } = this.#connections;
-    if (openStreams) return openStreams.publish(topic, message, terms);
-    return this.#connections.streams().then((streams) => streams.publish(topic, message, terms));
+    if (openStreams) return openStreams.publish(topic, message, sendOptions);
+    return this.#connections.streams().then((streams) => streams.publish(topic, message, sendOptions));
   }
 
   async publishMany(topic: TopicDefinition, many: readonly Outgoing[]): Promise<readonly (PublishResult | Error)[]> {

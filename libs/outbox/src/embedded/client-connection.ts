@@ -131,7 +131,7 @@ export class ClientConnection {
 
   async #run(batch: Batch): Promise<void> {
     if (!this.#inTurn) {
-      await this.#session.turns.take();
+      await this.#session.turn.acquire();
       this.#inTurn = true;
     }
     // The client is gone: nothing was begun while it waited, and nothing is now.
@@ -149,7 +149,7 @@ export class ClientConnection {
 
   #passTurn(): void {
     this.#inTurn = false;
-    this.#session.turns.pass();
+    this.#session.turn.release();
   }
 
   #watchIdle(): void {

@@ -46,7 +46,7 @@ export class EmbeddedDatabase {
     this.#server.close();
     await Promise.all([...this.#clients].map((client) => client.destroy()));
     await closed;
-    await this.#session.turns.take();
+    await this.#session.turn.acquire();
     await this.#session.close();
   }
 }

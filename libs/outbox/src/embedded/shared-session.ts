@@ -1,8 +1,7 @@
-import { asError, isMillraceError, MillraceError } from '@millrace/core';
+import { asError, isMillraceError, MillraceError, Semaphore } from '@millrace/core';
 import { PGlite } from '@electric-sql/pglite';
 import { FolderLock } from './folder-lock.js';
 import { type Batch, query, startup, SYNC, transactionStatus } from './protocol.js';
-import { Turns } from './turns.js';
 
 const USER = 'postgres';
 
@@ -13,7 +12,7 @@ const USER = 'postgres';
  */
 export class SharedSession {
   /** Held by the connection that has the turn. No other may call {@link execute}. */
-  readonly turns = new Turns();
+  readonly turn = new Semaphore(1);
   readonly #db: PGlite;
   readonly #lock: FolderLock | null;
   #greeting: Buffer = Buffer.alloc(0);

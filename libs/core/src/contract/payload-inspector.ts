@@ -21,7 +21,7 @@ export interface Foreign {
  * Inspects a payload before any recursive function of a library does: a cycle or 20,000 levels would end in a RangeError
  * there. It refuses values that no class can bring back from JSON: functions, symbols, NaN and infinities, undefined in arrays.
  */
-export class Survey {
+export class PayloadInspector {
   readonly foreign: Foreign[] = [];
   /** The classes of the objects inside, the payload's own left out. */
   readonly classes = new Set<Class>();

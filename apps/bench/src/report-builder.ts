@@ -6,7 +6,7 @@ import type { Report } from './report/report.js';
 import type { Row } from './report/row.js';
 
 /** Gathers the figures of the parts of a run, so that a part that fails half way keeps its rows. */
-export class Findings {
+export class ReportBuilder {
   readonly missing: string[] = [];
   readonly #rows: Row[] = [];
   #contenders: ContenderFigures[] = [];
