@@ -6,7 +6,6 @@ export * from './contract/payload.js';
 export * from './contract/replaced-class.js';
 export * from './contract/retention.js';
 export * from './contract/topic.js';
-export * from './contract/topic-ref.js';
 export * from './contract/topic-options.js';
 export * from './contract/unknown-properties.js';
 export * from './delivery/backoff.js';

@@ -48,7 +48,7 @@ export const outcomes = [
   },
   {
     name: 'a job with a priority that is put back wakes a worker',
-    file: 'libs/jobs/src/worker/put-back.ts',
+    file: 'libs/jobs/src/worker/start-job-worker.ts',
     find: "await client.zadd(backend.toKey('marker'), 0, '0');",
     replace: 'void client;',
     spec: 'libs/jobs/test/given-up.spec.ts',

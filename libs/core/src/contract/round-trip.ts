@@ -3,9 +3,10 @@ import { type Change, isForeign, kindOf } from './change.js';
 import { type Class, hasTransform, shapeOf } from './class-shape.js';
 import { type Difference, differencesOf, partOf } from './comparison.js';
 import { instantiate } from './instantiate.js';
-import { isOneNumber } from './numeral.js';
 import type { PayloadText } from './payload-text.js';
 import type { Path } from './payload-inspector.js';
+
+const NUMERAL = /^(-?(?:0|[1-9]\d*))(?:\.(\d+))?$/;
 
 /** A payload, and the payload that would be delivered for it. */
 export interface RoundTrip {
@@ -68,4 +69,18 @@ function isSame(one: unknown, other: unknown): boolean {
 
 function partAt(whole: unknown, path: Path): unknown {
   return path.reduce<unknown>(partOf, whole);
+}
+
+/** Whether both are one decimal number, as text or as a number: 5 and '5', '12.50' and '12.5'. */
+function isOneNumber(one: unknown, other: unknown): boolean {
+  const number = numeralOf(one);
+  return number !== null && number === numeralOf(other);
+}
+
+/** Without zeros at its end; null for all that is no number as JSON writes it, or has an exponent. */
+function numeralOf(value: unknown): string | null {
+  if (typeof value !== 'string' && typeof value !== 'number') return null;
+  const [, whole = null, fraction = ''] = NUMERAL.exec(String(value)) ?? [];
+  const rest = fraction.replace(/0+$/, '');
+  return rest === '' ? whole : `${whole}.${rest}`;
 }

@@ -106,3 +106,18 @@ export function joinTopic(topic: TopicDefinition, type: MessageTypeDefinition & 
 export function isTopic(target: unknown): target is PayloadClass {
   return typeof target === 'function' && Reflect.hasOwnMetadata(TOPIC, target);
 }
+
+/** A topic, named by its class or by what `@Topic` made of it. */
+export type TopicRef = PayloadClass | TopicDefinition;
+
+/** @throws MillraceError NOT_A_TOPIC */
+export function topicOfRef(topic: TopicRef): TopicDefinition {
+  return isDefinition(topic) ? topic : topicOf(topic);
+}
+
+/** An instance of a topic's class is no topic. */
+function isDefinition(topic: unknown): topic is TopicDefinition {
+  if (topic === null || typeof topic !== 'object') return false;
+  const { name, partitions, types } = topic as Partial<TopicDefinition>;
+  return typeof name === 'string' && Number.isInteger(partitions) && types instanceof Map;
+}

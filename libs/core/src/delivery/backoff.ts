@@ -14,6 +14,9 @@ export interface CurveBackoff {
   readonly jitter: boolean;
 }
 
+/** The pauses of a background loop whose rounds fail. */
+export const LOOP_BACKOFF: CurveBackoff = { kind: 'exponential', delayMs: 50, maxMs: 2_000, jitter: false };
+
 /** A delay that a function of the user decides. */
 export interface CustomBackoff {
   readonly kind: 'custom';

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { backoffDelayMs, LOOP_BACKOFF } from '../delivery/backoff.js';
 import { errorRecord } from '../delivery/error-record.js';
 import { asError } from '../errors.js';
 import { emit } from '../events.js';
@@ -15,8 +16,6 @@ export interface LoopOptions {
   readonly onError: (error: Error, failures: number) => void;
 }
 
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 2_000;
 /** Timers end at 2^31 ms: a longer one would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Rounds that neither wait nor pause would keep the process from everything else, {@link Loop.stop} included. */
@@ -80,7 +79,7 @@ export class Loop {
       if (signal.aborted) return 0;
       this.#failures += 1;
       this.#tell(asError(thrown));
-      return Math.min(FIRST_PAUSE_MS * 2 ** (this.#failures - 1), LONGEST_PAUSE_MS);
+      return backoffDelayMs(LOOP_BACKOFF, this.#failures);
     }
   }
 

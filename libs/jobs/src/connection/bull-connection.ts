@@ -1,4 +1,4 @@
-import { assertName, MillraceError } from '@millrace/core';
+import { assertName, backoffDelayMs, type CurveBackoff, MillraceError } from '@millrace/core';
 import { assertRedisUrl, maskUrl, type RedisTarget, type RedisTls, tlsOf } from '@millrace/redis';
 import type { RedisOptions } from 'bullmq';
 
@@ -8,12 +8,14 @@ export type JobConnectionOptions = RedisOptions;
 /** `queue` adds and counts jobs; `worker` fetches and settles them. */
 export type JobConnectionRole = 'queue' | 'worker';
 
+const RECONNECT_BACKOFF: CurveBackoff = { kind: 'exponential', delayMs: 100, maxMs: 1_000, jitter: false };
+
 const COMMON: RedisOptions = {
   protocol: 2,
   disableClientInfo: true,
   connectTimeout: 5_000,
   keepAlive: 5_000,
-  retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
+  retryStrategy: (attempt: number) => backoffDelayMs(RECONNECT_BACKOFF, attempt),
 };
 
 /**
