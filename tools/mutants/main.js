@@ -37,9 +37,9 @@ async function isFit() {
   for (const guard of new Map(guards.map((each) => [`${each.spec} ${each.title}`, each])).values()) {
     if (!stopped) problems.push(unfit(await copy.test(guard, TIMEOUT_MS), guard));
   }
-  const told = problems.filter(Boolean);
-  for (const problem of told) console.log(problem);
-  return !stopped && guards.length > 0 && told.length === 0;
+  const found = problems.filter(Boolean);
+  for (const problem of found) console.log(problem);
+  return !stopped && guards.length > 0 && found.length === 0;
 }
 
 async function allCaught() {

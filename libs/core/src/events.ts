@@ -40,7 +40,7 @@ export interface EventMap {
   fenced: EventPlace & { readonly messageId: string };
   /** Stored messages are gone before this group settled them. */
   lost: EventPlace & { readonly count: number; readonly why: string };
-  /** Dead letters were removed as there were too many, or were too old; `untold`: of how many their handler was not told. */
+  /** Dead letters were removed, since they were too many or too old; `untold`: those for which no handler was called. */
   'dead-letters-dropped': EventPlace & { readonly count: number; readonly untold: number };
   /** Redis has lost batches that it had confirmed to this process, in a failover. */
   'publishes-lost': EventPlace & { readonly batches: number; readonly why: string };

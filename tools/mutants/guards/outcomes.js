@@ -31,7 +31,7 @@ export const outcomes = [
     title: 'records nothing in the inbox when its process stood still',
   },
   {
-    name: 'what handlers are at work on at the stop deadline is put back',
+    name: 'messages whose handlers still run at the stop deadline are put back',
     file: 'libs/streams/src/consume/dispatcher.ts',
     find: '      this.release(begun);\n',
     replace: '',

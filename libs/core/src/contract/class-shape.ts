@@ -12,7 +12,7 @@ export type Class = PayloadClass;
 export interface ClassShape {
   /** They say how it becomes plain data (`@Expose`, `@Exclude`, `@Transform`, `@Type` of a Map or Set): ask class-transformer. */
   readonly transforms: boolean;
-  /** A `@Type` tells subtypes apart by a property of the data. */
+  /** A `@Type` distinguishes subtypes by a property of the data. */
   readonly discriminates: boolean;
   /** An instance may differ from its data: by a conversion (`@Type(() => Number)`), or by methods and accessors. */
   readonly converts: boolean;

@@ -9,7 +9,7 @@ import { type Class, shapeOf } from './class-shape.js';
 export function instantiate(type: Class, plain: object): object {
   const { types, discriminates } = shapeOf(type);
   if (types) return assigned(type, plain);
-  // It deletes the property by which it tells subtypes apart, so it gets a copy.
+  // It deletes the property by which it distinguishes subtypes, so it gets a copy.
   return plainToInstance(type, discriminates ? (JSON.parse(JSON.stringify(plain)) as object) : plain);
 }
 

@@ -136,9 +136,9 @@ function assertSize(type: PayloadClass, payload: object, where: string): void {
 
 /** Adds the other problems, so that all are reported at once. */
 async function refusedUndeclared(type: PayloadClass, { declared, undeclared }: Sifted, where: string): Promise<never> {
-  const told = undeclared.slice(0, MAX_PROBLEMS).map(undeclaredProblem);
-  const more = undeclared.length - told.length;
-  const problems = [...told, ...(more > 0 ? [`${more} more are not declared`] : await faultsOf(type, declared))];
+  const listed = undeclared.slice(0, MAX_PROBLEMS).map(undeclaredProblem);
+  const more = undeclared.length - listed.length;
+  const problems = [...listed, ...(more > 0 ? [`${more} more are not declared`] : await faultsOf(type, declared))];
   throw new MillraceError('INVALID_PAYLOAD', `${where}: ${noValid(type)} ${DECLARE}`, { problems });
 }
 

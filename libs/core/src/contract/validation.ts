@@ -116,7 +116,7 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
 const { CUSTOM_VALIDATION, IS_DEFINED, NESTED_VALIDATION, CONDITIONAL_VALIDATION, WHITELIST } = ValidationTypes;
 const KINDS = new Set<string>([CUSTOM_VALIDATION, IS_DEFINED, NESTED_VALIDATION, CONDITIONAL_VALIDATION, WHITELIST]);
 
-/** Null where only class-validator can tell. */
+/** Null when only class-validator can decide. */
 const known = new WeakMap<object, readonly Check[] | null>();
 
 export function checksOf(type: object): readonly Check[] | null {

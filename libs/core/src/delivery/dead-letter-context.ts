@@ -37,7 +37,7 @@ export class DeadLetterContext extends DeliveryContext {
     this.#toldBefore = delivery.attempt > 1 || delivery.crashes > 0;
   }
 
-  /** True when this group may have been told of this dead letter before. */
+  /** True when the handler may have been called for this dead letter before. */
   override get redelivered(): boolean {
     return this.#toldBefore;
   }

@@ -26,7 +26,7 @@ interface Carrier extends Answer {
   readonly response?: Answer | null;
 }
 
-/** Reads the answer that an error carries, as far as it can be told. Never throws. */
+/** Reads the answer that an error carries, as far as it is known. Never throws. */
 export function detailsOf(error: Error, bounds: ValueBounds): ErrorDetails {
   try {
     const carrier = error as Carrier;

@@ -45,7 +45,7 @@ function read(error: Error, name: 'code' | 'cause' | 'stack'): unknown {
   try {
     return Reflect.get(error, name);
   } catch {
-    // Nobody can be told of this failure: the code reads an error already.
+    // This failure is reported nowhere: the code reads an error already.
     return undefined;
   }
 }

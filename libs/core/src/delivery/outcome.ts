@@ -13,7 +13,7 @@ export interface ErrorRecord extends ErrorDetails {
   readonly cause?: ErrorRecord;
 }
 
-/** Why a message is given up. The list is closed: programs may switch over it, and a redrive may be told one of them. */
+/** Why a message is given up. The list is closed: programs may switch over it, and a redrive may select by it. */
 export const DEAD_LETTER_REASONS = [
   'ATTEMPTS_EXHAUSTED',
   'DEAD_LETTERED_BY_HANDLER',

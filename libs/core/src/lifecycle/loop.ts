@@ -78,12 +78,12 @@ export class Loop {
     } catch (thrown) {
       if (signal.aborted) return 0;
       this.#failures += 1;
-      this.#tell(asError(thrown));
+      this.#report(asError(thrown));
       return backoffDelayMs(LOOP_BACKOFF, this.#failures);
     }
   }
 
-  #tell(error: Error): void {
+  #report(error: Error): void {
     try {
       this.#options.onError(error, this.#failures);
     } catch (thrown) {

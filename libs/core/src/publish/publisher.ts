@@ -47,7 +47,7 @@ export class Publisher {
    * not valid, nothing is published.
    *
    * @returns one result an item, in their order
-   * @throws PublishManyError some of them could not be published; its `results` tell which
+   * @throws PublishManyError some of them could not be published; its `results` say which
    * @throws MillraceError those of {@link publish} that say that nothing was stored, with the number of the item
    */
   async publishMany<T extends object>(topic: PayloadClass<T>, items: readonly PublishItem<T>[]): Promise<PublishResult[]> {

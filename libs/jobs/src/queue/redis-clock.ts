@@ -5,7 +5,7 @@ const FRESH_MS = 10_000;
 
 type Backend = Pick<RedisQueueBackend, 'client'>;
 
-/** Time of Redis minus the monotonic clock of this process: it lies between the two, as far as a round trip can tell. */
+/** Time of Redis minus the monotonic clock of this process: it lies between the two bounds, which a round trip lays apart. */
 interface Lead {
   readonly least: number;
   readonly most: number;

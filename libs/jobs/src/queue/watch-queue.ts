@@ -17,15 +17,15 @@ export function watchQueue(queue: Queue): void {
     lastErrors.set(queue, message);
     emit('connection', { name, state: 'failed', error: errorRecord(new Error(message)) });
   });
-  void tellWhenReady(queue, () => emit('connection', { name, state: 'ready' }));
+  void notifyWhenReady(queue, () => emit('connection', { name, state: 'ready' }));
 }
 
 /** BullMQ reports its first connection alone, by a promise. */
-async function tellWhenReady(queue: Queue, tell: () => void): Promise<void> {
+async function notifyWhenReady(queue: Queue, notify: () => void): Promise<void> {
   try {
     const client: unknown = await queue.getBackend().client;
-    tell();
-    (client as EventEmitter).on('ready', tell);
+    notify();
+    (client as EventEmitter).on('ready', notify);
   } catch {
     // It was closed before it was connected: no event is due, and its users get the error of their own calls.
   }

@@ -45,11 +45,11 @@ export function settle(job: Job, outcome: Settled): unknown {
     case 'ack':
       return outcome.discarded ? 'discarded' : outcome.deduplicated ? 'deduplicated' : storedResult(job, outcome.result);
     case 'retry':
-      tell(job, outcome);
+      report(job, outcome);
       job.opts = { ...job.opts, ...KEEP, attempts: job.attemptsMade + ONE_MORE, backoff: { type: OUR_BACKOFF } };
       throw new AttemptFailed(outcome.error, outcome.delayMs);
     case 'dead-letter':
-      tell(job, outcome);
+      report(job, outcome);
       // Other code may have enqueued it with removeOnFail: a job that was given up is never lost.
       job.opts = { ...job.opts, ...KEEP, removeOnFail: JOB_RETENTION.failed };
       throw new JobDeadLettered(outcome.error);
@@ -68,7 +68,7 @@ function carriedBy({ status, response, errors, cause }: ErrorRecord): object | n
   return Object.values(carried).some((part) => part !== undefined) ? carried : null;
 }
 
-function tell(job: Job, outcome: Exclude<Settled, { kind: 'ack' }>): void {
+function report(job: Job, outcome: Exclude<Settled, { kind: 'ack' }>): void {
   const { error, kind } = outcome;
   const place = { queue: job.queueName, messageId: job.id ?? '', attempt: job.attemptsMade + 1 };
   emit('attempt-failed', { ...place, error, outcome: kind, ...(outcome.kind === 'retry' ? { delayMs: outcome.delayMs } : {}) });

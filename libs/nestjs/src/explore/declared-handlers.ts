@@ -54,8 +54,8 @@ function planOf(handler: FoundHandler): Partial<DeclaredHandlers> {
 }
 
 function withDeadLetters(plan: SubscriptionPlan, deadLetters: readonly DeadLetterPlan[]): SubscriptionPlan {
-  const told = deadLetters.find(({ topic, group }) => topic === plan.topic && group === plan.group);
-  return { ...plan, onDeadLetter: told?.method ?? null };
+  const handler = deadLetters.find(({ topic, group }) => topic === plan.topic && group === plan.group);
+  return { ...plan, onDeadLetter: handler?.method ?? null };
 }
 
 function deadLettersOf({ method, declaration }: FoundHandler): DeadLetterPlan {

@@ -50,9 +50,9 @@ export class HandlerPlanner {
     const broadcasts = handlers === 'none' ? [] : declared.broadcasts;
     const jobs = declared.jobs.filter(({ job }) => selectsQueue(handlers, job.queue));
     this.#assertInbox([...subscriptions, ...jobs]);
-    const told = subscriptions.flatMap(({ onDeadLetter }) => onDeadLetter ?? []);
+    const hooks = subscriptions.flatMap(({ onDeadLetter }) => onDeadLetter ?? []);
     const methods = [...subscriptions, ...broadcasts, ...jobs].map(({ method }) => method);
-    for (const method of [...methods, ...told]) assertEnhancersResolve(method);
+    for (const method of [...methods, ...hooks]) assertEnhancersResolve(method);
     return {
       subscriptions,
       broadcasts,

@@ -24,7 +24,7 @@ export interface Failure {
 
 interface Kind {
   written: number;
-  untold: number;
+  unlogged: number;
   last: Failure;
 }
 
@@ -49,7 +49,7 @@ export class Repetitions {
     const kind = this.#kind(`${failure.end} ${same}`, failure);
     kind.last = failure;
     if (kind.written === WHOLE_LINES) {
-      kind.untold += 1;
+      kind.unlogged += 1;
       return;
     }
     kind.written += 1;
@@ -66,20 +66,20 @@ export class Repetitions {
     const known = this.#kinds.get(key);
     if (known) return known;
     if (this.#kinds.size >= MAX_KINDS) this.#sumUp();
-    const made = { written: 0, untold: 0, last };
+    const made = { written: 0, unlogged: 0, last };
     this.#kinds.set(key, made);
     return made;
   }
 
   /** A kind that was quiet since the last time begins anew. */
   #sumUp(): void {
-    for (const [key, { untold, last, ...kind }] of this.#kinds) {
-      if (untold === 0) {
+    for (const [key, { unlogged, last, ...kind }] of this.#kinds) {
+      if (unlogged === 0) {
         this.#kinds.delete(key);
         continue;
       }
-      this.#logger[last.level](last.more(untold));
-      this.#kinds.set(key, { ...kind, last, untold: 0 });
+      this.#logger[last.level](last.more(unlogged));
+      this.#kinds.set(key, { ...kind, last, unlogged: 0 });
     }
   }
 

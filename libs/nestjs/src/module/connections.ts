@@ -88,8 +88,8 @@ export class Connections {
 function warnOfEviction(policy: string | null): void {
   if (policy === null || policy === 'noeviction') return;
   new Logger('Millrace').warn(
-    `Redis has maxmemory-policy ${policy}: when its memory is full it removes messages, or what is remembered of them, and nobody is ` +
-      'told. Set it to noeviction.',
+    `Redis has maxmemory-policy ${policy}: when its memory is full it removes messages, or the records of them, without a ` +
+      'report. Set it to noeviction.',
   );
 }
 

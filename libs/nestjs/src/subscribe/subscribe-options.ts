@@ -110,7 +110,7 @@ export class SubscribeOptions extends MessageHandlerOptions {
 
   /**
    * How many dead letters are kept in each partition: by default 90 days, 100000 and 64 MiB. The oldest go first, but not before
-   * `@OnDeadLetter` was told of them, as long as a process with such a method runs. Give it the same in every process.
+   * `@OnDeadLetter` was called for them, as long as a process with such a method runs. Give it the same in every process.
    */
   @IsOptional() @IsObject()
   deadLetters?: DeadLettersOptions = {};

@@ -37,7 +37,7 @@ export async function startWorker(app: ApplicationModule, options: WorkerOptions
       logger: workerLogger(parsed.logger),
     });
     const health = healthOf(context);
-    server?.tell(health);
+    server?.answerFor(health);
     await warnOfIdleness(health);
     return runningWorker(context, server);
   } catch (error) {
