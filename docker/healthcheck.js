@@ -17,7 +17,7 @@ try {
   process.exitCode = 1;
 }
 
-/** Where the application listens; who listens everywhere is asked on the loopback address. */
+/** The address of the application; one that listens everywhere is asked on the loopback address. */
 function addressOf(host) {
   if (!host || host === '0.0.0.0' || host === '::') return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;

@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint';
 
 export const REPOSITORY = resolve(import.meta.dirname, '../..');
 
-/** What the lint says to a text: the rule, and for the import rule which part of it. */
+/** A complaint of the lint about a text: the rule, and for the import rule the part of it. */
 export type Complaint = string;
 
 /** The repository's own ESLint configuration, over a made-up source tree in a temporary folder. Without types. */
@@ -32,7 +32,7 @@ export class MadeUpTree {
     return new MadeUpTree(root);
   }
 
-  /** @param path where the text pretends to stand; the file need not be there */
+  /** @param path the place that the text pretends to have; the file need not be there */
   async lint(path: string, text: string): Promise<Complaint[]> {
     return complaints(await this.#eslint.lintText(text, { filePath: join(this.#root, path) }));
   }

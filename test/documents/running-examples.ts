@@ -5,7 +5,7 @@ import { examplesOf } from '../repository/documents.js';
 import { pathOf } from '../repository/repository.js';
 import { watched } from './watched-code.js';
 
-/** The TypeScript examples of a document as files side by side, which tell what of them is run. */
+/** The TypeScript examples of a document as files side by side, which report the parts of them that run. */
 export class RunningExamples {
   readonly #folder: string;
   readonly #log: string;

@@ -17,7 +17,7 @@ export class Surroundings {
     return new Surroundings(new RunningExamples(document), redis, database, embedded);
   }
 
-  /** The variables that tell an application where the servers are. */
+  /** The variables with the addresses of the servers. */
   get env(): { REDIS_URL: string; DATABASE_URL: string } {
     return { REDIS_URL: this.redis.url, DATABASE_URL: this.embedded.url };
   }

@@ -1,9 +1,9 @@
 import ts from 'typescript';
 
-/** Code that tells of itself what is run. */
+/** Code that reports the parts of itself that run. */
 export interface WatchedCode {
   readonly code: string;
-  /** All that it can tell: its end, and each of its functions, as `shop.ts:12 place(order: OrderPlaced) {`. */
+  /** All of its reports: its end, and each of its functions, as `shop.ts:12 place(order: OrderPlaced) {`. */
   readonly places: readonly string[];
 }
 
@@ -13,7 +13,7 @@ interface Insertion {
 }
 
 /**
- * Has the code append a line to a file when it has run to its end, and whenever one of its functions is called. Its lines keep
+ * Makes the code append a line to a file when it has run to its end, and whenever one of its functions is called. Its lines keep
  * their numbers.
  *
  * @param file the name of the example

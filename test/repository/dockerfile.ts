@@ -40,7 +40,7 @@ export function lastOf(stage: readonly Instruction[], name: string): string {
   return stage.findLast((instruction) => instruction.name === name)?.text ?? '';
 }
 
-/** What is copied from the build context: its paths, from the root of the repository. */
+/** The paths that are copied from the build context, from the root of the repository. */
 export function copiedFromContext(stage: readonly Instruction[]): string[] {
   const copies = stage.filter(({ name, text }) => name === 'COPY' && !text.includes('--from='));
   return copies.flatMap(({ text }) => text.split(/\s+/).slice(0, -1));

@@ -14,13 +14,13 @@ function specOf(document: string): string {
   return `test/documents/${document.replace(/^docs\//, '').replace(/\.md$/, '.spec.ts')}`;
 }
 
-/** Where the links of a document lead, without those to other sites and inside the page. */
+/** The targets of the links of a document, without those to other sites and inside the page. */
 function linksOf(document: string): string[] {
   const links = [...read(document).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, target = '']) => target);
   return links.filter((target) => !/^[a-z]+:/.test(target)).map((target) => join(dirname(document), target));
 }
 
-/** The options in what the demo says with `--help`. */
+/** The options in the help of the demo. */
 async function demoOptions(): Promise<string[]> {
   const demo = new TypeScriptChild(new URL(`file://${pathOf('apps/shop/src/main.ts')}`), { args: ['--help'] });
   let help = '';
@@ -78,18 +78,6 @@ describe('the documents', () => {
 
   it.each(documents())('%s has links that lead somewhere', (document) => {
     expect(linksOf(document).filter((target) => !has(target))).toEqual([]);
-  });
-});
-
-describe('the language of the documents', () => {
-  /** Sentences, and cells of tables, that begin with a word behind which nobody knows yet who does something. */
-  function vagueBeginnings(document: string): string[] {
-    const prose = read(document).replace(/^```[^]*?^```$/gm, '').replace(/`[^`]*`/g, '`code`').replace(/^#.*$/gm, '');
-    return [...prose.matchAll(/(?:^|[.!?:;|>] |^- |\n\n)((?:What|Whatever|Whoever|Of) [^\n]{0,60})/gm)].map(([, text]) => text!);
-  }
-
-  it.each(documents())('%s has sentences that begin with their subject', (document) => {
-    expect(vagueBeginnings(document)).toEqual([]);
   });
 });
 

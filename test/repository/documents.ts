@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { pathOf, read } from './repository.js';
 
-/** A fenced block of a document: what stands between two lines of three back quotes. */
+/** A fenced block of a document: the text between two lines of three back quotes. */
 export interface Block {
   readonly document: string;
   /** The number of the first line of its text, from 1. */

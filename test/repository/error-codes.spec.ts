@@ -4,7 +4,7 @@ import ts from 'typescript';
 import { ERROR_CODES } from '@millrace/core';
 import { has, pathOf, read } from './repository.js';
 
-/** `===` and `!==`: what is compared is not thrown. */
+/** `===` and `!==`: a compared code is not thrown. */
 const COMPARISONS = new Set([ts.SyntaxKind.EqualsEqualsEqualsToken, ts.SyntaxKind.ExclamationEqualsEqualsToken]);
 const LISTS = ['ERROR_CODES', 'DEAD_LETTER_REASONS'];
 

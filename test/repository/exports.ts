@@ -6,7 +6,7 @@ import { pathOf } from './repository.js';
 /** A symbol that a package exports. */
 export interface Exported {
   readonly name: string;
-  /** The names of its public properties and methods, also of the classes that it extends; empty for what has none. */
+  /** The names of its public properties and methods, also of the classes that it extends; empty for a symbol without any. */
   readonly members: readonly string[];
   /** Those of them that it declares itself. */
   readonly ownMembers: readonly string[];

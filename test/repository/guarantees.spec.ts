@@ -10,9 +10,9 @@ interface Proof {
 
 const rows = promiseRows(read('docs/guarantees.md'));
 
-/** The rows of the first table under "What is promised", without its head. */
+/** The rows of the table under "Promises", without its head. */
 function promiseRows(text: string): string[] {
-  const section = text.split(/^## /m).find((part) => part.startsWith('What is promised')) ?? '';
+  const section = text.split(/^## /m).find((part) => part.startsWith('Promises')) ?? '';
   return section.split('\n').filter((line) => line.startsWith('|')).slice(2);
 }
 

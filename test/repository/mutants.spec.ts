@@ -32,7 +32,7 @@ describe('switching a guard off', () => {
   });
 });
 
-describe('what the tests say', () => {
+describe('the report of the tests', () => {
   it('is caught when the test failed, by whatever stands before and behind its title', () => {
     expect(caughtBy(report(['x', 'failed'], ['it refuses (all) of it', 'failed']), guard)).toBe('it refuses (all) of it');
   });

@@ -46,7 +46,7 @@ function compiled(name: string): string {
   return join(folder, 'dist', name.replace(/\.ts$/, '.js'));
 }
 
-/** What a command in the application's folder prints. */
+/** The output of a command in the application's folder. */
 function run(...command: string[]): string {
   try {
     return execFileSync(process.execPath, ['--preserve-symlinks', ...command], { cwd: folder, encoding: 'utf8', stdio: 'pipe' });

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { resolve } from 'node:path';
 import ts from 'typescript';
 
-/** What an application exports of its own, made with ours: the compiler writes the types down, and must be able to name them. */
+/** Exports of an application that are made with ours: the compiler writes their types down, and must be able to name them. */
 const APPLICATION = `
 import type { DeadLetters, DeadLetterContext, Groups, Health, JobQueue, LocalSubscriptions, Publisher } from '@millrace/nestjs';
 import type { MillraceHealthIndicator } from '@millrace/nestjs';

@@ -12,7 +12,7 @@ type Check = (args: readonly string[]) => string[];
 
 const { scripts, dependencies, devDependencies } = JSON.parse(read('package.json')) as Record<string, Record<string, string>>;
 
-/** By the first word of a command. One that is not here is checked by nobody, which is a problem too. */
+/** The checks by the first word of a command. A command without a check is a problem too. */
 const CHECKS: Readonly<Record<string, Check>> = {
   npm: npmProblems,
   npx: ([tool = '']) => (tool === 'tsc' ? [] : [`npx ${tool} is not checked by any test`]),

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import ts from 'typescript';
 
-/** Which files of a unit import which: by relative paths, since that is how a unit reaches its own files. */
+/** The imports between the files of a unit: by relative paths, since a unit reaches its own files that way. */
 export class ImportGraph {
   /** file -> { mtimeMs, targets }; checked against the disk at each use, because editors keep ESLint running. */
   #known = new Map();

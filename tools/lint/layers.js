@@ -34,7 +34,7 @@ export const PACKAGES = [
   { packages: ['redis', '@redis/*', 'iovalkey'], code: [], tests: [] },
 ];
 
-/** What does input and output: not for the code of these libraries. */
+/** Modules that do input and output: the code of these libraries may not import them. */
 export const PURE = {
   libraries: ['core'],
   builtins: ['child_process', 'cluster', 'dgram', 'fs', 'fs/promises', 'http', 'http2', 'https', 'net', 'tls', 'worker_threads'],

@@ -9,10 +9,11 @@ import { groups, operating, publishing, retention } from './guards/publishing.js
 import { waiting } from './guards/waiting.js';
 
 /**
- * What keeps a promise, and the test that must fail without it: `npm run mutants` switches each off in a copy of the sources.
+ * The guards of the promises, each with the test that must fail without it: `npm run mutants` switches each off in a copy of the
+ * sources.
  *
  * @typedef {object} Guard
- * @property {string} name what is switched off
+ * @property {string} name the guard in words
  * @property {string} file from the root of the repository
  * @property {string} find the text to replace; it must be there exactly once, or the guard would be disarmed unseen
  * @property {string} replace

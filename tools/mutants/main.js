@@ -1,5 +1,5 @@
 /**
- * Switches off, one after the other, what keeps the promises, and expects a test to fail each time: a guard whose absence no
+ * Switches off the guards of the promises, one after the other, and expects a test to fail each time: a guard whose absence no
  * test notices is not tested. Arguments choose guards by a part of their names.
  *
  * Prints a line a mutant and `mutants=N caught=N`. Exit code 1 when one survived, could not be made, or did not end in time,
@@ -37,9 +37,9 @@ async function isFit() {
   for (const guard of new Map(guards.map((each) => [`${each.spec} ${each.title}`, each])).values()) {
     if (!stopped) problems.push(unfit(await copy.test(guard, TIMEOUT_MS), guard));
   }
-  const told = problems.filter(Boolean);
-  for (const problem of told) console.log(problem);
-  return !stopped && guards.length > 0 && told.length === 0;
+  const found = problems.filter(Boolean);
+  for (const problem of found) console.log(problem);
+  return !stopped && guards.length > 0 && found.length === 0;
 }
 
 async function allCaught() {

@@ -1,4 +1,4 @@
-/** The text of a guard's file without the guard. @throws Error when what is to be replaced is not there exactly once */
+/** The text of a guard's file without the guard. @throws Error when the text to replace is not there exactly once */
 export function mutated(text, { name, file, find, replace }) {
   const found = text.split(find).length - 1;
   if (found === 1) return text.replace(find, () => replace);

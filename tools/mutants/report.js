@@ -1,4 +1,4 @@
-/** What Jest's `--json` report says about the test of a guard. Only a test that failed by name catches: a crash shows nothing. */
+/** Reads Jest's `--json` report about the test of a guard. Only a test that failed by name catches: a crash shows nothing. */
 
 /** @returns {string | null} the title of the test that failed, null when none did */
 export function caughtBy(report, guard) {

@@ -7,7 +7,7 @@ import { patternOf } from './report.js';
 
 const JEST = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
 
-/** A copy of the working tree in a temporary folder, with its node_modules linked: what is broken there breaks nothing here. */
+/** A copy of the working tree in a temporary folder, with its node_modules linked: mutations there change nothing here. */
 export class WorkingCopy {
   #root = mkdtempSync(join(tmpdir(), 'millrace-mutants-'));
   #running = null;
@@ -48,7 +48,7 @@ export class WorkingCopy {
     return existsSync(output) ? JSON.parse(readFileSync(output, 'utf8')) : null;
   }
 
-  /** Ends the tests that run, with all that they have started. */
+  /** Ends the running tests with all their processes. */
   end() {
     if (this.#running) process.kill(-this.#running.pid, 'SIGKILL');
   }

@@ -17,7 +17,7 @@ execFileSync('npm', ['pack', '--silent', '--pack-destination', TARGET, ...LIBRAR
   stdio: 'inherit',
 });
 
-/** What the compiler leaves behind: scripts for Redis, and what npm wants to know. */
+/** Copies the files that the compiler passes over: scripts for Redis, and the metadata of npm. */
 function addRest(source, target) {
   cpSync(join(source, 'src'), join(target, 'src'), { recursive: true, filter: (path) => !path.endsWith('.ts') });
   copyFileSync(join(source, 'package.json'), join(target, 'package.json'));

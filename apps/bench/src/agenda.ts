@@ -10,7 +10,7 @@ export interface Turn {
 
 /**
  * Gives each turn its share of the time that is left, so that none takes the time of those after it. A turn that is quicker
- * than its share leaves the rest to them. One that fails, or is cut short, is told, and the others go on.
+ * than its share leaves the rest to them. One that fails, or is cut short, is reported, and the others go on.
  *
  * @returns why turns were left out, one text for each
  */

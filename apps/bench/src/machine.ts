@@ -1,6 +1,6 @@
 import { cpus, loadavg, release, totalmem } from 'node:os';
 
-/** Where figures come from: those of different machines are not comparable. */
+/** The machine of the figures: those of different machines are not comparable. */
 export interface Machine {
   readonly node: string;
   readonly cores: number;
@@ -11,7 +11,7 @@ export interface Machine {
   readonly load: readonly [number, number];
 }
 
-/** @param loadBefore what {@link load} said when the run began */
+/** @param loadBefore the {@link load} when the run began */
 export function machine(loadBefore: number): Machine {
   const cores = cpus();
   return {

@@ -6,7 +6,7 @@ const USAGE = 2;
 const options = parse();
 if (options) process.exit(await bench(options));
 
-/** Null when --help was asked for or the options are wrong: all is said then. */
+/** Null when --help was asked for or the options are wrong: the text was written then. */
 function parse(): BenchOptions | null {
   try {
     return parseBenchOptions(process.argv.slice(2));

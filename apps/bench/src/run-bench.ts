@@ -1,7 +1,7 @@
 import { runInTurn, type Turn } from './agenda.js';
 import { SPECS } from './contenders/catalogue.js';
 import type { Spec } from './contenders/contender.js';
-import { Findings } from './findings.js';
+import { ReportBuilder } from './report-builder.js';
 import { load, machine } from './machine.js';
 import { Match } from './match/match.js';
 import { COSTS, COUNTS } from './measures/catalogue.js';
@@ -14,39 +14,39 @@ const MATCH_SECONDS = 480;
 
 export interface Outcome {
   readonly report: Report;
-  /** Everything that was asked for and is not in the report, and why. */
+  /** Everything that was asked for and is not in the report, with the reason. */
   readonly missing: readonly string[];
 }
 
 /** Counts come first, since they take the least time; then the contenders, side by side; then Millrace as it grows. */
 export async function runBench(options: BenchOptions): Promise<Outcome> {
-  const [stage, loadBefore, findings] = [new Stage(options, options.minutes * 60_000), load(), new Findings()];
+  const [stage, loadBefore, builder] = [new Stage(options, options.minutes * 60_000), load(), new ReportBuilder()];
   const asked = (measures: readonly Measure[]): Turn[] =>
-    measures.filter(({ name }) => isAsked(options, name)).map((measure) => turnOf(measure, findings));
+    measures.filter(({ name }) => isAsked(options, name)).map((measure) => turnOf(measure, builder));
   const specs = SPECS.filter(({ name }) => isAsked(options, name));
-  const match = specs.length > 0 ? [matchOf(specs, findings)] : [];
+  const match = specs.length > 0 ? [matchOf(specs, builder)] : [];
   const failures = await runInTurn([...asked(COUNTS), ...match, ...asked(COSTS)], stage);
-  return { report: findings.report(machine(loadBefore)), missing: [...findings.missing, ...failures] };
+  return { report: builder.report(machine(loadBefore)), missing: [...builder.missing, ...failures] };
 }
 
-function turnOf(measure: Measure, findings: Findings): Turn {
+function turnOf(measure: Measure, builder: ReportBuilder): Turn {
   return {
     name: measure.name,
     seconds: measure.seconds,
     run: async (stage) => {
-      for await (const row of measure.run(stage)) findings.add(row);
+      for await (const row of measure.run(stage)) builder.add(row);
     },
   };
 }
 
-function matchOf(specs: readonly Spec[], findings: Findings): Turn {
+function matchOf(specs: readonly Spec[], builder: ReportBuilder): Turn {
   return {
     name: `${specs.length} contenders`,
     seconds: MATCH_SECONDS,
     run: async (stage) => {
       const { records, missing } = await new Match(stage).run(specs);
-      findings.addMatch(records);
-      findings.missing.push(...missing);
+      builder.addMatch(records);
+      builder.missing.push(...missing);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { type OptionHeaders, optionHeaders } from './option-headers.js';
 
-/** What a handler uses of an HTTP request and its response, beside path and body. */
+/** The parts of an HTTP request and its response that a handler uses beside path and body. */
 export interface HttpExchange {
   /** @throws MillraceError INVALID_OPTIONS */
   readonly options: () => OptionHeaders;

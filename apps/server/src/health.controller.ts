@@ -2,7 +2,7 @@ import { Controller, Get, HttpStatus } from '@nestjs/common';
 import { Health, type Liveness } from '@millrace/nestjs';
 import { Exchange, type HttpExchange } from './exchange.js';
 
-/** Health for probes. It names no topics: who may ask it is not asked for a token. */
+/** Health for probes. It names no topics, because it asks for no token. */
 @Controller('health')
 export class HealthController {
   readonly #health: Health;

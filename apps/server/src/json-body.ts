@@ -4,7 +4,7 @@ import {
 } from '@nestjs/common';
 import { unkeptNumber } from './unkept-number.js';
 
-/** Room for a payload of 1 MiB in whatever JSON a client writes it; what is larger as compact JSON is refused afterwards. */
+/** The limit of a body: a payload of 1 MiB in any JSON of the client. One that is larger as compact JSON is refused later. */
 const BODY_LIMIT = '2mb';
 
 /** The parser leaves it out, and takes nothing for {}. */
@@ -18,7 +18,7 @@ interface Request {
 }
 
 /**
- * How Express reads a body of JSON: UTF-8, with or without a byte order mark; of two properties of one name the last counts. It
+ * Makes Express read a body of JSON: UTF-8, with or without a byte order mark; the last of two properties of one name counts. It
  * refuses bodies that would be stored as something else than was sent: bytes that are no UTF-8, and numbers that are rounded.
  */
 export const JSON_BODY = {
@@ -37,7 +37,7 @@ function assertKept(body: Buffer, charset: string): void {
   throw new BadRequestException(`The number ${unkept} in the body is beyond 2^53 and would be rounded: send it as text.`);
 }
 
-/** The body of a request as the payload. Answers 415 to what is no JSON and 400 to no body at all. */
+/** The body of a request as the payload. A body that is no JSON is answered 415, a missing one 400. */
 export const Payload = createParamDecorator((_: unknown, context: ExecutionContext): unknown => {
   const { headers, body } = context.switchToHttp().getRequest<Request>();
   if (body !== undefined) return body;

@@ -8,7 +8,7 @@ const PREFIX = 'millrace-';
 const IDEMPOTENCY_KEY = 'idempotency-key';
 
 /**
- * Reads them as UTF-8, from what was sent: Node takes every byte for a character of its own, and joins two headers of one name.
+ * Reads them as UTF-8, from the raw headers: Node takes every byte for a character of its own, and joins two headers of one name.
  *
  * @param rawHeaders names and values in turn
  * @throws MillraceError INVALID_OPTIONS one that is there twice, or is no UTF-8
@@ -25,9 +25,9 @@ export function optionHeaders(rawHeaders: readonly string[]): OptionHeaders {
 }
 
 /**
- * What a client asks for and does not get, it would never learn: a header that begins with `Millrace-` is known or refused.
+ * Refuses an unknown header that begins with `Millrace-`: the client would never learn that its option has no effect.
  *
- * @param known names in lower case; what ends in `-` stands for all that begin with it
+ * @param known names in lower case; a name that ends in `-` stands for all that begin with it
  * @throws MillraceError INVALID_OPTIONS
  */
 export function assertKnown(options: OptionHeaders, known: readonly string[]): void {

@@ -1,11 +1,11 @@
 import { durationMs } from '@millrace/core';
 import { MillraceError, readEnvironment } from '@millrace/nestjs';
 
-/** Where the server listens, and who may use it. */
+/** The address of the server, and the token of its users. */
 export interface ServerOptions {
   readonly port: number;
   readonly host: string;
-  /** What clients must send as `Authorization: Bearer <token>`; null: nobody is asked, which only a loopback address allows. */
+  /** The token that clients must send as `Authorization: Bearer <token>`; null for none, which only a loopback address allows. */
   readonly token: string | null;
   /** How long a request may take to come in whole. */
   readonly requestTimeoutMs: number;

@@ -28,7 +28,7 @@ export async function startServer(
     logger: workerLogger(logger),
   });
   const check = new TokenCheck(options.token);
-  // Before the body is read: who may not use the server cannot make it parse two megabytes.
+  // The token is checked before the body is read, so that a stranger cannot make the server parse two megabytes.
   app.use(check.middleware);
   app.useBodyParser('json', JSON_BODY);
   app.useGlobalFilters(new ProblemFilter());

@@ -12,7 +12,7 @@ interface Response {
   json(body: unknown): unknown;
 }
 
-/** Lets in who sends the token as `Authorization: Bearer <token>`, the first word in any case, and everyone to `/health`. */
+/** Admits requests with the token, as `Authorization: Bearer <token>` with the first word in any case, and all to `/health`. */
 export class TokenCheck {
   readonly #digest: Buffer | null;
 
@@ -32,7 +32,7 @@ export class TokenCheck {
   #admits({ path, headers: { authorization } }: Request): boolean {
     if (this.#digest === null || path.startsWith('/health/')) return true;
     const [, sent = ''] = /^Bearer +(\S{1,512})$/i.exec(typeof authorization === 'string' ? authorization : '') ?? [];
-    // Digests are compared, since they are of one length whatever was sent.
+    // It compares digests, since they are of one length whatever was sent.
     return timingSafeEqual(digestOf(sent), this.#digest);
   }
 }

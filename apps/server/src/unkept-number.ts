@@ -5,7 +5,7 @@ const LONGEST_SHOWN = 40;
 
 /**
  * The first number in a JSON text that a double would not keep: a whole one beyond 2^53 - 1, or one with an exponent whose digits
- * would change. JSON.parse rounds those without a word. Fractions are what doubles make of them everywhere, and stay.
+ * would change. JSON.parse rounds those without a word. Fractions are rounded to doubles everywhere, and are not reported.
  *
  * @param json may be no JSON at all; then the answer does not matter
  */
@@ -30,7 +30,7 @@ function startsNumber(character: number): boolean {
   return character === MINUS || (character >= ZERO && character <= NINE);
 }
 
-/** Where its closing quote stands. */
+/** The place of its closing quote. */
 function endOfString(json: string, start: number): number {
   for (let end = start + 1; end < json.length; end += 1) {
     const character = json.charCodeAt(end);

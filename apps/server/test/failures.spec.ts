@@ -13,7 +13,7 @@ class Failing {
   @IsInt() amount!: number;
 }
 
-/** What an application of the user throws. */
+/** The errors that an application of the user throws. */
 let thrown: unknown;
 
 @Controller('failing')
@@ -84,7 +84,7 @@ describe('a failure that is not the client\'s', () => {
     expect(logged).toEqual([['error', expect.stringContaining('Error: '), expect.any(String), 'Millrace']]);
   });
 
-  it('of Redis is told by its code, and what Redis said in the log', async () => {
+  it('from Redis is answered with its code, and the words of Redis are logged', async () => {
     const url = await start();
     const direct = await connectRedis({ url: redis.url, name: 'spec' });
     const log = `${prefix}:{test.failing:0}:log`;

@@ -159,7 +159,7 @@ describe('a body', () => {
   it.each([
     ['backslashes', '"\\'.repeat(900_000)], ['signs', '-'.repeat(1_900_000)], ['digits', '1'.repeat(1_900_000)],
     ['zeros', `{"text":"a","amount":1${'0'.repeat(1_900_000)}1e9}`],
-  ])('of two megabytes of %s is refused, and keeps the server for no long time', async (_, text) => {
+  ])('with two megabytes of %s is refused, and keeps the server busy for no long time', async (_, text) => {
     expect(await post(MESSAGES, text)).toMatchObject({ status: 400 });
   });
 });

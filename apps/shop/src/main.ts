@@ -9,7 +9,7 @@ const UNREAD = 1;
 const options = parse();
 if (options) process.exit(await demo(options, stopSignal()));
 
-/** Null when --help was asked for or the options are wrong: all is said then. */
+/** Null when --help was asked for or the options are wrong: the text was written then. */
 function parse(): DemoOptions | null {
   try {
     return parseDemoOptions(process.argv.slice(2));
@@ -20,7 +20,7 @@ function parse(): DemoOptions | null {
   }
 }
 
-/** Loaded when the options are right: what the demo runs on takes a moment to load. */
+/** Loaded when the options are right, because the modules of the demo take a moment to load. */
 async function demo(asked: DemoOptions, signal: AbortSignal): Promise<number> {
   process.stderr.write('loading the demo\n');
   const { runDemo } = await import('./demo/run-demo.js');

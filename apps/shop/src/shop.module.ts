@@ -5,7 +5,7 @@ import { MailModule } from './mail/mail.module.js';
 import { NotificationsModule } from './notifications/notifications.module.js';
 import { PlacementModule } from './placement/placement.module.js';
 
-/** The whole shop; which of its handlers a process runs is the matter of `options.handlers` or the environment. */
+/** The whole shop; `options.handlers` or the environment selects the handlers that a process runs. */
 @Module({ imports: [PlacementModule, InventoryModule, NotificationsModule, MailModule] })
 export class ShopModule {
   static with(options: MillraceOptions): DynamicModule {

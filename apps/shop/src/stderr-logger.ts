@@ -1,7 +1,7 @@
 import { ConsoleLogger, type LogLevel } from '@nestjs/common';
 
 /**
- * Errors alone, such as dead letters, and to stderr: stdout is for the result. What else happens the demo tells in its own
+ * Logs errors alone, such as dead letters, and to stderr: stdout is for the result. The demo reports all other events in its own
  * words.
  */
 export class StderrLogger extends ConsoleLogger {

@@ -1,4 +1,4 @@
-/** What a worker process tells the demo that started it. */
+/** A message from a worker process to the demo that started it. */
 export type WorkerMessage =
   | { readonly kind: 'ready' }
   /** Messages of a group, or jobs of a queue, that a vanished worker held were taken over by this one. */

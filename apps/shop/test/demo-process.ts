@@ -18,7 +18,7 @@ export interface DemoEnd {
   readonly stderr: string;
 }
 
-/** The built demo as a process. Whatever it starts inherits a mark in its environment, by which it is found again. */
+/** The built demo as a process. Its child processes inherit a mark in their environment, by which they are found again. */
 export class DemoProcess {
   readonly ended: Promise<DemoEnd>;
   readonly #child: ChildProcess;

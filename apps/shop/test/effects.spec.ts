@@ -69,7 +69,7 @@ describe('the effects of the handlers', () => {
     expect(await readEffects(database)).toEqual({ revenue, units, moved, mails: new Map() });
   });
 
-  test('of a poison order are none', async () => {
+  test('do not exist for a poison order', async () => {
     const before = await readEffects(database);
     await expect(place(ORDER, poisonHeaders)).rejects.toBeInstanceOf(PoisonError);
     expect(await readEffects(database)).toEqual(before);

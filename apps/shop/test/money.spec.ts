@@ -31,7 +31,7 @@ describe('money', () => {
     expect(formatThousandths(amount)).toBe(text);
   });
 
-  test('what is written is read back', () => {
+  test('is read back as it was written', () => {
     fc.assert(
       fc.property(fc.integer({ min: -999_999_999_999, max: 999_999_999_999 }), (amount) => {
         expect(parseThousandths(formatThousandths(BigInt(amount)))).toBe(amount === 0 ? 0 : amount);

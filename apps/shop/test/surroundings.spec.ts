@@ -6,7 +6,7 @@ import { Cleanup } from '../src/demo/cleanup.js';
 import { findSurroundings } from '../src/demo/surroundings.js';
 import { Terminal } from '../src/demo/terminal.js';
 
-/** Of a real PostgreSQL; without one the embedded database stands for it. */
+/** The URL of a real PostgreSQL; without one the embedded database stands for it. */
 const POSTGRES = process.env['MILLRACE_TEST_DATABASE_URL'];
 
 let redis: TestRedis;

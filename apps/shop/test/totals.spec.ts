@@ -21,12 +21,12 @@ describe('totals', () => {
     expect([...totals.moved]).toEqual([['A', 1_000_000_002n], ['B', -2n]]);
   });
 
-  test('of nothing are nothing', () => {
+  test('are zero without orders', () => {
     expect(Totals.of([])).toMatchObject({ revenue: 0n, units: 0n });
   });
 
   const where = existsSync(REAL) ? '' : ' (not on this machine: the generated ones stand for them)';
-  test(`of the real orders${where}`, async () => {
+  test(`add up the real orders${where}`, async () => {
     if (!existsSync(REAL)) return console.warn(`There are no real orders at ${REAL}: their totals were not tested.`);
     const { files, lines, malformed, orders } = await readOrders(REAL, { encoding: 'utf-8', onMalformed: () => undefined });
     const counts = { files, lines, malformed, invoices: orders.length };

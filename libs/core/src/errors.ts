@@ -48,7 +48,7 @@ export const ERROR_CODES = [
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 export interface MillraceErrorDetails {
-  /** What made this happen, kept for the stack. */
+  /** The error that caused this one, kept for the stack. */
   readonly cause?: unknown;
   /** Whether the same call may succeed if it is made again unchanged. Default false. */
   readonly retryable?: boolean;
@@ -116,7 +116,7 @@ export function isMillraceError(error: unknown): error is MillraceError {
   return error instanceof MillraceError;
 }
 
-/** Any thrown value as an Error: handlers may throw strings, `undefined`, and what cannot even be looked at. */
+/** Any thrown value as an Error: handlers may throw strings, `undefined`, and values that throw when they are read. */
 export function asError(thrown: unknown): Error {
   if (isReadableError(thrown)) return thrown;
   return new Error(typeof thrown === 'string' ? thrown : `a value that is no Error was thrown: ${describe(thrown)}`);
@@ -125,7 +125,7 @@ export function asError(thrown: unknown): Error {
 /** Errors may be made of any number of others. */
 const MOST_PARTS = 10;
 
-/** What an error says; where it says nothing itself, as Node's do for a host with several addresses, what its parts say. */
+/** The message of an error; the messages of its parts when it has none, as Node's errors for a host with several addresses. */
 export function messageOf(error: Error): string {
   if (error.message !== '') return error.message;
   const { errors, code } = error as { errors?: unknown; code?: unknown };
@@ -144,7 +144,7 @@ function isReadableError(thrown: unknown): thrown is Error {
     if (!(thrown instanceof Error || types.isNativeError(thrown))) return false;
     return [thrown.name, thrown.message].every((text) => typeof text === 'string');
   } catch {
-    // A proxy or a getter threw: what cannot be read tells us no more than any other value.
+    // A proxy or a getter threw: a value that cannot be read is treated like any other value.
     return false;
   }
 }

@@ -1,7 +1,7 @@
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ErrorRecord } from './delivery/outcome.js';
 
-/** Where in the platform something happened. */
+/** The place in the platform where something happened. */
 export interface EventPlace {
   readonly topic?: string;
   readonly group?: string;
@@ -10,8 +10,8 @@ export interface EventPlace {
 }
 
 /**
- * What observers may listen to, by `diagnostics_channel` name `millrace:<event>`. Engines tell; logs, metrics and traces
- * listen. An event is plain data.
+ * The events that observers may listen to, by the `diagnostics_channel` name `millrace:<event>`. Engines emit; logs, metrics and
+ * traces listen. An event is plain data.
  */
 export interface EventMap {
   /** An attempt failed; `outcome` says what follows. A message that a broadcast gives up is kept nowhere: `given-up`. */
@@ -24,7 +24,7 @@ export interface EventMap {
   };
   /** The function of a custom back-off failed; the message waits as long as by default. */
   'backoff-failed': EventPlace & { readonly failures: number; readonly error: ErrorRecord };
-  /** The handler of dead letters failed; `outcome` says whether it is told of this one again. */
+  /** The handler of dead letters failed; `outcome` says whether it is called for this one again. */
   'hook-failed': EventPlace & {
     readonly messageId: string;
     readonly attempt: number;
@@ -40,9 +40,9 @@ export interface EventMap {
   fenced: EventPlace & { readonly messageId: string };
   /** Stored messages are gone before this group settled them. */
   lost: EventPlace & { readonly count: number; readonly why: string };
-  /** Dead letters were removed as there were too many, or were too old; `untold`: of how many their handler was not told. */
+  /** Dead letters were removed, since they were too many or too old; `untold`: those for which no handler was called. */
   'dead-letters-dropped': EventPlace & { readonly count: number; readonly untold: number };
-  /** Redis does not know batches any more whose publishes it had confirmed to this process: a failover lost them. */
+  /** Redis has lost batches that it had confirmed to this process, in a failover. */
   'publishes-lost': EventPlace & { readonly batches: number; readonly why: string };
   /** A group or topic was gone from Redis and has been made again. */
   recreated: EventPlace & { readonly why: string };
@@ -54,7 +54,7 @@ export interface EventMap {
 
 export type EventName = keyof EventMap;
 
-/** Tells whoever listens. Costs next to nothing when nobody does. */
+/** Publishes an event to its listeners. It costs next to nothing when there are none. */
 export function emit<Name extends EventName>(name: Name, event: EventMap[Name]): void {
   channel(`millrace:${name}`).publish(event);
 }

@@ -17,7 +17,7 @@ const IN_TEXT: readonly [RegExp, string][] = [
   [new RegExp(`((?:${SECRET})=)[^\\s&;,"']+`, 'gi'), `$1${REDACTED}`],
 ];
 
-/** A text without the passwords of URLs, and without what it gives as the value of something with the name of a secret. */
+/** A text without the passwords of URLs, and without the values of anything that has the name of a secret. */
 export function redactText(text: string): string {
   return IN_TEXT.reduce((shown, [pattern, instead]) => shown.replace(pattern, instead), text);
 }
@@ -34,8 +34,8 @@ export interface ValueBounds {
 }
 
 /**
- * A value as plain data that JSON can hold: bounded, without secrets, and without what is neither text, number, boolean, list
- * nor plain object. JSON text is looked into. Undefined when nothing of it can be kept.
+ * A value as plain data that JSON can hold: bounded, without secrets, and made only of text, numbers, booleans, lists and plain
+ * objects. JSON text is searched, too. Undefined when nothing of the value can be kept.
  *
  * @throws what a getter of the value throws
  */
@@ -123,7 +123,7 @@ function objectOf(text: string): unknown {
   }
 }
 
-/** As lists of headers, and of a map's entries, are made. */
+/** Lists of headers, and of a map's entries, have this shape. */
 function isSecretPair(value: readonly unknown[]): value is [string, unknown] {
   return value.length === 2 && typeof value[0] === 'string' && NAME.test(value[0]) && SECRET_NAME.test(value[0]);
 }

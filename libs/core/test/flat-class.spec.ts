@@ -184,7 +184,7 @@ describe('a flat payload', () => {
     expect(await encodePayload(Order, changing as never, 'here')).toBe('{"id":"a","defined":1,"count":1}');
   });
 
-  it.each([[MAX_PAYLOAD_BYTES, true], [MAX_PAYLOAD_BYTES + 1, false]])('of %i bytes may be published: %s', async (bytes, isGood) => {
+  it.each([[MAX_PAYLOAD_BYTES, true], [MAX_PAYLOAD_BYTES + 1, false]])('with %i bytes may be published: %s', async (bytes, isGood) => {
     class Note {
       @IsString()
       note!: string;
@@ -213,7 +213,7 @@ describe('a flat payload', () => {
     expect(made).toBe(before);
   });
 
-  it('of a class that has defaults, or members, or cannot be made, goes the whole way', async () => {
+  it('goes the whole way when its class has defaults, or members, or cannot be made', async () => {
     class Defaults {
       @IsString() id = 'own';
     }
@@ -237,8 +237,8 @@ describe('the digest of what is published with an idempotency key', () => {
     @Topic<Named>('named', { key: ({ id }) => id })
     class Named extends Order {}
     const digests: [string | undefined, string][] = [];
-    const publish: PublishPort['publish'] = (_topic, { key, type, payloadJson, id }: OutgoingMessage, terms) => {
-      digests.push([terms?.digest, jsonDigest([key, type, JSON.parse(payloadJson)])]);
+    const publish: PublishPort['publish'] = (_topic, { key, type, payloadJson, id }: OutgoingMessage, sendOptions) => {
+      digests.push([sendOptions?.digest, jsonDigest([key, type, JSON.parse(payloadJson)])]);
       return Promise.resolve({ id, partition: 0, offset: 0, duplicate: false });
     };
     const publisher = new Publisher({ publish });

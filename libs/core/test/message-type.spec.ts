@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  isTopic, type Message, MessageType, messageTypeOf, newMessageId, orTriedLater, type OutgoingMessage, Publisher, screenOf, Topic,
-  topicOf,
+  isTopic, type Message, MessageType, messageTypeOf, newMessageId, orTriedLater, type OutgoingMessage, prefilterOf, Publisher,
+  Topic, topicOf,
 } from '@millrace/core';
 import { IsInt, IsString } from 'class-validator';
 
@@ -64,7 +64,7 @@ describe('@MessageType', () => {
   });
 });
 
-describe('the screen of a subscription', () => {
+describe('the prefilter of a subscription', () => {
   const topic = topicOf(OrderEvent);
   const filtered = { kind: 'ack', filtered: true };
   const dead = (reason: string): object => ({ kind: 'dead-letter', reason, error: { code: reason } });
@@ -81,7 +81,7 @@ describe('the screen of a subscription', () => {
     ['one type', 'placed', 'shipped', 1, filtered],
     ['one type', 'placed', null, 1, filtered],
   ])('to %s (%p) says of the type %p in version %p: %p', (_, own, type, schema, expected) => {
-    const outcome = screenOf({ topic, type: own })(message(type, schema));
+    const outcome = prefilterOf({ topic, type: own })(message(type, schema));
     if (expected === null) expect(outcome).toBeNull();
     else expect(outcome).toMatchObject(expected);
   });
@@ -98,10 +98,10 @@ describe('the screen of a subscription', () => {
   });
 
   it('lets everything through for a topic without types', () => {
-    expect(screenOf({ topic: topicOf(Plain) })(message('placed', 7))).toBeNull();
+    expect(prefilterOf({ topic: topicOf(Plain) })(message('placed', 7))).toBeNull();
   });
 
   it('does not look at the type of what the filter keeps out', () => {
-    expect(screenOf({ topic, filter: { type: 'placed' } })(message('shipped'))).toEqual(filtered);
+    expect(prefilterOf({ topic, filter: { type: 'placed' } })(message('shipped'))).toEqual(filtered);
   });
 });

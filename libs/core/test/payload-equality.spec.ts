@@ -203,7 +203,7 @@ describe('a collection', () => {
     expect(arrived.labels).toEqual(new Set(['x', 'y']));
   });
 
-  it('of items that are not different is refused as a set', async () => {
+  it('is refused as a set when two of its items are equal', async () => {
     expect(await thrownBy(() => encodePayload(Shelf, { labels: ['x', 'x'] } as never, 'publish()'))).toMatchObject({
       code: 'UNSERIALIZABLE_PAYLOAD',
       message: expect.stringContaining('labels is a Array, but would be delivered as Set'),

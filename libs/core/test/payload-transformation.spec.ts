@@ -87,7 +87,7 @@ describe('@Exclude', () => {
     expect(await encodePayload(Base, Object.assign(new Sub(), { id: 'b1' }), 'publish()')).toBe('{"id":"b1"}');
   });
 
-  it('of a whole class leaves what is exposed', async () => {
+  it('on a whole class leaves the exposed properties', async () => {
     @Exclude()
     class Guarded {
       @Expose() @IsString()

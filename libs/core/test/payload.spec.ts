@@ -55,7 +55,7 @@ describe('a payload', () => {
     expect(await delivered(Order, newer as Order)).toEqual(newer);
   });
 
-  it('of any JSON arrives equal, as text that parsing and writing again does not change', async () => {
+  it('made of any JSON arrives equal, as text that parsing and writing again does not change', async () => {
     const check = async (data: Record<string, unknown>): Promise<void> => {
       const text = await encodePayload(Anything, data, 'publish()');
       expect(JSON.stringify(JSON.parse(text))).toBe(text);
@@ -132,7 +132,7 @@ describe('a payload that is no object', () => {
   });
 });
 
-describe('what JSON does not have', () => {
+describe('a value that JSON does not have', () => {
   it.each([
     ['a function', () => 1],
     ['a method of a literal', { run: () => 1 }],
@@ -224,13 +224,13 @@ describe('dates', () => {
 });
 
 describe('depth', () => {
-  it('of 64 levels is taken, in both directions', async () => {
+  it('is taken up to 64 levels, in both directions', async () => {
     const deepest = nested(MAX_PAYLOAD_DEPTH - 1);
     expect(JSON.stringify(deepest).match(/[[{]/g)).toHaveLength(MAX_PAYLOAD_DEPTH);
     expect({ ...(await delivered(Anything, deepest as Anything)) }).toEqual(deepest);
   });
 
-  it.each([65, 20_000, 200_000])('of %i levels is refused, in both directions', async (levels) => {
+  it.each([65, 20_000, 200_000])('is refused at %i levels, in both directions', async (levels) => {
     const tooDeep = nested(levels - 1) as Anything;
     expect(await thrownBy(() => encodePayload(Anything, tooDeep, 'publish()'))).toMatchObject({ code: 'UNSERIALIZABLE_PAYLOAD' });
     expect(await thrownBy(() => decodePayload(Anything, tooDeep, 'message'))).toMatchObject({ code: 'INVALID_PAYLOAD' });
@@ -245,7 +245,7 @@ describe('depth', () => {
 describe('size', () => {
   const frame = '{"value":""}'.length;
 
-  it.each([MAX_PAYLOAD_BYTES - 1, MAX_PAYLOAD_BYTES])('of %i bytes is taken', async (bytes) => {
+  it.each([MAX_PAYLOAD_BYTES - 1, MAX_PAYLOAD_BYTES])('is taken at %i bytes', async (bytes) => {
     expect(Buffer.byteLength(await encodePayload(Anything, { value: 'x'.repeat(bytes - frame) }, 'publish()'))).toBe(bytes);
   });
 
@@ -256,7 +256,7 @@ describe('size', () => {
     ['64 MiB', 'x'.repeat(64 * MAX_PAYLOAD_BYTES)],
     ['more than JavaScript can write', Array.from({ length: 600 }, () => 'x'.repeat(MAX_PAYLOAD_BYTES))],
     ['a million of nothing', Array.from({ length: 1_048_576 }, () => 0)],
-  ])('of %s is refused', async (_, value) => {
+  ])('is refused for %s', async (_, value) => {
     expect(await refusal(value)).toMatchObject({ code: 'PAYLOAD_TOO_LARGE', message: expect.stringContaining('Store the large part elsewhere') });
   });
 

@@ -178,7 +178,7 @@ describe('the pipeline with an inbox', () => {
 
   it('does not ask for a transaction when nothing may begin any more', async () => {
     const inbox: InboxPort = { run: () => new Promise(() => undefined) };
-    const delivery = deliveryOf(good, { heldUp: AbortSignal.abort() });
+    const delivery = deliveryOf(good, { paused: AbortSignal.abort() });
     expect(await run(() => Promise.resolve(), delivery, { inbox })).toEqual({ kind: 'release' });
   });
 

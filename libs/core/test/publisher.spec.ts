@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import {
   assertHeaders, assertName, fsynced, IndefinitePublishError, MAX_HEADER_BYTES, MillraceError, newMessageId, type OutgoingMessage,
   parseOptions, PublishManyError, Publisher, PublishOptions, publishOptions, type PublishPort, type PublishResult,
-  type PublishTerms, replicated, Topic, type TopicDefinition, type TopicOptions,
+  type SendOptions, replicated, Topic, type TopicDefinition, type TopicOptions,
 } from '@millrace/core';
 import { IsString } from 'class-validator';
 import fc from 'fast-check';
@@ -17,16 +17,16 @@ class Order {
 /** The other side of the publisher: remembers what arrives, and answers as it is told. */
 class Recorder implements PublishPort {
   readonly messages: OutgoingMessage[] = [];
-  readonly terms: (PublishTerms | undefined)[] = [];
+  readonly sendOptions: (SendOptions | undefined)[] = [];
   readonly #answer: (message: OutgoingMessage) => PublishResult;
 
   constructor(answer: (message: OutgoingMessage) => PublishResult = stored) {
     this.#answer = answer;
   }
 
-  async publish(_topic: TopicDefinition, message: OutgoingMessage, terms?: PublishTerms): Promise<PublishResult> {
+  async publish(_topic: TopicDefinition, message: OutgoingMessage, sendOptions?: SendOptions): Promise<PublishResult> {
     this.messages.push(message);
-    this.terms.push(terms);
+    this.sendOptions.push(sendOptions);
     return Promise.resolve(this.#answer(message));
   }
 }
@@ -165,7 +165,7 @@ describe('half a character, which Redis would keep as another text', () => {
   });
 });
 
-describe('what a message is of use', () => {
+describe('the time to live of a message', () => {
   @Topic('offers', { ttl: '1h' })
   class Offer {}
 
@@ -197,7 +197,7 @@ describe('when a message is due', () => {
     for (const options of [{ delay: '5s' }, { deliverAt }, { delay: '0s' }, { deliverAt: new Date(now() - 1) }, {}] as PublishOptions[]) {
       await publisher.publish(Order, { customer: 'c' }, options);
     }
-    const due = recorder.terms.map((terms) => terms?.due);
+    const due = recorder.sendOptions.map((sendOptions) => sendOptions?.due);
     expect(due).toEqual([{ inMs: 5_000 }, { atMs: deliverAt.getTime() }, undefined, undefined, undefined]);
   });
 
@@ -321,7 +321,7 @@ describe('publishMany', () => {
     expect(sent.map(({ id }) => id)).toEqual(sent.map(({ id }) => id).sort());
   });
 
-  it('of nothing does nothing', async () => {
+  it('does nothing for an empty list', async () => {
     expect(await publisherWith().publisher.publishMany(Order, [])).toEqual([]);
   });
 

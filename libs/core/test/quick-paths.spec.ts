@@ -159,13 +159,13 @@ function hasReservedName(value: unknown): boolean {
   return value !== null && typeof value === 'object' && Object.entries(value).some(([name, part]) => name in Object.prototype || hasReservedName(part));
 }
 
-/** What class-transformer and class-validator make of it by themselves. */
+/** The result of class-transformer and class-validator by themselves. */
 async function reference(plain: object): Promise<{ instance: Everything; isValid: boolean }> {
   const instance = plainToInstance(Everything, plain);
   return { instance, isValid: (await validate(instance, { forbidUnknownValues: true })).length === 0 };
 }
 
-describe('what is decoded', () => {
+describe('a decoded payload', () => {
   it('is what class-transformer makes, and valid exactly when class-validator says so', async () => {
     const seen = { valid: 0, invalid: 0 };
     const check = async (generated: object): Promise<void> => {

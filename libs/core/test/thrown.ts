@@ -1,6 +1,6 @@
 import { isMillraceError, type MillraceError } from '@millrace/core';
 
-/** What `call` throws or rejects with, which must be one of ours. */
+/** The error that `call` throws or rejects with, which must be one of ours. */
 export async function thrownBy(call: () => unknown): Promise<MillraceError> {
   try {
     await call();

@@ -66,7 +66,7 @@ describe('a publish', () => {
     expect(problems).toEqual(['note is not declared by Order', 'id must be a string']);
   });
 
-  it('of too much is refused as that, whether it is declared or not', async () => {
+  it('is refused for its size alone when the payload is too large, whether it is declared or not', async () => {
     expect(await thrownBy(() => published(Order, { id: 'o1', note: 'x'.repeat(2_000_000) }))).toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
   });
 
@@ -77,12 +77,12 @@ describe('a publish', () => {
     expect(problems.at(-1)).toBe('20 more are not declared');
   });
 
-  it('of everything that is declared is none of their business, and what has no type is free inside', async () => {
+  it('takes every declared property, and anything inside a property without a type', async () => {
     const order = { id: 'o1', lines: [line], gift: line, meta: { free: { to: ['say', { what: 1 }] } }, anything: [{ a: 1 }], left: undefined };
     expect(JSON.parse(await published(Order, order))).toEqual({ ...order, left: undefined });
   });
 
-  it('of names that every object has is refused, too', async () => {
+  it('is refused for names that every object has, too', async () => {
     const order = JSON.parse('{"id":"o1","__proto__":{"admin":true},"constructor":"x"}') as object;
     expect((await thrownBy(() => published(Order, order))).problems).toEqual(['__proto__ is not declared by Order', 'constructor is not declared by Order']);
   });
@@ -93,7 +93,7 @@ describe('a publish', () => {
     expect(await published(Order, document, 'strip')).toBe('{"id":"o1"}');
   });
 
-  it('of the topic as one of its types takes what the type adds, and the topic alone does not', async () => {
+  it('takes the properties that a type adds when it is made as that type, and not when it is made as the topic', async () => {
     @Topic('prices')
     class Price {
       @IsString()

@@ -1,4 +1,4 @@
-/** What JavaScript lets people throw. Looking at some of it throws again. */
+/** Values that JavaScript lets people throw. Some of them throw again when they are read. */
 export function weirdValues(): readonly (readonly [string, unknown])[] {
   const refuse = (): never => {
     throw new Error('do not look at me');

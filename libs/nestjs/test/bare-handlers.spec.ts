@@ -26,7 +26,7 @@ function isThroughNest(): boolean {
   return (new Error('where am I').stack ?? '').includes('external-context-creator');
 }
 
-/** Whoever surrounds a handler notes that it does. */
+/** Enhancers note each call that they surround. */
 @Injectable()
 class Guard implements CanActivate {
   constructor(private readonly notes: Notes) {}
@@ -94,7 +94,7 @@ describe('a handler that nothing surrounds', () => {
     ['a controller', Controller(), 'controllers'],
     ['a provider of a request', Injectable({ scope: Scope.REQUEST }), 'providers'],
     ['a transient provider', Injectable({ scope: Scope.TRANSIENT }), 'providers'],
-  ])('of %s is called at once, on its instance, with the payload and the context', async (_, decorate, list) => {
+  ])('is called at once, on its instance, with the payload and the context: %s', async (_, decorate, list) => {
     decorate(Bare);
     expect(await handledBy({ [list]: [Bare] })).toEqual(['own,a,1,0,true,true,true,false']);
   });

@@ -97,7 +97,7 @@ export class Bench {
   }
 }
 
-/** What happened, in order, and a way to wait for it. */
+/** The events of a test, in order, and a way to wait for them. */
 export class Journal<T = string> {
   readonly entries: T[] = [];
   #waiting: { count: number; resolve: (entries: T[]) => void }[] = [];

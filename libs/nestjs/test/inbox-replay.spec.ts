@@ -153,7 +153,7 @@ describe('a replay of a group with the inbox', () => {
 });
 
 describe('a redrive to a group with the inbox', () => {
-  it.each(['group', 'topic'] as const)('of what never took effect, to the %s, runs the handler', async (to) => {
+  it.each(['group', 'topic'] as const)('to the %s runs the handler for a message that never took effect', async (to) => {
     const one = await shop([]);
     one.ledger.ill.add('a');
     await one.app.get(Publisher).publish(OrderPlaced, { orderId: 'a', amount: 1 });
@@ -164,7 +164,7 @@ describe('a redrive to a group with the inbox', () => {
     expect([await effects(), await effects('other')]).toEqual([{ a: 1 }, { a: 1 }]);
   });
 
-  it.each(['group', 'topic'] as const)('of what a replay gave up, to the %s, runs the handler once for that replay', async (to) => {
+  it.each(['group', 'topic'] as const)('to the %s runs the handler once for a replay that gave the message up', async (to) => {
     const one = await shop(['a']);
     one.ledger.ill.add('a');
     await one.groups.seek(OrderPlaced, 'ledger', { to: 'earliest' });
@@ -175,7 +175,7 @@ describe('a redrive to a group with the inbox', () => {
     expect([await effects(), await effects('other')]).toEqual([{ a: 2 }, { a: 1 }]);
   });
 
-  it('of what was given up before a replay handled it does not run it twice within the replay', async () => {
+  it('does not run the handler twice within a replay that handled the message after it was given up', async () => {
     const one = await shop([]);
     one.ledger.ill.add('a');
     await one.app.get(Publisher).publish(OrderPlaced, { orderId: 'a', amount: 1 });

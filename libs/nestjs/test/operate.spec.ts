@@ -54,7 +54,7 @@ describe('an operator', () => {
     await idle(app.get(Inspector));
     await groups.pause(OrderPlaced, 'inventory');
     await app.get(Publisher).publish(OrderPlaced, { orderId: 'b', amount: 1 });
-    expect((await app.get(Health).ready()).subscriptions).toMatchObject([{ group: 'inventory', heldUpBy: ['group'], problem: null }]);
+    expect((await app.get(Health).ready()).subscriptions).toMatchObject([{ group: 'inventory', pausedBy: ['group'], problem: null }]);
     expect(await groups.seek(OrderPlaced, 'inventory', { to: 'earliest', preview: true })).toMatchObject([{ from: 1, to: 0, again: 1 }]);
     await groups.seek(OrderPlaced, 'inventory', { to: 'earliest' });
     await groups.resume(OrderPlaced, 'inventory');
@@ -77,7 +77,7 @@ describe('an operator', () => {
     const app = await shop();
     const local = app.get(LocalSubscriptions);
     await local.pause(OrderPlaced, 'inventory');
-    expect(local.states()).toMatchObject([{ heldUpBy: ['process'] }]);
+    expect(local.states()).toMatchObject([{ pausedBy: ['process'] }]);
     await app.get(Publisher).publish(OrderPlaced, { orderId: 'a', amount: 1 });
     expect(app.get(Inventory).reserved).toEqual([]);
     local.resume(OrderPlaced, 'inventory');

@@ -21,7 +21,7 @@ function everyOption(): [string, OptionsClass, string][] {
   );
 }
 
-/** What is said of the property when it has this value. */
+/** The problem of the property with this value. */
 function saidOf(type: OptionsClass, name: string, value: unknown): string[] {
   const options = new type();
   Reflect.set(options, name, value);

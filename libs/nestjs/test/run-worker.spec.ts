@@ -111,7 +111,7 @@ describe('a worker process', () => {
         ok: true,
         state: 'running',
         redis: { ok: true, problem: null },
-        subscriptions: [{ topic: 'worker.begun', group: 'worker', problem: null, heldUpBy: [] }],
+        subscriptions: [{ topic: 'worker.begun', group: 'worker', problem: null, pausedBy: [] }],
         workers: [{ queue: 'worker-jobs', problem: null, stuck: [] }],
       },
     ]);
@@ -171,7 +171,7 @@ describe('a worker process that cannot start', () => {
     const { output, code } = await failure({ MILLRACE_HEALTH_PORT: String(port) });
     expect(code).toBe(1);
     expect(output).toBe(
-      `error Cannot start: PORT_IN_USE: Port ${port} of 127.0.0.1 is in use, so health cannot be told there. ` +
+      `error Cannot start: PORT_IN_USE: Port ${port} of 127.0.0.1 is in use, so it cannot serve health. ` +
         'Stop what uses it, or set MILLRACE_HEALTH_PORT to another port.\n',
     );
     await new Promise((resolve) => server.close(resolve));

@@ -3,7 +3,7 @@ import type { LoggerService } from '@nestjs/common';
 import { MillraceError } from '@millrace/nestjs';
 import { reportStartFailure } from '../src/worker/start-failure.js';
 
-/** What is logged about a failure. */
+/** The log of a failure. */
 function report(thrown: unknown, debug = false): string[] {
   const lines: string[] = [];
   const logger: LoggerService = {

@@ -35,7 +35,7 @@ describe('@SubscribeBroadcast', () => {
     expect((await worker.get(Cache).has(2)).sort()).toEqual(['forget a', 'reserve a']);
     expect(await web.get(Cache).has(1)).toEqual(['forget a']);
     expect(web.get(LocalSubscriptions).states()).toEqual([
-      { topic: 'shop.orders.placed', group: '~broadcast', problem: null, heldUpBy: [] },
+      { topic: 'shop.orders.placed', group: '~broadcast', problem: null, pausedBy: [] },
     ]);
   });
 

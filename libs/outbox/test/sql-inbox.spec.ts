@@ -301,7 +301,7 @@ describe.each(databaseKinds)('the inbox in $kind', ({ start }) => {
       return { narrowInbox: new SqlInbox(options), most: () => most };
     }
 
-    it.each([[1, 1], [2, 1], [4, 3]])('of %i connections hold %i at the most, and each is handled in its turn', async (connections, expected) => {
+    it.each([[1, 1], [2, 1], [4, 3]])('on %i connections hold %i at the most, and each is handled in its turn', async (connections, expected) => {
       const { narrowInbox, most } = await narrow(connections);
       const ids = Array.from({ length: 20 }, (_, index) => `m${index}`);
       const results = await Promise.all(ids.map((id) => narrowInbox.run('group', id, write(id))));

@@ -39,7 +39,7 @@ export const databaseKinds: { kind: string; start: () => Promise<TestDatabase> }
     : []),
 ];
 
-/** What the effects of the handlers are, in order. */
+/** The effects of the handlers, in order. */
 export async function effects(database: SqlDatabase): Promise<string[]> {
   const { rows } = await database.query<{ what: string }>('SELECT what FROM effect ORDER BY what');
   return rows.map(({ what }) => what);

@@ -100,7 +100,7 @@ export function createStreams(options: StreamsOptions): Streams {
     groups: new Groups(operating),
     topics: new Topics(operating),
     declare: (topic) => log.declare(topic),
-    publish: (topic, message, terms) => publisher.publish(topic, message, terms),
+    publish: (topic, message, sendOptions) => publisher.publish(topic, message, sendOptions),
     publishMany: (topic, many) => publisher.publishMany(topic, many),
     subscribe: (definition, handler) => subscribe(definition, { rule: null, handler }),
     subscribeBatch: (definition, rule, handler) => subscribe(definition, { rule, handler }),

@@ -5,7 +5,7 @@ import {
   type Position,
   Publisher,
   type RetryPolicy,
-  type Screen,
+  type Prefilter,
   type Subscription,
   type TopicDefinition,
   topicOf,
@@ -62,18 +62,18 @@ interface Target {
   readonly retry?: RetryPolicy;
   readonly crashLimit?: number;
   readonly timeoutMs?: number;
-  readonly screen?: Screen;
+  readonly prefilter?: Prefilter;
   readonly unknownForMs?: number;
   readonly start?: Position;
 }
 
 export function subscribe(process: Pick<Process, 'streams'>, target: Target, handle: Handle): Promise<Subscription> {
   const topic: TopicDefinition = topicOf(target.topic);
-  const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, screen, unknownForMs = 0, start = 'earliest' } = target;
+  const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, prefilter, unknownForMs = 0, start = 'earliest' } = target;
   const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;
   const handler = deliveryPipeline({ topic, group, retry, timeoutMs, handle: anyHandle });
   const definition = { topic, group, concurrency, crashLimit, unknownForMs, start };
-  return process.streams.subscribe({ ...definition, ...(screen ? { screen } : {}) }, handler);
+  return process.streams.subscribe({ ...definition, ...(prefilter ? { prefilter } : {}) }, handler);
 }
 
 /** A promise with its resolver. */

@@ -119,7 +119,7 @@ describe('a pause of the group', () => {
     await process.publisher.publishMany(Single, numbers(3));
     await waitFor(() => seen.length === 1, { what: 'the first to begin' });
     expect((await process.streams.groups.pause(Single, 'g', { within: '20ms' })).busy).toHaveLength(1);
-    await waitFor(() => subscription.heldUpBy.includes('group'), { what: 'the member to see it' });
+    await waitFor(() => subscription.pausedBy.includes('group'), { what: 'the member to see it' });
     hold.fire();
     expect(await process.streams.groups.pause(Single, 'g')).toEqual({ busy: [] });
     expect(seen).toEqual([0]);
@@ -173,7 +173,7 @@ describe('a pause of one process', () => {
     await one.publisher.publish(Single, { value: 0 });
     await waitFor(() => seen.length === 1, { what: 'the first to begin' });
     const paused = subscription.pause();
-    expect(subscription.heldUpBy).toEqual(['process']);
+    expect(subscription.pausedBy).toEqual(['process']);
     await subscribe(two, { topic: Single, group: 'g' }, async ({ value }: Value) => void seen.push(`two ${value}`));
     await one.publisher.publishMany(Single, numbers(5).slice(1));
     await waitFor(() => seen.length === 5, { what: 'the other to handle the rest' });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type DeliveryContext, fixed, listen, MessageType, newMessageId, screenOf, Topic, topicOf } from '@millrace/core';
+import { type DeliveryContext, fixed, listen, MessageType, newMessageId, prefilterOf, Topic, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
 import { Bed } from './bed.js';
@@ -56,8 +56,8 @@ describe('a message that the subscription is not for', () => {
     const process = await bed.start();
     const gate = signal();
     const handled: number[] = [];
-    const screen = screenOf({ topic: topicOf(Single), filter: { headers: { region: ['eu', 'us'] } } });
-    await subscribe(process, { topic: Single, group: 'g', concurrency: 2, screen }, async ({ value }: Single) => {
+    const prefilter = prefilterOf({ topic: topicOf(Single), filter: { headers: { region: ['eu', 'us'] } } });
+    await subscribe(process, { topic: Single, group: 'g', concurrency: 2, prefilter }, async ({ value }: Single) => {
       handled.push(value);
       if (value === 0) await gate.promise;
     });
@@ -76,7 +76,7 @@ describe('a message that the subscription is not for', () => {
     const publisher = await bed.start({ messagesPerEntry: 2 });
     const doomed = await bed.start();
     const begun = signal();
-    const screen = screenOf({ topic: topicOf(Single), filter: { key: 'none' } });
+    const prefilter = prefilterOf({ topic: topicOf(Single), filter: { key: 'none' } });
     await subscribe(doomed, { topic: Single, group: 'g' }, async () => {
       begun.fire();
       await new Promise(() => undefined);
@@ -85,7 +85,7 @@ describe('a message that the subscription is not for', () => {
     await begun.promise;
     doomed.vanish();
     const next = await bed.start();
-    await subscribe(next, { topic: Single, group: 'g', crashLimit: 1, screen }, async () => undefined);
+    await subscribe(next, { topic: Single, group: 'g', crashLimit: 1, prefilter }, async () => undefined);
     await bed.drained(next, Single, 'g');
     expect(await bed.state(next, Single, 'g')).toMatchObject({ filtered: 2, deadLettered: 0 });
   });
@@ -110,9 +110,9 @@ describe('a topic with types', () => {
     const all: unknown[] = [];
     const one: unknown[] = [];
     const topic = topicOf(Typed);
-    await subscribe(process, { topic: Typed, group: 'all', screen: screenOf({ topic }) }, async (payload: object) => void all.push(payload));
-    const own = screenOf({ topic, type: 'first' });
-    await subscribe(process, { topic: Typed, group: 'one', screen: own }, async (payload: object) => void one.push(payload));
+    await subscribe(process, { topic: Typed, group: 'all', prefilter: prefilterOf({ topic }) }, async (payload: object) => void all.push(payload));
+    const own = prefilterOf({ topic, type: 'first' });
+    await subscribe(process, { topic: Typed, group: 'one', prefilter: own }, async (payload: object) => void one.push(payload));
     await process.publisher.publish(First, { value: 1, more: 1 });
     await process.publisher.publish(Second, { value: 2 });
     await process.publisher.publish(Typed, { value: 3 });
@@ -132,15 +132,16 @@ describe('a topic with types', () => {
     const failures: unknown[] = [];
     const stop = listen('attempt-failed', ({ outcome, error, delayMs }) => failures.push([outcome, error.code, delayMs]));
     const definition = { topic: Typed, group: 'g', unknownForMs: 600_000 };
-    const known = await subscribe(old, { ...definition, screen: screenOf({ topic: topicOf(Typed) }) }, async () => undefined);
+    const ofOld = { ...definition, prefilter: prefilterOf({ topic: topicOf(Typed) }) };
+    const known = await subscribe(old, ofOld, async () => undefined);
     await waitFor(() => failures.length === 2, { what: 'both to be put off' });
     stop();
     expect(failures).toEqual([['retry', 'UNKNOWN_MESSAGE_TYPE', 1_000], ['retry', 'UNSUPPORTED_VERSION', 1_000]]);
     await known.stop(200);
     const handled: number[] = [];
     const types = new Map(['second', 'third'].map((name) => [name, { name, version: 3, payload: Typed }]));
-    const screen = screenOf({ topic: { ...topicOf(Typed), types } });
-    await subscribe(newer, { ...definition, screen }, async (_: Typed, { attempt }) => void handled.push(attempt));
+    const prefilter = prefilterOf({ topic: { ...topicOf(Typed), types } });
+    await subscribe(newer, { ...definition, prefilter }, async (_: Typed, { attempt }) => void handled.push(attempt));
     await bed.drained(newer, Typed, 'g');
     expect(handled).toEqual([1, 1]);
     expect(await bed.state(newer, Typed, 'g')).toMatchObject({ handled: 2, retried: 2, deadLettered: 0 });
@@ -154,8 +155,8 @@ describe('a topic with types', () => {
     await process.streams.publish(topicOf(Typed), { ...stored, id: newMessageId(), type: 'second', schema: 3 });
     await process.publisher.publish(Second, { value: 4 });
     const handled: number[] = [];
-    const screen = screenOf({ topic: topicOf(Typed) });
-    await subscribe(process, { topic: Typed, group: 'g', screen }, async ({ value }: Typed) => void handled.push(value));
+    const prefilter = prefilterOf({ topic: topicOf(Typed) });
+    await subscribe(process, { topic: Typed, group: 'g', prefilter }, async ({ value }: Typed) => void handled.push(value));
     await bed.drained(process, Typed, 'g');
     expect(handled).toEqual([4]);
     const reasons = (await bed.deadLetters(process, Typed, 'g')).map(({ reason }) => reason);

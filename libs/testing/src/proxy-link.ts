@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 
-/** What happens to bytes at this moment. */
+/** The treatment of bytes at this moment. */
 export type Passage =
   | { readonly kind: 'pass'; readonly delayMs: number }
   /** Kept until the promise resolves. */
@@ -11,7 +11,7 @@ export type Direction = 'requests' | 'replies';
 
 /** One connection through the proxy: two sockets, and bytes that stay in order whatever the passage. */
 export class ProxyLink {
-  /** Bytes were dropped: what follows would make no sense to the client. */
+  /** Bytes were dropped, so later ones would make no sense to the client. */
   isBroken = false;
   readonly closed: Promise<void>;
   readonly #client: Socket;
@@ -22,7 +22,7 @@ export class ProxyLink {
     this.#client = client;
     this.#server = connect({ ...target, allowHalfOpen: true });
     this.#passage = passage;
-    // A network in between gathers nothing: with Nagle's algorithm what is small waits for the other side's late acknowledgement.
+    // A real network gathers nothing: with Nagle's algorithm small packets would wait for the other side's late acknowledgement.
     this.#client.setNoDelay(true);
     this.#server.setNoDelay(true);
     this.closed = new Promise((resolve) => client.once('close', () => resolve()));

@@ -39,7 +39,7 @@ export class TcpProxy {
     return this.#links.size;
   }
 
-  /** All is well. What was held goes on. */
+  /** Ends all faults. Bytes that were held go on. */
   async pass(): Promise<void> {
     this.#set({ requests: PASS, replies: PASS });
     await this.#listen();

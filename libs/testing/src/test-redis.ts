@@ -21,7 +21,7 @@ export class TestRedis {
     this.#server = server;
   }
 
-  /** Of the process that runs now, or ran last; another one after {@link restart}. */
+  /** The id of the process that runs now, or ran last; another one after {@link restart}. */
   get pid(): number {
     return this.#server.pid;
   }
@@ -62,7 +62,7 @@ export class TestRedis {
 }
 
 /**
- * Starts a Redis server and resolves when it answers. Whoever starts it stops it.
+ * Starts a Redis server and resolves when it answers. The caller must stop it.
  *
  * @throws MillraceError REDIS_NOT_FOUND without a redis-server or valkey-server on the PATH, REDIS_FAILED when it does not start
  */

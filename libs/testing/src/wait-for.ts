@@ -2,7 +2,7 @@ import { asError } from '@millrace/core';
 import { withDeadline } from '@millrace/redis';
 
 export interface WaitForOptions {
-  /** What is waited for, for the error: `the group to have handled 100 messages`. */
+  /** The awaited condition, for the error: `the group to have handled 100 messages`. */
   readonly what: string;
   /** Default 10,000. */
   readonly timeoutMs?: number;
@@ -14,7 +14,7 @@ const POLL_MS = 10;
  * Asks again and again until the condition gives something truthy, and resolves with that. A condition that throws, such as
  * a failed `expect`, counts as not fulfilled yet.
  *
- * @throws Error when the time is over: it names what was waited for and what the condition said last
+ * @throws Error when the time is over: it names the condition and the last error of it
  */
 export async function waitFor<T>(condition: () => T | Promise<T>, options: WaitForOptions): Promise<NonNullable<T>> {
   const { what, timeoutMs = 10_000 } = options;

@@ -57,7 +57,7 @@ describe('the reports of the guide', () => {
     expect(await queue().getFailed()).toMatchObject([{ attemptsMade: 1, failedReason: 'soon is no month' }]);
   });
 
-  it('of tonight wait', async () => {
+  it('wait when they are for tonight', async () => {
     await reports.orderForTonight(['2026-08', '2026-09']);
     expect(await counts()).toMatchObject({ delayed: 2, completed: 1 });
   });

@@ -100,7 +100,7 @@ describe('the prices of the guide', () => {
     expect(window.shown).not.toContain('sugar 4');
   });
 
-  it('of other regions are not for the window', async () => {
+  it('from other regions are not for the window', async () => {
     await app.get(Publisher).publish(example['prices.ts'].PriceChanged, { item: 'salt', price: 5 }, { headers: { region: 'us' } });
     await waitFor(async () => (await group('shop-window')).filtered === 1, { what: 'the price to be filtered' });
     expect(window.shown).not.toContain('salt 5');

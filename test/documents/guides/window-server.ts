@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 export class WindowServer {
   /** Prices that it was sent, as `tea 3`. */
   readonly shown: string[] = [];
-  /** The status of its answer, by item; 200 where nothing else is said. */
+  /** The status of its answer, by item; 200 by default. */
   readonly statuses = new Map<string, number>();
   readonly #server: Server;
 

@@ -1,4 +1,4 @@
-/** The guards of what is due, whatever the clocks of processes say. */
+/** The guards of due times, which hold whatever the clocks of processes say. */
 
 const CLOCKS_SPEC = 'libs/jobs/test/clocks.spec.ts';
 

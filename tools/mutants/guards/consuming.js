@@ -1,4 +1,4 @@
-/** The guards of what a member holds, settles, and what is put back. */
+/** The guards of the messages that a member holds, settles and puts back. */
 
 const SCRIPTS = 'libs/streams/src/scripts';
 const SETTLE = `${SCRIPTS}/settle.lua`;
@@ -134,7 +134,7 @@ for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
 /** @type {import('../guards.js').Guard[]} */
 export const holding = [
   {
-    name: 'what is held is made sure of after others may have taken it',
+    name: 'a member checks its held messages after others may have taken them',
     file: `${CONSUME}/held-entries.ts`,
     find: 'this.#verified === this.#returns && this.#parts.presence.isSure',
     replace: 'this.#parts.presence.isSure',
@@ -142,7 +142,7 @@ export const holding = [
     title: 'is stale while other members may have taken the process for dead, until its owner was looked up afterwards',
   },
   {
-    name: 'what came into doubt while it was asked for is in doubt',
+    name: 'a message that becomes stale during the check stays stale',
     file: `${CONSUME}/held-entries.ts`,
     find: 'this.#verified = returns;',
     replace: 'this.#verified = this.#returns;',
@@ -150,7 +150,7 @@ export const holding = [
     title: 'stays stale when it became stale again while its owner was looked up',
   },
   {
-    name: 'what Redis does not know of is given up',
+    name: 'a message that Redis does not know is given up',
     file: `${CONSUME}/held-entries.ts`,
     find: '!ids.has(entry.id)) this.lost(entry)',
     replace: 'false) this.lost(entry)',
@@ -166,7 +166,7 @@ export const holding = [
     title: 'does not let the former holder begin the entry',
   },
   {
-    name: 'what a read brought whose reply was lost is put back',
+    name: 'messages of a read whose reply was lost are put back',
     file: `${READ}/fetcher.ts`,
     find: 'if (this.#problem !== null) await feedback.rejoin();',
     replace: '',
@@ -186,7 +186,7 @@ export const sharing = [
     title: 'takes entries of several messages only as it has slots for them',
   },
   {
-    name: 'what waits for a slot goes back to the group',
+    name: 'a message that waits for a slot goes back to the group',
     file: `${CONSUME}/handler-slots.ts`,
     find: 'if (this.#lookAtMs !== null || (this.#inHand <= this.#messages && !this.#queue.hasSuspects)) return;',
     replace: 'if (true) return;',
@@ -194,7 +194,7 @@ export const sharing = [
     title: 'gives back what waits for a slot, and others handle it',
   },
   {
-    name: 'what was given back comes before what is new',
+    name: 'messages that were put back come before new ones',
     file: `${CONSUME}/dispatcher.ts`,
     find: 'for (const delivery of deliveries) this.#parts.feedback.overFetched(delivery);',
     replace: '',
@@ -254,7 +254,7 @@ export const putBack = [
     title: 'goes over the other connection while only the control connection is a black hole',
   },
   {
-    name: 'what is begun is marked',
+    name: 'a begun message is marked',
     file: BEGIN,
     find: "redis.call('HSET', KEYS[2], ARGV[3], 1)\n",
     replace: '',
@@ -262,7 +262,7 @@ export const putBack = [
     title: 'counts further crashes only for messages that were marked as begun',
   },
   {
-    name: 'what vanished with a process is marked before it is handled',
+    name: 'a message that vanished with a process is marked before it is handled',
     file: `${CONSUME}/dispatcher.ts`,
     find: '    else if (first.crashes > 0) void this.#beginLone(batch, first);\n',
     replace: '',
@@ -286,7 +286,7 @@ export const putBack = [
     title: 'counts no crash for a member that left, or was stopping, though it had begun',
   },
   {
-    name: 'what is settled is not put back',
+    name: 'a settled message is not put back',
     file: PUT_BACK,
     find: "if redis.call('GETBIT', bitmap, offset % page) == 0 then",
     replace: 'if true then',

@@ -1,4 +1,4 @@
-/** The guards of what a handler decides, and of what it does not decide any more. */
+/** The guards of the outcomes that a handler decides, and of those that it does not decide any more. */
 
 const DELIVERY = 'libs/core/src/delivery';
 const PIPELINE_SPEC = 'libs/core/test/pipeline.spec.ts';
@@ -31,7 +31,7 @@ export const outcomes = [
     title: 'records nothing in the inbox when its process stood still',
   },
   {
-    name: 'what handlers are at work on at the stop deadline is put back',
+    name: 'messages whose handlers still run at the stop deadline are put back',
     file: 'libs/streams/src/consume/dispatcher.ts',
     find: '      this.release(begun);\n',
     replace: '',
@@ -48,7 +48,7 @@ export const outcomes = [
   },
   {
     name: 'a job with a priority that is put back wakes a worker',
-    file: 'libs/jobs/src/worker/put-back.ts',
+    file: 'libs/jobs/src/worker/start-job-worker.ts',
     find: "await client.zadd(backend.toKey('marker'), 0, '0');",
     replace: 'void client;',
     spec: 'libs/jobs/test/given-up.spec.ts',

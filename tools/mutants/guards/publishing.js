@@ -1,4 +1,4 @@
-/** The guards of what is published, of groups, and of what is kept. */
+/** The guards of publishes, of groups, and of retention. */
 
 const SCRIPTS = 'libs/streams/src/scripts';
 const PUBLISH = `${SCRIPTS}/publish.lua`;
@@ -46,7 +46,7 @@ export const publishing = [
     title: 'R14 publish reply lost: one message is stored',
   },
   {
-    name: 'what is sent again comes before what was published later',
+    name: 'repeated messages come before later ones',
     file: 'libs/streams/src/publish/publish-queue.ts',
     find: 'this.#set([...items, ...this.#items]);',
     replace: 'this.#set([...this.#items, ...items]);',
@@ -62,7 +62,7 @@ export const publishing = [
     title: 'go on as another producer when Redis lost batches that it had confirmed, and emit that',
   },
   {
-    name: 'what makes a repetition one outlives the last of them',
+    name: 'the record that reveals a repetition outlives the last one',
     file: PUBLISH,
     find: 'keptUntil = math.max(keptUntil, age + ARGV[3] + KEPT_LONGER)',
     replace: 'keptUntil = age + KEPT_LONGER',
@@ -138,7 +138,7 @@ export const publishing = [
 /** @type {import('../guards.js').Guard[]} */
 export const groups = [
   {
-    name: 'what is due stays where it is while `again` is gone',
+    name: 'due messages stay where they are while `again` is gone',
     file: `${SCRIPTS}/tend.lua`,
     find: " or not addHeld(members, again, name, 2) then return 'UNDECLARED' end",
     replace: " then return 'UNDECLARED' end",
@@ -162,7 +162,7 @@ export const groups = [
     title: 'delivers each message to every group, and inside a group to one member',
   },
   {
-    name: 'what is given back counts no attempt',
+    name: 'putting a message back counts no attempt',
     file: `${CONSUME}/settlement.ts`,
     find: "return ['release', waitingOf(delivery, { attempt: delivery.attempt,",
     replace: "return ['release', waitingOf(delivery, { attempt: delivery.attempt + 1,",
@@ -182,7 +182,7 @@ export const groups = [
 const TRIM = `${SCRIPTS}/trim.lua`;
 const RETENTION_SPEC = 'libs/streams/test/retention.spec.ts';
 
-/** What no trim may pass. @type {import('../guards.js').Guard[]} */
+/** The floor that no trim may pass. @type {import('../guards.js').Guard[]} */
 export const retention = [
   {
     name: 'a trim stops at what was not delivered',
@@ -201,7 +201,7 @@ export const retention = [
     title: 'removes nothing that a group has not settled, though some are slow',
   },
   {
-    name: 'what is dropped counts as settled',
+    name: 'a dropped message counts as settled',
     file: TRIM,
     find: "    redis.call('HINCRBY', KEYS[group.key + 1], 'settled', group.dropped)\n",
     replace: '',
@@ -253,7 +253,7 @@ export const operating = [
     title: 'holds every member until it is lifted',
   },
   {
-    name: 'what may still be handled is not counted as lost',
+    name: 'a message that may still be handled is not counted as lost',
     file: `${SCRIPTS}/audit.lua`,
     find: " - redis.call('ZCARD', open)",
     replace: '',

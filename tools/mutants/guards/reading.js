@@ -1,4 +1,4 @@
-/** The guards of what wakes members, and of who looks after a partition. */
+/** The guards of the bells that wake members, and of the tender of a partition. */
 
 const RINGS_SPEC = 'libs/streams/test/rings.spec.ts';
 const READERS_SPEC = 'libs/streams/test/readers.spec.ts';

@@ -1,4 +1,4 @@
-/** The guards of what was removed. */
+/** The guards of removed topics and groups. */
 
 const SCRIPTS = 'libs/streams/src/scripts';
 const LOG = 'libs/streams/src/log/topic-log.ts';

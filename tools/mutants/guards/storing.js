@@ -1,4 +1,4 @@
-/** The guards of how a log is written and read. */
+/** The guards of writing and reading a log. */
 
 const SCRIPTS = 'libs/streams/src/scripts';
 const IDS_SPEC = 'libs/streams/test/entry-ids.spec.ts';

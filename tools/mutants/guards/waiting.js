@@ -1,4 +1,4 @@
-/** The guards of what waits for another attempt. */
+/** The guards of messages that wait for another attempt. */
 
 const SCRIPTS = 'libs/streams/src/scripts';
 const WAITING_SPEC = 'libs/streams/test/waiting.spec.ts';
@@ -22,7 +22,7 @@ export const waiting = [
     title: 'passes nothing that waits before its text is copied',
   },
   {
-    name: 'what is due waits for room',
+    name: 'due messages wait for room',
     file: `${SCRIPTS}/tend.lua`,
     find: 'if roomOf(group) <= 0 or (',
     replace: 'if (',
@@ -38,7 +38,7 @@ export const waiting = [
     title: 'leaves no text of a done message behind',
   },
   {
-    name: 'what a seek made void is given to nobody',
+    name: 'a retry that a seek made void is given to nobody',
     file: `${SCRIPTS}/tend.lua`,
     find: 'if record.isVoid then',
     replace: 'if false then',
@@ -54,7 +54,7 @@ export const waiting = [
     title: 'follows another seek, also when not all of its void messages are removed yet',
   },
   {
-    name: 'what waits is not put back a second time',
+    name: 'a waiting message is not put back a second time',
     file: `${SCRIPTS}/redrive.lua`,
     find: '    if record and not record.isVoid then return end\n',
     replace: '',
@@ -62,7 +62,7 @@ export const waiting = [
     title: 'counts a message once in the lag that was given up twice',
   },
   {
-    name: 'what has a record and waits nowhere waits anew',
+    name: 'a message that has a record and waits nowhere waits anew',
     file: `${SCRIPTS}/audit.lua`,
     find: '  findMissing(group)\n',
     replace: '',

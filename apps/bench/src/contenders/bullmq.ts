@@ -9,7 +9,7 @@ const BULK = 256;
 /** The concurrency of both contenders that process jobs. */
 export const JOB_CONCURRENCY = 64;
 
-/** BullMQ by hand, with ids and retention as Millrace gives them to its jobs. A lost connection is told by what fails. */
+/** BullMQ by hand, with ids and retention as Millrace gives them to its jobs. A lost connection shows in the calls that fail. */
 export const bullmq: Contender = {
   openProducer: async (url, { bytes }) => {
     const queue = new Queue(QUEUE, { connection: { url } });

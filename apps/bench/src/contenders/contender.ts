@@ -15,9 +15,9 @@ export interface Spec {
   readonly millrace?: MillraceSettings;
 }
 
-/** How Millrace is used; the default of each is that of the library. */
+/** The options of Millrace; the default of each is that of the library. */
 export interface MillraceSettings {
-  /** So many topics, all subscribed to. Default 1; published to is the first. */
+  /** The number of topics, all subscribed to. Default 1; messages are published to the first. */
   readonly topics?: number;
   readonly partitions?: number;
   /** Publish with an idempotency key on every message. */

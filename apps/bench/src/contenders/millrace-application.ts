@@ -9,7 +9,7 @@ export interface ApplicationParts {
   readonly providers?: readonly Provider[];
 }
 
-/** An application with Millrace in it, as a user writes one: nothing of it is nearer to the engine than the public interface. */
+/** An application with Millrace in it, as a user writes one: it uses nothing but the public interface. */
 export function startApplication({ options, contracts, providers = [] }: ApplicationParts): Promise<INestApplicationContext> {
   @Module({
     imports: [MillraceModule.forRoot(options), MillraceModule.forFeature([...contracts])],

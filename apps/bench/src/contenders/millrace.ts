@@ -56,7 +56,7 @@ function producer(app: INestApplicationContext, topic: Type<Order>, { bytes, mil
   };
 }
 
-/** Sends without waiting, and keeps no more for a message than that counts it: what the heap holds then is the publisher's. */
+/** Sends without waiting, and keeps only a count for each message, so that the heap shows the memory of the publisher. */
 function refusalsOf(count: number, send: (number: number) => Promise<unknown>): Promise<number> {
   return new Promise((resolve) => {
     let [open, refused] = [count, 0];
@@ -72,7 +72,7 @@ function refusalsOf(count: number, send: (number: number) => Promise<unknown>): 
   });
 }
 
-/** One for each topic; the first is published to. */
+/** The contracts, one for each topic; messages are published to the first. */
 export function topicsOf({ topics = 1, partitions = 1 }: MillraceSettings): Type<Order>[] {
   return Array.from({ length: topics }, (_, index) => topicOf(`bench.orders.${index}`, partitions));
 }

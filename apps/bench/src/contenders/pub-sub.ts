@@ -5,7 +5,7 @@ import { ended, openRedis } from './redis-client.js';
 
 const CHANNEL = 'bench:channel';
 
-/** Redis publish/subscribe: nothing is stored, and whoever is away misses it. The measure of latency. */
+/** Redis publish/subscribe: nothing is stored, and an absent subscriber misses the message. The measure of latency. */
 export const pubSub: Contender = {
   openProducer: (url, { bytes }) => {
     const redis = openRedis(url);

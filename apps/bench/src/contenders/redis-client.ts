@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 
-/** A connection that prints nothing when it is lost: the commands that fail tell, and soon. */
+/** A connection that prints nothing when it is lost: the commands fail soon and report it. */
 export function openRedis(url: string): Redis {
   const redis = new Redis(url, { maxRetriesPerRequest: 1 });
   redis.on('error', () => undefined);

@@ -1,8 +1,8 @@
 /**
- * Runs `send` for each of `count` numbers, with at most `size` of them under way: how one that publishes as fast as it can
- * keeps its memory bounded.
+ * Runs `send` for each of `count` numbers, with at most `size` of them under way, so that a fast publisher keeps its memory
+ * bounded.
  *
- * @throws the first failure, when all that was begun has ended
+ * @throws the first failure, when all calls that were begun have ended
  */
 export async function inWindow(count: number, size: number, send: (number: number) => Promise<unknown>): Promise<void> {
   let next = 0;

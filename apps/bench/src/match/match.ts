@@ -8,7 +8,7 @@ import { Pair, type Run } from './pair.js';
 
 export const RATES = [500, 5_000] as const;
 
-/** Everything that was seen of one contender, one entry a round; why it was left out, if it was. */
+/** The measurements of one contender, one entry a round, and the reason when it was left out. */
 export interface Record {
   readonly spec: Spec;
   readonly runs: Run[];
@@ -47,7 +47,7 @@ export class Match {
       for (const record of records) await this.#open(record);
       await this.#saturatedRounds(records);
       const paced = records.filter(({ spec }) => spec.bytes < LARGE_BYTES);
-      // Who has finished must not cost the others CPU.
+      // A contender that has finished must not cost the others CPU.
       await this.#close(records.filter((record) => !paced.includes(record)));
       await this.#pacedRounds(paced);
       return { records, missing: this.#missing };
@@ -115,7 +115,7 @@ export class Match {
     }
   }
 
-  /** One that fails is left out from then on, aloud, and ended; the others go on. */
+  /** A contender that fails is reported, ended and left out from then on; the others go on. */
   async #guarded(record: Record, work: () => Promise<void>): Promise<void> {
     if (record.skipped !== null) return;
     try {

@@ -36,7 +36,7 @@ export class Pair {
     [this.producer, this.consumer] = sides;
   }
 
-  /** The consumer comes first: it makes what the producer publishes to. The server stays the caller's. */
+  /** The consumer starts first, because it makes the topic or queue of the producer. The server stays the caller's. */
   static async open(spec: Spec, server: BenchServer, signal: AbortSignal): Promise<Pair> {
     const options = { url: server.url, signal };
     const consumer = await SideProcess.open(spec, { ...options, role: 'consumer' });

@@ -10,8 +10,8 @@ import { trickle } from './trickle.js';
 import { upkeep } from './upkeep.js';
 import { waitingRetries } from './waiting-retries.js';
 
-/** Those that count commands, bytes and moments: they take little time and repeat on a noisy machine. */
+/** The measures that count commands, bytes and moments: they take little time and repeat on a noisy machine. */
 export const COUNTS: readonly Measure[] = [idle, trickle, killedWorker, upkeep, fullRedis];
 
-/** Those that measure what a message costs as more of something is there. */
+/** The measures of the cost of a message as more of something is there. */
 export const COSTS: readonly Measure[] = [partitions, groups, flood, backlog, waitingRetries, idleTopics];

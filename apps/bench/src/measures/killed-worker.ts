@@ -11,7 +11,7 @@ const PARTITIONS = 16;
 const HELD = 16;
 const RUNS = 3;
 
-/** How long after a worker was killed another one handles what it held, beyond its lease. */
+/** The time beyond its lease until another worker handles the messages of a killed one. */
 export const killedWorker: Measure = {
   name: 'killed worker',
   seconds: 40,

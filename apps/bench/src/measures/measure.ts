@@ -6,6 +6,6 @@ export interface Measure {
   readonly name: string;
   /** About how long it takes at default sizes on two busy cores. */
   readonly seconds: number;
-  /** Yields each row when it is known: those that were found stay when a later one fails. */
+  /** Yields each row when it is known, so that the first rows stay when a later one fails. */
   run(stage: Stage): AsyncIterable<Row>;
 }

@@ -7,7 +7,7 @@ import type { Stage } from '../stage.js';
 const POLL_MS = 200;
 const [TOPIC] = topicsOf({}) as [ReturnType<typeof topicsOf>[number]];
 
-/** Asks Millrace itself where a group stands, as an operator would. */
+/** Asks Millrace itself about a group, as an operator would. */
 export class Observer {
   readonly #app: INestApplicationContext;
   readonly #stage: Stage;
@@ -27,7 +27,7 @@ export class Observer {
     while (!isSo(await inspector.group(TOPIC, groupName(group)))) await this.#stage.pause(POLL_MS);
   }
 
-  /** All that an operator looks at: where the group stands, and what a seek to its beginning would do. */
+  /** The calls of an operator: the state of the group, and the plan of a seek to its beginning. */
   async operate(group: number): Promise<void> {
     await this.#app.get(Inspector, { strict: false }).group(TOPIC, groupName(group));
     await this.#app.get(Groups, { strict: false }).seek(TOPIC, groupName(group), { to: 'earliest', preview: true });

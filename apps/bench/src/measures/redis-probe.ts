@@ -70,7 +70,7 @@ export class RedisProbe {
     await this.#redis.config('SET', 'maxmemory', String(bytes));
   }
 
-  /** From now on every call is timed; {@link longestCallMs} tells. */
+  /** Times every call from now on; {@link longestCallMs} reports the longest. */
   async timeCalls(): Promise<void> {
     await this.#redis.config('SET', 'slowlog-log-slower-than', '100');
     await this.#redis.config('SET', 'slowlog-max-len', '10000');

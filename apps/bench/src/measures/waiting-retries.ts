@@ -6,7 +6,7 @@ import { inScene } from './scene.js';
 import type { Stage } from '../stage.js';
 
 const LONGEST_MS = 5;
-/** Beside its body. */
+/** The bytes of a message beside its body. */
 const RETRY_BYTES = 260;
 /** A message of 200 bytes with its envelope, in a stream. */
 const BODY_BYTES = 350;

@@ -9,7 +9,7 @@ interface Latency {
   readonly max: number;
 }
 
-/** All that is told of one contender: medians over the rounds. */
+/** The figures of one contender: medians over the rounds. */
 export interface ContenderFigures {
   readonly name: string;
   readonly bytes: number;

@@ -28,7 +28,7 @@ const THROUGHPUT: readonly Comparison[] = [
   { contender: 'millrace 10 KB', against: 'rabbitmq 10 KB' },
 ];
 
-/** Percentile -> what is asked of Millrace at 500 messages a second. */
+/** Percentile -> the target of Millrace at 500 messages a second. */
 const LATENCY = { p50: ['<=', 1.7], p99: ['<=', 2] } as const satisfies { readonly [Percentile in string]: Bound };
 const LATENCY_RATE = 500;
 

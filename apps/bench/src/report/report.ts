@@ -2,7 +2,7 @@ import type { Machine } from '../machine.js';
 import type { ContenderFigures } from './contender-figures.js';
 import type { Row } from './row.js';
 
-/** All that a run has found: what `--json` writes, and `--baseline` reads. */
+/** The figures of a run, which `--json` writes and `--baseline` reads. */
 export interface Report {
   readonly rows: readonly Row[];
   readonly contenders: readonly ContenderFigures[];

@@ -21,8 +21,8 @@ export async function startNats(): Promise<BenchServer | null> {
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const patience = { waitOnFirstConnect: true, reconnectTimeWait: READY_WAIT_MS, maxReconnectAttempts: READY_TRIES };
-    const connection = await connect({ servers: url, ...patience });
+    const waiting = { waitOnFirstConnect: true, reconnectTimeWait: READY_WAIT_MS, maxReconnectAttempts: READY_TRIES };
+    const connection = await connect({ servers: url, ...waiting });
     await connection.close();
     return { url, pid: server.pid, stop };
   } catch (error) {

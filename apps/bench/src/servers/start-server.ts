@@ -3,7 +3,7 @@ import { startRedis } from './own-redis.js';
 import { findRabbit } from './running-rabbit.js';
 import type { BenchServer, ServerKind } from './server.js';
 
-/** How to get what is missing. */
+/** Advice on installing a missing server. */
 export const MISSING: Readonly<Record<ServerKind, string>> = {
   redis: 'no redis-server or valkey-server is on the PATH',
   nats: 'no nats-server is on the PATH',

@@ -49,7 +49,7 @@ export interface Reply {
   readonly error?: string;
 }
 
-/** Why a side ends by itself. */
+/** The reason why a side ends by itself. */
 export interface LastWords {
   readonly lastWords: string;
 }

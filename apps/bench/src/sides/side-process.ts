@@ -26,7 +26,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** A side in a process of its own, as its parent sees it. Whatever it is asked is answered or fails in bounded time. */
+/** A side in a process of its own, as its parent sees it. Every request is answered or fails in bounded time. */
 export class SideProcess {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, Waiting>();

@@ -12,7 +12,7 @@ import type { Ask, LastWords, Reply, Request, Span } from './messages.js';
 process.once('disconnect', () => process.exit(1));
 process.on('message', (request: Request) => void answer(request));
 process.once('uncaughtException', (error) => end(error));
-// Nest's clients log whatever their application says.
+// Nest's clients log even when the logger of their application is off.
 Logger.overrideLogger(false);
 
 let producer: Producer | null = null;
@@ -33,7 +33,7 @@ function reply(message: Reply): void {
   if (process.connected) process.send?.(message);
 }
 
-/** The parent tells why, on one line: a stack between the figures helps nobody. */
+/** The parent reports the reason, on one line: a stack between the figures helps nobody. */
 function end(error: unknown): void {
   if (!process.connected) process.exit(1);
   process.send?.({ lastWords: messageOf(error) } satisfies LastWords, () => process.exit(1));
@@ -81,7 +81,7 @@ async function saturate(count: number): Promise<Span> {
 }
 
 /**
- * Timers are too coarse for the pace: whenever one fires, everything that is due by then is sent. Resolves when all are
+ * Sends everything that is due whenever a timer fires, because timers are too coarse for the pace. Resolves when all are
  * acknowledged: nothing is under way any more when this side is closed.
  */
 async function pace(count: number, rate: number): Promise<void> {

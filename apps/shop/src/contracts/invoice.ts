@@ -2,7 +2,7 @@ import { Type } from 'class-transformer';
 import { IsArray, IsOptional, IsString, Length, ValidateNested } from 'class-validator';
 import { OrderLine } from './order-line.js';
 
-/** What the messages about orders carry. */
+/** The common part of the messages about orders. */
 export abstract class Invoice {
   @IsString() @Length(1, 64)
   invoice!: string;

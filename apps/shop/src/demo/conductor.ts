@@ -11,7 +11,7 @@ export interface ConductorParts extends Stage {
   readonly killer: Killer | null;
 }
 
-/** How the replay ended: all is handled, or nothing has moved for too long. */
+/** The end of the replay: all is handled, or nothing has moved for too long. */
 export interface Ending {
   readonly observation: Observation;
   readonly stuck: boolean;

@@ -19,7 +19,7 @@ import { judge } from './verdict.js';
 import type { WorkToDo } from './work.js';
 import { WorkerPool } from './worker-pool.js';
 
-/** What a verdict is about. */
+/** The subject of a verdict. */
 interface Outcome {
   readonly input: Input;
   readonly plan: ReplayPlan;
@@ -88,7 +88,7 @@ export class Demo {
     return this.#conclude(stage, { input: traded, plan, observation });
   }
 
-  /** Tells how it came out: the result to `out`, what is wrong to the terminal. */
+  /** Reports the verdict: the result to `out`, the problems to the terminal. */
   async #conclude(stage: Stage, { input, plan, observation }: Outcome): Promise<boolean> {
     const { options, terminal, out } = this.#parts;
     const effects = await readEffects(stage.database);

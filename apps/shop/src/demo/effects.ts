@@ -1,6 +1,6 @@
 import type { SqlDatabase } from '@millrace/outbox';
 
-/** What the handlers did, as it stands in the database. */
+/** The effects of the handlers, as they stand in the database. */
 export interface Effects {
   /** Thousandths. */
   readonly revenue: bigint;

@@ -13,13 +13,13 @@ import { LeftOutLines } from './left-out-lines.js';
 import type { DemoOptions } from './options.js';
 import type { Terminal } from './terminal.js';
 
-/** What is replayed. */
+/** The input of the replay. */
 export interface Input {
   readonly files: number;
   readonly lines: number;
   readonly malformed: number;
   readonly orders: readonly Order[];
-  /** Of the orders: those that are not cancellations. */
+  /** The number of invoices that are not cancellations. */
   readonly placed: number;
 }
 

@@ -3,9 +3,9 @@ import { planKills } from './kill-plan.js';
 import type { WorkerPool } from './worker-pool.js';
 
 export interface KillOccasion {
-  /** Something that is published is not settled yet. */
+  /** Whether a published message is not settled yet. */
   readonly atWork: boolean;
-  /** Nothing is at work, and nothing more is published before the kill. */
+  /** Whether nothing is at work, and nothing more is published before the kill. */
   readonly exhausted: boolean;
 }
 

@@ -4,7 +4,7 @@ import type { Terminal } from './terminal.js';
 /** Enough to see what is wrong. */
 const TOLD = 10;
 
-/** Tells the first malformed lines one by one, and of the others how many there are. */
+/** Reports the first malformed lines one by one, and the number of the others. */
 export class LeftOutLines {
   readonly #terminal: Terminal;
   #count = 0;
@@ -18,7 +18,7 @@ export class LeftOutLines {
     if (this.#count <= TOLD) this.#terminal.say(`${file}:${line}: left out: ${problem}`);
   }
 
-  /** When there come no more. */
+  /** Ends the report when no more lines come. */
   conclude(): void {
     if (this.#count > TOLD) this.#terminal.say(`and ${this.#count - TOLD} more malformed lines were left out`);
   }

@@ -13,18 +13,18 @@ export const GROUPS: Readonly<Record<string, readonly PayloadClass[]>> = {
 
 export const QUEUE = 'emails';
 
-const PATIENCE_MS = 30_000;
+const TRY_FOR_MS = 30_000;
 const RETRY_MS = 200;
 
 /** Null for a group that has not subscribed to all of its topics yet: nothing is known of its lag then. */
 export interface Observation {
   readonly groups: Readonly<Record<string, GroupState | null>>;
   readonly jobs: JobCounts;
-  /** That were sent, by the database: the queue keeps its latest completed jobs alone. */
+  /** Mails that were sent, by the database: the queue keeps its latest completed jobs alone. */
   readonly mails: number;
 }
 
-/** Looks at how far the handlers are. */
+/** Observes the progress of the handlers. */
 export class Observer {
   readonly #inspector: Inspector;
   readonly #jobs: JobQueue;
@@ -36,9 +36,9 @@ export class Observer {
     this.#database = database;
   }
 
-  /** @throws what Redis or the database says, when that does not mend itself within 30 seconds */
+  /** @throws the error of Redis or the database that does not pass within 30 seconds */
   async observe(): Promise<Observation> {
-    const until = performance.now() + PATIENCE_MS;
+    const until = performance.now() + TRY_FOR_MS;
     for (;;) {
       try {
         return await this.#look();

@@ -3,11 +3,11 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Encoding, ENCODINGS } from '../orders/encoding.js';
 import { wrap } from './wrap.js';
 
-/** What the demo was asked to do. */
+/** The options of the demo. */
 export interface DemoOptions {
   /** File or folder of orders; undefined when they are generated. */
   readonly orders?: string;
-  /** How the text of the files is written. */
+  /** The encoding of the files. */
   readonly encoding: Encoding;
   readonly generate: number;
   readonly once: boolean;
@@ -35,7 +35,7 @@ At the end the totals of the handlers stand beside those of the files.
 
 Without --once the demo goes on when the orders are handled: it places generated ones, two a second, until Ctrl-C.
 Redis is the one at REDIS_URL, else one that the demo starts; the database the one at DATABASE_URL, else one inside the demo.
-What the demo writes there it removes again.
+The demo removes everything that it writes there.
 
 Exit codes: 0 everything came out right, 1 it did not, or something that is needed is missing, 2 wrong options,
 130 and 143 stopped by a signal before the orders were handled.

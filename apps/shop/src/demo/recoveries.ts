@@ -2,7 +2,7 @@ import type { Terminal } from './terminal.js';
 
 const COLLECT_MS = 1_000;
 
-/** Collects what workers took over from vanished ones, and tells it by the second instead of one by one. */
+/** Collects the messages and jobs that workers took over from vanished ones, and reports them by the second. */
 export class Recoveries {
   readonly #terminal: Terminal;
   readonly #counts = new Map<string, Map<string, number>>();
@@ -19,7 +19,7 @@ export class Recoveries {
     this.#timer ??= setTimeout(() => this.tell(), COLLECT_MS);
   }
 
-  /** Tells what was collected since the last time, if anything was. */
+  /** Reports the ones that were collected since the last time, if there are any. */
   tell(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

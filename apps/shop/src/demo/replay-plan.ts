@@ -28,7 +28,7 @@ export interface ReplayOptions {
   readonly poison: number;
 }
 
-/** Decides what is published when: orders as they come, repeats at the same moment as the first or any time later. */
+/** Plans the publishes: orders as they come, repeats at the same moment as the first or any time later. */
 export function planReplay(orders: readonly Order[], options: ReplayOptions, random: SeededRandom): ReplayPlan {
   const placed = orders.filter((order) => !isCancellation(order));
   const poison = new Set(random.stream('poison').sample(placed, options.poison).map((order) => order.invoice));

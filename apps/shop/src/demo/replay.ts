@@ -24,7 +24,7 @@ export class Replay {
     return this.placed + this.cancelled;
   }
 
-  /** Of what was stored: inventory gets every message, notifications the orders alone. */
+  /** The deliveries of the stored messages: inventory gets every message, notifications the orders alone. */
   get deliveries(): number {
     return this.published + this.placed;
   }

@@ -27,7 +27,7 @@ export interface GroupFigures {
   readonly lag: number | null;
 }
 
-/** What `--json` writes. */
+/** The output of `--json`. */
 export interface Report {
   readonly ok: boolean;
   /** `lines` counts the malformed ones too; `orders` does not count cancellations. */

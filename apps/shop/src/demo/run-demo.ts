@@ -15,7 +15,7 @@ export interface DemoStreams {
 const FAILED = 1;
 
 /**
- * Runs the demo and removes what it made.
+ * Runs the demo and removes everything that it made.
  *
  * @param signal ends it early, with a {@link Stopped} as the reason; after the replay, that is how it ends
  * @returns the exit code: 0 only when everything came out right
@@ -23,7 +23,7 @@ const FAILED = 1;
 export async function runDemo(options: DemoOptions, streams: DemoStreams, signal: AbortSignal): Promise<number> {
   const terminal = new Terminal(streams.err);
   const crashed = (): void => terminal.endProgress();
-  // Node writes what ends the process by itself, behind the bar.
+  // Node itself writes the error that ends the process, behind the bar.
   process.once('uncaughtExceptionMonitor', crashed);
   const cleanup = new Cleanup((what, error) => terminal.say(`could not ${what}: ${error.message}`));
   try {

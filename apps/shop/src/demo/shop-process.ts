@@ -12,7 +12,7 @@ const LEASE = '3s';
 /** How long handlers at work may take at the end; the demo waits a little longer for its workers. */
 const SHUTDOWN_TIMEOUT = '8s';
 
-/** The shop in this process: what places orders, and its handlers unless worker processes run them. */
+/** The shop in this process: it places orders, and runs the handlers unless worker processes do. */
 export class ShopProcess {
   readonly #context: INestApplicationContext;
 
@@ -45,7 +45,7 @@ export class ShopProcess {
   }
 }
 
-/** What a worker process of the shop must find in its environment, and nothing else of Millrace. */
+/** The environment of a worker process of the shop, with no other variable of Millrace. */
 export function workerEnvironment({ redisUrl, databaseUrl, prefix }: Surroundings): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MILLRACE_'));
   return {

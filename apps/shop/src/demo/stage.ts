@@ -4,7 +4,7 @@ import type { Replay } from './replay.js';
 import type { Terminal } from './terminal.js';
 import type { WorkerPool } from './worker-pool.js';
 
-/** What a running shop is led and watched with. */
+/** The means to lead and to watch a running shop. */
 export interface Stage {
   readonly replay: Replay;
   readonly observer: Observer;

@@ -24,8 +24,8 @@ export interface FindSurroundings {
 }
 
 /**
- * Finds or starts what the shop runs on and makes its tables. Names of its own keep runs that share a Redis or a database
- * apart; `cleanup` removes what was written under them.
+ * Finds or starts the servers of the shop and makes its tables. Each run has names of its own, so that several can share a Redis
+ * or a database; `cleanup` removes everything that was written under them.
  *
  * @throws MillraceError REDIS_NOT_FOUND, REDIS_UNREACHABLE, REDIS_UNSUPPORTED, DATABASE_UNREACHABLE, INVALID_OPTIONS
  */

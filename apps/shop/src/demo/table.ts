@@ -10,7 +10,7 @@ const FIGURES: readonly (readonly [name: string, figure: keyof GroupFigures])[] 
   ['lag', 'lag'],
 ];
 
-/** The report for people: what the handlers did beside what the files say. It fits 60 columns. */
+/** The report for people: the effects of the handlers beside the totals of the files. It fits 60 columns. */
 export function tableOf(report: Report, mails: { readonly sent: number; readonly expected: number }): string {
   const totals = columns([
     ['', 'by the handlers', 'from the files', ''],

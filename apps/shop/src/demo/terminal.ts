@@ -5,7 +5,7 @@ export interface TextSink {
   readonly isTTY?: boolean;
   readonly columns?: number;
   write(text: string): unknown;
-  /** Has the listener told what others write there, instead of writing it. */
+  /** Gives the output of others to the listener instead of writing it. */
   onOthers?(listener: (text: string) => void): void;
 }
 
@@ -17,7 +17,7 @@ const USUAL_COLUMNS = 80;
 /** Where no bar can be drawn, a line now and then: after every tenth of the work, or this long. */
 const QUIET_MS = 5_000;
 
-/** Tells how the demo goes on: where there is a terminal, in lines that fit it above a bar that moves; else in plain lines. */
+/** Shows the progress of the demo: on a terminal in lines that fit it, above a bar that moves; else in plain lines. */
 export class Terminal {
   readonly #sink: TextSink;
   #bar = '';

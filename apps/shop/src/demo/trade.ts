@@ -15,7 +15,7 @@ const DRAIN_ROUND_MS = 100;
 /** Far from the numbers of generated and of real orders. */
 const FIRST_INVOICE = 10_000_001;
 
-/** What goes on after the replay: a generated order every half second, until someone stops it. */
+/** Trade after the replay: a generated order every half second, until someone stops it. */
 export class Trade {
   /** Orders and cancellations that were placed. */
   readonly orders: Order[] = [];
@@ -44,7 +44,7 @@ export class Trade {
     return this.#drain();
   }
 
-  /** Of these: orders. */
+  /** The orders among them. */
   get placed(): number {
     return this.orders.filter((order) => !isCancellation(order)).length;
   }

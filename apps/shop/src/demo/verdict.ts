@@ -14,7 +14,7 @@ export interface VerdictParts {
 }
 
 export interface Verdict {
-  /** What the orders come to without the poison ones. */
+  /** The totals of the orders without the poison ones. */
   readonly expected: Totals;
   /** Orders that must have a mail. */
   readonly mails: number;
@@ -22,7 +22,7 @@ export interface Verdict {
   readonly problems: readonly string[];
 }
 
-/** Holds what the handlers did against what the orders say. */
+/** Compares the effects of the handlers with the orders. */
 export function judge({ orders, poison, effects, observation }: VerdictParts): Verdict {
   const good = [...orders].filter((order) => !poison.has(order.invoice));
   const expected = Totals.of(good);

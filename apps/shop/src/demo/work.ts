@@ -1,20 +1,20 @@
 import type { Observation } from './observer.js';
 import type { Replay } from './replay.js';
 
-/** What the handlers will have done in the end. A delivery is one message to one group. */
+/** The work that the handlers will have done in the end. A delivery is one message to one group. */
 export interface WorkToDo {
   readonly deliveries: number;
   readonly mails: number;
 }
 
 export interface WorkDone {
-  /** Deliveries of what is published so far. */
+  /** Deliveries of the messages published so far. */
   readonly published: number;
-  /** Of these: handled or dead-lettered. */
+  /** The deliveries that are handled or dead-lettered. */
   readonly settled: number;
   /** Mails that were sent. */
   readonly mailed: number;
-  /** All that is published so far is settled, and the queue is empty. */
+  /** Whether everything published so far is settled, and the queue is empty. */
   readonly idle: boolean;
 }
 

@@ -23,7 +23,7 @@ const ADD_SALES = `
   ON CONFLICT (country) DO UPDATE SET units = old.units + excluded.units, revenue = old.revenue + excluded.revenue`;
 
 /**
- * Keeps what left the shelves, and what it brought, by increments. They are written in the transaction that also records
+ * Counts sold pieces and their revenue by increments. They are written in the transaction that also records
  * the message, so that an order counts once however often it is delivered.
  */
 @Injectable()

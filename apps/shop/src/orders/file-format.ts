@@ -18,7 +18,7 @@ const LF = 0x0a;
 const CR = 0x0d;
 
 /**
- * Why a file is none of orders, as far as its first bytes tell, and what to do about it; null when they say nothing against it.
+ * The reason why the first bytes of a file cannot be orders, with advice; null when they may be orders.
  *
  * @param start the first 64 KiB, or all of it
  */

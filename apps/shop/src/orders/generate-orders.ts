@@ -51,7 +51,7 @@ class OrderGenerator {
     return this.#sale(index % 97 === 23 ? 120 : this.#random.integer(1, 14));
   }
 
-  /** Of sales only. */
+  /** Whether the order is cancelled; only sales are. */
   isCancelled(index: number): boolean {
     return index % 29 !== 11 && index % 43 !== 17 && (index % 31 === 5 || this.#random.chance(CANCELLED));
   }

@@ -5,7 +5,7 @@ import type { Order, OrderLine } from './order.js';
 export class OrderBook {
   readonly #orders = new Map<string, Order & { lines: OrderLine[] }>();
 
-  /** What a line says about its invoice counts when it is the first of it. */
+  /** The first line of an invoice decides the properties of the invoice. */
   add({ line, ...invoice }: InvoiceLine): void {
     const known = this.#orders.get(invoice.invoice);
     if (known) known.lines.push(line);

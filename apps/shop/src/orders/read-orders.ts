@@ -15,7 +15,7 @@ export interface MalformedLine {
   readonly problem: string;
 }
 
-/** How orders are read, and who hears of what is left out. */
+/** The encoding of the orders, and the listener for lines that are left out. */
 export interface OrderReading extends FileReading {
   readonly onMalformed: (malformed: MalformedLine) => void;
 }
@@ -31,7 +31,7 @@ export interface OrdersRead {
 }
 
 /**
- * Reads a file or a folder of orders. A malformed line is told and left out; the rest of its invoice still counts.
+ * Reads a file or a folder of orders. A malformed line is reported and left out; the rest of its invoice still counts.
  *
  * @throws MillraceError INVALID_INPUT when there is no such file, one that is of another format or without the columns, or
  *   no order at all; an AbortError when the signal aborts

@@ -33,7 +33,7 @@ export class RecordAssembler {
     }
   }
 
-  /** What is left when the file ends. */
+  /** The records that are left when the file ends. */
   *end(): Generator<CsvRecord> {
     while (this.#waiting.length > 0) {
       yield this.#refuse(UNCLOSED);

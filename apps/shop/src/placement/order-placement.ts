@@ -4,7 +4,7 @@ import { OrderCancelled } from '../contracts/order-cancelled.js';
 import { OrderPlaced } from '../contracts/order-placed.js';
 import { isCancellation, type Order } from '../orders/order.js';
 
-/** Takes orders and cancellations and tells the rest of the shop. An invoice counts once, however often it is placed. */
+/** Takes orders and cancellations and publishes them. An invoice counts once, however often it is placed. */
 @Injectable()
 export class OrderPlacement {
   readonly #publisher: Publisher;

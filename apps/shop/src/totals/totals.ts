@@ -1,6 +1,6 @@
 import type { Order } from '../orders/order.js';
 
-/** What orders come to: computed from them directly, to be held against what the handlers did. */
+/** The totals of orders, computed from them directly, to be compared with the effects of the handlers. */
 export class Totals {
   /** Thousandths. */
   revenue = 0n;

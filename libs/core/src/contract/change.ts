@@ -1,6 +1,6 @@
 import { MillraceError } from '../errors.js';
 import { quote } from '../names.js';
-import { type Path, pathText } from './survey.js';
+import { type Path, pathText } from './payload-inspector.js';
 
 /** A value that would be delivered as another one than was given. */
 export interface Change {
@@ -13,7 +13,7 @@ const MAX_LINES = 50;
 
 /**
  * @param changes at least one
- * @param others what else is wrong with the payload
+ * @param others the other problems of the payload
  */
 export function changedError(where: string, changes: readonly Change[], others: readonly string[] = []): MillraceError {
   const advice = changes.some(({ given }) => isForeign(given)) ? MAKE_AGAIN : GIVE_IT_SO;

@@ -44,7 +44,7 @@ function isSetter(member: PropertyDescriptor): boolean {
   return typeof member.set === 'function';
 }
 
-/** Whether a getter reads `#private` fields: it fails, with these words, on what the constructor has not made. */
+/** Whether a getter reads `#private` fields: it fails, with these words, on an object that the constructor has not made. */
 function isPrivate(prototype: object, name: string): boolean {
   try {
     Reflect.get(Object.create(prototype) as object, name);

@@ -8,11 +8,11 @@ import type { PayloadClass } from './topic.js';
 
 export type Class = PayloadClass;
 
-/** What class-transformer's decorators say about a class and the classes that it is made of. */
+/** The decorators of class-transformer on a class and on the classes that it is made of. */
 export interface ClassShape {
   /** They say how it becomes plain data (`@Expose`, `@Exclude`, `@Transform`, `@Type` of a Map or Set): ask class-transformer. */
   readonly transforms: boolean;
-  /** A `@Type` tells subtypes apart by a property of the data. */
+  /** A `@Type` distinguishes subtypes by a property of the data. */
   readonly discriminates: boolean;
   /** An instance may differ from its data: by a conversion (`@Type(() => Number)`), or by methods and accessors. */
   readonly converts: boolean;
@@ -147,7 +147,7 @@ function namedType({ typeFunction, reflectedType }: Partial<TypeMetadata>): unkn
   }
 }
 
-/** What class-transformer converts values to, in place of making instances. */
+/** The types to which class-transformer converts values, in place of making instances. */
 export const CONVERTED: ReadonlySet<unknown> = new Set<unknown>([String, Number, Boolean, Date]);
 const COLLECTIONS = new Set<unknown>([Map, Set, Buffer]);
 

@@ -1,4 +1,4 @@
-/** Where class-transformer's decorators leave what they say. It has no types of its own, and no other way to ask. */
+/** The storage of class-transformer's decorators. It has no types of its own, and there is no other way to read them. */
 declare module 'class-transformer/cjs/storage.js' {
   import type { ExposeMetadata, TypeMetadata } from 'class-transformer';
 

@@ -3,7 +3,7 @@ import { type Change, kindOf } from './change.js';
 import { membersOf } from './class-members.js';
 import { isReserved } from './reserved-names.js';
 import type { PayloadClass } from './topic.js';
-import { isData, type Step } from './survey.js';
+import { isData, type Step } from './payload-inspector.js';
 
 /** A change, and whether a `@Transform` of the class makes it. */
 export interface Difference extends Change {
@@ -20,9 +20,9 @@ export interface Compared {
 }
 
 /**
- * Compares what was given with what would be delivered. No difference are: a property that is undefined, for which the
- * class may have a default; the sign of zero; which class an object is of; the text of a moment in the place of its Date. Names
- * that every object has are passed over: what is under them is delivered as it is stored.
+ * Compares the given payload with the one that would be delivered. These count as equal: a property that is undefined, for which
+ * the class may have a default; the sign of zero; objects of different classes; the text of a moment and its Date. Names that
+ * every object has are passed over: their values are delivered as they are stored.
  */
 export function differencesOf(given: unknown, delivered: unknown, compared: Compared): Difference[] {
   const comparison = new Comparison(compared);

@@ -9,7 +9,7 @@ export interface DeclaredProperty {
   readonly classOf: ((value: object, owner: object) => Class) | null;
   /** The values of a Map are stored as the properties of an object. */
   readonly isMap: boolean;
-  /** By which property of the value its subtypes are told apart. */
+  /** The property of the value that distinguishes its subtypes. */
   readonly discriminator: string | undefined;
 }
 
@@ -64,9 +64,9 @@ function classFinder(metadata: TypeMetadata): (value: object, owner: object) => 
     isDynamic(metadata) ? (dynamic({ newObject: value, object: owner, property }) as Class) : typeIn(metadata);
   if (!discriminator) return base;
   return (value, owner) => {
-    const told: unknown = Reflect.get(value, discriminator.property);
+    const named: unknown = Reflect.get(value, discriminator.property);
     const prototype: unknown = Object.getPrototypeOf(value);
-    const subType = discriminator.subTypes.find((type) => type.name === told || type.value.prototype === prototype);
+    const subType = discriminator.subTypes.find((type) => type.name === named || type.value.prototype === prototype);
     return subType ? (subType.value as Class) : base(value, owner);
   };
 }

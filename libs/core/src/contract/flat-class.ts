@@ -1,6 +1,6 @@
 import { type Class, shapeOf } from './class-shape.js';
 import { type EncodedPayload, FlatArguments, FlatForm, type TextWish } from './flat-form.js';
-import { isData } from './survey.js';
+import { isData } from './payload-inspector.js';
 import type { UnknownProperties } from './unknown-properties.js';
 import { type Check, checksOf, isOfValue } from './validation.js';
 
@@ -10,7 +10,7 @@ const MAX_FORMS = 16;
 /**
  * A class of which no instance has to be made to know what would be delivered: it converts nothing, has no members and no
  * defaults, and its rules look at one value each. A payload of text, numbers and booleans needs a single walk then, which reads
- * each value once. All that is not certainly good takes the whole way, which says what is wrong.
+ * each value once. Every payload that is not certainly valid goes the whole way, which reports what is wrong.
  */
 export class FlatClass {
   readonly #type: Class;
@@ -38,7 +38,7 @@ export class FlatClass {
     try {
       return this.#isOurs(payload) ? this.#encode(payload, wish) : null;
     } catch {
-      // A getter or a rule of the user's. On the whole way it throws again, in its turn.
+      // A getter or a rule of the user threw. It throws again in its turn on the whole way.
       return null;
     }
   }
@@ -87,7 +87,7 @@ function hasNoDefaults(type: Class): boolean {
   try {
     return Object.values(new type()).every((value) => value === undefined);
   } catch {
-    // Such a class cannot be delivered, which is told where its instance is made.
+    // Such a class cannot be delivered; the error is thrown where its instance is made.
     return false;
   }
 }

@@ -3,11 +3,11 @@ import type { Class } from './class-shape.js';
 import { declaredOf } from './declared.js';
 import { instantiate } from './instantiate.js';
 import { isReserved } from './reserved-names.js';
-import { MAX_PAYLOAD_BYTES } from './survey.js';
+import { MAX_PAYLOAD_BYTES } from './payload-inspector.js';
 import type { UnknownProperties } from './unknown-properties.js';
 import { type Check, keepsByValue } from './validation.js';
 
-/** What is asked of a payload's text. */
+/** The requirements for a payload's text. */
 export interface TextWish {
   readonly unknownProperties: UnknownProperties;
   /** With the text that its digest is of. */
@@ -20,7 +20,7 @@ export interface EncodedPayload {
   readonly sorted: string | null;
 }
 
-/** How the name of a property stands to its class. */
+/** The relation of a property's name to its class. */
 type Standing = 'declared' | 'undeclared' | 'reserved';
 
 /** Payloads of one class that have the same properties in the same order: all that their names decide is decided once. */

@@ -10,7 +10,7 @@ import { replacedClassHint } from './replaced-class.js';
 import type { PayloadClass } from './topic.js';
 import { UNKNOWN_PROPERTIES, type UnknownProperties } from './unknown-properties.js';
 
-/** What `@Job` takes after the name. */
+/** Options of `@Job`: its second argument. */
 export class JobOptions {
   /** The queue that carries the job: `@JobHandler`s of one queue share its workers. Required. */
   @IsName('queue')
@@ -25,8 +25,8 @@ export class JobOptions {
   backoff?: CurveBackoff = exponential('1s', { max: '5m' });
 
   /**
-   * How properties are treated that the class does not declare: `'refuse'`, `'strip'` or `'keep'`. Default: what `MillraceModule`
-   * says, else `'refuse'`.
+   * The rule for properties that the class does not declare: `'refuse'`, `'strip'` or `'keep'`. Default: the option of
+   * `MillraceModule`, else `'refuse'`.
    */
   @IsOptional() @IsOneOf(UNKNOWN_PROPERTIES)
   unknownProperties?: UnknownProperties;
@@ -37,7 +37,7 @@ export interface JobDefinition {
   readonly queue: string;
   readonly attempts: number;
   readonly backoff: CurveBackoff;
-  /** How properties are treated that the class does not declare; undefined: what the process says. */
+  /** The rule for properties that the class does not declare; undefined: that of the process. */
   readonly unknownProperties: UnknownProperties | undefined;
   readonly payload: PayloadClass;
 }

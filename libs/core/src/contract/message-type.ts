@@ -7,7 +7,7 @@ import { parseOptions } from '../options/parse-options.js';
 import { IsWholeNumber } from '../options/rules.js';
 import { assertFree, isTopic, joinTopic, type MessageTypeDefinition, type PayloadClass, type TopicDefinition, topicOf } from './topic.js';
 
-/** What `@MessageType` takes after the name. */
+/** Options of `@MessageType`: its second argument. */
 export class MessageTypeOptions {
   /** The version of the payload's schema, 1 to 1000000. Raise it when older consumers can no longer read it. Default 1. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000_000 })
@@ -17,8 +17,8 @@ export class MessageTypeOptions {
 const MESSAGE_TYPE = Symbol('millrace:message-type');
 
 /**
- * Makes a subclass of a topic's class one type of its messages: what is published as this class carries the name and the
- * version, and is an instance of this class again where it is handled. A message of a higher version than the class has is tried
+ * Makes a subclass of a topic's class one type of its messages: a message of this class carries the name and the version, and is
+ * an instance of this class again where it is handled. A message of a higher version than the class has is tried
  * again for a while (`retry.unknownFor`), since a newer process may be on its way, and then becomes a dead letter
  * (UNSUPPORTED_VERSION); so does one of a type that the topic does not have here (UNKNOWN_MESSAGE_TYPE). Both can be redriven
  * when the process is newer.
@@ -41,7 +41,7 @@ export function MessageType<T extends object>(name: string, options: MessageType
   };
 }
 
-/** What a class with `@Topic` or `@MessageType` is published as, and what a subscription to it is for. */
+/** The topic and the type under which a class with `@Topic` or `@MessageType` is published and subscribed to. */
 export function messageTypeOf(contract: PayloadClass): MessageTypeDefinition {
   const own = Reflect.getOwnMetadata(MESSAGE_TYPE, contract) as MessageTypeDefinition | undefined;
   return own ?? { name: null, version: 1, payload: contract };

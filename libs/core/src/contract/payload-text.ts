@@ -2,9 +2,9 @@ import { instanceToPlain } from 'class-transformer';
 import { MillraceError } from '../errors.js';
 import { kindOf } from './change.js';
 import { type Class, shapeOf } from './class-shape.js';
-import { type Path, MAX_PAYLOAD_BYTES, pathText, Survey, tooLarge } from './survey.js';
+import { type Path, MAX_PAYLOAD_BYTES, pathText, PayloadInspector, tooLarge } from './payload-inspector.js';
 
-/** Of the payload before the class's own decorators leave parts of it out. */
+/** The limit for the payload before the class's own decorators leave parts of it out. */
 const MAX_BYTES_BEFORE = 16 * MAX_PAYLOAD_BYTES;
 
 /** A payload on its way out. */
@@ -19,13 +19,13 @@ export interface PayloadText {
 /** @throws MillraceError UNSERIALIZABLE_PAYLOAD, PAYLOAD_TOO_LARGE; and whatever the payload's own code throws */
 export function payloadText(type: Class, payload: object, where: string): PayloadText {
   const shape = shapeOf(payload instanceof type ? classOf(payload) : type);
-  const survey = new Survey(payload, where, { bytes: shape.transforms ? MAX_BYTES_BEFORE : MAX_PAYLOAD_BYTES });
-  const hasSubtypes = shape.discriminates && survey.classes.size > 0;
-  const isTransformed = shape.transforms || hasSubtypes || [...survey.classes].some(doTransform);
-  const json = isTransformed ? transformedJson(type, payload, { where, survey }) : jsonOf(payload, survey, where);
+  const inspector = new PayloadInspector(payload, where, { bytes: shape.transforms ? MAX_BYTES_BEFORE : MAX_PAYLOAD_BYTES });
+  const hasSubtypes = shape.discriminates && inspector.classes.size > 0;
+  const isTransformed = shape.transforms || hasSubtypes || [...inspector.classes].some(doTransform);
+  const json = isTransformed ? transformedJson(type, payload, { where, inspector }) : jsonOf(payload, inspector, where);
   const bytes = Buffer.byteLength(json);
   if (bytes > MAX_PAYLOAD_BYTES) throw tooLarge(where, String(bytes));
-  return { json, hasForeign: survey.foreign.length > 0, isTransformed };
+  return { json, hasForeign: inspector.foreign.length > 0, isTransformed };
 }
 
 /** Not `payload.constructor`: that may be a property of the payload. */
@@ -37,8 +37,9 @@ function doTransform(type: Class): boolean {
   return shapeOf(type).transforms;
 }
 
-function transformedJson(type: Class, payload: object, { where, survey }: { where: string; survey: Survey }): string {
-  if (survey.hasReservedNames) {
+function transformedJson(type: Class, payload: object, inspected: { where: string; inspector: PayloadInspector }): string {
+  const { where, inspector } = inspected;
+  if (inspector.hasReservedNames) {
     throw new MillraceError(
       'UNSERIALIZABLE_PAYLOAD',
       `${where}: the payload has a property named like one that every object has, such as 'constructor'. Classes with @Expose, ` +
@@ -46,7 +47,7 @@ function transformedJson(type: Class, payload: object, { where, survey }: { wher
     );
   }
   const plain = instanceToPlain(asInstance(type, payload));
-  return jsonOf(plain, new Survey(plain, where, { bytes: MAX_PAYLOAD_BYTES }), where);
+  return jsonOf(plain, new PayloadInspector(plain, where, { bytes: MAX_PAYLOAD_BYTES }), where);
 }
 
 /** A plain object where the class is expected has its properties, so the class's decorators are meant for it. */
@@ -55,8 +56,8 @@ function asInstance(type: Class, payload: object): object {
   return Object.create(type.prototype as object, Object.getOwnPropertyDescriptors(payload)) as object;
 }
 
-function jsonOf(plain: object, survey: Survey, where: string): string {
-  for (const { path, value } of survey.foreign) if (!isWritable(value)) throw unwritable(where, path, value);
+function jsonOf(plain: object, inspector: PayloadInspector, where: string): string {
+  for (const { path, value } of inspector.foreign) if (!isWritable(value)) throw unwritable(where, path, value);
   const json: unknown = JSON.stringify(plain);
   if (typeof json === 'string') return json;
   throw new MillraceError('UNSERIALIZABLE_PAYLOAD', `${where}: the toJSON() of the payload returned nothing that JSON has.`);

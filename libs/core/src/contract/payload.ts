@@ -8,17 +8,17 @@ import { type PayloadText, payloadText } from './payload-text.js';
 import { isReserved, putBack, type ReservedProperty, setAside } from './reserved-names.js';
 import { changesOf, isCompared } from './round-trip.js';
 import { sift, type Sifted, undeclaredProblem } from './sieve.js';
-import { isData, MAX_PAYLOAD_DEPTH, pathText } from './survey.js';
+import { isData, MAX_PAYLOAD_DEPTH, pathText } from './payload-inspector.js';
 import type { PayloadClass } from './topic.js';
 import type { UnknownProperties } from './unknown-properties.js';
 import { problemsIn } from './validation.js';
 
 export type { EncodedPayload, TextWish } from './flat-form.js';
-export { MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH } from './survey.js';
+export { MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH } from './payload-inspector.js';
 
 const MAX_PROBLEMS = 50;
 
-/** Where a payload is met, and what its contract says about it. */
+/** The place where a payload is read or written, and the rule of its contract. */
 export interface PayloadPlace {
   /** The call, or the source that was read, for the error: `publish(OrderPlaced)`. */
   readonly where: string;
@@ -29,14 +29,14 @@ export interface PayloadPlace {
 type At = string | PayloadPlace;
 
 /**
- * Checks a payload on its way out and makes it JSON text. A plain object is taken for an instance of the class. What is
- * delivered equals what was published, and what cannot is refused:
+ * Checks a payload on its way out and makes it JSON text. A plain object is taken for an instance of the class. Handlers get
+ * a payload that equals the published one, and a payload for which that is impossible is refused:
  * - JSON values, arrays, plain objects and instances of classes travel by their own enumerable properties. One that is
  *   undefined is left out; -0 becomes 0.
- * - What JSON has no word for (a bigint, a Map), and what says itself what it is in JSON (a Date, any object with `toJSON`),
- *   is published only when the class makes the same value of it again, by `@Type` or `@Transform`.
- * - A class that converts (`@Type(() => Number)`, `@Transform`, accessors) is compared with what was given: `'5'` for a number is
- *   refused, not delivered as 5. The text of a moment in ISO 8601, with its zone, may stand for a Date.
+ * - A value that JSON does not have (a bigint, a Map), or that decides its own JSON (a Date, any object with `toJSON`), is
+ *   published only when the class makes the same value of it again, by `@Type` or `@Transform`.
+ * - The result of a class that converts (`@Type(() => Number)`, `@Transform`, accessors) is compared with the given payload:
+ *   `'5'` for a number is refused, not delivered as 5. The text of a moment in ISO 8601, with its zone, may stand for a Date.
  * - A class with `@Expose`, `@Exclude` or `@Transform` goes through class-transformer in both directions.
  * - It is validated as its subscribers will see it.
  *
@@ -50,7 +50,7 @@ export async function encodePayload<T extends object>(type: PayloadClass<T>, pay
   return (await encoded(type, { given: { payload, where }, unknownProperties, isSorted: false })).json;
 }
 
-/** A payload on its way out, and what is asked of its text. */
+/** A payload on its way out, and the requirements for its text. */
 export interface PayloadWish extends TextWish {
   /** `where` is read only for an error. */
   readonly given: { readonly payload: unknown; readonly where: string };
@@ -138,21 +138,21 @@ function isRefused({ undeclared }: Sifted, { unknownProperties }: Required<Paylo
   return unknownProperties === 'refuse' && undeclared.length > 0;
 }
 
-/** A payload that is too large is refused as that: nothing more is looked for in it. */
+/** A payload that is too large is refused for its size alone, and not inspected further. */
 function assertSize(type: PayloadClass, payload: object, where: string): void {
   try {
     textOf(type, payload, where);
   } catch (thrown) {
     if (isMillraceError(thrown) && thrown.code === 'PAYLOAD_TOO_LARGE') throw thrown;
-    // Anything else may be of what is not declared, which is told.
+    // Any other error may come from the undeclared properties, which are reported.
   }
 }
 
-/** With what else is wrong, so that all is told at once. */
+/** Adds the other problems, so that all are reported at once. */
 async function refusedUndeclared(type: PayloadClass, { declared, undeclared }: Sifted, where: string): Promise<never> {
-  const told = undeclared.slice(0, MAX_PROBLEMS).map(undeclaredProblem);
-  const more = undeclared.length - told.length;
-  const problems = [...told, ...(more > 0 ? [`${more} more are not declared`] : await faultsOf(type, declared))];
+  const listed = undeclared.slice(0, MAX_PROBLEMS).map(undeclaredProblem);
+  const more = undeclared.length - listed.length;
+  const problems = [...listed, ...(more > 0 ? [`${more} more are not declared`] : await faultsOf(type, declared))];
   throw new MillraceError('INVALID_PAYLOAD', `${where}: ${noValid(type)} ${DECLARE}`, { problems });
 }
 
@@ -169,7 +169,7 @@ function declaredOnly(type: PayloadClass, plain: unknown): unknown {
   try {
     return sift(type, plain, 'stored').declared;
   } catch {
-    // The user's own `@Type` threw. It does so again, and is told of, when the instance is made.
+    // The user's own `@Type` threw. It throws again, and is reported, when the instance is made.
     return plain;
   }
 }
@@ -179,7 +179,7 @@ interface Found {
   readonly problems: readonly string[];
 }
 
-/** The rules look at what would be delivered. Where that is not what was given, they would name the consequence alone. */
+/** The rules check the payload that would be delivered. When that differs from the given one, they name the consequence alone. */
 function refusal(type: PayloadClass, { changes, problems }: Found, where: string): MillraceError {
   const lost = problems.length === 0 ? changes : changes.filter(isLost);
   if (lost.length === 0) return new MillraceError('INVALID_PAYLOAD', `${where}: ${noValid(type)}`, { problems });
@@ -205,7 +205,7 @@ function withOwnCode<T>(where: string, run: () => T): T {
   }
 }
 
-/** JSON does not have it, so no publisher could send it. An invalid date is none anywhere: the rules say so. */
+/** No publisher could send such a value, because JSON does not have it. An invalid date is left to the rules, which refuse it. */
 function isLost({ given }: Change): boolean {
   return isForeign(given) && !(given instanceof Date && Number.isNaN(given.getTime()));
 }
@@ -248,7 +248,7 @@ function madeOf(type: PayloadClass, plain: unknown): Made | Fault {
   return { fault: `the payload cannot be made an instance of ${type.name}: ${made.message}`, details: { cause: made } };
 }
 
-/** The faults of an instance by its rules, at most 50. Then it has all of its properties. */
+/** The problems of a complete instance by its rules, at most 50. */
 function faultsIn(made: Made): readonly string[] | Promise<readonly string[]> {
   const problems = problemsIn(made.instance);
   return Array.isArray(problems) ? withLost(made, problems) : problems.then((found) => withLost(made, found));
@@ -260,7 +260,7 @@ function withLost({ instance, reserved }: Made, problems: readonly string[]): re
   return [...problems, ...lost].slice(0, MAX_PROBLEMS);
 }
 
-/** The class's constructor and its transformations are code of the user: what they do not take is not valid. */
+/** The constructor and the transformations of the class are code of the user: a payload that they refuse is not valid. */
 function make(type: PayloadClass, plain: object): { instance: object } | Error {
   try {
     return { instance: instantiate(type, plain) };
@@ -271,7 +271,7 @@ function make(type: PayloadClass, plain: object): { instance: object } | Error {
 
 type Look = 'plain' | 'reserved names' | 'too deep';
 
-/** Before anything recursive of a library's walks through it. */
+/** Runs before any recursive function of a library walks through the payload. */
 function lookAt(value: object, levels: number): Look {
   if (levels === 0) return 'too deep';
   let look: Look = 'plain';

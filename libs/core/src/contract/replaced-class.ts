@@ -1,6 +1,6 @@
 /**
- * A class decorator may return another class, and what was written on the first one stays behind. A sentence that says so
- * when the class extends a contract, or is a proxy for one; else nothing.
+ * A class decorator may return another class, and the contract stays on the first one. Returns a sentence that says so when
+ * the class extends a contract, or is a proxy for one; else nothing.
  */
 export function replacedClassHint(target: unknown, isContract: (type: unknown) => boolean): string {
   if (typeof target !== 'function') return '';

@@ -12,7 +12,7 @@ export function isReserved(name: string): boolean {
 /**
  * A copy of JSON data without its properties of reserved names, which class-transformer drops or takes for classes.
  *
- * @param found takes what was left out
+ * @param found takes the properties that are left out
  */
 export function setAside(value: unknown, found: ReservedProperty[], path: readonly string[] = []): unknown {
   if (value === null || typeof value !== 'object') return value;

@@ -5,11 +5,11 @@ import { IsDurationOption, IsWholeNumber } from '../options/rules.js';
 
 const OVERFLOWS = ['reject', 'drop-oldest', 'drop-group'] as const;
 
-/** How long a topic keeps its messages. Whatever it says, what a group has not settled yet stays, but for `overflow`. */
+/** How long a topic keeps its messages. Messages that a group has not settled stay in any case, unless `overflow` drops them. */
 export class RetentionOptions {
   /**
-   * Removes what is older, `'1s'` to `'3650d'`, and settled by every group; what is not settled is kept, and refuses no publish,
-   * unless `overflow` drops it. Default: no limit.
+   * Removes messages that are older, `'1s'` to `'3650d'`, and settled by every group. Unsettled messages are kept, and refuse no
+   * publish, unless `overflow` drops them. Default: no limit.
    */
   @IsOptional() @IsDurationOption({ min: '1s', max: '3650d' })
   maxAge?: Duration;
@@ -26,9 +26,9 @@ export class RetentionOptions {
   maxBytes?: number;
 
   /**
-   * What happens when a limit is reached and the oldest message is not settled:
+   * The rule for a reached limit when the oldest message is not settled:
    * - `'reject'` (default): past `maxMessages` or `maxBytes` publishes are refused with BACK_PRESSURE until there is room.
-   * - `'drop-oldest'`: groups lose their oldest messages; it is counted and told.
+   * - `'drop-oldest'`: groups lose their oldest messages; the loss is counted and logged.
    * - `'drop-group'`: a group without a member for longer than `dropGroupAfter` loses its oldest messages; the others hold.
    */
   @IsOptional() @IsIn(OVERFLOWS)

@@ -3,11 +3,12 @@ import { type Change, isForeign, kindOf } from './change.js';
 import { type Class, hasTransform, shapeOf } from './class-shape.js';
 import { type Difference, differencesOf, partOf } from './comparison.js';
 import { instantiate } from './instantiate.js';
-import { isOneNumber } from './numeral.js';
 import type { PayloadText } from './payload-text.js';
-import type { Path } from './survey.js';
+import type { Path } from './payload-inspector.js';
 
-/** A payload, and what would be delivered of it. */
+const NUMERAL = /^(-?(?:0|[1-9]\d*))(?:\.(\d+))?$/;
+
+/** A payload, and the payload that would be delivered for it. */
 export interface RoundTrip {
   readonly type: Class;
   readonly given: object;
@@ -23,11 +24,10 @@ export function isCompared({ type, text }: RoundTrip): boolean {
 }
 
 /**
- * Values that would be delivered as others than were given.
- * No change is what the class asks for:
+ * Finds the values that would be delivered as others than were given. A change that the class asks for does not count:
  * - the JSON form of a value that the class makes again and writes as the same text, or as the same number: a Map's object, a
  *   Date's text, '12.50' for a decimal, 5 for a bigint;
- * - what a `@Transform` settles: text, a number or a list that a second trip leaves as it is.
+ * - the result of a `@Transform`: text, a number or a list that a second trip leaves as it is.
  */
 export function changesOf(trip: RoundTrip): readonly Change[] {
   const { type, given, text, stored, delivered } = trip;
@@ -47,7 +47,7 @@ function unexplained(type: Class, delivered: object, differences: readonly Diffe
   });
 }
 
-/** Only of text, numbers and booleans JSON has the value itself. */
+/** JSON has the value itself of text, numbers and booleans only. */
 function isMadeAgain(value: unknown): boolean {
   return typeof value === 'bigint' || typeof value === 'object';
 }
@@ -58,7 +58,7 @@ function secondTrip(type: Class, delivered: object): { written: object; delivere
     const written = JSON.parse(JSON.stringify(instanceToPlain(delivered))) as object;
     return { written, delivered: instantiate(type, written) };
   } catch {
-    // The user's own transformation threw. Its changes tell what is wrong with it.
+    // The user's own transformation threw. The changes that it made show what is wrong with it.
     return null;
   }
 }
@@ -69,4 +69,18 @@ function isSame(one: unknown, other: unknown): boolean {
 
 function partAt(whole: unknown, path: Path): unknown {
   return path.reduce<unknown>(partOf, whole);
+}
+
+/** Whether both are one decimal number, as text or as a number: 5 and '5', '12.50' and '12.5'. */
+function isOneNumber(one: unknown, other: unknown): boolean {
+  const number = numeralOf(one);
+  return number !== null && number === numeralOf(other);
+}
+
+/** Without zeros at its end; null for all that is no number as JSON writes it, or has an exponent. */
+function numeralOf(value: unknown): string | null {
+  if (typeof value !== 'string' && typeof value !== 'number') return null;
+  const [, whole = null, fraction = ''] = NUMERAL.exec(String(value)) ?? [];
+  const rest = fraction.replace(/0+$/, '');
+  return rest === '' ? whole : `${whole}.${rest}`;
 }

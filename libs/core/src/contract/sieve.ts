@@ -2,7 +2,7 @@ import { nearest } from '../options/nearest.js';
 import { escapeUnseen } from '../names.js';
 import { type Class, exposedNames, isExcluded } from './class-shape.js';
 import { declaredOf, type DeclaredProperty, type Form, FREE } from './declared.js';
-import { isData, MAX_PAYLOAD_DEPTH, type Path, pathText, type Step } from './survey.js';
+import { isData, MAX_PAYLOAD_DEPTH, type Path, pathText, type Step } from './payload-inspector.js';
 
 /** A property that its class does not declare. */
 export interface Undeclared {
@@ -12,10 +12,10 @@ export interface Undeclared {
 }
 
 export interface Sifted {
-  /** The payload without them: itself when there are none, otherwise a copy that shares what is not concerned. */
+  /** The payload without them: itself when there are none, otherwise a copy that shares the parts without any. */
   readonly declared: object;
   readonly undeclared: readonly Undeclared[];
-  /** An object has a `toJSON`: what it will be in JSON was not looked at. */
+  /** An object has a `toJSON`: its JSON was not inspected. */
   readonly saysItself: boolean;
 }
 

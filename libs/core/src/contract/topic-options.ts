@@ -10,7 +10,7 @@ const IDEMPOTENCY_SCOPES = ['topic', 'partition'] as const;
 /** Where an idempotency key is unique: see {@link TopicOptions.idempotencyScope}. */
 export type IdempotencyScope = (typeof IDEMPOTENCY_SCOPES)[number];
 
-/** What `@Topic` takes after the name. */
+/** Options of `@Topic`: its second argument. */
 export class TopicOptions<T extends object = object> {
   /** Ordered shards of the topic, 1 to 256; fixed once the topic exists. Default 1. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 256 })
@@ -39,13 +39,13 @@ export class TopicOptions<T extends object = object> {
   idempotencyScope?: IdempotencyScope = 'topic';
 
   /**
-   * How long a message is of use, from its publish on, or from when it is due; what is older is not handled any more.
-   * `'1ms'` to `'365d'`. Default: for ever.
+   * How long a message is of use, from its publish on, or from when it is due; an older one is not handled any more. `'1ms'` to
+   * `'365d'`. Default: for ever.
    */
   @IsOptional() @IsDurationOption({ min: '1ms', max: '365d' })
   ttl?: Duration;
 
-  /** What a resolved publish means unless it says so itself. Default `'server'`: Redis has the message. */
+  /** The guarantee of a resolved publish, unless its own options say another. Default `'server'`: Redis has the message. */
   @IsOptional() @IsDurability()
   durability?: Durability = 'server';
 
@@ -54,8 +54,8 @@ export class TopicOptions<T extends object = object> {
   retention?: RetentionOptions;
 
   /**
-   * How properties are treated that the class does not declare: `'refuse'`, `'strip'` or `'keep'`. Default: what `MillraceModule`
-   * says, else `'refuse'`. It holds for the topic's `@MessageType`s, too.
+   * The rule for properties that the class does not declare: `'refuse'`, `'strip'` or `'keep'`. Default: the option of
+   * `MillraceModule`, else `'refuse'`. It holds for the topic's `@MessageType`s, too.
    */
   @IsOptional() @IsOneOf(UNKNOWN_PROPERTIES)
   unknownProperties?: UnknownProperties;

@@ -23,13 +23,13 @@ export interface TopicDefinition {
   readonly idempotencyScope: IdempotencyScope;
   /** How long a message is of use unless its publish says otherwise; null for ever. */
   readonly ttlMs: number | null;
-  /** What a resolved publish means unless it says so itself. */
+  /** The guarantee of a resolved publish, unless its own options say another. */
   readonly durability: Durability;
   /** How long messages are kept; null: everything is kept. */
   readonly retention: Retention | null;
   /** The key of a payload; undefined when the topic has none. */
   readonly key: ((payload: never) => string | null | undefined) | undefined;
-  /** How properties are treated that the class does not declare; undefined: what the process says. */
+  /** The rule for properties that the class does not declare; undefined: that of the process. */
   readonly unknownProperties: UnknownProperties | undefined;
   readonly payload: PayloadClass;
   /** The types of message that it has, by name: the subclasses with `@MessageType`. Empty for a topic without types. */
@@ -105,4 +105,19 @@ export function joinTopic(topic: TopicDefinition, type: MessageTypeDefinition & 
 
 export function isTopic(target: unknown): target is PayloadClass {
   return typeof target === 'function' && Reflect.hasOwnMetadata(TOPIC, target);
+}
+
+/** A topic, named by its class or by what `@Topic` made of it. */
+export type TopicRef = PayloadClass | TopicDefinition;
+
+/** @throws MillraceError NOT_A_TOPIC */
+export function topicOfRef(topic: TopicRef): TopicDefinition {
+  return isDefinition(topic) ? topic : topicOf(topic);
+}
+
+/** An instance of a topic's class is no topic. */
+function isDefinition(topic: unknown): topic is TopicDefinition {
+  if (topic === null || typeof topic !== 'object') return false;
+  const { name, partitions, types } = topic as Partial<TopicDefinition>;
+  return typeof name === 'string' && Number.isInteger(partitions) && types instanceof Map;
 }

@@ -1,7 +1,7 @@
 export const UNKNOWN_PROPERTIES = ['refuse', 'strip', 'keep'] as const;
 
 /**
- * How properties are treated that the class of a payload does not declare. A property is declared by any decorator of
+ * The rule for properties that the class of a payload does not declare. A property is declared by any decorator of
  * class-validator (`@Allow()` takes anything) or class-transformer, by an initialiser, or by an accessor; inherited ones count,
  * and so does it inside what `@Type` names. Inside a property without `@Type` anything may be, and a class without a single
  * rule of class-validator is not judged: all of its properties are kept.

@@ -5,8 +5,8 @@ import { problemsOf } from '../options/problems.js';
 import type { Class } from './class-shape.js';
 
 /**
- * What is wrong with an instance by the rules of its class, one line each; nothing when it is valid. An object inside it
- * must be of a class with rules where `@ValidateNested` is; a class without any rule at the top takes everything.
+ * The problems of an instance by the rules of its class, one line each; none when it is valid. An object inside it must be of
+ * a class with rules where `@ValidateNested` is; a class without any rule at the top takes everything.
  */
 export function problemsIn(instance: object): string[] | Promise<string[]> {
   const checks = checksOf(instance.constructor);
@@ -23,7 +23,7 @@ export interface Check {
 }
 
 interface Condition {
-  /** By `@IsOptional`: there is a value. */
+  /** The condition of `@IsOptional`: there is a value. */
   readonly isPresence: boolean;
   readonly holds: (object: object, value: unknown) => boolean;
 }
@@ -41,8 +41,7 @@ interface Validator {
 
 /**
  * Whether an object certainly keeps the rules. class-validator looks them up anew for every object, in all classes of the
- * process; that takes ten times as long as the rules themselves. It has the word when one of them is broken, or not known
- * here.
+ * process; that takes ten times as long as the rules themselves. It still decides when one of them is broken, or not known here.
  */
 function passes(object: object): boolean {
   const type = object.constructor as Class;
@@ -91,7 +90,7 @@ function follows(rule: Rule, args: ValidationArguments, type: Class): boolean {
 
 function isTrue(answer: unknown, type: object): boolean {
   if (typeof answer === 'boolean' || !isPromise(answer)) return Boolean(answer);
-  // Only class-validator waits for answers. It asks again; what becomes of this one is of no interest.
+  // Only class-validator waits for answers. It asks again, so the result of this call is not needed.
   known.set(type, null);
   answer.then(undefined, () => undefined);
   return false;
@@ -117,7 +116,7 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
 const { CUSTOM_VALIDATION, IS_DEFINED, NESTED_VALIDATION, CONDITIONAL_VALIDATION, WHITELIST } = ValidationTypes;
 const KINDS = new Set<string>([CUSTOM_VALIDATION, IS_DEFINED, NESTED_VALIDATION, CONDITIONAL_VALIDATION, WHITELIST]);
 
-/** Null where only class-validator can tell. */
+/** Null when only class-validator can decide. */
 const known = new WeakMap<object, readonly Check[] | null>();
 
 export function checksOf(type: object): readonly Check[] | null {
@@ -154,7 +153,7 @@ function ruleOf({ validateIf, each, constraints, constraintCls }: ValidationMeta
   return { applies: validateIf, each, constraints, validators };
 }
 
-/** What a decorator was given as a function stays the same; a class comes out of the user's container, each time. */
+/** A function that was given to a decorator stays the same; a class is taken from the user's container each time. */
 function validatorOf(constraint: ConstraintMetadata): Validator {
   if (constraint.target.name === INLINE) return constraint.instance;
   return { validate: (value, args) => constraint.instance.validate(value, args) };

@@ -10,24 +10,27 @@ export interface CurveBackoff {
   readonly kind: 'fixed' | 'exponential';
   readonly delayMs: number;
   readonly maxMs: number;
-  /** Spread the delay evenly over its upper half, so that what failed together does not come back together. */
+  /** Spread the delay evenly over its upper half, so that messages that failed together do not come back together. */
   readonly jitter: boolean;
 }
 
-/** A delay that a function of the user's decides. */
+/** The pauses of a background loop whose rounds fail. */
+export const LOOP_BACKOFF: CurveBackoff = { kind: 'exponential', delayMs: 50, maxMs: 2_000, jitter: false };
+
+/** A delay that a function of the user decides. */
 export interface CustomBackoff {
   readonly kind: 'custom';
   readonly delay: (failures: number, error: Error) => Duration;
 }
 
-/** What `fixed()` takes after the delay. */
+/** Options of `fixed()`: its second argument. */
 export class FixedOptions {
   /** Spread the delay over its upper half. Default false. */
   @IsOptional() @IsBoolean()
   jitter?: boolean = false;
 }
 
-/** What `exponential()` takes after the delay. */
+/** Options of `exponential()`: its second argument. */
 export class ExponentialOptions {
   /** The longest delay. Default `'1h'`. */
   @IsOptional()
@@ -60,12 +63,13 @@ export function exponential(delay: Duration, options: ExponentialOptions = {}): 
   return { kind: 'exponential', delayMs, maxMs: durationMs(max), jitter };
 }
 
-/** The back-off where none is given, and where one of the user's own fails. */
+/** The back-off when none is given, and when the user's own function fails. */
 export const DEFAULT_BACKOFF: CurveBackoff = exponential('1s', { max: '5m' });
 
 /**
- * What `delay` returns: it is called with the number of attempts that have failed, from 1, and the error of the last. It must
- * return at once. When it throws, or returns no duration, the message waits as long as by default, `backoff-failed` is told.
+ * Calls `delay` for each wait, with the number of attempts that have failed, from 1, and the error of the last one. It must
+ * return a duration at once. When it throws, or returns none, the message waits as long as by default, and `backoff-failed` is
+ * emitted.
  */
 export function custom(delay: (failures: number, error: Error) => Duration): CustomBackoff {
   return { kind: 'custom', delay };

@@ -2,9 +2,9 @@ import { MillraceError } from '../errors.js';
 import { quote } from '../names.js';
 import type { DeliveryContext } from './context.js';
 
-/** What a batch handler is told beside the payloads: its second argument. */
+/** The second argument of a batch handler: everything about the batch beside its payloads. */
 export class BatchContext {
-  /** One a payload, in their order. Their signals are those of each message's lease alone. */
+  /** One context for each payload, in their order. The signal of each is that of its message's lease alone. */
   readonly items: readonly DeliveryContext[];
   /**
    * Aborts when nothing that follows counts for any message of the batch: stop then. Its reason is a MillraceError with the

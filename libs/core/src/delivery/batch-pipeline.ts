@@ -24,8 +24,8 @@ interface Readable {
 }
 
 /**
- * Puts the policies around a handler of batches. What does not validate fails alone, before the handler; what the handler
- * throws is the failure of every message that it did not mark itself.
+ * Puts the policies around a handler of batches. A message that is not valid fails alone, before the handler. An error that the
+ * handler throws is the failure of every message that it did not mark itself.
  */
 export function batchPipeline(parts: BatchPipelineParts): BatchHandler {
   const retry = { ...parts.retry, place: { topic: parts.topic.name, group: parts.group } };
@@ -47,7 +47,7 @@ interface Reading extends Pick<PipelineParts, 'topic' | 'retry'> {
   readonly place: PayloadPlace;
 }
 
-/** @returns the outcome, where there is nothing to hand over */
+/** @returns the outcome when the message is not handed to the handler, else null */
 async function readableOf(delivery: Delivery, { topic, place, retry }: Reading): Promise<Readable | Outcome> {
   const { message } = delivery;
   try {
@@ -57,7 +57,7 @@ async function readableOf(delivery: Delivery, { topic, place, retry }: Reading):
   }
 }
 
-/** Runs the handler. @returns what each delivery that failed failed of */
+/** Runs the handler. @returns the error of each delivery that failed */
 async function failuresIn(parts: BatchPipelineParts, batch: readonly Readable[]): Promise<Map<Delivery, unknown>> {
   const deliveries = batch.map(({ delivery }) => delivery);
   const marked = new Map<number, unknown>();

@@ -5,14 +5,14 @@ import type { Delivery } from './delivery.js';
 import type { SqlTransaction } from './sql-transaction.js';
 
 interface ContextParts {
-  /** Absent: that of the delivery. */
+  /** Default: the signal of the delivery. */
   readonly signal?: AbortSignal;
   readonly transaction?: SqlTransaction | undefined;
 }
 
 const NOTHING: ContextParts = {};
 
-/** What a message handler is told beside the payload: its second argument. */
+/** The second argument of a message handler: everything about the message beside its payload. */
 export class DeliveryContext {
   readonly messageId: string;
   readonly key: string | null;

@@ -3,15 +3,15 @@ import type { DeadLetterDelivery } from './delivery.js';
 import type { ErrorRecord, GiveUpReason } from './outcome.js';
 
 /**
- * What a handler of dead letters is told beside the payload: its second argument. Of what was no message at all, the id is
- * empty and `publishedAt` an invalid date.
+ * The second argument of a handler of dead letters: everything about the dead letter beside its payload. For an entry that
+ * holds no readable message, the id is empty and `publishedAt` is an invalid date.
  */
 export class DeadLetterContext extends DeliveryContext {
   /** A word for programs, of a closed list: `ATTEMPTS_EXHAUSTED`, `INVALID_PAYLOAD`, ... */
   readonly reason: GiveUpReason;
-  /** The error of the last attempt, or what kept the message from its handler. */
+  /** The error of the last attempt, or the error that kept the message from its handler. */
   readonly error: ErrorRecord;
-  /** Attempts of the message; `attempt` is that of telling. */
+  /** Attempts of the message; `attempt` counts the calls of this handler. */
   readonly attempts: number;
   /** Crashes of the message. */
   override readonly crashes: number;
@@ -37,7 +37,7 @@ export class DeadLetterContext extends DeliveryContext {
     this.#toldBefore = delivery.attempt > 1 || delivery.crashes > 0;
   }
 
-  /** True when this group may have been told of this dead letter before. */
+  /** True when the handler may have been called for this dead letter before. */
   override get redelivered(): boolean {
     return this.#toldBefore;
   }

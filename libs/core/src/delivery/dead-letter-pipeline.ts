@@ -7,7 +7,7 @@ import { messagePlace, type MessageSource } from './message-place.js';
 import type { PipelineParts } from './pipeline.js';
 import type { DeadLetterHandler } from './ports.js';
 import { outcomeOfFailure } from './retry.js';
-import { screenOf } from './screen.js';
+import { prefilterOf } from './prefilter.js';
 import { withinLimit } from './time-limit.js';
 
 export interface DeadLetterPipelineParts extends Omit<PipelineParts, 'inbox' | 'handle'> {
@@ -35,6 +35,6 @@ export function deadLetterPipeline(parts: DeadLetterPipelineParts): DeadLetterHa
 /** @returns null when it is not valid, or of a type that is not known here */
 async function readPayload(source: MessageSource, message: Message): Promise<object | null> {
   const { topic } = source;
-  if (screenOf({ topic })(message) !== null) return null;
+  if (prefilterOf({ topic })(message) !== null) return null;
   return decodePayload(payloadClassOf(topic, message), message.payload, messagePlace(source)).catch(() => null);
 }

@@ -1,7 +1,7 @@
 import type { Lease } from './lease.js';
 import type { ErrorRecord, GiveUpReason } from './outcome.js';
 
-/** What was published. */
+/** A message as it was published. */
 export interface Message {
   /** A UUID of version 7, made when the message was published; the only identity of a message. */
   readonly id: string;
@@ -10,19 +10,19 @@ export interface Message {
   /** The key that made the publish unique; null when there was none. */
   readonly idempotencyKey: string | null;
   readonly headers: Readonly<Record<string, string>>;
-  /** From when on it is of no use any more, in Unix milliseconds; null when it stays of use. */
+  /** The moment when it expires, in Unix milliseconds; null when it never does. */
   readonly expiresAt: number | null;
-  /** Which of the topic's types of message it is; null when the topic has none. */
+  /** The name of its type among those of the topic; null when the topic has no types. */
   readonly type: string | null;
   /** The version of the payload's schema, from 1. */
   readonly schema: number;
-  /** Absent: it was never put back from the dead letters. */
+  /** Absent when it was never put back from the dead letters. */
   readonly redrive?: Redrive;
   /** Parsed JSON, not validated yet. */
   readonly payload: unknown;
 }
 
-/** How a message was put back that a group had given up. */
+/** How often, and where to, a message was put back after a group had given it up. */
 export interface Redrive {
   /** How often, at least 1. */
   readonly times: number;
@@ -31,7 +31,7 @@ export interface Redrive {
   readonly replay?: number;
 }
 
-/** By the clock of this process. */
+/** Whether the message has expired, by the clock of this process. */
 export function isExpired({ expiresAt }: Message): boolean {
   return expiresAt !== null && expiresAt <= Date.now();
 }
@@ -52,25 +52,25 @@ export interface Delivery {
   readonly replayed: boolean;
   /** The number of the seek by which the group is given the message again; absent or 0 when there was none. */
   readonly replay?: number;
-  /** When it is given up the delivery goes back uncounted: its handler decides nothing any more. */
+  /** When the lease is given up, the delivery goes back uncounted, and its handler decides nothing any more. */
   readonly lease: Lease;
-  /** Tells the handler to stop: that of the lease, or one that aborts when the time of the attempt is over, too. */
+  /** Tells the handler to stop: the signal of the lease, or one that also aborts when the time of the attempt is over. */
   readonly signal: AbortSignal;
-  /** Aborts when nothing may begin here any more: the process stops, or the group pauses. What has begun goes on. */
-  readonly heldUp?: AbortSignal;
+  /** Aborts when no handler may begin here any more: the process stops, or the group pauses. Handlers that have begun go on. */
+  readonly paused?: AbortSignal;
 }
 
 /**
- * By what the inbox knows a message: its id, and in a replay the number of that beside it, so that the handler runs once for
- * each. Messages have ids that are UUIDs, which hold no such sign.
+ * The key of a message in the inbox: its id, and in a replay the replay's number behind it, so that the handler runs once for
+ * each replay. The ids of messages are UUIDs, which never hold the sign between the two.
  */
 export function inboxId({ message, replay = 0 }: Delivery): string {
   return replay === 0 ? message.id : `${message.id}#${replay}`;
 }
 
-/** Why and how a group gave a message up. */
+/** The record of a message that a group gave up. */
 export interface DeadLetterFacts {
-  /** Of the dead letter, `<partition>:<entry id>`: unique among those of a group on a topic. */
+  /** The id of the dead letter, `<partition>:<entry id>`: unique among those of a group on a topic. */
   readonly id: string;
   /** A word for programs, of a closed list: `ATTEMPTS_EXHAUSTED`, `INVALID_PAYLOAD`, ... */
   readonly reason: GiveUpReason;
@@ -84,8 +84,8 @@ export interface DeadLetterFacts {
 }
 
 /**
- * One try to tell of a message that its group has given up: attempt and crashes are those of the telling. Of what is no
- * message, `message` has what was found as its payload, and an empty id.
+ * One call of a group's dead-letter handler for a message that the group has given up; attempt and crashes count such calls.
+ * For an entry that holds no readable message, `message` has the found data as its payload, and an empty id.
  */
 export interface DeadLetterDelivery extends Delivery {
   readonly deadLetter: DeadLetterFacts;

@@ -26,7 +26,7 @@ interface Carrier extends Answer {
   readonly response?: Answer | null;
 }
 
-/** Reads the answer that an error carries, as far as it can be told. Never throws. */
+/** Reads the answer that an error carries, as far as it is known. Never throws. */
 export function detailsOf(error: Error, bounds: ValueBounds): ErrorDetails {
   try {
     const carrier = error as Carrier;
@@ -35,7 +35,7 @@ export function detailsOf(error: Error, bounds: ValueBounds): ErrorDetails {
     const response = answers.find((answer) => answer !== undefined && answer !== '');
     return { ...(status === undefined ? {} : { status }), ...(response === undefined ? {} : { response }) };
   } catch {
-    // Its own code ran while it was read, and threw: what the error says in words is kept all the same.
+    // The error's own code ran while it was read, and threw: the message of the error is kept all the same.
     return {};
   }
 }

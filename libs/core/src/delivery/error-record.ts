@@ -6,10 +6,10 @@ import type { ErrorRecord } from './outcome.js';
 const MAX_NAME = 200;
 const MAX_MESSAGE = 2_000;
 const MAX_STACK = 8_000;
-/** Of one error in a chain, so that a long one leaves room for its cause. */
+/** The bound for one error in a chain, so that a long one leaves room for its cause. */
 const MAX_STACK_PART = 4_000;
 const MAX_CAUSES = 5;
-/** Errors that are kept inside an error, as causes and as parts of one, all together, and how long their messages may be. */
+/** The bounds for the errors inside an error, its causes and its parts together: their number, and the length of a message. */
 const MAX_INNER = 10;
 const MAX_INNER_MESSAGE = 500;
 
@@ -40,12 +40,12 @@ function wordsOf(error: Error, length: number): Pick<ErrorRecord, 'name' | 'mess
   };
 }
 
-/** Undefined also where its own code ran and threw: the rest of the error is kept all the same. */
+/** Undefined also when the error's own code ran and threw: the rest of the error is kept all the same. */
 function read(error: Error, name: 'code' | 'cause' | 'stack'): unknown {
   try {
     return Reflect.get(error, name);
   } catch {
-    // There is nobody to be told: it is an error that is being looked at.
+    // This failure is reported nowhere: the code reads an error already.
     return undefined;
   }
 }

@@ -1,6 +1,6 @@
 import type { Message } from './delivery.js';
 
-/** Which messages a subscription handles: those that fit every part that is given. Of a list, any value fits. */
+/** The messages that a subscription handles: those that fit every given part. In a list of values, any one fits. */
 export interface MessageFilter {
   /** By the name of the header. A message without the header does not fit. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;

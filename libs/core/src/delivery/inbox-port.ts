@@ -2,10 +2,10 @@ import type { SqlTransaction } from './sql-transaction.js';
 
 export type InboxResult<T> = { readonly duplicate: true } | { readonly duplicate: false; readonly value: T };
 
-/** Makes effects happen once: records a message in the same SQL transaction as what its handler writes. */
+/** Makes effects happen once: records a message in the same SQL transaction as the writes of its handler. */
 export interface InboxPort {
   /**
-   * Runs `work` inside a transaction that also records `messageId`, unless it is recorded already. What `work` throws
+   * Runs `work` inside a transaction that also records `messageId`, unless it is recorded already. An error that `work` throws
    * rolls everything back and is thrown on.
    *
    * @param subscriber who handles the message: the same message handled by two subscribers takes effect twice

@@ -6,29 +6,29 @@ export interface InboxTurn {
   readonly inbox: InboxPort;
   readonly subscriber: string;
   readonly messageId: string;
-  /** The transaction ends with it: what is given up is undone at once. */
+  /** The transaction ends with the lease: when it is given up, the writes are undone at once. */
   readonly lease: Lease;
   /** Aborts when nothing may begin any more. */
-  readonly heldUp?: AbortSignal | undefined;
+  readonly paused?: AbortSignal | undefined;
 }
 
-/** Undoes a transaction: its message is not this process's any more, or was not begun. */
+/** Thrown to undo a transaction: its message is not this process's any more, or its handler did not begin. */
 class GoesBack extends Error {}
 
 /**
- * Runs `work` by the inbox, which may let it wait for its transaction. When `heldUp` aborts before it has begun it never
- * begins; what has begun goes on. When the lease is given up, before the transaction is committed, nothing of it takes
- * effect, whatever `work` returns or throws. Either way `'goes-back'`, at once.
+ * Runs `work` by the inbox, which may let it wait for its transaction. When `paused` aborts before `work` has begun, it never
+ * begins; otherwise it goes on. When the lease is given up before the transaction is committed, nothing of it takes effect,
+ * whatever `work` returns or throws. In both cases it resolves to `'goes-back'` at once.
  */
 export async function runInTurn<T>(
   turn: InboxTurn,
   work: (transaction: SqlTransaction) => Promise<T>,
 ): Promise<InboxResult<T> | 'goes-back'> {
-  const { inbox, subscriber, messageId, lease, heldUp } = turn;
-  if (heldUp?.aborted || lease.isGivenUp) return 'goes-back';
+  const { inbox, subscriber, messageId, lease, paused } = turn;
+  if (paused?.aborted || lease.isGivenUp) return 'goes-back';
   const place = new Place(turn);
   const run = inbox.run(subscriber, messageId, (transaction) => place.take(() => work(transaction)));
-  // How it ends after it was missed concerns nobody: its message is another's by then.
+  // Nobody needs the result after it was missed: its message is another's by then.
   run.catch(() => undefined);
   try {
     return await Promise.race([run, place.missed]);
@@ -40,7 +40,7 @@ export async function runInTurn<T>(
   }
 }
 
-/** Where one message stands: waiting -> begun, or waiting -> missed. */
+/** The state of one message: waiting -> begun, or waiting -> missed. */
 class Place {
   /** Resolves when it cannot begin any more. */
   readonly missed: Promise<'goes-back'>;
@@ -51,7 +51,7 @@ class Place {
 
   constructor(turn: InboxTurn) {
     this.#turn = turn;
-    const [over, lost] = [aborted(turn.heldUp), aborted(turn.lease.signal)];
+    const [over, lost] = [aborted(turn.paused), aborted(turn.lease.signal)];
     this.#lost = lost.promise.then(goBack);
     this.#lost.catch(() => undefined);
     this.missed = new Promise((resolve) => {
@@ -65,11 +65,11 @@ class Place {
   }
 
   async take<T>(work: () => Promise<T>): Promise<T> {
-    const { heldUp, lease } = this.#turn;
-    if (heldUp?.aborted || lease.isGivenUp) return goBack();
+    const { paused, lease } = this.#turn;
+    if (paused?.aborted || lease.isGivenUp) return goBack();
     this.#isBegun = true;
     const value = await Promise.race([work(), this.#lost]);
-    // The signal may not have told yet: a process that stood still finds out last.
+    // The signal may not have fired yet: a process that stood still learns of the loss last.
     await lease.confirm();
     return lease.isGivenUp ? goBack() : value;
   }

@@ -2,12 +2,12 @@ import { setMaxListeners } from 'node:events';
 import type { MillraceError } from '../errors.js';
 import type { Outcome } from './outcome.js';
 
-/** The hold of this process on what is in a handler's hands: held -> given up, once and for good. */
+/** The hold of this process on the messages that a handler works on: held -> given up, once and for good. */
 export class Lease {
   #reason: MillraceError | null = null;
   #abort: AbortController | null = null;
 
-  /** From then on its handler decides nothing. */
+  /** Whether it is given up: its handler decides nothing any more. */
   get isGivenUp(): boolean {
     return this.#reason !== null;
   }
@@ -29,8 +29,8 @@ export class Lease {
   }
 
   /**
-   * To be asked before something is made final that no fence guards: gives the lease up when it is another's by
-   * now. Where nobody can be asked it stays as it is. Never rejects.
+   * Checks the lease before something is made final that no fence guards, and gives it up when it is another's by now. Where
+   * nothing can be asked, the lease stays as it is. Never rejects.
    */
   confirm(): Promise<void> {
     return Promise.resolve();

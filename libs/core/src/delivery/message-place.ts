@@ -2,7 +2,7 @@ import type { PayloadPlace } from '../contract/payload.js';
 import type { TopicDefinition } from '../contract/topic.js';
 import { type UnknownProperties, unknownPropertiesOf } from '../contract/unknown-properties.js';
 
-/** Which messages are read, and what the process says where the topic says nothing. */
+/** The topic whose messages are read, and the rule of the process for a topic without one. */
 export interface MessageSource {
   readonly topic: TopicDefinition;
   readonly unknownProperties?: UnknownProperties | undefined;

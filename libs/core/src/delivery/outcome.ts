@@ -13,7 +13,7 @@ export interface ErrorRecord extends ErrorDetails {
   readonly cause?: ErrorRecord;
 }
 
-/** Why a message is given up. The list is closed: programs may switch over it, and a redrive may be told one of them. */
+/** Why a message is given up. The list is closed: programs may switch over it, and a redrive may select by it. */
 export const DEAD_LETTER_REASONS = [
   'ATTEMPTS_EXHAUSTED',
   'DEAD_LETTERED_BY_HANDLER',
@@ -29,8 +29,8 @@ export const DEAD_LETTER_REASONS = [
 export type GiveUpReason = (typeof DEAD_LETTER_REASONS)[number];
 
 /**
- * What became of one delivery. A handler's return and its exceptions are turned into one of these, and the engine settles
- * it in one place.
+ * The outcome of one delivery. The pipeline turns a handler's return and its exceptions into one of these, and the engine
+ * settles it in one place.
  *
  * - `ack`: handled. `deduplicated` says that the inbox had seen the message, so that the handler did not run again;
  *   `discarded` that the handler refused it on purpose; `expired` that its time to live was over, so that the handler did

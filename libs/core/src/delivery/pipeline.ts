@@ -52,8 +52,8 @@ const HANDLED: Outcome = { kind: 'ack' };
 function withInbox(parts: PipelineParts, inbox: InboxPort): (delivery: Delivery, payload: object) => Promise<Outcome> {
   const subscriber = `${parts.topic.name}/${parts.group}`;
   return async (delivery, payload) => {
-    const { message, lease, heldUp } = delivery;
-    const turn = { inbox, subscriber, messageId: inboxId(delivery), lease, heldUp };
+    const { message, lease, paused } = delivery;
+    const turn = { inbox, subscriber, messageId: inboxId(delivery), lease, paused };
     const result = await runInTurn(turn, async (transaction): Promise<Outcome> => {
       // It may have waited long for its transaction.
       if (isExpired(message)) return { kind: 'ack', expired: true };

@@ -1,7 +1,7 @@
 import type { DeadLetterDelivery, Delivery, Message } from './delivery.js';
 import type { Outcome } from './outcome.js';
 import type { Position } from './position.js';
-import type { Screen } from './screen.js';
+import type { Prefilter } from './prefilter.js';
 import type { Durability } from '../publish/durability.js';
 import type { TopicDefinition } from '../contract/topic.js';
 
@@ -11,24 +11,24 @@ export interface OutgoingMessage extends Omit<Message, 'payload'> {
 }
 
 /** How a message is to be published; nothing of it is stored with the message. */
-export interface PublishTerms {
-  /** How long it is tried before it is rejected, in milliseconds. Default: what the port was made with. */
+export interface SendOptions {
+  /** How long it is tried before it is rejected, in milliseconds. Default: that of the port. */
   readonly deadlineMs?: number;
   /** When its groups get it. Default: at once. */
   readonly due?: DueTime;
   /** Default: that of the topic. */
   readonly durability?: Durability;
-  /** The {@link useDigest} of the message, where whoever made it has it at hand. */
+  /** The {@link useDigest} of the message, when the caller has it at hand. */
   readonly digest?: string;
 }
 
 /** One of many messages that are published together. */
 export interface Outgoing {
   readonly message: OutgoingMessage;
-  readonly terms?: PublishTerms;
+  readonly sendOptions?: SendOptions;
 }
 
-/** So many milliseconds after it was stored, by the clock of the store; or at a moment, in Unix milliseconds. */
+/** A number of milliseconds after the message was stored, by the clock of the store; or a moment, in Unix milliseconds. */
 export type DueTime = { readonly inMs: number } | { readonly atMs: number };
 
 export interface PublishResult {
@@ -41,30 +41,30 @@ export interface PublishResult {
   readonly duplicate: boolean;
 }
 
-/** Half of what carries everything: stores messages. */
+/** Stores messages: the first of the two ports that carry everything. */
 export interface PublishPort {
   /**
    * Resolves when Redis has the message.
    * @throws IdempotencyMismatchError the same key came with another payload
    * @throws IndefinitePublishError Redis did not say whether it stored it
    */
-  publish(topic: TopicDefinition, message: OutgoingMessage, terms?: PublishTerms): Promise<PublishResult>;
+  publish(topic: TopicDefinition, message: OutgoingMessage, sendOptions?: SendOptions): Promise<PublishResult>;
 
   /**
-   * Publishes many, in their order within each partition, and resolves to what became of each. It never rejects. Absent: each
-   * is published by itself.
+   * Publishes many, in their order within each partition, and resolves to the result of each. It never rejects. Absent: each is
+   * published by itself.
    */
   publishMany?(topic: TopicDefinition, many: readonly Outgoing[]): Promise<readonly (PublishResult | Error)[]>;
 }
 
-/** Handles a delivery and says what became of it. It never throws: what it throws is a defect of ours, and dead-lettered. */
+/** Handles a delivery and returns its outcome. It never throws: an error is a defect of ours, and dead-letters the message. */
 export type DeliveryHandler = (delivery: Delivery) => Promise<Outcome>;
 
-/** Handles deliveries that are handed over together, and says what became of each, in their order. It never throws either. */
+/** Handles deliveries that are handed over together, and returns the outcome of each, in their order. It never throws either. */
 export type BatchHandler = (deliveries: readonly Delivery[]) => Promise<readonly Outcome[]>;
 
 /**
- * Is told of a message that the group has given up. `retry` has it told again; it is not told again after any other outcome.
+ * Is notified of a message that the group has given up: again after the outcome `retry`, and never again after any other.
  * It never throws.
  */
 export type DeadLetterHandler = (delivery: DeadLetterDelivery) => Promise<Outcome>;
@@ -89,7 +89,7 @@ export interface SubscriptionDefinition {
   /** Absent: as fast as the handlers are. */
   readonly rateLimit?: RateLimit;
   /** Looks at messages before they take a slot. Absent: the handler decides about all. */
-  readonly screen?: Screen;
+  readonly prefilter?: Prefilter;
   /** Present: dead letters are announced to it, at least once each. */
   readonly deadLetterHandler?: DeadLetterHandler;
   /** How long a message of an unknown type or a newer version is tried before it is dead-lettered. Default 0: not at all. */
@@ -109,7 +109,7 @@ export interface DeadLetterBounds {
   readonly maxBytes: number;
 }
 
-/** What stands in place of a group where there is none; no group can have this name. */
+/** Stands in the place of a group for a broadcast, which has none. No group can have this name. */
 export const BROADCAST_GROUP = '~broadcast';
 
 /** Every process gets each message that is published while it runs. */
@@ -118,23 +118,23 @@ export interface BroadcastDefinition {
   /** Calls of the handler at once in this process. */
   readonly concurrency: number;
   /** Absent: the handler decides about all messages. */
-  readonly screen?: Screen;
+  readonly prefilter?: Prefilter;
 }
 
 /** A running subscription. */
 export interface Subscription {
   /** Stops fetching, lets handlers in flight finish until `deadlineMs` has passed, gives the rest back. */
   stop(deadlineMs: number): Promise<void>;
-  /** Starts no handler from now on; resolves when what was begun is finished and the rest has gone back to the group. */
+  /** Starts no handler from now on; resolves when the running ones are finished and the rest has gone back to the group. */
   pause(): Promise<void>;
   resume(): void;
-  /** Who holds the messages up: the whole group is paused, this process's subscription, or it is stopping. */
-  readonly heldUpBy: readonly ('group' | 'process' | 'stop')[];
+  /** The reasons why no message is handed over: the whole group is paused, this process's subscription is, or it stops. */
+  readonly pausedBy: readonly ('group' | 'process' | 'stop')[];
   /** Why this subscription makes no progress, or null when it is well. */
   problem(): string | null;
 }
 
-/** The other half: delivers them. */
+/** Delivers messages: the second of the two ports. */
 export interface SubscribePort {
   subscribe(definition: SubscriptionDefinition, handler: DeliveryHandler): Promise<Subscription>;
 
@@ -142,9 +142,9 @@ export interface SubscribePort {
   subscribeBatch(definition: SubscriptionDefinition, rule: BatchRule, handler: BatchHandler): Promise<Subscription>;
 
   /**
-   * Hands every message that is published from now on to this process, too, and leaves nothing behind. What fails is tried
-   * again while the process runs; what it has not handled when it ends, and what is published while it does not run, it
-   * never gets.
+   * Hands every message that is published from now on to this process, too, and leaves nothing behind. A message whose handler
+   * fails is tried again while the process runs. The process never gets the messages that it has not handled when it ends,
+   * nor those that are published while it does not run.
    */
   broadcast(definition: BroadcastDefinition, handler: DeliveryHandler): Promise<Subscription>;
 }

@@ -7,7 +7,7 @@ import { DeadLetter, Discard, type GiveUpReason, type Outcome, RetryLater } from
 
 export type ErrorClass = abstract new (...args: never[]) => Error;
 
-/** What happens to a message whose handler failed. */
+/** The policy for a message whose handler failed. */
 export interface RetryPolicy {
   /** Attempts in all, the first one included. */
   readonly attempts: number;
@@ -24,14 +24,14 @@ export interface RetryPolicy {
   readonly place?: EventPlace;
 }
 
-/** What is left out is as in the policy. Attempts are those of the message, whatever they failed of. */
+/** A rule for one class of errors. Parts that are left out are those of the policy. All attempts of the message count. */
 export interface RetryRule {
   readonly error: ErrorClass;
   readonly attempts?: number;
   readonly backoff?: Backoff;
 }
 
-/** Failures that no later attempt can mend: the stored message itself is at fault. */
+/** Failures that no later attempt can mend, because the stored message itself is at fault. */
 const HOPELESS: readonly (ErrorCode & GiveUpReason)[] = ['MALFORMED_ENVELOPE', 'UNSUPPORTED_VERSION'];
 
 /** The outcome of attempt number `attempt`, which threw `thrown`: the first line that fits decides. Never throws. */
@@ -75,7 +75,7 @@ function customDelayMs({ delay }: CustomBackoff, failures: number, failure: Erro
 /** Why another attempt would be in vain, as a word for programs; null when it may help. */
 function reasonToGiveUp(policy: RetryPolicy, failure: Error): GiveUpReason | null {
   if (failure instanceof DeadLetter) return 'DEAD_LETTERED_BY_HANDLER';
-  // A handler that publishes something invalid throws INVALID_PAYLOAD too: then not the message is at fault.
+  // A handler that publishes something invalid throws INVALID_PAYLOAD too, and its message is not at fault then.
   if (failure instanceof UnreadablePayloadError) return 'INVALID_PAYLOAD';
   const hopeless = isMillraceError(failure) ? HOPELESS.find((code) => code === failure.code) : undefined;
   return hopeless ?? (isAnyOf(policy.deadLetterOn, failure) ? 'DEAD_LETTER_ON' : null);

@@ -2,7 +2,7 @@ import { HandlerTimeoutError } from '../errors.js';
 
 /**
  * Runs `work` until it ends or its time is over. Its signal aborts with the error then, and with whatever `lease` aborts
- * with. What outlives its time goes on unobserved: JavaScript cannot be stopped from outside.
+ * with. Work that outlives its time goes on unobserved: JavaScript cannot be stopped from outside.
  *
  * @param timeoutMs null for no limit
  * @throws HandlerTimeoutError (TIMEOUT)

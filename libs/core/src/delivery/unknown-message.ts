@@ -1,6 +1,6 @@
 import type { GiveUpReason, Outcome } from './outcome.js';
 
-/** Why a message is given up that a process of a newer version may read. */
+/** The reasons for giving up a message that a process of a newer version may read. */
 const READ_BY_NEWER: readonly GiveUpReason[] = ['UNKNOWN_MESSAGE_TYPE', 'UNSUPPORTED_VERSION'];
 
 const SHORTEST_DELAY_MS = 1_000;

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { backoffDelayMs, LOOP_BACKOFF } from '../delivery/backoff.js';
 import { errorRecord } from '../delivery/error-record.js';
 import { asError } from '../errors.js';
 import { emit } from '../events.js';
@@ -11,12 +12,10 @@ export interface LoopOptions {
    * stopped: a round that waits must give up then, by returning or by throwing.
    */
   readonly round: (signal: AbortSignal) => Promise<number>;
-  /** A round threw: the loop goes on, with growing pauses, and tells. `failures` counts them since the last good round. */
+  /** Is called when a round threw. The loop goes on, with growing pauses; `failures` counts them since the last good round. */
   readonly onError: (error: Error, failures: number) => void;
 }
 
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 2_000;
 /** Timers end at 2^31 ms: a longer one would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Rounds that neither wait nor pause would keep the process from everything else, {@link Loop.stop} included. */
@@ -79,12 +78,12 @@ export class Loop {
     } catch (thrown) {
       if (signal.aborted) return 0;
       this.#failures += 1;
-      this.#tell(asError(thrown));
-      return Math.min(FIRST_PAUSE_MS * 2 ** (this.#failures - 1), LONGEST_PAUSE_MS);
+      this.#report(asError(thrown));
+      return backoffDelayMs(LOOP_BACKOFF, this.#failures);
     }
   }
 
-  #tell(error: Error): void {
+  #report(error: Error): void {
     try {
       this.#options.onError(error, this.#failures);
     } catch (thrown) {

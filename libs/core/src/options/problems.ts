@@ -17,10 +17,10 @@ function pathOf(error: ValidationError, path: string): string {
   return path ? `${path}.${property}` : property;
 }
 
-/** What `@ValidateNested` says. Of an item of a list it names the list only. */
+/** The message of `@ValidateNested`. For an item of a list it names the list only. */
 const NO_OBJECT = 'must be either object or array';
 
-/** The message with the path in the place of the property; before it, where the message does not begin with the property. */
+/** Puts the path in the place of the property; before the message, where that does not begin with the property. */
 function problem(error: ValidationError, here: string, [rule, text]: [string, string]): string {
   if (text.endsWith(NO_OBJECT)) return `${here} ${NO_OBJECT}`;
   if (rule === 'unknownValue') return `${here || 'the value'} is of a class without rules: put @Type(() => ItsClass) on it, and rules on ItsClass`;

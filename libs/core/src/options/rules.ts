@@ -99,7 +99,7 @@ export function IsPosition(): PropertyDecorator {
   });
 }
 
-/** The property says what a resolved publish means. */
+/** The property is a durability. */
 export function IsDurability(): PropertyDecorator {
   return ValidateBy({
     name: 'isDurability',
@@ -111,7 +111,7 @@ export function IsDurability(): PropertyDecorator {
   });
 }
 
-/** The property is one of a few words; of another, the nearest is told. */
+/** The property is one of a few words; the error for another word names the nearest. */
 export function IsOneOf(words: readonly string[]): PropertyDecorator {
   return ValidateBy({
     name: 'isOneOf',

@@ -3,7 +3,7 @@ import { type EncodedPayload, encoded } from '../contract/payload.js';
 import { useDigest } from '../contract/payload-digest.js';
 import { type PayloadClass, type TopicDefinition, topicOf } from '../contract/topic.js';
 import { type UnknownProperties, unknownPropertiesOf } from '../contract/unknown-properties.js';
-import type { DueTime, OutgoingMessage, PublishTerms } from '../delivery/ports.js';
+import type { DueTime, OutgoingMessage, SendOptions } from '../delivery/ports.js';
 import { type Duration, durationMs } from '../duration.js';
 import { asError, MillraceError } from '../errors.js';
 import { hasHalfCharacter } from '../names.js';
@@ -27,10 +27,10 @@ export interface Contract {
 /** A message on its way to the port: its id is drawn when all is valid, in the order of the messages. */
 export interface Draft {
   readonly message: { -readonly [K in keyof OutgoingMessage]: OutgoingMessage[K] };
-  readonly terms: PublishTerms | undefined;
+  readonly sendOptions: SendOptions | undefined;
 }
 
-/** What a caller gives for one message, and where, for errors. */
+/** The arguments of a caller for one message, and the place of the call, for errors. */
 export interface Given {
   readonly payload: unknown;
   /** Undefined for none. */
@@ -53,10 +53,10 @@ export function draftOf(contract: Contract, given: Given): Draft | Promise<Draft
   const options = given.options === undefined ? NO_OPTIONS : publishOptions(given.options, given.where);
   const { idempotencyKey = null, key } = options;
   const headers = headersOf(options, given);
-  const terms = termsOf(options);
+  const sendOptions = sendOptionsOf(options);
   const { topic, type, schema, payload, unknownProperties } = contract;
-  const expiresAt = expiryOf(topic, options.ttl, terms?.due);
-  const draft: Draft = { message: { id: '', key: null, idempotencyKey, headers, expiresAt, type, schema, payloadJson: '' }, terms };
+  const expiresAt = expiryOf(topic, options.ttl, sendOptions?.due);
+  const draft: Draft = { message: { id: '', key: null, idempotencyKey, headers, expiresAt, type, schema, payloadJson: '' }, sendOptions };
   const encoding = encoded(payload, { given, unknownProperties, isSorted: idempotencyKey !== null });
   if (!('then' in encoding)) return completed(draft, encoding, checkedKey(key ?? keyOf(topic, given), given));
   return encoding.then((done) => completed(draft, done, checkedKey(key ?? keyOf(topic, given), given)));
@@ -66,18 +66,18 @@ function completed(draft: Draft, { json, sorted }: EncodedPayload, key: string |
   const { message } = draft;
   message.key = key;
   message.payloadJson = json;
-  return sorted === null ? draft : { message, terms: { ...draft.terms, digest: useDigest(message, sorted) } };
+  return sorted === null ? draft : { message, sendOptions: { ...draft.sendOptions, digest: useDigest(message, sorted) } };
 }
 
-/** What is checked is what is sent, whatever the caller does to its own object meanwhile. */
+/** Copies the options, so that the checked ones are sent even when the caller changes its own object meanwhile. */
 function headersOf({ headers }: PublishOptions, given: Given): Readonly<Record<string, string>> {
   if (headers === undefined) return currentTrace() === null ? NO_HEADERS : withTraceHeaders(NO_HEADERS, MAX_HEADERS);
   assertHeaders(headers, given.where);
   return withTraceHeaders(headers, MAX_HEADERS);
 }
 
-/** Undefined where nothing is said. */
-function termsOf({ deadline, delay, deliverAt, durability }: PublishOptions): PublishTerms | undefined {
+/** Undefined when neither the options nor the topic say anything. */
+function sendOptionsOf({ deadline, delay, deliverAt, durability }: PublishOptions): SendOptions | undefined {
   if (deadline === undefined && delay === undefined && deliverAt === undefined && durability === undefined) return undefined;
   return { deadlineMs: deadline === undefined ? undefined : durationMs(deadline), due: dueOf(delay, deliverAt), durability };
 }
@@ -88,7 +88,7 @@ function dueOf(delay: Duration | undefined, deliverAt: Date | undefined): DueTim
   return inMs > 0 ? { inMs } : undefined;
 }
 
-/** A message lives from when its groups can have it. */
+/** The life of a message begins when its groups can have it. */
 function expiryOf(topic: TopicDefinition, ttl: Duration | undefined, due: DueTime = { inMs: 0 }): number | null {
   const ttlMs = ttl === undefined ? topic.ttlMs : durationMs(ttl);
   if (ttlMs === null) return null;

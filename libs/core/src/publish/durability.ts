@@ -2,7 +2,7 @@ import { type Duration, durationMs } from '../duration.js';
 import { MillraceError } from '../errors.js';
 
 /**
- * What a resolved publish means:
+ * The guarantee that a resolved publish gives:
  * - `'server'`: Redis has the message.
  * - {@link replicated}: so many replicas have it as well.
  * - {@link fsynced}: Redis has written it to its disk.
@@ -27,8 +27,8 @@ const MAX_REPLICAS = 100;
 const LONGEST: Duration = '4s';
 
 /**
- * At least so many replicas must have the message: 1 to 100. What they have not confirmed within the timeout, `'1ms'` to
- * `'4s'`, is rejected as indefinite.
+ * At least so many replicas must have the message: 1 to 100. A publish that they have not confirmed within the timeout, `'1ms'`
+ * to `'4s'`, is rejected as indefinite.
  *
  * @throws MillraceError INVALID_OPTIONS
  */
@@ -39,7 +39,7 @@ export function replicated(replicas: number, timeout: Duration = '1s'): Replicat
 
 /**
  * Redis must have written the message to its disk. It needs Redis 7.2 with an append-only file, or `appendfsync always`.
- * What is not confirmed within the timeout, `'1ms'` to `'4s'`, is rejected as indefinite.
+ * A publish that is not confirmed within the timeout, `'1ms'` to `'4s'`, is rejected as indefinite.
  *
  * @throws MillraceError INVALID_OPTIONS
  */

@@ -24,7 +24,7 @@ export function assertHeaders(headers: unknown, where: string): asserts headers 
   throw new MillraceError('INVALID_HEADERS', `${where}: the headers are not valid.`, { problems: problems.slice(0, MAX_PROBLEMS) });
 }
 
-/** A Map or a fetch `Headers` has no properties of its own: what it holds would be lost without a word. */
+/** A Map or a fetch `Headers` has no properties of its own: its contents would be lost without a word. */
 function isPlainObject(value: unknown): value is object {
   if (value === null || typeof value !== 'object') return false;
   const prototype: unknown = Object.getPrototypeOf(value);

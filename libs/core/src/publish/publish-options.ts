@@ -9,7 +9,7 @@ const TTL: DurationBounds = { min: '1ms', max: '365d' };
 const DEADLINE: DurationBounds = { min: '1ms', max: '1d' };
 const DELAY: DurationBounds = { min: '0s', max: '365d' };
 
-/** What a publish takes beside the payload. */
+/** Options of a publish. */
 export class PublishOptions {
   /**
    * Makes the publish unique in the topic, within its `idempotencyWindow`: 1 to 256 bytes. Another payload, type or key under
@@ -30,7 +30,7 @@ export class PublishOptions {
   headers?: Record<string, string>;
 
   /**
-   * How long the message is of use, in place of the topic's `ttl`: `'1ms'` to `'365d'`. What is older is not handled any
+   * How long the message is of use, in place of the topic's `ttl`: `'1ms'` to `'365d'`. An older message is not handled any
    * more. It is counted by this process's clock. Default: that of the topic.
    */
   @IsOptional() @IsDurationOption(TTL)
@@ -53,7 +53,7 @@ export class PublishOptions {
   @IsOptional() @IsDueDate() @IsWithoutDelay()
   deliverAt?: Date;
 
-  /** What it means that this publish resolves, in place of the topic's `durability`. */
+  /** The guarantee that this publish gives when it resolves, in place of the topic's `durability`. */
   @IsOptional() @IsDurability()
   durability?: Durability;
 }
@@ -93,7 +93,7 @@ function IsWithoutDelay(): PropertyDecorator {
  * @throws MillraceError INVALID_OPTIONS
  */
 export function publishOptions(raw: unknown, where: string): PublishOptions {
-  // It runs for every message. What this quick look does not pass is checked by the rules above, which say what is wrong.
+  // This quick check runs for every message. The rules above check everything that it does not pass, and say what is wrong.
   return areGood(raw) ? raw : parseOptions(PublishOptions, raw, where);
 }
 

@@ -47,7 +47,7 @@ export class Publisher {
    * not valid, nothing is published.
    *
    * @returns one result an item, in their order
-   * @throws PublishManyError some of them could not be published; its `results` tell which
+   * @throws PublishManyError some of them could not be published; its `results` say which
    * @throws MillraceError those of {@link publish} that say that nothing was stored, with the number of the item
    */
   async publishMany<T extends object>(topic: PayloadClass<T>, items: readonly PublishItem<T>[]): Promise<PublishResult[]> {
@@ -72,9 +72,9 @@ export class Publisher {
     return contract;
   }
 
-  #send(topic: TopicDefinition, { message, terms }: Draft): Promise<PublishResult> {
+  #send(topic: TopicDefinition, { message, sendOptions }: Draft): Promise<PublishResult> {
     message.id = newMessageId();
-    return this.#port.publish(topic, message, terms);
+    return this.#port.publish(topic, message, sendOptions);
   }
 
   #sendMany(topic: TopicDefinition, drafts: readonly Draft[]): Promise<readonly Outcome[]> {
@@ -99,7 +99,7 @@ export class PublishManyError extends MillraceError {
   }
 }
 
-/** One that is published by itself; its place is named only in an error. */
+/** A message that is published by itself; its place is written only for an error. */
 class GivenOne implements Given {
   readonly payload: unknown;
   readonly options: unknown;
@@ -116,7 +116,7 @@ class GivenOne implements Given {
   }
 }
 
-/** An item of a list, which is named so, too. */
+/** An item of a list; errors name it by its number. */
 class GivenItem implements Given {
   readonly payload: unknown;
   readonly options: unknown;
@@ -147,7 +147,7 @@ function optionsIn(item: PublishItem<object>): PublishOptions | undefined {
 type Made = Draft | Promise<Draft>;
 type Outcome = PublishResult | Error;
 
-/** What throws at once rejects: others of the list may be waited for. */
+/** Turns an error that is thrown at once into a rejection: other items of the list may be waited for. */
 function attempted(make: () => Made): Made {
   try {
     return make();
@@ -161,7 +161,8 @@ function isMade(draft: Made): draft is Draft {
 }
 
 async function publishEach(port: PublishPort, topic: TopicDefinition, many: readonly Outgoing[]): Promise<Outcome[]> {
-  const results = await Promise.allSettled(many.map(async ({ message, terms }) => port.publish(topic, message, terms)));
+  const publish = async ({ message, sendOptions }: Outgoing): Promise<PublishResult> => port.publish(topic, message, sendOptions);
+  const results = await Promise.allSettled(many.map(publish));
   return results.map((result) => (result.status === 'fulfilled' ? result.value : asError(result.reason)));
 }
 

@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** Which trace something belongs to, as W3C Trace Context writes it. */
+/** The trace that something belongs to, as W3C Trace Context writes it. */
 export interface TraceContext {
   /** `00-<32 hex digits>-<16 hex digits>-<2 hex digits>`, neither id all zero. */
   readonly traceparent: string;
-  /** What vendors add: 1 to 512 visible characters; null for nothing. */
+  /** The additions of vendors: 1 to 512 visible characters; null for none. */
   readonly tracestate: string | null;
 }
 
@@ -29,7 +29,7 @@ export function currentTrace(): TraceContext | null {
 /** Runs `work` in the trace of these headers, or in none: what it publishes, now or later, carries that on. */
 export function runWithTrace<T>(headers: Headers, work: () => T): T {
   const trace = traceOf(headers);
-  // Storage that was used once makes every promise of the process dearer, by a third for a message: only for a trace.
+  // From its first use on, async storage slows every promise of the process, by a third for a message: only a trace needs it.
   if (trace === null && currentTrace() === null) return work();
   return current.run(trace, work);
 }

@@ -1,19 +1,21 @@
-import { assertName, MillraceError } from '@millrace/core';
+import { assertName, backoffDelayMs, type CurveBackoff, MillraceError } from '@millrace/core';
 import { assertRedisUrl, maskUrl, type RedisTarget, type RedisTls, tlsOf } from '@millrace/redis';
 import type { RedisOptions } from 'bullmq';
 
-/** What BullMQ connects with: where Redis is, and how to behave when it is not. */
+/** The connection options of BullMQ: the address of Redis, and the behaviour while it is away. */
 export type JobConnectionOptions = RedisOptions;
 
 /** `queue` adds and counts jobs; `worker` fetches and settles them. */
 export type JobConnectionRole = 'queue' | 'worker';
+
+const RECONNECT_BACKOFF: CurveBackoff = { kind: 'exponential', delayMs: 100, maxMs: 1_000, jitter: false };
 
 const COMMON: RedisOptions = {
   protocol: 2,
   disableClientInfo: true,
   connectTimeout: 5_000,
   keepAlive: 5_000,
-  retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
+  retryStrategy: (attempt: number) => backoffDelayMs(RECONNECT_BACKOFF, attempt),
 };
 
 /**
@@ -38,7 +40,7 @@ const PROFILES: Record<JobConnectionRole, RedisOptions> = {
  * The connection options that BullMQ needs, from the URL that the rest of the platform uses.
  *
  * @param url `redis://user:password@host:port/db`, `rediss://` for TLS, or `unix:///path/of.sock`
- * @param tls for `rediss://`: what is trusted and shown. Default: what Node trusts
+ * @param tls for `rediss://`: the certificates. Default: those that Node trusts
  * @throws MillraceError INVALID_OPTIONS; the message never holds the password
  */
 export function bullConnection(url: string, role: JobConnectionRole, tls: RedisTls = {}): JobConnectionOptions {

@@ -4,7 +4,7 @@ import { IsOptional } from 'class-validator';
 /** BullMQ's own limit. */
 export const MAX_PRIORITY = 2 ** 21 - 1;
 
-/** What an enqueue takes beside the payload. */
+/** Options of an enqueue. */
 export class EnqueueOptions {
   /** The job becomes due this long after it was stored, by Redis's clock, up to `'365d'`. Default: at once. */
   @IsOptional() @IsDurationOption({ min: '0ms', max: '365d' })

@@ -26,14 +26,14 @@ export function deduplicationOf(definition: JobDefinition, key: string, delayMs:
 }
 
 /**
- * The id of a job with a key carries a digest of its payload. Redis answers a duplicate with the id of the first job, so
- * the one answer tells that it is a duplicate, whose, and whether it had the same payload.
+ * The id of a job with a key carries a digest of its payload. Redis answers a duplicate with the id of the first job, so one
+ * answer says that the job is a duplicate, of which job, and whether that had the same payload.
  */
 export function keyedJobId(payload: unknown): string {
   return `${newMessageId()}-${jsonDigest(payload)}`;
 }
 
-/** Whether two jobs with one key differ in their payloads. Ids that other code made tell nothing. */
+/** Whether two jobs with one key differ in their payloads. Ids that other code made say nothing about it. */
 export function payloadsDiffer(id: string, otherId: string): boolean {
   const digests = [digestOf(id), digestOf(otherId)];
   return !digests.includes(null) && digests[0] !== digests[1];

@@ -82,8 +82,8 @@ export class JobQueue {
   async enqueueMany<T extends object>(job: PayloadClass<T>, items: readonly EnqueueItem<T>[]): Promise<EnqueueResult[]> {
     const definition = jobOf(job);
     const queue = this.#queue(definition.queue);
-    const terms = { where: `enqueueMany(${job.name})`, unknownProperties: this.#unknownProperties };
-    const outgoing = await allOutgoing(definition, items, terms);
+    const circumstances = { where: `enqueueMany(${job.name})`, unknownProperties: this.#unknownProperties };
+    const outgoing = await allOutgoing(definition, items, circumstances);
     const results: EnqueueResult[] = [];
     for (let from = 0; from < outgoing.length; from += BULK_SIZE) {
       const bulk = outgoing.slice(from, from + BULK_SIZE);
@@ -117,15 +117,15 @@ export class JobQueue {
 
 type Items = readonly EnqueueItem<object>[];
 
-type Terms = Omit<Enqueuing, 'options'>;
+type Circumstances = Omit<Enqueuing, 'options'>;
 
-async function allOutgoing(definition: JobDefinition, items: Items, terms: Terms): Promise<OutgoingJob[]> {
-  const { where } = terms;
+async function allOutgoing(definition: JobDefinition, items: Items, circumstances: Circumstances): Promise<OutgoingJob[]> {
+  const { where } = circumstances;
   if (!Array.isArray(items)) throw new MillraceError('INVALID_INPUT', `${where}: the items must be an array.`);
   return Promise.all(
     items.map(({ payload, ...rest }: EnqueueItem<object>, index) => {
       const options = Object.keys(rest).length === 0 ? NO_OPTIONS : rest;
-      return outgoingJob(definition, payload, { ...terms, options, where: `${where}, item ${index}` });
+      return outgoingJob(definition, payload, { ...circumstances, options, where: `${where}, item ${index}` });
     }),
   );
 }

@@ -18,7 +18,7 @@ export interface OutgoingJob {
   readonly opts: StoredJobOptions & { readonly jobId: string };
 }
 
-/** How a job is enqueued. */
+/** The circumstances of an enqueue. */
 export interface Enqueuing {
   readonly options: EnqueueOptions;
   /** The call, for the error. */

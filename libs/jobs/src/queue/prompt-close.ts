@@ -4,8 +4,8 @@ import type { Queue } from 'bullmq';
 const CLOSE_MS = 1_000;
 
 /**
- * Lets `close()` of a queue end within a second though Redis is silent: BullMQ takes leave of Redis and waits for the answer.
- * An answer that is to come is there by then.
+ * Lets `close()` of a queue end within a second even when Redis is silent: BullMQ sends a last command to Redis and waits for
+ * the answer. A living Redis has answered by then.
  */
 export function closePromptly(queue: Queue): void {
   const close = queue.close.bind(queue);

@@ -14,11 +14,11 @@ const clients = new WeakMap<Queue, { readonly status: string }>();
 
 export interface QueueCommand<T> {
   readonly queue: Queue;
-  /** What the caller called, for the error: `enqueue(SendConfirmation)`. */
+  /** The call, for the error: `enqueue(SendConfirmation)`. */
   readonly where: string;
   /** A command that was sent and not answered may have stored something. */
   readonly writes: boolean;
-  /** Sends the command. It is called again after a failure that mends itself, so it must be harmless to repeat. */
+  /** Sends the command. It is called again after a passing failure, so a repetition must be harmless. */
   readonly run: () => Promise<T>;
 }
 

@@ -1,11 +1,11 @@
 import type { RedisQueueBackend } from 'bullmq';
 
-/** How long what Redis said of its time is gone by: the clocks of both may be set, and another server may answer. */
+/** How long an answer of Redis about its time is used: both clocks may be set, and another server may answer. */
 const FRESH_MS = 10_000;
 
 type Backend = Pick<RedisQueueBackend, 'client'>;
 
-/** Time of Redis minus the monotonic clock of this process: it lies between the two, as far as a round trip can tell. */
+/** Time of Redis minus the monotonic clock of this process: it lies between the two bounds, which a round trip lays apart. */
 interface Lead {
   readonly least: number;
   readonly most: number;
@@ -31,13 +31,13 @@ export class RedisClock {
     return Math.ceil(performance.now() + most);
   }
 
-  /** Unix milliseconds, a whole number: not after Redis's own. All that is due then is due. */
+  /** Unix milliseconds, a whole number: not after Redis's own. Every job that is due then is due in Redis. */
   async earliest(): Promise<number> {
     const { least } = await this.#fresh();
     return Math.floor(performance.now() + least);
   }
 
-  /** A moment of Redis's clock by that of this process, once the first was asked for. */
+  /** Converts a moment of Redis's clock to that of this process, once Redis's time was asked for. */
   local(moment: number): number {
     return this.#lead === null ? moment : Math.ceil(moment - this.#lead.least - performance.now() + Date.now());
   }

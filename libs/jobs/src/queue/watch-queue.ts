@@ -5,7 +5,7 @@ import type { Queue } from 'bullmq';
 const lastErrors = new WeakMap<Queue, string | null>();
 
 /**
- * Tells the `connection` event when a queue's connection fails, which BullMQ would otherwise print, and when it is ready.
+ * Emits the `connection` event when a queue's connection fails, which BullMQ would otherwise print, and when it is ready.
  * {@link JobQueue} does it for every queue it uses; call it earlier to cover the time before. May be called again.
  */
 export function watchQueue(queue: Queue): void {
@@ -17,21 +17,21 @@ export function watchQueue(queue: Queue): void {
     lastErrors.set(queue, message);
     emit('connection', { name, state: 'failed', error: errorRecord(new Error(message)) });
   });
-  void tellWhenReady(queue, () => emit('connection', { name, state: 'ready' }));
+  void notifyWhenReady(queue, () => emit('connection', { name, state: 'ready' }));
 }
 
-/** BullMQ tells of its first connection alone, by a promise. */
-async function tellWhenReady(queue: Queue, tell: () => void): Promise<void> {
+/** BullMQ reports its first connection alone, by a promise. */
+async function notifyWhenReady(queue: Queue, notify: () => void): Promise<void> {
   try {
     const client: unknown = await queue.getBackend().client;
-    tell();
-    (client as EventEmitter).on('ready', tell);
+    notify();
+    (client as EventEmitter).on('ready', notify);
   } catch {
-    // It was closed before it was connected: there is nothing to tell, and its users are told by their own calls.
+    // It was closed before it was connected: no event is due, and its users get the error of their own calls.
   }
 }
 
-/** What the last error of a watched queue's connection said. */
+/** The message of the last error of a watched queue's connection. */
 export function lastErrorOf(queue: Queue): string | null {
   return lastErrors.get(queue) ?? null;
 }

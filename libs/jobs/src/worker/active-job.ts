@@ -5,16 +5,16 @@ export interface ActiveJobParts {
   /** The job's name, as `@Job` has it. */
   readonly name: string;
   /** Aborts when the worker begins nothing any more. */
-  readonly heldUp: AbortSignal;
+  readonly paused: AbortSignal;
   /** How long its lock lasts when nobody renews it. */
   readonly lockMs: number;
-  /** Whether Redis says that the job is this worker's still; it renews the lock on the way. */
+  /** Whether Redis says that the job still belongs to this worker; the question also renews the lock. */
   readonly askForLock: () => Promise<boolean>;
-  /** Why it is given up when it is not. */
+  /** The error when it does not. */
   readonly lockLost: (id: string) => MillraceError;
 }
 
-/** A job in the hands of a handler, and what takes it away from there. */
+/** A job that a handler works on, and the events that take it away from the handler. */
 export class ActiveJob extends Lease {
   /** Resolves when the worker stops: the job goes back to its queue. Never rejects. */
   readonly revoked: Promise<null>;
@@ -39,8 +39,8 @@ export class ActiveJob extends Lease {
     return this.#parts.name;
   }
 
-  get heldUp(): AbortSignal {
-    return this.#parts.heldUp;
+  get paused(): AbortSignal {
+    return this.#parts.paused;
   }
 
   get ageMs(): number {
@@ -61,10 +61,10 @@ export class ActiveJob extends Lease {
     this.giveUp(this.#parts.lockLost(this.id));
   }
 
-  /** Asked when the lock has half run out without being renewed, which only happens when this process stood still. */
+  /** Checks when the lock has half run out without being renewed, which only happens when this process stood still. */
   override async confirm(): Promise<void> {
     if (this.isGivenUp || performance.now() - this.#renewedAtMs <= this.#parts.lockMs / 2) return;
-    // Without an answer nobody knows: completing the job is fenced all the same.
+    // Without an answer the job stays: its completion is fenced all the same.
     const isOurs = await this.#parts.askForLock().catch(() => true);
     if (!isOurs) this.lost();
   }

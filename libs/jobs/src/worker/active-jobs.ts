@@ -3,9 +3,9 @@ import type { MillraceError } from '@millrace/core';
 import { ActiveJob, type ActiveJobParts } from './active-job.js';
 
 export interface ActiveJobsParts extends Pick<ActiveJobParts, 'lockMs' | 'lockLost'> {
-  /** Jobs in this process's hands at once. */
+  /** Jobs that this process handles at once. */
   readonly concurrency: number;
-  /** A handler that is at work for so long is stuck. */
+  /** The time after which a handler that is still at work counts as stuck. */
   readonly stuckAfterMs: number;
 }
 
@@ -18,10 +18,10 @@ export interface StuckJob {
   readonly since: Date;
 }
 
-/** Enough to find the mistake by. */
+/** So many jobs are enough to find the mistake. */
 const MOST_NAMED = 10;
 
-/** The jobs that handlers of this process have in their hands. */
+/** The jobs that handlers of this process work on. */
 export class ActiveJobs {
   readonly #parts: ActiveJobsParts;
   readonly #jobs = new Set<ActiveJob>();
@@ -30,7 +30,7 @@ export class ActiveJobs {
   /** Jobs whose handlers have not ended: those, and some whose attempt is over. */
   readonly #handled = new Set<ActiveJob>();
   readonly #holding = new AbortController();
-  /** Since when every slot has been taken without one handler ending, by the monotonic clock; null while one is free. */
+  /** The moment since which every slot was taken without one handler ending, by the monotonic clock; null while one is free. */
   #fullSinceMs: number | null = null;
 
   constructor(parts: ActiveJobsParts) {
@@ -41,11 +41,11 @@ export class ActiveJobs {
 
   /** Keeps the job within reach for as long as `work` runs. It is given up already once {@link refuse} was called. */
   async with<T>(job: Pick<ActiveJobParts, 'id' | 'name' | 'askForLock'>, work: (active: ActiveJob) => Promise<T>): Promise<T> {
-    const { signal: heldUp } = this.#holding;
-    // It came again: an earlier holding of it is over, whether or not anybody was told.
+    const { signal: paused } = this.#holding;
+    // The job came again, so an earlier hold on it is over, whether or not BullMQ reported that.
     this.lost([job.id]);
-    const active = new ActiveJob({ ...this.#parts, ...job, heldUp });
-    if (heldUp.aborted) active.revoke(heldUp.reason as MillraceError);
+    const active = new ActiveJob({ ...this.#parts, ...job, paused });
+    if (paused.aborted) active.revoke(paused.reason as MillraceError);
     this.#jobs.add(active);
     this.#last.set(job.id, active);
     if (this.#jobs.size >= this.#parts.concurrency) this.#fullSinceMs ??= performance.now();
@@ -58,7 +58,7 @@ export class ActiveJobs {
     }
   }
 
-  /** Knows of a handler until it ends, which may be later than its attempt. */
+  /** Tracks a handler until it ends, which may be later than its attempt. */
   async handle<T>(active: ActiveJob, handler: () => Promise<T>): Promise<T> {
     this.#handled.add(active);
     try {
@@ -77,7 +77,7 @@ export class ActiveJobs {
     for (const id of ids) this.#last.get(id)?.renewed();
   }
 
-  /** Their locks are others' by now. */
+  /** Gives up jobs whose locks belong to others by now. */
   lost(ids: readonly string[]): void {
     for (const id of ids) this.#last.get(id)?.lost();
   }

@@ -8,10 +8,10 @@ import type { ActiveJobs } from './active-jobs.js';
 import { JobContext } from './job-context.js';
 import type { JobRegistration } from './job-registration.js';
 
-/** How an attempt ended, with what its handler returned. */
+/** The outcome of an attempt, with the result of its handler. */
 export type JobOutcome = Outcome & { readonly result?: unknown };
 
-/** One job in the hands of this process. */
+/** One job that this process handles. */
 export interface Attempt {
   readonly job: Job;
   readonly active: ActiveJob;
@@ -42,13 +42,13 @@ async function run(registration: JobRegistration, payload: object, attempt: Atte
   if (!inbox) return { kind: 'ack', result: await handle(registration, payload, attempt) };
   const { job, active } = attempt;
   const subscriber = `queue/${definition.queue}/${definition.name}`;
-  const turn = { inbox, subscriber, messageId: job.id ?? '', lease: active, heldUp: active.heldUp };
+  const turn = { inbox, subscriber, messageId: job.id ?? '', lease: active, paused: active.paused };
   const done = await runInTurn(turn, (transaction) => handle(registration, payload, { ...attempt, transaction }));
   if (done === 'goes-back') return { kind: 'release' };
   return done.duplicate ? { kind: 'ack', deduplicated: true } : { kind: 'ack', result: done.value };
 }
 
-/** Inside the inbox, so that what runs out of time is rolled back. */
+/** The time limit stands inside the inbox, so that a handler that runs out of time is rolled back. */
 function handle(
   { handle: call, timeoutMs = null }: JobRegistration,
   payload: object,
@@ -60,8 +60,8 @@ function handle(
 }
 
 /**
- * The definition in the code of who handles the job, not what was stored when it was enqueued. A job that nobody here knows
- * goes by what it was enqueued with: during a rolling release, its retries may reach a process that knows it.
+ * Takes the definition in the handler's code, not the one that was stored with the job. A job that no handler here knows keeps
+ * its stored one: during a rolling release, its retries may reach a process that knows it.
  */
 function policyOf(job: Job, registration: JobRegistration | undefined): RetryPolicy {
   const { attempts, backoff } = registration?.definition ?? {

@@ -1,9 +1,9 @@
 import { Worker } from 'bullmq';
 
-/** Of a lock that is to be renewed as soon as locks are. */
+/** The timestamp of a lock that is to be renewed at the next renewal. */
 const LONG_AGO = 1;
 
-/** BullMQ's worker, which knows whether jobs are in its hands: begun, and their outcome not yet taken by Redis. */
+/** BullMQ's worker, which counts its jobs: those that have begun, and whose outcome Redis has not taken yet. */
 export class CountedWorker extends Worker {
   #inHand = 0;
   #onIdle: (() => void)[] = [];

@@ -6,7 +6,7 @@ import { KEPT_LOGS } from '../queue/retention.js';
 
 const REPORT_TIMEOUT_MS = 5_000;
 
-/** What a job handler is told beside the payload: its second argument. */
+/** The second argument of a job handler: everything about the job beside its payload. */
 export class JobContext {
   /** The only identity of the job. It stays the same in all attempts. */
   readonly jobId: string;
@@ -18,7 +18,7 @@ export class JobContext {
   /** How often a process that worked on this job vanished before it settled it. */
   readonly crashes: number;
   readonly idempotencyKey: string | null;
-  /** When the job was enqueued, by the clock of who did. */
+  /** When the job was enqueued, by the clock of the process that enqueued it. */
   readonly enqueuedAt: Date;
   readonly #job: Job;
   readonly #active: { readonly signal: AbortSignal };

@@ -18,7 +18,7 @@ export interface ProcessorParts {
 /** A worker's connection waits for Redis without an end; a transaction must not. */
 const ASK_TIMEOUT_MS = 2_000;
 
-/** What BullMQ calls with each job it fetched. */
+/** The function that BullMQ calls with each job that it fetched. */
 export function jobProcessor(parts: ProcessorParts): Processor {
   const { handlers, active: jobs, lockMs } = parts;
   return (job, token = '') => {
@@ -38,9 +38,9 @@ async function hasLock(job: Job, token: string, lockMs: number): Promise<boolean
 }
 
 /**
- * To the front of the queue, without counting an attempt: another process begins it at once. A handler that ignores its
- * signal may still be running here. When the job is another's by now that is refused; when Redis does not take it, the lock
- * ends by itself: neither is an attempt that failed.
+ * Puts a job to the front of the queue, without counting an attempt: another process begins it at once. A handler that ignores
+ * its signal may still be running here. Redis refuses this when the job is another's by now; when Redis does not take it, the
+ * lock ends by itself. Neither counts as a failed attempt.
  */
 async function giveBack({ putBack, onFailed }: ProcessorParts, job: Job, token: string): Promise<never> {
   await putBack(job, token).catch(onFailed);

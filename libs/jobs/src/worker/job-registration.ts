@@ -1,7 +1,7 @@
 import type { InboxPort, JobDefinition, UnknownProperties } from '@millrace/core';
 import type { JobContext } from './job-context.js';
 
-/** Who handles the jobs of one name. */
+/** The handler of the jobs of one name. */
 export interface JobRegistration {
   readonly definition: JobDefinition;
   /** For a job that says nothing itself. Default `refuse` */
@@ -14,5 +14,5 @@ export interface JobRegistration {
   readonly handle: (payload: object, context: JobContext) => Promise<unknown>;
 }
 
-/** By job name. */
+/** The registrations by job name. */
 export type JobRegistrations = ReadonlyMap<string, JobRegistration>;

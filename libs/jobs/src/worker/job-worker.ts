@@ -6,14 +6,14 @@ import { paceFetches } from './paced-fetch.js';
 import { WorkerHealth } from './worker-health.js';
 
 const RESTART_PAUSE_MS = 1_000;
-/** What giving jobs back may take, and what closing connections may take. */
+/** How long putting jobs back may take, and how long closing connections may take. */
 const GIVE_BACK_MS = 2_000;
 const CLOSE_MS = 1_000;
 
 /**
  * A running worker of one queue.
  *
- * starting -> running -> (paused) -> stopping -> stopped. Only {@link stop} ends it: errors are told and the worker goes on.
+ * starting -> running -> (paused) -> stopping -> stopped. Only {@link stop} ends it: errors are reported and the worker goes on.
  */
 export class JobWorker {
   readonly #worker: CountedWorker;

@@ -1,8 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { backoffDelayMs, LOOP_BACKOFF } from '@millrace/core';
 import type { IQueueBackend } from 'bullmq';
-
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 2_000;
 
 export interface PacedFetch {
   /** Ends the pause that a fetch is in. */
@@ -25,7 +23,7 @@ export function paceFetches(backend: Pick<IQueueBackend, 'moveToActive'>, { sign
       return fetched;
     } catch (error) {
       failures += 1;
-      await pausing(Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS), signal);
+      await pausing(backoffDelayMs(LOOP_BACKOFF, failures), signal);
       throw error;
     }
   };

@@ -1,21 +1,21 @@
 import type { RedisQueueBackend } from 'bullmq';
 import { RedisClock } from '../queue/redis-clock.js';
 
-/** Scripts that take the time of the worker, and where it stands: behind the keys and one argument. */
+/** The scripts that take the time of the worker, with the place of that argument: behind the keys and one argument. */
 const TIME_AT: ReadonlyMap<string, number> = new Map([
   ['moveToActive', 12],
   ['moveToDelayed', 12],
   ['retryJob', 12],
   ['moveToFinished', 15],
 ]);
-/** Where the answer of those that fetch a job says when the next delayed one is due. */
+/** The place in the answer of a fetching script that says when the next delayed job is due. */
 const NEXT_DUE = 3;
 
 type Backend = Pick<RedisQueueBackend, 'client' | 'waitForJob' | 'execCommand'>;
 
 /**
- * Lets a worker go by Redis's clock. BullMQ's scripts take the time from their callers: jobs would be begun early, late, or
- * after another back-off than they were given, by as much as the clocks of producers and workers differ.
+ * Makes a worker use Redis's clock. BullMQ's scripts take the time from their callers: jobs would begin too early, too late, or
+ * after a wrong back-off, by as much as the clocks of producers and workers differ.
  */
 export function goByRedisTime(backend: Backend): void {
   const clock = new RedisClock(backend);
@@ -32,7 +32,7 @@ export function goByRedisTime(backend: Backend): void {
   };
 }
 
-/** A script that schedules an attempt gets the later end of what the time may be, one that looks for due jobs the earlier. */
+/** A script that schedules an attempt gets the latest possible time, one that looks for due jobs the earliest. */
 function timeOf(script: string, clock: RedisClock): Promise<number> {
   return script === 'moveToDelayed' ? clock.latest() : clock.earliest();
 }

@@ -1,5 +1,5 @@
 import { asError, isName, MillraceError } from '@millrace/core';
-import type { Job } from 'bullmq';
+import type { Job, RedisQueueBackend } from 'bullmq';
 import { bullPrefix, type JobConnectionOptions } from '../connection/bull-connection.js';
 import { JOB_RETENTION } from '../queue/retention.js';
 import { ActiveJobs } from './active-jobs.js';
@@ -7,7 +7,6 @@ import { CountedWorker } from './counted-worker.js';
 import { jobProcessor } from './job-processor.js';
 import type { JobRegistrations } from './job-registration.js';
 import { JobWorker } from './job-worker.js';
-import { putBack } from './put-back.js';
 import { goByRedisTime } from './redis-time.js';
 import { backoffStrategy } from './settle.js';
 
@@ -17,7 +16,7 @@ export interface JobWorkerOptions {
   readonly connection: JobConnectionOptions;
   /** The key prefix of the platform: `millrace` and `{millrace}` mean the same. */
   readonly prefix: string;
-  /** Jobs in this process's hands at once, 1 to 1000. */
+  /** Jobs that this process handles at once, 1 to 1000. */
   readonly concurrency: number;
   readonly handlers: JobRegistrations;
   /**
@@ -25,7 +24,7 @@ export interface JobWorkerOptions {
    * 2 seconds after it. Default 15,000.
    */
   readonly lockDurationMs?: number;
-  /** A handler at work for so long is stuck; when all are, without one ending, that is the worker's problem. Default 300,000. */
+  /** A handler at work for so long is stuck; the worker reports a problem when all are, and none ends. Default 300,000. */
   readonly stuckAfterMs?: number;
 }
 
@@ -99,4 +98,19 @@ function strangers(queue: string, handlers: JobRegistrations): string[] {
     ...(definition.name === name ? [] : [`the handler of '${name}' is for the job '${definition.name}'`]),
     ...(definition.queue === queue ? [] : [`the job '${definition.name}' belongs to the queue '${definition.queue}'`]),
   ]);
+}
+
+type Backend = Pick<RedisQueueBackend, 'client' | 'toKey'>;
+
+/**
+ * Puts a job to the front of its queue, without counting an attempt, and wakes a worker that waits for jobs. BullMQ itself wakes
+ * none for a job with a priority: the job would lie there until one looks, up to 10 seconds.
+ *
+ * @throws when the job is another's by now, or Redis does not take it
+ */
+async function putBack(backend: Backend, job: Job, token: string): Promise<void> {
+  await job.moveToWait(token);
+  if (job.priority === 0) return;
+  const client = (await backend.client) as unknown as { zadd(key: string, score: number, member: string): Promise<unknown> };
+  await client.zadd(backend.toKey('marker'), 0, '0');
 }

@@ -1,13 +1,13 @@
 import { emit, errorRecord, MillraceError } from '@millrace/core';
 import type { Job } from 'bullmq';
 
-/** As many completed jobs are kept as the retention says, each with its result. */
+/** The largest result: as many completed jobs as the retention says are kept, each with its result. */
 const MAX_RESULT_BYTES = 65_536;
 
 /**
- * The part of what a handler returned that is stored as the job's return value: what JSON makes of it, up to 64 KiB. The work
- * is done by then, and doing it again would make nothing better: what cannot be stored leaves the return value empty, and
- * that is told (`result-dropped`).
+ * The form in which a handler's result is stored as the job's return value: its JSON, up to 64 KiB. The work is done by then, and
+ * another attempt would change nothing: a result that cannot be stored leaves the return value empty, and `result-dropped` is
+ * emitted.
  */
 export function storedResult(job: Job, returned: unknown): unknown {
   if (returned === undefined) return undefined;
@@ -31,7 +31,7 @@ function boundedText(returned: unknown): string {
   );
 }
 
-/** @returns undefined for what JSON has no text for, such as a function */
+/** @returns undefined for a value that has no JSON, such as a function */
 function jsonOf(returned: unknown): string | undefined {
   try {
     return JSON.stringify(returned);

@@ -2,9 +2,9 @@ import { asError, messageOf } from '@millrace/core';
 import { ErrorCode } from 'bullmq';
 
 /**
- * What an error event of BullMQ's worker means:
+ * The meaning of an error event of BullMQ's worker:
  * - `fenced`: a settlement was refused, because the job is not this worker's any more.
- * - `lock-lost`: told by `lockRenewalFailed` as well.
+ * - `lock-lost`: reported by `lockRenewalFailed` as well.
  * - `failed`: the worker could not fetch, renew or settle.
  */
 export type WorkerFailure =

@@ -6,7 +6,7 @@ interface Connected {
   readonly status: string;
 }
 
-/** Tells what goes wrong in a worker, as events and as its present problem. */
+/** Reports the failures of a worker, as events and as its present problem. */
 export class WorkerHealth {
   readonly #queue: string;
   #connections: readonly Connected[] = [];
@@ -22,7 +22,7 @@ export class WorkerHealth {
     worker.on('stalled', () => emit('reclaimed', { queue: worker.name, count: 1 }));
   }
 
-  /** What the last failure said, until something succeeds. */
+  /** The message of the last failure, until something succeeds. */
   get failure(): string | null {
     return this.#failure;
   }
@@ -58,7 +58,7 @@ export class WorkerHealth {
     return this.#failure ? `the worker of queue '${this.#queue}' fails${said}` : null;
   }
 
-  /** BullMQ tells a refused completion twice: it tries to fail the job next. */
+  /** BullMQ reports a refused completion twice, because it tries to fail the job next. */
   #onFenced(jobId: string): void {
     if (this.#fenced === jobId) return;
     this.#fenced = jobId;

@@ -2,7 +2,7 @@ import { type Duration, isName, IsDurationOption, IsName, MillraceError, parseOp
 import { IsIn, IsOptional, IsPort, IsString, Matches, ValidateBy } from 'class-validator';
 import { SELECTION_WORDS, type SelectionWord } from './handler-selection.js';
 
-/** It can stand behind `Authorization: Bearer`, and is long enough. */
+/** A token that can stand behind `Authorization: Bearer`, and is long enough. */
 const TOKEN = /^[!-~]{32,512}$/;
 
 /** Text of the environment, checked but not converted. An empty value counts as not set. */
@@ -78,7 +78,7 @@ export type EnvironmentValues = Parsed<Environment>;
 
 export interface EnvironmentVariable {
   readonly name: keyof EnvironmentValues;
-  /** What holds when it is not set; empty when that is nothing. */
+  /** The value when it is not set; empty for none. */
   readonly default: string;
   readonly description: string;
 }
@@ -177,7 +177,7 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
 const TEST_PREFIX = 'MILLRACE_TEST_';
 
 /**
- * Reads what belongs to Millrace.
+ * Reads the variables of Millrace.
  *
  * @throws MillraceError INVALID_OPTIONS with every problem; an unknown MILLRACE_ variable is one, named with the nearest known
  */

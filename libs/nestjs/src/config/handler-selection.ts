@@ -1,14 +1,14 @@
 import { isName, type NameKind, quote, unknownName } from '@millrace/core';
 import { ValidateBy, type ValidationArguments } from 'class-validator';
 
-/** Names what runs; a list that is left out names nothing of its kind. */
+/** The names of the groups and queues that run; a list that is left out names none. */
 export interface SelectedHandlers {
   readonly groups?: readonly string[];
   readonly queues?: readonly string[];
 }
 
 /**
- * Which handlers a process runs: all, none, only those of broadcasts, or those of broadcasts and of the named groups and
+ * The handlers that a process runs: all, none, only those of broadcasts, or those of broadcasts and of the named groups and
  * queues.
  */
 export type HandlerSelection = SelectionWord | SelectedHandlers;

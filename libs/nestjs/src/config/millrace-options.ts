@@ -3,7 +3,7 @@ import { IsBoolean, IsOptional, IsString } from 'class-validator';
 import { type HandlerSelection, IsHandlerSelection } from './handler-selection.js';
 import { IsRedis, type RedisOptions } from './redis-options.js';
 
-/** What `MillraceModule.forRoot` takes. Each option wins over the environment. */
+/** Options of `MillraceModule.forRoot`. Each of them wins over the environment. */
 export class MillraceOptions {
   /** Redis 7.0 or newer: a URL, or its parts. Default `REDIS_URL`, else `redis://127.0.0.1:6379`. */
   @IsOptional() @IsRedis()
@@ -33,7 +33,7 @@ export class MillraceOptions {
   inboxKeep?: Duration;
 
   /**
-   * Which handlers this process runs; `'broadcasts'`: those of no group and no queue. Default `MILLRACE_HANDLERS`, or
+   * The handlers that this process runs; `'broadcasts'`: those of no group and no queue. Default `MILLRACE_HANDLERS`, or
    * `MILLRACE_GROUPS` and `MILLRACE_QUEUES`, else `'all'`.
    */
   @IsOptional() @IsHandlerSelection()
@@ -64,7 +64,7 @@ export class MillraceOptions {
   globalEnhancers?: boolean = false;
 
   /**
-   * How properties of a payload are treated that its class does not declare, unless its `@Topic` or `@Job` says so itself:
+   * The rule for properties of a payload that its class does not declare, unless its `@Topic` or `@Job` has its own:
    * `'refuse'`, `'strip'` or `'keep'`. A message or job that arrives is never refused for them. Default `'refuse'`.
    */
   @IsOptional() @IsOneOf(UNKNOWN_PROPERTIES)

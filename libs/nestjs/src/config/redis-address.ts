@@ -2,25 +2,25 @@ import { isIP } from 'node:net';
 import { MillraceError, parseOptions } from '@millrace/core';
 import type { RedisTls } from '@millrace/redis';
 import { defaultOf, type EnvironmentValues } from './environment.js';
-import { checkAll } from './findings.js';
+import { checkAll } from './problems.js';
 import { isParts, RedisOptions, RedisTlsOptions } from './redis-options.js';
 import { readTls } from './redis-tls.js';
 
-/** Where Redis is, and how to trust it. */
+/** The address of Redis, and the certificates to trust. */
 export interface RedisAddress {
   /** With the password. */
   readonly url: string;
-  /** Null: what Node trusts. */
+  /** Null: those that Node trusts. */
   readonly tls: RedisTls | null;
 }
 
-/** How the options of Redis are called in errors. */
+/** The name of the options of Redis in errors. */
 const WHERE = 'The option redis';
 
 /**
  * The parts as a URL, and the certificates read.
  *
- * @param given a URL or {@link RedisOptions}; what is neither is left to the rules of the options. Default `REDIS_URL`
+ * @param given a URL or {@link RedisOptions}; any other value is left to the rules of the options. Default `REDIS_URL`
  * @throws MillraceError INVALID_OPTIONS with every problem; the password is in none
  */
 export function redisAddress(given: unknown, env: NodeJS.ProcessEnv): RedisAddress {

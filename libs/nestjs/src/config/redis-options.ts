@@ -21,7 +21,7 @@ export class RedisTlsOptions {
   servername?: string;
 }
 
-/** Where Redis is, in parts: nothing of it has to be encoded. */
+/** The address of Redis in parts, none of which has to be encoded. */
 export class RedisOptions {
   /** A name or an address. Default `127.0.0.1`. */
   @IsOptional() @IsHost()
@@ -35,7 +35,7 @@ export class RedisOptions {
   @IsOptional() @IsSecret()
   username?: string;
 
-  /** As it is, not encoded. Default: none. */
+  /** The password, not encoded. Default: none. */
   @IsOptional() @IsSecret()
   password?: string;
 
@@ -43,7 +43,7 @@ export class RedisOptions {
   @IsOptional() @IsWholeNumber({ min: 0, max: 99_999 })
   database?: number = 0;
 
-  /** True, or what to trust and to show: the connection is encrypted. Default false. */
+  /** True, or the certificates: the connection is encrypted. Default false. */
   @IsOptional() @IsTls()
   tls?: boolean | RedisTlsOptions = false;
 }

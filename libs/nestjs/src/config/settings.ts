@@ -1,15 +1,15 @@
 import { type Duration, durationMs, MillraceError, parseOptions, type UnknownProperties } from '@millrace/core';
 import type { RedisTls } from '@millrace/redis';
 import { defaultOf, type EnvironmentValues, nameList, readEnvironment } from './environment.js';
-import { checkAll } from './findings.js';
+import { checkAll } from './problems.js';
 import type { HandlerSelection, SelectionWord } from './handler-selection.js';
 import { MillraceOptions } from './millrace-options.js';
 import { redisAddress } from './redis-address.js';
 
-/** What a process runs by, after options, environment and defaults were put together. */
+/** The settings of a process: its options, its environment and the defaults put together. */
 export interface Settings {
   readonly redisUrl: string;
-  /** Null: not encrypted, or with what Node trusts. */
+  /** Null: not encrypted, or with the authorities that Node trusts. */
   readonly redisTls: RedisTls | null;
   readonly prefix: string;
   /** Null: no database was named. */
@@ -28,9 +28,9 @@ export interface Settings {
   readonly unknownProperties: UnknownProperties;
 }
 
-/** What the host of a process decides about the application that it runs. */
+/** The decisions of a host about the application that it runs. */
 export interface WorkerRole {
-  /** Undefined: what the environment or the application says, and everything when that is nothing. */
+  /** Undefined: the selection of the environment or of the application, else all. */
   readonly handlers: HandlerSelection | undefined;
 }
 
@@ -78,7 +78,7 @@ function selectionOf({ options, environment, role }: Selections): HandlerSelecti
   return role.handlers ?? (options === 'none' ? undefined : options) ?? environment ?? 'all';
 }
 
-/** @throws MillraceError INVALID_OPTIONS when it says two things */
+/** @throws MillraceError INVALID_OPTIONS when the environment selects handlers twice */
 function selectedByEnvironment(variables: EnvironmentValues): HandlerSelection | undefined {
   const { MILLRACE_HANDLERS: word } = variables;
   const groups = nameList(variables.MILLRACE_GROUPS);

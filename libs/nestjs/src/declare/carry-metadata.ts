@@ -1,12 +1,12 @@
 import 'reflect-metadata';
 import { EXCEPTION_FILTERS_METADATA, GUARDS_METADATA, INTERCEPTORS_METADATA, PIPES_METADATA } from '@nestjs/common/internal';
 
-/** These add up where they are written twice; of everything else the upper one counts. */
+/** These add up where they are written twice; for all others the upper one counts. */
 const LISTS: readonly unknown[] = [GUARDS_METADATA, INTERCEPTORS_METADATA, PIPES_METADATA, EXCEPTION_FILTERS_METADATA];
 
 /**
- * Guards and the like are written on the function of a method. The function that a decorator, a spy or a `bind` puts in its
- * place gets what it lacks, so that none of them is passed over in silence. May be called again.
+ * Guards and the like are written on the function of a method. This copies them to the function that a decorator, a spy or a
+ * `bind` puts in its place, so that none of them is passed over in silence. May be called again.
  */
 export function carryMetadata(from: Iterable<object>, to: unknown): void {
   if (typeof to !== 'function') return;

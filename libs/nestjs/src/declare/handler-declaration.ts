@@ -12,7 +12,7 @@ export const DECORATORS = {
   job: '@JobHandler',
 } as const;
 
-/** What a decorator wrote on a method, as it was written: it is checked at boot, where all mistakes are reported at once. */
+/** The arguments of a decorator on a method, unchecked: the boot checks them, and reports all mistakes at once. */
 export interface HandlerDeclaration {
   readonly kind: keyof typeof DECORATORS;
   /** A class with `@Topic` or `@Job`, if the user made no mistake. */

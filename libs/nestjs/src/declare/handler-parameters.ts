@@ -2,7 +2,7 @@ import type { ParamData } from '@nestjs/common';
 import { ROUTE_ARGS_METADATA } from '@nestjs/common/internal';
 import type { ParamsFactory } from '@nestjs/core/helpers/external-context-creator.js';
 
-/** Where a handler's parameters are described, in the form that Nest gives to all of its parameter decorators. */
+/** The metadata that describe a handler's parameters, in the form that Nest gives to all of its parameter decorators. */
 export const HANDLER_PARAMETERS = 'millrace:parameters';
 
 /** The numbers that `@Payload()` and `@Ctx()` of @nestjs/microservices write. */
@@ -38,7 +38,7 @@ export function arePlainParameters(type: object, method: string): boolean {
   return places.sort().join() === `${PAYLOAD}:0/0,${CONTEXT}:1/1`;
 }
 
-/** Fills the parameters of a handler from what it is called with: the payload and the context. */
+/** Fills the parameters of a handler from its arguments: the payload and the context. */
 export const handlerParameters: ParamsFactory = {
   exchangeKeyForValue(type: number, data: ParamData, args: readonly unknown[]): unknown {
     if (type === CONTEXT) return args[1];

@@ -2,8 +2,8 @@ import type { ApplicationConfig } from '@nestjs/core';
 import { MillraceError } from '@millrace/core';
 
 /**
- * A global guard that is made anew for each request has no place among handlers that are not: Nest would leave it out, and
- * what was meant to be guarded would not be.
+ * Refuses a global guard that is made anew for each request around handlers that are not: Nest would leave it out, and the
+ * handlers would stay unguarded.
  *
  * @throws MillraceError INVALID_OPTIONS
  */

@@ -17,7 +17,7 @@ export interface ContextCreatorParts {
   readonly container: NestContainer;
   /** Holds the global enhancers; undefined leaves them out. */
   readonly globals: ApplicationConfig | undefined;
-  /** Of the module that holds the handler. */
+  /** The id of the module that holds the handler. */
   readonly moduleKey: string;
 }
 
@@ -53,7 +53,7 @@ export class HandlerContextCreator extends ExternalContextCreator {
     this.#pipes = pipes;
   }
 
-  /** Whether nothing surrounds the method, so that it may as well be called as it is. */
+  /** Whether nothing surrounds the method, so that it can be called directly. */
   isBare(instance: object, callback: (...args: unknown[]) => unknown, { contextId, inquirerId }: HostIds): boolean {
     const place = [instance, callback, this.#moduleKey, contextId, inquirerId] as const;
     const creators = [this.#guards, this.#interceptors, this.#pipes];

@@ -46,7 +46,7 @@ export class HandlerFilters extends BaseExceptionFilterContext {
   }
 }
 
-/** What the filter that is for `thrown` returns; without one, and for the outcomes that a handler throws, `thrown` goes on. */
+/** The result of the filter for `thrown`. Without one, and for the outcomes that a handler throws, `thrown` is thrown on. */
 export async function filtered(filters: readonly Filter[], thrown: unknown, host: ArgumentsHost): Promise<unknown> {
   const isOutcome = thrown instanceof RetryLater || thrown instanceof DeadLetter || thrown instanceof Discard;
   const filter = isOutcome ? undefined : (selectExceptionFilterMetadata(filters as never, thrown) as Filter | undefined);

@@ -21,7 +21,7 @@ type Callback = (...args: unknown[]) => unknown;
 
 const PARTS = { guards: true, interceptors: true, filters: false };
 
-/** Makes handlers callable: guards, interceptors, pipes, the method, filters; on an instance of its own where it is scoped. */
+/** Makes handlers callable with their guards, interceptors, pipes and filters, and on an instance of their own when scoped. */
 @Injectable()
 export class Invoker {
   readonly #modules: ModuleRef;
@@ -58,7 +58,7 @@ export class Invoker {
       carryMetadata([Reflect.get(type.prototype, name) as Callback], callback);
       const around = [HANDLER_PARAMETERS, handlerParameters, contextId, wrapper.id, PARTS, 'rpc'] as const;
       const isBare = arePlainParameters(type, name) && creator.isBare(instance, callback, { contextId, inquirerId: wrapper.id });
-      // Nest's proxy costs as much as a whole delivery: a method that nothing surrounds is called as it is.
+      // Nest's proxy costs as much as a whole delivery, so a method that nothing surrounds is called directly.
       const call: Callback = isBare ? callback.bind(instance) : creator.create(instance, callback, name, ...around);
       const filters = allFilters.of({ instance, callback, moduleKey, contextId, inquirerId: wrapper.id });
       return async (payload, context) => {
@@ -72,7 +72,7 @@ export class Invoker {
     };
   }
 
-  /** What `@Inject(REQUEST)` gives is the context; Nest gives durable providers the payload of the application's strategy. */
+  /** `@Inject(REQUEST)` gives the context; Nest gives durable providers the payload of the application's strategy. */
   #contextIdOf(context: object): ContextId {
     const contextId = ContextIdFactory.getByRequest(context);
     this.#modules.registerRequestByContextId(context, contextId);

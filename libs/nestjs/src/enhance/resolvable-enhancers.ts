@@ -16,7 +16,7 @@ const KINDS = {
 
 /**
  * Nest makes the guards of a class when the class itself is a provider or controller, and passes over those that it did not
- * make: a guard on what a factory returned, or on a method that was replaced later, would be skipped in silence.
+ * make: a guard on an instance that a factory returned, or on a method that was replaced later, would be skipped in silence.
  *
  * @throws MillraceError INVALID_OPTIONS
  */

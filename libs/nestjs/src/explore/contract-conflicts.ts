@@ -32,7 +32,7 @@ export function duplicateSubscriptions(subscriptions: readonly SubscriptionPlan[
   });
 }
 
-/** A hook for dead letters that its group has not would never be called; of two, one would not be. */
+/** A handler of dead letters without a subscription would never be called, and one of two would not be. */
 export function deadLetterConflicts(
   deadLetters: readonly DeadLetterPlan[],
   subscriptions: readonly SubscriptionPlan[],
@@ -43,20 +43,20 @@ export function deadLetterConflicts(
     const [first] = same as [DeadLetterPlan];
     const where = `@OnDeadLetter on ${methodsOf(same)}`;
     const subscription = known.get(place);
-    if (!subscription) return [untold(where, first)];
+    if (!subscription) return [unsubscribed(where, first)];
     if (same.length > 1) return [toldTwice(where, first)];
     return first.type === null || first.type === subscription.type ? [] : [otherType(where, first, subscription)];
   });
 }
 
-function untold(where: string, { topic, group }: DeadLetterPlan): MillraceError {
+function unsubscribed(where: string, { topic, group }: DeadLetterPlan): MillraceError {
   const what = `${where}: group '${group}' does not subscribe to topic '${topic.name}' in this application`;
-  return new MillraceError('UNKNOWN_GROUP', `${what}, so nothing would ever be told. Add the @Subscribe, or correct the group.`);
+  return new MillraceError('UNKNOWN_GROUP', `${what}, so the method would never be called. Add the @Subscribe, or correct the group.`);
 }
 
 function toldTwice(where: string, { topic, group }: DeadLetterPlan): MillraceError {
   const what = `${where}: both are for group '${group}' of topic '${topic.name}'`;
-  return new MillraceError('DUPLICATE_SUBSCRIPTION', `${what}. A dead letter is told to one method: remove the others.`);
+  return new MillraceError('DUPLICATE_SUBSCRIPTION', `${what}. Only one method can handle a dead letter: remove the others.`);
 }
 
 /** A method that is for one type would be called with messages of others. */

@@ -2,7 +2,7 @@ import {
   type BatchRule, type DeadLetterBounds, durationMs, isMillraceError, jobOf, messageTypeOf, MillraceError, parseOptions,
   type PayloadClass, type RateLimit, type RetryPolicy, topicOf,
 } from '@millrace/core';
-import { checkAll, checkEach } from '../config/findings.js';
+import { checkAll, checkEach } from '../config/problems.js';
 import { DECORATORS } from '../declare/handler-declaration.js';
 import { JobHandlerOptions } from '../jobs/job-handler-options.js';
 import { DeadLettersOptions } from '../subscribe/dead-letters-options.js';
@@ -24,7 +24,7 @@ export interface DeclaredHandlers {
 }
 
 /**
- * Checks what was written on each method.
+ * Checks the decorators of each method.
  *
  * @throws MillraceError NOT_A_TOPIC, NOT_A_JOB, INVALID_OPTIONS: all mistakes of all handlers
  */
@@ -54,8 +54,8 @@ function planOf(handler: FoundHandler): Partial<DeclaredHandlers> {
 }
 
 function withDeadLetters(plan: SubscriptionPlan, deadLetters: readonly DeadLetterPlan[]): SubscriptionPlan {
-  const told = deadLetters.find(({ topic, group }) => topic === plan.topic && group === plan.group);
-  return { ...plan, onDeadLetter: told?.method ?? null };
+  const handler = deadLetters.find(({ topic, group }) => topic === plan.topic && group === plan.group);
+  return { ...plan, onDeadLetter: handler?.method ?? null };
 }
 
 function deadLettersOf({ method, declaration }: FoundHandler): DeadLetterPlan {
@@ -132,7 +132,7 @@ function jobHandlerOf({ method, declaration }: FoundHandler): JobPlan {
   return { method, job, timeoutMs: timeout === undefined ? null : durationMs(timeout), ...rest };
 }
 
-/** Says whose mistake it is. */
+/** Names the handler that has the mistake. */
 export function named<T>(where: string, work: () => T): T {
   try {
     return work();

@@ -2,7 +2,7 @@ import {
   classText, isJob, isTopic, type JobDefinition, jobOf, MillraceError, orInACircle, replacedClassHint, type TopicDefinition,
   topicOf,
 } from '@millrace/core';
-import { checkEach } from '../config/findings.js';
+import { checkEach } from '../config/problems.js';
 
 export interface FeatureContracts {
   readonly topics: readonly TopicDefinition[];
@@ -10,9 +10,9 @@ export interface FeatureContracts {
 }
 
 /**
- * Sorts what `MillraceModule.forFeature` was given.
+ * Sorts the contracts that `MillraceModule.forFeature` was given.
  *
- * @throws MillraceError NOT_A_TOPIC for what is neither a topic nor a job
+ * @throws MillraceError NOT_A_TOPIC for a class that is neither a topic nor a job
  */
 export function featureContracts(contracts: readonly unknown[]): FeatureContracts {
   checkEach('MillraceModule.forFeature was given classes that are no contracts.', contracts, assertContract);

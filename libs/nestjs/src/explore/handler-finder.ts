@@ -14,7 +14,7 @@ export interface FoundHandler {
 
 type Host = Omit<HandlerMethod, 'name'>;
 type Wrapper = HandlerMethod['wrapper'];
-/** One at least. */
+/** The instances of a class; at least one. */
 type Wrappers = [Wrapper, ...Wrapper[]];
 
 /** Finds the decorated methods of an application's providers and controllers. */
@@ -28,8 +28,8 @@ export class HandlerFinder {
 
   /**
    * A class that is provided several times (by two modules, under two tokens) handles for its groups and queues once, through
-   * its first instance, and broadcasts with each instance. Aliases are no providers of their own. The
-   * instance that a request-scoped factory makes is not there to be looked at.
+   * its first instance, and broadcasts with each instance. Aliases are no providers of their own. The instance of a
+   * request-scoped factory does not exist yet, so it is not found.
    */
   find(): FoundHandler[] {
     return [...this.instances()].flatMap(([type, [first, ...others]]) => {
@@ -73,7 +73,7 @@ function isSingleton(wrapper: Wrapper): boolean {
   return wrapper.isDependencyTreeStatic() && !wrapper.isTransient;
 }
 
-/** The class of what a wrapper holds: of values and of what factories made, that of the instance. */
+/** The class that a wrapper holds; for values and the results of factories, that of the instance. */
 export function classOf(wrapper: InstanceWrapper): HandlerMethod['type'] | null {
   if (!wrapper.isNotMetatype) return wrapper.metatype;
   const instance: unknown = wrapper.instance;

@@ -3,7 +3,7 @@ import type { Module } from '@nestjs/core/injector/module.js';
 
 /** A method of a provider or controller that handles messages or jobs. */
 export interface HandlerMethod {
-  /** What holds the instance; null-hosted wrappers are never explored. */
+  /** The module that holds the instance; wrappers without one are never explored. */
   readonly wrapper: InstanceWrapper<object> & { readonly host: Module };
   /** The class whose method it is. */
   readonly type: { readonly name: string; readonly prototype: object };

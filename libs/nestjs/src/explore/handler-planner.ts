@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { MillraceError, type PayloadClass } from '@millrace/core';
-import { throwTogether } from '../config/findings.js';
+import { throwTogether } from '../config/problems.js';
 import { selectsGroup, selectsQueue } from '../config/handler-selection.js';
 import type { Settings } from '../config/settings.js';
 import { assertEnhancersResolve } from '../enhance/resolvable-enhancers.js';
@@ -19,7 +19,7 @@ import { rulelessContracts } from './ruleless-contracts.js';
 import { secondInstances } from './second-instances.js';
 import { unknownSelections } from './unknown-selection.js';
 
-/** Looks at the whole application and says what this process runs of it. */
+/** Plans the handlers that this process runs, from the whole application. */
 @Injectable()
 export class HandlerPlanner {
   readonly #finder: HandlerFinder;
@@ -50,9 +50,9 @@ export class HandlerPlanner {
     const broadcasts = handlers === 'none' ? [] : declared.broadcasts;
     const jobs = declared.jobs.filter(({ job }) => selectsQueue(handlers, job.queue));
     this.#assertInbox([...subscriptions, ...jobs]);
-    const told = subscriptions.flatMap(({ onDeadLetter }) => onDeadLetter ?? []);
+    const hooks = subscriptions.flatMap(({ onDeadLetter }) => onDeadLetter ?? []);
     const methods = [...subscriptions, ...broadcasts, ...jobs].map(({ method }) => method);
-    for (const method of [...methods, ...told]) assertEnhancersResolve(method);
+    for (const method of [...methods, ...hooks]) assertEnhancersResolve(method);
     return {
       subscriptions,
       broadcasts,

@@ -4,7 +4,7 @@ import type { FoundHandler } from './handler-finder.js';
 import { type HandlerMethod, labelOf } from './handler-method.js';
 
 /**
- * A handler that is not called as it was decorated: what stands in its place would never be called, or without its guards.
+ * Refuses a decorated method that was replaced: the replacement would never be called, or would be called without its guards.
  *
  * @throws MillraceError INVALID_OPTIONS
  */

@@ -15,11 +15,11 @@ export interface SubscriptionPlan {
   readonly inbox: boolean;
   /** The one type of message that it is for; null for all of the topic. */
   readonly type: string | null;
-  /** Which messages it is for. */
+  /** The filter of its messages. */
   readonly filter: MessageFilter;
   /** How many dead letters are kept, a partition. */
   readonly deadLetters: DeadLetterBounds;
-  /** What is told of its dead letters. */
+  /** The handler of its dead letters. */
   readonly onDeadLetter: HandlerMethod | null;
   /** Null: as fast as the handlers are. */
   readonly rateLimit: RateLimit | null;
@@ -30,7 +30,7 @@ export interface SubscriptionPlan {
 /** A handler that every process has for itself. */
 export type BroadcastPlan = Pick<SubscriptionPlan, 'method' | 'topic' | 'type' | 'concurrency' | 'retry' | 'timeoutMs' | 'filter'>;
 
-/** What is told of the dead letters of a subscription. */
+/** A handler of the dead letters of a subscription. */
 export interface DeadLetterPlan {
   readonly method: HandlerMethod;
   readonly topic: TopicDefinition;
@@ -49,16 +49,16 @@ export interface JobPlan {
   readonly inbox: boolean;
 }
 
-/** What an application declares, and what this process runs of it. */
+/** The handlers that an application declares, and those that this process runs. */
 export interface HandlerPlan {
-  /** What this process runs. */
+  /** Those that this process runs. */
   readonly subscriptions: readonly SubscriptionPlan[];
   readonly broadcasts: readonly BroadcastPlan[];
   readonly jobs: readonly JobPlan[];
   /** Declared here and left to other processes. */
   readonly elsewhere: Pick<HandlerPlan, 'subscriptions' | 'jobs'>;
-  /** What must exist before anything is published or consumed here. */
+  /** The topics that must exist before anything is published or consumed here. */
   readonly topics: readonly TopicDefinition[];
-  /** What may be a mistake, or may be meant: told once, in the log. */
+  /** Warnings about possible mistakes; each is logged once. */
   readonly warnings: readonly string[];
 }

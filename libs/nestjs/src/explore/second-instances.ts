@@ -3,7 +3,7 @@ import { listed } from './listed.js';
 
 type Instances = ReadonlyMap<HandlerMethod['type'], readonly HandlerMethod['wrapper'][]>;
 
-/** Classes with several instances, of which one handles: what the others hold, no handler of a group or queue ever sees. */
+/** Classes with several instances, of which one handles: handlers of groups and queues never see the state of the others. */
 export function secondInstances(instances: Instances, handling: readonly HandlerMethod[]): string[] {
   const types = new Set(handling.map(({ type }) => type));
   return [...types].flatMap((type) => {

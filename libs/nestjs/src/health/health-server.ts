@@ -44,8 +44,8 @@ export class HealthServer {
     return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   }
 
-  /** From now on the application speaks for itself. */
-  tell(health: Health): void {
+  /** Answers for the started application from now on. */
+  answerFor(health: Health): void {
     this.#health = health;
   }
 
@@ -86,8 +86,8 @@ function send(response: ServerResponse, { status, body }: Answer): void {
 function cannotListen(error: NodeJS.ErrnoException, { port, host }: HealthAddress): MillraceError {
   if (error.code === 'EADDRINUSE') {
     const advice = 'Stop what uses it, or set MILLRACE_HEALTH_PORT to another port.';
-    return new MillraceError('PORT_IN_USE', `Port ${port} of ${host} is in use, so health cannot be told there. ${advice}`, { cause: error });
+    return new MillraceError('PORT_IN_USE', `Port ${port} of ${host} is in use, so it cannot serve health. ${advice}`, { cause: error });
   }
   const advice = 'Set MILLRACE_HEALTH_HOST and MILLRACE_HEALTH_PORT to an address of this machine.';
-  return new MillraceError('INVALID_OPTIONS', `Health cannot be told at ${host}:${port}: ${error.message}. ${advice}`, { cause: error });
+  return new MillraceError('INVALID_OPTIONS', `Health cannot be served at ${host}:${port}: ${error.message}. ${advice}`, { cause: error });
 }

@@ -18,7 +18,7 @@ export interface Readiness extends Liveness {
   readonly workers: readonly JobWorkerState[];
 }
 
-/** Tells how this process is. */
+/** Reports the state of this process. */
 @Injectable()
 export class Health {
   readonly #lifecycle: Lifecycle;
@@ -33,7 +33,7 @@ export class Health {
     this.#workers = workers;
   }
 
-  /** That an answer comes shows that the event loop turns. Redis being away is no reason to restart: loops wait for it. */
+  /** An answer shows that the event loop turns. An unreachable Redis is no reason to restart, because loops wait for it. */
   live(): Liveness {
     const { state } = this.#lifecycle;
     return { ok: state !== 'stopped', state };

@@ -12,7 +12,7 @@ export interface MillraceIndication {
 
 /**
  * Tells `@nestjs/terminus` whether this process does its work. It needs nothing of that package, which an application may
- * leave out. Addresses and error texts are not told: such health is often public.
+ * leave out. The answer holds no addresses and no error texts, because such health is often public.
  *
  * @example this.health.check([() => this.millrace.isHealthy('millrace')])
  */

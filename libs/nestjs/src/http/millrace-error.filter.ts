@@ -5,7 +5,7 @@ import { HandlerHost } from '../enhance/handler-host.js';
 import { failureText } from '../log/failure-text.js';
 import { type Problem, problemOf, SERVER_FAULT, UNAVAILABLE } from './problem.js';
 
-/** Used of a response, whose methods Express and Fastify have both. */
+/** The methods of a response that Express and Fastify both have. */
 interface Response {
   status(code: number): Response;
   header(name: string, value: string): Response;
@@ -25,10 +25,10 @@ const RETRY_AFTER_S = '5';
 /**
  * Answers errors of Millrace in an HTTP application, on Express or Fastify, as `application/problem+json` ({@link Problem}):
  * 400 for payloads and options that are not valid, 404 for what is not known, 409 for an idempotency key that was used for
- * another payload, 413 for a payload that is too large, 503 with `Retry-After` for what passes by itself, 500 for the rest. Where
- * the fault is not the client's the body has the code alone, and the log the rest. The caller of a microservice is told the
- * same as `{ status: 'error', message, code, problems }`. Other errors, and those of Millrace's own handlers, go on as if it
- * were not there.
+ * another payload, 413 for a payload that is too large, 503 with `Retry-After` for faults that pass by themselves, 500 for the
+ * rest. When the fault is not the client's, the body has the code alone, and the rest is logged. The caller of a microservice
+ * gets the same as `{ status: 'error', message, code, problems }`. Other errors, and those of Millrace's own handlers, are thrown
+ * on.
  *
  * @example app.useGlobalFilters(new MillraceErrorFilter());
  * @example providers: [{ provide: APP_FILTER, useClass: MillraceErrorFilter }]
@@ -53,7 +53,7 @@ export class MillraceErrorFilter implements ExceptionFilter {
     return problemOf(thrown as MillraceError);
   }
 
-  /** An error that was not foreseen with its stack, one that will pass in a line. */
+  /** Logs an unforeseen error with its stack, and one that will pass in a line. */
   #log(thrown: unknown, { status }: Problem): void {
     if (status < SERVER_FAULT) return;
     const { line, stack } = failureText(thrown);

@@ -4,7 +4,7 @@ import { type ErrorCode, type MillraceError, PublishManyError } from '@millrace/
 export interface Problem {
   /** The status of the answer. */
   readonly status: number;
-  /** One sentence for the one who called. */
+  /** One sentence for the caller. */
   readonly title: string;
   /** Stable, for programs: one of the codes of `MillraceError`, or `HTTP_<status>`. */
   readonly code: string;
@@ -12,7 +12,7 @@ export interface Problem {
   readonly problems?: readonly string[];
 }
 
-/** From here on a status says that the fault is not the client's. */
+/** The first status that says that the fault is not the client's. */
 export const SERVER_FAULT = 500;
 
 /** The fault passes by itself: the same request may succeed a little later. */
@@ -62,7 +62,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 
 const AWAY = 'Something that this needs is not available at the moment. Send it again later.';
 
-/** Told to clients of faults that are not theirs; the rest, such as what Redis said, is for the log. */
+/** The titles for faults that are not the client's; details, such as the words of Redis, are logged only. */
 const TITLE: Partial<Record<ErrorCode, string>> = {
   BACK_PRESSURE: 'There is more to do than can be taken at the moment. Send it again later.',
   PUBLISH_INDEFINITE: 'It is not known whether it was stored. Send it again with the same idempotency key; without one it may be stored twice.',
@@ -76,10 +76,10 @@ const TITLE: Partial<Record<ErrorCode, string>> = {
 
 const IN_PART = 'A part of it was not stored, or may not have been. Send that again with the same idempotency keys.';
 
-/** Said of every fault that was not foreseen. */
+/** The title for every unforeseen fault. */
 const FAILED = 'The server failed; its log says why.';
 
-/** An error of Millrace for the one who called: of what is not its fault the code alone. */
+/** An error of Millrace as its caller gets it: with the code alone when the fault is not the caller's. */
 export function problemOf(error: MillraceError): Problem {
   const { code, problems } = error;
   // A code that another version of the library threw.

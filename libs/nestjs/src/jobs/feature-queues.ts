@@ -4,10 +4,10 @@ import { bullConnection, bullPrefix } from '@millrace/jobs';
 import type { Settings } from '../config/settings.js';
 import { SETTINGS } from '../module/tokens.js';
 
-/** Our connection has a key of its own that no application has, so that its `BullModule.forRoot` stays what it is. */
+/** The key of our connection, which no application uses, so that its own `BullModule.forRoot` stays unchanged. */
 const CONFIG_KEY = '@millrace/nestjs';
 
-/** Where our queues are. */
+/** The place of our queues. */
 export interface QueueConfiguration {
   readonly connection: object;
   readonly prefix: string;
@@ -17,8 +17,8 @@ export interface QueueConfiguration {
 const SOCKET_TIMEOUT_MS = 12_000;
 
 /**
- * How queues of ours connect. They do so when the application starts, once Redis is known to be there: by itself BullMQ
- * connects when the object is made, and nobody would close it if the application then failed to start.
+ * Makes our queues connect when the application starts, once Redis is known to be there. By default BullMQ connects when the
+ * object is made, and nobody would close it if the application then failed to start.
  */
 export const queueConfiguration: FactoryProvider = {
   provide: getSharedConfigToken(CONFIG_KEY),

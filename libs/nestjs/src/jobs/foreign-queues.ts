@@ -45,7 +45,7 @@ export function foreignQueueConflicts(foreign: readonly ForeignQueue[], users: r
   });
 }
 
-/** Where a queue is in Redis; a connection that was given as a client shows its options. */
+/** The place of a queue in Redis; a connection that was given as a client shows its options. */
 function placeOf({ prefix = 'bull', connection }: { readonly prefix?: string; readonly connection?: unknown }): string {
   const given = (connection ?? {}) as Address & { readonly options?: Address };
   const { url, host = '127.0.0.1', port = 6379, db = 0, path } = { ...given.options, ...given };

@@ -7,12 +7,12 @@ import type { JobPlan } from '../explore/plan.js';
 import { groupedBy } from '../explore/same-name.js';
 import { SETTINGS } from '../module/tokens.js';
 
-/** Where the worker of one queue stands in this process. */
+/** The state of this process's worker of one queue. */
 export interface JobWorkerState {
   readonly queue: string;
   /** Why it makes no progress, or null when it is well. */
   readonly problem: string | null;
-  /** Jobs whose handlers do not end, ten at the most: for 5 minutes, or beyond their attempt, such as past their timeout. */
+  /** At most ten jobs whose handlers do not end: for 5 minutes, or beyond their attempt, such as past their timeout. */
   readonly stuck: readonly StuckJob[];
 }
 

@@ -25,7 +25,7 @@ export function processorsAmong(hosts: readonly HandlerMethod['wrapper'][]): Pla
   return namedBy(PROCESSOR, 'name', hosts);
 }
 
-/** The plain listeners to the events of queues among them. */
+/** The plain listeners to the events of queues among an application's providers. */
 export function listenersAmong(hosts: readonly HandlerMethod['wrapper'][]): PlainProcessor[] {
   return namedBy(LISTENER, 'queueName', hosts);
 }

@@ -11,8 +11,8 @@ export function attemptLine(event: EventMap['attempt-failed']): string {
 
 export function hookLine(event: EventMap['hook-failed']): string {
   const { attempt, messageId, outcome, delayMs, error } = event;
-  const next = outcome === 'retry' ? `told again in ${delayMs ?? 0} ms` : 'not told again';
-  return line(`${placeOf(event)}: telling of dead letter ${messageId || '(unreadable)'} failed (attempt ${attempt}), ${next}`, error);
+  const next = outcome === 'retry' ? `called again in ${delayMs ?? 0} ms` : 'not called again';
+  return line(`${placeOf(event)}: the handler of dead letter ${messageId || '(unreadable)'} failed (attempt ${attempt}), ${next}`, error);
 }
 
 export function resultLine({ messageId, error, ...place }: EventMap['result-dropped']): string {
@@ -37,8 +37,8 @@ export function lostLine(event: EventMap['lost']): string {
 }
 
 export function droppedLine({ count, untold, ...place }: EventMap['dead-letters-dropped']): string {
-  const ofThese = untold === 0 ? '' : `; their handler was not told of ${untold} of them`;
-  return line(`${placeOf(place)}: ${counted(count, 'dead letter')} went, as there were too many or they were too old${ofThese}`);
+  const ofThese = untold === 0 ? '' : `; their handler was not called for ${untold} of them`;
+  return line(`${placeOf(place)}: ${counted(count, 'dead letter')} were removed, since they were too many or too old${ofThese}`);
 }
 
 export function publishesLostLine(event: EventMap['publishes-lost']): string {

@@ -5,11 +5,11 @@ import { attemptFailure, backoffFailure, fencedFailure, hookFailure, resultFailu
 import { Outages } from './outages.js';
 import { Repetitions } from './repetitions.js';
 
-/** Events are the process's: however many applications run in it, one of them writes. */
+/** Events belong to the process: one of its applications writes them, however many run in it. */
 const holders = new Set<EventLog>();
 let stopWriting: (() => void) | null = null;
 
-/** Writes of failed attempts and of each recovery, and nothing of what goes well; what repeats is summed up. */
+/** Logs failed attempts and recoveries, and nothing that goes well. It sums up lines that repeat. */
 @Injectable()
 export class EventLog {
   start(): void {
@@ -46,7 +46,7 @@ function writeEvents(logger: Logger): () => void {
   return () => stops.forEach((stop) => stop());
 }
 
-/** A loop that fails while Redis is away fails several times a second: the 1st, 2nd, 4th, 8th ... time tells enough. */
+/** A loop fails several times a second while Redis is away, so only the 1st, 2nd, 4th, 8th ... failure is logged. */
 function isPowerOfTwo(count: number): boolean {
   return (count & (count - 1)) === 0;
 }

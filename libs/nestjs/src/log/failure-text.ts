@@ -4,12 +4,12 @@ import { type ErrorRecord, errorRecord, escapeUnseen } from '@millrace/core';
 const CREDENTIALS = /(?<=:\/\/)[^\s/?#]+(?=@)/g;
 const MAX_FRAMES = 40;
 
-/** One line whatever the text holds: it cannot forge another one, steer a terminal, or turn the direction of text. */
+/** The text as one line that cannot forge another one, steer a terminal, or turn the direction of text. */
 export function shown(text: string): string {
   return escapeUnseen(text.replace(CREDENTIALS, '***').replace(/\s*[\r\n]+\s*/g, ' '));
 }
 
-/** Several lines, such as a stack or a list of problems, each as it may be shown. */
+/** Several lines, such as a stack or a list of problems, each safe to show. */
 export function shownLines(text: string): string {
   return text.split(/\r?\n/).map(shown).join('\n');
 }
@@ -32,13 +32,13 @@ export function failureText(thrown: unknown): FailureText {
   return { line, stack: stack.split(/\s*\r?\n\s*/).map(shown).join('\n    ') };
 }
 
-/** Where it was thrown, and what caused it: a line for each frame, indented, so that none passes for one of the log's own. */
+/** The stack and the causes: an indented line for each frame, so that none passes for one of the log's own. */
 export function stackText({ stack = '' }: ErrorRecord): string {
   const frames = stack.split(/\r?\n/).map((text) => text.trim()).filter((text) => /^(at |Caused by: )/.test(text));
   return frames.slice(0, MAX_FRAMES).map((frame) => `\n    ${shown(frame)}`).join('');
 }
 
-/** The same for failures that differ in numbers and ids alone. */
+/** A key that is the same for failures that differ in numbers and ids alone. */
 export function failureKind({ name, message, code = '', stack = '' }: ErrorRecord): string {
   const words = message.split(/\s+/).map((word) => (/\d/.test(word) ? '#' : word));
   const frame = /^ *at .*$/m.exec(stack)?.[0] ?? '';

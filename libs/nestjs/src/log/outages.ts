@@ -5,14 +5,14 @@ import { awayLine, backLine, blinkLine } from './event-lines.js';
 type ConnectionEvent = EventMap['connection'];
 
 /**
- * Tells once that Redis is away, whatever the number of connections that miss it, and once that it is back. It is away when
- * an attempt to connect fails, not when a connection ends: whoever closes one loses it, too.
+ * Logs once that Redis is away, whatever the number of connections that miss it, and once that it is back. It is away when
+ * an attempt to connect fails, not when a connection ends, because closing a connection ends it, too.
  */
 export class Outages {
   readonly #logger: Logger;
   /** Connections that are not there at the moment. */
   readonly #missing = new Set<string>();
-  /** Those of them that were missing still when Redis was back: what they say is old. */
+  /** The connections that were still missing when Redis was back: their reports are old. */
   #late = new Set<string>();
   #awaySince: number | null = null;
 
@@ -20,7 +20,7 @@ export class Outages {
     this.#logger = logger;
   }
 
-  /** Whether a loop fails of what is told by its connection: there are many, and each would say the same. */
+  /** Whether a loop failed for a reason that its connection reports: many loops would log the same. */
   explain({ error }: EventMap['loop-failed']): boolean {
     return error.code === 'REDIS_UNREACHABLE' && (this.#awaySince !== null || this.#missing.size > 0);
   }

@@ -2,7 +2,7 @@ import type { Logger } from '@nestjs/common';
 import type { ErrorRecord } from '@millrace/core';
 import { failureKind, stackText } from './failure-text.js';
 
-/** So many of one kind have lines of their own; the others are counted until the next summary. */
+/** The number of failures of one kind that have lines of their own; the others are counted until the next summary. */
 const WHOLE_LINES = 5;
 const SUMMARY_EVERY_MS = 30_000;
 /** How long a stack is not shown again. */
@@ -11,11 +11,11 @@ const MAX_KINDS = 1_000;
 
 export interface Failure {
   readonly level: 'warn' | 'error';
-  /** Where it happened, the same for all that are counted together. */
+  /** The place where it happened, the same for all that are counted together. */
   readonly place: string;
-  /** How it ends, such as `retry`: failures with other ends are counted apart. */
+  /** The outcome, such as `retry`: failures with other outcomes are counted separately. */
   readonly end: string;
-  /** Made when it is written: most of a storm is only counted. */
+  /** Makes the line when it is written: most of a storm is only counted. */
   readonly line: () => string;
   readonly error?: ErrorRecord;
   /** The line for `count` more of this kind, of which this is the last. */
@@ -24,13 +24,13 @@ export interface Failure {
 
 interface Kind {
   written: number;
-  untold: number;
+  unlogged: number;
   last: Failure;
 }
 
 /**
- * Writes failures, and sums up those that repeat: of one kind the first five have a line each, and the rest one line every 30
- * seconds, until it stops for so long. The stack stands below the first of its kind, once an hour.
+ * Logs failures, and sums up those that repeat: the first five of a kind have a line each, and the rest one line every 30
+ * seconds, until that kind stops for so long. The stack stands below the first of its kind, once an hour.
  */
 export class Repetitions {
   readonly #logger: Logger;
@@ -49,14 +49,14 @@ export class Repetitions {
     const kind = this.#kind(`${failure.end} ${same}`, failure);
     kind.last = failure;
     if (kind.written === WHOLE_LINES) {
-      kind.untold += 1;
+      kind.unlogged += 1;
       return;
     }
     kind.written += 1;
     this.#logger[failure.level](`${failure.line()}${this.#newStack(same, failure)}`);
   }
 
-  /** Tells what it has not told yet. */
+  /** Logs the failures that were only counted so far. */
   stop(): void {
     clearInterval(this.#timer);
     this.#sumUp();
@@ -66,20 +66,20 @@ export class Repetitions {
     const known = this.#kinds.get(key);
     if (known) return known;
     if (this.#kinds.size >= MAX_KINDS) this.#sumUp();
-    const made = { written: 0, untold: 0, last };
+    const made = { written: 0, unlogged: 0, last };
     this.#kinds.set(key, made);
     return made;
   }
 
   /** A kind that was quiet since the last time begins anew. */
   #sumUp(): void {
-    for (const [key, { untold, last, ...kind }] of this.#kinds) {
-      if (untold === 0) {
+    for (const [key, { unlogged, last, ...kind }] of this.#kinds) {
+      if (unlogged === 0) {
         this.#kinds.delete(key);
         continue;
       }
-      this.#logger[last.level](last.more(untold));
-      this.#kinds.set(key, { ...kind, last, untold: 0 });
+      this.#logger[last.level](last.more(unlogged));
+      this.#kinds.set(key, { ...kind, last, unlogged: 0 });
     }
   }
 

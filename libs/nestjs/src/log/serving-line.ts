@@ -4,7 +4,7 @@ import type { HandlerPlan, SubscriptionPlan } from '../explore/plan.js';
 import { groupedBy } from '../explore/same-name.js';
 import { shown } from './failure-text.js';
 
-/** More names than that make a line that nobody reads. */
+/** The most names in a line that people still read. */
 const MAX_NAMES = 50;
 
 export interface Serving {
@@ -13,7 +13,7 @@ export interface Serving {
   readonly redisVersion: string;
 }
 
-/** Where this process is connected and what it does there, in one line. */
+/** The connections and the work of this process, in one line. */
 export function servingLine({ plan, settings, redisVersion }: Serving): string {
   const { redisUrl, databaseUrl, prefix } = settings;
   const places = [

@@ -7,12 +7,12 @@ import type { HandlerPlan, SubscriptionPlan } from '../explore/plan.js';
 import { Queues } from '../jobs/queues.js';
 import { SETTINGS } from './tokens.js';
 
-/** So many leases without a sign of life are no restart any more. */
+/** After this many leases without a sign of life, the silence is no restart any more. */
 const LEASES = 4;
 
 /**
- * Says in the log when groups and queues that the application declares, and this process leaves to others, are run by none:
- * once, and again when they were run meanwhile.
+ * Logs when no process runs the groups and queues that the application declares and this process leaves to others: once, and
+ * again when they were run meanwhile.
  */
 @Injectable()
 export class AbsenceWatch {
@@ -20,9 +20,9 @@ export class AbsenceWatch {
   readonly #queues: Queues;
   readonly #jobs: JobQueue;
   readonly #waitMs: number;
-  readonly #told = new Set<string>();
+  readonly #logged = new Set<string>();
   readonly #counts = new Map<string, JobCounts>();
-  #mayTell = false;
+  #mayLog = false;
   #loop: Loop | null = null;
 
   constructor(inspector: Inspector, queues: Queues, jobs: JobQueue, @Inject(SETTINGS) { leaseMs }: Settings) {
@@ -43,23 +43,23 @@ export class AbsenceWatch {
     this.#loop.start();
   }
 
-  /** A look that is under way ends by itself: while Redis is away that takes seconds, and nobody needs its answer. */
+  /** A check that is under way ends by itself: while Redis is away that takes seconds, and nobody needs its answer. */
   stop(): void {
     void this.#loop?.stop();
   }
 
-  /** At the start others may be starting, too: nothing is told before the second look. */
+  /** At the start other processes may be starting, too, so nothing is logged before the second check. */
   async #look(subscriptions: readonly SubscriptionPlan[], queues: readonly string[]): Promise<number> {
     await Promise.all(subscriptions.map((plan) => this.#lookAtGroup(plan)));
     await Promise.all(queues.map((queue) => this.#lookAtQueue(queue)));
-    this.#mayTell = true;
+    this.#mayLog = true;
     return this.#waitMs;
   }
 
   async #lookAtGroup({ topic, group }: SubscriptionPlan): Promise<void> {
     const silentMs = await this.#inspector.silentMs(topic, group);
     const isAbsent = silentMs === null || silentMs > this.#waitMs;
-    this.#tell(`Group '${group}' of topic '${topic.name}'`, isAbsent, 'its messages wait. Start a process that runs it (MILLRACE_GROUPS).');
+    this.#report(`Group '${group}' of topic '${topic.name}'`, isAbsent, 'its messages wait. Start a process that runs it (MILLRACE_GROUPS).');
   }
 
   /** Jobs wait, and none is begun or finished from one look to the next. */
@@ -68,13 +68,13 @@ export class AbsenceWatch {
     const now = await this.#jobs.counts(queue);
     this.#counts.set(queue, now);
     const isAbsent = before !== undefined && isIdle(before) && isIdle(now) && doneIn(before) === doneIn(now);
-    this.#tell(`Queue '${queue}'`, isAbsent, `${now.waiting} jobs wait. Start a process that works on it (MILLRACE_QUEUES).`);
+    this.#report(`Queue '${queue}'`, isAbsent, `${now.waiting} jobs wait. Start a process that works on it (MILLRACE_QUEUES).`);
   }
 
-  #tell(what: string, isAbsent: boolean, mend: string): void {
-    if (!isAbsent) return void this.#told.delete(what);
-    if (!this.#mayTell || this.#told.has(what)) return;
-    this.#told.add(what);
+  #report(what: string, isAbsent: boolean, mend: string): void {
+    if (!isAbsent) return void this.#logged.delete(what);
+    if (!this.#mayLog || this.#logged.has(what)) return;
+    this.#logged.add(what);
     new Logger('Millrace').warn(`${what} has handlers in this application and runs in no process since ${this.#waitMs / 1_000} s: ${mend}`);
   }
 }

@@ -7,7 +7,7 @@ import { Connections } from './connections.js';
 import { SignalCheck } from './signal-check.js';
 import { SETTINGS } from './tokens.js';
 
-/** Tells in the log what this process serves once it runs, and what is missing for that to end well. */
+/** Logs what this process serves once it runs, and what is missing for that to end well. */
 @Injectable()
 export class BootReport {
   readonly #settings: Settings;

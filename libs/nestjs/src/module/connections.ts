@@ -15,8 +15,8 @@ interface Opened {
 }
 
 /**
- * What this process is connected to: idle -> open -> closed. It connects when the application starts or when something is
- * needed earlier, never while Nest still makes the objects: an application that fails there has nothing to close.
+ * The connections of this process: idle -> open -> closed. They open when the application starts or when something needs them
+ * earlier, never while Nest still makes the objects: an application that fails there has nothing to close.
  */
 @Injectable()
 export class Connections {
@@ -40,7 +40,7 @@ export class Connections {
     return (await this.#open()).streams;
   }
 
-  /** What {@link streams} resolves to, once it has; null before that, and from when it is being closed. */
+  /** The value of {@link streams} once it has resolved; null before that, and from the moment when it is being closed. */
   get openStreams(): Streams | null {
     return this.#closing ? null : (this.#opened?.streams ?? null);
   }
@@ -84,12 +84,12 @@ export class Connections {
   }
 }
 
-/** A server that does not say how it evicts is believed to be as it should. */
+/** A server that does not report its eviction policy is taken to have the right one. */
 function warnOfEviction(policy: string | null): void {
   if (policy === null || policy === 'noeviction') return;
   new Logger('Millrace').warn(
-    `Redis has maxmemory-policy ${policy}: when its memory is full it removes messages, or what is remembered of them, and nobody is ` +
-      'told. Set it to noeviction.',
+    `Redis has maxmemory-policy ${policy}: when its memory is full it removes messages, or the records of them, without a ` +
+      'report. Set it to noeviction.',
   );
 }
 

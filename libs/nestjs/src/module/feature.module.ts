@@ -7,7 +7,7 @@ import { FEATURE_CONTRACTS, FEATURE_QUEUES, SETTINGS } from './tokens.js';
 /** The contracts that one module of the application publishes and enqueues, and the queues that come with them. */
 @Module({})
 export class MillraceFeatureModule {
-  /** What is no contract is reported when the application starts. */
+  /** Classes that are no contracts are reported when the application starts. */
   static of(contracts: readonly PayloadClass[]): DynamicModule {
     const names = [...new Set(contracts.filter(isJob).map((job) => jobOf(job).queue))];
     const queues = names.map(queueModule);
@@ -24,7 +24,7 @@ export class MillraceFeatureModule {
   }
 }
 
-/** Without the root nobody would look at the contracts, and nothing would be published or handled. */
+/** Without the root module nothing would read the contracts, and nothing would be published or handled. */
 function rooted(contracts: readonly PayloadClass[]): (settings?: object) => readonly PayloadClass[] {
   return (settings) => {
     if (settings) return contracts;

@@ -1,6 +1,6 @@
 import type { FactoryProvider } from '@nestjs/common';
 import {
-  asError, type Outgoing, type OutgoingMessage, Publisher, type PublishPort, type PublishResult, type PublishTerms,
+  asError, type Outgoing, type OutgoingMessage, Publisher, type PublishPort, type PublishResult, type SendOptions,
   type SqlResult, type SqlTransaction, type TopicDefinition,
 } from '@millrace/core';
 import { JobQueue } from '@millrace/jobs';
@@ -11,7 +11,7 @@ import { Queues } from '../jobs/queues.js';
 import { Connections } from './connections.js';
 import { DATABASE, SETTINGS } from './tokens.js';
 
-/** What services inject is there before the connections are; each call waits for them. */
+/** Objects that services inject before the connections exist; each call waits for them. */
 export const lateConnections: FactoryProvider[] = [
   { provide: Publisher, inject: [Connections, SETTINGS], useFactory: latePublisher },
   { provide: JobQueue, inject: [Queues, SETTINGS], useFactory: lateJobQueue },
@@ -38,10 +38,10 @@ class LatePort implements PublishPort {
     this.#connections = connections;
   }
 
-  publish(topic: TopicDefinition, message: OutgoingMessage, terms?: PublishTerms): Promise<PublishResult> {
+  publish(topic: TopicDefinition, message: OutgoingMessage, sendOptions?: SendOptions): Promise<PublishResult> {
     const { openStreams } = this.#connections;
-    if (openStreams) return openStreams.publish(topic, message, terms);
-    return this.#connections.streams().then((streams) => streams.publish(topic, message, terms));
+    if (openStreams) return openStreams.publish(topic, message, sendOptions);
+    return this.#connections.streams().then((streams) => streams.publish(topic, message, sendOptions));
   }
 
   async publishMany(topic: TopicDefinition, many: readonly Outgoing[]): Promise<readonly (PublishResult | Error)[]> {
@@ -76,7 +76,7 @@ class LateDatabase implements SqlDatabase {
 
 type Kind = 'inspector' | 'deadLetters' | 'groups' | 'topics';
 
-/** Each is made on a connection: until there is one, its methods are known by name only. All of them are asynchronous. */
+/** Each object is made on a connection. Until there is one, its methods are known by name only; all of them are asynchronous. */
 function late(kind: Kind, type: { readonly prototype: object }): FactoryProvider {
   const useFactory = (connections: Connections): object => lateProxy(connections, kind, type);
   return { provide: type as never, inject: [Connections], useFactory };

@@ -12,7 +12,7 @@ export type LifecycleState = 'starting' | 'running' | 'stopping' | 'stopped';
  * The life of Millrace inside an application: starting -> running -> stopping -> stopped.
  *
  * - `onModuleInit`, before every other module: check all handlers, then connect Redis and the database, declare topics, connect
- *   queues. What is wrong is found before anything is connected, and the hooks of services may publish.
+ *   queues. Mistakes are found before anything is connected, and the hooks of services may publish.
  * - `onApplicationBootstrap`, after every other module: start subscriptions and job workers. No handler meets a service that is
  *   not ready.
  * - `onModuleDestroy`, before every other module: readiness off, stop fetching, let handlers finish, give the rest back. They

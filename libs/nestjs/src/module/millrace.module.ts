@@ -24,7 +24,7 @@ import { MillraceFeatureModule } from './feature.module.js';
 import { HandlerRunner } from './handler-runner.js';
 import { Inbox } from './inbox.js';
 import { lateConnections } from './late-connections.js';
-import { LateModule } from './late.module.js';
+import { LifecycleModule } from './lifecycle.module.js';
 import { Lifecycle } from './lifecycle.js';
 import { Resources } from './resources.js';
 import { SignalCheck } from './signal-check.js';
@@ -47,7 +47,7 @@ const settings = {
  */
 @Global()
 @Module({
-  imports: [DiscoveryModule, LateModule],
+  imports: [DiscoveryModule, LifecycleModule],
   providers: [
     settings, queueConfiguration, ...lateConnections, AbsenceWatch, BootReport, Connections, EventLog, HandlerFinder,
     HandlerPlanner, HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Lifecycle, LocalSubscriptions,

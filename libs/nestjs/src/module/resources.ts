@@ -6,7 +6,7 @@ import { Connections } from './connections.js';
 import { Inbox } from './inbox.js';
 import { SETTINGS } from './tokens.js';
 
-/** What handlers and publishers stand on: Redis with its topics, the queues, the database with the inbox. */
+/** The resources of handlers and publishers: Redis with its topics, the queues, the database with the inbox. */
 @Injectable()
 export class Resources {
   readonly #settings: Settings;

@@ -5,10 +5,10 @@ import type { HandlerPlan } from '../explore/plan.js';
 /** Applications enable their hooks before they listen, or right after. */
 const LOOK_AFTER_MS = 1_000;
 
-/** How @nestjs/testing names the root of its applications: nobody sends them signals. */
+/** The name that @nestjs/testing gives to the root of its applications: nobody sends them signals. */
 const TEST_ROOT = 'RootTestModule';
 
-/** Says in the log when nothing will let the handlers of this process finish: without a listener, SIGTERM ends it at once. */
+/** Logs when nothing will let the handlers of this process finish: without a listener, SIGTERM ends it at once. */
 @Injectable()
 export class SignalCheck {
   readonly #modules: ModulesContainer;

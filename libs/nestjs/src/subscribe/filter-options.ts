@@ -2,7 +2,7 @@ import { hasHalfCharacter, isName, type MessageFilter } from '@millrace/core';
 import { IsOptional, ValidateBy, type ValidationArguments } from 'class-validator';
 
 /**
- * Which messages a handler is for: those that fit every part that is given; of a list, any value fits. All others are
+ * The messages that a handler is for: those that fit every given part; in a list of values, any one fits. All others are
  * acknowledged for the group without the handler, take no slot, and count as filtered.
  */
 export class FilterOptions implements MessageFilter {
@@ -15,8 +15,8 @@ export class FilterOptions implements MessageFilter {
   key?: string | readonly string[];
 
   /**
-   * The message's type, as `@MessageType` has it. One that no class of the topic has in this application is refused at boot; of
-   * a topic that has no types here, any is taken, and told in the log. Default: any, and none.
+   * The message's type, as `@MessageType` has it. A type that no class of the topic has in this application is refused at boot;
+   * for a topic that has no types here, any type is taken, with a warning in the log. Default: any, and none.
    */
   @IsOptional() @AreValues()
   type?: string | readonly string[];
@@ -50,7 +50,7 @@ function areHeaderValues(value: unknown): boolean {
   return Object.entries(value).every(([name, values]) => isName(name) && areValues(values));
 }
 
-/** A list of none would let nothing through. */
+/** An empty list would let nothing through. */
 function areValues(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 && value.every(isValue) : isValue(value);
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { knownHint, MillraceError, type PayloadClass, quote, type Subscription, topicOf } from '@millrace/core';
 import { type SubscriptionState, Subscriptions } from './subscriptions.js';
 
-/** The subscriptions of this process: other processes of the same groups are not touched by what is done here. */
+/** The subscriptions of this process: its methods do not touch other processes of the same groups. */
 @Injectable()
 export class LocalSubscriptions {
   readonly #subscriptions: Subscriptions;

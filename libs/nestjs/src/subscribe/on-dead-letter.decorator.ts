@@ -1,7 +1,7 @@
 import { type DeadLetterContext, IsName, type PayloadClass } from '@millrace/core';
 import { declareHandler, type HandlerDecorator } from '../declare/handler-declaration.js';
 
-/** What `@OnDeadLetter` takes after the topic. */
+/** Options of `@OnDeadLetter`: its second argument. */
 export class OnDeadLetterOptions {
   /** The group whose dead letters they are; the application must subscribe to the topic for it. Required. */
   @IsName('group')
@@ -9,12 +9,12 @@ export class OnDeadLetterOptions {
 }
 
 /**
- * Has a method told of each message that a group gives up from when the method is first there: at least once, after it is among
- * the dead letters. It is called with the payload and a {@link DeadLetterContext}; where `payloadIsValid` is false, the payload
- * is no instance of the topic's class but what was found in its place. When it throws it is told again by the same process, by
- * the retry policy and up to the attempts of the subscription; after that it is told no more, which is logged and counted
- * (`hookFailed`); the dead letter stays. It runs wherever its group does, and is told of `concurrency` dead letters at once,
- * those included that wait for another attempt.
+ * Makes a method the handler of a group's dead letters. It is called at least once for each message that the group gives up from
+ * the time on when the method first exists, after the message is among the dead letters. It gets the payload and a
+ * {@link DeadLetterContext}; when `payloadIsValid` is false, the payload is the data that was found, and no instance of the
+ * topic's class. When the method throws, the same process calls it again, by the retry policy and up to the attempts of the
+ * subscription; after that it is not called again, which is logged and counted (`hookFailed`), and the dead letter stays. It runs
+ * wherever its group does, for `concurrency` dead letters at once, including those that wait for another attempt.
  *
  * Mistakes are reported when the application starts: NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP, DUPLICATE_SUBSCRIPTION,
  * CONTRACT_CONFLICT when it names a type of message and the group subscribes to another, or to all.

@@ -4,11 +4,11 @@ import { SubscribeOptions } from './subscribe-options.js';
 
 /** When messages that wait are handed over. */
 export class BatchOptions {
-  /** As soon as so many wait, 1 to 1000. Default 100. */
+  /** The number of waiting messages that makes a batch at once, 1 to 1000. Default 100. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   size?: number = 100;
 
-  /** Or when the first of them has waited for so long, `'0ms'` to `'1m'`. Default `'100ms'`. */
+  /** How long the first of fewer messages waits before they make a batch, `'0ms'` to `'1m'`. Default `'100ms'`. */
   @IsOptional() @IsDurationOption({ min: '0ms', max: '1m' })
   wait?: Duration = '100ms';
 }
@@ -17,7 +17,7 @@ const NO_INBOX =
   'inbox is not for batches: it makes a message and its effects one transaction, so one message that fails would undo what the ' +
   'others of its batch wrote. Use @Subscribe, or write in a transaction of your own that can be repeated';
 
-/** What `@SubscribeBatch` takes after the topic: what `@Subscribe` takes, `timeout` being that of a batch, but no inbox. */
+/** Options of `@SubscribeBatch`: those of `@Subscribe`, with `timeout` for a whole batch, and without the inbox. */
 export class SubscribeBatchOptions extends SubscribeOptions {
   /** Default up to 100 messages, after 100 ms at the latest. */
   @IsOptional() @IsObject()

@@ -5,9 +5,9 @@ import type { SubscribeBatchOptions } from './subscribe-batch-options.js';
 /**
  * Makes a method the handler of a topic for one group, many messages at a time. It is called with their payloads and a
  * {@link BatchContext}. When it returns, all are acknowledged but those that it named with `context.fail()`; when it throws,
- * all that it did not name have failed. What fails is retried by the policy, message by message, and may come back in
- * another batch. A payload that does not validate fails alone, before the handler. A message whose process vanished comes
- * back in a batch of its own.
+ * all that it did not name have failed. Failed messages are retried by the policy, one by one, and may come back in another
+ * batch. A payload that does not validate fails alone, before the handler. A message whose process vanished comes back in a
+ * batch of its own.
  *
  * Mistakes are reported when the application starts: those of `@Subscribe`.
  */

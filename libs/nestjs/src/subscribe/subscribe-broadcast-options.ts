@@ -1,4 +1,4 @@
 import { MessageHandlerOptions } from './subscribe-options.js';
 
-/** What `@SubscribeBroadcast` takes after the topic: what every handler takes, but no group and what belongs to one. */
+/** Options of `@SubscribeBroadcast`: those of every handler, without a group and the options that belong to one. */
 export class SubscribeBroadcastOptions extends MessageHandlerOptions {}

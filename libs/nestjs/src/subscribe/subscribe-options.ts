@@ -15,13 +15,13 @@ import { IsArray, IsBoolean, IsObject, IsOptional, ValidateBy, type ValidationAr
 import type { DeadLettersOptions } from './dead-letters-options.js';
 import { FilterOptions } from './filter-options.js';
 
-/** Other attempts and back-offs for one class of errors; what is left out is as in the rest of the policy. */
+/** Other attempts and back-offs for one class of errors; parts that are left out are those of the rest of the policy. */
 export class RetryRuleOptions {
-  /** The class; its subclasses are meant too. Required. */
+  /** The class, its subclasses included. Required. */
   @IsFunction()
   error!: ErrorClass;
 
-  /** Attempts in all, the first one included and whatever they failed of, 1 to 1000. */
+  /** Attempts in all, the first one and failures with other errors included, 1 to 1000. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   attempts?: number;
 
@@ -29,7 +29,7 @@ export class RetryRuleOptions {
   backoff?: Backoff;
 }
 
-/** What happens to a message whose handler throws. */
+/** The policy for a message whose handler throws. */
 export class RetryOptions {
   /** Attempts in all, the first one included, 1 to 1000. Default 5. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
@@ -71,37 +71,37 @@ export class RateLimitOptions {
   per!: Duration;
 }
 
-/** What every handler of messages takes, with a group or without. */
+/** The options of every handler of messages, with a group or without. */
 export class MessageHandlerOptions {
   /** Messages handled at once in this process, 1 to 1000. Default 16. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   concurrency?: number = 16;
 
-  /** Default 5 attempts, from 1 second to 5 minutes apart. Of a broadcast, at most 1000 messages wait for another. */
+  /** Default 5 attempts, from 1 second to 5 minutes apart. At most 1000 messages of a broadcast wait for another attempt. */
   @IsOptional() @IsObject()
   retry?: RetryOptions = {};
 
   /**
    * How long an attempt may take, `'1ms'` to `'1d'`. When it is over `ctx.signal` aborts, the attempt fails with
-   * TIMEOUT and is retried by the policy, and its slot is free: what the handler still does counts for nothing, and
-   * may overlap the next attempt. With the inbox its transaction is rolled back. Default: no limit.
+   * TIMEOUT and is retried by the policy, and its slot is free: the result of the handler counts for nothing then, and its
+   * work may overlap the next attempt. With the inbox its transaction is rolled back. Default: no limit.
    */
   @IsOptional() @IsDurationOption({ min: '1ms', max: '1d' })
   timeout?: Duration;
 
-  /** Which messages the handler is for. Default: all. */
+  /** The messages that the handler is for. Default: all. */
   @IsOptional() @IsObject()
   filter?: FilterOptions;
 }
 
-/** What `@Subscribe` takes after the topic. */
+/** Options of `@Subscribe`: its second argument. */
 export class SubscribeOptions extends MessageHandlerOptions {
   /** The consumer group: every group gets each message, and inside a group one process handles it. Required. */
   @IsName('group')
   group!: string;
 
   /**
-   * How many messages the handlers of the group are given, over all its processes, retries included and what is filtered not.
+   * How many messages the handlers of the group are given, over all its processes; retries count, filtered messages do not.
    * After a quiet time up to `messages` come at once; so may those for which waiting processes hold permits, for `per` at
    * the most. Over time it is never more than the rate. Give it the same in every process. Default: no limit.
    */
@@ -110,7 +110,7 @@ export class SubscribeOptions extends MessageHandlerOptions {
 
   /**
    * How many dead letters are kept in each partition: by default 90 days, 100000 and 64 MiB. The oldest go first, but not before
-   * `@OnDeadLetter` was told of them, as long as a process with such a method runs. Give it the same in every process.
+   * `@OnDeadLetter` was called for them, as long as a process with such a method runs. Give it the same in every process.
    */
   @IsOptional() @IsObject()
   deadLetters?: DeadLettersOptions = {};

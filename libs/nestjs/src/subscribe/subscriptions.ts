@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import {
-  batchPipeline, BROADCAST_GROUP, type DeadLetterHandler, deadLetterPipeline, deliveryPipeline, type InboxPort, screenOf,
+  batchPipeline, BROADCAST_GROUP, type DeadLetterHandler, deadLetterPipeline, deliveryPipeline, type InboxPort, prefilterOf,
   type Subscription,
 } from '@millrace/core';
 import type { Settings } from '../config/settings.js';
@@ -9,14 +9,14 @@ import type { BroadcastPlan, HandlerPlan, SubscriptionPlan } from '../explore/pl
 import { Connections } from '../module/connections.js';
 import { SETTINGS } from '../module/tokens.js';
 
-/** Where one subscription of this process stands. */
+/** The state of one subscription of this process. */
 export interface SubscriptionState {
   readonly topic: string;
   readonly group: string;
   /** Why it makes no progress, or null when it is well. */
   readonly problem: string | null;
-  /** Who holds it up: the whole group is paused, this process alone, or it is stopping. */
-  readonly heldUpBy: Subscription['heldUpBy'];
+  /** The reasons for a pause: the whole group is paused, this process alone is, or it is stopping. */
+  readonly pausedBy: Subscription['pausedBy'];
 }
 
 interface Started {
@@ -58,7 +58,7 @@ export class Subscriptions {
 
   states(): SubscriptionState[] {
     return this.#started.map(({ plan: { topic, group }, subscription }) => {
-      return { topic: topic.name, group, problem: subscription.problem(), heldUpBy: subscription.heldUpBy };
+      return { topic: topic.name, group, problem: subscription.problem(), pausedBy: subscription.pausedBy };
     });
   }
 
@@ -68,7 +68,7 @@ export class Subscriptions {
     const deadLetterHandler = this.#deadLetterHandlerOf(plan);
     const { unknownForMs = 0 } = retry;
     const given = { unknownForMs, ...(rateLimit && { rateLimit }), ...(deadLetterHandler && { deadLetterHandler }) };
-    const definition = { topic, group, concurrency, crashLimit, start, deadLetters, screen: screenOf(plan), ...given };
+    const definition = { topic, group, concurrency, crashLimit, start, deadLetters, prefilter: prefilterOf(plan), ...given };
     const { unknownProperties } = this.#settings;
     const parts = { topic, unknownProperties, group, retry, timeoutMs, handle: this.#invoker.invokeOf(plan.method) };
     if (batch) return streams.subscribeBatch(definition, batch, batchPipeline(parts));
@@ -81,7 +81,7 @@ export class Subscriptions {
     const handle = this.#invoker.invokeOf(method);
     const { unknownProperties } = this.#settings;
     const handler = deliveryPipeline({ topic, unknownProperties, group: BROADCAST_GROUP, retry, timeoutMs, handle });
-    return streams.broadcast({ topic, concurrency, screen: screenOf(plan) }, handler);
+    return streams.broadcast({ topic, concurrency, prefilter: prefilterOf(plan) }, handler);
   }
 
   #deadLetterHandlerOf({ topic, group, retry, timeoutMs, onDeadLetter }: SubscriptionPlan): DeadLetterHandler | null {

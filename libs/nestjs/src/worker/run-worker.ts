@@ -8,14 +8,14 @@ import { reportStartFailure } from './start-failure.js';
 import { type RunningWorker, startWorker } from './start-worker.js';
 import type { ApplicationModule, WorkerOptions } from './worker-options.js';
 
-/** What closing may take beyond the shutdown timeout of the handlers, before the process is ended without it. */
+/** How long closing may take beyond the shutdown timeout of the handlers before the process ends without it. */
 const CLOSE_GRACE_MS = 10_000;
 
 /**
  * Runs an application as a worker process: its handlers, no HTTP but health. Resolves when it works.
  *
- * The process ends with code 0 when it was asked to stop (SIGTERM, SIGINT) and handlers were let finish; 1 when it cannot
- * start, which is said once in a sentence, or cannot stop in time; 143 or 130 at once when it is asked a second time.
+ * The process ends with code 0 when it was asked to stop (SIGTERM, SIGINT) and handlers could finish; with 1 when it cannot
+ * start, which it reports in one sentence, or cannot stop in time; with 143 or 130 at once when it is asked a second time.
  */
 export async function runWorker(app: ApplicationModule, options: WorkerOptions = {}): Promise<RunningWorker> {
   const signals = new ShutdownSignals();

@@ -10,7 +10,7 @@ export interface FailureReport {
 }
 
 /**
- * Says once why a process does not start. Our own errors say what happened and what to do, so their stacks are left out
+ * Reports once why a process does not start. Our own errors say what happened and what to do, so their stacks are left out
  * unless `debug`.
  */
 export function reportStartFailure(thrown: unknown, { logger, debug }: FailureReport): void {

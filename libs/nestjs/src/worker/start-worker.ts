@@ -11,7 +11,7 @@ import { HostedRole, WorkerRoot } from './worker-root.js';
 /** An application that runs as a worker. */
 export interface RunningWorker {
   readonly app: INestApplicationContext;
-  /** Where health is told, such as `http://127.0.0.1:3001`; null when it is not. */
+  /** The address of the health probes, such as `http://127.0.0.1:3001`; null without them. */
   readonly healthUrl: string | null;
   /** Stops fetching, lets handlers finish, closes everything. May be called again. */
   readonly stop: () => Promise<void>;
@@ -37,7 +37,7 @@ export async function startWorker(app: ApplicationModule, options: WorkerOptions
       logger: workerLogger(parsed.logger),
     });
     const health = healthOf(context);
-    server?.tell(health);
+    server?.answerFor(health);
     await warnOfIdleness(health);
     return runningWorker(context, server);
   } catch (error) {
@@ -56,7 +56,7 @@ function runningWorker(app: INestApplicationContext, server: HealthServer | null
   return { app, healthUrl: server?.url ?? null, stop: () => (stopping ??= stop()) };
 }
 
-/** As when a class with handlers is in no module's `providers`: nothing fails, and nothing is ever handled. */
+/** No handlers, as when their class is in no module's `providers`: nothing fails, and nothing is ever handled. */
 async function warnOfIdleness(health: Health): Promise<void> {
   const { subscriptions, workers } = await health.ready();
   if (subscriptions.length + workers.length > 0) return;

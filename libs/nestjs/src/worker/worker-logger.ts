@@ -5,7 +5,7 @@ const NEST_FAILURE = 'ExceptionHandler';
 
 type Log = (...args: unknown[]) => unknown;
 
-/** The logger of a worker, without Nest's report of a failed start: whoever catches the failure reports it, once. */
+/** The logger of a worker, without Nest's report of a failed start: the code that catches the failure reports it, once. */
 export function workerLogger(chosen: LoggerService | false | undefined): LoggerService {
   const logger = chosen === false ? new ConsoleLogger({ logLevels: [] }) : (chosen ?? new ConsoleLogger());
   return new Proxy(logger, {

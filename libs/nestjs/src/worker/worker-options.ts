@@ -8,9 +8,9 @@ import type { HealthAddress } from '../health/health-server.js';
 /** The root module of an application. */
 export type ApplicationModule = Type | DynamicModule | Promise<Type | DynamicModule>;
 
-/** What a worker process runs, and how it tells. */
+/** The work of a worker process, its health probes and its logger. */
 export class WorkerOptions {
-  /** Consumer groups to run. Default: with `queues` left out too, what the application or the environment says, else all. */
+  /** Consumer groups to run. Default: with `queues` left out too, the selection of the application or environment, else all. */
   @IsOptional() @IsNames('groups')
   groups?: readonly string[];
 
@@ -18,7 +18,7 @@ export class WorkerOptions {
   @IsOptional() @IsNames('queues')
   queues?: readonly string[];
 
-  /** Where `GET /health/live` and `/health/ready` answer. Default `MILLRACE_HEALTH_PORT` and `_HOST`, else nowhere. */
+  /** The address of `GET /health/live` and `/health/ready`. Default `MILLRACE_HEALTH_PORT` and `_HOST`, else none. */
   @IsOptional() @IsHealthAddress()
   health?: { port: number; host?: string } | false;
 
@@ -37,7 +37,7 @@ export function selectedBy({ groups, queues }: WorkerOptions): SelectedHandlers 
   return { ...(groups ? { groups } : {}), ...(queues ? { queues } : {}) };
 }
 
-/** Null: no health is told. */
+/** Null: there are no health probes. */
 export function healthAddressOf({ health }: WorkerOptions, env: EnvironmentValues): HealthAddress | null {
   const host = env.MILLRACE_HEALTH_HOST ?? defaultOf('MILLRACE_HEALTH_HOST');
   if (health) return { port: health.port, host: health.host ?? host };

@@ -5,7 +5,7 @@ import type { NestContainer } from '@nestjs/core/injector/container.js';
 import type { WorkerRole } from '../config/settings.js';
 import { WORKER_ROLE } from '../module/tokens.js';
 
-/** A role that also gets hold of the application, for the case that it fails to start. */
+/** A role that also keeps the application, for the case that it fails to start. */
 export class HostedRole implements WorkerRole {
   readonly handlers: WorkerRole['handlers'];
   container: NestContainer | null = null;
@@ -22,7 +22,7 @@ export class HostedRole implements WorkerRole {
   }
 }
 
-/** Before it calls a constructor, Nest holds an empty object of the class, whose hooks would find nothing that they need. */
+/** Nest holds an empty object of the class until it calls the constructor; the hooks of that object would lack their fields. */
 function forgetUnmade(container: NestContainer): void {
   for (const { providers, controllers, injectables, middlewares } of container.getModules().values()) {
     for (const wrapper of [providers, controllers, injectables, middlewares].flatMap((made) => [...made.values()])) {
@@ -39,7 +39,7 @@ export function withoutHandlers(app: Type | DynamicModule): DynamicModule {
 @Module({})
 class WorkerRoleModule {}
 
-/** The root of a worker process: the application, and what the host decides about it. */
+/** The root of a worker process: the application, and the decisions of the host about it. */
 @Module({})
 export class WorkerRoot {
   constructor(modules: ModuleRef, @Inject(WORKER_ROLE) role: HostedRole) {

@@ -10,7 +10,7 @@ const FIRST_CONNECT_MS = 10_000;
 const BORROW_MS = 30_000;
 const IDLE_CONNECTION_MS = 30_000;
 const CLOSE_MS = 5_000;
-/** A server answers within the limit of a statement, or it is not there: this is how much later we stop waiting. */
+/** How long we wait beyond the limit of a statement: a server that has not answered by then is not there. */
 const ANSWER_GRACE_MS = 15_000;
 
 /**
@@ -51,7 +51,7 @@ function clientConfig(connectionString: string, { statementMs }: TransactionLimi
 
 async function greet(config: ClientConfig, place: string): Promise<void> {
   const client = newClient({ ...config, connectionTimeoutMillis: FIRST_CONNECT_MS });
-  // What goes wrong is thrown by the two calls below; a second error of the same socket must not end the process.
+  // The two calls below throw the error; a second error of the same socket must not end the process.
   client.on('error', () => undefined);
   try {
     await client.connect();

@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { isMillraceError, MillraceError } from '@millrace/core';
 import { DatabaseError } from 'pg';
 
-/** SQLSTATEs that speak of the server or of the connection, not of the statement. */
+/** SQLSTATEs about the server or the connection, not about the statement. */
 const CONNECTION_STATES = /^(08...|57P0[1-5]|25P0[34]|53300)$/;
 /** SQLSTATEs of statements that may succeed when they are made again: conflicts, locks, time, resources. */
 const PASSING_STATES = /^(40...|53...|55P03|57014)$/;
@@ -12,7 +12,7 @@ const SOCKET_CODES = new Set([
   'ENOENT', 'EACCES',
 ]);
 
-/** What `pg` says, without any code, when a connection is of no use any more. */
+/** The messages, without any code, with which `pg` reports that a connection is of no use any more. */
 const DRIVER_TEXTS = [
   /^Connection terminated/,
   /^Client (was closed|has encountered a connection error)/,
@@ -24,7 +24,7 @@ const DRIVER_TEXTS = [
 
 const POOL_IS_BUSY = 'timeout exceeded when trying to connect';
 
-/** What to do about the failures that a first connection meets most often. */
+/** Advice for the failures that a first connection meets most often. */
 const ADVICE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'Nothing listens there: is the server running, and are host and port right?',
   ENOTFOUND: 'No host has this name: check the URL.',
@@ -50,7 +50,7 @@ export function isPoolBusy(error: unknown): boolean {
 export function unreachable(what: string, place: string, cause: unknown): MillraceError {
   const code = codeOf(cause);
   const advice = ADVICE[code] ?? '';
-  // Of a host with several addresses there is an error for each, and one without a text that holds them.
+  // A host with several addresses has an error for each, inside one without a text.
   const reason = types.isNativeError(cause) && cause.message ? cause.message : code;
   const retryable = !(cause instanceof DatabaseError) || isConnectionError(cause);
   return new MillraceError('DATABASE_UNREACHABLE', `${what} (${place}): ${reason}. ${advice}`.trimEnd(), { cause, retryable });

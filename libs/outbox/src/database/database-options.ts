@@ -1,12 +1,12 @@
 import { IsWholeNumber } from '@millrace/core';
 import { IsOptional, ValidateBy } from 'class-validator';
 
-/** What {@link connectDatabase} takes. */
+/** Options of {@link connectDatabase}. */
 export class DatabaseOptions {
   /**
    * `postgres://user:password@host:port/database`. The limits of a transaction may stand in it, in milliseconds:
    * `?statement_timeout=120000` (default 45 seconds), `?idle_in_transaction_session_timeout=60000` (default 30 seconds), 0
-   * for what the server has set.
+   * for the setting of the server.
    */
   @IsPostgresUrl()
   url!: string;
@@ -16,7 +16,7 @@ export class DatabaseOptions {
   connections?: number = 10;
 }
 
-/** How long the database bears with one transaction, in milliseconds; 0 is what the server has set. */
+/** The time limits of one transaction, in milliseconds; 0 is the setting of the server. */
 export interface TransactionLimits {
   readonly statementMs: number;
   /** A process that stops in mid-transaction holds its locks this long. */
@@ -37,7 +37,7 @@ export function splitUrl(text: string): { url: string; limits: TransactionLimits
   return { url: url.href, limits, place: placeOf(url) };
 }
 
-/** Where a database is, without user and password: fit for errors. */
+/** The place of a database, without user and password, for errors. */
 function placeOf(url: URL): string {
   const host = url.host || url.searchParams.get('host') || 'localhost';
   return `${host}${url.pathname}`;
@@ -63,7 +63,7 @@ function IsPostgresUrl(): PropertyDecorator {
 
 function isPostgresUrl(value: unknown): boolean {
   if (typeof value !== 'string' || !/^postgres(ql)?:\/\//.test(value) || !URL.canParse(value)) return false;
-  // A raw # in a password that begins with digits: what stands before it would be taken for host and port.
+  // A raw # in a password that begins with digits: the text before it would be taken for host and port.
   if (new URL(value).hash !== '') return false;
   const { limits } = splitUrl(value);
   return Object.values(limits).every((ms) => Number.isInteger(ms) && ms >= 0 && ms <= 0x7fff_ffff);

@@ -39,7 +39,7 @@ export class LentConnection {
   query<Row>(text: string, parameters: readonly unknown[] = []): Promise<TaggedResult<Row>> {
     assertStatement(text, parameters);
     const result = this.#last.then(() => this.#run<Row>(text, parameters));
-    // Only the order is taken from the statement before: its failure is its own caller's.
+    // A statement waits for the one before to keep the order; the failure of that belongs to its own caller.
     this.#last = result.catch(() => undefined);
     return result;
   }
@@ -56,7 +56,7 @@ export class LentConnection {
     this.#client.off('error', this.#onError);
   }
 
-  /** Ends the connection under whoever uses it. */
+  /** Ends the connection while it is in use. */
   cut(): void {
     this.#lost ??= new Error('the database was closed in this process');
     this.giveBack();
@@ -80,7 +80,7 @@ export class LentConnection {
     }
   }
 
-  /** An error arrives before the server has said in which state it leaves the transaction: an empty statement tells. */
+  /** An error arrives before the server has reported the state of the transaction, so an empty statement asks for it. */
   async #learnStatus(): Promise<void> {
     try {
       await this.#client.query('');

@@ -8,7 +8,7 @@ import type { LentConnection } from './lent-connection.js';
  * into a ROLLBACK that is reported as a success: {@link commit} sees that and throws.
  */
 export class OpenTransaction {
-  /** What the work is given. */
+  /** The transaction as the work uses it. */
   readonly handle: SqlTransaction = { query: (text, parameters) => this.#query(text, parameters) };
   readonly #connection: LentConnection;
   #ended = false;
@@ -37,7 +37,7 @@ export class OpenTransaction {
     if (command !== 'COMMIT') throw abortedTransaction(this.#failure);
   }
 
-  /** Never throws: when the server cannot be told, the connection is destroyed, and that rolls back too. */
+  /** Never throws: when the server cannot be reached, the connection is destroyed, and that rolls back too. */
   async rollback(): Promise<void> {
     this.#ended = true;
     await this.#connection.idle();

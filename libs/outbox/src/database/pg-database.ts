@@ -9,7 +9,7 @@ import type { SqlDatabase } from './sql-database.js';
 export interface PgDatabaseParts {
   readonly pool: Pool;
   readonly limits: TransactionLimits;
-  /** Where the database is, for errors. */
+  /** The place of the database, for errors. */
   readonly place: string;
   /** How long {@link PgDatabase.close} waits for transactions in flight. */
   readonly closeMs: number;

@@ -2,7 +2,7 @@ import type { SqlTransaction } from '@millrace/core';
 
 /** The user's database. */
 export interface SqlDatabase {
-  /** How many transactions it has at once at the most; undefined: that is not known here. */
+  /** The most transactions that it has at once; undefined when that is not known here. */
   readonly connections?: number;
 
   /**
@@ -13,8 +13,8 @@ export interface SqlDatabase {
   readonly query: SqlTransaction['query'];
 
   /**
-   * Runs `work` inside a transaction: commits when it returns, rolls back and throws on what it throws. The transaction
-   * is of no use after that. A rejection with DATABASE_UNREACHABLE may come from a commit that took effect.
+   * Runs `work` inside a transaction: commits when it returns, rolls back and rethrows when it throws. The transaction is of
+   * no use after that. A rejection with DATABASE_UNREACHABLE may come from a commit that took effect.
    *
    * @throws MillraceError DATABASE_UNREACHABLE, BACK_PRESSURE, CLOSED
    * @throws MillraceError DATABASE_FAILED a statement failed and `work` went on as if it had not, or `work` ended the

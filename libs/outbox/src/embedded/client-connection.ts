@@ -44,7 +44,7 @@ export class ClientConnection {
     this.#rules = rules;
     socket.setNoDelay(true);
     socket.on('data', (chunk) => this.#receive(chunk));
-    // A close event follows each error, and says all that matters here.
+    // A close event follows each error, so the error itself needs no handling.
     socket.on('error', () => undefined);
     socket.on('close', () => this.#leave());
   }
@@ -125,16 +125,16 @@ export class ClientConnection {
     }
     if (this.#gone) await this.#abandonTurn();
     else if (this.#inTurn) this.#watchIdle();
-    // Set in the same step as the last look at the batches, so that none is left lying.
+    // The state changes in the same step as the last look at the batches, so that none is left over.
     this.#busy = false;
   }
 
   async #run(batch: Batch): Promise<void> {
     if (!this.#inTurn) {
-      await this.#session.turns.take();
+      await this.#session.turn.acquire();
       this.#inTurn = true;
     }
-    // Gone while it waited: nothing was begun, and nothing is.
+    // The client is gone: nothing was begun while it waited, and nothing is now.
     if (this.#gone) return;
     const { reply, finished } = await this.#session.execute(this, batch);
     this.#socket.write(reply);
@@ -149,7 +149,7 @@ export class ClientConnection {
 
   #passTurn(): void {
     this.#inTurn = false;
-    this.#session.turns.pass();
+    this.#session.turn.release();
   }
 
   #watchIdle(): void {

@@ -29,13 +29,13 @@ export class EmbeddedDatabase {
     await once(this.#server, 'listening');
   }
 
-  /** Its parameter keeps our own connections from setting a limit that is watched here, and that PGlite cannot bear. */
+  /** Its parameter keeps our own connections from setting a limit that PGlite cannot bear; the limit is enforced here instead. */
   get url(): string {
     const { port } = this.#server.address() as AddressInfo;
     return `postgres://postgres:${this.#rules.password}@${HOST}:${port}/postgres?idle_in_transaction_session_timeout=0`;
   }
 
-  /** Cuts the clients, rolls back what they had open, closes the database. May be called again. */
+  /** Cuts the clients, rolls back their open transactions, closes the database. May be called again. */
   async stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     await this.#stopped;
@@ -46,7 +46,7 @@ export class EmbeddedDatabase {
     this.#server.close();
     await Promise.all([...this.#clients].map((client) => client.destroy()));
     await closed;
-    await this.#session.turns.take();
+    await this.#session.turn.acquire();
     await this.#session.close();
   }
 }

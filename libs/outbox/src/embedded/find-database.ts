@@ -6,7 +6,7 @@ import { assertReachable } from '../database/connect-database.js';
 import { EmbeddedDatabase } from './embedded-database.js';
 import { SharedSession } from './shared-session.js';
 
-/** As PostgreSQL is told for its own transactions; see the options of connectDatabase. */
+/** The default limit of PostgreSQL's own transactions; see the options of connectDatabase. */
 const IDLE_IN_TURN_MS = 30_000;
 
 export class FindDatabaseOptions {
@@ -23,7 +23,7 @@ export class FindDatabaseOptions {
 export interface RunningDatabase {
   /** It holds a password: for connections, not for logs. */
   readonly url: string;
-  /** Where the database came from, for logs: `'DATABASE_URL'` or `'PGlite'`. */
+  /** The source of the database, for logs: `'DATABASE_URL'` or `'PGlite'`. */
   readonly source: string;
   /** Stops the embedded database, and cuts its clients; does nothing to a database of `DATABASE_URL`. */
   stop(): Promise<void>;

@@ -6,7 +6,7 @@ const LONGEST_FRAME = 64 * 1_024 * 1_024;
 export type Frame = Buffer;
 
 /**
- * Cuts what a client sends into frames. The first ones have no type byte: {@link typed} is set once the start-up is over.
+ * Cuts the bytes of a client into frames. The first ones have no type byte: {@link typed} is set once the start-up is over.
  */
 export class FrameReader {
   /** Whether frames begin with a type byte. */
@@ -21,7 +21,7 @@ export class FrameReader {
 
   /**
    * @returns the next complete frame, or null when more must arrive first
-   * @throws RangeError when what arrived is no frame: nothing can be read from this client any more
+   * @throws RangeError when the bytes are no frame: nothing can be read from this client any more
    */
   next(): Frame | null {
     const header = this.typed ? HEADER : STARTUP_HEADER;

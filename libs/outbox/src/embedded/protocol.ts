@@ -1,8 +1,8 @@
 import type { Frame } from './frame-reader.js';
 
 /**
- * The parts of the PostgreSQL protocol, version 3, that stand between a client and the embedded database. What clients
- * send: `Q` query, `P` parse, `B` bind, `D` describe, `E` execute, `C` close, `S` sync, `H` flush, `X` terminate,
+ * The parts of the PostgreSQL protocol, version 3, that stand between a client and the embedded database. Clients send:
+ * `Q` query, `P` parse, `B` bind, `D` describe, `E` execute, `C` close, `S` sync, `H` flush, `X` terminate,
  * `p` password, `d` `c` `f` data of COPY.
  */
 export const PROTOCOL_VERSION = 196_608;
@@ -29,7 +29,7 @@ export function typeOf(message: Frame): string {
   return String.fromCharCode(message[0]!);
 }
 
-/** True for messages that the server answers at once: all before them belongs to them. */
+/** True for messages that the server answers at once, together with all messages before them. */
 export function completesBatch(message: Frame): boolean {
   return 'QSH'.includes(typeOf(message));
 }
@@ -37,7 +37,7 @@ export function completesBatch(message: Frame): boolean {
 /** Messages that are answered together, as they are given to the database. */
 export interface Batch {
   readonly bytes: Buffer;
-  /** Whether the reply says how the transaction stands: it does unless the client only asked for what there is so far. */
+  /** Whether the reply reports the state of the transaction: it does unless the client only asked for the results so far. */
   readonly endsInStatus: boolean;
 }
 
@@ -73,8 +73,8 @@ export function textOf(message: Frame): string {
 }
 
 /**
- * What a reply says of the transaction at its end: `I` there is none, `T` open, `E` failed; null when the reply does not
- * say, because the client has not ended what it began.
+ * The state of the transaction at the end of a reply: `I` there is none, `T` open, `E` failed; null when the reply does not
+ * say, because the client has not ended its batch.
  */
 export function transactionStatus(reply: Buffer): string | null {
   let status: string | null = null;

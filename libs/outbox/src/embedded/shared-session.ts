@@ -1,19 +1,18 @@
-import { asError, isMillraceError, MillraceError } from '@millrace/core';
+import { asError, isMillraceError, MillraceError, Semaphore } from '@millrace/core';
 import { PGlite } from '@electric-sql/pglite';
 import { FolderLock } from './folder-lock.js';
 import { type Batch, query, startup, SYNC, transactionStatus } from './protocol.js';
-import { Turns } from './turns.js';
 
 const USER = 'postgres';
 
 /**
- * PGlite has one session, with one transaction, one set of settings, one unnamed statement. This shares it among
- * connections: who has the turn has the whole session, and keeps it until no transaction is open and nothing that was begun
- * is unfinished. Settings, prepared statements, temporary tables and locks of a session do not outlive a turn.
+ * PGlite has one session, with one transaction, one set of settings, one unnamed statement. This shares it among connections:
+ * the owner of the turn has the whole session, and keeps it until no transaction is open and no batch is unfinished. Settings,
+ * prepared statements, temporary tables and locks of a session do not outlive a turn.
  */
 export class SharedSession {
-  /** Whose turn it is. Nobody else may call {@link execute}. */
-  readonly turns = new Turns();
+  /** Held by the connection that has the turn. No other may call {@link execute}. */
+  readonly turn = new Semaphore(1);
   readonly #db: PGlite;
   readonly #lock: FolderLock | null;
   #greeting: Buffer = Buffer.alloc(0);
@@ -49,15 +48,15 @@ export class SharedSession {
     return this.#crash !== null;
   }
 
-  /** What the database says to a client that has proved who it is. */
+  /** The greeting of the database to an authenticated client. */
   get greeting(): Buffer {
     return this.#greeting;
   }
 
   /**
-   * Gives a batch to the database. What the last owner left behind in the session is cleared before another's first batch.
+   * Gives a batch to the database. The leftovers of the last owner in the session are cleared before another's first batch.
    *
-   * @param owner who has the turn
+   * @param owner the owner of the turn
    * @returns the reply, and whether the turn may end with it
    * @throws Error when the database did not answer, or cannot any more
    */
@@ -73,7 +72,7 @@ export class SharedSession {
     return { reply, finished: status === 'I' };
   }
 
-  /** Ends whatever the owner of the turn left unfinished. Never throws: what fails then fails for all who come later. */
+  /** Ends everything that the owner of the turn left unfinished. Never throws: a failure shows again for all later owners. */
   async abandon(): Promise<void> {
     try {
       if (transactionStatus(await this.#send(SYNC)) === 'I') return;
@@ -94,7 +93,7 @@ export class SharedSession {
     if (this.#crash !== null) throw this.#crash;
     const parts: Buffer[] = [];
     try {
-      // What it hands out is a view into its memory, gone with the next call.
+      // PGlite returns a view into its memory, which is gone with the next call.
       const onRawData = (part: Uint8Array): void => void parts.push(Buffer.from(part));
       await this.#db.runExclusive(() => this.#db.execProtocolRawStream(message, { onRawData }));
     } catch (error) {

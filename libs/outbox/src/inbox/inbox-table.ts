@@ -1,6 +1,6 @@
 import type { SqlTransaction } from '@millrace/core';
 
-/** Any number will do that all processes share: who makes the table holds it as an advisory lock. */
+/** The advisory lock under which a process makes the table: any number that all processes share. */
 const PREPARE_LOCK = 0x6d_69_6c_6c;
 
 const SCHEMA = [

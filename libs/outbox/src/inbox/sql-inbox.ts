@@ -1,16 +1,15 @@
 import {
   emit, errorRecord, type InboxPort, type InboxResult, IsWholeNumber, Loop, MillraceError, parseOptions, quote,
-  type SqlTransaction,
+  Semaphore, type SqlTransaction, type WaitLimit,
 } from '@millrace/core';
 import { IsObject, IsOptional } from 'class-validator';
 import { ownStatement } from '../database/database-errors.js';
 import type { SqlDatabase } from '../database/sql-database.js';
 import { createInboxTable, inboxTableExists, purgeInbox, recordMessage } from './inbox-table.js';
-import { Places } from './places.js';
 
 const PURGE_PAUSE_MS = 3_600_000;
 const PURGE_BATCH = 1_000;
-/** Two of them fit into one entry of the index. */
+/** The longest name: two of them fit into one entry of the index. */
 const LONGEST_NAME_BYTES = 1_024;
 
 export class InboxOptions {
@@ -36,7 +35,8 @@ export class InboxOptions {
 export class SqlInbox implements InboxPort {
   readonly #database: SqlDatabase;
   readonly #keepMs: number;
-  readonly #places: Places;
+  readonly #turns: Semaphore;
+  readonly #limit: WaitLimit;
   #purging: Loop | null = null;
 
   /** @throws MillraceError INVALID_OPTIONS */
@@ -44,8 +44,10 @@ export class SqlInbox implements InboxPort {
     const { database, keepMs, waitMs } = parseOptions(InboxOptions, options, 'new SqlInbox()');
     this.#database = database;
     this.#keepMs = keepMs;
-    // One is left for what handlers ask beside their transactions, and for the purge: who waits for it must not hold the last.
-    this.#places = new Places(Math.max(1, (database.connections ?? Infinity) - 1), waitMs);
+    // One connection is left for other queries of handlers and for the purge: a handler that waits for it must not hold the last.
+    const most = Math.max(1, (database.connections ?? Infinity) - 1);
+    this.#turns = new Semaphore(most);
+    this.#limit = { waitMs, tooLate: () => noTurn(most, waitMs) };
   }
 
   /**
@@ -62,11 +64,11 @@ export class SqlInbox implements InboxPort {
 
   /**
    * Runs `work` in a transaction that also records the message. While another process is at the same message, it waits
-   * for the outcome: committed there, it is a duplicate here; rolled back there, `work` runs here. Of the connections of the
-   * database all but one may be held so; who comes later waits for its turn.
+   * for the outcome: committed there, it is a duplicate here; rolled back there, `work` runs here. Handlers may hold all but one
+   * of the connections of the database; a later message waits for its turn.
    *
-   * What `work` throws is thrown on unchanged, and nothing is stored. When the commit's answer is lost, the error may come
-   * from a transaction that took effect: running the message again is safe, it is a duplicate then.
+   * An error that `work` throws is thrown on unchanged, and nothing is stored. When the commit's answer is lost, the error may
+   * come from a transaction that took effect: running the message again is safe, it is a duplicate then.
    *
    * @throws MillraceError INVALID_INPUT, DATABASE_FAILED, DATABASE_UNREACHABLE; BACK_PRESSURE: its turn did not come, or no
    *   connection became free
@@ -78,7 +80,12 @@ export class SqlInbox implements InboxPort {
   ): Promise<InboxResult<T>> {
     assertName('subscriber', subscriber);
     assertName('message id', messageId);
-    return this.#places.within(() => this.#transaction(subscriber, messageId, work));
+    await this.#turns.acquire(this.#limit);
+    try {
+      return await this.#transaction(subscriber, messageId, work);
+    } finally {
+      this.#turns.release();
+    }
   }
 
   #transaction<T>(subscriber: string, messageId: string, work: Work<T>): Promise<InboxResult<T>> {
@@ -120,4 +127,11 @@ type Work<T> = (transaction: SqlTransaction) => Promise<T>;
 function assertName(what: string, value: unknown): void {
   if (typeof value === 'string' && value !== '' && !value.includes('\0') && Buffer.byteLength(value) <= LONGEST_NAME_BYTES) return;
   throw new MillraceError('INVALID_INPUT', `${quote(value)} cannot be a ${what}: it must be text of 1 to ${LONGEST_NAME_BYTES} bytes.`);
+}
+
+function noTurn(most: number, waitMs: number): MillraceError {
+  const what = `The ${most} handlers that may hold a database connection at once have not ended for ${waitMs} ms`;
+  return new MillraceError('BACK_PRESSURE', `${what}, so this one was not begun: give them a timeout, or handle fewer messages at once.`, {
+    retryable: true,
+  });
 }

@@ -66,7 +66,7 @@ export class Broadcast implements Subscription {
     return broadcast;
   }
 
-  get heldUpBy(): readonly ('process' | 'stop')[] {
+  get pausedBy(): readonly ('process' | 'stop')[] {
     return [...this.#heldUpBy];
   }
 
@@ -146,7 +146,7 @@ export class Broadcast implements Subscription {
     if (this.#heldUpBy.has('stop')) return;
     if (this.#heldUpBy.size > 0) return this.#retries.add(item, HELD_UP_MS);
     if (isExpired(item.message)) return;
-    const screened = this.#definition.screen?.(item.message) ?? null;
+    const screened = this.#definition.prefilter?.(item.message) ?? null;
     if (screened) this.#end(item, screened);
     else this.#slots.take(() => this.#handle(item));
   }

@@ -260,7 +260,7 @@ export class Dispatcher implements Settling {
   #hand(batch: readonly PendingDelivery[], open: readonly PendingDelivery[]): void {
     this.#slots.begin(batch, open);
     for (const delivery of open) {
-      delivery.heldUp = this.#holding.signal;
+      delivery.paused = this.#holding.signal;
       delivery.replayedBy = this.#parts.feedback.replayOf(delivery);
     }
     handOver(this.#parts.handling, open, (outcomes) => this.#handled(batch, outcomes));

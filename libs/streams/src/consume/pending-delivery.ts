@@ -42,7 +42,7 @@ export class PendingDelivery implements Delivery {
   readonly fault: MillraceError | null;
   /** Since when it waits for a handler, by the monotonic clock, in milliseconds; only of what is handed over in batches. */
   waitsSince = 0;
-  heldUp: AbortSignal | undefined = undefined;
+  paused: AbortSignal | undefined = undefined;
   /** The seek by which the group is given it again; null when none did. */
   replayedBy: Replay['number'] | null = null;
 

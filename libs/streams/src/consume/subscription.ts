@@ -57,7 +57,7 @@ export class StreamSubscription implements Subscription {
     this.#member.pauses.resume('process');
   }
 
-  get heldUpBy(): readonly PausedBy[] {
+  get pausedBy(): readonly PausedBy[] {
     return this.#member.pauses.pausedBy;
   }
 

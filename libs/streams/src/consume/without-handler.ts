@@ -1,4 +1,4 @@
-import { isExpired, MillraceError, orTriedLater, type Outcome, type Screen } from '@millrace/core';
+import { isExpired, MillraceError, orTriedLater, type Outcome, type Prefilter } from '@millrace/core';
 import type { PendingDelivery } from './pending-delivery.js';
 import { unhandledOutcome } from './settlement.js';
 
@@ -6,7 +6,7 @@ import { unhandledOutcome } from './settlement.js';
 export interface WithoutHandler {
   readonly crashLimit: number;
   /** How messages end that the handler is not for. */
-  readonly screen?: Screen | undefined;
+  readonly prefilter?: Prefilter | undefined;
   /** How long a message of an unknown type or a newer version is tried before it is dead-lettered. */
   readonly unknownForMs?: number | undefined;
 }
@@ -21,7 +21,7 @@ export function outcomeWithoutHandler(delivery: PendingDelivery, rules: WithoutH
 
 function outcomeOfMessage(delivery: PendingDelivery, rules: WithoutHandler): Outcome | null {
   if (isExpired(delivery.message)) return EXPIRED;
-  return rules.screen?.(delivery.message) ?? outcomeOfCrashes(delivery, rules);
+  return rules.prefilter?.(delivery.message) ?? outcomeOfCrashes(delivery, rules);
 }
 
 /** Since its first failure, by the clocks of the processes that tried. */

@@ -25,19 +25,19 @@ export class Admission {
   }
 
   /** @returns an error when the budget has no room for the message */
-  admit({ message, terms }: Outgoing, claimer: Claimer | null): QueuedMessageParts | MillraceError {
+  admit({ message, sendOptions }: Outgoing, claimer: Claimer | null): QueuedMessageParts | MillraceError {
     const { topic, budget, deadlineMs } = this.#parts;
     const text = encodeEnvelope(message);
     const bytes = Buffer.byteLength(text);
     if (!budget.take(bytes)) return bufferFull(topic, budget.bytes);
-    const giveUpAt = Math.floor(performance.now() + (terms?.deadlineMs ?? deadlineMs));
-    const use = message.idempotencyKey === null ? null : this.#useOf({ message, terms }, claimer);
-    return { id: message.id, text, bytes, giveUpAt, due: dueText(terms?.due), use, budget };
+    const giveUpAt = Math.floor(performance.now() + (sendOptions?.deadlineMs ?? deadlineMs));
+    const use = message.idempotencyKey === null ? null : this.#useOf({ message, sendOptions }, claimer);
+    return { id: message.id, text, bytes, giveUpAt, due: dueText(sendOptions?.due), use, budget };
   }
 
-  #useOf({ message, terms }: Outgoing, claimer: Claimer | null): KeyUse {
+  #useOf({ message, sendOptions }: Outgoing, claimer: Claimer | null): KeyUse {
     const { partition } = this.#parts;
-    const digest = terms?.digest ?? digestOf(message);
+    const digest = sendOptions?.digest ?? digestOf(message);
     return new KeyUse({ key: message.idempotencyKey!, digest, partition, claimer, onHeldUp: this.#onHeldUp });
   }
 }

@@ -1,4 +1,4 @@
-import { MillraceError, type Outgoing, type OutgoingMessage, type PublishResult, type PublishTerms } from '@millrace/core';
+import { MillraceError, type Outgoing, type OutgoingMessage, type PublishResult, type SendOptions } from '@millrace/core';
 import type { RedisConnection } from '@millrace/redis';
 import { Admission } from './admission.js';
 import { type Place, settleStored } from './batch.js';
@@ -58,8 +58,8 @@ export class PartitionBatcher {
   }
 
   /** @param claimer claims the message's idempotency key for the whole topic; null when there is nothing to claim */
-  publish(message: OutgoingMessage, terms?: PublishTerms, claimer: Claimer | null = null): Promise<PublishResult> {
-    const admitted = this.#admission.admit({ message, terms }, claimer);
+  publish(message: OutgoingMessage, sendOptions?: SendOptions, claimer: Claimer | null = null): Promise<PublishResult> {
+    const admitted = this.#admission.admit({ message, sendOptions }, claimer);
     if (admitted instanceof MillraceError) return Promise.reject(admitted);
     const item = new LoneMessage(admitted);
     this.#add(item);

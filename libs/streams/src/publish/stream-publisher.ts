@@ -1,6 +1,6 @@
 import {
   asError, type Durability, type DueTime, MillraceError, type Outgoing, type OutgoingMessage, type PublishPort,
-  type PublishResult, type PublishTerms, type TopicDefinition,
+  type PublishResult, type SendOptions, type TopicDefinition,
 } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import { partitionKeys } from '../keys.js';
@@ -41,11 +41,11 @@ export class StreamPublisher implements PublishPort {
     this.#routes = new PublishRoutes(parts.redis);
   }
 
-  publish(topic: TopicDefinition, message: OutgoingMessage, terms?: PublishTerms): Promise<PublishResult> {
+  publish(topic: TopicDefinition, message: OutgoingMessage, sendOptions?: SendOptions): Promise<PublishResult> {
     try {
-      const { batcher, claimer } = this.#wayOf(topic, message, terms);
-      const published = batcher.publish(message, terms, claimer);
-      return terms?.due ? this.#delayed(topic, terms.due, published) : published;
+      const { batcher, claimer } = this.#wayOf(topic, message, sendOptions);
+      const published = batcher.publish(message, sendOptions, claimer);
+      return sendOptions?.due ? this.#delayed(topic, sendOptions.due, published) : published;
     } catch (thrown) {
       return Promise.reject(asError(thrown));
     }
@@ -66,21 +66,22 @@ export class StreamPublisher implements PublishPort {
   }
 
   #publishOneOf(topic: TopicDefinition, one: Outgoing, place: PlaceAmongMany): void {
-    const { message, terms } = one;
+    const { message, sendOptions } = one;
     try {
-      const { batcher, claimer } = this.#wayOf(topic, message, terms);
-      if (terms?.due) settleAt(place, this.#delayed(topic, terms.due, batcher.publish(message, terms, claimer)));
-      else batcher.publishOneOf(one, place, claimer);
+      const { batcher, claimer } = this.#wayOf(topic, message, sendOptions);
+      if (sendOptions?.due) {
+        settleAt(place, this.#delayed(topic, sendOptions.due, batcher.publish(message, sendOptions, claimer)));
+      } else batcher.publishOneOf(one, place, claimer);
     } catch (thrown) {
       place.outcomes.set(place.index, asError(thrown));
     }
   }
 
   /** @throws MillraceError CLOSED */
-  #wayOf(topic: TopicDefinition, message: OutgoingMessage, terms: PublishTerms | undefined): Way {
+  #wayOf(topic: TopicDefinition, message: OutgoingMessage, sendOptions: SendOptions | undefined): Way {
     if (this.#closed) throw new MillraceError('CLOSED', `Nothing was published to '${topic.name}': this process is shutting down.`);
     const partition = partitionOf(message, topic.partitions);
-    const durability = terms?.durability ?? topic.durability;
+    const durability = sendOptions?.durability ?? topic.durability;
     const claiming = claimingPartitionOf(message, partition, topic);
     const claimer = claiming === null ? null : this.#claims(topic, claiming, durability);
     return { batcher: this.#batcher(topic, partition, durability), claimer };

@@ -38,14 +38,14 @@ export function throwTogether(message: string, errors: readonly MillraceError[])
   const [first] = errors;
   if (!first) return;
   if (errors.length === 1) throw first;
-  throw new Findings(first.code, message, { problems: errors.flatMap(problemsOf) });
+  throw new Problems(first.code, message, { problems: errors.flatMap(problemsOf) });
 }
 
 /** Its problems say where they are. */
-class Findings extends MillraceError {}
+class Problems extends MillraceError {}
 
 function problemsOf(error: MillraceError): readonly string[] {
-  if (error instanceof Findings) return error.problems;
+  if (error instanceof Problems) return error.problems;
   if (error.problems.length === 0) return [error.message];
   const place = error.message.split('\n')[0]!.replace(/ is not configured well\.$/, '');
   return error.problems.map((problem) => `${place}: ${problem}`);

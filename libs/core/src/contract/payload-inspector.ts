@@ -18,10 +18,10 @@ export interface Foreign {
 }
 
 /**
- * A look through a payload, before anything recursive of a library's: a cycle or 20,000 levels would end in a RangeError
- * there. What no class can bring back from JSON is refused: functions, symbols, NaN and infinities, undefined in arrays.
+ * Inspects a payload before any recursive function of a library does: a cycle or 20,000 levels would end in a RangeError
+ * there. It refuses values that no class can bring back from JSON: functions, symbols, NaN and infinities, undefined in arrays.
  */
-export class Survey {
+export class PayloadInspector {
   readonly foreign: Foreign[] = [];
   /** The classes of the objects inside, the payload's own left out. */
   readonly classes = new Set<Class>();
@@ -91,7 +91,7 @@ export class Survey {
     this.foreign.push({ path: [...this.#path], value });
   }
 
-  /** Counts what the JSON has at the least. */
+  /** Counts the bytes that the JSON has at the least. */
   #take(bytes: number): void {
     this.#room -= bytes;
     if (this.#room < 0) throw tooLarge(this.#where, `more than ${MAX_PAYLOAD_BYTES}`);

@@ -7,12 +7,12 @@ const NEARER_THAN_THE_ROOT = -1;
 
 /** Starts handlers after every other module has started, and stops them before any other begins to stop. */
 @Module({})
-export class LateModule implements OnApplicationBootstrap, OnModuleDestroy {
+export class LifecycleModule implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #lifecycle: Lifecycle;
 
   constructor(lifecycle: Lifecycle, modules: ModulesContainer) {
     this.#lifecycle = lifecycle;
-    for (const module of modules.values()) if (module.metatype === LateModule) module.distance = NEARER_THAN_THE_ROOT;
+    for (const module of modules.values()) if (module.metatype === LifecycleModule) module.distance = NEARER_THAN_THE_ROOT;
   }
 
   onApplicationBootstrap(): Promise<void> {

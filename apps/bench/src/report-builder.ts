@@ -5,8 +5,8 @@ import { ratioRows } from './report/ratio-rows.js';
 import type { Report } from './report/report.js';
 import type { Row } from './report/row.js';
 
-/** Gathers what the parts of a run find, so that one that fails half way keeps its rows. */
-export class Findings {
+/** Gathers the figures of the parts of a run, so that a part that fails half way keeps its rows. */
+export class ReportBuilder {
   readonly missing: string[] = [];
   readonly #rows: Row[] = [];
   #contenders: ContenderFigures[] = [];

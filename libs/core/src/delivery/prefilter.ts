@@ -7,9 +7,9 @@ import { matcherOf, type MessageFilter } from './filter.js';
 import type { GiveUpReason, Outcome } from './outcome.js';
 
 /** How a message ends that the handler is not for; null for what the handler is to decide. It never throws. */
-export type Screen = (message: Message) => Outcome | null;
+export type Prefilter = (message: Message) => Outcome | null;
 
-export interface ScreenRules {
+export interface PrefilterRules {
   readonly topic: TopicDefinition;
   /** The one type of message that is handled; null or absent for all of the topic. */
   readonly type?: string | null;
@@ -19,7 +19,7 @@ export interface ScreenRules {
 
 const FILTERED: Outcome = { kind: 'ack', filtered: true };
 
-export function screenOf({ topic, type = null, filter = {} }: ScreenRules): Screen {
+export function prefilterOf({ topic, type = null, filter = {} }: PrefilterRules): Prefilter {
   const matches = matcherOf(filter);
   return (message) => {
     if ((type !== null && message.type !== type) || !matches(message)) return FILTERED;
