@@ -1,13 +1,16 @@
-/** Remembers the highest use of the JavaScript heap, looked at many times a second. */
+import { getHeapStatistics } from 'node:v8';
+
+const LOOK_EVERY_MS = 20;
+
+/** Remembers the highest use of the JavaScript heap from the first call on. Before that it looks at nothing: a look costs CPU. */
 export class HeapWatch {
   #highest = 0;
-
-  constructor() {
-    setInterval(() => this.#look(), 20).unref();
-  }
+  #isLooking = false;
 
   /** In bytes, since the last call. */
   highest(): number {
+    if (!this.#isLooking) setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
+    this.#isLooking = true;
     this.#look();
     const highest = this.#highest;
     this.#highest = 0;
@@ -15,6 +18,6 @@ export class HeapWatch {
   }
 
   #look(): void {
-    this.#highest = Math.max(this.#highest, process.memoryUsage().heapUsed);
+    this.#highest = Math.max(this.#highest, getHeapStatistics().used_heap_size);
   }
 }
