@@ -54,6 +54,14 @@ export const waiting = [
     title: 'follows another seek, also when not all of its void messages are removed yet',
   },
   {
+    name: 'a seek keeps what was held before it in its own entry',
+    file: `${SCRIPTS}/seek.lua`,
+    find: 'keepBefore(base, entry)\nletGo()',
+    replace: 'letGo()',
+    spec: WAITING_SPEC,
+    title: 'keeps the messages that a vanished member held before it',
+  },
+  {
     name: 'what waits is not put back a second time',
     file: `${SCRIPTS}/redrive.lua`,
     find: '    if record and not record.isVoid then return end\n',
