@@ -201,6 +201,14 @@ export const retention = [
     title: 'removes nothing that a group has not settled, though some are slow',
   },
   {
+    name: 'a trim heeds no group that was removed since the look',
+    file: TRIM,
+    find: "if not group.start and not group.delivered then return 'AGAIN' end",
+    replace: '',
+    spec: RETENTION_SPEC,
+    title: 'does nothing when the call names a group that was removed meanwhile',
+  },
+  {
     name: 'what is dropped counts as settled',
     file: TRIM,
     find: "    redis.call('HINCRBY', KEYS[group.key + 1], 'settled', group.dropped)\n",
