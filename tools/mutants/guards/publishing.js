@@ -229,6 +229,14 @@ export const operating = [
     title: 'R25 puts each back once',
   },
   {
+    name: 'a redrive takes as many as fit',
+    file: 'libs/streams/src/redeliver/dead-letters.ts',
+    find: 'return batch.slice(0, messages);',
+    replace: 'return batch;',
+    spec: 'libs/streams/test/dead-letters.spec.ts',
+    title: 'redrives as many as fit to a topic that has room for some of them',
+  },
+  {
     name: 'a seek takes nothing from a living member',
     file: `${SCRIPTS}/seek.lua`,
     find: 'if isPreview or held > 0 then',
