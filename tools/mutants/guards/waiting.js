@@ -54,6 +54,14 @@ export const waiting = [
     title: 'follows another seek, also when not all of its void messages are removed yet',
   },
   {
+    name: 'a repetition takes nothing that waits for settled',
+    file: `${SCRIPTS}/settle.lua`,
+    find: 'isMarked(base, size) and not waits(base, size)',
+    replace: 'isMarked(base, size)',
+    spec: 'libs/streams/test/settle-runs.spec.ts',
+    title: 'refuses what others put back meanwhile',
+  },
+  {
     name: 'a seek keeps what was held before it in its own entry',
     file: `${SCRIPTS}/seek.lua`,
     find: 'keepBefore(base, entry)\nletGo()',
