@@ -14,6 +14,14 @@ const GUARDS_SPEC = 'libs/streams/test/guards.spec.ts';
 /** @type {import('../guards.js').Guard[]} */
 export const publishing = [
   {
+    name: 'a clock that was set back hides no idempotency key',
+    file: `${SCRIPTS}/include/idempotency-windows.lua`,
+    find: 'math.abs((tonumber(before[1] or nil) or math.huge) - number) ~= 1',
+    replace: 'tonumber(before[1] or nil) ~= number - 1',
+    spec: 'libs/streams/test/idempotency.spec.ts',
+    title: 'is a duplicate also when the clock of Redis was set back',
+  },
+  {
     name: 'a batch that was not answered is reported as stored',
     file: CLOSE,
     find: "  if number > last then redis.call('HSET', producers, field, '-') end\n",
