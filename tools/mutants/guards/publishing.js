@@ -96,8 +96,8 @@ export const publishing = [
   {
     name: 'idempotency keys are forgotten after two windows',
     file: `${SCRIPTS}/include/idempotency-windows.lua`,
-    find: '  if tonumber(before[1] or nil) ~= number - 1 then before = {} end\n',
-    replace: '',
+    find: '- number) ~= 1 then before = {} end',
+    replace: '- number) ~= 1 then end',
     spec: PUBLISH_SPEC,
     title: 'are remembered from the previous window, and forgotten after two',
   },
