@@ -115,7 +115,7 @@ export const publishing = [
     find: 'return claiming === partition ? null : claiming;',
     replace: 'return null;',
     spec: IDEMPOTENCY_SPEC,
-    title: 'with other payloads, wherever they would land',
+    title: 'with different payloads, in any partitions',
   },
   {
     name: 'a claim lives as long as what is stored with it',
@@ -123,7 +123,7 @@ export const publishing = [
     find: "if claimedIn and claimedIn < number then return 'UNCLAIMED' end\n",
     replace: '',
     spec: IDEMPOTENCY_SPEC,
-    title: 'lives as long as the message of it is remembered',
+    title: 'lasts as long as its message is remembered',
   },
   {
     name: 'a claim that was lost is put again',
@@ -139,7 +139,7 @@ export const publishing = [
     find: "if redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end\n",
     replace: '',
     spec: PUBLISH_SPEC,
-    title: 'is mended when the log alone is lost',
+    title: 'give the next offset from the meta when only the log is lost',
   },
 ];
 
@@ -222,7 +222,7 @@ export const retention = [
     find: "    redis.call('HINCRBY', KEYS[group.key + 1], 'settled', group.dropped)\n",
     replace: '',
     spec: RETENTION_SPEC,
-    title: 'drops what no group has settled when it is told to',
+    title: 'drops unsettled messages when overflow allows it',
   },
 ];
 
@@ -234,7 +234,7 @@ export const operating = [
     find: "if #redis.call('XRANGE', dead, id, id) == 0 then",
     replace: 'if false then',
     spec: 'libs/streams/test/dead-letters.spec.ts',
-    title: 'R25 puts each back once',
+    title: 'R25 puts each dead letter back once',
   },
   {
     name: 'a redrive takes as many as fit',
@@ -274,7 +274,7 @@ export const operating = [
     find: 'await this.#parts.feedback.groupPaused();',
     replace: '',
     spec: 'libs/streams/test/groups.spec.ts',
-    title: 'holds every member until it is lifted',
+    title: 'pauses every member until it is lifted',
   },
   {
     name: 'what may still be handled is not counted as lost',
