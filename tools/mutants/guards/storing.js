@@ -8,6 +8,14 @@ const FORMAT_SPEC = 'libs/streams/test/log-format.spec.ts';
 /** @type {import('../guards.js').Guard[]} */
 export const storing = [
   {
+    name: 'copies of an earlier log go with it',
+    file: 'libs/streams/src/log/topic-log.ts',
+    find: 'stats, open, due, body, again, begun);',
+    replace: 'stats, open, due, body);',
+    spec: 'libs/streams/test/faults.spec.ts',
+    title: 'log and meta together, with copies left',
+  },
+  {
     name: 'an id of somebody else stops no publish',
     file: `${SCRIPTS}/include/add-entry.lua`,
     find: "if not string.find(reply.err, 'equal or smaller', 1, true) then error(reply) end",

@@ -120,8 +120,8 @@ export class TopicLog {
     const { groups } = partitionKeys(this.#prefix, place.topic, place.partition);
     for (const [group, start] of pairs((await this.#redis.call('HGETALL', groups)) as string[])) {
       await this.#clearSettled({ ...place, group }, Math.floor(Number(start) / SETTLED_PAGE_OFFSETS));
-      const { stats, open, due, body, control } = groupKeys(this.#prefix, place, group);
-      await this.#redis.call('UNLINK', stats, open, due, body);
+      const { stats, open, due, body, again, begun, control } = groupKeys(this.#prefix, place, group);
+      await this.#redis.call('UNLINK', stats, open, due, body, again, begun);
       // A pause stays: an operator asked for it, and offsets are no part of it.
       await this.#redis.call('HDEL', control, 'replays', 'replayFrom', 'replayUntil', 'void');
       await this.#redis.call('HSET', groups, group, 0);
