@@ -2,7 +2,7 @@ import { emit, MillraceError, newMessageId, type Position, type TopicDefinition 
 import { loadScript, type RedisConnection } from '@millrace/redis';
 import { groupKeys, partitionKeys, SETTLED_PAGE_OFFSETS, settledKey, topicsKey } from '../keys.js';
 import { groupRemoved, topicRemoved } from '../remove/removed-error.js';
-import { Tombstones } from '../remove/tombstones.js';
+import { storedPartitions, Tombstones } from '../remove/tombstones.js';
 import { assertMayRing } from '../ring/may-ring.js';
 import { locate } from './locate.js';
 import { formatError } from './log-format.js';
@@ -80,7 +80,7 @@ export class TopicLog {
 
   async #finishRemoval({ name, partitions }: TopicDefinition, removal: string): Promise<void> {
     const stored = await this.#redis.call('HGET', topicsKey(this.#prefix), name);
-    await this.#tombstones.finishTopic({ name, partitions: Number(stored ?? partitions) }, removal);
+    await this.#tombstones.finishTopic({ name, partitions: storedPartitions(stored) ?? partitions }, removal);
   }
 
   async #declare(topic: TopicDefinition, occasion: Occasion): Promise<void> {
