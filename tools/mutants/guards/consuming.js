@@ -103,7 +103,7 @@ for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
     find: 'isAdding ? settleAndAdd : settle',
     replace: 'isAdding ? settle : settle',
     spec: 'libs/streams/test/full-redis.spec.ts',
-    title: 'F15 full: a failing group lets Redis grow by less than 5 %',
+    title: 'F15 full: successes are settled',
   },
   {
     name: 'a full Redis takes what ends well',
