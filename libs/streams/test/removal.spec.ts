@@ -1,5 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { type DeliveryContext, fixed, Topic, topicOf } from '@millrace/core';
+import { loadScript } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
 import { SETTLED_PAGE_OFFSETS, settledKey, topicsKey } from '../src/keys.js';
@@ -13,6 +14,8 @@ type Value = { value: number };
 class Small {
   @IsInt() value!: number;
 }
+
+const trim = loadScript('../src/scripts/trim.lua', import.meta.url);
 
 class Poison extends Error {}
 
@@ -193,6 +196,20 @@ describe('a publish that is refused because its log is full', () => {
     await expect(publish()).rejects.toThrow(/Group 'sleeper' .* no living member since 36\d\d s: .*Groups\.remove/);
     await process.streams.groups.remove(Small, 'sleeper');
     await publish();
+  });
+});
+
+describe('a trim that looked before a group was removed', () => {
+  it('does nothing: the group neither holds the log nor gets a counter again', async () => {
+    const process = await bed.start();
+    await process.publisher.publish(Small, { value: 1 });
+    await (await subscribe(process, { topic: Small, group: 'g' }, async () => undefined)).stop(1_000);
+    await process.streams.groups.remove(Small, 'g', { force: true });
+    const { keys: { log, meta, groups }, groupKeys: { stats, open, body } } = bed.place(Small, 'g');
+    const pages = [0, SETTLED_PAGE_OFFSETS].map((offset) => settledKey(bed.prefix, bed.place(Small, 'g'), offset));
+    const args = [SETTLED_PAGE_OFFSETS, 0, 0, 3, 0, 3, 0, 'drop-group', 1, 'g'];
+    expect(await process.redis.control.run(trim, [log, meta, groups, stats, ...pages, open, body], args)).toBe('AGAIN');
+    expect(await bed.command('EXISTS', stats)).toBe(0);
   });
 });
 

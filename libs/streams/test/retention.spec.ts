@@ -396,16 +396,4 @@ describe('a trim', () => {
     expect(await process.redis.control.run(trim, [keys().log, keys().meta, keys().groups], args)).toBe('AGAIN');
     expect(await length()).toBe(10);
   });
-
-  it('does nothing when the call names a group that was removed meanwhile, and writes nothing for it', async () => {
-    const process = await bed.start();
-    await publishAll(process, topic, 10);
-    await idleGroup(process, topic, 'g');
-    await process.streams.groups.remove(topic, 'g', { force: true });
-    const { stats, open, body } = bed.place(topic, 'g').groupKeys;
-    const group = [stats, settledKey(bed.prefix, bed.place(topic, 'g'), 0), settledKey(bed.prefix, bed.place(topic, 'g'), SETTLED_PAGE_OFFSETS), open, body];
-    const args = [SETTLED_PAGE_OFFSETS, 0, 0, 5, 0, 10, 0, 'drop-group', 1, 'g'];
-    expect(await process.redis.control.run(trim, [keys().log, keys().meta, keys().groups, ...group], args)).toBe('AGAIN');
-    expect([await length(), await bed.command('EXISTS', stats)]).toEqual([10, 0]);
-  });
 });
