@@ -11,10 +11,21 @@ function report(...tests: [fullName: string, status: string][]): NonNullable<Par
   return { testResults: [{ name: '/somewhere/libs/a.spec.ts', assertionResults }] };
 }
 
+/** The titles in a spec, each in the parts between its placeholders. */
+function titlesIn(text: string): string[][] {
+  const titles = [...text.matchAll(/\('((?:[^'\\\n]|\\.)+)', (?:async )?[(_a-z]/g)];
+  return titles.map(([, title]) => title!.replace(/\\(.)/g, '$1').split(/%[a-z]|\$\w+/));
+}
+
 describe('the guards that are switched off', () => {
   it.each(GUARDS.map((each) => [each.name, each] as const))('%s: is in its file, once', (_, each) => {
     expect(mutated(read(each.file), each)).not.toBe(read(each.file));
     expect(has(each.spec)).toBe(true);
+  });
+
+  it.each(GUARDS.map((each) => [each.name, each] as const))('%s: names a test that is there', (_, { spec, title }) => {
+    const isMeant = (parts: string[]): boolean => parts.join('').includes(title) || parts.some((part) => part.length > 9 && title.includes(part.slice(0, 16)));
+    expect(titlesIn(read(spec)).some(isMeant)).toBe(true);
   });
 
   it('have names of their own', () => {

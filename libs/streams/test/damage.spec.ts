@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Topic, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
+import { topicsKey } from '../src/keys.js';
 import { LogTrim } from '../src/retain/log-trim.js';
 import { isRetained } from '../src/retain/retained-topic.js';
 import { Bed } from './bed.js';
@@ -25,7 +26,7 @@ async function caughtUp(process: Process, handled: number[] = []): Promise<numbe
   return handled;
 }
 
-describe.each(['-5', 'no number', '1e9', '99999999999999999999'])('a next offset that reads %s', (next) => {
+describe.each(['-5', 'no number', '1e9', '300000000000000', '99999999999999999999'])('a next offset that reads %s', (next) => {
   it('is corrected by the next publish, and gives no lag below 0 until then', async () => {
     const process = await bed.start({ leaseMs: 60_000 });
     await caughtUp(process);
@@ -109,5 +110,27 @@ describe('a group that is lost while it is paused', () => {
     await bed.drained(process, Single, 'g');
     expect(handled.sort((a, b) => a - b)).toEqual(numbers(15).map(({ payload }) => payload.value));
     expect(await bed.state(process, Single, 'g')).toMatchObject({ handled: 15, lost: 0 });
+  });
+});
+
+describe('a damaged mark of removal', () => {
+  it('counts as none: the group starts, and can be removed with its topic', async () => {
+    const process = await bed.start();
+    const { removed } = bed.place(Single, 'g').keys;
+    await bed.command('HSET', removed, '', 'damaged', 'g', 'damaged');
+    await caughtUp(process);
+    await process.streams.groups.remove(Single, 'g', { force: true });
+    await process.streams.topics.remove(Single, { force: true });
+    expect(await bed.command('EXISTS', meta())).toBe(0);
+  });
+});
+
+describe('a damaged number of partitions', () => {
+  it('does not keep the topic from being removed: the declared number counts', async () => {
+    const process = await bed.start();
+    await process.publisher.publishMany(Single, numbers(3));
+    await bed.command('HSET', topicsKey(bed.prefix), 'test.single', 'damaged');
+    expect(await process.streams.topics.remove(Single)).toMatchObject({ messages: 3 });
+    expect([await bed.command('EXISTS', meta()), await bed.command('EXISTS', topicsKey(bed.prefix))]).toEqual([0, 0]);
   });
 });

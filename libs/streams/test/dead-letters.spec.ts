@@ -184,8 +184,33 @@ describe('redriving', () => {
     await bed.drained(other, Small, 'g');
     await other.stop();
     for (const value of [3, 4, 5]) await admin.publisher.publish(Small, { value });
-    await expect(deadLetters.redrive(Small, 'g', { all: true, to: 'topic' })).rejects.toMatchObject({ code: 'BACK_PRESSURE' });
+    const refused = { code: 'BACK_PRESSURE', message: expect.stringContaining("Group 'g' has not settled its oldest message") };
+    await expect(deadLetters.redrive(Small, 'g', { all: true, to: 'topic' })).rejects.toMatchObject(refused);
     expect(await deadLetters.list(Small, 'g')).toHaveLength(3);
+  });
+
+  it.each([
+    ['has room for some of them', 'reject', 1],
+    ['lets its oldest messages go, and holds fewer than there are', 'drop-oldest', 7],
+  ] as const)('redrives as many as fit to a topic that %s', async (_, overflow, redriven) => {
+    @Topic('test.narrow', { retention: { maxMessages: 5, overflow } })
+    class Narrow {
+      @IsInt() value!: number;
+    }
+    const [process, ill] = [await bed.start(), await bed.start()];
+    await subscribe(ill, { topic: Narrow, group: 'g' }, () => Promise.reject(new Error('ill')));
+    for (let value = 0; value < 7; value += 1) {
+      await process.publisher.publish(Narrow, { value });
+      await bed.drained(ill, Narrow, 'g');
+    }
+    await ill.stop();
+    for (let value = 7; value < 11; value += 1) await process.publisher.publish(Narrow, { value });
+    const { deadLetters } = process.streams;
+    const redriving = deadLetters.redrive(Narrow, 'g', { all: true, to: 'topic' });
+    if (overflow === 'reject') await expect(redriving).rejects.toMatchObject({ code: 'BACK_PRESSURE' });
+    else expect(await redriving).toMatchObject({ redriven });
+    expect(await bed.command('XLEN', bed.place(Narrow, 'g').keys.log)).toBe(5);
+    expect(await deadLetters.list(Narrow, 'g')).toHaveLength(7 - redriven);
   });
 
   it('goes on when `again` is gone', async () => {

@@ -53,6 +53,23 @@ describe('F14 a key is lost while messages flow', () => {
     expect(await bed.state(process, Single, 'g')).toMatchObject({ lost: 0, lag: 0 });
   });
 
+  it('log and meta together, with copies left: no new message is taken for the earlier one with its offset', async () => {
+    const process = await bed.start();
+    const { keys, groupKeys } = bed.place(Single, 'g');
+    const seen: string[] = [];
+    const first = await subscribe(process, { topic: Single, group: 'g' }, async () => undefined);
+    await first.stop(1_000);
+    await bed.command('XADD', groupKeys.again, '*', 'r', JSON.stringify([0, 2, 0, null, '[1,"earlier",null,null,null,{"value":1}]']));
+    await bed.command('DEL', keys.log, keys.meta);
+    await process.publisher.publish(Single, { value: 2 });
+    await subscribe(process, { topic: Single, group: 'g', retry }, async ({ value }: Value, { attempt }) => {
+      seen.push(`${value} ${attempt}`);
+      if (attempt === 1) throw new Error('once');
+    });
+    await bed.drained(process, Single, 'g');
+    expect(seen).toEqual(['2 1', '2 2']);
+  });
+
   it.each<[string, 'idle' | 'busy', (keys: PartitionKeys) => string[]]>([
     ['log and meta together', 'idle', ({ log, meta }) => ['DEL', log, meta]],
     ['everything', 'idle', () => ['FLUSHALL']],

@@ -137,6 +137,18 @@ describe('the same payload', () => {
     expect(await publish({ k: 'x', a: [2, 1] }, 'y')).toBe(mismatch.code);
   });
 
+  it('is a duplicate also when the clock of Redis was set back into the window before', async () => {
+    const { publisher } = await bed.start();
+    const publish = (): Promise<string> => outcomeOf(publisher.publish(Eight, { k: 'x' }, { idempotencyKey: 'x' }));
+    expect(await publish()).toBe('stored');
+    const { ids } = keysOf(placeOf('x'));
+    const [current, other] = (await bed.command('EXISTS', ids[0])) === 1 ? ids : [ids[1], ids[0]];
+    // As if it had been stored in the next window.
+    await bed.command('RENAME', current, other);
+    await bed.command('HINCRBY', other, '', 1);
+    expect([await publish(), await stored()]).toEqual(['duplicate', 1]);
+  });
+
   it('that an older version of Millrace stored is a duplicate: its digest cannot be compared', async () => {
     const { publisher } = await bed.start();
     const key = elsewhere('one');

@@ -3,6 +3,7 @@ import { topicOf } from '@millrace/core';
 import { loadScript } from '@millrace/redis';
 import { settleKeysOf } from '../src/consume/settle-call.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../src/keys.js';
+import { putBack } from '../src/redeliver/put-back.js';
 import { Bed } from './bed.js';
 import { type Process } from './fixture.js';
 import { storedEntry } from './stored-entry.js';
@@ -230,6 +231,14 @@ describe('a repetition', () => {
     await ofOthers(second!);
     expect(await settled({ whole: [first!, second!], repeated: true })).toBe('SF');
     expect(await counts()).toEqual({ ...both(4), fenced: 4 });
+  });
+
+  it('refuses what others put back meanwhile, though that is marked as well: it waits for a member', async () => {
+    const [first, second] = await held([4, 4]);
+    for (const stream of group().streams) await putBack({ redis: process.redis.control, prefix: bed.prefix }, stream, { owner: 'a', fate: 'left' });
+    const runs = [{ entry: second!, first: 4, n: 3 }, { entry: second!, first: 7, outcome: DEAD }];
+    expect(await settled({ whole: [first!], runs, repeated: true })).toBe('FFF');
+    expect([await counts(), await bed.command('XLEN', group().groupKeys.dead)]).toEqual([{ fenced: 8 }, 0]);
   });
 
   it('of a foreign entry reports that it is settled', async () => {

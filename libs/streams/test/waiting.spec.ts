@@ -144,6 +144,19 @@ describe('a seek', () => {
     expect(await bed.command('EXISTS', body)).toBe(0);
   });
 
+  it('keeps the messages that a vanished member held before it, also those of the entry in which it lies', async () => {
+    const packing = await bed.start({ messagesPerEntry: 16 });
+    await packing.publisher.publishMany(Single, numbers(16));
+    const [[entry, [, text]]] = (await read(place().keys.log)) as [[string, string[]]];
+    const args = [entry, 0, 16, 3, 1, 'ack', 'handled', '', ''];
+    await run(settle, [...settleKeysOf(place().streams[0]), page()], ['g', 'a', 'log', SETTLED_PAGE_OFFSETS, '0', '0', 1_000, 0, ...args]);
+    expect(await seek(10)).toEqual([expect.objectContaining({ to: 10, again: 6 })]);
+    await tended();
+    const kept = text!.slice(1, -1).split(',\n').slice(0, 10).filter((_, offset) => offset !== 3);
+    expect((await copies()).map(([, , , , copy]) => copy)).toEqual(kept);
+    expect(await bed.state(process, Single, 'g')).toMatchObject({ lag: 9 + 6 });
+  });
+
   it('follows another seek, also when not all of its void messages are removed yet', async () => {
     await fail(1_300, HOUR_MS);
     await seek(1_000);

@@ -54,7 +54,7 @@ export const settling = [
     find: 'ARGV[FIRST + whole - 1], held, member)',
     replace: 'ARGV[FIRST + whole - 1], held)',
     spec: SETTLING_SPEC,
-    title: 'refuses of whole entries the one that another holds',
+    title: 'refuses the whole entry that another member holds',
   },
   {
     name: 'a settled message counts once',
@@ -103,7 +103,7 @@ for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
     find: 'isAdding ? settleAndAdd : settle',
     replace: 'isAdding ? settle : settle',
     spec: 'libs/streams/test/full-redis.spec.ts',
-    title: 'F15 full: a group that fails lets it grow by less than 5 %',
+    title: 'F15 full: successes are settled',
   },
   {
     name: 'a full Redis takes what ends well',
@@ -111,7 +111,7 @@ for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
     find: "if (failure.kind === 'back-pressure') open = this.#keepAdding(stream, open);",
     replace: '',
     spec: 'libs/streams/test/full-redis.spec.ts',
-    title: 'F15 full: what ends well is settled',
+    title: 'F15 full: successes are settled',
   },
   {
     name: 'the repetition of a settlement says that it is one',
@@ -171,7 +171,7 @@ export const holding = [
     find: 'if (this.#problem !== null) await feedback.rejoin();',
     replace: '',
     spec: RACES_SPEC,
-    title: 'R12 of a read: what it brought is handled once',
+    title: 'R12 of a read: its messages are handled once',
   },
 ];
 
@@ -191,7 +191,7 @@ export const sharing = [
     find: 'if (this.#lookAtMs !== null || (this.#inHand <= this.#messages && !this.#queue.hasSuspects)) return;',
     replace: 'if (true) return;',
     spec: PACKING_SPEC,
-    title: 'gives back what waits for a slot, and others handle it',
+    title: 'puts back the messages that wait for a slot',
   },
   {
     name: 'messages that were put back come before new ones',
@@ -215,7 +215,7 @@ export const sharing = [
     find: 'if (this.#inHand <= 0) return false;',
     replace: '',
     spec: PACKING_SPEC,
-    title: 'handles of an entry as many as the rate allows',
+    title: 'handles as many messages of an entry as the rate allows',
   },
 ];
 
@@ -299,7 +299,7 @@ export const putBack = [
     find: 'if not kept[id] then',
     replace: 'if true then',
     spec: SETTLING_SPEC,
-    title: 'R10 what is put back has a new token',
+    title: 'R10 gives a message that is put back a new token',
   },
   {
     name: 'the mark of what cannot be put back is taken back',

@@ -20,7 +20,7 @@ export const deadLetters = [
     find: 'own + letters.length > known.length',
     replace: 'own > Infinity',
     spec: HOOK_SPEC,
-    title: 'goes to others at a stop, and comes when it was missed',
+    title: 'goes to another member at a stop: one that is at work, one that waits, one whose read was lost',
   },
   {
     name: 'a member that stops leaves unreported dead letters to others',
@@ -28,7 +28,7 @@ export const deadLetters = [
     find: '    await this.#letters.leave();\n',
     replace: '',
     spec: HOOK_SPEC,
-    title: 'goes to others at a stop, and comes when it was missed',
+    title: 'goes to another member at a stop: one that is at work, one that waits, one whose read was lost',
   },
   {
     name: 'dead letters that have crashed are reported one at a time',

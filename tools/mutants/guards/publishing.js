@@ -14,6 +14,14 @@ const GUARDS_SPEC = 'libs/streams/test/guards.spec.ts';
 /** @type {import('../guards.js').Guard[]} */
 export const publishing = [
   {
+    name: 'a clock that was set back hides no idempotency key',
+    file: `${SCRIPTS}/include/idempotency-windows.lua`,
+    find: 'math.abs((tonumber(before[1] or nil) or math.huge) - number) ~= 1',
+    replace: 'tonumber(before[1] or nil) ~= number - 1',
+    spec: 'libs/streams/test/idempotency.spec.ts',
+    title: 'is a duplicate also when the clock of Redis was set back',
+  },
+  {
     name: 'a batch that was not answered is reported as stored',
     file: CLOSE,
     find: "  if number > last then redis.call('HSET', producers, field, '-') end\n",
@@ -88,8 +96,8 @@ export const publishing = [
   {
     name: 'idempotency keys are forgotten after two windows',
     file: `${SCRIPTS}/include/idempotency-windows.lua`,
-    find: '  if tonumber(before[1] or nil) ~= number - 1 then before = {} end\n',
-    replace: '',
+    find: '- number) ~= 1 then before = {} end',
+    replace: '- number) ~= 1 then end',
     spec: PUBLISH_SPEC,
     title: 'are remembered from the previous window, and forgotten after two',
   },
@@ -107,7 +115,7 @@ export const publishing = [
     find: 'return claiming === partition ? null : claiming;',
     replace: 'return null;',
     spec: IDEMPOTENCY_SPEC,
-    title: 'with other payloads, wherever they would land',
+    title: 'with different payloads, in any partitions',
   },
   {
     name: 'a claim lives as long as what is stored with it',
@@ -115,7 +123,7 @@ export const publishing = [
     find: "if claimedIn and claimedIn < number then return 'UNCLAIMED' end\n",
     replace: '',
     spec: IDEMPOTENCY_SPEC,
-    title: 'lives as long as the message of it is remembered',
+    title: 'lasts as long as its message is remembered',
   },
   {
     name: 'a claim that was lost is put again',
@@ -131,7 +139,7 @@ export const publishing = [
     find: "if redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end\n",
     replace: '',
     spec: PUBLISH_SPEC,
-    title: 'is mended when the log alone is lost',
+    title: 'give the next offset from the meta when only the log is lost',
   },
 ];
 
@@ -201,12 +209,20 @@ export const retention = [
     title: 'removes nothing that a group has not settled, though some are slow',
   },
   {
+    name: 'a trim heeds no group that was removed since the look',
+    file: TRIM,
+    find: "if not group.start and not group.delivered then return 'AGAIN' end",
+    replace: '',
+    spec: 'libs/streams/test/removal.spec.ts',
+    title: 'does nothing: the group neither holds the log nor gets a counter again',
+  },
+  {
     name: 'a dropped message counts as settled',
     file: TRIM,
     find: "    redis.call('HINCRBY', KEYS[group.key + 1], 'settled', group.dropped)\n",
     replace: '',
     spec: RETENTION_SPEC,
-    title: 'drops what no group has settled when it is told to',
+    title: 'drops unsettled messages when overflow allows it',
   },
 ];
 
@@ -218,7 +234,15 @@ export const operating = [
     find: "if #redis.call('XRANGE', dead, id, id) == 0 then",
     replace: 'if false then',
     spec: 'libs/streams/test/dead-letters.spec.ts',
-    title: 'R25 puts each back once',
+    title: 'R25 puts each dead letter back once',
+  },
+  {
+    name: 'a redrive takes as many as fit',
+    file: 'libs/streams/src/redeliver/dead-letters.ts',
+    find: 'return batch.slice(0, messages);',
+    replace: 'return batch;',
+    spec: 'libs/streams/test/dead-letters.spec.ts',
+    title: 'redrives as many as fit to a topic that has room for some of them',
   },
   {
     name: 'a seek takes nothing from a living member',
@@ -250,7 +274,7 @@ export const operating = [
     find: 'await this.#parts.feedback.groupPaused();',
     replace: '',
     spec: 'libs/streams/test/groups.spec.ts',
-    title: 'holds every member until it is lifted',
+    title: 'pauses every member until it is lifted',
   },
   {
     name: 'a message that may still be handled is not counted as lost',

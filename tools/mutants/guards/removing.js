@@ -28,7 +28,7 @@ export const removing = [
     find: 'if ((await this.#tombstones.inForce(topic.name)) !== null) throw topicRemoved(topic.name);',
     replace: '',
     spec: SPEC,
-    title: 'goes with its messages and groups; who still runs is refused',
+    title: 'goes with its messages and groups; running publishers are refused',
   },
   {
     name: 'a declaration finishes the removal of the group first',
@@ -36,7 +36,7 @@ export const removing = [
     find: 'if (removal !== null) await this.#tombstones.finishGroup(topic, group, removal);',
     replace: '',
     spec: SPEC,
-    title: 'a group that is removed is never taken for a whole one when the removal breaks off at call 1',
+    title: 'a group that is removed never counts as whole when the removal breaks off at call 1',
   },
   {
     name: 'a removal that comes late takes nothing of what was declared anew',

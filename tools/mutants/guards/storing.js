@@ -8,12 +8,20 @@ const FORMAT_SPEC = 'libs/streams/test/log-format.spec.ts';
 /** @type {import('../guards.js').Guard[]} */
 export const storing = [
   {
+    name: 'copies of an earlier log go with it',
+    file: 'libs/streams/src/log/topic-log.ts',
+    find: 'stats, open, due, body, again, begun);',
+    replace: 'stats, open, due, body);',
+    spec: 'libs/streams/test/faults.spec.ts',
+    title: 'log and meta together, with copies left',
+  },
+  {
     name: 'an id of somebody else stops no publish',
     file: `${SCRIPTS}/include/add-entry.lua`,
     find: "if not string.find(reply.err, 'equal or smaller', 1, true) then error(reply) end",
     replace: 'error(reply)',
     spec: IDS_SPEC,
-    title: 'an entry of somebody else with an id in the year 2286 is dead-lettered',
+    title: 'a foreign entry with an id in the year 2286 is dead-lettered',
   },
   {
     name: 'a clock that is set back stops no publish',
@@ -21,7 +29,7 @@ export const storing = [
     find: 'return lastMs and tonumber(lastMs) > now and lastMs or',
     replace: 'return',
     spec: IDS_SPEC,
-    title: 'has the ms of the last one when the clock was set back',
+    title: 'has the ms of the last id when the clock was set back',
   },
   {
     name: 'offsets that the log holds are not given again',
@@ -37,7 +45,7 @@ export const storing = [
     find: "  if fields and (#fields ~= 2 or fields[1] ~= 'm') then return nil end\n",
     replace: '',
     spec: IDS_SPEC,
-    title: 'an entry of somebody else with the field of ours, and one more does not tell where the offsets go on',
+    title: 'a foreign entry with our field, and one more does not decide where the offsets go on',
   },
   {
     name: 'the fields of an entry must be ours, for members',
@@ -45,7 +53,7 @@ export const storing = [
     find: "if (fields?.length !== 2 || fields[0] !== 'm' || !isArray(fields[1]!)) return null;",
     replace: '',
     spec: IDS_SPEC,
-    title: 'an entry of somebody else with an id of Redis is dead-lettered',
+    title: 'a foreign entry with an id of Redis is dead-lettered',
   },
   {
     name: 'the last id tells no offset where somebody else gave it',
@@ -53,7 +61,7 @@ export const storing = [
     find: '    if entry[1] == lastId then next = 0 end\n',
     replace: '',
     spec: IDS_SPEC,
-    title: 'an entry of somebody else with an id in the year 2286 does not tell where the offsets go on',
+    title: 'a foreign entry with an id in the year 2286 does not decide where the offsets go on',
   },
   {
     name: 'the last id of an emptied log tells the next offset',
@@ -69,7 +77,7 @@ export const storing = [
     find: 'nextByLastEntry(log, state[2]) or next or',
     replace: 'next or',
     spec: DAMAGE_SPEC,
-    title: 'a next offset that is too high is mended while a member is there',
+    title: 'a next offset that is too high is corrected while a member is there',
   },
   {
     name: 'a damaged next offset is taken for none',
@@ -77,7 +85,7 @@ export const storing = [
     find: "string.match(text or '', '^%d+$') and tonumber(text)",
     replace: 'tonumber(text or nil)',
     spec: DAMAGE_SPEC,
-    title: 'a next offset that reads -5 is mended by the next publish',
+    title: 'a next offset that reads -5 is corrected by the next publish',
   },
   {
     name: 'a group whose start is lost is made known again',

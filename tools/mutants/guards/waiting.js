@@ -11,7 +11,7 @@ export const waiting = [
     find: 'isCopying = not copyWaiting(entry, base + size)',
     replace: 'isCopying = false',
     spec: WAITING_SPEC,
-    title: 'passes nothing that waits before its text is copied',
+    title: 'removes no waiting message before its text is copied',
   },
   {
     name: 'a trim copies no more in a call than it may',
@@ -19,7 +19,7 @@ export const waiting = [
     find: 'if copied >= MOST_COPIED or copiedBytes',
     replace: 'if copiedBytes',
     spec: WAITING_SPEC,
-    title: 'passes nothing that waits before its text is copied',
+    title: 'removes no waiting message before its text is copied',
   },
   {
     name: 'due messages wait for room',
@@ -27,7 +27,7 @@ export const waiting = [
     find: 'if roomOf(group) <= 0 or (',
     replace: 'if (',
     spec: WAITING_SPEC,
-    title: 'comes again as there is room for it',
+    title: 'is delivered again as there is room for it',
   },
   {
     name: 'the text of what is done is removed',
@@ -43,7 +43,7 @@ export const waiting = [
     find: 'if record.isVoid then',
     replace: 'if false then',
     spec: WAITING_SPEC,
-    title: 'makes void what waits behind it, which nobody is given',
+    title: 'makes the messages behind it void, which are never delivered',
   },
   {
     name: 'a seek begins when what the one before made void is removed',
@@ -52,6 +52,22 @@ export const waiting = [
     replace: '',
     spec: WAITING_SPEC,
     title: 'follows another seek, also when not all of its void messages are removed yet',
+  },
+  {
+    name: 'a repetition takes nothing that waits for settled',
+    file: `${SCRIPTS}/settle.lua`,
+    find: 'isMarked(base, size) and not waits(base, size)',
+    replace: 'isMarked(base, size)',
+    spec: 'libs/streams/test/settle-runs.spec.ts',
+    title: 'refuses what others put back meanwhile',
+  },
+  {
+    name: 'a seek keeps what was held before it in its own entry',
+    file: `${SCRIPTS}/seek.lua`,
+    find: 'keepBefore(base, entry)\nletGo()',
+    replace: 'letGo()',
+    spec: WAITING_SPEC,
+    title: 'keeps the messages that a vanished member held before it',
   },
   {
     name: 'a waiting message is not put back a second time',
@@ -67,7 +83,7 @@ export const waiting = [
     find: '  findMissing(group)\n',
     replace: '',
     spec: 'libs/streams/test/loss.spec.ts',
-    title: 'when due of the two that say what waits is gone',
+    title: 'when only due is gone, one of the two keys of waiting messages',
   },
   {
     name: 'a message whose record is gone waits until it has a new one',
@@ -75,6 +91,6 @@ export const waiting = [
     find: 'local waiting = recorded(group, next)',
     replace: 'local waiting = 0',
     spec: 'libs/streams/test/loss.spec.ts',
-    title: 'when open of the two that say what waits is gone',
+    title: 'when only open is gone, one of the two keys of waiting messages',
   },
 ];

@@ -2,7 +2,7 @@ import { emit, MillraceError, newMessageId, type Position, type TopicDefinition 
 import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
 import { groupKeys, partitionKeys, SETTLED_PAGE_OFFSETS, settledKey, topicsKey } from '../keys.js';
 import { groupRemoved, topicRemoved } from '../remove/removed-error.js';
-import { Tombstones } from '../remove/tombstones.js';
+import { storedPartitions, Tombstones } from '../remove/tombstones.js';
 import { assertMayRing } from '../ring/may-ring.js';
 import { locate } from './locate.js';
 import { formatError } from './log-format.js';
@@ -81,7 +81,7 @@ export class TopicLog {
   async #finishRemoval({ name, partitions }: TopicDefinition, removal: string): Promise<void> {
     const key = topicsKey(this.#prefix);
     const stored = await this.#redis.controlFor(key).call('HGET', key, name);
-    await this.#tombstones.finishTopic({ name, partitions: Number(stored ?? partitions) }, removal);
+    await this.#tombstones.finishTopic({ name, partitions: storedPartitions(stored) ?? partitions }, removal);
   }
 
   async #declare(topic: TopicDefinition, occasion: Occasion): Promise<void> {
@@ -123,8 +123,8 @@ export class TopicLog {
     const redis = this.#redisOf(place);
     for (const [group, start] of pairs((await redis.call('HGETALL', groups)) as string[])) {
       await this.#clearSettled({ ...place, group }, Math.floor(Number(start) / SETTLED_PAGE_OFFSETS));
-      const { stats, open, due, body, control } = groupKeys(this.#prefix, place, group);
-      await redis.call('UNLINK', stats, open, due, body);
+      const { stats, open, due, body, again, begun, control } = groupKeys(this.#prefix, place, group);
+      await redis.call('UNLINK', stats, open, due, body, again, begun);
       // A pause stays: an operator asked for it, and offsets are no part of it.
       await redis.call('HDEL', control, 'replays', 'replayFrom', 'replayUntil', 'void');
       await redis.call('HSET', groups, group, 0);

@@ -34,7 +34,8 @@ export function noRoom(place: { topic: string; partition: number }, blockingGrou
   );
 }
 
-function adviceOn({ group, silentMs }: BlockingGroup): string {
+/** How an operator makes the group give room. */
+export function adviceOn({ group, silentMs }: BlockingGroup): string {
   const held = `Group '${group}' has not settled its oldest message`;
   if (silentMs !== null && silentMs < ABANDONED_AFTER_MS) return `${held}: let it catch up, by more members or a higher concurrency`;
   const since = silentMs === null ? '' : ` since ${Math.round(silentMs / 1_000)} s`;

@@ -5,6 +5,8 @@ import { groupKeys, partitionKeys } from '../keys.js';
 import { assertGroup } from '../log/known-group.js';
 import { assertPartition } from '../log/known-partition.js';
 import { partitionsOf, type TopicLog } from '../log/topic-log.js';
+import { adviceOn } from '../publish/refusals.js';
+import type { BlockingGroup } from '../retain/log-trim.js';
 import type { RetainedPartition } from '../retain/retained-partition.js';
 import { groupPartition } from '../consume/group-partition.js';
 import { readReplays, type Replay, replayAt } from '../group/replays.js';
@@ -101,15 +103,18 @@ export class DeadLetters {
     const result = { redriven: 0, missing: missingIds(selection), unreadable: [] as string[] };
     const size = Math.min(PAGE, rate ?? PAGE);
     const tally = new ReasonTally();
+    const target = { topic: topicOfRef(topic), to, missing: result.missing };
     for await (const [place, page] of this.#pages(topic, group, { ...assertSelective(selection, 'redrive()'), tally })) {
       for (const record of page) result.missing.delete(record.id);
       const good = page.filter((record) => isRedrivable(record, to));
       const bad = page.filter((record) => !good.includes(record)).map(({ id }) => id);
       result.unreadable.push(...bad.slice(0, MAX_IDS - result.unreadable.length));
-      for (let start = 0; start < good.length; start += size) {
-        const batch = good.slice(start, start + size);
-        if (rate !== undefined && result.redriven > 0) await pause((batch.length / rate) * 1_000);
-        result.redriven += await this.#redrive(place, batch, { topic: topicOfRef(topic), to, missing: result.missing });
+      for (let start = 0; start < good.length; ) {
+        const next = good.slice(start, start + size);
+        if (rate !== undefined && result.redriven > 0) await pause((next.length / rate) * 1_000);
+        const batch = await this.#fitting(place, next, target);
+        result.redriven += await this.#redrive(place, batch, target);
+        start += batch.length;
       }
     }
     return { ...result, missing: [...result.missing], ...tally.others() };
@@ -171,23 +176,29 @@ export class DeadLetters {
     }
   }
 
+  /** The first of these, as many as the topic has room for. */
+  async #fitting(place: DeadLetterPlace, batch: DeadLetterRecord[], { topic, to }: Target): Promise<DeadLetterRecord[]> {
+    const retained = to === 'topic' ? this.#retained(topic, place.partition) : null;
+    if (!retained) return batch;
+    const { messages, blockingGroup: group } = await retained.makeRoom(batch.length);
+    if (messages === 0) throw noRoom(place, group === null ? null : await retained.blockingGroup(group));
+    return batch.slice(0, messages);
+  }
+
   async #redrive(place: DeadLetterPlace, batch: readonly DeadLetterRecord[], { topic, to, missing }: Target): Promise<number> {
     const { log, meta } = partitionKeys(this.#prefix, place.topic, place.partition);
     const { dead, again, stats, open, due, body, control } = groupKeys(this.#prefix, place, place.group);
     const keys = [dead, again, stats, open, log, meta, due, body, control];
     const redis = this.#redis.controlFor(dead);
-    const retained = to === 'topic' ? this.#retained(topic, place.partition) : null;
-    await retained?.makeRoom(batch.length);
     const replays = to === 'topic' ? await readReplays(redis, groupPartition(this.#prefix, place, place.group)) : [];
-    const most = retained?.retention.maxMessages ?? 0;
-    const args = [to, most, place.group, ...batch.flatMap((record) => argumentsOf(record, replays))];
+    const args = [to, topic.retention?.maxMessages ?? 0, place.group, ...batch.flatMap((record) => argumentsOf(record, replays))];
     let reply = String(await redis.run(redrive, keys, args));
     if (reply === 'UNDECLARED') {
       await this.#log.recover({ topic: place.topic, partition: place.partition }, place.group);
       reply = String(await redis.run(redrive, keys, args));
     }
     if (reply === 'UNDECLARED') throw stateLost(place.topic);
-    if (reply === 'FULL') throw noRoom(place);
+    if (reply === 'FULL') throw noRoom(place, null);
     const gone = batch.filter((_, index) => reply[index] === 'M');
     for (const { id } of gone) missing.add(id);
     return batch.length - gone.length;
@@ -233,11 +244,13 @@ function argumentsOf(record: DeadLetterRecord, replays: readonly Replay[]): (str
   return [entryOf(id), origin.offset, (publishedAt ?? firstFailedAt).getTime(), redriven];
 }
 
-function noRoom({ topic, partition }: DeadLetterPlace): MillraceError {
+/** @param blockingGroup the group that keeps the partition full; null when none does */
+function noRoom({ topic, partition }: DeadLetterPlace, blockingGroup: BlockingGroup | null): MillraceError {
+  const advice = blockingGroup === null ? '' : ` ${adviceOn(blockingGroup)}.`;
   return new MillraceError(
     'BACK_PRESSURE',
-    `Partition ${partition} of topic '${topic}' holds as much as its retention allows: nothing more was redriven. Ask again for the rest ` +
-      'when its groups have caught up, or redrive to the group.',
+    `Partition ${partition} of topic '${topic}' holds as much as its retention allows: nothing more was redriven.${advice} Ask again for the ` +
+      'rest when there is room, or redrive to the group.',
     { retryable: true },
   );
 }

@@ -127,6 +127,11 @@ export class Tombstones {
   }
 }
 
+/** A number of partitions in the index of topics; null when there is none, or a damaged one. */
+export function storedPartitions(text: unknown): number | null {
+  return /^[1-9]\d{0,3}$/.test(String(text)) ? Number(text) : null;
+}
+
 interface GroupPlace {
   readonly topic: string;
   readonly partition: number;

@@ -3,7 +3,7 @@ import { type PartitionKeys, partitionKeys, topicsKey } from '../keys.js';
 import { type GroupRemoval, groupRemovalOf, type RemovalParts } from './group-removal.js';
 import { RemoveOptions } from './remove-options.js';
 import { Remover } from './remover.js';
-import { Tombstones } from './tombstones.js';
+import { storedPartitions, Tombstones } from './tombstones.js';
 
 /** Counts of what the removal of a topic takes or would take. */
 export interface TopicRemoval {
@@ -42,7 +42,7 @@ export class Topics {
     return removal;
   }
 
-  /** The topic as Redis knows it; with the declared number of partitions where Redis has none, but keys are left. */
+  /** The topic as Redis knows it; with the declared number of partitions where keys are left, and Redis has no such number. */
   async #stored(topic: TopicDefinition): Promise<TopicDefinition> {
     const { redis, prefix } = this.#parts;
     const [topics, { log, removed }] = [topicsKey(prefix), partitionKeys(prefix, topic.name, 0)];
@@ -51,7 +51,7 @@ export class Topics {
       redis.controlFor(log).call('EXISTS', log, removed),
     ]);
     if (stored === null && known === 0) throw unknown(topic.name);
-    return { ...topic, partitions: Number(stored ?? topic.partitions) };
+    return { ...topic, partitions: storedPartitions(stored) ?? topic.partitions };
   }
 
   async #removalOf(topic: TopicDefinition): Promise<TopicRemoval> {

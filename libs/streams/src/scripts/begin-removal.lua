@@ -49,7 +49,7 @@ local function nextNumber()
 end
 
 local inForce, members = redis.call('HGET', removed, name) or '0', living()
-if tonumber(inForce) <= 0 then
+if (tonumber(inForce) or 0) <= 0 then
   inForce = '0'
   if mode == 'force' or (mode == 'idle' and #members == 0) then
     inForce = nextNumber()

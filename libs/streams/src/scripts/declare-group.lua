@@ -28,7 +28,7 @@ local function firstOffset(after)
   return offsetBehind(log, after, tonumber(redis.call('HGET', KEYS[4], 'next') or 0))
 end
 
-local removal = tonumber(redis.call('HGET', KEYS[6], group) or 0)
+local removal = tonumber(redis.call('HGET', KEYS[6], group) or nil) or 0
 if removal > 0 then
   if ARGV[3] ~= '1' then return 'REMOVED' end
   redis.call('HSET', KEYS[6], group, string.format('%.0f', -removal))

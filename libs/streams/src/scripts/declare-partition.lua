@@ -26,7 +26,7 @@ local function otherFormat()
   return oldest and oldest[2][1] == 'o' and 1 or nil
 end
 
-local removal = tonumber(redis.call('HGET', KEYS[4], '') or 0)
+local removal = tonumber(redis.call('HGET', KEYS[4], '') or nil) or 0
 if removal > 0 and ARGV[3] ~= '1' then return 'REMOVED' end
 local other = otherFormat()
 if other then return 'FORMAT ' .. other end

@@ -11,7 +11,7 @@
 --!include include/ring.lua
 
 local removed, log, groups, name, most = KEYS[1], KEYS[2], KEYS[3], ARGV[1], tonumber(ARGV[3])
-local number, known = tonumber(ARGV[2]), tonumber(redis.call('HGET', removed, name) or 0)
+local number, known = tonumber(ARGV[2]), tonumber(redis.call('HGET', removed, name) or nil) or 0
 if known > number or -known >= number then return 'PAST' end
 
 -- XGROUP DESTROY frees all pending entries at once, and blocks Redis while it does.

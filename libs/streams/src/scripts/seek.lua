@@ -79,6 +79,17 @@ local function openBefore()
   end
 end
 
+-- A member that is gone may hold the entry of the position. Its open messages before the position are not read again: they wait.
+local function keepBefore(base, entry)
+  if base == offset or not entry or #redis.call('XPENDING', log, group, entry, entry, 1) == 0 then return end
+  local ms = string.match(entry, '^%d+')
+  for number = base, offset - 1 do
+    if not isSettled(number) then
+      wait(waiting, { offset = number, ms = ms, attempt = '1', crashes = '0', first = '-' }, milliseconds())
+    end
+  end
+end
+
 local function letGo()
   while true do
     local pending = redis.call('XPENDING', log, group, '(' .. after, '+', LOOK)
@@ -152,7 +163,8 @@ end
 
 -- Entries that were removed since the position was looked up are not read again.
 -- No entry begins more than 15 messages before one of its own, nor in another page.
-local base = math.max(offsetBehind(log, after, next), offset - math.min(15, offset % page))
+local behind, entry = offsetBehind(log, after, next)
+local base = math.max(behind, offset - math.min(15, offset % page))
 offset = math.max(base, offset)
 
 local at, held, dropped = position(), heldByLiving(), redis.call('ZCOUNT', open, offset, '+inf')
@@ -161,6 +173,7 @@ if isPreview or held > 0 then return reply end
 
 -- The position first, then the removals: a failure in between has messages handled twice, and loses none.
 redis.call('XGROUP', 'SETID', log, group, after)
+keepBefore(base, entry)
 letGo()
 clearBits(base)
 markReplay(at)

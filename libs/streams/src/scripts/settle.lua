@@ -16,7 +16,7 @@
 --         dead    envelope, JSON of the reason
 --         release how it waits, ''
 -- returns one letter an entry, then one a run: S settled (now, or by an earlier try of this call), D at least one was settled
---         long ago: the group was given it again, F refused: it belongs to someone else
+--         long ago: the group was given it again, F refused: it belongs to someone else, or waits for a member
 --
 -- Guarantees: only the holder settles, checked by (member, entry id), and by the message id where the delivery is from before a
 -- failover: Redis may use its entry id and offset again for another message; a message is settled once: it is marked first, and
@@ -81,13 +81,17 @@ local function isMarked(first, n)
   return redis.call('BITCOUNT', bitmap, at, at + n - 1, 'BIT') == n
 end
 
+-- What others put back is marked as well, and waits. A message that is done does not.
+local function waits(first, n)
+  return first >= 0 and redis.call('ZCOUNT', waiting.open, first, first + n - 1) > 0
+end
+
 local counts = {}
 local function count(name, n)
   counts[name] = (counts[name] or 0) + (n or 1)
 end
 
--- rungFor: the last entry that the retry log was given.
-local replies, rungFor = {}, nil
+local replies = {}
 
 local function anyOf(first, n, marked)
   for offset = first, first + n - 1 do
@@ -117,7 +121,7 @@ local function settleWhole()
   for i = FIRST, FIRST + whole - 1 do
     local base, size = spanOf(ARGV[i])
     if holding[ARGV[i]] then replies[#replies + 1] = (repeated or not anyOf(base, size, before)) and 'S' or 'D'
-    elseif repeated and isMarked(base, size) then replies[#replies + 1] = 'S'
+    elseif repeated and isMarked(base, size) and not waits(base, size) then replies[#replies + 1] = 'S'
     else
       count('fenced', size)
       replies[#replies + 1] = 'F'
@@ -207,10 +211,11 @@ local tally = {
   release = function() end,
 }
 
+local function isFinal(outcome) return outcome == 'ack' or outcome == 'dead' end
+
 -- Returns how many of `n` messages were counted as not done until now.
 local function track(outcome, first, n)
-  local isDone = outcome == 'ack' or outcome == 'dead'
-  if first < 0 or not isDone then return 0 end
+  if first < 0 or not isFinal(outcome) then return 0 end
   if fromAgain then return forget(waiting, first) and 1 or 0 end
   return n
 end
@@ -258,7 +263,7 @@ local function settle(i)
     finish(entry, base, size)
     if open > 0 then tally[outcome](values[1], counted, open) end
     replies[#replies + 1] = (open == n or repeated) and 'S' or 'D'
-  elseif repeated and settledBefore(entry, first, n) then replies[#replies + 1] = 'S'
+  elseif repeated and settledBefore(entry, first, n) and not (isFinal(outcome) and waits(first, n)) then replies[#replies + 1] = 'S'
   else
     count('fenced', n)
     replies[#replies + 1] = 'F'
@@ -275,6 +280,5 @@ letGoOfFinished()
 for name, number in pairs(counts) do
   if number > 0 then redis.call('HINCRBY', stats, name, number) end
 end
-if rungFor then ring(stream, 'again ' .. group .. ' ' .. rungFor) end
 if good then return table.concat(replies) end
 return type(failure) == 'table' and failure or redis.error_reply(tostring(failure))

@@ -72,6 +72,10 @@ end
 for _, name in ipairs(redis.call('HKEYS', groupsKey)) do
   if not byName[name] then return 'AGAIN' end
 end
+-- A group that was removed since the look would hold everything, and get its time of `seen` anew.
+for _, group in ipairs(groups) do
+  if not group.start and not group.delivered then return 'AGAIN' end
+end
 
 local function isDead(group)
   local stats = KEYS[group.key + 1]

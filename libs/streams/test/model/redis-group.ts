@@ -77,7 +77,7 @@ export class RedisGroup {
 
   async publish(producer: string, sequence: number, messages: readonly Published[]): Promise<string> {
     const { log, meta, producers, ids, delayed } = this.#place.keys;
-    const uses = messages.some(({ key }) => key !== '') ? JSON.stringify(messages.flatMap(({ key, digest, id }) => [key, digest, id])) : '';
+    const uses = usesOf(messages);
     const texts = messages.map(({ envelope }) => envelope);
     const entries = texts.flatMap((_, from) => (from % PER_ENTRY === 0 ? `[${texts.slice(from, from + PER_ENTRY).join(',\n')}]` : []));
     const args = [producer, sequence, 0, texts.length, PER_ENTRY, PAGE, 0, '0'];
@@ -279,6 +279,15 @@ export class RedisGroup {
   #run(name: Name, keys: string[], args: RedisArgument[]): Promise<unknown> {
     return this.#redis.run(scripts.get(name)!, keys, args);
   }
+}
+
+/** The idempotency keys of a batch, as `publish.lua` reads them. */
+function usesOf(messages: readonly Published[]): string {
+  const keyed = messages.filter(({ key }) => key !== '');
+  const places = messages.flatMap(({ key }, index) => (key === '' ? [] : index + 1));
+  const lists = [keyed.map(({ key }) => key), keyed.map(({ digest }) => digest), keyed.map(({ id }) => id)];
+  if (keyed.length === 0) return '';
+  return JSON.stringify(keyed.length === messages.length ? lists : [...lists, places]);
 }
 
 function pageOf(offset: number): number {

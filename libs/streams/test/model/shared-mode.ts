@@ -125,7 +125,9 @@ export class SharedMode {
   #settleRun(run: Run, isRepetition: boolean): string {
     const { token, messages } = run;
     if (!this.streams[token.entry.kind].holds(token)) {
-      if (isRepetition && messages.every((message) => this.#isDone(token, message))) return 'S';
+      const isFinal = run.outcome === 'ack' || run.outcome === 'dead';
+      const waits = ({ offset }: Stored): boolean => isFinal && this.waiting.open.has(offset);
+      if (isRepetition && messages.every((message) => this.#isDone(token, message) && !waits(message))) return 'S';
       this.#count('fenced', messages.length);
       return 'F';
     }

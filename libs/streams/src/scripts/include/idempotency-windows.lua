@@ -12,6 +12,7 @@ local function lookUpKeys(buckets, number, window, keys)
     redis.call('PEXPIRE', current, window * 2)
     now = {}
   end
-  if tonumber(before[1] or nil) ~= number - 1 then before = {} end
+  -- A clock that was set back, or that of a new primary which is behind, has the next window in place of the previous one.
+  if math.abs((tonumber(before[1] or nil) or math.huge) - number) ~= 1 then before = {} end
   return current, now, before
 end
