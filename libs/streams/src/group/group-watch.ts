@@ -14,9 +14,6 @@ const LOOK_EVERY_MS = 500;
 const LOOK_IDLE_EVERY_MS = 15_000;
 /** While this member puts a pause into effect, somebody waits for it. */
 const LOOK_SOON_MS = 50;
-/** However long it is, a lease is looked into so often. */
-const LOOKS_A_LEASE = 3;
-
 export interface GroupWatchParts {
   readonly redis: Topology;
   readonly member: string;
@@ -73,7 +70,7 @@ export class GroupWatch {
   get #untilNextMs(): number {
     const { presence, feedback } = this.#parts;
     if (!feedback.isIdle) return LOOK_EVERY_MS;
-    return Math.max(LOOK_EVERY_MS, spread(Math.min(LOOK_IDLE_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE)));
+    return Math.max(LOOK_EVERY_MS, spread(Math.min(LOOK_IDLE_EVERY_MS, presence.leaseMs)));
   }
 
   /** A group is moved only while it is paused, so what it is given again is known before it goes on. */

@@ -104,7 +104,8 @@ export class Tender implements Watcher {
 
   get #longestMs(): number {
     const { presence, feedback } = this.#parts;
-    return Math.min(feedback.isIdle ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE);
+    if (feedback.isIdle) return Math.min(LOOK_IDLE_EVERY_MS, presence.leaseMs);
+    return Math.min(LOOK_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE);
   }
 
   /** Its own, and those in which it has something at stake. Of the others it does not know any more who holds something there. */

@@ -50,7 +50,7 @@ export class Auditor {
     const tended = places.filter((partition) => membership.tends(partition));
     const pages = pagesOf(tended, MOST_PARTITIONS, ({ keys }) => redis.controlFor(keys.log));
     await allTurns(pages.map((page) => this.#audit(page)));
-    return spread(Math.min(feedback.isIdle ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS, leaseMs));
+    return spread(feedback.isIdle ? Math.min(LOOK_IDLE_EVERY_MS, leaseMs * 2) : Math.min(LOOK_EVERY_MS, leaseMs));
   }
 
   async #audit({ redis, partitions }: Page<GroupPartition>): Promise<void> {

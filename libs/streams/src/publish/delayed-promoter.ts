@@ -13,6 +13,8 @@ const MOST_MOVED = 256;
 const MOST_PARTITIONS = 64;
 /** The process that delays a message looks when it is due: others look in case that process is gone by then. */
 const LOOK_EVERY_MS = 5_000;
+/** While no message of the topic is delayed. */
+const LOOK_IDLE_EVERY_MS = 15_000;
 /** Pause before another try while a log is full. */
 const FULL_MS = 1_000;
 
@@ -74,7 +76,8 @@ export class DelayedPromoter {
   async #round(): Promise<number> {
     this.#nextLookAt = Number.POSITIVE_INFINITY;
     const waits = await allTurns(this.#pages.map((page) => this.#promote(page)));
-    const waitMs = Math.max(1, Math.min(spread(LOOK_EVERY_MS), ...waits));
+    const isIdle = waits.every((ms) => ms === LOOK_IDLE_EVERY_MS);
+    const waitMs = Math.max(1, Math.min(spread(isIdle ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS), ...waits));
     this.#nextLookAt = performance.now() + waitMs;
     return waitMs;
   }
@@ -98,6 +101,6 @@ export class DelayedPromoter {
     }
     if (reply[0] === 'FULL') return (await retained(partition)!.makeRoom(reply[1])).messages > 0 ? 0 : FULL_MS;
     const [moved, nextMs] = reply;
-    return moved === most ? 0 : nextMs < 0 ? LOOK_EVERY_MS : nextMs;
+    return moved === most ? 0 : nextMs < 0 ? LOOK_IDLE_EVERY_MS : nextMs;
   }
 }
