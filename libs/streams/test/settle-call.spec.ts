@@ -15,7 +15,7 @@ const RETRY: Settlement = ['retry', '5', 'body'];
 
 function heldAfter(connectionEpoch: number): HeldEntries {
   const holdings = { of: () => Promise.resolve(new Set<string>()), has: () => Promise.resolve(true) };
-  const feedback = { inDoubt: () => undefined, givenAgain: () => undefined };
+  const feedback = { becameStale: () => undefined, givenAgain: () => undefined };
   return new HeldEntries({ holdings, presence: { isSure: true }, way: { connectionEpoch }, feedback });
 }
 

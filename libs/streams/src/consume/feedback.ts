@@ -17,7 +17,7 @@ export interface Feedback {
   /** The group may be given again what it has settled in this partition: it was made again, or others have handled something. */
   givenAgain(partition: GroupPartition): void;
   /** Something that is held may be another member's by now. */
-  inDoubt(): void;
+  becameStale(): void;
   /** Others may have taken this process for dead, put back what it held, and moved the group without it. */
   returned(): void;
   /** Whether Redis lost a stream of the partition or its group since this member read there, also when others made it again. */

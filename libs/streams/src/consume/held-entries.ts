@@ -10,7 +10,7 @@ export interface HeldEntriesParts {
   readonly presence: { readonly isSure: boolean };
   /** Its epoch grows when a connection is lost that brings entries. */
   readonly way: { readonly connectionEpoch: number };
-  readonly feedback: Pick<Feedback, 'inDoubt' | 'givenAgain'>;
+  readonly feedback: Pick<Feedback, 'becameStale' | 'givenAgain'>;
 }
 
 /** Everything that this member holds for one subscription, from the read that brought it until it is settled. */
@@ -35,15 +35,15 @@ export class HeldEntries {
   }
 
   /** Others may have taken this process for dead, and have by now what it held. */
-  doubt(): void {
+  markStale(): void {
     this.#returns += 1;
   }
 
   /** A read that was sent at that moment has brought something: it may have been put back since. */
   brought({ returns }: Moment): void {
     if (returns === this.#returns) return;
-    this.doubt();
-    this.#parts.feedback.inDoubt();
+    this.markStale();
+    this.#parts.feedback.becameStale();
   }
 
   /** Asks Redis what is held still, and gives up what is not. */
@@ -61,7 +61,7 @@ export class HeldEntries {
    * Whether Redis may mean another entry by now: it came over a connection that was lost, perhaps to a primary that failed,
    * and the next one gives its ids and offsets again.
    */
-  isInDoubt(entry: HeldEntry): boolean {
+  isStale(entry: HeldEntry): boolean {
     return entry.connectionEpoch !== this.#parts.way.connectionEpoch;
   }
 

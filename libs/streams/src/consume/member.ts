@@ -147,13 +147,13 @@ export class Member implements Feedback {
     this.#historyOf(place).givenAgain();
   }
 
-  inDoubt(): void {
+  becameStale(): void {
     this.#tender.wakeToVerify();
   }
 
   returned(): void {
-    this.#doubtAll();
-    this.held.doubt();
+    this.#markHistoriesStale();
+    this.held.markStale();
     this.#tender.wakeToVerify();
   }
 
@@ -177,7 +177,7 @@ export class Member implements Feedback {
       if (isMillraceError(error) && error.code === 'REMOVED') this.#removed(place, error);
       throw error;
     }
-    this.held.doubt();
+    this.held.markStale();
     this.#rings.lookAtAll();
     this.#tender.wakeToVerify();
   }
@@ -189,7 +189,7 @@ export class Member implements Feedback {
   }
 
   async rejoin(): Promise<void> {
-    this.#doubtAll();
+    this.#markHistoriesStale();
     await this.verify();
     const streams = this.#places.flatMap((place) => place.streams);
     for (const stream of streams) await this.#holdings.putBackUnknown(stream, this.held.idsIn(stream));
@@ -223,8 +223,8 @@ export class Member implements Feedback {
     return this.#partitions.get(place)!.history;
   }
 
-  #doubtAll(): void {
-    for (const { history } of this.#partitions.values()) history.doubt();
+  #markHistoriesStale(): void {
+    for (const { history } of this.#partitions.values()) history.markStale();
   }
 
   /** A group that was removed does not come back by itself. */

@@ -24,7 +24,7 @@ export class ReadHistory {
   readonly #place: GroupPartition;
   #replays: readonly Replay[] = [];
   #reread: Reread | null = null;
-  #isDoubtful = false;
+  #isStale = false;
 
   constructor(parts: ReadHistoryParts, place: GroupPartition) {
     this.#parts = parts;
@@ -33,18 +33,18 @@ export class ReadHistory {
 
   /** Messages up to the present end of the log may come though they are settled. */
   givenAgain(): void {
-    this.doubt();
+    this.markStale();
     this.#reread ??= { until: null };
   }
 
   /** The partition may have begun anew: before more is handed out, the member looks again what a seek asked for. */
-  doubt(): void {
-    this.#isDoubtful = true;
+  markStale(): void {
+    this.#isStale = true;
   }
 
   /** Whether nothing that comes can be known to the group already. */
   get isPlain(): boolean {
-    return this.#reread === null && !this.#isDoubtful && this.#parts.presence.isSure;
+    return this.#reread === null && !this.#isStale && this.#parts.presence.isSure;
   }
 
   /** The number of the seek by which the group is given this offset again; null when there was none. */
@@ -62,17 +62,17 @@ export class ReadHistory {
 
   /** The messages of an entry that the group has not settled. */
   async unsettledOf(entry: HeldEntry, deliveries: readonly PendingDelivery[]): Promise<readonly PendingDelivery[]> {
-    await this.#dispelDoubt();
+    await this.#refresh();
     return (await this.#mayBeKnown(entry)) ? this.#unmarked(deliveries) : deliveries;
   }
 
-  async #dispelDoubt(): Promise<void> {
-    if (!this.#isDoubtful && this.#parts.presence.isSure) return;
-    this.#isDoubtful = false;
+  async #refresh(): Promise<void> {
+    if (!this.#isStale && this.#parts.presence.isSure) return;
+    this.#isStale = false;
     try {
       await this.learn();
     } catch (error) {
-      this.#isDoubtful = true;
+      this.#isStale = true;
       throw error;
     }
   }

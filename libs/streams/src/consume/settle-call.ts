@@ -60,7 +60,7 @@ export function settleCallOf(items: readonly Item[], held: HeldEntries): SettleC
 
 /** Where another message may be meant by now, each needs a text of its own. An entry of `again` has one message. */
 function mayGoTogether(entry: HeldEntry, held: HeldEntries): boolean {
-  return entry.stream.kind === 'log' && entry.base >= 0 && !held.isInDoubt(entry);
+  return entry.stream.kind === 'log' && entry.base >= 0 && !held.isStale(entry);
 }
 
 /** Messages of one entry with offsets that follow each other. */
@@ -77,7 +77,7 @@ function runsOf(items: readonly Item[]): Item[][] {
 function argumentsOf(run: readonly Item[], held: HeldEntries): (string | number)[] {
   const [{ delivery, settlement }] = run as [Item];
   const { entry, offset } = delivery;
-  return [entry.id, entry.base, entry.size, offset, run.length, ...settlement, held.isInDoubt(entry) ? proofOf(run) : ''];
+  return [entry.id, entry.base, entry.size, offset, run.length, ...settlement, held.isStale(entry) ? proofOf(run) : ''];
 }
 
 /** Of what cannot be read its text. Where the entry holds that in another form it is refused, to be read and settled anew. */

@@ -46,7 +46,7 @@ export class Tender implements Watcher {
   /** Partitions in which this member has scheduled a retry, each with the number of the last: it looks when that is due. */
   readonly #scheduled = new Map<GroupPartition, number>();
   #retries = 0;
-  #isInDoubt = false;
+  #isStale = false;
   #turn = 0;
 
   constructor(parts: TenderParts) {
@@ -79,7 +79,7 @@ export class Tender implements Watcher {
 
   /** Something of what the member holds may be another's by now. */
   wakeToVerify(): void {
-    this.#isInDoubt = true;
+    this.#isStale = true;
     this.#loop.wake();
   }
 
@@ -96,7 +96,7 @@ export class Tender implements Watcher {
   }
 
   async #round(): Promise<number> {
-    if (this.#isInDoubt) await this.#verify();
+    if (this.#isStale) await this.#verify();
     const pages = pagesOf(this.#tended(), MOST_PARTITIONS, (partition) => this.#redisOf(partition));
     const waits = await allTurns(pages.map((page) => this.#tend(page)));
     return Math.max(1, Math.min(spread(this.#longestMs), ...waits));
@@ -127,13 +127,13 @@ export class Tender implements Watcher {
     emit('loop-failed', { topic, group, loop: 'tend', error: errorRecord(error), failures });
   }
 
-  /** What comes into doubt meanwhile is in doubt afterwards. */
+  /** Holdings that become stale meanwhile are verified in the next round. */
   async #verify(): Promise<void> {
-    this.#isInDoubt = false;
+    this.#isStale = false;
     try {
       await this.#parts.feedback.verify();
     } catch (error) {
-      this.#isInDoubt = true;
+      this.#isStale = true;
       // A group that is gone is made again by what follows.
       if (redisFailure(error, 'verify').kind !== 'state-lost') throw error;
     }
@@ -158,7 +158,7 @@ export class Tender implements Watcher {
     }
     const [moved, nextMs, ...held] = reply;
     // What was settled meanwhile is missing as well: Redis tells for sure.
-    if (isMissing(partition, ownIn(held, this.#parts.member), asked.counts)) this.#isInDoubt = true;
+    if (isMissing(partition, ownIn(held, this.#parts.member), asked.counts)) this.#isStale = true;
     await this.#lookAfter(partition, othersIn(held, this.#parts.member));
     if (nextMs < 0 && (this.#scheduled.get(partition) ?? 0) <= asked.retries) this.#scheduled.delete(partition);
     return moved === asked.most ? 0 : nextMs < 0 ? LOOK_IDLE_EVERY_MS : nextMs;
