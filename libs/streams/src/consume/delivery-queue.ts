@@ -12,7 +12,7 @@ export class DeliveryQueue {
   /** The one that was taken and has not ended. */
   #suspect: PendingDelivery | undefined;
   /** Since when suspects wait for one to end; null while none waits. */
-  #heldUpSinceMs: number | null = null;
+  #blockedSinceMs: number | null = null;
 
   constructor(rule: BatchRule) {
     this.#rule = rule;
@@ -28,9 +28,9 @@ export class DeliveryQueue {
     else this.#together.push(delivery);
   }
 
-  /** How many messages wait for a suspect at work to end, and for how long one has. */
-  heldUp(nowMs: number): { readonly count: number; readonly ms: number } {
-    const sinceMs = this.#heldUpSinceMs;
+  /** How many suspects wait for another one to end, and for how long. */
+  blocked(nowMs: number): { readonly count: number; readonly ms: number } {
+    const sinceMs = this.#blockedSinceMs;
     return sinceMs === null ? { count: 0, ms: 0 } : { count: this.#suspects.length, ms: nowMs - sinceMs };
   }
 
@@ -47,19 +47,19 @@ export class DeliveryQueue {
   takeSuspect(nowMs: number): PendingDelivery[] {
     const taken = this.#suspects.splice(0, 1);
     [this.#suspect] = taken;
-    this.#noteHeldUp(nowMs);
+    this.#noteBlocked(nowMs);
     return taken;
   }
 
-  /** The next batch of others; empty while none is ready. Suspects that wait are held up by another. */
+  /** The next batch of others; empty while none is ready. Suspects that still wait are blocked by another one. */
   take(nowMs: number): PendingDelivery[] {
-    this.#noteHeldUp(nowMs);
+    this.#noteBlocked(nowMs);
     return this.readyInMs(nowMs) === 0 ? this.#takeOldest(this.#rule.size) : [];
   }
 
   /** The suspect that was taken has ended, or one of others in this process has. */
   suspectEnded(): void {
-    this.#heldUpSinceMs = null;
+    this.#blockedSinceMs = null;
   }
 
   /** A batch that was taken has ended. @returns whether it was a suspect */
@@ -95,7 +95,7 @@ export class DeliveryQueue {
   }
 
   takeAll(): PendingDelivery[] {
-    this.#heldUpSinceMs = null;
+    this.#blockedSinceMs = null;
     return [...this.#suspects.splice(0), ...this.#takeOldest(this.#waiting)];
   }
 
@@ -103,8 +103,8 @@ export class DeliveryQueue {
     return this.#together.length - this.#first;
   }
 
-  #noteHeldUp(nowMs: number): void {
-    this.#heldUpSinceMs = this.hasSuspects ? (this.#heldUpSinceMs ?? nowMs) : null;
+  #noteBlocked(nowMs: number): void {
+    this.#blockedSinceMs = this.hasSuspects ? (this.#blockedSinceMs ?? nowMs) : null;
   }
 
   /** An array that is cut at its beginning is copied: that is done seldom. */

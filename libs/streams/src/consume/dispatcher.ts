@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { BatchRule, Outcome } from '@millrace/core';
-import { tellOfFailure } from './failure-events.js';
+import { emitFailure } from './failure-events.js';
 import type { Feedback } from './feedback.js';
 import { defect, handOver } from './hand-over.js';
 import { HandlerSlots, type Now } from './handler-slots.js';
@@ -274,7 +274,7 @@ export class Dispatcher implements Settling {
   }
 
   #settle(delivery: PendingDelivery, outcome: Outcome): void {
-    if (outcome.kind !== 'ack') tellOfFailure(delivery, outcome);
+    if (outcome.kind !== 'ack') emitFailure(delivery, outcome);
     const settlement = settlementOf(delivery, outcome);
     if (settlement === HANDLED) delivery.dealtWith();
     this.#write(delivery, settlement);

@@ -24,9 +24,9 @@ export interface Now {
 /** While so many outcomes wait for Redis to take them, no more messages are fetched. */
 const MOST_UNSETTLED = 512;
 /** What waits for a slot for so long goes back: others may have slots. */
-const PATIENCE_MS = 1_000;
+const OVERDUE_MS = 1_000;
 /** One after the other takes its time, here and with others. */
-const LONE_PATIENCE_MS = 5_000;
+const SUSPECT_OVERDUE_MS = 5_000;
 /** As many messages are read ahead as were handled in this time lately, and no more than so many. */
 const AHEAD_MS = 50;
 const MOST_AHEAD = 512;
@@ -192,10 +192,10 @@ export class HandlerSlots {
     if (this.#lookAtMs === null || nowMs < this.#lookAtMs) return [];
     this.#lookAtMs = null;
     const sinceMs = this.#queue.waitsSinceMs;
-    const isLate = sinceMs !== null && nowMs - sinceMs >= PATIENCE_MS;
+    const isLate = sinceMs !== null && nowMs - sinceMs >= OVERDUE_MS;
     if (isLate) this.#handled.forget();
     const overFetched = isLate ? this.#queue.takeNewest(this.#inHand - this.#messages) : [];
-    return [...overFetched, ...this.#queue.takeSuspectsSince(nowMs - LONE_PATIENCE_MS)];
+    return [...overFetched, ...this.#queue.takeSuspectsSince(nowMs - SUSPECT_OVERDUE_MS)];
   }
 
   /** Why no handler gets on, or null while they do. */
@@ -203,7 +203,7 @@ export class HandlerSlots {
     const { concurrency, stuckAfterMs } = this.#rules;
     const fullMs = this.#running.fullMs(nowMs);
     if (fullMs > stuckAfterMs) return `all ${concurrency} handlers have been at work for ${seconds(fullMs)} s and none has ended: give them a timeout`;
-    const { count, ms } = this.#queue.heldUp(nowMs);
+    const { count, ms } = this.#queue.blocked(nowMs);
     if (ms <= stuckAfterMs) return null;
     return `a message whose process vanished has been at work for ${seconds(ms)} s and holds up ${count} more like it: give the handler a timeout`;
   }
@@ -226,8 +226,8 @@ export class HandlerSlots {
   /** Once what waits longest has waited too long, it may stay: a batch that is not full yet waits by its own rule. */
   #watchWaiting(nowMs: number): void {
     if (this.#lookAtMs !== null || (this.#inHand <= this.#messages && !this.#queue.hasSuspects)) return;
-    const lateAtMs = (this.#queue.waitsSinceMs ?? nowMs) + PATIENCE_MS;
-    this.#lookAtMs = lateAtMs > nowMs ? lateAtMs : nowMs + PATIENCE_MS;
+    const lateAtMs = (this.#queue.waitsSinceMs ?? nowMs) + OVERDUE_MS;
+    this.#lookAtMs = lateAtMs > nowMs ? lateAtMs : nowMs + OVERDUE_MS;
   }
 }
 
