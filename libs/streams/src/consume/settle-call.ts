@@ -77,7 +77,8 @@ function runsOf(items: readonly Item[]): Item[][] {
 function argumentsOf(run: readonly Item[], held: HeldEntries): (string | number)[] {
   const [{ delivery, settlement }] = run as [Item];
   const { entry, offset } = delivery;
-  return [entry.id, entry.base, entry.size, offset, run.length, ...settlement, held.isStale(entry) ? expectedMessageIdOf(run) : ''];
+  const expectedMessageId = held.isStale(entry) ? expectedMessageIdOf(run) : '';
+  return [entry.id, entry.base, entry.size, offset, run.length, ...settlement, expectedMessageId];
 }
 
 /**
