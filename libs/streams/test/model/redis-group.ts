@@ -77,7 +77,7 @@ export class RedisGroup {
 
   async publish(producer: string, sequence: number, messages: readonly Published[]): Promise<string> {
     const { log, meta, producers, ids, delayed } = this.#place.keys;
-    const uses = messages.some(({ key }) => key !== '') ? JSON.stringify(messages.flatMap(({ key, digest, id }) => [key, digest, id])) : '';
+    const uses = usesOf(messages);
     const texts = messages.map(({ envelope }) => envelope);
     const entries = texts.flatMap((_, from) => (from % PER_ENTRY === 0 ? `[${texts.slice(from, from + PER_ENTRY).join(',\n')}]` : []));
     const args = [producer, sequence, 0, texts.length, PER_ENTRY, PAGE, 0, '0'];
@@ -288,4 +288,11 @@ function pageOf(offset: number): number {
 function contentOf(id: string, fields: readonly string[]): [base: number, envelopes: readonly string[]] {
   const entry = entryOf(id, fields);
   return entry ? [entry.base, entry.envelopes] : [-1, [JSON.stringify(fields)]];
+}
+
+/** The idempotency keys of a batch in the form of `publish.lua`: lists of keys, digests, ids and places. */
+function usesOf(messages: readonly Published[]): string {
+  const keyed = messages.map((message, index) => ({ ...message, place: index + 1 })).filter(({ key }) => key !== '');
+  if (keyed.length === 0) return '';
+  return JSON.stringify((['key', 'digest', 'id', 'place'] as const).map((list) => keyed.map((message) => message[list])));
 }
