@@ -11,7 +11,7 @@ export interface ServerFacts {
 const OLDEST = [7, 0] as const;
 
 /**
- * Asks the server what it is.
+ * Asks the server for its version, its role and its policy of eviction.
  *
  * @param where its address, for the words of the error
  * @throws RedisFailure
