@@ -29,7 +29,7 @@ interface Item {
   readonly attempt: number;
 }
 
-/** Follows a topic for one process: reading -> handling, again where that fails -> done. It stores nothing in Redis. */
+/** Follows a topic for one process: it reads messages, handles them, and retries those that fail. It stores nothing in Redis. */
 export class Broadcast implements Subscription {
   readonly #definition: BroadcastDefinition;
   readonly #handler: DeliveryHandler;
@@ -38,7 +38,7 @@ export class Broadcast implements Subscription {
   readonly #retries = new DelayedRetries<Item>((item) => this.#begin(item));
   readonly #loops: readonly Loop[];
   readonly #onStopped: () => void;
-  /** Lease on all messages that handlers are at work on, until the process stops. */
+  /** The lease of all messages that handlers are at work on, until the process stops. */
   readonly #lease = new Lease();
   readonly #pausedBy = new Set<'process' | 'stop'>();
   /** Why a follower reads nothing. */
@@ -85,7 +85,7 @@ export class Broadcast implements Subscription {
     if (this.#pausedBy.size === 0) this.#slots.open();
   }
 
-  /** No handler starts from now on; those at work may finish until the deadline. Other messages that were read are dropped. */
+  /** No handler starts from now on; those at work may finish until the deadline. All other messages are dropped. */
   async stop(deadlineMs: number): Promise<void> {
     this.#hold('stop');
     this.#retries.clear();

@@ -69,8 +69,8 @@ export class Member implements Feedback {
     this.held = new HeldEntries({ holdings: this.#holdings, way: this.#way, presence, feedback: this });
     this.settler = new Settler({ redis, prefix, member, held: this.held, feedback: this });
     const holding = { held: this.held, settler: this.settler, holdings: this.#holdings };
-    const permits = rateKey(prefix, topic.name, group);
-    const rateLimiter = limit && new RateLimiter({ redis: redis.publishFor(permits), key: permits, limit });
+    const permitsKey = rateKey(prefix, topic.name, group);
+    const rateLimiter = limit && new RateLimiter({ redis: redis.publishFor(permitsKey), key: permitsKey, limit });
     const slots = { handling, loneSlot, stuckAfterMs, rateLimiter };
     this.dispatcher = new Dispatcher({ ...definition, ...holding, ...slots, feedback: this });
     const admission = { prefix, presence, dispatcher: this.dispatcher, ...holding };

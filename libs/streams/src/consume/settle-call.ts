@@ -20,14 +20,14 @@ export interface SettleCall {
 
 /** Messages that one call settles. Handled messages of the log go by runs; each of the others takes ten times as long. */
 export const MOST_TOGETHER = 1_024;
-const MOST_APART = 64;
+const MOST_SINGLY = 64;
 
 /** Splits the messages of one stream into calls that are short enough for Redis to serve others in between. */
 export function batchesOf(items: readonly Item[]): (readonly Item[])[] {
   const isQuick = ({ delivery, settlement }: Item): boolean => settlement === HANDLED && delivery.entry.stream.kind === 'log';
   const others = items.filter((item) => !isQuick(item));
-  if (others.length <= MOST_APART && items.length <= MOST_TOGETHER) return [items];
-  return [...chunksOf(items.filter(isQuick), MOST_TOGETHER), ...chunksOf(others, MOST_APART)];
+  if (others.length <= MOST_SINGLY && items.length <= MOST_TOGETHER) return [items];
+  return [...chunksOf(items.filter(isQuick), MOST_TOGETHER), ...chunksOf(others, MOST_SINGLY)];
 }
 
 /** The keys of a call that come before the pages of the bitmap. */

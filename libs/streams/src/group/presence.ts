@@ -38,8 +38,8 @@ export interface Watcher {
 }
 
 /**
- * The sign of life of this process, and what it knows of others. It raises a counter; whoever sees the counter stand still
- * for a lease takes the process for dead, with all that its members hold.
+ * The sign of life of this process, and what it knows of others. It raises a counter; a process that sees the
+ * counter stand still for a lease takes this one for dead, with all that its members hold.
  */
 export class Presence {
   readonly leaseMs: number;
