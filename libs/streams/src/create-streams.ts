@@ -21,15 +21,15 @@ import { Rings } from './ring/rings.js';
 import { TopicTender } from './retain/topic-tender.js';
 
 export interface StreamsOptions {
-  /** Stays the caller's: {@link Streams.stop} does not close it. */
+  /** Belongs to the caller: {@link Streams.stop} does not close it. */
   readonly redis: Topology;
   /** The first part of every key. */
   readonly prefix: string;
   /** How long a silent process keeps the messages that it holds. Whole milliseconds, at least 300. */
   readonly leaseMs: number;
   /**
-   * A subscription reports a problem when all its handlers run for so long and none ends, or when one does for whose message
-   * others wait. Default 300 000 ms.
+   * A subscription reports a problem when all its handlers run for so long and none ends, or when a single handler does whose
+   * message blocks others. Default 300 000 ms.
    */
   readonly stuckAfterMs?: number;
   /** How long a publish is tried before it is rejected, unless it says so itself. Default 10 000 ms. */

@@ -69,17 +69,17 @@ describe('a broadcast', () => {
 
   it('retries messages that fail, then gives them up and emits that', async () => {
     const process = await bed.start();
-    const told: string[] = [];
-    heard.push(listen('attempt-failed', ({ attempt, outcome }) => void told.push(`${attempt} ${outcome}`)));
+    const reported: string[] = [];
+    heard.push(listen('attempt-failed', ({ attempt, outcome }) => void reported.push(`${attempt} ${outcome}`)));
     const seen: string[] = [];
     await follow(process, async ({ value }, { attempt }) => {
       seen.push(`${value}/${attempt}`);
       if (value === 0 || attempt === 1) throw new Error('as planned');
     });
     await process.publisher.publishMany(Single, numbers(2));
-    await waitFor(() => told.length === 4 && seen.length === 5, { what: 'both to end' });
+    await waitFor(() => reported.length === 4 && seen.length === 5, { what: 'both to end' });
     expect(seen.sort()).toEqual(['0/1', '0/2', '0/3', '1/1', '1/2']);
-    expect(told.sort()).toEqual(['1 retry', '1 retry', '2 retry', '3 given-up']);
+    expect(reported.sort()).toEqual(['1 retry', '1 retry', '2 retry', '3 given-up']);
   });
 
   it('handles no more messages at once than there are slots, and loses none that come meanwhile', async () => {

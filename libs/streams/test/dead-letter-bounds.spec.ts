@@ -33,8 +33,8 @@ describe('dead letters beyond their bounds', () => {
     ['their bytes', { maxBytes: 65_536 }],
   ])('are bounded by %s, the oldest go first, and are counted and reported', async (_, bounds) => {
     const process = await bed.start();
-    let told = 0;
-    const stop = listen('dead-letters-dropped', ({ count }) => void (told += count));
+    let reported = 0;
+    const stop = listen('dead-letters-dropped', ({ count }) => void (reported += count));
     const { dead } = bed.place(Single, 'g').groupKeys;
     await process.publisher.publishMany(Single, numbers(250));
     await failing(process, bounds);
@@ -45,7 +45,7 @@ describe('dead letters beyond their bounds', () => {
     const values = await kept(process);
     const newest = Array.from({ length: values.length }, (_each, index) => 250 - values.length + index);
     expect(values.toSorted((one, other) => Number(one) - Number(other))).toEqual(newest);
-    expect([await counts(process), told]).toEqual([[250, values.length, 250 - values.length, 0], 250 - values.length]);
+    expect([await counts(process), reported]).toEqual([[250, values.length, 250 - values.length, 0], 250 - values.length]);
     stop();
   });
 

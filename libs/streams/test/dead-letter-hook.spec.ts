@@ -77,7 +77,7 @@ describe('a dead letter', () => {
     expect(found).toEqual([['MALFORMED_ENVELOPE', ['foreign', 'field'], false, true], ['INVALID_PAYLOAD', { value: 'x' }, false, false]]);
   });
 
-  it('of a batch subscription is reported by itself', async () => {
+  it('in a batch subscription is reported by itself', async () => {
     const process = await bed.start();
     const values: unknown[] = [];
     await hooked(process, async (payload) => void values.push(payload), { batch: { size: 3, waitMs: 20 } });

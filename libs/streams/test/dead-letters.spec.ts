@@ -276,9 +276,9 @@ describe('a selection that is refused', () => {
 
   it('a misspelt group, naming the most similar one of the topic', async () => {
     const { streams } = (await patient()).process;
-    const told = { code: 'UNKNOWN_GROUP', message: `Topic '${topicOf(Single).name}' has no group 'gg' here: did you mean 'g'?` };
-    await expect(streams.inspector.group(Single, 'gg')).rejects.toMatchObject(told);
-    await expect(streams.deadLetters.list(Single, 'gg')).rejects.toMatchObject(told);
+    const refusal = { code: 'UNKNOWN_GROUP', message: `Topic '${topicOf(Single).name}' has no group 'gg' here: did you mean 'g'?` };
+    await expect(streams.inspector.group(Single, 'gg')).rejects.toMatchObject(refusal);
+    await expect(streams.deadLetters.list(Single, 'gg')).rejects.toMatchObject(refusal);
     await expect(streams.groups.pause(Single, 'far-away')).rejects.toThrow(`no group 'far-away' here; known are g.`);
   });
 

@@ -79,18 +79,18 @@ describe('messages whose process vanished', () => {
     const first = queue.takeSuspect(5);
     const others = [queue.take(6), queue.take(7), queue.take(8)];
     expect([first, ...others].map(offsets)).toEqual([[10], [0], [1], []]);
-    expect(queue.heldUp(9)).toEqual({ count: 1, ms: 4 });
+    expect(queue.blocked(9)).toEqual({ count: 1, ms: 4 });
     expect([queue.ended(messages(0, 1)), queue.wantsLoneSlot]).toEqual([false, false]);
     expect([queue.ended(first), queue.wantsLoneSlot]).toEqual([true, true]);
-    expect([offsets(queue.takeSuspect(10)), queue.heldUp(11)]).toEqual([[11], { count: 0, ms: 0 }]);
+    expect([offsets(queue.takeSuspect(10)), queue.blocked(11)]).toEqual([[11], { count: 0, ms: 0 }]);
   });
 
   it('wait for a suspect of another subscription, until it has ended', () => {
     const queue = queueOf();
     add(queue, [suspect(10)]);
-    expect([queue.take(5), queue.heldUp(9)]).toEqual([[], { count: 1, ms: 4 }]);
+    expect([queue.take(5), queue.blocked(9)]).toEqual([[], { count: 1, ms: 4 }]);
     queue.suspectEnded();
-    expect([queue.heldUp(9).ms, offsets(queue.takeSuspect(9)), queue.heldUp(10).ms]).toEqual([0, [10], 0]);
+    expect([queue.blocked(9).ms, offsets(queue.takeSuspect(9)), queue.blocked(10).ms]).toEqual([0, [10], 0]);
   });
 
   it('are put back when they have waited since then', () => {

@@ -182,7 +182,7 @@ describe('batches', () => {
     { size: 100, concurrency: 2, messagesPerEntry: 16 },
     { size: 7, concurrency: 1, messagesPerEntry: 16 },
     { size: 600, concurrency: 1, messagesPerEntry: 16 },
-  ])('of $size fill, $concurrency at once, $messagesPerEntry messages an entry', async ({ size, concurrency, messagesPerEntry }) => {
+  ])('fill with $size messages, $concurrency at once, $messagesPerEntry messages an entry', async ({ size, concurrency, messagesPerEntry }) => {
     const process = await bed.start({ leaseMs: LEASE_MS, messagesPerEntry });
     const sizes: number[] = [];
     const topic = topicOf(Single);

@@ -34,7 +34,7 @@ it('F15 full: successes are settled, failures wait in their process until there 
     await expect(process.publisher.publish(Single, { value: 99 })).rejects.toMatchObject({ code: 'BACK_PRESSURE' });
     go.fire();
     await waitFor(async () => (await bed.state(process, Single, 'g')).handled === 8, { what: 'the successes to be settled' });
-    await waitFor(() => subscription.problem() !== null, { what: 'the subscription to tell' });
+    await waitFor(() => subscription.problem() !== null, { what: 'the subscription to report a problem' });
     expect(await bed.state(process, Single, 'g')).toMatchObject({ retried: 0, lag: 2, retrying: 0 });
   } finally {
     await bed.command('CONFIG', 'SET', 'maxmemory', 0);

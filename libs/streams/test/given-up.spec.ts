@@ -105,10 +105,10 @@ describe('a message in hand at the stop deadline', () => {
     expect(await bed.state(other, Single, 'g')).toMatchObject({ handled: 0, lag: 3, pending: 0, retried: 0 });
   });
 
-  it('is reported again, when it is a dead letter', async () => {
+  it('is called again, when it is a dead letter', async () => {
     const [stopping, other] = [await bed.start(LONG_LEASE), await bed.start(LONG_LEASE)];
     const first = held('returns');
-    const told = signal<DeadLetterContext>();
+    const called = signal<DeadLetterContext>();
     const parts = { topic: topicOf(Single), group: 'g', retry: noRetry };
     const definition = { ...parts, concurrency: 2, crashLimit: 10 };
     const fails = deliveryPipeline({ ...parts, handle: () => Promise.reject(new Error('dead')) });
@@ -122,10 +122,10 @@ describe('a message in hand at the stop deadline', () => {
     expect(abort.reason).toMatchObject({ code: 'CLOSED' });
     first.finish();
     await other.streams.subscribe(
-      { ...definition, deadLetterHandler: deadLetterPipeline({ ...parts, handle: async (_, context) => told.fire(context) }) },
+      { ...definition, deadLetterHandler: deadLetterPipeline({ ...parts, handle: async (_, context) => called.fire(context) }) },
       fails,
     );
-    expect(await told.promise).toMatchObject({ attempt: 1, reason: 'ATTEMPTS_EXHAUSTED' });
+    expect(await called.promise).toMatchObject({ attempt: 1, reason: 'ATTEMPTS_EXHAUSTED' });
   });
 });
 

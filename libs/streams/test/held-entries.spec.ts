@@ -10,16 +10,16 @@ interface Holding {
   readonly held: HeldEntries;
   readonly entry: HeldEntry;
   readonly lost: number[];
-  readonly doubts: string[];
+  readonly staleAgain: string[];
 }
 
 function holding(given: Partial<HeldEntriesParts>): Holding {
-  const [lost, doubts]: [number[], string[]] = [[], []];
-  const feedback = { givenAgain: (place: GroupPartition) => void lost.push(place.partition), inDoubt: () => void doubts.push('again') };
+  const [lost, staleAgain]: [number[], string[]] = [[], []];
+  const feedback = { givenAgain: (place: GroupPartition) => void lost.push(place.partition), becameStale: () => void staleAgain.push('again') };
   const held = heldWith({ feedback, ...given });
   const entry = new HeldEntry(log, { id: '1-0', connectionEpoch: 0 }, { base: 0, size: 1 });
   held.add(entry);
-  return { held, entry, lost, doubts };
+  return { held, entry, lost, staleAgain };
 }
 
 const knows = (ids: readonly string[]): Pick<HeldEntriesParts, 'holdings'> => ({
@@ -34,7 +34,7 @@ describe('an entry in hand', () => {
     presence.isSure = false;
     expect(held.isSure).toBe(false);
     presence.isSure = true;
-    held.doubt();
+    held.markStale();
     expect(held.isSure).toBe(false);
     await held.verify();
     expect([held.isSure, held.has(entry), lost]).toEqual([true, true, []]);
@@ -42,30 +42,30 @@ describe('an entry in hand', () => {
 
   it('is given up when Redis does not list it any more', async () => {
     const { held, entry, lost } = holding(knows([]));
-    held.doubt();
+    held.markStale();
     await held.verify();
     expect([held.has(entry), entry.isGivenUp, lost]).toEqual([false, true, [0]]);
     expect(entry.signal.reason).toMatchObject({ code: 'STATE_LOST' });
   });
 
   it('is stale again when a read brings entries that were sent before the process came back', async () => {
-    const { held, doubts } = holding(knows(['1-0']));
+    const { held, staleAgain } = holding(knows(['1-0']));
     const before = held.moment();
-    held.doubt();
+    held.markStale();
     await held.verify();
     held.brought(held.moment());
-    expect([held.isSure, doubts]).toEqual([true, []]);
+    expect([held.isSure, staleAgain]).toEqual([true, []]);
     held.brought(before);
-    expect([held.isSure, doubts]).toEqual([false, ['again']]);
+    expect([held.isSure, staleAgain]).toEqual([false, ['again']]);
   });
 
   it('stays stale when it became stale again while its owner was looked up', async () => {
     const asked: (() => void)[] = [];
     const of = (): Promise<ReadonlySet<string>> => new Promise((resolve) => asked.push(() => resolve(new Set(['1-0']))));
     const { held } = holding({ holdings: { of, has: () => Promise.resolve(true) } });
-    held.doubt();
+    held.markStale();
     const verified = held.verify();
-    held.doubt();
+    held.markStale();
     asked[0]!();
     await verified;
     expect(held.isSure).toBe(false);

@@ -4,7 +4,7 @@ import { LoneSlot } from '../src/consume/lone-slot.js';
 /** Asks for the slot, and again at each notice that it is free; keeps it until it lets go of it. */
 class Asker {
   given = 0;
-  told = 0;
+  notified = 0;
   wants = true;
 
   constructor(private readonly slot: LoneSlot) {}
@@ -14,7 +14,7 @@ class Asker {
   };
 
   readonly #onFree = (): void => {
-    this.told += 1;
+    this.notified += 1;
     this.ask();
   };
 }
@@ -52,7 +52,7 @@ describe('the lone slot of a process', () => {
     for (const { ask } of askers) ask();
     askers[1].wants = false;
     slot.release();
-    expect(askers.map(({ given, told }) => [given, told])).toEqual([[1, 0], [0, 1], [1, 1]]);
+    expect(askers.map(({ given, notified }) => [given, notified])).toEqual([[1, 0], [0, 1], [1, 1]]);
   });
 
   it('is free again when no subscription waits, or wants it', () => {
@@ -72,7 +72,7 @@ describe('the lone slot of a process', () => {
     second.wants = false;
     slot.release();
     slot.release();
-    expect(second.told).toBe(1);
+    expect(second.notified).toBe(1);
   });
 
   it('does not notify a subscription that has taken it meanwhile', () => {
@@ -84,6 +84,6 @@ describe('the lone slot of a process', () => {
     second.wants = true;
     second.ask();
     slot.release();
-    expect([second.given, second.told]).toEqual([1, 1]);
+    expect([second.given, second.notified]).toEqual([1, 1]);
   });
 });

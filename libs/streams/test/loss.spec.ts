@@ -22,7 +22,7 @@ const idsOf = async (): Promise<string[]> =>
   ((await bed.command('XRANGE', bed.place(Single, 'g').keys.log, '-', '+')) as [string][]).map(([id]) => id);
 
 /** A group whose handler is at work on its first message, with nine more that were not delivered. */
-async function heldUp(): Promise<{ process: Process; goOn: () => void; seen: number[] }> {
+async function busyGroup(): Promise<{ process: Process; goOn: () => void; seen: number[] }> {
   const process = await bed.start();
   const hold = signal();
   const seen: number[] = [];
@@ -42,7 +42,7 @@ describe('messages that other programs remove', () => {
     ['the last ones', (ids) => ['XDEL', ids[8]!, ids[9]!], 2],
     ['all that were not delivered', (ids) => ['XDEL', ...ids.slice(1)], 9],
   ])('%s are counted once and reported, and the lag comes to 0', async (_, command, count) => {
-    const { process, goOn, seen } = await heldUp();
+    const { process, goOn, seen } = await busyGroup();
     const [name, ...args] = command(await idsOf());
     await bed.command(String(name), bed.place(Single, 'g').keys.log, ...args);
     goOn();

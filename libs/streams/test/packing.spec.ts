@@ -46,7 +46,7 @@ describe('a publisher', () => {
 
   it.each([
     [1, true, 1], [16, true, 1], [17, true, 2], [160, true, 10], [256, true, 16], [255, false, 1], [256, false, 16],
-  ])('of a batch of %i, behind another batch: %s, puts %i into an entry', (messages, follows, size) => {
+  ])('packs a batch of %i, behind another batch: %s, in entries of %i', (messages, follows, size) => {
     expect(packWhenSaturated({ messages, follows })).toBe(size);
   });
 

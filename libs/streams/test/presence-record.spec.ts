@@ -9,7 +9,7 @@ describe('the record of a process', () => {
     expect(PresenceRecord.text(1, { stopping: [], highest: 1_000, present })).toBe('1  1000 1-499,501-1000');
   });
 
-  it('tells who has left, and who is stopping', () => {
+  it('names the members that have left, and those that are stopping', () => {
     const numbers = Array.from({ length: 12 }, (_, index) => index + 1);
     expect(numbers.filter((number) => record.hasLeft(number))).toEqual([5, 6, 8, 10, 11]);
     expect(numbers.filter((number) => record.isStopping(number))).toEqual([4, 9]);
@@ -24,7 +24,7 @@ describe('the record of a process', () => {
     expect([none.hasLeft(1), none.isStopping(1)]).toEqual([false, false]);
   });
 
-  it('tells of a process whose members are all gone that they have left', () => {
+  it('names all members of a process as gone when none is left', () => {
     const empty = new PresenceRecord(PresenceRecord.text(3, { stopping: [], highest: 2, present: [] }));
     expect([1, 2, 3].map((number) => empty.hasLeft(number))).toEqual([true, true, false]);
   });

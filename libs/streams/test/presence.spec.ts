@@ -43,7 +43,7 @@ async function proxied(): Promise<{ proxy: TcpProxy; redis: StandaloneTopology }
 
 interface Observer {
   readonly fatesOf: (...members: string[]) => Fate[];
-  /** How often it was told that somebody is gone. */
+  /** How often it was notified that a member is gone. */
   readonly departures: () => number;
 }
 

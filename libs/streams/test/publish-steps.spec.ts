@@ -39,7 +39,7 @@ describe('the queue of a publisher', () => {
     return queue;
   };
 
-  it.each([[255, 10, false], [256, 10, true], [3, MAX_BATCH_BYTES / 4, false], [4, MAX_BATCH_BYTES / 4, true]])('of %i messages of %i bytes has a full batch: %s', (count, bytes, isFull) => {
+  it.each([[255, 10, false], [256, 10, true], [3, MAX_BATCH_BYTES / 4, false], [4, MAX_BATCH_BYTES / 4, true]])('with %i messages of %i bytes has a full batch: %s', (count, bytes, isFull) => {
     expect(filled(count, bytes).hasFullBatch).toBe(isFull);
   });
 

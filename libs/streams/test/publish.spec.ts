@@ -116,8 +116,8 @@ describe('the deadline of a publish', () => {
     const items = numbers(3).map((item, index) => (index === 1 ? { ...item, deadline: '50ms' as const } : item));
     const publishing = items.map(({ payload, ...options }) => process.publisher.publish(Single, payload, options));
     const others = Promise.all([publishing[0], publishing[2]]);
-    const told = expect.stringMatching(/ was not stored: .*no connection to Redis.* Publish it again later\.$/);
-    await expect(publishing[1]).rejects.toMatchObject({ code: 'PUBLISH_REFUSED', retryable: true, message: told });
+    const reported = expect.stringMatching(/ was not stored: .*no connection to Redis.* Publish it again later\.$/);
+    await expect(publishing[1]).rejects.toMatchObject({ code: 'PUBLISH_REFUSED', retryable: true, message: reported });
     await proxy.pass();
     expect(await others).toMatchObject([{ offset: 1 }, { offset: 2 }]);
     expect(await bed.command('XLEN', keysOf().log)).toBe(3);

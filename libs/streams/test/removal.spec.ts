@@ -71,10 +71,10 @@ describe('a group that is removed', () => {
     await process.publisher.publishMany(Numbered, numbers(TOTAL));
     for (const group of ['g', 'other']) await left(process, group);
     const before = await everyKey();
-    const told = { group: 'g', lag: 3, pending: 0, retrying: 3, deadLetters: 1, members: [] };
-    expect(await groups.remove(Numbered, 'g', { preview: true })).toEqual(told);
+    const expected = { group: 'g', lag: 3, pending: 0, retrying: 3, deadLetters: 1, members: [] };
+    expect(await groups.remove(Numbered, 'g', { preview: true })).toEqual(expected);
     expect(await everyKey()).toEqual(before);
-    expect(await groups.remove(Numbered, 'g')).toEqual(told);
+    expect(await groups.remove(Numbered, 'g')).toEqual(expected);
     expect(await keysOf('g')).toEqual([]);
     expect(await bed.command('XINFO', 'GROUPS', bed.place(Numbered, 'g').keys.log)).toHaveLength(1);
     await expect(bed.state(process, Numbered, 'g')).rejects.toMatchObject({ code: 'UNKNOWN_GROUP' });
@@ -108,16 +108,16 @@ describe('a group that is removed', () => {
   });
 
   it('takes the messages from a member that holds them: its handler is aborted, and it stops without waiting', async () => {
-    const [process, member, began, told] = [await bed.start(), await bed.start(), signal(), signal()];
+    const [process, member, began, aborted] = [await bed.start(), await bed.start(), signal(), signal()];
     const subscription = await subscribe(member, { topic: Numbered, group: 'g' }, async (_: Value, { signal: abort }: DeliveryContext) => {
-      abort.addEventListener('abort', () => told.fire());
+      abort.addEventListener('abort', () => aborted.fire());
       began.fire();
-      await told.promise;
+      await aborted.promise;
     });
     await process.publisher.publish(Numbered, { value: 1 });
     await began.promise;
     expect(await process.streams.groups.remove(Numbered, 'g', { force: true })).toMatchObject({ pending: 1 });
-    await told.promise;
+    await aborted.promise;
     await subscription.stop(60_000);
     expect(await keysOf('g')).toEqual([]);
   });
@@ -236,9 +236,9 @@ describe('a topic that is removed', () => {
     await process.publisher.publishMany(Numbered, numbers(TOTAL));
     await process.publisher.publish(Numbered, { value: TOTAL }, { delay: '1h', idempotencyKey: 'k' });
     await left(process, 'g');
-    const told = { messages: TOTAL, delayed: 1, groups: [{ group: 'g', lag: 3, pending: 0, retrying: 3, deadLetters: 1, members: [] }] };
-    expect(await admin.streams.topics.remove(Numbered, { preview: true })).toEqual(told);
-    expect(await admin.streams.topics.remove(Numbered)).toEqual(told);
+    const expected = { messages: TOTAL, delayed: 1, groups: [{ group: 'g', lag: 3, pending: 0, retrying: 3, deadLetters: 1, members: [] }] };
+    expect(await admin.streams.topics.remove(Numbered, { preview: true })).toEqual(expected);
+    expect(await admin.streams.topics.remove(Numbered)).toEqual(expected);
     expect(await everyKey()).toEqual(tombstones());
     const refused = { code: 'REMOVED', retryable: false };
     await expect(process.publisher.publish(Numbered, { value: 1 })).rejects.toMatchObject(refused);

@@ -15,7 +15,7 @@ const RETRY: Settlement = ['retry', '5', 'body'];
 
 function heldAfter(connectionEpoch: number): HeldEntries {
   const holdings = { of: () => Promise.resolve(new Set<string>()), has: () => Promise.resolve(true) };
-  const feedback = { inDoubt: () => undefined, givenAgain: () => undefined };
+  const feedback = { becameStale: () => undefined, givenAgain: () => undefined };
   return new HeldEntries({ holdings, presence: { isSure: true }, way: { connectionEpoch }, feedback });
 }
 
@@ -51,7 +51,7 @@ describe('messages of an entry that is not handled completely', () => {
     expect(offsetsOf(call.parts)).toEqual([[16, 17, 18], [24, 25], [31]]);
   });
 
-  it('of two entries are never one run', () => {
+  it('are never one run with those of another entry', () => {
     const [first, second] = [ofLog(0, 2), ofLog(2, 2)];
     const call = callOf(handled([first.deliveries[1]!, second.deliveries[0]!]));
     expect(call.args).toEqual([0, ...runOf(first.entry, 1, 1), ...runOf(second.entry, 2, 1)]);

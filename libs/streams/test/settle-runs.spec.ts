@@ -171,7 +171,7 @@ describe('entries that are settled whole', () => {
 });
 
 describe('runs', () => {
-  it('of one entry, not in the order of their offsets', async () => {
+  it('settle one entry, also in another order than that of their offsets', async () => {
     const [entry] = await held([16]);
     expect(await settled({ runs: [{ entry: entry!, first: 9, n: 7 }, { entry: entry!, first: 0, n: 4 }] })).toBe('SS');
     expect([await counts(), await pendingIds()]).toEqual([both(11), [entry!.id]]);
@@ -179,7 +179,7 @@ describe('runs', () => {
     expect([await counts(), await pendingIds(), await marked()]).toEqual([both(16), [], 16]);
   });
 
-  it('beside whole entries, each with its own letter', async () => {
+  it('settle beside whole entries, each with its own letter', async () => {
     const [first, second, third] = await held([16, 16, 16]);
     const runs = [{ entry: second!, first: 16, n: 15 }, { entry: second!, first: 31, outcome: RETRY }];
     expect(await settled({ whole: [first!, third!], runs })).toBe('SSSS');
@@ -194,7 +194,7 @@ describe('runs', () => {
     expect([await counts(), await marked()]).toEqual([both(8), 8]);
   });
 
-  it('of an entry that was settled long ago are all reported so, not refused', async () => {
+  it('in an entry that was settled long ago are all reported so, not refused', async () => {
     const [entry] = await held([3]);
     for (const offset of [0, 1, 2]) await bed.command('SETBIT', pageKey(0), offset, 1);
     const runs = [{ entry: entry!, first: 0 }, { entry: entry!, first: 2 }, { entry: entry!, first: 1, outcome: DEAD }];
@@ -202,7 +202,7 @@ describe('runs', () => {
     expect([await counts(), await pendingIds(), await bed.command('XLEN', group().groupKeys.dead)]).toEqual([{}, [], 0]);
   });
 
-  it('of an entry that another member has by now are refused, message by message', async () => {
+  it('in an entry that another member has by now are refused, message by message', async () => {
     const [entry] = await held([16]);
     await ofOthers(entry!);
     expect(await settled({ runs: [{ entry: entry!, first: 0, n: 9 }, { entry: entry!, first: 12, outcome: DEAD }] })).toBe('FF');
@@ -241,7 +241,7 @@ describe('a repetition', () => {
     expect([await counts(), await bed.command('XLEN', group().groupKeys.dead)]).toEqual([{ fenced: 8 }, 0]);
   });
 
-  it('of a foreign entry reports that it is settled', async () => {
+  it('for a foreign entry reports that it is settled', async () => {
     const id = String(await bed.command('XADD', group().keys.log, '1000-7', 'foreign', 'x'));
     await bed.command('XREADGROUP', 'GROUP', 'g', 'a', 'STREAMS', group().keys.log, '>');
     const runs = [{ entry: { id, base: -1, size: 1 }, first: -1, outcome: DEAD }];

@@ -22,7 +22,7 @@ async function keys(): Promise<string[]> {
 }
 
 /** Resolves when a loop has reported a key of the wrong type. */
-function told(loop: string): Promise<void> {
+function reported(loop: string): Promise<void> {
   const failed = signal();
   heard.push(listen('loop-failed', (event) => event.loop === loop && event.error.message.includes('WRONGTYPE') && failed.fire()));
   return failed.promise;
@@ -32,7 +32,7 @@ describe('a partition whose keys are damaged', () => {
   it('does not keep members from joining, nor other partitions from their retries', async () => {
     const [first, ...others] = await keys();
     const process = await bed.start();
-    const failed = told('tend');
+    const failed = reported('tend');
     await bed.command('SET', bed.place(Numbered, 'g', 0).groupKeys.due, 'in the way');
     const again = signal<number[]>();
     const seen: number[] = [];
@@ -61,7 +61,7 @@ describe('a partition whose keys are damaged', () => {
       seen.add(value);
       if (others.every((_, index) => seen.has(index))) due.fire();
     });
-    const failed = told('promote-delayed');
+    const failed = reported('promote-delayed');
     await bed.command('SET', bed.place(Numbered, 'g', 0).keys.delayed, 'in the way');
     for (const [value, key] of others.entries()) await process.publisher.publish(Numbered, { value }, { key, delay: '20ms' });
     await failed;

@@ -83,7 +83,7 @@ export const deadLetters = [
     file: 'libs/streams/src/consume/without-handler.ts',
     find: 'mostMs: rules.unknownForMs ?? 0',
     replace: 'mostMs: 0',
-    spec: 'libs/streams/test/screening.spec.ts',
+    spec: 'libs/streams/test/prefilter.spec.ts',
     title: 'is tried again as the same attempt, until a process knows its type',
   },
   {

@@ -83,7 +83,7 @@ export const publishing = [
     find: 'math.min(now - agedAt, 300000)',
     replace: 'now - agedAt',
     spec: 'libs/streams/test/crashes/clock-step.spec.ts',
-    title: 'a step of the clock of Redis of two hours between a batch and its repetition',
+    title: 'by two hours between a batch and its repetition',
   },
   {
     name: 'idempotency keys of the previous window are known',

@@ -64,7 +64,7 @@ function assertMaySucceed(lastError: Error, url: string): void {
   }
   if (UNTRUSTED.test(lastError.message)) throw untrusted(url, lastError);
   if (/Please report this/.test(lastError.message)) {
-    throw new MillraceError('REDIS_UNREACHABLE', `What answers at ${maskUrl(url)} is no Redis. Set REDIS_URL to where one is.`, { cause: lastError });
+    throw new MillraceError('REDIS_UNREACHABLE', `The server at ${maskUrl(url)} is no Redis. Set REDIS_URL to where one is.`, { cause: lastError });
   }
 }
 

@@ -39,7 +39,7 @@ const ANSWERING: RedisOptions = {
 
 /**
  * - `publish`: writes of messages and their settling.
- * - `control`: the presence of the process, and upkeep; apart, so that a large write cannot delay a beat.
+ * - `control`: the presence of the process, and upkeep; a large write on the other connection cannot delay a beat.
  * - `blocking`: one reader each. No command timeout, since it waits on purpose; the socket's own notices a dead network.
  * - `listening`: messages of channels. The subscriber subscribes again on each connection: messages in between are missed.
  */

@@ -22,7 +22,7 @@ const LEAVE_EVERY_MS = 1_000;
 /**
  * One connection to Redis. It reconnects for ever until it is closed; commands fail at once while it is not there. A
  * connection that stays silent while an answer is due is given up and made again, and so is one to a server that has become
- * a replica: a failover moves the address, and not who is connected.
+ * a replica: a failover moves the address, but no connection that is open.
  */
 export class RedisConnection {
   readonly name: string;
@@ -131,7 +131,7 @@ export class RedisConnection {
 
   /**
    * Resolves true when the connection is ready, false when `signal` aborted or `timeoutMs` passed before. On a closed
-   * connection it waits as well, so that whoever tries again and again does so at the same pace.
+   * connection it waits as well, so that a caller that tries again and again does so at the same pace.
    */
   async whenReady(timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
     if (this.isReady || signal?.aborted) return this.isReady;

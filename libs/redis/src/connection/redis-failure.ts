@@ -67,7 +67,7 @@ export function redisFailure(thrown: unknown, command: string): RedisFailure {
   return new RedisFailure(kind, `${command} failed: ${MEANINGS[kind]} (${shown}).`, new Error(shown));
 }
 
-/** Whether it says that the server is a replica now. Redis itself ends then what waits in a read, and no more. */
+/** Whether the error says that the server is a replica now. Redis itself then ends reads that wait, and nothing else. */
 export function isOfReplica(error: Error): boolean {
   return messageOf(error).startsWith('READONLY ');
 }

@@ -1,7 +1,7 @@
 import { escapeUnseen, MillraceError, quote } from '@millrace/core';
 
 const MAX_SHOWN = 200;
-/** These cannot stand in a user or a password as they are. */
+/** Characters that a user or a password must not hold as they are. */
 const ENCODED = { '#': '%23', '/': '%2F', '?': '%3F' };
 const UNPARSABLE = 'it cannot be parsed; in a user or password write %40 for @, %3A for :, %2F for / and %23 for #';
 
@@ -21,7 +21,7 @@ export function assertRedisUrl(url: unknown): asserts url is string {
   );
 }
 
-/** A URL as it may be shown: without its password, whatever characters that has, and without parameters. */
+/** A URL as it may be shown: without parameters, and without its password, even one with unusual characters. */
 export function maskUrl(url: string): string {
   const [, scheme = '', credentials, rest = ''] = /^([a-z0-9+.-]*:\/\/)?(?:([^]*)@)?([^]*)$/i.exec(url) ?? [];
   const place = withoutTail(rest.replace(/\?[^]*$/, '?***'));
@@ -29,13 +29,13 @@ export function maskUrl(url: string): string {
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}...` : shown;
 }
 
-/** Without an @, what follows the colon and is no port is a password: a # has cut off the rest, as it does in an .env file. */
+/** Without an @, a text behind the colon that is no port is a password: a # has cut off the rest, as in an .env file. */
 function withoutTail(place: string): string {
   return place.replace(/^([^/:?[]*:)(?!\d{0,5}(?:[/?]|$))[^]*$/, '$1***');
 }
 
 function masked(scheme: string, credentials: string, place: string): string {
-  // A password with a question mark, or a parameter with an @: which part is secret, nobody can say.
+  // A password with a question mark, or a parameter with an @: nobody can say which part is secret.
   if (credentials.includes('?')) return '***';
   const end = credentials.indexOf(':');
   const user = scheme === '' ? '***' : end < 0 ? credentials : `${credentials.slice(0, end)}:***`;
@@ -49,7 +49,7 @@ function problemOf(text: string): string | null {
   return problemOfCredentials(text) ?? (URL.canParse(text) ? problemOfParts(new URL(text)) : UNPARSABLE);
 }
 
-/** Where a URL holds one of these, it takes the host for ended: a part of the password would be lost, or be taken for a port. */
+/** One of these characters ends the host of a URL: a part of the password would be lost, or be taken for a port. */
 function problemOfCredentials(text: string): string | null {
   const [, credentials = ''] = /^rediss?:\/\/([^]*)@/.exec(text) ?? [];
   const raw = Object.entries(ENCODED).filter(([character]) => credentials.includes(character));

@@ -11,7 +11,7 @@ export interface ServerFacts {
 const OLDEST = [7, 0] as const;
 
 /**
- * Asks the server what it is.
+ * Asks the server for its version, its role and its policy of eviction.
  *
  * @param where its address, for the words of the error
  * @throws RedisFailure
@@ -46,7 +46,7 @@ const CLUSTER =
 
 const SENTINEL =
   'is a Sentinel: it watches a Redis, and stores nothing itself. Millrace does not ask it yet where the primary is. Set REDIS_URL ' +
-  'to the primary (SENTINEL MASTERS tells its address), or better to an address that follows it.';
+  'to the primary (SENTINEL MASTERS shows its address), or better to an address that follows it.';
 
 function unsupported(where: string, what: string): MillraceError {
   return new MillraceError('REDIS_UNSUPPORTED', `The server at ${where} ${what}`);

@@ -2,8 +2,8 @@ import type { RedisConnection } from './redis-connection.js';
 import type { ServerFacts } from './server-facts.js';
 
 /**
- * Which connections of this process lead to which keys. Whoever works with a key asks here, and knows nothing of nodes. Every
- * implementation promises:
+ * Knows which connections of this process lead to which keys. Code that works with a key asks it, and knows nothing of nodes.
+ * Every implementation promises:
  *
  * - It answers at once from what it knows. Asking costs no more than a look into a map.
  * - A key gets the same connection for a purpose for as long as the topology is open, so the connection may be kept. It leads

@@ -3,8 +3,8 @@ import { createServer } from 'node:net';
 import { MillraceError } from '@millrace/core';
 
 /**
- * Below the ports that systems give to outgoing connections (from 32768 on Linux, 49152 elsewhere): a client that tries to
- * reconnect to a stopped server on one of those may be given that very port and so take the server's place.
+ * All ports lie below those that systems give to outgoing connections (from 32768 on Linux, 49152 elsewhere): a client that
+ * tries to reconnect to a stopped server on one of those may be given that very port and so take the server's place.
  */
 const LOWEST = 20_000;
 const HIGHEST = 32_767;

@@ -4,7 +4,7 @@ import { withDeadline } from './deadline.js';
 import type { GuardedProcess } from './guarded-process.js';
 
 const POLL_MS = 5;
-/** A server that loads guesses how long that will take, and ioredis would sleep for as long: it may be ready much sooner. */
+/** A loading server guesses how long that takes, and ioredis would sleep for as long, though it may be ready much sooner. */
 const LOADING_POLL_MS = 50;
 
 /** A server that is ready, by its own words. */

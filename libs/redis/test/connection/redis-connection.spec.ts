@@ -60,8 +60,8 @@ async function failureOf(call: Promise<unknown>): Promise<RedisFailure> {
   throw error;
 }
 
-/** Resolves when the connection has told of this state, counting from now. */
-async function told(name: string, state: EventMap['connection']['state']): Promise<void> {
+/** Resolves when the connection has reported this state, counting from now. */
+async function reported(name: string, state: EventMap['connection']['state']): Promise<void> {
   const from = events.length;
   await waitFor(() => events.slice(from).some((event) => event.name === name && event.state === state), { what: `${name} to be ${state}` });
 }
@@ -121,7 +121,7 @@ describe('a network that goes silent', () => {
   it.each(['publish', 'control'] as const)('fails the command, and the %s connection is made again', async (profile) => {
     const made = await connected(profile);
     proxy.blackHole();
-    const lost = told(made.name, 'lost');
+    const lost = reported(made.name, 'lost');
     expect(await failureOf(made.call('SET', key, 'secret-payload'))).toMatchObject({ kind: 'indeterminate', cause: { message: 'Command timed out' } });
     await lost;
     expect(made.isReady).toBe(false);
@@ -132,7 +132,7 @@ describe('a network that goes silent', () => {
 
   it('is noticed by a reader that waits, and its connection is made again', async () => {
     const made = await connected('blocking');
-    const lost = told(made.name, 'lost');
+    const lost = reported(made.name, 'lost');
     proxy.blackHole();
     expect(await failureOf(made.call('XREAD', 'BLOCK', 2_000, 'STREAMS', key, '$'))).toMatchObject({ kind: 'indeterminate' });
     await lost;
@@ -150,10 +150,10 @@ describe('a network that goes silent', () => {
 describe('a connection that is not there', () => {
   it('fails commands at once as unsent, with the reason, and executes none of them later', async () => {
     const made = await connected();
-    const lost = told(made.name, 'lost');
+    const lost = reported(made.name, 'lost');
     await proxy.refuse();
     await lost;
-    await told(made.name, 'failed');
+    await reported(made.name, 'failed');
     const failure = await failureOf(made.call('SET', key, 'secret-payload'));
     expect(failure).toMatchObject({ kind: 'unsent', code: 'REDIS_UNREACHABLE', retryable: true, message: expect.stringContaining('ECONNREFUSED') });
     expect(await failureOf(made.run(add, [key], ['secret-payload']))).toMatchObject({ kind: 'unsent' });
@@ -168,7 +168,7 @@ describe('a connection that is not there', () => {
     const made = connection();
     expect(await failureOf(made.call('GET', key))).toMatchObject({ kind: 'unsent', message: expect.stringContaining('it is being made') });
     made.connect();
-    await told(made.name, 'failed');
+    await reported(made.name, 'failed');
     expect(await made.whenReady(1)).toBe(false);
     expect(made.lastError?.message).toContain('ECONNREFUSED');
     await proxy.pass();
@@ -176,10 +176,10 @@ describe('a connection that is not there', () => {
     expect(made.lastError).toBeNull();
   });
 
-  it('tells once that it was lost, and once that it is there again, however many attempts that took', async () => {
+  it('reports once that it was lost, and once that it is there again, however many attempts that took', async () => {
     const made = await connected();
     await proxy.refuse();
-    for (let attempt = 0; attempt < 3; attempt += 1) await told(made.name, 'failed');
+    for (let attempt = 0; attempt < 3; attempt += 1) await reported(made.name, 'failed');
     await proxy.pass();
     await settled(made);
     made.close();
@@ -187,11 +187,11 @@ describe('a connection that is not there', () => {
     expect(states.filter((state) => state !== 'failed')).toEqual(['ready', 'lost', 'ready']);
   });
 
-  it('tells of no failure with more than a text', async () => {
+  it('reports no failure with more than a text', async () => {
     await proxy.refuse();
     const made = connection('publish', proxy.url.replace('//', '//user:s3cret@'));
     made.connect();
-    await told(made.name, 'failed');
+    await reported(made.name, 'failed');
     expect(JSON.stringify(events)).toContain('ECONNREFUSED');
     expect(JSON.stringify(events) + inspect(made, { depth: 10, showHidden: true })).not.toContain('s3cret');
   });

@@ -35,7 +35,7 @@ describe('maskUrl', () => {
     ['REDIS://u:secret@HOST', 'REDIS://u:***@HOST'],
     ['postgres://u:secret@host/db', 'postgres://u:***@host/db'],
     ['', ''],
-  ])('of %p is %p', (url, masked) => {
+  ])('shows %p as %p', (url, masked) => {
     expect(maskUrl(url)).toBe(masked);
     expect(masked).not.toContain('cret');
   });

@@ -73,7 +73,7 @@ describe('REDIS_URL', () => {
     await expectNoChildren();
   });
 
-  it('tells a server that is no Redis', async () => {
+  it('recognizes a server that is no Redis', async () => {
     const web = await webServer();
     const { port } = web.address() as AddressInfo;
     await expect(find({ REDIS_URL: `redis://127.0.0.1:${port}`, PATH: '' })).rejects.toMatchObject({ code: 'REDIS_UNREACHABLE' });
@@ -123,7 +123,7 @@ describe('without REDIS_URL', () => {
     expect(await serverBinaries({ PATH: folder }, workshop)).toEqual([]);
   });
 
-  it('tells how to install one when there is none', async () => {
+  it('says how to install one when there is none', async () => {
     const error = await findRedis({ env: { PATH: '' } }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'REDIS_NOT_FOUND', problems: [expect.stringContaining('PATH'), expect.stringContaining('docker')] });
     expect(error).toMatchObject({ message: expect.stringMatching(/Install one with: .+ install|Set REDIS_URL/) });

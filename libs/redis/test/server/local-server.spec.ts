@@ -100,7 +100,7 @@ describe('a local server', () => {
     expect(await isRunning(server.pid)).toBe(false);
   });
 
-  it('tells why it did not start, with the end of its log, and leaves nothing', async () => {
+  it('reports why it did not start, with the end of its log, and leaves nothing', async () => {
     const broken = await program('#!/bin/sh\necho "error while loading shared libraries: GLIBC_2.38 not found" >&2\nexit 3\n');
     await expect(LocalServer.start({ binary: broken })).rejects.toMatchObject({
       code: 'REDIS_FAILED',
@@ -108,7 +108,7 @@ describe('a local server', () => {
     });
   });
 
-  it('tells when the server refuses its arguments', async () => {
+  it('reports when the server refuses its arguments', async () => {
     await expect(start({ extra: ['--no-such-option', 'x'] })).rejects.toMatchObject({
       code: 'REDIS_FAILED',
       message: expect.stringContaining('no-such-option'),

@@ -19,7 +19,7 @@ export interface BroadcastParts {
 
 const READY_WAIT_MS = 1_000;
 /** Delay of a retry that is due while the broadcast is paused. */
-const HELD_UP_MS = 1_000;
+const PAUSED_RETRY_MS = 1_000;
 
 /** One message on its way to the handler of this process. */
 interface Item {
@@ -29,7 +29,7 @@ interface Item {
   readonly attempt: number;
 }
 
-/** Follows a topic for one process: reading -> handling, again where that fails -> done. It stores nothing in Redis. */
+/** Follows a topic for one process: it reads messages, handles them, and retries those that fail. It stores nothing in Redis. */
 export class Broadcast implements Subscription {
   readonly #definition: BroadcastDefinition;
   readonly #handler: DeliveryHandler;
@@ -38,9 +38,9 @@ export class Broadcast implements Subscription {
   readonly #retries = new DelayedRetries<Item>((item) => this.#begin(item));
   readonly #loops: readonly Loop[];
   readonly #onStopped: () => void;
-  /** Lease on all messages that handlers are at work on, until the process stops. */
+  /** The lease of all messages that handlers are at work on, until the process stops. */
   readonly #lease = new Lease();
-  readonly #heldUpBy = new Set<'process' | 'stop'>();
+  readonly #pausedBy = new Set<'process' | 'stop'>();
   /** Why a follower reads nothing. */
   readonly #problems = new Map<LogFollower, string>();
 
@@ -67,7 +67,7 @@ export class Broadcast implements Subscription {
   }
 
   get pausedBy(): readonly ('process' | 'stop')[] {
-    return [...this.#heldUpBy];
+    return [...this.#pausedBy];
   }
 
   problem(): string | null {
@@ -81,11 +81,11 @@ export class Broadcast implements Subscription {
   }
 
   resume(): void {
-    this.#heldUpBy.delete('process');
-    if (this.#heldUpBy.size === 0) this.#slots.open();
+    this.#pausedBy.delete('process');
+    if (this.#pausedBy.size === 0) this.#slots.open();
   }
 
-  /** No handler starts from now on; those at work may finish until the deadline. Other messages that were read are dropped. */
+  /** No handler starts from now on; those at work may finish until the deadline. All other messages are dropped. */
   async stop(deadlineMs: number): Promise<void> {
     this.#hold('stop');
     this.#retries.clear();
@@ -96,7 +96,7 @@ export class Broadcast implements Subscription {
   }
 
   #hold(by: 'process' | 'stop'): void {
-    this.#heldUpBy.add(by);
+    this.#pausedBy.add(by);
     this.#slots.close();
   }
 
@@ -143,11 +143,11 @@ export class Broadcast implements Subscription {
   }
 
   #begin(item: Item): void {
-    if (this.#heldUpBy.has('stop')) return;
-    if (this.#heldUpBy.size > 0) return this.#retries.add(item, HELD_UP_MS);
+    if (this.#pausedBy.has('stop')) return;
+    if (this.#pausedBy.size > 0) return this.#retries.add(item, PAUSED_RETRY_MS);
     if (isExpired(item.message)) return;
-    const screened = this.#definition.prefilter?.(item.message) ?? null;
-    if (screened) this.#end(item, screened);
+    const prefiltered = this.#definition.prefilter?.(item.message) ?? null;
+    if (prefiltered) this.#end(item, prefiltered);
     else this.#slots.take(() => this.#handle(item));
   }
 
@@ -158,7 +158,7 @@ export class Broadcast implements Subscription {
   #end(item: Item, outcome: Outcome): void {
     this.#reportFailure(item, outcome);
     if (outcome.kind === 'release') this.#begin(item);
-    if (outcome.kind === 'retry' && !this.#heldUpBy.has('stop')) this.#retries.add({ ...item, attempt: item.attempt + 1 }, outcome.delayMs);
+    if (outcome.kind === 'retry' && !this.#pausedBy.has('stop')) this.#retries.add({ ...item, attempt: item.attempt + 1 }, outcome.delayMs);
   }
 
   #deliveryOf({ message, partition, offset, attempt }: Item): Delivery {

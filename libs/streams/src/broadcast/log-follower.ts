@@ -7,7 +7,7 @@ import { pagesOf } from '../log/pages.js';
 import { partitionsOf } from '../log/topic-log.js';
 import { baseOf, ReadHistory } from './read-history.js';
 
-/** Entries looked at in one call when the log is not the one that was read. */
+/** Entries in one call that looks for the resume point in another log. */
 const PAGE = 50;
 
 export interface FollowedEntry extends Entry {
@@ -55,7 +55,7 @@ export class LogFollower {
     this.#readOn = reader.connectionEpoch;
   }
 
-  /** As many as one command each can read. They have connections of their own: close them. */
+  /** One follower for all partitions that one command can read. Each has a connection of its own: close it. */
   static ofTopic({ redis, prefix }: { redis: Topology; prefix: string }, topic: TopicDefinition): LogFollower[] {
     const keysOf = (partition: number): PartitionKeys => partitionKeys(prefix, topic.name, partition);
     const pages = pagesOf(partitionsOf(topic), topic.partitions, (partition) => redis.controlFor(keysOf(partition).log));
@@ -127,8 +127,8 @@ export class LogFollower {
   }
 
   /**
-   * Finds where to go on reading: in a log that was lost and made again at its beginning; in the shorter log of a promoted
-   * replica where it begins to differ. Their ids may be lower than those that were read.
+   * Finds the place to go on reading: the beginning of a log that was lost and made again; in the shorter log of a promoted
+   * replica, the entry at which it begins to differ. Ids in both may be lower than those that were read.
    */
   async #lookForNewLogs(): Promise<void> {
     await Promise.all(this.#cursors.map((cursor) => this.#lookForNewLog(cursor)));
@@ -141,7 +141,7 @@ export class LogFollower {
     Object.assign(cursor, { generation, after: '0-0', next: null, previous: cursor.history, history: new ReadHistory() });
   }
 
-  /** Goes back to the last entry that was read and still exists; as a rule that is the last one that was read. */
+  /** Goes back to the last entry that was read and still exists: usually the last one of all. */
   async #findResumePoint(cursor: Cursor): Promise<void> {
     let from = cursor.after;
     for (let count = 1; ; count = PAGE) {

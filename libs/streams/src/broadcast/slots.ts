@@ -1,4 +1,4 @@
-/** A limit of concurrent work, which can be closed. */
+/** Limits concurrent work, and can be closed. Unlike a semaphore it lets retries in beyond the limit, and counts them. */
 export class Slots {
   readonly #limit: number;
   readonly #running = new Set<Promise<void>>();

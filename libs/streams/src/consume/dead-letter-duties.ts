@@ -13,7 +13,7 @@ export interface DeadLetterDutiesParts {
   readonly partitions: readonly GroupPartition[];
 }
 
-/** What a member does for the dead letters of its group: it tells of them and keeps them within bounds, where it is asked to. */
+/** The work of a member on the dead letters of its group: it reports them and keeps them within bounds, if it is asked to. */
 export class DeadLetterDuties {
   readonly hook: DeadLetterHook | null;
   readonly #keeper: DeadLetterKeeper | null;
@@ -37,12 +37,12 @@ export class DeadLetterDuties {
     this.#keeper?.wake();
   }
 
-  /** Why nobody is told of dead letters, or null while all is well. */
+  /** Why dead letters are not reported, or null while all is well. */
   problem(): string | null {
     return this.hook?.problem() ?? null;
   }
 
-  /** Leaves what is not told to others. */
+  /** Leaves dead letters that are not reported yet to other members. */
   async leave(): Promise<void> {
     await Promise.all([this.hook?.leave(), this.#keeper?.stop()]);
   }

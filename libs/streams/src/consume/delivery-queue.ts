@@ -5,14 +5,14 @@ import type { PendingDelivery } from './pending-delivery.js';
 export class DeliveryQueue {
   readonly #rule: BatchRule;
   #together: PendingDelivery[] = [];
-  /** Those before it were taken. */
+  /** Index of the first message of `together` that was not taken yet. */
   #first = 0;
-  /** Their process vanished: each is handled alone, as it may be the one that takes processes down. */
+  /** Messages whose process vanished. Each is handled alone, as it may be the one that takes processes down. */
   #suspects: PendingDelivery[] = [];
-  /** The one that was taken and has not ended. */
+  /** The suspect that was taken and has not ended. */
   #suspect: PendingDelivery | undefined;
-  /** Since when suspects wait for one to end; null while none waits. */
-  #heldUpSinceMs: number | null = null;
+  /** Since when suspects wait for another one to end; null while none waits. */
+  #blockedSinceMs: number | null = null;
 
   constructor(rule: BatchRule) {
     this.#rule = rule;
@@ -28,9 +28,9 @@ export class DeliveryQueue {
     else this.#together.push(delivery);
   }
 
-  /** How many messages wait for a suspect at work to end, and for how long one has. */
-  heldUp(nowMs: number): { readonly count: number; readonly ms: number } {
-    const sinceMs = this.#heldUpSinceMs;
+  /** How many suspects wait for another one to end, and for how long. */
+  blocked(nowMs: number): { readonly count: number; readonly ms: number } {
+    const sinceMs = this.#blockedSinceMs;
     return sinceMs === null ? { count: 0, ms: 0 } : { count: this.#suspects.length, ms: nowMs - sinceMs };
   }
 
@@ -38,28 +38,28 @@ export class DeliveryQueue {
     return this.#suspects.length > 0;
   }
 
-  /** Whether a suspect may be taken, once the process has a place for it. */
+  /** Whether a suspect may be taken, once the lone slot of the process is free. */
   get wantsLoneSlot(): boolean {
     return this.hasSuspects && !this.#suspect;
   }
 
-  /** The first of the suspects, for the one place that the process has for them. */
+  /** Takes the first of the suspects, for which the caller has taken the lone slot of the process. */
   takeSuspect(nowMs: number): PendingDelivery[] {
     const taken = this.#suspects.splice(0, 1);
     [this.#suspect] = taken;
-    this.#noteHeldUp(nowMs);
+    this.#noteBlocked(nowMs);
     return taken;
   }
 
-  /** The next batch of others; empty while none is ready. Suspects that wait are held up by another. */
+  /** The next batch without suspects; empty while none is ready. Suspects that still wait are blocked by another one. */
   take(nowMs: number): PendingDelivery[] {
-    this.#noteHeldUp(nowMs);
+    this.#noteBlocked(nowMs);
     return this.readyInMs(nowMs) === 0 ? this.#takeOldest(this.#rule.size) : [];
   }
 
-  /** The suspect that was taken has ended, or one of others in this process has. */
+  /** A suspect has ended: the one that was taken, or one of another subscription of this process. */
   suspectEnded(): void {
-    this.#heldUpSinceMs = null;
+    this.#blockedSinceMs = null;
   }
 
   /** A batch that was taken has ended. @returns whether it was a suspect */
@@ -70,32 +70,32 @@ export class DeliveryQueue {
     return true;
   }
 
-  /** Since when the one of the others waits that waits longest; null when none does. */
+  /** Since when the oldest of the messages that are no suspects waits; null when none waits. */
   get waitsSinceMs(): number | null {
     return this.#together[this.#first]?.waitsSince ?? null;
   }
 
-  /** How long until a batch of others is ready though nothing more comes, in whole milliseconds; null when nothing waits. */
+  /** How long until a batch without suspects is ready though nothing more comes, in whole milliseconds; null when none waits. */
   readyInMs(nowMs: number): number | null {
     if (this.#waiting >= this.#rule.size) return 0;
     const sinceMs = this.waitsSinceMs;
     return sinceMs === null ? null : Math.max(0, Math.ceil(sinceMs + this.#rule.waitMs - nowMs));
   }
 
-  /** Suspects that have waited since then, or longer. */
+  /** Takes out the suspects that have waited since this moment, or longer. */
   takeSuspectsSince(momentMs: number): PendingDelivery[] {
     const taken = this.#suspects.filter(({ waitsSince }) => waitsSince <= momentMs);
     this.#suspects = this.#suspects.filter(({ waitsSince }) => waitsSince > momentMs);
     return taken;
   }
 
-  /** The last of those that wait together, as many as there are up to `count`. */
+  /** Takes out up to `count` messages, the newest ones, suspects aside. */
   takeNewest(count: number): PendingDelivery[] {
     return this.#together.splice(Math.max(this.#first, this.#together.length - count));
   }
 
   takeAll(): PendingDelivery[] {
-    this.#heldUpSinceMs = null;
+    this.#blockedSinceMs = null;
     return [...this.#suspects.splice(0), ...this.#takeOldest(this.#waiting)];
   }
 
@@ -103,11 +103,11 @@ export class DeliveryQueue {
     return this.#together.length - this.#first;
   }
 
-  #noteHeldUp(nowMs: number): void {
-    this.#heldUpSinceMs = this.hasSuspects ? (this.#heldUpSinceMs ?? nowMs) : null;
+  #noteBlocked(nowMs: number): void {
+    this.#blockedSinceMs = this.hasSuspects ? (this.#blockedSinceMs ?? nowMs) : null;
   }
 
-  /** An array that is cut at its beginning is copied: that is done seldom. */
+  /** To cut an array at its beginning copies it, so it is done seldom. */
   #takeOldest(count: number): PendingDelivery[] {
     const taken = this.#together.slice(this.#first, this.#first + count);
     this.#first += taken.length;

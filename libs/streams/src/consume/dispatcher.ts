@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { BatchRule, Outcome } from '@millrace/core';
-import { tellOfFailure } from './failure-events.js';
+import { emitFailure } from './failure-events.js';
 import type { Feedback } from './feedback.js';
 import { defect, handOver } from './hand-over.js';
 import { HandlerSlots, type Now } from './handler-slots.js';
@@ -21,20 +21,20 @@ export interface DispatcherParts extends WithoutHandler {
   readonly settler: Pick<Settler, 'settle'>;
   readonly held: HeldEntries;
   readonly holdings: Pick<Holdings, 'begin'>;
-  /** The one place of the process for messages whose process vanished. */
+  /** The one slot of the process for messages whose process vanished. */
   readonly loneSlot: LoneSlot;
   /** Handlers at once. */
   readonly concurrency: number;
   readonly stuckAfterMs: number;
-  /** Of the rate limit, where there is one. */
+  /** The permits of the rate limit, where there is one. */
   readonly rateLimiter?: RateLimiter | undefined;
 }
 
 const ONE_BY_ONE: BatchRule = { size: 1, waitMs: 0 };
 
 /**
- * Hands messages to the handler, as many batches at once as there are slots, and has their outcomes settled. What may begin and
- * what goes back is decided by {@link HandlerSlots}; here it is done.
+ * Hands messages to the handler, as many batches at once as there are slots, and has their outcomes settled.
+ * {@link HandlerSlots} decides which messages may begin and which go back; the dispatcher does it.
  */
 export class Dispatcher implements Settling {
   readonly #parts: DispatcherParts;
@@ -46,7 +46,7 @@ export class Dispatcher implements Settling {
   /** When the timer is due, by the monotonic clock. */
   #timerAtMs = 0;
   #wakeFetcher: (() => void) | null = null;
-  /** Called when something has ended. */
+  /** Called when a batch has ended, or a settlement. */
   readonly #onEnd: (() => void)[] = [];
 
   constructor(parts: DispatcherParts) {
@@ -65,14 +65,14 @@ export class Dispatcher implements Settling {
     return this.#parts.rateLimiter?.holdMs ?? Infinity;
   }
 
-  /** Why no handler gets on, or null while they do. */
+  /** Why the handlers make no progress, or null while they do. */
   problem(): string | null {
     return this.#slots.problem(performance.now());
   }
 
   /**
    * Resolves when there is room for messages, and a permit for one where there is a rate limit, or when the signal aborts. It
-   * rejects when Redis does not say whether there is a permit.
+   * rejects when Redis does not answer whether there is a permit.
    */
   async whenFree(signal: AbortSignal): Promise<void> {
     const wake = (): void => this.#wakeFetcher?.();
@@ -87,7 +87,7 @@ export class Dispatcher implements Settling {
     if (!signal.aborted) await this.#parts.rateLimiter?.some(this.#room, signal);
   }
 
-  /** Takes messages in that were fetched. */
+  /** Takes fetched messages in. */
   add(deliveries: readonly PendingDelivery[]): void {
     const nowMs = performance.now();
     for (const delivery of deliveries) {
@@ -98,7 +98,7 @@ export class Dispatcher implements Settling {
     this.#startNext();
   }
 
-  /** It was made sure of what is held: what waited for that may begin. */
+  /** Goes on after the holdings were verified: messages that waited for that may begin. */
   goOn(): void {
     this.#startNext();
     this.#wakeFetcher?.();
@@ -119,19 +119,19 @@ export class Dispatcher implements Settling {
     this.goOn();
   }
 
-  /** What was fetched and waits for a handler to be started. */
+  /** Takes out the messages that were fetched and wait for a handler. */
   takeWaiting(): PendingDelivery[] {
     return this.#slots.takeWaiting();
   }
 
-  /** Resolves when every handler that was started has ended, or was given up, and all is settled. */
+  /** Resolves when every started handler has ended, or was given up, and every outcome is settled. */
   async drain(): Promise<void> {
     while (!this.#slots.isIdle) await new Promise<void>((resolve) => this.#onEnd.push(resolve));
   }
 
   /**
-   * Waits for handlers no longer, and starts none: what they are at work on goes back to the group at once, uncounted, and
-   * what they say later counts for nothing.
+   * Waits for handlers no longer, and starts none. Their messages go back to the group at once, without counting an attempt, and
+   * their outcomes are ignored from now on.
    */
   giveUp(): void {
     this.pause();
@@ -172,10 +172,10 @@ export class Dispatcher implements Settling {
   }
 
   #startNext(): void {
-    // What ends while others are begun is seen by the one that begins them.
+    // The loop below runs already, and sees batches that end meanwhile.
     if (this.#isStarting) return;
     this.#isStarting = true;
-    // No time passes meanwhile that would change a decision.
+    // The loop below is short: one moment serves for all its decisions.
     const now = this.#now();
     while (this.#slots.canBegin(now)) {
       const batch = this.#take(now.ms);
@@ -196,7 +196,7 @@ export class Dispatcher implements Settling {
     this.#startNext();
   };
 
-  /** Looks again when time alone brings a decision. A timer that is due before that does so too. */
+  /** Sets the timer for the next decision that only time brings. A timer that is due earlier looks as well, and stays. */
   #watch(now: Now): void {
     const inMs = this.#slots.nextLookInMs(now);
     if (inMs === null || (this.#timer && this.#timerAtMs <= now.ms + inMs)) return;
@@ -228,7 +228,7 @@ export class Dispatcher implements Settling {
     if (this.#onEnd.length > 0) for (const heard of this.#onEnd.splice(0)) heard();
   }
 
-  /** What was lost, or expired, while it waited for a slot is not begun. */
+  /** Begins a batch without the messages that were lost or have expired while they waited for a slot. */
   #begin(batch: readonly PendingDelivery[]): void {
     const open = batch.filter((delivery) => this.#mayBegin(delivery));
     const [first] = open;
@@ -244,7 +244,7 @@ export class Dispatcher implements Settling {
     return outcome === null;
   }
 
-  /** A message whose process vanished is marked first: should this one vanish too, that tells that it was at work on it. */
+  /** Marks a message whose process vanished before it begins: should this process vanish too, the mark shows that it began. */
   async #beginLone(batch: readonly PendingDelivery[], delivery: PendingDelivery): Promise<void> {
     const { held, holdings } = this.#parts;
     this.#slots.beginLone(batch);
@@ -266,7 +266,7 @@ export class Dispatcher implements Settling {
     handOver(this.#parts.handling, open, (outcomes) => this.#handled(batch, outcomes));
   }
 
-  /** Its slot is free, but for that of a lone one, and the outcomes are settled meanwhile. */
+  /** The handler of a batch has ended: the slot is free while the outcomes are settled, except that of a lone message. */
   #handled(batch: readonly PendingDelivery[], outcomes: readonly Outcome[]): void {
     const begun = this.#slots.handled(batch);
     begun.forEach((delivery, index) => this.#settle(delivery, outcomes[index] ?? defect('The handler has no outcome for it.')));
@@ -274,7 +274,7 @@ export class Dispatcher implements Settling {
   }
 
   #settle(delivery: PendingDelivery, outcome: Outcome): void {
-    if (outcome.kind !== 'ack') tellOfFailure(delivery, outcome);
+    if (outcome.kind !== 'ack') emitFailure(delivery, outcome);
     const settlement = settlementOf(delivery, outcome);
     if (settlement === HANDLED) delivery.dealtWith();
     this.#write(delivery, settlement);
@@ -286,7 +286,7 @@ export class Dispatcher implements Settling {
   }
 }
 
-/** As many handlers listen to it as there are slots. */
+/** Aborts when handlers are to be held. As many handlers listen to its signal as there are slots. */
 function newHolding(): AbortController {
   const holding = new AbortController();
   setMaxListeners(0, holding.signal);

@@ -1,8 +1,8 @@
 import { emit, type Outcome } from '@millrace/core';
 import type { PendingDelivery } from './pending-delivery.js';
 
-/** Tells of an attempt that failed. */
-export function tellOfFailure(delivery: PendingDelivery, outcome: Outcome): void {
+/** Reports an attempt that failed. */
+export function emitFailure(delivery: PendingDelivery, outcome: Outcome): void {
   if (outcome.kind === 'ack' || outcome.kind === 'release') return;
   const { topic, partition, group } = delivery.entry.stream.partition;
   const messageId = delivery.message.id;

@@ -2,8 +2,8 @@ import type { GroupPartition } from './group-partition.js';
 import type { PendingDelivery } from './pending-delivery.js';
 
 /**
- * The member of a group, as its parts see it: whatever one of them finds out that others have to know goes through here. Data
- * flows one way, from the read to the settlement; this is the way back.
+ * The member of a group, as its parts see it. Messages flow one way, from the read to the settlement; this is the way back, by
+ * which a part lets others know what it has found out.
  */
 export interface Feedback {
   /** The number of the seek by which the group is given a message again; null when no seek asked for it. */
@@ -14,29 +14,29 @@ export interface Feedback {
   deadLettered(): void;
   /** A message goes back to the group because there was no slot, or no permit, for it. */
   overFetched(delivery: PendingDelivery): void;
-  /** The group may be given again what it has settled in this partition: it was made again, or others have handled something. */
+  /** The group may be given settled messages of this partition again: it was made again, or others have handled some of them. */
   givenAgain(partition: GroupPartition): void;
-  /** Something that is held may be another member's by now. */
-  inDoubt(): void;
-  /** Others may have taken this process for dead, put back what it held, and moved the group without it. */
+  /** Another member may own by now what this member holds. */
+  becameStale(): void;
+  /** Others may have taken this process for dead, put back its messages, and moved the group without it. */
   returned(): void;
   /** Whether Redis lost a stream of the partition or its group since this member read there, also when others made it again. */
   isLost(partition: GroupPartition): Promise<boolean>;
   /** Makes again what Redis has lost of a partition. */
   recover(partition: GroupPartition): Promise<void>;
-  /** Makes sure of what is held, and that whoever pauses the group waits for this member. */
+  /** Verifies the holdings, and sees to it that an operator who pauses the group waits for this member. */
   verify(): Promise<void>;
-  /** After a while without Redis: as {@link verify}, and what came in replies that were lost is put back. */
+  /** Does the same as {@link verify} after a while without Redis, and puts back the messages of lost replies. */
   rejoin(): Promise<void>;
-  /** An operator has paused the group: resolves when this member holds nothing any more. */
+  /** An operator has paused the group. Resolves when this member holds nothing any more. */
   groupPaused(): Promise<void>;
   groupResumed(): void;
   /** An operator wants something of the group. */
   controlled(): void;
-  /** No ring is heard from now on: who relies on rings looks for itself. */
+  /** No ring is heard from now on: parts that rely on rings look for themselves. */
   ringsMissed(): void;
   /** A member has come, or one is gone. */
   membersChanged(): void;
-  /** Whether nothing comes to the group, as far as this member sees, and whatever does will be rung. */
+  /** Whether nothing comes to the group, as far as this member sees, and rings will announce anything that does. */
   readonly isIdle: boolean;
 }

@@ -7,7 +7,7 @@ export interface GroupStream {
   readonly partition: GroupPartition;
 }
 
-/** What a group has in one partition: its place, its keys, its two streams. */
+/** One partition of a topic, as one group sees it: its place, its keys, its two streams. */
 export interface GroupPartition {
   readonly topic: string;
   readonly partition: number;

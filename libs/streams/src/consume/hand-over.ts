@@ -6,14 +6,14 @@ import { unhandledOutcome } from './settlement.js';
 /** Called with the outcome of each message, in their order. */
 type Done = (outcomes: readonly Outcome[]) => void;
 
-/** Hands messages over, one or a batch of them, and says what became of each. */
+/** Hands one message or a batch to the handler, and reports the outcome of each. */
 export function handOver(handling: Handling, deliveries: readonly PendingDelivery[], done: Done): void {
   const failed = (thrown: unknown): void => done(deliveries.map(() => defect(thrown)));
   if (handling.rule) void handling.handler(deliveries).then(done, failed);
   else void handling.handler(deliveries[0]!).then((outcome) => done([outcome]), failed);
 }
 
-/** A handler that throws, or says nothing of one of its messages, is a defect of ours. */
+/** The outcome of a message whose handler throws or returns no outcome for it: that is a defect of this library. */
 export function defect(thrown: unknown): Outcome {
   return unhandledOutcome('HANDLER_DEFECT', thrown);
 }

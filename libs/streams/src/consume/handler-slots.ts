@@ -9,7 +9,7 @@ export interface SlotRules {
   readonly concurrency: number;
   /** How messages are gathered for one call. */
   readonly rule: BatchRule;
-  /** All handlers at work for so long, without one ending, are stuck; so is one that others must wait for. */
+  /** Handlers count as stuck when none has ended for so long while all are at work, or while a suspect blocks others. */
   readonly stuckAfterMs: number;
 }
 
@@ -17,37 +17,37 @@ export interface SlotRules {
 export interface Now {
   /** By the monotonic clock. */
   readonly ms: number;
-  /** Whether all that is held is this member's for sure: only then anything may begin. */
+  /** Whether this member owns all its holdings for sure: only then a message may begin. */
   readonly isSure: boolean;
 }
 
-/** While so many outcomes wait for Redis to take them, no more messages are fetched. */
+/** No more messages are fetched while so many outcomes wait for Redis. */
 const MOST_UNSETTLED = 512;
-/** What waits for a slot for so long goes back: others may have slots. */
-const PATIENCE_MS = 1_000;
-/** One after the other takes its time, here and with others. */
-const LONE_PATIENCE_MS = 5_000;
-/** As many messages are read ahead as were handled in this time lately, and no more than so many. */
+/** A message that waits longer for a slot goes back: other members may have free slots. */
+const OVERDUE_MS = 1_000;
+/** Suspects wait longer: they are handled one after the other, here as in other processes. */
+const SUSPECT_OVERDUE_MS = 5_000;
+/** The messages that were handled in so long a time lately are the number to read ahead, up to a limit. */
 const AHEAD_MS = 50;
 const MOST_AHEAD = 512;
 
 /**
- * Decides which messages of a subscription may be fetched, begun, kept, put back and given up. It is plain state: it knows no
- * timer, no promise and no Redis, and is told what time it is.
+ * Decides which messages of a subscription may be fetched, begun, kept, put back and given up. It is plain state: it uses no
+ * timer, no promise and no Redis, and its callers pass the time.
  */
 export class HandlerSlots {
   readonly #rules: SlotRules;
   readonly #queue: DeliveryQueue;
   readonly #running: Running;
   readonly #handled = new RecentCount(AHEAD_MS);
-  /** Messages that may be in the hands of handlers. */
+  /** Most messages that handlers may have at once. */
   readonly #messages: number;
-  /** Messages whose outcomes Redis has not taken yet. */
+  /** Messages whose outcomes are on their way to Redis. */
   #unsettled = 0;
   #isPaused = false;
-  /** When to look next whether something has waited for too long; null while nothing can. */
+  /** When to look next for messages that have waited too long; null while none can have. */
   #lookAtMs: number | null = null;
-  /** A message whose process vanished, with its place: it has that until it is settled. */
+  /** The message at work whose process vanished before: it keeps its slot until it is settled. */
   #lone: readonly PendingDelivery[] | null = null;
 
   constructor(rules: SlotRules) {
@@ -62,14 +62,14 @@ export class HandlerSlots {
     return this.#running.size + this.#unsettled === 0;
   }
 
-  /** Whether something waits for the one place that the process has for messages whose process vanished. */
+  /** Whether a message waits for the lone slot of the process. */
   get wantsLoneSlot(): boolean {
     return this.#queue.wantsLoneSlot;
   }
 
   /**
-   * How many more messages may be fetched. While a batch waits to be begun, a read is worth it only when half of what may be in
-   * hand is free.
+   * How many more messages may be fetched. While a batch waits to be begun, a read pays only when half of the places for
+   * messages are free.
    */
   room(now: Now): number {
     if (!this.mayBegin(now) || this.#unsettled >= MOST_UNSETTLED) return 0;
@@ -83,7 +83,7 @@ export class HandlerSlots {
     this.#queue.add(delivery, nowMs);
   }
 
-  /** Whether something that has its slot may be handed over. */
+  /** Whether a message that has a slot may be given to the handler. */
   mayBegin({ isSure }: Now): boolean {
     return !this.#isPaused && isSure;
   }
@@ -98,12 +98,12 @@ export class HandlerSlots {
     return this.#withSlot(this.#queue.take(nowMs), nowMs);
   }
 
-  /** A message whose process vanished, alone: the one place for them in the process is the caller's. */
+  /** Takes a message whose process vanished, alone; the caller has taken the lone slot of the process for it. */
   takeSuspect(nowMs: number): readonly PendingDelivery[] {
     return this.#withSlot(this.#queue.takeSuspect(nowMs), nowMs);
   }
 
-  /** A handler is given these of a batch. */
+  /** A handler is given these messages of a batch. */
   begin(batch: readonly PendingDelivery[], begun: readonly PendingDelivery[]): void {
     this.#running.begin(batch, begun);
   }
@@ -113,34 +113,34 @@ export class HandlerSlots {
     this.#lone = batch;
   }
 
-  /** The handler of a batch has ended. @returns what it was given: nothing when that was given up before */
+  /** The handler of a batch has ended. @returns the messages that it was given; none when they were given up before */
   handled(batch: readonly PendingDelivery[]): readonly PendingDelivery[] {
     return this.#running.handled(batch);
   }
 
-  /** Whether a batch whose handler has ended has its slot until its outcome is settled. */
+  /** Whether a batch whose handler has ended keeps its slot until its outcome is settled. */
   keepsSlot(batch: readonly PendingDelivery[]): boolean {
     return batch === this.#lone;
   }
 
-  /** The batch that had its slot until this was settled; null when there is none. */
+  /** The batch that has kept its slot until this message was settled; null when there is none. */
   keptFor(delivery: PendingDelivery): readonly PendingDelivery[] | null {
     return this.#lone && this.#lone[0] === delivery ? this.#lone : null;
   }
 
-  /** A batch takes no slot any more. @returns what is free by that: nothing when it took none already */
+  /** A batch gives up its slot. @returns the slot that is free now: nothing when the batch had none any more */
   end(batch: readonly PendingDelivery[]): 'nothing' | 'slot' | 'lone slot' {
     if (!this.#running.end(batch)) return 'nothing';
     if (batch === this.#lone) this.#lone = null;
     return this.#queue.ended(batch) ? 'lone slot' : 'slot';
   }
 
-  /** The lone slot of the process was freed by another subscription. */
+  /** Another subscription has freed the lone slot of the process. */
   loneSlotFreed(): void {
     this.#queue.suspectEnded();
   }
 
-  /** Messages were handled as they should be, and Redis knows. */
+  /** Messages were handled well, and Redis has stored that. */
   succeeded(count = 1): void {
     this.#handled.add(count);
   }
@@ -164,17 +164,17 @@ export class HandlerSlots {
     this.#isPaused = false;
   }
 
-  /** What was fetched and was not begun. */
+  /** Takes out all messages that were fetched and not begun. */
   takeWaiting(): PendingDelivery[] {
     return this.#queue.takeAll();
   }
 
-  /** Batches whose handler is at work, with what it was given. */
+  /** Batches whose handler is at work, with the messages that it was given. */
   atWork(): [batch: readonly PendingDelivery[], begun: readonly PendingDelivery[]][] {
     return this.#running.atWork();
   }
 
-  /** How long until something is to be decided though nothing happens; null when nothing is. */
+  /** How long until time alone brings a decision; null when it brings none. */
   nextLookInMs(now: Now): number | null {
     if (this.#isPaused) return null;
     this.#watchWaiting(now.ms);
@@ -185,30 +185,30 @@ export class HandlerSlots {
   }
 
   /**
-   * What has waited for too long, and is to be put back. Handlers that are slower than they were: what was read ahead for them
-   * goes, and no more is read ahead until they are not.
+   * Takes out the messages that have waited too long, to be put back. Messages that are late show that the handlers have become
+   * slower: all that was read ahead goes, and nothing more is read ahead until they are fast again.
    */
   takeOverdue(nowMs: number): PendingDelivery[] {
     if (this.#lookAtMs === null || nowMs < this.#lookAtMs) return [];
     this.#lookAtMs = null;
     const sinceMs = this.#queue.waitsSinceMs;
-    const isLate = sinceMs !== null && nowMs - sinceMs >= PATIENCE_MS;
+    const isLate = sinceMs !== null && nowMs - sinceMs >= OVERDUE_MS;
     if (isLate) this.#handled.forget();
     const overFetched = isLate ? this.#queue.takeNewest(this.#inHand - this.#messages) : [];
-    return [...overFetched, ...this.#queue.takeSuspectsSince(nowMs - LONE_PATIENCE_MS)];
+    return [...overFetched, ...this.#queue.takeSuspectsSince(nowMs - SUSPECT_OVERDUE_MS)];
   }
 
-  /** Why no handler gets on, or null while they do. */
+  /** Why the handlers make no progress, or null while they do. */
   problem(nowMs: number): string | null {
     const { concurrency, stuckAfterMs } = this.#rules;
     const fullMs = this.#running.fullMs(nowMs);
     if (fullMs > stuckAfterMs) return `all ${concurrency} handlers have been at work for ${seconds(fullMs)} s and none has ended: give them a timeout`;
-    const { count, ms } = this.#queue.heldUp(nowMs);
+    const { count, ms } = this.#queue.blocked(nowMs);
     if (ms <= stuckAfterMs) return null;
     return `a message whose process vanished has been at work for ${seconds(ms)} s and holds up ${count} more like it: give the handler a timeout`;
   }
 
-  /** One message alone tells no pace. */
+  /** One message alone shows no pace. */
   #ahead(nowMs: number): number {
     const handled = this.#handled.of(nowMs);
     return handled > 1 ? Math.min(MOST_AHEAD, handled) : 0;
@@ -223,11 +223,11 @@ export class HandlerSlots {
     return batch;
   }
 
-  /** Once what waits longest has waited too long, it may stay: a batch that is not full yet waits by its own rule. */
+  /** A message that stayed when it was overdue is looked at again later: a batch that is not full yet waits by its own rule. */
   #watchWaiting(nowMs: number): void {
     if (this.#lookAtMs !== null || (this.#inHand <= this.#messages && !this.#queue.hasSuspects)) return;
-    const lateAtMs = (this.#queue.waitsSinceMs ?? nowMs) + PATIENCE_MS;
-    this.#lookAtMs = lateAtMs > nowMs ? lateAtMs : nowMs + PATIENCE_MS;
+    const lateAtMs = (this.#queue.waitsSinceMs ?? nowMs) + OVERDUE_MS;
+    this.#lookAtMs = lateAtMs > nowMs ? lateAtMs : nowMs + OVERDUE_MS;
   }
 }
 

@@ -6,11 +6,11 @@ import type { Holdings } from './holdings.js';
 
 export interface HeldEntriesParts {
   readonly holdings: Pick<Holdings, 'of' | 'has'>;
-  /** Whether nobody can have taken this process for dead. */
+  /** `isSure`: nobody can have taken this process for dead. */
   readonly presence: { readonly isSure: boolean };
-  /** Its epoch grows when a connection is lost that brings entries. */
+  /** The epoch grows when a connection is lost over which entries come. */
   readonly way: { readonly connectionEpoch: number };
-  readonly feedback: Pick<Feedback, 'inDoubt' | 'givenAgain'>;
+  readonly feedback: Pick<Feedback, 'becameStale' | 'givenAgain'>;
 }
 
 /** Everything that this member holds for one subscription, from the read that brought it until it is settled. */
@@ -18,7 +18,7 @@ export class HeldEntries {
   readonly #entries = new Set<HeldEntry>();
   readonly #parts: HeldEntriesParts;
   #returns = 0;
-  /** The return for which it was made sure of what is held. */
+  /** The number of returns at the last verification. */
   #verified = 0;
 
   constructor(parts: HeldEntriesParts) {
@@ -29,24 +29,24 @@ export class HeldEntries {
     return { connectionEpoch: this.#parts.way.connectionEpoch, returns: this.#returns };
   }
 
-  /** Whether all that is held is this member's: only then anything of it may begin. */
+  /** Whether this member owns all its entries for sure: only then a message may begin. */
   get isSure(): boolean {
     return this.#verified === this.#returns && this.#parts.presence.isSure;
   }
 
-  /** Others may have taken this process for dead, and have by now what it held. */
-  doubt(): void {
+  /** Others may have taken this process for dead, and own its entries by now. */
+  markStale(): void {
     this.#returns += 1;
   }
 
-  /** A read that was sent at that moment has brought something: it may have been put back since. */
+  /** A read that was sent at that moment has brought entries; others may have put them back since. */
   brought({ returns }: Moment): void {
     if (returns === this.#returns) return;
-    this.doubt();
-    this.#parts.feedback.inDoubt();
+    this.markStale();
+    this.#parts.feedback.becameStale();
   }
 
-  /** Asks Redis what is held still, and gives up what is not. */
+  /** Asks Redis which entries are still held, and gives up the others. */
   async verify(): Promise<void> {
     const returns = this.#returns;
     const entries = [...this.#entries];
@@ -58,10 +58,10 @@ export class HeldEntries {
   }
 
   /**
-   * Whether Redis may mean another entry by now: it came over a connection that was lost, perhaps to a primary that failed,
-   * and the next one gives its ids and offsets again.
+   * Whether the id may belong to another entry by now: this one came over a connection that was lost, perhaps to a primary that
+   * failed, and the next primary gives the same ids and offsets to other entries.
    */
-  isInDoubt(entry: HeldEntry): boolean {
+  isStale(entry: HeldEntry): boolean {
     return entry.connectionEpoch !== this.#parts.way.connectionEpoch;
   }
 
@@ -70,30 +70,30 @@ export class HeldEntries {
     this.#entries.add(entry);
   }
 
-  /** Messages of the entry are settled; it is let go of with its last. */
+  /** Messages of the entry are settled. The entry is released with its last one. */
   settled(entry: HeldEntry, messages = 1): void {
     entry.unsettled -= messages;
     if (entry.unsettled <= 0) this.#entries.delete(entry);
   }
 
-  /** Whether outcomes of the entry are this member's to write: until they are written, or until it was lost. */
+  /** Whether this member still has to write outcomes of the entry: until all are written, or the entry is lost. */
   has(entry: HeldEntry): boolean {
     return this.#entries.has(entry);
   }
 
-  /** The entry belongs to another member by now, or to none: its handlers are told. */
+  /** The entry belongs to another member by now, or to none: its handlers are to stop. */
   lost(entry: HeldEntry, reason: MillraceError = leaseLost(entry.stream)): void {
     if (!this.#entries.delete(entry)) return;
     entry.giveUp(reason);
     this.#parts.feedback.givenAgain(entry.stream.partition);
   }
 
-  /** Nothing of a partition is anybody's any more. */
+  /** All entries of a partition are lost. */
   lostOf(partition: GroupPartition, reason: MillraceError): void {
     for (const entry of this.#entries) if (entry.stream.partition === partition) this.lost(entry, reason);
   }
 
-  /** Tells every handler that is still running to stop. The entries stay held until they are put back. */
+  /** Has every handler that still runs stop. The entries stay held until they are put back. */
   giveUpAll(reason: MillraceError): void {
     for (const entry of this.#entries) entry.giveUp(reason);
   }
@@ -117,7 +117,7 @@ export class HeldEntries {
   /** Redis is asked only when others may have taken this process for dead. */
   readonly #confirm = async (entry: HeldEntry): Promise<void> => {
     if (entry.isGivenUp || this.isSure) return;
-    // Without an answer nobody knows: settling is fenced all the same.
+    // Without an answer it goes on: the settlement is fenced anyway.
     const isHeld = await this.#parts.holdings.has(entry).catch(() => true);
     if (!isHeld) this.lost(entry);
   };

@@ -1,29 +1,29 @@
 import { Lease } from '@millrace/core';
 import type { GroupStream } from './group-partition.js';
 
-/** When something was asked of Redis. */
+/** The moment when a command was sent to Redis. */
 export interface Moment {
-  /** The epoch, by then, of the connections that bring entries. */
+  /** The epoch that the connections had by then over which entries come. */
   readonly connectionEpoch: number;
   /** How often this process had come back by then, after others might have taken it for dead. */
   readonly returns: number;
 }
 
 /**
- * An entry that this member holds. (member, entry id) is the token of the holding: what is put back gets a new id, and what
- * is settled with the old one is refused.
+ * An entry that this member holds. Member and entry id together are the token of the holding: an entry that is put back gets a
+ * new id, and a settlement with the old id is refused.
  */
 export class HeldEntry extends Lease {
   readonly stream: GroupStream;
   readonly id: string;
-  /** Offset of the entry's first message, -1 for what is no message of ours, and how many it carries. */
+  /** Offset of the first message, -1 for a foreign entry, and the number of messages. */
   readonly base: number;
   readonly size: number;
-  /** The epoch of the connections when it was asked for. */
+  /** The epoch of the connections when the read was sent. */
   readonly connectionEpoch: number;
-  /** How many of its messages are this member's to settle still. */
+  /** How many of its messages this member has still to settle. */
   unsettled: number;
-  /** Finds out whether it is held still; null before it is held at all. */
+  /** Finds out whether the entry is still held; null before it is held at all. */
   confirmedBy: ((entry: HeldEntry) => Promise<void>) | null = null;
 
   constructor(stream: GroupStream, token: { id: string; connectionEpoch: number }, span: { base: number; size: number }) {

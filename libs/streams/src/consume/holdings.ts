@@ -19,7 +19,7 @@ export interface HoldingsParts {
   readonly member: string;
 }
 
-/** What one member holds according to Redis, which decides. */
+/** The entries of one member as Redis knows them: Redis decides. */
 export class Holdings {
   readonly #parts: HoldingsParts;
 
@@ -27,7 +27,7 @@ export class Holdings {
     this.#parts = parts;
   }
 
-  /** Ids of all that it holds of a stream. */
+  /** Ids of all entries of a stream that the member holds. */
   async of(stream: GroupStream): Promise<ReadonlySet<string>> {
     const ids = new Set<string>();
     for (let page: string[] | null = null, after = '-'; !page || page.length === PAGE; after = `(${page.at(-1)!}`) {
@@ -43,7 +43,7 @@ export class Holdings {
   }
 
   /**
-   * Marks that a message is about to be handled whose process vanished before.
+   * Marks a message whose process vanished before as one that is about to be handled.
    * @returns false when the member does not hold it any more
    */
   async begin({ stream, id }: HeldEntry): Promise<boolean> {
@@ -53,10 +53,10 @@ export class Holdings {
   }
 
   /**
-   * Puts back what it holds and does not know of: the reply that brought it was lost. It must not be called while a read of
-   * the member is under way.
+   * Puts back entries that the member holds without knowing of them, since the reply that brought them was lost. It must not be
+   * called while a read of the member is under way.
    *
-   * @param known ids of the entries that it knows of
+   * @param known ids of the entries that the member knows of
    */
   async putBackUnknown(stream: GroupStream, known: readonly string[]): Promise<void> {
     const { prefix, member } = this.#parts;
@@ -64,13 +64,13 @@ export class Holdings {
     await putBack(tools, stream, { owner: member, fate: 'living', kept: known });
   }
 
-  /** Whether Redis knows the member as a reader of the stream: not when the group is gone, or was made again. */
+  /** Whether Redis knows the member as a reader of the stream. It does not when the group is gone, or was made again. */
   async isReader({ key, partition }: GroupStream): Promise<boolean> {
     const consumers = (await this.#redisOf(partition).call('XINFO', 'CONSUMERS', key, partition.group)) as [string, string][];
     return consumers.some(([, name]) => name === this.#parts.member);
   }
 
-  /** Has Redis know the member, so that whoever pauses the group knows for whom to wait. */
+  /** Makes the member known to Redis, so that an operator who pauses the group waits for it. */
   async join(partition: GroupPartition): Promise<void> {
     await this.#redisOf(partition).run(join, [partition.keys.log], [partition.group, this.#parts.member]);
   }
@@ -86,7 +86,7 @@ export class Holdings {
     };
     const replies = await Promise.all(partitions.map(forget));
     const [first] = partitions as [GroupPartition];
-    // Whoever does not hear it looks a little later.
+    // A member that misses the ring looks a little later.
     await this.#redisOf(first).call('PUBLISH', first.keys.ring, controlText(first.group)).catch(() => 0);
     return replies.every((reply) => reply === 1);
   }

@@ -1,14 +1,14 @@
 /**
- * The one place in this process for messages whose process vanished before. They are handled one at a time, whatever they
- * belong to, so that the next crash tells which of them it was.
+ * The one slot of this process for messages whose process vanished before. They are handled one at a time, over all
+ * subscriptions, so that the next crash shows which of them caused it.
  */
 export class LoneSlot {
   #isTaken = false;
   readonly #waiting = new Set<() => void>();
 
   /**
-   * @param onFree called once, when the slot may be taken and was not free now
-   * @returns whether it is the caller's from now on, until it is released
+   * @param onFree called once, when a slot that is taken now may be taken
+   * @returns whether the caller has the slot from now on, until it is released
    */
   take(onFree: () => void): boolean {
     if (this.#isTaken) this.#waiting.add(onFree);
@@ -18,7 +18,7 @@ export class LoneSlot {
     return isGiven;
   }
 
-  /** Those who wait are asked in turn, until one takes it. */
+  /** Offers the slot to the waiting callers in turn, until one takes it. */
   release(): void {
     this.#isTaken = false;
     for (const onFree of [...this.#waiting]) {

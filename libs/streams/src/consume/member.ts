@@ -29,7 +29,7 @@ import { Settler } from './settler.js';
 export interface MemberParts {
   readonly redis: Topology;
   readonly prefix: string;
-  /** Its name, which nobody else ever has. */
+  /** The name of the member, which no other member ever has. */
   readonly member: string;
   readonly presence: Presence;
   readonly rings: Rings;
@@ -39,7 +39,7 @@ export interface MemberParts {
   readonly log: TopicLog;
 }
 
-/** One member of one group on one topic: its parts, and what each of them finds out that others have to know. */
+/** One member of one group on one topic: it puts its parts together, and passes on what one of them finds out to the others. */
 export class Member implements Feedback {
   readonly held: HeldEntries;
   readonly settler: Settler;
@@ -69,12 +69,12 @@ export class Member implements Feedback {
     this.held = new HeldEntries({ holdings: this.#holdings, way: this.#way, presence, feedback: this });
     this.settler = new Settler({ redis, prefix, member, held: this.held, feedback: this });
     const holding = { held: this.held, settler: this.settler, holdings: this.#holdings };
-    const permits = rateKey(prefix, topic.name, group);
-    const rateLimiter = limit && new RateLimiter({ redis: redis.publishFor(permits), key: permits, limit });
+    const permitsKey = rateKey(prefix, topic.name, group);
+    const rateLimiter = limit && new RateLimiter({ redis: redis.publishFor(permitsKey), key: permitsKey, limit });
     const slots = { handling, loneSlot, stuckAfterMs, rateLimiter };
     this.dispatcher = new Dispatcher({ ...definition, ...holding, ...slots, feedback: this });
     const admission = { prefix, presence, dispatcher: this.dispatcher, ...holding };
-    // On the connection that settles: without that nothing can go on, and without the other one all can but the upkeep.
+    // The connection that settles: nothing works without it, while a member without the other one lacks only its tender.
     const partitions = places.map((place) => new Partition({ ...admission, redis: redis.publishFor(place.keys.log) }, place));
     this.#partitions = new Map(partitions.map((partition) => [partition.place, partition]));
     this.#rings = new RingWait({ rings: parts.rings, places, membership, feedback: this });
@@ -93,10 +93,10 @@ export class Member implements Feedback {
     return this.#places[0]!;
   }
 
-  /** Makes the group where it is not there, joins it, and begins to fetch. */
+  /** Makes the group where there is none, joins it, and begins to fetch. */
   async join({ topic, group, start }: SubscriptionDefinition): Promise<void> {
     const origins = await this.#log.declareGroups(topic, group, start);
-    // A group that was lost while nobody was here to see it is not new: what it settled is still marked.
+    // A group that was lost while nobody was here to see it is not new: the messages that it settled are still marked.
     this.#places.forEach((place, index) => {
       if (origins[index] === 'remade') this.givenAgain(place);
     });
@@ -111,14 +111,14 @@ export class Member implements Feedback {
     this.deadLetters.start();
   }
 
-  /** Ends its upkeep, leaves what it holds to others, and says goodbye. @returns false when it still holds something */
+  /** Ends its loops, leaves its entries to others, and says goodbye. @returns false when it still holds entries */
   async leave(): Promise<boolean> {
     await Promise.all([this.#tender.stop(), this.#watch.stop(), this.#auditor.stop()]);
     const leaving = Promise.all([this.#holdings.leave(this.#places), this.deadLetters.leave()]);
     return leaving.then(([isForgotten]) => isForgotten, () => false);
   }
 
-  /** Whoever paused it may have moved the group. */
+  /** The operator who paused the group may have moved it. */
   lookAtAll(): void {
     this.#rings.lookAtAll();
   }
@@ -147,28 +147,28 @@ export class Member implements Feedback {
     this.#historyOf(place).givenAgain();
   }
 
-  inDoubt(): void {
+  becameStale(): void {
     this.#tender.wakeToVerify();
   }
 
   returned(): void {
-    this.#doubtAll();
-    this.held.doubt();
+    this.#markHistoriesStale();
+    this.held.markStale();
     this.#tender.wakeToVerify();
   }
 
-  /** Redis knows as a reader who has got something. Nobody who holds nothing of the retries has to know that they are new. */
+  /** Redis knows members that have read entries. A member that holds no retry need not know that their stream is new. */
   async isLost({ streams: [log, retry] }: GroupPartition): Promise<boolean> {
     try {
       const [readsLog, readsRetries] = await Promise.all([this.#holdings.isReader(log), this.#holdings.isReader(retry)]);
       return !readsLog || (!readsRetries && this.held.idsIn(retry).length > 0);
     } catch {
-      // Without an answer it counts as lost: to make again what is there changes nothing.
+      // Without an answer it counts as lost: making again a stream that is there changes nothing.
       return true;
     }
   }
 
-  /** Entries that were held of the partition are gone; for good when the group was removed. */
+  /** The held entries of the partition are gone; for good when the group was removed. */
   async recover(place: GroupPartition): Promise<void> {
     this.givenAgain(place);
     try {
@@ -177,7 +177,7 @@ export class Member implements Feedback {
       if (isMillraceError(error) && error.code === 'REMOVED') this.#removed(place, error);
       throw error;
     }
-    this.held.doubt();
+    this.held.markStale();
     this.#rings.lookAtAll();
     this.#tender.wakeToVerify();
   }
@@ -189,7 +189,7 @@ export class Member implements Feedback {
   }
 
   async rejoin(): Promise<void> {
-    this.#doubtAll();
+    this.#markHistoriesStale();
     await this.verify();
     const streams = this.#places.flatMap((place) => place.streams);
     for (const stream of streams) await this.#holdings.putBackUnknown(stream, this.held.idsIn(stream));
@@ -209,7 +209,7 @@ export class Member implements Feedback {
     this.#watch.wake();
   }
 
-  /** Their last looks were followed by the long pauses of an idle member. */
+  /** Wakes the loops, which may be in the long pause of an idle member. */
   ringsMissed(): void {
     this.#watch.wake();
     this.#tender.wake();
@@ -223,8 +223,8 @@ export class Member implements Feedback {
     return this.#partitions.get(place)!.history;
   }
 
-  #doubtAll(): void {
-    for (const { history } of this.#partitions.values()) history.doubt();
+  #markHistoriesStale(): void {
+    for (const { history } of this.#partitions.values()) history.markStale();
   }
 
   /** A group that was removed does not come back by itself. */

@@ -12,7 +12,7 @@ export interface PartitionParts extends ReadHistoryParts {
   readonly settler: Settler;
 }
 
-/** One partition of a subscription: it makes deliveries out of what was read there. */
+/** One partition of a subscription: it makes deliveries out of the entries that were read there. */
 export class Partition {
   readonly place: GroupPartition;
   readonly history: ReadHistory;
@@ -25,7 +25,7 @@ export class Partition {
   }
 
   /**
-   * Takes entries that were read into this member's hands, and hands on what is to be handled.
+   * Takes entries that were read, and hands their messages on that are to be handled.
    *
    * @param readAt when the read was sent
    * @returns how many messages the entries brought, settled ones included
@@ -50,14 +50,14 @@ export class Partition {
         opened += 1;
       }
     } finally {
-      // Nobody will handle what a failure left: as it is not held any more, it is put back before the next read.
+      // Nobody handles the entries behind a failure: no longer held, they are put back before the next read.
       for (const { entry } of found.slice(opened)) held.lost(entry);
-      // Together, so that the dispatcher knows all that it may begin with.
+      // All at once, so that the dispatcher knows every message that it may begin.
       dispatcher.add(taken);
     }
   }
 
-  /** @returns what of the entry is to be handled; an entry of which nothing is left only has to be let go of */
+  /** @returns the messages of the entry that are to be handled; an entry that has none is only released */
   async #open({ entry, deliveries }: OpenedEntry): Promise<readonly PendingDelivery[]> {
     const { held, settler } = this.#parts;
     const open = await this.history.unsettledOf(entry, deliveries);

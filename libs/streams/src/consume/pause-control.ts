@@ -5,7 +5,7 @@ import type { Dispatcher } from './dispatcher.js';
 /** Who pauses a subscription: the group's operator, this process's, or the end of the process. */
 export type PausedBy = 'group' | 'process' | 'stop';
 
-/** Pauses a subscription for whoever asks, until all who asked have resumed it. */
+/** Pauses a subscription until everybody who paused it has resumed it. */
 export class PauseControl {
   readonly #dispatcher: Dispatcher;
   readonly #fetcher: Fetcher;
@@ -22,7 +22,7 @@ export class PauseControl {
     return [...this.#pausedBy];
   }
 
-  /** No handler starts from now on; resolves when nothing is fetched either and what waited has gone back to the group. */
+  /** No handler starts from now on. Resolves when no fetch is under way and the waiting messages are on their way back. */
   async pause(by: PausedBy): Promise<void> {
     this.#pausedBy.add(by);
     this.#dispatcher.pause();
@@ -31,7 +31,7 @@ export class PauseControl {
     if (this.#pausedBy.size > 0) this.#dispatcher.release(this.#dispatcher.takeWaiting());
   }
 
-  /** Resolves when every handler that was started has ended and is settled. */
+  /** Resolves when every started handler has ended and its outcome is settled. */
   async drain(): Promise<void> {
     await Promise.all([this.#dispatcher.drain(), this.#hook?.drain()]);
   }

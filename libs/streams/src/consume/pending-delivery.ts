@@ -6,11 +6,11 @@ import type { GroupStream } from './group-partition.js';
 import { HeldEntry, type Moment } from './held-entry.js';
 import type { Replay } from '../group/replays.js';
 
-/** What was given to the group before, and how that ended. */
+/** Earlier deliveries of a message to the group, and how they ended. */
 export interface History {
   /** Handler failures so far plus one. */
   readonly attempt: number;
-  /** How often a process vanished with the message: one that held it, from the second time on one that had begun it. */
+  /** How often a process vanished with the message: the first time any that held it, later only one that had begun it. */
   readonly crashes: number;
   /** When its first attempt failed, in Unix milliseconds; null when none did. */
   readonly firstFailedAt: number | null;
@@ -19,28 +19,28 @@ export interface History {
 interface Found {
   readonly offset: number;
   readonly envelope: string;
-  /** Why it is no message, where that is known already. */
+  /** Why the text is no message, where that is known already. */
   readonly fault?: MillraceError;
 }
 
-/** The log gives nothing that was given to the group before, as far as it is not settled. */
+/** A message of the log that is not settled was never given to the group before. */
 const FIRST_TIME: History = { attempt: 1, crashes: 0, firstFailedAt: null };
 
 const EMPTY = unreadMessage('null');
 
-/** One message to be handled, out of an entry that this member holds. The handler is given it as it is. */
+/** One message to be handled, out of an entry that this member holds. The handler gets this very object. */
 export class PendingDelivery implements Delivery {
   readonly entry: HeldEntry;
   readonly offset: number;
   readonly attempt: number;
   readonly crashes: number;
   readonly firstFailedAt: number | null;
-  /** Exactly as it is stored; empty once it is {@link dealtWith}. */
+  /** The text exactly as it is stored; empty once the message is {@link dealtWith}. */
   envelope: string;
   message: Message;
   /** Why the envelope cannot be read as a message; null when it can. */
   readonly fault: MillraceError | null;
-  /** Since when it waits for a handler, by the monotonic clock, in milliseconds; only of what is handed over in batches. */
+  /** Since when it waits for a handler, by the monotonic clock, in milliseconds. */
   waitsSince = 0;
   paused: AbortSignal | undefined = undefined;
   /** The seek by which the group is given it again; null when none did. */
@@ -60,8 +60,8 @@ export class PendingDelivery implements Delivery {
   }
 
   /**
-   * Nobody needs more than its id any more. What it carried would be kept until Redis has settled it: with messages of 10 KB the
-   * collector of garbage takes half of a consumer's time then.
+   * Keeps nothing but the id. The content would else be kept until Redis has settled the message: with messages of 10 KB, garbage
+   * collection takes half of a consumer's time then.
    */
   dealtWith(): void {
     this.envelope = '';
@@ -92,7 +92,7 @@ export class PendingDelivery implements Delivery {
     return this.replayedBy !== null;
   }
 
-  /** A copy that was put to the topic out of a replay is part of that replay, until a later one. */
+  /** A copy that was redriven out of a replay is part of that replay, until there is a later one. */
   get replay(): number {
     const { redrive } = this.message;
     return Math.max(this.replayedBy ?? 0, (redrive?.group === this.group && redrive.replay) || 0);
@@ -113,13 +113,13 @@ export interface OpenedEntry {
   readonly deliveries: readonly PendingDelivery[];
 }
 
-/** The messages of one entry. An entry that cannot be read is one message, to be dead-lettered as it is. */
+/** The messages of one entry. An unreadable entry counts as one message, to be dead-lettered as it is. */
 export function deliveriesOf(stream: GroupStream, read: ReadEntry, { connectionEpoch }: Moment): OpenedEntry {
   const token = { id: read.id, connectionEpoch };
   return stream.kind === 'log' ? deliveriesOfLog(stream, read, token) : deliveriesOfAgain(stream, read, token);
 }
 
-/** How a message waits: its history, since its text is found by its offset; of what has none, all of it. */
+/** The text under which a message waits: its history, since its offset leads to the rest; all of it when it has no offset. */
 export function waitingOf(delivery: PendingDelivery, next: { attempt: number; firstFailedAt: number | null }): string {
   const { offset, crashes, envelope } = delivery;
   if (offset >= 0) return `${next.attempt} ${crashes} ${next.firstFailedAt ?? '-'}`;
@@ -149,7 +149,7 @@ function deliveriesOfAgain(stream: GroupStream, read: ReadEntry, token: Token): 
   return { entry, deliveries: [new PendingDelivery(entry, { offset, envelope }, { attempt, crashes, firstFailedAt })] };
 }
 
-/** Offset -1: what Millrace did not write has none, and settling it touches no bitmap. */
+/** An entry that Millrace did not write has no offset: -1 stands for it, and settling it touches no bitmap. */
 function unreadable(stream: GroupStream, read: ReadEntry, token: Token): OpenedEntry {
   const entry = new HeldEntry(stream, token, { base: -1, size: 1 });
   const fault = malformed('its fields are not those of an entry');

@@ -6,7 +6,7 @@ const takePermits = loadScript('../scripts/take-permits.lua', import.meta.url);
 
 /** How long to wait for a permit before asking again: others may give some back. */
 const ASK_EVERY_MS = 1_000;
-/** Held for less, they would cost too many reads; for more, too many would be lost with a process that vanishes. */
+/** Permits that are held for less cost too many reads; held for more, too many are lost with a process that vanishes. */
 const SHORTEST_HOLD_MS = 100;
 const LONGEST_HOLD_MS = 5_000;
 
@@ -42,7 +42,7 @@ export class RateLimiter {
 
   /**
    * Resolves when there is a permit, or when the signal aborts. Permits that nobody needed for a while are given back first.
-   * It rejects when Redis does not say: then there is none.
+   * It rejects when Redis does not answer: then there is none.
    */
   async some(wanted: number, signal: AbortSignal): Promise<void> {
     if (this.#inHand > 0 && performance.now() - this.#takenAt >= this.holdMs) await this.#take(-this.#inHand);
@@ -52,7 +52,7 @@ export class RateLimiter {
     }
   }
 
-  /** @returns how long until there is one, when there was none */
+  /** @returns how long until there is a permit, when there was none */
   async #take(wanted: number): Promise<number> {
     const { redis, key, limit } = this.#parts;
     const reply = await redis.run(takePermits, [key], [limit.messages, limit.perMs, wanted]);

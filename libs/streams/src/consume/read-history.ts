@@ -9,50 +9,50 @@ import type { PendingDelivery } from './pending-delivery.js';
 export interface ReadHistoryParts {
   readonly redis: RedisConnection;
   readonly prefix: string;
-  /** Whether nobody can have moved the group without this member. */
+  /** `isSure`: nobody can have moved the group without this member. */
   readonly presence: { readonly isSure: boolean };
 }
 
-/** How far a reading that begins anew goes: to the end of the log at that moment, once it is known. */
+/** A part of the log that is read again: up to the end that the log had at that moment, once it is known. */
 interface Reread {
   readonly until: number | null;
 }
 
-/** Which messages of a partition its group may have settled before: after a seek, or when the group was made again. */
+/** Knows which messages of a partition the group may have settled before: after a seek, or when the group was made again. */
 export class ReadHistory {
   readonly #parts: ReadHistoryParts;
   readonly #place: GroupPartition;
   #replays: readonly Replay[] = [];
   #reread: Reread | null = null;
-  #isDoubtful = false;
+  #isStale = false;
 
   constructor(parts: ReadHistoryParts, place: GroupPartition) {
     this.#parts = parts;
     this.#place = place;
   }
 
-  /** Messages up to the present end of the log may come though they are settled. */
+  /** Settled messages may come again, up to the present end of the log. */
   givenAgain(): void {
-    this.doubt();
+    this.markStale();
     this.#reread ??= { until: null };
   }
 
-  /** The partition may have begun anew: before more is handed out, the member looks again what a seek asked for. */
-  doubt(): void {
-    this.#isDoubtful = true;
+  /** The partition may have begun anew: the member looks again for seeks before it hands out more. */
+  markStale(): void {
+    this.#isStale = true;
   }
 
-  /** Whether nothing that comes can be known to the group already. */
+  /** Whether the group cannot have settled any message that comes. */
   get isPlain(): boolean {
-    return this.#reread === null && !this.#isDoubtful && this.#parts.presence.isSure;
+    return this.#reread === null && !this.#isStale && this.#parts.presence.isSure;
   }
 
-  /** The number of the seek by which the group is given this offset again; null when there was none. */
+  /** The number of the seek by which the group is given this offset again; null when there is none. */
   replayAt(offset: number): number | null {
     return this.#replays.length === 0 ? null : replayAt(this.#replays, offset);
   }
 
-  /** Looks what a seek asked for: it is gone when the log began anew, or with the primary that knew of it. */
+  /** Looks which replays seeks have asked for. They are gone when the log began anew, or with the primary that knew of them. */
   async learn(): Promise<void> {
     const replays = await readReplays(this.#parts.redis, this.#place);
     if (isDeepStrictEqual(this.#replays, replays)) return;
@@ -60,19 +60,19 @@ export class ReadHistory {
     this.givenAgain();
   }
 
-  /** The messages of an entry that the group has not settled. */
+  /** Those messages of an entry that the group has not settled. */
   async unsettledOf(entry: HeldEntry, deliveries: readonly PendingDelivery[]): Promise<readonly PendingDelivery[]> {
-    await this.#dispelDoubt();
+    await this.#refresh();
     return (await this.#mayBeKnown(entry)) ? this.#unmarked(deliveries) : deliveries;
   }
 
-  async #dispelDoubt(): Promise<void> {
-    if (!this.#isDoubtful && this.#parts.presence.isSure) return;
-    this.#isDoubtful = false;
+  async #refresh(): Promise<void> {
+    if (!this.#isStale && this.#parts.presence.isSure) return;
+    this.#isStale = false;
     try {
       await this.learn();
     } catch (error) {
-      this.#isDoubtful = true;
+      this.#isStale = true;
       throw error;
     }
   }

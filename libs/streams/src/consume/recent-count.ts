@@ -1,4 +1,4 @@
-/** How many of something there were in a time span of a fixed length that has ended lately, or goes on. */
+/** Counts events in time spans of a fixed length: the count of the last whole span or of the present one, if that is higher. */
 export class RecentCount {
   readonly #spanMs: number;
   #began = 0;
@@ -13,7 +13,7 @@ export class RecentCount {
     this.#count += count;
   }
 
-  /** What was counted says nothing of what comes. */
+  /** Starts anew: the past does not predict what comes. */
   forget(): void {
     this.#count = 0;
     this.#before = 0;
@@ -25,7 +25,7 @@ export class RecentCount {
     return Math.max(this.#before, this.#count);
   }
 
-  /** Who is asked late spreads what came meanwhile over the whole time. */
+  /** Begins a new span. When it is late, the events are spread evenly over the whole time that has passed. */
   #turn(nowMs: number): void {
     const passedMs = nowMs - this.#began;
     if (passedMs < this.#spanMs) return;

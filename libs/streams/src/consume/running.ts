@@ -8,21 +8,21 @@ interface Taken {
   begun: readonly PendingDelivery[];
 }
 
-/** The batches that have a slot: taken -> begun -> handled -> ended, or given up. Moments are by the monotonic clock. */
+/** The batches that have a slot: taken, begun, handled, ended, or given up. Moments are by the monotonic clock. */
 export class Running {
-  /** By the first message of each: an array as a key costs ten times as much. */
+  /** By the first message of each batch: an array as a key costs ten times as much. */
   readonly #taken = new Map<PendingDelivery, Taken>();
   readonly #slots: number;
   #messages = 0;
-  /** Since when every slot has been taken without one handler ending; null while one is free. */
+  /** Since when all slots have been taken and no handler has ended; null while a slot is free. */
   #fullSinceMs: number | null = null;
 
-  /** @param slots batches at once */
+  /** @param slots most batches at once */
   constructor(slots: number) {
     this.#slots = slots;
   }
 
-  /** Batches. */
+  /** The number of batches. */
   get size(): number {
     return this.#taken.size;
   }
@@ -35,7 +35,7 @@ export class Running {
     return this.size >= this.#slots;
   }
 
-  /** How long every slot has been taken without one handler ending, in milliseconds; 0 while one is free. */
+  /** For how many milliseconds all slots have been taken and no handler has ended; 0 while a slot is free. */
   fullMs(nowMs: number): number {
     return this.#fullSinceMs === null ? 0 : nowMs - this.#fullSinceMs;
   }
@@ -46,13 +46,13 @@ export class Running {
     if (this.isFull) this.#fullSinceMs ??= nowMs;
   }
 
-  /** @param begun what of the batch a handler is given */
+  /** @param begun the messages of the batch that a handler is given */
   begin(batch: readonly PendingDelivery[], begun: readonly PendingDelivery[]): void {
     const taken = this.#taken.get(batch[0]!);
     if (taken) taken.begun = begun;
   }
 
-  /** Its handler has ended. @returns what it was given; nothing when that was given up before: the handler decides nothing */
+  /** The handler of a batch has ended. @returns its messages; none when they were given up before: then it decides nothing */
   handled(batch: readonly PendingDelivery[]): readonly PendingDelivery[] {
     const taken = this.#taken.get(batch[0]!);
     if (!taken) return NOTHING;
@@ -61,7 +61,7 @@ export class Running {
     return begun;
   }
 
-  /** It takes no slot any more. @returns false when it took none already */
+  /** The batch gives up its slot. @returns false when it had none any more */
   end(batch: readonly PendingDelivery[]): boolean {
     if (!this.#taken.delete(batch[0]!)) return false;
     this.#messages -= batch.length;
@@ -69,7 +69,7 @@ export class Running {
     return true;
   }
 
-  /** Batches whose handler is still at work, with what it was given. */
+  /** Batches whose handler is still at work, with the messages that it was given. */
   atWork(): [batch: readonly PendingDelivery[], begun: readonly PendingDelivery[]][] {
     return [...this.#taken.values()].filter(({ begun }) => begun.length > 0).map(({ batch, begun }) => [batch, begun]);
   }

@@ -18,16 +18,16 @@ export interface SettleCall {
   readonly parts: readonly (readonly Item[])[];
 }
 
-/** Messages that one call settles: of the log those that are handled, by runs; and each of the others takes ten times as long. */
+/** Messages that one call settles. Handled messages of the log go by runs; each of the others takes ten times as long. */
 export const MOST_TOGETHER = 1_024;
-const MOST_APART = 64;
+const MOST_SINGLY = 64;
 
-/** The parts in which messages of one stream are settled, so that none holds Redis up. */
+/** Splits the messages of one stream into calls that are short enough for Redis to serve others in between. */
 export function batchesOf(items: readonly Item[]): (readonly Item[])[] {
   const isQuick = ({ delivery, settlement }: Item): boolean => settlement === HANDLED && delivery.entry.stream.kind === 'log';
   const others = items.filter((item) => !isQuick(item));
-  if (others.length <= MOST_APART && items.length <= MOST_TOGETHER) return [items];
-  return [...chunksOf(items.filter(isQuick), MOST_TOGETHER), ...chunksOf(others, MOST_APART)];
+  if (others.length <= MOST_SINGLY && items.length <= MOST_TOGETHER) return [items];
+  return [...chunksOf(items.filter(isQuick), MOST_TOGETHER), ...chunksOf(others, MOST_SINGLY)];
 }
 
 /** The keys of a call that come before the pages of the bitmap. */
@@ -36,7 +36,7 @@ export function settleKeysOf({ key, partition }: GroupStream): string[] {
   return [key, stats, due, dead, again, open, begun, partition.keys.log, body, control];
 }
 
-/** Puts together what is settled in one stream: entries all of whose messages are handled by their ids alone. */
+/** Puts one call together for one stream. An entry whose messages are all handled is settled by its id alone. */
 export function settleCallOf(items: readonly Item[], held: HeldEntries): SettleCall {
   const plain = new Map<HeldEntry, Item[]>();
   const others: Item[] = [];
@@ -58,9 +58,9 @@ export function settleCallOf(items: readonly Item[], held: HeldEntries): SettleC
   };
 }
 
-/** Where another message may be meant by now, each needs a text of its own. An entry of `again` has one message. */
+/** Messages of a stale entry are settled one by one, each by its own id. An entry of `again` has one message. */
 function mayGoTogether(entry: HeldEntry, held: HeldEntries): boolean {
-  return entry.stream.kind === 'log' && entry.base >= 0 && !held.isInDoubt(entry);
+  return entry.stream.kind === 'log' && entry.base >= 0 && !held.isStale(entry);
 }
 
 /** Messages of one entry with offsets that follow each other. */
@@ -77,11 +77,15 @@ function runsOf(items: readonly Item[]): Item[][] {
 function argumentsOf(run: readonly Item[], held: HeldEntries): (string | number)[] {
   const [{ delivery, settlement }] = run as [Item];
   const { entry, offset } = delivery;
-  return [entry.id, entry.base, entry.size, offset, run.length, ...settlement, held.isInDoubt(entry) ? proofOf(run) : ''];
+  const expectedMessageId = held.isStale(entry) ? expectedMessageIdOf(run) : '';
+  return [entry.id, entry.base, entry.size, offset, run.length, ...settlement, expectedMessageId];
 }
 
-/** Of what cannot be read its text. Where the entry holds that in another form it is refused, to be read and settled anew. */
-function proofOf([item]: readonly Item[]): string {
+/**
+ * The id that the entry must still hold. A message that cannot be read is recognized by its whole text; an entry that holds that
+ * text in another form refuses it, so that the message is read and settled anew.
+ */
+function expectedMessageIdOf([item]: readonly Item[]): string {
   const { message, envelope, fault } = item!.delivery;
   return fault ? envelope : message.id;
 }

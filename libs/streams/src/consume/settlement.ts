@@ -4,13 +4,13 @@ import { type PendingDelivery, waitingOf } from './pending-delivery.js';
 
 type SettlementKind = 'ack' | 'retry' | 'dead' | 'release';
 
-/** What is written about one message when it is settled: the last three arguments of `settle.lua`. */
+/** The outcome of one message in the form in which it is stored: the last three arguments of `settle.lua`. */
 export type Settlement = readonly [outcome: SettlementKind, first: string, second: string];
 
-/** The usual one is the same for all. */
+/** The usual settlement: all messages that were handled share it. */
 export const HANDLED: Settlement = ['ack', 'handled', ''];
 
-/** Whether it has something stored beside the message, for as long as the group has not dealt with it. */
+/** Whether the settlement stores something beside the message, for as long as the group has not dealt with it. */
 export function adds([outcome]: Settlement): boolean {
   return ADDING.has(outcome);
 }
@@ -40,12 +40,12 @@ function acknowledgementOf(outcome: Extract<Outcome, { kind: 'ack' }>): Settleme
   return how ? ['ack', how, ''] : HANDLED;
 }
 
-/** Gives a message back that nobody here has begun to handle: its attempt does not count. */
+/** Gives a message back to the group without counting an attempt. */
 export function releaseOf(delivery: PendingDelivery): Settlement {
   return ['release', waitingOf(delivery, { attempt: delivery.attempt, firstFailedAt: delivery.firstFailedAt }), ''];
 }
 
-/** The outcome of what cannot be handed to a handler at all. */
+/** The outcome of a message that cannot be handed to a handler at all. */
 export function unhandledOutcome(reason: GiveUpReason, thrown: unknown): Outcome {
   return { kind: 'dead-letter', reason, error: errorRecord(thrown) };
 }

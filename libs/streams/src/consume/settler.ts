@@ -32,13 +32,13 @@ export interface SettlerParts {
 export class Settler {
   readonly #parts: SettlerParts;
   readonly #waiting = new Map<GroupStream, Item[]>();
-  /** What cannot be settled at the moment, and why. */
+  /** Messages that cannot be settled at the moment, and why. */
   readonly #failing = new Map<readonly Item[], string>();
   readonly #abandoned = new AbortController();
 
   constructor(parts: SettlerParts) {
     this.#parts = parts;
-    // As many settlements wait for Redis as there are.
+    // Any number of settlements may wait for Redis.
     setMaxListeners(0, this.#abandoned.signal);
   }
 
@@ -52,7 +52,7 @@ export class Settler {
     }
   }
 
-  /** Lets go of an entry of which nothing is left to handle. */
+  /** Releases an entry whose messages are all settled already. */
   letGo(delivery: PendingDelivery): void {
     this.settle(delivery, HANDLED, NOBODY);
   }
@@ -63,7 +63,7 @@ export class Settler {
     return why ?? null;
   }
 
-  /** Stops trying: what is not settled by now is put back by others. */
+  /** Stops trying: others put back the messages that are not settled by now. */
   abandon(): void {
     this.#abandoned.abort();
   }
@@ -74,7 +74,7 @@ export class Settler {
     for (const batch of batchesOf(items)) void this.#store(stream, batch);
   }
 
-  /** Never rejects: a failure is told and tried again. */
+  /** Never rejects: it reports a failure and tries again. */
   async #store(stream: GroupStream, items: readonly Item[]): Promise<void> {
     let open = items;
     let repeated = false;
@@ -85,7 +85,7 @@ export class Settler {
         break;
       } catch (thrown) {
         const failure = redisFailure(thrown, 'settle');
-        // A script that failed may have settled some of them before it did.
+        // A script may have settled some of them before it failed.
         repeated ||= failure.kind !== 'unsent';
         this.#failing.set(items, failure.message);
         emit('loop-failed', { ...placeOf(stream), loop: 'settle', error: errorRecord(failure), failures: 1 });
@@ -97,7 +97,7 @@ export class Settler {
     this.#failing.delete(items);
   }
 
-  /** Redis is full: what adds nothing is settled all the same. @returns what has to wait until there is room */
+  /** Redis is full: messages whose settlement stores nothing are settled anyway. @returns those that wait until there is room */
   #keepAdding(stream: GroupStream, items: readonly Item[]): readonly Item[] {
     const adding = items.filter(({ settlement }) => adds(settlement));
     if (adding.length === 0 || adding.length === items.length) return items;
@@ -120,7 +120,7 @@ export class Settler {
         if (letter === 'F') this.#refused(item.delivery);
         else this.#parts.held.settled(item.delivery.entry);
       }
-      // What is settled together has one owner.
+      // Messages that are settled together have one owner.
       items[0]!.owner.settled(items);
       if (letter === 'D') this.#parts.feedback.givenAgain(items[0]!.delivery.entry.stream.partition);
     });
@@ -137,7 +137,7 @@ export class Settler {
     await setTimeout(ms, undefined, { signal }).catch(() => undefined);
   }
 
-  /** Lets go of what others have by now: their settlement counts, ours would be refused. */
+  /** Drops messages that others have by now: their settlement counts, and this one would be refused. */
   #stillHeld(items: readonly Item[]): readonly Item[] {
     const isOpen = (item: Item): boolean => !this.#abandoned.signal.aborted && this.#parts.held.has(item.delivery.entry);
     for (const item of items) if (!isOpen(item)) item.owner.settled([item]);
@@ -147,11 +147,11 @@ export class Settler {
 
 const NOBODY: Settling = {
   settled() {
-    // Nobody waits for it.
+    // Nobody waits for this settlement.
   },
 };
 
-/** What a read brings at this moment is held as well. */
+/** Allows for entries that a read brings at this moment: they are held as well. */
 function mostHeld(held: HeldEntries): number {
   return held.size + MOST_TOGETHER;
 }

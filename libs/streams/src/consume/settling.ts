@@ -1,7 +1,7 @@
 import type { PendingDelivery } from './pending-delivery.js';
 import type { Settlement } from './settlement.js';
 
-/** Whoever has a message settled. */
+/** The owner of messages that are being settled. */
 export interface Settling {
   /** Called when these are settled, or can no longer be settled by this member. */
   settled(items: readonly Item[]): void;

@@ -6,13 +6,13 @@ import { Member, type MemberParts } from './member.js';
 import type { PausedBy } from './pause-control.js';
 
 export interface SubscriptionParts extends Omit<MemberParts, 'member'> {
-  /** Called when it was stopped and nothing of it runs any more. */
+  /** Called when the subscription was stopped and nothing of it runs any more. */
   readonly onStopped: () => void;
 }
 
-/** How long it may take to put back what handlers were at work on at the deadline. */
+/** How long it may take to put back the messages that handlers had at the deadline. */
 const PUT_BACK_MS = 2_000;
-/** How long ending its loops and saying goodbye may take: a Redis that does not answer must not keep the process. */
+/** How long the end of the loops and the goodbye may take: a Redis that does not answer must not keep the process. */
 const GOODBYE_MS = 500;
 
 /** The life of one member of a group: it starts, is paused and resumed, and stops. */
@@ -28,7 +28,7 @@ export class StreamSubscription implements Subscription {
     this.#member = member;
   }
 
-  /** Makes the topic and the group where they are not there, joins, and begins to fetch. */
+  /** Makes the topic and the group where there are none, joins, and begins to fetch. */
   static async start(
     parts: SubscriptionParts,
     definition: SubscriptionDefinition,
@@ -72,9 +72,9 @@ export class StreamSubscription implements Subscription {
   }
 
   /**
-   * The order matters: no handler starts from now on; then no read is under way, so that nothing arrives unseen; what
-   * waited goes back to the group; what runs may finish while this process still says that it lives, and goes back at the
-   * deadline; the goodbye comes last.
+   * The order matters. No handler starts from now on. Then the reads end, so that nothing arrives unseen, and waiting messages go
+   * back to the group. Handlers may finish while this process still says that it lives; their messages go back at the deadline.
+   * The goodbye comes last.
    */
   async #stop(deadlineMs: number): Promise<void> {
     this.#parts.presence.stopping(this.#name);
@@ -94,7 +94,7 @@ export class StreamSubscription implements Subscription {
     await pauses.drain();
   }
 
-  /** Before the signals abort, so that what handlers say because of them comes too late. */
+  /** Gives the messages up before the signals abort, so that an outcome that follows from an abort comes too late. */
   #giveUp(): void {
     const { dispatcher, deadLetters, held, place } = this.#member;
     dispatcher.giveUp();
@@ -103,11 +103,11 @@ export class StreamSubscription implements Subscription {
   }
 }
 
-/** Nobody waits for the member any more, and others look after what it held. */
+/** From now on nobody waits for the member, and others look after its entries. */
 async function goodbye(presence: Presence, name: string, member: Member): Promise<void> {
   const hasLeft = await member.leave();
   if (hasLeft) presence.departed(name);
-  // Without it the others find out for themselves, when this process is gone.
+  // Without this word the others find out when the process is gone.
   else await presence.left(name).catch(() => undefined);
 }
 

@@ -5,7 +5,7 @@ import { unhandledOutcome } from './settlement.js';
 /** The rules of a subscription by which a message ends without its handler. */
 export interface WithoutHandler {
   readonly crashLimit: number;
-  /** How messages end that the handler is not for. */
+  /** Decides how messages end that are not meant for the handler. */
   readonly prefilter?: Prefilter | undefined;
   /** How long a message of an unknown type or a newer version is tried before it is dead-lettered. */
   readonly unknownForMs?: number | undefined;
@@ -24,7 +24,7 @@ function outcomeOfMessage(delivery: PendingDelivery, rules: WithoutHandler): Out
   return rules.prefilter?.(delivery.message) ?? outcomeOfCrashes(delivery, rules);
 }
 
-/** Since its first failure, by the clocks of the processes that tried. */
+/** The time since the first failure, by the clocks of the processes that tried. */
 function triedMs({ firstFailedAt }: PendingDelivery): number {
   return firstFailedAt === null ? 0 : Math.max(0, Date.now() - firstFailedAt);
 }
@@ -33,7 +33,7 @@ function outcomeOfCrashes(delivery: PendingDelivery, { crashLimit }: WithoutHand
   return delivery.crashes >= crashLimit ? unhandledOutcome('CRASH_LOOP', crashLoop(delivery)) : null;
 }
 
-/** It is of a version to come, or no message at all. */
+/** The text is of a later version, or no message at all. */
 function unreadable(error: MillraceError): Outcome {
   return unhandledOutcome(error.code === 'UNSUPPORTED_VERSION' ? error.code : 'MALFORMED_ENVELOPE', error);
 }

@@ -1,14 +1,14 @@
 import { type Duration, IsDurationOption, IsPosition, IsWholeNumber, type Position } from '@millrace/core';
 import { IsBoolean, IsOptional } from 'class-validator';
 
-/** What `pause` takes. */
+/** The options of `pause`. */
 export class PauseOptions {
   /** How long to wait until no member holds a message any more, `'0ms'` to `'1h'`. Default `'30s'`. */
   @IsOptional() @IsDurationOption({ min: '0ms', max: '1h' })
   within?: Duration = '30s';
 }
 
-/** What `seek` takes. */
+/** The options of `seek`. */
 export class SeekOptions {
   /** Where the group goes on: `'earliest'`, `'latest'`, a `Date`, or `{ offset: 42 }` in each partition. Required. */
   @IsPosition()
@@ -18,7 +18,7 @@ export class SeekOptions {
   @IsOptional() @IsWholeNumber({ min: 0 })
   partition?: number;
 
-  /** Only tell what would happen. Default false. */
+  /** Only report what would happen. Default false. */
   @IsOptional() @IsBoolean()
   preview?: boolean = false;
 

@@ -8,12 +8,13 @@ import type { Presence } from './presence.js';
 
 const watchGroup = loadScript('../scripts/watch-group.lua', import.meta.url);
 
-/** While the group is paused or busy. */
+/** How often to look while the group is paused or busy. */
 const LOOK_EVERY_MS = 500;
-/** While it is idle an operator rings. */
+/** While the group is idle it relies on the rings of operators. */
 const LOOK_IDLE_EVERY_MS = 15_000;
 /** While this member puts a pause into effect, somebody waits for it. */
 const LOOK_SOON_MS = 50;
+
 export interface GroupWatchParts {
   readonly redis: Topology;
   readonly member: string;
@@ -24,7 +25,7 @@ export interface GroupWatchParts {
   readonly feedback: Pick<Feedback, 'groupPaused' | 'groupResumed' | 'membersChanged' | 'isIdle'>;
 }
 
-/** Sees what operators want of the group, puts it into effect, and says so. */
+/** Looks for orders of operators to the group, carries them out, and reports that. */
 export class GroupWatch {
   readonly #parts: GroupWatchParts;
   readonly #loop: Loop;
@@ -51,7 +52,7 @@ export class GroupWatch {
     return this.#loop.stop();
   }
 
-  /** Somebody has rung. */
+  /** An operator has rung, or rings may have been missed. */
   wake(): void {
     this.#loop.wake();
   }
@@ -73,7 +74,7 @@ export class GroupWatch {
     return Math.max(LOOK_EVERY_MS, spread(Math.min(LOOK_IDLE_EVERY_MS, presence.leaseMs)));
   }
 
-  /** A group is moved only while it is paused, so what it is given again is known before it goes on. */
+  /** A group is moved only while it is paused, so its replays are known before it goes on. */
   async #change(pause: string): Promise<void> {
     await Promise.all(this.#parts.partitions.map(({ history }) => history.learn()));
     const wasPaused = this.#pause !== null && this.#pause !== '';

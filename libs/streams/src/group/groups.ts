@@ -12,15 +12,15 @@ import { Pause } from './pause.js';
 import { seekPartition, type SeekResult, type SeekStep } from './seek.js';
 
 const TRY_EVERY_MS = 100;
-/** Of the pause of a seek whose process vanishes: what it may take beyond the wait. */
+/** The pause of a seek whose process vanishes ends by itself so long after its wait. */
 const GRACE_MS = 10_000;
 
 export interface PauseResult {
-  /** Members that still held messages when the time to wait was up. Once they see the pause, they start nothing new. */
+  /** Members that still held messages when the time was up. They start nothing new once they see the pause. */
   readonly busy: readonly string[];
 }
 
-/** Operators pause and resume groups with it, set them to another position, and remove them. */
+/** For operators: pauses groups, resumes them, sets them to another position, and removes them. */
 export class Groups {
   readonly #parts: RemovalParts;
 
@@ -29,8 +29,8 @@ export class Groups {
   }
 
   /**
-   * Holds the whole group up until {@link resume}, across restarts: each member sees it within half a second, finishes what
-   * runs, and starts nothing. Resolves when no member holds a message any more, or when the time to wait is up.
+   * Pauses the whole group until {@link resume}, across restarts: each member sees it within half a second, lets its handlers
+   * finish, and starts nothing. Resolves when no member holds a message any more, or when the time to wait is up.
    *
    * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP
    */
@@ -53,11 +53,11 @@ export class Groups {
   }
 
   /**
-   * Sets the group, or one partition of it, to a position: what comes from there on is handled, again where it was handled
-   * before (`ctx.replayed`); what lies before and was never given to it is skipped. What waits for another attempt before
-   * the position stays. The group is paused meanwhile.
+   * Sets the group, or one partition of it, to a position. It handles all messages from there on, also those that it has handled
+   * before (`ctx.replayed`), and skips messages before the position that it was never given. Messages before the position that
+   * wait for another attempt stay. The group is paused meanwhile.
    *
-   * @returns what was done, or with `preview: true` would be done, in each partition
+   * @returns the step that was made in each partition, or with `preview: true` would be made
    * @throws MillraceError GROUP_BUSY members held messages all the time: partitions that are not in `steps` were not touched;
    *   NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP
    */
@@ -77,18 +77,18 @@ export class Groups {
   }
 
   /**
-   * Removes a group with what waits in it and its dead letters; the messages of the topic stay. A member that still runs has
-   * REMOVED as its problem, until a process that starts subscribes the group again: it begins anew then. It may be called again
-   * when it was broken off, and goes on.
+   * Removes a group, with its waiting messages and its dead letters; the messages of the topic stay. A member that still runs has
+   * REMOVED as its problem, until a process that starts subscribes the group again: it begins anew then. A removal that was
+   * broken off goes on when it is called again.
    *
-   * @returns what went, or with `preview: true` would go
+   * @returns the counts of all that was removed, or with `preview: true` would be removed
    * @throws MillraceError GROUP_BUSY members lived all the time: nothing was removed; NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP
    */
   async remove(topic: TopicRef, group: string, options: RemoveOptions = {}): Promise<GroupRemoval> {
     return removeGroup(this.#parts, { topic: topicOfRef(topic), group }, options);
   }
 
-  /** Which members live is learnt from now on. */
+  /** Watches the members while the work is done, to learn which of them live. */
   async #watching<T>(work: (members: Members) => Promise<T>): Promise<T> {
     const members = this.#newMembers();
     members.watch();

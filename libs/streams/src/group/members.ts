@@ -4,7 +4,7 @@ import type { Presence, Watcher } from './presence.js';
 
 type Pending = [count: number, first: string | null, last: string | null, owners: [name: string, count: string][] | null];
 
-/** The members of a group, for somebody who is none: from {@link watch} on it learns which of them live. */
+/** The members of a group, seen from outside: from {@link watch} on it learns which of them live. */
 export class Members implements Watcher {
   readonly onGone = (): void => undefined;
   readonly onReturn = (): void => undefined;
@@ -29,13 +29,13 @@ export class Members implements Watcher {
     this.#presence.unwatch(this);
   }
 
-  /** All but those that are known to be gone: a member is taken for one that lives until it was silent for a lease. */
+  /** All members but those that are known to be gone: a member counts as living until it was silent for a lease. */
   async living({ keys, group }: GroupPartition): Promise<string[]> {
     const consumers = (await this.#redis.controlFor(keys.log).call('XINFO', 'CONSUMERS', keys.log, group)) as [string, string][];
     return this.#learn(consumers.map(([, name]) => name)).filter((name) => !this.#isGone(name));
   }
 
-  /** Those of the members that hold messages in this partition who are gone. */
+  /** Members that are gone and still hold messages in this partition. */
   async goneHolders({ keys, streams, group }: GroupPartition): Promise<string[]> {
     const redis = this.#redis.controlFor(keys.log);
     const pending = (await Promise.all(streams.map(({ key }) => redis.call('XPENDING', key, group)))) as Pending[];
@@ -43,7 +43,7 @@ export class Members implements Watcher {
     return this.gone([...new Set(owners)]);
   }
 
-  /** Those of these members that are gone; each is watched from now on. */
+  /** Selects the members that are gone; all of them are watched from now on. */
   gone(names: readonly string[]): string[] {
     return this.#learn(names).filter((name) => this.#isGone(name));
   }

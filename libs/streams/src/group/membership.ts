@@ -2,7 +2,7 @@ import type { GroupPartition } from '../consume/group-partition.js';
 import type { Presence } from './presence.js';
 import { rankOf } from './rendezvous.js';
 
-/** The members of a group that live, as one of them knows them. Views of members may differ for a moment. */
+/** The living members of a group, as one of them knows them. Views of members may differ for a moment. */
 export class Membership {
   readonly #own: string;
   readonly #presence: Presence;
@@ -13,19 +13,19 @@ export class Membership {
     this.#presence = presence;
   }
 
-  /** Every member that Redis knows of, the own one included or not. */
+  /** Every member that Redis knows of; the own one may be missing. */
   get names(): readonly string[] {
     return this.#names;
   }
 
-  /** @returns whether one has come, or gone */
+  /** @returns whether a member has come or gone */
   learn(names: readonly string[]): boolean {
     const isNew = names.length !== this.#names.length || names.some((name) => !this.#names.includes(name));
     this.#names = names;
     return isNew;
   }
 
-  /** How many others there are that live. */
+  /** How many other members live. */
   get others(): number {
     return this.#living().filter((name) => name !== this.#own).length;
   }
@@ -35,7 +35,7 @@ export class Membership {
     return this.rankFor(`${topic}/${group}/${partition}`) === 0;
   }
 
-  /** Which place this member has among the living for something: 0 is the first. */
+  /** The rank of this member among the living ones for a key: 0 is the first. */
   rankFor(key: string): number {
     return rankOf(this.#own, this.#living(), key);
   }

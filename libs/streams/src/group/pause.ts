@@ -8,10 +8,10 @@ import type { Members } from './members.js';
 const liftPause = loadScript('../scripts/lift-pause.lua', import.meta.url);
 
 const LOOK_EVERY_MS = 50;
-/** The end of a pause that has none: written all the same, so that the end of an earlier one does not count. */
+/** The end of a pause without an end. It is stored as well, to replace the end of an earlier pause. */
 const NEVER = Number.MAX_SAFE_INTEGER;
 
-/** Holds a whole group up, by a word in its first partition that every member sees and answers. */
+/** Pauses a whole group, by a mark in its first partition that every member sees and answers. */
 export class Pause {
   readonly #redis: RedisConnection;
   readonly #members: Members;
@@ -31,7 +31,7 @@ export class Pause {
     return Boolean(pause) && Number(until ?? NEVER) >= (await this.#now());
   }
 
-  /** @param forMs when it ends by itself; undefined: only when it is lifted */
+  /** @param forMs after so long it ends by itself; undefined: only when it is lifted */
   async begin(forMs?: number): Promise<string> {
     const pause = newMessageId();
     const until = forMs === undefined ? NEVER : (await this.#now()) + forMs;
@@ -40,20 +40,20 @@ export class Pause {
     return pause;
   }
 
-  /** @param pause the one that {@link begin} returned: another that has taken its place stays; left out: whichever is in force */
+  /** @param pause the one that {@link begin} returned: a later pause stays then; left out: the one that is in force */
   async lift(pause = ''): Promise<void> {
     await this.#redis.run(liftPause, [this.#control], [pause]);
     await this.#ring();
   }
 
-  /** Whoever does not hear it looks a little later. */
+  /** A member that misses the ring looks a little later. */
   async #ring(): Promise<void> {
     const { keys, group } = this.#partition;
     await this.#redis.call('PUBLISH', keys.ring, controlText(group)).catch(() => 0);
   }
 
   /**
-   * Waits until every living member has said that it holds nothing, to this pause or to one that took its place.
+   * Waits until every living member has answered this pause, or the one that took its place: it holds nothing any more.
    *
    * @returns the members that have not, when the time is up
    */

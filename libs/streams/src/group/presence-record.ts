@@ -12,7 +12,7 @@ export class PresenceRecord {
   readonly #highest: number;
   readonly #present: readonly Run[];
 
-  /** @param text null for a process that was never heard: it says nothing of its members */
+  /** @param text null for a process that was never heard: nothing is known of its members */
   constructor(text: string | null) {
     this.#members = membersIn(text);
     const [stopping = '', highest = '0', present = ''] = this.#members.split(' ');
@@ -25,7 +25,7 @@ export class PresenceRecord {
     return [count, [...stopping].join(','), highest, runsOf(present).map(textOf).join(',')].join(' ');
   }
 
-  /** Whether a text says the same of the members. */
+  /** Whether a text names the same members. */
   isSameIn(text: string | null): boolean {
     return membersIn(text) === this.#members;
   }
@@ -34,7 +34,7 @@ export class PresenceRecord {
     return this.#stopping.has(number);
   }
 
-  /** Whether the member is gone. One that is newer than the record is not in it, and lives. */
+  /** Whether the member is gone. A member that is newer than the record is not in it, and lives. */
   hasLeft(number: number): boolean {
     return number <= this.#highest && !this.#present.some(([first, last]) => first <= number && number <= last);
   }
@@ -43,13 +43,13 @@ export class PresenceRecord {
 /** The members of one process, by their numbers. */
 export interface MembersOfProcess {
   readonly stopping: Iterable<number>;
-  /** The highest number that a member has, or had. */
+  /** The highest number that any member has, or had. */
   readonly highest: number;
-  /** Those that are there, in ascending order. */
+  /** Numbers of the present members, in ascending order. */
   readonly present: Iterable<number>;
 }
 
-/** All but the counter. */
+/** The text without its counter. */
 function membersIn(text: string | null): string {
   return text === null ? '' : text.slice(text.indexOf(' ') + 1);
 }

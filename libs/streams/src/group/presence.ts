@@ -8,17 +8,17 @@ import { type Look, Silence } from './silence.js';
 
 const beat = loadScript('../scripts/beat.lua', import.meta.url);
 
-/** A beat comes this often in a lease, and no less often than once in this time. */
+/** Beats in one lease at the least, and the longest time between two. */
 const BEATS_A_LEASE = 10;
 const LONGEST_BEAT_MS = 750;
-/** A member whose last beat is older than this part of a lease starts nothing: others may take it for dead soon. */
+/** A process whose last beat is older than this part of a lease starts nothing: others may take it for dead soon. */
 const SURE_FOR_LEASES = 0.7;
-/** How long the record of a process that ended without a word is kept: long after the last one has looked for it. */
+/** How long the record of a vanished process is kept: longer than any process looks for it. */
 const KEEP_MS = 86_400_000;
-/** While there is nothing to say and nobody to look for. */
+/** The pause between rounds of a process that has no member and watches none. */
 const IDLE_MS = 60_000;
 
-/** How a member is: it lives; it left, or its process died while it was stopping; or its process died with all it held. */
+/** `left`: the member left, or its process died while it was stopping. `dead`: its process died with all it held. */
 export type Fate = 'living' | 'left' | 'dead';
 
 export interface PresenceParts {
@@ -27,19 +27,19 @@ export interface PresenceParts {
   readonly leaseMs: number;
 }
 
-/** Somebody to whom the silence of other processes matters. */
+/** A part that has to know when other processes fall silent. */
 export interface Watcher {
   /** Names of the members that it wants to know about. */
   readonly watched: Iterable<string>;
-  /** Called when one of them may have died, or has left and could not give back all that it held. */
+  /** Called when one of them may have died, or has left and may not have given back all that it held. */
   readonly onGone: () => void;
   /** Called when this process says again that it lives, after others may have taken it for dead. */
   readonly onReturn: () => void;
 }
 
 /**
- * The sign of life of this process, and what it knows of others. It raises a counter; whoever sees the counter stand still
- * for a lease takes the process for dead, with all that its members hold.
+ * The sign of life of this process, and what it knows of others. It raises a counter; a process that sees the
+ * counter stand still for a lease takes this one for dead, with all that its members hold.
  */
 export class Presence {
   readonly leaseMs: number;
@@ -51,12 +51,12 @@ export class Presence {
   readonly #silence: Silence;
   readonly #loop: Loop;
   readonly #watchers = new Set<Watcher>();
-  /** By process, what it said last. */
+  /** The last record of each process. */
   #records: ReadonlyMap<string, PresenceRecord> = new Map();
-  /** Numbers of the members of this process that are there, in ascending order. */
+  /** Numbers of the present members of this process, in ascending order. */
   readonly #present = new Set<number>();
   readonly #stopping = new Set<number>();
-  /** How many members it has had. */
+  /** How many members this process has had. */
   #members = 0;
   #leftSomething = false;
   #count = 0;
@@ -78,7 +78,7 @@ export class Presence {
     });
   }
 
-  /** Whether nobody can take this process for dead yet: only then its members may begin something. */
+  /** Whether nobody can take this process for dead yet: only then its members may begin messages. */
   get isSure(): boolean {
     return performance.now() - this.#beatAtMs <= this.leaseMs * SURE_FOR_LEASES;
   }
@@ -94,7 +94,7 @@ export class Presence {
     return member;
   }
 
-  /** From now on nothing that the member holds counts as crashed, however its process ends. */
+  /** From now on no message of the member counts as crashed, however its process ends. */
   stopping(member: string): void {
     this.#stopping.add(numberOf(member));
     this.#loop.wake();
@@ -106,7 +106,7 @@ export class Presence {
     this.#stopping.delete(numberOf(member));
   }
 
-  /** The member is gone, and what it could not give back is to be put back by others at once. */
+  /** The member is gone: others are to put back at once the messages that it could not give back. */
   async left(member: string): Promise<void> {
     this.departed(member);
     this.#leftSomething = true;
@@ -123,7 +123,7 @@ export class Presence {
     this.#watchers.delete(watcher);
   }
 
-  /** How a member is that somebody watches, or that belongs to this process. */
+  /** The fate of a member that somebody watches, or that belongs to this process. */
   fateOf(member: string): Fate {
     const [process, number] = [processOf(member), numberOf(member)];
     if (process === this.#process) return this.#present.has(number) ? 'living' : 'left';
@@ -136,7 +136,7 @@ export class Presence {
   /** Ends the beat. The record stays when members of this process left something behind. */
   async stop(): Promise<void> {
     await this.#loop.stop();
-    // Without it the others find out for themselves that the process is gone.
+    // A record that stays is no harm: the others find out that the process is gone.
     if (this.#members > 0 && !this.#leftSomething) await this.#connections[0]!.call('DEL', this.#keyOf(this.#process)).catch(() => 0);
   }
 
@@ -150,7 +150,7 @@ export class Presence {
     return 0;
   }
 
-  /** It goes on with the beat as soon as there is a connection: each moment counts. */
+  /** The next beat follows as soon as there is a connection: each moment counts. */
   async #failed(error: unknown): Promise<void> {
     this.#turn += 1;
     emit('loop-failed', { loop: 'presence', error: errorRecord(error), failures: 1 });
@@ -165,7 +165,7 @@ export class Presence {
     this.#answered(new Map(processes.map((each, index) => [each, reply[index] ?? null])), sentAtMs);
   }
 
-  /** Processes that somebody wants to know about, but for this one. */
+  /** Other processes whose members are watched. */
   #watched(): string[] {
     const processes = new Set([...this.#watchers].flatMap(({ watched }) => [...watched].map(processOf)));
     processes.delete(this.#process);
@@ -195,7 +195,7 @@ export class Presence {
     return before?.isSameIn(words) ? before : new PresenceRecord(words);
   }
 
-  /** Nothing for a process without members: it only looks. */
+  /** The text of the beat; empty for a process without members, which only looks. */
   #words(): string {
     if (this.#members === 0) return '';
     this.#count += 1;

@@ -1,6 +1,6 @@
 /**
- * Ranks members for a key without asking anybody: by the weight of both together (rendezvous hashing). Who knows the same
- * members comes to the same order; when one is gone, only what it was first for has another first.
+ * Ranks members for a key without asking anybody: by the weight of both together (rendezvous hashing). Processes that know the
+ * same members find the same order. When a member is gone, only the keys for which it was first get another first member.
  */
 export function rankOf(member: string, members: Iterable<string>, key: string): number {
   const own = weightOf(member, key);
@@ -16,7 +16,7 @@ export function rankOf(member: string, members: Iterable<string>, key: string): 
 const OFFSET_BASIS = 0x81_1c_9d_c5;
 const PRIME = 0x01_00_01_93;
 
-/** FNV-1a, with a last mixing, since its high bits hardly depend on the last characters: 32 bits. */
+/** FNV-1a of 32 bits, mixed once more, since its high bits hardly depend on the last characters. */
 function weightOf(member: string, key: string): number {
   let hash = OFFSET_BASIS;
   const text = `${key} ${member}`;

@@ -8,23 +8,23 @@ import type { Members } from './members.js';
 
 const script = loadScript('../scripts/seek.lua', import.meta.url);
 
-/** Messages that an earlier seek made void are still to be removed. */
+/** The reply while messages that an earlier seek made void are still to be removed. */
 const SWEEPING = 'SWEEPING';
 
 type Reply = typeof SWEEPING | readonly [from: number, held: number, dropped: number, to: number];
 
-/** What a seek does, or would do, to one partition. */
+/** The effect of a seek, or of its preview, on one partition. */
 export interface SeekStep {
   readonly partition: number;
-  /** Offset that the group would have been given next. */
+  /** The offset that the group would have been given next. */
   readonly from: number;
-  /** Offset that it is given next now. */
+  /** The offset that it is given next now. */
   readonly to: number;
   /** Messages that it is given again. */
   readonly again: number;
   /** Messages that it never gets. */
   readonly skipped: number;
-  /** Messages that wait for another attempt and come again from the log instead. */
+  /** Messages that waited for another attempt, and come from the log instead. */
   readonly retriesDropped: number;
 }
 
@@ -34,7 +34,7 @@ export interface SeekTools {
   readonly members: Members;
 }
 
-/** How many messages living members hold: as long as there are any, nothing was done. */
+/** `held`: how many messages living members hold. As long as there are any, the seek has done nothing. */
 export type SeekResult = SeekStep & { readonly held: number };
 
 /** @throws MillraceError STATE_LOST */
@@ -63,7 +63,7 @@ interface Pages {
   readonly keys: string[];
 }
 
-/** From the page of what is pending first, or of the position, to one behind the end: the log may have grown meanwhile. */
+/** Pages from the first pending offset, or from the position, to one behind the end: the log may have grown meanwhile. */
 async function pagesOf(
   { redis, prefix }: { readonly redis: RedisConnection; readonly prefix: string },
   partition: GroupPartition,

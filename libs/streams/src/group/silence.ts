@@ -1,4 +1,4 @@
-/** What an answered look has shown: each process with what it says, null where there is nothing. */
+/** The result of a look that was answered: the words of each process, null for a process without a record. */
 export type Look = ReadonlyMap<string, string | null>;
 
 /** When a look was sent and when it was answered, by the monotonic clock. */
@@ -12,9 +12,9 @@ interface Heard {
   readonly silentMs: number;
 }
 
-/** Dead is who was silent for this part of a lease: the rest is for the look and for what follows. */
+/** A process that was silent for this part of a lease is dead: the rest of the lease is for the next look and the put-back. */
 const DEAD_AFTER_LEASES = 0.9;
-/** One look tells of no more silence than this many beats: whoever looks seldom, or after an outage, knows no better. */
+/** One look adds silence of so many beats at the most: a process that looks seldom, or after an outage, knows no more. */
 const MOST_BEATS = 2;
 
 /**
@@ -34,8 +34,8 @@ export class Silence {
   }
 
   /**
-   * Takes in a look. Processes that are not in it are forgotten. Between two looks has passed for sure only what lies between
-   * the answer to one and the sending of the next: those that piled up while Redis was away are answered at one moment.
+   * Takes in a look. Processes that are not in it are forgotten. Only the time from the answer to the last look until this one
+   * was sent has passed for sure: looks that pile up while Redis is away are all answered at one moment.
    *
    * @returns whether one of them has just died
    */
@@ -51,7 +51,7 @@ export class Silence {
     return this.#isDeath(this.#heard.get(process));
   }
 
-  /** What the process said last, null when it was never heard. */
+  /** The last words of the process, null when it was never heard. */
   lastWords(process: string): string | null {
     return this.#heard.get(process)?.words ?? null;
   }

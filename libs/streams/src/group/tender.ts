@@ -11,16 +11,16 @@ import type { Presence, Watcher } from './presence.js';
 
 const tend = loadScript('../scripts/tend.lua', import.meta.url);
 
-/** Retries that are moved in one call, and partitions that are looked after. */
+/** Most retries that one call moves, and most partitions that it looks after. */
 const MOST_MOVED = 64;
 const MOST_PARTITIONS = 64;
-/** How late a retry may be that a member scheduled which is gone when it is due. */
+/** So late a retry may be moved when the member that scheduled it is gone. */
 const LOOK_EVERY_MS = 1_000;
 const LOOK_IDLE_EVERY_MS = 15_000;
 const LOOKS_A_LEASE = 3;
 
 export interface TenderParts {
-  /** When a connection fails, the other one is used: nobody else looks after the partitions while this process lives. */
+  /** After a failure the other connection is used: nobody else looks after the partitions while this process lives. */
   readonly redis: Topology;
   readonly prefix: string;
   readonly presence: Presence;
@@ -35,18 +35,18 @@ export interface TenderParts {
 type Reply = 'UNDECLARED' | [moved: number, nextMs: number, ...held: (string | number)[]];
 
 /**
- * Looks after partitions of a group: moves retries that are due, and puts back what members held that are gone. Each
- * partition has one living member that does it, whom all find out for themselves; when two take themselves for that one for
- * a moment, the second finds nothing to do.
+ * Looks after partitions of a group: it moves retries that are due, and puts back messages of members that are gone. One living
+ * member does this for a partition, and each member works out which one that is. When two take themselves for that one for a
+ * moment, the second finds nothing to do.
  */
 export class Tender implements Watcher {
   readonly #parts: TenderParts;
   readonly #loop: Loop;
   readonly #others = new Map<GroupPartition, readonly string[]>();
-  /** Partitions in which this member has scheduled a retry, each with the number of the last: it looks when that is due. */
+  /** Partitions in which this member has scheduled retries, with the number of the last one: it looks when they are due. */
   readonly #scheduled = new Map<GroupPartition, number>();
   #retries = 0;
-  #isInDoubt = false;
+  #isStale = false;
   #turn = 0;
 
   constructor(parts: TenderParts) {
@@ -65,7 +65,7 @@ export class Tender implements Watcher {
     this.#parts.feedback.returned();
   };
 
-  /** Resolves when it has looked after them for the first time, as far as it can: a damaged key keeps no member from joining. */
+  /** Resolves after the first round, also when that has failed: a damaged key must not keep a member from joining. */
   async start(): Promise<void> {
     this.#parts.presence.watch(this);
     await this.#round().catch((error: unknown) => this.#failed(error, 1));
@@ -77,9 +77,9 @@ export class Tender implements Watcher {
     await this.#loop.stop();
   }
 
-  /** Something of what the member holds may be another's by now. */
+  /** Another member may own by now what this member holds. */
   wakeToVerify(): void {
-    this.#isInDoubt = true;
+    this.#isStale = true;
     this.#loop.wake();
   }
 
@@ -96,7 +96,7 @@ export class Tender implements Watcher {
   }
 
   async #round(): Promise<number> {
-    if (this.#isInDoubt) await this.#verify();
+    if (this.#isStale) await this.#verify();
     const pages = pagesOf(this.#tended(), MOST_PARTITIONS, (partition) => this.#redisOf(partition));
     const waits = await allTurns(pages.map((page) => this.#tend(page)));
     return Math.max(1, Math.min(spread(this.#longestMs), ...waits));
@@ -108,7 +108,7 @@ export class Tender implements Watcher {
     return Math.min(LOOK_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE);
   }
 
-  /** Its own, and those in which it has something at stake. Of the others it does not know any more who holds something there. */
+  /** Partitions of this member, and those in which it has a retry or an entry. It forgets the holders of all others. */
   #tended(): GroupPartition[] {
     const { places, membership, held } = this.#parts;
     const atStake = new Set([...this.#scheduled.keys(), ...[...held.counts().keys()].map(({ partition }) => partition)]);
@@ -128,14 +128,14 @@ export class Tender implements Watcher {
     emit('loop-failed', { topic, group, loop: 'tend', error: errorRecord(error), failures });
   }
 
-  /** What comes into doubt meanwhile is in doubt afterwards. */
+  /** Holdings that become stale meanwhile are verified in the next round. */
   async #verify(): Promise<void> {
-    this.#isInDoubt = false;
+    this.#isStale = false;
     try {
       await this.#parts.feedback.verify();
     } catch (error) {
-      this.#isInDoubt = true;
-      // A group that is gone is made again by what follows.
+      this.#isStale = true;
+      // The rest of the round makes a group again that is gone.
       if (redisFailure(error, 'verify').kind !== 'state-lost') throw error;
     }
   }
@@ -158,8 +158,8 @@ export class Tender implements Watcher {
       return 0;
     }
     const [moved, nextMs, ...held] = reply;
-    // What was settled meanwhile is missing as well: Redis tells for sure.
-    if (isMissing(partition, ownIn(held, this.#parts.member), asked.counts)) this.#isInDoubt = true;
+    // Entries that were settled meanwhile are missing, too: only a verification in Redis makes sure.
+    if (isMissing(partition, ownIn(held, this.#parts.member), asked.counts)) this.#isStale = true;
     await this.#lookAfter(partition, othersIn(held, this.#parts.member));
     if (nextMs < 0 && (this.#scheduled.get(partition) ?? 0) <= asked.retries) this.#scheduled.delete(partition);
     return moved === asked.most ? 0 : nextMs < 0 ? LOOK_IDLE_EVERY_MS : nextMs;
@@ -184,7 +184,7 @@ export class Tender implements Watcher {
 interface Asked {
   readonly most: number;
   readonly counts: ReadonlyMap<GroupStream, number>;
-  /** The last retry that had been scheduled then: the answer says nothing of later ones. */
+  /** The number of the last retry by then: the answer does not cover later ones. */
   readonly retries: number;
 }
 
@@ -193,18 +193,18 @@ export function tendKeysOf({ keys: { log }, groupKeys: { again, due, stats, open
   return [log, again, due, stats, open, body, control];
 }
 
-/** Whether Redis knows of fewer entries of the member than the member does. */
+/** Whether Redis knows fewer entries of the member than the member itself. */
 function isMissing({ streams }: GroupPartition, own: readonly number[], counts: ReadonlyMap<GroupStream, number>): boolean {
   return streams.some((stream, index) => own[index]! < (counts.get(stream) ?? 0));
 }
 
-/** Entries of the log and of `again`. */
+/** Numbers of the member's entries in the log and in `again`. */
 function ownIn(held: readonly (string | number)[], own: string): [number, number] {
   const at = held.indexOf(own);
   return at < 0 ? [0, 0] : [Number(held[at + 1]), Number(held[at + 2])];
 }
 
-/** Names come with two numbers each. */
+/** The names in the reply: two numbers follow each. */
 function othersIn(held: readonly (string | number)[], own: string): string[] {
   return held.filter((item, index): item is string => index % 3 === 0 && item !== own);
 }

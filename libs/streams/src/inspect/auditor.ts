@@ -17,12 +17,12 @@ export interface AuditorParts {
   readonly redis: Topology;
   readonly leaseMs: number;
   readonly places: readonly GroupPartition[];
-  /** Whether this member does the upkeep of a partition. */
+  /** Decides whether this member audits a partition. */
   readonly membership: Membership;
   readonly feedback: Pick<Feedback, 'recover' | 'isIdle'>;
 }
 
-/** Finds messages that are gone from Redis before the group was done with them: a gap in the offsets is a loss. */
+/** Finds messages that have gone from Redis before the group was done with them: a gap in the offsets is a loss. */
 export class Auditor {
   readonly #parts: AuditorParts;
   readonly #loop: Loop;

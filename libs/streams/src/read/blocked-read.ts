@@ -2,13 +2,13 @@ import { type RedisConnection, redisFailure } from '@millrace/redis';
 
 const UNBLOCK_EVERY_MS = 50;
 
-/** The read of a subscription that waits inside Redis: it can be ended without losing what it may bring. */
+/** The read of a subscription that waits inside Redis. It can be ended without losing the entries that it may bring. */
 export class BlockedRead {
   readonly #control: RedisConnection;
   readonly #failed: (why: string) => void;
   #isUnderWay = false;
   #clientId: string | null = null;
-  /** The connection whose id was asked for, and its epoch then. */
+  /** The connection whose id was asked for, with its epoch at that moment. */
   #clientOf: { readonly connection: RedisConnection; readonly connectionEpoch: number } | null = null;
 
   /** @param control the connection over which it is ended */
@@ -27,7 +27,7 @@ export class BlockedRead {
     this.#isUnderWay = false;
   }
 
-  /** Ends it, and each that follows, until this is done. Closing its connection instead could lose what it brings. */
+  /** Ends this read and each later one, until `done`. To close the connection instead could lose the entries of the read. */
   async endUntil(done: Promise<void>): Promise<void> {
     const unblocking = setInterval(() => void this.#unblock(), UNBLOCK_EVERY_MS);
     await this.#unblock();
@@ -35,14 +35,14 @@ export class BlockedRead {
     clearInterval(unblocking);
   }
 
-  /** Asked ahead of the first read of each connection. */
+  /** Asks for the id ahead of the first read of each connection. */
   #learnClientId(connection: RedisConnection): void {
     const { connectionEpoch } = connection;
     if (this.#clientOf?.connection === connection && this.#clientOf.connectionEpoch === connectionEpoch) return;
     this.#clientOf = { connection, connectionEpoch };
     this.#clientId = null;
     const learnt = (id: unknown): void => void (this.#clientId = String(id));
-    // When it fails, so does the read behind it, and that is told.
+    // When this fails, so does the read behind it, and that failure is reported.
     connection.call('CLIENT', 'ID').then(learnt, () => void (this.#clientOf = null));
   }
 

@@ -1,44 +1,44 @@
 import type { GroupStream } from '../consume/group-partition.js';
 
-/** Until an entry has shown how large they are, they are taken to be as large as publishers make them. */
+/** Messages in an entry, as long as none has come: the most that publishers pack. */
 const UNKNOWN_SIZE = 16;
-/** No read asks for more: publishers may have begun to make larger ones. */
+/** Most entries of one read: publishers may have begun to make larger ones. */
 const MOST_ENTRIES = 128;
 
-/** A stream to be asked, for so many messages at the most. */
+/** A stream to be read, and the most messages to take from it. */
 export interface Turn {
   readonly stream: GroupStream;
   readonly most: number;
 }
 
 /**
- * How many entries to ask of which streams. Redis counts entries and members have slots for messages, so each stream is
- * asked for as many entries of the size of its last ones as there is room for.
+ * Plans how many entries to ask of which streams. Redis counts entries and members have slots for messages, so it divides the
+ * room by the size of the last entries of the stream.
  */
 export class FetchPlan {
-  /** Messages an entry, of the log of a partition. */
+  /** Messages in the last entries of each log. */
   readonly #sizes = new Map<GroupStream, number>();
   #lastSize = UNKNOWN_SIZE;
-  /** Streams of what comes again -> how many messages this member may take from them first: as many as it gave back there. */
+  /** Stream of retries -> messages that this member may take from it first: as many as it has put back there. */
   readonly #overFetched = new Map<GroupStream, number>();
   #turn = 0;
   #areCalm = false;
 
-  /** How many entries to ask of each when all of these are asked at once; 0 when there is not that much room. */
+  /** How many entries to ask of each stream when one read asks all; 0 when there is too little room. */
   ofEach(streams: readonly GroupStream[], room: number): number {
     const round = streams.reduce((messages, stream) => messages + this.#sizeOf(stream), 0);
     return Math.min(MOST_ENTRIES, Math.floor(room / round));
   }
 
-  /** How many entries to ask of this one alone. */
+  /** How many entries to ask of this stream alone. */
   of(stream: GroupStream, room: number): number {
     return Math.max(1, Math.min(MOST_ENTRIES, Math.floor(room / this.#sizeOf(stream))));
   }
 
   /**
-   * Each of these streams once: first those with what was given back, or it would become more with each entry of the log, but
-   * for no more than that, or what else waits there would keep the others waiting; then in turn, beginning behind the one at
-   * which the last round ended.
+   * The order in which to read. First come streams with messages that this member put back, since more would gather with each
+   * entry of the log; but it takes no more than those, so that other retries do not keep the logs waiting. Then all streams
+   * follow in turn, from the one behind the end of the last round.
    */
   *inTurn(streams: readonly GroupStream[]): Generator<Turn> {
     for (const [stream, most] of this.#overFetched) yield { stream, most };
@@ -48,7 +48,7 @@ export class FetchPlan {
     }
   }
 
-  /** @param entries more than none */
+  /** @param entries at least one */
   brought(stream: GroupStream, entries: number, messages: number): void {
     if (stream.kind === 'again') this.#addOverFetched(stream, -messages);
     else {
@@ -57,23 +57,23 @@ export class FetchPlan {
     }
   }
 
-  /** No stream had anything: what comes next is not packed, as no publisher had more than it could send. */
+  /** All streams were empty: publishers keep up with sending, so the next entries hold one message each. */
   wereEmpty(): void {
     this.#sizes.clear();
     this.#lastSize = 1;
   }
 
-  /** All were asked at once, when there was room for so many messages. */
+  /** One read has asked all streams, when there was room for so many messages. */
   broughtAll(messages: number, room: number): void {
     this.#areCalm = messages * 2 <= room;
   }
 
-  /** Whether so little comes that all may be asked at once, though each could have more than there is room for. */
+  /** Whether so little comes that one read may ask all streams, though together they could exceed the room. */
   get areCalm(): boolean {
     return this.#areCalm && this.#overFetched.size === 0;
   }
 
-  /** The stream was asked and had nothing. */
+  /** The stream was read and was empty. */
   wasEmpty(stream: GroupStream): void {
     this.#overFetched.delete(stream);
   }

@@ -15,7 +15,7 @@ import type { ReadWay } from './read-way.js';
 import type { RingWait } from './ring-wait.js';
 
 const READY_WAIT_MS = 1_000;
-/** A subscription that got nothing for so long waits for rings again. */
+/** A subscription that has received nothing for so long waits for rings again. */
 const QUIET_MS = 5_000;
 
 export interface FetcherParts {
@@ -34,9 +34,9 @@ export interface FetcherParts {
 type ReadReply = [string, [string, string[]][]][] | null;
 
 /**
- * Reads messages, as many as there are free slots: while the subscription is busy inside Redis, on a connection of its own;
- * while it is idle when somebody rings. Any failure of a read leaves open whether Redis gave us something, so the next round
- * looks for that first.
+ * Reads as many messages as there are free slots. While the subscription is busy, the read waits inside Redis, on a connection
+ * of its own; while it is idle, it reads when somebody rings. After a failed read Redis may have given entries to this member, so
+ * the next round looks for them first.
  */
 export class Fetcher {
   readonly #parts: FetcherParts;
@@ -47,9 +47,9 @@ export class Fetcher {
   readonly #lost: LostPartitions;
   readonly #loop: Loop;
   readonly #blocked: BlockedRead;
-  /** The epoch of the connections that were read on last. */
+  /** The epoch of the connections at the last read. */
   #readOn = 0;
-  /** When something came last, by the monotonic clock. */
+  /** When messages came last, by the monotonic clock. */
   #cameAtMs = 0;
   #fetching: Promise<void> = Promise.resolve();
   #problem: string | null = null;
@@ -69,25 +69,25 @@ export class Fetcher {
     this.#loop.start();
   }
 
-  /** A stream has messages again for which this member had no slot. */
+  /** This member has put messages back into a stream, for which it had no slot. */
   overFetched(stream: GroupStream): void {
     this.#plan.overFetched(stream);
   }
 
-  /** Resolves when no read is under way any more and everything that came is taken in; for good. */
+  /** Stops for good. Resolves when no read is under way any more and all entries are taken in. */
   async stop(): Promise<void> {
     await this.#blocked.endUntil(this.#loop.stop());
     this.#parts.rings.close();
     this.#parts.way.giveBack();
   }
 
-  /** Whatever is under way is not waited for. */
+  /** Stops without waiting for a read that is under way. */
   abandon(): void {
     this.#parts.rings.close();
     this.#parts.way.abandon();
   }
 
-  /** Resolves when no read is under way and everything that came is taken in; none begins while there is no free slot. */
+  /** Resolves when no read is under way and all entries are taken in. None begins while there is no free slot. */
   async rest(): Promise<void> {
     await this.#blocked.endUntil(this.#fetching);
   }
@@ -97,7 +97,7 @@ export class Fetcher {
     return this.#problem;
   }
 
-  /** There is a problem until something was read, and until then everything is worth a read. */
+  /** Reports a problem until the next read succeeds; all streams are to be read then. */
   lostSight(why: string): void {
     this.#problem = why;
     this.#parts.rings.lookAtAll();
@@ -113,7 +113,7 @@ export class Fetcher {
     return filling;
   }
 
-  /** While this member is full or paused, others have a use for the connection that may block. */
+  /** Lends its connection to others while this member is full or paused for long. */
   async #whenFree(signal: AbortSignal): Promise<void> {
     const { dispatcher } = this.#parts;
     if (dispatcher.freeSlots > 0) return dispatcher.whenFree(signal);
@@ -123,7 +123,7 @@ export class Fetcher {
 
   readonly #onReader = (): void => this.#parts.rings.lookAtAll();
 
-  /** No read is under way. */
+  /** Gives the blocking connection back; no read may be under way. */
   #leaveReader(): void {
     const { way, rings } = this.#parts;
     if (!way.mayBlock) return;
@@ -132,7 +132,7 @@ export class Fetcher {
     rings.lookAtAll();
   }
 
-  /** Once round. */
+  /** One round of reading. */
   async #fill(signal: AbortSignal): Promise<number> {
     const { dispatcher, way, feedback } = this.#parts;
     this.#chooseWay();
@@ -149,7 +149,7 @@ export class Fetcher {
     return 0;
   }
 
-  /** Both ways find the same: while one takes over from the other, both are open. */
+  /** Changes between the blocking read and rings. Both find the same messages, so both are open during a change. */
   #chooseWay(): void {
     const { way, rings } = this.#parts;
     if (way.isBroken) this.#leaveReader();
@@ -164,8 +164,8 @@ export class Fetcher {
   }
 
   /**
-   * COUNT is per stream: when there is no room for an entry of each, and more than a few have something, each is asked in turn,
-   * and waiting for all comes last.
+   * COUNT is per stream. When there is no room for an entry of each stream, and much comes, the streams are read in turn, and a
+   * read that waits for all of them comes last.
    */
   async #fetch(free: number): Promise<void> {
     const [plan, mayBlock] = [this.#plan, this.#parts.way.mayBlock];
@@ -229,7 +229,7 @@ export class Fetcher {
     return [...brought.values()].reduce((sum, { messages }) => sum + messages, 0);
   }
 
-  /** Members that were rung for as well need not look. */
+  /** Lets the other members know that they need not look for this ring any more. */
   #came(stream: GroupStream, { count }: Asked, { entries, messages, rung }: Brought & { rung: string }): void {
     const { rings, way, membership } = this.#parts;
     const isAll = entries < count;
@@ -242,7 +242,7 @@ export class Fetcher {
     const { topic, group } = this.#streams[0]!.partition;
     emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });
     if (this.#lost.isEmpty) return this.lostSight(error.message);
-    // Why it cannot be made again tells more than that it is gone.
+    // A reason why it cannot be made again says more than that it is gone.
     this.#problem ??= error.message;
     void this.#lost.recover().then((why) => void (this.#problem = why ?? this.#problem));
   }
@@ -262,7 +262,7 @@ interface Asked {
   readonly streams: readonly GroupStream[];
   readonly count: number;
   readonly readAt: Moment;
-  /** For each stream the last ring for it. */
+  /** The last ring for each stream. */
   readonly rung: readonly string[];
 }
 
@@ -274,5 +274,5 @@ interface Brought {
 const NOTHING: Brought = { entries: 0, messages: 0 };
 
 function nothing(): void {
-  // How a round ended is the loop's business; a member that is not told looks for itself.
+  // The loop sees how a round ended, and a member that misses the ring looks for itself.
 }

@@ -1,15 +1,15 @@
 import type { GroupStream } from '../consume/group-partition.js';
 
 interface Hint {
-  /** The last ring for it; empty before the first. */
+  /** The last ring for the stream; empty before the first. */
   ring: string;
-  /** When it is worth a read, by the monotonic clock, in milliseconds. */
+  /** When the stream is worth a read, by the monotonic clock, in milliseconds. */
   dueAtMs: number;
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** Which streams of a subscription are worth a read, as far as rings tell. No number is compared: a log may begin anew. */
+/** Knows from rings which streams of a subscription are worth a read. It compares no numbers: a log may begin anew. */
 export class Hints {
   readonly #hints: ReadonlyMap<GroupStream, Hint>;
 
@@ -24,18 +24,18 @@ export class Hints {
     hint.dueAtMs = Math.min(hint.dueAtMs, dueAtMs);
   }
 
-  /** A read that was sent after this ring has left nothing there. */
+  /** A read that was sent after this ring has emptied the stream. */
   emptied(stream: GroupStream, ring: string): void {
     const hint = this.#hints.get(stream)!;
     if (hint.ring === ring) hint.dueAtMs = NEVER;
   }
 
-  /** A read has left something there, perhaps. */
+  /** A read may have left entries in the stream. */
   left(stream: GroupStream, nowMs: number): void {
     this.#hints.get(stream)!.dueAtMs = nowMs;
   }
 
-  /** Every stream may have something. */
+  /** Every stream may have entries. */
   all(nowMs: number): void {
     for (const hint of this.#hints.values()) hint.dueAtMs = nowMs;
   }
@@ -54,7 +54,7 @@ export class Hints {
     return [...this.#hints].filter(([, { dueAtMs }]) => dueAtMs <= nowMs).map(([stream]) => stream);
   }
 
-  /** By the monotonic clock, in milliseconds; infinite while nothing is due. */
+  /** When the next stream is due, by the monotonic clock, in milliseconds; infinite while none is. */
   get nextDueAtMs(): number {
     let next = NEVER;
     for (const { dueAtMs } of this.#hints.values()) next = Math.min(next, dueAtMs);

@@ -3,8 +3,8 @@ import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition } from '../consume/group-partition.js';
 
 /**
- * Partitions that Redis has lost, as a read says that fails for a stream or a group which is gone. A read says so too when a
- * key only moves, so Redis is asked before anything counts as lost.
+ * Partitions that Redis has lost: a read has failed because a stream or a group is gone. A read fails so, too, while a key only
+ * moves, so Redis is asked before a partition counts as lost.
  */
 export class LostPartitions {
   readonly #places: readonly GroupPartition[];
@@ -20,13 +20,13 @@ export class LostPartitions {
     return this.#lost.length === 0;
   }
 
-  /** Asks Redis. To be done before the next read: that makes the member a reader, also of a group that others made again. */
+  /** Asks Redis. Call it before the next read, which makes the member a reader even of a group that others made again. */
   async find(): Promise<void> {
     const answers = await Promise.all(this.#places.map((place) => this.#feedback.isLost(place)));
     this.#lost = this.#places.filter((_, index) => answers[index]);
   }
 
-  /** Makes them again. @returns why one of them cannot be made again, or null */
+  /** Makes the lost partitions again. @returns why one of them cannot be made again, or null */
   async recover(): Promise<string | null> {
     const lost = this.#lost;
     this.#lost = [];

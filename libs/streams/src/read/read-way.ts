@@ -3,14 +3,14 @@ import type { GroupStream } from '../consume/group-partition.js';
 import { pagesOf } from '../log/pages.js';
 import type { ReaderPool } from './reader-pool.js';
 
-/** Over which connections a subscription reads: one that it waits on inside Redis while it is busy, else the shared ones. */
+/** The connections on which a subscription reads: one for reads that wait inside Redis while it is busy, else the shared ones. */
 export class ReadWay {
   readonly #shared: ReadonlyMap<GroupStream, RedisConnection>;
-  /** The shared ones, each once. */
+  /** The shared connections, each once. */
   readonly #all: readonly RedisConnection[];
   readonly #pool: ReaderPool;
   #reader: RedisConnection | null = null;
-  /** Makes the epoch go on where that of another reader ended. */
+  /** Added to the epoch of the present reader, so that the sum goes on where that of another one ended. */
   #epochBefore = 0;
 
   constructor(redis: Topology, streams: readonly GroupStream[], pool: ReaderPool) {
@@ -23,13 +23,13 @@ export class ReadWay {
     return this.#reader ?? this.#shared.get(stream)!;
   }
 
-  /** Streams by those that one command may read together. */
+  /** Groups the streams that one command may read together. */
   together(streams: readonly GroupStream[]): (readonly GroupStream[])[] {
     if (this.#all.length === 1) return [streams];
     return pagesOf(streams, streams.length, (stream) => this.#shared.get(stream)!).map(({ partitions }) => partitions);
   }
 
-  /** Resolves true when everything can be read, false when the signal aborted or the time passed before. */
+  /** Resolves true when all streams can be read, false when the signal aborted or the time passed before. */
   async whenReady(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
     const connections = this.#reader ? [this.#reader] : this.#all;
     return (await Promise.all(connections.map((each) => each.whenReady(timeoutMs, signal)))).every(Boolean);
@@ -40,21 +40,21 @@ export class ReadWay {
     return this.#reader !== null;
   }
 
-  /** Grows when a connection is lost that brings messages. */
+  /** Grows when a connection is lost over which messages come. */
   get connectionEpoch(): number {
     let epoch = this.#epochBefore + (this.#reader?.connectionEpoch ?? 0);
     for (const connection of this.#all) epoch += connection.connectionEpoch;
     return epoch;
   }
 
-  /** Whether its own connection was lost, and is being made again. */
+  /** Whether its own connection was lost and is being made again. */
   get isBroken(): boolean {
     return this.#reader?.isReady === false;
   }
 
   /**
-   * @param onReady called when it may be worth to try again
-   * @returns false when there is no connection at the moment that may block, or when one command cannot wait for all streams
+   * @param onReady called when another try may succeed
+   * @returns false when no connection that may block is free, or when one command cannot wait for all streams
    */
   take(onReady: () => void): boolean {
     const reader = this.#all.length === 1 ? this.#pool.take(this.#key, onReady) : null;
@@ -64,13 +64,13 @@ export class ReadWay {
     return true;
   }
 
-  /** No read is under way. */
+  /** Gives its own connection back; no read may be under way. */
   giveBack(): void {
     const reader = this.#leave();
     if (reader) this.#pool.giveBack(reader, this.#key);
   }
 
-  /** A read may be under way still. */
+  /** Discards its own connection, on which a read may still be under way. */
   abandon(): void {
     const reader = this.#leave();
     if (reader) this.#pool.discard(reader);

@@ -1,12 +1,12 @@
 import type { RedisConnection, Topology } from '@millrace/redis';
 
-/** Subscriptions of one process that may wait inside Redis at once, each on a connection of its own. */
+/** Most subscriptions of one process that wait inside Redis at once, each on a connection of its own. */
 export const MOST_READERS = 8;
 
-/** The connections on which the busy subscriptions of a process read: few, kept, and lent to one at a time. */
+/** The connections on which busy subscriptions of a process read. There are few; each is kept, and lent to one at a time. */
 export class ReaderPool {
   readonly #redis: Topology;
-  /** By the shared connection to the same keys. */
+  /** Free readers by the shared connection to the same keys. */
   readonly #free = new Map<RedisConnection, RedisConnection[]>();
   readonly #waiting = new Set<() => void>();
   #count = 0;
@@ -16,10 +16,10 @@ export class ReaderPool {
   }
 
   /**
-   * Lends one that is ready and leads to a key, and to those that share its connection. Null when there is none: all are lent, or
-   * Redis takes no more connections. One at a time is made, for whoever asks next.
+   * Lends a connection that is ready and leads to this key, and to all keys that share its connection. Null when there is none,
+   * since all are lent, or Redis takes no more connections. A new one is made then, one at a time, for the next caller.
    *
-   * @param onReady called once, when one has become ready and none was now: it pays to ask again
+   * @param onReady called once, when none was ready now and one has become ready: the caller may ask again
    */
   take(key: string, onReady: () => void): RedisConnection | null {
     const free = this.#freeFor(key);
@@ -31,15 +31,15 @@ export class ReaderPool {
   }
 
   /**
-   * No read is under way on it any more.
+   * Takes a connection back on which no read is under way any more.
    *
-   * @param key the one that it was taken for
+   * @param key the key that it was taken for
    */
   giveBack(reader: RedisConnection, key: string): void {
     this.#freeFor(key).push(reader);
   }
 
-  /** A read may be under way on it still. */
+  /** Closes a connection on which a read may still be under way. */
   discard(reader: RedisConnection): void {
     this.#count -= 1;
     reader.close();
@@ -71,5 +71,5 @@ export class ReaderPool {
 }
 
 function nothing(): void {
-  // Whoever reads on it finds out.
+  // The subscription that reads on it finds out.
 }

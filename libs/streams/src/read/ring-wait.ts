@@ -7,13 +7,13 @@ import { type Ring, ringOf } from '../ring/ring-text.js';
 import type { Ear, RingListener, Rings } from '../ring/rings.js';
 import { Hints } from './hints.js';
 
-/** A ring may get lost: everything is looked at this often all the same, and so often while no ring is heard. */
+/** A ring may get lost, so all streams are looked at from time to time: more often while no ring is heard. */
 const LOOK_EVERY_MS = 30_000;
 const LOOK_DEAF_EVERY_MS = 1_000;
-/** Whoever is not the first for a ring gives each of those before it so long, and no more than so long in all. */
+/** A member waits so long for each member that comes before it for a ring, up to a limit. */
 const TURN_MS = 10;
 const LONGEST_TURN_MS = 200;
-/** So many messages or rings a second, and a subscription is busy. */
+/** A subscription that gets so many messages or rings a second is busy. */
 const BUSY = 10;
 const SECOND_MS = 1_000;
 
@@ -24,7 +24,7 @@ export interface RingWaitParts {
   readonly feedback: Pick<Feedback, 'controlled' | 'ringsMissed'>;
 }
 
-/** Waits, for an idle subscription, until a read is worth it: somebody has rung, or nobody did for long. */
+/** Waits until a read pays for an idle subscription: when somebody has rung, or nobody has for long. */
 export class RingWait implements RingListener {
   readonly #parts: RingWaitParts;
   readonly #hints: Hints;
@@ -44,7 +44,7 @@ export class RingWait implements RingListener {
     this.#ear ??= this.#parts.rings.listen([...this.#byChannel.keys()], this);
   }
 
-  /** Another way of reading finds everything, but for what operators want. */
+  /** The other way of reading finds all messages, but no orders of operators: the member looks for those itself. */
   mute(): void {
     this.close();
     this.#hints.none();
@@ -64,7 +64,7 @@ export class RingWait implements RingListener {
     return this.#ear === null;
   }
 
-  /** Whether so much comes that waiting inside Redis costs less than being rung for. */
+  /** Whether so much comes that a read that waits inside Redis costs less than rings. */
   get isBusy(): boolean {
     return this.#recent.of(performance.now()) >= BUSY;
   }
@@ -85,13 +85,13 @@ export class RingWait implements RingListener {
     this.#wake?.();
   };
 
-  /** Something may have come of which nobody has rung. */
+  /** Messages may have come for which nobody has rung. */
   lookAtAll(): void {
     this.#nextLookAtMs = 0;
     this.#wake?.();
   }
 
-  /** Resolves when a read is worth it, or when the signal aborts. */
+  /** Resolves when a read pays, or when the signal aborts. */
   async whenDue(signal: AbortSignal): Promise<void> {
     const wake = (): void => this.#wake?.();
     signal.addEventListener('abort', wake);
@@ -117,7 +117,7 @@ export class RingWait implements RingListener {
   /**
    * A read that was sent after this ring has brought so many messages.
    *
-   * @param isAll whether it left nothing there
+   * @param isAll whether it left nothing in the stream
    */
   read(stream: GroupStream, ring: string, { messages, isAll }: { messages: number; isAll: boolean }): void {
     this.#recent.add(messages);

@@ -2,7 +2,7 @@ import { type RedisConnection, RedisFailure, redisFailure } from '@millrace/redi
 import { partitionKeys } from '../keys.js';
 
 /**
- * A script that may not ring says nothing of it, and members would wait: so it is tried where a topic is declared.
+ * Rings once where a topic is declared: a script that may not ring does not report that, and members would wait for it.
  *
  * @throws RedisFailure when Redis does not let this user ring in the topic's channels
  */
@@ -13,7 +13,7 @@ export async function assertMayRing(redis: RedisConnection, prefix: string, topi
     const { kind, message } = redisFailure(thrown, 'PUBLISH');
     if (!message.includes('NOPERM')) throw thrown;
     const advice =
-      `Give the user +publish, +subscribe, +unsubscribe and the channels &${prefix}:*, by which members of groups are told of messages.`;
+      `Give the user +publish, +subscribe, +unsubscribe and the channels &${prefix}:*, over which members of groups learn of messages.`;
     throw new RedisFailure(kind, `Redis refuses this user the channels of topic '${topic}': ${message} ${advice}`, thrown);
   }
 }

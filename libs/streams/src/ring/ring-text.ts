@@ -1,11 +1,11 @@
 import type { GroupStream } from '../consume/group-partition.js';
 
 /**
- * A ring in the channel of a partition, in words that are separated by spaces:
+ * A ring in the channel of a partition, as a text of words and spaces:
  *
  * - `log <id>`: the log has new messages; no two rings have the same id
- * - `again <group> <id>`: the group's stream of what comes again has new ones
- * - `taken <group> <log | again> <id>`: a member has read all that was there when it was rung with this id
+ * - `again <group> <id>`: the group's stream of retries has new messages
+ * - `taken <group> <log | again> <id>`: a member has read all messages that were there at the ring with this id
  * - `control <group>`: an operator wants something of the group
  */
 export type Ring =
@@ -14,7 +14,7 @@ export type Ring =
   | { readonly kind: 'taken'; readonly group: string; readonly stream: GroupStream['kind']; readonly id: string }
   | { readonly kind: 'control'; readonly group: string };
 
-/** Null for a text that is no ring of ours. */
+/** Reads a ring; null for any other text. */
 export function ringOf(text: string): Ring | null {
   const [kind, first = '', second = '', third = ''] = text.split(' ');
   if (kind === 'log') return { kind, id: first };

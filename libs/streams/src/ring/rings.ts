@@ -1,27 +1,27 @@
 import { emit, errorRecord, Loop } from '@millrace/core';
 import type { RedisConnection, Topology } from '@millrace/redis';
 
-/** A connection that nobody has a use for is noticed when it is asked, this often. */
+/** How often the connection is asked for an answer: a dead one is noticed by nothing else. */
 const ASK_EVERY_MS = 5_000;
 const READY_WAIT_MS = 1_000;
-/** Channels in one command. */
+/** Most channels in one command. */
 const PAGE = 512;
 
 export interface RingListener {
   readonly heard: (channel: string, text: string) => void;
-  /** Rings are heard from now on; those before may have been missed. */
+  /** Rings are heard from now on; earlier ones may have been missed. */
   readonly opened: () => void;
-  /** Rings are missed from now on, until it is opened again. */
+  /** Rings are missed from now on, until `opened`. */
   readonly lost: () => void;
 }
 
-/** Hears the rings of the channels that somebody in this process listens to, over one connection, made for the first one. */
+/** Hears the rings for all listeners of this process, over one connection, which is made for the first listener. */
 export class Rings {
   readonly #redis: Topology;
   readonly #loop: Loop;
   readonly #ears = new Map<string, Set<Ear>>();
   #connection: RedisConnection | null = null;
-  /** Channels that Redis knows of, on the connection that it has now. */
+  /** Channels that the present connection has subscribed to. */
   #subscribed = new Set<string>();
 
   constructor(redis: Topology) {
@@ -101,7 +101,7 @@ export class Rings {
       await connection.unsubscribe(page);
     }
     await connection.call('PING');
-    // Those of a connection that was lost meanwhile are not heard.
+    // Channels of a connection that was lost meanwhile are not heard.
     if (subscribed === this.#subscribed) for (const ear of this.#allEars()) ear.open(subscribed);
     return ASK_EVERY_MS;
   }

@@ -81,7 +81,7 @@ local function isMarked(first, n)
   return redis.call('BITCOUNT', bitmap, at, at + n - 1, 'BIT') == n
 end
 
--- What others put back is marked as well, and waits. A message that is done does not.
+-- A message that others put back is marked as well, and waits; one that is done does not.
 local function waits(first, n)
   return first >= 0 and redis.call('ZCOUNT', waiting.open, first, first + n - 1) > 0
 end

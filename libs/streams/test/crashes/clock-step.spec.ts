@@ -31,7 +31,7 @@ const title = 'a step of the clock of Redis';
     await bed.stepped.step(3_600_000);
   });
 
-  it('of two hours between a batch and its repetition: it is stored once, though other producers come meanwhile', async () => {
+  it('by two hours between a batch and its repetition: the batch is stored once, though other producers come meanwhile', async () => {
     const { process, proxy } = await bed.startBehindProxy();
     await process.publisher.publish(Numbered, { value: 0 }, { key: 'one' });
     const dropped = proxy.dropReplies();
@@ -52,7 +52,7 @@ const title = 'a step of the clock of Redis';
     { seconds: -10, members: 4, each: 6 },
     { seconds: 10, members: 16, each: 2 },
     { seconds: -10, members: 16, each: 2 },
-  ])('of $seconds s with $members members: no message that they hold counts as crashed or is handled again', async ({ seconds, members, each }) => {
+  ])('by $seconds s with $members members: no message that they hold counts as crashed or is handled again', async ({ seconds, members, each }) => {
     const die = await crowd.witness();
     await crowd.hold(members, { each });
     await crowd.join('free', { slots: 8 });

@@ -10,7 +10,7 @@ const PATIENCE_MS = 20_000;
 /** Resolves when no message is left, or when the group is stuck; it may be slow. */
 export async function drained(bed: Bed, looker: Process, group: string): Promise<void> {
   // The last fault may have cut off this connection, too.
-  const state = (): Promise<GroupState> => waitFor(() => bed.state(looker, Numbered, group), { what: `the state of ${group} to be told` });
+  const state = (): Promise<GroupState> => waitFor(() => bed.state(looker, Numbered, group), { what: `the state of ${group} to be read` });
   const lag = async (): Promise<number> => (await state()).lag;
   for (let before = Number.POSITIVE_INFINITY, now = await lag(); now < before; now = await lag()) {
     before = now;

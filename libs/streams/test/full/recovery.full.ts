@@ -24,7 +24,7 @@ const slow = new Bed('loading', {
 const stops: (() => unknown)[] = [];
 afterEach(() => Promise.all(stops.splice(0).map((stop) => stop())));
 
-function told(fault: string, ms: number, boundMs: number): void {
+function report(fault: string, ms: number, boundMs: number): void {
   console.log(`recovery=${fault} ms=${Math.max(0, Math.round(ms))} bound_ms=${boundMs}`);
   expect(ms).toBeLessThanOrEqual(boundMs * FACTOR);
 }
@@ -65,7 +65,7 @@ async function measure(where: Bed, { name, begin, end, says }: Fault): Promise<v
   await failed;
   await end();
   const healedAt = performance.now();
-  told(name, (await handled) - healedAt, HEALED_MS);
+  report(name, (await handled) - healedAt, HEALED_MS);
 }
 
 const set = (name: string, value: string | number): Promise<unknown> => bed.command('CONFIG', 'SET', name, value);
@@ -143,7 +143,7 @@ describe('I10 from the end of a fault to the first message that is handled', () 
     await worker.kill();
     const killedAt = performance.now();
     await waitFor(() => moments.has(600_000), { what: 'the other to handle it', timeoutMs: 30_000 });
-    told('worker-kill', moments.get(600_000)! - killedAt, LEASE_MS + 2_000);
+    report('worker-kill', moments.get(600_000)! - killedAt, LEASE_MS + 2_000);
   });
 
   it('a network that drops connections silently', async () => {
@@ -156,6 +156,6 @@ describe('I10 from the end of a fault to the first message that is handled', () 
     await handledAt(publisher, moments, 0);
     network.forget();
     const forgottenAt = performance.now();
-    told('silent-drop', (await handledAt(publisher, moments, 1)) - forgottenAt, BLOCK_MS + 5_000);
+    report('silent-drop', (await handledAt(publisher, moments, 1)) - forgottenAt, BLOCK_MS + 5_000);
   });
 });

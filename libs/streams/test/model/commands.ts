@@ -142,8 +142,8 @@ const settle = fc
     mostHeld: fc.constantFrom(1, 2, 1_000),
   })
   .map(({ picks, isRepetition, twice, ...options }) => {
-    const told = picks.map(({ token, which, count, how }) => [token, which, count, how].join('/')).join(' ');
-    const name = `settle${isRepetition ? ' again' : ''}${twice ? ' twice' : ''}${options.isWhole ? ' whole' : ''} ${told}`;
+    const description = picks.map(({ token, which, count, how }) => [token, which, count, how].join('/')).join(' ');
+    const name = `settle${isRepetition ? ' again' : ''}${twice ? ' twice' : ''}${options.isWhole ? ' whole' : ''} ${description}`;
     return new Compared(
       name,
       async (model, real) => {

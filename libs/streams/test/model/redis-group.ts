@@ -281,15 +281,6 @@ export class RedisGroup {
   }
 }
 
-/** The idempotency keys of a batch, as `publish.lua` reads them. */
-function usesOf(messages: readonly Published[]): string {
-  const keyed = messages.filter(({ key }) => key !== '');
-  const places = messages.flatMap(({ key }, index) => (key === '' ? [] : index + 1));
-  const lists = [keyed.map(({ key }) => key), keyed.map(({ digest }) => digest), keyed.map(({ id }) => id)];
-  if (keyed.length === 0) return '';
-  return JSON.stringify(keyed.length === messages.length ? lists : [...lists, places]);
-}
-
 function pageOf(offset: number): number {
   return Math.floor(Math.max(0, offset) / PAGE);
 }
@@ -297,4 +288,11 @@ function pageOf(offset: number): number {
 function contentOf(id: string, fields: readonly string[]): [base: number, envelopes: readonly string[]] {
   const entry = entryOf(id, fields);
   return entry ? [entry.base, entry.envelopes] : [-1, [JSON.stringify(fields)]];
+}
+
+/** The idempotency keys of a batch in the form of `publish.lua`: lists of keys, digests, ids and places. */
+function usesOf(messages: readonly Published[]): string {
+  const keyed = messages.map((message, index) => ({ ...message, place: index + 1 })).filter(({ key }) => key !== '');
+  if (keyed.length === 0) return '';
+  return JSON.stringify((['key', 'digest', 'id', 'place'] as const).map((list) => keyed.map((message) => message[list])));
 }

@@ -74,8 +74,8 @@ export class SharedMode {
   }
 
   publishForeign(envelope: string, { number }: ForeignId): void {
-    const told = Number.isSafeInteger(Number(number)) ? (Number(number) % 16) + 1 : 0;
-    this.streams.log.add([{ offset: -1, attempt: 1, crashes: 0, envelope }], told);
+    const sizeInId = Number.isSafeInteger(Number(number)) ? (Number(number) % 16) + 1 : 0;
+    this.streams.log.add([{ offset: -1, attempt: 1, crashes: 0, envelope }], sizeInId);
   }
 
   #publishOne({ key, digest, id, envelope }: Published, batch: Stored[]): string {
@@ -246,7 +246,7 @@ export class SharedMode {
   audit(): number {
     const { pending, entries } = this.streams.log;
     this.waiting.findMissing();
-    const held = sum([...pending.keys()].map(({ told }) => told));
+    const held = sum([...pending.keys()].map(({ sizeInId }) => sizeInId));
     const [toCome = this.next] = offsetsOf(entries.slice(this.streams.log.delivered).filter(({ isThere }) => isThere));
     const found = toCome - this.waiting.open.size - held - this.stats.get('settled')!;
     if (found <= 0) return 0;

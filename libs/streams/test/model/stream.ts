@@ -19,7 +19,7 @@ export interface Entry {
   readonly ordinal: number;
   readonly messages: readonly Stored[];
   /** Number of messages according to its id, which may be that of a foreign entry. */
-  readonly told: number;
+  readonly sizeInId: number;
   isThere: boolean;
 }
 
@@ -42,8 +42,8 @@ export class Stream {
     this.kind = kind;
   }
 
-  add(messages: readonly Stored[], told = messages.length): void {
-    this.entries.push({ kind: this.kind, ordinal: this.entries.length, messages, told, isThere: true });
+  add(messages: readonly Stored[], sizeInId = messages.length): void {
+    this.entries.push({ kind: this.kind, ordinal: this.entries.length, messages, sizeInId, isThere: true });
   }
 
   read(member: Member, count: number): Token[] {

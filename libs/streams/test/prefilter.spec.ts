@@ -6,7 +6,7 @@ import { Bed } from './bed.js';
 import { noRetry, signal, subscribe } from './fixture.js';
 import { numbers, Single } from './topics.js';
 
-const bed = new Bed('screening');
+const bed = new Bed('prefilter');
 
 describe('a message past its time to live', () => {
   it('is acknowledged without its handler, and counted', async () => {

@@ -12,7 +12,7 @@ import { numbers, Single } from './topics.js';
 
 type Row = [id: string, fields: string[]];
 
-const bed = new Bed('doubt');
+const bed = new Bed('stale-entries');
 let process: Process;
 let fenced: number;
 let stopListening: () => void;
