@@ -107,6 +107,7 @@ describe('a foreign entry', () => {
     ['an id of Redis', '*', ['foreign', 'field']],
     ['an id in the year 2286', far, ['foreign', 'field']],
     ['an id that numbers of Lua cannot hold', last, ['foreign', 'field']],
+    ['an id that could be ours', '9999999999999-1600', ['foreign', 'field']],
     ['our field, with another content', '*', ['m', 'no array']],
     ['our field, and one more', '*', ['m', '[]', 'more', '']],
     ['the fields of an earlier version', far, ['o', '2', 'n', '1', 'm', '[[1,"id",null,null,null,{"value":9}]]']],

@@ -42,13 +42,14 @@ function keepOn(publish: () => Promise<unknown>): void {
 const isBlocked = /:read .* flags=b/;
 
 describe('a busy member for which Redis has no connection to wait on', () => {
-  async function busyMember(): Promise<{ handled: () => number }> {
+  async function busyMember(): Promise<{ handled: () => number; published: () => number }> {
     const [publisher, member] = [await bed.start(), await bed.start({ leaseMs: LEASE_MS })];
     let handled = 0;
     await subscribe(member, { topic: Single, group: 'g' }, async () => void (handled += 1));
     await waitFor(async () => (await clients(/ sub=[1-9]/)).length === 1, { what: 'the member to hear rings' });
-    keepOn(() => publisher.publisher.publishMany(Single, numbers(2)));
-    return { handled: () => handled };
+    let published = 0;
+    keepOn(async () => void (published += (await publisher.publisher.publishMany(Single, numbers(2))).length));
+    return { handled: () => handled, published: () => published };
   }
 
   function goesOn(handled: () => number): Promise<unknown> {
@@ -66,11 +67,15 @@ describe('a busy member for which Redis has no connection to wait on', () => {
   });
 
   it('reads by rings when it is lost and cannot be made again, until it can', async () => {
-    const { handled } = await busyMember();
+    const { handled, published } = await busyMember();
     await waitFor(async () => (await clients(isBlocked)).length === 1, { what: 'the member to wait inside Redis' });
     const [reader] = await clients(/:read /);
     await closeTheDoor((await clients(/./)).length - 1);
     await bed.command('CLIENT', 'KILL', 'ID', /id=(\d+)/.exec(reader!)![1]!);
+    const [before, atKill] = [handled(), published()];
+    await waitFor(() => handled() >= before + 20, { what: 'the member to read by rings', timeoutMs: 30_000 });
+    // A member that keeps a lost connection leaves it only when nothing has come for five seconds: 500 messages.
+    expect(published() - atKill).toBeLessThan(350);
     await goesOn(handled);
     expect(await clients(/:read /)).toEqual([]);
     await bed.command('CONFIG', 'SET', 'maxclients', MOST_CLIENTS);

@@ -53,7 +53,7 @@ export const storing = [
     find: "if (fields?.length !== 2 || fields[0] !== 'm' || !isArray(fields[1]!)) return null;",
     replace: '',
     spec: IDS_SPEC,
-    title: 'a foreign entry with an id of Redis is dead-lettered',
+    title: 'with an id that could be ours is dead-lettered',
   },
   {
     name: 'the last id tells no offset where somebody else gave it',

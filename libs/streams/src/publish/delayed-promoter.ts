@@ -70,7 +70,7 @@ export class DelayedPromoter {
 
   /** A message was stored that is due in so many milliseconds: look no later than that. */
   scheduled(dueInMs: number): void {
-    if (performance.now() + dueInMs < this.#nextLookAt) this.#loop.wake();
+    if (performance.now() + Math.min(dueInMs, LOOK_EVERY_MS) < this.#nextLookAt) this.#loop.wake();
   }
 
   async #round(): Promise<number> {
