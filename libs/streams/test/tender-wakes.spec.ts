@@ -112,8 +112,10 @@ describe('a retry comes when it is due', () => {
     });
     await process.publisher.publishMany(Wide, numbers(MESSAGES));
     await retrying(process, MESSAGES);
-    await leaving.stop(10_000);
     staying.resume();
+    // Until it has looked at everything, as it does after a pause.
+    await wait(200);
+    await leaving.stop(10_000);
     await waitFor(() => handled.size === MESSAGES, { what: 'all to come again', ...SOON });
   });
 });

@@ -92,14 +92,6 @@ export const reading = [
     title: 'though the answer to a look that was sent before it was scheduled comes after that',
   },
   {
-    name: 'a member that leaves in order rings',
-    file: 'libs/streams/src/consume/holdings.ts',
-    find: "await this.#redisOf(first).call('PUBLISH', first.keys.ring, controlText(first.group)).catch(() => 0);",
-    replace: '',
-    spec: TENDER_SPEC,
-    title: 'though the member that scheduled it, and tended its partition, has left in order',
-  },
-  {
     name: 'who watches a member that leaves something behind is told',
     file: 'libs/streams/src/group/presence.ts',
     find: '[...watcher.watched].some(hasJustLeft)',

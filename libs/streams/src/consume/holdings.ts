@@ -1,7 +1,6 @@
 import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
 import { putBack } from '../redeliver/put-back.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
-import { controlText } from '../ring/ring-text.js';
 import type { HeldEntry } from './held-entry.js';
 
 const join = loadScript('../scripts/join.lua', import.meta.url);
@@ -76,7 +75,8 @@ export class Holdings {
   }
 
   /**
-   * Says goodbye, so that nobody waits for this member, and rings, so that others look after its partitions from now on.
+   * Says goodbye, so that nobody waits for this member. Its presence tells those who look after its partitions from now on.
+   *
    * @returns false when it still holds something
    */
   async leave(partitions: readonly GroupPartition[]): Promise<boolean> {
@@ -85,9 +85,6 @@ export class Holdings {
       return this.#redisOf(partition).run(forgetMember, keys, [partition.group, this.#parts.member]);
     };
     const replies = await Promise.all(partitions.map(forget));
-    const [first] = partitions as [GroupPartition];
-    // A member that misses the ring looks a little later.
-    await this.#redisOf(first).call('PUBLISH', first.keys.ring, controlText(first.group)).catch(() => 0);
     return replies.every((reply) => reply === 1);
   }
 
