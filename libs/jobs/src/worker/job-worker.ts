@@ -115,7 +115,7 @@ export class JobWorker {
     return new MillraceError(
       'REDIS_UNREACHABLE',
       `The worker of queue '${this.#worker.name}' found no Redis within ${timeoutMs / 1000} s.${why} Start one there, or set ` +
-        'REDIS_URL to where it is.',
+        'REDIS_URL, or the option redis, to where one is.',
       { retryable: true },
     );
   }

@@ -51,7 +51,7 @@ async function connect(queue: Queue): Promise<void> {
   try {
     if (client.status === 'wait') await client.connect();
   } catch (cause) {
-    const message = `The queue '${queue.name}' cannot connect to Redis: ${asError(cause).message}. Is it still where REDIS_URL says?`;
+    const message = `The queue '${queue.name}' cannot connect to Redis: ${asError(cause).message}. Is it still where REDIS_URL, or the option redis, says?`;
     throw new MillraceError('REDIS_UNREACHABLE', message, { retryable: true });
   }
 }

@@ -64,7 +64,7 @@ function assertMaySucceed(lastError: Error, url: string): void {
   }
   if (UNTRUSTED.test(lastError.message)) throw untrusted(url, lastError);
   if (/Please report this/.test(lastError.message)) {
-    throw new MillraceError('REDIS_UNREACHABLE', `The server at ${maskUrl(url)} is no Redis. Set REDIS_URL to where one is.`, { cause: lastError });
+    throw new MillraceError('REDIS_UNREACHABLE', `The server at ${maskUrl(url)} is no Redis. Set REDIS_URL, or the option redis, to one.`, { cause: lastError });
   }
 }
 
@@ -80,12 +80,18 @@ function untrusted(url: string, lastError: Error): MillraceError {
 }
 
 function unreachable(url: string, lastError: Error | null): MillraceError {
-  const why = lastError ? ` The last attempt said: ${lastError.message}.` : ' It takes connections, but is not ready: it may be loading its data.';
-  return new MillraceError(
-    'REDIS_UNREACHABLE',
-    `No Redis answers at ${maskUrl(url)} within ${BOOT_TIMEOUT_MS / 1000} s.${why} Start one there, or set REDIS_URL to where it is.`,
-    { cause: lastError ?? undefined, retryable: true },
-  );
+  const message = `No Redis answers at ${maskUrl(url)} within ${BOOT_TIMEOUT_MS / 1000} s. ${guessOf(url, lastError)} ${START_ONE}`;
+  return new MillraceError('REDIS_UNREACHABLE', message, { cause: lastError ?? undefined, retryable: true });
+}
+
+const START_ONE = 'Start one there, or set REDIS_URL, or the option redis, to where one is.';
+
+function guessOf(url: string, lastError: Error | null): string {
+  if (lastError === null) return 'It takes connections, but is not ready: it may be loading its data.';
+  const said = `The last attempt said: ${lastError.message}.`;
+  if (url.startsWith('rediss:') && lastError.message.includes('ETIMEDOUT')) return `${said} If the server there does not speak TLS, write redis://.`;
+  if (lastError.message.startsWith('Connection is closed')) return `${said} If the server there is no Redis, give another address.`;
+  return said;
 }
 
 /** A connection whose database is not there would go on with number 0. */

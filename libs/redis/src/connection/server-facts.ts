@@ -30,7 +30,7 @@ export function assertSupported(version: string, where: string): void {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return;
   const said = version === '' ? 'does not say which version it is' : `is Redis ${version}`;
-  throw unsupported(where, `${said}; Millrace needs Redis ${OLDEST.join('.')} or newer, or Valkey. Upgrade it, or set REDIS_URL to a newer one.`);
+  throw unsupported(where, `${said}; Millrace needs Redis ${OLDEST.join('.')} or newer, or Valkey. Upgrade it, or set REDIS_URL, or the option redis, to a newer one.`);
 }
 
 /** A server that does not say what it is counts as one that has all keys and takes writes. */
@@ -42,11 +42,12 @@ function assertPrimary(info: string, where: string): void {
 
 const CLUSTER =
   'is a node of a Redis Cluster, which has a part of the keys and refuses the others. Millrace does not know yet how to find the ' +
-  'node of each key. Set REDIS_URL to a Redis without cluster-enabled; it may have replicas, behind an address that follows its primary.';
+  'node of each key. Set REDIS_URL, or the option redis, to a Redis without cluster-enabled; it may have replicas, behind an address ' +
+  'that follows its primary.';
 
 const SENTINEL =
-  'is a Sentinel: it watches a Redis, and stores nothing itself. Millrace does not ask it yet where the primary is. Set REDIS_URL ' +
-  'to the primary (SENTINEL MASTERS shows its address), or better to an address that follows it.';
+  'is a Sentinel: it watches a Redis, and stores nothing itself. Millrace does not ask it yet where the primary is. Set REDIS_URL, or the ' +
+  'option redis, to the primary (SENTINEL MASTERS shows its address), or better to an address that follows it.';
 
 function unsupported(where: string, what: string): MillraceError {
   return new MillraceError('REDIS_UNSUPPORTED', `The server at ${where} ${what}`);
@@ -54,7 +55,7 @@ function unsupported(where: string, what: string): MillraceError {
 
 /** While an address is about to follow a failover it leads to a replica for a moment. */
 function replica(where: string, primary: string): MillraceError {
-  const advice = 'Set REDIS_URL to the primary, or to an address that follows it.';
+  const advice = 'Set REDIS_URL, or the option redis, to the primary, or to an address that follows it.';
   return new MillraceError('REDIS_UNSUPPORTED', `The server at ${where} is a replica of ${primary}, and takes no writes. ${advice}`, { retryable: true });
 }
 

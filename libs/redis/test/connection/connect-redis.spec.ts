@@ -194,7 +194,7 @@ describe('the kind of the server', () => {
     try {
       const error = await failure(`${node.url}${database}`);
       expect(error).toMatchObject({ code: 'REDIS_UNSUPPORTED', retryable: false, message: expect.stringContaining(`${node.url}${database} is a node of a Redis Cluster`) });
-      expect(error.message).toContain('Set REDIS_URL to a Redis without cluster-enabled');
+      expect(error.message).toContain('Set REDIS_URL, or the option redis, to a Redis without cluster-enabled');
     } finally {
       await node.stop();
     }
@@ -205,7 +205,7 @@ describe('the kind of the server', () => {
     try {
       const error = await failure(`${sentinel.url}${database}`);
       expect(error).toMatchObject({ code: 'REDIS_UNSUPPORTED', retryable: false, message: expect.stringContaining(`${sentinel.url}${database} is a Sentinel`) });
-      expect(error.message).toContain('Set REDIS_URL to the primary');
+      expect(error.message).toContain('Set REDIS_URL, or the option redis, to the primary');
     } finally {
       await sentinel.stop();
     }
@@ -214,7 +214,7 @@ describe('the kind of the server', () => {
   it('refuses a replica, for now: a failover may make it the primary', async () => {
     const replica = await startTestRedis({ extra: ['--replicaof', '127.0.0.1', String(redis.port)] });
     try {
-      const message = `The server at ${replica.url} is a replica of 127.0.0.1:${redis.port}, and takes no writes. Set REDIS_URL to the primary, `;
+      const message = `The server at ${replica.url} is a replica of 127.0.0.1:${redis.port}, and takes no writes. Set REDIS_URL, or the option redis, to the primary, `;
       expect(await failure(replica.url)).toMatchObject({ code: 'REDIS_UNSUPPORTED', retryable: true, message: expect.stringContaining(message) });
     } finally {
       await replica.stop();

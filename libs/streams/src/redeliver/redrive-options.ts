@@ -1,4 +1,4 @@
-import { DEAD_LETTER_REASONS, IsOneOf, IsWholeNumber } from '@millrace/core';
+import { DEAD_LETTER_REASONS, IsOneOf, IsWholeNumber, quote } from '@millrace/core';
 import { IsBoolean, IsIn, IsOptional, ValidateBy, type ValidationArguments } from 'class-validator';
 import { type DeadLetterRecord, UNREADABLE } from './dead-letter-record.js';
 
@@ -58,7 +58,11 @@ function AreDeadLetterIds(): PropertyDecorator {
   });
 }
 
+const SAMPLE = "['0:1726000000000-0']";
+
 function idsProblem(value: unknown): string {
-  if (!Array.isArray(value) || value.length <= MAX_IDS) return "ids must be a list of ids of dead letters, such as ['0:1726000000000-0']";
+  if (!Array.isArray(value)) return `ids must be a list of ids of dead letters, such as ${SAMPLE}`;
+  const wrong: unknown = value.find((id) => typeof id !== 'string' || !ID.test(id));
+  if (value.length <= MAX_IDS) return `ids must be ids of dead letters, such as ${SAMPLE}, not ${quote(wrong)}`;
   return `ids must name ${MAX_IDS} dead letters at the most, not ${value.length}: ask for them in parts`;
 }
