@@ -13,7 +13,7 @@ const MOST_MOVED = 256;
 const MOST_PARTITIONS = 64;
 /** The process that delays a message looks when it is due: others look in case that process is gone by then. */
 const LOOK_EVERY_MS = 5_000;
-/** While no message of the topic is delayed. */
+/** While none was delayed at the last look. One that comes meanwhile may take so long when its process is gone by then. */
 const LOOK_IDLE_EVERY_MS = 15_000;
 /** Pause before another try while a log is full. */
 const FULL_MS = 1_000;
