@@ -42,6 +42,8 @@ export class DelayedPromoter {
   readonly #loop: Loop;
   /** Time of the next look, by the monotonic clock, in milliseconds; infinite while it looks. */
   #nextLookAt = Number.POSITIVE_INFINITY;
+  /** Whether none was delayed at the last look, nor by this process since. */
+  #isIdle = false;
 
   constructor(parts: DelayedPromoterParts) {
     this.#parts = parts;
@@ -68,16 +70,19 @@ export class DelayedPromoter {
     return this.#loop.stop();
   }
 
-  /** A message was stored that is due in so many milliseconds: look no later than that. */
+  /** A message was stored that is due in so many milliseconds: look no later than that, and no longer as rarely as while idle. */
   scheduled(dueInMs: number): void {
-    if (performance.now() + dueInMs < this.#nextLookAt) this.#loop.wake();
+    if (!this.#isIdle && performance.now() + dueInMs >= this.#nextLookAt) return;
+    this.#isIdle = false;
+    this.#loop.wake();
   }
 
   async #round(): Promise<number> {
     this.#nextLookAt = Number.POSITIVE_INFINITY;
+    this.#isIdle = false;
     const waits = await allTurns(this.#pages.map((page) => this.#promote(page)));
-    const isIdle = waits.every((ms) => ms === LOOK_IDLE_EVERY_MS);
-    const waitMs = Math.max(1, Math.min(spread(isIdle ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS), ...waits));
+    this.#isIdle = waits.every((ms) => ms === LOOK_IDLE_EVERY_MS);
+    const waitMs = Math.max(1, Math.min(spread(this.#isIdle ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS), ...waits));
     this.#nextLookAt = performance.now() + waitMs;
     return waitMs;
   }
