@@ -69,7 +69,7 @@ describe('a delayed message', () => {
     const process = await bed.start();
     await process.publisher.publish(Single, { value: 1 }, { delay: '30ms' });
     await waitFor(async () => (await stored()).length === 1, { what: 'the message to be in the log' });
-    // The process waits a second now, unless it is woken for the new message.
+    // The process waits for seconds now, unless it is woken for the new message.
     await process.publisher.publish(Single, { value: 2 }, { delay: '30ms' });
     await waitFor(async () => (await stored()).length === 2, { what: 'the second one to be there too' });
   });

@@ -47,7 +47,7 @@ export class FlatClass {
   decode(stored: unknown, unknownProperties: UnknownProperties): object | null {
     if (stored === null || typeof stored !== 'object' || Array.isArray(stored)) return null;
     try {
-      return this.#formOf(Object.keys(stored)).decode(stored, new FlatArguments(this.#type, stored), unknownProperties);
+      return this.#formOf(Object.keys(stored)).decode(stored as Record<string, unknown>, unknownProperties);
     } catch {
       // The constructor or a rule is the user's. On the whole way it throws again, in its turn.
       return null;
@@ -80,12 +80,16 @@ const known = new WeakMap<Class, FlatClass | null>();
 /** Whether an instance is no more than its data. */
 function isBare(type: Class): boolean {
   const { types, converts } = shapeOf(type);
-  return types?.size === 0 && !converts && hasNoDefaults(type);
+  return types?.size === 0 && !converts && makesBare(type);
 }
 
-function hasNoDefaults(type: Class): boolean {
+/** Rules are found by the constructor of an instance: another one, where a decorator put something in the place of the class. */
+function makesBare(type: Class): boolean {
   try {
-    return Object.values(new type()).every((value) => value === undefined);
+    const made = new type();
+    if (made.constructor !== type || Object.getPrototypeOf(made) !== type.prototype) return false;
+    const properties = Object.values(Object.getOwnPropertyDescriptors(made));
+    return properties.every((property) => 'value' in property && property.value === undefined);
   } catch {
     // Such a class cannot be delivered; the error is thrown where its instance is made.
     return false;

@@ -20,6 +20,8 @@ export interface EncodedPayload {
   readonly sorted: string | null;
 }
 
+type Values = Readonly<Record<string, unknown>>;
+
 /** The relation of a property's name to its class. */
 type Standing = 'declared' | 'undeclared' | 'reserved';
 
@@ -28,6 +30,9 @@ export class FlatForm {
   readonly #type: Class;
   readonly #names: readonly string[];
   readonly #standings: readonly Standing[];
+  readonly #hasReserved: boolean;
+  /** All of them, in their order. */
+  readonly #all: readonly Check[];
   readonly #checks: readonly (Check | undefined)[];
   /** Checks of properties that are not there. */
   readonly #absent: readonly Check[];
@@ -43,6 +48,8 @@ export class FlatForm {
     this.#type = type;
     this.#names = names;
     this.#standings = names.map((name) => (isReserved(name) ? 'reserved' : !declared || declared.has(name) ? 'declared' : 'undeclared'));
+    this.#hasReserved = names.some(isReserved);
+    this.#all = checks;
     this.#checks = names.map((name) => checks.find(({ property }) => property === name));
     this.#absent = checks.filter(({ property }) => !names.includes(property));
     this.#record = recordOf(names);
@@ -77,15 +84,29 @@ export class FlatForm {
     return { json, sorted: isSorted && this.#isSortable ? this.#written(this.#sorted, values) : null };
   }
 
-  /** An instance with the values of a payload but those that go; null when the payload has to go the whole way. */
-  decode(payload: object, args: FlatArguments, unknownProperties: UnknownProperties): object | null {
-    const values = this.valuesOf(payload, args, 'keep');
-    if (!values) return null;
+  /** An instance with what was stored but the properties that go; null when the payload has to go the whole way. */
+  decode(stored: Values, unknownProperties: UnknownProperties): object | null {
+    if (!this.#isFlat(stored)) return null;
     const instance = new this.#type() as Record<string, unknown>;
-    for (let index = 0; index < values.length; index += 1) {
-      if (this.#mayHave(index, unknownProperties)) instance[this.#names[index]!] = values[index];
+    for (let index = 0; index < this.#names.length; index += 1) {
+      const name = this.#names[index]!;
+      if (this.#mayHave(index, unknownProperties)) instance[name] = stored[name];
     }
-    return instance;
+    return this.#isGood(instance) ? instance : null;
+  }
+
+  #isFlat(stored: Values): boolean {
+    if (this.#hasReserved) return false;
+    for (const name of this.#names) if (!isFlat(stored[name])) return false;
+    return true;
+  }
+
+  /** The rules get the very instance that is delivered, in their order: some change it, and some look at what was left out. */
+  #isGood(instance: Values): boolean {
+    if (instance.constructor !== this.#type) return false;
+    const args = new FlatArguments(this.#type, instance, instance);
+    for (const check of this.#all) if (!this.#keeps(check, instance[check.property], args)) return false;
+    return true;
   }
 
   #written(record: Record<string, unknown>, values: readonly unknown[]): string {
@@ -105,7 +126,7 @@ export class FlatForm {
   }
 }
 
-/** Few rules ask for the object: it is made for them alone. */
+/** Few rules ask for the object. On the way out it is made for them alone. */
 export class FlatArguments implements ValidationArguments {
   value: unknown;
   property = '';
@@ -113,12 +134,14 @@ export class FlatArguments implements ValidationArguments {
   readonly targetName: string;
   readonly #type: Class;
   readonly #payload: object;
-  #object: object | null = null;
+  #object: object | null;
 
-  constructor(type: Class, payload: object) {
+  /** @param object the instance that would be delivered, where it is made already */
+  constructor(type: Class, payload: object, object: object | null = null) {
     this.targetName = type.name;
     this.#type = type;
     this.#payload = payload;
+    this.#object = object;
   }
 
   get object(): object {

@@ -14,7 +14,7 @@ const tend = loadScript('../scripts/tend.lua', import.meta.url);
 /** Most retries that one call moves, and most partitions that it looks after. */
 const MOST_MOVED = 64;
 const MOST_PARTITIONS = 64;
-/** So late a retry may be moved when the member that scheduled it is gone. */
+/** So late a retry may be moved when the member that scheduled it was killed: by a busy member, and by an idle one. */
 const LOOK_EVERY_MS = 1_000;
 const LOOK_IDLE_EVERY_MS = 15_000;
 const LOOKS_A_LEASE = 3;
