@@ -83,10 +83,12 @@ export function createStreams(options: StreamsOptions): Streams {
   const readers = new ReaderPool(redis);
   const subscriptions = new Subscriptions();
   const subscribe = async (definition: SubscriptionDefinition, handling: Handling): Promise<Subscription> => {
-    const parts = { redis, prefix, presence, rings, readers, loneSlot, stuckAfterMs, log };
-    const start: Start = (onStopped) => StreamSubscription.start({ ...parts, onStopped }, definition, handling);
+    const onDelayed = (): void => tender.delayed(definition.topic, 0);
+    const parts = { redis, prefix, presence, rings, readers, loneSlot, stuckAfterMs, log, onDelayed };
+    const start: Start<StreamSubscription> = (onStopped) =>
+      StreamSubscription.start({ ...parts, onStopped }, definition, handling);
     const subscription = await subscriptions.add(definition, start);
-    tender.subscribed(definition.topic);
+    tender.subscribed(definition.topic, definition.group, () => subscription.isIdle);
     return subscription;
   };
   const inspector = new Inspector(redis, prefix);
@@ -105,9 +107,9 @@ export function createStreams(options: StreamsOptions): Streams {
     subscribe: (definition, handler) => subscribe(definition, { rule: null, handler }),
     subscribeBatch: (definition, rule, handler) => subscribe(definition, { rule, handler }),
     broadcast: async (definition, handler) => {
-      const start: Start = (onStopped) => Broadcast.start({ redis, prefix, log, onStopped }, definition, handler);
+      const start: Start<Subscription> = (onStopped) => Broadcast.start({ redis, prefix, log, onStopped }, definition, handler);
       const subscription = await subscriptions.follow(definition, start);
-      tender.subscribed(definition.topic);
+      tender.subscribed(definition.topic, BROADCAST_GROUP, () => false);
       return subscription;
     },
     stop: async (stopDeadlineMs) => {
@@ -120,7 +122,9 @@ export function createStreams(options: StreamsOptions): Streams {
   };
 }
 
-type Start = (onStopped: () => void) => Promise<Subscription>;
+type Place = Pick<SubscriptionDefinition, 'topic' | 'group'>;
+
+type Start<Started> = (onStopped: () => void) => Promise<Started>;
 
 /** The subscriptions of this process: each group of a topic once at a time, broadcasts as often as it likes. */
 class Subscriptions {
@@ -128,19 +132,19 @@ class Subscriptions {
   readonly #groups = new Set<string>();
   #stopped = false;
 
-  add(definition: SubscriptionDefinition, start: Start): Promise<Subscription> {
+  add<Started extends Subscription>(definition: SubscriptionDefinition, start: Start<Started>): Promise<Started> {
     const name = `${definition.topic.name}/${definition.group}`;
     if (!this.#stopped && this.#groups.has(name)) return Promise.reject(duplicate(definition));
     this.#groups.add(name);
     return this.#begin(definition, start, () => this.#groups.delete(name));
   }
 
-  follow({ topic }: BroadcastDefinition, start: Start): Promise<Subscription> {
+  follow({ topic }: BroadcastDefinition, start: Start<Subscription>): Promise<Subscription> {
     return this.#begin({ topic, group: BROADCAST_GROUP }, start, () => undefined);
   }
 
   /** @param free called when the subscription has ended or could not be started: then it may be started again */
-  #begin(place: Pick<SubscriptionDefinition, 'topic' | 'group'>, start: Start, free: () => void): Promise<Subscription> {
+  #begin<Started extends Subscription>(place: Place, start: Start<Started>, free: () => void): Promise<Started> {
     if (this.#stopped) return Promise.reject(closed(place));
     const end = (): void => {
       this.#started.delete(started);
@@ -159,7 +163,7 @@ class Subscriptions {
   }
 }
 
-function closed({ topic, group }: Pick<SubscriptionDefinition, 'topic' | 'group'>): MillraceError {
+function closed({ topic, group }: Place): MillraceError {
   return new MillraceError('CLOSED', `Group '${group}' was not subscribed to topic '${topic.name}': this process is shutting down.`);
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type DeliveryContext, IdempotencyMismatchError } from '@millrace/core';
+import { setTimeout as wait } from 'node:timers/promises';
 import { waitFor } from '@millrace/testing';
 import { partitionKeys } from '../src/keys.js';
 import { Bed } from './bed.js';
@@ -63,6 +64,17 @@ describe('a delayed message', () => {
     const process = await bed.start();
     expect(await process.publisher.publish(Single, { value: 1 }, { deliverAt: new Date(0) })).toMatchObject({ offset: 0 });
     expect(await process.publisher.publish(Single, { value: 2 }, { delay: '0s' })).toMatchObject({ offset: 1 });
+  });
+
+  it('moves on by an idle member when the process that published it has ended', async () => {
+    const [member, publisher] = [await bed.start({ leaseMs: 60_000 }), await bed.start()];
+    let handled = 0;
+    await subscribe(member, { topic: Single, group: 'g' }, async () => void (handled += 1));
+    // Until it has looked twice: from then on it looks every 15 seconds.
+    await wait(7_000);
+    await publisher.publisher.publish(Single, { value: 1 }, { delay: '1s' });
+    await publisher.stop();
+    await waitFor(() => handled === 1, { what: 'the message to be handled', timeoutMs: 8_000 });
   });
 
   it('moves on by the process that published it when nobody subscribes', async () => {

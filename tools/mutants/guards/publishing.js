@@ -86,6 +86,14 @@ export const publishing = [
     title: 'by two hours between a batch and its repetition',
   },
   {
+    name: 'a publish with a delay rings',
+    file: PUBLISH,
+    find: "if not hasRung then ring(log, 'delayed') end",
+    replace: '',
+    spec: 'libs/streams/test/delay.spec.ts',
+    title: 'moves on by an idle member when the process that published it has ended',
+  },
+  {
     name: 'idempotency keys of the previous window are known',
     file: PUBLISH,
     find: 'uses[i + 1] or usesBefore[i + 1] or false',

@@ -38,6 +38,7 @@ export function isExpired({ expiresAt }: Message): boolean {
 
 /** One try to have a message handled by one group. */
 export interface Delivery {
+  /** Empty but for its id once its handler has ended well: it would be kept in memory until that is settled. */
   readonly message: Message;
   readonly topic: string;
   readonly partition: number;

@@ -33,6 +33,8 @@ export interface Feedback {
   groupResumed(): void;
   /** An operator wants something of the group. */
   controlled(): void;
+  /** A message was stored that is due later. */
+  delayed(): void;
   /** No ring is heard from now on: parts that rely on rings look for themselves. */
   ringsMissed(): void;
   /** A member has come, or one is gone. */

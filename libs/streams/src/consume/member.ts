@@ -37,6 +37,8 @@ export interface MemberParts {
   readonly loneSlot: LoneSlot;
   readonly stuckAfterMs: number;
   readonly log: TopicLog;
+  /** Called when a message of the topic was stored that is due later, as far as rings are heard. */
+  readonly onDelayed: () => void;
 }
 
 /** One member of one group on one topic: it puts its parts together, and passes on what one of them finds out to the others. */
@@ -56,6 +58,7 @@ export class Member implements Feedback {
   readonly #tender: Tender;
   readonly #auditor: Auditor;
   readonly #log: TopicLog;
+  readonly delayed: () => void;
 
   constructor(parts: MemberParts, definition: SubscriptionDefinition, handling: Handling) {
     const { redis, prefix, member, presence, loneSlot, stuckAfterMs } = parts;
@@ -64,6 +67,7 @@ export class Member implements Feedback {
     const membership = new Membership(member, presence);
     this.#places = places;
     this.#log = parts.log;
+    this.delayed = parts.onDelayed;
     this.#way = new ReadWay(redis, places.flatMap(({ streams }) => streams), parts.readers);
     this.#holdings = new Holdings({ redis, prefix, member });
     this.held = new HeldEntries({ holdings: this.#holdings, way: this.#way, presence, feedback: this });

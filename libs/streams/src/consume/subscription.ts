@@ -61,6 +61,11 @@ export class StreamSubscription implements Subscription {
     return this.#member.pauses.pausedBy;
   }
 
+  /** Whether it hears rings alone: see {@link Member.isIdle}. */
+  get isIdle(): boolean {
+    return this.#member.isIdle;
+  }
+
   problem(): string | null {
     const { fetcher, settler, dispatcher, deadLetters } = this.#member;
     return fetcher.problem() ?? settler.problem() ?? dispatcher.problem() ?? deadLetters.problem();

@@ -33,6 +33,8 @@ export interface DelayedPromoterParts {
   readonly declare: () => Promise<void>;
   /** Null when the topic keeps everything. */
   readonly retained: (partition: number) => RetainedPartition | null;
+  /** Whether {@link DelayedPromoter.scheduled} is called when another process delays a message. */
+  readonly isHeard: () => boolean;
 }
 
 /** Moves delayed messages of one topic whose time has come into their logs, where every group finds them. */
@@ -76,7 +78,7 @@ export class DelayedPromoter {
   async #round(): Promise<number> {
     this.#nextLookAt = Number.POSITIVE_INFINITY;
     const waits = await allTurns(this.#pages.map((page) => this.#promote(page)));
-    const isIdle = waits.every((ms) => ms === LOOK_IDLE_EVERY_MS);
+    const isIdle = waits.every((ms) => ms === LOOK_IDLE_EVERY_MS) && this.#parts.isHeard();
     const waitMs = Math.max(1, Math.min(spread(isIdle ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS), ...waits));
     this.#nextLookAt = performance.now() + waitMs;
     return waitMs;

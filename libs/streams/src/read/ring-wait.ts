@@ -21,7 +21,7 @@ export interface RingWaitParts {
   readonly rings: Rings;
   readonly places: readonly GroupPartition[];
   readonly membership: Membership;
-  readonly feedback: Pick<Feedback, 'controlled' | 'ringsMissed'>;
+  readonly feedback: Pick<Feedback, 'controlled' | 'delayed' | 'ringsMissed'>;
 }
 
 /** Waits until a read pays for an idle subscription: when somebody has rung, or nobody has for long. */
@@ -130,6 +130,7 @@ export class RingWait implements RingListener {
     if (ring.kind === 'log') this.#rung(log, ring.id);
     else if (ring.kind === 'again') this.#rung(again, ring.id);
     else if (ring.kind === 'taken') this.#hints.emptied(ring.stream === 'log' ? log : again, ring.id);
+    else if (ring.kind === 'delayed') this.#parts.feedback.delayed();
     else this.#control();
   }
 

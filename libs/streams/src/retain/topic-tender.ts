@@ -22,14 +22,22 @@ export class TopicTender {
   readonly #parts: TopicTenderParts;
   readonly #promoters = new Map<string, DelayedPromoter>();
   readonly #trimmers = new Map<string, Trimmer>();
+  /** By topic and group, whether its member of this process hears rings now. */
+  readonly #hears = new Map<string, Map<string, () => boolean>>();
   #stopped = false;
 
   constructor(parts: TopicTenderParts) {
     this.#parts = parts;
   }
 
-  /** This process handles messages of the topic. */
-  subscribed(topic: TopicDefinition): void {
+  /**
+   * This process handles messages of the topic.
+   *
+   * @param hears whether {@link delayed} is called now when another process delays a message
+   */
+  subscribed(topic: TopicDefinition, group: string, hears: () => boolean): void {
+    const ofTopic = this.#hears.get(topic.name) ?? new Map<string, () => boolean>();
+    this.#hears.set(topic.name, ofTopic.set(group, hears));
     this.#promote(topic);
     this.#trim(topic);
   }
@@ -40,7 +48,7 @@ export class TopicTender {
     return this.#retained(topic, partition);
   }
 
-  /** This process has delayed a message of the topic: it promotes the message later, as there may be no subscriber. */
+  /** A message of the topic was delayed: this process promotes it later, as there may be no other that does. */
   delayed(topic: TopicDefinition, dueInMs: number): void {
     this.#promote(topic).scheduled(dueInMs);
   }
@@ -56,7 +64,8 @@ export class TopicTender {
     if (known) return known;
     const { redis, prefix, log } = this.#parts;
     const retained = (partition: number): RetainedPartition | null => this.#retained(topic, partition);
-    const promoter = new DelayedPromoter({ redis, prefix, topic, declare: () => log.restore(topic), retained });
+    const isHeard = (): boolean => [...(this.#hears.get(topic.name)?.values() ?? [])].some((hears) => hears());
+    const promoter = new DelayedPromoter({ redis, prefix, topic, declare: () => log.restore(topic), retained, isHeard });
     this.#promoters.set(topic.name, promoter);
     if (!this.#stopped) promoter.start();
     return promoter;

@@ -2,7 +2,7 @@ import { emit, errorRecord, Loop } from '@millrace/core';
 import type { RedisConnection, Topology } from '@millrace/redis';
 
 /** How often the connection is asked for an answer: a dead one is noticed by nothing else. */
-const ASK_EVERY_MS = 5_000;
+const ASK_EVERY_MS = 3_000;
 const READY_WAIT_MS = 1_000;
 /** Most channels in one command. */
 const PAGE = 512;

@@ -172,9 +172,12 @@ local function dueAt(message)
 end
 
 -- Numbered: messages that are due at one moment keep their order, and no two are the same member.
+local hasRung = false
 local function delay(due, envelope)
   local number = redis.call('HINCRBY', meta, 'delayed', 1)
   redis.call('ZADD', KEYS[6], due, string.format('%016d ', number) .. envelope)
+  if not hasRung then ring(log, 'delayed') end
+  hasRung = true
 end
 
 local wanted = 0
