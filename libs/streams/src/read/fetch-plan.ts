@@ -5,6 +5,9 @@ const UNKNOWN_SIZE = 16;
 /** Most entries of one read: publishers may have begun to make larger ones. */
 const MOST_ENTRIES = 128;
 
+/** In this time each empty stream is read once, while others have messages. */
+const WHOLE_TURN_MS = 200;
+
 /** A stream to be read, and the most messages to take from it. */
 export interface Turn {
   readonly stream: GroupStream;
@@ -21,6 +24,9 @@ export class FetchPlan {
   #lastSize = UNKNOWN_SIZE;
   /** Stream of retries -> messages that this member may take from it first: as many as it has put back there. */
   readonly #overFetched = new Map<GroupStream, number>();
+  /** Streams that were empty when they were read last, in the order in which they were read. */
+  readonly #empty = new Set<GroupStream>();
+  #emptyReadAtMs = 0;
   #turn = 0;
   #areCalm = false;
 
@@ -37,19 +43,38 @@ export class FetchPlan {
 
   /**
    * The order in which to read. First come streams with messages that this member put back, since more would gather with each
-   * entry of the log; but it takes no more than those, so that other retries do not keep the logs waiting. Then all streams
-   * follow in turn, from the one behind the end of the last round.
+   * entry of the log; but it takes no more than those, so that other retries do not keep the logs waiting. Then come some of the
+   * streams that were empty when they were read last: so many that each has its turn within 200 ms, and a busy stream does not
+   * wait for all of them. The others follow in turn, from the one behind the end of the last round.
+   *
+   * @param nowMs by the monotonic clock
    */
-  *inTurn(streams: readonly GroupStream[]): Generator<Turn> {
+  *inTurn(streams: readonly GroupStream[], nowMs: number): Generator<Turn> {
     for (const [stream, most] of this.#overFetched) yield { stream, most };
+    for (const stream of this.#emptyOnes(streams, nowMs)) yield { stream, most: Infinity };
     for (let asked = 0; asked < streams.length; asked += 1) {
       this.#turn = (this.#turn + 1) % streams.length;
-      yield { stream: streams[this.#turn]!, most: Infinity };
+      const stream = streams[this.#turn]!;
+      if (!this.#empty.has(stream)) yield { stream, most: Infinity };
     }
+  }
+
+  /** The empty streams whose turn it is: those that have not been read for the longest. */
+  #emptyOnes(streams: readonly GroupStream[], nowMs: number): GroupStream[] {
+    const turns = Math.ceil((this.#empty.size * (nowMs - this.#emptyReadAtMs)) / WHOLE_TURN_MS);
+    this.#emptyReadAtMs = nowMs;
+    const wanted = new Set(streams);
+    return [...this.#empty].filter((stream) => wanted.has(stream)).slice(0, turns);
+  }
+
+  /** These streams may have messages again. */
+  mayHave(streams: readonly GroupStream[]): void {
+    for (const stream of streams) this.#empty.delete(stream);
   }
 
   /** @param entries at least one */
   brought(stream: GroupStream, entries: number, messages: number): void {
+    this.#empty.delete(stream);
     if (stream.kind === 'again') this.#addOverFetched(stream, -messages);
     else {
       this.#lastSize = Math.ceil(messages / entries);
@@ -76,6 +101,9 @@ export class FetchPlan {
   /** The stream was read and was empty. */
   wasEmpty(stream: GroupStream): void {
     this.#overFetched.delete(stream);
+    // It comes behind all others that are empty.
+    this.#empty.delete(stream);
+    this.#empty.add(stream);
   }
 
   /** A message was put back into this stream. */

@@ -171,15 +171,16 @@ export class Fetcher {
     const [plan, mayBlock] = [this.#plan, this.#parts.way.mayBlock];
     const streams = mayBlock ? this.#streams : this.#parts.rings.due();
     if (streams.length === 0) return;
+    // Somebody has rung for each of them, or it is time to look at all.
+    if (!mayBlock) plan.mayHave(streams);
     const ofEach = plan.ofEach(streams, free);
     if (ofEach > 0 || plan.areCalm) {
       plan.broughtAll(await this.#readAll(streams, Math.max(1, ofEach), mayBlock), free);
       return;
     }
     let left = free;
-    for (const { stream, most } of plan.inTurn(streams)) {
+    for (const { stream, most } of plan.inTurn(streams, performance.now())) {
       const messages = await this.#read([stream], plan.of(stream, Math.min(left, most)), false);
-      if (messages === 0) plan.wasEmpty(stream);
       left -= messages;
       if (left <= 0) return;
     }
@@ -233,6 +234,7 @@ export class Fetcher {
   #came(stream: GroupStream, { count }: Asked, { entries, messages, rung }: Brought & { rung: string }): void {
     const { rings, way, membership } = this.#parts;
     const isAll = entries < count;
+    if (entries === 0) this.#plan.wasEmpty(stream);
     rings.read(stream, rung, { messages, isAll });
     if (way.mayBlock || !isAll || messages === 0 || rung === '' || membership.others === 0) return;
     way.connectionTo(stream).call('PUBLISH', stream.partition.keys.ring, takenText(stream, rung)).catch(nothing);
