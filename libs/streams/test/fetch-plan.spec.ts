@@ -19,6 +19,22 @@ function turnsOf(plan: FetchPlan, nowMs: number): GroupStream[] {
   return [...plan.inTurn(logs, nowMs)].map(({ stream }) => stream);
 }
 
+describe('streams that one read asks', () => {
+  it('are read in turn as soon as such reads bring something within 5 ms of each other', () => {
+    const plan = new FetchPlan();
+    plan.broughtAll(1, 500, START_MS);
+    expect(plan.areCalm).toBe(true);
+    plan.broughtAll(1, 500, START_MS + 20);
+    expect(plan.areCalm).toBe(true);
+    plan.broughtAll(1, 500, START_MS + 22);
+    expect(plan.areCalm).toBe(false);
+    plan.broughtAll(0, 500, START_MS + 23);
+    expect(plan.areCalm).toBe(true);
+    plan.broughtAll(251, 500, START_MS + 100);
+    expect(plan.areCalm).toBe(false);
+  });
+});
+
 describe('streams that are read in turn', () => {
   it('are all read as long as none was empty', () => {
     expect(new Set(turnsOf(new FetchPlan(), START_MS))).toEqual(new Set(logs));

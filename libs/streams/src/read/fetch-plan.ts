@@ -5,6 +5,7 @@ const UNKNOWN_SIZE = 16;
 /** Most entries of one read: publishers may have begun to make larger ones. */
 const MOST_ENTRIES = 128;
 
+const RUSH_MS = 5;
 /** In this time each empty stream is read once, while others have messages. */
 const WHOLE_TURN_MS = 200;
 
@@ -29,6 +30,8 @@ export class FetchPlan {
   #emptyReadAtMs = 0;
   #turn = 0;
   #areCalm = false;
+  /** When a read of all streams brought something last. */
+  #broughtAtMs = Number.NEGATIVE_INFINITY;
 
   /** How many entries to ask of each stream when one read asks all; 0 when there is too little room. */
   ofEach(streams: readonly GroupStream[], room: number): number {
@@ -88,9 +91,16 @@ export class FetchPlan {
     this.#lastSize = 1;
   }
 
-  /** One read has asked all streams, when there was room for so many messages. */
-  broughtAll(messages: number, room: number): void {
-    this.#areCalm = messages * 2 <= room;
+  /**
+   * One read has asked all streams, when there was room for so many messages. When such a read brings something again within
+   * 5 ms, a stream may have more than the one entry that it takes from each.
+   *
+   * @param nowMs by the monotonic clock
+   */
+  broughtAll(messages: number, room: number, nowMs: number): void {
+    const isRush = messages > 0 && nowMs - this.#broughtAtMs < RUSH_MS;
+    if (messages > 0) this.#broughtAtMs = nowMs;
+    this.#areCalm = messages * 2 <= room && !isRush;
   }
 
   /** Whether so little comes that one read may ask all streams, though together they could exceed the room. */

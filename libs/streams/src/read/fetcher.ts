@@ -175,7 +175,7 @@ export class Fetcher {
     if (!mayBlock) plan.mayHave(streams);
     const ofEach = plan.ofEach(streams, free);
     if (ofEach > 0 || plan.areCalm) {
-      plan.broughtAll(await this.#readAll(streams, Math.max(1, ofEach), mayBlock), free);
+      plan.broughtAll(await this.#readAll(streams, Math.max(1, ofEach), mayBlock), free, performance.now());
       return;
     }
     let left = free;
@@ -186,7 +186,7 @@ export class Fetcher {
     }
     if (left < free) return;
     plan.wereEmpty();
-    plan.broughtAll(mayBlock ? await this.#read(streams, 1, true) : 0, free);
+    plan.broughtAll(mayBlock ? await this.#read(streams, 1, true) : 0, free, performance.now());
   }
 
   /** @returns how many messages came */
