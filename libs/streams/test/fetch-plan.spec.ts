@@ -61,6 +61,12 @@ describe('streams that are read in turn', () => {
     expect(new Set(turnsOf(plan, START_MS + 1_000))).toEqual(new Set(logs));
   });
 
+  it('are none of the empty ones that one read has just asked together with the others', () => {
+    const plan = planOfOneBusy();
+    plan.broughtAll(1, 500, START_MS + 1_000);
+    expect(turnsOf(plan, START_MS + 1_000)).toEqual([busy]);
+  });
+
   it('are those again that were empty, once somebody has rung for them or they brought something', () => {
     const plan = planOfOneBusy();
     plan.mayHave([logs[5]!]);

@@ -5,6 +5,7 @@ const UNKNOWN_SIZE = 16;
 /** Most entries of one read: publishers may have begun to make larger ones. */
 const MOST_ENTRIES = 128;
 
+/** Reads of all streams that bring something sooner than this, one after the other, show that much comes. */
 const RUSH_MS = 5;
 /** In this time each empty stream is read once, while others have messages. */
 const WHOLE_TURN_MS = 200;
@@ -100,6 +101,7 @@ export class FetchPlan {
   broughtAll(messages: number, room: number, nowMs: number): void {
     const isRush = messages > 0 && nowMs - this.#broughtAtMs < RUSH_MS;
     if (messages > 0) this.#broughtAtMs = nowMs;
+    this.#emptyReadAtMs = nowMs;
     this.#areCalm = messages * 2 <= room && !isRush;
   }
 
