@@ -37,7 +37,7 @@ function benchOptions(): Option[] {
   return [
     new Option('--only <names>', 'only contenders and measurements whose name holds one of these, separated by commas').argParser(names),
     new Option('--rounds <n>', 'rounds that count, after one that does not').argParser(whole(1, 100)).default(5),
-    new Option('--size <n>', 'messages a round').argParser(whole(100, 10_000_000)).default(20_000),
+    new Option('--size <n>', 'messages a round').argParser(whole(100, 10_000_000)).default(60_000),
     new Option('--growth <n>', 'messages of backlog and of waiting retries').argParser(whole(1_000, 10_000_000)).default(200_000),
     new Option('--minutes <n>', 'the run ends within so many; the report says which parts were left out').argParser(whole(1, 600)).default(20),
     new Option('--baseline <file>', 'show the change against what --json wrote to this file').argParser(baseline),

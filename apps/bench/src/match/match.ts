@@ -23,6 +23,11 @@ export interface MatchResult {
 }
 
 const PACE_SECONDS = 2;
+/**
+ * The share of a turn's messages that go before it and do not count. Processes that wait for their turn cool down: the JavaScript
+ * engine shrinks their heaps and drops compiled code, which no loaded process meets.
+ */
+const WARM_UP = 0.5;
 const LATENCY_ROUNDS = 3;
 /** The share of the time that rounds as fast as they can may use; the others get the rest. */
 const SATURATED_SHARE = 0.6;
@@ -76,9 +81,13 @@ export class Match {
 
   async #saturatedRounds(records: readonly Record[]): Promise<void> {
     this.#stage.say('warm-up');
-    for (const record of records) await this.#saturate(record, false);
+    for (const record of records) await this.#saturate(record);
     await this.#rounds(this.#stage.part(SATURATED_SHARE), { count: this.#stage.options.rounds, how: 'as fast as they can' }, async () => {
-      for (const record of records) await this.#saturate(record, true);
+      for (const record of records) {
+        await this.#saturate(record, WARM_UP);
+        const run = await this.#saturate(record);
+        if (run) record.runs.push(run);
+      }
     });
   }
 
@@ -99,11 +108,13 @@ export class Match {
     stage.say(`LEFT OUT ${this.#missing.at(-1)}`);
   }
 
-  #saturate(record: Record, counts: boolean): Promise<void> {
-    return this.#guarded(record, async () => {
-      const run = await this.#pairs.get(record)?.saturate(sizeOf(record.spec, this.#stage.options.size));
-      if (run && counts) record.runs.push(run);
+  /** @param share of the messages of a round. @returns null when the contender is left out */
+  async #saturate(record: Record, share = 1): Promise<Run | null> {
+    let run: Run | null = null;
+    await this.#guarded(record, async () => {
+      run = await this.#pairs.get(record)!.saturate(sizeOf(record.spec, this.#stage.options.size * share));
     });
+    return run;
   }
 
   async #pace(record: Record): Promise<void> {
