@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  decodePayload, encodePayload, jsonDigest, MAX_PAYLOAD_BYTES, MillraceError, type OutgoingMessage,
+  decodePayload, encodePayload, MAX_PAYLOAD_BYTES, MillraceError, type OutgoingMessage,
   Publisher, type PublishPort, Topic, type UnknownProperties,
 } from '@millrace/core';
 import {
@@ -232,22 +232,29 @@ describe('a flat payload', () => {
   });
 });
 
-describe('the digest of what is published with an idempotency key', () => {
-  it('is that of the key, the type and the payload as it is stored', async () => {
-    @Topic<Named>('named', { key: ({ id }) => id })
-    class Named extends Order {}
-    const digests: [string | undefined, string][] = [];
-    const publish: PublishPort['publish'] = (_topic, { key, type, payloadJson, id }: OutgoingMessage, sendOptions) => {
-      digests.push([sendOptions?.digest, jsonDigest([key, type, JSON.parse(payloadJson)])]);
+describe('the text of a payload that is published with an idempotency key', () => {
+  it('has sorted names and is otherwise the payload, on the quick way and on the whole way', async () => {
+    const texts: string[] = [];
+    const publish: PublishPort['publish'] = (_topic, { payloadJson, id }: OutgoingMessage) => {
+      texts.push(payloadJson);
       return Promise.resolve({ id, partition: 0, offset: 0, duplicate: false });
     };
-    const publisher = new Publisher({ publish });
-    const given = [{ id: 'ü"', count: 1, defined: 'd' }, { defined: 'd', count: 1, id: 'a' }, { count: 2, defined: 0, id: 'b', choice: 'x' }];
-    for (const one of given) await publisher.publish(Named, one, { idempotencyKey: 'k' });
-    await publisher.publish(Named, { ...given[0]!, flag: undefined }, { idempotencyKey: 'k' });
-    await publisher.publish(Named, given[0]!);
-    expect(digests.slice(0, 3).map(([digest, whole]) => digest === whole)).toEqual([true, true, true]);
-    for (const [digest, whole] of digests) expect([undefined, whole]).toContain(digest);
-    expect(digests.at(-1)![0]).toBeUndefined();
+    const publisher = new Publisher({ publish }, 'keep');
+    @Topic('named')
+    class Named extends Order {}
+    const publishSorted = async (payload: object): Promise<string> => {
+      await publisher.publish(Named, payload as Named, { idempotencyKey: 'k' });
+      return texts.pop()!;
+    };
+    const rest = { id: 'ü"', count: 1, defined: 'd' };
+    const sortedRest = '"count":1,"defined":"d","id":"ü\\""';
+    expect(await publishSorted(rest)).toBe(`{${sortedRest}}`);
+    expect(await publishSorted({ ...rest, flag: undefined })).toBe(`{${sortedRest}}`);
+    expect(await publishSorted({ ...rest, 10: 1, 9: 2 })).toBe(`{"9":2,"10":1,${sortedRest}}`);
+    expect(await publishSorted({ z: { b: [{ d: 1, c: null }], a: 2, 10: 3, 9: 4 }, ...rest })).toBe(
+      `{${sortedRest},"z":{"9":4,"10":3,"a":2,"b":[{"c":null,"d":1}]}}`,
+    );
+    await publisher.publish(Named, rest);
+    expect(texts).toEqual([JSON.stringify(rest)]);
   });
 });

@@ -154,7 +154,7 @@ describe('the same payload', () => {
     const key = elsewhere('one');
     const { id } = await publisher.publish(Eight, { k: key }, { idempotencyKey: 'one' });
     const [ids] = (await bed.command('KEYS', `${bed.prefix}:{test.eight:${placeOf(key)}}:ids:*`)) as [string];
-    await bed.command('HSET', ids, 'one', `1abc2 0 ${id}`);
+    await bed.command('HSET', ids, 'one', `0 1abc2 ${id}`);
     expect(await publisher.publish(Eight, { k: key }, { idempotencyKey: 'one' })).toMatchObject({ id, duplicate: true });
   });
 });

@@ -1,5 +1,5 @@
 import { type Class, shapeOf } from './class-shape.js';
-import { type EncodedPayload, FlatArguments, FlatForm, type TextWish } from './flat-form.js';
+import { FlatArguments, FlatForm, type TextWish } from './flat-form.js';
 import { isData } from './payload-inspector.js';
 import type { UnknownProperties } from './unknown-properties.js';
 import { type Check, checksOf, isOfValue } from './validation.js';
@@ -33,8 +33,8 @@ export class FlatClass {
     return made;
   }
 
-  /** Null when the payload has to go the whole way. */
-  encode(payload: unknown, wish: TextWish): EncodedPayload | null {
+  /** JSON; null when the payload has to go the whole way. */
+  encode(payload: unknown, wish: TextWish): string | null {
     try {
       return this.#isOurs(payload) ? this.#encode(payload, wish) : null;
     } catch {
@@ -60,7 +60,7 @@ export class FlatClass {
     return (prototype === Object.prototype || prototype === this.#type.prototype || prototype === null) && isData(payload);
   }
 
-  #encode(payload: object, wish: TextWish): EncodedPayload | null {
+  #encode(payload: object, wish: TextWish): string | null {
     const form = this.#formOf(Object.keys(payload));
     const values = form.valuesOf(payload, new FlatArguments(this.#type, payload), wish.unknownProperties);
     return values && form.encode(values, wish);

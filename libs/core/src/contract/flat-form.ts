@@ -10,14 +10,8 @@ import { type Check, keepsByValue } from './validation.js';
 /** The requirements for a payload's text. */
 export interface TextWish {
   readonly unknownProperties: UnknownProperties;
-  /** With the text that its digest is of. */
+  /** Whether names are sorted, so that equal payloads have equal text. */
   readonly isSorted: boolean;
-}
-
-export interface EncodedPayload {
-  readonly json: string;
-  /** With sorted names, where it was asked for and is at hand. */
-  readonly sorted: string | null;
 }
 
 type Values = Readonly<Record<string, unknown>>;
@@ -39,12 +33,9 @@ export class FlatForm {
   /** Filled anew for each payload, which makes no garbage: nobody else's code runs before it is written. */
   readonly #record: Record<string, unknown>;
   readonly #sorted: Record<string, unknown>;
-  /** Where names are whole numbers, an object has them in an order of its own. */
-  readonly #isSortable: boolean;
 
   constructor(type: Class, checks: readonly Check[], names: readonly string[]) {
     const declared = declaredOf(type, 'given');
-    const sorted = [...names].sort();
     this.#type = type;
     this.#names = names;
     this.#standings = names.map((name) => (isReserved(name) ? 'reserved' : !declared || declared.has(name) ? 'declared' : 'undeclared'));
@@ -53,8 +44,7 @@ export class FlatForm {
     this.#checks = names.map((name) => checks.find(({ property }) => property === name));
     this.#absent = checks.filter(({ property }) => !names.includes(property));
     this.#record = recordOf(names);
-    this.#sorted = recordOf(sorted);
-    this.#isSortable = Object.keys(this.#sorted).every((name, index) => name === sorted[index]);
+    this.#sorted = recordOf([...names].sort());
   }
 
   isOf(names: readonly string[]): boolean {
@@ -78,10 +68,9 @@ export class FlatForm {
   }
 
   /** Null when it is too large. */
-  encode(values: readonly unknown[], { isSorted }: TextWish): EncodedPayload | null {
-    const json = this.#written(this.#record, values);
-    if (json.length * 3 > MAX_PAYLOAD_BYTES && Buffer.byteLength(json) > MAX_PAYLOAD_BYTES) return null;
-    return { json, sorted: isSorted && this.#isSortable ? this.#written(this.#sorted, values) : null };
+  encode(values: readonly unknown[], { isSorted }: TextWish): string | null {
+    const json = this.#written(isSorted ? this.#sorted : this.#record, values);
+    return json.length * 3 > MAX_PAYLOAD_BYTES && Buffer.byteLength(json) > MAX_PAYLOAD_BYTES ? null : json;
   }
 
   /** An instance with what was stored but the properties that go; null when the payload has to go the whole way. */

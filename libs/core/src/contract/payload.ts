@@ -2,8 +2,9 @@ import { asError, isMillraceError, MillraceError, type MillraceErrorDetails, Unr
 import { type Change, changedError, isForeign } from './change.js';
 import type { Form } from './declared.js';
 import { FlatClass } from './flat-class.js';
-import type { EncodedPayload, TextWish } from './flat-form.js';
+import type { TextWish } from './flat-form.js';
 import { instantiate } from './instantiate.js';
+import { sortedJson } from './payload-digest.js';
 import { type PayloadText, payloadText } from './payload-text.js';
 import { isReserved, putBack, type ReservedProperty, setAside } from './reserved-names.js';
 import { changesOf, isCompared } from './round-trip.js';
@@ -13,7 +14,6 @@ import type { PayloadClass } from './topic.js';
 import type { UnknownProperties } from './unknown-properties.js';
 import { problemsIn } from './validation.js';
 
-export type { EncodedPayload, TextWish } from './flat-form.js';
 export { MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH } from './payload-inspector.js';
 
 const MAX_PROBLEMS = 50;
@@ -47,7 +47,7 @@ type At = string | PayloadPlace;
  */
 export async function encodePayload<T extends object>(type: PayloadClass<T>, payload: T, at: At): Promise<string> {
   const { where, unknownProperties } = placeOf(at);
-  return (await encoded(type, { given: { payload, where }, unknownProperties, isSorted: false })).json;
+  return encoded(type, { given: { payload, where }, unknownProperties, isSorted: false });
 }
 
 /** A payload on its way out, and the requirements for its text. */
@@ -58,14 +58,14 @@ export interface PayloadWish extends TextWish {
 
 /** As {@link encodePayload}; it waits only for rules that take their time, and may throw at once. */
 export function encoded(type: PayloadClass, wish: PayloadWish): Encoding {
-  const { given, unknownProperties } = wish;
-  const flat = FlatClass.of(type)?.encode(given.payload, wish);
-  return flat ?? encodedWhole(type, given.payload as object, { where: given.where, unknownProperties });
+  return FlatClass.of(type)?.encode(wish.given.payload, wish) ?? encodedWhole(type, wish);
 }
 
-type Encoding = EncodedPayload | Promise<EncodedPayload>;
+type Encoding = string | Promise<string>;
 
-function encodedWhole(type: PayloadClass, payload: object, place: Required<PayloadPlace>): Encoding {
+function encodedWhole(type: PayloadClass, { given, unknownProperties, isSorted }: PayloadWish): Encoding {
+  const payload = given.payload as object;
+  const place = { where: given.where, unknownProperties };
   // Nothing is waited for before all has been read: the caller may go on with its object.
   const found = sifted(type, { payload, form: 'given' }, place);
   if (isRefused(found, place)) {
@@ -81,9 +81,10 @@ function encodedWhole(type: PayloadClass, payload: object, place: Required<Paylo
   if ('fault' in made) throw new MillraceError('INVALID_PAYLOAD', `${place.where}: ${made.fault}`, made.details);
   const trip = { type, given: found.declared, text, stored, delivered: made.instance };
   const changes = isCompared(trip) ? withOwnCode(place.where, () => changesOf(trip)) : [];
-  const concluded = (problems: readonly string[]): EncodedPayload => {
+  const concluded = (problems: readonly string[]): string => {
     if (changes.length + problems.length > 0) throw refusal(type, { changes, problems }, place.where);
-    return { json: stored === parsed ? text.json : JSON.stringify(stored), sorted: null };
+    if (isSorted) return sortedJson(stored);
+    return stored === parsed ? text.json : JSON.stringify(stored);
   };
   const problems = faultsIn(made);
   return 'then' in problems ? problems.then(concluded) : concluded(problems);

@@ -5,7 +5,10 @@ import type { Prefilter } from './prefilter.js';
 import type { Durability } from '../publish/durability.js';
 import type { TopicDefinition } from '../contract/topic.js';
 
-/** A message on its way out: the payload is JSON text already, validated and measured. */
+/**
+ * A message on its way out: the payload is JSON text already, validated and measured. With an idempotency key its names are
+ * sorted, at any depth, so that equal payloads have equal text.
+ */
 export interface OutgoingMessage extends Omit<Message, 'payload'> {
   readonly payloadJson: string;
 }
@@ -18,8 +21,6 @@ export interface SendOptions {
   readonly due?: DueTime;
   /** Default: that of the topic. */
   readonly durability?: Durability;
-  /** The {@link useDigest} of the message, when the caller has it at hand. */
-  readonly digest?: string;
 }
 
 /** One of many messages that are published together. */

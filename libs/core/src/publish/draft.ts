@@ -1,6 +1,5 @@
 import { messageTypeOf } from '../contract/message-type.js';
-import { type EncodedPayload, encoded } from '../contract/payload.js';
-import { useDigest } from '../contract/payload-digest.js';
+import { encoded } from '../contract/payload.js';
 import { type PayloadClass, type TopicDefinition, topicOf } from '../contract/topic.js';
 import { type UnknownProperties, unknownPropertiesOf } from '../contract/unknown-properties.js';
 import type { DueTime, OutgoingMessage, SendOptions } from '../delivery/ports.js';
@@ -58,15 +57,14 @@ export function draftOf(contract: Contract, given: Given): Draft | Promise<Draft
   const expiresAt = expiryOf(topic, options.ttl, sendOptions?.due);
   const draft: Draft = { message: { id: '', key: null, idempotencyKey, headers, expiresAt, type, schema, payloadJson: '' }, sendOptions };
   const encoding = encoded(payload, { given, unknownProperties, isSorted: idempotencyKey !== null });
-  if (!('then' in encoding)) return completed(draft, encoding, checkedKey(key ?? keyOf(topic, given), given));
+  if (typeof encoding === 'string') return completed(draft, encoding, checkedKey(key ?? keyOf(topic, given), given));
   return encoding.then((done) => completed(draft, done, checkedKey(key ?? keyOf(topic, given), given)));
 }
 
-function completed(draft: Draft, { json, sorted }: EncodedPayload, key: string | null): Draft {
-  const { message } = draft;
-  message.key = key;
-  message.payloadJson = json;
-  return sorted === null ? draft : { message, sendOptions: { ...draft.sendOptions, digest: useDigest(message, sorted) } };
+function completed(draft: Draft, payloadJson: string, key: string | null): Draft {
+  draft.message.key = key;
+  draft.message.payloadJson = payloadJson;
+  return draft;
 }
 
 /** Copies the options, so that the checked ones are sent even when the caller changes its own object meanwhile. */

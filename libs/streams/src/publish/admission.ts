@@ -1,4 +1,4 @@
-import { type DueTime, MillraceError, type Outgoing, type OutgoingMessage, sortedJson, useDigest } from '@millrace/core';
+import { type DueTime, MillraceError, type Outgoing, type OutgoingMessage, useDigest } from '@millrace/core';
 import { encodeEnvelope } from '../log/envelope.js';
 import type { PublishBudget } from './publish-budget.js';
 import { type Claimer, KeyUse, type QueuedMessageParts } from './queued-message.js';
@@ -31,19 +31,14 @@ export class Admission {
     const bytes = Buffer.byteLength(text);
     if (!budget.take(bytes)) return bufferFull(topic, budget.bytes);
     const giveUpAt = Math.floor(performance.now() + (sendOptions?.deadlineMs ?? deadlineMs));
-    const use = message.idempotencyKey === null ? null : this.#useOf({ message, sendOptions }, claimer);
+    const use = message.idempotencyKey === null ? null : this.#useOf(message, claimer);
     return { id: message.id, text, bytes, giveUpAt, due: dueText(sendOptions?.due), use, budget };
   }
 
-  #useOf({ message, sendOptions }: Outgoing, claimer: Claimer | null): KeyUse {
+  #useOf(message: OutgoingMessage, claimer: Claimer | null): KeyUse {
     const { partition } = this.#parts;
-    const digest = sendOptions?.digest ?? digestOf(message);
-    return new KeyUse({ key: message.idempotencyKey!, digest, partition, claimer, onHeldUp: this.#onHeldUp });
+    return new KeyUse({ key: message.idempotencyKey!, digest: useDigest(message), partition, claimer, onHeldUp: this.#onHeldUp });
   }
-}
-
-function digestOf(message: OutgoingMessage): string {
-  return useDigest(message, sortedJson(JSON.parse(message.payloadJson)));
 }
 
 function dueText(due: DueTime | undefined): string {

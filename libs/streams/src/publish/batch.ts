@@ -33,9 +33,9 @@ export function entriesOf(batch: readonly QueuedMessage[], perEntry: number): st
 export function usesOf(batch: readonly QueuedMessage[]): string {
   const keyed = batch.filter(isKeyed);
   if (keyed.length === 0) return '';
-  const lists: unknown[] = [keyed.map(({ use }) => use.key), keyed.map(({ use }) => use.digest), keyed.map(({ id }) => id)];
-  if (keyed.length < batch.length) lists.push(batch.flatMap((item, index) => (isKeyed(item) ? index + 1 : [])));
-  return JSON.stringify(lists);
+  const parts: unknown[] = [keyed.map(({ use }) => use.key), keyed.map(({ use, id }) => `${use.digest} ${id}`).join('\n')];
+  if (keyed.length < batch.length) parts.push(batch.flatMap((item, index) => (isKeyed(item) ? index + 1 : [])));
+  return JSON.stringify(parts);
 }
 
 /** When the messages of a batch are due, as `publish.lua` reads it. */

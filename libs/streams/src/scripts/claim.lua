@@ -24,16 +24,14 @@ local replies, claimed, fresh = { number }, {}, {}
 for i, key in ipairs(keys) do
   local at = FIRST + (i - 1) * FIELDS
   local digest, known = ARGV[at + 1], claimed[key] or now[i + 1]
-  local seen = known or before[i + 1] or digest .. ' @' .. ARGV[at + 2]
-  local seenDigest, use = string.match(seen, '^(%S+) (.*)$')
-  -- A digest of another length is of another version of Millrace, and cannot be compared.
-  local isOther = seenDigest ~= digest and #seenDigest == #digest
-  if not isOther and not known then
+  local seen = known or before[i + 1] or '@' .. ARGV[at + 2] .. ' ' .. digest
+  local isSame, place = comparedUse(seen, digest)
+  if isSame and not known then
     claimed[key] = seen
     fresh[#fresh + 1] = key
     fresh[#fresh + 1] = seen
   end
-  replies[#replies + 1] = isOther and '!' .. use or '+'
+  replies[#replies + 1] = isSame and '+' or '!' .. place
 end
 if #fresh > 0 then redis.call('HSET', current, unpack(fresh)) end
 return table.concat(replies, '\n')

@@ -7,9 +7,10 @@
 --       has  5 messages an entry at the most  6 offsets a page of the settled bitmap  7 messages in the log at the most, 0 for
 --       any number  8 '1' when its memory is bounded
 --       then, with 6 keys: 9 idempotency window, ms  10 number of the oldest window in which idempotency keys of it are claimed
---       in other partitions, '' when none is  11 '' when no message has an idempotency key, else in JSON lists of the messages
---       that have one: keys, digests, ids, and, unless all have one, their places in the batch, from 1  12 '' when all are due
---       now, else a list in JSON: for each message '' now, '+<ms>' so much later, '<ms>' at that moment in Unix milliseconds
+--       in other partitions, '' when none is  11 '' when no message has an idempotency key, else in JSON, of the messages that
+--       have one: a list of the keys, a text with a line '<digest> <id>' for each, and, unless all have one, a list of
+--       their places in the batch, from 1  12 '' when all are due now, else a list in JSON: for each message '' now, '+<ms>' so much
+--       later, '<ms>' at that moment in Unix milliseconds
 --       then entries of as many messages as one may have, the last one of the rest: `[` their envelopes, with `,` and a line
 --       break between them, `]`
 -- returns '+<offset>' of the first when all are stored, one after the other; else one line a message: '+<offset>' stored,
@@ -120,7 +121,7 @@ end
 local window = tonumber(ARGV[9])
 local number, claimedIn = math.floor(now / window), tonumber(ARGV[10])
 if claimedIn and claimedIn < number then return 'UNCLAIMED' end
-local keys, digests, ids, places = unpack(ARGV[11] == '' and { {}, {}, {} } or cjson.decode(ARGV[11]))
+local keys, owners, places = unpack(ARGV[11] == '' and { {}, '' } or cjson.decode(ARGV[11]))
 local dues = ARGV[12] == '' and {} or cjson.decode(ARGV[12])
 local current, uses, usesBefore = nil, {}, {}
 if #keys > 0 then current, uses, usesBefore = lookUpKeys({ KEYS[4], KEYS[5] }, number, window, keys) end
@@ -133,10 +134,17 @@ for i = 1, #keys do
   known[key] = known[key] or use
 end
 
+-- Digest and id of each message that has a key.
+local own, size = {}, 0
+for owner in string.gmatch(owners, '[^\n]+') do
+  size = size + 1
+  own[size] = owner
+end
+
 local fresh = {}
--- The stored use of a key: digest, offset, id.
+-- The stored use of a key: offset, digest, id.
 local function remember(i, offset)
-  local use = digests[i] .. ' ' .. offset .. ' ' .. ids[i]
+  local use = offset .. ' ' .. own[i]
   fresh[#fresh + 1] = keys[i]
   fresh[#fresh + 1] = use
   return use
@@ -188,11 +196,9 @@ if isFull(wanted) then return 'FULL' end
 
 -- Returns the reply line of a message whose idempotency key is known.
 local function compare(message, use)
-  local digest, rest = string.match(use, '^(%S+) (.*)$')
-  local given = digests[indexes[message]]
-  -- A digest of another length is of another version of Millrace, and cannot be compared.
-  local isSame = digest == given or #digest ~= #given
-  return (isSame and '=' or '!') .. rest
+  local given = string.match(own[indexes[message]], '^%S+')
+  local isSame, place = comparedUse(use, given)
+  return (isSame and '=' or '!') .. place
 end
 
 local function store(message, text)

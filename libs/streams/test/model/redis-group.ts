@@ -290,9 +290,10 @@ function contentOf(id: string, fields: readonly string[]): [base: number, envelo
   return entry ? [entry.base, entry.envelopes] : [-1, [JSON.stringify(fields)]];
 }
 
-/** The idempotency keys of a batch in the form of `publish.lua`: lists of keys, digests, ids and places. */
+/** The idempotency keys of a batch in the form of `publish.lua`: keys, a line of digest and id for each, places. */
 function usesOf(messages: readonly Published[]): string {
   const keyed = messages.map((message, index) => ({ ...message, place: index + 1 })).filter(({ key }) => key !== '');
   if (keyed.length === 0) return '';
-  return JSON.stringify((['key', 'digest', 'id', 'place'] as const).map((list) => keyed.map((message) => message[list])));
+  const owners = keyed.map(({ digest, id }) => `${digest} ${id}`).join('\n');
+  return JSON.stringify([keyed.map(({ key }) => key), owners, keyed.map(({ place }) => place)]);
 }

@@ -80,9 +80,10 @@ export class SharedMode {
 
   #publishOne({ key, digest, id, envelope }: Published, batch: Stored[]): string {
     const known = key === '' ? undefined : (this.current.get(key) ?? this.previous.get(key));
-    if (known) return (known.startsWith(`${digest} `) ? '=' : '!') + known.slice(known.indexOf(' ') + 1);
+    const [place, stored, firstId] = known?.split(' ') ?? [];
+    if (known) return `${stored === digest ? '=' : '!'}${place} ${firstId}`;
     const offset = this.next++;
-    if (key !== '') this.current.set(key, `${digest} ${offset} ${id}`);
+    if (key !== '') this.current.set(key, `${offset} ${digest} ${id}`);
     batch.push({ offset, attempt: 1, crashes: 0, envelope });
     return `+${offset}`;
   }
