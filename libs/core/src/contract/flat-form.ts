@@ -56,13 +56,13 @@ export class FlatForm {
 
   /** The values of a payload, in the order of their names; null when it has to go the whole way. */
   valuesOf(payload: object, args: FlatArguments, unknownProperties: UnknownProperties): unknown[] | null {
-    const values: unknown[] = [];
-    for (let index = 0; index < this.#names.length; index += 1) {
+    const values = new Array<unknown>(this.#names.length);
+    for (let index = 0; index < values.length; index += 1) {
       const value: unknown = Reflect.get(payload, this.#names[index]!);
       const check = this.#checks[index];
       if (check && !this.#keeps(check, value, args)) return null;
       if (value !== undefined && !(isFlat(value) && this.#mayHave(index, unknownProperties))) return null;
-      values.push(value);
+      values[index] = value;
     }
     return this.#absent.every((check) => this.#keeps(check, undefined, args)) ? values : null;
   }
@@ -115,11 +115,14 @@ export class FlatForm {
   }
 }
 
+const NO_CONSTRAINTS: unknown[] = [];
+
 /** Few rules ask for the object. On the way out it is made for them alone. */
 export class FlatArguments implements ValidationArguments {
   value: unknown;
   property = '';
-  constraints: unknown[] = [];
+  /** Set before each rule. */
+  constraints: unknown[] = NO_CONSTRAINTS;
   readonly targetName: string;
   readonly #type: Class;
   readonly #payload: object;
