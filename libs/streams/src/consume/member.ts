@@ -206,6 +206,8 @@ export class Member implements Feedback {
 
   groupResumed(): void {
     this.lookAtAll();
+    // It may have been set back: what that made void is to be removed.
+    this.#tender.wake();
     this.pauses.resume('group');
   }
 
@@ -213,10 +215,15 @@ export class Member implements Feedback {
     this.#watch.wake();
   }
 
+  due(place: GroupPartition, inMs: number): void {
+    this.#tender.due(place, inMs);
+  }
+
   /** Wakes the loops, which may be in the long pause of an idle member. */
   ringsMissed(): void {
     this.#watch.wake();
     this.#tender.wake();
+    this.delayed();
   }
 
   membersChanged(): void {

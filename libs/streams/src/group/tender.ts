@@ -48,6 +48,8 @@ export class Tender implements Watcher {
   #retries = 0;
   #isStale = false;
   #turn = 0;
+  /** Time of the next look, by the monotonic clock, in milliseconds; infinite while it looks. */
+  #nextLookAt = Number.POSITIVE_INFINITY;
 
   constructor(parts: TenderParts) {
     this.#parts = parts;
@@ -95,11 +97,19 @@ export class Tender implements Watcher {
     this.#loop.wake();
   }
 
+  /** A message of a partition waits, whoever scheduled it, and is due in so many milliseconds: look no later than that. */
+  due(partition: GroupPartition, inMs: number): void {
+    if (performance.now() + inMs < this.#nextLookAt && this.#parts.membership.tends(partition)) this.#loop.wake();
+  }
+
   async #round(): Promise<number> {
+    this.#nextLookAt = Number.POSITIVE_INFINITY;
     if (this.#isStale) await this.#verify();
     const pages = pagesOf(this.#tended(), MOST_PARTITIONS, (partition) => this.#redisOf(partition));
     const waits = await allTurns(pages.map((page) => this.#tend(page)));
-    return Math.max(1, Math.min(spread(this.#longestMs), ...waits));
+    const waitMs = Math.max(1, Math.min(spread(this.#longestMs), ...waits));
+    this.#nextLookAt = performance.now() + waitMs;
+    return waitMs;
   }
 
   get #longestMs(): number {

@@ -70,7 +70,7 @@ local function findMissing(group)
     offset = tonumber(string.match(member, '^%d+'))
     if not copies[offset] and not redis.call('ZSCORE', group.due, nameOf(offset)) then
       local record = parsed(group, member, offset)
-      if record and textOf(group, offset, record.ms) then redis.call('ZADD', group.due, milliseconds(), nameOf(offset))
+      if record and textOf(group, offset, record.ms) then addDue(group, nil, nameOf(offset))
       else forget(group, offset) end
     end
   end
