@@ -6,7 +6,7 @@ import { SelectiveProxy } from './crashes/selective-proxy.js';
 import { type Process, startProcess, subscribe } from './fixture.js';
 import { Single } from './topics.js';
 
-/** An idle member looks by itself every 15 s: what is found within half of that was looked for at once. */
+/** An idle member looks by itself about every 30 s: what is found within a quarter of that was looked for at once. */
 const LEASE_MS = 60_000;
 const WITHIN = '6s';
 const SOON = { timeoutMs: 8_000 };

@@ -13,7 +13,7 @@ import { numbers, Single, Wide } from './topics.js';
 
 type Value = { value: number };
 
-/** The tender of an idle group looks by itself every 15 s: what comes sooner was not left to that. */
+/** The tender of an idle group looks by itself about every 30 s: what comes sooner was not left to that. */
 const LEASE_MS = 60_000;
 const SOON = { timeoutMs: 8_000 };
 const MESSAGES = 64;

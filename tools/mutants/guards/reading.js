@@ -62,6 +62,14 @@ export const reading = [
     title: 'comes as soon as there is room for it, whoever put it back',
   },
   {
+    name: 'a look of an idle member comes in time to show that the group has one',
+    file: 'libs/streams/src/group/idle-pause.ts',
+    find: 'Math.min(longestMs, retention.dropGroupAfterMs / SIGNS_BEFORE_DROP)',
+    replace: 'longestMs',
+    spec: 'libs/streams/test/idle-pause.spec.ts',
+    title: 'keeps its group from losing messages by drop-group, though it is paused for longer',
+  },
+  {
     name: 'no more readers than there are connections for',
     file: 'libs/streams/src/read/reader-pool.ts',
     find: 'free.length === 0 && this.#count < MOST_READERS',

@@ -1,4 +1,4 @@
-import { spread } from '@millrace/core';
+import { spread, together } from '@millrace/core';
 import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import { RecentCount } from '../consume/recent-count.js';
@@ -108,7 +108,7 @@ export class RingWait implements RingListener {
     const nowMs = performance.now();
     if (nowMs >= this.#nextLookAtMs) {
       this.#hints.all(nowMs);
-      this.#nextLookAtMs = nowMs + spread(this.isListening ? LOOK_EVERY_MS : LOOK_DEAF_EVERY_MS);
+      this.#nextLookAtMs = nowMs + together(spread(this.isListening ? LOOK_EVERY_MS : LOOK_DEAF_EVERY_MS));
     }
     return this.#hints.due(nowMs);
   }
