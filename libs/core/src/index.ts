@@ -37,6 +37,7 @@ export * from './events.js';
 export * from './lifecycle/loop.js';
 export * from './lifecycle/semaphore.js';
 export * from './lifecycle/spread.js';
+export * from './lifecycle/together.js';
 export * from './message-id.js';
 export * from './names.js';
 export * from './options/nearest.js';

@@ -70,7 +70,7 @@ describe('a delayed message', () => {
     const [member, publisher] = [await bed.start({ leaseMs: 60_000 }), await bed.start()];
     let handled = 0;
     await subscribe(member, { topic: Single, group: 'g' }, async () => void (handled += 1));
-    // Until it has looked twice: from then on it looks every 15 seconds.
+    // Until it has looked twice: from then on it looks about every 30 seconds.
     await wait(7_000);
     await publisher.publisher.publish(Single, { value: 1 }, { delay: '1s' });
     await publisher.stop();

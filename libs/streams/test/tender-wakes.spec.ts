@@ -1,8 +1,11 @@
-import { afterEach, describe, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as wait } from 'node:timers/promises';
-import { type DeliveryContext, fixed, type PayloadClass, type Subscription } from '@millrace/core';
+import { type DeliveryContext, fixed, type OutgoingMessage, type PayloadClass, type Subscription, topicOf } from '@millrace/core';
 import { loadScript } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
+import { rankOf } from '../src/group/rendezvous.js';
+import { partitionOf } from '../src/publish/partitioner.js';
+import { putBack } from '../src/redeliver/put-back.js';
 import { Bed } from './bed.js';
 import { type Rule, SelectiveProxy } from './crashes/selective-proxy.js';
 import { type Process, signal, startProcess, subscribe } from './fixture.js';
@@ -10,11 +13,14 @@ import { numbers, Single, Wide } from './topics.js';
 
 type Value = { value: number };
 
-/** The tender of an idle group looks by itself every 15 s: what comes sooner was not left to that. */
+/** The tender of an idle group looks by itself about every 30 s: what comes sooner was not left to that. */
 const LEASE_MS = 60_000;
 const SOON = { timeoutMs: 8_000 };
 const MESSAGES = 64;
+/** Too few to make a member busy, which would look at once. */
 const FEW = 5;
+/** More than can wait to be read. */
+const MANY = 300;
 const tend = loadScript('../src/scripts/tend.lua', import.meta.url);
 const retry = { attempts: 3, backoff: fixed('1s'), deadLetterOn: [] };
 const ends: (() => Promise<unknown>)[] = [];
@@ -70,9 +76,16 @@ async function keepNextTend(proxy: SelectiveProxy): Promise<void> {
 }
 
 /** Names of the members that Redis knows of. */
-async function names(): Promise<string[]> {
-  const consumers = (await bed.command('XINFO', 'CONSUMERS', bed.place(Single, 'g').keys.log, 'g')) as [string, string][];
+async function names(topic: PayloadClass): Promise<string[]> {
+  const consumers = (await bed.command('XINFO', 'CONSUMERS', bed.place(topic, 'g').keys.log, 'g')) as [string, string][];
   return consumers.map(([, name]) => name);
+}
+
+/** Which of so many messages are in partitions that the member tends. */
+function valuesTendedBy(member: string, members: readonly string[], count: number): number[] {
+  const { name, partitions } = topicOf(Wide);
+  const partition = (value: number): number => partitionOf({ key: String(value) } as OutgoingMessage, partitions);
+  return numbers(count).map((_, value) => value).filter((value) => rankOf(member, members, `${name}/g/${partition(value)}`) === 0);
 }
 
 function retrying(process: Process, count: number): Promise<unknown> {
@@ -120,13 +133,39 @@ describe('a retry comes when it is due', () => {
   });
 });
 
+describe('a message that is made to wait', () => {
+  it('comes when it is due, where another member tends its partition than the one that scheduled it and was killed', async () => {
+    const { subscription: staying, handled, process } = await idleMember(Wide);
+    const [stayer] = await names(Wide);
+    const { process: killed } = await join(Wide, async () => {
+      throw new Error('at first');
+    });
+    const tended = valuesTendedBy(stayer!, await names(Wide), FEW);
+    await process.publisher.publishMany(Wide, numbers(FEW));
+    await retrying(process, FEW);
+    killed.vanish();
+    staying.resume();
+    await waitFor(() => tended.every((value) => handled.has(value)), { what: 'what it tends to come again', ...SOON });
+  });
+
+  it('comes as soon as there is room for it, whoever put it back', async () => {
+    const { process } = await idleMember(Single);
+    const { keys: { log }, streams: [stream], groupKeys: { again } } = bed.place(Single, 'g');
+    await process.publisher.publishMany(Single, numbers(MANY));
+    const read = (key: string): Promise<unknown> => bed.command('XREADGROUP', 'GROUP', 'g', 'other', 'STREAMS', key, '>');
+    await read(log);
+    expect(await putBack({ redis: process.redis.control, prefix: bed.prefix }, stream, { owner: 'other', fate: 'living' })).toBe(MANY);
+    await read(again);
+    await waitFor(() => read(again), { what: 'the rest', ...SOON });
+  });
+});
+
 describe('a message that a member left behind', () => {
   it('comes to another as soon as the member has said that it is gone', async () => {
     const { subscription: staying, handled, process } = await idleMember(Single);
-    const [stayer] = await names();
+    const [stayer] = await names(Single);
     const { subscription: leaving } = await idleMember(Single);
-    const leaver = (await names()).find((name) => name !== stayer)!;
-    // Too few to make a member busy, which would look at once.
+    const leaver = (await names(Single)).find((name) => name !== stayer)!;
     await process.publisher.publishMany(Single, numbers(FEW));
     // As if the reply that brought them was lost.
     await bed.command('XREADGROUP', 'GROUP', 'g', leaver, 'STREAMS', bed.place(Single, 'g').keys.log, '>');

@@ -1,5 +1,6 @@
 /** The guards of the bells that wake members, and of the tender of a partition. */
 
+const SCRIPTS = 'libs/streams/src/scripts';
 const RINGS_SPEC = 'libs/streams/test/rings.spec.ts';
 const READERS_SPEC = 'libs/streams/test/readers.spec.ts';
 const TENDER_SPEC = 'libs/streams/test/tender-wakes.spec.ts';
@@ -28,9 +29,9 @@ export const reading = [
   {
     name: 'a member that becomes busy looks for itself at once',
     file: 'libs/streams/src/read/ring-wait.ts',
-    find: `    this.#hints.none();
+    find: `    this.#ear = null;
     this.#parts.feedback.ringsMissed();`,
-    replace: '    this.#hints.none();',
+    replace: '    this.#ear = null;',
     spec: MISSED_SPEC,
     title: 'as it has become busy, sees at once what an operator wants',
   },
@@ -42,6 +43,31 @@ export const reading = [
     replace: '    this.#wake?.();',
     spec: MISSED_SPEC,
     title: 'as their connection was lost, sees at once what an operator wants',
+  },
+  {
+    name: 'a process that hears rings no more looks for delayed messages at once',
+    file: 'libs/streams/src/consume/member.ts',
+    find: `    this.#tender.wake();
+    this.delayed();`,
+    replace: '    this.#tender.wake();',
+    spec: MISSED_SPEC,
+    title: 'as their connection was lost, looks at once for messages that others delayed',
+  },
+  {
+    name: 'a message that is made to wait rings',
+    file: `${SCRIPTS}/include/waiting.lua`,
+    find: "  ring(group.due, 'due ' .. group.name .. string.format(' %.0f', math.max(0, due - now)))",
+    replace: '',
+    spec: TENDER_SPEC,
+    title: 'comes as soon as there is room for it, whoever put it back',
+  },
+  {
+    name: 'a look of an idle member comes in time to show that the group has one',
+    file: 'libs/streams/src/group/idle-pause.ts',
+    find: 'Math.min(longestMs, retention.dropGroupAfterMs / SIGNS_BEFORE_DROP)',
+    replace: 'longestMs',
+    spec: 'libs/streams/test/idle-pause.spec.ts',
+    title: 'keeps its group from losing messages by drop-group, though it is paused for longer',
   },
   {
     name: 'no more readers than there are connections for',

@@ -3,6 +3,7 @@ import { backoffDelayMs, LOOP_BACKOFF } from '../delivery/backoff.js';
 import { errorRecord } from '../delivery/error-record.js';
 import { asError } from '../errors.js';
 import { emit } from '../events.js';
+import { together } from './together.js';
 
 export interface LoopOptions {
   /** Names the loop in errors. */
@@ -104,7 +105,7 @@ export class Loop {
         this.#woken = false;
         resolve();
       };
-      const timer = setTimeout(done, Math.min(ms, LONGEST_TIMER_MS));
+      const timer = setTimeout(done, Math.min(together(ms), LONGEST_TIMER_MS));
       this.#wake = done;
     });
   }

@@ -35,7 +35,9 @@ export interface Feedback {
   controlled(): void;
   /** A message was stored that is due later. */
   delayed(): void;
-  /** No ring is heard from now on: parts that rely on rings look for themselves. */
+  /** A message of the partition waits for another attempt, which is due in so many milliseconds. */
+  due(partition: GroupPartition, inMs: number): void;
+  /** Rings may have been missed, or will be from now on: parts that rely on rings look for themselves. */
   ringsMissed(): void;
   /** A member has come, or one is gone. */
   membersChanged(): void;

@@ -1,6 +1,7 @@
 import { isMillraceError, type MillraceError, type SubscriptionDefinition } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import { GroupWatch } from '../group/group-watch.js';
+import { idlePauseMs } from '../group/idle-pause.js';
 import { Membership } from '../group/membership.js';
 import type { Presence } from '../group/presence.js';
 import { Tender } from '../group/tender.js';
@@ -82,12 +83,13 @@ export class Member implements Feedback {
     const partitions = places.map((place) => new Partition({ ...admission, redis: redis.publishFor(place.keys.log) }, place));
     this.#partitions = new Map(partitions.map((partition) => [partition.place, partition]));
     this.#rings = new RingWait({ rings: parts.rings, places, membership, feedback: this });
-    const common = { redis, member, membership, places, held: this.held, feedback: this };
+    const pauseMs = idlePauseMs(topic, presence.leaseMs);
+    const common = { redis, member, membership, places, held: this.held, idlePauseMs: pauseMs, feedback: this };
     const control = redis.controlFor(places[0]!.keys.log);
     const reading = { way: this.#way, rings: this.#rings, control, dispatcher: this.dispatcher, partitions };
     this.fetcher = new Fetcher({ ...common, ...reading });
     this.#tender = new Tender({ ...common, prefix, presence });
-    this.#watch = new GroupWatch({ ...common, presence, partitions });
+    this.#watch = new GroupWatch({ ...common, partitions });
     this.#auditor = new Auditor({ ...common, leaseMs: presence.leaseMs });
     this.deadLetters = new DeadLetterDuties({ ...parts, partitions: places }, definition);
     this.pauses = new PauseControl(this.dispatcher, this.fetcher, this.deadLetters.hook);
@@ -206,6 +208,8 @@ export class Member implements Feedback {
 
   groupResumed(): void {
     this.lookAtAll();
+    // It may have been set back: what that made void is to be removed.
+    this.#tender.wake();
     this.pauses.resume('group');
   }
 
@@ -213,10 +217,15 @@ export class Member implements Feedback {
     this.#watch.wake();
   }
 
+  due(place: GroupPartition, inMs: number): void {
+    this.#tender.due(place, inMs);
+  }
+
   /** Wakes the loops, which may be in the long pause of an idle member. */
   ringsMissed(): void {
     this.#watch.wake();
     this.#tender.wake();
+    this.delayed();
   }
 
   membersChanged(): void {

@@ -4,14 +4,11 @@ import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { Partition } from '../consume/partition.js';
 import type { Membership } from './membership.js';
-import type { Presence } from './presence.js';
 
 const watchGroup = loadScript('../scripts/watch-group.lua', import.meta.url);
 
-/** How often to look while the group is paused or busy. */
+/** How often to look while the group is paused or busy; while it is idle it relies on the rings of operators. */
 const LOOK_EVERY_MS = 500;
-/** While the group is idle it relies on the rings of operators. */
-const LOOK_IDLE_EVERY_MS = 15_000;
 /** While this member puts a pause into effect, somebody waits for it. */
 const LOOK_SOON_MS = 50;
 
@@ -19,7 +16,7 @@ export interface GroupWatchParts {
   readonly redis: Topology;
   readonly member: string;
   readonly membership: Membership;
-  readonly presence: Presence;
+  readonly idlePauseMs: number;
   readonly places: readonly GroupPartition[];
   readonly partitions: readonly Partition[];
   readonly feedback: Pick<Feedback, 'groupPaused' | 'groupResumed' | 'membersChanged' | 'isIdle'>;
@@ -69,9 +66,8 @@ export class GroupWatch {
   }
 
   get #untilNextMs(): number {
-    const { presence, feedback } = this.#parts;
-    if (!feedback.isIdle) return LOOK_EVERY_MS;
-    return Math.max(LOOK_EVERY_MS, spread(Math.min(LOOK_IDLE_EVERY_MS, presence.leaseMs)));
+    const { feedback, idlePauseMs } = this.#parts;
+    return feedback.isIdle ? Math.max(LOOK_EVERY_MS, spread(idlePauseMs)) : LOOK_EVERY_MS;
   }
 
   /** A group is moved only while it is paused, so its replays are known before it goes on. */

@@ -167,7 +167,8 @@ export class Presence {
 
   /** Other processes whose members are watched. */
   #watched(): string[] {
-    const processes = new Set([...this.#watchers].flatMap(({ watched }) => [...watched].map(processOf)));
+    const processes = new Set<string>();
+    for (const { watched } of this.#watchers) for (const member of watched) processes.add(processOf(member));
     processes.delete(this.#process);
     return [...processes];
   }

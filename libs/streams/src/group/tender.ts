@@ -14,9 +14,8 @@ const tend = loadScript('../scripts/tend.lua', import.meta.url);
 /** Most retries that one call moves, and most partitions that it looks after. */
 const MOST_MOVED = 64;
 const MOST_PARTITIONS = 64;
-/** So late a retry may be moved when the member that scheduled it was killed: by a busy member, and by an idle one. */
+/** So late a busy member, which hears no rings, may move a retry when the member that scheduled it was killed. */
 const LOOK_EVERY_MS = 1_000;
-const LOOK_IDLE_EVERY_MS = 15_000;
 const LOOKS_A_LEASE = 3;
 
 export interface TenderParts {
@@ -29,6 +28,7 @@ export interface TenderParts {
   readonly membership: Membership;
   readonly places: readonly GroupPartition[];
   readonly held: HeldEntries;
+  readonly idlePauseMs: number;
   readonly feedback: Pick<Feedback, 'recover' | 'returned' | 'verify' | 'isIdle'>;
 }
 
@@ -42,12 +42,15 @@ type Reply = 'UNDECLARED' | [moved: number, nextMs: number, ...held: (string | n
 export class Tender implements Watcher {
   readonly #parts: TenderParts;
   readonly #loop: Loop;
+  /** By partition, members that Redis knows of beside the own one; an entry only where there are any. */
   readonly #others = new Map<GroupPartition, readonly string[]>();
   /** Partitions in which this member has scheduled retries, with the number of the last one: it looks when they are due. */
   readonly #scheduled = new Map<GroupPartition, number>();
   #retries = 0;
   #isStale = false;
   #turn = 0;
+  /** Time of the next look, by the monotonic clock, in milliseconds; infinite while it looks. */
+  #nextLookAt = Number.POSITIVE_INFINITY;
 
   constructor(parts: TenderParts) {
     this.#parts = parts;
@@ -55,8 +58,8 @@ export class Tender implements Watcher {
   }
 
   /** Every other member that Redis knows of. */
-  get watched(): ReadonlySet<string> {
-    return new Set([...this.#parts.membership.names, ...[...this.#others.values()].flat()]);
+  get watched(): readonly string[] {
+    return [...this.#parts.membership.names, ...[...this.#others.values()].flat()];
   }
 
   readonly onGone = (): void => this.#loop.wake();
@@ -95,17 +98,24 @@ export class Tender implements Watcher {
     this.#loop.wake();
   }
 
+  /** A message of a partition waits, whoever scheduled it, and is due in so many milliseconds: look no later than that. */
+  due(partition: GroupPartition, inMs: number): void {
+    if (performance.now() + inMs < this.#nextLookAt && this.#parts.membership.tends(partition)) this.#loop.wake();
+  }
+
   async #round(): Promise<number> {
+    this.#nextLookAt = Number.POSITIVE_INFINITY;
     if (this.#isStale) await this.#verify();
     const pages = pagesOf(this.#tended(), MOST_PARTITIONS, (partition) => this.#redisOf(partition));
     const waits = await allTurns(pages.map((page) => this.#tend(page)));
-    return Math.max(1, Math.min(spread(this.#longestMs), ...waits));
+    const waitMs = Math.max(1, Math.min(spread(this.#longestMs), ...waits));
+    this.#nextLookAt = performance.now() + waitMs;
+    return waitMs;
   }
 
   get #longestMs(): number {
-    const { presence, feedback } = this.#parts;
-    if (feedback.isIdle) return Math.min(LOOK_IDLE_EVERY_MS, presence.leaseMs);
-    return Math.min(LOOK_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE);
+    const { presence, feedback, idlePauseMs } = this.#parts;
+    return feedback.isIdle ? idlePauseMs : Math.min(LOOK_EVERY_MS, presence.leaseMs / LOOKS_A_LEASE, idlePauseMs);
   }
 
   /** Partitions of this member, and those in which it has a retry or an entry. It forgets the holders of all others. */
@@ -162,11 +172,12 @@ export class Tender implements Watcher {
     if (isMissing(partition, ownIn(held, this.#parts.member), asked.counts)) this.#isStale = true;
     await this.#lookAfter(partition, othersIn(held, this.#parts.member));
     if (nextMs < 0 && (this.#scheduled.get(partition) ?? 0) <= asked.retries) this.#scheduled.delete(partition);
-    return moved === asked.most ? 0 : nextMs < 0 ? LOOK_IDLE_EVERY_MS : nextMs;
+    return moved === asked.most ? 0 : nextMs < 0 ? Number.POSITIVE_INFINITY : nextMs;
   }
 
   async #lookAfter(partition: GroupPartition, others: readonly string[]): Promise<void> {
-    this.#others.set(partition, others);
+    if (others.length > 0) this.#others.set(partition, others);
+    else this.#others.delete(partition);
     for (const owner of others) await this.#putBack(partition, owner);
   }
 

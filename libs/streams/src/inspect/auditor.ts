@@ -9,13 +9,13 @@ import { allTurns, turnOf } from '../log/turns.js';
 const audit = loadScript('../scripts/audit.lua', import.meta.url);
 
 const LOOK_EVERY_MS = 5_000;
-const LOOK_IDLE_EVERY_MS = 30_000;
 /** Most partitions in one call, which looks at up to a thousand entries of each. */
 const MOST_PARTITIONS = 16;
 
 export interface AuditorParts {
   readonly redis: Topology;
   readonly leaseMs: number;
+  readonly idlePauseMs: number;
   readonly places: readonly GroupPartition[];
   /** Decides whether this member audits a partition. */
   readonly membership: Membership;
@@ -46,11 +46,11 @@ export class Auditor {
   }
 
   async #round(): Promise<number> {
-    const { redis, places, membership, feedback, leaseMs } = this.#parts;
+    const { redis, places, membership, feedback, leaseMs, idlePauseMs } = this.#parts;
     const tended = places.filter((partition) => membership.tends(partition));
     const pages = pagesOf(tended, MOST_PARTITIONS, ({ keys }) => redis.controlFor(keys.log));
     await allTurns(pages.map((page) => this.#audit(page)));
-    return spread(feedback.isIdle ? Math.min(LOOK_IDLE_EVERY_MS, leaseMs * 2) : Math.min(LOOK_EVERY_MS, leaseMs));
+    return spread(feedback.isIdle ? idlePauseMs : Math.min(LOOK_EVERY_MS, leaseMs));
   }
 
   async #audit({ redis, partitions }: Page<GroupPartition>): Promise<void> {

@@ -146,7 +146,8 @@ export class Inspector {
 
   /**
    * How long no member of a group has given a sign of life, in milliseconds by Redis's clock. A living one gives it
-   * each second, and three times in a lease where that is shorter. Null when none ever has.
+   * each second, and three times in a lease where that is shorter; while it is idle, about every two leases or 30 seconds. Null
+   * when none ever has.
    *
    * @throws MillraceError NOT_A_TOPIC
    */

@@ -1,5 +1,6 @@
 import { emit, errorRecord, Loop, spread, type TopicDefinition } from '@millrace/core';
 import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
+import { LONGEST_IDLE_PAUSE_MS } from '../group/idle-pause.js';
 import { partitionKeys } from '../keys.js';
 import { type Page, pagesOf, shareOf } from '../log/pages.js';
 import { partitionsOf } from '../log/topic-log.js';
@@ -11,10 +12,8 @@ const promoteDelayed = loadScript('../scripts/promote-delayed.lua', import.meta.
 /** Messages that are moved in one call, and partitions that one call works on. */
 const MOST_MOVED = 256;
 const MOST_PARTITIONS = 64;
-/** The process that delays a message looks when it is due: others look in case that process is gone by then. */
+/** Where no ring is heard: the process that delays a message looks when it is due, and others in case it is gone by then. */
 const LOOK_EVERY_MS = 5_000;
-/** While no message of the topic is delayed. */
-const LOOK_IDLE_EVERY_MS = 15_000;
 /** Pause before another try while a log is full. */
 const FULL_MS = 1_000;
 
@@ -78,8 +77,9 @@ export class DelayedPromoter {
   async #round(): Promise<number> {
     this.#nextLookAt = Number.POSITIVE_INFINITY;
     const waits = await allTurns(this.#pages.map((page) => this.#promote(page)));
-    const isIdle = waits.every((ms) => ms === LOOK_IDLE_EVERY_MS) && this.#parts.isHeard();
-    const waitMs = Math.max(1, Math.min(spread(isIdle ? LOOK_IDLE_EVERY_MS : LOOK_EVERY_MS), ...waits));
+    const nextMs = Math.min(...waits);
+    const isIdle = nextMs === Number.POSITIVE_INFINITY && this.#parts.isHeard();
+    const waitMs = Math.max(1, Math.min(spread(isIdle ? LONGEST_IDLE_PAUSE_MS : LOOK_EVERY_MS), nextMs));
     this.#nextLookAt = performance.now() + waitMs;
     return waitMs;
   }
@@ -103,6 +103,6 @@ export class DelayedPromoter {
     }
     if (reply[0] === 'FULL') return (await retained(partition)!.makeRoom(reply[1])).messages > 0 ? 0 : FULL_MS;
     const [moved, nextMs] = reply;
-    return moved === most ? 0 : nextMs < 0 ? LOOK_IDLE_EVERY_MS : nextMs;
+    return moved === most ? 0 : nextMs < 0 ? Number.POSITIVE_INFINITY : nextMs;
   }
 }

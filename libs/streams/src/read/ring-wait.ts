@@ -1,4 +1,4 @@
-import { spread } from '@millrace/core';
+import { spread, together } from '@millrace/core';
 import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import { RecentCount } from '../consume/recent-count.js';
@@ -21,7 +21,7 @@ export interface RingWaitParts {
   readonly rings: Rings;
   readonly places: readonly GroupPartition[];
   readonly membership: Membership;
-  readonly feedback: Pick<Feedback, 'controlled' | 'delayed' | 'ringsMissed'>;
+  readonly feedback: Pick<Feedback, 'controlled' | 'delayed' | 'due' | 'ringsMissed'>;
 }
 
 /** Waits until a read pays for an idle subscription: when somebody has rung, or nobody has for long. */
@@ -44,16 +44,17 @@ export class RingWait implements RingListener {
     this.#ear ??= this.#parts.rings.listen([...this.#byChannel.keys()], this);
   }
 
-  /** The other way of reading finds all messages, but no orders of operators: the member looks for those itself. */
+  /** The other way of reading finds all messages. */
   mute(): void {
     this.close();
     this.#hints.none();
-    this.#parts.feedback.ringsMissed();
   }
 
   close(): void {
-    this.#ear?.close();
+    if (this.#ear === null) return;
+    this.#ear.close();
     this.#ear = null;
+    this.#parts.feedback.ringsMissed();
   }
 
   get isListening(): boolean {
@@ -77,7 +78,10 @@ export class RingWait implements RingListener {
     this.#wake?.();
   }
 
-  readonly opened = (): void => this.#control();
+  readonly opened = (): void => {
+    this.#parts.feedback.ringsMissed();
+    this.lookAtAll();
+  };
 
   readonly lost = (): void => {
     this.#nextLookAtMs = performance.now() + LOOK_DEAF_EVERY_MS;
@@ -104,7 +108,7 @@ export class RingWait implements RingListener {
     const nowMs = performance.now();
     if (nowMs >= this.#nextLookAtMs) {
       this.#hints.all(nowMs);
-      this.#nextLookAtMs = nowMs + spread(this.isListening ? LOOK_EVERY_MS : LOOK_DEAF_EVERY_MS);
+      this.#nextLookAtMs = nowMs + together(spread(this.isListening ? LOOK_EVERY_MS : LOOK_DEAF_EVERY_MS));
     }
     return this.#hints.due(nowMs);
   }
@@ -131,6 +135,7 @@ export class RingWait implements RingListener {
     else if (ring.kind === 'again') this.#rung(again, ring.id);
     else if (ring.kind === 'taken') this.#hints.emptied(ring.stream === 'log' ? log : again, ring.id);
     else if (ring.kind === 'delayed') this.#parts.feedback.delayed();
+    else if (ring.kind === 'due') this.#parts.feedback.due(partition, ring.inMs);
     else this.#control();
   }
 

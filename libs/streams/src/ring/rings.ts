@@ -19,6 +19,8 @@ export interface RingListener {
 export class Rings {
   readonly #redis: Topology;
   readonly #loop: Loop;
+  readonly #all = new Set<Ear>();
+  /** By channel. */
   readonly #ears = new Map<string, Set<Ear>>();
   #connection: RedisConnection | null = null;
   /** Channels that the present connection has subscribed to. */
@@ -40,6 +42,7 @@ export class Rings {
   listen(channels: readonly string[], listener: RingListener): Ear {
     this.#connection ??= this.#connected();
     const ear = new Ear(channels, listener, () => this.#close(ear));
+    this.#all.add(ear);
     for (const channel of channels) this.#earsOf(channel).add(ear);
     this.#loop.start();
     this.#loop.wake();
@@ -71,6 +74,7 @@ export class Rings {
   }
 
   #close(ear: Ear): void {
+    this.#all.delete(ear);
     for (const channel of ear.channels) {
       const ears = this.#ears.get(channel);
       ears?.delete(ear);
@@ -81,11 +85,7 @@ export class Rings {
 
   #lost(): void {
     this.#subscribed = new Set();
-    for (const ear of this.#allEars()) ear.miss();
-  }
-
-  #allEars(): Set<Ear> {
-    return new Set([...this.#ears.values()].flatMap((ears) => [...ears]));
+    for (const ear of this.#all) ear.miss();
   }
 
   async #round(signal: AbortSignal): Promise<number> {
@@ -102,7 +102,7 @@ export class Rings {
     }
     await connection.call('PING');
     // Channels of a connection that was lost meanwhile are not heard.
-    if (subscribed === this.#subscribed) for (const ear of this.#allEars()) ear.open(subscribed);
+    if (subscribed === this.#subscribed) for (const ear of this.#all) ear.open(subscribed);
     return ASK_EVERY_MS;
   }
 }

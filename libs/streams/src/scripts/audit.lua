@@ -62,7 +62,9 @@ end
 
 -- A message that has a record and waits nowhere is made to wait; if its text is gone, too, it is lost. One page a call.
 local function findMissing(group)
-  if redis.call('ZCARD', group.open) <= countWaiting(group) then return redis.call('HDEL', group.control, 'mended') end
+  local open = redis.call('ZCARD', group.open)
+  if open == 0 then return end
+  if open <= countWaiting(group) then return redis.call('HDEL', group.control, 'mended') end
   local from, copies = redis.call('HGET', group.control, 'mended') or '-inf', copiesIn(group.again)
   local members = redis.call('ZRANGE', group.open, from, '+inf', 'BYSCORE', 'LIMIT', 0, LOOK)
   local offset
@@ -70,7 +72,7 @@ local function findMissing(group)
     offset = tonumber(string.match(member, '^%d+'))
     if not copies[offset] and not redis.call('ZSCORE', group.due, nameOf(offset)) then
       local record = parsed(group, member, offset)
-      if record and textOf(group, offset, record.ms) then redis.call('ZADD', group.due, milliseconds(), nameOf(offset))
+      if record and textOf(group, offset, record.ms) then addDue(group, nil, nameOf(offset))
       else forget(group, offset) end
     end
   end
@@ -140,22 +142,23 @@ local function recorded(group, next)
 end
 
 local function audit(name, log, meta, groups, stats, open, due, again, body, control)
-  local start, after = redis.call('HGET', groups, name), deliveredTo(log, name)
+  local start, after, pending = redis.call('HGET', groups, name), deliveredTo(log, name)
   if not after then return -1 end
   if not start or redis.call('HEXISTS', meta, 'next') == 0 then return 'UNDECLARED' end
   local next = mendedNext(log, meta)
   local group = { name = name, log = log, again = again, due = due, open = open, body = body, control = control }
-  local held = inHand(log, name)
+  local held = pending == 0 and 0 or inHand(log, name)
   -- Messages that a seek made void have records until they are swept.
   if not held or seekOf(group).position then return -1 end
   findMissing(group)
   local done = next - tonumber(start) - redis.call('ZCARD', open) - held - (next - offsetBehind(log, after, next))
   -- Counters that began anew after a loss are incomplete: the mark says that they go back to the start of the group.
-  if redis.call('HSETNX', stats, 'whole', 1) == 1 then
-    redis.call('HSET', stats, 'settled', math.max(0, done))
+  local counters = redis.call('HMGET', stats, 'whole', 'settled')
+  if not counters[1] then
+    redis.call('HSET', stats, 'whole', 1, 'settled', math.max(0, done))
     return 0
   end
-  local lost = done - tonumber(redis.call('HGET', stats, 'settled') or 0)
+  local lost = done - tonumber(counters[2] or 0)
   if lost <= 0 then return 0 end
   local waiting = recorded(group, next)
   if not waiting then return -1 end

@@ -23,26 +23,31 @@ local most, maxMessages, hasMaxBytes = tonumber(ARGV[1]), tonumber(ARGV[2]), ARG
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local function promote(delayed, log, meta)
-  local members = redis.call('ZRANGE', delayed, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
-  if #members > 0 then
-    local state = redis.call('HMGET', meta, 'next', 'first', 'full', 'ms', 'format')
-    local next, first = state[5] == FORMAT and offsetOf(state[1]), tonumber(state[2] or nil) or 0
-    if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
-    local room = maxMessages > 0 and maxMessages - (next - first) or most
-    if room < 1 or (hasMaxBytes and state[3]) then return { 'FULL', #members } end
-    for i = room + 1, #members do members[i] = nil end
-    local ms = msFrom(now, state[4])
-    for _, member in ipairs(members) do
-      ms = addEntry(log, ms, { base = next, size = 1, text = textOf({ string.sub(member, ENVELOPE) }) })
-      next = next + 1
-      redis.call('HSET', meta, 'next', next, 'ms', ms)
-      redis.call('ZREM', delayed, member)
-    end
-    ring(log, 'log ' .. ms .. '-' .. next)
-  end
+-- Milliseconds until the first is due; -1 where there is none.
+local function dueIn(delayed)
   local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-  return { #members, first[2] and math.max(0, tonumber(first[2]) - now) or -1 }
+  return first[2] and math.max(0, tonumber(first[2]) - now) or -1
+end
+
+local function promote(delayed, log, meta)
+  local ms = dueIn(delayed)
+  if ms ~= 0 then return { 0, ms } end
+  local members = redis.call('ZRANGE', delayed, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
+  local state = redis.call('HMGET', meta, 'next', 'first', 'full', 'ms', 'format')
+  local next, first = state[5] == FORMAT and offsetOf(state[1]), tonumber(state[2] or nil) or 0
+  if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
+  local room = maxMessages > 0 and maxMessages - (next - first) or most
+  if room < 1 or (hasMaxBytes and state[3]) then return { 'FULL', #members } end
+  for i = room + 1, #members do members[i] = nil end
+  ms = msFrom(now, state[4])
+  for _, member in ipairs(members) do
+    ms = addEntry(log, ms, { base = next, size = 1, text = textOf({ string.sub(member, ENVELOPE) }) })
+    next = next + 1
+    redis.call('HSET', meta, 'next', next, 'ms', ms)
+    redis.call('ZREM', delayed, member)
+  end
+  ring(log, 'log ' .. ms .. '-' .. next)
+  return { #members, dueIn(delayed) }
 end
 
 local replies = {}

@@ -72,12 +72,16 @@ local function moveDue(group, most)
   return moved
 end
 
-local function nextMs(group, moved)
+-- Milliseconds until the first retry is due; -1 where there is none.
+local function dueIn(group)
   local first = redis.call('ZRANGE', group.due, 0, 0, 'WITHSCORES')
+  return first[2] and math.max(0, tonumber(first[2]) - now) or -1
+end
+
+-- When to look again.
+local function nextMs(group, ms, moved)
   if seekOf(group).position then return 0 end
-  if not first[2] then return -1 end
-  local ms = math.max(0, tonumber(first[2]) - now)
-  if ms > 0 or roomOf(group) > 0 then return ms end
+  if ms ~= 0 or roomOf(group) > 0 then return ms end
   return moved > 0 and SOON_MS or LATER_MS
 end
 
@@ -87,8 +91,12 @@ local function tend(name, log, again, due, stats, open, body, control)
   redis.call('HSET', stats, 'seen', now)
   local group = { name = name, log = log, again = again, due = due, open = open, body = body, control = control }
   sweep(group)
-  local moved = moveDue(group, tonumber(ARGV[1]))
-  local reply = { moved, nextMs(group, moved) }
+  local moved, ms = 0, dueIn(group)
+  if ms == 0 then
+    moved = moveDue(group, tonumber(ARGV[1]))
+    ms = dueIn(group)
+  end
+  local reply = { moved, nextMs(group, ms, moved) }
   for _, member in ipairs(members) do
     reply[#reply + 1] = member
     reply[#reply + 1] = members[member][1]

@@ -122,6 +122,16 @@ local function addAgain(group, copy)
   group.room = roomOf(group) - 1
 end
 
+-- Makes a member of `due` wait until a time. Who tends the partition is rung for the first, and for each that is due before it.
+local function addDue(group, due, member)
+  local now = milliseconds()
+  due = tonumber(due) or now
+  redis.call('ZADD', group.due, due, member)
+  if group.rungFor and group.rungFor <= due then return end
+  group.rungFor = due
+  ring(group.due, 'due ' .. group.name .. string.format(' %.0f', math.max(0, due - now)))
+end
+
 -- Makes a message wait: until a time or, where that is nil, until a member reads it. Returns whether it waited already. The
 -- record comes last: it stays as it was when the rest fails.
 local function wait(group, message, due)
@@ -131,7 +141,7 @@ local function wait(group, message, due)
     addAgain(group, copyOf(message, text))
     if before then redis.call('ZREM', group.due, nameOf(message.offset)) end
   else
-    redis.call('ZADD', group.due, due or milliseconds(), nameOf(message.offset))
+    addDue(group, due, nameOf(message.offset))
   end
   write(group, message, before)
   return before ~= nil and not before.isVoid
@@ -140,7 +150,7 @@ end
 -- Makes a copy without a record wait.
 local function waitAsIs(group, copy, due)
   if not due and roomOf(group) > 0 then addAgain(group, copy)
-  else redis.call('ZADD', group.due, due or milliseconds(), copy) end
+  else addDue(group, due, copy) end
 end
 
 -- Removes the record of a message that is done or void. Returns whether it had one.
