@@ -1,6 +1,6 @@
 import {
-  decided, decoded, exponential, MillraceError, type Outcome, outcomeOfFailure, quote, type RetryPolicy, runInTurn,
-  type SqlTransaction, unknownPropertiesOf, withinLimit,
+  decided, decoded, exponential, type InboxPort, MillraceError, type Outcome, outcomeOfFailure, quote, type RetryPolicy,
+  runInTurn, type SqlTransaction, unknownPropertiesOf, withinLimit,
 } from '@millrace/core';
 import type { Job } from 'bullmq';
 import type { ActiveJob } from './active-job.js';
@@ -27,23 +27,25 @@ export async function attemptJob(attempt: Attempt, registration: JobRegistration
   try {
     if (!registration) throw unknownJob(job);
     const where = `job '${job.name}' of queue '${job.queueName}'`;
-    const { definition, unknownProperties } = registration;
+    const { definition, unknownProperties, inbox } = registration;
     const place = { where, unknownProperties: unknownPropertiesOf(definition, unknownProperties) };
     const decoding = decoded(definition.payload, job.data, place);
     const payload = decoding instanceof Promise ? await decoding : decoding;
-    return decided(active, await run(registration, payload, attempt));
+    const outcome: JobOutcome = inbox
+      ? await inTurn(inbox, attempt, (transaction) => handle(registration, payload, { ...attempt, transaction }))
+      : { kind: 'ack', result: await handle(registration, payload, attempt) };
+    return decided(active, outcome);
   } catch (thrown) {
     return decided(active, outcomeOfFailure(policyOf(job, registration), job.attemptsMade + 1, thrown));
   }
 }
 
-async function run(registration: JobRegistration, payload: object, attempt: Attempt): Promise<JobOutcome> {
-  const { definition, inbox } = registration;
-  if (!inbox) return { kind: 'ack', result: await handle(registration, payload, attempt) };
-  const { job, active } = attempt;
-  const subscriber = `queue/${definition.queue}/${definition.name}`;
+type InTransaction = (transaction: SqlTransaction) => Promise<unknown>;
+
+async function inTurn(inbox: InboxPort, { job, active }: Attempt, handler: InTransaction): Promise<JobOutcome> {
+  const subscriber = `queue/${job.queueName}/${job.name}`;
   const turn = { inbox, subscriber, messageId: job.id ?? '', lease: active, paused: active.paused };
-  const done = await runInTurn(turn, (transaction) => handle(registration, payload, { ...attempt, transaction }));
+  const done = await runInTurn(turn, handler);
   if (done === 'goes-back') return { kind: 'release' };
   return done.duplicate ? { kind: 'ack', deduplicated: true } : { kind: 'ack', result: done.value };
 }

@@ -21,14 +21,15 @@ const ASK_TIMEOUT_MS = 2_000;
 /** The function that BullMQ calls with each job that it fetched. */
 export function jobProcessor(parts: ProcessorParts): Processor {
   const { handlers, active: jobs, lockMs } = parts;
-  return (job, token = '') => {
-    const askForLock = (): Promise<boolean> => hasLock(job, token, lockMs);
-    return jobs.with({ id: job.id ?? '', name: job.name, askForLock }, async (active) => {
-      if (active.isGivenUp) return giveBack(parts, job, token);
-      const attempt = attemptJob({ job, active, jobs }, handlers.get(job.name));
-      const outcome = await Promise.race([attempt, active.revoked]);
-      return outcome && outcome.kind !== 'release' ? settle(job, outcome) : giveBack(parts, job, token);
-    });
+  return async (job, token = '') => {
+    const active = jobs.begin({ id: job.id ?? '', name: job.name, askForLock: () => hasLock(job, token, lockMs) });
+    try {
+      if (active.isGivenUp) return await giveBack(parts, job, token);
+      const outcome = await active.until(attemptJob({ job, active, jobs }, handlers.get(job.name)));
+      return outcome && outcome.kind !== 'release' ? settle(job, outcome) : await giveBack(parts, job, token);
+    } finally {
+      jobs.end(active);
+    }
   };
 }
 

@@ -24,7 +24,9 @@ export function goByRedisTime(backend: Backend): void {
   backend.execCommand = (client, script, args: unknown[]): unknown => {
     const at = TIME_AT.get(script);
     if (at === undefined) return exec(client, script, args);
-    return timeOf(script, clock).then(async (time) => withLocalDue(await exec(client, script, args.with(at, time)), clock));
+    const timed = async (time: number): Promise<unknown> => withLocalDue(await exec(client, script, args.with(at, time)), clock);
+    const time = timeOf(script, clock);
+    return typeof time === 'number' ? timed(time) : time.then(timed);
   };
   backend.waitForJob = async (timeout) => {
     const marker = await wait(timeout);
@@ -33,7 +35,7 @@ export function goByRedisTime(backend: Backend): void {
 }
 
 /** A script that schedules an attempt gets the latest possible time, one that looks for due jobs the earliest. */
-function timeOf(script: string, clock: RedisClock): Promise<number> {
+function timeOf(script: string, clock: RedisClock): number | Promise<number> {
   return script === 'moveToDelayed' ? clock.latest() : clock.earliest();
 }
 
