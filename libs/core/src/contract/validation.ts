@@ -80,12 +80,14 @@ export function keepsByValue(check: Check, args: ValidationArguments, type: Clas
 
 function follows(rule: Rule, args: ValidationArguments, type: Class): boolean {
   const value: unknown = args.value;
-  const items = rule.each && isCollection(value) ? [...value.values()] : null;
-  for (const validator of rule.validators) {
-    const isGood = (item: unknown): boolean => isTrue(validator.validate(item, args), type);
-    if (!(items ? items.every(isGood) : isGood(value))) return false;
-  }
+  if (rule.each && isCollection(value)) return allFollow(rule, args, type);
+  for (const validator of rule.validators) if (!isTrue(validator.validate(value, args), type)) return false;
   return true;
+}
+
+function allFollow({ validators }: Rule, args: ValidationArguments, type: Class): boolean {
+  const items = [...(args.value as Collection).values()];
+  return validators.every((validator) => items.every((item) => isTrue(validator.validate(item, args), type)));
 }
 
 function isTrue(answer: unknown, type: object): boolean {
