@@ -64,15 +64,10 @@ export class ActiveJobs {
     this.#fullSinceMs = null;
   }
 
-  /** Tracks a handler until it ends, which may be later than its attempt. */
-  async handle<T>(active: ActiveJob, handler: () => Promise<T>): Promise<T> {
-    active.isHandled = true;
-    try {
-      return await handler();
-    } finally {
-      active.isHandled = false;
-      this.#overdue.delete(active);
-    }
+  /** Its handler has ended, which may be later than its attempt. */
+  handled(active: ActiveJob): void {
+    active.isHandled = false;
+    this.#overdue.delete(active);
   }
 
   /** From now on no job is begun. BullMQ may fetch one more after it was paused: a fetch that was under way. */

@@ -1,7 +1,7 @@
 import { withDeadline } from '@millrace/redis';
 import { type Job, type Processor, WaitingError } from 'bullmq';
 import type { ActiveJobs } from './active-jobs.js';
-import { attemptJob } from './attempt.js';
+import { attemptJob, placed } from './attempt.js';
 import type { JobRegistrations } from './job-registration.js';
 import { settle } from './settle.js';
 
@@ -20,7 +20,8 @@ const ASK_TIMEOUT_MS = 2_000;
 
 /** The function that BullMQ calls with each job that it fetched. */
 export function jobProcessor(parts: ProcessorParts): Processor {
-  const { handlers, active: jobs, lockMs } = parts;
+  const { active: jobs, lockMs } = parts;
+  const handlers = new Map([...parts.handlers].map(([name, registration]) => [name, placed(registration)]));
   return async (job, token = '') => {
     const active = jobs.begin({ id: job.id ?? '', name: job.name, askForLock: () => hasLock(job, token, lockMs) });
     try {
