@@ -65,6 +65,16 @@ export function encoded(type: PayloadClass, wish: PayloadWish): Encoding {
 
 type Encoding = EncodedPayload | Promise<EncodedPayload>;
 
+/** As {@link encoded}, with the object that the text would be read back as: for a library that writes the text itself. */
+export function plainPayload(type: PayloadClass, wish: Omit<PayloadWish, 'isSorted'>): object | Promise<object> {
+  const { given, unknownProperties } = wish;
+  const flat = FlatClass.of(type)?.plain(given.payload, unknownProperties);
+  if (flat) return flat;
+  const encoding = encodedWhole(type, given.payload as object, { where: given.where, unknownProperties });
+  const plain = ({ json }: EncodedPayload): object => JSON.parse(json) as object;
+  return 'then' in encoding ? encoding.then(plain) : plain(encoding);
+}
+
 function encodedWhole(type: PayloadClass, payload: object, place: Required<PayloadPlace>): Encoding {
   // Nothing is waited for before all has been read: the caller may go on with its object.
   const found = sifted(type, { payload, form: 'given' }, place);

@@ -1,6 +1,6 @@
 import {
-  type CurveBackoff, durationMs, encoded, type EncodedPayload, type JobDefinition, newMessageId, parseOptions,
-  type UnknownProperties, unknownPropertiesOf,
+  type CurveBackoff, durationMs, type JobDefinition, newMessageId, parseOptions, plainPayload, type UnknownProperties,
+  unknownPropertiesOf,
 } from '@millrace/core';
 import type { BackoffOptions, JobsOptions } from 'bullmq';
 import { EnqueueOptions } from './enqueue-options.js';
@@ -39,13 +39,12 @@ export function outgoingJob(definition: JobDefinition, payload: object, given: E
   const { where } = given;
   const options = parsed(given.options, where);
   const unknownProperties = unknownPropertiesOf(definition, given.unknownProperties);
-  const encoding = encoded(definition.payload, { given: { payload, where }, unknownProperties, isSorted: false });
-  if (!('then' in encoding)) return completed(definition, options, encoding);
-  return encoding.then((done) => completed(definition, options, done));
+  const data = plainPayload(definition.payload, { given: { payload, where }, unknownProperties });
+  if (!(data instanceof Promise)) return completed(definition, options, data);
+  return data.then((done) => completed(definition, options, done));
 }
 
-function completed(definition: JobDefinition, options: EnqueueOptions, { json }: EncodedPayload): OutgoingJob {
-  const data: unknown = JSON.parse(json);
+function completed(definition: JobDefinition, options: EnqueueOptions, data: object): OutgoingJob {
   const { name, attempts, backoff } = definition;
   const opts = { attempts, backoff: storedBackoff(backoff), jobId: newMessageId() };
   return { name, data, opts: options === NO_OPTIONS ? opts : { ...opts, ...chosen(definition, data, options) } };
