@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  decodePayload, encodePayload, MAX_PAYLOAD_BYTES, MillraceError, type OutgoingMessage,
+  decodePayload, encodePayload, MAX_PAYLOAD_BYTES, MillraceError, type OutgoingMessage, plainPayload,
   Publisher, type PublishPort, Topic, type UnknownProperties,
 } from '@millrace/core';
 import {
@@ -85,9 +85,22 @@ const payload = fc.tuple(usual, rest, fc.nat(3), fc.boolean()).map(([good, bad, 
 
 type Outcome = { text: string } | { code: string; message: string; problems: readonly string[] };
 
-async function outcomeOf(type: typeof Order, given: unknown, unknownProperties: UnknownProperties): Promise<Outcome> {
+function outcomeOf(type: typeof Order, given: unknown, unknownProperties: UnknownProperties): Promise<Outcome> {
+  return outcomeBy(() => encodePayload(type, given as Order, { where: 'here', unknownProperties }));
+}
+
+/** The outcome for one that writes the text by itself. */
+function plainOutcomeOf(given: unknown, unknownProperties: UnknownProperties): Promise<Outcome> {
+  return outcomeBy(async () => {
+    const plain = await plainPayload(Order, { given: { payload: given, where: 'here' }, unknownProperties });
+    expect(inJson(plain)).toStrictEqual(plain);
+    return JSON.stringify(plain);
+  });
+}
+
+async function outcomeBy(write: () => Promise<string>): Promise<Outcome> {
   try {
-    return { text: await encodePayload(type, given as Order, { where: 'here', unknownProperties }) };
+    return { text: await write() };
   } catch (error) {
     const { code, message, problems } = error as MillraceError;
     return { code, message: message.replaceAll('Whole', 'Order'), problems: problems.map((problem) => problem.replaceAll('Whole', 'Order')) };
@@ -153,6 +166,7 @@ describe('a flat payload', () => {
       const whole = await outcomeOf(Whole, given, rule);
       seen['text' in whole ? 'text' : 'refused'] += 1;
       expect(await outcomeOf(Order, given, rule)).toEqual(whole);
+      expect(await plainOutcomeOf(given, rule)).toEqual(whole);
     };
     await fc.assert(fc.asyncProperty(payload, check), { numRuns: 800 });
     expect(seen.text).toBeGreaterThan(100);
@@ -229,6 +243,18 @@ describe('a flat payload', () => {
       expect(await thrownBy(() => encodePayload(type, { id: 7 } as never, 'here'))).toMatchObject({ code: 'INVALID_PAYLOAD' });
     }
     expect(await encodePayload(Defaults, {} as never, 'here')).toBe('{}');
+  });
+});
+
+describe('a flat payload whose text somebody else writes', () => {
+  it.each(['n', '\u001f', '\u{1f600}'])('is refused at the same size: many of %j', async (character) => {
+    const bytes = Buffer.byteLength(JSON.stringify(character)) - 2;
+    const room = MAX_PAYLOAD_BYTES - JSON.stringify({ id: 'a', count: 1, defined: '' }).length;
+    const given = (length: number): object => ({ id: 'a', count: 1, defined: character.repeat(length) });
+    for (const length of [MAX_PAYLOAD_BYTES / 8, Math.floor(room / bytes)]) {
+      expect(await plainOutcomeOf(given(length), 'refuse')).toEqual({ text: JSON.stringify(given(length)) });
+    }
+    expect(await plainOutcomeOf(given(Math.floor(room / bytes) + 1), 'refuse')).toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
   });
 });
 

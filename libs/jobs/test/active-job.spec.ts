@@ -13,7 +13,7 @@ class AskedJob extends ActiveJob {
       this.asked += 1;
       return answer();
     };
-    super({ id: '7', name: 'send-mail', paused: new AbortController().signal, lockMs, askForLock, lockLost });
+    super({ id: '7', name: 'send-mail', askForLock }, { paused: new AbortController().signal, lockMs, lockLost });
   }
 }
 

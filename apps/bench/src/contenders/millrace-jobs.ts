@@ -8,7 +8,7 @@ import { startApplication } from './millrace-application.js';
 
 const MANY = 256;
 
-@Job('order-placed', { queue: 'bench-millrace' })
+@Job('order-placed', { queue: 'bench' })
 class OrderPlaced implements Order {
   @IsString() orderId!: string;
   @IsString() customerId!: string;

@@ -43,6 +43,16 @@ export class FlatClass {
     }
   }
 
+  /** As {@link encode}, with the object that its text would be read back as. */
+  plain(payload: unknown, unknownProperties: UnknownProperties): object | null {
+    try {
+      return this.#isOurs(payload) ? this.#plain(payload, unknownProperties) : null;
+    } catch {
+      // As in `encode`.
+      return null;
+    }
+  }
+
   /** An instance of the class with what was stored; null when the payload has to go the whole way. */
   decode(stored: unknown, unknownProperties: UnknownProperties): object | null {
     if (stored === null || typeof stored !== 'object' || Array.isArray(stored)) return null;
@@ -64,6 +74,12 @@ export class FlatClass {
     const form = this.#formOf(Object.keys(payload));
     const values = form.valuesOf(payload, new FlatArguments(this.#type, payload), wish.unknownProperties);
     return values && form.encode(values, wish);
+  }
+
+  #plain(payload: object, unknownProperties: UnknownProperties): object | null {
+    const form = this.#formOf(Object.keys(payload));
+    const values = form.valuesOf(payload, new FlatArguments(this.#type, payload), unknownProperties);
+    return values && form.plain(values);
   }
 
   #formOf(names: readonly string[]): FlatForm {

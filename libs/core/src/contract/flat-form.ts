@@ -16,6 +16,11 @@ export interface TextWish {
 
 type Values = Readonly<Record<string, unknown>>;
 
+/** A control character is written as `\u001f`. */
+const MOST_BYTES_A_CHARACTER = 6;
+/** Quotes, a colon, a comma, and a number of as many digits as numbers have. */
+const MOST_BESIDE_NAME = 30;
+
 /** The relation of a property's name to its class. */
 type Standing = 'declared' | 'undeclared' | 'reserved';
 
@@ -33,6 +38,8 @@ export class FlatForm {
   /** Filled anew for each payload, which makes no garbage: nobody else's code runs before it is written. */
   readonly #record: Record<string, unknown>;
   readonly #sorted: Record<string, unknown>;
+  /** So many at the most in the text of a payload, but for those of its strings. */
+  readonly #characters: number;
 
   constructor(type: Class, checks: readonly Check[], names: readonly string[]) {
     const declared = declaredOf(type, 'given');
@@ -45,6 +52,7 @@ export class FlatForm {
     this.#absent = checks.filter(({ property }) => !names.includes(property));
     this.#record = recordOf(names);
     this.#sorted = recordOf([...names].sort());
+    this.#characters = names.join('').length + names.length * MOST_BESIDE_NAME;
   }
 
   isOf(names: readonly string[]): boolean {
@@ -71,6 +79,19 @@ export class FlatForm {
   encode(values: readonly unknown[], { isSorted }: TextWish): string | null {
     const json = this.#written(isSorted ? this.#sorted : this.#record, values);
     return json.length * 3 > MAX_PAYLOAD_BYTES && Buffer.byteLength(json) > MAX_PAYLOAD_BYTES ? null : json;
+  }
+
+  /** As {@link encode}, with the object that its text would be read back as, and no text; null when it may be too large, too. */
+  plain(values: readonly unknown[]): object | null {
+    const plain: Record<string, unknown> = {};
+    let characters = this.#characters;
+    for (let index = 0; index < values.length; index += 1) {
+      const value = values[index];
+      if (value === undefined) continue;
+      plain[this.#names[index]!] = value;
+      if (typeof value === 'string') characters += value.length;
+    }
+    return characters * MOST_BYTES_A_CHARACTER > MAX_PAYLOAD_BYTES ? null : plain;
   }
 
   /** An instance with what was stored but the properties that go; null when the payload has to go the whole way. */

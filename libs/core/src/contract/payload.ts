@@ -63,6 +63,18 @@ export function encoded(type: PayloadClass, wish: PayloadWish): Encoding {
 
 type Encoding = string | Promise<string>;
 
+/** As {@link encoded}, with the object that the text would be read back as: for a library that writes the text itself. */
+export function plainPayload(type: PayloadClass, wish: Omit<PayloadWish, 'isSorted'>): object | Promise<object> {
+  const flat = FlatClass.of(type)?.plain(wish.given.payload, wish.unknownProperties);
+  if (flat) return flat;
+  const encoding = encodedWhole(type, { ...wish, isSorted: false });
+  return typeof encoding === 'string' ? plainOf(encoding) : encoding.then(plainOf);
+}
+
+function plainOf(json: string): object {
+  return JSON.parse(json) as object;
+}
+
 function encodedWhole(type: PayloadClass, { given, unknownProperties, isSorted }: PayloadWish): Encoding {
   const payload = given.payload as object;
   const place = { where: given.where, unknownProperties };

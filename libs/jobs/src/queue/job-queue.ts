@@ -1,4 +1,6 @@
-import { IdempotencyMismatchError, type JobDefinition, jobOf, MillraceError, type PayloadClass, quote, type UnknownProperties } from '@millrace/core';
+import {
+  asError, IdempotencyMismatchError, type JobDefinition, jobOf, MillraceError, type PayloadClass, quote, type UnknownProperties,
+} from '@millrace/core';
 import type { Job, Queue } from 'bullmq';
 import { EnqueueOptions } from './enqueue-options.js';
 import { payloadsDiffer } from './idempotency.js';
@@ -120,23 +122,45 @@ type Items = readonly EnqueueItem<object>[];
 type Circumstances = Omit<Enqueuing, 'options'>;
 
 async function allOutgoing(definition: JobDefinition, items: Items, circumstances: Circumstances): Promise<OutgoingJob[]> {
-  const { where } = circumstances;
+  const { where, unknownProperties } = circumstances;
   if (!Array.isArray(items)) throw new MillraceError('INVALID_INPUT', `${where}: the items must be an array.`);
-  return Promise.all(
-    items.map(({ payload, ...rest }: EnqueueItem<object>, index) => {
-      const options = Object.keys(rest).length === 0 ? NO_OPTIONS : rest;
-      return outgoingJob(definition, payload, { ...circumstances, options, where: `${where}, item ${index}` });
-    }),
+  const made = (items as Items).map((item, index) =>
+    attempted(() => outgoingJob(definition, item.payload, { options: optionsIn(item), where: `${where}, item ${index}`, unknownProperties })),
   );
+  // To wait for each of many costs as much as to validate it.
+  return made.every(isMade) ? made : Promise.all(made.map(async (job) => job));
+}
+
+/** Most items are a payload alone. */
+function optionsIn(item: EnqueueItem<object>): EnqueueOptions {
+  const names = Object.keys(item);
+  if (names.length === 1 && names[0] === 'payload') return NO_OPTIONS;
+  const { payload: _payload, ...options } = item;
+  return options;
+}
+
+type Made = OutgoingJob | Promise<OutgoingJob>;
+
+/** Turns an error that is thrown at once into a rejection: other items of the list may be waited for. */
+function attempted(make: () => Made): Made {
+  try {
+    return make();
+  } catch (thrown) {
+    return Promise.reject(asError(thrown));
+  }
+}
+
+function isMade(job: Made): job is OutgoingJob {
+  return !('then' in job);
 }
 
 async function add(queue: Queue, { name, data, opts }: OutgoingJob): Promise<Job> {
   return queue.add(name, data, await timed(queue, opts));
 }
 
-async function addBulk(queue: Queue, jobs: readonly OutgoingJob[]): Promise<Job[]> {
-  const items = jobs.map(async ({ name, data, opts }) => ({ name, data, opts: await timed(queue, opts) }));
-  return queue.addBulk(await Promise.all(items));
+async function addBulk(queue: Queue, jobs: OutgoingJob[]): Promise<Job[]> {
+  if (!jobs.some(({ opts }) => opts.delay)) return queue.addBulk(jobs);
+  return queue.addBulk(await Promise.all(jobs.map(async (job) => ({ ...job, opts: await timed(queue, job.opts) }))));
 }
 
 const clocks = new WeakMap<Queue, RedisClock>();

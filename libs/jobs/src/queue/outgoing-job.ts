@@ -1,7 +1,10 @@
-import { durationMs, encodePayload, type JobDefinition, newMessageId, parseOptions, type UnknownProperties, unknownPropertiesOf } from '@millrace/core';
-import type { JobsOptions } from 'bullmq';
+import {
+  type CurveBackoff, durationMs, type JobDefinition, newMessageId, parseOptions, plainPayload, type UnknownProperties,
+  unknownPropertiesOf,
+} from '@millrace/core';
+import type { BackoffOptions, JobsOptions } from 'bullmq';
 import { EnqueueOptions } from './enqueue-options.js';
-import { deduplicationOf, keyedJobId } from './idempotency.js';
+import { type Deduplication, deduplicationOf, keyedJobId } from './idempotency.js';
 
 /** BullMQ keeps options that it does not know; the key as the user wrote it is one of them. */
 export interface StoredJobOptions extends JobsOptions {
@@ -27,13 +30,24 @@ export interface Enqueuing {
   readonly unknownProperties: UnknownProperties | undefined;
 }
 
-/** @throws MillraceError INVALID_OPTIONS, INVALID_PAYLOAD, UNSERIALIZABLE_PAYLOAD, PAYLOAD_TOO_LARGE */
-export async function outgoingJob(definition: JobDefinition, payload: object, given: Enqueuing): Promise<OutgoingJob> {
+/**
+ * It waits only for rules of the payload that take their time, and may throw at once.
+ *
+ * @throws MillraceError INVALID_OPTIONS, INVALID_PAYLOAD, UNSERIALIZABLE_PAYLOAD, PAYLOAD_TOO_LARGE
+ */
+export function outgoingJob(definition: JobDefinition, payload: object, given: Enqueuing): OutgoingJob | Promise<OutgoingJob> {
   const { where } = given;
   const options = parsed(given.options, where);
   const unknownProperties = unknownPropertiesOf(definition, given.unknownProperties);
-  const data: unknown = JSON.parse(await encodePayload(definition.payload, payload, { where, unknownProperties }));
-  return { name: definition.name, data, opts: { ...storedOptions(definition, options), ...identity(definition, data, options) } };
+  const data = plainPayload(definition.payload, { given: { payload, where }, unknownProperties });
+  if (!(data instanceof Promise)) return completed(definition, options, data);
+  return data.then((done) => completed(definition, options, done));
+}
+
+function completed(definition: JobDefinition, options: EnqueueOptions, data: object): OutgoingJob {
+  const { name, attempts, backoff } = definition;
+  const opts = { attempts, backoff: storedBackoff(backoff), jobId: newMessageId() };
+  return { name, data, opts: options === NO_OPTIONS ? opts : { ...opts, ...chosen(definition, data, options) } };
 }
 
 /** Most jobs have no options, and checking costs as much as validating a small payload. */
@@ -41,19 +55,20 @@ function parsed(options: EnqueueOptions, where: string): EnqueueOptions {
   return options === NO_OPTIONS ? options : parseOptions(EnqueueOptions, options, where);
 }
 
-function storedOptions({ attempts, backoff }: JobDefinition, { delay, priority }: EnqueueOptions): JobsOptions {
+/** For dashboards, and for plain BullMQ workers on the same queue; our worker goes by the definition in its own code. */
+function storedBackoff({ kind, delayMs, jitter }: CurveBackoff): BackoffOptions {
+  return { type: kind, delay: delayMs, jitter: jitter ? 0.5 : 0 };
+}
+
+function chosen(definition: JobDefinition, data: unknown, { delay, priority, idempotencyKey }: EnqueueOptions): StoredJobOptions {
+  const delayMs = delay ? durationMs(delay) : 0;
   return {
-    attempts,
-    // For dashboards, and for plain BullMQ workers on the same queue; our worker goes by the definition in its own code.
-    backoff: { type: backoff.kind, delay: backoff.delayMs, jitter: backoff.jitter ? 0.5 : 0 },
-    ...(delay ? { delay: durationMs(delay) } : {}),
+    ...(delayMs > 0 ? { delay: delayMs } : {}),
     ...(priority ? { priority } : {}),
+    ...(idempotencyKey ? keyed(data, idempotencyKey, deduplicationOf(definition, idempotencyKey, delayMs)) : {}),
   };
 }
 
-function identity(definition: JobDefinition, data: unknown, options: EnqueueOptions): OutgoingJob['opts'] {
-  const { delay, idempotencyKey } = options;
-  if (!idempotencyKey) return { jobId: newMessageId() };
-  const deduplication = deduplicationOf(definition, idempotencyKey, delay ? durationMs(delay) : 0);
+function keyed(data: unknown, idempotencyKey: string, deduplication: Deduplication): StoredJobOptions {
   return { jobId: keyedJobId(data), deduplication: { ...deduplication }, idempotencyKey };
 }

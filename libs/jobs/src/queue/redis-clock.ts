@@ -24,17 +24,15 @@ export class RedisClock {
 
   /**
    * Unix milliseconds, a whole number: not before Redis's own, and after it by a round trip at the most. A wait that begins
-   * then is no shorter than it should be.
+   * then is no shorter than it should be. A promise only when Redis has to be asked, here and below.
    */
-  async latest(): Promise<number> {
-    const { most } = await this.#fresh();
-    return Math.ceil(performance.now() + most);
+  latest(): number | Promise<number> {
+    return this.#by(({ most }, now) => Math.ceil(now + most));
   }
 
   /** Unix milliseconds, a whole number: not after Redis's own. Every job that is due then is due in Redis. */
-  async earliest(): Promise<number> {
-    const { least } = await this.#fresh();
-    return Math.floor(performance.now() + least);
+  earliest(): number | Promise<number> {
+    return this.#by(({ least }, now) => Math.floor(now + least));
   }
 
   /** Converts a moment of Redis's clock to that of this process, once Redis's time was asked for. */
@@ -42,10 +40,11 @@ export class RedisClock {
     return this.#lead === null ? moment : Math.ceil(moment - this.#lead.least - performance.now() + Date.now());
   }
 
-  async #fresh(): Promise<Lead> {
-    if (this.#lead && performance.now() - this.#lead.readAt < FRESH_MS) return this.#lead;
+  #by(timeOf: (lead: Lead, now: number) => number): number | Promise<number> {
+    const now = performance.now();
+    if (this.#lead && now - this.#lead.readAt < FRESH_MS) return timeOf(this.#lead, now);
     this.#reading ??= this.#read().finally(() => (this.#reading = null));
-    return this.#reading;
+    return this.#reading.then((lead) => timeOf(lead, performance.now()));
   }
 
   async #read(): Promise<Lead> {

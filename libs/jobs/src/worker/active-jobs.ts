@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import type { MillraceError } from '@millrace/core';
-import { ActiveJob, type ActiveJobParts } from './active-job.js';
+import { ActiveJob, type HeldJob, type HoldingTerms } from './active-job.js';
 
-export interface ActiveJobsParts extends Pick<ActiveJobParts, 'lockMs' | 'lockLost'> {
+export interface ActiveJobsParts extends Pick<HoldingTerms, 'lockMs' | 'lockLost'> {
   /** Jobs that this process handles at once. */
   readonly concurrency: number;
   /** The time after which a handler that is still at work counts as stuck. */
@@ -27,45 +27,47 @@ export class ActiveJobs {
   readonly #jobs = new Set<ActiveJob>();
   /** The last holding of each job: an earlier one is over. */
   readonly #last = new Map<string, ActiveJob>();
-  /** Jobs whose handlers have not ended: those, and some whose attempt is over. */
-  readonly #handled = new Set<ActiveJob>();
+  /** Jobs whose attempt is over and whose handlers have not ended. */
+  readonly #overdue = new Set<ActiveJob>();
   readonly #holding = new AbortController();
+  readonly #terms: HoldingTerms;
   /** The moment since which every slot was taken without one handler ending, by the monotonic clock; null while one is free. */
   #fullSinceMs: number | null = null;
 
   constructor(parts: ActiveJobsParts) {
     this.#parts = parts;
+    const { lockMs, lockLost } = parts;
+    const { signal: paused } = this.#holding;
+    this.#terms = { paused, lockMs, lockLost };
     // As many jobs listen to it as are at work.
-    setMaxListeners(0, this.#holding.signal);
+    setMaxListeners(0, paused);
   }
 
-  /** Keeps the job within reach for as long as `work` runs. It is given up already once {@link refuse} was called. */
-  async with<T>(job: Pick<ActiveJobParts, 'id' | 'name' | 'askForLock'>, work: (active: ActiveJob) => Promise<T>): Promise<T> {
-    const { signal: paused } = this.#holding;
+  /** Keeps the job within reach until it {@link end}s. It is given up already once {@link refuse} was called. */
+  begin(job: HeldJob): ActiveJob {
+    const { paused } = this.#terms;
     // The job came again, so an earlier hold on it is over, whether or not BullMQ reported that.
-    this.lost([job.id]);
-    const active = new ActiveJob({ ...this.#parts, ...job, paused });
+    this.#last.get(job.id)?.lost();
+    const active = new ActiveJob(job, this.#terms);
     if (paused.aborted) active.revoke(paused.reason as MillraceError);
     this.#jobs.add(active);
     this.#last.set(job.id, active);
     if (this.#jobs.size >= this.#parts.concurrency) this.#fullSinceMs ??= performance.now();
-    try {
-      return await work(active);
-    } finally {
-      this.#jobs.delete(active);
-      if (this.#last.get(job.id) === active) this.#last.delete(job.id);
-      this.#fullSinceMs = null;
-    }
+    return active;
   }
 
-  /** Tracks a handler until it ends, which may be later than its attempt. */
-  async handle<T>(active: ActiveJob, handler: () => Promise<T>): Promise<T> {
-    this.#handled.add(active);
-    try {
-      return await handler();
-    } finally {
-      this.#handled.delete(active);
-    }
+  /** The attempt is over. */
+  end(active: ActiveJob): void {
+    this.#jobs.delete(active);
+    if (active.isHandled) this.#overdue.add(active);
+    if (this.#last.get(active.id) === active) this.#last.delete(active.id);
+    this.#fullSinceMs = null;
+  }
+
+  /** Its handler has ended, which may be later than its attempt. */
+  handled(active: ActiveJob): void {
+    active.isHandled = false;
+    this.#overdue.delete(active);
   }
 
   /** From now on no job is begun. BullMQ may fetch one more after it was paused: a fetch that was under way. */
@@ -89,7 +91,8 @@ export class ActiveJobs {
   /** Those whose handlers do not end, the ones at work longest first, ten at the most: past their attempt, or for too long. */
   stuck(): StuckJob[] {
     const { stuckAfterMs } = this.#parts;
-    const stuck = [...this.#handled].filter((active) => !this.#jobs.has(active) || active.ageMs > stuckAfterMs);
+    const atWork = [...this.#jobs].filter((active) => active.isHandled && active.ageMs > stuckAfterMs);
+    const stuck = [...this.#overdue, ...atWork].sort((one, other) => other.ageMs - one.ageMs);
     return stuck.slice(0, MOST_NAMED).map(({ name, id, begunAt: since }) => ({ name, id, since }));
   }
 

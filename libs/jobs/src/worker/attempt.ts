@@ -1,6 +1,6 @@
 import {
-  decided, decoded, exponential, MillraceError, type Outcome, outcomeOfFailure, quote, type RetryPolicy, runInTurn,
-  type SqlTransaction, unknownPropertiesOf, withinLimit,
+  decided, decoded, exponential, type InboxPort, MillraceError, type Outcome, outcomeOfFailure, type PayloadPlace, quote,
+  type RetryPolicy, runInTurn, type SqlTransaction, unknownPropertiesOf, withinLimit,
 } from '@millrace/core';
 import type { Job } from 'bullmq';
 import type { ActiveJob } from './active-job.js';
@@ -10,6 +10,17 @@ import type { JobRegistration } from './job-registration.js';
 
 /** The outcome of an attempt, with the result of its handler. */
 export type JobOutcome = Outcome & { readonly result?: unknown };
+
+/** A registration with the place of its payloads, for errors. */
+export interface PlacedRegistration extends JobRegistration {
+  readonly place: PayloadPlace;
+}
+
+export function placed(registration: JobRegistration): PlacedRegistration {
+  const { definition, unknownProperties } = registration;
+  const where = `job '${definition.name}' of queue '${definition.queue}'`;
+  return { ...registration, place: { where, unknownProperties: unknownPropertiesOf(definition, unknownProperties) } };
+}
 
 /** One job that this process handles. */
 export interface Attempt {
@@ -22,41 +33,54 @@ export interface Attempt {
  * Puts the policies around a handler: validation, then the inbox, then the time limit, then the handler; what is thrown
  * becomes an outcome. An attempt that was given up meanwhile has none.
  */
-export async function attemptJob(attempt: Attempt, registration: JobRegistration | undefined): Promise<JobOutcome> {
+export async function attemptJob(attempt: Attempt, registration: PlacedRegistration | undefined): Promise<JobOutcome> {
   const { job, active } = attempt;
   try {
     if (!registration) throw unknownJob(job);
-    const where = `job '${job.name}' of queue '${job.queueName}'`;
-    const { definition, unknownProperties } = registration;
-    const place = { where, unknownProperties: unknownPropertiesOf(definition, unknownProperties) };
+    const { definition, place, inbox } = registration;
     const decoding = decoded(definition.payload, job.data, place);
     const payload = decoding instanceof Promise ? await decoding : decoding;
-    return decided(active, await run(registration, payload, attempt));
+    const outcome: JobOutcome = inbox
+      ? await inTurn(inbox, attempt, (transaction) => handle(registration, payload, { ...attempt, transaction }))
+      : { kind: 'ack', result: await handle(registration, payload, attempt) };
+    return decided(active, outcome);
   } catch (thrown) {
     return decided(active, outcomeOfFailure(policyOf(job, registration), job.attemptsMade + 1, thrown));
   }
 }
 
-async function run(registration: JobRegistration, payload: object, attempt: Attempt): Promise<JobOutcome> {
-  const { definition, inbox } = registration;
-  if (!inbox) return { kind: 'ack', result: await handle(registration, payload, attempt) };
-  const { job, active } = attempt;
-  const subscriber = `queue/${definition.queue}/${definition.name}`;
+type InTransaction = (transaction: SqlTransaction) => Promise<unknown>;
+
+async function inTurn(inbox: InboxPort, { job, active }: Attempt, handler: InTransaction): Promise<JobOutcome> {
+  const subscriber = `queue/${job.queueName}/${job.name}`;
   const turn = { inbox, subscriber, messageId: job.id ?? '', lease: active, paused: active.paused };
-  const done = await runInTurn(turn, (transaction) => handle(registration, payload, { ...attempt, transaction }));
+  const done = await runInTurn(turn, handler);
   if (done === 'goes-back') return { kind: 'release' };
   return done.duplicate ? { kind: 'ack', deduplicated: true } : { kind: 'ack', result: done.value };
 }
 
+/** The surroundings of one call of a handler. */
+interface Call extends Attempt {
+  readonly transaction?: SqlTransaction;
+  /** The signal of its time limit. Default: that of the job. */
+  readonly limit?: { readonly signal: AbortSignal };
+}
+
 /** The time limit stands inside the inbox, so that a handler that runs out of time is rolled back. */
-function handle(
-  { handle: call, timeoutMs = null }: JobRegistration,
-  payload: object,
-  { job, active, jobs, transaction }: Attempt & { readonly transaction?: SqlTransaction },
-): Promise<unknown> {
-  const given = (signal: { readonly signal: AbortSignal }): Promise<unknown> =>
-    jobs.handle(active, () => call(payload, new JobContext(job, signal, transaction)));
-  return timeoutMs === null ? given(active) : withinLimit(timeoutMs, active.signal, (signal) => given({ signal }));
+function handle(registration: JobRegistration, payload: object, call: Call): Promise<unknown> {
+  const { timeoutMs = null } = registration;
+  if (timeoutMs === null) return called(registration, payload, call);
+  return withinLimit(timeoutMs, call.active.signal, (signal) => called(registration, payload, { ...call, limit: { signal } }));
+}
+
+async function called(registration: JobRegistration, payload: object, call: Call): Promise<unknown> {
+  const { job, active, jobs, transaction, limit = active } = call;
+  active.isHandled = true;
+  try {
+    return await registration.handle(payload, new JobContext(job, limit, transaction));
+  } finally {
+    jobs.handled(active);
+  }
 }
 
 /**

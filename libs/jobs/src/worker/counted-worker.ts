@@ -1,4 +1,4 @@
-import { Worker } from 'bullmq';
+import { type Job, Worker } from 'bullmq';
 
 /** The timestamp of a lock that is to be renewed at the next renewal. */
 const LONG_AGO = 1;
@@ -10,12 +10,12 @@ export class CountedWorker extends Worker {
   /** By job id, the token under which the job came last. */
   readonly #tokens = new Map<string, string>();
 
-  override async processJob(...given: Parameters<Worker['processJob']>): ReturnType<Worker['processJob']> {
-    const [{ id = '' }, token] = given;
+  override async processJob(job: Job, token: string, fetchNext?: () => boolean): ReturnType<Worker['processJob']> {
+    const { id = '' } = job;
     this.#inHand += 1;
     this.#tokens.set(id, token);
     try {
-      return await super.processJob(...given);
+      return await super.processJob(job, token, fetchNext);
     } finally {
       this.#ended(id, token);
       this.#inHand -= 1;

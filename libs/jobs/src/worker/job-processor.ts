@@ -1,7 +1,7 @@
 import { withDeadline } from '@millrace/redis';
 import { type Job, type Processor, WaitingError } from 'bullmq';
 import type { ActiveJobs } from './active-jobs.js';
-import { attemptJob } from './attempt.js';
+import { attemptJob, placed } from './attempt.js';
 import type { JobRegistrations } from './job-registration.js';
 import { settle } from './settle.js';
 
@@ -20,15 +20,17 @@ const ASK_TIMEOUT_MS = 2_000;
 
 /** The function that BullMQ calls with each job that it fetched. */
 export function jobProcessor(parts: ProcessorParts): Processor {
-  const { handlers, active: jobs, lockMs } = parts;
-  return (job, token = '') => {
-    const askForLock = (): Promise<boolean> => hasLock(job, token, lockMs);
-    return jobs.with({ id: job.id ?? '', name: job.name, askForLock }, async (active) => {
-      if (active.isGivenUp) return giveBack(parts, job, token);
-      const attempt = attemptJob({ job, active, jobs }, handlers.get(job.name));
-      const outcome = await Promise.race([attempt, active.revoked]);
-      return outcome && outcome.kind !== 'release' ? settle(job, outcome) : giveBack(parts, job, token);
-    });
+  const { active: jobs, lockMs } = parts;
+  const handlers = new Map([...parts.handlers].map(([name, registration]) => [name, placed(registration)]));
+  return async (job, token = '') => {
+    const active = jobs.begin({ id: job.id ?? '', name: job.name, askForLock: () => hasLock(job, token, lockMs) });
+    try {
+      if (active.isGivenUp) return await giveBack(parts, job, token);
+      const outcome = await active.until(attemptJob({ job, active, jobs }, handlers.get(job.name)));
+      return outcome && outcome.kind !== 'release' ? settle(job, outcome) : await giveBack(parts, job, token);
+    } finally {
+      jobs.end(active);
+    }
   };
 }
 

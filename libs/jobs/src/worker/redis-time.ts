@@ -21,10 +21,17 @@ export function goByRedisTime(backend: Backend): void {
   const clock = new RedisClock(backend);
   const exec = backend.execCommand.bind(backend);
   const wait = backend.waitForJob.bind(backend);
+  const withLocalDue = (answer: unknown): unknown => localDue(answer, clock);
   backend.execCommand = (client, script, args: unknown[]): unknown => {
     const at = TIME_AT.get(script);
     if (at === undefined) return exec(client, script, args);
-    return timeOf(script, clock).then(async (time) => withLocalDue(await exec(client, script, args.with(at, time)), clock));
+    const run = (time: number): Promise<unknown> => {
+      // They are the arguments of this call alone.
+      args[at] = time;
+      return (exec(client, script, args) as Promise<unknown>).then(withLocalDue);
+    };
+    const time = timeOf(script, clock);
+    return typeof time === 'number' ? run(time) : time.then(run);
   };
   backend.waitForJob = async (timeout) => {
     const marker = await wait(timeout);
@@ -33,11 +40,11 @@ export function goByRedisTime(backend: Backend): void {
 }
 
 /** A script that schedules an attempt gets the latest possible time, one that looks for due jobs the earliest. */
-function timeOf(script: string, clock: RedisClock): Promise<number> {
+function timeOf(script: string, clock: RedisClock): number | Promise<number> {
   return script === 'moveToDelayed' ? clock.latest() : clock.earliest();
 }
 
-function withLocalDue(answer: unknown, clock: RedisClock): unknown {
+function localDue(answer: unknown, clock: RedisClock): unknown {
   const due: unknown = Array.isArray(answer) ? answer[NEXT_DUE] : undefined;
   return Number(due) > 0 ? (answer as unknown[]).with(NEXT_DUE, clock.local(Number(due))) : answer;
 }
