@@ -36,7 +36,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
 function benchOptions(): Option[] {
   return [
     new Option('--only <names>', 'only contenders and measurements whose name holds one of these, separated by commas').argParser(names),
-    new Option('--rounds <n>', 'rounds that count, after one that does not').argParser(whole(1, 100)).default(5),
+    new Option('--rounds <n>', 'rounds that count').argParser(whole(1, 100)).default(5),
     new Option('--size <n>', 'messages a round').argParser(whole(100, 10_000_000)).default(60_000),
     new Option('--growth <n>', 'messages of backlog and of waiting retries').argParser(whole(1_000, 10_000_000)).default(200_000),
     new Option('--minutes <n>', 'the run ends within so many; the report says which parts were left out').argParser(whole(1, 600)).default(20),

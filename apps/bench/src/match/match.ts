@@ -24,10 +24,10 @@ export interface MatchResult {
 
 const PACE_SECONDS = 2;
 /**
- * The share of a turn's messages that go before it and do not count. Processes that wait for their turn cool down: the JavaScript
- * engine shrinks their heaps and drops compiled code, which no loaded process meets.
+ * Before each turn a contender is loaded for so long, which does not count. Processes that wait for their turn cool down: the
+ * JavaScript engine shrinks their heaps and drops compiled code, which no loaded process meets.
  */
-const WARM_UP = 0.5;
+const WARM_UP_MS = 1_500;
 const LATENCY_ROUNDS = 3;
 /** The share of the time that rounds as fast as they can may use; the others get the rest. */
 const SATURATED_SHARE = 0.6;
@@ -80,11 +80,9 @@ export class Match {
   }
 
   async #saturatedRounds(records: readonly Record[]): Promise<void> {
-    this.#stage.say('warm-up');
-    for (const record of records) await this.#saturate(record);
     await this.#rounds(this.#stage.part(SATURATED_SHARE), { count: this.#stage.options.rounds, how: 'as fast as they can' }, async () => {
       for (const record of records) {
-        await this.#saturate(record, WARM_UP);
+        await this.#warmUp(record);
         const run = await this.#saturate(record);
         if (run) record.runs.push(run);
       }
@@ -108,16 +106,22 @@ export class Match {
     stage.say(`LEFT OUT ${this.#missing.at(-1)}`);
   }
 
-  /** @param share of the messages of a round. @returns null when the contender is left out */
-  async #saturate(record: Record, share = 1): Promise<Run | null> {
+  /** @returns null when the contender is left out */
+  async #saturate(record: Record): Promise<Run | null> {
     let run: Run | null = null;
     await this.#guarded(record, async () => {
-      run = await this.#pairs.get(record)!.saturate(sizeOf(record.spec, this.#stage.options.size * share));
+      run = await this.#pairs.get(record)!.saturate(sizeOf(record.spec, this.#stage.options.size));
     });
     return run;
   }
 
+  async #warmUp(record: Record): Promise<void> {
+    const until = performance.now() + WARM_UP_MS;
+    while (performance.now() < until && (await this.#saturate(record)) !== null);
+  }
+
   async #pace(record: Record): Promise<void> {
+    await this.#warmUp(record);
     for (const rate of RATES) {
       await this.#guarded(record, async () => {
         const arrival = await this.#pairs.get(record)?.pace(rate, rate * PACE_SECONDS);
