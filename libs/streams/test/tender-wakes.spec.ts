@@ -36,15 +36,17 @@ interface Member {
   readonly subscription: Subscription;
 }
 
-async function join(topic: PayloadClass, handle: (payload: Value, context: DeliveryContext) => Promise<void>): Promise<Member> {
-  const process = await bed.start({ leaseMs: LEASE_MS });
+type Handle = (payload: Value, context: DeliveryContext) => Promise<void>;
+
+async function join(topic: PayloadClass, handle: Handle, started?: Process): Promise<Member> {
+  const process = started ?? (await bed.start({ leaseMs: LEASE_MS }));
   return { process, subscription: await subscribe(process, { topic, group: 'g', retry, concurrency: MESSAGES }, handle) };
 }
 
 /** A member that reads nothing until it is resumed, and tends its share of the partitions. */
-async function idleMember(topic: PayloadClass): Promise<Member & { readonly handled: ReadonlySet<number> }> {
+async function idleMember(topic: PayloadClass, started?: Process): Promise<Member & { readonly handled: ReadonlySet<number> }> {
   const handled = new Set<number>();
-  const member = await join(topic, async ({ value }) => void handled.add(value));
+  const member = await join(topic, async ({ value }) => void handled.add(value), started);
   await member.subscription.pause();
   return { ...member, handled };
 }
@@ -94,7 +96,9 @@ function retrying(process: Process, count: number): Promise<unknown> {
 
 describe('a retry comes when it is due', () => {
   it('though the answer to a look that was sent before it was scheduled comes after that', async () => {
-    const { process: idle } = await idleMember(Wide);
+    const deaf = await behindProxy();
+    deaf.proxy.follow(({ name, direction, text }) => (name.endsWith(':rings') && direction === 'reply' && text.includes('due g') ? 'lose' : 'pass'));
+    const { process: idle } = await idleMember(Wide, deaf.process);
     const { process, proxy } = await behindProxy();
     const [failFirst, failAll] = [signal(), signal()];
     const again = new Set<number>();

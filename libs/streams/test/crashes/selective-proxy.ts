@@ -69,8 +69,8 @@ export interface Passage {
   readonly text: string;
 }
 
-/** `keep`: until the rule says otherwise; `break`: the bytes are lost, and their connection is reset. */
-export type Rule = (passage: Passage) => 'pass' | 'keep' | 'break';
+/** `keep`: until the rule says otherwise; `lose`: the bytes alone are lost; `break`: their connection is reset as well. */
+export type Rule = (passage: Passage) => 'pass' | 'keep' | 'lose' | 'break';
 
 const PASS: Rule = () => 'pass';
 
@@ -100,17 +100,18 @@ class Link {
   }
 
   #join(direction: Passage['direction'], from: Socket, to: Socket): void {
-    const gate = new Transform({ transform: (chunk: Buffer, _, done) => this.#admit(direction, chunk, () => done(null, chunk)) });
+    const gate = new Transform({ transform: (chunk: Buffer, _, done) => this.#admit(direction, chunk, (passed) => done(null, passed)) });
     // The client and the server notice the error themselves.
     pipeline(from, gate, to, () => this.#client.destroy());
   }
 
-  #admit(direction: Passage['direction'], chunk: Buffer, pass: () => void): void {
+  #admit(direction: Passage['direction'], chunk: Buffer, done: (passed?: Buffer) => void): void {
     const text = chunk.toString('latin1');
     if (direction === 'request') this.name = SET_NAME.exec(text)?.[1] ?? this.name;
     const verdict = this.#rule({ direction, name: this.name, text });
-    if (verdict === 'pass') pass();
+    if (verdict === 'pass') done(chunk);
+    else if (verdict === 'lose') done();
     else if (verdict === 'break') this.reset();
-    else this.#kept.push(() => this.#admit(direction, chunk, pass));
+    else this.#kept.push(() => this.#admit(direction, chunk, done));
   }
 }
