@@ -38,6 +38,8 @@ export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
       const decoding = decoded(payloadClassOf(parts.topic, message), message.payload, place);
       // Each promise costs as much as a rule: it is waited for only where there is something to wait for.
       const payload = decoding instanceof Promise ? await decoding : decoding;
+      // Rules may take their time: a message that goes back meanwhile is not begun here.
+      if (decoding instanceof Promise && (delivery.lease.isGivenUp || delivery.paused?.aborted)) return { kind: 'release' };
       if (once) return decided(delivery.lease, await runWithTrace(message.headers, () => once(delivery, payload)));
       await runWithTrace(message.headers, () => attempt(parts, payload, { delivery }));
       return decided(delivery.lease, HANDLED);
