@@ -45,3 +45,17 @@ describe('an active job that is to be confirmed', () => {
     expect([job.asked, job.isGivenUp]).toEqual([0, false]);
   });
 });
+
+describe('an active job that is revoked before its attempt has begun to be waited for', () => {
+  it('goes back, and what the attempt throws later is no unhandled rejection', async () => {
+    const job = new AskedJob(FRESH_MS, () => Promise.resolve(true));
+    job.revoke(new MillraceError('CLOSED', 'stops'));
+    const unhandled: unknown[] = [];
+    const hear = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', hear);
+    expect(await job.until(Promise.reject(new Error('late')))).toBeNull();
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', hear);
+    expect(unhandled).toEqual([]);
+  });
+});

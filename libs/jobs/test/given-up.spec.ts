@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { InboxPort, InboxResult, SqlTransaction } from '@millrace/core';
+import { type InboxPort, type InboxResult, Job, type SqlTransaction } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
+import { ValidateBy } from 'class-validator';
 import type { Redis } from 'ioredis';
 import { SendMail } from './contracts.js';
 import { handler, Heard, JobsFixture, Signal } from './jobs-fixture.js';
@@ -177,5 +178,33 @@ describe('a job whose lock is lost', () => {
     expect(await fenced.first).toMatchObject({ queue: 'emails', messageId: id });
     fenced.stop();
     expect(inbox.seen).toEqual([]);
+  });
+});
+
+/** The answer of the rule of {@link Slow}, and when it was asked for. */
+let rule: { asked: Signal; answer: Signal<boolean> };
+
+@Job<Slow>('slow', { queue: 'emails' })
+class Slow {
+  @ValidateBy({ name: 'slow', async: true, validator: { validate: () => (rule.asked.give(), rule.answer.promise) } })
+  to!: string;
+}
+
+describe('a job whose payload is still validated when its worker stops', () => {
+  it.each([['in time', 10_000], ['after the stop deadline', 1]])('is not begun when that ends %s', async (_, deadlineMs) => {
+    rule = { asked: new Signal(), answer: new Signal() };
+    rule.answer.give(true);
+    const { id } = await fixture.jobs.enqueue(Slow, { to: 'a' });
+    rule = { asked: new Signal(), answer: new Signal() };
+    const begun: string[] = [];
+    const worker = await fixture.worker([handler(Slow, ({ to }) => Promise.resolve(begun.push(to)))]);
+    await rule.asked.promise;
+    const stopped = worker.stop(deadlineMs);
+    if (deadlineMs === 1) await stopped;
+    rule.answer.give(true);
+    await stopped;
+    await new Promise((resolve) => setImmediate(resolve));
+    const job = await fixture.stored('emails', id);
+    expect([begun, await job.getState(), job.attemptsMade]).toEqual([[], 'waiting', 0]);
   });
 });

@@ -114,6 +114,13 @@ describe('enqueueMany', () => {
     expect((await count()).waiting).toBe(0);
   });
 
+  it.each([['a hole', Array(1)], ['undefined', [undefined]], ['null', [null]], ['a text', ['a']]])('says which item is %s', async (_, bad) => {
+    const items = [{ payload: { to: 'a' } }].concat(bad as never);
+    const refused = { code: 'INVALID_INPUT', message: 'enqueueMany(SendMail), item 1: an item must be an object with a payload.' };
+    await expect(fixture.jobs.enqueueMany(SendMail, items)).rejects.toMatchObject(refused);
+    expect((await count()).waiting).toBe(0);
+  });
+
   it('takes an empty list and refuses what is no list', async () => {
     await expect(fixture.jobs.enqueueMany(SendMail, [])).resolves.toEqual([]);
     await expect(fixture.jobs.enqueueMany(SendMail, { payload: { to: 'a' } } as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' });

@@ -149,13 +149,21 @@ describe('the same payload', () => {
     expect([await publish(), await stored()]).toEqual(['duplicate', 1]);
   });
 
-  it('that an older version of Millrace stored is a duplicate: its digest cannot be compared', async () => {
+  it.each(['a CRC', 'a digest'])('that an older version of Millrace stored, by %s, is a duplicate', async (how) => {
     const { publisher } = await bed.start();
+    const publish = (a?: number): Promise<PublishResult> => publisher.publish(Eight, { k: key, a }, { idempotencyKey: 'one' });
     const key = elsewhere('one');
-    const { id } = await publisher.publish(Eight, { k: key }, { idempotencyKey: 'one' });
-    const [ids] = (await bed.command('KEYS', `${bed.prefix}:{test.eight:${placeOf(key)}}:ids:*`)) as [string];
-    await bed.command('HSET', ids, 'one', `0 1abc2 ${id}`);
-    expect(await publisher.publish(Eight, { k: key }, { idempotencyKey: 'one' })).toMatchObject({ id, duplicate: true });
+    const { id } = await publish();
+    const [place, home] = [placeOf(key), placeOf('one')];
+    const idsOf = async (partition: number): Promise<string> =>
+      ((await bed.command('KEYS', `${bed.prefix}:{test.eight:${partition}}:ids:*`)) as [string])[0];
+    const [, stored] = ((await bed.command('HGET', await idsOf(place), 'one')) as string).split(' ');
+    const digest = how === 'a CRC' ? '1abc2' : stored;
+    await bed.command('HSET', await idsOf(place), 'one', `${digest} 0 ${id}`);
+    await bed.command('HSET', await idsOf(home), 'one', `${digest} @${place}`);
+    expect(await publish()).toEqual({ id, partition: place, offset: 0, duplicate: true });
+    // By a CRC it cannot be compared.
+    if (how === 'a digest') await expect(publish(1)).rejects.toMatchObject(mismatch);
   });
 });
 

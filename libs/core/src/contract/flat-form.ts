@@ -67,9 +67,10 @@ export class FlatForm {
     const values = new Array<unknown>(this.#names.length);
     for (let index = 0; index < values.length; index += 1) {
       const value: unknown = Reflect.get(payload, this.#names[index]!);
+      // Before its rules: they must not meet an object of the caller, which they may change.
+      if (value !== undefined && !(isFlat(value) && this.#mayHave(index, unknownProperties))) return null;
       const check = this.#checks[index];
       if (check && !this.#keeps(check, value, args)) return null;
-      if (value !== undefined && !(isFlat(value) && this.#mayHave(index, unknownProperties))) return null;
       values[index] = value;
     }
     return this.#absent.every((check) => this.#keeps(check, undefined, args)) ? values : null;

@@ -89,14 +89,15 @@ function encodedWhole(type: PayloadClass, { given, unknownProperties, isSorted }
   const inJson = found.saysItself ? sifted(type, { payload: parsed, form: 'stored' }, place) : null;
   if (inJson && isRefused(inJson, place)) return refusedUndeclared(type, inJson, place.where);
   const stored = inJson?.declared ?? parsed;
+  // Written before the instance is made, which shares parts with it: rules are the user's, and may change those.
+  const json = stored === parsed ? text.json : JSON.stringify(stored);
   const made = madeOf(type, stored);
   if ('fault' in made) throw new MillraceError('INVALID_PAYLOAD', `${place.where}: ${made.fault}`, made.details);
   const trip = { type, given: found.declared, text, stored, delivered: made.instance };
   const changes = isCompared(trip) ? withOwnCode(place.where, () => changesOf(trip)) : [];
   const concluded = (problems: readonly string[]): string => {
     if (changes.length + problems.length > 0) throw refusal(type, { changes, problems }, place.where);
-    if (isSorted) return sortedJson(stored);
-    return stored === parsed ? text.json : JSON.stringify(stored);
+    return isSorted ? sortedJson(JSON.parse(json)) : json;
   };
   const problems = faultsIn(made);
   return 'then' in problems ? problems.then(concluded) : concluded(problems);

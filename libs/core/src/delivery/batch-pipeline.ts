@@ -2,7 +2,7 @@ import { payloadClassOf } from '../contract/message-type.js';
 import { decodePayload, type PayloadPlace } from '../contract/payload.js';
 import { BatchContext } from './batch-context.js';
 import { DeliveryContext } from './context.js';
-import type { Delivery } from './delivery.js';
+import { type Delivery, goesBack } from './delivery.js';
 import { decided } from './lease.js';
 import { leaseOfAll } from './lease-of-all.js';
 import { messagePlace } from './message-place.js';
@@ -31,7 +31,9 @@ export function batchPipeline(parts: BatchPipelineParts): BatchHandler {
   const retry = { ...parts.retry, place: { topic: parts.topic.name, group: parts.group } };
   const reading = { topic: parts.topic, place: messagePlace(parts), retry };
   return async (deliveries) => {
-    const read = await Promise.all(deliveries.map((delivery) => readableOf(delivery, reading)));
+    const valid = await Promise.all(deliveries.map((delivery) => readableOf(delivery, reading)));
+    // Rules may take their time: a message that goes back meanwhile is not begun here.
+    const read = valid.map((item): Readable | Outcome => ('payload' in item && goesBack(item.delivery) ? { kind: 'release' } : item));
     const readable = read.filter((item): item is Readable => 'payload' in item);
     const failures = readable.length > 0 ? await failuresIn(parts, readable) : new Map<Delivery, unknown>();
     return read.map((item) => {

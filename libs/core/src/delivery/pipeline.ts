@@ -1,7 +1,7 @@
 import { payloadClassOf } from '../contract/message-type.js';
 import { decoded } from '../contract/payload.js';
 import { DeliveryContext } from './context.js';
-import { type Delivery, inboxId, isExpired } from './delivery.js';
+import { type Delivery, goesBack, inboxId, isExpired } from './delivery.js';
 import type { InboxPort } from './inbox-port.js';
 import { runInTurn } from './inbox-turn.js';
 import { decided } from './lease.js';
@@ -38,6 +38,8 @@ export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
       const decoding = decoded(payloadClassOf(parts.topic, message), message.payload, place);
       // Each promise costs as much as a rule: it is waited for only where there is something to wait for.
       const payload = decoding instanceof Promise ? await decoding : decoding;
+      // Rules may take their time: a message that goes back meanwhile is not begun here.
+      if (decoding instanceof Promise && goesBack(delivery)) return { kind: 'release' };
       if (once) return decided(delivery.lease, await runWithTrace(message.headers, () => once(delivery, payload)));
       await runWithTrace(message.headers, () => attempt(parts, payload, { delivery }));
       return decided(delivery.lease, HANDLED);

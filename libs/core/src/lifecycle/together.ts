@@ -1,4 +1,4 @@
-/** Only pauses so long are lengthened, and by so much at the most. */
+/** Only pauses so long are shortened, and by so much at the most: one that ends when something is due must not end later. */
 const LONG_MS = 5_000;
 const TOGETHER_MS = 100;
 
@@ -6,5 +6,5 @@ const TOGETHER_MS = 100;
 export function together(ms: number): number {
   if (ms < LONG_MS) return ms;
   const nowMs = performance.now();
-  return Math.ceil((nowMs + ms) / TOGETHER_MS) * TOGETHER_MS - nowMs;
+  return Math.floor((nowMs + ms) / TOGETHER_MS) * TOGETHER_MS - nowMs;
 }

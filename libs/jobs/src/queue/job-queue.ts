@@ -124,11 +124,19 @@ type Circumstances = Omit<Enqueuing, 'options'>;
 async function allOutgoing(definition: JobDefinition, items: Items, circumstances: Circumstances): Promise<OutgoingJob[]> {
   const { where, unknownProperties } = circumstances;
   if (!Array.isArray(items)) throw new MillraceError('INVALID_INPUT', `${where}: the items must be an array.`);
-  const made = (items as Items).map((item, index) =>
-    attempted(() => outgoingJob(definition, item.payload, { options: optionsIn(item), where: `${where}, item ${index}`, unknownProperties })),
+  // Not `map`, which passes over the holes of a list.
+  const made = Array.from(items as Items, (item, index) =>
+    attempted(() => outgoingItem(definition, item, { where: `${where}, item ${index}`, unknownProperties })),
   );
   // To wait for each of many costs as much as to validate it.
   return made.every(isMade) ? made : Promise.all(made.map(async (job) => job));
+}
+
+function outgoingItem(definition: JobDefinition, item: unknown, circumstances: Circumstances): Made {
+  if (item === null || typeof item !== 'object') {
+    throw new MillraceError('INVALID_INPUT', `${circumstances.where}: an item must be an object with a payload.`);
+  }
+  return outgoingJob(definition, (item as Items[0]).payload, { ...circumstances, options: optionsIn(item as Items[0]) });
 }
 
 /** Most items are a payload alone. */

@@ -61,9 +61,9 @@ export class ActiveJob extends Lease {
 
   /** The outcome of an attempt, or null as soon as the worker stops: the job goes back to its queue then. */
   until<T>(attempt: Promise<T>): Promise<T | null> {
-    if (this.#isRevoked) return Promise.resolve(null);
     return new Promise((resolve, reject) => {
       this.#goBack = resolve;
+      if (this.#isRevoked) resolve(null);
       attempt.then(resolve, reject);
     });
   }

@@ -40,6 +40,8 @@ export async function attemptJob(attempt: Attempt, registration: PlacedRegistrat
     const { definition, place, inbox } = registration;
     const decoding = decoded(definition.payload, job.data, place);
     const payload = decoding instanceof Promise ? await decoding : decoding;
+    // Rules may take their time: a job that goes back meanwhile is not begun here.
+    if (active.isGivenUp || active.paused.aborted) return { kind: 'release' };
     const outcome: JobOutcome = inbox
       ? await inTurn(inbox, attempt, (transaction) => handle(registration, payload, { ...attempt, transaction }))
       : { kind: 'ack', result: await handle(registration, payload, attempt) };

@@ -1,4 +1,5 @@
 import { IdempotencyMismatchError, IndefinitePublishError, MillraceError } from '@millrace/core';
+import { LONGEST_IDLE_PAUSE_MS } from '../group/idle-pause.js';
 import type { BlockingGroup } from '../retain/log-trim.js';
 
 /** Errors of a publish, as its caller gets them. */
@@ -19,8 +20,8 @@ export function indefinite(topic: string, cause: Error | undefined): IndefiniteP
   );
 }
 
-/** A group without a sign of life for so long has no living member: a living one gives it more often. */
-const ABANDONED_AFTER_MS = 30_000;
+/** A group without a sign of life for so long has no living member: a living one gives it more often, also while it is idle. */
+const ABANDONED_AFTER_MS = 2 * LONGEST_IDLE_PAUSE_MS;
 
 /** @param blockingGroup the group that keeps the partition full; null when none does */
 export function noRoom(place: { topic: string; partition: number }, blockingGroup: BlockingGroup | null): MillraceError {

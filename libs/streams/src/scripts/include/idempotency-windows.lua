@@ -22,6 +22,8 @@ end
 -- Returns whether the use of a key has the digest, and the rest of it: '<offset> <id>' or '@<partition>'.
 local function comparedUse(use, digest)
   local place, stored, id = string.match(use, '^(%S+) (%S+)(.*)$')
-  -- A digest of another length is of another version of Millrace, and cannot be compared.
+  -- Older versions of Millrace wrote the digest first.
+  if #stored ~= #digest then place, stored = stored, place end
+  -- Some of them wrote one of another length, which cannot be compared.
   return stored == digest or #stored ~= #digest, place .. id
 end
