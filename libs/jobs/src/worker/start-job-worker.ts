@@ -4,7 +4,6 @@ import { bullPrefix, type JobConnectionOptions } from '../connection/bull-connec
 import { JOB_RETENTION } from '../queue/retention.js';
 import { ActiveJobs } from './active-jobs.js';
 import { CountedWorker } from './counted-worker.js';
-import { gatherWrites } from './gathered-writes.js';
 import { jobProcessor } from './job-processor.js';
 import type { JobRegistrations } from './job-registration.js';
 import { JobWorker } from './job-worker.js';
@@ -65,7 +64,6 @@ export async function startJobWorker(options: JobWorkerOptions): Promise<JobWork
     removeOnFail: JOB_RETENTION.failed,
     settings: { backoffStrategy },
   });
-  gatherWrites(worker.getBackend());
   goByRedisTime(worker.getBackend());
   const jobWorker = new JobWorker(worker, active);
   await jobWorker.start(START_TIMEOUT_MS);
