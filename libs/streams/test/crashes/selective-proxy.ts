@@ -100,7 +100,9 @@ class Link {
   }
 
   #join(direction: Passage['direction'], from: Socket, to: Socket): void {
-    const gate = new Transform({ transform: (chunk: Buffer, _, done) => this.#admit(direction, chunk, (passed) => done(null, passed)) });
+    const gate = new Transform({
+      transform: (chunk: Buffer, _, done) => this.#admit(direction, chunk, (passed) => done(null, passed)),
+    });
     // The client and the server notice the error themselves.
     pipeline(from, gate, to, () => this.#client.destroy());
   }
