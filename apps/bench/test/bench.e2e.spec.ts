@@ -90,7 +90,7 @@ describe('npm run bench', () => {
   it('leaves out a contender whose server has died, and says so in one line', async () => {
     const child = begin('--only', 'raw pub/sub', '--size', '1000000', '--rounds', '1');
     const { code, stdout, stderr } = await end(child, (line) => {
-      if (line === 'bench: warm-up') process.kill(redisOf(child.pid!), 'SIGKILL');
+      if (line === 'bench: round 1 of 1, as fast as they can') process.kill(redisOf(child.pid!), 'SIGKILL');
     });
     expect(code).toBe(1);
     expect(stderr).not.toMatch(NOISE);
