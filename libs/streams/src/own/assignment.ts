@@ -33,16 +33,14 @@ export function assign(roll: Roll): (string | null)[] {
 }
 
 /**
- * How many partitions each member gets. Where they do not come out even, those get one more that have so many already, or come
- * closest: a member that has more than that has no better claim, or it would lose its claim on the way down.
+ * How many partitions each member gets. Where they do not come out even, those get one more first that have so many already. How
+ * many more, or fewer, a member has is no claim: that changes while partitions move, and so would the end that members go for.
  */
 function roomOf({ members, keys, owners }: Roll): Map<string, number> {
   const [each, more] = [Math.floor(keys.length / members.length), keys.length % members.length];
-  const claims = new Map(members.map((member) => [member, 0]));
-  for (const owner of owners) {
-    const claim = owner === null ? undefined : claims.get(owner);
-    if (claim !== undefined) claims.set(owner!, Math.min(each + 1, claim + 1));
-  }
+  const owned = new Map<string | null, number>();
+  for (const owner of owners) owned.set(owner, (owned.get(owner) ?? 0) + 1);
+  const claims = new Map(members.map((member) => [member, (owned.get(member) ?? 0) > each ? 1 : 0]));
   const weights = new Map(members.map((member) => [member, weightOf(member, keys[0] ?? '')]));
   const byClaim = members.toSorted((one, other) =>
     claims.get(other)! - claims.get(one)! || weights.get(other)! - weights.get(one)! || (one < other ? -1 : 1));

@@ -28,7 +28,8 @@ export interface Situation {
 /**
  * - `acquire`, `revoke`, `release`: as they say
  * - `keep`: there is nothing to do; `hold`: the member gives the partition up, but has not had it for long enough, and has to
- *   decide anew in so many milliseconds; `await`: it waits for the present owner, or for its own user
+ *   decide anew in so many milliseconds; `await`: it waits for the present owner, for its own user, or for an owner to come: as
+ *   long as nobody owns the partition, members may know different members, and have to look again
  */
 export type Step =
   | { readonly kind: 'acquire' | 'revoke' | 'release' | 'keep' | 'await' }
@@ -54,7 +55,7 @@ function withTenure({ member, assignee, nowMs }: Situation, { state, sinceMs }: 
 function withoutTenure({ member, record, isOwnerGone, assignee, isSure }: Situation): Step {
   const isOwn = record.owner === member;
   if (assignee === null) return { kind: 'keep' };
-  if (assignee !== member) return { kind: isOwn ? 'release' : 'keep' };
+  if (assignee !== member) return { kind: isOwn ? 'release' : isOwnerGone || isFree(record) ? 'await' : 'keep' };
   // The owner may be gone for this process alone, which stood still itself.
   return { kind: isSure && (isOwn || isOwnerGone || isFree(record)) ? 'acquire' : 'await' };
 }

@@ -7,6 +7,12 @@ import { faultsIn, type OwnerFaults, OwnerTape } from './owner-tape.js';
 /** A busy machine is given much time: tests wait for what they expect, not for this. */
 const PATIENCE_MS = 30_000;
 
+/** A member, in this process or in one of its own. */
+export interface Owner {
+  /** Partition -> the epoch under which the member says that it owns it. */
+  readonly owned: ReadonlyMap<number, number>;
+}
+
 /** Members of one ordered group in this process, each with connections of its own, and a tape of all records. */
 export class OwnerBed extends Bed {
   readonly notes: Note[] = [];
@@ -42,7 +48,7 @@ export class OwnerBed extends Bed {
   }
 
   /** Resolves when these members own all partitions, evenly. @returns how many milliseconds it took */
-  async settled(members: readonly OwnerMember[]): Promise<number> {
+  async settled(members: readonly Owner[]): Promise<number> {
     const sinceMs = performance.now();
     await waitFor(() => this.#isSettled(members), { what: `${members.length} members to own all partitions evenly`, timeoutMs: PATIENCE_MS });
     return performance.now() - sinceMs;
@@ -66,7 +72,7 @@ export class OwnerBed extends Bed {
     return overlaps;
   }
 
-  #isSettled(members: readonly OwnerMember[]): boolean {
+  #isSettled(members: readonly Owner[]): boolean {
     const counts = members.map(({ owned }) => owned.size);
     if (counts.reduce((sum, count) => sum + count, 0) !== this.partitions) throw new Error(`they own ${counts.join(', ')}`);
     if (Math.max(...counts) - Math.min(...counts) > 1) throw new Error(`they own ${counts.join(', ')}`);

@@ -23,8 +23,6 @@ describe('a partition that is assigned to this member', () => {
     ["has a record that is damaged", { record: record(OTHER, 'seven') }, 'acquire'],
     ['is owned by a member that is gone', { record: record(OTHER), isOwnerGone: true }, 'acquire'],
     ['is owned by a member that lives', { record: record(OTHER) }, 'await'],
-    ['is free while others may take this process for dead', { isSure: false }, 'await'],
-    ['is owned by a member that may be gone for this process alone', { record: record(OTHER), isOwnerGone: true, isSure: false }, 'await'],
     ['names this member, who knows nothing of it', { record: record(ME) }, 'acquire'],
     ['is owned by this member', { record: record(ME), tenure: tenure('owned') }, 'keep'],
     ['is being drained since it was assigned to another', { record: record(ME), tenure: tenure('draining') }, 'await'],
@@ -34,9 +32,18 @@ describe('a partition that is assigned to this member', () => {
   });
 });
 
+describe('a member that others may take for dead', () => {
+  it('acquires nothing: the owner may be gone by its own standstill alone', () => {
+    expect(step({ record: record(OTHER), isOwnerGone: true, isSure: false })).toEqual({ kind: 'await' });
+    expect(step({ isSure: false })).toEqual({ kind: 'await' });
+  });
+});
+
 describe('a partition that is assigned to another member', () => {
   it.each([
-    ['is free', {}, 'keep'],
+    ['is free', {}, 'await'],
+    ['is owned by a member that lives', { record: record(OTHER) }, 'keep'],
+    ['is owned by a member that is gone', { record: record(OTHER), isOwnerGone: true }, 'await'],
     ['names this member, who knows nothing of it', { record: record(ME) }, 'release'],
     ['was owned for long enough', { record: record(ME), tenure: tenure('owned', NOW_MS - LEAST_TENURE_MS) }, 'revoke'],
     ['is being drained', { record: record(ME), tenure: tenure('draining') }, 'await'],
