@@ -89,6 +89,14 @@ export const owning = [
     title: 'FLUSHALL: each partition is lost',
   },
   {
+    name: 'owners learn at once that a member has left',
+    file: `${SCRIPTS}/forget-member.lua`,
+    find: "if ARGV[3] == '1' then ring(KEYS[1], 'control ' .. group) end\n",
+    replace: '',
+    spec: RECORDS_SPEC,
+    title: 'rings where the group looks for its members',
+  },
+  {
     name: 'an owner that stops is assigned nothing',
     file: 'libs/streams/src/group/membership.ts',
     find: '.filter((name) => !this.#presence.isStopping(name))',
@@ -126,6 +134,6 @@ export const owning = [
     find: '  for (const [index, owner] of dearest(roll)) if ((room.get(owner) ?? 0) > 0) give(index, owner);\n',
     replace: '',
     spec: 'libs/streams/test/own/assignment.spec.ts',
-    title: 'moves at most ceil',
+    title: 'moves as many partitions as a member gets who joins',
   },
 ];

@@ -123,8 +123,13 @@ export class Ownership implements Watcher {
     this.#parts.presence.unwatch(this);
     const ended = this.#loop.stop();
     for (const { tenure, place } of this.#stakes) if (tenure && tenure.state !== 'drained') void this.#tell(() => this.#parts.user.lost(place));
-    const released = ended.then(() => this.#release(this.#stakes.filter(({ tenure }) => tenure !== null)));
-    return (await settlesWithin(released, GOODBYE_MS)) && released;
+    await settlesWithin(ended.then(() => this.#release(this.#stakes.filter((stake) => this.#isOwn(stake)))), GOODBYE_MS);
+    return !this.#stakes.some((stake) => this.#isOwn(stake));
+  }
+
+  /** Whether Redis may name this member as the owner, as far as it knows: an answer to a release may have been lost. */
+  #isOwn({ tenure, record }: Stake): boolean {
+    return tenure !== null || record.owner === this.#parts.member;
   }
 
   /** @returns milliseconds until the next round */
@@ -223,14 +228,13 @@ export class Ownership implements Watcher {
     this.#loop.wake();
   }
 
-  /** @returns whether all were released; where the answer is lost, the next look says what is left */
-  async #release(stakes: readonly Stake[]): Promise<boolean> {
-    if (stakes.length === 0) return true;
+  /** Where the answer is lost, the next look says what is left. */
+  async #release(stakes: readonly Stake[]): Promise<void> {
+    if (stakes.length === 0) return;
     const owned = stakes.map(({ place, record, tenure }): Owned => ({ place, epoch: tenure?.epoch ?? epochIn(record) }));
     for (const stake of stakes) stake.tenure = null;
     const answers = this.#checked(await this.#records.release(owned));
     for (const stake of stakes) if (answers.get(stake.place) === true) stake.learn({ ...stake.record, owner: '' });
-    return answers.size === stakes.length;
   }
 
   #checked<T>({ found, errors }: Answers<T>): Answers<T>['found'] {

@@ -58,13 +58,13 @@ describe('the assignment', () => {
     }));
   });
 
-  it('moves at most ceil(partitions / members) when one member joins, or leaves', () => {
+  it('moves as many partitions as a member gets who joins, and those alone that a member had who leaves', () => {
     fc.assert(fc.property(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 128 }), (members, partitions) => {
       const keys = keysOf(partitions);
       const [few, many] = [namesOf(members), namesOf(members + 1)];
       const [withFew, withMany] = [ownersOf(few, keys), ownersOf(many, keys)];
-      const moves = [movesOf(withFew, ownersOf(many, keys, withFew)), movesOf(withMany, ownersOf(few, keys, withMany))];
-      expect(Math.max(...moves)).toBeLessThanOrEqual(Math.ceil(partitions / members));
+      expect(movesOf(withFew, ownersOf(many, keys, withFew))).toBe(Math.floor(partitions / (members + 1)));
+      expect(movesOf(withMany, ownersOf(few, keys, withMany))).toBe(countOf(withMany, many.at(-1)!));
     }));
   });
 

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { connectRedis, RedisFailure, type StandaloneTopology } from '@millrace/redis';
+import { connectRedis, loadScript, RedisFailure, type StandaloneTopology } from '@millrace/redis';
 import { type GroupPartition, groupPartition } from '../../src/consume/group-partition.js';
 import type { OwnerRecord } from '../../src/own/owner-record.js';
 import { type Claim, OwnerRecords } from '../../src/own/owner-records.js';
 import { Bed } from '../bed.js';
 
+const forgetMember = loadScript('../../src/scripts/forget-member.lua', import.meta.url);
 const bed = new Bed('owners');
 const [ME, OTHER] = ['host-1-0a1b2c3d4e5f.1', 'host-2-0a1b2c3d4e5f.1'];
 const NONE: OwnerRecord = { owner: '', epoch: '' };
@@ -106,6 +107,16 @@ describe('releasing a partition', () => {
   it('is harmless when it is repeated', async () => {
     await acquire(mine, claim(NONE));
     expect([await release(mine, 1), await release(mine, 1)]).toEqual([true, true]);
+  });
+});
+
+describe('leaving the group', () => {
+  it('rings where the group looks for its members, so that nobody assigns anything to the member any more', async () => {
+    const { keys, groupKeys: { again } } = place;
+    for (const stream of [keys.log, again]) await bed.command('XGROUP', 'CREATE', stream, 'g', '$', 'MKSTREAM');
+    const forget = (isFirst: number): Promise<unknown> => redis.control.run(forgetMember, [keys.log, again], ['g', ME, isFirst]);
+    expect(await ringsOf(() => forget(0))).toEqual([]);
+    expect(await ringsOf(() => forget(1))).toEqual(['control g']);
   });
 });
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { setTimeout as wait } from 'node:timers/promises';
 import { listen } from '@millrace/core';
 import { loadScript } from '@millrace/redis';
 import { TcpProxy, waitFor } from '@millrace/testing';
@@ -166,6 +167,7 @@ describe('an outage of Redis', () => {
     const changes = (await bed.tape.catchUp()).length;
     await proxy.refuse();
     await waitFor(() => members.every(({ presence, owned }) => !presence.isSure && owned.size === 0), { what: 'all to be unsure' });
+    await wait(2 * bed.leaseMs);
     await proxy.pass();
     await bed.settled(members);
     expect([members.map(({ owned }) => owned), (await bed.tape.catchUp()).length]).toEqual([before, changes]);
