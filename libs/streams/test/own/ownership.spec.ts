@@ -77,6 +77,24 @@ describe('members of an ordered group', () => {
   });
 });
 
+describe('R24 members that come and go while a partition is drained', () => {
+  it('change nothing about who has to finish first', async () => {
+    const ended = signal();
+    const first = await bed.join({}, { drain: () => ended.promise });
+    await bed.settled([first]);
+    const second = await bed.join();
+    await waitFor(() => bed.notes.some(({ kind }) => kind === 'revoking'), { what: 'a partition to be revoked' });
+    await second.stop();
+    const third = await bed.join();
+    const fourth = await bed.join();
+    await waitFor(() => third.presence.isSure && fourth.presence.isSure, { what: 'both to be there' });
+    expect([first.owned.size, third.owned.size, fourth.owned.size]).toEqual([PARTITIONS, 0, 0]);
+    ended.fire();
+    await bed.settled([first, third, fourth]);
+    expect([bed.overlaps, await bed.faults()]).toEqual([0, NO_FAULTS]);
+  });
+});
+
 describe('a member that stops', () => {
   it('drains and releases all, and others own it at once', async () => {
     const [first, second] = await bed.joinMany(2) as [OwnerMember, OwnerMember];
