@@ -1,9 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as wait } from 'node:timers/promises';
 import { listen } from '@millrace/core';
-import { loadScript } from '@millrace/redis';
 import { TcpProxy, waitFor } from '@millrace/testing';
-import { SelectiveProxy } from '../crashes/selective-proxy.js';
 import { signal } from '../fixture.js';
 import { OwnerBed } from './owner-bed.js';
 import { type OwnerMember, placesOf } from './owner-member.js';
@@ -189,51 +187,6 @@ describe('an outage of Redis', () => {
     await proxy.pass();
     await bed.settled(members);
     expect([members.map(({ owned }) => owned), (await bed.tape.catchUp()).length]).toEqual([before, changes]);
-  });
-});
-
-describe('an answer that is lost', () => {
-  /** A way to Redis on which the answers to one script are lost, as often as is said. */
-  async function losing(script: string, times: number): Promise<{ url: string; lost: () => number }> {
-    const { source, sha } = loadScript(`../../src/scripts/${script}`, import.meta.url);
-    await bed.command('SCRIPT', 'LOAD', source);
-    const proxy = await SelectiveProxy.start(bed.url);
-    ends.push(() => proxy.stop());
-    const asked = new Set<string>();
-    let lost = 0;
-    proxy.follow(({ direction, name, text }) => {
-      if (direction === 'request' && lost < times && text.includes(sha)) asked.add(name);
-      if (direction === 'request' || !asked.delete(name)) return 'pass';
-      lost += 1;
-      return 'break';
-    });
-    return { url: proxy.url, lost: () => lost };
-  }
-
-  it('to an acquire: the member owns the partitions all the same, each under one epoch', async () => {
-    const { url, lost } = await losing('acquire.lua', 2);
-    const member = await bed.join({ url });
-    await bed.settled([member]);
-    expect([lost(), bed.overlaps, await bed.faults()]).toEqual([2, 0, NO_FAULTS]);
-  });
-
-  it('to a release: others own the partitions all the same', async () => {
-    const { url, lost } = await losing('release.lua', 1);
-    const first = await bed.join({ url });
-    await bed.settled([first]);
-    const second = await bed.join();
-    await bed.settled([first, second]);
-    expect([lost(), bed.overlaps, await bed.faults()]).toEqual([1, 0, NO_FAULTS]);
-  });
-
-  it('to the last release of a member that stops: others own its partitions', async () => {
-    const { url, lost } = await losing('release.lua', 1);
-    const first = await bed.join({ url });
-    await bed.settled([first]);
-    const second = await bed.join();
-    await first.stop();
-    await bed.settled([second]);
-    expect([lost() > 0, bed.overlaps, (await bed.faults()).twoOwners]).toEqual([true, 0, 0]);
   });
 });
 
