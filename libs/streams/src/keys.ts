@@ -43,7 +43,7 @@ export interface GroupKeys {
   readonly begun: string;
   /** Sorted set of messages that left the log for another attempt and are not done: record of the message -> offset. */
   readonly open: string;
-  /** Hash: the group's pause, and the replays that its seeks have begun. */
+  /** Hash: the group's pause, the replays that its seeks have begun, and who owns the partition in ordered mode. */
   readonly control: string;
 }
 

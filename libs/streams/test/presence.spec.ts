@@ -137,6 +137,30 @@ describe('a process that vanishes', () => {
   });
 });
 
+describe('a member that others know', () => {
+  it('notifies them when it begins to stop, and when it lives though it was taken for dead', async () => {
+    const { proxy, redis } = await proxied();
+    const { presence } = await peer({ control: redis.control, publish: redis.publish });
+    const [member, working] = [await presence.join(), await presence.join()];
+    const { presence: other } = await peer();
+    let changes = 0;
+    const [onGone, onReturn] = [() => undefined, () => undefined];
+    other.watch({ watched: [member], onGone, onReturn, onChanged: () => (changes += 1) });
+    await beats(member, 2);
+    expect([changes, other.isStopping(member), presence.isStopping(member)]).toEqual([0, false, false]);
+    presence.stopping(member);
+    await waitFor(() => changes === 1, { what: 'the other to learn that it stops' });
+    const stops = [other, presence].flatMap((each) => [each.isStopping(member), each.isStopping(working)]);
+    expect(stops).toEqual([true, false, true, false]);
+    proxy.blackHole();
+    await waitFor(() => other.fateOf(working) === 'dead', { what: 'it to be taken for dead' });
+    expect(changes).toBe(1);
+    await proxy.pass();
+    await waitFor(() => changes === 2, { what: 'the other to learn that it lives' });
+    expect(other.fateOf(working)).toBe('living');
+  });
+});
+
 describe('a member that left something behind', () => {
   it('has left at once, while the other members of its process live', async () => {
     const { presence } = await peer();

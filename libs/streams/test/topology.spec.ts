@@ -4,8 +4,10 @@ import { RedisConnection } from '@millrace/redis';
 import { createStreams, type GroupState, type Streams } from '@millrace/streams';
 import { startTestRedis, type TestRedis, uniqueName, waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
+import { groupPartition } from '../src/consume/group-partition.js';
 import { partitionKeys, presenceKey, rateKey, topicsKey } from '../src/keys.js';
 import { partitionsOf } from '../src/log/topic-log.js';
+import { OwnerRecords } from '../src/own/owner-records.js';
 import { noRetry, subscribe } from './fixture.js';
 import { SlottedTopology } from './slotted-topology.js';
 import { Numbered, numbers, Single } from './topics.js';
@@ -148,5 +150,22 @@ describe('on a topology whose partitions are on several nodes', () => {
     await subscribe(member, { topic: Dropping, group: 'other' }, async ({ value }: { value: number }) => void seen.add(value));
     await waitFor(() => [40, 41, 42, 43].every((value) => seen.has(value)), { what: 'the delayed messages to be handled' });
     expect((await state(publisher, Dropping)).lag).toBeLessThanOrEqual(20);
+  });
+});
+
+describe('the owners of partitions that are on several nodes', () => {
+  it('are recorded by one call for each connection', async () => {
+    const { name: topic } = topicOf(Numbered);
+    const places = [0, 1, 2].map((partition) => groupPartition(prefix, { topic, partition }, 'g'));
+    const redis = await SlottedTopology.open(server.url, places.map(({ keys: { log } }) => log));
+    const records = new OwnerRecords({ redis, member: 'host-1-0a1b2c3d4e5f.1' });
+    const expected = { owner: '', epoch: '' };
+    const acquired = await records.acquire(places.map((place) => ({ place, expected, leastEpoch: 1 })));
+    const looked = await records.look(places);
+    const released = await records.release(places.map((place) => ({ place, epoch: 1 })));
+    redis.close();
+    expect([[...acquired.found.values()], acquired.errors]).toEqual([[1, 1, 1], []]);
+    expect([[...released.found.values()], released.errors]).toEqual([[true, true, true], []]);
+    expect([...looked.found.values()].map(({ epoch }) => epoch)).toEqual(['1', '1', '1']);
   });
 });

@@ -120,7 +120,7 @@ export const reading = [
   {
     name: 'who watches a member that leaves something behind is told',
     file: 'libs/streams/src/group/presence.ts',
-    find: '[...watcher.watched].some(hasJustLeft)',
+    find: 'members.some(hasLeft)',
     replace: 'false',
     spec: TENDER_SPEC,
     title: 'comes to another as soon as the member has said that it is gone',

@@ -82,7 +82,8 @@ export class Holdings {
   async leave(partitions: readonly GroupPartition[]): Promise<boolean> {
     const forget = (partition: GroupPartition): Promise<unknown> => {
       const keys = partition.streams.map(({ key }) => key);
-      return this.#redisOf(partition).run(forgetMember, keys, [partition.group, this.#parts.member]);
+      const isFirst = partition === partitions[0] ? 1 : 0;
+      return this.#redisOf(partition).run(forgetMember, keys, [partition.group, this.#parts.member, isFirst]);
     };
     const replies = await Promise.all(partitions.map(forget));
     return replies.every((reply) => reply === 1);

@@ -30,6 +30,12 @@ export class Membership {
     return this.#living().filter((name) => name !== this.#own).length;
   }
 
+  /** The members to which partitions may be assigned, in order: those that live and have not said that they stop. */
+  get assignable(): string[] {
+    const known = new Set([...this.#living(), this.#own]);
+    return [...known].filter((name) => !this.#presence.isStopping(name)).sort();
+  }
+
   /** Whether this member is the one that looks after a partition. */
   tends({ topic, group, partition }: GroupPartition): boolean {
     return this.rankFor(`${topic}/${group}/${partition}`) === 0;

@@ -35,6 +35,8 @@ export interface Watcher {
   readonly onGone: () => void;
   /** Called when this process says again that it lives, after others may have taken it for dead. */
   readonly onReturn: () => void;
+  /** Called when one of them has begun to stop, or lives though it was taken for dead. */
+  readonly onChanged?: () => void;
 }
 
 /**
@@ -98,6 +100,13 @@ export class Presence {
   stopping(member: string): void {
     this.#stopping.add(numberOf(member));
     this.#loop.wake();
+  }
+
+  /** Whether a member that somebody watches, or that belongs to this process, has said that it stops. */
+  isStopping(member: string): boolean {
+    const [process, number] = [processOf(member), numberOf(member)];
+    if (process === this.#process) return this.#stopping.has(number);
+    return this.#records.get(process)?.isStopping(number) ?? false;
   }
 
   /** The member is gone, and holds nothing. */
@@ -177,17 +186,24 @@ export class Presence {
     if (sentAtMs <= this.#beatAtMs) return;
     const mayHaveDied = !this.isSure;
     this.#beatAtMs = sentAtMs;
+    const dead = [...look.keys()].filter((process) => this.#silence.isDead(process));
     const someoneDied = this.#silence.looked(look, { sentAtMs, answeredAtMs: performance.now() });
     const before = this.#records;
     this.#records = new Map([...look.keys()].map((process) => [process, this.#recordOf(process)]));
     const changed = new Set([...look.keys()].filter((process) => this.#records.get(process) !== before.get(process)));
-    const hasJustLeft = (member: string): boolean => {
+    const someoneRevived = dead.some((process) => !this.#silence.isDead(process));
+    const newly = (says: (record: PresenceRecord, number: number) => boolean) => (member: string): boolean => {
       const [process, number] = [processOf(member), numberOf(member)];
-      return changed.has(process) && !before.get(process)?.hasLeft(number) && this.#records.get(process)!.hasLeft(number);
+      const earlier = before.get(process);
+      return changed.has(process) && !(earlier && says(earlier, number)) && says(this.#records.get(process)!, number);
     };
+    const hasLeft = newly((record, number) => record.hasLeft(number));
+    const isStopping = newly((record, number) => record.isStopping(number));
     for (const watcher of this.#watchers) {
       if (mayHaveDied) watcher.onReturn();
-      if (someoneDied || (changed.size > 0 && [...watcher.watched].some(hasJustLeft))) watcher.onGone();
+      const members = changed.size > 0 ? [...watcher.watched] : [];
+      if (someoneDied || members.some(hasLeft)) watcher.onGone();
+      if (someoneRevived || members.some(isStopping)) watcher.onChanged?.();
     }
   }
 

@@ -8,7 +8,7 @@ import type { GroupStream } from '../consume/group-partition.js';
  * - `taken <group> <log | again> <id>`: a member has read all messages that were there at the ring with this id
  * - `due <group> <ms>`: a message of the group waits for another attempt, which is due in so many milliseconds
  * - `delayed`: a message was stored that is due later
- * - `control <group>`: an operator wants something of the group
+ * - `control <group>`: an operator wants something of the group, a member has come or gone, or the partition's owner has changed
  */
 export type Ring =
   | { readonly kind: 'log'; readonly id: string }

@@ -1,0 +1,36 @@
+#!lua flags=allow-oom
+-- Makes a member the owner of partitions of a group, each from the record that the member expects there.
+--
+-- KEYS  control of each partition
+-- ARGV  1 group  2 member  then for each: owner and epoch of the expected record, '' where there is none; the least epoch to own
+--       it under
+-- returns for each the epoch under which the member owns it; { owner, epoch }, the record that stands, when that is not the
+--         expected one; 'FAILED <why>' when its turn failed
+--
+-- Guarantees: a partition has one owner, and no two under one epoch; the epoch of a record grows; a call that is repeated finds
+-- what the first one did; an owner that others take for dead is rung; a partition that fails does not stop the others.
+--!include include/ring.lua
+--!include include/try-partition.lua
+--!include include/stored-offset.lua
+
+local FIRST, FIELDS = 3, 3
+local group, member = ARGV[1], ARGV[2]
+
+local function acquire(control, owner, epoch, least)
+  local record = redis.call('HMGET', control, 'owner', 'epoch')
+  local presentOwner, presentEpoch = record[1] or '', record[2] or ''
+  local next = math.max((offsetOf(epoch) or 0) + 1, tonumber(least))
+  local text = string.format('%.0f', next)
+  if presentOwner == member and presentEpoch == text then return next end
+  if presentOwner ~= owner or presentEpoch ~= epoch then return { presentOwner, presentEpoch } end
+  redis.call('HSET', control, 'owner', member, 'epoch', text)
+  if owner ~= '' and owner ~= member then ring(control, 'control ' .. group) end
+  return next
+end
+
+local replies = {}
+for i, control in ipairs(KEYS) do
+  local first = FIRST + (i - 1) * FIELDS
+  replies[i] = tryPartition(acquire, control, unpack(ARGV, first, first + FIELDS - 1))
+end
+return replies
