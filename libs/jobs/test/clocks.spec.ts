@@ -4,6 +4,8 @@ import { SendMail } from './contracts.js';
 import { JobsFixture } from './jobs-fixture.js';
 
 const HOUR_MS = 3_600_000;
+/** A due time may be late by a round trip to Redis, which takes long on a busy machine. */
+const ROUND_TRIP_MS = 5_000;
 const SHIFTS = [['an hour ahead', HOUR_MS], ['an hour behind', -HOUR_MS]] as const;
 
 let fixture: JobsFixture;
@@ -50,7 +52,7 @@ describe('delays go by the clock of Redis', () => {
     for (const id of ids) {
       const due = (await dueAt(id))!;
       expect(due).toBeGreaterThanOrEqual(before + HOUR_MS);
-      expect(due).toBeLessThanOrEqual(after + HOUR_MS + 1);
+      expect(due).toBeLessThanOrEqual(after + HOUR_MS + ROUND_TRIP_MS);
     }
   });
 
@@ -76,6 +78,6 @@ describe('delays go by the clock of Redis', () => {
     expect(await worker.line()).toBe('fails 1');
     const due = await waitFor(() => dueAt(id), { what: 'the second attempt to be scheduled' });
     expect(due).toBeGreaterThanOrEqual(before + HOUR_MS);
-    expect(due).toBeLessThanOrEqual((await redisTime()) + HOUR_MS + 1);
+    expect(due).toBeLessThanOrEqual((await redisTime()) + HOUR_MS + ROUND_TRIP_MS);
   });
 });
