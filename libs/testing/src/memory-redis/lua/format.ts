@@ -1,0 +1,67 @@
+import { general } from '../numbers.js';
+import type { LuaValue } from './table.js';
+import { LuaError, numberOf, stringOf } from './values.js';
+
+const DIRECTIVE = /%([-+ #0]*)(\d*)(?:\.(\d*))?(.)/gs;
+
+interface Shape {
+  readonly flags: string;
+  readonly width: number;
+  readonly precision: number | null;
+}
+
+/** `string.format` of C. */
+export function format(text: string, values: readonly LuaValue[]): string {
+  let index = 0;
+  return text.replace(DIRECTIVE, (_, ...[flags, width, precision, kind]: [string, string, string | undefined, string]) => {
+    if (kind === '%') return '%';
+    const shape = { flags, width: Number(width), precision: precision === undefined ? null : Number(precision) };
+    return padded(shown(kind, { value: values[index], place: `#${(index += 1) + 1} to 'format'`, shape }), shape, kind);
+  });
+}
+
+interface Item {
+  readonly value: LuaValue;
+  readonly place: string;
+  readonly shape: Shape;
+}
+
+function shown(kind: string, { value, place, shape: { precision } }: Item): string {
+  switch (kind) {
+    case 's':
+      return stringOf(value, place).slice(0, precision ?? undefined);
+    case 'd':
+    case 'i':
+      return BigInt(Math.trunc(numberOf(value, place))).toString();
+    case 'x':
+      return Math.trunc(numberOf(value, place)).toString(16);
+    case 'c':
+      return String.fromCharCode(numberOf(value, place));
+    case 'f':
+      return fixed(numberOf(value, place), precision ?? 6);
+    case 'g':
+      return general(numberOf(value, place), precision || (precision === null ? 6 : 1));
+    default:
+      throw new LuaError(`invalid option '%${kind}' to 'format'`);
+  }
+}
+
+/** C rounds a half to the even digit, `toFixed` away from zero. */
+export function fixed(value: number, digits: number): string {
+  if (!Number.isFinite(value)) return general(value, 6);
+  const size = Math.abs(value);
+  if (digits === 0 && size >= 1e21) return BigInt(value).toString();
+  const scale = 10 ** digits;
+  const isHalf = Number.isInteger(size * 2 ** (digits + 1)) && (size * scale) % 1 === 0.5;
+  const rounded = isHalf && Math.floor(size * scale) % 2 === 0 ? Math.floor(size * scale) / scale : size;
+  return (value < 0 || Object.is(value, -0) ? '-' : '') + rounded.toFixed(digits);
+}
+
+function padded(text: string, { flags, width }: Shape, kind: string): string {
+  const isNumber = kind !== 's' && kind !== 'c';
+  const signed = isNumber && !text.startsWith('-') && flags.includes('+') ? `+${text}` : text;
+  if (flags.includes('-')) return signed.padEnd(width);
+  if (!isNumber || !flags.includes('0')) return signed.padStart(width);
+  const sign = /^[-+]?/.exec(signed)![0];
+  return sign + signed.slice(sign.length).padStart(width - sign.length, '0');
+}
