@@ -18,7 +18,9 @@ const commands: Commands = {
 };
 const byName = new Map(Object.entries(commands));
 
-const FULL = "OOM command not allowed when used memory > 'maxmemory'.";
+export function full(): RedisError {
+  return new RedisError("OOM command not allowed when used memory > 'maxmemory'.");
+}
 
 /** The command of a name in any case. */
 export function commandOf(name: string): Command | undefined {
@@ -39,7 +41,7 @@ interface Call {
 export function assertRoom(context: Context, { command, name, args }: Call): void {
   if (!context.isFull()) return;
   const { grows } = name.toUpperCase() === 'XGROUP' ? groupSubcommand(args[0]!) : command;
-  if (grows) throw new RedisError(FULL);
+  if (grows) throw full();
 }
 
 /** @throws RedisError */

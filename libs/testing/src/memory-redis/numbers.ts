@@ -36,18 +36,33 @@ export function floatIn(text: string): number | null {
 export function general(value: number, digits: number): string {
   if (Number.isInteger(value) && Math.abs(value) < 1e14) return Object.is(value, -0) ? '-0' : String(value);
   if (!Number.isFinite(value)) return Number.isNaN(value) ? '-nan' : value > 0 ? 'inf' : '-inf';
-  const [mantissa = '', exponentText = '0'] = value.toExponential(digits - 1).split('e');
-  const exponent = Number(exponentText);
-  if (exponent >= -4 && exponent < digits) return withoutZeros(value.toFixed(Math.max(0, digits - 1 - exponent)), value, digits);
+  const [mantissa, exponent] = scientific(Math.abs(value), digits);
+  return (value < 0 ? '-' : '') + placed(mantissa, exponent);
+}
+
+/** More digits than a number has that ends in a half. */
+const ALL_DIGITS = 60;
+
+/** The digits, and the exponent of the first one. C rounds a half to the even digit, JavaScript upwards. */
+function scientific(value: number, digits: number): [mantissa: string, exponent: number] {
+  const [rounded = '', exponent = ''] = value.toExponential(digits - 1).replace('.', '').split('e');
+  const exact = value.toExponential(ALL_DIGITS).replace('.', '');
+  const isHalf = /^50*e/.test(exact.slice(digits));
+  const isEven = Number(exact[digits - 1]) % 2 === 0;
+  return isHalf && isEven ? [exact.slice(0, digits), Number(exact.split('e')[1])] : [rounded, Number(exponent)];
+}
+
+function placed(mantissa: string, exponent: number): string {
+  if (exponent >= -4 && exponent < mantissa.length) {
+    const padded = '0'.repeat(Math.max(0, -exponent)) + mantissa;
+    const point = Math.max(0, exponent) + 1;
+    return trimmed(`${padded.slice(0, point)}.${padded.slice(point)}`);
+  }
   const sign = exponent < 0 ? '-' : '+';
-  return `${trimmed(mantissa)}e${sign}${String(Math.abs(exponent)).padStart(2, '0')}`;
+  return `${trimmed(`${mantissa[0]}.${mantissa.slice(1)}`)}e${sign}${String(Math.abs(exponent)).padStart(2, '0')}`;
 }
 
-/** `toFixed` gives exact digits up to 100 behind the point and 21 before it, which is more than is asked for. */
-function withoutZeros(fixed: string, value: number, digits: number): string {
-  return trimmed(fixed.includes('e') ? value.toPrecision(digits) : fixed);
-}
-
+/** Without the zeros behind the point. */
 function trimmed(text: string): string {
-  return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+  return text.replace(/\.?0*$/, '');
 }

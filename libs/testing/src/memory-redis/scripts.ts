@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Command, Context } from './command.js';
-import { assertRoom, commandOf, fits } from './dispatcher.js';
+import { assertRoom, commandOf, fits, full } from './dispatcher.js';
 import { type CompiledScript, compileScript } from './lua/script.js';
 import { parseInteger } from './numbers.js';
 import { OK, RedisError, type Reply, unsupported } from './reply.js';
@@ -16,13 +16,12 @@ interface Script {
 }
 
 const FLAGS = ['allow-oom', 'no-writes', 'allow-stale', 'no-cluster', 'allow-cross-slot-keys'];
-const FULL = "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
 
 function flagsOf(source: string): string[] | null {
   const [, head] = /^#!(.*)\n/.exec(source) ?? [];
   if (head === undefined) return null;
   const [engine, ...parts] = head.trim().split(/\s+/);
-  if (engine !== 'lua') throw new RedisError(`ERR Unexpected engine in script shebang: ${engine ?? ''}`);
+  if (engine !== 'lua') throw new RedisError(`ERR Unexpected engine in script shebang: #!${engine}`);
   const flags = parts.flatMap((part) => {
     if (!part.startsWith('flags=')) throw new RedisError(`ERR Unknown lua shebang option: ${part}`);
     return part.slice('flags='.length).split(',').filter((flag) => flag !== '');
@@ -81,7 +80,7 @@ export class Scripts {
     const count = parseInteger(countText);
     if (count > rest.length) throw new RedisError("ERR Number of keys can't be greater than number of args");
     if (count < 0) throw new RedisError("ERR Number of keys can't be negative");
-    if (script.isChecked && this.#context.isFull()) throw new RedisError(FULL);
+    if (script.isChecked && this.#context.isFull()) throw full();
     const call = (name: string, args: string[]): Reply => this.#call(script, name, args);
     return script.run({ keys: rest.slice(0, count), args: rest.slice(count), call });
   }

@@ -119,7 +119,7 @@ class Decoder {
       return value;
     }
     const number = this.#match(NUMBER);
-    if (!number) throw this.#unexpected('value', this.#at < this.#text.length ? 'invalid token' : 'T_END');
+    if (!number) throw this.#unexpected('value');
     return /nan/i.test(number) ? Number.NaN : numberIn(number);
   }
 
@@ -141,7 +141,7 @@ class Decoder {
     return true;
   }
 
-  #unexpected(wanted: string, found = 'invalid token'): LuaError {
+  #unexpected(wanted: string, found = this.#at < this.#text.length ? 'invalid token' : 'T_END'): LuaError {
     return new LuaError(`Expected ${wanted} but found ${found} at character ${this.#at + 1}`);
   }
 }

@@ -14,9 +14,12 @@ export interface Compiled {
   readonly globals: ReadonlyMap<string, string>;
 }
 
-/** @throws LuaError */
-export function compile(source: string): Compiled {
-  return new Compiler(source).chunk();
+/**
+ * @param isGlobal whether there is a global value of a name
+ * @throws LuaError
+ */
+export function compile(source: string, isGlobal: (name: string) => boolean): Compiled {
+  return new Compiler(source, isGlobal).chunk();
 }
 
 /** Compiles statements. */
@@ -25,10 +28,10 @@ class Compiler {
   readonly #scope = new Scope();
   readonly #expressions: Expressions;
 
-  constructor(source: string) {
+  constructor(source: string, isGlobal: (name: string) => boolean) {
     this.#tokens = new TokenStream(tokensOf(source));
     const functionBody = (parameters: readonly string[]): string => this.#function(parameters);
-    this.#expressions = new Expressions({ tokens: this.#tokens, scope: this.#scope, functionBody });
+    this.#expressions = new Expressions({ tokens: this.#tokens, scope: this.#scope, functionBody, isGlobal });
   }
 
   chunk(): Compiled {

@@ -16,6 +16,7 @@ export interface ExpressionParts {
   readonly scope: Scope;
   /** Compiles parameters and body of a function. */
   readonly functionBody: (parameters: readonly string[]) => string;
+  readonly isGlobal: (name: string) => boolean;
 }
 
 /** Compiles expressions. */
@@ -23,11 +24,13 @@ export class Expressions {
   readonly #tokens: TokenStream;
   readonly #scope: Scope;
   readonly #functionBody: ExpressionParts['functionBody'];
+  readonly #isGlobal: ExpressionParts['isGlobal'];
 
-  constructor({ tokens, scope, functionBody }: ExpressionParts) {
+  constructor({ tokens, scope, functionBody, isGlobal }: ExpressionParts) {
     this.#tokens = tokens;
     this.#scope = scope;
     this.#functionBody = functionBody;
+    this.#isGlobal = isGlobal;
   }
 
   list(): Expression[] {
@@ -167,6 +170,7 @@ export class Expressions {
     const local = this.#scope.local(name);
     if (local !== undefined) return { ...plain(local), target: { kind: 'name', js: local } };
     if (name === 'KEYS' || name === 'ARGV') return plain(name);
+    if (!this.#isGlobal(name)) return plain(`missing(${JSON.stringify(name)})`);
     if (!LIBRARIES.includes(name) || !this.#tokens.is('.')) return plain(this.#scope.global(name));
     this.#tokens.take();
     return plain(this.#scope.global(`${name}.${this.#tokens.name()}`));

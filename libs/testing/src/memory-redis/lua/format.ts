@@ -46,15 +46,21 @@ function shown(kind: string, { value, place, shape: { precision } }: Item): stri
   }
 }
 
+/** More digits than are behind the point of a number that ends in a half. */
+const MORE_DIGITS = 60;
+
 /** C rounds a half to the even digit, `toFixed` away from zero. */
 export function fixed(value: number, digits: number): string {
   if (!Number.isFinite(value)) return general(value, 6);
+  const sign = value < 0 || Object.is(value, -0) ? '-' : '';
   const size = Math.abs(value);
-  if (digits === 0 && size >= 1e21) return BigInt(value).toString();
-  const scale = 10 ** digits;
-  const isHalf = Number.isInteger(size * 2 ** (digits + 1)) && (size * scale) % 1 === 0.5;
-  const rounded = isHalf && Math.floor(size * scale) % 2 === 0 ? Math.floor(size * scale) / scale : size;
-  return (value < 0 || Object.is(value, -0) ? '-' : '') + rounded.toFixed(digits);
+  if (Number.isInteger(size) && digits === 0) return sign + (size < 1e21 ? size.toFixed(0) : BigInt(size).toString());
+  if (size >= 1e21) return `${sign}${BigInt(size).toString()}.${'0'.repeat(digits)}`;
+  const exact = size.toFixed(Math.min(100, digits + MORE_DIGITS));
+  const end = exact.indexOf('.') + 1 + digits;
+  const isHalf = /^50*$/.test(exact.slice(end));
+  const kept = exact.slice(0, end).replace(/\.$/, '');
+  return sign + (isHalf && Number(kept.at(-1)) % 2 === 0 ? kept : size.toFixed(digits));
 }
 
 function padded(text: string, { flags, width }: Shape, kind: string): string {

@@ -1,3 +1,4 @@
+import { stringLibrary } from './string-library.js';
 import { LuaTable, type LuaValue } from './table.js';
 import { LuaError, numberText, toNumber, typeName } from './values.js';
 
@@ -75,6 +76,7 @@ function notComparable(one: LuaValue, other: LuaValue): LuaError {
 
 export function get(from: LuaValue, key: LuaValue): LuaValue {
   if (from instanceof LuaTable) return from.get(key);
+  if (typeof from === 'string') return typeof key === 'string' ? stringLibrary[key] : undefined;
   throw new LuaError(`attempt to index a ${typeName(from)} value`);
 }
 
@@ -82,6 +84,10 @@ export function set(target: LuaValue, key: LuaValue, value: LuaValue): void {
   if (!(target instanceof LuaTable)) throw new LuaError(`attempt to index a ${typeName(target)} value`);
   if (key === undefined || key !== key) throw new LuaError(`table index is ${key === undefined ? 'nil' : 'NaN'}`);
   target.set(key, value);
+}
+
+export function missing(name: string): never {
+  throw new LuaError(`Script attempted to access nonexistent global variable '${name}'`);
 }
 
 /** A limit of a loop. */

@@ -26,7 +26,7 @@ function argumentText(value: LuaValue): string {
 }
 
 function called(call: CallRedis, values: readonly LuaValue[]): LuaValue {
-  if (values.length === 0) throw new RedisError('ERR Please specify at least one argument for this redis.call() call');
+  if (values.length === 0) throw new RedisError('ERR Please specify at least one argument for this redis lib call');
   const [name, ...args] = values.map(argumentText);
   return toLua(call(name!, args));
 }
@@ -65,7 +65,7 @@ function raise(failure: LuaTable): never {
 /** @throws RedisError the reply is an error */
 export function toReply(value: LuaValue): Reply {
   if (typeof value === 'string') return value;
-  if (typeof value === 'number') return Math.trunc(value);
+  if (typeof value === 'number') return Math.trunc(value) + 0;
   if (value === true) return 1;
   if (!(value instanceof LuaTable)) return null;
   const [error, status] = [value.get('err'), value.get('ok')];

@@ -45,7 +45,7 @@ export function compileScript(source: string, sha: string): CompiledScript {
 function chunkOf(source: string, at: Position, call: CallRedis): Chunk {
   const globals = globalsOf(at, call);
   try {
-    const { body, globals: used } = compile(source);
+    const { body, globals: used } = compile(source, (name) => globals.get(name) !== undefined);
     const names = Object.keys(runtime).join(', ');
     const own = [...used].map(([name, path]) => `const ${name} = lookUp(${JSON.stringify(path)});`).join('\n');
     const text = `'use strict';\nconst { ${names} } = runtime;\n${own}\nreturn (KEYS, ARGV) => {\n${body}\nreturn [];\n};`;
@@ -60,7 +60,6 @@ function chunkOf(source: string, at: Position, call: CallRedis): Chunk {
 function lookUp(globals: LuaTable, path: string): LuaValue {
   const [name, field] = path.split('.');
   const value = globals.get(name);
-  if (value === undefined) throw new LuaError(`Script attempted to access nonexistent global variable '${name}'`);
   return value instanceof LuaTable && field !== undefined ? value.get(field) : value;
 }
 
@@ -69,14 +68,16 @@ function globalsOf(at: Position, call: CallRedis): LuaTable {
     throw new RaisedError(typeof value === 'string' && level !== 0 ? positioned(value, at) : value);
   };
   const attempt: LuaFunction = (work, ...args) => {
+    // No line of the script has raised it then.
+    if (work === raise) return [false, textIn(args[0])];
     try {
       return [true, ...list((work as LuaFunction)(...args))];
     } catch (error) {
-      return [false, caught(error, at)];
+      return [false, textIn(caught(error, at))];
     }
   };
   const assert: LuaFunction = (...values) => {
-    if (!isTrue(values[0])) throw new RaisedError(values.length > 1 ? values[1] : 'assertion failed!');
+    if (!isTrue(values[0])) throw new LuaError(values.length > 1 ? stringOf(values[1], "#2 to 'assert'") : 'assertion failed!');
     return values;
   };
   const json = { decode: guarded((text) => decode(stringOf(text, "#1 to 'decode'"))), encode: guarded((value) => encode(value)) };
@@ -87,6 +88,12 @@ function globalsOf(at: Position, call: CallRedis): LuaTable {
     ['cjson', libraryTable(json, [['null', NULL]])],
     ['redis', libraryTable(redisLibrary(call))],
   ]);
+}
+
+/** Redis has a `pcall` of its own: of an error that is a table with a text it gives the text. */
+function textIn(value: LuaValue): LuaValue {
+  const text = value instanceof LuaTable ? value.get('err') : undefined;
+  return typeof text === 'string' ? text : value;
 }
 
 function guarded(work: (value: LuaValue) => LuaValue): LuaFunction {

@@ -8,6 +8,11 @@ function start(index: number, length: number): number {
   return index < 0 ? Math.max(0, length + index) : Math.max(0, index - 1);
 }
 
+/** Where a search begins: not behind the end. */
+function beginning(init: LuaValue, text: string): number {
+  return init === undefined ? 0 : Math.min(text.length, start(numberOf(init, '#3'), text.length));
+}
+
 function sub(text: string, from: number, to: number): string {
   return text.slice(start(from, text.length), Math.max(0, to < 0 ? text.length + to + 1 : to));
 }
@@ -18,14 +23,14 @@ function capturesOf(found: RegExpExecArray): LuaValue[] {
 
 function search(text: string, pattern: string, init: LuaValue): RegExpExecArray | null {
   const regExp = regExpOf(pattern);
-  regExp.lastIndex = init === undefined ? 0 : start(numberOf(init, '#3'), text.length);
+  regExp.lastIndex = beginning(init, text);
   return regExp.exec(text);
 }
 
 const find: LuaFunction = (...[value, what, init, isPlain]) => {
   const [text, pattern] = [stringOf(value, "#1 to 'find'"), stringOf(what, "#2 to 'find'")];
   if (isTrue(isPlain)) {
-    const index = text.indexOf(pattern, init === undefined ? 0 : start(numberOf(init, "#3 to 'find'"), text.length));
+    const index = text.indexOf(pattern, beginning(init, text));
     return index < 0 ? undefined : [index + 1, index + pattern.length];
   }
   const found = search(text, pattern, init);
