@@ -33,6 +33,15 @@ const runtime = { ...operators, first, isTrue, list };
  * @throws RedisError the script cannot be compiled
  */
 export function compileScript(source: string, sha: string): CompiledScript {
+  const known = compiled.get(sha) ?? compiledOnce(source, sha);
+  compiled.set(sha, known);
+  return known;
+}
+
+/** One function for all of a process: what V8 has learnt about it serves every Redis that is made. */
+const compiled = new Map<string, CompiledScript>();
+
+function compiledOnce(source: string, sha: string): CompiledScript {
   const at: Position = { line: 0 };
   const redis: { call: CallRedis | null } = { call: null };
   const chunk = chunkOf(source, at, (name, args) => redis.call!(name, args));
