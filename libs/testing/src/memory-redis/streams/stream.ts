@@ -72,14 +72,13 @@ export class Stream implements Value {
   }
 
   #hasDeletedFrom(id: EntryId): boolean {
-    return this.entries.size > 0 && this.maxDeletedId !== LOWEST && id <= this.maxDeletedId;
+    return this.entries.size > 0 && this.maxDeletedId >= this.firstId && id <= this.maxDeletedId;
   }
 
   /** How many entries were ever added up to an id; null where Redis cannot tell. */
   #distance(id: EntryId): number | null {
     if (this.added === 0) return 0;
     if (this.entries.size === 0 && id <= this.lastId) return this.added;
-    if (id !== LOWEST && id < this.maxDeletedId) return null;
     if (id >= this.lastId) return id === this.lastId ? this.added : null;
     const isWhole = this.maxDeletedId === LOWEST || this.maxDeletedId < this.firstId;
     if (!isWhole || id > this.firstId) return null;
