@@ -8,7 +8,7 @@ import { STEPS } from './steps.js';
 import { SCRIPTS, Twin } from './twin.js';
 
 /** Some 30 ms each. A failure prints its seed; MILLRACE_SEED repeats it, MILLRACE_MEMORY_RUNS asks for more. */
-const RUNS = Number(process.env['MILLRACE_MEMORY_RUNS'] ?? 200);
+const RUNS = Number(process.env['MILLRACE_MEMORY_RUNS'] ?? 120);
 const seed = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 let server: TestRedis | undefined;

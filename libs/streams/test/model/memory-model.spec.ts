@@ -7,7 +7,7 @@ import { RedisGroup } from './redis-group.js';
 import { SharedMode } from './shared-mode.js';
 
 /** Some 40 ms each. A failure prints its seed and the commands; MILLRACE_SEED repeats it. */
-const RUNS = Number(process.env['MILLRACE_MODEL_RUNS'] ?? 150);
+const RUNS = Number(process.env['MILLRACE_MODEL_RUNS'] ?? 100);
 const seed = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 it(`does in memory what the model of shared mode does (${RUNS} runs, seed ${seed})`, async () => {

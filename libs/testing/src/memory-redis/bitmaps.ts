@@ -120,7 +120,10 @@ const bitField: Command['run'] = (context, [key, ...parts]) => {
 
 export const bitmapCommands: Commands = {
   SETBIT: grows(4, setBit),
-  GETBIT: reads(3, (context, [key, offset]) => bitOf(context.keys.get(key!, Text), offsetIn(offset!))),
+  GETBIT: reads(3, (context, [key, text]) => {
+    const offset = offsetIn(text!);
+    return bitOf(context.keys.get(key!, Text), offset);
+  }),
   BITCOUNT: reads(-2, countBits),
   BITFIELD: grows(-2, bitField),
   BITFIELD_RO: reads(-2, (context, args) => {

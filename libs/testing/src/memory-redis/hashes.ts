@@ -54,15 +54,16 @@ function exactSum(one: string, other: string): string {
 }
 
 function random(context: Context, [key, countText, ...options]: string[]): Reply {
-  const names = [...(find(context, key!)?.fields.keys() ?? [])];
-  const pick = (): string => names[Math.floor(context.random() * names.length)]!;
-  if (countText === undefined) return names.length === 0 ? null : pick();
-  const count = parseInteger(countText);
+  const count = countText === undefined ? null : parseInteger(countText);
   const hasValues = options[0]?.toUpperCase() === 'WITHVALUES';
   if (options.length > (hasValues ? 1 : 0)) throw syntaxError();
+  const fields = find(context, key!)?.fields ?? new Map<string, string>();
+  const names = [...fields.keys()];
+  const pick = (): string => names[Math.floor(context.random() * names.length)]!;
+  if (count === null) return names.length === 0 ? null : pick();
   if (names.length === 0) return [];
   const chosen = count < 0 ? Array.from({ length: -count }, pick) : sample(names, count, context.random);
-  return hasValues ? chosen.flatMap((name) => [name, find(context, key!)!.fields.get(name)!]) : chosen;
+  return hasValues ? chosen.flatMap((name) => [name, fields.get(name)!]) : chosen;
 }
 
 /** So many different ones, in the order of the hash when all are wanted. */

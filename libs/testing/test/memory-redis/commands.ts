@@ -119,6 +119,15 @@ export const entries = [
   command('XINFO', words('STREAM', 'GROUPS', 'x'), stream),
 ];
 
+/** Half of the sequences begin with entries that a consumer has, some of which are gone. */
+export const beginning: readonly Command[] = [
+  ['XGROUP', 'CREATE', 'stream', 'g', '0', 'MKSTREAM'],
+  ...['1-1', '1-2', '1-5', '2-0', '2-1'].map((each): Command => ['XADD', 'stream', each, 'f', each]),
+  ['XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', 2, 'STREAMS', 'stream', '>'],
+  ['XREADGROUP', 'GROUP', 'g', 'd', 'COUNT', 2, 'STREAMS', 'stream', '>'],
+  ['XDEL', 'stream', '1-2', '2-0'],
+];
+
 const groupPlace = fc.oneof(anyId, words('$', '0', '0'));
 const readPlace = fc.oneof({ weight: 3, arbitrary: words('>') }, { weight: 2, arbitrary: words('0', '1-2') }, { weight: 1, arbitrary: words('$', 'x') });
 export const groups = [

@@ -33,13 +33,19 @@ export class Twin {
   }
 }
 
-export function freshMemory(): MemoryRedis {
+function freshMemory(): MemoryRedis {
   return new MemoryRedis({ nowMs: () => Date.now() });
 }
 
-export function memoryOutcome(memory: MemoryRedis, command: Command): Outcome {
+function memoryOutcome(memory: MemoryRedis, command: Command): Outcome {
+  const outcome = rawOutcome(memory, command);
+  return 'reply' in outcome ? { reply: comparable(command, outcome.reply as MemoryReply) } : outcome;
+}
+
+/** With times and random choices as they are. */
+export function rawOutcome(memory: MemoryRedis, command: Command): Outcome {
   try {
-    return { reply: comparable(command, memory.execute(...command)) };
+    return { reply: memory.execute(...command) };
   } catch (error) {
     return { error: shown(error as Error) };
   }

@@ -77,7 +77,6 @@ export class LuaTable {
 
   /** Takes what follows the list out of the map. */
   #gather(others: Map<LuaValue, LuaValue>): void {
-    others.delete(this.#list.length);
     for (let next = others.get(this.#list.length + 1); next !== undefined; next = others.get(this.#list.length + 1)) {
       others.delete(this.#list.length + 1);
       this.#list.push(next);
