@@ -126,6 +126,9 @@ export const beginning: readonly Command[] = [
   ['XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', 2, 'STREAMS', 'stream', '>'],
   ['XREADGROUP', 'GROUP', 'g', 'd', 'COUNT', 2, 'STREAMS', 'stream', '>'],
   ['XDEL', 'stream', '1-2', '2-0'],
+  // The first entry is delivered a second time, and then anew.
+  ['XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', 'stream', '0'],
+  ['XGROUP', 'SETID', 'stream', 'g', '0'],
 ];
 
 const groupPlace = fc.oneof(anyId, words('$', '0', '0'));
