@@ -1,3 +1,4 @@
+import { unsupported } from '../reply.js';
 import { LuaError } from './values.js';
 
 /**
@@ -27,7 +28,7 @@ function sourceOf(pattern: string): string {
   while (at < pattern.length) {
     const char = pattern[at]!;
     if (char === '(' || char === ')') {
-      if (pattern[at + 1] === ')' && char === '(') throw new LuaError('captures of positions are not known');
+      if (pattern[at + 1] === ')' && char === '(') throw unsupported('captures of positions');
       source += char;
       at += 1;
     } else if (char === '$' && at === pattern.length - 1) {
@@ -56,7 +57,7 @@ function singleAt(pattern: string, at: number): [source: string, next: number] {
   if (char !== '%') return [escaped(char), at + 1];
   const escape = pattern[at + 1];
   if (escape === undefined) throw new LuaError("malformed pattern (ends with '%')");
-  if (/[bf0-9]/.test(escape)) throw new LuaError(`%${escape} in patterns is not known`);
+  if (/[bf0-9]/.test(escape)) throw unsupported(`%${escape} in patterns`);
   return [classOf(escape), at + 2];
 }
 
@@ -92,7 +93,7 @@ function itemAt(pattern: string, at: number): [source: string, next: number] {
   if (char === '%') {
     const letter = pattern[at + 1] ?? '';
     const inSet = CLASSES[letter];
-    if (inSet === undefined && CLASSES[letter.toLowerCase()] !== undefined) throw new LuaError(`%${letter} in a set is not known`);
+    if (inSet === undefined && CLASSES[letter.toLowerCase()] !== undefined) throw unsupported(`%${letter} in a set of a pattern`);
     return [inSet ?? escaped(letter), at + 2];
   }
   const end = pattern[at + 2];
