@@ -1,4 +1,5 @@
 export { freePort } from '@millrace/redis';
+export * from './memory-redis/memory-redis.js';
 export * from './processes.js';
 export * from './tcp-proxy.js';
 export * from './test-redis.js';
