@@ -56,7 +56,7 @@ export class Twin {
     this.#memory.isFull = isFull;
   }
 
-  /** What the one in memory answers, to choose the next step by; null for an error. */
+  /** The answer of the one in memory, to choose the next step by; null for an error. */
   peek(command: string, ...args: RedisArgument[]): unknown {
     try {
       return this.#memory.execute(command, ...args);

@@ -49,7 +49,7 @@ function repetition(char: string | undefined): string | null {
   return char === '-' ? '*?' : null;
 }
 
-/** What matches one character, and where it ends. */
+/** The part that matches one character, and where it ends. */
 function singleAt(pattern: string, at: number): [source: string, next: number] {
   const char = pattern[at]!;
   if (char === '.') return ['.', at + 1];
