@@ -140,6 +140,14 @@ const membership: Step = async (scenario, [a = 0, b = 0]) => {
   if (b % 3 === 0) await scenario.run('forget-member', [log, scenario.group.again], ['g', member]);
 };
 
+const own: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
+  const { control } = scenario.group;
+  const [member, other] = [pick(members, a), pick(['', ...members], b)];
+  await scenario.run('acquire', [control], ['g', member, other, pick(['', '1', '2', 'damaged'], c), pick([0, 7], b)]);
+  await scenario.run('look-owners', [control], []);
+  if (c % 3 === 0) await scenario.run('release', [control], ['g', member, pick(['1', '2', '7'], b)]);
+};
+
 const pause: Step = async (scenario, [a = 0, b = 0]) => {
   const { control } = scenario.group;
   if (a % 2 === 0) await scenario.twin.call('HSET', control, 'paused', 'pause', 'until', scenario.twin.now + 10_000);
@@ -253,8 +261,8 @@ const time: Step = (scenario, [a = 0]) => {
 const full: Step = (scenario, [a = 0]) => scenario.twin.fill(a % 4 === 0);
 
 const steps: Readonly<Record<string, Step>> = {
-  publish, read, settle, close, claim, declare, declareHook, begin, putBack, tend, audit, membership, pause, look, seek, trim,
-  promote, redrive, deadLetters, hook, remove, permits, damage, time, full,
+  publish, read, settle, close, claim, declare, declareHook, begin, putBack, tend, audit, membership, own, pause, look, seek,
+  trim, promote, redrive, deadLetters, hook, remove, permits, damage, time, full,
 };
 /** How often a step stands where that is not once. */
 const SHARES: Readonly<Record<string, number>> = { publish: 4, read: 3, settle: 6, declare: 2, declareHook: 2, tend: 2, time: 2 };
