@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { createInterface, type Interface } from 'node:readline';
 import { Redis } from 'ioredis';
 import { waitFor } from '@millrace/testing';
 import { placesOf } from './owner-member.js';
@@ -42,20 +45,28 @@ export class OwnerTape {
   readonly #partitions: ReadonlyMap<string, number>;
   readonly #marks = new Set<string>();
   readonly #client: Redis;
-  readonly #monitor: Redis;
+  readonly #monitor: Socket;
+  readonly #lines: Interface;
 
-  private constructor({ client, monitor }: { client: Redis; monitor: Redis }, partitions: ReadonlyMap<string, number>) {
+  private constructor({ client, monitor }: { client: Redis; monitor: Socket }, partitions: ReadonlyMap<string, number>) {
     this.#client = client;
     this.#monitor = monitor;
     this.#partitions = partitions;
-    monitor.on('monitor', (_: string, args: string[]) => this.#hear(args));
+    this.#lines = createInterface(monitor).on('line', (line) => this.#hear(argumentsIn(line)));
   }
 
   static async start(url: string, group: { prefix: string; partitions: number }): Promise<OwnerTape> {
     const client = new Redis(url);
-    const monitor = await client.monitor();
+    // A socket of our own: ioredis breaks when a command of another client follows the answer to MONITOR at once.
+    const { hostname, port } = new URL(url);
+    const monitor = connect(Number(port), hostname);
+    await once(monitor, 'connect');
+    monitor.write('MONITOR\r\n');
     const partitions = new Map(placesOf(group).map(({ groupKeys, partition }) => [groupKeys.control, partition]));
-    return new OwnerTape({ client, monitor }, partitions);
+    const tape = new OwnerTape({ client, monitor }, partitions);
+    // The answer to MONITOR: all that follows is on the tape.
+    await once(tape.#lines, 'line');
+    return tape;
   }
 
   /** Resolves when all that Redis has done by now is on the tape. */
@@ -67,7 +78,8 @@ export class OwnerTape {
   }
 
   stop(): void {
-    this.#monitor.disconnect();
+    this.#lines.close();
+    this.#monitor.destroy();
     this.#client.disconnect();
   }
 
@@ -79,4 +91,9 @@ export class OwnerTape {
     if (name === 'HSET') this.changes.push({ partition, owner: rest[1]!, epoch: Number(rest[3]) });
     if (name === 'HDEL') this.changes.push({ partition, owner: null, epoch: null });
   }
+}
+
+/** The command and its arguments in a line of MONITOR: `<time> [<db> <client>] "<command>" "<argument>" ...`. */
+function argumentsIn(line: string): string[] {
+  return [...line.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, argument]) => argument!);
 }
