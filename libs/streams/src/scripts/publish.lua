@@ -121,7 +121,7 @@ end
 local window = tonumber(ARGV[9])
 local number, claimedIn = math.floor(now / window), tonumber(ARGV[10])
 if claimedIn and claimedIn < number then return 'UNCLAIMED' end
-local keys, owners, places = unpack(ARGV[11] == '' and { {}, '' } or cjson.decode(ARGV[11]))
+local keys, identities, places = unpack(ARGV[11] == '' and { {}, '' } or cjson.decode(ARGV[11]))
 local dues = ARGV[12] == '' and {} or cjson.decode(ARGV[12])
 local current, uses, usesBefore = nil, {}, {}
 if #keys > 0 then current, uses, usesBefore = lookUpKeys({ KEYS[4], KEYS[5] }, number, window, keys) end
@@ -135,16 +135,16 @@ for i = 1, #keys do
 end
 
 -- Digest and id of each message that has a key.
-local own, size = {}, 0
-for owner in string.gmatch(owners, '[^\n]+') do
+local identityOf, size = {}, 0
+for identity in string.gmatch(identities, '[^\n]+') do
   size = size + 1
-  own[size] = owner
+  identityOf[size] = identity
 end
 
 local fresh = {}
 -- The stored use of a key: offset, digest, id.
 local function remember(i, offset)
-  local use = offset .. ' ' .. own[i]
+  local use = offset .. ' ' .. identityOf[i]
   fresh[#fresh + 1] = keys[i]
   fresh[#fresh + 1] = use
   return use
@@ -196,7 +196,7 @@ if isFull(wanted) then return 'FULL' end
 
 -- Returns the reply line of a message whose idempotency key is known.
 local function compare(message, use)
-  local given = string.match(own[indexes[message]], '^%S+')
+  local given = string.match(identityOf[indexes[message]], '^%S+')
   local isSame, place = comparedUse(use, given)
   return (isSame and '=' or '!') .. place
 end

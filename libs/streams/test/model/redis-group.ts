@@ -294,6 +294,6 @@ function contentOf(id: string, fields: readonly string[]): [base: number, envelo
 function usesOf(messages: readonly Published[]): string {
   const keyed = messages.map((message, index) => ({ ...message, place: index + 1 })).filter(({ key }) => key !== '');
   if (keyed.length === 0) return '';
-  const owners = keyed.map(({ digest, id }) => `${digest} ${id}`).join('\n');
-  return JSON.stringify([keyed.map(({ key }) => key), owners, keyed.map(({ place }) => place)]);
+  const identities = keyed.map(({ digest, id }) => `${digest} ${id}`).join('\n');
+  return JSON.stringify([keyed.map(({ key }) => key), identities, keyed.map(({ place }) => place)]);
 }
