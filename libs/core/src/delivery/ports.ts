@@ -112,6 +112,15 @@ export interface Ordering {
    * - `'partition'`: all messages of a partition one after the other
    */
   readonly by: 'key' | 'partition';
+  /**
+   * What becomes of a message that failed at its last attempt:
+   * - `'dead-letter'`, the default: it becomes a dead letter, and those behind it go on
+   * - `'park'`, by key alone: it waits, with all messages of its key, until an operator releases the key
+   * - `'stop'`: the partition stops there, until an operator lets it go on
+   *
+   * A message that the handler or the policy wants to be a dead letter becomes one in any case.
+   */
+  readonly onExhausted?: 'dead-letter' | 'park' | 'stop';
 }
 
 /** How many dead letters a group keeps in a partition: the oldest go first. */

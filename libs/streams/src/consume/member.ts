@@ -61,6 +61,12 @@ export abstract class Member implements Feedback {
     this.#log = log;
   }
 
+  /** Why this member makes no progress, or null when it is well. */
+  problem(): string | null {
+    const { fetcher, settler, dispatcher, deadLetters } = this;
+    return fetcher.problem() ?? settler.problem() ?? dispatcher.problem() ?? deadLetters.problem();
+  }
+
   get place(): GroupPartition {
     return this.places[0]!;
   }

@@ -69,8 +69,7 @@ export class StreamSubscription implements Subscription {
   }
 
   problem(): string | null {
-    const { fetcher, settler, dispatcher, deadLetters } = this.#member;
-    return fetcher.problem() ?? settler.problem() ?? dispatcher.problem() ?? deadLetters.problem();
+    return this.#member.problem();
   }
 
   stop(deadlineMs: number): Promise<void> {

@@ -14,11 +14,12 @@ import { Membership } from '../group/membership.js';
 import { type Acquisition, Ownership, type OwnershipUser } from '../own/ownership.js';
 import { ReadWay } from '../read/read-way.js';
 import { RingWait } from '../read/ring-wait.js';
-import { AttemptRecords } from './attempt-records.js';
 import { InPlaceHandling } from './in-place-handling.js';
 import { LaneQueue } from './lane-queue.js';
 import { OwnedFetcher } from './owned-fetcher.js';
 import { OwnedPartition } from './owned-partition.js';
+import { OwnerNotes } from './owner-notes.js';
+import { ParkedMessages } from './parked-messages.js';
 
 type Ordering = NonNullable<SubscriptionDefinition['ordering']>;
 
@@ -49,12 +50,13 @@ export class OrderedMember extends Member implements OwnershipUser {
     const held = new HeldEntries({ holdings: holdingsBy(ownership), way, presence: ownership, feedback: this });
     const settler = new Settler({ redis, prefix, member, held, feedback: this });
     const queue = new LaneQueue(handling.rule ?? ONE_BY_ONE, definition.ordering.by);
-    const attempts = new AttemptRecords({ redis, member });
+    const [notes, parked] = [new OwnerNotes({ redis, member }), new ParkedMessages({ redis, member })];
     const partitions = new Map<GroupPartition, OwnedPartition>();
-    const inPlace = new InPlaceHandling({ queue, held, attempts, partitions });
+    const { onExhausted = 'dead-letter' } = definition.ordering;
+    const inPlace = new InPlaceHandling({ queue, held, notes, parked, partitions, onExhausted });
     const slots = { handling, inPlace, needsKey: definition.ordering.by === 'key', rateLimiter: rateLimiterOf(parts, definition) };
-    const dispatcher = new Dispatcher({ ...definition, ...parts, ...slots, held, settler, holdings: attempts, feedback: this });
-    const reading = { prefix, presence: ownership, held, dispatcher, settler, queue, attempts };
+    const dispatcher = new Dispatcher({ ...definition, ...parts, ...slots, held, settler, holdings: notes, feedback: this });
+    const reading = { prefix, presence: ownership, held, dispatcher, settler, queue, notes, parked };
     const partitionOf = (place: GroupPartition): OwnedPartition =>
       new OwnedPartition({ ...reading, redis: redis.publishFor(place.keys.log) }, place);
     for (const place of places) partitions.set(place, partitionOf(place));
@@ -71,6 +73,11 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.upkeep = new Upkeep(upkeep, definition);
     const giveBack = (): void => this.#restart();
     this.pauses = new PauseControl({ dispatcher, fetcher: this.fetcher, hook: this.deadLetters.hook, giveBack });
+  }
+
+  override problem(): string | null {
+    const stopped = [...this.partitions.values()].map((partition) => partition.problem()).find((problem) => problem !== null);
+    return super.problem() ?? stopped ?? null;
   }
 
   get isIdle(): boolean {
@@ -147,17 +154,26 @@ export class OrderedMember extends Member implements OwnershipUser {
 
   override controlled(): void {
     super.controlled();
+    this.#reconsider();
     this.#ownership.wake();
   }
 
   override ringsMissed(): void {
     super.ringsMissed();
+    this.#reconsider();
     this.#ownership.wake();
   }
 
   override membersChanged(): void {
     super.membersChanged();
     this.#ownership.wake();
+  }
+
+  /** An operator may have released a key, or let a partition go on. */
+  #reconsider(): void {
+    const waiting = [...this.partitions.values()].filter(({ waitsForOperator }) => waitsForOperator);
+    for (const partition of waiting) partition.reconsider();
+    for (const { place } of waiting) for (const stream of place.streams) this.rings.lookAt(stream);
   }
 
   #restart(): void {
