@@ -21,12 +21,12 @@ export function figuresOf(verdict: Verdict): Figures {
 
 export function documentOf(options: ChaosOptions, report: ChaosReport): ReportDocument {
   const { mode, messages, seed, workers } = options;
-  const { verdict, state, faults, seconds, crashes, badExits } = report;
+  const { history, verdict, state, faults, seconds, crashes, badExits } = report;
   const figures = {
     seconds: Math.round(seconds * 10) / 10,
     messages_per_second: Math.round(messages / seconds),
     handled: state.handled,
-    retries: state.retried,
+    retries: history.runs.filter(({ attempt }) => attempt > 1).length,
     dead_letters: state.deadLettered,
     crashes,
     redelivered: state.redelivered,

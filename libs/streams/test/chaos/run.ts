@@ -14,8 +14,6 @@ export interface Run {
   readonly offset: number;
   /** How often a process had vanished with the message. */
   readonly crashes: number;
-  /** The epoch under which the process owned the partition; null in shared mode. */
-  readonly epoch: number | null;
   readonly begunAt: number;
   /** When the handler returned or threw; null when its process did not live to see it. */
   endedAt: number | null;
@@ -23,6 +21,8 @@ export interface Run {
   /** When its process knew that Redis had settled the message for it; null when it never did. */
   settledAt: number | null;
   settledAs: Final;
+  /** The epoch under which it was settled; null in shared mode. */
+  epoch: number | null;
 }
 
 /** Whether the message was done with by this run, as far as its process knew. */

@@ -67,9 +67,8 @@ export class WorkerProcess {
 
   #begun([number, ...words]: readonly string[]): void {
     const [begunAt, value, attempt, partition, offset, crashes] = words.map(Number);
-    const epoch = words[6] === '-' ? null : Number(words[6]);
-    const open = { endedAt: null, isSuccess: false, settledAt: null, settledAs: null };
-    const known = { worker: this.#number, value, attempt, partition, offset, crashes, epoch, begunAt };
+    const open = { endedAt: null, isSuccess: false, settledAt: null, settledAs: null, epoch: null };
+    const known = { worker: this.#number, value, attempt, partition, offset, crashes, begunAt };
     const run = { ...known, ...open } as Run;
     this.#runs.set(number!, run);
     this.#latest.set(`${run.partition}/${run.offset}`, run);
@@ -85,12 +84,13 @@ export class WorkerProcess {
   }
 
   /** Messages that the worker never began may be settled as well: they were let go of. */
-  #settled([at, partition, first, count, as]: readonly string[]): void {
+  #settled([at, partition, first, count, as, epoch]: readonly string[]): void {
     for (let offset = Number(first); offset < Number(first) + Number(count); offset += 1) {
       const run = this.#latest.get(`${partition}/${offset}`);
       if (!run?.endedAt || run.settledAt !== null) continue;
       run.settledAt = Number(at);
       run.settledAs = as === '-' ? null : (as as Final);
+      run.epoch = epoch === '-' ? null : Number(epoch);
     }
   }
 }
