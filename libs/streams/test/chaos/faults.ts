@@ -45,7 +45,8 @@ async function swallow(proxy: TcpProxy, scene: Scene): Promise<void> {
 async function freezeWorker(scene: Scene): Promise<void> {
   const { worker } = someone(scene);
   worker.signal('SIGSTOP');
-  await lasting(scene.leaseMs * 1.5);
+  // Others take it for dead after a lease, and then need some time to take over.
+  await lasting(scene.leaseMs * (1.2 + scene.random() * 2));
   worker.signal('SIGCONT');
 }
 
