@@ -2,6 +2,7 @@ import {
   deliveryPipeline,
   type DeliveryContext,
   fixed,
+  type Ordering,
   type Position,
   Publisher,
   type RetryPolicy,
@@ -65,15 +66,18 @@ interface Target {
   readonly prefilter?: Prefilter;
   readonly unknownForMs?: number;
   readonly start?: Position;
+  readonly ordering?: Ordering;
 }
 
 export function subscribe(process: Pick<Process, 'streams'>, target: Target, handle: Handle): Promise<Subscription> {
   const topic: TopicDefinition = topicOf(target.topic);
-  const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, prefilter, unknownForMs = 0, start = 'earliest' } = target;
+  const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, unknownForMs = 0 } = target;
+  const { start = 'earliest', prefilter, ordering } = target;
   const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;
   const handler = deliveryPipeline({ topic, group, retry, timeoutMs, handle: anyHandle });
   const definition = { topic, group, concurrency, crashLimit, unknownForMs, start };
-  return process.streams.subscribe({ ...definition, ...(prefilter ? { prefilter } : {}) }, handler);
+  const optional = { ...(prefilter ? { prefilter } : {}), ...(ordering ? { ordering } : {}) };
+  return process.streams.subscribe({ ...definition, ...optional }, handler);
 }
 
 /** A promise with its resolver. */

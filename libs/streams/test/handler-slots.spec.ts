@@ -27,6 +27,11 @@ function begin(slots: HandlerSlots, ms = 0): readonly PendingDelivery[] {
   return batch;
 }
 
+/** So many messages whose outcome Redis has stored. */
+function settledItems(count: number): { readonly delivery: PendingDelivery }[] {
+  return Array.from({ length: count }, () => ({ delivery: ofLog(0, 1).deliveries[0]! }));
+}
+
 /** Lets its handler succeed. */
 function end(slots: HandlerSlots, batch: readonly PendingDelivery[]): void {
   slots.handled(batch).forEach(() => slots.succeeded());
@@ -69,9 +74,9 @@ describe('messages are fetched', () => {
     const slots = slotsOf();
     for (let count = 0; count < MOST_UNSETTLED; count += 1) slots.settling();
     expect([slots.room(at(0)), slots.isIdle]).toEqual([0, false]);
-    slots.settled(1);
+    slots.settled(settledItems(1));
     expect(slots.room(at(0))).toBe(2);
-    slots.settled(MOST_UNSETTLED - 1);
+    slots.settled(settledItems(MOST_UNSETTLED - 1));
     expect(slots.isIdle).toBe(true);
   });
 });

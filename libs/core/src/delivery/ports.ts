@@ -101,6 +101,17 @@ export interface SubscriptionDefinition {
   readonly crashLimit: number;
   /** Where the group begins when it is new. Default `'earliest'`. */
   readonly start?: Position;
+  /** Present: each partition belongs to one member at a time. Absent: members share all messages. */
+  readonly ordering?: Ordering;
+}
+
+/** The order in which a group handles messages. */
+export interface Ordering {
+  /**
+   * - `'key'`: messages of one key one after the other, those of other keys beside them
+   * - `'partition'`: all messages of a partition one after the other
+   */
+  readonly by: 'key' | 'partition';
 }
 
 /** How many dead letters a group keeps in a partition: the oldest go first. */

@@ -1,8 +1,9 @@
 import type { BatchRule } from '@millrace/core';
+import type { HandlerQueue } from './handler-queue.js';
 import type { PendingDelivery } from './pending-delivery.js';
 
-/** Messages that wait for a handler, in the batches in which they will be handed over. Moments are by the monotonic clock. */
-export class DeliveryQueue {
+/** Messages that wait for a handler, in the batches in which they will be handed over. */
+export class DeliveryQueue implements HandlerQueue {
   readonly #rule: BatchRule;
   #together: PendingDelivery[] = [];
   /** Index of the first message of `together` that was not taken yet. */
@@ -28,7 +29,6 @@ export class DeliveryQueue {
     else this.#together.push(delivery);
   }
 
-  /** How many suspects wait for another one to end, and for how long. */
   blocked(nowMs: number): { readonly count: number; readonly ms: number } {
     const sinceMs = this.#blockedSinceMs;
     return sinceMs === null ? { count: 0, ms: 0 } : { count: this.#suspects.length, ms: nowMs - sinceMs };
@@ -38,12 +38,10 @@ export class DeliveryQueue {
     return this.#suspects.length > 0;
   }
 
-  /** Whether a suspect may be taken, once the lone slot of the process is free. */
   get wantsLoneSlot(): boolean {
     return this.hasSuspects && !this.#suspect;
   }
 
-  /** Takes the first of the suspects, for which the caller has taken the lone slot of the process. */
   takeSuspect(nowMs: number): PendingDelivery[] {
     const taken = this.#suspects.splice(0, 1);
     [this.#suspect] = taken;
@@ -51,18 +49,15 @@ export class DeliveryQueue {
     return taken;
   }
 
-  /** The next batch without suspects; empty while none is ready. Suspects that still wait are blocked by another one. */
   take(nowMs: number): PendingDelivery[] {
     this.#noteBlocked(nowMs);
     return this.readyInMs(nowMs) === 0 ? this.#takeOldest(this.#rule.size) : [];
   }
 
-  /** A suspect has ended: the one that was taken, or one of another subscription of this process. */
   suspectEnded(): void {
     this.#blockedSinceMs = null;
   }
 
-  /** A batch that was taken has ended. @returns whether it was a suspect */
   ended([first]: readonly PendingDelivery[]): boolean {
     if (!this.#suspect || first !== this.#suspect) return false;
     this.#suspect = undefined;
@@ -70,26 +65,26 @@ export class DeliveryQueue {
     return true;
   }
 
-  /** Since when the oldest of the messages that are no suspects waits; null when none waits. */
+  settled(): void {
+    // No message waits for another one to be settled.
+  }
+
   get waitsSinceMs(): number | null {
     return this.#together[this.#first]?.waitsSince ?? null;
   }
 
-  /** How long until a batch without suspects is ready though nothing more comes, in whole milliseconds; null when none waits. */
   readyInMs(nowMs: number): number | null {
     if (this.#waiting >= this.#rule.size) return 0;
     const sinceMs = this.waitsSinceMs;
     return sinceMs === null ? null : Math.max(0, Math.ceil(sinceMs + this.#rule.waitMs - nowMs));
   }
 
-  /** Takes out the suspects that have waited since this moment, or longer. */
   takeSuspectsSince(momentMs: number): PendingDelivery[] {
     const taken = this.#suspects.filter(({ waitsSince }) => waitsSince <= momentMs);
     this.#suspects = this.#suspects.filter(({ waitsSince }) => waitsSince > momentMs);
     return taken;
   }
 
-  /** Takes out up to `count` messages, the newest ones, suspects aside. */
   takeNewest(count: number): PendingDelivery[] {
     return this.#together.splice(Math.max(this.#first, this.#together.length - count));
   }

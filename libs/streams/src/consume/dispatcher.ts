@@ -6,7 +6,7 @@ import { defect, handOver } from './hand-over.js';
 import { HandlerSlots, type Now } from './handler-slots.js';
 import type { Handling } from './handling.js';
 import type { HeldEntries } from './held-entries.js';
-import type { Holdings } from './holdings.js';
+import type { InPlace } from './in-place.js';
 import type { LoneSlot } from './lone-slot.js';
 import type { PendingDelivery } from './pending-delivery.js';
 import type { RateLimiter } from './rate-limiter.js';
@@ -20,7 +20,12 @@ export interface DispatcherParts extends WithoutHandler {
   readonly feedback: Pick<Feedback, 'replayOf' | 'retryScheduled' | 'deadLettered' | 'overFetched'>;
   readonly settler: Pick<Settler, 'settle'>;
   readonly held: HeldEntries;
-  readonly holdings: Pick<Holdings, 'begin'>;
+  readonly holdings: {
+    /** Marks a message whose process vanished as one that begins. @returns false when the member does not hold it any more */
+    begin(delivery: PendingDelivery): Promise<boolean>;
+  };
+  /** Present: messages that are not done stay here, and do not go back to the group. */
+  readonly inPlace?: InPlace | undefined;
   /** The one slot of the process for messages whose process vanished. */
   readonly loneSlot: LoneSlot;
   /** Handlers at once. */
@@ -30,7 +35,7 @@ export interface DispatcherParts extends WithoutHandler {
   readonly rateLimiter?: RateLimiter | undefined;
 }
 
-const ONE_BY_ONE: BatchRule = { size: 1, waitMs: 0 };
+export const ONE_BY_ONE: BatchRule = { size: 1, waitMs: 0 };
 
 /**
  * Hands messages to the handler, as many batches at once as there are slots, and has their outcomes settled.
@@ -50,9 +55,9 @@ export class Dispatcher implements Settling {
   readonly #onEnd: (() => void)[] = [];
 
   constructor(parts: DispatcherParts) {
-    const { concurrency, handling, stuckAfterMs } = parts;
+    const { concurrency, handling, stuckAfterMs, inPlace } = parts;
     this.#parts = parts;
-    this.#slots = new HandlerSlots({ concurrency, stuckAfterMs, rule: handling.rule ?? ONE_BY_ONE });
+    this.#slots = new HandlerSlots({ concurrency, stuckAfterMs, rule: handling.rule ?? ONE_BY_ONE, queue: inPlace?.queue });
   }
 
   /** How many more messages may be fetched. */
@@ -92,7 +97,8 @@ export class Dispatcher implements Settling {
     const nowMs = performance.now();
     for (const delivery of deliveries) {
       const outcome = outcomeWithoutHandler(delivery, this.#parts);
-      if (outcome) this.#settle(delivery, outcome);
+      // A message that has its turn to wait for is not given up, nor tried later, before that.
+      if (outcome && (!this.#parts.inPlace || outcome.kind === 'ack')) this.#settle(delivery, outcome);
       else this.#enqueue(delivery, nowMs);
     }
     this.#startNext();
@@ -126,7 +132,12 @@ export class Dispatcher implements Settling {
 
   /** Resolves when every started handler has ended, or was given up, and every outcome is settled. */
   async drain(): Promise<void> {
-    while (!this.#slots.isIdle) await new Promise<void>((resolve) => this.#onEnd.push(resolve));
+    while (!this.#slots.isIdle) await this.nextEnd();
+  }
+
+  /** Resolves when a batch has ended, or when outcomes are settled. */
+  nextEnd(): Promise<void> {
+    return new Promise((resolve) => this.#onEnd.push(resolve));
   }
 
   /**
@@ -143,11 +154,13 @@ export class Dispatcher implements Settling {
 
   /** Gives messages back to the group at once, without counting an attempt. */
   release(deliveries: readonly PendingDelivery[]): void {
-    for (const delivery of deliveries) this.#write(delivery, releaseOf(delivery));
+    const { inPlace } = this.#parts;
+    if (inPlace) inPlace.release(deliveries);
+    else for (const delivery of deliveries) this.#write(delivery, releaseOf(delivery));
   }
 
   settled(items: readonly Item[]): void {
-    this.#slots.settled(items.length);
+    this.#slots.settled(items);
     const [{ delivery, settlement }] = items as [Item];
     if (settlement[0] === 'ack' && !delivery.entry.isGivenUp) this.#slots.succeeded(items.length);
     if (settlement[0] === 'retry') this.#parts.feedback.retryScheduled(delivery);
@@ -166,8 +179,9 @@ export class Dispatcher implements Settling {
   }
 
   #enqueue(delivery: PendingDelivery, nowMs: number): void {
-    const { rateLimiter } = this.#parts;
-    if (!rateLimiter || rateLimiter.use()) this.#slots.add(delivery, nowMs);
+    const { rateLimiter, inPlace } = this.#parts;
+    // A read may bring more than there are permits for, as an entry has up to 16 messages; in place they have to stay.
+    if (!rateLimiter || rateLimiter.use() || inPlace) this.#slots.add(delivery, nowMs);
     else this.#putBack([delivery]);
   }
 
@@ -248,7 +262,7 @@ export class Dispatcher implements Settling {
   async #beginLone(batch: readonly PendingDelivery[], delivery: PendingDelivery): Promise<void> {
     const { held, holdings } = this.#parts;
     this.#slots.beginLone(batch);
-    const mayBegin = await holdings.begin(delivery.entry).catch(() => null);
+    const mayBegin = await holdings.begin(delivery).catch(() => null);
     if (mayBegin === true && this.#slots.mayBegin(this.#now()) && !delivery.entry.isGivenUp) this.#hand(batch, [delivery]);
     else {
       if (mayBegin === false) held.lost(delivery.entry);
@@ -269,15 +283,26 @@ export class Dispatcher implements Settling {
   /** The handler of a batch has ended: the slot is free while the outcomes are settled, except that of a lone message. */
   #handled(batch: readonly PendingDelivery[], outcomes: readonly Outcome[]): void {
     const begun = this.#slots.handled(batch);
-    begun.forEach((delivery, index) => this.#settle(delivery, outcomes[index] ?? defect('The handler has no outcome for it.')));
-    if (!this.#slots.keepsSlot(batch)) this.#ended(batch);
+    let stays = false;
+    begun.forEach((delivery, index) => {
+      const isSettling = this.#settle(delivery, outcomes[index] ?? defect('The handler has no outcome for it.'));
+      stays ||= !isSettling;
+    });
+    if (stays || !this.#slots.keepsSlot(batch)) this.#ended(batch);
   }
 
-  #settle(delivery: PendingDelivery, outcome: Outcome): void {
+  /** @returns false when the message stays here as it is, and Redis is not told */
+  #settle(delivery: PendingDelivery, outcome: Outcome): boolean {
     if (outcome.kind !== 'ack') emitFailure(delivery, outcome);
+    if (this.#parts.inPlace?.keep(delivery, outcome)) return false;
+    this.#write(delivery, this.#settlementOf(delivery, outcome));
+    return true;
+  }
+
+  #settlementOf(delivery: PendingDelivery, outcome: Outcome): Settlement {
     const settlement = settlementOf(delivery, outcome);
     if (settlement === HANDLED) delivery.dealtWith();
-    this.#write(delivery, settlement);
+    return settlement;
   }
 
   #write(delivery: PendingDelivery, settlement: Settlement): void {

@@ -1,5 +1,6 @@
 import type { BatchRule } from '@millrace/core';
 import { DeliveryQueue } from './delivery-queue.js';
+import type { HandlerQueue } from './handler-queue.js';
 import type { PendingDelivery } from './pending-delivery.js';
 import { RecentCount } from './recent-count.js';
 import { Running } from './running.js';
@@ -11,6 +12,8 @@ export interface SlotRules {
   readonly rule: BatchRule;
   /** Handlers count as stuck when none has ended for so long while all are at work, or while a suspect blocks others. */
   readonly stuckAfterMs: number;
+  /** Where messages wait. Default: in the order in which they come. */
+  readonly queue?: HandlerQueue | undefined;
 }
 
 /** The moment of a decision. */
@@ -37,7 +40,7 @@ const MOST_AHEAD = 512;
  */
 export class HandlerSlots {
   readonly #rules: SlotRules;
-  readonly #queue: DeliveryQueue;
+  readonly #queue: HandlerQueue;
   readonly #running: Running;
   readonly #handled = new RecentCount(AHEAD_MS);
   /** Most messages that handlers may have at once. */
@@ -52,7 +55,7 @@ export class HandlerSlots {
 
   constructor(rules: SlotRules) {
     this.#rules = rules;
-    this.#queue = new DeliveryQueue(rules.rule);
+    this.#queue = rules.queue ?? new DeliveryQueue(rules.rule);
     this.#running = new Running(rules.concurrency);
     this.#messages = rules.concurrency * rules.rule.size;
   }
@@ -150,8 +153,10 @@ export class HandlerSlots {
     this.#unsettled += 1;
   }
 
-  settled(count: number): void {
-    this.#unsettled -= count;
+  /** Redis has stored or refused how these messages ended. */
+  settled(items: readonly { readonly delivery: PendingDelivery }[]): void {
+    this.#unsettled -= items.length;
+    for (const { delivery } of items) this.#queue.settled(delivery);
   }
 
   /** Nothing begins from now on. */

@@ -7,6 +7,13 @@ export interface Moment {
   readonly connectionEpoch: number;
   /** How often this process had come back by then, after others might have taken it for dead. */
   readonly returns: number;
+  /** In ordered mode the epoch under which the member owned the partition. */
+  readonly ownerEpoch?: number;
+}
+
+/** By which read an entry came. */
+export interface Token extends Pick<Moment, 'connectionEpoch' | 'ownerEpoch'> {
+  readonly id: string;
 }
 
 /**
@@ -21,16 +28,19 @@ export class HeldEntry extends Lease {
   readonly size: number;
   /** The epoch of the connections when the read was sent. */
   readonly connectionEpoch: number;
+  /** In ordered mode the epoch under which the member holds it; null else. */
+  readonly ownerEpoch: number | null;
   /** How many of its messages this member has still to settle. */
   unsettled: number;
   /** Finds out whether the entry is still held; null before it is held at all. */
   confirmedBy: ((entry: HeldEntry) => Promise<void>) | null = null;
 
-  constructor(stream: GroupStream, token: { id: string; connectionEpoch: number }, span: { base: number; size: number }) {
+  constructor(stream: GroupStream, token: Token, span: { base: number; size: number }) {
     super();
     this.stream = stream;
     this.id = token.id;
     this.connectionEpoch = token.connectionEpoch;
+    this.ownerEpoch = token.ownerEpoch ?? null;
     this.base = span.base;
     this.size = span.size;
     this.unsettled = span.size;

@@ -2,6 +2,7 @@ import { loadScript, type RedisConnection, type Topology } from '@millrace/redis
 import { putBack } from '../redeliver/put-back.js';
 import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntry } from './held-entry.js';
+import type { PendingDelivery } from './pending-delivery.js';
 
 const join = loadScript('../scripts/join.lua', import.meta.url);
 const forgetMember = loadScript('../scripts/forget-member.lua', import.meta.url);
@@ -45,7 +46,7 @@ export class Holdings {
    * Marks a message whose process vanished before as one that is about to be handled.
    * @returns false when the member does not hold it any more
    */
-  async begin({ stream, id }: HeldEntry): Promise<boolean> {
+  async begin({ entry: { stream, id } }: PendingDelivery): Promise<boolean> {
     const { group, groupKeys } = stream.partition;
     const keys = [stream.key, groupKeys.begun];
     return (await this.#redisOf(stream.partition).run(begin, keys, [group, this.#parts.member, id])) === 1;
@@ -67,6 +68,12 @@ export class Holdings {
   async isReader({ key, partition }: GroupStream): Promise<boolean> {
     const consumers = (await this.#redisOf(partition).call('XINFO', 'CONSUMERS', key, partition.group)) as [string, string][];
     return consumers.some(([, name]) => name === this.#parts.member);
+  }
+
+  /** Whether the group is there. Without an answer it is not: making it again where it is changes nothing. */
+  async hasGroup({ key, partition }: GroupStream): Promise<boolean> {
+    const asked = this.#redisOf(partition).call('XINFO', 'CONSUMERS', key, partition.group);
+    return asked.then(() => true, () => false);
   }
 
   /** Makes the member known to Redis, so that an operator who pauses the group waits for it. */

@@ -3,7 +3,7 @@ import { isMillraceError } from '@millrace/core';
 import { type EntryFields, entryOf, fieldsOf } from '../log/entry.js';
 import { decodeEnvelope, malformed, unreadMessage } from '../log/envelope.js';
 import type { GroupStream } from './group-partition.js';
-import { HeldEntry, type Moment } from './held-entry.js';
+import { HeldEntry, type Moment, type Token } from './held-entry.js';
 import type { Replay } from '../group/replays.js';
 
 /** Earlier deliveries of a message to the group, and how they ended. */
@@ -42,6 +42,10 @@ export class PendingDelivery implements Delivery {
   readonly fault: MillraceError | null;
   /** Since when it waits for a handler, by the monotonic clock, in milliseconds. */
   waitsSince = 0;
+  /** It begins no sooner, by the monotonic clock, in milliseconds. */
+  notBeforeMs = 0;
+  /** In ordered mode: whether Redis has a record of its attempts, which is to go when it is settled. */
+  isNoted = false;
   paused: AbortSignal | undefined = undefined;
   /** The seek by which the group is given it again; null when none did. */
   replayedBy: Replay['number'] | null = null;
@@ -66,6 +70,19 @@ export class PendingDelivery implements Delivery {
   dealtWith(): void {
     this.envelope = '';
     this.message = { ...EMPTY, id: this.message.id };
+  }
+
+  /** Names it among the messages that a group holds in a partition. */
+  get name(): string {
+    const { stream, id } = this.entry;
+    return stream.kind === 'log' && this.offset >= 0 ? String(this.offset) : id;
+  }
+
+  /** The same message with another history. */
+  with(history: Partial<History>): PendingDelivery {
+    const { attempt, crashes, firstFailedAt, offset, envelope } = this;
+    const fault = this.fault ? { fault: this.fault } : {};
+    return new PendingDelivery(this.entry, { offset, envelope, ...fault }, { attempt, crashes, firstFailedAt, ...history });
   }
 
   get topic(): string {
@@ -114,8 +131,8 @@ export interface OpenedEntry {
 }
 
 /** The messages of one entry. An unreadable entry counts as one message, to be dead-lettered as it is. */
-export function deliveriesOf(stream: GroupStream, read: ReadEntry, { connectionEpoch }: Moment): OpenedEntry {
-  const token = { id: read.id, connectionEpoch };
+export function deliveriesOf(stream: GroupStream, read: ReadEntry, moment: Omit<Moment, 'returns'>): OpenedEntry {
+  const token = { ...moment, id: read.id };
   return stream.kind === 'log' ? deliveriesOfLog(stream, read, token) : deliveriesOfAgain(stream, read, token);
 }
 
@@ -125,11 +142,6 @@ export function waitingOf(delivery: PendingDelivery, next: { attempt: number; fi
   if (offset >= 0) return `${next.attempt} ${crashes} ${next.firstFailedAt ?? '-'}`;
   const copy: AgainCopy = [offset, next.attempt, crashes, next.firstFailedAt, envelope];
   return JSON.stringify(copy);
-}
-
-interface Token {
-  readonly id: string;
-  readonly connectionEpoch: number;
 }
 
 function deliveriesOfLog(stream: GroupStream, read: ReadEntry, token: Token): OpenedEntry {

@@ -63,7 +63,15 @@ export class ReadHistory {
   /** Those messages of an entry that the group has not settled. */
   async unsettledOf(entry: HeldEntry, deliveries: readonly PendingDelivery[]): Promise<readonly PendingDelivery[]> {
     await this.#refresh();
-    return (await this.#mayBeKnown(entry)) ? this.#unmarked(deliveries) : deliveries;
+    return (await this.#mayBeKnown(entry)) ? this.unmarked(deliveries) : deliveries;
+  }
+
+  /** Those messages of one entry of the log that are not marked as settled. */
+  async unmarked(deliveries: readonly PendingDelivery[]): Promise<readonly PendingDelivery[]> {
+    const bits = deliveries.flatMap(({ offset }) => ['GET', 'u1', offset % SETTLED_PAGE_OFFSETS]);
+    const key = settledKey(this.#parts.prefix, this.#place, deliveries[0]!.offset);
+    const settled = (await this.#parts.redis.call('BITFIELD_RO', key, ...bits)) as number[];
+    return deliveries.filter((_, index) => settled[index] === 0);
   }
 
   async #refresh(): Promise<void> {
@@ -82,12 +90,5 @@ export class ReadHistory {
     const until = this.#reread.until ?? Number(await this.#parts.redis.call('HGET', this.#place.keys.meta, 'next'));
     this.#reread = base < until ? { until } : null;
     return base < until;
-  }
-
-  async #unmarked(deliveries: readonly PendingDelivery[]): Promise<readonly PendingDelivery[]> {
-    const bits = deliveries.flatMap(({ offset }) => ['GET', 'u1', offset % SETTLED_PAGE_OFFSETS]);
-    const key = settledKey(this.#parts.prefix, this.#place, deliveries[0]!.offset);
-    const settled = (await this.#parts.redis.call('BITFIELD_RO', key, ...bits)) as number[];
-    return deliveries.filter((_, index) => settled[index] === 0);
   }
 }

@@ -12,6 +12,8 @@ export interface SettleCall {
   readonly pages: readonly number[];
   /** From the number of whole entries on. */
   readonly args: readonly (string | number)[];
+  /** Names of the messages among them of which Redis has a record of their attempts. */
+  readonly noted: readonly string[];
   /** Whether it stores more than it removes: a full Redis refuses it. */
   readonly adds: boolean;
   /** The items that each letter of the reply is for, in its order. */
@@ -22,8 +24,23 @@ export interface SettleCall {
 export const MOST_TOGETHER = 1_024;
 const MOST_SINGLY = 64;
 
-/** Splits the messages of one stream into calls that are short enough for Redis to serve others in between. */
+/**
+ * Splits the messages of one stream into calls that are short enough for Redis to serve others in between. Messages of one call
+ * are held under one epoch.
+ */
 export function batchesOf(items: readonly Item[]): (readonly Item[])[] {
+  const epoch = epochOf(items[0]);
+  const others = items.filter((item) => epochOf(item) !== epoch);
+  if (others.length === 0) return shortBatchesOf(items);
+  return [...shortBatchesOf(items.filter((item) => epochOf(item) === epoch)), ...batchesOf(others)];
+}
+
+/** The epoch under which a message is held; null in shared mode. */
+export function epochOf(item: Item | undefined): number | null {
+  return item?.delivery.entry.ownerEpoch ?? null;
+}
+
+function shortBatchesOf(items: readonly Item[]): (readonly Item[])[] {
   const isQuick = ({ delivery, settlement }: Item): boolean => settlement === HANDLED && delivery.entry.stream.kind === 'log';
   const others = items.filter((item) => !isQuick(item));
   if (others.length <= MOST_SINGLY && items.length <= MOST_TOGETHER) return [items];
@@ -53,6 +70,7 @@ export function settleCallOf(items: readonly Item[], held: HeldEntries): SettleC
   return {
     pages: pagesOf(items),
     args: [whole.length, ...whole.map(([entry]) => entry.id), ...runs.flatMap((run) => argumentsOf(run, held))],
+    noted: items.filter(({ delivery }) => delivery.isNoted).map(({ delivery }) => delivery.name),
     adds: items.some(({ settlement }) => adds(settlement)),
     parts: [...whole.map(([, own]) => own), ...runs],
   };

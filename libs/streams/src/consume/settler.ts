@@ -3,11 +3,12 @@ import { setTimeout } from 'node:timers/promises';
 import { emit, errorRecord } from '@millrace/core';
 import { loadScript, redisFailure, refusedWhenFull, type Topology } from '@millrace/redis';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
+import { OWNER } from '../own/owner-consumer.js';
 import type { Feedback } from './feedback.js';
 import type { GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import type { PendingDelivery } from './pending-delivery.js';
-import { batchesOf, MOST_TOGETHER, type SettleCall, settleCallOf, settleKeysOf } from './settle-call.js';
+import { batchesOf, epochOf, MOST_TOGETHER, type SettleCall, settleCallOf, settleKeysOf } from './settle-call.js';
 import { adds, HANDLED, type Settlement } from './settlement.js';
 import type { Item, Settling } from './settling.js';
 
@@ -105,12 +106,21 @@ export class Settler {
     return adding;
   }
 
-  async #send(stream: GroupStream, { args, pages, adds: isAdding }: SettleCall, repeated: boolean): Promise<string> {
-    const { member, prefix, redis, held } = this.#parts;
+  async #send(stream: GroupStream, call: SettleCall, repeated: boolean): Promise<string> {
+    const { args, pages, adds: isAdding } = call;
+    const { prefix, redis, held } = this.#parts;
     const bitmaps = pages.map((page) => settledKey(prefix, stream.partition, page * SETTLED_PAGE_OFFSETS));
     const keys = [...settleKeysOf(stream), ...bitmaps];
-    const head = [stream.partition.group, member, stream.kind, SETTLED_PAGE_OFFSETS, repeated ? '1' : '0', pages.join(','), mostHeld(held)];
+    const by = this.#settledBy(call);
+    const head = [stream.partition.group, by, stream.kind, SETTLED_PAGE_OFFSETS, repeated ? '1' : '0', pages.join(','), mostHeld(held)];
     return String(await redis.publishFor(stream.key).run(isAdding ? settleAndAdd : settle, keys, [...head, ...args]));
+  }
+
+  /** Who settles: the member; in ordered mode the owner of the partition, for the consumer that holds its entries. */
+  #settledBy({ parts: [items], noted }: SettleCall): string {
+    const { member } = this.#parts;
+    const epoch = epochOf(items?.[0]);
+    return epoch === null ? member : `${OWNER} ${member} ${epoch} ${noted.join(',')}`;
   }
 
   #finish({ parts }: SettleCall, reply: string): void {

@@ -2,8 +2,10 @@ import { MillraceError, type Subscription, type SubscriptionDefinition } from '@
 import { settlesWithin } from '@millrace/redis';
 import type { Presence } from '../group/presence.js';
 import type { Handling } from './handling.js';
-import { Member, type MemberParts } from './member.js';
+import { OrderedMember } from '../ordered/ordered-member.js';
+import type { Member, MemberParts } from './member.js';
 import type { PausedBy } from './pause-control.js';
+import { SharedMember } from './shared-member.js';
 
 export interface SubscriptionParts extends Omit<MemberParts, 'member'> {
   /** Called when the subscription was stopped and nothing of it runs any more. */
@@ -36,7 +38,7 @@ export class StreamSubscription implements Subscription {
   ): Promise<StreamSubscription> {
     await parts.log.declare(definition.topic);
     const name = await parts.presence.join();
-    const member = new Member({ ...parts, member: name }, definition, handling);
+    const member = memberOf({ ...parts, member: name }, definition, handling);
     try {
       await member.join(definition);
       return new StreamSubscription(parts, name, member);
@@ -83,6 +85,7 @@ export class StreamSubscription implements Subscription {
    */
   async #stop(deadlineMs: number): Promise<void> {
     this.#parts.presence.stopping(this.#name);
+    this.#member.finish(deadlineMs);
     const finishing = this.#finish();
     if (!(await settlesWithin(finishing, deadlineMs))) {
       this.#giveUp();
@@ -106,6 +109,11 @@ export class StreamSubscription implements Subscription {
     deadLetters.hook?.giveUp();
     held.giveUpAll(stopped(place.topic, place.group));
   }
+}
+
+function memberOf(parts: MemberParts, { ordering, ...definition }: SubscriptionDefinition, handling: Handling): Member {
+  if (!ordering) return new SharedMember(parts, definition, handling);
+  return new OrderedMember(parts, { ...definition, ordering }, handling);
 }
 
 /** From now on nobody waits for the member, and others look after its entries. */

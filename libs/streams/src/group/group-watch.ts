@@ -2,7 +2,8 @@ import { emit, errorRecord, Loop, spread } from '@millrace/core';
 import { loadScript, type Topology } from '@millrace/redis';
 import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition } from '../consume/group-partition.js';
-import type { Partition } from '../consume/partition.js';
+import type { ReadHistory } from '../consume/read-history.js';
+import { OWNER } from '../own/owner-consumer.js';
 import type { Membership } from './membership.js';
 
 const watchGroup = loadScript('../scripts/watch-group.lua', import.meta.url);
@@ -18,7 +19,7 @@ export interface GroupWatchParts {
   readonly membership: Membership;
   readonly idlePauseMs: number;
   readonly places: readonly GroupPartition[];
-  readonly partitions: readonly Partition[];
+  readonly partitions: readonly { readonly history: Pick<ReadHistory, 'learn'> }[];
   readonly feedback: Pick<Feedback, 'groupPaused' | 'groupResumed' | 'membersChanged' | 'isIdle'>;
 }
 
@@ -60,7 +61,7 @@ export class GroupWatch {
     const [{ group, keys, groupKeys }] = places as [GroupPartition];
     const reply = await redis.publishFor(keys.log).run(watchGroup, [groupKeys.control, keys.log], [group, member, this.#quiet]);
     const [pause, ...members] = reply as [string, ...string[]];
-    if (membership.learn(members)) feedback.membersChanged();
+    if (membership.learn(members.filter((name) => name !== OWNER))) feedback.membersChanged();
     if (pause !== this.#pause) await this.#change(pause);
     return pause === '' ? this.#untilNextMs : this.#quiet === pause ? LOOK_EVERY_MS : LOOK_SOON_MS;
   }

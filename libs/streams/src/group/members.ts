@@ -1,5 +1,6 @@
 import type { Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
+import { OWNER } from '../own/owner-consumer.js';
 import type { Presence, Watcher } from './presence.js';
 
 type Pending = [count: number, first: string | null, last: string | null, owners: [name: string, count: string][] | null];
@@ -32,7 +33,7 @@ export class Members implements Watcher {
   /** All members but those that are known to be gone: a member counts as living until it was silent for a lease. */
   async living({ keys, group }: GroupPartition): Promise<string[]> {
     const consumers = (await this.#redis.controlFor(keys.log).call('XINFO', 'CONSUMERS', keys.log, group)) as [string, string][];
-    return this.#learn(consumers.map(([, name]) => name)).filter((name) => !this.#isGone(name));
+    return this.#learn(consumers.map(([, name]) => name).filter((name) => name !== OWNER)).filter((name) => !this.#isGone(name));
   }
 
   /** Members that are gone and still hold messages in this partition. */

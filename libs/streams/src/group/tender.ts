@@ -6,6 +6,7 @@ import type { HeldEntries } from '../consume/held-entries.js';
 import { type Page, pagesOf, shareOf } from '../log/pages.js';
 import { allTurns, turnOf } from '../log/turns.js';
 import { putBack } from '../redeliver/put-back.js';
+import { OWNER } from '../own/owner-consumer.js';
 import type { Membership } from './membership.js';
 import type { Presence, Watcher } from './presence.js';
 
@@ -27,7 +28,8 @@ export interface TenderParts {
   readonly member: string;
   readonly membership: Membership;
   readonly places: readonly GroupPartition[];
-  readonly held: HeldEntries;
+  /** How many entries this member holds of each stream, by what it knows itself. */
+  readonly held: Pick<HeldEntries, 'counts'>;
   readonly idlePauseMs: number;
   readonly feedback: Pick<Feedback, 'recover' | 'returned' | 'verify' | 'isIdle'>;
 }
@@ -217,5 +219,5 @@ function ownIn(held: readonly (string | number)[], own: string): [number, number
 
 /** The names in the reply: two numbers follow each. */
 function othersIn(held: readonly (string | number)[], own: string): string[] {
-  return held.filter((item, index): item is string => index % 3 === 0 && item !== own);
+  return held.filter((item, index): item is string => index % 3 === 0 && item !== own && item !== OWNER);
 }

@@ -15,10 +15,17 @@ const LOOK_SOON_MS = 1_000;
 /** How long the last release may take: a Redis that does not answer must not keep the process. */
 const GOODBYE_MS = 500;
 
+/** How a member came to own a partition. */
+export interface Acquisition {
+  readonly epoch: number;
+  /** Whether the owner before died with all that it held. */
+  readonly isAfterDeath: boolean;
+}
+
 /** The part that works with the partitions of this member. */
 export interface OwnershipUser {
   /** The member owns the partition from now on. It may be revoked, or lost, before the promise resolves. */
-  assigned(place: GroupPartition, epoch: number): void | Promise<void>;
+  assigned(place: GroupPartition, acquisition: Acquisition): void | Promise<void>;
   /** The member is to give the partition up: it begins nothing more there. Resolves when nothing of it is in flight. */
   revoked(place: GroupPartition): Promise<void>;
   /** The partition is another's by now, or nobody's: nothing that is in flight there counts any more. */
@@ -53,6 +60,8 @@ export class Ownership implements Watcher {
   readonly #loop: Loop;
   /** How often others may have taken this process for dead. */
   #returns = 0;
+  /** The number of returns by which Redis had confirmed all that this member owns. */
+  #confirmed = 0;
   #isStopping = false;
   /** Others may own by now what this member owned: it looks at once. */
   #isStale = false;
@@ -92,6 +101,18 @@ export class Ownership implements Watcher {
     return stake.tenure.epoch;
   }
 
+  /** Whether this member owns for sure all that it takes for its own: only then a message may begin. */
+  get isSure(): boolean {
+    return this.#confirmed === this.#returns && this.#parts.presence.isSure;
+  }
+
+  /** Whether Redis says at this moment that this member owns the partition under that epoch. */
+  async confirms(place: GroupPartition, epoch: number): Promise<boolean> {
+    const { found, errors } = await this.#records.look([place]);
+    if (errors.length > 0) throw asError(errors[0]);
+    return isUnder(found.get(place)!, this.#parts.member, epoch);
+  }
+
   start(): void {
     this.#parts.presence.watch(this);
     this.#loop.start();
@@ -99,6 +120,12 @@ export class Ownership implements Watcher {
 
   /** Members may have come or gone, a partition may have been released, or this member may have lost one. */
   wake(): void {
+    this.#loop.wake();
+  }
+
+  /** A partition may be another's by now: it looks at once. */
+  doubt(): void {
+    this.#isStale = true;
     this.#loop.wake();
   }
 
@@ -152,6 +179,7 @@ export class Ownership implements Watcher {
     this.#isStale = false;
     const records = this.#checked(await this.#records.look(this.#parts.places));
     if (records.size < this.#stakes.length) this.#isStale = true;
+    else this.#confirmed = returns;
     for (const stake of this.#stakes) {
       const record = records.get(stake.place);
       if (!record) continue;
@@ -193,21 +221,23 @@ export class Ownership implements Watcher {
     if (stakes.length === 0) return true;
     const claimOf = ({ place, record, knownEpoch }: Stake): Claim => ({ place, expected: record, leastEpoch: knownEpoch + 1 });
     const returns = this.#returns;
+    const dead = new Set(stakes.filter(({ record }) => this.#parts.presence.fateOf(record.owner) === 'dead'));
     const answers = this.#checked(await this.#records.acquire(stakes.map(claimOf)));
     for (const stake of stakes) {
       const answer = answers.get(stake.place);
-      if (typeof answer === 'number') this.#acquired(stake, answer, returns);
+      if (typeof answer === 'number') this.#acquired(stake, { epoch: answer, isAfterDeath: dead.has(stake) }, returns);
       else if (answer) stake.learn(answer);
     }
     return stakes.every(({ place, tenure }) => tenure !== null || !answers.has(place));
   }
 
-  #acquired(stake: Stake, epoch: number, returns: number): void {
+  #acquired(stake: Stake, acquisition: Acquisition, returns: number): void {
     const { member, user } = this.#parts;
+    const { epoch } = acquisition;
     stake.learn({ owner: member, epoch: String(epoch) });
     stake.tenure = { epoch, sinceMs: performance.now(), state: this.#isStopping ? 'drained' : 'owned' };
     stake.confirmedAt = returns;
-    if (!this.#isStopping) void this.#tell(() => user.assigned(stake.place, epoch));
+    if (!this.#isStopping) void this.#tell(() => user.assigned(stake.place, acquisition));
   }
 
   #lose(stake: Stake): void {

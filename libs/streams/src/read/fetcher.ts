@@ -2,6 +2,7 @@ import { emit, errorRecord, Loop } from '@millrace/core';
 import { BLOCK_MS, type RedisConnection, redisFailure } from '@millrace/redis';
 import type { Dispatcher } from '../consume/dispatcher.js';
 import type { Feedback } from '../consume/feedback.js';
+import type { Fetching } from '../consume/fetching.js';
 import type { GroupStream } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
 import type { Moment } from '../consume/held-entry.js';
@@ -38,7 +39,7 @@ type ReadReply = [string, [string, string[]][]][] | null;
  * of its own; while it is idle, it reads when somebody rings. After a failed read Redis may have given entries to this member, so
  * the next round looks for them first.
  */
-export class Fetcher {
+export class Fetcher implements Fetching {
   readonly #parts: FetcherParts;
   readonly #streams: readonly GroupStream[];
   /** By the key of a stream. */
@@ -74,30 +75,25 @@ export class Fetcher {
     this.#plan.overFetched(stream);
   }
 
-  /** Stops for good. Resolves when no read is under way any more and all entries are taken in. */
   async stop(): Promise<void> {
     await this.#blocked.endUntil(this.#loop.stop());
     this.#parts.rings.close();
     this.#parts.way.giveBack();
   }
 
-  /** Stops without waiting for a read that is under way. */
   abandon(): void {
     this.#parts.rings.close();
     this.#parts.way.abandon();
   }
 
-  /** Resolves when no read is under way and all entries are taken in. None begins while there is no free slot. */
   async rest(): Promise<void> {
     await this.#blocked.endUntil(this.#fetching);
   }
 
-  /** Why nothing is read, or null while all is well. */
   problem(): string | null {
     return this.#problem;
   }
 
-  /** Reports a problem until the next read succeeds; all streams are to be read then. */
   lostSight(why: string): void {
     this.#problem = why;
     this.#parts.rings.lookAtAll();

@@ -30,9 +30,9 @@ export class Hints {
     if (hint.ring === ring) hint.dueAtMs = NEVER;
   }
 
-  /** A read may have left entries in the stream. */
-  left(stream: GroupStream, nowMs: number): void {
-    this.#hints.get(stream)!.dueAtMs = nowMs;
+  /** The stream may have entries, and is worth a read from that moment on. */
+  left(stream: GroupStream, dueAtMs: number): void {
+    this.#hints.get(stream)!.dueAtMs = dueAtMs;
   }
 
   /** Every stream may have entries. */

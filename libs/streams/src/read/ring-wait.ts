@@ -20,7 +20,8 @@ const SECOND_MS = 1_000;
 export interface RingWaitParts {
   readonly rings: Rings;
   readonly places: readonly GroupPartition[];
-  readonly membership: Membership;
+  /** The rank of this member among those that may read what somebody rings for: 0 is the first. */
+  readonly membership: Pick<Membership, 'rankFor'>;
   readonly feedback: Pick<Feedback, 'controlled' | 'delayed' | 'due' | 'ringsMissed'>;
 }
 
@@ -127,6 +128,17 @@ export class RingWait implements RingListener {
     this.#recent.add(messages);
     if (isAll) this.#hints.emptied(stream, ring);
     else this.#hints.left(stream, performance.now());
+  }
+
+  /** The stream is worth a read, but no sooner than in so many milliseconds. */
+  putOff(stream: GroupStream, forMs: number): void {
+    this.#hints.left(stream, performance.now() + forMs);
+  }
+
+  /** The stream may have messages for which nobody rings any more. */
+  lookAt(stream: GroupStream): void {
+    this.putOff(stream, 0);
+    this.#wake?.();
   }
 
   #hear(partition: GroupPartition, ring: Ring): void {

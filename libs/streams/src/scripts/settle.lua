@@ -3,7 +3,8 @@
 --
 -- KEYS  1 the stream  2 stats  3 due  4 dead letters  5 again  6 open  7 begun  8 log  9 body  10 control
 --       11... pages of the settled bitmap
--- ARGV  1 group  2 member  3 'log' or 'again'  4 offsets a page  5 '1' when this call is a repetition
+-- ARGV  1 group  2 the member or, in ordered mode, with spaces between them: the consumer of all owners, the member, the epoch
+--       under which it owns the partition, names of messages whose record of attempts goes, with commas between them  3 'log' or 'again'  4 offsets a page  5 '1' when this call is a repetition
 --       6 numbers of the pages, in the order of their KEYS, separated by commas
 --       7 entries of the stream that the member holds at the most  8 how many entries are settled whole
 --       then their ids in their order: all that they carry is handled, and none of it was settled before, as far as the
@@ -19,17 +20,19 @@
 --         long ago: the group was given it again, F refused: it belongs to someone else, or waits for a member
 --
 -- Guarantees: only the holder settles, checked by (member, entry id), and by the message id where the delivery is from before a
--- failover: Redis may use its entry id and offset again for another message; a message is settled once: it is marked first, and
+-- failover: Redis may use its entry id and offset again for another message; in ordered mode only the owner of the partition
+-- settles, under its epoch; a message is settled once: it is marked first, and
 -- the mark is removed when its retry or dead letter cannot be added; a full Redis does not keep a member from settling, unless
 -- the member asks that outcomes that add something be refused (`refusedWhenFull`).
 --!include include/entry-id.lua
 --!include include/ring.lua
 --!include include/entry-texts.lua
 --!include include/waiting.lua
+--!include include/owner.lua
 
 local stream, stats, dead, again, begun = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[7]
 local waiting = { name = ARGV[1], log = KEYS[8], again = again, due = KEYS[3], open = KEYS[6], body = KEYS[9], control = KEYS[10] }
-local group, member, fromAgain, page, repeated = ARGV[1], ARGV[2], ARGV[3] ~= 'log', tonumber(ARGV[4]), ARGV[5] == '1'
+local group, consumer, fromAgain, page, repeated = ARGV[1], string.match(ARGV[2], '^%S+'), ARGV[3] ~= 'log', tonumber(ARGV[4]), ARGV[5] == '1'
 local held, whole = tonumber(ARGV[7]), tonumber(ARGV[8])
 local FIRST_PAGE, FIRST, FIELDS = 11, 9, 9
 -- Bits that fit into one number of Lua.
@@ -41,19 +44,23 @@ for number in string.gmatch(ARGV[6], '%d+') do
   pages = pages + 1
 end
 
+local token, noted = string.match(ARGV[2], ' (%S+ %d+) ?(%S*)$')
+local isOwner = token == nil or isOwnerBy(waiting.control, token)
+
 local holding = {}
 local function holds(entry)
+  if not isOwner then return false end
   if holding[entry] == nil then
     local pending = redis.call('XPENDING', stream, group, entry, entry, 1)[1]
-    holding[entry] = pending ~= nil and pending[2] == member
+    holding[entry] = pending ~= nil and pending[2] == consumer
   end
   return holding[entry]
 end
 
 -- One query for all entries that are settled whole. An entry that did not fit into the reply has a query of its own.
 local function learnHoldings()
-  if whole < 2 then return end
-  local pending = redis.call('XPENDING', stream, group, ARGV[FIRST], ARGV[FIRST + whole - 1], held, member)
+  if whole < 2 or not isOwner then return end
+  local pending = redis.call('XPENDING', stream, group, ARGV[FIRST], ARGV[FIRST + whole - 1], held, consumer)
   for _, item in ipairs(pending) do holding[item[1]] = true end
   if #pending >= held then return end
   for i = FIRST, FIRST + whole - 1 do holding[ARGV[i]] = holding[ARGV[i]] or false end
@@ -277,6 +284,9 @@ local good, failure = pcall(function()
   for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
 end)
 letGoOfFinished()
+if isOwner then
+  for name in string.gmatch(noted or '', '[^,]+') do redis.call('HDEL', waiting.control, 'tried:' .. name) end
+end
 for name, number in pairs(counts) do
   if number > 0 then redis.call('HINCRBY', stats, name, number) end
 end

@@ -1,0 +1,232 @@
+import type { BatchRule } from '@millrace/core';
+import type { GroupPartition } from '../consume/group-partition.js';
+import type { HandlerQueue } from '../consume/handler-queue.js';
+import type { PendingDelivery } from '../consume/pending-delivery.js';
+import { Lane } from './lane.js';
+
+/** What is handled one message after the other: all messages of a key, or all of a partition. */
+export type LaneRule = 'key' | 'partition';
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/**
+ * Messages that wait for a handler, in lanes: the first of a lane may begin when the one before it is settled. A batch has at
+ * most one message of each lane.
+ */
+export class LaneQueue implements HandlerQueue {
+  readonly #batch: BatchRule;
+  readonly #rule: LaneRule;
+  readonly #lanes = new Map<GroupPartition, Map<string, Lane>>();
+  /** The lane of each message that was taken and is not settled. */
+  readonly #taken = new Map<PendingDelivery, Lane>();
+  /** How many messages of each partition wait. */
+  readonly #waiting = new Map<GroupPartition, number>();
+  /** Lanes whose first message may begin, in the order in which they became so. */
+  readonly #ready = new Set<Lane>();
+  /** Lanes whose first message may begin, alone, since its process vanished. */
+  readonly #suspects = new Set<Lane>();
+  /** Lanes whose first message waits for its next attempt. */
+  readonly #later = new Set<Lane>();
+  /** No lane of `later` is due before that. */
+  #nextDueMs = NEVER;
+  #suspect: PendingDelivery | undefined;
+  #blockedSinceMs: number | null = null;
+
+  constructor(batch: BatchRule, rule: LaneRule) {
+    this.#batch = batch;
+    this.#rule = rule;
+  }
+
+  get length(): number {
+    return this.#ready.size + this.#suspects.size;
+  }
+
+  get hasSuspects(): boolean {
+    return this.#suspects.size > 0;
+  }
+
+  get wantsLoneSlot(): boolean {
+    return this.hasSuspects && !this.#suspect;
+  }
+
+  /** Nothing waits for too long: no other member could take it. */
+  get waitsSinceMs(): null {
+    return null;
+  }
+
+  /** Names the lane of a message in its partition. A message without a key, as one that cannot be read, waits for no other. */
+  laneKeyOf({ message, name }: PendingDelivery): string {
+    return this.#rule === 'partition' ? '' : (message.key ?? `\0${name}`);
+  }
+
+  /** How many messages of a partition wait, those included that may not begin yet. */
+  waitingIn(place: GroupPartition): number {
+    return this.#waiting.get(place) ?? 0;
+  }
+
+  /** Whether messages of a partition were taken and are not settled. */
+  hasTakenIn(place: GroupPartition): boolean {
+    for (const { busy } of this.#lanes.get(place)?.values() ?? []) if (busy) return true;
+    return false;
+  }
+
+  /** All messages of a partition, by their names: those that were taken and are not settled, and those that wait. */
+  allIn(place: GroupPartition): Map<string, PendingDelivery> {
+    const lanes = [...(this.#lanes.get(place)?.values() ?? [])];
+    return new Map(lanes.flatMap(({ all }) => all.map((delivery) => [delivery.name, delivery])));
+  }
+
+  add(delivery: PendingDelivery, nowMs: number): void {
+    const lane = this.#laneOf(delivery);
+    lane.add(delivery);
+    this.#count(lane.place, 1);
+    if (lane.length === 1 && !lane.busy) this.#offer(lane, nowMs);
+  }
+
+  take(nowMs: number): PendingDelivery[] {
+    this.#noteBlocked(nowMs);
+    if (this.readyInMs(nowMs) !== 0) return [];
+    const batch: PendingDelivery[] = [];
+    for (const lane of this.#ready) {
+      if (batch.length === this.#batch.size) break;
+      this.#ready.delete(lane);
+      batch.push(this.#takeFrom(lane));
+    }
+    return batch;
+  }
+
+  takeSuspect(nowMs: number): PendingDelivery[] {
+    const [lane] = this.#suspects;
+    if (!lane) return [];
+    this.#suspects.delete(lane);
+    this.#suspect = this.#takeFrom(lane);
+    this.#noteBlocked(nowMs);
+    return [this.#suspect];
+  }
+
+  suspectEnded(): void {
+    this.#blockedSinceMs = null;
+  }
+
+  ended([first]: readonly PendingDelivery[]): boolean {
+    if (!this.#suspect || first !== this.#suspect) return false;
+    this.#suspect = undefined;
+    this.suspectEnded();
+    return true;
+  }
+
+  settled(delivery: PendingDelivery): void {
+    const lane = this.#taken.get(delivery);
+    if (!lane) return;
+    this.#taken.delete(delivery);
+    lane.busy = null;
+    this.#goOn(lane, performance.now());
+  }
+
+  /** A message that was taken is to be handled again, by this member, before all others of its lane. */
+  retry(taken: PendingDelivery, next: PendingDelivery): void {
+    const lane = this.#taken.get(taken)!;
+    this.#taken.delete(taken);
+    lane.again(next);
+    this.#count(lane.place, 1);
+    this.#offer(lane, performance.now());
+  }
+
+  /** Takes out all messages of a partition that were not taken yet. */
+  drop(place: GroupPartition): PendingDelivery[] {
+    const dropped: PendingDelivery[] = [];
+    for (const lane of this.#lanes.get(place)?.values() ?? []) {
+      dropped.push(...lane.clear());
+      this.#ready.delete(lane);
+      this.#suspects.delete(lane);
+      this.#later.delete(lane);
+      if (!lane.busy) this.#forget(lane);
+    }
+    this.#waiting.delete(place);
+    return dropped;
+  }
+
+  readyInMs(nowMs: number): number | null {
+    this.#promote(nowMs);
+    if (this.#ready.size >= this.#batch.size) return 0;
+    const [lane] = this.#ready;
+    const atMs = lane ? lane.first!.waitsSince + this.#batch.waitMs : NEVER;
+    const nextMs = Math.min(atMs, this.#nextDueMs);
+    return nextMs === NEVER ? null : Math.max(0, Math.ceil(nextMs - nowMs));
+  }
+
+  blocked(nowMs: number): { readonly count: number; readonly ms: number } {
+    const sinceMs = this.#blockedSinceMs;
+    return sinceMs === null ? { count: 0, ms: 0 } : { count: this.#suspects.size, ms: nowMs - sinceMs };
+  }
+
+  takeSuspectsSince(): PendingDelivery[] {
+    return [];
+  }
+
+  takeNewest(): PendingDelivery[] {
+    return [];
+  }
+
+  takeAll(): PendingDelivery[] {
+    this.#blockedSinceMs = null;
+    return [...this.#lanes.keys()].flatMap((place) => this.drop(place));
+  }
+
+  #takeFrom(lane: Lane): PendingDelivery {
+    this.#count(lane.place, -1);
+    const taken = lane.take();
+    this.#taken.set(taken, lane);
+    return taken;
+  }
+
+  #count(place: GroupPartition, messages: number): void {
+    this.#waiting.set(place, this.waitingIn(place) + messages);
+  }
+
+  #goOn(lane: Lane, nowMs: number): void {
+    if (lane.length > 0) this.#offer(lane, nowMs);
+    else this.#forget(lane);
+  }
+
+  #forget(lane: Lane): void {
+    const lanes = this.#lanes.get(lane.place);
+    if (lanes?.get(lane.key) === lane) lanes.delete(lane.key);
+  }
+
+  /** The first message of a lane may begin, now or at its time. */
+  #offer(lane: Lane, nowMs: number): void {
+    const first = lane.first!;
+    if (first.notBeforeMs > nowMs) {
+      this.#later.add(lane);
+      this.#nextDueMs = Math.min(this.#nextDueMs, first.notBeforeMs);
+      return;
+    }
+    first.waitsSince = nowMs;
+    if (first.crashes > 0) this.#suspects.add(lane);
+    else this.#ready.add(lane);
+  }
+
+  #promote(nowMs: number): void {
+    if (nowMs < this.#nextDueMs) return;
+    this.#nextDueMs = NEVER;
+    for (const lane of [...this.#later]) {
+      this.#later.delete(lane);
+      this.#offer(lane, nowMs);
+    }
+  }
+
+  #noteBlocked(nowMs: number): void {
+    this.#blockedSinceMs = this.hasSuspects ? (this.#blockedSinceMs ?? nowMs) : null;
+  }
+
+  #laneOf(delivery: PendingDelivery): Lane {
+    const place = delivery.entry.stream.partition;
+    const lanes = this.#lanes.get(place) ?? new Map<string, Lane>();
+    this.#lanes.set(place, lanes);
+    const key = this.laneKeyOf(delivery);
+    const lane = lanes.get(key) ?? new Lane(place, key);
+    lanes.set(key, lane);
+    return lane;
+  }
+}

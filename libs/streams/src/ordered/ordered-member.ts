@@ -1,0 +1,188 @@
+import { MillraceError, type SubscriptionDefinition } from '@millrace/core';
+import { Dispatcher, ONE_BY_ONE } from '../consume/dispatcher.js';
+import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
+import type { Handling } from '../consume/handling.js';
+import { HeldEntries, type HeldEntriesParts } from '../consume/held-entries.js';
+import { Holdings } from '../consume/holdings.js';
+import { Member, type MemberParts } from '../consume/member.js';
+import { PauseControl } from '../consume/pause-control.js';
+import { Settler } from '../consume/settler.js';
+import { placesOf, rateLimiterOf } from '../consume/shared-member.js';
+import { Upkeep } from '../consume/upkeep.js';
+import { idlePauseMs } from '../group/idle-pause.js';
+import { Membership } from '../group/membership.js';
+import { type Acquisition, Ownership, type OwnershipUser } from '../own/ownership.js';
+import { ReadWay } from '../read/read-way.js';
+import { RingWait } from '../read/ring-wait.js';
+import { AttemptRecords } from './attempt-records.js';
+import { InPlaceHandling } from './in-place-handling.js';
+import { LaneQueue } from './lane-queue.js';
+import { OwnedFetcher } from './owned-fetcher.js';
+import { OwnedPartition } from './owned-partition.js';
+
+type Ordering = NonNullable<SubscriptionDefinition['ordering']>;
+
+/** A member of an ordered group: each partition belongs to one member at a time, which handles its messages in their order. */
+export class OrderedMember extends Member implements OwnershipUser {
+  readonly held: HeldEntries;
+  readonly settler: Settler;
+  readonly dispatcher: Dispatcher;
+  readonly fetcher: OwnedFetcher;
+  readonly pauses: PauseControl;
+  protected readonly holdings: Holdings;
+  protected readonly upkeep: Upkeep;
+  protected readonly rings: RingWait;
+  protected readonly partitions: ReadonlyMap<GroupPartition, OwnedPartition>;
+  readonly #ownership: Ownership;
+  readonly #queue: LaneQueue;
+  #leaving: Promise<unknown> | null = null;
+
+  constructor(parts: MemberParts, definition: SubscriptionDefinition & { readonly ordering: Ordering }, handling: Handling) {
+    const { redis, prefix, member, presence } = parts;
+    const places = placesOf(prefix, definition);
+    super(parts, places);
+    const membership = new Membership(member, presence);
+    const way = new ReadWay(redis, places.flatMap(({ streams }) => streams), parts.readers);
+    const rings = new RingWait({ rings: parts.rings, places, membership: FIRST, feedback: this });
+    const pauseMs = idlePauseMs(definition.topic, presence.leaseMs);
+    const ownership = new Ownership({ redis, presence, member, membership, places, idlePauseMs: pauseMs, rings, user: this });
+    const held = new HeldEntries({ holdings: holdingsBy(ownership), way, presence: ownership, feedback: this });
+    const settler = new Settler({ redis, prefix, member, held, feedback: this });
+    const queue = new LaneQueue(handling.rule ?? ONE_BY_ONE, definition.ordering.by);
+    const attempts = new AttemptRecords({ redis, member });
+    const partitions = new Map<GroupPartition, OwnedPartition>();
+    const inPlace = new InPlaceHandling({ queue, held, attempts, partitions });
+    const slots = { handling, inPlace, rateLimiter: rateLimiterOf(parts, definition) };
+    const dispatcher = new Dispatcher({ ...definition, ...parts, ...slots, held, settler, holdings: attempts, feedback: this });
+    const reading = { prefix, presence: ownership, held, dispatcher, settler, queue, attempts };
+    const partitionOf = (place: GroupPartition): OwnedPartition =>
+      new OwnedPartition({ ...reading, redis: redis.publishFor(place.keys.log) }, place);
+    for (const place of places) partitions.set(place, partitionOf(place));
+    this.held = held;
+    this.settler = settler;
+    this.dispatcher = dispatcher;
+    this.fetcher = new OwnedFetcher({ way, rings, member, partitions, dispatcher, queue, feedback: this });
+    this.holdings = new Holdings({ redis, prefix, member });
+    this.rings = rings;
+    this.partitions = partitions;
+    this.#ownership = ownership;
+    this.#queue = queue;
+    const upkeep = { ...parts, membership, places, held: NOTHING_HELD, partitions: [...partitions.values()], feedback: this };
+    this.upkeep = new Upkeep(upkeep, definition);
+    const giveBack = (): void => this.#restart();
+    this.pauses = new PauseControl({ dispatcher, fetcher: this.fetcher, hook: this.deadLetters.hook, giveBack });
+  }
+
+  get isIdle(): boolean {
+    return this.rings.isListening && this.held.size === 0;
+  }
+
+  protected enter(): Promise<void> {
+    this.#ownership.start();
+    return Promise.resolve();
+  }
+
+  /** Partitions in which nothing is in flight go to others at once. */
+  finish(deadlineMs: number): void {
+    this.#leaving ??= this.#ownership.stop(deadlineMs);
+  }
+
+  override async leave(): Promise<boolean> {
+    this.finish(0);
+    await this.#leaving;
+    return super.leave();
+  }
+
+  assigned(place: GroupPartition, acquisition: Acquisition): void {
+    this.partitions.get(place)!.assigned(acquisition);
+    for (const stream of place.streams) this.rings.lookAt(stream);
+  }
+
+  async revoked(place: GroupPartition): Promise<void> {
+    this.partitions.get(place)!.drain();
+    while (this.#queue.hasTakenIn(place)) await this.dispatcher.nextEnd();
+  }
+
+  lost(place: GroupPartition): void {
+    this.partitions.get(place)!.lost();
+    this.held.lostOf(place, ownershipLost(place));
+  }
+
+  overFetched(): void {
+    // An owner keeps all that it has read.
+  }
+
+  givenAgain(place: GroupPartition): void {
+    this.historyOf(place).givenAgain();
+    this.partitions.get(place)!.restart();
+    for (const stream of place.streams) this.rings.lookAt(stream);
+    this.#ownership.doubt();
+  }
+
+  /** The ownership looks by itself who owns what by now. */
+  returned(): void {
+    this.markHistoriesStale();
+  }
+
+  async isLost({ streams }: GroupPartition): Promise<boolean> {
+    const groups = await Promise.all(streams.map((stream) => this.holdings.hasGroup(stream)));
+    return groups.includes(false);
+  }
+
+  protected recovered(): void {
+    this.#ownership.doubt();
+  }
+
+  async verify(): Promise<void> {
+    await this.holdings.join(this.place);
+    this.dispatcher.goOn();
+  }
+
+  async rejoin(): Promise<void> {
+    this.markHistoriesStale();
+    await this.verify();
+    this.#restart();
+  }
+
+  override controlled(): void {
+    super.controlled();
+    this.#ownership.wake();
+  }
+
+  override ringsMissed(): void {
+    super.ringsMissed();
+    this.#ownership.wake();
+  }
+
+  override membersChanged(): void {
+    super.membersChanged();
+    this.#ownership.wake();
+  }
+
+  #restart(): void {
+    for (const partition of this.partitions.values()) partition.restart();
+    this.rings.lookAtAll();
+  }
+}
+
+/** Nobody else reads the partitions that a member owns. */
+const FIRST = { rankFor: (): number => 0 };
+
+/** No entry is held by a member itself. */
+const NOTHING_HELD = { counts: (): ReadonlyMap<GroupStream, number> => new Map() };
+
+/** An entry is held by the owner of its partition. */
+function holdingsBy(ownership: Ownership): HeldEntriesParts['holdings'] {
+  return {
+    of: () => Promise.resolve(new Set()),
+    has: ({ stream, ownerEpoch }) => ownership.confirms(stream.partition, ownerEpoch ?? 0),
+  };
+}
+
+function ownershipLost({ topic, partition, group }: GroupPartition): MillraceError {
+  return new MillraceError(
+    'STATE_LOST',
+    `Partition ${partition} of topic '${topic}' was taken from this process, and another member of group '${group}' owns it by now. ` +
+      'Nothing that follows counts: stop.',
+  );
+}

@@ -1,0 +1,201 @@
+import { emit, errorRecord, Loop } from '@millrace/core';
+import { loadScript, redisFailure } from '@millrace/redis';
+import type { Dispatcher } from '../consume/dispatcher.js';
+import type { Feedback } from '../consume/feedback.js';
+import type { Fetching } from '../consume/fetching.js';
+import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
+import { type Page, pagesOf } from '../log/pages.js';
+import { allTurns, turnOf } from '../log/turns.js';
+import { FetchPlan } from '../read/fetch-plan.js';
+import { LostPartitions } from '../read/lost-partitions.js';
+import type { ReadWay } from '../read/read-way.js';
+import type { RingWait } from '../read/ring-wait.js';
+import type { LaneQueue } from './lane-queue.js';
+import type { OwnedPartition, ReadPosition } from './owned-partition.js';
+import { OWNER } from '../own/owner-consumer.js';
+
+const fetch = loadScript('../scripts/fetch.lua', import.meta.url);
+
+const READY_WAIT_MS = 1_000;
+/** Most partitions in one call. */
+const MOST_PARTITIONS = 16;
+/** Messages of one partition that wait here at the most, most of them behind others of their key. */
+const MOST_WAITING = 256;
+/** When to look again whether a partition has room for more, and whether this member owns it after all. */
+const FULL_FOR_MS = 5;
+const LOST_FOR_MS = 200;
+
+export interface OwnedFetcherParts {
+  readonly way: ReadWay;
+  readonly rings: RingWait;
+  readonly member: string;
+  readonly partitions: ReadonlyMap<GroupPartition, OwnedPartition>;
+  readonly feedback: Pick<Feedback, 'isLost' | 'recover' | 'rejoin' | 'givenAgain'>;
+  readonly dispatcher: Dispatcher;
+  readonly queue: LaneQueue;
+}
+
+type Entries = readonly (readonly [id: string, fields: string[]])[];
+type Reply = 'LOST' | readonly [log: Entries, again: Entries];
+
+/** A partition to be read, where, and how many entries of each stream. */
+interface Turn {
+  readonly partition: OwnedPartition;
+  readonly position: ReadPosition;
+  readonly count: number;
+  readonly streams: ReadonlySet<GroupStream>;
+  /** By stream, the last ring for it. */
+  readonly rung: ReadonlyMap<GroupStream, string>;
+}
+
+/** Reads the partitions that a member owns, when somebody rings: all that are worth it in one call for each connection. */
+export class OwnedFetcher implements Fetching {
+  readonly #parts: OwnedFetcherParts;
+  readonly #plan = new FetchPlan();
+  readonly #lost: LostPartitions;
+  readonly #loop: Loop;
+  readonly #group: string;
+  /** The epoch of the connections at the last read. */
+  #readOn = 0;
+  #fetching: Promise<void> = Promise.resolve();
+  #problem: string | null = null;
+
+  constructor(parts: OwnedFetcherParts) {
+    this.#parts = parts;
+    const places = [...parts.partitions.keys()];
+    this.#group = places[0]!.group;
+    this.#lost = new LostPartitions(places, parts.feedback);
+    this.#loop = new Loop({ name: 'fetch', round: (signal) => this.#round(signal), onError: (error, failures) => this.#failed(error, failures) });
+  }
+
+  start(): void {
+    this.#parts.rings.listen();
+    this.#loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop.stop();
+    this.#parts.rings.close();
+  }
+
+  abandon(): void {
+    this.#parts.rings.close();
+    void this.#loop.stop();
+  }
+
+  async rest(): Promise<void> {
+    await this.#fetching;
+  }
+
+  problem(): string | null {
+    return this.#problem;
+  }
+
+  lostSight(why: string): void {
+    this.#problem = why;
+    this.#parts.rings.lookAtAll();
+  }
+
+  async #round(signal: AbortSignal): Promise<number> {
+    const { rings, dispatcher } = this.#parts;
+    await rings.whenDue(signal);
+    await dispatcher.whenFree(signal);
+    if (signal.aborted) return 0;
+    const filling = this.#fill(signal);
+    this.#fetching = filling.then(nothing, nothing);
+    await filling;
+    return 0;
+  }
+
+  /** After a failed read Redis may have given entries to the owner that it has not seen: it reads them again. */
+  async #fill(signal: AbortSignal): Promise<void> {
+    const { dispatcher, way, feedback } = this.#parts;
+    if (!(await way.whenReady(READY_WAIT_MS, signal))) {
+      if (!signal.aborted) this.lostSight('there is no connection to Redis');
+      return;
+    }
+    const { connectionEpoch } = way;
+    if (connectionEpoch !== this.#readOn) this.lostSight('the connection to Redis was lost');
+    if (this.#problem !== null) await feedback.rejoin();
+    this.#readOn = connectionEpoch;
+    if (dispatcher.freeSlots > 0 && !signal.aborted) await this.#fetch(this.#turns(dispatcher.freeSlots));
+    this.#problem = null;
+  }
+
+  /** Partitions that are worth a read. One that has no room, or is not this member's, is none now, though there is something. */
+  #turns(free: number): Turn[] {
+    const { rings, partitions } = this.#parts;
+    const streams = new Map<GroupPartition, GroupStream[]>();
+    for (const stream of rings.due()) streams.set(stream.partition, [...(streams.get(stream.partition) ?? []), stream]);
+    return [...streams].flatMap(([place, due]) => this.#turnOf(partitions.get(place)!, due, free) ?? []);
+  }
+
+  #turnOf(partition: OwnedPartition, streams: readonly GroupStream[], free: number): Turn | null {
+    const { rings, queue } = this.#parts;
+    const { position } = partition;
+    const room = MOST_WAITING - queue.waitingIn(partition.place);
+    const rung = new Map(streams.map((stream) => [stream, rings.lastFor(stream)]));
+    if (position === null) for (const stream of streams) rings.read(stream, rung.get(stream)!, { messages: 0, isAll: true });
+    else if (room <= 0) for (const stream of streams) rings.putOff(stream, FULL_FOR_MS);
+    else {
+      const count = this.#plan.of(partition.place.streams[0], Math.min(free, room));
+      return { partition, position, count, streams: new Set(streams), rung };
+    }
+    return null;
+  }
+
+  async #fetch(turns: readonly Turn[]): Promise<void> {
+    const pages = pagesOf(turns, MOST_PARTITIONS, ({ partition }) => this.#parts.way.connectionTo(partition.place.streams[0]));
+    try {
+      await allTurns(pages.map((page) => this.#read(page)));
+    } catch (error) {
+      if (redisFailure(error, 'fetch').kind === 'state-lost') await this.#lost.find();
+      throw error;
+    }
+  }
+
+  async #read({ redis, partitions: turns }: Page<Turn>): Promise<void> {
+    const keys = turns.flatMap(({ partition: { place } }) => [place.groupKeys.control, ...place.streams.map(({ key }) => key)]);
+    const replies = (await redis.run(fetch, keys, [this.#group, OWNER, this.#parts.member, ...turns.flatMap(argsOf)])) as Reply[];
+    await allTurns(turns.map((turn, index) => this.#take(turn, replies[index]!)));
+  }
+
+  async #take(turn: Turn, given: Reply): Promise<void> {
+    const { rings, feedback } = this.#parts;
+    const reply = turnOf(given, 'fetch');
+    if (reply === 'LOST') {
+      feedback.givenAgain(turn.partition.place);
+      for (const stream of turn.streams) rings.putOff(stream, LOST_FOR_MS);
+      return;
+    }
+    // One stream after the other: a failure in the first leaves the second to be read again.
+    for (const [index, stream] of turn.partition.place.streams.entries()) {
+      if (turn.streams.has(stream)) await this.#takeFrom(stream, turn, reply[index as 0 | 1]);
+    }
+  }
+
+  async #takeFrom(stream: GroupStream, { partition, position, count, rung }: Turn, entries: Entries): Promise<void> {
+    const messages = await partition.take(stream, entries.map(([id, fields]) => ({ id, fields })), position);
+    if (messages !== null && entries.length > 0) this.#plan.brought(stream, entries.length, messages);
+    // Behind what owners have read before is what is new.
+    const isAll = messages !== null && position.after.get(stream) === '>' && entries.length < count;
+    this.#parts.rings.read(stream, rung.get(stream)!, { messages: messages ?? 0, isAll });
+  }
+
+  #failed(error: Error, failures: number): void {
+    const [{ topic, group }] = this.#parts.partitions.keys() as unknown as [GroupPartition];
+    emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });
+    if (this.#lost.isEmpty) return this.lostSight(error.message);
+    // A reason why it cannot be made again says more than that it is gone.
+    this.#problem ??= error.message;
+    void this.#lost.recover().then((why) => void (this.#problem = why ?? this.#problem));
+  }
+}
+
+function argsOf({ partition: { place }, position, count, streams }: Turn): (string | number)[] {
+  return [position.epoch, count, ...place.streams.map((stream) => (streams.has(stream) ? position.after.get(stream)! : ''))];
+}
+
+function nothing(): void {
+  // The loop sees how a round ended.
+}
