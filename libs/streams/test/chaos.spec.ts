@@ -1,13 +1,12 @@
 import { expect, it } from '@jest/globals';
 import { chaos } from './chaos/chaos.js';
-import { type Mode, seedOf } from './chaos/plan.js';
+import { MODES, seedOf } from './chaos/plan.js';
 import { documentOf, lineOf } from './chaos/report.js';
 import { isClean } from './chaos/verdict.js';
 
 const MESSAGES = 2_000;
 const FAULTS = 8;
 const WORKERS = 3;
-const MODES: readonly Mode[] = ['shared'];
 const seed = seedOf();
 
 it.each(MODES)(`keeps its promises in %s mode over ${MESSAGES} messages and ${FAULTS} faults (seed ${seed})`, async (mode) => {

@@ -27,10 +27,6 @@ function parse(): CommandOptions | number {
 /** @returns the exit code */
 async function run({ json, keep, ...options }: CommandOptions): Promise<number> {
   const { mode, messages, faults, workers, seed } = options;
-  if (mode === 'ordered') {
-    process.stderr.write('error: no subscription has an ordered mode yet; --mode shared is there\n');
-    return USAGE;
-  }
   process.stderr.write(`chaos --mode ${mode} --messages ${messages} --faults ${faults} --workers ${workers} --seed ${seed}\n`);
   const { chaos } = await import('./chaos.js');
   const report = await chaos(options);
