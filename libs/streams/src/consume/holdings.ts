@@ -4,7 +4,6 @@ import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntry } from './held-entry.js';
 import type { PendingDelivery } from './pending-delivery.js';
 
-const join = loadScript('../scripts/join.lua', import.meta.url);
 const forgetMember = loadScript('../scripts/forget-member.lua', import.meta.url);
 const begin = loadScript('../scripts/begin.lua', import.meta.url);
 
@@ -74,11 +73,6 @@ export class Holdings {
   async hasGroup({ key, partition }: GroupStream): Promise<boolean> {
     const asked = this.#redisOf(partition).call('XINFO', 'CONSUMERS', key, partition.group);
     return asked.then(() => true, () => false);
-  }
-
-  /** Makes the member known to Redis, so that an operator who pauses the group waits for it. */
-  async join(partition: GroupPartition): Promise<void> {
-    await this.#redisOf(partition).run(join, [partition.keys.log], [partition.group, this.#parts.member]);
   }
 
   /**

@@ -1,5 +1,6 @@
-import { isMillraceError, type MillraceError, type SubscriptionDefinition } from '@millrace/core';
+import { isMillraceError, type MillraceError, type Ordering, type SubscriptionDefinition } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
+import { Entrance } from '../group/entrance.js';
 import type { Presence } from '../group/presence.js';
 import type { TopicLog } from '../log/topic-log.js';
 import type { ReaderPool } from '../read/reader-pool.js';
@@ -50,10 +51,12 @@ export abstract class Member implements Feedback {
   protected abstract readonly rings: RingWait;
   protected abstract readonly partitions: ReadonlyMap<GroupPartition, { readonly history: ReadHistory }>;
   protected readonly places: readonly GroupPartition[];
+  protected readonly entrance: Entrance;
   readonly #log: TopicLog;
 
-  constructor({ log, onDelayed }: MemberParts, places: readonly GroupPartition[]) {
+  constructor({ log, onDelayed, ...parts }: MemberParts, places: readonly GroupPartition[], ordering?: Ordering) {
     this.places = places;
+    this.entrance = new Entrance({ ...parts, place: places[0]!, ordering });
     this.delayed = onDelayed;
     this.#log = log;
   }
@@ -74,7 +77,7 @@ export abstract class Member implements Feedback {
       if (origins[index] === 'remade') this.historyOf(place).givenAgain();
     });
     await this.deadLetters.hook?.declare();
-    await this.holdings.join(this.place);
+    await this.entrance.enter();
     await this.enter();
     await this.upkeep.start();
     this.fetcher.start();
@@ -175,6 +178,23 @@ export abstract class Member implements Feedback {
 
   membersChanged(): void {
     this.upkeep.tender.wake();
+  }
+
+  /**
+   * Sees to it that Redis knows this member. One that others took for dead for so long that the group has another order by now
+   * handles nothing more.
+   */
+  protected async confirm(): Promise<void> {
+    try {
+      await this.entrance.confirm();
+    } catch (error) {
+      if (isMillraceError(error) && error.code === 'ORDERING_MISMATCH') {
+        this.finish(0);
+        await this.pauses.pause('stop');
+        this.fetcher.lostSight(error.message);
+      }
+      throw error;
+    }
   }
 
   protected historyOf(place: GroupPartition): ReadHistory {

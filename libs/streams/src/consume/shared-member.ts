@@ -58,7 +58,7 @@ export class SharedMember extends Member {
     this.rings = rings;
     this.#way = way;
     this.partitions = new Map(partitions.map((partition) => [partition.place, partition]));
-    this.upkeep = new Upkeep({ ...parts, membership, places, held, partitions, feedback: this }, definition);
+    this.upkeep = new Upkeep({ ...parts, isOrdered: false, membership, places, held, partitions, feedback: this }, definition);
     const giveBack = (): void => dispatcher.release(dispatcher.takeWaiting());
     this.pauses = new PauseControl({ dispatcher, fetcher, hook: this.deadLetters.hook, giveBack });
   }
@@ -106,7 +106,7 @@ export class SharedMember extends Member {
   }
 
   async verify(): Promise<void> {
-    await this.holdings.join(this.place);
+    await this.confirm();
     await this.held.verify();
     this.dispatcher.goOn();
   }

@@ -18,6 +18,7 @@ export interface UpkeepParts {
   readonly member: string;
   readonly presence: Presence;
   readonly stuckAfterMs: number;
+  readonly isOrdered: boolean;
   readonly membership: Membership;
   readonly places: readonly GroupPartition[];
   /** How many entries Redis should know of this member, by stream. */

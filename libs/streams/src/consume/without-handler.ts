@@ -9,6 +9,8 @@ export interface WithoutHandler {
   readonly prefilter?: Prefilter | undefined;
   /** How long a message of an unknown type or a newer version is tried before it is dead-lettered. */
   readonly unknownForMs?: number | undefined;
+  /** Whether a message without a key is given up: its order among others is not known. */
+  readonly needsKey?: boolean | undefined;
 }
 
 const EXPIRED: Outcome = { kind: 'ack', expired: true };
@@ -21,7 +23,8 @@ export function outcomeWithoutHandler(delivery: PendingDelivery, rules: WithoutH
 
 function outcomeOfMessage(delivery: PendingDelivery, rules: WithoutHandler): Outcome | null {
   if (isExpired(delivery.message)) return EXPIRED;
-  return rules.prefilter?.(delivery.message) ?? outcomeOfCrashes(delivery, rules);
+  const outcome = rules.prefilter?.(delivery.message) ?? outcomeOfCrashes(delivery, rules);
+  return outcome ?? (rules.needsKey && delivery.message.key === null ? unhandledOutcome('NO_KEY', noKey(delivery)) : null);
 }
 
 /** The time since the first failure, by the clocks of the processes that tried. */
@@ -36,6 +39,14 @@ function outcomeOfCrashes(delivery: PendingDelivery, { crashLimit }: WithoutHand
 /** The text is of a later version, or no message at all. */
 function unreadable(error: MillraceError): Outcome {
   return unhandledOutcome(error.code === 'UNSUPPORTED_VERSION' ? error.code : 'MALFORMED_ENVELOPE', error);
+}
+
+function noKey({ topic, group }: PendingDelivery): MillraceError {
+  return new MillraceError(
+    'NO_KEY',
+    `The message has no key, and group '${group}' handles topic '${topic}' in order by key. Publish it with a key, or let @Topic say ` +
+      "which (key: ...); or order the group by 'partition'.",
+  );
 }
 
 function crashLoop(delivery: PendingDelivery): MillraceError {

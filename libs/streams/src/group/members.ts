@@ -41,7 +41,7 @@ export class Members implements Watcher {
     const redis = this.#redis.controlFor(keys.log);
     const pending = (await Promise.all(streams.map(({ key }) => redis.call('XPENDING', key, group)))) as Pending[];
     const owners = pending.flatMap(([, , , each]) => each ?? []).map(([name]) => name);
-    return this.gone([...new Set(owners)]);
+    return this.gone([...new Set(owners)].filter((name) => name !== OWNER));
   }
 
   /** Selects the members that are gone; all of them are watched from now on. */

@@ -1,9 +1,10 @@
 import type { Position } from '@millrace/core';
 import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
-import type { GroupPartition } from '../consume/group-partition.js';
+import { type GroupPartition, groupPartition } from '../consume/group-partition.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import { spanOfId } from '../log/entry-id.js';
 import { locate, type Location } from '../log/locate.js';
+import { OWNER } from '../own/owner-consumer.js';
 import type { Members } from './members.js';
 
 const script = loadScript('../scripts/seek.lua', import.meta.url);
@@ -47,15 +48,28 @@ export async function seekPartition(
   const redis = tools.redis.controlFor(keys.log);
   const location = await locate(redis, keys, wish.position);
   const pages = await pagesOf({ redis, prefix: tools.prefix }, partition, location);
-  const gone = await tools.members.goneHolders(partition);
+  const gone = [...(await tools.members.goneHolders(partition)), ...((await isOwnerQuiet(tools, partition)) ? [OWNER] : [])];
   const { stats, control, open, due, again, body, begun } = groupKeys;
   const all = [keys.log, keys.meta, keys.groups, stats, control, open, due, again, body, begun, ...pages.keys];
-  const args = [partition.group, location.after, location.offset, SETTLED_PAGE_OFFSETS, pages.first, wish.preview ? '1' : '0', ...gone];
+  const args = [partition.group, location.after, location.offset, SETTLED_PAGE_OFFSETS, pages.first, wish.preview ? '1' : '0', OWNER, ...gone];
   let reply: Reply = SWEEPING;
   while (reply === SWEEPING) reply = (await redis.run(script, all, args)) as Reply;
   const [from, held, dropped, to] = reply;
   const place = { partition: partition.partition, from, to };
   return { ...place, again: Math.max(0, from - to), skipped: Math.max(0, to - from), retriesDropped: dropped, held };
+}
+
+/**
+ * Whether nobody handles what the consumer of all owners holds: the present owner obeys the pause, or is gone. The seek takes the
+ * partition from it, so that whoever owns it next reads from the new position.
+ */
+async function isOwnerQuiet({ redis, prefix, members }: SeekTools, place: GroupPartition): Promise<boolean> {
+  const first = groupPartition(prefix, { topic: place.topic, partition: 0 }, place.group);
+  const owner = await redis.controlFor(place.keys.log).call('HGET', place.groupKeys.control, 'owner');
+  if (typeof owner !== 'string' || members.gone([owner]).length > 0) return true;
+  const names = ['paused', `quiet:${owner}`];
+  const [paused, quiet] = (await redis.controlFor(first.keys.log).call('HMGET', first.groupKeys.control, ...names)) as (string | null)[];
+  return Boolean(paused) && quiet === paused;
 }
 
 interface Pages {

@@ -26,6 +26,8 @@ export interface TenderParts {
   readonly presence: Presence;
   /** The member of this process. */
   readonly member: string;
+  /** Whether the partitions have owners: then nobody puts back what their consumer holds. */
+  readonly isOrdered: boolean;
   readonly membership: Membership;
   readonly places: readonly GroupPartition[];
   /** How many entries this member holds of each stream, by what it knows itself. */
@@ -180,11 +182,11 @@ export class Tender implements Watcher {
   async #lookAfter(partition: GroupPartition, others: readonly string[]): Promise<void> {
     if (others.length > 0) this.#others.set(partition, others);
     else this.#others.delete(partition);
-    for (const owner of others) await this.#putBack(partition, owner);
+    for (const owner of others) if (owner !== OWNER || !this.#parts.isOrdered) await this.#putBack(partition, owner);
   }
 
   async #putBack(partition: GroupPartition, owner: string): Promise<void> {
-    const fate = this.#parts.presence.fateOf(owner);
+    const fate = owner === OWNER ? 'left' : this.#parts.presence.fateOf(owner);
     if (fate === 'living') return;
     const tools = { redis: this.#redisOf(partition), prefix: this.#parts.prefix };
     let count = 0;
@@ -219,5 +221,5 @@ function ownIn(held: readonly (string | number)[], own: string): [number, number
 
 /** The names in the reply: two numbers follow each. */
 function othersIn(held: readonly (string | number)[], own: string): string[] {
-  return held.filter((item, index): item is string => index % 3 === 0 && item !== own && item !== OWNER);
+  return held.filter((item, index): item is string => index % 3 === 0 && item !== own);
 }

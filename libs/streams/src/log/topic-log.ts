@@ -126,7 +126,7 @@ export class TopicLog {
       const { stats, open, due, body, again, begun, control } = groupKeys(this.#prefix, place, group);
       await redis.call('UNLINK', stats, open, due, body, again, begun);
       // A pause stays: an operator asked for it, and offsets are no part of it.
-      await redis.call('HDEL', control, 'replays', 'replayFrom', 'replayUntil', 'void');
+      await redis.call('HDEL', control, 'replays', 'replayFrom', 'replayUntil', 'void', 'owner');
       await redis.call('HSET', groups, group, 0);
       emit('recreated', { ...place, group, why: 'Redis no longer had the log nor its count: the offsets begin anew' });
     }

@@ -40,7 +40,7 @@ export class OrderedMember extends Member implements OwnershipUser {
   constructor(parts: MemberParts, definition: SubscriptionDefinition & { readonly ordering: Ordering }, handling: Handling) {
     const { redis, prefix, member, presence } = parts;
     const places = placesOf(prefix, definition);
-    super(parts, places);
+    super(parts, places, definition.ordering);
     const membership = new Membership(member, presence);
     const way = new ReadWay(redis, places.flatMap(({ streams }) => streams), parts.readers);
     const rings = new RingWait({ rings: parts.rings, places, membership: FIRST, feedback: this });
@@ -52,7 +52,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     const attempts = new AttemptRecords({ redis, member });
     const partitions = new Map<GroupPartition, OwnedPartition>();
     const inPlace = new InPlaceHandling({ queue, held, attempts, partitions });
-    const slots = { handling, inPlace, rateLimiter: rateLimiterOf(parts, definition) };
+    const slots = { handling, inPlace, needsKey: definition.ordering.by === 'key', rateLimiter: rateLimiterOf(parts, definition) };
     const dispatcher = new Dispatcher({ ...definition, ...parts, ...slots, held, settler, holdings: attempts, feedback: this });
     const reading = { prefix, presence: ownership, held, dispatcher, settler, queue, attempts };
     const partitionOf = (place: GroupPartition): OwnedPartition =>
@@ -67,7 +67,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.partitions = partitions;
     this.#ownership = ownership;
     this.#queue = queue;
-    const upkeep = { ...parts, membership, places, held: NOTHING_HELD, partitions: [...partitions.values()], feedback: this };
+    const upkeep = { ...parts, isOrdered: true, membership, places, held: NOTHING_HELD, partitions: [...partitions.values()], feedback: this };
     this.upkeep = new Upkeep(upkeep, definition);
     const giveBack = (): void => this.#restart();
     this.pauses = new PauseControl({ dispatcher, fetcher: this.fetcher, hook: this.deadLetters.hook, giveBack });
@@ -122,6 +122,7 @@ export class OrderedMember extends Member implements OwnershipUser {
   /** The ownership looks by itself who owns what by now. */
   returned(): void {
     this.markHistoriesStale();
+    this.upkeep.tender.wakeToVerify();
   }
 
   async isLost({ streams }: GroupPartition): Promise<boolean> {
@@ -134,7 +135,7 @@ export class OrderedMember extends Member implements OwnershipUser {
   }
 
   async verify(): Promise<void> {
-    await this.holdings.join(this.place);
+    await this.confirm();
     this.dispatcher.goOn();
   }
 

@@ -3,6 +3,7 @@ import { MillraceError } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import { Members } from '../group/members.js';
 import type { Presence } from '../group/presence.js';
+import { OWNER } from '../own/owner-consumer.js';
 import { type Removal, type RemovalTarget, Tombstones } from './tombstones.js';
 
 const LOOK_EVERY_MS = 100;
@@ -48,7 +49,7 @@ export class Remover {
 
   async #whenIdle(target: RemovalTarget, members: Members, { force, withinMs }: RemovalTerms): Promise<string> {
     const until = performance.now() + withinMs;
-    for (let gone: string[] = []; ; ) {
+    for (let gone = [OWNER]; ; ) {
       const removal = await this.#tombstones.begin(target, force ? 'force' : 'idle', gone);
       if (removal.number !== null) return removal.number;
       gone = [...gone, ...members.gone(removal.members)];

@@ -3,7 +3,8 @@
 --
 -- KEYS  1 log  2 meta  3 groups  4 stats  5 control  6 open  7 due  8 again  9 body  10 begun  11... pages of the settled bitmap
 -- ARGV  1 group  2 entry id to read after  3 offset of the first message from there
---       4 offsets a page  5 number of the page in KEYS 11  6 '1' to look only  then the members that are gone
+--       4 offsets a page  5 number of the page in KEYS 11  6 '1' to look only  7 the consumer of the owners of an ordered group
+--       then the members that are gone; that consumer among them when no owner handles what it holds
 -- returns { next to deliver until now, held by living members, waiting retries that are dropped, next to deliver from now on }
 --         and has done nothing when anything is held; or 'SWEEPING', when messages that an earlier seek made void are left: some
 --         of them were removed
@@ -21,9 +22,9 @@
 
 local log, meta, groups, stats, control = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local open, again, body, begun = KEYS[6], KEYS[8], KEYS[9], KEYS[10]
-local FIRST_PAGE, LOOK, MAX_REPLAYS, FIRST_GONE = 11, 100, 20, 7
+local FIRST_PAGE, LOOK, MAX_REPLAYS, FIRST_GONE = 11, 100, 20, 8
 local group, after, offset = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local page, firstPage, isPreview = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
+local page, firstPage, isPreview, owners = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1', ARGV[7]
 local waiting = { name = group, log = log, again = again, due = KEYS[7], open = open, body = body, control = control }
 local next = tonumber(redis.call('HGET', meta, 'next'))
 
@@ -80,11 +81,15 @@ local function openBefore()
 end
 
 -- A member that is gone may hold the entry of the position. Its open messages before the position are not read again: they wait.
+-- In an ordered group they are read again, since nothing of their key may overtake them.
+local unread = {}
 local function keepBefore(base, entry)
-  if base == offset or not entry or #redis.call('XPENDING', log, group, entry, entry, 1) == 0 then return end
+  local pending = base < offset and entry and redis.call('XPENDING', log, group, entry, entry, 1)[1]
+  if not pending then return end
   local ms = string.match(entry, '^%d+')
   for number = base, offset - 1 do
-    if not isSettled(number) then
+    if pending[2] == owners then unread[#unread + 1] = not isSettled(number) and number or nil
+    elseif not isSettled(number) then
       wait(waiting, { offset = number, ms = ms, attempt = '1', crashes = '0', first = '-' }, milliseconds())
     end
   end
@@ -109,6 +114,17 @@ local function clearBits(base)
   if rest > 0 then redis.call('SETRANGE', key, bit / 8, string.rep('\0', rest)) end
   for i = index + 1, #KEYS do redis.call('UNLINK', KEYS[i]) end
   for number = base, offset - 1 do redis.call('SETBIT', key, number % page, 1) end
+  for _, number in ipairs(unread) do redis.call('SETBIT', key, number % page, 0) end
+end
+
+-- The owner of the partition in an ordered group begins anew; what it knew of messages behind the position is void.
+local function takeFromOwner()
+  redis.call('HDEL', control, 'owner')
+  for _, field in ipairs(redis.call('HKEYS', control)) do
+    local number = tonumber(string.match(field, '^tried:(%d+)$') or nil)
+    if number and number >= offset then redis.call('HDEL', control, field) end
+  end
+  ring(control, 'control ' .. group)
 end
 
 -- The copies in `again`, at the most as many as it has room for and members that are gone held.
@@ -177,7 +193,8 @@ keepBefore(base, entry)
 letGo()
 clearBits(base)
 markReplay(at)
-redis.call('HSET', stats, 'settled', 0 - openBefore())
+redis.call('HSET', stats, 'settled', 0 - openBefore() - #unread)
 redis.call('HSET', groups, group, offset)
 drop()
+if gone[owners] then takeFromOwner() end
 return reply

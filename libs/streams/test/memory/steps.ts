@@ -3,6 +3,7 @@ import { type Draws, PAGE, PER_ENTRY, pick, type Scenario, spanOf, WINDOW_MS } f
 type Step = (scenario: Scenario, draws: Draws) => Promise<unknown>;
 
 const members = ['m1', 'm2'];
+const OWNER = '~owner';
 
 function chunked(texts: readonly string[]): string[] {
   return texts.flatMap((_, from) => (from % PER_ENTRY === 0 ? [`[${texts.slice(from, from + PER_ENTRY).join(',\n')}]`] : []));
@@ -71,13 +72,14 @@ const settle: Step = async (scenario, [a = 0, b = 0, c = 0, d = 0, e = 0]) => {
   if (scenario.held(stream).length === 0) await read(scenario, [kind === 'log' ? 0 : 2, b, c]);
   const [id, holder] = pick(scenario.held(stream).concat([['1800000000000-0', 'm1']]), b);
   const member = pick([holder, holder, holder, 'm2'], c);
+  const by = member === OWNER ? `${OWNER} ${ownerOf(scenario, d)} ${pick(['', String(e % 60)], c)}` : member;
   const whole = kind === 'log' && d % 3 === 0 ? scenario.held(stream).filter(([, owner]) => owner === member).map(([each]) => each) : [];
   const runs = whole.length > 0 ? [] : runOf(scenario, { kind, id, draws: [d, e] });
   const { stats, due, dead, again, open, begun, body, control } = scenario.group;
   const pages = pagesOf([...whole, id]);
   const own = [stream, stats, due, dead, again, open, begun, scenario.keys.log, body, control];
   const keys = [...own, ...pages.map((page) => scenario.page(page))];
-  const head = ['g', member, kind, PAGE, pick(['0', '0', '1'], e), pages.join(','), 100];
+  const head = ['g', by, kind, PAGE, pick(['0', '0', '1'], e), pages.join(','), 100];
   return scenario.run('settle', keys, [...head, whole.length, ...whole, ...runs]);
 };
 
@@ -134,7 +136,8 @@ const audit: Step = (scenario) => {
 const membership: Step = async (scenario, [a = 0, b = 0]) => {
   const { log } = scenario.keys;
   const member = pick(members, a);
-  await scenario.run('join', [log], ['g', member]);
+  const joining = ['g', member, pick(['', '', 'key'], b), OWNER, ...pick([[], ['m2']], a)];
+  await scenario.run('join', [log, scenario.group.control], joining);
   await scenario.run('watch-group', [scenario.group.control, log], ['g', member, pick(['', 'pause'], b)]);
   await scenario.run('beat', [scenario.presence('one'), scenario.presence('two')], [pick(['record', ''], b), 100_000]);
   if (b % 3 === 0) await scenario.run('forget-member', [log, scenario.group.again], ['g', member]);
@@ -146,6 +149,21 @@ const own: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   await scenario.run('acquire', [control], ['g', member, other, pick(['', '1', '2', 'damaged'], c), pick([0, 7], b)]);
   await scenario.run('look-owners', [control], []);
   if (c % 3 === 0) await scenario.run('release', [control], ['g', member, pick(['1', '2', '7'], b)]);
+};
+
+/** Mostly by the owner, under its epoch. */
+const ownerOf = (scenario: Scenario, draw: number): string => {
+  const { control } = scenario.group;
+  return pick([`${scenario.field(control, 'owner') ?? 'm1'} ${scenario.field(control, 'epoch') ?? '1'}`, 'm2 1'], draw % 4 === 0 ? 1 : 0);
+};
+
+const fetch: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
+  const { control, again } = scenario.group;
+  const [member, epoch] = ownerOf(scenario, a).split(' ') as [string, string];
+  const places = [pick(['>', '0-0', ''], b), pick(['>', '0-0', ''], c)];
+  await scenario.run('fetch', [control, scenario.keys.log, again], ['g', OWNER, member, epoch, 1 + (c % 4), ...places]);
+  const name = pick([String(b % 60), '1-1'], c);
+  await scenario.run('note-attempt', [control], [ownerOf(scenario, b), name, '2 0 - 0 0 0']);
 };
 
 const pause: Step = async (scenario, [a = 0, b = 0]) => {
@@ -171,7 +189,7 @@ const seek: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   const first = Math.floor(Math.max(0, offset - PER_ENTRY) / PAGE);
   const pages = Array.from({ length: 8 }, (_, index) => scenario.page(first + index));
   const keys = [log, meta, groups, stats, control, open, due, again, body, begun, ...pages];
-  await scenario.run('seek', keys, ['g', after, offset, PAGE, first, pick(['0', '0', '1'], b), ...pick([[], members, members], c)]);
+  await scenario.run('seek', keys, ['g', after, offset, PAGE, first, pick(['0', '0', '1'], b), OWNER, ...pick([[], members, [...members, OWNER]], c)]);
 };
 
 const trim: Step = (scenario, [a = 0, b = 0, c = 0]) => {
@@ -261,11 +279,11 @@ const time: Step = (scenario, [a = 0]) => {
 const full: Step = (scenario, [a = 0]) => scenario.twin.fill(a % 4 === 0);
 
 const steps: Readonly<Record<string, Step>> = {
-  publish, read, settle, close, claim, declare, declareHook, begin, putBack, tend, audit, membership, own, pause, look, seek,
+  publish, read, settle, close, claim, declare, declareHook, begin, putBack, tend, audit, membership, own, fetch, pause, look, seek,
   trim, promote, redrive, deadLetters, hook, remove, permits, damage, time, full,
 };
 /** How often a step stands where that is not once. */
-const SHARES: Readonly<Record<string, number>> = { publish: 4, read: 3, settle: 6, declare: 2, declareHook: 2, tend: 2, time: 2 };
+const SHARES: Readonly<Record<string, number>> = { publish: 4, read: 3, fetch: 2, settle: 6, declare: 2, declareHook: 2, tend: 2, time: 2 };
 
 /** Common steps stand more often. */
 export const STEPS: readonly (readonly [string, Step])[] = Object.entries(steps).flatMap((step) => {

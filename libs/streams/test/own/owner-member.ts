@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { connectRedis, type StandaloneTopology } from '@millrace/redis';
 import { type GroupPartition, groupPartition } from '../../src/consume/group-partition.js';
 import { Holdings } from '../../src/consume/holdings.js';
+import { Entrance } from '../../src/group/entrance.js';
 import { GroupWatch } from '../../src/group/group-watch.js';
 import { Membership } from '../../src/group/membership.js';
 import { Presence } from '../../src/group/presence.js';
@@ -45,6 +46,7 @@ export class OwnerMember {
   readonly ownership: Ownership;
   readonly #places: readonly GroupPartition[];
   readonly #holdings: Holdings;
+  readonly #entrance: Entrance;
   readonly #watch: GroupWatch;
   readonly #rings: Rings;
   #isDone = false;
@@ -56,6 +58,7 @@ export class OwnerMember {
     this.presence = presence;
     this.#places = placesOf(plan);
     this.#holdings = new Holdings({ redis, prefix: plan.prefix, member: name });
+    this.#entrance = new Entrance({ redis, presence, member: name, place: this.#places[0]!, ordering: { by: 'key' } });
     this.#rings = new Rings(redis);
     const { idlePauseMs = 30_000 } = plan;
     const common = { redis, member: name, membership: new Membership(name, presence), places: this.#places, idlePauseMs };
@@ -89,7 +92,7 @@ export class OwnerMember {
   async joinGroup(): Promise<void> {
     const { keys } = this.#places[0]!;
     await this.redis.control.call('XGROUP', 'CREATE', keys.log, GROUP, '$', 'MKSTREAM').catch(() => undefined);
-    await this.#holdings.join(this.#places[0]!);
+    await this.#entrance.enter();
   }
 
   /** Partition -> the epoch under which the member says that it owns it. */
