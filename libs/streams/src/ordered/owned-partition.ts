@@ -109,10 +109,12 @@ export class OwnedPartition {
     const found = reads.map((read) => deliveriesOf(stream, read, this.#momentOf(from)));
     if (after === NEW) this.#watchOrder(stream, found);
     else if (reads.length > 0) await this.#loadRecords();
+    // One that is settled while it is looked up was not settled yet for the look, and is in hand no more behind it.
+    const inHandBefore = this.#inHand();
     const open = await Promise.all(found.map((entry) => this.#unsettledOf(entry, after !== NEW)));
     if (this.#round !== from.round || (after !== NEW && this.#isChanged(open.flat()))) return null;
     this.#after.set(stream, after === NEW || reads.length === 0 ? NEW : reads.at(-1)!.id);
-    const inHand = after === NEW && this.history.isPlain ? NOTHING : this.#inHand();
+    const inHand = after === NEW && this.history.isPlain ? NOTHING : new Map([...inHandBefore, ...this.#inHand()]);
     const taken = found.flatMap((entry, index) => this.#hold(entry, open[index]!, inHand));
     this.#parts.dispatcher.add(after === NEW ? taken : taken.map((delivery) => this.#withHistory(delivery)));
     return found.reduce((messages, { deliveries }) => messages + deliveries.length, 0);
