@@ -4,8 +4,8 @@ import { MODES, seedOf } from './chaos/plan.js';
 import { documentOf, lineOf } from './chaos/report.js';
 import { isClean } from './chaos/verdict.js';
 
-const MESSAGES = 2_000;
-const FAULTS = 8;
+const MESSAGES = 1_000;
+const FAULTS = 6;
 const WORKERS = 3;
 const seed = seedOf();
 
