@@ -126,6 +126,11 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.#ownership.doubt();
   }
 
+  /** Nothing else wakes a member with messages that wait and no handler at work. */
+  sureAgain(): void {
+    this.dispatcher.goOn();
+  }
+
   /** The ownership looks by itself who owns what by now. */
   returned(): void {
     this.markHistoriesStale();

@@ -163,6 +163,9 @@ export class OwnedPartition {
     const after = from.after.get(stream)!;
     const found = reads.map((read) => deliveriesOf(stream, read, this.#momentOf(from)));
     if (after === NEW) this.#watchOrder(stream, found);
+    const isPlain = after === NEW && this.history.isPlain;
+    // One that is settled while it is looked up was not settled yet for the look, and is in hand no more behind it.
+    const inHandBefore = isPlain ? NOTHING : this.#inHand();
     const [notes, ...open] = await Promise.all([this.#known(), ...found.map((entry) => this.#unsettledOf(entry, after !== NEW))]);
     if (this.#round !== from.round || (after !== NEW && this.#isChanged(open.flat()))) return null;
     this.#notes = notes;
@@ -171,7 +174,7 @@ export class OwnedPartition {
       return null;
     }
     this.#after.set(stream, after === NEW || reads.length === 0 ? NEW : reads.at(-1)!.id);
-    const inHand = after === NEW && this.history.isPlain ? NOTHING : this.#inHand();
+    const inHand = isPlain ? NOTHING : new Map([...inHandBefore, ...this.#inHand()]);
     const taken = found.flatMap((entry, index) => this.#hold(entry, open[index]!, inHand));
     this.#parts.dispatcher.add(after === NEW ? taken : taken.map((delivery) => this.#withHistory(delivery)));
     if (after !== NEW) this.#openReleased();

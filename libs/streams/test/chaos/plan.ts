@@ -1,5 +1,10 @@
 /** The behaviour of each message in the long suites: known to workers, publishers and the verifier alike. */
 
+/** `ordered`: one handler at a time for each key, in the order of offsets. `shared`: no order. */
+export type Mode = 'ordered' | 'shared';
+
+export const MODES: readonly Mode[] = ['ordered', 'shared'];
+
 export const ATTEMPTS = 3;
 
 /** 1 % fails each time. */
@@ -15,7 +20,15 @@ export function fails(value: number, attempt: number): boolean {
 /** Average attempts of a message: once, 10 % twice, 1 % three times. Crashes come on top. */
 export const RUNS_A_MESSAGE = 1.12;
 
+const KEYS = 100;
+
+/** One of 100 keys: the busiest has 10 % of the messages, half of the keys share 29 %. */
+export function keyOf(value: number): string {
+  return `key-${Math.floor(KEYS * randomOf(value)() ** 2)}`;
+}
+
 export interface WorkerPlan {
+  readonly mode: Mode;
   readonly url: string;
   readonly prefix: string;
   readonly group: string;
@@ -38,7 +51,7 @@ export function randomOf(seed: number): () => number {
 
 export const seedOf = (): number => Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
-/** The publisher of every other run packs a few messages into each entry, whatever the load. */
+/** The publishers of every other run pack a few messages into each entry, whatever the load. */
 export function packingOf(seed: number): { messagesPerEntry?: number } {
   return seed % 2 === 0 ? {} : { messagesPerEntry: 5 };
 }

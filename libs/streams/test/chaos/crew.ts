@@ -1,5 +1,5 @@
 import { TcpProxy } from '@millrace/testing';
-import type { Bed } from '../bed.js';
+import type { Ground } from '../ground.js';
 import type { WorkerPlan } from './plan.js';
 import type { Records } from './records.js';
 import { type Ending, WorkerProcess } from './worker-process.js';
@@ -24,10 +24,14 @@ export class Crew {
     this.places = places;
   }
 
-  static async start(bed: Bed, records: Records, options: { workers: number } & Omit<WorkerPlan, 'url' | 'prefix'>): Promise<Crew> {
+  static async start(
+    ground: Ground,
+    records: Records,
+    options: { workers: number } & Omit<WorkerPlan, 'url' | 'prefix'>,
+  ): Promise<Crew> {
     const { workers, ...rest } = options;
-    const plan = { ...rest, prefix: bed.prefix };
-    const proxies = await Promise.all(Array.from({ length: workers }, () => TcpProxy.start(bed.url)));
+    const plan = { ...rest, prefix: ground.prefix };
+    const proxies = await Promise.all(Array.from({ length: workers }, () => TcpProxy.start(ground.url)));
     const place = async (proxy: TcpProxy): Promise<Place> => ({
       proxy,
       worker: await WorkerProcess.start({ ...plan, url: proxy.url }, records),
