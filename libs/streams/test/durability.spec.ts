@@ -6,6 +6,7 @@ import { IsInt } from 'class-validator';
 import { partitionKeys } from '../src/keys.js';
 import { FsyncConfirmation } from '../src/publish/confirmation.js';
 import { Bed } from './bed.js';
+import type { Process } from './fixture.js';
 import { connectionTo } from './replicated-bed.js';
 import { numbers, Single } from './topics.js';
 
@@ -93,15 +94,29 @@ describe('a replicated publish', () => {
 describe('a publish that must be on the disk', () => {
   const durability = fsynced();
 
-  it('is refused, and nothing stored, while Redis does not write at once', async () => {
+  /** A process on a server that cannot be asked about its disk. */
+  async function startUnable(): Promise<Process> {
     const process = await bed.start();
+    Object.assign(process.redis, { server: { ...process.redis.server, capabilities: new Set() } });
+    return process;
+  }
+
+  it('is refused, and nothing stored, while Redis does not write at once', async () => {
+    const process = await startUnable();
     const published = process.publisher.publish(Single, { value: 1 }, { durability });
     await expect(published).rejects.toMatchObject({ code: 'REDIS_UNSUPPORTED', message: expect.stringMatching(/everysec.*appendfsync always/) });
     expect(await bed.command('EXISTS', logOf())).toBe(0);
   });
 
-  it('resolves when Redis writes at once', async () => {
+  it('resolves when the server says that it has written, where it can be asked', async () => {
     const process = await bed.start();
+    const published = process.publisher.publish(Single, { value: 1 }, { durability });
+    if (process.redis.server.capabilities.has('waitaof')) expect(await published).toMatchObject({ offset: 0 });
+    else await expect(published).rejects.toMatchObject({ code: 'REDIS_UNSUPPORTED' });
+  });
+
+  it('resolves when Redis writes at once', async () => {
+    const process = await startUnable();
     await bed.command('CONFIG', 'SET', 'appendfsync', 'always');
     try {
       expect(await process.publisher.publish(Single, { value: 1 }, { durability })).toMatchObject({ offset: 0 });

@@ -46,7 +46,8 @@ export function assertSupported(version: string, where: string): void {
 
 /** A server that does not say what it is counts as one that has all keys and takes writes. */
 function assertPrimary(info: string, where: string): void {
-  if (field(info, 'redis_mode') === 'sentinel') throw unsupported(where, SENTINEL);
+  // Valkey has another name for it.
+  if ([field(info, 'redis_mode'), field(info, 'server_mode')].includes('sentinel')) throw unsupported(where, SENTINEL);
   if (field(info, 'cluster_enabled') === '1') throw unsupported(where, CLUSTER);
   if (field(info, 'role') === 'slave') throw replica(where, `${field(info, 'master_host')}:${field(info, 'master_port')}`);
 }
