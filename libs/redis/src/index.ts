@@ -1,3 +1,4 @@
+export * from './connection/capabilities.js';
 export * from './connection/connect-redis.js';
 export * from './connection/profiles.js';
 export * from './connection/redis-connection.js';

@@ -1,4 +1,4 @@
-import { RedisConnection, type Topology } from '@millrace/redis';
+import { RedisConnection, type ServerFacts, type Topology } from '@millrace/redis';
 
 /**
  * Gives each hash tag connections of its own, as a topology does whose keys are on several nodes. Behind it is one node of a
@@ -6,7 +6,7 @@ import { RedisConnection, type Topology } from '@millrace/redis';
  * not name.
  */
 export class SlottedTopology implements Topology {
-  readonly server = { version: '7.0.0', evictionPolicy: 'noeviction' };
+  readonly server: ServerFacts = { version: '7.0.0', product: 'Redis 7.0.0', evictionPolicy: 'noeviction', capabilities: new Set() };
   readonly #url: string;
   readonly #shared = new Map<string, RedisConnection>();
   #opened: RedisConnection[] = [];

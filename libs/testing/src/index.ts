@@ -1,4 +1,7 @@
 export { freePort } from '@millrace/redis';
+export * from './conformance/conformance.js';
+export * from './conformance/features.js';
+export * from './conformance/harness.js';
 export * from './memory-redis/memory-redis.js';
 export * from './processes.js';
 export * from './tcp-proxy.js';

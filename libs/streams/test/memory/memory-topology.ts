@@ -33,7 +33,7 @@ export function memoryTopology(memory: MemoryRedis): Topology {
     throw new Error('There are no connections of their own to a Redis in memory.');
   };
   return {
-    server: { version: '7.0.15', evictionPolicy: 'noeviction' },
+    server: { version: '7.0.15', product: 'Redis 7.0.15', evictionPolicy: 'noeviction', capabilities: new Set() },
     publishFor: () => connection, controlFor: () => connection, blockingFor: unused, listening: unused,
     ping: async () => undefined,
     close: () => undefined,
