@@ -1,6 +1,7 @@
 import { MillraceError } from '@millrace/core';
+import { openConnection } from './open-connection.js';
 import type { Profile } from './profiles.js';
-import { RedisConnection } from './redis-connection.js';
+import type { RedisConnection } from './redis-connection.js';
 import type { RedisTarget } from './redis-target.js';
 import type { ServerFacts } from './server-facts.js';
 import type { Topology } from './topology.js';
@@ -49,7 +50,7 @@ export class StandaloneTopology implements Topology {
 
   #open(purpose: string, profile: Profile): RedisConnection {
     if (this.#isClosed) throw new MillraceError('CLOSED', `No connection for ${purpose} is made any more: those to Redis are closed.`);
-    const connection = openConnection(this.#target, purpose, profile);
+    const connection = openConnection(this.#target, `${this.#target.name}:${purpose}`, profile);
     this.#opened = [...this.#opened.filter(({ isClosed }) => !isClosed), connection];
     return connection;
   }
@@ -62,11 +63,4 @@ export class StandaloneTopology implements Topology {
     this.#isClosed = true;
     for (const connection of this.#opened) connection.close();
   }
-}
-
-/** A connection with the name of its purpose, which begins to connect. */
-export function openConnection(target: NamedTarget, purpose: string, profile: Profile): RedisConnection {
-  const connection = new RedisConnection(target, `${target.name}:${purpose}`, profile);
-  connection.connect();
-  return connection;
 }
