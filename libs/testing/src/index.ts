@@ -1,5 +1,8 @@
 export { freePort } from '@millrace/redis';
 export * from './memory-redis/memory-redis.js';
+export * from './memory-topology/memory-server.js';
+export * from './memory-topology/memory-topology.js';
+export * from './memory-topology/network.js';
 export * from './processes.js';
 export * from './tcp-proxy.js';
 export * from './test-redis.js';

@@ -5,7 +5,7 @@ import { RedisFailure, redisFailure } from './redis-failure.js';
 import type { RedisTarget } from './redis-target.js';
 import { assertRedisUrl, maskUrl } from './redis-url.js';
 import { readServerFacts } from './server-facts.js';
-import { StandaloneTopology } from './standalone-topology.js';
+import { type OpenConnection, StandaloneTopology } from './standalone-topology.js';
 
 const BOOT_TIMEOUT_MS = 5_000;
 /** How often, while connecting, it is checked whether the attempts can succeed at all. */
@@ -28,15 +28,15 @@ export async function connectRedis(options: RedisConnectOptions): Promise<Standa
   const { url, tls, name = 'millrace' } = options;
   assertRedisUrl(url);
   assertName(name);
-  const complete = { url, name, ...(tls ? { tls } : {}) };
-  const open = (purpose: 'publish' | 'control'): RedisConnection => openConnection(complete, `${name}:${purpose}`, purpose);
-  const opened = { publish: open('publish'), control: open('control') };
+  const target = { url, ...(tls ? { tls } : {}) };
+  const open: OpenConnection = (purpose, profile) => openConnection(target, `${name}:${purpose}`, profile);
+  const opened = { publish: open('publish', 'publish'), control: open('control', 'control') };
   try {
     await Promise.all([untilReady(opened.control, url), untilReady(opened.publish, url)]);
     // Before the database: a Sentinel and a Cluster have none, and the error is to say that it is one of them.
     const facts = await readServerFacts(opened.control, maskUrl(url));
     await assertDatabase(opened.control, url);
-    return new StandaloneTopology(complete, facts, opened);
+    return new StandaloneTopology(open, facts, opened);
   } catch (error) {
     opened.control.close();
     opened.publish.close();

@@ -9,9 +9,8 @@ export interface DriverEvents {
 }
 
 /**
- * The part of a client of Redis that a {@link RedisConnection} stands on: ioredis, or one to a Redis inside the process. It connects
- * again by itself until it is disconnected, and sends no command twice. The errors of its commands have the texts of Redis or
- * of ioredis.
+ * The part of a client of Redis that a connection stands on: ioredis, or one to a Redis inside the process. It connects again by
+ * itself until it is disconnected, and sends no command twice. The errors of its commands have the texts of Redis or ioredis.
  */
 export interface RedisDriver {
   /** `ready` while commands can be sent; any other text means that they cannot. */
