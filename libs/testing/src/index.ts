@@ -8,4 +8,7 @@ export * from './tcp-proxy.js';
 export * from './test-redis.js';
 export * from './typescript-child.js';
 export * from './unique-name.js';
+export * from './virtual-time/actor.js';
+export { seededRandom } from './virtual-time/seeded-random.js';
+export * from './virtual-time/virtual-time.js';
 export * from './wait-for.js';
