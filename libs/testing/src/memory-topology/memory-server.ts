@@ -14,6 +14,7 @@ export interface MemoryServerOptions extends Omit<MemoryRedisOptions, 'publish' 
 }
 
 const DELETED = 'UNBLOCKED the stream key no longer exists';
+const UNBLOCKED = 'UNBLOCKED client unblocked via CLIENT UNBLOCK';
 const DESTROYED = 'NOGROUP the consumer group this client was blocked on no longer exists';
 
 /** A {@link MemoryRedis} with clients: reads that wait, channels, and one command after the other of each client. */
@@ -118,7 +119,7 @@ export class MemoryServer {
       case 'CLIENT ID':
         return session.id;
       case 'CLIENT UNBLOCK':
-        return this.#unblockById(Number(args[1]));
+        return this.#unblockById(Number(args[1]), String(args[2] ?? 'TIMEOUT').toUpperCase() === 'ERROR');
       case 'WAIT':
         return this.#replicas;
       case 'SUBSCRIBE':
@@ -132,10 +133,10 @@ export class MemoryServer {
     }
   }
 
-  #unblockById(id: number): number {
+  #unblockById(id: number, isError: boolean): number {
     const session = this.#sessions.get(id);
     if (!session?.blocked) return 0;
-    this.#end(session, { reply: null });
+    this.#end(session, isError ? { error: new RedisError(UNBLOCKED) } : { reply: null });
     return 1;
   }
 

@@ -14,9 +14,16 @@ export function replaceBuiltins(time: Clock): void {
   Object.assign(require('node:timers') as Builtins, timers);
   Object.assign(require('node:timers/promises') as Builtins, promisesOf(time));
   Object.assign(require('node:crypto') as Builtins, randomOf(time));
+  replaceIdentity();
   syncBuiltinESMExports();
   replaceClocks(time);
   Math.random = () => time.random();
+}
+
+/** Names that are made of these are the same on every machine. */
+function replaceIdentity(): void {
+  (require('node:os') as Builtins)['hostname'] = () => 'simulated';
+  Object.defineProperty(process, 'pid', { value: 1 });
 }
 
 function timersOf(time: Clock): Builtins {

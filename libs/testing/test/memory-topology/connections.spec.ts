@@ -63,6 +63,8 @@ describe.each(kinds)('connections to %s', (_, open) => {
     ['an entry', (control) => control.call('XADD', 't', '1-1', 'f', 'v'), [['t', [['1-1', ['f', 'v']]]]]],
     ['an entry of a script', (control) => run(control, "return redis.call('XADD', 's', '2-1', 'f', 'v')"), [['s', [['2-1', ['f', 'v']]]]]],
     ['CLIENT UNBLOCK', (control, id) => control.call('CLIENT', 'UNBLOCK', id), null],
+    ['CLIENT UNBLOCK and an error', (control, id) => control.call('CLIENT', 'UNBLOCK', id, 'ERROR'),
+      ['unavailable', expect.stringContaining('UNBLOCKED client unblocked via CLIENT UNBLOCK')]],
     ['the end of its group', (control) => control.call('XGROUP', 'DESTROY', 't', 'g'),
       ['state-lost', expect.stringContaining('NOGROUP the consumer group this client was blocked on no longer exists')]],
     ['the end of its stream', (control) => control.call('DEL', 's'),
