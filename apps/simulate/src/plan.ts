@@ -90,7 +90,7 @@ export function planOf(seed: number, mode: Mode): Plan {
   const count = draws.of([5, 10, 30]);
   const messages = Array.from({ length: count }, (_, value) => messageOf(draws, { value, publishingMs, processes: members + 1 }));
   const faults = Array.from({ length: draws.below(6) }, () => faultOf(draws, { members, leaseMs, calmAtMs }));
-  const weather = { lost: draws.of([0, 0, 0.003, 0.01]), silent: draws.of([0, 0, 0.001]), slow: draws.of([0, 0.01, 0.05]) };
+  const weather = { lost: draws.of([0, 0.003, 0.01, 0.04]), silent: draws.of([0, 0, 0, 0.002]), slow: draws.of([0, 0.01, 0.05]) };
   const size = { partitions: draws.between(1, 4), members, concurrency: draws.of([1, 3, 16]) };
   return { seed, mode, ...size, leaseMs, messages, faults, weather, calmAtMs };
 }
@@ -130,7 +130,7 @@ function faultOf(draws: Draws, { members, leaseMs, calmAtMs }: Setting): Fault {
     { kind: 'freeze', process, forMs: draws.between(leaseMs, 3 * leaseMs) },
     { kind: 'cut', process, forMs: draws.between(1, 2 * leaseMs), how: draws.of(['lost', 'silent']) },
     { kind: 'clock', process, byMs: draws.between(-100_000, 100_000) },
-    { kind: 'redis-clock', byMs: draws.between(-20_000, 20_000) },
+    { kind: 'redis-clock', byMs: draws.between(-4_000, 4_000) },
     { kind: 'redis-stall', forMs: draws.between(10, 2 * leaseMs) },
     { kind: 'forget-scripts' },
     { kind: 'destroy-group', choice: draws.below(1_000) },
