@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { MillraceError } from '@millrace/core';
-import { connectRedis, RedisConnection, type StandaloneTopology } from '@millrace/redis';
+import { connectRedis, redisConnection, type StandaloneTopology } from '@millrace/redis';
 import { freePort, startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { FakeServer, infoReply } from './fake-server.js';
 import { Sentinel } from './sentinel.js';
@@ -133,7 +133,7 @@ describe('with TLS', () => {
     });
     await once(tls, 'listening');
     const { port } = tls.address() as AddressInfo;
-    const connection = new RedisConnection({ url: `rediss://${host}:${port}` }, 'spec', 'control');
+    const connection = redisConnection({ url: `rediss://${host}:${port}` }, 'spec', 'control');
     connection.connect();
     expect((await hello) ?? false).toBe(expected);
     connection.close();

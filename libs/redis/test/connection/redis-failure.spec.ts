@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { connectRedis, RedisConnection, type StandaloneTopology, RedisFailure, redisFailure, type RunnableScript } from '@millrace/redis';
+import { connectRedis, type RedisConnection, redisConnection, type StandaloneTopology, RedisFailure, redisFailure, type RunnableScript } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 
 let redis: TestRedis;
@@ -168,7 +168,7 @@ async function blockedClient(): Promise<string> {
 }
 
 async function connected(url: string): Promise<RedisConnection> {
-  const connection = new RedisConnection({ url }, 'spec', 'control');
+  const connection = redisConnection({ url }, 'spec', 'control');
   connection.connect();
   expect(await connection.whenReady(5_000)).toBe(true);
   return connection;
