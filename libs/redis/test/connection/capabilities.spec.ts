@@ -82,7 +82,7 @@ describe('the product', () => {
     [{ redis_version: '8.2.3' }, 'Redis 8.2.3'],
     [{ redis_version: '7.2.4', server_name: 'valkey', valkey_version: '8.1.1' }, 'Valkey 8.1.1'],
     [{ redis_version: '7.2.4', server_name: 'other' }, 'other 7.2.4'],
-  ])('of %p is %s', async (info, product) => {
+  ])('is for %p: %s', async (info, product) => {
     expect((await factsOfServer([], 'INFO', info)).product).toBe(product);
   });
 });
