@@ -88,7 +88,9 @@ export function planOf(seed: number, mode: Mode): Plan {
   const publishingMs = draws.of([50, 200, 800]);
   const calmAtMs = publishingMs + draws.between(50, 600);
   const count = draws.of([5, 10, 30]);
-  const messages = Array.from({ length: count }, (_, value) => messageOf(draws, { value, publishingMs, processes: members + 1 }));
+  // An ordered group dead-letters messages without a key.
+  const keyed = mode === 'ordered' ? 1 : 0.6;
+  const messages = Array.from({ length: count }, (_, value) => messageOf(draws, { value, publishingMs, processes: members + 1, keyed }));
   const faults = Array.from({ length: draws.below(6) }, () => faultOf(draws, { members, leaseMs, calmAtMs }));
   const weather = { lost: draws.of([0, 0.003, 0.01, 0.04]), silent: draws.of([0, 0, 0, 0.002]), slow: draws.of([0, 0.01, 0.05]) };
   const size = { partitions: draws.between(1, 4), members, concurrency: draws.of([1, 3, 16]) };
@@ -99,12 +101,14 @@ interface Range {
   readonly value: number;
   readonly publishingMs: number;
   readonly processes: number;
+  /** The share of messages that have a key. */
+  readonly keyed: number;
 }
 
-function messageOf(draws: Draws, { value, publishingMs, processes }: Range): PlannedMessage {
+function messageOf(draws: Draws, { value, publishingMs, processes, keyed }: Range): PlannedMessage {
   return {
     value,
-    key: draws.happens(0.6) ? `k${draws.below(KEYS)}` : null,
+    key: draws.happens(keyed) ? `k${draws.below(KEYS)}` : null,
     idempotencyKey: draws.happens(0.5) ? `i${value}` : null,
     atMs: draws.below(publishingMs),
     process: draws.happens(0.5) ? processes - 1 : draws.below(processes),
