@@ -77,21 +77,33 @@ function crashedWrong({ plan: { weather }, history }: Run): string[] {
 
 /** A message begins only when the one before it of the same key is settled, and that one does not come back. */
 function disordered({ plan, history }: Run): string[] {
-  const byKey = new Map<string, Call[]>();
+  const byKey = new Map<string, Map<number, Call[]>>();
   for (const call of history.calls) {
     const key = plan.messages[call.value]?.key;
-    if (key) byKey.set(key, [...(byKey.get(key) ?? []), call]);
+    if (!key) continue;
+    const byOffset = byKey.get(key) ?? new Map<number, Call[]>();
+    byKey.set(key, byOffset);
+    byOffset.set(call.place.offset, [...(byOffset.get(call.place.offset) ?? []), call]);
   }
-  return [...byKey].flatMap(([key, calls]) => {
-    const bad = calls.find((call, index) => calls.slice(0, index).some((before) => isOutOfTurn(before, call)));
-    return bad ? [`order of ${key}: ${bad.value} began too early, or again too late`] : [];
+  return [...byKey].flatMap(([key, byOffset]) => {
+    const inOrder = [...byOffset].sort(([one], [other]) => one - other).map(([, calls]) => calls);
+    const bad = inOrder.findIndex((calls, index) => index > 0 && isOutOfTurn(inOrder[index - 1]!, calls));
+    return bad < 0 ? [] : [`order of ${key}: ${inOrder[bad]![0]!.value} began too early, or the one before it again too late`];
   });
 }
 
-/** Calls are in the order in which they began. One that has not ended was settled by another call, or its process died. */
-function isOutOfTurn(before: Call, call: Call): boolean {
-  if (before.place.offset >= call.place.offset) return before.place.offset > call.place.offset;
-  return before.endedAt !== null && before.endedAt > call.beganAt && before.outcome !== 'release';
+/**
+ * Calls are in the order in which they began. One of them settled the message; others may end at any time, and count for nothing:
+ * those of a process that stood still, and was taken for dead.
+ */
+function isOutOfTurn(before: readonly Call[], calls: readonly Call[]): boolean {
+  const { beganAt } = calls[0]!;
+  const isSettled = before.some(({ endedAt, outcome }) => endedAt !== null && endedAt < beganAt && isFinal(outcome));
+  return !isSettled || before.at(-1)!.beganAt > beganAt;
+}
+
+function isFinal(outcome: Call['outcome']): boolean {
+  return outcome === 'ack' || outcome === 'dead-letter';
 }
 
 function repeated(values: readonly number[]): number[] {

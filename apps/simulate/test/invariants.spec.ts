@@ -51,10 +51,10 @@ it.each<[string, Changes, string]>([
   ],
   ['a message that began while the one before it ran', {
     mode: 'ordered', history: { calls: [call(0, { beganAt: 1, endedAt: 4 }), call(1, { beganAt: 3, endedAt: 5 })] },
-  }, 'order of k: 1 began too early, or again too late'],
+  }, 'order of k: 1 began too early, or the one before it again too late'],
   ['a message that came again after a later one', {
     mode: 'ordered', history: { calls: [...calls, call(0, { beganAt: 5, endedAt: 6 })] },
-  }, 'order of k: 0 began too early, or again too late'],
+  }, 'order of k: 1 began too early, or the one before it again too late'],
 ])('finds %s', (_, changes, reason) => {
   expect(broken(changes)).toEqual([reason]);
 });
