@@ -302,7 +302,7 @@ export class Dispatcher implements Settling {
 
   /** @returns whether it is settled later, or not at all */
   #settleLater(delivery: PendingDelivery, later: Later | undefined): boolean {
-    void later?.then((settlement) => settlement && this.#write(delivery, settlement));
+    void later?.then((settlement) => (settlement ? this.#write(delivery, settlement) : this.#freed()));
     return later !== undefined;
   }
 
