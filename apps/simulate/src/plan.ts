@@ -92,7 +92,8 @@ export function planOf(seed: number, mode: Mode): Plan {
   const count = draws.of([5, 10, 30]);
   // An ordered group dead-letters messages without a key.
   const keyed = mode === 'ordered' ? 1 : 0.6;
-  const messages = Array.from({ length: count }, (_, value) => messageOf(draws, { value, publishingMs, processes: members + 1, keyed }));
+  const range = { publishingMs, processes: members + 1, keyed };
+  const messages = Array.from({ length: count }, (_, value) => messageOf(draws, { ...range, value }));
   const faults = Array.from({ length: draws.below(6) }, () => faultOf(draws, { members, leaseMs, calmAtMs }));
   const weather = { lost: draws.of([0, 0.003, 0.01, 0.04]), silent: draws.of([0, 0, 0, 0.002]), slow: draws.of([0, 0.01, 0.05]) };
   const size = { partitions: draws.between(1, 4), members, concurrency: draws.of([1, 3, 16]) };

@@ -54,7 +54,8 @@ export class OrderedMember extends Member implements OwnershipUser {
     const partitions = new Map<GroupPartition, OwnedPartition>();
     const { onExhausted = 'dead-letter' } = definition.ordering;
     const inPlace = new InPlaceHandling({ queue, held, notes, parked, partitions, onExhausted });
-    const slots = { handling, inPlace, needsKey: definition.ordering.by === 'key', rateLimiter: rateLimiterOf(parts, definition) };
+    const needsKey = definition.ordering.by === 'key';
+    const slots = { handling, inPlace, needsKey, rateLimiter: rateLimiterOf(parts, definition) };
     const dispatcher = new Dispatcher({ ...definition, ...parts, ...slots, held, settler, holdings: notes, feedback: this });
     const reading = { prefix, presence: ownership, held, dispatcher, settler, queue, notes, parked };
     const partitionOf = (place: GroupPartition): OwnedPartition =>
@@ -69,8 +70,8 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.partitions = partitions;
     this.#ownership = ownership;
     this.#queue = queue;
-    const upkeep = { ...parts, isOrdered: true, membership, places, held: NOTHING_HELD, partitions: [...partitions.values()], feedback: this };
-    this.upkeep = new Upkeep(upkeep, definition);
+    const tended = { membership, places, held: NOTHING_HELD, partitions: [...partitions.values()], feedback: this };
+    this.upkeep = new Upkeep({ ...parts, ...tended, isOrdered: true }, definition);
     const giveBack = (): void => this.#restart();
     this.pauses = new PauseControl({ dispatcher, fetcher: this.fetcher, hook: this.deadLetters.hook, giveBack });
   }

@@ -167,18 +167,20 @@ export class OwnedPartition {
     // One that is settled while it is looked up was not settled yet for the look, and is in hand no more behind it.
     const inHandBefore = isPlain ? NOTHING : this.#inHand();
     const [notes, ...open] = await Promise.all([this.#known(), ...found.map((entry) => this.#unsettledOf(entry, after !== NEW))]);
-    if (this.#round !== from.round || (after !== NEW && this.#isChanged(open.flat()))) return null;
-    this.#notes = notes;
-    if (notes.stoppedAt) {
-      this.stop(notes.stoppedAt);
-      return null;
-    }
+    if (this.#round !== from.round || (after !== NEW && this.#isChanged(open.flat())) || this.#isToStop(notes)) return null;
     this.#after.set(stream, after === NEW || reads.length === 0 ? NEW : reads.at(-1)!.id);
     const inHand = isPlain ? NOTHING : new Map([...inHandBefore, ...this.#inHand()]);
     const taken = found.flatMap((entry, index) => this.#hold(entry, open[index]!, inHand));
     this.#parts.dispatcher.add(after === NEW ? taken : taken.map((delivery) => this.#withHistory(delivery)));
     if (after !== NEW) this.#openReleased();
     return found.reduce((messages, { deliveries }) => messages + deliveries.length, 0);
+  }
+
+  /** Takes in what owners have noted. @returns whether the partition has stopped */
+  #isToStop(notes: Notes): boolean {
+    this.#notes = notes;
+    if (notes.stoppedAt) this.stop(notes.stoppedAt);
+    return notes.stoppedAt !== null;
   }
 
   /** Messages of a key that came before those that were put aside are handled, or put aside, before these are. */
