@@ -292,8 +292,8 @@ const time: Step = (scenario, [a = 0]) => {
 const full: Step = (scenario, [a = 0]) => scenario.twin.fill(a % 4 === 0);
 
 const steps: Readonly<Record<string, Step>> = {
-  publish, read, settle, close, claim, declare, declareHook, begin, putBack, tend, audit, membership, own, fetch, aside, pause, look,
-  seek, trim, promote, redrive, deadLetters, hook, remove, permits, damage, time, full,
+  publish, read, settle, close, claim, declare, declareHook, begin, putBack, tend, audit, membership, own, fetch, aside, pause,
+  look, seek, trim, promote, redrive, deadLetters, hook, remove, permits, damage, time, full,
 };
 /** How often a step stands where that is not once. */
 const SHARES: Readonly<Record<string, number>> = {
