@@ -112,6 +112,14 @@ export interface Ordering {
    * - `'partition'`: all messages of a partition one after the other
    */
   readonly by: 'key' | 'partition';
+  /**
+   * When a message has failed for good:
+   *
+   * - `'dead-letter'`: it is dead-lettered, and those behind it go on. The default.
+   * - `'park'`: the messages of its key wait until an operator releases the key
+   * - `'stop'`: its partition stops there until an operator resumes it
+   */
+  readonly onExhausted?: 'dead-letter' | 'park' | 'stop';
 }
 
 /** How many dead letters a group keeps in a partition: the oldest go first. */

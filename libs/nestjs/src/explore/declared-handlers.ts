@@ -1,6 +1,6 @@
 import {
-  type BatchRule, type DeadLetterBounds, durationMs, isMillraceError, jobOf, messageTypeOf, MillraceError, parseOptions,
-  type PayloadClass, type RateLimit, type RetryPolicy, topicOf,
+  type BatchRule, type DeadLetterBounds, durationMs, isMillraceError, jobOf, messageTypeOf, MillraceError, type Ordering,
+  parseOptions, type PayloadClass, type RateLimit, type RetryPolicy, topicOf,
 } from '@millrace/core';
 import { checkAll, checkEach } from '../config/problems.js';
 import { DECORATORS } from '../declare/handler-declaration.js';
@@ -84,7 +84,8 @@ function subscriptionOf({ method, declaration }: FoundHandler): SubscriptionPlan
   const { group, concurrency, crashLimit, inbox, start } = options;
   const timeoutMs = raw.timeout === undefined ? null : durationMs(raw.timeout);
   const { name: type } = messageTypeOf(declaration.contract as PayloadClass);
-  return { method, topic, type, group, concurrency, crashLimit, start, timeoutMs, inbox, onDeadLetter: null, ...parts };
+  const ordering = orderingIn(raw);
+  return { method, topic, type, group, concurrency, crashLimit, start, timeoutMs, inbox, ordering, onDeadLetter: null, ...parts };
 }
 
 function broadcastOf({ method, declaration }: FoundHandler): BroadcastPlan {
@@ -99,6 +100,10 @@ function broadcastOf({ method, declaration }: FoundHandler): BroadcastPlan {
   const timeoutMs = raw.timeout === undefined ? null : durationMs(raw.timeout);
   const { name: type } = messageTypeOf(declaration.contract as PayloadClass);
   return { method, type, concurrency: options.concurrency, timeoutMs, ...parts };
+}
+
+function orderingIn({ ordering: by, onExhausted }: Pick<SubscribeOptions, 'ordering' | 'onExhausted'>): Ordering | null {
+  return by ? { by, ...(onExhausted && { onExhausted }) } : null;
 }
 
 function deadLettersIn(raw: DeadLettersOptions, where: string): DeadLetterBounds {

@@ -14,6 +14,7 @@ import { type FeatureContracts, featureContracts } from './feature-contracts.js'
 import { filterTypeConflicts, uncheckedFilterTypes } from './filter-types.js';
 import { HandlerFinder } from './handler-finder.js';
 import { labelOf } from './handler-method.js';
+import { keylessTopics } from './keyless-topics.js';
 import type { HandlerPlan } from './plan.js';
 import { rulelessContracts } from './ruleless-contracts.js';
 import { secondInstances } from './second-instances.js';
@@ -73,6 +74,7 @@ export class HandlerPlanner {
   #warnings({ subscriptions, broadcasts, jobs }: Pick<HandlerPlan, 'subscriptions' | 'broadcasts' | 'jobs'>): string[] {
     return [
       ...uncheckedFilterTypes([...subscriptions, ...broadcasts]),
+      ...keylessTopics(subscriptions),
       ...secondInstances(this.#finder.instances(), [...subscriptions, ...jobs].map(({ method }) => method)),
     ];
   }

@@ -1,4 +1,4 @@
-import type { BatchRule, DeadLetterBounds, JobDefinition, MessageFilter, Position, RateLimit, RetryPolicy, TopicDefinition } from '@millrace/core';
+import type { BatchRule, DeadLetterBounds, JobDefinition, MessageFilter, Ordering, Position, RateLimit, RetryPolicy, TopicDefinition } from '@millrace/core';
 import type { HandlerMethod } from './handler-method.js';
 
 /** A subscription as it will be started. */
@@ -25,6 +25,8 @@ export interface SubscriptionPlan {
   readonly rateLimit: RateLimit | null;
   /** Null: each message alone. */
   readonly batch: BatchRule | null;
+  /** Null: no order. */
+  readonly ordering: Ordering | null;
 }
 
 /** A handler that every process has for itself. */

@@ -63,11 +63,12 @@ export class Subscriptions {
   }
 
   async #subscribe(plan: SubscriptionPlan, inbox: InboxPort | undefined): Promise<Subscription> {
-    const { topic, group, concurrency, crashLimit, start, batch, rateLimit, deadLetters, retry, timeoutMs } = plan;
+    const { topic, group, concurrency, crashLimit, start, batch, rateLimit, deadLetters, ordering, retry, timeoutMs } = plan;
     const streams = await this.#connections.streams();
     const deadLetterHandler = this.#deadLetterHandlerOf(plan);
     const { unknownForMs = 0 } = retry;
-    const given = { unknownForMs, ...(rateLimit && { rateLimit }), ...(deadLetterHandler && { deadLetterHandler }) };
+    const limits = { unknownForMs, ...(rateLimit && { rateLimit }), ...(ordering && { ordering }) };
+    const given = { ...limits, ...(deadLetterHandler && { deadLetterHandler }) };
     const definition = { topic, group, concurrency, crashLimit, start, deadLetters, prefilter: prefilterOf(plan), ...given };
     const { unknownProperties } = this.#settings;
     const parts = { topic, unknownProperties, group, retry, timeoutMs, handle: this.#invoker.invokeOf(plan.method) };
