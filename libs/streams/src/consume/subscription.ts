@@ -69,8 +69,7 @@ export class StreamSubscription implements Subscription {
   }
 
   problem(): string | null {
-    const { fetcher, settler, dispatcher, deadLetters } = this.#member;
-    return fetcher.problem() ?? settler.problem() ?? dispatcher.problem() ?? deadLetters.problem();
+    return this.#member.problem();
   }
 
   stop(deadlineMs: number): Promise<void> {
@@ -85,8 +84,7 @@ export class StreamSubscription implements Subscription {
    */
   async #stop(deadlineMs: number): Promise<void> {
     this.#parts.presence.stopping(this.#name);
-    this.#member.finish(deadlineMs);
-    const finishing = this.#finish();
+    const finishing = Promise.all([this.#member.finish(deadlineMs), this.#finish()]);
     if (!(await settlesWithin(finishing, deadlineMs))) {
       this.#giveUp();
       if (!(await settlesWithin(finishing, PUT_BACK_MS))) this.#member.settler.abandon();

@@ -19,6 +19,7 @@ import { InPlaceHandling } from './in-place-handling.js';
 import { LaneQueue } from './lane-queue.js';
 import { OwnedFetcher } from './owned-fetcher.js';
 import { OwnedPartition } from './owned-partition.js';
+import { PartitionListener } from './partition-listener.js';
 
 type Ordering = NonNullable<SubscriptionDefinition['ordering']>;
 
@@ -35,6 +36,7 @@ export class OrderedMember extends Member implements OwnershipUser {
   protected readonly partitions: ReadonlyMap<GroupPartition, OwnedPartition>;
   readonly #ownership: Ownership;
   readonly #queue: LaneQueue;
+  readonly #listeners: ReadonlyMap<GroupPartition, PartitionListener>;
   #leaving: Promise<unknown> | null = null;
 
   constructor(parts: MemberParts, definition: SubscriptionDefinition & { readonly ordering: Ordering }, handling: Handling) {
@@ -67,6 +69,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.partitions = partitions;
     this.#ownership = ownership;
     this.#queue = queue;
+    this.#listeners = new Map(places.map((place) => [place, new PartitionListener(place, definition)]));
     const upkeep = { ...parts, isOrdered: true, membership, places, held: NOTHING_HELD, partitions: [...partitions.values()], feedback: this };
     this.upkeep = new Upkeep(upkeep, definition);
     const giveBack = (): void => this.#restart();
@@ -83,29 +86,36 @@ export class OrderedMember extends Member implements OwnershipUser {
   }
 
   /** Partitions in which nothing is in flight go to others at once. */
-  finish(deadlineMs: number): void {
+  finish(deadlineMs: number): Promise<unknown> {
     this.#leaving ??= this.#ownership.stop(deadlineMs);
+    return this.#leaving;
   }
 
   override async leave(): Promise<boolean> {
-    this.finish(0);
-    await this.#leaving;
+    await this.finish(0);
     return super.leave();
   }
 
   assigned(place: GroupPartition, acquisition: Acquisition): void {
-    this.partitions.get(place)!.assigned(acquisition);
-    for (const stream of place.streams) this.rings.lookAt(stream);
+    this.#listeners.get(place)!.assigned(acquisition.epoch, () => {
+      this.partitions.get(place)!.assigned(acquisition);
+      for (const stream of place.streams) this.rings.lookAt(stream);
+    });
   }
 
-  async revoked(place: GroupPartition): Promise<void> {
-    this.partitions.get(place)!.drain();
-    while (this.#queue.hasTakenIn(place)) await this.dispatcher.nextEnd();
+  revoked(place: GroupPartition): Promise<void> {
+    return this.#listeners.get(place)!.revoked(this.#drain(place));
   }
 
   lost(place: GroupPartition): void {
     this.partitions.get(place)!.lost();
     this.held.lostOf(place, ownershipLost(place));
+    this.#listeners.get(place)!.lost();
+  }
+
+  override problem(): string | null {
+    const problems = [...this.#listeners.values()].flatMap((listener) => listener.problem() ?? []);
+    return super.problem() ?? problems[0] ?? null;
   }
 
   overFetched(): void {
@@ -158,6 +168,11 @@ export class OrderedMember extends Member implements OwnershipUser {
   override membersChanged(): void {
     super.membersChanged();
     this.#ownership.wake();
+  }
+
+  async #drain(place: GroupPartition): Promise<void> {
+    this.partitions.get(place)!.drain();
+    while (this.#queue.hasTakenIn(place)) await this.dispatcher.nextEnd();
   }
 
   #restart(): void {
