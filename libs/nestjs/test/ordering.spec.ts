@@ -73,6 +73,8 @@ describe('ordering', () => {
     expect(alone.code).toBe('INVALID_OPTIONS');
     expect(alone.message).toContain('@Subscribe on Handler.handle()');
     expect(alone.problems).toEqual([expect.stringContaining("add ordering: 'key' or ordering: 'partition', or leave onExhausted out")]);
+    const park = await failureOf(bench.app({ providers: [subscriber({ group: 'g', ordering: 'partition', onExhausted: 'park' })] }));
+    expect(park.problems).toEqual([expect.stringContaining("use 'stop', or order by key")]);
     const way = await failureOf(bench.app({ providers: [subscriber({ group: 'g', ordering: 'key', onExhausted: 'parc' as never })] }));
     expect(way.problems).toEqual([expect.stringContaining("did you mean 'park'?")]);
   });

@@ -146,11 +146,12 @@ export interface Ordering {
    */
   readonly by: 'key' | 'partition';
   /**
-   * When a message has failed for good:
+   * What becomes of a message that failed at its last attempt:
+   * - `'dead-letter'`, the default: it becomes a dead letter, and those behind it go on
+   * - `'park'`, by key alone: it waits, with all messages of its key, until an operator releases the key
+   * - `'stop'`: the partition stops there, until an operator lets it go on
    *
-   * - `'dead-letter'`: it is dead-lettered, and those behind it go on. The default.
-   * - `'park'`: the messages of its key wait until an operator releases the key
-   * - `'stop'`: its partition stops there until an operator resumes it
+   * A message that the handler or the policy wants to be a dead letter becomes one in any case.
    */
   readonly onExhausted?: 'dead-letter' | 'park' | 'stop';
 }

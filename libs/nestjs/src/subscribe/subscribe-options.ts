@@ -143,8 +143,8 @@ export class SubscribeOptions extends MessageHandlerOptions {
 
   /**
    * With `ordering`, when a message has failed for good: `'dead-letter'`, it becomes a dead letter and those behind it go on;
-   * `'park'`, the messages of its key wait until an operator releases the key; `'stop'`, its partition stops there until an
-   * operator resumes it. Default `'dead-letter'`.
+   * `'park'`, with `'key'` alone, the messages of its key wait until an operator releases the key; `'stop'`, its partition stops
+   * there until an operator resumes it. Default `'dead-letter'`.
    */
   @IsOptional() @IsOnExhausted()
   onExhausted?: OnExhausted;

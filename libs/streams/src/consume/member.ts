@@ -61,6 +61,12 @@ export abstract class Member implements Feedback {
     this.#log = log;
   }
 
+  /** Why this member makes no progress, or null when it is well. */
+  problem(): string | null {
+    const { fetcher, settler, dispatcher, deadLetters } = this;
+    return fetcher.problem() ?? settler.problem() ?? dispatcher.problem() ?? deadLetters.problem();
+  }
+
   get place(): GroupPartition {
     return this.places[0]!;
   }
@@ -89,11 +95,6 @@ export abstract class Member implements Feedback {
 
   /** The member stops: it begins nothing more, and has so long to finish what it has begun, and all that it tells the user. */
   abstract finish(deadlineMs: number): Promise<unknown>;
-
-  /** Why it makes no progress, or null when it is well. */
-  problem(): string | null {
-    return this.fetcher.problem() ?? this.settler.problem() ?? this.dispatcher.problem() ?? this.deadLetters.problem();
-  }
 
   /** Ends its loops, leaves its entries to others, and says goodbye. @returns false when it still holds entries */
   async leave(): Promise<boolean> {

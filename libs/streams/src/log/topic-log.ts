@@ -74,7 +74,9 @@ export class TopicLog {
    */
   async recover(place: Place, group: string): Promise<GroupOrigin> {
     const origin = await this.#declareGroup(place, group, { start: 'earliest', occasion: 'recovery' });
-    if (origin !== 'present') emit('recreated', { ...place, group, why: 'Redis no longer had the stream or its group' });
+    // Callers have more in their places than an event may hold.
+    const { topic, partition } = place;
+    if (origin !== 'present') emit('recreated', { topic, partition, group, why: 'Redis no longer had the stream or its group' });
     return origin;
   }
 
@@ -128,7 +130,7 @@ export class TopicLog {
       // A pause stays: an operator asked for it, and offsets are no part of it.
       await redis.call('HDEL', control, 'replays', 'replayFrom', 'replayUntil', 'void', 'owner');
       await redis.call('HSET', groups, group, 0);
-      emit('recreated', { ...place, group, why: 'Redis no longer had the log nor its count: the offsets begin anew' });
+      emit('recreated', { topic: place.topic, partition: place.partition, group, why: 'Redis no longer had the log nor its count: the offsets begin anew' });
     }
   }
 

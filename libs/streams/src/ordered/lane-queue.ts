@@ -55,7 +55,9 @@ export class LaneQueue implements HandlerQueue {
   }
 
   /** Names the lane of a message in its partition. A message without a key, as one that cannot be read, waits for no other. */
-  laneKeyOf({ message, name }: PendingDelivery): string {
+  laneKeyOf({ message, name, entry }: PendingDelivery): string {
+    // Messages of a released key come one by one, while others of that key are put aside.
+    if (entry.stream.kind === 'parked') return `\0${name}`;
     return this.#rule === 'partition' ? '' : (message.key ?? `\0${name}`);
   }
 
