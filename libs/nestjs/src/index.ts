@@ -24,6 +24,7 @@ export {
   withTraceContext,
 } from '@millrace/core';
 export type {
+  AssignedPartition,
   Backoff,
   CurveBackoff,
   CustomBackoff,
@@ -46,6 +47,7 @@ export type {
   PublishResult,
   Replicated,
   RetentionOptions,
+  RevokedPartition,
   SqlResult,
   SqlTransaction,
   TopicOptions,
@@ -95,6 +97,7 @@ export { InjectDatabase } from './module/tokens.js';
 export { LocalSubscriptions } from './subscribe/local-subscriptions.js';
 export type { SubscriptionState } from './subscribe/subscriptions.js';
 export { OnDeadLetter, type OnDeadLetterOptions } from './subscribe/on-dead-letter.decorator.js';
+export { OnAssigned, OnRevoked, type PartitionListenerOptions } from './subscribe/partition-listeners.decorator.js';
 export { SubscribeBatch } from './subscribe/subscribe-batch.decorator.js';
 export type { FilterOptions } from './subscribe/filter-options.js';
 export type { BatchOptions, SubscribeBatchOptions } from './subscribe/subscribe-batch-options.js';
