@@ -71,7 +71,7 @@ describe('the effects of the handlers', () => {
     expect(await readEffects(database)).toEqual({ revenue, units, moved, mails: new Map() });
   });
 
-  test('of the ordered inventory show which customers were handled out of order, in each topic', async () => {
+  test('by the ordered inventory show which customers were handled out of order, in each topic', async () => {
     const note = (topic: string, key: string, offset: number): Promise<void> =>
       database.transaction((transaction) =>
         new OrderedInventory().placed(content(ORDER), { messageId: 'one', headers: {}, topic, key, partition: 0, offset, transaction } as DeliveryContext),

@@ -58,24 +58,28 @@ export type {
 export { JobContext, JobQueue } from '@millrace/jobs';
 export type { EnqueueItem, EnqueueOptions, EnqueueResult, JobCounts, StuckJob } from '@millrace/jobs';
 export type { SqlDatabase } from '@millrace/outbox';
-export { DeadLetters, Groups, Inspector, sumStates, Topics } from '@millrace/streams';
+export { DeadLetters, Groups, Inspector, Orders, sumStates, Topics } from '@millrace/streams';
 export type {
   DeadLetterQuery,
   DeadLetterRecord,
   DiscardOptions,
   DiscardResult,
+  GoOnOptions,
   GroupRemoval,
   GroupState,
   KnownGroup,
   KnownTopic,
+  ParkedKey,
   PauseOptions,
   PauseResult,
   ReasonCounts,
   RedriveOptions,
   RedriveResult,
+  ReleaseOptions,
   RemoveOptions,
   SeekOptions,
   SeekStep,
+  StoppedPartition,
   TopicRemoval,
 } from '@millrace/streams';
 export { ENVIRONMENT, type EnvironmentVariable, readEnvironment } from './config/environment.js';

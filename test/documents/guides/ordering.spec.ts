@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { INestApplicationContext, Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { Inspector, MillraceModule } from '@millrace/nestjs';
+import { Inspector, isMillraceError, MillraceModule } from '@millrace/nestjs';
 import { waitFor } from '@millrace/testing';
 import { Surroundings } from '../surroundings.js';
 
@@ -13,6 +13,7 @@ interface Examples {
   };
   'search.ts': { Search: Type<{ batches: string[][] }> };
   'board.ts': { Board: Type };
+  'operator.ts': { Operator: Type<{ release(parcel: string): Promise<void>; waiting(): Promise<number> }> };
 }
 
 let around: Surroundings;
@@ -29,6 +30,7 @@ beforeAll(async () => {
     'tracking.ts': await around.examples.load('tracking.ts'),
     'search.ts': await around.examples.load('search.ts'),
     'board.ts': await around.examples.load('board.ts'),
+    'operator.ts': await around.examples.load('operator.ts'),
   };
   app = await started();
 }, 120_000);
@@ -41,7 +43,8 @@ afterAll(async () => {
 async function started(): Promise<INestApplicationContext> {
   const { Depot, Tracking } = example['tracking.ts'];
   const imports = [MillraceModule.forRoot(), MillraceModule.forFeature([example['parcels.ts'].ParcelMoved])];
-  const providers = [Depot, Tracking, example['search.ts'].Search, example['board.ts'].Board];
+  const { Operator } = example['operator.ts'];
+  const providers = [Depot, Tracking, example['search.ts'].Search, example['board.ts'].Board, Operator];
   const made = await Test.createTestingModule({ imports, providers }).compile();
   made.useLogger(false);
   return made.init();
@@ -73,6 +76,13 @@ describe('the parcels of the guide', () => {
     const { batches } = app.get(example['search.ts'].Search);
     await waitFor(() => batches.flat().length === 6, { what: 'the index' });
     for (const batch of batches) expect(new Set(batch).size).toBe(batch.length);
+  });
+
+  it('wait for no operator, who is told so', async () => {
+    const operator = app.get(example['operator.ts'].Operator);
+    expect(await operator.waiting()).toBe(0);
+    const error: unknown = await operator.release('A').catch((thrown: unknown) => thrown);
+    expect(isMillraceError(error) && error.code).toBe('KEY_NOT_PARKED');
   });
 
   it('are on a board that is written down, and read again by the next process', async () => {

@@ -10,7 +10,7 @@ export interface ReportParts {
   readonly effects: Effects;
   readonly observation: Observation;
   readonly verdict: Verdict;
-  /** Of a run with an order. */
+  /** Present in a run with an order. */
   readonly order?: OrderKept | undefined;
   readonly published: number;
   readonly duplicates: number;

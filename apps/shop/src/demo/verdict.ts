@@ -12,7 +12,7 @@ export interface VerdictParts {
   readonly poison: ReadonlySet<string>;
   readonly effects: Effects;
   readonly observation: Observation;
-  /** Of a run with an order. */
+  /** Present in a run with an order. */
   readonly order?: OrderKept;
 }
 

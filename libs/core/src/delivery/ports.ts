@@ -146,7 +146,7 @@ export interface Ordering {
    */
   readonly by: 'key' | 'partition';
   /**
-   * What becomes of a message that failed at its last attempt:
+   * The fate of a message that failed at its last attempt:
    * - `'dead-letter'`, the default: it becomes a dead letter, and those behind it go on
    * - `'park'`, by key alone: it waits, with all messages of its key, until an operator releases the key
    * - `'stop'`: the partition stops there, until an operator lets it go on
