@@ -1,4 +1,4 @@
-import { type DeliveryContext, fixed, type RetryPolicy } from '@millrace/core';
+import { type DeliveryContext, type Duration, fixed, type RetryPolicy } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { Bed } from '../bed.js';
 import type { GroupPartition } from '../../src/consume/group-partition.js';
@@ -8,7 +8,7 @@ import { Step } from './keyed.js';
 export const BY_KEY = { by: 'key' } as const;
 
 /** So many attempts, with so long between them. */
-export function times(attempts: number, delay = '5ms'): RetryPolicy {
+export function times(attempts: number, delay: Duration = '5ms'): RetryPolicy {
   return { attempts, backoff: fixed(delay), deadLetterOn: [] };
 }
 
