@@ -14,7 +14,7 @@ export interface Call {
   outcome: Outcome['kind'] | null;
 }
 
-/** What publishers and handlers have seen: the input of the invariants. */
+/** The calls and publishes that were seen: the input of the invariants. */
 export class History {
   readonly attempted = new Set<number>();
   readonly acknowledged = new Set<number>();

@@ -45,6 +45,8 @@ export interface Plan {
   /** Processes that subscribe. One more only publishes. */
   readonly members: number;
   readonly concurrency: number;
+  /** Null: as the engine thinks best. */
+  readonly messagesPerEntry: number | null;
   readonly leaseMs: number;
   readonly messages: readonly PlannedMessage[];
   readonly faults: readonly Fault[];
@@ -90,11 +92,13 @@ export function planOf(seed: number, mode: Mode): Plan {
   const count = draws.of([5, 10, 30]);
   // An ordered group dead-letters messages without a key.
   const keyed = mode === 'ordered' ? 1 : 0.6;
-  const messages = Array.from({ length: count }, (_, value) => messageOf(draws, { value, publishingMs, processes: members + 1, keyed }));
+  const range = { publishingMs, processes: members + 1, keyed };
+  const messages = Array.from({ length: count }, (_, value) => messageOf(draws, { ...range, value }));
   const faults = Array.from({ length: draws.below(6) }, () => faultOf(draws, { members, leaseMs, calmAtMs }));
   const weather = { lost: draws.of([0, 0.003, 0.01, 0.04]), silent: draws.of([0, 0, 0, 0.002]), slow: draws.of([0, 0.01, 0.05]) };
   const size = { partitions: draws.between(1, 4), members, concurrency: draws.of([1, 3, 16]) };
-  return { seed, mode, ...size, leaseMs, messages, faults, weather, calmAtMs };
+  const messagesPerEntry = draws.of([null, 1, 4, 16]);
+  return { seed, mode, ...size, messagesPerEntry, leaseMs, messages, faults, weather, calmAtMs };
 }
 
 interface Range {
@@ -110,8 +114,9 @@ function messageOf(draws: Draws, { value, publishingMs, processes, keyed }: Rang
     value,
     key: draws.happens(keyed) ? `k${draws.below(KEYS)}` : null,
     idempotencyKey: draws.happens(0.5) ? `i${value}` : null,
-    atMs: draws.below(publishingMs),
-    process: draws.happens(0.5) ? processes - 1 : draws.below(processes),
+    // Many at once, so that they share a batch and an entry.
+    atMs: draws.happens(0.6) ? Math.floor(publishingMs / 4) * draws.below(4) : draws.below(publishingMs),
+    process: draws.happens(0.6) ? processes - 1 : draws.below(processes),
     delayMs: draws.happens(0.1) ? draws.between(1, 400) : null,
     handler: draws.of(['good', 'good', 'good', 'good', 'good', 'good', 'fails-once', 'always-fails']),
     handleMs: draws.happens(0.05) ? draws.between(100, 800) : draws.of([0, 1, 5, 20]),

@@ -43,6 +43,7 @@ export class SimulatedProcess {
       this.#topology = new MemoryTopology(this.#world.server, { name: this.name, network });
       this.#streams = createStreams({
         redis: this.#topology, prefix: PREFIX, leaseMs: plan.leaseMs, publishDeadlineMs: PUBLISH_DEADLINE_MS,
+        ...(plan.messagesPerEntry === null ? {} : { messagesPerEntry: plan.messagesPerEntry }),
       });
       if (subscribes) void this.#subscribe(this.#streams);
     }, this.actor);

@@ -17,7 +17,7 @@ export interface Verdict {
   readonly seed: number;
   /** Broken promises, in words; none when all is well. */
   readonly broken: readonly string[];
-  /** Of all packets, calls of handlers, publishes and faults. */
+  /** It covers all packets, calls of handlers, publishes and faults. */
   readonly hash: string;
   readonly events: number;
   readonly virtualMs: number;

@@ -26,7 +26,8 @@ interface Changes {
 function broken({ history: otherHistory = {}, end: otherEnd = {}, mode = 'shared' }: Changes): string[] {
   const plan = planOf(1, mode);
   const messages = plan.messages.map((message) => ({ ...message, key: 'k', handler: 'good' as const }));
-  return brokenPromises({ ...plan, messages, weather: { lost: 0, silent: 0, slow: 0 } }, { ...history, ...otherHistory }, { ...end, ...otherEnd } as EndState);
+  const weather = { lost: 0, silent: 0, slow: 0 };
+  return brokenPromises({ ...plan, messages, weather }, { ...history, ...otherHistory }, { ...end, ...otherEnd } as EndState);
 }
 
 it('finds nothing in a good run', () => {

@@ -44,8 +44,8 @@ export interface GroupKeys {
   /** Sorted set of messages that left the log for another attempt and are not done: record of the message -> offset. */
   readonly open: string;
   /**
-   * Hash: the group's pause, the replays that its seeks have begun; in ordered mode its order, who owns the partition, the attempts
-   * of messages that stay with it, and the message at which it stopped.
+   * Hash: the group's pause, the replays that its seeks have begun; in ordered mode its order, who owns the partition, the
+   * attempts of messages that stay with it, and the message at which it stopped.
    */
   readonly control: string;
   /** Sorted set of messages that wait for an operator, by name: key, a NUL, offset in 16 digits. The scores are 0. */

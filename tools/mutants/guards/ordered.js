@@ -128,7 +128,7 @@ export const ordered = [
   {
     name: 'ordered: a message that is settled while it is looked up stays in hand',
     file: `${ORDERED}/owned-partition.ts`,
-    find: 'new Map([...inHandBefore, ...this.#inHand()])',
+    find: 'new Map([...before, ...this.#inHand()])',
     replace: 'this.#inHand()',
     spec: REPLIES_SPEC,
     title: 'a message that is settled while it is looked up is not handled again',
@@ -203,7 +203,7 @@ export const ordered = [
     find: '  if #names > 0 then return { present, unpack(names) } end\n',
     replace: '',
     spec: OPERATING_SPEC,
-    title: '%j lives: %j is refused',
+    title: 'lives: {"by":"partition"} is refused',
   },
   {
     name: 'ordered: a seek takes the partition from its owner',

@@ -84,8 +84,7 @@ export class StreamSubscription implements Subscription {
    */
   async #stop(deadlineMs: number): Promise<void> {
     this.#parts.presence.stopping(this.#name);
-    this.#member.finish(deadlineMs);
-    const finishing = this.#finish();
+    const finishing = Promise.all([this.#member.finish(deadlineMs), this.#finish()]);
     if (!(await settlesWithin(finishing, deadlineMs))) {
       this.#giveUp();
       if (!(await settlesWithin(finishing, PUT_BACK_MS))) this.#member.settler.abandon();

@@ -4,7 +4,7 @@ import type { HandlerQueue } from '../consume/handler-queue.js';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
 import { Lane } from './lane.js';
 
-/** What is handled one message after the other: all messages of a key, or all of a partition. */
+/** The messages of a lane: all of a key, or all of a partition. */
 export type LaneRule = 'key' | 'partition';
 
 const NEVER = Number.POSITIVE_INFINITY;

@@ -20,6 +20,7 @@ import { OwnedFetcher } from './owned-fetcher.js';
 import { OwnedPartition } from './owned-partition.js';
 import { OwnerNotes } from './owner-notes.js';
 import { ParkedMessages } from './parked-messages.js';
+import { PartitionListener } from './partition-listener.js';
 
 type Ordering = NonNullable<SubscriptionDefinition['ordering']>;
 
@@ -36,6 +37,7 @@ export class OrderedMember extends Member implements OwnershipUser {
   protected readonly partitions: ReadonlyMap<GroupPartition, OwnedPartition>;
   readonly #ownership: Ownership;
   readonly #queue: LaneQueue;
+  readonly #listeners: ReadonlyMap<GroupPartition, PartitionListener>;
   #leaving: Promise<unknown> | null = null;
 
   constructor(parts: MemberParts, definition: SubscriptionDefinition & { readonly ordering: Ordering }, handling: Handling) {
@@ -54,7 +56,8 @@ export class OrderedMember extends Member implements OwnershipUser {
     const partitions = new Map<GroupPartition, OwnedPartition>();
     const { onExhausted = 'dead-letter' } = definition.ordering;
     const inPlace = new InPlaceHandling({ queue, held, notes, parked, partitions, onExhausted });
-    const slots = { handling, inPlace, needsKey: definition.ordering.by === 'key', rateLimiter: rateLimiterOf(parts, definition) };
+    const needsKey = definition.ordering.by === 'key';
+    const slots = { handling, inPlace, needsKey, rateLimiter: rateLimiterOf(parts, definition) };
     const dispatcher = new Dispatcher({ ...definition, ...parts, ...slots, held, settler, holdings: notes, feedback: this });
     const reading = { prefix, presence: ownership, held, dispatcher, settler, queue, notes, parked };
     const partitionOf = (place: GroupPartition): OwnedPartition =>
@@ -69,15 +72,16 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.partitions = partitions;
     this.#ownership = ownership;
     this.#queue = queue;
-    const upkeep = { ...parts, isOrdered: true, membership, places, held: NOTHING_HELD, partitions: [...partitions.values()], feedback: this };
-    this.upkeep = new Upkeep(upkeep, definition);
+    this.#listeners = new Map(places.map((place) => [place, new PartitionListener(place, definition)]));
+    const tended = { membership, places, held: NOTHING_HELD, partitions: [...partitions.values()], feedback: this };
+    this.upkeep = new Upkeep({ ...parts, ...tended, isOrdered: true }, definition);
     const giveBack = (): void => this.#restart();
     this.pauses = new PauseControl({ dispatcher, fetcher: this.fetcher, hook: this.deadLetters.hook, giveBack });
   }
 
   override problem(): string | null {
-    const stopped = [...this.partitions.values()].map((partition) => partition.problem()).find((problem) => problem !== null);
-    return super.problem() ?? stopped ?? null;
+    const all = [...this.partitions.values(), ...this.#listeners.values()];
+    return super.problem() ?? all.map((one) => one.problem()).find((problem) => problem !== null) ?? null;
   }
 
   get isIdle(): boolean {
@@ -90,29 +94,31 @@ export class OrderedMember extends Member implements OwnershipUser {
   }
 
   /** Partitions in which nothing is in flight go to others at once. */
-  finish(deadlineMs: number): void {
+  finish(deadlineMs: number): Promise<unknown> {
     this.#leaving ??= this.#ownership.stop(deadlineMs);
+    return this.#leaving;
   }
 
   override async leave(): Promise<boolean> {
-    this.finish(0);
-    await this.#leaving;
+    await this.finish(0);
     return super.leave();
   }
 
   assigned(place: GroupPartition, acquisition: Acquisition): void {
-    this.partitions.get(place)!.assigned(acquisition);
-    for (const stream of place.streams) this.rings.lookAt(stream);
+    this.#listeners.get(place)!.assigned(acquisition.epoch, () => {
+      this.partitions.get(place)!.assigned(acquisition);
+      for (const stream of place.streams) this.rings.lookAt(stream);
+    });
   }
 
-  async revoked(place: GroupPartition): Promise<void> {
-    this.partitions.get(place)!.drain();
-    while (this.#queue.hasTakenIn(place)) await this.dispatcher.nextEnd();
+  revoked(place: GroupPartition): Promise<void> {
+    return this.#listeners.get(place)!.revoked(this.#drain(place));
   }
 
   lost(place: GroupPartition): void {
     this.partitions.get(place)!.lost();
     this.held.lostOf(place, ownershipLost(place));
+    this.#listeners.get(place)!.lost();
   }
 
   overFetched(): void {
@@ -172,6 +178,11 @@ export class OrderedMember extends Member implements OwnershipUser {
   override membersChanged(): void {
     super.membersChanged();
     this.#ownership.wake();
+  }
+
+  async #drain(place: GroupPartition): Promise<void> {
+    this.partitions.get(place)!.drain();
+    while (this.#queue.hasTakenIn(place)) await this.dispatcher.nextEnd();
   }
 
   /** An operator may have released a key, or let a partition go on. */

@@ -117,7 +117,8 @@ export class Orders {
     const text = first[0] === undefined ? null : ((await redis.call('HGET', parkedText, first[0])) as string | null);
     const { givenUp = null, parkedAt = null } = text === null ? {} : (JSON.parse(text) as ParkedText);
     const words = { reason: givenUp?.reason ?? null, error: givenUp?.error ?? null };
-    return { key, partition, state, messages: Number(messages), ...words, parkedAt: parkedAt === null ? null : new Date(parkedAt) };
+    const since = parkedAt === null ? null : new Date(parkedAt);
+    return { key, partition, state, messages: Number(messages), ...words, parkedAt: since };
   }
 
   async #stoppedAt(place: GroupPartition): Promise<StoppedPartition | null> {

@@ -166,29 +166,31 @@ export class OwnedPartition {
    * @returns how many messages came; null when they are to be read again
    */
   async take(stream: GroupStream, reads: readonly ReadEntry[], from: ReadPosition): Promise<number | null> {
-    const after = from.after.get(stream)!;
+    const isReread = from.after.get(stream) !== NEW;
     const found = reads.map((read) => deliveriesOf(stream, read, this.#momentOf(from)));
-    if (after === NEW) this.#watchOrder(stream, found);
-    const isPlain = after === NEW && this.history.isPlain;
+    if (!isReread) this.#watchOrder(stream, found);
+    const mayBeInHand = isReread || !this.history.isPlain;
     // One that is settled while it is looked up was not settled yet for the look, and is in hand no more behind it.
-    const inHandBefore = isPlain ? NOTHING : this.#inHand();
-    const [notes, ...open] = await Promise.all([this.#known(), ...found.map((entry) => this.#unsettledOf(entry, after !== NEW))]);
-    if (this.#round !== from.round || (after !== NEW && this.#isChanged(open.flat()))) return null;
-    this.#notes = notes;
-    if (notes.stoppedAt) {
-      this.stop(notes.stoppedAt);
-      return null;
-    }
-    this.#after.set(stream, after === NEW || reads.length === 0 ? NEW : reads.at(-1)!.id);
-    const inHand = isPlain ? NOTHING : new Map([...inHandBefore, ...this.#inHand()]);
+    const before = mayBeInHand ? this.#inHand() : NOTHING;
+    const [notes, ...open] = await Promise.all([this.#known(), ...found.map((entry) => this.#unsettledOf(entry, isReread))]);
+    if (this.#round !== from.round || (isReread && this.#isChanged(open.flat())) || this.#isToStop(notes)) return null;
+    this.#after.set(stream, isReread ? (reads.at(-1)?.id ?? NEW) : NEW);
+    const inHand = mayBeInHand ? new Map([...before, ...this.#inHand()]) : NOTHING;
     const taken = found.flatMap((entry, index) => this.#hold(entry, open[index]!, inHand));
-    this.#add(taken, after !== NEW);
+    this.#begin(taken, isReread);
     return found.reduce((messages, { deliveries }) => messages + deliveries.length, 0);
   }
 
-  #add(taken: readonly PendingDelivery[], isReread: boolean): void {
+  #begin(taken: readonly PendingDelivery[], isReread: boolean): void {
     this.#parts.dispatcher.add(isReread ? taken.map((delivery) => this.#withHistory(delivery)) : taken);
     if (isReread) this.#openReleased();
+  }
+
+  /** Takes in what owners have noted. @returns whether the partition has stopped */
+  #isToStop(notes: Notes): boolean {
+    this.#notes = notes;
+    if (notes.stoppedAt) this.stop(notes.stoppedAt);
+    return notes.stoppedAt !== null;
   }
 
   /** Messages of a key that came before those that were put aside are handled, or put aside, before these are. */

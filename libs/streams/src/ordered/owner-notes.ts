@@ -21,7 +21,7 @@ export interface StoppedAt {
 
 type Place = Pick<PendingDelivery, 'topic' | 'partition' | 'group'>;
 
-/** What the owners of a partition have noted about messages that stay there. */
+/** The notes of the owners of a partition about messages that stay there. */
 export interface Notes {
   /** By name of the message. */
   readonly attempts: ReadonlyMap<string, AttemptRecord>;
@@ -37,7 +37,7 @@ export interface OwnerNotesParts {
   readonly member: string;
 }
 
-/** What Redis knows of messages that stay with the owner of their partition, so that it is not lost with that owner. */
+/** Keeps in Redis the state of messages that stay with the owner of their partition, so that it is not lost with that owner. */
 export class OwnerNotes {
   readonly #parts: OwnerNotesParts;
 

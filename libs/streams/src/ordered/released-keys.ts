@@ -42,9 +42,11 @@ export class ReleasedKeys {
   deliveryOf(key: string, { name, text }: NextParked, epoch: number): PendingDelivery {
     const { connectionEpoch } = this.#parts.held.moment();
     const found = parsed(text);
-    const entry = new HeldEntry(this.#stream, { id: name, connectionEpoch, ownerEpoch: epoch }, { base: found?.offset ?? -1, size: 1 });
+    const span = { base: found?.offset ?? -1, size: 1 };
+    const entry = new HeldEntry(this.#stream, { id: name, connectionEpoch, ownerEpoch: epoch }, span);
     if (found) return new PendingDelivery(entry, { offset: found.offset, envelope: found.envelope });
-    return new PendingDelivery(entry, { offset: -1, envelope: text, fault: malformed(`the text of a message of key '${key}' is damaged`) });
+    const fault = malformed(`the text of a message of key '${key}' is damaged`);
+    return new PendingDelivery(entry, { offset: -1, envelope: text, fault });
   }
 }
 

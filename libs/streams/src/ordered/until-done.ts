@@ -6,8 +6,8 @@ const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 1_000;
 
 /**
- * Tries work on a message that Redis has to store until it is done, or until the message is known to be lost. It never rejects: it
- * reports failures.
+ * Tries work on a message that Redis has to store until it is done, or until the message is known to be lost. It never rejects:
+ * it reports failures.
  *
  * @returns what the work returned; null when the message was lost
  */

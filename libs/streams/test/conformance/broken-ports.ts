@@ -161,6 +161,8 @@ export const BREAKAGES: readonly Breakage[] = [
   { name: 'begins at the first message always', ports: defining({ start: 'earliest' }), noticedBy: 'a new group begins where its subscription says', says: /deep-equal/ },
   { name: 'handles one message at a time', ports: defining({ concurrency: 1 }), noticedBy: 'a slow handler does not block others, and no more run than were asked for', says: IN_VAIN },
   { name: 'handles more than it was asked for', ports: defining({ concurrency: 30 }), noticedBy: 'a slow handler does not block others, and no more run than were asked for', says: /ran at once/ },
+  { name: 'knows no order of keys', ports: defining({ ordering: undefined }), noticedBy: 'messages of one key are handled in their order, one after the other', says: /order of key|at once/ },
+  { name: 'knows no order of partitions', ports: defining({ ordering: undefined }), noticedBy: 'messages of one partition are handled in their order, one after the other', says: /at once/ },
   { name: 'never pauses', ports: running(() => ({ pause: () => Promise.resolve() })), noticedBy: 'a pause waits for the handlers at work, and starts no other', says: /before the handler was/ },
   { name: 'stops without a word to handlers', ports: running(() => ({ stop: () => Promise.resolve() })), noticedBy: 'a stop at its deadline tells handlers so, and gives their messages back uncounted', says: /not told to stop/ },
   { name: 'fails when it is stopped twice', ports: running(stoppedOnce), noticedBy: 'a stop waits for handlers, and may be called twice', says: /stopped before/ },

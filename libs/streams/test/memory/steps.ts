@@ -292,11 +292,13 @@ const time: Step = (scenario, [a = 0]) => {
 const full: Step = (scenario, [a = 0]) => scenario.twin.fill(a % 4 === 0);
 
 const steps: Readonly<Record<string, Step>> = {
-  publish, read, settle, close, claim, declare, declareHook, begin, putBack, tend, audit, membership, own, fetch, aside, pause, look, seek,
-  trim, promote, redrive, deadLetters, hook, remove, permits, damage, time, full,
+  publish, read, settle, close, claim, declare, declareHook, begin, putBack, tend, audit, membership, own, fetch, aside, pause,
+  look, seek, trim, promote, redrive, deadLetters, hook, remove, permits, damage, time, full,
 };
 /** How often a step stands where that is not once. */
-const SHARES: Readonly<Record<string, number>> = { publish: 4, read: 3, fetch: 2, settle: 6, declare: 2, declareHook: 2, tend: 2, time: 2 };
+const SHARES: Readonly<Record<string, number>> = {
+  publish: 4, read: 3, fetch: 2, settle: 6, declare: 2, declareHook: 2, tend: 2, time: 2,
+};
 
 /** Common steps stand more often. */
 export const STEPS: readonly (readonly [string, Step])[] = Object.entries(steps).flatMap((step) => {

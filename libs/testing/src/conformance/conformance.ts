@@ -4,6 +4,7 @@ import { BROADCASTS } from './cases/broadcasts.js';
 import { DELAYS } from './cases/delays.js';
 import { GROUPS } from './cases/groups.js';
 import { MEMBERS } from './cases/members.js';
+import { ORDERING } from './cases/ordering.js';
 import { OUTCOMES } from './cases/outcomes.js';
 import { PUBLISHING } from './cases/publishing.js';
 import { UNIQUENESS } from './cases/uniqueness.js';
@@ -42,6 +43,7 @@ const GROUPED: readonly (readonly [string, readonly Case[]])[] = [
   ['groups', GROUPS],
   ['outcomes', OUTCOMES],
   ['members', MEMBERS],
+  ['ordering', ORDERING],
   ['uniqueness', UNIQUENESS],
   ['delays', DELAYS],
   ['batches', BATCHES],

@@ -28,6 +28,10 @@ export const CONFORMANCE_FEATURES = [
   'persistsAcrossRestart',
   /** A group of one member with one call at once handles a partition in its order. */
   'guaranteesOrderWithOneMember',
+  /** With `ordering: { by: 'key' }` messages of a key are handled one after the other, whatever the members do. */
+  'orderByKey',
+  /** With `ordering: { by: 'partition' }` all messages of a partition are. */
+  'orderByPartition',
 ] as const;
 
 export type ConformanceFeature = (typeof CONFORMANCE_FEATURES)[number];

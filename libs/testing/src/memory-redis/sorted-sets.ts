@@ -143,11 +143,14 @@ function optionsIn(parts: string[]): RangeOptions {
     else if (name === 'LIMIT' && i + 2 < parts.length) options.limit = [parseInteger(parts[(i += 1)]!), parseInteger(parts[(i += 1)]!)];
     else throw syntaxError();
   }
-  if (options.isByName && (options.isReversed || options.isByScore || options.hasScores)) throw unsupported('ZRANGE BYLEX with another option');
-  if (options.limit && !options.isByScore && !options.isByName) {
-    throw new RedisError('ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX');
-  }
+  assertTogether(options);
   return options;
+}
+
+function assertTogether({ isByName, isByScore, isReversed, hasScores, limit }: RangeOptions): void {
+  if (isByName && (isReversed || isByScore || hasScores)) throw unsupported('ZRANGE BYLEX with another option');
+  if (!limit || isByScore || isByName) return;
+  throw new RedisError('ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX');
 }
 
 function range(context: Context, [key, start, stop, ...parts]: string[]): Reply {

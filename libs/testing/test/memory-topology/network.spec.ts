@@ -69,7 +69,7 @@ it('a connection that cannot be made tells why, and is tried until it can', asyn
   expect(control.lastError).toBeNull();
 });
 
-it('what a killed process has sent arrives, and a read of it that waits ends', async () => {
+it('commands that a killed process has sent arrive, and a read of it that waits ends', async () => {
   const { server, topology, control } = await open(({ direction }) => (direction === 'request' ? 2 : 0));
   server.execute('XGROUP', 'CREATE', 's', 'g', '$', 'MKSTREAM');
   const reader = topology.blockingFor('s', 'read');
