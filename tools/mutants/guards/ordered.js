@@ -155,7 +155,7 @@ export const ordered = [
     find: 'if (lane.length === 1 && !lane.busy) this.#offer(lane, nowMs);',
     replace: 'if (lane.length === 1) this.#offer(lane, nowMs);',
     spec: QUEUE_SPEC,
-    title: 'that come while one of their key are at work wait for it',
+    title: 'that come while one of their key is at work wait for it',
   },
   {
     name: 'ordered: a lane goes on once for each message',
