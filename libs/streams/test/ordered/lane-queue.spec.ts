@@ -56,7 +56,7 @@ describe('messages in lanes', () => {
     const queue = queueOf([keyed('a', 0)]);
     const [first] = queue.take(0);
     queue.add(keyed('a', 1), 0);
-    expect(queue.take(0)).toEqual([]);
+    expect(offsets(queue.take(0))).toEqual([]);
     queue.settled(first!);
     expect(offsets(queue.take(0))).toEqual([1]);
   });
@@ -65,11 +65,11 @@ describe('messages in lanes', () => {
     const queue = queueOf([keyed('a', 0), keyed('a', 1), keyed('a', 2)]);
     const [first] = queue.take(0);
     queue.settled(keyed('a', 0));
-    expect(queue.take(0)).toEqual([]);
+    expect(offsets(queue.take(0))).toEqual([]);
     queue.settled(first!);
     queue.take(0);
     queue.settled(first!);
-    expect(queue.take(0)).toEqual([]);
+    expect(offsets(queue.take(0))).toEqual([]);
   });
 });
 
