@@ -9,6 +9,8 @@ export interface SimulateCommand {
   /** Whether the trace of the one seed is shown. */
   readonly isReplay: boolean;
   readonly json: boolean;
+  /** Whether it ends with the first seed that fails. */
+  readonly untilFailure: boolean;
 }
 
 const HELP = `
@@ -23,6 +25,7 @@ interface Given {
   readonly seed?: number;
   readonly mode: Mode;
   readonly json?: boolean;
+  readonly untilFailure?: boolean;
 }
 
 /** @throws CommanderError; its reason was written */
@@ -31,8 +34,8 @@ export function parseSimulateOptions(args: readonly string[]): SimulateCommand {
   for (const option of simulateOptions()) program.addOption(option);
   program.exitOverride();
   program.parse(args, { from: 'user' });
-  const { seed, seeds, from, mode, json = false } = program.opts<Given>();
-  return { from: seed ?? from, seeds: seed === undefined ? seeds : 1, mode, isReplay: seed !== undefined, json };
+  const { seed, seeds, from, mode, json = false, untilFailure = false } = program.opts<Given>();
+  return { from: seed ?? from, seeds: seed === undefined ? seeds : 1, mode, isReplay: seed !== undefined, json, untilFailure };
 }
 
 function simulateOptions(): Option[] {
@@ -41,6 +44,7 @@ function simulateOptions(): Option[] {
     new Option('--from <n>', 'the first seed').argParser(whole).default(1),
     new Option('--seed <n>', 'this seed alone, with its trace').argParser(whole),
     new Option('--mode <mode>', 'how the group hands messages out').choices(['shared', 'ordered']).default('shared'),
+    new Option('--until-failure', 'end with the first seed that fails'),
     new Option('--json', 'write one JSON document to stdout'),
   ];
 }
