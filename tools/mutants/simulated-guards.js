@@ -14,8 +14,8 @@ import { GUARDS } from './guards.js';
 const SCRIPTS = 'libs/streams/src/scripts';
 
 const ofShared = [
-  'the fence of retry', 'the fence of dead', 'the fence of an entry that is settled whole', 'the member in the token of a settlement',
-  'the fence of entries that are settled whole together', 'a settled message counts once', 'an entry is let go of with its last message',
+  'the fence of retry', 'the fence of dead', 'the fence of an entry that is settled whole',
+  'a settled message counts once', 'an entry is let go of with its last message',
   'the repetition of a settlement says that it is one', 'an entry that is given again skips what was settled',
   'only silence is death', 'a member that left counts no crash', 'a further crash counts only for what was begun',
   'a begun message is marked', 'a settled message is not put back', 'a living member keeps what it believes in',

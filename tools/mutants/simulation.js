@@ -40,7 +40,7 @@ async function areFound() {
 
 async function isFound(guard) {
   const began = performance.now();
-  const run = () => copy.simulate(['--mode', guard.mode, '--seeds', values.seeds, '--until-failure'], TIMEOUT_MS);
+  const run = () => copy.simulate(['--mode', guard.mode, '--seeds', values.seeds, '--until-failure', '--once'], TIMEOUT_MS);
   const report = await copy.during(guard.file, (text) => mutated(text, guard), run);
   const failure = report?.failures[0];
   const why = failure ? `seed ${failure.seed}: ${failure.broken[0].slice(0, 120)}` : report ? `${report.seeds} seeds pass` : 'no report';

@@ -1,3 +1,4 @@
+import type { Actor } from '@millrace/testing';
 import type { Fault } from './plan.js';
 import { SimulatedProcess } from './simulated-process.js';
 import type { World } from './world.js';
@@ -8,10 +9,13 @@ const RESTART_MS = 150;
 export class Crew {
   readonly #world: World;
   readonly #processes: SimulatedProcess[];
+  /** Starts processes anew. */
+  readonly #nobody: Actor;
   #count = 0;
 
   constructor(world: World) {
     this.#world = world;
+    this.#nobody = world.time.actor('orchestrator');
     this.#processes = Array.from({ length: world.plan.members + 1 }, (_, place) => this.#start(place));
   }
 
@@ -32,12 +36,12 @@ export class Crew {
       case 'lose':
         return process!.lose();
       case 'kill':
-        history.presumedDeaths += 1;
-        process!.kill();
-        time.after(RESTART_MS, () => void (this.#processes[fault.process] = this.#start(fault.process)));
-        return;
+        return this.#kill(fault.process);
+      case 'stop':
+        return process!.stop(fault.deadlineMs);
       case 'freeze':
         history.presumedDeaths += 1;
+        process!.disturb();
         process!.actor.freeze();
         time.after(fault.forMs, () => process!.actor.thaw());
         return;
@@ -57,8 +61,20 @@ export class Crew {
       case 'forget-scripts':
         return void server.execute('SCRIPT', 'FLUSH');
       case 'destroy-group':
+        if (fault.kills) for (let place = 0; place < this.#world.plan.members; place += 1) this.#kill(place);
         return this.#destroyGroup(fault.choice);
+      case 'pause':
+      case 'seek':
+      case 'redrive':
+        return this.at(this.#world.plan.members).operate(fault);
     }
+  }
+
+  #kill(place: number): void {
+    const process = this.at(place);
+    if (process.actor.isDead) return;
+    this.#world.history.presumedDeaths += 1;
+    process.kill();
   }
 
   /** One group of one stream. */
@@ -72,7 +88,8 @@ export class Crew {
   }
 
   #start(place: number): SimulatedProcess {
-    const process = new SimulatedProcess(this.#world, `p${place}.${(this.#count += 1)}`);
+    const ended = (): void => void this.#world.time.after(RESTART_MS, () => (this.#processes[place] = this.#start(place)), this.#nobody);
+    const process = new SimulatedProcess(this.#world, `p${place}.${(this.#count += 1)}`, ended);
     process.start(place < this.#world.plan.members);
     return process;
   }

@@ -11,10 +11,12 @@ export interface SimulateCommand {
   readonly json: boolean;
   /** Whether it ends with the first seed that fails. */
   readonly untilFailure: boolean;
+  /** Whether each seed is run only once. */
+  readonly isOnce: boolean;
 }
 
 const HELP = `
-Each seed decides processes, messages, faults and the order of everything, and is run twice: both must do the same.
+Each seed decides processes, messages, faults and the order of everything, and is run twice unless --once says otherwise: both must do the same.
 
 Exit codes: 0 all seeds keep all promises, 1 one does not, 2 wrong options.
 `;
@@ -26,6 +28,7 @@ interface Given {
   readonly mode: Mode;
   readonly json?: boolean;
   readonly untilFailure?: boolean;
+  readonly once?: boolean;
 }
 
 /** @throws CommanderError; its reason was written */
@@ -34,8 +37,8 @@ export function parseSimulateOptions(args: readonly string[]): SimulateCommand {
   for (const option of simulateOptions()) program.addOption(option);
   program.exitOverride();
   program.parse(args, { from: 'user' });
-  const { seed, seeds, from, mode, json = false, untilFailure = false } = program.opts<Given>();
-  return { from: seed ?? from, seeds: seed === undefined ? seeds : 1, mode, isReplay: seed !== undefined, json, untilFailure };
+  const { seed, seeds, from, mode, json = false, untilFailure = false, once = false } = program.opts<Given>();
+  return { from: seed ?? from, seeds: seed === undefined ? seeds : 1, mode, isReplay: seed !== undefined, json, untilFailure, isOnce: once };
 }
 
 function simulateOptions(): Option[] {
@@ -45,6 +48,7 @@ function simulateOptions(): Option[] {
     new Option('--seed <n>', 'this seed alone, with its trace').argParser(whole),
     new Option('--mode <mode>', 'how the group hands messages out').choices(['shared', 'ordered']).default('shared'),
     new Option('--until-failure', 'end with the first seed that fails'),
+    new Option('--once', 'run each seed only once'),
     new Option('--json', 'write one JSON document to stdout'),
   ];
 }

@@ -4,16 +4,16 @@ import type { Call } from '../src/history.js';
 import { brokenPromises, type EndState } from '../src/invariants.js';
 import { type Mode, planOf } from '../src/plan.js';
 
-const counters = { handled: 2, deadLettered: 0, deadLetters: 0, lost: 0, retried: 0 };
+const counters = { handled: 2, deadLettered: 0, deadLetters: 0, lost: 0, retried: 0, redelivered: 0, fenced: 0 };
 const group: Partial<GroupState> = { ...counters, lag: 0, pending: 0, retrying: 0 };
 
 const calls = [call(0, { beganAt: 1, endedAt: 2 }), call(1, { beganAt: 3, endedAt: 4 })];
-const history = { attempted: new Set([0, 1]), acknowledged: new Set([0, 1]), calls, presumedDeaths: 0 };
+const history = { attempted: new Set([0, 1]), acknowledged: new Set([0, 1]), calls, presumedDeaths: 0, sequences: new Map<string, { value: number; askedAt: number }[]>() };
 const end = { group, stored: [0, 1], deadLetters: [], openPublishes: 0 };
 
 function call(value: number, facts: Partial<Call> = {}): Call {
   const place = { partition: 0, offset: value };
-  return { value, process: 'p', place, attempt: 1, crashes: 0, beganAt: 1, endedAt: 2, outcome: 'ack', ...facts };
+  return { value, process: 'p', place, attempt: 1, crashes: 0, beganAt: 1, endedAt: 2, outcome: 'ack', isAfterEnd: false, ...facts };
 }
 
 interface Changes {
@@ -26,8 +26,8 @@ interface Changes {
 function broken({ history: otherHistory = {}, end: otherEnd = {}, mode = 'shared' }: Changes): string[] {
   const plan = planOf(1, mode);
   const messages = plan.messages.map((message) => ({ ...message, key: 'k', handler: 'good' as const }));
-  const weather = { lost: 0, silent: 0, slow: 0 };
-  return brokenPromises({ ...plan, messages, weather }, { ...history, ...otherHistory }, { ...end, ...otherEnd } as EndState);
+  const weather = { lost: 0, silent: 0, slow: 0, late: 0, unanswered: 0 };
+  return brokenPromises({ ...plan, messages, weather, faults: [] }, { ...history, ...otherHistory }, { ...end, ...otherEnd } as EndState);
 }
 
 it('finds nothing in a good run', () => {
