@@ -38,6 +38,7 @@ export class Crew {
       case 'kill':
         return this.#kill(fault.process);
       case 'stop':
+        if (fault.loses) process!.lose();
         return process!.stop(fault.deadlineMs);
       case 'freeze':
         history.presumedDeaths += 1;

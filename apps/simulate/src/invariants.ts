@@ -18,7 +18,7 @@ type Checked = Pick<History, 'attempted' | 'acknowledged' | 'calls' | 'presumedD
 export function brokenPromises(plan: Plan, history: Checked, end: EndState): string[] {
   const run = { plan, history, end };
   const always = [lost, phantoms, stuck, countedWrong, crashedWrong, killedTooOften, attemptedWrong, storedInDisorder];
-  const checks = [...always, ...(plan.mode === 'ordered' ? [disordered] : [fencedWrong]), begunAfterEnd];
+  const checks = [...always, ...(plan.mode === 'ordered' ? [disordered] : [takenWrong]), begunAfterEnd];
   return checks.flatMap((check) => check(run));
 }
 
@@ -48,9 +48,12 @@ function phantoms({ plan, history, end }: Run): string[] {
   ];
 }
 
+/** So often at the least a message began that had as many crashes as it may: the first counts for all that a process held. */
+const LEAST_CALLS = 2;
+
 /** A handler of which processes died may be innocent: it ran beside another, or when a process was taken for dead. */
 function mayDie({ messages }: Plan, { calls }: Checked, value: number): boolean {
-  return messages[value]?.handler === 'always-fails' || calls.filter((call) => call.value === value).length >= CRASH_LIMIT - 1;
+  return messages[value]?.handler === 'always-fails' || calls.filter((call) => call.value === value).length >= LEAST_CALLS;
 }
 
 function stuck({ end: { group, openPublishes } }: Run): string[] {
@@ -121,13 +124,17 @@ function storedInDisorder({ history, end }: Run): string[] {
 }
 
 /** Nobody but others who took a member for dead, or an operator, takes its messages from it. */
-function fencedWrong({ plan, end: { group } }: Run): string[] {
+function takenWrong({ plan, history, end: { group } }: Run): string[] {
   const mayTake = group.redelivered > 0 || (['destroy-group', 'stop', 'seek', 'redrive'] as const).some((kind) => has(plan, kind));
-  return group.fenced > 0 && !mayTake ? [`fenced: ${group.fenced} settlements refused, and nobody had taken the messages`] : [];
+  const crashed = history.calls.filter(({ crashes }) => crashes > 0).map(({ value }) => value);
+  return [
+    ...(group.fenced > 0 && !mayTake ? [`fenced: ${group.fenced} settlements refused, and nobody had taken the messages`] : []),
+    ...(crashed.length > 0 && group.redelivered === 0 ? [`crashes counted of ${crashed.join(', ')}, and nobody was taken for dead`] : []),
+  ];
 }
 
 function begunAfterEnd({ plan, history }: Run): string[] {
-  if (!isFair(plan) || mayComeAgain(plan)) return [];
+  if (plan.weather.silent > 0 || plan.weather.late > 0 || mayComeAgain(plan)) return [];
   const late = history.calls.filter(({ isAfterEnd }) => isAfterEnd).map(({ value }) => value);
   return late.length > 0 ? [`begun though settled: ${late.join(', ')}`] : [];
 }
@@ -157,7 +164,7 @@ function disordered({ plan, history, end }: Run): string[] {
  */
 function isOutOfTurn(before: readonly Call[], calls: readonly Call[], dead: ReadonlySet<number>): boolean {
   const { beganAt } = calls[0]!;
-  const isBuried = dead.has(before[0]!.value) && before.length >= CRASH_LIMIT - 1;
+  const isBuried = dead.has(before[0]!.value) && before.length >= LEAST_CALLS;
   const isSettled = isBuried || before.some(({ endedAt, outcome }) => endedAt !== null && endedAt < beganAt && isFinal(outcome));
   return !isSettled || before.at(-1)!.beganAt > beganAt;
 }

@@ -23,7 +23,7 @@ export interface PlannedMessage {
 
 export type FaultKind =
   | { readonly kind: 'lose' | 'kill'; readonly process: number }
-  | { readonly kind: 'stop'; readonly process: number; readonly deadlineMs: number }
+  | { readonly kind: 'stop'; readonly process: number; readonly deadlineMs: number; readonly loses: boolean }
   | { readonly kind: 'freeze'; readonly process: number; readonly forMs: number }
   | { readonly kind: 'cut'; readonly process: number; readonly forMs: number; readonly how: 'lost' | 'silent' }
   | { readonly kind: 'clock'; readonly process: number; readonly byMs: number }
@@ -106,7 +106,8 @@ export function planOf(seed: number, mode: Mode): Plan {
   // An ordered group dead-letters messages without a key.
   const keyed = mode === 'ordered' ? 1 : 0.6;
   const range = { publishingMs, processes: members + 1, keyed, handlers: handlersOf(draws), slow: draws.of([0.05, 0.05, 0.4]) };
-  const messages = Array.from({ length: count }, (_, value) => messageOf(draws, { ...range, value }));
+  const planned = Array.from({ length: count }, (_, value) => messageOf(draws, { ...range, value }));
+  const messages = draws.happens(0.1) ? withKiller(draws, planned) : planned;
   const faults = faultsOf(draws, { members, leaseMs, calmAtMs });
   const weather = weatherOf(draws);
   const size = { partitions: draws.between(1, 4), members, concurrency: draws.of([1, 3, 16]) };
@@ -116,7 +117,14 @@ export function planOf(seed: number, mode: Mode): Plan {
 
 function handlersOf(draws: Draws): readonly HandlerKind[] {
   const good = Array.from({ length: draws.of([1, 6]) }, () => 'good' as const);
-  return [...good, 'fails-once', 'always-fails', ...(draws.happens(0.1) ? ['kills-once', 'kills'] as const : [])];
+  return [...good, 'fails-once', 'always-fails'];
+}
+
+/** One is enough: each death takes a second until others know of it. */
+function withKiller(draws: Draws, messages: readonly PlannedMessage[]): readonly PlannedMessage[] {
+  const killer = draws.below(messages.length);
+  const handler = draws.of(['kills-once', 'kills'] as const);
+  return messages.map((message, index) => (index === killer ? { ...message, handler } : message));
 }
 
 function weatherOf(draws: Draws): Weather {
@@ -180,7 +188,8 @@ const FAULTS: readonly FaultOf[] = [
   (_, { process }) => ({ kind: 'lose', process }),
   (_, { process }) => ({ kind: 'kill', process }),
   (_, { process }) => ({ kind: 'kill', process }),
-  (draws, { process }) => ({ kind: 'stop', process, deadlineMs: draws.of([0, 20, 200]) }),
+  (draws, { process }) => ({ kind: 'stop', process, deadlineMs: draws.of([0, 20, 200]), loses: false }),
+  (draws, { process }) => ({ kind: 'stop', process, deadlineMs: draws.of([0, 20, 200]), loses: true }),
   (draws, { process, leaseMs }) => ({ kind: 'freeze', process, forMs: draws.between(10, 3 * leaseMs) }),
   (draws, { process, leaseMs }) => ({ kind: 'freeze', process, forMs: draws.between(leaseMs, 3 * leaseMs) }),
   (draws, { process, leaseMs }) => ({ kind: 'cut', process, forMs: draws.between(1, 2 * leaseMs), how: draws.of(['lost', 'silent']) }),
@@ -188,7 +197,7 @@ const FAULTS: readonly FaultOf[] = [
   (draws) => ({ kind: 'redis-clock', byMs: draws.between(-4_000, 4_000) }),
   (draws, { leaseMs }) => ({ kind: 'redis-stall', forMs: draws.between(10, 2 * leaseMs) }),
   () => ({ kind: 'forget-scripts' }),
-  (draws) => ({ kind: 'destroy-group', choice: draws.below(1_000), kills: draws.happens(0.5) }),
+  (draws) => ({ kind: 'destroy-group', choice: draws.below(1_000), kills: draws.happens(0.3) }),
   (draws) => ({ kind: 'pause', forMs: draws.between(10, 600) }),
   () => ({ kind: 'redrive' }),
   () => ({ kind: 'seek' }),
