@@ -2,7 +2,8 @@
  * Switches off the guards that the simulation must find by itself, one after the other, and runs it until a seed fails.
  * `--seeds N` says how many seeds a guard has, default 300; other arguments choose guards by a part of their names.
  *
- * Prints a line a mutant and `mutants=N found=N`. Exit code 1 when fewer than nine of ten are found, and when one could not be made.
+ * Prints a line a mutant and `mutants=N found=N`. Exit code 1 when fewer than nine of ten are found, and when one could not be
+ * made.
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';

@@ -5,6 +5,14 @@ import type { World } from './world.js';
 
 const RESTART_MS = 150;
 
+const OF_REDIS = ['redis-clock', 'redis-stall', 'forget-scripts', 'destroy-group'] as const;
+
+type RedisFault = Extract<Fault, { readonly kind: (typeof OF_REDIS)[number] }>;
+
+function isOfRedis(fault: Fault): fault is RedisFault {
+  return (OF_REDIS as readonly string[]).includes(fault.kind);
+}
+
 /** The processes of a run. Each has a place, and one that died is followed by another there. */
 export class Crew {
   readonly #world: World;
@@ -29,30 +37,46 @@ export class Crew {
   }
 
   apply(fault: Fault): void {
-    const { time, redis, server, history } = this.#world;
     this.#world.record(`fault ${JSON.stringify(fault)}`);
-    const process = 'process' in fault ? this.at(fault.process) : null;
+    if ('process' in fault) this.#befall(this.at(fault.process), fault);
+    else if (isOfRedis(fault)) this.#befallRedis(fault);
+    else this.#publisher.operate(fault);
+  }
+
+  /** An operator works there, too. */
+  get #publisher(): SimulatedProcess {
+    return this.at(this.#world.plan.members);
+  }
+
+  #befall(process: SimulatedProcess, fault: Extract<Fault, { readonly process: number }>): void {
+    const { time, history } = this.#world;
     switch (fault.kind) {
       case 'lose':
-        return process!.lose();
+        return process.lose();
       case 'kill':
-        return this.#kill(fault.process);
+        return this.#kill(process);
       case 'stop':
-        if (fault.loses) process!.lose();
-        return process!.stop(fault.deadlineMs);
+        if (fault.loses) process.lose();
+        return process.stop(fault.deadlineMs);
       case 'freeze':
         history.presumedDeaths += 1;
-        process!.disturb();
-        process!.actor.freeze();
-        time.after(fault.forMs, () => process!.actor.thaw());
+        process.disturb();
+        process.actor.freeze();
+        time.after(fault.forMs, () => process.actor.thaw());
         return;
       case 'cut':
         history.presumedDeaths += 1;
-        process!.cut(fault.how);
-        time.after(fault.forMs, () => process!.cut(null));
+        process.cut(fault.how);
+        time.after(fault.forMs, () => process.cut(null));
         return;
       case 'clock':
-        return process!.actor.stepClock(fault.byMs);
+        return process.actor.stepClock(fault.byMs);
+    }
+  }
+
+  #befallRedis(fault: RedisFault): void {
+    const { time, redis, server, plan } = this.#world;
+    switch (fault.kind) {
       case 'redis-clock':
         return redis.stepClock(fault.byMs);
       case 'redis-stall':
@@ -62,17 +86,12 @@ export class Crew {
       case 'forget-scripts':
         return void server.execute('SCRIPT', 'FLUSH');
       case 'destroy-group':
-        if (fault.kills) for (let place = 0; place < this.#world.plan.members; place += 1) this.#kill(place);
+        if (fault.kills) for (const member of this.#processes.slice(0, plan.members)) this.#kill(member);
         return this.#destroyGroup(fault.choice);
-      case 'pause':
-      case 'seek':
-      case 'redrive':
-        return this.at(this.#world.plan.members).operate(fault);
     }
   }
 
-  #kill(place: number): void {
-    const process = this.at(place);
+  #kill(process: SimulatedProcess): void {
     if (process.actor.isDead) return;
     this.#world.history.presumedDeaths += 1;
     process.kill();
@@ -89,7 +108,8 @@ export class Crew {
   }
 
   #start(place: number): SimulatedProcess {
-    const ended = (): void => void this.#world.time.after(RESTART_MS, () => (this.#processes[place] = this.#start(place)), this.#nobody);
+    const again = (): void => void (this.#processes[place] = this.#start(place));
+    const ended = (): void => void this.#world.time.after(RESTART_MS, again, this.#nobody);
     const process = new SimulatedProcess(this.#world, `p${place}.${(this.#count += 1)}`, ended);
     process.start(place < this.#world.plan.members);
     return process;

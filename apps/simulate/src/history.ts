@@ -44,7 +44,8 @@ export class History {
   begin(process: string, { message, partition, offset, attempt, crashes }: Delivery, isAfterEnd: boolean): Call {
     const { v: value } = message.payload as { v: number };
     const call: Call = {
-      value, process, place: { partition, offset }, attempt, crashes, beganAt: this.moment(), endedAt: null, outcome: null, isAfterEnd,
+      value, process, place: { partition, offset }, attempt, crashes,
+      beganAt: this.moment(), endedAt: null, outcome: null, isAfterEnd,
     };
     this.calls.push(call);
     return call;

@@ -33,12 +33,14 @@ interface Given {
 
 /** @throws CommanderError; its reason was written */
 export function parseSimulateOptions(args: readonly string[]): SimulateCommand {
-  const program = new Command('simulate').description('Runs the engine in virtual time, over a Redis in memory, with faults').addHelpText('after', HELP);
+  const program = new Command('simulate').addHelpText('after', HELP)
+    .description('Runs the engine in virtual time, over a Redis in memory, with faults');
   for (const option of simulateOptions()) program.addOption(option);
   program.exitOverride();
   program.parse(args, { from: 'user' });
   const { seed, seeds, from, mode, json = false, untilFailure = false, once = false } = program.opts<Given>();
-  return { from: seed ?? from, seeds: seed === undefined ? seeds : 1, mode, isReplay: seed !== undefined, json, untilFailure, isOnce: once };
+  const isReplay = seed !== undefined;
+  return { from: seed ?? from, seeds: isReplay ? 1 : seeds, mode, isReplay, json, untilFailure, isOnce: once };
 }
 
 function simulateOptions(): Option[] {

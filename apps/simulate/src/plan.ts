@@ -132,7 +132,7 @@ function weatherOf(draws: Draws): Weather {
     lost: draws.of([0, 0.003, 0.01, 0.04]),
     silent: draws.of([0, 0, 0, 0.002]),
     slow: draws.of([0, 0.01, 0.05]),
-    late: draws.of([0, 0, 0.003, 0.01]),
+    late: draws.of([0, 0, 0.01, 0.03]),
     unanswered: draws.of([0, 0, 0.01, 0.05]),
   };
 }

@@ -8,6 +8,8 @@ import { GROUP, PREFIX, type World } from './world.js';
 const ATTEMPTS = 3;
 const RETRY_MS = 15;
 const AGAIN_MS = 200;
+/** Packets of usual slowness arrive before. */
+const LATE_MS = 300;
 const PUBLISH_DEADLINE_MS = 3_000;
 
 /** One process of a user, with an engine and connections of its own. */
@@ -104,6 +106,10 @@ export class SimulatedProcess {
 
   #fate(packet: Packet): PacketFate {
     const fate = this.#world.fate(packet);
+    if (packet.direction === 'request' && Number(fate) > LATE_MS) {
+      // Its sender asks again over another connection, and may be answered before it arrives.
+      this.#world.time.after(1, () => this.#topology?.loseReplies(), this.actor);
+    }
     return this.#world.isCalm ? fate : (this.#cut ?? fate);
   }
 

@@ -72,15 +72,15 @@ async function watch(world: World, crew: Crew): Promise<EndState> {
     const isOver = time.nowMs > plan.calmAtMs + DRAIN_MS;
     if (!isOver && (crew.openPublishes > 0 || !mayBeDrained(world))) continue;
     const group = await stateOf(streams, world);
-    const isDone = group !== null && isDrained(group, world) && crew.openPublishes === 0;
-    if (group && (isDone || isOver)) return endStateOf(world, streams, { group, crew });
+    if (group && (isOver || isDrained(group, world))) return endStateOf(world, streams, { group, crew });
     if (isOver) throw new Error('There is no group.');
   }
 }
 
 /** To ask the inspector each time would cost more than the run. */
 function mayBeDrained(world: World): boolean {
-  return partitionsOf(world).every((partition) => world.server.execute('ZCARD', `${partitionOf(world, partition)}:group:${GROUP}:open`) === 0);
+  const openOf = (partition: number): string => `${partitionOf(world, partition)}:group:${GROUP}:open`;
+  return partitionsOf(world).every((partition) => world.server.execute('ZCARD', openOf(partition)) === 0);
 }
 
 function stateOf(streams: Streams, { topic }: World): Promise<GroupState | null> {

@@ -98,6 +98,14 @@ export class MemoryDriver implements RedisDriver {
     this.#atClient(0, () => this.#lost(link, 'read ECONNRESET'));
   }
 
+  /** The client sees a reset, and connects again; requests that it has sent still arrive, however late. */
+  loseReplies(): void {
+    const link = this.#link;
+    if (!link || this.#isKilled) return;
+    this.#hangUp(link);
+    this.#atClient(0, () => this.#lost(link, 'read ECONNRESET'));
+  }
+
   /** The process is gone: requests on their way still arrive, and nothing else happens here any more. */
   kill(): void {
     this.#isKilled = true;
@@ -111,19 +119,11 @@ export class MemoryDriver implements RedisDriver {
       replies.send(fate, () => this.#emit('message', channel, text));
     });
     const requests = new Pipe(this.#options.network.atServer ?? after, () => this.lose());
-    const replies = new Pipe(this.#atClient, () => this.#loseReply());
+    const replies = new Pipe(this.#atClient, () => this.loseReplies());
     this.#link = { session, requests, replies, sent: [] };
     this.#attempts = 0;
     this.status = 'ready';
     this.#emit('ready');
-  }
-
-  /** The client sees a reset; requests that it has sent still arrive, as those do that the kernel of the server has by then. */
-  #loseReply(): void {
-    const link = this.#link;
-    if (!link || this.#isKilled) return;
-    this.#hangUp(link);
-    this.#atClient(0, () => this.#lost(link, 'read ECONNRESET'));
   }
 
   #send(command: string, args: readonly RedisArgument[]): Promise<unknown> {
