@@ -43,8 +43,9 @@ async function isFound(guard) {
   const began = performance.now();
   const run = () => copy.simulate(['--mode', guard.mode, '--seeds', values.seeds, '--until-failure', '--once'], TIMEOUT_MS);
   const report = await copy.during(guard.file, (text) => mutated(text, guard), run);
-  const failure = report?.failures[0];
-  const why = failure ? `seed ${failure.seed}: ${failure.broken[0].slice(0, 120)}` : report ? `${report.seeds} seeds pass` : 'no report';
+  // An error that nothing catches ends the process without a report.
+  const failure = report ? report.failures[0] : { seed: '?', broken: ['it broke off, or did not end in time'] };
+  const why = failure ? `seed ${failure.seed}: ${failure.broken[0].slice(0, 120)}` : `${report.seeds} seeds pass`;
   console.log(`${failure ? 'found    ' : 'NOT FOUND'} ${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s  ${guard.name} (${guard.mode}): ${why}`);
   return failure !== undefined;
 }
