@@ -113,7 +113,7 @@ function attemptedWrong({ history }: Run): string[] {
   });
 }
 
-/** What a process publishes of one key is stored in the order in which it was asked for. */
+/** Publishes of one process and key are stored in the order in which they were asked for. */
 function storedInDisorder({ history, end }: Run): string[] {
   const places = new Map(end.stored.map((value, index) => [value, index]));
   return [...history.sequences].flatMap(([name, confirmed]) => {

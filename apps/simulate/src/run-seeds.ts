@@ -50,7 +50,7 @@ interface Report {
   readonly events: number;
   readonly virtualMs: number;
   readonly seconds: number;
-  /** Of all threads, those of the compiler and the garbage collector included. */
+  /** All threads count, those of the compiler and the garbage collector included. */
   readonly cpuSeconds: number;
   readonly lastHash: string;
 }

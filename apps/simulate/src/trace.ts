@@ -3,7 +3,7 @@ import type { Packet, PacketFate } from '@millrace/testing';
 /** FNV-1a of 32 bits. */
 const [OFFSET, PRIME] = [0x811c9dc5, 0x01000193];
 
-/** Of texts that come again and again: names of connections, directions and commands. */
+/** Hashes of texts that come again and again: names of connections, directions and commands. */
 const hashes = new Map<string, number>();
 
 /** All that happened, as one number, and as lines when they are asked for: equal runs have equal traces. */
@@ -26,12 +26,12 @@ export class Trace {
     if (this.#keeps) this.lines.push(`${atMs} ${what}`);
   }
 
-  /** Packets are most of all events. Of an argument its length counts: an id is not the same in the second run of a process. */
+  /** Packets are most of all events. An argument counts by its length: an id is not the same in the second run of a process. */
   addPacket(atMs: number, packet: Packet, fate: PacketFate): void {
     this.count += 1;
     this.#mixNumber(atMs);
     this.#mix(knownHashOf(packet.connection) ^ knownHashOf(packet.direction) ^ knownHashOf(packet.command));
-    if (packet.direction === 'request') for (const arg of packet.args) this.#mix(typeof arg === 'number' ? arg : arg.length);
+    if (packet.direction === 'request') for (const arg of packet.args) this.#mixArgument(arg);
     if (typeof fate === 'number') this.#mixNumber(fate);
     else this.#mix(knownHashOf(fate));
     if (this.#keeps) this.lines.push(`${atMs} ${packet.direction} ${packet.connection} ${fate} ${textOf(packet)}`);
@@ -40,6 +40,12 @@ export class Trace {
   /** 8 hexadecimal digits. */
   get hash(): string {
     return (this.#hash >>> 0).toString(16).padStart(8, '0');
+  }
+
+  /** Errors have their stacks when a seed is replayed alone, and no stacks otherwise. */
+  #mixArgument(arg: string | number): void {
+    if (typeof arg === 'number') this.#mix(arg);
+    else if (!arg.startsWith('{')) this.#mix(arg.length);
   }
 
   /** A time or a delay, to a thousandth of a millisecond. */
