@@ -31,7 +31,7 @@ export class Trace {
     this.count += 1;
     this.#mixNumber(atMs);
     this.#mix(knownHashOf(packet.connection) ^ knownHashOf(packet.direction) ^ knownHashOf(packet.command));
-    if (packet.direction === 'request') for (const arg of packet.args) this.#mixArgument(arg);
+    if (packet.direction === 'request') for (const arg of packet.args) this.#mix(typeof arg === 'number' ? arg : arg.length);
     if (typeof fate === 'number') this.#mixNumber(fate);
     else this.#mix(knownHashOf(fate));
     if (this.#keeps) this.lines.push(`${atMs} ${packet.direction} ${packet.connection} ${fate} ${textOf(packet)}`);
@@ -40,12 +40,6 @@ export class Trace {
   /** 8 hexadecimal digits. */
   get hash(): string {
     return (this.#hash >>> 0).toString(16).padStart(8, '0');
-  }
-
-  /** Errors have their stacks when a seed is replayed alone, and no stacks otherwise. */
-  #mixArgument(arg: string | number): void {
-    if (typeof arg === 'number') this.#mix(arg);
-    else if (!arg.startsWith('{')) this.#mix(arg.length);
   }
 
   /** A time or a delay, to a thousandth of a millisecond. */
