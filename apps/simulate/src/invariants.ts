@@ -89,13 +89,9 @@ function crashedWrong({ plan, history }: Run): string[] {
   return most > history.presumedDeaths ? [`crashes: ${most} counted, while ${history.presumedDeaths} processes may have looked dead`] : [];
 }
 
-/**
- * An operator asked for it; or a group was made again while no member lived, and of the members that started then only the one
- * that made it knows.
- */
+/** A message that was settled may come again when an operator asked for it. */
 function mayComeAgain(plan: Plan): boolean {
-  const isUnseen = plan.faults.some((fault) => fault.kind === 'destroy-group' && fault.kills);
-  return isUnseen || has(plan, 'seek') || has(plan, 'redrive');
+  return has(plan, 'seek') || has(plan, 'redrive');
 }
 
 function killedTooOften({ plan, history }: Run): string[] {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { RedisConnection } from '@millrace/redis';
-import { readReplays, type Replay, replayAt } from '../group/replays.js';
+import { readGivenAgain, type Replay, replayAt } from '../group/replays.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import type { GroupPartition } from './group-partition.js';
 import type { HeldEntry } from './held-entry.js';
@@ -24,6 +24,8 @@ export class ReadHistory {
   readonly #place: GroupPartition;
   #replays: readonly Replay[] = [];
   #reread: Reread | null = null;
+  /** The group was made again when the log ended at this offset. */
+  #remadeAt = 0;
   #isStale = false;
 
   constructor(parts: ReadHistoryParts, place: GroupPartition) {
@@ -52,9 +54,14 @@ export class ReadHistory {
     return this.#replays.length === 0 ? null : replayAt(this.#replays, offset);
   }
 
-  /** Looks which replays seeks have asked for. They are gone when the log began anew, or with the primary that knew of them. */
+  /**
+   * Looks which replays seeks have asked for, and whether the group was made again. Both are gone when the log began anew, or with
+   * the primary that knew of them.
+   */
   async learn(): Promise<void> {
-    const replays = await readReplays(this.#parts.redis, this.#place);
+    const { replays, remadeAt } = await readGivenAgain(this.#parts.redis, this.#place);
+    if (remadeAt > this.#remadeAt && this.#reread?.until !== null) this.#reread = { until: Math.max(remadeAt, this.#reread?.until ?? 0) };
+    this.#remadeAt = remadeAt;
     if (isDeepStrictEqual(this.#replays, replays)) return;
     this.#replays = replays;
     this.givenAgain();

@@ -9,12 +9,24 @@ export interface Replay {
   readonly number: number;
 }
 
-/** The replays of a group in one partition, as `seek.lua` has stored them: no two overlap. */
-export async function readReplays(redis: RedisConnection, { groupKeys }: GroupPartition): Promise<Replay[]> {
-  const names = ['replays', 'replayFrom', 'replayUntil'];
-  const [replays, from, until] = (await redis.call('HMGET', groupKeys.control, ...names)) as (string | null)[];
-  if (replays !== null && replays !== undefined) return replays.split(',').filter((text) => text !== '').map(replayOf);
-  return until ? [{ from: Number(from ?? 0), until: Number(until), number: 0 }] : [];
+/** The messages that a group may be given though it has settled them. */
+export interface GivenAgain {
+  /** By seeks, as `seek.lua` has stored them: no two overlap. */
+  readonly replays: readonly Replay[];
+  /** Those before this offset, since the group was made again there; 0 when it never was. */
+  readonly remadeAt: number;
+}
+
+export async function readGivenAgain(redis: RedisConnection, { groupKeys }: GroupPartition): Promise<GivenAgain> {
+  const names = ['replays', 'replayFrom', 'replayUntil', 'remade'];
+  const [replays, from, until, remade] = (await redis.call('HMGET', groupKeys.control, ...names)) as (string | null)[];
+  return { replays: replaysIn(replays ?? null, { from: from ?? null, until: until ?? null }), remadeAt: Number(remade ?? 0) || 0 };
+}
+
+/** @param last as an older process has stored the last one, without a number */
+function replaysIn(text: string | null, last: { readonly from: string | null; readonly until: string | null }): Replay[] {
+  if (text !== null) return text.split(',').filter((part) => part !== '').map(replayOf);
+  return last.until ? [{ from: Number(last.from ?? 0), until: Number(last.until), number: 0 }] : [];
 }
 
 /** The number of the replay that an offset belongs to; null when there is none. */

@@ -111,9 +111,9 @@ export class TopicLog {
   async #declareGroup(place: Place, group: string, { start, occasion }: Declaration): Promise<GroupOrigin> {
     await this.#declarePartition(place, occasion);
     const { log, groups, meta, removed } = partitionKeys(this.#prefix, place.topic, place.partition);
-    const { again, stats } = groupKeys(this.#prefix, place, group);
+    const { again, stats, control } = groupKeys(this.#prefix, place, group);
     const after = start === 'earliest' ? '' : await this.#placeOf(place, start);
-    const keys = [log, groups, again, meta, stats, removed];
+    const keys = [log, groups, again, meta, stats, removed, control];
     const reply = (await this.#redisOf(place).run(declareGroup, keys, [group, after, flagOf(occasion)])) as GroupOrigin | 'REMOVED';
     if (reply === 'REMOVED') throw groupRemoved(place.topic, group);
     return reply;
@@ -128,7 +128,7 @@ export class TopicLog {
       const { stats, open, due, body, again, begun, control } = groupKeys(this.#prefix, place, group);
       await redis.call('UNLINK', stats, open, due, body, again, begun);
       // A pause stays: an operator asked for it, and offsets are no part of it.
-      await redis.call('HDEL', control, 'replays', 'replayFrom', 'replayUntil', 'void', 'owner');
+      await redis.call('HDEL', control, 'replays', 'replayFrom', 'replayUntil', 'void', 'owner', 'remade');
       await redis.call('HSET', groups, group, 0);
       emit('recreated', { topic: place.topic, partition: place.partition, group, why: 'Redis no longer had the log nor its count: the offsets begin anew' });
     }

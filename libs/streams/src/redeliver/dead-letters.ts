@@ -9,7 +9,7 @@ import { adviceOn } from '../publish/refusals.js';
 import type { BlockingGroup } from '../retain/log-trim.js';
 import type { RetainedPartition } from '../retain/retained-partition.js';
 import { groupPartition } from '../consume/group-partition.js';
-import { readReplays, type Replay, replayAt } from '../group/replays.js';
+import { readGivenAgain, type Replay, replayAt } from '../group/replays.js';
 import { isStorable, redrivenEnvelope } from '../log/envelope.js';
 import {
   countDeadLetters, type DeadLetterPlace, type DeadLetterRecord, entryOf, PAGE, readDeadLetter, readDeadLetters, UNREADABLE,
@@ -190,7 +190,8 @@ export class DeadLetters {
     const { dead, again, stats, open, due, body, control } = groupKeys(this.#prefix, place, place.group);
     const keys = [dead, again, stats, open, log, meta, due, body, control];
     const redis = this.#redis.controlFor(dead);
-    const replays = to === 'topic' ? await readReplays(redis, groupPartition(this.#prefix, place, place.group)) : [];
+    const partition = groupPartition(this.#prefix, place, place.group);
+    const replays = to === 'topic' ? (await readGivenAgain(redis, partition)).replays : [];
     const args = [to, topic.retention?.maxMessages ?? 0, place.group, ...batch.flatMap((record) => argumentsOf(record, replays))];
     let reply = String(await redis.run(redrive, keys, args));
     if (reply === 'UNDECLARED') {

@@ -1,13 +1,14 @@
 #!lua
 -- Makes a group of a partition; does nothing where it is.
 --
--- KEYS  1 log  2 groups  3 again  4 meta  5 stats  6 tombstones
+-- KEYS  1 log  2 groups  3 again  4 meta  5 stats  6 tombstones  7 control
 -- ARGV  1 group  2 where a new group begins: the entry id to read after, or '' for the earliest that is there
 --       3 '1' when it is declared anew, though it was removed
 -- returns 'present', 'new', or 'remade' when it was known and one of its two Redis groups was gone; 'REMOVED' with nothing done
 --         when it was removed
 --
--- Guarantees: a group that is made again starts at the earliest entry, never at the newest, so that it misses no message. The log
+-- Guarantees: a group that is made again starts at the earliest entry, never at the newest, so that it misses no message; every
+-- member learns from `remade` in the control up to which offset it may be given settled messages. The log
 -- is not made here: a publish to a log without its meta would count from 0.
 --!include include/entry-id.lua
 --!include include/offset-behind.lua
@@ -45,4 +46,6 @@ if isNew then
   redis.call('HSET', KEYS[5], 'whole', 1)
 elseif not known then redis.call('HDEL', KEYS[5], 'whole') end
 if not known then redis.call('HSET', groups, group, isNew and firstOffset(isPlaced and ARGV[2] or '0-0') or 0) end
-return made == 0 and 'present' or known and 'remade' or 'new'
+if made == 0 then return 'present' end
+if known then redis.call('HSET', KEYS[7], 'remade', redis.call('HGET', KEYS[4], 'next') or 0) end
+return known and 'remade' or 'new'

@@ -51,9 +51,9 @@ const declare: Step = async (scenario, [a = 0, b = 0]) => {
   const { log, meta, groups, removed } = scenario.keys;
   const flag = pick(['', '1'], b);
   await scenario.run('declare-partition', [log, meta, groups, removed], ['generation', pick(['0', '1'], a), flag]);
-  const { again, stats } = scenario.group;
+  const { again, stats, control } = scenario.group;
   const [place] = pick(scenario.entries(log).concat([['', []]]), b);
-  await scenario.run('declare-group', [log, groups, again, meta, stats, removed], ['g', pick(['', place], a), flag]);
+  await scenario.run('declare-group', [log, groups, again, meta, stats, removed, control], ['g', pick(['', place], a), flag]);
 };
 
 const declareHook: Step = (scenario, [a = 0]) => {
