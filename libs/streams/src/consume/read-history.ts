@@ -55,12 +55,13 @@ export class ReadHistory {
   }
 
   /**
-   * Looks which replays seeks have asked for, and whether the group was made again. Both are gone when the log began anew, or with
-   * the primary that knew of them.
+   * Looks which replays seeks have asked for, and whether the group was made again. Both are gone when the log began anew, or
+   * with the primary that knew of them.
    */
   async learn(): Promise<void> {
     const { replays, remadeAt } = await readGivenAgain(this.#parts.redis, this.#place);
-    if (remadeAt > this.#remadeAt && this.#reread?.until !== null) this.#reread = { until: Math.max(remadeAt, this.#reread?.until ?? 0) };
+    const until = this.#reread === null ? 0 : this.#reread.until;
+    if (remadeAt > this.#remadeAt && until !== null) this.#reread = { until: Math.max(remadeAt, until) };
     this.#remadeAt = remadeAt;
     if (isDeepStrictEqual(this.#replays, replays)) return;
     this.#replays = replays;

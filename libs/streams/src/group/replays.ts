@@ -20,7 +20,8 @@ export interface GivenAgain {
 export async function readGivenAgain(redis: RedisConnection, { groupKeys }: GroupPartition): Promise<GivenAgain> {
   const names = ['replays', 'replayFrom', 'replayUntil', 'remade'];
   const [replays, from, until, remade] = (await redis.call('HMGET', groupKeys.control, ...names)) as (string | null)[];
-  return { replays: replaysIn(replays ?? null, { from: from ?? null, until: until ?? null }), remadeAt: Number(remade ?? 0) || 0 };
+  const last = { from: from ?? null, until: until ?? null };
+  return { replays: replaysIn(replays ?? null, last), remadeAt: Number(remade ?? 0) || 0 };
 }
 
 /** @param last as an older process has stored the last one, without a number */
