@@ -6,6 +6,7 @@ export type { DeadLetterQuery, DeadLetterSelection, DiscardOptions, RedriveOptio
 export { Groups, type PauseResult } from './group/groups.js';
 export type { PauseOptions, SeekOptions } from './group/group-options.js';
 export type { SeekStep } from './group/seek.js';
-export { Topics, type TopicRemoval } from './remove/topics.js';
+export { type PartitionsRaised, Topics, type TopicRemoval } from './remove/topics.js';
+export type { RaiseOptions } from './raise/raise-options.js';
 export type { GroupRemoval } from './remove/group-removal.js';
 export type { RemoveOptions } from './remove/remove-options.js';

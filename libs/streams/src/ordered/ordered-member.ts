@@ -19,6 +19,7 @@ import { InPlaceHandling } from './in-place-handling.js';
 import { LaneQueue } from './lane-queue.js';
 import { OwnedFetcher } from './owned-fetcher.js';
 import { OwnedPartition } from './owned-partition.js';
+import { RaiseGates } from './raise-gates.js';
 
 type Ordering = NonNullable<SubscriptionDefinition['ordering']>;
 
@@ -35,6 +36,7 @@ export class OrderedMember extends Member implements OwnershipUser {
   protected readonly partitions: ReadonlyMap<GroupPartition, OwnedPartition>;
   readonly #ownership: Ownership;
   readonly #queue: LaneQueue;
+  readonly #gates: RaiseGates;
   #leaving: Promise<unknown> | null = null;
 
   constructor(parts: MemberParts, definition: SubscriptionDefinition & { readonly ordering: Ordering }, handling: Handling) {
@@ -61,7 +63,8 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.held = held;
     this.settler = settler;
     this.dispatcher = dispatcher;
-    this.fetcher = new OwnedFetcher({ way, rings, member, partitions, dispatcher, queue, feedback: this });
+    this.#gates = new RaiseGates({ redis, prefix, place: places[0]! });
+    this.fetcher = new OwnedFetcher({ way, rings, member, partitions, dispatcher, queue, gates: this.#gates, feedback: this });
     this.holdings = new Holdings({ redis, prefix, member });
     this.rings = rings;
     this.partitions = partitions;
@@ -130,7 +133,14 @@ export class OrderedMember extends Member implements OwnershipUser {
     return groups.includes(false);
   }
 
+  /** It may have been set back. */
+  override groupResumed(): void {
+    this.#gates.reset();
+    super.groupResumed();
+  }
+
   protected recovered(): void {
+    this.#gates.reset();
     this.#ownership.doubt();
   }
 
