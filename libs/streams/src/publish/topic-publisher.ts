@@ -1,5 +1,5 @@
 import type { Durability, OutgoingMessage, TopicDefinition } from '@millrace/core';
-import type { Topology } from '@millrace/redis';
+import { RedisFailure, type Topology } from '@millrace/redis';
 import { type PartitionKeys, partitionKeys } from '../keys.js';
 import type { PartitionCounts } from '../log/partition-counts.js';
 import type { TopicLog } from '../log/topic-log.js';
@@ -12,7 +12,6 @@ import { claimingPartitionOf, partitionOf, placeOf } from './partitioner.js';
 import type { PublishBudget } from './publish-budget.js';
 import { nameOf, type PublishRoutes } from './publish-routes.js';
 import type { Claimer, QueuedMessage } from './queued-message.js';
-import { refused } from './refusals.js';
 
 export interface TopicPublisherParts {
   readonly redis: Topology;
@@ -91,10 +90,9 @@ export class TopicPublisher {
     while (this.#partitions !== this.#parts.counts.of(this.#topic)) {
       await Promise.all([...this.#batchers.values()].map(({ batcher }) => batcher.halt()));
       this.#partitions = this.#parts.counts.of(this.#topic);
-      const stopped = [...this.#batchers.values()];
-      const waiting = stopped.map(({ batcher, durability }) => ({ items: batcher.takeWaiting(), durability }));
+      const waiting = [...this.#batchers.values()].map(({ batcher, durability }) => ({ items: batcher.takeWaiting(), durability }));
       for (const { items, durability } of waiting) for (const item of items) this.#takeOver(item, durability);
-      for (const { batcher } of stopped) batcher.resume();
+      for (const { batcher } of this.#batchers.values()) batcher.resume();
     }
   }
 
@@ -181,11 +179,10 @@ export class TopicPublisher {
     });
   }
 
-  /** @throws MillraceError PUBLISH_REFUSED when the topic has the number that is known, as Redis has it by now, too */
+  /** @throws RedisFailure when the number was known: the partition is held to it again, and takes the messages of the next try */
   async #learn(partition: number): Promise<void> {
-    const { name } = this.#topic;
     const { partitions } = await this.#parts.log.learn(this.#topic, partition);
     this.follow();
-    if (partitions === this.#partitions) throw refused(name, 'its partition was held to another number of partitions than the topic has.');
+    if (partitions === this.#partitions) throw new RedisFailure('unavailable', 'the partition had another number of partitions than its topic.', undefined);
   }
 }
