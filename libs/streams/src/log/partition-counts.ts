@@ -19,6 +19,11 @@ export class PartitionCounts {
     return this.#known.get(name)?.count ?? partitions;
   }
 
+  /** Whether Redis was asked for the number of the topic. */
+  isKnown(topic: string): boolean {
+    return this.#known.has(topic);
+  }
+
   /** The topic with as many partitions as it is known to have, or those that are given when they are more. */
   topicOf<Topic extends TopicDefinition>(topic: Topic): Topic {
     const partitions = Math.max(this.of(topic), topic.partitions);

@@ -1,4 +1,4 @@
-import { asError } from '@millrace/core';
+import { MillraceError } from '@millrace/core';
 import { loadScript, type RedisConnection, redisFailure } from '@millrace/redis';
 import type { PartitionKeys } from '../keys.js';
 import { isFinal } from './answer.js';
@@ -15,7 +15,7 @@ export interface EarlierUsesParts {
   /** Whether a key is unique in the whole topic, or in a partition alone. */
   readonly isUniqueInTopic: boolean;
   /** Numbers of partitions that the topic had so recently that keys which were used then are remembered. */
-  readonly earlier: readonly number[];
+  readonly earlier: () => Promise<readonly number[]>;
   readonly keysOf: (partition: number) => PartitionKeys;
   readonly redisOf: (partition: number) => RedisConnection;
   /** Claims the key under the present number of partitions; null when there is nothing to claim. */
@@ -41,25 +41,25 @@ export class EarlierUses implements Claimer {
   /** Answers the message when its key was used. */
   async #recall(item: KeyedMessage): Promise<void> {
     const { topic, redisOf } = this.#parts;
-    const partitions = this.#partitionsOf(item);
     for (const pauseMs of pauses()) {
       if (openAt([item], performance.now(), { giveUpAt: Number.POSITIVE_INFINITY, late: () => unsent(topic) }).length === 0) return;
       try {
+        const partitions = this.#partitionsOf(item, await this.#parts.earlier());
         await Promise.all(partitions.map((partition) => this.#look(item, partition)));
         return;
       } catch (thrown) {
-        const failure = redisFailure(thrown, 'recall');
-        if (isFinal(failure)) return item.reject(asError(failure));
+        const failure = thrown instanceof MillraceError ? thrown : redisFailure(thrown, 'recall');
+        if (isFinal(failure)) return item.reject(failure);
         openAt([item], performance.now() + pauseMs, { giveUpAt: Number.POSITIVE_INFINITY, late: () => refused(topic, failure.message, failure) });
         item.use.onHeldUp(pauseMs);
-        await untilWorthIt(redisOf(partitions[0]!), pauseMs);
+        await untilWorthIt(redisOf(0), pauseMs);
       }
     }
   }
 
   /** For each earlier number the partition that the message belonged to, and the one that knew all uses of the key. */
-  #partitionsOf({ routingKey, use }: KeyedMessage): number[] {
-    const { earlier, isUniqueInTopic } = this.#parts;
+  #partitionsOf({ routingKey, use }: KeyedMessage, earlier: readonly number[]): number[] {
+    const { isUniqueInTopic } = this.#parts;
     const texts = isUniqueInTopic ? [routingKey, use.key] : [routingKey];
     return [...new Set(earlier.flatMap((count) => texts.map((text) => placeOf(text, count))))];
   }

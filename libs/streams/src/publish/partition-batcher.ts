@@ -87,6 +87,7 @@ export class PartitionBatcher {
     this.#isHalted = true;
     this.#wake();
     await this.#flushing;
+    await Promise.all(this.#queue.items.flatMap(({ use }) => use?.claimed ?? []));
   }
 
   /** Takes out all messages that wait, in their order. */
@@ -96,6 +97,7 @@ export class PartitionBatcher {
 
   resume(): void {
     this.#isHalted = false;
+    for (const item of this.#queue.items) if (isKeyed(item) && item.use.claimed === null) item.use.claimFor(item);
     if (this.#queue.length > 0) this.#begin();
   }
 
@@ -107,7 +109,8 @@ export class PartitionBatcher {
 
   #add(item: QueuedMessage): void {
     this.#queue.add(item);
-    if (isKeyed(item)) item.use.claimFor(item);
+    // The key may belong elsewhere by the time the message may be sent.
+    if (isKeyed(item) && !this.#isHalted) item.use.claimFor(item);
     if (this.#flushing === null) this.#begin();
     else if (this.#queue.hasFullBatch && this.#inFlight.length < this.#recovery.mostInFlight) this.#wake();
   }

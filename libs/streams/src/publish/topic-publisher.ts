@@ -124,16 +124,19 @@ export class TopicPublisher {
 
   /** For a while after a raise it also looks where the key belonged before. */
   #claimer({ idempotencyKey, partition, durability }: { idempotencyKey: string; partition: number; durability: Durability }): Claimer | null {
-    const { counts, redis } = this.#parts;
+    const { counts, redis, log } = this.#parts;
     const { name, idempotencyWindowMs, idempotencyScope } = this.#topic;
     const claiming = claimingPartitionOf({ idempotencyKey, partition, topic: { ...this.#topic, partitions: this.#partitions } });
     const claimer = claiming === null ? null : this.#claims(claiming, durability);
-    const earlier = counts.earlierWithin(name, WINDOWS * idempotencyWindowMs);
-    if (earlier.length === 0) return claimer;
+    const earlier = (): number[] => counts.earlierWithin(name, WINDOWS * idempotencyWindowMs);
+    if (counts.isKnown(name) && earlier().length === 0) return claimer;
     return new EarlierUses({
       topic: name,
       idempotencyWindowMs,
-      earlier,
+      earlier: async () => {
+        if (!counts.isKnown(name)) await log.learn(this.#topic);
+        return earlier();
+      },
       isUniqueInTopic: idempotencyScope === 'topic',
       keysOf: (place) => this.#keysOf(place),
       redisOf: (place) => redis.publishFor(this.#keysOf(place).log),

@@ -128,19 +128,25 @@ local dues = ARGV[13] == '' and {} or cjson.decode(ARGV[13])
 local current, uses, usesBefore = nil, {}, {}
 if #keys > 0 then current, uses, usesBefore = lookUpKeys({ KEYS[4], KEYS[5] }, number, window, keys) end
 
--- By its key, the stored use of a message; false for a key that comes with this batch.
-local known, areAllNew = {}, ARGV[13] == ''
-for i = 1, #keys do
-  local key, use = keys[i], uses[i + 1] or usesBefore[i + 1] or false
-  if use or known[key] ~= nil then areAllNew = false end
-  known[key] = known[key] or use
-end
-
 -- Digest and id of each message that has a key.
 local identityOf, size = {}, 0
 for identity in string.gmatch(identities, '[^\n]+') do
   size = size + 1
   identityOf[size] = identity
+end
+
+-- A claim of this same message for another partition, from before a raise, stored nothing.
+local function isOwnClaim(use, i)
+  return string.byte(use) == 64 and comparedUse(use, string.match(identityOf[i], '^%S+'))
+end
+
+-- By its key, the stored use of a message; false for a key that comes with this batch.
+local known, areAllNew = {}, ARGV[13] == ''
+for i = 1, #keys do
+  local key, use = keys[i], uses[i + 1] or usesBefore[i + 1] or false
+  if use and isOwnClaim(use, i) then use = false end
+  if use or known[key] ~= nil then areAllNew = false end
+  known[key] = known[key] or use
 end
 
 local fresh = {}
