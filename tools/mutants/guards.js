@@ -5,6 +5,7 @@ import { reading } from './guards/reading.js';
 import { storing } from './guards/storing.js';
 import { owning } from './guards/owning.js';
 import { outcomes } from './guards/outcomes.js';
+import { raising } from './guards/raising.js';
 import { removing } from './guards/removing.js';
 import { groups, operating, publishing, retention } from './guards/publishing.js';
 import { waiting } from './guards/waiting.js';
@@ -26,5 +27,5 @@ import { waiting } from './guards/waiting.js';
 export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
-  ...owning,
+  ...owning, ...raising,
 ];
