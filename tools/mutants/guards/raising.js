@@ -18,7 +18,7 @@ export const raising = [
   {
     name: 'messages move to their new partitions when none is on its way to an old one',
     file: 'libs/streams/src/publish/topic-publisher.ts',
-    find: 'await Promise.all([...this.#batchers.values()].map(({ batcher }) => batcher.halt()));',
+    find: 'await Promise.all(this.#all.map(({ batcher }) => batcher.halt()));',
     replace: '',
     spec: RAISE_SPEC,
     title: 'stores each message once, in the order of its key',
@@ -74,8 +74,8 @@ export const raising = [
   {
     name: 'groups are made in new partitions by the raise, from their beginning on',
     file: 'libs/streams/src/log/partition-raise.ts',
-    find: 'for (const group of groups) await Promise.all(',
-    replace: 'for (const group of [] as string[]) await Promise.all(',
+    find: 'for (const group of groups) {\n',
+    replace: 'for (const group of [] as string[]) {\n',
     spec: RAISE_SPEC,
     title: 'makes the new partitions, and the groups in them',
   },

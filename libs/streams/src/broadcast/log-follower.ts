@@ -61,7 +61,8 @@ export class LogFollower {
    */
   static ofTopic({ redis, prefix }: { redis: Topology; prefix: string }, topic: TopicDefinition, first = 0): LogFollower[] {
     const keysOf = (partition: number): PartitionKeys => partitionKeys(prefix, topic.name, partition);
-    const pages = pagesOf(partitionsOf(topic).slice(first), topic.partitions, (partition) => redis.controlFor(keysOf(partition).log));
+    const followed = partitionsOf(topic).slice(first);
+    const pages = pagesOf(followed, topic.partitions, (partition) => redis.controlFor(keysOf(partition).log));
     return pages.map(({ redis: control, partitions }) => {
       const reader = redis.blockingFor(keysOf(partitions[0]!).log, `follow:${topic.name}`);
       return new LogFollower(reader, control, { topic: topic.name, partitions, keysOf });

@@ -46,7 +46,11 @@ export class StreamSubscription implements Subscription {
   }
 
   /** Makes the topic and the group where there are none, joins, and begins to fetch. */
-  static async start(parts: SubscriptionParts, definition: SubscriptionDefinition, handling: Handling): Promise<StreamSubscription> {
+  static async start(
+    parts: SubscriptionParts,
+    definition: SubscriptionDefinition,
+    handling: Handling,
+  ): Promise<StreamSubscription> {
     const topic = await parts.log.declare(definition.topic);
     const subscription = new StreamSubscription(parts, definition, handling);
     await subscription.#enter(topic, 'boot');

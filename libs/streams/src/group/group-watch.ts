@@ -59,7 +59,8 @@ export class GroupWatch {
   async look(): Promise<number> {
     const { redis, member, membership, places, feedback } = this.#parts;
     const [{ group, keys, groupKeys }] = places as [GroupPartition];
-    const reply = await redis.publishFor(keys.log).run(watchGroup, [groupKeys.control, keys.log, keys.meta], [group, member, this.#quiet]);
+    const ownKeys = [groupKeys.control, keys.log, keys.meta];
+    const reply = await redis.publishFor(keys.log).run(watchGroup, ownKeys, [group, member, this.#quiet]);
     const [pause, partitions, ...members] = reply as [string, string, ...string[]];
     if (membership.learn(members.filter((name) => name !== OWNER))) feedback.membersChanged();
     if (Number(partitions) > places.length) feedback.raised();

@@ -8,8 +8,8 @@ interface Known {
 }
 
 /**
- * How many partitions topics have, as far as this process has learned it from Redis. The number in code is the one that a topic is
- * made with: it may have been raised since.
+ * How many partitions topics have, as far as this process has learned it from Redis. The number in code is the one that a topic
+ * is made with: it may have been raised since.
  */
 export class PartitionCounts {
   readonly #known = new Map<string, Known>();

@@ -67,7 +67,9 @@ export class PartitionRaise {
     await Promise.all(all.slice(from).map((partition) => this.#hold(raise, partition)));
     await Promise.all(all.slice(0, from).map((partition) => this.#hold(raise, partition)));
     const groups = await this.#groupsOf(topic);
-    for (const group of groups) await Promise.all(all.slice(from).map((partition) => this.#parts.declareGroup({ topic, partition }, group)));
+    for (const group of groups) {
+      await Promise.all(all.slice(from).map((partition) => this.#parts.declareGroup({ topic, partition }, group)));
+    }
     await this.#step(topic, 'finish', from, to);
     const { ring } = partitionKeys(this.#parts.prefix, topic, 0);
     // Members that do not hear it find out at their next look.

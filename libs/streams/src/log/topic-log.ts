@@ -50,8 +50,7 @@ export class TopicLog {
    * Makes the topic and its partitions, where they are not there; also when it was removed.
    *
    * @returns the topic with as many partitions as it has, which may be more than in code since it was raised
-   * @throws MillraceError TOPIC_MISMATCH when the topic is stored with another number of partitions, and was not raised from that in
-   *   code; UNSUPPORTED_VERSION when its logs are of another format; REDIS_FAILED when Redis does not let this user ring in the
+   * @throws MillraceError TOPIC_MISMATCH when the topic is stored with another number of partitions, and never had that in code; UNSUPPORTED_VERSION when its logs are of another format; REDIS_FAILED when Redis does not let this user ring in the
    *   topic's channels
    */
   async declare(topic: TopicDefinition): Promise<TopicDefinition> {
@@ -136,7 +135,8 @@ export class TopicLog {
     await this.#redis.controlFor(key).call('HSETNX', key, topic.name, topic.partitions);
     const declared = this.#learned(topic, await this.#raise.settled(topic.name));
     const { name, partitions } = declared;
-    await Promise.all(partitionsOf(declared).map((partition) => this.#declarePartition({ topic: name, partition }, { partitions, occasion })));
+    const declare = (partition: number): Promise<void> => this.#declarePartition({ topic: name, partition }, { partitions, occasion });
+    await Promise.all(partitionsOf(declared).map(declare));
     return declared;
   }
 
@@ -150,8 +150,9 @@ export class TopicLog {
 
   async #declarePartition(place: Place, { partitions, occasion }: { partitions: number; occasion: Occasion }): Promise<void> {
     const { log, meta, groups, removed } = partitionKeys(this.#prefix, place.topic, place.partition);
+    const keys = [log, meta, groups, removed];
     const declare = async (cleared: '0' | '1'): Promise<unknown> =>
-      this.#redisOf(place).run(declarePartition, [log, meta, groups, removed], [newMessageId(), cleared, flagOf(occasion), partitions]);
+      this.#redisOf(place).run(declarePartition, keys, [newMessageId(), cleared, flagOf(occasion), partitions]);
     const reply = await declare('0');
     if (reply === 'REMOVED') throw topicRemoved(place.topic);
     const refused = formatError(log, reply);

@@ -70,8 +70,8 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.partitions = partitions;
     this.#ownership = ownership;
     this.#queue = queue;
-    const upkeep = { ...parts, isOrdered: true, membership, places, held: NOTHING_HELD, partitions: [...partitions.values()], feedback: this };
-    this.upkeep = new Upkeep(upkeep, definition);
+    const upkeep = { ...parts, isOrdered: true, membership, places, held: NOTHING_HELD, feedback: this };
+    this.upkeep = new Upkeep({ ...upkeep, partitions: [...partitions.values()] }, definition);
     const giveBack = (): void => this.#restart();
     this.pauses = new PauseControl({ dispatcher, fetcher: this.fetcher, hook: this.deadLetters.hook, giveBack });
   }

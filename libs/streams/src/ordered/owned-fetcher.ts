@@ -160,7 +160,7 @@ export class OwnedFetcher implements Fetching {
 
   async #read({ redis, partitions: turns }: Page<Turn>): Promise<void> {
     const { member, gates } = this.#parts;
-    const keys = turns.flatMap(({ partition: { place } }) => [place.groupKeys.control, ...place.streams.map(({ key }) => key), place.keys.meta]);
+    const keys = turns.flatMap(({ partition: { place } }) => keysOf(place));
     const args = [this.#group, OWNER, member, gates.passed, ...turns.flatMap(argsOf)];
     const replies = (await redis.run(fetch, keys, args)) as Reply[];
     await allTurns(turns.map((turn, index) => this.#take(turn, replies[index]!)));
@@ -205,6 +205,10 @@ export class OwnedFetcher implements Fetching {
     this.#problem ??= error.message;
     void this.#lost.recover().then((why) => void (this.#problem = why ?? this.#problem));
   }
+}
+
+function keysOf({ keys, groupKeys, streams }: GroupPartition): string[] {
+  return [groupKeys.control, ...streams.map(({ key }) => key), keys.meta];
 }
 
 function argsOf({ partition: { place }, position, count, streams }: Turn): (string | number)[] {

@@ -33,7 +33,8 @@ export class Admission {
     if (!budget.take(bytes)) return bufferFull(topic, budget.bytes);
     const giveUpAt = Math.floor(performance.now() + (sendOptions?.deadlineMs ?? deadlineMs));
     const use = message.idempotencyKey === null ? null : this.#useOf(message, claimer);
-    return { id: message.id, routingKey: routingKeyOf(message), text, bytes, giveUpAt, due: dueText(sendOptions?.due), use, budget };
+    const due = dueText(sendOptions?.due);
+    return { id: message.id, routingKey: routingKeyOf(message), text, bytes, giveUpAt, due, use, budget };
   }
 
   /** Takes over a message that another partition was to get. */

@@ -42,15 +42,15 @@ export class EarlierUses implements Claimer {
   async #recall(item: KeyedMessage): Promise<void> {
     const { topic, redisOf } = this.#parts;
     for (const pauseMs of pauses()) {
-      if (openAt([item], performance.now(), { giveUpAt: Number.POSITIVE_INFINITY, late: () => unsent(topic) }).length === 0) return;
+      if (!isInTime(item, 0, () => unsent(topic))) return;
       try {
         const partitions = this.#partitionsOf(item, await this.#parts.earlier());
         await Promise.all(partitions.map((partition) => this.#look(item, partition)));
         return;
       } catch (thrown) {
         const failure = thrown instanceof MillraceError ? thrown : redisFailure(thrown, 'recall');
-        if (isFinal(failure)) return item.reject(failure);
-        openAt([item], performance.now() + pauseMs, { giveUpAt: Number.POSITIVE_INFINITY, late: () => refused(topic, failure.message, failure) });
+        if (isFinal(failure)) item.reject(failure);
+        if (!isInTime(item, pauseMs, () => refused(topic, failure.message, failure))) return;
         item.use.onHeldUp(pauseMs);
         await untilWorthIt(redisOf(0), pauseMs);
       }
@@ -73,4 +73,9 @@ export class EarlierUses implements Claimer {
     if (found.startsWith('!')) item.reject(mismatch(topic, key, use));
     if (found.startsWith('=')) item.resolve({ id: id!, partition, offset: offset === '-' ? null : Number(offset), duplicate: true });
   }
+}
+
+/** Whether the message is open so many milliseconds from now; one whose deadline is before that is rejected. */
+function isInTime(item: KeyedMessage, inMs: number, late: () => Error): boolean {
+  return openAt([item], performance.now() + inMs, { giveUpAt: Number.POSITIVE_INFINITY, late }).length > 0;
 }

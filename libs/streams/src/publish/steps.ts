@@ -28,7 +28,8 @@ export type Step = 'send' | 'recover' | 'close' | 'wait' | 'stop';
  * The next step of a publisher. While a batch is in flight, only full ones follow: smaller ones would cost more for each message
  * than they gain. Nothing is sent while an earlier batch is in doubt, so that the order stays.
  */
-export function nextStep({ waiting, hasFullBatch, inFlight, mostInFlight, isRefused, inDoubt, isAwaited, isHalted }: Standing): Step {
+export function nextStep(standing: Standing): Step {
+  const { waiting, hasFullBatch, inFlight, mostInFlight, isRefused, inDoubt, isAwaited, isHalted } = standing;
   if (isRefused) return 'recover';
   if (inDoubt > 0) return (waiting > 0 && !isHalted) || isAwaited ? 'close' : 'stop';
   if (isHalted) return inFlight > 0 ? 'wait' : 'stop';

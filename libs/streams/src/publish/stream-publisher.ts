@@ -1,6 +1,6 @@
 import {
-  asError, type DueTime, MillraceError, type Outgoing, type OutgoingMessage, type PublishPort, type PublishResult, type SendOptions,
-  type TopicDefinition,
+  asError, type DueTime, MillraceError, type Outgoing, type OutgoingMessage, type PublishPort, type PublishResult,
+  type SendOptions, type TopicDefinition,
 } from '@millrace/core';
 import { Outcomes, type PlaceAmongMany } from './outcomes.js';
 import { PublishRoutes } from './publish-routes.js';
@@ -60,7 +60,10 @@ export class StreamPublisher implements PublishPort {
   #wayOf(topic: TopicDefinition, message: OutgoingMessage, sendOptions: SendOptions | undefined): Way {
     if (this.#closed) throw new MillraceError('CLOSED', `Nothing was published to '${topic.name}': this process is shutting down.`);
     let publisher = this.#topics.get(topic.name);
-    if (!publisher) this.#topics.set(topic.name, (publisher = new TopicPublisher({ ...this.#parts, routes: this.#routes }, topic)));
+    if (!publisher) {
+      publisher = new TopicPublisher({ ...this.#parts, routes: this.#routes }, topic);
+      this.#topics.set(topic.name, publisher);
+    }
     return publisher.wayOf(message, sendOptions?.durability ?? topic.durability);
   }
 

@@ -38,6 +38,13 @@ interface Placed {
   readonly durability: Durability;
 }
 
+/** A message with an idempotency key, and where it goes. */
+interface Keyed {
+  readonly idempotencyKey: string;
+  readonly partition: number;
+  readonly durability: Durability;
+}
+
 /** A key is remembered for so many windows at the most. */
 const WINDOWS = 2;
 
@@ -75,7 +82,7 @@ export class TopicPublisher {
   /** Resolves when all publishes so far are settled, within `deadlineMs`. */
   async close(deadlineMs: number): Promise<void> {
     for (const claims of this.#claimers.values()) claims.limit(deadlineMs);
-    const drain = (): Promise<unknown> => Promise.all([...this.#batchers.values()].map(({ batcher }) => batcher.drain(deadlineMs)));
+    const drain = (): Promise<unknown> => Promise.all(this.#all.map(({ batcher }) => batcher.drain(deadlineMs)));
     await drain();
     if (!this.#moving) return;
     await this.#moving;
@@ -88,12 +95,16 @@ export class TopicPublisher {
    */
   async #move(): Promise<void> {
     while (this.#partitions !== this.#parts.counts.of(this.#topic)) {
-      await Promise.all([...this.#batchers.values()].map(({ batcher }) => batcher.halt()));
+      await Promise.all(this.#all.map(({ batcher }) => batcher.halt()));
       this.#partitions = this.#parts.counts.of(this.#topic);
-      const waiting = [...this.#batchers.values()].map(({ batcher, durability }) => ({ items: batcher.takeWaiting(), durability }));
+      const waiting = this.#all.map(({ batcher, durability }) => ({ items: batcher.takeWaiting(), durability }));
       for (const { items, durability } of waiting) for (const item of items) this.#takeOver(item, durability);
-      for (const { batcher } of this.#batchers.values()) batcher.resume();
+      for (const { batcher } of this.#all) batcher.resume();
     }
+  }
+
+  get #all(): Placed[] {
+    return [...this.#batchers.values()];
   }
 
   #takeOver(item: QueuedMessage, durability: Durability): void {
@@ -123,7 +134,7 @@ export class TopicPublisher {
   }
 
   /** For a while after a raise it also looks where the key belonged before. */
-  #claimer({ idempotencyKey, partition, durability }: { idempotencyKey: string; partition: number; durability: Durability }): Claimer | null {
+  #claimer({ idempotencyKey, partition, durability }: Keyed): Claimer | null {
     const { counts, redis, log } = this.#parts;
     const { name, idempotencyWindowMs, idempotencyScope } = this.#topic;
     const claiming = claimingPartitionOf({ idempotencyKey, partition, topic: { ...this.#topic, partitions: this.#partitions } });

@@ -50,7 +50,7 @@ const claim: Step = (scenario, [a = 0, b = 0]) => {
 const declare: Step = async (scenario, [a = 0, b = 0]) => {
   const { log, meta, groups, removed } = scenario.keys;
   const flag = pick(['', '1'], b);
-  await scenario.run('declare-partition', [log, meta, groups, removed], ['generation', pick(['0', '1'], a), flag]);
+  await scenario.run('declare-partition', [log, meta, groups, removed], ['generation', pick(['0', '1'], a), flag, 1]);
   const { again, stats } = scenario.group;
   const [place] = pick(scenario.entries(log).concat([['', []]]), b);
   await scenario.run('declare-group', [log, groups, again, meta, stats, removed], ['g', pick(['', place], a), flag]);
@@ -138,7 +138,7 @@ const membership: Step = async (scenario, [a = 0, b = 0]) => {
   const member = pick(members, a);
   const joining = ['g', member, pick(['', '', 'key'], b), OWNER, ...pick([[], ['m2']], a)];
   await scenario.run('join', [log, scenario.group.control], joining);
-  await scenario.run('watch-group', [scenario.group.control, log], ['g', member, pick(['', 'pause'], b)]);
+  await scenario.run('watch-group', [scenario.group.control, log, scenario.keys.meta], ['g', member, pick(['', 'pause'], b)]);
   await scenario.run('beat', [scenario.presence('one'), scenario.presence('two')], [pick(['record', ''], b), 100_000]);
   if (b % 3 === 0) await scenario.run('forget-member', [log, scenario.group.again], ['g', member]);
 };
@@ -161,7 +161,7 @@ const fetch: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   const { control, again } = scenario.group;
   const [member, epoch] = ownerOf(scenario, a).split(' ') as [string, string];
   const places = [pick(['>', '0-0', ''], b), pick(['>', '0-0', ''], c)];
-  await scenario.run('fetch', [control, scenario.keys.log, again], ['g', OWNER, member, epoch, 1 + (c % 4), ...places]);
+  await scenario.run('fetch', [control, scenario.keys.log, again, scenario.keys.meta], ['g', OWNER, member, 0, epoch, 1 + (c % 4), ...places]);
   const name = pick([String(b % 60), '1-1'], c);
   await scenario.run('note-attempt', [control], [ownerOf(scenario, b), name, '2 0 - 0 0 0']);
 };
