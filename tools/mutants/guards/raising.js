@@ -16,22 +16,6 @@ export const raising = [
     title: 'learns of it from a partition that refuses it',
   },
   {
-    name: 'messages move to their new partitions when none is on its way to an old one',
-    file: 'libs/streams/src/publish/topic-publisher.ts',
-    find: 'await Promise.all(this.#all.map(({ batcher }) => batcher.halt()));',
-    replace: '',
-    spec: RAISE_SPEC,
-    title: 'stores each message once, in the order of its key',
-  },
-  {
-    name: 'one raise begins at a time',
-    file: `${SCRIPTS}/raise-count.lua`,
-    find: " and target == '' then",
-    replace: ' then',
-    spec: RAISE_SPEC,
-    title: 'begins once when several begin at once',
-  },
-  {
     name: 'an owner reads nothing from after a raise before its gate is open',
     file: `${SCRIPTS}/fetch.lua`,
     find: 'if tonumber(to) > passed then return',

@@ -50,8 +50,8 @@ export class TopicLog {
    * Makes the topic and its partitions, where they are not there; also when it was removed.
    *
    * @returns the topic with as many partitions as it has, which may be more than in code since it was raised
-   * @throws MillraceError TOPIC_MISMATCH when the topic is stored with another number of partitions, and never had that in code; UNSUPPORTED_VERSION when its logs are of another format; REDIS_FAILED when Redis does not let this user ring in the
-   *   topic's channels
+   * @throws MillraceError TOPIC_MISMATCH when the topic is stored with another number of partitions, and never had that in code;
+   *   UNSUPPORTED_VERSION when its logs are of another format; REDIS_FAILED when Redis does not let this user ring in its channels
    */
   async declare(topic: TopicDefinition): Promise<TopicDefinition> {
     const removal = await this.#tombstones.inForce(topic.name);
@@ -135,7 +135,8 @@ export class TopicLog {
     await this.#redis.controlFor(key).call('HSETNX', key, topic.name, topic.partitions);
     const declared = this.#learned(topic, await this.#raise.settled(topic.name));
     const { name, partitions } = declared;
-    const declare = (partition: number): Promise<void> => this.#declarePartition({ topic: name, partition }, { partitions, occasion });
+    const declare = (partition: number): Promise<void> =>
+      this.#declarePartition({ topic: name, partition }, { partitions, occasion });
     await Promise.all(partitionsOf(declared).map(declare));
     return declared;
   }

@@ -60,7 +60,7 @@ export class Topics {
    * Raises the number of partitions of a topic while it is in use. Each key keeps its order: nothing of an ordered group begins
    * behind the raise before all from before it is settled. Call it before processes start whose `@Topic` has the new number;
    * those that run, and those that start with the old one, go on with the new one by themselves. A number that is stored already
-   * is a success that changes nothing. After an interruption, call it again; whoever publishes or subscribes goes on with it, too.
+   * is a success that changes nothing. After an interruption, call it again; whoever publishes or subscribes finishes it, too.
    *
    * @returns what was changed, or with `preview: true` would be
    * @throws MillraceError TOPIC_MISMATCH when the topic has neither of the two numbers; INVALID_OPTIONS, also for a lower number,

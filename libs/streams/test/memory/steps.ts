@@ -22,7 +22,7 @@ const publish: Step = async (scenario, [a = 0, b = 0, c = 0, d = 0, e = 0]) => {
   const claimedIn = pick(['', '', '', Math.floor(scenario.twin.now / WINDOW_MS), 1], e);
   const extra = isPlain ? [] : [WINDOW_MS, claimedIn, uses, e % 3 === 0 ? JSON.stringify(dues) : ''];
   const keys = [log, meta, producers, ...(isPlain ? [] : [...ids, delayed])];
-  const head = [producer, number, 1_000, texts.length, PER_ENTRY, PAGE, ...bounds];
+  const head = [producer, number, 1_000, texts.length, PER_ENTRY, PAGE, ...bounds, 1];
   const reply = await scenario.run('publish', keys, [...head, ...extra, ...chunked(texts)]);
   if (/^[+=!]/.test(String(reply))) scenario.published.set(producer, number);
 };

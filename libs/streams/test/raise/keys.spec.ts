@@ -9,7 +9,8 @@ import { Grown, grownTo, Tape, upTo } from './grown.js';
 const THINGS = 24;
 
 const bed = new Bed('raise-keys');
-const raise = ({ streams }: Process, from: number, to: number): Promise<unknown> => streams.topics.raisePartitions(Grown, { from, to });
+const raise = ({ streams }: Process, from: number, to: number): Promise<unknown> =>
+  streams.topics.raisePartitions(Grown, { from, to });
 
 describe('an idempotency key that was used before a raise', () => {
   it('is known after it, to publishers that run and to new ones', async () => {

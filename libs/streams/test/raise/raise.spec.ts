@@ -12,7 +12,8 @@ const THINGS = 24;
 const bed = new Bed('raise');
 const metaOf = (partition: number): string => partitionKeys(bed.prefix, 'test.grown', partition).meta;
 const index = (): Promise<unknown> => bed.command('HGET', topicsKey(bed.prefix), 'test.grown');
-const raise = ({ streams }: Process, from: number, to: number): Promise<unknown> => streams.topics.raisePartitions(Grown, { from, to });
+const raise = ({ streams }: Process, from: number, to: number): Promise<unknown> =>
+  streams.topics.raisePartitions(Grown, { from, to });
 
 /** Publishes the step of each thing, and waits until all are stored. */
 async function publishStep({ publisher }: Process, step: number, topic = Grown): Promise<number[]> {
