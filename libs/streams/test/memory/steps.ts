@@ -273,6 +273,15 @@ const damage: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   else await pick([damages[0]!, damages[1]!, damages[4]!], b)();
 };
 
+/** Past the partition of the scenario, but for its log: publishers are held to one partition there. */
+const raise: Step = async (scenario, [a = 0, b = 0]) => {
+  const { keys, group } = scenario;
+  await scenario.run('raise-count', ['topics'], ['t', pick(['look', 'begin', 'finish'], a), 1, 2 + (b % 2)]);
+  await scenario.run('raise-partition', [`${keys.meta}:raised`], [1, 2, pick(['0', '1'], a), pick(['0', '1'], b)]);
+  await scenario.run('look-drained', [keys.meta, keys.log, group.open], ['g', 2]);
+  await scenario.run('recall', [...keys.ids], [WINDOW_MS, 'k', 'd']);
+};
+
 const time: Step = (scenario, [a = 0]) => {
   return scenario.twin.setTime(scenario.twin.now + pick([1, 1, 1, 10, 10, 6_000, 6_000, 100_000, WINDOW_MS, -5], a));
 };
@@ -280,7 +289,7 @@ const full: Step = (scenario, [a = 0]) => scenario.twin.fill(a % 4 === 0);
 
 const steps: Readonly<Record<string, Step>> = {
   publish, read, settle, close, claim, declare, declareHook, begin, putBack, tend, audit, membership, own, fetch, pause, look, seek,
-  trim, promote, redrive, deadLetters, hook, remove, permits, damage, time, full,
+  trim, promote, redrive, deadLetters, hook, remove, permits, damage, raise, time, full,
 };
 /** How often a step stands where that is not once. */
 const SHARES: Readonly<Record<string, number>> = { publish: 4, read: 3, fetch: 2, settle: 6, declare: 2, declareHook: 2, tend: 2, time: 2 };
