@@ -1,13 +1,14 @@
 import { InjectDatabase, MillraceModule, type SqlDatabase } from '@millrace/nestjs';
 import { Module, type OnModuleInit } from '@nestjs/common';
 import { createTables } from './database/tables.js';
+import { InventoryModule } from './inventory/inventory.module.js';
 import { ShopModule } from './shop.module.js';
 
 /** Any number, as long as every process of the shop takes the same. */
 const TABLES_LOCK = 7_301_955;
 
 /** The shop as a host runs it (`MILLRACE_APP`): configured by the environment alone, on tables that it makes itself. */
-@Module({ imports: [MillraceModule.forRoot(), ShopModule] })
+@Module({ imports: [MillraceModule.forRoot(), ShopModule, InventoryModule] })
 export class AppModule implements OnModuleInit {
   readonly #database: SqlDatabase;
 

@@ -1,14 +1,19 @@
 import { MillraceModule, type MillraceOptions } from '@millrace/nestjs';
 import { type DynamicModule, Module } from '@nestjs/common';
-import { InventoryModule } from './inventory/inventory.module.js';
+import { InventoryModule, OrderedInventoryModule } from './inventory/inventory.module.js';
 import { MailModule } from './mail/mail.module.js';
 import { NotificationsModule } from './notifications/notifications.module.js';
 import { PlacementModule } from './placement/placement.module.js';
 
-/** The whole shop; `options.handlers` or the environment selects the handlers that a process runs. */
-@Module({ imports: [PlacementModule, InventoryModule, NotificationsModule, MailModule] })
+/** The shop without its inventory, of which there are two. */
+@Module({ imports: [PlacementModule, NotificationsModule, MailModule] })
 export class ShopModule {
-  static with(options: MillraceOptions): DynamicModule {
-    return { module: ShopModule, imports: [MillraceModule.forRoot(options)] };
+  /**
+   * The whole shop; `options.handlers` or the environment selects the handlers that a process runs.
+   *
+   * @param ordered whether the inventory handles the orders of each customer one after the other
+   */
+  static with(options: MillraceOptions, ordered: boolean): DynamicModule {
+    return { module: ShopModule, imports: [MillraceModule.forRoot(options), ordered ? OrderedInventoryModule : InventoryModule] };
   }
 }

@@ -1,3 +1,6 @@
+/** The variable that asks a worker process for the ordered inventory, by being there. */
+export const ORDERED = 'SHOP_ORDERED';
+
 /** A message from a worker process to the demo that started it. */
 export type WorkerMessage =
   | { readonly kind: 'ready' }

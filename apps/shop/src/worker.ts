@@ -2,14 +2,14 @@ import { listen } from '@millrace/core';
 import { runWorker } from '@millrace/nestjs';
 import { ShopModule } from './shop.module.js';
 import { StderrLogger } from './stderr-logger.js';
-import type { WorkerMessage } from './worker-message.js';
+import { ORDERED, type WorkerMessage } from './worker-message.js';
 
 /** A worker process of the demo: everything it needs to know is in its environment. It does not outlive the demo. */
 process.once('disconnect', () => process.exit(1));
 if (!process.connected) process.exit(1);
 
 listen('reclaimed', ({ group, queue, count }) => tell({ kind: 'reclaimed', from: group ?? queue ?? 'an unnamed group', count }));
-await runWorker(ShopModule.with({}), { health: false, logger: new StderrLogger() });
+await runWorker(ShopModule.with({}, process.env[ORDERED] !== undefined), { health: false, logger: new StderrLogger() });
 tell({ kind: 'ready' });
 
 function tell(message: WorkerMessage): void {

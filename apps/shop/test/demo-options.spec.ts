@@ -31,13 +31,13 @@ function refusal(args: readonly string[]): Refusal {
 describe('the options of the demo', () => {
   test('have defaults', () => {
     const { seed, ...rest } = parse('');
-    expect(rest).toEqual({ encoding: 'utf-8', generate: 500, once: false, json: false, kill: 0, duplicates: 0, poison: 0 });
+    expect(rest).toEqual({ encoding: 'utf-8', generate: 500, once: false, json: false, ordered: false, kill: 0, duplicates: 0, poison: 0 });
     expect(seed).toBeGreaterThanOrEqual(0);
   });
 
   test('are read', () => {
-    const line = '--orders some/folder --once --json --workers 3 --kill 5 --duplicates 12.5 --poison 3 --seed 7';
-    const asked = { orders: 'some/folder', once: true, json: true, workers: 3, kill: 5, duplicates: 12.5, poison: 3, seed: 7 };
+    const line = '--orders some/folder --once --json --ordered --workers 3 --kill 5 --duplicates 12.5 --poison 3 --seed 7';
+    const asked = { orders: 'some/folder', once: true, json: true, ordered: true, workers: 3, kill: 5, duplicates: 12.5, poison: 3, seed: 7 };
     expect(parse(line)).toMatchObject(asked);
   });
 

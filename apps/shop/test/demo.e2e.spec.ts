@@ -73,6 +73,18 @@ describe('the demo', () => {
   );
 
   test(
+    'keeps the order of each customer while a worker is killed, and says so',
+    async () => {
+      const { code, stdout, stderr } = await run('--once --json --ordered --generate 120 --workers 2 --kill 1 --poison 2 --seed 3');
+      const report = JSON.parse(stdout || `"nothing on stdout, but on stderr: ${stderr.replace(/["\\\n]/g, ' ')}"`) as Report;
+      const messages = 118 + report.input.cancellations;
+      expect(report).toMatchObject({ ok: true, order: { messages, disordered: 0 }, kills: 1 });
+      expect(code).toBe(0);
+    },
+    RUN_MS,
+  );
+
+  test(
     'runs in one process too, on the Redis of REDIS_URL, and removes its keys from there',
     async () => {
       const redis = await startTestRedis();

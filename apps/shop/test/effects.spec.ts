@@ -4,7 +4,9 @@ import { connectDatabase, findDatabase, type RunningDatabase, type SqlDatabase }
 import type { Invoice } from '../src/contracts/invoice.js';
 import { createTables } from '../src/database/tables.js';
 import { countMails, readEffects } from '../src/demo/effects.js';
+import { readOrderKept } from '../src/demo/order-kept.js';
 import { Inventory } from '../src/inventory/inventory.js';
+import { OrderedInventory } from '../src/inventory/ordered-inventory.js';
 import { Mailer } from '../src/mail/mailer.js';
 import type { Order } from '../src/orders/order.js';
 import { PoisonError, poisonHeaders } from '../src/placement/poison.js';
@@ -67,6 +69,16 @@ describe('the effects of the handlers', () => {
     await place(ORDER);
     const { revenue, units, moved } = Totals.of([ORDER, france, france, ORDER]);
     expect(await readEffects(database)).toEqual({ revenue, units, moved, mails: new Map() });
+  });
+
+  test('by the ordered inventory show which customers were handled out of order, in each topic', async () => {
+    const note = (topic: string, key: string, offset: number): Promise<void> =>
+      database.transaction((transaction) =>
+        new OrderedInventory().placed(content(ORDER), { messageId: 'one', headers: {}, topic, key, partition: 0, offset, transaction } as DeliveryContext),
+      );
+    const kept = [['placed', 'a', 1], ['placed', 'b', 4], ['placed', 'a', 3], ['cancelled', 'a', 0], ['placed', 'b', 2], ['placed', 'b', 5]] as const;
+    for (const [topic, key, offset] of kept) await note(topic, key, offset);
+    expect(await readOrderKept(database)).toEqual({ messages: 6, disordered: ['b'] });
   });
 
   test('do not exist for a poison order', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Effects } from '../src/demo/effects.js';
 import type { Observation } from '../src/demo/observer.js';
+import type { OrderKept } from '../src/demo/order-kept.js';
 import { reportOf } from '../src/demo/report.js';
 import { tableOf } from '../src/demo/table.js';
 import { judge, type Verdict } from '../src/demo/verdict.js';
@@ -35,6 +36,10 @@ function verdict(effects: Partial<Effects> = {}, observation: Partial<Observatio
   return judge({ orders: ORDERS, poison: POISON, ...found });
 }
 
+function orderedVerdict(kept: OrderKept): readonly string[] {
+  return judge({ orders: ORDERS, poison: POISON, effects: EFFECTS, observation: OBSERVATION, order: kept }).problems;
+}
+
 function inventory(state: Partial<typeof STATE>): Partial<Observation> {
   return { groups: { ...OBSERVATION.groups, inventory: { ...STATE, ...state } } };
 }
@@ -44,6 +49,12 @@ describe('the verdict', () => {
     const { problems, expected, mails } = verdict();
     expect(problems).toEqual([]);
     expect({ revenue: expected.revenue, units: expected.units, mails }).toEqual({ revenue: 5_225n, units: 3n, mails: 2 });
+  });
+
+  test('finds a customer out of order, and a message that has no place in the order', () => {
+    expect(orderedVerdict({ messages: 3, disordered: [] })).toEqual([]);
+    expect(orderedVerdict({ messages: 3, disordered: ['c'] })).toEqual(['1 customers had a message handled after a later one: c']);
+    expect(orderedVerdict({ messages: 2, disordered: [] })).toEqual(['2 messages have a place in the order, not 3']);
   });
 
   test.each([

@@ -24,6 +24,7 @@ export {
   withTraceContext,
 } from '@millrace/core';
 export type {
+  AssignedPartition,
   Backoff,
   CurveBackoff,
   CustomBackoff,
@@ -46,6 +47,7 @@ export type {
   PublishResult,
   Replicated,
   RetentionOptions,
+  RevokedPartition,
   SqlResult,
   SqlTransaction,
   TopicOptions,
@@ -56,24 +58,28 @@ export type {
 export { JobContext, JobQueue } from '@millrace/jobs';
 export type { EnqueueItem, EnqueueOptions, EnqueueResult, JobCounts, StuckJob } from '@millrace/jobs';
 export type { SqlDatabase } from '@millrace/outbox';
-export { DeadLetters, Groups, Inspector, sumStates, Topics } from '@millrace/streams';
+export { DeadLetters, Groups, Inspector, Orders, sumStates, Topics } from '@millrace/streams';
 export type {
   DeadLetterQuery,
   DeadLetterRecord,
   DiscardOptions,
   DiscardResult,
+  GoOnOptions,
   GroupRemoval,
   GroupState,
   KnownGroup,
   KnownTopic,
+  ParkedKey,
   PauseOptions,
   PauseResult,
   ReasonCounts,
   RedriveOptions,
   RedriveResult,
+  ReleaseOptions,
   RemoveOptions,
   SeekOptions,
   SeekStep,
+  StoppedPartition,
   TopicRemoval,
 } from '@millrace/streams';
 export { ENVIRONMENT, type EnvironmentVariable, readEnvironment } from './config/environment.js';
@@ -95,6 +101,7 @@ export { InjectDatabase } from './module/tokens.js';
 export { LocalSubscriptions } from './subscribe/local-subscriptions.js';
 export type { SubscriptionState } from './subscribe/subscriptions.js';
 export { OnDeadLetter, type OnDeadLetterOptions } from './subscribe/on-dead-letter.decorator.js';
+export { OnAssigned, OnRevoked, type PartitionListenerOptions } from './subscribe/partition-listeners.decorator.js';
 export { SubscribeBatch } from './subscribe/subscribe-batch.decorator.js';
 export type { FilterOptions } from './subscribe/filter-options.js';
 export type { BatchOptions, SubscribeBatchOptions } from './subscribe/subscribe-batch-options.js';

@@ -51,7 +51,7 @@ describe('the log at start', () => {
     const options = { prefix: 'served', redis: `${redis}/2`, handlers: { groups: ['inventory'], queues: ['emails'] } };
     await bench.start(bench.builder({ imports: [features], providers: [Handlers] }, options), kept);
     const place = `127.0.0.1:${bench.redis.port}/2`;
-    expect(kept.entries.map((line) => line.replace(/Redis [\d.]+ at/, 'Redis X at'))).toEqual([
+    expect(kept.entries.map((line) => line.replace(/(Redis|Valkey) [\d.]+ at/, 'Redis X at'))).toEqual([
       `log serving Redis X at redis://***@${place}, prefix served, no database; groups: inventory (shop.orders.placed, ` +
         'shop.orders.cancelled); broadcasts: shop.orders.cancelled; queues: emails; topics: shop.orders.placed, shop.orders.cancelled',
     ]);

@@ -12,6 +12,7 @@ import { Presence } from './group/presence.js';
 import { Inspector } from './inspect/inspector.js';
 import { PartitionCounts } from './log/partition-counts.js';
 import { TopicLog } from './log/topic-log.js';
+import { Orders } from './ordered/orders.js';
 import { DeadLetters } from './redeliver/dead-letters.js';
 import { packingOf } from './publish/packing.js';
 import { PublishBudget } from './publish/publish-budget.js';
@@ -54,6 +55,7 @@ export interface Streams extends Required<PublishPort>, SubscribePort {
   readonly inspector: Inspector;
   readonly deadLetters: DeadLetters;
   readonly groups: Groups;
+  readonly orders: Orders;
   readonly topics: Topics;
   /** Stops every subscription, then refuses publishes and waits for those under way: handlers may publish until they end. */
   stop(deadlineMs: number): Promise<void>;
@@ -85,6 +87,7 @@ export function createStreams(options: StreamsOptions): Streams {
   const readers = new ReaderPool(redis);
   const subscriptions = new Subscriptions();
   const subscribe = async (definition: SubscriptionDefinition, handling: Handling): Promise<Subscription> => {
+    assertOrdering(definition);
     const onDelayed = (): void => tender.delayed(definition.topic, 0);
     const parts = { redis, prefix, presence, rings, readers, loneSlot, stuckAfterMs, log, counts, onDelayed };
     const start: Start<StreamSubscription> = (onStopped) =>
@@ -102,6 +105,7 @@ export function createStreams(options: StreamsOptions): Streams {
       retained: (topic, partition) => tender.published(topic, partition),
     }),
     groups: new Groups(operating),
+    orders: new Orders(redis, prefix),
     topics: new Topics(operating),
     declare: async (topic) => {
       await log.declare(topic);
@@ -124,6 +128,14 @@ export function createStreams(options: StreamsOptions): Streams {
       readers.close();
     },
   };
+}
+
+function assertOrdering({ group, ordering }: SubscriptionDefinition): void {
+  if (ordering?.by !== 'partition' || ordering.onExhausted !== 'park') return;
+  throw new MillraceError(
+    'INVALID_OPTIONS',
+    `Group '${group}' cannot put keys aside, since it is ordered by partition: order it by key, or let onExhausted be 'dead-letter' or 'stop'.`,
+  );
 }
 
 type Place = Pick<SubscriptionDefinition, 'topic' | 'group'>;

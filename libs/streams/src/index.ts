@@ -6,6 +6,8 @@ export type { DeadLetterQuery, DeadLetterSelection, DiscardOptions, RedriveOptio
 export { Groups, type PauseResult } from './group/groups.js';
 export type { PauseOptions, SeekOptions } from './group/group-options.js';
 export type { SeekStep } from './group/seek.js';
+export { Orders, type ParkedKey, type StoppedPartition } from './ordered/orders.js';
+export type { GoOnOptions, ReleaseOptions } from './ordered/order-options.js';
 export { type PartitionsRaised, Topics, type TopicRemoval } from './remove/topics.js';
 export type { RaiseOptions } from './raise/raise-options.js';
 export type { GroupRemoval } from './remove/group-removal.js';

@@ -44,8 +44,17 @@ export interface GroupKeys {
   readonly begun: string;
   /** Sorted set of messages that left the log for another attempt and are not done: record of the message -> offset. */
   readonly open: string;
-  /** Hash: the group's pause, the replays that its seeks have begun, and who owns the partition in ordered mode. */
+  /**
+   * Hash: the group's pause, the replays that its seeks have begun; in ordered mode its order, who owns the partition, the
+   * attempts of messages that stay with it, and the message at which it stopped.
+   */
   readonly control: string;
+  /** Sorted set of messages that wait for an operator, by name: key, a NUL, offset in 16 digits. The scores are 0. */
+  readonly parked: string;
+  /** Hash: message that waits for an operator -> its text, how it was given up, and when. */
+  readonly parkedText: string;
+  /** Hash: key with such messages -> `parked`, or `released` when they are to be handled. */
+  readonly parkedKeys: string;
 }
 
 /** Offsets in one page of a group's settled bitmap: 8 KiB. An entry never crosses from one page into the next. */
@@ -81,6 +90,9 @@ export function groupKeys(prefix: string, place: { topic: string; partition: num
     begun: `${base}:begun`,
     open: `${base}:open`,
     control: `${base}:control`,
+    parked: `${base}:parked`,
+    parkedText: `${base}:parkedText`,
+    parkedKeys: `${base}:parkedKeys`,
   };
 }
 

@@ -315,7 +315,7 @@ describe('entries of several messages', () => {
 
     const second: number[] = [];
     await subscribe(await start(300), { topic: Single, group: 'g' }, async ({ value }: Single) => void second.push(value));
-    await waitFor(async () => (await publisher.streams.inspector.group(topicOf(Single), 'g')).pending === 0, { what: 'nothing to be pending' });
+    await waitFor(async () => (await publisher.streams.inspector.group(topicOf(Single), 'g')).lag === 1, { what: 'all but one to be settled' });
     expect(second.sort()).toEqual([6, 7]);
     expect(await publisher.streams.inspector.group(topicOf(Single), 'g')).toMatchObject({ handled: 7, retried: 1, retrying: 1, lag: 1 });
   });

@@ -3,6 +3,7 @@ import {
   type DeliveryContext,
   fixed,
   type Ordering,
+  type PartitionListeners,
   type Position,
   Publisher,
   type RetryPolicy,
@@ -56,7 +57,7 @@ export function silence({ redis }: Process): () => void {
 
 type Handle = (payload: never, context: DeliveryContext) => Promise<unknown>;
 
-interface Target {
+interface Target extends PartitionListeners {
   readonly topic: PayloadClass;
   readonly group: string;
   readonly concurrency?: number;
@@ -72,11 +73,11 @@ interface Target {
 export function subscribe(process: Pick<Process, 'streams'>, target: Target, handle: Handle): Promise<Subscription> {
   const topic: TopicDefinition = topicOf(target.topic);
   const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, unknownForMs = 0 } = target;
-  const { start = 'earliest', prefilter, ordering } = target;
+  const { start = 'earliest', prefilter, ordering, onAssigned, onRevoked } = target;
   const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;
   const handler = deliveryPipeline({ topic, group, retry, timeoutMs, handle: anyHandle });
   const definition = { topic, group, concurrency, crashLimit, unknownForMs, start };
-  const optional = { ...(prefilter ? { prefilter } : {}), ...(ordering ? { ordering } : {}) };
+  const optional = { ...(prefilter ? { prefilter } : {}), ...(ordering ? { ordering, onAssigned, onRevoked } : {}) };
   return process.streams.subscribe({ ...definition, ...optional }, handler);
 }
 

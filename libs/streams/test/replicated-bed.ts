@@ -1,10 +1,10 @@
-import { RedisConnection } from '@millrace/redis';
+import { type RedisConnection, redisConnection } from '@millrace/redis';
 import { startTestRedis, TcpProxy, type TestRedis, waitFor } from '@millrace/testing';
 import { Bed } from './bed.js';
 
 /** A connection to a server that may be a replica. */
 export async function connectionTo({ url }: TestRedis): Promise<RedisConnection> {
-  const connection = new RedisConnection({ url }, 'replica', 'control');
+  const connection = redisConnection({ url }, 'replica', 'control');
   connection.connect();
   if (!(await connection.whenReady(10_000))) throw new Error(`There is no Redis at ${url}.`);
   return connection;

@@ -1,4 +1,4 @@
-import { RedisConnection, type Topology } from '@millrace/redis';
+import { type RedisConnection, redisConnection, type ServerFacts, type Topology } from '@millrace/redis';
 
 /**
  * Gives each hash tag connections of its own, as a topology does whose keys are on several nodes. Behind it is one node of a
@@ -6,7 +6,7 @@ import { RedisConnection, type Topology } from '@millrace/redis';
  * not name.
  */
 export class SlottedTopology implements Topology {
-  readonly server = { version: '7.0.0', evictionPolicy: 'noeviction' };
+  readonly server: ServerFacts = { version: '7.0.0', product: 'Redis 7.0.0', evictionPolicy: 'noeviction', capabilities: new Set() };
   readonly #url: string;
   readonly #shared = new Map<string, RedisConnection>();
   #opened: RedisConnection[] = [];
@@ -55,7 +55,7 @@ export class SlottedTopology implements Topology {
   }
 
   #open(name: string, profile: 'publish' | 'control' | 'blocking' | 'listening'): RedisConnection {
-    const connection = new RedisConnection({ url: this.#url }, name.replace(/[{}\s]/g, ''), profile);
+    const connection = redisConnection({ url: this.#url }, name.replace(/[{}\s]/g, ''), profile);
     connection.connect();
     this.#opened.push(connection);
     return connection;

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type DeliveryContext, deliveryPipeline, fixed, Publisher, Topic, topicOf, type PayloadClass } from '@millrace/core';
-import { RedisConnection } from '@millrace/redis';
+import { redisConnection } from '@millrace/redis';
 import { createStreams, type GroupState, type Streams } from '@millrace/streams';
 import { startTestRedis, type TestRedis, uniqueName, waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
@@ -32,7 +32,7 @@ const processes: Process[] = [];
 
 beforeAll(async () => {
   server = await startTestRedis({ extra: ['--cluster-enabled', 'yes'] });
-  const admin = new RedisConnection({ url: server.url }, 'admin', 'control');
+  const admin = redisConnection({ url: server.url }, 'admin', 'control');
   admin.connect();
   await admin.whenReady(10_000);
   await admin.call('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383);

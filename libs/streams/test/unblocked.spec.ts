@@ -11,6 +11,7 @@ let process: Process;
 let handled: number[];
 let failures: string[];
 let recreated: number;
+let lastRecreated: unknown;
 let stops: (() => void)[];
 
 beforeEach(async () => {
@@ -19,7 +20,10 @@ beforeEach(async () => {
     listen('loop-failed', ({ loop, error }) => {
       if (loop === 'fetch') failures.push(error.message);
     }),
-    listen('recreated', () => void (recreated += 1)),
+    listen('recreated', (event) => {
+      recreated += 1;
+      lastRecreated = event;
+    }),
   ];
   process = await bed.start();
   await subscribe(process, { topic: Single, group: 'g' }, async ({ value }: { value: number }) => void handled.push(value));
@@ -83,6 +87,8 @@ describe('a read that waits inside Redis and fails', () => {
     await waitFor(() => recreated === 1, { what: 'the group to be made again' });
     await goesOn();
     expect(failures[0]).toContain('the stream or its group is gone');
+    // Plain data: whoever listens may write it as JSON.
+    expect(lastRecreated).toEqual({ topic: 'test.single', partition: 0, group: 'g', why: expect.any(String) });
   });
 
   it('since its stream was deleted: the stream and the group are made again', async () => {

@@ -1,8 +1,17 @@
 export { freePort } from '@millrace/redis';
+export * from './conformance/conformance.js';
+export * from './conformance/features.js';
+export * from './conformance/harness.js';
 export * from './memory-redis/memory-redis.js';
+export * from './memory-topology/memory-server.js';
+export * from './memory-topology/memory-topology.js';
+export * from './memory-topology/network.js';
 export * from './processes.js';
 export * from './tcp-proxy.js';
 export * from './test-redis.js';
 export * from './typescript-child.js';
 export * from './unique-name.js';
+export * from './virtual-time/actor.js';
+export { seededRandom } from './virtual-time/seeded-random.js';
+export * from './virtual-time/virtual-time.js';
 export * from './wait-for.js';

@@ -27,7 +27,7 @@ export const settling = [
   {
     name: 'the member in the token of a settlement',
     file: SETTLE,
-    find: ' and pending[2] == member',
+    find: ' and pending[2] == consumer',
     replace: '',
     spec: GUARDS_SPEC,
     title: 'does not let the former holder settle the entry',
@@ -51,7 +51,7 @@ export const settling = [
   {
     name: 'the fence of entries that are settled whole together',
     file: SETTLE,
-    find: 'ARGV[FIRST + whole - 1], held, member)',
+    find: 'ARGV[FIRST + whole - 1], held, consumer)',
     replace: 'ARGV[FIRST + whole - 1], held)',
     spec: SETTLING_SPEC,
     title: 'refuses the whole entry that another member holds',

@@ -204,7 +204,7 @@ export const groups = [
   {
     name: 'no handler starts after stop',
     file: `${CONSUME}/pause-control.ts`,
-    find: 'this.#dispatcher.pause();',
+    find: '    dispatcher.pause();\n',
     replace: '',
     spec: GUARDS_SPEC,
     title: 'begins none of the messages that it still brings, and puts them back',

@@ -47,9 +47,9 @@ export const reading = [
   {
     name: 'a process that hears rings no more looks for delayed messages at once',
     file: 'libs/streams/src/consume/member.ts',
-    find: `    this.#tender.wake();
+    find: `    this.upkeep.tender.wake();
     this.delayed();`,
-    replace: '    this.#tender.wake();',
+    replace: '    this.upkeep.tender.wake();',
     spec: MISSED_SPEC,
     title: 'as their connection was lost, looks at once for messages that others delayed',
   },

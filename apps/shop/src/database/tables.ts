@@ -17,6 +17,14 @@ const TABLES = [
     recipient text NOT NULL,
     sent_at timestamptz NOT NULL DEFAULT now()
   )`,
+  // The order in which the ordered inventory handled messages is that of the ids.
+  `CREATE TABLE IF NOT EXISTS history (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    topic text NOT NULL,
+    customer text NOT NULL,
+    slot integer NOT NULL,
+    position bigint NOT NULL
+  )`,
 ];
 
 export async function createTables(database: Pick<SqlTransaction, 'query'>): Promise<void> {

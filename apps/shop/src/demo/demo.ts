@@ -6,6 +6,7 @@ import { type Input, readInput } from './input.js';
 import { Killer } from './killer.js';
 import { type Observation, Observer } from './observer.js';
 import type { DemoOptions } from './options.js';
+import { readOrderKept } from './order-kept.js';
 import { planReplay, type ReplayPlan } from './replay-plan.js';
 import { Replay } from './replay.js';
 import { type Report, reportOf } from './report.js';
@@ -61,11 +62,12 @@ export class Demo {
 
   async #stage(surroundings: Surroundings, plan: ReplayPlan): Promise<Stage> {
     const { options, terminal, cleanup } = this.#parts;
-    const pool = options.workers === undefined ? null : new WorkerPool(workerEnvironment(surroundings), terminal);
+    const settings = { surroundings, ordered: options.ordered };
+    const pool = options.workers === undefined ? null : new WorkerPool(workerEnvironment(settings), terminal);
     if (pool) cleanup.add('stop the workers', () => pool.stop());
     terminal.say(pool ? `starting the shop and its ${options.workers} worker processes` : 'starting the shop');
     pool?.start(options.workers ?? 0);
-    const shop = await ShopProcess.start(surroundings, pool ? 'none' : 'all', cleanup);
+    const shop = await ShopProcess.start(settings, pool ? 'none' : 'all', cleanup);
     return {
       replay: new Replay(plan.batches, shop.placement),
       observer: new Observer(shop.inspector, shop.jobs, surroundings.database),
@@ -92,11 +94,12 @@ export class Demo {
   async #conclude(stage: Stage, { input, plan, observation }: Outcome): Promise<boolean> {
     const { options, terminal, out } = this.#parts;
     const effects = await readEffects(stage.database);
-    const verdict = judge({ orders: input.orders, poison: plan.poison, effects, observation });
+    const order = options.ordered ? await readOrderKept(stage.database) : undefined;
+    const verdict = judge({ orders: input.orders, poison: plan.poison, effects, observation, order });
     const { published, duplicates } = stage.replay;
     const counted = { published, duplicates, kills: stage.pool?.kills ?? 0, seed: options.seed };
     const elapsedMs = Math.round(performance.now() - this.#startedAt);
-    const report = reportOf({ input, effects, observation, verdict, ...counted, elapsedMs });
+    const report = reportOf({ input, effects, observation, verdict, order, ...counted, elapsedMs });
     terminal.endProgress();
     out.write(options.json ? json(report) : `\n${tableOf(report, { sent: sum(effects.mails.values()), expected: verdict.mails })}\n\n`);
     for (const problem of verdict.problems) terminal.say(`not as it must be: ${problem}`);

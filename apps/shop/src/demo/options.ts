@@ -12,6 +12,8 @@ export interface DemoOptions {
   readonly generate: number;
   readonly once: boolean;
   readonly json: boolean;
+  /** Whether the orders of each customer are handled one after the other. */
+  readonly ordered: boolean;
   /** Worker processes; undefined when this process runs the handlers. */
   readonly workers?: number;
   readonly kill: number;
@@ -48,12 +50,12 @@ Exit codes: 0 everything came out right, 1 it did not, or something that is need
 export function parseDemoOptions(args: readonly string[], output: DemoOutput = { out: toStdout, err: toStderr }): DemoOptions {
   const program = command(output);
   program.parse(args, { from: 'user' });
-  const options = program.opts<Omit<DemoOptions, 'once' | 'json'> & { once?: true; json?: true }>();
+  const options = program.opts<Omit<DemoOptions, 'once' | 'json' | 'ordered'> & { once?: true; json?: true; ordered?: true }>();
   if (options.kill > 0 && options.workers === undefined) {
     program.error("error: option '--kill <n>' needs '--workers <n>': there is no worker process to kill", { exitCode: USAGE });
   }
-  const { once = false, json = false } = options;
-  return { ...options, once: once || json, json };
+  const { once = false, json = false, ordered = false } = options;
+  return { ...options, once: once || json, json, ordered };
 }
 
 /** Where help and errors about options go. */
@@ -82,6 +84,7 @@ function demoOptions(): Option[] {
     new Option('--generate <n>', 'make n orders up; cancellations come on top').argParser(whole(1, 100_000)).default(500),
     new Option('--once', 'end when all is handled'),
     new Option('--json', 'write one JSON document to stdout and nothing else; implies --once'),
+    new Option('--ordered', 'handle the orders of each customer one after the other, and check that'),
     new Option('--workers <n>', 'run the handlers in n worker processes (default: in this one)').argParser(whole(1, 16)),
     new Option('--kill <n>', 'kill -9 that many worker processes at random moments and start them again').argParser(whole(0, 1_000)).default(0),
     new Option('--duplicates <percent>', 'publish that share again with the same idempotency key').argParser(percent).default(0),

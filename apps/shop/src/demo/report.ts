@@ -2,6 +2,7 @@ import { formatThousandths } from '../orders/money.js';
 import type { Effects } from './effects.js';
 import type { Input } from './input.js';
 import { type Observation, QUEUE } from './observer.js';
+import type { OrderKept } from './order-kept.js';
 import type { Verdict } from './verdict.js';
 
 export interface ReportParts {
@@ -9,6 +10,8 @@ export interface ReportParts {
   readonly effects: Effects;
   readonly observation: Observation;
   readonly verdict: Verdict;
+  /** Present in a run with an order. */
+  readonly order?: OrderKept | undefined;
   readonly published: number;
   readonly duplicates: number;
   readonly kills: number;
@@ -41,13 +44,15 @@ export interface Report {
   readonly groups: Readonly<Record<string, GroupFigures>>;
   /** `completed` counts the orders that have a mail, by the database: the queue keeps its latest completed jobs alone. */
   readonly jobs: Readonly<Record<string, { completed: number; failed: number }>>;
+  /** With `--ordered` alone: messages whose order was looked at, and customers who had one handled after a later one. */
+  readonly order?: { messages: number; disordered: number };
   readonly kills: number;
   readonly seed: number;
   readonly elapsedMs: number;
 }
 
 export function reportOf(parts: ReportParts): Report {
-  const { input, effects, verdict, observation, published, duplicates, kills, seed, elapsedMs } = parts;
+  const { input, effects, verdict, observation, order, published, duplicates, kills, seed, elapsedMs } = parts;
   const { files, lines, malformed, orders, placed } = input;
   return {
     ok: verdict.problems.length === 0,
@@ -59,6 +64,7 @@ export function reportOf(parts: ReportParts): Report {
     duplicates,
     groups: Object.fromEntries(Object.entries(observation.groups).map(([group, state]) => [group, figuresOf(state)])),
     jobs: { [QUEUE]: { completed: effects.mails.size, failed: observation.jobs.failed } },
+    ...(order && { order: { messages: order.messages, disordered: order.disordered.length } }),
     kills,
     seed,
     elapsedMs,

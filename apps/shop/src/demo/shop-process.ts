@@ -4,6 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { OrderPlacement } from '../placement/order-placement.js';
 import { ShopModule } from '../shop.module.js';
 import { StderrLogger } from '../stderr-logger.js';
+import { ORDERED } from '../worker-message.js';
 import type { Cleanup } from './cleanup.js';
 import type { Surroundings } from './surroundings.js';
 
@@ -11,6 +12,12 @@ import type { Surroundings } from './surroundings.js';
 const LEASE = '3s';
 /** How long handlers at work may take at the end; the demo waits a little longer for its workers. */
 const SHUTDOWN_TIMEOUT = '8s';
+
+export interface ShopSettings {
+  readonly surroundings: Surroundings;
+  /** Whether the orders of each customer are handled one after the other. */
+  readonly ordered: boolean;
+}
 
 /** The shop in this process: it places orders, and runs the handlers unless worker processes do. */
 export class ShopProcess {
@@ -20,11 +27,11 @@ export class ShopProcess {
     this.#context = context;
   }
 
-  static async start(surroundings: Surroundings, handlers: 'all' | 'none', cleanup: Cleanup): Promise<ShopProcess> {
+  static async start({ surroundings, ordered }: ShopSettings, handlers: 'all' | 'none', cleanup: Cleanup): Promise<ShopProcess> {
     const { redisUrl, databaseUrl, prefix } = surroundings;
     const times = { lease: LEASE, shutdownTimeout: SHUTDOWN_TIMEOUT } as const;
     const options: MillraceOptions = { redis: redisUrl, database: databaseUrl, prefix, handlers, ...times };
-    const context = await NestFactory.createApplicationContext(ShopModule.with(options), {
+    const context = await NestFactory.createApplicationContext(ShopModule.with(options, ordered), {
       logger: new StderrLogger(),
       abortOnError: false,
     });
@@ -46,8 +53,9 @@ export class ShopProcess {
 }
 
 /** The environment of a worker process of the shop, with no other variable of Millrace. */
-export function workerEnvironment({ redisUrl, databaseUrl, prefix }: Surroundings): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MILLRACE_'));
+export function workerEnvironment({ surroundings, ordered }: ShopSettings): NodeJS.ProcessEnv {
+  const { redisUrl, databaseUrl, prefix } = surroundings;
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MILLRACE_') && name !== ORDERED);
   return {
     ...Object.fromEntries(inherited),
     REDIS_URL: redisUrl,
@@ -55,5 +63,6 @@ export function workerEnvironment({ redisUrl, databaseUrl, prefix }: Surrounding
     MILLRACE_PREFIX: prefix,
     MILLRACE_LEASE: LEASE,
     MILLRACE_SHUTDOWN_TIMEOUT: SHUTDOWN_TIMEOUT,
+    ...(ordered ? { [ORDERED]: 'yes' } : {}),
   };
 }

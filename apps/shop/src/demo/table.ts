@@ -27,10 +27,17 @@ export function tableOf(report: Report, mails: { readonly sent: number; readonly
     ...Object.entries(report.jobs).map(([queue, { completed, failed }]) => [queue, `${completed}`, `${failed}`]),
   ]);
   const last = [
+    ...orderIn(report),
     `${report.published} published, ${report.duplicates} more answered as duplicates`,
     `${counted(report.kills, 'worker')} killed, seed ${report.seed}, ${(report.elapsedMs / 1_000).toFixed(1)} s`,
   ];
   return [totals, groups, queues, last.join('\n')].join('\n\n');
+}
+
+function orderIn({ order }: Report): string[] {
+  if (!order) return [];
+  const { messages, disordered } = order;
+  return [`order of ${messages} messages checked, ${counted(disordered, 'customer')} out of order`];
 }
 
 function same(a: unknown, b: unknown): string {

@@ -4,6 +4,7 @@ import { isCancellation, type Order } from '../orders/order.js';
 import { Totals } from '../totals/totals.js';
 import type { Effects } from './effects.js';
 import type { Observation } from './observer.js';
+import type { OrderKept } from './order-kept.js';
 
 export interface VerdictParts {
   readonly orders: Iterable<Order>;
@@ -11,6 +12,8 @@ export interface VerdictParts {
   readonly poison: ReadonlySet<string>;
   readonly effects: Effects;
   readonly observation: Observation;
+  /** Present in a run with an order. */
+  readonly order?: OrderKept;
 }
 
 export interface Verdict {
@@ -23,7 +26,7 @@ export interface Verdict {
 }
 
 /** Compares the effects of the handlers with the orders. */
-export function judge({ orders, poison, effects, observation }: VerdictParts): Verdict {
+export function judge({ orders, poison, effects, observation, order }: VerdictParts): Verdict {
   const good = [...orders].filter((order) => !poison.has(order.invoice));
   const expected = Totals.of(good);
   const confirmed = new Set(good.filter((order) => !isCancellation(order)).map((order) => order.invoice));
@@ -32,6 +35,7 @@ export function judge({ orders, poison, effects, observation }: VerdictParts): V
     ...problemsOfStock(effects.moved, expected.moved),
     ...problemsOfMails(effects.mails, confirmed),
     ...problemsOfGroups(observation, poison.size),
+    ...(order ? problemsOfOrder(order, good.length) : []),
   ];
   return { expected, mails: confirmed.size, problems };
 }
@@ -75,6 +79,13 @@ function problemsOfGroups({ groups, jobs }: Observation, poison: number): string
   if (waiting > 0) problems.push(`${waiting} confirmations are waiting, ${jobs.active} of them in hand`);
   if (jobs.failed > 0) problems.push(`${jobs.failed} confirmations failed`);
   return problems;
+}
+
+function problemsOfOrder({ messages, disordered }: OrderKept, handled: number): string[] {
+  return [
+    ...(messages === handled ? [] : [`${messages} messages have a place in the order, not ${handled}`]),
+    ...some(disordered, 'customers had a message handled after a later one'),
+  ];
 }
 
 function some(items: readonly string[], what: string): string[] {

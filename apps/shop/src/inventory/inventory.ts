@@ -5,7 +5,7 @@ import { OrderCancelled } from '../contracts/order-cancelled.js';
 import { OrderPlaced } from '../contracts/order-placed.js';
 import { refusePoison } from '../placement/poison.js';
 
-const SUBSCRIPTION = {
+export const SUBSCRIPTION = {
   group: 'inventory',
   inbox: true,
   retry: { attempts: 5, backoff: exponential('200ms', { max: '2s' }) },

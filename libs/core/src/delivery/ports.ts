@@ -82,7 +82,40 @@ export interface RateLimit {
   readonly perMs: number;
 }
 
-export interface SubscriptionDefinition {
+/** A partition of an ordered group that belongs to this process. */
+export interface AssignedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly group: string;
+  /** Grows with each owner of the partition, also when it comes back to the same process. */
+  readonly epoch: number;
+}
+
+/** A partition of an ordered group that belongs to this process no more. */
+export interface RevokedPartition extends AssignedPartition {
+  /** True when it was taken away, or the time to stop is up: nothing in flight there counts, and another may be at work. */
+  readonly lost: boolean;
+}
+
+/**
+ * Hear which partitions of an ordered group belong to this process: each assignment is followed by one `onRevoked`, and no two of
+ * these calls for one partition overlap.
+ */
+export interface PartitionListeners {
+  /**
+   * Nothing of the partition is handled before it resolves. When it rejects it is called again, with pauses of up to 2 seconds,
+   * until the partition is to be given up.
+   */
+  readonly onAssigned?: (partition: AssignedPartition) => void | Promise<void>;
+  /**
+   * Unless the partition was lost, all that was begun there is settled, and it goes to another member only when this
+   * resolves, or the time to stop is up. It is not called again when it rejects.
+   */
+  readonly onRevoked?: (partition: RevokedPartition) => void | Promise<void>;
+}
+
+/** The listeners are for a definition with `ordering`. */
+export interface SubscriptionDefinition extends PartitionListeners {
   readonly topic: TopicDefinition;
   readonly group: string;
   /** Calls of the handler at once in this process. */
@@ -112,6 +145,15 @@ export interface Ordering {
    * - `'partition'`: all messages of a partition one after the other
    */
   readonly by: 'key' | 'partition';
+  /**
+   * The fate of a message that failed at its last attempt:
+   * - `'dead-letter'`, the default: it becomes a dead letter, and those behind it go on
+   * - `'park'`, by key alone: it waits, with all messages of its key, until an operator releases the key
+   * - `'stop'`: the partition stops there, until an operator lets it go on
+   *
+   * A message that the handler or the policy wants to be a dead letter becomes one in any case.
+   */
+  readonly onExhausted?: 'dead-letter' | 'park' | 'stop';
 }
 
 /** How many dead letters a group keeps in a partition: the oldest go first. */

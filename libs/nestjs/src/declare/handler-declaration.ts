@@ -9,6 +9,8 @@ export const DECORATORS = {
   'subscribe-batch': '@SubscribeBatch',
   'subscribe-broadcast': '@SubscribeBroadcast',
   'on-dead-letter': '@OnDeadLetter',
+  'on-assigned': '@OnAssigned',
+  'on-revoked': '@OnRevoked',
   job: '@JobHandler',
 } as const;
 

@@ -1,6 +1,6 @@
 import {
-  type BatchRule, type DeadLetterBounds, durationMs, isMillraceError, jobOf, messageTypeOf, MillraceError, parseOptions,
-  type PayloadClass, type RateLimit, type RetryPolicy, topicOf,
+  type BatchRule, type DeadLetterBounds, durationMs, isMillraceError, jobOf, messageTypeOf, MillraceError, type Ordering,
+  parseOptions, type PayloadClass, type RateLimit, type RetryPolicy, topicOf,
 } from '@millrace/core';
 import { checkAll, checkEach } from '../config/problems.js';
 import { DECORATORS } from '../declare/handler-declaration.js';
@@ -8,18 +8,20 @@ import { JobHandlerOptions } from '../jobs/job-handler-options.js';
 import { DeadLettersOptions } from '../subscribe/dead-letters-options.js';
 import { FilterOptions } from '../subscribe/filter-options.js';
 import { OnDeadLetterOptions } from '../subscribe/on-dead-letter.decorator.js';
+import { PartitionListenerOptions } from '../subscribe/partition-listeners.decorator.js';
 import { BatchOptions, SubscribeBatchOptions } from '../subscribe/subscribe-batch-options.js';
 import { SubscribeBroadcastOptions } from '../subscribe/subscribe-broadcast-options.js';
 import { RateLimitOptions, RetryOptions, RetryRuleOptions, SubscribeOptions } from '../subscribe/subscribe-options.js';
 import type { FoundHandler } from './handler-finder.js';
-import { labelOf } from './handler-method.js';
+import { type HandlerMethod, labelOf } from './handler-method.js';
 import { assertNotLost } from './lost-handlers.js';
-import type { BroadcastPlan, DeadLetterPlan, JobPlan, SubscriptionPlan } from './plan.js';
+import type { BroadcastPlan, DeadLetterPlan, JobPlan, ListenerPlan, SubscriptionPlan } from './plan.js';
 
 export interface DeclaredHandlers {
   readonly subscriptions: readonly SubscriptionPlan[];
   readonly broadcasts: readonly BroadcastPlan[];
   readonly deadLetters: readonly DeadLetterPlan[];
+  readonly listeners: readonly ListenerPlan[];
   readonly jobs: readonly JobPlan[];
 }
 
@@ -31,10 +33,12 @@ export interface DeclaredHandlers {
 export function declaredHandlers(found: readonly FoundHandler[]): DeclaredHandlers {
   const plans = checkEach('Some handlers are not declared well.', found, planOf);
   const deadLetters = plans.flatMap((plan) => plan.deadLetters ?? []);
+  const listeners = plans.flatMap((plan) => plan.listeners ?? []);
   return {
-    subscriptions: plans.flatMap((plan) => plan.subscriptions ?? []).map((plan) => withDeadLetters(plan, deadLetters)),
+    subscriptions: plans.flatMap((plan) => plan.subscriptions ?? []).map((plan) => withMethods(plan, { deadLetters, listeners })),
     broadcasts: plans.flatMap((plan) => plan.broadcasts ?? []),
     deadLetters,
+    listeners,
     jobs: plans.flatMap((plan) => plan.jobs ?? []),
   };
 }
@@ -46,6 +50,9 @@ function planOf(handler: FoundHandler): Partial<DeclaredHandlers> {
       return { jobs: [jobHandlerOf(handler)] };
     case 'on-dead-letter':
       return { deadLetters: [deadLettersOf(handler)] };
+    case 'on-assigned':
+    case 'on-revoked':
+      return { listeners: [listenerOf(handler, handler.declaration.kind)] };
     case 'subscribe-broadcast':
       return { broadcasts: [broadcastOf(handler)] };
     default:
@@ -53,9 +60,25 @@ function planOf(handler: FoundHandler): Partial<DeclaredHandlers> {
   }
 }
 
-function withDeadLetters(plan: SubscriptionPlan, deadLetters: readonly DeadLetterPlan[]): SubscriptionPlan {
-  const handler = deadLetters.find(({ topic, group }) => topic === plan.topic && group === plan.group);
-  return { ...plan, onDeadLetter: handler?.method ?? null };
+/** A subscription with the other methods of its group. */
+function withMethods(plan: SubscriptionPlan, { deadLetters, listeners }: Pick<DeclaredHandlers, 'deadLetters' | 'listeners'>): SubscriptionPlan {
+  const methodAmong = (all: readonly (DeadLetterPlan | ListenerPlan)[]): HandlerMethod | null =>
+    all.find(({ topic, group }) => topic === plan.topic && group === plan.group)?.method ?? null;
+  return {
+    ...plan,
+    onDeadLetter: methodAmong(deadLetters),
+    onAssigned: methodAmong(listeners.filter(({ kind }) => kind === 'on-assigned')),
+    onRevoked: methodAmong(listeners.filter(({ kind }) => kind === 'on-revoked')),
+  };
+}
+
+function listenerOf({ method, declaration }: FoundHandler, kind: ListenerPlan['kind']): ListenerPlan {
+  const where = `${DECORATORS[kind]} on ${labelOf(method)}`;
+  const { topic, options } = checkAll(`${where} is not declared well.`, {
+    topic: () => named(where, () => topicOf(declaration.contract)),
+    options: () => parseOptions(PartitionListenerOptions, declaration.options ?? {}, where),
+  });
+  return { kind, method, topic, group: options.group };
 }
 
 function deadLettersOf({ method, declaration }: FoundHandler): DeadLetterPlan {
@@ -84,7 +107,9 @@ function subscriptionOf({ method, declaration }: FoundHandler): SubscriptionPlan
   const { group, concurrency, crashLimit, inbox, start } = options;
   const timeoutMs = raw.timeout === undefined ? null : durationMs(raw.timeout);
   const { name: type } = messageTypeOf(declaration.contract as PayloadClass);
-  return { method, topic, type, group, concurrency, crashLimit, start, timeoutMs, inbox, onDeadLetter: null, ...parts };
+  const ordering = orderingIn(raw);
+  const methods = { onDeadLetter: null, onAssigned: null, onRevoked: null };
+  return { method, topic, type, group, concurrency, crashLimit, start, timeoutMs, inbox, ordering, ...methods, ...parts };
 }
 
 function broadcastOf({ method, declaration }: FoundHandler): BroadcastPlan {
@@ -99,6 +124,10 @@ function broadcastOf({ method, declaration }: FoundHandler): BroadcastPlan {
   const timeoutMs = raw.timeout === undefined ? null : durationMs(raw.timeout);
   const { name: type } = messageTypeOf(declaration.contract as PayloadClass);
   return { method, type, concurrency: options.concurrency, timeoutMs, ...parts };
+}
+
+function orderingIn({ ordering: by, onExhausted }: Pick<SubscribeOptions, 'ordering' | 'onExhausted'>): Ordering | null {
+  return by ? { by, ...(onExhausted && { onExhausted }) } : null;
 }
 
 function deadLettersIn(raw: DeadLettersOptions, where: string): DeadLetterBounds {

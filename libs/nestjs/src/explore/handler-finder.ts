@@ -69,7 +69,8 @@ function isBroadcast({ declaration }: FoundHandler): boolean {
   return declaration.kind === 'subscribe-broadcast';
 }
 
-function isSingleton(wrapper: Wrapper): boolean {
+/** Whether a class has one instance, whoever asks for it. */
+export function isSingleton(wrapper: Wrapper): boolean {
   return wrapper.isDependencyTreeStatic() && !wrapper.isTransient;
 }
 

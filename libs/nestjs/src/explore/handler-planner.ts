@@ -14,6 +14,8 @@ import { type FeatureContracts, featureContracts } from './feature-contracts.js'
 import { filterTypeConflicts, uncheckedFilterTypes } from './filter-types.js';
 import { HandlerFinder } from './handler-finder.js';
 import { labelOf } from './handler-method.js';
+import { listenerConflicts } from './listener-conflicts.js';
+import { keylessTopics } from './keyless-topics.js';
 import type { HandlerPlan } from './plan.js';
 import { rulelessContracts } from './ruleless-contracts.js';
 import { secondInstances } from './second-instances.js';
@@ -73,6 +75,7 @@ export class HandlerPlanner {
   #warnings({ subscriptions, broadcasts, jobs }: Pick<HandlerPlan, 'subscriptions' | 'broadcasts' | 'jobs'>): string[] {
     return [
       ...uncheckedFilterTypes([...subscriptions, ...broadcasts]),
+      ...keylessTopics(subscriptions),
       ...secondInstances(this.#finder.instances(), [...subscriptions, ...jobs].map(({ method }) => method)),
     ];
   }
@@ -104,6 +107,7 @@ export class HandlerPlanner {
       ...classConflicts('job', jobs),
       ...duplicateSubscriptions(declared.subscriptions),
       ...deadLetterConflicts(declared.deadLetters, declared.subscriptions),
+      ...listenerConflicts(declared.listeners, declared.subscriptions),
       ...filterTypeConflicts([...declared.subscriptions, ...declared.broadcasts]),
       ...duplicateJobHandlers(declared.jobs),
       ...processorConflicts(declared.jobs, processors),

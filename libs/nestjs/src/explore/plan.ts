@@ -1,4 +1,4 @@
-import type { BatchRule, DeadLetterBounds, JobDefinition, MessageFilter, Position, RateLimit, RetryPolicy, TopicDefinition } from '@millrace/core';
+import type { BatchRule, DeadLetterBounds, JobDefinition, MessageFilter, Ordering, Position, RateLimit, RetryPolicy, TopicDefinition } from '@millrace/core';
 import type { HandlerMethod } from './handler-method.js';
 
 /** A subscription as it will be started. */
@@ -25,6 +25,11 @@ export interface SubscriptionPlan {
   readonly rateLimit: RateLimit | null;
   /** Null: each message alone. */
   readonly batch: BatchRule | null;
+  /** Null: no order. */
+  readonly ordering: Ordering | null;
+  /** The methods that hear of its partitions. */
+  readonly onAssigned: HandlerMethod | null;
+  readonly onRevoked: HandlerMethod | null;
 }
 
 /** A handler that every process has for itself. */
@@ -36,6 +41,14 @@ export interface DeadLetterPlan {
   readonly topic: TopicDefinition;
   /** The one type of message that the method takes; null for all of the topic. */
   readonly type: string | null;
+  readonly group: string;
+}
+
+/** A method that hears of the partitions of a subscription. */
+export interface ListenerPlan {
+  readonly kind: 'on-assigned' | 'on-revoked';
+  readonly method: HandlerMethod;
+  readonly topic: TopicDefinition;
   readonly group: string;
 }
 

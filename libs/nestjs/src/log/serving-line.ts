@@ -10,14 +10,15 @@ const MAX_NAMES = 50;
 export interface Serving {
   readonly plan: HandlerPlan;
   readonly settings: Settings;
-  readonly redisVersion: string;
+  /** By its own name: `Redis 7.0.15`. */
+  readonly server: string;
 }
 
 /** The connections and the work of this process, in one line. */
-export function servingLine({ plan, settings, redisVersion }: Serving): string {
+export function servingLine({ plan, settings, server }: Serving): string {
   const { redisUrl, databaseUrl, prefix } = settings;
   const places = [
-    `Redis ${redisVersion} at ${maskUrl(redisUrl)}`,
+    `${server} at ${maskUrl(redisUrl)}`,
     `prefix ${prefix}`,
     databaseUrl === null ? 'no database' : `database ${maskUrl(databaseUrl)}`,
   ];

@@ -24,7 +24,7 @@ export class BootReport {
 
   async start(plan: HandlerPlan): Promise<void> {
     const { server } = await this.#connections.redis();
-    new Logger('Millrace').log(servingLine({ plan, settings: this.#settings, redisVersion: server.version }));
+    new Logger('Millrace').log(servingLine({ plan, settings: this.#settings, server: server.product }));
     this.#signals.start(plan);
     this.#absence.start(plan);
   }

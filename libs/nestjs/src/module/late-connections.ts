@@ -5,7 +5,7 @@ import {
 } from '@millrace/core';
 import { JobQueue } from '@millrace/jobs';
 import type { SqlDatabase } from '@millrace/outbox';
-import { DeadLetters, Groups, Inspector, Topics } from '@millrace/streams';
+import { DeadLetters, Groups, Inspector, Orders, Topics } from '@millrace/streams';
 import type { Settings } from '../config/settings.js';
 import { Queues } from '../jobs/queues.js';
 import { Connections } from './connections.js';
@@ -18,6 +18,7 @@ export const lateConnections: FactoryProvider[] = [
   late('inspector', Inspector),
   late('deadLetters', DeadLetters),
   late('groups', Groups),
+  late('orders', Orders),
   late('topics', Topics),
   { provide: DATABASE, inject: [Connections], useFactory: (connections: Connections) => new LateDatabase(connections) },
 ];
@@ -74,7 +75,7 @@ class LateDatabase implements SqlDatabase {
   }
 }
 
-type Kind = 'inspector' | 'deadLetters' | 'groups' | 'topics';
+type Kind = 'inspector' | 'deadLetters' | 'groups' | 'orders' | 'topics';
 
 /** Each object is made on a connection. Until there is one, its methods are known by name only; all of them are asynchronous. */
 function late(kind: Kind, type: { readonly prototype: object }): FactoryProvider {

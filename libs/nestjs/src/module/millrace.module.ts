@@ -2,7 +2,7 @@ import { ConfigurableModuleBuilder, type DynamicModule, Global, Module, type OnA
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { MillraceError, type PayloadClass, Publisher } from '@millrace/core';
 import { JobQueue } from '@millrace/jobs';
-import { DeadLetters, Groups, Inspector, Topics } from '@millrace/streams';
+import { DeadLetters, Groups, Inspector, Orders, Topics } from '@millrace/streams';
 import type { MillraceOptions } from '../config/millrace-options.js';
 import { readSettings, type WorkerRole } from '../config/settings.js';
 import { Invoker } from '../enhance/invoker.js';
@@ -42,7 +42,7 @@ const settings = {
 
 /**
  * Publish/subscribe and jobs for a whole application: imported once, by `forRoot` or `forRootAsync`. Everything it gives
- * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `Topics`, `LocalSubscriptions`, `Health`,
+ * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `Orders`, `Topics`, `LocalSubscriptions`, `Health`,
  * `MillraceHealthIndicator`, `@InjectDatabase()`) can be injected everywhere.
  */
 @Global()
@@ -54,7 +54,7 @@ const settings = {
     MillraceHealthIndicator, Queues, Resources, SignalCheck, Subscriptions,
   ],
   exports: [
-    SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, Topics,
+    SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, Orders, Topics,
     LocalSubscriptions, Health, MillraceHealthIndicator, Lifecycle, Contracts,
   ],
 })

@@ -17,7 +17,10 @@ const NO_INBOX =
   'inbox is not for batches: it makes a message and its effects one transaction, so one message that fails would undo what the ' +
   'others of its batch wrote. Use @Subscribe, or write in a transaction of your own that can be repeated';
 
-/** Options of `@SubscribeBatch`: those of `@Subscribe`, with `timeout` for a whole batch, and without the inbox. */
+/**
+ * Options of `@SubscribeBatch`: those of `@Subscribe`, with `timeout` for a whole batch, and without the inbox. With `ordering`
+ * a batch has at most one message of each key, or of each partition.
+ */
 export class SubscribeBatchOptions extends SubscribeOptions {
   /** Default up to 100 messages, after 100 ms at the latest. */
   @IsOptional() @IsObject()

@@ -7,6 +7,7 @@ import {
   IsDurationOption,
   IsFunction,
   IsName,
+  IsOneOf,
   IsPosition,
   IsWholeNumber,
   type Position,
@@ -14,6 +15,7 @@ import {
 import { IsArray, IsBoolean, IsObject, IsOptional, ValidateBy, type ValidationArguments } from 'class-validator';
 import type { DeadLettersOptions } from './dead-letters-options.js';
 import { FilterOptions } from './filter-options.js';
+import { IsOnExhausted, ORDERS, type Order, type OnExhausted } from './ordering-options.js';
 
 /** Other attempts and back-offs for one class of errors; parts that are left out are those of the rest of the policy. */
 export class RetryRuleOptions {
@@ -129,6 +131,23 @@ export class SubscribeOptions extends MessageHandlerOptions {
   /** Run the handler inside a SQL transaction that takes effect once a message. Default false. */
   @IsOptional() @IsBoolean()
   inbox?: boolean = false;
+
+  /**
+   * The order in which the group handles messages: `'key'`, those of one key one after the other, beside those of other keys;
+   * `'partition'`, all of a partition one after the other. The next begins when the one before it is done: handled, discarded or
+   * given up, also when it is retried meanwhile, or its process dies. Give it the same in every process. Default: no order, and
+   * whoever is free handles the next message.
+   */
+  @IsOptional() @IsOneOf(ORDERS)
+  ordering?: Order;
+
+  /**
+   * With `ordering`, when a message has failed for good: `'dead-letter'`, it becomes a dead letter and those behind it go on;
+   * `'park'`, with `'key'` alone, the messages of its key wait until an operator releases the key; `'stop'`, its partition stops
+   * there until an operator resumes it. Default `'dead-letter'`.
+   */
+  @IsOptional() @IsOnExhausted()
+  onExhausted?: OnExhausted;
 }
 
 function AreErrorClasses(): PropertyDecorator {

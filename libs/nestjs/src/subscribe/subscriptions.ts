@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import {
-  batchPipeline, BROADCAST_GROUP, type DeadLetterHandler, deadLetterPipeline, deliveryPipeline, type InboxPort, prefilterOf,
-  type Subscription,
+  type AssignedPartition, batchPipeline, BROADCAST_GROUP, type DeadLetterHandler, deadLetterPipeline, deliveryPipeline,
+  type InboxPort, prefilterOf, type Subscription,
 } from '@millrace/core';
 import type { Settings } from '../config/settings.js';
 import { Invoker } from '../enhance/invoker.js';
+import type { HandlerMethod } from '../explore/handler-method.js';
 import type { BroadcastPlan, HandlerPlan, SubscriptionPlan } from '../explore/plan.js';
 import { Connections } from '../module/connections.js';
 import { SETTINGS } from '../module/tokens.js';
@@ -63,11 +64,13 @@ export class Subscriptions {
   }
 
   async #subscribe(plan: SubscriptionPlan, inbox: InboxPort | undefined): Promise<Subscription> {
-    const { topic, group, concurrency, crashLimit, start, batch, rateLimit, deadLetters, retry, timeoutMs } = plan;
+    const { topic, group, concurrency, crashLimit, start, batch, rateLimit, deadLetters, ordering, retry, timeoutMs } = plan;
     const streams = await this.#connections.streams();
     const deadLetterHandler = this.#deadLetterHandlerOf(plan);
     const { unknownForMs = 0 } = retry;
-    const given = { unknownForMs, ...(rateLimit && { rateLimit }), ...(deadLetterHandler && { deadLetterHandler }) };
+    const limits = { unknownForMs, ...(rateLimit && { rateLimit }), ...(ordering && { ordering }) };
+    const listeners = { onAssigned: listenerOf(plan.onAssigned), onRevoked: listenerOf(plan.onRevoked) };
+    const given = { ...limits, ...listeners, ...(deadLetterHandler && { deadLetterHandler }) };
     const definition = { topic, group, concurrency, crashLimit, start, deadLetters, prefilter: prefilterOf(plan), ...given };
     const { unknownProperties } = this.#settings;
     const parts = { topic, unknownProperties, group, retry, timeoutMs, handle: this.#invoker.invokeOf(plan.method) };
@@ -91,4 +94,13 @@ export class Subscriptions {
     const parts = { topic, unknownProperties, group, retry, timeoutMs };
     return deadLetterPipeline({ ...parts, handle: (payload, context) => invoke(payload as object, context) });
   }
+}
+
+/** Called as a lifecycle hook is: nothing of Nest surrounds it. */
+function listenerOf<P extends AssignedPartition>(method: HandlerMethod | null): ((partition: P) => Promise<void>) | undefined {
+  if (!method) return undefined;
+  const { wrapper: { instance }, name } = method;
+  return async (partition) => {
+    await (Reflect.get(instance, name) as (partition: P) => unknown).call(instance, partition);
+  };
 }

@@ -1,10 +1,11 @@
 import { MillraceError, quote } from '@millrace/core';
+import { openConnection } from './open-connection.js';
 import type { RedisConnection } from './redis-connection.js';
 import { RedisFailure, redisFailure } from './redis-failure.js';
 import type { RedisTarget } from './redis-target.js';
 import { assertRedisUrl, maskUrl } from './redis-url.js';
 import { readServerFacts } from './server-facts.js';
-import { openConnection, StandaloneTopology } from './standalone-topology.js';
+import { type OpenConnection, StandaloneTopology } from './standalone-topology.js';
 
 const BOOT_TIMEOUT_MS = 5_000;
 /** How often, while connecting, it is checked whether the attempts can succeed at all. */
@@ -27,14 +28,15 @@ export async function connectRedis(options: RedisConnectOptions): Promise<Standa
   const { url, tls, name = 'millrace' } = options;
   assertRedisUrl(url);
   assertName(name);
-  const complete = { url, name, ...(tls ? { tls } : {}) };
-  const opened = { publish: openConnection(complete, 'publish', 'publish'), control: openConnection(complete, 'control', 'control') };
+  const target = { url, ...(tls ? { tls } : {}) };
+  const open: OpenConnection = (purpose, profile) => openConnection(target, `${name}:${purpose}`, profile);
+  const opened = { publish: open('publish', 'publish'), control: open('control', 'control') };
   try {
     await Promise.all([untilReady(opened.control, url), untilReady(opened.publish, url)]);
     // Before the database: a Sentinel and a Cluster have none, and the error is to say that it is one of them.
     const facts = await readServerFacts(opened.control, maskUrl(url));
     await assertDatabase(opened.control, url);
-    return new StandaloneTopology(complete, facts, opened);
+    return new StandaloneTopology(open, facts, opened);
   } catch (error) {
     opened.control.close();
     opened.publish.close();

@@ -1,11 +1,7 @@
 import { asError, emit, errorRecord, messageOf, MillraceError, quote } from '@millrace/core';
-import { Redis } from 'ioredis';
 import type { RunnableScript } from '../script/script.js';
-import { type Profile, PROFILES } from './profiles.js';
+import type { RedisArgument, RedisDriver } from './redis-driver.js';
 import { isOfReplica, RedisFailure, redisFailure, shownText } from './redis-failure.js';
-import { type RedisTarget, tlsOf } from './redis-target.js';
-
-export type RedisArgument = string | number;
 
 /** Is notified of what happens to a connection. */
 export interface ConnectionWatcher {
@@ -26,7 +22,7 @@ const LEAVE_EVERY_MS = 1_000;
  */
 export class RedisConnection {
   readonly name: string;
-  readonly #redis: Redis;
+  readonly #redis: RedisDriver;
   readonly #waiting = new Set<() => void>();
   #watcher: ConnectionWatcher | null = null;
   #lastError: Error | null = null;
@@ -36,15 +32,16 @@ export class RedisConnection {
   #isLeaving = false;
   #leftAt = Number.NEGATIVE_INFINITY;
 
-  constructor(target: RedisTarget, name: string, profile: Profile) {
+  /**
+   * @param driverOf makes the driver; it is given a rule by which an error that Redis replies has the driver connect again
+   */
+  constructor(name: string, driverOf: (reconnectOnError: (error: Error) => boolean) => RedisDriver) {
     this.name = name;
-    const reconnectOnError = (error: Error): boolean => isOfReplica(error) && this.#mayLeave();
-    const own = { ...tlsOf(target), connectionName: name, reconnectOnError };
-    this.#redis = new Redis(target.url.replace(/^unix:\/\//, ''), { ...PROFILES[profile], ...own });
+    this.#redis = driverOf((error) => isOfReplica(error) && this.#mayLeave());
     this.#redis.on('error', (error: unknown) => this.#failed(error));
     this.#redis.on('ready', () => this.#ready());
     this.#redis.on('close', () => this.#lost());
-    this.#redis.on('message', (channel: string, text: string) => this.#watcher?.message(channel, text));
+    this.#redis.on('message', (channel, text) => this.#watcher?.message(channel, text));
   }
 
   get isReady(): boolean {

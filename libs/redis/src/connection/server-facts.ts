@@ -1,28 +1,39 @@
 import { MillraceError } from '@millrace/core';
+import { type Capability, readCapabilities } from './capabilities.js';
 import type { RedisConnection } from './redis-connection.js';
 
 export interface ServerFacts {
   /** As the server says it: `7.0.15`. Valkey says the Redis version that it is compatible with. Empty when it says none. */
   readonly version: string;
+  /** The server by its own name and version: `Redis 7.0.15`, `Valkey 8.1.1`. */
+  readonly product: string;
   /** Anything but `noeviction` lets Redis throw messages away; null when the server does not say. */
   readonly evictionPolicy: string | null;
+  /** Commands that not every server has, as far as it tells. */
+  readonly capabilities: ReadonlySet<Capability>;
 }
 
 const OLDEST = [7, 0] as const;
 
 /**
- * Asks the server for its version, its role and its policy of eviction.
+ * Asks the server for its version, its role, its policy of eviction, and its newer commands.
  *
  * @param where its address, for the words of the error
  * @throws RedisFailure
  * @throws MillraceError REDIS_UNSUPPORTED: it is too old, a node of a Cluster, a Sentinel, or a replica
  */
 export async function readServerFacts(connection: RedisConnection, where: string): Promise<ServerFacts> {
-  const info = String(await connection.call('INFO'));
-  const facts = { version: field(info, 'redis_version') ?? '', evictionPolicy: field(info, 'maxmemory_policy') };
-  assertSupported(facts.version, where);
+  const [info, capabilities] = await Promise.all([connection.call('INFO').then(String), readCapabilities(connection)]);
+  const version = field(info, 'redis_version') ?? '';
+  assertSupported(version, where);
   assertPrimary(info, where);
-  return facts;
+  return { version, product: productOf(info), evictionPolicy: field(info, 'maxmemory_policy'), capabilities };
+}
+
+function productOf(info: string): string {
+  const valkey = field(info, 'valkey_version');
+  if (valkey !== null) return `Valkey ${valkey}`;
+  return `${field(info, 'server_name') ?? 'Redis'} ${field(info, 'redis_version')}`;
 }
 
 /** @throws MillraceError REDIS_UNSUPPORTED */
@@ -35,7 +46,8 @@ export function assertSupported(version: string, where: string): void {
 
 /** A server that does not say what it is counts as one that has all keys and takes writes. */
 function assertPrimary(info: string, where: string): void {
-  if (field(info, 'redis_mode') === 'sentinel') throw unsupported(where, SENTINEL);
+  // Valkey has another name for it.
+  if ([field(info, 'redis_mode'), field(info, 'server_mode')].includes('sentinel')) throw unsupported(where, SENTINEL);
   if (field(info, 'cluster_enabled') === '1') throw unsupported(where, CLUSTER);
   if (field(info, 'role') === 'slave') throw replica(where, `${field(info, 'master_host')}:${field(info, 'master_port')}`);
 }

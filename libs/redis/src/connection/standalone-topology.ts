@@ -1,13 +1,11 @@
 import { MillraceError } from '@millrace/core';
 import type { Profile } from './profiles.js';
-import { RedisConnection } from './redis-connection.js';
-import type { RedisTarget } from './redis-target.js';
+import type { RedisConnection } from './redis-connection.js';
 import type { ServerFacts } from './server-facts.js';
 import type { Topology } from './topology.js';
 
-export interface NamedTarget extends RedisTarget {
-  readonly name: string;
-}
+/** Makes a connection with the name of its purpose, which begins to connect. */
+export type OpenConnection = (purpose: string, profile: Profile) => RedisConnection;
 
 interface BootConnections {
   readonly publish: RedisConnection;
@@ -19,12 +17,12 @@ export class StandaloneTopology implements Topology {
   readonly publish: RedisConnection;
   readonly control: RedisConnection;
   readonly server: ServerFacts;
-  readonly #target: NamedTarget;
+  readonly #openConnection: OpenConnection;
   #opened: RedisConnection[];
   #isClosed = false;
 
-  constructor(target: NamedTarget, server: ServerFacts, opened: BootConnections) {
-    this.#target = target;
+  constructor(openConnection: OpenConnection, server: ServerFacts, opened: BootConnections) {
+    this.#openConnection = openConnection;
     this.server = server;
     this.publish = opened.publish;
     this.control = opened.control;
@@ -49,7 +47,7 @@ export class StandaloneTopology implements Topology {
 
   #open(purpose: string, profile: Profile): RedisConnection {
     if (this.#isClosed) throw new MillraceError('CLOSED', `No connection for ${purpose} is made any more: those to Redis are closed.`);
-    const connection = openConnection(this.#target, purpose, profile);
+    const connection = this.#openConnection(purpose, profile);
     this.#opened = [...this.#opened.filter(({ isClosed }) => !isClosed), connection];
     return connection;
   }
@@ -62,11 +60,4 @@ export class StandaloneTopology implements Topology {
     this.#isClosed = true;
     for (const connection of this.#opened) connection.close();
   }
-}
-
-/** A connection with the name of its purpose, which begins to connect. */
-export function openConnection(target: NamedTarget, purpose: string, profile: Profile): RedisConnection {
-  const connection = new RedisConnection(target, `${target.name}:${purpose}`, profile);
-  connection.connect();
-  return connection;
 }

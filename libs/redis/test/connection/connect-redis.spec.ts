@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { MillraceError } from '@millrace/core';
-import { connectRedis, RedisConnection, type StandaloneTopology } from '@millrace/redis';
+import { connectRedis, redisConnection, type StandaloneTopology } from '@millrace/redis';
 import { freePort, startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { FakeServer, infoReply } from './fake-server.js';
 import { Sentinel } from './sentinel.js';
@@ -51,7 +51,10 @@ function everythingIn(error: MillraceError): string {
 describe('connectRedis', () => {
   it('gives connections with names, and the facts about the server', async () => {
     const connections = await connectRedis({ url: redis.url, name: 'spec' });
-    expect(connections.server).toEqual({ version: expect.stringMatching(/^\d+\.\d+\.\d+$/), evictionPolicy: 'noeviction' });
+    expect(connections.server).toEqual({
+      version: expect.stringMatching(/^\d+\.\d+\.\d+$/), product: expect.stringMatching(/^(Redis|Valkey) \d+\.\d+\.\d+$/),
+      evictionPolicy: 'noeviction', capabilities: expect.any(Set),
+    });
     const reader = connections.blockingFor('key', 'reader');
     expect(await reader.whenReady(5_000)).toBe(true);
     const clients = String(await admin.control.call('CLIENT', 'LIST'));
@@ -130,7 +133,7 @@ describe('with TLS', () => {
     });
     await once(tls, 'listening');
     const { port } = tls.address() as AddressInfo;
-    const connection = new RedisConnection({ url: `rediss://${host}:${port}` }, 'spec', 'control');
+    const connection = redisConnection({ url: `rediss://${host}:${port}` }, 'spec', 'control');
     connection.connect();
     expect((await hello) ?? false).toBe(expected);
     connection.close();
@@ -185,7 +188,7 @@ describe('the kind of the server', () => {
   it.each(['7.0.0', '7.2.4', '8.2.1', '10.0.0', '255.255.255'])('takes version %s', async (version) => {
     const { url } = await speaking({ redis_version: version, maxmemory_policy: 'allkeys-lru' });
     const connections = await connectRedis({ url });
-    expect(connections.server).toEqual({ version, evictionPolicy: 'allkeys-lru' });
+    expect(connections.server).toEqual({ version, product: `Redis ${version}`, evictionPolicy: 'allkeys-lru', capabilities: new Set() });
     connections.close();
   });
 

@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type EventMap, listen } from '@millrace/core';
-import { connectRedis, RedisConnection, type StandaloneTopology, RedisFailure, type RunnableScript } from '@millrace/redis';
+import { connectRedis, type RedisConnection, redisConnection, type StandaloneTopology, RedisFailure, type RunnableScript } from '@millrace/redis';
 import { freePort, startTestRedis, TcpProxy, type TestRedis, TypeScriptChild, uniqueName, waitFor } from '@millrace/testing';
 import { FakeServer } from './fake-server.js';
 
@@ -39,7 +39,7 @@ afterAll(async () => {
 });
 
 function connection(profile: 'publish' | 'control' | 'blocking' = 'publish', url = proxy.url): RedisConnection {
-  const made = new RedisConnection({ url }, uniqueName('spec'), profile);
+  const made = redisConnection({ url }, uniqueName('spec'), profile);
   opened.push(made);
   return made;
 }

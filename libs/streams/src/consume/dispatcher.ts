@@ -6,7 +6,7 @@ import { defect, handOver } from './hand-over.js';
 import { HandlerSlots, type Now } from './handler-slots.js';
 import type { Handling } from './handling.js';
 import type { HeldEntries } from './held-entries.js';
-import type { InPlace } from './in-place.js';
+import type { InPlace, Later } from './in-place.js';
 import type { LoneSlot } from './lone-slot.js';
 import type { PendingDelivery } from './pending-delivery.js';
 import type { RateLimiter } from './rate-limiter.js';
@@ -253,6 +253,7 @@ export class Dispatcher implements Settling {
 
   #mayBegin(delivery: PendingDelivery): boolean {
     if (delivery.entry.isGivenUp) return false;
+    if (this.#settleLater(delivery, this.#parts.inPlace?.aside(delivery))) return false;
     const outcome = outcomeWithoutHandler(delivery, this.#parts);
     if (outcome) this.#settle(delivery, outcome);
     return outcome === null;
@@ -294,9 +295,15 @@ export class Dispatcher implements Settling {
   /** @returns false when the message stays here as it is, and Redis is not told */
   #settle(delivery: PendingDelivery, outcome: Outcome): boolean {
     if (outcome.kind !== 'ack') emitFailure(delivery, outcome);
-    if (this.#parts.inPlace?.keep(delivery, outcome)) return false;
+    if (this.#settleLater(delivery, this.#parts.inPlace?.keep(delivery, outcome))) return false;
     this.#write(delivery, this.#settlementOf(delivery, outcome));
     return true;
+  }
+
+  /** @returns whether it is settled later, or not at all */
+  #settleLater(delivery: PendingDelivery, later: Later | undefined): boolean {
+    void later?.then((settlement) => (settlement ? this.#write(delivery, settlement) : this.#freed()));
+    return later !== undefined;
   }
 
   #settlementOf(delivery: PendingDelivery, outcome: Outcome): Settlement {

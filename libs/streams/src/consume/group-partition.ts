@@ -1,8 +1,9 @@
 import { type GroupKeys, groupKeys, type PartitionKeys, partitionKeys } from '../keys.js';
 
-/** One of the two streams that a group reads in a partition. */
+/** One of the two streams that a group reads in a partition, or what stands in its place. */
 export interface GroupStream {
-  readonly kind: 'log' | 'again';
+  /** `parked`: no stream, but messages of keys that an operator has released. */
+  readonly kind: 'log' | 'again' | 'parked';
   readonly key: string;
   readonly partition: GroupPartition;
 }

@@ -1,12 +1,18 @@
 import type { Outcome } from '@millrace/core';
 import type { HandlerQueue } from './handler-queue.js';
 import type { PendingDelivery } from './pending-delivery.js';
+import type { Settlement } from './settlement.js';
+
+/** How a message is settled; null when it stays here, or is settled already. It never rejects. */
+export type Later = Promise<Settlement | null>;
 
 /** Keeps messages that are not done where they are, so that no other message of their key passes them. */
 export interface InPlace {
   readonly queue: HandlerQueue;
-  /** Decides about a message that has ended. @returns whether it stays here, and nothing is to be settled */
-  keep(delivery: PendingDelivery, outcome: Outcome): boolean;
+  /** Decides about a message that is about to begin. @returns how it is settled in place of that; undefined when it may begin */
+  aside(delivery: PendingDelivery): Later | undefined;
+  /** Decides about a message that has ended. @returns how it is settled later on; undefined when that is to be done at once */
+  keep(delivery: PendingDelivery, outcome: Outcome): Later | undefined;
   /** Messages that this member holds, and does not handle any more: whoever owns the partition reads them again. */
   release(deliveries: readonly PendingDelivery[]): void;
 }

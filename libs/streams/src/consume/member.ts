@@ -65,6 +65,12 @@ export abstract class Member implements Feedback {
     this.#log = log;
   }
 
+  /** Why this member makes no progress, or null when it is well. */
+  problem(): string | null {
+    const { fetcher, settler, dispatcher, deadLetters } = this;
+    return fetcher.problem() ?? settler.problem() ?? dispatcher.problem() ?? deadLetters.problem();
+  }
+
   get place(): GroupPartition {
     return this.places[0]!;
   }
@@ -91,8 +97,8 @@ export abstract class Member implements Feedback {
   /** Called when the group knows this member, before it reads. */
   protected abstract enter(): Promise<void>;
 
-  /** The member stops: it begins nothing more, and has so long to finish what it has begun. */
-  abstract finish(deadlineMs: number): void;
+  /** The member stops: it begins nothing more, and has so long to finish what it has begun, and all that it tells the user. */
+  abstract finish(deadlineMs: number): Promise<unknown>;
 
   /** Ends its loops, leaves its entries to others, and says goodbye. @returns false when it still holds entries */
   async leave(): Promise<boolean> {
@@ -193,7 +199,7 @@ export abstract class Member implements Feedback {
       await this.entrance.confirm();
     } catch (error) {
       if (isMillraceError(error) && error.code === 'ORDERING_MISMATCH') {
-        this.finish(0);
+        void this.finish(0);
         await this.pauses.pause('stop');
         this.fetcher.lostSight(error.message);
       }

@@ -29,11 +29,10 @@ export class RunningMember {
    */
   async end(deadlineMs: number): Promise<void> {
     this.#presence.stopping(this.#name);
-    this.member.finish(deadlineMs);
-    this.#finishing ??= this.#finish();
-    if (!(await settlesWithin(this.#finishing, deadlineMs))) {
+    const finishing = Promise.all([this.member.finish(deadlineMs), (this.#finishing ??= this.#finish())]);
+    if (!(await settlesWithin(finishing, deadlineMs))) {
       this.#giveUp();
-      if (!(await settlesWithin(this.#finishing, PUT_BACK_MS))) this.member.settler.abandon();
+      if (!(await settlesWithin(finishing, PUT_BACK_MS))) this.member.settler.abandon();
     }
     await this.part();
   }

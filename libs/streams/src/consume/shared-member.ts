@@ -72,8 +72,9 @@ export class SharedMember extends Member {
     return Promise.resolve();
   }
 
-  finish(): void {
-    // It holds nothing that others wait for, but for messages.
+  /** It holds nothing that others wait for, but for messages. */
+  finish(): Promise<void> {
+    return Promise.resolve();
   }
 
   overFetched({ entry }: PendingDelivery): void {

@@ -80,8 +80,7 @@ export class StreamSubscription implements Subscription {
   }
 
   problem(): string | null {
-    const { fetcher, settler, dispatcher, deadLetters } = this.#member;
-    return this.#growthProblem ?? fetcher.problem() ?? settler.problem() ?? dispatcher.problem() ?? deadLetters.problem();
+    return this.#growthProblem ?? this.#member.problem();
   }
 
   stop(deadlineMs: number): Promise<void> {

@@ -27,7 +27,7 @@ export interface UpkeepParts {
   readonly feedback: Feedback;
 }
 
-/** What a member of a group does beside handling messages: each part has a loop of its own. */
+/** The work of a member of a group beside handling messages: each part has a loop of its own. */
 export class Upkeep {
   readonly tender: Tender;
   readonly watch: GroupWatch;

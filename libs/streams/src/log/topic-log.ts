@@ -120,7 +120,9 @@ export class TopicLog {
     const { stored } = await this.#raise.settled(place.topic);
     await this.#declarePartition(place, { partitions: stored?.count ?? 0, occasion: 'recovery' });
     const origin = await this.#makeGroup(place, group, { start: 'earliest', occasion: 'recovery' });
-    if (origin !== 'present') emit('recreated', { ...place, group, why: 'Redis no longer had the stream or its group' });
+    // Callers have more in their places than an event may hold.
+    const { topic, partition } = place;
+    if (origin !== 'present') emit('recreated', { topic, partition, group, why: 'Redis no longer had the stream or its group' });
     return origin;
   }
 
@@ -184,7 +186,7 @@ export class TopicLog {
       // A pause stays: an operator asked for it, and offsets are no part of it.
       await redis.call('HDEL', control, 'replays', 'replayFrom', 'replayUntil', 'void', 'owner');
       await redis.call('HSET', groups, group, 0);
-      emit('recreated', { ...place, group, why: 'Redis no longer had the log nor its count: the offsets begin anew' });
+      emit('recreated', { topic: place.topic, partition: place.partition, group, why: 'Redis no longer had the log nor its count: the offsets begin anew' });
     }
   }
 

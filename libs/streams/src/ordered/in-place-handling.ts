@@ -1,21 +1,31 @@
-import type { Outcome } from '@millrace/core';
+import type { Ordering, Outcome } from '@millrace/core';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
 import type { HeldEntry } from '../consume/held-entry.js';
-import type { InPlace } from '../consume/in-place.js';
+import type { InPlace, Later } from '../consume/in-place.js';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
-import type { AttemptRecords } from './attempt-records.js';
+import { type Settlement, settlementOf } from '../consume/settlement.js';
 import type { LaneQueue } from './lane-queue.js';
 import type { OwnedPartition } from './owned-partition.js';
+import type { GivenUp, OwnerNotes } from './owner-notes.js';
+import { keyOfParked, type ParkedMessages } from './parked-messages.js';
+import { untilDone } from './until-done.js';
 
 export interface InPlaceHandlingParts {
   readonly queue: LaneQueue;
   readonly held: HeldEntries;
-  readonly attempts: AttemptRecords;
+  readonly notes: OwnerNotes;
+  readonly parked: ParkedMessages;
   readonly partitions: ReadonlyMap<GroupPartition, OwnedPartition>;
+  readonly onExhausted: NonNullable<Ordering['onExhausted']>;
 }
 
 type Retry = Extract<Outcome, { kind: 'retry' }>;
+
+/** The message is put aside; it is handled when it comes back. */
+const PARKED: Settlement = ['ack', 'parked', ''];
+
+const NOTHING: Later = Promise.resolve(null);
 
 /** Messages of an ordered group that are not done: they stay with the owner of the partition, and their lane waits. */
 export class InPlaceHandling implements InPlace {
@@ -27,34 +37,106 @@ export class InPlaceHandling implements InPlace {
     this.#parts = parts;
   }
 
-  keep(delivery: PendingDelivery, outcome: Outcome): boolean {
-    if (outcome.kind === 'release') this.release([delivery]);
-    else if (outcome.kind === 'retry') this.#retry(delivery, outcome);
-    else return false;
-    return true;
+  aside(delivery: PendingDelivery): Later | undefined {
+    if (isOfReleasedKey(delivery)) return undefined;
+    const partition = this.#partitionOf(delivery.entry);
+    const givenUp = partition.givenUp(delivery);
+    if (givenUp) {
+      delivery.isNoted = true;
+      return Promise.resolve(settlementOf(delivery, givenUp));
+    }
+    return partition.isParked(delivery.message.key) ? this.#park(delivery, null) : undefined;
+  }
+
+  keep(delivery: PendingDelivery, outcome: Outcome): Later | undefined {
+    switch (outcome.kind) {
+      case 'release':
+        this.release([delivery]);
+        return NOTHING;
+      case 'retry':
+        this.#retry(delivery, outcome);
+        return NOTHING;
+      case 'dead-letter':
+        return isWanted(outcome) ? this.#leave(delivery, outcome) : this.#exhausted(delivery, outcome);
+      case 'ack':
+        return this.#leave(delivery, outcome);
+    }
   }
 
   /** The lanes are dropped first: what follows a message in its lane must not begin before it. */
   release(deliveries: readonly PendingDelivery[]): void {
-    const { held } = this.#parts;
     for (const { entry } of deliveries) this.#partitionOf(entry).restart();
-    for (const delivery of deliveries) {
-      held.settled(delivery.entry);
-      this.queue.settled(delivery);
-    }
+    for (const delivery of deliveries) this.#free(delivery);
   }
 
   #retry(delivery: PendingDelivery, { delayMs, sameAttempt }: Retry): void {
     const attempt = sameAttempt ? delivery.attempt : delivery.attempt + 1;
     const next = delivery.with({ attempt, firstFailedAt: delivery.firstFailedAt ?? Date.now() });
     next.notBeforeMs = performance.now() + delayMs;
-    void this.#parts.attempts.keep(next, delayMs);
+    void this.#parts.notes.keep(next, delayMs);
+    this.#again(delivery, next);
+  }
+
+  /** Has a message handled again, before all others of its lane. */
+  #again(delivery: PendingDelivery, next: PendingDelivery): void {
     const mayStay = this.#partitionOf(delivery.entry).isOpen && !delivery.entry.isGivenUp;
     if (mayStay) this.queue.retry(delivery, next);
     else this.release([delivery]);
   }
 
+  #exhausted(delivery: PendingDelivery, givenUp: GivenUp): Later | undefined {
+    const { onExhausted } = this.#parts;
+    if (onExhausted === 'stop') return this.#stop(delivery, givenUp);
+    if (onExhausted === 'dead-letter' || delivery.message.key === null) return this.#leave(delivery, givenUp);
+    return isOfReleasedKey(delivery) ? this.#settleParked(delivery, 'park') : this.#park(delivery, givenUp);
+  }
+
+  #leave(delivery: PendingDelivery, outcome: Outcome): Later | undefined {
+    return isOfReleasedKey(delivery) ? this.#settleParked(delivery, settlementOf(delivery, outcome)) : undefined;
+  }
+
+  async #stop(delivery: PendingDelivery, givenUp: GivenUp): Promise<Settlement | null> {
+    const partition = this.#partitionOf(delivery.entry);
+    partition.stop({ name: delivery.name, givenUp });
+    await untilDone(delivery, () => this.#parts.notes.stop(delivery, givenUp));
+    this.release([delivery]);
+    return null;
+  }
+
+  async #park(delivery: PendingDelivery, givenUp: GivenUp | null): Promise<Settlement | null> {
+    const reply = await untilDone(delivery, () => this.#parts.parked.park(delivery, givenUp));
+    if (reply === 'parked') {
+      this.#partitionOf(delivery.entry).park(delivery.message.key!);
+      return PARKED;
+    }
+    // An operator has released its key, and all that came before it is settled by now.
+    if (reply === 'free') this.#again(delivery, delivery.with({}));
+    else this.release([delivery]);
+    return null;
+  }
+
+  async #settleParked(delivery: PendingDelivery, settlement: Settlement | 'park'): Promise<Settlement | null> {
+    const next = await untilDone(delivery, () => this.#parts.parked.settle(delivery, settlement));
+    this.#free(delivery);
+    if (next !== null) this.#partitionOf(delivery.entry).afterParked(keyOfParked(delivery.entry.id), next);
+    return null;
+  }
+
+  #free(delivery: PendingDelivery): void {
+    this.#parts.held.settled(delivery.entry);
+    this.queue.settled(delivery);
+  }
+
   #partitionOf({ stream }: HeldEntry): OwnedPartition {
     return this.#parts.partitions.get(stream.partition)!;
   }
+}
+
+/** Whether somebody wants the message to be a dead letter, rather than that it has failed too often. */
+function isWanted({ reason }: GivenUp): boolean {
+  return reason === 'DEAD_LETTERED_BY_HANDLER' || reason === 'DEAD_LETTER_ON' || reason === 'NO_KEY';
+}
+
+function isOfReleasedKey({ entry }: PendingDelivery): boolean {
+  return entry.stream.kind === 'parked';
 }

@@ -4,7 +4,7 @@ import type { HandlerQueue } from '../consume/handler-queue.js';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
 import { Lane } from './lane.js';
 
-/** What is handled one message after the other: all messages of a key, or all of a partition. */
+/** The messages of a lane: all of a key, or all of a partition. */
 export type LaneRule = 'key' | 'partition';
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -55,7 +55,9 @@ export class LaneQueue implements HandlerQueue {
   }
 
   /** Names the lane of a message in its partition. A message without a key, as one that cannot be read, waits for no other. */
-  laneKeyOf({ message, name }: PendingDelivery): string {
+  laneKeyOf({ message, name, entry }: PendingDelivery): string {
+    // Messages of a released key come one by one, while others of that key are put aside.
+    if (entry.stream.kind === 'parked') return `\0${name}`;
     return this.#rule === 'partition' ? '' : (message.key ?? `\0${name}`);
   }
 

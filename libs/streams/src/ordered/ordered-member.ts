@@ -14,11 +14,13 @@ import { Membership } from '../group/membership.js';
 import { type Acquisition, Ownership, type OwnershipUser } from '../own/ownership.js';
 import { ReadWay } from '../read/read-way.js';
 import { RingWait } from '../read/ring-wait.js';
-import { AttemptRecords } from './attempt-records.js';
 import { InPlaceHandling } from './in-place-handling.js';
 import { LaneQueue } from './lane-queue.js';
 import { OwnedFetcher } from './owned-fetcher.js';
 import { OwnedPartition } from './owned-partition.js';
+import { OwnerNotes } from './owner-notes.js';
+import { ParkedMessages } from './parked-messages.js';
+import { PartitionListener } from './partition-listener.js';
 import { RaiseGates } from './raise-gates.js';
 
 type Ordering = NonNullable<SubscriptionDefinition['ordering']>;
@@ -37,6 +39,7 @@ export class OrderedMember extends Member implements OwnershipUser {
   readonly #ownership: Ownership;
   readonly #queue: LaneQueue;
   readonly #gates: RaiseGates;
+  readonly #listeners: ReadonlyMap<GroupPartition, PartitionListener>;
   #leaving: Promise<unknown> | null = null;
 
   constructor(parts: MemberParts, definition: SubscriptionDefinition & { readonly ordering: Ordering }, handling: Handling) {
@@ -51,12 +54,14 @@ export class OrderedMember extends Member implements OwnershipUser {
     const held = new HeldEntries({ holdings: holdingsBy(ownership), way, presence: ownership, feedback: this });
     const settler = new Settler({ redis, prefix, member, held, feedback: this });
     const queue = new LaneQueue(handling.rule ?? ONE_BY_ONE, definition.ordering.by);
-    const attempts = new AttemptRecords({ redis, member });
+    const [notes, parked] = [new OwnerNotes({ redis, member }), new ParkedMessages({ redis, member })];
     const partitions = new Map<GroupPartition, OwnedPartition>();
-    const inPlace = new InPlaceHandling({ queue, held, attempts, partitions });
-    const slots = { handling, inPlace, needsKey: definition.ordering.by === 'key', rateLimiter: rateLimiterOf(parts, definition) };
-    const dispatcher = new Dispatcher({ ...definition, ...parts, ...slots, held, settler, holdings: attempts, feedback: this });
-    const reading = { prefix, presence: ownership, held, dispatcher, settler, queue, attempts };
+    const { onExhausted = 'dead-letter' } = definition.ordering;
+    const inPlace = new InPlaceHandling({ queue, held, notes, parked, partitions, onExhausted });
+    const needsKey = definition.ordering.by === 'key';
+    const slots = { handling, inPlace, needsKey, rateLimiter: rateLimiterOf(parts, definition) };
+    const dispatcher = new Dispatcher({ ...definition, ...parts, ...slots, held, settler, holdings: notes, feedback: this });
+    const reading = { prefix, presence: ownership, held, dispatcher, settler, queue, notes, parked };
     const partitionOf = (place: GroupPartition): OwnedPartition =>
       new OwnedPartition({ ...reading, redis: redis.publishFor(place.keys.log) }, place);
     for (const place of places) partitions.set(place, partitionOf(place));
@@ -70,10 +75,16 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.partitions = partitions;
     this.#ownership = ownership;
     this.#queue = queue;
-    const upkeep = { ...parts, isOrdered: true, membership, places, held: NOTHING_HELD, feedback: this };
-    this.upkeep = new Upkeep({ ...upkeep, partitions: [...partitions.values()] }, definition);
+    this.#listeners = new Map(places.map((place) => [place, new PartitionListener(place, definition)]));
+    const tended = { membership, places, held: NOTHING_HELD, partitions: [...partitions.values()], feedback: this };
+    this.upkeep = new Upkeep({ ...parts, ...tended, isOrdered: true }, definition);
     const giveBack = (): void => this.#restart();
     this.pauses = new PauseControl({ dispatcher, fetcher: this.fetcher, hook: this.deadLetters.hook, giveBack });
+  }
+
+  override problem(): string | null {
+    const all = [...this.partitions.values(), ...this.#listeners.values()];
+    return super.problem() ?? all.map((one) => one.problem()).find((problem) => problem !== null) ?? null;
   }
 
   get isIdle(): boolean {
@@ -86,29 +97,31 @@ export class OrderedMember extends Member implements OwnershipUser {
   }
 
   /** Partitions in which nothing is in flight go to others at once. */
-  finish(deadlineMs: number): void {
+  finish(deadlineMs: number): Promise<unknown> {
     this.#leaving ??= this.#ownership.stop(deadlineMs);
+    return this.#leaving;
   }
 
   override async leave(): Promise<boolean> {
-    this.finish(0);
-    await this.#leaving;
+    await this.finish(0);
     return super.leave();
   }
 
   assigned(place: GroupPartition, acquisition: Acquisition): void {
-    this.partitions.get(place)!.assigned(acquisition);
-    for (const stream of place.streams) this.rings.lookAt(stream);
+    this.#listeners.get(place)!.assigned(acquisition.epoch, () => {
+      this.partitions.get(place)!.assigned(acquisition);
+      for (const stream of place.streams) this.rings.lookAt(stream);
+    });
   }
 
-  async revoked(place: GroupPartition): Promise<void> {
-    this.partitions.get(place)!.drain();
-    while (this.#queue.hasTakenIn(place)) await this.dispatcher.nextEnd();
+  revoked(place: GroupPartition): Promise<void> {
+    return this.#listeners.get(place)!.revoked(this.#drain(place));
   }
 
   lost(place: GroupPartition): void {
     this.partitions.get(place)!.lost();
     this.held.lostOf(place, ownershipLost(place));
+    this.#listeners.get(place)!.lost();
   }
 
   overFetched(): void {
@@ -120,6 +133,11 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.partitions.get(place)!.restart();
     for (const stream of place.streams) this.rings.lookAt(stream);
     this.#ownership.doubt();
+  }
+
+  /** Nothing else wakes a member with messages that wait and no handler at work. */
+  sureAgain(): void {
+    this.dispatcher.goOn();
   }
 
   /** The ownership looks by itself who owns what by now. */
@@ -157,17 +175,31 @@ export class OrderedMember extends Member implements OwnershipUser {
 
   override controlled(): void {
     super.controlled();
+    this.#reconsider();
     this.#ownership.wake();
   }
 
   override ringsMissed(): void {
     super.ringsMissed();
+    this.#reconsider();
     this.#ownership.wake();
   }
 
   override membersChanged(): void {
     super.membersChanged();
     this.#ownership.wake();
+  }
+
+  async #drain(place: GroupPartition): Promise<void> {
+    this.partitions.get(place)!.drain();
+    while (this.#queue.hasTakenIn(place)) await this.dispatcher.nextEnd();
+  }
+
+  /** An operator may have released a key, or let a partition go on. */
+  #reconsider(): void {
+    const waiting = [...this.partitions.values()].filter(({ waitsForOperator }) => waitsForOperator);
+    for (const partition of waiting) partition.reconsider();
+    for (const { place } of waiting) for (const stream of place.streams) this.rings.lookAt(stream);
   }
 
   #restart(): void {

@@ -1,27 +1,30 @@
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import type { Dispatcher } from '../consume/dispatcher.js';
 import type { HeldEntries } from '../consume/held-entries.js';
-import type { Moment } from '../consume/held-entry.js';
 import { deliveriesOf, type OpenedEntry, type PendingDelivery, type ReadEntry } from '../consume/pending-delivery.js';
 import { ReadHistory, type ReadHistoryParts } from '../consume/read-history.js';
 import type { Settler } from '../consume/settler.js';
 import type { Acquisition } from '../own/ownership.js';
-import { type AttemptRecord, type AttemptRecords, NEVER_TRIED } from './attempt-records.js';
+import { NEVER_TRIED } from './attempt-record.js';
 import type { LaneQueue } from './lane-queue.js';
+import type { GivenUp, Notes, OwnerNotes, StoppedAt } from './owner-notes.js';
+import type { AfterParked, ParkedMessages } from './parked-messages.js';
+import { ReleasedKeys } from './released-keys.js';
 
 export interface OwnedPartitionParts extends ReadHistoryParts {
   readonly held: HeldEntries;
   readonly dispatcher: Dispatcher;
   readonly settler: Settler;
   readonly queue: LaneQueue;
-  readonly attempts: AttemptRecords;
+  readonly notes: OwnerNotes;
+  readonly parked: ParkedMessages;
 }
 
 /** Reads only what no owner has read yet. */
 const NEW = '>';
 const BEGINNING = '0-0';
 
-/** Where a read is to go on in one stream. A read that was sent before the position was set back brings nothing. */
+/** Where a read is to go on in each stream. A read that was sent before the position was set back brings nothing. */
 export interface ReadPosition {
   readonly epoch: number;
   readonly round: number;
@@ -41,6 +44,7 @@ export class OwnedPartition {
   readonly place: GroupPartition;
   readonly history: ReadHistory;
   readonly #parts: OwnedPartitionParts;
+  readonly #released: ReleasedKeys;
   #acquisition: Acquisition | null = null;
   #isDraining = false;
   /** Grows when the positions are set back. */
@@ -48,7 +52,9 @@ export class OwnedPartition {
   readonly #after = new Map<GroupStream, string>();
   /** Offset of the last entry that was new. */
   #lastBase = -1;
-  #records: ReadonlyMap<string, AttemptRecord> | null = null;
+  /** Null until they are read, in each round. */
+  #notes: Notes | null = null;
+  #stoppedAt: StoppedAt | null = null;
   /** Lanes of each stream whose first message has been found since the owner before died. */
   readonly #found = new Set<string>();
 
@@ -56,17 +62,25 @@ export class OwnedPartition {
     this.place = place;
     this.history = new ReadHistory(parts, place);
     this.#parts = parts;
+    this.#released = new ReleasedKeys(parts, place);
   }
 
   /** Where to read; null while this member is not to read here. */
   get position(): ReadPosition | null {
-    if (!this.#acquisition || this.#isDraining) return null;
-    return { epoch: this.#acquisition.epoch, round: this.#round, after: new Map(this.#after) };
+    if (!this.isOpen) return null;
+    return { epoch: this.#acquisition!.epoch, round: this.#round, after: new Map(this.#after) };
   }
 
   /** Whether this member owns it, and may begin messages. */
   get isOpen(): boolean {
-    return this.#acquisition !== null && !this.#isDraining;
+    return this.#acquisition !== null && !this.#isDraining && this.#stoppedAt === null;
+  }
+
+  /** Why nothing goes on here, or null. */
+  problem(): string | null {
+    if (!this.#acquisition || !this.#stoppedAt) return null;
+    const { error: { message }, reason } = this.#stoppedAt.givenUp;
+    return `partition ${this.place.partition} stopped at a message that failed for good (${reason}): ${message}`;
   }
 
   assigned(acquisition: Acquisition): void {
@@ -75,7 +89,7 @@ export class OwnedPartition {
     this.#lastBase = -1;
     this.#found.clear();
     this.history.markStale();
-    this.restart();
+    this.reconsider();
   }
 
   /** Begins nothing more, and reads nothing more. */
@@ -90,13 +104,54 @@ export class OwnedPartition {
     this.restart();
   }
 
+  /** Goes no further than this message, until an operator lets it. */
+  stop(at: StoppedAt): void {
+    this.#stoppedAt = at;
+    this.restart();
+  }
+
+  /** Whether an operator may have changed how it goes on. */
+  get waitsForOperator(): boolean {
+    return this.#stoppedAt !== null || (this.#notes?.parked.size ?? 0) > 0;
+  }
+
+  /** Looks again how it is to go on. */
+  reconsider(): void {
+    this.#stoppedAt = null;
+    this.restart();
+  }
+
   /** Reads again all that is not settled, but for the messages that handlers have. */
   restart(): void {
     const { queue, held } = this.#parts;
     this.#round += 1;
-    this.#records = null;
+    this.#notes = null;
     for (const stream of this.place.streams) this.#after.set(stream, BEGINNING);
     for (const { entry } of queue.drop(this.place)) held.settled(entry);
+  }
+
+  /** How an operator wants a message to end; undefined when it is to be handled. */
+  givenUp({ name }: PendingDelivery): GivenUp | undefined {
+    return this.#notes?.givenUp.get(name);
+  }
+
+  isParked(key: string | null): boolean {
+    return key !== null && this.#notes?.parked.has(key) === true;
+  }
+
+  /** A message of the key was put aside. */
+  park(key: string): void {
+    const parked = this.#notes?.parked;
+    if (parked && !parked.has(key)) parked.set(key, 'parked');
+    else this.#openReleased();
+  }
+
+  /** A message of a released key is settled. */
+  afterParked(key: string, next: AfterParked): void {
+    const parked = this.#notes?.parked;
+    if (next === 'empty') parked?.delete(key);
+    else if (next === 'parked') parked?.set(key, 'parked');
+    else if (next !== 'lost' && this.isOpen && parked) this.#handleReleased(key, next);
   }
 
   /**
@@ -105,20 +160,58 @@ export class OwnedPartition {
    * @returns how many messages came; null when they are to be read again
    */
   async take(stream: GroupStream, reads: readonly ReadEntry[], from: ReadPosition): Promise<number | null> {
-    const after = from.after.get(stream)!;
+    const isReread = from.after.get(stream) !== NEW;
     const found = reads.map((read) => deliveriesOf(stream, read, this.#momentOf(from)));
-    if (after === NEW) this.#watchOrder(stream, found);
-    else if (reads.length > 0) await this.#loadRecords();
-    const open = await Promise.all(found.map((entry) => this.#unsettledOf(entry, after !== NEW)));
-    if (this.#round !== from.round || (after !== NEW && this.#isChanged(open.flat()))) return null;
-    this.#after.set(stream, after === NEW || reads.length === 0 ? NEW : reads.at(-1)!.id);
-    const inHand = after === NEW && this.history.isPlain ? NOTHING : this.#inHand();
+    if (!isReread) this.#watchOrder(stream, found);
+    const mayBeInHand = isReread || !this.history.isPlain;
+    // One that is settled while it is looked up was not settled yet for the look, and is in hand no more behind it.
+    const before = mayBeInHand ? this.#inHand() : NOTHING;
+    const [notes, ...open] = await Promise.all([this.#known(), ...found.map((entry) => this.#unsettledOf(entry, isReread))]);
+    if (this.#round !== from.round || (isReread && this.#isChanged(open.flat())) || this.#isToStop(notes)) return null;
+    this.#after.set(stream, isReread ? (reads.at(-1)?.id ?? NEW) : NEW);
+    const inHand = mayBeInHand ? new Map([...before, ...this.#inHand()]) : NOTHING;
     const taken = found.flatMap((entry, index) => this.#hold(entry, open[index]!, inHand));
-    this.#parts.dispatcher.add(after === NEW ? taken : taken.map((delivery) => this.#withHistory(delivery)));
+    this.#begin(taken, isReread);
     return found.reduce((messages, { deliveries }) => messages + deliveries.length, 0);
   }
 
-  #momentOf({ epoch }: ReadPosition): Omit<Moment, 'returns'> {
+  #begin(taken: readonly PendingDelivery[], isReread: boolean): void {
+    this.#parts.dispatcher.add(isReread ? taken.map((delivery) => this.#withHistory(delivery)) : taken);
+    if (isReread) this.#openReleased();
+  }
+
+  /** Takes in what owners have noted. @returns whether the partition has stopped */
+  #isToStop(notes: Notes): boolean {
+    this.#notes = notes;
+    if (notes.stoppedAt) this.stop(notes.stoppedAt);
+    return notes.stoppedAt !== null;
+  }
+
+  /** Messages of a key that came before those that were put aside are handled, or put aside, before these are. */
+  #openReleased(): void {
+    if (!this.isOpen || !this.#notes || [...this.#after.values()].some((after) => after !== NEW)) return;
+    for (const [key, state] of this.#notes.parked) if (state === 'released') void this.#openKey(key);
+  }
+
+  async #openKey(key: string): Promise<void> {
+    const [round, { epoch }] = [this.#round, this.#acquisition!];
+    const next = await this.#released.first({ key, epoch }, () => round === this.#round);
+    if (next !== null && round === this.#round) this.afterParked(key, next);
+  }
+
+  #handleReleased(key: string, next: Exclude<AfterParked, string>): void {
+    const epoch = this.#acquisition!.epoch;
+    const delivery = this.#released.deliveryOf(key, next, epoch);
+    if (this.#inHand().has(delivery.name)) return;
+    this.#parts.held.add(delivery.entry);
+    this.#parts.dispatcher.add([this.#withHistory(delivery)]);
+  }
+
+  async #known(): Promise<Notes> {
+    return this.#notes ?? this.#parts.notes.load(this.place);
+  }
+
+  #momentOf({ epoch }: ReadPosition): { connectionEpoch: number; ownerEpoch: number } {
     return { connectionEpoch: this.#parts.held.moment().connectionEpoch, ownerEpoch: epoch };
   }
 
@@ -130,10 +223,6 @@ export class OwnedPartition {
       if (base <= this.#lastBase) this.history.givenAgain();
       this.#lastBase = base;
     }
-  }
-
-  async #loadRecords(): Promise<void> {
-    this.#records ??= await this.#parts.attempts.load(this.place);
   }
 
   async #unsettledOf({ entry, deliveries }: OpenedEntry, isReread: boolean): Promise<readonly PendingDelivery[]> {
@@ -175,7 +264,7 @@ export class OwnedPartition {
    * alone is known to have been in the hands of a handler then, so only that one counts more than one crash.
    */
   #withHistory(delivery: PendingDelivery): PendingDelivery {
-    const record = this.#records?.get(delivery.name) ?? NEVER_TRIED;
+    const record = this.#notes?.attempts.get(delivery.name) ?? NEVER_TRIED;
     const isSuspect = this.#acquisition?.isAfterDeath === true && this.#isFirst(delivery);
     if (record === NEVER_TRIED && !isSuspect) return delivery;
     const isCounted = isSuspect && (record.crashes === 0 || record.isBegun);

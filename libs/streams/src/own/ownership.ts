@@ -30,6 +30,8 @@ export interface OwnershipUser {
   revoked(place: GroupPartition): Promise<void>;
   /** The partition is another's by now, or nobody's: nothing that is in flight there counts any more. */
   lost(place: GroupPartition): void;
+  /** Others might have taken this process for dead, and it is known again what it owns: what waited for that may begin. */
+  sureAgain?(): void;
 }
 
 export interface OwnershipParts {
@@ -178,6 +180,7 @@ export class Ownership implements Watcher {
     const returns = this.#returns;
     this.#isStale = false;
     const records = this.#checked(await this.#records.look(this.#parts.places));
+    const isSureAgain = records.size === this.#stakes.length && this.#confirmed !== returns;
     if (records.size < this.#stakes.length) this.#isStale = true;
     else this.#confirmed = returns;
     for (const stake of this.#stakes) {
@@ -187,6 +190,7 @@ export class Ownership implements Watcher {
       if (stake.tenure && isUnder(record, this.#parts.member, stake.tenure.epoch)) stake.confirmedAt = returns;
       else if (stake.tenure) this.#lose(stake);
     }
+    if (isSureAgain) void this.#tell(() => this.#parts.user.sureAgain?.());
     return this.#stakes.filter(({ place }) => records.has(place));
   }
 

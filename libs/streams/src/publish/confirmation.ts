@@ -1,5 +1,5 @@
 import { IndefinitePublishError, MillraceError, type Replicated } from '@millrace/core';
-import { type RedisConnection, RedisFailure, redisFailure } from '@millrace/redis';
+import { type RedisConnection, RedisFailure, redisFailure, type ServerFacts } from '@millrace/redis';
 
 /** The durability that a stored batch must reach before its publishes resolve. */
 export interface Confirmation {
@@ -40,18 +40,16 @@ export class ReplicaConfirmation implements Confirmation {
   }
 }
 
-/** The server has written the message to its disk: by WAITAOF where Redis has it, else by its configuration. */
+/** The server has written the message to its disk: by WAITAOF where it can be asked so, else by its configuration. */
 export class FsyncConfirmation implements Confirmation {
   readonly #timeoutMs: number;
   readonly #canBeAsked: boolean;
   /** The epoch of the connection that was checked: after a failover another server answers. */
   #checkedAt: number | null = null;
 
-  /** @param version of Redis, or the one that the server is compatible with */
-  constructor(timeoutMs: number, version: string) {
-    const [major = 0, minor = 0] = version.split('.').map(Number);
+  constructor(timeoutMs: number, server: Pick<ServerFacts, 'capabilities'>) {
     this.#timeoutMs = timeoutMs;
-    this.#canBeAsked = major > 7 || (major === 7 && minor >= 2);
+    this.#canBeAsked = server.capabilities.has('waitaof');
   }
 
   async check(redis: RedisConnection): Promise<void> {

@@ -44,8 +44,8 @@ export class PublishRoutes {
 
   #newRoute(key: string, durability: Confirmed): PublishRoute {
     const { timeoutMs, kind } = durability;
-    const { version } = this.#redis.server;
-    const confirmation = kind === 'replicated' ? new ReplicaConfirmation(durability) : new FsyncConfirmation(timeoutMs, version);
+    const { server } = this.#redis;
+    const confirmation = kind === 'replicated' ? new ReplicaConfirmation(durability) : new FsyncConfirmation(timeoutMs, server);
     return { redis: this.#redis.blockingFor(key, `publish:${nameOf(durability)}`), confirmation };
   }
 }

@@ -121,8 +121,9 @@ end
 local function takeFromOwner()
   redis.call('HDEL', control, 'owner')
   for _, field in ipairs(redis.call('HKEYS', control)) do
-    local number = tonumber(string.match(field, '^tried:(%d+)$') or nil)
-    if number and number >= offset then redis.call('HDEL', control, field) end
+    local kind, name = string.match(field, '^(%a+-?%a*):(%d+)$')
+    local isNote = kind == 'tried' or kind == 'given-up'
+    if field == 'stopped' or isNote and tonumber(name) >= offset then redis.call('HDEL', control, field) end
   end
   ring(control, 'control ' .. group)
 end

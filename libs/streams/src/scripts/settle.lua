@@ -285,7 +285,7 @@ local good, failure = pcall(function()
 end)
 letGoOfFinished()
 if isOwner then
-  for name in string.gmatch(noted or '', '[^,]+') do redis.call('HDEL', waiting.control, 'tried:' .. name) end
+  for name in string.gmatch(noted or '', '[^,]+') do redis.call('HDEL', waiting.control, 'tried:' .. name, 'given-up:' .. name) end
 end
 for name, number in pairs(counts) do
   if number > 0 then redis.call('HINCRBY', stats, name, number) end

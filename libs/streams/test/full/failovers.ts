@@ -3,12 +3,12 @@ import type { GroupState } from '@millrace/streams';
 import { waitFor } from '@millrace/testing';
 import type { Process } from '../fixture.js';
 import type { ReplicatedBed } from '../replicated-bed.js';
-import { Numbered } from '../topics.js';
-import { Crew } from './crew.js';
-import { drained } from './drained.js';
-import { randomOf, RUNS_A_MESSAGE } from './plan.js';
-import { Records } from './records.js';
-import { type Verdict, verdictOn } from './verdict.js';
+import { Skewed } from '../chaos/skewed.js';
+import { Crew } from '../chaos/crew.js';
+import { drained } from '../chaos/drained.js';
+import { randomOf, RUNS_A_MESSAGE } from '../chaos/plan.js';
+import { Records } from '../chaos/records.js';
+import { type Verdict, verdictOn } from '../chaos/verdict.js';
 
 const GROUP = 'g';
 const LANES = 32;
@@ -35,8 +35,8 @@ export interface FailoversReport extends Verdict {
 export async function failOverAgainAndAgain(bed: ReplicatedBed, options: FailoversOptions): Promise<FailoversReport> {
   const records = new Records();
   const [publisher, looker] = [await bed.start(), await bed.start()];
-  await publisher.streams.declare(topicOf(Numbered));
-  const crew = await Crew.start(bed, records, { workers: 3, group: GROUP, leaseMs: 1_000, concurrency: 16, slowestMs: 2 });
+  await publisher.streams.declare(topicOf(Skewed));
+  const crew = await Crew.start(bed, records, { mode: 'shared', workers: 3, group: GROUP, leaseMs: 1_000, concurrency: 16, slowestMs: 2 });
   const load = new Load(publisher, records);
   const work = async (): Promise<number[]> => {
     const recoveriesMs = await underFailovers({ bed, records, load }, options).finally(() => load.stop());
@@ -44,10 +44,10 @@ export async function failOverAgainAndAgain(bed: ReplicatedBed, options: Failove
     return recoveriesMs;
   };
   const recoveriesMs = await work().finally(() => crew.leave());
-  const history = await records.history(bed, looker, { topic: Numbered, group: GROUP });
+  const history = await records.history(bed, looker, { mode: 'shared', topic: Skewed, group: GROUP });
   const stored = new Set(history.stored);
   const missing = [...records.confirmed].filter((value) => !stored.has(value)).length;
-  const state = await bed.state(looker, Numbered, GROUP);
+  const state = await bed.state(looker, Skewed, GROUP);
   return { ...verdictOn(history), confirmed: records.confirmed.size, missing, state, recoveriesMs };
 }
 
@@ -109,9 +109,9 @@ class Load {
 
   /** Publishes a message. Resolves with the moment at which it was handled. */
   async handledAt(): Promise<number> {
-    const [value, begun] = [this.#take(), this.#records.begun.length];
-    const isHandled = (): boolean => this.#records.begun.slice(begun).some((run) => run.value === value);
-    await this.#publisher.publisher.publish(Numbered, { value }, { idempotencyKey: `k${value}` });
+    const [value, begun] = [this.#take(), this.#records.runs.length];
+    const isHandled = (): boolean => this.#records.runs.slice(begun).some((run) => run.value === value);
+    await this.#publisher.publisher.publish(Skewed, { value }, { idempotencyKey: `k${value}` });
     await waitFor(isHandled, { what: 'a message to be handled after the failover', timeoutMs: 30_000 });
     return performance.now();
   }
@@ -126,7 +126,7 @@ class Load {
 
   async #publish(value: number): Promise<void> {
     const options = { durability: replicated(1, '200ms'), idempotencyKey: `k${value}`, deadline: '3s' } as const;
-    const published = this.#publisher.publisher.publish(Numbered, { value }, options);
+    const published = this.#publisher.publisher.publish(Skewed, { value }, options);
     await published.then(() => this.#records.confirmed.add(value), () => undefined);
     this.#settled += 1;
   }

@@ -8,8 +8,9 @@ import { Bed } from '../bed.js';
 import { type Process, startProcess, subscribe } from '../fixture.js';
 import { Numbered } from '../topics.js';
 import { FadingNetwork } from './fading-network.js';
-import { Records } from './records.js';
-import { WorkerProcess } from './worker-process.js';
+import { Skewed } from '../chaos/skewed.js';
+import { Records } from '../chaos/records.js';
+import { WorkerProcess } from '../chaos/worker-process.js';
 
 /** I10. A busy machine is given more time; the printed times are those that were measured. */
 const FACTOR = Number(process.env['MILLRACE_RECOVERY_FACTOR'] ?? 1);
@@ -129,17 +130,17 @@ describe('I10 from the end of a fault to the first message that is handled', () 
 
   it('kill -9 of a worker: its messages are handled by another', async () => {
     const records = new Records();
-    const plan = { url: bed.server.url, prefix: bed.prefix, group: 'g', leaseMs: LEASE_MS, concurrency: 1, slowestMs: 10 ** 9 };
+    const plan = { mode: 'shared' as const, url: bed.server.url, prefix: bed.prefix, group: 'g', leaseMs: LEASE_MS, concurrency: 1, slowestMs: 10 ** 9 };
     const publisher = await bed.start();
-    await publisher.streams.declare(topicOf(Numbered));
+    await publisher.streams.declare(topicOf(Skewed));
     const worker = await WorkerProcess.start(plan, records);
     // 7 ms a number: all of them would take a good hour.
-    const handled = publisher.publisher.publish(Numbered, { value: 600_000 });
+    const handled = publisher.publisher.publish(Skewed, { value: 600_000 });
     await records.reached(1);
     await handled;
     const moments = new Map<number, number>();
     const other = await bed.start({ leaseMs: LEASE_MS });
-    await subscribe(other, { topic: Numbered, group: 'g' }, async ({ value }: Numbered) => void moments.set(value, performance.now()));
+    await subscribe(other, { topic: Skewed, group: 'g' }, async ({ value }: Skewed) => void moments.set(value, performance.now()));
     await worker.kill();
     const killedAt = performance.now();
     await waitFor(() => moments.has(600_000), { what: 'the other to handle it', timeoutMs: 30_000 });

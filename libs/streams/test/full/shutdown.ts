@@ -1,12 +1,12 @@
 import { topicOf } from '@millrace/core';
 import type { Bed } from '../bed.js';
 import type { Process } from '../fixture.js';
-import { Numbered } from '../topics.js';
-import { drained } from './drained.js';
-import { randomOf, RUNS_A_MESSAGE } from './plan.js';
-import { Records } from './records.js';
-import { type Verdict, verdictOn } from './verdict.js';
-import { type Ending, WorkerProcess } from './worker-process.js';
+import { Skewed } from '../chaos/skewed.js';
+import { drained } from '../chaos/drained.js';
+import { randomOf, RUNS_A_MESSAGE } from '../chaos/plan.js';
+import { Records } from '../chaos/records.js';
+import { type Verdict, verdictOn } from '../chaos/verdict.js';
+import { type Ending, WorkerProcess } from '../chaos/worker-process.js';
 
 const GROUP = 'g';
 const WORKERS = 2;
@@ -28,7 +28,7 @@ export interface ShutdownReport extends Verdict {
 export async function shutDownAtRandom(bed: Bed, options: { sigterms: number; seed: number }): Promise<ShutdownReport> {
   const records = new Records();
   const publisher = await bed.start({ messagesPerEntry: 4 });
-  await publisher.streams.declare(topicOf(Numbered));
+  await publisher.streams.declare(topicOf(Skewed));
   const shift = await Shift.begin(bed, records);
   const load = new Load(publisher, records);
   const work = async (): Promise<{ endings: Ending[]; messages: number }> => {
@@ -39,8 +39,8 @@ export async function shutDownAtRandom(bed: Bed, options: { sigterms: number; se
     return { endings, messages };
   };
   const { endings, messages } = await work().finally(() => shift.end());
-  const verdict = verdictOn(await records.history(bed, publisher, { topic: Numbered, group: GROUP }));
-  const { redelivered } = await bed.state(publisher, Numbered, GROUP);
+  const verdict = verdictOn(await records.history(bed, publisher, { mode: 'shared', topic: Skewed, group: GROUP }));
+  const { redelivered } = await bed.state(publisher, Skewed, GROUP);
   const badExits = endings.filter(({ code }) => code !== 0).length;
   return { ...verdict, messages, badExits, late: endings.reduce((sum, { late }) => sum + late, 0), redelivered };
 }
@@ -54,7 +54,7 @@ class Shift {
   private constructor(bed: Bed, records: Records) {
     const { server, prefix } = bed;
     // A lease so long that no message left behind is taken over before the check.
-    const plan = { url: server.url, prefix, group: GROUP, leaseMs: 600_000, concurrency: 8, slowestMs: 60 };
+    const plan = { mode: 'shared' as const, url: server.url, prefix, group: GROUP, leaseMs: 600_000, concurrency: 8, slowestMs: 60 };
     this.#records = records;
     this.#start = () => WorkerProcess.start(plan, records);
   }
@@ -110,7 +110,7 @@ class Load {
     while (!this.#isStopped) {
       const values = Array.from({ length: BATCH }, () => this.#next++);
       for (const value of values) this.#records.attempted.add(value);
-      await this.#publisher.publisher.publishMany(Numbered, values.map((value) => ({ payload: { value } })));
+      await this.#publisher.publisher.publishMany(Skewed, values.map((value) => ({ payload: { value } })));
       for (const value of values) this.#records.confirmed.add(value);
       await this.#records.reached((this.#next - AHEAD) * RUNS_A_MESSAGE);
     }

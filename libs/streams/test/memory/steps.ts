@@ -163,7 +163,20 @@ const fetch: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   const places = [pick(['>', '0-0', ''], b), pick(['>', '0-0', ''], c)];
   await scenario.run('fetch', [control, scenario.keys.log, again, scenario.keys.meta], ['g', OWNER, member, 0, epoch, 1 + (c % 4), ...places]);
   const name = pick([String(b % 60), '1-1'], c);
-  await scenario.run('note-attempt', [control], [ownerOf(scenario, b), name, '2 0 - 0 0 0']);
+  await scenario.run('note', [control], [ownerOf(scenario, b), `tried:${name}`, '2 0 - 0 0 0']);
+};
+
+const aside: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
+  const { control, parked, parkedText, parkedKeys, dead, stats } = scenario.group;
+  const key = pick(['k', 'ü'], a);
+  const name = `${key}\0${String(b % 9).padStart(16, '0')}`;
+  await scenario.run('park', [control, parked, parkedText, parkedKeys], [ownerOf(scenario, a), key, name, 'text', pick(['0', '1'], c)]);
+  if (c % 2 === 0) await scenario.run('release-key', [parkedKeys, control], ['g', key]);
+  const outcome = pick([['ack', 'handled', ''], ['dead', scenario.envelope(), '{}'], ['park']], b);
+  const args = [ownerOf(scenario, c), key, pick(['', name], b), ...outcome];
+  await scenario.run('settle-parked', [control, parked, parkedText, parkedKeys, dead, stats], args);
+  if (a % 3 === 0) await scenario.run('note', [control], [ownerOf(scenario, b), 'stopped', `${b % 9} {"kind":"dead-letter"}`]);
+  await scenario.run('go-on', [control], ['g', pick(['retry', 'dead-letter'], a)]);
 };
 
 const pause: Step = async (scenario, [a = 0, b = 0]) => {
@@ -288,11 +301,13 @@ const time: Step = (scenario, [a = 0]) => {
 const full: Step = (scenario, [a = 0]) => scenario.twin.fill(a % 4 === 0);
 
 const steps: Readonly<Record<string, Step>> = {
-  publish, read, settle, close, claim, declare, declareHook, begin, putBack, tend, audit, membership, own, fetch, pause, look, seek,
-  trim, promote, redrive, deadLetters, hook, remove, permits, damage, raise, time, full,
+  publish, read, settle, close, claim, declare, declareHook, begin, putBack, tend, audit, membership, own, fetch, aside, pause,
+  look, seek, trim, promote, redrive, deadLetters, hook, remove, permits, damage, raise, time, full,
 };
 /** How often a step stands where that is not once. */
-const SHARES: Readonly<Record<string, number>> = { publish: 4, read: 3, fetch: 2, settle: 6, declare: 2, declareHook: 2, tend: 2, time: 2 };
+const SHARES: Readonly<Record<string, number>> = {
+  publish: 4, read: 3, fetch: 2, settle: 6, declare: 2, declareHook: 2, tend: 2, time: 2,
+};
 
 /** Common steps stand more often. */
 export const STEPS: readonly (readonly [string, Step])[] = Object.entries(steps).flatMap((step) => {

@@ -1,7 +1,6 @@
 import { it } from '@jest/globals';
-import { MemoryRedis } from '@millrace/testing';
+import { connectMemory, MemoryServer } from '@millrace/testing';
 import fc from 'fast-check';
-import { memoryTopology } from '../memory/memory-topology.js';
 import { commands } from './commands.js';
 import { RedisGroup } from './redis-group.js';
 import { SharedMode } from './shared-mode.js';
@@ -12,8 +11,7 @@ const seed = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2
 
 it(`does in memory what the model of shared mode does (${RUNS} runs, seed ${seed})`, async () => {
   const property = fc.asyncProperty(commands, async (steps) => {
-    const memory = new MemoryRedis({ nowMs: () => Date.now() });
-    const real = await RedisGroup.create(memoryTopology(memory), 'memory');
+    const real = await RedisGroup.create(await connectMemory(new MemoryServer()), 'memory');
     await fc.asyncModelRun(() => ({ model: new SharedMode(), real }), steps);
   });
   await fc.assert(property, { numRuns: RUNS, seed });

@@ -4,28 +4,12 @@ import { waitFor } from '@millrace/testing';
 import { Bed } from '../bed.js';
 import { signal, subscribe } from '../fixture.js';
 import { Step, stepsOf } from './keyed.js';
+import { Tape } from './tape.js';
 
 const BY_KEY = { by: 'key' } as const;
 const THREE_TIMES: RetryPolicy = { attempts: 3, backoff: fixed('5ms'), deadLetterOn: [] };
 
 const bed = new Bed('ordered');
-
-/** Handled steps of each thing, in the order in which their handlers began. */
-class Tape {
-  readonly #steps = new Map<number, number[]>();
-
-  add({ thing, step }: Step): void {
-    this.#steps.set(thing, [...(this.#steps.get(thing) ?? []), step]);
-  }
-
-  of(thing: number): readonly number[] {
-    return this.#steps.get(thing) ?? [];
-  }
-
-  get count(): number {
-    return [...this.#steps.values()].reduce((sum, { length }) => sum + length, 0);
-  }
-}
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 

@@ -31,6 +31,17 @@ function flagsOf(source: string): string[] | null {
   return flags;
 }
 
+/** By their texts, for all of a process: many simulations run the same scripts, each of which begins with none. */
+const compiled = new Map<string, Script>();
+
+function compiledOnce(source: string): Script {
+  const sha = createHash('sha1').update(source, 'latin1').digest('hex');
+  const flags = flagsOf(source);
+  const [isReadOnly, mayGrow] = [flags?.includes('no-writes') ?? false, flags?.includes('allow-oom') ?? false];
+  const isChecked = flags !== null && !mayGrow && !isReadOnly;
+  return { sha, isReadOnly, mayGrow, isChecked, run: compileScript(source, sha) };
+}
+
 /** The scripts that were run or loaded, by their digests. */
 export class Scripts {
   readonly #known = new Map<string, Script>();
@@ -65,14 +76,9 @@ export class Scripts {
   }
 
   #load(source: string): Script {
-    const sha = createHash('sha1').update(source, 'latin1').digest('hex');
-    const known = this.#known.get(sha);
-    if (known) return known;
-    const flags = flagsOf(source);
-    const [isReadOnly, mayGrow] = [flags?.includes('no-writes') ?? false, flags?.includes('allow-oom') ?? false];
-    const isChecked = flags !== null && !mayGrow && !isReadOnly;
-    const script = { sha, isReadOnly, mayGrow, isChecked, run: compileScript(source, sha) };
-    this.#known.set(sha, script);
+    const script = compiled.get(source) ?? compiledOnce(source);
+    compiled.set(source, script);
+    this.#known.set(script.sha, script);
     return script;
   }
 

@@ -108,33 +108,55 @@ function removeByScore(context: Context, [key, min, max]: string[]): Reply {
   return rows.length;
 }
 
+type Bound = (member: string) => boolean;
+
+/** Whether a member lies behind one end of a range of names: `-`, `+`, `[name` or `(name`. */
+function isPast(end: string, sign: '<' | '>'): Bound {
+  if (end === '-' || end === '+') return () => (end === '-') === (sign === '<');
+  const [kind, name] = [end[0], end.slice(1)];
+  if (kind !== '[' && kind !== '(') throw new RedisError('ERR min or max not valid string range item');
+  if (sign === '<') return (member) => (kind === '[' ? member >= name : member > name);
+  return (member) => (kind === '[' ? member <= name : member < name);
+}
+
+function namedBetween(min: string, max: string): (set: SortedSet) => Row[] {
+  const [isAbove, isBelow] = [isPast(min, '<'), isPast(max, '>')];
+  return ({ rows: { items } }) => items.filter(({ member }) => isAbove(member) && isBelow(member));
+}
+
 interface RangeOptions {
   isByScore: boolean;
+  isByName: boolean;
   isReversed: boolean;
   hasScores: boolean;
   limit: readonly [offset: number, count: number] | null;
 }
 
 function optionsIn(parts: string[]): RangeOptions {
-  const options: RangeOptions = { isByScore: false, isReversed: false, hasScores: false, limit: null };
+  const options: RangeOptions = { isByScore: false, isByName: false, isReversed: false, hasScores: false, limit: null };
   for (let i = 0; i < parts.length; i += 1) {
     const name = parts[i]!.toUpperCase();
     if (name === 'BYSCORE') options.isByScore = true;
+    else if (name === 'BYLEX') options.isByName = true;
     else if (name === 'REV') options.isReversed = true;
     else if (name === 'WITHSCORES') options.hasScores = true;
     else if (name === 'LIMIT' && i + 2 < parts.length) options.limit = [parseInteger(parts[(i += 1)]!), parseInteger(parts[(i += 1)]!)];
-    else throw name === 'BYLEX' ? unsupported('ZRANGE BYLEX') : syntaxError();
+    else throw syntaxError();
   }
-  if (options.limit && !options.isByScore) {
-    throw new RedisError('ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX');
-  }
+  assertTogether(options);
   return options;
+}
+
+function assertTogether({ isByName, isByScore, isReversed, hasScores, limit }: RangeOptions): void {
+  if (isByName && (isReversed || isByScore || hasScores)) throw unsupported('ZRANGE BYLEX with another option');
+  if (!limit || isByScore || isByName) return;
+  throw new RedisError('ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX');
 }
 
 function range(context: Context, [key, start, stop, ...parts]: string[]): Reply {
   const options = optionsIn(parts);
   const [low, high] = options.isReversed ? [stop!, start!] : [start!, stop!];
-  const choose = options.isByScore ? byScore(rangeOf(low, high), options) : byRank(start!, stop!, options);
+  const choose = choiceOf(options, low, high) ?? byRank(start!, stop!, options);
   const set = find(context, key!);
   const rows = set ? choose(set) : [];
   return options.hasScores ? rows.flatMap(({ member, score }) => [member, general(score, 17)]) : rows.map(({ member }) => member);
@@ -142,9 +164,17 @@ function range(context: Context, [key, start, stop, ...parts]: string[]): Reply 
 
 type Choice = (set: SortedSet) => Row[];
 
-function byScore(scores: Range, { isReversed, limit }: RangeOptions): Choice {
+/** Null for a range of ranks. */
+function choiceOf(options: RangeOptions, low: string, high: string): Choice | null {
+  if (options.isByName) return limited(namedBetween(low, high), options);
+  if (!options.isByScore) return null;
+  const scores = rangeOf(low, high);
+  return limited((set) => rowsIn(set, scores), options);
+}
+
+function limited(choose: Choice, { isReversed, limit }: RangeOptions): Choice {
   return (set) => {
-    const rows = rowsIn(set, scores);
+    const rows = choose(set);
     if (isReversed) rows.reverse();
     const [offset, count] = limit ?? [0, -1];
     if (offset < 0) return [];
@@ -186,6 +216,11 @@ export const sortedSetCommands: Commands = {
     const scores = rangeOf(min!, max!);
     const set = find(context, key!);
     return set ? rowsIn(set, scores).length : 0;
+  }),
+  ZLEXCOUNT: reads(4, (context, [key, min, max]) => {
+    const choose = namedBetween(min!, max!);
+    const set = find(context, key!);
+    return set ? choose(set).length : 0;
   }),
   ZRANGE: reads(-4, range),
   ZSCAN: reads(-3, scan),

@@ -49,6 +49,11 @@ describe('the time of a Redis in memory', () => {
     expect(redis.execute('XCLAIM', 's', 'g', 'd', 701, '1-1')).toEqual([]);
     expect(redis.execute('XCLAIM', 's', 'g', 'd', 700, '1-1')).toEqual([['1-1', ['f', 'v']]]);
     expect(redis.execute('XPENDING', 's', 'g', '-', '+', 1)).toEqual([['1-1', 'd', 0, 2]]);
+    // A clock that was set back hides no entry: settlements look who holds it.
+    now -= 10_000;
+    expect(redis.execute('XPENDING', 's', 'g', '-', '+', 1)).toEqual([['1-1', 'd', 0, 2]]);
+    expect(redis.execute('XPENDING', 's', 'g', 'IDLE', 1, '-', '+', 1)).toEqual([]);
+    expect(redis.execute('XCLAIM', 's', 'g', 'c', 0, '1-1', 'JUSTID')).toEqual(['1-1']);
   });
 });
 

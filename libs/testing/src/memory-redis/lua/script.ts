@@ -28,20 +28,12 @@ type Chunk = (keys: LuaTable, args: LuaTable) => LuaResult;
 const runtime = { ...operators, first, isTrue, list };
 
 /**
- * Makes a function of a script: its Lua becomes JavaScript once, so that a call costs about as much as it does inside Redis.
+ * Makes a function of a script: its Lua becomes JavaScript once, so that a call costs about as much as it does inside Redis. Keep
+ * it for all of a process: what V8 has learnt about it then serves every Redis that is made.
  *
  * @throws RedisError the script cannot be compiled
  */
 export function compileScript(source: string, sha: string): CompiledScript {
-  const known = compiled.get(sha) ?? compiledOnce(source, sha);
-  compiled.set(sha, known);
-  return known;
-}
-
-/** One function for all of a process: what V8 has learnt about it serves every Redis that is made. */
-const compiled = new Map<string, CompiledScript>();
-
-function compiledOnce(source: string, sha: string): CompiledScript {
   const at: Position = { line: 0 };
   const redis: { call: CallRedis | null } = { call: null };
   const chunk = chunkOf(source, at, (name, args) => redis.call!(name, args));

@@ -41,10 +41,15 @@ function pending(context: Context, [key, name, ...rest]: string[]): Reply {
   const held = consumer === undefined ? group.pending : group.consumer(consumer)?.pending;
   const now = context.nowMs();
   const inRange = held?.range(ids, leastIdle > 0 ? undefined : most) ?? [];
-  const found = inRange.filter(({ deliveredAt }) => now - deliveredAt >= leastIdle).slice(0, most);
+  const found = inRange.filter(({ deliveredAt }) => isIdle(deliveredAt, now, leastIdle)).slice(0, most);
   return found.map(({ id, consumer: holder, deliveredAt, deliveries }) => {
     return [textOfId(id), holder.name, Math.max(0, now - deliveredAt), deliveries];
   });
+}
+
+/** Without a least time each entry counts, also one that was delivered later than now, before the clock was set back. */
+function isIdle(deliveredAt: number, now: number, leastMs: number): boolean {
+  return leastMs === 0 || now - deliveredAt >= leastMs;
 }
 
 function summary(group: Group): Reply {
@@ -118,7 +123,7 @@ function claim(context: Context, [key, name, consumer, idle, ...rest]: string[])
   const replies: Reply[] = [];
   let heir: Consumer | null = null;
   for (const id of ids) {
-    const item = claimable({ stream, group, id }, options, now - leastIdle);
+    const item = claimable({ stream, group, id }, options, (deliveredAt) => isIdle(deliveredAt, now, leastIdle));
     if (item === null) continue;
     heir ??= group.seen(consumer!, now);
     if (item === undefined) group.give(id, heir, now);
@@ -132,16 +137,17 @@ function claim(context: Context, [key, name, consumer, idle, ...rest]: string[])
 }
 
 type Place = Readonly<{ stream: Stream; group: Group; id: EntryId }>;
+type IsOld = (deliveredAt: number) => boolean;
 
 /** The pending entry that may be claimed; undefined where one is to be made, null where nothing is claimed. */
-function claimable({ stream, group, id }: Place, { isForced }: ClaimOptions, latest: number): Pending | null | undefined {
+function claimable({ stream, group, id }: Place, { isForced }: ClaimOptions, isOld: IsOld): Pending | null | undefined {
   const item = group.pending.find(id);
   if (!stream.entries.find(id)) {
     if (item) group.release(item);
     return null;
   }
   if (!item) return isForced ? undefined : null;
-  return item.deliveredAt > latest ? null : item;
+  return isOld(item.deliveredAt) ? item : null;
 }
 
 export const pendingCommands: Commands = {

@@ -1,0 +1,44 @@
+import type { Delivery, Outcome } from '@millrace/core';
+
+/** One call of the handler. */
+export interface Call {
+  readonly value: number;
+  readonly process: string;
+  readonly place: { readonly partition: number; readonly offset: number };
+  readonly attempt: number;
+  readonly crashes: number;
+  /** Its place in the order of all events of the history. */
+  readonly beganAt: number;
+  /** Null while it runs, and for ever when its process dies. */
+  endedAt: number | null;
+  outcome: Outcome['kind'] | null;
+}
+
+/** The calls and publishes that were seen: the input of the invariants. */
+export class History {
+  readonly attempted = new Set<number>();
+  readonly acknowledged = new Set<number>();
+  readonly calls: Call[] = [];
+  /** Processes that others may have taken for dead: killed, frozen, or cut off. */
+  presumedDeaths = 0;
+  #moment = 0;
+
+  /** The next place in the order of events. */
+  moment(): number {
+    return (this.#moment += 1);
+  }
+
+  begin(process: string, { message, partition, offset, attempt, crashes }: Delivery): Call {
+    const { v: value } = message.payload as { v: number };
+    const call: Call = {
+      value, process, place: { partition, offset }, attempt, crashes, beganAt: this.moment(), endedAt: null, outcome: null,
+    };
+    this.calls.push(call);
+    return call;
+  }
+
+  end(call: Call, outcome: Outcome['kind']): void {
+    call.endedAt = this.moment();
+    call.outcome = outcome;
+  }
+}

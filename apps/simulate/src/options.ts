@@ -1,0 +1,52 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Mode } from './plan.js';
+
+export interface SimulateCommand {
+  /** The first seed. */
+  readonly from: number;
+  readonly seeds: number;
+  readonly mode: Mode;
+  /** Whether the trace of the one seed is shown. */
+  readonly isReplay: boolean;
+  readonly json: boolean;
+}
+
+const HELP = `
+Each seed decides processes, messages, faults and the order of everything, and is run twice: both must do the same.
+
+Exit codes: 0 all seeds keep all promises, 1 one does not, 2 wrong options.
+`;
+
+interface Given {
+  readonly seeds: number;
+  readonly from: number;
+  readonly seed?: number;
+  readonly mode: Mode;
+  readonly json?: boolean;
+}
+
+/** @throws CommanderError; its reason was written */
+export function parseSimulateOptions(args: readonly string[]): SimulateCommand {
+  const program = new Command('simulate').description('Runs the engine in virtual time, over a Redis in memory, with faults').addHelpText('after', HELP);
+  for (const option of simulateOptions()) program.addOption(option);
+  program.exitOverride();
+  program.parse(args, { from: 'user' });
+  const { seed, seeds, from, mode, json = false } = program.opts<Given>();
+  return { from: seed ?? from, seeds: seed === undefined ? seeds : 1, mode, isReplay: seed !== undefined, json };
+}
+
+function simulateOptions(): Option[] {
+  return [
+    new Option('--seeds <n>', 'how many').argParser(whole).default(1_000),
+    new Option('--from <n>', 'the first seed').argParser(whole).default(1),
+    new Option('--seed <n>', 'this seed alone, with its trace').argParser(whole),
+    new Option('--mode <mode>', 'how the group hands messages out').choices(['shared', 'ordered']).default('shared'),
+    new Option('--json', 'write one JSON document to stdout'),
+  ];
+}
+
+function whole(text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 0 || number >= 2 ** 32) throw new InvalidArgumentError('It must be a whole number.');
+  return number;
+}

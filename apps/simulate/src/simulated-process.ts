@@ -1,0 +1,138 @@
+import { type Delivery, errorRecord, type Outcome, type OutgoingMessage } from '@millrace/core';
+import { createStreams, type Streams } from '@millrace/streams';
+import { type Actor, MemoryTopology, type Packet, type PacketFate } from '@millrace/testing';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { PlannedMessage } from './plan.js';
+import { GROUP, PREFIX, type World } from './world.js';
+
+const ATTEMPTS = 3;
+const RETRY_MS = 15;
+const AGAIN_MS = 200;
+const PUBLISH_DEADLINE_MS = 3_000;
+
+/** One process of a user, with an engine and connections of its own. */
+export class SimulatedProcess {
+  readonly name: string;
+  readonly actor: Actor;
+  /** Publishes that have neither resolved nor failed. */
+  openPublishes = 0;
+  readonly #world: World;
+  #topology: MemoryTopology | null = null;
+  #streams: Streams | null = null;
+  #cut: PacketFate | null = null;
+
+  constructor(world: World, name: string) {
+    this.#world = world;
+    this.name = name;
+    this.actor = world.time.actor(name);
+  }
+
+  get streams(): Streams | null {
+    return this.#streams;
+  }
+
+  /** @param subscribes whether it is a member of the group */
+  start(subscribes: boolean): void {
+    this.#world.time.after(0, () => {
+      const { time, plan } = this.#world;
+      const network = {
+        fate: (packet: Packet) => this.#fate(packet),
+        atServer: (ms: number, work: () => void) => time.after(ms, work, this.#world.redis),
+        atClient: (ms: number, work: () => void) => time.after(ms, work, this.actor),
+      };
+      this.#topology = new MemoryTopology(this.#world.server, { name: this.name, network });
+      this.#streams = createStreams({
+        redis: this.#topology, prefix: PREFIX, leaseMs: plan.leaseMs, publishDeadlineMs: PUBLISH_DEADLINE_MS,
+        ...(plan.messagesPerEntry === null ? {} : { messagesPerEntry: plan.messagesPerEntry }),
+      });
+      if (subscribes) void this.#subscribe(this.#streams);
+    }, this.actor);
+  }
+
+  publish(message: PlannedMessage): void {
+    if (this.actor.isDead) return;
+    this.openPublishes += 1;
+    this.#world.time.after(0, () => void this.#publish(message).finally(() => (this.openPublishes -= 1)), this.actor);
+  }
+
+  lose(): void {
+    this.#topology?.lose();
+  }
+
+  /** Its packets fare so from now on; null: as the weather is. */
+  cut(how: PacketFate | null): void {
+    this.#cut = how;
+  }
+
+  kill(): void {
+    this.actor.kill();
+    this.#topology?.kill();
+    this.openPublishes = 0;
+  }
+
+  #fate(packet: Packet): PacketFate {
+    const fate = this.#world.fate(packet);
+    return this.#world.isCalm ? fate : (this.#cut ?? fate);
+  }
+
+  /** A start that fails is tried again, as an orchestrator would. */
+  async #subscribe(streams: Streams): Promise<void> {
+    const { topic, plan } = this.#world;
+    const ordering = plan.mode === 'ordered' ? { ordering: { by: 'key' } as const } : {};
+    const definition = { topic, group: GROUP, concurrency: plan.concurrency, crashLimit: 10, ...ordering };
+    for (;;) {
+      try {
+        await streams.subscribe(definition, (delivery) => this.#handle(delivery));
+        return;
+      } catch (error) {
+        this.#world.record(`${this.name} did not start: ${(error as Error).message}`);
+        await wait(AGAIN_MS);
+      }
+    }
+  }
+
+  async #handle(delivery: Delivery): Promise<Outcome> {
+    const { history, plan } = this.#world;
+    const call = history.begin(this.name, delivery);
+    const { value, attempt, crashes } = call;
+    this.#world.record(`${this.name} begins ${value} attempt ${attempt} crashes ${crashes}`);
+    const { handler, handleMs } = plan.messages[value]!;
+    if (handleMs > 0) await wait(handleMs);
+    // As the pipeline of a user's handler does: without its lease it decides nothing.
+    const outcome: Outcome = delivery.lease.isGivenUp ? { kind: 'release' } : outcomeOf(handler, attempt);
+    history.end(call, outcome.kind);
+    this.#world.record(`${this.name} ends ${value} ${outcome.kind}`);
+    return outcome;
+  }
+
+  async #publish(planned: PlannedMessage): Promise<void> {
+    const { history, topic } = this.#world;
+    const due = planned.delayMs === null ? undefined : { inMs: planned.delayMs };
+    history.attempted.add(planned.value);
+    do {
+      try {
+        const { duplicate } = await this.#streams!.publish(topic, outgoing(planned), due ? { due } : {});
+        history.acknowledged.add(planned.value);
+        this.#world.record(`${this.name} published ${planned.value}${duplicate ? ' before' : ''}`);
+        return;
+      } catch (error) {
+        this.#world.record(`${this.name} could not publish ${planned.value}: ${(error as Error).message}`);
+        await wait(AGAIN_MS);
+      }
+    } while (planned.idempotencyKey !== null);
+  }
+}
+
+function outgoing({ value, key, idempotencyKey }: PlannedMessage): OutgoingMessage {
+  const id = `01a3185c-5000-7000-8000-${value.toString(16).padStart(12, '0')}`;
+  const payloadJson = JSON.stringify({ v: value });
+  return { id, key, idempotencyKey, headers: {}, expiresAt: null, type: null, schema: 1, payloadJson };
+}
+
+const failure = errorRecord(new Error('as planned'));
+
+function outcomeOf(handler: PlannedMessage['handler'], attempt: number): Outcome {
+  if (handler === 'good' || (handler === 'fails-once' && attempt > 1)) return { kind: 'ack' };
+  if (attempt < ATTEMPTS) return { kind: 'retry', delayMs: RETRY_MS, error: failure };
+  return { kind: 'dead-letter', reason: 'ATTEMPTS_EXHAUSTED', error: failure };
+}

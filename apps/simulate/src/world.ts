@@ -1,0 +1,76 @@
+import { type Actor, MemoryServer, type Packet, type PacketFate, type VirtualTime } from '@millrace/testing';
+import { newMessageId, Topic, type TopicDefinition, topicOf } from '@millrace/core';
+import { History } from './history.js';
+import type { Plan } from './plan.js';
+import type { Trace } from './trace.js';
+
+export const PREFIX = 'simulation';
+export const GROUP = 'g';
+
+/** Ids of a millisecond that lies ahead count up and draw nothing, so that runs in one process do not differ by them. */
+const FAR_AHEAD_MS = 2_000_000_000_000;
+const COMMON = newMessageId(FAR_AHEAD_MS).slice(0, -8);
+const ID = new RegExp(`${COMMON}[0-9a-f]{8}`, 'g');
+
+const topics = [1, 2, 3, 4].map((partitions) => {
+  const order = class { v!: number };
+  Topic('orders', { partitions })(order);
+  return topicOf(order);
+});
+
+/** One Redis, its clock and its network: all that the processes of a run share. */
+export class World {
+  readonly plan: Plan;
+  readonly time: VirtualTime;
+  readonly trace: Trace;
+  readonly history = new History();
+  readonly redis: Actor;
+  readonly server: MemoryServer;
+  readonly topic: TopicDefinition;
+
+  constructor(plan: Plan, time: VirtualTime, trace: Trace) {
+    this.plan = plan;
+    this.time = time;
+    this.trace = trace;
+    this.redis = time.actor('redis');
+    this.topic = topics[plan.partitions - 1]!;
+    this.server = new MemoryServer({
+      nowMs: () => time.wallMs(this.redis),
+      random: () => time.random(),
+      after: (ms, work) => time.after(ms, work, this.redis),
+    });
+  }
+
+  get isCalm(): boolean {
+    return this.time.nowMs >= this.plan.calmAtMs;
+  }
+
+  /** The fate of a packet in this weather. */
+  fate(packet: Packet): PacketFate {
+    const fate = this.#drawn();
+    this.record(`${packet.direction} ${packet.connection} ${fate} ${packet.direction === 'reply' ? '' : textOf(packet)}`);
+    return fate;
+  }
+
+  record(what: string): void {
+    this.trace.add(`${this.time.nowMs} ${what}`);
+  }
+
+  #drawn(): PacketFate {
+    const { lost, silent, slow } = this.plan.weather;
+    const draw = this.time.random();
+    const travelMs = this.time.random();
+    if (this.isCalm || draw >= lost + silent + slow) return travelMs;
+    if (draw < lost) return 'lost';
+    return draw < lost + silent ? 'silent' : travelMs * 300;
+  }
+}
+
+/** Long texts would cost more than the commands do: scripts that go by their text, and payloads. */
+const MOST_SHOWN = 160;
+
+function textOf({ command, args }: Packet): string {
+  if (command === 'EVAL') return command;
+  const text = `${command} ${args.join(' ')}`;
+  return (text.includes(COMMON) ? text.replace(ID, 'an id') : text).slice(-MOST_SHOWN);
+}

@@ -1,0 +1,35 @@
+import type { History, PendingDelivery } from '../consume/pending-delivery.js';
+
+/** The attempts of a message that its owner keeps, as the next owner is to know them. */
+export interface AttemptRecord extends History {
+  /** Whether it was about to be handled, when it was known that a process had vanished with it. */
+  readonly isBegun: boolean;
+  /** When it is due for the next attempt, in Unix milliseconds, and how long it was to wait for that, whatever the clocks say. */
+  readonly dueAtMs: number;
+  readonly delayMs: number;
+}
+
+export const NEVER_TRIED: AttemptRecord = { attempt: 1, crashes: 0, firstFailedAt: null, isBegun: false, dueAtMs: 0, delayMs: 0 };
+
+/** The record as Redis has it. */
+export function attemptText(
+  { attempt, crashes, firstFailedAt }: PendingDelivery,
+  { isBegun, dueAtMs, delayMs }: Omit<AttemptRecord, keyof History>,
+): string {
+  return [attempt, crashes, firstFailedAt ?? '-', isBegun ? 1 : 0, dueAtMs, delayMs].join(' ');
+}
+
+/** Null for a text that is damaged. */
+export function attemptRecordOf(text: string): AttemptRecord | null {
+  const parts = /^([1-9]\d*) (\d+) (\d+|-) ([01]) (\d+) (\d+)$/.exec(text);
+  if (!parts) return null;
+  const [, attempt, crashes, firstFailedAt, begun, due, delay] = parts;
+  return {
+    attempt: Number(attempt),
+    crashes: Number(crashes),
+    firstFailedAt: firstFailedAt === '-' ? null : Number(firstFailedAt),
+    isBegun: begun === '1',
+    dueAtMs: Number(due),
+    delayMs: Number(delay),
+  };
+}

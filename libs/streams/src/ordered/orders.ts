@@ -1,0 +1,144 @@
+import {
+  type ErrorRecord, type GiveUpReason, MillraceError, parseOptions, type TopicDefinition, type TopicRef, topicOfRef,
+} from '@millrace/core';
+import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
+import { type GroupPartition, groupPartition } from '../consume/group-partition.js';
+import { assertGroup } from '../log/known-group.js';
+import { assertPartition } from '../log/known-partition.js';
+import { pairs } from '../log/pairs.js';
+import { partitionsOf } from '../log/topic-log.js';
+import { GoOnOptions, ReleaseOptions } from './order-options.js';
+import { type ParkedState, stoppedAtIn } from './owner-notes.js';
+import type { ParkedText } from './parked-messages.js';
+
+const releaseKey = loadScript('../scripts/release-key.lua', import.meta.url);
+const goOn = loadScript('../scripts/go-on.lua', import.meta.url);
+
+/** Most keys of one partition in a list. */
+const MOST_KEYS = 1_000;
+
+/** A key of which messages are put aside. */
+export interface ParkedKey {
+  readonly key: string;
+  readonly partition: number;
+  /** `released`: its messages are being handled. */
+  readonly state: ParkedState;
+  readonly messages: number;
+  /** Why the first of them was given up; null when that one has been handled. */
+  readonly reason: GiveUpReason | null;
+  readonly error: ErrorRecord | null;
+  readonly parkedAt: Date | null;
+}
+
+/** A partition that stopped at a message. */
+export interface StoppedPartition {
+  readonly partition: number;
+  /** The offset of the message; null where it has none. */
+  readonly offset: number | null;
+  readonly reason: GiveUpReason;
+  readonly error: ErrorRecord;
+}
+
+/** For operators of ordered groups: what waits for them, and how it goes on. */
+export class Orders {
+  readonly #redis: Topology;
+  readonly #prefix: string;
+
+  constructor(redis: Topology, prefix: string) {
+    this.#redis = redis;
+    this.#prefix = prefix;
+  }
+
+  /**
+   * Keys of which messages are put aside, up to 1,000 a partition, in no order.
+   *
+   * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP
+   */
+  async parked(topic: TopicRef, group: string): Promise<ParkedKey[]> {
+    const places = await this.#placesOf(topicOfRef(topic), group);
+    return (await Promise.all(places.map((place) => this.#parkedIn(place)))).flat();
+  }
+
+  /**
+   * Has the messages of a key handled that were put aside, in their order. Messages of the key that come meanwhile are handled
+   * after them.
+   *
+   * @throws MillraceError KEY_NOT_PARKED no message of the key is put aside, or they are released already; NOT_A_TOPIC,
+   *   INVALID_OPTIONS, UNKNOWN_GROUP
+   */
+  async release(topic: TopicRef, group: string, options: ReleaseOptions): Promise<void> {
+    const { key } = parseOptions(ReleaseOptions, options, 'release()');
+    const places = await this.#placesOf(topicOfRef(topic), group);
+    const releaseIn = ({ groupKeys: { parkedKeys, control }, ...place }: GroupPartition): Promise<unknown> =>
+      this.#redisOf(place).run(releaseKey, [parkedKeys, control], [group, key]);
+    const replies = await Promise.all(places.map(releaseIn));
+    if (!replies.includes(1)) throw notParked({ topic: topicOfRef(topic).name, group, key }, replies.includes(-1));
+  }
+
+  /**
+   * Partitions that stopped at a message.
+   *
+   * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP
+   */
+  async stopped(topic: TopicRef, group: string): Promise<StoppedPartition[]> {
+    const places = await this.#placesOf(topicOfRef(topic), group);
+    return (await Promise.all(places.map((place) => this.#stoppedAt(place)))).filter((stopped) => stopped !== null);
+  }
+
+  /**
+   * Lets a partition go on that stopped at a message.
+   *
+   * @throws MillraceError PARTITION_NOT_STOPPED; NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP
+   */
+  async goOn(topic: TopicRef, group: string, options: GoOnOptions): Promise<void> {
+    const { partition, message } = parseOptions(GoOnOptions, options, 'goOn()');
+    const definition = topicOfRef(topic);
+    assertPartition(definition, partition, 'goOn()');
+    const place = (await this.#placesOf(definition, group))[partition]!;
+    if ((await this.#redisOf(place).run(goOn, [place.groupKeys.control], [group, message])) === 1) return;
+    const where = `Partition ${partition} of topic '${place.topic}'`;
+    throw new MillraceError('PARTITION_NOT_STOPPED', `${where} has not stopped for group '${group}', or goes on already.`);
+  }
+
+  async #parkedIn(place: GroupPartition): Promise<ParkedKey[]> {
+    const redis = this.#redisOf(place);
+    const keys = pairs((await redis.call('HGETALL', place.groupKeys.parkedKeys)) as string[]).slice(0, MOST_KEYS);
+    return Promise.all(keys.map(([key, state]) => this.#parkedKey(place, key, state as ParkedState)));
+  }
+
+  async #parkedKey(place: GroupPartition, key: string, state: ParkedState): Promise<ParkedKey> {
+    const { groupKeys: { parked, parkedText }, partition } = place;
+    const redis = this.#redisOf(place);
+    const range = [`[${key}\0`, `(${key}\x01`];
+    const [messages, first] = await Promise.all([
+      redis.call('ZLEXCOUNT', parked, ...range),
+      redis.call('ZRANGE', parked, ...range, 'BYLEX', 'LIMIT', 0, 1) as Promise<string[]>,
+    ]);
+    const text = first[0] === undefined ? null : ((await redis.call('HGET', parkedText, first[0])) as string | null);
+    const { givenUp = null, parkedAt = null } = text === null ? {} : (JSON.parse(text) as ParkedText);
+    const words = { reason: givenUp?.reason ?? null, error: givenUp?.error ?? null };
+    const since = parkedAt === null ? null : new Date(parkedAt);
+    return { key, partition, state, messages: Number(messages), ...words, parkedAt: since };
+  }
+
+  async #stoppedAt(place: GroupPartition): Promise<StoppedPartition | null> {
+    const stopped = stoppedAtIn((await this.#redisOf(place).call('HGET', place.groupKeys.control, 'stopped')) as string | null);
+    if (!stopped) return null;
+    const { name, givenUp: { reason, error } } = stopped;
+    return { partition: place.partition, offset: /^\d+$/.test(name) ? Number(name) : null, reason, error };
+  }
+
+  async #placesOf(topic: TopicDefinition, group: string): Promise<GroupPartition[]> {
+    await assertGroup(this.#redis, this.#prefix, { topic, group });
+    return partitionsOf(topic).map((partition) => groupPartition(this.#prefix, { topic: topic.name, partition }, group));
+  }
+
+  #redisOf({ keys }: Pick<GroupPartition, 'keys'>): RedisConnection {
+    return this.#redis.controlFor(keys.log);
+  }
+}
+
+function notParked({ topic, group, key }: { topic: string; group: string; key: string }, isReleased: boolean): MillraceError {
+  const why = isReleased ? 'are released already, and are being handled' : 'are not put aside: there are none, or they are handled';
+  return new MillraceError('KEY_NOT_PARKED', `Messages of key '${key}' of topic '${topic}' ${why}, for group '${group}'. Nothing was changed.`);
+}

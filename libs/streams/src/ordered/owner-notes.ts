@@ -1,0 +1,122 @@
+import { emit, errorRecord, type Outcome } from '@millrace/core';
+import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
+import type { GroupPartition } from '../consume/group-partition.js';
+import type { PendingDelivery } from '../consume/pending-delivery.js';
+import { pairs } from '../log/pairs.js';
+import { type AttemptRecord, attemptRecordOf, attemptText } from './attempt-record.js';
+
+const note = loadScript('../scripts/note.lua', import.meta.url);
+
+/** How a message is given up. */
+export type GivenUp = Extract<Outcome, { kind: 'dead-letter' }>;
+
+/** `released`: they are to be handled. */
+export type ParkedState = 'parked' | 'released';
+
+/** The message at which a partition stopped, and how it would be given up. */
+export interface StoppedAt {
+  readonly name: string;
+  readonly givenUp: GivenUp;
+}
+
+type Place = Pick<PendingDelivery, 'topic' | 'partition' | 'group'>;
+
+/** The notes of the owners of a partition about messages that stay there. */
+export interface Notes {
+  /** By name of the message. */
+  readonly attempts: ReadonlyMap<string, AttemptRecord>;
+  /** By name of the message: an operator wants it to be a dead letter. */
+  readonly givenUp: ReadonlyMap<string, GivenUp>;
+  readonly stoppedAt: StoppedAt | null;
+  /** Keys whose messages wait for an operator. */
+  readonly parked: Map<string, ParkedState>;
+}
+
+export interface OwnerNotesParts {
+  readonly redis: Topology;
+  readonly member: string;
+}
+
+/** Keeps in Redis the state of messages that stay with the owner of their partition, so that it is not lost with that owner. */
+export class OwnerNotes {
+  readonly #parts: OwnerNotesParts;
+
+  constructor(parts: OwnerNotesParts) {
+    this.#parts = parts;
+  }
+
+  async load(place: GroupPartition): Promise<Notes> {
+    const { control, parkedKeys } = place.groupKeys;
+    const redis = this.#redisOf(place);
+    const [fields, keys] = (await Promise.all([redis.call('HGETALL', control), redis.call('HGETALL', parkedKeys)])) as string[][];
+    return notesIn(pairs(fields!), pairs(keys!) as [string, ParkedState][]);
+  }
+
+  /** Marks a message whose process vanished as one that begins. @returns false when it is another's by now */
+  begin(delivery: PendingDelivery): Promise<boolean> {
+    return this.#attempt(delivery, { isBegun: true, dueAtMs: 0, delayMs: 0 });
+  }
+
+  /** Never rejects: without the record the next owner counts an attempt less. */
+  async keep(delivery: PendingDelivery, delayMs: number): Promise<void> {
+    try {
+      await this.#attempt(delivery, { isBegun: false, dueAtMs: Date.now() + delayMs, delayMs });
+    } catch (error) {
+      reportLoop(delivery, error);
+    }
+  }
+
+  /** Notes that the partition stops at a message. @returns false when it is another's by now */
+  stop(delivery: PendingDelivery, givenUp: GivenUp): Promise<boolean> {
+    return this.#note(delivery, 'stopped', `${delivery.name} ${JSON.stringify(givenUp)}`);
+  }
+
+  #attempt(delivery: PendingDelivery, state: Parameters<typeof attemptText>[1]): Promise<boolean> {
+    delivery.isNoted = true;
+    return this.#note(delivery, `tried:${delivery.name}`, attemptText(delivery, state));
+  }
+
+  async #note({ entry: { stream, ownerEpoch } }: PendingDelivery, field: string, text: string): Promise<boolean> {
+    const token = `${this.#parts.member} ${ownerEpoch}`;
+    return (await this.#redisOf(stream.partition).run(note, [stream.partition.groupKeys.control], [token, field, text])) === 1;
+  }
+
+  #redisOf({ keys }: GroupPartition): RedisConnection {
+    return this.#parts.redis.publishFor(keys.log);
+  }
+}
+
+/** Reports that something could not be written down, or read, and is tried again. */
+export function reportLoop({ topic, partition, group }: Place, error: unknown): void {
+  emit('loop-failed', { topic, partition, group, loop: 'note', error: errorRecord(error), failures: 1 });
+}
+
+/** The message at which a partition stopped; null where it did not. */
+export function stoppedAtIn(text: string | undefined | null): StoppedAt | null {
+  const space = text?.indexOf(' ') ?? -1;
+  const givenUp = space > 0 ? givenUpIn(text!.slice(space + 1)) : null;
+  return givenUp && { name: text!.slice(0, space), givenUp };
+}
+
+function notesIn(fields: readonly [string, string][], parked: readonly [string, ParkedState][]): Notes {
+  const attempts = new Map<string, AttemptRecord>();
+  const givenUp = new Map<string, GivenUp>();
+  for (const [field, text] of fields) {
+    const [kind, name] = [field.slice(0, field.indexOf(':')), field.slice(field.indexOf(':') + 1)];
+    const record = kind === 'tried' ? attemptRecordOf(text) : null;
+    const outcome = kind === 'given-up' ? givenUpIn(text) : null;
+    if (record) attempts.set(name, record);
+    if (outcome) givenUp.set(name, outcome);
+  }
+  return { attempts, givenUp, stoppedAt: stoppedAtIn(new Map(fields).get('stopped')), parked: new Map(parked) };
+}
+
+/** Null for a text that is damaged: the message is handled once more. */
+function givenUpIn(text: string): GivenUp | null {
+  try {
+    const outcome = JSON.parse(text) as GivenUp;
+    return outcome.kind === 'dead-letter' ? outcome : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,88 @@
+import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
+import type { GroupPartition } from '../consume/group-partition.js';
+import type { PendingDelivery } from '../consume/pending-delivery.js';
+import type { Settlement } from '../consume/settlement.js';
+import type { GivenUp } from './owner-notes.js';
+
+const park = loadScript('../scripts/park.lua', import.meta.url);
+const settleParked = loadScript('../scripts/settle-parked.lua', import.meta.url);
+
+/** A message that waits for an operator, as Redis has it; `givenUp` is that of the first, null of those that came after it. */
+export interface ParkedText {
+  readonly offset: number;
+  readonly envelope: string;
+  readonly givenUp: GivenUp | null;
+  /** Unix milliseconds. */
+  readonly parkedAt: number;
+}
+
+/** A message that is next among those of a released key. */
+export interface NextParked {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** `parked`: the key waits for an operator; `empty`: it is as any other key; `lost`: the partition is another's. */
+export type AfterParked = NextParked | 'parked' | 'empty' | 'lost';
+
+/** Names a message among those of its partition that wait: they are in the order of the names. */
+export function parkedName(key: string, offset: number): string {
+  return `${key}\0${String(Math.max(0, offset)).padStart(16, '0')}`;
+}
+
+/** The key in the name of a message that waits. */
+export function keyOfParked(name: string): string {
+  return name.slice(0, name.lastIndexOf('\0'));
+}
+
+/** Messages of a partition that wait for an operator, as the owner of the partition changes them. */
+export class ParkedMessages {
+  readonly #redis: Topology;
+  readonly #member: string;
+
+  constructor({ redis, member }: { readonly redis: Topology; readonly member: string }) {
+    this.#redis = redis;
+    this.#member = member;
+  }
+
+  /**
+   * Puts a message aside: one that is given up, or one that comes behind others of its key.
+   *
+   * @returns `lost` when the partition is another's by now; `free` when no other message of its key is put aside any more
+   */
+  async park(delivery: PendingDelivery, givenUp: GivenUp | null): Promise<'parked' | 'lost' | 'free'> {
+    const { message, offset, envelope, entry: { stream: { partition }, ownerEpoch } } = delivery;
+    const { control, parked, parkedText, parkedKeys } = partition.groupKeys;
+    const text: ParkedText = { offset, envelope, givenUp, parkedAt: Date.now() };
+    const args = [this.#token(ownerEpoch), message.key!, parkedName(message.key!, offset), JSON.stringify(text), givenUp ? '0' : '1'];
+    const reply = await this.#redisOf(partition).run(park, [control, parked, parkedText, parkedKeys], args);
+    return reply === 1 ? 'parked' : reply === 0 ? 'lost' : 'free';
+  }
+
+  /** The first message of a released key. */
+  first(place: GroupPartition, key: string, epoch: number): Promise<AfterParked> {
+    return this.#settle(place, [this.#token(epoch), key, '', 'ack']);
+  }
+
+  /** Settles a message of a released key, or puts the key aside again. @returns the next one */
+  settle(delivery: PendingDelivery, settlement: Settlement | 'park'): Promise<AfterParked> {
+    const { entry: { id, stream, ownerEpoch } } = delivery;
+    const outcome = settlement === 'park' ? [settlement] : settlement;
+    return this.#settle(stream.partition, [this.#token(ownerEpoch), keyOfParked(id), id, ...outcome]);
+  }
+
+  async #settle(place: GroupPartition, args: readonly (string | number)[]): Promise<AfterParked> {
+    const { control, parked, parkedText, parkedKeys, dead, stats } = place.groupKeys;
+    const reply = await this.#redisOf(place).run(settleParked, [control, parked, parkedText, parkedKeys, dead, stats], args);
+    if (!Array.isArray(reply)) return String(reply).toLowerCase() as 'parked' | 'empty' | 'lost';
+    return { name: String(reply[0]), text: String(reply[1]) };
+  }
+
+  #token(epoch: number | null): string {
+    return `${this.#member} ${epoch}`;
+  }
+
+  #redisOf({ keys }: GroupPartition): RedisConnection {
+    return this.#redis.publishFor(keys.log);
+  }
+}

@@ -1,0 +1,60 @@
+import { setTimeout } from 'node:timers/promises';
+import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
+import type { HeldEntries } from '../consume/held-entries.js';
+import { HeldEntry } from '../consume/held-entry.js';
+import { PendingDelivery } from '../consume/pending-delivery.js';
+import { malformed } from '../log/envelope.js';
+import { reportLoop } from './owner-notes.js';
+import type { AfterParked, NextParked, ParkedMessages, ParkedText } from './parked-messages.js';
+
+/** The pause before Redis is asked again, after a failure. */
+const PAUSE_MS = 1_000;
+
+export interface ReleasedKeysParts {
+  readonly held: HeldEntries;
+  readonly parked: ParkedMessages;
+}
+
+/** Messages of one partition whose key an operator has released: each is read when the one before it is settled. */
+export class ReleasedKeys {
+  readonly #parts: ReleasedKeysParts;
+  readonly #stream: GroupStream;
+
+  constructor(parts: ReleasedKeysParts, partition: GroupPartition) {
+    this.#parts = parts;
+    this.#stream = { kind: 'parked', key: partition.groupKeys.parked, partition };
+  }
+
+  /** Never rejects, and asks for as long as somebody wants it. @returns the first message of a key; null when nobody does */
+  async first({ key, epoch }: { key: string; epoch: number }, isWanted: () => boolean): Promise<AfterParked | null> {
+    const { partition } = this.#stream;
+    while (isWanted()) {
+      try {
+        return await this.#parts.parked.first(partition, key, epoch);
+      } catch (error) {
+        reportLoop(partition, error);
+        await setTimeout(PAUSE_MS);
+      }
+    }
+    return null;
+  }
+
+  deliveryOf(key: string, { name, text }: NextParked, epoch: number): PendingDelivery {
+    const { connectionEpoch } = this.#parts.held.moment();
+    const found = parsed(text);
+    const span = { base: found?.offset ?? -1, size: 1 };
+    const entry = new HeldEntry(this.#stream, { id: name, connectionEpoch, ownerEpoch: epoch }, span);
+    if (found) return new PendingDelivery(entry, { offset: found.offset, envelope: found.envelope });
+    const fault = malformed(`the text of a message of key '${key}' is damaged`);
+    return new PendingDelivery(entry, { offset: -1, envelope: text, fault });
+  }
+}
+
+function parsed(text: string): ParkedText | null {
+  try {
+    const found = JSON.parse(text) as ParkedText;
+    return Number.isSafeInteger(found.offset) && typeof found.envelope === 'string' ? found : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,17 @@
+#!lua
+-- Puts a message aside, with others of its key, until an operator releases the key. It is settled by another call.
+--
+-- KEYS  1 control  2 parked  3 parked text  4 parked keys
+-- ARGV  1 owner and its epoch, with a space between them  2 key  3 name of the message among those put aside  4 its text, how it
+--       was given up, and when  5 '1' when it only comes behind others of its key that were put aside
+-- returns 1; 0 when it is another's partition by now, -1 when none of its key is put aside any more: nothing is put aside then
+--
+-- Guarantees: a call may be repeated; messages of a key keep the order of their offsets.
+--!include include/owner.lua
+
+if not isOwnerBy(KEYS[1], ARGV[1]) then return 0 end
+if ARGV[5] == '1' and redis.call('HEXISTS', KEYS[4], ARGV[2]) == 0 then return -1 end
+redis.call('HSETNX', KEYS[4], ARGV[2], 'parked')
+redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
+redis.call('ZADD', KEYS[2], 0, ARGV[3])
+return 1

@@ -1,0 +1,32 @@
+#!lua flags=allow-oom
+-- Settles a message of a key that was released, and finds the next one.
+--
+-- KEYS  1 control  2 parked  3 parked text  4 parked keys  5 dead letters  6 stats
+-- ARGV  1 owner and its epoch, with a space between them  2 key  3 name of the message, or '' to find the first one
+--       4 outcome: 'ack'; 'dead', with 5 the envelope and 6 the reason as JSON; 'park': the key is put aside again
+-- returns { name, text } of the next message; 'PARKED' when the key is not released; 'EMPTY' when there is none: the key is as any
+--         other from now on; 'LOST' with nothing done when it is another's partition by now
+--
+-- Guarantees: a message is settled once, also when the call is repeated; a message leaves with its outcome.
+--!include include/owner.lua
+
+local control, parked, texts, keys, dead, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local key, name, outcome = ARGV[2], ARGV[3], ARGV[4]
+if not isOwnerBy(control, ARGV[1]) then return 'LOST' end
+
+if outcome == 'park' then redis.call('HSET', keys, key, 'parked')
+elseif name ~= '' and redis.call('ZREM', parked, name) == 1 then
+  redis.call('HDEL', texts, name)
+  if outcome == 'dead' then
+    redis.call('XADD', dead, '*', 'm', ARGV[5], 'e', ARGV[6])
+    redis.call('HINCRBY', stats, 'deadLettered', 1)
+  end
+end
+
+local first = redis.call('ZRANGE', parked, '[' .. key .. '\0', '(' .. key .. '\1', 'BYLEX', 'LIMIT', 0, 1)[1]
+if not first then
+  redis.call('HDEL', keys, key)
+  return 'EMPTY'
+end
+if redis.call('HGET', keys, key) ~= 'released' then return 'PARKED' end
+return { first, redis.call('HGET', texts, first) }

@@ -1,0 +1,57 @@
+/** The behaviour of each message in the long suites: known to workers, publishers and the verifier alike. */
+
+/** `ordered`: one handler at a time for each key, in the order of offsets. `shared`: no order. */
+export type Mode = 'ordered' | 'shared';
+
+export const MODES: readonly Mode[] = ['ordered', 'shared'];
+
+export const ATTEMPTS = 3;
+
+/** 1 % fails each time. */
+export function isPoison(value: number): boolean {
+  return value % 100 === 7;
+}
+
+/** 10 % fails once, the poison besides. */
+export function fails(value: number, attempt: number): boolean {
+  return isPoison(value) || (value % 10 === 3 && attempt === 1);
+}
+
+/** Average attempts of a message: once, 10 % twice, 1 % three times. Crashes come on top. */
+export const RUNS_A_MESSAGE = 1.12;
+
+const KEYS = 100;
+
+/** One of 100 keys: the busiest has 10 % of the messages, half of the keys share 29 %. */
+export function keyOf(value: number): string {
+  return `key-${Math.floor(KEYS * randomOf(value)() ** 2)}`;
+}
+
+export interface WorkerPlan {
+  readonly mode: Mode;
+  readonly url: string;
+  readonly prefix: string;
+  readonly group: string;
+  readonly leaseMs: number;
+  readonly concurrency: number;
+  /** The longest that a handler takes. */
+  readonly slowestMs: number;
+}
+
+/** mulberry32: the same seed, the same choices, from 0 to below 1. */
+export function randomOf(seed: number): () => number {
+  let a = seed;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+export const seedOf = (): number => Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+
+/** The publishers of every other run pack a few messages into each entry, whatever the load. */
+export function packingOf(seed: number): { messagesPerEntry?: number } {
+  return seed % 2 === 0 ? {} : { messagesPerEntry: 5 };
+}
