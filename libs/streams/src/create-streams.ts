@@ -105,7 +105,7 @@ export function createStreams(options: StreamsOptions): Streams {
       retained: (topic, partition) => tender.published(topic, partition),
     }),
     groups: new Groups(operating),
-    orders: new Orders(redis, prefix),
+    orders: new Orders(redis, prefix, counts),
     topics: new Topics(operating),
     declare: async (topic) => {
       await log.declare(topic);

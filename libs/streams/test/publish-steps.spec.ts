@@ -10,7 +10,8 @@ import { nextStep, type Standing } from '../src/publish/steps.js';
 
 describe('the next step of a publisher', () => {
   const idle: Standing = {
-    waiting: 0, hasFullBatch: false, inFlight: 0, mostInFlight: 4, isRefused: false, inDoubt: 0, isAwaited: false, isHalted: false,
+    waiting: 0, hasFullBatch: false, inFlight: 0, mostInFlight: 4,
+    isRefused: false, inDoubt: 0, isAwaited: false, isHalted: false,
   };
 
   it.each<[string, Partial<Standing>, string]>([

@@ -48,6 +48,14 @@ export const raising = [
     title: 'are settled when none is unread',
   },
   {
+    name: 'a gate opens when no key from before the raise waits for an operator',
+    file: `${SCRIPTS}/look-drained.lua`,
+    find: "  if redis.call('EXISTS', parkedKeys) == 1 then return 0 end\n",
+    replace: '',
+    spec: STEPS_SPEC,
+    title: 'are settled when none is unread',
+  },
+  {
     name: 'a repeated step of a raise leaves the end of what was before',
     file: `${SCRIPTS}/raise-partition.lua`,
     find: "if (tonumber(state[2] or nil) or 0) >= tonumber(to) then return 'OK' end\n",

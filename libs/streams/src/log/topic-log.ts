@@ -51,7 +51,7 @@ export class TopicLog {
    *
    * @returns the topic with as many partitions as it has, which may be more than in code since it was raised
    * @throws MillraceError TOPIC_MISMATCH when the topic is stored with another number of partitions, and never had that in code;
-   *   UNSUPPORTED_VERSION when its logs are of another format; REDIS_FAILED when Redis does not let this user ring in its channels
+   *   UNSUPPORTED_VERSION when its logs are of another format; REDIS_FAILED when this user may not ring in its channels
    */
   async declare(topic: TopicDefinition): Promise<TopicDefinition> {
     const removal = await this.#tombstones.inForce(topic.name);

@@ -65,7 +65,7 @@ export class RaiseGates {
     const old = Array.from({ length: from }, (_, partition) => groupPartition(prefix, { topic, partition }, group));
     const pages = pagesOf(old, MOST_PARTITIONS, ({ keys }) => redis.publishFor(keys.log));
     const answers = await allTurns(pages.map(async ({ redis: connection, partitions }) => {
-      const keys = partitions.flatMap((one) => [one.keys.meta, one.keys.log, one.groupKeys.open]);
+      const keys = partitions.flatMap((one) => [one.keys.meta, one.keys.log, one.groupKeys.open, one.groupKeys.parkedKeys]);
       return (await connection.run(lookDrained, keys, [group, to])) as (number | string)[];
     }));
     return answers.flat().every((answer) => turnOf(answer, 'look-drained') === 1);

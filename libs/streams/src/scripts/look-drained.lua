@@ -1,12 +1,12 @@
 #!lua flags=no-writes
 -- Looks whether a group has settled all that was published to partitions before a raise.
 --
--- KEYS  for each partition: meta, log, open
+-- KEYS  for each partition: meta, log, open, parked keys
 -- ARGV  1 group  2 number of partitions that the topic was raised to
 -- returns for each 1 when it has, else 0; 'FAILED <why>' when its turn failed
 --
 -- Guarantees: a partition counts as settled only when nothing from before the raise is unread, held by an owner, or waits for
--- another attempt. One whose end at the raise Redis has lost counts as settled: the messages behind it would wait for ever.
+-- another attempt, and no key of it waits for an operator. One whose end at the raise Redis has lost counts as settled: the messages behind it would wait for ever.
 --!include include/try-partition.lua
 --!include include/entry-id.lua
 --!include include/stored-offset.lua
@@ -37,16 +37,17 @@ local function isHeldBefore(at, log)
   return false
 end
 
-local function look(meta, log, open)
+local function look(meta, log, open, parkedKeys)
   local at = offsetOf(redis.call('HGET', meta, field))
   if not at then return 1 end
   local delivered, pending = deliveredTo(log, group)
   if not delivered or isBefore(at, log, '(' .. delivered) then return 0 end
   if pending > 0 and isHeldBefore(at, log) then return 0 end
+  if redis.call('EXISTS', parkedKeys) == 1 then return 0 end
   local waiting = redis.call('ZRANGE', open, 0, 0, 'WITHSCORES')
   return waiting[2] and tonumber(waiting[2]) < at and 0 or 1
 end
 
 local replies = {}
-for i = 1, #KEYS, 3 do replies[#replies + 1] = tryPartition(look, KEYS[i], KEYS[i + 1], KEYS[i + 2]) end
+for i = 1, #KEYS, 4 do replies[#replies + 1] = tryPartition(look, unpack(KEYS, i, i + 3)) end
 return replies

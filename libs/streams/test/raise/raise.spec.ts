@@ -51,7 +51,8 @@ describe('a raise of the number of partitions', () => {
   it('can be looked at first', async () => {
     const process = await bed.start();
     await process.streams.declare(topicOf(Grown));
-    expect(await process.streams.topics.raisePartitions(Grown, { from: 2, to: 4, preview: true })).toMatchObject({ changed: true });
+    const preview = process.streams.topics.raisePartitions(Grown, { from: 2, to: 4, preview: true });
+    expect(await preview).toMatchObject({ changed: true });
     expect(await index()).toBe('2');
   });
 
@@ -192,6 +193,17 @@ describe('a raise whose operator vanished', () => {
   });
 });
 
+/** Counts how often a process looks whether its group has settled all from before a raise. */
+function looksOf({ redis: { publish } }: Process): { made: number } {
+  const run = publish.run.bind(publish);
+  const looks = { made: 0 };
+  publish.run = (script, ...args) => {
+    if (script.name === 'look-drained.lua') looks.made += 1;
+    return run(script, ...args);
+  };
+  return looks;
+}
+
 describe('R22 a group that runs through a raise', () => {
   it.each([['shared', {}], ['ordered', { ordering: BY_KEY }]])('handles all messages when it is %s, by members that run and by new ones', async (_, mode) => {
     const [operator, older] = [await bed.start(), await bed.start()];
@@ -223,19 +235,48 @@ describe('R22 a group that runs through a raise', () => {
     await raise(operator, 2, 5);
     await publishStep(operator, 1);
     const other = await bed.start();
-    const run = other.redis.publish.run.bind(other.redis.publish);
-    let looks = 0;
-    other.redis.publish.run = (script, ...args) => {
-      if (script.name === 'look-drained.lua') looks += 1;
-      return run(script, ...args);
-    };
+    const looks = looksOf(other);
     await subscribe(other, { topic: grownTo(5), group: 'g', ordering: BY_KEY }, async (step: Grown) => tape.add(step));
     await waitFor(() => tape.count >= THINGS, { what: 'the steps from before the raise' });
-    await waitFor(() => looks >= 5, { what: 'the other to find messages held back, again and again' });
+    await waitFor(() => looks.made >= 5, { what: 'the other to find messages held back, again and again' });
     expect(tape.count).toBe(THINGS);
     goOn.fire();
     await waitFor(() => tape.count === 2 * THINGS, { what: 'the steps from after it' });
     for (const thing of upTo(THINGS)) expect(tape.firstsOf(thing)).toEqual([0, 1]);
+  });
+
+  it('begins nothing from after the raise while a key from before it waits for an operator', async () => {
+    const [operator, older] = [await bed.start(), await bed.start()];
+    const tape = new Tape();
+    let fails = true;
+    const ordering = { by: 'key', onExhausted: 'park' } as const;
+    await subscribe(older, { topic: Grown, group: 'g', ordering }, async (step: Grown) => {
+      if (fails && step.thing === 0) throw new Error('It cannot be done.');
+      tape.add(step);
+    });
+    const parked = (): ReturnType<Process['streams']['orders']['parked']> => older.streams.orders.parked(Grown, 'g');
+    await publishStep(operator, 0);
+    await waitFor(async () => (await parked()).length === 1, { what: 'a message to be put aside' });
+    const looks = looksOf(older);
+    await raise(operator, 2, 5);
+    await publishStep(operator, 1);
+    await waitFor(() => looks.made >= 5, { what: 'the member to find messages held back, again and again' });
+    expect(tape.count).toBe(THINGS - 1);
+    fails = false;
+    await older.streams.orders.release(Grown, 'g', { key: 'thing-0' });
+    await waitFor(() => tape.count === 2 * THINGS, { what: 'all steps' });
+    for (const thing of upTo(THINGS)) expect(tape.firstsOf(thing)).toEqual([0, 1]);
+  });
+
+  it('shows keys in new partitions to operators whose code has the number from before it', async () => {
+    const [operator, older] = [await bed.start(), await bed.start()];
+    const ordering = { by: 'key', onExhausted: 'park' } as const;
+    await subscribe(older, { topic: Grown, group: 'g', ordering }, () => Promise.reject(new Error('It cannot be done.')));
+    await raise(operator, 2, 4);
+    const places = await publishStep(operator, 0);
+    const parked = (): ReturnType<Process['streams']['orders']['parked']> => older.streams.orders.parked(Grown, 'g');
+    await waitFor(async () => (await parked()).length === THINGS, { what: 'all keys to be put aside' });
+    await older.streams.orders.release(Grown, 'g', { key: `thing-${places.indexOf(3)}` });
   });
 
   it('keeps the order of each key through two raises, old and new processes, and an owner that vanishes', async () => {

@@ -27,10 +27,10 @@ describe('the messages of a partition from before a raise', () => {
   const place = (): ReturnType<Bed['place']> => bed.place(Grown, 'g');
   const look = async ({ redis }: Process): Promise<unknown> => {
     const { keys, groupKeys } = place();
-    return redis.control.run(lookDrained, [keys.meta, keys.log, groupKeys.open], ['g', 4]);
+    return redis.control.run(lookDrained, [keys.meta, keys.log, groupKeys.open, groupKeys.parkedKeys], ['g', 4]);
   };
 
-  it('are settled when none is unread, held, or waits for another attempt', async () => {
+  it('are settled when none is unread, held, or waits for another attempt or an operator', async () => {
     const process = await bed.start();
     await process.streams.declare(topicOf(Grown));
     const { keys, groupKeys } = place();
@@ -55,6 +55,8 @@ describe('the messages of a partition from before a raise', () => {
     expect(await look(process)).toEqual([0]);
     await bed.command('ZADD', groupKeys.open, end, '0 1 1 0 - 0');
     expect(await look(process)).toEqual([1]);
+    await bed.command('HSET', groupKeys.parkedKeys, 'thing-0', 'parked');
+    expect(await look(process)).toEqual([0]);
   });
 
   it('end where the raise found them, however often a step is repeated', async () => {
