@@ -2,6 +2,7 @@
 
 const SCRIPTS = 'libs/streams/src/scripts';
 const RAISE_SPEC = 'libs/streams/test/raise/raise.spec.ts';
+const MOVE_SPEC = 'libs/streams/test/raise/move.spec.ts';
 const KEYS_SPEC = 'libs/streams/test/raise/keys.spec.ts';
 const STEPS_SPEC = 'libs/streams/test/raise/steps.spec.ts';
 
@@ -14,6 +15,22 @@ export const raising = [
     replace: '',
     spec: RAISE_SPEC,
     title: 'learns of it from a partition that refuses it',
+  },
+  {
+    name: 'a publisher moves no message while a batch is on its way to an old partition',
+    file: 'libs/streams/src/publish/topic-publisher.ts',
+    find: '      await Promise.all(this.#all.map(({ batcher }) => batcher.halt()));\n',
+    replace: '',
+    spec: MOVE_SPEC,
+    title: 'sends nothing to new partitions while a batch is on its way',
+  },
+  {
+    name: 'a raise begins only when none is under way',
+    file: `${SCRIPTS}/raise-count.lua`,
+    find: "count == from and target == '' then",
+    replace: 'count == from then',
+    spec: STEPS_SPEC,
+    title: 'begins only when none is under way',
   },
   {
     name: 'an owner reads nothing from after a raise before its gate is open',

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { topicOf } from '@millrace/core';
 import { loadScript } from '@millrace/redis';
 import { OWNER } from '../../src/own/owner-consumer.js';
+import { topicsKey } from '../../src/keys.js';
 import { storedCount } from '../../src/log/stored-count.js';
 import { Bed } from '../bed.js';
 import type { Process } from '../fixture.js';
@@ -9,6 +10,7 @@ import { Grown } from './grown.js';
 
 const lookDrained = loadScript('../../src/scripts/look-drained.lua', import.meta.url);
 const raisePartition = loadScript('../../src/scripts/raise-partition.lua', import.meta.url);
+const raiseCount = loadScript('../../src/scripts/raise-count.lua', import.meta.url);
 const bed = new Bed('raise-steps');
 
 describe('a number of partitions in the index', () => {
@@ -20,6 +22,22 @@ describe('a number of partitions in the index', () => {
     ['', null], ['x', null], ['0', null], ['8>', null], ['8 4', null],
   ])('%j is read', (text, stored) => {
     expect(storedCount(text)).toEqual(stored);
+  });
+});
+
+describe('a raise in the index', () => {
+  it('begins only when none is under way, and ends only as it began', async () => {
+    const { redis } = await bed.start();
+    const key = topicsKey(bed.prefix);
+    const step = async (...args: (string | number)[]): Promise<string> =>
+      ((await redis.control.run(raiseCount, [key], ['test.grown', ...args])) as [string])[0];
+    expect(await step('begin', 2, 4)).toBe('');
+    await bed.command('HSET', key, 'test.grown', '2');
+    expect(await step('begin', 3, 4)).toBe('2');
+    expect(await step('begin', 2, 4)).toBe('2>4');
+    expect(await step('begin', 2, 6)).toBe('2>4');
+    expect(await step('finish', 2, 6)).toBe('2>4');
+    expect(await step('finish', 2, 4)).toMatch(/^4 2@\d+$/);
   });
 });
 
