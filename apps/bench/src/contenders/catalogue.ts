@@ -33,6 +33,7 @@ export const SPECS: readonly Spec[] = [
   { name: 'millrace', kind: 'millrace', bytes: BYTES },
   { name: 'millrace 4 partitions', kind: 'millrace', bytes: BYTES, millrace: { partitions: 4 } },
   { name: 'millrace 16 partitions', kind: 'millrace', bytes: BYTES, millrace: { partitions: 16 } },
+  { name: 'millrace ordered', kind: 'millrace', bytes: BYTES, millrace: { partitions: 4, ordered: true } },
   { name: 'millrace key', kind: 'millrace', bytes: BYTES, millrace: { keyed: true } },
   { name: 'millrace publishMany', kind: 'millrace', bytes: BYTES, millrace: { many: true } },
   { name: 'millrace jobs', kind: 'millrace-jobs', bytes: BYTES },

@@ -20,6 +20,8 @@ export interface MillraceSettings {
   /** The number of topics, all subscribed to. Default 1; messages are published to the first. */
   readonly topics?: number;
   readonly partitions?: number;
+  /** Handle the messages of a customer one after the other. */
+  readonly ordered?: boolean;
   /** Publish with an idempotency key on every message. */
   readonly keyed?: boolean;
   /** Publish by `publishMany`. */

@@ -54,8 +54,7 @@ export class InPlaceHandling implements InPlace {
         this.release([delivery]);
         return NOTHING;
       case 'retry':
-        this.#retry(delivery, outcome);
-        return NOTHING;
+        return this.#retry(delivery, outcome);
       case 'dead-letter':
         return isWanted(outcome) ? this.#leave(delivery, outcome) : this.#exhausted(delivery, outcome);
       case 'ack':
@@ -69,12 +68,14 @@ export class InPlaceHandling implements InPlace {
     for (const delivery of deliveries) this.#free(delivery);
   }
 
-  #retry(delivery: PendingDelivery, { delayMs, sameAttempt }: Retry): void {
+  /** Its record is written before it may begin again: written later, it could outlive the message, or miss the next owner. */
+  async #retry(delivery: PendingDelivery, { delayMs, sameAttempt }: Retry): Promise<null> {
     const attempt = sameAttempt ? delivery.attempt : delivery.attempt + 1;
     const next = delivery.with({ attempt, firstFailedAt: delivery.firstFailedAt ?? Date.now() });
     next.notBeforeMs = performance.now() + delayMs;
-    void this.#parts.notes.keep(next, delayMs);
+    await this.#parts.notes.keep(next, delayMs);
     this.#again(delivery, next);
+    return null;
   }
 
   /** Has a message handled again, before all others of its lane. */

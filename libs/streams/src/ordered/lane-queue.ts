@@ -145,6 +145,7 @@ export class LaneQueue implements HandlerQueue {
       if (!lane.busy) this.#forget(lane);
     }
     this.#waiting.delete(place);
+    if (!this.hasSuspects) this.#blockedSinceMs = null;
     return dropped;
   }
 

@@ -5,10 +5,10 @@ import { deliveriesOf, type OpenedEntry, type PendingDelivery, type ReadEntry } 
 import { ReadHistory, type ReadHistoryParts } from '../consume/read-history.js';
 import type { Settler } from '../consume/settler.js';
 import type { Acquisition } from '../own/ownership.js';
-import { NEVER_TRIED } from './attempt-record.js';
+import { type AttemptRecord, NEVER_TRIED } from './attempt-record.js';
 import type { LaneQueue } from './lane-queue.js';
 import type { GivenUp, Notes, OwnerNotes, StoppedAt } from './owner-notes.js';
-import type { AfterParked, ParkedMessages } from './parked-messages.js';
+import { type AfterParked, keyOfParked, type ParkedMessages } from './parked-messages.js';
 import { ReleasedKeys } from './released-keys.js';
 
 export interface OwnedPartitionParts extends ReadHistoryParts {
@@ -30,6 +30,12 @@ export interface ReadPosition {
   readonly round: number;
   /** By stream, the id to read behind, or {@link NEW}. */
   readonly after: ReadonlyMap<GroupStream, string>;
+}
+
+/** A message that a handler may have had when its process vanished. */
+interface Suspect {
+  readonly name: string;
+  readonly crashes: number;
 }
 
 type InHand = ReadonlyMap<string, PendingDelivery>;
@@ -55,8 +61,8 @@ export class OwnedPartition {
   /** Null until they are read, in each round. */
   #notes: Notes | null = null;
   #stoppedAt: StoppedAt | null = null;
-  /** Lanes of each stream whose first message has been found since the owner before died. */
-  readonly #found = new Set<string>();
+  /** By lane of each stream, the first message that has been found since the owner before died, and its crashes with that one. */
+  readonly #found = new Map<string, Suspect>();
 
   constructor(parts: OwnedPartitionParts, place: GroupPartition) {
     this.place = place;
@@ -259,25 +265,26 @@ export class OwnedPartition {
     return lost.length > 0;
   }
 
-  /**
-   * The first message of each lane is the one that a handler may have had when its process vanished. Only one that was begun
-   * alone is known to have been in the hands of a handler then, so only that one counts more than one crash.
-   */
   #withHistory(delivery: PendingDelivery): PendingDelivery {
     const record = this.#notes?.attempts.get(delivery.name) ?? NEVER_TRIED;
-    const isSuspect = this.#acquisition?.isAfterDeath === true && this.#isFirst(delivery);
-    if (record === NEVER_TRIED && !isSuspect) return delivery;
-    const isCounted = isSuspect && (record.crashes === 0 || record.isBegun);
-    const next = delivery.with({ ...record, crashes: record.crashes + (isCounted ? 1 : 0) });
+    const crashes = this.#acquisition?.isAfterDeath === true ? this.#crashesOf(delivery, record) : record.crashes;
+    if (record === NEVER_TRIED && crashes === 0) return delivery;
+    const next = delivery.with({ ...record, crashes });
     next.isNoted = record !== NEVER_TRIED;
     next.notBeforeMs = performance.now() + Math.min(record.delayMs, Math.max(0, record.dueAtMs - Date.now()));
     return next;
   }
 
-  #isFirst(delivery: PendingDelivery): boolean {
-    const lane = `${delivery.entry.stream.kind} ${this.#parts.queue.laneKeyOf(delivery)}`;
-    if (this.#found.has(lane)) return false;
-    this.#found.add(lane);
-    return true;
+  /**
+   * The first message of each lane is the one that a handler may have had when its process vanished. Only one that was begun
+   * alone is known to have been in the hands of a handler then, so only that one counts more than one crash. A death counts once,
+   * however often the message is read.
+   */
+  #crashesOf(delivery: PendingDelivery, { crashes, isBegun }: AttemptRecord): number {
+    const { name, entry: { id, stream: { kind } } } = delivery;
+    const lane = `${kind} ${kind === 'parked' ? keyOfParked(id) : this.#parts.queue.laneKeyOf(delivery)}`;
+    const first = this.#found.get(lane) ?? { name, crashes: crashes + (crashes === 0 || isBegun ? 1 : 0) };
+    this.#found.set(lane, first);
+    return first.name === name ? first.crashes : crashes;
   }
 }

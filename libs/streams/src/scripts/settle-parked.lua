@@ -7,13 +7,15 @@
 -- returns { name, text } of the next message; 'PARKED' when the key is not released; 'EMPTY' when there is none: the key is as any
 --         other from now on; 'LOST' with nothing done when it is another's partition by now
 --
--- Guarantees: a message is settled once, also when the call is repeated; a message leaves with its outcome.
+-- Guarantees: a message is settled once, also when the call is repeated; a message leaves with its outcome; what was known of its
+-- attempts goes, also when its key is put aside again: the next release begins anew.
 --!include include/owner.lua
 
 local control, parked, texts, keys, dead, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local key, name, outcome = ARGV[2], ARGV[3], ARGV[4]
 if not isOwnerBy(control, ARGV[1]) then return 'LOST' end
 
+if name ~= '' then redis.call('HDEL', control, 'tried:' .. name) end
 if outcome == 'park' then redis.call('HSET', keys, key, 'parked')
 elseif name ~= '' and redis.call('ZREM', parked, name) == 1 then
   redis.call('HDEL', texts, name)

@@ -58,9 +58,10 @@ describe('a publisher that moves to more partitions', () => {
     await looked;
     // The calls of one connection are answered in their order: what is sent too early is seen by then.
     for (const _ of upTo(20)) await older.redis.publish.call('PING');
-    expect(sent).toEqual([0, 1]);
+    const before = [...sent];
     answer();
     await Promise.all([first, ...others]);
+    expect(before).toEqual([0, 1]);
     expect(sent.slice(2).sort()).toEqual([2, 3]);
   });
 });
