@@ -13,8 +13,15 @@ function at(thing: number, partitions: number): number {
   return placeOf(`thing-${thing}`, partitions);
 }
 
-/** Notes where a process sends batches, and withholds the answer to the first one for a partition: `stored` resolves instead. */
-function withheld({ redis: { publish } }: Process, partition: number): { sent: number[]; stored: Promise<void>; answer: () => void } {
+interface Withheld {
+  /** Partitions of batches, in the order in which they were sent. */
+  readonly sent: number[];
+  readonly stored: Promise<void>;
+  answer(): void;
+}
+
+/** Withholds the answer to the first batch of a process for a partition: `stored` resolves instead. */
+function withheld({ redis: { publish } }: Process, partition: number): Withheld {
   const run = publish.run.bind(publish);
   const logs = upTo(4).map((each) => partitionKeys(bed.prefix, 'test.grown', each).log);
   const [sent, stored, answered] = [[] as number[], signal(), signal()];
@@ -57,7 +64,7 @@ describe('a publisher that moves to more partitions', () => {
     const others = [publish(moving, 2), publish(refused, 1)];
     await looked;
     // The calls of one connection are answered in their order: what is sent too early is seen by then.
-    for (const _ of upTo(20)) await older.redis.publish.call('PING');
+    for (let calls = 0; calls < 20; calls += 1) await older.redis.publish.call('PING');
     const before = [...sent];
     answer();
     await Promise.all([first, ...others]);
