@@ -1,11 +1,14 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { patternOf } from './report.js';
 
 const JEST = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
+const SIMULATE = ['--import', 'reflect-metadata', '--import', './libs/testing/loader/register.mjs', 'apps/simulate/src/main.ts'];
 
 /** A copy of the working tree in a temporary folder, with its node_modules linked: mutations there change nothing here. */
 export class WorkingCopy {
@@ -39,13 +42,27 @@ export class WorkingCopy {
     const output = join(this.#root, 'tmp', 'report.json');
     rmSync(output, { force: true });
     const args = [...JEST, '--runInBand', '--json', `--outputFile=${output}`, `--testNamePattern=${patternOf(title)}`, spec];
+    await this.#run(args, { stdio: 'ignore', timeoutMs });
+    return existsSync(output) ? JSON.parse(readFileSync(output, 'utf8')) : null;
+  }
+
+  /** Runs the simulation. @returns its report, or null when it had not ended in time, or could not run */
+  async simulate(args, timeoutMs) {
+    const output = join(this.#root, 'tmp', 'simulation.json');
+    const file = openSync(output, 'w');
+    await this.#run([...SIMULATE, ...args, '--json'], { stdio: ['ignore', file, 'ignore'], timeoutMs });
+    closeSync(file);
+    const text = readFileSync(output, 'utf8');
+    return text === '' ? null : JSON.parse(text);
+  }
+
+  async #run(args, { stdio, timeoutMs }) {
     const env = { ...process.env, TMPDIR: join(this.#root, 'tmp') };
-    this.#running = spawn(process.execPath, args, { cwd: this.#root, env, stdio: 'ignore', detached: true });
+    this.#running = spawn(process.execPath, args, { cwd: this.#root, env, stdio, detached: true });
     const timer = setTimeout(() => this.end(), timeoutMs);
     await once(this.#running, 'exit');
     clearTimeout(timer);
     this.#running = null;
-    return existsSync(output) ? JSON.parse(readFileSync(output, 'utf8')) : null;
   }
 
   /** Ends the running tests with all their processes. */

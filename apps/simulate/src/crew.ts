@@ -1,17 +1,29 @@
+import type { Actor } from '@millrace/testing';
 import type { Fault } from './plan.js';
 import { SimulatedProcess } from './simulated-process.js';
 import type { World } from './world.js';
 
 const RESTART_MS = 150;
 
+const OF_REDIS = ['redis-clock', 'redis-stall', 'forget-scripts', 'destroy-group'] as const;
+
+type RedisFault = Extract<Fault, { readonly kind: (typeof OF_REDIS)[number] }>;
+
+function isOfRedis(fault: Fault): fault is RedisFault {
+  return (OF_REDIS as readonly string[]).includes(fault.kind);
+}
+
 /** The processes of a run. Each has a place, and one that died is followed by another there. */
 export class Crew {
   readonly #world: World;
   readonly #processes: SimulatedProcess[];
+  /** Starts processes anew. */
+  readonly #nobody: Actor;
   #count = 0;
 
   constructor(world: World) {
     this.#world = world;
+    this.#nobody = world.time.actor('orchestrator');
     this.#processes = Array.from({ length: world.plan.members + 1 }, (_, place) => this.#start(place));
   }
 
@@ -25,29 +37,46 @@ export class Crew {
   }
 
   apply(fault: Fault): void {
-    const { time, redis, server, history } = this.#world;
     this.#world.record(`fault ${JSON.stringify(fault)}`);
-    const process = 'process' in fault ? this.at(fault.process) : null;
+    if ('process' in fault) this.#befall(this.at(fault.process), fault);
+    else if (isOfRedis(fault)) this.#befallRedis(fault);
+    else this.#publisher.operate(fault);
+  }
+
+  /** An operator works there, too. */
+  get #publisher(): SimulatedProcess {
+    return this.at(this.#world.plan.members);
+  }
+
+  #befall(process: SimulatedProcess, fault: Extract<Fault, { readonly process: number }>): void {
+    const { time, history } = this.#world;
     switch (fault.kind) {
       case 'lose':
-        return process!.lose();
+        return process.lose();
       case 'kill':
-        history.presumedDeaths += 1;
-        process!.kill();
-        time.after(RESTART_MS, () => void (this.#processes[fault.process] = this.#start(fault.process)));
-        return;
+        return this.#kill(process);
+      case 'stop':
+        if (fault.loses) process.lose();
+        return process.stop(fault.deadlineMs);
       case 'freeze':
         history.presumedDeaths += 1;
-        process!.actor.freeze();
-        time.after(fault.forMs, () => process!.actor.thaw());
+        process.disturb();
+        process.actor.freeze();
+        time.after(fault.forMs, () => process.actor.thaw());
         return;
       case 'cut':
         history.presumedDeaths += 1;
-        process!.cut(fault.how);
-        time.after(fault.forMs, () => process!.cut(null));
+        process.cut(fault.how);
+        time.after(fault.forMs, () => process.cut(null));
         return;
       case 'clock':
-        return process!.actor.stepClock(fault.byMs);
+        return process.actor.stepClock(fault.byMs);
+    }
+  }
+
+  #befallRedis(fault: RedisFault): void {
+    const { time, redis, server, plan } = this.#world;
+    switch (fault.kind) {
       case 'redis-clock':
         return redis.stepClock(fault.byMs);
       case 'redis-stall':
@@ -57,8 +86,15 @@ export class Crew {
       case 'forget-scripts':
         return void server.execute('SCRIPT', 'FLUSH');
       case 'destroy-group':
+        if (fault.kills) for (const member of this.#processes.slice(0, plan.members)) this.#kill(member);
         return this.#destroyGroup(fault.choice);
     }
+  }
+
+  #kill(process: SimulatedProcess): void {
+    if (process.actor.isDead) return;
+    this.#world.history.presumedDeaths += 1;
+    process.kill();
   }
 
   /** One group of one stream. */
@@ -72,7 +108,9 @@ export class Crew {
   }
 
   #start(place: number): SimulatedProcess {
-    const process = new SimulatedProcess(this.#world, `p${place}.${(this.#count += 1)}`);
+    const again = (): void => void (this.#processes[place] = this.#start(place));
+    const ended = (): void => void this.#world.time.after(RESTART_MS, again, this.#nobody);
+    const process = new SimulatedProcess(this.#world, `p${place}.${(this.#count += 1)}`, ended);
     process.start(place < this.#world.plan.members);
     return process;
   }

@@ -1,4 +1,5 @@
 import type { Delivery, Outcome } from '@millrace/core';
+import type { PlannedMessage } from './plan.js';
 
 /** One call of the handler. */
 export interface Call {
@@ -12,6 +13,8 @@ export interface Call {
   /** Null while it runs, and for ever when its process dies. */
   endedAt: number | null;
   outcome: Outcome['kind'] | null;
+  /** Whether Redis had its message for settled when it began, though nothing had kept its process from knowing. */
+  readonly isAfterEnd: boolean;
 }
 
 /** The calls and publishes that were seen: the input of the invariants. */
@@ -21,6 +24,8 @@ export class History {
   readonly calls: Call[] = [];
   /** Processes that others may have taken for dead: killed, frozen, or cut off. */
   presumedDeaths = 0;
+  /** Publishes with a key that were confirmed at the first try, by process and key. */
+  readonly sequences = new Map<string, { readonly value: number; readonly askedAt: number }[]>();
   #moment = 0;
 
   /** The next place in the order of events. */
@@ -28,10 +33,19 @@ export class History {
     return (this.#moment += 1);
   }
 
-  begin(process: string, { message, partition, offset, attempt, crashes }: Delivery): Call {
+  /** A publish was confirmed at the first try. @param askedAt its place in the order of events */
+  storedAtOnce({ value, key }: PlannedMessage, process: string, askedAt: number): void {
+    if (key === null) return;
+    const name = `${process} ${key}`;
+    this.sequences.set(name, [...(this.sequences.get(name) ?? []), { value, askedAt }]);
+  }
+
+  /** @param isAfterEnd as in {@link Call} */
+  begin(process: string, { message, partition, offset, attempt, crashes }: Delivery, isAfterEnd: boolean): Call {
     const { v: value } = message.payload as { v: number };
     const call: Call = {
-      value, process, place: { partition, offset }, attempt, crashes, beganAt: this.moment(), endedAt: null, outcome: null,
+      value, process, place: { partition, offset }, attempt, crashes,
+      beganAt: this.moment(), endedAt: null, outcome: null, isAfterEnd,
     };
     this.calls.push(call);
     return call;

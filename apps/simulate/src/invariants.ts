@@ -1,6 +1,6 @@
 import type { GroupState } from '@millrace/streams';
 import type { Call, History } from './history.js';
-import type { Plan } from './plan.js';
+import { CRASH_LIMIT, has, type Plan } from './plan.js';
 
 /** The end of a run, as Redis has it. */
 export interface EndState {
@@ -12,13 +12,14 @@ export interface EndState {
   readonly openPublishes: number;
 }
 
-type Checked = Pick<History, 'attempted' | 'acknowledged' | 'calls' | 'presumedDeaths'>;
+type Checked = Pick<History, 'attempted' | 'acknowledged' | 'calls' | 'presumedDeaths' | 'sequences'>;
 
 /** All promises that a run has broken, in words; none when all is well. */
 export function brokenPromises(plan: Plan, history: Checked, end: EndState): string[] {
   const run = { plan, history, end };
-  const shared = [lost, phantoms, stuck, countedWrong, crashedWrong];
-  return (plan.mode === 'ordered' ? [...shared, disordered] : shared).flatMap((check) => check(run));
+  const always = [lost, phantoms, stuck, countedWrong, crashedWrong, killedTooOften, attemptedWrong, storedInDisorder];
+  const checks = [...always, ...(plan.mode === 'ordered' ? [disordered] : [takenWrong]), begunAfterEnd];
+  return checks.flatMap((check) => check(run));
 }
 
 interface Run {
@@ -38,13 +39,21 @@ function phantoms({ plan, history, end }: Run): string[] {
   const strange = history.calls.filter(({ value }) => !history.attempted.has(value)).map(({ value }) => value);
   const twice = repeated(end.stored);
   const deadTwice = repeated(end.deadLetters);
-  const early = end.deadLetters.filter((value) => plan.messages[value]?.handler !== 'always-fails');
+  const early = end.deadLetters.filter((value) => !mayDie(plan, history, value));
   return [
     ...(strange.length > 0 ? [`phantom: ${strange.join(', ')} handled, and never published`] : []),
     ...(twice.length > 0 ? [`stored twice: ${twice.join(', ')}`] : []),
-    ...(deadTwice.length > 0 ? [`dead-lettered twice: ${deadTwice.join(', ')}`] : []),
+    ...(deadTwice.length > 0 && !has(plan, 'seek') ? [`dead-lettered twice: ${deadTwice.join(', ')}`] : []),
     ...(early.length > 0 ? [`dead-lettered though its handler does not always fail: ${early.join(', ')}`] : []),
   ];
+}
+
+/** So often at the least a message began that had as many crashes as it may: the first counts for all that a process held. */
+const LEAST_CALLS = 2;
+
+/** A handler of which processes died may be innocent: it ran beside another, or when a process was taken for dead. */
+function mayDie({ messages }: Plan, { calls }: Checked, value: number): boolean {
+  return messages[value]?.handler === 'always-fails' || calls.filter((call) => call.value === value).length >= LEAST_CALLS;
 }
 
 function stuck({ end: { group, openPublishes } }: Run): string[] {
@@ -54,12 +63,13 @@ function stuck({ end: { group, openPublishes } }: Run): string[] {
 }
 
 /** Each stored message is settled once: counters that are too high tell of one that was settled twice. */
-function countedWrong({ history, end }: Run): string[] {
+function countedWrong({ plan, history, end }: Run): string[] {
   const { group, stored, deadLetters } = end;
   const dead = deadLetters.length;
-  const expected = { handled: stored.length - dead, deadLettered: dead, deadLetters: dead, lost: 0 };
+  const once = { handled: stored.length - dead, ...(has(plan, 'redrive') ? {} : { deadLettered: dead }) };
+  const expected: Partial<GroupState> = { deadLetters: dead, lost: 0, ...(has(plan, 'seek') ? {} : once) };
   const retries = history.calls.filter(({ outcome }) => outcome === 'retry').length;
-  const wrong = (Object.keys(expected) as (keyof typeof expected)[]).filter((name) => group[name] !== expected[name]);
+  const wrong = (Object.keys(expected) as (keyof GroupState)[]).filter((name) => group[name] !== expected[name]);
   return [
     ...wrong.map((name) => `counter ${name}: ${group[name]} in place of ${expected[name]}`),
     ...(group.retried > retries ? [`counter retried: ${group.retried}, but handlers asked for ${retries}`] : []),
@@ -69,14 +79,73 @@ function countedWrong({ history, end }: Run): string[] {
 /** So little is lost that no process falls silent for it. */
 const FAIR = 0.01;
 
-function crashedWrong({ plan: { weather }, history }: Run): string[] {
-  if (weather.lost > FAIR || weather.silent > 0) return [];
+function isFair({ weather: { lost, silent, late, unanswered } }: Plan): boolean {
+  return lost <= FAIR && unanswered <= FAIR && silent === 0 && late === 0;
+}
+
+function crashedWrong({ plan, history }: Run): string[] {
+  if (!isFair(plan)) return [];
   const most = Math.max(0, ...history.calls.map(({ crashes }) => crashes));
   return most > history.presumedDeaths ? [`crashes: ${most} counted, while ${history.presumedDeaths} processes may have looked dead`] : [];
 }
 
+/**
+ * An operator asked for it; or a group was made again while no member lived, and of the members that started then only the one
+ * that made it knows.
+ */
+function mayComeAgain(plan: Plan): boolean {
+  const isUnseen = plan.faults.some((fault) => fault.kind === 'destroy-group' && fault.kills);
+  return isUnseen || has(plan, 'seek') || has(plan, 'redrive');
+}
+
+function killedTooOften({ plan, history }: Run): string[] {
+  if (mayComeAgain(plan)) return [];
+  const deaths = (value: number): number => history.calls.filter((call) => call.value === value).length;
+  const often = plan.messages.filter(({ value, handler }) => handler === 'kills' && deaths(value) > CRASH_LIMIT + 1);
+  return often.map(({ value }) => `crash limit: ${deaths(value)} processes died of ${value}`);
+}
+
+/** An attempt follows a handler that asked for another one. A message that came back has the attempt that it had. */
+function attemptedWrong({ history }: Run): string[] {
+  return history.calls.flatMap(({ value, attempt }) => {
+    const retries = history.calls.filter((call) => call.value === value && call.outcome === 'retry').length;
+    return attempt > retries + 1 ? [`attempt ${attempt} of ${value}, after ${retries} retries`] : [];
+  });
+}
+
+/** Publishes of one process and key are stored in the order in which they were asked for. */
+function storedInDisorder({ history, end }: Run): string[] {
+  const places = new Map(end.stored.map((value, index) => [value, index]));
+  return [...history.sequences].flatMap(([name, confirmed]) => {
+    const inOrder = [...confirmed].sort((one, other) => one.askedAt - other.askedAt).map(({ value }) => value);
+    const bad = inOrder.findIndex((value, index) => index > 0 && places.get(inOrder[index - 1]!)! > places.get(value)!);
+    return bad < 0 ? [] : [`stored in disorder by ${name}: ${inOrder[bad]} before ${inOrder[bad - 1]}`];
+  });
+}
+
+/**
+ * Nobody but others who took a member for dead, or an operator, takes its messages from it. A settlement that arrives behind its
+ * own repetition is refused, too.
+ */
+function takenWrong({ plan, history, end: { group } }: Run): string[] {
+  const mayTake = group.redelivered > 0 || plan.weather.late > 0 || (['destroy-group', 'stop', 'seek', 'redrive'] as const).some((kind) => has(plan, kind));
+  const crashed = history.calls.filter(({ crashes }) => crashes > 0).map(({ value }) => value);
+  return [
+    ...(group.fenced > 0 && !mayTake ? [`fenced: ${group.fenced} settlements refused, and nobody had taken the messages`] : []),
+    ...(crashed.length > 0 && group.redelivered === 0 ? [`crashes counted of ${crashed.join(', ')}, and nobody was taken for dead`] : []),
+  ];
+}
+
+function begunAfterEnd({ plan, history }: Run): string[] {
+  if (plan.weather.silent > 0 || plan.weather.late > 0 || mayComeAgain(plan)) return [];
+  const late = history.calls.filter(({ isAfterEnd }) => isAfterEnd).map(({ value }) => value);
+  return late.length > 0 ? [`begun though settled: ${late.join(', ')}`] : [];
+}
+
 /** A message begins only when the one before it of the same key is settled, and that one does not come back. */
-function disordered({ plan, history }: Run): string[] {
+function disordered({ plan, history, end }: Run): string[] {
+  if (mayComeAgain(plan)) return [];
+  const dead = new Set(end.deadLetters);
   const byKey = new Map<string, Map<number, Call[]>>();
   for (const call of history.calls) {
     const key = plan.messages[call.value]?.key;
@@ -87,7 +156,7 @@ function disordered({ plan, history }: Run): string[] {
   }
   return [...byKey].flatMap(([key, byOffset]) => {
     const inOrder = [...byOffset].sort(([one], [other]) => one - other).map(([, calls]) => calls);
-    const bad = inOrder.findIndex((calls, index) => index > 0 && isOutOfTurn(inOrder[index - 1]!, calls));
+    const bad = inOrder.findIndex((calls, index) => index > 0 && isOutOfTurn(inOrder[index - 1]!, calls, dead));
     return bad < 0 ? [] : [`order of ${key}: ${inOrder[bad]![0]!.value} began too early, or the one before it again too late`];
   });
 }
@@ -96,9 +165,10 @@ function disordered({ plan, history }: Run): string[] {
  * Calls are in the order in which they began. One of them settled the message; others may end at any time, and count for nothing:
  * those of a process that stood still, and was taken for dead.
  */
-function isOutOfTurn(before: readonly Call[], calls: readonly Call[]): boolean {
+function isOutOfTurn(before: readonly Call[], calls: readonly Call[], dead: ReadonlySet<number>): boolean {
   const { beganAt } = calls[0]!;
-  const isSettled = before.some(({ endedAt, outcome }) => endedAt !== null && endedAt < beganAt && isFinal(outcome));
+  const isBuried = dead.has(before[0]!.value) && before.length >= LEAST_CALLS;
+  const isSettled = isBuried || before.some(({ endedAt, outcome }) => endedAt !== null && endedAt < beganAt && isFinal(outcome));
   return !isSettled || before.at(-1)!.beganAt > beganAt;
 }
 

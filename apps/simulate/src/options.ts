@@ -9,10 +9,14 @@ export interface SimulateCommand {
   /** Whether the trace of the one seed is shown. */
   readonly isReplay: boolean;
   readonly json: boolean;
+  /** Whether it ends with the first seed that fails. */
+  readonly untilFailure: boolean;
+  /** Whether each seed is run only once. */
+  readonly isOnce: boolean;
 }
 
 const HELP = `
-Each seed decides processes, messages, faults and the order of everything, and is run twice: both must do the same.
+Each seed decides processes, messages, faults and the order of everything, and is run twice unless --once says otherwise: both must do the same.
 
 Exit codes: 0 all seeds keep all promises, 1 one does not, 2 wrong options.
 `;
@@ -23,16 +27,20 @@ interface Given {
   readonly seed?: number;
   readonly mode: Mode;
   readonly json?: boolean;
+  readonly untilFailure?: boolean;
+  readonly once?: boolean;
 }
 
 /** @throws CommanderError; its reason was written */
 export function parseSimulateOptions(args: readonly string[]): SimulateCommand {
-  const program = new Command('simulate').description('Runs the engine in virtual time, over a Redis in memory, with faults').addHelpText('after', HELP);
+  const program = new Command('simulate').addHelpText('after', HELP)
+    .description('Runs the engine in virtual time, over a Redis in memory, with faults');
   for (const option of simulateOptions()) program.addOption(option);
   program.exitOverride();
   program.parse(args, { from: 'user' });
-  const { seed, seeds, from, mode, json = false } = program.opts<Given>();
-  return { from: seed ?? from, seeds: seed === undefined ? seeds : 1, mode, isReplay: seed !== undefined, json };
+  const { seed, seeds, from, mode, json = false, untilFailure = false, once = false } = program.opts<Given>();
+  const isReplay = seed !== undefined;
+  return { from: seed ?? from, seeds: isReplay ? 1 : seeds, mode, isReplay, json, untilFailure, isOnce: once };
 }
 
 function simulateOptions(): Option[] {
@@ -41,6 +49,8 @@ function simulateOptions(): Option[] {
     new Option('--from <n>', 'the first seed').argParser(whole).default(1),
     new Option('--seed <n>', 'this seed alone, with its trace').argParser(whole),
     new Option('--mode <mode>', 'how the group hands messages out').choices(['shared', 'ordered']).default('shared'),
+    new Option('--until-failure', 'end with the first seed that fails'),
+    new Option('--once', 'run each seed only once'),
     new Option('--json', 'write one JSON document to stdout'),
   ];
 }

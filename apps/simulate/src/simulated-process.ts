@@ -2,12 +2,14 @@ import { type Delivery, errorRecord, type Outcome, type OutgoingMessage } from '
 import { createStreams, type Streams } from '@millrace/streams';
 import { type Actor, MemoryTopology, type Packet, type PacketFate } from '@millrace/testing';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { PlannedMessage } from './plan.js';
+import { CRASH_LIMIT, type Fault, type PlannedMessage } from './plan.js';
 import { GROUP, PREFIX, type World } from './world.js';
 
 const ATTEMPTS = 3;
 const RETRY_MS = 15;
 const AGAIN_MS = 200;
+/** Packets of usual slowness arrive before. */
+const LATE_MS = 300;
 const PUBLISH_DEADLINE_MS = 3_000;
 
 /** One process of a user, with an engine and connections of its own. */
@@ -17,18 +19,18 @@ export class SimulatedProcess {
   /** Publishes that have neither resolved nor failed. */
   openPublishes = 0;
   readonly #world: World;
+  readonly #ended: () => void;
+  #isDisturbed = false;
   #topology: MemoryTopology | null = null;
   #streams: Streams | null = null;
   #cut: PacketFate | null = null;
 
-  constructor(world: World, name: string) {
+  /** @param ended called when it has died, or has stopped */
+  constructor(world: World, name: string, ended: () => void) {
     this.#world = world;
+    this.#ended = ended;
     this.name = name;
     this.actor = world.time.actor(name);
-  }
-
-  get streams(): Streams | null {
-    return this.#streams;
   }
 
   /** @param subscribes whether it is a member of the group */
@@ -61,17 +63,53 @@ export class SimulatedProcess {
 
   /** Its packets fare so from now on; null: as the weather is. */
   cut(how: PacketFate | null): void {
+    this.disturb();
     this.#cut = how;
   }
 
+  /** It may not know any more what others do. */
+  disturb(): void {
+    this.#isDisturbed = true;
+  }
+
   kill(): void {
+    if (this.actor.isDead) return;
     this.actor.kill();
     this.#topology?.kill();
     this.openPublishes = 0;
+    this.#ended();
+  }
+
+  /** As at SIGTERM: it ends when its engine has stopped. */
+  stop(deadlineMs: number): void {
+    this.#world.time.after(0, () => void this.#streams?.stop(deadlineMs).then(() => this.kill()), this.actor);
+  }
+
+  /** An operator does it with the connections of this process. */
+  operate(fault: Fault): void {
+    const work = (): void => void this.#operate(fault).catch((error: unknown) => {
+      this.#world.record(`${this.name} could not ${fault.kind}: ${(error as Error).message}`);
+    });
+    this.#world.time.after(0, work, this.actor);
+  }
+
+  async #operate(fault: Fault): Promise<void> {
+    const { topic } = this.#world;
+    const { groups, deadLetters } = this.#streams!;
+    if (fault.kind === 'redrive') await deadLetters.redrive(topic, GROUP, { all: true });
+    if (fault.kind === 'seek') await groups.seek(topic, GROUP, { to: 'earliest', within: '1s' });
+    if (fault.kind !== 'pause') return;
+    await groups.pause(topic, GROUP, { within: '1s' });
+    await wait(fault.forMs);
+    await groups.resume(topic, GROUP);
   }
 
   #fate(packet: Packet): PacketFate {
     const fate = this.#world.fate(packet);
+    if (packet.direction === 'request' && Number(fate) > LATE_MS) {
+      // Its sender asks again over another connection, and may be answered before it arrives.
+      this.#world.time.after(1, () => this.#topology?.loseReplies(), this.actor);
+    }
     return this.#world.isCalm ? fate : (this.#cut ?? fate);
   }
 
@@ -79,7 +117,7 @@ export class SimulatedProcess {
   async #subscribe(streams: Streams): Promise<void> {
     const { topic, plan } = this.#world;
     const ordering = plan.mode === 'ordered' ? { ordering: { by: 'key' } as const } : {};
-    const definition = { topic, group: GROUP, concurrency: plan.concurrency, crashLimit: 10, ...ordering };
+    const definition = { topic, group: GROUP, concurrency: plan.concurrency, crashLimit: CRASH_LIMIT, ...ordering };
     for (;;) {
       try {
         await streams.subscribe(definition, (delivery) => this.#handle(delivery));
@@ -93,11 +131,13 @@ export class SimulatedProcess {
 
   async #handle(delivery: Delivery): Promise<Outcome> {
     const { history, plan } = this.#world;
-    const call = history.begin(this.name, delivery);
+    const isAfterEnd = !this.#isDisturbed && this.#world.isSettled(delivery.partition, delivery.offset);
+    const call = history.begin(this.name, delivery, isAfterEnd);
     const { value, attempt, crashes } = call;
-    this.#world.record(`${this.name} begins ${value} attempt ${attempt} crashes ${crashes}`);
+    this.#world.record(`${this.name} begins ${value} attempt ${attempt} crashes ${crashes}${isAfterEnd ? ' though settled' : ''}`);
     const { handler, handleMs } = plan.messages[value]!;
     if (handleMs > 0) await wait(handleMs);
+    if (this.#isKilledBy(value)) await new Promise(() => undefined);
     // As the pipeline of a user's handler does: without its lease it decides nothing.
     const outcome: Outcome = delivery.lease.isGivenUp ? { kind: 'release' } : outcomeOf(handler, attempt);
     history.end(call, outcome.kind);
@@ -105,17 +145,31 @@ export class SimulatedProcess {
     return outcome;
   }
 
+  #isKilledBy(value: number): boolean {
+    const { history, plan } = this.#world;
+    const { handler } = plan.messages[value]!;
+    const isFirst = history.calls.filter((call) => call.value === value).length === 1;
+    if (handler !== 'kills' && !(handler === 'kills-once' && isFirst)) return false;
+    history.presumedDeaths += 1;
+    this.kill();
+    return true;
+  }
+
   async #publish(planned: PlannedMessage): Promise<void> {
     const { history, topic } = this.#world;
+    const asked = history.moment();
+    let isFirstTry = true;
     const due = planned.delayMs === null ? undefined : { inMs: planned.delayMs };
     history.attempted.add(planned.value);
     do {
       try {
         const { duplicate } = await this.#streams!.publish(topic, outgoing(planned), due ? { due } : {});
         history.acknowledged.add(planned.value);
+        if (isFirstTry && !due) history.storedAtOnce(planned, this.name, asked);
         this.#world.record(`${this.name} published ${planned.value}${duplicate ? ' before' : ''}`);
         return;
       } catch (error) {
+        isFirstTry = false;
         this.#world.record(`${this.name} could not publish ${planned.value}: ${(error as Error).message}`);
         await wait(AGAIN_MS);
       }
@@ -132,7 +186,7 @@ function outgoing({ value, key, idempotencyKey }: PlannedMessage): OutgoingMessa
 const failure = errorRecord(new Error('as planned'));
 
 function outcomeOf(handler: PlannedMessage['handler'], attempt: number): Outcome {
-  if (handler === 'good' || (handler === 'fails-once' && attempt > 1)) return { kind: 'ack' };
+  if (handler === 'good' || handler === 'kills-once' || (handler === 'fails-once' && attempt > 1)) return { kind: 'ack' };
   if (attempt < ATTEMPTS) return { kind: 'retry', delayMs: RETRY_MS, error: failure };
   return { kind: 'dead-letter', reason: 'ATTEMPTS_EXHAUSTED', error: failure };
 }

@@ -4,7 +4,7 @@ import { MemoryTopology, type VirtualTime } from '@millrace/testing';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Crew } from './crew.js';
 import { brokenPromises, type EndState } from './invariants.js';
-import { type Mode, planOf } from './plan.js';
+import { has, type Mode, planOf } from './plan.js';
 import { Trace } from './trace.js';
 import { GROUP, PREFIX, World } from './world.js';
 
@@ -65,14 +65,22 @@ async function watch(world: World, crew: Crew): Promise<EndState> {
   const toRedis = (ms: number, work: () => void): (() => void) => time.after(ms, work, redis);
   const topology = new MemoryTopology(server, { name: 'watcher', network: { atServer: toRedis } });
   const streams = createStreams({ redis: topology, prefix: PREFIX, leaseMs: plan.leaseMs });
+  let isResumed = !has(plan, 'pause') && !has(plan, 'seek');
   for (;;) {
     await wait(LOOK_EVERY_MS);
-    const group = await stateOf(streams, world);
+    isResumed ||= await streams.groups.resume(world.topic, GROUP).then(() => true, () => false);
     const isOver = time.nowMs > plan.calmAtMs + DRAIN_MS;
-    const isDone = group !== null && isDrained(group, world) && crew.openPublishes === 0;
-    if (group && (isDone || isOver)) return endStateOf(world, streams, { group, crew });
+    if (!isOver && (crew.openPublishes > 0 || !mayBeDrained(world))) continue;
+    const group = await stateOf(streams, world);
+    if (group && (isOver || isDrained(group, world))) return endStateOf(world, streams, { group, crew });
     if (isOver) throw new Error('There is no group.');
   }
+}
+
+/** To ask the inspector each time would cost more than the run. */
+function mayBeDrained(world: World): boolean {
+  const openOf = (partition: number): string => `${partitionOf(world, partition)}:group:${GROUP}:open`;
+  return partitionsOf(world).every((partition) => world.server.execute('ZCARD', openOf(partition)) === 0);
 }
 
 function stateOf(streams: Streams, { topic }: World): Promise<GroupState | null> {
@@ -81,8 +89,11 @@ function stateOf(streams: Streams, { topic }: World): Promise<GroupState | null>
 
 function isDrained({ lag, pending, retrying }: GroupState, world: World): boolean {
   const isDelayed = (partition: number): boolean => world.server.execute('ZCARD', `${partitionOf(world, partition)}:delayed`) !== 0;
-  const partitions = Array.from({ length: world.plan.partitions }, (_, partition) => partition);
-  return lag === 0 && pending === 0 && retrying === 0 && !partitions.some(isDelayed);
+  return lag === 0 && pending === 0 && retrying === 0 && !partitionsOf(world).some(isDelayed);
+}
+
+function partitionsOf({ plan }: World): number[] {
+  return Array.from({ length: plan.partitions }, (_, partition) => partition);
 }
 
 /** The first part of the keys of a partition; docs/keys-and-data.md names them. */

@@ -47,30 +47,36 @@ export class World {
 
   /** The fate of a packet in this weather. */
   fate(packet: Packet): PacketFate {
-    const fate = this.#drawn();
-    this.record(`${packet.direction} ${packet.connection} ${fate} ${packet.direction === 'reply' ? '' : textOf(packet)}`);
+    const fate = this.#drawn(packet.direction);
+    this.trace.addPacket(this.time.nowMs, packet, fate);
     return fate;
   }
 
   record(what: string): void {
-    this.trace.add(`${this.time.nowMs} ${what}`);
+    this.trace.add(this.time.nowMs, what.includes(COMMON) ? what.replace(ID, 'an id') : what);
   }
 
-  #drawn(): PacketFate {
-    const { lost, silent, slow } = this.plan.weather;
+  #drawn(direction: Packet['direction']): PacketFate {
+    const { lost, silent, slow, late, unanswered } = this.plan.weather;
     const draw = this.time.random();
     const travelMs = this.time.random();
-    if (this.isCalm || draw >= lost + silent + slow) return travelMs;
+    if (this.isCalm) return travelMs;
+    const special = direction === 'request' ? late : direction === 'reply' ? unanswered : 0;
+    if (draw >= lost + silent + slow + special) return travelMs;
     if (draw < lost) return 'lost';
-    return draw < lost + silent ? 'silent' : travelMs * 300;
+    if (draw < lost + silent) return 'silent';
+    if (draw < lost + silent + slow) return travelMs * 300;
+    return direction === 'reply' ? 'lost' : travelMs * 4 * this.plan.leaseMs;
+  }
+
+  /** Whether Redis has a message for settled: it is marked, and waits for no further attempt. */
+  isSettled(partition: number, offset: number): boolean {
+    if (offset < 0) return false;
+    const group = `${PREFIX}:{${this.topic.name}:${partition}}:group:${GROUP}`;
+    const isMarked = this.server.execute('GETBIT', `${group}:settled:${Math.floor(offset / PAGE)}`, offset % PAGE) === 1;
+    return isMarked && this.server.execute('ZCOUNT', `${group}:open`, offset, offset) === 0;
   }
 }
 
-/** Long texts would cost more than the commands do: scripts that go by their text, and payloads. */
-const MOST_SHOWN = 160;
-
-function textOf({ command, args }: Packet): string {
-  if (command === 'EVAL') return command;
-  const text = `${command} ${args.join(' ')}`;
-  return (text.includes(COMMON) ? text.replace(ID, 'an id') : text).slice(-MOST_SHOWN);
-}
+/** Offsets in a page of the settled bitmap; docs/keys-and-data.md has it. */
+const PAGE = 65_536;

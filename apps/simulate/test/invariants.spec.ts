@@ -4,16 +4,18 @@ import type { Call } from '../src/history.js';
 import { brokenPromises, type EndState } from '../src/invariants.js';
 import { type Mode, planOf } from '../src/plan.js';
 
-const counters = { handled: 2, deadLettered: 0, deadLetters: 0, lost: 0, retried: 0 };
+const counters = { handled: 2, deadLettered: 0, deadLetters: 0, lost: 0, retried: 0, redelivered: 0, fenced: 0 };
 const group: Partial<GroupState> = { ...counters, lag: 0, pending: 0, retrying: 0 };
 
 const calls = [call(0, { beganAt: 1, endedAt: 2 }), call(1, { beganAt: 3, endedAt: 4 })];
-const history = { attempted: new Set([0, 1]), acknowledged: new Set([0, 1]), calls, presumedDeaths: 0 };
+const sequences = new Map<string, { value: number; askedAt: number }[]>();
+const history = { attempted: new Set([0, 1]), acknowledged: new Set([0, 1]), calls, presumedDeaths: 0, sequences };
 const end = { group, stored: [0, 1], deadLetters: [], openPublishes: 0 };
 
 function call(value: number, facts: Partial<Call> = {}): Call {
   const place = { partition: 0, offset: value };
-  return { value, process: 'p', place, attempt: 1, crashes: 0, beganAt: 1, endedAt: 2, outcome: 'ack', ...facts };
+  const usual = { attempt: 1, crashes: 0, beganAt: 1, endedAt: 2, outcome: 'ack', isAfterEnd: false } as const;
+  return { value, process: 'p', place, ...usual, ...facts };
 }
 
 interface Changes {
@@ -26,8 +28,9 @@ interface Changes {
 function broken({ history: otherHistory = {}, end: otherEnd = {}, mode = 'shared' }: Changes): string[] {
   const plan = planOf(1, mode);
   const messages = plan.messages.map((message) => ({ ...message, key: 'k', handler: 'good' as const }));
-  const weather = { lost: 0, silent: 0, slow: 0 };
-  return brokenPromises({ ...plan, messages, weather }, { ...history, ...otherHistory }, { ...end, ...otherEnd } as EndState);
+  const weather = { lost: 0, silent: 0, slow: 0, late: 0, unanswered: 0 };
+  const checked = { ...history, ...otherHistory };
+  return brokenPromises({ ...plan, messages, weather, faults: [] }, checked, { ...end, ...otherEnd } as EndState);
 }
 
 it('finds nothing in a good run', () => {
@@ -44,7 +47,22 @@ it.each<[string, Changes, string]>([
   ['a retry that no handler asked for', { end: { group: { ...group, retried: 1 } } }, 'counter retried: 1, but handlers asked for 0'],
   ['a message that is left over', { end: { group: { ...group, pending: 1 } } }, 'stuck: lag 0, pending 1, retrying 0, open publishes 0'],
   ['a publish without an end', { end: { openPublishes: 1 } }, 'stuck: lag 0, pending 0, retrying 0, open publishes 1'],
-  ['a crash of a healthy process', { history: { calls: [call(0, { crashes: 1 }), calls[1]!] } }, 'crashes: 1 counted, while 0 processes may have looked dead'],
+  ['a crash of a healthy process', {
+    end: { group: { ...group, redelivered: 1 } }, history: { calls: [call(0, { crashes: 1 }), calls[1]!] },
+  }, 'crashes: 1 counted, while 0 processes may have looked dead'],
+  ['a crash though nobody was taken for dead', {
+    history: { calls: [call(0, { crashes: 1 }), calls[1]!], presumedDeaths: 1 },
+  }, 'crashes counted of 0, and nobody was taken for dead'],
+  ['a settlement that is refused for no reason', {
+    end: { group: { ...group, fenced: 1 } },
+  }, 'fenced: 1 settlements refused, and nobody had taken the messages'],
+  ['an attempt too many', { history: { calls: [call(0, { attempt: 2 }), calls[1]!] } }, 'attempt 2 of 0, after 0 retries'],
+  ['a message that begins though it is settled', {
+    history: { calls: [call(0, { isAfterEnd: true }), calls[1]!] },
+  }, 'begun though settled: 0'],
+  ['publishes of a key that are stored in disorder', {
+    history: { sequences: new Map([['p k', [{ value: 1, askedAt: 1 }, { value: 0, askedAt: 2 }]]]) },
+  }, 'stored in disorder by p k: 0 before 1'],
   [
     'a good message among the dead letters',
     { end: { deadLetters: [1], group: { ...group, handled: 1, deadLettered: 1, deadLetters: 1 } as never } as never },

@@ -49,11 +49,11 @@ export interface GroupKeys {
    * attempts of messages that stay with it, and the message at which it stopped.
    */
   readonly control: string;
-  /** Sorted set of messages that wait for an operator, by name: key, a NUL, offset in 16 digits. The scores are 0. */
+  /** Sorted set of messages that wait for an operator, by name: key in the form of URIs, a space, offset in 16 digits; scores are 0. */
   readonly parked: string;
   /** Hash: message that waits for an operator -> its text, how it was given up, and when. */
   readonly parkedText: string;
-  /** Hash: key with such messages -> `parked`, or `released` when they are to be handled. */
+  /** Hash: key with such messages, in the same form -> `parked`, or `released` when they are to be handled. */
   readonly parkedKeys: string;
 }
 

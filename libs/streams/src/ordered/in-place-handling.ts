@@ -8,7 +8,8 @@ import { type Settlement, settlementOf } from '../consume/settlement.js';
 import type { LaneQueue } from './lane-queue.js';
 import type { OwnedPartition } from './owned-partition.js';
 import type { GivenUp, OwnerNotes } from './owner-notes.js';
-import { keyOfParked, type ParkedMessages } from './parked-messages.js';
+import type { ParkedMessages } from './parked-messages.js';
+import { keyOfParked } from './parked-names.js';
 import { untilDone } from './until-done.js';
 
 export interface InPlaceHandlingParts {

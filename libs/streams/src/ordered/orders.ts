@@ -11,6 +11,7 @@ import { partitionsOf } from '../log/topic-log.js';
 import { GoOnOptions, ReleaseOptions } from './order-options.js';
 import { type ParkedState, stoppedAtIn } from './owner-notes.js';
 import type { ParkedText } from './parked-messages.js';
+import { keyIn, namesOf, parkedKey } from './parked-names.js';
 
 const releaseKey = loadScript('../scripts/release-key.lua', import.meta.url);
 const goOn = loadScript('../scripts/go-on.lua', import.meta.url);
@@ -73,7 +74,7 @@ export class Orders {
     const { key } = parseOptions(ReleaseOptions, options, 'release()');
     const places = await this.#placesOf(this.#topicOf(topic), group);
     const releaseIn = ({ groupKeys: { parkedKeys, control }, ...place }: GroupPartition): Promise<unknown> =>
-      this.#redisOf(place).run(releaseKey, [parkedKeys, control], [group, key]);
+      this.#redisOf(place).run(releaseKey, [parkedKeys, control], [group, parkedKey(key)]);
     const replies = await Promise.all(places.map(releaseIn));
     if (!replies.includes(1)) throw notParked({ topic: topicOfRef(topic).name, group, key }, replies.includes(-1));
   }
@@ -106,13 +107,13 @@ export class Orders {
   async #parkedIn(place: GroupPartition): Promise<ParkedKey[]> {
     const redis = this.#redisOf(place);
     const keys = pairs((await redis.call('HGETALL', place.groupKeys.parkedKeys)) as string[]).slice(0, MOST_KEYS);
-    return Promise.all(keys.map(([key, state]) => this.#parkedKey(place, key, state as ParkedState)));
+    return Promise.all(keys.map(([key, state]) => this.#parkedKey(place, keyIn(key), state as ParkedState)));
   }
 
   async #parkedKey(place: GroupPartition, key: string, state: ParkedState): Promise<ParkedKey> {
     const { groupKeys: { parked, parkedText }, partition } = place;
     const redis = this.#redisOf(place);
-    const range = [`[${key}\0`, `(${key}\x01`];
+    const range = namesOf(key);
     const [messages, first] = await Promise.all([
       redis.call('ZLEXCOUNT', parked, ...range),
       redis.call('ZRANGE', parked, ...range, 'BYLEX', 'LIMIT', 0, 1) as Promise<string[]>,

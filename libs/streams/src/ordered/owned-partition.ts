@@ -8,7 +8,8 @@ import type { Acquisition } from '../own/ownership.js';
 import { type AttemptRecord, NEVER_TRIED } from './attempt-record.js';
 import type { LaneQueue } from './lane-queue.js';
 import type { GivenUp, Notes, OwnerNotes, StoppedAt } from './owner-notes.js';
-import { type AfterParked, keyOfParked, type ParkedMessages } from './parked-messages.js';
+import type { AfterParked, ParkedMessages } from './parked-messages.js';
+import { keyOfParked } from './parked-names.js';
 import { ReleasedKeys } from './released-keys.js';
 
 export interface OwnedPartitionParts extends ReadHistoryParts {

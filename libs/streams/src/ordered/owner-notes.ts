@@ -4,6 +4,7 @@ import type { GroupPartition } from '../consume/group-partition.js';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
 import { pairs } from '../log/pairs.js';
 import { type AttemptRecord, attemptRecordOf, attemptText } from './attempt-record.js';
+import { keyIn } from './parked-names.js';
 
 const note = loadScript('../scripts/note.lua', import.meta.url);
 
@@ -49,7 +50,8 @@ export class OwnerNotes {
     const { control, parkedKeys } = place.groupKeys;
     const redis = this.#redisOf(place);
     const [fields, keys] = (await Promise.all([redis.call('HGETALL', control), redis.call('HGETALL', parkedKeys)])) as string[][];
-    return notesIn(pairs(fields!), pairs(keys!) as [string, ParkedState][]);
+    const parked = pairs(keys!).map(([key, state]): [string, ParkedState] => [keyIn(key), state as ParkedState]);
+    return notesIn(pairs(fields!), parked);
   }
 
   /** Marks a message whose process vanished as one that begins. @returns false when it is another's by now */

@@ -3,6 +3,7 @@ import type { GroupPartition } from '../consume/group-partition.js';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
 import type { Settlement } from '../consume/settlement.js';
 import type { GivenUp } from './owner-notes.js';
+import { keyOfParked, parkedKey, parkedName } from './parked-names.js';
 
 const park = loadScript('../scripts/park.lua', import.meta.url);
 const settleParked = loadScript('../scripts/settle-parked.lua', import.meta.url);
@@ -25,16 +26,6 @@ export interface NextParked {
 /** `parked`: the key waits for an operator; `empty`: it is as any other key; `lost`: the partition is another's. */
 export type AfterParked = NextParked | 'parked' | 'empty' | 'lost';
 
-/** Names a message among those of its partition that wait: they are in the order of the names. */
-export function parkedName(key: string, offset: number): string {
-  return `${key}\0${String(Math.max(0, offset)).padStart(16, '0')}`;
-}
-
-/** The key in the name of a message that waits. */
-export function keyOfParked(name: string): string {
-  return name.slice(0, name.lastIndexOf('\0'));
-}
-
 /** Messages of a partition that wait for an operator, as the owner of the partition changes them. */
 export class ParkedMessages {
   readonly #redis: Topology;
@@ -54,21 +45,22 @@ export class ParkedMessages {
     const { message, offset, envelope, entry: { stream: { partition }, ownerEpoch } } = delivery;
     const { control, parked, parkedText, parkedKeys } = partition.groupKeys;
     const text: ParkedText = { offset, envelope, givenUp, parkedAt: Date.now() };
-    const args = [this.#token(ownerEpoch), message.key!, parkedName(message.key!, offset), JSON.stringify(text), givenUp ? '0' : '1'];
+    const names = [parkedKey(message.key!), parkedName(message.key!, offset)];
+    const args = [this.#token(ownerEpoch), ...names, JSON.stringify(text), givenUp ? '0' : '1'];
     const reply = await this.#redisOf(partition).run(park, [control, parked, parkedText, parkedKeys], args);
     return reply === 1 ? 'parked' : reply === 0 ? 'lost' : 'free';
   }
 
   /** The first message of a released key. */
   first(place: GroupPartition, key: string, epoch: number): Promise<AfterParked> {
-    return this.#settle(place, [this.#token(epoch), key, '', 'ack']);
+    return this.#settle(place, [this.#token(epoch), parkedKey(key), '', 'ack']);
   }
 
   /** Settles a message of a released key, or puts the key aside again. @returns the next one */
   settle(delivery: PendingDelivery, settlement: Settlement | 'park'): Promise<AfterParked> {
     const { entry: { id, stream, ownerEpoch } } = delivery;
     const outcome = settlement === 'park' ? [settlement] : settlement;
-    return this.#settle(stream.partition, [this.#token(ownerEpoch), keyOfParked(id), id, ...outcome]);
+    return this.#settle(stream.partition, [this.#token(ownerEpoch), parkedKey(keyOfParked(id)), id, ...outcome]);
   }
 
   async #settle(place: GroupPartition, args: readonly (string | number)[]): Promise<AfterParked> {

@@ -2,7 +2,7 @@
 -- Settles a message of a key that was released, and finds the next one.
 --
 -- KEYS  1 control  2 parked  3 parked text  4 parked keys  5 dead letters  6 stats
--- ARGV  1 owner and its epoch, with a space between them  2 key  3 name of the message, or '' to find the first one
+-- ARGV  1 owner and its epoch, with a space between them  2 key, as it stands in the names  3 name of the message, or '' to find the first one
 --       4 outcome: 'ack'; 'dead', with 5 the envelope and 6 the reason as JSON; 'park': the key is put aside again
 -- returns { name, text } of the next message; 'PARKED' when the key is not released; 'EMPTY' when there is none: the key is as any
 --         other from now on; 'LOST' with nothing done when it is another's partition by now
@@ -25,7 +25,7 @@ elseif name ~= '' and redis.call('ZREM', parked, name) == 1 then
   end
 end
 
-local first = redis.call('ZRANGE', parked, '[' .. key .. '\0', '(' .. key .. '\1', 'BYLEX', 'LIMIT', 0, 1)[1]
+local first = redis.call('ZRANGE', parked, '[' .. key .. ' ', '(' .. key .. '!', 'BYLEX', 'LIMIT', 0, 1)[1]
 if not first then
   redis.call('HDEL', keys, key)
   return 'EMPTY'

@@ -169,7 +169,7 @@ const fetch: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
 const aside: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   const { control, parked, parkedText, parkedKeys, dead, stats } = scenario.group;
   const key = pick(['k', 'ü'], a);
-  const name = `${key}\0${String(b % 9).padStart(16, '0')}`;
+  const name = `${key} ${String(b % 9).padStart(16, '0')}`;
   await scenario.run('park', [control, parked, parkedText, parkedKeys], [ownerOf(scenario, a), key, name, 'text', pick(['0', '1'], c)]);
   if (c % 2 === 0) await scenario.run('release-key', [parkedKeys, control], ['g', key]);
   const outcome = pick([['ack', 'handled', ''], ['dead', scenario.envelope(), '{}'], ['park']], b);

@@ -56,6 +56,27 @@ describe('a key whose message has failed at its last attempt is put aside', () =
     expect(tape.of(0)).toEqual([0, 0, 1, 2, 3, 4, 5, 6]);
   });
 
+  it('whatever characters it has: no other key begins like it', async () => {
+    const [process, handled] = [await bed.start(), [] as string[]];
+    let fails = true;
+    const keys = ['k', 'k\0', 'k 0000000000000000', 'k!', 'k%20', 'ключ \u0001 🎉'];
+    const ordering = { by: 'key', onExhausted: 'park' } as const;
+    await subscribe(process, { topic: Step, group: 'g', ordering }, async (given: Step, { key }) => {
+      if (fails) throw new Error('It cannot be done.');
+      handled.push(`${key} ${given.step}`);
+    });
+    for (const number of [0, 1]) for (const key of keys) await process.publisher.publish(Step, step(0, number), { key });
+    const waiting = async (): Promise<string[]> => (await parked(process)).filter(({ messages }) => messages === 2).map(({ key }) => key);
+    await waitFor(async () => (await waiting()).length === keys.length, { what: 'all keys to be put aside' });
+    expect((await waiting()).toSorted()).toEqual(keys.toSorted());
+    fails = false;
+    for (const [index, key] of keys.entries()) {
+      await process.streams.orders.release(Step, 'g', { key });
+      await waitFor(() => handled.length === 2 * (index + 1), { what: 'both messages of the key' });
+      expect(handled.slice(-2)).toEqual([`${key} 0`, `${key} 1`]);
+    }
+  });
+
   it('again, when one of its messages fails after it was released', async () => {
     const [process, tape] = [await bed.start(), new Tape()];
     const plan: Plan = { onExhausted: 'park', fails: () => true };

@@ -98,6 +98,14 @@ export class MemoryDriver implements RedisDriver {
     this.#atClient(0, () => this.#lost(link, 'read ECONNRESET'));
   }
 
+  /** The client sees a reset, and connects again; requests that it has sent still arrive, however late. */
+  loseReplies(): void {
+    const link = this.#link;
+    if (!link || this.#isKilled) return;
+    this.#hangUp(link);
+    this.#atClient(0, () => this.#lost(link, 'read ECONNRESET'));
+  }
+
   /** The process is gone: requests on their way still arrive, and nothing else happens here any more. */
   kill(): void {
     this.#isKilled = true;
@@ -111,7 +119,7 @@ export class MemoryDriver implements RedisDriver {
       replies.send(fate, () => this.#emit('message', channel, text));
     });
     const requests = new Pipe(this.#options.network.atServer ?? after, () => this.lose());
-    const replies = new Pipe(this.#atClient, () => this.lose());
+    const replies = new Pipe(this.#atClient, () => this.loseReplies());
     this.#link = { session, requests, replies, sent: [] };
     this.#attempts = 0;
     this.status = 'ready';

@@ -38,6 +38,11 @@ export class MemoryTopology extends StandaloneTopology {
     for (const driver of this.#drivers) driver.lose();
   }
 
+  /** The client sees every connection end, and makes it again; requests on their way still arrive, however late. */
+  loseReplies(): void {
+    for (const driver of this.#drivers) driver.loseReplies();
+  }
+
   /** The process has died: the server sees its connections end, behind the requests that it has sent. */
   kill(): void {
     for (const driver of this.#drivers) driver.kill();
