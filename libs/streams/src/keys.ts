@@ -49,7 +49,7 @@ export interface GroupKeys {
    * attempts of messages that stay with it, and the message at which it stopped.
    */
   readonly control: string;
-  /** Sorted set of messages that wait for an operator, by name: key in the form of URIs, a space, offset in 16 digits; scores are 0. */
+  /** Sorted set of messages that wait for an operator: key in the form of URIs, a space, offset in 16 digits; scores are 0. */
   readonly parked: string;
   /** Hash: message that waits for an operator -> its text, how it was given up, and when. */
   readonly parkedText: string;

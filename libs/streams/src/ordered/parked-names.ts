@@ -1,6 +1,6 @@
 /**
- * The names of messages that wait for an operator: the key, a space, the offset in 16 digits. They are in the order of the offsets
- * for each key. A key is encoded as in a URI, since it may hold any character, and no key may begin like the names of another.
+ * The names of messages that wait for an operator: the key, a space, the offset in 16 digits. For each key they are in the order
+ * of the offsets. A key is encoded as in a URI, since it may hold any character, and no key may begin like the names of another.
  */
 export function parkedName(key: string, offset: number): string {
   return `${parkedKey(key)} ${String(Math.max(0, offset)).padStart(16, '0')}`;

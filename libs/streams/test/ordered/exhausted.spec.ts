@@ -66,7 +66,9 @@ describe('a key whose message has failed at its last attempt is put aside', () =
       handled.push(`${key} ${given.step}`);
     });
     for (const number of [0, 1]) for (const key of keys) await process.publisher.publish(Step, step(0, number), { key });
-    const waiting = async (): Promise<string[]> => (await parked(process)).filter(({ messages }) => messages === 2).map(({ key }) => key);
+    const waiting = async (): Promise<string[]> => {
+      return (await parked(process)).filter(({ messages }) => messages === 2).map(({ key }) => key);
+    };
     await waitFor(async () => (await waiting()).length === keys.length, { what: 'all keys to be put aside' });
     expect((await waiting()).toSorted()).toEqual(keys.toSorted());
     fails = false;
