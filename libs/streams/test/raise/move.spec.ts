@@ -17,7 +17,7 @@ interface Withheld {
   /** Partitions of batches, in the order in which they were sent. */
   readonly sent: number[];
   readonly stored: Promise<void>;
-  answer(): void;
+  readonly answer: () => void;
 }
 
 /** Withholds the answer to the first batch of a process for a partition: `stored` resolves instead. */
