@@ -6,6 +6,7 @@ import { storing } from './guards/storing.js';
 import { ordered } from './guards/ordered.js';
 import { owning } from './guards/owning.js';
 import { outcomes } from './guards/outcomes.js';
+import { raising } from './guards/raising.js';
 import { removing } from './guards/removing.js';
 import { groups, operating, publishing, retention } from './guards/publishing.js';
 import { waiting } from './guards/waiting.js';
@@ -27,5 +28,5 @@ import { waiting } from './guards/waiting.js';
 export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
-  ...owning, ...ordered,
+  ...owning, ...ordered, ...raising,
 ];

@@ -10,6 +10,7 @@ import { StreamSubscription } from './consume/subscription.js';
 import { Groups } from './group/groups.js';
 import { Presence } from './group/presence.js';
 import { Inspector } from './inspect/inspector.js';
+import { PartitionCounts } from './log/partition-counts.js';
 import { TopicLog } from './log/topic-log.js';
 import { Orders } from './ordered/orders.js';
 import { DeadLetters } from './redeliver/dead-letters.js';
@@ -73,12 +74,13 @@ const FLUSH_MS = 500;
  */
 export function createStreams(options: StreamsOptions): Streams {
   const { redis, prefix, leaseMs, stuckAfterMs = DEFAULT_STUCK_AFTER_MS } = options;
-  const log = new TopicLog(redis, prefix);
+  const counts = new PartitionCounts();
+  const log = new TopicLog(redis, prefix, counts);
   const deadlineMs = options.publishDeadlineMs ?? DEFAULT_PUBLISH_DEADLINE_MS;
   const packing = packingOf(options.messagesPerEntry);
-  const tender = new TopicTender({ redis, prefix, log });
+  const tender = new TopicTender({ redis, prefix, log, counts });
   const budget = new PublishBudget(options.publishBufferBytes ?? DEFAULT_PUBLISH_BUFFER_BYTES);
-  const publisher = new StreamPublisher({ redis, prefix, log, deadlineMs, budget, tender, packing });
+  const publisher = new StreamPublisher({ redis, prefix, log, counts, deadlineMs, budget, tender, packing });
   const presence = new Presence({ redis, prefix, leaseMs });
   const loneSlot = new LoneSlot();
   const rings = new Rings(redis);
@@ -87,25 +89,27 @@ export function createStreams(options: StreamsOptions): Streams {
   const subscribe = async (definition: SubscriptionDefinition, handling: Handling): Promise<Subscription> => {
     assertOrdering(definition);
     const onDelayed = (): void => tender.delayed(definition.topic, 0);
-    const parts = { redis, prefix, presence, rings, readers, loneSlot, stuckAfterMs, log, onDelayed };
+    const parts = { redis, prefix, presence, rings, readers, loneSlot, stuckAfterMs, log, counts, onDelayed };
     const start: Start<StreamSubscription> = (onStopped) =>
       StreamSubscription.start({ ...parts, onStopped }, definition, handling);
     const subscription = await subscriptions.add(definition, start);
     tender.subscribed(definition.topic, definition.group, () => subscription.isIdle);
     return subscription;
   };
-  const inspector = new Inspector(redis, prefix);
-  const operating = { redis, prefix, presence, inspector };
+  const inspector = new Inspector(redis, prefix, counts);
+  const operating = { redis, prefix, presence, inspector, log, counts };
   return {
     inspector,
     deadLetters: new DeadLetters({
-      redis, log, prefix,
+      redis, log, prefix, counts,
       retained: (topic, partition) => tender.published(topic, partition),
     }),
     groups: new Groups(operating),
-    orders: new Orders(redis, prefix),
+    orders: new Orders(redis, prefix, counts),
     topics: new Topics(operating),
-    declare: (topic) => log.declare(topic),
+    declare: async (topic) => {
+      await log.declare(topic);
+    },
     publish: (topic, message, sendOptions) => publisher.publish(topic, message, sendOptions),
     publishMany: (topic, many) => publisher.publishMany(topic, many),
     subscribe: (definition, handler) => subscribe(definition, { rule: null, handler }),

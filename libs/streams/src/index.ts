@@ -8,6 +8,7 @@ export type { PauseOptions, SeekOptions } from './group/group-options.js';
 export type { SeekStep } from './group/seek.js';
 export { Orders, type ParkedKey, type StoppedPartition } from './ordered/orders.js';
 export type { GoOnOptions, ReleaseOptions } from './ordered/order-options.js';
-export { Topics, type TopicRemoval } from './remove/topics.js';
+export { type PartitionsRaised, Topics, type TopicRemoval } from './remove/topics.js';
+export type { RaiseOptions } from './raise/raise-options.js';
 export type { GroupRemoval } from './remove/group-removal.js';
 export type { RemoveOptions } from './remove/remove-options.js';

@@ -7,8 +7,9 @@ export interface PartitionKeys {
   readonly log: string;
   /**
    * Hash: `format` (of the log), `generation`, `next` (the next offset), `ms` (that of the last entry's id), `delayed` (how many
-   * were delayed so far); of a topic with retention also `first` (the lowest offset that is retained), `trimmed` (when, in Unix
-   * milliseconds), `full` (its memory is used up).
+   * were delayed so far), `partitions` (the number that publishers are held to), after a raise `end:<to>` (the next offset at it)
+   * and `gates` (what ordered groups hold back); of a topic with retention also `first` (the lowest offset that is retained),
+   * `trimmed` (when, in Unix milliseconds), `full` (its memory is used up).
    */
   readonly meta: string;
   /** Hash: group -> the offset at which it started. */
@@ -59,7 +60,7 @@ export interface GroupKeys {
 /** Offsets in one page of a group's settled bitmap: 8 KiB. An entry never crosses from one page into the next. */
 export const SETTLED_PAGE_OFFSETS = 65_536;
 
-/** Hash: topic -> how many partitions it has; of all topics of the prefix. */
+/** Hash: topic -> how many partitions it has, and had (`log/stored-count.ts`); of all topics of the prefix. */
 export function topicsKey(prefix: string): string {
   return `${prefix}:topics`;
 }

@@ -16,7 +16,7 @@ const keysOf = (): ReturnType<typeof partitionKeys> => partitionKeys(bed.prefix,
 /** Sends a batch of one message, past the publisher. */
 function send(redis: RedisConnection, producer: string, number: number): Promise<unknown> {
   const { log, meta, producers: key } = keysOf();
-  return redis.run(publish, [log, meta, key], [producer, number, 0, 1, 1, SETTLED_PAGE_OFFSETS, 0, '0', '[[]]']);
+  return redis.run(publish, [log, meta, key], [producer, number, 0, 1, 1, SETTLED_PAGE_OFFSETS, 0, '0', 1, '[[]]']);
 }
 
 describe('the number of a batch', () => {

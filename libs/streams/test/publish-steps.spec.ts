@@ -10,7 +10,8 @@ import { nextStep, type Standing } from '../src/publish/steps.js';
 
 describe('the next step of a publisher', () => {
   const idle: Standing = {
-    waiting: 0, hasFullBatch: false, inFlight: 0, mostInFlight: 4, isRefused: false, inDoubt: 0, isAwaited: false,
+    waiting: 0, hasFullBatch: false, inFlight: 0, mostInFlight: 4,
+    isRefused: false, inDoubt: 0, isAwaited: false, isHalted: false,
   };
 
   it.each<[string, Partial<Standing>, string]>([
@@ -24,6 +25,10 @@ describe('the next step of a publisher', () => {
     ['earlier batches are in doubt', { waiting: 900, hasFullBatch: true, inDoubt: 2 }, 'close'],
     ['a publish in doubt is still open', { inDoubt: 1, isAwaited: true }, 'close'],
     ['no publish in doubt, or behind it, is open', { inDoubt: 1 }, 'stop'],
+    ['it is halted', { waiting: 900, hasFullBatch: true, isHalted: true }, 'stop'],
+    ['it is halted, and batches are on their way', { waiting: 900, hasFullBatch: true, inFlight: 1, isHalted: true }, 'wait'],
+    ['it is halted, and messages wait behind those in doubt', { waiting: 900, inDoubt: 1, isHalted: true }, 'stop'],
+    ['it is halted, and a publish in doubt is still open', { waiting: 900, inDoubt: 1, isAwaited: true, isHalted: true }, 'close'],
   ])('when %s', (_, standing, step) => {
     expect(nextStep({ ...idle, ...standing })).toBe(step);
   });
@@ -32,7 +37,7 @@ describe('the next step of a publisher', () => {
 describe('the queue of a publisher', () => {
   const budget = new PublishBudget(Number.MAX_SAFE_INTEGER);
   const message = (id: string, bytes = 10): LoneMessage =>
-    new LoneMessage({ id, text: '', bytes, giveUpAt: 0, due: '', use: null, budget });
+    new LoneMessage({ id, routingKey: id, text: '', bytes, giveUpAt: 0, due: '', use: null, budget });
   const filled = (count: number, bytes?: number): PublishQueue => {
     const queue = new PublishQueue();
     for (let index = 0; index < count; index += 1) queue.add(message(String(index), bytes));

@@ -97,7 +97,7 @@ describe('a publish that cannot be done', () => {
     const batcher = new PartitionBatcher({
       redis: ending, confirmation: null, topic: 'test.single', partition: 0, keys: keysOf(), idempotencyWindowMs: 60_000,
       deadlineMs: 5_000, budget: new PublishBudget(1_000), packing: () => 1, retained: null,
-      declare: () => process.streams.declare(topicOf(Single)),
+      declare: () => process.streams.declare(topicOf(Single)), partitions: () => 1, learn: async () => undefined,
     });
     await process.streams.declare(topicOf(Single));
     const turned = new Promise((resolve) => setImmediate(() => resolve('turned')));

@@ -367,6 +367,7 @@ describe('a trim', () => {
       redis: process.redis.publish, confirmation: null, topic: 'test.retained', partition: 0, keys: keys(),
       idempotencyWindowMs: 60_000, deadlineMs: 5_000, budget: new PublishBudget(1_000), packing: () => 1,
       retained: { retention, makeRoom } as unknown as RetainedPartition, declare: async () => undefined,
+      partitions: () => 1, learn: async () => undefined,
     });
     const message = { id: 'i', key: null, idempotencyKey: null, headers: {}, expiresAt: null, type: null, schema: 1, payloadJson: '{"value":10}' };
     expect(await batcher.publish(message)).toMatchObject({ offset: 10 });

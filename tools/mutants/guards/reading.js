@@ -128,7 +128,7 @@ export const reading = [
   {
     name: 'a member whose start fails says goodbye',
     file: 'libs/streams/src/consume/subscription.ts',
-    find: 'await settlesWithin(goodbye(parts.presence, name, member), GOODBYE_MS);',
+    find: 'await running.part();',
     replace: '',
     spec: FAILED_START_SPEC,
     title: 'nobody waits for a member whose start failed, in another process',

@@ -12,7 +12,7 @@ export type IdempotencyScope = (typeof IDEMPOTENCY_SCOPES)[number];
 
 /** Options of `@Topic`: its second argument. */
 export class TopicOptions<T extends object = object> {
-  /** Ordered shards of the topic, 1 to 256; fixed once the topic exists. Default 1. */
+  /** Ordered shards of the topic, 1 to 256. Once the topic exists, `Topics.raisePartitions` alone makes them more. Default 1. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 256 })
   partitions?: number = 1;
 

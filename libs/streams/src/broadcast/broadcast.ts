@@ -1,6 +1,6 @@
 import {
   BROADCAST_GROUP, type BroadcastDefinition, type Delivery, type DeliveryHandler, emit, errorRecord, isExpired, Lease, Loop,
-  type Message, MillraceError, type Outcome, type Subscription,
+  type Message, MillraceError, type Outcome, spread, type Subscription,
 } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import { decodeEnvelope } from '../log/envelope.js';
@@ -20,6 +20,8 @@ export interface BroadcastParts {
 const READY_WAIT_MS = 1_000;
 /** Delay of a retry that is due while the broadcast is paused. */
 const PAUSED_RETRY_MS = 1_000;
+/** How often to look whether the topic has more partitions. Nobody rings for a broadcast, which has no group. */
+const LOOK_EVERY_MS = 5_000;
 
 /** One message on its way to the handler of this process. */
 interface Item {
@@ -33,11 +35,14 @@ interface Item {
 export class Broadcast implements Subscription {
   readonly #definition: BroadcastDefinition;
   readonly #handler: DeliveryHandler;
-  readonly #followers: readonly LogFollower[];
+  readonly #parts: BroadcastParts;
+  #followers: readonly LogFollower[];
+  /** How many partitions the followers read. */
+  #partitions: number;
   readonly #slots: Slots;
   readonly #retries = new DelayedRetries<Item>((item) => this.#begin(item));
-  readonly #loops: readonly Loop[];
-  readonly #onStopped: () => void;
+  #loops: readonly Loop[];
+  readonly #growth: Loop;
   /** The lease of all messages that handlers are at work on, until the process stops. */
   readonly #lease = new Lease();
   readonly #pausedBy = new Set<'process' | 'stop'>();
@@ -45,24 +50,26 @@ export class Broadcast implements Subscription {
   readonly #problems = new Map<LogFollower, string>();
 
   private constructor(parts: BroadcastParts, definition: BroadcastDefinition, handler: DeliveryHandler) {
+    this.#parts = parts;
     this.#definition = definition;
     this.#handler = handler;
+    this.#partitions = definition.topic.partitions;
     this.#followers = LogFollower.ofTopic(parts, definition.topic);
-    this.#onStopped = parts.onStopped;
     this.#slots = new Slots(definition.concurrency);
     this.#loops = this.#followers.map((follower) => this.#loopOf(follower));
+    this.#growth = new Loop({ name: 'grow', round: (signal) => this.#grow(signal), onError: (error, failures) => this.#report('grow', error, failures) });
   }
 
   static async start(parts: BroadcastParts, definition: BroadcastDefinition, handler: DeliveryHandler): Promise<Broadcast> {
-    await parts.log.declare(definition.topic);
-    const broadcast = new Broadcast(parts, definition, handler);
+    const topic = await parts.log.declare(definition.topic);
+    const broadcast = new Broadcast(parts, { ...definition, topic }, handler);
     try {
       await Promise.all(broadcast.#followers.map((follower) => follower.start()));
     } catch (error) {
       for (const follower of broadcast.#followers) follower.close();
       throw error;
     }
-    for (const loop of broadcast.#loops) loop.start();
+    for (const loop of [...broadcast.#loops, broadcast.#growth]) loop.start();
     return broadcast;
   }
 
@@ -89,10 +96,11 @@ export class Broadcast implements Subscription {
   async stop(deadlineMs: number): Promise<void> {
     this.#hold('stop');
     this.#retries.clear();
+    await this.#growth.stop();
     for (const follower of this.#followers) follower.close();
     await Promise.all(this.#loops.map((loop) => loop.stop()));
     if (!(await this.#slots.idle(deadlineMs))) this.#lease.giveUp(stopped(this.#definition.topic.name));
-    this.#onStopped();
+    this.#parts.onStopped();
   }
 
   #hold(by: 'process' | 'stop'): void {
@@ -101,15 +109,38 @@ export class Broadcast implements Subscription {
   }
 
   #loopOf(follower: LogFollower): Loop {
-    const { name: topic } = this.#definition.topic;
     return new Loop({
       name: 'follow',
       round: (signal) => this.#round(follower, signal),
       onError: (error, failures) => {
         this.#problems.set(follower, error.message);
-        emit('loop-failed', { topic, group: BROADCAST_GROUP, loop: 'follow', error: errorRecord(error), failures });
+        this.#report('follow', error, failures);
       },
     });
+  }
+
+  #report(loop: string, error: Error, failures: number): void {
+    const { name: topic } = this.#definition.topic;
+    emit('loop-failed', { topic, group: BROADCAST_GROUP, loop, error: errorRecord(error), failures });
+  }
+
+  /** Follows partitions that the topic was given since, from their beginning on: all in them is newer than this broadcast. */
+  async #grow(signal: AbortSignal): Promise<number> {
+    const topic = await this.#parts.log.learn(this.#definition.topic);
+    if (topic.partitions <= this.#partitions || signal.aborted) return spread(LOOK_EVERY_MS);
+    const followers = LogFollower.ofTopic(this.#parts, topic, this.#partitions);
+    try {
+      await Promise.all(followers.map((follower) => follower.startAtBeginning()));
+    } catch (error) {
+      for (const follower of followers) follower.close();
+      throw error;
+    }
+    const loops = followers.map((follower) => this.#loopOf(follower));
+    this.#followers = [...this.#followers, ...followers];
+    this.#loops = [...this.#loops, ...loops];
+    this.#partitions = topic.partitions;
+    for (const loop of loops) loop.start();
+    return spread(LOOK_EVERY_MS);
   }
 
   async #round(follower: LogFollower, signal: AbortSignal): Promise<number> {

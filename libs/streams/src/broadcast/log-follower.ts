@@ -55,14 +55,24 @@ export class LogFollower {
     this.#readOn = reader.connectionEpoch;
   }
 
-  /** One follower for all partitions that one command can read. Each has a connection of its own: close it. */
-  static ofTopic({ redis, prefix }: { redis: Topology; prefix: string }, topic: TopicDefinition): LogFollower[] {
+  /**
+   * One follower for all partitions that one command can read, from the partition `first` on. Each has a connection of its own:
+   * close it.
+   */
+  static ofTopic({ redis, prefix }: { redis: Topology; prefix: string }, topic: TopicDefinition, first = 0): LogFollower[] {
     const keysOf = (partition: number): PartitionKeys => partitionKeys(prefix, topic.name, partition);
-    const pages = pagesOf(partitionsOf(topic), topic.partitions, (partition) => redis.controlFor(keysOf(partition).log));
+    const followed = partitionsOf(topic).slice(first);
+    const pages = pagesOf(followed, topic.partitions, (partition) => redis.controlFor(keysOf(partition).log));
     return pages.map(({ redis: control, partitions }) => {
       const reader = redis.blockingFor(keysOf(partitions[0]!).log, `follow:${topic.name}`);
       return new LogFollower(reader, control, { topic: topic.name, partitions, keysOf });
     });
+  }
+
+  /** Begins with the first messages, in partitions that are newer than the broadcast. */
+  async startAtBeginning(): Promise<void> {
+    const cursors = await Promise.all(this.#logs.partitions.map((partition) => this.#cursorOf(partition)));
+    this.#cursors = cursors.map((cursor) => ({ ...cursor, after: '0-0', next: 0, history: new ReadHistory() }));
   }
 
   /** Finds the present ends. */

@@ -39,6 +39,8 @@ export interface Feedback {
   due(partition: GroupPartition, inMs: number): void;
   /** Rings may have been missed, or will be from now on: parts that rely on rings look for themselves. */
   ringsMissed(): void;
+  /** The topic has more partitions than this member looks after. */
+  raised(): void;
   /** A member has come, or one is gone. */
   membersChanged(): void;
   /** Whether nothing comes to the group, as far as this member sees, and rings will announce anything that does. */

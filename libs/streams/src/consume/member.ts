@@ -2,7 +2,7 @@ import { isMillraceError, type MillraceError, type Ordering, type SubscriptionDe
 import type { Topology } from '@millrace/redis';
 import { Entrance } from '../group/entrance.js';
 import type { Presence } from '../group/presence.js';
-import type { TopicLog } from '../log/topic-log.js';
+import type { Occasion, TopicLog } from '../log/topic-log.js';
 import type { ReaderPool } from '../read/reader-pool.js';
 import type { RingWait } from '../read/ring-wait.js';
 import type { Rings } from '../ring/rings.js';
@@ -31,6 +31,8 @@ export interface MemberParts {
   readonly loneSlot: LoneSlot;
   readonly stuckAfterMs: number;
   readonly log: TopicLog;
+  /** Called when the topic has more partitions than this member looks after. */
+  readonly onRaised: () => void;
   /** Called when a message of the topic was stored that is due later, as far as rings are heard. */
   readonly onDelayed: () => void;
 }
@@ -46,6 +48,7 @@ export abstract class Member implements Feedback {
   abstract readonly fetcher: Fetching;
   abstract readonly pauses: PauseControl;
   readonly delayed: () => void;
+  readonly raised: () => void;
   protected abstract readonly holdings: Holdings;
   protected abstract readonly upkeep: Upkeep;
   protected abstract readonly rings: RingWait;
@@ -54,10 +57,11 @@ export abstract class Member implements Feedback {
   protected readonly entrance: Entrance;
   readonly #log: TopicLog;
 
-  constructor({ log, onDelayed, ...parts }: MemberParts, places: readonly GroupPartition[], ordering?: Ordering) {
+  constructor({ log, onDelayed, onRaised, ...parts }: MemberParts, places: readonly GroupPartition[], ordering?: Ordering) {
     this.places = places;
     this.entrance = new Entrance({ ...parts, place: places[0]!, ordering });
     this.delayed = onDelayed;
+    this.raised = onRaised;
     this.#log = log;
   }
 
@@ -75,9 +79,9 @@ export abstract class Member implements Feedback {
     return this.upkeep.deadLetters;
   }
 
-  /** Makes the group where there is none, joins it, and begins to fetch. */
-  async join({ topic, group, start }: SubscriptionDefinition): Promise<void> {
-    const origins = await this.#log.declareGroups(topic, group, start);
+  /** Makes the group where there is none, or where Redis has lost it, joins it, and begins to fetch. */
+  async join({ topic, group, start }: SubscriptionDefinition, occasion: Occasion): Promise<void> {
+    const origins = await this.#log.declareGroups(topic, group, { start, occasion });
     // A group that was lost while nobody was here to see it is not new: the messages that it settled are still marked.
     this.places.forEach((place, index) => {
       if (origins[index] === 'remade') this.historyOf(place).givenAgain();

@@ -1,33 +1,48 @@
-import { MillraceError, type Subscription, type SubscriptionDefinition } from '@millrace/core';
+import { emit, errorRecord, Loop, type Subscription, type SubscriptionDefinition, type TopicDefinition } from '@millrace/core';
 import { settlesWithin } from '@millrace/redis';
-import type { Presence } from '../group/presence.js';
-import type { Handling } from './handling.js';
+import type { Occasion } from '../log/topic-log.js';
 import { OrderedMember } from '../ordered/ordered-member.js';
+import type { Handling } from './handling.js';
 import type { Member, MemberParts } from './member.js';
 import type { PausedBy } from './pause-control.js';
+import { RunningMember } from './running-member.js';
 import { SharedMember } from './shared-member.js';
 
-export interface SubscriptionParts extends Omit<MemberParts, 'member'> {
+export interface SubscriptionParts extends Omit<MemberParts, 'member' | 'onRaised'> {
   /** Called when the subscription was stopped and nothing of it runs any more. */
   readonly onStopped: () => void;
 }
 
-/** How long it may take to put back the messages that handlers had at the deadline. */
-const PUT_BACK_MS = 2_000;
-/** How long the end of the loops and the goodbye may take: a Redis that does not answer must not keep the process. */
-const GOODBYE_MS = 500;
+/** Timers end at 2^31 ms. */
+const NO_DEADLINE_MS = 2 ** 31 - 1;
+/** How long a member that is about to join may take for it when the process stops. */
+const JOIN_MS = 500;
 
-/** The life of one member of a group: it starts, is paused and resumed, and stops. */
+/**
+ * The life of a subscription: it starts, is paused and resumed, and stops. Its member is replaced by one that looks after more
+ * partitions when the topic was given more.
+ */
 export class StreamSubscription implements Subscription {
   readonly #parts: SubscriptionParts;
-  readonly #name: string;
-  readonly #member: Member;
+  readonly #definition: SubscriptionDefinition;
+  readonly #handling: Handling;
+  readonly #growth: Loop;
+  #running!: RunningMember;
+  #isPaused = false;
+  /** Whether the topic is known to have more partitions than the member looks after. */
+  #isOutgrown = false;
+  #growthProblem: string | null = null;
   #stopping: Promise<void> | null = null;
 
-  private constructor(parts: SubscriptionParts, name: string, member: Member) {
+  private constructor(parts: SubscriptionParts, definition: SubscriptionDefinition, handling: Handling) {
     this.#parts = parts;
-    this.#name = name;
-    this.#member = member;
+    this.#definition = definition;
+    this.#handling = handling;
+    this.#growth = new Loop({
+      name: 'grow',
+      round: (signal) => this.#grow(signal),
+      onError: (error, failures) => this.#growthFailed(error, failures),
+    });
   }
 
   /** Makes the topic and the group where there are none, joins, and begins to fetch. */
@@ -36,25 +51,21 @@ export class StreamSubscription implements Subscription {
     definition: SubscriptionDefinition,
     handling: Handling,
   ): Promise<StreamSubscription> {
-    await parts.log.declare(definition.topic);
-    const name = await parts.presence.join();
-    const member = memberOf({ ...parts, member: name }, definition, handling);
-    try {
-      await member.join(definition);
-      return new StreamSubscription(parts, name, member);
-    } catch (error) {
-      await settlesWithin(goodbye(parts.presence, name, member), GOODBYE_MS);
-      member.fetcher.abandon();
-      throw error;
-    }
+    const topic = await parts.log.declare(definition.topic);
+    const subscription = new StreamSubscription(parts, definition, handling);
+    await subscription.#enter(topic, 'boot');
+    subscription.#growth.start();
+    return subscription;
   }
 
   async pause(): Promise<void> {
+    this.#isPaused = true;
     await this.#member.pauses.pause('process');
     await this.#member.pauses.drain();
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#member.lookAtAll();
     this.#member.pauses.resume('process');
   }
@@ -69,7 +80,7 @@ export class StreamSubscription implements Subscription {
   }
 
   problem(): string | null {
-    return this.#member.problem();
+    return this.#growthProblem ?? this.#member.problem();
   }
 
   stop(deadlineMs: number): Promise<void> {
@@ -77,55 +88,69 @@ export class StreamSubscription implements Subscription {
     return this.#stopping;
   }
 
-  /**
-   * The order matters. No handler starts from now on. Then the reads end, so that nothing arrives unseen, and waiting messages go
-   * back to the group. Handlers may finish while this process still says that it lives; their messages go back at the deadline.
-   * The goodbye comes last.
-   */
+  get #member(): Member {
+    return this.#running.member;
+  }
+
   async #stop(deadlineMs: number): Promise<void> {
-    this.#parts.presence.stopping(this.#name);
-    const finishing = Promise.all([this.#member.finish(deadlineMs), this.#finish()]);
-    if (!(await settlesWithin(finishing, deadlineMs))) {
-      this.#giveUp();
-      if (!(await settlesWithin(finishing, PUT_BACK_MS))) this.#member.settler.abandon();
-    }
-    await settlesWithin(goodbye(this.#parts.presence, this.#name, this.#member), GOODBYE_MS);
-    this.#member.fetcher.abandon();
+    const stopBy = performance.now() + deadlineMs;
+    const grown = this.#growth.stop();
+    const running = this.#running;
+    await running.end(deadlineMs);
+    await settlesWithin(grown, JOIN_MS);
+    if (this.#running !== running) await this.#running.end(Math.max(0, stopBy - performance.now()));
     this.#parts.onStopped();
   }
 
-  async #finish(): Promise<void> {
-    const { pauses, fetcher } = this.#member;
-    await Promise.all([pauses.pause('stop'), fetcher.stop()]);
-    await pauses.drain();
+  async #enter(topic: TopicDefinition, occasion: Occasion): Promise<void> {
+    const { presence } = this.#parts;
+    const name = await presence.join();
+    // Partitions that came by a raise are read from their beginning: the group was there before them.
+    const start = occasion === 'boot' ? this.#definition.start : 'earliest';
+    const definition = { ...this.#definition, topic, start };
+    const member = memberOf({ ...this.#parts, member: name, onRaised: () => this.#outgrown() }, definition, this.#handling);
+    const running = new RunningMember(presence, name, member);
+    try {
+      if (this.#isPaused) await member.pauses.pause('process');
+      await member.join(definition, occasion);
+    } catch (error) {
+      await running.part();
+      throw error;
+    }
+    this.#running = running;
+    if (this.#isPaused === member.pauses.pausedBy.includes('process')) return;
+    if (this.#isPaused) await member.pauses.pause('process');
+    else member.pauses.resume('process');
   }
 
-  /** Gives the messages up before the signals abort, so that an outcome that follows from an abort comes too late. */
-  #giveUp(): void {
-    const { dispatcher, deadLetters, held, place } = this.#member;
-    dispatcher.giveUp();
-    deadLetters.hook?.giveUp();
-    held.giveUpAll(stopped(place.topic, place.group));
+  #outgrown(): void {
+    this.#isOutgrown = true;
+    this.#growth.wake();
+  }
+
+  /** The present member ends first, so that no more messages are handled at once than usual. */
+  async #grow(signal: AbortSignal): Promise<number> {
+    if (!this.#isOutgrown) return NO_DEADLINE_MS;
+    const topic = await this.#parts.log.learn(this.#definition.topic);
+    await this.#running.end(NO_DEADLINE_MS);
+    if (signal.aborted) return 0;
+    this.#isOutgrown = false;
+    await this.#enter(topic, 'recovery').catch((error: unknown) => {
+      this.#isOutgrown = true;
+      throw error;
+    });
+    this.#growthProblem = null;
+    return 0;
+  }
+
+  #growthFailed(error: Error, failures: number): void {
+    const { topic, group } = this.#definition;
+    this.#growthProblem = error.message;
+    emit('loop-failed', { topic: topic.name, group, loop: 'grow', error: errorRecord(error), failures });
   }
 }
 
 function memberOf(parts: MemberParts, { ordering, ...definition }: SubscriptionDefinition, handling: Handling): Member {
   if (!ordering) return new SharedMember(parts, definition, handling);
   return new OrderedMember(parts, { ...definition, ordering }, handling);
-}
-
-/** From now on nobody waits for the member, and others look after its entries. */
-async function goodbye(presence: Presence, name: string, member: Member): Promise<void> {
-  const hasLeft = await member.leave();
-  if (hasLeft) presence.departed(name);
-  // Without this word the others find out when the process is gone.
-  else await presence.left(name).catch(() => undefined);
-}
-
-function stopped(topic: string, group: string): MillraceError {
-  return new MillraceError(
-    'CLOSED',
-    `Group '${group}' is being stopped in this process and its time is up: the message of topic '${topic}' goes back to the group, and ` +
-      'nothing that follows counts. Stop.',
-  );
 }

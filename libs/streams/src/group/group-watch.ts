@@ -20,7 +20,7 @@ export interface GroupWatchParts {
   readonly idlePauseMs: number;
   readonly places: readonly GroupPartition[];
   readonly partitions: readonly { readonly history: Pick<ReadHistory, 'learn'> }[];
-  readonly feedback: Pick<Feedback, 'groupPaused' | 'groupResumed' | 'membersChanged' | 'isIdle'>;
+  readonly feedback: Pick<Feedback, 'groupPaused' | 'groupResumed' | 'membersChanged' | 'raised' | 'isIdle'>;
 }
 
 /** Looks for orders of operators to the group, carries them out, and reports that. */
@@ -59,9 +59,11 @@ export class GroupWatch {
   async look(): Promise<number> {
     const { redis, member, membership, places, feedback } = this.#parts;
     const [{ group, keys, groupKeys }] = places as [GroupPartition];
-    const reply = await redis.publishFor(keys.log).run(watchGroup, [groupKeys.control, keys.log], [group, member, this.#quiet]);
-    const [pause, ...members] = reply as [string, ...string[]];
+    const ownKeys = [groupKeys.control, keys.log, keys.meta];
+    const reply = await redis.publishFor(keys.log).run(watchGroup, ownKeys, [group, member, this.#quiet]);
+    const [pause, partitions, ...members] = reply as [string, string, ...string[]];
     if (membership.learn(members.filter((name) => name !== OWNER))) feedback.membersChanged();
+    if (Number(partitions) > places.length) feedback.raised();
     if (pause !== this.#pause) await this.#change(pause);
     return pause === '' ? this.#untilNextMs : this.#quiet === pause ? LOOK_EVERY_MS : LOOK_SOON_MS;
   }

@@ -63,7 +63,7 @@ export class Groups {
    */
   async seek(topic: TopicRef, group: string, options: SeekOptions): Promise<SeekStep[]> {
     const { to: position, partition, preview, within } = parseOptions(SeekOptions, options, 'seek()');
-    const definition = topicOfRef(topic);
+    const definition = this.#parts.counts.topicOf(topicOfRef(topic));
     assertPartition(definition, partition, 'seek()');
     const all = this.#partitionsOf(definition, group);
     const targets = partition === undefined ? all : [all[partition]!];
@@ -85,7 +85,7 @@ export class Groups {
    * @throws MillraceError GROUP_BUSY members lived all the time: nothing was removed; NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP
    */
   async remove(topic: TopicRef, group: string, options: RemoveOptions = {}): Promise<GroupRemoval> {
-    return removeGroup(this.#parts, { topic: topicOfRef(topic), group }, options);
+    return removeGroup(this.#parts, { topic: this.#parts.counts.topicOf(topicOfRef(topic)), group }, options);
   }
 
   /** Watches the members while the work is done, to learn which of them live. */

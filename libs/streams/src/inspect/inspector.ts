@@ -4,6 +4,8 @@ import { groupKeys, partitionKeys, topicsKey } from '../keys.js';
 import { lastSeen, silenceOf } from '../log/group-silence.js';
 import { assertGroup, unknownGroup } from '../log/known-group.js';
 import { pairs } from '../log/pairs.js';
+import { PartitionCounts } from '../log/partition-counts.js';
+import { storedCount } from '../log/stored-count.js';
 import type { Place } from '../log/topic-log.js';
 import { Tombstones } from '../remove/tombstones.js';
 import { type DeadLetterRecord, readOldest } from '../redeliver/dead-letter-record.js';
@@ -83,17 +85,20 @@ const MAX_DEAD_LETTERS = 10_000;
 export class Inspector {
   readonly #redis: Topology;
   readonly #prefix: string;
+  readonly #counts: PartitionCounts;
 
-  constructor(redis: Topology, prefix: string) {
+  /** @param counts how many partitions the topics are known to have; without it, those in code */
+  constructor(redis: Topology, prefix: string, counts = new PartitionCounts()) {
     this.#redis = redis;
     this.#prefix = prefix;
+    this.#counts = counts;
   }
 
   /** All topics of the prefix, by their names, those included whose removal was interrupted. */
   async topics(): Promise<KnownTopic[]> {
     const key = topicsKey(this.#prefix);
     const topics = pairs((await this.#redis.controlFor(key).call('HGETALL', key)) as string[]);
-    return topics.map(([name, partitions]) => ({ name, partitions: Number(partitions) })).sort(byName);
+    return topics.map(([name, text]) => ({ name, partitions: storedCount(text)?.count ?? Number.NaN })).sort(byName);
   }
 
   /**
@@ -128,7 +133,7 @@ export class Inspector {
    * @throws MillraceError NOT_A_TOPIC
    */
   partitions(topic: TopicRef, group: string): Promise<(GroupState | null)[]> {
-    return Promise.all(placesOf(topicOfRef(topic)).map((place) => this.#partition(place, group)));
+    return Promise.all(placesOf(this.#counts.topicOf(topicOfRef(topic))).map((place) => this.#partition(place, group)));
   }
 
   /**
@@ -139,7 +144,7 @@ export class Inspector {
   async deadLetters(topic: TopicRef, group: string, limit = 100): Promise<DeadLetterRecord[]> {
     assertLimit(limit);
     await assertGroup(this.#redis, this.#prefix, { topic: topicOfRef(topic), group });
-    const places = placesOf(topicOfRef(topic)).map((place) => ({ ...place, prefix: this.#prefix, group }));
+    const places = placesOf(this.#counts.topicOf(topicOfRef(topic))).map((place) => ({ ...place, prefix: this.#prefix, group }));
     const pages = places.map((place) => readOldest(this.#redis, place, limit));
     return (await Promise.all(pages)).flat();
   }

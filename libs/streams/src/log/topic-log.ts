@@ -7,6 +7,9 @@ import { assertMayRing } from '../ring/may-ring.js';
 import { locate } from './locate.js';
 import { formatError } from './log-format.js';
 import { pairs } from './pairs.js';
+import { PartitionCounts } from './partition-counts.js';
+import { type CountNow, PartitionRaise } from './partition-raise.js';
+import type { StoredCount } from './stored-count.js';
 
 const declarePartition = loadScript('../scripts/declare-partition.lua', import.meta.url);
 const declareGroup = loadScript('../scripts/declare-group.lua', import.meta.url);
@@ -17,31 +20,68 @@ const PAGES_A_CALL = 1_000;
 export type GroupOrigin = 'present' | 'new' | 'remade';
 
 /** A process that starts (`boot`) makes a removed topic or group anew; one that goes on (`recovery`) only a lost one. */
-type Occasion = 'boot' | 'recovery';
+export type Occasion = 'boot' | 'recovery';
 
 /** Makes topics and groups exist in Redis. */
 export class TopicLog {
   readonly #redis: Topology;
   readonly #prefix: string;
   readonly #tombstones: Tombstones;
+  readonly #raise: PartitionRaise;
+  readonly #counts: PartitionCounts;
 
-  constructor(redis: Topology, prefix: string) {
+  /** @param counts learns how many partitions the topics have */
+  constructor(redis: Topology, prefix: string, counts = new PartitionCounts()) {
     this.#redis = redis;
     this.#prefix = prefix;
+    this.#counts = counts;
+    this.#raise = new PartitionRaise({
+      redis,
+      prefix,
+      declarePartition: (place, partitions) => this.#declarePartition(place, { partitions, occasion: 'recovery' }),
+      declareGroup: async (place, group) => {
+        await this.#makeGroup(place, group, { start: 'earliest', occasion: 'recovery' });
+      },
+    });
     this.#tombstones = new Tombstones(redis, prefix);
   }
 
   /**
    * Makes the topic and its partitions, where they are not there; also when it was removed.
    *
-   * @throws MillraceError TOPIC_MISMATCH when the topic is stored with another number of partitions; UNSUPPORTED_VERSION when
-   *   its logs are of another format; REDIS_FAILED when Redis does not let this user ring in the topic's channels
+   * @returns the topic with as many partitions as it has, which may be more than in code since it was raised
+   * @throws MillraceError TOPIC_MISMATCH when the topic is stored with another number of partitions, and never had that in code;
+   *   UNSUPPORTED_VERSION when its logs are of another format; REDIS_FAILED when this user may not ring in its channels
    */
-  async declare(topic: TopicDefinition): Promise<void> {
+  async declare(topic: TopicDefinition): Promise<TopicDefinition> {
     const removal = await this.#tombstones.inForce(topic.name);
     if (removal !== null) await this.#finishRemoval(topic, removal);
-    await this.#declare(topic, 'boot');
+    const declared = await this.#declare(topic, 'boot');
     await assertMayRing(this.#redisOf({ topic: topic.name, partition: 0 }), this.#prefix, topic.name);
+    return declared;
+  }
+
+  /**
+   * Learns how many partitions the topic has, and finishes a raise under way: also one that the partition is held to while the
+   * index has lost it. One that has lost it itself is held to it again.
+   *
+   * @throws MillraceError as {@link declare}
+   */
+  async learn(topic: TopicDefinition, partition = 0): Promise<TopicDefinition> {
+    const { meta } = partitionKeys(this.#prefix, topic.name, partition);
+    const held = Number(await this.#redis.controlFor(meta).call('HGET', meta, 'partitions'));
+    const now = await this.#raise.settled(topic.name);
+    const count = now.stored?.count ?? topic.partitions;
+    if (held > count) return this.#learned(topic, await this.#raise.raise({ topic: topic.name, from: count, to: held }));
+    if (held > 0 && held < count) await this.#declarePartition({ topic: topic.name, partition }, { partitions: count, occasion: 'recovery' });
+    return this.#learned(topic, now);
+  }
+
+  /** Raises the number of partitions that the topic has. @returns the number that stands, and those before it */
+  async raise(topic: TopicDefinition, counts: { readonly from: number; readonly to: number }): Promise<StoredCount | null> {
+    const now = await this.#raise.raise({ topic: topic.name, ...counts });
+    if (now.stored) this.#counts.learn(topic.name, now.stored, now.nowMs);
+    return now.stored;
   }
 
   /**
@@ -55,16 +95,20 @@ export class TopicLog {
   }
 
   /**
-   * Makes the group in all partitions, where it is not there; also when it was removed.
+   * Makes the group in all partitions, where it is not there; at a start also when it was removed.
    *
    * @param start where a new group begins: at the entry in which that position lies
    * @returns for each partition `remade` when the group was known and had to be made again: it then reads settled messages again
+   * @throws MillraceError REMOVED when the group was removed, and this is no start
    */
-  async declareGroups(topic: TopicDefinition, group: string, start: Position = 'earliest'): Promise<GroupOrigin[]> {
-    const removal = await this.#tombstones.inForce(topic.name, group);
+  async declareGroups(topic: TopicDefinition, group: string, { start = 'earliest', occasion }: Declaration): Promise<GroupOrigin[]> {
+    const removal = occasion === 'boot' ? await this.#tombstones.inForce(topic.name, group) : null;
     if (removal !== null) await this.#tombstones.finishGroup(topic, group, removal);
     const places = partitionsOf(topic).map((partition) => ({ topic: topic.name, partition }));
-    return Promise.all(places.map((place) => this.#declareGroup(place, group, { start, occasion: 'boot' })));
+    return Promise.all(places.map(async (place) => {
+      await this.#declarePartition(place, { partitions: topic.partitions, occasion });
+      return this.#makeGroup(place, group, { start, occasion });
+    }));
   }
 
   /**
@@ -73,7 +117,9 @@ export class TopicLog {
    * @throws MillraceError REMOVED when the group was removed, or its topic
    */
   async recover(place: Place, group: string): Promise<GroupOrigin> {
-    const origin = await this.#declareGroup(place, group, { start: 'earliest', occasion: 'recovery' });
+    const { stored } = await this.#raise.settled(place.topic);
+    await this.#declarePartition(place, { partitions: stored?.count ?? 0, occasion: 'recovery' });
+    const origin = await this.#makeGroup(place, group, { start: 'earliest', occasion: 'recovery' });
     // Callers have more in their places than an event may hold.
     const { topic, partition } = place;
     if (origin !== 'present') emit('recreated', { topic, partition, group, why: 'Redis no longer had the stream or its group' });
@@ -86,19 +132,30 @@ export class TopicLog {
     await this.#tombstones.finishTopic({ name, partitions: storedPartitions(stored) ?? partitions }, removal);
   }
 
-  async #declare(topic: TopicDefinition, occasion: Occasion): Promise<void> {
+  async #declare(topic: TopicDefinition, occasion: Occasion): Promise<TopicDefinition> {
     const key = topicsKey(this.#prefix);
-    const redis = this.#redis.controlFor(key);
-    await redis.call('HSETNX', key, topic.name, topic.partitions);
-    const stored = Number(await redis.call('HGET', key, topic.name));
-    if (stored !== topic.partitions) throw mismatch(topic, stored);
-    await Promise.all(partitionsOf(topic).map((partition) => this.#declarePartition({ topic: topic.name, partition }, occasion)));
+    await this.#redis.controlFor(key).call('HSETNX', key, topic.name, topic.partitions);
+    const declared = this.#learned(topic, await this.#raise.settled(topic.name));
+    const { name, partitions } = declared;
+    const declare = (partition: number): Promise<void> =>
+      this.#declarePartition({ topic: name, partition }, { partitions, occasion });
+    await Promise.all(partitionsOf(declared).map(declare));
+    return declared;
   }
 
-  async #declarePartition(place: Place, occasion: Occasion): Promise<void> {
+  #learned(topic: TopicDefinition, { stored, nowMs }: CountNow): TopicDefinition {
+    if (stored === null) return topic;
+    const mayHave = [stored, ...stored.earlier].map(({ count }) => count);
+    if (!mayHave.includes(topic.partitions)) throw mismatch(topic, stored.count);
+    this.#counts.learn(topic.name, stored, nowMs);
+    return { ...topic, partitions: stored.count };
+  }
+
+  async #declarePartition(place: Place, { partitions, occasion }: { partitions: number; occasion: Occasion }): Promise<void> {
     const { log, meta, groups, removed } = partitionKeys(this.#prefix, place.topic, place.partition);
+    const keys = [log, meta, groups, removed];
     const declare = async (cleared: '0' | '1'): Promise<unknown> =>
-      this.#redisOf(place).run(declarePartition, [log, meta, groups, removed], [newMessageId(), cleared, flagOf(occasion)]);
+      this.#redisOf(place).run(declarePartition, keys, [newMessageId(), cleared, flagOf(occasion), partitions]);
     const reply = await declare('0');
     if (reply === 'REMOVED') throw topicRemoved(place.topic);
     const refused = formatError(log, reply);
@@ -108,8 +165,7 @@ export class TopicLog {
     await declare('1');
   }
 
-  async #declareGroup(place: Place, group: string, { start, occasion }: Declaration): Promise<GroupOrigin> {
-    await this.#declarePartition(place, occasion);
+  async #makeGroup(place: Place, group: string, { start = 'earliest', occasion }: Declaration): Promise<GroupOrigin> {
     const { log, groups, meta, removed } = partitionKeys(this.#prefix, place.topic, place.partition);
     const { again, stats, control } = groupKeys(this.#prefix, place, group);
     const after = start === 'earliest' ? '' : await this.#placeOf(place, start);
@@ -155,7 +211,8 @@ export class TopicLog {
 }
 
 interface Declaration {
-  readonly start: Position;
+  /** Default `'earliest'`. */
+  readonly start?: Position | undefined;
   readonly occasion: Occasion;
 }
 
@@ -172,10 +229,10 @@ function flagOf(occasion: Occasion): '0' | '1' {
   return occasion === 'boot' ? '1' : '0';
 }
 
-function mismatch(topic: TopicDefinition, stored: number): MillraceError {
-  return new MillraceError(
-    'TOPIC_MISMATCH',
-    `Topic '${topic.name}' has ${stored} partitions in Redis, but @Topic says ${topic.partitions}. The number is fixed once a topic exists, ` +
-      `since the partition of a key follows from it: set partitions: ${stored}, or use another topic name.`,
-  );
+function mismatch({ name, partitions }: TopicDefinition, stored: number): MillraceError {
+  const advice =
+    partitions > stored
+      ? `Raise it with Topics.raisePartitions(topic, { from: ${stored}, to: ${partitions} }) before processes with this code start`
+      : `It never becomes less, since the partition of a key follows from it: set partitions: ${stored}, or use another topic name`;
+  return new MillraceError('TOPIC_MISMATCH', `Topic '${name}' has ${stored} partitions in Redis, but @Topic says ${partitions}. ${advice}.`);
 }

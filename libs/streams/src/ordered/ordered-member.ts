@@ -21,6 +21,7 @@ import { OwnedPartition } from './owned-partition.js';
 import { OwnerNotes } from './owner-notes.js';
 import { ParkedMessages } from './parked-messages.js';
 import { PartitionListener } from './partition-listener.js';
+import { RaiseGates } from './raise-gates.js';
 
 type Ordering = NonNullable<SubscriptionDefinition['ordering']>;
 
@@ -37,6 +38,7 @@ export class OrderedMember extends Member implements OwnershipUser {
   protected readonly partitions: ReadonlyMap<GroupPartition, OwnedPartition>;
   readonly #ownership: Ownership;
   readonly #queue: LaneQueue;
+  readonly #gates: RaiseGates;
   readonly #listeners: ReadonlyMap<GroupPartition, PartitionListener>;
   #leaving: Promise<unknown> | null = null;
 
@@ -66,7 +68,8 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.held = held;
     this.settler = settler;
     this.dispatcher = dispatcher;
-    this.fetcher = new OwnedFetcher({ way, rings, member, partitions, dispatcher, queue, feedback: this });
+    this.#gates = new RaiseGates({ redis, prefix, place: places[0]! });
+    this.fetcher = new OwnedFetcher({ way, rings, member, partitions, dispatcher, queue, gates: this.#gates, feedback: this });
     this.holdings = new Holdings({ redis, prefix, member });
     this.rings = rings;
     this.partitions = partitions;
@@ -148,7 +151,14 @@ export class OrderedMember extends Member implements OwnershipUser {
     return groups.includes(false);
   }
 
+  /** It may have been set back. */
+  override groupResumed(): void {
+    this.#gates.reset();
+    super.groupResumed();
+  }
+
   protected recovered(): void {
+    this.#gates.reset();
     this.#ownership.doubt();
   }
 

@@ -5,6 +5,7 @@ import { loadScript, type RedisConnection, type Topology } from '@millrace/redis
 import { type GroupPartition, groupPartition } from '../consume/group-partition.js';
 import { assertGroup } from '../log/known-group.js';
 import { assertPartition } from '../log/known-partition.js';
+import type { PartitionCounts } from '../log/partition-counts.js';
 import { pairs } from '../log/pairs.js';
 import { partitionsOf } from '../log/topic-log.js';
 import { GoOnOptions, ReleaseOptions } from './order-options.js';
@@ -44,10 +45,12 @@ export interface StoppedPartition {
 export class Orders {
   readonly #redis: Topology;
   readonly #prefix: string;
+  readonly #counts: PartitionCounts;
 
-  constructor(redis: Topology, prefix: string) {
+  constructor(redis: Topology, prefix: string, counts: PartitionCounts) {
     this.#redis = redis;
     this.#prefix = prefix;
+    this.#counts = counts;
   }
 
   /**
@@ -56,7 +59,7 @@ export class Orders {
    * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP
    */
   async parked(topic: TopicRef, group: string): Promise<ParkedKey[]> {
-    const places = await this.#placesOf(topicOfRef(topic), group);
+    const places = await this.#placesOf(this.#topicOf(topic), group);
     return (await Promise.all(places.map((place) => this.#parkedIn(place)))).flat();
   }
 
@@ -69,7 +72,7 @@ export class Orders {
    */
   async release(topic: TopicRef, group: string, options: ReleaseOptions): Promise<void> {
     const { key } = parseOptions(ReleaseOptions, options, 'release()');
-    const places = await this.#placesOf(topicOfRef(topic), group);
+    const places = await this.#placesOf(this.#topicOf(topic), group);
     const releaseIn = ({ groupKeys: { parkedKeys, control }, ...place }: GroupPartition): Promise<unknown> =>
       this.#redisOf(place).run(releaseKey, [parkedKeys, control], [group, parkedKey(key)]);
     const replies = await Promise.all(places.map(releaseIn));
@@ -82,7 +85,7 @@ export class Orders {
    * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP
    */
   async stopped(topic: TopicRef, group: string): Promise<StoppedPartition[]> {
-    const places = await this.#placesOf(topicOfRef(topic), group);
+    const places = await this.#placesOf(this.#topicOf(topic), group);
     return (await Promise.all(places.map((place) => this.#stoppedAt(place)))).filter((stopped) => stopped !== null);
   }
 
@@ -93,7 +96,7 @@ export class Orders {
    */
   async goOn(topic: TopicRef, group: string, options: GoOnOptions): Promise<void> {
     const { partition, message } = parseOptions(GoOnOptions, options, 'goOn()');
-    const definition = topicOfRef(topic);
+    const definition = this.#topicOf(topic);
     assertPartition(definition, partition, 'goOn()');
     const place = (await this.#placesOf(definition, group))[partition]!;
     if ((await this.#redisOf(place).run(goOn, [place.groupKeys.control], [group, message])) === 1) return;
@@ -127,6 +130,10 @@ export class Orders {
     if (!stopped) return null;
     const { name, givenUp: { reason, error } } = stopped;
     return { partition: place.partition, offset: /^\d+$/.test(name) ? Number(name) : null, reason, error };
+  }
+
+  #topicOf(topic: TopicRef): TopicDefinition {
+    return this.#counts.topicOf(topicOfRef(topic));
   }
 
   async #placesOf(topic: TopicDefinition, group: string): Promise<GroupPartition[]> {

@@ -13,6 +13,7 @@ import type { RingWait } from '../read/ring-wait.js';
 import type { LaneQueue } from './lane-queue.js';
 import type { OwnedPartition, ReadPosition } from './owned-partition.js';
 import { OWNER } from '../own/owner-consumer.js';
+import type { RaiseGates } from './raise-gates.js';
 
 const fetch = loadScript('../scripts/fetch.lua', import.meta.url);
 
@@ -24,6 +25,8 @@ const MOST_WAITING = 256;
 /** When to look again whether a partition has room for more, and whether this member owns it after all. */
 const FULL_FOR_MS = 5;
 const LOST_FOR_MS = 200;
+/** When to look again whether the group has settled what was published before a raise. */
+const HELD_FOR_MS = 100;
 
 export interface OwnedFetcherParts {
   readonly way: ReadWay;
@@ -33,10 +36,11 @@ export interface OwnedFetcherParts {
   readonly feedback: Pick<Feedback, 'isLost' | 'recover' | 'rejoin' | 'givenAgain'>;
   readonly dispatcher: Dispatcher;
   readonly queue: LaneQueue;
+  readonly gates: RaiseGates;
 }
 
 type Entries = readonly (readonly [id: string, fields: string[]])[];
-type Reply = 'LOST' | readonly [log: Entries, again: Entries];
+type Reply = 'LOST' | readonly [log: Entries, again: Entries, heldBy?: string];
 
 /** A partition to be read, where, and how many entries of each stream. */
 interface Turn {
@@ -155,8 +159,10 @@ export class OwnedFetcher implements Fetching {
   }
 
   async #read({ redis, partitions: turns }: Page<Turn>): Promise<void> {
-    const keys = turns.flatMap(({ partition: { place } }) => [place.groupKeys.control, ...place.streams.map(({ key }) => key)]);
-    const replies = (await redis.run(fetch, keys, [this.#group, OWNER, this.#parts.member, ...turns.flatMap(argsOf)])) as Reply[];
+    const { member, gates } = this.#parts;
+    const keys = turns.flatMap(({ partition: { place } }) => keysOf(place));
+    const args = [this.#group, OWNER, member, gates.passed, ...turns.flatMap(argsOf)];
+    const replies = (await redis.run(fetch, keys, args)) as Reply[];
     await allTurns(turns.map((turn, index) => this.#take(turn, replies[index]!)));
   }
 
@@ -172,6 +178,15 @@ export class OwnedFetcher implements Fetching {
     for (const [index, stream] of turn.partition.place.streams.entries()) {
       if (turn.streams.has(stream)) await this.#takeFrom(stream, turn, reply[index as 0 | 1]);
     }
+    const [, , raise] = reply;
+    if (raise !== undefined) this.#held(turn.partition.place.streams[0], raise);
+  }
+
+  /** Entries of the log wait until the group has settled what was published before a raise. */
+  #held(log: GroupStream, raise: string): void {
+    const { rings, gates } = this.#parts;
+    rings.putOff(log, HELD_FOR_MS);
+    void gates.look(raise);
   }
 
   async #takeFrom(stream: GroupStream, { partition, position, count, rung }: Turn, entries: Entries): Promise<void> {
@@ -190,6 +205,10 @@ export class OwnedFetcher implements Fetching {
     this.#problem ??= error.message;
     void this.#lost.recover().then((why) => void (this.#problem = why ?? this.#problem));
   }
+}
+
+function keysOf({ keys, groupKeys, streams }: GroupPartition): string[] {
+  return [groupKeys.control, ...streams.map(({ key }) => key), keys.meta];
 }
 
 function argsOf({ partition: { place }, position, count, streams }: Turn): (string | number)[] {

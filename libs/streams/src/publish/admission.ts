@@ -1,7 +1,8 @@
 import { type DueTime, MillraceError, type Outgoing, type OutgoingMessage, useDigest } from '@millrace/core';
 import { encodeEnvelope } from '../log/envelope.js';
 import type { PublishBudget } from './publish-budget.js';
-import { type Claimer, KeyUse, type QueuedMessageParts } from './queued-message.js';
+import { routingKeyOf } from './partitioner.js';
+import { type Claimer, type KeyedMessage, KeyUse, type QueuedMessageParts } from './queued-message.js';
 import { bufferFull } from './refusals.js';
 
 export interface AdmissionParts {
@@ -32,7 +33,13 @@ export class Admission {
     if (!budget.take(bytes)) return bufferFull(topic, budget.bytes);
     const giveUpAt = Math.floor(performance.now() + (sendOptions?.deadlineMs ?? deadlineMs));
     const use = message.idempotencyKey === null ? null : this.#useOf(message, claimer);
-    return { id: message.id, text, bytes, giveUpAt, due: dueText(sendOptions?.due), use, budget };
+    const due = dueText(sendOptions?.due);
+    return { id: message.id, routingKey: routingKeyOf(message), text, bytes, giveUpAt, due, use, budget };
+  }
+
+  /** Takes over a message that another partition was to get. */
+  takeOver({ use }: KeyedMessage, claimer: Claimer | null): void {
+    use.moveTo({ partition: this.#parts.partition, claimer, onHeldUp: this.#onHeldUp });
   }
 
   #useOf(message: OutgoingMessage, claimer: Claimer | null): KeyUse {

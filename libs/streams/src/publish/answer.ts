@@ -5,13 +5,14 @@ import { RedisFailure } from '@millrace/redis';
  * - `stored`: `reply` has the offsets; `unconfirmed` is why the requested durability is not confirmed, or null when it is.
  * - `gap`: the batch before it is not stored; `last` is the last one that is. Nothing is stored.
  * - `full`, `unclaimed`, `undeclared`: room, the claims or the partition are missing. Nothing is stored.
+ * - `moved`: the topic has another number of partitions, so the messages may belong to others. Nothing is stored.
  * - `stale`: its number was used for another batch.
  * - `failed`: no answer. The batch may be stored when the error is an indeterminate failure of Redis, and only then.
  */
 export type Answer =
   | { readonly kind: 'stored'; readonly reply: string; readonly unconfirmed: MillraceError | null }
   | { readonly kind: 'gap'; readonly last: number }
-  | { readonly kind: 'full' | 'unclaimed' | 'undeclared' | 'stale' }
+  | { readonly kind: Refusal }
   | { readonly kind: 'failed'; readonly error: MillraceError };
 
 /** `replies`: for each batch in doubt the reply of its storing, or null when it never will be stored. */
@@ -19,10 +20,12 @@ export type Closing =
   | { readonly kind: 'closed'; readonly replies: readonly (string | null)[]; readonly unconfirmed: MillraceError | null }
   | Exclude<Answer, { kind: 'stored' }>;
 
+type Refusal = 'full' | 'unclaimed' | 'undeclared' | 'moved' | 'stale';
+
 /** In place of the reply to a batch that was closed. */
 const CLOSED = '-';
-const KINDS: Readonly<Record<string, 'full' | 'unclaimed' | 'undeclared' | 'stale'>> = {
-  FULL: 'full', UNCLAIMED: 'unclaimed', UNDECLARED: 'undeclared', STALE: 'stale',
+const KINDS: Readonly<Record<string, Refusal>> = {
+  FULL: 'full', UNCLAIMED: 'unclaimed', UNDECLARED: 'undeclared', MOVED: 'moved', STALE: 'stale',
 };
 
 /** The meaning of a reply of `publish.lua`. */

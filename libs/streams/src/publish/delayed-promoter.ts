@@ -3,6 +3,7 @@ import { loadScript, type RedisConnection, type Topology } from '@millrace/redis
 import { LONGEST_IDLE_PAUSE_MS } from '../group/idle-pause.js';
 import { partitionKeys } from '../keys.js';
 import { type Page, pagesOf, shareOf } from '../log/pages.js';
+import type { PartitionCounts } from '../log/partition-counts.js';
 import { partitionsOf } from '../log/topic-log.js';
 import { allTurns, turnOf } from '../log/turns.js';
 import { boundsOf, type RetainedPartition } from '../retain/retained-partition.js';
@@ -28,6 +29,7 @@ export interface DelayedPromoterParts {
   readonly redis: Topology;
   readonly prefix: string;
   readonly topic: TopicDefinition;
+  readonly counts: PartitionCounts;
   /** Makes the topic again, when Redis has lost it. */
   readonly declare: () => Promise<void>;
   /** Null when the topic keeps everything. */
@@ -39,7 +41,6 @@ export interface DelayedPromoterParts {
 /** Moves delayed messages of one topic whose time has come into their logs, where every group finds them. */
 export class DelayedPromoter {
   readonly #parts: DelayedPromoterParts;
-  readonly #pages: readonly KeyedPage[];
   readonly #loop: Loop;
   /** Time of the next look, by the monotonic clock, in milliseconds; infinite while it looks. */
   #nextLookAt = Number.POSITIVE_INFINITY;
@@ -47,13 +48,6 @@ export class DelayedPromoter {
   constructor(parts: DelayedPromoterParts) {
     this.#parts = parts;
     const { name: topic } = parts.topic;
-    const keysOf = (partition: number): string[] => {
-      const { delayed, log, meta } = partitionKeys(parts.prefix, topic, partition);
-      return [delayed, log, meta];
-    };
-    const connectionOf = (partition: number): RedisConnection => parts.redis.controlFor(keysOf(partition)[0]!);
-    const pages = pagesOf(partitionsOf(parts.topic), MOST_PARTITIONS, connectionOf);
-    this.#pages = pages.map((page) => ({ ...page, keys: page.partitions.flatMap(keysOf) }));
     this.#loop = new Loop({
       name: 'promote-delayed',
       round: () => this.#round(),
@@ -76,12 +70,23 @@ export class DelayedPromoter {
 
   async #round(): Promise<number> {
     this.#nextLookAt = Number.POSITIVE_INFINITY;
-    const waits = await allTurns(this.#pages.map((page) => this.#promote(page)));
+    const waits = await allTurns(this.#pages().map((page) => this.#promote(page)));
     const nextMs = Math.min(...waits);
     const isIdle = nextMs === Number.POSITIVE_INFINITY && this.#parts.isHeard();
     const waitMs = Math.max(1, Math.min(spread(isIdle ? LONGEST_IDLE_PAUSE_MS : LOOK_EVERY_MS), nextMs));
     this.#nextLookAt = performance.now() + waitMs;
     return waitMs;
+  }
+
+  #pages(): KeyedPage[] {
+    const { redis, prefix, topic, counts } = this.#parts;
+    const keysOf = (partition: number): string[] => {
+      const { delayed, log, meta } = partitionKeys(prefix, topic.name, partition);
+      return [delayed, log, meta];
+    };
+    const connectionOf = (partition: number): RedisConnection => redis.controlFor(keysOf(partition)[0]!);
+    const pages = pagesOf(partitionsOf(counts.topicOf(topic)), MOST_PARTITIONS, connectionOf);
+    return pages.map((page) => ({ ...page, keys: page.partitions.flatMap(keysOf) }));
   }
 
   /** @returns milliseconds until the next look */

@@ -25,6 +25,8 @@ export interface BatcherParts extends StoreParts {
   readonly budget: PublishBudget;
   /** Makes the partition again, when Redis has lost it. */
   readonly declare: () => Promise<void>;
+  /** Learns how many partitions the topic has, as it was raised. */
+  readonly learn: () => Promise<void>;
 }
 
 /**
@@ -46,6 +48,7 @@ export class PartitionBatcher {
   /** Whether a batch was stored since the queue was last empty. */
   #hasStored = false;
   #flushing: Promise<void> | null = null;
+  #isHalted = false;
   #wake: () => void = () => undefined;
 
   constructor(parts: BatcherParts) {
@@ -73,6 +76,31 @@ export class PartitionBatcher {
     else this.#add(new MessageOfMany(admitted, place));
   }
 
+  /** Takes over a message that was to go to another partition, as the topic had another number of them. */
+  takeOver(item: QueuedMessage, claimer: Claimer | null): void {
+    if (isKeyed(item)) this.#admission.takeOver(item, claimer);
+    this.#add(item);
+  }
+
+  /** Sends nothing more until {@link resume}. Resolves when each message is settled, or is known not to be stored and waits. */
+  async halt(): Promise<void> {
+    this.#isHalted = true;
+    this.#wake();
+    await this.#flushing;
+    await Promise.all(this.#queue.items.flatMap(({ use }) => use?.claimed ?? []));
+  }
+
+  /** Takes out all messages that wait, in their order. */
+  takeWaiting(): QueuedMessage[] {
+    return this.#queue.takeAll().filter(({ isOpen }) => isOpen);
+  }
+
+  resume(): void {
+    this.#isHalted = false;
+    for (const item of this.#queue.items) if (isKeyed(item) && item.use.claimed === null) item.use.claimFor(item);
+    if (this.#queue.length > 0) this.#begin();
+  }
+
   /** Resolves when all publishes so far are settled, stored or rejected, within `deadlineMs`. */
   async drain(deadlineMs: number): Promise<void> {
     this.#expiry.limit(deadlineMs);
@@ -81,9 +109,14 @@ export class PartitionBatcher {
 
   #add(item: QueuedMessage): void {
     this.#queue.add(item);
-    if (isKeyed(item)) item.use.claimFor(item);
-    if (this.#flushing === null) this.#flushing = atEndOfTick().then(() => this.#flush());
+    // The key may belong elsewhere by the time the message may be sent.
+    if (isKeyed(item) && !this.#isHalted) item.use.claimFor(item);
+    if (this.#flushing === null) this.#begin();
     else if (this.#queue.hasFullBatch && this.#inFlight.length < this.#recovery.mostInFlight) this.#wake();
+  }
+
+  #begin(): void {
+    if (!this.#isHalted) this.#flushing ??= atEndOfTick().then(() => this.#flush());
   }
 
   async #flush(): Promise<void> {
@@ -97,7 +130,7 @@ export class PartitionBatcher {
     const { length: waiting, hasFullBatch } = this.#queue;
     const { length: inFlight, [0]: head } = this.#inFlight;
     const isRefused = (head?.answer?.kind ?? 'stored') !== 'stored';
-    return nextStep({ waiting, hasFullBatch, inFlight, mostInFlight, isRefused, inDoubt, isAwaited });
+    return nextStep({ waiting, hasFullBatch, inFlight, mostInFlight, isRefused, inDoubt, isAwaited, isHalted: this.#isHalted });
   }
 
   #take(step: Exclude<Step, 'stop'>): Promise<void> {

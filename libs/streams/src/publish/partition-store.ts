@@ -17,6 +17,8 @@ export interface StoreParts {
   /** The durability that a publish must reach before it resolves. */
   readonly confirmation: Confirmation | null;
   readonly keys: PartitionKeys;
+  /** The number of partitions from which the one of a message follows. */
+  readonly partitions: () => number;
   readonly idempotencyWindowMs: number;
   readonly packing: Packing;
   /** Null when the topic keeps everything. */
@@ -42,12 +44,12 @@ export class PartitionStore {
 
   /** Stores a batch. Redis gets the calls in the order in which they are made. */
   async publish({ producer, number, items, follows }: Sending): Promise<Answer> {
-    const { packing, retained, keys } = this.#parts;
+    const { packing, retained, keys, partitions } = this.#parts;
     const perEntry = packing({ messages: items.length, follows });
     const bounds = [SETTLED_PAGE_OFFSETS, ...boundsOf(retained?.retention ?? null)];
     const extras = this.#extrasOf(items);
     const extraKeys = extras.length === 0 ? [] : [...keys.ids, keys.delayed];
-    const head = [producer, number, longestTime(items), items.length, perEntry, ...bounds, ...extras];
+    const head = [producer, number, longestTime(items), items.length, perEntry, ...bounds, partitions(), ...extras];
     try {
       const allKeys = [keys.log, keys.meta, keys.producers, ...extraKeys];
       const { reply, shortfall } = await this.#run(publishBatch, allKeys, [...head, ...entriesOf(items, perEntry)]);

@@ -8,6 +8,11 @@ export class PublishQueue {
   #items: QueuedMessage[] = [];
   #bytes = 0;
 
+  /** All of them, as they are now. */
+  get items(): readonly QueuedMessage[] {
+    return [...this.#items];
+  }
+
   get length(): number {
     return this.#items.length;
   }

@@ -7,10 +7,8 @@ export interface Claimer {
   claim(item: KeyedMessage): Promise<void>;
 }
 
-export interface KeyUseParts {
-  readonly key: string;
-  /** Digest of the message that is published with the key. */
-  readonly digest: string;
+/** The way of a keyed message to its partition. */
+export interface KeyWay {
   readonly partition: number;
   /** Null when the message's own partition knows all uses of the key. */
   readonly claimer: Claimer | null;
@@ -18,34 +16,54 @@ export interface KeyUseParts {
   readonly onHeldUp: (pauseMs: number) => void;
 }
 
+export interface KeyUseParts extends KeyWay {
+  readonly key: string;
+  /** Digest of the message that is published with the key. */
+  readonly digest: string;
+}
+
 /** The idempotency key of one message, and its claim. */
 export class KeyUse {
   readonly key: string;
   readonly digest: string;
-  readonly partition: number;
-  readonly onHeldUp: (pauseMs: number) => void;
   /** Resolves when the key is claimed, or its message was rejected; null when there is nothing to claim. */
   claimed: Promise<void> | null = null;
   /** The number of the window in which it is claimed. */
   claimedIn: number | null = null;
-  readonly #claimer: Claimer | null;
+  #way: KeyWay;
 
-  constructor({ key, digest, partition, claimer, onHeldUp }: KeyUseParts) {
+  constructor({ key, digest, ...way }: KeyUseParts) {
     this.key = key;
     this.digest = digest;
-    this.partition = partition;
-    this.onHeldUp = onHeldUp;
-    this.#claimer = claimer;
+    this.#way = way;
+  }
+
+  get partition(): number {
+    return this.#way.partition;
+  }
+
+  get onHeldUp(): KeyWay['onHeldUp'] {
+    return this.#way.onHeldUp;
+  }
+
+  /** The message goes to another partition: its key is to be claimed for that one. */
+  moveTo(way: KeyWay): void {
+    this.#way = way;
+    this.claimed = null;
+    this.claimedIn = null;
   }
 
   /** Begins to claim the key for its message, anew if need be. */
   claimFor(item: KeyedMessage): void {
-    if (this.#claimer) this.claimed = this.#claimer.claim(item);
+    const { claimer } = this.#way;
+    if (claimer) this.claimed = claimer.claim(item);
   }
 }
 
 export interface QueuedMessageParts {
   readonly id: string;
+  /** The text that decides about its partition. */
+  readonly routingKey: string;
   /** Its envelope. */
   readonly text: string;
   readonly bytes: number;
@@ -61,6 +79,7 @@ export interface QueuedMessageParts {
 /** A message on its way, from its publish until it is settled: waiting or sent -> resolved or rejected, once. */
 export abstract class QueuedMessage {
   readonly id: string;
+  readonly routingKey: string;
   readonly text: string;
   readonly bytes: number;
   readonly giveUpAt: number;
@@ -70,8 +89,9 @@ export abstract class QueuedMessage {
   readonly #budget: PublishBudget;
   #isOpen = true;
 
-  constructor({ id, text, bytes, giveUpAt, due, use, budget }: QueuedMessageParts) {
+  constructor({ id, routingKey, text, bytes, giveUpAt, due, use, budget }: QueuedMessageParts) {
     this.id = id;
+    this.routingKey = routingKey;
     this.text = text;
     this.bytes = bytes;
     this.giveUpAt = giveUpAt;

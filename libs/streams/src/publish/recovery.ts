@@ -21,6 +21,8 @@ export interface RecoveryParts {
   readonly expiry: Expiry;
   /** Makes the partition again, when Redis has lost it. */
   readonly declare: () => Promise<void>;
+  /** Learns how many partitions the topic has, as it was raised, and has the messages sent to those they belong to. */
+  readonly learn: () => Promise<void>;
   /** Makes room in a log that is full, as its retention allows; null when the topic keeps everything. */
   readonly retained: RetainedPartition | null;
   /** Waits for so long, or until another try makes sense. */
@@ -147,19 +149,11 @@ export class Recovery {
     if (answer.kind === 'failed') return isFinal(answer.error) ? null : answer.error;
     if (answer.kind === 'full') return this.#makeRoom(batches[0]!.items);
     if (answer.kind === 'stale') rejectAll(batches[0]!.items, indefinite(this.#parts.topic, undefined));
-    const error = answer.kind === 'undeclared' ? await this.#declared() : null;
+    const { declare, learn } = this.#parts;
+    const error = answer.kind === 'undeclared' ? await done(declare) : answer.kind === 'moved' ? await done(learn) : null;
     // Claims may be lost together with the partition.
     if (answer.kind === 'undeclared' || answer.kind === 'unclaimed') claimAnew(batches.flatMap(({ open }) => open));
     return error;
-  }
-
-  async #declared(): Promise<MillraceError | null> {
-    try {
-      await this.#parts.declare();
-      return null;
-    } catch (thrown) {
-      return thrown instanceof MillraceError ? thrown : redisFailure(thrown, 'declare');
-    }
   }
 
   /** The next batch is as large as there is room for; without room, these messages are rejected. */
@@ -195,6 +189,15 @@ export class Recovery {
     const { queue, expiry, topic } = this.#parts;
     queue.keep((items) => expiry.inTime(items, () => unsent(topic), pauseMs));
     await this.#parts.pause(pauseMs);
+  }
+}
+
+async function done(work: () => Promise<void>): Promise<MillraceError | null> {
+  try {
+    await work();
+    return null;
+  } catch (thrown) {
+    return thrown instanceof MillraceError ? thrown : redisFailure(thrown, 'declare');
   }
 }
 

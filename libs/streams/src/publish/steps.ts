@@ -12,6 +12,8 @@ export interface Standing {
   /** Batches that may be stored, as they were not answered; `isAwaited`: a publish of them is still open. */
   readonly inDoubt: number;
   readonly isAwaited: boolean;
+  /** Whether nothing more is to be sent, as the messages may belong to other partitions. */
+  readonly isHalted: boolean;
 }
 
 /**
@@ -26,9 +28,11 @@ export type Step = 'send' | 'recover' | 'close' | 'wait' | 'stop';
  * The next step of a publisher. While a batch is in flight, only full ones follow: smaller ones would cost more for each message
  * than they gain. Nothing is sent while an earlier batch is in doubt, so that the order stays.
  */
-export function nextStep({ waiting, hasFullBatch, inFlight, mostInFlight, isRefused, inDoubt, isAwaited }: Standing): Step {
+export function nextStep(standing: Standing): Step {
+  const { waiting, hasFullBatch, inFlight, mostInFlight, isRefused, inDoubt, isAwaited, isHalted } = standing;
   if (isRefused) return 'recover';
-  if (inDoubt > 0) return waiting > 0 || isAwaited ? 'close' : 'stop';
+  if (inDoubt > 0) return (waiting > 0 && !isHalted) || isAwaited ? 'close' : 'stop';
+  if (isHalted) return inFlight > 0 ? 'wait' : 'stop';
   const isWorthIt = inFlight === 0 ? waiting > 0 : hasFullBatch && inFlight < mostInFlight;
   if (isWorthIt) return 'send';
   return inFlight > 0 ? 'wait' : 'stop';

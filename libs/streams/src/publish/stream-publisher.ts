@@ -1,44 +1,24 @@
 import {
-  asError, type Durability, type DueTime, MillraceError, type Outgoing, type OutgoingMessage, type PublishPort,
-  type PublishResult, type SendOptions, type TopicDefinition,
+  asError, type DueTime, MillraceError, type Outgoing, type OutgoingMessage, type PublishPort, type PublishResult,
+  type SendOptions, type TopicDefinition,
 } from '@millrace/core';
-import type { Topology } from '@millrace/redis';
-import { partitionKeys } from '../keys.js';
-import type { TopicLog } from '../log/topic-log.js';
-import type { TopicTender } from '../retain/topic-tender.js';
-import { KeyClaims } from './key-claims.js';
 import { Outcomes, type PlaceAmongMany } from './outcomes.js';
-import type { Packing } from './packing.js';
-import { PartitionBatcher } from './partition-batcher.js';
-import { claimingPartitionOf, partitionOf } from './partitioner.js';
-import type { PublishBudget } from './publish-budget.js';
-import { nameOf, PublishRoutes } from './publish-routes.js';
-import type { Claimer } from './queued-message.js';
+import { PublishRoutes } from './publish-routes.js';
+import { TopicPublisher, type TopicPublisherParts, type Way } from './topic-publisher.js';
 
-export interface StreamPublisherParts {
-  readonly redis: Topology;
-  readonly prefix: string;
-  readonly log: TopicLog;
-  /** Default deadline of a publish. */
-  readonly deadlineMs: number;
-  readonly budget: PublishBudget;
-  readonly tender: TopicTender;
-  readonly packing: Packing;
-}
+export type StreamPublisherParts = Omit<TopicPublisherParts, 'routes'>;
 
-/** Publishes to any topic, through one batcher a partition and durability level. */
+/** Publishes to any topic. */
 export class StreamPublisher implements PublishPort {
   readonly #parts: StreamPublisherParts;
   readonly #routes: PublishRoutes;
-  readonly #batchers = new Map<string, PartitionBatcher>();
-  /** Batchers of the topic's own durability, by topic and partition. */
-  readonly #usual = new WeakMap<TopicDefinition, PartitionBatcher[]>();
-  readonly #claimers = new Map<string, KeyClaims>();
+  readonly #topics = new Map<string, TopicPublisher>();
   #closed = false;
 
   constructor(parts: StreamPublisherParts) {
     this.#parts = parts;
     this.#routes = new PublishRoutes(parts.redis);
+    parts.counts.onChange((topic) => this.#topics.get(topic)?.follow());
   }
 
   publish(topic: TopicDefinition, message: OutgoingMessage, sendOptions?: SendOptions): Promise<PublishResult> {
@@ -60,8 +40,7 @@ export class StreamPublisher implements PublishPort {
   /** Refuses new publishes, and resolves when the earlier ones are settled, within `deadlineMs`. */
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
-    for (const claims of this.#claimers.values()) claims.limit(deadlineMs);
-    await Promise.all([...this.#batchers.values()].map((batcher) => batcher.drain(deadlineMs)));
+    await Promise.all([...this.#topics.values()].map((topic) => topic.close(deadlineMs)));
     this.#routes.close();
   }
 
@@ -80,11 +59,12 @@ export class StreamPublisher implements PublishPort {
   /** @throws MillraceError CLOSED */
   #wayOf(topic: TopicDefinition, message: OutgoingMessage, sendOptions: SendOptions | undefined): Way {
     if (this.#closed) throw new MillraceError('CLOSED', `Nothing was published to '${topic.name}': this process is shutting down.`);
-    const partition = partitionOf(message, topic.partitions);
-    const durability = sendOptions?.durability ?? topic.durability;
-    const claiming = claimingPartitionOf(message, partition, topic);
-    const claimer = claiming === null ? null : this.#claims(topic, claiming, durability);
-    return { batcher: this.#batcher(topic, partition, durability), claimer };
+    let publisher = this.#topics.get(topic.name);
+    if (!publisher) {
+      publisher = new TopicPublisher({ ...this.#parts, routes: this.#routes }, topic);
+      this.#topics.set(topic.name, publisher);
+    }
+    return publisher.wayOf(message, sendOptions?.durability ?? topic.durability);
   }
 
   async #delayed(topic: TopicDefinition, due: DueTime, published: Promise<PublishResult>): Promise<PublishResult> {
@@ -92,61 +72,6 @@ export class StreamPublisher implements PublishPort {
     this.#parts.tender.delayed(topic, 'inMs' in due ? due.inMs : due.atMs - Date.now());
     return result;
   }
-
-  #batcher(topic: TopicDefinition, partition: number, durability: Durability): PartitionBatcher {
-    if (durability !== topic.durability) return this.#batcherAt(topic, partition, durability);
-    let usual = this.#usual.get(topic);
-    if (!usual) this.#usual.set(topic, (usual = []));
-    return (usual[partition] ??= this.#batcherAt(topic, partition, durability));
-  }
-
-  #batcherAt(topic: TopicDefinition, partition: number, durability: Durability): PartitionBatcher {
-    const name = `${topic.name}:${partition}:${nameOf(durability)}`;
-    let batcher = this.#batchers.get(name);
-    if (!batcher) {
-      batcher = this.#newBatcher(topic, partition, durability);
-      this.#batchers.set(name, batcher);
-    }
-    return batcher;
-  }
-
-  /** On the connection of the messages, so that their confirmation covers the claims, too. */
-  #claims(topic: TopicDefinition, partition: number, durability: Durability): KeyClaims {
-    const name = `${topic.name}:${partition}:${nameOf(durability)}`;
-    let claims = this.#claimers.get(name);
-    if (!claims) {
-      const keys = partitionKeys(this.#parts.prefix, topic.name, partition).ids;
-      const { redis } = this.#routes.to(keys[0], durability);
-      claims = new KeyClaims({ redis, topic: topic.name, keys, idempotencyWindowMs: topic.idempotencyWindowMs });
-      this.#claimers.set(name, claims);
-    }
-    return claims;
-  }
-
-  #newBatcher(topic: TopicDefinition, partition: number, durability: Durability): PartitionBatcher {
-    const { prefix, log, deadlineMs, budget, packing, tender } = this.#parts;
-    const place = { topic: topic.name, partition };
-    const keys = partitionKeys(prefix, topic.name, partition);
-    const { redis, confirmation } = this.#routes.to(keys.log, durability);
-    return new PartitionBatcher({
-      ...place,
-      redis,
-      confirmation,
-      deadlineMs,
-      budget,
-      packing,
-      keys,
-      idempotencyWindowMs: topic.idempotencyWindowMs,
-      declare: () => log.restore(topic),
-      retained: tender.published(topic, partition),
-    });
-  }
-}
-
-/** The route of a message to its partition. */
-interface Way {
-  readonly batcher: PartitionBatcher;
-  readonly claimer: Claimer | null;
 }
 
 function settleAt({ outcomes, index }: PlaceAmongMany, published: Promise<PublishResult>): void {

@@ -4,6 +4,7 @@ import { loadScript, type Topology } from '@millrace/redis';
 import { groupKeys, partitionKeys } from '../keys.js';
 import { assertGroup } from '../log/known-group.js';
 import { assertPartition } from '../log/known-partition.js';
+import type { PartitionCounts } from '../log/partition-counts.js';
 import { partitionsOf, type TopicLog } from '../log/topic-log.js';
 import { adviceOn } from '../publish/refusals.js';
 import type { BlockingGroup } from '../retain/log-trim.js';
@@ -44,6 +45,7 @@ export interface DeadLettersParts {
   readonly redis: Topology;
   readonly log: TopicLog;
   readonly prefix: string;
+  readonly counts: PartitionCounts;
   /** The partition of a topic with retention; null when the topic keeps everything. */
   readonly retained: (topic: TopicDefinition, partition: number) => RetainedPartition | null;
 }
@@ -53,9 +55,11 @@ export class DeadLetters {
   readonly #redis: Topology;
   readonly #log: TopicLog;
   readonly #prefix: string;
+  readonly #counts: PartitionCounts;
   readonly #retained: DeadLettersParts['retained'];
 
-  constructor({ redis, log, prefix, retained }: DeadLettersParts) {
+  constructor({ redis, log, prefix, counts, retained }: DeadLettersParts) {
+    this.#counts = counts;
     this.#redis = redis;
     this.#log = log;
     this.#prefix = prefix;
@@ -84,7 +88,7 @@ export class DeadLetters {
    * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP
    */
   async count(topic: TopicRef, group: string): Promise<number> {
-    const definition = topicOfRef(topic);
+    const definition = this.#counts.topicOf(topicOfRef(topic));
     await assertGroup(this.#redis, this.#prefix, { topic: definition, group });
     const places = partitionsOf(definition).map((partition) => this.#place(definition, partition, group));
     const counts = await Promise.all(places.map((place) => countDeadLetters(this.#redis, place)));
@@ -143,7 +147,7 @@ export class DeadLetters {
 
   /** The selected dead letters, in pages, without those that are added meanwhile. */
   async *#pages(topic: TopicRef, group: string, { tally, ...selection }: Wanted): Pages {
-    const definition = topicOfRef(topic);
+    const definition = this.#counts.topicOf(topicOfRef(topic));
     assertPartition(definition, selection.partition, 'partition');
     await assertGroup(this.#redis, this.#prefix, { topic: definition, group });
     for (const partition of partitionsOf(definition)) {

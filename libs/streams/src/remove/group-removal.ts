@@ -3,6 +3,8 @@ import type { Topology } from '@millrace/redis';
 import type { Presence } from '../group/presence.js';
 import { type GroupState, type Inspector, sumStates } from '../inspect/inspector.js';
 import { unknownGroup } from '../log/known-group.js';
+import type { PartitionCounts } from '../log/partition-counts.js';
+import type { TopicLog } from '../log/topic-log.js';
 import { RemoveOptions } from './remove-options.js';
 import { Remover } from './remover.js';
 import { Tombstones } from './tombstones.js';
@@ -27,6 +29,8 @@ export interface RemovalParts {
   readonly prefix: string;
   readonly presence: Presence;
   readonly inspector: Inspector;
+  readonly log: TopicLog;
+  readonly counts: PartitionCounts;
 }
 
 interface Target {

@@ -1,6 +1,7 @@
 import { isName } from '@millrace/core';
 import { loadScript, type Topology } from '@millrace/redis';
 import { groupKeys, type PartitionKeys, partitionKeys, rateKey, SETTLED_PAGE_OFFSETS, settledKey, topicsKey } from '../keys.js';
+import { storedCount } from '../log/stored-count.js';
 
 const beginRemoval = loadScript('../scripts/begin-removal.lua', import.meta.url);
 const remove = loadScript('../scripts/remove.lua', import.meta.url);
@@ -127,9 +128,10 @@ export class Tombstones {
   }
 }
 
-/** A number of partitions in the index of topics; null when there is none, or a damaged one. */
+/** How many partitions of a topic may have keys, by the index of topics; null when it has no number, or a damaged one. */
 export function storedPartitions(text: unknown): number | null {
-  return /^[1-9]\d{0,3}$/.test(String(text)) ? Number(text) : null;
+  const stored = storedCount(text);
+  return stored && (stored.target ?? stored.count);
 }
 
 interface GroupPlace {

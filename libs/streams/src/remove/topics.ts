@@ -1,5 +1,7 @@
 import { durationMs, MillraceError, parseOptions, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
 import { type PartitionKeys, partitionKeys, topicsKey } from '../keys.js';
+import { type StoredCount, storedCount } from '../log/stored-count.js';
+import { RaiseOptions } from '../raise/raise-options.js';
 import { type GroupRemoval, groupRemovalOf, type RemovalParts } from './group-removal.js';
 import { RemoveOptions } from './remove-options.js';
 import { Remover } from './remover.js';
@@ -15,7 +17,19 @@ export interface TopicRemoval {
   readonly groups: readonly GroupRemoval[];
 }
 
-/** Operators remove topics with it. */
+/** How a raise of the number of partitions ended. */
+export interface PartitionsRaised {
+  /** How many partitions the topic had when it was called. */
+  readonly from: number;
+  /** How many it has since. */
+  readonly to: number;
+  /** False when it had that many already. */
+  readonly changed: boolean;
+  /** The groups that the new partitions were made for. */
+  readonly groups: readonly string[];
+}
+
+/** For operators: raises the number of partitions of topics, and removes topics. */
 export class Topics {
   readonly #parts: RemovalParts;
 
@@ -40,6 +54,38 @@ export class Topics {
     const number = await new Remover(this.#parts).begin({ topic: stored.name }, { force, withinMs: durationMs(within) });
     await new Tombstones(redis, prefix).finishTopic(stored, number);
     return removal;
+  }
+
+  /**
+   * Raises the number of partitions of a topic while it is in use. Each key keeps its order: nothing of an ordered group begins
+   * behind the raise before all from before it is settled. Call it before processes start whose `@Topic` has the new number;
+   * those that run, and those that start with the old one, go on with the new one by themselves. A number that is stored already
+   * is a success that changes nothing. After an interruption, call it again; whoever publishes or subscribes finishes it, too.
+   *
+   * @returns what was changed, or with `preview: true` would be
+   * @throws MillraceError TOPIC_MISMATCH when the topic has neither of the two numbers; INVALID_OPTIONS, also for a lower number,
+   *   which would leave messages in partitions that nobody reads; NOT_A_TOPIC, UNKNOWN_TOPIC, REMOVED
+   */
+  async raisePartitions(topic: TopicRef, options: RaiseOptions): Promise<PartitionsRaised> {
+    const { from, to, preview } = parseOptions(RaiseOptions, options, 'raisePartitions()');
+    const definition = topicOfRef(topic);
+    if (to <= from) throw lowered(definition.name, from, to);
+    const { log, inspector } = this.#parts;
+    const before = await this.#count(definition.name);
+    const groups = (await inspector.groups(topic)).map(({ name }) => name);
+    if (before.count === to) return { from: to, to, changed: false, groups };
+    if (before.count !== from || (before.target ?? to) !== to) throw otherCount(definition.name, before, { from, to });
+    if (preview) return { from, to, changed: true, groups };
+    const after = await log.raise(definition, { from, to });
+    if (after?.count !== to) throw after === null ? unknown(definition.name) : otherCount(definition.name, after, { from, to });
+    return { from, to, changed: true, groups };
+  }
+
+  async #count(topic: string): Promise<StoredCount> {
+    const topics = topicsKey(this.#parts.prefix);
+    const stored = storedCount(await this.#parts.redis.controlFor(topics).call('HGET', topics, topic));
+    if (stored === null) throw unknown(topic);
+    return stored;
   }
 
   /** The topic as Redis knows it; with the declared number of partitions where keys are left, and Redis has no such number. */
@@ -77,6 +123,19 @@ export class Topics {
 
 function total(numbers: readonly number[]): number {
   return numbers.reduce((sum, number) => sum + number, 0);
+}
+
+function lowered(topic: string, from: number, to: number): MillraceError {
+  return new MillraceError(
+    'INVALID_OPTIONS',
+    `raisePartitions(): topic '${topic}' cannot go from ${from} to ${to} partitions. The number only grows: fewer would leave messages in ` +
+      'partitions that nobody reads.',
+  );
+}
+
+function otherCount(topic: string, { count, target }: StoredCount, { from, to }: { from: number; to: number }): MillraceError {
+  const has = target === null ? `has ${count} partitions` : `is being raised from ${count} to ${target} partitions`;
+  return new MillraceError('TOPIC_MISMATCH', `Topic '${topic}' ${has}: it was not raised from ${from} to ${to}.`);
 }
 
 function unknown(topic: string): MillraceError {

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { TopicDefinition } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
+import type { PartitionCounts } from '../log/partition-counts.js';
 import type { TopicLog } from '../log/topic-log.js';
 import { DelayedPromoter } from '../publish/delayed-promoter.js';
 import { LogTrim } from './log-trim.js';
@@ -12,6 +13,7 @@ export interface TopicTenderParts {
   readonly redis: Topology;
   readonly prefix: string;
   readonly log: TopicLog;
+  readonly counts: PartitionCounts;
 }
 
 /** Time for the rounds under way to end: a Redis that does not answer must not keep the process. */
@@ -62,10 +64,10 @@ export class TopicTender {
   #promote(topic: TopicDefinition): DelayedPromoter {
     const known = this.#promoters.get(topic.name);
     if (known) return known;
-    const { redis, prefix, log } = this.#parts;
+    const { redis, prefix, log, counts } = this.#parts;
     const retained = (partition: number): RetainedPartition | null => this.#retained(topic, partition);
     const isHeard = (): boolean => [...(this.#hears.get(topic.name)?.values() ?? [])].some((hears) => hears());
-    const promoter = new DelayedPromoter({ redis, prefix, topic, declare: () => log.restore(topic), retained, isHeard });
+    const promoter = new DelayedPromoter({ redis, prefix, topic, counts, declare: () => log.restore(topic), retained, isHeard });
     this.#promoters.set(topic.name, promoter);
     if (!this.#stopped) promoter.start();
     return promoter;
@@ -73,7 +75,8 @@ export class TopicTender {
 
   #trim(topic: TopicDefinition): void {
     if (!isRetained(topic) || this.#trimmers.has(topic.name) || this.#stopped) return;
-    const trimmer = new Trimmer(topic, new LogTrim(this.#parts.redis, this.#parts.prefix, topic));
+    const { redis, prefix, counts } = this.#parts;
+    const trimmer = new Trimmer(topic, counts, new LogTrim(redis, prefix, topic));
     this.#trimmers.set(topic.name, trimmer);
     trimmer.start();
   }

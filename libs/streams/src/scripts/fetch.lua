@@ -1,19 +1,25 @@
 #!lua flags=allow-oom
 -- Reads entries of partitions of an ordered group, for the member that owns them.
 --
--- KEYS  for each partition: control, log, again
--- ARGV  1 group  2 consumer of all owners  3 member  then for each partition: the epoch under which the member owns it, how many
+-- KEYS  for each partition: control, log, again, meta
+-- ARGV  1 group  2 consumer of all owners  3 member  4 number of partitions of the last raise before which the group has settled
+--       all, 0 for none  then for each partition: the epoch under which the member owns it, how many
 --       entries to read of each stream, then where to read in the log, and where in `again`: '>' for entries that no owner has
 --       read yet; an id for those behind it that owners have read and not settled; '' not to read there
--- returns for each { { id, fields and values }... of the log, the same of `again` }; 'LOST' when the member does not own it under
---         that epoch; 'FAILED <why>' when its turn failed
+-- returns for each { { id, fields and values }... of the log, the same of `again`, and where entries of the log are held back the
+--         raise for which they are: '<from> <to>' }; 'LOST' when the member does not own it under that epoch; 'FAILED <why>' when
+--         its turn failed
 --
--- Guarantees: only the owner reads; an entry that is gone from its stream though it is not settled is held no more: the audit
+-- Guarantees: only the owner reads; no owner reads what was published after a raise before the group has settled all from before
+-- it; an entry that is gone from its stream though it is not settled is held no more: the audit
 -- counts it; a partition that fails does not stop the others.
 --!include include/try-partition.lua
 --!include include/owner.lua
+--!include include/entry-id.lua
+--!include include/delivered-to.lua
 
-local FIRST, FIELDS, STREAMS = 4, 4, 3
+local FIRST, FIELDS, STREAMS = 5, 4, 4
+local passed = tonumber(ARGV[4])
 local group, consumer, member = ARGV[1], ARGV[2], ARGV[3]
 
 local function present(stream, entries)
@@ -35,14 +41,43 @@ local function read(stream, count, after)
   end
 end
 
-local function fetch(control, log, again, epoch, count, afterLog, afterAgain)
+-- The first gate that is not known to be open: the raise, and the offset that no owner reads before that.
+local function gateIn(meta)
+  for from, to, at in string.gmatch(redis.call('HGET', meta, 'gates') or '', '(%d+):(%d+):(%d+)') do
+    if tonumber(to) > passed then return from .. ' ' .. to, tonumber(at) end
+  end
+end
+
+-- How many of the next entries are before an offset, and whether one behind them is not.
+local function countBefore(log, count, at)
+  local entries, before = redis.call('XRANGE', log, '(' .. (deliveredTo(log, group) or '0-0'), '+', 'COUNT', count), 0
+  for _, entry in ipairs(entries) do
+    local base = spanOf(entry[1], entry[2])
+    if base and base >= at then return before, true end
+    before = before + 1
+  end
+  return before, false
+end
+
+local function readNew(log, count, meta)
+  local raise, at = gateIn(meta)
+  if not raise then return read(log, count, '>') end
+  local before, isHeld = countBefore(log, count, at)
+  -- A count of 0 would read all.
+  return before > 0 and read(log, before, '>') or {}, isHeld and raise or nil
+end
+
+local function fetch(control, log, again, meta, epoch, count, afterLog, afterAgain)
   if not isOwnerBy(control, member .. ' ' .. epoch) then return 'LOST' end
-  return { read(log, count, afterLog), read(again, count, afterAgain) }
+  local entries, held
+  if afterLog == '>' then entries, held = readNew(log, count, meta)
+  else entries = read(log, count, afterLog) end
+  return { entries, read(again, count, afterAgain), held }
 end
 
 local replies = {}
 for i = FIRST, #ARGV, FIELDS do
   local key = (i - FIRST) / FIELDS * STREAMS
-  replies[#replies + 1] = tryPartition(fetch, KEYS[key + 1], KEYS[key + 2], KEYS[key + 3], unpack(ARGV, i, i + FIELDS - 1))
+  replies[#replies + 1] = tryPartition(fetch, KEYS[key + 1], KEYS[key + 2], KEYS[key + 3], KEYS[key + 4], unpack(ARGV, i, i + FIELDS - 1))
 end
 return replies

@@ -5,19 +5,20 @@
 --       alternating windows  6 delayed
 -- ARGV  1 producer  2 number of the batch, from 1  3 how long the producer may be in doubt about it, ms  4 how many messages it
 --       has  5 messages an entry at the most  6 offsets a page of the settled bitmap  7 messages in the log at the most, 0 for
---       any number  8 '1' when its memory is bounded
---       then, with 6 keys: 9 idempotency window, ms  10 number of the oldest window in which idempotency keys of it are claimed
---       in other partitions, '' when none is  11 '' when no message has an idempotency key, else in JSON, of the messages that
+--       any number  8 '1' when its memory is bounded  9 number of partitions from which its own follows for each message
+--       then, with 6 keys: 10 idempotency window, ms  11 number of the oldest window in which idempotency keys of it are claimed
+--       in other partitions, '' when none is  12 '' when no message has an idempotency key, else in JSON, of the messages that
 --       have one: a list of the keys, a text with a line '<digest> <id>' for each, and, unless all have one, a list of
---       their places in the batch, from 1  12 '' when all are due now, else a list in JSON: for each message '' now, '+<ms>' so much
+--       their places in the batch, from 1  13 '' when all are due now, else a list in JSON: for each message '' now, '+<ms>' so much
 --       later, '<ms>' at that moment in Unix milliseconds
 --       then entries of as many messages as one may have, the last one of the rest: `[` their envelopes, with `,` and a line
 --       break between them, `]`
 -- returns '+<offset>' of the first when all are stored, one after the other; else one line a message: '+<offset>' stored,
 --         '=<offset> <id>' known already, '!<offset> <id>' known with another payload, '!@<partition>' claimed for another
 --         payload; '-' is the offset of a delayed message; or, with nothing stored, 'GAP <last>' when the batch before it is not
---         there, 'STALE' when its number was stored or closed, 'UNDECLARED' when the partition is not there, 'UNCLAIMED' when a
---         claim would end before the keys stored here do, 'FULL' when the log has no room for the whole batch.
+--         there, 'STALE' when its number was stored or closed, 'UNDECLARED' when the partition is not there, 'MOVED' when the topic
+--         has another number of partitions, 'UNCLAIMED' when a claim would end before the keys stored here do, 'FULL' when the
+--         log has no room for the whole batch.
 --
 -- Guarantees: the batches of a producer are stored in the order of their numbers, each once, however many are on their way and
 -- however late one arrives; offsets are dense; an idempotency key is remembered for one window at least and two at most, by
@@ -31,10 +32,11 @@ local log, meta, producers = KEYS[1], KEYS[2], KEYS[3]
 local sequence, count, perEntry, page = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local isPlain, isBounded = #KEYS == 3, ARGV[7] ~= '0' or ARGV[8] == '1'
 
-local state = isBounded and redis.call('HMGET', meta, 'next', 'ms', 'format', 'first', 'full')
-  or redis.call('HMGET', meta, 'next', 'ms', 'format')
+local state = isBounded and redis.call('HMGET', meta, 'next', 'ms', 'format', 'partitions', 'first', 'full')
+  or redis.call('HMGET', meta, 'next', 'ms', 'format', 'partitions')
 local next = state[3] == FORMAT and offsetOf(state[1])
 if not next then return 'UNDECLARED' end
+if state[4] and state[4] ~= ARGV[9] then return 'MOVED' end
 local last, keptUntil, age = lookUp(producers, ARGV[1])
 if sequence ~= last + 1 then return sequence <= last and 'STALE' or 'GAP ' .. last end
 local time = redis.call('TIME')
@@ -57,7 +59,7 @@ if isPlain and not isBounded and count <= perEntry and next % page + count <= pa
   local ms = string.format('%s%03d', time[1], time[2] / 1000)
   if state[2] and state[2] > ms then ms = state[2] end
   local id = string.format('%s-%.0f', ms, next * 16 + count - 1)
-  local added = redis.pcall('XADD', log, 'NOMKSTREAM', id, 'm', ARGV[9])
+  local added = redis.pcall('XADD', log, 'NOMKSTREAM', id, 'm', ARGV[10])
   if type(added) == 'string' then
     next = next + count
     return ended('+' .. state[1], ms)
@@ -68,15 +70,15 @@ end
 --!include include/add-entry.lua
 --!include include/idempotency-windows.lua
 
-local FIRST = isPlain and 9 or 13
+local FIRST = isPlain and 10 or 14
 local maxMessages, hasMaxBytes = tonumber(ARGV[7]), ARGV[8] == '1'
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
 
 local function isFull(wanted)
   if wanted == 0 or not isBounded then return false end
-  if hasMaxBytes and state[5] then return true end
-  return maxMessages > 0 and next - (tonumber(state[4] or nil) or 0) + wanted > maxMessages
+  if hasMaxBytes and state[6] then return true end
+  return maxMessages > 0 and next - (tonumber(state[5] or nil) or 0) + wanted > maxMessages
 end
 
 local texts, ms = {}, msFrom(now, state[2])
@@ -118,27 +120,33 @@ if isPlain then
   return ended(reply, ms)
 end
 
-local window = tonumber(ARGV[9])
-local number, claimedIn = math.floor(now / window), tonumber(ARGV[10])
+local window = tonumber(ARGV[10])
+local number, claimedIn = math.floor(now / window), tonumber(ARGV[11])
 if claimedIn and claimedIn < number then return 'UNCLAIMED' end
-local keys, identities, places = unpack(ARGV[11] == '' and { {}, '' } or cjson.decode(ARGV[11]))
-local dues = ARGV[12] == '' and {} or cjson.decode(ARGV[12])
+local keys, identities, places = unpack(ARGV[12] == '' and { {}, '' } or cjson.decode(ARGV[12]))
+local dues = ARGV[13] == '' and {} or cjson.decode(ARGV[13])
 local current, uses, usesBefore = nil, {}, {}
 if #keys > 0 then current, uses, usesBefore = lookUpKeys({ KEYS[4], KEYS[5] }, number, window, keys) end
-
--- By its key, the stored use of a message; false for a key that comes with this batch.
-local known, areAllNew = {}, ARGV[12] == ''
-for i = 1, #keys do
-  local key, use = keys[i], uses[i + 1] or usesBefore[i + 1] or false
-  if use or known[key] ~= nil then areAllNew = false end
-  known[key] = known[key] or use
-end
 
 -- Digest and id of each message that has a key.
 local identityOf, size = {}, 0
 for identity in string.gmatch(identities, '[^\n]+') do
   size = size + 1
   identityOf[size] = identity
+end
+
+-- A claim of this same message for another partition, from before a raise, stored nothing.
+local function isOwnClaim(use, i)
+  return string.byte(use) == 64 and comparedUse(use, string.match(identityOf[i], '^%S+'))
+end
+
+-- By its key, the stored use of a message; false for a key that comes with this batch.
+local known, areAllNew = {}, ARGV[13] == ''
+for i = 1, #keys do
+  local key, use = keys[i], uses[i + 1] or usesBefore[i + 1] or false
+  if use and isOwnClaim(use, i) then use = false end
+  if use or known[key] ~= nil then areAllNew = false end
+  known[key] = known[key] or use
 end
 
 local fresh = {}

@@ -22,7 +22,7 @@ const publish: Step = async (scenario, [a = 0, b = 0, c = 0, d = 0, e = 0]) => {
   const claimedIn = pick(['', '', '', Math.floor(scenario.twin.now / WINDOW_MS), 1], e);
   const extra = isPlain ? [] : [WINDOW_MS, claimedIn, uses, e % 3 === 0 ? JSON.stringify(dues) : ''];
   const keys = [log, meta, producers, ...(isPlain ? [] : [...ids, delayed])];
-  const head = [producer, number, 1_000, texts.length, PER_ENTRY, PAGE, ...bounds];
+  const head = [producer, number, 1_000, texts.length, PER_ENTRY, PAGE, ...bounds, 1];
   const reply = await scenario.run('publish', keys, [...head, ...extra, ...chunked(texts)]);
   if (/^[+=!]/.test(String(reply))) scenario.published.set(producer, number);
 };
@@ -50,7 +50,7 @@ const claim: Step = (scenario, [a = 0, b = 0]) => {
 const declare: Step = async (scenario, [a = 0, b = 0]) => {
   const { log, meta, groups, removed } = scenario.keys;
   const flag = pick(['', '1'], b);
-  await scenario.run('declare-partition', [log, meta, groups, removed], ['generation', pick(['0', '1'], a), flag]);
+  await scenario.run('declare-partition', [log, meta, groups, removed], ['generation', pick(['0', '1'], a), flag, 1]);
   const { again, stats, control } = scenario.group;
   const [place] = pick(scenario.entries(log).concat([['', []]]), b);
   await scenario.run('declare-group', [log, groups, again, meta, stats, removed, control], ['g', pick(['', place], a), flag]);
@@ -138,7 +138,7 @@ const membership: Step = async (scenario, [a = 0, b = 0]) => {
   const member = pick(members, a);
   const joining = ['g', member, pick(['', '', 'key'], b), OWNER, ...pick([[], ['m2']], a)];
   await scenario.run('join', [log, scenario.group.control], joining);
-  await scenario.run('watch-group', [scenario.group.control, log], ['g', member, pick(['', 'pause'], b)]);
+  await scenario.run('watch-group', [scenario.group.control, log, scenario.keys.meta], ['g', member, pick(['', 'pause'], b)]);
   await scenario.run('beat', [scenario.presence('one'), scenario.presence('two')], [pick(['record', ''], b), 100_000]);
   if (b % 3 === 0) await scenario.run('forget-member', [log, scenario.group.again], ['g', member]);
 };
@@ -161,7 +161,7 @@ const fetch: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   const { control, again } = scenario.group;
   const [member, epoch] = ownerOf(scenario, a).split(' ') as [string, string];
   const places = [pick(['>', '0-0', ''], b), pick(['>', '0-0', ''], c)];
-  await scenario.run('fetch', [control, scenario.keys.log, again], ['g', OWNER, member, epoch, 1 + (c % 4), ...places]);
+  await scenario.run('fetch', [control, scenario.keys.log, again, scenario.keys.meta], ['g', OWNER, member, 0, epoch, 1 + (c % 4), ...places]);
   const name = pick([String(b % 60), '1-1'], c);
   await scenario.run('note', [control], [ownerOf(scenario, b), `tried:${name}`, '2 0 - 0 0 0']);
 };
@@ -286,6 +286,15 @@ const damage: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   else await pick([damages[0]!, damages[1]!, damages[4]!], b)();
 };
 
+/** Past the partition of the scenario, but for its log: publishers are held to one partition there. */
+const raise: Step = async (scenario, [a = 0, b = 0]) => {
+  const { keys, group } = scenario;
+  await scenario.run('raise-count', ['topics'], ['t', pick(['look', 'begin', 'finish'], a), 1, 2 + (b % 2)]);
+  await scenario.run('raise-partition', [`${keys.meta}:raised`], [1, 2, pick(['0', '1'], a), pick(['0', '1'], b)]);
+  await scenario.run('look-drained', [keys.meta, keys.log, group.open, group.parkedKeys], ['g', 2]);
+  await scenario.run('recall', [...keys.ids], [WINDOW_MS, 'k', 'd']);
+};
+
 const time: Step = (scenario, [a = 0]) => {
   return scenario.twin.setTime(scenario.twin.now + pick([1, 1, 1, 10, 10, 6_000, 6_000, 100_000, WINDOW_MS, -5], a));
 };
@@ -293,7 +302,7 @@ const full: Step = (scenario, [a = 0]) => scenario.twin.fill(a % 4 === 0);
 
 const steps: Readonly<Record<string, Step>> = {
   publish, read, settle, close, claim, declare, declareHook, begin, putBack, tend, audit, membership, own, fetch, aside, pause,
-  look, seek, trim, promote, redrive, deadLetters, hook, remove, permits, damage, time, full,
+  look, seek, trim, promote, redrive, deadLetters, hook, remove, permits, damage, raise, time, full,
 };
 /** How often a step stands where that is not once. */
 const SHARES: Readonly<Record<string, number>> = {

@@ -2,7 +2,7 @@
 export const OWNERS = ['a', 'b', 'c'] as const;
 export type Owner = (typeof OWNERS)[number];
 
-/** What a member believes of itself: whether it owns the partition by now, the record alone says. */
+/** A member as it sees itself: whether it owns the partition by now, the record alone says. */
 export interface Tenure {
   readonly member: Owner;
   readonly epoch: number;

@@ -80,7 +80,7 @@ export class RedisGroup {
     const uses = usesOf(messages);
     const texts = messages.map(({ envelope }) => envelope);
     const entries = texts.flatMap((_, from) => (from % PER_ENTRY === 0 ? `[${texts.slice(from, from + PER_ENTRY).join(',\n')}]` : []));
-    const args = [producer, sequence, 0, texts.length, PER_ENTRY, PAGE, 0, '0'];
+    const args = [producer, sequence, 0, texts.length, PER_ENTRY, PAGE, 0, '0', 1];
     const plain = [log, meta, producers];
     if (uses === '') return String(await this.#run('publish', plain, [...args, ...entries]));
     return String(await this.#run('publish', [...plain, ...ids, delayed], [...args, WINDOW_MS, '', uses, '', ...entries]));

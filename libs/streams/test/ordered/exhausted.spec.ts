@@ -56,7 +56,7 @@ describe('a key whose message has failed at its last attempt is put aside', () =
     expect(tape.of(0)).toEqual([0, 0, 1, 2, 3, 4, 5, 6]);
   });
 
-  it('whatever characters it has: no other key begins like it', async () => {
+  it('and no other key begins like it, whatever characters it has', async () => {
     const [process, handled] = [await bed.start(), [] as string[]];
     let fails = true;
     const keys = ['k', 'k\0', 'k 0000000000000000', 'k!', 'k%20', 'ключ \u0001 🎉'];

@@ -48,7 +48,7 @@ describe('messages in lanes', () => {
     expect(offsets(takeAll(queueOf([keyed(null, 0), keyed(null, 1), keyed('', 2), keyed('', 3)])))).toEqual([0, 1, 2]);
   });
 
-  it('of one key in two partitions do not wait for each other', () => {
+  it('wait for none of their key in another partition', () => {
     expect(offsets(takeAll(queueOf([keyed('a', 0), keyed('a', 0, { at: there })])))).toEqual([0, 0]);
   });
 
@@ -208,7 +208,7 @@ it('all messages of a partition are those that were taken and those that wait, b
   expect([queue.allIn(here).size, queue.length, queue.waitingIn(there)]).toEqual([0, 0, 0]);
 });
 
-it('whatever happens, messages of a key begin in their order, one at a time', () => {
+it('messages of a key begin in their order, one at a time, whatever happens', () => {
   const random = (limit: number): number => Math.floor(Math.random() * limit);
   const queue = queueOf([]);
   const working = new Map<string, PendingDelivery>();

@@ -63,7 +63,7 @@ describe('replies that are lost', () => {
     expect([handled, deadLettered, fenced]).toEqual(how === 'ack' ? [36, 0, 0] : [0, 36, 0]);
   });
 
-  it('of a note: the attempt goes on, and no record is left', async () => {
+  it('to a note: the attempt goes on, and no record is left', async () => {
     const [{ process, lose, lost }, log] = [await losing('note.lua'), new Log()];
     await subscribe(process, { ...TARGET, retry: times(4) }, async (step: Step, ctx: DeliveryContext) => {
       log.add(step, ctx);

@@ -67,7 +67,7 @@ export class OwnerMember {
       this.ownership.wake();
     };
     const membersChanged = (): void => this.ownership.wake();
-    const pauses = { groupPaused: () => Promise.resolve(), groupResumed: () => undefined };
+    const pauses = { groupPaused: () => Promise.resolve(), groupResumed: () => undefined, raised: () => undefined };
     this.#watch = new GroupWatch({ ...common, partitions: [], feedback: { ...pauses, membersChanged, isIdle: true } });
     const heard = (_: string, text: string): void => {
       if (ringOf(text)?.kind === 'control') wake();

@@ -1,0 +1,202 @@
+import type { Durability, OutgoingMessage, TopicDefinition } from '@millrace/core';
+import { RedisFailure, type Topology } from '@millrace/redis';
+import { type PartitionKeys, partitionKeys } from '../keys.js';
+import type { PartitionCounts } from '../log/partition-counts.js';
+import type { TopicLog } from '../log/topic-log.js';
+import type { TopicTender } from '../retain/topic-tender.js';
+import { EarlierUses } from './earlier-uses.js';
+import { KeyClaims } from './key-claims.js';
+import type { Packing } from './packing.js';
+import { PartitionBatcher } from './partition-batcher.js';
+import { claimingPartitionOf, partitionOf, placeOf } from './partitioner.js';
+import type { PublishBudget } from './publish-budget.js';
+import { nameOf, type PublishRoutes } from './publish-routes.js';
+import type { Claimer, QueuedMessage } from './queued-message.js';
+
+export interface TopicPublisherParts {
+  readonly redis: Topology;
+  readonly prefix: string;
+  readonly log: TopicLog;
+  readonly counts: PartitionCounts;
+  /** Default deadline of a publish. */
+  readonly deadlineMs: number;
+  readonly budget: PublishBudget;
+  readonly tender: TopicTender;
+  readonly packing: Packing;
+  readonly routes: PublishRoutes;
+}
+
+/** The way of a message to its partition. */
+export interface Way {
+  readonly batcher: PartitionBatcher;
+  readonly claimer: Claimer | null;
+}
+
+/** The batcher of one partition and durability level. */
+interface Placed {
+  readonly batcher: PartitionBatcher;
+  readonly durability: Durability;
+}
+
+/** A message with an idempotency key, and where it goes. */
+interface Keyed {
+  readonly idempotencyKey: string;
+  readonly partition: number;
+  readonly durability: Durability;
+}
+
+/** A key is remembered for so many windows at the most. */
+const WINDOWS = 2;
+
+/** Publishes to one topic, through one batcher a partition and durability level. */
+export class TopicPublisher {
+  readonly #parts: TopicPublisherParts;
+  readonly #topic: TopicDefinition;
+  /** The number of partitions from which the one of a message follows. */
+  #partitions: number;
+  /** Batchers of the topic's own durability, by partition. */
+  readonly #usual: PartitionBatcher[] = [];
+  readonly #batchers = new Map<string, Placed>();
+  readonly #claimers = new Map<string, KeyClaims>();
+  #moving: Promise<void> | null = null;
+
+  constructor(parts: TopicPublisherParts, topic: TopicDefinition) {
+    this.#parts = parts;
+    this.#topic = topic;
+    this.#partitions = parts.counts.of(topic);
+  }
+
+  /** @throws MillraceError CLOSED */
+  wayOf(message: OutgoingMessage, durability: Durability): Way {
+    const partition = partitionOf(message, this.#partitions);
+    const { idempotencyKey } = message;
+    const claimer = idempotencyKey === null ? null : this.#claimer({ idempotencyKey, partition, durability });
+    return { batcher: this.#batcher(partition, durability), claimer };
+  }
+
+  /** The topic has another number of partitions than before: what waits goes to the partitions that it belongs to by now. */
+  follow(): void {
+    this.#moving ??= this.#move().finally(() => void (this.#moving = null));
+  }
+
+  /** Resolves when all publishes so far are settled, within `deadlineMs`. */
+  async close(deadlineMs: number): Promise<void> {
+    for (const claims of this.#claimers.values()) claims.limit(deadlineMs);
+    const drain = (): Promise<unknown> => Promise.all(this.#all.map(({ batcher }) => batcher.drain(deadlineMs)));
+    await drain();
+    if (!this.#moving) return;
+    await this.#moving;
+    await drain();
+  }
+
+  /**
+   * Messages of one key wait in one batcher. All batchers stop first, so that no message gets to its new partition while one
+   * of its key is still on its way to the old one.
+   */
+  async #move(): Promise<void> {
+    while (this.#partitions !== this.#parts.counts.of(this.#topic)) {
+      await Promise.all(this.#all.map(({ batcher }) => batcher.halt()));
+      this.#partitions = this.#parts.counts.of(this.#topic);
+      const waiting = this.#all.map(({ batcher, durability }) => ({ items: batcher.takeWaiting(), durability }));
+      for (const { items, durability } of waiting) for (const item of items) this.#takeOver(item, durability);
+      for (const { batcher } of this.#all) batcher.resume();
+    }
+  }
+
+  get #all(): Placed[] {
+    return [...this.#batchers.values()];
+  }
+
+  #takeOver(item: QueuedMessage, durability: Durability): void {
+    const partition = placeOf(item.routingKey, this.#partitions);
+    try {
+      const claimer = item.use && this.#claimer({ idempotencyKey: item.use.key, partition, durability });
+      this.#batcher(partition, durability).takeOver(item, claimer);
+    } catch (thrown) {
+      item.reject(thrown as Error);
+    }
+  }
+
+  #batcher(partition: number, durability: Durability): PartitionBatcher {
+    if (durability !== this.#topic.durability) return this.#batcherAt(partition, durability);
+    return (this.#usual[partition] ??= this.#batcherAt(partition, durability));
+  }
+
+  #batcherAt(partition: number, durability: Durability): PartitionBatcher {
+    const name = `${partition}:${nameOf(durability)}`;
+    let placed = this.#batchers.get(name);
+    if (!placed) {
+      placed = { batcher: this.#newBatcher(partition, durability), durability };
+      this.#batchers.set(name, placed);
+      if (this.#moving) void placed.batcher.halt();
+    }
+    return placed.batcher;
+  }
+
+  /** For a while after a raise it also looks where the key belonged before. */
+  #claimer({ idempotencyKey, partition, durability }: Keyed): Claimer | null {
+    const { counts, redis, log } = this.#parts;
+    const { name, idempotencyWindowMs, idempotencyScope } = this.#topic;
+    const claiming = claimingPartitionOf({ idempotencyKey, partition, topic: { ...this.#topic, partitions: this.#partitions } });
+    const claimer = claiming === null ? null : this.#claims(claiming, durability);
+    const earlier = (): number[] => counts.earlierWithin(name, WINDOWS * idempotencyWindowMs);
+    if (counts.isKnown(name) && earlier().length === 0) return claimer;
+    return new EarlierUses({
+      topic: name,
+      idempotencyWindowMs,
+      earlier: async () => {
+        if (!counts.isKnown(name)) await log.learn(this.#topic);
+        return earlier();
+      },
+      isUniqueInTopic: idempotencyScope === 'topic',
+      keysOf: (place) => this.#keysOf(place),
+      redisOf: (place) => redis.publishFor(this.#keysOf(place).log),
+      claimer,
+    });
+  }
+
+  /** On the connection of the messages, so that their confirmation covers the claims, too. */
+  #claims(partition: number, durability: Durability): KeyClaims {
+    const name = `${partition}:${nameOf(durability)}`;
+    let claims = this.#claimers.get(name);
+    if (!claims) {
+      const keys = this.#keysOf(partition).ids;
+      const { redis } = this.#parts.routes.to(keys[0], durability);
+      claims = new KeyClaims({ redis, topic: this.#topic.name, keys, idempotencyWindowMs: this.#topic.idempotencyWindowMs });
+      this.#claimers.set(name, claims);
+    }
+    return claims;
+  }
+
+  #keysOf(partition: number): PartitionKeys {
+    return partitionKeys(this.#parts.prefix, this.#topic.name, partition);
+  }
+
+  #newBatcher(partition: number, durability: Durability): PartitionBatcher {
+    const { log, deadlineMs, budget, packing, tender, routes } = this.#parts;
+    const keys = this.#keysOf(partition);
+    const { redis, confirmation } = routes.to(keys.log, durability);
+    return new PartitionBatcher({
+      topic: this.#topic.name,
+      partition,
+      redis,
+      confirmation,
+      deadlineMs,
+      budget,
+      packing,
+      keys,
+      partitions: () => this.#partitions,
+      idempotencyWindowMs: this.#topic.idempotencyWindowMs,
+      declare: () => log.restore(this.#topic),
+      learn: () => this.#learn(partition),
+      retained: tender.published(this.#topic, partition),
+    });
+  }
+
+  /** @throws RedisFailure when the number was known: the partition is held to it again, and takes the messages of the next try */
+  async #learn(partition: number): Promise<void> {
+    const { partitions } = await this.#parts.log.learn(this.#topic, partition);
+    this.follow();
+    if (partitions === this.#partitions) throw new RedisFailure('unavailable', 'the partition had another number of partitions than its topic.', undefined);
+  }
+}
