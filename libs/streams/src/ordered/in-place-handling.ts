@@ -5,6 +5,7 @@ import type { HeldEntry } from '../consume/held-entry.js';
 import type { InPlace, Later } from '../consume/in-place.js';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
 import { type Settlement, settlementOf } from '../consume/settlement.js';
+import type { RingWait } from '../read/ring-wait.js';
 import type { LaneQueue } from './lane-queue.js';
 import type { OwnedPartition } from './owned-partition.js';
 import type { GivenUp, OwnerNotes } from './owner-notes.js';
@@ -13,6 +14,7 @@ import { untilDone } from './until-done.js';
 
 export interface InPlaceHandlingParts {
   readonly queue: LaneQueue;
+  readonly rings: Pick<RingWait, 'lookAt'>;
   readonly held: HeldEntries;
   readonly notes: OwnerNotes;
   readonly parked: ParkedMessages;
@@ -63,10 +65,12 @@ export class InPlaceHandling implements InPlace {
     }
   }
 
-  /** The lanes are dropped first: what follows a message in its lane must not begin before it. */
+  /** The lanes are dropped first: what follows a message in its lane must not begin before it. Nobody rings for what is dropped. */
   release(deliveries: readonly PendingDelivery[]): void {
-    for (const { entry } of deliveries) this.#partitionOf(entry).restart();
+    const partitions = new Set(deliveries.map(({ entry }) => this.#partitionOf(entry)));
+    for (const partition of partitions) partition.restart();
     for (const delivery of deliveries) this.#free(delivery);
+    for (const { place } of partitions) for (const stream of place.streams) this.#parts.rings.lookAt(stream);
   }
 
   #retry(delivery: PendingDelivery, { delayMs, sameAttempt }: Retry): void {
