@@ -9,7 +9,7 @@ import type { RingWait } from '../read/ring-wait.js';
 import type { LaneQueue } from './lane-queue.js';
 import type { OwnedPartition } from './owned-partition.js';
 import type { GivenUp, OwnerNotes } from './owner-notes.js';
-import { keyOfParked, type ParkedMessages } from './parked-messages.js';
+import { type AfterParked, keyOfParked, type ParkedMessages } from './parked-messages.js';
 import { untilDone } from './until-done.js';
 
 export interface InPlaceHandlingParts {
@@ -89,14 +89,18 @@ export class InPlaceHandling implements InPlace {
   }
 
   #exhausted(delivery: PendingDelivery, givenUp: GivenUp): Later | undefined {
-    const { onExhausted } = this.#parts;
-    if (onExhausted === 'stop') return this.#stop(delivery, givenUp);
+    const { onExhausted, parked } = this.#parts;
+    const isReleased = isOfReleasedKey(delivery);
+    if (onExhausted === 'stop' && !isReleased) return this.#stop(delivery, givenUp);
     if (onExhausted === 'dead-letter' || delivery.message.key === null) return this.#leave(delivery, givenUp);
-    return isOfReleasedKey(delivery) ? this.#settleParked(delivery, 'park') : this.#park(delivery, givenUp);
+    // What is behind it waits for its key, also when the group stops by now where it put keys aside.
+    return isReleased ? this.#endParked(delivery, () => parked.parkAgain(delivery, givenUp)) : this.#park(delivery, givenUp);
   }
 
   #leave(delivery: PendingDelivery, outcome: Outcome): Later | undefined {
-    return isOfReleasedKey(delivery) ? this.#settleParked(delivery, settlementOf(delivery, outcome)) : undefined;
+    if (!isOfReleasedKey(delivery)) return undefined;
+    const settlement = settlementOf(delivery, outcome);
+    return this.#endParked(delivery, () => this.#parts.parked.settle(delivery, settlement));
   }
 
   async #stop(delivery: PendingDelivery, givenUp: GivenUp): Promise<Settlement | null> {
@@ -119,8 +123,8 @@ export class InPlaceHandling implements InPlace {
     return null;
   }
 
-  async #settleParked(delivery: PendingDelivery, settlement: Settlement | 'park'): Promise<Settlement | null> {
-    const next = await untilDone(delivery, () => this.#parts.parked.settle(delivery, settlement));
+  async #endParked(delivery: PendingDelivery, work: () => Promise<AfterParked>): Promise<null> {
+    const next = await untilDone(delivery, work);
     this.#free(delivery);
     if (next !== null) this.#partitionOf(delivery.entry).afterParked(keyOfParked(delivery.entry.id), next);
     return null;

@@ -1,10 +1,10 @@
-import { describe, it } from '@jest/globals';
-import { Topic } from '@millrace/core';
+import { describe, expect, it } from '@jest/globals';
+import { fixed, Topic } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
 import { Bed } from '../bed.js';
-import { signal, subscribe } from '../fixture.js';
-import type { Step } from './keyed.js';
+import { type Process, signal, subscribe } from '../fixture.js';
+import { Step, stepsOf } from './keyed.js';
 import { Tape } from './tape.js';
 
 const bed = new Bed('attack');
@@ -16,7 +16,14 @@ class Lone {
   @IsInt() step!: number;
 }
 
+const PARK = { by: 'key', onExhausted: 'park' } as const;
+const THREE_TIMES = { attempts: 3, backoff: fixed('1ms'), deadLetterOn: [] };
 const step = (thing: number, number: number): Step => ({ thing, step: number });
+const parked = (process: Process): ReturnType<Process['streams']['orders']['parked']> => process.streams.orders.parked(Step, 'g');
+
+function partsParked(process: Process, messages: number): Promise<unknown> {
+  return waitFor(async () => (await parked(process))[0]?.messages === messages, { what: `${messages} messages to be put aside` });
+}
 
 describe('a partition goes on at once', () => {
   it('when a handler throws whose partition was taken away and came back meanwhile', async () => {
@@ -37,5 +44,65 @@ describe('a partition goes on at once', () => {
     await waitFor(() => tape.of(1).length > 0, { what: 'a message of another key' });
     end.fire();
     await waitFor(() => tape.of(0).includes(1), { what: 'the message behind it' });
+  });
+});
+
+describe('a key that was put aside', () => {
+  it('says why it waits again, when another message fails after the release', async () => {
+    const [process, tape] = [await bed.start(), new Tape()];
+    let fails = (_: Step): boolean => true;
+    await subscribe(process, { topic: Step, group: 'g', ordering: PARK }, async (given: Step) => {
+      tape.add(given);
+      if (fails(given)) throw new Error(`step ${given.step} failed`);
+    });
+    await process.publisher.publishMany(Step, stepsOf(1, 3));
+    await partsParked(process, 3);
+    fails = ({ step: number }) => number === 1;
+    await process.streams.orders.release(Step, 'g', { key: 'thing-0' });
+    const again = async (): Promise<boolean> => (await parked(process))[0]?.state === 'parked' && (await parked(process))[0]?.messages === 2;
+    await waitFor(again, { what: 'two messages to be put aside again' });
+    expect((await parked(process))[0]).toMatchObject({ reason: 'ATTEMPTS_EXHAUSTED', error: { message: 'step 1 failed' } });
+  });
+
+  it('has all attempts again after each release, and leaves no records of them', async () => {
+    const [process, attempts] = [await bed.start(), [] as number[]];
+    let isBroken = true;
+    await subscribe(process, { topic: Step, group: 'g', ordering: PARK, retry: THREE_TIMES }, async (_: Step, { attempt }) => {
+      attempts.push(attempt);
+      if (isBroken) throw new Error('no');
+    });
+    const { partition } = await process.publisher.publish(Step, step(0, 0));
+    await partsParked(process, 1);
+    const { control } = bed.place(Step, 'g', partition).groupKeys;
+    await process.streams.orders.release(Step, 'g', { key: 'thing-0' });
+    const isParked = async (): Promise<boolean> => attempts.length >= 6 && (await parked(process))[0]?.state === 'parked';
+    await waitFor(isParked, { what: 'the key to be put aside again' });
+    await process.streams.orders.release(Step, 'g', { key: 'thing-0' });
+    await waitFor(() => attempts.length >= 7, { what: 'an attempt after the second release' });
+    expect(attempts[6]).toBe(1);
+    isBroken = false;
+    await waitFor(async () => (await parked(process)).length === 0 || (await parked(process))[0]?.state === 'parked', { what: 'an end' });
+    const fields = (await bed.command('HKEYS', control)) as string[];
+    expect(fields.filter((field) => field.startsWith('tried:'))).toEqual([]);
+  });
+
+  it('does not stop the partition when it fails in a release, though the group stops by now', async () => {
+    const [first, second] = [await bed.start(), await bed.start()];
+    const fail = async (): Promise<void> => {
+      throw new Error('no');
+    };
+    await subscribe(first, { topic: Step, group: 'g', ordering: PARK }, fail);
+    await first.publisher.publish(Step, step(0, 0));
+    await partsParked(first, 1);
+    await first.streams.stop(1_000);
+    let attempts = 0;
+    await subscribe(second, { topic: Step, group: 'g', ordering: { by: 'key', onExhausted: 'stop' } }, async () => {
+      attempts += 1;
+      return fail();
+    });
+    await second.streams.orders.release(Step, 'g', { key: 'thing-0' });
+    await waitFor(() => attempts > 0, { what: 'an attempt' });
+    await waitFor(async () => (await parked(second))[0]?.state === 'parked', { what: 'the key to wait again' });
+    expect(await second.streams.orders.stopped(Step, 'g')).toEqual([]);
   });
 });
