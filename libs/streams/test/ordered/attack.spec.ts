@@ -86,6 +86,26 @@ describe('a key that was put aside', () => {
     expect(fields.filter((field) => field.startsWith('tried:'))).toEqual([]);
   });
 
+  it('still says why when its message is read again, as after a crash between two calls', async () => {
+    const process = await bed.start();
+    const subscription = await subscribe(process, { topic: Step, group: 'g', ordering: PARK }, async () => {
+      throw new Error('no');
+    });
+    const { partition } = await process.publisher.publish(Step, step(0, 0));
+    await partsParked(process, 1);
+    await subscription.pause();
+    // What a process leaves that vanishes between the two calls: the message is put aside, and not settled.
+    await bed.drained(process, Step, 'g');
+    const place = bed.place(Step, 'g', partition);
+    const [[id]] = (await bed.command('XRANGE', place.keys.log, '-', '+')) as [[string]];
+    await bed.command('XCLAIM', place.keys.log, 'g', '~owner', 0, id, 'FORCE', 'JUSTID');
+    const [bitmap] = (await bed.command('KEYS', `${bed.prefix}*settled*`)) as [string];
+    await bed.command('DEL', bitmap);
+    subscription.resume();
+    await waitFor(async () => (await bed.pending(Step, 'g')).length === 0, { what: 'it to be settled' });
+    expect((await parked(process))[0]).toMatchObject({ messages: 1, reason: 'ATTEMPTS_EXHAUSTED', error: { message: 'no' } });
+  });
+
   it('does not stop the partition when it fails in a release, though the group stops by now', async () => {
     const [first, second] = [await bed.start(), await bed.start()];
     const fail = async (): Promise<void> => {
