@@ -55,8 +55,11 @@ export class OwnedPartition {
   /** Null until they are read, in each round. */
   #notes: Notes | null = null;
   #stoppedAt: StoppedAt | null = null;
-  /** Lanes of each stream whose first message has been found since the owner before died. */
-  readonly #found = new Set<string>();
+  /**
+   * Lanes of each stream whose first message has been found since the owner before died; null when all are found that it can
+   * have had: what is read again from then on, this member has read itself.
+   */
+  #found: Set<string> | null = null;
 
   constructor(parts: OwnedPartitionParts, place: GroupPartition) {
     this.place = place;
@@ -87,7 +90,7 @@ export class OwnedPartition {
     this.#acquisition = acquisition;
     this.#isDraining = false;
     this.#lastBase = -1;
-    this.#found.clear();
+    this.#found = acquisition.isAfterDeath ? new Set() : null;
     this.history.markStale();
     this.reconsider();
   }
@@ -146,12 +149,16 @@ export class OwnedPartition {
     else this.#openReleased();
   }
 
-  /** A message of a released key is settled. */
-  afterParked(key: string, next: AfterParked): void {
+  /**
+   * A message of a released key is settled.
+   *
+   * @param isSuspect whether the owner before may have died with the next one
+   */
+  afterParked(key: string, next: AfterParked, isSuspect = false): void {
     const parked = this.#notes?.parked;
     if (next === 'empty') parked?.delete(key);
     else if (next === 'parked') parked?.set(key, 'parked');
-    else if (next !== 'lost' && this.isOpen && parked) this.#handleReleased(key, next);
+    else if (next !== 'lost' && this.isOpen && parked) this.#handleReleased(this.#released.deliveryOf(key, next, this.#acquisition!.epoch), isSuspect);
   }
 
   /**
@@ -176,7 +183,7 @@ export class OwnedPartition {
   }
 
   #begin(taken: readonly PendingDelivery[], isReread: boolean): void {
-    this.#parts.dispatcher.add(isReread ? taken.map((delivery) => this.#withHistory(delivery)) : taken);
+    this.#parts.dispatcher.add(isReread ? taken.map((delivery) => this.#withHistory(delivery, this.#isFirst(delivery))) : taken);
     if (isReread) this.#openReleased();
   }
 
@@ -190,21 +197,21 @@ export class OwnedPartition {
   /** Messages of a key that came before those that were put aside are handled, or put aside, before these are. */
   #openReleased(): void {
     if (!this.isOpen || !this.#notes || [...this.#after.values()].some((after) => after !== NEW)) return;
-    for (const [key, state] of this.#notes.parked) if (state === 'released') void this.#openKey(key);
+    const isAfterDeath = this.#found !== null;
+    this.#found = null;
+    for (const [key, state] of this.#notes.parked) if (state === 'released') void this.#openKey(key, isAfterDeath);
   }
 
-  async #openKey(key: string): Promise<void> {
+  async #openKey(key: string, isSuspect: boolean): Promise<void> {
     const [round, { epoch }] = [this.#round, this.#acquisition!];
     const next = await this.#released.first({ key, epoch }, () => round === this.#round);
-    if (next !== null && round === this.#round) this.afterParked(key, next);
+    if (next !== null && round === this.#round) this.afterParked(key, next, isSuspect);
   }
 
-  #handleReleased(key: string, next: Exclude<AfterParked, string>): void {
-    const epoch = this.#acquisition!.epoch;
-    const delivery = this.#released.deliveryOf(key, next, epoch);
+  #handleReleased(delivery: PendingDelivery, isSuspect: boolean): void {
     if (this.#inHand().has(delivery.name)) return;
     this.#parts.held.add(delivery.entry);
-    this.#parts.dispatcher.add([this.#withHistory(delivery)]);
+    this.#parts.dispatcher.add([this.#withHistory(delivery, isSuspect)]);
   }
 
   async #known(): Promise<Notes> {
@@ -263,9 +270,8 @@ export class OwnedPartition {
    * The first message of each lane is the one that a handler may have had when its process vanished. Only one that was begun
    * alone is known to have been in the hands of a handler then, so only that one counts more than one crash.
    */
-  #withHistory(delivery: PendingDelivery): PendingDelivery {
+  #withHistory(delivery: PendingDelivery, isSuspect: boolean): PendingDelivery {
     const record = this.#notes?.attempts.get(delivery.name) ?? NEVER_TRIED;
-    const isSuspect = this.#acquisition?.isAfterDeath === true && this.#isFirst(delivery);
     if (record === NEVER_TRIED && !isSuspect) return delivery;
     const isCounted = isSuspect && (record.crashes === 0 || record.isBegun);
     const next = delivery.with({ ...record, crashes: record.crashes + (isCounted ? 1 : 0) });
@@ -276,7 +282,7 @@ export class OwnedPartition {
 
   #isFirst(delivery: PendingDelivery): boolean {
     const lane = `${delivery.entry.stream.kind} ${this.#parts.queue.laneKeyOf(delivery)}`;
-    if (this.#found.has(lane)) return false;
+    if (this.#found === null || this.#found.has(lane)) return false;
     this.#found.add(lane);
     return true;
   }

@@ -126,3 +126,34 @@ describe('a key that was put aside', () => {
     expect(await second.streams.orders.stopped(Step, 'g')).toEqual([]);
   });
 });
+
+it('a message that was published after a crash counts none of it, also when it is read again', async () => {
+  const [first, second, stuck, stuckAgain, end] = [await bed.start(), await bed.start(), signal(), signal(), signal()];
+  await subscribe(first, { topic: Lone, group: 'g', ordering: { by: 'key' } }, async () => {
+    stuck.fire();
+    await new Promise(() => undefined);
+  });
+  await first.publisher.publish(Lone, step(0, 0));
+  await stuck.promise;
+  first.vanish();
+  const crashes = new Map<number, number>();
+  const target = { topic: Lone, group: 'g', ordering: { by: 'key' }, concurrency: 3 } as const;
+  const subscription = await subscribe(second, target, async (given: Lone, context) => {
+    crashes.set(given.step, context.crashes);
+    if (given.step !== 1) return;
+    stuckAgain.fire();
+    await end.promise;
+  });
+  await waitFor(() => crashes.has(0), { what: 'the first message' });
+  await bed.drained(second, Lone, 'g');
+  await second.publisher.publish(Lone, step(1, 1));
+  await stuckAgain.promise;
+  for (const number of [2, 3]) await second.publisher.publish(Lone, step(1, number));
+  await waitFor(async () => (await bed.pending(Lone, 'g')).length === 3, { what: 'the owner to have read all' });
+  const pausing = subscription.pause();
+  end.fire();
+  await pausing;
+  subscription.resume();
+  await waitFor(() => crashes.size === 4, { what: 'all messages' });
+  expect([...crashes]).toEqual([[0, 1], [1, 0], [2, 0], [3, 0]]);
+});
