@@ -118,7 +118,7 @@ export class InPlaceHandling implements InPlace {
       return PARKED;
     }
     // An operator has released its key, and all that came before it is settled by now.
-    if (reply === 'free') this.#again(delivery, delivery.with({}));
+    if (reply === 'free') this.#again(delivery, Object.assign(delivery.with({}), { isNoted: delivery.isNoted }));
     else this.release([delivery]);
     return null;
   }

@@ -115,7 +115,9 @@ export class OwnedPartition {
 
   /** Whether an operator may have changed how it goes on. */
   get waitsForOperator(): boolean {
-    return this.#stoppedAt !== null || (this.#notes?.parked.size ?? 0) > 0;
+    if (this.#acquisition === null) return false;
+    // While notes are on their way here, an operator may change what they say.
+    return this.#stoppedAt !== null || this.#notes === null || this.#notes.parked.size > 0;
   }
 
   /** Looks again how it is to go on. */
