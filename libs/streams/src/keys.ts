@@ -48,7 +48,10 @@ export interface GroupKeys {
    * attempts of messages that stay with it, and the message at which it stopped.
    */
   readonly control: string;
-  /** Sorted set of messages that wait for an operator, by name: key, a NUL, offset in 16 digits. The scores are 0. */
+  /**
+   * Sorted set of messages that wait for an operator, by name: bytes of the key, a colon, key, a NUL, offset in 16 digits. The
+   * scores are 0.
+   */
   readonly parked: string;
   /** Hash: message that waits for an operator -> its text, how it was given up, and when. */
   readonly parkedText: string;

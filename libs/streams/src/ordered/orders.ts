@@ -9,7 +9,7 @@ import { pairs } from '../log/pairs.js';
 import { partitionsOf } from '../log/topic-log.js';
 import { GoOnOptions, ReleaseOptions } from './order-options.js';
 import { type ParkedState, stoppedAtIn } from './owner-notes.js';
-import type { ParkedText } from './parked-messages.js';
+import { parkedRange, type ParkedText } from './parked-messages.js';
 
 const releaseKey = loadScript('../scripts/release-key.lua', import.meta.url);
 const goOn = loadScript('../scripts/go-on.lua', import.meta.url);
@@ -109,7 +109,7 @@ export class Orders {
   async #parkedKey(place: GroupPartition, key: string, state: ParkedState): Promise<ParkedKey> {
     const { groupKeys: { parked, parkedText }, partition } = place;
     const redis = this.#redisOf(place);
-    const range = [`[${key}\0`, `(${key}\x01`];
+    const range = parkedRange(key);
     const [messages, first] = await Promise.all([
       redis.call('ZLEXCOUNT', parked, ...range),
       redis.call('ZRANGE', parked, ...range, 'BYLEX', 'LIMIT', 0, 1) as Promise<string[]>,

@@ -25,14 +25,24 @@ export interface NextParked {
 /** `parked`: the key waits for an operator; `empty`: it is as any other key; `lost`: the partition is another's. */
 export type AfterParked = NextParked | 'parked' | 'empty' | 'lost';
 
-/** Names a message among those of its partition that wait: they are in the order of the names. */
+/** Names a message among those of its partition that wait: those of a key are in the order of the names. */
 export function parkedName(key: string, offset: number): string {
-  return `${key}\0${String(Math.max(0, offset)).padStart(16, '0')}`;
+  return `${headOf(key)}\0${String(Math.max(0, offset)).padStart(16, '0')}`;
+}
+
+/** The names of all messages of a key, as a range by name. */
+export function parkedRange(key: string): [from: string, to: string] {
+  return [`[${headOf(key)}\0`, `(${headOf(key)}\x01`];
 }
 
 /** The key in the name of a message that waits. */
 export function keyOfParked(name: string): string {
-  return name.slice(0, name.lastIndexOf('\0'));
+  return name.slice(name.indexOf(':') + 1, name.lastIndexOf('\0'));
+}
+
+/** A key may have any characters: with its length before it no other key begins like it. */
+function headOf(key: string): string {
+  return `${Buffer.byteLength(key)}:${key}`;
 }
 
 /** Messages of a partition that wait for an operator, as the owner of the partition changes them. */

@@ -28,7 +28,8 @@ elseif name ~= '' and redis.call('ZREM', parked, name) == 1 then
   end
 end
 
-local first = redis.call('ZRANGE', parked, '[' .. key .. '\0', '(' .. key .. '\1', 'BYLEX', 'LIMIT', 0, 1)[1]
+local head = #key .. ':' .. key
+local first = redis.call('ZRANGE', parked, '[' .. head .. '\0', '(' .. head .. '\1', 'BYLEX', 'LIMIT', 0, 1)[1]
 if not first then
   redis.call('HDEL', keys, key)
   return 'EMPTY'

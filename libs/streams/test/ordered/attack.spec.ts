@@ -125,6 +125,24 @@ describe('a key that was put aside', () => {
     await waitFor(async () => (await parked(second))[0]?.state === 'parked', { what: 'the key to wait again' });
     expect(await second.streams.orders.stopped(Step, 'g')).toEqual([]);
   });
+
+  it('is told from one whose name begins with it and a NUL', async () => {
+    const [process, handled] = [await bed.start(), [] as (string | null)[]];
+    let isBroken = true;
+    await subscribe(process, { topic: Lone, group: 'g', ordering: PARK }, async (_: Lone, { key }) => {
+      if (isBroken) throw new Error('no');
+      handled.push(key);
+    });
+    const keys = ['a', 'a\0b', 'a\x01', 'a\x000000000000000009'];
+    for (const key of keys) await process.publisher.publish(Lone, step(0, 0), { key });
+    const all = (): ReturnType<typeof process.streams.orders.parked> => process.streams.orders.parked(Lone, 'g');
+    await waitFor(async () => (await all()).length === 4, { what: 'four keys' });
+    expect((await all()).map(({ messages }) => messages)).toEqual([1, 1, 1, 1]);
+    isBroken = false;
+    await process.streams.orders.release(Lone, 'g', { key: 'a' });
+    await waitFor(async () => (await all()).length === 3, { what: 'a key to be as any other' });
+    expect(handled).toEqual(['a']);
+  });
 });
 
 it('a message that was published after a crash counts none of it, also when it is read again', async () => {
