@@ -145,6 +145,31 @@ describe('a key that was put aside', () => {
   });
 });
 
+it('a pause ends when a message is put aside whose handler failed before it', async () => {
+  const [process, parking, held] = [await bed.start(), signal(), signal()];
+  const { publish } = process.redis;
+  const run = publish.run.bind(publish);
+  publish.run = async (script, ...args) => {
+    if (script.name === 'park.lua') {
+      parking.fire();
+      await held.promise;
+    }
+    return run(script, ...args);
+  };
+  const subscription = await subscribe(process, { topic: Step, group: 'g', ordering: PARK }, async () => {
+    throw new Error('no');
+  });
+  await process.publisher.publish(Step, step(0, 0));
+  await parking.promise;
+  let isPaused = false;
+  const pausing = subscription.pause().then(() => (isPaused = true));
+  for (let calls = 0; calls < 20; calls += 1) await bed.command('PING');
+  expect(isPaused).toBe(false);
+  held.fire();
+  await pausing;
+  expect([(await parked(process))[0]?.messages, (await bed.state(process, Step, 'g')).pending]).toEqual([1, 0]);
+});
+
 it('a message that was published after a crash counts none of it, also when it is read again', async () => {
   const [first, second, stuck, stuckAgain, end] = [await bed.start(), await bed.start(), signal(), signal(), signal()];
   await subscribe(first, { topic: Lone, group: 'g', ordering: { by: 'key' } }, async () => {
