@@ -65,7 +65,10 @@ export class InPlaceHandling implements InPlace {
     }
   }
 
-  /** The lanes are dropped first: what follows a message in its lane must not begin before it. Nobody rings for what is dropped. */
+  /**
+   * The lanes are dropped first: what follows a message in its lane must not begin before it. Nobody rings for what was dropped:
+   * it is read again at once.
+   */
   release(deliveries: readonly PendingDelivery[]): void {
     const partitions = new Set(deliveries.map(({ entry }) => this.#partitionOf(entry)));
     for (const partition of partitions) partition.restart();
