@@ -302,8 +302,14 @@ export class Dispatcher implements Settling {
 
   /** @returns whether it is settled later, or not at all */
   #settleLater(delivery: PendingDelivery, later: Later | undefined): boolean {
-    void later?.then((settlement) => (settlement ? this.#write(delivery, settlement) : this.#freed()));
-    return later !== undefined;
+    if (!later) return false;
+    this.#slots.settling();
+    void later.then((settlement) => {
+      this.#slots.decided();
+      if (settlement) this.#write(delivery, settlement);
+      else this.#freed();
+    });
+    return true;
   }
 
   #settlementOf(delivery: PendingDelivery, outcome: Outcome): Settlement {

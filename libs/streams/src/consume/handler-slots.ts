@@ -153,6 +153,11 @@ export class HandlerSlots {
     this.#unsettled += 1;
   }
 
+  /** An outcome that was on its way is to be settled from now on, or needs no settlement. */
+  decided(): void {
+    this.#unsettled -= 1;
+  }
+
   /** Redis has stored or refused how these messages ended. */
   settled(items: readonly { readonly delivery: PendingDelivery }[]): void {
     this.#unsettled -= items.length;

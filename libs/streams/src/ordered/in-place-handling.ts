@@ -5,15 +5,17 @@ import type { HeldEntry } from '../consume/held-entry.js';
 import type { InPlace, Later } from '../consume/in-place.js';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
 import { type Settlement, settlementOf } from '../consume/settlement.js';
+import type { RingWait } from '../read/ring-wait.js';
 import type { LaneQueue } from './lane-queue.js';
 import type { OwnedPartition } from './owned-partition.js';
 import type { GivenUp, OwnerNotes } from './owner-notes.js';
-import type { ParkedMessages } from './parked-messages.js';
+import type { AfterParked, ParkedMessages } from './parked-messages.js';
 import { keyOfParked } from './parked-names.js';
 import { untilDone } from './until-done.js';
 
 export interface InPlaceHandlingParts {
   readonly queue: LaneQueue;
+  readonly rings: Pick<RingWait, 'lookAt'>;
   readonly held: HeldEntries;
   readonly notes: OwnerNotes;
   readonly parked: ParkedMessages;
@@ -63,10 +65,15 @@ export class InPlaceHandling implements InPlace {
     }
   }
 
-  /** The lanes are dropped first: what follows a message in its lane must not begin before it. */
+  /**
+   * The lanes are dropped first: what follows a message in its lane must not begin before it. Nobody rings for what was dropped:
+   * it is read again at once.
+   */
   release(deliveries: readonly PendingDelivery[]): void {
-    for (const { entry } of deliveries) this.#partitionOf(entry).restart();
+    const partitions = new Set(deliveries.map(({ entry }) => this.#partitionOf(entry)));
+    for (const partition of partitions) partition.restart();
     for (const delivery of deliveries) this.#free(delivery);
+    for (const { place } of partitions) for (const stream of place.streams) this.#parts.rings.lookAt(stream);
   }
 
   /** Its record is written before it may begin again: written later, it could outlive the message, or miss the next owner. */
@@ -87,14 +94,18 @@ export class InPlaceHandling implements InPlace {
   }
 
   #exhausted(delivery: PendingDelivery, givenUp: GivenUp): Later | undefined {
-    const { onExhausted } = this.#parts;
-    if (onExhausted === 'stop') return this.#stop(delivery, givenUp);
+    const { onExhausted, parked } = this.#parts;
+    const isReleased = isOfReleasedKey(delivery);
+    if (onExhausted === 'stop' && !isReleased) return this.#stop(delivery, givenUp);
     if (onExhausted === 'dead-letter' || delivery.message.key === null) return this.#leave(delivery, givenUp);
-    return isOfReleasedKey(delivery) ? this.#settleParked(delivery, 'park') : this.#park(delivery, givenUp);
+    // What is behind it waits for its key, also when the group stops by now where it put keys aside.
+    return isReleased ? this.#endParked(delivery, () => parked.parkAgain(delivery, givenUp)) : this.#park(delivery, givenUp);
   }
 
   #leave(delivery: PendingDelivery, outcome: Outcome): Later | undefined {
-    return isOfReleasedKey(delivery) ? this.#settleParked(delivery, settlementOf(delivery, outcome)) : undefined;
+    if (!isOfReleasedKey(delivery)) return undefined;
+    const settlement = settlementOf(delivery, outcome);
+    return this.#endParked(delivery, () => this.#parts.parked.settle(delivery, settlement));
   }
 
   async #stop(delivery: PendingDelivery, givenUp: GivenUp): Promise<Settlement | null> {
@@ -112,13 +123,13 @@ export class InPlaceHandling implements InPlace {
       return PARKED;
     }
     // An operator has released its key, and all that came before it is settled by now.
-    if (reply === 'free') this.#again(delivery, delivery.with({}));
+    if (reply === 'free') this.#again(delivery, Object.assign(delivery.with({}), { isNoted: delivery.isNoted }));
     else this.release([delivery]);
     return null;
   }
 
-  async #settleParked(delivery: PendingDelivery, settlement: Settlement | 'park'): Promise<Settlement | null> {
-    const next = await untilDone(delivery, () => this.#parts.parked.settle(delivery, settlement));
+  async #endParked(delivery: PendingDelivery, work: () => Promise<AfterParked>): Promise<null> {
+    const next = await untilDone(delivery, work);
     this.#free(delivery);
     if (next !== null) this.#partitionOf(delivery.entry).afterParked(keyOfParked(delivery.entry.id), next);
     return null;

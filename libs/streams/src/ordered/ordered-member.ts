@@ -57,7 +57,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     const [notes, parked] = [new OwnerNotes({ redis, member }), new ParkedMessages({ redis, member })];
     const partitions = new Map<GroupPartition, OwnedPartition>();
     const { onExhausted = 'dead-letter' } = definition.ordering;
-    const inPlace = new InPlaceHandling({ queue, held, notes, parked, partitions, onExhausted });
+    const inPlace = new InPlaceHandling({ queue, rings, held, notes, parked, partitions, onExhausted });
     const needsKey = definition.ordering.by === 'key';
     const slots = { handling, inPlace, needsKey, rateLimiter: rateLimiterOf(parts, definition) };
     const dispatcher = new Dispatcher({ ...definition, ...parts, ...slots, held, settler, holdings: notes, feedback: this });

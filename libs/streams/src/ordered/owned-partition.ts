@@ -33,7 +33,7 @@ export interface ReadPosition {
   readonly after: ReadonlyMap<GroupStream, string>;
 }
 
-/** A message that a handler may have had when its process vanished. */
+/** The first message of a lane after a death, and its crashes with that one. */
 interface Suspect {
   readonly name: string;
   readonly crashes: number;
@@ -64,6 +64,8 @@ export class OwnedPartition {
   #stoppedAt: StoppedAt | null = null;
   /** By lane of each stream, the first message that has been found since the owner before died, and its crashes with that one. */
   readonly #found = new Map<string, Suspect>();
+  /** Whether first messages of lanes are still to be found: until all has been read that the owner before can have had. */
+  #isAfterDeath = false;
 
   constructor(parts: OwnedPartitionParts, place: GroupPartition) {
     this.place = place;
@@ -95,6 +97,7 @@ export class OwnedPartition {
     this.#isDraining = false;
     this.#lastBase = -1;
     this.#found.clear();
+    this.#isAfterDeath = acquisition.isAfterDeath;
     this.history.markStale();
     this.reconsider();
   }
@@ -119,7 +122,9 @@ export class OwnedPartition {
 
   /** Whether an operator may have changed how it goes on. */
   get waitsForOperator(): boolean {
-    return this.#stoppedAt !== null || (this.#notes?.parked.size ?? 0) > 0;
+    if (this.#acquisition === null) return false;
+    // While notes are on their way here, an operator may change what they say.
+    return this.#stoppedAt !== null || this.#notes === null || this.#notes.parked.size > 0;
   }
 
   /** Looks again how it is to go on. */
@@ -153,12 +158,16 @@ export class OwnedPartition {
     else this.#openReleased();
   }
 
-  /** A message of a released key is settled. */
-  afterParked(key: string, next: AfterParked): void {
+  /**
+   * A message of a released key is settled.
+   *
+   * @param isSuspect whether the owner before may have died with the next one
+   */
+  afterParked(key: string, next: AfterParked, isSuspect = false): void {
     const parked = this.#notes?.parked;
     if (next === 'empty') parked?.delete(key);
     else if (next === 'parked') parked?.set(key, 'parked');
-    else if (next !== 'lost' && this.isOpen && parked) this.#handleReleased(key, next);
+    else if (next !== 'lost' && this.isOpen && parked) this.#handleReleased(this.#released.deliveryOf(key, next, this.#acquisition!.epoch), isSuspect);
   }
 
   /**
@@ -183,7 +192,7 @@ export class OwnedPartition {
   }
 
   #begin(taken: readonly PendingDelivery[], isReread: boolean): void {
-    this.#parts.dispatcher.add(isReread ? taken.map((delivery) => this.#withHistory(delivery)) : taken);
+    this.#parts.dispatcher.add(isReread ? taken.map((delivery) => this.#withHistory(delivery, this.#isAfterDeath)) : taken);
     if (isReread) this.#openReleased();
   }
 
@@ -197,21 +206,21 @@ export class OwnedPartition {
   /** Messages of a key that came before those that were put aside are handled, or put aside, before these are. */
   #openReleased(): void {
     if (!this.isOpen || !this.#notes || [...this.#after.values()].some((after) => after !== NEW)) return;
-    for (const [key, state] of this.#notes.parked) if (state === 'released') void this.#openKey(key);
+    const isAfterDeath = this.#isAfterDeath;
+    this.#isAfterDeath = false;
+    for (const [key, state] of this.#notes.parked) if (state === 'released') void this.#openKey(key, isAfterDeath);
   }
 
-  async #openKey(key: string): Promise<void> {
+  async #openKey(key: string, isSuspect: boolean): Promise<void> {
     const [round, { epoch }] = [this.#round, this.#acquisition!];
     const next = await this.#released.first({ key, epoch }, () => round === this.#round);
-    if (next !== null && round === this.#round) this.afterParked(key, next);
+    if (next !== null && round === this.#round) this.afterParked(key, next, isSuspect);
   }
 
-  #handleReleased(key: string, next: Exclude<AfterParked, string>): void {
-    const epoch = this.#acquisition!.epoch;
-    const delivery = this.#released.deliveryOf(key, next, epoch);
+  #handleReleased(delivery: PendingDelivery, isSuspect: boolean): void {
     if (this.#inHand().has(delivery.name)) return;
     this.#parts.held.add(delivery.entry);
-    this.#parts.dispatcher.add([this.#withHistory(delivery)]);
+    this.#parts.dispatcher.add([this.#withHistory(delivery, isSuspect)]);
   }
 
   async #known(): Promise<Notes> {
@@ -266,9 +275,10 @@ export class OwnedPartition {
     return lost.length > 0;
   }
 
-  #withHistory(delivery: PendingDelivery): PendingDelivery {
+  /** @param mayBeFirst whether the owner before may have died with it, if it is the first of its lane */
+  #withHistory(delivery: PendingDelivery, mayBeFirst: boolean): PendingDelivery {
     const record = this.#notes?.attempts.get(delivery.name) ?? NEVER_TRIED;
-    const crashes = this.#acquisition?.isAfterDeath === true ? this.#crashesOf(delivery, record) : record.crashes;
+    const crashes = this.#crashesOf(delivery, record, mayBeFirst);
     if (record === NEVER_TRIED && crashes === 0) return delivery;
     const next = delivery.with({ ...record, crashes });
     next.isNoted = record !== NEVER_TRIED;
@@ -281,11 +291,11 @@ export class OwnedPartition {
    * alone is known to have been in the hands of a handler then, so only that one counts more than one crash. A death counts once,
    * however often the message is read.
    */
-  #crashesOf(delivery: PendingDelivery, { crashes, isBegun }: AttemptRecord): number {
+  #crashesOf(delivery: PendingDelivery, { crashes, isBegun }: AttemptRecord, mayBeFirst: boolean): number {
     const { name, entry: { id, stream: { kind } } } = delivery;
     const lane = `${kind} ${kind === 'parked' ? keyOfParked(id) : this.#parts.queue.laneKeyOf(delivery)}`;
-    const first = this.#found.get(lane) ?? { name, crashes: crashes + (crashes === 0 || isBegun ? 1 : 0) };
-    this.#found.set(lane, first);
-    return first.name === name ? first.crashes : crashes;
+    if (mayBeFirst && !this.#found.has(lane)) this.#found.set(lane, { name, crashes: crashes + (crashes === 0 || isBegun ? 1 : 0) });
+    const first = this.#found.get(lane);
+    return first?.name === name ? first.crashes : crashes;
   }
 }

@@ -44,9 +44,8 @@ export class ParkedMessages {
   async park(delivery: PendingDelivery, givenUp: GivenUp | null): Promise<'parked' | 'lost' | 'free'> {
     const { message, offset, envelope, entry: { stream: { partition }, ownerEpoch } } = delivery;
     const { control, parked, parkedText, parkedKeys } = partition.groupKeys;
-    const text: ParkedText = { offset, envelope, givenUp, parkedAt: Date.now() };
     const names = [parkedKey(message.key!), parkedName(message.key!, offset)];
-    const args = [this.#token(ownerEpoch), ...names, JSON.stringify(text), givenUp ? '0' : '1'];
+    const args = [this.#token(ownerEpoch), ...names, textOf({ offset, envelope }, givenUp), givenUp ? '0' : '1'];
     const reply = await this.#redisOf(partition).run(park, [control, parked, parkedText, parkedKeys], args);
     return reply === 1 ? 'parked' : reply === 0 ? 'lost' : 'free';
   }
@@ -56,10 +55,17 @@ export class ParkedMessages {
     return this.#settle(place, [this.#token(epoch), parkedKey(key), '', 'ack']);
   }
 
-  /** Settles a message of a released key, or puts the key aside again. @returns the next one */
-  settle(delivery: PendingDelivery, settlement: Settlement | 'park'): Promise<AfterParked> {
-    const { entry: { id, stream, ownerEpoch } } = delivery;
-    const outcome = settlement === 'park' ? [settlement] : settlement;
+  /** Settles a message of a released key. @returns the next one */
+  settle(delivery: PendingDelivery, settlement: Settlement): Promise<AfterParked> {
+    return this.#end(delivery, settlement);
+  }
+
+  /** Puts a released key aside again, whose message has failed for good. */
+  parkAgain(delivery: PendingDelivery, givenUp: GivenUp): Promise<AfterParked> {
+    return this.#end(delivery, ['park', textOf(delivery, givenUp)]);
+  }
+
+  #end({ entry: { id, stream, ownerEpoch } }: PendingDelivery, outcome: readonly string[]): Promise<AfterParked> {
     return this.#settle(stream.partition, [this.#token(ownerEpoch), parkedKey(keyOfParked(id)), id, ...outcome]);
   }
 
@@ -77,4 +83,9 @@ export class ParkedMessages {
   #redisOf({ keys }: GroupPartition): RedisConnection {
     return this.#redis.publishFor(keys.log);
   }
+}
+
+function textOf({ offset, envelope }: Pick<PendingDelivery, 'offset' | 'envelope'>, givenUp: GivenUp | null): string {
+  const text: ParkedText = { offset, envelope, givenUp, parkedAt: Date.now() };
+  return JSON.stringify(text);
 }

@@ -6,12 +6,16 @@
 --       was given up, and when  5 '1' when it only comes behind others of its key that were put aside
 -- returns 1; 0 when it is another's partition by now, -1 when none of its key is put aside any more: nothing is put aside then
 --
--- Guarantees: a call may be repeated; messages of a key keep the order of their offsets.
+-- Guarantees: a call may be repeated; messages of a key keep the order of their offsets; a message that is put aside once more, as
+-- when its owner vanished before it was settled, keeps the reason for which it was given up.
 --!include include/owner.lua
 
 if not isOwnerBy(KEYS[1], ARGV[1]) then return 0 end
 if ARGV[5] == '1' and redis.call('HEXISTS', KEYS[4], ARGV[2]) == 0 then return -1 end
 redis.call('HSETNX', KEYS[4], ARGV[2], 'parked')
-redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
+-- The text up to its reason; nil where it has one.
+local message = string.match(ARGV[4], '^(.*)"givenUp":null,')
+local before = message and redis.call('HGET', KEYS[3], ARGV[3])
+if not before or string.sub(before, 1, #message) ~= message then redis.call('HSET', KEYS[3], ARGV[3], ARGV[4]) end
 redis.call('ZADD', KEYS[2], 0, ARGV[3])
 return 1

@@ -2,8 +2,10 @@
 -- Settles a message of a key that was released, and finds the next one.
 --
 -- KEYS  1 control  2 parked  3 parked text  4 parked keys  5 dead letters  6 stats
--- ARGV  1 owner and its epoch, with a space between them  2 key, as it stands in the names  3 name of the message, or '' to find the first one
---       4 outcome: 'ack'; 'dead', with 5 the envelope and 6 the reason as JSON; 'park': the key is put aside again
+-- ARGV  1 owner and its epoch, with a space between them  2 key, as it stands in the names
+--       3 name of the message, or '' to find the first one
+--       4 outcome: 'ack'; 'dead', with 5 the envelope and 6 the reason as JSON; 'park', with 5 the text that says how it was given up
+--       this time: the key is put aside again
 -- returns { name, text } of the next message; 'PARKED' when the key is not released; 'EMPTY' when there is none: the key is as any
 --         other from now on; 'LOST' with nothing done when it is another's partition by now
 --
@@ -16,7 +18,9 @@ local key, name, outcome = ARGV[2], ARGV[3], ARGV[4]
 if not isOwnerBy(control, ARGV[1]) then return 'LOST' end
 
 if name ~= '' then redis.call('HDEL', control, 'tried:' .. name) end
-if outcome == 'park' then redis.call('HSET', keys, key, 'parked')
+if outcome == 'park' then
+  redis.call('HSET', keys, key, 'parked')
+  if redis.call('HEXISTS', texts, name) == 1 then redis.call('HSET', texts, name, ARGV[5]) end
 elseif name ~= '' and redis.call('ZREM', parked, name) == 1 then
   redis.call('HDEL', texts, name)
   if outcome == 'dead' then
