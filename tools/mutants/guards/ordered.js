@@ -88,7 +88,7 @@ export const ordered = [
   {
     name: 'ordered: a death counts for the first message of each lane',
     file: `${ORDERED}/owned-partition.ts`,
-    find: 'return first.name === name ? first.crashes : crashes;',
+    find: 'return first?.name === name ? first.crashes : crashes;',
     replace: 'return crashes + 1;',
     spec: CRASHES_SPEC,
     title: 'for the first message of each key alone',
@@ -96,8 +96,8 @@ export const ordered = [
   {
     name: 'ordered: a death counts once, however often its messages are read',
     file: `${ORDERED}/owned-partition.ts`,
-    find: 'const first = this.#found.get(lane) ?? {',
-    replace: 'const first = this.#found.has(lane) ? { name, crashes } : {',
+    find: 'if (mayBeFirst && !this.#found.has(lane)) this.#found.set',
+    replace: 'if (this.#found.get(lane)?.name === name) return crashes;\n    if (mayBeFirst && !this.#found.has(lane)) this.#found.set',
     spec: CRASHES_SPEC,
     title: 'once, also when its messages are read again before they begin',
   },

@@ -98,7 +98,7 @@ export class InPlaceHandling implements InPlace {
     const isReleased = isOfReleasedKey(delivery);
     if (onExhausted === 'stop' && !isReleased) return this.#stop(delivery, givenUp);
     if (onExhausted === 'dead-letter' || delivery.message.key === null) return this.#leave(delivery, givenUp);
-    // What is behind it waits for its key, also when the group stops by now where it put keys aside.
+    // Messages behind it wait for its key, also when the group stops by now where it put keys aside.
     return isReleased ? this.#endParked(delivery, () => parked.parkAgain(delivery, givenUp)) : this.#park(delivery, givenUp);
   }
 

@@ -94,7 +94,7 @@ describe('a key that was put aside', () => {
     const { partition } = await process.publisher.publish(Step, step(0, 0));
     await partsParked(process, 1);
     await subscription.pause();
-    // What a process leaves that vanishes between the two calls: the message is put aside, and not settled.
+    // So a process leaves it that vanishes between the two calls: the message is put aside, and not settled.
     await bed.drained(process, Step, 'g');
     const place = bed.place(Step, 'g', partition);
     const [[id]] = (await bed.command('XRANGE', place.keys.log, '-', '+')) as [[string]];
