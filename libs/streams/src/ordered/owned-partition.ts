@@ -294,7 +294,8 @@ export class OwnedPartition {
   #crashesOf(delivery: PendingDelivery, { crashes, isBegun }: AttemptRecord, mayBeFirst: boolean): number {
     const { name, entry: { id, stream: { kind } } } = delivery;
     const lane = `${kind} ${kind === 'parked' ? keyOfParked(id) : this.#parts.queue.laneKeyOf(delivery)}`;
-    if (mayBeFirst && !this.#found.has(lane)) this.#found.set(lane, { name, crashes: crashes + (crashes === 0 || isBegun ? 1 : 0) });
+    const withThisOne = crashes === 0 || isBegun ? crashes + 1 : crashes;
+    if (mayBeFirst && !this.#found.has(lane)) this.#found.set(lane, { name, crashes: withThisOne });
     const first = this.#found.get(lane);
     return first?.name === name ? first.crashes : crashes;
   }
