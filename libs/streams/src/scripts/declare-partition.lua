@@ -18,11 +18,13 @@
 
 local log, meta = KEYS[1], KEYS[2]
 
--- Format 1 had no mark: it is recognised by its meta or, where that is gone, by the first field of its entries.
+-- Format 1 had no mark: it is recognised by its meta, which never had a number of partitions, or, where that is gone, by the first
+-- field of its entries.
 local function otherFormat()
   local format = redis.call('HGET', meta, 'format')
   if format == FORMAT then return nil end
-  if format or redis.call('EXISTS', meta) == 1 then return format or 1 end
+  if format then return format end
+  if redis.call('EXISTS', meta) == 1 and redis.call('HEXISTS', meta, 'partitions') == 0 then return 1 end
   local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
   return oldest and oldest[2][1] == 'o' and 1 or nil
 end
