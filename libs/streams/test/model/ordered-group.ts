@@ -64,7 +64,7 @@ export class OrderedGroup {
     const { log, meta, producers } = this.#place.keys;
     const texts = Array.from({ length: size }, (_, index) => `[1,"${this.#published}.${index}","k",null,null,{}]`);
     this.#published += 1;
-    const args = ['p', this.#published, 0, size, size, SETTLED_PAGE_OFFSETS, 0, '0', `[${texts.join(',\n')}]`];
+    const args = ['p', this.#published, 0, size, size, SETTLED_PAGE_OFFSETS, 0, '0', 1, `[${texts.join(',\n')}]`];
     await this.#run('publish', [log, meta, producers], args);
   }
 
@@ -81,8 +81,8 @@ export class OrderedGroup {
   async fetch({ member, epoch }: Tenure, { count, isNew }: { count: number; isNew: boolean }): Promise<number[] | null> {
     const { keys, groupKeys } = this.#place;
     const after = isNew ? '>' : '0-0';
-    const args = ['g', OWNER, member, epoch, count, after, after];
-    const [reply] = (await this.#run('fetch', [this.#control, keys.log, groupKeys.again], args)) as ['LOST' | [[string][], unknown[]]];
+    const args = ['g', OWNER, member, 0, epoch, count, after, after];
+    const [reply] = (await this.#run('fetch', [this.#control, keys.log, groupKeys.again, keys.meta], args)) as ['LOST' | [[string][], unknown[]]];
     return reply === 'LOST' ? null : reply[0].map(([id]) => spanOfId(id)!.base);
   }
 

@@ -89,10 +89,10 @@ describe('R11 a reader whose partition is another\'s', () => {
     await subscription.stop(1_000);
     await process.publisher.publishMany(Step, stepsOf(8, 1));
     const fetch = loadScript('../../src/scripts/fetch.lua', import.meta.url);
-    for (const { groupKeys: { control }, keys: { log }, streams: [, again] } of bed.places) {
+    for (const { groupKeys: { control }, keys: { log, meta }, streams: [, again] } of bed.places) {
       await bed.command('HSET', control, 'owner', 'owner', 'epoch', 8);
-      const args = ['g', '~owner', member, epoch, 10, '>', '>'];
-      expect(await process.redis.control.run(fetch, [control, log, again.key], args)).toEqual(['LOST']);
+      const args = ['g', '~owner', member, 0, epoch, 10, '>', '>'];
+      expect(await process.redis.control.run(fetch, [control, log, again.key, meta], args)).toEqual(['LOST']);
       expect(((await bed.command('XPENDING', log, 'g')) as [number])[0]).toBe(0);
     }
   });
