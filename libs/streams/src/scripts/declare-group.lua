@@ -8,8 +8,8 @@
 --         when it was removed
 --
 -- Guarantees: a group that is made again starts at the earliest entry, never at the newest, so that it misses no message; every
--- member learns from `remade` in the control up to which offset it may be given settled messages. The log
--- is not made here: a publish to a log without its meta would count from 0.
+-- member learns from `remade` in the control up to which offset it may be given settled messages. The log is not made here: a
+-- publish to a log without its meta would count from 0.
 --!include include/entry-id.lua
 --!include include/offset-behind.lua
 

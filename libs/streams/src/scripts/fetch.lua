@@ -3,16 +3,16 @@
 --
 -- KEYS  for each partition: control, log, again, meta
 -- ARGV  1 group  2 consumer of all owners  3 member  4 number of partitions of the last raise before which the group has settled
---       all, 0 for none  then for each partition: the epoch under which the member owns it, how many
---       entries to read of each stream, then where to read in the log, and where in `again`: '>' for entries that no owner has
---       read yet; an id for those behind it that owners have read and not settled; '' not to read there
+--       all, 0 for none  then for each partition: the epoch under which the member owns it, how many entries to read of each
+--       stream, then where to read in the log, and where in `again`: '>' for entries that no owner has read yet; an id for those
+--       behind it that owners have read and not settled; '' not to read there
 -- returns for each { { id, fields and values }... of the log, the same of `again`, and where entries of the log are held back the
 --         raise for which they are: '<from> <to>' }; 'LOST' when the member does not own it under that epoch; 'FAILED <why>' when
 --         its turn failed
 --
 -- Guarantees: only the owner reads; no owner reads what was published after a raise before the group has settled all from before
--- it; an entry that is gone from its stream though it is not settled is held no more: the audit
--- counts it; a partition that fails does not stop the others.
+-- it; an entry that is gone from its stream though it is not settled is held no more: the audit counts it; a partition that
+-- fails does not stop the others.
 --!include include/try-partition.lua
 --!include include/owner.lua
 --!include include/entry-id.lua

@@ -4,14 +4,15 @@
 -- KEYS  1 the stream  2 stats  3 due  4 dead letters  5 again  6 open  7 begun  8 log  9 body  10 control
 --       11... pages of the settled bitmap
 -- ARGV  1 group  2 the member or, in ordered mode, with spaces between them: the consumer of all owners, the member, the epoch
---       under which it owns the partition, names of messages whose record of attempts goes, with commas between them  3 'log' or 'again'  4 offsets a page  5 '1' when this call is a repetition
+--       under which it owns the partition, names of messages whose notes go, with commas between them
+--       3 'log' or 'again'  4 offsets a page  5 '1' when this call is a repetition
 --       6 numbers of the pages, in the order of their KEYS, separated by commas
 --       7 entries of the stream that the member holds at the most  8 how many entries are settled whole
 --       then their ids in their order: all that they carry is handled, and none of it was settled before, as far as the
 --       member knows; then for each other run of messages: entry id, base offset of the entry, messages in it, offset of the
 --       first, how many, outcome, two values, and a text that the entry must still hold, the message's id as a rule, or ''
 --       where no other can be meant; offset -1 for an entry that is no message of ours; outcomes but `ack` are of one message:
---         ack     'handled' | 'deduplicated' | 'discarded' | 'expired' | 'filtered', ''
+--         ack     'handled' | 'deduplicated' | 'discarded' | 'expired' | 'filtered' | 'parked' (by `park.lua` before), ''
 --         retry   delay in ms, how it waits: its next attempt, crashes and the time of its first failure in Unix ms or '-', with
 --                 spaces between them; for an entry without an offset the text that comes into `again`
 --         dead    envelope, JSON of the reason
@@ -21,9 +22,9 @@
 --
 -- Guarantees: only the holder settles, checked by (member, entry id), and by the message id where the delivery is from before a
 -- failover: Redis may use its entry id and offset again for another message; in ordered mode only the owner of the partition
--- settles, under its epoch; a message is settled once: it is marked first, and
--- the mark is removed when its retry or dead letter cannot be added; a full Redis does not keep a member from settling, unless
--- the member asks that outcomes that add something be refused (`refusedWhenFull`).
+-- settles, under its epoch; a message is settled once: it is marked first, and the mark is removed when its retry or dead letter
+-- cannot be added; a full Redis does not keep a member from settling, unless the member asks that outcomes that add something be
+-- refused (`refusedWhenFull`).
 --!include include/entry-id.lua
 --!include include/ring.lua
 --!include include/entry-texts.lua
