@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { RedisConnection } from '@millrace/redis';
-import { readGivenAgain, type Replay, replayAt } from '../group/replays.js';
+import { type GivenAgain, readGivenAgain, type Replay, replayAt } from '../group/replays.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import type { GroupPartition } from './group-partition.js';
 import type { HeldEntry } from './held-entry.js';
@@ -13,20 +13,22 @@ export interface ReadHistoryParts {
   readonly presence: { readonly isSure: boolean };
 }
 
-/** A part of the log that is read again: up to the end that the log had at that moment, once it is known. */
-interface Reread {
-  readonly until: number | null;
-}
-
 /** Knows which messages of a partition the group may have settled before: after a seek, or when the group was made again. */
 export class ReadHistory {
   readonly #parts: ReadHistoryParts;
   readonly #place: GroupPartition;
   #replays: readonly Replay[] = [];
-  #reread: Reread | null = null;
+  /** Messages before this offset may be settled; 0 when none that comes can be. */
+  #rereadUntil = 0;
   /** The group was made again when the log ended at this offset. */
   #remadeAt = 0;
+  /** Settled messages may come up to the present end of the log, which is still to be looked up. */
+  #isGivenAgain = false;
   #isStale = false;
+  /** The last look into Redis, which all wait for that came before its answer: they go on in the order in which they came. */
+  #learning = Promise.resolve();
+  /** Looks that are on their way. */
+  #looks = 0;
 
   constructor(parts: ReadHistoryParts, place: GroupPartition) {
     this.#parts = parts;
@@ -36,7 +38,7 @@ export class ReadHistory {
   /** Settled messages may come again, up to the present end of the log. */
   givenAgain(): void {
     this.markStale();
-    this.#reread ??= { until: null };
+    this.#isGivenAgain = true;
   }
 
   /** The partition may have begun anew: the member looks again for seeks before it hands out more. */
@@ -46,7 +48,7 @@ export class ReadHistory {
 
   /** Whether the group cannot have settled any message that comes. */
   get isPlain(): boolean {
-    return this.#reread === null && !this.#isStale && this.#parts.presence.isSure;
+    return this.#rereadUntil === 0 && !this.#isStale && this.#looks === 0 && this.#parts.presence.isSure;
   }
 
   /** The number of the seek by which the group is given this offset again; null when there is none. */
@@ -58,20 +60,16 @@ export class ReadHistory {
    * Looks which replays seeks have asked for, and whether the group was made again. Both are gone when the log began anew, or
    * with the primary that knew of them.
    */
-  async learn(): Promise<void> {
-    const { replays, remadeAt } = await readGivenAgain(this.#parts.redis, this.#place);
-    const until = this.#reread === null ? 0 : this.#reread.until;
-    if (remadeAt > this.#remadeAt && until !== null) this.#reread = { until: Math.max(remadeAt, until) };
-    this.#remadeAt = remadeAt;
-    if (isDeepStrictEqual(this.#replays, replays)) return;
-    this.#replays = replays;
-    this.givenAgain();
+  learn(): Promise<void> {
+    this.#isStale = false;
+    this.#learning = this.#look();
+    return this.#learning;
   }
 
   /** Those messages of an entry that the group has not settled. */
   async unsettledOf(entry: HeldEntry, deliveries: readonly PendingDelivery[]): Promise<readonly PendingDelivery[]> {
     await this.#refresh();
-    return (await this.#mayBeKnown(entry)) ? this.unmarked(deliveries) : deliveries;
+    return this.#mayBeKnown(entry) ? this.unmarked(deliveries) : deliveries;
   }
 
   /** Those messages of one entry of the log that are not marked as settled. */
@@ -82,21 +80,38 @@ export class ReadHistory {
     return deliveries.filter((_, index) => settled[index] === 0);
   }
 
-  async #refresh(): Promise<void> {
-    if (!this.#isStale && this.#parts.presence.isSure) return;
-    this.#isStale = false;
+  #refresh(): Promise<void> {
+    const isToLook = this.#isStale || (this.#looks === 0 && !this.#parts.presence.isSure);
+    return isToLook ? this.learn() : this.#learning;
+  }
+
+  async #look(): Promise<void> {
+    const isGivenAgain = this.#isGivenAgain;
+    this.#isGivenAgain = false;
+    this.#looks += 1;
     try {
-      await this.learn();
+      const { redis } = this.#parts;
+      const reads = [readGivenAgain(redis, this.#place), redis.call('HGET', this.#place.keys.meta, 'next')] as const;
+      const [given, end] = await Promise.all(reads);
+      this.#takeIn(given, isGivenAgain, Number(end));
     } catch (error) {
-      this.#isStale = true;
+      this.givenAgain();
       throw error;
+    } finally {
+      this.#looks -= 1;
     }
   }
 
-  async #mayBeKnown({ stream, base }: HeldEntry): Promise<boolean> {
-    if (stream.kind === 'again' || base < 0 || this.#reread === null) return false;
-    const until = this.#reread.until ?? Number(await this.#parts.redis.call('HGET', this.#place.keys.meta, 'next'));
-    this.#reread = base < until ? { until } : null;
-    return base < until;
+  #takeIn({ replays, remadeAt }: GivenAgain, isGivenAgain: boolean, end: number): void {
+    const isMoved = !isDeepStrictEqual(this.#replays, replays);
+    if (isGivenAgain || isMoved) this.#rereadUntil = Math.max(this.#rereadUntil, end);
+    if (remadeAt > this.#remadeAt) this.#rereadUntil = Math.max(this.#rereadUntil, remadeAt);
+    [this.#replays, this.#remadeAt] = [replays, remadeAt];
+  }
+
+  #mayBeKnown({ stream, base }: HeldEntry): boolean {
+    if (stream.kind === 'again' || base < 0) return false;
+    if (base >= this.#rereadUntil) this.#rereadUntil = 0;
+    return base < this.#rereadUntil;
   }
 }
