@@ -189,12 +189,13 @@ export class Dispatcher implements Settling {
     // The loop below runs already, and sees batches that end meanwhile.
     if (this.#isStarting) return;
     this.#isStarting = true;
-    // The loop below is short: one moment serves for all its decisions.
-    const now = this.#now();
+    // A handler may block this process, or the system may halt it, between any two of them.
+    let now = this.#now();
     while (this.#slots.canBegin(now)) {
       const batch = this.#take(now.ms);
       if (batch.length === 0) break;
       this.#begin(batch);
+      now = this.#now();
     }
     this.#isStarting = false;
     this.#watch(now);

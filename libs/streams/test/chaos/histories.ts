@@ -1,5 +1,6 @@
 import type { DeadLetterRecord } from '@millrace/streams';
 import { ATTEMPTS, fails, keyOf } from './plan.js';
+import { ASLEEP_US } from './overtaken.js';
 import type { Run } from './run.js';
 import type { History, Verdict } from './verdict.js';
 
@@ -70,7 +71,7 @@ export const good: History = {
 const without = (value: number): Run[] => good.runs.filter((each) => each.value !== value);
 export const nothing: Verdict = {
   lost: 0, phantom: 0, dupEntries: 0, dupEffects: 0, order: 0, twoOwners: 0, stuck: 0, badDeadLetters: 0,
-  reruns: 0, duplicates: 0,
+  reruns: 0, duplicates: 0, overtaken: 0,
 };
 
 /** Worker 0 begins FIRST and freezes; worker 1 handles both messages of the key; then worker 0 goes on. */
@@ -79,6 +80,14 @@ function takenOver(late: Partial<Run>): Run[] {
   const next = { worker: 1, epoch: 2 };
   const others = [run(FIRST, next), run(SECOND, next)];
   return [{ ...frozen, endedAt: (now += 10), settledAt: (now += 10), ...late }, ...others];
+}
+
+/** Worker 0 is halted when it has decided to begin FIRST, and goes on when worker 1 has handled both messages of the key. */
+function overtakenRuns(asleepUs: number, late: Partial<Run> = fenced): Run[] {
+  const before = run(OTHER);
+  const others = [run(FIRST, { worker: 1, epoch: 2 }), run(SECOND, { worker: 1, epoch: 2 })];
+  now = Math.max(now, before.settledAt! + asleepUs);
+  return [before, ...others, run(FIRST, late)];
 }
 
 /** SECOND runs before FIRST. */
@@ -113,6 +122,9 @@ export const GOOD: readonly Case[] = [
   ['with a frozen run that ends late, when its key has gone on under another owner', {
     runs: [...without(FIRST).filter(({ value }) => value !== SECOND), ...takenOver(fenced)],
   }, { reruns: 1, duplicates: 1 }],
+  ['with a run that begins late, since its process was halted, when its key has gone on under another owner', {
+    runs: [...poison, ...twice, ...overtakenRuns(ASLEEP_US)],
+  }, { reruns: 1, duplicates: 1, overtaken: 1 }],
   ['with another owner later', { runs: [...without(OTHER), run(OTHER, { worker: 1, epoch: 2 })] }, {}],
 ];
 
@@ -128,6 +140,15 @@ export const BAD: readonly Case[] = [
   ['a message that is stored twice', { stored: [...good.stored, OTHER] }, { dupEntries: 1 }],
   ['a handled message whose handler runs again', { runs: [...good.runs, run(OTHER)] }, { dupEffects: 1, reruns: 1, duplicates: 1 }],
   ['a dead-lettered message whose handler runs again', { runs: [...good.runs, run(7, { attempt: 3 })] }, { dupEffects: 1, reruns: 1 }],
+  ['a late run of a process that was not halted', {
+    runs: [...poison, ...twice, ...overtakenRuns(0)],
+  }, { dupEffects: 1, order: 1, reruns: 1, duplicates: 1 }],
+  ['a late run that was settled', {
+    runs: [...poison, ...twice, ...overtakenRuns(ASLEEP_US, {})],
+  }, { dupEffects: 1, order: 1, twoOwners: 1, reruns: 1, duplicates: 1 }],
+  ['a second late run after one halt', {
+    runs: [...poison, ...twice, ...overtakenRuns(ASLEEP_US), run(SECOND, fenced)],
+  }, { dupEffects: 1, reruns: 2, duplicates: 2, overtaken: 1 }],
   ['an order that is swapped', { runs: [...rest, ...swapped()] }, { order: 1 }],
   ['a message that begins while its predecessor runs', { runs: [...rest, ...tooEarly()] }, { order: 1 }],
   ['a message that begins though its predecessor never ended', {

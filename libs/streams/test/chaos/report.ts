@@ -33,6 +33,7 @@ export function documentOf(options: ChaosOptions, report: ChaosReport): ReportDo
     fenced: state.fenced,
     reruns: verdict.reruns,
     duplicates: verdict.duplicates,
+    overtaken: verdict.overtaken,
     bad_exits: badExits,
   };
   return { mode, messages, seed, workers, holds: isClean(verdict), verdict: figuresOf(verdict), faults, figures };

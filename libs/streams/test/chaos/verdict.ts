@@ -1,5 +1,6 @@
 import type { DeadLetterRecord } from '@millrace/streams';
 import { inversions } from './order.js';
+import { overtaken } from './overtaken.js';
 import { intruders } from './owners.js';
 import { ATTEMPTS, isPoison, type Mode } from './plan.js';
 import { groupedBy, isFinal, type Run } from './run.js';
@@ -17,7 +18,7 @@ export interface History {
   readonly left: number;
 }
 
-/** Numbers of messages or runs that broke a promise; `reruns` and `duplicates` are no promise. */
+/** Numbers of messages or runs that broke a promise; `reruns`, `duplicates` and `overtaken` are no promise. */
 export interface Verdict {
   /** I1: confirmed, and neither handled nor dead-lettered. */
   readonly lost: number;
@@ -39,6 +40,8 @@ export interface Verdict {
   readonly reruns: number;
   /** Messages whose handler succeeded more than once. Not forbidden either. */
   readonly duplicates: number;
+  /** Runs of halted processes that only a fence could refuse. Not forbidden, and not among the others above. */
+  readonly overtaken: number;
 }
 
 export function verdictOn(history: History): Verdict {
@@ -48,22 +51,25 @@ export function verdictOn(history: History): Verdict {
   const ended = new Set([...handled, ...letters]);
   const seen = new Set([...runs.map(({ value }) => value), ...ended, ...stored]);
   const isOrdered = mode === 'ordered';
+  const late = overtaken(runs);
+  const effects = runs.filter((run) => !late.has(run));
   return {
     lost: [...confirmed].filter((value) => !ended.has(value)).length,
     phantom: [...seen].filter((value) => !attempted.has(value)).length,
     dupEntries: repetitions(stored),
-    dupEffects: groupedBy(runs, ({ value }) => value).reduce((sum, ofMessage) => sum + runsTooMany(ofMessage), 0),
-    order: isOrdered ? inversions(runs) : null,
+    dupEffects: groupedBy(effects, ({ value }) => value).reduce((sum, ofMessage) => sum + runsTooMany(ofMessage), 0),
+    order: isOrdered ? inversions(effects) : null,
     twoOwners: isOrdered ? intruders(runs) : null,
     stuck: left,
     badDeadLetters: badLetters(dead, new Set(handled)),
     reruns: repetitions(runs.map(({ value, attempt }) => `${value}/${attempt}`)),
     duplicates: repetitions(handled),
+    overtaken: late.size,
   };
 }
 
 /** Whether no promise is broken; without faults but stops in order, no attempt may run again. */
-export function isClean({ reruns: _, duplicates: __, ...broken }: Verdict): boolean {
+export function isClean({ reruns: _, duplicates: __, overtaken: ___, ...broken }: Verdict): boolean {
   return Object.values(broken).every((count) => count === 0 || count === null);
 }
 

@@ -5,7 +5,7 @@ import { shutDownAtRandom } from './shutdown.js';
 
 const nothing = {
   lost: 0, phantom: 0, dupEntries: 0, dupEffects: 0, order: null, twoOwners: null, stuck: 0, badDeadLetters: 0,
-  reruns: 0, duplicates: 0, badExits: 0, late: 0, redelivered: 0,
+  reruns: 0, duplicates: 0, overtaken: 0, badExits: 0, late: 0, redelivered: 0,
 };
 const bed = new Bed('shutdown');
 const seed = seedOf();
