@@ -9,8 +9,6 @@ export interface AttemptRecord extends History {
   readonly delayMs: number;
 }
 
-export const NEVER_TRIED: AttemptRecord = { attempt: 1, crashes: 0, firstFailedAt: null, isBegun: false, dueAtMs: 0, delayMs: 0 };
-
 /** The record as Redis has it. */
 export function attemptText(
   { attempt, crashes, firstFailedAt }: PendingDelivery,

@@ -5,7 +5,7 @@ import { deliveriesOf, type OpenedEntry, type PendingDelivery, type ReadEntry } 
 import { ReadHistory, type ReadHistoryParts } from '../consume/read-history.js';
 import type { Settler } from '../consume/settler.js';
 import type { Acquisition } from '../own/ownership.js';
-import { type AttemptRecord, NEVER_TRIED } from './attempt-record.js';
+import type { AttemptRecord } from './attempt-record.js';
 import type { LaneQueue } from './lane-queue.js';
 import type { GivenUp, Notes, OwnerNotes, StoppedAt } from './owner-notes.js';
 import type { AfterParked, ParkedMessages } from './parked-messages.js';
@@ -277,11 +277,12 @@ export class OwnedPartition {
 
   /** @param mayBeFirst whether the owner before may have died with it, if it is the first of its lane */
   #withHistory(delivery: PendingDelivery, mayBeFirst: boolean): PendingDelivery {
-    const record = this.#notes?.attempts.get(delivery.name) ?? NEVER_TRIED;
+    const record = this.#notes?.attempts.get(delivery.name);
     const crashes = this.#crashesOf(delivery, record, mayBeFirst);
-    if (record === NEVER_TRIED && crashes === 0) return delivery;
+    if (!record && crashes === delivery.crashes) return delivery;
     const next = delivery.with({ ...record, crashes });
-    next.isNoted = record !== NEVER_TRIED;
+    if (!record) return next;
+    next.isNoted = true;
     next.notBeforeMs = performance.now() + Math.min(record.delayMs, Math.max(0, record.dueAtMs - Date.now()));
     return next;
   }
@@ -291,8 +292,9 @@ export class OwnedPartition {
    * alone is known to have been in the hands of a handler then, so only that one counts more than one crash. A death counts once,
    * however often the message is read.
    */
-  #crashesOf(delivery: PendingDelivery, { crashes, isBegun }: AttemptRecord, mayBeFirst: boolean): number {
+  #crashesOf(delivery: PendingDelivery, record: AttemptRecord | undefined, mayBeFirst: boolean): number {
     const { name, entry: { id, stream: { kind } } } = delivery;
+    const { crashes, isBegun } = record ?? { crashes: delivery.crashes, isBegun: false };
     const lane = `${kind} ${kind === 'parked' ? keyOfParked(id) : this.#parts.queue.laneKeyOf(delivery)}`;
     const withThisOne = crashes === 0 || isBegun ? crashes + 1 : crashes;
     if (mayBeFirst && !this.#found.has(lane)) this.#found.set(lane, { name, crashes: withThisOne });

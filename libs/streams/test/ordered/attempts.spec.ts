@@ -48,6 +48,31 @@ describe('attempts of a message go on with the next owner of its partition', () 
   });
 });
 
+it('attempts of a copy that waited in a shared group go on when an owner dies with it', async () => {
+  const [shared, stuck, log] = [await bed.start(), signal(), new Log()];
+  await subscribe(shared, { topic: Step, group: 'g', retry: times(5) }, async (step: Step, ctx: DeliveryContext) => {
+    log.add(step, ctx);
+    if (ctx.attempt === 1) throw new Error('not yet');
+    stuck.fire();
+    await new Promise(() => undefined);
+  });
+  await shared.publisher.publishMany(Step, stepsOf(1, 1));
+  await stuck.promise;
+  await shared.streams.stop(0);
+  const [first, taken] = [await bed.start(), signal()];
+  await subscribe(first, TARGET, async (step: Step, ctx: DeliveryContext) => {
+    log.add(step, ctx);
+    taken.fire();
+    await new Promise(() => undefined);
+  });
+  await taken.promise;
+  first.vanish();
+  const second = await bed.start();
+  await subscribe(second, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
+  await bed.drained(second, Step, 'g');
+  expect(log.of(0)).toEqual(['0 1/0', '0 2/0', '0 2/0', '0 2/1']);
+});
+
 it('records of attempts go when their messages are settled, however they end', async () => {
   const [process, log] = [await bed.start(), new Log()];
   await subscribe(process, { ...TARGET, retry: times(3, '1ms') }, async (step: Step, ctx: DeliveryContext) => {
