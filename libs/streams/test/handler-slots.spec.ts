@@ -107,9 +107,9 @@ describe('messages are begun', () => {
     slots.beginLone(batch);
     slots.begin(batch, batch);
     expect([offsets(batch), slots.wantsLoneSlot]).toEqual([[10], false]);
-    expect([slots.keepsSlot(batch), slots.keptFor(batch[0]!)]).toEqual([true, batch]);
+    expect([slots.keepsSlot(batch), slots.keptFor([{ delivery: batch[0]! }])]).toEqual([true, batch]);
     slots.handled(batch);
-    expect([slots.end(batch), slots.wantsLoneSlot, slots.keptFor(batch[0]!)]).toEqual(['lone slot', true, null]);
+    expect([slots.end(batch), slots.wantsLoneSlot, slots.keptFor([{ delivery: batch[0]! }])]).toEqual(['lone slot', true, null]);
   });
 
   it('not any more when they were given up: the result of their handler is ignored', () => {

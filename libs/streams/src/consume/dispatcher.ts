@@ -165,7 +165,7 @@ export class Dispatcher implements Settling {
     if (settlement[0] === 'ack' && !delivery.entry.isGivenUp) this.#slots.succeeded(items.length);
     if (settlement[0] === 'retry') this.#parts.feedback.retryScheduled(delivery);
     if (settlement[0] === 'dead') this.#parts.feedback.deadLettered();
-    const kept = this.#slots.keptFor(delivery);
+    const kept = this.#slots.keptFor(items);
     if (kept) this.#ended(kept);
     else this.#freed();
   }

@@ -126,9 +126,10 @@ export class HandlerSlots {
     return batch === this.#lone;
   }
 
-  /** The batch that has kept its slot until this message was settled; null when there is none. */
-  keptFor(delivery: PendingDelivery): readonly PendingDelivery[] | null {
-    return this.#lone && this.#lone[0] === delivery ? this.#lone : null;
+  /** The batch that has kept its slot until one of these messages was settled; null when there is none. */
+  keptFor(items: readonly { readonly delivery: PendingDelivery }[]): readonly PendingDelivery[] | null {
+    const lone = this.#lone;
+    return lone && items.some(({ delivery }) => delivery === lone[0]) ? lone : null;
   }
 
   /** A batch gives up its slot. @returns the slot that is free now: nothing when the batch had none any more */

@@ -1,11 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
-import type { DeliveryContext } from '@millrace/core';
+import { type DeliveryContext, Topic } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
+import { IsInt } from 'class-validator';
 import { type Process, signal, subscribe } from '../fixture.js';
 import { Step, stepsOf } from './keyed.js';
 import { BY_KEY, Log, OrderedBed, times } from './ordered-bed.js';
 
 const bed = new OrderedBed('ordered-crashes');
+
+/** All things in one partition. */
+@Topic<Step>('test.crowded', { key: ({ thing }) => `thing-${thing}` })
+class Crowded {
+  @IsInt() thing!: number;
+  @IsInt() step!: number;
+}
+
 const TARGET = { topic: Step, group: 'g', ordering: BY_KEY } as const;
 
 /** A member that takes so many messages with it. */
@@ -21,6 +30,36 @@ async function victim(things: number, options: { onExhausted?: 'park' } = {}): P
   await stuck.promise;
   return process;
 }
+
+it('a message alone that is settled together with others lets the next one begin', async () => {
+  // Things 1 and 2 have one entry: the later step of thing 1 runs beside the message of thing 2, which is alone after a death.
+  const entries = [[[1, 0]], [[1, 1], [2, 0]], [[3, 0]]].map((steps) => steps.map(([thing, step]) => ({ thing, step }) as Step));
+  const ordering = { by: 'key' } as const;
+  const first = await bed.start({ messagesPerEntry: 4 });
+  for (const entry of entries) await first.publisher.publishMany(Crowded, entry.map((payload) => ({ payload })));
+  const [stuck, together, gate] = [signal(), signal(), signal()];
+  let begun = 0;
+  await subscribe(first, { topic: Crowded, group: 'g', ordering }, async () => {
+    begun += 1;
+    if (begun === 3) stuck.fire();
+    await new Promise(() => undefined);
+  });
+  await stuck.promise;
+  const [second, log] = [await bed.start(), new Log()];
+  first.vanish();
+  let waiting = 0;
+  await subscribe(second, { topic: Crowded, group: 'g', ordering }, async (step: Step, ctx: DeliveryContext) => {
+    log.add(step, ctx);
+    if (step.thing !== 2 && step.step === 0) return;
+    waiting += 1;
+    if (waiting === 2) together.fire();
+    await gate.promise;
+  });
+  await together.promise;
+  gate.fire();
+  await bed.drained(second, Crowded, 'g');
+  expect(log.lines.toSorted()).toEqual(['1.0 1/1', '1.1 1/0', '2.0 1/1', '3.0 1/1']);
+});
 
 describe('the death of an owner counts', () => {
   it('for the first message of each key alone', async () => {
