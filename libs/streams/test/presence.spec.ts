@@ -94,6 +94,19 @@ describe('the sign of life of a process', () => {
     expect([presence.isSure, fatesOf(member), departures()]).toEqual([true, ['living'], 0]);
   });
 
+  it('R20 does not wait behind a huge write that the other connection has to carry', async () => {
+    const { proxy, redis: { publish } } = await proxied();
+    const { presence } = await peer({ publish });
+    const member = await presence.join();
+    const { fatesOf, departures } = await observer([member]);
+    proxy.blackHole(['requests']);
+    const written = publish.call('SET', `${bed.prefix}:huge`, 'x'.repeat(64_000_000)).catch(() => undefined);
+    await beats(member, 15);
+    expect([presence.isSure, fatesOf(member), departures()]).toEqual([true, ['living'], 0]);
+    await proxy.pass();
+    await written;
+  });
+
   it('is not given by a process without members, which looks all the same', async () => {
     const { presence } = await peer();
     const member = await presence.join();
