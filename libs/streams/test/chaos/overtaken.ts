@@ -18,12 +18,12 @@ export function overtaken(runs: readonly Run[]): ReadonlySet<Run> {
   return new Set(excused);
 }
 
-/** Runs with whose beginning their process told something again, after it had been silent for {@link ASLEEP_US}. */
+/** Runs with whose beginning their process told something for the first time, or again after {@link ASLEEP_US} of silence. */
 function firstAfterHalts(runs: readonly Run[]): ReadonlySet<Run> {
   const wakers = groupedBy(runs, ({ worker }) => worker).flatMap((ofWorker) => {
     const told = ofWorker.flatMap(({ begunAt, endedAt, settledAt }) => [begunAt, endedAt ?? begunAt, settledAt ?? begunAt]);
     const moments = told.sort((one, other) => one - other);
-    return ofWorker.filter(({ begunAt }) => begunAt - (moments[moments.indexOf(begunAt) - 1] ?? begunAt) > ASLEEP_US);
+    return ofWorker.filter(({ begunAt }) => begunAt - (moments[moments.indexOf(begunAt) - 1] ?? -Infinity) > ASLEEP_US);
   });
   return new Set(wakers);
 }
