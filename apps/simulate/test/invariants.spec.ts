@@ -10,12 +10,12 @@ const group: Partial<GroupState> = { ...counters, lag: 0, pending: 0, retrying: 
 const calls = [call(0, { beganAt: 1, endedAt: 2 }), call(1, { beganAt: 3, endedAt: 4 })];
 const sequences = new Map<string, { value: number; askedAt: number }[]>();
 const history = { attempted: new Set([0, 1]), acknowledged: new Set([0, 1]), calls, presumedDeaths: 0, sequences };
-const end = { group, stored: [0, 1], deadLetters: [], openPublishes: 0 };
+const end = { group, stored: [0, 1], deadLetters: [], records: [], openPublishes: 0 };
 
 function call(value: number, facts: Partial<Call> = {}): Call {
   const place = { partition: 0, offset: value };
-  const usual = { attempt: 1, crashes: 0, beganAt: 1, endedAt: 2, outcome: 'ack', isAfterEnd: false } as const;
-  return { value, process: 'p', place, ...usual, ...facts };
+  const usual = { attempt: 1, crashes: 0, beganAt: 1, endedAt: 2, outcome: 'ack', isAfterEnd: false, beside: [] } as const;
+  return { value, process: 'p', key: 'k', place, ...usual, ...facts };
 }
 
 interface Changes {
