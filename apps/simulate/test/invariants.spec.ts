@@ -60,6 +60,10 @@ it.each<[string, Changes, string]>([
   ['a message that begins though it is settled', {
     history: { calls: [call(0, { isAfterEnd: true }), calls[1]!] },
   }, 'begun though settled: 0'],
+  ['a record of a message that is settled', { end: { records: ['0 tried:1'] } as never }, 'left over: 0 tried:1'],
+  ['a message that has two handlers', {
+    mode: 'ordered', history: { calls: [call(0, { beside: [0] }), calls[1]!] },
+  }, 'at once: 0 beside 0'],
   ['publishes of a key that are stored in disorder', {
     history: { sequences: new Map([['p k', [{ value: 1, askedAt: 1 }, { value: 0, askedAt: 2 }]]]) },
   }, 'stored in disorder by p k: 0 before 1'],
