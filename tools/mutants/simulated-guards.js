@@ -25,10 +25,28 @@ const ofShared = [
   'due messages stay where they are while `again` is gone', 'a dead letter is redriven once', 'a new group starts at the earliest entry',
 ];
 
-// Guards that others make up for are not here: the record of an owner names the member and the epoch, and each of them is enough.
-const ofOrdered = ['an owner that others may take for dead owns nothing', 'an owner drains a partition before it releases it'];
+// Guards that others make up for are not here. A token has the member and the epoch, and each of them is enough. What an old owner
+// notes of a settled message is refused for that, whoever the owner is, and what it notes of an open one the next note replaces.
+const ofOrdered = [
+  'ordered: a read that comes late takes nothing', 'ordered: a note of a settled message is not kept',
+  'an owner drains a partition before it releases it',
+];
+
+
+const REMADE = {
+  name: 'a member learns that its group was made again by another one',
+  file: `${SCRIPTS}/declare-group.lua`,
+  find: "if known then redis.call('HSET', KEYS[7], 'remade', redis.call('HGET', KEYS[4], 'next') or 0) end\n",
+  replace: '',
+};
 
 const inOrdered = [
+  {
+    name: 'an owner that others may take for dead begins nothing',
+    file: 'libs/streams/src/own/ownership.ts',
+    find: 'return this.#confirmed === this.#returns && this.#parts.presence.isSure;',
+    replace: 'return this.#confirmed === this.#returns;',
+  },
   {
     name: 'only the owner settles',
     file: `${SCRIPTS}/settle.lua`,
@@ -39,12 +57,6 @@ const inOrdered = [
     name: 'only the owner reads',
     file: `${SCRIPTS}/fetch.lua`,
     find: "if not isOwnerBy(control, member .. ' ' .. epoch) then return 'LOST' end",
-    replace: '',
-  },
-  {
-    name: 'only the owner notes',
-    file: `${SCRIPTS}/note.lua`,
-    find: 'if not isOwnerBy(KEYS[1], ARGV[1]) then return 0 end',
     replace: '',
   },
   {
@@ -72,6 +84,8 @@ export const SIMULATED_GUARDS = [
   ...ofShared.map((name) => ({ ...named(name), mode: 'shared' })),
   ...ofOrdered.map((name) => ({ ...named(name), mode: 'ordered' })),
   ...inOrdered.map((guard) => ({ ...guard, mode: 'ordered' })),
+  { ...REMADE, mode: 'shared' },
+  { ...REMADE, mode: 'ordered' },
 ];
 
 function named(name) {

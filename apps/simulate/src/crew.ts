@@ -1,5 +1,5 @@
 import type { Actor } from '@millrace/testing';
-import type { Fault } from './plan.js';
+import type { Fault } from './faults.js';
 import { SimulatedProcess } from './simulated-process.js';
 import type { World } from './world.js';
 
@@ -40,6 +40,7 @@ export class Crew {
     this.#world.record(`fault ${JSON.stringify(fault)}`);
     if ('process' in fault) this.#befall(this.at(fault.process), fault);
     else if (isOfRedis(fault)) this.#befallRedis(fault);
+    else if (fault.kind === 'strand') this.#world.strand({ ...fault, sent: (name) => this.#stopBehind(name, fault.frozenMs) });
     else this.#publisher.operate(fault);
   }
 
@@ -59,11 +60,7 @@ export class Crew {
         if (fault.loses) process.lose();
         return process.stop(fault.deadlineMs);
       case 'freeze':
-        history.presumedDeaths += 1;
-        process.disturb();
-        process.actor.freeze();
-        time.after(fault.forMs, () => process.actor.thaw());
-        return;
+        return this.#freeze(process, fault.forMs);
       case 'cut':
         history.presumedDeaths += 1;
         process.cut(fault.how);
@@ -89,6 +86,19 @@ export class Crew {
         if (fault.kills) for (const member of this.#processes.slice(0, plan.members)) this.#kill(member);
         return this.#destroyGroup(fault.choice);
     }
+  }
+
+  /** Between two turns of the member, which has sent its request by then. */
+  #stopBehind(name: string, frozenMs: number | null): void {
+    const process = this.#processes.find((each) => each.name === name)!;
+    const stop = (): void => (frozenMs === null ? this.#kill(process) : this.#freeze(process, frozenMs));
+    this.#world.time.after(0, stop, this.#nobody);
+  }
+
+  #freeze(process: SimulatedProcess, forMs: number): void {
+    this.#world.history.presumedDeaths += 1;
+    process.freeze();
+    this.#world.time.after(forMs, () => process.thaw(), this.#nobody);
   }
 
   #kill(process: SimulatedProcess): void {

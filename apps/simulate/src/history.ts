@@ -5,6 +5,7 @@ import type { PlannedMessage } from './plan.js';
 export interface Call {
   readonly value: number;
   readonly process: string;
+  readonly key: string | null;
   readonly place: { readonly partition: number; readonly offset: number };
   readonly attempt: number;
   readonly crashes: number;
@@ -15,6 +16,21 @@ export interface Call {
   outcome: Outcome['kind'] | null;
   /** Whether Redis had its message for settled when it began, though nothing had kept its process from knowing. */
   readonly isAfterEnd: boolean;
+  /** Messages of its key that a handler had when it began, and nobody had told that handler, or could not tell it yet, to stop. */
+  readonly beside: readonly number[];
+}
+
+/** A process as far as its calls are about it. */
+export interface Caller {
+  readonly name: string;
+  /** Whether others may have taken it for dead, and it may not know that yet. */
+  readonly isAway: boolean;
+}
+
+interface Running {
+  readonly call: Call;
+  readonly caller: Caller;
+  readonly lease: Delivery['lease'];
 }
 
 /** The calls and publishes that were seen: the input of the invariants. */
@@ -27,6 +43,7 @@ export class History {
   /** Publishes with a key that were confirmed at the first try, by process and key. */
   readonly sequences = new Map<string, { readonly value: number; readonly askedAt: number }[]>();
   #moment = 0;
+  readonly #running = new Set<Running>();
 
   /** The next place in the order of events. */
   moment(): number {
@@ -41,18 +58,30 @@ export class History {
   }
 
   /** @param isAfterEnd as in {@link Call} */
-  begin(process: string, { message, partition, offset, attempt, crashes }: Delivery, isAfterEnd: boolean): Call {
+  begin(caller: Caller, { message, partition, offset, attempt, crashes, lease }: Delivery, isAfterEnd: boolean): Call {
     const { v: value } = message.payload as { v: number };
+    const { key } = message;
     const call: Call = {
-      value, process, place: { partition, offset }, attempt, crashes,
-      beganAt: this.moment(), endedAt: null, outcome: null, isAfterEnd,
+      value, process: caller.name, key, place: { partition, offset }, attempt, crashes,
+      beganAt: this.moment(), endedAt: null, outcome: null, isAfterEnd, beside: this.#besideOf(key),
     };
     this.calls.push(call);
+    this.#running.add({ call, caller, lease });
     return call;
   }
 
   end(call: Call, outcome: Outcome['kind']): void {
     call.endedAt = this.moment();
     call.outcome = outcome;
+  }
+
+  #besideOf(key: string | null): number[] {
+    const beside: number[] = [];
+    for (const running of this.#running) {
+      const { call, caller, lease } = running;
+      if (call.endedAt !== null) this.#running.delete(running);
+      else if (call.key === key && !caller.isAway && !lease.isGivenUp) beside.push(call.value);
+    }
+    return beside;
   }
 }

@@ -8,6 +8,8 @@ export interface EndState {
   /** The values in the logs, each as often as it is stored. */
   readonly stored: readonly number[];
   readonly deadLetters: readonly number[];
+  /** Names of records about single messages, none of which is left when all messages are settled. */
+  readonly records: readonly string[];
   /** Publishes that have neither resolved nor failed, of processes that live. */
   readonly openPublishes: number;
 }
@@ -18,7 +20,7 @@ type Checked = Pick<History, 'attempted' | 'acknowledged' | 'calls' | 'presumedD
 export function brokenPromises(plan: Plan, history: Checked, end: EndState): string[] {
   const run = { plan, history, end };
   const always = [lost, phantoms, stuck, countedWrong, crashedWrong, killedTooOften, attemptedWrong, storedInDisorder];
-  const checks = [...always, ...(plan.mode === 'ordered' ? [disordered] : [takenWrong]), begunAfterEnd];
+  const checks = [...always, ...(plan.mode === 'ordered' ? [disordered, besideEachOther] : [takenWrong]), begunAfterEnd, leftOver];
   return checks.flatMap((check) => check(run));
 }
 
@@ -132,10 +134,23 @@ function takenWrong({ plan, history, end: { group } }: Run): string[] {
   ];
 }
 
+/** A member of an ordered group begins nothing before it knows again what it owns; one of a shared group asks for less. */
 function begunAfterEnd({ plan, history }: Run): string[] {
-  if (plan.weather.silent > 0 || plan.weather.late > 0 || mayComeAgain(plan)) return [];
+  const mayNotKnow = plan.mode === 'shared' && (plan.weather.silent > 0 || plan.weather.late > 0);
+  if (mayNotKnow || mayComeAgain(plan)) return [];
   const late = history.calls.filter(({ isAfterEnd }) => isAfterEnd).map(({ value }) => value);
   return late.length > 0 ? [`begun though settled: ${late.join(', ')}`] : [];
+}
+
+function leftOver({ end: { records } }: Run): string[] {
+  return records.length > 0 ? [`left over: ${records.join(', ')}`] : [];
+}
+
+/** One handler at a time has messages of a key. */
+function besideEachOther({ plan, history }: Run): string[] {
+  if (!isFair(plan) || has(plan, 'redis-stall') || mayComeAgain(plan)) return [];
+  const both = history.calls.filter(({ beside }) => beside.length > 0).map(({ value, beside }) => `${value} beside ${beside.join(' and ')}`);
+  return both.length > 0 ? [`at once: ${both.join(', ')}`] : [];
 }
 
 /** A message begins only when the one before it of the same key is settled, and that one does not come back. */

@@ -1,4 +1,5 @@
-import { seededRandom } from '@millrace/testing';
+import { Draws } from './draws.js';
+import { type Fault, type FaultKind, faultsOf } from './faults.js';
 
 /** How a group hands messages out. */
 export type Mode = 'shared' | 'ordered';
@@ -21,23 +22,8 @@ export interface PlannedMessage {
   readonly handleMs: number;
 }
 
-export type FaultKind =
-  | { readonly kind: 'lose' | 'kill'; readonly process: number }
-  | { readonly kind: 'stop'; readonly process: number; readonly deadlineMs: number; readonly loses: boolean }
-  | { readonly kind: 'freeze'; readonly process: number; readonly forMs: number }
-  | { readonly kind: 'cut'; readonly process: number; readonly forMs: number; readonly how: 'lost' | 'silent' }
-  | { readonly kind: 'clock'; readonly process: number; readonly byMs: number }
-  | { readonly kind: 'redis-clock'; readonly byMs: number }
-  | { readonly kind: 'redis-stall'; readonly forMs: number }
-  | { readonly kind: 'forget-scripts' }
-  | { readonly kind: 'destroy-group'; readonly choice: number; readonly kills: boolean }
-  | { readonly kind: 'pause'; readonly forMs: number }
-  | { readonly kind: 'seek' | 'redrive' };
-
 /** A message is a dead letter when so many processes died of it. */
 export const CRASH_LIMIT = 5;
-
-export type Fault = FaultKind & { readonly atMs: number };
 
 /** How often packets fare badly: each a share of 1. */
 export interface Weather {
@@ -68,51 +54,56 @@ export interface Plan {
   readonly calmAtMs: number;
 }
 
-/** Draws from a seed. */
-class Draws {
-  readonly #random: () => number;
-
-  constructor(seed: number) {
-    this.#random = seededRandom(seed);
-  }
-
-  /** From 0 on, below `count`. */
-  below(count: number): number {
-    return Math.floor(this.#random() * count);
-  }
-
-  between(least: number, most: number): number {
-    return least + this.below(most - least + 1);
-  }
-
-  happens(share: number): boolean {
-    return this.#random() < share;
-  }
-
-  of<T>(items: readonly T[]): T {
-    return items[this.below(items.length)]!;
-  }
+/** How much there is to do, and for how long. */
+interface Work {
+  readonly partitions: number;
+  readonly members: number;
+  readonly concurrency: number;
+  readonly messages: number;
+  readonly keys: number;
+  readonly publishingMs: number;
+  /** How long messages are handled, but for those that are slow. */
+  readonly handleMs: readonly number[];
+  /** From the last planned publish to the end of the faults. */
+  readonly moreMs: number;
+  readonly leaseMs: number;
+  /** Null: as the engine thinks best. */
+  readonly messagesPerEntry: number | null;
+  readonly strands: number;
 }
-
-const KEYS = 5;
 
 export function planOf(seed: number, mode: Mode): Plan {
   const draws = new Draws(seed ^ 0x5eed);
-  const members = draws.between(2, 4);
-  const leaseMs = draws.of([300, 500, 1_000]);
-  const publishingMs = draws.of([50, 200, 800]);
-  const calmAtMs = publishingMs + draws.between(50, 600);
-  const count = draws.of([5, 10, 30]);
+  const work = draws.happens(mode === 'ordered' ? 0.75 : 0.3) ? backlog(draws) : brief(draws);
+  const { partitions, members, concurrency, leaseMs, messagesPerEntry } = work;
+  const calmAtMs = work.publishingMs + work.moreMs;
   // An ordered group dead-letters messages without a key.
-  const keyed = mode === 'ordered' ? 1 : 0.6;
-  const range = { publishingMs, processes: members + 1, keyed, handlers: handlersOf(draws), slow: draws.of([0.05, 0.05, 0.4]) };
-  const planned = Array.from({ length: count }, (_, value) => messageOf(draws, { ...range, value }));
+  const range = { ...work, keyed: mode === 'ordered' ? 1 : 0.6, handlers: handlersOf(draws), slow: draws.of([0.05, 0.05, 0.4]) };
+  const planned = Array.from({ length: work.messages }, (_, value) => messageOf(draws, { ...range, value }));
   const messages = draws.happens(0.1) ? withKiller(draws, planned) : planned;
-  const faults = faultsOf(draws, { members, leaseMs, calmAtMs });
+  const faults = faultsOf(draws, { ...work, calmAtMs });
   const weather = weatherOf(draws);
-  const size = { partitions: draws.between(1, 4), members, concurrency: draws.of([1, 3, 16]) };
-  const messagesPerEntry = draws.of([null, 1, 4, 16]);
-  return { seed, mode, ...size, messagesPerEntry, leaseMs, messages, faults, weather, calmAtMs };
+  return { seed, mode, partitions, members, concurrency, messagesPerEntry, leaseMs, messages, faults, weather, calmAtMs };
+}
+
+/** Much happens at once. */
+function brief(draws: Draws): Work {
+  const size = { partitions: draws.between(1, 4), members: draws.between(2, 4), concurrency: draws.of([1, 3, 16]) };
+  const publishingMs = draws.of([50, 200, 800]);
+  return {
+    ...size, messages: draws.of([5, 10, 30]), keys: 5, publishingMs, handleMs: [0, 1, 5, 20], moreMs: draws.between(50, 600),
+    leaseMs: draws.of([300, 500, 1_000]), messagesPerEntry: draws.of([null, 1, 4, 16]), strands: 0.1,
+  };
+}
+
+/** Few handlers have work until others have noticed a death, and taken over. */
+function backlog(draws: Draws): Work {
+  const size = { partitions: draws.between(1, 2), members: draws.between(2, 3), concurrency: draws.of([1, 1, 3]) };
+  const handleMs = draws.of([[5, 20, 50], [50, 100]]);
+  return {
+    ...size, messages: draws.of([12, 24]), keys: draws.of([2, 12, 24]), publishingMs: draws.of([50, 400]), handleMs,
+    moreMs: draws.between(300, 1_500), leaseMs: draws.of([300, 300, 500]), messagesPerEntry: draws.of([1, 1, 4, null]), strands: 0.6,
+  };
 }
 
 function handlersOf(draws: Draws): readonly HandlerKind[] {
@@ -142,10 +133,8 @@ export function has({ faults }: Pick<Plan, 'faults'>, kind: FaultKind['kind']): 
   return faults.some((fault) => fault.kind === kind);
 }
 
-interface Range {
+interface Range extends Work {
   readonly value: number;
-  readonly publishingMs: number;
-  readonly processes: number;
   /** The share of messages that have a key. */
   readonly keyed: number;
   readonly handlers: readonly HandlerKind[];
@@ -153,52 +142,16 @@ interface Range {
   readonly slow: number;
 }
 
-function messageOf(draws: Draws, { value, publishingMs, processes, keyed, handlers, slow }: Range): PlannedMessage {
+function messageOf(draws: Draws, { value, publishingMs, members, keys, keyed, handlers, handleMs, slow }: Range): PlannedMessage {
   return {
     value,
-    key: draws.happens(keyed) ? `k${draws.below(KEYS)}` : null,
+    key: draws.happens(keyed) ? `k${draws.below(keys)}` : null,
     idempotencyKey: draws.happens(0.5) ? `i${value}` : null,
     // Many at once, so that they share a batch and an entry.
     atMs: draws.happens(0.6) ? Math.floor(publishingMs / 4) * draws.below(4) : draws.below(publishingMs),
-    process: draws.happens(0.6) ? processes - 1 : draws.below(processes),
+    process: draws.happens(0.6) ? members : draws.below(members + 1),
     delayMs: draws.happens(0.1) ? draws.between(1, 400) : null,
     handler: draws.of(handlers),
-    handleMs: draws.happens(slow) ? draws.between(100, 800) : draws.of([0, 1, 5, 20]),
+    handleMs: draws.happens(slow) ? draws.between(100, 800) : draws.of(handleMs),
   };
 }
-
-interface Setting {
-  readonly members: number;
-  readonly leaseMs: number;
-  readonly calmAtMs: number;
-}
-
-/** Few kinds in one plan, and several of each: what meets itself is found more often than in a mixture of everything. */
-function faultsOf(draws: Draws, setting: Setting): readonly Fault[] {
-  const kinds = Array.from({ length: draws.between(1, 3) }, () => draws.below(FAULTS.length));
-  return Array.from({ length: draws.below(6) }, () => {
-    const fault = FAULTS[draws.of(kinds)]!(draws, { ...setting, process: draws.below(setting.members + 1) });
-    return { ...fault, atMs: draws.below(setting.calmAtMs) };
-  });
-}
-
-type FaultOf = (draws: Draws, setting: Setting & { readonly process: number }) => FaultKind;
-
-const FAULTS: readonly FaultOf[] = [
-  (_, { process }) => ({ kind: 'lose', process }),
-  (_, { process }) => ({ kind: 'kill', process }),
-  (_, { process }) => ({ kind: 'kill', process }),
-  (draws, { process }) => ({ kind: 'stop', process, deadlineMs: draws.of([0, 20, 200]), loses: false }),
-  (draws, { process }) => ({ kind: 'stop', process, deadlineMs: draws.of([0, 20, 200]), loses: true }),
-  (draws, { process, leaseMs }) => ({ kind: 'freeze', process, forMs: draws.between(10, 3 * leaseMs) }),
-  (draws, { process, leaseMs }) => ({ kind: 'freeze', process, forMs: draws.between(leaseMs, 3 * leaseMs) }),
-  (draws, { process, leaseMs }) => ({ kind: 'cut', process, forMs: draws.between(1, 2 * leaseMs), how: draws.of(['lost', 'silent']) }),
-  (draws, { process }) => ({ kind: 'clock', process, byMs: draws.between(-100_000, 100_000) }),
-  (draws) => ({ kind: 'redis-clock', byMs: draws.between(-4_000, 4_000) }),
-  (draws, { leaseMs }) => ({ kind: 'redis-stall', forMs: draws.between(10, 2 * leaseMs) }),
-  () => ({ kind: 'forget-scripts' }),
-  (draws) => ({ kind: 'destroy-group', choice: draws.below(1_000), kills: draws.happens(0.3) }),
-  (draws) => ({ kind: 'pause', forMs: draws.between(10, 600) }),
-  () => ({ kind: 'redrive' }),
-  () => ({ kind: 'seek' }),
-];

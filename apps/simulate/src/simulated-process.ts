@@ -2,7 +2,8 @@ import { type Delivery, errorRecord, type Outcome, type OutgoingMessage } from '
 import { createStreams, type Streams } from '@millrace/streams';
 import { type Actor, MemoryTopology, type Packet, type PacketFate } from '@millrace/testing';
 import { setTimeout as wait } from 'node:timers/promises';
-import { CRASH_LIMIT, type Fault, type PlannedMessage } from './plan.js';
+import type { Fault } from './faults.js';
+import { CRASH_LIMIT, type PlannedMessage } from './plan.js';
 import { GROUP, PREFIX, type World } from './world.js';
 
 const ATTEMPTS = 3;
@@ -11,6 +12,8 @@ const AGAIN_MS = 200;
 /** Packets of usual slowness arrive before. */
 const LATE_MS = 300;
 const PUBLISH_DEADLINE_MS = 3_000;
+/** So long it may take a process that was away until it knows what it has lost. */
+const BACK_MS = 1_000;
 
 /** One process of a user, with an engine and connections of its own. */
 export class SimulatedProcess {
@@ -21,6 +24,8 @@ export class SimulatedProcess {
   readonly #world: World;
   readonly #ended: () => void;
   #isDisturbed = false;
+  /** When it was last frozen or cut off, in virtual milliseconds. */
+  #awayAtMs = Number.NEGATIVE_INFINITY;
   #topology: MemoryTopology | null = null;
   #streams: Streams | null = null;
   #cut: PacketFate | null = null;
@@ -63,13 +68,29 @@ export class SimulatedProcess {
 
   /** Its packets fare so from now on; null: as the weather is. */
   cut(how: PacketFate | null): void {
-    this.disturb();
+    this.#disturb();
     this.#cut = how;
   }
 
+  freeze(): void {
+    this.#disturb();
+    this.actor.freeze();
+  }
+
+  thaw(): void {
+    this.#disturb();
+    this.actor.thaw();
+  }
+
+  /** Whether others may have taken it for dead, and it may not know that yet. */
+  get isAway(): boolean {
+    return this.actor.isDead || this.actor.isFrozen || this.#cut !== null || this.#world.time.nowMs < this.#awayAtMs + BACK_MS;
+  }
+
   /** It may not know any more what others do. */
-  disturb(): void {
+  #disturb(): void {
     this.#isDisturbed = true;
+    this.#awayAtMs = this.#world.time.nowMs;
   }
 
   kill(): void {
@@ -105,7 +126,7 @@ export class SimulatedProcess {
   }
 
   #fate(packet: Packet): PacketFate {
-    const fate = this.#world.fate(packet);
+    const fate = this.#world.fate(packet, this.name);
     if (packet.direction === 'request' && Number(fate) > LATE_MS) {
       // Its sender asks again over another connection, and may be answered before it arrives.
       this.#world.time.after(1, () => this.#topology?.loseReplies(), this.actor);
@@ -131,8 +152,8 @@ export class SimulatedProcess {
 
   async #handle(delivery: Delivery): Promise<Outcome> {
     const { history, plan } = this.#world;
-    const isAfterEnd = !this.#isDisturbed && this.#world.isSettled(delivery.partition, delivery.offset);
-    const call = history.begin(this.name, delivery, isAfterEnd);
+    const isAfterEnd = (plan.mode === 'ordered' || !this.#isDisturbed) && this.#world.isSettled(delivery.partition, delivery.offset);
+    const call = history.begin(this, delivery, isAfterEnd);
     const { value, attempt, crashes } = call;
     this.#world.record(`${this.name} begins ${value} attempt ${attempt} crashes ${crashes}${isAfterEnd ? ' though settled' : ''}`);
     const { handler, handleMs } = plan.messages[value]!;

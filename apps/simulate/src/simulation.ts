@@ -114,5 +114,13 @@ async function endStateOf(world: World, streams: Streams, { group, crew }: AtThe
   });
   const records = await streams.inspector.deadLetters(topic, GROUP, 1_000);
   const deadLetters = records.map(({ payload }) => (payload as { v: number }).v);
-  return { group, stored: stored.flat(), deadLetters, openPublishes: crew.openPublishes };
+  return { group, stored: stored.flat(), deadLetters, records: recordsIn(world), openPublishes: crew.openPublishes };
+}
+
+/** What is left of notes about single messages. */
+function recordsIn(world: World): string[] {
+  return partitionsOf(world).flatMap((partition) => {
+    const fields = world.server.execute('HKEYS', `${partitionOf(world, partition)}:group:${GROUP}:control`) as string[];
+    return fields.filter((field) => /^(?:tried|given-up):/.test(field)).map((field) => `${partition} ${field}`);
+  });
 }

@@ -1,6 +1,7 @@
 import { type Actor, MemoryServer, type Packet, type PacketFate, type VirtualTime } from '@millrace/testing';
 import { newMessageId, Topic, type TopicDefinition, topicOf } from '@millrace/core';
 import { History } from './history.js';
+import { type MemberRequest, memberRequestIn } from './member-request.js';
 import type { Plan } from './plan.js';
 import type { Trace } from './trace.js';
 
@@ -27,6 +28,7 @@ export class World {
   readonly redis: Actor;
   readonly server: MemoryServer;
   readonly topic: TopicDefinition;
+  readonly #strands: Strand[] = [];
 
   constructor(plan: Plan, time: VirtualTime, trace: Trace) {
     this.plan = plan;
@@ -45,15 +47,29 @@ export class World {
     return this.time.nowMs >= this.plan.calmAtMs;
   }
 
-  /** The fate of a packet in this weather. */
-  fate(packet: Packet): PacketFate {
-    const fate = this.#drawn(packet.direction);
+  /** Whichever member sends the next request of a kind is stranded with it. */
+  strand(strand: Strand): void {
+    this.#strands.push(strand);
+  }
+
+  /** The fate of a packet of a process in this weather. */
+  fate(packet: Packet, process: string): PacketFate {
+    const fate = (this.#strands.length > 0 ? this.#strandedOf(packet, process) : null) ?? this.#drawn(packet.direction);
     this.trace.addPacket(this.time.nowMs, packet, fate);
     return fate;
   }
 
   record(what: string): void {
     this.trace.add(this.time.nowMs, what.includes(COMMON) ? what.replace(ID, 'an id') : what);
+  }
+
+  #strandedOf(packet: Packet, process: string): number | null {
+    const request = memberRequestIn(packet);
+    const index = request === null || this.isCalm ? -1 : this.#strands.findIndex((strand) => strand.request === request);
+    if (index < 0) return null;
+    const [{ lateMs, sent }] = this.#strands.splice(index, 1) as [Strand];
+    sent(process);
+    return lateMs;
   }
 
   #drawn(direction: Packet['direction']): PacketFate {
@@ -76,6 +92,14 @@ export class World {
     const isMarked = this.server.execute('GETBIT', `${group}:settled:${Math.floor(offset / PAGE)}`, offset % PAGE) === 1;
     return isMarked && this.server.execute('ZCOUNT', `${group}:open`, offset, offset) === 0;
   }
+}
+
+interface Strand {
+  readonly request: MemberRequest;
+  /** So late it arrives; null: as the weather is. */
+  readonly lateMs: number | null;
+  /** Called with the name of the process that sent it. */
+  readonly sent: (process: string) => void;
 }
 
 /** Offsets in a page of the settled bitmap; docs/keys-and-data.md has it. */

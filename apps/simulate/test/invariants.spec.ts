@@ -10,12 +10,12 @@ const group: Partial<GroupState> = { ...counters, lag: 0, pending: 0, retrying: 
 const calls = [call(0, { beganAt: 1, endedAt: 2 }), call(1, { beganAt: 3, endedAt: 4 })];
 const sequences = new Map<string, { value: number; askedAt: number }[]>();
 const history = { attempted: new Set([0, 1]), acknowledged: new Set([0, 1]), calls, presumedDeaths: 0, sequences };
-const end = { group, stored: [0, 1], deadLetters: [], openPublishes: 0 };
+const end = { group, stored: [0, 1], deadLetters: [], records: [], openPublishes: 0 };
 
 function call(value: number, facts: Partial<Call> = {}): Call {
   const place = { partition: 0, offset: value };
-  const usual = { attempt: 1, crashes: 0, beganAt: 1, endedAt: 2, outcome: 'ack', isAfterEnd: false } as const;
-  return { value, process: 'p', place, ...usual, ...facts };
+  const usual = { attempt: 1, crashes: 0, beganAt: 1, endedAt: 2, outcome: 'ack', isAfterEnd: false, beside: [] } as const;
+  return { value, process: 'p', key: 'k', place, ...usual, ...facts };
 }
 
 interface Changes {
@@ -60,6 +60,10 @@ it.each<[string, Changes, string]>([
   ['a message that begins though it is settled', {
     history: { calls: [call(0, { isAfterEnd: true }), calls[1]!] },
   }, 'begun though settled: 0'],
+  ['a record of a message that is settled', { end: { records: ['0 tried:1'] } as never }, 'left over: 0 tried:1'],
+  ['a message that has two handlers', {
+    mode: 'ordered', history: { calls: [call(0, { beside: [0] }), calls[1]!] },
+  }, 'at once: 0 beside 0'],
   ['publishes of a key that are stored in disorder', {
     history: { sequences: new Map([['p k', [{ value: 1, askedAt: 1 }, { value: 0, askedAt: 2 }]]]) },
   }, 'stored in disorder by p k: 0 before 1'],

@@ -110,6 +110,11 @@ export class Dispatcher implements Settling {
     this.#wakeFetcher?.();
   }
 
+  /** Messages that waited were taken out: there may be room for others. */
+  roomGrew(): void {
+    this.#wakeFetcher?.();
+  }
+
   /** Starts no handler from now on. */
   pause(): void {
     this.#slots.pause();
@@ -202,8 +207,16 @@ export class Dispatcher implements Settling {
   }
 
   #take(nowMs: number): readonly PendingDelivery[] {
-    if (this.#slots.wantsLoneSlot && this.#parts.loneSlot.take(this.#onLoneSlotFree)) return this.#slots.takeSuspect(nowMs);
-    return this.#slots.take(nowMs);
+    const suspect = this.#takeSuspect(nowMs);
+    if (suspect.length > 0) return suspect;
+    const batch = this.#slots.take(nowMs);
+    // The time of a suspect that waited for its next attempt may have come only now.
+    return batch.length > 0 ? batch : this.#takeSuspect(nowMs);
+  }
+
+  #takeSuspect(nowMs: number): readonly PendingDelivery[] {
+    const isFree = this.#slots.wantsLoneSlot && this.#parts.loneSlot.take(this.#onLoneSlotFree);
+    return isFree ? this.#slots.takeSuspect(nowMs) : [];
   }
 
   readonly #onLoneSlotFree = (): void => {

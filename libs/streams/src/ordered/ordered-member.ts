@@ -54,7 +54,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     const held = new HeldEntries({ holdings: holdingsBy(ownership), way, presence: ownership, feedback: this });
     const settler = new Settler({ redis, prefix, member, held, feedback: this });
     const queue = new LaneQueue(handling.rule ?? ONE_BY_ONE, definition.ordering.by);
-    const [notes, parked] = [new OwnerNotes({ redis, member }), new ParkedMessages({ redis, member })];
+    const [notes, parked] = [new OwnerNotes({ redis, prefix, member }), new ParkedMessages({ redis, member })];
     const partitions = new Map<GroupPartition, OwnedPartition>();
     const { onExhausted = 'dead-letter' } = definition.ordering;
     const inPlace = new InPlaceHandling({ queue, rings, held, notes, parked, partitions, onExhausted });

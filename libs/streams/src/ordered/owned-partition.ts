@@ -135,11 +135,12 @@ export class OwnedPartition {
 
   /** Reads again all that is not settled, but for the messages that handlers have. */
   restart(): void {
-    const { queue, held } = this.#parts;
+    const { queue, held, dispatcher } = this.#parts;
     this.#round += 1;
     this.#notes = null;
     for (const stream of this.place.streams) this.#after.set(stream, BEGINNING);
     for (const { entry } of queue.drop(this.place)) held.settled(entry);
+    dispatcher.roomGrew();
   }
 
   /** How an operator wants a message to end; undefined when it is to be handled. */

@@ -2,6 +2,7 @@ import { emit, errorRecord, type Outcome } from '@millrace/core';
 import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
+import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import { pairs } from '../log/pairs.js';
 import { type AttemptRecord, attemptRecordOf, attemptText } from './attempt-record.js';
 import { keyIn } from './parked-names.js';
@@ -35,6 +36,7 @@ export interface Notes {
 
 export interface OwnerNotesParts {
   readonly redis: Topology;
+  readonly prefix: string;
   readonly member: string;
 }
 
@@ -78,9 +80,13 @@ export class OwnerNotes {
     return this.#note(delivery, `tried:${delivery.name}`, attemptText(delivery, state));
   }
 
-  async #note({ entry: { stream, ownerEpoch } }: PendingDelivery, field: string, text: string): Promise<boolean> {
+  async #note({ entry: { stream, ownerEpoch }, offset }: PendingDelivery, field: string, text: string): Promise<boolean> {
+    const { kind, partition: place } = stream;
     const token = `${this.#parts.member} ${ownerEpoch}`;
-    return (await this.#redisOf(stream.partition).run(note, [stream.partition.groupKeys.control], [token, field, text])) === 1;
+    const hasBit = kind === 'log' && offset >= 0;
+    const keys = [place.groupKeys.control, ...(hasBit ? [settledKey(this.#parts.prefix, place, offset)] : [])];
+    const args = [token, field, text, ...(hasBit ? [offset % SETTLED_PAGE_OFFSETS] : [])];
+    return (await this.#redisOf(place).run(note, keys, args)) === 1;
   }
 
   #redisOf({ keys }: GroupPartition): RedisConnection {

@@ -3,14 +3,16 @@
 --
 -- KEYS  for each partition: control, log, again, meta
 -- ARGV  1 group  2 consumer of all owners  3 member  4 number of partitions of the last raise before which the group has settled
---       all, 0 for none  then for each partition: the epoch under which the member owns it, how many entries to read of each
---       stream, then where to read in the log, and where in `again`: '>' for entries that no owner has read yet; an id for those
---       behind it that owners have read and not settled; '' not to read there
+--       all, 0 for none  then for each partition: the epoch under which the member owns it, how often it has begun to read anew
+--       since it knows the partition, how many entries to read of each stream, then where to read in the log, and where in
+--       `again`: '>' for entries that no owner has read yet; an id for those behind it that owners have read and not settled;
+--       '' not to read there
 -- returns for each { { id, fields and values }... of the log, the same of `again`, and where entries of the log are held back the
 --         raise for which they are: '<from> <to>' }; 'LOST' when the member does not own it under that epoch; 'FAILED <why>' when
 --         its turn failed
 --
--- Guarantees: only the owner reads; no owner reads what was published after a raise before the group has settled all from before
+-- Guarantees: only the owner reads; a read that arrives behind one for which its owner had begun anew takes nothing: nobody waits
+-- for its reply any more, and what it brought would be read again by the next owner alone; no owner reads what was published after a raise before the group has settled all from before
 -- it; an entry that is gone from its stream though it is not settled is held no more: the audit counts it; a partition that
 -- fails does not stop the others.
 --!include include/try-partition.lua
@@ -18,7 +20,7 @@
 --!include include/entry-id.lua
 --!include include/delivered-to.lua
 
-local FIRST, FIELDS, STREAMS = 5, 4, 4
+local FIRST, FIELDS, STREAMS = 5, 5, 4
 local passed = tonumber(ARGV[4])
 local group, consumer, member = ARGV[1], ARGV[2], ARGV[3]
 
@@ -67,8 +69,19 @@ local function readNew(log, count, meta)
   return before > 0 and read(log, before, '>') or {}, isHeld and raise or nil
 end
 
-local function fetch(control, log, again, meta, epoch, count, afterLog, afterAgain)
+-- Whether the owner has begun anew since it sent this read. `round` of the control has the epoch and the highest round.
+local function isOvertaken(control, epoch, round)
+  local last = redis.call('HGET', control, 'round') or ''
+  if last == epoch .. ' ' .. round then return false end
+  local lastEpoch, lastRound = string.match(last, '^(%d+) (%d+)$')
+  if lastEpoch == epoch and tonumber(lastRound) > tonumber(round) then return true end
+  redis.call('HSET', control, 'round', epoch .. ' ' .. round)
+  return false
+end
+
+local function fetch(control, log, again, meta, epoch, round, count, afterLog, afterAgain)
   if not isOwnerBy(control, member .. ' ' .. epoch) then return 'LOST' end
+  if isOvertaken(control, epoch, round) then return { {}, {} } end
   local entries, held
   if afterLog == '>' then entries, held = readNew(log, count, meta)
   else entries = read(log, count, afterLog) end

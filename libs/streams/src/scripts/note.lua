@@ -1,11 +1,16 @@
 #!lua flags=allow-oom
 -- Keeps what the owner of a partition knows of a message that stays with it, for the owner after this one.
 --
--- KEYS  1 control
+-- KEYS  1 control  2 the page of the settled bitmap with the message, where it is one of the log
 -- ARGV  1 owner and its epoch, with a space between them  2 the field: `tried:<name of the message>`, or `stopped`  3 the record
--- returns 1; 0 when it is another's partition by now, and nothing is kept
+--       4 the bit of the message in the page, where there is one
+-- returns 1; 0 when it is another's partition by now, or when the message is settled, and nothing is kept
+--
+-- Guarantees: a note that arrives when its message is settled, by a call that was sent after it, leaves nothing behind: nobody
+-- would remove it.
 --!include include/owner.lua
 
 if not isOwnerBy(KEYS[1], ARGV[1]) then return 0 end
+if KEYS[2] and redis.call('GETBIT', KEYS[2], ARGV[4]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
 return 1

@@ -161,9 +161,10 @@ const fetch: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   const { control, again } = scenario.group;
   const [member, epoch] = ownerOf(scenario, a).split(' ') as [string, string];
   const places = [pick(['>', '0-0', ''], b), pick(['>', '0-0', ''], c)];
-  await scenario.run('fetch', [control, scenario.keys.log, again, scenario.keys.meta], ['g', OWNER, member, 0, epoch, 1 + (c % 4), ...places]);
+  await scenario.run('fetch', [control, scenario.keys.log, again, scenario.keys.meta], ['g', OWNER, member, 0, epoch, a % 3, 1 + (c % 4), ...places]);
   const name = pick([String(b % 60), '1-1'], c);
   await scenario.run('note', [control], [ownerOf(scenario, b), `tried:${name}`, '2 0 - 0 0 0']);
+  await scenario.run('note', [control, scenario.page(0)], [ownerOf(scenario, c), `tried:${b % 60}`, '3 0 - 0 0 0', b % 60]);
 };
 
 const aside: Step = async (scenario, [a = 0, b = 0, c = 0]) => {

@@ -81,14 +81,15 @@ export class OrderedGroup {
   async fetch({ member, epoch }: Tenure, { count, isNew }: { count: number; isNew: boolean }): Promise<number[] | null> {
     const { keys, groupKeys } = this.#place;
     const after = isNew ? '>' : '0-0';
-    const args = ['g', OWNER, member, 0, epoch, count, after, after];
+    const args = ['g', OWNER, member, 0, epoch, 1, count, after, after];
     const [reply] = (await this.#run('fetch', [this.#control, keys.log, groupKeys.again, keys.meta], args)) as ['LOST' | [[string][], unknown[]]];
     return reply === 'LOST' ? null : reply[0].map(([id]) => spanOfId(id)!.base);
   }
 
   note({ member, epoch }: Tenure, offset: number, attempt: number): Promise<unknown> {
     const text = attemptText(keyed('k', offset, { attempt }), { isBegun: false, dueAtMs: 0, delayMs: 0 });
-    return this.#run('note', [this.#control], [`${member} ${epoch}`, `tried:${offset}`, text]);
+    const page = settledKey(this.#prefix, this.#place, offset);
+    return this.#run('note', [this.#control, page], [`${member} ${epoch}`, `tried:${offset}`, text, offset % SETTLED_PAGE_OFFSETS]);
   }
 
   /** @param entry the one that holds the message */

@@ -80,7 +80,7 @@ export class OrderedMode {
   }
 
   note(tenure: Tenure, offset: number, attempt: number): number {
-    if (!this.isOwner(tenure)) return 0;
+    if (!this.isOwner(tenure) || this.settled.has(offset)) return 0;
     this.tried.set(offset, attempt);
     return 1;
   }

@@ -91,9 +91,26 @@ describe('R11 a reader whose partition is another\'s', () => {
     const fetch = loadScript('../../src/scripts/fetch.lua', import.meta.url);
     for (const { groupKeys: { control }, keys: { log, meta }, streams: [, again] } of bed.places) {
       await bed.command('HSET', control, 'owner', 'owner', 'epoch', 8);
-      const args = ['g', '~owner', member, 0, epoch, 10, '>', '>'];
+      const args = ['g', '~owner', member, 0, epoch, 1, 10, '>', '>'];
       expect(await process.redis.control.run(fetch, [control, log, again.key, meta], args)).toEqual(['LOST']);
       expect(((await bed.command('XPENDING', log, 'g')) as [number])[0]).toBe(0);
+    }
+  });
+
+  it('gets nothing for a read that arrives behind a later one of its own, and nothing is pending', async () => {
+    const process = await bed.start();
+    await (await subscribe(process, TARGET, async () => undefined)).stop(1_000);
+    await process.publisher.publishMany(Step, stepsOf(8, 2));
+    const fetch = loadScript('../../src/scripts/fetch.lua', import.meta.url);
+    for (const { groupKeys: { control }, keys: { log, meta }, streams: [, again] } of bed.places) {
+      await bed.command('HSET', control, 'owner', 'owner', 'epoch', 8, 'round', '7 9');
+      const read = async (round: number, after: string): Promise<unknown> => {
+        const args = ['g', '~owner', 'owner', 0, 8, round, 1, after, ''];
+        const [[entries]] = (await process.redis.control.run(fetch, [control, log, again.key, meta], args)) as [[unknown[]]];
+        return entries.length;
+      };
+      expect([await read(2, '0-0'), await read(2, '>'), await read(1, '>'), await read(2, '0-0'), await read(3, '>')]).toEqual([0, 1, 0, 1, 1]);
+      expect(((await bed.command('XPENDING', log, 'g')) as [number])[0]).toBe(2);
     }
   });
 

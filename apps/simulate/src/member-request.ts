@@ -1,0 +1,23 @@
+import { loadScript, refusedWhenFull } from '@millrace/redis';
+import type { Packet } from '@millrace/testing';
+
+/** The requests of a member by which messages change hands. `note`: it marks a message as begun, or keeps its attempts. */
+export type MemberRequest = 'read' | 'settle' | 'note';
+
+const SCRIPTS = '../../../libs/streams/src/scripts';
+
+const settle = loadScript(`${SCRIPTS}/settle.lua`, import.meta.url);
+
+const byDigest = new Map<unknown, MemberRequest>([
+  [loadScript(`${SCRIPTS}/fetch.lua`, import.meta.url).sha, 'read'],
+  [settle.sha, 'settle'],
+  [refusedWhenFull(settle).sha, 'settle'],
+  [loadScript(`${SCRIPTS}/note.lua`, import.meta.url).sha, 'note'],
+  [loadScript(`${SCRIPTS}/begin.lua`, import.meta.url).sha, 'note'],
+]);
+
+/** Null for all other packets. A script that Redis does not know yet is sent twice; the first time counts. */
+export function memberRequestIn({ direction, command, args }: Packet): MemberRequest | null {
+  if (direction !== 'request') return null;
+  return (command === 'EVALSHA' ? byDigest.get(args[0]) : command === 'XREADGROUP' ? 'read' : null) ?? null;
+}
