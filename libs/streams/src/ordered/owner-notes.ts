@@ -62,7 +62,7 @@ export class OwnerNotes {
   /** Never rejects: without the record the next owner counts an attempt less. */
   async keep(delivery: PendingDelivery, delayMs: number): Promise<void> {
     try {
-      await this.#attempt(delivery, { isBegun: false, dueAtMs: Date.now() + delayMs, delayMs });
+      await this.#attempt(delivery, { isBegun: false, dueAtMs: Date.now() + delayMs, delayMs }, '1');
     } catch (error) {
       reportLoop(delivery, error);
     }
@@ -70,17 +70,18 @@ export class OwnerNotes {
 
   /** Notes that the partition stops at a message. @returns false when it is another's by now */
   stop(delivery: PendingDelivery, givenUp: GivenUp): Promise<boolean> {
-    return this.#note(delivery, 'stopped', `${delivery.name} ${JSON.stringify(givenUp)}`);
+    return this.#note(delivery, ['stopped', `${delivery.name} ${JSON.stringify(givenUp)}`, '']);
   }
 
-  #attempt(delivery: PendingDelivery, state: Parameters<typeof attemptText>[1]): Promise<boolean> {
+  #attempt(delivery: PendingDelivery, state: Parameters<typeof attemptText>[1], counts = ''): Promise<boolean> {
     delivery.isNoted = true;
-    return this.#note(delivery, `tried:${delivery.name}`, attemptText(delivery, state));
+    return this.#note(delivery, [`tried:${delivery.name}`, attemptText(delivery, state), counts]);
   }
 
-  async #note({ entry: { stream, ownerEpoch } }: PendingDelivery, field: string, text: string): Promise<boolean> {
+  async #note({ entry: { stream: { partition }, ownerEpoch } }: PendingDelivery, record: readonly string[]): Promise<boolean> {
+    const { control, stats } = partition.groupKeys;
     const token = `${this.#parts.member} ${ownerEpoch}`;
-    return (await this.#redisOf(stream.partition).run(note, [stream.partition.groupKeys.control], [token, field, text])) === 1;
+    return (await this.#redisOf(partition).run(note, [control, stats], [token, ...record])) === 1;
   }
 
   #redisOf({ keys }: GroupPartition): RedisConnection {

@@ -163,7 +163,7 @@ const fetch: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   const places = [pick(['>', '0-0', ''], b), pick(['>', '0-0', ''], c)];
   await scenario.run('fetch', [control, scenario.keys.log, again, scenario.keys.meta], ['g', OWNER, member, 0, epoch, 1 + (c % 4), ...places]);
   const name = pick([String(b % 60), '1-1'], c);
-  await scenario.run('note', [control], [ownerOf(scenario, b), `tried:${name}`, '2 0 - 0 0 0']);
+  await scenario.run('note', [control, scenario.group.stats], [ownerOf(scenario, b), `tried:${name}`, `2 0 - 0 ${a} 0`, pick(['1', ''], c)]);
 };
 
 const aside: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
@@ -175,7 +175,7 @@ const aside: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   const outcome = pick([['ack', 'handled', ''], ['dead', scenario.envelope(), '{}'], ['park']], b);
   const args = [ownerOf(scenario, c), key, pick(['', name], b), ...outcome];
   await scenario.run('settle-parked', [control, parked, parkedText, parkedKeys, dead, stats], args);
-  if (a % 3 === 0) await scenario.run('note', [control], [ownerOf(scenario, b), 'stopped', `${b % 9} {"kind":"dead-letter"}`]);
+  if (a % 3 === 0) await scenario.run('note', [control, stats], [ownerOf(scenario, b), 'stopped', `${b % 9} {"kind":"dead-letter"}`, '']);
   await scenario.run('go-on', [control], ['g', pick(['retry', 'dead-letter'], a)]);
 };
 
@@ -187,8 +187,8 @@ const pause: Step = async (scenario, [a = 0, b = 0]) => {
 
 const look: Step = async (scenario, [a = 0, b = 0]) => {
   const { log, meta, groups } = scenario.keys;
-  const { stats, due, again, open, dead } = scenario.group;
-  await scenario.run('inspect', [meta, groups, stats, due, log, again, open, dead], ['g', 'settled', 'handled', 'lost']);
+  const { stats, due, again, open, dead, parked } = scenario.group;
+  await scenario.run('inspect', [meta, groups, stats, due, log, again, open, dead, parked], ['g', 'settled', 'handled', 'lost']);
   const kind = pick(['earliest', 'latest', 'time', 'offset'], a);
   await scenario.run('locate', [log, meta], [kind, kind === 'time' ? scenario.twin.now - (b % 20_000) : b % 60]);
 };

@@ -88,7 +88,7 @@ export class OrderedGroup {
 
   note({ member, epoch }: Tenure, offset: number, attempt: number): Promise<unknown> {
     const text = attemptText(keyed('k', offset, { attempt }), { isBegun: false, dueAtMs: 0, delayMs: 0 });
-    return this.#run('note', [this.#control], [`${member} ${epoch}`, `tried:${offset}`, text]);
+    return this.#run('note', [this.#control, this.#place.groupKeys.stats], [`${member} ${epoch}`, `tried:${offset}`, text, '1']);
   }
 
   /** @param entry the one that holds the message */

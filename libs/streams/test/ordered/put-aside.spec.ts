@@ -2,8 +2,9 @@ import { expect, it } from '@jest/globals';
 import type { Subscription } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { Bed } from '../bed.js';
-import { noRetry, type Process, subscribe } from '../fixture.js';
+import { noRetry, type Process, signal, subscribe } from '../fixture.js';
 import { Step, stepsOf } from './keyed.js';
+import { times } from './ordered-bed.js';
 import { Tape } from './tape.js';
 
 const bed = new Bed('put-aside');
@@ -58,4 +59,39 @@ it('messages of a released key that become dead letters are kept within bounds a
   const dropped = async (): Promise<number> => (await bed.state(process, Step, 'g')).deadLettersDropped;
   await waitFor(async () => (await dropped()) === 3, { what: 'dead letters to be dropped', timeoutMs: 20_000 });
   expect(await bed.state(process, Step, 'g')).toMatchObject({ deadLettered: 4, deadLetters: 1 });
+});
+
+it('messages that are put aside are counted as that, and as handled when they are', async () => {
+  const [process, tape, plan] = [await bed.start(), new Tape(), new Plan()];
+  await member(process, tape, plan);
+  await process.publisher.publishMany(Step, stepsOf(2, 3));
+  await waitFor(async () => (await parkedMessages(process)) === 6, { what: 'all messages to be put aside' });
+  await bed.drained(process, Step, 'g');
+  expect(await bed.state(process, Step, 'g')).toMatchObject({ handled: 0, parked: 6, deadLettered: 0, lag: 0 });
+  plan.fails = false;
+  await process.streams.orders.release(Step, 'g', { key: 'thing-0' });
+  await waitFor(async () => (await parkedMessages(process)) === 3, { what: 'a key to be handled' });
+  expect(await bed.state(process, Step, 'g')).toMatchObject({ handled: 3, parked: 3, deadLettered: 0, lag: 0 });
+  plan.isGivenUp = true;
+  await process.streams.orders.release(Step, 'g', { key: 'thing-1' });
+  await waitFor(async () => (await parkedMessages(process)) === 0, { what: 'the other key to be given up' });
+  expect(await bed.state(process, Step, 'g')).toMatchObject({ handled: 3, parked: 0, deadLettered: 3, lag: 0 });
+});
+
+it('attempts that fail and are made again in their place are counted, also after a crash', async () => {
+  const [first, second, stuck] = [await bed.start(), await bed.start(), signal()];
+  const target = { topic: Step, group: 'g', ordering: { by: 'key' }, retry: times(4) } as const;
+  await subscribe(first, target, async (_: Step, { attempt }) => {
+    if (attempt < 3) throw new Error('not yet');
+    stuck.fire();
+    await new Promise(() => undefined);
+  });
+  await first.publisher.publishMany(Step, stepsOf(1, 1));
+  await stuck.promise;
+  first.vanish();
+  await subscribe(second, target, async (_: Step, { attempt }) => {
+    if (attempt < 4) throw new Error('not yet');
+  });
+  await bed.drained(second, Step, 'g');
+  expect(await bed.state(second, Step, 'g')).toMatchObject({ retried: 3, handled: 1 });
 });
