@@ -200,7 +200,7 @@ export const ordered = [
   {
     name: 'ordered: all living members have one order',
     file: `${SCRIPTS}/join.lua`,
-    find: '  if #names > 0 then return { present, unpack(names) } end\n',
+    find: "  if #names > 0 or (order == '' and ARGV[4] ~= '1') then return { present, unpack(names) } end\n",
     replace: '',
     spec: OPERATING_SPEC,
     title: 'lives: {"by":"partition"} is refused',

@@ -136,7 +136,7 @@ const audit: Step = (scenario) => {
 const membership: Step = async (scenario, [a = 0, b = 0]) => {
   const { log } = scenario.keys;
   const member = pick(members, a);
-  const joining = ['g', member, pick(['', '', 'key'], b), OWNER, ...pick([[], ['m2']], a)];
+  const joining = ['g', member, pick(['', '', 'key'], b), pick(['', '1'], a + b), OWNER, ...pick([[], ['m2']], a)];
   await scenario.run('join', [log, scenario.group.control], joining);
   await scenario.run('watch-group', [scenario.group.control, log, scenario.keys.meta], ['g', member, pick(['', 'pause'], b)]);
   await scenario.run('beat', [scenario.presence('one'), scenario.presence('two')], [pick(['record', ''], b), 100_000]);
