@@ -1,4 +1,5 @@
 import {
+  type DeadLetterBounds,
   deliveryPipeline,
   type DeliveryContext,
   fixed,
@@ -6,6 +7,7 @@ import {
   type PartitionListeners,
   type Position,
   Publisher,
+  type RateLimit,
   type RetryPolicy,
   type Prefilter,
   type Subscription,
@@ -68,16 +70,19 @@ interface Target extends PartitionListeners {
   readonly unknownForMs?: number;
   readonly start?: Position;
   readonly ordering?: Ordering;
+  readonly rateLimit?: RateLimit;
+  readonly deadLetters?: DeadLetterBounds;
 }
 
 export function subscribe(process: Pick<Process, 'streams'>, target: Target, handle: Handle): Promise<Subscription> {
   const topic: TopicDefinition = topicOf(target.topic);
   const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, unknownForMs = 0 } = target;
-  const { start = 'earliest', prefilter, ordering, onAssigned, onRevoked } = target;
+  const { start = 'earliest', prefilter, ordering, onAssigned, onRevoked, rateLimit, deadLetters } = target;
   const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;
   const handler = deliveryPipeline({ topic, group, retry, timeoutMs, handle: anyHandle });
   const definition = { topic, group, concurrency, crashLimit, unknownForMs, start };
-  const optional = { ...(prefilter ? { prefilter } : {}), ...(ordering ? { ordering, onAssigned, onRevoked } : {}) };
+  const bounds = { ...(rateLimit ? { rateLimit } : {}), ...(deadLetters ? { deadLetters } : {}) };
+  const optional = { ...bounds, ...(prefilter ? { prefilter } : {}), ...(ordering ? { ordering, onAssigned, onRevoked } : {}) };
   return process.streams.subscribe({ ...definition, ...optional }, handler);
 }
 

@@ -56,7 +56,7 @@ export const ordered = [
   {
     name: 'ordered: a note of a settled message is not kept',
     file: `${SCRIPTS}/note.lua`,
-    find: "if KEYS[2] and redis.call('GETBIT', KEYS[2], ARGV[4]) == 1 then return 0 end\n",
+    find: "if KEYS[3] and redis.call('GETBIT', KEYS[3], ARGV[5]) == 1 then return 0 end\n",
     replace: '',
     spec: MODEL_SPEC,
     title: 'three members of an ordered group',
@@ -232,7 +232,7 @@ export const ordered = [
   {
     name: 'ordered: all living members have one order',
     file: `${SCRIPTS}/join.lua`,
-    find: '  if #names > 0 then return { present, unpack(names) } end\n',
+    find: "  if #names > 0 or (order == '' and ARGV[4] ~= '1') then return { present, unpack(names) } end\n",
     replace: '',
     spec: OPERATING_SPEC,
     title: 'lives: {"by":"partition"} is refused',

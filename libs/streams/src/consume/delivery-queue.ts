@@ -49,9 +49,9 @@ export class DeliveryQueue implements HandlerQueue {
     return taken;
   }
 
-  take(nowMs: number): PendingDelivery[] {
+  take(nowMs: number, most = Infinity): PendingDelivery[] {
     this.#noteBlocked(nowMs);
-    return this.readyInMs(nowMs) === 0 ? this.#takeOldest(this.#rule.size) : [];
+    return this.readyInMs(nowMs) === 0 ? this.#takeOldest(Math.min(this.#rule.size, most)) : [];
   }
 
   suspectEnded(): void {
@@ -77,6 +77,10 @@ export class DeliveryQueue implements HandlerQueue {
     if (this.#waiting >= this.#rule.size) return 0;
     const sinceMs = this.waitsSinceMs;
     return sinceMs === null ? null : Math.max(0, Math.ceil(sinceMs + this.#rule.waitMs - nowMs));
+  }
+
+  readyNow(nowMs: number): number {
+    return this.readyInMs(nowMs) === 0 ? this.#waiting : 0;
   }
 
   takeSuspectsSince(momentMs: number): PendingDelivery[] {

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { BatchRule, Outcome } from '@millrace/core';
+import { BeginPermits } from './begin-permits.js';
 import { emitFailure } from './failure-events.js';
 import type { Feedback } from './feedback.js';
 import { defect, handOver } from './hand-over.js';
@@ -31,7 +32,7 @@ export interface DispatcherParts extends WithoutHandler {
   /** Handlers at once. */
   readonly concurrency: number;
   readonly stuckAfterMs: number;
-  /** The permits of the rate limit, where there is one. */
+  /** The permits of the rate limit, where there is one: a message needs one to be read or, where it stays here, to begin. */
   readonly rateLimiter?: RateLimiter | undefined;
 }
 
@@ -44,6 +45,8 @@ export const ONE_BY_ONE: BatchRule = { size: 1, waitMs: 0 };
 export class Dispatcher implements Settling {
   readonly #parts: DispatcherParts;
   readonly #slots: HandlerSlots;
+  readonly #permits: BeginPermits | undefined;
+  readonly #readPermits: RateLimiter | undefined;
   #isStarting = false;
   /** Aborted while it is paused. */
   #holding = newHolding();
@@ -55,24 +58,27 @@ export class Dispatcher implements Settling {
   readonly #onEnd: (() => void)[] = [];
 
   constructor(parts: DispatcherParts) {
-    const { concurrency, handling, stuckAfterMs, inPlace } = parts;
+    const { concurrency, handling, stuckAfterMs, inPlace, rateLimiter } = parts;
     this.#parts = parts;
-    this.#slots = new HandlerSlots({ concurrency, stuckAfterMs, rule: handling.rule ?? ONE_BY_ONE, queue: inPlace?.queue });
+    this.#permits = inPlace && rateLimiter && this.#beginPermitsOf(rateLimiter);
+    this.#readPermits = inPlace ? undefined : rateLimiter;
+    const rules = { concurrency, stuckAfterMs, rule: handling.rule ?? ONE_BY_ONE };
+    this.#slots = new HandlerSlots({ ...rules, queue: inPlace?.queue, permits: this.#permits });
   }
 
   /** How many more messages may be fetched. */
   get freeSlots(): number {
-    return Math.max(0, Math.min(this.#room, this.#parts.rateLimiter?.inHand ?? Infinity));
+    return Math.max(0, Math.min(this.#room, this.#readPermits?.inHand ?? Infinity));
   }
 
   /** How long a read may wait for messages: permits must not be held for long while others could use them. */
   get longestWaitMs(): number {
-    return this.#parts.rateLimiter?.holdMs ?? Infinity;
+    return this.#readPermits?.holdMs ?? Infinity;
   }
 
   /** Why the handlers make no progress, or null while they do. */
   problem(): string | null {
-    return this.#slots.problem(performance.now());
+    return this.#slots.problem(performance.now()) ?? this.#permits?.problem() ?? null;
   }
 
   /**
@@ -89,7 +95,7 @@ export class Dispatcher implements Settling {
     }
     this.#wakeFetcher = null;
     signal.removeEventListener('abort', wake);
-    if (!signal.aborted) await this.#parts.rateLimiter?.some(this.#room, signal);
+    if (!signal.aborted) await this.#readPermits?.some(this.#room, signal);
   }
 
   /** Takes fetched messages in. */
@@ -175,6 +181,12 @@ export class Dispatcher implements Settling {
     else this.#freed();
   }
 
+  #beginPermitsOf(limiter: RateLimiter): BeginPermits {
+    const mayHaveLoneSlot = (): boolean => this.#slots.wantsLoneSlot && this.#parts.loneSlot.isFree(this.#onLoneSlotFree);
+    const wanted = (): number => this.#slots.wanted(this.#now(), mayHaveLoneSlot());
+    return new BeginPermits({ limiter, wanted, onGranted: () => this.#startNext() });
+  }
+
   get #room(): number {
     return this.#slots.room(this.#now());
   }
@@ -184,9 +196,8 @@ export class Dispatcher implements Settling {
   }
 
   #enqueue(delivery: PendingDelivery, nowMs: number): void {
-    const { rateLimiter, inPlace } = this.#parts;
-    // A read may bring more than there are permits for, as an entry has up to 16 messages; in place they have to stay.
-    if (!rateLimiter || rateLimiter.use() || inPlace) this.#slots.add(delivery, nowMs);
+    // A read may bring more than there are permits for, as an entry has up to 16 messages.
+    if (!this.#readPermits || this.#readPermits.use()) this.#slots.add(delivery, nowMs);
     else this.#putBack([delivery]);
   }
 
@@ -203,6 +214,7 @@ export class Dispatcher implements Settling {
       now = this.#now();
     }
     this.#isStarting = false;
+    this.#permits?.look();
     this.#watch(now);
   }
 
@@ -260,6 +272,7 @@ export class Dispatcher implements Settling {
   #begin(batch: readonly PendingDelivery[]): void {
     const open = batch.filter((delivery) => this.#mayBegin(delivery));
     const [first] = open;
+    this.#permits?.use(open.length);
     if (!first) this.#ended(batch);
     else if (first.crashes > 0) void this.#beginLone(batch, first);
     else this.#hand(batch, open);
@@ -280,6 +293,7 @@ export class Dispatcher implements Settling {
     const mayBegin = await holdings.begin(delivery).catch(() => null);
     if (mayBegin === true && this.#slots.mayBegin(this.#now()) && !delivery.entry.isGivenUp) this.#hand(batch, [delivery]);
     else {
+      this.#permits?.unused();
       if (mayBegin === false) held.lost(delivery.entry);
       else if (!delivery.entry.isGivenUp) this.release([delivery]);
       this.#ended(batch);

@@ -13,8 +13,12 @@ export interface HandlerQueue {
   /** Since when the oldest of the messages that are no suspects waits; null when none waits. */
   readonly waitsSinceMs: number | null;
   add(delivery: PendingDelivery, nowMs: number): void;
-  /** The next batch without suspects; empty while none is ready. Suspects that still wait are blocked by another one. */
-  take(nowMs: number): PendingDelivery[];
+  /**
+   * The next batch without suspects; empty while none is ready. Suspects that still wait are blocked by another one.
+   *
+   * @param most of its messages at the most; by default as many as fit
+   */
+  take(nowMs: number, most?: number): PendingDelivery[];
   /** Takes the first of the suspects, for which the caller has taken the lone slot of the process. */
   takeSuspect(nowMs: number): PendingDelivery[];
   /** A suspect has ended: the one that was taken, or one of another subscription of this process. */
@@ -25,6 +29,8 @@ export interface HandlerQueue {
   settled(delivery: PendingDelivery): void;
   /** How long until a batch without suspects is ready though nothing more comes, in whole milliseconds; null when none waits. */
   readyInMs(nowMs: number): number | null;
+  /** How many messages are in batches that are ready, suspects aside. */
+  readyNow(nowMs: number): number;
   /** How many suspects wait for another one to end, and for how long. */
   blocked(nowMs: number): { readonly count: number; readonly ms: number };
   /** Takes out the suspects that have waited since this moment, or longer. */

@@ -14,6 +14,8 @@ export interface SlotRules {
   readonly stuckAfterMs: number;
   /** Where messages wait. Default: in the order in which they come. */
   readonly queue?: HandlerQueue | undefined;
+  /** Where messages need a permit each to begin: those that there are. */
+  readonly permits?: { readonly inHand: number } | undefined;
 }
 
 /** The moment of a decision. */
@@ -93,12 +95,24 @@ export class HandlerSlots {
 
   /** Whether a batch may be begun, if there is one. */
   canBegin(now: Now): boolean {
-    return this.mayBegin(now) && !this.#running.isFull;
+    return this.#hasSlot(now) && this.#permits > 0;
+  }
+
+  /**
+   * How many messages would begin now if there were permits for all.
+   *
+   * @param lone whether the lone slot of the process is there for one of them
+   */
+  wanted(now: Now, lone: boolean): number {
+    if (!this.#hasSlot(now)) return 0;
+    const { concurrency, rule } = this.#rules;
+    const most = (concurrency - this.#running.size) * rule.size;
+    return Math.min(most, this.#queue.readyNow(now.ms) + (lone ? 1 : 0));
   }
 
   /** The next batch, which has a slot from now on; empty while none is ready. */
   take(nowMs: number): readonly PendingDelivery[] {
-    return this.#withSlot(this.#queue.take(nowMs), nowMs);
+    return this.#withSlot(this.#queue.take(nowMs, this.#permits), nowMs);
   }
 
   /** Takes a message whose process vanished, alone; the caller has taken the lone slot of the process for it. */
@@ -189,7 +203,7 @@ export class HandlerSlots {
   nextLookInMs(now: Now): number | null {
     if (this.#isPaused) return null;
     this.#watchWaiting(now.ms);
-    const readyInMs = this.canBegin(now) ? this.#queue.readyInMs(now.ms) : null;
+    const readyInMs = this.#readyInMs(now);
     const lateInMs = this.#lookAtMs === null ? null : Math.max(0, this.#lookAtMs - now.ms);
     if (readyInMs === null || lateInMs === null) return readyInMs ?? lateInMs;
     return Math.min(readyInMs, lateInMs);
@@ -217,6 +231,20 @@ export class HandlerSlots {
     const { count, ms } = this.#queue.blocked(nowMs);
     if (ms <= stuckAfterMs) return null;
     return `a message whose process vanished has been at work for ${seconds(ms)} s and holds up ${count} more like it: give the handler a timeout`;
+  }
+
+  get #permits(): number {
+    return this.#rules.permits?.inHand ?? Infinity;
+  }
+
+  #hasSlot(now: Now): boolean {
+    return this.mayBegin(now) && !this.#running.isFull;
+  }
+
+  /** A batch that is ready and has no permit begins when one comes, and by no time. */
+  #readyInMs(now: Now): number | null {
+    const inMs = this.#hasSlot(now) ? this.#queue.readyInMs(now.ms) : null;
+    return inMs === 0 && this.#permits <= 0 ? null : inMs;
   }
 
   /** One message alone shows no pace. */

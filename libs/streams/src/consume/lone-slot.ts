@@ -18,6 +18,15 @@ export class LoneSlot {
     return isGiven;
   }
 
+  /**
+   * @param onFree called once, when a slot that is taken now may be taken
+   * @returns whether it may be taken now
+   */
+  isFree(onFree: () => void): boolean {
+    if (this.#isTaken) this.#waiting.add(onFree);
+    return !this.#isTaken;
+  }
+
   /** Offers the slot to the waiting callers in turn, until one takes it. */
   release(): void {
     this.#isTaken = false;

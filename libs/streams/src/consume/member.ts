@@ -59,7 +59,7 @@ export abstract class Member implements Feedback {
 
   constructor({ log, onDelayed, onRaised, ...parts }: MemberParts, places: readonly GroupPartition[], ordering?: Ordering) {
     this.places = places;
-    this.entrance = new Entrance({ ...parts, place: places[0]!, ordering });
+    this.entrance = new Entrance({ ...parts, places, ordering });
     this.delayed = onDelayed;
     this.raised = onRaised;
     this.#log = log;

@@ -5,7 +5,7 @@ import { loadScript, type RedisConnection } from '@millrace/redis';
 const takePermits = loadScript('../scripts/take-permits.lua', import.meta.url);
 
 /** How long to wait for a permit before asking again: others may give some back. */
-const ASK_EVERY_MS = 1_000;
+export const ASK_EVERY_MS = 1_000;
 /** Permits that are held for less cost too many reads; held for more, too many are lost with a process that vanishes. */
 const SHORTEST_HOLD_MS = 100;
 const LONGEST_HOLD_MS = 5_000;
@@ -14,6 +14,8 @@ export interface RateLimiterParts {
   readonly redis: RedisConnection;
   readonly key: string;
   readonly limit: RateLimit;
+  readonly topic: string;
+  readonly group: string;
 }
 
 /** Permits of a group's rate limit that this member has in hand: one for each message that it may give to a handler. */
@@ -29,6 +31,12 @@ export class RateLimiter {
     this.holdMs = Math.min(LONGEST_HOLD_MS, Math.max(SHORTEST_HOLD_MS, parts.limit.perMs));
   }
 
+  /** Whose permits these are. */
+  get place(): { readonly topic: string; readonly group: string } {
+    const { topic, group } = this.#parts;
+    return { topic, group };
+  }
+
   get inHand(): number {
     return this.#inHand;
   }
@@ -38,6 +46,24 @@ export class RateLimiter {
     if (this.#inHand <= 0) return false;
     this.#inHand -= 1;
     return true;
+  }
+
+  /** A message that used one does not begin. */
+  unused(): void {
+    this.#inHand += 1;
+  }
+
+  /** Asks once. @returns how long until there is a permit, when there was none */
+  ask(wanted: number): Promise<number> {
+    return this.#take(wanted);
+  }
+
+  /** Gives all back. Where the answer is lost they are taken for given back: fewer messages begin then, and never more. */
+  async giveBack(): Promise<void> {
+    const { redis, key, limit } = this.#parts;
+    const spare = this.#inHand;
+    this.#inHand = 0;
+    await redis.run(takePermits, [key], [limit.messages, limit.perMs, -spare]);
   }
 
   /**

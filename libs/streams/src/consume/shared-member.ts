@@ -128,5 +128,5 @@ export function placesOf(prefix: string, { topic, group }: SubscriptionDefinitio
 export function rateLimiterOf({ redis, prefix }: MemberParts, definition: SubscriptionDefinition): RateLimiter | undefined {
   const { topic, group, rateLimit: limit } = definition;
   const key = rateKey(prefix, topic.name, group);
-  return limit && new RateLimiter({ redis: redis.publishFor(key), key, limit });
+  return limit && new RateLimiter({ redis: redis.publishFor(key), key, limit, topic: topic.name, group });
 }

@@ -16,8 +16,8 @@ export interface EntranceParts {
   readonly redis: Topology;
   readonly presence: Presence;
   readonly member: string;
-  /** The first partition of the group. */
-  readonly place: GroupPartition;
+  /** All partitions of the group. */
+  readonly places: readonly GroupPartition[];
   /** Absent in shared mode. */
   readonly ordering: Ordering | undefined;
 }
@@ -36,10 +36,10 @@ export class Entrance {
    * Makes the member known to Redis, so that an operator who pauses the group waits for it. When members of another order may
    * live, it waits for so long as it takes to know whether they do.
    *
-   * @throws MillraceError ORDERING_MISMATCH when they do
+   * @throws MillraceError ORDERING_MISMATCH when they do, or when the group had an order, and messages wait in it for an operator
    */
   async enter(): Promise<void> {
-    const { redis, presence, place } = this.#parts;
+    const { redis, presence } = this.#parts;
     const refused = await this.#join([]);
     if (!refused) return;
     const members = new Members(redis, presence);
@@ -49,14 +49,16 @@ export class Entrance {
     } finally {
       members.unwatch();
     }
-    const others = await this.#join(members.gone(refused.members));
-    if (others) throw mismatch(place, this.#order, others);
+    await this.#change(members.gone(refused.members));
   }
 
   /** @throws MillraceError ORDERING_MISMATCH when the group has another order by now */
-  async confirm(): Promise<void> {
-    const others = await this.#join([]);
-    if (others) throw mismatch(this.#parts.place, this.#order, others);
+  confirm(): Promise<void> {
+    return this.#change([]);
+  }
+
+  get #place(): GroupPartition {
+    return this.#parts.places[0]!;
   }
 
   get #order(): string {
@@ -64,18 +66,46 @@ export class Entrance {
   }
 
   async #whenAlone(members: Members, untilMs: number): Promise<void> {
-    const { member, place } = this.#parts;
+    const { member } = this.#parts;
     while (performance.now() < untilMs) {
-      const living = await members.living(place);
+      const living = await members.living(this.#place);
       if (living.every((name) => name === member)) return;
       await setTimeout(LOOK_EVERY_MS);
     }
   }
 
-  /** @returns the order of the group and members that may live, when it has another order; else null, and the member is known */
-  async #join(gone: readonly string[]): Promise<Refusal | null> {
-    const { redis, member, place: { keys, groupKeys, group } } = this.#parts;
-    const args = [group, member, this.#order, OWNER, ...gone];
+  /** The member joins, and the group has its order from then on, unless members of another one may live. */
+  async #change(gone: readonly string[]): Promise<void> {
+    let refused = await this.#join(gone);
+    if (refused?.members.length === 0) {
+      await this.#assertNothingWaits(refused.order);
+      refused = await this.#join(gone, true);
+    }
+    if (refused) throw mismatch(this.#place, this.#order, refused);
+  }
+
+  /** Without an order nobody handles what waits for an operator. */
+  async #assertNothingWaits(order: string): Promise<void> {
+    const waits = await Promise.all(this.#parts.places.map((place) => this.#waitsIn(place)));
+    const keys = waits.reduce((sum, each) => sum + each.keys, 0);
+    const stopped = waits.reduce((sum, each) => sum + each.stopped, 0);
+    if (keys + stopped > 0) throw leftBehind(this.#place, order, { keys, stopped });
+  }
+
+  async #waitsIn({ keys: { log }, groupKeys: { parkedKeys, control } }: GroupPartition): Promise<Waiting> {
+    const redis = this.#parts.redis.publishFor(log);
+    const [keys, stopped] = await Promise.all([redis.call('HLEN', parkedKeys), redis.call('HEXISTS', control, 'stopped')]);
+    return { keys: Number(keys), stopped: Number(stopped) };
+  }
+
+  /**
+   * @param mayGo whether the order of the group may go: nothing waits in it
+   * @returns the order of the group and members that may live, when it has another order; else null, and the member is known
+   */
+  async #join(gone: readonly string[], mayGo = false): Promise<Refusal | null> {
+    const { redis, member } = this.#parts;
+    const { keys, groupKeys, group } = this.#place;
+    const args = [group, member, this.#order, mayGo ? '1' : '', OWNER, ...gone];
     const reply = (await redis.publishFor(keys.log).run(join, [keys.log, groupKeys.control], args)) as Reply;
     if (typeof reply === 'number') return null;
     const [order, ...members] = reply;
@@ -86,6 +116,21 @@ export class Entrance {
 interface Refusal {
   readonly order: string;
   readonly members: readonly string[];
+}
+
+/** Keys whose messages wait for an operator, and partitions that have stopped. */
+interface Waiting {
+  readonly keys: number;
+  readonly stopped: number;
+}
+
+function leftBehind({ topic, group }: GroupPartition, order: string, { keys, stopped }: Waiting): MillraceError {
+  return new MillraceError(
+    'ORDERING_MISMATCH',
+    `Group '${group}' of topic '${topic}' worked ${wordsFor(order)}, and ${keys} of its keys and ${stopped} of its partitions wait for an ` +
+      `operator. In shared mode nobody would handle them. Start it ${wordsFor(order)} again, release the keys and let the partitions go on ` +
+      "(Orders), with onExhausted 'dead-letter' where what fails again may become a dead letter; or use another group. Nothing was changed.",
+  );
 }
 
 function mismatch({ topic, group }: GroupPartition, wanted: string, { order, members }: Refusal): MillraceError {

@@ -46,7 +46,7 @@ export interface GroupState {
   readonly dropped: number;
   /** Settlements that were refused because the message belonged to another member. */
   readonly fenced: number;
-  /** Published since the group started and neither handled nor dead-lettered yet. */
+  /** Published since the group started and neither handled, dead-lettered nor put aside yet. */
   readonly lag: number;
   /** Age of the oldest message of the lag by Redis's clock, in seconds: 0 without a lag, null when unknown. */
   readonly lagSeconds: number | null;
@@ -54,6 +54,8 @@ export interface GroupState {
   readonly pending: number;
   /** The part of the lag that waits for its next attempt. */
   readonly retrying: number;
+  /** Put aside until an operator releases their keys, and not done since. They are no part of the lag. */
+  readonly parked: number;
 }
 
 /** A topic that was declared under the prefix. */
@@ -76,7 +78,8 @@ const COUNTERS = [
 type Counters = Record<(typeof COUNTERS)[number], number>;
 
 type Reply = [
-  next: number, start: string | null, pending: number, retrying: number, ageMs: number, dead: number, ...counters: number[],
+  next: number, start: string | null, pending: number, retrying: number, ageMs: number, dead: number, parked: number,
+  ...counters: number[],
 ];
 
 const MAX_DEAD_LETTERS = 10_000;
@@ -167,15 +170,15 @@ export class Inspector {
    */
   async #partition(place: Place, group: string): Promise<GroupState | null> {
     const { meta, groups, log } = partitionKeys(this.#prefix, place.topic, place.partition);
-    const { stats, due, again, open, dead } = groupKeys(this.#prefix, place, group);
-    const keys = [meta, groups, stats, due, log, again, open, dead];
+    const { stats, due, again, open, dead, parked: aside } = groupKeys(this.#prefix, place, group);
+    const keys = [meta, groups, stats, due, log, again, open, dead, aside];
     const reply = await this.#redis.controlFor(log).run(inspect, keys, [group, ...COUNTERS]);
-    const [next, start, pending, retrying, ageMs, deadLetters, ...counters] = reply as Reply;
+    const [next, start, pending, retrying, ageMs, deadLetters, parked, ...counters] = reply as Reply;
     if (start === null) return null;
     const { settled, ...counts } = countersOf(counters);
     // Damaged counters may be too high until the audit has corrected them.
     const lag = Math.max(0, next - Number(start) - settled);
-    return { ...counts, deadLetters, lag, lagSeconds: secondsOf(lag, ageMs), pending, retrying };
+    return { ...counts, deadLetters, lag, lagSeconds: secondsOf(lag, ageMs), pending, retrying, parked };
   }
 }
 

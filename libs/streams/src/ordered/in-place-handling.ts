@@ -1,4 +1,5 @@
 import type { Ordering, Outcome } from '@millrace/core';
+import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
 import type { HeldEntry } from '../consume/held-entry.js';
@@ -11,7 +12,7 @@ import type { OwnedPartition } from './owned-partition.js';
 import type { GivenUp, OwnerNotes } from './owner-notes.js';
 import type { AfterParked, ParkedMessages } from './parked-messages.js';
 import { keyOfParked } from './parked-names.js';
-import { untilDone } from './until-done.js';
+import { UntilDone } from './until-done.js';
 
 export interface InPlaceHandlingParts {
   readonly queue: LaneQueue;
@@ -21,6 +22,7 @@ export interface InPlaceHandlingParts {
   readonly parked: ParkedMessages;
   readonly partitions: ReadonlyMap<GroupPartition, OwnedPartition>;
   readonly onExhausted: NonNullable<Ordering['onExhausted']>;
+  readonly feedback: Pick<Feedback, 'deadLettered'>;
 }
 
 type Retry = Extract<Outcome, { kind: 'retry' }>;
@@ -34,10 +36,16 @@ const NOTHING: Later = Promise.resolve(null);
 export class InPlaceHandling implements InPlace {
   readonly queue: LaneQueue;
   readonly #parts: InPlaceHandlingParts;
+  readonly #untilDone = new UntilDone();
 
   constructor(parts: InPlaceHandlingParts) {
     this.queue = parts.queue;
     this.#parts = parts;
+  }
+
+  /** Why a message can be neither put aside nor settled, or null while all is well. */
+  problem(): string | null {
+    return this.#untilDone.problem();
   }
 
   aside(delivery: PendingDelivery): Later | undefined {
@@ -105,19 +113,23 @@ export class InPlaceHandling implements InPlace {
   #leave(delivery: PendingDelivery, outcome: Outcome): Later | undefined {
     if (!isOfReleasedKey(delivery)) return undefined;
     const settlement = settlementOf(delivery, outcome);
-    return this.#endParked(delivery, () => this.#parts.parked.settle(delivery, settlement));
+    return this.#endParked(delivery, async () => {
+      const next = await this.#parts.parked.settle(delivery, settlement);
+      if (settlement[0] === 'dead' && next !== 'lost') this.#parts.feedback.deadLettered();
+      return next;
+    });
   }
 
   async #stop(delivery: PendingDelivery, givenUp: GivenUp): Promise<Settlement | null> {
     const partition = this.#partitionOf(delivery.entry);
     partition.stop({ name: delivery.name, givenUp });
-    await untilDone(delivery, () => this.#parts.notes.stop(delivery, givenUp));
+    await this.#untilDone.of(delivery, () => this.#parts.notes.stop(delivery, givenUp));
     this.release([delivery]);
     return null;
   }
 
   async #park(delivery: PendingDelivery, givenUp: GivenUp | null): Promise<Settlement | null> {
-    const reply = await untilDone(delivery, () => this.#parts.parked.park(delivery, givenUp));
+    const reply = await this.#untilDone.of(delivery, () => this.#parts.parked.park(delivery, givenUp));
     if (reply === 'parked') {
       this.#partitionOf(delivery.entry).park(delivery.message.key!);
       return PARKED;
@@ -129,7 +141,7 @@ export class InPlaceHandling implements InPlace {
   }
 
   async #endParked(delivery: PendingDelivery, work: () => Promise<AfterParked>): Promise<null> {
-    const next = await untilDone(delivery, work);
+    const next = await this.#untilDone.of(delivery, work);
     this.#free(delivery);
     if (next !== null) this.#partitionOf(delivery.entry).afterParked(keyOfParked(delivery.entry.id), next);
     return null;

@@ -85,12 +85,12 @@ export class LaneQueue implements HandlerQueue {
     if (lane.length === 1 && !lane.busy) this.#offer(lane, nowMs);
   }
 
-  take(nowMs: number): PendingDelivery[] {
+  take(nowMs: number, most = Infinity): PendingDelivery[] {
     this.#noteBlocked(nowMs);
     if (this.readyInMs(nowMs) !== 0) return [];
     const batch: PendingDelivery[] = [];
     for (const lane of this.#ready) {
-      if (batch.length === this.#batch.size) break;
+      if (batch.length === Math.min(this.#batch.size, most)) break;
       this.#ready.delete(lane);
       batch.push(this.#takeFrom(lane));
     }
@@ -156,6 +156,10 @@ export class LaneQueue implements HandlerQueue {
     const atMs = lane ? lane.first!.waitsSince + this.#batch.waitMs : NEVER;
     const nextMs = Math.min(atMs, this.#nextDueMs);
     return nextMs === NEVER ? null : Math.max(0, Math.ceil(nextMs - nowMs));
+  }
+
+  readyNow(nowMs: number): number {
+    return this.readyInMs(nowMs) === 0 ? this.#ready.size : 0;
   }
 
   blocked(nowMs: number): { readonly count: number; readonly ms: number } {

@@ -38,6 +38,7 @@ export class OrderedMember extends Member implements OwnershipUser {
   protected readonly partitions: ReadonlyMap<GroupPartition, OwnedPartition>;
   readonly #ownership: Ownership;
   readonly #queue: LaneQueue;
+  readonly #inPlace: InPlaceHandling;
   readonly #gates: RaiseGates;
   readonly #listeners: ReadonlyMap<GroupPartition, PartitionListener>;
   #leaving: Promise<unknown> | null = null;
@@ -57,7 +58,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     const [notes, parked] = [new OwnerNotes({ redis, prefix, member }), new ParkedMessages({ redis, member })];
     const partitions = new Map<GroupPartition, OwnedPartition>();
     const { onExhausted = 'dead-letter' } = definition.ordering;
-    const inPlace = new InPlaceHandling({ queue, rings, held, notes, parked, partitions, onExhausted });
+    const inPlace = new InPlaceHandling({ queue, rings, held, notes, parked, partitions, onExhausted, feedback: this });
     const needsKey = definition.ordering.by === 'key';
     const slots = { handling, inPlace, needsKey, rateLimiter: rateLimiterOf(parts, definition) };
     const dispatcher = new Dispatcher({ ...definition, ...parts, ...slots, held, settler, holdings: notes, feedback: this });
@@ -75,6 +76,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.partitions = partitions;
     this.#ownership = ownership;
     this.#queue = queue;
+    this.#inPlace = inPlace;
     this.#listeners = new Map(places.map((place) => [place, new PartitionListener(place, definition)]));
     const tended = { membership, places, held: NOTHING_HELD, partitions: [...partitions.values()], feedback: this };
     this.upkeep = new Upkeep({ ...parts, ...tended, isOrdered: true }, definition);
@@ -83,7 +85,7 @@ export class OrderedMember extends Member implements OwnershipUser {
   }
 
   override problem(): string | null {
-    const all = [...this.partitions.values(), ...this.#listeners.values()];
+    const all = [this.#inPlace, ...this.partitions.values(), ...this.#listeners.values()];
     return super.problem() ?? all.map((one) => one.problem()).find((problem) => problem !== null) ?? null;
   }
 

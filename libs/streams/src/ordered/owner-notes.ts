@@ -64,7 +64,7 @@ export class OwnerNotes {
   /** Never rejects: without the record the next owner counts an attempt less. */
   async keep(delivery: PendingDelivery, delayMs: number): Promise<void> {
     try {
-      await this.#attempt(delivery, { isBegun: false, dueAtMs: Date.now() + delayMs, delayMs });
+      await this.#attempt(delivery, { isBegun: false, dueAtMs: Date.now() + delayMs, delayMs }, '1');
     } catch (error) {
       reportLoop(delivery, error);
     }
@@ -72,20 +72,20 @@ export class OwnerNotes {
 
   /** Notes that the partition stops at a message. @returns false when it is another's by now */
   stop(delivery: PendingDelivery, givenUp: GivenUp): Promise<boolean> {
-    return this.#note(delivery, 'stopped', `${delivery.name} ${JSON.stringify(givenUp)}`);
+    return this.#note(delivery, ['stopped', `${delivery.name} ${JSON.stringify(givenUp)}`, '']);
   }
 
-  #attempt(delivery: PendingDelivery, state: Parameters<typeof attemptText>[1]): Promise<boolean> {
+  #attempt(delivery: PendingDelivery, state: Parameters<typeof attemptText>[1], counts = ''): Promise<boolean> {
     delivery.isNoted = true;
-    return this.#note(delivery, `tried:${delivery.name}`, attemptText(delivery, state));
+    return this.#note(delivery, [`tried:${delivery.name}`, attemptText(delivery, state), counts]);
   }
 
-  async #note({ entry: { stream, ownerEpoch }, offset }: PendingDelivery, field: string, text: string): Promise<boolean> {
+  async #note({ entry: { stream, ownerEpoch }, offset }: PendingDelivery, record: readonly string[]): Promise<boolean> {
     const { kind, partition: place } = stream;
-    const token = `${this.#parts.member} ${ownerEpoch}`;
+    const { control, stats } = place.groupKeys;
     const hasBit = kind === 'log' && offset >= 0;
-    const keys = [place.groupKeys.control, ...(hasBit ? [settledKey(this.#parts.prefix, place, offset)] : [])];
-    const args = [token, field, text, ...(hasBit ? [offset % SETTLED_PAGE_OFFSETS] : [])];
+    const keys = [control, stats, ...(hasBit ? [settledKey(this.#parts.prefix, place, offset)] : [])];
+    const args = [`${this.#parts.member} ${ownerEpoch}`, ...record, ...(hasBit ? [offset % SETTLED_PAGE_OFFSETS] : [])];
     return (await this.#redisOf(place).run(note, keys, args)) === 1;
   }
 

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Keeps what the owner of a partition knows of a message that stays with it, for the owner after this one.
 --
--- KEYS  1 control  2 the page of the settled bitmap with the message, where it is one of the log
+-- KEYS  1 control  2 stats  3 the page of the settled bitmap with the message, where it is one of the log
 -- ARGV  1 owner and its epoch, with a space between them  2 the field: `tried:<name of the message>`, or `stopped`  3 the record
---       4 the bit of the message in the page, where there is one
+--       4 '1' for an attempt that failed and comes again: it is counted  5 the bit of the message in the page, where there is one
 -- returns 1; 0 when it is another's partition by now, or when the message is settled, and nothing is kept
 --
 -- Guarantees: a note that arrives when its message is settled, by a call that was sent after it, leaves nothing behind: nobody
@@ -11,6 +11,7 @@
 --!include include/owner.lua
 
 if not isOwnerBy(KEYS[1], ARGV[1]) then return 0 end
-if KEYS[2] and redis.call('GETBIT', KEYS[2], ARGV[4]) == 1 then return 0 end
+if KEYS[3] and redis.call('GETBIT', KEYS[3], ARGV[5]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+if ARGV[4] == '1' then redis.call('HINCRBY', KEYS[2], 'retried', 1) end
 return 1

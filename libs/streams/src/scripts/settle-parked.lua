@@ -4,7 +4,7 @@
 -- KEYS  1 control  2 parked  3 parked text  4 parked keys  5 dead letters  6 stats
 -- ARGV  1 owner and its epoch, with a space between them  2 key, as it stands in the names
 --       3 name of the message, or '' to find the first one
---       4 outcome: 'ack'; 'dead', with 5 the envelope and 6 the reason as JSON; 'park', with 5 the text that says how it was given up
+--       4 outcome: 'ack', with 5 how it ended, as `settle.lua` has it; 'dead', with 5 the envelope and 6 the reason as JSON; 'park', with 5 the text that says how it was given up
 --       this time: the key is put aside again
 -- returns { name, text } of the next message; 'PARKED' when the key is not released; 'EMPTY' when there is none: the key is as any
 --         other from now on; 'LOST' with nothing done when it is another's partition by now
@@ -26,6 +26,9 @@ elseif name ~= '' and redis.call('ZREM', parked, name) == 1 then
   if outcome == 'dead' then
     redis.call('XADD', dead, '*', 'm', ARGV[5], 'e', ARGV[6])
     redis.call('HINCRBY', stats, 'deadLettered', 1)
+  else
+    redis.call('HINCRBY', stats, 'handled', 1)
+    if ARGV[5] ~= 'handled' then redis.call('HINCRBY', stats, ARGV[5], 1) end
   end
 end
 

@@ -208,6 +208,7 @@ local add = {
 local tally = {
   ack = function(how, open, n)
     count('settled', open)
+    if how == 'parked' then return end
     count('handled', n)
     if how ~= 'handled' then count(how, n) end
   end,

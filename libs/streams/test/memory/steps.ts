@@ -136,7 +136,7 @@ const audit: Step = (scenario) => {
 const membership: Step = async (scenario, [a = 0, b = 0]) => {
   const { log } = scenario.keys;
   const member = pick(members, a);
-  const joining = ['g', member, pick(['', '', 'key'], b), OWNER, ...pick([[], ['m2']], a)];
+  const joining = ['g', member, pick(['', '', 'key'], b), pick(['', '1'], a + b), OWNER, ...pick([[], ['m2']], a)];
   await scenario.run('join', [log, scenario.group.control], joining);
   await scenario.run('watch-group', [scenario.group.control, log, scenario.keys.meta], ['g', member, pick(['', 'pause'], b)]);
   await scenario.run('beat', [scenario.presence('one'), scenario.presence('two')], [pick(['record', ''], b), 100_000]);
@@ -163,8 +163,9 @@ const fetch: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   const places = [pick(['>', '0-0', ''], b), pick(['>', '0-0', ''], c)];
   await scenario.run('fetch', [control, scenario.keys.log, again, scenario.keys.meta], ['g', OWNER, member, 0, epoch, a % 3, 1 + (c % 4), ...places]);
   const name = pick([String(b % 60), '1-1'], c);
-  await scenario.run('note', [control], [ownerOf(scenario, b), `tried:${name}`, '2 0 - 0 0 0']);
-  await scenario.run('note', [control, scenario.page(0)], [ownerOf(scenario, c), `tried:${b % 60}`, '3 0 - 0 0 0', b % 60]);
+  const [by, stats] = [ownerOf(scenario, b), scenario.group.stats];
+  await scenario.run('note', [control, stats], [by, `tried:${name}`, `2 0 - 0 ${a} 0`, pick(['1', ''], c)]);
+  await scenario.run('note', [control, stats, scenario.page(0)], [by, `tried:${b % 60}`, '3 0 - 0 0 0', pick(['1', ''], a), b % 60]);
 };
 
 const aside: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
@@ -176,7 +177,7 @@ const aside: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   const outcome = pick([['ack', 'handled', ''], ['dead', scenario.envelope(), '{}'], ['park']], b);
   const args = [ownerOf(scenario, c), key, pick(['', name], b), ...outcome];
   await scenario.run('settle-parked', [control, parked, parkedText, parkedKeys, dead, stats], args);
-  if (a % 3 === 0) await scenario.run('note', [control], [ownerOf(scenario, b), 'stopped', `${b % 9} {"kind":"dead-letter"}`]);
+  if (a % 3 === 0) await scenario.run('note', [control, stats], [ownerOf(scenario, b), 'stopped', `${b % 9} {"kind":"dead-letter"}`, '']);
   await scenario.run('go-on', [control], ['g', pick(['retry', 'dead-letter'], a)]);
 };
 
@@ -188,8 +189,8 @@ const pause: Step = async (scenario, [a = 0, b = 0]) => {
 
 const look: Step = async (scenario, [a = 0, b = 0]) => {
   const { log, meta, groups } = scenario.keys;
-  const { stats, due, again, open, dead } = scenario.group;
-  await scenario.run('inspect', [meta, groups, stats, due, log, again, open, dead], ['g', 'settled', 'handled', 'lost']);
+  const { stats, due, again, open, dead, parked } = scenario.group;
+  await scenario.run('inspect', [meta, groups, stats, due, log, again, open, dead, parked], ['g', 'settled', 'handled', 'lost']);
   const kind = pick(['earliest', 'latest', 'time', 'offset'], a);
   await scenario.run('locate', [log, meta], [kind, kind === 'time' ? scenario.twin.now - (b % 20_000) : b % 60]);
 };

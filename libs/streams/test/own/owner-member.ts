@@ -58,7 +58,7 @@ export class OwnerMember {
     this.presence = presence;
     this.#places = placesOf(plan);
     this.#holdings = new Holdings({ redis, prefix: plan.prefix, member: name });
-    this.#entrance = new Entrance({ redis, presence, member: name, place: this.#places[0]!, ordering: { by: 'key' } });
+    this.#entrance = new Entrance({ redis, presence, member: name, places: this.#places, ordering: { by: 'key' } });
     this.#rings = new Rings(redis);
     const { idlePauseMs = 30_000 } = plan;
     const common = { redis, member: name, membership: new Membership(name, presence), places: this.#places, idlePauseMs };
