@@ -117,7 +117,7 @@ async function endStateOf(world: World, streams: Streams, { group, crew }: AtThe
   return { group, stored: stored.flat(), deadLetters, records: recordsIn(world), openPublishes: crew.openPublishes };
 }
 
-/** What is left of notes about single messages. */
+/** Notes about single messages that are left. */
 function recordsIn(world: World): string[] {
   return partitionsOf(world).flatMap((partition) => {
     const fields = world.server.execute('HKEYS', `${partitionOf(world, partition)}:group:${GROUP}:control`) as string[];

@@ -104,8 +104,8 @@ export const ordered = [
   {
     name: 'ordered: the next owner counts attempts on',
     file: `${ORDERED}/owned-partition.ts`,
-    find: 'this.#notes?.attempts.get(delivery.name) ?? NEVER_TRIED',
-    replace: 'NEVER_TRIED',
+    find: 'const record = this.#notes?.attempts.get(delivery.name);',
+    replace: 'const record = undefined as AttemptRecord | undefined;',
     spec: ATTEMPTS_SPEC,
     title: 'when the owner stops between two of them',
   },

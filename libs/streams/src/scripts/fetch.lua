@@ -12,9 +12,9 @@
 --         its turn failed
 --
 -- Guarantees: only the owner reads; a read that arrives behind one for which its owner had begun anew takes nothing: nobody waits
--- for its reply any more, and what it brought would be read again by the next owner alone; no owner reads what was published after a raise before the group has settled all from before
--- it; an entry that is gone from its stream though it is not settled is held no more: the audit counts it; a partition that
--- fails does not stop the others.
+-- for its reply any more, and what it brought would be read again by the next owner alone; no owner reads what was published
+-- after a raise before the group has settled all from before it; an entry that is gone from its stream though it is not settled
+-- is held no more, and has no notes: the audit counts it; a partition that fails does not stop the others.
 --!include include/try-partition.lua
 --!include include/owner.lua
 --!include include/entry-id.lua
@@ -24,21 +24,33 @@ local FIRST, FIELDS, STREAMS = 5, 5, 4
 local passed = tonumber(ARGV[4])
 local group, consumer, member = ARGV[1], ARGV[2], ARGV[3]
 
-local function present(stream, entries)
+-- What owners have noted of the messages of an entry that is gone.
+local function forgetNotes(place, stream, entry)
+  local function forget(name) redis.call('HDEL', place.control, 'tried:' .. name, 'given-up:' .. name) end
+  forget(entry)
+  local base, size = spanOf(entry)
+  if stream ~= place.log or not base then return end
+  for offset = base, base + size - 1 do forget(string.format('%.0f', offset)) end
+end
+
+local function present(place, stream, entries)
   local found = {}
   for _, entry in ipairs(entries) do
     if entry[2] then found[#found + 1] = entry
-    else redis.call('XACK', stream, group, entry[1]) end
+    else
+      redis.call('XACK', stream, group, entry[1])
+      forgetNotes(place, stream, entry[1])
+    end
   end
   return found
 end
 
-local function read(stream, count, after)
+local function read(place, stream, count, after)
   if after == '' then return {} end
   while true do
     local reply = redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', count, 'STREAMS', stream, after)
     local entries = reply and reply[1] and reply[1][2] or {}
-    local found = present(stream, entries)
+    local found = present(place, stream, entries)
     if #found > 0 or #entries == 0 then return found end
   end
 end
@@ -61,12 +73,12 @@ local function countBefore(log, count, at)
   return before, false
 end
 
-local function readNew(log, count, meta)
-  local raise, at = gateIn(meta)
-  if not raise then return read(log, count, '>') end
-  local before, isHeld = countBefore(log, count, at)
+local function readNew(place, count)
+  local raise, at = gateIn(place.meta)
+  if not raise then return read(place, place.log, count, '>') end
+  local before, isHeld = countBefore(place.log, count, at)
   -- A count of 0 would read all.
-  return before > 0 and read(log, before, '>') or {}, isHeld and raise or nil
+  return before > 0 and read(place, place.log, before, '>') or {}, isHeld and raise or nil
 end
 
 -- Whether the owner has begun anew since it sent this read. `round` of the control has the epoch and the highest round.
@@ -82,10 +94,10 @@ end
 local function fetch(control, log, again, meta, epoch, round, count, afterLog, afterAgain)
   if not isOwnerBy(control, member .. ' ' .. epoch) then return 'LOST' end
   if isOvertaken(control, epoch, round) then return { {}, {} } end
-  local entries, held
-  if afterLog == '>' then entries, held = readNew(log, count, meta)
-  else entries = read(log, count, afterLog) end
-  return { entries, read(again, count, afterAgain), held }
+  local place, entries, held = { control = control, log = log, meta = meta }, nil, nil
+  if afterLog == '>' then entries, held = readNew(place, count)
+  else entries = read(place, log, count, afterLog) end
+  return { entries, read(place, again, count, afterAgain), held }
 end
 
 local replies = {}

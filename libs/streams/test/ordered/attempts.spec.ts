@@ -48,6 +48,21 @@ describe('attempts of a message go on with the next owner of its partition', () 
   });
 });
 
+it('records of attempts go when the log has lost their messages', async () => {
+  const [first, second, log] = [await bed.start({ messagesPerEntry: 4 }), await bed.start(), new Log()];
+  await subscribe(first, { ...TARGET, retry: times(5, '1h') }, async (step: Step, ctx: DeliveryContext) => {
+    log.add(step, ctx);
+    throw new Error('not yet');
+  });
+  await first.publisher.publishMany(Step, stepsOf(8, 1));
+  await waitFor(async () => (await bed.notes()).length === 8, { what: 'the attempts to be noted' });
+  await first.streams.stop(1_000);
+  for (const { keys } of bed.places) await bed.command('XTRIM', keys.log, 'MAXLEN', 0);
+  await subscribe(second, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
+  await waitFor(async () => (await bed.notes()).length === 0, { what: 'the records to go' });
+  expect(log.lines).toHaveLength(8);
+});
+
 it('attempts of a copy that waited in a shared group go on when an owner dies with it', async () => {
   const [shared, stuck, log] = [await bed.start(), signal(), new Log()];
   await subscribe(shared, { topic: Step, group: 'g', retry: times(5) }, async (step: Step, ctx: DeliveryContext) => {
