@@ -21,6 +21,8 @@ export class LaneQueue implements HandlerQueue {
   readonly #taken = new Map<PendingDelivery, Lane>();
   /** How many messages of each partition wait. */
   readonly #waiting = new Map<GroupPartition, number>();
+  /** By partition: who is told once when no more than so many messages wait there. */
+  readonly #awaited = new Map<GroupPartition, { readonly most: number; readonly tell: () => void }>();
   /** Lanes whose first message may begin, in the order in which they became so. */
   readonly #ready = new Set<Lane>();
   /** Lanes whose first message may begin, alone, since its process vanished. */
@@ -64,6 +66,11 @@ export class LaneQueue implements HandlerQueue {
   /** How many messages of a partition wait, those included that may not begin yet. */
   waitingIn(place: GroupPartition): number {
     return this.#waiting.get(place) ?? 0;
+  }
+
+  /** Tells once when no more than so many messages of a partition wait. */
+  whenFewWait(place: GroupPartition, most: number, tell: () => void): void {
+    this.#awaited.set(place, { most, tell });
   }
 
   /** Whether messages of a partition were taken and are not settled. */
@@ -145,6 +152,7 @@ export class LaneQueue implements HandlerQueue {
       if (!lane.busy) this.#forget(lane);
     }
     this.#waiting.delete(place);
+    this.#tellOfRoom(place);
     if (!this.hasSuspects) this.#blockedSinceMs = null;
     return dropped;
   }
@@ -189,6 +197,14 @@ export class LaneQueue implements HandlerQueue {
 
   #count(place: GroupPartition, messages: number): void {
     this.#waiting.set(place, this.waitingIn(place) + messages);
+    if (messages < 0) this.#tellOfRoom(place);
+  }
+
+  #tellOfRoom(place: GroupPartition): void {
+    const awaited = this.#awaited.get(place);
+    if (!awaited || this.waitingIn(place) > awaited.most) return;
+    this.#awaited.delete(place);
+    awaited.tell();
   }
 
   #goOn(lane: Lane, nowMs: number): void {

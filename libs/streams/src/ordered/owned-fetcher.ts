@@ -22,8 +22,9 @@ const READY_WAIT_MS = 1_000;
 const MOST_PARTITIONS = 16;
 /** Messages of one partition that wait here at the most, most of them behind others of their key. */
 const MOST_WAITING = 256;
-/** When to look again whether a partition has room for more, and whether this member owns it after all. */
-const FULL_FOR_MS = 5;
+/** A partition that has no room for more is read again when so few wait: a read for each that is settled would cost too much. */
+const FEW_WAITING = MOST_WAITING / 2;
+/** When to look again whether this member owns a partition after all. */
 const LOST_FOR_MS = 200;
 /** When to look again whether the group has settled what was published before a raise. */
 const HELD_FOR_MS = 100;
@@ -59,6 +60,8 @@ export class OwnedFetcher implements Fetching {
   readonly #lost: LostPartitions;
   readonly #loop: Loop;
   readonly #group: string;
+  /** Partitions that are not read before few of their messages wait. */
+  readonly #full = new Set<OwnedPartition>();
   /** The epoch of the connections at the last read. */
   #readOn = 0;
   #fetching: Promise<void> = Promise.resolve();
@@ -140,12 +143,23 @@ export class OwnedFetcher implements Fetching {
     const room = MOST_WAITING - queue.waitingIn(partition.place);
     const rung = new Map(streams.map((stream) => [stream, rings.lastFor(stream)]));
     if (position === null) for (const stream of streams) rings.read(stream, rung.get(stream)!, { messages: 0, isAll: true });
-    else if (room <= 0) for (const stream of streams) rings.putOff(stream, FULL_FOR_MS);
+    else if (room <= 0 || this.#full.has(partition)) this.#putOff(partition, streams);
     else {
       const count = this.#plan.of(partition.place.streams[0], Math.min(free, room));
       return { partition, position, count, streams: new Set(streams), rung };
     }
     return null;
+  }
+
+  #putOff(partition: OwnedPartition, streams: readonly GroupStream[]): void {
+    const { rings, queue } = this.#parts;
+    for (const stream of streams) rings.putOff(stream, Infinity);
+    if (this.#full.has(partition)) return;
+    this.#full.add(partition);
+    queue.whenFewWait(partition.place, FEW_WAITING, () => {
+      this.#full.delete(partition);
+      for (const stream of partition.place.streams) rings.lookAt(stream);
+    });
   }
 
   async #fetch(turns: readonly Turn[]): Promise<void> {

@@ -36,6 +36,20 @@ describe('messages in lanes', () => {
     expect([second.offset, offsets(takeAll(queue))]).toEqual([1, [3]]);
   });
 
+  it('tell once that few of a partition wait, however they went', () => {
+    const queue = queueOf([keyed('a', 0), keyed('b', 1), keyed('c', 2), keyed('c', 5, { at: there })]);
+    const told: string[] = [];
+    queue.whenFewWait(here, 1, () => told.push('few'));
+    queue.whenFewWait(there, 0, () => told.push('none'));
+    const [first] = queue.take(0) as [PendingDelivery];
+    expect([first.offset, told]).toEqual([0, []]);
+    queue.take(0);
+    expect(told).toEqual(['few']);
+    queue.drop(there);
+    queue.drop(here);
+    expect(told).toEqual(['few', 'none']);
+  });
+
   it('begin one after the other in a partition that is one lane, whatever their keys; other partitions go beside it', () => {
     const queue = queueOf([keyed('a', 0), keyed('b', 1), keyed(null, 2), keyed('a', 5, { at: there })], { by: 'partition' });
     const [first, other] = takeAll(queue) as [PendingDelivery, PendingDelivery];
