@@ -24,7 +24,7 @@ local FIRST, FIELDS, STREAMS = 5, 5, 4
 local passed = tonumber(ARGV[4])
 local group, consumer, member = ARGV[1], ARGV[2], ARGV[3]
 
--- What owners have noted of the messages of an entry that is gone.
+-- Removes the notes of owners about the messages of an entry that is gone.
 local function forgetNotes(place, stream, entry)
   local function forget(name) redis.call('HDEL', place.control, 'tried:' .. name, 'given-up:' .. name) end
   forget(entry)
