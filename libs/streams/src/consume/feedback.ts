@@ -31,8 +31,8 @@ export interface Feedback {
   /** An operator has paused the group. Resolves when this member holds nothing any more. */
   groupPaused(): Promise<void>;
   groupResumed(): void;
-  /** An operator wants something of the group. */
-  controlled(): void;
+  /** An operator wants something of the group, or of this partition. */
+  controlled(partition: GroupPartition): void;
   /** A message was stored that is due later. */
   delayed(): void;
   /** A message of the partition waits for another attempt, which is due in so many milliseconds. */

@@ -171,9 +171,7 @@ export abstract class Member implements Feedback {
     this.pauses.resume('group');
   }
 
-  controlled(): void {
-    this.upkeep.watch.wake();
-  }
+  abstract controlled(place: GroupPartition): void;
 
   due(place: GroupPartition, inMs: number): void {
     this.upkeep.tender.due(place, inMs);

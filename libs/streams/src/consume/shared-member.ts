@@ -77,6 +77,10 @@ export class SharedMember extends Member {
     return Promise.resolve();
   }
 
+  controlled(): void {
+    this.upkeep.watch.wake();
+  }
+
   overFetched({ entry }: PendingDelivery): void {
     this.fetcher.overFetched(entry.stream.partition.streams[1]);
   }

@@ -135,8 +135,10 @@ export class InPlaceHandling implements InPlace {
       return PARKED;
     }
     // An operator has released its key, and all that came before it is settled by now.
-    if (reply === 'free') this.#again(delivery, Object.assign(delivery.with({}), { isNoted: delivery.isNoted }));
-    else this.release([delivery]);
+    if (reply === 'free') {
+      this.#partitionOf(delivery.entry).afterParked(delivery.message.key!, 'empty');
+      this.#again(delivery, Object.assign(delivery.with({}), { isNoted: delivery.isNoted }));
+    } else this.release([delivery]);
     return null;
   }
 

@@ -62,7 +62,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     const needsKey = definition.ordering.by === 'key';
     const slots = { handling, inPlace, needsKey, rateLimiter: rateLimiterOf(parts, definition) };
     const dispatcher = new Dispatcher({ ...definition, ...parts, ...slots, held, settler, holdings: notes, feedback: this });
-    const reading = { prefix, presence: ownership, held, dispatcher, settler, queue, notes, parked };
+    const reading = { prefix, presence: ownership, rings, held, dispatcher, settler, queue, notes, parked };
     const partitionOf = (place: GroupPartition): OwnedPartition =>
       new OwnedPartition({ ...reading, redis: redis.publishFor(place.keys.log) }, place);
     for (const place of places) partitions.set(place, partitionOf(place));
@@ -175,15 +175,15 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.#restart();
   }
 
-  override controlled(): void {
-    super.controlled();
-    this.#reconsider();
+  controlled(place: GroupPartition): void {
+    this.upkeep.watch.wake();
+    this.partitions.get(place)!.rung();
     this.#ownership.wake();
   }
 
   override ringsMissed(): void {
     super.ringsMissed();
-    this.#reconsider();
+    for (const partition of this.partitions.values()) partition.rung();
     this.#ownership.wake();
   }
 
@@ -195,13 +195,6 @@ export class OrderedMember extends Member implements OwnershipUser {
   async #drain(place: GroupPartition): Promise<void> {
     this.partitions.get(place)!.drain();
     while (this.#queue.hasTakenIn(place)) await this.dispatcher.nextEnd();
-  }
-
-  /** An operator may have released a key, or let a partition go on. */
-  #reconsider(): void {
-    const waiting = [...this.partitions.values()].filter(({ waitsForOperator }) => waitsForOperator);
-    for (const partition of waiting) partition.reconsider();
-    for (const { place } of waiting) for (const stream of place.streams) this.rings.lookAt(stream);
   }
 
   #restart(): void {

@@ -6,12 +6,12 @@ import { type GroupPartition, groupPartition } from '../consume/group-partition.
 import { assertGroup } from '../log/known-group.js';
 import { assertPartition } from '../log/known-partition.js';
 import type { PartitionCounts } from '../log/partition-counts.js';
-import { pairs } from '../log/pairs.js';
 import { partitionsOf } from '../log/topic-log.js';
 import { GoOnOptions, ReleaseOptions } from './order-options.js';
-import { type ParkedState, stoppedAtIn } from './owner-notes.js';
+import { stoppedAtIn } from './owner-notes.js';
+import { parkedKeysOf, type ParkedState } from './parked-keys.js';
 import type { ParkedText } from './parked-messages.js';
-import { keyIn, namesOf, parkedKey } from './parked-names.js';
+import { namesOf, parkedKey } from './parked-names.js';
 
 const releaseKey = loadScript('../scripts/release-key.lua', import.meta.url);
 const goOn = loadScript('../scripts/go-on.lua', import.meta.url);
@@ -105,9 +105,8 @@ export class Orders {
   }
 
   async #parkedIn(place: GroupPartition): Promise<ParkedKey[]> {
-    const redis = this.#redisOf(place);
-    const keys = pairs((await redis.call('HGETALL', place.groupKeys.parkedKeys)) as string[]).slice(0, MOST_KEYS);
-    return Promise.all(keys.map(([key, state]) => this.#parkedKey(place, keyIn(key), state as ParkedState)));
+    const keys = [...(await parkedKeysOf(this.#redisOf(place), place, MOST_KEYS))].slice(0, MOST_KEYS);
+    return Promise.all(keys.map(([key, state]) => this.#parkedKey(place, key, state)));
   }
 
   async #parkedKey(place: GroupPartition, key: string, state: ParkedState): Promise<ParkedKey> {

@@ -5,11 +5,14 @@ import { deliveriesOf, type OpenedEntry, type PendingDelivery, type ReadEntry } 
 import { ReadHistory, type ReadHistoryParts } from '../consume/read-history.js';
 import type { Settler } from '../consume/settler.js';
 import type { Acquisition } from '../own/ownership.js';
+import type { RingWait } from '../read/ring-wait.js';
 import type { AttemptRecord } from './attempt-record.js';
 import type { LaneQueue } from './lane-queue.js';
+import { OperatorWatch } from './operator-watch.js';
 import type { GivenUp, Notes, OwnerNotes, StoppedAt } from './owner-notes.js';
 import type { AfterParked, ParkedMessages } from './parked-messages.js';
 import { keyOfParked } from './parked-names.js';
+import type { ParkedState } from './parked-keys.js';
 import { ReleasedKeys } from './released-keys.js';
 
 export interface OwnedPartitionParts extends ReadHistoryParts {
@@ -19,6 +22,7 @@ export interface OwnedPartitionParts extends ReadHistoryParts {
   readonly queue: LaneQueue;
   readonly notes: OwnerNotes;
   readonly parked: ParkedMessages;
+  readonly rings: Pick<RingWait, 'lookAt'>;
 }
 
 /** Reads only what no owner has read yet. */
@@ -52,6 +56,7 @@ export class OwnedPartition {
   readonly history: ReadHistory;
   readonly #parts: OwnedPartitionParts;
   readonly #released: ReleasedKeys;
+  readonly #operator: OperatorWatch;
   #acquisition: Acquisition | null = null;
   #isDraining = false;
   /** Grows when the positions are set back. */
@@ -62,6 +67,8 @@ export class OwnedPartition {
   /** Null until they are read, in each round. */
   #notes: Notes | null = null;
   #stoppedAt: StoppedAt | null = null;
+  /** Keys of which a message was put aside while notes were on their way. */
+  readonly #parkedSince = new Set<string>();
   /** By lane of each stream, the first message that has been found since the owner before died, and its crashes with that one. */
   readonly #found = new Map<string, Suspect>();
   /** Whether first messages of lanes are still to be found: until all has been read that the owner before can have had. */
@@ -72,6 +79,12 @@ export class OwnedPartition {
     this.history = new ReadHistory(parts, place);
     this.#parts = parts;
     this.#released = new ReleasedKeys(parts, place);
+    this.#operator = new OperatorWatch(parts.notes, {
+      place,
+      waits: () => this.#waitsForOperator,
+      released: (keys) => this.#learnReleased(keys),
+      goesOn: () => this.#goOn(),
+    });
   }
 
   /** Where to read; null while this member is not to read here. */
@@ -99,7 +112,8 @@ export class OwnedPartition {
     this.#found.clear();
     this.#isAfterDeath = acquisition.isAfterDeath;
     this.history.markStale();
-    this.reconsider();
+    this.#stoppedAt = null;
+    this.restart();
   }
 
   /** Begins nothing more, and reads nothing more. */
@@ -120,17 +134,27 @@ export class OwnedPartition {
     this.restart();
   }
 
-  /** Whether an operator may have changed how it goes on. */
-  get waitsForOperator(): boolean {
-    if (this.#acquisition === null) return false;
-    // While notes are on their way here, an operator may change what they say.
-    return this.#stoppedAt !== null || this.#notes === null || this.#notes.parked.size > 0;
+  /** An operator may have released keys, or let the partition go on. */
+  rung(): void {
+    this.#operator.rung();
   }
 
-  /** Looks again how it is to go on. */
-  reconsider(): void {
+  get #waitsForOperator(): 'stopped' | 'parked' | null {
+    if (this.#acquisition === null) return null;
+    if (this.#stoppedAt !== null) return 'stopped';
+    return this.#notes && this.#notes.parked.size > 0 ? 'parked' : null;
+  }
+
+  #goOn(): void {
     this.#stoppedAt = null;
     this.restart();
+    for (const stream of this.place.streams) this.#parts.rings.lookAt(stream);
+  }
+
+  /** Also keys that are not known to be put aside: the reply that says so may be on its way. One that is done is found empty. */
+  #learnReleased(keys: ReadonlyMap<string, ParkedState>): void {
+    for (const [key, state] of keys) if (state === 'released') this.#notes!.parked.set(key, state);
+    this.#openReleased();
   }
 
   /** Reads again all that is not settled, but for the messages that handlers have. */
@@ -138,6 +162,9 @@ export class OwnedPartition {
     const { queue, held, dispatcher } = this.#parts;
     this.#round += 1;
     this.#notes = null;
+    this.#operator.restarted();
+    this.#released.clear();
+    this.#parkedSince.clear();
     for (const stream of this.place.streams) this.#after.set(stream, BEGINNING);
     for (const { entry } of queue.drop(this.place)) held.settled(entry);
     dispatcher.roomGrew();
@@ -155,8 +182,10 @@ export class OwnedPartition {
   /** A message of the key was put aside. */
   park(key: string): void {
     const parked = this.#notes?.parked;
-    if (parked && !parked.has(key)) parked.set(key, 'parked');
-    else this.#openReleased();
+    if (!parked) this.#parkedSince.add(key);
+    else if (parked.get(key) === 'released') this.#openReleased([key]);
+    else parked.set(key, 'parked');
+    this.#operator.waits();
   }
 
   /**
@@ -168,6 +197,7 @@ export class OwnedPartition {
     const parked = this.#notes?.parked;
     if (next === 'empty') parked?.delete(key);
     else if (next === 'parked') parked?.set(key, 'parked');
+    if (next === 'empty' || next === 'parked') this.#openNext(key);
     else if (next !== 'lost' && this.isOpen && parked) this.#handleReleased(this.#released.deliveryOf(key, next, this.#acquisition!.epoch), isSuspect);
   }
 
@@ -199,17 +229,32 @@ export class OwnedPartition {
 
   /** Takes in what owners have noted. @returns whether the partition has stopped */
   #isToStop(notes: Notes): boolean {
-    this.#notes = notes;
+    const isNew = this.#notes === null;
+    if (isNew) this.#notes = this.#upToDate(notes);
     if (notes.stoppedAt) this.stop(notes.stoppedAt);
+    if (isNew) this.#operator.learned(notes.order);
     return notes.stoppedAt !== null;
   }
 
+  #upToDate(notes: Notes): Notes {
+    for (const key of this.#parkedSince) if (!notes.parked.has(key)) notes.parked.set(key, 'parked');
+    this.#parkedSince.clear();
+    return notes;
+  }
+
   /** Messages of a key that came before those that were put aside are handled, or put aside, before these are. */
-  #openReleased(): void {
+  #openReleased(keys: Iterable<string> = this.#notes?.parked.keys() ?? []): void {
     if (!this.isOpen || !this.#notes || [...this.#after.values()].some((after) => after !== NEW)) return;
     const isAfterDeath = this.#isAfterDeath;
     this.#isAfterDeath = false;
-    for (const [key, state] of this.#notes.parked) if (state === 'released') void this.#openKey(key, isAfterDeath);
+    for (const key of keys) if (this.#notes.parked.get(key) === 'released') this.#released.add(key, isAfterDeath);
+    this.#openNext();
+  }
+
+  /** @param ended a key that is handled, or put aside again */
+  #openNext(ended?: string): void {
+    if (ended !== undefined) this.#released.ended(ended);
+    for (const [key, isSuspect] of this.#released.take()) void this.#openKey(key, isSuspect);
   }
 
   async #openKey(key: string, isSuspect: boolean): Promise<void> {

@@ -5,15 +5,15 @@ import type { PendingDelivery } from '../consume/pending-delivery.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import { pairs } from '../log/pairs.js';
 import { type AttemptRecord, attemptRecordOf, attemptText } from './attempt-record.js';
-import { keyIn } from './parked-names.js';
+import { parkedKeysOf, type ParkedState } from './parked-keys.js';
+
+/** Field of the hash `control`. */
+const ORDER = 'order';
 
 const note = loadScript('../scripts/note.lua', import.meta.url);
 
 /** How a message is given up. */
 export type GivenUp = Extract<Outcome, { kind: 'dead-letter' }>;
-
-/** `released`: they are to be handled. */
-export type ParkedState = 'parked' | 'released';
 
 /** The message at which a partition stopped, and how it would be given up. */
 export interface StoppedAt {
@@ -32,6 +32,8 @@ export interface Notes {
   readonly stoppedAt: StoppedAt | null;
   /** Keys whose messages wait for an operator. */
   readonly parked: Map<string, ParkedState>;
+  /** The number of the last order of an operator that is in them; empty before the first. */
+  readonly order: string;
 }
 
 export interface OwnerNotesParts {
@@ -48,12 +50,19 @@ export class OwnerNotes {
     this.#parts = parts;
   }
 
+  /** The number of the order is read first: an order that comes meanwhile has a higher one, and is looked for once more. */
   async load(place: GroupPartition): Promise<Notes> {
-    const { control, parkedKeys } = place.groupKeys;
-    const redis = this.#redisOf(place);
-    const [fields, keys] = (await Promise.all([redis.call('HGETALL', control), redis.call('HGETALL', parkedKeys)])) as string[][];
-    const parked = pairs(keys!).map(([key, state]): [string, ParkedState] => [keyIn(key), state as ParkedState]);
-    return notesIn(pairs(fields!), parked);
+    const fields = (await this.#redisOf(place).call('HGETALL', place.groupKeys.control)) as string[];
+    return notesIn(pairs(fields), await this.parked(place));
+  }
+
+  parked(place: GroupPartition): Promise<Map<string, ParkedState>> {
+    return parkedKeysOf(this.#redisOf(place), place);
+  }
+
+  /** The number of the last order that an operator gave about this partition; empty before the first. */
+  async order(place: GroupPartition): Promise<string> {
+    return ((await this.#redisOf(place).call('HGET', place.groupKeys.control, ORDER)) as string | null) ?? '';
   }
 
   /** Marks a message whose process vanished as one that begins. @returns false when it is another's by now */
@@ -106,7 +115,7 @@ export function stoppedAtIn(text: string | undefined | null): StoppedAt | null {
   return givenUp && { name: text!.slice(0, space), givenUp };
 }
 
-function notesIn(fields: readonly [string, string][], parked: readonly [string, ParkedState][]): Notes {
+function notesIn(fields: readonly [string, string][], parked: Map<string, ParkedState>): Notes {
   const attempts = new Map<string, AttemptRecord>();
   const givenUp = new Map<string, GivenUp>();
   for (const [field, text] of fields) {
@@ -116,7 +125,8 @@ function notesIn(fields: readonly [string, string][], parked: readonly [string, 
     if (record) attempts.set(name, record);
     if (outcome) givenUp.set(name, outcome);
   }
-  return { attempts, givenUp, stoppedAt: stoppedAtIn(new Map(fields).get('stopped')), parked: new Map(parked) };
+  const named = new Map(fields);
+  return { attempts, givenUp, stoppedAt: stoppedAtIn(named.get('stopped')), parked, order: named.get(ORDER) ?? '' };
 }
 
 /** Null for a text that is damaged: the message is handled once more. */

@@ -9,6 +9,8 @@ import type { AfterParked, NextParked, ParkedMessages, ParkedText } from './park
 
 /** The pause before Redis is asked again, after a failure. */
 const PAUSE_MS = 1_000;
+/** Keys that are handled at once, each with one message in hand: an operator may release any number together. */
+const MOST_OPEN = 128;
 
 export interface ReleasedKeysParts {
   readonly held: HeldEntries;
@@ -19,10 +21,40 @@ export interface ReleasedKeysParts {
 export class ReleasedKeys {
   readonly #parts: ReleasedKeysParts;
   readonly #stream: GroupStream;
+  /** Released keys that wait until others are handled, and whether the owner before may have died with their first message. */
+  readonly #waiting = new Map<string, boolean>();
+  /** Those of which a message is in hand, or is being read. */
+  readonly #open = new Set<string>();
 
   constructor(parts: ReleasedKeysParts, partition: GroupPartition) {
     this.#parts = parts;
     this.#stream = { kind: 'parked', key: partition.groupKeys.parked, partition };
+  }
+
+  /** A key is to be handled. */
+  add(key: string, isSuspect: boolean): void {
+    if (!this.#open.has(key) && !this.#waiting.has(key)) this.#waiting.set(key, isSuspect);
+  }
+
+  /** Takes keys that may be handled now. */
+  take(): [key: string, isSuspect: boolean][] {
+    const taken = [...this.#waiting].slice(0, Math.max(0, MOST_OPEN - this.#open.size));
+    for (const [key] of taken) {
+      this.#waiting.delete(key);
+      this.#open.add(key);
+    }
+    return taken;
+  }
+
+  /** A key is handled, or put aside again. */
+  ended(key: string): void {
+    this.#waiting.delete(key);
+    this.#open.delete(key);
+  }
+
+  clear(): void {
+    this.#waiting.clear();
+    this.#open.clear();
   }
 
   /** Never rejects, and asks for as long as somebody wants it. @returns the first message of a key; null when nobody does */

@@ -148,11 +148,11 @@ export class RingWait implements RingListener {
     else if (ring.kind === 'taken') this.#hints.emptied(ring.stream === 'log' ? log : again, ring.id);
     else if (ring.kind === 'delayed') this.#parts.feedback.delayed();
     else if (ring.kind === 'due') this.#parts.feedback.due(partition, ring.inMs);
-    else this.#control();
+    else this.#control(partition);
   }
 
-  #control(): void {
-    this.#parts.feedback.controlled();
+  #control(partition: GroupPartition): void {
+    this.#parts.feedback.controlled(partition);
     this.lookAtAll();
   }
 

@@ -5,12 +5,13 @@
 -- ARGV  1 group  2 key
 -- returns 1; 0 when none was put aside; -1 when they are released already
 --
--- Guarantees: the owner of the partition is rung.
+-- Guarantees: the owner of the partition is rung, and finds the number of the order higher than before.
 --!include include/ring.lua
 
 local state = redis.call('HGET', KEYS[1], ARGV[2])
 if not state then return 0 end
 if state == 'released' then return -1 end
 redis.call('HSET', KEYS[1], ARGV[2], 'released')
+redis.call('HINCRBY', KEYS[2], 'order', 1)
 ring(KEYS[2], 'control ' .. ARGV[1])
 return 1

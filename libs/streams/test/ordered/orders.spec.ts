@@ -1,0 +1,158 @@
+import { describe, expect, it } from '@jest/globals';
+import { Topic } from '@millrace/core';
+import { waitFor } from '@millrace/testing';
+import { IsInt } from 'class-validator';
+import { Bed } from '../bed.js';
+import { type Process, signal, subscribe } from '../fixture.js';
+import { Tape } from './tape.js';
+
+const bed = new Bed('orders');
+
+/** Steps in one partition. */
+@Topic<Lone>('test.lone', { key: ({ thing }) => `thing-${thing}` })
+class Lone {
+  @IsInt() thing!: number;
+  @IsInt() step!: number;
+}
+
+const PARK = { by: 'key', onExhausted: 'park' } as const;
+const step = (thing: number, number: number): Lone => ({ thing, step: number });
+const keys = (count: number, number = 0): { payload: Lone }[] =>
+  Array.from({ length: count }, (_, thing) => ({ payload: step(thing, number) }));
+
+class Plan {
+  fails: (given: Lone) => boolean = () => true;
+  /** Handlers that are at work. */
+  atWork = 0;
+  most = 0;
+  gate: Promise<unknown> = Promise.resolve();
+}
+
+async function member(process: Process, tape: Tape, plan: Plan): Promise<void> {
+  await subscribe(process, { topic: Lone, group: 'g', ordering: PARK, concurrency: 1_000 }, async (given: Lone) => {
+    tape.add(given);
+    if (plan.fails(given)) throw new Error('It cannot be done.');
+    plan.atWork += 1;
+    plan.most = Math.max(plan.most, plan.atWork);
+    await plan.gate;
+    plan.atWork -= 1;
+  });
+}
+
+const parked = async (process: Process): Promise<number> => (await bed.state(process, Lone, 'g')).parked;
+const release = (process: Process, thing: number): Promise<void> => process.streams.orders.release(Lone, 'g', { key: `thing-${thing}` });
+
+/** Counts how often the process reads the notes of the owners of the partition. */
+function notesReadBy(process: Process): { readonly count: number } {
+  const { publish } = process.redis;
+  const call = publish.call.bind(publish);
+  const reads = { count: 0 };
+  publish.call = (name, ...args) => {
+    if (name === 'HGETALL' && args[0] === bed.place(Lone, 'g').groupKeys.control) reads.count += 1;
+    return call(name, ...args);
+  };
+  return reads;
+}
+
+it('keys that are released together are opened by and by, and all are handled', async () => {
+  const [process, admin, tape, plan, go] = [await bed.start(), await bed.start(), new Tape(), new Plan(), signal()];
+  await member(process, tape, plan);
+  await process.publisher.publishMany(Lone, [...keys(600), ...keys(600, 1)]);
+  await waitFor(async () => (await parked(admin)) === 1_200, { what: 'all keys to be put aside', timeoutMs: 30_000 });
+  plan.fails = () => false;
+  plan.gate = go.promise;
+  for (let thing = 0; thing < 600; thing += 1) await release(admin, thing);
+  await waitFor(() => plan.atWork >= 128, { what: 'handlers to have as many as are opened' });
+  // Others are not behind them: this one is handled though they are not.
+  plan.gate = Promise.resolve();
+  await admin.publisher.publish(Lone, step(9_999, 0));
+  await waitFor(() => tape.of(9_999).length === 1, { what: 'another key to be handled' });
+  expect(plan.most).toBeLessThanOrEqual(129);
+  go.fire();
+  await waitFor(async () => (await parked(admin)) === 0, { what: 'all keys to be handled', timeoutMs: 30_000 });
+  for (let thing = 0; thing < 600; thing += 1) expect(tape.of(thing)).toEqual([0, 0, 1]);
+}, 90_000);
+
+describe('a ring', () => {
+  it('that is about something else restarts no partition with keys that wait', async () => {
+    const [process, tape, plan] = [await bed.start(), new Tape(), new Plan()];
+    await member(process, tape, plan);
+    plan.fails = ({ thing }) => thing === 0;
+    await process.publisher.publishMany(Lone, keys(2));
+    await waitFor(async () => (await parked(process)) === 1, { what: 'a key to be put aside' });
+    await waitFor(() => tape.of(1).length === 1, { what: 'another key to be handled' });
+    const reads = notesReadBy(process);
+    for (const number of [1, 2, 3]) {
+      await bed.command('PUBLISH', bed.place(Lone, 'g').keys.ring, 'control g');
+      await process.publisher.publish(Lone, step(1, number));
+      await waitFor(() => tape.of(1).length === number + 1, { what: 'a message that was published after the ring' });
+    }
+    expect(reads.count).toBe(0);
+    plan.fails = () => false;
+    await release(process, 0);
+    await waitFor(async () => (await parked(process)) === 0, { what: 'the key to be handled' });
+    expect([tape.of(0), reads.count]).toEqual([[0, 0], 0]);
+  });
+
+  it.each([0, 1])('is not missed that comes before the member knows that a key was put aside, beside %i others', async (others) => {
+    const [process, admin, tape, plan] = [await bed.start(), await bed.start(), new Tape(), new Plan()];
+    const [done, held] = [signal(), signal()];
+    await member(process, tape, plan);
+    plan.fails = ({ thing }) => thing < 8;
+    await admin.publisher.publishMany(Lone, keys(others));
+    await waitFor(async () => (await parked(admin)) === others, { what: 'other keys to be put aside' });
+    const { publish } = process.redis;
+    const run = publish.run.bind(publish);
+    publish.run = async (script, ...args) => {
+      const reply = await run(script, ...args);
+      if (script.name !== 'park.lua') return reply;
+      done.fire();
+      await held.promise;
+      return reply;
+    };
+    await admin.publisher.publish(Lone, step(7, 0));
+    await done.promise;
+    plan.fails = () => false;
+    await release(admin, 7);
+    await admin.publisher.publish(Lone, step(9, 0));
+    await waitFor(() => tape.of(9).length === 1, { what: 'a message that was published after the ring' });
+    held.fire();
+    await waitFor(() => tape.of(7).length === 2, { what: 'the released key to be handled' });
+    await waitFor(async () => (await parked(admin)) === others, { what: 'it to be as any other' });
+  });
+});
+
+it('a key that is put aside while its owner reads which keys are is known to be', async () => {
+  const [{ process, proxy }, tape, plan] = [await bed.startBehindProxy({ leaseMs: 60_000 }), new Tape(), new Plan()];
+  const [began, read, end, held] = [signal(), signal(), signal(), signal()];
+  await subscribe(process, { topic: Lone, group: 'g', ordering: PARK }, async (given: Lone) => {
+    tape.add(given);
+    began.fire();
+    await end.promise;
+    if (plan.fails(given)) throw new Error('It cannot be done.');
+  });
+  await process.publisher.publish(Lone, step(0, 0));
+  await began.promise;
+  const { publish } = process.redis;
+  const call = publish.call.bind(publish);
+  publish.call = async (name, ...args) => {
+    const reply = await call(name, ...args);
+    if (args[0] !== bed.place(Lone, 'g').groupKeys.parkedKeys) return reply;
+    read.fire();
+    await held.promise;
+    return reply;
+  };
+  // It reads all again on its next connection.
+  proxy.reset();
+  await read.promise;
+  end.fire();
+  const admin = await bed.start();
+  // It settles a message of which it knows that it is put aside.
+  await bed.drained(admin, Lone, 'g');
+  expect(await parked(admin)).toBe(1);
+  held.fire();
+  plan.fails = () => false;
+  await admin.publisher.publish(Lone, step(0, 1));
+  await waitFor(async () => (await parked(admin)) === 2, { what: 'the next message of the key to be put aside' });
+  expect(tape.of(0)).toEqual([0]);
+});
