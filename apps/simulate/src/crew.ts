@@ -66,6 +66,9 @@ export class Crew {
         process.cut(fault.how);
         time.after(fault.forMs, () => process.cut(null));
         return;
+      case 'redrive':
+        this.#world.strand({ request: 'redrive', of: process.name, lateMs: fault.lateMs, sent: nothing });
+        return process.operate(fault);
       case 'clock':
         return process.actor.stepClock(fault.byMs);
     }
@@ -124,4 +127,8 @@ export class Crew {
     process.start(place < this.#world.plan.members);
     return process;
   }
+}
+
+function nothing(): void {
+  // The process goes on.
 }

@@ -1,5 +1,6 @@
 import type { Draws } from './draws.js';
-import type { MemberRequest } from './member-request.js';
+import { mayBeLate, type MemberRequest } from './member-request.js';
+import type { Mode } from './plan.js';
 
 export type FaultKind =
   | { readonly kind: 'lose'; readonly process: number }
@@ -18,7 +19,9 @@ export type FaultKind =
   | { readonly kind: 'forget-scripts' }
   | { readonly kind: 'destroy-group'; readonly choice: number; readonly kills: boolean }
   | { readonly kind: 'pause'; readonly forMs: number }
-  | { readonly kind: 'seek' | 'redrive' };
+  | { readonly kind: 'seek' }
+  /** With `lateMs` its request arrives so late: others may have redriven the same by then. */
+  | { readonly kind: 'redrive'; readonly process: number; readonly lateMs: number | null };
 
 export type Fault = FaultKind & { readonly atMs: number };
 
@@ -26,6 +29,7 @@ export interface Setting {
   readonly members: number;
   readonly leaseMs: number;
   readonly calmAtMs: number;
+  readonly mode: Mode;
   /** The share of plans with members that stop behind a request. */
   readonly strands: number;
 }
@@ -43,12 +47,12 @@ export function faultsOf(draws: Draws, setting: Setting): readonly Fault[] {
 type FaultOf = (draws: Draws, setting: Setting & { readonly process: number }) => FaultKind;
 
 /** As a rule late enough for others to have taken over, which takes two leases, and to work with what the member had. */
-const strand: FaultOf = (draws, { leaseMs }) => ({
-  kind: 'strand',
-  request: draws.of(['read', 'settle', 'note']),
-  lateMs: draws.happens(0.9) ? draws.between(2 * leaseMs, 5 * leaseMs) : null,
-  frozenMs: draws.happens(0.5) ? draws.between(leaseMs, 5 * leaseMs) : null,
-});
+const strand: FaultOf = (draws, { leaseMs, mode }) => {
+  const request = draws.of(['read', 'settle', 'note'] as const);
+  const lateMs = draws.happens(0.9) ? draws.between(2 * leaseMs, 5 * leaseMs) : null;
+  const frozenMs = draws.happens(0.5) ? draws.between(leaseMs, 5 * leaseMs) : null;
+  return { kind: 'strand', request, lateMs: mayBeLate(mode, request) ? lateMs : null, frozenMs };
+};
 
 const DEADLINES_MS = [0, 20, 200, 1_500];
 
@@ -67,7 +71,7 @@ const FAULTS: readonly FaultOf[] = [
   () => ({ kind: 'forget-scripts' }),
   (draws) => ({ kind: 'destroy-group', choice: draws.below(1_000), kills: draws.happens(0.3) }),
   (draws) => ({ kind: 'pause', forMs: draws.between(10, 600) }),
-  () => ({ kind: 'redrive' }),
+  (draws, { process }) => ({ kind: 'redrive', process, lateMs: draws.happens(0.5) ? draws.between(50, 800) : null }),
   () => ({ kind: 'seek' }),
   strand,
 ];

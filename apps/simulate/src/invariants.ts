@@ -126,7 +126,7 @@ function storedInDisorder({ history, end }: Run): string[] {
  * own repetition is refused, too.
  */
 function takenWrong({ plan, history, end: { group } }: Run): string[] {
-  const mayTake = group.redelivered > 0 || plan.weather.late > 0 || (['destroy-group', 'stop', 'seek', 'redrive'] as const).some((kind) => has(plan, kind));
+  const mayTake = group.redelivered > 0 || plan.weather.late > 0 || (['destroy-group', 'stop', 'strand', 'seek', 'redrive'] as const).some((kind) => has(plan, kind));
   const crashed = history.calls.filter(({ crashes }) => crashes > 0).map(({ value }) => value);
   return [
     ...(group.fenced > 0 && !mayTake ? [`fenced: ${group.fenced} settlements refused, and nobody had taken the messages`] : []),

@@ -1,8 +1,17 @@
 import { loadScript, refusedWhenFull } from '@millrace/redis';
 import type { Packet } from '@millrace/testing';
+import type { Mode } from './plan.js';
 
-/** The requests of a member by which messages change hands. `note`: it marks a message as begun, or keeps its attempts. */
-export type MemberRequest = 'read' | 'settle' | 'note';
+/** The requests by which messages change hands. `note`: a member marks a message as begun, or keeps its attempts. */
+export type MemberRequest = 'read' | 'settle' | 'note' | 'redrive';
+
+/**
+ * Whether a request may arrive when its sender has another connection. A late read of a shared group gives a living member
+ * entries that it does not know; nobody puts them back, as docs/adr/0022 says.
+ */
+export function mayBeLate(mode: Mode, request: MemberRequest | null): boolean {
+  return mode === 'ordered' || request !== 'read';
+}
 
 const SCRIPTS = '../../../libs/streams/src/scripts';
 
@@ -14,6 +23,7 @@ const byDigest = new Map<unknown, MemberRequest>([
   [refusedWhenFull(settle).sha, 'settle'],
   [loadScript(`${SCRIPTS}/note.lua`, import.meta.url).sha, 'note'],
   [loadScript(`${SCRIPTS}/begin.lua`, import.meta.url).sha, 'note'],
+  [loadScript(`${SCRIPTS}/redrive.lua`, import.meta.url).sha, 'redrive'],
 ]);
 
 /** Null for all other packets. A script that Redis does not know yet is sent twice; the first time counts. */

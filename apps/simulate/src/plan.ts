@@ -81,7 +81,7 @@ export function planOf(seed: number, mode: Mode): Plan {
   const range = { ...work, keyed: mode === 'ordered' ? 1 : 0.6, handlers: handlersOf(draws), slow: draws.of([0.05, 0.05, 0.4]) };
   const planned = Array.from({ length: work.messages }, (_, value) => messageOf(draws, { ...range, value }));
   const messages = draws.happens(0.1) ? withKiller(draws, planned) : planned;
-  const faults = faultsOf(draws, { ...work, calmAtMs });
+  const faults = faultsOf(draws, { ...work, calmAtMs, mode });
   const weather = weatherOf(draws);
   return { seed, mode, partitions, members, concurrency, messagesPerEntry, leaseMs, messages, faults, weather, calmAtMs };
 }

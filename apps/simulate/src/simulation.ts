@@ -79,8 +79,13 @@ async function watch(world: World, crew: Crew): Promise<EndState> {
 
 /** To ask the inspector each time would cost more than the run. */
 function mayBeDrained(world: World): boolean {
-  const openOf = (partition: number): string => `${partitionOf(world, partition)}:group:${GROUP}:open`;
-  return partitionsOf(world).every((partition) => world.server.execute('ZCARD', openOf(partition)) === 0);
+  const { server } = world;
+  return partitionsOf(world).map((partition) => partitionOf(world, partition)).every((base) => {
+    if (server.execute('ZCARD', `${base}:group:${GROUP}:open`) !== 0) return false;
+    const groups = server.execute('EXISTS', `${base}:log`) === 1 ? (server.execute('XINFO', 'GROUPS', `${base}:log`) as unknown[][]) : [];
+    // Name, consumers, pending: of each group that is there.
+    return groups.every((group) => group[1] !== GROUP || group[5] === 0);
+  });
 }
 
 function stateOf(streams: Streams, { topic }: World): Promise<GroupState | null> {

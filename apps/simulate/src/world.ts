@@ -1,7 +1,7 @@
 import { type Actor, MemoryServer, type Packet, type PacketFate, type VirtualTime } from '@millrace/testing';
 import { newMessageId, Topic, type TopicDefinition, topicOf } from '@millrace/core';
 import { History } from './history.js';
-import { type MemberRequest, memberRequestIn } from './member-request.js';
+import { mayBeLate, type MemberRequest, memberRequestIn } from './member-request.js';
 import type { Plan } from './plan.js';
 import type { Trace } from './trace.js';
 
@@ -54,7 +54,7 @@ export class World {
 
   /** The fate of a packet of a process in this weather. */
   fate(packet: Packet, process: string): PacketFate {
-    const fate = (this.#strands.length > 0 ? this.#strandedOf(packet, process) : null) ?? this.#drawn(packet.direction);
+    const fate = (this.#strands.length > 0 ? this.#strandedOf(packet, process) : null) ?? this.#drawn(packet);
     this.trace.addPacket(this.time.nowMs, packet, fate);
     return fate;
   }
@@ -65,14 +65,15 @@ export class World {
 
   #strandedOf(packet: Packet, process: string): number | null {
     const request = memberRequestIn(packet);
-    const index = request === null || this.isCalm ? -1 : this.#strands.findIndex((strand) => strand.request === request);
+    const index = request === null || this.isCalm ? -1 : this.#strands.findIndex((each) => each.request === request && (each.of ?? process) === process);
     if (index < 0) return null;
     const [{ lateMs, sent }] = this.#strands.splice(index, 1) as [Strand];
     sent(process);
     return lateMs;
   }
 
-  #drawn(direction: Packet['direction']): PacketFate {
+  #drawn(packet: Packet): PacketFate {
+    const { direction } = packet;
     const { lost, silent, slow, late, unanswered } = this.plan.weather;
     const draw = this.time.random();
     const travelMs = this.time.random();
@@ -82,7 +83,8 @@ export class World {
     if (draw < lost) return 'lost';
     if (draw < lost + silent) return 'silent';
     if (draw < lost + silent + slow) return travelMs * 300;
-    return direction === 'reply' ? 'lost' : travelMs * 4 * this.plan.leaseMs;
+    if (direction === 'reply') return 'lost';
+    return mayBeLate(this.plan.mode, memberRequestIn(packet)) ? travelMs * 4 * this.plan.leaseMs : travelMs;
   }
 
   /** Whether Redis has a message for settled: it is marked, and waits for no further attempt. */
@@ -96,6 +98,8 @@ export class World {
 
 interface Strand {
   readonly request: MemberRequest;
+  /** Of this process alone; of any without it. */
+  readonly of?: string;
   /** So late it arrives; null: as the weather is. */
   readonly lateMs: number | null;
   /** Called with the name of the process that sent it. */
