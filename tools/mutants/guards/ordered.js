@@ -134,14 +134,6 @@ export const ordered = [
     title: 'once, also when its messages are read again before they begin',
   },
   {
-    name: 'ordered: a released key is one lane for a death',
-    file: `${ORDERED}/owned-partition.ts`,
-    find: "kind === 'parked' ? keyOfParked(id) : this.#parts.queue.laneKeyOf(delivery)",
-    replace: 'this.#parts.queue.laneKeyOf(delivery)',
-    spec: CRASHES_SPEC,
-    title: 'for the first message of a released key alone',
-  },
-  {
     name: 'ordered: an owner begins with what was read before',
     file: `${ORDERED}/owned-partition.ts`,
     find: 'this.#after.set(stream, BEGINNING);',
@@ -154,8 +146,8 @@ export const ordered = [
     file: `${ORDERED}/owned-partition.ts`,
     find: 'const fresh = open.filter(({ name }) => !inHand.has(name));',
     replace: 'const fresh = open;',
-    spec: REPLIES_SPEC,
-    title: 'R13 of a settlement (ack)',
+    spec: CRASHES_SPEC,
+    title: 'once, also when its messages are read again before they begin',
   },
   {
     name: 'ordered: a message that is settled while it is looked up stays in hand',
@@ -226,8 +218,8 @@ export const ordered = [
     file: `${ORDERED}/ordered-member.ts`,
     find: '    while (this.#queue.hasTakenIn(place)) await this.dispatcher.nextEnd();\n',
     replace: '',
-    spec: OPERATING_SPEC,
-    title: 'R24 a member joins and leaves while partitions are drained',
+    spec: `${TEST}/partition-listener.spec.ts`,
+    title: 'is told of the end of a partition when all that it began there has ended and is settled',
   },
   {
     name: 'ordered: all living members have one order',
@@ -274,7 +266,7 @@ export const ordered = [
     file: `${ORDERED}/in-place-handling.ts`,
     find: '    partition.stop({ name: delivery.name, givenUp });\n',
     replace: '',
-    spec: EXHAUSTED_SPEC,
-    title: 'and says so, until an operator has it tried again',
+    spec: `${TEST}/attack.spec.ts`,
+    title: 'a partition that stops begins no message of another key any more',
   },
 ];

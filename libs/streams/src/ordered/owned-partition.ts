@@ -11,7 +11,6 @@ import type { LaneQueue } from './lane-queue.js';
 import { OperatorWatch } from './operator-watch.js';
 import type { GivenUp, Notes, OwnerNotes, StoppedAt } from './owner-notes.js';
 import type { AfterParked, ParkedMessages } from './parked-messages.js';
-import { keyOfParked } from './parked-names.js';
 import type { ParkedState } from './parked-keys.js';
 import { ReleasedKeys } from './released-keys.js';
 
@@ -339,9 +338,9 @@ export class OwnedPartition {
    * however often the message is read.
    */
   #crashesOf(delivery: PendingDelivery, record: AttemptRecord | undefined, mayBeFirst: boolean): number {
-    const { name, entry: { id, stream: { kind } } } = delivery;
+    const { name, entry: { stream } } = delivery;
     const { crashes, isBegun } = record ?? { crashes: delivery.crashes, isBegun: false };
-    const lane = `${kind} ${kind === 'parked' ? keyOfParked(id) : this.#parts.queue.laneKeyOf(delivery)}`;
+    const lane = `${stream.kind} ${this.#parts.queue.laneKeyOf(delivery)}`;
     const withThisOne = crashes === 0 || isBegun ? crashes + 1 : crashes;
     if (mayBeFirst && !this.#found.has(lane)) this.#found.set(lane, { name, crashes: withThisOne });
     const first = this.#found.get(lane);

@@ -47,6 +47,21 @@ describe('a partition goes on at once', () => {
   });
 });
 
+it('a partition that stops begins no message of another key any more', async () => {
+  const [process, tape] = [await bed.start({ messagesPerEntry: 4 }), new Tape()];
+  const target = { topic: Lone, group: 'g', ordering: { by: 'key', onExhausted: 'stop' }, concurrency: 1 } as const;
+  await process.publisher.publishMany(Lone, [0, 1, 2].map((thing) => ({ payload: step(thing, 0) })));
+  await subscribe(process, target, async (given: Step) => {
+    tape.add(given);
+    if (given.thing === 0) throw new Error('It cannot be done.');
+  });
+  await waitFor(async () => (await process.streams.orders.stopped(Lone, 'g')).length === 1, { what: 'the partition to stop' });
+  expect([0, 1, 2].map((thing) => tape.of(thing))).toEqual([[0], [], []]);
+  await process.streams.orders.goOn(Lone, 'g', { partition: 0, message: 'dead-letter' });
+  await bed.drained(process, Lone, 'g');
+  expect([0, 1, 2].map((thing) => tape.of(thing))).toEqual([[0], [0], [0]]);
+});
+
 describe('a key that was put aside', () => {
   it('says why it waits again, when another message fails after the release', async () => {
     const [process, tape] = [await bed.start(), new Tape()];

@@ -32,9 +32,12 @@ describe('an ordered group that is set to another position', () => {
     await process.publisher.publishMany(Step, stepsOf(6, 5));
     await bed.drained(process, Step, 'g');
     log.lines.splice(0);
+    const before = await bed.epochs();
     await process.streams.groups.seek(Step, 'g', { to: 'earliest' });
     await bed.drained(process, Step, 'g');
     for (const thing of [0, 1, 2, 3, 4, 5]) expect(log.of(thing)).toEqual(inOrder(5).map((line) => `${line} replayed`));
+    // Whoever owned a partition before the seek, and does not know of it, can settle nothing there.
+    expect(await bed.epochs()).toEqual(before.map((epoch) => epoch + 1));
   });
 
   it('back, while messages wait for another attempt: they begin anew, in their turn', async () => {

@@ -45,6 +45,11 @@ export class OrderedBed extends Bed {
     return all.flat().filter((field) => /^(tried:|given-up:|stopped$)/.test(field));
   }
 
+  /** The epochs of all partitions. */
+  async epochs(): Promise<number[]> {
+    return Promise.all(this.places.map(async ({ groupKeys }) => Number(await this.command('HGET', groupKeys.control, 'epoch'))));
+  }
+
   /** Makes all messages due that wait for another attempt, as if the time had passed, for owners that read them from now on. */
   async ripen(): Promise<void> {
     for (const { groupKeys: { control } } of this.places) {
