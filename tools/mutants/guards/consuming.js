@@ -357,4 +357,20 @@ export const putBack = [
     spec: DELIVERY_SPEC,
     title: 'ends a message that takes every process down as a crash loop',
   },
+  {
+    name: 'the clock is looked at before each message that begins',
+    file: 'libs/streams/src/consume/dispatcher.ts',
+    find: '      this.#begin(batch);\n      now = this.#now();\n',
+    replace: '      this.#begin(batch);\n',
+    spec: 'libs/streams/test/blocked-loop.spec.ts',
+    title: 'begins none that others may have by now: shared',
+  },
+  {
+    name: 'no entry is judged while the member looks what is given again',
+    file: 'libs/streams/src/consume/read-history.ts',
+    find: 'return isToLook ? this.learn() : this.#learning;',
+    replace: 'return isToLook ? this.learn() : Promise.resolve();',
+    spec: 'libs/streams/test/read-history.spec.ts',
+    title: 'are left out of all entries of a read',
+  },
 ];

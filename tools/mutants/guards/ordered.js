@@ -269,4 +269,20 @@ export const ordered = [
     spec: `${TEST}/attack.spec.ts`,
     title: 'a partition that stops begins no message of another key any more',
   },
+  {
+    name: 'ordered: every member learns that a group was made again',
+    file: `${SCRIPTS}/declare-group.lua`,
+    find: "if known then redis.call('HSET', KEYS[7], 'remade', redis.call('HGET', KEYS[4], 'next') or 0) end\n",
+    replace: '',
+    spec: `${TEST}/remade.spec.ts`,
+    title: 'to any of the members that start then: in order',
+  },
+  {
+    name: 'ordered: a lone message frees its slot whatever it is settled with',
+    file: 'libs/streams/src/consume/handler-slots.ts',
+    find: 'lone && items.some(({ delivery }) => delivery === lone[0])',
+    replace: 'lone && items[0]?.delivery === lone[0]',
+    spec: CRASHES_SPEC,
+    title: 'a message alone that is settled together with others lets the next one begin',
+  },
 ];
