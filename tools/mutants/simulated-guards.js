@@ -25,8 +25,9 @@ const ofShared = [
   'due messages stay where they are while `again` is gone', 'a dead letter is redriven once', 'a new group starts at the earliest entry',
 ];
 
-// Guards that others make up for are not here. A token has the member and the epoch, and each of them is enough. What an old owner
-// notes of a settled message is refused for that, whoever the owner is, and what it notes of an open one the next note replaces.
+// Guards that others make up for are not here. A token has the member and the epoch, and each of them is enough. What an old
+// owner notes of a settled message is refused for that, whoever owns the partition, and what it notes of an open one is replaced
+// by the next note.
 const ofOrdered = [
   'ordered: a read that comes late takes nothing', 'ordered: a note of a settled message is not kept',
   'an owner drains a partition before it releases it',

@@ -1,6 +1,6 @@
 import type { Draws } from './draws.js';
 import { mayBeLate, type MemberRequest } from './member-request.js';
-import type { Mode } from './plan.js';
+import type { Mode } from './mode.js';
 
 export type FaultKind =
   | { readonly kind: 'lose'; readonly process: number }
@@ -8,8 +8,8 @@ export type FaultKind =
   | { readonly kind: 'stop'; readonly process: number; readonly deadlineMs: number; readonly loses: boolean }
   | { readonly kind: 'freeze'; readonly process: number; readonly forMs: number }
   /**
-   * Whichever member sends the next request of a kind is frozen behind it, or killed with null for `frozenMs`. The request arrives
-   * so late, and what the member sends behind it later still; with null for `lateMs` as the weather is.
+   * Whichever member sends the next request of a kind is frozen behind it, or killed with null for `frozenMs`. The request
+   * arrives so late, and what the member sends behind it later still; with null for `lateMs` as the weather is.
    */
   | { readonly kind: 'strand'; readonly request: MemberRequest; readonly lateMs: number | null; readonly frozenMs: number | null }
   | { readonly kind: 'cut'; readonly process: number; readonly forMs: number; readonly how: 'lost' | 'silent' }

@@ -1,6 +1,6 @@
 import { loadScript, refusedWhenFull } from '@millrace/redis';
 import type { Packet } from '@millrace/testing';
-import type { Mode } from './plan.js';
+import type { Mode } from './mode.js';
 
 /** The requests by which messages change hands. `note`: a member marks a message as begun, or keeps its attempts. */
 export type MemberRequest = 'read' | 'settle' | 'note' | 'redrive';

@@ -130,8 +130,8 @@ export class SimulatedProcess {
   /** An operator who waits for dead letters sees them as soon as others do. */
   async #redrive(): Promise<void> {
     for (let looks = 0; looks < MOST_LOOKS; looks += 1) {
-      const { redriven } = await this.#streams!.deadLetters.redrive(this.#world.topic, GROUP, { all: true }).catch(() => ({ redriven: 0 }));
-      if (redriven > 0) return;
+      const result = await this.#streams!.deadLetters.redrive(this.#world.topic, GROUP, { all: true }).catch(() => null);
+      if (result && result.redriven > 0) return;
       await wait(LOOK_EVERY_MS);
     }
   }

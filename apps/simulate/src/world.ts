@@ -65,8 +65,8 @@ export class World {
 
   #strandedOf(packet: Packet, process: string): number | null {
     const request = memberRequestIn(packet);
-    const index = request === null || this.isCalm ? -1 : this.#strands.findIndex((each) => each.request === request && (each.of ?? process) === process);
-    if (index < 0) return null;
+    const index = this.#strands.findIndex((strand) => strand.request === request && (strand.of ?? process) === process);
+    if (index < 0 || this.isCalm) return null;
     const [{ lateMs, sent }] = this.#strands.splice(index, 1) as [Strand];
     sent(process);
     return lateMs;

@@ -28,7 +28,9 @@ function member() {
         return new Promise<Outcome>((resolve) => ends.push(resolve));
       },
     },
-    settler: { settle: (delivery: never, settlement: never, owner: Settling) => owner.settled([{ delivery, settlement, owner }]) },
+    settler: {
+      settle: (delivery: never, settlement: never, owner: Settling) => owner.settled([{ delivery, settlement, owner }]),
+    },
     holdings: { begin: () => Promise.resolve(true) },
     inPlace: { queue, aside: () => undefined, keep: () => undefined, release: () => undefined },
     feedback: { replayOf: () => null },
