@@ -1,5 +1,5 @@
 import type { Draws } from './draws.js';
-import { mayBeLate, type MemberRequest } from './member-request.js';
+import type { MemberRequest } from './member-request.js';
 import type { Mode } from './mode.js';
 
 export type FaultKind =
@@ -49,11 +49,11 @@ export function faultsOf(draws: Draws, setting: Setting): readonly Fault[] {
 type FaultOf = (draws: Draws, setting: Setting & { readonly process: number }) => FaultKind;
 
 /** As a rule late enough for others to have taken over, which takes two leases, and to work with what the member had. */
-const strand: FaultOf = (draws, { leaseMs, mode }) => {
+const strand: FaultOf = (draws, { leaseMs }) => {
   const request = draws.of(['read', 'settle', 'note'] as const);
   const lateMs = draws.happens(0.9) ? draws.between(2 * leaseMs, 5 * leaseMs) : null;
   const frozenMs = draws.happens(0.5) ? draws.between(leaseMs, 5 * leaseMs) : null;
-  return { kind: 'strand', request, lateMs: mayBeLate(mode, request) ? lateMs : null, frozenMs };
+  return { kind: 'strand', request, lateMs, frozenMs };
 };
 
 const redrive: FaultOf = (draws, { process }) => ({ kind: 'redrive', process, lateMs: draws.between(50, 800) });

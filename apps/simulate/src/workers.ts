@@ -41,7 +41,9 @@ function rangesOf({ from, seeds, workers }: SimulateCommand): SeedRange[] {
 async function runRange({ mode, untilFailure, isOnce }: SimulateCommand, { from, seeds }: SeedRange): Promise<Report> {
   const flags = [...(untilFailure ? ['--until-failure'] : []), ...(isOnce ? ['--once'] : [])];
   const args = [...process.execArgv, MAIN, '--mode', mode, '--from', String(from), '--seeds', String(seeds), '--json', ...flags];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  // So it ends with this process, however that ends.
+  const env = { ...process.env, MILLRACE_TEST_CHILD: '1' };
+  const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));
   await once(child, 'close');
