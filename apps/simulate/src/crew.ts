@@ -67,8 +67,7 @@ export class Crew {
         time.after(fault.forMs, () => process.cut(null));
         return;
       case 'redrive':
-        this.#world.strand({ request: 'redrive', of: process.name, lateMs: fault.lateMs, sent: nothing });
-        return process.operate(fault);
+        return this.#redrive(fault);
       case 'clock':
         return process.actor.stepClock(fault.byMs);
     }
@@ -102,6 +101,13 @@ export class Crew {
     this.#world.history.presumedDeaths += 1;
     process.freeze();
     this.#world.time.after(forMs, () => process.thaw(), this.#nobody);
+  }
+
+  /** Two operators redrive the same; the request of the one arrives late. */
+  #redrive(fault: Extract<Fault, { readonly kind: 'redrive' }>): void {
+    const late = this.at(fault.process);
+    this.#world.strand({ request: 'redrive', of: late.name, lateMs: fault.lateMs, sent: nothing });
+    for (const operator of [late, this.at((fault.process + 1) % this.#processes.length)]) operator.operate(fault);
   }
 
   #kill(process: SimulatedProcess): void {

@@ -1,6 +1,6 @@
 import type { Draws } from './draws.js';
-import { mayBeLate, type MemberRequest } from './member-request.js';
-import type { Mode } from './plan.js';
+import type { MemberRequest } from './member-request.js';
+import type { Mode } from './mode.js';
 
 export type FaultKind =
   | { readonly kind: 'lose'; readonly process: number }
@@ -8,8 +8,8 @@ export type FaultKind =
   | { readonly kind: 'stop'; readonly process: number; readonly deadlineMs: number; readonly loses: boolean }
   | { readonly kind: 'freeze'; readonly process: number; readonly forMs: number }
   /**
-   * Whichever member sends the next request of a kind is frozen behind it, or killed with null for `frozenMs`. The request arrives
-   * so late, and what the member sends behind it later still; with null for `lateMs` as the weather is.
+   * Whichever member sends the next request of a kind is frozen behind it, or killed with null for `frozenMs`. The request
+   * arrives so late, and what the member sends behind it later still; with null for `lateMs` as the weather is.
    */
   | { readonly kind: 'strand'; readonly request: MemberRequest; readonly lateMs: number | null; readonly frozenMs: number | null }
   | { readonly kind: 'cut'; readonly process: number; readonly forMs: number; readonly how: 'lost' | 'silent' }
@@ -20,8 +20,8 @@ export type FaultKind =
   | { readonly kind: 'destroy-group'; readonly choice: number; readonly kills: boolean }
   | { readonly kind: 'pause'; readonly forMs: number }
   | { readonly kind: 'seek' }
-  /** With `lateMs` its request arrives so late: others may have redriven the same by then. */
-  | { readonly kind: 'redrive'; readonly process: number; readonly lateMs: number | null };
+  /** Two operators do, and the request of one arrives so late. */
+  | { readonly kind: 'redrive'; readonly process: number; readonly lateMs: number };
 
 export type Fault = FaultKind & { readonly atMs: number };
 
@@ -38,6 +38,8 @@ export interface Setting {
 export function faultsOf(draws: Draws, setting: Setting): readonly Fault[] {
   const kinds = Array.from({ length: draws.between(1, 3) }, () => draws.of(FAULTS));
   if (draws.happens(setting.strands)) kinds.splice(1, 2, strand, strand);
+  // In ordered mode it would hide most of what there is to find.
+  else if (setting.mode === 'shared' && draws.happens(0.1)) kinds.splice(1, 2, redrive, redrive);
   return Array.from({ length: draws.below(6) }, () => {
     const fault = draws.of(kinds)(draws, { ...setting, process: draws.below(setting.members + 1) });
     return { ...fault, atMs: draws.below(setting.calmAtMs) };
@@ -47,12 +49,14 @@ export function faultsOf(draws: Draws, setting: Setting): readonly Fault[] {
 type FaultOf = (draws: Draws, setting: Setting & { readonly process: number }) => FaultKind;
 
 /** As a rule late enough for others to have taken over, which takes two leases, and to work with what the member had. */
-const strand: FaultOf = (draws, { leaseMs, mode }) => {
+const strand: FaultOf = (draws, { leaseMs }) => {
   const request = draws.of(['read', 'settle', 'note'] as const);
   const lateMs = draws.happens(0.9) ? draws.between(2 * leaseMs, 5 * leaseMs) : null;
   const frozenMs = draws.happens(0.5) ? draws.between(leaseMs, 5 * leaseMs) : null;
-  return { kind: 'strand', request, lateMs: mayBeLate(mode, request) ? lateMs : null, frozenMs };
+  return { kind: 'strand', request, lateMs, frozenMs };
 };
+
+const redrive: FaultOf = (draws, { process }) => ({ kind: 'redrive', process, lateMs: draws.between(50, 800) });
 
 const DEADLINES_MS = [0, 20, 200, 1_500];
 
@@ -71,7 +75,7 @@ const FAULTS: readonly FaultOf[] = [
   () => ({ kind: 'forget-scripts' }),
   (draws) => ({ kind: 'destroy-group', choice: draws.below(1_000), kills: draws.happens(0.3) }),
   (draws) => ({ kind: 'pause', forMs: draws.between(10, 600) }),
-  (draws, { process }) => ({ kind: 'redrive', process, lateMs: draws.happens(0.5) ? draws.between(50, 800) : null }),
+  redrive,
   () => ({ kind: 'seek' }),
   strand,
 ];

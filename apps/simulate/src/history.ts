@@ -16,7 +16,7 @@ export interface Call {
   outcome: Outcome['kind'] | null;
   /** Whether Redis had its message for settled when it began, though nothing had kept its process from knowing. */
   readonly isAfterEnd: boolean;
-  /** Messages of its key that a handler had when it began, and nobody had told that handler, or could not tell it yet, to stop. */
+  /** Messages of its key that handlers had when it began, which nothing had told to stop, or kept from being told. */
   readonly beside: readonly number[];
 }
 

@@ -2,6 +2,7 @@ import { VirtualTime } from '@millrace/testing';
 import { CommanderError } from 'commander';
 import { parseSimulateOptions, type SimulateCommand } from './options.js';
 import { runSeeds } from './run-seeds.js';
+import { runInWorkers } from './workers.js';
 
 const USAGE = 2;
 
@@ -9,7 +10,7 @@ const command = parse();
 if (command) {
   // Errors are made all the time, and each would look up where it was made. Stored ones would make runs differ, too.
   Error.stackTraceLimit = 0;
-  process.exitCode = await runSeeds(VirtualTime.install(), command);
+  process.exitCode = await (command.workers > 1 ? runInWorkers(command) : runSeeds(VirtualTime.install(), command));
 }
 
 /** Null when --help was asked for or the options are wrong: the text was written then. */

@@ -1,17 +1,8 @@
 import { loadScript, refusedWhenFull } from '@millrace/redis';
 import type { Packet } from '@millrace/testing';
-import type { Mode } from './plan.js';
 
 /** The requests by which messages change hands. `note`: a member marks a message as begun, or keeps its attempts. */
 export type MemberRequest = 'read' | 'settle' | 'note' | 'redrive';
-
-/**
- * Whether a request may arrive when its sender has another connection. A late read of a shared group gives a living member
- * entries that it does not know; nobody puts them back, as docs/adr/0022 says.
- */
-export function mayBeLate(mode: Mode, request: MemberRequest | null): boolean {
-  return mode === 'ordered' || request !== 'read';
-}
 
 const SCRIPTS = '../../../libs/streams/src/scripts';
 

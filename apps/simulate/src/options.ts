@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { Mode } from './plan.js';
+import type { Mode } from './mode.js';
 
 export interface SimulateCommand {
   /** The first seed. */
@@ -13,7 +13,11 @@ export interface SimulateCommand {
   readonly untilFailure: boolean;
   /** Whether each seed is run only once. */
   readonly isOnce: boolean;
+  /** Processes that run seeds at once. */
+  readonly workers: number;
 }
+
+const MOST_WORKERS = 64;
 
 const HELP = `
 Each seed decides processes, messages, faults and the order of everything, and is run twice unless --once says otherwise: both must do the same.
@@ -29,6 +33,7 @@ interface Given {
   readonly json?: boolean;
   readonly untilFailure?: boolean;
   readonly once?: boolean;
+  readonly workers: number;
 }
 
 /** @throws CommanderError; its reason was written */
@@ -38,9 +43,10 @@ export function parseSimulateOptions(args: readonly string[]): SimulateCommand {
   for (const option of simulateOptions()) program.addOption(option);
   program.exitOverride();
   program.parse(args, { from: 'user' });
-  const { seed, seeds, from, mode, json = false, untilFailure = false, once = false } = program.opts<Given>();
+  const { seed, seeds, from, mode, json = false, untilFailure = false, once = false, workers } = program.opts<Given>();
   const isReplay = seed !== undefined;
-  return { from: seed ?? from, seeds: isReplay ? 1 : seeds, mode, isReplay, json, untilFailure, isOnce: once };
+  const range = isReplay ? { from: seed, seeds: 1, workers: 1 } : { from, seeds, workers };
+  return { ...range, mode, isReplay, json, untilFailure, isOnce: once };
 }
 
 function simulateOptions(): Option[] {
@@ -51,8 +57,15 @@ function simulateOptions(): Option[] {
     new Option('--mode <mode>', 'how the group hands messages out').choices(['shared', 'ordered']).default('shared'),
     new Option('--until-failure', 'end with the first seed that fails'),
     new Option('--once', 'run each seed only once'),
+    new Option('--workers <n>', 'processes that run seeds at once').argParser(several).default(1),
     new Option('--json', 'write one JSON document to stdout'),
   ];
+}
+
+function several(text: string): number {
+  const number = whole(text);
+  if (number < 1 || number > MOST_WORKERS) throw new InvalidArgumentError(`It must be between 1 and ${MOST_WORKERS}.`);
+  return number;
 }
 
 function whole(text: string): number {

@@ -1,8 +1,6 @@
 import { Draws } from './draws.js';
 import { type Fault, type FaultKind, faultsOf } from './faults.js';
-
-/** How a group hands messages out. */
-export type Mode = 'shared' | 'ordered';
+import type { Mode } from './mode.js';
 
 /** How the handler of a message fares: `kills` ends its process each time. */
 export type HandlerKind = 'good' | 'fails-once' | 'always-fails' | 'kills-once' | 'kills';
@@ -102,7 +100,8 @@ function backlog(draws: Draws): Work {
   const handleMs = draws.of([[5, 20, 50], [50, 100]]);
   return {
     ...size, messages: draws.of([12, 24]), keys: draws.of([2, 12, 24]), publishingMs: draws.of([50, 400]), handleMs,
-    moreMs: draws.between(300, 1_500), leaseMs: draws.of([300, 300, 500]), messagesPerEntry: draws.of([1, 1, 4, null]), strands: 0.6,
+    moreMs: draws.between(300, 1_500), leaseMs: draws.of([300, 300, 500]), messagesPerEntry: draws.of([1, 1, 4, null]),
+    strands: 0.6,
   };
 }
 

@@ -12,6 +12,8 @@ const AGAIN_MS = 200;
 /** Packets of usual slowness arrive before. */
 const LATE_MS = 300;
 const PUBLISH_DEADLINE_MS = 3_000;
+const LOOK_EVERY_MS = 50;
+const MOST_LOOKS = 20;
 /** So long it may take a process that was away until it knows what it has lost. */
 const BACK_MS = 1_000;
 
@@ -116,13 +118,22 @@ export class SimulatedProcess {
 
   async #operate(fault: Fault): Promise<void> {
     const { topic } = this.#world;
-    const { groups, deadLetters } = this.#streams!;
-    if (fault.kind === 'redrive') await deadLetters.redrive(topic, GROUP, { all: true });
+    const { groups } = this.#streams!;
+    if (fault.kind === 'redrive') await this.#redrive();
     if (fault.kind === 'seek') await groups.seek(topic, GROUP, { to: 'earliest', within: '1s' });
     if (fault.kind !== 'pause') return;
     await groups.pause(topic, GROUP, { within: '1s' });
     await wait(fault.forMs);
     await groups.resume(topic, GROUP);
+  }
+
+  /** An operator who waits for dead letters sees them as soon as others do. */
+  async #redrive(): Promise<void> {
+    for (let looks = 0; looks < MOST_LOOKS; looks += 1) {
+      const result = await this.#streams!.deadLetters.redrive(this.#world.topic, GROUP, { all: true }).catch(() => null);
+      if (result && result.redriven > 0) return;
+      await wait(LOOK_EVERY_MS);
+    }
   }
 
   #fate(packet: Packet): PacketFate {

@@ -4,7 +4,8 @@ import { MemoryTopology, type VirtualTime } from '@millrace/testing';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Crew } from './crew.js';
 import { brokenPromises, type EndState } from './invariants.js';
-import { has, type Mode, planOf } from './plan.js';
+import type { Mode } from './mode.js';
+import { has, planOf } from './plan.js';
 import { Trace } from './trace.js';
 import { GROUP, PREFIX, World } from './world.js';
 

@@ -1,8 +1,9 @@
 import { type Actor, MemoryServer, type Packet, type PacketFate, type VirtualTime } from '@millrace/testing';
 import { newMessageId, Topic, type TopicDefinition, topicOf } from '@millrace/core';
 import { History } from './history.js';
-import { mayBeLate, type MemberRequest, memberRequestIn } from './member-request.js';
+import { type MemberRequest, memberRequestIn } from './member-request.js';
 import type { Plan } from './plan.js';
+import { ReadFates } from './read-fates.js';
 import type { Trace } from './trace.js';
 
 export const PREFIX = 'simulation';
@@ -29,12 +30,14 @@ export class World {
   readonly server: MemoryServer;
   readonly topic: TopicDefinition;
   readonly #strands: Strand[] = [];
+  readonly #readFates: ReadFates | null;
 
   constructor(plan: Plan, time: VirtualTime, trace: Trace) {
     this.plan = plan;
     this.time = time;
     this.trace = trace;
     this.redis = time.actor('redis');
+    this.#readFates = plan.mode === 'shared' ? new ReadFates() : null;
     this.topic = topics[plan.partitions - 1]!;
     this.server = new MemoryServer({
       nowMs: () => time.wallMs(this.redis),
@@ -54,7 +57,8 @@ export class World {
 
   /** The fate of a packet of a process in this weather. */
   fate(packet: Packet, process: string): PacketFate {
-    const fate = (this.#strands.length > 0 ? this.#strandedOf(packet, process) : null) ?? this.#drawn(packet);
+    const drawn = (this.#strands.length > 0 ? this.#strandedOf(packet, process) : null) ?? this.#drawn(packet.direction);
+    const fate = this.#readFates?.of(packet, drawn, this.time.nowMs) ?? drawn;
     this.trace.addPacket(this.time.nowMs, packet, fate);
     return fate;
   }
@@ -65,15 +69,14 @@ export class World {
 
   #strandedOf(packet: Packet, process: string): number | null {
     const request = memberRequestIn(packet);
-    const index = request === null || this.isCalm ? -1 : this.#strands.findIndex((each) => each.request === request && (each.of ?? process) === process);
-    if (index < 0) return null;
+    const index = this.#strands.findIndex((strand) => strand.request === request && (strand.of ?? process) === process);
+    if (index < 0 || this.isCalm) return null;
     const [{ lateMs, sent }] = this.#strands.splice(index, 1) as [Strand];
     sent(process);
     return lateMs;
   }
 
-  #drawn(packet: Packet): PacketFate {
-    const { direction } = packet;
+  #drawn(direction: Packet['direction']): PacketFate {
     const { lost, silent, slow, late, unanswered } = this.plan.weather;
     const draw = this.time.random();
     const travelMs = this.time.random();
@@ -83,8 +86,7 @@ export class World {
     if (draw < lost) return 'lost';
     if (draw < lost + silent) return 'silent';
     if (draw < lost + silent + slow) return travelMs * 300;
-    if (direction === 'reply') return 'lost';
-    return mayBeLate(this.plan.mode, memberRequestIn(packet)) ? travelMs * 4 * this.plan.leaseMs : travelMs;
+    return direction === 'reply' ? 'lost' : travelMs * 4 * this.plan.leaseMs;
   }
 
   /** Whether Redis has a message for settled: it is marked, and waits for no further attempt. */

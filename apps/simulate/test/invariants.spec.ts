@@ -2,7 +2,8 @@ import { expect, it } from '@jest/globals';
 import type { GroupState } from '@millrace/streams';
 import type { Call } from '../src/history.js';
 import { brokenPromises, type EndState } from '../src/invariants.js';
-import { type Mode, planOf } from '../src/plan.js';
+import type { Mode } from '../src/mode.js';
+import { planOf } from '../src/plan.js';
 
 const counters = { handled: 2, deadLettered: 0, deadLetters: 0, lost: 0, retried: 0, redelivered: 0, fenced: 0 };
 const group: Partial<GroupState> = { ...counters, lag: 0, pending: 0, retrying: 0 };

@@ -2,7 +2,7 @@ import { afterEach, expect, it } from '@jest/globals';
 import { TypeScriptChild } from '@millrace/testing';
 
 /** MILLRACE_SEED is the first, MILLRACE_SIMULATIONS says how many. */
-const SEEDS = Number(process.env['MILLRACE_SIMULATIONS'] ?? 35);
+const SEEDS = Number(process.env['MILLRACE_SIMULATIONS'] ?? 100);
 const from = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 interface Report {
@@ -27,9 +27,11 @@ it.each(['shared', 'ordered'])(`keeps all promises in %s mode, and does the same
 }, 600_000);
 
 it('does the same for a seed in another process, after other seeds, and something else for another seed', async () => {
-  const [alone, after, other] = await Promise.all([
-    simulated('--seed', 11), simulated('--from', 9, '--seeds', 3), simulated('--seed', 12),
+  const [alone, after, workers, other] = await Promise.all([
+    simulated('--seed', 11), simulated('--from', 9, '--seeds', 3), simulated('--from', 8, '--seeds', 4, '--workers', 2),
+    simulated('--seed', 12),
   ]);
   expect(after.report.lastHash).toBe(alone.report.lastHash);
+  expect(workers.report).toMatchObject({ seeds: 4, failures: [], lastHash: alone.report.lastHash });
   expect(other.report.lastHash).not.toBe(alone.report.lastHash);
 }, 120_000);

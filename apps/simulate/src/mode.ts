@@ -1,0 +1,2 @@
+/** How a group hands messages out. */
+export type Mode = 'shared' | 'ordered';
