@@ -76,6 +76,17 @@ function sample(names: string[], count: number, random: () => number): string[] 
   return names.slice(0, count);
 }
 
+/** All fields in one page, as Redis has it for a small hash. */
+function scan(context: Context, [key, cursor, option, count, ...others]: string[]): Reply {
+  if (!/^\d+$/.test(cursor!)) throw new RedisError('ERR invalid cursor');
+  const hash = find(context, key!);
+  if (!hash) return ['0', []];
+  const hasCount = option?.toUpperCase() === 'COUNT' && count !== undefined && others.length === 0;
+  if (option !== undefined && !hasCount) throw syntaxError();
+  if (hasCount && parseInteger(count) < 1) throw syntaxError();
+  return ['0', [...hash.fields].flat()];
+}
+
 function valueOf(context: Context, key: string, field: string): string | null {
   return find(context, key)?.fields.get(field) ?? null;
 }
@@ -93,6 +104,7 @@ export const hashCommands: Commands = {
   HKEYS: reads(2, (context, [key]) => [...(find(context, key!)?.fields.keys() ?? [])]),
   HVALS: reads(2, (context, [key]) => [...(find(context, key!)?.fields.values() ?? [])]),
   HGETALL: reads(2, (context, [key]) => [...(find(context, key!)?.fields ?? [])].flat()),
+  HSCAN: reads(-3, scan),
   HLEN: reads(2, (context, [key]) => find(context, key!)?.fields.size ?? 0),
   HEXISTS: reads(3, (context, [key, field]) => (find(context, key!)?.fields.has(field!) ? 1 : 0)),
   HRANDFIELD: reads(-2, random),

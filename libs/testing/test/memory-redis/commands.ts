@@ -40,6 +40,7 @@ export const hashes = [
   command('HGET', hash, field),
   command('HEXISTS', hash, field),
   command('HGETALL', hash),
+  optional(command('HSCAN', hash, words(0, '0', 'x')), ['COUNT', 10], ['COUNT', 0], ['COUNT'], ['COUNT', 'x']),
   command('HKEYS', hash),
   command('HLEN', hash),
   optional(command('HRANDFIELD', hash, words(100, 1, 2, -2, 0, 'x')), ['WITHVALUES'], ['no']),
