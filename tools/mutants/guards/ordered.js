@@ -7,8 +7,12 @@ const ATTEMPTS_SPEC = `${TEST}/attempts.spec.ts`;
 const CRASHES_SPEC = `${TEST}/crashes.spec.ts`;
 const EXHAUSTED_SPEC = `${TEST}/exhausted.spec.ts`;
 const QUEUE_SPEC = `${TEST}/lane-queue.spec.ts`;
+const MODE_SPEC = `${TEST}/mode-change.spec.ts`;
 const MODEL_SPEC = 'libs/streams/test/model/ordered-model.spec.ts';
 const OPERATING_SPEC = `${TEST}/operating.spec.ts`;
+const ORDERS_SPEC = `${TEST}/orders.spec.ts`;
+const PUT_ASIDE_SPEC = `${TEST}/put-aside.spec.ts`;
+const RATE_SPEC = `${TEST}/rate.spec.ts`;
 const REPLIES_SPEC = `${TEST}/replies.spec.ts`;
 
 /** @type {import('../guards.js').Guard[]} */
@@ -284,5 +288,61 @@ export const ordered = [
     replace: 'lone && items[0]?.delivery === lone[0]',
     spec: CRASHES_SPEC,
     title: 'a message alone that is settled together with others lets the next one begin',
+  },
+  {
+    name: 'ordered: a group keeps its order while keys or partitions wait in it',
+    file: `${SCRIPTS}/join.lua`,
+    find: " or (order == '' and ARGV[4] ~= '1')",
+    replace: '',
+    spec: MODE_SPEC,
+    title: 'while partitions have stopped',
+  },
+  {
+    name: 'ordered: a message that begins uses a permit',
+    file: 'libs/streams/src/consume/dispatcher.ts',
+    find: '    this.#permits?.use(open.length);\n',
+    replace: '',
+    spec: RATE_SPEC,
+    title: 'a rate limit counts each attempt that begins',
+  },
+  {
+    name: 'ordered: a batch has no more messages than there are permits',
+    file: `${ORDERED}/lane-queue.ts`,
+    find: 'batch.length === Math.min(this.#batch.size, most)',
+    replace: 'batch.length === this.#batch.size',
+    spec: RATE_SPEC,
+    title: 'messages of batches need a permit each',
+  },
+  {
+    name: 'ordered: keys that were released together are opened by and by',
+    file: `${ORDERED}/released-keys.ts`,
+    find: '      if (this.#open.size >= MOST_OPEN) return;\n',
+    replace: '',
+    spec: ORDERS_SPEC,
+    title: 'keys that are released together',
+  },
+  {
+    name: 'ordered: a key that is put aside while notes are read is known',
+    file: `${ORDERED}/owned-partition.ts`,
+    find: '    for (const key of this.#parkedSince) if (!notes.parked.has(key)) notes.parked.set(key, \'parked\');\n',
+    replace: '',
+    spec: ORDERS_SPEC,
+    title: 'a key that is put aside while its owner reads',
+  },
+  {
+    name: 'ordered: a ring is kept until a key is known to be put aside',
+    file: `${ORDERED}/owned-partition.ts`,
+    find: '    this.#operator.waits();\n',
+    replace: '',
+    spec: ORDERS_SPEC,
+    title: 'is not missed that comes before the member knows',
+  },
+  {
+    name: 'ordered: dead letters of released keys are reported',
+    file: `${ORDERED}/in-place-handling.ts`,
+    find: "      if (settlement[0] === 'dead' && next !== 'lost') this.#parts.feedback.deadLettered();\n",
+    replace: '',
+    spec: PUT_ASIDE_SPEC,
+    title: 'messages of a released key that become dead letters',
   },
 ];

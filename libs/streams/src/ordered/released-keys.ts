@@ -37,13 +37,13 @@ export class ReleasedKeys {
   }
 
   /** Takes keys that may be handled now. */
-  take(): [key: string, isSuspect: boolean][] {
-    const taken = [...this.#waiting].slice(0, Math.max(0, MOST_OPEN - this.#open.size));
-    for (const [key] of taken) {
-      this.#waiting.delete(key);
-      this.#open.add(key);
+  *take(): Generator<[key: string, isSuspect: boolean]> {
+    for (const next of this.#waiting) {
+      if (this.#open.size >= MOST_OPEN) return;
+      this.#waiting.delete(next[0]);
+      this.#open.add(next[0]);
+      yield next;
     }
-    return taken;
   }
 
   /** A key is handled, or put aside again. */
