@@ -86,37 +86,46 @@ export class VirtualTime implements Clock {
    */
   run({ until, limitMs = Number.POSITIVE_INFINITY }: RunOptions): Promise<void> {
     return new Promise((resolve, reject) => {
+      let taken = 0;
       const step = (): void => {
         this.#current = this.#outside;
         try {
           if (until()) return void turn(resolve);
-          this.#next(limitMs);
+          // Work that waits for Node itself may still add an event.
+          if (!this.#next(limitMs)) return taken === 0 ? reject(this.#nothingLeft()) : void turn(stepAfterTurn);
         } catch (error) {
           this.#current = this.#outside;
           return reject(error instanceof Error ? error : new Error(String(error)));
         }
         taken += 1;
-        if (taken % EVENTS_A_TURN === 0) turn(step);
+        if (taken === EVENTS_A_TURN) turn(stepAfterTurn);
         else queueMicrotask(afterMicrotasks);
       };
       // A tick that is asked for by a microtask comes when all microtasks are done, in the turn of the same actor.
       const afterMicrotasks = (): void => process.nextTick(step);
-      let taken = 0;
+      const stepAfterTurn = (): void => {
+        taken = 0;
+        step();
+      };
       turn(step);
     });
   }
 
-  #next(limitMs: number): void {
-    for (;;) {
-      const event = this.#queue.pop();
-      if (!event) throw new Error(`Nothing is left to happen after ${this.#nowMs} ms.`);
+  /** @returns whether an event was left */
+  #next(limitMs: number): boolean {
+    for (let event = this.#queue.pop(); event; event = this.#queue.pop()) {
       if (event.isCancelled || !event.actor.takes(event)) continue;
       if (event.atMs > limitMs) throw new Error(`It is not over after ${limitMs} ms.`);
       this.#nowMs = Math.max(this.#nowMs, event.atMs);
       this.#current = event.actor;
       event.work();
-      return;
+      return true;
     }
+    return false;
+  }
+
+  #nothingLeft(): Error {
+    return new Error(`Nothing is left to happen after ${this.#nowMs} ms.`);
   }
 
   #push(ms: number, work: () => void, actor: Actor): TimedEvent {
