@@ -56,7 +56,7 @@ const strand: FaultOf = (draws, { leaseMs }) => {
   return { kind: 'strand', request, lateMs, frozenMs };
 };
 
-const redrive: FaultOf = (draws, { process }) => ({ kind: 'redrive', process, lateMs: draws.between(50, 800) });
+const redrive: FaultOf = (draws, { process }) => ({ kind: 'redrive', process, lateMs: draws.between(200, 1_500) });
 
 const destroyGroup: FaultOf = (draws) => ({ kind: 'destroy-group', choice: draws.below(1_000), kills: draws.happens(0.3) });
 
