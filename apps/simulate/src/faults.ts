@@ -38,8 +38,8 @@ export interface Setting {
 export function faultsOf(draws: Draws, setting: Setting): readonly Fault[] {
   const kinds = Array.from({ length: draws.between(1, 3) }, () => draws.of(FAULTS));
   if (draws.happens(setting.strands)) kinds.splice(1, 2, strand, strand);
-  // In ordered mode it would hide most of what there is to find.
-  else if (setting.mode === 'shared' && draws.happens(0.1)) kinds.splice(1, 2, redrive, redrive);
+  // In ordered mode a redrive would hide most of what there is to find.
+  else if (setting.mode === 'shared' && draws.happens(0.25)) kinds.fill(draws.of([redrive, destroyGroup]));
   return Array.from({ length: draws.below(6) }, () => {
     const fault = draws.of(kinds)(draws, { ...setting, process: draws.below(setting.members + 1) });
     return { ...fault, atMs: draws.below(setting.calmAtMs) };
@@ -56,7 +56,9 @@ const strand: FaultOf = (draws, { leaseMs }) => {
   return { kind: 'strand', request, lateMs, frozenMs };
 };
 
-const redrive: FaultOf = (draws, { process }) => ({ kind: 'redrive', process, lateMs: draws.between(50, 800) });
+const redrive: FaultOf = (draws, { process }) => ({ kind: 'redrive', process, lateMs: draws.between(200, 1_500) });
+
+const destroyGroup: FaultOf = (draws) => ({ kind: 'destroy-group', choice: draws.below(1_000), kills: draws.happens(0.3) });
 
 const DEADLINES_MS = [0, 20, 200, 1_500];
 
@@ -73,7 +75,7 @@ const FAULTS: readonly FaultOf[] = [
   (draws) => ({ kind: 'redis-clock', byMs: draws.between(-4_000, 4_000) }),
   (draws, { leaseMs }) => ({ kind: 'redis-stall', forMs: draws.between(10, 2 * leaseMs) }),
   () => ({ kind: 'forget-scripts' }),
-  (draws) => ({ kind: 'destroy-group', choice: draws.below(1_000), kills: draws.happens(0.3) }),
+  destroyGroup,
   (draws) => ({ kind: 'pause', forMs: draws.between(10, 600) }),
   redrive,
   () => ({ kind: 'seek' }),

@@ -71,7 +71,7 @@ async function watch(world: World, crew: Crew): Promise<EndState> {
     await wait(LOOK_EVERY_MS);
     isResumed ||= await streams.groups.resume(world.topic, GROUP).then(() => true, () => false);
     const isOver = time.nowMs > plan.calmAtMs + DRAIN_MS;
-    if (!isOver && (crew.openPublishes > 0 || !mayBeDrained(world))) continue;
+    if (!isOver && (crew.openPublishes > 0 || world.isStranded || !mayBeDrained(world))) continue;
     const group = await stateOf(streams, world);
     if (group && (isOver || isDrained(group, world))) return endStateOf(world, streams, { group, crew });
     if (isOver) throw new Error('There is no group.');

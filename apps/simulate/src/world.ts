@@ -31,6 +31,8 @@ export class World {
   readonly topic: TopicDefinition;
   readonly #strands: Strand[] = [];
   readonly #readFates: ReadFates | null;
+  /** When the last stranded request arrives, in virtual milliseconds. */
+  #strandedUntilMs = 0;
 
   constructor(plan: Plan, time: VirtualTime, trace: Trace) {
     this.plan = plan;
@@ -48,6 +50,11 @@ export class World {
 
   get isCalm(): boolean {
     return this.time.nowMs >= this.plan.calmAtMs;
+  }
+
+  /** Whether a stranded request is still on its way: what it does is to be seen. */
+  get isStranded(): boolean {
+    return this.time.nowMs <= this.#strandedUntilMs;
   }
 
   /** Whichever member sends the next request of a kind is stranded with it. */
@@ -73,6 +80,7 @@ export class World {
     if (index < 0 || this.isCalm) return null;
     const [{ lateMs, sent }] = this.#strands.splice(index, 1) as [Strand];
     sent(process);
+    this.#strandedUntilMs = Math.max(this.#strandedUntilMs, this.time.nowMs + (lateMs ?? 0));
     return lateMs;
   }
 
