@@ -20,6 +20,7 @@ const ofShared = [
   'only silence is death', 'a member that left counts no crash', 'a further crash counts only for what was begun',
   'a begun message is marked', 'a settled message is not put back', 'a living member keeps what it believes in',
   'a member that holds anything is not forgotten', 'messages of a read whose reply was lost are put back',
+  'messages of a read that arrives late are put back',
   'a batch that was not answered is reported as stored', 'a batch that comes after its successor, or after its end, is refused',
   'a gap is not accepted', 'repeated messages come before later ones',
   'due messages stay where they are while `again` is gone', 'a dead letter is redriven once', 'a new group starts at the earliest entry',

@@ -3,7 +3,6 @@ import { newMessageId, Topic, type TopicDefinition, topicOf } from '@millrace/co
 import { History } from './history.js';
 import { type MemberRequest, memberRequestIn } from './member-request.js';
 import type { Plan } from './plan.js';
-import { ReadFates } from './read-fates.js';
 import type { Trace } from './trace.js';
 
 export const PREFIX = 'simulation';
@@ -30,7 +29,6 @@ export class World {
   readonly server: MemoryServer;
   readonly topic: TopicDefinition;
   readonly #strands: Strand[] = [];
-  readonly #readFates: ReadFates | null;
   /** When the last stranded request arrives, in virtual milliseconds. */
   #strandedUntilMs = 0;
 
@@ -39,7 +37,6 @@ export class World {
     this.time = time;
     this.trace = trace;
     this.redis = time.actor('redis');
-    this.#readFates = plan.mode === 'shared' ? new ReadFates() : null;
     this.topic = topics[plan.partitions - 1]!;
     this.server = new MemoryServer({
       nowMs: () => time.wallMs(this.redis),
@@ -64,8 +61,7 @@ export class World {
 
   /** The fate of a packet of a process in this weather. */
   fate(packet: Packet, process: string): PacketFate {
-    const drawn = (this.#strands.length > 0 ? this.#strandedOf(packet, process) : null) ?? this.#drawn(packet.direction);
-    const fate = this.#readFates?.of(packet, drawn, this.time.nowMs) ?? drawn;
+    const fate = (this.#strands.length > 0 ? this.#strandedOf(packet, process) : null) ?? this.#drawn(packet.direction);
     this.trace.addPacket(this.time.nowMs, packet, fate);
     return fate;
   }
@@ -108,7 +104,7 @@ export class World {
 
 interface Strand {
   readonly request: MemberRequest;
-  /** Of this process alone; of any without it. */
+  /** The process whose request it is; any without it. */
   readonly of?: string;
   /** So late it arrives; null: as the weather is. */
   readonly lateMs: number | null;

@@ -166,4 +166,12 @@ export const reading = [
     spec: 'libs/streams/test/crashes/tender.spec.ts',
     title: 'the member that scheduled all retries',
   },
+  {
+    name: 'messages of a read that arrives late are put back',
+    file: 'libs/streams/src/read/fetcher.ts',
+    find: '    else if (this.#late.takeDue()) await feedback.rejoin();\n',
+    replace: '',
+    spec: 'libs/streams/test/late-reads.spec.ts',
+    title: 'a read that reaches Redis when its member has another connection already',
+  },
 ];

@@ -11,6 +11,7 @@ import type { Membership } from '../group/membership.js';
 import { takenText } from '../ring/ring-text.js';
 import { BlockedRead } from './blocked-read.js';
 import { FetchPlan } from './fetch-plan.js';
+import { LateReads } from './late-reads.js';
 import { LostPartitions } from './lost-partitions.js';
 import type { ReadWay } from './read-way.js';
 import type { RingWait } from './ring-wait.js';
@@ -48,6 +49,7 @@ export class Fetcher implements Fetching {
   readonly #lost: LostPartitions;
   readonly #loop: Loop;
   readonly #blocked: BlockedRead;
+  readonly #late: LateReads;
   /** The epoch of the connections at the last read. */
   #readOn = 0;
   /** When messages came last, by the monotonic clock. */
@@ -60,6 +62,7 @@ export class Fetcher implements Fetching {
     this.#streams = parts.partitions.flatMap(({ place }) => place.streams);
     this.#plan = new FetchPlan();
     this.#blocked = new BlockedRead(parts.control, (why) => void (this.#problem = why));
+    this.#late = new LateReads(() => parts.rings.lookAtAll());
     this.#lost = new LostPartitions(parts.partitions.map(({ place }) => place), parts.feedback);
     this.#sources = new Map(parts.partitions.flatMap(sourcesOf));
     this.#loop = new Loop({ name: 'fetch', round: (signal) => this.#round(signal), onError: (error, failures) => this.#failed(error, failures) });
@@ -76,12 +79,14 @@ export class Fetcher implements Fetching {
   }
 
   async stop(): Promise<void> {
+    this.#late.stop();
     await this.#blocked.endUntil(this.#loop.stop());
     this.#parts.rings.close();
     this.#parts.way.giveBack();
   }
 
   abandon(): void {
+    this.#late.stop();
     this.#parts.rings.close();
     this.#parts.way.abandon();
   }
@@ -138,7 +143,8 @@ export class Fetcher implements Fetching {
     }
     const { connectionEpoch } = way;
     if (connectionEpoch !== this.#readOn) this.lostSight('the connection to Redis was lost');
-    if (this.#problem !== null) await feedback.rejoin();
+    if (this.#problem !== null) await feedback.rejoin().then(() => this.#late.gaveUp());
+    else if (this.#late.takeDue()) await feedback.rejoin();
     this.#readOn = connectionEpoch;
     if (dispatcher.freeSlots > 0 && !signal.aborted) await this.#fetch(dispatcher.freeSlots);
     this.#problem = null;
