@@ -296,6 +296,7 @@ export class Dispatcher implements Settling {
       this.#permits?.unused();
       if (mayBegin === false) held.lost(delivery.entry);
       else if (!delivery.entry.isGivenUp) this.release([delivery]);
+      this.#slots.left(delivery);
       this.#ended(batch);
     }
   }

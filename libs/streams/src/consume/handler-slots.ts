@@ -179,6 +179,11 @@ export class HandlerSlots {
     for (const { delivery } of items) this.#queue.settled(delivery);
   }
 
+  /** A message that was taken does not begin, and is settled by others: what waits behind it waits no longer. */
+  left(delivery: PendingDelivery): void {
+    this.#queue.settled(delivery);
+  }
+
   /** Nothing begins from now on. */
   pause(): void {
     this.#isPaused = true;
