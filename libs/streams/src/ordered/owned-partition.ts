@@ -145,6 +145,7 @@ export class OwnedPartition {
   }
 
   #goOn(): void {
+    if (this.#stoppedAt) this.beginsAnew(this.#stoppedAt.name);
     this.#stoppedAt = null;
     this.restart();
     for (const stream of this.place.streams) this.#parts.rings.lookAt(stream);
@@ -154,6 +155,12 @@ export class OwnedPartition {
   #learnReleased(keys: ReadonlyMap<string, ParkedState>): void {
     for (const [key, state] of keys) if (state === 'released') this.#notes!.parked.set(key, state);
     this.#openReleased();
+  }
+
+  /** Whatever was known of the attempts and the crashes of a message is void, should it come again. */
+  beginsAnew(name: string): void {
+    this.#notes?.attempts.delete(name);
+    for (const [lane, first] of this.#found) if (first.name === name) this.#found.set(lane, { name, crashes: 0 });
   }
 
   /** Reads again all that is not settled, but for the messages that handlers have. */
