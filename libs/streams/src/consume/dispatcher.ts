@@ -183,7 +183,7 @@ export class Dispatcher implements Settling {
 
   #beginPermitsOf(limiter: RateLimiter): BeginPermits {
     const mayHaveLoneSlot = (): boolean => this.#slots.wantsLoneSlot && this.#parts.loneSlot.isFree(this.#onLoneSlotFree);
-    const wanted = (): number => this.#slots.wanted(this.#now(), mayHaveLoneSlot());
+    const wanted = (): number => this.#slots.wanted(this.#now(), mayHaveLoneSlot);
     return new BeginPermits({ limiter, wanted, onGranted: () => this.#startNext() });
   }
 
