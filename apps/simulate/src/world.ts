@@ -98,7 +98,7 @@ export class World {
 
 interface Strand {
   readonly request: MemberRequest;
-  /** Of this process alone; of any without it. */
+  /** The process that sends it; any one where it is absent. */
   readonly of?: string;
   /** So late it arrives; null: as the weather is. */
   readonly lateMs: number | null;

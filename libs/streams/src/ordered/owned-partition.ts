@@ -167,7 +167,7 @@ export class OwnedPartition {
     this.#openReleased();
   }
 
-  /** Whatever was known of the attempts and the crashes of a message is void, should it come again. */
+  /** Should the message come again, it has no attempts and no crashes behind it. */
   beginsAnew(name: string): void {
     this.#notes?.attempts.delete(name);
     for (const [lane, first] of this.#found) if (first.name === name) this.#found.set(lane, { name, crashes: 0 });

@@ -36,7 +36,7 @@ describe('an ordered group that is set to another position', () => {
     await process.streams.groups.seek(Step, 'g', { to: 'earliest' });
     await bed.drained(process, Step, 'g');
     for (const thing of [0, 1, 2, 3, 4, 5]) expect(log.of(thing)).toEqual(inOrder(5).map((line) => `${line} replayed`));
-    // Whoever owned a partition before the seek, and does not know of it, can settle nothing there.
+    // An owner from before the seek that does not know of it can settle nothing there.
     expect(await bed.epochs()).toEqual(before.map((epoch) => epoch + 1));
   });
 
