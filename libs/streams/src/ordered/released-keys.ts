@@ -36,12 +36,14 @@ export class ReleasedKeys {
     if (!this.#open.has(key) && !this.#waiting.has(key)) this.#waiting.set(key, isSuspect);
   }
 
-  /** Takes keys that may be handled now. */
+  /** Takes keys that may be handled now. It is called for each key that ends, and looks at no more than it takes. */
   take(): [key: string, isSuspect: boolean][] {
-    const taken = [...this.#waiting].slice(0, Math.max(0, MOST_OPEN - this.#open.size));
-    for (const [key] of taken) {
+    const taken: [key: string, isSuspect: boolean][] = [];
+    for (const [key, isSuspect] of this.#waiting) {
+      if (this.#open.size >= MOST_OPEN) break;
       this.#waiting.delete(key);
       this.#open.add(key);
+      taken.push([key, isSuspect]);
     }
     return taken;
   }
