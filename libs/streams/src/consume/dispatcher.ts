@@ -183,7 +183,7 @@ export class Dispatcher implements Settling {
 
   #beginPermitsOf(limiter: RateLimiter): BeginPermits {
     const mayHaveLoneSlot = (): boolean => this.#slots.wantsLoneSlot && this.#parts.loneSlot.isFree(this.#onLoneSlotFree);
-    const wanted = (): number => this.#slots.wanted(this.#now(), mayHaveLoneSlot());
+    const wanted = (): number => this.#slots.wanted(this.#now(), mayHaveLoneSlot);
     return new BeginPermits({ limiter, wanted, onGranted: () => this.#startNext() });
   }
 
@@ -296,6 +296,7 @@ export class Dispatcher implements Settling {
       this.#permits?.unused();
       if (mayBegin === false) held.lost(delivery.entry);
       else if (!delivery.entry.isGivenUp) this.release([delivery]);
+      this.#slots.left(delivery);
       this.#ended(batch);
     }
   }

@@ -25,7 +25,7 @@ export interface HandlerQueue {
   suspectEnded(): void;
   /** A batch that was taken has ended. @returns whether it was a suspect */
   ended(batch: readonly PendingDelivery[]): boolean;
-  /** Redis has stored or refused how a message ended. */
+  /** Redis has stored or refused how a message ended, or it is settled by others. */
   settled(delivery: PendingDelivery): void;
   /** How long until a batch without suspects is ready though nothing more comes, in whole milliseconds; null when none waits. */
   readyInMs(nowMs: number): number | null;

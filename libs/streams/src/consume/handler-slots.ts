@@ -101,13 +101,14 @@ export class HandlerSlots {
   /**
    * How many messages would begin now if there were permits for all.
    *
-   * @param lone whether the lone slot of the process is there for one of them
+   * @param mayHaveLoneSlot whether the lone slot of the process is there for one of them; asked when it is known who waits for it
    */
-  wanted(now: Now, lone: boolean): number {
+  wanted(now: Now, mayHaveLoneSlot: () => boolean): number {
     if (!this.#hasSlot(now)) return 0;
     const { concurrency, rule } = this.#rules;
     const most = (concurrency - this.#running.size) * rule.size;
-    return Math.min(most, this.#queue.readyNow(now.ms) + (lone ? 1 : 0));
+    const ready = this.#queue.readyNow(now.ms);
+    return Math.min(most, ready + (mayHaveLoneSlot() ? 1 : 0));
   }
 
   /** The next batch, which has a slot from now on; empty while none is ready. */
@@ -177,6 +178,11 @@ export class HandlerSlots {
   settled(items: readonly { readonly delivery: PendingDelivery }[]): void {
     this.#unsettled -= items.length;
     for (const { delivery } of items) this.#queue.settled(delivery);
+  }
+
+  /** A message that was taken does not begin, and is settled by others: what waits behind it waits no longer. */
+  left(delivery: PendingDelivery): void {
+    this.#queue.settled(delivery);
   }
 
   /** Nothing begins from now on. */

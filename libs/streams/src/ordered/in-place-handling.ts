@@ -145,7 +145,10 @@ export class InPlaceHandling implements InPlace {
   async #endParked(delivery: PendingDelivery, work: () => Promise<AfterParked>): Promise<null> {
     const next = await this.#untilDone.of(delivery, work);
     this.#free(delivery);
-    if (next !== null) this.#partitionOf(delivery.entry).afterParked(keyOfParked(delivery.entry.id), next);
+    const partition = this.#partitionOf(delivery.entry);
+    // It may be put aside again: the next release has it begin anew.
+    partition.beginsAnew(delivery.name);
+    if (next !== null) partition.afterParked(keyOfParked(delivery.entry.id), next);
     return null;
   }
 

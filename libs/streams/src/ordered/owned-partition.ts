@@ -28,12 +28,19 @@ export interface OwnedPartitionParts extends ReadHistoryParts {
 const NEW = '>';
 const BEGINNING = '0-0';
 
+/** By their names. */
+type InHand = ReadonlyMap<string, PendingDelivery>;
+
+const NOTHING: InHand = new Map();
+
 /** Where a read is to go on in each stream. A read that was sent before the position was set back brings nothing. */
 export interface ReadPosition {
   readonly epoch: number;
   readonly round: number;
   /** By stream, the id to read behind, or {@link NEW}. */
   readonly after: ReadonlyMap<GroupStream, string>;
+  /** Messages that this member has by then, and that the read may bring again: they may be settled before its reply comes. */
+  readonly inHand: InHand;
 }
 
 /** The first message of a lane after a death, and its crashes with that one. */
@@ -41,10 +48,6 @@ interface Suspect {
   readonly name: string;
   readonly crashes: number;
 }
-
-type InHand = ReadonlyMap<string, PendingDelivery>;
-
-const NOTHING: InHand = new Map();
 
 /**
  * One partition of an ordered group, as one member has it. While the member owns it, it reads what owners have read and not
@@ -89,7 +92,9 @@ export class OwnedPartition {
   /** Where to read; null while this member is not to read here. */
   get position(): ReadPosition | null {
     if (!this.isOpen) return null;
-    return { epoch: this.#acquisition!.epoch, round: this.#round, after: new Map(this.#after) };
+    const mayBringThem = this.#isRereading || !this.history.isPlain;
+    const inHand = mayBringThem ? this.#inHand() : NOTHING;
+    return { epoch: this.#acquisition!.epoch, round: this.#round, after: new Map(this.#after), inHand };
   }
 
   /** Whether this member owns it, and may begin messages. */
@@ -138,6 +143,11 @@ export class OwnedPartition {
     this.#operator.rung();
   }
 
+  /** Whether it still reads what owners have read before. */
+  get #isRereading(): boolean {
+    return [...this.#after.values()].some((after) => after !== NEW);
+  }
+
   get #waitsForOperator(): 'stopped' | 'parked' | null {
     if (this.#acquisition === null) return null;
     if (this.#stoppedAt !== null) return 'stopped';
@@ -145,6 +155,7 @@ export class OwnedPartition {
   }
 
   #goOn(): void {
+    if (this.#stoppedAt) this.beginsAnew(this.#stoppedAt.name);
     this.#stoppedAt = null;
     this.restart();
     for (const stream of this.place.streams) this.#parts.rings.lookAt(stream);
@@ -154,6 +165,12 @@ export class OwnedPartition {
   #learnReleased(keys: ReadonlyMap<string, ParkedState>): void {
     for (const [key, state] of keys) if (state === 'released') this.#notes!.parked.set(key, state);
     this.#openReleased();
+  }
+
+  /** Should the message come again, it has no attempts and no crashes behind it. */
+  beginsAnew(name: string): void {
+    this.#notes?.attempts.delete(name);
+    for (const [lane, first] of this.#found) if (first.name === name) this.#found.set(lane, { name, crashes: 0 });
   }
 
   /** Reads again all that is not settled, but for the messages that handlers have. */
@@ -211,7 +228,7 @@ export class OwnedPartition {
     if (!isReread) this.#watchOrder(stream, found);
     const mayBeInHand = isReread || !this.history.isPlain;
     // One that is settled while it is looked up was not settled yet for the look, and is in hand no more behind it.
-    const before = mayBeInHand ? this.#inHand() : NOTHING;
+    const before = mayBeInHand ? new Map([...from.inHand, ...this.#inHand()]) : NOTHING;
     const [notes, ...open] = await Promise.all([this.#known(), ...found.map((entry) => this.#unsettledOf(entry, isReread))]);
     if (this.#round !== from.round || (isReread && this.#isChanged(open.flat())) || this.#isToStop(notes)) return null;
     this.#after.set(stream, isReread ? (reads.at(-1)?.id ?? NEW) : NEW);
@@ -243,7 +260,7 @@ export class OwnedPartition {
 
   /** Messages of a key that came before those that were put aside are handled, or put aside, before these are. */
   #openReleased(keys: Iterable<string> = this.#notes?.parked.keys() ?? []): void {
-    if (!this.isOpen || !this.#notes || [...this.#after.values()].some((after) => after !== NEW)) return;
+    if (!this.isOpen || !this.#notes || this.#isRereading) return;
     const isAfterDeath = this.#isAfterDeath;
     this.#isAfterDeath = false;
     for (const key of keys) if (this.#notes.parked.get(key) === 'released') this.#released.add(key, isAfterDeath);
@@ -295,7 +312,8 @@ export class OwnedPartition {
   #hold({ entry, deliveries }: OpenedEntry, open: readonly PendingDelivery[], inHand: InHand): readonly PendingDelivery[] {
     const { held, settler } = this.#parts;
     const fresh = open.filter(({ name }) => !inHand.has(name));
-    if (open.length > 0 && fresh.length === 0) return fresh;
+    // The entry goes when those of its messages are settled that are in hand.
+    if (fresh.length === 0 && deliveries.some(({ name }) => inHand.has(name))) return fresh;
     held.add(entry);
     held.settled(entry, deliveries.length - Math.max(fresh.length, 1));
     if (fresh.length === 0) settler.letGo(deliveries[0]!);

@@ -26,7 +26,7 @@ type Place = Pick<PendingDelivery, 'topic' | 'partition' | 'group'>;
 /** The notes of the owners of a partition about messages that stay there. */
 export interface Notes {
   /** By name of the message. */
-  readonly attempts: ReadonlyMap<string, AttemptRecord>;
+  readonly attempts: Map<string, AttemptRecord>;
   /** By name of the message: an operator wants it to be a dead letter. */
   readonly givenUp: ReadonlyMap<string, GivenUp>;
   readonly stoppedAt: StoppedAt | null;

@@ -138,6 +138,7 @@ local function dropCopies()
         redis.call('XACK', again, group, entry[1])
         redis.call('XDEL', again, entry[1])
         redis.call('HDEL', begun, entry[1])
+        redis.call('HDEL', control, 'tried:' .. entry[1], 'given-up:' .. entry[1])
       end
     end
     if #entries < LOOK then return end

@@ -15,8 +15,27 @@ afterEach(() => void jest.useRealTimers());
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** One handler, over lanes; Redis takes each outcome at once. */
-function member() {
+/** A rate limit that is never reached. */
+class Permits {
+  inHand = 0;
+
+  ask(wanted: number): Promise<number> {
+    this.inHand += wanted;
+    return Promise.resolve(0);
+  }
+
+  use(): void {
+    this.inHand -= 1;
+  }
+
+  giveBack(): Promise<void> {
+    this.inHand = 0;
+    return Promise.resolve();
+  }
+}
+
+/** One handler, over lanes; Redis takes each outcome at once, and has a permit for each message where there is a limit. */
+function member({ rateLimiter }: { rateLimiter?: Permits } = {}) {
   const [queue, loneSlot, begun] = [new LaneQueue(ONE_BY_ONE, 'key'), new LoneSlot(), [] as number[]];
   const ends: ((outcome: Outcome) => void)[] = [];
   const parts = {
@@ -33,7 +52,7 @@ function member() {
     },
     holdings: { begin: () => Promise.resolve(true) },
     inPlace: { queue, aside: () => undefined, keep: () => undefined, release: () => undefined },
-    feedback: { replayOf: () => null },
+    feedback: { replayOf: () => null }, rateLimiter,
   };
   return { queue, loneSlot, begun, ends, held: parts.held, dispatcher: new Dispatcher(parts as unknown as DispatcherParts) };
 }
@@ -48,6 +67,17 @@ it('a suspect whose time came while another one was at work begins as soon as th
   ends[0]!(ACK);
   await settled();
   expect(begun).toEqual([0, 1]);
+});
+
+it('a suspect asks for a permit as soon as its time comes', async () => {
+  const { dispatcher, begun } = member({ rateLimiter: new Permits() });
+  const later = keyed('a', 0, { crashes: 1 });
+  later.notBeforeMs = performance.now() + 10;
+  dispatcher.add([later]);
+  await settled();
+  jest.advanceTimersByTime(20);
+  await settled();
+  expect(begun).toEqual([0]);
 });
 
 it('more is read when messages that waited for the lone slot are dropped with their partition', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { DeliveryContext, Ordering } from '@millrace/core';
+import { DeadLetter, type DeliveryContext, type Ordering } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { type Process, signal, subscribe } from '../fixture.js';
 import { Step, stepsOf } from './keyed.js';
@@ -54,6 +54,23 @@ describe('an ordered group that is set to another position', () => {
     await bed.drained(process, Step, 'g');
     const again = (thing: number): string[] => log.of(thing).slice(3).map((line) => line.replace(' replayed', ''));
     for (const thing of [0, 1, 2]) expect(again(thing)).toEqual(inOrder(4));
+    expect(await bed.notes()).toEqual([]);
+  });
+
+  it('back, while a redriven message waits for another attempt: nothing is left of it', async () => {
+    const process = await bed.start();
+    let fails: Error | null = new DeadLetter('no');
+    await subscribe(process, { ...TARGET, retry: times(2, '1h') }, async () => {
+      if (fails) throw fails;
+    });
+    await process.publisher.publish(Step, { thing: 0, step: 0 });
+    await bed.drained(process, Step, 'g');
+    fails = new Error('not yet');
+    await process.streams.deadLetters.redrive(Step, 'g', { all: true });
+    await waitFor(async () => (await bed.notes()).length === 1, { what: 'an attempt to be noted' });
+    fails = null;
+    await process.streams.groups.seek(Step, 'g', { to: 'earliest' });
+    await bed.drained(process, Step, 'g');
     expect(await bed.notes()).toEqual([]);
   });
 
