@@ -168,8 +168,8 @@ export const holding = [
   {
     name: 'messages of a read whose reply was lost are put back',
     file: `${READ}/fetcher.ts`,
-    find: 'if (this.#problem !== null) await feedback.rejoin();',
-    replace: '',
+    find: 'if (this.#problem !== null) await feedback.rejoin().then(() => this.#late.gaveUp());\n    else if (',
+    replace: 'if (',
     spec: RACES_SPEC,
     title: 'R12 of a read: its messages are handled once',
   },
