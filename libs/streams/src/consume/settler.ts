@@ -131,8 +131,10 @@ export class Settler {
         else this.#parts.held.settled(item.delivery.entry);
       }
       // Messages that are settled together have one owner.
-      items[0]!.owner.settled(items);
-      if (letter === 'D') this.#parts.feedback.givenAgain(items[0]!.delivery.entry.stream.partition);
+      const { owner, delivery } = items[0]!;
+      owner.settled(items);
+      // Whoever lets go of settled messages knows that they were given again.
+      if (letter === 'D' && owner !== NOBODY) this.#parts.feedback.givenAgain(delivery.entry.stream.partition);
     });
   }
 
