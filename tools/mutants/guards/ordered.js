@@ -4,6 +4,8 @@ const ORDERED = 'libs/streams/src/ordered';
 const SCRIPTS = 'libs/streams/src/scripts';
 const TEST = 'libs/streams/test/ordered';
 const ATTEMPTS_SPEC = `${TEST}/attempts.spec.ts`;
+const TENURES_SPEC = `${TEST}/tenures.spec.ts`;
+const LATE_READS_SPEC = `${TEST}/late-reads.spec.ts`;
 const CRASHES_SPEC = `${TEST}/crashes.spec.ts`;
 const EXHAUSTED_SPEC = `${TEST}/exhausted.spec.ts`;
 const QUEUE_SPEC = `${TEST}/lane-queue.spec.ts`;
@@ -100,10 +102,42 @@ export const ordered = [
   {
     name: 'ordered: a retry begins behind its record',
     file: `${ORDERED}/in-place-handling.ts`,
-    find: 'await this.#parts.notes.keep(next, delayMs);',
-    replace: 'void this.#parts.notes.keep(next, delayMs);',
+    find: 'if (await this.#parts.notes.keep(next, delayMs)) this.#again(delivery, next);',
+    replace: 'if ((void this.#parts.notes.keep(next, delayMs), true)) this.#again(delivery, next);',
     spec: CRASHES_SPEC,
     title: 'a retry begins when its record is written, not sooner',
+  },
+  {
+    name: 'ordered: a retry whose record is refused waits for the next tenure',
+    file: `${ORDERED}/in-place-handling.ts`,
+    find: 'if (await this.#parts.notes.keep(next, delayMs)) this',
+    replace: 'if ((await this.#parts.notes.keep(next, delayMs), true)) this',
+    spec: TENURES_SPEC,
+    title: 'a message whose attempt cannot be noted, as its partition was taken away, is not tried again before the next tenure',
+  },
+  {
+    name: 'ordered: a message that does not begin frees its lane',
+    file: 'libs/streams/src/consume/dispatcher.ts',
+    find: '      this.#slots.left(delivery);\n',
+    replace: '',
+    spec: TENURES_SPEC,
+    title: 'when its mark is stored, and the reply comes late',
+  },
+  {
+    name: 'ordered: crashes of a message that an operator lets go on do not count any more',
+    file: `${ORDERED}/owned-partition.ts`,
+    find: 'this.#found.set(lane, { name, crashes: 0 });',
+    replace: 'this.#found.set(lane, first);',
+    spec: TENURES_SPEC,
+    title: 'at which its partition stopped',
+  },
+  {
+    name: 'ordered: what was in hand when a read was sent is no new message',
+    file: `${ORDERED}/owned-partition.ts`,
+    find: 'new Map([...from.inHand, ...this.#inHand()])',
+    replace: 'this.#inHand()',
+    spec: LATE_READS_SPEC,
+    title: 'a message that was redriven is handled once, though it is settled while a read is on its way that brings it again',
   },
   {
     name: 'ordered: the next owner counts attempts on',

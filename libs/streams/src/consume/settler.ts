@@ -133,7 +133,7 @@ export class Settler {
       // Messages that are settled together have one owner.
       const { owner, delivery } = items[0]!;
       owner.settled(items);
-      // Whoever lets go of settled messages knows that they were given again.
+      // An entry is let go of when its messages are known to be settled: that they were given again is no news.
       if (letter === 'D' && owner !== NOBODY) this.#parts.feedback.givenAgain(delivery.entry.stream.partition);
     });
   }

@@ -89,8 +89,8 @@ export class InPlaceHandling implements InPlace {
     const attempt = sameAttempt ? delivery.attempt : delivery.attempt + 1;
     const next = delivery.with({ attempt, firstFailedAt: delivery.firstFailedAt ?? Date.now() });
     next.notBeforeMs = performance.now() + delayMs;
-    await this.#parts.notes.keep(next, delayMs);
-    this.#again(delivery, next);
+    if (await this.#parts.notes.keep(next, delayMs)) this.#again(delivery, next);
+    else this.release([delivery]);
     return null;
   }
 

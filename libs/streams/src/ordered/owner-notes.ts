@@ -70,12 +70,17 @@ export class OwnerNotes {
     return this.#attempt(delivery, { isBegun: true, dueAtMs: 0, delayMs: 0 });
   }
 
-  /** Never rejects: without the record the next owner counts an attempt less. */
-  async keep(delivery: PendingDelivery, delayMs: number): Promise<void> {
+  /**
+   * Never rejects: without the record the next owner counts an attempt less.
+   *
+   * @returns false when Redis says that the message is another's by now, or settled
+   */
+  async keep(delivery: PendingDelivery, delayMs: number): Promise<boolean> {
     try {
-      await this.#attempt(delivery, { isBegun: false, dueAtMs: Date.now() + delayMs, delayMs }, '1');
+      return await this.#attempt(delivery, { isBegun: false, dueAtMs: Date.now() + delayMs, delayMs }, '1');
     } catch (error) {
       reportLoop(delivery, error);
+      return true;
     }
   }
 

@@ -84,6 +84,33 @@ describe('a tenure that ends while a message begins that is alone after a death 
   });
 });
 
+it('a message whose attempt cannot be noted, as its partition was taken away, is not tried again before the next tenure', async () => {
+  const [process, log] = [await bed.start(), new Log()];
+  const { publish } = process.redis;
+  const run = publish.run.bind(publish);
+  let takes = true;
+  publish.run = async (script, ...args) => {
+    if (script.name === 'note.lua' && takes) {
+      takes = false;
+      await takeAway();
+    }
+    return run(script, ...args);
+  };
+  let calls = 0;
+  await subscribe(process, { topic: Single, group: 'g', ordering: BY_KEY, retry: times(9, '1ms') }, async (given: Step, ctx: DeliveryContext) => {
+    log.add(given, ctx);
+    calls += 1;
+    if (calls > 1) return;
+    // The reads that follow the publish are over by then: the owner learns nothing from them.
+    for (let commands = 0; commands < 50; commands += 1) await bed.command('PING');
+    throw new Error('not yet');
+  });
+  await process.publisher.publish(Single, step(0, 0));
+  await log.until(2);
+  await bed.drained(process, Single, 'g');
+  expect([log.of(0), (await bed.state(process, Single, 'g')).fenced]).toEqual([['0 1/0', '0 1/0'], 0]);
+});
+
 describe('a message that was given up since it took processes down begins anew when an operator says so', () => {
   it('at which its partition stopped', async () => {
     const ordering = { by: 'key', onExhausted: 'stop' } as const;
