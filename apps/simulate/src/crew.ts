@@ -57,6 +57,8 @@ export class Crew {
       case 'kill':
         return this.#kill(process);
       case 'stop':
+        // Nobody may hear that it stops.
+        if (fault.loses) history.presumedDeaths += 1;
         if (fault.loses) process.lose();
         return process.stop(fault.deadlineMs);
       case 'freeze':

@@ -22,7 +22,7 @@ export interface OperatorsPartition {
  * the number of the last order first.
  */
 export class OperatorWatch {
-  readonly #notes: Pick<OwnerNotes, 'order' | 'parked'>;
+  readonly #notes: Pick<OwnerNotes, 'orders' | 'parked'>;
   readonly #partition: OperatorsPartition;
   /** The number of the last order that this member knows of. */
   #order = '';
@@ -31,7 +31,7 @@ export class OperatorWatch {
   /** Grows when all is read anew: what was asked before is void. */
   #round = 0;
 
-  constructor(notes: Pick<OwnerNotes, 'order' | 'parked'>, partition: OperatorsPartition) {
+  constructor(notes: Pick<OwnerNotes, 'orders' | 'parked'>, partition: OperatorsPartition) {
     this.#notes = notes;
     this.#partition = partition;
   }
@@ -77,7 +77,7 @@ export class OperatorWatch {
   async #lookOnce(): Promise<void> {
     const { place, waits, released, goesOn } = this.#partition;
     const round = this.#round;
-    const order = await this.#notes.order(place);
+    const { order, isStopped } = await this.#notes.orders(place);
     if (order === this.#order && round === this.#round) return;
     const keys = waits() === 'parked' ? await this.#notes.parked(place) : null;
     const isVoid = round !== this.#round || (keys === null && waits() !== 'stopped');
@@ -85,7 +85,8 @@ export class OperatorWatch {
     else {
       this.#order = order;
       if (keys) released(keys);
-      else goesOn();
+      // An order for a key lets no partition go on.
+      else if (!isStopped) goesOn();
     }
   }
 }

@@ -10,7 +10,7 @@ import { partitionsOf } from '../log/topic-log.js';
 import { GoOnOptions, ReleaseOptions } from './order-options.js';
 import { stoppedAtIn } from './owner-notes.js';
 import { parkedKeysOf, type ParkedState } from './parked-keys.js';
-import type { ParkedText } from './parked-messages.js';
+import { parkedTextIn } from './parked-messages.js';
 import { namesOf, parkedKey } from './parked-names.js';
 
 const releaseKey = loadScript('../scripts/release-key.lua', import.meta.url);
@@ -118,7 +118,7 @@ export class Orders {
       redis.call('ZRANGE', parked, ...range, 'BYLEX', 'LIMIT', 0, 1) as Promise<string[]>,
     ]);
     const text = first[0] === undefined ? null : ((await redis.call('HGET', parkedText, first[0])) as string | null);
-    const { givenUp = null, parkedAt = null } = text === null ? {} : (JSON.parse(text) as ParkedText);
+    const { givenUp = null, parkedAt = null } = (text === null ? null : parkedTextIn(text)) ?? {};
     const words = { reason: givenUp?.reason ?? null, error: givenUp?.error ?? null };
     const since = parkedAt === null ? null : new Date(parkedAt);
     return { key, partition, state, messages: Number(messages), ...words, parkedAt: since };

@@ -69,6 +69,8 @@ export class OwnedPartition {
   /** Null until they are read, in each round. */
   #notes: Notes | null = null;
   #stoppedAt: StoppedAt | null = null;
+  /** Whether Redis knows that: an operator has nothing to order before. */
+  #isStopStored = false;
   /** Keys of which a message was put aside while notes were on their way. */
   readonly #parkedSince = new Set<string>();
   /** By lane of each stream, the first message that has been found since the owner before died, and its crashes with that one. */
@@ -132,10 +134,19 @@ export class OwnedPartition {
     this.restart();
   }
 
-  /** Goes no further than this message, until an operator lets it. */
-  stop(at: StoppedAt): void {
+  /** Goes no further than this message, until an operator lets it. Redis may know of it later: see {@link stopEnds}. */
+  stop(at: StoppedAt, isStored = false): void {
     this.#stoppedAt = at;
+    this.#isStopStored = isStored;
     this.restart();
+  }
+
+  /** Redis knows that the partition has stopped, or has refused it: the message is settled, or another's. */
+  stopEnds(isStored: boolean): void {
+    if (this.#stoppedAt === null) return;
+    this.#isStopStored = isStored;
+    if (isStored) this.#operator.waits();
+    else this.#goOn();
   }
 
   /** An operator may have released keys, or let the partition go on. */
@@ -150,7 +161,7 @@ export class OwnedPartition {
 
   get #waitsForOperator(): 'stopped' | 'parked' | null {
     if (this.#acquisition === null) return null;
-    if (this.#stoppedAt !== null) return 'stopped';
+    if (this.#stoppedAt !== null) return this.#isStopStored ? 'stopped' : null;
     return this.#notes && this.#notes.parked.size > 0 ? 'parked' : null;
   }
 
@@ -247,7 +258,7 @@ export class OwnedPartition {
   #isToStop(notes: Notes): boolean {
     const isNew = this.#notes === null;
     if (isNew) this.#notes = this.#upToDate(notes);
-    if (notes.stoppedAt) this.stop(notes.stoppedAt);
+    if (notes.stoppedAt) this.stop(notes.stoppedAt, true);
     if (isNew) this.#operator.learned(notes.order);
     return notes.stoppedAt !== null;
   }

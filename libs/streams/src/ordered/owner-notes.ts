@@ -60,9 +60,11 @@ export class OwnerNotes {
     return parkedKeysOf(this.#redisOf(place), place);
   }
 
-  /** The number of the last order that an operator gave about this partition; empty before the first. */
-  async order(place: GroupPartition): Promise<string> {
-    return ((await this.#redisOf(place).call('HGET', place.groupKeys.control, ORDER)) as string | null) ?? '';
+  /** The number of the last order of an operator about this partition, empty before the first; and whether it stands still. */
+  async orders(place: GroupPartition): Promise<{ readonly order: string; readonly isStopped: boolean }> {
+    const found = await this.#redisOf(place).call('HMGET', place.groupKeys.control, ORDER, 'stopped');
+    const [order, stopped] = found as (string | null)[];
+    return { order: order ?? '', isStopped: stopped !== null };
   }
 
   /** Marks a message whose process vanished as one that begins. @returns false when it is another's by now */

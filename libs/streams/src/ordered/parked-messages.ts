@@ -89,3 +89,13 @@ function textOf({ offset, envelope }: Pick<PendingDelivery, 'offset' | 'envelope
   const text: ParkedText = { offset, envelope, givenUp, parkedAt: Date.now() };
   return JSON.stringify(text);
 }
+
+/** Null for a text that is damaged. */
+export function parkedTextIn(text: string): ParkedText | null {
+  try {
+    const found = JSON.parse(text) as ParkedText;
+    return Number.isSafeInteger(found.offset) && typeof found.envelope === 'string' ? found : null;
+  } catch {
+    return null;
+  }
+}

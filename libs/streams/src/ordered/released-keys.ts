@@ -5,7 +5,7 @@ import { HeldEntry } from '../consume/held-entry.js';
 import { PendingDelivery } from '../consume/pending-delivery.js';
 import { malformed } from '../log/envelope.js';
 import { reportLoop } from './owner-notes.js';
-import type { AfterParked, NextParked, ParkedMessages, ParkedText } from './parked-messages.js';
+import { type AfterParked, type NextParked, type ParkedMessages, parkedTextIn } from './parked-messages.js';
 
 /** The pause before Redis is asked again, after a failure. */
 const PAUSE_MS = 1_000;
@@ -73,20 +73,11 @@ export class ReleasedKeys {
 
   deliveryOf(key: string, { name, text }: NextParked, epoch: number): PendingDelivery {
     const { connectionEpoch } = this.#parts.held.moment();
-    const found = parsed(text);
+    const found = parkedTextIn(text);
     const span = { base: found?.offset ?? -1, size: 1 };
     const entry = new HeldEntry(this.#stream, { id: name, connectionEpoch, ownerEpoch: epoch }, span);
     if (found) return new PendingDelivery(entry, { offset: found.offset, envelope: found.envelope });
     const fault = malformed(`the text of a message of key '${key}' is damaged`);
     return new PendingDelivery(entry, { offset: -1, envelope: text, fault });
-  }
-}
-
-function parsed(text: string): ParkedText | null {
-  try {
-    const found = JSON.parse(text) as ParkedText;
-    return Number.isSafeInteger(found.offset) && typeof found.envelope === 'string' ? found : null;
-  } catch {
-    return null;
   }
 }

@@ -21,11 +21,12 @@ if name ~= '' then redis.call('HDEL', control, 'tried:' .. name) end
 if outcome == 'park' then
   redis.call('HSET', keys, key, 'parked')
   if redis.call('HEXISTS', texts, name) == 1 then redis.call('HSET', texts, name, ARGV[5]) end
-elseif name ~= '' and redis.call('ZREM', parked, name) == 1 then
+elseif name ~= '' and redis.call('ZSCORE', parked, name) then
+  -- The dead letter comes first: a call that fails loses nothing.
+  if outcome == 'dead' then redis.call('XADD', dead, '*', 'm', ARGV[5], 'e', ARGV[6]) end
+  redis.call('ZREM', parked, name)
   redis.call('HDEL', texts, name)
-  if outcome == 'dead' then
-    redis.call('XADD', dead, '*', 'm', ARGV[5], 'e', ARGV[6])
-    redis.call('HINCRBY', stats, 'deadLettered', 1)
+  if outcome == 'dead' then redis.call('HINCRBY', stats, 'deadLettered', 1)
   else
     redis.call('HINCRBY', stats, 'handled', 1)
     if ARGV[5] ~= 'handled' then redis.call('HINCRBY', stats, ARGV[5], 1) end

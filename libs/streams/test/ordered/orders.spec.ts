@@ -156,3 +156,41 @@ it('a key that is put aside while its owner reads which keys are is known to be'
   await waitFor(async () => (await parked(admin)) === 2, { what: 'the next message of the key to be put aside' });
   expect(tape.of(0)).toEqual([0]);
 });
+
+it('a partition stays stopped when another order comes while Redis is told that it stops', async () => {
+  const [process, admin, tape, plan] = [await bed.start(), await bed.start(), new Tape(), new Plan()];
+  await member(process, tape, plan);
+  await process.publisher.publishMany(Lone, keys(1));
+  await waitFor(async () => (await parked(process)) === 1, { what: 'a key to be put aside' });
+  await process.stop();
+  const [second, told, hold, witness] = [await bed.start(), signal(), signal(), signal()];
+  const { publish } = second.redis;
+  const run = publish.run.bind(publish);
+  publish.run = async (script, ...args) => {
+    const reply = await run(script, ...args);
+    if (script.name === 'note.lua') {
+      told.fire();
+      await hold.promise;
+    }
+    return reply;
+  };
+  const ordering = { by: 'key', onExhausted: 'stop' } as const;
+  await subscribe(second, { topic: Lone, group: 'g', ordering, concurrency: 1 }, async (given: Lone) => {
+    tape.add(given);
+    if (given.thing === 5) throw new Error('It cannot be done.');
+  });
+  await admin.publisher.publish(Lone, step(5, 0));
+  await told.promise;
+  await subscribe(admin, { topic: Lone, group: 'other' }, async ({ thing }: Lone) => thing === 6 && witness.fire());
+  await release(admin, 0);
+  await admin.publisher.publish(Lone, step(6, 0));
+  await witness.promise;
+  // Rings come in their order: the member has heard of the order before this message.
+  await waitFor(async () => (await admin.streams.orders.stopped(Lone, 'g')).length === 1, { what: 'the partition to have stopped' });
+  hold.fire();
+  await waitFor(async () => (await bed.state(admin, Lone, 'g')).lag === 2, { what: 'two messages to wait' });
+  expect([0, 5, 6].map((thing) => tape.of(thing))).toEqual([[0], [0], []]);
+  await admin.streams.orders.goOn(Lone, 'g', { partition: 0, message: 'dead-letter' });
+  await bed.drained(admin, Lone, 'g');
+  expect([0, 5, 6].map((thing) => tape.of(thing))).toEqual([[0, 0], [0], [0]]);
+});
