@@ -14,12 +14,15 @@ export interface EventPlace {
  * traces listen. An event is plain data.
  */
 export interface EventMap {
-  /** An attempt failed; `outcome` says what follows. A message that a broadcast gives up is kept nowhere: `given-up`. */
+  /**
+   * An attempt failed; `outcome` says what follows. In an ordered group the key of a message that failed for good may be put
+   * aside (`parked`), or its partition stop (`stopped`). A message that a broadcast gives up is kept nowhere: `given-up`.
+   */
   'attempt-failed': EventPlace & {
     readonly messageId: string;
     readonly attempt: number;
     readonly error: ErrorRecord;
-    readonly outcome: 'retry' | 'dead-letter' | 'given-up';
+    readonly outcome: 'retry' | 'dead-letter' | 'parked' | 'stopped' | 'given-up';
     readonly delayMs?: number;
   };
   /** The function of a custom back-off failed; the message waits as long as by default. */

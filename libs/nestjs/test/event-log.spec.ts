@@ -182,6 +182,19 @@ describe('the log', () => {
     ]);
   });
 
+  it('says that a key or a partition waits for an operator, and not that there is a dead letter', async () => {
+    const kept = new Kept();
+    const app = await bench.app({});
+    app.useLogger(kept);
+    const failed = { topic: 't', group: 'g', partition: 0, messageId: 'm', attempt: 3, error: { name: 'Error', message: 'no' } } as const;
+    emit('attempt-failed', { ...failed, outcome: 'parked' });
+    emit('attempt-failed', { ...failed, outcome: 'stopped' });
+    expect(kept.entries).toEqual([
+      'error t -> g (partition 0): attempt 3 of message m failed, its key waits for an operator: Error: no',
+      'error t -> g (partition 0): attempt 3 of message m failed, its partition waits for an operator: Error: no',
+    ]);
+  });
+
   it('is written once in a process with two applications, and no more when both are closed', async () => {
     const kept = new Kept();
     const apps = [await bench.app({}), await bench.app({})];

@@ -1,11 +1,17 @@
 import type { ErrorRecord, EventMap, EventPlace } from '@millrace/core';
 import { failureLine, shown } from './failure-text.js';
 
+const ENDS = {
+  'dead-letter': 'dead-lettered',
+  parked: 'its key waits for an operator',
+  stopped: 'its partition waits for an operator',
+  'given-up': 'given up',
+} as const;
+
 export function attemptLine(event: EventMap['attempt-failed']): string {
   const { attempt, messageId, outcome, delayMs, error } = event;
   const what = event.queue ? 'job' : 'message';
-  const end = event.queue || outcome === 'given-up' ? 'given up' : 'dead-lettered';
-  const next = outcome === 'retry' ? `retried in ${delayMs ?? 0} ms` : end;
+  const next = outcome === 'retry' ? `retried in ${delayMs ?? 0} ms` : event.queue ? 'given up' : ENDS[outcome];
   return line(`${placeOf(event)}: attempt ${attempt} of ${what} ${messageId || '(unreadable)'} failed, ${next}`, error);
 }
 

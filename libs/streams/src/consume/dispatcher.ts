@@ -323,8 +323,9 @@ export class Dispatcher implements Settling {
 
   /** @returns false when the message stays here as it is, and Redis is not told */
   #settle(delivery: PendingDelivery, outcome: Outcome): boolean {
-    if (outcome.kind !== 'ack') emitFailure(delivery, outcome);
-    if (this.#settleLater(delivery, this.#parts.inPlace?.keep(delivery, outcome))) return false;
+    const { inPlace } = this.#parts;
+    if (outcome.kind !== 'ack') emitFailure(delivery, outcome, inPlace?.waits(delivery, outcome) ?? null);
+    if (this.#settleLater(delivery, inPlace?.keep(delivery, outcome))) return false;
     this.#write(delivery, this.#settlementOf(delivery, outcome));
     return true;
   }

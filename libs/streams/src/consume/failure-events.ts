@@ -1,12 +1,13 @@
 import { emit, type Outcome } from '@millrace/core';
+import type { Waits } from './in-place.js';
 import type { PendingDelivery } from './pending-delivery.js';
 
-/** Reports an attempt that failed. */
-export function emitFailure(delivery: PendingDelivery, outcome: Outcome): void {
+/** Reports an attempt that failed. @param waits what waits for an operator in place of a dead letter; null when nothing does */
+export function emitFailure(delivery: PendingDelivery, outcome: Outcome, waits: Waits | null): void {
   if (outcome.kind === 'ack' || outcome.kind === 'release') return;
   const { topic, partition, group } = delivery.entry.stream.partition;
   const messageId = delivery.message.id;
   const delay = outcome.kind === 'retry' ? { delayMs: outcome.delayMs } : {};
   const failed = { topic, partition, group, messageId, attempt: delivery.attempt, error: outcome.error, ...delay };
-  emit('attempt-failed', { ...failed, outcome: outcome.kind });
+  emit('attempt-failed', { ...failed, outcome: waits ?? outcome.kind });
 }

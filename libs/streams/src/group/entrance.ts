@@ -128,7 +128,7 @@ function leftBehind({ topic, group }: GroupPartition, order: string, { keys, sto
   return new MillraceError(
     'ORDERING_MISMATCH',
     `Group '${group}' of topic '${topic}' worked ${wordsFor(order)}, and ${keys} of its keys and ${stopped} of its partitions wait for an ` +
-      `operator. In shared mode nobody would handle them. Start it ${wordsFor(order)} again, release the keys and let the partitions go on ` +
+      `operator. Without an order nobody would handle them. Start it ${wordsFor(order)} again, release the keys and let the partitions go on ` +
       "(Orders), with onExhausted 'dead-letter' where what fails again may become a dead letter; or use another group. Nothing was changed.",
   );
 }
@@ -143,5 +143,5 @@ function mismatch({ topic, group }: GroupPartition, wanted: string, { order, mem
 }
 
 function wordsFor(order: string): string {
-  return order === '' ? 'in shared mode' : `in order by ${order}`;
+  return order === '' ? 'without an order' : `in order by ${order}`;
 }

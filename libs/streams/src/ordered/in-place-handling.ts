@@ -3,7 +3,7 @@ import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
 import type { HeldEntry } from '../consume/held-entry.js';
-import type { InPlace, Later } from '../consume/in-place.js';
+import type { InPlace, Later, Waits } from '../consume/in-place.js';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
 import { type Settlement, settlementOf } from '../consume/settlement.js';
 import type { RingWait } from '../read/ring-wait.js';
@@ -67,7 +67,7 @@ export class InPlaceHandling implements InPlace {
       case 'retry':
         return this.#retry(delivery, outcome);
       case 'dead-letter':
-        return isWanted(outcome) ? this.#leave(delivery, outcome) : this.#exhausted(delivery, outcome);
+        return this.#exhausted(delivery, outcome);
       case 'ack':
         return this.#leave(delivery, outcome);
     }
@@ -101,13 +101,20 @@ export class InPlaceHandling implements InPlace {
     else this.release([delivery]);
   }
 
-  #exhausted(delivery: PendingDelivery, givenUp: GivenUp): Later | undefined {
-    const { onExhausted, parked } = this.#parts;
-    const isReleased = isOfReleasedKey(delivery);
-    if (onExhausted === 'stop' && !isReleased) return this.#stop(delivery, givenUp);
-    if (onExhausted === 'dead-letter' || delivery.message.key === null) return this.#leave(delivery, givenUp);
+  waits(delivery: PendingDelivery, outcome: Outcome): Waits | null {
+    const { onExhausted } = this.#parts;
+    if (outcome.kind !== 'dead-letter' || isWanted(outcome)) return null;
     // Messages behind it wait for its key, also when the group stops by now where it put keys aside.
-    return isReleased ? this.#endParked(delivery, () => parked.parkAgain(delivery, givenUp)) : this.#park(delivery, givenUp);
+    if (onExhausted === 'stop' && !isOfReleasedKey(delivery)) return 'stopped';
+    return onExhausted === 'dead-letter' || delivery.message.key === null ? null : 'parked';
+  }
+
+  #exhausted(delivery: PendingDelivery, givenUp: GivenUp): Later | undefined {
+    const waits = this.waits(delivery, givenUp);
+    if (waits === 'stopped') return this.#stop(delivery, givenUp);
+    if (waits === null) return this.#leave(delivery, givenUp);
+    const parkAgain = (): Promise<AfterParked> => this.#parts.parked.parkAgain(delivery, givenUp);
+    return isOfReleasedKey(delivery) ? this.#endParked(delivery, parkAgain) : this.#park(delivery, givenUp);
   }
 
   #leave(delivery: PendingDelivery, outcome: Outcome): Later | undefined {

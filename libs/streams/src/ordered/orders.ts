@@ -146,6 +146,6 @@ export class Orders {
 }
 
 function notParked({ topic, group, key }: { topic: string; group: string; key: string }, isReleased: boolean): MillraceError {
-  const why = isReleased ? 'are released already, and are being handled' : 'are not put aside: there are none, or they are handled';
+  const why = isReleased ? 'are released already, and are being handled' : 'are not put aside: there are none, or they have been handled';
   return new MillraceError('KEY_NOT_PARKED', `Messages of key '${key}' of topic '${topic}' ${why}, for group '${group}'. Nothing was changed.`);
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { listen, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { Bed } from '../bed.js';
 import { type Process, subscribe } from '../fixture.js';
@@ -24,6 +25,15 @@ async function member(process: Process, tape: Tape, plan: Plan): Promise<void> {
 
 const step = (thing: number, number: number): Step => ({ thing, step: number });
 const parked = (process: Process): ReturnType<Process['streams']['orders']['parked']> => process.streams.orders.parked(Step, 'g');
+
+it.each([['park', 'parked'], ['stop', 'stopped'], ['dead-letter', 'dead-letter']] as const)('with %s a failure for good is reported as %s', async (how, end) => {
+  const [process, tape, ends] = [await bed.start(), new Tape(), [] as string[]];
+  const unlisten = listen('attempt-failed', ({ topic, outcome }) => topic === topicOf(Step).name && ends.push(outcome));
+  await member(process, tape, { onExhausted: how, fails: () => true });
+  await process.publisher.publish(Step, step(0, 0));
+  await waitFor(() => ends.length > 0, { what: 'the failure to be reported' }).finally(unlisten);
+  expect(ends).toEqual([end]);
+});
 
 describe('a key whose message has failed at its last attempt is put aside', () => {
   it('with all messages that follow it, while other keys go on', async () => {

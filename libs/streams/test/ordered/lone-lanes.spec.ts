@@ -51,7 +51,7 @@ function member({ rateLimiter }: { rateLimiter?: Permits } = {}) {
       settle: (delivery: never, settlement: never, owner: Settling) => owner.settled([{ delivery, settlement, owner }]),
     },
     holdings: { begin: () => Promise.resolve(true) },
-    inPlace: { queue, aside: () => undefined, keep: () => undefined, release: () => undefined },
+    inPlace: { queue, aside: () => undefined, keep: () => undefined, waits: () => null, release: () => undefined },
     feedback: { replayOf: () => null }, rateLimiter,
   };
   return { queue, loneSlot, begun, ends, held: parts.held, dispatcher: new Dispatcher(parts as unknown as DispatcherParts) };
