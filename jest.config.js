@@ -27,7 +27,8 @@ export default {
   },
   setupFiles: ['reflect-metadata'],
   workerIdleMemoryLimit: '256MB',
-  maxWorkers: 2,
+  // One more than the cores of a small machine: tests of real processes wait for a third of their time.
+  maxWorkers: 3,
   testTimeout: 60_000,
   coverageProvider: 'v8',
 };
