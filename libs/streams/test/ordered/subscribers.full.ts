@@ -19,6 +19,7 @@ const SETTLED_MS = 3_000;
 const STORM = 50;
 const STORM_MS = 15_000;
 const LEASE_MS = 3_000;
+const UNOWNED_MS = 1_000;
 const bed = new Bed('subscribers');
 
 @Topic<Step>(TOPIC, { key: ({ thing }) => `thing-${thing}`, partitions: PARTITIONS })
@@ -84,3 +85,11 @@ it(`${STORM} members that join at once for 4 partitions settle within 15 seconds
   expect(members.overlaps).toBe(0);
   expect(members.changes[0]).toBeLessThanOrEqual(STORM_MS * FACTOR);
 }, 180_000);
+
+it('partitions of a member that vanishes have an owner again a second after its lease at the latest', async () => {
+  const members = new Subscribers(bed, { topic: Wide, group: GROUP, leaseMs: LEASE_MS });
+  await members.to(3);
+  const ms = await members.vanish();
+  console.log(`vanished=1 ms=${Math.round(ms)} bound_ms=${LEASE_MS + UNOWNED_MS}`);
+  expect(ms).toBeLessThanOrEqual(LEASE_MS + UNOWNED_MS * FACTOR);
+}, 120_000);

@@ -38,6 +38,17 @@ export class Subscribers {
     this.#options = options;
   }
 
+  /** One member vanishes. @returns milliseconds until the others own all partitions evenly */
+  async vanish(): Promise<number> {
+    const [{ process, owned }] = this.#members.splice(0, 1) as [Subscriber];
+    const sinceMs = performance.now();
+    process.vanish();
+    // It hears of nothing any more.
+    for (const partition of owned) this.#users.set(partition, this.#users.get(partition)! - 1);
+    await waitFor(() => this.#isEven(), { what: 'the others to own all partitions evenly', timeoutMs: PATIENCE_MS });
+    return performance.now() - sinceMs;
+  }
+
   async to(count: number): Promise<void> {
     const sinceMs = performance.now();
     const leaving = this.#members.splice(count);
