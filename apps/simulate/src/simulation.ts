@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Crew } from './crew.js';
 import { brokenPromises, type EndState } from './invariants.js';
 import type { Mode } from './mode.js';
-import { has, planOf } from './plan.js';
+import { planOf } from './plan.js';
 import { Trace } from './trace.js';
 import { GROUP, PREFIX, World } from './world.js';
 
@@ -66,10 +66,11 @@ async function watch(world: World, crew: Crew): Promise<EndState> {
   const toRedis = (ms: number, work: () => void): (() => void) => time.after(ms, work, redis);
   const topology = new MemoryTopology(server, { name: 'watcher', network: { atServer: toRedis } });
   const streams = createStreams({ redis: topology, prefix: PREFIX, leaseMs: plan.leaseMs });
-  let isResumed = !has(plan, 'pause') && !has(plan, 'seek');
+  const control = `${partitionOf(world, 0)}:group:${GROUP}:control`;
   for (;;) {
     await wait(LOOK_EVERY_MS);
-    isResumed ||= await streams.groups.resume(world.topic, GROUP).then(() => true, () => false);
+    // The request of an operator who has given up may arrive behind this, and pause the group again.
+    if (server.execute('HEXISTS', control, 'paused') === 1) await streams.groups.resume(world.topic, GROUP).catch(() => undefined);
     const isOver = time.nowMs > plan.calmAtMs + DRAIN_MS;
     if (!isOver && (crew.openPublishes > 0 || world.isStranded || !mayBeDrained(world))) continue;
     const group = await stateOf(streams, world);

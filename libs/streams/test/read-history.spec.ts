@@ -56,6 +56,16 @@ describe('settled messages that come again', () => {
     expect(await history.unsettledOf(entry, deliveries)).toEqual([]);
   });
 
+  it('are left out when the log begins anew for the group, though nobody says so', async () => {
+    await history.learn();
+    history.saw(place.streams[0], entries);
+    expect(history.isPlain).toBe(true);
+    history.saw(place.streams[1], [{ entry: { base: 3 } }]);
+    expect(history.isPlain).toBe(true);
+    history.saw(place.streams[0], [{ entry: { base: 11 } }]);
+    expect(await openOffsets()).toEqual([11]);
+  });
+
   it('are left out after a look that failed', async () => {
     await bed.command('SET', place.groupKeys.control, 'no hash');
     await expect(history.learn()).rejects.toThrow('WRONGTYPE');

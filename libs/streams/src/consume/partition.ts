@@ -35,6 +35,7 @@ export class Partition {
     held.brought(readAt);
     const found = reads.map((read) => deliveriesOf(stream, read, readAt));
     for (const { entry } of found) held.add(entry);
+    this.history.saw(stream, found);
     if (this.history.isPlain) dispatcher.add(found.flatMap(({ deliveries }) => deliveries));
     else await this.#takeUnsettled(found);
     return found.reduce((messages, { deliveries }) => messages + deliveries.length, 0);

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { RedisConnection } from '@millrace/redis';
 import { type GivenAgain, readGivenAgain, type Replay, replayAt } from '../group/replays.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
-import type { GroupPartition } from './group-partition.js';
+import type { GroupPartition, GroupStream } from './group-partition.js';
 import type { HeldEntry } from './held-entry.js';
 import type { PendingDelivery } from './pending-delivery.js';
 
@@ -25,6 +25,8 @@ export class ReadHistory {
   /** Settled messages may come up to the present end of the log, which is still to be looked up. */
   #isGivenAgain = false;
   #isStale = false;
+  /** Offset of the last entry of the log that was new to this member. */
+  #lastBase = -1;
   /** The last look into Redis, which all wait for that came before its answer: they go on in the order in which they came. */
   #learning = Promise.resolve();
   /** Looks that are on their way. */
@@ -44,6 +46,16 @@ export class ReadHistory {
   /** The partition may have begun anew: the member looks again for seeks before it hands out more. */
   markStale(): void {
     this.#isStale = true;
+  }
+
+  /** New entries of a stream have come. Offsets of the log grow, unless the group was made again, and begins anew. */
+  saw({ kind }: GroupStream, entries: readonly { readonly entry: Pick<HeldEntry, 'base'> }[]): void {
+    if (kind !== 'log') return;
+    for (const { entry: { base } } of entries) {
+      if (base < 0) continue;
+      if (base <= this.#lastBase) this.givenAgain();
+      this.#lastBase = base;
+    }
   }
 
   /** Whether the group cannot have settled any message that comes. */

@@ -64,8 +64,6 @@ export class OwnedPartition {
   /** Grows when the positions are set back. */
   #round = 0;
   readonly #after = new Map<GroupStream, string>();
-  /** Offset of the last entry that was new. */
-  #lastBase = -1;
   /** Null until they are read, in each round. */
   #notes: Notes | null = null;
   #stoppedAt: StoppedAt | null = null;
@@ -114,7 +112,6 @@ export class OwnedPartition {
   assigned(acquisition: Acquisition): void {
     this.#acquisition = acquisition;
     this.#isDraining = false;
-    this.#lastBase = -1;
     this.#found.clear();
     this.#isAfterDeath = acquisition.isAfterDeath;
     this.history.markStale();
@@ -236,7 +233,7 @@ export class OwnedPartition {
   async take(stream: GroupStream, reads: readonly ReadEntry[], from: ReadPosition): Promise<number | null> {
     const isReread = from.after.get(stream) !== NEW;
     const found = reads.map((read) => deliveriesOf(stream, read, this.#momentOf(from)));
-    if (!isReread) this.#watchOrder(stream, found);
+    if (!isReread) this.history.saw(stream, found);
     const mayBeInHand = isReread || !this.history.isPlain;
     // One that is settled while it is looked up was not settled yet for the look, and is in hand no more behind it.
     const before = mayBeInHand ? new Map([...from.inHand, ...this.#inHand()]) : NOTHING;
@@ -302,16 +299,6 @@ export class OwnedPartition {
 
   #momentOf({ epoch }: ReadPosition): { connectionEpoch: number; ownerEpoch: number } {
     return { connectionEpoch: this.#parts.held.moment().connectionEpoch, ownerEpoch: epoch };
-  }
-
-  /** Offsets grow, unless the group was made again, and begins anew: then it may be given settled messages. */
-  #watchOrder({ kind }: GroupStream, found: readonly OpenedEntry[]): void {
-    if (kind === 'again') return;
-    for (const { entry: { base } } of found) {
-      if (base < 0) continue;
-      if (base <= this.#lastBase) this.history.givenAgain();
-      this.#lastBase = base;
-    }
   }
 
   async #unsettledOf({ entry, deliveries }: OpenedEntry, isReread: boolean): Promise<readonly PendingDelivery[]> {
