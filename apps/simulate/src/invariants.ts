@@ -99,7 +99,10 @@ function mayComeAgain(plan: Plan): boolean {
 function killedTooOften({ plan, history }: Run): string[] {
   if (mayComeAgain(plan)) return [];
   const deaths = (value: number): number => history.calls.filter((call) => call.value === value).length;
-  const often = plan.messages.filter(({ value, handler }) => handler === 'kills' && deaths(value) > CRASH_LIMIT + 1);
+  // A group that is destroyed takes with it how often its messages had crashed.
+  const beginnings = 1 + plan.faults.filter(({ kind }) => kind === 'destroy-group').length;
+  const most = (CRASH_LIMIT + 1) * beginnings;
+  const often = plan.messages.filter(({ value, handler }) => handler === 'kills' && deaths(value) > most);
   return often.map(({ value }) => `crash limit: ${deaths(value)} processes died of ${value}`);
 }
 
