@@ -79,7 +79,9 @@ describe('two processes of one configuration', () => {
   });
 });
 
-(compiler === null ? describe.skip : describe)('a clock of Redis that is stepped', () => {
+const stepped = 'a clock of Redis that is stepped';
+
+(compiler ? describe : describe.skip)(compiler ? stepped : `${stepped} (skipped: it needs a C compiler, "cc", on the PATH)`, () => {
   const ground = new ChaosGround();
   beforeAll(() => ground.open());
   afterEach(() => ground.clear());

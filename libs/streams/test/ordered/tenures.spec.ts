@@ -28,6 +28,20 @@ function takeAway(): Promise<unknown> {
   return bed.command('HDEL', bed.place(Single, 'g').groupKeys.control, 'owner');
 }
 
+/** Takes the partition away before the next note of the process. @returns whether it has done so */
+function takesAwayBeforeNote({ redis: { publish } }: Process): () => boolean {
+  const run = publish.run.bind(publish);
+  let hasTaken = false;
+  publish.run = async (script, ...args) => {
+    if (script.name === 'note.lua' && !hasTaken) {
+      hasTaken = true;
+      await takeAway();
+    }
+    return run(script, ...args);
+  };
+  return () => hasTaken;
+}
+
 /** A process that has vanished with a message of thing 0 at work, and another one. */
 async function afterDeath(ordering: Ordering = BY_KEY): Promise<Process> {
   const [first, second, stuck] = [await bed.start(), await bed.start(), signal()];
@@ -44,20 +58,11 @@ async function afterDeath(ordering: Ordering = BY_KEY): Promise<Process> {
 describe('a tenure that ends while a message begins that is alone after a death leaves its key free', () => {
   it('when the mark of its begin is refused', async () => {
     const [process, log] = [await afterDeath(), new Log()];
-    const { publish } = process.redis;
-    const run = publish.run.bind(publish);
-    let takes = true;
-    publish.run = async (script, ...args) => {
-      if (script.name === 'note.lua' && takes) {
-        takes = false;
-        await takeAway();
-      }
-      return run(script, ...args);
-    };
+    const hasTaken = takesAwayBeforeNote(process);
     await subscribe(process, { topic: Single, group: 'g', ordering: BY_KEY }, async (given: Step, ctx: DeliveryContext) => log.add(given, ctx));
     await log.until(1);
     await bed.drained(process, Single, 'g');
-    expect([takes, log.of(0).length]).toEqual([false, 1]);
+    expect([hasTaken(), log.of(0).length]).toEqual([true, 1]);
   });
 
   it('when its mark is stored, and the reply comes late', async () => {
@@ -86,16 +91,7 @@ describe('a tenure that ends while a message begins that is alone after a death 
 
 it('a message whose attempt cannot be noted, as its partition was taken away, is not tried again before the next tenure', async () => {
   const [process, log] = [await bed.start(), new Log()];
-  const { publish } = process.redis;
-  const run = publish.run.bind(publish);
-  let takes = true;
-  publish.run = async (script, ...args) => {
-    if (script.name === 'note.lua' && takes) {
-      takes = false;
-      await takeAway();
-    }
-    return run(script, ...args);
-  };
+  takesAwayBeforeNote(process);
   let calls = 0;
   await subscribe(process, { topic: Single, group: 'g', ordering: BY_KEY, retry: times(9, '1ms') }, async (given: Step, ctx: DeliveryContext) => {
     log.add(given, ctx);
