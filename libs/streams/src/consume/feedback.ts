@@ -1,4 +1,5 @@
 import type { GroupPartition } from './group-partition.js';
+import type { HandedOver } from '../ring/ring-text.js';
 import type { PendingDelivery } from './pending-delivery.js';
 
 /**
@@ -33,6 +34,12 @@ export interface Feedback {
   groupResumed(): void;
   /** An operator wants something of the group, or of this partition. */
   controlled(partition: GroupPartition): void;
+  /**
+   * Entries of the log were handed over to a fetch of the group that was left open.
+   *
+   * @returns whether this member takes them in; else they are to be read, if this member owns the partition
+   */
+  handedOver(partition: GroupPartition, given: HandedOver): boolean;
   /** A message was stored that is due later. */
   delayed(): void;
   /** A message of the partition waits for another attempt, which is due in so many milliseconds. */

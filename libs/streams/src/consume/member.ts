@@ -5,6 +5,7 @@ import type { Presence } from '../group/presence.js';
 import type { Occasion, TopicLog } from '../log/topic-log.js';
 import type { ReaderPool } from '../read/reader-pool.js';
 import type { RingWait } from '../read/ring-wait.js';
+import type { HandedOver } from '../ring/ring-text.js';
 import type { Rings } from '../ring/rings.js';
 import type { DeadLetterDuties } from './dead-letter-duties.js';
 import type { Dispatcher } from './dispatcher.js';
@@ -125,6 +126,8 @@ export abstract class Member implements Feedback {
   deadLettered(): void {
     this.deadLetters.wake();
   }
+
+  abstract handedOver(place: GroupPartition, given: HandedOver): boolean;
 
   abstract overFetched(delivery: PendingDelivery): void;
 

@@ -81,6 +81,10 @@ export class SharedMember extends Member {
     this.upkeep.watch.wake();
   }
 
+  handedOver(): boolean {
+    return false;
+  }
+
   overFetched({ entry }: PendingDelivery): void {
     this.fetcher.overFetched(entry.stream.partition.streams[1]);
   }

@@ -2,6 +2,8 @@ import { SETTLED_PAGE_OFFSETS } from '../keys.js';
 import { type Span, spanOfId } from './entry-id.js';
 import { ENVELOPE_SEPARATOR } from './envelope.js';
 
+const TEXT_FIELD = 'm';
+
 /** An entry as a read returns it: fields and values in turn; null when it was deleted while it was pending. */
 export type EntryFields = readonly string[] | null;
 
@@ -22,9 +24,14 @@ export function entryOf(id: string, fields: EntryFields): Entry | null {
 
 /** The span of an entry, by its id, if its one field is a JSON array; the messages themselves are not checked. */
 export function spanOf(id: string, fields: EntryFields): Span | null {
-  if (fields?.length !== 2 || fields[0] !== 'm' || !isArray(fields[1]!)) return null;
+  if (fields?.length !== 2 || fields[0] !== TEXT_FIELD || !isArray(fields[1]!)) return null;
   const span = spanOfId(id);
   return span && isInOnePage(span) ? span : null;
+}
+
+/** The fields of an entry of ours with this text. */
+export function fieldsWith(text: string): EntryFields {
+  return [TEXT_FIELD, text];
 }
 
 export function fieldsOf(fields: EntryFields): Map<string, string> {

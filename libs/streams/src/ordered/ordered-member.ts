@@ -14,6 +14,7 @@ import { Membership } from '../group/membership.js';
 import { type Acquisition, Ownership, type OwnershipUser } from '../own/ownership.js';
 import { ReadWay } from '../read/read-way.js';
 import { RingWait } from '../read/ring-wait.js';
+import type { HandedOver } from '../ring/ring-text.js';
 import { InPlaceHandling } from './in-place-handling.js';
 import { LaneQueue } from './lane-queue.js';
 import { OwnedFetcher } from './owned-fetcher.js';
@@ -124,6 +125,10 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.partitions.get(place)!.lost();
     this.held.lostOf(place, ownershipLost(place));
     this.#listeners.get(place)!.lost();
+  }
+
+  handedOver(place: GroupPartition, given: HandedOver): boolean {
+    return this.fetcher.handedOver(place, given);
   }
 
   overFetched(): void {

@@ -12,6 +12,8 @@ import type { ReadWay } from '../read/read-way.js';
 import type { RingWait } from '../read/ring-wait.js';
 import type { LaneQueue } from './lane-queue.js';
 import type { OwnedPartition, ReadPosition } from './owned-partition.js';
+import type { HandedOver } from '../ring/ring-text.js';
+import { OpenFetch } from './open-fetch.js';
 import { OWNER } from '../own/owner-consumer.js';
 import type { RaiseGates } from './raise-gates.js';
 
@@ -24,6 +26,8 @@ const MOST_PARTITIONS = 16;
 const MOST_WAITING = 256;
 /** A partition that has no room for more is read again when so few wait: a read for each that is settled would cost too much. */
 const FEW_WAITING = MOST_WAITING / 2;
+/** Reads nothing of the log, and leaves nothing open there. */
+const NOTHING_MORE = '-';
 /** When to look again whether this member owns a partition after all. */
 const LOST_FOR_MS = 200;
 /** When to look again whether the group has settled what was published before a raise. */
@@ -41,13 +45,15 @@ export interface OwnedFetcherParts {
 }
 
 type Entries = readonly (readonly [id: string, fields: string[]])[];
-type Reply = 'LOST' | readonly [log: Entries, again: Entries, heldBy?: string];
+type Reply = 'LOST' | readonly [log: Entries, again: Entries, heldBy: string, handedOver: string, room: number];
 
 /** A partition to be read, where, and how many entries of each stream. */
 interface Turn {
   readonly partition: OwnedPartition;
   readonly position: ReadPosition;
   readonly count: number;
+  /** For how many messages there is room. */
+  readonly room: number;
   readonly streams: ReadonlySet<GroupStream>;
   /** By stream, the last ring for it. */
   readonly rung: ReadonlyMap<GroupStream, string>;
@@ -60,6 +66,7 @@ export class OwnedFetcher implements Fetching {
   readonly #lost: LostPartitions;
   readonly #loop: Loop;
   readonly #group: string;
+  readonly #open: ReadonlyMap<OwnedPartition, OpenFetch>;
   /** Partitions that are not read before few of their messages wait. */
   readonly #full = new Set<OwnedPartition>();
   /** The epoch of the connections at the last read. */
@@ -72,6 +79,7 @@ export class OwnedFetcher implements Fetching {
     const places = [...parts.partitions.keys()];
     this.#group = places[0]!.group;
     this.#lost = new LostPartitions(places, parts.feedback);
+    this.#open = new Map([...parts.partitions.values()].map((partition) => [partition, this.#openFetchOf(partition)]));
     this.#loop = new Loop({ name: 'fetch', round: (signal) => this.#round(signal), onError: (error, failures) => this.#failed(error, failures) });
   }
 
@@ -90,8 +98,11 @@ export class OwnedFetcher implements Fetching {
     void this.#loop.stop();
   }
 
+  /** Nothing more is handed over, either, unless Redis cannot be asked: what the owner holds then is read again later. */
   async rest(): Promise<void> {
     await this.#fetching;
+    const open = [...this.#open].flatMap(([partition, fetch]) => (fetch.isOpen ? closingOf(partition) : []));
+    await this.#fetch(open).catch(nothing);
   }
 
   problem(): string | null {
@@ -137,6 +148,17 @@ export class OwnedFetcher implements Fetching {
     return [...streams].flatMap(([place, due]) => this.#turnOf(partitions.get(place)!, due, free) ?? []);
   }
 
+  handedOver(place: GroupPartition, given: HandedOver): boolean {
+    return this.#open.get(this.#parts.partitions.get(place)!)!.handedOver(given);
+  }
+
+  #openFetchOf(partition: OwnedPartition): OpenFetch {
+    const [log] = partition.place.streams;
+    const readAgain = (): void => this.#parts.rings.lookAt(log);
+    const brought = (entries: number, messages: number): void => this.#plan.brought(log, entries, messages);
+    return new OpenFetch({ partition, missed: readAgain, usedUp: readAgain, brought });
+  }
+
   #turnOf(partition: OwnedPartition, streams: readonly GroupStream[], free: number): Turn | null {
     const { rings, queue } = this.#parts;
     const { position } = partition;
@@ -145,8 +167,9 @@ export class OwnedFetcher implements Fetching {
     if (position === null) for (const stream of streams) rings.read(stream, rung.get(stream)!, { messages: 0, isAll: true });
     else if (room <= 0 || this.#full.has(partition)) this.#putOff(partition, streams);
     else {
-      const count = this.#plan.of(partition.place.streams[0], Math.min(free, room));
-      return { partition, position, count, streams: new Set(streams), rung };
+      const most = Math.min(free, room);
+      const count = this.#plan.of(partition.place.streams[0], most);
+      return { partition, position, count, room: most, streams: new Set(streams), rung };
     }
     return null;
   }
@@ -175,25 +198,46 @@ export class OwnedFetcher implements Fetching {
   async #read({ redis, partitions: turns }: Page<Turn>): Promise<void> {
     const { member, gates } = this.#parts;
     const keys = turns.flatMap(({ partition: { place } }) => keysOf(place));
-    const args = [this.#group, OWNER, member, gates.passed, ...turns.flatMap(argsOf)];
-    const replies = (await redis.run(fetch, keys, args)) as Reply[];
-    await allTurns(turns.map((turn, index) => this.#take(turn, replies[index]!)));
+    const args = [this.#group, OWNER, member, gates.passed, ...turns.flatMap((turn) => this.#argsOf(turn))];
+    try {
+      const replies = (await redis.run(fetch, keys, args)) as Reply[];
+      await allTurns(turns.map((turn, index) => this.#take(turn, replies[index]!)));
+    } catch (error) {
+      for (const { partition } of turns) this.#open.get(partition)!.failed();
+      throw error;
+    }
+  }
+
+  #argsOf({ partition, position: { epoch, round, after }, count, room, streams }: Turn): (string | number)[] {
+    const [log, again] = partition.place.streams;
+    const number = streams.has(log) ? this.#open.get(partition)!.sends() : 0;
+    const open = this.#parts.rings.isListening ? room : 0;
+    return [epoch, round, number, open, count, ...[log, again].map((stream) => (streams.has(stream) ? after.get(stream)! : ''))];
   }
 
   async #take(turn: Turn, given: Reply): Promise<void> {
     const { rings, feedback } = this.#parts;
+    const { partition, streams } = turn;
     const reply = turnOf(given, 'fetch');
     if (reply === 'LOST') {
-      feedback.givenAgain(turn.partition.place);
-      for (const stream of turn.streams) rings.putOff(stream, LOST_FOR_MS);
+      this.#open.get(partition)!.failed();
+      feedback.givenAgain(partition.place);
+      for (const stream of streams) rings.putOff(stream, LOST_FOR_MS);
       return;
     }
+    const [log, again] = partition.place.streams;
     // One stream after the other: a failure in the first leaves the second to be read again.
-    for (const [index, stream] of turn.partition.place.streams.entries()) {
-      if (turn.streams.has(stream)) await this.#takeFrom(stream, turn, reply[index as 0 | 1]);
-    }
-    const [, , raise] = reply;
-    if (raise !== undefined) this.#held(turn.partition.place.streams[0], raise);
+    if (streams.has(log)) await this.#takeNew(log, turn, reply);
+    if (streams.has(again)) await this.#takeFrom(again, turn, reply[1]);
+  }
+
+  /** What was handed over before the fetch comes before its entries, and what is handed over to this one behind them. */
+  async #takeNew(log: GroupStream, turn: Turn, [entries, , raise, record, room]: Exclude<Reply, string>): Promise<void> {
+    const open = this.#open.get(turn.partition)!;
+    if (!(await open.closed(record))) turn.partition.restart();
+    if (turn.position.after.get(log) !== NOTHING_MORE) await this.#takeFrom(log, turn, entries);
+    if (raise !== '') this.#held(log, raise);
+    open.opened(turn.position, room);
   }
 
   /** Entries of the log wait until the group has settled what was published before a raise. */
@@ -221,12 +265,17 @@ export class OwnedFetcher implements Fetching {
   }
 }
 
-function keysOf({ keys, groupKeys, streams }: GroupPartition): string[] {
-  return [groupKeys.control, ...streams.map(({ key }) => key), keys.meta];
+/** A fetch that reads nothing, and leaves nothing open. */
+function closingOf(partition: OwnedPartition): Turn[] {
+  const { position } = partition;
+  const [log] = partition.place.streams;
+  if (!position) return [];
+  const after = new Map([[log, NOTHING_MORE]]);
+  return [{ partition, position: { ...position, after }, count: 1, room: 0, streams: new Set([log]), rung: new Map([[log, '']]) }];
 }
 
-function argsOf({ partition: { place }, position, count, streams }: Turn): (string | number)[] {
-  return [position.epoch, position.round, count, ...place.streams.map((stream) => (streams.has(stream) ? position.after.get(stream)! : ''))];
+function keysOf({ keys, groupKeys, streams }: GroupPartition): string[] {
+  return [groupKeys.control, ...streams.map(({ key }) => key), keys.meta];
 }
 
 function nothing(): void {

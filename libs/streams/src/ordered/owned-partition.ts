@@ -89,6 +89,11 @@ export class OwnedPartition {
     });
   }
 
+  /** The epoch under which this member owns it; null while it is not to read here. */
+  get epoch(): number | null {
+    return this.isOpen ? this.#acquisition!.epoch : null;
+  }
+
   /** Where to read; null while this member is not to read here. */
   get position(): ReadPosition | null {
     if (!this.isOpen) return null;

@@ -22,7 +22,7 @@ export interface RingWaitParts {
   readonly places: readonly GroupPartition[];
   /** The rank of this member among those that may read what somebody rings for: 0 is the first. */
   readonly membership: Pick<Membership, 'rankFor'>;
-  readonly feedback: Pick<Feedback, 'controlled' | 'delayed' | 'due' | 'ringsMissed'>;
+  readonly feedback: Pick<Feedback, 'controlled' | 'delayed' | 'due' | 'ringsMissed' | 'handedOver'>;
 }
 
 /** Waits until a read pays for an idle subscription: when somebody has rung, or nobody has for long. */
@@ -73,7 +73,7 @@ export class RingWait implements RingListener {
 
   heard(channel: string, text: string): void {
     const partition = this.#byChannel.get(channel)!;
-    const ring = ringOf(text);
+    const ring = ringOf(text, partition.group);
     if (ring === null || ('group' in ring && ring.group !== partition.group)) return;
     this.#hear(partition, ring);
     this.#wake?.();
@@ -143,7 +143,7 @@ export class RingWait implements RingListener {
 
   #hear(partition: GroupPartition, ring: Ring): void {
     const [log, again] = partition.streams;
-    if (ring.kind === 'log') this.#rung(log, ring.id);
+    if (ring.kind === 'log') this.#logRung(log, ring);
     else if (ring.kind === 'again') this.#rung(again, ring.id);
     else if (ring.kind === 'taken') this.#hints.emptied(ring.stream === 'log' ? log : again, ring.id);
     else if (ring.kind === 'delayed') this.#parts.feedback.delayed();
@@ -154,6 +154,11 @@ export class RingWait implements RingListener {
   #control(partition: GroupPartition): void {
     this.#parts.feedback.controlled(partition);
     this.lookAtAll();
+  }
+
+  #logRung(log: GroupStream, { id, handedOver }: Ring & { readonly kind: 'log' }): void {
+    const isTaken = handedOver !== undefined && this.#parts.feedback.handedOver(log.partition, handedOver);
+    if (!isTaken) this.#rung(log, id);
   }
 
   #rung(stream: GroupStream, id: string): void {

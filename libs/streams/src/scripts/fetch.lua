@@ -4,23 +4,26 @@
 -- KEYS  for each partition: control, log, again, meta
 -- ARGV  1 group  2 consumer of all owners  3 member  4 number of partitions of the last raise before which the group has settled
 --       all, 0 for none  then for each partition: the epoch under which the member owns it, how often it has begun to read anew
---       since it knows the partition, how many entries to read of each stream, then where to read in the log, and where in
---       `again`: '>' for entries that no owner has read yet; an id for those behind it that owners have read and not settled;
---       '' not to read there
--- returns for each { { id, fields and values }... of the log, the same of `again`, and where entries of the log are held back the
---         raise for which they are: '<from> <to>' }; 'LOST' when the member does not own it under that epoch; 'FAILED <why>' when
---         its turn failed
+--       since it knows the partition, the number of this fetch, for how many messages there is room, 0 to leave nothing open, how
+--       many entries to read of each stream, then where to read in the log, and where in `again`: '>' for entries that no owner
+--       has read yet; an id for those behind it that owners have read and not settled; '' not to read there; '-' in the log to leave
+--       nothing open, without reading
+-- returns for each { { id, fields and values }... of the log, the same of `again`, the raise for which entries of the log are held
+--         back: '<from> <to>', else '', the fetch that was open until now: '<number> <entries handed over to it>', else '', and for
+--         how many messages this one is open };
+--         'LOST' when the member does not own it under that epoch; 'FAILED <why>' when its turn failed
 --
 -- Guarantees: only the owner reads; a read that arrives behind one for which its owner had begun anew takes nothing: nobody waits
 -- for its reply any more, and what it brought would be read again by the next owner alone; no owner reads what was published
--- after a raise before the group has settled all from before it; an entry that is gone from its stream though it is not settled
--- is held no more, and has no notes: the audit counts it; a partition that fails does not stop the others.
+-- after a raise before the group has settled all from before it; a fetch stays open only where the log has nothing more, until
+-- the next fetch of the group; an entry that is gone from its stream though it is not settled is held no more, and has no notes:
+-- the audit counts it; a partition that fails does not stop the others.
 --!include include/try-partition.lua
---!include include/owner.lua
 --!include include/entry-id.lua
 --!include include/delivered-to.lua
+--!include include/open-fetches.lua
 
-local FIRST, FIELDS, STREAMS = 5, 5, 4
+local FIRST, FIELDS, STREAMS = 5, 7, 4
 local passed = tonumber(ARGV[4])
 local group, consumer, member = ARGV[1], ARGV[2], ARGV[3]
 
@@ -46,7 +49,7 @@ local function present(place, stream, entries)
 end
 
 local function read(place, stream, count, after)
-  if after == '' then return {} end
+  if after == '' or after == '-' then return {} end
   while true do
     local reply = redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', count, 'STREAMS', stream, after)
     local entries = reply and reply[1] and reply[1][2] or {}
@@ -56,8 +59,8 @@ local function read(place, stream, count, after)
 end
 
 -- The first gate that is not known to be open: the raise, and the offset that no owner reads before that.
-local function gateIn(meta)
-  for from, to, at in string.gmatch(redis.call('HGET', meta, 'gates') or '', '(%d+):(%d+):(%d+)') do
+local function gateIn(gates)
+  for from, to, at in string.gmatch(gates or '', '(%d+):(%d+):(%d+)') do
     if tonumber(to) > passed then return from .. ' ' .. to, tonumber(at) end
   end
 end
@@ -73,8 +76,7 @@ local function countBefore(log, count, at)
   return before, false
 end
 
-local function readNew(place, count)
-  local raise, at = gateIn(place.meta)
+local function readNew(place, count, raise, at)
   if not raise then return read(place, place.log, count, '>') end
   local before, isHeld = countBefore(place.log, count, at)
   -- A count of 0 would read all.
@@ -82,8 +84,7 @@ local function readNew(place, count)
 end
 
 -- Whether the owner has begun anew since it sent this read. `round` of the control has the epoch and the highest round.
-local function isOvertaken(control, epoch, round)
-  local last = redis.call('HGET', control, 'round') or ''
+local function isOvertaken(control, last, epoch, round)
   if last == epoch .. ' ' .. round then return false end
   local lastEpoch, lastRound = string.match(last, '^(%d+) (%d+)$')
   if lastEpoch == epoch and tonumber(lastRound) > tonumber(round) then return true end
@@ -91,13 +92,33 @@ local function isOvertaken(control, epoch, round)
   return false
 end
 
-local function fetch(control, log, again, meta, epoch, round, count, afterLog, afterAgain)
-  if not isOwnerBy(control, member .. ' ' .. epoch) then return 'LOST' end
-  if isOvertaken(control, epoch, round) then return { {}, {} } end
-  local place, entries, held = { control = control, log = log, meta = meta }, nil, nil
-  if afterLog == '>' then entries, held = readNew(place, count)
-  else entries = read(place, log, count, afterLog) end
-  return { entries, read(place, again, count, afterAgain), held }
+-- Puts a fetch in the place of the one that the group has left open, or none. Returns what was handed over to that one.
+local function leaveOpen(meta, fetches, token, fetch)
+  local texts, handedOver = {}, ''
+  for name, of, owner, number, handed, room, next in string.gmatch(fetches or '', FETCH) do
+    if name ~= group then texts[#texts + 1] = fetchText(name, of, owner, number, handed, room, next)
+    elseif owner == token then handedOver = number .. ' ' .. handed end
+  end
+  if fetch then texts[#texts + 1] = fetchText(group, consumer, token, fetch.number, 0, fetch.room, fetch.next) end
+  local text = table.concat(texts)
+  if text ~= (fetches or '') then redis.call('HSET', meta, 'fetches', text) end
+  return handedOver
+end
+
+local function fetch(control, log, again, meta, epoch, round, number, room, count, afterLog, afterAgain)
+  local record = redis.call('HMGET', control, 'owner', 'epoch', 'round')
+  if record[1] ~= member or record[2] ~= epoch then return 'LOST' end
+  if isOvertaken(control, record[3] or '', epoch, round) then return { {}, {}, '', '', 0 } end
+  local place, entries, held, handedOver, left = { control = control, log = log, meta = meta }, {}, nil, '', 0
+  if afterLog ~= '' then
+    local gates, fetches, next = unpack(redis.call('HMGET', meta, 'gates', 'fetches', 'next'))
+    local isNew, raise, at = afterLog == '>', gateIn(gates)
+    if isNew then entries, held = readNew(place, count, raise, at) else entries = read(place, log, count, afterLog) end
+    if isNew and not raise and next and #entries < tonumber(count) then left = math.max(0, room - messagesIn(entries)) end
+    local open = left > 0 and { number = number, room = left, next = next } or nil
+    handedOver = leaveOpen(meta, fetches, member .. ' ' .. epoch, open)
+  end
+  return { entries, read(place, again, count, afterAgain), held or '', handedOver, left }
 end
 
 local replies = {}

@@ -22,24 +22,32 @@
 --
 -- Guarantees: the batches of a producer are stored in the order of their numbers, each once, however many are on their way and
 -- however late one arrives; offsets are dense; an idempotency key is remembered for one window at least and two at most, by
--- Redis's clock, and never for longer than it is claimed.
+-- Redis's clock, and never for longer than it is claimed; what is stored is handed over to the fetches that owners of the partition
+-- have left open, unless it is much.
 --!include include/entry-id.lua
 --!include include/producers.lua
 --!include include/stored-offset.lua
 --!include include/ring.lua
+--!include include/open-fetches.lua
 
 local log, meta, producers = KEYS[1], KEYS[2], KEYS[3]
 local sequence, count, perEntry, page = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local isPlain, isBounded = #KEYS == 3, ARGV[7] ~= '0' or ARGV[8] == '1'
 
-local state = isBounded and redis.call('HMGET', meta, 'next', 'ms', 'format', 'partitions', 'first', 'full')
-  or redis.call('HMGET', meta, 'next', 'ms', 'format', 'partitions')
+local state = isBounded and redis.call('HMGET', meta, 'next', 'ms', 'format', 'partitions', 'fetches', 'first', 'full')
+  or redis.call('HMGET', meta, 'next', 'ms', 'format', 'partitions', 'fetches')
 local next = state[3] == FORMAT and offsetOf(state[1])
 if not next then return 'UNDECLARED' end
 if state[4] and state[4] ~= ARGV[9] then return 'MOVED' end
 local last, keptUntil, age = lookUp(producers, ARGV[1])
 if sequence ~= last + 1 then return sequence <= last and 'STALE' or 'GAP ' .. last end
 local time = redis.call('TIME')
+
+local function bytesOf(first)
+  local bytes = 0
+  for i = first, #ARGV do bytes = bytes + #ARGV[i] end
+  return bytes
+end
 
 -- Every batch that is stored, or known already, ends here.
 local function ended(reply, ms)
@@ -49,7 +57,11 @@ local function ended(reply, ms)
   keptUntil = math.max(keptUntil, age + ARGV[3] + KEPT_LONGER)
   local record = string.format('%s %.0f', ARGV[2], keptUntil)
   redis.call('HSET', producers, ARGV[1], record, ARGV[1] .. ':' .. sequence % KEPT_REPLIES, reply)
-  if nextText ~= state[1] then ring(log, 'log ' .. ms .. '-' .. nextText) end
+  if nextText ~= state[1] then
+    local canBeGiven = state[5] and next - state[1] <= MOST_MESSAGES and bytesOf(isPlain and 10 or 14) <= MOST_BYTES
+    local given = canBeGiven and handOver({ log = log, meta = meta, fetches = state[5] }, state[1], nextText) or ''
+    ring(log, 'log ' .. ms .. '-' .. nextText .. given)
+  end
   return reply
 end
 
@@ -77,8 +89,8 @@ if redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
 
 local function isFull(wanted)
   if wanted == 0 or not isBounded then return false end
-  if hasMaxBytes and state[6] then return true end
-  return maxMessages > 0 and next - (tonumber(state[5] or nil) or 0) + wanted > maxMessages
+  if hasMaxBytes and state[7] then return true end
+  return maxMessages > 0 and next - (tonumber(state[6] or nil) or 0) + wanted > maxMessages
 end
 
 local texts, ms = {}, msFrom(now, state[2])

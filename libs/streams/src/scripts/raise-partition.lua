@@ -20,5 +20,7 @@ if ARGV[3] ~= '1' then redis.call('HSET', meta, 'end:' .. to, stop) end
 if ARGV[4] == '1' then
   local gate = from .. ':' .. to .. ':' .. (ARGV[3] == '1' and '0' or stop)
   redis.call('HSET', meta, 'gates', state[3] and state[3] .. ' ' .. gate or gate)
+  -- Nothing is handed over past the gate.
+  redis.call('HDEL', meta, 'fetches')
 end
 return 'OK'
