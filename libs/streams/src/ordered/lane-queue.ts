@@ -2,7 +2,8 @@ import type { BatchRule } from '@millrace/core';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { HandlerQueue } from '../consume/handler-queue.js';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
-import { Lane } from './lane.js';
+import type { Lane } from './lane.js';
+import { PartitionLanes } from './partition-lanes.js';
 
 /** The messages of a lane: all of a key, or all of a partition. */
 export type LaneRule = 'key' | 'partition';
@@ -16,13 +17,9 @@ const NEVER = Number.POSITIVE_INFINITY;
 export class LaneQueue implements HandlerQueue {
   readonly #batch: BatchRule;
   readonly #rule: LaneRule;
-  readonly #lanes = new Map<GroupPartition, Map<string, Lane>>();
+  readonly #partitions = new Map<GroupPartition, PartitionLanes>();
   /** The lane of each message that was taken and is not settled. */
   readonly #taken = new Map<PendingDelivery, Lane>();
-  /** How many messages of each partition wait. */
-  readonly #waiting = new Map<GroupPartition, number>();
-  /** By partition: who is told once when no more than so many messages wait there. */
-  readonly #awaited = new Map<GroupPartition, { readonly most: number; readonly tell: () => void }>();
   /** Lanes whose first message may begin, in the order in which they became so. */
   readonly #ready = new Set<Lane>();
   /** Lanes whose first message may begin, alone, since its process vanished. */
@@ -65,31 +62,31 @@ export class LaneQueue implements HandlerQueue {
 
   /** How many messages of a partition wait, those included that may not begin yet. */
   waitingIn(place: GroupPartition): number {
-    return this.#waiting.get(place) ?? 0;
+    return this.#of(place).waiting;
   }
 
   /** Tells once when no more than so many messages of a partition wait. */
   whenFewWait(place: GroupPartition, most: number, tell: () => void): void {
-    this.#awaited.set(place, { most, tell });
+    this.#of(place).whenFewWait(most, tell);
   }
 
   /** Whether messages of a partition were taken and are not settled. */
   hasTakenIn(place: GroupPartition): boolean {
-    for (const { busy } of this.#lanes.get(place)?.values() ?? []) if (busy) return true;
-    return false;
+    return this.#of(place).hasTaken;
   }
 
   /** All messages of a partition, by their names: those that were taken and are not settled, and those that wait. */
   allIn(place: GroupPartition): Map<string, PendingDelivery> {
-    const lanes = [...(this.#lanes.get(place)?.values() ?? [])];
-    return new Map(lanes.flatMap(({ all }) => all.map((delivery) => [delivery.name, delivery])));
+    return new Map(this.#of(place).all.map((delivery) => [delivery.name, delivery]));
   }
 
   add(delivery: PendingDelivery, nowMs: number): void {
-    const lane = this.#laneOf(delivery);
+    const lanes = this.#of(delivery.entry.stream.partition);
+    const lane = lanes.laneOf(this.laneKeyOf(delivery));
+    const isFree = !lane.first && !lane.busy;
     lane.add(delivery);
-    this.#count(lane.place, 1);
-    if (lane.length === 1 && !lane.busy) this.#offer(lane, nowMs);
+    lanes.count(1);
+    if (isFree) this.#offer(lane, nowMs);
   }
 
   take(nowMs: number, most = Infinity): PendingDelivery[] {
@@ -129,7 +126,8 @@ export class LaneQueue implements HandlerQueue {
     if (!lane) return;
     this.#taken.delete(delivery);
     lane.busy = null;
-    this.#goOn(lane, performance.now());
+    if (lane.first) this.#offer(lane, performance.now());
+    else this.#of(lane.place).forget(lane);
   }
 
   /** A message that was taken is to be handled again, by this member, before all others of its lane. */
@@ -137,22 +135,22 @@ export class LaneQueue implements HandlerQueue {
     const lane = this.#taken.get(taken)!;
     this.#taken.delete(taken);
     lane.again(next);
-    this.#count(lane.place, 1);
+    this.#of(lane.place).count(1);
     this.#offer(lane, performance.now());
   }
 
   /** Takes out all messages of a partition that were not taken yet. */
   drop(place: GroupPartition): PendingDelivery[] {
     const dropped: PendingDelivery[] = [];
-    for (const lane of this.#lanes.get(place)?.values() ?? []) {
+    const lanes = this.#of(place);
+    for (const lane of lanes) {
       dropped.push(...lane.clear());
       this.#ready.delete(lane);
       this.#suspects.delete(lane);
       this.#later.delete(lane);
-      if (!lane.busy) this.#forget(lane);
+      if (!lane.busy) lanes.forget(lane);
     }
-    this.#waiting.delete(place);
-    this.#tellOfRoom(place);
+    lanes.count(-lanes.waiting);
     if (!this.hasSuspects) this.#blockedSinceMs = null;
     return dropped;
   }
@@ -185,36 +183,14 @@ export class LaneQueue implements HandlerQueue {
 
   takeAll(): PendingDelivery[] {
     this.#blockedSinceMs = null;
-    return [...this.#lanes.keys()].flatMap((place) => this.drop(place));
+    return [...this.#partitions.keys()].flatMap((place) => this.drop(place));
   }
 
   #takeFrom(lane: Lane): PendingDelivery {
-    this.#count(lane.place, -1);
     const taken = lane.take();
+    this.#of(lane.place).count(-1);
     this.#taken.set(taken, lane);
     return taken;
-  }
-
-  #count(place: GroupPartition, messages: number): void {
-    this.#waiting.set(place, this.waitingIn(place) + messages);
-    if (messages < 0) this.#tellOfRoom(place);
-  }
-
-  #tellOfRoom(place: GroupPartition): void {
-    const awaited = this.#awaited.get(place);
-    if (!awaited || this.waitingIn(place) > awaited.most) return;
-    this.#awaited.delete(place);
-    awaited.tell();
-  }
-
-  #goOn(lane: Lane, nowMs: number): void {
-    if (lane.length > 0) this.#offer(lane, nowMs);
-    else this.#forget(lane);
-  }
-
-  #forget(lane: Lane): void {
-    const lanes = this.#lanes.get(lane.place);
-    if (lanes?.get(lane.key) === lane) lanes.delete(lane.key);
   }
 
   /** The first message of a lane may begin, now or at its time. */
@@ -243,13 +219,11 @@ export class LaneQueue implements HandlerQueue {
     this.#blockedSinceMs = this.hasSuspects ? (this.#blockedSinceMs ?? nowMs) : null;
   }
 
-  #laneOf(delivery: PendingDelivery): Lane {
-    const place = delivery.entry.stream.partition;
-    const lanes = this.#lanes.get(place) ?? new Map<string, Lane>();
-    this.#lanes.set(place, lanes);
-    const key = this.laneKeyOf(delivery);
-    const lane = lanes.get(key) ?? new Lane(place, key);
-    lanes.set(key, lane);
-    return lane;
+  #of(place: GroupPartition): PartitionLanes {
+    const found = this.#partitions.get(place);
+    if (found) return found;
+    const lanes = new PartitionLanes(place);
+    this.#partitions.set(place, lanes);
+    return lanes;
   }
 }
