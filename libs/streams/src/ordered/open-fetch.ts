@@ -10,7 +10,7 @@ const LATE_RING_MS = 100;
 const NOTHING: ReadonlyMap<string, PendingDelivery> = new Map();
 
 export interface OpenFetchParts {
-  readonly partition: OwnedPartition;
+  readonly partition: Pick<OwnedPartition, 'place' | 'epoch' | 'take' | 'restart'>;
   /** Entries were handed over, and are to be read. */
   readonly missed: () => void;
   /** Entries with so many messages were taken in. */

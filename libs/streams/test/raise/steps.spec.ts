@@ -89,4 +89,13 @@ describe('the messages of a partition from before a raise', () => {
     expect(await process.redis.control.run(raisePartition, [meta], [2, 5, '0', '1'])).toBe('OK');
     expect(await bed.command('HMGET', meta, 'partitions', 'end:5', 'gates')).toEqual(before);
   });
+
+  it('leave no fetch open behind the gate', async () => {
+    const process = await bed.start();
+    await process.streams.declare(topicOf(Grown));
+    const { meta } = place().keys;
+    await bed.command('HSET', meta, 'fetches', 'g ~owner member 1 1 0 16 0\n');
+    expect(await process.redis.control.run(raisePartition, [meta], [2, 5, '0', '1'])).toBe('OK');
+    expect(await bed.command('HMGET', meta, 'gates', 'fetches')).toEqual(['2:5:0', null]);
+  });
 });

@@ -1,0 +1,175 @@
+import { describe, expect, it } from '@jest/globals';
+import { type DeliveryContext, topicOf } from '@millrace/core';
+import { waitFor } from '@millrace/testing';
+import type { GroupPartition } from '../../src/consume/group-partition.js';
+import { SelectiveProxy } from '../crashes/selective-proxy.js';
+import { type Process, signal, startProcess, subscribe } from '../fixture.js';
+import { Step } from './keyed.js';
+import { BY_KEY, Log, OrderedBed } from './ordered-bed.js';
+
+const bed = new OrderedBed('open-fetches');
+const TARGET = { topic: Step, group: 'g', ordering: BY_KEY } as const;
+const SEPARATOR = '\u001e';
+
+/** How many fetches a process has sent. */
+function fetches({ redis: { publish } }: Process): () => number {
+  const run = publish.run.bind(publish);
+  let count = 0;
+  publish.run = (script, ...args) => {
+    if (script.name === 'fetch.lua') count += 1;
+    return run(script, ...args);
+  };
+  return () => count;
+}
+
+/** The fetches that are open in all partitions, as texts of words. */
+async function open(): Promise<string[]> {
+  const texts = await Promise.all(bed.places.map(({ keys }) => bed.command('HGET', keys.meta, 'fetches')));
+  return texts.flatMap((text) => (text as string | null)?.split('\n') ?? []).filter((line) => line !== '');
+}
+
+async function areOpen(count: number): Promise<string[]> {
+  await waitFor(async () => (await open()).length === count, { what: `${count} open fetches` });
+  return open();
+}
+
+function stepsFrom(first: number, count: number): Step[] {
+  return Array.from({ length: count }, (_, index) => ({ thing: 0, step: first + index }));
+}
+
+/** The place to which something was published. */
+async function usedPlace(): Promise<GroupPartition> {
+  const lengths = await Promise.all(bed.places.map(({ keys }) => bed.command('XLEN', keys.log)));
+  return bed.places[lengths.findIndex((length) => length !== 0)]!;
+}
+
+async function pendingIn(log: string): Promise<number> {
+  return ((await bed.command('XPENDING', log, 'g')) as [number])[0];
+}
+
+async function publishAll({ publisher }: Pick<Process, 'publisher'>, steps: readonly Step[]): Promise<void> {
+  for (const step of steps) await publisher.publish(Step, step);
+}
+
+/** A process behind a proxy, which can lose or keep its rings. */
+async function behindProxy(): Promise<{ process: Process; proxy: SelectiveProxy; end: () => Promise<void> }> {
+  const proxy = await SelectiveProxy.start(bed.url);
+  const process = await startProcess(proxy.url, { prefix: bed.prefix, leaseMs: 60_000 });
+  const end = async (): Promise<void> => {
+    await process.stop();
+    await proxy.stop();
+  };
+  return { process, proxy, end };
+}
+
+describe('a fetch that is left open', () => {
+  it('is given what is published next, in its order, and the owner sends no other', async () => {
+    const [process, publisher, log] = [await bed.start(), await bed.start(), new Log()];
+    const sent = fetches(process);
+    await subscribe(process, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
+    await areOpen(4);
+    const before = sent();
+    await publishAll(publisher, stepsFrom(0, 12));
+    await bed.drained(publisher, Step, 'g');
+    expect(log.of(0)).toEqual(Array.from({ length: 12 }, (_, step) => `${step} 1/0`));
+    expect(sent() - before).toBeLessThan(6);
+  });
+
+  it('is given a batch as it is, and entries that are read for several groups', async () => {
+    const [process, publisher, logs] = [await bed.start(), await bed.start(), [new Log(), new Log()]];
+    const groups = ['g', 'h'];
+    for (const [index, group] of groups.entries()) {
+      await subscribe(process, { ...TARGET, group }, async (step: Step, ctx: DeliveryContext) => logs[index]!.add(step, ctx));
+    }
+    await areOpen(8);
+    await publisher.publisher.publishMany(Step, stepsFrom(0, 10).map((payload) => ({ payload })));
+    for (const group of groups) await bed.drained(publisher, Step, group);
+    for (const log of logs) expect(log.of(0)).toEqual(Array.from({ length: 10 }, (_, step) => `${step} 1/0`));
+    const handedOver = (await open()).map((line) => Number(line.split(' ')[5]));
+    expect(handedOver.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(0);
+  });
+
+  it('is closed when there is no room for more, and the owner fetches when there is', async () => {
+    const [process, publisher, log, gate] = [await bed.start(), await bed.start(), new Log(), signal()];
+    await subscribe(process, { ...TARGET, concurrency: 2 }, async (step: Step, ctx: DeliveryContext) => {
+      log.add(step, ctx);
+      await gate.promise;
+    });
+    await areOpen(4);
+    const things = Array.from({ length: 60 }, (_, thing) => thing);
+    await publishAll(publisher, things.map((thing) => ({ thing, step: 0 })));
+    await log.until(2);
+    for (const { keys } of bed.places) expect(await pendingIn(keys.log)).toBeLessThan(4);
+    gate.fire();
+    await bed.drained(publisher, Step, 'g');
+    for (const thing of things) expect(log.of(thing)).toEqual(['0 1/0']);
+  });
+
+  it.each([
+    ['the next one comes', 1],
+    ['the owner fetches', 0],
+  ])('loses nothing and keeps the order when a ring is lost, by the time that %s', async (_, later) => {
+    const { process, proxy, end } = await behindProxy();
+    const [publisher, log] = [await bed.start(), new Log()];
+    const subscription = await subscribe(process, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
+    try {
+      await areOpen(4);
+      let lost = 0;
+      proxy.follow(({ direction, text }) => {
+        if (direction === 'request' || lost > 0 || !text.includes(SEPARATOR)) return 'pass';
+        lost += 1;
+        return 'lose';
+      });
+      await publishAll(publisher, stepsFrom(0, 1));
+      await waitFor(() => lost === 1, { what: 'the ring to be lost' });
+      await publishAll(publisher, stepsFrom(1, later));
+      if (later === 0) {
+        await subscription.pause();
+        subscription.resume();
+      }
+      await bed.drained(publisher, Step, 'g');
+      expect(log.of(0)).toEqual(Array.from({ length: 1 + later }, (_, step) => `${step} 1/0`));
+    } finally {
+      await end();
+    }
+  });
+
+  it('is closed when the group pauses: nothing is held by an owner that begins nothing', async () => {
+    const [process, publisher, log] = [await bed.start(), await bed.start(), new Log()];
+    await subscribe(process, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
+    await areOpen(4);
+    await process.streams.groups.pause(topicOf(Step), 'g');
+    await areOpen(0);
+    await publishAll(publisher, stepsFrom(0, 3));
+    for (const { keys } of bed.places) expect(await pendingIn(keys.log)).toBe(0);
+    await process.streams.groups.resume(topicOf(Step), 'g');
+    await bed.drained(publisher, Step, 'g');
+    expect(log.of(0)).toEqual(['0 1/0', '1 1/0', '2 1/0']);
+  });
+
+  it('is not served for a member that owns the partition no more, and goes', async () => {
+    const [process, publisher] = [await bed.start(), await bed.start()];
+    await subscribe(process, TARGET, async () => undefined);
+    await areOpen(4);
+    for (const { groupKeys: { control } } of bed.places) await bed.command('HSET', control, 'owner', 'another');
+    await publishAll(publisher, stepsFrom(0, 1));
+    const { keys } = await usedPlace();
+    expect(await pendingIn(keys.log)).toBe(0);
+    expect(await bed.command('HGET', keys.meta, 'fetches')).toBe('');
+  });
+
+  it('brings the handler nothing twice when a ring comes twice', async () => {
+    const [process, publisher, log] = [await bed.start(), await bed.start(), new Log()];
+    await subscribe(process, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
+    const [line] = await areOpen(4);
+    const [, , , epoch, fetch] = line!.split(' ');
+    await publishAll(publisher, stepsFrom(0, 1));
+    await bed.drained(publisher, Step, 'g');
+    const { keys } = await usedPlace();
+    const [[id, [, text]]] = (await bed.command('XRANGE', keys.log, '-', '+')) as [[string, [string, string]]];
+    await bed.command('PUBLISH', keys.ring, `log 1-1 g ${epoch} ${fetch} 1${SEPARATOR}${id} ${text}`);
+    await publishAll(publisher, stepsFrom(1, 1));
+    await bed.drained(publisher, Step, 'g');
+    expect(log.of(0)).toEqual(['0 1/0', '1 1/0']);
+  });
+});
