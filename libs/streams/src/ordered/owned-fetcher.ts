@@ -226,7 +226,7 @@ function keysOf({ keys, groupKeys, streams }: GroupPartition): string[] {
 }
 
 function argsOf({ partition: { place }, position, count, streams }: Turn): (string | number)[] {
-  return [position.epoch, position.round, count, ...place.streams.map((stream) => (streams.has(stream) ? position.after.get(stream)! : ''))];
+  return [position.owner.epoch, position.round, count, ...place.streams.map((stream) => (streams.has(stream) ? position.after.get(stream)! : ''))];
 }
 
 function nothing(): void {
