@@ -2,7 +2,8 @@ import { getMaxListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import {
   DeadLetter, type Delivery, DeliveryContext, deliveryPipeline, Discard, fixed, type InboxPort, type InboxResult, Lease,
-  MillraceError, newMessageId, type Outcome, OwnerFencedError, type OwningSubscriber, Publisher, type RetryPolicy, type SqlTransaction, Topic, topicOf,
+  MillraceError, newMessageId, type Outcome, OwnerFencedError, type OwningSubscriber, Publisher, type RetryPolicy,
+  type SqlTransaction, Topic, topicOf,
 } from '@millrace/core';
 import { Type } from 'class-transformer';
 import { IsInt, IsString, ValidateNested } from 'class-validator';

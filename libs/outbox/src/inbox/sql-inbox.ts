@@ -1,6 +1,6 @@
 import {
-  emit, errorRecord, type InboxPort, type InboxResult, IsWholeNumber, Loop, MillraceError, OwnerFencedError, type OwningSubscriber,
-  parseOptions, quote, Semaphore, type SqlTransaction, type WaitLimit,
+  emit, errorRecord, type InboxPort, type InboxResult, IsWholeNumber, Loop, MillraceError, OwnerFencedError,
+  type OwningSubscriber, parseOptions, quote, Semaphore, type SqlTransaction, type WaitLimit,
 } from '@millrace/core';
 import { IsObject, IsOptional } from 'class-validator';
 import { ownStatement } from '../database/database-errors.js';
