@@ -1,4 +1,4 @@
-import type { OwnerTerm } from './delivery.js';
+import type { PartitionOwner } from './delivery.js';
 import type { SqlTransaction } from './sql-transaction.js';
 
 export type InboxResult<T> = { readonly duplicate: true } | { readonly duplicate: false; readonly value: T };
@@ -8,7 +8,7 @@ export interface OwningSubscriber {
   /** Names the group on its topic. */
   readonly name: string;
   readonly partition: number;
-  readonly owner: OwnerTerm;
+  readonly owner: PartitionOwner;
 }
 
 /** Makes effects happen once: records a message in the same SQL transaction as the writes of its handler. */

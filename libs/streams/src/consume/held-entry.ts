@@ -1,4 +1,4 @@
-import { Lease, type OwnerTerm } from '@millrace/core';
+import { Lease, type PartitionOwner } from '@millrace/core';
 import type { GroupStream } from './group-partition.js';
 
 /** The moment when a command was sent to Redis. */
@@ -7,8 +7,8 @@ export interface Moment {
   readonly connectionEpoch: number;
   /** How often this process had come back by then, after others might have taken it for dead. */
   readonly returns: number;
-  /** In ordered mode the term in which the member owned the partition. */
-  readonly owner?: OwnerTerm;
+  /** In ordered mode the member, as the owner of the partition. */
+  readonly owner?: PartitionOwner;
 }
 
 /** By which read an entry came. */
@@ -28,8 +28,8 @@ export class HeldEntry extends Lease {
   readonly size: number;
   /** The epoch of the connections when the read was sent. */
   readonly connectionEpoch: number;
-  /** In ordered mode the term in which the member holds it. */
-  readonly owner: OwnerTerm | undefined;
+  /** In ordered mode the member that holds it, as the owner of the partition. */
+  readonly owner: PartitionOwner | undefined;
   /** How many of its messages this member has still to settle. */
   unsettled: number;
   /** Finds out whether the entry is still held; null before it is held at all. */

@@ -1,4 +1,4 @@
-import type { Delivery, Message, MillraceError, OwnerTerm } from '@millrace/core';
+import type { Delivery, Message, MillraceError, PartitionOwner } from '@millrace/core';
 import { isMillraceError } from '@millrace/core';
 import { type EntryFields, entryOf, fieldsOf } from '../log/entry.js';
 import { decodeEnvelope, malformed, unreadMessage } from '../log/envelope.js';
@@ -97,7 +97,7 @@ export class PendingDelivery implements Delivery {
     return this.entry.stream.partition.group;
   }
 
-  get owner(): OwnerTerm | undefined {
+  get owner(): PartitionOwner | undefined {
     return this.entry.owner;
   }
 

@@ -1,4 +1,4 @@
-import type { OwnerTerm } from '@millrace/core';
+import type { PartitionOwner } from '@millrace/core';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import type { Dispatcher } from '../consume/dispatcher.js';
 import type { HeldEntries } from '../consume/held-entries.js';
@@ -36,7 +36,7 @@ const NOTHING: InHand = new Map();
 
 /** Where a read is to go on in each stream. A read that was sent before the position was set back brings nothing. */
 export interface ReadPosition {
-  readonly owner: OwnerTerm;
+  readonly owner: PartitionOwner;
   readonly round: number;
   /** By stream, the id to read behind, or {@link NEW}. */
   readonly after: ReadonlyMap<GroupStream, string>;
@@ -298,7 +298,7 @@ export class OwnedPartition {
     return this.#notes ?? this.#parts.notes.load(this.place);
   }
 
-  #momentOf({ owner }: ReadPosition): { connectionEpoch: number; owner: OwnerTerm } {
+  #momentOf({ owner }: ReadPosition): { connectionEpoch: number; owner: PartitionOwner } {
     return { connectionEpoch: this.#parts.held.moment().connectionEpoch, owner };
   }
 

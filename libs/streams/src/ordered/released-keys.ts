@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import type { OwnerTerm } from '@millrace/core';
+import type { PartitionOwner } from '@millrace/core';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
 import { HeldEntry } from '../consume/held-entry.js';
@@ -72,7 +72,7 @@ export class ReleasedKeys {
     return null;
   }
 
-  deliveryOf(key: string, { name, text }: NextParked, owner: OwnerTerm): PendingDelivery {
+  deliveryOf(key: string, { name, text }: NextParked, owner: PartitionOwner): PendingDelivery {
     const { connectionEpoch } = this.#parts.held.moment();
     const found = parkedTextIn(text);
     const span = { base: found?.offset ?? -1, size: 1 };

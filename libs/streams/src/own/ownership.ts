@@ -1,4 +1,4 @@
-import { asError, emit, errorRecord, Loop, type OwnerTerm, spread } from '@millrace/core';
+import { asError, emit, errorRecord, Loop, type PartitionOwner, spread } from '@millrace/core';
 import { settlesWithin, type Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { Membership } from '../group/membership.js';
@@ -16,7 +16,7 @@ const LOOK_SOON_MS = 1_000;
 const GOODBYE_MS = 500;
 
 /** How a member came to own a partition. */
-export interface Acquisition extends OwnerTerm {
+export interface Acquisition extends PartitionOwner {
   /** Whether the owner before died with all that it held. */
   readonly isAfterDeath: boolean;
 }
