@@ -143,7 +143,7 @@ describe.each(databaseKinds)('the owner of a partition, to the inbox in $kind', 
     let hasBegun = false;
     const next = inbox.run(owner('b', 2), 'b1', async (transaction) => {
       hasBegun = true;
-      // What the owner before has done is there.
+      // It sees all that the owner before has done.
       return (await transaction.query('SELECT what FROM effect')).rowCount;
     });
     await waiting(1);

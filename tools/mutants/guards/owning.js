@@ -150,8 +150,8 @@ export const owning = [
   {
     name: 'the database tells two owners apart that a failover gave one epoch',
     file: `${INBOX}/owner-table.ts`,
-    find: 'known.epoch === owner.epoch && known.member === owner.member ? null',
-    replace: 'known.epoch === owner.epoch ? null',
+    find: ' AND member = $5',
+    replace: " AND $5::text <> ''",
     spec: SQL_SPEC,
     title: 'is refused under the epoch of another owner',
   },
