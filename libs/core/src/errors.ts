@@ -38,6 +38,7 @@ export const ERROR_CODES = [
   'REDIS_FAILED',
   'DATABASE_UNREACHABLE',
   'DATABASE_FAILED',
+  'OWNER_FENCED',
   'INBOX_NOT_CONFIGURED',
   'MALFORMED_ENVELOPE',
   'UNSUPPORTED_VERSION',
@@ -113,6 +114,18 @@ export class HandlerTimeoutError extends MillraceError {
       retryable: true,
     });
     this.name = 'HandlerTimeoutError';
+  }
+}
+
+/** The SQL database knows an owner of the partition that this one is not above, so nothing of this one takes effect there. */
+export class OwnerFencedError extends MillraceError {
+  /** The epoch that the database knows: whoever owns the partition has to go above it. */
+  readonly knownEpoch: number;
+
+  constructor(message: string, knownEpoch: number) {
+    super('OWNER_FENCED', message, { retryable: true });
+    this.name = 'OwnerFencedError';
+    this.knownEpoch = knownEpoch;
   }
 }
 

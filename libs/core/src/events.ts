@@ -41,6 +41,11 @@ export interface EventMap {
   reclaimed: EventPlace & { readonly count: number };
   /** A settlement was refused, because the message belongs to another member by now. */
   fenced: EventPlace & { readonly messageId: string };
+  /**
+   * A SQL database refused an owner of a partition, as it knows another one with epoch `knownEpoch`: the message goes back
+   * uncounted, and the partition is owned above that epoch, by this process if it still is its owner.
+   */
+  'owner-fenced': EventPlace & { readonly messageId: string; readonly epoch: number; readonly knownEpoch: number };
   /** Stored messages are gone before this group settled them. */
   lost: EventPlace & { readonly count: number; readonly why: string };
   /** Dead letters were removed, since they were too many or too old; `untold`: those for which no handler was called. */

@@ -2,7 +2,8 @@ import { getMaxListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import {
   DeadLetter, type Delivery, DeliveryContext, deliveryPipeline, Discard, fixed, type InboxPort, type InboxResult, Lease,
-  MillraceError, newMessageId, type Outcome, Publisher, type RetryPolicy, type SqlTransaction, Topic, topicOf,
+  MillraceError, newMessageId, type Outcome, OwnerFencedError, type OwningSubscriber, Publisher, type RetryPolicy,
+  type SqlTransaction, Topic, topicOf,
 } from '@millrace/core';
 import { Type } from 'class-transformer';
 import { IsInt, IsString, ValidateNested } from 'class-validator';
@@ -43,10 +44,16 @@ function run(handle: Handle, delivery: Delivery, given: { inbox?: InboxPort; tim
 /** An inbox in memory: like a real one, it rolls back what fails. */
 class MemoryInbox implements InboxPort {
   readonly seen = new Set<string>();
+  readonly subscribers: (string | OwningSubscriber)[] = [];
   readonly transaction: SqlTransaction = { query: () => Promise.resolve({ rows: [], rowCount: 0 }) };
 
-  async run<T>(subscriber: string, messageId: string, work: (sql: SqlTransaction) => Promise<T>): Promise<InboxResult<T>> {
-    const entry = `${subscriber} ${messageId}`;
+  async run<T>(
+    subscriber: string | OwningSubscriber,
+    messageId: string,
+    work: (sql: SqlTransaction) => Promise<T>,
+  ): Promise<InboxResult<T>> {
+    this.subscribers.push(subscriber);
+    const entry = `${typeof subscriber === 'string' ? subscriber : subscriber.name} ${messageId}`;
     if (this.seen.has(entry)) return { duplicate: true };
     const value = await work(this.transaction);
     this.seen.add(entry);
@@ -192,6 +199,22 @@ describe('the pipeline with an inbox', () => {
     const atOnce: InboxPort = { run: () => { throw new Error('no database'); } };
     expect(await run(() => Promise.resolve(), deliveryOf(good), { inbox: later })).toMatchObject({ kind: 'retry', error: { message: 'the database is away' } });
     expect(await run(() => Promise.resolve(), deliveryOf(good), { inbox: atOnce })).toMatchObject({ kind: 'retry', error: { message: 'no database' } });
+  });
+
+  it('is told of the owner of the partition, where there is one', async () => {
+    const [inbox, owner] = [new MemoryInbox(), { member: 'm', epoch: 7 }];
+    await run(() => Promise.resolve(), deliveryOf(good, { owner }), { inbox });
+    await run(() => Promise.resolve(), deliveryOf(good), { inbox });
+    expect(inbox.subscribers).toEqual([{ name: 'orders/inventory', partition: 2, owner }, 'orders/inventory']);
+  });
+
+  it('that knows another owner sends the message back, with the epoch that it knows, and counts no attempt', async () => {
+    const inbox: InboxPort = { run: () => Promise.reject(new OwnerFencedError('another owns it', 9)) };
+    const owner = { member: 'm', epoch: 7 };
+    expect(await run(() => Promise.resolve(), deliveryOf(good, { owner, attempt: 3 }), { inbox })).toEqual({ kind: 'release', fencedBy: 9 });
+    const lease = new Lease();
+    lease.giveUp(lost);
+    expect(await run(() => Promise.resolve(), deliveryOf(good, { owner, lease }), { inbox })).toEqual({ kind: 'release' });
   });
 });
 

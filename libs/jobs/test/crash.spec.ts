@@ -32,7 +32,7 @@ describe('a worker that is killed', () => {
     const reclaimed = new Heard('reclaimed');
     const id = await begunElsewhere();
     await child.kill('SIGKILL');
-    const asked: string[][] = [];
+    const asked: unknown[][] = [];
     const inbox: InboxPort = {
       run: async (subscriber, messageId, work) => {
         asked.push([subscriber, messageId]);

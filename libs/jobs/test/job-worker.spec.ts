@@ -228,7 +228,7 @@ describe('the inbox', () => {
   const transaction: SqlTransaction = { query: () => Promise.resolve({ rows: [], rowCount: 0 }) };
 
   it('surrounds the handler, by job name and job id', async () => {
-    const asked: string[][] = [];
+    const asked: unknown[][] = [];
     const inbox: InboxPort = {
       run: async (subscriber, messageId, work) => {
         asked.push([subscriber, messageId]);

@@ -74,6 +74,7 @@ describe('the log', () => {
     const error = { name: 'Error', message: 'bad \u001b[31m' };
     emit('reclaimed', { ...place, count: 2 });
     emit('fenced', { ...place, messageId: 'm' });
+    emit('owner-fenced', { ...place, messageId: 'm', epoch: 7, knownEpoch: 9 });
     emit('lost', { ...place, count: 3, why: 'trimmed' });
     emit('lost', { ...place, count: 1, why: 'trimmed' });
     emit('publishes-lost', { topic: 't', partition: 1, batches: 2, why: 'failover' });
@@ -85,6 +86,8 @@ describe('the log', () => {
     expect(kept.entries).toEqual([
       'warn t -> g (partition 1): took over 2 of a process that vanished or was silent for too long',
       'warn t -> g (partition 1): m was settled too late and belongs to another process by now',
+      'warn t -> g (partition 1): the database refused message m to this process, which owned the partition under epoch 7: ' +
+        'it knows another owner under epoch 9, so the next one goes above that',
       'error t -> g (partition 1): 3 stored messages are gone before they were handled: trimmed',
       'error t -> g (partition 1): 1 stored message is gone before it was handled: trimmed',
       'error t (partition 1): Redis lost 2 confirmed batches of this process: failover',

@@ -21,7 +21,7 @@ export class TestDatabase {
     const database = await this.connect(options);
     const inbox = new SqlInbox({ database });
     await inbox.prepare();
-    await database.query('CREATE TABLE IF NOT EXISTS effect (what text); TRUNCATE effect, millrace_inbox');
+    await database.query('CREATE TABLE IF NOT EXISTS effect (what text); TRUNCATE effect, millrace_inbox, millrace_owner');
     return { database, inbox };
   }
 

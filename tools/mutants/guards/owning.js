@@ -4,6 +4,9 @@ const OWN = 'libs/streams/src/own';
 const SCRIPTS = 'libs/streams/src/scripts';
 const OWNERSHIP_SPEC = 'libs/streams/test/own/ownership.spec.ts';
 const RECORDS_SPEC = 'libs/streams/test/own/owner-records.spec.ts';
+const INBOX = 'libs/outbox/src/inbox';
+const SQL_SPEC = 'libs/outbox/test/sql-owner.spec.ts';
+const FENCE_SPEC = 'libs/nestjs/test/owner-fence.spec.ts';
 const STEP_SPEC = 'libs/streams/test/own/ownership-step.spec.ts';
 
 /** @type {import('../guards.js').Guard[]} */
@@ -135,5 +138,53 @@ export const owning = [
     replace: '',
     spec: 'libs/streams/test/own/assignment.spec.ts',
     title: 'moves as many partitions as a member gets who joins',
+  },
+  {
+    name: 'the database refuses an owner of another term',
+    file: `${INBOX}/owner-table.ts`,
+    find: ' AND epoch = $4 AND member = $5 FOR SHARE',
+    replace: " AND $4 > 0 AND $5::text <> '' FOR SHARE",
+    spec: SQL_SPEC,
+    title: 'is refused under an epoch below the one that the database knows',
+  },
+  {
+    name: 'the database tells two owners apart that a failover gave one epoch',
+    file: `${INBOX}/owner-table.ts`,
+    find: ' AND member = $5',
+    replace: " AND $5::text <> ''",
+    spec: SQL_SPEC,
+    title: 'is refused under the epoch of another owner',
+  },
+  {
+    name: 'an owner that the database refuses goes above the epoch that it knows',
+    file: 'libs/streams/src/ordered/in-place-handling.ts',
+    find: '      this.#parts.raise(place, fencedBy);\n',
+    replace: '',
+    spec: FENCE_SPEC,
+    title: 'goes above the epoch that the database knows when a failover has taken it back to the first',
+  },
+  {
+    name: 'an owner goes above another one of its epoch',
+    file: `${OWN}/ownership.ts`,
+    find: 'stake.tenure.epoch <= epoch',
+    replace: 'stake.tenure.epoch < epoch',
+    spec: OWNERSHIP_SPEC,
+    title: 'is passed when it is the present one, and once only',
+  },
+  {
+    name: 'a message that the database refused to an owner counts no attempt',
+    file: 'libs/core/src/delivery/pipeline.ts',
+    find: '  if (owner && thrown instanceof OwnerFencedError)',
+    replace: '  if (false)',
+    spec: 'libs/core/test/pipeline.spec.ts',
+    title: 'that knows another owner sends the message back',
+  },
+  {
+    name: 'the inbox is told of the owner of a partition',
+    file: 'libs/core/src/delivery/pipeline.ts',
+    find: 'owner ? { name, partition, owner } : name',
+    replace: 'name',
+    spec: FENCE_SPEC,
+    title: 'writes nothing late for an owner that stood still',
   },
 ];

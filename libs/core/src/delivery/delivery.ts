@@ -31,6 +31,14 @@ export interface Redrive {
   readonly replay?: number;
 }
 
+/** A member that owns a partition, or did, in one of its terms. */
+export interface PartitionOwner {
+  /** The name of the member, which no other one ever has. */
+  readonly member: string;
+  /** Grows with each owner of the partition; a failover of Redis can take it back. */
+  readonly epoch: number;
+}
+
 /** Whether the message has expired, by the clock of this process. */
 export function isExpired({ expiresAt }: Message): boolean {
   return expiresAt !== null && expiresAt <= Date.now();
@@ -53,6 +61,8 @@ export interface Delivery {
   readonly replayed: boolean;
   /** The number of the seek by which the group is given the message again; absent or 0 when there was none. */
   readonly replay?: number;
+  /** In ordered mode the owner of the partition, which is to handle the message. Absent in shared mode. */
+  readonly owner?: PartitionOwner;
   /** When the lease is given up, the delivery goes back uncounted, and its handler decides nothing any more. */
   readonly lease: Lease;
   /** Tells the handler to stop: the signal of the lease, or one that also aborts when the time of the attempt is over. */

@@ -1,10 +1,10 @@
-import type { InboxPort, InboxResult } from './inbox-port.js';
+import type { InboxPort, InboxResult, OwningSubscriber } from './inbox-port.js';
 import type { Lease } from './lease.js';
 import type { SqlTransaction } from './sql-transaction.js';
 
 export interface InboxTurn {
   readonly inbox: InboxPort;
-  readonly subscriber: string;
+  readonly subscriber: string | OwningSubscriber;
   readonly messageId: string;
   /** The transaction ends with the lease: when it is given up, the writes are undone at once. */
   readonly lease: Lease;

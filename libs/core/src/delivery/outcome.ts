@@ -39,13 +39,13 @@ export type GiveUpReason = (typeof DEAD_LETTER_REASONS)[number];
  * - `retry`: to be handled again after `delayMs`, as the next attempt, or as the same where the handler did not run.
  * - `dead-letter`: given up; `reason` is one of {@link DEAD_LETTER_REASONS}.
  * - `release`: not begun, as nothing may begin here any more, or given up. It goes back to the group at once, and no attempt
- *   counts.
+ *   counts. `fencedBy` is the epoch of another owner of the partition, which the SQL database knows and this one is not above.
  */
 export type Outcome =
   | ({ readonly kind: 'ack' } & { readonly [How in 'deduplicated' | 'discarded' | 'expired' | 'filtered']?: boolean })
   | { readonly kind: 'retry'; readonly delayMs: number; readonly error: ErrorRecord; readonly sameAttempt?: true }
   | { readonly kind: 'dead-letter'; readonly reason: GiveUpReason; readonly error: ErrorRecord }
-  | { readonly kind: 'release' };
+  | { readonly kind: 'release'; readonly fencedBy?: number };
 
 /** Throw it to have the message delivered again after `delay`, whatever the retry policy says. It counts as an attempt. */
 export class RetryLater extends Error {

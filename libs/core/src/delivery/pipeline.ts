@@ -1,5 +1,6 @@
 import { payloadClassOf } from '../contract/message-type.js';
 import { decoded } from '../contract/payload.js';
+import { OwnerFencedError } from '../errors.js';
 import { DeliveryContext } from './context.js';
 import { type Delivery, goesBack, inboxId, isExpired } from './delivery.js';
 import type { InboxPort } from './inbox-port.js';
@@ -44,17 +45,24 @@ export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
       await runWithTrace(message.headers, () => attempt(parts, payload, { delivery }));
       return decided(delivery.lease, HANDLED);
     } catch (thrown) {
-      return decided(delivery.lease, outcomeOfFailure(retry, delivery.attempt, thrown));
+      return decided(delivery.lease, failed(retry, delivery, thrown));
     }
   };
 }
 
 const HANDLED: Outcome = { kind: 'ack' };
 
+/** A member that the database takes for no owner of the partition has not handled the message: that is no attempt. */
+function failed(retry: RetryPolicy, { owner, attempt: number }: Delivery, thrown: unknown): Outcome {
+  if (owner && thrown instanceof OwnerFencedError) return { kind: 'release', fencedBy: thrown.knownEpoch };
+  return outcomeOfFailure(retry, number, thrown);
+}
+
 function withInbox(parts: PipelineParts, inbox: InboxPort): (delivery: Delivery, payload: object) => Promise<Outcome> {
-  const subscriber = `${parts.topic.name}/${parts.group}`;
+  const name = `${parts.topic.name}/${parts.group}`;
   return async (delivery, payload) => {
-    const { message, lease, paused } = delivery;
+    const { message, lease, paused, owner, partition } = delivery;
+    const subscriber = owner ? { name, partition, owner } : name;
     const turn = { inbox, subscriber, messageId: inboxId(delivery), lease, paused };
     const result = await runInTurn(turn, async (transaction): Promise<Outcome> => {
       // It may have waited long for its transaction.

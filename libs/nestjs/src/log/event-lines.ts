@@ -37,6 +37,11 @@ export function fencedLine(event: EventMap['fenced']): string {
   return line(`${placeOf(event)}: ${event.messageId} was settled too late and belongs to another process by now`);
 }
 
+export function ownerFencedLine({ messageId, epoch, knownEpoch, ...place }: EventMap['owner-fenced']): string {
+  const refused = `the database refused message ${messageId} to this process, which owned the partition under epoch ${epoch}`;
+  return line(`${placeOf(place)}: ${refused}: it knows another owner under epoch ${knownEpoch}, so the next one goes above that`);
+}
+
 export function lostLine(event: EventMap['lost']): string {
   const gone = event.count === 1 ? '1 stored message is gone before it was handled' : `${event.count} stored messages are gone before they were handled`;
   return line(`${placeOf(event)}: ${gone}: ${event.why}`);

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { listen } from '@millrace/core';
-import { databaseLine, droppedLine, loopLine, lostLine, publishesLostLine, reclaimedLine, recreatedLine } from './event-lines.js';
+import { databaseLine, droppedLine, loopLine, lostLine, ownerFencedLine, publishesLostLine, reclaimedLine, recreatedLine } from './event-lines.js';
 import { attemptFailure, backoffFailure, fencedFailure, hookFailure, resultFailure } from './failures.js';
 import { Outages } from './outages.js';
 import { Repetitions } from './repetitions.js';
@@ -35,6 +35,7 @@ function writeEvents(logger: Logger): () => void {
     listen('fenced', (event) => repetitions.write(fencedFailure(event))),
     listen('result-dropped', (event) => repetitions.write(resultFailure(event))),
     listen('reclaimed', (event) => logger.warn(reclaimedLine(event))),
+    listen('owner-fenced', (event) => logger.warn(ownerFencedLine(event))),
     listen('lost', (event) => logger.error(lostLine(event))),
     listen('dead-letters-dropped', (event) => logger.warn(droppedLine(event))),
     listen('publishes-lost', (event) => logger.error(publishesLostLine(event))),

@@ -1,9 +1,6 @@
 import type { SqlTransaction } from '@millrace/core';
 
-/** The advisory lock under which a process makes the table: any number that all processes share. */
-const PREPARE_LOCK = 0x6d_69_6c_6c;
-
-const SCHEMA = [
+export const INBOX_TABLE = [
   `CREATE TABLE IF NOT EXISTS millrace_inbox (
      subscriber text NOT NULL,
      message_id text NOT NULL,
@@ -20,21 +17,10 @@ const PURGE = `DELETE FROM millrace_inbox WHERE ctid = ANY(ARRAY(
    SELECT ctid FROM millrace_inbox WHERE handled_at < now() - make_interval(secs => $1::double precision / 1000)
    ORDER BY handled_at LIMIT $2 FOR UPDATE SKIP LOCKED))`;
 
-export async function inboxTableExists(sql: SqlTransaction): Promise<boolean> {
-  const { rows } = await sql.query<{ name: string | null }>(`SELECT to_regclass('millrace_inbox')::text AS name`);
-  return typeof rows[0]?.name === 'string';
-}
-
-/** `CREATE TABLE IF NOT EXISTS` fails when two run at once, so they take turns. */
-export async function createInboxTable(sql: SqlTransaction): Promise<void> {
-  await sql.query('SELECT pg_advisory_xact_lock($1)', [PREPARE_LOCK]);
-  for (const statement of SCHEMA) await sql.query(statement);
-}
-
-/** Waits while another transaction is at the same message. @returns false when the message is recorded already */
-export async function recordMessage(sql: SqlTransaction, subscriber: string, messageId: string): Promise<boolean> {
+/** Waits while another transaction is at the same message. */
+export async function recordMessage(sql: SqlTransaction, subscriber: string, messageId: string): Promise<'recorded' | 'duplicate'> {
   const { rowCount } = await sql.query(RECORD, [subscriber, messageId]);
-  return rowCount > 0;
+  return rowCount > 0 ? 'recorded' : 'duplicate';
 }
 
 /** Deletes up to `limit` of the oldest rows; rows that another process is deleting are left to it. @returns how many */

@@ -1,11 +1,13 @@
 import {
-  emit, errorRecord, type InboxPort, type InboxResult, IsWholeNumber, Loop, MillraceError, parseOptions, quote,
-  Semaphore, type SqlTransaction, type WaitLimit,
+  emit, errorRecord, type InboxPort, type InboxResult, IsWholeNumber, Loop, MillraceError, OwnerFencedError,
+  type OwningSubscriber, parseOptions, quote, Semaphore, type SqlTransaction, type WaitLimit,
 } from '@millrace/core';
 import { IsObject, IsOptional } from 'class-validator';
 import { ownStatement } from '../database/database-errors.js';
 import type { SqlDatabase } from '../database/sql-database.js';
-import { createInboxTable, inboxTableExists, purgeInbox, recordMessage } from './inbox-table.js';
+import { createMissingTables, missingTables } from './inbox-schema.js';
+import { purgeInbox, recordMessage } from './inbox-table.js';
+import { raiseOwner, recordOwned } from './owner-table.js';
 
 const PURGE_PAUSE_MS = 3_600_000;
 const PURGE_BATCH = 1_000;
@@ -31,12 +33,14 @@ export class InboxOptions {
   waitMs?: number = 300_000;
 }
 
-/** The inbox in the user's database: table `millrace_inbox`. */
+/** The inbox in the user's database: table `millrace_inbox` and, for ordered groups, table `millrace_owner`. */
 export class SqlInbox implements InboxPort {
   readonly #database: SqlDatabase;
   readonly #keepMs: number;
   readonly #turns: Semaphore;
   readonly #limit: WaitLimit;
+  /** Owners of which the database is being told: the messages of their lanes wait for one answer. */
+  readonly #raising = new Map<string, Promise<void>>();
   #purging: Loop | null = null;
 
   /** @throws MillraceError INVALID_OPTIONS */
@@ -51,14 +55,13 @@ export class SqlInbox implements InboxPort {
   }
 
   /**
-   * Makes the table unless it is there; any number of processes may do so at once.
+   * Makes the tables that are not there; any number of processes may do so at once.
    *
    * @throws MillraceError DATABASE_FAILED, DATABASE_UNREACHABLE
    */
   async prepare(): Promise<void> {
-    await ownStatement('make the inbox table millrace_inbox', async () => {
-      if (await inboxTableExists(this.#database)) return;
-      await this.#database.transaction(createInboxTable);
+    await ownStatement('make the tables of the inbox, millrace_inbox and millrace_owner', async () => {
+      if ((await missingTables(this.#database)).length > 0) await this.#database.transaction(createMissingTables);
     });
   }
 
@@ -70,30 +73,58 @@ export class SqlInbox implements InboxPort {
    * An error that `work` throws is thrown on unchanged, and nothing is stored. When the commit's answer is lost, the error may
    * come from a transaction that took effect: running the message again is safe, it is a duplicate then.
    *
+   * The first transaction of an owner waits until those of the owner before are committed or undone, for as long as a statement
+   * may take (`statement_timeout`). The transactions of one owner run beside each other.
+   *
+   * @throws OwnerFencedError the database knows another owner of the partition with as high an epoch; `work` was not run
    * @throws MillraceError INVALID_INPUT, DATABASE_FAILED, DATABASE_UNREACHABLE; BACK_PRESSURE: its turn did not come, or no
    *   connection became free
    */
   async run<T>(
-    subscriber: string,
+    subscriber: Subscriber,
     messageId: string,
     work: Work<T>,
   ): Promise<InboxResult<T>> {
-    assertName('subscriber', subscriber);
+    assertName('subscriber', typeof subscriber === 'string' ? subscriber : subscriber.name);
     assertName('message id', messageId);
     await this.#turns.acquire(this.#limit);
     try {
-      return await this.#transaction(subscriber, messageId, work);
+      for (;;) {
+        const result = await this.#transaction(subscriber, messageId, work);
+        if (result !== 'not-owner') return result;
+        await this.#raise(subscriber as OwningSubscriber);
+      }
     } finally {
       this.#turns.release();
     }
   }
 
-  #transaction<T>(subscriber: string, messageId: string, work: Work<T>): Promise<InboxResult<T>> {
-    return this.#database.transaction<InboxResult<T>>(async (transaction) => {
-      const record = (): Promise<boolean> => recordMessage(transaction, subscriber, messageId);
-      const isNew = await ownStatement('record a message in the inbox (was prepare() called?)', record);
-      return isNew ? { duplicate: false, value: await work(transaction) } : { duplicate: true };
+  #transaction<T>(subscriber: Subscriber, messageId: string, work: Work<T>): Promise<InboxResult<T> | 'not-owner'> {
+    return this.#database.transaction<InboxResult<T> | 'not-owner'>(async (transaction) => {
+      const record = (): Promise<'recorded' | 'duplicate' | 'not-owner'> =>
+        typeof subscriber === 'string' ? recordMessage(transaction, subscriber, messageId) : recordOwned(transaction, subscriber, messageId);
+      const recorded = await ownStatement('record a message in the inbox (was prepare() called?)', record);
+      if (recorded === 'not-owner') return recorded;
+      return recorded === 'recorded' ? { duplicate: false, value: await work(transaction) } : { duplicate: true };
     });
+  }
+
+  /**
+   * Has the database know an owner, in a transaction of its own: in that of a handler, all that begins meanwhile would wait for
+   * that handler.
+   */
+  #raise(subscriber: OwningSubscriber): Promise<void> {
+    const { name, partition, owner: { epoch, member } } = subscriber;
+    const key = `${partition} ${epoch} ${member} ${name}`;
+    const raising = this.#raising.get(key) ?? this.#raiseOwner(subscriber).finally(() => this.#raising.delete(key));
+    this.#raising.set(key, raising);
+    return raising;
+  }
+
+  async #raiseOwner(subscriber: OwningSubscriber): Promise<void> {
+    const raise = (): Promise<number | null> => this.#database.transaction((transaction) => raiseOwner(transaction, subscriber));
+    const knownEpoch = await ownStatement('record the owner of a partition', raise);
+    if (knownEpoch !== null) throw fenced(subscriber, knownEpoch);
   }
 
   /** Begins to delete rows that are older than `keepMs`: now, and every hour. */
@@ -122,11 +153,20 @@ export class SqlInbox implements InboxPort {
   }
 }
 
+type Subscriber = string | OwningSubscriber;
 type Work<T> = (transaction: SqlTransaction) => Promise<T>;
 
 function assertName(what: string, value: unknown): void {
   if (typeof value === 'string' && value !== '' && !value.includes('\0') && Buffer.byteLength(value) <= LONGEST_NAME_BYTES) return;
   throw new MillraceError('INVALID_INPUT', `${quote(value)} cannot be a ${what}: it must be text of 1 to ${LONGEST_NAME_BYTES} bytes.`);
+}
+
+function fenced({ name, partition, owner: { epoch } }: OwningSubscriber, knownEpoch: number): OwnerFencedError {
+  const what = `The database knows another owner of partition ${partition} of '${name}', under epoch ${knownEpoch}`;
+  const why = 'Redis has lost epochs since, or this process owns the partition no more';
+  const next = 'The message goes back uncounted, and whoever owns the partition goes above that epoch';
+  const todo = 'There is nothing to do, unless two installations use one database: give each its own';
+  return new OwnerFencedError(`${what}, and was asked for epoch ${epoch}: ${why}. ${next}. ${todo}.`, knownEpoch);
 }
 
 function noTurn(most: number, waitMs: number): MillraceError {

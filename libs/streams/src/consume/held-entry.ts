@@ -1,4 +1,4 @@
-import { Lease } from '@millrace/core';
+import { Lease, type PartitionOwner } from '@millrace/core';
 import type { GroupStream } from './group-partition.js';
 
 /** The moment when a command was sent to Redis. */
@@ -7,12 +7,12 @@ export interface Moment {
   readonly connectionEpoch: number;
   /** How often this process had come back by then, after others might have taken it for dead. */
   readonly returns: number;
-  /** In ordered mode the epoch under which the member owned the partition. */
-  readonly ownerEpoch?: number;
+  /** In ordered mode the member, as the owner of the partition. */
+  readonly owner?: PartitionOwner;
 }
 
 /** By which read an entry came. */
-export interface Token extends Pick<Moment, 'connectionEpoch' | 'ownerEpoch'> {
+export interface Token extends Pick<Moment, 'connectionEpoch' | 'owner'> {
   readonly id: string;
 }
 
@@ -28,8 +28,8 @@ export class HeldEntry extends Lease {
   readonly size: number;
   /** The epoch of the connections when the read was sent. */
   readonly connectionEpoch: number;
-  /** In ordered mode the epoch under which the member holds it; null else. */
-  readonly ownerEpoch: number | null;
+  /** In ordered mode the member that holds it, as the owner of the partition. */
+  readonly owner: PartitionOwner | undefined;
   /** How many of its messages this member has still to settle. */
   unsettled: number;
   /** Finds out whether the entry is still held; null before it is held at all. */
@@ -40,10 +40,15 @@ export class HeldEntry extends Lease {
     this.stream = stream;
     this.id = token.id;
     this.connectionEpoch = token.connectionEpoch;
-    this.ownerEpoch = token.ownerEpoch ?? null;
+    this.owner = token.owner;
     this.base = span.base;
     this.size = span.size;
     this.unsettled = span.size;
+  }
+
+  /** In ordered mode the epoch under which the member holds it; null else. */
+  get ownerEpoch(): number | null {
+    return this.owner?.epoch ?? null;
   }
 
   override async confirm(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Delivery, Message, MillraceError } from '@millrace/core';
+import type { Delivery, Message, MillraceError, PartitionOwner } from '@millrace/core';
 import { isMillraceError } from '@millrace/core';
 import { type EntryFields, entryOf, fieldsOf } from '../log/entry.js';
 import { decodeEnvelope, malformed, unreadMessage } from '../log/envelope.js';
@@ -95,6 +95,10 @@ export class PendingDelivery implements Delivery {
 
   get group(): string {
     return this.entry.stream.partition.group;
+  }
+
+  get owner(): PartitionOwner | undefined {
+    return this.entry.owner;
   }
 
   get lease(): HeldEntry {

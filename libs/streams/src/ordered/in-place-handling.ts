@@ -1,4 +1,4 @@
-import type { Ordering, Outcome } from '@millrace/core';
+import { emit, type Ordering, type Outcome } from '@millrace/core';
 import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
@@ -23,8 +23,11 @@ export interface InPlaceHandlingParts {
   readonly partitions: ReadonlyMap<GroupPartition, OwnedPartition>;
   readonly onExhausted: NonNullable<Ordering['onExhausted']>;
   readonly feedback: Pick<Feedback, 'deadLettered'>;
+  /** A database knows that epoch of another owner: this member owns the partition no more, or above it. */
+  readonly raise: (place: GroupPartition, epoch: number) => void;
 }
 
+type Release = Extract<Outcome, { kind: 'release' }>;
 type Retry = Extract<Outcome, { kind: 'retry' }>;
 
 /** The message is put aside; it is handled when it comes back. */
@@ -62,8 +65,7 @@ export class InPlaceHandling implements InPlace {
   keep(delivery: PendingDelivery, outcome: Outcome): Later | undefined {
     switch (outcome.kind) {
       case 'release':
-        this.release([delivery]);
-        return NOTHING;
+        return this.#giveBack(delivery, outcome);
       case 'retry':
         return this.#retry(delivery, outcome);
       case 'dead-letter':
@@ -82,6 +84,18 @@ export class InPlaceHandling implements InPlace {
     for (const partition of partitions) partition.restart();
     for (const delivery of deliveries) this.#free(delivery);
     for (const { place } of partitions) for (const stream of place.streams) this.#parts.rings.lookAt(stream);
+  }
+
+  /** The partition is given up before anything of it is read again: handlers of other keys would be refused as well. */
+  #giveBack(delivery: PendingDelivery, { fencedBy }: Release): Later {
+    const { entry: { owner, isGivenUp, stream: { partition: place } }, message } = delivery;
+    if (fencedBy !== undefined && owner && !isGivenUp) {
+      const { topic, partition, group } = place;
+      emit('owner-fenced', { topic, partition, group, messageId: message.id, epoch: owner.epoch, knownEpoch: fencedBy });
+      this.#parts.raise(place, fencedBy);
+    }
+    this.release([delivery]);
+    return NOTHING;
   }
 
   /** Its record is written before it may begin again: written later, it could outlive the message, or miss the next owner. */

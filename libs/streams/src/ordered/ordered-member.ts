@@ -59,7 +59,8 @@ export class OrderedMember extends Member implements OwnershipUser {
     const [notes, parked] = [new OwnerNotes({ redis, prefix, member }), new ParkedMessages({ redis, member })];
     const partitions = new Map<GroupPartition, OwnedPartition>();
     const { onExhausted = 'dead-letter' } = definition.ordering;
-    const inPlace = new InPlaceHandling({ queue, rings, held, notes, parked, partitions, onExhausted, feedback: this });
+    const raise = ({ partition }: GroupPartition, epoch: number): void => ownership.raise(partition, epoch);
+    const inPlace = new InPlaceHandling({ queue, rings, held, notes, parked, partitions, onExhausted, feedback: this, raise });
     const needsKey = definition.ordering.by === 'key';
     const slots = { handling, inPlace, needsKey, rateLimiter: rateLimiterOf(parts, definition) };
     const dispatcher = new Dispatcher({ ...definition, ...parts, ...slots, held, settler, holdings: notes, feedback: this });

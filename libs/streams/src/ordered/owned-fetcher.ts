@@ -208,11 +208,11 @@ export class OwnedFetcher implements Fetching {
     }
   }
 
-  #argsOf({ partition, position: { epoch, round, after }, count, room, streams }: Turn): (string | number)[] {
+  #argsOf({ partition, position: { owner, round, after }, count, room, streams }: Turn): (string | number)[] {
     const [log, again] = partition.place.streams;
     const number = streams.has(log) ? this.#open.get(partition)!.sends() : 0;
     const open = this.#parts.rings.isListening ? room : 0;
-    return [epoch, round, number, open, count, ...[log, again].map((stream) => (streams.has(stream) ? after.get(stream)! : ''))];
+    return [owner.epoch, round, number, open, count, ...[log, again].map((stream) => (streams.has(stream) ? after.get(stream)! : ''))];
   }
 
   async #take(turn: Turn, given: Reply): Promise<void> {

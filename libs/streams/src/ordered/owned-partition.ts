@@ -1,3 +1,4 @@
+import type { PartitionOwner } from '@millrace/core';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import type { Dispatcher } from '../consume/dispatcher.js';
 import type { HeldEntries } from '../consume/held-entries.js';
@@ -35,7 +36,7 @@ const NOTHING: InHand = new Map();
 
 /** Where a read is to go on in each stream. A read that was sent before the position was set back brings nothing. */
 export interface ReadPosition {
-  readonly epoch: number;
+  readonly owner: PartitionOwner;
   readonly round: number;
   /** By stream, the id to read behind, or {@link NEW}. */
   readonly after: ReadonlyMap<GroupStream, string>;
@@ -99,7 +100,7 @@ export class OwnedPartition {
     if (!this.isOpen) return null;
     const mayBringThem = this.#isRereading || !this.history.isPlain;
     const inHand = mayBringThem ? this.#inHand() : NOTHING;
-    return { epoch: this.#acquisition!.epoch, round: this.#round, after: new Map(this.#after), inHand };
+    return { owner: this.#acquisition!, round: this.#round, after: new Map(this.#after), inHand };
   }
 
   /** Whether this member owns it, and may begin messages. */
@@ -227,7 +228,7 @@ export class OwnedPartition {
     if (next === 'empty') parked?.delete(key);
     else if (next === 'parked') parked?.set(key, 'parked');
     if (next === 'empty' || next === 'parked') this.#openNext(key);
-    else if (next !== 'lost' && this.isOpen && parked) this.#handleReleased(this.#released.deliveryOf(key, next, this.#acquisition!.epoch), isSuspect);
+    else if (next !== 'lost' && this.isOpen && parked) this.#handleReleased(this.#released.deliveryOf(key, next, this.#acquisition!), isSuspect);
   }
 
   /**
@@ -302,8 +303,8 @@ export class OwnedPartition {
     return this.#notes ?? this.#parts.notes.load(this.place);
   }
 
-  #momentOf({ epoch }: ReadPosition): { connectionEpoch: number; ownerEpoch: number } {
-    return { connectionEpoch: this.#parts.held.moment().connectionEpoch, ownerEpoch: epoch };
+  #momentOf({ owner }: ReadPosition): { connectionEpoch: number; owner: PartitionOwner } {
+    return { connectionEpoch: this.#parts.held.moment().connectionEpoch, owner };
   }
 
   async #unsettledOf({ entry, deliveries }: OpenedEntry, isReread: boolean): Promise<readonly PendingDelivery[]> {

@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import type { PartitionOwner } from '@millrace/core';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
 import { HeldEntry } from '../consume/held-entry.js';
@@ -71,11 +72,11 @@ export class ReleasedKeys {
     return null;
   }
 
-  deliveryOf(key: string, { name, text }: NextParked, epoch: number): PendingDelivery {
+  deliveryOf(key: string, { name, text }: NextParked, owner: PartitionOwner): PendingDelivery {
     const { connectionEpoch } = this.#parts.held.moment();
     const found = parkedTextIn(text);
     const span = { base: found?.offset ?? -1, size: 1 };
-    const entry = new HeldEntry(this.#stream, { id: name, connectionEpoch, ownerEpoch: epoch }, span);
+    const entry = new HeldEntry(this.#stream, { id: name, connectionEpoch, owner }, span);
     if (found) return new PendingDelivery(entry, { offset: found.offset, envelope: found.envelope });
     const fault = malformed(`the text of a message of key '${key}' is damaged`);
     return new PendingDelivery(entry, { offset: -1, envelope: text, fault });

@@ -1,4 +1,4 @@
-import { asError, emit, errorRecord, Loop, spread } from '@millrace/core';
+import { asError, emit, errorRecord, Loop, type PartitionOwner, spread } from '@millrace/core';
 import { settlesWithin, type Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { Membership } from '../group/membership.js';
@@ -16,8 +16,7 @@ const LOOK_SOON_MS = 1_000;
 const GOODBYE_MS = 500;
 
 /** How a member came to own a partition. */
-export interface Acquisition {
-  readonly epoch: number;
+export interface Acquisition extends PartitionOwner {
   /** Whether the owner before died with all that it held. */
   readonly isAfterDeath: boolean;
 }
@@ -131,11 +130,11 @@ export class Ownership implements Watcher {
     this.#loop.wake();
   }
 
-  /** A database knows a higher epoch of the partition than Redis, which has lost some: it is to be owned above that one. */
+  /** A database knows another owner of the partition, of which Redis has lost the epoch: it is to be owned above that one. */
   raise(partition: number, epoch: number): void {
     const stake = this.#stakes[partition]!;
     stake.knownEpoch = Math.max(stake.knownEpoch, epoch);
-    if (stake.tenure && stake.tenure.epoch < epoch) this.#lose(stake);
+    if (stake.tenure && stake.tenure.epoch <= epoch) this.#lose(stake);
     this.#loop.wake();
   }
 
@@ -224,12 +223,12 @@ export class Ownership implements Watcher {
   async #acquire(stakes: readonly Stake[]): Promise<boolean> {
     if (stakes.length === 0) return true;
     const claimOf = ({ place, record, knownEpoch }: Stake): Claim => ({ place, expected: record, leastEpoch: knownEpoch + 1 });
-    const returns = this.#returns;
+    const [{ member }, returns] = [this.#parts, this.#returns];
     const dead = new Set(stakes.filter(({ record }) => this.#parts.presence.fateOf(record.owner) === 'dead'));
     const answers = this.#checked(await this.#records.acquire(stakes.map(claimOf)));
     for (const stake of stakes) {
       const answer = answers.get(stake.place);
-      if (typeof answer === 'number') this.#acquired(stake, { epoch: answer, isAfterDeath: dead.has(stake) }, returns);
+      if (typeof answer === 'number') this.#acquired(stake, { member, epoch: answer, isAfterDeath: dead.has(stake) }, returns);
       else if (answer) stake.learn(answer);
     }
     return stakes.every(({ place, tenure }) => tenure !== null || !answers.has(place));

@@ -11,6 +11,6 @@ type Given = Partial<History> & { readonly at?: GroupPartition };
 /** A message of a key as from a read, without a Redis. */
 export function keyed(key: string | null, offset: number, { at = here, ...history }: Given = {}): PendingDelivery {
   const [id, ...fields] = storedEntry(offset, [`[1,"id-${offset}",${JSON.stringify(key)},null,null,{}]`], 1_000);
-  const [delivery] = deliveriesOf(at.streams[0], { id, fields }, { connectionEpoch: 0, ownerEpoch: 1 }).deliveries;
+  const [delivery] = deliveriesOf(at.streams[0], { id, fields }, { connectionEpoch: 0, owner: { member: 'm', epoch: 1 } }).deliveries;
   return Object.keys(history).length === 0 ? delivery! : delivery!.with(history);
 }

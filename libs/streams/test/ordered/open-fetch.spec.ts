@@ -6,7 +6,7 @@ import type { HandedOver } from '../../src/ring/ring-text.js';
 import { here } from './keyed-deliveries.js';
 
 const EPOCH = 7;
-const position: ReadPosition = { epoch: EPOCH, round: 1, after: new Map(), inHand: new Map() };
+const position: ReadPosition = { owner: { member: 'm', epoch: EPOCH }, round: 1, after: new Map(), inHand: new Map() };
 
 type Take = (ids: string[]) => Promise<number | null>;
 

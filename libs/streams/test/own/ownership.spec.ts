@@ -241,6 +241,20 @@ describe('an epoch that a database knows', () => {
   });
 });
 
+describe('an epoch that a database knows of another owner', () => {
+  it('is passed when it is the present one, and once only', async () => {
+    const member = await bed.join();
+    await bed.settled([member]);
+    const epoch = member.owned.get(3)!;
+    for (let refused = 0; refused < 3; refused += 1) member.ownership.raise(3, epoch);
+    await waitFor(() => member.owned.get(3) === epoch + 1, { what: 'the partition to be owned above it' });
+    member.ownership.raise(3, epoch);
+    await bed.settled([member]);
+    expect(member.owned.get(3)).toBe(epoch + 1);
+    expect(kindsOf(member, 3)).toEqual(['assigned', 'lost', 'assigned']);
+  });
+});
+
 describe('an ordered group in which nothing changes', () => {
   it('sends one look for each idle pause and member, and nothing else', async () => {
     const members = [await bed.join({ idlePauseMs: 500 }), await bed.join({ idlePauseMs: 500 })];
