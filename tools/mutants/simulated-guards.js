@@ -30,7 +30,8 @@ const ofShared = [
 // settled message is refused for that, whoever the owner is, and that of an open message is replaced by the next one.
 const ofOrdered = [
   'ordered: a read that comes late takes nothing', 'ordered: a note of a settled message is not kept',
-  'an owner drains a partition before it releases it',
+  'an owner drains a partition before it releases it', 'entries that are missing are read again',
+  'the next fetch finds out what was not heard',
 ];
 
 
@@ -57,14 +58,14 @@ const inOrdered = [
   {
     name: 'only the owner reads',
     file: `${SCRIPTS}/fetch.lua`,
-    find: "if not isOwnerBy(control, member .. ' ' .. epoch) then return 'LOST' end",
+    find: "if record[1] ~= member or record[2] ~= epoch then return 'LOST' end",
     replace: '',
   },
   {
     name: 'a lane is free when its message is settled',
     file: 'libs/streams/src/ordered/lane-queue.ts',
-    find: 'if (lane.length === 1 && !lane.busy) this.#offer(lane, nowMs);',
-    replace: 'if (lane.length === 1) this.#offer(lane, nowMs);',
+    find: 'const isFree = !lane.first && !lane.busy;',
+    replace: 'const isFree = !lane.first;',
   },
   {
     name: 'a message that a handler has is not taken in again',

@@ -32,6 +32,8 @@ export interface Weather {
   readonly late: number;
   /** Replies alone that are lost: what they answer was done. */
   readonly unanswered: number;
+  /** Messages of channels alone that are lost, with their connection. */
+  readonly unheard: number;
 }
 
 /** All that is decided before a run begins. */
@@ -68,11 +70,15 @@ interface Work {
   /** Null: as the engine thinks best. */
   readonly messagesPerEntry: number | null;
   readonly strands: number;
+  /** The share of messages that are published at one of four moments: they share a batch and an entry. */
+  readonly together: number;
 }
+
+type WorkOf = (draws: Draws) => Work;
 
 export function planOf(seed: number, mode: Mode): Plan {
   const draws = new Draws(seed ^ 0x5eed);
-  const work = draws.happens(mode === 'ordered' ? 0.75 : 0.3) ? backlog(draws) : brief(draws);
+  const work = draws.of(WORKS[mode])(draws);
   const { partitions, members, concurrency, leaseMs, messagesPerEntry } = work;
   const calmAtMs = work.publishingMs + work.moreMs;
   // An ordered group dead-letters messages without a key.
@@ -84,13 +90,23 @@ export function planOf(seed: number, mode: Mode): Plan {
   return { seed, mode, partitions, members, concurrency, messagesPerEntry, leaseMs, messages, faults, weather, calmAtMs };
 }
 
+/** Messages come one by one, to members that have nothing else to do. */
+function trickle(draws: Draws): Work {
+  const size = { partitions: draws.between(1, 2), members: draws.between(2, 3), concurrency: draws.of([1, 3, 16]) };
+  return {
+    ...size, messages: draws.of([20, 40]), keys: draws.of([2, 8]), publishingMs: draws.of([1_500, 3_000]), handleMs: [0, 1, 5],
+    moreMs: draws.between(300, 1_000), leaseMs: draws.of([300, 500]), messagesPerEntry: draws.of([null, 4]), strands: 0.2,
+    together: draws.of([0, 0.2]),
+  };
+}
+
 /** Much happens at once. */
 function brief(draws: Draws): Work {
   const size = { partitions: draws.between(1, 4), members: draws.between(2, 4), concurrency: draws.of([1, 3, 16]) };
   const publishingMs = draws.of([50, 200, 800]);
   return {
     ...size, messages: draws.of([5, 10, 30]), keys: 5, publishingMs, handleMs: [0, 1, 5, 20], moreMs: draws.between(50, 600),
-    leaseMs: draws.of([300, 500, 1_000]), messagesPerEntry: draws.of([null, 1, 4, 16]), strands: 0.1,
+    leaseMs: draws.of([300, 500, 1_000]), messagesPerEntry: draws.of([null, 1, 4, 16]), strands: 0.1, together: 0.6,
   };
 }
 
@@ -101,9 +117,14 @@ function backlog(draws: Draws): Work {
   return {
     ...size, messages: draws.of([12, 24]), keys: draws.of([2, 12, 24]), publishingMs: draws.of([50, 400]), handleMs,
     moreMs: draws.between(300, 1_500), leaseMs: draws.of([300, 300, 500]), messagesPerEntry: draws.of([1, 1, 4, null]),
-    strands: 0.6,
+    strands: 0.6, together: 0.6,
   };
 }
+
+const WORKS: Readonly<Record<Mode, readonly WorkOf[]>> = {
+  ordered: [backlog, backlog, backlog, trickle, trickle, brief],
+  shared: [backlog, backlog, brief, brief, brief, brief, trickle],
+};
 
 function handlersOf(draws: Draws): readonly HandlerKind[] {
   const good = Array.from({ length: draws.of([1, 6]) }, () => 'good' as const);
@@ -124,6 +145,7 @@ function weatherOf(draws: Draws): Weather {
     slow: draws.of([0, 0.01, 0.05]),
     late: draws.of([0, 0, 0.01, 0.03]),
     unanswered: draws.of([0, 0, 0.01, 0.05]),
+    unheard: draws.of([0, 0, 0.02, 0.1]),
   };
 }
 
@@ -141,13 +163,13 @@ interface Range extends Work {
   readonly slow: number;
 }
 
-function messageOf(draws: Draws, { value, publishingMs, members, keys, keyed, handlers, handleMs, slow }: Range): PlannedMessage {
+function messageOf(draws: Draws, range: Range): PlannedMessage {
+  const { value, publishingMs, together, members, keys, keyed, handlers, handleMs, slow } = range;
   return {
     value,
     key: draws.happens(keyed) ? `k${draws.below(keys)}` : null,
     idempotencyKey: draws.happens(0.5) ? `i${value}` : null,
-    // Many at once, so that they share a batch and an entry.
-    atMs: draws.happens(0.6) ? Math.floor(publishingMs / 4) * draws.below(4) : draws.below(publishingMs),
+    atMs: draws.happens(together) ? Math.floor(publishingMs / 4) * draws.below(4) : draws.below(publishingMs),
     process: draws.happens(0.6) ? members : draws.below(members + 1),
     delayMs: draws.happens(0.1) ? draws.between(1, 400) : null,
     handler: draws.of(handlers),

@@ -81,16 +81,16 @@ export class World {
   }
 
   #drawn(direction: Packet['direction']): PacketFate {
-    const { lost, silent, slow, late, unanswered } = this.plan.weather;
+    const { lost, silent, slow, late, unanswered, unheard } = this.plan.weather;
     const draw = this.time.random();
     const travelMs = this.time.random();
     if (this.isCalm) return travelMs;
-    const special = direction === 'request' ? late : direction === 'reply' ? unanswered : 0;
+    const special = { request: late, reply: unanswered, message: unheard, connect: 0 }[direction];
     if (draw >= lost + silent + slow + special) return travelMs;
     if (draw < lost) return 'lost';
     if (draw < lost + silent) return 'silent';
     if (draw < lost + silent + slow) return travelMs * 300;
-    return direction === 'reply' ? 'lost' : travelMs * 4 * this.plan.leaseMs;
+    return direction === 'request' ? travelMs * 4 * this.plan.leaseMs : 'lost';
   }
 
   /** Whether Redis has a message for settled: it is marked, and waits for no further attempt. */

@@ -29,7 +29,7 @@ interface Changes {
 function broken({ history: otherHistory = {}, end: otherEnd = {}, mode = 'shared' }: Changes): string[] {
   const plan = planOf(1, mode);
   const messages = plan.messages.map((message) => ({ ...message, key: 'k', handler: 'good' as const }));
-  const weather = { lost: 0, silent: 0, slow: 0, late: 0, unanswered: 0 };
+  const weather = { lost: 0, silent: 0, slow: 0, late: 0, unanswered: 0, unheard: 0 };
   const checked = { ...history, ...otherHistory };
   return brokenPromises({ ...plan, messages, weather, faults: [] }, checked, { ...end, ...otherEnd } as EndState);
 }

@@ -10,6 +10,7 @@ const CRASHES_SPEC = `${TEST}/crashes.spec.ts`;
 const EXHAUSTED_SPEC = `${TEST}/exhausted.spec.ts`;
 const QUEUE_SPEC = `${TEST}/lane-queue.spec.ts`;
 const MODE_SPEC = `${TEST}/mode-change.spec.ts`;
+const OPEN_FETCHES_SPEC = `${TEST}/open-fetches.spec.ts`;
 const MODEL_SPEC = 'libs/streams/test/model/ordered-model.spec.ts';
 const OPERATING_SPEC = `${TEST}/operating.spec.ts`;
 const ORDERS_SPEC = `${TEST}/orders.spec.ts`;
@@ -22,7 +23,7 @@ export const ordered = [
   {
     name: 'ordered: an owner alone reads its partition',
     file: `${SCRIPTS}/fetch.lua`,
-    find: "  if not isOwnerBy(control, member .. ' ' .. epoch) then return 'LOST' end\n",
+    find: "  if record[1] ~= member or record[2] ~= epoch then return 'LOST' end\n",
     replace: '',
     spec: REPLIES_SPEC,
     title: 'gets nothing under',
@@ -30,7 +31,7 @@ export const ordered = [
   {
     name: 'ordered: a read that comes late takes nothing',
     file: `${SCRIPTS}/fetch.lua`,
-    find: '  if isOvertaken(control, epoch, round) then return { {}, {} } end\n',
+    find: "  if isOvertaken(control, record[3] or '', epoch, round) then return { {}, {}, '', '', 0 } end\n",
     replace: '',
     spec: REPLIES_SPEC,
     title: 'gets nothing for a read that arrives behind a later one of its own',
@@ -214,8 +215,8 @@ export const ordered = [
   {
     name: 'ordered: a lane is free when its message is settled',
     file: `${ORDERED}/lane-queue.ts`,
-    find: 'if (lane.length === 1 && !lane.busy) this.#offer(lane, nowMs);',
-    replace: 'if (lane.length === 1) this.#offer(lane, nowMs);',
+    find: 'const isFree = !lane.first && !lane.busy;',
+    replace: 'const isFree = !lane.first;',
     spec: QUEUE_SPEC,
     title: 'that come while one of their key is at work wait for it',
   },
@@ -378,5 +379,61 @@ export const ordered = [
     replace: '',
     spec: PUT_ASIDE_SPEC,
     title: 'messages of a released key that become dead letters',
+  },
+  {
+    name: 'an open fetch is served for the owner alone',
+    file: `${SCRIPTS}/include/open-fetches.lua`,
+    find: "return (record[1] or '') .. ' ' .. (record[2] or '') == token",
+    replace: 'return true',
+    spec: OPEN_FETCHES_SPEC,
+    title: 'is not served for a member that owns the partition no more, and goes',
+  },
+  {
+    name: 'an open fetch is served while there is room',
+    file: `${SCRIPTS}/include/open-fetches.lua`,
+    find: 'isKept and next == from and tonumber(room) > 0 and',
+    replace: 'isKept and next == from and',
+    spec: OPEN_FETCHES_SPEC,
+    title: 'is closed when there is no room for more, and the owner fetches when there is',
+  },
+  {
+    name: 'entries that are missing are read again',
+    file: `${ORDERED}/open-fetch.ts`,
+    find: 'if (count > open.count + entries.length) {',
+    replace: 'if (count < 0) {',
+    spec: OPEN_FETCHES_SPEC,
+    title: 'loses nothing and keeps the order when a ring is lost, by the time that the next one comes',
+  },
+  {
+    name: 'the next fetch finds out what was not heard',
+    file: `${ORDERED}/owned-fetcher.ts`,
+    find: 'if (!(await open.closed(record))) turn.partition.restart();',
+    replace: 'await open.closed(record);',
+    spec: `${TEST}/owned-fetcher.spec.ts`,
+    title: 'reads again what was handed over to an open fetch and not heard, before what it has fetched',
+  },
+  {
+    name: 'what is handed over is taken in once',
+    file: `${ORDERED}/open-fetch.ts`,
+    find: 'if (count <= open.count) return;',
+    replace: '',
+    spec: OPEN_FETCHES_SPEC,
+    title: 'brings the handler nothing twice when a ring comes twice',
+  },
+  {
+    name: 'what is handed over early is taken in behind the reply',
+    file: `${ORDERED}/open-fetch.ts`,
+    find: 'if (this.#isUnderWay && given.fetch === this.#sent) this.#early.push(given);',
+    replace: 'if (this.#isUnderWay && given.fetch === this.#sent) return false;',
+    spec: `${TEST}/open-fetch.spec.ts`,
+    title: 'keeps what comes before the reply that opens it, and takes it in behind that',
+  },
+  {
+    name: 'a raise leaves no fetch open',
+    file: `${SCRIPTS}/raise-partition.lua`,
+    find: "  redis.call('HDEL', meta, 'fetches')\n",
+    replace: '',
+    spec: 'libs/streams/test/raise/steps.spec.ts',
+    title: 'leave no fetch open behind the gate',
   },
 ];
