@@ -3,6 +3,7 @@ import { holding, putBack, settling, sharing } from './guards/consuming.js';
 import { deadLetters } from './guards/dead-letters.js';
 import { reading } from './guards/reading.js';
 import { storing } from './guards/storing.js';
+import { openFetches } from './guards/open-fetches.js';
 import { ordered } from './guards/ordered.js';
 import { owning } from './guards/owning.js';
 import { outcomes } from './guards/outcomes.js';
@@ -28,5 +29,5 @@ import { waiting } from './guards/waiting.js';
 export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
-  ...owning, ...ordered, ...raising,
+  ...owning, ...ordered, ...openFetches, ...raising,
 ];

@@ -124,12 +124,15 @@ function storedInDisorder({ history, end }: Run): string[] {
   });
 }
 
+/** Faults by which others take messages from a member. */
+const TAKING = ['destroy-group', 'stop', 'strand', 'seek', 'redrive'] as const;
+
 /**
  * Nobody but others who took a member for dead, or an operator, takes its messages from it. A settlement that arrives behind its
  * own repetition is refused, too.
  */
 function takenWrong({ plan, history, end: { group } }: Run): string[] {
-  const mayTake = group.redelivered > 0 || plan.weather.late > 0 || (['destroy-group', 'stop', 'strand', 'seek', 'redrive'] as const).some((kind) => has(plan, kind));
+  const mayTake = group.redelivered > 0 || plan.weather.late > 0 || TAKING.some((kind) => has(plan, kind));
   const crashed = history.calls.filter(({ crashes }) => crashes > 0).map(({ value }) => value);
   return [
     ...(group.fenced > 0 && !mayTake ? [`fenced: ${group.fenced} settlements refused, and nobody had taken the messages`] : []),
@@ -138,8 +141,8 @@ function takenWrong({ plan, history, end: { group } }: Run): string[] {
 }
 
 /**
- * A member of an ordered group begins nothing before it knows again what it owns; one of a shared group asks for less: what it has
- * read it begins, also when the group was destroyed meanwhile, and others were given the same.
+ * A member of an ordered group begins nothing before it knows again what it owns; one of a shared group asks for less: what it
+ * has read it begins, also when the group was destroyed meanwhile, and others were given the same.
  */
 function begunAfterEnd({ plan, history }: Run): string[] {
   const { mode, weather } = plan;

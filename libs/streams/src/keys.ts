@@ -8,8 +8,8 @@ export interface PartitionKeys {
   /**
    * Hash: `format` (of the log), `generation`, `next` (the next offset), `ms` (that of the last entry's id), `delayed` (how many
    * were delayed so far), `partitions` (the number that publishers are held to), after a raise `end:<to>` (the next offset at it)
-   * and `gates` (what ordered groups hold back); of a topic with retention also `first` (the lowest offset that is retained),
-   * `trimmed` (when, in Unix milliseconds), `full` (its memory is used up).
+   * and `gates` (what ordered groups hold back); `fetches` (those that owners have left open); of a topic with retention also
+   * `first` (the lowest offset that is retained), `trimmed` (when, in Unix milliseconds), `full` (its memory is used up).
    */
   readonly meta: string;
   /** Hash: group -> the offset at which it started. */

@@ -10,7 +10,6 @@ const CRASHES_SPEC = `${TEST}/crashes.spec.ts`;
 const EXHAUSTED_SPEC = `${TEST}/exhausted.spec.ts`;
 const QUEUE_SPEC = `${TEST}/lane-queue.spec.ts`;
 const MODE_SPEC = `${TEST}/mode-change.spec.ts`;
-const OPEN_FETCHES_SPEC = `${TEST}/open-fetches.spec.ts`;
 const MODEL_SPEC = 'libs/streams/test/model/ordered-model.spec.ts';
 const OPERATING_SPEC = `${TEST}/operating.spec.ts`;
 const ORDERS_SPEC = `${TEST}/orders.spec.ts`;
@@ -231,8 +230,8 @@ export const ordered = [
   {
     name: 'ordered: a retry stands before all others of its lane',
     file: `${ORDERED}/lane.ts`,
-    find: 'this.#waiting.splice(0, this.#first, delivery);',
-    replace: 'this.#waiting.splice(0, this.#first);\n    this.#waiting.push(delivery);',
+    find: '    this.#put(this.#waiting);\n    this.first = delivery;\n',
+    replace: '    this.add(delivery);\n',
     spec: `${TEST}/lane.spec.ts`,
     title: 'a message that comes again stands before all that wait',
   },
@@ -379,61 +378,5 @@ export const ordered = [
     replace: '',
     spec: PUT_ASIDE_SPEC,
     title: 'messages of a released key that become dead letters',
-  },
-  {
-    name: 'an open fetch is served for the owner alone',
-    file: `${SCRIPTS}/include/open-fetches.lua`,
-    find: "return (record[1] or '') .. ' ' .. (record[2] or '') == token",
-    replace: 'return true',
-    spec: OPEN_FETCHES_SPEC,
-    title: 'is not served for a member that owns the partition no more, and goes',
-  },
-  {
-    name: 'an open fetch is served while there is room',
-    file: `${SCRIPTS}/include/open-fetches.lua`,
-    find: 'isKept and next == from and tonumber(room) > 0 and',
-    replace: 'isKept and next == from and',
-    spec: OPEN_FETCHES_SPEC,
-    title: 'is closed when there is no room for more, and the owner fetches when there is',
-  },
-  {
-    name: 'entries that are missing are read again',
-    file: `${ORDERED}/open-fetch.ts`,
-    find: 'if (count > open.count + entries.length) {',
-    replace: 'if (count < 0) {',
-    spec: OPEN_FETCHES_SPEC,
-    title: 'loses nothing and keeps the order when a ring is lost, by the time that the next one comes',
-  },
-  {
-    name: 'the next fetch finds out what was not heard',
-    file: `${ORDERED}/owned-fetcher.ts`,
-    find: 'if (!(await open.closed(record))) turn.partition.restart();',
-    replace: 'await open.closed(record);',
-    spec: `${TEST}/owned-fetcher.spec.ts`,
-    title: 'reads again what was handed over to an open fetch and not heard, before what it has fetched',
-  },
-  {
-    name: 'what is handed over is taken in once',
-    file: `${ORDERED}/open-fetch.ts`,
-    find: 'if (count <= open.count) return;',
-    replace: '',
-    spec: OPEN_FETCHES_SPEC,
-    title: 'brings the handler nothing twice when a ring comes twice',
-  },
-  {
-    name: 'what is handed over early is taken in behind the reply',
-    file: `${ORDERED}/open-fetch.ts`,
-    find: 'if (this.#isUnderWay && given.fetch === this.#sent) this.#early.push(given);',
-    replace: 'if (this.#isUnderWay && given.fetch === this.#sent) return false;',
-    spec: `${TEST}/open-fetch.spec.ts`,
-    title: 'keeps what comes before the reply that opens it, and takes it in behind that',
-  },
-  {
-    name: 'a raise leaves no fetch open',
-    file: `${SCRIPTS}/raise-partition.lua`,
-    find: "  redis.call('HDEL', meta, 'fetches')\n",
-    replace: '',
-    spec: 'libs/streams/test/raise/steps.spec.ts',
-    title: 'leave no fetch open behind the gate',
   },
 ];

@@ -50,7 +50,7 @@ export const storing = [
   {
     name: 'the fields of an entry must be ours, for members',
     file: 'libs/streams/src/log/entry.ts',
-    find: "if (fields?.length !== 2 || fields[0] !== 'm' || !isArray(fields[1]!)) return null;",
+    find: "if (fields?.length !== 2 || fields[0] !== TEXT_FIELD || !isArray(fields[1]!)) return null;",
     replace: '',
     spec: IDS_SPEC,
     title: 'with an id that could be ours is dead-lettered',

@@ -70,6 +70,13 @@ describe('an open fetch', () => {
     expect(events).toEqual(['restart', 'missed']);
   });
 
+  it('takes nothing in twice', async () => {
+    const { fetch, events } = opened();
+    for (const count of [1, 1, 2, 1]) expect(fetch.handedOver(given(1, count))).toBe(true);
+    await soon();
+    expect(events).toEqual(['took 1-16', 'took 1-32']);
+  });
+
   it.each([
     ['of another epoch', { ...given(1, 1), epoch: EPOCH - 1 }],
     ['for another fetch', given(2, 1)],

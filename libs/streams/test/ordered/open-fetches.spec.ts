@@ -108,11 +108,12 @@ describe('a fetch that is left open', () => {
 
   it.each([
     ['the next one comes', 1],
-    ['the owner fetches', 0],
+    // So many are not handed over.
+    ['the owner fetches', 40],
   ])('loses nothing and keeps the order when a ring is lost, by the time that %s', async (_, later) => {
     const { process, proxy, end } = await behindProxy();
     const [publisher, log] = [await bed.start(), new Log()];
-    const subscription = await subscribe(process, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
+    await subscribe(process, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
     try {
       await areOpen(4);
       let lost = 0;
@@ -123,11 +124,7 @@ describe('a fetch that is left open', () => {
       });
       await publishAll(publisher, stepsFrom(0, 1));
       await waitFor(() => lost === 1, { what: 'the ring to be lost' });
-      await publishAll(publisher, stepsFrom(1, later));
-      if (later === 0) {
-        await subscription.pause();
-        subscription.resume();
-      }
+      await publisher.publisher.publishMany(Step, stepsFrom(1, later).map((payload) => ({ payload })));
       await bed.drained(publisher, Step, 'g');
       expect(log.of(0)).toEqual(Array.from({ length: 1 + later }, (_, step) => `${step} 1/0`));
     } finally {
@@ -162,11 +159,11 @@ describe('a fetch that is left open', () => {
   it('brings the handler nothing twice when a ring comes twice', async () => {
     const [process, publisher, log] = [await bed.start(), await bed.start(), new Log()];
     await subscribe(process, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
-    const [line] = await areOpen(4);
-    const [, , , epoch, fetch] = line!.split(' ');
+    await areOpen(4);
     await publishAll(publisher, stepsFrom(0, 1));
     await bed.drained(publisher, Step, 'g');
     const { keys } = await usedPlace();
+    const [, , , epoch, fetch] = ((await bed.command('HGET', keys.meta, 'fetches')) as string).split(' ');
     const [[id, [, text]]] = (await bed.command('XRANGE', keys.log, '-', '+')) as [[string, [string, string]]];
     await bed.command('PUBLISH', keys.ring, `log 1-1 g ${epoch} ${fetch} 1${SEPARATOR}${id} ${text}`);
     await publishAll(publisher, stepsFrom(1, 1));

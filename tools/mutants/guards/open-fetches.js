@@ -1,0 +1,66 @@
+/** The guards of fetches that owners leave open: what is handed over is taken in once, in its order, by the owner alone. */
+
+const ORDERED = 'libs/streams/src/ordered';
+const SCRIPTS = 'libs/streams/src/scripts';
+const TEST = 'libs/streams/test/ordered';
+const OPEN_FETCHES_SPEC = `${TEST}/open-fetches.spec.ts`;
+
+/** @type {import('../guards.js').Guard[]} */
+export const openFetches = [
+  {
+    name: 'an open fetch is served for the owner alone',
+    file: `${SCRIPTS}/include/open-fetches.lua`,
+    find: "return (record[1] or '') .. ' ' .. (record[2] or '') == token",
+    replace: 'return true',
+    spec: OPEN_FETCHES_SPEC,
+    title: 'is not served for a member that owns the partition no more, and goes',
+  },
+  {
+    name: 'an open fetch is served while there is room',
+    file: `${SCRIPTS}/include/open-fetches.lua`,
+    find: 'isKept and next == from and tonumber(room) > 0 and',
+    replace: 'isKept and next == from and',
+    spec: OPEN_FETCHES_SPEC,
+    title: 'is closed when there is no room for more, and the owner fetches when there is',
+  },
+  {
+    name: 'entries that are missing are read again',
+    file: `${ORDERED}/open-fetch.ts`,
+    find: 'if (count > open.count + entries.length) {',
+    replace: 'if (count < 0) {',
+    spec: OPEN_FETCHES_SPEC,
+    title: 'loses nothing and keeps the order when a ring is lost, by the time that the next one comes',
+  },
+  {
+    name: 'the next fetch finds out what was not heard',
+    file: `${ORDERED}/owned-fetcher.ts`,
+    find: 'if (!(await open.closed(record))) turn.partition.restart();',
+    replace: 'await open.closed(record);',
+    spec: OPEN_FETCHES_SPEC,
+    title: 'loses nothing and keeps the order when a ring is lost, by the time that the owner fetches',
+  },
+  {
+    name: 'what is handed over is taken in once',
+    file: `${ORDERED}/open-fetch.ts`,
+    find: 'if (count <= open.count) return;',
+    replace: '',
+    spec: `${TEST}/open-fetch.spec.ts`,
+    title: 'takes nothing in twice',
+  },
+  {
+    name: 'what is handed over early is taken in behind the reply',
+    file: `${ORDERED}/open-fetch.ts`,
+    find: 'if (this.#isUnderWay && given.fetch === this.#sent) this.#early.push(given);',
+    replace: 'if (this.#isUnderWay && given.fetch === this.#sent) return false;',
+    spec: `${TEST}/open-fetch.spec.ts`,
+    title: 'keeps what comes before the reply that opens it, and takes it in behind that',
+  },
+  {
+    name: 'a raise leaves no fetch open',
+    file: `${SCRIPTS}/raise-partition.lua`,
+    find: "  redis.call('HDEL', meta, 'fetches')\n",
+    replace: '',
+    spec: 'libs/streams/test/raise/steps.spec.ts',
+    title: 'leave no fetch open behind the gate',
+  },
+];
