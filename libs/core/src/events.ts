@@ -49,6 +49,11 @@ export interface EventMap {
   'publishes-lost': EventPlace & { readonly batches: number; readonly why: string };
   /** A group or topic was gone from Redis and has been made again. */
   recreated: EventPlace & { readonly why: string };
+  /**
+   * A start waits, for so many milliseconds at the most, until it is known whether these members live, which have another order;
+   * it is refused when one of them does.
+   */
+  'start-waits': EventPlace & { readonly members: readonly string[]; readonly forMs: number; readonly why: string };
   /** A background loop met an error and goes on. */
   'loop-failed': EventPlace & { readonly loop: string; readonly error: ErrorRecord; readonly failures: number };
   /** A connection to Redis changed its state. */

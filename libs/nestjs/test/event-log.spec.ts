@@ -78,6 +78,7 @@ describe('the log', () => {
     emit('lost', { ...place, count: 1, why: 'trimmed' });
     emit('publishes-lost', { topic: 't', partition: 1, batches: 2, why: 'failover' });
     emit('recreated', { ...place, why: 'flushed' });
+    emit('start-waits', { topic: 't', group: 'g', members: ['m1', 'm2'], forMs: 22_500, why: 'another order' });
     for (let failures = 1; failures <= 5; failures += 1) emit('loop-failed', { topic: 't', group: 'g', loop: 'fetch', error, failures });
     for (const state of ['ready', 'lost', 'failed', 'failed', 'ready', 'ready'] as const) emit('connection', { name: 'long', state });
     for (const state of ['lost', 'ready', 'lost'] as const) emit('connection', { name: 'short', state });
@@ -89,6 +90,7 @@ describe('the log', () => {
       'error t -> g (partition 1): 1 stored message is gone before it was handled: trimmed',
       'error t (partition 1): Redis lost 2 confirmed batches of this process: failover',
       'warn t -> g (partition 1): made again: flushed',
+      'warn t -> g: the start waits, for 22.5 s at the most, until it is known whether these members live: m1, m2. another order',
       ...['', ' (2 times in a row)', ' (4 times in a row)'].map(
         (often) => `error t -> g: the fetch loop failed${often} and goes on: Error: bad \\u001b[31m`,
       ),

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { listen } from '@millrace/core';
-import { databaseLine, droppedLine, loopLine, lostLine, publishesLostLine, reclaimedLine, recreatedLine } from './event-lines.js';
+import { databaseLine, droppedLine, loopLine, lostLine, publishesLostLine, reclaimedLine, recreatedLine, startWaitsLine } from './event-lines.js';
 import { attemptFailure, backoffFailure, fencedFailure, hookFailure, resultFailure } from './failures.js';
 import { Outages } from './outages.js';
 import { Repetitions } from './repetitions.js';
@@ -39,6 +39,7 @@ function writeEvents(logger: Logger): () => void {
     listen('dead-letters-dropped', (event) => logger.warn(droppedLine(event))),
     listen('publishes-lost', (event) => logger.error(publishesLostLine(event))),
     listen('recreated', (event) => logger.warn(recreatedLine(event))),
+    listen('start-waits', (event) => logger.warn(startWaitsLine(event))),
     listen('loop-failed', (event) => isPowerOfTwo(event.failures) && !outages.explain(event) && logger.error(loopLine(event))),
     listen('connection', (event) => (event.name === 'database' ? logger.warn(databaseLine(event)) : outages.heard(event))),
     () => repetitions.stop(),
