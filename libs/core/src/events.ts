@@ -54,6 +54,17 @@ export interface EventMap {
    * it is refused when one of them does.
    */
   'start-waits': EventPlace & { readonly members: readonly string[]; readonly forMs: number; readonly why: string };
+  /**
+   * A partition of an ordered group belongs to this process from now on (`assigned`), was given up by it with nothing in flight
+   * (`given-up`), or belongs to it no more though it had not finished there (`lost`).
+   */
+  ownership: EventPlace & {
+    readonly topic: string;
+    readonly group: string;
+    readonly partition: number;
+    readonly epoch: number;
+    readonly change: 'assigned' | 'given-up' | 'lost';
+  };
   /** A background loop met an error and goes on. */
   'loop-failed': EventPlace & { readonly loop: string; readonly error: ErrorRecord; readonly failures: number };
   /** A connection to Redis changed its state. */

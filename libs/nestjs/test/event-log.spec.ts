@@ -101,6 +101,25 @@ describe('the log', () => {
     ]);
   });
 
+  it('has a line for the partitions of a group that come and go together', async () => {
+    const kept = new Kept();
+    const app = await bench.app({});
+    app.useLogger(kept);
+    const place = { topic: 't', group: 'g' };
+    for (const partition of [0, 2]) emit('ownership', { ...place, partition, epoch: partition + 1, change: 'assigned' });
+    emit('ownership', { ...place, partition: 1, epoch: 7, change: 'given-up' });
+    emit('ownership', { ...place, group: 'h', partition: 1, epoch: 8, change: 'lost' });
+    expect(await kept.has(3)).toEqual([
+      'log t -> g: partitions 0, 2 (epochs 1, 3) belong to this process from now on',
+      'log t -> g: partition 1 (epoch 7) belongs no more to this process, which has finished there',
+      'warn t -> h: partition 1 (epoch 8) belongs no more to this process, which had not finished there: it was silent for too long, or its ' +
+        'time to stop is up',
+    ]);
+    emit('ownership', { ...place, partition: 0, epoch: 1, change: 'given-up' });
+    await app.close();
+    expect(kept.entries.at(-1)).toBe('log t -> g: partition 0 (epoch 1) belongs no more to this process, which has finished there');
+  });
+
   it('tells once that Redis is away and once that it is back, whatever the number of connections and loops that miss it', async () => {
     const kept = new Kept();
     const app = await bench.app({});
