@@ -129,7 +129,7 @@ export class InPlaceHandling implements InPlace {
 
   async #stop(delivery: PendingDelivery, givenUp: GivenUp): Promise<Settlement | null> {
     const partition = this.#partitionOf(delivery.entry);
-    partition.stop({ name: delivery.name, givenUp });
+    partition.stop({ name: delivery.name, givenUp, messageId: delivery.message.id || null });
     const isStored = await this.#untilDone.of(delivery, () => this.#parts.notes.stop(delivery, givenUp));
     this.release([delivery]);
     partition.stopEnds(isStored === true);

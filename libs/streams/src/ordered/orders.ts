@@ -3,6 +3,7 @@ import {
 } from '@millrace/core';
 import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
 import { type GroupPartition, groupPartition } from '../consume/group-partition.js';
+import { messageOfEnvelope } from '../log/envelope.js';
 import { assertGroup } from '../log/known-group.js';
 import { assertPartition } from '../log/known-partition.js';
 import type { PartitionCounts } from '../log/partition-counts.js';
@@ -10,7 +11,7 @@ import { partitionsOf } from '../log/topic-log.js';
 import { GoOnOptions, ReleaseOptions } from './order-options.js';
 import { stoppedAtIn } from './owner-notes.js';
 import { parkedKeysOf, type ParkedState } from './parked-keys.js';
-import { parkedTextIn } from './parked-messages.js';
+import { type ParkedText, parkedTextIn } from './parked-messages.js';
 import { namesOf, parkedKey } from './parked-names.js';
 
 const releaseKey = loadScript('../scripts/release-key.lua', import.meta.url);
@@ -26,7 +27,10 @@ export interface ParkedKey {
   /** `released`: its messages are being handled. */
   readonly state: ParkedState;
   readonly messages: number;
-  /** Why the first of them was given up; null when that one has been handled. */
+  /** The first of them: its id, and its offset in the partition; null where there is none any more, or it cannot be read. */
+  readonly messageId: string | null;
+  readonly offset: number | null;
+  /** Why it was given up; null for one that only came behind such a message, which has been handled since. */
   readonly reason: GiveUpReason | null;
   readonly error: ErrorRecord | null;
   readonly parkedAt: Date | null;
@@ -35,6 +39,8 @@ export interface ParkedKey {
 /** A partition that stopped at a message. */
 export interface StoppedPartition {
   readonly partition: number;
+  /** The id of the message; null when it cannot be read. */
+  readonly messageId: string | null;
   /** The offset of the message; null where it has none. */
   readonly offset: number | null;
   readonly reason: GiveUpReason;
@@ -118,17 +124,14 @@ export class Orders {
       redis.call('ZRANGE', parked, ...range, 'BYLEX', 'LIMIT', 0, 1) as Promise<string[]>,
     ]);
     const text = first[0] === undefined ? null : ((await redis.call('HGET', parkedText, first[0])) as string | null);
-    const { givenUp = null, parkedAt = null } = (text === null ? null : parkedTextIn(text)) ?? {};
-    const words = { reason: givenUp?.reason ?? null, error: givenUp?.error ?? null };
-    const since = parkedAt === null ? null : new Date(parkedAt);
-    return { key, partition, state, messages: Number(messages), ...words, parkedAt: since };
+    return { key, partition, state, messages: Number(messages), ...wordsOf(text === null ? null : parkedTextIn(text)) };
   }
 
   async #stoppedAt(place: GroupPartition): Promise<StoppedPartition | null> {
     const stopped = stoppedAtIn((await this.#redisOf(place).call('HGET', place.groupKeys.control, 'stopped')) as string | null);
     if (!stopped) return null;
-    const { name, givenUp: { reason, error } } = stopped;
-    return { partition: place.partition, offset: /^\d+$/.test(name) ? Number(name) : null, reason, error };
+    const { name, messageId, givenUp: { reason, error } } = stopped;
+    return { partition: place.partition, messageId, offset: /^\d+$/.test(name) ? Number(name) : null, reason, error };
   }
 
   #topicOf(topic: TopicRef): TopicDefinition {
@@ -143,6 +146,16 @@ export class Orders {
   #redisOf({ keys }: Pick<GroupPartition, 'keys'>): RedisConnection {
     return this.#redis.controlFor(keys.log);
   }
+}
+
+/** Tells an operator of the first message of a key. */
+function wordsOf(found: ParkedText | null): Pick<ParkedKey, 'messageId' | 'offset' | 'reason' | 'error' | 'parkedAt'> {
+  if (!found) return { messageId: null, offset: null, reason: null, error: null, parkedAt: null };
+  const { envelope, offset, givenUp, parkedAt } = found;
+  const id = messageOfEnvelope(envelope).id || null;
+  const since = Number.isFinite(parkedAt) ? new Date(parkedAt) : null;
+  const why = { reason: givenUp?.reason ?? null, error: givenUp?.error ?? null };
+  return { messageId: id, offset: offset < 0 ? null : offset, parkedAt: since, ...why };
 }
 
 function notParked({ topic, group, key }: { topic: string; group: string; key: string }, isReleased: boolean): MillraceError {

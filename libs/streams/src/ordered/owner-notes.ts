@@ -19,6 +19,8 @@ export type GivenUp = Extract<Outcome, { kind: 'dead-letter' }>;
 export interface StoppedAt {
   readonly name: string;
   readonly givenUp: GivenUp;
+  /** Null where it is not known, as of one that cannot be read. */
+  readonly messageId: string | null;
 }
 
 type Place = Pick<PendingDelivery, 'topic' | 'partition' | 'group'>;
@@ -88,7 +90,8 @@ export class OwnerNotes {
 
   /** Notes that the partition stops at a message. @returns false when it is another's by now */
   stop(delivery: PendingDelivery, givenUp: GivenUp): Promise<boolean> {
-    return this.#note(delivery, ['stopped', `${delivery.name} ${JSON.stringify(givenUp)}`, '']);
+    const text = JSON.stringify({ ...givenUp, messageId: delivery.message.id || null });
+    return this.#note(delivery, ['stopped', `${delivery.name} ${text}`, '']);
   }
 
   #attempt(delivery: PendingDelivery, state: Parameters<typeof attemptText>[1], counts = ''): Promise<boolean> {
@@ -118,8 +121,10 @@ export function reportLoop({ topic, partition, group }: Place, error: unknown): 
 /** The message at which a partition stopped; null where it did not. */
 export function stoppedAtIn(text: string | undefined | null): StoppedAt | null {
   const space = text?.indexOf(' ') ?? -1;
-  const givenUp = space > 0 ? givenUpIn(text!.slice(space + 1)) : null;
-  return givenUp && { name: text!.slice(0, space), givenUp };
+  const found = space > 0 ? givenUpIn(text!.slice(space + 1)) : null;
+  if (!found) return null;
+  const { messageId = null, ...givenUp } = found;
+  return { name: text!.slice(0, space), givenUp, messageId };
 }
 
 function notesIn(fields: readonly [string, string][], parked: Map<string, ParkedState>): Notes {
@@ -137,9 +142,9 @@ function notesIn(fields: readonly [string, string][], parked: Map<string, Parked
 }
 
 /** Null for a text that is damaged: the message is handled once more. */
-function givenUpIn(text: string): GivenUp | null {
+function givenUpIn(text: string): (GivenUp & { readonly messageId?: string | null }) | null {
   try {
-    const outcome = JSON.parse(text) as GivenUp;
+    const outcome = JSON.parse(text) as GivenUp & { readonly messageId?: string | null };
     return outcome.kind === 'dead-letter' ? outcome : null;
   } catch {
     return null;

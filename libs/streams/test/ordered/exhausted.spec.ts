@@ -39,12 +39,14 @@ describe('a key whose message has failed at its last attempt is put aside', () =
   it('with all messages that follow it, while other keys go on', async () => {
     const [process, tape] = [await bed.start(), new Tape()];
     await member(process, tape, { onExhausted: 'park', fails: ({ thing, step: number }) => thing === 1 && number === 1 });
-    await process.publisher.publishMany(Step, stepsOf(3, 4));
+    const published = await process.publisher.publishMany(Step, stepsOf(3, 4));
     await bed.drained(process, Step, 'g');
     expect([tape.of(0), tape.of(1), tape.of(2)]).toEqual([[0, 1, 2, 3], [0, 1], [0, 1, 2, 3]]);
     const [key, ...others] = await parked(process);
     expect([key, others]).toMatchObject([{ key: 'thing-1', state: 'parked', messages: 3, reason: 'ATTEMPTS_EXHAUSTED' }, []]);
     expect(key!.error).toMatchObject({ message: 'It cannot be done.' });
+    const { id, partition, offset } = published[4]!;
+    expect(key).toMatchObject({ messageId: id, partition, offset });
     expect(await bed.deadLetters(process, Step, 'g')).toEqual([]);
   });
 
@@ -143,9 +145,9 @@ describe('a partition stops at a message that has failed at its last attempt', (
       tape.add(given);
       if (plan.fails(given)) throw new Error('It cannot be done.');
     });
-    await process.publisher.publishMany(Step, stepsOf(1, 4));
+    const published = await process.publisher.publishMany(Step, stepsOf(1, 4));
     const stopped = await waitFor(async () => (await process.streams.orders.stopped(Step, 'g'))[0], { what: 'the partition to stop' });
-    expect(stopped).toMatchObject({ reason: 'ATTEMPTS_EXHAUSTED', offset: 1 });
+    expect(stopped).toMatchObject({ reason: 'ATTEMPTS_EXHAUSTED', messageId: published[1]!.id, offset: 1 });
     expect(subscription.problem()).toContain('It cannot be done.');
     expect(tape.of(0)).toEqual([0, 1]);
     plan.fails = () => false;
