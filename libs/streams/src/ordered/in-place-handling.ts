@@ -49,9 +49,9 @@ export class InPlaceHandling implements InPlace {
   }
 
   aside(delivery: PendingDelivery): Later | undefined {
-    if (isOfReleasedKey(delivery)) return undefined;
     const partition = this.#partitionOf(delivery.entry);
     const givenUp = partition.givenUp(delivery);
+    if (isOfReleasedKey(delivery)) return givenUp && this.#leave(delivery, givenUp);
     if (givenUp) {
       delivery.isNoted = true;
       return Promise.resolve(settlementOf(delivery, givenUp));

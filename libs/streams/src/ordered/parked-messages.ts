@@ -1,6 +1,6 @@
 import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
-import type { PendingDelivery } from '../consume/pending-delivery.js';
+import type { History, PendingDelivery } from '../consume/pending-delivery.js';
 import type { Settlement } from '../consume/settlement.js';
 import type { GivenUp } from './owner-notes.js';
 import { keyOfParked, parkedKey, parkedName } from './parked-names.js';
@@ -13,6 +13,8 @@ export interface ParkedText {
   readonly offset: number;
   readonly envelope: string;
   readonly givenUp: GivenUp | null;
+  /** Its attempts until it was given up; absent of those that came after it, and in texts of earlier versions. */
+  readonly history?: History;
   /** Unix milliseconds. */
   readonly parkedAt: number;
 }
@@ -21,6 +23,8 @@ export interface ParkedText {
 export interface NextParked {
   readonly name: string;
   readonly text: string;
+  /** Whether an operator wants it to be a dead letter. */
+  readonly isGivenUp: boolean;
 }
 
 /** `parked`: the key waits for an operator; `empty`: it is as any other key; `lost`: the partition is another's. */
@@ -42,10 +46,10 @@ export class ParkedMessages {
    * @returns `lost` when the partition is another's by now; `free` when no other message of its key is put aside any more
    */
   async park(delivery: PendingDelivery, givenUp: GivenUp | null): Promise<'parked' | 'lost' | 'free'> {
-    const { message, offset, envelope, entry: { stream: { partition }, ownerEpoch } } = delivery;
+    const { message, offset, entry: { stream: { partition }, ownerEpoch } } = delivery;
     const { control, parked, parkedText, parkedKeys } = partition.groupKeys;
     const names = [parkedKey(message.key!), parkedName(message.key!, offset)];
-    const args = [this.#token(ownerEpoch), ...names, textOf({ offset, envelope }, givenUp), givenUp ? '0' : '1'];
+    const args = [this.#token(ownerEpoch), ...names, textOf(delivery, givenUp), givenUp ? '0' : '1'];
     const reply = await this.#redisOf(partition).run(park, [control, parked, parkedText, parkedKeys], args);
     return reply === 1 ? 'parked' : reply === 0 ? 'lost' : 'free';
   }
@@ -73,7 +77,7 @@ export class ParkedMessages {
     const { control, parked, parkedText, parkedKeys, dead, stats } = place.groupKeys;
     const reply = await this.#redisOf(place).run(settleParked, [control, parked, parkedText, parkedKeys, dead, stats], args);
     if (!Array.isArray(reply)) return String(reply).toLowerCase() as 'parked' | 'empty' | 'lost';
-    return { name: String(reply[0]), text: String(reply[1]) };
+    return { name: String(reply[0]), text: String(reply[1]), isGivenUp: reply[2] === 1 };
   }
 
   #token(epoch: number | null): string {
@@ -85,8 +89,10 @@ export class ParkedMessages {
   }
 }
 
-function textOf({ offset, envelope }: Pick<PendingDelivery, 'offset' | 'envelope'>, givenUp: GivenUp | null): string {
-  const text: ParkedText = { offset, envelope, givenUp, parkedAt: Date.now() };
+function textOf({ offset, envelope, attempt, crashes, firstFailedAt }: PendingDelivery, givenUp: GivenUp | null): string {
+  const parkedAt = Date.now();
+  const history = givenUp && { attempt, crashes, firstFailedAt: firstFailedAt ?? parkedAt };
+  const text: ParkedText = { offset, envelope, givenUp, ...(history && { history }), parkedAt };
   return JSON.stringify(text);
 }
 

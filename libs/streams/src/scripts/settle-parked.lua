@@ -6,7 +6,7 @@
 --       3 name of the message, or '' to find the first one
 --       4 outcome: 'ack', with 5 how it ended, as `settle.lua` has it; 'dead', with 5 the envelope and 6 the reason as JSON; 'park', with 5 the text that says how it was given up
 --       this time: the key is put aside again
--- returns { name, text } of the next message; 'PARKED' when the key is not released; 'EMPTY' when there is none: the key is as any
+-- returns { name, text, 1 when an operator wants it to be a dead letter, else 0 } of the next message; 'PARKED' when the key is not released; 'EMPTY' when there is none: the key is as any
 --         other from now on; 'LOST' with nothing done when it is another's partition by now
 --
 -- Guarantees: a message is settled once, also when the call is repeated; a message leaves with its outcome; what was known of its
@@ -17,7 +17,7 @@ local control, parked, texts, keys, dead, stats = KEYS[1], KEYS[2], KEYS[3], KEY
 local key, name, outcome = ARGV[2], ARGV[3], ARGV[4]
 if not isOwnerBy(control, ARGV[1]) then return 'LOST' end
 
-if name ~= '' then redis.call('HDEL', control, 'tried:' .. name) end
+if name ~= '' then redis.call('HDEL', control, 'tried:' .. name, 'given-up:' .. name) end
 if outcome == 'park' then
   redis.call('HSET', keys, key, 'parked')
   if redis.call('HEXISTS', texts, name) == 1 then redis.call('HSET', texts, name, ARGV[5]) end
@@ -39,4 +39,4 @@ if not first then
   return 'EMPTY'
 end
 if redis.call('HGET', keys, key) ~= 'released' then return 'PARKED' end
-return { first, redis.call('HGET', texts, first) }
+return { first, redis.call('HGET', texts, first), redis.call('HEXISTS', control, 'given-up:' .. first) }

@@ -173,7 +173,8 @@ const aside: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   const key = pick(['k', 'ü'], a);
   const name = `${key} ${String(b % 9).padStart(16, '0')}`;
   await scenario.run('park', [control, parked, parkedText, parkedKeys], [ownerOf(scenario, a), key, name, 'text', pick(['0', '1'], c)]);
-  if (c % 2 === 0) await scenario.run('release-key', [parkedKeys, control], ['g', key]);
+  const released = [parkedKeys, control, parked, parkedText];
+  if (c % 2 === 0) await scenario.run('release-key', released, ['g', key, pick(['retry', 'dead-letter'], b)]);
   const outcome = pick([['ack', 'handled', ''], ['dead', scenario.envelope(), '{}'], ['park']], b);
   const args = [ownerOf(scenario, c), key, pick(['', name], b), ...outcome];
   await scenario.run('settle-parked', [control, parked, parkedText, parkedKeys, dead, stats], args);
