@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Topic } from '@millrace/core';
+import { type MillraceError, Topic, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
 import { Bed } from '../bed.js';
@@ -205,4 +205,30 @@ it('a partition stays stopped when another order comes while Redis is told that 
   await admin.streams.orders.goOn(Lone, 'g', { partition: 0, message: 'dead-letter' });
   await bed.drained(admin, Lone, 'g');
   expect([0, 5, 6].map((thing) => tape.of(thing))).toEqual([[0, 0], [0], [0]]);
+});
+
+it('a group that no process has run yet is unknown to all that operate on groups, in the same words', async () => {
+  const [{ streams }, tape] = [await bed.start(), new Tape()];
+  await streams.declare(topicOf(Lone));
+  const group = 'g';
+  const calls = (): Promise<unknown>[] => [
+    streams.orders.parked(Lone, group),
+    streams.orders.stopped(Lone, group),
+    streams.orders.release(Lone, group, { key: 'thing-0' }),
+    streams.orders.goOn(Lone, group, { partition: 0, message: 'retry' }),
+    streams.groups.isPaused(Lone, group),
+    streams.groups.seek(Lone, group, { to: 'earliest' }),
+    streams.groups.remove(Lone, group),
+    streams.inspector.group(topicOf(Lone), group),
+    streams.deadLetters.list(Lone, group),
+  ];
+  const answers = async (): Promise<unknown[]> => {
+    const ended = await Promise.allSettled(calls());
+    return ended.map((end) => (end.status === 'rejected' ? [(end.reason as MillraceError).code, (end.reason as Error).message] : 'known'));
+  };
+  const toDo = 'A group is there once a process that subscribes to it has started: start one, or correct the name.';
+  const unknown = ['UNKNOWN_GROUP', `Topic 'test.lone' has no group 'g' here; there is none. ${toDo}`];
+  expect(await answers()).toEqual(Array(9).fill(unknown));
+  await member(await bed.start(), tape, new Plan());
+  expect([await streams.orders.parked(Lone, 'g'), await streams.orders.stopped(Lone, 'g')]).toEqual([[], []]);
 });
