@@ -47,6 +47,7 @@ export interface OwnerNotesParts {
 /** Keeps in Redis the state of messages that stay with the owner of their partition, so that it is not lost with that owner. */
 export class OwnerNotes {
   readonly #parts: OwnerNotesParts;
+  #stops = 0;
 
   constructor(parts: OwnerNotesParts) {
     this.#parts = parts;
@@ -88,10 +89,16 @@ export class OwnerNotes {
     }
   }
 
-  /** Notes that the partition stops at a message. @returns false when it is another's by now */
-  stop(delivery: PendingDelivery, givenUp: GivenUp): Promise<boolean> {
+  /**
+   * A call that notes that the partition stops at a message. It may be repeated, and stops the partition once.
+   *
+   * @returns the call, which says false when the partition is another's by now, or an operator has let it go on
+   */
+  stopping(delivery: PendingDelivery, givenUp: GivenUp): () => Promise<boolean> {
+    this.#stops += 1;
+    const call = `${this.#parts.member} ${this.#stops}`;
     const text = JSON.stringify({ ...givenUp, messageId: delivery.message.id || null });
-    return this.#note(delivery, ['stopped', `${delivery.name} ${text}`, '']);
+    return () => this.#note(delivery, ['stopped', `${delivery.name} ${text}`, ''], [call]);
   }
 
   #attempt(delivery: PendingDelivery, state: Parameters<typeof attemptText>[1], counts = ''): Promise<boolean> {
@@ -99,12 +106,13 @@ export class OwnerNotes {
     return this.#note(delivery, [`tried:${delivery.name}`, attemptText(delivery, state), counts]);
   }
 
-  async #note({ entry: { stream, ownerEpoch }, offset }: PendingDelivery, record: readonly string[]): Promise<boolean> {
+  async #note(delivery: PendingDelivery, record: readonly string[], call: readonly string[] = []): Promise<boolean> {
+    const { entry: { stream, ownerEpoch }, offset } = delivery;
     const { kind, partition: place } = stream;
     const { control, stats } = place.groupKeys;
     const hasBit = kind === 'log' && offset >= 0;
     const keys = [control, stats, ...(hasBit ? [settledKey(this.#parts.prefix, place, offset)] : [])];
-    const args = [`${this.#parts.member} ${ownerEpoch}`, ...record, ...(hasBit ? [offset % SETTLED_PAGE_OFFSETS] : [])];
+    const args = [`${this.#parts.member} ${ownerEpoch}`, ...record, hasBit ? offset % SETTLED_PAGE_OFFSETS : '', ...call];
     return (await this.#redisOf(place).run(note, keys, args)) === 1;
   }
 

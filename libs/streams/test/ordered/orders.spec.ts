@@ -207,6 +207,84 @@ it('a partition stays stopped when another order comes while Redis is told that 
   expect([0, 5, 6].map((thing) => tape.of(thing))).toEqual([[0, 0], [0], [0]]);
 });
 
+describe('a call whose reply is lost, and which is repeated, undoes nothing that an operator has ordered meanwhile:', () => {
+  interface Lost {
+    /** Resolves when Redis has done it. */
+    readonly done: Promise<void>;
+    readonly repeat: () => void;
+  }
+
+  /** Loses the first reply to a script that has this argument, and has the call repeated later. */
+  function losing({ redis: { publish } }: Process, script: string, argument: string): Lost {
+    const [done, go] = [signal(), signal()];
+    const run = publish.run.bind(publish);
+    let isLost = false;
+    publish.run = async (given, keys, args) => {
+      const reply = await run(given, keys, args);
+      if (isLost || given.name !== script || !args.includes(argument)) return reply;
+      isLost = true;
+      done.fire();
+      await go.promise;
+      throw new Error('The connection was lost.');
+    };
+    return { done: done.promise, repeat: () => go.fire() };
+  }
+
+  it.each(['retry', 'dead-letter'] as const)('a partition that stopped goes on (%s)', async (message) => {
+    const [process, admin, tape] = [await bed.start(), await bed.start(), new Tape()];
+    const { done, repeat } = losing(process, 'note.lua', 'stopped');
+    let fails = true;
+    const ordering = { by: 'key', onExhausted: 'stop' } as const;
+    await subscribe(process, { topic: Lone, group: 'g', ordering, concurrency: 1 }, async (given: Lone) => {
+      tape.add(given);
+      if (fails) throw new Error('It cannot be done.');
+    });
+    await process.publisher.publishMany(Lone, [step(0, 0), step(0, 1)].map((payload) => ({ payload })));
+    await done;
+    fails = false;
+    await admin.streams.orders.goOn(Lone, 'g', { partition: 0, message });
+    repeat();
+    await bed.drained(admin, Lone, 'g', 10_000);
+    expect(await admin.streams.orders.stopped(Lone, 'g')).toEqual([]);
+    expect([tape.of(0), (await bed.deadLetters(admin, Lone, 'g')).length]).toEqual(message === 'retry' ? [[0, 0, 1], 0] : [[0, 1], 1]);
+  });
+
+  it.each(['retry', 'dead-letter'] as const)('a key that was put aside beside others is released (%s)', async (message) => {
+    const [process, admin, tape, plan] = [await bed.start(), await bed.start(), new Tape(), new Plan()];
+    await member(process, tape, plan);
+    await process.publisher.publish(Lone, step(9, 0));
+    await waitFor(async () => (await parked(admin)) === 1, { what: 'another key to be put aside' });
+    const { done, repeat } = losing(process, 'park.lua', 'thing-0');
+    await process.publisher.publish(Lone, step(0, 0));
+    await done;
+    plan.fails = () => false;
+    await admin.streams.orders.release(Lone, 'g', { key: 'thing-0', message });
+    await waitFor(async () => (await parked(admin)) === 1, { what: 'the message to be done with' });
+    await process.publisher.publish(Lone, step(0, 1));
+    repeat();
+    await waitFor(() => tape.of(0).at(-1) === 1, { what: 'the next message of the key' });
+    await bed.drained(admin, Lone, 'g', 10_000);
+    const letters = (await bed.deadLetters(admin, Lone, 'g')).length;
+    expect([tape.of(0), letters, await parked(admin)]).toEqual(message === 'retry' ? [[0, 0, 1], 0, 1] : [[0, 1], 1, 1]);
+  });
+
+  it.each(['retry', 'dead-letter'] as const)('a key that was put aside again is released (%s)', async (message) => {
+    const [process, admin, tape, plan] = [await bed.start(), await bed.start(), new Tape(), new Plan()];
+    const { done, repeat } = losing(process, 'settle-parked.lua', 'park');
+    await member(process, tape, plan);
+    await process.publisher.publishMany(Lone, [...keys(1), ...keys(1, 1)]);
+    await waitFor(async () => (await parked(admin)) === 2, { what: 'two messages to be put aside' });
+    await release(admin, 0);
+    await done;
+    plan.fails = () => false;
+    await admin.streams.orders.release(Lone, 'g', { key: 'thing-0', message });
+    repeat();
+    await waitFor(async () => (await parked(admin)) === 0, { what: 'all messages to be handled' });
+    const letters = (await bed.deadLetters(admin, Lone, 'g')).length;
+    expect([tape.of(0), letters]).toEqual(message === 'retry' ? [[0, 0, 0, 1], 0] : [[0, 0, 1], 1]);
+  });
+});
+
 it('a group that no process has run yet is unknown to all that operate on groups, in the same words', async () => {
   const [{ streams }, tape] = [await bed.start(), new Tape()];
   await streams.declare(topicOf(Lone));
