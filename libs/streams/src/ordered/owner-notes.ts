@@ -6,9 +6,12 @@ import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import { pairs } from '../log/pairs.js';
 import { type AttemptRecord, attemptRecordOf, attemptText } from './attempt-record.js';
 import { parkedKeysOf, type ParkedState } from './parked-keys.js';
+import { keyIn } from './parked-names.js';
 
 /** Field of the hash `control`. */
 const ORDER = 'order';
+/** The last orders that Redis has: `order.lua` has the same number. */
+const KEPT_ORDERS = 64;
 
 const note = loadScript('../scripts/note.lua', import.meta.url);
 
@@ -68,6 +71,27 @@ export class OwnerNotes {
     const found = await this.#redisOf(place).call('HMGET', place.groupKeys.control, ORDER, 'stopped');
     const [order, stopped] = found as (string | null)[];
     return { order: order ?? '', isStopped: stopped !== null };
+  }
+
+  /**
+   * Keys that were released by some orders. Where Redis does not have those any more, all keys of which messages are put aside.
+   *
+   * @param after the number of the last order that is known already
+   * @param upTo the number of the last order that is wanted
+   */
+  async releasedBy(place: GroupPartition, after: string, upTo: string): Promise<ReadonlyMap<string, ParkedState>> {
+    const [from, count] = [Number(after) + 1, Number(upTo) - Number(after)];
+    if (!(count > 0 && count <= KEPT_ORDERS)) return this.parked(place);
+    const numbers = Array.from({ length: count }, (_, index) => from + index);
+    const fields = numbers.map((number) => `${ORDER}:${number % KEPT_ORDERS}`);
+    const orders = (await this.#redisOf(place).call('HMGET', place.groupKeys.control, ...fields)) as (string | null)[];
+    const found = new Map<string, ParkedState>();
+    for (const [index, order] of orders.entries()) {
+      const [number, key] = order?.split(' ') ?? [];
+      if (number !== String(numbers[index])) return this.parked(place);
+      if (key !== undefined) found.set(keyIn(key), 'released');
+    }
+    return found;
   }
 
   /** Marks a message whose process vanished as one that begins. @returns false when it is another's by now */

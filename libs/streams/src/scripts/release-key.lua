@@ -7,6 +7,7 @@
 --
 -- Guarantees: the owner of the partition is rung, and finds the number of the order higher than before; it learns with a message that
 -- this one is to become a dead letter.
+--!include include/order.lua
 --!include include/ring.lua
 
 local keys, control, parked, texts, key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[2]
@@ -33,6 +34,6 @@ local name = findGivenUp()
 if name and ARGV[3] == 'dead-letter' then redis.call('HSET', control, 'given-up:' .. name, '1')
 elseif name then redis.call('HDEL', control, 'given-up:' .. name) end
 redis.call('HSET', keys, key, 'released')
-redis.call('HINCRBY', control, 'order', 1)
+noteOrder(control, key)
 ring(control, 'control ' .. ARGV[1])
 return 1

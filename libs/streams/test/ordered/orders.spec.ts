@@ -79,6 +79,71 @@ it('keys that are released together are opened by and by, and all are handled', 
   for (let thing = 0; thing < 600; thing += 1) expect(tape.of(thing)).toEqual([0, 0, 1]);
 }, 90_000);
 
+describe('an owner learns which key was released', () => {
+  /** Counts how often it reads all keys that are put aside, and has it read orders when it is told to. */
+  function watching({ redis: { publish } }: Process): { scans: () => number; hold: () => () => void } {
+    const call = publish.call.bind(publish);
+    let [scans, held] = [0, Promise.resolve()];
+    publish.call = async (name, ...args) => {
+      if (name === 'HSCAN' && args[0] === bed.place(Lone, 'g').groupKeys.parkedKeys) scans += 1;
+      if (name === 'HMGET' && args.includes('order')) await held;
+      return call(name, ...args);
+    };
+    const hold = (): (() => void) => {
+      const go = signal();
+      held = go.promise;
+      return () => go.fire();
+    };
+    return { scans: () => scans, hold };
+  }
+
+  async function withParked(count: number): Promise<{ process: Process; tape: Tape; watched: ReturnType<typeof watching> }> {
+    const [process, tape, plan] = [await bed.start({ leaseMs: 60_000 }), new Tape(), new Plan()];
+    const watched = watching(process);
+    await member(process, tape, plan);
+    await process.publisher.publishMany(Lone, keys(count));
+    await waitFor(async () => (await parked(process)) === count, { what: 'all keys to be put aside' });
+    await bed.drained(process, Lone, 'g');
+    plan.fails = () => false;
+    return { process, tape, watched };
+  }
+
+  const releaseFrom = async (process: Process, from: number, to: number): Promise<void> => {
+    for (let thing = from; thing < to; thing += 1) await release(process, thing);
+  };
+
+  it('from the order, and reads no other key', async () => {
+    const { process, tape, watched } = await withParked(5);
+    const before = watched.scans();
+    await releaseFrom(process, 1, 2);
+    await waitFor(async () => (await parked(process)) === 4, { what: 'the key to be handled' });
+    const go = watched.hold();
+    await releaseFrom(process, 2, 5);
+    go();
+    await waitFor(async () => (await parked(process)) === 1, { what: 'the keys to be handled' });
+    const handled = [0, 1, 2, 3, 4].map((thing) => tape.of(thing).length);
+    expect([handled, watched.scans() - before]).toEqual([[1, 2, 2, 2, 2], 0]);
+  });
+
+  it('from all keys, when more orders came meanwhile than Redis keeps', async () => {
+    const { process, watched } = await withParked(70);
+    const [before, go] = [watched.scans(), watched.hold()];
+    await releaseFrom(process, 0, 70);
+    go();
+    await waitFor(async () => (await parked(process)) === 0, { what: 'the keys to be handled' });
+    expect(watched.scans() - before).toBeGreaterThan(0);
+  });
+
+  it('from all keys, when a member of an earlier version has released it, which notes no more than the number of its order', async () => {
+    const { process } = await withParked(2);
+    const { control, parkedKeys } = bed.place(Lone, 'g').groupKeys;
+    await bed.command('HSET', parkedKeys, 'thing-0', 'released');
+    await bed.command('HINCRBY', control, 'order', 1);
+    await bed.command('PUBLISH', bed.place(Lone, 'g').keys.ring, 'control g');
+    await waitFor(async () => (await parked(process)) === 1, { what: 'the key to be handled' });
+  });
+});
+
 describe('a ring', () => {
   it('that is about something else restarts no partition with keys that wait', async () => {
     const [process, tape, plan] = [await bed.start(), new Tape(), new Plan()];
