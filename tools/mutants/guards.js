@@ -4,6 +4,7 @@ import { deadLetters } from './guards/dead-letters.js';
 import { reading } from './guards/reading.js';
 import { storing } from './guards/storing.js';
 import { ordered } from './guards/ordered.js';
+import { orderingOperators } from './guards/ordering-operators.js';
 import { owning } from './guards/owning.js';
 import { outcomes } from './guards/outcomes.js';
 import { raising } from './guards/raising.js';
@@ -28,5 +29,5 @@ import { waiting } from './guards/waiting.js';
 export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
-  ...owning, ...ordered, ...raising,
+  ...owning, ...ordered, ...orderingOperators, ...raising,
 ];

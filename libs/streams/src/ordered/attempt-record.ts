@@ -17,7 +17,7 @@ export function attemptText(
   return [attempt, crashes, firstFailedAt ?? '-', isBegun ? 1 : 0, dueAtMs, delayMs].join(' ');
 }
 
-/** Of a message that was put aside, and that its owner could not settle any more: should it come again, it begins anew. */
+/** The record of a message that was put aside, and that its owner has not settled: should it come again, it begins anew. */
 const PUT_ASIDE: AttemptRecord = { attempt: 1, crashes: 0, firstFailedAt: null, isBegun: false, dueAtMs: 0, delayMs: 0 };
 
 /** Null for a text that is damaged. */

@@ -15,7 +15,7 @@ export interface ParkedText {
   readonly givenUp: GivenUp | null;
   /** Its attempts until it was given up; absent of those that came after it, and in texts of earlier versions. */
   readonly history?: History;
-  /** Of one that was put aside again: the name of the call that did it. */
+  /** The name of the call that put it aside again; absent of those that were put aside once. */
   readonly call?: string;
   /** Unix milliseconds. */
   readonly parkedAt: number;
