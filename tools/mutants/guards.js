@@ -5,6 +5,7 @@ import { reading } from './guards/reading.js';
 import { storing } from './guards/storing.js';
 import { openFetches } from './guards/open-fetches.js';
 import { ordered } from './guards/ordered.js';
+import { orderingOperators } from './guards/ordering-operators.js';
 import { owning } from './guards/owning.js';
 import { outcomes } from './guards/outcomes.js';
 import { raising } from './guards/raising.js';
@@ -29,5 +30,5 @@ import { waiting } from './guards/waiting.js';
 export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
-  ...owning, ...ordered, ...openFetches, ...raising,
+  ...owning, ...ordered, ...openFetches, ...orderingOperators, ...raising,
 ];

@@ -54,6 +54,22 @@ export interface EventMap {
   'publishes-lost': EventPlace & { readonly batches: number; readonly why: string };
   /** A group or topic was gone from Redis and has been made again. */
   recreated: EventPlace & { readonly why: string };
+  /**
+   * A start waits, for so many milliseconds at the most, until it is known whether these members live, which have another order;
+   * it is refused when one of them does.
+   */
+  'start-waits': EventPlace & { readonly members: readonly string[]; readonly forMs: number; readonly why: string };
+  /**
+   * A partition of an ordered group belongs to this process from now on (`assigned`), was given up by it with nothing in flight
+   * (`given-up`), or belongs to it no more though it had not finished there (`lost`).
+   */
+  ownership: EventPlace & {
+    readonly topic: string;
+    readonly group: string;
+    readonly partition: number;
+    readonly epoch: number;
+    readonly change: 'assigned' | 'given-up' | 'lost';
+  };
   /** A background loop met an error and goes on. */
   'loop-failed': EventPlace & { readonly loop: string; readonly error: ErrorRecord; readonly failures: number };
   /** A connection to Redis changed its state. */

@@ -79,6 +79,7 @@ describe('the log', () => {
     emit('lost', { ...place, count: 1, why: 'trimmed' });
     emit('publishes-lost', { topic: 't', partition: 1, batches: 2, why: 'failover' });
     emit('recreated', { ...place, why: 'flushed' });
+    emit('start-waits', { topic: 't', group: 'g', members: ['m1', 'm2'], forMs: 22_500, why: 'another order' });
     for (let failures = 1; failures <= 5; failures += 1) emit('loop-failed', { topic: 't', group: 'g', loop: 'fetch', error, failures });
     for (const state of ['ready', 'lost', 'failed', 'failed', 'ready', 'ready'] as const) emit('connection', { name: 'long', state });
     for (const state of ['lost', 'ready', 'lost'] as const) emit('connection', { name: 'short', state });
@@ -92,6 +93,7 @@ describe('the log', () => {
       'error t -> g (partition 1): 1 stored message is gone before it was handled: trimmed',
       'error t (partition 1): Redis lost 2 confirmed batches of this process: failover',
       'warn t -> g (partition 1): made again: flushed',
+      'warn t -> g: the start waits, for 22.5 s at the most, until it is known whether these members live: m1, m2. another order',
       ...['', ' (2 times in a row)', ' (4 times in a row)'].map(
         (often) => `error t -> g: the fetch loop failed${often} and goes on: Error: bad \\u001b[31m`,
       ),
@@ -100,6 +102,25 @@ describe('the log', () => {
       'warn connection short to Redis was lost and is back',
       'warn a connection to the database was lost; another one is made when it is needed: Error: bad \\u001b[31m',
     ]);
+  });
+
+  it('has a line for the partitions of a group that come and go together', async () => {
+    const kept = new Kept();
+    const app = await bench.app({});
+    app.useLogger(kept);
+    const place = { topic: 't', group: 'g' };
+    for (const partition of [0, 2]) emit('ownership', { ...place, partition, epoch: partition + 1, change: 'assigned' });
+    emit('ownership', { ...place, partition: 1, epoch: 7, change: 'given-up' });
+    emit('ownership', { ...place, group: 'h', partition: 1, epoch: 8, change: 'lost' });
+    expect(await kept.has(3)).toEqual([
+      'log t -> g: partitions 0, 2 (epochs 1, 3) belong to this process from now on',
+      'log t -> g: partition 1 (epoch 7) belongs no more to this process, which has finished there',
+      'warn t -> h: partition 1 (epoch 8) belongs no more to this process, which had not finished there: it was silent for too long, or its ' +
+        'time to stop is up',
+    ]);
+    emit('ownership', { ...place, partition: 0, epoch: 1, change: 'given-up' });
+    await app.close();
+    expect(kept.entries.at(-1)).toBe('log t -> g: partition 0 (epoch 1) belongs no more to this process, which has finished there');
   });
 
   it('tells once that Redis is away and once that it is back, whatever the number of connections and loops that miss it', async () => {

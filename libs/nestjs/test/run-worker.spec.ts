@@ -81,6 +81,19 @@ describe('a worker process', () => {
     expect(await jobs.counts('worker-jobs')).toMatchObject({ waiting: 1 });
   });
 
+  it('ends in order while it waits to know whether members of another order live', async () => {
+    const prefix = bench.prefix();
+    const first = start({ MILLRACE_PREFIX: prefix, MILLRACE_LEASE: '1h' });
+    await linesUntil(first.child, 'running');
+    const { child } = start({ MILLRACE_PREFIX: prefix, MILLRACE_LEASE: '1h', ORDERED: '1' });
+    const waits = (await linesUntil(child, 'warn worker.begun -> worker: the start waits')).at(-1);
+    expect(waits).toContain('for 5400.0 s at the most, until it is known whether these members live: ');
+    expect(waits).toContain('. The group works without an order, and this process would work in order by partition');
+    child.process.kill('SIGTERM');
+    expect(await linesUntil(child, 'log stopped')).toEqual(['service closed', 'log stopped before the start had ended']);
+    expect(await child.ended).toEqual({ code: 0, signal: null });
+  });
+
   it('ends at once when it is asked a second time, with 128 and the number of the signal', async () => {
     const { child, publisher } = await running();
     await publisher.publish(Begin, { how: 'hang' });

@@ -90,8 +90,8 @@ export function createStreams(options: StreamsOptions): Streams {
     assertOrdering(definition);
     const onDelayed = (): void => tender.delayed(definition.topic, 0);
     const parts = { redis, prefix, presence, rings, readers, loneSlot, stuckAfterMs, log, counts, onDelayed };
-    const start: Start<StreamSubscription> = (onStopped) =>
-      StreamSubscription.start({ ...parts, onStopped }, definition, handling);
+    const start: Start<StreamSubscription> = (onStopped, closing) =>
+      StreamSubscription.start({ ...parts, onStopped, closing }, definition, handling);
     const subscription = await subscriptions.add(definition, start);
     tender.subscribed(definition.topic, definition.group, () => subscription.isIdle);
     return subscription;
@@ -140,17 +140,18 @@ function assertOrdering({ group, ordering }: SubscriptionDefinition): void {
 
 type Place = Pick<SubscriptionDefinition, 'topic' | 'group'>;
 
-type Start<Started> = (onStopped: () => void) => Promise<Started>;
+/** @param closing aborts when the process stops: a start that waits for others ends then */
+type Start<Started> = (onStopped: () => void, closing: AbortSignal) => Promise<Started>;
 
 /** The subscriptions of this process: each group of a topic once at a time, broadcasts as often as it likes. */
 class Subscriptions {
   readonly #started = new Set<Promise<Subscription>>();
   readonly #groups = new Set<string>();
-  #stopped = false;
+  readonly #closing = new AbortController();
 
   add<Started extends Subscription>(definition: SubscriptionDefinition, start: Start<Started>): Promise<Started> {
     const name = `${definition.topic.name}/${definition.group}`;
-    if (!this.#stopped && this.#groups.has(name)) return Promise.reject(duplicate(definition));
+    if (!this.#closing.signal.aborted && this.#groups.has(name)) return Promise.reject(duplicate(definition));
     this.#groups.add(name);
     return this.#begin(definition, start, () => this.#groups.delete(name));
   }
@@ -161,19 +162,19 @@ class Subscriptions {
 
   /** @param free called when the subscription has ended or could not be started: then it may be started again */
   #begin<Started extends Subscription>(place: Place, start: Start<Started>, free: () => void): Promise<Started> {
-    if (this.#stopped) return Promise.reject(closed(place));
+    if (this.#closing.signal.aborted) return Promise.reject(closed(place));
     const end = (): void => {
       this.#started.delete(started);
       free();
     };
-    const started = start(end);
+    const started = start(end, this.#closing.signal);
     this.#started.add(started);
     started.catch(end);
     return started;
   }
 
   async stop(deadlineMs: number): Promise<void> {
-    this.#stopped = true;
+    this.#closing.abort();
     const started = await Promise.allSettled(this.#started);
     await Promise.all(started.map(async (result) => (result.status === 'fulfilled' ? result.value.stop(deadlineMs) : undefined)));
   }

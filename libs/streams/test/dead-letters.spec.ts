@@ -274,9 +274,12 @@ describe('a selection that is refused', () => {
     }
   });
 
+  const TO_DO = 'A group is there once a process that subscribes to it has started: start one, or correct the name.';
+
   it('a misspelt group, naming the most similar one of the topic', async () => {
     const { streams } = (await patient()).process;
-    const refusal = { code: 'UNKNOWN_GROUP', message: `Topic '${topicOf(Single).name}' has no group 'gg' here: did you mean 'g'?` };
+    const text = `Topic '${topicOf(Single).name}' has no group 'gg' here: did you mean 'g'? ${TO_DO}`;
+    const refusal = { code: 'UNKNOWN_GROUP', message: text };
     await expect(streams.inspector.group(Single, 'gg')).rejects.toMatchObject(refusal);
     await expect(streams.deadLetters.list(Single, 'gg')).rejects.toMatchObject(refusal);
     await expect(streams.groups.pause(Single, 'far-away')).rejects.toThrow(`no group 'far-away' here; known are g.`);

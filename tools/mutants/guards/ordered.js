@@ -94,7 +94,7 @@ export const ordered = [
   {
     name: 'ordered: records of released messages go as well',
     file: `${SCRIPTS}/settle-parked.lua`,
-    find: "if name ~= '' then redis.call('HDEL', control, 'tried:' .. name) end\n",
+    find: "  redis.call('HDEL', control, 'tried:' .. name, 'given-up:' .. name)\n",
     replace: '',
     spec: ATTEMPTS_SPEC,
     title: 'records of messages of a released key go as well',
@@ -302,7 +302,7 @@ export const ordered = [
   {
     name: 'ordered: a partition stops behind no message that comes later',
     file: `${ORDERED}/in-place-handling.ts`,
-    find: '    partition.stop({ name: delivery.name, givenUp });\n',
+    find: '    partition.stop({ name: delivery.name, givenUp, messageId: delivery.message.id || null });\n',
     replace: '',
     spec: `${TEST}/attack.spec.ts`,
     title: 'a partition that stops begins no message of another key any more',

@@ -136,6 +136,8 @@ export interface SubscriptionDefinition extends PartitionListeners {
   readonly start?: Position;
   /** Present: each partition belongs to one member at a time. Absent: members share all messages. */
   readonly ordering?: Ordering;
+  /** Aborts when the start is wanted no more: one that waits, as for members of another order, rejects with CLOSED then. */
+  readonly signal?: AbortSignal;
 }
 
 /** The order in which a group handles messages. */

@@ -1,6 +1,9 @@
 import type { ErrorRecord, EventMap, EventPlace } from '@millrace/core';
 import { failureLine, shown } from './failure-text.js';
 
+/** Most names in a line. */
+const MOST_NAMES = 8;
+
 const ENDS = {
   'dead-letter': 'dead-lettered',
   parked: 'its key waits for an operator',
@@ -58,6 +61,27 @@ export function publishesLostLine(event: EventMap['publishes-lost']): string {
 
 export function recreatedLine(event: EventMap['recreated']): string {
   return line(`${placeOf(event)}: made again: ${event.why}`);
+}
+
+const CHANGES = {
+  assigned: 'to this process from now on',
+  'given-up': 'no more to this process, which has finished there',
+  lost: 'no more to this process, which had not finished there: it was silent for too long, or its time to stop is up',
+} as const;
+
+/** Partitions of one group that came, or went, together. */
+export function handOverLine(events: readonly EventMap['ownership'][]): string {
+  const { topic, group, change } = events[0]!;
+  const [partitions, epochs] = [events.map(({ partition }) => partition).join(', '), events.map(({ epoch }) => epoch).join(', ')];
+  const which = events.length === 1 ? `partition ${partitions} (epoch ${epochs}) belongs` : `partitions ${partitions} (epochs ${epochs}) belong`;
+  return line(`${placeOf({ topic, group })}: ${which} ${CHANGES[change]}`);
+}
+
+export function startWaitsLine({ members, forMs, why, ...place }: EventMap['start-waits']): string {
+  const last = members.length > MOST_NAMES ? ` and ${members.length - MOST_NAMES} more` : '';
+  const names = members.slice(0, MOST_NAMES).join(', ') + last;
+  const seconds = (forMs / 1_000).toFixed(1);
+  return line(`${placeOf(place)}: the start waits, for ${seconds} s at the most, until it is known whether these members live: ${names}. ${why}`);
 }
 
 export function loopLine(event: EventMap['loop-failed']): string {

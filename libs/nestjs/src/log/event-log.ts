@@ -1,7 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { listen } from '@millrace/core';
-import { databaseLine, droppedLine, loopLine, lostLine, ownerFencedLine, publishesLostLine, reclaimedLine, recreatedLine } from './event-lines.js';
+import {
+  databaseLine, droppedLine, loopLine, lostLine, ownerFencedLine, publishesLostLine, reclaimedLine, recreatedLine, startWaitsLine,
+} from './event-lines.js';
 import { attemptFailure, backoffFailure, fencedFailure, hookFailure, resultFailure } from './failures.js';
+import { HandOverLog } from './hand-over-log.js';
 import { Outages } from './outages.js';
 import { Repetitions } from './repetitions.js';
 
@@ -9,7 +12,7 @@ import { Repetitions } from './repetitions.js';
 const holders = new Set<EventLog>();
 let stopWriting: (() => void) | null = null;
 
-/** Logs failed attempts and recoveries, and nothing that goes well. It sums up lines that repeat. */
+/** Logs failed attempts and recoveries, which partitions come and go, nothing else that goes well. It sums up repetitions. */
 @Injectable()
 export class EventLog {
   start(): void {
@@ -28,6 +31,7 @@ export class EventLog {
 function writeEvents(logger: Logger): () => void {
   const outages = new Outages(logger);
   const repetitions = new Repetitions(logger);
+  const handOvers = new HandOverLog(logger);
   const stops = [
     listen('attempt-failed', (event) => repetitions.write(attemptFailure(event))),
     listen('hook-failed', (event) => repetitions.write(hookFailure(event))),
@@ -40,9 +44,12 @@ function writeEvents(logger: Logger): () => void {
     listen('dead-letters-dropped', (event) => logger.warn(droppedLine(event))),
     listen('publishes-lost', (event) => logger.error(publishesLostLine(event))),
     listen('recreated', (event) => logger.warn(recreatedLine(event))),
+    listen('ownership', (event) => handOvers.write(event)),
+    listen('start-waits', (event) => logger.warn(startWaitsLine(event))),
     listen('loop-failed', (event) => isPowerOfTwo(event.failures) && !outages.explain(event) && logger.error(loopLine(event))),
     listen('connection', (event) => (event.name === 'database' ? logger.warn(databaseLine(event)) : outages.heard(event))),
     () => repetitions.stop(),
+    () => handOvers.flush(),
   ];
   return () => stops.forEach((stop) => stop());
 }

@@ -3,6 +3,7 @@ import type { HandlerPlan } from '../explore/plan.js';
 import { JobWorkers } from '../jobs/job-workers.js';
 import { Subscriptions } from '../subscribe/subscriptions.js';
 import { Inbox } from './inbox.js';
+import { untilAsked } from './until-asked.js';
 
 /** Runs everything that handles: subscriptions, job workers, the purge of the inbox. */
 @Injectable()
@@ -17,8 +18,9 @@ export class HandlerRunner {
     this.#inbox = inbox;
   }
 
+  /** A subscription that waits for others when the process is asked to stop is not started: it rejects with CLOSED. */
   async start(plan: HandlerPlan): Promise<void> {
-    await this.#subscriptions.start(plan, this.#inbox.port);
+    await untilAsked((signal) => this.#subscriptions.start(plan, { inbox: this.#inbox.port, signal }));
     await this.#workers.start(plan.jobs, this.#inbox.port);
     this.#inbox.startPurge();
   }

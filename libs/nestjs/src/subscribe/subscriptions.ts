@@ -20,6 +20,12 @@ export interface SubscriptionState {
   readonly pausedBy: Subscription['pausedBy'];
 }
 
+interface Circumstances {
+  readonly inbox: InboxPort | undefined;
+  /** Aborts when the process is asked to stop. */
+  readonly signal: AbortSignal;
+}
+
 interface Started {
   readonly plan: Pick<SubscriptionPlan, 'topic' | 'group'>;
   readonly subscription: Subscription;
@@ -40,8 +46,8 @@ export class Subscriptions {
   }
 
   /** Starts all of them or, when one fails, none. */
-  async start({ subscriptions, broadcasts }: HandlerPlan, inbox: InboxPort | undefined): Promise<void> {
-    for (const plan of subscriptions) this.#started.push({ plan, subscription: await this.#subscribe(plan, inbox) });
+  async start({ subscriptions, broadcasts }: HandlerPlan, given: Circumstances): Promise<void> {
+    for (const plan of subscriptions) this.#started.push({ plan, subscription: await this.#subscribe(plan, given) });
     for (const plan of broadcasts) {
       this.#started.push({ plan: { topic: plan.topic, group: BROADCAST_GROUP }, subscription: await this.#broadcast(plan) });
     }
@@ -63,12 +69,12 @@ export class Subscriptions {
     });
   }
 
-  async #subscribe(plan: SubscriptionPlan, inbox: InboxPort | undefined): Promise<Subscription> {
+  async #subscribe(plan: SubscriptionPlan, { inbox, signal }: Circumstances): Promise<Subscription> {
     const { topic, group, concurrency, crashLimit, start, batch, rateLimit, deadLetters, ordering, retry, timeoutMs } = plan;
     const streams = await this.#connections.streams();
     const deadLetterHandler = this.#deadLetterHandlerOf(plan);
     const { unknownForMs = 0 } = retry;
-    const limits = { unknownForMs, ...(rateLimit && { rateLimit }), ...(ordering && { ordering }) };
+    const limits = { unknownForMs, signal, ...(rateLimit && { rateLimit }), ...(ordering && { ordering }) };
     const listeners = { onAssigned: listenerOf(plan.onAssigned), onRevoked: listenerOf(plan.onRevoked) };
     const given = { ...limits, ...listeners, ...(deadLetterHandler && { deadLetterHandler }) };
     const definition = { topic, group, concurrency, crashLimit, start, deadLetters, prefilter: prefilterOf(plan), ...given };

@@ -1,5 +1,5 @@
 import { ConsoleLogger, Logger } from '@nestjs/common';
-import { asError } from '@millrace/core';
+import { asError, isMillraceError } from '@millrace/core';
 import type { Settings } from '../config/settings.js';
 import { shown } from '../log/failure-text.js';
 import { SETTINGS } from '../module/tokens.js';
@@ -30,9 +30,16 @@ export async function runWorker(app: ApplicationModule, options: WorkerOptions =
       },
     };
   } catch (error) {
+    if (signals.isAsked && isMillraceError(error) && error.code === 'CLOSED') endUnstarted(options);
     reportStartFailure(error, { logger: options.logger ?? new ConsoleLogger(), debug: isDebug(process.env) });
     process.exit(1);
   }
+}
+
+/** It was asked to stop while it waited for other processes, and nothing of it had begun. */
+function endUnstarted({ logger = new ConsoleLogger() }: WorkerOptions): never {
+  if (logger) logger.log('stopped before the start had ended', 'Millrace');
+  process.exit(0);
 }
 
 async function shutDown(worker: RunningWorker, signal: ShutdownSignal): Promise<never> {

@@ -18,6 +18,10 @@ export class ShutdownSignals {
     for (const signal of SIGNALS) process.on(signal, this.#listener);
   }
 
+  get isAsked(): boolean {
+    return this.#isAsked;
+  }
+
   /** From now on signals do what they do by default. */
   ignore(): void {
     for (const signal of SIGNALS) process.off(signal, this.#listener);

@@ -80,15 +80,19 @@ export abstract class Member implements Feedback {
     return this.upkeep.deadLetters;
   }
 
-  /** Makes the group where there is none, or where Redis has lost it, joins it, and begins to fetch. */
-  async join({ topic, group, start }: SubscriptionDefinition, occasion: Occasion): Promise<void> {
+  /**
+   * Makes the group where there is none, or where Redis has lost it, joins it, and begins to fetch.
+   *
+   * @param definition its signal ends the wait for members of another order
+   */
+  async join({ topic, group, start, signal }: SubscriptionDefinition, occasion: Occasion): Promise<void> {
     const origins = await this.#log.declareGroups(topic, group, { start, occasion });
     // A group that was lost while nobody was here to see it is not new: the messages that it settled are still marked.
     this.places.forEach((place, index) => {
       if (origins[index] === 'remade') this.historyOf(place).givenAgain();
     });
     await this.deadLetters.hook?.declare();
-    await this.entrance.enter();
+    await this.entrance.enter(signal);
     await this.enter();
     await this.upkeep.start();
     this.fetcher.start();

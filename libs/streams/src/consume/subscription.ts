@@ -9,6 +9,8 @@ import { RunningMember } from './running-member.js';
 import { SharedMember } from './shared-member.js';
 
 export interface SubscriptionParts extends Omit<MemberParts, 'member' | 'onRaised'> {
+  /** Aborts when the process stops. */
+  readonly closing: AbortSignal;
   /** Called when the subscription was stopped and nothing of it runs any more. */
   readonly onStopped: () => void;
 }
@@ -53,7 +55,7 @@ export class StreamSubscription implements Subscription {
   ): Promise<StreamSubscription> {
     const topic = await parts.log.declare(definition.topic);
     const subscription = new StreamSubscription(parts, definition, handling);
-    await subscription.#enter(topic, 'boot');
+    await subscription.#enter(topic, 'boot', AbortSignal.any([parts.closing, ...(definition.signal ? [definition.signal] : [])]));
     subscription.#growth.start();
     return subscription;
   }
@@ -102,12 +104,12 @@ export class StreamSubscription implements Subscription {
     this.#parts.onStopped();
   }
 
-  async #enter(topic: TopicDefinition, occasion: Occasion): Promise<void> {
+  async #enter(topic: TopicDefinition, occasion: Occasion, signal: AbortSignal): Promise<void> {
     const { presence } = this.#parts;
     const name = await presence.join();
     // Partitions that came by a raise are read from their beginning: the group was there before them.
     const start = occasion === 'boot' ? this.#definition.start : 'earliest';
-    const definition = { ...this.#definition, topic, start };
+    const definition = { ...this.#definition, topic, start, signal };
     const member = memberOf({ ...this.#parts, member: name, onRaised: () => this.#outgrown() }, definition, this.#handling);
     const running = new RunningMember(presence, name, member);
     try {
@@ -135,7 +137,7 @@ export class StreamSubscription implements Subscription {
     await this.#running.end(NO_DEADLINE_MS);
     if (signal.aborted) return 0;
     this.#isOutgrown = false;
-    await this.#enter(topic, 'recovery').catch((error: unknown) => {
+    await this.#enter(topic, 'recovery', signal).catch((error: unknown) => {
       this.#isOutgrown = true;
       throw error;
     });

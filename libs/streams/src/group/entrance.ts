@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { MillraceError, type Ordering } from '@millrace/core';
+import { emit, MillraceError, type Ordering } from '@millrace/core';
 import { loadScript, type Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import { OWNER } from '../own/owner-consumer.js';
@@ -34,18 +34,20 @@ export class Entrance {
 
   /**
    * Makes the member known to Redis, so that an operator who pauses the group waits for it. When members of another order may
-   * live, it waits for so long as it takes to know whether they do.
+   * live, it says so, and waits for so long as it takes to know whether they do.
    *
-   * @throws MillraceError ORDERING_MISMATCH when they do, or when the group had an order, and messages wait in it for an operator
+   * @param signal ends the wait
+   * @throws MillraceError ORDERING_MISMATCH when they do, or when the group had an order, and messages wait in it for an
+   *   operator; CLOSED when the signal has ended the wait
    */
-  async enter(): Promise<void> {
+  async enter(signal?: AbortSignal): Promise<void> {
     const { redis, presence } = this.#parts;
     const refused = await this.#join([]);
     if (!refused) return;
     const members = new Members(redis, presence);
     members.watch();
     try {
-      await this.#whenAlone(members, performance.now() + presence.leaseMs * LEASES);
+      await this.#whenAlone(members, refused.order, signal);
     } finally {
       members.unwatch();
     }
@@ -65,13 +67,29 @@ export class Entrance {
     return this.#parts.ordering?.by ?? '';
   }
 
-  async #whenAlone(members: Members, untilMs: number): Promise<void> {
-    const { member } = this.#parts;
-    while (performance.now() < untilMs) {
-      const living = await members.living(this.#place);
-      if (living.every((name) => name === member)) return;
-      await setTimeout(LOOK_EVERY_MS);
+  /** Resolves when no other member lives, or when all that still say so have had the time to be known for dead. */
+  async #whenAlone(members: Members, order: string, signal: AbortSignal | undefined): Promise<void> {
+    const forMs = this.#parts.presence.leaseMs * LEASES;
+    const untilMs = performance.now() + forMs;
+    let others = await this.#others(members);
+    if (others.length > 0) this.#report(others, order, forMs);
+    while (others.length > 0 && performance.now() < untilMs) {
+      // It rejects when the signal has aborted.
+      await setTimeout(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+      if (signal?.aborted) throw stopped(this.#place);
+      others = await this.#others(members);
     }
+  }
+
+  async #others(members: Members): Promise<string[]> {
+    const { member } = this.#parts;
+    return (await members.living(this.#place)).filter((name) => name !== member);
+  }
+
+  #report(members: readonly string[], order: string, forMs: number): void {
+    const { topic, group } = this.#place;
+    const why = `The group works ${wordsFor(order)}, and this process would work ${wordsFor(this.#order)}.`;
+    emit('start-waits', { topic, group, members, forMs, why });
   }
 
   /** The member joins, and the group has its order from then on, unless members of another one may live. */
@@ -139,6 +157,14 @@ function mismatch({ topic, group }: GroupPartition, wanted: string, { order, mem
     `Group '${group}' of topic '${topic}' works ${wordsFor(order)}, and this process would work ${wordsFor(wanted)}. A group has one ` +
       `order, else messages would overtake each other. Members that live: ${members.join(', ')}. Stop them first, or use another group.`,
     { retryable: true },
+  );
+}
+
+function stopped({ topic, group }: GroupPartition): MillraceError {
+  return new MillraceError(
+    'CLOSED',
+    `Group '${group}' of topic '${topic}' was not started here: this process was stopped while it waited for members of another order. ` +
+      'Nothing was changed.',
   );
 }
 

@@ -17,11 +17,13 @@ export async function assertGroup(redis: Topology, prefix: string, target: Group
   if (!isThere) throw await unknownGroup(redis, prefix, target);
 }
 
+const TO_DO = 'A group is there once a process that subscribes to it has started: start one, or correct the name.';
+
 /** The error, with the group of the topic that has the most similar name. */
 export async function unknownGroup(redis: Topology, prefix: string, target: GroupOfTopic): Promise<MillraceError> {
   const { topic, group } = target;
   const { groups } = partitionKeys(prefix, topic.name, 0);
   const known = (await redis.controlFor(groups).call('HKEYS', groups)) as string[];
   const [shown, hint] = isName(group) ? [`'${group}'`, knownHint(group, known)] : [quote(group), knownHint('', known)];
-  return new MillraceError('UNKNOWN_GROUP', `Topic '${topic.name}' has no group ${shown} here${hint}`);
+  return new MillraceError('UNKNOWN_GROUP', `Topic '${topic.name}' has no group ${shown} here${hint} ${TO_DO}`);
 }

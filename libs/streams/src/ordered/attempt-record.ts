@@ -17,8 +17,12 @@ export function attemptText(
   return [attempt, crashes, firstFailedAt ?? '-', isBegun ? 1 : 0, dueAtMs, delayMs].join(' ');
 }
 
+/** The record of a message that was put aside, and that its owner has not settled: should it come again, it begins anew. */
+const PUT_ASIDE: AttemptRecord = { attempt: 1, crashes: 0, firstFailedAt: null, isBegun: false, dueAtMs: 0, delayMs: 0 };
+
 /** Null for a text that is damaged. */
 export function attemptRecordOf(text: string): AttemptRecord | null {
+  if (text.startsWith('parked ')) return PUT_ASIDE;
   const parts = /^([1-9]\d*) (\d+) (\d+|-) ([01]) (\d+) (\d+)$/.exec(text);
   if (!parts) return null;
   const [, attempt, crashes, firstFailedAt, begun, due, delay] = parts;

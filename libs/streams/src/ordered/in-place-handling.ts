@@ -52,9 +52,9 @@ export class InPlaceHandling implements InPlace {
   }
 
   aside(delivery: PendingDelivery): Later | undefined {
-    if (isOfReleasedKey(delivery)) return undefined;
     const partition = this.#partitionOf(delivery.entry);
     const givenUp = partition.givenUp(delivery);
+    if (isOfReleasedKey(delivery)) return givenUp && this.#leave(delivery, givenUp);
     if (givenUp) {
       delivery.isNoted = true;
       return Promise.resolve(settlementOf(delivery, givenUp));
@@ -127,8 +127,8 @@ export class InPlaceHandling implements InPlace {
     const waits = this.waits(delivery, givenUp);
     if (waits === 'stopped') return this.#stop(delivery, givenUp);
     if (waits === null) return this.#leave(delivery, givenUp);
-    const parkAgain = (): Promise<AfterParked> => this.#parts.parked.parkAgain(delivery, givenUp);
-    return isOfReleasedKey(delivery) ? this.#endParked(delivery, parkAgain) : this.#park(delivery, givenUp);
+    if (!isOfReleasedKey(delivery)) return this.#park(delivery, givenUp);
+    return this.#endParked(delivery, this.#parts.parked.parkingAgain(delivery, givenUp));
   }
 
   #leave(delivery: PendingDelivery, outcome: Outcome): Later | undefined {
@@ -143,15 +143,15 @@ export class InPlaceHandling implements InPlace {
 
   async #stop(delivery: PendingDelivery, givenUp: GivenUp): Promise<Settlement | null> {
     const partition = this.#partitionOf(delivery.entry);
-    partition.stop({ name: delivery.name, givenUp });
-    const isStored = await this.#untilDone.of(delivery, () => this.#parts.notes.stop(delivery, givenUp));
+    partition.stop({ name: delivery.name, givenUp, messageId: delivery.message.id || null });
+    const isStored = await this.#untilDone.of(delivery, this.#parts.notes.stopping(delivery, givenUp));
     this.release([delivery]);
     partition.stopEnds(isStored === true);
     return null;
   }
 
   async #park(delivery: PendingDelivery, givenUp: GivenUp | null): Promise<Settlement | null> {
-    const reply = await this.#untilDone.of(delivery, () => this.#parts.parked.park(delivery, givenUp));
+    const reply = await this.#untilDone.of(delivery, this.#parts.parked.parking(delivery, givenUp));
     if (reply === 'parked') {
       this.#partitionOf(delivery.entry).park(delivery.message.key!);
       return PARKED;

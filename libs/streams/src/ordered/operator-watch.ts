@@ -11,7 +11,7 @@ export interface OperatorsPartition {
   readonly place: GroupPartition;
   /** For what it waits; null while that is for nothing, or notes are on their way. */
   readonly waits: () => 'stopped' | 'parked' | null;
-  /** The states of its keys: some were released. */
+  /** The states of keys: some were released. */
   readonly released: (keys: ReadonlyMap<string, ParkedState>) => void;
   /** It has stopped, and may go on. */
   readonly goesOn: () => void;
@@ -22,7 +22,7 @@ export interface OperatorsPartition {
  * the number of the last order first.
  */
 export class OperatorWatch {
-  readonly #notes: Pick<OwnerNotes, 'orders' | 'parked'>;
+  readonly #notes: Pick<OwnerNotes, 'orders' | 'releasedBy'>;
   readonly #partition: OperatorsPartition;
   /** The number of the last order that this member knows of. */
   #order = '';
@@ -31,7 +31,7 @@ export class OperatorWatch {
   /** Grows when all is read anew: what was asked before is void. */
   #round = 0;
 
-  constructor(notes: Pick<OwnerNotes, 'orders' | 'parked'>, partition: OperatorsPartition) {
+  constructor(notes: Pick<OwnerNotes, 'orders' | 'releasedBy'>, partition: OperatorsPartition) {
     this.#notes = notes;
     this.#partition = partition;
   }
@@ -79,7 +79,7 @@ export class OperatorWatch {
     const round = this.#round;
     const { order, isStopped } = await this.#notes.orders(place);
     if (order === this.#order && round === this.#round) return;
-    const keys = waits() === 'parked' ? await this.#notes.parked(place) : null;
+    const keys = waits() === 'parked' ? await this.#notes.releasedBy(place, this.#order, order) : null;
     const isVoid = round !== this.#round || (keys === null && waits() !== 'stopped');
     if (isVoid) this.#isRung = true;
     else {

@@ -1,11 +1,18 @@
 import { IsOneOf, IsWholeNumber } from '@millrace/core';
-import { IsString } from 'class-validator';
+import { IsOptional, IsString } from 'class-validator';
 
 /** The options of `release`. */
 export class ReleaseOptions {
   /** The key whose messages are to be handled. Required. */
   @IsString()
   key!: string;
+
+  /**
+   * The message at which the key waits: `'retry'`: it begins anew, with all its attempts; `'dead-letter'`: it becomes a dead
+   * letter. Default `'retry'`.
+   */
+  @IsOptional() @IsOneOf(['retry', 'dead-letter'])
+  message?: 'retry' | 'dead-letter' = 'retry';
 }
 
 /** The options of `goOn`. */

@@ -3,6 +3,7 @@ import {
 } from '@millrace/core';
 import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
 import { type GroupPartition, groupPartition } from '../consume/group-partition.js';
+import { messageOfEnvelope } from '../log/envelope.js';
 import { assertGroup } from '../log/known-group.js';
 import { assertPartition } from '../log/known-partition.js';
 import type { PartitionCounts } from '../log/partition-counts.js';
@@ -10,7 +11,7 @@ import { partitionsOf } from '../log/topic-log.js';
 import { GoOnOptions, ReleaseOptions } from './order-options.js';
 import { stoppedAtIn } from './owner-notes.js';
 import { parkedKeysOf, type ParkedState } from './parked-keys.js';
-import { parkedTextIn } from './parked-messages.js';
+import { type ParkedText, parkedTextIn } from './parked-messages.js';
 import { namesOf, parkedKey } from './parked-names.js';
 
 const releaseKey = loadScript('../scripts/release-key.lua', import.meta.url);
@@ -18,6 +19,8 @@ const goOn = loadScript('../scripts/go-on.lua', import.meta.url);
 
 /** Most keys of one partition in a list. */
 const MOST_KEYS = 1_000;
+/** Among so many messages of a key, a list looks for the one at which the key waits. */
+const MOST_BEFORE = 100;
 
 /** A key of which messages are put aside. */
 export interface ParkedKey {
@@ -26,7 +29,13 @@ export interface ParkedKey {
   /** `released`: its messages are being handled. */
   readonly state: ParkedState;
   readonly messages: number;
-  /** Why the first of them was given up; null when that one has been handled. */
+  /**
+   * The message at which the key waits, or the next one while it is released: its id, and its offset in the partition; null where
+   * there is none any more, or it cannot be read.
+   */
+  readonly messageId: string | null;
+  readonly offset: number | null;
+  /** Why it was given up; null for one that only came behind such a message, which has been handled since. */
   readonly reason: GiveUpReason | null;
   readonly error: ErrorRecord | null;
   readonly parkedAt: Date | null;
@@ -35,6 +44,8 @@ export interface ParkedKey {
 /** A partition that stopped at a message. */
 export interface StoppedPartition {
   readonly partition: number;
+  /** The id of the message; null when it cannot be read. */
+  readonly messageId: string | null;
   /** The offset of the message; null where it has none. */
   readonly offset: number | null;
   readonly reason: GiveUpReason;
@@ -64,17 +75,17 @@ export class Orders {
   }
 
   /**
-   * Has the messages of a key handled that were put aside, in their order. Messages of the key that come meanwhile are handled
-   * after them.
+   * Has the messages of a key handled that were put aside, in their order, but for the one at which the key waits when that is to
+   * become a dead letter. Messages of the key that come meanwhile are handled after them.
    *
    * @throws MillraceError KEY_NOT_PARKED no message of the key is put aside, or they are released already; NOT_A_TOPIC,
    *   INVALID_OPTIONS, UNKNOWN_GROUP
    */
   async release(topic: TopicRef, group: string, options: ReleaseOptions): Promise<void> {
-    const { key } = parseOptions(ReleaseOptions, options, 'release()');
+    const { key, message } = parseOptions(ReleaseOptions, options, 'release()');
     const places = await this.#placesOf(this.#topicOf(topic), group);
-    const releaseIn = ({ groupKeys: { parkedKeys, control }, ...place }: GroupPartition): Promise<unknown> =>
-      this.#redisOf(place).run(releaseKey, [parkedKeys, control], [group, parkedKey(key)]);
+    const releaseIn = ({ groupKeys: { parkedKeys, control, parked, parkedText }, ...place }: GroupPartition): Promise<unknown> =>
+      this.#redisOf(place).run(releaseKey, [parkedKeys, control, parked, parkedText], [group, parkedKey(key), message]);
     const replies = await Promise.all(places.map(releaseIn));
     if (!replies.includes(1)) throw notParked({ topic: topicOfRef(topic).name, group, key }, replies.includes(-1));
   }
@@ -110,25 +121,27 @@ export class Orders {
   }
 
   async #parkedKey(place: GroupPartition, key: string, state: ParkedState): Promise<ParkedKey> {
-    const { groupKeys: { parked, parkedText }, partition } = place;
-    const redis = this.#redisOf(place);
-    const range = namesOf(key);
-    const [messages, first] = await Promise.all([
-      redis.call('ZLEXCOUNT', parked, ...range),
-      redis.call('ZRANGE', parked, ...range, 'BYLEX', 'LIMIT', 0, 1) as Promise<string[]>,
-    ]);
-    const text = first[0] === undefined ? null : ((await redis.call('HGET', parkedText, first[0])) as string | null);
-    const { givenUp = null, parkedAt = null } = (text === null ? null : parkedTextIn(text)) ?? {};
-    const words = { reason: givenUp?.reason ?? null, error: givenUp?.error ?? null };
-    const since = parkedAt === null ? null : new Date(parkedAt);
-    return { key, partition, state, messages: Number(messages), ...words, parkedAt: since };
+    const messages = Number(await this.#redisOf(place).call('ZLEXCOUNT', place.groupKeys.parked, ...namesOf(key)));
+    const [first = null] = await this.#textsOf(place, key, 1);
+    // One that was redriven may be before the message at which the key waits.
+    const isBefore = state === 'parked' && first?.givenUp === null;
+    const waitsAt = isBefore ? (await this.#textsOf(place, key, MOST_BEFORE)).find((text) => text?.givenUp) : first;
+    return { key, partition: place.partition, state, messages, ...wordsOf(waitsAt ?? first) };
+  }
+
+  /** The first messages of a key; null for one that is damaged. */
+  async #textsOf(place: GroupPartition, key: string, most: number): Promise<(ParkedText | null)[]> {
+    const [redis, { parked, parkedText }] = [this.#redisOf(place), place.groupKeys];
+    const names = (await redis.call('ZRANGE', parked, ...namesOf(key), 'BYLEX', 'LIMIT', 0, most)) as string[];
+    const texts = names.length > 0 ? ((await redis.call('HMGET', parkedText, ...names)) as (string | null)[]) : [];
+    return texts.map((text) => (text === null ? null : parkedTextIn(text)));
   }
 
   async #stoppedAt(place: GroupPartition): Promise<StoppedPartition | null> {
     const stopped = stoppedAtIn((await this.#redisOf(place).call('HGET', place.groupKeys.control, 'stopped')) as string | null);
     if (!stopped) return null;
-    const { name, givenUp: { reason, error } } = stopped;
-    return { partition: place.partition, offset: /^\d+$/.test(name) ? Number(name) : null, reason, error };
+    const { name, messageId, givenUp: { reason, error } } = stopped;
+    return { partition: place.partition, messageId, offset: /^\d+$/.test(name) ? Number(name) : null, reason, error };
   }
 
   #topicOf(topic: TopicRef): TopicDefinition {
@@ -143,6 +156,16 @@ export class Orders {
   #redisOf({ keys }: Pick<GroupPartition, 'keys'>): RedisConnection {
     return this.#redis.controlFor(keys.log);
   }
+}
+
+/** Tells an operator of a message of a key. */
+function wordsOf(found: ParkedText | null): Pick<ParkedKey, 'messageId' | 'offset' | 'reason' | 'error' | 'parkedAt'> {
+  if (!found) return { messageId: null, offset: null, reason: null, error: null, parkedAt: null };
+  const { envelope, offset, givenUp, parkedAt } = found;
+  const id = messageOfEnvelope(envelope).id || null;
+  const since = Number.isFinite(parkedAt) ? new Date(parkedAt) : null;
+  const why = { reason: givenUp?.reason ?? null, error: givenUp?.error ?? null };
+  return { messageId: id, offset: offset < 0 ? null : offset, parkedAt: since, ...why };
 }
 
 function notParked({ topic, group, key }: { topic: string; group: string; key: string }, isReleased: boolean): MillraceError {

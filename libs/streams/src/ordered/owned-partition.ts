@@ -202,7 +202,7 @@ export class OwnedPartition {
 
   /** How an operator wants a message to end; undefined when it is to be handled. */
   givenUp({ name }: PendingDelivery): GivenUp | undefined {
-    return this.#notes?.givenUp.get(name);
+    return this.#notes?.givenUp.get(name) ?? this.#released.givenUp(name);
   }
 
   isParked(key: string | null): boolean {

@@ -6,9 +6,12 @@ import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import { pairs } from '../log/pairs.js';
 import { type AttemptRecord, attemptRecordOf, attemptText } from './attempt-record.js';
 import { parkedKeysOf, type ParkedState } from './parked-keys.js';
+import { keyIn } from './parked-names.js';
 
 /** Field of the hash `control`. */
 const ORDER = 'order';
+/** The last orders that Redis has: `order.lua` has the same number. */
+const KEPT_ORDERS = 64;
 
 const note = loadScript('../scripts/note.lua', import.meta.url);
 
@@ -19,6 +22,8 @@ export type GivenUp = Extract<Outcome, { kind: 'dead-letter' }>;
 export interface StoppedAt {
   readonly name: string;
   readonly givenUp: GivenUp;
+  /** Null where it is not known, as of one that cannot be read. */
+  readonly messageId: string | null;
 }
 
 type Place = Pick<PendingDelivery, 'topic' | 'partition' | 'group'>;
@@ -45,6 +50,7 @@ export interface OwnerNotesParts {
 /** Keeps in Redis the state of messages that stay with the owner of their partition, so that it is not lost with that owner. */
 export class OwnerNotes {
   readonly #parts: OwnerNotesParts;
+  #stops = 0;
 
   constructor(parts: OwnerNotesParts) {
     this.#parts = parts;
@@ -67,6 +73,27 @@ export class OwnerNotes {
     return { order: order ?? '', isStopped: stopped !== null };
   }
 
+  /**
+   * Keys that were released by some orders. Where Redis does not have those any more, all keys of which messages are put aside.
+   *
+   * @param after the number of the last order that is known already
+   * @param upTo the number of the last order that is wanted
+   */
+  async releasedBy(place: GroupPartition, after: string, upTo: string): Promise<ReadonlyMap<string, ParkedState>> {
+    const [from, count] = [Number(after) + 1, Number(upTo) - Number(after)];
+    if (!(count > 0 && count <= KEPT_ORDERS)) return this.parked(place);
+    const numbers = Array.from({ length: count }, (_, index) => from + index);
+    const fields = numbers.map((number) => `${ORDER}:${number % KEPT_ORDERS}`);
+    const orders = (await this.#redisOf(place).call('HMGET', place.groupKeys.control, ...fields)) as (string | null)[];
+    const found = new Map<string, ParkedState>();
+    for (const [index, order] of orders.entries()) {
+      const [number, key] = order?.split(' ') ?? [];
+      if (number !== String(numbers[index])) return this.parked(place);
+      if (key !== undefined) found.set(keyIn(key), 'released');
+    }
+    return found;
+  }
+
   /** Marks a message whose process vanished as one that begins. @returns false when it is another's by now */
   begin(delivery: PendingDelivery): Promise<boolean> {
     return this.#attempt(delivery, { isBegun: true, dueAtMs: 0, delayMs: 0 });
@@ -86,9 +113,16 @@ export class OwnerNotes {
     }
   }
 
-  /** Notes that the partition stops at a message. @returns false when it is another's by now */
-  stop(delivery: PendingDelivery, givenUp: GivenUp): Promise<boolean> {
-    return this.#note(delivery, ['stopped', `${delivery.name} ${JSON.stringify(givenUp)}`, '']);
+  /**
+   * A call that notes that the partition stops at a message. It may be repeated, and stops the partition once.
+   *
+   * @returns the call, which says false when the partition is another's by now, or an operator has let it go on
+   */
+  stopping(delivery: PendingDelivery, givenUp: GivenUp): () => Promise<boolean> {
+    this.#stops += 1;
+    const call = `${this.#parts.member} ${this.#stops}`;
+    const text = JSON.stringify({ ...givenUp, messageId: delivery.message.id || null });
+    return () => this.#note(delivery, ['stopped', `${delivery.name} ${text}`, ''], [call]);
   }
 
   #attempt(delivery: PendingDelivery, state: Parameters<typeof attemptText>[1], counts = ''): Promise<boolean> {
@@ -96,12 +130,13 @@ export class OwnerNotes {
     return this.#note(delivery, [`tried:${delivery.name}`, attemptText(delivery, state), counts]);
   }
 
-  async #note({ entry: { stream, ownerEpoch }, offset }: PendingDelivery, record: readonly string[]): Promise<boolean> {
+  async #note(delivery: PendingDelivery, record: readonly string[], call: readonly string[] = []): Promise<boolean> {
+    const { entry: { stream, ownerEpoch }, offset } = delivery;
     const { kind, partition: place } = stream;
     const { control, stats } = place.groupKeys;
     const hasBit = kind === 'log' && offset >= 0;
     const keys = [control, stats, ...(hasBit ? [settledKey(this.#parts.prefix, place, offset)] : [])];
-    const args = [`${this.#parts.member} ${ownerEpoch}`, ...record, ...(hasBit ? [offset % SETTLED_PAGE_OFFSETS] : [])];
+    const args = [`${this.#parts.member} ${ownerEpoch}`, ...record, hasBit ? offset % SETTLED_PAGE_OFFSETS : '', ...call];
     return (await this.#redisOf(place).run(note, keys, args)) === 1;
   }
 
@@ -118,8 +153,10 @@ export function reportLoop({ topic, partition, group }: Place, error: unknown): 
 /** The message at which a partition stopped; null where it did not. */
 export function stoppedAtIn(text: string | undefined | null): StoppedAt | null {
   const space = text?.indexOf(' ') ?? -1;
-  const givenUp = space > 0 ? givenUpIn(text!.slice(space + 1)) : null;
-  return givenUp && { name: text!.slice(0, space), givenUp };
+  const found = space > 0 ? givenUpIn(text!.slice(space + 1)) : null;
+  if (!found) return null;
+  const { messageId = null, ...givenUp } = found;
+  return { name: text!.slice(0, space), givenUp, messageId };
 }
 
 function notesIn(fields: readonly [string, string][], parked: Map<string, ParkedState>): Notes {
@@ -137,9 +174,9 @@ function notesIn(fields: readonly [string, string][], parked: Map<string, Parked
 }
 
 /** Null for a text that is damaged: the message is handled once more. */
-function givenUpIn(text: string): GivenUp | null {
+function givenUpIn(text: string): (GivenUp & { readonly messageId?: string | null }) | null {
   try {
-    const outcome = JSON.parse(text) as GivenUp;
+    const outcome = JSON.parse(text) as GivenUp & { readonly messageId?: string | null };
     return outcome.kind === 'dead-letter' ? outcome : null;
   } catch {
     return null;

@@ -1,6 +1,6 @@
 import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
-import type { PendingDelivery } from '../consume/pending-delivery.js';
+import type { History, PendingDelivery } from '../consume/pending-delivery.js';
 import type { Settlement } from '../consume/settlement.js';
 import type { GivenUp } from './owner-notes.js';
 import { keyOfParked, parkedKey, parkedName } from './parked-names.js';
@@ -13,6 +13,10 @@ export interface ParkedText {
   readonly offset: number;
   readonly envelope: string;
   readonly givenUp: GivenUp | null;
+  /** Its attempts until it was given up; absent of those that came after it, and in texts of earlier versions. */
+  readonly history?: History;
+  /** The name of the call that put it aside again; absent of those that were put aside once. */
+  readonly call?: string;
   /** Unix milliseconds. */
   readonly parkedAt: number;
 }
@@ -21,6 +25,8 @@ export interface ParkedText {
 export interface NextParked {
   readonly name: string;
   readonly text: string;
+  /** Whether an operator wants it to be a dead letter. */
+  readonly isGivenUp: boolean;
 }
 
 /** `parked`: the key waits for an operator; `empty`: it is as any other key; `lost`: the partition is another's. */
@@ -30,6 +36,7 @@ export type AfterParked = NextParked | 'parked' | 'empty' | 'lost';
 export class ParkedMessages {
   readonly #redis: Topology;
   readonly #member: string;
+  #parkings = 0;
 
   constructor({ redis, member }: { readonly redis: Topology; readonly member: string }) {
     this.#redis = redis;
@@ -37,17 +44,22 @@ export class ParkedMessages {
   }
 
   /**
-   * Puts a message aside: one that is given up, or one that comes behind others of its key.
+   * A call that puts a message aside: one that is given up, or one that comes behind others of its key. It may be repeated.
    *
-   * @returns `lost` when the partition is another's by now; `free` when no other message of its key is put aside any more
+   * @returns the call, which says `lost` when the partition is another's by now; `free` when no other message of its key is put
+   *   aside any more
    */
-  async park(delivery: PendingDelivery, givenUp: GivenUp | null): Promise<'parked' | 'lost' | 'free'> {
-    const { message, offset, envelope, entry: { stream: { partition }, ownerEpoch } } = delivery;
+  parking(delivery: PendingDelivery, givenUp: GivenUp | null): () => Promise<'parked' | 'lost' | 'free'> {
+    const { message, offset, entry: { stream: { partition }, ownerEpoch } } = delivery;
     const { control, parked, parkedText, parkedKeys } = partition.groupKeys;
     const names = [parkedKey(message.key!), parkedName(message.key!, offset)];
-    const args = [this.#token(ownerEpoch), ...names, textOf({ offset, envelope }, givenUp), givenUp ? '0' : '1'];
-    const reply = await this.#redisOf(partition).run(park, [control, parked, parkedText, parkedKeys], args);
-    return reply === 1 ? 'parked' : reply === 0 ? 'lost' : 'free';
+    const own = givenUp ? ['0', `tried:${delivery.name}`, this.#nextCall()] : ['1'];
+    if (givenUp) delivery.isNoted = true;
+    const args = [this.#token(ownerEpoch), ...names, textOf(delivery, givenUp), ...own];
+    return async () => {
+      const reply = await this.#redisOf(partition).run(park, [control, parked, parkedText, parkedKeys], args);
+      return reply === 1 ? 'parked' : reply === 0 ? 'lost' : 'free';
+    };
   }
 
   /** The first message of a released key. */
@@ -60,9 +72,10 @@ export class ParkedMessages {
     return this.#end(delivery, settlement);
   }
 
-  /** Puts a released key aside again, whose message has failed for good. */
-  parkAgain(delivery: PendingDelivery, givenUp: GivenUp): Promise<AfterParked> {
-    return this.#end(delivery, ['park', textOf(delivery, givenUp)]);
+  /** @returns a call that puts a released key aside again, whose message has failed for good: once, though it is repeated */
+  parkingAgain(delivery: PendingDelivery, givenUp: GivenUp): () => Promise<AfterParked> {
+    const text = textOf(delivery, givenUp, this.#nextCall());
+    return () => this.#end(delivery, ['park', text]);
   }
 
   #end({ entry: { id, stream, ownerEpoch } }: PendingDelivery, outcome: readonly string[]): Promise<AfterParked> {
@@ -73,7 +86,12 @@ export class ParkedMessages {
     const { control, parked, parkedText, parkedKeys, dead, stats } = place.groupKeys;
     const reply = await this.#redisOf(place).run(settleParked, [control, parked, parkedText, parkedKeys, dead, stats], args);
     if (!Array.isArray(reply)) return String(reply).toLowerCase() as 'parked' | 'empty' | 'lost';
-    return { name: String(reply[0]), text: String(reply[1]) };
+    return { name: String(reply[0]), text: String(reply[1]), isGivenUp: reply[2] === 1 };
+  }
+
+  #nextCall(): string {
+    this.#parkings += 1;
+    return `${this.#member} ${this.#parkings}`;
   }
 
   #token(epoch: number | null): string {
@@ -85,8 +103,11 @@ export class ParkedMessages {
   }
 }
 
-function textOf({ offset, envelope }: Pick<PendingDelivery, 'offset' | 'envelope'>, givenUp: GivenUp | null): string {
-  const text: ParkedText = { offset, envelope, givenUp, parkedAt: Date.now() };
+function textOf(delivery: PendingDelivery, givenUp: GivenUp | null, call?: string): string {
+  const { offset, envelope, attempt, crashes, firstFailedAt } = delivery;
+  const parkedAt = Date.now();
+  const history = givenUp && { attempt, crashes, firstFailedAt: firstFailedAt ?? parkedAt };
+  const text: ParkedText = { offset, envelope, givenUp, ...(history && { history }), ...(call && { call }), parkedAt };
   return JSON.stringify(text);
 }
 

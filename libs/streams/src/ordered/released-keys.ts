@@ -5,8 +5,9 @@ import type { HeldEntries } from '../consume/held-entries.js';
 import { HeldEntry } from '../consume/held-entry.js';
 import { PendingDelivery } from '../consume/pending-delivery.js';
 import { malformed } from '../log/envelope.js';
-import { reportLoop } from './owner-notes.js';
+import { type GivenUp, reportLoop } from './owner-notes.js';
 import { type AfterParked, type NextParked, type ParkedMessages, parkedTextIn } from './parked-messages.js';
+import { keyOfParked } from './parked-names.js';
 
 /** The pause before Redis is asked again, after a failure. */
 const PAUSE_MS = 1_000;
@@ -26,6 +27,8 @@ export class ReleasedKeys {
   readonly #waiting = new Map<string, boolean>();
   /** Those of which a message is in hand, or is being read. */
   readonly #open = new Set<string>();
+  /** By key: the message in hand, where an operator wants it to be a dead letter. */
+  readonly #givenUp = new Map<string, { readonly name: string; readonly givenUp: GivenUp }>();
 
   constructor(parts: ReleasedKeysParts, partition: GroupPartition) {
     this.#parts = parts;
@@ -51,11 +54,19 @@ export class ReleasedKeys {
   ended(key: string): void {
     this.#waiting.delete(key);
     this.#open.delete(key);
+    this.#givenUp.delete(key);
   }
 
   clear(): void {
     this.#waiting.clear();
     this.#open.clear();
+    this.#givenUp.clear();
+  }
+
+  /** How an operator wants a message to end; undefined when it is to be handled. */
+  givenUp(name: string): GivenUp | undefined {
+    const found = this.#givenUp.get(keyOfParked(name));
+    return found?.name === name ? found.givenUp : undefined;
   }
 
   /** Never rejects, and asks for as long as somebody wants it. @returns the first message of a key; null when nobody does */
@@ -72,12 +83,18 @@ export class ReleasedKeys {
     return null;
   }
 
-  deliveryOf(key: string, { name, text }: NextParked, owner: PartitionOwner): PendingDelivery {
+  deliveryOf(key: string, { name, text, isGivenUp }: NextParked, owner: PartitionOwner): PendingDelivery {
     const { connectionEpoch } = this.#parts.held.moment();
     const found = parkedTextIn(text);
     const span = { base: found?.offset ?? -1, size: 1 };
     const entry = new HeldEntry(this.#stream, { id: name, connectionEpoch, owner }, span);
-    if (found) return new PendingDelivery(entry, { offset: found.offset, envelope: found.envelope });
+    const givenUp = isGivenUp ? found?.givenUp : null;
+    if (givenUp) this.#givenUp.set(key, { name, givenUp });
+    else this.#givenUp.delete(key);
+    if (found) {
+      const { offset, envelope, history } = found;
+      return new PendingDelivery(entry, { offset, envelope }, givenUp ? history : undefined);
+    }
     const fault = malformed(`the text of a message of key '${key}' is damaged`);
     return new PendingDelivery(entry, { offset: -1, envelope: text, fault });
   }

@@ -4,6 +4,7 @@ import type { GroupPartition } from '../consume/group-partition.js';
 import type { Membership } from '../group/membership.js';
 import type { Presence, Watcher } from '../group/presence.js';
 import { assign } from './assignment.js';
+import { HandOvers } from './hand-overs.js';
 import { epochIn, isUnder } from './owner-record.js';
 import { type Answers, type Claim, type Owned, OwnerRecords } from './owner-records.js';
 import { type Step, stepFor, type Tenure } from './ownership-step.js';
@@ -56,6 +57,7 @@ export class Ownership implements Watcher {
   readonly #parts: OwnershipParts;
   readonly #records: OwnerRecords;
   readonly #view: StableView;
+  readonly #handOvers = new HandOvers();
   readonly #stakes: readonly Stake[];
   readonly #keys: readonly string[];
   readonly #loop: Loop;
@@ -240,11 +242,14 @@ export class Ownership implements Watcher {
     stake.learn({ owner: member, epoch: String(epoch) });
     stake.tenure = { epoch, sinceMs: performance.now(), state: this.#isStopping ? 'drained' : 'owned' };
     stake.confirmedAt = returns;
-    if (!this.#isStopping) void this.#tell(() => user.assigned(stake.place, acquisition));
+    if (this.#isStopping) return;
+    this.#handOvers.assigned(stake.place, epoch);
+    void this.#tell(() => user.assigned(stake.place, acquisition));
   }
 
   #lose(stake: Stake): void {
     stake.tenure = null;
+    this.#handOvers.ended(stake.place, 'lost');
     void this.#tell(() => this.#parts.user.lost(stake.place));
   }
 
@@ -265,7 +270,10 @@ export class Ownership implements Watcher {
   async #release(stakes: readonly Stake[]): Promise<void> {
     if (stakes.length === 0) return;
     const owned = stakes.map(({ place, record, tenure }): Owned => ({ place, epoch: tenure?.epoch ?? epochIn(record) }));
-    for (const stake of stakes) stake.tenure = null;
+    for (const stake of stakes) {
+      this.#handOvers.ended(stake.place, stake.tenure?.state === 'drained' ? 'given-up' : 'lost');
+      stake.tenure = null;
+    }
     const answers = this.#checked(await this.#records.release(owned));
     for (const stake of stakes) if (answers.get(stake.place) === true) stake.learn({ ...stake.record, owner: '' });
   }

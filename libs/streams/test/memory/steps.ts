@@ -172,12 +172,14 @@ const aside: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   const { control, parked, parkedText, parkedKeys, dead, stats } = scenario.group;
   const key = pick(['k', 'ü'], a);
   const name = `${key} ${String(b % 9).padStart(16, '0')}`;
-  await scenario.run('park', [control, parked, parkedText, parkedKeys], [ownerOf(scenario, a), key, name, 'text', pick(['0', '1'], c)]);
-  if (c % 2 === 0) await scenario.run('release-key', [parkedKeys, control], ['g', key]);
-  const outcome = pick([['ack', 'handled', ''], ['dead', scenario.envelope(), '{}'], ['park']], b);
+  const parking = [ownerOf(scenario, a), key, name, 'text', ...pick([['0', `tried:${b % 9}`, `m1 ${c % 3}`], ['1']], c)];
+  await scenario.run('park', [control, parked, parkedText, parkedKeys], parking);
+  const released = [parkedKeys, control, parked, parkedText];
+  if (c % 2 === 0) await scenario.run('release-key', released, ['g', key, pick(['retry', 'dead-letter'], b)]);
+  const outcome = pick([['ack', 'handled', ''], ['dead', scenario.envelope(), '{}'], ['park', pick(['text', 'again'], a)]], b);
   const args = [ownerOf(scenario, c), key, pick(['', name], b), ...outcome];
   await scenario.run('settle-parked', [control, parked, parkedText, parkedKeys, dead, stats], args);
-  if (a % 3 === 0) await scenario.run('note', [control, stats], [ownerOf(scenario, b), 'stopped', `${b % 9} {"kind":"dead-letter"}`, '']);
+  if (a % 3 === 0) await scenario.run('note', [control, stats], [ownerOf(scenario, b), 'stopped', `${b % 9} {"kind":"dead-letter"}`, '', '', `m1 ${c % 3}`]);
   await scenario.run('go-on', [control], ['g', pick(['retry', 'dead-letter'], a)]);
 };
 

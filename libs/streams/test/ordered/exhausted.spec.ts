@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { listen, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
-import { Bed } from '../bed.js';
-import { type Process, subscribe } from '../fixture.js';
+import { noRetry, type Process, subscribe } from '../fixture.js';
 import { Step, stepsOf } from './keyed.js';
+import { OrderedBed, times } from './ordered-bed.js';
 import { Tape } from './tape.js';
 
-const bed = new Bed('exhausted');
+const bed = new OrderedBed('exhausted');
 
 interface Plan {
   readonly onExhausted: 'park' | 'stop' | 'dead-letter';
@@ -14,10 +14,10 @@ interface Plan {
   fails: (step: Step) => boolean;
 }
 
-/** A member whose handler fails as the plan says, at its one attempt. */
-async function member(process: Process, tape: Tape, plan: Plan): Promise<void> {
+/** A member whose handler fails as the plan says, at its one attempt unless `retry` says more. */
+async function member(process: Process, tape: Tape, plan: Plan, retry = noRetry): Promise<void> {
   const ordering = { by: 'key', onExhausted: plan.onExhausted } as const;
-  await subscribe(process, { topic: Step, group: 'g', ordering }, async (step: Step) => {
+  await subscribe(process, { topic: Step, group: 'g', ordering, retry }, async (step: Step) => {
     tape.add(step);
     if (plan.fails(step)) throw new Error('It cannot be done.');
   });
@@ -39,12 +39,14 @@ describe('a key whose message has failed at its last attempt is put aside', () =
   it('with all messages that follow it, while other keys go on', async () => {
     const [process, tape] = [await bed.start(), new Tape()];
     await member(process, tape, { onExhausted: 'park', fails: ({ thing, step: number }) => thing === 1 && number === 1 });
-    await process.publisher.publishMany(Step, stepsOf(3, 4));
+    const published = await process.publisher.publishMany(Step, stepsOf(3, 4));
     await bed.drained(process, Step, 'g');
     expect([tape.of(0), tape.of(1), tape.of(2)]).toEqual([[0, 1, 2, 3], [0, 1], [0, 1, 2, 3]]);
     const [key, ...others] = await parked(process);
     expect([key, others]).toMatchObject([{ key: 'thing-1', state: 'parked', messages: 3, reason: 'ATTEMPTS_EXHAUSTED' }, []]);
     expect(key!.error).toMatchObject({ message: 'It cannot be done.' });
+    const { id, partition, offset } = published[4]!;
+    expect(key).toMatchObject({ messageId: id, partition, offset });
     expect(await bed.deadLetters(process, Step, 'g')).toEqual([]);
   });
 
@@ -121,6 +123,75 @@ describe('a key whose message has failed at its last attempt is put aside', () =
     expect(tape.of(0)).toEqual([0, 0, 1]);
   });
 
+  it('and goes on behind the message at which it waits when an operator has that dead-lettered', async () => {
+    const [process, tape] = [await bed.start(), new Tape()];
+    await member(process, tape, { onExhausted: 'park', fails: ({ step: number }) => number === 1 }, times(2));
+    const published = await process.publisher.publishMany(Step, stepsOf(1, 4));
+    await waitFor(async () => (await parked(process))[0]?.messages === 3, { what: 'three messages to be put aside' });
+    await process.streams.orders.release(Step, 'g', { key: 'thing-0', message: 'dead-letter' });
+    await waitFor(async () => (await parked(process)).length === 0, { what: 'the key to be as any other' });
+    expect(tape.of(0)).toEqual([0, 1, 1, 2, 3]);
+    const [letter, ...others] = await bed.deadLetters(process, Step, 'g');
+    const error = expect.objectContaining({ message: 'It cannot be done.' }) as unknown;
+    expect([letter, others]).toMatchObject([{ messageId: published[1]!.id, reason: 'ATTEMPTS_EXHAUSTED', attempts: 2, crashes: 0, error }, []]);
+    expect(await bed.notes()).toEqual([]);
+  });
+
+  it('and goes on behind that message also with another owner, when the release found none', async () => {
+    const [first, second, tape] = [await bed.start(), await bed.start(), new Tape()];
+    const fails = ({ step: number }: Step): boolean => number === 1;
+    await member(first, tape, { onExhausted: 'park', fails });
+    await first.publisher.publishMany(Step, stepsOf(1, 4));
+    await waitFor(async () => (await parked(first))[0]?.messages === 3, { what: 'three messages to be put aside' });
+    await first.streams.stop(1_000);
+    const release = (): Promise<void> => second.streams.orders.release(Step, 'g', { key: 'thing-0', message: 'dead-letter' });
+    await release();
+    await expect(release()).rejects.toMatchObject({ code: 'KEY_NOT_PARKED' });
+    await member(second, tape, { onExhausted: 'park', fails });
+    await waitFor(async () => (await parked(second)).length === 0, { what: 'the key to be as any other' });
+    expect(tape.of(0)).toEqual([0, 1, 2, 3]);
+    expect((await bed.deadLetters(second, Step, 'g')).map(({ payload }) => payload)).toEqual([step(0, 1)]);
+  });
+
+  it('and another one that was redriven before that message is handled: it is not the one at which the key waits', async () => {
+    const [process, tape] = [await bed.start(), new Tape()];
+    const plan: Plan = { onExhausted: 'dead-letter', fails: ({ step: number }) => number === 0 };
+    await member(process, tape, plan);
+    await process.publisher.publish(Step, step(0, 0));
+    await bed.drained(process, Step, 'g');
+    await process.stop();
+    const second = await bed.start();
+    const fails: Plan = { onExhausted: 'park', fails: ({ step: number }) => number === 1 };
+    await member(second, tape, fails);
+    await second.publisher.publishMany(Step, stepsOf(1, 3).slice(1));
+    await waitFor(async () => (await parked(second))[0]?.messages === 2, { what: 'two messages to be put aside' });
+    await second.streams.deadLetters.redrive(Step, 'g', { all: true });
+    await waitFor(async () => (await parked(second))[0]?.messages === 3, { what: 'the third to be put aside' });
+    expect((await parked(second))[0]).toMatchObject({ offset: 1, reason: 'ATTEMPTS_EXHAUSTED' });
+    await second.streams.orders.release(Step, 'g', { key: 'thing-0', message: 'dead-letter' });
+    await waitFor(async () => (await parked(second)).length === 0, { what: 'the key to be as any other' });
+    expect(tape.of(0)).toEqual([0, 1, 0, 2]);
+    expect((await bed.deadLetters(second, Step, 'g')).map(({ payload }) => payload)).toEqual([step(0, 1)]);
+  });
+
+  it('and is tried again when it is released so after it was to be dead-lettered, and waited once more before', async () => {
+    const [first, second, tape] = [await bed.start(), await bed.start(), new Tape()];
+    const plan: Plan = { onExhausted: 'park', fails: () => true };
+    await member(first, tape, plan);
+    await first.publisher.publishMany(Step, stepsOf(1, 2));
+    await waitFor(async () => (await parked(first))[0]?.messages === 2, { what: 'two messages to be put aside' });
+    await first.streams.stop(1_000);
+    const { partition } = (await parked(second))[0]!;
+    await second.streams.orders.release(Step, 'g', { key: 'thing-0', message: 'dead-letter' });
+    // As a member of an earlier version does: it knows of no such choice.
+    await bed.command('HSET', bed.place(Step, 'g', partition).groupKeys.parkedKeys, 'thing-0', 'parked');
+    await second.streams.orders.release(Step, 'g', { key: 'thing-0', message: 'retry' });
+    plan.fails = () => false;
+    await member(second, tape, plan);
+    await waitFor(async () => (await parked(second)).length === 0, { what: 'the key to be as any other' });
+    expect([tape.of(0), await bed.deadLetters(second, Step, 'g')]).toEqual([[0, 0, 1], []]);
+  });
+
   it('and is released once: a second time it is refused, and nothing is changed', async () => {
     const [process, tape] = [await bed.start(), new Tape()];
     await member(process, tape, { onExhausted: 'park', fails: () => true });
@@ -129,6 +200,9 @@ describe('a key whose message has failed at its last attempt is put aside', () =
     await bed.command('HSET', bed.place(Step, 'g', (await parked(process))[0]!.partition).groupKeys.parkedKeys, 'thing-0', 'released');
     const again = process.streams.orders.release(Step, 'g', { key: 'thing-0' });
     await expect(again).rejects.toMatchObject({ code: 'KEY_NOT_PARKED', message: expect.stringContaining('released already') as unknown });
+    const other = process.streams.orders.release(Step, 'g', { key: 'thing-0', message: 'dead-letter' });
+    await expect(other).rejects.toMatchObject({ code: 'KEY_NOT_PARKED' });
+    expect(await bed.notes()).toEqual([]);
     const unknown = process.streams.orders.release(Step, 'g', { key: 'thing-7' });
     await expect(unknown).rejects.toMatchObject({ code: 'KEY_NOT_PARKED' });
   });
@@ -143,9 +217,9 @@ describe('a partition stops at a message that has failed at its last attempt', (
       tape.add(given);
       if (plan.fails(given)) throw new Error('It cannot be done.');
     });
-    await process.publisher.publishMany(Step, stepsOf(1, 4));
+    const published = await process.publisher.publishMany(Step, stepsOf(1, 4));
     const stopped = await waitFor(async () => (await process.streams.orders.stopped(Step, 'g'))[0], { what: 'the partition to stop' });
-    expect(stopped).toMatchObject({ reason: 'ATTEMPTS_EXHAUSTED', offset: 1 });
+    expect(stopped).toMatchObject({ reason: 'ATTEMPTS_EXHAUSTED', messageId: published[1]!.id, offset: 1 });
     expect(subscription.problem()).toContain('It cannot be done.');
     expect(tape.of(0)).toEqual([0, 1]);
     plan.fails = () => false;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { DeadLetter, type DeliveryContext, type Ordering } from '@millrace/core';
+import { DeadLetter, type DeliveryContext, type EventMap, listen, type Ordering } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { type Process, signal, subscribe } from '../fixture.js';
 import { Step, stepsOf } from './keyed.js';
@@ -145,6 +145,20 @@ describe('all living members of a group have one order', () => {
   ] as const)('%j lives: %j is refused', async (one, other) => {
     await member(new Log(), { ordering: one });
     await expect(member(new Log(), { ordering: other })).rejects.toMatchObject({ code: 'ORDERING_MISMATCH' });
+  });
+
+  it('and one that waits to know whether they live says so at once, and waits no longer when it is stopped', async () => {
+    const waits: EventMap['start-waits'][] = [];
+    const unlisten = listen('start-waits', (event) => waits.push(event));
+    await member(new Log(), { ordering: null, leaseMs: 60_000 });
+    const second = await bed.start({ leaseMs: 60_000 });
+    const refused = subscribe(second, TARGET, async () => undefined).then(() => null, (error: unknown) => error);
+    await waitFor(() => waits.length > 0, { what: 'it to say that it waits' });
+    unlisten();
+    await second.stop();
+    expect(await refused).toMatchObject({ code: 'CLOSED' });
+    const why = 'The group works without an order, and this process would work in order by key.';
+    expect(waits).toEqual([{ topic: 'test.steps', group: 'g', members: [expect.any(String)], forMs: 90_000, why }]);
   });
 
   it('and may have another one when those have died', async () => {

@@ -170,3 +170,26 @@ describe('a message that was given up since it took processes down begins anew w
     expect(log.of(0)).toEqual(['0 2/1', '0 1/0']);
   });
 });
+
+it('a message that was put aside, and whose owner vanished before it could settle it, leaves no record of its attempts', async () => {
+  const ordering = { by: 'key', onExhausted: 'park' } as const;
+  const [first, second, parked, log] = [await bed.start(), await bed.start(), signal(), new Log()];
+  const target = { topic: Single, group: 'g', ordering };
+  await subscribe(first, target, async () => Promise.reject(new Error('ill')));
+  const { publish } = first.redis;
+  const run = publish.run.bind(publish);
+  publish.run = async (script, ...args) => {
+    const reply = await run(script, ...args);
+    if (script.name !== 'park.lua') return reply;
+    parked.fire();
+    return new Promise(() => undefined);
+  };
+  await first.publisher.publish(Single, step(0, 0));
+  await parked.promise;
+  first.vanish();
+  await subscribe(second, target, async (given: Step, ctx: DeliveryContext) => log.add(given, ctx));
+  await bed.drained(second, Single, 'g');
+  expect(await waiting(second)).toMatchObject({ messages: 1, state: 'parked', reason: 'ATTEMPTS_EXHAUSTED' });
+  const fields = (await bed.command('HKEYS', bed.place(Single, 'g').groupKeys.control)) as string[];
+  expect([log.lines, fields.filter((field) => field.startsWith('tried:'))]).toEqual([[], []]);
+});

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as wait } from 'node:timers/promises';
-import { listen } from '@millrace/core';
+import { type EventMap, listen } from '@millrace/core';
 import { TcpProxy, waitFor } from '@millrace/testing';
 import { signal } from '../fixture.js';
 import { OwnerBed } from './owner-bed.js';
@@ -73,6 +73,30 @@ describe('members of an ordered group', () => {
     await bed.settled([first, second]);
     expect([bed.overlaps, await bed.faults()]).toEqual([0, NO_FAULTS]);
   });
+});
+
+it('says which partitions come to a member and go from it', async () => {
+  const said: EventMap['ownership'][] = [];
+  ends.push(listen('ownership', (event) => said.push(event)));
+  const kinds = (change: string, epoch: number): number =>
+    said.filter((event) => event.change === change && event.epoch === epoch).length;
+  const first = await bed.join();
+  await bed.settled([first]);
+  const place = { topic: 'test.owned', group: 'g' };
+  const all = Array.from({ length: PARTITIONS }, (_, partition) => ({ ...place, partition, epoch: 1, change: 'assigned' }));
+  expect(said.toSorted((one, other) => one.partition - other.partition)).toEqual(all);
+  const second = await bed.join({}, { drain: () => new Promise(() => undefined) });
+  await bed.settled([first, second]);
+  expect([kinds('given-up', 1), kinds('assigned', 2), said.length]).toEqual([PARTITIONS / 2, PARTITIONS / 2, 2 * PARTITIONS]);
+  await second.stop(0);
+  await bed.settled([first]);
+  expect([kinds('lost', 2), kinds('assigned', 3), said.length]).toEqual([PARTITIONS / 2, PARTITIONS / 2, 3 * PARTITIONS]);
+  const release = hold(first, 'beat.lua');
+  await waitFor(() => !first.presence.isSure, { what: 'others to take it for dead' });
+  for (const partition of [0, 1]) await bed.command('HSET', controlOf(partition), 'owner', 'other', 'epoch', 99);
+  release();
+  await waitFor(() => said.filter(({ change }) => change === 'lost').length >= PARTITIONS / 2 + 2, { what: 'it to say what it has lost' });
+  expect(said.slice(3 * PARTITIONS, 3 * PARTITIONS + 2).map(({ change }) => change)).toEqual(['lost', 'lost']);
 });
 
 describe('R24 members that come and go while a partition is drained', () => {
