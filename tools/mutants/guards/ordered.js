@@ -230,7 +230,7 @@ export const ordered = [
   {
     name: 'ordered: a retry stands before all others of its lane',
     file: `${ORDERED}/lane.ts`,
-    find: '    this.#put(this.#waiting);\n    this.first = delivery;\n',
+    find: '    if (this.first) (this.#behind ??= new Line()).keep(this.#waiting);\n    this.first = delivery;\n',
     replace: '    this.add(delivery);\n',
     spec: `${TEST}/lane.spec.ts`,
     title: 'a message that comes again stands before all that wait',

@@ -4,6 +4,7 @@ import type { PendingDelivery } from './pending-delivery.js';
 
 /** Messages that wait for a handler, in the batches in which they will be handed over. */
 export class DeliveryQueue implements HandlerQueue {
+  readonly payingRoom = 0.5;
   readonly #rule: BatchRule;
   #together: PendingDelivery[] = [];
   /** Index of the first message of `together` that was not taken yet. */

@@ -7,6 +7,8 @@ import type { PendingDelivery } from './pending-delivery.js';
 export interface HandlerQueue {
   /** How many could be taken as soon as there are slots. */
   readonly length: number;
+  /** A share of the places for messages: a read pays when it is free. */
+  readonly payingRoom: number;
   readonly hasSuspects: boolean;
   /** Whether a suspect may be taken, once the lone slot of the process is free. */
   readonly wantsLoneSlot: boolean;

@@ -73,14 +73,14 @@ export class HandlerSlots {
   }
 
   /**
-   * How many more messages may be fetched. While a batch waits to be begun, a read pays only when half of the places for
-   * messages are free.
+   * How many more messages may be fetched. While a batch waits to be begun, a read pays only when many of the places for messages
+   * are free.
    */
   room(now: Now): number {
     if (!this.mayBegin(now) || this.#unsettled >= MOST_UNSETTLED) return 0;
     const most = this.#messages + this.#ahead(now.ms);
     const room = most - this.#inHand;
-    return this.#queue.length >= this.#rules.rule.size && room * 2 < most ? 0 : room;
+    return this.#queue.length >= this.#rules.rule.size && room < this.#queue.payingRoom * most ? 0 : room;
   }
 
   /** A message was fetched. */

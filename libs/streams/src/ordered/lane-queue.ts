@@ -3,6 +3,7 @@ import type { GroupPartition } from '../consume/group-partition.js';
 import type { HandlerQueue } from '../consume/handler-queue.js';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
 import type { Lane } from './lane.js';
+import { Line } from './line.js';
 import { PartitionLanes } from './partition-lanes.js';
 
 /** The messages of a lane: all of a key, or all of a partition. */
@@ -15,13 +16,14 @@ const NEVER = Number.POSITIVE_INFINITY;
  * most one message of each lane.
  */
 export class LaneQueue implements HandlerQueue {
+  /** A script reads for an owner, which takes longer than a read: handlers would have nothing to do before it is back. */
+  readonly payingRoom = 0.25;
   readonly #batch: BatchRule;
   readonly #rule: LaneRule;
   readonly #partitions = new Map<GroupPartition, PartitionLanes>();
   /** The lane of each message that was taken and is not settled. */
   readonly #taken = new Map<PendingDelivery, Lane>();
-  /** Lanes whose first message may begin, in the order in which they became so. */
-  readonly #ready = new Set<Lane>();
+  readonly #ready = new Line<Lane>();
   /** Lanes whose first message may begin, alone, since its process vanished. */
   readonly #suspects = new Set<Lane>();
   /** Lanes whose first message waits for its next attempt. */
@@ -37,7 +39,7 @@ export class LaneQueue implements HandlerQueue {
   }
 
   get length(): number {
-    return this.#ready.size + this.#suspects.size;
+    return this.#ready.length + this.#suspects.size;
   }
 
   get hasSuspects(): boolean {
@@ -93,11 +95,8 @@ export class LaneQueue implements HandlerQueue {
     this.#noteBlocked(nowMs);
     if (this.readyInMs(nowMs) !== 0) return [];
     const batch: PendingDelivery[] = [];
-    for (const lane of this.#ready) {
-      if (batch.length === Math.min(this.#batch.size, most)) break;
-      this.#ready.delete(lane);
-      batch.push(this.#takeFrom(lane));
-    }
+    const size = Math.min(this.#batch.size, most, this.#ready.length);
+    while (batch.length < size) batch.push(this.#takeFrom(this.#ready.take()!));
     return batch;
   }
 
@@ -127,7 +126,7 @@ export class LaneQueue implements HandlerQueue {
     this.#taken.delete(delivery);
     lane.busy = null;
     if (lane.first) this.#offer(lane, performance.now());
-    else this.#of(lane.place).forget(lane);
+    else lane.partition.emptied();
   }
 
   /** A message that was taken is to be handled again, by this member, before all others of its lane. */
@@ -135,7 +134,7 @@ export class LaneQueue implements HandlerQueue {
     const lane = this.#taken.get(taken)!;
     this.#taken.delete(taken);
     lane.again(next);
-    this.#of(lane.place).count(1);
+    lane.partition.count(1);
     this.#offer(lane, performance.now());
   }
 
@@ -143,12 +142,13 @@ export class LaneQueue implements HandlerQueue {
   drop(place: GroupPartition): PendingDelivery[] {
     const dropped: PendingDelivery[] = [];
     const lanes = this.#of(place);
+    this.#ready.keep(this.#ready.all.filter((lane) => lane.place !== place));
     for (const lane of lanes) {
+      if (!lane.first) continue;
       dropped.push(...lane.clear());
-      this.#ready.delete(lane);
       this.#suspects.delete(lane);
       this.#later.delete(lane);
-      if (!lane.busy) lanes.forget(lane);
+      if (lane.isEmpty) lanes.emptied();
     }
     lanes.count(-lanes.waiting);
     if (!this.hasSuspects) this.#blockedSinceMs = null;
@@ -157,15 +157,15 @@ export class LaneQueue implements HandlerQueue {
 
   readyInMs(nowMs: number): number | null {
     this.#promote(nowMs);
-    if (this.#ready.size >= this.#batch.size) return 0;
-    const [lane] = this.#ready;
+    if (this.#ready.length >= this.#batch.size) return 0;
+    const { first: lane } = this.#ready;
     const atMs = lane ? lane.first!.waitsSince + this.#batch.waitMs : NEVER;
     const nextMs = Math.min(atMs, this.#nextDueMs);
     return nextMs === NEVER ? null : Math.max(0, Math.ceil(nextMs - nowMs));
   }
 
   readyNow(nowMs: number): number {
-    return this.readyInMs(nowMs) === 0 ? this.#ready.size : 0;
+    return this.readyInMs(nowMs) === 0 ? this.#ready.length : 0;
   }
 
   blocked(nowMs: number): { readonly count: number; readonly ms: number } {
@@ -188,7 +188,7 @@ export class LaneQueue implements HandlerQueue {
 
   #takeFrom(lane: Lane): PendingDelivery {
     const taken = lane.take();
-    this.#of(lane.place).count(-1);
+    lane.partition.count(-1);
     this.#taken.set(taken, lane);
     return taken;
   }

@@ -201,8 +201,9 @@ export class OwnedPartition {
   }
 
   /** How an operator wants a message to end; undefined when it is to be handled. */
-  givenUp({ name }: PendingDelivery): GivenUp | undefined {
-    return this.#notes?.givenUp.get(name) ?? this.#released.givenUp(name);
+  givenUp(delivery: PendingDelivery): GivenUp | undefined {
+    const noted = this.#notes?.givenUp;
+    return (noted && noted.size > 0 ? noted.get(delivery.name) : undefined) ?? this.#released.givenUp(delivery);
   }
 
   isParked(key: string | null): boolean {

@@ -1,11 +1,16 @@
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
-import { Lane } from './lane.js';
+import { Lane, type LanesOfPartition } from './lane.js';
 
-/** The lanes of one partition that have messages, by their keys. */
-export class PartitionLanes {
+/** So many lanes without messages are kept at the most: a key that comes again needs no new one. */
+const MOST_EMPTY = 512;
+
+/** The lanes of one partition, by their keys. */
+export class PartitionLanes implements LanesOfPartition {
   readonly place: GroupPartition;
   readonly #lanes = new Map<string, Lane>();
+  /** How many lanes have no message. */
+  #empty = 0;
   #waiting = 0;
   /** Who is told once when no more than so many messages wait. */
   #awaited: { readonly most: number; readonly tell: () => void } | null = null;
@@ -36,18 +41,22 @@ export class PartitionLanes {
 
   laneOf(key: string): Lane {
     const found = this.#lanes.get(key);
-    if (found) return found;
-    const lane = new Lane(this.place, key);
+    if (found) {
+      if (found.isEmpty) this.#empty -= 1;
+      return found;
+    }
+    const lane = new Lane(this, key);
     this.#lanes.set(key, lane);
     return lane;
   }
 
-  /** The lane has no message any more. */
-  forget(lane: Lane): void {
-    if (this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key);
+  emptied(): void {
+    this.#empty += 1;
+    if (this.#empty <= MOST_EMPTY) return;
+    this.#empty = 0;
+    for (const [key, lane] of this.#lanes) if (lane.isEmpty) this.#lanes.delete(key);
   }
 
-  /** So many more messages wait, or fewer. */
   count(messages: number): void {
     this.#waiting += messages;
     if (messages <= 0) this.#tellOfRoom();

@@ -64,9 +64,10 @@ export class ReleasedKeys {
   }
 
   /** How an operator wants a message to end; undefined when it is to be handled. */
-  givenUp(name: string): GivenUp | undefined {
-    const found = this.#givenUp.get(keyOfParked(name));
-    return found?.name === name ? found.givenUp : undefined;
+  givenUp(delivery: PendingDelivery): GivenUp | undefined {
+    if (this.#givenUp.size === 0) return undefined;
+    const found = this.#givenUp.get(keyOfParked(delivery.name));
+    return found?.name === delivery.name ? found.givenUp : undefined;
   }
 
   /** Never rejects, and asks for as long as somebody wants it. @returns the first message of a key; null when nobody does */

@@ -1,11 +1,12 @@
 import { expect, it } from '@jest/globals';
 import { Lane } from '../../src/ordered/lane.js';
+import { PartitionLanes } from '../../src/ordered/partition-lanes.js';
 import { here, keyed } from './keyed-deliveries.js';
 
 const offsets = (lane: Lane): number[] => lane.all.map(({ offset }) => offset);
 
 function laneOf(count: number): Lane {
-  const lane = new Lane(here, 'a');
+  const lane = new Lane(new PartitionLanes(here), 'a');
   for (let offset = 0; offset < count; offset += 1) lane.add(keyed('a', offset));
   return lane;
 }
