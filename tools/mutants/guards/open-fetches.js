@@ -8,18 +8,18 @@ const OPEN_FETCHES_SPEC = `${TEST}/open-fetches.spec.ts`;
 /** @type {import('../guards.js').Guard[]} */
 export const openFetches = [
   {
-    name: 'an open fetch is served for the owner alone',
+    name: 'nothing is handed over to an owner that has vanished',
     file: `${SCRIPTS}/include/open-fetches.lua`,
-    find: "return (record[1] or '') .. ' ' .. (record[2] or '') == token",
-    replace: 'return true',
+    find: 'local isHeard = not isNext or hears(channel)',
+    replace: 'local isHeard = true',
     spec: OPEN_FETCHES_SPEC,
-    title: 'is not served for a member that owns the partition no more, and goes',
+    title: 'is closed when its owner has vanished: nothing looks as if a handler had had it',
   },
   {
     name: 'an open fetch is served while there is room',
     file: `${SCRIPTS}/include/open-fetches.lua`,
-    find: 'isKept and next == from and tonumber(room) > 0 and',
-    replace: 'isKept and next == from and',
+    find: 'local isNext, channel = next == from and tonumber(room) > 0, base .. member',
+    replace: 'local isNext, channel = next == from, base .. member',
     spec: OPEN_FETCHES_SPEC,
     title: 'is closed when there is no room for more, and the owner fetches when there is',
   },

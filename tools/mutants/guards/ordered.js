@@ -342,8 +342,8 @@ export const ordered = [
   {
     name: 'ordered: a batch has no more messages than there are permits',
     file: `${ORDERED}/lane-queue.ts`,
-    find: 'batch.length === Math.min(this.#batch.size, most)',
-    replace: 'batch.length === this.#batch.size',
+    find: 'Math.min(this.#batch.size, most, this.#ready.length)',
+    replace: 'Math.min(this.#batch.size, this.#ready.length)',
     spec: RATE_SPEC,
     title: 'messages of batches need a permit each',
   },

@@ -13,7 +13,7 @@ export const reading = [
   {
     name: 'a publish rings',
     file: 'libs/streams/src/scripts/publish.lua',
-    find: "ring(log, 'log ' .. ms .. '-' .. nextText .. given)\n",
+    find: "if isNew then ring(log, 'log ' .. ringId) end\n",
     replace: '',
     spec: RINGS_SPEC,
     title: 'reads once or twice for a message, however many members there are',

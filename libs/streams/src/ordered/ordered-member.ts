@@ -50,7 +50,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     super(parts, places, definition.ordering);
     const membership = new Membership(member, presence);
     const way = new ReadWay(redis, places.flatMap(({ streams }) => streams), parts.readers);
-    const rings = new RingWait({ rings: parts.rings, places, membership: FIRST, feedback: this });
+    const rings = new RingWait({ rings: parts.rings, places, member, membership: FIRST, feedback: this });
     const pauseMs = idlePauseMs(definition.topic, presence.leaseMs);
     const ownership = new Ownership({ redis, presence, member, membership, places, idlePauseMs: pauseMs, rings, user: this });
     const held = new HeldEntries({ holdings: holdingsBy(ownership), way, presence: ownership, feedback: this });

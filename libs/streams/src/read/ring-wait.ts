@@ -3,7 +3,7 @@ import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import { RecentCount } from '../consume/recent-count.js';
 import type { Membership } from '../group/membership.js';
-import { type Ring, ringOf } from '../ring/ring-text.js';
+import { memberChannel, type Ring, ringOf } from '../ring/ring-text.js';
 import type { Ear, RingListener, Rings } from '../ring/rings.js';
 import { Hints } from './hints.js';
 
@@ -22,6 +22,8 @@ export interface RingWaitParts {
   readonly places: readonly GroupPartition[];
   /** The rank of this member among those that may read what somebody rings for: 0 is the first. */
   readonly membership: Pick<Membership, 'rankFor'>;
+  /** Present: what is handed over to this member is heard as well. */
+  readonly member?: string;
   readonly feedback: Pick<Feedback, 'controlled' | 'delayed' | 'due' | 'ringsMissed' | 'handedOver'>;
 }
 
@@ -31,6 +33,8 @@ export class RingWait implements RingListener {
   readonly #hints: Hints;
   readonly #recent = new RecentCount(SECOND_MS);
   readonly #byChannel: ReadonlyMap<string, GroupPartition>;
+  /** By log, the last ring of which this member had the entries before. */
+  readonly #known = new Map<GroupStream, string>();
   #ear: Ear | null = null;
   #nextLookAtMs = 0;
   #wake: (() => void) | null = null;
@@ -38,7 +42,8 @@ export class RingWait implements RingListener {
   constructor(parts: RingWaitParts) {
     this.#parts = parts;
     this.#hints = new Hints(parts.places.flatMap(({ streams }) => streams));
-    this.#byChannel = new Map(parts.places.map((place) => [place.keys.ring, place]));
+    const { places, member } = parts;
+    this.#byChannel = new Map(places.flatMap((place) => channelsOf(place, member).map((channel) => [channel, place])));
   }
 
   listen(): void {
@@ -73,10 +78,10 @@ export class RingWait implements RingListener {
 
   heard(channel: string, text: string): void {
     const partition = this.#byChannel.get(channel)!;
-    const ring = ringOf(text, partition.group);
+    const ring = ringOf(text);
     if (ring === null || ('group' in ring && ring.group !== partition.group)) return;
-    this.#hear(partition, ring);
-    this.#wake?.();
+    const isNews = this.#hear(partition, ring);
+    if (isNews) this.#wake?.();
   }
 
   readonly opened = (): void => {
@@ -141,14 +146,18 @@ export class RingWait implements RingListener {
     this.#wake?.();
   }
 
-  #hear(partition: GroupPartition, ring: Ring): void {
+  /** @returns whether there may be something to do */
+  #hear(partition: GroupPartition, ring: Ring): boolean {
     const [log, again] = partition.streams;
-    if (ring.kind === 'log') this.#logRung(log, ring);
+    if (ring.kind === 'given') return this.#given(log, ring);
+    if (ring.kind === 'log' && this.#known.get(log) === ring.id) return false;
+    if (ring.kind === 'log') this.#rung(log, ring.id);
     else if (ring.kind === 'again') this.#rung(again, ring.id);
     else if (ring.kind === 'taken') this.#hints.emptied(ring.stream === 'log' ? log : again, ring.id);
     else if (ring.kind === 'delayed') this.#parts.feedback.delayed();
     else if (ring.kind === 'due') this.#parts.feedback.due(partition, ring.inMs);
     else this.#control(partition);
+    return true;
   }
 
   #control(partition: GroupPartition): void {
@@ -156,9 +165,10 @@ export class RingWait implements RingListener {
     this.lookAtAll();
   }
 
-  #logRung(log: GroupStream, { id, handedOver }: Ring & { readonly kind: 'log' }): void {
-    const isTaken = handedOver !== undefined && this.#parts.feedback.handedOver(log.partition, handedOver);
-    if (!isTaken) this.#rung(log, id);
+  /** The ring with this id follows: it says nothing new when the entries are taken in, and leads to a read when they are not. */
+  #given(log: GroupStream, { id, given }: Ring & { readonly kind: 'given' }): boolean {
+    if (this.#parts.feedback.handedOver(log.partition, given)) this.#known.set(log, id);
+    return false;
   }
 
   #rung(stream: GroupStream, id: string): void {
@@ -182,4 +192,8 @@ export class RingWait implements RingListener {
       this.#wake = done;
     });
   }
+}
+
+function channelsOf({ keys }: GroupPartition, member: string | undefined): string[] {
+  return member === undefined ? [keys.ring] : [keys.ring, memberChannel(keys.ring, member)];
 }

@@ -93,13 +93,13 @@ local function isOvertaken(control, last, epoch, round)
 end
 
 -- Puts a fetch in the place of the one that the group has left open, or none. Returns what was handed over to that one.
-local function leaveOpen(meta, fetches, token, fetch)
+local function leaveOpen(meta, fetches, epoch, fetch)
   local texts, handedOver = {}, ''
-  for name, of, owner, number, handed, room, next in string.gmatch(fetches or '', FETCH) do
-    if name ~= group then texts[#texts + 1] = fetchText(name, of, owner, number, handed, room, next)
-    elseif owner == token then handedOver = number .. ' ' .. handed end
+  for name, of, owner, by, number, handed, room, next in string.gmatch(fetches or '', FETCH) do
+    if name ~= group then texts[#texts + 1] = fetchText(name, of, owner, by, number, handed, room, next)
+    elseif owner == member and by == epoch then handedOver = number .. ' ' .. handed end
   end
-  if fetch then texts[#texts + 1] = fetchText(group, consumer, token, fetch.number, 0, fetch.room, fetch.next) end
+  if fetch then texts[#texts + 1] = fetchText(group, consumer, member, epoch, fetch.number, 0, fetch.room, fetch.next) end
   local text = table.concat(texts)
   if text ~= (fetches or '') then redis.call('HSET', meta, 'fetches', text) end
   return handedOver
@@ -116,7 +116,7 @@ local function fetch(control, log, again, meta, epoch, round, number, room, coun
     if isNew then entries, held = readNew(place, count, raise, at) else entries = read(place, log, count, afterLog) end
     if isNew and not raise and next and #entries < tonumber(count) then left = math.max(0, room - messagesIn(entries)) end
     local open = left > 0 and { number = number, room = left, next = next } or nil
-    handedOver = leaveOpen(meta, fetches, member .. ' ' .. epoch, open)
+    handedOver = leaveOpen(meta, fetches, epoch, open)
   end
   return { entries, read(place, again, count, afterAgain), held or '', handedOver, left }
 end

@@ -52,16 +52,17 @@ end
 -- Every batch that is stored, or known already, ends here.
 local function ended(reply, ms)
   local nextText = string.format('%.0f', next)
-  redis.call('HSET', meta, 'next', nextText, 'ms', ms)
+  local ringId, isNew, fetches = ms .. '-' .. nextText, nextText ~= state[1], state[5]
+  if isNew and fetches and fetches ~= '' and next - state[1] <= MOST_MESSAGES and bytesOf(isPlain and 10 or 14) <= MOST_BYTES then
+    redis.call('HSET', meta, 'next', nextText, 'ms', ms, 'fetches', handOver(log, fetches, state[1], ringId))
+  else
+    redis.call('HSET', meta, 'next', nextText, 'ms', ms)
+  end
   if last == 0 then age = welcome(producers, age) end
   keptUntil = math.max(keptUntil, age + ARGV[3] + KEPT_LONGER)
   local record = string.format('%s %.0f', ARGV[2], keptUntil)
   redis.call('HSET', producers, ARGV[1], record, ARGV[1] .. ':' .. sequence % KEPT_REPLIES, reply)
-  if nextText ~= state[1] then
-    local canBeGiven = state[5] and next - state[1] <= MOST_MESSAGES and bytesOf(isPlain and 10 or 14) <= MOST_BYTES
-    local given = canBeGiven and handOver({ log = log, meta = meta, fetches = state[5] }, state[1], nextText) or ''
-    ring(log, 'log ' .. ms .. '-' .. nextText .. given)
-  end
+  if isNew then ring(log, 'log ' .. ringId) end
   return reply
 end
 

@@ -70,7 +70,7 @@ export class OwnerMember {
     const pauses = { groupPaused: () => Promise.resolve(), groupResumed: () => undefined, raised: () => undefined };
     this.#watch = new GroupWatch({ ...common, partitions: [], feedback: { ...pauses, membersChanged, isIdle: true } });
     const heard = (_: string, text: string): void => {
-      if (ringOf(text, '')?.kind === 'control') wake();
+      if (ringOf(text)?.kind === 'control') wake();
     };
     const ear = this.#rings.listen(this.#places.map(({ keys }) => keys.ring), { heard, opened: wake, lost: wake });
     const rings = { get isListening(): boolean { return ear.isOpen; } };

@@ -11,6 +11,8 @@ export interface Context {
   readonly random: () => number;
   /** Hands a message to those who listen, and returns how many they are. */
   readonly publish: (channel: string, text: string) => number;
+  /** How many listen in a channel. */
+  readonly listeners: (channel: string) => number;
   /** Is notified of a stream that has new entries or is gone, so that its readers look again. */
   readonly changed: (key: string) => void;
   readonly isFull: () => boolean;

@@ -18,6 +18,8 @@ export interface MemoryRedisOptions {
   readonly random?: () => number;
   /** Delivers what is published, and returns to how many. Default: nobody listens. */
   readonly publish?: (channel: string, text: string) => number;
+  /** Tells how many listen in a channel. Default: nobody. */
+  readonly listeners?: (channel: string) => number;
   /** Is notified of a stream that has new entries, or is gone: whoever waits for it reads again. */
   readonly changed?: (key: string) => void;
 }
@@ -33,7 +35,8 @@ export class MemoryRedis {
   readonly #scripts: Scripts;
 
   constructor(options: MemoryRedisOptions) {
-    const { nowMs, microseconds = () => 0, random = () => 0, publish = () => 0, changed = () => undefined } = options;
+    const { nowMs, microseconds = () => 0, random = () => 0, changed = () => undefined } = options;
+    const { publish = () => 0, listeners = () => 0 } = options;
     const time = (): [number, number] => {
       const now = nowMs();
       return [Math.floor(now / 1_000), (now % 1_000) * 1_000 + microseconds()];
@@ -41,6 +44,7 @@ export class MemoryRedis {
     this.#context = {
       keys: new Keyspace(nowMs), nowMs, time, random,
       publish: (channel, text) => publish(toText(channel), toText(text)),
+      listeners: (channel) => listeners(toText(channel)),
       changed: (key) => changed(toText(key)),
       isFull: () => this.isFull,
     };

@@ -36,6 +36,11 @@ function client(_: Context, [name]: string[]): Reply {
   return reply;
 }
 
+function pubSub({ listeners }: Context, [name, ...channels]: string[]): Reply {
+  if (name!.toUpperCase() !== 'NUMSUB') throw unsupported(`PUBSUB ${name}`);
+  return channels.flatMap((channel) => [channel, listeners(channel)]);
+}
+
 export const serverCommands: Commands = {
   PING: reads(-1, (_, [text]) => text ?? new Status('PONG')),
   TIME: reads(1, ({ time }) => time().map(String)),
@@ -49,6 +54,7 @@ export const serverCommands: Commands = {
   /** There are no replicas that could answer. */
   WAIT: reads(3, () => 0),
   PUBLISH: reads(3, ({ publish }, [channel, text]) => publish(channel!, text!)),
+  PUBSUB: reads(-2, pubSub),
   FLUSHALL: writes(-1, (context, options) => {
     if (options.some((option) => !/^(?:a?sync)$/i.test(option))) throw syntaxError();
     const keys = context.keys.keys();

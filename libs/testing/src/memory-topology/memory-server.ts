@@ -4,7 +4,7 @@ import { after } from './after.js';
 import type { After } from './network.js';
 import { type Answer, type Argument, type Request, Session } from './session.js';
 
-export interface MemoryServerOptions extends Omit<MemoryRedisOptions, 'publish' | 'changed' | 'nowMs'> {
+export interface MemoryServerOptions extends Omit<MemoryRedisOptions, 'publish' | 'listeners' | 'changed' | 'nowMs'> {
   /** Whole Unix milliseconds. Default: `Date.now()`. */
   readonly nowMs?: () => number;
   /** Replicas that have everything at once, for WAIT. Default 0. */
@@ -35,6 +35,7 @@ export class MemoryServer {
       ...options,
       nowMs,
       publish: (channel, text) => this.#publish(channel, text),
+      listeners: (channel) => this.#listenersOf(channel).length,
       changed: (key) => this.#changed.add(key),
     });
   }
@@ -141,9 +142,13 @@ export class MemoryServer {
   }
 
   #publish(channel: string, text: string): number {
-    const listening = [...this.#sessions.values()].filter(({ channels }) => channels.has(channel));
+    const listening = this.#listenersOf(channel);
     for (const session of listening) session.heard(channel, text);
     return listening.length;
+  }
+
+  #listenersOf(channel: string): Session[] {
+    return [...this.#sessions.values()].filter(({ channels }) => channels.has(channel));
   }
 
   /** Lets the reads go on that wait for streams which have changed. */
