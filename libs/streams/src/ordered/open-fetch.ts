@@ -22,10 +22,10 @@ export interface OpenFetchParts {
 interface Open {
   readonly fetch: number;
   readonly position: ReadPosition;
-  /** Messages for which there is room. */
-  room: number;
-  /** Entries that were handed over to it and are taken in. */
-  count: number;
+  /** The offset from which on there is no room. */
+  readonly limit: number;
+  /** The offset of the message that is handed over next. */
+  next: number;
 }
 
 /**
@@ -71,23 +71,24 @@ export class OpenFetch {
   /**
    * A later fetch has closed it.
    *
-   * @param record `<number> <entries handed over>` as Redis has it
-   * @returns false when entries were handed over that did not come
+   * @param record `<number> <offset up to which messages were handed over>` as Redis has it
+   * @returns false when messages were handed over that did not come
    */
   async closed(record: string): Promise<boolean> {
     const open = this.#open;
     if (open === null) return true;
-    const [fetch, count] = record.split(' ').map(Number);
-    if (fetch === open.fetch && count! > open.count) await this.#reaches(open, count!);
+    const [fetch, end] = record.split(' ').map(Number);
+    if (fetch === open.fetch && end! > open.next) await this.#reaches(open, end!);
     this.#open = null;
     await this.#taking;
-    return fetch === open.fetch && count === open.count;
+    return fetch === open.fetch && end! <= open.next;
   }
 
-  /** The fetch under way has brought all that there was, and is open for so many messages; 0 when it is not. */
-  opened(position: ReadPosition, room: number): void {
+  /** The fetch under way has brought all before an offset, and is open for so many messages from there on; 0 when it is not. */
+  opened(position: ReadPosition, room: number, next: number): void {
     this.#isUnderWay = false;
-    this.#open = room > 0 ? { fetch: this.#sent, position: { ...position, inHand: NOTHING }, room, count: 0 } : null;
+    const from = { ...position, inHand: NOTHING };
+    this.#open = room > 0 ? { fetch: this.#sent, position: from, limit: next + room, next } : null;
     for (const given of this.#early.splice(0)) if (this.#open) this.#take(this.#open, given);
   }
 
@@ -103,18 +104,18 @@ export class OpenFetch {
   }
 
   /** Those that have come before come to nothing. Behind some that are missing the member reads all again. */
-  #take(open: Open, { count, entries }: HandedOver): void {
-    if (count <= open.count) return;
-    if (count > open.count + entries.length) {
+  #take(open: Open, { entries }: HandedOver): void {
+    const first = baseOf(entries[0]);
+    if (first < open.next) return;
+    if (first !== open.next) {
       this.#open = null;
       this.#parts.partition.restart();
       this.#parts.missed();
       return;
     }
-    open.count = count;
-    open.room -= entries.reduce((messages, { id }) => messages + (spanOfId(id)?.size ?? 1), 0);
+    open.next = behind(entries.at(-1)!);
     this.#taking = this.#taking.then(() => this.#takeIn(open.position, entries));
-    if (open.room <= 0) this.#parts.usedUp();
+    if (open.next >= open.limit) this.#parts.usedUp();
   }
 
   /** It never rejects: a read that is refused is repeated by the fetcher, which sees why. */
@@ -131,13 +132,26 @@ export class OpenFetch {
     }
   }
 
-  async #reaches(open: Open, count: number): Promise<void> {
+  async #reaches(open: Open, end: number): Promise<void> {
     const reached = new Promise<void>((resolve) => {
       this.#heard = () => {
-        if (open.count >= count || this.#open !== open) resolve();
+        if (open.next >= end || this.#open !== open) resolve();
       };
     });
     await settlesWithin(reached, LATE_RING_MS);
     this.#heard = null;
   }
+}
+
+type Entry = HandedOver['entries'][number];
+
+/** NaN for none, and for one that is not ours: it is read again. */
+function baseOf(entry: Entry | undefined): number {
+  return (entry && spanOfId(entry.id)?.base) ?? NaN;
+}
+
+/** The offset behind an entry. */
+function behind({ id }: Entry): number {
+  const { base, size } = spanOfId(id)!;
+  return base + size;
 }

@@ -45,7 +45,7 @@ export interface OwnedFetcherParts {
 }
 
 type Entries = readonly (readonly [id: string, fields: string[]])[];
-type Reply = 'LOST' | readonly [log: Entries, again: Entries, heldBy: string, handedOver: string, room: number];
+type Reply = 'LOST' | readonly [log: Entries, again: Entries, heldBy: string, handedOver: string, room: number, next: string];
 
 /** A partition to be read, where, and how many entries of each stream. */
 interface Turn {
@@ -232,12 +232,12 @@ export class OwnedFetcher implements Fetching {
   }
 
   /** What was handed over before the fetch comes before its entries, and what is handed over to this one behind them. */
-  async #takeNew(log: GroupStream, turn: Turn, [entries, , raise, record, room]: Exclude<Reply, string>): Promise<void> {
+  async #takeNew(log: GroupStream, turn: Turn, [entries, , raise, record, room, next]: Exclude<Reply, string>): Promise<void> {
     const open = this.#open.get(turn.partition)!;
     if (!(await open.closed(record))) turn.partition.restart();
     if (turn.position.after.get(log) !== NOTHING_MORE) await this.#takeFrom(log, turn, entries);
     if (raise !== '') this.#held(log, raise);
-    open.opened(turn.position, room);
+    open.opened(turn.position, room, Number(next));
   }
 
   /** Entries of the log wait until the group has settled what was published before a raise. */

@@ -12,8 +12,8 @@ import type { GroupStream } from '../consume/group-partition.js';
  *
  * In the channel of a member of an ordered group:
  *
- * - `given <id> <epoch> <number of a fetch> <entries handed over to it so far>`, then for each entry the sign U+001E, its id and
- *   its text: they were handed over to the fetch that the member has left open; the ring with this id says nothing more
+ * - `given <id> <epoch> <number of a fetch>`, then for each entry the sign U+001E, its id and its text: they were handed over to
+ *   the fetch that the member has left open; the ring with this id says nothing more
  */
 export type Ring =
   | { readonly kind: 'log'; readonly id: string }
@@ -29,8 +29,6 @@ export interface HandedOver {
   readonly epoch: number;
   /** The number of the fetch. */
   readonly fetch: number;
-  /** How many entries were handed over to that fetch, with these. */
-  readonly count: number;
   readonly entries: readonly { readonly id: string; readonly text: string }[];
 }
 
@@ -56,8 +54,8 @@ export function ringOf(text: string): Ring | null {
 function givenRingOf(text: string): Ring {
   const [head = '', ...texts] = text.split(SEPARATOR);
   const [kind, id = '', ...numbers] = head.split(' ') as ['given', ...string[]];
-  const [epoch = NaN, fetch = NaN, count = NaN] = numbers.map(Number);
-  return { kind, id, given: { epoch, fetch, count, entries: texts.map(entryIn) } };
+  const [epoch = NaN, fetch = NaN] = numbers.map(Number);
+  return { kind, id, given: { epoch, fetch, entries: texts.map(entryIn) } };
 }
 
 function entryIn(text: string): HandedOver['entries'][number] {

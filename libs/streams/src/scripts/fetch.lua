@@ -9,9 +9,8 @@
 --       has read yet; an id for those behind it that owners have read and not settled; '' not to read there; '-' in the log to leave
 --       nothing open, without reading
 -- returns for each { { id, fields and values }... of the log, the same of `again`, the raise for which entries of the log are held
---         back: '<from> <to>', else '', the fetch that was open until now: '<number> <entries handed over to it>', else '', and for
---         how many messages this one is open };
---         'LOST' when the member does not own it under that epoch; 'FAILED <why>' when its turn failed
+--         back: '<from> <to>', else '', the fetch that was open until now: '<number> <offset up to which messages were handed over to
+--         it>', else '', for how many messages this one is open, and from which offset on }; 'LOST' when the member does not own it under that epoch; 'FAILED <why>' when its turn failed
 --
 -- Guarantees: only the owner reads; a read that arrives behind one for which its owner had begun anew takes nothing: nobody waits
 -- for its reply any more, and what it brought would be read again by the next owner alone; no owner reads what was published
@@ -92,33 +91,52 @@ local function isOvertaken(control, last, epoch, round)
   return false
 end
 
--- Puts a fetch in the place of the one that the group has left open, or none. Returns what was handed over to that one.
-local function leaveOpen(meta, fetches, epoch, fetch)
-  local texts, handedOver = {}, ''
-  for name, of, owner, by, number, handed, room, next in string.gmatch(fetches or '', FETCH) do
-    if name ~= group then texts[#texts + 1] = fetchText(name, of, owner, by, number, handed, room, next)
-    elseif owner == member and by == epoch then handedOver = number .. ' ' .. handed end
+-- The offset behind the last message that the group was given.
+local function deliveredBehind(log)
+  local id = deliveredTo(log, group) or '0-0'
+  local base, size = spanOf(id)
+  return id == '0-0' and '0' or base and string.format('%.0f', base + size) or ''
+end
+
+local function messagesIn(entries)
+  local messages = 0
+  for _, entry in ipairs(entries) do
+    local _, size = spanOf(entry[1])
+    messages = messages + (size or 1)
   end
-  if fetch then texts[#texts + 1] = fetchText(group, consumer, member, epoch, fetch.number, 0, fetch.room, fetch.next) end
-  local text = table.concat(texts)
-  if text ~= (fetches or '') then redis.call('HSET', meta, 'fetches', text) end
-  return handedOver
+  return messages
+end
+
+-- Closes the fetch of the group that is open. Returns the texts of all others, and what was handed over to that one.
+local function close(log, fetches, epoch)
+  local texts, handedOver = {}, ''
+  for name, of, owner, by, number, limit in string.gmatch(fetches, FETCH) do
+    if name ~= group then texts[#texts + 1] = fetchText(name, of, owner, by, number, limit)
+    elseif owner == member and by == epoch then handedOver = number .. ' ' .. deliveredBehind(log) end
+  end
+  return table.concat(texts), handedOver
+end
+
+-- Reads the log, and leaves the fetch open when it has brought all that there is, and less than there is room for.
+local function readLog(place, epoch, number, room, count, after)
+  local gates, fetches, next = unpack(redis.call('HMGET', place.meta, 'gates', 'fetches', 'next'))
+  local others, handedOver = close(place.log, fetches or '', epoch)
+  local isNew, raise, at = after == '>', gateIn(gates)
+  local entries, held
+  if isNew then entries, held = readNew(place, count, raise, at) else entries = read(place, place.log, count, after) end
+  local left = isNew and not raise and next and #entries < tonumber(count) and room - messagesIn(entries) or 0
+  local open = left > 0 and fetchText(group, consumer, member, epoch, number, string.format('%.0f', next + left)) or ''
+  if others .. open ~= (fetches or '') then redis.call('HSET', place.meta, 'fetches', others .. open) end
+  return { entries, held or '', handedOver, math.max(0, left), next or '' }
 end
 
 local function fetch(control, log, again, meta, epoch, round, number, room, count, afterLog, afterAgain)
   local record = redis.call('HMGET', control, 'owner', 'epoch', 'round')
   if record[1] ~= member or record[2] ~= epoch then return 'LOST' end
-  if isOvertaken(control, record[3] or '', epoch, round) then return { {}, {}, '', '', 0 } end
-  local place, entries, held, handedOver, left = { control = control, log = log, meta = meta }, {}, nil, '', 0
-  if afterLog ~= '' then
-    local gates, fetches, next = unpack(redis.call('HMGET', meta, 'gates', 'fetches', 'next'))
-    local isNew, raise, at = afterLog == '>', gateIn(gates)
-    if isNew then entries, held = readNew(place, count, raise, at) else entries = read(place, log, count, afterLog) end
-    if isNew and not raise and next and #entries < tonumber(count) then left = math.max(0, room - messagesIn(entries)) end
-    local open = left > 0 and { number = number, room = left, next = next } or nil
-    handedOver = leaveOpen(meta, fetches, epoch, open)
-  end
-  return { entries, read(place, again, count, afterAgain), held or '', handedOver, left }
+  if isOvertaken(control, record[3] or '', epoch, round) then return { {}, {}, '', '', 0, '' } end
+  local place, found = { control = control, log = log, meta = meta }, { {}, '', '', 0, '' }
+  if afterLog ~= '' then found = readLog(place, epoch, number, room, count, afterLog) end
+  return { found[1], read(place, again, count, afterAgain), unpack(found, 2) }
 end
 
 local replies = {}

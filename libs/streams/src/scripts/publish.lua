@@ -43,7 +43,8 @@ local last, keptUntil, age = lookUp(producers, ARGV[1])
 if sequence ~= last + 1 then return sequence <= last and 'STALE' or 'GAP ' .. last end
 local time = redis.call('TIME')
 
-local function bytesOf(first)
+local FIRST = isPlain and 10 or 14
+local function bytesFrom(first)
   local bytes = 0
   for i = first, #ARGV do bytes = bytes + #ARGV[i] end
   return bytes
@@ -53,10 +54,10 @@ end
 local function ended(reply, ms)
   local nextText = string.format('%.0f', next)
   local ringId, isNew, fetches = ms .. '-' .. nextText, nextText ~= state[1], state[5]
-  if isNew and fetches and fetches ~= '' and next - state[1] <= MOST_MESSAGES and bytesOf(isPlain and 10 or 14) <= MOST_BYTES then
-    redis.call('HSET', meta, 'next', nextText, 'ms', ms, 'fetches', handOver(log, fetches, state[1], ringId))
-  else
-    redis.call('HSET', meta, 'next', nextText, 'ms', ms)
+  redis.call('HSET', meta, 'next', nextText, 'ms', ms)
+  if isNew and fetches and fetches ~= '' and next - state[1] <= MOST_MESSAGES and bytesFrom(FIRST) <= MOST_BYTES then
+    local left = handOver(log, fetches, state[1], { count = #ARGV - FIRST + 1, ringId = ringId })
+    if left then redis.call('HSET', meta, 'fetches', left) end
   end
   if last == 0 then age = welcome(producers, age) end
   keptUntil = math.max(keptUntil, age + ARGV[3] + KEPT_LONGER)
@@ -83,7 +84,6 @@ end
 --!include include/add-entry.lua
 --!include include/idempotency-windows.lua
 
-local FIRST = isPlain and 10 or 14
 local maxMessages, hasMaxBytes = tonumber(ARGV[7]), ARGV[8] == '1'
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end

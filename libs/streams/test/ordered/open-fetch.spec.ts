@@ -29,14 +29,14 @@ function watched(take: Take = (ids) => Promise.resolve(ids.length)): { fetch: Op
   return { fetch, events };
 }
 
-/** One message of an offset, as the one that makes so many. */
-function given(fetch: number, count: number, offset = count): HandedOver {
-  return { epoch: EPOCH, fetch, count, entries: [{ id: `1-${offset * 16}`, text: '[]' }] };
+/** One message of an offset. */
+function given(fetch: number, offset: number): HandedOver {
+  return { epoch: EPOCH, fetch, entries: [{ id: `1-${offset * 16}`, text: '[]' }] };
 }
 
 function opened(room = 10, watch = watched()): ReturnType<typeof watched> {
   watch.fetch.sends();
-  watch.fetch.opened(position, room);
+  watch.fetch.opened(position, room, 1);
   return watch;
 }
 
@@ -90,8 +90,8 @@ describe('an open fetch', () => {
     expect(fetch.handedOver(given(2, 1))).toBe(true);
     await soon();
     expect(events).toEqual([]);
-    expect(await fetch.closed('1 0')).toBe(true);
-    fetch.opened(position, 10);
+    expect(await fetch.closed('1 1')).toBe(true);
+    fetch.opened(position, 10, 1);
     await soon();
     expect(events).toEqual(['took 1-16']);
   });
@@ -99,17 +99,23 @@ describe('an open fetch', () => {
   it('has taken in all that was handed over when the next fetch goes on, though that comes over another connection', async () => {
     const { fetch, events } = opened();
     fetch.sends();
-    const closed = fetch.closed('1 2').then((isAll) => [isAll, ...events]);
+    const closed = fetch.closed('1 3').then((isAll) => [isAll, ...events]);
     fetch.handedOver(given(1, 1));
     await soon();
     fetch.handedOver(given(1, 2));
     expect(await closed).toEqual([true, 'took 1-16', 'took 1-32']);
   });
 
-  it.each(['1 1', '', '2 0'])('says that something is missing when Redis says %p', async (record) => {
+  it.each(['1 2', '', '2 1', '1 x'])('says that something is missing when Redis says %p', async (record) => {
     const { fetch } = opened();
     fetch.sends();
     expect(await fetch.closed(record)).toBe(false);
+  });
+
+  it('has the partition read again when something foreign was handed over', () => {
+    const { fetch, events } = opened();
+    fetch.handedOver({ epoch: EPOCH, fetch: 1, entries: [] });
+    expect(events).toEqual(['restart', 'missed']);
   });
 
   it('is asked for again when it could not be taken in', async () => {
