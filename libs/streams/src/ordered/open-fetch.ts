@@ -42,8 +42,8 @@ export class OpenFetch {
   #open: Open | null = null;
   /** Handed over to the fetch that is under way. */
   #early: HandedOver[] = [];
-  /** Entries are taken in one after the other. */
-  #taking = Promise.resolve();
+  /** Entries are taken in one after the other; null while none is. */
+  #taking: Promise<void> | null = null;
   #heard: (() => void) | null = null;
 
   constructor(parts: OpenFetchParts) {
@@ -109,27 +109,44 @@ export class OpenFetch {
     if (first < open.next) return;
     if (first !== open.next) {
       this.#open = null;
-      this.#parts.partition.restart();
-      this.#parts.missed();
+      this.#refused();
       return;
     }
     open.next = behind(entries.at(-1)!);
-    this.#taking = this.#taking.then(() => this.#takeIn(open.position, entries));
+    this.#takeNext(open.position, entries);
     if (open.next >= open.limit) this.#parts.usedUp();
   }
 
-  /** It never rejects: a read that is refused is repeated by the fetcher, which sees why. */
-  async #takeIn(position: ReadPosition, entries: HandedOver['entries']): Promise<void> {
-    const { partition, brought, missed } = this.#parts;
+  /** At once where it can be, which is quicker: handlers begin before anything else is heard. */
+  #takeNext(position: ReadPosition, entries: HandedOver['entries']): void {
+    const before = this.#taking;
+    const taking = before ? before.then(() => this.#takeIn(position, entries)) : this.#takeIn(position, entries);
+    if (!taking) return;
+    const taken: Promise<void> = taking.then(() => {
+      if (this.#taking === taken) this.#taking = null;
+    });
+    this.#taking = taken;
+  }
+
+  /** It never rejects. */
+  #takeIn(position: ReadPosition, entries: HandedOver['entries']): Promise<void> | undefined {
+    const { partition } = this.#parts;
     const [log] = partition.place.streams;
-    try {
-      const messages = await partition.take(log, entries.map(({ id, text }) => ({ id, fields: fieldsWith(text) })), position);
-      if (messages === null) missed();
-      else brought(entries.length, messages);
-    } catch {
-      partition.restart();
-      missed();
-    }
+    const messages = partition.take(log, entries.map(({ id, text }) => ({ id, fields: fieldsWith(text) })), position);
+    if (messages instanceof Promise) return messages.then((count) => this.#took(entries, count), () => this.#refused());
+    this.#took(entries, messages);
+    return undefined;
+  }
+
+  #took(entries: HandedOver['entries'], messages: number | null): void {
+    if (messages === null) this.#parts.missed();
+    else this.#parts.brought(entries.length, messages);
+  }
+
+  /** The fetcher repeats the read, and sees why. */
+  #refused(): void {
+    this.#parts.partition.restart();
+    this.#parts.missed();
   }
 
   async #reaches(open: Open, end: number): Promise<void> {

@@ -50,6 +50,16 @@ interface Suspect {
   readonly crashes: number;
 }
 
+/** Entries that a read has brought. */
+interface Found {
+  readonly reads: readonly ReadEntry[];
+  readonly found: readonly OpenedEntry[];
+  /** Owners have read them before. */
+  readonly isReread: boolean;
+  /** This member may have some of them. */
+  readonly mayBeInHand: boolean;
+}
+
 /**
  * One partition of an ordered group, as one member has it. While the member owns it, it reads what owners have read and not
  * settled, then what is new.
@@ -237,11 +247,25 @@ export class OwnedPartition {
    *
    * @returns how many messages came; null when they are to be read again
    */
-  async take(stream: GroupStream, reads: readonly ReadEntry[], from: ReadPosition): Promise<number | null> {
+  take(stream: GroupStream, reads: readonly ReadEntry[], from: ReadPosition): number | null | Promise<number | null> {
     const isReread = from.after.get(stream) !== NEW;
     const found = reads.map((read) => deliveriesOf(stream, read, this.#momentOf(from)));
     if (!isReread) this.history.saw(stream, found);
     const mayBeInHand = isReread || !this.history.isPlain;
+    if (this.#notes !== null && !mayBeInHand) return this.#takeNew(stream, found, from);
+    return this.#takeKnown(stream, { reads, found, isReread, mayBeInHand }, from);
+  }
+
+  /** Entries of which the group can have settled nothing, and this member can have nothing in hand. */
+  #takeNew(stream: GroupStream, found: readonly OpenedEntry[], { round }: ReadPosition): number | null {
+    if (this.#round !== round) return null;
+    this.#after.set(stream, NEW);
+    this.#begin(found.flatMap((entry) => this.#hold(entry, entry.deliveries, NOTHING)), false);
+    return messagesIn(found);
+  }
+
+  async #takeKnown(stream: GroupStream, all: Found, from: ReadPosition): Promise<number | null> {
+    const { reads, found, isReread, mayBeInHand } = all;
     // One that is settled while it is looked up was not settled yet for the look, and is in hand no more behind it.
     const before = mayBeInHand ? new Map([...from.inHand, ...this.#inHand()]) : NOTHING;
     const [notes, ...open] = await Promise.all([this.#known(), ...found.map((entry) => this.#unsettledOf(entry, isReread))]);
@@ -250,7 +274,7 @@ export class OwnedPartition {
     const inHand = mayBeInHand ? new Map([...before, ...this.#inHand()]) : NOTHING;
     const taken = found.flatMap((entry, index) => this.#hold(entry, open[index]!, inHand));
     this.#begin(taken, isReread);
-    return found.reduce((messages, { deliveries }) => messages + deliveries.length, 0);
+    return messagesIn(found);
   }
 
   #begin(taken: readonly PendingDelivery[], isReread: boolean): void {
@@ -369,4 +393,8 @@ export class OwnedPartition {
     const first = this.#found.get(lane);
     return first?.name === name ? first.crashes : crashes;
   }
+}
+
+function messagesIn(found: readonly OpenedEntry[]): number {
+  return found.reduce((messages, { deliveries }) => messages + deliveries.length, 0);
 }
