@@ -62,7 +62,7 @@ export const ordered = [
   {
     name: 'ordered: a note of a settled message is not kept',
     file: `${SCRIPTS}/note.lua`,
-    find: "if KEYS[3] and redis.call('GETBIT', KEYS[3], ARGV[5]) == 1 then return 0 end\n",
+    find: "if isSettled(string.match(ARGV[5], '^(%a*) ?(.*)$')) then return 0 end\n",
     replace: '',
     spec: MODEL_SPEC,
     title: 'three members of an ordered group',

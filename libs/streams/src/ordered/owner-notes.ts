@@ -131,13 +131,19 @@ export class OwnerNotes {
   }
 
   async #note(delivery: PendingDelivery, record: readonly string[], call: readonly string[] = []): Promise<boolean> {
-    const { entry: { stream, ownerEpoch }, offset } = delivery;
-    const { kind, partition: place } = stream;
+    const { stream: { partition: place }, ownerEpoch } = delivery.entry;
     const { control, stats } = place.groupKeys;
-    const hasBit = kind === 'log' && offset >= 0;
-    const keys = [control, stats, ...(hasBit ? [settledKey(this.#parts.prefix, place, offset)] : [])];
-    const args = [`${this.#parts.member} ${ownerEpoch}`, ...record, hasBit ? offset % SETTLED_PAGE_OFFSETS : '', ...call];
-    return (await this.#redisOf(place).run(note, keys, args)) === 1;
+    const [key, sign] = this.#signOf(delivery);
+    const args = [`${this.#parts.member} ${ownerEpoch}`, ...record, sign, ...call];
+    return (await this.#redisOf(place).run(note, [control, stats, ...key], args)) === 1;
+  }
+
+  /** Where a message shows whether it is settled: the key, and what to look at there. A foreign entry of the log has no place. */
+  #signOf({ entry: { id, stream: { kind, key, partition: place } }, offset }: PendingDelivery): [keys: string[], sign: string] {
+    if (kind === 'again') return [[key], `entry ${id}`];
+    if (kind === 'parked') return [[place.groupKeys.parkedText], `text ${id}`];
+    if (offset < 0) return [[], ''];
+    return [[settledKey(this.#parts.prefix, place, offset)], `bit ${offset % SETTLED_PAGE_OFFSETS}`];
   }
 
   #redisOf({ keys }: GroupPartition): RedisConnection {

@@ -10,7 +10,8 @@
 --       nothing open, without reading
 -- returns for each { { id, fields and values }... of the log, the same of `again`, the raise for which entries of the log are held
 --         back: '<from> <to>', else '', the fetch that was open until now: '<number> <offset up to which messages were handed over to
---         it>', else '', for how many messages this one is open, and from which offset on }; 'LOST' when the member does not own it under that epoch; 'FAILED <why>' when its turn failed
+--         it>', else '', for how many messages this one is open, and from which offset on }; 'LOST' when the member does not own it
+--         under that epoch; 'FAILED <why>' when its turn failed
 --
 -- Guarantees: only the owner reads; a read that arrives behind one for which its owner had begun anew takes nothing: nobody waits
 -- for its reply any more, and what it brought would be read again by the next owner alone; no owner reads what was published

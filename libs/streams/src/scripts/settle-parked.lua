@@ -4,14 +4,16 @@
 -- KEYS  1 control  2 parked  3 parked text  4 parked keys  5 dead letters  6 stats
 -- ARGV  1 owner and its epoch, with a space between them  2 key, as it stands in the names
 --       3 name of the message, or '' to find the first one
---       4 outcome: 'ack', with 5 how it ended, as `settle.lua` has it; 'dead', with 5 the envelope and 6 the reason as JSON; 'park', with 5 the text that says how it was given up
---       this time, no other text of the message being the same: the key is put aside again
--- returns { name, text, 1 when an operator wants it to be a dead letter, else 0 } of the next message; 'PARKED' when the key is not released; 'EMPTY' when there is none: the key is as any
---         other from now on; 'LOST' with nothing done when it is another's partition by now
+--       4 outcome: 'ack', with 5 how it ended, as `settle.lua` has it; 'dead', with 5 the envelope and 6 the reason as JSON; 'park',
+--       with 5 the text that says how it was given up this time, no other text of the message being the same: the key is put aside
+--       again
+-- returns { name, text, 1 when an operator wants it to be a dead letter, else 0 } of the next message; 'PARKED' when the key is not
+--         released; 'EMPTY' when there is none: the key is as any other from now on; 'LOST' with nothing done when it is another's
+--         partition by now
 --
 -- Guarantees: a message is settled once, also when the call is repeated; a repetition leaves a key released that an operator has
--- released since the first call; a message leaves with its outcome; what was known of its
--- attempts goes, also when its key is put aside again: the next release begins anew.
+-- released since the first call; a message leaves with its outcome; what was known of its attempts goes, also when its key is put
+-- aside again: the next release begins anew.
 --!include include/owner.lua
 
 local control, parked, texts, keys, dead, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]

@@ -164,8 +164,9 @@ const fetch: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   await scenario.run('fetch', [control, scenario.keys.log, again, scenario.keys.meta], ['g', OWNER, member, 0, epoch, a % 3, a, b % 5, 1 + (c % 4), ...places]);
   const name = pick([String(b % 60), '1-1'], c);
   const [by, stats] = [ownerOf(scenario, b), scenario.group.stats];
-  await scenario.run('note', [control, stats], [by, `tried:${name}`, `2 0 - 0 ${a} 0`, pick(['1', ''], c)]);
-  await scenario.run('note', [control, stats, scenario.page(0)], [by, `tried:${b % 60}`, '3 0 - 0 0 0', pick(['1', ''], a), b % 60]);
+  await scenario.run('note', [control, stats], [by, `tried:${name}`, `2 0 - 0 ${a} 0`, pick(['1', ''], c), '']);
+  await scenario.run('note', [control, stats, again], [by, `tried:${name}`, `2 0 - 0 ${b} 0`, pick(['1', ''], c), `entry ${pick(['1-1', '2-0'], a)}`]);
+  await scenario.run('note', [control, stats, scenario.page(0)], [by, `tried:${b % 60}`, '3 0 - 0 0 0', pick(['1', ''], a), `bit ${b % 60}`]);
 };
 
 const aside: Step = async (scenario, [a = 0, b = 0, c = 0]) => {

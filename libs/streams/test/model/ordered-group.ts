@@ -89,7 +89,7 @@ export class OrderedGroup {
   note({ member, epoch }: Tenure, offset: number, attempt: number): Promise<unknown> {
     const text = attemptText(keyed('k', offset, { attempt }), { isBegun: false, dueAtMs: 0, delayMs: 0 });
     const keys = [this.#control, this.#place.groupKeys.stats, settledKey(this.#prefix, this.#place, offset)];
-    return this.#run('note', keys, [`${member} ${epoch}`, `tried:${offset}`, text, '1', offset % SETTLED_PAGE_OFFSETS]);
+    return this.#run('note', keys, [`${member} ${epoch}`, `tried:${offset}`, text, '1', `bit ${offset % SETTLED_PAGE_OFFSETS}`]);
   }
 
   /** @param entry the one that holds the message */

@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { type DeliveryContext, errorRecord, type Message, type Outcome } from '@millrace/core';
+import { loadScript } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
+import type { GroupPartition } from '../../src/consume/group-partition.js';
 import { signal, subscribe } from '../fixture.js';
 import { Step, stepsOf } from './keyed.js';
 import { BY_KEY, Log, OrderedBed, times } from './ordered-bed.js';
@@ -143,4 +145,23 @@ it('a message that nobody knows yet keeps those of its key waiting, and no other
   isKnown = true;
   await bed.drained(process, Step, 'g');
   expect([log.of(0), log.of(1), await bed.notes()]).toEqual([['0 1/0', '1 1/0', '2 1/0'], ['0 1/0', '1 1/0', '2 1/0'], []]);
+});
+
+it.each([
+  ['a redriven message', 'again', 'entry 1-1', ['XADD', '1-1', 'r', 'x']],
+  ['a message of a released key', 'parkedText', 'text thing-0 1', ['HSET', 'thing-0 1', 'x']],
+] as const)('a note of %s that arrives behind its settlement leaves nothing', async (_, key, sign, [write, ...what]) => {
+  const process = await bed.start();
+  const [{ groupKeys }] = bed.places as [GroupPartition];
+  await bed.command('HSET', groupKeys.control, 'owner', 'm', 'epoch', 1);
+  const note = loadScript('../../src/scripts/note.lua', import.meta.url);
+  const run = (attempt: number): Promise<unknown> => {
+    const args = ['m 1', `tried:${sign.slice(sign.indexOf(' ') + 1)}`, `${attempt} 0 - 0 0 0`, '1', sign];
+    return process.redis.publish.run(note, [groupKeys.control, groupKeys.stats, groupKeys[key]], args);
+  };
+  await bed.command(write, groupKeys[key], ...what);
+  expect([await run(2), (await bed.notes()).length]).toEqual([1, 1]);
+  await bed.command('DEL', groupKeys[key]);
+  await bed.command('HDEL', groupKeys.control, ...(await bed.notes()));
+  expect([await run(3), await bed.notes()]).toEqual([0, []]);
 });
