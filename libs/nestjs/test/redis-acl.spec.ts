@@ -123,7 +123,7 @@ async function commandsOfCode(library: string): Promise<string[]> {
   return words.filter((word) => known.includes(word.split('|')[0]!));
 }
 
-const PARENTS = ['XGROUP', 'XINFO', 'MEMORY', 'CLIENT', 'CONFIG'];
+const PARENTS = ['XGROUP', 'XINFO', 'MEMORY', 'CLIENT', 'CONFIG', 'PUBSUB'];
 
 function commandOf([, word = '', next]: RegExpMatchArray): string {
   return (next && PARENTS.includes(word) ? `${word}|${next}` : word).toLowerCase();

@@ -125,7 +125,7 @@ export const ordered = [
   },
   {
     name: 'ordered: crashes of a message that an operator lets go on do not count any more',
-    file: `${ORDERED}/owned-partition.ts`,
+    file: `${ORDERED}/suspects.ts`,
     find: 'this.#found.set(lane, { name, crashes: 0 });',
     replace: 'this.#found.set(lane, first);',
     spec: TENURES_SPEC,
@@ -157,7 +157,7 @@ export const ordered = [
   },
   {
     name: 'ordered: a death counts for the first message of each lane',
-    file: `${ORDERED}/owned-partition.ts`,
+    file: `${ORDERED}/suspects.ts`,
     find: 'return first?.name === name ? first.crashes : crashes;',
     replace: 'return crashes + 1;',
     spec: CRASHES_SPEC,
@@ -165,7 +165,7 @@ export const ordered = [
   },
   {
     name: 'ordered: a death counts once, however often its messages are read',
-    file: `${ORDERED}/owned-partition.ts`,
+    file: `${ORDERED}/suspects.ts`,
     find: 'if (mayBeFirst && !this.#found.has(lane)) this.#found.set',
     replace: 'if (this.#found.get(lane)?.name === name) return crashes;\n    if (mayBeFirst && !this.#found.has(lane)) this.#found.set',
     spec: CRASHES_SPEC,

@@ -1,7 +1,7 @@
 /** So many that were taken are kept in memory at the most, beside as many as stand in line. */
 const MOST_TAKEN = 64;
 
-/** What is taken in the order in which it came. */
+/** Things that are taken in the order in which they came. */
 export class Line<T> {
   #items: T[] = [];
   /** Index of the first. */

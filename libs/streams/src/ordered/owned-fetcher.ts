@@ -231,7 +231,7 @@ export class OwnedFetcher implements Fetching {
     if (streams.has(again)) await this.#takeFrom(again, turn, reply[1]);
   }
 
-  /** What was handed over before the fetch comes before its entries, and what is handed over to this one behind them. */
+  /** Messages handed over before the fetch come before its entries, and those that are handed over to it behind them. */
   async #takeNew(log: GroupStream, turn: Turn, [entries, , raise, record, room, next]: Exclude<Reply, string>): Promise<void> {
     const open = this.#open.get(turn.partition)!;
     if (!(await open.closed(record))) turn.partition.restart();

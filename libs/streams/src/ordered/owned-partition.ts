@@ -7,13 +7,13 @@ import { ReadHistory, type ReadHistoryParts } from '../consume/read-history.js';
 import type { Settler } from '../consume/settler.js';
 import type { Acquisition } from '../own/ownership.js';
 import type { RingWait } from '../read/ring-wait.js';
-import type { AttemptRecord } from './attempt-record.js';
 import type { LaneQueue } from './lane-queue.js';
 import { OperatorWatch } from './operator-watch.js';
 import type { GivenUp, Notes, OwnerNotes, StoppedAt } from './owner-notes.js';
 import type { AfterParked, ParkedMessages } from './parked-messages.js';
 import type { ParkedState } from './parked-keys.js';
 import { ReleasedKeys } from './released-keys.js';
+import { Suspects } from './suspects.js';
 
 export interface OwnedPartitionParts extends ReadHistoryParts {
   readonly held: HeldEntries;
@@ -42,12 +42,6 @@ export interface ReadPosition {
   readonly after: ReadonlyMap<GroupStream, string>;
   /** Messages that this member has by then, and that the read may bring again: they may be settled before its reply comes. */
   readonly inHand: InHand;
-}
-
-/** The first message of a lane after a death, and its crashes with that one. */
-interface Suspect {
-  readonly name: string;
-  readonly crashes: number;
 }
 
 /** Entries that a read has brought. */
@@ -82,8 +76,7 @@ export class OwnedPartition {
   #isStopStored = false;
   /** Keys of which a message was put aside while notes were on their way. */
   readonly #parkedSince = new Set<string>();
-  /** By lane of each stream, the first message that has been found since the owner before died, and its crashes with that one. */
-  readonly #found = new Map<string, Suspect>();
+  readonly #suspects = new Suspects();
   /** Whether first messages of lanes are still to be found: until all has been read that the owner before can have had. */
   #isAfterDeath = false;
 
@@ -128,7 +121,7 @@ export class OwnedPartition {
   assigned(acquisition: Acquisition): void {
     this.#acquisition = acquisition;
     this.#isDraining = false;
-    this.#found.clear();
+    this.#suspects.clear();
     this.#isAfterDeath = acquisition.isAfterDeath;
     this.history.markStale();
     this.#stoppedAt = null;
@@ -194,7 +187,7 @@ export class OwnedPartition {
   /** Should the message come again, it has no attempts and no crashes behind it. */
   beginsAnew(name: string): void {
     this.#notes?.attempts.delete(name);
-    for (const [lane, first] of this.#found) if (first.name === name) this.#found.set(lane, { name, crashes: 0 });
+    this.#suspects.beginsAnew(name);
   }
 
   /** Reads again all that is not settled, but for the messages that handlers have. */
@@ -370,28 +363,14 @@ export class OwnedPartition {
   /** @param mayBeFirst whether the owner before may have died with it, if it is the first of its lane */
   #withHistory(delivery: PendingDelivery, mayBeFirst: boolean): PendingDelivery {
     const record = this.#notes?.attempts.get(delivery.name);
-    const crashes = this.#crashesOf(delivery, record, mayBeFirst);
+    const lane = `${delivery.entry.stream.kind} ${this.#parts.queue.laneKeyOf(delivery)}`;
+    const crashes = this.#suspects.crashesOf({ delivery, lane, mayBeFirst }, record);
     if (!record && crashes === delivery.crashes) return delivery;
     const next = delivery.with({ ...record, crashes });
     if (!record) return next;
     next.isNoted = true;
     next.notBeforeMs = performance.now() + Math.min(record.delayMs, Math.max(0, record.dueAtMs - Date.now()));
     return next;
-  }
-
-  /**
-   * The first message of each lane is the one that a handler may have had when its process vanished. Only one that was begun
-   * alone is known to have been in the hands of a handler then, so only that one counts more than one crash. A death counts once,
-   * however often the message is read.
-   */
-  #crashesOf(delivery: PendingDelivery, record: AttemptRecord | undefined, mayBeFirst: boolean): number {
-    const { name, entry: { stream } } = delivery;
-    const { crashes, isBegun } = record ?? { crashes: delivery.crashes, isBegun: false };
-    const lane = `${stream.kind} ${this.#parts.queue.laneKeyOf(delivery)}`;
-    const withThisOne = crashes === 0 || isBegun ? crashes + 1 : crashes;
-    if (mayBeFirst && !this.#found.has(lane)) this.#found.set(lane, { name, crashes: withThisOne });
-    const first = this.#found.get(lane);
-    return first?.name === name ? first.crashes : crashes;
   }
 }
 

@@ -2,7 +2,7 @@
 -- over to them, in a channel of their own. Field `fetches` of the meta, a line for each group:
 -- `<group> <consumer> <member> <epoch> <number> <limit>`: the number of the fetch, and the offset from which on there is no room.
 
--- What is more at once is not handed over.
+-- More at once is not handed over.
 local MOST_MESSAGES, MOST_BYTES = 16, 4096
 -- Before each entry in the text that hands it over: no text of an entry has it.
 local SEPARATOR = '\30'
