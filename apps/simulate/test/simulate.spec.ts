@@ -2,7 +2,7 @@ import { afterEach, expect, it } from '@jest/globals';
 import { TypeScriptChild } from '@millrace/testing';
 
 /** MILLRACE_SEED is the first, MILLRACE_SIMULATIONS says how many. */
-const SEEDS = Number(process.env['MILLRACE_SIMULATIONS'] ?? 80);
+const SEEDS = Number(process.env['MILLRACE_SIMULATIONS'] ?? 200);
 const from = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 interface Report {

@@ -1,7 +1,7 @@
 import { settlesWithin } from '@millrace/redis';
 import { fieldsWith } from '../log/entry.js';
 import { spanOfId } from '../log/entry-id.js';
-import type { HandedOver } from '../ring/ring-text.js';
+import { endOf, type HandedOver } from '../ring/ring-text.js';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
 import type { OwnedPartition, ReadPosition } from './owned-partition.js';
 
@@ -104,7 +104,8 @@ export class OpenFetch {
   }
 
   /** Those that have come before come to nothing. Behind some that are missing the member reads all again. */
-  #take(open: Open, { entries }: HandedOver): void {
+  #take(open: Open, given: HandedOver): void {
+    const { entries } = given;
     const first = baseOf(entries[0]);
     if (first < open.next) return;
     if (first !== open.next) {
@@ -112,7 +113,7 @@ export class OpenFetch {
       this.#refused();
       return;
     }
-    open.next = behind(entries.at(-1)!);
+    open.next = endOf(given);
     this.#takeNext(open.position, entries);
     if (open.next >= open.limit) this.#parts.usedUp();
   }
@@ -160,15 +161,7 @@ export class OpenFetch {
   }
 }
 
-type Entry = HandedOver['entries'][number];
-
 /** NaN for none, and for one that is not ours: it is read again. */
-function baseOf(entry: Entry | undefined): number {
+function baseOf(entry: HandedOver['entries'][number] | undefined): number {
   return (entry && spanOfId(entry.id)?.base) ?? NaN;
-}
-
-/** The offset behind an entry. */
-function behind({ id }: Entry): number {
-  const { base, size } = spanOfId(id)!;
-  return base + size;
 }

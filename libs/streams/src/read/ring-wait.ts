@@ -3,7 +3,7 @@ import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import { RecentCount } from '../consume/recent-count.js';
 import type { Membership } from '../group/membership.js';
-import { memberChannel, type Ring, ringOf } from '../ring/ring-text.js';
+import { endOf, memberChannel, type Ring, ringOf } from '../ring/ring-text.js';
 import type { Ear, RingListener, Rings } from '../ring/rings.js';
 import { Hints } from './hints.js';
 
@@ -165,9 +165,10 @@ export class RingWait implements RingListener {
     this.lookAtAll();
   }
 
-  /** The ring with this id follows: it says nothing new when the entries are taken in, and leads to a read when they are not. */
+  /** The ring with this id follows: it says nothing new when all up to it is taken in, and leads to a read otherwise. */
   #given(log: GroupStream, { id, given }: Ring & { readonly kind: 'given' }): boolean {
-    if (this.#parts.feedback.handedOver(log.partition, given)) this.#known.set(log, id);
+    const isTaken = this.#parts.feedback.handedOver(log.partition, given);
+    if (isTaken && id.endsWith(`-${endOf(given)}`)) this.#known.set(log, id);
     return false;
   }
 

@@ -1,4 +1,5 @@
 import type { GroupStream } from '../consume/group-partition.js';
+import { spanOfId } from '../log/entry-id.js';
 
 /**
  * A ring in the channel of a partition, as a text of words and spaces:
@@ -33,6 +34,12 @@ export interface HandedOver {
 }
 
 const SEPARATOR = '\u001e';
+
+/** The offset behind the last of the messages that were handed over; NaN when there is none. */
+export function endOf({ entries }: HandedOver): number {
+  const span = entries.length > 0 ? spanOfId(entries.at(-1)!.id) : null;
+  return span ? span.base + span.size : NaN;
+}
 
 /** The channel in which a member is given messages of a partition, `include/open-fetches.lua`. */
 export function memberChannel(ring: string, member: string): string {
