@@ -40,6 +40,8 @@ export class History {
   readonly calls: Call[] = [];
   /** Processes that others may have taken for dead: killed, frozen, or cut off. */
   presumedDeaths = 0;
+  /** How often a settlement was sent again, since its answer was lost. */
+  settledAgain = 0;
   /** Publishes with a key that were confirmed at the first try, by process and key. */
   readonly sequences = new Map<string, { readonly value: number; readonly askedAt: number }[]>();
   #moment = 0;

@@ -14,7 +14,7 @@ export interface EndState {
   readonly openPublishes: number;
 }
 
-type Checked = Pick<History, 'attempted' | 'acknowledged' | 'calls' | 'presumedDeaths' | 'sequences'>;
+type Checked = Pick<History, 'attempted' | 'acknowledged' | 'calls' | 'presumedDeaths' | 'settledAgain' | 'sequences'>;
 
 /** All promises that a run has broken, in words; none when all is well. */
 export function brokenPromises(plan: Plan, history: Checked, end: EndState): string[] {
@@ -132,7 +132,7 @@ const TAKING = ['destroy-group', 'stop', 'strand', 'seek', 'redrive'] as const;
  * own repetition is refused, too.
  */
 function takenWrong({ plan, history, end: { group } }: Run): string[] {
-  const mayTake = group.redelivered > 0 || plan.weather.late > 0 || TAKING.some((kind) => has(plan, kind));
+  const mayTake = group.redelivered + history.settledAgain > 0 || plan.weather.late > 0 || TAKING.some((kind) => has(plan, kind));
   const crashed = history.calls.filter(({ crashes }) => crashes > 0).map(({ value }) => value);
   return [
     ...(group.fenced > 0 && !mayTake ? [`fenced: ${group.fenced} settlements refused, and nobody had taken the messages`] : []),

@@ -22,3 +22,12 @@ export function memberRequestIn({ direction, command, args }: Packet): MemberReq
   if (direction !== 'request') return null;
   return (command === 'EVALSHA' ? byDigest.get(args[0]) : command === 'XREADGROUP' ? 'read' : null) ?? null;
 }
+
+/** Behind the keys of `settle.lua`: group, who settles, stream, page, '1' for a repetition. */
+const REPETITION = 4;
+
+/** Whether a packet settles again what an earlier one may have settled, which may arrive later than this one. */
+export function isSettledAgain(packet: Packet): boolean {
+  const [, keys] = packet.args;
+  return memberRequestIn(packet) === 'settle' && packet.args[2 + Number(keys) + REPETITION] === '1';
+}

@@ -1,7 +1,7 @@
 import { type Actor, MemoryServer, type Packet, type PacketFate, type VirtualTime } from '@millrace/testing';
 import { newMessageId, Topic, type TopicDefinition, topicOf } from '@millrace/core';
 import { History } from './history.js';
-import { type MemberRequest, memberRequestIn } from './member-request.js';
+import { isSettledAgain, type MemberRequest, memberRequestIn } from './member-request.js';
 import type { Plan } from './plan.js';
 import type { Trace } from './trace.js';
 
@@ -62,6 +62,7 @@ export class World {
   /** The fate of a packet of a process in this weather. */
   fate(packet: Packet, process: string): PacketFate {
     const fate = (this.#strands.length > 0 ? this.#strandedOf(packet, process) : null) ?? this.#drawn(packet.direction);
+    if (isSettledAgain(packet)) this.history.settledAgain += 1;
     this.trace.addPacket(this.time.nowMs, packet, fate);
     return fate;
   }

@@ -10,7 +10,8 @@ const group: Partial<GroupState> = { ...counters, lag: 0, pending: 0, retrying: 
 
 const calls = [call(0, { beganAt: 1, endedAt: 2 }), call(1, { beganAt: 3, endedAt: 4 })];
 const sequences = new Map<string, { value: number; askedAt: number }[]>();
-const history = { attempted: new Set([0, 1]), acknowledged: new Set([0, 1]), calls, presumedDeaths: 0, sequences };
+const counted = { presumedDeaths: 0, settledAgain: 0 };
+const history = { attempted: new Set([0, 1]), acknowledged: new Set([0, 1]), calls, ...counted, sequences };
 const end = { group, stored: [0, 1], deadLetters: [], records: [], openPublishes: 0 };
 
 function call(value: number, facts: Partial<Call> = {}): Call {

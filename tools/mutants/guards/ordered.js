@@ -379,4 +379,12 @@ export const ordered = [
     spec: PUT_ASIDE_SPEC,
     title: 'messages of a released key that become dead letters',
   },
+  {
+    name: 'ordered: a death counts though the next owner has begun nothing',
+    file: `${ORDERED}/owned-partition.ts`,
+    find: 'if (this.#mayInherit && notes.hasSuspects) this.#isAfterDeath = true;',
+    replace: '',
+    spec: CRASHES_SPEC,
+    title: 'a death counts though the next owner has given the partition up before it began anything',
+  },
 ];

@@ -122,6 +122,10 @@ export class OrderedMember extends Member implements OwnershipUser {
     return this.#listeners.get(place)!.revoked(this.#drain(place));
   }
 
+  leavesSuspects(place: GroupPartition): boolean {
+    return this.partitions.get(place)!.leavesSuspects;
+  }
+
   lost(place: GroupPartition): void {
     this.partitions.get(place)!.lost();
     this.held.lostOf(place, ownershipLost(place));

@@ -79,6 +79,9 @@ export class OwnedPartition {
   readonly #suspects = new Suspects();
   /** Whether first messages of lanes are still to be found: until all has been read that the owner before can have had. */
   #isAfterDeath = false;
+  #leavesSuspects = false;
+  /** Whether the owner before has left such messages, or it is not known yet. */
+  #mayInherit = false;
 
   constructor(parts: OwnedPartitionParts, place: GroupPartition) {
     this.place = place;
@@ -123,6 +126,8 @@ export class OwnedPartition {
     this.#isDraining = false;
     this.#suspects.clear();
     this.#isAfterDeath = acquisition.isAfterDeath;
+    this.#leavesSuspects = false;
+    this.#mayInherit = true;
     this.history.markStale();
     this.#stoppedAt = null;
     this.restart();
@@ -130,8 +135,14 @@ export class OwnedPartition {
 
   /** Begins nothing more, and reads nothing more. */
   drain(): void {
+    this.#leavesSuspects = this.#isAfterDeath || this.#parts.queue.hasSuspectsIn(this.place);
     this.#isDraining = true;
     this.restart();
+  }
+
+  /** Whether it was given up before all was begun with which the owner before may have died. */
+  get leavesSuspects(): boolean {
+    return this.#leavesSuspects;
   }
 
   /** The member owns it no more. */
@@ -279,6 +290,8 @@ export class OwnedPartition {
   #isToStop(notes: Notes): boolean {
     const isNew = this.#notes === null;
     if (isNew) this.#notes = this.#upToDate(notes);
+    if (this.#mayInherit && notes.hasSuspects) this.#isAfterDeath = true;
+    this.#mayInherit = false;
     if (notes.stoppedAt) this.stop(notes.stoppedAt, true);
     if (isNew) this.#operator.learned(notes.order);
     return notes.stoppedAt !== null;

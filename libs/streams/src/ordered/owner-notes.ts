@@ -35,6 +35,8 @@ export interface Notes {
   /** By name of the message: an operator wants it to be a dead letter. */
   readonly givenUp: ReadonlyMap<string, GivenUp>;
   readonly stoppedAt: StoppedAt | null;
+  /** Whether the owner before has given the partition up before it had begun all with which the one before it may have died. */
+  readonly hasSuspects: boolean;
   /** Keys whose messages wait for an operator. */
   readonly parked: Map<string, ParkedState>;
   /** The number of the last order of an operator that is in them; empty before the first. */
@@ -176,7 +178,8 @@ function notesIn(fields: readonly [string, string][], parked: Map<string, Parked
     if (outcome) givenUp.set(name, outcome);
   }
   const named = new Map(fields);
-  return { attempts, givenUp, stoppedAt: stoppedAtIn(named.get('stopped')), parked, order: named.get(ORDER) ?? '' };
+  const hasSuspects = named.has('suspects');
+  return { attempts, givenUp, stoppedAt: stoppedAtIn(named.get('stopped')), hasSuspects, parked, order: named.get(ORDER) ?? '' };
 }
 
 /** Null for a text that is damaged: the message is handled once more. */

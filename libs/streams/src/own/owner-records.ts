@@ -22,6 +22,8 @@ export interface Claim {
 export interface Owned {
   readonly place: GroupPartition;
   readonly epoch: number;
+  /** Whether messages are left with which the owner before may have died. */
+  readonly leavesSuspects: boolean;
 }
 
 export interface OwnerRecordsParts {
@@ -61,7 +63,8 @@ export class OwnerRecords {
   /** @returns for each whether nobody owns it since; false when it was not the member's under that epoch */
   async release(owned: readonly Owned[]): Promise<Answers<boolean>> {
     const read = (reply: number): boolean => reply === 1;
-    return this.#all(owned, { script: release, head: this.#headOf(owned), argsOf: ({ epoch }) => [epoch], read });
+    const argsOf = ({ epoch, leavesSuspects }: Owned): (string | number)[] => [epoch, leavesSuspects ? '1' : ''];
+    return this.#all(owned, { script: release, head: this.#headOf(owned), argsOf, read });
   }
 
   #headOf(wishes: readonly { readonly place: GroupPartition }[]): string[] {

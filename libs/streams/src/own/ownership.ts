@@ -28,6 +28,8 @@ export interface OwnershipUser {
   assigned(place: GroupPartition, acquisition: Acquisition): void | Promise<void>;
   /** The member is to give the partition up: it begins nothing more there. Resolves when nothing of it is in flight. */
   revoked(place: GroupPartition): Promise<void>;
+  /** Whether messages are left in a partition that it has given up with which the owner before may have died. Default: no. */
+  leavesSuspects?(place: GroupPartition): boolean;
   /** The partition is another's by now, or nobody's: nothing that is in flight there counts any more. */
   lost(place: GroupPartition): void;
   /** Others might have taken this process for dead, and it is known again what it owns: what waited for that may begin. */
@@ -269,7 +271,10 @@ export class Ownership implements Watcher {
   /** Where the answer is lost, the next look says what is left. */
   async #release(stakes: readonly Stake[]): Promise<void> {
     if (stakes.length === 0) return;
-    const owned = stakes.map(({ place, record, tenure }): Owned => ({ place, epoch: tenure?.epoch ?? epochIn(record) }));
+    const leavesSuspects = (place: GroupPartition): boolean => this.#parts.user.leavesSuspects?.(place) ?? false;
+    const owned = stakes.map(({ place, record, tenure }): Owned => {
+      return { place, epoch: tenure?.epoch ?? epochIn(record), leavesSuspects: leavesSuspects(place) };
+    });
     for (const stake of stakes) {
       this.#handOvers.ended(stake.place, stake.tenure?.state === 'drained' ? 'given-up' : 'lost');
       stake.tenure = null;

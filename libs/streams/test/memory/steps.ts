@@ -148,7 +148,7 @@ const own: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   const [member, other] = [pick(members, a), pick(['', ...members], b)];
   await scenario.run('acquire', [control], ['g', member, other, pick(['', '1', '2', 'damaged'], c), pick([0, 7], b)]);
   await scenario.run('look-owners', [control], []);
-  if (c % 3 === 0) await scenario.run('release', [control], ['g', member, pick(['1', '2', '7'], b)]);
+  if (c % 3 === 0) await scenario.run('release', [control], ['g', member, pick(['1', '2', '7'], b), pick(['1', ''], a)]);
 };
 
 /** Mostly by the owner, under its epoch. */

@@ -75,7 +75,7 @@ export class OrderedGroup {
   }
 
   async release({ member, epoch }: Tenure): Promise<unknown> {
-    return ((await this.#run('release', [this.#control], ['g', member, epoch])) as unknown[])[0];
+    return ((await this.#run('release', [this.#control], ['g', member, epoch, ''])) as unknown[])[0];
   }
 
   async fetch({ member, epoch }: Tenure, { count, isNew }: { count: number; isNew: boolean }): Promise<number[] | null> {

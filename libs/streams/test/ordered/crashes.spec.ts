@@ -171,3 +171,18 @@ it('a retry begins when its record is written, not sooner', async () => {
   await bed.drained(process, Step, 'g');
   expect([log.of(0), await bed.notes()]).toEqual([['0 1/0', '0 2/0'], []]);
 });
+
+it('a death counts though the next owner has given the partition up before it began anything', async () => {
+  const [dying, log] = [await victim(1), new Log()];
+  const heir = await bed.start();
+  const subscription = await subscribe(heir, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
+  await subscription.pause();
+  const before = await bed.epochs();
+  dying.vanish();
+  await waitFor(async () => (await bed.epochs()).every((epoch, index) => epoch > before[index]!), { what: 'the heir to own all' });
+  await heir.streams.stop(1_000);
+  const last = await bed.start();
+  await subscribe(last, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
+  await bed.drained(last, Step, 'g');
+  expect(log.of(0)).toEqual(['0 1/1', '1 1/0', '2 1/0']);
+});
