@@ -51,6 +51,14 @@ async function publishAll({ publisher }: Pick<Process, 'publisher'>, steps: read
   for (const step of steps) await publisher.publish(Step, step);
 }
 
+/** An owner of all partitions that waits, a publisher, and what the handler is given. */
+async function owner(): Promise<{ process: Process; publisher: Process; log: Log }> {
+  const [process, publisher, log] = [await bed.start(), await bed.start(), new Log()];
+  await subscribe(process, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
+  await areOpen(4);
+  return { process, publisher, log };
+}
+
 /** A process behind a proxy, which can lose or keep its rings. */
 async function behindProxy(): Promise<{ process: Process; proxy: SelectiveProxy; end: () => Promise<void> }> {
   const proxy = await SelectiveProxy.start(bed.url);
@@ -133,9 +141,7 @@ describe('a fetch that is left open', () => {
   });
 
   it('is given what nobody had rung for, and the rest is fetched', async () => {
-    const [process, publisher, log] = [await bed.start(), await bed.start(), new Log()];
-    await subscribe(process, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
-    await areOpen(4);
+    const { publisher, log } = await owner();
     await publishAll(publisher, stepsFrom(0, 1));
     await bed.drained(publisher, Step, 'g');
     const { keys } = await usedPlace();
@@ -151,9 +157,7 @@ describe('a fetch that is left open', () => {
   });
 
   it('is closed when the group pauses: nothing is held by an owner that begins nothing', async () => {
-    const [process, publisher, log] = [await bed.start(), await bed.start(), new Log()];
-    await subscribe(process, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
-    await areOpen(4);
+    const { process, publisher, log } = await owner();
     await process.streams.groups.pause(topicOf(Step), 'g');
     await areOpen(0);
     await publishAll(publisher, stepsFrom(0, 3));
@@ -177,9 +181,7 @@ describe('a fetch that is left open', () => {
   });
 
   it('brings the handler nothing twice when a ring comes twice', async () => {
-    const [process, publisher, log] = [await bed.start(), await bed.start(), new Log()];
-    await subscribe(process, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
-    await areOpen(4);
+    const { publisher, log } = await owner();
     await publishAll(publisher, stepsFrom(0, 1));
     await bed.drained(publisher, Step, 'g');
     const { keys } = await usedPlace();
