@@ -30,7 +30,7 @@ export const ordered = [
   {
     name: 'ordered: a read that comes late takes nothing',
     file: `${SCRIPTS}/fetch.lua`,
-    find: "  if isOvertaken(control, record[3] or '', epoch, round) then return { {}, {}, '', '', 0, '' } end\n",
+    find: "  if isOvertaken(control, record[3] or '', epoch, round) then return { {}, {}, '', '', '' } end\n",
     replace: '',
     spec: REPLIES_SPEC,
     title: 'gets nothing for a read that arrives behind a later one of its own',

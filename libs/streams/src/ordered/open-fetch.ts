@@ -15,15 +15,11 @@ export interface OpenFetchParts {
   readonly missed: () => void;
   /** Entries with so many messages were taken in. */
   readonly brought: (entries: number, messages: number) => void;
-  /** There was no room for more. */
-  readonly usedUp: () => void;
 }
 
 interface Open {
   readonly fetch: number;
   readonly position: ReadPosition;
-  /** The offset from which on there is no room. */
-  readonly limit: number;
   /** The offset of the message that is handed over next. */
   next: number;
 }
@@ -71,24 +67,25 @@ export class OpenFetch {
   /**
    * A later fetch has closed it.
    *
-   * @param record `<number> <offset up to which messages were handed over>` as Redis has it
-   * @returns false when messages were handed over that did not come
+   * @param record `<number> <offset up to which messages were handed over>` as Redis has it, empty where none was open
+   * @param round of the later fetch: what is handed over in an earlier one is read again
+   * @returns false when messages may have been handed over that did not come
    */
-  async closed(record: string): Promise<boolean> {
+  async closed(record: string, round: number): Promise<boolean> {
     const open = this.#open;
-    if (open === null) return true;
-    const [fetch, end] = record.split(' ').map(Number);
-    if (fetch === open.fetch && end! > open.next) await this.#reaches(open, end!);
+    if (open && open.position.round !== round) this.#open = null;
+    if (!open || !this.#open) return open !== null || record === '';
+    const [fetch, end] = numbersIn(record);
+    if (fetch === open.fetch && end > open.next) await this.#reaches(open, end);
     this.#open = null;
     await this.#taking;
-    return fetch === open.fetch && end! <= open.next;
+    return fetch === open.fetch && end <= open.next;
   }
 
-  /** The fetch under way has brought all before an offset, and is open for so many messages from there on; 0 when it is not. */
-  opened(position: ReadPosition, room: number, next: number): void {
+  /** The fetch under way has brought all before an offset, and is open from there on; null when it is not. */
+  opened(position: ReadPosition, next: number | null): void {
     this.#isUnderWay = false;
-    const from = { ...position, inHand: NOTHING };
-    this.#open = room > 0 ? { fetch: this.#sent, position: from, limit: next + room, next } : null;
+    this.#open = next === null ? null : { fetch: this.#sent, position: { ...position, inHand: NOTHING }, next };
     for (const given of this.#early.splice(0)) if (this.#open) this.#take(this.#open, given);
   }
 
@@ -106,16 +103,15 @@ export class OpenFetch {
   /** Those that have come before come to nothing. Behind some that are missing the member reads all again. */
   #take(open: Open, given: HandedOver): void {
     const { entries } = given;
-    const first = baseOf(entries[0]);
-    if (first < open.next) return;
-    if (first !== open.next) {
+    const [first, end] = [baseOf(entries[0]), endOf(given)];
+    if (end <= open.next) return;
+    if (first !== open.next || Number.isNaN(end)) {
       this.#open = null;
       this.#refused();
       return;
     }
-    open.next = endOf(given);
+    open.next = end;
     this.#takeNext(open.position, entries);
-    if (open.next >= open.limit) this.#parts.usedUp();
   }
 
   /** At once where it can be, which is quicker: handlers begin before anything else is heard. */
@@ -164,4 +160,10 @@ export class OpenFetch {
 /** NaN for none, and for one that is not ours: it is read again. */
 function baseOf(entry: HandedOver['entries'][number] | undefined): number {
   return (entry && spanOfId(entry.id)?.base) ?? NaN;
+}
+
+/** NaN for what is no number, or is not there. */
+function numbersIn(record: string): [fetch: number, end: number] {
+  const [fetch, end] = record.split(' ').map((text) => (text === '' ? NaN : Number(text)));
+  return [fetch ?? NaN, end ?? NaN];
 }

@@ -45,15 +45,13 @@ export interface OwnedFetcherParts {
 }
 
 type Entries = readonly (readonly [id: string, fields: string[]])[];
-type Reply = 'LOST' | readonly [log: Entries, again: Entries, heldBy: string, handedOver: string, room: number, next: string];
+type Reply = 'LOST' | readonly [log: Entries, again: Entries, heldBy: string, handedOver: string, openFrom: string];
 
 /** A partition to be read, where, and how many entries of each stream. */
 interface Turn {
   readonly partition: OwnedPartition;
   readonly position: ReadPosition;
   readonly count: number;
-  /** For how many messages there is room. */
-  readonly room: number;
   readonly streams: ReadonlySet<GroupStream>;
   /** By stream, the last ring for it. */
   readonly rung: ReadonlyMap<GroupStream, string>;
@@ -156,7 +154,7 @@ export class OwnedFetcher implements Fetching {
     const [log] = partition.place.streams;
     const readAgain = (): void => this.#parts.rings.lookAt(log);
     const brought = (entries: number, messages: number): void => this.#plan.brought(log, entries, messages);
-    return new OpenFetch({ partition, missed: readAgain, usedUp: readAgain, brought });
+    return new OpenFetch({ partition, missed: readAgain, brought });
   }
 
   #turnOf(partition: OwnedPartition, streams: readonly GroupStream[], free: number): Turn | null {
@@ -167,9 +165,8 @@ export class OwnedFetcher implements Fetching {
     if (position === null) for (const stream of streams) rings.read(stream, rung.get(stream)!, { messages: 0, isAll: true });
     else if (room <= 0 || this.#full.has(partition)) this.#putOff(partition, streams);
     else {
-      const most = Math.min(free, room);
-      const count = this.#plan.of(partition.place.streams[0], most);
-      return { partition, position, count, room: most, streams: new Set(streams), rung };
+      const count = this.#plan.of(partition.place.streams[0], Math.min(free, room));
+      return { partition, position, count, streams: new Set(streams), rung };
     }
     return null;
   }
@@ -208,11 +205,11 @@ export class OwnedFetcher implements Fetching {
     }
   }
 
-  #argsOf({ partition, position: { owner, round, after }, count, room, streams }: Turn): (string | number)[] {
+  #argsOf({ partition, position: { owner, round, after }, count, streams }: Turn): (string | number)[] {
     const [log, again] = partition.place.streams;
     const number = streams.has(log) ? this.#open.get(partition)!.sends() : 0;
-    const open = this.#parts.rings.isListening ? room : 0;
-    return [owner.epoch, round, number, open, count, ...[log, again].map((stream) => (streams.has(stream) ? after.get(stream)! : ''))];
+    const mayStay = this.#parts.rings.isListening ? '1' : '';
+    return [owner.epoch, round, number, mayStay, count, ...[log, again].map((stream) => (streams.has(stream) ? after.get(stream)! : ''))];
   }
 
   async #take(turn: Turn, given: Reply): Promise<void> {
@@ -232,12 +229,17 @@ export class OwnedFetcher implements Fetching {
   }
 
   /** Messages handed over before the fetch come before its entries, and those that are handed over to it behind them. */
-  async #takeNew(log: GroupStream, turn: Turn, [entries, , raise, record, room, next]: Exclude<Reply, string>): Promise<void> {
+  async #takeNew(log: GroupStream, turn: Turn, [entries, , raise, record, openFrom]: Exclude<Reply, string>): Promise<void> {
     const open = this.#open.get(turn.partition)!;
-    if (!(await open.closed(record))) turn.partition.restart();
+    if (!(await open.closed(record, turn.position.round))) this.#readAgain(turn.partition);
     if (turn.position.after.get(log) !== NOTHING_MORE) await this.#takeFrom(log, turn, entries);
     if (raise !== '') this.#held(log, raise);
-    open.opened(turn.position, room, Number(next));
+    open.opened(turn.position, openFrom === '' ? null : Number(openFrom));
+  }
+
+  #readAgain(partition: OwnedPartition): void {
+    partition.restart();
+    for (const stream of partition.place.streams) this.#parts.rings.lookAt(stream);
   }
 
   /** Entries of the log wait until the group has settled what was published before a raise. */
@@ -271,7 +273,7 @@ function closingOf(partition: OwnedPartition): Turn[] {
   const [log] = partition.place.streams;
   if (!position) return [];
   const after = new Map([[log, NOTHING_MORE]]);
-  return [{ partition, position: { ...position, after }, count: 1, room: 0, streams: new Set([log]), rung: new Map([[log, '']]) }];
+  return [{ partition, position: { ...position, after }, count: 1, streams: new Set([log]), rung: new Map([[log, '']]) }];
 }
 
 function keysOf({ keys, groupKeys, streams }: GroupPartition): string[] {

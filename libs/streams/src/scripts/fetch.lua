@@ -4,14 +4,14 @@
 -- KEYS  for each partition: control, log, again, meta
 -- ARGV  1 group  2 consumer of all owners  3 member  4 number of partitions of the last raise before which the group has settled
 --       all, 0 for none  then for each partition: the epoch under which the member owns it, how often it has begun to read anew
---       since it knows the partition, the number of this fetch, for how many messages there is room, 0 to leave nothing open, how
---       many entries to read of each stream, then where to read in the log, and where in `again`: '>' for entries that no owner
+--       since it knows the partition, the number of this fetch, '1' when it may be left open, how many entries to read of each
+--       stream, then where to read in the log, and where in `again`: '>' for entries that no owner
 --       has read yet; an id for those behind it that owners have read and not settled; '' not to read there; '-' in the log to leave
 --       nothing open, without reading
 -- returns for each { { id, fields and values }... of the log, the same of `again`, the raise for which entries of the log are held
 --         back: '<from> <to>', else '', the fetch that was open until now: '<number> <offset up to which messages were handed over to
---         it>', else '', for how many messages this one is open, and from which offset on }; 'LOST' when the member does not own it
---         under that epoch; 'FAILED <why>' when its turn failed
+--         it>', else '', and the offset from which on this one is open, else '' }; 'LOST' when the member does not own it under that
+--         epoch; 'FAILED <why>' when its turn failed
 --
 -- Guarantees: only the owner reads; a read that arrives behind one for which its owner had begun anew takes nothing: nobody waits
 -- for its reply any more, and what it brought would be read again by the next owner alone; no owner reads what was published
@@ -92,51 +92,35 @@ local function isOvertaken(control, last, epoch, round)
   return false
 end
 
--- The offset behind the last message that the group was given.
-local function deliveredBehind(log)
-  local id = deliveredTo(log, group) or '0-0'
-  local base, size = spanOf(id)
-  return id == '0-0' and '0' or base and string.format('%.0f', base + size) or ''
-end
-
-local function messagesIn(entries)
-  local messages = 0
-  for _, entry in ipairs(entries) do
-    local _, size = spanOf(entry[1])
-    messages = messages + (size or 1)
-  end
-  return messages
-end
-
 -- Closes the fetch of the group that is open. Returns the texts of all others, and what was handed over to that one.
 local function close(log, fetches, epoch)
   local texts, handedOver = {}, ''
-  for name, of, owner, by, number, limit in string.gmatch(fetches, FETCH) do
-    if name ~= group then texts[#texts + 1] = fetchText(name, of, owner, by, number, limit)
-    elseif owner == member and by == epoch then handedOver = number .. ' ' .. deliveredBehind(log) end
+  for name, of, owner, by, number in string.gmatch(fetches, FETCH) do
+    if name ~= group then texts[#texts + 1] = fetchText(name, of, owner, by, number)
+    elseif owner == member and by == epoch then handedOver = number .. ' ' .. offsetBehind(deliveredTo(log, group) or '0-0') end
   end
   return table.concat(texts), handedOver
 end
 
--- Reads the log, and leaves the fetch open when it has brought all that there is, and less than there is room for.
-local function readLog(place, epoch, number, room, count, after)
+-- Reads the log, and leaves the fetch open when it has brought all that there is.
+local function readLog(place, epoch, fetch, count, after)
   local gates, fetches, next = unpack(redis.call('HMGET', place.meta, 'gates', 'fetches', 'next'))
   local others, handedOver = close(place.log, fetches or '', epoch)
   local isNew, raise, at = after == '>', gateIn(gates)
   local entries, held
   if isNew then entries, held = readNew(place, count, raise, at) else entries = read(place, place.log, count, after) end
-  local left = isNew and not raise and next and #entries < tonumber(count) and room - messagesIn(entries) or 0
-  local open = left > 0 and fetchText(group, consumer, member, epoch, number, string.format('%.0f', next + left)) or ''
+  local isOpen = fetch.mayStay == '1' and isNew and not raise and next and #entries < tonumber(count)
+  local open = isOpen and fetchText(group, consumer, member, epoch, fetch.number) or ''
   if others .. open ~= (fetches or '') then redis.call('HSET', place.meta, 'fetches', others .. open) end
-  return { entries, held or '', handedOver, math.max(0, left), next or '' }
+  return { entries, held or '', handedOver, isOpen and next or '' }
 end
 
-local function fetch(control, log, again, meta, epoch, round, number, room, count, afterLog, afterAgain)
+local function fetch(control, log, again, meta, epoch, round, number, mayStay, count, afterLog, afterAgain)
   local record = redis.call('HMGET', control, 'owner', 'epoch', 'round')
   if record[1] ~= member or record[2] ~= epoch then return 'LOST' end
-  if isOvertaken(control, record[3] or '', epoch, round) then return { {}, {}, '', '', 0, '' } end
-  local place, found = { control = control, log = log, meta = meta }, { {}, '', '', 0, '' }
-  if afterLog ~= '' then found = readLog(place, epoch, number, room, count, afterLog) end
+  if isOvertaken(control, record[3] or '', epoch, round) then return { {}, {}, '', '', '' } end
+  local place, found = { control = control, log = log, meta = meta }, { {}, '', '', '' }
+  if afterLog ~= '' then found = readLog(place, epoch, { number = number, mayStay = mayStay }, count, afterLog) end
   return { found[1], read(place, again, count, afterAgain), unpack(found, 2) }
 end
 

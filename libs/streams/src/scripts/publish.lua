@@ -28,6 +28,7 @@
 --!include include/producers.lua
 --!include include/stored-offset.lua
 --!include include/ring.lua
+--!include include/delivered-to.lua
 --!include include/open-fetches.lua
 
 local log, meta, producers = KEYS[1], KEYS[2], KEYS[3]
@@ -56,7 +57,7 @@ local function ended(reply, ms)
   local ringId, isNew, fetches = ms .. '-' .. nextText, nextText ~= state[1], state[5]
   redis.call('HSET', meta, 'next', nextText, 'ms', ms)
   if isNew and fetches and fetches ~= '' and next - state[1] <= MOST_MESSAGES and bytesFrom(FIRST) <= MOST_BYTES then
-    local left = handOver(log, fetches, state[1], { count = #ARGV - FIRST + 1, ringId = ringId })
+    local left = handOver(log, fetches, state[1], ringId)
     if left then redis.call('HSET', meta, 'fetches', left) end
   end
   if last == 0 then age = welcome(producers, age) end

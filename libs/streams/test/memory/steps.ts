@@ -161,7 +161,7 @@ const fetch: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   const { control, again } = scenario.group;
   const [member, epoch] = ownerOf(scenario, a).split(' ') as [string, string];
   const places = [pick(['>', '0-0', ''], b), pick(['>', '0-0', ''], c)];
-  await scenario.run('fetch', [control, scenario.keys.log, again, scenario.keys.meta], ['g', OWNER, member, 0, epoch, a % 3, a, b % 5, 1 + (c % 4), ...places]);
+  await scenario.run('fetch', [control, scenario.keys.log, again, scenario.keys.meta], ['g', OWNER, member, 0, epoch, a % 3, a, pick(['1', ''], b), 1 + (c % 4), ...places]);
   const name = pick([String(b % 60), '1-1'], c);
   const [by, stats] = [ownerOf(scenario, b), scenario.group.stats];
   await scenario.run('note', [control, stats], [by, `tried:${name}`, `2 0 - 0 ${a} 0`, pick(['1', ''], c), '']);

@@ -81,7 +81,7 @@ export class OrderedGroup {
   async fetch({ member, epoch }: Tenure, { count, isNew }: { count: number; isNew: boolean }): Promise<number[] | null> {
     const { keys, groupKeys } = this.#place;
     const after = isNew ? '>' : '0-0';
-    const args = ['g', OWNER, member, 0, epoch, 1, 0, 0, count, after, after];
+    const args = ['g', OWNER, member, 0, epoch, 1, 0, '', count, after, after];
     const [reply] = (await this.#run('fetch', [this.#control, keys.log, groupKeys.again, keys.meta], args)) as ['LOST' | [[string][], unknown[]]];
     return reply === 'LOST' ? null : reply[0].map(([id]) => spanOfId(id)!.base);
   }

@@ -25,7 +25,7 @@ function watched(take: Take = (ids) => Promise.resolve(ids.length)): { fetch: Op
     restart: () => void events.push('restart'),
   };
   const note = (event: string) => (): void => void events.push(event);
-  const fetch = new OpenFetch({ partition, missed: note('missed'), usedUp: note('used up'), brought: () => undefined });
+  const fetch = new OpenFetch({ partition, missed: note('missed'), brought: () => undefined });
   return { fetch, events };
 }
 
@@ -34,9 +34,9 @@ function given(fetch: number, offset: number): HandedOver {
   return { epoch: EPOCH, fetch, entries: [{ id: `1-${offset * 16}`, text: '[]' }] };
 }
 
-function opened(room = 10, watch = watched()): ReturnType<typeof watched> {
+function opened(watch = watched()): ReturnType<typeof watched> {
   watch.fetch.sends();
-  watch.fetch.opened(position, room, 1);
+  watch.fetch.opened(position, 1);
   return watch;
 }
 
@@ -45,22 +45,13 @@ const soon = (): Promise<unknown> => new Promise((resolve) => setImmediate(resol
 describe('an open fetch', () => {
   it('takes in what is handed over, one after the other, also when the first takes long', async () => {
     let waits = 3;
-    const { fetch, events } = opened(10, watched(async (ids) => {
+    const { fetch, events } = opened(watched(async (ids) => {
       for (let turns = (waits -= 1); turns > 0; turns -= 1) await soon();
       return ids.length;
     }));
     expect([1, 2, 3].map((count) => fetch.handedOver(given(1, count)))).toEqual([true, true, true]);
     for (let turns = 0; turns < 9; turns += 1) await soon();
     expect(events).toEqual(['took 1-16', 'took 1-32', 'took 1-48']);
-  });
-
-  it('is used up when there is room for no more messages', async () => {
-    const { fetch, events } = opened(2);
-    fetch.handedOver(given(1, 1));
-    expect(events).toEqual([]);
-    fetch.handedOver(given(1, 2));
-    expect(events).toEqual(['used up']);
-    await soon();
   });
 
   it('has the partition read again when one is missing, and takes in none behind it', async () => {
@@ -90,8 +81,8 @@ describe('an open fetch', () => {
     expect(fetch.handedOver(given(2, 1))).toBe(true);
     await soon();
     expect(events).toEqual([]);
-    expect(await fetch.closed('1 1')).toBe(true);
-    fetch.opened(position, 10, 1);
+    expect(await fetch.closed('1 1', 1)).toBe(true);
+    fetch.opened(position, 1);
     await soon();
     expect(events).toEqual(['took 1-16']);
   });
@@ -99,17 +90,31 @@ describe('an open fetch', () => {
   it('has taken in all that was handed over when the next fetch goes on, though that comes over another connection', async () => {
     const { fetch, events } = opened();
     fetch.sends();
-    const closed = fetch.closed('1 3').then((isAll) => [isAll, ...events]);
+    const closed = fetch.closed('1 3', 1).then((isAll) => [isAll, ...events]);
     fetch.handedOver(given(1, 1));
     await soon();
     fetch.handedOver(given(1, 2));
     expect(await closed).toEqual([true, 'took 1-16', 'took 1-32']);
   });
 
-  it.each(['1 2', '', '2 1', '1 x'])('says that something is missing when Redis says %p', async (record) => {
+  it('knows nothing of a fetch that failed: what was handed over to it is read again', async () => {
+    const { fetch } = watched();
+    fetch.sends();
+    fetch.failed();
+    fetch.sends();
+    expect([await fetch.closed('1 101', 1), await fetch.closed('', 1)]).toEqual([false, true]);
+  });
+
+  it('has no doubts when the partition is read anew in any case', async () => {
     const { fetch } = opened();
     fetch.sends();
-    expect(await fetch.closed(record)).toBe(false);
+    expect([await fetch.closed('1 7', 2), await fetch.closed('', 2)]).toEqual([true, true]);
+  });
+
+  it.each(['1 2', '', '2 1', '1 x', '1 '])('says that something is missing when Redis says %p', async (record) => {
+    const { fetch } = opened();
+    fetch.sends();
+    expect(await fetch.closed(record, 1)).toBe(false);
   });
 
   it('has the partition read again when something foreign was handed over', () => {
@@ -119,11 +124,11 @@ describe('an open fetch', () => {
   });
 
   it('is asked for again when it could not be taken in', async () => {
-    const refused = opened(10, watched(() => Promise.resolve(null)));
+    const refused = opened(watched(() => Promise.resolve(null)));
     refused.fetch.handedOver(given(1, 1));
     await soon();
     expect(refused.events).toEqual(['took 1-16', 'missed']);
-    const failed = opened(10, watched(() => Promise.reject(new Error('no answer'))));
+    const failed = opened(watched(() => Promise.reject(new Error('no answer'))));
     failed.fetch.handedOver(given(1, 1));
     await soon();
     expect(failed.events).toEqual(['restart', 'missed']);

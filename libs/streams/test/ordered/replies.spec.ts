@@ -95,7 +95,7 @@ describe('R11 a reader whose partition is another\'s', () => {
     const fetch = loadScript('../../src/scripts/fetch.lua', import.meta.url);
     for (const { groupKeys: { control }, keys: { log, meta }, streams: [, again] } of bed.places) {
       await bed.command('HSET', control, 'owner', 'owner', 'epoch', 8);
-      const args = ['g', '~owner', member, 0, epoch, 1, 0, 0, 10, '>', '>'];
+      const args = ['g', '~owner', member, 0, epoch, 1, 0, '', 10, '>', '>'];
       expect(await process.redis.control.run(fetch, [control, log, again.key, meta], args)).toEqual(['LOST']);
       expect(((await bed.command('XPENDING', log, 'g')) as [number])[0]).toBe(0);
     }
@@ -109,7 +109,7 @@ describe('R11 a reader whose partition is another\'s', () => {
     for (const { groupKeys: { control }, keys: { log, meta }, streams: [, again] } of bed.places) {
       await bed.command('HSET', control, 'owner', 'owner', 'epoch', 8, 'round', '7 9');
       const read = async (round: number, after: string): Promise<unknown> => {
-        const args = ['g', '~owner', 'owner', 0, 8, round, 0, 0, 1, after, ''];
+        const args = ['g', '~owner', 'owner', 0, 8, round, 0, '', 1, after, ''];
         const [[entries]] = (await process.redis.control.run(fetch, [control, log, again.key, meta], args)) as [[unknown[]]];
         return entries.length;
       };
