@@ -30,7 +30,7 @@ const ofShared = [
 // settled message is refused for that, whoever the owner is, and that of an open message is replaced by the next one.
 const ofOrdered = [
   'ordered: a read that comes late takes nothing', 'ordered: a note of a settled message is not kept',
-  'an owner drains a partition before it releases it', 'entries that are missing are read again',
+  'an owner drains a partition before it releases it',
   'the next fetch finds out what was not heard',
 ];
 

@@ -61,7 +61,7 @@ export interface EventMap {
   'start-waits': EventPlace & { readonly members: readonly string[]; readonly forMs: number; readonly why: string };
   /**
    * A partition of an ordered group belongs to this process from now on (`assigned`), was given up by it with nothing in flight
-   * (`given-up`), or belongs to it no more though it had not finished there (`lost`).
+   * (`given-up`), or belongs to it no more though it had not given it up (`lost`).
    */
   ownership: EventPlace & {
     readonly topic: string;

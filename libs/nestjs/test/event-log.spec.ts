@@ -115,8 +115,8 @@ describe('the log', () => {
     expect(await kept.has(3)).toEqual([
       'log t -> g: partitions 0, 2 (epochs 1, 3) belong to this process from now on',
       'log t -> g: partition 1 (epoch 7) belongs no more to this process, which has finished there',
-      'warn t -> h: partition 1 (epoch 8) belongs no more to this process, which had not finished there: it was silent for too long, or its ' +
-        'time to stop is up',
+      'warn t -> h: partition 1 (epoch 8) belongs no more to this process, which had not given it up: it was silent for too long, ' +
+        'an operator moved the group, or its time is up',
     ]);
     emit('ownership', { ...place, partition: 0, epoch: 1, change: 'given-up' });
     await app.close();

@@ -28,8 +28,8 @@ export const openFetches = [
     file: `${ORDERED}/open-fetch.ts`,
     find: 'if (first !== open.next || Number.isNaN(end)) {',
     replace: 'if (Number.isNaN(end)) {',
-    spec: OPEN_FETCHES_SPEC,
-    title: 'loses nothing and keeps the order when a ring is lost, by the time that the next one comes',
+    spec: `${TEST}/open-fetch.spec.ts`,
+    title: 'has the partition read again when one is missing, and takes in none behind it',
   },
   {
     name: 'the next fetch finds out what was not heard',

@@ -66,7 +66,7 @@ export function recreatedLine(event: EventMap['recreated']): string {
 const CHANGES = {
   assigned: 'to this process from now on',
   'given-up': 'no more to this process, which has finished there',
-  lost: 'no more to this process, which had not finished there: it was silent for too long, or its time to stop is up',
+  lost: 'no more to this process, which had not given it up: it was silent for too long, an operator moved the group, or its time is up',
 } as const;
 
 /** Partitions of one group that came, or went, together. */

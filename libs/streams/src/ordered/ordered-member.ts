@@ -230,7 +230,7 @@ function holdingsBy(ownership: Ownership): HeldEntriesParts['holdings'] {
 function ownershipLost({ topic, partition, group }: GroupPartition): MillraceError {
   return new MillraceError(
     'STATE_LOST',
-    `Partition ${partition} of topic '${topic}' was taken from this process, and another member of group '${group}' owns it by now. ` +
+    `Partition ${partition} of topic '${topic}' was taken from this process: another member of group '${group}' may own it by now. ` +
       'Nothing that follows counts: stop.',
   );
 }
