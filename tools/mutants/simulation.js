@@ -1,6 +1,6 @@
 /**
  * Switches off the guards that the simulation must find by itself, one after the other, and runs it until a seed fails.
- * `--seeds N` says how many seeds a guard has, default 600; other arguments choose guards by a part of their names.
+ * `--seeds N` says how many seeds a guard has, default 1500; other arguments choose guards by a part of their names.
  *
  * Prints a line a mutant and `mutants=N found=N`. Exit code 1 when fewer than nine of ten are found, and when one could not be
  * made.
@@ -15,7 +15,7 @@ const TREE = resolve(import.meta.dirname, '../..');
 const TIMEOUT_MS = 600_000;
 const LEAST_FOUND = 0.9;
 
-const { values, positionals } = parseArgs({ options: { seeds: { type: 'string', default: '600' } }, allowPositionals: true });
+const { values, positionals } = parseArgs({ options: { seeds: { type: 'string', default: '1500' } }, allowPositionals: true });
 const guards = SIMULATED_GUARDS.filter(({ name }) => positionals.length === 0 || positionals.some((part) => name.includes(part)));
 const copy = new WorkingCopy(TREE);
 let stopped = false;

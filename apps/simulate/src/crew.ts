@@ -125,7 +125,9 @@ export class Crew {
       return (server.execute('XINFO', 'GROUPS', key) as unknown[][]).map(([, name]) => [key, String(name)] as const);
     });
     const chosen = groups[choice % groups.length];
-    if (chosen) server.execute('XGROUP', 'DESTROY', ...chosen);
+    if (!chosen) return;
+    server.execute('XGROUP', 'DESTROY', ...chosen);
+    this.#world.destroyedAtMs = this.#world.time.nowMs;
   }
 
   #start(place: number): SimulatedProcess {

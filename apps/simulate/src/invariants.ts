@@ -140,13 +140,9 @@ function takenWrong({ plan, history, end: { group } }: Run): string[] {
   ];
 }
 
-/**
- * A member of an ordered group begins nothing before it knows again what it owns; one of a shared group asks for less: what it
- * has read it begins, also when the group was destroyed meanwhile, and others were given the same.
- */
+/** A member of an ordered group begins nothing before it knows again what it owns; one of a shared group asks for less. */
 function begunAfterEnd({ plan, history }: Run): string[] {
-  const { mode, weather } = plan;
-  const mayNotKnow = mode === 'shared' && (weather.silent > 0 || weather.late > 0 || has(plan, 'destroy-group'));
+  const mayNotKnow = plan.mode === 'shared' && (plan.weather.silent > 0 || plan.weather.late > 0);
   if (mayNotKnow || mayComeAgain(plan)) return [];
   const late = history.calls.filter(({ isAfterEnd }) => isAfterEnd).map(({ value }) => value);
   return late.length > 0 ? [`begun though settled: ${late.join(', ')}`] : [];

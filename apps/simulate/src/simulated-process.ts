@@ -163,7 +163,10 @@ export class SimulatedProcess {
 
   async #handle(delivery: Delivery): Promise<Outcome> {
     const { history, plan } = this.#world;
-    const isAfterEnd = (plan.mode === 'ordered' || !this.#isDisturbed) && this.#world.isSettled(delivery.partition, delivery.offset);
+    // A member of a shared group begins what it had asked for before the group was destroyed, though others were given it since.
+    const { waitsSince = Infinity } = delivery as { readonly waitsSince?: number };
+    const mayNotKnow = plan.mode === 'shared' && (this.#isDisturbed || waitsSince < this.#world.destroyedAtMs + LATE_MS);
+    const isAfterEnd = !mayNotKnow && this.#world.isSettled(delivery.partition, delivery.offset);
     const call = history.begin(this, delivery, isAfterEnd);
     const { value, attempt, crashes } = call;
     this.#world.record(`${this.name} begins ${value} attempt ${attempt} crashes ${crashes}${isAfterEnd ? ' though settled' : ''}`);

@@ -30,6 +30,8 @@ export class World {
   readonly topic: TopicDefinition;
   readonly #strands: Strand[] = [];
   /** When the last stranded request arrives, in virtual milliseconds. */
+  /** When the group was destroyed last, in virtual milliseconds. */
+  destroyedAtMs = Number.NEGATIVE_INFINITY;
   #strandedUntilMs = 0;
 
   constructor(plan: Plan, time: VirtualTime, trace: Trace) {
