@@ -63,4 +63,12 @@ export const openFetches = [
     spec: 'libs/streams/test/raise/steps.spec.ts',
     title: 'leave no fetch open behind the gate',
   },
+  {
+    name: 'a partition that another takes leaves no fetch open',
+    file: `${SCRIPTS}/acquire.lua`,
+    find: "  closeFetch(string.match(control, '^.-}') .. ':meta')\n",
+    replace: '',
+    spec: OPEN_FETCHES_SPEC,
+    title: 'is closed when another member takes the partition',
+  },
 ];

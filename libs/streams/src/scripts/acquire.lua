@@ -8,13 +8,21 @@
 --         expected one; 'FAILED <why>' when its turn failed
 --
 -- Guarantees: a partition has one owner, and no two under one epoch; the epoch of a record grows; a call that is repeated finds
--- what the first one did; an owner that others take for dead is rung; a partition that fails does not stop the others.
+-- what the first one did; an owner that others take for dead is rung, and is handed nothing more; a partition that fails does not
+-- stop the others.
 --!include include/ring.lua
 --!include include/try-partition.lua
 --!include include/stored-offset.lua
+--!include include/fetch-lines.lua
 
 local FIRST, FIELDS = 3, 3
 local group, member = ARGV[1], ARGV[2]
+
+local function closeFetch(meta)
+  local fetches = redis.call('HGET', meta, 'fetches')
+  local others = withoutFetch(fetches, group)
+  if fetches and others ~= fetches then redis.call('HSET', meta, 'fetches', others) end
+end
 
 local function acquire(control, owner, epoch, least)
   local record = redis.call('HMGET', control, 'owner', 'epoch')
@@ -24,6 +32,7 @@ local function acquire(control, owner, epoch, least)
   if presentOwner == member and presentEpoch == text then return next end
   if presentOwner ~= owner or presentEpoch ~= epoch then return { presentOwner, presentEpoch } end
   redis.call('HSET', control, 'owner', member, 'epoch', text)
+  closeFetch(string.match(control, '^.-}') .. ':meta')
   if owner ~= '' and owner ~= member then ring(control, 'control ' .. group) end
   return next
 end

@@ -21,6 +21,7 @@
 --!include include/try-partition.lua
 --!include include/entry-id.lua
 --!include include/delivered-to.lua
+--!include include/fetch-lines.lua
 --!include include/open-fetches.lua
 
 local FIRST, FIELDS, STREAMS = 5, 7, 4
@@ -92,20 +93,17 @@ local function isOvertaken(control, last, epoch, round)
   return false
 end
 
--- Closes the fetch of the group that is open. Returns the texts of all others, and what was handed over to that one.
+-- Closes the fetch of the group that is open. Returns the lines of all others, and what was handed over to that one.
 local function close(log, fetches, epoch)
-  local texts, handedOver = {}, ''
-  for name, of, owner, by, number in string.gmatch(fetches, FETCH) do
-    if name ~= group then texts[#texts + 1] = fetchText(name, of, owner, by, number)
-    elseif owner == member and by == epoch then handedOver = number .. ' ' .. offsetBehind(deliveredTo(log, group) or '0-0') end
-  end
-  return table.concat(texts), handedOver
+  local others, owner, by, number = withoutFetch(fetches, group)
+  if owner ~= member or by ~= epoch then return others, '' end
+  return others, number .. ' ' .. offsetBehind(deliveredTo(log, group) or '0-0')
 end
 
 -- Reads the log, and leaves the fetch open when it has brought all that there is.
 local function readLog(place, epoch, fetch, count, after)
   local gates, fetches, next = unpack(redis.call('HMGET', place.meta, 'gates', 'fetches', 'next'))
-  local others, handedOver = close(place.log, fetches or '', epoch)
+  local others, handedOver = close(place.log, fetches, epoch)
   local isNew, raise, at = after == '>', gateIn(gates)
   local entries, held
   if isNew then entries, held = readNew(place, count, raise, at) else entries = read(place, place.log, count, after) end

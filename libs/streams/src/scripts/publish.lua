@@ -29,6 +29,7 @@
 --!include include/stored-offset.lua
 --!include include/ring.lua
 --!include include/delivered-to.lua
+--!include include/fetch-lines.lua
 --!include include/open-fetches.lua
 
 local log, meta, producers = KEYS[1], KEYS[2], KEYS[3]

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type DeliveryContext, topicOf } from '@millrace/core';
+import { loadScript } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
 import type { GroupPartition } from '../../src/consume/group-partition.js';
 import { SelectiveProxy } from '../crashes/selective-proxy.js';
@@ -195,6 +196,18 @@ describe('a fetch that is left open', () => {
     await publishAll(publisher, stepsFrom(0, 1));
     const { keys } = await usedPlace();
     expect(await pendingIn(keys.log)).toBe(0);
+  });
+
+  it('is closed when another member takes the partition', async () => {
+    const { process, publisher } = await owner();
+    const acquire = loadScript('../../src/scripts/acquire.lua', import.meta.url);
+    const controls = bed.places.map(({ groupKeys }) => groupKeys.control);
+    for (const control of controls) {
+      const record = (await bed.command('HMGET', control, 'owner', 'epoch')) as string[];
+      await process.redis.publish.run(acquire, [control], ['g', 'another', ...record, 1]);
+    }
+    await publishAll(publisher, stepsFrom(0, 1));
+    expect([await pendingIn((await usedPlace()).keys.log), await open()]).toEqual([0, []]);
   });
 
   it('brings the handler nothing twice when a ring comes twice', async () => {

@@ -1,17 +1,10 @@
--- Fetches that owners of a partition have left open: they found less than they asked for, and what is published next is handed over
--- to them, in a channel of their own. Field `fetches` of the meta, a line for each group: `<group> <consumer> <member> <epoch>
--- <number of the fetch>`. It needs entry-id.lua and delivered-to.lua.
+-- What is published is handed over to the fetches that owners of the partition have left open, in channels of their own. It needs
+-- entry-id.lua, delivered-to.lua and fetch-lines.lua.
 
 -- More at once is not handed over.
 local MOST_MESSAGES, MOST_BYTES = 16, 4096
 -- Before each entry in the text that hands it over: no text of an entry of ours has it.
 local SEPARATOR = '\30'
-local FETCH = '(%S+) (%S+) (%S+) (%d+) (%d+)\n'
-
-local function fetchText(...)
-  return string.format('%s %s %s %s %s\n', ...)
-end
-
 -- The offset behind the message with the last id that a group was given; '' where that is a foreign entry.
 local function offsetBehind(id)
   if id == '0-0' then return '0' end
