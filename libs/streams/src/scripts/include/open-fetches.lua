@@ -1,4 +1,4 @@
--- What is published is handed over to the fetches that owners of the partition have left open, in channels of their own. It needs
+-- New messages are handed over to the fetches that owners of the partition have left open, in channels of their own. It needs
 -- entry-id.lua, delivered-to.lua and fetch-lines.lua.
 
 -- More at once is not handed over.
