@@ -25,9 +25,9 @@ interface Open {
 }
 
 /**
- * The fetch that a member has left open in the log of a partition. An entry that is published then is handed over to it: Redis
- * holds it for the owner as if the fetch had brought it, and the ring tells it. The next fetch closes it, and says how many there
- * were: with any doubt the member reads again all that it holds.
+ * The fetch that a member has left open in the log of a partition. An entry that is published while the group has nothing pending
+ * is handed over to it: Redis holds it for the owner as if the fetch had brought it, and a ring brings it. The next fetch closes
+ * it, and says up to which offset there were some: with any doubt the member reads again all that it holds.
  */
 export class OpenFetch {
   readonly #parts: OpenFetchParts;

@@ -23,7 +23,7 @@
 -- Guarantees: the batches of a producer are stored in the order of their numbers, each once, however many are on their way and
 -- however late one arrives; offsets are dense; an idempotency key is remembered for one window at least and two at most, by
 -- Redis's clock, and never for longer than it is claimed; what is stored is handed over to the fetches that owners of the partition
--- have left open, unless it is much.
+-- have left open, unless it is much, or something of their group is pending.
 --!include include/entry-id.lua
 --!include include/producers.lua
 --!include include/stored-offset.lua

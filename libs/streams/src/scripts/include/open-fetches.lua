@@ -5,6 +5,7 @@
 local MOST_MESSAGES, MOST_BYTES = 16, 4096
 -- Before each entry in the text that hands it over: no text of an entry of ours has it.
 local SEPARATOR = '\30'
+
 -- The offset behind the message with the last id that a group was given; '' where that is a foreign entry.
 local function offsetBehind(id)
   if id == '0-0' then return '0' end
@@ -26,7 +27,7 @@ end
 -- Hands the entries that were stored from one offset on, for which there is the ring with this id, over to the fetches that wait for
 -- them. Nobody is given more while the group has messages pending: a process that has died, or stands still, holds no more than
 -- one fetch would have brought it. The group has read all before them, so what is read now is what was stored.
--- Returns false when the texts of the fetches are to stay as they are, else what is left of them: those of groups that are gone go.
+-- Returns false when the lines of the fetches are to stay as they are, else what is left of them: those of groups that are gone go.
 local function handOver(log, fetches, from, ringId)
   local base, texts, isClosed = string.match(log, '^.-}') .. ':ring:', {}, false
   for group, consumer, member, epoch, number in string.gmatch(fetches, FETCH) do
