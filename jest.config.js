@@ -27,8 +27,9 @@ export default {
   },
   setupFiles: ['reflect-metadata'],
   workerIdleMemoryLimit: '256MB',
-  // One more than the cores of a small machine: tests of real processes wait for a third of their time.
-  maxWorkers: 3,
+  // More than the cores of a small machine: tests of real processes wait for most of their time.
+  maxWorkers: 5,
+  testSequencer: '<rootDir>/tools/jest/longest-first.js',
   testTimeout: 60_000,
   coverageProvider: 'v8',
 };

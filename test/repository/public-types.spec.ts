@@ -6,7 +6,8 @@ import ts from 'typescript';
 const APPLICATION = `
 import type { DeadLetters, DeadLetterContext, Groups, Health, JobQueue, LocalSubscriptions, Publisher } from '@millrace/nestjs';
 import type { MillraceHealthIndicator } from '@millrace/nestjs';
-import { custom, exponential, fixed, fsynced, replicated } from '@millrace/nestjs';
+import type { Contracts } from '@millrace/nestjs';
+import { custom, defineTopic, exponential, fixed, fsynced, replicated } from '@millrace/nestjs';
 export const durability = [replicated(1), fsynced()];
 export const backoffs = [fixed('1s'), exponential('1s'), custom(() => '1s')];
 export const states = (local: LocalSubscriptions) => local.states();
@@ -17,6 +18,11 @@ export const errorOf = (context: DeadLetterContext) => context.error;
 export const letters = (deadLetters: DeadLetters) => deadLetters.list;
 export const seek = (groups: Groups) => groups.seek;
 export const publish = (publisher: Publisher) => publisher.publish;
+export const prepare = (publisher: Publisher) => publisher.prepare;
+export const publishPrepared = (publisher: Publisher) => publisher.publishPrepared;
+export const audit = defineTopic<{ actor: string }>('audit', { key: (entry) => entry.actor });
+export const mirror = defineTopic('mirror', { payload: class Order { id = 1 } });
+export const contract = (contracts: Contracts) => contracts.topic('audit');
 export const enqueue = (jobs: JobQueue) => jobs.enqueue;
 `;
 

@@ -1,6 +1,11 @@
+import { calls } from './guards/calls.js';
+import { chosenCalls } from './guards/calls-choosing.js';
+import { keptCalls } from './guards/calls-kept.js';
+import { streamedCalls } from './guards/calls-streams.js';
 import { clocks } from './guards/clocks.js';
 import { holding, putBack, settling, sharing } from './guards/consuming.js';
 import { deadLetters } from './guards/dead-letters.js';
+import { deaths } from './guards/deaths.js';
 import { reading } from './guards/reading.js';
 import { storing } from './guards/storing.js';
 import { openFetches } from './guards/open-fetches.js';
@@ -30,5 +35,6 @@ import { waiting } from './guards/waiting.js';
 export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
-  ...owning, ...ordered, ...openFetches, ...orderingOperators, ...raising,
+  ...owning, ...ordered, ...deaths, ...openFetches, ...orderingOperators, ...raising,
+  ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls,
 ];

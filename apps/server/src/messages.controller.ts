@@ -24,7 +24,7 @@ export class MessagesController {
   /** The body is the payload. 201 when it was stored, 200 for a duplicate; both with the id, partition and offset. */
   @Post(':topic/messages')
   @HttpCode(HttpStatus.CREATED)
-  async publish(@Param('topic') topic: string, @Payload() payload: object, @Exchange() exchange: HttpExchange): Promise<PublishResult> {
+  async publish(@Param('topic') topic: string, @Payload() payload: unknown, @Exchange() exchange: HttpExchange): Promise<PublishResult> {
     const options = exchange.options();
     assertKnown(options, KNOWN);
     const contract = this.#contracts.topic(topic, options.get('millrace-type'));

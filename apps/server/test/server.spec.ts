@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Job, MessageType, MillraceModule, Topic } from '@millrace/nestjs';
+import { defineTopic, Job, MessageType, MillraceModule, Topic } from '@millrace/nestjs';
 import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
 import { type INestApplication, type LoggerService, Module, type Type } from '@nestjs/common';
 import { IsInt, IsString } from 'class-validator';
@@ -17,6 +17,8 @@ class Ordered {
 class LargeOrdered extends Ordered {
   @IsString() approvedBy!: string;
 }
+
+const Anything = defineTopic('test.anything');
 
 @Job('test-mail', { queue: 'mails' })
 class Mail {
@@ -40,7 +42,7 @@ afterEach(async () => {
 
 function applicationModule(): Type {
   @Module({
-    imports: [MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('server') }), MillraceModule.forFeature([Ordered, LargeOrdered, Mail])],
+    imports: [MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('server') }), MillraceModule.forFeature([Ordered, LargeOrdered, Anything, Mail])],
   })
   class AppModule {}
   return AppModule;
@@ -83,6 +85,15 @@ describe('the HTTP API', () => {
     const large = { amount: 1_000, approvedBy: 'a' };
     expect(await post(url, large, { 'millrace-type': 'large' })).toMatchObject({ status: 201, body: { offset: 0 } });
     expect(await post(url, { amount: 1 }, { 'millrace-type': 'large' })).toMatchObject({ status: 400, body: { code: 'INVALID_PAYLOAD' } });
+  });
+
+  it.each(['{"a":1}', '[1,"a"]', '"text"', '7', 'true', 'null'])('publishes %s to a topic without a class alone', async (body) => {
+    const url = await start();
+    expect(await post(`${url}/topics/test.anything/messages`, body)).toMatchObject({ status: 201, body: { offset: 0 } });
+    const refused = { status: 400, body: { code: 'INVALID_PAYLOAD' } };
+    expect(await post(`${url}/topics/test.ordered/messages`, body)).toMatchObject(refused);
+    expect(await post(`${url}/jobs/test-mail`, body)).toMatchObject(refused);
+    expect(await post(`${url}/topics/test.anything/messages`, body, { 'millrace-type': 'large' })).toMatchObject({ status: 400 });
   });
 
   it.each<[string, Record<string, string>, string]>([

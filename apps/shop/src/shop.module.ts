@@ -3,10 +3,11 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { InventoryModule, OrderedInventoryModule } from './inventory/inventory.module.js';
 import { MailModule } from './mail/mail.module.js';
 import { NotificationsModule } from './notifications/notifications.module.js';
+import { PaymentsModule } from './payments/payments.module.js';
 import { PlacementModule } from './placement/placement.module.js';
 
 /** The shop without its inventory, of which there are two. */
-@Module({ imports: [PlacementModule, NotificationsModule, MailModule] })
+@Module({ imports: [PlacementModule, PaymentsModule, NotificationsModule, MailModule] })
 export class ShopModule {
   /**
    * The whole shop; `options.handlers` or the environment selects the handlers that a process runs.

@@ -11,6 +11,8 @@ import { TemporaryFolder } from './temporary-folder.js';
 
 const RUN_MS = 150_000;
 const WAITS = ['loading the demo', 'starting Redis', 'starting the embedded database', 'starting the shop', 'stopping what was started'];
+/** The revenue of 200 generated orders with seed 7, without their cancellations. */
+const CHARGED = '2056151.335';
 const HEADER = 'InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n';
 
 const folder = new TemporaryFolder();
@@ -41,10 +43,10 @@ async function expectEmpty({ url }: TestRedis): Promise<void> {
 
 describe('the demo', () => {
   test(
-    'handles everything exactly once while workers are killed, and leaves nothing behind',
+    'charges and handles everything exactly once while its processes are killed, and leaves nothing behind',
     async () => {
       const env = await emptyTemporary('killed');
-      const demo = new DemoProcess('--once --json --generate 200 --workers 2 --kill 2 --duplicates 10 --poison 3 --seed 7'.split(' '), env);
+      const demo = new DemoProcess('--once --json --generate 200 --workers 2 --kill 3 --duplicates 10 --poison 3 --seed 7'.split(' '), env);
       const { code, stdout, stderr } = await demo.ended;
       const report = JSON.parse(stdout || `"nothing on stdout, but on stderr: ${stderr.replace(/["\\\n]/g, ' ')}"`) as Report;
       expect(report).toEqual({
@@ -60,13 +62,16 @@ describe('the demo', () => {
           notifications: figures(197),
         },
         jobs: { emails: { completed: 197, failed: 0 } },
-        kills: 2,
+        calls: { charged: CHARGED, failed: 0, duplicates: 0 },
+        kills: 3,
         seed: 7,
         elapsedMs: expect.any(Number),
       });
       expect(code).toBe(0);
       for (const wait of WAITS) expect(stderr).toContain(wait);
-      expect(stderr.match(/killed worker \d \(process \d+\) with SIGKILL/g)).toHaveLength(2);
+      // Each of them once, in any order.
+      const killed = [...stderr.matchAll(/killed (.+) \(process \d+\) with SIGKILL/g)].map(([, name]) => name);
+      expect(killed.sort()).toEqual(['payments', 'worker 1', 'worker 2']);
       await expectNothingLeft(demo, env);
     },
     RUN_MS,
@@ -93,6 +98,8 @@ describe('the demo', () => {
       const { code, stdout, stderr } = await demo.ended;
       expect(stderr).toContain('redis: REDIS_URL');
       expect(stdout).toMatch(/^revenue .* the same$/m);
+      expect(stdout).toMatch(/^charged .* the same$/m);
+      expect(stdout).toMatch(/^0 orders not charged, 0 charged twice$/m);
       expect(stdout).toMatch(/^mails +58 +58 +the same$/m);
       expect(stdout).toMatch(/^group +inventory +notifications$/m);
       expect(stdout).toMatch(/^dead letters +2 +2$/m);
@@ -116,7 +123,7 @@ describe('the demo', () => {
       const { code, stdout, stderr } = await demo.ended;
       expect(stderr).toContain('the shop stays open');
       expect(stderr).not.toContain('Warning');
-      expect(stdout.match(/^revenue .* the same$/gm)).toHaveLength(2);
+      expect(stdout.match(/^(revenue|charged) .* the same$/gm)).toHaveLength(4);
       expect(code).toBe(0);
       await expectNothingLeft(demo, env);
     },
@@ -210,6 +217,7 @@ describe('the demo', () => {
       revenue: '1.500',
       units: 1,
       jobs: { emails: { completed: 1, failed: 0 } },
+      calls: { charged: '3.000', failed: 0, duplicates: 0 },
     });
     expect(code).toBe(0);
   }, RUN_MS);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { DeliveryContext, JobContext, SqlTransaction } from '@millrace/nestjs';
 import { connectDatabase, findDatabase, type RunningDatabase, type SqlDatabase } from '@millrace/outbox';
 import type { Invoice } from '../src/contracts/invoice.js';
+import type { ChargeResult } from '../src/contracts/payments-api.js';
 import { createTables } from '../src/database/tables.js';
 import { countMails, readEffects } from '../src/demo/effects.js';
 import { readOrderKept } from '../src/demo/order-kept.js';
@@ -9,6 +10,7 @@ import { Inventory } from '../src/inventory/inventory.js';
 import { OrderedInventory } from '../src/inventory/ordered-inventory.js';
 import { Mailer } from '../src/mail/mailer.js';
 import type { Order } from '../src/orders/order.js';
+import { Payments } from '../src/payments/payments.js';
 import { PoisonError, poisonHeaders } from '../src/placement/poison.js';
 import { Totals } from '../src/totals/totals.js';
 
@@ -58,7 +60,8 @@ describe('the effects of the handlers', () => {
   test('start from nothing, and making the tables again changes nothing', async () => {
     await createTables(database);
     await createTables(database);
-    expect(await readEffects(database)).toEqual({ revenue: 0n, units: 0n, moved: new Map(), mails: new Map() });
+    const none = { moved: new Map(), mails: new Map(), charged: new Map() };
+    expect(await readEffects(database)).toEqual({ revenue: 0n, units: 0n, ...none });
   });
 
   test('are increments, exact for any amount', async () => {
@@ -68,7 +71,7 @@ describe('the effects of the handlers', () => {
     await cancel(france);
     await place(ORDER);
     const { revenue, units, moved } = Totals.of([ORDER, france, france, ORDER]);
-    expect(await readEffects(database)).toEqual({ revenue, units, moved, mails: new Map() });
+    expect(await readEffects(database)).toEqual({ revenue, units, moved, mails: new Map(), charged: new Map() });
   });
 
   test('by the ordered inventory show which customers were handled out of order, in each topic', async () => {
@@ -85,6 +88,25 @@ describe('the effects of the handlers', () => {
     const before = await readEffects(database);
     await expect(place(ORDER, poisonHeaders)).rejects.toBeInstanceOf(PoisonError);
     expect(await readEffects(database)).toEqual(before);
+  });
+
+  test('hold one charge of an invoice, however often it is asked for at once or later', async () => {
+    const payments = new Payments(database);
+    const [one, again] = await Promise.all([charge('1', '12.500'), charge('1', '12.500')]);
+    const [other, later] = [await charge('2', '-999999999999999.999'), await charge('1', '12.500')];
+    expect([again, later]).toEqual([one, one]);
+    expect(other).not.toEqual(one);
+    const charged = new Map([['1', { charges: 1, amount: 12_500n }], ['2', { charges: 1, amount: -999_999_999_999_999_999n }]]);
+    expect((await readEffects(database)).charged).toEqual(charged);
+
+    function charge(invoice: string, amount: string): Promise<ChargeResult> {
+      return payments.charge({ invoice, amount });
+    }
+  });
+
+  test('have no second charge of another amount', async () => {
+    await expect(new Payments(database).charge({ invoice: '1', amount: '12.501' })).rejects.toMatchObject({ code: 'OTHER_AMOUNT' });
+    expect((await readEffects(database)).charged.get('1')).toEqual({ charges: 1, amount: 12_500n });
   });
 
   test('show a mail that was sent twice', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Effects } from '../src/demo/effects.js';
+import type { Charged, Effects } from '../src/demo/effects.js';
 import type { Observation } from '../src/demo/observer.js';
 import type { OrderKept } from '../src/demo/order-kept.js';
 import { reportOf } from '../src/demo/report.js';
@@ -11,6 +11,10 @@ function order(invoice: string, stockCode: string, quantity: number, unitPrice: 
   return { invoice, customerId: null, country: 'EIRE', placedAt: '2024-01-08', lines: [{ stockCode, quantity, unitPrice }] };
 }
 
+function once(amount: bigint): Charged {
+  return { charges: 1, amount };
+}
+
 const ORDERS = [order('1', 'A', 3, 2_550), order('2', 'B', 1, 125), order('C3', 'A', -1, 2_550), order('4', 'A', 100, 1)];
 const POISON = new Set(['4']);
 const EFFECTS: Effects = {
@@ -18,7 +22,10 @@ const EFFECTS: Effects = {
   units: 3n,
   moved: new Map([['A', 2n], ['B', 1n]]),
   mails: new Map([['1', 1], ['2', 1]]),
+  // The poison order is charged before it is published; the cancellation never.
+  charged: new Map([['1', once(7_650n)], ['2', once(125n)], ['4', once(100n)]]),
 };
+const NO_FAILURES: ReadonlyMap<string, string> = new Map();
 
 const NONE_SPECIAL = { deduplicated: 0, discarded: 0, expired: 0, filtered: 0, redriven: 0, lost: 0, dropped: 0 };
 const NONE_OF_DEAD_LETTERS = { hookFailed: 0, untold: 0, deadLettersDropped: 0 };
@@ -33,11 +40,12 @@ const OBSERVATION: Observation = {
 
 function verdict(effects: Partial<Effects> = {}, observation: Partial<Observation> = {}): Verdict {
   const found = { effects: { ...EFFECTS, ...effects }, observation: { ...OBSERVATION, ...observation } };
-  return judge({ orders: ORDERS, poison: POISON, ...found });
+  return judge({ orders: ORDERS, poison: POISON, failures: NO_FAILURES, ...found });
 }
 
 function orderedVerdict(kept: OrderKept): readonly string[] {
-  return judge({ orders: ORDERS, poison: POISON, effects: EFFECTS, observation: OBSERVATION, order: kept }).problems;
+  const found = { effects: EFFECTS, observation: OBSERVATION, failures: NO_FAILURES };
+  return judge({ orders: ORDERS, poison: POISON, order: kept, ...found }).problems;
 }
 
 function inventory(state: Partial<typeof STATE>): Partial<Observation> {
@@ -49,6 +57,21 @@ describe('the verdict', () => {
     const { problems, expected, mails } = verdict();
     expect(problems).toEqual([]);
     expect({ revenue: expected.revenue, units: expected.units, mails }).toEqual({ revenue: 5_225n, units: 3n, mails: 2 });
+  });
+
+  test('adds the charges up, those of poison orders too, and finds an order that could not be charged', () => {
+    expect(verdict().calls).toEqual({ charged: 7_875n, expected: 7_875n, failed: 0, duplicates: 0, problems: [] });
+    const charged = new Map([...EFFECTS.charged].slice(1));
+    const found = { effects: { ...EFFECTS, charged }, observation: OBSERVATION, failures: new Map([['1', 'no answer within 5000 ms']]) };
+    const { calls, problems } = judge({ orders: ORDERS, poison: POISON, ...found });
+    expect(calls).toMatchObject({ charged: 225n, expected: 7_875n, failed: 1, duplicates: 0 });
+    const failed = '1 orders could not be charged: 1; the first one: no answer within 5000 ms';
+    expect(problems).toEqual([failed, '1 orders have no charge: 1']);
+  });
+
+  test('counts each charge of an order beyond the first', () => {
+    const charged = new Map([...EFFECTS.charged, ['2', { charges: 3, amount: 375n }]] as const);
+    expect(verdict({ charged }).calls).toMatchObject({ charged: 8_125n, duplicates: 2 });
   });
 
   test('finds a customer out of order, and a message that has no place in the order', () => {
@@ -65,6 +88,10 @@ describe('the verdict', () => {
     ['a second mail', { mails: new Map([['1', 2], ['2', 1]]) }, '1 orders have more than one mail: 1'],
     ['a mail for a poison order', { mails: new Map([['1', 1], ['2', 1], ['4', 1]]) }, '1 invoices have a mail that must not have one: 4'],
     ['a mail for a cancellation', { mails: new Map([['1', 1], ['2', 1], ['C3', 1]]) }, 'must not have one: C3'],
+    ['a missing charge', { charged: new Map([...EFFECTS.charged].slice(0, 2)) }, '1 orders have no charge: 4'],
+    ['a second charge', { charged: new Map([...EFFECTS.charged, ['2', { charges: 2, amount: 250n }]] as const) }, 'more than one charge: 2'],
+    ['a charge for a cancellation', { charged: new Map([...EFFECTS.charged, ['C3', once(1n)]] as const) }, 'must not have one: C3'],
+    ['a charge of another amount', { charged: new Map([...EFFECTS.charged, ['2', once(124n)]] as const) }, 'a wrong amount: 2 has 0.124'],
   ])('finds %s', (_, effects, problem) => {
     expect(verdict(effects).problems).toEqual([expect.stringContaining(problem)]);
   });
@@ -80,6 +107,8 @@ describe('the verdict', () => {
     expect(verdict({}, observation).problems).toEqual([expect.stringContaining(problem)]);
   });
 });
+
+const BESIDE = { mails: { sent: 2, expected: 2 }, charges: '7.875' };
 
 describe('the report', () => {
   const input = { files: 1, lines: 5, malformed: 1, orders: ORDERS, placed: 3 };
@@ -97,6 +126,7 @@ describe('the report', () => {
       duplicates: 2,
       groups: { inventory: { handled: 3, ...group }, notifications: { handled: 2, ...group } },
       jobs: { emails: { completed: 2, failed: 0 } },
+      calls: { charged: '7.875', failed: 0, duplicates: 0 },
       kills: 1,
       seed: 7,
       elapsedMs: 1_234,
@@ -106,10 +136,11 @@ describe('the report', () => {
   test('counts the mails that were sent, not the completed jobs that the queue still keeps', () => {
     const orders = Array.from({ length: 20_365 }, (_, index) => order(`${index}`, 'A', 1, 1));
     const mails = new Map(orders.map(({ invoice }) => [invoice, 1]));
-    const effects = { revenue: 20_365n, units: 20_365n, moved: new Map([['A', 20_365n]]), mails };
+    const charged = new Map(orders.map(({ invoice }) => [invoice, once(1n)]));
+    const effects = { revenue: 20_365n, units: 20_365n, moved: new Map([['A', 20_365n]]), mails, charged };
     const observation = { ...OBSERVATION, jobs: { ...OBSERVATION.jobs, completed: 10_000 }, mails: mails.size };
     const groups = { inventory: { ...STATE, deadLettered: 0 }, notifications: { ...STATE, deadLettered: 0 } };
-    const judged = { effects, observation: { ...observation, groups } };
+    const judged = { failures: NO_FAILURES, effects, observation: { ...observation, groups } };
     const found = judge({ orders, poison: new Set(), ...judged });
     const report = reportOf({ input: { ...input, orders, placed: orders.length }, verdict: found, ...judged, ...figures });
     expect(report).toMatchObject({ ok: true, jobs: { emails: { completed: 20_365, failed: 0 } } });
@@ -123,8 +154,9 @@ describe('the report', () => {
     const counted = { revenue: '-999999999.999', units: 999_999_999, published: many, duplicates: many };
     const report = reportOf({ input, effects: EFFECTS, observation: OBSERVATION, verdict: verdict(), ...figures });
     const groups = { inventory: figure, notifications: figure };
-    const large = { ...report, ...counted, groups, seed: 4_294_967_295, elapsedMs: 9_999_999 };
-    const lines = tableOf(large, { sent: many, expected: 1 }).split('\n');
+    const calls = { charged: '-999999999.999', failed: many, duplicates: many };
+    const large = { ...report, ...counted, groups, calls, seed: 4_294_967_295, elapsedMs: 9_999_999 };
+    const lines = tableOf(large, { mails: { sent: many, expected: 1 }, charges: '999999999.999' }).split('\n');
     expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(60);
   });
 
@@ -132,17 +164,19 @@ describe('the report', () => {
     const effects = { ...EFFECTS, revenue: 5_224n };
     const report = reportOf({ input, effects, observation: OBSERVATION, verdict: verdict(effects), ...figures });
     expect(report).toMatchObject({ ok: false, revenue: '5.224', expected: { revenue: '5.225' } });
-    expect(tableOf(report, { sent: 2, expected: 2 })).toMatch(/^revenue +5\.224 +5\.225 +DIFFERENT$/m);
+    expect(tableOf(report, BESIDE)).toMatch(/^revenue +5\.224 +5\.225 +DIFFERENT$/m);
   });
 
   test('is a table for people', () => {
     const report = reportOf({ input, effects: EFFECTS, observation: OBSERVATION, verdict: verdict(), ...figures });
-    const table = tableOf(report, { sent: 2, expected: 2 });
+    const table = tableOf(report, BESIDE);
     expect(table).toMatch(/^revenue +5\.225 +5\.225 +the same$/m);
+    expect(table).toMatch(/^charged +7\.875 +7\.875 +the same$/m);
     expect(table).toMatch(/^group +inventory +notifications$/m);
     expect(table).toMatch(/^handled +3 +2$/m);
     expect(table).toMatch(/^dead letters +1 +1$/m);
     expect(table).toMatch(/^emails +2 +0$/m);
+    expect(table).toContain('\n0 orders not charged, 0 charged twice\n');
     expect(table).toContain('4 published, 2 more answered as duplicates\n1 worker killed, seed 7, 1.2 s');
   });
 });

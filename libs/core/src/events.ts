@@ -25,6 +25,30 @@ export interface EventMap {
     readonly outcome: 'retry' | 'dead-letter' | 'parked' | 'stopped' | 'given-up';
     readonly delayMs?: number;
   };
+  /**
+   * A method of a service threw, and so its call fails, unless it is one-way: then nobody else hears of it. Nothing is emitted
+   * once its caller waits no longer, or its process stops.
+   */
+  'call-failed': {
+    readonly service: string;
+    readonly version: string;
+    readonly method: string;
+    /** The member name of the process that calls. */
+    readonly caller: string;
+    readonly requestId: string;
+    readonly isOneWay: boolean;
+    readonly error: ErrorRecord;
+  };
+  /** A method of a service goes on, and holds its place, though nobody has waited for it for `overdueMs`. */
+  'call-overdue': {
+    readonly service: string;
+    readonly version: string;
+    readonly method: string;
+    /** The member name of the process that called. */
+    readonly caller: string;
+    readonly requestId: string;
+    readonly overdueMs: number;
+  };
   /** The function of a custom back-off failed; the message waits as long as by default. */
   'backoff-failed': EventPlace & { readonly failures: number; readonly error: ErrorRecord };
   /** The handler of dead letters failed; `outcome` says whether it is called for this one again. */
@@ -52,7 +76,7 @@ export interface EventMap {
   'dead-letters-dropped': EventPlace & { readonly count: number; readonly untold: number };
   /** Redis has lost batches that it had confirmed to this process, in a failover. */
   'publishes-lost': EventPlace & { readonly batches: number; readonly why: string };
-  /** A group or topic was gone from Redis and has been made again. */
+  /** A group or topic, or a stream of calls, was gone from Redis and has been made again. */
   recreated: EventPlace & { readonly why: string };
   /**
    * A start waits, for so many milliseconds at the most, until it is known whether these members live, which have another order;
@@ -70,6 +94,19 @@ export interface EventMap {
     readonly epoch: number;
     readonly change: 'assigned' | 'given-up' | 'lost';
   };
+  /**
+   * The circuit of a service, or of one of its instances, changed its state. An open one lets a call through at `retryAtMs`, in
+   * Unix milliseconds.
+   */
+  circuit: {
+    readonly service: string;
+    readonly version: string;
+    readonly instance?: string;
+    readonly state: 'open' | 'half-open' | 'closed';
+    readonly retryAtMs?: number;
+  };
+  /** A call failed whose client lets it resolve all the same (`'fail-safe'`). */
+  'call-given-up': { readonly service: string; readonly version: string; readonly method: string; readonly error: ErrorRecord };
   /** A background loop met an error and goes on. */
   'loop-failed': EventPlace & { readonly loop: string; readonly error: ErrorRecord; readonly failures: number };
   /** A connection to Redis changed its state. */

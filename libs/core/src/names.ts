@@ -1,12 +1,13 @@
 import { MillraceError } from './errors.js';
 
 /**
- * Names of topics, groups, queues and jobs. They stand in Redis keys, log lines and metric labels, so nothing that any of
- * these would have to escape is allowed: no `{}` (hash tags), no `:` (key separator), no spaces, ASCII only.
+ * Names of topics, groups, queues, jobs and services. They stand in Redis keys, log lines and metric labels, so nothing that any
+ * of these would have to escape is allowed: no `{}` (hash tags), no `:` (key separator), no spaces, ASCII only.
  */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
-export type NameKind = 'topic' | 'group' | 'queue' | 'job' | 'key prefix' | 'message type';
+export type NameKind =
+  'topic' | 'group' | 'queue' | 'job' | 'key prefix' | 'message type' | 'service' | 'version' | 'method' | 'call';
 
 export function isName(value: unknown): value is string {
   return typeof value === 'string' && NAME_PATTERN.test(value);

@@ -31,6 +31,38 @@ describe('@Topic', () => {
     expect(topicOf(Order)).toMatchObject({ partitions: 256, idempotencyWindowMs: 7_200_000, key });
   });
 
+  it("takes 'settled' for a retention, alone or beside limits", () => {
+    @Topic('orders', { retention: 'settled' })
+    class Order {}
+    @Topic('parcels', { retention: { settled: true, maxMessages: 100 } })
+    class Parcel {}
+    @Topic('prices', { retention: { maxMessages: 100 } })
+    class Price {}
+    const limits = { maxAgeMs: null, maxBytes: null, overflow: 'reject', dropGroupAfterMs: 604_800_000 };
+    expect(topicOf(Order).retention).toEqual({ settled: true, maxMessages: null, ...limits });
+    expect(topicOf(Parcel).retention).toEqual({ settled: true, maxMessages: 100, ...limits });
+    expect(topicOf(Price).retention).toEqual({ settled: false, maxMessages: 100, ...limits });
+  });
+
+  it.each([
+    ['setled', "retention 'setled' is not known: did you mean 'settled'?"],
+    ['for ever', "retention 'for ever' is not known; known are settled."],
+    [7, "retention must be 'settled' or an object, such as { maxAge: '7d' }"],
+    [[], "retention must be 'settled' or an object, such as { maxAge: '7d' }"],
+    [null, 'retention must not be null: leave it out instead'],
+  ])('refuses the retention %p', async (retention, problem) => {
+    const { problems } = await thrownBy(() => Topic('orders', { retention } as unknown as TopicOptions));
+    expect(problems).toEqual([problem]);
+  });
+
+  it.each([
+    [{ setled: true }, "option 'setled' is not known: did you mean 'settled'?"],
+    [{ settled: 'yes' }, 'settled must be a boolean value'],
+  ])('refuses the retention %j', async (retention, problem) => {
+    const { problems } = await thrownBy(() => Topic('orders', { retention } as unknown as TopicOptions));
+    expect(problems).toEqual([problem]);
+  });
+
   it('cannot be changed afterwards', () => {
     @Topic('orders')
     class Order {}

@@ -4,6 +4,7 @@ export {
   DEAD_LETTER_REASONS,
   DeadLetter,
   DeadLetterContext,
+  defineTopic,
   DeliveryContext,
   Discard,
   exponential,
@@ -28,6 +29,8 @@ export type {
   Backoff,
   CurveBackoff,
   CustomBackoff,
+  DefinedTopic,
+  DefinedTopicOptions,
   Durability,
   Duration,
   ErrorClass,
@@ -42,6 +45,7 @@ export type {
   MessageTypeOptions,
   PayloadClass,
   Position,
+  PreparedMessage,
   PublishItem,
   PublishOptions,
   PublishResult,
@@ -50,6 +54,7 @@ export type {
   RevokedPartition,
   SqlResult,
   SqlTransaction,
+  TopicOf,
   TopicOptions,
   TopicRef,
   TraceContext,
@@ -58,6 +63,48 @@ export type {
 export { JobContext, JobQueue } from '@millrace/jobs';
 export type { EnqueueItem, EnqueueOptions, EnqueueResult, JobCounts, StuckJob } from '@millrace/jobs';
 export type { SqlDatabase } from '@millrace/outbox';
+export {
+  Balancer,
+  BroadcastCallOptions,
+  CallContext,
+  CallHandle,
+  CallOptions,
+  LATENCY_BOUNDS_MS,
+  localClient,
+  RemoteMethod,
+  ResultOptions,
+  RpcCancelledError,
+  RpcCircuitOpenError,
+  RpcContract,
+  RpcIndefiniteError,
+  RpcNoInstanceError,
+  RpcRemoteError,
+  RpcTimeoutError,
+  StartOptions,
+} from '@millrace/rpc';
+export type {
+  BalanceStrategy,
+  CircuitOptions,
+  CircuitState,
+  ContractClass,
+  FailureMode,
+  Implementation,
+  Instance,
+  InstanceAnswer,
+  InstancesListener,
+  Latency,
+  MethodFigures,
+  MethodName,
+  MethodSummary,
+  OutgoingCall,
+  RemoteMethodOf,
+  RouteOptions,
+  RpcClientOptions,
+  RpcContractOptions,
+  RpcFailureOptions,
+  RpcMethodOptions,
+  RpcMethods,
+} from '@millrace/rpc';
 export { DeadLetters, Groups, Inspector, Orders, sumStates, Topics } from '@millrace/streams';
 export type {
   DeadLetterQuery,
@@ -84,6 +131,7 @@ export type {
 } from '@millrace/streams';
 export { ENVIRONMENT, type EnvironmentVariable, readEnvironment } from './config/environment.js';
 export type { HandlerSelection, SelectedHandlers } from './config/handler-selection.js';
+export { CallsOptions } from './config/calls-options.js';
 export { MillraceOptions } from './config/millrace-options.js';
 export type { RedisOptions, RedisTlsOptions } from './config/redis-options.js';
 export type { HandlerDecorator } from './declare/handler-declaration.js';
@@ -110,6 +158,12 @@ export type { SubscribeBroadcastOptions } from './subscribe/subscribe-broadcast-
 export { Subscribe } from './subscribe/subscribe.decorator.js';
 export type { DeadLettersOptions } from './subscribe/dead-letters-options.js';
 export type { MessageHandlerOptions, RateLimitOptions, RetryOptions, RetryRuleOptions, SubscribeOptions } from './subscribe/subscribe-options.js';
+export { Calls } from './rpc/calls.js';
+export type { ConfiguredClient } from './rpc/feature-clients.js';
+export { ServiceInstances } from './rpc/service-instances.js';
+export type { ServiceState } from './rpc/services.js';
+export { RpcService } from './rpc/rpc-service.decorator.js';
+export type { RpcServiceOptions } from './rpc/rpc-service-options.js';
 export { loadApplication } from './worker/load-application.js';
 export { runWorker } from './worker/run-worker.js';
 export { type RunningWorker, startWorker } from './worker/start-worker.js';

@@ -3,7 +3,7 @@ import { Injectable, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { startTestRedis, TypeScriptChild, waitFor } from '@millrace/testing';
 import {
-  Job, JobHandler, JobQueue, MessageType, MillraceModule, Publisher, Subscribe, SubscribeBroadcast, Topic,
+  Job, JobHandler, JobQueue, MessageType, MillraceModule, Publisher, RpcContract, Subscribe, SubscribeBroadcast, Topic,
 } from '@millrace/nestjs';
 import { IsString } from 'class-validator';
 import { Bench, failureOf, OrderCancelled, OrderPlaced, SendConfirmation } from './fixture.js';
@@ -42,6 +42,11 @@ class Handlers {
   }
 }
 
+@RpcContract<WeatherApi>('weather', { refresh: {} })
+abstract class WeatherApi {
+  abstract refresh(): Promise<void>;
+}
+
 const features = MillraceModule.forFeature([OrderPlaced, SendConfirmation]);
 
 describe('the log at start', () => {
@@ -61,6 +66,12 @@ describe('the log at start', () => {
     const kept = new Kept();
     await bench.start(bench.builder({ imports: [features], providers: [Handlers] }, { handlers: 'none' }), kept);
     expect(kept.entries).toEqual([expect.stringMatching(/; groups: none; queues: none; topics: shop\.orders\.placed$/)]);
+  });
+
+  it('names the services that the process calls', async () => {
+    const kept = new Kept();
+    await bench.start(bench.builder({ imports: [MillraceModule.forFeature([WeatherApi])] }), kept);
+    expect(kept.entries).toEqual([expect.stringMatching(/; groups: none; queues: none; calls: weather; topics: none$/)]);
   });
 });
 

@@ -219,6 +219,20 @@ describe('the log', () => {
     ]);
   });
 
+  it('has calls whose methods failed, and those above all that nobody waits for', async () => {
+    const kept = new Kept();
+    const app = await bench.app({});
+    app.useLogger(kept);
+    const failed = { service: 'prices', version: '2', method: 'quote', caller: 'web.1', requestId: 'r' } as const;
+    const error = { name: 'Error', message: 'no' };
+    emit('call-failed', { ...failed, error, isOneWay: false });
+    emit('call-failed', { ...failed, error, isOneWay: true });
+    expect(kept.entries).toEqual([
+      'warn service prices 2: method quote failed for web.1, and the caller is told: Error: no',
+      'error service prices 2: method quote failed for web.1, and nobody waits for it: Error: no',
+    ]);
+  });
+
   it('is written once in a process with two applications, and no more when both are closed', async () => {
     const kept = new Kept();
     const apps = [await bench.app({}), await bench.app({})];

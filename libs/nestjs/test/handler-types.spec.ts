@@ -1,12 +1,23 @@
 import { describe, expect, it } from '@jest/globals';
 import { IsString } from 'class-validator';
-import { BatchContext, DeadLetterContext, DeliveryContext, JobContext, JobHandler, OnDeadLetter, Subscribe, SubscribeBatch } from '@millrace/nestjs';
+import {
+  BatchContext, DeadLetterContext, defineTopic, DeliveryContext, JobContext, JobHandler, OnDeadLetter, Subscribe, SubscribeBatch,
+  SubscribeBroadcast,
+} from '@millrace/nestjs';
 import { OrderPlaced, SendConfirmation } from './fixture.js';
 
 /** Has more than the topic's payload: a method that needs it cannot be a handler. */
 class OrderWithCoupon extends OrderPlaced {
   @IsString() coupon!: string;
 }
+
+interface AuditEntry {
+  readonly actor: string;
+}
+
+const Audit = defineTopic<AuditEntry>('audit.entries');
+const Texts = defineTopic<string>('texts');
+const Mirror = defineTopic('shop.orders.mirrored', { payload: OrderPlaced });
 
 /**
  * The compiler is the test: `@ts-expect-error` is an error itself where the line below it compiles, so the type check of the
@@ -64,6 +75,41 @@ class Handlers {
   @OnDeadLetter(OrderPlaced, { group: 'batch' })
   deadLetter(order: OrderPlaced, context: DeadLetterContext): string {
     return `${order.orderId} ${context.reason}`;
+  }
+
+  @Subscribe(Audit, { group: 'entries' })
+  @SubscribeBroadcast(Audit)
+  @OnDeadLetter(Audit, { group: 'entries' })
+  entry({ actor }: AuditEntry): string {
+    return actor;
+  }
+
+  @SubscribeBatch(Texts, { group: 'texts' })
+  texts(texts: string[], { items }: BatchContext): string {
+    return `${texts.join()} ${items.length}`;
+  }
+
+  @Subscribe(Mirror, { group: 'mirror' })
+  mirror(order: OrderPlaced): number {
+    return order.amount;
+  }
+
+  // @ts-expect-error an entry has no order
+  @Subscribe(Audit, { group: 'entry-of-order' })
+  entryOfOrder(order: OrderPlaced): string {
+    return order.orderId;
+  }
+
+  // @ts-expect-error a text is no number
+  @SubscribeBroadcast(Texts)
+  numbers(number: number): number {
+    return number;
+  }
+
+  // @ts-expect-error the class has no coupon
+  @Subscribe(Mirror, { group: 'mirror-narrower' })
+  mirrorNarrower(order: OrderWithCoupon): string {
+    return order.coupon;
   }
 
   // @ts-expect-error another payload

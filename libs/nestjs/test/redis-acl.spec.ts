@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { type INestApplicationContext, Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import {
-  DeadLetters, type DeliveryContext, fixed, fsynced, Groups, Inspector, Job, JobHandler, JobQueue, MillraceModule, OnDeadLetter,
-  Publisher, replicated, Subscribe, SubscribeBatch, SubscribeBroadcast, Topic, Topics,
+  type CallContext, type CallOptions, DeadLetters, type DeliveryContext, fixed, fsynced, Groups, Inspector, Job, JobHandler,
+  JobQueue, MillraceModule, OnDeadLetter, Publisher, replicated, RpcContract, RpcService, ServiceInstances, Subscribe,
+  SubscribeBatch, SubscribeBroadcast, Topic, Topics,
 } from '@millrace/nestjs';
 import { connectRedis, type ServerFacts, type StandaloneTopology } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
@@ -30,6 +31,36 @@ class Visit {
 @Job('acl-greet', { queue: 'acl-greetings', attempts: 2, backoff: fixed('1ms') })
 class Greet {
   @IsString() name!: string;
+}
+
+@RpcContract<DeskApi>('acl-desk', {
+  book: { input: Visit, output: Visit, idempotent: true },
+  ring: { input: Visit, oneWay: true },
+  queue: { input: Visit, items: Visit, window: 2 },
+})
+abstract class DeskApi {
+  abstract book(visit: Visit, options?: CallOptions): Promise<Visit>;
+  abstract ring(visit: Visit): Promise<void>;
+  abstract queue(visit: Visit): AsyncIterable<Visit>;
+}
+
+@RpcService(DeskApi)
+class Desk {
+  readonly rings: string[] = [];
+
+  async book(visit: Visit, { signal }: CallContext): Promise<Visit> {
+    if (visit.name === 'slow') await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    return visit;
+  }
+
+  async *queue({ name }: Visit): AsyncGenerator<Visit> {
+    for (let turn = 0; turn < 20; turn += 1) yield { name: `${name} ${turn}` };
+  }
+
+  ring({ name }: Visit): Promise<void> {
+    this.rings.push(name);
+    return Promise.resolve();
+  }
 }
 
 /** Counts calls of handlers by their method and the name in the payload. */
@@ -91,8 +122,9 @@ afterAll(async () => {
 
 async function start(): Promise<INestApplicationContext> {
   const parts = { port: redis.port, username: 'millrace', password: PASSWORD };
-  const imports = [MillraceModule.forRoot({ redis: parts, lease: '500ms' }), MillraceModule.forFeature([Visit, Greet])];
-  return NestFactory.createApplicationContext({ module: class AppModule {}, imports, providers: [Handlers] }, { logger: false });
+  const imports = [MillraceModule.forRoot({ redis: parts, lease: '500ms' }), MillraceModule.forFeature([Visit, Greet, DeskApi])];
+  const providers = [Handlers, Desk];
+  return NestFactory.createApplicationContext({ module: class AppModule {}, imports, providers }, { logger: false });
 }
 
 function linesOf(text: string): string[][] {
@@ -135,7 +167,7 @@ function missing(commands: readonly string[]): string[] {
 }
 
 describe('a user with the access rules that docs/guides/redis-acl.md lists', () => {
-  it('publishes, subscribes, retries, redrives, seeks, removes, inspects and works on queues, and Redis denies nothing', async () => {
+  it('publishes, subscribes, retries, redrives, seeks, removes, inspects, works on queues, calls and serves, and Redis denies nothing', async () => {
     const app = await start();
     const handlers = app.get(Handlers);
     const publisher = app.get(Publisher);
@@ -175,6 +207,16 @@ describe('a user with the access rules that docs/guides/redis-acl.md lists', () 
     for (const name of ['a', 'delayed']) await handlers.had(`greet ${name}`);
     for (const name of ['late', 'poison']) await handlers.had(`greet ${name}`, 2);
     await waitFor(async () => (await jobs.counts('acl-greetings')).failed === 1, { what: 'the failed job' });
+
+    const desk = app.get<DeskApi>(DeskApi);
+    for (const requestId of ['a', 'a']) expect(await desk.book({ name: 'a' }, { requestId })).toEqual({ name: 'a' });
+    await expect(desk.book({ name: 'slow' }, { timeout: '50ms' })).rejects.toMatchObject({ code: 'CALL_TIMEOUT' });
+    await desk.ring({ name: 'b' });
+    await waitFor(() => app.get(Desk).rings.length === 1, { what: 'the ring' });
+    const queued: string[] = [];
+    for await (const { name } of desk.queue({ name: 'c' })) queued.push(name);
+    expect(queued).toHaveLength(20);
+    expect(await app.get(ServiceInstances).list()).toMatchObject([{ service: 'acl-desk' }]);
 
     await app.get(Groups).remove(Visit, 'index', { force: true });
     await app.get(Topics).remove(Visit, { force: true });

@@ -126,6 +126,7 @@ describe('a worker process', () => {
         redis: { ok: true, problem: null },
         subscriptions: [{ topic: 'worker.begun', group: 'worker', problem: null, pausedBy: [] }],
         workers: [{ queue: 'worker-jobs', problem: null, stuck: [] }],
+        services: [],
       },
     ]);
   });

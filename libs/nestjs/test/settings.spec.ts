@@ -24,10 +24,12 @@ describe('settings', () => {
       databaseConnections: 10,
       inboxKeepMs: 7 * 86_400_000,
       handlers: 'all',
+      tags: [],
       leaseMs: 15_000,
       shutdownTimeoutMs: 25_000,
       publishDeadlineMs: 10_000,
       publishBufferBytes: 67_108_864,
+      calls: { keepAnswersMs: 600_000, exposeStacks: false, maxWaiting: 100_000, maxPayloadBytes: 1_048_576 },
       globalEnhancers: false,
       unknownProperties: 'refuse',
     });
@@ -51,6 +53,22 @@ describe('settings', () => {
       redisUrl: 'redis://here:1', databaseUrl: 'postgres://db/y', databaseWanted: true, prefix: 'ours', leaseMs: 4_000, shutdownTimeoutMs: 5_000,
       handlers: 'none', publishDeadlineMs: 6_000, inboxKeepMs: 3_600_000,
     });
+  });
+
+  it('have bounds of calls, and name each that is wrong', () => {
+    const calls = { keepAnswers: '1h', exposeStacks: true, maxWaiting: 5, maxPayloadBytes: 2_048 };
+    const bounds = { keepAnswersMs: 3_600_000, exposeStacks: true, maxWaiting: 5, maxPayloadBytes: 2_048 };
+    expect(readSettings({ calls }, {}).calls).toEqual(bounds);
+    const wrong = (): unknown => readSettings({ calls: { keepAnswer: '1h', maxWaiting: 0 } }, {});
+    expect(wrong).toThrow(/keepAnswer(.|\n)*maxWaiting/);
+  });
+
+  it('take tags from the host of a worker first, then from the options, then from the environment', () => {
+    const env = { MILLRACE_TAGS: 'canary, eu' };
+    expect(readSettings({}, env).tags).toEqual(['canary', 'eu']);
+    expect(readSettings({ tags: ['blue'] }, env).tags).toEqual(['blue']);
+    expect(readSettings({ tags: ['blue'] }, env, { handlers: undefined, tags: [] }).tags).toEqual([]);
+    expect(() => readSettings({}, { MILLRACE_TAGS: 'a b' })).toThrow('MILLRACE_TAGS must be names separated by commas');
   });
 
   it('take the handlers of a worker from its host first; a worker never runs none of them', () => {

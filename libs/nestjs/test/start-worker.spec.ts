@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type DynamicModule, Injectable, Module } from '@nestjs/common';
 import { freePort, waitFor } from '@millrace/testing';
-import { Publisher, type Readiness, type RunningWorker, startWorker, Subscribe, type WorkerOptions } from '@millrace/nestjs';
+import {
+  Publisher, type Readiness, RpcContract, RpcService, type RunningWorker, startWorker, Subscribe, type WorkerOptions,
+} from '@millrace/nestjs';
 import { Bench, failureOf, Journal, OrderPlaced } from './fixture.js';
 
 let bench: Bench;
@@ -23,6 +25,19 @@ class Handlers {
   @Subscribe(OrderPlaced, { group: 'inventory' })
   handle({ orderId }: OrderPlaced): void {
     this.notes.add(orderId);
+  }
+}
+
+@RpcContract<ClockApi>('clock', { wind: {} })
+abstract class ClockApi {
+  abstract wind(): Promise<void>;
+}
+
+@Injectable()
+@RpcService(ClockApi)
+class Clock {
+  wind(): Promise<void> {
+    return Promise.resolve();
   }
 }
 
@@ -65,10 +80,12 @@ describe('startWorker', () => {
 
   it('says in the log that an application without handlers will do nothing, and is silent about others', async () => {
     const told = new Journal();
-    const logger = { log: () => undefined, error: () => undefined, warn: (text: string) => told.add(text) };
+    const warn = (text: string): unknown => text.includes('no handlers') && told.add(text);
+    const logger = { log: () => undefined, error: () => undefined, warn };
     const empty = { module: AppModule, imports: [bench.module()] };
     await (await start(empty, { logger })).stop();
     await (await start(application(), { logger })).stop();
+    await (await start(application({}, [Clock]), { logger, services: ['clock'] })).stop();
     expect(told.entries).toEqual([expect.stringContaining('This worker has no handlers')]);
   });
 

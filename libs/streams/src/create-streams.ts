@@ -1,6 +1,6 @@
 import {
-  BROADCAST_GROUP, type BroadcastDefinition, MillraceError, type PublishPort, type SubscribePort, type Subscription,
-  type SubscriptionDefinition, type TopicDefinition,
+  BROADCAST_GROUP, type BroadcastDefinition, MillraceError, type PresencePort, type PublishPort, type SubscribePort,
+  type Subscription, type SubscriptionDefinition, type TopicDefinition,
 } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import { Broadcast } from './broadcast/broadcast.js';
@@ -57,6 +57,8 @@ export interface Streams extends Required<PublishPort>, SubscribePort {
   readonly groups: Groups;
   readonly orders: Orders;
   readonly topics: Topics;
+  /** The sign of life of this process: for other parts of it whose work must be taken over when it dies. */
+  readonly presence: PresencePort;
   /** Stops every subscription, then refuses publishes and waits for those under way: handlers may publish until they end. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -89,7 +91,8 @@ export function createStreams(options: StreamsOptions): Streams {
   const subscribe = async (definition: SubscriptionDefinition, handling: Handling): Promise<Subscription> => {
     assertOrdering(definition);
     const onDelayed = (): void => tender.delayed(definition.topic, 0);
-    const parts = { redis, prefix, presence, rings, readers, loneSlot, stuckAfterMs, log, counts, onDelayed };
+    const onSettled = (partition: number): void => tender.settled(definition.topic.name, partition);
+    const parts = { redis, prefix, presence, rings, readers, loneSlot, stuckAfterMs, log, counts, onDelayed, onSettled };
     const start: Start<StreamSubscription> = (onStopped, closing) =>
       StreamSubscription.start({ ...parts, onStopped, closing }, definition, handling);
     const subscription = await subscriptions.add(definition, start);
@@ -107,6 +110,7 @@ export function createStreams(options: StreamsOptions): Streams {
     groups: new Groups(operating),
     orders: new Orders(redis, prefix, counts),
     topics: new Topics(operating),
+    presence,
     declare: async (topic) => {
       await log.declare(topic);
     },

@@ -1,6 +1,7 @@
 import { expect, it } from '@jest/globals';
+import { seedOf } from '@millrace/testing';
 import { chaos } from './chaos/chaos.js';
-import { MODES, seedOf } from './chaos/plan.js';
+import { MODES } from './chaos/plan.js';
 import { documentOf, lineOf } from './chaos/report.js';
 import { isClean } from './chaos/verdict.js';
 

@@ -151,7 +151,7 @@ describe('a foreign entry', () => {
   });
 
   it('does not decide either where the offsets go on when it was the last entry that retention removed', async () => {
-    const retention = { maxAgeMs: 1, maxMessages: null, maxBytes: null, overflow: 'reject', dropGroupAfterMs: 0 } as const;
+    const retention = { settled: false, maxAgeMs: 1, maxMessages: null, maxBytes: null, overflow: 'reject', dropGroupAfterMs: 0 } as const;
     const topic = { ...topicOf(Single), retention };
     await publishAll([0, 1, 2]);
     await bed.command('XADD', keys().log, '*', 'foreign', 'field');

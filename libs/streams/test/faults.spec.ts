@@ -317,7 +317,8 @@ describe('stopping and starting', () => {
     const process = await bed.start();
     const held = heldWith();
     const feedback = { givenAgain: () => undefined };
-    const settler = new Settler({ redis: process.redis, prefix: bed.prefix, member: 'm', held, feedback });
+    const parts = { redis: process.redis, prefix: bed.prefix, member: 'm', held, feedback, onSettled: () => undefined };
+    const settler = new Settler(parts);
     const fields = ['m', '[[1,"id",null,null,null,{}]]'];
     const { entry, deliveries } = deliveriesOf(bed.place(Single, 'g').streams[0], { id: '1-0', fields }, held.moment());
     held.add(entry);

@@ -46,16 +46,7 @@ export async function startProcess(server: TestRedis | string, options: Omit<Str
   };
 }
 
-/** Stops the signs of life of a process, and nothing else. @returns a function that starts them again */
-export function silence({ redis }: Process): () => void {
-  const connections = [redis.control, redis.publish];
-  const restores = connections.map((connection) => {
-    const run = connection.run.bind(connection);
-    connection.run = (script, ...args) => (script.name === 'beat.lua' ? new Promise(() => undefined) : run(script, ...args));
-    return () => void (connection.run = run);
-  });
-  return () => restores.forEach((restore) => restore());
-}
+export { silence } from '@millrace/testing';
 
 type Handle = (payload: never, context: DeliveryContext) => Promise<unknown>;
 

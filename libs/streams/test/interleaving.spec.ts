@@ -121,7 +121,7 @@ class Group {
     const { keys, groupKeys: { stats, open, body } } = this.place;
     const page = Math.floor(Number(await bed.command('HGET', keys.meta, 'first')) / SETTLED_PAGE_OFFSETS);
     const pages = [page, page + 1].map((number) => this.#page(number * SETTLED_PAGE_OFFSETS));
-    const args = [SETTLED_PAGE_OFFSETS, page, 0, 0, 0, most, 0, 'reject', 0, 'g'];
+    const args = [SETTLED_PAGE_OFFSETS, page, 0, 0, 0, most, 0, 'reject', 0, most % 2 === 0 ? 0 : -1, 'g'];
     await this.#run(trim, [keys.log, keys.meta, keys.groups, stats, ...pages, open, body], args);
   }
 

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import type { Fate } from '@millrace/core';
 import { connectRedis, type RedisConnection, type StandaloneTopology } from '@millrace/redis';
 import { TcpProxy, waitFor } from '@millrace/testing';
-import { type Fate, Presence } from '../src/group/presence.js';
+import { Presence } from '../src/group/presence.js';
 import { presenceKey } from '../src/keys.js';
 import { Bed } from './bed.js';
 

@@ -207,7 +207,7 @@ describe('a trim that looked before a group was removed', () => {
     await process.streams.groups.remove(Small, 'g', { force: true });
     const { keys: { log, meta, groups }, groupKeys: { stats, open, body } } = bed.place(Small, 'g');
     const pages = [0, SETTLED_PAGE_OFFSETS].map((offset) => settledKey(bed.prefix, bed.place(Small, 'g'), offset));
-    const args = [SETTLED_PAGE_OFFSETS, 0, 0, 3, 0, 3, 0, 'drop-group', 1, 'g'];
+    const args = [SETTLED_PAGE_OFFSETS, 0, 0, 3, 0, 3, 0, 'drop-group', 1, -1, 'g'];
     expect(await process.redis.control.run(trim, [log, meta, groups, stats, ...pages, open, body], args)).toBe('AGAIN');
     expect(await bed.command('EXISTS', stats)).toBe(0);
   });

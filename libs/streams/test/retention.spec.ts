@@ -393,7 +393,7 @@ describe('a trim', () => {
     const process = await bed.start();
     await publishAll(process, topic, 10);
     await idleGroup(process, topic, 'new');
-    const args = [SETTLED_PAGE_OFFSETS, 0, 0, 5, 0, 10, 0, 'reject', 0];
+    const args = [SETTLED_PAGE_OFFSETS, 0, 0, 5, 0, 10, 0, 'reject', 0, -1];
     expect(await process.redis.control.run(trim, [keys().log, keys().meta, keys().groups], args)).toBe('AGAIN');
     expect(await length()).toBe(10);
   });

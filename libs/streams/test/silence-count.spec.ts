@@ -40,6 +40,30 @@ describe('the silence of another process', () => {
     expect(observer.silence.isDead('a')).toBe(true);
   });
 
+  it('is remembered when nobody has looked for a while: a process that has said nothing since is dead two looks later', () => {
+    const observer = new Observer();
+    observer.look(0, { a: '7', b: '7' });
+    observer.silentLooks(9, { a: '7', b: '7' });
+    observer.silentLooks(50, {});
+    expect(observer.silence.isDead('a')).toBe(false);
+    // Its record may be gone by then.
+    expect([observer.look(BEAT_MS, { a: '7', b: null }), observer.look(BEAT_MS, { a: '7', b: null })]).toEqual([false, true]);
+    expect([observer.silence.isDead('a'), observer.silence.isDead('b')]).toEqual([true, true]);
+  });
+
+  it('is forgotten when it has said something since, and then lasts as long as any', () => {
+    const observer = new Observer();
+    observer.look(0, { a: '7' });
+    observer.silentLooks(9, { a: '7' });
+    observer.silentLooks(5, {});
+    observer.look(BEAT_MS, { a: '8' });
+    expect(observer.silentLooks(9, { a: '8' })).toEqual([9]);
+    observer.silentLooks(5, {});
+    observer.look(BEAT_MS, { a: '9' });
+    observer.silentLooks(3, {});
+    expect(observer.silentLooks(8, { a: '9' })).toEqual([]);
+  });
+
   it('does not grow with looks that piled up while Redis was away, and are answered at one moment', () => {
     const observer = new Observer();
     observer.look(0, { a: '7' });

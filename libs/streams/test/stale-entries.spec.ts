@@ -30,7 +30,7 @@ function member(): { hold: (stream: GroupStream, row: Row) => readonly PendingDe
   const way = { connectionEpoch: 0 };
   const held = heldWith({ way });
   const feedback = { givenAgain: () => undefined };
-  const settler = new Settler({ redis: process.redis, prefix: bed.prefix, member: 'a', held, feedback });
+  const settler = new Settler({ redis: process.redis, prefix: bed.prefix, member: 'a', held, feedback, onSettled: () => undefined });
   const hold = (stream: GroupStream, [id, fields]: Row): readonly PendingDelivery[] => {
     const { entry, deliveries } = deliveriesOf(stream, { id, fields }, held.moment());
     held.add(entry);

@@ -128,7 +128,14 @@ describe('a retry comes when it is due', () => {
 
   it('though the member that scheduled it, and tended its partition, has left in order', async () => {
     const { subscription: staying, handled, process } = await idleMember(Wide);
-    const { process: leaving } = await join(Wide, async () => {
+    const [leaving, haveBegun] = [await bed.start({ leaseMs: LEASE_MS }), signal()];
+    let begun = 0;
+    // They wait together for long enough to be seen, on a busy machine as well.
+    const options = { topic: Wide, group: 'g', retry: { ...retry, backoff: fixed('3s') }, concurrency: MESSAGES };
+    await subscribe(leaving, options, async () => {
+      begun += 1;
+      if (begun === MESSAGES) haveBegun.fire();
+      await haveBegun.promise;
       throw new Error('at first');
     });
     await process.publisher.publishMany(Wide, numbers(MESSAGES));

@@ -2,14 +2,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type DeliveryContext, deliveryPipeline, fixed, Publisher, Topic, topicOf, type PayloadClass } from '@millrace/core';
 import { redisConnection } from '@millrace/redis';
 import { createStreams, type GroupState, type Streams } from '@millrace/streams';
-import { startTestRedis, type TestRedis, uniqueName, waitFor } from '@millrace/testing';
+import { SlottedTopology, startTestRedis, type TestRedis, uniqueName, waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
 import { groupPartition } from '../src/consume/group-partition.js';
 import { partitionKeys, presenceKey, rateKey, topicsKey } from '../src/keys.js';
 import { partitionsOf } from '../src/log/topic-log.js';
 import { OwnerRecords } from '../src/own/owner-records.js';
 import { noRetry, subscribe } from './fixture.js';
-import { SlottedTopology } from './slotted-topology.js';
 import { Numbered, numbers, Single } from './topics.js';
 
 @Topic<Dropping>('test.dropping', {
@@ -160,9 +159,9 @@ describe('the owners of partitions that are on several nodes', () => {
     const redis = await SlottedTopology.open(server.url, places.map(({ keys: { log } }) => log));
     const records = new OwnerRecords({ redis, member: 'host-1-0a1b2c3d4e5f.1' });
     const expected = { owner: '', epoch: '' };
-    const acquired = await records.acquire(places.map((place) => ({ place, expected, leastEpoch: 1 })));
+    const acquired = await records.acquire(places.map((place) => ({ place, expected, leastEpoch: 1, hasDied: false })));
     const looked = await records.look(places);
-    const released = await records.release(places.map((place) => ({ place, epoch: 1, leavesSuspects: false })));
+    const released = await records.release(places.map((place) => ({ place, epoch: 1, hasCounted: true })));
     redis.close();
     expect([[...acquired.found.values()], acquired.errors]).toEqual([[1, 1, 1], []]);
     expect([[...released.found.values()], released.errors]).toEqual([[true, true, true], []]);

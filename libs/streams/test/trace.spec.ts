@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { type DeliveryContext, fixed, Topic, withTraceContext } from '@millrace/core';
+import { currentTrace, deadLetterPipeline, type DeliveryContext, deliveryPipeline, fixed, Topic, topicOf, withTraceContext } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
 import { Bed } from './bed.js';
-import { subscribe } from './fixture.js';
+import { noRetry, subscribe } from './fixture.js';
 import { Single } from './topics.js';
 
 @Topic('test.next')
@@ -32,5 +32,17 @@ describe('the trace of a message', () => {
     await waitFor(() => traces.size === 4, { what: 'all to be handled' });
     for (const value of [0, 1, 2]) expect(traces.get(value)).toEqual({ traceparent: traceOf(value), tracestate: `a=${value}` });
     expect(traces.get(3)).toBeNull();
+  });
+
+  it('is also that of the handler of its dead letter', async () => {
+    const process = await bed.start();
+    const traces: unknown[] = [];
+    const parts = { topic: topicOf(Single), group: 'g', retry: noRetry };
+    const deadLetterHandler = deadLetterPipeline({ ...parts, handle: async () => void traces.push(currentTrace()) });
+    const handler = deliveryPipeline({ ...parts, handle: () => Promise.reject(new Error('as planned')) });
+    await process.streams.subscribe({ topic: topicOf(Single), group: 'g', concurrency: 1, crashLimit: 10, deadLetterHandler }, handler);
+    await withTraceContext({ traceparent: traceOf(0) }, () => process.publisher.publish(Single, { value: 0 }));
+    await waitFor(() => traces.length === 1, { what: 'the dead letter to be told' });
+    expect(traces).toEqual([{ traceparent: traceOf(0), tracestate: null }]);
   });
 });

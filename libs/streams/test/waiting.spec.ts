@@ -99,7 +99,7 @@ describe('a trim', () => {
   async function trimmed(): Promise<number> {
     const { keys, groupKeys: { stats, open, body } } = place();
     const group = [stats, page(), settledKey(bed.prefix, place(), SETTLED_PAGE_OFFSETS), open, body];
-    await run(trim, [keys.log, keys.meta, keys.groups, ...group], [SETTLED_PAGE_OFFSETS, 0, 0, 0, 0, 10, 0, 'reject', 0, 'g']);
+    await run(trim, [keys.log, keys.meta, keys.groups, ...group], [SETTLED_PAGE_OFFSETS, 0, 0, 0, 0, 10, 0, 'reject', 0, -1, 'g']);
     return Number(await bed.command('HGET', keys.meta, 'first'));
   }
 

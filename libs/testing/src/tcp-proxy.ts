@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
-import { freePort } from '@millrace/redis';
+import { holdPort, listenOnFreePort } from '@millrace/redis';
 import { type Direction, type Passage, ProxyLink } from './proxy-link.js';
 
 const PASS: Passage = { kind: 'pass', delayMs: 0 };
@@ -10,23 +10,30 @@ const PASS: Passage = { kind: 'pass', delayMs: 0 };
  * {@link pass} ends them all.
  */
 export class TcpProxy {
-  readonly port: number;
+  #port = 0;
   #target: { host: string; port: number };
   readonly #links = new Set<ProxyLink>();
   #passages: Record<Direction, Passage> = { requests: PASS, replies: PASS };
   #release: () => void = () => undefined;
   #server: Server | null = null;
+  /** Lets go of the port; it is held while connections are refused. */
+  #letGo: (() => Promise<void>) | null = null;
 
-  private constructor(port: number, target: { host: string; port: number }) {
-    this.port = port;
+  private constructor(target: { host: string; port: number }) {
     this.#target = target;
   }
 
   /** @param targetUrl `redis://127.0.0.1:6379`; its host and port count */
   static async start(targetUrl: string): Promise<TcpProxy> {
-    const proxy = new TcpProxy(await freePort(), targetOf(targetUrl));
-    await proxy.#listen();
+    const proxy = new TcpProxy(targetOf(targetUrl));
+    const server = proxy.#made();
+    proxy.#port = await listenOnFreePort(server);
+    proxy.#server = server;
     return proxy;
+  }
+
+  get port(): number {
+    return this.#port;
   }
 
   /** `redis://127.0.0.1:<port>` */
@@ -45,13 +52,10 @@ export class TcpProxy {
     await this.#listen();
   }
 
-  /** As if the server were down: open connections are reset, new ones refused. */
+  /** As if the server were down: open connections are reset, new ones refused. No other test is given the port meanwhile. */
   async refuse(): Promise<void> {
-    const server = this.#server;
-    this.#server = null;
-    const closed = server ? new Promise((resolve) => server.close(resolve)) : null;
-    this.reset();
-    await closed;
+    this.#letGo ??= await holdPort(this.#port);
+    await this.#close();
   }
 
   /** As if the cable were cut: connections stay open and nothing arrives, in one direction or both, until {@link pass}. */
@@ -88,7 +92,8 @@ export class TcpProxy {
 
   async stop(): Promise<void> {
     this.#set({ requests: PASS, replies: PASS });
-    await this.refuse();
+    await this.#close();
+    await this.#freed();
   }
 
   #set(passages: Record<Direction, Passage>): void {
@@ -99,13 +104,31 @@ export class TcpProxy {
 
   async #listen(): Promise<void> {
     if (this.#server) return;
-    const server = createServer({ allowHalfOpen: true }, (client) => {
+    this.#server = this.#made().listen(this.#port, '127.0.0.1');
+    await once(this.#server, 'listening');
+    await this.#freed();
+  }
+
+  async #close(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    const closed = server ? new Promise((resolve) => server.close(resolve)) : null;
+    this.reset();
+    await closed;
+  }
+
+  async #freed(): Promise<void> {
+    const letGo = this.#letGo;
+    this.#letGo = null;
+    await letGo?.();
+  }
+
+  #made(): Server {
+    return createServer({ allowHalfOpen: true }, (client) => {
       const link = new ProxyLink(client, this.#target, (direction) => this.#passages[direction]);
       this.#links.add(link);
       void link.closed.then(() => this.#links.delete(link));
     });
-    this.#server = server.listen(this.port, '127.0.0.1');
-    await once(server, 'listening');
   }
 }
 

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 const LOADER = new URL('../loader/register.mjs', import.meta.url).href;
 
 /**
- * A TypeScript file running in a Node process of its own, to be watched, signalled and killed by a test. It ends with the
- * test's process at the latest; its standard input is not for use.
+ * A TypeScript file running in a Node process of its own, to be watched, told something, signalled and killed by a test. It ends
+ * with the test's process at the latest, since its standard input does.
  */
 export class TypeScriptChild {
   readonly process: ChildProcessWithoutNullStreams;
@@ -27,6 +27,8 @@ export class TypeScriptChild {
       this.process.once('close', (code, signal) => resolve({ code, signal }));
     });
     this.#lines = createInterface({ input: this.process.stdout })[Symbol.asyncIterator]();
+    // A process that has ended hears nothing: its end is told by other means.
+    this.process.stdin.on('error', () => undefined);
     this.process.stderr.on('data', (chunk: Buffer) => (this.#errors += chunk.toString()));
   }
 
@@ -40,6 +42,11 @@ export class TypeScriptChild {
     if (!next.done) return next.value;
     const { code, signal } = await this.ended;
     throw new Error(`The process ended (${signal ?? code}) before it wrote another line. ${this.#errors}`);
+  }
+
+  /** Writes a line to its standard input; nothing happens when it has ended. */
+  tell(line: string): void {
+    this.process.stdin.write(`${line}\n`);
   }
 
   /** Sends the signal and resolves when the process has ended. */

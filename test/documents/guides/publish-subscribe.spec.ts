@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { INestApplicationContext, Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { Groups, Inspector, MillraceModule, Publisher } from '@millrace/nestjs';
+import { type DefinedTopic, Groups, Inspector, MillraceModule, Publisher } from '@millrace/nestjs';
 import { connectRedis, type StandaloneTopology } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { Surroundings } from '../surroundings.js';
@@ -10,9 +10,17 @@ import { WindowServer } from './window-server.js';
 interface Examples {
   'prices.ts': Record<'PriceEvent' | 'PriceChanged' | 'PriceWithdrawn', Type<object>>;
   'price-list.ts': { PriceList: Type<{ change(item: string, price: number): Promise<void>; announce(item: string, price: number): Promise<void> }> };
+  'audit.ts': { AuditTrail: Type; Audit: DefinedTopic; PricesAbroad: DefinedTopic };
+  'price-relay.ts': { PriceRelay: Type<{ relay(rows: readonly Row[]): Promise<Row[]> }> };
   'shop-window.ts': { ShopWindow: Type };
   'price-index.ts': { PriceIndex: Type; PriceCache: Type<{ prices: Map<string, number> }> };
   'repair.ts': { Repair: Type<{ tryAgain(): Promise<number>; indexAgain(since: Date): Promise<void> }> };
+}
+
+interface Row {
+  readonly id: number;
+  readonly item: string;
+  readonly price: number;
 }
 
 let around: Surroundings;
@@ -33,6 +41,8 @@ beforeAll(async () => {
   example = {
     'prices.ts': await around.examples.load('prices.ts'),
     'price-list.ts': await around.examples.load('price-list.ts'),
+    'audit.ts': await around.examples.load('audit.ts'),
+    'price-relay.ts': await around.examples.load('price-relay.ts'),
     'shop-window.ts': await around.examples.load('shop-window.ts'),
     'price-index.ts': await around.examples.load('price-index.ts'),
     'repair.ts': await around.examples.load('repair.ts'),
@@ -53,8 +63,11 @@ afterAll(async () => {
 async function started(): Promise<INestApplicationContext> {
   const { PriceEvent, PriceChanged, PriceWithdrawn } = example['prices.ts'];
   const { PriceIndex, PriceCache } = example['price-index.ts'];
-  const providers = [example['price-list.ts'].PriceList, example['shop-window.ts'].ShopWindow, PriceIndex, PriceCache, example['repair.ts'].Repair];
-  const imports = [MillraceModule.forRoot(), MillraceModule.forFeature([PriceEvent, PriceChanged, PriceWithdrawn])];
+  const { AuditTrail, Audit, PricesAbroad } = example['audit.ts'];
+  const publishing = [example['price-list.ts'].PriceList, AuditTrail, example['price-relay.ts'].PriceRelay];
+  const providers = [...publishing, example['shop-window.ts'].ShopWindow, PriceIndex, PriceCache, example['repair.ts'].Repair];
+  const contracts = [PriceEvent, PriceChanged, PriceWithdrawn, Audit, PricesAbroad];
+  const imports = [MillraceModule.forRoot(), MillraceModule.forFeature(contracts)];
   const made = await Test.createTestingModule({ imports, providers }).compile();
   made.useLogger(false);
   return made.init();
@@ -86,6 +99,19 @@ describe('the prices of the guide', () => {
     await shown('tea 3');
     await isPrinted('indexed: tea 3');
     await waitFor(() => !cached.has('tea'), { what: 'the cache to forget the old price' });
+  });
+
+  it('leave an entry in the audit trail', async () => {
+    await prices().change('jam', 9);
+    await isPrinted('audit: shop: jam costs 9');
+  });
+
+  it('from a table are relayed once, and known again', async () => {
+    const rows = [{ id: 1, item: 'tea', price: 3 }, { id: 2, item: 'jam', price: 9 }];
+    const relay = app.get(example['price-relay.ts'].PriceRelay);
+    for (let times = 0; times < 2; times += 1) expect(await relay.relay(rows)).toEqual(rows);
+    const stored = Array.from({ length: 8 }, (_, partition) => redis.control.call('XLEN', `millrace:{shop.prices.abroad:${partition}}:log`));
+    expect((await Promise.all(stored)).map(Number).reduce((sum, count) => sum + count, 0)).toBe(2);
   });
 
   it('are not confirmed without a replica', async () => {

@@ -222,6 +222,30 @@ export const sharing = [
 /** @type {import('../guards.js').Guard[]} */
 export const putBack = [
   {
+    name: 'a process that was found dead is remembered',
+    file: SILENCE,
+    find: 'this.#remember(process, heard.words);',
+    replace: 'void 0;',
+    spec: SILENCE_SPEC,
+    title: 'is remembered when nobody has looked for a while',
+  },
+  {
+    name: 'a process that has said something since it was found dead lives',
+    file: SILENCE,
+    find: 'return words === null || words === last ?',
+    replace: 'return words !== undefined ?',
+    spec: SILENCE_SPEC,
+    title: 'is forgotten when it has said something since',
+  },
+  {
+    name: 'a process that was found dead is looked at once more before it counts as dead again',
+    file: SILENCE,
+    find: 'silentMs: this.#deadAfterMs - this.#beatMs }',
+    replace: 'silentMs: this.#deadAfterMs }',
+    spec: SILENCE_SPEC,
+    title: 'is remembered when nobody has looked for a while',
+  },
+  {
     name: 'only silence is death',
     file: SILENCE,
     find: 'return this.#isDeath(this.#heard.get(process));',

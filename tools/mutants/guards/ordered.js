@@ -124,14 +124,6 @@ export const ordered = [
     title: 'when its mark is stored, and the reply comes late',
   },
   {
-    name: 'ordered: crashes of a message that an operator lets go on do not count any more',
-    file: `${ORDERED}/suspects.ts`,
-    find: 'this.#found.set(lane, { name, crashes: 0 });',
-    replace: 'this.#found.set(lane, first);',
-    spec: TENURES_SPEC,
-    title: 'at which its partition stopped',
-  },
-  {
     name: 'ordered: what was in hand when a read was sent is no new message',
     file: `${ORDERED}/owned-partition.ts`,
     find: 'new Map([...from.inHand, ...this.#inHand()])',
@@ -154,22 +146,6 @@ export const ordered = [
     replace: '0',
     spec: ATTEMPTS_SPEC,
     title: 'and so does the delay before the next one',
-  },
-  {
-    name: 'ordered: a death counts for the first message of each lane',
-    file: `${ORDERED}/suspects.ts`,
-    find: 'return first?.name === name ? first.crashes : crashes;',
-    replace: 'return crashes + 1;',
-    spec: CRASHES_SPEC,
-    title: 'for the first message of each key alone',
-  },
-  {
-    name: 'ordered: a death counts once, however often its messages are read',
-    file: `${ORDERED}/suspects.ts`,
-    find: 'if (mayBeFirst && !this.#found.has(lane)) this.#found.set',
-    replace: 'if (this.#found.get(lane)?.name === name) return crashes;\n    if (mayBeFirst && !this.#found.has(lane)) this.#found.set',
-    spec: CRASHES_SPEC,
-    title: 'once, also when its messages are read again before they begin',
   },
   {
     name: 'ordered: an owner begins with what was read before',
@@ -378,13 +354,5 @@ export const ordered = [
     replace: '',
     spec: PUT_ASIDE_SPEC,
     title: 'messages of a released key that become dead letters',
-  },
-  {
-    name: 'ordered: a death counts though the next owner has begun nothing',
-    file: `${ORDERED}/owned-partition.ts`,
-    find: 'if (this.#mayInherit && notes.hasSuspects) this.#isAfterDeath = true;',
-    replace: '',
-    spec: CRASHES_SPEC,
-    title: 'a death counts though the next owner has given the partition up before it began anything',
   },
 ];

@@ -16,7 +16,7 @@ export const outcomes = [
   },
   {
     name: 'the transaction of what was given up is not committed',
-    file: `${DELIVERY}/inbox-turn.ts`,
+    file: 'libs/core/src/middleware/inbox-turn.ts',
     find: 'return lease.isGivenUp ? goBack() : value;',
     replace: 'return value;',
     spec: PIPELINE_SPEC,

@@ -3,6 +3,7 @@
 const OWN = 'libs/streams/src/own';
 const SCRIPTS = 'libs/streams/src/scripts';
 const OWNERSHIP_SPEC = 'libs/streams/test/own/ownership.spec.ts';
+const DEATHS_SPEC = 'libs/streams/test/ordered/uncounted-deaths.spec.ts';
 const RECORDS_SPEC = 'libs/streams/test/own/owner-records.spec.ts';
 const INBOX = 'libs/outbox/src/inbox';
 const SQL_SPEC = 'libs/outbox/test/sql-owner.spec.ts';
@@ -58,6 +59,30 @@ export const owning = [
     replace: '',
     spec: RECORDS_SPEC,
     title: 'is refused to all but the owner of that epoch',
+  },
+  {
+    name: 'a death is kept by the script that takes the partition from the dead owner',
+    file: `${SCRIPTS}/acquire.lua`,
+    find: "if hasDied == '1' then redis.call(",
+    replace: "if hasDied == '2' then redis.call(",
+    spec: RECORDS_SPEC,
+    title: 'leaves the death of an owner before until one has counted it',
+  },
+  {
+    name: 'an owner that has not counted a death leaves it to the next one',
+    file: `${SCRIPTS}/release.lua`,
+    find: "if hasCounted == '1' then redis.call('HDEL', control, 'suspects') end",
+    replace: "redis.call('HDEL', control, 'suspects')",
+    spec: RECORDS_SPEC,
+    title: 'leaves the death of an owner before until one has counted it',
+  },
+  {
+    name: 'a death is not counted by who was not told of the partition',
+    file: `${OWN}/ownership.ts`,
+    find: 'const hasCounted = isTold && ',
+    replace: 'const hasCounted = ',
+    spec: DEATHS_SPEC,
+    title: 'before it knows that it owns it',
   },
   {
     name: 'an owner that may have been taken for dead verifies its records',
@@ -173,9 +198,9 @@ export const owning = [
   },
   {
     name: 'a message that the database refused to an owner counts no attempt',
-    file: 'libs/core/src/delivery/pipeline.ts',
-    find: '  if (owner && thrown instanceof OwnerFencedError)',
-    replace: '  if (false)',
+    file: 'libs/core/src/middleware/inbox.ts',
+    find: '!(thrown instanceof OwnerFencedError)',
+    replace: 'true',
     spec: 'libs/core/test/pipeline.spec.ts',
     title: 'that knows another owner sends the message back',
   },

@@ -213,6 +213,7 @@ export const groups = [
 
 const TRIM = `${SCRIPTS}/trim.lua`;
 const RETENTION_SPEC = 'libs/streams/test/retention.spec.ts';
+const SETTLED_SPEC = 'libs/streams/test/settled-retention.spec.ts';
 
 /** The floor that no trim may pass. @type {import('../guards.js').Guard[]} */
 export const retention = [
@@ -247,6 +248,86 @@ export const retention = [
     replace: '',
     spec: RETENTION_SPEC,
     title: 'drops unsettled messages when overflow allows it',
+  },
+  {
+    name: 'a settled message stays for each group that is not done with it',
+    file: TRIM,
+    find: '    if holds(group, id) then return nil end\n',
+    replace: '',
+    spec: SETTLED_SPEC,
+    title: 'stays for the slower of two groups',
+  },
+  {
+    name: 'nobody is done with a message of a topic without a group',
+    file: TRIM,
+    find: 'settledAfter >= 0 and #groups > 0',
+    replace: 'settledAfter >= 0',
+    spec: SETTLED_SPEC,
+    title: 'stays while the topic has no group',
+  },
+  {
+    name: 'a settled message stays for a moment, for broadcasts',
+    file: TRIM,
+    find: 'isYoung = ms <= now and now - ms < settledAfter',
+    replace: 'isYoung = false',
+    spec: SETTLED_SPEC,
+    title: 'stays for a second after its publish',
+  },
+  {
+    name: 'a trim that looks at no entry stops at what is in hand',
+    file: TRIM,
+    find: '    if group.pending then floor = lowest(floor, group.pending) end\n',
+    replace: '',
+    spec: SETTLED_SPEC,
+    title: 'stays for the slower of two groups',
+  },
+  {
+    name: 'a trim that looks at no entry stops at what was not delivered',
+    file: TRIM,
+    find: '    floor = lowest(floor, following(group.delivered))\n',
+    replace: '',
+    spec: SETTLED_SPEC,
+    title: 'without members keeps its messages',
+  },
+  {
+    name: 'a trim that looks at no entry stops at what waits',
+    file: TRIM,
+    find: '    if waiting then floor = lowest(floor, waiting) end\n',
+    replace: '',
+    spec: SETTLED_SPEC,
+    title: 'that waits among others that are done is copied',
+  },
+  {
+    name: 'a trim that looks at no entry leaves what is young',
+    file: TRIM,
+    find: "not isSetBack and string.format('%.0f-0', math.max(0, now - settledAfter)) or nil",
+    replace: 'nil',
+    spec: SETTLED_SPEC,
+    title: 'stays for a second after its publish',
+  },
+  {
+    name: 'a trim that left young messages is followed by another',
+    file: 'libs/streams/src/retain/trimmer.ts',
+    find: "trimmed !== 'RECENT' && !trimmed.isUnfinished",
+    replace: "trimmed !== 'RECENT'",
+    spec: SETTLED_SPEC,
+    title: 'is gone soon after the last group has handled it',
+  },
+  {
+    name: 'a settlement prompts a trim',
+    file: 'libs/streams/src/consume/settler.ts',
+    find: '        this.#parts.onSettled(stream.partition.partition);\n',
+    replace: '',
+    spec: SETTLED_SPEC,
+    title: 'is gone soon after the last group has handled it',
+  },
+  {
+    name: 'a clock that was set back stops no trim',
+    file: TRIM,
+    find: 'sinceTrim and sinceTrim >= 0 and',
+    replace: 'sinceTrim and',
+    spec: SETTLED_SPEC,
+    title: 'is gone although the clock of Redis was set back',
   },
 ];
 

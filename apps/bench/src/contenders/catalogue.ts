@@ -2,8 +2,10 @@ import { bareLoop } from './bare-loop.js';
 import { bullmq } from './bullmq.js';
 import type { Contender, Kind, Spec } from './contender.js';
 import { jetstream } from './jetstream.js';
+import { millraceCalls } from './millrace-calls.js';
 import { millraceJobs } from './millrace-jobs.js';
 import { millrace } from './millrace.js';
+import { nestCalls } from './nest-calls.js';
 import { nestRedis } from './nest-redis.js';
 import { pubSub } from './pub-sub.js';
 import { rabbitmq } from './rabbitmq.js';
@@ -17,6 +19,8 @@ export const CONTENDERS: Readonly<Record<Kind, Contender>> = {
   bullmq,
   millrace,
   'millrace-jobs': millraceJobs,
+  'millrace-calls': millraceCalls,
+  'nest-calls': nestCalls,
 };
 
 const BYTES = 200;
@@ -37,6 +41,10 @@ export const SPECS: readonly Spec[] = [
   { name: 'millrace key', kind: 'millrace', bytes: BYTES, millrace: { keyed: true } },
   { name: 'millrace publishMany', kind: 'millrace', bytes: BYTES, millrace: { many: true } },
   { name: 'millrace jobs', kind: 'millrace-jobs', bytes: BYTES },
+  { name: 'nest calls', kind: 'nest-calls', bytes: BYTES, callers: 1 },
+  { name: 'millrace calls', kind: 'millrace-calls', bytes: BYTES, callers: 1 },
+  { name: 'nest calls of 2', kind: 'nest-calls', bytes: BYTES, callers: 2 },
+  { name: 'millrace calls of 2', kind: 'millrace-calls', bytes: BYTES, callers: 2 },
   { name: 'bare loop 10 KB', kind: 'bare-loop', bytes: LARGE },
   { name: 'jetstream 10 KB', kind: 'jetstream', bytes: LARGE },
   { name: 'rabbitmq 10 KB', kind: 'rabbitmq', bytes: LARGE },

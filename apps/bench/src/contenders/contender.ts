@@ -3,6 +3,7 @@ import type { ServerKind } from '../servers/server.js';
 
 export const KINDS = [
   'bare-loop', 'pub-sub', 'nest-redis', 'jetstream', 'rabbitmq', 'bullmq', 'millrace', 'millrace-jobs',
+  'millrace-calls', 'nest-calls',
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -13,6 +14,11 @@ export interface Spec {
   /** About how long the JSON of one order is. */
   readonly bytes: number;
   readonly millrace?: MillraceSettings;
+  /**
+   * Processes that make calls: present for contenders of remote calls. Their consumer answers, and their producers handle a
+   * message when its answer has come.
+   */
+  readonly callers?: number;
 }
 
 /** The options of Millrace; the default of each is that of the library. */
@@ -49,7 +55,7 @@ export interface Producer {
   close(): Promise<void>;
 }
 
-/** The side that handles: {@link Handled} is called once for each message. */
+/** The side that handles, or answers calls: {@link Handled} is called once for each message. */
 export interface Consumer {
   close(): Promise<void>;
 }
@@ -57,7 +63,8 @@ export interface Consumer {
 export type Handled = (order: Pick<Order, 'sentAt'>) => void;
 
 export interface Contender {
-  openProducer(url: string, spec: Spec): Promise<Producer>;
+  /** @param handled for contenders of remote calls */
+  openProducer(url: string, spec: Spec, handled: Handled): Promise<Producer>;
   openConsumer(url: string, spec: Spec, handled: Handled): Promise<Consumer>;
 }
 
@@ -65,4 +72,11 @@ export interface Contender {
 export function serverOf(kind: Kind): ServerKind {
   if (kind === 'jetstream') return 'nats';
   return kind === 'rabbitmq' ? 'rabbitmq' : 'redis';
+}
+
+const CALLS_UNDER_WAY = 256;
+
+/** How many calls each caller makes at once when it calls as fast as it can. */
+export function callsUnderWay({ callers = 1 }: Spec): number {
+  return CALLS_UNDER_WAY / callers;
 }

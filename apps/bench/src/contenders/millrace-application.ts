@@ -1,11 +1,11 @@
-import type { INestApplicationContext, Provider, Type } from '@nestjs/common';
+import type { INestApplicationContext, Provider } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MillraceModule, type MillraceOptions } from '@millrace/nestjs';
 
 export interface ApplicationParts {
   readonly options: MillraceOptions;
-  readonly contracts: readonly Type[];
+  readonly contracts: Parameters<typeof MillraceModule.forFeature>[0];
   readonly providers?: readonly Provider[];
 }
 

@@ -4,7 +4,9 @@ import type { BenchServer } from '../servers/server.js';
 import { MISSING, startServer } from '../servers/start-server.js';
 import type { Arrival } from '../sides/messages.js';
 import type { Stage } from '../stage.js';
-import { Pair, type Run } from './pair.js';
+import { CallSides } from './call-sides.js';
+import { Pair } from './pair.js';
+import type { Run, Sides } from './sides.js';
 
 export const RATES = [500, 5_000] as const;
 
@@ -39,7 +41,7 @@ const LARGE_SHARE = 0.2;
 /** Lets contenders run side by side: in each round all of them, one after the other, so that they meet the same machine. */
 export class Match {
   readonly #stage: Stage;
-  readonly #pairs = new Map<Record, Pair>();
+  readonly #sides = new Map<Record, Sides>();
   readonly #missing: string[] = [];
 
   constructor(stage: Stage) {
@@ -66,13 +68,14 @@ export class Match {
       const kind = serverOf(record.spec.kind);
       const server = await startServer(kind);
       if (!server) throw new Error(MISSING[kind]);
-      this.#pairs.set(record, await this.#pairOn(server, record.spec));
+      this.#sides.set(record, await this.#sidesOn(server, record.spec));
     });
   }
 
-  async #pairOn(server: BenchServer, spec: Spec): Promise<Pair> {
+  async #sidesOn(server: BenchServer, spec: Spec): Promise<Sides> {
+    const kind = spec.callers === undefined ? Pair : CallSides;
     try {
-      return await Pair.open(spec, server, this.#stage.signal);
+      return await kind.open(spec, server, this.#stage.signal);
     } catch (error) {
       await server.stop();
       throw error;
@@ -110,7 +113,7 @@ export class Match {
   async #saturate(record: Record): Promise<Run | null> {
     let run: Run | null = null;
     await this.#guarded(record, async () => {
-      run = await this.#pairs.get(record)!.saturate(sizeOf(record.spec, this.#stage.options.size));
+      run = await this.#sides.get(record)!.saturate(sizeOf(record.spec, this.#stage.options.size));
     });
     return run;
   }
@@ -124,7 +127,7 @@ export class Match {
     await this.#warmUp(record);
     for (const rate of RATES) {
       await this.#guarded(record, async () => {
-        const arrival = await this.#pairs.get(record)?.pace(rate, rate * PACE_SECONDS);
+        const arrival = await this.#sides.get(record)?.pace(rate, rate * PACE_SECONDS);
         if (arrival) record.paced.set(rate, [...(record.paced.get(rate) ?? []), arrival]);
       });
     }
@@ -146,10 +149,10 @@ export class Match {
   async #close(records: readonly Record[]): Promise<void> {
     await Promise.all(
       records.map(async (record) => {
-        const pair = this.#pairs.get(record);
-        this.#pairs.delete(record);
-        await pair?.close();
-        await pair?.server.stop();
+        const sides = this.#sides.get(record);
+        this.#sides.delete(record);
+        await sides?.close();
+        await sides?.server.stop();
       }),
     );
   }

@@ -4,27 +4,10 @@ import { cpuTimeUs } from '../servers/cpu-clock.js';
 import type { BenchServer } from '../servers/server.js';
 import type { Arrival } from '../sides/messages.js';
 import { SideProcess } from '../sides/side-process.js';
-
-/** Microseconds a message. */
-export interface Cpu {
-  readonly producer: number;
-  readonly consumer: number;
-  readonly server: number;
-  readonly total: number;
-}
-
-/** One saturated run. */
-export interface Run {
-  /** Messages a second, from the first publish to the last handler. */
-  readonly perSecond: number;
-  readonly cpu: Cpu;
-}
-
-/** Acknowledgements follow the last handler; they belong to the run. */
-const SETTLE_MS = 50;
+import { type Run, SETTLE_MS, type Sides } from './sides.js';
 
 /** A producer and a consumer of one contender, and the server between them: three processes. */
-export class Pair {
+export class Pair implements Sides {
   readonly spec: Spec;
   readonly server: BenchServer;
   readonly producer: SideProcess;
@@ -59,7 +42,6 @@ export class Pair {
     return { perSecond: (count / (at - from)) * 1e6, cpu: { producer, consumer, server, total: producer + consumer + server } };
   }
 
-  /** How long messages take when they come one by one. */
   async pace(rate: number, count: number): Promise<Arrival> {
     await this.consumer.arm(count);
     const [, arrival] = await Promise.all([this.producer.pace(count, rate), this.consumer.arrived()]);

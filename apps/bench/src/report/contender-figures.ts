@@ -1,5 +1,5 @@
 import { RATES, type Record } from '../match/match.js';
-import type { Cpu, Run } from '../match/pair.js';
+import type { Cpu, Run } from '../match/sides.js';
 import { median } from '../statistics.js';
 
 /** Microseconds. */

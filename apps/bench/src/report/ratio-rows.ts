@@ -17,10 +17,14 @@ const CPU: readonly Comparison[] = [
   { contender: 'millrace publishMany', against: 'millrace', bound: ['<=', 1] },
   { contender: 'millrace 10 KB', against: 'bare loop 10 KB', bound: ['<=', 1.2] },
   { contender: 'millrace jobs', against: 'bullmq', bound: ['<=', 1.05] },
+  { contender: 'millrace calls', against: 'nest calls' },
+  { contender: 'millrace calls of 2', against: 'nest calls of 2' },
 ];
 
 const THROUGHPUT: readonly Comparison[] = [
   { contender: 'millrace ordered', against: 'millrace 4 partitions', bound: ['>=', 0.8] },
+  { contender: 'millrace calls', against: 'nest calls', bound: ['>=', 1.6] },
+  { contender: 'millrace calls of 2', against: 'nest calls of 2', bound: ['>=', 1.6] },
   { contender: 'millrace', against: 'bare loop' },
   { contender: 'millrace', against: 'jetstream' },
   { contender: 'millrace', against: 'rabbitmq' },
@@ -34,6 +38,8 @@ const LATENCY: readonly (Comparison & { readonly percentile: 'p50' | 'p99' })[] 
   { contender: 'millrace', against: 'raw pub/sub', percentile: 'p50', bound: ['<=', 1.7] },
   { contender: 'millrace', against: 'raw pub/sub', percentile: 'p99', bound: ['<=', 2] },
   { contender: 'millrace ordered', against: 'millrace 4 partitions', percentile: 'p50', bound: ['<=', 1.3] },
+  { contender: 'millrace calls', against: 'nest calls', percentile: 'p50', bound: ['<=', 1] },
+  { contender: 'millrace calls of 2', against: 'nest calls of 2', percentile: 'p50', bound: ['<=', 1] },
 ];
 const LATENCY_RATE = 500;
 

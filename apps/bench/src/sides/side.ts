@@ -70,7 +70,7 @@ function perform(ask: Ask): unknown {
 async function open({ role, url, spec }: Extract<Ask, { ask: 'open' }>): Promise<void> {
   bytes = spec.bytes;
   const contender = CONTENDERS[spec.kind];
-  if (role === 'producer') producer = await contender.openProducer(url, spec);
+  if (role === 'producer') producer = await contender.openProducer(url, spec, arrivals.handled);
   else consumer = await contender.openConsumer(url, spec, arrivals.handled);
 }
 

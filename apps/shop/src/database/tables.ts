@@ -10,6 +10,13 @@ const TABLES = [
     units bigint NOT NULL,
     revenue numeric(30, 3) NOT NULL
   )`,
+  // A charge is made once for an invoice.
+  `CREATE TABLE IF NOT EXISTS charges (
+    invoice text PRIMARY KEY,
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    amount numeric(30, 3) NOT NULL,
+    charged_at timestamptz NOT NULL DEFAULT now()
+  )`,
   // No constraint on the invoice: a mail that was sent twice has to show.
   `CREATE TABLE IF NOT EXISTS mail (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

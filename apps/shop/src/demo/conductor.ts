@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { settlesWithin } from '@millrace/redis';
 import type { Killer, KillOccasion } from './killer.js';
 import type { Observation } from './observer.js';
+import type { ReplayState } from './replay.js';
 import type { Stage } from './stage.js';
 import { StallWatch } from './stall-watch.js';
 import { shareDone, type WorkDone, workDone, type WorkToDo } from './work.js';
@@ -28,6 +30,9 @@ export class Conductor {
   readonly #parts: ConductorParts;
   readonly #watch = new StallWatch(STUCK_MS);
   readonly #ahead: number;
+  /** Deliveries, when they were observed last. */
+  #settled = 0;
+  #publishing: Promise<void> | null = null;
 
   constructor(parts: ConductorParts) {
     this.#parts = parts;
@@ -41,44 +46,59 @@ export class Conductor {
   }
 
   async #lead(signal: AbortSignal): Promise<Ending> {
-    const { replay, observer, killer, pool } = this.#parts;
+    const { replay, observer, killer, pool, toDo } = this.#parts;
     for (;;) {
       signal.throwIfAborted();
       pool?.assertWell();
+      const before = replay.state;
       const observation = await observer.observe();
-      const done = workDone(observation, replay);
-      this.#show(done);
-      if (done.idle && replay.remaining === 0) return { observation, stuck: false };
+      const done = workDone(observation, before);
+      this.#settled = done.settled;
+      this.#show(done, before);
+      if (done.idle && before.remaining === 0) return { observation, stuck: false };
       if (this.#watch.isStuck({ observation, published: replay.published })) return { observation, stuck: true };
-      await killer?.step(done.settled / this.#parts.toDo.deliveries, this.#occasion(done));
-      if (!(await this.#publishAhead(done.settled))) await pause(ROUND_MS, undefined, { signal });
+      this.#publishing ??= this.#publishAhead();
+      await killer?.step(done.settled / toDo.deliveries, this.#occasion(done));
+      await this.#endRound();
     }
   }
 
   #occasion({ published, settled }: WorkDone): KillOccasion {
-    const atWork = settled < published;
-    return { atWork, exhausted: !atWork && !this.#mayPublish(settled) };
+    const atWork = settled < published || this.#publishing !== null;
+    return { atWork, exhausted: !atWork };
   }
 
-  /** @returns whether anything was published */
-  async #publishAhead(settled: number): Promise<boolean> {
-    const { replay } = this.#parts;
-    const until = performance.now() + ROUND_MS;
-    const before = replay.remaining;
-    while (this.#mayPublish(settled) && performance.now() < until) await replay.publishNext();
-    return replay.remaining < before;
+  /**
+   * Goes on beside the rounds, so that processes are killed while they charge orders too; null when nothing may be published now.
+   */
+  #publishAhead(): Promise<void> | null {
+    if (!this.#mayPublish) return null;
+    const publishing = this.#publishBatches();
+    // The round that waits for it hears the failure.
+    publishing.catch(() => undefined);
+    return publishing;
+  }
+
+  async #publishBatches(): Promise<void> {
+    while (this.#mayPublish) await this.#parts.replay.publishNext();
+    this.#publishing = null;
+  }
+
+  /** @throws what publishing throws */
+  async #endRound(): Promise<void> {
+    if (this.#publishing) await settlesWithin(this.#publishing, ROUND_MS);
+    else await pause(ROUND_MS);
   }
 
   /** Not too far ahead of the handlers; and the last batch waits for the last kill. */
-  #mayPublish(settled: number): boolean {
+  get #mayPublish(): boolean {
     const { replay, killer } = this.#parts;
     const kept = (killer?.remaining ?? 0) > 0 ? 1 : 0;
-    return replay.remaining > kept && replay.deliveries - settled < this.#ahead;
+    return replay.remaining > kept && replay.deliveries - this.#settled < this.#ahead;
   }
 
-  #show(done: WorkDone): void {
-    const { terminal, toDo, replay } = this.#parts;
-    const { published, duplicates } = replay;
+  #show(done: WorkDone, { published, duplicates }: ReplayState): void {
+    const { terminal, toDo } = this.#parts;
     const repeated = duplicates > 0 ? ` (${duplicates} duplicates)` : '';
     const shares = `handled ${done.settled} of ${toDo.deliveries}, mailed ${done.mailed} of ${toDo.mails}`;
     const brief = `published ${published}, handled ${done.settled}, mailed ${done.mailed}`;

@@ -1,16 +1,17 @@
+import { formatThousandths } from '../orders/money.js';
 import { SeededRandom } from '../random/seeded-random.js';
 import type { Cleanup } from './cleanup.js';
 import { Conductor } from './conductor.js';
 import { readEffects } from './effects.js';
 import { type Input, readInput } from './input.js';
 import { Killer } from './killer.js';
-import { type Observation, Observer } from './observer.js';
+import { type Observation, Observer, SERVICE } from './observer.js';
 import type { DemoOptions } from './options.js';
 import { readOrderKept } from './order-kept.js';
 import { planReplay, type ReplayPlan } from './replay-plan.js';
 import { Replay } from './replay.js';
 import { type Report, reportOf } from './report.js';
-import { ShopProcess, workerEnvironment } from './shop-process.js';
+import { ShopProcess, type ShopSettings, workerEnvironment } from './shop-process.js';
 import type { Stage } from './stage.js';
 import { findSurroundings, type Surroundings } from './surroundings.js';
 import { tableOf } from './table.js';
@@ -63,10 +64,10 @@ export class Demo {
   async #stage(surroundings: Surroundings, plan: ReplayPlan): Promise<Stage> {
     const { options, terminal, cleanup } = this.#parts;
     const settings = { surroundings, ordered: options.ordered };
-    const pool = options.workers === undefined ? null : new WorkerPool(workerEnvironment(settings), terminal);
+    const pool = options.workers === undefined ? null : new WorkerPool(terminal);
     if (pool) cleanup.add('stop the workers', () => pool.stop());
-    terminal.say(pool ? `starting the shop and its ${options.workers} worker processes` : 'starting the shop');
-    pool?.start(options.workers ?? 0);
+    terminal.say(pool ? `starting the shop, its ${options.workers} worker processes and one for payments` : 'starting the shop');
+    if (pool) startWorkers(pool, settings, options.workers ?? 0);
     const shop = await ShopProcess.start(settings, pool ? 'none' : 'all', cleanup);
     return {
       replay: new Replay(plan.batches, shop.placement),
@@ -95,13 +96,17 @@ export class Demo {
     const { options, terminal, out } = this.#parts;
     const effects = await readEffects(stage.database);
     const order = options.ordered ? await readOrderKept(stage.database) : undefined;
-    const verdict = judge({ orders: input.orders, poison: plan.poison, effects, observation, order });
-    const { published, duplicates } = stage.replay;
+    const { published, duplicates, failures } = stage.replay;
+    const verdict = judge({ orders: input.orders, poison: plan.poison, effects, observation, failures, order });
     const counted = { published, duplicates, kills: stage.pool?.kills ?? 0, seed: options.seed };
     const elapsedMs = Math.round(performance.now() - this.#startedAt);
     const report = reportOf({ input, effects, observation, verdict, order, ...counted, elapsedMs });
     terminal.endProgress();
-    out.write(options.json ? json(report) : `\n${tableOf(report, { sent: sum(effects.mails.values()), expected: verdict.mails })}\n\n`);
+    const beside = {
+      mails: { sent: sum(effects.mails.values()), expected: verdict.mails },
+      charges: formatThousandths(verdict.calls.expected),
+    };
+    out.write(options.json ? json(report) : `\n${tableOf(report, beside)}\n\n`);
     for (const problem of verdict.problems) terminal.say(`not as it must be: ${problem}`);
     return report.ok;
   }
@@ -109,6 +114,13 @@ export class Demo {
   #random(name: string): SeededRandom {
     return new SeededRandom(this.#parts.options.seed, name);
   }
+}
+
+/** Those that handle orders, and one that charges them. */
+function startWorkers(pool: WorkerPool, settings: ShopSettings, count: number): void {
+  const handling = workerEnvironment(settings, 'handlers');
+  for (let number = 1; number <= count; number += 1) pool.start({ name: `worker ${number}`, env: handling });
+  pool.start({ name: SERVICE, env: workerEnvironment(settings, 'payments') });
 }
 
 /** Inventory gets every message, notifications the orders alone; poison ones get no mail. */

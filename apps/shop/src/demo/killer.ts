@@ -1,9 +1,12 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { SeededRandom } from '../random/seeded-random.js';
 import { planKills } from './kill-plan.js';
 import type { WorkerPool } from './worker-pool.js';
 
+const LATEST_MS = 80;
+
 export interface KillOccasion {
-  /** Whether a published message is not settled yet. */
+  /** Whether a published message is not settled yet, or orders are being charged and published. */
   readonly atWork: boolean;
   /** Whether nothing is at work, and nothing more is published before the kill. */
   readonly exhausted: boolean;
@@ -34,9 +37,11 @@ export class Killer {
    */
   async step(share: number, { atWork, exhausted }: KillOccasion): Promise<void> {
     const [moment] = this.#moments;
-    if (moment === undefined || !this.#pool.hasReady) return;
+    if (moment === undefined || !this.#pool.hasVictim) return;
     if (!exhausted && !(atWork && share >= moment)) return;
     this.#moments.shift();
+    // Rounds begin with a batch: the kill is to hit its calls and handlers at any stage.
+    await pause(this.#random.integer(0, LATEST_MS));
     await this.#pool.killOne(this.#random);
   }
 }

@@ -13,6 +13,9 @@ export const GROUPS: Readonly<Record<string, readonly PayloadClass[]>> = {
 
 export const QUEUE = 'emails';
 
+/** The service that charges orders. */
+export const SERVICE = 'payments';
+
 const TRY_FOR_MS = 30_000;
 const RETRY_MS = 200;
 

@@ -31,9 +31,10 @@ const MAX_SEED = 2 ** 32 - 1;
 const NARROWEST = 20;
 
 const HELP = `
-Replays orders through topics and queues: each is published, and handled by two groups.
+Replays orders through calls, topics and queues: each is charged by a call of the service payments, then published, and handled
+by two groups. A cancellation is not charged.
 The group inventory moves stock and revenue in SQL; the group notifications has a mail sent through the queue emails.
-At the end the totals of the handlers stand beside those of the files.
+At the end the totals of the payments and the handlers stand beside those of the files.
 
 Without --once the demo goes on when the orders are handled: it places generated ones, two a second, until Ctrl-C.
 Redis is the one at REDIS_URL, else one that the demo starts; the database the one at DATABASE_URL, else one inside the demo.
@@ -85,8 +86,8 @@ function demoOptions(): Option[] {
     new Option('--once', 'end when all is handled'),
     new Option('--json', 'write one JSON document to stdout and nothing else; implies --once'),
     new Option('--ordered', 'handle the orders of each customer one after the other, and check that'),
-    new Option('--workers <n>', 'run the handlers in n worker processes (default: in this one)').argParser(whole(1, 16)),
-    new Option('--kill <n>', 'kill -9 that many worker processes at random moments and start them again').argParser(whole(0, 1_000)).default(0),
+    new Option('--workers <n>', 'run the handlers in n worker processes, and payments in one more (default: all in this one)').argParser(whole(1, 16)),
+    new Option('--kill <n>', 'kill -9 that many processes, payments too, at random moments and start them again').argParser(whole(0, 1_000)).default(0),
     new Option('--duplicates <percent>', 'publish that share again with the same idempotency key').argParser(percent).default(0),
     new Option('--poison <n>', 'orders whose handlers always fail, so that they end in the dead letters').argParser(whole(0, 100_000)).default(0),
     new Option('--seed <n>', 'makes everything random come out the same')

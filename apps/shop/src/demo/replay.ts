@@ -1,7 +1,12 @@
+import { asError } from '@millrace/core';
 import { isCancellation } from '../orders/order.js';
+import { NotChargedError } from '../placement/cashier.js';
 import type { OrderPlacement } from '../placement/order-placement.js';
 import { poisonHeaders } from '../placement/poison.js';
 import type { Batch, Placement } from './replay-plan.js';
+
+/** The state of a replay at one moment. */
+export type ReplayState = Readonly<Pick<Replay, 'placed' | 'published' | 'deliveries' | 'duplicates' | 'remaining'>>;
 
 /** Publishes the batches of a plan, one after the other, and counts the answers. */
 export class Replay {
@@ -11,6 +16,8 @@ export class Replay {
   cancelled = 0;
   /** Publishes that were answered as duplicates. */
   duplicates = 0;
+  /** Invoice -> why it was not charged, and so not published. */
+  readonly failures = new Map<string, string>();
   readonly #batches: readonly Batch[];
   readonly #placement: OrderPlacement;
   #next = 0;
@@ -29,9 +36,14 @@ export class Replay {
     return this.published + this.placed;
   }
 
-  /** Batches that wait to be published. */
+  /** Batches that wait to be published, the one that is being published among them. */
   get remaining(): number {
     return this.#batches.length - this.#next;
+  }
+
+  get state(): ReplayState {
+    const { placed, published, deliveries, duplicates, remaining } = this;
+    return { placed, published, deliveries, duplicates, remaining };
   }
 
   async publishNext(): Promise<void> {
@@ -40,10 +52,16 @@ export class Replay {
     this.#next += 1;
   }
 
+  /** @throws what publishing throws; an order that cannot be charged is noted among the failures */
   async place({ order, poison }: Placement): Promise<void> {
-    const { duplicate } = await this.#placement.place(order, poison ? poisonHeaders : {});
-    if (duplicate) this.duplicates += 1;
-    else if (isCancellation(order)) this.cancelled += 1;
-    else this.placed += 1;
+    try {
+      const { duplicate } = await this.#placement.place(order, poison ? poisonHeaders : {});
+      if (duplicate) this.duplicates += 1;
+      else if (isCancellation(order)) this.cancelled += 1;
+      else this.placed += 1;
+    } catch (thrown) {
+      if (!(thrown instanceof NotChargedError)) throw thrown;
+      this.failures.set(thrown.invoice, asError(thrown.cause).message);
+    }
   }
 }

@@ -44,6 +44,11 @@ export interface Report {
   readonly groups: Readonly<Record<string, GroupFigures>>;
   /** `completed` counts the orders that have a mail, by the database: the queue keeps its latest completed jobs alone. */
   readonly jobs: Readonly<Record<string, { completed: number; failed: number }>>;
+  /**
+   * The orders were charged by calls: the sum of the charges, exact, three decimals; orders that could not be charged; charges
+   * beyond the first of an order. Cancellations are not charged.
+   */
+  readonly calls: { charged: string; failed: number; duplicates: number };
   /** With `--ordered` alone: messages whose order was looked at, and customers who had one handled after a later one. */
   readonly order?: { messages: number; disordered: number };
   readonly kills: number;
@@ -54,6 +59,7 @@ export interface Report {
 export function reportOf(parts: ReportParts): Report {
   const { input, effects, verdict, observation, order, published, duplicates, kills, seed, elapsedMs } = parts;
   const { files, lines, malformed, orders, placed } = input;
+  const { calls } = verdict;
   return {
     ok: verdict.problems.length === 0,
     input: { files, lines, malformed, orders: placed, cancellations: orders.length - placed },
@@ -64,6 +70,7 @@ export function reportOf(parts: ReportParts): Report {
     duplicates,
     groups: Object.fromEntries(Object.entries(observation.groups).map(([group, state]) => [group, figuresOf(state)])),
     jobs: { [QUEUE]: { completed: effects.mails.size, failed: observation.jobs.failed } },
+    calls: { charged: formatThousandths(calls.charged), failed: calls.failed, duplicates: calls.duplicates },
     ...(order && { order: { messages: order.messages, disordered: order.disordered.length } }),
     kills,
     seed,

@@ -6,12 +6,21 @@ import { ShopModule } from '../shop.module.js';
 import { StderrLogger } from '../stderr-logger.js';
 import { ORDERED } from '../worker-message.js';
 import type { Cleanup } from './cleanup.js';
+import { GROUPS, QUEUE, SERVICE } from './observer.js';
 import type { Surroundings } from './surroundings.js';
 
 /** How long the handlers of a vanished process keep their messages: short, so that a demo shows the recovery. */
 const LEASE = '3s';
 /** How long handlers at work may take at the end; the demo waits a little longer for its workers. */
 const SHUTDOWN_TIMEOUT = '8s';
+
+/** The part of the shop that a worker process runs, as its variables. */
+const PARTS = {
+  handlers: { MILLRACE_GROUPS: Object.keys(GROUPS).join(), MILLRACE_QUEUES: QUEUE },
+  payments: { MILLRACE_SERVICES: SERVICE },
+} as const;
+
+export type ShopPart = keyof typeof PARTS;
 
 export interface ShopSettings {
   readonly surroundings: Surroundings;
@@ -52,8 +61,8 @@ export class ShopProcess {
   }
 }
 
-/** The environment of a worker process of the shop, with no other variable of Millrace. */
-export function workerEnvironment({ surroundings, ordered }: ShopSettings): NodeJS.ProcessEnv {
+/** The environment of a worker process that runs a part of the shop, with no other variable of Millrace. */
+export function workerEnvironment({ surroundings, ordered }: ShopSettings, part: ShopPart): NodeJS.ProcessEnv {
   const { redisUrl, databaseUrl, prefix } = surroundings;
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MILLRACE_') && name !== ORDERED);
   return {
@@ -63,6 +72,7 @@ export function workerEnvironment({ surroundings, ordered }: ShopSettings): Node
     MILLRACE_PREFIX: prefix,
     MILLRACE_LEASE: LEASE,
     MILLRACE_SHUTDOWN_TIMEOUT: SHUTDOWN_TIMEOUT,
+    ...PARTS[part],
     ...(ordered ? { [ORDERED]: 'yes' } : {}),
   };
 }

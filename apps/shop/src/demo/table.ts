@@ -10,12 +10,20 @@ const FIGURES: readonly (readonly [name: string, figure: keyof GroupFigures])[] 
   ['lag', 'lag'],
 ];
 
+/** Figures that the report of `--json` does not have. */
+export interface BesideReport {
+  readonly mails: { readonly sent: number; readonly expected: number };
+  /** The sum of the charges that must be there, as the report gives it. */
+  readonly charges: string;
+}
+
 /** The report for people: the effects of the handlers beside the totals of the files. It fits 60 columns. */
-export function tableOf(report: Report, mails: { readonly sent: number; readonly expected: number }): string {
+export function tableOf(report: Report, { mails, charges }: BesideReport): string {
   const totals = columns([
     ['', 'by the handlers', 'from the files', ''],
     ['revenue', report.revenue, report.expected.revenue, same(report.revenue, report.expected.revenue)],
     ['units', `${report.units}`, `${report.expected.units}`, same(report.units, report.expected.units)],
+    ['charged', report.calls.charged, charges, same(report.calls.charged, charges)],
     ['mails', `${mails.sent}`, `${mails.expected}`, same(mails.sent, mails.expected)],
   ]);
   const groups = columns([
@@ -28,6 +36,7 @@ export function tableOf(report: Report, mails: { readonly sent: number; readonly
   ]);
   const last = [
     ...orderIn(report),
+    `${counted(report.calls.failed, 'order')} not charged, ${report.calls.duplicates} charged twice`,
     `${report.published} published, ${report.duplicates} more answered as duplicates`,
     `${counted(report.kills, 'worker')} killed, seed ${report.seed}, ${(report.elapsedMs / 1_000).toFixed(1)} s`,
   ];

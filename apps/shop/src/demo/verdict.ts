@@ -2,6 +2,7 @@ import { formatThousandths } from '../orders/money.js';
 import { few } from '../orders/few.js';
 import { isCancellation, type Order } from '../orders/order.js';
 import { Totals } from '../totals/totals.js';
+import { type CallsMade, callsMade } from './calls-made.js';
 import type { Effects } from './effects.js';
 import type { Observation } from './observer.js';
 import type { OrderKept } from './order-kept.js';
@@ -12,8 +13,10 @@ export interface VerdictParts {
   readonly poison: ReadonlySet<string>;
   readonly effects: Effects;
   readonly observation: Observation;
+  /** Invoice -> why it could not be charged. */
+  readonly failures: ReadonlyMap<string, string>;
   /** Present in a run with an order. */
-  readonly order?: OrderKept;
+  readonly order?: OrderKept | undefined;
 }
 
 export interface Verdict {
@@ -21,23 +24,27 @@ export interface Verdict {
   readonly expected: Totals;
   /** Orders that must have a mail. */
   readonly mails: number;
+  readonly calls: CallsMade;
   /** Everything that is not as it must be; none when all is well. */
   readonly problems: readonly string[];
 }
 
-/** Compares the effects of the handlers with the orders. */
-export function judge({ orders, poison, effects, observation, order }: VerdictParts): Verdict {
-  const good = [...orders].filter((order) => !poison.has(order.invoice));
+/** Compares the effects of the handlers and of the payments with the orders. */
+export function judge({ orders, poison, effects, observation, failures, order }: VerdictParts): Verdict {
+  const all = [...orders];
+  const good = all.filter((order) => !poison.has(order.invoice));
   const expected = Totals.of(good);
   const confirmed = new Set(good.filter((order) => !isCancellation(order)).map((order) => order.invoice));
+  const calls = callsMade({ orders: all, charged: effects.charged, failures });
   const problems = [
+    ...calls.problems,
     ...problemsOfTotals(effects, expected),
     ...problemsOfStock(effects.moved, expected.moved),
     ...problemsOfMails(effects.mails, confirmed),
     ...problemsOfGroups(observation, poison.size),
     ...(order ? problemsOfOrder(order, good.length) : []),
   ];
-  return { expected, mails: confirmed.size, problems };
+  return { expected, mails: confirmed.size, calls, problems };
 }
 
 function problemsOfTotals(effects: Effects, expected: Totals): string[] {

@@ -1,5 +1,5 @@
 import type { Observation } from './observer.js';
-import type { Replay } from './replay.js';
+import type { ReplayState } from './replay.js';
 
 /** The work that the handlers will have done in the end. A delivery is one message to one group. */
 export interface WorkToDo {
@@ -18,12 +18,16 @@ export interface WorkDone {
   readonly idle: boolean;
 }
 
-export function workDone({ groups, jobs, mails }: Observation, replay: Pick<Replay, 'placed' | 'published' | 'deliveries'>): WorkDone {
+/** @param replay before the observation: what is published meanwhile does not count as settled then */
+export function workDone(
+  { groups, jobs, mails }: Observation,
+  replay: Pick<ReplayState, 'placed' | 'published' | 'deliveries'>,
+): WorkDone {
   const inventory = groups['inventory']?.lag ?? replay.published;
   const notifications = groups['notifications']?.lag ?? replay.placed;
   return {
     published: replay.deliveries,
-    settled: replay.deliveries - inventory - notifications,
+    settled: Math.max(0, replay.deliveries - inventory - notifications),
     mailed: mails,
     idle: inventory === 0 && notifications === 0 && jobs.waiting + jobs.active + jobs.delayed === 0,
   };

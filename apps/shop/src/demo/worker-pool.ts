@@ -3,37 +3,43 @@ import type { SeededRandom } from '../random/seeded-random.js';
 import type { WorkerMessage } from '../worker-message.js';
 import { Recoveries } from './recoveries.js';
 import type { Terminal } from './terminal.js';
-import { type WorkerEnd, WorkerProcess } from './worker-process.js';
+import { type WorkerEnd, type WorkerPlan, WorkerProcess } from './worker-process.js';
 
 /** Longer than handlers at work are given. */
 const STOP_MS = 10_000;
 
-/** Keeps a number of worker processes running: one that is killed is started again. */
+/** Keeps worker processes running: one that is killed is started again. */
 export class WorkerPool {
-  readonly #env: NodeJS.ProcessEnv;
   readonly #terminal: Terminal;
   readonly #workers = new Set<WorkerProcess>();
   readonly #killed = new Set<WorkerProcess>();
+  /** Names of those that were killed in this round. */
+  readonly #struck = new Set<string>();
   readonly #recoveries: Recoveries;
   #stopping = false;
   #failure: MillraceError | null = null;
 
-  constructor(env: NodeJS.ProcessEnv, terminal: Terminal) {
-    this.#env = env;
+  constructor(terminal: Terminal) {
     this.#terminal = terminal;
     this.#recoveries = new Recoveries(terminal);
   }
 
-  start(count: number): void {
-    for (let number = 1; number <= count; number += 1) this.#start(`worker ${number}`);
+  start(plan: WorkerPlan): void {
+    const worker = new WorkerProcess(plan, {
+      onLine: (line) => this.#terminal.say(line),
+      onMessage: (from, message) => this.#hear(from, message),
+      onEnd: (ended, how) => this.#replace(ended, how, plan),
+    });
+    this.#workers.add(worker);
   }
 
   get kills(): number {
     return this.#killed.size;
   }
 
-  get hasReady(): boolean {
-    return this.#ready().length > 0;
+  /** Whether there is a process to kill. */
+  get hasVictim(): boolean {
+    return this.#victims().length > 0;
   }
 
   /** @throws MillraceError CLOSED when a worker ended that nobody killed */
@@ -41,11 +47,13 @@ export class WorkerPool {
     if (this.#failure) throw this.#failure;
   }
 
-  /** kill -9 of any worker that is at work; another one takes its place. */
+  /** kill -9 of any process that is at work; another one takes its place. None is killed again before all others were. */
   async killOne(random: SeededRandom): Promise<void> {
-    const [victim] = random.sample(this.#ready(), 1);
+    const [victim] = random.sample(this.#victims(), 1);
     if (!victim) return;
     this.#killed.add(victim);
+    this.#struck.add(victim.name);
+    if (this.#struck.size === this.#workers.size) this.#struck.clear();
     await victim.kill();
     this.#terminal.say(`killed ${victim.name} (process ${victim.pid}) with SIGKILL; starting it again`);
   }
@@ -56,17 +64,8 @@ export class WorkerPool {
     this.#recoveries.tell();
   }
 
-  #ready(): WorkerProcess[] {
-    return [...this.#workers].filter((worker) => worker.ready);
-  }
-
-  #start(name: string): void {
-    const worker = new WorkerProcess(name, this.#env, {
-      onLine: (line) => this.#terminal.say(line),
-      onMessage: (from, message) => this.#hear(from, message),
-      onEnd: (ended, how) => this.#replace(ended, how),
-    });
-    this.#workers.add(worker);
+  #victims(): WorkerProcess[] {
+    return [...this.#workers].filter(({ ready, name }) => ready && !this.#struck.has(name));
   }
 
   #hear(worker: WorkerProcess, message: WorkerMessage): void {
@@ -74,10 +73,10 @@ export class WorkerPool {
     else this.#recoveries.add(worker.name, message.from, message.count);
   }
 
-  #replace(worker: WorkerProcess, how: WorkerEnd): void {
+  #replace(worker: WorkerProcess, how: WorkerEnd, plan: WorkerPlan): void {
     this.#workers.delete(worker);
     if (this.#stopping) return;
-    if (this.#killed.has(worker)) return this.#start(worker.name);
+    if (this.#killed.has(worker)) return this.start(plan);
     const message = `${worker.name} (process ${worker.pid}) ended by itself (${how}), though nobody stopped it. Its last lines above tell why.`;
     this.#failure ??= new MillraceError('CLOSED', message);
   }

@@ -6,6 +6,12 @@ import type { WorkerMessage } from '../worker-message.js';
 
 const WORKER = fileURLToPath(new URL('../worker.js', import.meta.url));
 
+/** A process to be started. */
+export interface WorkerPlan {
+  readonly name: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
 /** How a process ended: its exit code, or the signal that ended it. */
 export type WorkerEnd = number | NodeJS.Signals;
 
@@ -23,7 +29,7 @@ export class WorkerProcess {
   readonly #ended: Promise<unknown>;
   #state: 'starting' | 'ready' | 'ended' = 'starting';
 
-  constructor(name: string, env: NodeJS.ProcessEnv, events: WorkerEvents) {
+  constructor({ name, env }: WorkerPlan, events: WorkerEvents) {
     this.name = name;
     // A process group of its own: the Ctrl-C of a terminal goes to the demo alone, which ends its workers in order.
     this.#child = fork(WORKER, [], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });

@@ -2,11 +2,13 @@ import { MillraceModule } from '@millrace/nestjs';
 import { Module } from '@nestjs/common';
 import { OrderCancelled } from '../contracts/order-cancelled.js';
 import { OrderPlaced } from '../contracts/order-placed.js';
+import { PaymentsApi } from '../contracts/payments-api.js';
+import { Cashier } from './cashier.js';
 import { OrderPlacement } from './order-placement.js';
 
 @Module({
-  imports: [MillraceModule.forFeature([OrderPlaced, OrderCancelled])],
-  providers: [OrderPlacement],
+  imports: [MillraceModule.forFeature([OrderPlaced, OrderCancelled, PaymentsApi])],
+  providers: [Cashier, OrderPlacement],
   exports: [OrderPlacement],
 })
 export class PlacementModule {}

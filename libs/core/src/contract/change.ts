@@ -11,12 +11,16 @@ export interface Change {
 
 const MAX_LINES = 50;
 
-/**
- * @param changes at least one
- * @param others the other problems of the payload
- */
-export function changedError(where: string, changes: readonly Change[], others: readonly string[] = []): MillraceError {
-  const advice = changes.some(({ given }) => isForeign(given)) ? MAKE_AGAIN : GIVE_IT_SO;
+interface Beside {
+  /** The other problems of the payload. */
+  readonly others?: readonly string[];
+  /** The last sentence. Default: it goes by the changes. */
+  readonly advice?: string;
+}
+
+/** @param changes at least one */
+export function changedError(where: string, changes: readonly Change[], beside: Beside = {}): MillraceError {
+  const { others = [], advice = adviceFor(changes) } = beside;
   // A list may hold a hundred thousand of them.
   const lines = changes.slice(0, MAX_LINES).map(({ path, given, delivered }) => {
     return `${pathText(path)} is ${described(given)}, but would be delivered as ${deliveredAs(given, delivered)}`;
@@ -25,6 +29,10 @@ export function changedError(where: string, changes: readonly Change[], others: 
   if (all.length === 1) return new MillraceError('UNSERIALIZABLE_PAYLOAD', `${where}: ${all[0]!}. ${advice}`);
   const problems = all.slice(0, MAX_LINES);
   return new MillraceError('UNSERIALIZABLE_PAYLOAD', `${where}: the payload would be delivered as another one. ${advice}`, { problems });
+}
+
+function adviceFor(changes: readonly Change[]): string {
+  return changes.some(({ given }) => isForeign(given)) ? MAKE_AGAIN : GIVE_IT_SO;
 }
 
 const MAKE_AGAIN =

@@ -5,7 +5,11 @@ import { MillraceError } from '../errors.js';
 import { assertName } from '../names.js';
 import { parseOptions } from '../options/parse-options.js';
 import { IsWholeNumber } from '../options/rules.js';
-import { assertFree, isTopic, joinTopic, type MessageTypeDefinition, type PayloadClass, type TopicDefinition, topicOf } from './topic.js';
+import { AnyJson } from './any-json.js';
+import {
+  assertFree, isDefinition, isTopic, joinTopic, type MessageTypeDefinition, type PayloadClass, type TopicDefinition, topicOf,
+  type TopicRef,
+} from './topic.js';
 
 /** Options of `@MessageType`: its second argument. */
 export class MessageTypeOptions {
@@ -41,15 +45,16 @@ export function MessageType<T extends object>(name: string, options: MessageType
   };
 }
 
-/** The topic and the type under which a class with `@Topic` or `@MessageType` is published and subscribed to. */
-export function messageTypeOf(contract: PayloadClass): MessageTypeDefinition {
+/** The type under which a topic, or a class with `@MessageType`, is published and subscribed to. */
+export function messageTypeOf(contract: TopicRef): MessageTypeDefinition {
+  if (isDefinition(contract)) return { name: null, version: 1, payload: contract.payload ?? AnyJson };
   const own = Reflect.getOwnMetadata(MESSAGE_TYPE, contract) as MessageTypeDefinition | undefined;
   return own ?? { name: null, version: 1, payload: contract };
 }
 
-/** The class that a message is made an instance of. */
+/** The class that a message is made an instance of; {@link AnyJson} where it stays as it was parsed. */
 export function payloadClassOf(topic: TopicDefinition, { type }: Message): PayloadClass {
-  return (type === null ? undefined : topic.types.get(type)?.payload) ?? topic.payload;
+  return (type === null ? undefined : topic.types.get(type)?.payload) ?? topic.payload ?? AnyJson;
 }
 
 function topicAbove(name: string, target: PayloadClass): TopicDefinition {

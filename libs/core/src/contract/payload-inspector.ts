@@ -55,7 +55,7 @@ export class PayloadInspector {
   #visitObject(value: object): void {
     if (this.#path.length >= MAX_PAYLOAD_DEPTH) throw tooDeep(this.#where);
     this.#take(2);
-    if (Array.isArray(value)) this.#visitItems(value);
+    if (Array.isArray(value) && !hasToJson(value)) this.#visitItems(value);
     else if (isData(value)) this.#visitProperties(value);
     else this.#foreign(value);
   }
@@ -106,7 +106,11 @@ type Prototype = { readonly constructor?: unknown } | null;
 
 /** Objects and instances of classes whose own enumerable properties are all there is to them. */
 export function isData(value: object): boolean {
-  return Object.prototype.toString.call(value) === '[object Object]' && typeof (value as { toJSON?: unknown }).toJSON !== 'function';
+  return Object.prototype.toString.call(value) === '[object Object]' && !hasToJson(value);
+}
+
+function hasToJson(value: object): boolean {
+  return typeof (value as { toJSON?: unknown }).toJSON === 'function';
 }
 
 /** `lines[2].price`; `the payload` for the whole. */

@@ -1,12 +1,16 @@
 import { asError, isMillraceError, MillraceError, type MillraceErrorDetails, UnreadablePayloadError } from '../errors.js';
+import { AnyJson } from './any-json.js';
 import { type Change, changedError, isForeign } from './change.js';
 import type { Form } from './declared.js';
 import { FlatClass } from './flat-class.js';
 import type { TextWish } from './flat-form.js';
 import { instantiate } from './instantiate.js';
+import { assertInJson, jsonPayload, jsonText } from './json-payload.js';
+import { lookAt } from './look.js';
+import { withOwnCode } from './own-code.js';
 import { sortedJson } from './payload-digest.js';
 import { type PayloadText, payloadText } from './payload-text.js';
-import { isReserved, putBack, type ReservedProperty, setAside } from './reserved-names.js';
+import { putBack, type ReservedProperty, setAside } from './reserved-names.js';
 import { changesOf, isCompared } from './round-trip.js';
 import { sift, type Sifted, undeclaredProblem } from './sieve.js';
 import { isData, MAX_PAYLOAD_DEPTH, pathText } from './payload-inspector.js';
@@ -56,8 +60,9 @@ export interface PayloadWish extends TextWish {
   readonly given: { readonly payload: unknown; readonly where: string };
 }
 
-/** As {@link encodePayload}; it waits only for rules that take their time, and may throw at once. */
+/** As {@link encodePayload}, for {@link AnyJson} too; it waits only for rules that take their time, and may throw at once. */
 export function encoded(type: PayloadClass, wish: PayloadWish): Encoding {
+  if (type === AnyJson) return jsonText(wish);
   return FlatClass.of(type)?.encode(wish.given.payload, wish) ?? encodedWhole(type, wish);
 }
 
@@ -114,9 +119,13 @@ export async function decodePayload<T extends object>(type: PayloadClass<T>, pla
   return (await decoded(type, plain, at)) as T;
 }
 
-/** As {@link decodePayload}; it waits only for rules that take their time, and may throw at once. */
+/**
+ * As {@link decodePayload}; it waits only for rules that take their time, and may throw at once. For {@link AnyJson} it returns
+ * `plain` itself, which may be no object then.
+ */
 export function decoded(type: PayloadClass, plain: unknown, at: At): Decoding {
   const place = placeOf(at);
+  if (type === AnyJson) return jsonPayload(plain, place.where) as object;
   return FlatClass.of(type)?.decode(plain, place.unknownProperties) ?? decodedWhole(type, plain, place);
 }
 
@@ -197,26 +206,13 @@ interface Found {
 function refusal(type: PayloadClass, { changes, problems }: Found, where: string): MillraceError {
   const lost = problems.length === 0 ? changes : changes.filter(isLost);
   if (lost.length === 0) return new MillraceError('INVALID_PAYLOAD', `${where}: ${noValid(type)}`, { problems });
-  return changedError(where, lost, problems.filter((problem) => !lost.some(isToldBy(problem))));
+  return changedError(where, lost, { others: problems.filter((problem) => !lost.some(isToldBy(problem))) });
 }
 
 function textOf(type: PayloadClass, payload: unknown, where: string): PayloadText {
-  if (payload === undefined || !['object', 'string', 'number', 'boolean'].includes(typeof payload)) {
-    throw new MillraceError('UNSERIALIZABLE_PAYLOAD', `${where}: the payload is of type ${typeof payload}, which JSON does not have.`);
-  }
+  assertInJson(payload, where);
   if (!isObject(payload)) throw new MillraceError('INVALID_PAYLOAD', `${where}: ${noObject(type)}`);
   return withOwnCode(where, () => payloadText(type, payload, where));
-}
-
-/** Getters and transformations are code of the user, which may throw. */
-function withOwnCode<T>(where: string, run: () => T): T {
-  try {
-    return run();
-  } catch (thrown) {
-    if (isMillraceError(thrown)) throw thrown;
-    const cause = asError(thrown);
-    throw new MillraceError('UNSERIALIZABLE_PAYLOAD', `${where}: the payload cannot be written as JSON: ${cause.message}`, { cause });
-  }
 }
 
 /** No publisher could send such a value, because JSON does not have it. An invalid date is left to the rules, which refuse it. */
@@ -281,19 +277,4 @@ function make(type: PayloadClass, plain: object): { instance: object } | Error {
   } catch (thrown) {
     return asError(thrown);
   }
-}
-
-type Look = 'plain' | 'reserved names' | 'too deep';
-
-/** Runs before any recursive function of a library walks through the payload. */
-function lookAt(value: object, levels: number): Look {
-  if (levels === 0) return 'too deep';
-  let look: Look = 'plain';
-  for (const name of Object.keys(value)) {
-    const part: unknown = Reflect.get(value, name);
-    const inside = part !== null && typeof part === 'object' ? lookAt(part, levels - 1) : 'plain';
-    if (inside === 'too deep') return inside;
-    if (inside !== 'plain' || isReserved(name)) look = 'reserved names';
-  }
-  return look;
 }

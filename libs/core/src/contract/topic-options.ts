@@ -1,8 +1,8 @@
 import type { Durability } from '../publish/durability.js';
 import { IsDurability, IsDurationOption, IsFunction, IsOneOf, IsWholeNumber } from '../options/rules.js';
-import { IsObject, IsOptional } from 'class-validator';
+import { IsOptional } from 'class-validator';
 import { type Duration } from '../duration.js';
-import type { RetentionOptions } from './retention.js';
+import { IsRetention, type RetentionOptions } from './retention.js';
 import { UNKNOWN_PROPERTIES, type UnknownProperties } from './unknown-properties.js';
 
 const IDEMPOTENCY_SCOPES = ['topic', 'partition'] as const;
@@ -11,7 +11,7 @@ const IDEMPOTENCY_SCOPES = ['topic', 'partition'] as const;
 export type IdempotencyScope = (typeof IDEMPOTENCY_SCOPES)[number];
 
 /** Options of `@Topic`: its second argument. */
-export class TopicOptions<T extends object = object> {
+export class TopicOptions<T = object> {
   /** Ordered shards of the topic, 1 to 256. Once the topic exists, `Topics.raisePartitions` alone makes them more. Default 1. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 256 })
   partitions?: number = 1;
@@ -49,9 +49,9 @@ export class TopicOptions<T extends object = object> {
   @IsOptional() @IsDurability()
   durability?: Durability = 'server';
 
-  /** How long messages are kept, a partition. Default: everything is kept. */
-  @IsOptional() @IsObject()
-  retention?: RetentionOptions;
+  /** How long messages are kept, a partition; `'settled'`: until every group is done with them. Default: everything is kept. */
+  @IsOptional() @IsRetention()
+  retention?: RetentionOptions | 'settled';
 
   /**
    * The rule for properties that the class does not declare: `'refuse'`, `'strip'` or `'keep'`. Default: the option of

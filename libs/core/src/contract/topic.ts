@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { durationMs } from '../duration.js';
 import { MillraceError } from '../errors.js';
 import { assertName } from '../names.js';
-import { parseOptions } from '../options/parse-options.js';
+import { type Parsed, parseOptions } from '../options/parse-options.js';
 import type { Durability } from '../publish/durability.js';
 import { classText, orInACircle } from './no-class.js';
 import { replacedClassHint } from './replaced-class.js';
@@ -31,7 +31,8 @@ export interface TopicDefinition {
   readonly key: ((payload: never) => string | null | undefined) | undefined;
   /** The rule for properties that the class does not declare; undefined: that of the process. */
   readonly unknownProperties: UnknownProperties | undefined;
-  readonly payload: PayloadClass;
+  /** The class of its payloads; null where any JSON value is one. */
+  readonly payload: PayloadClass | null;
   /** The types of message that it has, by name: the subclasses with `@MessageType`. Empty for a topic without types. */
   readonly types: ReadonlyMap<string, MessageTypeDefinition>;
 }
@@ -54,24 +55,30 @@ const TOPIC = Symbol('millrace:topic');
  */
 export function Topic<T extends object>(name: string, options: TopicOptions<T> = {}): (target: PayloadClass<T>) => void {
   assertName('topic', name);
-  const parsed = parseOptions(TopicOptions, options, `@Topic('${name}')`);
-  const retention = retentionOf(parsed.retention, `@Topic('${name}'), retention`);
+  const where = `@Topic('${name}')`;
+  const traits = topicTraits(parseOptions(TopicOptions, options, where), { name, where });
   return (target) => {
-    assertFree(target, `@Topic('${name}')`);
-    const definition: TopicDefinition = {
-      name,
-      partitions: parsed.partitions,
-      idempotencyWindowMs: durationMs(parsed.idempotencyWindow),
-      idempotencyScope: parsed.idempotencyScope,
-      ttlMs: parsed.ttl === undefined ? null : durationMs(parsed.ttl),
-      durability: parsed.durability,
-      retention,
-      key: parsed.key,
-      unknownProperties: parsed.unknownProperties,
-      payload: target,
-      types: new Map(),
-    };
+    assertFree(target, where);
+    const definition: TopicDefinition = { ...traits, payload: target, types: new Map() };
     Reflect.defineMetadata(TOPIC, Object.freeze(definition), target);
+  };
+}
+
+/** The traits of a topic that its options give, so all but its payloads. */
+export function topicTraits(
+  { partitions, idempotencyWindow, idempotencyScope, ttl, durability, retention, key, unknownProperties }: Parsed<TopicOptions>,
+  { name, where }: { readonly name: string; readonly where: string },
+): Omit<TopicDefinition, 'payload' | 'types'> {
+  return {
+    name,
+    partitions,
+    idempotencyWindowMs: durationMs(idempotencyWindow),
+    idempotencyScope,
+    ttlMs: ttl === undefined ? null : durationMs(ttl),
+    durability,
+    retention: retentionOf(retention, `${where}, retention`),
+    key,
+    unknownProperties,
   };
 }
 
@@ -79,7 +86,7 @@ export function Topic<T extends object>(name: string, options: TopicOptions<T> =
 export function topicOf(target: unknown): TopicDefinition {
   const definition: unknown = typeof target === 'function' ? Reflect.getOwnMetadata(TOPIC, target) : undefined;
   if (definition) return definition as TopicDefinition;
-  const advice = orInACircle("put @Topic('its.name') on the class of the payload.", target);
+  const advice = orInACircle("put @Topic('its.name') on the class of the payload, or give what defineTopic('its.name') returns.", target);
   throw new MillraceError('NOT_A_TOPIC', `${classText(target)} is not a topic: ${advice}${replacedClassHint(target, isTopic)}`);
 }
 
@@ -107,8 +114,12 @@ export function isTopic(target: unknown): target is PayloadClass {
   return typeof target === 'function' && Reflect.hasOwnMetadata(TOPIC, target);
 }
 
-/** A topic, named by its class or by what `@Topic` made of it. */
+/** A topic, named by its class, or by its definition: the result of `defineTopic`, or what `@Topic` made of the class. */
 export type TopicRef = PayloadClass | TopicDefinition;
+
+export function isTopicRef(target: unknown): target is TopicRef {
+  return isDefinition(target) || isTopic(target);
+}
 
 /** @throws MillraceError NOT_A_TOPIC */
 export function topicOfRef(topic: TopicRef): TopicDefinition {
@@ -116,7 +127,7 @@ export function topicOfRef(topic: TopicRef): TopicDefinition {
 }
 
 /** An instance of a topic's class is no topic. */
-function isDefinition(topic: unknown): topic is TopicDefinition {
+export function isDefinition(topic: unknown): topic is TopicDefinition {
   if (topic === null || typeof topic !== 'object') return false;
   const { name, partitions, types } = topic as Partial<TopicDefinition>;
   return typeof name === 'string' && Number.isInteger(partitions) && types instanceof Map;

@@ -5,8 +5,8 @@ import type { Delivery } from './delivery.js';
 import type { SqlTransaction } from './sql-transaction.js';
 
 interface ContextParts {
-  /** Default: the signal of the delivery. */
-  readonly signal?: AbortSignal;
+  /** The signal of its time limit. Default: the signal of the delivery. */
+  readonly limit?: AbortSignal | undefined;
   readonly transaction?: SqlTransaction | undefined;
 }
 
@@ -63,7 +63,7 @@ export class DeliveryContext {
    * `timeout` has passed. Only the last counts as an attempt.
    */
   get signal(): AbortSignal {
-    return this.#own.signal ?? this.#delivery.signal;
+    return this.#own.limit ?? this.#delivery.signal;
   }
 
   /** The trace that the message belongs to; what the handler publishes belongs to it too. */

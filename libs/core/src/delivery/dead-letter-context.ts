@@ -23,8 +23,8 @@ export class DeadLetterContext extends DeliveryContext {
   readonly payloadIsValid: boolean;
   readonly #toldBefore: boolean;
 
-  constructor(delivery: DeadLetterDelivery, payloadIsValid: boolean) {
-    super(delivery);
+  constructor(delivery: DeadLetterDelivery, own: { readonly isValid: boolean; readonly limit?: AbortSignal | undefined }) {
+    super(delivery, own);
     const { deadLetter } = delivery;
     this.reason = deadLetter.reason;
     this.error = deadLetter.error;
@@ -33,7 +33,7 @@ export class DeadLetterContext extends DeliveryContext {
     this.firstFailedAt = new Date(deadLetter.firstFailedAt);
     this.deadLetteredAt = new Date(deadLetter.deadLetteredAt);
     this.deadLetterId = deadLetter.id;
-    this.payloadIsValid = payloadIsValid;
+    this.payloadIsValid = own.isValid;
     this.#toldBefore = delivery.attempt > 1 || delivery.crashes > 0;
   }
 

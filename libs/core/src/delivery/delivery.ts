@@ -71,11 +71,6 @@ export interface Delivery {
   readonly paused?: AbortSignal;
 }
 
-/** Whether its handler must not begin here any more. */
-export function goesBack({ lease, paused }: Delivery): boolean {
-  return lease.isGivenUp || (paused?.aborted ?? false);
-}
-
 /**
  * The key of a message in the inbox: its id, and in a replay the replay's number behind it, so that the handler runs once for
  * each replay. The ids of messages are UUIDs, which never hold the sign between the two.

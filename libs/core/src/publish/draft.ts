@@ -1,6 +1,6 @@
 import { messageTypeOf } from '../contract/message-type.js';
 import { encoded } from '../contract/payload.js';
-import { type PayloadClass, type TopicDefinition, topicOf } from '../contract/topic.js';
+import { type PayloadClass, type TopicDefinition, topicOfRef, type TopicRef } from '../contract/topic.js';
 import { type UnknownProperties, unknownPropertiesOf } from '../contract/unknown-properties.js';
 import type { DueTime, OutgoingMessage, SendOptions } from '../delivery/ports.js';
 import { type Duration, durationMs } from '../duration.js';
@@ -12,9 +12,10 @@ import { type PublishOptions, publishOptions } from './publish-options.js';
 
 const MAX_KEY_BYTES = 1024;
 const NO_OPTIONS: PublishOptions = Object.freeze({});
+const AT_ONCE: DueTime = Object.freeze({ inMs: 0 });
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
-/** A class as one publisher publishes it. */
+/** A class or a definition as one publisher publishes it. */
 export interface Contract {
   readonly topic: TopicDefinition;
   readonly type: string | null;
@@ -41,8 +42,8 @@ export interface Given {
  * @param ofProcess for topics that say nothing themselves
  * @throws MillraceError NOT_A_TOPIC
  */
-export function contractOf(published: PayloadClass, ofProcess: UnknownProperties | undefined): Contract {
-  const topic = topicOf(published);
+export function contractOf(published: TopicRef, ofProcess: UnknownProperties | undefined): Contract {
+  const topic = topicOfRef(published);
   const { name: type, version: schema, payload } = messageTypeOf(published);
   return { topic, type, schema, payload, unknownProperties: unknownPropertiesOf(topic, ofProcess) };
 }
@@ -54,7 +55,7 @@ export function draftOf(contract: Contract, given: Given): Draft | Promise<Draft
   const headers = headersOf(options, given);
   const sendOptions = sendOptionsOf(options);
   const { topic, type, schema, payload, unknownProperties } = contract;
-  const expiresAt = expiryOf(topic, options.ttl, sendOptions?.due);
+  const expiresAt = expiryOf(ttlOf(topic, options), sendOptions?.due);
   const draft: Draft = { message: { id: '', key: null, idempotencyKey, headers, expiresAt, type, schema, payloadJson: '' }, sendOptions };
   const encoding = encoded(payload, { given, unknownProperties, isSorted: idempotencyKey !== null });
   if (typeof encoding === 'string') return completed(draft, encoding, checkedKey(key ?? keyOf(topic, given), given));
@@ -86,9 +87,13 @@ function dueOf(delay: Duration | undefined, deliverAt: Date | undefined): DueTim
   return inMs > 0 ? { inMs } : undefined;
 }
 
+/** How long a message is of use, in milliseconds; null for ever. */
+export function ttlOf(topic: TopicDefinition, { ttl }: PublishOptions): number | null {
+  return ttl === undefined ? topic.ttlMs : durationMs(ttl);
+}
+
 /** The life of a message begins when its groups can have it. */
-function expiryOf(topic: TopicDefinition, ttl: Duration | undefined, due: DueTime = { inMs: 0 }): number | null {
-  const ttlMs = ttl === undefined ? topic.ttlMs : durationMs(ttl);
+export function expiryOf(ttlMs: number | null, due: DueTime = AT_ONCE): number | null {
   if (ttlMs === null) return null;
   return ttlMs + ('inMs' in due ? Date.now() + due.inMs : due.atMs);
 }
@@ -98,7 +103,7 @@ function keyOf(topic: TopicDefinition, given: Given): unknown {
     return topic.key?.(given.payload as never);
   } catch (thrown) {
     const cause = asError(thrown);
-    throw new MillraceError('INVALID_OPTIONS', `${given.where}: the key function of @Topic('${topic.name}') threw: ${cause.message}`, { cause });
+    throw new MillraceError('INVALID_OPTIONS', `${given.where}: the key function of topic '${topic.name}' threw: ${cause.message}`, { cause });
   }
 }
 

@@ -2,6 +2,7 @@ import { IsObject, IsOptional, IsString, ValidateBy } from 'class-validator';
 import { type Duration, durationMs } from '../duration.js';
 import { hasHalfCharacter } from '../names.js';
 import { parseOptions } from '../options/parse-options.js';
+import { passesQuickly, type QuickRules } from '../options/quick-check.js';
 import { type DurationBounds, IsDurability, IsDurationOption, isDurationWithin } from '../options/rules.js';
 import { type Durability, isDurability } from './durability.js';
 
@@ -66,7 +67,7 @@ export function IsIdempotencyKey(): PropertyDecorator {
     name: 'isIdempotencyKey',
     validator: {
       validate: isIdempotencyKey,
-      defaultMessage: () => `idempotencyKey must be a string of 1 to ${MAX_IDEMPOTENCY_KEY_BYTES} bytes, without half characters`,
+      defaultMessage: () => `$property must be a string of 1 to ${MAX_IDEMPOTENCY_KEY_BYTES} bytes, without half characters`,
     },
   });
 }
@@ -98,15 +99,10 @@ export function publishOptions(raw: unknown, where: string): PublishOptions {
 }
 
 function areGood(raw: unknown): raw is PublishOptions {
-  if (raw === null || typeof raw !== 'object' || Array.isArray(raw)) return false;
-  for (const name of Object.keys(raw)) {
-    const value: unknown = Reflect.get(raw, name);
-    if (value !== undefined && !QUICK.get(name)?.(value)) return false;
-  }
-  return !('delay' in raw && 'deliverAt' in raw);
+  return passesQuickly(raw, QUICK) && !('delay' in raw && 'deliverAt' in raw);
 }
 
-const QUICK: ReadonlyMap<string, (value: unknown) => boolean> = new Map<string, (value: unknown) => boolean>([
+const QUICK: QuickRules = new Map<string, (value: unknown) => boolean>([
   ['idempotencyKey', isIdempotencyKey],
   ['key', (value) => typeof value === 'string'],
   ['headers', (value) => typeof value === 'object' && value !== null && !Array.isArray(value)],

@@ -1,13 +1,16 @@
-import type { PayloadClass, TopicDefinition } from '../contract/topic.js';
+import type { TopicOf } from '../contract/defined-topic.js';
+import type { TopicDefinition, TopicRef } from '../contract/topic.js';
 import type { UnknownProperties } from '../contract/unknown-properties.js';
 import type { Outgoing, PublishPort, PublishResult } from '../delivery/ports.js';
 import { asError, isMillraceError, MillraceError } from '../errors.js';
 import { newMessageId } from '../message-id.js';
-import { type Contract, contractOf, type Draft, draftOf, type Given } from './draft.js';
+import { type Contract, contractOf, type Draft, draftOf, type Given, ttlOf } from './draft.js';
+import { PreparedBatches } from './prepared-batches.js';
+import { PreparedMessage, type PreparedParts } from './prepared-message.js';
 import type { PublishOptions } from './publish-options.js';
 
 /** One message of {@link Publisher.publishMany}. */
-export interface PublishItem<T extends object> extends PublishOptions {
+export interface PublishItem<T> extends PublishOptions {
   readonly payload: T;
 }
 
@@ -15,7 +18,7 @@ export interface PublishItem<T extends object> extends PublishOptions {
 export class Publisher {
   readonly #port: PublishPort;
   readonly #unknownProperties: UnknownProperties | undefined;
-  readonly #contracts = new WeakMap<PayloadClass, Contract>();
+  readonly #contracts = new WeakMap<TopicRef, Contract>();
 
   /** @param unknownProperties for topics that say nothing themselves. Default `refuse` */
   constructor(port: PublishPort, unknownProperties?: UnknownProperties) {
@@ -32,7 +35,7 @@ export class Publisher {
    * @throws IdempotencyMismatchError the key was used for another payload: nothing was stored
    * @throws IndefinitePublishError Redis did not answer, or not enough for the durability: it may be stored
    */
-  publish<T extends object>(topic: PayloadClass<T>, payload: T, options?: PublishOptions): Promise<PublishResult> {
+  publish<T>(topic: TopicOf<T>, payload: NoInfer<T>, options?: PublishOptions): Promise<PublishResult> {
     try {
       const contract = this.#contractOf(topic);
       const draft = draftOf(contract, new GivenOne(topic, payload, options));
@@ -50,7 +53,7 @@ export class Publisher {
    * @throws PublishManyError some of them could not be published; its `results` say which
    * @throws MillraceError those of {@link publish} that say that nothing was stored, with the number of the item
    */
-  async publishMany<T extends object>(topic: PayloadClass<T>, items: readonly PublishItem<T>[]): Promise<PublishResult[]> {
+  async publishMany<T>(topic: TopicOf<T>, items: readonly PublishItem<NoInfer<T>>[]): Promise<PublishResult[]> {
     const contract = this.#contractOf(topic);
     const where = `publishMany(${topic.name})`;
     if (!Array.isArray(items)) throw new MillraceError('INVALID_INPUT', `${where}: the items must be an array.`);
@@ -64,7 +67,44 @@ export class Publisher {
     throw new PublishManyError(contract.topic.name, outcomes.map(settled));
   }
 
-  #contractOf(topic: PayloadClass): Contract {
+  /**
+   * Validates and writes a message now, to be published later by {@link publishPrepared}, also more than once: its id, key,
+   * headers and text are those of now, and its idempotency key, if it has one, makes it stored once. It is of use from each
+   * publish on (`ttl`), and waits from there (`delay`); a `deliverAt` that has passed by then means at once.
+   *
+   * It throws at once, or rejects where the rules of the payload take their time; `await` treats both alike.
+   *
+   * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS, INVALID_PAYLOAD, UNSERIALIZABLE_PAYLOAD, PAYLOAD_TOO_LARGE,
+   *   INVALID_HEADERS
+   */
+  prepare<T>(
+    topic: TopicOf<T>,
+    payload: NoInfer<T>,
+    options: PublishOptions = {},
+  ): PreparedMessage | Promise<PreparedMessage> {
+    const contract = this.#contractOf(topic);
+    const draft = draftOf(contract, { payload, options, where: `prepare(${topic.name})` });
+    // Before anything is waited for: the caller may go on with its object.
+    const rule = { topic: contract.topic, ttlMs: ttlOf(contract.topic, options) };
+    return 'then' in draft ? draft.then((made) => prepared(made, rule)) : prepared(draft, rule);
+  }
+
+  /**
+   * Publishes prepared messages of any topics together, in their order within each partition of a topic. A message that cannot
+   * be published stops no other one: one that is published again later comes behind those that followed it.
+   *
+   * @returns the outcome of each, in their order: a PublishResult, or the error of {@link publish}; INVALID_INPUT for an item
+   *   that {@link prepare} did not return
+   * @throws MillraceError INVALID_INPUT when it is no list
+   */
+  async publishPrepared(messages: readonly PreparedMessage[]): Promise<PromiseSettledResult<PublishResult>[]> {
+    if (!Array.isArray(messages)) throw new MillraceError('INVALID_INPUT', 'publishPrepared(): the prepared messages must be an array.');
+    const outcomes = await new PreparedBatches(messages).sent((topic, many) => this.#sendMany(topic, many));
+    return outcomes.map(settled);
+  }
+
+  #contractOf(published: TopicOf<unknown>): Contract {
+    const topic = published as TopicRef;
     const known = this.#contracts.get(topic);
     if (known) return known;
     const contract = contractOf(topic, this.#unknownProperties);
@@ -77,8 +117,8 @@ export class Publisher {
     return this.#port.publish(topic, message, sendOptions);
   }
 
-  #sendMany(topic: TopicDefinition, drafts: readonly Draft[]): Promise<readonly Outcome[]> {
-    return this.#port.publishMany ? this.#port.publishMany(topic, drafts) : publishEach(this.#port, topic, drafts);
+  #sendMany(topic: TopicDefinition, many: readonly Outgoing[]): Promise<readonly Outcome[]> {
+    return this.#port.publishMany ? this.#port.publishMany(topic, many) : publishEach(this.#port, topic, many);
   }
 }
 
@@ -103,9 +143,9 @@ export class PublishManyError extends MillraceError {
 class GivenOne implements Given {
   readonly payload: unknown;
   readonly options: unknown;
-  readonly #topic: PayloadClass;
+  readonly #topic: { readonly name: string };
 
-  constructor(topic: PayloadClass, payload: unknown, options: unknown) {
+  constructor(topic: { readonly name: string }, payload: unknown, options: unknown) {
     this.#topic = topic;
     this.payload = payload;
     this.options = options;
@@ -127,8 +167,8 @@ class GivenItem implements Given {
     this.#call = call;
     this.#index = index;
     if (item === null || typeof item !== 'object') throw new MillraceError('INVALID_INPUT', `${this.where} must be an object with a payload.`);
-    this.payload = (item as PublishItem<object>).payload;
-    this.options = optionsIn(item as PublishItem<object>);
+    this.payload = (item as PublishItem<unknown>).payload;
+    this.options = optionsIn(item as PublishItem<unknown>);
   }
 
   get where(): string {
@@ -137,7 +177,7 @@ class GivenItem implements Given {
 }
 
 /** Undefined for none: most items are a payload alone. */
-function optionsIn(item: PublishItem<object>): PublishOptions | undefined {
+function optionsIn(item: PublishItem<unknown>): PublishOptions | undefined {
   const names = Object.keys(item);
   if (names.length === 1 && names[0] === 'payload') return undefined;
   const { payload: _payload, ...options } = item;
@@ -158,6 +198,12 @@ function attempted(make: () => Made): Made {
 
 function isMade(draft: Made): draft is Draft {
   return !('then' in draft);
+}
+
+function prepared(draft: Draft, rule: Omit<PreparedParts, 'draft'>): PreparedMessage {
+  draft.message.id = newMessageId();
+  Object.freeze(draft.message);
+  return new PreparedMessage({ ...rule, draft });
 }
 
 async function publishEach(port: PublishPort, topic: TopicDefinition, many: readonly Outgoing[]): Promise<Outcome[]> {

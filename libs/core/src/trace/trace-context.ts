@@ -8,7 +8,8 @@ export interface TraceContext {
   readonly tracestate: string | null;
 }
 
-type Headers = Readonly<Record<string, string | null | undefined>>;
+/** Headers that may carry a trace. */
+export type TraceHeaders = Readonly<Record<string, string | null | undefined>>;
 
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
@@ -16,7 +17,7 @@ const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
 const current = new AsyncLocalStorage<TraceContext | null>();
 
 /** The trace that headers carry; null when they carry none, or one that is not valid. */
-export function traceOf({ traceparent, tracestate }: Headers): TraceContext | null {
+export function traceOf({ traceparent, tracestate }: TraceHeaders): TraceContext | null {
   if (typeof traceparent !== 'string' || !TRACEPARENT.test(traceparent)) return null;
   return { traceparent, tracestate: typeof tracestate === 'string' && TRACESTATE.test(tracestate) ? tracestate : null };
 }
@@ -27,11 +28,11 @@ export function currentTrace(): TraceContext | null {
 }
 
 /** Runs `work` in the trace of these headers, or in none: what it publishes, now or later, carries that on. */
-export function runWithTrace<T>(headers: Headers, work: () => T): T {
+export function inTrace<A, T>(headers: TraceHeaders, work: (argument: A) => T, argument: A): T {
   const trace = traceOf(headers);
   // From its first use on, async storage slows every promise of the process, by a third for a message: only a trace needs it.
-  if (trace === null && currentTrace() === null) return work();
-  return current.run(trace, work);
+  if (trace === null && currentTrace() === null) return work(argument);
+  return current.run(trace, work, argument);
 }
 
 /**
@@ -39,7 +40,7 @@ export function runWithTrace<T>(headers: Headers, work: () => T): T {
  * there, or not valid, is not carried.
  */
 export function withTraceContext<T>(trace: { traceparent?: string; tracestate?: string | null }, work: () => T): T {
-  return runWithTrace({ traceparent: trace.traceparent, tracestate: trace.tracestate }, work);
+  return inTrace({ traceparent: trace.traceparent, tracestate: trace.tracestate }, work, undefined);
 }
 
 /** Headers with those of the present trace, where they have none of their own and there is room for `most`. */

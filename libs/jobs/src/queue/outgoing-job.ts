@@ -1,13 +1,15 @@
 import {
-  type CurveBackoff, durationMs, type JobDefinition, newMessageId, parseOptions, plainPayload, type UnknownProperties,
-  unknownPropertiesOf,
+  currentTrace, type CurveBackoff, durationMs, type JobDefinition, newMessageId, parseOptions,
+  plainPayload, type UnknownProperties, unknownPropertiesOf,
 } from '@millrace/core';
 import type { BackoffOptions, JobsOptions } from 'bullmq';
 import { EnqueueOptions } from './enqueue-options.js';
 import { type Deduplication, deduplicationOf, keyedJobId } from './idempotency.js';
 
-/** BullMQ keeps options that it does not know; the key as the user wrote it is one of them. */
+/** BullMQ keeps options that it does not know: the key as the user wrote it, and the trace that the job belongs to. */
 export interface StoredJobOptions extends JobsOptions {
+  readonly traceparent?: string;
+  readonly tracestate?: string | null;
   readonly jobId?: string;
   readonly idempotencyKey?: string;
 }
@@ -46,7 +48,7 @@ export function outgoingJob(definition: JobDefinition, payload: object, given: E
 
 function completed(definition: JobDefinition, options: EnqueueOptions, data: object): OutgoingJob {
   const { name, attempts, backoff } = definition;
-  const opts = { attempts, backoff: storedBackoff(backoff), jobId: newMessageId() };
+  const opts = { attempts, backoff: storedBackoff(backoff), jobId: newMessageId(), ...currentTrace() };
   return { name, data, opts: options === NO_OPTIONS ? opts : { ...opts, ...chosen(definition, data, options) } };
 }
 

@@ -1,4 +1,4 @@
-import { MillraceError, type SqlTransaction } from '@millrace/core';
+import { MillraceError, type SqlTransaction, type TraceContext, type TraceHeaders, traceOf } from '@millrace/core';
 import { redisFailure, withDeadline } from '@millrace/redis';
 import type { Job } from 'bullmq';
 import type { StoredJobOptions } from '../queue/outgoing-job.js';
@@ -36,6 +36,11 @@ export class JobContext {
     this.#job = job;
     this.#active = active;
     this.#transaction = transaction;
+  }
+
+  /** The trace that the job was enqueued in; what the handler publishes or enqueues belongs to it too. */
+  get trace(): TraceContext | null {
+    return traceOf(this.#job.opts as TraceHeaders);
   }
 
   /**

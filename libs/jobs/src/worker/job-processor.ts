@@ -1,7 +1,8 @@
 import { withDeadline } from '@millrace/redis';
 import { type Job, type Processor, WaitingError } from 'bullmq';
 import type { ActiveJobs } from './active-jobs.js';
-import { attemptJob, placed } from './attempt.js';
+import { JobAttempt } from './job-attempt.js';
+import { jobPipeline, unknownJobs } from './job-pipeline.js';
 import type { JobRegistrations } from './job-registration.js';
 import { settle } from './settle.js';
 
@@ -21,12 +22,13 @@ const ASK_TIMEOUT_MS = 2_000;
 /** The function that BullMQ calls with each job that it fetched. */
 export function jobProcessor(parts: ProcessorParts): Processor {
   const { active: jobs, lockMs } = parts;
-  const handlers = new Map([...parts.handlers].map(([name, registration]) => [name, placed(registration)]));
+  const pipelines = new Map([...parts.handlers].map(([name, registration]) => [name, jobPipeline(registration, jobs)]));
   return async (job, token = '') => {
     const active = jobs.begin({ id: job.id ?? '', name: job.name, askForLock: () => hasLock(job, token, lockMs) });
     try {
       if (active.isGivenUp) return await giveBack(parts, job, token);
-      const outcome = await active.until(attemptJob({ job, active, jobs }, handlers.get(job.name)));
+      const decide = pipelines.get(job.name) ?? unknownJobs;
+      const outcome = await active.until(decide(new JobAttempt(job, active)));
       return outcome && outcome.kind !== 'release' ? settle(job, outcome) : await giveBack(parts, job, token);
     } finally {
       jobs.end(active);

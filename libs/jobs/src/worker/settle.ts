@@ -1,7 +1,6 @@
-import { emit, type ErrorRecord } from '@millrace/core';
+import { emit, type ErrorRecord, type OutcomeWithResult } from '@millrace/core';
 import { type BackoffStrategy, type Job, UnrecoverableError } from 'bullmq';
 import { JOB_RETENTION, KEPT_STACKS } from '../queue/retention.js';
-import type { JobOutcome } from './attempt.js';
 import { storedResult } from './stored-result.js';
 
 /** Any name that is not one of BullMQ's own makes it ask the worker's strategy. */
@@ -11,7 +10,7 @@ const OUR_BACKOFF = 'millrace';
 const ONE_MORE = 2;
 
 /** The outcomes of a job that has begun; another job goes back to its queue instead. */
-type Settled = Exclude<JobOutcome, { kind: 'release' }>;
+type Settled = Exclude<OutcomeWithResult, { kind: 'release' }>;
 
 const KEEP = { stackTraceLimit: KEPT_STACKS };
 

@@ -46,6 +46,12 @@ class Environment {
   @IsOptional() @IsNameList('MILLRACE_QUEUES')
   MILLRACE_QUEUES?: string;
 
+  @IsOptional() @IsNameList('MILLRACE_SERVICES')
+  MILLRACE_SERVICES?: string;
+
+  @IsOptional() @IsNameList('MILLRACE_TAGS')
+  MILLRACE_TAGS?: string;
+
   @IsOptional() @IsString()
   MILLRACE_APP?: string;
 
@@ -138,6 +144,8 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     description: 'Consumer groups to run, separated by commas, in place of MILLRACE_HANDLERS. With MILLRACE_QUEUES empty: no queue.',
   },
   { name: 'MILLRACE_QUEUES', default: '', description: 'Job queues to work on, separated by commas, in place of MILLRACE_HANDLERS. With MILLRACE_GROUPS empty: no group.' },
+  { name: 'MILLRACE_SERVICES', default: '', description: 'Services to serve, separated by commas, in place of MILLRACE_HANDLERS. Empty with one of the two above: none.' },
+  { name: 'MILLRACE_TAGS', default: '', description: 'Tags of the instances of its services, separated by commas: callers may choose instances by them. Empty: none.' },
   {
     name: 'MILLRACE_APP',
     default: '',

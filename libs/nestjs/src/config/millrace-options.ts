@@ -1,6 +1,8 @@
 import { type Duration, IsDurationOption, IsName, IsOneOf, IsWholeNumber, UNKNOWN_PROPERTIES, type UnknownProperties } from '@millrace/core';
-import { IsBoolean, IsOptional, IsString } from 'class-validator';
+import { IsBoolean, IsObject, IsOptional, IsString } from 'class-validator';
+import type { CallsOptions } from './calls-options.js';
 import { type HandlerSelection, IsHandlerSelection } from './handler-selection.js';
+import { IsTagList } from './instance-tags.js';
 import { IsRedis, type RedisOptions } from './redis-options.js';
 
 /** Options of `MillraceModule.forRoot`. Each of them wins over the environment. */
@@ -39,6 +41,13 @@ export class MillraceOptions {
   @IsOptional() @IsHandlerSelection()
   handlers?: HandlerSelection;
 
+  /**
+   * Tags of the instances of every service that this process runs, up to 32, beside those of `@RpcService`: callers may choose
+   * instances by them. Default `MILLRACE_TAGS`, else none.
+   */
+  @IsOptional() @IsTagList()
+  tags?: readonly string[];
+
   /** How long a silent process keeps its messages and jobs, `'500ms'` to `'1h'`. Default `MILLRACE_LEASE`, else `'15s'`. */
   @IsOptional() @IsDurationOption({ min: '500ms', max: '1h' })
   lease?: Duration;
@@ -58,6 +67,10 @@ export class MillraceOptions {
    */
   @IsOptional() @IsWholeNumber({ min: 1_024, max: 64 * 1_024 ** 3 })
   publishBufferBytes?: number = 64 * 1_024 ** 2;
+
+  /** Bounds of remote calls. Default: those of {@link CallsOptions}. */
+  @IsOptional() @IsObject()
+  calls?: CallsOptions;
 
   /** Whether global guards, pipes, interceptors and filters surround message and job handlers too. Default false. */
   @IsOptional() @IsBoolean()

@@ -1,6 +1,7 @@
 import { type Duration, durationMs, MillraceError, parseOptions, type UnknownProperties } from '@millrace/core';
 import type { RedisTls } from '@millrace/redis';
 import { defaultOf, type EnvironmentValues, nameList, readEnvironment } from './environment.js';
+import { CallsOptions } from './calls-options.js';
 import { checkAll } from './problems.js';
 import type { HandlerSelection, SelectionWord } from './handler-selection.js';
 import { MillraceOptions } from './millrace-options.js';
@@ -19,19 +20,32 @@ export interface Settings {
   readonly databaseConnections: number;
   readonly inboxKeepMs: number;
   readonly handlers: HandlerSelection;
+  /** Tags of every service of this process. */
+  readonly tags: readonly string[];
   readonly leaseMs: number;
   readonly shutdownTimeoutMs: number;
   readonly publishDeadlineMs: number;
   readonly publishBufferBytes: number;
+  readonly calls: CallSettings;
   readonly globalEnhancers: boolean;
   /** For topics and jobs that say nothing themselves. */
   readonly unknownProperties: UnknownProperties;
+}
+
+/** The bounds of remote calls. */
+export interface CallSettings {
+  readonly keepAnswersMs: number;
+  readonly exposeStacks: boolean;
+  readonly maxWaiting: number;
+  readonly maxPayloadBytes: number;
 }
 
 /** The decisions of a host about the application that it runs. */
 export interface WorkerRole {
   /** Undefined: the selection of the environment or of the application, else all. */
   readonly handlers: HandlerSelection | undefined;
+  /** Undefined: those of the application or the environment. */
+  readonly tags?: readonly string[] | undefined;
 }
 
 /**
@@ -40,9 +54,10 @@ export interface WorkerRole {
  * @throws MillraceError INVALID_OPTIONS with every problem of options and environment
  */
 export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: WorkerRole): Settings {
-  const { given, redis, variables } = checkAll('Millrace is not configured well.', {
+  const { given, redis, calls, variables } = checkAll('Millrace is not configured well.', {
     given: () => parseOptions(MillraceOptions, options, 'MillraceModule'),
     redis: () => redisAddress((options as Partial<MillraceOptions> | null)?.redis, env),
+    calls: () => callSettings((options as Partial<MillraceOptions> | null)?.calls ?? {}),
     variables: () => readEnvironment(env),
   });
   const text = (option: string | undefined, name: keyof EnvironmentValues): string =>
@@ -57,13 +72,20 @@ export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: Wor
     databaseConnections: given.databaseConnections,
     inboxKeepMs: durationMs(text(given.inboxKeep, 'MILLRACE_INBOX_KEEP') as Duration),
     handlers: selectionOf({ options: given.handlers, environment: selectedByEnvironment(variables), role }),
+    tags: role?.tags ?? (given as MillraceOptions).tags ?? nameList(variables.MILLRACE_TAGS) ?? [],
     leaseMs: durationMs(text(given.lease, 'MILLRACE_LEASE') as Duration),
     shutdownTimeoutMs: durationMs(text(given.shutdownTimeout, 'MILLRACE_SHUTDOWN_TIMEOUT') as Duration),
     publishDeadlineMs: durationMs(given.publishDeadline),
     publishBufferBytes: given.publishBufferBytes,
+    calls,
     globalEnhancers: given.globalEnhancers,
     unknownProperties: given.unknownProperties,
   };
+}
+
+function callSettings(raw: object): CallSettings {
+  const { keepAnswers, exposeStacks, maxWaiting, maxPayloadBytes } = parseOptions(CallsOptions, raw, 'MillraceModule, calls');
+  return { keepAnswersMs: durationMs(keepAnswers), exposeStacks, maxWaiting, maxPayloadBytes };
 }
 
 interface Selections {
@@ -83,9 +105,10 @@ function selectedByEnvironment(variables: EnvironmentValues): HandlerSelection |
   const { MILLRACE_HANDLERS: word } = variables;
   const groups = nameList(variables.MILLRACE_GROUPS);
   const queues = nameList(variables.MILLRACE_QUEUES);
-  if (!groups && !queues) return word;
-  if (word) throw contradiction(word, groups ? 'MILLRACE_GROUPS' : 'MILLRACE_QUEUES');
-  return { ...(groups ? { groups } : {}), ...(queues ? { queues } : {}) };
+  const services = nameList(variables.MILLRACE_SERVICES);
+  if (!groups && !queues && !services) return word;
+  if (word) throw contradiction(word, groups ? 'MILLRACE_GROUPS' : queues ? 'MILLRACE_QUEUES' : 'MILLRACE_SERVICES');
+  return { ...(groups && { groups }), ...(queues && { queues }), ...(services && { services }) };
 }
 
 function contradiction(word: SelectionWord, names: string): MillraceError {

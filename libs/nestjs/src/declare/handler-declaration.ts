@@ -12,12 +12,13 @@ export const DECORATORS = {
   'on-assigned': '@OnAssigned',
   'on-revoked': '@OnRevoked',
   job: '@JobHandler',
+  rpc: '@RpcService',
 } as const;
 
 /** The arguments of a decorator on a method, unchecked: the boot checks them, and reports all mistakes at once. */
 export interface HandlerDeclaration {
   readonly kind: keyof typeof DECORATORS;
-  /** A class with `@Topic` or `@Job`, if the user made no mistake. */
+  /** A class with `@Topic`, `@Job` or `@RpcContract`, or a defined topic, if the user made no mistake. */
   readonly contract: unknown;
   readonly options: unknown;
 }

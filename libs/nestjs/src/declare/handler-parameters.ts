@@ -43,7 +43,8 @@ export const handlerParameters: ParamsFactory = {
   exchangeKeyForValue(type: number, data: ParamData, args: readonly unknown[]): unknown {
     if (type === CONTEXT) return args[1];
     if (type !== PAYLOAD) return null;
-    const payload = args[0] as object;
-    return typeof data === 'string' ? (Reflect.get(payload, data) as unknown) : payload;
+    const [payload] = args;
+    // A payload of no class may be null.
+    return typeof data === 'string' ? (payload as Record<string, unknown> | null)?.[data] : payload;
   },
 };

@@ -19,6 +19,8 @@ export type Invoke = (payload: object, context: object) => Promise<unknown>;
 
 type Callback = (...args: unknown[]) => unknown;
 
+type Seen = (result: unknown) => unknown;
+
 const PARTS = { guards: true, interceptors: true, filters: false };
 
 /** Makes handlers callable with their guards, interceptors, pipes and filters, and on an instance of their own when scoped. */
@@ -35,11 +37,14 @@ export class Invoker {
     this.#globals = globalEnhancers ? this.#container.applicationConfig : undefined;
   }
 
-  /** @throws MillraceError INVALID_OPTIONS when global enhancers are asked for that cannot be applied */
-  invokeOf(method: HandlerMethod): Invoke {
+  /**
+   * @param seen gives what Nest and its interceptors are to see of the result of the method. Default: the result
+   * @throws MillraceError INVALID_OPTIONS when global enhancers are asked for that cannot be applied
+   */
+  invokeOf(method: HandlerMethod, seen?: Seen): Invoke {
     assertNoScopedGlobals(this.#globals);
     const { wrapper } = method;
-    const surround = this.#surroundOf(method);
+    const surround = this.#surroundOf(method, seen);
     if (wrapper.isDependencyTreeStatic() && !wrapper.isTransient) return surround(wrapper.instance, STATIC_CONTEXT);
     return async (payload, context) => {
       const contextId = this.#contextIdOf(context);
@@ -47,15 +52,16 @@ export class Invoker {
     };
   }
 
-  #surroundOf(method: HandlerMethod): (instance: object, contextId: ContextId) => Invoke {
+  #surroundOf(method: HandlerMethod, seen?: Seen): (instance: object, contextId: ContextId) => Invoke {
     const moduleKey = this.#moduleKeyOf(method);
     const container = this.#container;
     const creator = new HandlerContextCreator({ container, globals: this.#globals, moduleKey });
     const allFilters = new HandlerFilters(container, this.#globals);
     const { name, type, wrapper } = method;
     return (instance, contextId) => {
-      const callback = Reflect.get(instance, name) as Callback;
-      carryMetadata([Reflect.get(type.prototype, name) as Callback], callback);
+      const own = Reflect.get(instance, name) as Callback;
+      carryMetadata([Reflect.get(type.prototype, name) as Callback], own);
+      const callback = seen === undefined ? own : withResult(own, seen);
       const around = [HANDLER_PARAMETERS, handlerParameters, contextId, wrapper.id, PARTS, 'rpc'] as const;
       const isBare = arePlainParameters(type, name) && creator.isBare(instance, callback, { contextId, inquirerId: wrapper.id });
       // Nest's proxy costs as much as a whole delivery, so a method that nothing surrounds is called directly.
@@ -90,4 +96,13 @@ export class Invoker {
     for (const [key, module] of this.#container.getModules()) if (module === wrapper.host) return key;
     return '';
   }
+}
+
+function withResult(own: Callback, seen: Seen): Callback {
+  const callback = function (this: unknown, ...args: unknown[]): unknown {
+    const result = own.apply(this, args);
+    return result instanceof Promise ? result.then(seen) : seen(result);
+  };
+  carryMetadata([own], callback);
+  return callback;
 }

@@ -7,14 +7,15 @@ import type { DeadLetterPlan, JobPlan, SubscriptionPlan } from './plan.js';
 
 interface NamedClass {
   readonly name: string;
-  readonly payload: { readonly name: string };
+  /** Null for a topic without a class. */
+  readonly payload: { readonly name: string } | null;
 }
 
 /** Two classes with one name: each would read the other's payloads. */
 export function classConflicts(kind: 'topic' | 'job', definitions: readonly NamedClass[]): MillraceError[] {
   const byName = groupedBy(definitions, ({ name }) => name);
   return [...byName].flatMap(([name, same]) => {
-    const classes = [...new Set(same.map(({ payload }) => payload))];
+    const classes = [...new Set(same.flatMap(({ payload }) => payload ?? []))];
     return classes.length > 1 ? [classConflict(kind, name, classes)] : [];
   });
 }

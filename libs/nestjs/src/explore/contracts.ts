@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { MillraceError, type PayloadClass, unknownName } from '@millrace/core';
+import {
+  type DefinedTopic, isTopic, MillraceError, type PayloadClass, type TopicDefinition, topicOf, unknownName,
+} from '@millrace/core';
 import { FEATURE_CONTRACTS } from '../module/tokens.js';
 import { featureContracts } from './feature-contracts.js';
 import { HandlerFinder } from './handler-finder.js';
@@ -14,14 +16,15 @@ export class Contracts {
   }
 
   /**
-   * The class of a topic or, with a type, that of its `@MessageType`.
+   * A topic as `Publisher` takes it: its class or, with a type, that of its `@MessageType`; for one of `defineTopic` what that
+   * returned.
    *
    * @throws MillraceError UNKNOWN_TOPIC, UNKNOWN_MESSAGE_TYPE, with the nearest known name
    */
-  topic(name: string, type?: string): PayloadClass {
+  topic(name: string, type?: string): PayloadClass | DefinedTopic {
     const { topics } = this.#all();
     const topic = topics.find((candidate) => candidate.name === name) ?? unknown('topic', name, topics);
-    if (type === undefined) return topic.payload;
+    if (type === undefined) return publishable(topic);
     return topic.types.get(type)?.payload ?? unknown('type', type, [...topic.types.values()]);
   }
 
@@ -33,8 +36,14 @@ export class Contracts {
 
   #all(): ReturnType<typeof featureContracts> {
     const features = this.#finder.hosts().filter(({ token }) => token === FEATURE_CONTRACTS);
-    return featureContracts(features.flatMap(({ instance }) => instance as unknown as readonly PayloadClass[]));
+    return featureContracts(features.flatMap(({ instance }) => instance as unknown as readonly unknown[]));
   }
+}
+
+/** A class of a defined topic may be another topic, or none. */
+function publishable(topic: TopicDefinition): PayloadClass | DefinedTopic {
+  const { payload } = topic;
+  return isTopic(payload) && topicOf(payload) === topic ? payload : (topic as DefinedTopic);
 }
 
 const CODES = { topic: 'UNKNOWN_TOPIC', type: 'UNKNOWN_MESSAGE_TYPE', job: 'UNKNOWN_JOB' } as const;

@@ -1,7 +1,8 @@
 import {
   type BatchRule, type DeadLetterBounds, durationMs, isMillraceError, jobOf, messageTypeOf, MillraceError, type Ordering,
-  parseOptions, type PayloadClass, type RateLimit, type RetryPolicy, topicOf,
+  parseOptions, type RateLimit, type RetryPolicy, topicOfRef, type TopicRef,
 } from '@millrace/core';
+import { contractOf } from '@millrace/rpc';
 import { checkAll, checkEach } from '../config/problems.js';
 import { DECORATORS } from '../declare/handler-declaration.js';
 import { JobHandlerOptions } from '../jobs/job-handler-options.js';
@@ -10,12 +11,13 @@ import { FilterOptions } from '../subscribe/filter-options.js';
 import { OnDeadLetterOptions } from '../subscribe/on-dead-letter.decorator.js';
 import { PartitionListenerOptions } from '../subscribe/partition-listeners.decorator.js';
 import { BatchOptions, SubscribeBatchOptions } from '../subscribe/subscribe-batch-options.js';
+import { RpcServiceOptions } from '../rpc/rpc-service-options.js';
 import { SubscribeBroadcastOptions } from '../subscribe/subscribe-broadcast-options.js';
 import { RateLimitOptions, RetryOptions, RetryRuleOptions, SubscribeOptions } from '../subscribe/subscribe-options.js';
 import type { FoundHandler } from './handler-finder.js';
 import { type HandlerMethod, labelOf } from './handler-method.js';
 import { assertNotLost } from './lost-handlers.js';
-import type { BroadcastPlan, DeadLetterPlan, JobPlan, ListenerPlan, SubscriptionPlan } from './plan.js';
+import type { BroadcastPlan, DeadLetterPlan, JobPlan, ListenerPlan, MethodPlan, SubscriptionPlan } from './plan.js';
 
 export interface DeclaredHandlers {
   readonly subscriptions: readonly SubscriptionPlan[];
@@ -23,6 +25,8 @@ export interface DeclaredHandlers {
   readonly deadLetters: readonly DeadLetterPlan[];
   readonly listeners: readonly ListenerPlan[];
   readonly jobs: readonly JobPlan[];
+  /** The methods that implement services. */
+  readonly methods: readonly MethodPlan[];
 }
 
 /**
@@ -40,12 +44,15 @@ export function declaredHandlers(found: readonly FoundHandler[]): DeclaredHandle
     deadLetters,
     listeners,
     jobs: plans.flatMap((plan) => plan.jobs ?? []),
+    methods: plans.flatMap((plan) => plan.methods ?? []),
   };
 }
 
 function planOf(handler: FoundHandler): Partial<DeclaredHandlers> {
   assertNotLost(handler);
   switch (handler.declaration.kind) {
+    case 'rpc':
+      return { methods: [serviceMethodOf(handler)] };
     case 'job':
       return { jobs: [jobHandlerOf(handler)] };
     case 'on-dead-letter':
@@ -63,7 +70,7 @@ function planOf(handler: FoundHandler): Partial<DeclaredHandlers> {
 /** A subscription with the other methods of its group. */
 function withMethods(plan: SubscriptionPlan, { deadLetters, listeners }: Pick<DeclaredHandlers, 'deadLetters' | 'listeners'>): SubscriptionPlan {
   const methodAmong = (all: readonly (DeadLetterPlan | ListenerPlan)[]): HandlerMethod | null =>
-    all.find(({ topic, group }) => topic === plan.topic && group === plan.group)?.method ?? null;
+    all.find(({ topic, group }) => topic.name === plan.topic.name && group === plan.group)?.method ?? null;
   return {
     ...plan,
     onDeadLetter: methodAmong(deadLetters),
@@ -75,7 +82,7 @@ function withMethods(plan: SubscriptionPlan, { deadLetters, listeners }: Pick<De
 function listenerOf({ method, declaration }: FoundHandler, kind: ListenerPlan['kind']): ListenerPlan {
   const where = `${DECORATORS[kind]} on ${labelOf(method)}`;
   const { topic, options } = checkAll(`${where} is not declared well.`, {
-    topic: () => named(where, () => topicOf(declaration.contract)),
+    topic: () => named(where, () => topicOfRef(declaration.contract as TopicRef)),
     options: () => parseOptions(PartitionListenerOptions, declaration.options ?? {}, where),
   });
   return { kind, method, topic, group: options.group };
@@ -84,10 +91,10 @@ function listenerOf({ method, declaration }: FoundHandler, kind: ListenerPlan['k
 function deadLettersOf({ method, declaration }: FoundHandler): DeadLetterPlan {
   const where = `@OnDeadLetter on ${labelOf(method)}`;
   const { topic, options } = checkAll(`${where} is not declared well.`, {
-    topic: () => named(where, () => topicOf(declaration.contract)),
+    topic: () => named(where, () => topicOfRef(declaration.contract as TopicRef)),
     options: () => parseOptions(OnDeadLetterOptions, declaration.options ?? {}, where),
   });
-  const { name: type } = messageTypeOf(declaration.contract as PayloadClass);
+  const { name: type } = messageTypeOf(declaration.contract as TopicRef);
   return { method, topic, type, group: options.group };
 }
 
@@ -96,7 +103,7 @@ function subscriptionOf({ method, declaration }: FoundHandler): SubscriptionPlan
   const where = `${DECORATORS[declaration.kind]} on ${labelOf(method)}`;
   const raw = (declaration.options ?? {}) as Partial<SubscribeBatchOptions>;
   const { topic, options, ...parts } = checkAll(`${where} is not declared well.`, {
-    topic: () => named(where, () => topicOf(declaration.contract)),
+    topic: () => named(where, () => topicOfRef(declaration.contract as TopicRef)),
     options: () => parseOptions<SubscribeOptions>(inBatches ? SubscribeBatchOptions : SubscribeOptions, raw, where),
     retry: () => retryOf(raw.retry ?? {}, `${where}, retry`),
     filter: () => parseOptions(FilterOptions, raw.filter ?? {}, `${where}, filter`),
@@ -106,7 +113,7 @@ function subscriptionOf({ method, declaration }: FoundHandler): SubscriptionPlan
   });
   const { group, concurrency, crashLimit, inbox, start } = options;
   const timeoutMs = raw.timeout === undefined ? null : durationMs(raw.timeout);
-  const { name: type } = messageTypeOf(declaration.contract as PayloadClass);
+  const { name: type } = messageTypeOf(declaration.contract as TopicRef);
   const ordering = orderingIn(raw);
   const methods = { onDeadLetter: null, onAssigned: null, onRevoked: null };
   return { method, topic, type, group, concurrency, crashLimit, start, timeoutMs, inbox, ordering, ...methods, ...parts };
@@ -116,13 +123,13 @@ function broadcastOf({ method, declaration }: FoundHandler): BroadcastPlan {
   const where = `@SubscribeBroadcast on ${labelOf(method)}`;
   const raw = (declaration.options ?? {}) as SubscribeBroadcastOptions;
   const { options, ...parts } = checkAll(`${where} is not declared well.`, {
-    topic: () => named(where, () => topicOf(declaration.contract)),
+    topic: () => named(where, () => topicOfRef(declaration.contract as TopicRef)),
     options: () => parseOptions(SubscribeBroadcastOptions, raw, where),
     retry: () => retryOf(raw.retry ?? {}, `${where}, retry`),
     filter: () => parseOptions(FilterOptions, raw.filter ?? {}, `${where}, filter`),
   });
   const timeoutMs = raw.timeout === undefined ? null : durationMs(raw.timeout);
-  const { name: type } = messageTypeOf(declaration.contract as PayloadClass);
+  const { name: type } = messageTypeOf(declaration.contract as TopicRef);
   return { method, type, concurrency: options.concurrency, timeoutMs, ...parts };
 }
 
@@ -159,6 +166,13 @@ function jobHandlerOf({ method, declaration }: FoundHandler): JobPlan {
   });
   const { timeout, ...rest } = options;
   return { method, job, timeoutMs: timeout === undefined ? null : durationMs(timeout), ...rest };
+}
+
+function serviceMethodOf({ method, declaration }: FoundHandler): MethodPlan {
+  const where = `@RpcService on ${method.type.name}`;
+  const options: RpcServiceOptions = parseOptions(RpcServiceOptions, declaration.options ?? {}, where);
+  const { concurrency, weight, tags = [], metadata } = options;
+  return { method, contract: contractOf(declaration.contract), options: { concurrency: concurrency!, weight, tags, metadata } };
 }
 
 /** Names the handler that has the mistake. */

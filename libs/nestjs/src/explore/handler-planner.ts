@@ -1,22 +1,26 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { MillraceError, type PayloadClass } from '@millrace/core';
+import { ModulesContainer } from '@nestjs/core';
+import { MillraceError } from '@millrace/core';
 import { throwTogether } from '../config/problems.js';
-import { selectsGroup, selectsQueue } from '../config/handler-selection.js';
+import { selectsGroup, selectsQueue, selectsService } from '../config/handler-selection.js';
 import type { Settings } from '../config/settings.js';
 import { assertEnhancersResolve } from '../enhance/resolvable-enhancers.js';
 import { queueConfiguration, type QueueConfiguration } from '../jobs/feature-queues.js';
 import { type ForeignQueue, foreignQueueConflicts, foreignQueues, foreignQueueWarning } from '../jobs/foreign-queues.js';
 import { listenersAmong, processorsAmong } from '../jobs/processors.js';
 import { FEATURE_CONTRACTS, SETTINGS } from '../module/tokens.js';
+import { clientConflicts } from './client-conflicts.js';
 import { classConflicts, deadLetterConflicts, duplicateJobHandlers, duplicateSubscriptions, processorConflicts } from './contract-conflicts.js';
+import { definitionConflicts } from './definition-conflicts.js';
 import { type DeclaredHandlers, declaredHandlers } from './declared-handlers.js';
 import { type FeatureContracts, featureContracts } from './feature-contracts.js';
 import { filterTypeConflicts, uncheckedFilterTypes } from './filter-types.js';
 import { HandlerFinder } from './handler-finder.js';
-import { labelOf } from './handler-method.js';
+import { type HandlerMethod, labelOf } from './handler-method.js';
 import { listenerConflicts } from './listener-conflicts.js';
 import { keylessTopics } from './keyless-topics.js';
 import type { HandlerPlan } from './plan.js';
+import { serviceConflicts, servicePlans } from './service-plans.js';
 import { rulelessContracts } from './ruleless-contracts.js';
 import { secondInstances } from './second-instances.js';
 import { unknownSelections } from './unknown-selection.js';
@@ -27,69 +31,81 @@ export class HandlerPlanner {
   readonly #finder: HandlerFinder;
   readonly #settings: Settings;
   readonly #queues: QueueConfiguration;
+  readonly #modules: ModulesContainer;
 
   constructor(
     finder: HandlerFinder,
     @Inject(SETTINGS) settings: Settings,
     @Inject(queueConfiguration.provide) queues: QueueConfiguration,
+    modules: ModulesContainer,
   ) {
     this.#finder = finder;
     this.#settings = settings;
     this.#queues = queues;
+    this.#modules = modules;
   }
 
   /**
    * @throws MillraceError NOT_A_TOPIC, NOT_A_JOB, INVALID_OPTIONS, CONTRACT_CONFLICT, DUPLICATE_SUBSCRIPTION,
-   *   DUPLICATE_JOB_HANDLER, UNKNOWN_GROUP, UNKNOWN_QUEUE, UNKNOWN_MESSAGE_TYPE, INBOX_NOT_CONFIGURED
+   *   DUPLICATE_JOB_HANDLER, UNKNOWN_GROUP, UNKNOWN_QUEUE, UNKNOWN_SERVICE, UNKNOWN_MESSAGE_TYPE, INBOX_NOT_CONFIGURED
    */
   plan(): HandlerPlan {
     const declared = declaredHandlers(this.#finder.find());
-    const features = featureContracts(this.#featureClasses());
+    const features = featureContracts(this.#featureContracts());
     const foreign = this.#foreignQueues(declared, features);
     throwTogether('The handlers of this application do not fit together.', this.#conflicts(declared, features, foreign));
     const { handlers } = this.#settings;
     const subscriptions = declared.subscriptions.filter(({ group }) => selectsGroup(handlers, group));
     const broadcasts = handlers === 'none' ? [] : declared.broadcasts;
     const jobs = declared.jobs.filter(({ job }) => selectsQueue(handlers, job.queue));
+    const services = servicePlans(declared.methods).filter(({ contract }) => selectsService(handlers, contract.service));
     this.#assertInbox([...subscriptions, ...jobs]);
     const hooks = subscriptions.flatMap(({ onDeadLetter }) => onDeadLetter ?? []);
     const methods = [...subscriptions, ...broadcasts, ...jobs].map(({ method }) => method);
-    for (const method of [...methods, ...hooks]) assertEnhancersResolve(method);
+    const served = services.flatMap((plan) => [...plan.methods.values()]);
+    for (const method of [...methods, ...served, ...hooks]) assertEnhancersResolve(method);
     return {
       subscriptions,
       broadcasts,
       jobs,
+      services,
+      called: features.services,
       elsewhere: {
         subscriptions: declared.subscriptions.filter((plan) => !subscriptions.includes(plan)),
         jobs: declared.jobs.filter((plan) => !jobs.includes(plan)),
       },
       topics: [...new Set([...features.topics, ...[...subscriptions, ...broadcasts].map(({ topic }) => topic)])],
       warnings: [
-        ...this.#warnings({ subscriptions, broadcasts, jobs }),
+        ...this.#warnings({ subscriptions, broadcasts, jobs }, served),
         ...rulelessContracts(this.#contracts(declared, features)),
         ...foreign.map(foreignQueueWarning),
       ],
     };
   }
 
-  #warnings({ subscriptions, broadcasts, jobs }: Pick<HandlerPlan, 'subscriptions' | 'broadcasts' | 'jobs'>): string[] {
+  #warnings(
+    { subscriptions, broadcasts, jobs }: Pick<HandlerPlan, 'subscriptions' | 'broadcasts' | 'jobs'>,
+    served: readonly HandlerMethod[],
+  ): string[] {
     return [
       ...uncheckedFilterTypes([...subscriptions, ...broadcasts]),
       ...keylessTopics(subscriptions),
-      ...secondInstances(this.#finder.instances(), [...subscriptions, ...jobs].map(({ method }) => method)),
+      ...secondInstances(this.#finder.instances(), [...[...subscriptions, ...jobs].map(({ method }) => method), ...served]),
     ];
   }
 
-  #featureClasses(): unknown[] {
+  #featureContracts(): unknown[] {
     const features = this.#finder.hosts().filter(({ token }) => token === FEATURE_CONTRACTS);
-    return features.flatMap(({ instance }) => instance as unknown as readonly PayloadClass[]);
+    return features.flatMap(({ instance }) => instance as unknown as readonly unknown[]);
   }
 
   /** Those of handlers and of features, some twice. */
   #contracts(declared: DeclaredHandlers, features: FeatureContracts): FeatureContracts {
+    const { subscriptions, broadcasts, deadLetters, listeners } = declared;
     return {
-      topics: [...[...declared.subscriptions, ...declared.broadcasts].map(({ topic }) => topic), ...features.topics],
+      topics: [...[...subscriptions, ...broadcasts, ...deadLetters, ...listeners].map(({ topic }) => topic), ...features.topics],
       jobs: [...declared.jobs.map(({ job }) => job), ...features.jobs],
+      services: [...declared.methods.map(({ contract }) => contract), ...features.services],
     };
   }
 
@@ -101,15 +117,18 @@ export class HandlerPlanner {
   #conflicts(declared: DeclaredHandlers, features: FeatureContracts, foreign: readonly ForeignQueue[]): MillraceError[] {
     const hosts = this.#finder.hosts();
     const processors = processorsAmong(hosts);
-    const { topics, jobs } = this.#contracts(declared, features);
+    const { topics, jobs, services } = this.#contracts(declared, features);
     return [
       ...classConflicts('topic', topics),
+      ...definitionConflicts(topics),
       ...classConflicts('job', jobs),
       ...duplicateSubscriptions(declared.subscriptions),
       ...deadLetterConflicts(declared.deadLetters, declared.subscriptions),
       ...listenerConflicts(declared.listeners, declared.subscriptions),
       ...filterTypeConflicts([...declared.subscriptions, ...declared.broadcasts]),
       ...duplicateJobHandlers(declared.jobs),
+      ...serviceConflicts(declared.methods, services),
+      ...clientConflicts(this.#modules.values()),
       ...processorConflicts(declared.jobs, processors),
       ...foreignQueueConflicts(foreign, [...processors, ...listenersAmong(hosts)]),
       ...unknownSelections(this.#settings.handlers, declared),

@@ -9,7 +9,7 @@ export function keylessTopics(subscriptions: readonly SubscriptionPlan[]): strin
 function warningOf({ method, topic, group }: SubscriptionPlan): string {
   return (
     `${labelOf(method)} is ordered by key, but topic '${topic.name}' has no key, so group '${group}' dead-letters every message that is ` +
-    `published without one, with NO_KEY. Give @Topic('${topic.name}') a key, such as key: (payload) => payload.id, or name the key in each ` +
+    `published without one, with NO_KEY. Give the topic a key, such as key: (payload) => payload.id, or name the key in each ` +
     'publish; then there is nothing to do.'
   );
 }

@@ -15,7 +15,8 @@ export function listenerConflicts(
   return [...byPlace.values()].flatMap((same) => {
     const [first] = same as [ListenerPlan];
     const where = `${DECORATORS[first.kind]} on ${listed(same.map(({ method }) => labelOf(method)))}`;
-    const error = problemOf(same, subscriptions.find(({ topic, group }) => topic === first.topic && group === first.group));
+    const subscription = subscriptions.find(({ topic, group }) => topic.name === first.topic.name && group === first.group);
+    const error = problemOf(same, subscription);
     return error ? [new MillraceError(error.code, `${where}: ${error.text}`)] : [];
   });
 }

@@ -1,4 +1,5 @@
 import type { BatchRule, DeadLetterBounds, JobDefinition, MessageFilter, Ordering, Position, RateLimit, RetryPolicy, TopicDefinition } from '@millrace/core';
+import type { ContractDefinition } from '@millrace/rpc';
 import type { HandlerMethod } from './handler-method.js';
 
 /** A subscription as it will be started. */
@@ -62,12 +63,39 @@ export interface JobPlan {
   readonly inbox: boolean;
 }
 
+/** The implementation of one method of a contract. */
+export interface MethodPlan {
+  readonly method: HandlerMethod;
+  readonly contract: ContractDefinition;
+  readonly options: ServiceRules;
+}
+
+/** The options of a service. */
+export interface ServiceRules {
+  /** Calls at once. */
+  readonly concurrency: number;
+  readonly weight: number | undefined;
+  readonly tags: readonly string[];
+  readonly metadata: Readonly<Record<string, string>> | undefined;
+}
+
+/** A service that this process runs. */
+export interface ServicePlan {
+  readonly contract: ContractDefinition;
+  readonly options: ServiceRules;
+  /** By the name of the method in the contract; all of them. */
+  readonly methods: ReadonlyMap<string, HandlerMethod>;
+}
+
 /** The handlers that an application declares, and those that this process runs. */
 export interface HandlerPlan {
   /** Those that this process runs. */
   readonly subscriptions: readonly SubscriptionPlan[];
   readonly broadcasts: readonly BroadcastPlan[];
   readonly jobs: readonly JobPlan[];
+  readonly services: readonly ServicePlan[];
+  /** The contracts of services that its modules ask for clients of. */
+  readonly called: readonly ContractDefinition[];
   /** Declared here and left to other processes. */
   readonly elsewhere: Pick<HandlerPlan, 'subscriptions' | 'jobs'>;
   /** The topics that must exist before anything is published or consumed here. */

@@ -7,9 +7,11 @@ export function unknownSelections(selection: HandlerSelection, declared: Declare
   if (typeof selection === 'string') return [];
   const groups = declared.subscriptions.map(({ group }) => group);
   const queues = declared.jobs.map(({ job }) => job.queue);
+  const services = declared.methods.map(({ contract }) => contract.service);
   return [
     ...unknowns({ what: 'group', code: 'UNKNOWN_GROUP', selected: selection.groups, known: groups, decorator: '@Subscribe' }),
     ...unknowns({ what: 'queue', code: 'UNKNOWN_QUEUE', selected: selection.queues, known: queues, decorator: '@JobHandler' }),
+    ...unknowns({ what: 'service', code: 'UNKNOWN_SERVICE', selected: selection.services, known: services, decorator: '@RpcService' }),
   ];
 }
 

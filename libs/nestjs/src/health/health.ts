@@ -3,6 +3,7 @@ import { asError } from '@millrace/core';
 import { type JobWorkerState, JobWorkers } from '../jobs/job-workers.js';
 import { Connections } from '../module/connections.js';
 import { Lifecycle, type LifecycleState } from '../module/lifecycle.js';
+import { Services, type ServiceState } from '../rpc/services.js';
 import { type SubscriptionState, Subscriptions } from '../subscribe/subscriptions.js';
 
 /** `ok: false` is worth a restart. */
@@ -16,6 +17,7 @@ export interface Readiness extends Liveness {
   readonly redis: { readonly ok: boolean; readonly problem: string | null };
   readonly subscriptions: readonly SubscriptionState[];
   readonly workers: readonly JobWorkerState[];
+  readonly services: readonly ServiceState[];
 }
 
 /** Reports the state of this process. */
@@ -25,12 +27,16 @@ export class Health {
   readonly #connections: Connections;
   readonly #subscriptions: Subscriptions;
   readonly #workers: JobWorkers;
+  readonly #services: Services;
 
-  constructor(lifecycle: Lifecycle, connections: Connections, subscriptions: Subscriptions, workers: JobWorkers) {
+  constructor(
+    lifecycle: Lifecycle, connections: Connections, subscriptions: Subscriptions, workers: JobWorkers, services: Services,
+  ) {
     this.#lifecycle = lifecycle;
     this.#connections = connections;
     this.#subscriptions = subscriptions;
     this.#workers = workers;
+    this.#services = services;
   }
 
   /** An answer shows that the event loop turns. An unreachable Redis is no reason to restart, because loops wait for it. */
@@ -45,8 +51,9 @@ export class Health {
     const problem = state === 'running' ? await this.#redisProblem() : `the application is ${state}`;
     const subscriptions = this.#subscriptions.states();
     const workers = this.#workers.states();
-    const ok = problem === null && [...subscriptions, ...workers].every((item) => item.problem === null);
-    return { ok, state, redis: { ok: problem === null, problem }, subscriptions, workers };
+    const services = this.#services.states();
+    const ok = problem === null && [...subscriptions, ...workers, ...services].every((item) => item.problem === null);
+    return { ok, state, redis: { ok: problem === null, problem }, subscriptions, workers, services };
   }
 
   async #redisProblem(): Promise<string | null> {

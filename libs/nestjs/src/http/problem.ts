@@ -30,11 +30,16 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   UNKNOWN_TOPIC: 404,
   UNKNOWN_JOB: 404,
   UNKNOWN_GROUP: 404,
+  UNKNOWN_METHOD: 404,
+  UNKNOWN_CALL: 404,
   GROUP_BUSY: 409,
   IDEMPOTENCY_MISMATCH: 409,
   REMOVED: 410,
   PAYLOAD_TOO_LARGE: 413,
+  CALL_CANCELLED: 499,
   BACK_PRESSURE: UNAVAILABLE,
+  NO_INSTANCE: UNAVAILABLE,
+  CIRCUIT_OPEN: UNAVAILABLE,
   PUBLISH_INDEFINITE: UNAVAILABLE,
   PUBLISH_REFUSED: UNAVAILABLE,
   STATE_LOST: UNAVAILABLE,
@@ -46,10 +51,12 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   DATABASE_FAILED: SERVER_FAULT,
   NOT_A_TOPIC: SERVER_FAULT,
   NOT_A_JOB: SERVER_FAULT,
+  NOT_A_CONTRACT: SERVER_FAULT,
   CONTRACT_CONFLICT: SERVER_FAULT,
   DUPLICATE_SUBSCRIPTION: SERVER_FAULT,
   DUPLICATE_JOB_HANDLER: SERVER_FAULT,
   UNKNOWN_QUEUE: SERVER_FAULT,
+  UNKNOWN_SERVICE: SERVER_FAULT,
   TOPIC_MISMATCH: SERVER_FAULT,
   ORDERING_MISMATCH: SERVER_FAULT,
   NO_KEY: SERVER_FAULT,
@@ -63,6 +70,9 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   CRASH_LOOP: SERVER_FAULT,
   TIMEOUT: SERVER_FAULT,
   PORT_IN_USE: SERVER_FAULT,
+  REMOTE_FAILED: 502,
+  CALL_TIMEOUT: 504,
+  CALL_INDEFINITE: 504,
 };
 
 const AWAY = 'Something that this needs is not available at the moment. Send it again later.';
@@ -78,6 +88,11 @@ const TITLE: Partial<Record<ErrorCode, string>> = {
   DATABASE_UNREACHABLE: AWAY,
   OWNER_FENCED: AWAY,
   CLOSED: 'The server is stopping. Send it again.',
+  NO_INSTANCE: AWAY,
+  CIRCUIT_OPEN: AWAY,
+  REMOTE_FAILED: 'A service that this needs failed.',
+  CALL_TIMEOUT: 'A service that this needs did not answer in time. It may have done its part.',
+  CALL_INDEFINITE: 'It is not known whether a service that this needs has done its part.',
 };
 
 const IN_PART = 'A part of it was not stored, or may not have been. Send that again with the same idempotency keys.';

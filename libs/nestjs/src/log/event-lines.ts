@@ -18,6 +18,15 @@ export function attemptLine(event: EventMap['attempt-failed']): string {
   return line(`${placeOf(event)}: attempt ${attempt} of ${what} ${messageId || '(unreadable)'} failed, ${next}`, error);
 }
 
+export function callLine({ service, version, method, caller, isOneWay, error }: EventMap['call-failed']): string {
+  const end = isOneWay ? 'and nobody waits for it' : 'and the caller is told';
+  return line(`service ${service} ${version}: method ${method} failed for ${caller}, ${end}`, error);
+}
+
+export function moreCallsLine({ service, version, method, error }: EventMap['call-failed'], count: number): string {
+  return line(`service ${service} ${version}: method ${method} failed ${counted(count, 'more time')} in the same way`, error);
+}
+
 export function hookLine(event: EventMap['hook-failed']): string {
   const { attempt, messageId, outcome, delayMs, error } = event;
   const next = outcome === 'retry' ? `called again in ${delayMs ?? 0} ms` : 'not called again';
@@ -82,6 +91,22 @@ export function startWaitsLine({ members, forMs, why, ...place }: EventMap['star
   const names = members.slice(0, MOST_NAMES).join(', ') + last;
   const seconds = (forMs / 1_000).toFixed(1);
   return line(`${placeOf(place)}: the start waits, for ${seconds} s at the most, until it is known whether these members live: ${names}. ${why}`);
+}
+
+export function circuitLine({ service, version, instance, state, retryAtMs }: EventMap['circuit']): string {
+  const whose = `${instance === undefined ? '' : `instance ${instance} of `}service ${service} ${version}`;
+  if (state === 'closed') return line(`${whose} works again: calls go through`);
+  const when = retryAtMs === undefined ? '' : `, and tries one again at ${new Date(retryAtMs).toISOString()}`;
+  return line(`too many calls of ${whose} failed: this process sends none${when}`);
+}
+
+export function overdueLine({ service, version, method, requestId, overdueMs }: EventMap['call-overdue']): string {
+  const seconds = (overdueMs / 1_000).toFixed(0);
+  return line(`${method} of service ${service} ${version} goes on since nobody waits for it, for ${seconds} s so far (${requestId}): it holds a slot until it heeds its signal`);
+}
+
+export function givenUpCallLine({ service, version, method, error }: EventMap['call-given-up']): string {
+  return line(`a call of ${method} of service ${service} ${version} failed, and its caller is not told`, error);
 }
 
 export function loopLine(event: EventMap['loop-failed']): string {

@@ -1,9 +1,13 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { listen } from '@millrace/core';
 import {
-  databaseLine, droppedLine, loopLine, lostLine, ownerFencedLine, publishesLostLine, reclaimedLine, recreatedLine, startWaitsLine,
+  circuitLine, databaseLine, droppedLine, loopLine, lostLine, ownerFencedLine, publishesLostLine, reclaimedLine, recreatedLine,
+  startWaitsLine,
 } from './event-lines.js';
-import { attemptFailure, backoffFailure, fencedFailure, hookFailure, resultFailure } from './failures.js';
+import {
+  attemptFailure, backoffFailure, callFailure, fencedFailure, givenUpCallFailure, hookFailure, overdueFailure,
+  resultFailure,
+} from './failures.js';
 import { HandOverLog } from './hand-over-log.js';
 import { Outages } from './outages.js';
 import { Repetitions } from './repetitions.js';
@@ -34,10 +38,14 @@ function writeEvents(logger: Logger): () => void {
   const handOvers = new HandOverLog(logger);
   const stops = [
     listen('attempt-failed', (event) => repetitions.write(attemptFailure(event))),
+    listen('call-failed', (event) => repetitions.write(callFailure(event))),
     listen('hook-failed', (event) => repetitions.write(hookFailure(event))),
     listen('backoff-failed', (event) => repetitions.write(backoffFailure(event))),
     listen('fenced', (event) => repetitions.write(fencedFailure(event))),
     listen('result-dropped', (event) => repetitions.write(resultFailure(event))),
+    listen('call-given-up', (event) => repetitions.write(givenUpCallFailure(event))),
+    listen('call-overdue', (event) => repetitions.write(overdueFailure(event))),
+    listen('circuit', (event) => event.state !== 'half-open' && logger.warn(circuitLine(event))),
     listen('reclaimed', (event) => logger.warn(reclaimedLine(event))),
     listen('owner-fenced', (event) => logger.warn(ownerFencedLine(event))),
     listen('lost', (event) => logger.error(lostLine(event))),

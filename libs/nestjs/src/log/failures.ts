@@ -1,5 +1,8 @@
 import type { EventMap } from '@millrace/core';
-import { attemptLine, backoffLine, fencedLine, hookLine, kindOf, moreLine, resultLine } from './event-lines.js';
+import {
+  attemptLine, backoffLine, callLine, fencedLine, givenUpCallLine, hookLine, kindOf, moreCallsLine, moreLine, overdueLine,
+  resultLine,
+} from './event-lines.js';
 import type { Failure } from './repetitions.js';
 
 export function attemptFailure(event: EventMap['attempt-failed']): Failure {
@@ -12,6 +15,18 @@ export function attemptFailure(event: EventMap['attempt-failed']): Failure {
     line: () => attemptLine(event),
     error,
     more: (count) => moreLine(event, what, count),
+  };
+}
+
+export function callFailure(event: EventMap['call-failed']): Failure {
+  const { service, version, method, isOneWay, error } = event;
+  return {
+    level: isOneWay ? 'error' : 'warn',
+    place: [service, version, method].join('/'),
+    end: 'call',
+    line: () => callLine(event),
+    error,
+    more: (count) => moreCallsLine(event, count),
   };
 }
 
@@ -36,6 +51,19 @@ export function backoffFailure(event: EventMap['backoff-failed']): Failure {
 export function fencedFailure(event: EventMap['fenced']): Failure {
   const more = (count: number): string => moreLine(event, 'a message was settled too late', count);
   return { level: 'warn', place: kindOf(event), end: 'fenced', line: () => fencedLine(event), more };
+}
+
+export function givenUpCallFailure(event: EventMap['call-given-up']): Failure {
+  const { service, version, method, error } = event;
+  const place = `${service}/${version}/${method}`;
+  const more = (count: number): string => `${givenUpCallLine(event)} (${count} more times in the same way)`;
+  return { level: 'warn', place, end: 'call', line: () => givenUpCallLine(event), error, more };
+}
+
+export function overdueFailure(event: EventMap['call-overdue']): Failure {
+  const { service, version, method } = event;
+  const more = (count: number): string => `${overdueLine(event)} (${count} more times in the same way)`;
+  return { level: 'warn', place: `${service}/${version}/${method}`, end: 'overdue', line: () => overdueLine(event), more };
 }
 
 export function resultFailure(event: EventMap['result-dropped']): Failure {

@@ -26,6 +26,8 @@ export function servingLine({ plan, settings, server }: Serving): string {
     `groups: ${named(groupsOf(plan.subscriptions))}`,
     ...(plan.broadcasts.length > 0 ? [`broadcasts: ${named(plan.broadcasts.map(({ topic }) => topic.name))}`] : []),
     `queues: ${named(plan.jobs.map(({ job }) => job.queue))}`,
+    ...(plan.services.length > 0 ? [`services: ${named(plan.services.map(({ contract }) => contract.service))}`] : []),
+    ...(plan.called.length > 0 ? [`calls: ${named(plan.called.map(({ service }) => service))}`] : []),
     `topics: ${named(plan.topics.map(({ name }) => name))}`,
   ];
   return shown(`serving ${places.join(', ')}; ${work.join('; ')}`);

@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { MillraceError } from '@millrace/core';
 import { connectDatabase, type SqlDatabase } from '@millrace/outbox';
 import { connectRedis, type Topology } from '@millrace/redis';
+import { createRpc, type Rpc } from '@millrace/rpc';
 import { createStreams, type Streams } from '@millrace/streams';
 import type { Settings } from '../config/settings.js';
 import { SETTINGS } from './tokens.js';
@@ -12,6 +13,7 @@ const LAST_STOP_MS = 1_000;
 interface Opened {
   readonly redis: Topology;
   readonly streams: Streams;
+  readonly rpc: Rpc;
 }
 
 /**
@@ -38,6 +40,16 @@ export class Connections {
   /** @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED, INVALID_OPTIONS, CLOSED */
   async streams(): Promise<Streams> {
     return (await this.#open()).streams;
+  }
+
+  /** @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED, INVALID_OPTIONS, CLOSED */
+  async rpc(): Promise<Rpc> {
+    return (await this.#open()).rpc;
+  }
+
+  /** The value of {@link rpc} once it has resolved; null before that, and from the moment when it is being closed. */
+  get openRpc(): Rpc | null {
+    return this.#closing ? null : (this.#opened?.rpc ?? null);
   }
 
   /** The value of {@link streams} once it has resolved; null before that, and from the moment when it is being closed. */
@@ -67,16 +79,18 @@ export class Connections {
   }
 
   async #connect(): Promise<Opened> {
-    const { redisUrl: url, redisTls, prefix, leaseMs, publishDeadlineMs, publishBufferBytes } = this.#settings;
+    const { redisUrl: url, redisTls, prefix, leaseMs, publishDeadlineMs, publishBufferBytes, calls } = this.#settings;
     const redis = await connectRedis({ url, ...(redisTls ? { tls: redisTls } : {}), name: prefix });
     warnOfEviction(redis.server.evictionPolicy);
-    this.#opened = { redis, streams: createStreams({ redis, prefix, leaseMs, publishDeadlineMs, publishBufferBytes }) };
+    const streams = createStreams({ redis, prefix, leaseMs, publishDeadlineMs, publishBufferBytes });
+    this.#opened = { redis, streams, rpc: createRpc({ ...calls, redis, prefix, presence: streams.presence }) };
     return this.#opened;
   }
 
   async #close(): Promise<void> {
     const [opened, database] = await Promise.allSettled([this.#opening, this.#database]);
     if (opened.status === 'fulfilled' && opened.value) {
+      await opened.value.rpc.stop(LAST_STOP_MS);
       await opened.value.streams.stop(LAST_STOP_MS);
       opened.value.redis.close();
     }

@@ -1,16 +1,25 @@
 import { getQueueToken } from '@nestjs/bullmq';
 import { type DynamicModule, Module } from '@nestjs/common';
-import { isJob, jobOf, MillraceError, type PayloadClass } from '@millrace/core';
+import { isJob, jobOf, MillraceError, newMessageId, type TopicRef } from '@millrace/core';
+import type { ContractClass } from '@millrace/rpc';
 import { queueModule } from '../jobs/feature-queues.js';
-import { FEATURE_CONTRACTS, FEATURE_QUEUES, SETTINGS } from './tokens.js';
+import { clientProvider } from '../rpc/client-provider.js';
+import { type ConfiguredClient, contractIn, featureClients } from '../rpc/feature-clients.js';
+import { FEATURE_CLIENTS, FEATURE_CONTRACTS, FEATURE_ID, FEATURE_QUEUES, SETTINGS } from './tokens.js';
 
-/** The contracts that one module of the application publishes and enqueues, and the queues that come with them. */
+/** A topic, a job, or the contract of a service, with options of its client or without. */
+export type FeatureEntry = TopicRef | ContractClass | ConfiguredClient;
+
+/** The contracts that one module of the application publishes, enqueues and calls, with their queues and clients. */
 @Module({})
 export class MillraceFeatureModule {
-  /** Classes that are no contracts are reported when the application starts. */
-  static of(contracts: readonly PayloadClass[]): DynamicModule {
-    const names = [...new Set(contracts.filter(isJob).map((job) => jobOf(job).queue))];
+  /** Values that are no contracts are reported when the application starts. */
+  static of(entries: readonly FeatureEntry[]): DynamicModule {
+    const contracts = entries.map(contractIn);
+    const names = [...new Set(contracts.filter((type) => isJob(type)).map((job) => jobOf(job).queue))];
     const queues = names.map(queueModule);
+    const all = featureClients(entries);
+    const clients = all.map((client) => clientProvider(client, all));
     return {
       module: MillraceFeatureModule,
       imports: queues,
@@ -18,19 +27,23 @@ export class MillraceFeatureModule {
         { provide: FEATURE_CONTRACTS, inject: [{ token: SETTINGS, optional: true }], useFactory: rooted(contracts) },
         // Injected here, where only those of its own imports are seen: the application may have others of the same names.
         { provide: FEATURE_QUEUES, inject: names.map(getQueueToken), useFactory: (...made: unknown[]) => made },
+        { provide: FEATURE_CLIENTS, useValue: all },
+        // Options of clients hide in factories: applications that tell modules apart by their content would take two for one.
+        { provide: FEATURE_ID, useValue: newMessageId() },
+        ...clients,
       ],
-      exports: queues,
+      exports: [...queues, ...clients],
     };
   }
 }
 
 /** Without the root module nothing would read the contracts, and nothing would be published or handled. */
-function rooted(contracts: readonly PayloadClass[]): (settings?: object) => readonly PayloadClass[] {
+function rooted<T>(contracts: readonly T[]): (settings?: object) => readonly T[] {
   return (settings) => {
     if (settings) return contracts;
     throw new MillraceError(
       'INVALID_OPTIONS',
-      'MillraceModule.forFeature is imported, but MillraceModule.forRoot is not, so nothing can be published, enqueued or handled. Import ' +
+      'MillraceModule.forFeature is imported, but MillraceModule.forRoot is not, so nothing can be published, enqueued, called or handled. Import ' +
         'MillraceModule.forRoot({ ... }) once, in the root module.',
     );
   };

@@ -1,20 +1,23 @@
 import { Injectable } from '@nestjs/common';
 import type { HandlerPlan } from '../explore/plan.js';
 import { JobWorkers } from '../jobs/job-workers.js';
+import { Services } from '../rpc/services.js';
 import { Subscriptions } from '../subscribe/subscriptions.js';
 import { Inbox } from './inbox.js';
 import { untilAsked } from './until-asked.js';
 
-/** Runs everything that handles: subscriptions, job workers, the purge of the inbox. */
+/** Runs everything that handles: subscriptions, job workers, services, the purge of the inbox. */
 @Injectable()
 export class HandlerRunner {
   readonly #subscriptions: Subscriptions;
   readonly #workers: JobWorkers;
+  readonly #services: Services;
   readonly #inbox: Inbox;
 
-  constructor(subscriptions: Subscriptions, workers: JobWorkers, inbox: Inbox) {
+  constructor(subscriptions: Subscriptions, workers: JobWorkers, services: Services, inbox: Inbox) {
     this.#subscriptions = subscriptions;
     this.#workers = workers;
+    this.#services = services;
     this.#inbox = inbox;
   }
 
@@ -22,11 +25,12 @@ export class HandlerRunner {
   async start(plan: HandlerPlan): Promise<void> {
     await untilAsked((signal) => this.#subscriptions.start(plan, { inbox: this.#inbox.port, signal }));
     await this.#workers.start(plan.jobs, this.#inbox.port);
+    await this.#services.start(plan.services);
     this.#inbox.startPurge();
   }
 
   /** Stops fetching, lets handlers finish until the shutdown timeout has passed, and gives the rest back. */
   async stop(): Promise<void> {
-    await Promise.all([this.#subscriptions.stop(), this.#workers.stop(), this.#inbox.stopPurge()]);
+    await Promise.all([this.#subscriptions.stop(), this.#workers.stop(), this.#services.stop(), this.#inbox.stopPurge()]);
   }
 }

@@ -1,7 +1,8 @@
 import { ConfigurableModuleBuilder, type DynamicModule, Global, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
-import { MillraceError, type PayloadClass, Publisher } from '@millrace/core';
+import { MillraceError, Publisher } from '@millrace/core';
 import { JobQueue } from '@millrace/jobs';
+import { Balancer } from '@millrace/rpc';
 import { DeadLetters, Groups, Inspector, Orders, Topics } from '@millrace/streams';
 import type { MillraceOptions } from '../config/millrace-options.js';
 import { readSettings, type WorkerRole } from '../config/settings.js';
@@ -15,12 +16,16 @@ import { queueConfiguration } from '../jobs/feature-queues.js';
 import { JobWorkers } from '../jobs/job-workers.js';
 import { Queues } from '../jobs/queues.js';
 import { EventLog } from '../log/event-log.js';
+import { Calls } from '../rpc/calls.js';
+import { balancerProvider, KnownInstances } from '../rpc/known-instances.js';
+import { ServiceInstances } from '../rpc/service-instances.js';
+import { Services } from '../rpc/services.js';
 import { LocalSubscriptions } from '../subscribe/local-subscriptions.js';
 import { Subscriptions } from '../subscribe/subscriptions.js';
 import { AbsenceWatch } from './absence-watch.js';
 import { BootReport } from './boot-report.js';
 import { Connections } from './connections.js';
-import { MillraceFeatureModule } from './feature.module.js';
+import { type FeatureEntry, MillraceFeatureModule } from './feature.module.js';
 import { HandlerRunner } from './handler-runner.js';
 import { Inbox } from './inbox.js';
 import { lateConnections } from './late-connections.js';
@@ -41,21 +46,23 @@ const settings = {
 };
 
 /**
- * Publish/subscribe and jobs for a whole application: imported once, by `forRoot` or `forRootAsync`. Everything it gives
+ * Publish/subscribe, jobs and calls for a whole application: imported once, by `forRoot` or `forRootAsync`. Everything it gives
  * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `Orders`, `Topics`, `LocalSubscriptions`, `Health`,
- * `MillraceHealthIndicator`, `@InjectDatabase()`) can be injected everywhere.
+ * `MillraceHealthIndicator`, `Calls`, `ServiceInstances`, `Balancer`, `@InjectDatabase()`) can be injected everywhere.
  */
 @Global()
 @Module({
   imports: [DiscoveryModule, LifecycleModule],
   providers: [
-    settings, queueConfiguration, ...lateConnections, AbsenceWatch, BootReport, Connections, EventLog, HandlerFinder,
+    settings, queueConfiguration, ...lateConnections, AbsenceWatch, BootReport, Calls, Connections, EventLog, HandlerFinder,
     HandlerPlanner, HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Lifecycle, LocalSubscriptions,
-    MillraceHealthIndicator, Queues, Resources, SignalCheck, Subscriptions,
+    MillraceHealthIndicator, Queues, Resources, ServiceInstances, Services, SignalCheck, Subscriptions,
+    KnownInstances, balancerProvider,
   ],
   exports: [
     SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, Orders, Topics,
-    LocalSubscriptions, Health, MillraceHealthIndicator, Lifecycle, Contracts,
+    LocalSubscriptions, Health, MillraceHealthIndicator, Lifecycle, Contracts, Calls, ServiceInstances,
+    Balancer,
   ],
 })
 export class MillraceModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {
@@ -74,10 +81,13 @@ export class MillraceModule extends ConfigurableModuleClass implements OnModuleI
   }
 
   /**
-   * For the modules that publish or enqueue: makes sure at start that the topics exist, and registers the queues of the
-   * jobs, so that `@InjectQueue('name')` works in the importing module, too.
+   * For the modules that publish, enqueue or call: makes sure at start that the topics exist, registers the queues of the jobs,
+   * so that `@InjectQueue('name')` works in the importing module, too, and gives it the clients of services, with options where
+   * the contract stands in `{ contract, ... }`.
+   *
+   * @throws MillraceError when the application starts: NOT_A_TOPIC; INVALID_OPTIONS with every problem of the clients of a module
    */
-  static forFeature(contracts: readonly PayloadClass[]): DynamicModule {
+  static forFeature(contracts: readonly FeatureEntry[]): DynamicModule {
     return MillraceFeatureModule.of(contracts);
   }
 

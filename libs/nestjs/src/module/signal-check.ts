@@ -18,8 +18,8 @@ export class SignalCheck {
     this.#modules = modules;
   }
 
-  start({ subscriptions, broadcasts, jobs }: HandlerPlan): void {
-    if (subscriptions.length + broadcasts.length + jobs.length === 0 || this.#isTest()) return;
+  start({ subscriptions, broadcasts, jobs, services }: HandlerPlan): void {
+    if (subscriptions.length + broadcasts.length + jobs.length + services.length === 0 || this.#isTest()) return;
     this.#timer = setTimeout(look, LOOK_AFTER_MS).unref();
   }
 

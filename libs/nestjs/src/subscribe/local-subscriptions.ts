@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { knownHint, MillraceError, type PayloadClass, quote, type Subscription, topicOf } from '@millrace/core';
+import { knownHint, MillraceError, quote, type Subscription, topicOfRef, type TopicRef } from '@millrace/core';
 import { type SubscriptionState, Subscriptions } from './subscriptions.js';
 
 /** The subscriptions of this process: its methods do not touch other processes of the same groups. */
@@ -21,17 +21,17 @@ export class LocalSubscriptions {
    *
    * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP
    */
-  async pause(topic: PayloadClass, group: string): Promise<void> {
+  async pause(topic: TopicRef, group: string): Promise<void> {
     await this.#find(topic, group).pause();
   }
 
   /** @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP */
-  resume(topic: PayloadClass, group: string): void {
+  resume(topic: TopicRef, group: string): void {
     this.#find(topic, group).resume();
   }
 
-  #find(topic: PayloadClass, group: string): Subscription {
-    const { name } = topicOf(topic);
+  #find(topic: TopicRef, group: string): Subscription {
+    const { name } = topicOfRef(topic);
     const found = this.#subscriptions.find(name, group);
     if (found) return found;
     const known = this.states().filter(({ topic: one }) => one === name).map(({ group: one }) => one);

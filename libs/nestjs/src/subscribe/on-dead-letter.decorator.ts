@@ -1,4 +1,4 @@
-import { type DeadLetterContext, IsName, type PayloadClass } from '@millrace/core';
+import { type DeadLetterContext, IsName, type TopicOf } from '@millrace/core';
 import { declareHandler, type HandlerDecorator } from '../declare/handler-declaration.js';
 
 /** Options of `@OnDeadLetter`: its second argument. */
@@ -19,8 +19,8 @@ export class OnDeadLetterOptions {
  * Mistakes are reported when the application starts: NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP, DUPLICATE_SUBSCRIPTION,
  * CONTRACT_CONFLICT when it names a type of message and the group subscribes to another, or to all.
  */
-export function OnDeadLetter<T extends object>(
-  topic: PayloadClass<T>,
+export function OnDeadLetter<T>(
+  topic: TopicOf<T>,
   options: OnDeadLetterOptions,
 ): HandlerDecorator<T, DeadLetterContext> {
   const declaration = { kind: 'on-dead-letter', contract: topic, options } as const;

@@ -1,4 +1,4 @@
-import { type AssignedPartition, IsName, type PayloadClass, type RevokedPartition } from '@millrace/core';
+import { type AssignedPartition, IsName, type RevokedPartition, type TopicRef } from '@millrace/core';
 import { declareHandler, type HandlerDecorator } from '../declare/handler-declaration.js';
 
 /** Options of `@OnAssigned` and `@OnRevoked`: their second argument. */
@@ -17,8 +17,8 @@ export class PartitionListenerOptions {
  *
  * Mistakes are reported when the application starts: NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP, DUPLICATE_SUBSCRIPTION.
  */
-export function OnAssigned<T extends object>(
-  topic: PayloadClass<T>,
+export function OnAssigned(
+  topic: TopicRef,
   options: PartitionListenerOptions,
 ): HandlerDecorator<AssignedPartition, unknown> {
   const declaration = { kind: 'on-assigned', contract: topic, options } as const;
@@ -33,8 +33,8 @@ export function OnAssigned<T extends object>(
  *
  * Mistakes are reported when the application starts: those of `@OnAssigned`.
  */
-export function OnRevoked<T extends object>(
-  topic: PayloadClass<T>,
+export function OnRevoked(
+  topic: TopicRef,
   options: PartitionListenerOptions,
 ): HandlerDecorator<RevokedPartition, unknown> {
   const declaration = { kind: 'on-revoked', contract: topic, options } as const;

@@ -1,4 +1,4 @@
-import type { BatchContext, PayloadClass } from '@millrace/core';
+import type { BatchContext, TopicOf } from '@millrace/core';
 import { declareHandler, type HandlerDecorator } from '../declare/handler-declaration.js';
 import type { SubscribeBatchOptions } from './subscribe-batch-options.js';
 
@@ -11,8 +11,8 @@ import type { SubscribeBatchOptions } from './subscribe-batch-options.js';
  *
  * Mistakes are reported when the application starts: those of `@Subscribe`.
  */
-export function SubscribeBatch<T extends object>(
-  topic: PayloadClass<T>,
+export function SubscribeBatch<T>(
+  topic: TopicOf<T>,
   options: SubscribeBatchOptions,
 ): HandlerDecorator<T[], BatchContext> {
   const declaration = { kind: 'subscribe-batch', contract: topic, options } as const;

@@ -1,4 +1,4 @@
-import type { DeliveryContext, PayloadClass } from '@millrace/core';
+import type { DeliveryContext, TopicOf } from '@millrace/core';
 import { declareHandler, type HandlerDecorator } from '../declare/handler-declaration.js';
 import type { SubscribeBroadcastOptions } from './subscribe-broadcast-options.js';
 
@@ -11,8 +11,8 @@ import type { SubscribeBroadcastOptions } from './subscribe-broadcast-options.js
  * It runs in every process whose handlers are not `'none'`, whatever groups it selects. Mistakes are reported when the
  * application starts: NOT_A_TOPIC, INVALID_OPTIONS, CONTRACT_CONFLICT.
  */
-export function SubscribeBroadcast<T extends object>(
-  topic: PayloadClass<T>,
+export function SubscribeBroadcast<T>(
+  topic: TopicOf<T>,
   options: SubscribeBroadcastOptions = {},
 ): HandlerDecorator<T, DeliveryContext> {
   const declaration = { kind: 'subscribe-broadcast', contract: topic, options } as const;

@@ -1,4 +1,4 @@
-import type { DeliveryContext, PayloadClass } from '@millrace/core';
+import type { DeliveryContext, TopicOf } from '@millrace/core';
 import { declareHandler, type HandlerDecorator } from '../declare/handler-declaration.js';
 import type { SubscribeOptions } from './subscribe-options.js';
 
@@ -10,8 +10,8 @@ import type { SubscribeOptions } from './subscribe-options.js';
  * Mistakes are reported when the application starts: NOT_A_TOPIC, INVALID_OPTIONS, DUPLICATE_SUBSCRIPTION,
  * CONTRACT_CONFLICT, INBOX_NOT_CONFIGURED.
  */
-export function Subscribe<T extends object>(
-  topic: PayloadClass<T>,
+export function Subscribe<T>(
+  topic: TopicOf<T>,
   options: SubscribeOptions,
 ): HandlerDecorator<T, DeliveryContext> {
   const declaration = { kind: 'subscribe', contract: topic, options } as const;

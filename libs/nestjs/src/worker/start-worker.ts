@@ -4,6 +4,7 @@ import { MillraceError } from '@millrace/core';
 import { readEnvironment } from '../config/environment.js';
 import { Health } from '../health/health.js';
 import { HealthServer } from '../health/health-server.js';
+import { Services } from '../rpc/services.js';
 import { workerLogger } from './worker-logger.js';
 import { type ApplicationModule, healthAddressOf, parseWorkerOptions, selectedBy, type WorkerOptions } from './worker-options.js';
 import { HostedRole, WorkerRoot } from './worker-root.js';
@@ -30,7 +31,7 @@ export async function startWorker(app: ApplicationModule, options: WorkerOptions
   const parsed = parseWorkerOptions(options);
   const address = healthAddressOf(parsed, readEnvironment(process.env));
   const server = address ? await HealthServer.listen(address) : null;
-  const role = new HostedRole(selectedBy(parsed));
+  const role = new HostedRole(selectedBy(parsed), parsed.tags);
   try {
     const context = await NestFactory.createApplicationContext(WorkerRoot.of(root, role), {
       abortOnError: false,
@@ -38,7 +39,7 @@ export async function startWorker(app: ApplicationModule, options: WorkerOptions
     });
     const health = healthOf(context);
     server?.answerFor(health);
-    await warnOfIdleness(health);
+    await warnOfIdleness(health, context.get(Services, { strict: false }));
     return runningWorker(context, server);
   } catch (error) {
     await role.closeUnstarted();
@@ -57,12 +58,12 @@ function runningWorker(app: INestApplicationContext, server: HealthServer | null
 }
 
 /** No handlers, as when their class is in no module's `providers`: nothing fails, and nothing is ever handled. */
-async function warnOfIdleness(health: Health): Promise<void> {
+async function warnOfIdleness(health: Health, services: Services): Promise<void> {
   const { subscriptions, workers } = await health.ready();
-  if (subscriptions.length + workers.length > 0) return;
+  if (subscriptions.length + workers.length + services.count > 0) return;
   new Logger('Millrace').warn(
-    'This worker has no handlers, so it will do nothing: list the classes with @Subscribe or @JobHandler among the providers of a ' +
-      'module that the application imports, and look whether MILLRACE_HANDLERS or the option handlers says none.',
+    'This worker has no handlers, so it will do nothing: list the classes with @Subscribe, @JobHandler or @RpcService among the providers ' +
+      'of a module that the application imports, and look whether MILLRACE_HANDLERS or the option handlers says none.',
   );
 }
 

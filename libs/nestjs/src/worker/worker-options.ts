@@ -3,6 +3,7 @@ import { parseOptions } from '@millrace/core';
 import { IsOptional, ValidateBy, type ValidationArguments } from 'class-validator';
 import { defaultOf, type EnvironmentValues } from '../config/environment.js';
 import { type SelectedHandlers, selectionProblems } from '../config/handler-selection.js';
+import { IsTagList } from '../config/instance-tags.js';
 import type { HealthAddress } from '../health/health-server.js';
 
 /** The root module of an application. */
@@ -10,13 +11,21 @@ export type ApplicationModule = Type | DynamicModule | Promise<Type | DynamicMod
 
 /** The work of a worker process, its health probes and its logger. */
 export class WorkerOptions {
-  /** Consumer groups to run. Default: with `queues` left out too, the selection of the application or environment, else all. */
+  /** Consumer groups to run. Default: with all three left out, the selection of the application or environment, else all. */
   @IsOptional() @IsNames('groups')
   groups?: readonly string[];
 
   /** Job queues to work on. */
   @IsOptional() @IsNames('queues')
   queues?: readonly string[];
+
+  /** Services to serve. */
+  @IsOptional() @IsNames('services')
+  services?: readonly string[];
+
+  /** Tags of the instances of its services. Default: those of the application or of the environment. */
+  @IsOptional() @IsTagList()
+  tags?: readonly string[];
 
   /** The address of `GET /health/live` and `/health/ready`. Default `MILLRACE_HEALTH_PORT` and `_HOST`, else none. */
   @IsOptional() @IsHealthAddress()
@@ -32,9 +41,9 @@ export function parseWorkerOptions(options: unknown): WorkerOptions {
   return parseOptions(WorkerOptions, options, 'runWorker()');
 }
 
-export function selectedBy({ groups, queues }: WorkerOptions): SelectedHandlers | undefined {
-  if (!groups && !queues) return undefined;
-  return { ...(groups ? { groups } : {}), ...(queues ? { queues } : {}) };
+export function selectedBy({ groups, queues, services }: WorkerOptions): SelectedHandlers | undefined {
+  if (!groups && !queues && !services) return undefined;
+  return { ...(groups && { groups }), ...(queues && { queues }), ...(services && { services }) };
 }
 
 /** Null: there are no health probes. */
@@ -44,7 +53,7 @@ export function healthAddressOf({ health }: WorkerOptions, env: EnvironmentValue
   return health === undefined && env.MILLRACE_HEALTH_PORT ? { port: Number(env.MILLRACE_HEALTH_PORT), host } : null;
 }
 
-function IsNames(kind: 'groups' | 'queues'): PropertyDecorator {
+function IsNames(kind: keyof SelectedHandlers): PropertyDecorator {
   return ValidateBy({
     name: 'isNames',
     validator: {

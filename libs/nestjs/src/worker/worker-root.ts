@@ -8,10 +8,12 @@ import { WORKER_ROLE } from '../module/tokens.js';
 /** A role that also keeps the application, for the case that it fails to start. */
 export class HostedRole implements WorkerRole {
   readonly handlers: WorkerRole['handlers'];
+  readonly tags: WorkerRole['tags'];
   container: NestContainer | null = null;
 
-  constructor(handlers: WorkerRole['handlers']) {
+  constructor(handlers: WorkerRole['handlers'], tags?: WorkerRole['tags']) {
     this.handlers = handlers;
+    this.tags = tags;
   }
 
   /** Nest hands an application out only when it has started. One that did not has its shutdown hooks called here. */

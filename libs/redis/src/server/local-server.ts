@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MillraceError } from '@millrace/core';
 import { assertSupported } from '../connection/server-facts.js';
-import { freePort } from './free-port.js';
+import { freePort, holdPort } from './free-port.js';
 import { GuardedProcess } from './guarded-process.js';
 import { untilReady } from './readiness.js';
 
@@ -34,6 +34,8 @@ export class LocalServer {
   readonly folder: string;
   readonly #options: LocalServerOptions;
   #process: GuardedProcess;
+  /** Lets go of the port; it is held while the server is to come back. */
+  #letGo: (() => Promise<void>) | null = null;
 
   private constructor(options: LocalServerOptions, place: { port: number; folder: string }) {
     this.port = place.port;
@@ -71,8 +73,9 @@ export class LocalServer {
     return this.#process.isRunning;
   }
 
-  /** Ends the server as a crash would (SIGKILL) and keeps its folder. */
+  /** Ends the server as a crash would (SIGKILL) and keeps its folder and its port. */
   async kill(): Promise<void> {
+    this.#letGo ??= await holdPort(this.port);
     await this.#process.kill();
   }
 
@@ -82,15 +85,24 @@ export class LocalServer {
    * @throws MillraceError REDIS_FAILED when it does not start
    */
   async restart(): Promise<void> {
+    this.#letGo ??= await holdPort(this.port);
     await this.#process.end();
     this.#process = this.#begin();
     await this.#ready();
+    await this.#freed();
   }
 
   /** Ends the server and removes its folder. May be called again. */
   async stop(): Promise<void> {
     await this.#process.end();
+    await this.#freed();
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async #freed(): Promise<void> {
+    const letGo = this.#letGo;
+    this.#letGo = null;
+    await letGo?.();
   }
 
   #begin(): GuardedProcess {

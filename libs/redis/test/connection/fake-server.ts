@@ -1,15 +1,13 @@
-import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import { freePort } from '@millrace/testing';
+import { listenOnFreePort } from '@millrace/redis';
 
 /** Something that listens on a port and is not quite Redis. */
 export class FakeServer {
-  readonly port: number;
+  #port = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  private constructor(port: number, onConnection: (socket: Socket) => void) {
-    this.port = port;
+  private constructor(onConnection: (socket: Socket) => void) {
     this.#server = createServer((socket) => {
       this.#sockets.add(socket);
       socket.on('error', () => socket.destroy());
@@ -21,9 +19,8 @@ export class FakeServer {
   }
 
   static async start(onConnection: (socket: Socket) => void): Promise<FakeServer> {
-    const fake = new FakeServer(await freePort(), onConnection);
-    fake.#server.listen(fake.port, '127.0.0.1');
-    await once(fake.#server, 'listening');
+    const fake = new FakeServer(onConnection);
+    fake.#port = await listenOnFreePort(fake.#server);
     return fake;
   }
 
@@ -36,8 +33,12 @@ export class FakeServer {
     });
   }
 
+  get port(): number {
+    return this.#port;
+  }
+
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    return `redis://127.0.0.1:${this.#port}`;
   }
 
   /** How many clients are connected. */

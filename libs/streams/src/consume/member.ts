@@ -36,6 +36,8 @@ export interface MemberParts {
   readonly onRaised: () => void;
   /** Called when a message of the topic was stored that is due later, as far as rings are heard. */
   readonly onDelayed: () => void;
+  /** Called with the partition when this member has settled messages of it. */
+  readonly onSettled: (partition: number) => void;
 }
 
 /**

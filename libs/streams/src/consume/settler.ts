@@ -24,6 +24,8 @@ export interface SettlerParts {
   readonly member: string;
   readonly held: HeldEntries;
   readonly feedback: Pick<Feedback, 'givenAgain'>;
+  /** Called with the partition when messages of it are settled, or some of them. */
+  readonly onSettled: (partition: number) => void;
 }
 
 /**
@@ -83,6 +85,7 @@ export class Settler {
       try {
         const call = settleCallOf(open, this.#parts.held);
         this.#finish(call, await this.#send(stream, call, repeated));
+        this.#parts.onSettled(stream.partition.partition);
         break;
       } catch (thrown) {
         const failure = redisFailure(thrown, 'settle');

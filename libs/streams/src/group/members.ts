@@ -1,7 +1,8 @@
+import type { Watcher } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import { OWNER } from '../own/owner-consumer.js';
-import type { Presence, Watcher } from './presence.js';
+import type { Presence } from './presence.js';
 
 type Pending = [count: number, first: string | null, last: string | null, owners: [name: string, count: string][] | null];
 

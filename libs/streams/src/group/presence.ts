@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { emit, errorRecord, Loop } from '@millrace/core';
+import { emit, errorRecord, type Fate, Loop, type PresencePort, type Watcher } from '@millrace/core';
 import { loadScript, type RedisConnection, settlesWithin, type Topology } from '@millrace/redis';
 import { presenceKey } from '../keys.js';
 import { PresenceRecord } from './presence-record.js';
@@ -18,32 +18,17 @@ const KEEP_MS = 86_400_000;
 /** The pause between rounds of a process that has no member and watches none. */
 const IDLE_MS = 60_000;
 
-/** `left`: the member left, or its process died while it was stopping. `dead`: its process died with all it held. */
-export type Fate = 'living' | 'left' | 'dead';
-
 export interface PresenceParts {
   readonly redis: Pick<Topology, 'controlFor' | 'publishFor'>;
   readonly prefix: string;
   readonly leaseMs: number;
 }
 
-/** A part that has to know when other processes fall silent. */
-export interface Watcher {
-  /** Names of the members that it wants to know about. */
-  readonly watched: Iterable<string>;
-  /** Called when one of them may have died, or has left and may not have given back all that it held. */
-  readonly onGone: () => void;
-  /** Called when this process says again that it lives, after others may have taken it for dead. */
-  readonly onReturn: () => void;
-  /** Called when one of them has begun to stop, or lives though it was taken for dead. */
-  readonly onChanged?: () => void;
-}
-
 /**
  * The sign of life of this process, and what it knows of others. It raises a counter; a process that sees the
  * counter stand still for a lease takes this one for dead, with all that its members hold.
  */
-export class Presence {
+export class Presence implements PresencePort {
   readonly leaseMs: number;
   readonly beatMs: number;
   readonly #prefix: string;

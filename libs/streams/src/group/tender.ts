@@ -1,4 +1,4 @@
-import { emit, errorRecord, Loop, spread } from '@millrace/core';
+import { emit, errorRecord, Loop, spread, type Watcher } from '@millrace/core';
 import { loadScript, type RedisConnection, redisFailure, type Topology } from '@millrace/redis';
 import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
@@ -8,7 +8,7 @@ import { allTurns, turnOf } from '../log/turns.js';
 import { putBack } from '../redeliver/put-back.js';
 import { OWNER } from '../own/owner-consumer.js';
 import type { Membership } from './membership.js';
-import type { Presence, Watcher } from './presence.js';
+import type { Presence } from './presence.js';
 
 const tend = loadScript('../scripts/tend.lua', import.meta.url);
 

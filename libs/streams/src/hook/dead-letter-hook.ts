@@ -1,7 +1,7 @@
-import { type DeadLetterHandler, emit, errorRecord, Loop, MillraceError } from '@millrace/core';
+import { type DeadLetterHandler, emit, errorRecord, Loop, MillraceError, type Watcher } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
-import type { Presence, Watcher } from '../group/presence.js';
+import type { Presence } from '../group/presence.js';
 import { HookCall } from './hook-call.js';
 import { NOBODY, type LookResult, type UnreportedLetter, UnreportedLetters } from './unreported-letters.js';
 

@@ -51,11 +51,19 @@ export class InPlaceHandling implements InPlace {
     return this.#untilDone.problem();
   }
 
+  /** Marks a message whose process vanished as one that begins. @returns false when it is another's by now */
+  async begin(delivery: PendingDelivery): Promise<boolean> {
+    const isOwn = await this.#parts.notes.begin(delivery);
+    if (isOwn) this.#partitionOf(delivery.entry).begins(delivery);
+    return isOwn;
+  }
+
   aside(delivery: PendingDelivery): Later | undefined {
     const partition = this.#partitionOf(delivery.entry);
     const givenUp = partition.givenUp(delivery);
     if (isOfReleasedKey(delivery)) return givenUp && this.#leave(delivery, givenUp);
     if (givenUp) {
+      partition.ended(delivery);
       delivery.isNoted = true;
       return Promise.resolve(settlementOf(delivery, givenUp));
     }
@@ -63,6 +71,7 @@ export class InPlaceHandling implements InPlace {
   }
 
   keep(delivery: PendingDelivery, outcome: Outcome): Later | undefined {
+    if (outcome.kind === 'ack' || outcome.kind === 'dead-letter') this.#partitionOf(delivery.entry).ended(delivery);
     switch (outcome.kind) {
       case 'release':
         return this.#giveBack(delivery, outcome);
@@ -153,6 +162,7 @@ export class InPlaceHandling implements InPlace {
   async #park(delivery: PendingDelivery, givenUp: GivenUp | null): Promise<Settlement | null> {
     const reply = await this.#untilDone.of(delivery, this.#parts.parked.parking(delivery, givenUp));
     if (reply === 'parked') {
+      this.#partitionOf(delivery.entry).ended(delivery);
       this.#partitionOf(delivery.entry).park(delivery.message.key!);
       return PARKED;
     }

@@ -77,11 +77,6 @@ export class LaneQueue implements HandlerQueue {
     return this.#of(place).hasTaken;
   }
 
-  /** Whether messages of a partition wait whose process vanished. */
-  hasSuspectsIn(place: GroupPartition): boolean {
-    return this.#of(place).all.some(({ crashes }) => crashes > 0);
-  }
-
   /** All messages of a partition, by their names: those that were taken and are not settled, and those that wait. */
   allIn(place: GroupPartition): Map<string, PendingDelivery> {
     return new Map(this.#of(place).all.map((delivery) => [delivery.name, delivery]));

@@ -1,4 +1,4 @@
-import { MillraceError, type SubscriptionDefinition } from '@millrace/core';
+import { MillraceError, type PartitionOwner, type SubscriptionDefinition } from '@millrace/core';
 import { Dispatcher, ONE_BY_ONE } from '../consume/dispatcher.js';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import type { Handling } from '../consume/handling.js';
@@ -11,7 +11,7 @@ import { placesOf, rateLimiterOf } from '../consume/shared-member.js';
 import { Upkeep } from '../consume/upkeep.js';
 import { idlePauseMs } from '../group/idle-pause.js';
 import { Membership } from '../group/membership.js';
-import { type Acquisition, Ownership, type OwnershipUser } from '../own/ownership.js';
+import { Ownership, type OwnershipUser } from '../own/ownership.js';
 import { ReadWay } from '../read/read-way.js';
 import { RingWait } from '../read/ring-wait.js';
 import type { HandedOver } from '../ring/ring-text.js';
@@ -54,7 +54,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     const pauseMs = idlePauseMs(definition.topic, presence.leaseMs);
     const ownership = new Ownership({ redis, presence, member, membership, places, idlePauseMs: pauseMs, rings, user: this });
     const held = new HeldEntries({ holdings: holdingsBy(ownership), way, presence: ownership, feedback: this });
-    const settler = new Settler({ redis, prefix, member, held, feedback: this });
+    const settler = new Settler({ redis, prefix, member, held, feedback: this, onSettled: parts.onSettled });
     const queue = new LaneQueue(handling.rule ?? ONE_BY_ONE, definition.ordering.by);
     const [notes, parked] = [new OwnerNotes({ redis, prefix, member }), new ParkedMessages({ redis, member })];
     const partitions = new Map<GroupPartition, OwnedPartition>();
@@ -63,7 +63,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     const inPlace = new InPlaceHandling({ queue, rings, held, notes, parked, partitions, onExhausted, feedback: this, raise });
     const needsKey = definition.ordering.by === 'key';
     const slots = { handling, inPlace, needsKey, rateLimiter: rateLimiterOf(parts, definition) };
-    const dispatcher = new Dispatcher({ ...definition, ...parts, ...slots, held, settler, holdings: notes, feedback: this });
+    const dispatcher = new Dispatcher({ ...definition, ...parts, ...slots, held, settler, holdings: inPlace, feedback: this });
     const reading = { prefix, presence: ownership, rings, held, dispatcher, settler, queue, notes, parked };
     const partitionOf = (place: GroupPartition): OwnedPartition =>
       new OwnedPartition({ ...reading, redis: redis.publishFor(place.keys.log) }, place);
@@ -111,9 +111,11 @@ export class OrderedMember extends Member implements OwnershipUser {
     return super.leave();
   }
 
-  assigned(place: GroupPartition, acquisition: Acquisition): void {
+  assigned(place: GroupPartition, acquisition: PartitionOwner): void {
+    const partition = this.partitions.get(place)!;
+    partition.acquired(acquisition.epoch);
     this.#listeners.get(place)!.assigned(acquisition.epoch, () => {
-      this.partitions.get(place)!.assigned(acquisition);
+      partition.assigned(acquisition);
       for (const stream of place.streams) this.rings.lookAt(stream);
     });
   }
@@ -122,8 +124,8 @@ export class OrderedMember extends Member implements OwnershipUser {
     return this.#listeners.get(place)!.revoked(this.#drain(place));
   }
 
-  leavesSuspects(place: GroupPartition): boolean {
-    return this.partitions.get(place)!.leavesSuspects;
+  hasCounted(place: GroupPartition): boolean {
+    return this.partitions.get(place)!.hasCounted;
   }
 
   lost(place: GroupPartition): void {

@@ -5,12 +5,11 @@ import type { HeldEntries } from '../consume/held-entries.js';
 import { deliveriesOf, type OpenedEntry, type PendingDelivery, type ReadEntry } from '../consume/pending-delivery.js';
 import { ReadHistory, type ReadHistoryParts } from '../consume/read-history.js';
 import type { Settler } from '../consume/settler.js';
-import type { Acquisition } from '../own/ownership.js';
 import type { RingWait } from '../read/ring-wait.js';
 import type { LaneQueue } from './lane-queue.js';
 import { OperatorWatch } from './operator-watch.js';
 import type { GivenUp, Notes, OwnerNotes, StoppedAt } from './owner-notes.js';
-import type { AfterParked, ParkedMessages } from './parked-messages.js';
+import type { AfterParked, NextParked, ParkedMessages } from './parked-messages.js';
 import type { ParkedState } from './parked-keys.js';
 import { ReleasedKeys } from './released-keys.js';
 import { Suspects } from './suspects.js';
@@ -64,7 +63,7 @@ export class OwnedPartition {
   readonly #parts: OwnedPartitionParts;
   readonly #released: ReleasedKeys;
   readonly #operator: OperatorWatch;
-  #acquisition: Acquisition | null = null;
+  #acquisition: PartitionOwner | null = null;
   #isDraining = false;
   /** Grows when the positions are set back. */
   #round = 0;
@@ -76,17 +75,13 @@ export class OwnedPartition {
   #isStopStored = false;
   /** Keys of which a message was put aside while notes were on their way. */
   readonly #parkedSince = new Set<string>();
-  readonly #suspects = new Suspects();
-  /** Whether first messages of lanes are still to be found: until all has been read that the owner before can have had. */
-  #isAfterDeath = false;
-  #leavesSuspects = false;
-  /** Whether the owner before has left such messages, or it is not known yet. */
-  #mayInherit = false;
+  readonly #suspects: Suspects;
 
   constructor(parts: OwnedPartitionParts, place: GroupPartition) {
     this.place = place;
     this.history = new ReadHistory(parts, place);
     this.#parts = parts;
+    this.#suspects = new Suspects((death) => void parts.notes.forgetDeath(place, death));
     this.#released = new ReleasedKeys(parts, place);
     this.#operator = new OperatorWatch(parts.notes, {
       place,
@@ -121,13 +116,14 @@ export class OwnedPartition {
     return `partition ${this.place.partition} stopped at a message that failed for good (${reason}): ${message}`;
   }
 
-  assigned(acquisition: Acquisition): void {
+  /** The member owns it, and reads nothing of it before it is {@link assigned}. */
+  acquired(epoch: number): void {
+    this.#suspects.owned(epoch);
+  }
+
+  assigned(acquisition: PartitionOwner): void {
     this.#acquisition = acquisition;
     this.#isDraining = false;
-    this.#suspects.clear();
-    this.#isAfterDeath = acquisition.isAfterDeath;
-    this.#leavesSuspects = false;
-    this.#mayInherit = true;
     this.history.markStale();
     this.#stoppedAt = null;
     this.restart();
@@ -135,14 +131,23 @@ export class OwnedPartition {
 
   /** Begins nothing more, and reads nothing more. */
   drain(): void {
-    this.#leavesSuspects = this.#isAfterDeath || this.#parts.queue.hasSuspectsIn(this.place);
     this.#isDraining = true;
     this.restart();
   }
 
-  /** Whether it was given up before all was begun with which the owner before may have died. */
-  get leavesSuspects(): boolean {
-    return this.#leavesSuspects;
+  /** Whether Redis knows all crashes that the death of an owner before counts, or there are none. */
+  get hasCounted(): boolean {
+    return this.#suspects.areCounted;
+  }
+
+  /** Redis knows that the message begins, and its crashes. */
+  begins({ name, entry }: PendingDelivery): void {
+    this.#suspects.marked(name, entry.ownerEpoch);
+  }
+
+  /** How the message ends is known. */
+  ended({ name, crashes }: PendingDelivery): void {
+    if (crashes > 0) this.#suspects.ended(name);
   }
 
   /** The member owns it no more. */
@@ -233,17 +238,15 @@ export class OwnedPartition {
     this.#operator.waits();
   }
 
-  /**
-   * A message of a released key is settled.
-   *
-   * @param isSuspect whether the owner before may have died with the next one
-   */
-  afterParked(key: string, next: AfterParked, isSuspect = false): void {
+  /** A message of a released key is settled. */
+  afterParked(key: string, next: AfterParked): void {
     const parked = this.#notes?.parked;
     if (next === 'empty') parked?.delete(key);
     else if (next === 'parked') parked?.set(key, 'parked');
-    if (next === 'empty' || next === 'parked') this.#openNext(key);
-    else if (next !== 'lost' && this.isOpen && parked) this.#handleReleased(this.#released.deliveryOf(key, next, this.#acquisition!), isSuspect);
+    if (next === 'empty' || next === 'parked') {
+      this.#suspects.noneOf(key);
+      this.#openNext(key);
+    } else if (next !== 'lost' && this.isOpen && parked) this.#handleReleased(key, next);
   }
 
   /**
@@ -282,7 +285,7 @@ export class OwnedPartition {
   }
 
   #begin(taken: readonly PendingDelivery[], isReread: boolean): void {
-    this.#parts.dispatcher.add(isReread ? taken.map((delivery) => this.#withHistory(delivery, this.#isAfterDeath)) : taken);
+    this.#parts.dispatcher.add(isReread ? taken.map((delivery) => this.#withHistory(delivery, this.#suspects.isFinding)) : taken);
     if (isReread) this.#openReleased();
   }
 
@@ -290,8 +293,7 @@ export class OwnedPartition {
   #isToStop(notes: Notes): boolean {
     const isNew = this.#notes === null;
     if (isNew) this.#notes = this.#upToDate(notes);
-    if (this.#mayInherit && notes.hasSuspects) this.#isAfterDeath = true;
-    this.#mayInherit = false;
+    this.#suspects.inherit(notes.death);
     if (notes.stoppedAt) this.stop(notes.stoppedAt, true);
     if (isNew) this.#operator.learned(notes.order);
     return notes.stoppedAt !== null;
@@ -306,25 +308,27 @@ export class OwnedPartition {
   /** Messages of a key that came before those that were put aside are handled, or put aside, before these are. */
   #openReleased(keys: Iterable<string> = this.#notes?.parked.keys() ?? []): void {
     if (!this.isOpen || !this.#notes || this.#isRereading) return;
-    const isAfterDeath = this.#isAfterDeath;
-    this.#isAfterDeath = false;
-    for (const key of keys) if (this.#notes.parked.get(key) === 'released') this.#released.add(key, isAfterDeath);
+    const released = [...keys].filter((key) => this.#notes!.parked.get(key) === 'released');
+    this.#suspects.allRead(released);
+    for (const key of released) this.#released.add(key);
     this.#openNext();
   }
 
   /** @param ended a key that is handled, or put aside again */
   #openNext(ended?: string): void {
     if (ended !== undefined) this.#released.ended(ended);
-    for (const [key, isSuspect] of this.#released.take()) void this.#openKey(key, isSuspect);
+    for (const key of this.#released.take()) void this.#openKey(key);
   }
 
-  async #openKey(key: string, isSuspect: boolean): Promise<void> {
+  async #openKey(key: string): Promise<void> {
     const [round, { epoch }] = [this.#round, this.#acquisition!];
     const next = await this.#released.first({ key, epoch }, () => round === this.#round);
-    if (next !== null && round === this.#round) this.afterParked(key, next, isSuspect);
+    if (next !== null && round === this.#round) this.afterParked(key, next);
   }
 
-  #handleReleased(delivery: PendingDelivery, isSuspect: boolean): void {
+  #handleReleased(key: string, next: NextParked): void {
+    const delivery = this.#released.deliveryOf(key, next, this.#acquisition!);
+    const isSuspect = this.#suspects.firstOf(key);
     if (this.#inHand().has(delivery.name)) return;
     this.#parts.held.add(delivery.entry);
     this.#parts.dispatcher.add([this.#withHistory(delivery, isSuspect)]);

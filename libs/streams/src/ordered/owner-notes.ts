@@ -4,6 +4,7 @@ import type { GroupPartition } from '../consume/group-partition.js';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import { pairs } from '../log/pairs.js';
+import { epochIn } from '../own/owner-record.js';
 import { type AttemptRecord, attemptRecordOf, attemptText } from './attempt-record.js';
 import { parkedKeysOf, type ParkedState } from './parked-keys.js';
 import { keyIn } from './parked-names.js';
@@ -14,6 +15,7 @@ const ORDER = 'order';
 const KEPT_ORDERS = 64;
 
 const note = loadScript('../scripts/note.lua', import.meta.url);
+const forgetDeath = loadScript('../scripts/forget-death.lua', import.meta.url);
 
 /** How a message is given up. */
 export type GivenUp = Extract<Outcome, { kind: 'dead-letter' }>;
@@ -35,8 +37,8 @@ export interface Notes {
   /** By name of the message: an operator wants it to be a dead letter. */
   readonly givenUp: ReadonlyMap<string, GivenUp>;
   readonly stoppedAt: StoppedAt | null;
-  /** Whether the owner before has given the partition up before it had begun all with which the one before it may have died. */
-  readonly hasSuspects: boolean;
+  /** The epoch of the last owner that died, while its death is not counted in full; else null. */
+  readonly death: number | null;
   /** Keys whose messages wait for an operator. */
   readonly parked: Map<string, ParkedState>;
   /** The number of the last order of an operator that is in them; empty before the first. */
@@ -96,9 +98,15 @@ export class OwnerNotes {
     return found;
   }
 
+  /** The death of an owner is counted. Never rejects: what stays is forgotten when the partition is released. */
+  async forgetDeath(place: GroupPartition, epoch: number): Promise<void> {
+    const forgetting = this.#redisOf(place).run(forgetDeath, [place.groupKeys.control], [epoch]);
+    await forgetting.catch((error: unknown) => reportLoop(place, error));
+  }
+
   /** Marks a message whose process vanished as one that begins. @returns false when it is another's by now */
   begin(delivery: PendingDelivery): Promise<boolean> {
-    return this.#attempt(delivery, { isBegun: true, dueAtMs: 0, delayMs: 0 });
+    return this.#attempt(delivery, { begunIn: delivery.entry.ownerEpoch ?? 0, dueAtMs: 0, delayMs: 0 });
   }
 
   /**
@@ -108,7 +116,7 @@ export class OwnerNotes {
    */
   async keep(delivery: PendingDelivery, delayMs: number): Promise<boolean> {
     try {
-      return await this.#attempt(delivery, { isBegun: false, dueAtMs: Date.now() + delayMs, delayMs }, '1');
+      return await this.#attempt(delivery, { begunIn: 0, dueAtMs: Date.now() + delayMs, delayMs }, '1');
     } catch (error) {
       reportLoop(delivery, error);
       return true;
@@ -178,8 +186,9 @@ function notesIn(fields: readonly [string, string][], parked: Map<string, Parked
     if (outcome) givenUp.set(name, outcome);
   }
   const named = new Map(fields);
-  const hasSuspects = named.has('suspects');
-  return { attempts, givenUp, stoppedAt: stoppedAtIn(named.get('stopped')), hasSuspects, parked, order: named.get(ORDER) ?? '' };
+  const suspects = named.get('suspects');
+  const death = suspects === undefined ? null : epochIn({ owner: '', epoch: suspects });
+  return { attempts, givenUp, stoppedAt: stoppedAtIn(named.get('stopped')), death, parked, order: named.get(ORDER) ?? '' };
 }
 
 /** Null for a text that is damaged: the message is handled once more. */

@@ -23,8 +23,8 @@ export interface ReleasedKeysParts {
 export class ReleasedKeys {
   readonly #parts: ReleasedKeysParts;
   readonly #stream: GroupStream;
-  /** Released keys that wait until others are handled, and whether the owner before may have died with their first message. */
-  readonly #waiting = new Map<string, boolean>();
+  /** Released keys that wait until others are handled. */
+  readonly #waiting = new Set<string>();
   /** Those of which a message is in hand, or is being read. */
   readonly #open = new Set<string>();
   /** By key: the message in hand, where an operator wants it to be a dead letter. */
@@ -36,16 +36,16 @@ export class ReleasedKeys {
   }
 
   /** A key is to be handled. */
-  add(key: string, isSuspect: boolean): void {
-    if (!this.#open.has(key) && !this.#waiting.has(key)) this.#waiting.set(key, isSuspect);
+  add(key: string): void {
+    if (!this.#open.has(key) && !this.#waiting.has(key)) this.#waiting.add(key);
   }
 
   /** Takes keys that may be handled now. */
-  *take(): Generator<[key: string, isSuspect: boolean]> {
+  *take(): Generator<string> {
     for (const next of this.#waiting) {
       if (this.#open.size >= MOST_OPEN) return;
-      this.#waiting.delete(next[0]);
-      this.#open.add(next[0]);
+      this.#waiting.delete(next);
+      this.#open.add(next);
       yield next;
     }
   }

@@ -17,13 +17,15 @@ export interface Claim {
   readonly expected: OwnerRecord;
   /** The epoch is to be no lower, whatever the record says. */
   readonly leastEpoch: number;
+  /** Whether the expected owner died with all that it held. */
+  readonly hasDied: boolean;
 }
 
 export interface Owned {
   readonly place: GroupPartition;
   readonly epoch: number;
-  /** Whether messages are left with which the owner before may have died. */
-  readonly leavesSuspects: boolean;
+  /** Whether the death of the owner before is counted, or there was none: the next owner counts it else. */
+  readonly hasCounted: boolean;
 }
 
 export interface OwnerRecordsParts {
@@ -55,7 +57,7 @@ export class OwnerRecords {
 
   /** @returns for each the epoch under which the member owns it, or else the record that stands */
   async acquire(claims: readonly Claim[]): Promise<Answers<number | OwnerRecord>> {
-    const argsOf = ({ expected, leastEpoch }: Claim): (string | number)[] => [expected.owner, expected.epoch, leastEpoch];
+    const argsOf = ({ expected: { owner, epoch }, leastEpoch, hasDied }: Claim): (string | number)[] => [owner, epoch, leastEpoch, hasDied ? '1' : ''];
     const read = (reply: number | RecordReply): number | OwnerRecord => (typeof reply === 'number' ? reply : recordOf(reply));
     return this.#all(claims, { script: acquire, head: this.#headOf(claims), argsOf, read });
   }
@@ -63,7 +65,7 @@ export class OwnerRecords {
   /** @returns for each whether nobody owns it since; false when it was not the member's under that epoch */
   async release(owned: readonly Owned[]): Promise<Answers<boolean>> {
     const read = (reply: number): boolean => reply === 1;
-    const argsOf = ({ epoch, leavesSuspects }: Owned): (string | number)[] => [epoch, leavesSuspects ? '1' : ''];
+    const argsOf = ({ epoch, hasCounted }: Owned): (string | number)[] => [epoch, hasCounted ? '1' : ''];
     return this.#all(owned, { script: release, head: this.#headOf(owned), argsOf, read });
   }
 

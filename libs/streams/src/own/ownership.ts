@@ -1,8 +1,8 @@
-import { asError, emit, errorRecord, Loop, type PartitionOwner, spread } from '@millrace/core';
+import { asError, emit, errorRecord, Loop, type PartitionOwner, spread, type Watcher } from '@millrace/core';
 import { settlesWithin, type Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { Membership } from '../group/membership.js';
-import type { Presence, Watcher } from '../group/presence.js';
+import type { Presence } from '../group/presence.js';
 import { assign } from './assignment.js';
 import { HandOvers } from './hand-overs.js';
 import { epochIn, isUnder } from './owner-record.js';
@@ -16,20 +16,14 @@ const LOOK_SOON_MS = 1_000;
 /** How long the last release may take: a Redis that does not answer must not keep the process. */
 const GOODBYE_MS = 500;
 
-/** How a member came to own a partition. */
-export interface Acquisition extends PartitionOwner {
-  /** Whether the owner before died with all that it held. */
-  readonly isAfterDeath: boolean;
-}
-
 /** The part that works with the partitions of this member. */
 export interface OwnershipUser {
   /** The member owns the partition from now on. It may be revoked, or lost, before the promise resolves. */
-  assigned(place: GroupPartition, acquisition: Acquisition): void | Promise<void>;
+  assigned(place: GroupPartition, acquisition: PartitionOwner): void | Promise<void>;
   /** The member is to give the partition up: it begins nothing more there. Resolves when nothing of it is in flight. */
   revoked(place: GroupPartition): Promise<void>;
-  /** Whether messages are left in a partition that it has given up with which the owner before may have died. Default: no. */
-  leavesSuspects?(place: GroupPartition): boolean;
+  /** Whether it has counted the death of an owner before, or knows that there is none to count. Default: no. */
+  hasCounted?(place: GroupPartition): boolean;
   /** The partition is another's by now, or nobody's: nothing that is in flight there counts any more. */
   lost(place: GroupPartition): void;
   /** Others might have taken this process for dead, and it is known again what it owns: what waited for that may begin. */
@@ -226,25 +220,28 @@ export class Ownership implements Watcher {
   /** @returns false when a record was another one than expected, and there is something to decide anew */
   async #acquire(stakes: readonly Stake[]): Promise<boolean> {
     if (stakes.length === 0) return true;
-    const claimOf = ({ place, record, knownEpoch }: Stake): Claim => ({ place, expected: record, leastEpoch: knownEpoch + 1 });
-    const [{ member }, returns] = [this.#parts, this.#returns];
-    const dead = new Set(stakes.filter(({ record }) => this.#parts.presence.fateOf(record.owner) === 'dead'));
+    const [{ member, presence }, returns] = [this.#parts, this.#returns];
+    const claimOf = ({ place, record, knownEpoch }: Stake): Claim => {
+      return { place, expected: record, leastEpoch: knownEpoch + 1, hasDied: presence.fateOf(record.owner) === 'dead' };
+    };
+    for (const stake of stakes) stake.isTold = false;
     const answers = this.#checked(await this.#records.acquire(stakes.map(claimOf)));
     for (const stake of stakes) {
       const answer = answers.get(stake.place);
-      if (typeof answer === 'number') this.#acquired(stake, { member, epoch: answer, isAfterDeath: dead.has(stake) }, returns);
+      if (typeof answer === 'number') this.#acquired(stake, { member, epoch: answer }, returns);
       else if (answer) stake.learn(answer);
     }
     return stakes.every(({ place, tenure }) => tenure !== null || !answers.has(place));
   }
 
-  #acquired(stake: Stake, acquisition: Acquisition, returns: number): void {
+  #acquired(stake: Stake, acquisition: PartitionOwner, returns: number): void {
     const { member, user } = this.#parts;
     const { epoch } = acquisition;
     stake.learn({ owner: member, epoch: String(epoch) });
     stake.tenure = { epoch, sinceMs: performance.now(), state: this.#isStopping ? 'drained' : 'owned' };
     stake.confirmedAt = returns;
     if (this.#isStopping) return;
+    stake.isTold = true;
     this.#handOvers.assigned(stake.place, epoch);
     void this.#tell(() => user.assigned(stake.place, acquisition));
   }
@@ -271,9 +268,10 @@ export class Ownership implements Watcher {
   /** Where the answer is lost, the next look says what is left. */
   async #release(stakes: readonly Stake[]): Promise<void> {
     if (stakes.length === 0) return;
-    const leavesSuspects = (place: GroupPartition): boolean => this.#parts.user.leavesSuspects?.(place) ?? false;
-    const owned = stakes.map(({ place, record, tenure }): Owned => {
-      return { place, epoch: tenure?.epoch ?? epochIn(record), leavesSuspects: leavesSuspects(place) };
+    const owned = stakes.map((stake): Owned => {
+      const { place, record, tenure, isTold } = stake;
+      const hasCounted = isTold && this.#parts.user.hasCounted?.(place) === true;
+      return { place, epoch: tenure?.epoch ?? epochIn(record), hasCounted };
     });
     for (const stake of stakes) {
       this.#handOvers.ended(stake.place, stake.tenure?.state === 'drained' ? 'given-up' : 'lost');

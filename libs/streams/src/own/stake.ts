@@ -12,6 +12,8 @@ export class Stake {
   confirmedAt = -1;
   /** Resolves when the user has finished with the last tenure that was revoked. */
   drain: Promise<void> = Promise.resolve();
+  /** Whether the user knows of the last claim: its answer may be lost, or come too late. */
+  isTold = false;
   /** The highest epoch that anybody is known to have had, also when Redis has lost it. */
   knownEpoch = 0;
 

@@ -1,7 +1,7 @@
-import { type DeadLetterBounds, emit, errorRecord, Loop } from '@millrace/core';
+import { type DeadLetterBounds, emit, errorRecord, Loop, type Watcher } from '@millrace/core';
 import { loadScript, type Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
-import type { Presence, Watcher } from '../group/presence.js';
+import type { Presence } from '../group/presence.js';
 import { NOBODY } from '../hook/unreported-letters.js';
 import { type Page, pagesOf } from '../log/pages.js';
 import { allTurns, turnOf } from '../log/turns.js';

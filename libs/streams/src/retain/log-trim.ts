@@ -8,6 +8,11 @@ const trim = loadScript('../scripts/trim.lua', import.meta.url);
 
 /** How many times a group may join, or the page change, between the look and the trim. */
 const MAX_LOOKS = 10;
+/**
+ * How old a message is at least, in milliseconds, that goes because every group is done with it: a broadcast, which holds none,
+ * reads it a moment after they do.
+ */
+const SETTLED_AFTER_MS = 1_000;
 
 export interface TrimRequest {
   readonly partition: number;
@@ -24,6 +29,12 @@ export interface Capacity {
   readonly blockingGroup: string | null;
 }
 
+/** A log after a trim. */
+export interface Trimmed extends Capacity {
+  /** Whether messages are left that are to be removed soon: they are too young now. */
+  readonly isUnfinished: boolean;
+}
+
 /** A group that keeps a log full. */
 export interface BlockingGroup {
   readonly group: string;
@@ -31,13 +42,21 @@ export interface BlockingGroup {
   readonly silentMs: number | null;
 }
 
-type Reply = 'AGAIN' | 'UNDECLARED' | 'RECENT' | [room: number, more: '0' | '1', blockingGroup: string, ...dropped: (string | number)[]];
+type Reply = 'AGAIN' | 'UNDECLARED' | 'RECENT' | [room: number, more: '0' | '1' | 'later', blockingGroup: string, ...dropped: (string | number)[]];
+
+/** The groups of a partition, and the page of their bitmaps in which its first offset lies. */
+interface Look {
+  readonly names: readonly string[];
+  readonly page: number;
+}
 
 /** Removes the entries that a topic's retention no longer keeps from the logs of its partitions. */
 export class LogTrim {
   readonly #redis: Topology;
   readonly #prefix: string;
   readonly #topic: RetainedTopic;
+  /** By partition, the look of its last trim: the script refuses one that does not hold any more. */
+  readonly #looks = new Map<number, Look>();
 
   constructor(redis: Topology, prefix: string, topic: RetainedTopic) {
     this.#redis = redis;
@@ -45,16 +64,21 @@ export class LogTrim {
     this.#topic = topic;
   }
 
-  /** @returns the room after the trim; null when there was none, as the last one is recent or the partition is not there */
-  async trim(request: TrimRequest): Promise<Capacity | null> {
+  /** @returns `'RECENT'` or `'UNDECLARED'` when nothing was done, as the last trim is recent or the partition is not there */
+  async trim(request: TrimRequest): Promise<Trimmed | 'RECENT' | 'UNDECLARED'> {
     let { everyMs } = request;
     for (let looks = 0; looks < MAX_LOOKS; looks += 1) {
       const reply = await this.#trimOnce({ ...request, everyMs });
-      if (reply === 'UNDECLARED' || reply === 'RECENT') return null;
-      if (reply === 'AGAIN') continue;
+      if (reply === 'UNDECLARED' || reply === 'RECENT') return reply;
+      if (reply === 'AGAIN') {
+        this.#looks.delete(request.partition);
+        continue;
+      }
       const [messages, more, blockingGroup, ...dropped] = reply;
       this.#reportDropped(request.partition, dropped);
-      if (more === '0' || (request.wanted > 0 && messages >= request.wanted)) return { messages, blockingGroup: blockingGroup === '' ? null : blockingGroup };
+      if (more !== '1' || (request.wanted > 0 && messages >= request.wanted)) {
+        return { messages, blockingGroup: blockingGroup === '' ? null : blockingGroup, isUnfinished: more === 'later' };
+      }
       [looks, everyMs] = [0, 0];
     }
     throw new MillraceError('REDIS_FAILED', `The groups of topic '${this.#topic.name}' change too fast to trim it.`, { retryable: true });
@@ -68,14 +92,21 @@ export class LogTrim {
 
   async #trimOnce({ partition, wanted, everyMs }: TrimRequest): Promise<Reply> {
     const { log, meta, groups } = partitionKeys(this.#prefix, this.#topic.name, partition);
+    const { names, page } = this.#looks.get(partition) ?? (await this.#look(partition));
+    const keys = names.flatMap((group) => this.#keysOf({ topic: this.#topic.name, partition, group }, page));
+    const { maxAgeMs, maxMessages, maxBytes, overflow, dropGroupAfterMs, settled } = this.#topic.retention;
+    const limits = [maxAgeMs ?? 0, maxMessages ?? 0, maxBytes ?? 0, overflow, dropGroupAfterMs, settled ? SETTLED_AFTER_MS : -1];
+    const args = [SETTLED_PAGE_OFFSETS, page, everyMs, wanted, ...limits, ...names];
+    return (await this.#redis.controlFor(log).run(trim, [log, meta, groups, ...keys], args)) as Reply;
+  }
+
+  async #look(partition: number): Promise<Look> {
+    const { log, meta, groups } = partitionKeys(this.#prefix, this.#topic.name, partition);
     const redis = this.#redis.controlFor(log);
     const [first, names] = await Promise.all([redis.call('HGET', meta, 'first'), groupNames(redis, log, groups)]);
-    const page = Math.floor(Number(first ?? 0) / SETTLED_PAGE_OFFSETS);
-    const keys = names.flatMap((group) => this.#keysOf({ topic: this.#topic.name, partition, group }, page));
-    const { maxAgeMs, maxMessages, maxBytes, overflow, dropGroupAfterMs } = this.#topic.retention;
-    const limits = [maxAgeMs ?? 0, maxMessages ?? 0, maxBytes ?? 0, overflow, dropGroupAfterMs];
-    const args = [SETTLED_PAGE_OFFSETS, page, everyMs, wanted, ...limits, ...names];
-    return (await redis.run(trim, [log, meta, groups, ...keys], args)) as Reply;
+    const look = { names, page: Math.floor(Number(first ?? 0) / SETTLED_PAGE_OFFSETS) };
+    this.#looks.set(partition, look);
+    return look;
   }
 
   #keysOf(place: { topic: string; partition: number; group: string }, page: number): string[] {

@@ -17,7 +17,7 @@ export class RetainedPartition {
   async makeRoom(wanted: number): Promise<Capacity> {
     const room = await this.#trim.trim({ partition: this.#partition, wanted, everyMs: 0 });
     // A log that is gone has no bounds; the next publish will notice.
-    return room ?? { messages: wanted, blockingGroup: null };
+    return typeof room === 'string' ? { messages: wanted, blockingGroup: null } : room;
   }
 
   /** Details of a group that keeps the log full. */

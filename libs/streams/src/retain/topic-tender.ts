@@ -50,6 +50,11 @@ export class TopicTender {
     return this.#retained(topic, partition);
   }
 
+  /** This process has settled messages of the partition: there may be something to remove. */
+  settled(topic: string, partition: number): void {
+    this.#trimmers.get(topic)?.settled(partition);
+  }
+
   /** A message of the topic was delayed: this process promotes it later, as there may be no other that does. */
   delayed(topic: TopicDefinition, dueInMs: number): void {
     this.#promote(topic).scheduled(dueInMs);

@@ -3,19 +3,19 @@
 --
 -- KEYS  control of each partition
 -- ARGV  1 group  2 member  then for each: owner and epoch of the expected record, '' where there is none; the least epoch to own
---       it under
+--       it under; '1' when that owner died with all that it held, else ''
 -- returns for each the epoch under which the member owns it; { owner, epoch }, the record that stands, when that is not the
 --         expected one; 'FAILED <why>' when its turn failed
 --
 -- Guarantees: a partition has one owner, and no two under one epoch; the epoch of a record grows; a call that is repeated finds
--- what the first one did; an owner that others take for dead is rung, and is handed nothing more; a partition that fails does not
--- stop the others.
+-- what the first one did; a death is not forgotten before an owner has counted it; an owner that others take for dead is rung, and
+-- is handed nothing more; a partition that fails does not stop the others.
 --!include include/ring.lua
 --!include include/try-partition.lua
 --!include include/stored-offset.lua
 --!include include/fetch-lines.lua
 
-local FIRST, FIELDS = 3, 3
+local FIRST, FIELDS = 3, 4
 local group, member = ARGV[1], ARGV[2]
 
 local function closeFetch(meta)
@@ -24,7 +24,7 @@ local function closeFetch(meta)
   if fetches and others ~= fetches then redis.call('HSET', meta, 'fetches', others) end
 end
 
-local function acquire(control, owner, epoch, least)
+local function acquire(control, owner, epoch, least, hasDied)
   local record = redis.call('HMGET', control, 'owner', 'epoch')
   local presentOwner, presentEpoch = record[1] or '', record[2] or ''
   local next = math.max((offsetOf(epoch) or 0) + 1, tonumber(least))
@@ -32,6 +32,7 @@ local function acquire(control, owner, epoch, least)
   if presentOwner == member and presentEpoch == text then return next end
   if presentOwner ~= owner or presentEpoch ~= epoch then return { presentOwner, presentEpoch } end
   redis.call('HSET', control, 'owner', member, 'epoch', text)
+  if hasDied == '1' then redis.call('HSET', control, 'suspects', string.format('%.0f', next - 1)) end
   closeFetch(string.match(control, '^.-}') .. ':meta')
   if owner ~= '' and owner ~= member then ring(control, 'control ' .. group) end
   return next

@@ -4,27 +4,33 @@
 -- KEYS  1 log  2 meta  3 groups  then for each group: stats, two pages of the settled bitmap (see ARGV 2), open, body
 -- ARGV  1 offsets a page  2 number of the first of the two pages: the one in which the first retained offset lies
 --       3 nothing is done when the last trim was less than so many ms ago  4 how many messages there must be room for
---       5 maxAge, ms  6 maxMessages  7 maxBytes (0 for none, each)  8 overflow  9 dropGroupAfter, ms  then the groups' names
--- returns { room in messages, '1' when there may be more to remove, the group that keeps the oldest message or '', then for
---         each group from which messages were dropped: name, how many }; 'AGAIN' when the groups or the page have changed;
---         'UNDECLARED' when the partition is not there; 'RECENT' when it was trimmed just now
+--       5 maxAge, ms  6 maxMessages  7 maxBytes (0 for none, each)  8 overflow  9 dropGroupAfter, ms
+--       10 how old a message is at least, ms, that goes because every group is done with it; -1 when none goes for that
+--       then the groups' names
+-- returns { room in messages, '1' when there may be more to remove now, 'later' when a message is too young for ARGV 10 or else
+--         '0', the group that keeps the oldest message or '', then for each group from which messages were dropped: name, how
+--         many }; 'AGAIN' when the groups or the page have changed; 'UNDECLARED' when the partition is not there; 'RECENT' when it
+--         was trimmed just now
 --
 -- Guarantees: a message that a group has not settled is removed only where overflow allows it: then it counts as settled and
 -- as dropped, so that the lag stays exact, and its holder is refused. A group that is known and was lost keeps everything:
--- it will be made again. The text of a message that waits for another attempt is copied before its entry is removed.
+-- it will be made again. While there is no group, nobody is done with any message. The text of a message that waits for another attempt is copied before its entry is removed.
 --!include include/entry-id.lua
 --!include include/entry-texts.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
 --!include include/stored-offset.lua
 --!include include/next-offset.lua
+--!include include/find-offset.lua
 
 local log, meta, groupsKey = KEYS[1], KEYS[2], KEYS[3]
 local page, firstPage, interval, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local maxAge, maxMessages, maxBytes = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local overflow, dropGroupAfter = ARGV[8], tonumber(ARGV[9])
-local NAMES = 10
+local overflow, dropGroupAfter, settledAfter = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10])
+local NAMES = 11
 local GROUP_FIELDS = 5
+-- Messages that are removed without a look at their entries, in one call at the most; fewer than a page has.
+local MOST_JUMPED = 8192
 local WALK_PAGE, WALK_MOST, WALK_MOST_BYTES = 20, 500, 1048576
 -- Texts, and their bytes, that are copied in one call at the most.
 local MOST_COPIED, MOST_COPIED_BYTES = 64, 262144
@@ -35,7 +41,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local state = redis.call('HMGET', meta, 'next', 'first', 'trimmed', 'format')
 if state[4] ~= FORMAT or not state[1] or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
 local next, first = mendedNext(log, meta), tonumber(state[2] or nil) or 0
-if state[3] and now - tonumber(state[3]) < interval then return 'RECENT' end
+-- A clock that was set back is no reason to wait until it has caught up.
+local sinceTrim = state[3] and now - tonumber(state[3])
+if sinceTrim and sinceTrim >= 0 and sinceTrim < interval then return 'RECENT' end
 
 local function fieldsOf(list)
   local fields = {}
@@ -110,6 +118,7 @@ end
 local untilOffset, untilMs, untilPage = horizon(), maxAge > 0 and now - maxAge or 0, (firstPage + 2) * page
 local holder, lastRemoved, walked, walkedBytes = '', nil, 0, 0
 local copied, copiedBytes, isCopying = 0, 0, false
+local removesSettled, isYoung = settledAfter >= 0 and #groups > 0, false
 
 -- The lowest offset of a message that waits and whose text may be in the log alone, nil when there is none. Those before the
 -- first that is retained were copied.
@@ -148,30 +157,100 @@ local function copyWaiting(entry, behind)
   return true
 end
 
+-- The groups that lose an entry when a limit removes it; nil when one of them keeps it.
+local function losersOf(id)
+  local losers = {}
+  for _, group in ipairs(groups) do
+    if holds(group, id) then
+      if not (group.isDead or overflow == 'drop-oldest') then
+        holder = group.name
+        return nil
+      end
+      losers[#losers + 1] = group
+    end
+  end
+  return losers
+end
+
+-- The groups that lose an entry that every group is done with: none; nil when one is not, or when it is too young: broadcasts, which
+-- no log knows, read it a moment after the groups. An entry from before the clock was set back is not young.
+local function noLosersOf(id, ms)
+  if not removesSettled then return nil end
+  for _, group in ipairs(groups) do
+    if holds(group, id) then return nil end
+  end
+  isYoung = ms <= now and now - ms < settledAfter
+  return not isYoung and {} or nil
+end
+
 -- Whether the entry is to be removed; every group that still needs it loses it then.
 local function remove(entry)
   local base, size = spanOf(entry[1], entry[2])
   -- Offsets grow with the ids: a later entry with a lower offset is not one of ours.
   if not base or base < first or base + size > next then base, size = first, 0 end
   -- An entry is removed as a whole.
-  local isOver = base < untilOffset
-  local isOld = tonumber(string.match(entry[1], '^%d+')) < untilMs
-  if not (isOver or isOld) or base + size > untilPage then return false end
-  local losers = {}
-  for _, group in ipairs(groups) do
-    if holds(group, entry[1]) then
-      if not (group.isDead or overflow == 'drop-oldest') then
-        holder = group.name
-        return false
-      end
-      losers[#losers + 1] = group
-    end
-  end
+  if base + size > untilPage then return false end
+  local ms = tonumber(string.match(entry[1], '^%d+'))
+  local isLimited = base < untilOffset or ms < untilMs
+  local losers
+  if isLimited then losers = losersOf(entry[1]) else losers = noLosersOf(entry[1], ms) end
+  if not losers then return false end
   isCopying = not copyWaiting(entry, base + size)
   if isCopying then return false end
   for _, group in ipairs(losers) do drop(group, entry[1], base, size) end
   first = math.max(first, base + size)
   return true
+end
+
+local function lowest(id, other)
+  return (not id or isBefore(other, id)) and other or id
+end
+
+-- The first entry with a message that waits and whose text may be in the log alone; nil when there is none, false when it is not
+-- where the record says.
+local function firstWaiting(group)
+  local record = redis.call('ZRANGE', KEYS[group.key + 4], first, '+inf', 'BYSCORE', 'LIMIT', 0, 1)[1]
+  if not record then return nil end
+  local offset, ms = string.match(record, '^(%d+) (%d+) ')
+  if not offset then return false end
+  local last = ms .. string.format('-%.0f', tonumber(offset) * 16 + 15)
+  local entry = redis.call('XREVRANGE', log, last, '-', 'COUNT', 1)[1]
+  local base, size = spanOf(entry and entry[1] or '0-0')
+  return entry and base and base <= tonumber(offset) and tonumber(offset) < base + size and entry[1]
+end
+
+-- The id before which every group is done with each entry, none is young, and no message waits; nil when it is not known.
+local function settledBefore()
+  local isSetBack = (tonumber(redis.call('HGET', meta, 'ms') or nil) or 0) > now
+  local floor = not isSetBack and string.format('%.0f-0', math.max(0, now - settledAfter)) or nil
+  for _, group in ipairs(groups) do
+    local waiting = firstWaiting(group)
+    if not group.delivered or waiting == false then return nil end
+    floor = lowest(floor, following(group.delivered))
+    if group.pending then floor = lowest(floor, group.pending) end
+    if waiting then floor = lowest(floor, waiting) end
+  end
+  return floor
+end
+
+-- Removes what every group is done with, as far as that is known without a look at the entries: the walk does the rest. Returns
+-- whether there is more of it.
+local hasJumped = false
+local function jump()
+  local floor = removesSettled and settledBefore()
+  if not floor then return false end
+  local entry = firstFrom(log, next, floor, 0)
+  local isFar = (entry and entry.base or next) - first > MOST_JUMPED
+  if isFar then
+    entry = entryOf(log, next, first + MOST_JUMPED)
+    if not entry or not isBefore(entry.id, floor) then return false end
+    floor = entry.id
+  end
+  local behind = entry and entry.base or next
+  if behind <= first or behind > untilPage then return false end
+  redis.call('XTRIM', log, 'MINID', '=', floor)
+  first, hasJumped = behind, true
+  return isFar
 end
 
 local function walk()
@@ -187,9 +266,9 @@ local function walk()
   end
   return true
 end
-local more = walk() or isCopying or first == untilPage
+local more = jump() or walk() or isCopying or first == untilPage
 
-local reply = { 0, more and '1' or '0', holder }
+local reply = { 0, more and '1' or isYoung and 'later' or '0', holder }
 for _, group in ipairs(groups) do
   if group.dropped > 0 then
     redis.call('HINCRBY', KEYS[group.key + 1], 'settled', group.dropped)
@@ -203,7 +282,7 @@ if lastRemoved then
 end
 -- Should the meta be lost, the offsets go on from the last id. If a foreign entry has that id, the last id is set to one that
 -- holds the offset.
-if lastRemoved and first == next then
+if (lastRemoved or hasJumped) and first == next then
   local last = lastIdOf(log)
   local base, size = spanOf(last)
   if not base or base + size ~= next then

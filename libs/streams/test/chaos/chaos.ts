@@ -1,14 +1,15 @@
 import type { GroupState } from '@millrace/streams';
+import { type FaultCounts, seededRandom, throughFaults } from '@millrace/testing';
 import type { Process } from '../fixture.js';
 import { ChaosGround } from './chaos-ground.js';
-import { Crew } from './crew.js';
 import { drained } from './drained.js';
-import { drawFaults, type FaultKind, strike } from './faults.js';
-import { type Mode, randomOf } from './plan.js';
+import { drawFaults, type FaultKind, type Scene, strike } from './faults.js';
+import { type Mode } from './plan.js';
 import { Publishing } from './publishing.js';
-import { Records, Standstill } from './records.js';
+import { Records } from './records.js';
 import { Skewed } from './skewed.js';
 import { type History, type Verdict, verdictOn } from './verdict.js';
+import { startWorkers } from './workers.js';
 
 const GROUP = 'g';
 const LEASE_MS = 1_000;
@@ -28,7 +29,7 @@ export interface ChaosReport {
   readonly verdict: Verdict;
   readonly state: GroupState;
   /** How many times each fault occurred. */
-  readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
+  readonly faults: FaultCounts<FaultKind>;
   /** From the first publish until no message was left. */
   readonly seconds: number;
   /** Vanished processes, summed over the messages that a handler was given after it. */
@@ -50,61 +51,41 @@ export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
 }
 
 async function chaosOn(ground: ChaosGround, options: ChaosOptions): Promise<ChaosReport> {
-  const { mode, workers, seed } = options;
+  const { mode, seed } = options;
   const records = new Records();
   const publishing = await Publishing.start(ground, records, seed);
   const behaviour = { mode, group: GROUP, leaseMs: LEASE_MS, concurrency: CONCURRENCY, slowestMs: SLOWEST_MS };
-  const crew = await Crew.start(ground, records, { ...behaviour, workers });
+  const workers = await startWorkers(ground, records, { ...behaviour, workers: options.workers });
   const looker = await ground.start();
   const begunAt = performance.now();
-  const faults = await throughFaults({ ground, crew, publishing, records, looker }, options).finally(() => crew.leave());
+  const faults = await throughAll({ ground, workers, publishing, records, looker }, options).finally(() => workers.leave());
   const seconds = (performance.now() - begunAt) / 1_000;
   const history = await records.history(ground, looker, { mode, topic: Skewed, group: GROUP });
   const state = await ground.state(looker, Skewed, GROUP);
-  const badExits = crew.endings.filter(({ code }) => code !== 0).length;
+  const badExits = workers.endings.filter(({ code }) => code !== 0).length;
   return { history, verdict: verdictOn(history), state, faults, seconds, crashes: crashesIn(history), badExits };
 }
 
-interface Stage {
-  readonly ground: ChaosGround;
-  readonly crew: Crew;
+interface Stage extends Pick<Scene, 'ground' | 'workers'> {
   readonly publishing: Publishing;
   readonly records: Records;
   readonly looker: Process;
 }
 
 /** A standstill ends it early: the verdict then counts the messages that are left. */
-async function throughFaults(stage: Stage, options: ChaosOptions): Promise<ChaosReport['faults']> {
-  const counts: Partial<Record<FaultKind, number>> = {};
-  try {
-    await underFaults(stage, options, (kind) => (counts[kind] = (counts[kind] ?? 0) + 1));
-  } catch (thrown) {
-    if (!(thrown instanceof Standstill)) throw thrown;
-  }
-  await drained(stage.ground, stage.looker, GROUP);
+async function throughAll({ publishing, records, looker, ...stage }: Stage, options: ChaosOptions): Promise<ChaosReport['faults']> {
+  const random = seededRandom(options.seed);
+  const scene = { ...stage, publishing: publishing.proxies, leaseMs: LEASE_MS, random };
+  const counts = await throughFaults({
+    messages: options.messages,
+    faults: drawFaults(options.faults, random, stage.ground.canStep),
+    random,
+    progress: records.progress,
+    send: (first, end) => publishing.publish(first, end),
+    strike: (kind) => strike(kind, scene),
+  });
+  await drained(stage.ground, looker, GROUP);
   return counts;
-}
-
-/** Each share of the messages meets one fault, somewhere in its first half. */
-async function underFaults(stage: Stage, options: ChaosOptions, count: (kind: FaultKind) => void): Promise<void> {
-  const { ground, crew, publishing, records } = stage;
-  const random = randomOf(options.seed);
-  const kinds = drawFaults(options.faults, random, ground.canStep);
-  const share = options.messages / Math.max(1, kinds.length);
-  const starts = Array.from({ length: Math.max(1, kinds.length) }, (_, index) => Math.round(index * share));
-  let published = Promise.resolve();
-  for (const [index, first] of starts.entries()) {
-    const end = starts[index + 1] ?? options.messages;
-    published = published.then(() => publishing.publish(first, end));
-    // The loop below may end by another error first.
-    published.catch(() => undefined);
-    await records.progress(1 + Math.floor((random() * share) / 2));
-    const kind = kinds[index];
-    if (!kind) continue;
-    await strike(kind, { ground, crew, publishing: publishing.proxies, leaseMs: LEASE_MS, random });
-    count(kind);
-  }
-  await published;
 }
 
 function crashesIn({ runs }: History): number {

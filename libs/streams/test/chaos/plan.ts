@@ -1,3 +1,5 @@
+import { seededRandom } from '@millrace/testing';
+
 /** The behaviour of each message in the long suites: known to workers, publishers and the verifier alike. */
 
 /** `ordered`: one handler at a time for each key, in the order of offsets. `shared`: no order. */
@@ -24,7 +26,7 @@ const KEYS = 100;
 
 /** One of 100 keys: the busiest has 10 % of the messages, half of the keys share 29 %. */
 export function keyOf(value: number): string {
-  return `key-${Math.floor(KEYS * randomOf(value)() ** 2)}`;
+  return `key-${Math.floor(KEYS * seededRandom(value)() ** 2)}`;
 }
 
 export interface WorkerPlan {
@@ -37,19 +39,6 @@ export interface WorkerPlan {
   /** The longest that a handler takes. */
   readonly slowestMs: number;
 }
-
-/** mulberry32: the same seed, the same choices, from 0 to below 1. */
-export function randomOf(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-export const seedOf = (): number => Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 /** The publishers of every other run pack a few messages into each entry, whatever the load. */
 export function packingOf(seed: number): { messagesPerEntry?: number } {

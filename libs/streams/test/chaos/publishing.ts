@@ -35,7 +35,7 @@ export class Publishing {
     for (let start = first; start < end; start += BATCH) {
       const values = Array.from({ length: Math.min(BATCH, end - start) }, (_, index) => start + index);
       await Promise.all(values.map((value) => this.#publishOne(value)));
-      await this.#records.reached((start - AHEAD) * RUNS_A_MESSAGE);
+      await this.#records.progress.reached((start - AHEAD) * RUNS_A_MESSAGE);
     }
   }
 

@@ -1,33 +1,31 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { pipeline, Transform } from 'node:stream';
-import { freePort } from '@millrace/testing';
+import { listenOnFreePort } from '@millrace/redis';
 
 const SET_NAME = /setname\r\n\$\d+\r\n([^\r]+)\r\n/i;
 
 /** A TCP proxy that can break some connections, or some commands, alone. */
 export class SelectiveProxy {
-  readonly port: number;
+  #port = 0;
   readonly #server: Server;
   readonly #links = new Set<Link>();
   #rule: Rule = PASS;
 
-  private constructor(port: number, target: URL) {
-    this.port = port;
+  private constructor(target: URL) {
     this.#server = createServer((client) => this.#open(client, target));
   }
 
   /** @param targetUrl `redis://127.0.0.1:6379`; only host and port are used */
   static async start(targetUrl: string): Promise<SelectiveProxy> {
-    const proxy = new SelectiveProxy(await freePort(), new URL(targetUrl));
-    proxy.#server.listen(proxy.port, '127.0.0.1');
-    await once(proxy.#server, 'listening');
+    const proxy = new SelectiveProxy(new URL(targetUrl));
+    proxy.#port = await listenOnFreePort(proxy.#server);
     return proxy;
   }
 
   /** `redis://127.0.0.1:<port>` */
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    return `redis://127.0.0.1:${this.#port}`;
   }
 
   /** The names of the open connections, as `CLIENT SETNAME` set them. */

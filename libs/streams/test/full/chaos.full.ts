@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
+import { seedOf } from '@millrace/testing';
 import { chaos, CONCURRENCY } from '../chaos/chaos.js';
-import { seedOf } from '../chaos/plan.js';
 import { documentOf, lineOf } from '../chaos/report.js';
 import { isClean } from '../chaos/verdict.js';
 

@@ -1,6 +1,5 @@
-import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { freePort } from '@millrace/testing';
+import { listenOnFreePort } from '@millrace/redis';
 
 /** A network that drops connections silently, as a failing router does, and accepts new ones. */
 export class FadingNetwork {
@@ -14,10 +13,8 @@ export class FadingNetwork {
   }
 
   static async start(target: { readonly port: number }): Promise<FadingNetwork> {
-    const port = await freePort();
-    const server = createServer().listen(port, '127.0.0.1');
-    await once(server, 'listening');
-    const network = new FadingNetwork(server, port);
+    const server = createServer();
+    const network = new FadingNetwork(server, await listenOnFreePort(server));
     server.on('connection', (client) => network.#link(client, connect(target.port, '127.0.0.1')));
     return network;
   }

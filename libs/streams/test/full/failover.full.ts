@@ -1,7 +1,7 @@
 import { beforeEach, expect, it } from '@jest/globals';
 import { ReplicatedBed } from '../replicated-bed.js';
+import { seedOf } from '@millrace/testing';
 import { failOverAgainAndAgain } from './failovers.js';
-import { seedOf } from '../chaos/plan.js';
 
 const FAILOVERS = Number(process.env['MILLRACE_FAILOVERS'] ?? 5);
 /** I10, without the time until the failover is noticed: that depends on the tool that promotes the replica. */

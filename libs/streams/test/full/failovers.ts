@@ -1,14 +1,14 @@
 import { replicated, topicOf } from '@millrace/core';
 import type { GroupState } from '@millrace/streams';
-import { waitFor } from '@millrace/testing';
+import { seededRandom, waitFor } from '@millrace/testing';
 import type { Process } from '../fixture.js';
 import type { ReplicatedBed } from '../replicated-bed.js';
 import { Skewed } from '../chaos/skewed.js';
-import { Crew } from '../chaos/crew.js';
 import { drained } from '../chaos/drained.js';
-import { randomOf, RUNS_A_MESSAGE } from '../chaos/plan.js';
+import { RUNS_A_MESSAGE } from '../chaos/plan.js';
 import { Records } from '../chaos/records.js';
 import { type Verdict, verdictOn } from '../chaos/verdict.js';
+import { startWorkers } from '../chaos/workers.js';
 
 const GROUP = 'g';
 const LANES = 32;
@@ -36,14 +36,14 @@ export async function failOverAgainAndAgain(bed: ReplicatedBed, options: Failove
   const records = new Records();
   const [publisher, looker] = [await bed.start(), await bed.start()];
   await publisher.streams.declare(topicOf(Skewed));
-  const crew = await Crew.start(bed, records, { mode: 'shared', workers: 3, group: GROUP, leaseMs: 1_000, concurrency: 16, slowestMs: 2 });
+  const workers = await startWorkers(bed, records, { mode: 'shared', workers: 3, group: GROUP, leaseMs: 1_000, concurrency: 16, slowestMs: 2 });
   const load = new Load(publisher, records);
   const work = async (): Promise<number[]> => {
     const recoveriesMs = await underFailovers({ bed, records, load }, options).finally(() => load.stop());
     await drained(bed, looker, GROUP);
     return recoveriesMs;
   };
-  const recoveriesMs = await work().finally(() => crew.leave());
+  const recoveriesMs = await work().finally(() => workers.leave());
   const history = await records.history(bed, looker, { mode: 'shared', topic: Skewed, group: GROUP });
   const stored = new Set(history.stored);
   const missing = [...records.confirmed].filter((value) => !stored.has(value)).length;
@@ -58,11 +58,11 @@ interface Stage {
 }
 
 async function underFailovers({ bed, records, load }: Stage, { failovers, seed }: FailoversOptions): Promise<number[]> {
-  const random = randomOf(seed);
+  const random = seededRandom(seed);
   const recoveriesMs: number[] = [];
   load.start();
   while (recoveriesMs.length < failovers) {
-    await records.progress(1 + Math.floor(random() * APART));
+    await records.progress.further(1 + Math.floor(random() * APART));
     // The failover loses a tail of messages and settlements: no confirmed message is among them.
     if (random() < 0.5) {
       await bed.cutReplication();
@@ -120,7 +120,7 @@ class Load {
     while (!this.#isStopped) {
       const value = this.#take();
       while (!this.#records.confirmed.has(value) && !this.#isStopped) await this.#publish(value);
-      await this.#records.reached(this.#isStopped ? 0 : (value - AHEAD) * RUNS_A_MESSAGE);
+      await this.#records.progress.reached(this.#isStopped ? 0 : (value - AHEAD) * RUNS_A_MESSAGE);
     }
   }
 

@@ -136,7 +136,7 @@ describe('I10 from the end of a fault to the first message that is handled', () 
     const worker = await WorkerProcess.start(plan, records);
     // 7 ms a number: all of them would take a good hour.
     const handled = publisher.publisher.publish(Skewed, { value: 600_000 });
-    await records.reached(1);
+    await records.progress.reached(1);
     await handled;
     const moments = new Map<number, number>();
     const other = await bed.start({ leaseMs: LEASE_MS });

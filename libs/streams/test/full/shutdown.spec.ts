@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { Bed } from '../bed.js';
-import { seedOf } from '../chaos/plan.js';
+import { seedOf } from '@millrace/testing';
 import { shutDownAtRandom } from './shutdown.js';
 
 const nothing = {

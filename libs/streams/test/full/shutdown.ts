@@ -1,9 +1,10 @@
 import { topicOf } from '@millrace/core';
+import { seededRandom } from '@millrace/testing';
 import type { Bed } from '../bed.js';
 import type { Process } from '../fixture.js';
 import { Skewed } from '../chaos/skewed.js';
 import { drained } from '../chaos/drained.js';
-import { randomOf, RUNS_A_MESSAGE } from '../chaos/plan.js';
+import { RUNS_A_MESSAGE } from '../chaos/plan.js';
 import { Records } from '../chaos/records.js';
 import { type Verdict, verdictOn } from '../chaos/verdict.js';
 import { type Ending, WorkerProcess } from '../chaos/worker-process.js';
@@ -33,7 +34,7 @@ export async function shutDownAtRandom(bed: Bed, options: { sigterms: number; se
   const load = new Load(publisher, records);
   const work = async (): Promise<{ endings: Ending[]; messages: number }> => {
     load.start();
-    const endings = await shift.replaceAtRandom(options.sigterms, randomOf(options.seed));
+    const endings = await shift.replaceAtRandom(options.sigterms, seededRandom(options.seed));
     const messages = await load.stop();
     await drained(bed, publisher, GROUP);
     return { endings, messages };
@@ -69,7 +70,7 @@ class Shift {
     const endings: Ending[] = [];
     while (endings.length < times) {
       const next = await this.#start();
-      await this.#records.progress(1 + Math.floor(random() * 60));
+      await this.#records.progress.further(1 + Math.floor(random() * 60));
       const [leaving] = this.#workers.splice(Math.floor(random() * WORKERS), 1, next);
       leaving!.signal('SIGTERM');
       endings.push(await leaving!.ended);
@@ -112,7 +113,7 @@ class Load {
       for (const value of values) this.#records.attempted.add(value);
       await this.#publisher.publisher.publishMany(Skewed, values.map((value) => ({ payload: { value } })));
       for (const value of values) this.#records.confirmed.add(value);
-      await this.#records.reached((this.#next - AHEAD) * RUNS_A_MESSAGE);
+      await this.#records.progress.reached((this.#next - AHEAD) * RUNS_A_MESSAGE);
     }
   }
 }

@@ -69,7 +69,7 @@ export class OrderedGroup {
   }
 
   async acquire(member: Owner, { owner, epoch }: OwnerRecord): Promise<number | OwnerRecord> {
-    const args = ['g', member, owner, epoch === 0 ? '' : epoch, 1];
+    const args = ['g', member, owner, epoch === 0 ? '' : epoch, 1, ''];
     const [reply] = (await this.#run('acquire', [this.#control], args)) as [number | [string, string]];
     return typeof reply === 'number' ? reply : { owner: reply[0], epoch: Number(reply[1]) };
   }
@@ -87,7 +87,7 @@ export class OrderedGroup {
   }
 
   note({ member, epoch }: Tenure, offset: number, attempt: number): Promise<unknown> {
-    const text = attemptText(keyed('k', offset, { attempt }), { isBegun: false, dueAtMs: 0, delayMs: 0 });
+    const text = attemptText(keyed('k', offset, { attempt }), { begunIn: 0, dueAtMs: 0, delayMs: 0 });
     const keys = [this.#control, this.#place.groupKeys.stats, settledKey(this.#prefix, this.#place, offset)];
     return this.#run('note', keys, [`${member} ${epoch}`, `tried:${offset}`, text, '1', `bit ${offset % SETTLED_PAGE_OFFSETS}`]);
   }

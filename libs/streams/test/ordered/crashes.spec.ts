@@ -174,11 +174,11 @@ it('a retry begins when its record is written, not sooner', async () => {
 
 it('a death counts though the next owner has given the partition up before it began anything', async () => {
   const [dying, log] = [await victim(1), new Log()];
-  const heir = await bed.start();
+  const [heir, before] = [await bed.start(), await bed.epochs()];
+  // Before the heir joins: a living owner gives it partitions, and what it has begun there does not count.
+  dying.vanish();
   const subscription = await subscribe(heir, TARGET, async (step: Step, ctx: DeliveryContext) => log.add(step, ctx));
   await subscription.pause();
-  const before = await bed.epochs();
-  dying.vanish();
   await waitFor(async () => (await bed.epochs()).every((epoch, index) => epoch > before[index]!), { what: 'the heir to own all' });
   await heir.streams.stop(1_000);
   const last = await bed.start();

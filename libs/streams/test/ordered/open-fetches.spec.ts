@@ -204,7 +204,7 @@ describe('a fetch that is left open', () => {
     const controls = bed.places.map(({ groupKeys }) => groupKeys.control);
     for (const control of controls) {
       const record = (await bed.command('HMGET', control, 'owner', 'epoch')) as string[];
-      await process.redis.publish.run(acquire, [control], ['g', 'another', ...record, 1]);
+      await process.redis.publish.run(acquire, [control], ['g', 'another', ...record, 1, '']);
     }
     await publishAll(publisher, stepsFrom(0, 1));
     expect([await pendingIn((await usedPlace()).keys.log), await open()]).toEqual([0, []]);

@@ -16,10 +16,10 @@ let others: OwnerRecords;
 let place: GroupPartition;
 
 const placeOf = (partition: number): GroupPartition => groupPartition(bed.prefix, { topic: 'orders', partition }, 'g');
-const claim = (expected: OwnerRecord, leastEpoch = 1): Claim => ({ place, expected, leastEpoch });
+const claim = (expected: OwnerRecord, leastEpoch = 1): Claim => ({ place, expected, leastEpoch, hasDied: false });
 const acquire = async (records: OwnerRecords, wish: Claim): Promise<unknown> => (await records.acquire([wish])).found.get(place);
-const release = async (records: OwnerRecords, epoch: number): Promise<unknown> =>
-  (await records.release([{ place, epoch, leavesSuspects: false }])).found.get(place);
+const release = async (records: OwnerRecords, epoch: number, hasCounted = true): Promise<unknown> =>
+  (await records.release([{ place, epoch, hasCounted }])).found.get(place);
 const stored = async (): Promise<unknown> => (await mine.look([place])).found.get(place);
 const damage = (...fields: string[]): Promise<unknown> => bed.command('HSET', place.groupKeys.control, ...fields);
 
@@ -108,6 +108,18 @@ describe('releasing a partition', () => {
     await acquire(mine, claim(NONE));
     expect([await release(mine, 1), await release(mine, 1)]).toEqual([true, true]);
   });
+
+  it('leaves the death of an owner before until one has counted it', async () => {
+    const death = (): Promise<unknown> => bed.command('HGET', place.groupKeys.control, 'suspects');
+    await acquire(others, claim(NONE, 6));
+    await acquire(mine, { ...claim({ owner: OTHER, epoch: '6' }), hasDied: true });
+    const left = [await death()];
+    await release(mine, 7, false);
+    left.push(await death());
+    await acquire(others, claim({ owner: '', epoch: '7' }));
+    await release(others, 8);
+    expect([...left, await death()]).toEqual(['6', '6', null]);
+  });
 });
 
 describe('leaving the group', () => {
@@ -142,12 +154,12 @@ describe('many partitions', () => {
   it('go in pages; one whose key is of the wrong type fails alone', async () => {
     const places = Array.from({ length: 130 }, (_, partition) => placeOf(partition));
     await bed.command('SET', places[70]!.groupKeys.control, 'in the way');
-    const { found, errors } = await mine.acquire(places.map((each) => ({ place: each, expected: NONE, leastEpoch: 1 })));
+    const { found, errors } = await mine.acquire(places.map((each) => ({ ...claim(NONE), place: each })));
     expect([found.size, [...new Set(found.values())], errors.length]).toEqual([129, [1], 1]);
     expect(errors[0]).toBeInstanceOf(RedisFailure);
     const looked = await mine.look(places);
     expect([looked.found.size, looked.errors.length, looked.found.get(places[129]!)]).toEqual([129, 1, { owner: ME, epoch: '1' }]);
-    const released = await mine.release(places.map((each) => ({ place: each, epoch: 1, leavesSuspects: false })));
+    const released = await mine.release(places.map((each) => ({ place: each, epoch: 1, hasCounted: true })));
     expect([released.found.size, [...new Set(released.found.values())], released.errors.length]).toEqual([129, [true], 1]);
   });
 });

@@ -1,0 +1,29 @@
+import type { Attempt } from '../middleware/attempt.js';
+import type { Delivery } from './delivery.js';
+import type { Lease } from './lease.js';
+import type { SqlTransaction } from './sql-transaction.js';
+
+/** A delivery on its way to its handler. */
+export class MessageAttempt<D extends Delivery = Delivery> implements Attempt {
+  readonly delivery: D;
+  payload: unknown;
+  limit: AbortSignal | undefined = undefined;
+  transaction: SqlTransaction | undefined = undefined;
+
+  constructor(delivery: D) {
+    this.delivery = delivery;
+    this.payload = delivery.message.payload;
+  }
+
+  get lease(): Lease {
+    return this.delivery.lease;
+  }
+
+  get paused(): AbortSignal | undefined {
+    return this.delivery.paused;
+  }
+
+  get number(): number {
+    return this.delivery.attempt;
+  }
+}

@@ -1,0 +1,114 @@
+import {
+  type Attempt, chain, decoding, encoded, Lease, type Middleware, MillraceError, type PayloadClass, type PayloadPlace, tracing,
+  type UnknownProperties, unknownPropertiesOf,
+} from '@millrace/core';
+import type { RpcRequest, ServedMethod } from '../serve/service-definition.js';
+import { MethodFailure } from '../wire/error-answer.js';
+import { CallContext } from './call-context.js';
+import { ItemStream } from './item-stream.js';
+import type { ContractDefinition, MethodDefinition } from './rpc-contract.js';
+
+/** A method of a service as this process implements it. */
+export interface ImplementedMethod {
+  readonly contract: ContractDefinition;
+  readonly method: MethodDefinition;
+  /** For contracts that say nothing themselves. */
+  readonly unknownProperties?: UnknownProperties | undefined;
+  /** The user's method with everything that surrounds it. */
+  readonly handle: (request: object | undefined, context: CallContext) => Promise<unknown>;
+}
+
+/** A request on its way to its method. */
+class CallAttempt implements Attempt {
+  readonly request: RpcRequest;
+  readonly lease = new Lease();
+  readonly number = 1;
+  payload: unknown;
+  limit: AbortSignal | undefined = undefined;
+
+  /** @throws MillraceError INVALID_PAYLOAD */
+  constructor(request: RpcRequest, where: string) {
+    this.request = request;
+    try {
+      this.payload = JSON.parse(request.payload);
+    } catch (cause) {
+      throw new MillraceError('INVALID_PAYLOAD', `${where}: its text is no JSON, so the method was not called.`, { cause });
+    }
+  }
+}
+
+/** Puts the policies around a method: its request is decoded and validated, and so is its answer on the way out. */
+export function methodPipeline(implemented: ImplementedMethod): ServedMethod {
+  const { contract, method, handle: call } = implemented;
+  const where = `${contract.service}.${method.name}()`;
+  const unknownProperties = unknownPropertiesOf(contract, implemented.unknownProperties);
+  const request = `request of ${where}`;
+  const around: Middleware<CallAttempt>[] = [
+    decodingOf(method, { where: request, unknownProperties }),
+    tracing(({ request }) => request.headers),
+  ];
+  const { idempotent, timeoutMs, items } = method;
+  const invoke = (attempt: CallAttempt): Promise<unknown> =>
+    call(attempt.payload as object | undefined, new CallContext(attempt.request, attempt));
+  const rules = { idempotent, timeoutMs, digest: kindOf(method) };
+  if (items === null) {
+    const answer = answerOf(method, { where: `answer of ${where}`, unknownProperties });
+    const run = chain(around, (attempt) => invoke(attempt).then(answer, failed));
+    return { ...rules, handle: (served) => run(new CallAttempt(served, request)) as Promise<string | null> };
+  }
+  const run = chain(around, (attempt) => invoke(attempt).catch(failed));
+  const place = { where: `item of ${where}`, unknownProperties };
+  const encode = itemOf(items, place);
+  return {
+    ...rules,
+    stream: (served) => {
+      const open = (): unknown => run(new CallAttempt(served, request));
+      return new ItemStream({ open, encode, headers: served.headers, where: place.where });
+    },
+  };
+}
+
+/** All that callers must agree with, beside the name: the classes of both sides may differ in what they do not need. */
+function kindOf({ input, output, items, oneWay }: MethodDefinition): string {
+  const answer = output ? 'answer' : items ? 'items' : '-';
+  return [input ? 'request' : '-', oneWay ? 'one-way' : answer].join('/');
+}
+
+function failed(thrown: unknown): never {
+  throw new MethodFailure(thrown);
+}
+
+function decodingOf({ input }: MethodDefinition, place: PayloadPlace): Middleware<CallAttempt> {
+  if (input !== null) return decoding(() => input, place);
+  return (next) => (attempt) => {
+    attempt.payload = undefined;
+    return next(attempt);
+  };
+}
+
+type Item = (value: unknown) => string | Promise<string>;
+
+function itemOf(items: PayloadClass, { where, unknownProperties }: Required<PayloadPlace>): Item {
+  return (payload) => encoded(items, { given: { payload, where }, unknownProperties, isSorted: false });
+}
+
+type Answer = (value: unknown) => string | null | Promise<string>;
+
+function answerOf({ output }: MethodDefinition, place: Required<PayloadPlace>): Answer {
+  const { where, unknownProperties } = place;
+  if (output !== null) return (payload) => encoded(output, { given: { payload, where }, unknownProperties, isSorted: false });
+  return (value) => {
+    if (isStream(value)) throw undeclaredStream(where);
+    return null;
+  };
+}
+
+/** A method that gives many values has not ended when it returns them. */
+function isStream(value: unknown): boolean {
+  if (value === null || typeof value !== 'object') return false;
+  return Symbol.asyncIterator in value || typeof (value as { subscribe?: unknown }).subscribe === 'function';
+}
+
+function undeclaredStream(where: string): MillraceError {
+  return new MillraceError('INVALID_PAYLOAD', `${where}: the method returned a stream, and its contract declares no answer: nobody would read it.`);
+}

@@ -1,0 +1,11 @@
+import { emit, errorRecord } from '@millrace/core';
+import { MethodFailure } from '../wire/error-answer.js';
+import type { ServedRequest } from './served-request.js';
+
+/** Tells of a method that has failed. One that throws since its signal aborts has not. */
+export function reportFailure(request: ServedRequest, thrown: unknown): void {
+  const { id, service, version, method, caller, frame: { isOneWay } } = request;
+  if (request.isAbandoned || request.isInterrupted || (request.isCancelled && !isOneWay)) return;
+  const error = errorRecord(thrown instanceof MethodFailure ? thrown.cause : thrown);
+  emit('call-failed', { service, version, method, caller, requestId: id, isOneWay, error });
+}

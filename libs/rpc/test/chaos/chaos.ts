@@ -1,0 +1,86 @@
+import { connectRedis } from '@millrace/redis';
+import { requestsKey } from '@millrace/rpc';
+import { Crew, type FaultCounts, seededRandom, startTestRedis, type TestRedis, throughFaults, uniqueName, waitFor } from '@millrace/testing';
+import { Calling, type CrewPlan, type ProcessCrew } from './calling.js';
+import { drawFaults, type FaultKind, type Scene, strike } from './faults.js';
+import type { History } from './history.js';
+import { Records, ServerRecords } from './records.js';
+import { type Ending, ToldProcess } from './told-process.js';
+import { type Verdict, verdictOn } from './verdict.js';
+
+const LEASE_MS = 1_000;
+const CONCURRENCY = 16;
+const CALLERS = 2;
+const STREAM = { service: 'shop', version: '1' };
+/** How long requests may be left that nobody waits for. */
+const EMPTY_WITHIN_MS = 30_000;
+
+export interface ChaosOptions {
+  /** Calls. */
+  readonly messages: number;
+  readonly faults: number;
+  /** Processes that serve. */
+  readonly workers: number;
+  readonly seed: number;
+}
+
+export interface ChaosReport {
+  readonly history: History;
+  readonly verdict: Verdict;
+  readonly faults: FaultCounts<FaultKind>;
+  /** From the first call until no request was left. */
+  readonly seconds: number;
+}
+
+/** Processes call and serve while random faults occur, spread evenly over the calls. */
+export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
+  // It loses nothing that it has confirmed.
+  const server = await startTestRedis({ appendonly: 'always' });
+  try {
+    return await chaosOn(server, options);
+  } finally {
+    await server.stop();
+  }
+}
+
+async function chaosOn(server: TestRedis, { messages, faults: count, workers, seed }: ChaosOptions): Promise<ChaosReport> {
+  const records = new Records();
+  const plan = { url: server.url, prefix: uniqueName('chaos'), leaseMs: LEASE_MS, concurrency: CONCURRENCY };
+  const direct = await connectRedis({ url: server.url, name: 'spec' });
+  const command: Scene['command'] = (name, ...args) => direct.control.call(name, ...args);
+  const servers = await startServers(records, { ...plan, size: workers });
+  const calling = await Calling.start(records, { ...plan, size: CALLERS });
+  const begunAt = performance.now();
+  const random = seededRandom(seed);
+  const scene: Scene = { server, command, crews: { caller: calling.crew, server: servers }, leaseMs: LEASE_MS, random };
+  const course = { messages, random, progress: records.progress, faults: drawFaults(count, random) };
+  const run = async (): Promise<[FaultCounts<FaultKind>, number]> => {
+    const send: Calling['send'] = (first, end) => calling.send(first, end);
+    const counts = await throughFaults({ ...course, send, strike: (kind) => strike(kind, scene) });
+    await calling.settled();
+    return [counts, await leftIn(command, requestsKey(plan.prefix, STREAM))];
+  };
+  const [faults, left] = await run().finally(() => calling.crew.leave().finally(() => servers.leave()));
+  const seconds = (performance.now() - begunAt) / 1_000;
+  direct.close();
+  const history = records.history(left);
+  return { history, verdict: verdictOn(history), faults, seconds };
+}
+
+function startServers(records: Records, { size, ...plan }: CrewPlan): Promise<ProcessCrew> {
+  const start = async (url: string): Promise<ToldProcess> => {
+    const own = new ServerRecords(records);
+    const process = await ToldProcess.start('server', { ...plan, url }, own);
+    void process.ended.then((ending) => own.ended(ending));
+    return process;
+  };
+  return Crew.start<ToldProcess, Ending>({ size, url: plan.url, start });
+}
+
+/** Requests that were given up are dropped when their turn comes. */
+async function leftIn(command: Scene['command'], stream: string): Promise<number> {
+  let left = -1;
+  const isEmpty = async (): Promise<boolean> => (left = Number(await command('XLEN', stream))) === 0;
+  await waitFor(isEmpty, { what: 'no request to be left', timeoutMs: EMPTY_WITHIN_MS }).catch(() => undefined);
+  return left;
+}
