@@ -190,9 +190,16 @@ export class Tender implements Watcher {
     if (fate === 'living') return;
     const tools = { redis: this.#redisOf(partition), prefix: this.#parts.prefix };
     let count = 0;
-    for (const stream of partition.streams) count += await putBack(tools, stream, { owner, fate });
-    const { topic, group, partition: number } = partition;
-    if (count > 0 && fate === 'dead') emit('reclaimed', { topic, partition: number, group, count });
+    try {
+      for (const stream of partition.streams) count += await putBack(tools, stream, { owner, fate });
+    } finally {
+      // What was put back is told of, also when Redis goes away before the rest is.
+      if (count > 0 && fate === 'dead') this.#reclaimed(partition, count);
+    }
+  }
+
+  #reclaimed({ topic, group, partition }: GroupPartition, count: number): void {
+    emit('reclaimed', { topic, partition, group, count });
   }
 }
 

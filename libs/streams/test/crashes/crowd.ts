@@ -110,7 +110,8 @@ export class Crowd {
   /**
    * A member that holds one message, and is to die. It must join before any member with a free slot.
    *
-   * @returns its death: resolves when another member has handled the message, after every member's silence was checked
+   * @returns its death: resolves when another member has handled the message, after every member's silence was checked, and the
+   *          member that put it back has told of it: that one may be the next to die
    */
   async witness(way: Way = {}): Promise<() => Promise<void>> {
     const value = FIRST_WITNESS + this.#witnesses++;
@@ -119,7 +120,8 @@ export class Crowd {
     return async () => {
       witness.vanish();
       this.#deaths += 1;
-      await waitFor(() => this.of(value).length > 1, { what: 'the message of a dead member to be handled by another', timeoutMs: this.#recoveryMs });
+      const isOver = (): boolean => this.of(value).length > 1 && this.#reclaimed >= this.#deaths;
+      await waitFor(isOver, { what: 'the message of a dead member to be handled by another', timeoutMs: this.#recoveryMs });
     };
   }
 
