@@ -193,7 +193,7 @@ export class Tender implements Watcher {
     try {
       for (const stream of partition.streams) count += await putBack(tools, stream, { owner, fate });
     } finally {
-      // What was put back is told of, also when Redis goes away before the rest is.
+      // The messages that were put back are told of, also when Redis goes away before the rest of them is.
       if (count > 0 && fate === 'dead') this.#reclaimed(partition, count);
     }
   }
