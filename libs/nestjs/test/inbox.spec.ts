@@ -14,7 +14,7 @@ import {
   Subscribe,
 } from '@millrace/nestjs';
 import { topicOf } from '@millrace/core';
-import { connectRedis } from '@millrace/redis';
+import { connectServer } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
 import { Connections } from '../src/module/connections.js';
 import { atOnce, Bench, failureOf, Journal, OrderPlaced, SendConfirmation } from './fixture.js';
@@ -147,7 +147,7 @@ describe('inbox: true', () => {
     const prefix = bench.prefix();
     const app = await bench.app({ providers: [Slow] }, { database: database.url, prefix });
     await app.get(Publisher).publish(OrderPlaced, { orderId: 'twin', amount: 1 });
-    const redis = await connectRedis({ url: bench.redis.url });
+    const redis = await connectServer({ url: bench.redis.url });
     try {
       const log = `${prefix}:{shop.orders.placed:0}:log`;
       const [[, [, message]]] = (await redis.control.call('XRANGE', log, '-', '+')) as [[string, string[]]];

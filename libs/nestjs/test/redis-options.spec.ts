@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type INestApplicationContext, Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { JobHandler, JobQueue, MillraceError, MillraceModule, type MillraceOptions, Publisher, Subscribe } from '@millrace/nestjs';
-import { connectRedis, freePort } from '@millrace/redis';
+import { connectServer, freePort } from '@millrace/redis';
 import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
 import { readSettings, type Settings } from '../src/config/settings.js';
 import { Authority, type Pair } from './certificates.js';
@@ -28,7 +28,7 @@ beforeAll(async () => {
   port = await freePort();
   const files = ['--tls-cert-file', server.cert, '--tls-key-file', server.key, '--tls-ca-cert-file', authority.ca];
   redis = await startTestRedis({ extra: ['--tls-port', String(port), ...files, '--tls-auth-clients', 'yes'] });
-  const direct = await connectRedis({ url: redis.url });
+  const direct = await connectServer({ url: redis.url });
   await direct.control.call('ACL', 'SETUSER', 'shop', 'on', `>${PASSWORD}`, '~*', '&*', '+@all');
   direct.close();
 });
@@ -50,7 +50,7 @@ function problemsOf(options: object, env: NodeJS.ProcessEnv = {}): readonly stri
 
 /** How Redis is reached by these settings. */
 async function userOf({ redisUrl, redisTls }: Settings): Promise<unknown> {
-  const connections = await connectRedis({ url: redisUrl, ...(redisTls ? { tls: redisTls } : {}) });
+  const connections = await connectServer({ url: redisUrl, ...(redisTls ? { tls: redisTls } : {}) });
   const user = await connections.control.call('ACL', 'WHOAMI');
   connections.close();
   return user;
@@ -135,7 +135,7 @@ describe('certificates for Redis', () => {
     ['another name', () => ({ ca: authority.ca, servername: 'other.test' }), 'altnames'],
   ])('that are not to be trusted are told at once, with what to do: %s', async (_, tls, why) => {
     const { redisUrl, redisTls } = readSettings(encrypted({ ...client, ...tls() }), {});
-    const error = await failureOf(connectRedis({ url: redisUrl, ...(redisTls ? { tls: redisTls } : {}) }));
+    const error = await failureOf(connectServer({ url: redisUrl, ...(redisTls ? { tls: redisTls } : {}) }));
     expect(error).toMatchObject({ code: 'REDIS_UNREACHABLE', message: expect.stringContaining(why) });
     expect(error.message).toMatch(/do not trust each other.*tls\.ca/);
     expect(error.message).not.toContain('se%23c');

@@ -15,7 +15,7 @@ import {
   topicOf,
   type PayloadClass,
 } from '@millrace/core';
-import { connectRedis, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import { createStreams, type Streams, type StreamsOptions } from '@millrace/streams';
 import type { TestRedis } from '@millrace/testing';
 
@@ -32,7 +32,7 @@ export interface Process {
 
 /** Connections and streams, as one process of a user has them. */
 export async function startProcess(server: TestRedis | string, options: Omit<StreamsOptions, 'redis'>): Promise<Process> {
-  const redis = await connectRedis({ url: typeof server === 'string' ? server : server.url });
+  const redis = await connectServer({ url: typeof server === 'string' ? server : server.url });
   const streams = createStreams({ redis, ...options });
   return {
     redis,

@@ -1,5 +1,5 @@
 import { type PayloadClass, topicOf } from '@millrace/core';
-import { connectRedis, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import type { DeadLetterRecord, GroupState, StreamsOptions } from '@millrace/streams';
 import { startTestRedis, TcpProxy, type TestRedis, type TestRedisOptions, waitFor } from '@millrace/testing';
 import { type GroupPartition, groupPartition } from '../src/consume/group-partition.js';
@@ -27,7 +27,7 @@ export class Ground {
 
   async open(): Promise<void> {
     await this.startServers();
-    this.#direct = await connectRedis({ url: this.url, name: 'spec' });
+    this.#direct = await connectServer({ url: this.url, name: 'spec' });
   }
 
   /** Stops the processes, and leaves the server. */

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as wait } from 'node:timers/promises';
 import { listen, topicOf } from '@millrace/core';
-import { connectRedis } from '@millrace/redis';
+import { connectServer } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
 import { TopicLog } from '../src/log/topic-log.js';
 import { rankOf } from '../src/group/rendezvous.js';
@@ -117,7 +117,7 @@ describe('a ring that is not heard', () => {
   it('as this user may not ring: the topic is refused with the words that are missing', async () => {
     await bed.command('ACL', 'SETUSER', 'deaf', 'reset', 'on', '>secret', '~*', '+@all', 'resetchannels');
     const url = bed.url.replace('redis://', 'redis://deaf:secret@');
-    const redis = await connectRedis({ url });
+    const redis = await connectServer({ url });
     const declared = new TopicLog(redis, bed.prefix).declare(topicOf(Single));
     await expect(declared).rejects.toMatchObject({ code: 'REDIS_FAILED', message: expect.stringMatching(/\+publish.*&rings-[^ ]*:\*/) });
     redis.close();

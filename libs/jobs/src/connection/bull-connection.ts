@@ -1,5 +1,5 @@
 import { assertName, backoffDelayMs, type CurveBackoff, MillraceError } from '@millrace/core';
-import { assertRedisUrl, maskUrl, type RedisTarget, type RedisTls, tlsOf } from '@millrace/redis';
+import { assertRedisUrl, maskUrl, type RedisTls, type ServerTarget, tlsOf } from '@millrace/redis';
 import type { RedisOptions } from 'bullmq';
 
 /** The connection options of BullMQ: the address of Redis, and the behaviour while it is away. */
@@ -62,7 +62,7 @@ export function bullPrefix(prefix: string): string {
   return `{${name}}`;
 }
 
-function addressOf(target: RedisTarget): RedisOptions {
+function addressOf(target: ServerTarget): RedisOptions {
   const text = target.url;
   const url = new URL(text);
   if (url.search !== '') throw refused(text, 'parameters after ? are not known');

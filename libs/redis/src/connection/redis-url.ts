@@ -1,6 +1,7 @@
 import { escapeUnseen, MillraceError, quote } from '@millrace/core';
 
 const MAX_SHOWN = 200;
+const DEFAULT_PORT = 6_379;
 /** Characters that a user or a password must not hold as they are. */
 const ENCODED = { '#': '%23', '/': '%2F', '?': '%3F' };
 const UNPARSABLE = 'it cannot be parsed; in a user or password write %40 for @, %3A for :, %2F for / and %23 for #';
@@ -19,6 +20,26 @@ export function assertRedisUrl(url: unknown): asserts url is string {
     'INVALID_OPTIONS',
     `${shown} is no URL of a Redis: ${problem}. Write redis://host:6379, rediss:// for TLS, or unix:///path/of.sock.`,
   );
+}
+
+/** The parts of a URL that {@link assertRedisUrl} has let pass, decoded; not of `unix://`. */
+export interface RedisUrlParts {
+  readonly host: string;
+  readonly port: number;
+  readonly database: number;
+  readonly username?: string;
+  readonly password?: string;
+}
+
+export function partsOfUrl(text: string): RedisUrlParts {
+  const { hostname, port, pathname, username, password } = new URL(text);
+  return {
+    host: hostname.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1',
+    port: port === '' ? DEFAULT_PORT : Number(port),
+    database: Number(pathname.slice(1)),
+    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+  };
 }
 
 /** A URL as it may be shown: without parameters, and without its password, even one with unusual characters. */

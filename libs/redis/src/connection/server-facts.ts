@@ -15,19 +15,58 @@ export interface ServerFacts {
 
 const OLDEST = [7, 0] as const;
 
+/** The server is a node of a Redis Cluster, where one that has all keys was expected. */
+export class ClusterNodeError extends MillraceError {
+  constructor(where: string) {
+    super('REDIS_UNSUPPORTED', `The server at ${where} ${CLUSTER}`);
+  }
+}
+
 /**
  * Asks the server for its version, its role, its policy of eviction, and its newer commands.
  *
  * @param where its address, for the words of the error
  * @throws RedisFailure
- * @throws MillraceError REDIS_UNSUPPORTED: it is too old, a node of a Cluster, a Sentinel, or a replica
+ * @throws ClusterNodeError
+ * @throws MillraceError REDIS_UNSUPPORTED: it is too old, a Sentinel, or a replica
  */
 export async function readServerFacts(connection: RedisConnection, where: string): Promise<ServerFacts> {
+  const { info, facts } = await factsOf(connection, where);
+  if (field(info, 'cluster_enabled') === '1') throw new ClusterNodeError(where);
+  if (field(info, 'role') === 'slave') throw replica(where, `${field(info, 'master_host')}:${field(info, 'master_port')}`);
+  return facts;
+}
+
+type NodeToAsk = readonly [where: string, connection: RedisConnection];
+
+/**
+ * As {@link readServerFacts}, of all nodes of a Cluster: the oldest version, and the commands that each has.
+ *
+ * @param nodes each with its address
+ */
+export async function readNodesFacts(nodes: readonly NodeToAsk[]): Promise<ServerFacts> {
+  const answers = await Promise.all(nodes.map(([where, connection]) => factsOf(connection, where)));
+  const all = answers.map(({ facts }) => facts);
+  const oldest = all.reduce((one, other) => (isOlder(other.version, one.version) ? other : one));
+  const evictionPolicy = all.find((facts) => facts.evictionPolicy !== 'noeviction')?.evictionPolicy;
+  return {
+    ...oldest,
+    evictionPolicy: evictionPolicy === undefined ? 'noeviction' : evictionPolicy,
+    capabilities: new Set([...oldest.capabilities].filter((one) => all.every(({ capabilities }) => capabilities.has(one)))),
+  };
+}
+
+async function factsOf(connection: RedisConnection, where: string): Promise<{ info: string; facts: ServerFacts }> {
   const [info, capabilities] = await Promise.all([connection.call('INFO').then(String), readCapabilities(connection)]);
   const version = field(info, 'redis_version') ?? '';
   assertSupported(version, where);
-  assertPrimary(info, where);
-  return { version, product: productOf(info), evictionPolicy: field(info, 'maxmemory_policy'), capabilities };
+  // Valkey has another name for it.
+  if ([field(info, 'redis_mode'), field(info, 'server_mode')].includes('sentinel')) throw unsupported(where, SENTINEL);
+  return { info, facts: { version, product: productOf(info), evictionPolicy: field(info, 'maxmemory_policy'), capabilities } };
+}
+
+function isOlder(one: string, other: string): boolean {
+  return one.localeCompare(other, 'en', { numeric: true }) < 0;
 }
 
 function productOf(info: string): string {
@@ -44,22 +83,11 @@ export function assertSupported(version: string, where: string): void {
   throw unsupported(where, `${said}; Millrace needs Redis ${OLDEST.join('.')} or newer, or Valkey. Upgrade it, or set REDIS_URL, or the option redis, to a newer one.`);
 }
 
-/** A server that does not say what it is counts as one that has all keys and takes writes. */
-function assertPrimary(info: string, where: string): void {
-  // Valkey has another name for it.
-  if ([field(info, 'redis_mode'), field(info, 'server_mode')].includes('sentinel')) throw unsupported(where, SENTINEL);
-  if (field(info, 'cluster_enabled') === '1') throw unsupported(where, CLUSTER);
-  if (field(info, 'role') === 'slave') throw replica(where, `${field(info, 'master_host')}:${field(info, 'master_port')}`);
-}
-
-const CLUSTER =
-  'is a node of a Redis Cluster, which has a part of the keys and refuses the others. Millrace does not know yet how to find the ' +
-  'node of each key. Set REDIS_URL, or the option redis, to a Redis without cluster-enabled; it may have replicas, behind an address ' +
-  'that follows its primary.';
+const CLUSTER = 'is a node of a Redis Cluster, which has a part of the keys and refuses the others: a Redis without cluster-enabled is needed here.';
 
 const SENTINEL =
-  'is a Sentinel: it watches a Redis, and stores nothing itself. Millrace does not ask it yet where the primary is. Set REDIS_URL, or the ' +
-  'option redis, to the primary (SENTINEL MASTERS shows its address), or better to an address that follows it.';
+  'is a Sentinel: it watches a Redis, and stores nothing itself. Name the Sentinels and the primary that they watch in REDIS_SENTINELS and ' +
+  'REDIS_SENTINEL_PRIMARY, or in the option redis, in place of REDIS_URL.';
 
 function unsupported(where: string, what: string): MillraceError {
   return new MillraceError('REDIS_UNSUPPORTED', `The server at ${where} ${what}`);

@@ -1,4 +1,4 @@
-import { connectRedis } from '@millrace/redis';
+import { connectServer } from '@millrace/redis';
 import { requestsKey } from '@millrace/rpc';
 import { Crew, type FaultCounts, seededRandom, startTestRedis, type TestRedis, throughFaults, uniqueName, waitFor } from '@millrace/testing';
 import { Calling, type CrewPlan, type ProcessCrew } from './calling.js';
@@ -46,7 +46,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
 async function chaosOn(server: TestRedis, { messages, faults: count, workers, seed }: ChaosOptions): Promise<ChaosReport> {
   const records = new Records();
   const plan = { url: server.url, prefix: uniqueName('chaos'), leaseMs: LEASE_MS, concurrency: CONCURRENCY };
-  const direct = await connectRedis({ url: server.url, name: 'spec' });
+  const direct = await connectServer({ url: server.url, name: 'spec' });
   const command: Scene['command'] = (name, ...args) => direct.control.call(name, ...args);
   const servers = await startServers(records, { ...plan, size: workers });
   const calling = await Calling.start(records, { ...plan, size: CALLERS });

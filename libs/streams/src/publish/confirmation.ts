@@ -1,5 +1,5 @@
 import { IndefinitePublishError, MillraceError, type Replicated } from '@millrace/core';
-import { type RedisConnection, RedisFailure, redisFailure, type ServerFacts } from '@millrace/redis';
+import { type Command, type Outcome, type RedisConnection, RedisFailure, redisFailure, type ServerFacts } from '@millrace/redis';
 
 /** The durability that a stored batch must reach before its publishes resolve. */
 export interface Confirmation {
@@ -8,30 +8,34 @@ export interface Confirmation {
    * @throws MillraceError REDIS_UNSUPPORTED
    */
   check(redis: RedisConnection): Promise<void>;
+  /** Asks whether all that was sent on the same connection so far is confirmed; null where the answer of Redis says so itself. */
+  readonly command: Command | null;
   /**
-   * Confirms all messages that were sent on this connection so far.
+   * @param outcome that of the command
    * @throws IndefinitePublishError not confirmed: the messages are stored all the same
    */
-  ask(redis: RedisConnection): Promise<void>;
+  assertConfirmed(outcome: Outcome): void;
 }
 
 const REPEAT = 'Publish it again with the same idempotency key: that stores nothing new, and asks again; without one it may be stored twice.';
 
 /** A given number of replicas have the message. */
 export class ReplicaConfirmation implements Confirmation {
+  readonly command: Command;
   readonly #wanted: Replicated;
 
   constructor(wanted: Replicated) {
     this.#wanted = wanted;
+    this.command = ['WAIT', wanted.replicas, wanted.timeoutMs];
   }
 
   async check(): Promise<void> {
     // Every Redis can count its replicas, and those that are there now may be gone a moment later.
   }
 
-  async ask(redis: RedisConnection): Promise<void> {
+  assertConfirmed(outcome: Outcome): void {
     const { replicas, timeoutMs } = this.#wanted;
-    const confirmed = Number(await asked(redis, 'WAIT', [replicas, timeoutMs]));
+    const confirmed = Number(replyIn(outcome));
     if (confirmed >= replicas) return;
     throw new IndefinitePublishError(
       `${confirmed} of ${replicas} replicas confirmed the message within ${timeoutMs} ms. It is stored on the primary, and lost if that ` +
@@ -42,21 +46,22 @@ export class ReplicaConfirmation implements Confirmation {
 
 /** The server has written the message to its disk: by WAITAOF where it can be asked so, else by its configuration. */
 export class FsyncConfirmation implements Confirmation {
+  readonly command: Command | null;
   readonly #timeoutMs: number;
-  readonly #canBeAsked: boolean;
   /** The epoch of the connection that was checked: after a failover another server answers. */
   #checkedAt: number | null = null;
 
   constructor(timeoutMs: number, server: Pick<ServerFacts, 'capabilities'>) {
     this.#timeoutMs = timeoutMs;
-    this.#canBeAsked = server.capabilities.has('waitaof');
+    // Elsewhere, with `appendfsync always`, Redis answers a script only when its effects are on the disk.
+    this.command = server.capabilities.has('waitaof') ? ['WAITAOF', 1, 0, timeoutMs] : null;
   }
 
   async check(redis: RedisConnection): Promise<void> {
     const { connectionEpoch } = redis;
     if (this.#checkedAt === connectionEpoch) return;
     try {
-      if (this.#canBeAsked) await redis.call('WAITAOF', 1, 0, 1);
+      if (this.command) await redis.call('WAITAOF', 1, 0, 1);
       else await assertAlwaysSynced(redis);
     } catch (thrown) {
       const failure = redisFailure(thrown, 'fsynced');
@@ -66,10 +71,8 @@ export class FsyncConfirmation implements Confirmation {
     this.#checkedAt = connectionEpoch;
   }
 
-  async ask(redis: RedisConnection): Promise<void> {
-    // With `appendfsync always` Redis answers the script only when its effects are on the disk.
-    if (!this.#canBeAsked) return;
-    const [onDisk] = (await asked(redis, 'WAITAOF', [1, 0, this.#timeoutMs])) as [number];
+  assertConfirmed(outcome: Outcome): void {
+    const [onDisk] = replyIn(outcome) as [number];
     if (onDisk >= 1) return;
     throw new IndefinitePublishError(
       `Redis did not write the message to its disk within ${this.#timeoutMs} ms. It is stored in its memory, and lost if it crashes now. ${REPEAT}`,
@@ -78,14 +81,11 @@ export class FsyncConfirmation implements Confirmation {
 }
 
 /** A failure here comes after the batch was stored: a transient one has it sent again, a permanent one is indefinite. */
-async function asked(redis: RedisConnection, command: string, args: readonly number[]): Promise<unknown> {
-  try {
-    return await redis.call(command, ...args);
-  } catch (thrown) {
-    const failure = redisFailure(thrown, command);
-    if (failure.kind !== 'fatal' && failure.kind !== 'unknown') throw new RedisFailure('indeterminate', failure.message, failure);
-    throw new IndefinitePublishError(`The message is stored, but Redis refused to confirm its durability: ${failure.message} ${REPEAT}`, failure);
-  }
+function replyIn(outcome: Outcome): unknown {
+  if (outcome.status === 'fulfilled') return outcome.value;
+  const failure = redisFailure(outcome.reason, 'the confirmation');
+  if (failure.kind !== 'fatal' && failure.kind !== 'unknown') throw new RedisFailure('indeterminate', failure.message, failure);
+  throw new IndefinitePublishError(`The message is stored, but Redis refused to confirm its durability: ${failure.message} ${REPEAT}`, failure);
 }
 
 async function assertAlwaysSynced(redis: RedisConnection): Promise<void> {

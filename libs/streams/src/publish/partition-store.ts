@@ -1,5 +1,5 @@
 import { MillraceError } from '@millrace/core';
-import { loadScript, type RedisConnection, RedisFailure, redisFailure, type RunnableScript } from '@millrace/redis';
+import { loadScript, type Outcome, type RedisConnection, RedisFailure, redisFailure, type RunnableScript } from '@millrace/redis';
 import { type PartitionKeys, SETTLED_PAGE_OFFSETS } from '../keys.js';
 import { boundsOf, type RetainedPartition } from '../retain/retained-partition.js';
 import { type Answer, answerOf, type Closing, closingOf } from './answer.js';
@@ -81,14 +81,24 @@ export class PartitionStore {
 
   async #run(script: RunnableScript, keys: readonly string[], args: readonly (string | number)[]): Promise<Run> {
     const { redis, confirmation } = this.#parts;
-    if (!confirmation) return { reply: await redis.run(script, keys, args), shortfall: null };
-    await confirmation.check(redis);
+    await confirmation?.check(redis);
+    if (!confirmation?.command) return { reply: await redis.run(script, keys, args), shortfall: null };
     // Right behind the script, on the same connection: a new connection would confirm nothing. The script goes by its text: an
     // unknown one would be sent again, behind the confirmation.
-    const stored = redis.call('EVAL', script.source, keys.length, ...keys, ...args);
-    const [reply, asked] = await Promise.allSettled([stored, confirmation.ask(redis)]);
+    const stored = ['EVAL', script.source, keys.length, ...keys, ...args] as const;
+    const [reply, asked] = await redis.callBoth(stored, confirmation.command);
     if (reply.status === 'rejected') throw reply.reason;
-    return { reply: reply.value, shortfall: asked.status === 'rejected' ? (asked.reason as Error) : null };
+    return { reply: reply.value, shortfall: shortfallIn(confirmation, asked) };
+  }
+}
+
+/** Why the requested durability is not confirmed; null when it is. */
+function shortfallIn(confirmation: Confirmation, asked: Outcome): Error | null {
+  try {
+    confirmation.assertConfirmed(asked);
+    return null;
+  } catch (thrown) {
+    return thrown as Error;
   }
 }
 

@@ -11,11 +11,11 @@ export interface PublishRoute {
 
 type Confirmed = Exclude<Durability, 'server'>;
 
-/** One route a durability level and server. Waiting for a confirmation blocks a connection, so each route has its own. */
+/** One route a durability level and server. Waiting for a confirmation blocks a connection, so each level has its own. */
 export class PublishRoutes {
   readonly #redis: Topology;
-  /** With a connection of their own, by the level and by the connection for messages that need no confirmation. */
-  readonly #confirmed = new Map<string, Map<RedisConnection, PublishRoute>>();
+  /** Those that need a confirmation, by the connection. */
+  readonly #confirmed = new Map<RedisConnection, PublishRoute>();
 
   constructor(redis: Topology) {
     this.#redis = redis;
@@ -27,26 +27,16 @@ export class PublishRoutes {
    * @throws MillraceError CLOSED
    */
   to(key: string, durability: Durability): PublishRoute {
-    const shared = this.#redis.publishFor(key);
-    if (durability === 'server') return { redis: shared, confirmation: null };
-    const routes = this.#confirmed.get(nameOf(durability)) ?? new Map<RedisConnection, PublishRoute>();
-    this.#confirmed.set(nameOf(durability), routes);
-    const route = routes.get(shared) ?? this.#newRoute(key, durability);
-    routes.set(shared, route);
+    if (durability === 'server') return { redis: this.#redis.publishFor(key), confirmation: null };
+    const redis = this.#redis.waitingFor(key, `publish:${nameOf(durability)}`);
+    const route = this.#confirmed.get(redis) ?? { redis, confirmation: this.#confirmationOf(durability) };
+    this.#confirmed.set(redis, route);
     return route;
   }
 
-  /** Closes the connections that it opened. */
-  close(): void {
-    const opened = [...this.#confirmed.values()].flatMap((routes) => [...routes.values()]);
-    for (const { redis } of opened) redis.close();
-  }
-
-  #newRoute(key: string, durability: Confirmed): PublishRoute {
-    const { timeoutMs, kind } = durability;
-    const { server } = this.#redis;
-    const confirmation = kind === 'replicated' ? new ReplicaConfirmation(durability) : new FsyncConfirmation(timeoutMs, server);
-    return { redis: this.#redis.blockingFor(key, `publish:${nameOf(durability)}`), confirmation };
+  #confirmationOf(durability: Confirmed): Confirmation {
+    if (durability.kind === 'replicated') return new ReplicaConfirmation(durability);
+    return new FsyncConfirmation(durability.timeoutMs, this.#redis.server);
   }
 }
 

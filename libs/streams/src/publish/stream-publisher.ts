@@ -41,7 +41,6 @@ export class StreamPublisher implements PublishPort {
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#topics.values()].map((topic) => topic.close(deadlineMs)));
-    this.#routes.close();
   }
 
   #publishOneOf(topic: TopicDefinition, one: Outgoing, place: PlaceAmongMany): void {

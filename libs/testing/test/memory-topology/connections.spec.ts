@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { connectRedis, type RedisConnection, type RedisFailure, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type RedisConnection, type RedisFailure, type StandaloneTopology } from '@millrace/redis';
 import { connectMemory, MemoryServer, startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { createHash } from 'node:crypto';
 
@@ -16,7 +16,7 @@ interface Place {
 }
 
 async function real(): Promise<Place> {
-  const topology = await connectRedis({ url: server.url });
+  const topology = await connectServer({ url: server.url });
   const { control } = topology;
   await control.call('FLUSHALL');
   return { topology, blockedClients: async () => Number(/blocked_clients:(\d+)/.exec(String(await control.call('INFO', 'clients')))![1]) };

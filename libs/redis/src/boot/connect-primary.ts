@@ -1,0 +1,26 @@
+import { MillraceError } from '@millrace/core';
+import { toPrimary } from '../connection/open-connection.js';
+import type { SentinelTarget } from '../connection/redis-target.js';
+import type { StandaloneTopology } from '../topology/standalone-topology.js';
+import { assertAddresses } from './addresses.js';
+import { assertConnectionName, assertDatabase, type ConnectionName, standalone } from './connect-server.js';
+
+/**
+ * Connects to the primary that Sentinels watch, and follows it to the server that takes its place.
+ *
+ * @throws MillraceError as `connectRedis`
+ */
+export async function connectPrimary({ name = 'millrace', ...target }: SentinelTarget & ConnectionName): Promise<StandaloneTopology> {
+  const { nodes, primary } = target.sentinel;
+  assertConnectionName(name);
+  assertAddresses(nodes, 'Sentinels');
+  if (typeof primary !== 'string' || primary === '') {
+    throw new MillraceError('INVALID_OPTIONS', 'The name is missing under which the Sentinels watch the primary: SENTINEL MASTERS shows it.');
+  }
+  const where = `the primary '${primary}' of the Sentinels ${nodes.map(({ host, port }) => `${host}:${port}`).join(', ')}`;
+  return standalone(toPrimary(target), {
+    name,
+    where,
+    check: ({ control }) => assertDatabase(control, target.database ?? 0, where),
+  });
+}
