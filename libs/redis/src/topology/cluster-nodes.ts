@@ -160,7 +160,8 @@ export class ClusterNodes {
   #opened(node: string, purpose: string, profile: Profile): ServerConnection {
     if (this.#isClosed) throw new MillraceError('CLOSED', `No connection for ${purpose} is made any more: those to Redis are closed.`);
     const connection = this.#connectionsTo(node)(`${this.#parts.name}:${purpose}@${node}`, profile);
-    connection.watch({ ready: () => this.#notify(), lost: () => this.#lost(), message: (channel, text) => this.#hearers.get(purpose)?.(channel, text) });
+    const message: Hearer = (channel, text) => this.#hearers.get(purpose)?.(channel, text);
+    connection.watch({ ready: () => this.#notify(), lost: () => this.#lost(), message });
     connection.connect();
     return connection;
   }

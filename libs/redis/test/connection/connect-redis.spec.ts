@@ -217,7 +217,7 @@ describe('the kind of the server', () => {
   it('refuses a replica, for now: a failover may make it the primary', async () => {
     const replica = await startTestRedis({ extra: ['--replicaof', '127.0.0.1', String(redis.port)] });
     try {
-      const message = `The server at ${replica.url} is a replica of 127.0.0.1:${redis.port}, and takes no writes. in REDIS_SENTINELS and REDIS_SENTINEL_PRIMARY, `;
+      const message = `The server at ${replica.url} is a replica of 127.0.0.1:${redis.port}, and takes no writes. Set REDIS_URL, or the option redis, to the primary, `;
       expect(await failure(replica.url)).toMatchObject({ code: 'REDIS_UNSUPPORTED', retryable: true, message: expect.stringContaining(message) });
     } finally {
       await replica.stop();
