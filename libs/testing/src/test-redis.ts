@@ -42,22 +42,17 @@ export class TestRedis {
 
   /** Freezes the server (SIGSTOP): connections stay open and nothing answers. */
   pause(): void {
-    this.#signal('SIGSTOP');
+    this.#server.freeze();
   }
 
   /** Lets a paused server go on (SIGCONT). */
   resume(): void {
-    this.#signal('SIGCONT');
+    this.#server.thaw();
   }
 
   /** Ends the server and removes its folder. May be called again. */
   async stop(): Promise<void> {
     await this.#server.stop();
-  }
-
-  #signal(signal: NodeJS.Signals): void {
-    if (!this.isRunning) throw new MillraceError('CLOSED', `The Redis on port ${this.port} does not run: ${signal} cannot reach it.`);
-    process.kill(this.#server.pid, signal);
   }
 }
 

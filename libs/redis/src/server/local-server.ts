@@ -34,6 +34,7 @@ export class LocalServer {
   readonly folder: string;
   readonly #options: LocalServerOptions;
   #process: GuardedProcess;
+  #isFrozen = false;
   /** Lets go of the port; it is held while the server is to come back. */
   #letGo: (() => Promise<void>) | null = null;
 
@@ -73,6 +74,23 @@ export class LocalServer {
     return this.#process.isRunning;
   }
 
+  /** Whether it stands still. */
+  get isFrozen(): boolean {
+    return this.#isFrozen && this.isRunning;
+  }
+
+  /** The server stands still (SIGSTOP): its connections stay open, and nothing answers. */
+  freeze(): void {
+    this.#signal('SIGSTOP');
+    this.#isFrozen = true;
+  }
+
+  /** The server goes on (SIGCONT). */
+  thaw(): void {
+    this.#signal('SIGCONT');
+    this.#isFrozen = false;
+  }
+
   /** Ends the server as a crash would (SIGKILL) and keeps its folder and its port. */
   async kill(): Promise<void> {
     this.#letGo ??= await holdPort(this.port);
@@ -87,6 +105,7 @@ export class LocalServer {
   async restart(): Promise<void> {
     this.#letGo ??= await holdPort(this.port);
     await this.#process.end();
+    this.#isFrozen = false;
     this.#process = this.#begin();
     await this.#ready();
     await this.#freed();
@@ -97,6 +116,11 @@ export class LocalServer {
     await this.#process.end();
     await this.#freed();
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    if (!this.isRunning) throw new MillraceError('CLOSED', `The Redis on port ${this.port} does not run: ${signal} cannot reach it.`);
+    process.kill(this.pid, signal);
   }
 
   async #freed(): Promise<void> {
