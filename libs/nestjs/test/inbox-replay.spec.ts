@@ -112,7 +112,7 @@ describe('a replay of a group with the inbox', () => {
       const [[, [, message]]] = (await control.call('XRANGE', `${partition}:log`, '-', '+')) as [[string, string[]]];
       await control.call('HSET', `${partition}:meta`, 'next', 2);
       await control.call('XADD', `${partition}:log`, `${Date.now()}-16`, 'm', message!);
-      await control.call('PUBLISH', `${partition}:ring`, 'log by-hand');
+      await control.call('SPUBLISH', `${partition}:ring`, 'log by-hand');
     });
     await idle(one.app);
     expect(await effects()).toEqual({ twin: 1 });

@@ -153,7 +153,7 @@ describe('inbox: true', () => {
       const [[, [, message]]] = (await redis.control.call('XRANGE', log, '-', '+')) as [[string, string[]]];
       await redis.control.call('HSET', `${prefix}:{shop.orders.placed:0}:meta`, 'next', 2);
       await redis.control.call('XADD', log, `${Date.now()}-16`, 'm', message!);
-      await redis.control.call('PUBLISH', `${prefix}:{shop.orders.placed:0}:ring`, 'log by-hand');
+      await redis.control.call('SPUBLISH', `${prefix}:{shop.orders.placed:0}:ring`, 'log by-hand');
       const inspector = app.get(Inspector);
       await waitFor(async () => (await inspector.group(OrderPlaced, 'slow')).pending === 2, { what: 'both to be in hand' });
       app.get(Slow).goOn();

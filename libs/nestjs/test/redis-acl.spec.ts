@@ -138,7 +138,9 @@ function commandsIn(lines: readonly string[][]): string[] {
 
 /** The texts of all files of a folder that end so. */
 function textOf(folder: string, end: string): string {
-  const names = readdirSync(rootOf(folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith(end));
+  const all = readdirSync(rootOf(folder), { recursive: true, encoding: 'utf8' });
+  // Servers of our own, for tests and demos, are administered by whoever starts them.
+  const names = all.filter((name) => name.endsWith(end) && !name.startsWith('server/'));
   return names.map((name) => readFileSync(rootOf(`${folder}/${name}`), 'utf8')).join('\n');
 }
 
@@ -155,7 +157,7 @@ async function commandsOfCode(library: string): Promise<string[]> {
   return words.filter((word) => known.includes(word.split('|')[0]!));
 }
 
-const PARENTS = ['XGROUP', 'XINFO', 'MEMORY', 'CLIENT', 'CONFIG', 'PUBSUB'];
+const PARENTS = ['XGROUP', 'XINFO', 'MEMORY', 'CLIENT', 'CLUSTER', 'CONFIG', 'PUBSUB'];
 
 function commandOf([, word = '', next]: RegExpMatchArray): string {
   return (next && PARENTS.includes(word) ? `${word}|${next}` : word).toLowerCase();
@@ -237,7 +239,7 @@ describe('a user with the access rules that docs/guides/redis-acl.md lists', () 
   });
 
   it.each([
-    'FLUSHALL', 'KEYS *', 'SCAN 0', 'CONFIG SET maxmemory 1', 'ACL LIST', 'SHUTDOWN', 'GET another', 'SET millraces x', 'PUBLISH another x',
+    'FLUSHALL', 'KEYS *', 'SCAN 0', 'CONFIG SET maxmemory 1', 'ACL LIST', 'SHUTDOWN', 'GET another', 'SET millraces x', 'SPUBLISH another x',
   ])('may not run %s', async (line) => {
     const [command = '', ...args] = line.split(' ');
     const own = await connectServer({ url: `redis://millrace:${PASSWORD}@127.0.0.1:${redis.port}` });

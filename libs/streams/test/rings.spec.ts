@@ -24,7 +24,7 @@ async function reads(): Promise<number> {
 
 /** Resolves when as many connections as there are members are subscribed to rings. */
 function heard(members: number): Promise<unknown> {
-  return waitFor(async () => (await clients(/ sub=[1-9]/)).length === members, { what: 'members to hear rings' });
+  return waitFor(async () => (await clients(/ ssub=[1-9]/)).length === members, { what: 'members to hear rings' });
 }
 
 describe('an idle process', () => {
@@ -34,7 +34,7 @@ describe('an idle process', () => {
     const definition = { group: 'g', concurrency: 1, crashLimit: 3 };
     const handler = (): Promise<{ kind: 'ack' }> => Promise.resolve({ kind: 'ack' });
     await Promise.all(topics.map((topic) => process.streams.subscribe({ topic, ...definition }, handler)));
-    await waitFor(async () => (await clients(/ sub=320 /)).length === 1, { what: 'all rings to be heard' });
+    await waitFor(async () => (await clients(/ ssub=320 /)).length === 1, { what: 'all rings to be heard' });
     expect(await clients(/name=/)).toHaveLength(3);
   });
 
@@ -119,7 +119,7 @@ describe('a ring that is not heard', () => {
     const url = bed.url.replace('redis://', 'redis://deaf:secret@');
     const redis = await connectServer({ url });
     const declared = new TopicLog(redis, bed.prefix).declare(topicOf(Single));
-    await expect(declared).rejects.toMatchObject({ code: 'REDIS_FAILED', message: expect.stringMatching(/\+publish.*&rings-[^ ]*:\*/) });
+    await expect(declared).rejects.toMatchObject({ code: 'REDIS_FAILED', message: expect.stringMatching(/\+spublish.*&rings-[^ ]*:\*/) });
     redis.close();
   });
 

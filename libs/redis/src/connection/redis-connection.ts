@@ -55,8 +55,8 @@ export interface RedisConnection extends Commands {
   watch(watcher: ConnectionWatcher): void;
 
   /**
-   * Resolves when messages of these channels come, until the connection is lost; from the first one on it takes no other
-   * commands but PING.
+   * Resolves when messages that SPUBLISH sends to these channels come, until the connection is lost; from the first one on it
+   * takes no other commands but PING.
    *
    * @throws RedisFailure
    */

@@ -40,7 +40,8 @@ export class ServerConnection implements RedisConnection {
     this.#redis.on('error', (error: unknown) => this.#failed(error));
     this.#redis.on('ready', () => this.#ready());
     this.#redis.on('close', () => this.#lost());
-    this.#redis.on('message', (channel, text) => this.#watcher?.message(channel, text));
+    this.#redis.on('smessage', (channel, text) => this.#watcher?.message(channel, text));
+    this.#redis.on('moved', () => this.#moved());
   }
 
   get isReady(): boolean {
@@ -131,13 +132,13 @@ export class ServerConnection implements RedisConnection {
   }
 
   async subscribe(channels: readonly string[]): Promise<void> {
-    this.#assertSendable('SUBSCRIBE', channels);
-    await this.#redis.subscribe(...channels).catch((error: unknown) => raise(error, 'SUBSCRIBE'));
+    this.#assertSendable('SSUBSCRIBE', channels);
+    await this.#redis.ssubscribe(...channels).catch((error: unknown) => raise(error, 'SSUBSCRIBE'));
   }
 
   async unsubscribe(channels: readonly string[]): Promise<void> {
-    this.#assertSendable('UNSUBSCRIBE', channels);
-    await this.#redis.unsubscribe(...channels).catch((error: unknown) => raise(error, 'UNSUBSCRIBE'));
+    this.#assertSendable('SUNSUBSCRIBE', channels);
+    await this.#redis.sunsubscribe(...channels).catch((error: unknown) => raise(error, 'SUNSUBSCRIBE'));
   }
 
   async whenReady(timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
@@ -191,6 +192,13 @@ export class ServerConnection implements RedisConnection {
     if (this.#wasReady && !this.#isClosed) emit('connection', { name: this.name, state: 'lost' });
     this.#wasReady = false;
     this.#watcher?.lost();
+  }
+
+  /** Nothing tells which channels are missed now: all of them are to be subscribed to again. */
+  #moved(): void {
+    this.#connectionEpoch += 1;
+    this.#watcher?.lost();
+    if (this.isReady) this.#watcher?.ready();
   }
 
   #failed(error: unknown): void {

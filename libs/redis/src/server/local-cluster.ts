@@ -215,8 +215,8 @@ async function startNode({ binary, appendonly, extra = [], env, nodeTimeoutMs = 
 
 async function follow(replica: LocalServer, primary: LocalServer): Promise<void> {
   const id = await idOf(primary);
-  const follows = (): Promise<boolean> => onServer(replica, async (call) => (await call('CLUSTER', 'REPLICATE', id)) === 'OK');
-  await untilTrue(follows, 'a replica to follow', READY_MS);
+  const follows = async (call: Call): Promise<boolean> => (await call('CLUSTER', 'REPLICATE', id)) === 'OK';
+  await untilTrue(() => onServer(replica, follows), 'a replica to follow', READY_MS);
 }
 
 async function idOf(node: LocalServer): Promise<string> {

@@ -20,7 +20,7 @@ for i = 3, #ARGV, 2 do
   local letter = 'N'
   if isTaken(ARGV[i]) then
     letter = 'T'
-    redis.call('PUBLISH', channel, ARGV[i + 1])
+    redis.call('SPUBLISH', channel, ARGV[i + 1])
   elseif redis.call('XDEL', stream, ARGV[i]) == 1 then
     letter = 'W'
   end

@@ -115,11 +115,11 @@ describe.each(kinds)('connections to %s', (_, open) => {
     listener.watch({ ready: () => undefined, lost: () => undefined, message: (channel, text) => heard.push(`${channel}:${text}`) });
     await listener.whenReady(5_000);
     await listener.subscribe(['a', 'b']);
-    await control.call('PUBLISH', 'a', '1');
-    await run(control, "return redis.call('PUBLISH', 'b', '2')");
+    await control.call('SPUBLISH', 'a', '1');
+    await run(control, "return redis.call('SPUBLISH', 'b', '2')");
     await listener.unsubscribe(['a']);
-    await control.call('PUBLISH', 'a', '3');
-    await control.call('PUBLISH', 'b', '4');
+    await control.call('SPUBLISH', 'a', '3');
+    await control.call('SPUBLISH', 'b', '4');
     await waitFor(() => heard.length >= 3, { what: 'the listener to hear' });
     expect(heard).toEqual(['a:1', 'b:2', 'b:4']);
   });
