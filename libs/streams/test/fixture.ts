@@ -15,14 +15,14 @@ import {
   topicOf,
   type PayloadClass,
 } from '@millrace/core';
-import { connectServer, type StandaloneTopology } from '@millrace/redis';
+import { connectRedis, connectServer, type RedisTarget, type StandaloneTopology, type Topology } from '@millrace/redis';
 import { createStreams, type Streams, type StreamsOptions } from '@millrace/streams';
 import type { TestRedis } from '@millrace/testing';
 
 export const noRetry: RetryPolicy = { attempts: 1, backoff: fixed('1ms'), deadLetterOn: [] };
 
-export interface Process {
-  readonly redis: StandaloneTopology;
+export interface Process<Redis extends Topology = StandaloneTopology> {
+  readonly redis: Redis;
   readonly streams: Streams;
   readonly publisher: Publisher;
   /** Cuts the process off from Redis as kill -9 would: it puts no message back. Stop it all the same. */
@@ -32,7 +32,15 @@ export interface Process {
 
 /** Connections and streams, as one process of a user has them. */
 export async function startProcess(server: TestRedis | string, options: Omit<StreamsOptions, 'redis'>): Promise<Process> {
-  const redis = await connectServer({ url: typeof server === 'string' ? server : server.url });
+  return processOn(await connectServer({ url: typeof server === 'string' ? server : server.url }), options);
+}
+
+/** The same, whichever way Redis is set up. */
+export async function startProcessAt(target: RedisTarget, options: Omit<StreamsOptions, 'redis'>): Promise<Process<Topology>> {
+  return processOn(await connectRedis(target), options);
+}
+
+function processOn<Redis extends Topology>(redis: Redis, options: Omit<StreamsOptions, 'redis'>): Process<Redis> {
   const streams = createStreams({ redis, ...options });
   return {
     redis,

@@ -62,7 +62,16 @@ export class TestRedis {
  * @throws MillraceError REDIS_NOT_FOUND without a redis-server or valkey-server on the PATH, REDIS_FAILED when it does not start
  */
 export async function startTestRedis(options: TestRedisOptions = {}): Promise<TestRedis> {
+  return new TestRedis(await LocalServer.start({ ...options, binary: await testBinary() }));
+}
+
+/**
+ * The server that tests start.
+ *
+ * @throws MillraceError REDIS_NOT_FOUND
+ */
+export async function testBinary(): Promise<string> {
   const [binary] = await serverBinaries();
   if (!binary) throw new MillraceError('REDIS_NOT_FOUND', 'Tests need a redis-server or valkey-server on the PATH.');
-  return new TestRedis(await LocalServer.start({ ...options, binary }));
+  return binary;
 }

@@ -200,7 +200,8 @@ export class LocalCluster {
   }
 }
 
-async function startNode({ binary, appendonly, extra = [], env, nodeTimeoutMs = 1_500 }: LocalClusterOptions): Promise<LocalServer> {
+async function startNode(options: LocalClusterOptions): Promise<LocalServer> {
+  const { binary, appendonly, extra = [], env, nodeTimeoutMs = 1_500 } = options;
   const cluster = [
     '--cluster-enabled', 'yes', '--cluster-port', String(await freePort()), '--cluster-node-timeout', String(nodeTimeoutMs),
     '--cluster-require-full-coverage', 'no', '--repl-diskless-sync-delay', '0', '--cluster-replica-validity-factor', '0',

@@ -12,6 +12,8 @@ export interface LocalServerOptions {
   readonly binary: string;
   /** How its append-only file is written to disk; `'no'`: there is none, its data ends with it. Default `'no'`. */
   readonly appendonly?: 'no' | 'everysec' | 'always';
+  /** It is asked of clients, and shown to a primary that the server follows. Default: none. */
+  readonly password?: string;
   /** As Redis writes it: `'64mb'`. Default: no limit. */
   readonly maxmemory?: string;
   /** More arguments for the server: `['--requirepass', 'x']`. */
@@ -40,7 +42,7 @@ export class LocalServer {
 
   private constructor(options: LocalServerOptions, place: { port: number; folder: string }) {
     this.port = place.port;
-    this.url = `redis://127.0.0.1:${place.port}`;
+    this.url = `redis://${options.password === undefined ? '' : `:${encodeURIComponent(options.password)}@`}127.0.0.1:${place.port}`;
     this.folder = place.folder;
     this.#options = options;
     this.#process = this.#begin();
@@ -135,7 +137,8 @@ export class LocalServer {
   }
 
   async #ready(): Promise<void> {
-    const { version, folder } = await untilReady(this.port, this.#process, READY_TIMEOUT_MS);
+    const { password } = this.#options;
+    const { version, folder } = await untilReady({ port: this.port, password }, this.#process, READY_TIMEOUT_MS);
     if (folder !== this.folder) {
       throw new MillraceError('REDIS_FAILED', `Address already in use: another server listens on port ${this.port}.`);
     }
@@ -144,11 +147,12 @@ export class LocalServer {
 }
 
 function serverArguments(options: LocalServerOptions, port: number, folder: string): string[] {
-  const { appendonly = 'no', maxmemory = '0', extra = [] } = options;
+  const { appendonly = 'no', maxmemory = '0', extra = [], password } = options;
+  const secret = password === undefined ? [] : ['--requirepass', password, '--masterauth', password];
   const fsync = appendonly === 'no' ? [] : ['--appendfsync', appendonly];
   return [
     '--port', String(port), '--bind', '127.0.0.1', '--dir', folder,
     '--save', '', '--appendonly', appendonly === 'no' ? 'no' : 'yes', ...fsync,
-    '--maxmemory', maxmemory, '--maxmemory-policy', 'noeviction', ...extra,
+    '--maxmemory', maxmemory, '--maxmemory-policy', 'noeviction', ...secret, ...extra,
   ];
 }
