@@ -11,7 +11,7 @@ const WORKERS = 3;
 const seed = seedOf();
 
 it.each(MODES)(`keeps its promises in %s mode over ${MESSAGES} messages and ${FAULTS} faults (seed ${seed})`, async (mode) => {
-  const options = { mode, messages: MESSAGES, faults: FAULTS, workers: WORKERS, seed };
+  const options = { mode, topology: 'standalone', messages: MESSAGES, faults: FAULTS, workers: WORKERS, seed } as const;
   const report = await chaos(options);
   console.log(lineOf(documentOf(options, report)));
   const { verdict, badExits } = report;

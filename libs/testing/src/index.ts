@@ -6,6 +6,7 @@ export * from './chaos/faults.js';
 export * from './chaos/figures.js';
 export * from './chaos/progress.js';
 export * from './chaos/seed.js';
+export * from './chaos/site-faults.js';
 export * from './conformance/conformance.js';
 export * from './conformance/features.js';
 export * from './conformance/harness.js';

@@ -1,3 +1,4 @@
+import type { RedisTarget } from '@millrace/redis';
 import { seededRandom } from '@millrace/testing';
 
 /** The behaviour of each message in the long suites: known to workers, publishers and the verifier alike. */
@@ -6,6 +7,9 @@ import { seededRandom } from '@millrace/testing';
 export type Mode = 'ordered' | 'shared';
 
 export const MODES: readonly Mode[] = ['ordered', 'shared'];
+
+/** How Redis is set up. */
+export type TopologyName = 'standalone' | 'cluster' | 'sentinel';
 
 export const ATTEMPTS = 3;
 
@@ -31,7 +35,7 @@ export function keyOf(value: number): string {
 
 export interface WorkerPlan {
   readonly mode: Mode;
-  readonly url: string;
+  readonly target: RedisTarget;
   readonly prefix: string;
   readonly group: string;
   readonly leaseMs: number;
