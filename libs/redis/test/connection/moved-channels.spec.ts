@@ -1,16 +1,14 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { connectRedis, LocalCluster, type LocalServer, onServer, redisConnection, type RedisConnection, serverBinaries, slotOf } from '@millrace/redis';
 import { expectNoChildren, uniqueName, waitFor } from '@millrace/testing';
 
 let cluster: LocalCluster;
-let heard: string[];
 const endings: (() => void)[] = [];
 
 beforeAll(async () => {
   const [binary] = (await serverBinaries()) as [string];
   cluster = await LocalCluster.start({ binary, primaries: 2, replicas: 0 });
 });
-beforeEach(() => void (heard = []));
 afterEach(() => {
   for (const end of endings.splice(0)) end();
 });
@@ -19,14 +17,16 @@ afterAll(async () => {
   await expectNoChildren();
 });
 
-function watched<Connection extends RedisConnection>(connection: Connection): Connection {
+/** @returns `ready`, `lost` and the texts of messages, as they come on this connection: one that closes is lost later */
+function heardOn(connection: RedisConnection): string[] {
+  const heard: string[] = [];
   endings.push(() => connection.close());
   connection.watch({
     ready: () => heard.push('ready'),
     lost: () => heard.push('lost'),
     message: (_channel, text) => heard.push(text),
   });
-  return connection;
+  return heard;
 }
 
 function ring(node: LocalServer, channel: string, text: string): Promise<unknown> {
@@ -43,7 +43,8 @@ describe('a channel whose slot goes to another node', () => {
   it('makes the connection count as lost, and ready again, though it stays', async () => {
     const channel = `{${uniqueName('slot')}}:ring`;
     const { slot, from, to } = await places(channel);
-    const connection = watched(redisConnection({ url: from.url }, uniqueName('spec'), 'listening'));
+    const connection = redisConnection({ url: from.url }, uniqueName('spec'), 'listening');
+    const heard = heardOn(connection);
     connection.connect();
     expect(await connection.whenReady(10_000)).toBe(true);
     await connection.subscribe([channel]);
@@ -62,7 +63,8 @@ describe('a channel whose slot goes to another node', () => {
     const { slot, from, to } = await places(channel);
     const redis = await connectRedis({ url: from.url });
     endings.push(() => redis.close());
-    const connection = watched(redis.listening('spec'));
+    const connection = redis.listening('spec');
+    const heard = heardOn(connection);
     expect(await connection.whenReady(10_000)).toBe(true);
     await connection.subscribe([channel]);
     expect(await ring(from, channel, 'before')).toBe(1);
