@@ -2,7 +2,7 @@
 -- Withdraws requests for which their caller waits no longer.
 --
 -- KEYS  1 stream of requests
--- ARGV  1 group  2 channel of cancellations  then for each request: entry id, name of the request
+-- ARGV  1 group  2 channel of cancellations, in the slot of the stream  then for each request: entry id, name of the request
 -- returns for each a letter: 'W' withdrawn before an instance took it, 'T' taken: its name was published in the channel,
 --         'N' no longer there
 --
