@@ -2,6 +2,7 @@ import {
   type DeadLetterBounds,
   deliveryPipeline,
   type DeliveryContext,
+  type Durability,
   fixed,
   type Ordering,
   type PartitionListeners,
@@ -64,6 +65,7 @@ interface Target extends PartitionListeners {
   readonly concurrency?: number;
   readonly retry?: RetryPolicy;
   readonly crashLimit?: number;
+  readonly durability?: Durability;
   readonly timeoutMs?: number;
   readonly prefilter?: Prefilter;
   readonly unknownForMs?: number;
@@ -76,10 +78,10 @@ interface Target extends PartitionListeners {
 export function subscribe(process: Pick<Process, 'streams'>, target: Target, handle: Handle): Promise<Subscription> {
   const topic: TopicDefinition = topicOf(target.topic);
   const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, unknownForMs = 0 } = target;
-  const { start = 'earliest', prefilter, ordering, onAssigned, onRevoked, rateLimit, deadLetters } = target;
+  const { start = 'earliest', durability, prefilter, ordering, onAssigned, onRevoked, rateLimit, deadLetters } = target;
   const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;
   const handler = deliveryPipeline({ topic, group, retry, timeoutMs, handle: anyHandle });
-  const definition = { topic, group, concurrency, crashLimit, unknownForMs, start };
+  const definition = { topic, group, concurrency, crashLimit, unknownForMs, start, ...(durability ? { durability } : {}) };
   const bounds = { ...(rateLimit ? { rateLimit } : {}), ...(deadLetters ? { deadLetters } : {}) };
   const optional = { ...bounds, ...(prefilter ? { prefilter } : {}), ...(ordering ? { ordering, onAssigned, onRevoked } : {}) };
   return process.streams.subscribe({ ...definition, ...optional }, handler);

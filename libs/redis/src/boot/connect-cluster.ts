@@ -64,9 +64,17 @@ function assertAddressesBehind(natMap: Readonly<Record<string, RedisAddress>>): 
 async function untilComplete(nodes: ClusterNodes): Promise<void> {
   const end = performance.now() + BOOT_TIMEOUT_MS;
   while (!(await nodes.when(() => isComplete(nodes), LOOK_EVERY_MS))) {
-    for (const { node, error } of nodes.problems()) assertMaySucceed(error, node);
+    for (const { node, error } of nodes.problems()) assertMayComplete(error, node);
     if (performance.now() >= end) throw incomplete(nodes);
   }
+}
+
+/** @throws MillraceError REDIS_UNSUPPORTED, REDIS_FAILED, REDIS_UNREACHABLE when waiting helps nobody */
+function assertMayComplete(error: Error, node: string): void {
+  assertMaySucceed(error, node);
+  if (!error.message.includes('cluster support disabled')) return;
+  const advice = 'Set REDIS_URL, or the option redis, to use it alone, or name nodes of a Cluster.';
+  throw new MillraceError('REDIS_UNSUPPORTED', `The server at ${node} is no node of a Cluster. ${advice}`, { cause: error });
 }
 
 function isComplete(nodes: ClusterNodes): boolean {

@@ -29,6 +29,7 @@ export async function untilReady(connection: ServerConnection, where: string): P
  * @throws MillraceError REDIS_FAILED, REDIS_UNREACHABLE
  */
 export function assertMaySucceed(lastError: Error, where: string): void {
+  assertSentinelsMayName(lastError, where);
   const failure = redisFailure(lastError, 'Connecting');
   if (failure.kind === 'fatal') {
     throw new RedisFailure('fatal', `Redis at ${where} refuses the connection: ${lastError.message}. Check the user and the password.`, lastError);
@@ -36,6 +37,29 @@ export function assertMaySucceed(lastError: Error, where: string): void {
   if (UNTRUSTED.test(lastError.message)) throw untrusted(where, lastError);
   if (/Please report this/.test(lastError.message)) {
     throw new MillraceError('REDIS_UNREACHABLE', `The server at ${where} is no Redis. Set REDIS_URL, or the option redis, to one.`, { cause: lastError });
+  }
+}
+
+/** What Sentinels said last, in the words of ioredis. */
+const BY_SENTINELS = /All sentinels are unreachable.*?Last error: (.+)$/;
+
+/**
+ * @param where names the primary and the Sentinels
+ * @throws MillraceError INVALID_OPTIONS, REDIS_FAILED, REDIS_UNSUPPORTED
+ */
+function assertSentinelsMayName(lastError: Error, where: string): void {
+  const said = BY_SENTINELS.exec(lastError.message)?.[1] ?? '';
+  if (said.includes('No such master with that name')) {
+    const advice = 'Set REDIS_SENTINEL_PRIMARY, or sentinel.primary in the option redis, to a name that SENTINEL MASTERS shows.';
+    throw new MillraceError('INVALID_OPTIONS', `There is not ${where}: they watch none with that name. ${advice}`, { cause: lastError });
+  }
+  if (/^(NOAUTH|WRONGPASS|NOPERM) /.test(said)) {
+    const advice = 'Check REDIS_SENTINEL_USERNAME and REDIS_SENTINEL_PASSWORD, or sentinel.username and sentinel.password in the option redis.';
+    throw new RedisFailure('fatal', `The Sentinels refuse to name ${where}: ${said}. ${advice}`, lastError);
+  }
+  if (/unknown command/i.test(said)) {
+    const advice = 'Name the addresses of Sentinels, by default on port 26379, or set REDIS_URL to use the server alone.';
+    throw new MillraceError('REDIS_UNSUPPORTED', `The servers that were to name ${where} are no Sentinels. ${advice}`, { cause: lastError });
   }
 }
 

@@ -80,7 +80,10 @@ export class LocalSentinels {
   /** A replica takes the place of the primary. Resolves when every Sentinel says so. */
   async failover(): Promise<void> {
     const before = await this.whoIsPrimary();
-    await onServer(this.sentinels[0]!.at, (call) => call('SENTINEL', 'FAILOVER', this.primary));
+    const isBegun = (): Promise<boolean> =>
+      onServer(this.sentinels[0]!.at, async (call) => (await call('SENTINEL', 'FAILOVER', this.primary)) === 'OK');
+    // A Sentinel takes a moment to see that a replica is good enough.
+    await untilTrue(isBegun, 'a Sentinel to begin a failover', READY_MS);
     await this.untilPrimaryIsNot(before);
   }
 

@@ -6,12 +6,10 @@ import {
 import { compiler, startSteppedRedis } from '../crashes/stepped-redis.js';
 import type { Process } from '../fixture.js';
 import { SiteGround, type StartOptions } from '../site-ground.js';
-import type { TopologyName } from './plan.js';
+import { REPLICAS, type TopologyName } from './plan.js';
 
 /** The clock of Redis is never further aside: a retry that waits becomes due when the clock has caught up. */
 const FURTHEST_MS = 5_000;
-/** One that lags, or is gone, leaves another one in step. */
-const REPLICAS = 2;
 const DURABLE = { appendonly: 'always' } as const;
 
 interface Broken {

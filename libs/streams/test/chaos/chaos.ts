@@ -52,10 +52,10 @@ export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
 }
 
 async function chaosOn(ground: ChaosGround, options: ChaosOptions): Promise<ChaosReport> {
-  const { mode } = options;
+  const { mode, topology } = options;
   const records = new Records();
   const publishing = await Publishing.start(ground, records, options);
-  const behaviour = { mode, group: GROUP, leaseMs: LEASE_MS, concurrency: CONCURRENCY, slowestMs: SLOWEST_MS };
+  const behaviour = { mode, topology, group: GROUP, leaseMs: LEASE_MS, concurrency: CONCURRENCY, slowestMs: SLOWEST_MS };
   const workers = await startWorkers(ground, records, { ...behaviour, workers: options.workers });
   const looker = await ground.start();
   const begunAt = performance.now();

@@ -1,9 +1,9 @@
-import { replicated, type SendOptions, topicOf } from '@millrace/core';
+import { type SendOptions, topicOf } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import type { Network } from '@millrace/testing';
 import type { Process } from '../fixture.js';
 import type { ChaosGround } from './chaos-ground.js';
-import { packingOf, RUNS_A_MESSAGE, type TopologyName } from './plan.js';
+import { durabilityOf, packingOf, RUNS_A_MESSAGE, type TopologyName } from './plan.js';
 import type { Records } from './records.js';
 import { Skewed } from './skewed.js';
 
@@ -40,8 +40,7 @@ export class Publishing {
     const start = (): Promise<Started> => ground.startBehindNetwork(packingOf(seed));
     const started = await Promise.all(Array.from({ length: PUBLISHERS }, start));
     await started[0]!.process.streams.declare(topicOf(Skewed));
-    // What one server stores survives its crash; elsewhere a replica is to have it before it counts as published.
-    return new Publishing(records, started, topology === 'standalone' ? {} : { durability: replicated(1, '1s') });
+    return new Publishing(records, started, { durability: durabilityOf(topology) });
   }
 
   /** Publishes the values from `first` to before `end`. @throws Standstill when the handlers stay too far behind */
