@@ -1,6 +1,7 @@
 import { MillraceError } from '@millrace/core';
 import { toPrimary } from '../connection/open-connection.js';
 import type { SentinelTarget } from '../connection/redis-target.js';
+import { readPrimaryFacts } from '../connection/server-facts.js';
 import type { StandaloneTopology } from '../topology/standalone-topology.js';
 import { assertAddresses } from './addresses.js';
 import { assertConnectionName, assertDatabase, type ConnectionName, standalone } from './connect-server.js';
@@ -21,6 +22,7 @@ export async function connectPrimary({ name = 'millrace', ...target }: SentinelT
   return standalone(toPrimary(target), {
     name,
     where,
+    factsOf: readPrimaryFacts,
     check: ({ control }) => assertDatabase(control, target.database ?? 0, where),
   });
 }

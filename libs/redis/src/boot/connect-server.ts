@@ -4,7 +4,7 @@ import type { RedisConnection } from '../connection/redis-connection.js';
 import { redisFailure } from '../connection/redis-failure.js';
 import type { ServerTarget } from '../connection/redis-target.js';
 import { assertRedisUrl, maskUrl, partsOfUrl } from '../connection/redis-url.js';
-import { readServerFacts } from '../connection/server-facts.js';
+import { readServerFacts, type ServerFacts } from '../connection/server-facts.js';
 import { type OpenConnection, StandaloneTopology } from '../topology/standalone-topology.js';
 import { untilReady } from './until-ready.js';
 
@@ -29,6 +29,7 @@ export async function connectServer({ name = 'millrace', ...target }: ServerTarg
   return standalone(toServer(target), {
     name,
     where,
+    factsOf: readServerFacts,
     check: ({ control }) => assertDatabase(control, databaseOf(target.url), where),
   });
 }
@@ -39,10 +40,12 @@ export interface StandaloneBoot {
   readonly where: string;
   /** Checks what is special about this target. */
   readonly check: (topology: StandaloneTopology) => Promise<void>;
+  readonly factsOf: (connection: RedisConnection, where: string) => Promise<ServerFacts>;
 }
 
 /** Opens the connections to one server, whichever way they find it. */
-export async function standalone(make: MakeConnection, { name, where, check }: StandaloneBoot): Promise<StandaloneTopology> {
+export async function standalone(make: MakeConnection, boot: StandaloneBoot): Promise<StandaloneTopology> {
+  const { name, where, factsOf, check } = boot;
   const open: OpenConnection = (purpose, profile) => {
     const connection = make(`${name}:${purpose}`, profile);
     connection.connect();
@@ -52,7 +55,7 @@ export async function standalone(make: MakeConnection, { name, where, check }: S
   try {
     await Promise.all([untilReady(opened.control, where), untilReady(opened.publish, where)]);
     // Before the database: a Sentinel and a Cluster have none, and the error is to say that it is one of them.
-    const topology = new StandaloneTopology(open, await readServerFacts(opened.control, where), opened);
+    const topology = new StandaloneTopology(open, await factsOf(opened.control, where), opened);
     await check(topology);
     return topology;
   } catch (error) {

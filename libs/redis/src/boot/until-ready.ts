@@ -40,7 +40,7 @@ export function assertMaySucceed(lastError: Error, where: string): void {
   }
 }
 
-/** What Sentinels said last, in the words of ioredis. */
+/** The last words of Sentinels, as ioredis gives them. */
 const BY_SENTINELS = /All sentinels are unreachable.*?Last error: (.+)$/;
 
 /**

@@ -1,6 +1,8 @@
 import { MillraceError } from '@millrace/core';
 import { type Capability, readCapabilities } from './capabilities.js';
+import { fieldOf } from './info.js';
 import type { RedisConnection } from './redis-connection.js';
+import { concernAboutCoverage, concernsAbout } from './server-concerns.js';
 
 export interface ServerFacts {
   /** As the server says it: `7.0.15`. Valkey says the Redis version that it is compatible with. Empty when it says none. */
@@ -11,6 +13,8 @@ export interface ServerFacts {
   readonly evictionPolicy: string | null;
   /** Commands that not every server has, as far as it tells. */
   readonly capabilities: ReadonlySet<Capability>;
+  /** Where there are replicas: settings with which more is lost, or stops, than must be; a sentence or two for each. */
+  readonly concerns: readonly string[];
 }
 
 const OLDEST = [7, 0] as const;
@@ -32,9 +36,15 @@ export class ClusterNodeError extends MillraceError {
  */
 export async function readServerFacts(connection: RedisConnection, where: string): Promise<ServerFacts> {
   const { info, facts } = await factsOf(connection, where);
-  if (field(info, 'cluster_enabled') === '1') throw new ClusterNodeError(where);
-  if (field(info, 'role') === 'slave') throw replica(where, `${field(info, 'master_host')}:${field(info, 'master_port')}`);
+  if (fieldOf(info, 'cluster_enabled') === '1') throw new ClusterNodeError(where);
+  if (fieldOf(info, 'role') === 'slave') throw replica(where, `${fieldOf(info, 'master_host')}:${fieldOf(info, 'master_port')}`);
   return facts;
+}
+
+/** As {@link readServerFacts}, of a primary with replicas. */
+export async function readPrimaryFacts(connection: RedisConnection, where: string): Promise<ServerFacts> {
+  const facts = await readServerFacts(connection, where);
+  return { ...facts, concerns: concernsAbout([{ where, info: String(await connection.call('INFO')) }]) };
 }
 
 type NodeToAsk = readonly [where: string, connection: RedisConnection];
@@ -47,10 +57,12 @@ type NodeToAsk = readonly [where: string, connection: RedisConnection];
 export async function readNodesFacts(nodes: readonly NodeToAsk[]): Promise<ServerFacts> {
   const answers = await Promise.all(nodes.map(([where, connection]) => factsOf(connection, where)));
   const all = answers.map(({ facts }) => facts);
+  const known = answers.map(({ info }, index) => ({ where: nodes[index]![0], info }));
   const oldest = all.reduce((one, other) => (isOlder(other.version, one.version) ? other : one));
   const evictionPolicy = all.find((facts) => facts.evictionPolicy !== 'noeviction')?.evictionPolicy;
   return {
     ...oldest,
+    concerns: [...concernsAbout(known), ...(await concernAboutCoverage(nodes[0]![1]))],
     evictionPolicy: evictionPolicy === undefined ? 'noeviction' : evictionPolicy,
     capabilities: new Set([...oldest.capabilities].filter((one) => all.every(({ capabilities }) => capabilities.has(one)))),
   };
@@ -58,11 +70,11 @@ export async function readNodesFacts(nodes: readonly NodeToAsk[]): Promise<Serve
 
 async function factsOf(connection: RedisConnection, where: string): Promise<{ info: string; facts: ServerFacts }> {
   const [info, capabilities] = await Promise.all([connection.call('INFO').then(String), readCapabilities(connection)]);
-  const version = field(info, 'redis_version') ?? '';
+  const version = fieldOf(info, 'redis_version') ?? '';
   assertSupported(version, where);
   // Valkey has another name for it.
-  if ([field(info, 'redis_mode'), field(info, 'server_mode')].includes('sentinel')) throw unsupported(where, SENTINEL);
-  return { info, facts: { version, product: productOf(info), evictionPolicy: field(info, 'maxmemory_policy'), capabilities } };
+  if ([fieldOf(info, 'redis_mode'), fieldOf(info, 'server_mode')].includes('sentinel')) throw unsupported(where, SENTINEL);
+  return { info, facts: { version, product: productOf(info), evictionPolicy: fieldOf(info, 'maxmemory_policy'), capabilities, concerns: [] } };
 }
 
 function isOlder(one: string, other: string): boolean {
@@ -70,9 +82,9 @@ function isOlder(one: string, other: string): boolean {
 }
 
 function productOf(info: string): string {
-  const valkey = field(info, 'valkey_version');
+  const valkey = fieldOf(info, 'valkey_version');
   if (valkey !== null) return `Valkey ${valkey}`;
-  return `${field(info, 'server_name') ?? 'Redis'} ${field(info, 'redis_version')}`;
+  return `${fieldOf(info, 'server_name') ?? 'Redis'} ${fieldOf(info, 'redis_version')}`;
 }
 
 /** @throws MillraceError REDIS_UNSUPPORTED */
@@ -97,8 +109,4 @@ function unsupported(where: string, what: string): MillraceError {
 function replica(where: string, primary: string): MillraceError {
   const advice = 'Set REDIS_URL, or the option redis, to the primary, or to an address that follows it.';
   return new MillraceError('REDIS_UNSUPPORTED', `The server at ${where} is a replica of ${primary}, and takes no writes. ${advice}`, { retryable: true });
-}
-
-function field(info: string, name: string): string | null {
-  return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? null;
 }

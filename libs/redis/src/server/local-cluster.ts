@@ -6,7 +6,7 @@ import { type Call, onServer, untilTrue } from './node-command.js';
 export interface LocalClusterOptions extends Pick<LocalServerOptions, 'binary' | 'appendonly' | 'extra' | 'env'> {
   /** Default 3. */
   readonly primaries?: number;
-  /** Of each primary. Default 1. */
+  /** How many each primary has. Default 1. */
   readonly replicas?: number;
   /** After so long without an answer the others take a node for failed. Default 1,500. */
   readonly nodeTimeoutMs?: number;

@@ -225,6 +225,23 @@ describe('a Redis Cluster', () => {
 });
 
 describe('a start', () => {
+  it('names the settings with which more is lost, or stops, than must be', async () => {
+    const all = (name: string, value: string): Promise<unknown> =>
+      Promise.all(cluster.nodes.map((node) => onServer(node, (call) => call('CONFIG', 'SET', name, value))));
+    const { server } = await connect();
+    expect(server.concerns).toEqual([expect.stringMatching(/127.0.0.1:\d+, .* takes writes without any replica\. Set min-replicas-to-write 1/)]);
+    await all('min-replicas-to-write', '1');
+    expect((await connect()).server.concerns).toEqual([]);
+    await all('cluster-require-full-coverage', 'yes');
+    await all('maxmemory-policy', 'allkeys-lru');
+    const worse = (await connect()).server;
+    expect(worse.concerns).toEqual([expect.stringContaining('cluster-require-full-coverage yes. Set it to no')]);
+    expect(worse.evictionPolicy).toBe('allkeys-lru');
+    for (const [name, value] of [['min-replicas-to-write', '0'], ['cluster-require-full-coverage', 'no'], ['maxmemory-policy', 'noeviction']] as const) {
+      await all(name, value);
+    }
+  });
+
   it('passes over nodes that are not there', async () => {
     const nodes = [{ host: '127.0.0.1', port: 1 }, { host: '127.0.0.1', port: cluster.nodes[3]!.port }];
     const topology = await connect({ cluster: { nodes } });

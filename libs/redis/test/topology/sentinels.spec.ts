@@ -83,6 +83,18 @@ describe('a primary that Sentinels watch', () => {
 });
 
 describe('a start', () => {
+  it('names the settings with which more is lost than must be', async () => {
+    const primary = await all.whoIsPrimary();
+    const set = (name: string, value: string): Promise<unknown> =>
+      onServer({ port: primary.port, password: PASSWORD }, (call) => call('CONFIG', 'SET', name, value));
+    expect((await connect()).server.concerns).toEqual([expect.stringContaining('takes writes without any replica')]);
+    await set('min-replicas-to-write', '1');
+    await set('appendonly', 'no');
+    expect((await connect()).server.concerns).toEqual([expect.stringContaining('has no append-only file')]);
+    await set('min-replicas-to-write', '0');
+    await set('appendonly', 'yes');
+  });
+
   it('says that the Sentinels watch no primary of that name', async () => {
     const error = await failure({ ...target, sentinel: { ...target.sentinel, primary: 'another' } });
     expect(error).toMatchObject({ code: 'INVALID_OPTIONS', message: expect.stringMatching(/primary 'another' .* with that name.*REDIS_SENTINEL_PRIMARY/) });
