@@ -1,6 +1,7 @@
 import { MillraceError } from '@millrace/core';
 import { toPrimary } from '../connection/open-connection.js';
 import type { SentinelTarget } from '../connection/redis-target.js';
+import { shownTarget } from '../connection/redis-url.js';
 import { readPrimaryFacts } from '../connection/server-facts.js';
 import type { StandaloneTopology } from '../topology/standalone-topology.js';
 import { assertAddresses } from './addresses.js';
@@ -18,7 +19,7 @@ export async function connectPrimary({ name = 'millrace', ...target }: SentinelT
   if (typeof primary !== 'string' || primary === '') {
     throw new MillraceError('INVALID_OPTIONS', 'The name is missing under which the Sentinels watch the primary: SENTINEL MASTERS shows it.');
   }
-  const where = `the primary '${primary}' of the Sentinels ${nodes.map(({ host, port }) => `${host}:${port}`).join(', ')}`;
+  const where = shownTarget(target);
   return standalone(toPrimary(target), {
     name,
     where,
