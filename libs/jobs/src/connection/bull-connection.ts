@@ -39,8 +39,8 @@ const PROFILES: Record<JobConnectionRole, RedisOptions> = {
 };
 
 /**
- * Without `failoverDetector`: BullMQ ends its connections by QUIT, and ioredis leaves those to the Sentinels open then: the process
- * would not end. A primary that stands still is noticed by the silence of the socket.
+ * Without `failoverDetector`: BullMQ ends its connections by QUIT, and ioredis leaves those to the Sentinels open then, so that
+ * the process would not end. A primary that stands still is noticed by the silence of the socket.
  */
 const BEHIND_SENTINELS = { sentinelCommandTimeout: 500 };
 
