@@ -1,0 +1,287 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type INestApplicationContext, Injectable } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import {
+  type DeliveryContext, fixed, Job, JobHandler, JobQueue, MillraceModule, OnDeadLetter, Publisher, RpcContract, RpcService, Subscribe,
+  SubscribeBatch, SubscribeBroadcast, Topic,
+} from '@millrace/nestjs';
+import { topicOf } from '@millrace/core';
+import { connectRedis, connectServer, type StandaloneTopology, type Topology } from '@millrace/redis';
+import { createRpc } from '@millrace/rpc';
+import { createStreams, type Streams } from '@millrace/streams';
+import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
+import { IsString } from 'class-validator';
+import { atOnce } from './fixture.js';
+
+const USERS = ['publisher', 'consumer', 'admin', 'monitor'] as const;
+type User = (typeof USERS)[number];
+
+const fileOf = (path: string): string => readFileSync(fileURLToPath(new URL(`../../../${path}`, import.meta.url)), 'utf8');
+const FILE = fileOf('docker/users.acl');
+const passwordOf = (user: User): string => `of the ${user}`;
+
+const retention = { maxAge: '1d', maxMessages: 8, maxBytes: 10_000_000, overflow: 'drop-oldest' } as const;
+
+@Topic<Visit>('users.visits', { partitions: 2, key: ({ name }) => name, retention })
+class Visit {
+  @IsString() name!: string;
+}
+
+@Topic('users.gone')
+class Gone {
+  @IsString() name!: string;
+}
+
+@Topic<Turn>('users.turns', { key: ({ name }) => name })
+class Turn {
+  @IsString() name!: string;
+}
+
+@Job('users-greet', { queue: 'users-greetings', attempts: 2, backoff: fixed('1ms') })
+class Greet {
+  @IsString() name!: string;
+}
+
+@RpcContract<DeskApi>('users-desk', { book: { input: Visit, output: Visit, idempotent: true } })
+abstract class DeskApi {
+  abstract book(visit: Visit): Promise<Visit>;
+}
+
+@RpcService(DeskApi)
+class Desk {
+  book(visit: Visit): Promise<Visit> {
+    return Promise.resolve(visit);
+  }
+}
+
+@Injectable()
+class Handlers {
+  readonly calls: string[] = [];
+  isIll = true;
+  letGo!: () => void;
+  readonly #held = new Promise<void>((resolve) => (this.letGo = resolve));
+
+  @Subscribe(Visit, { group: 'desk', retry: atOnce })
+  async welcome({ name }: Visit, { attempt, replayed }: DeliveryContext): Promise<void> {
+    this.calls.push(`welcome ${name}${replayed ? ' again' : ''}`);
+    if (name === 'held') await this.#held;
+    if ((name === 'late' && attempt < 3) || (name === 'poison' && this.isIll)) throw new Error('ill');
+  }
+
+  @OnDeadLetter(Visit, { group: 'desk' })
+  gaveUp({ name }: Visit): void {
+    this.calls.push(`gave up ${name}`);
+  }
+
+  @SubscribeBatch(Visit, { group: 'index', batch: { size: 10, wait: '5ms' } })
+  index(visits: Visit[]): void {
+    this.calls.push(...visits.map(({ name }) => `index ${name}`));
+  }
+
+  @SubscribeBroadcast(Visit)
+  forget({ name }: Visit): void {
+    this.calls.push(`forget ${name}`);
+  }
+
+  @Subscribe(Turn, { group: 'turns', ordering: 'key' })
+  turn({ name }: Turn): void {
+    this.calls.push(`turn ${name}`);
+  }
+
+  @JobHandler(Greet)
+  greet({ name }: Greet): void {
+    this.calls.push(`greet ${name}`);
+    if (name === 'late' && this.calls.filter((call) => call === 'greet late').length < 2) throw new Error('ill');
+  }
+
+  async had(...calls: string[]): Promise<void> {
+    for (const call of calls) await waitFor(() => this.calls.includes(call), { what: call });
+  }
+}
+
+interface Process {
+  readonly redis: Topology;
+  readonly streams: Streams;
+  readonly publisher: Publisher;
+}
+
+let folder: string;
+let redis: TestRedis;
+let root: StandaloneTopology;
+let app: INestApplicationContext;
+let handlers: Handlers;
+const open: Process[] = [];
+
+/** The lines of docker/users.acl, each with the digest of a password in place of its zeros. */
+function withPasswords(): string {
+  const digest = (user: User): string => createHash('sha256').update(passwordOf(user)).digest('hex');
+  return USERS.reduce((text, user) => text.replace(new RegExp(`^user ${user} on #0{64} `, 'm'), `user ${user} on #${digest(user)} `), FILE);
+}
+
+function urlOf(user: User): string {
+  return `redis://${user}:${encodeURIComponent(passwordOf(user))}@127.0.0.1:${redis.port}`;
+}
+
+async function processOf(user: User): Promise<Process> {
+  const own = await connectRedis({ url: urlOf(user) });
+  const streams = createStreams({ redis: own, prefix: 'millrace', leaseMs: 500 });
+  const process = { redis: own, streams, publisher: new Publisher(streams) };
+  open.push(process);
+  return process;
+}
+
+async function denied(): Promise<unknown> {
+  return root.control.call('ACL', 'LOG');
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'millrace-users-'));
+  writeFileSync(join(folder, 'users.acl'), withPasswords());
+  redis = await startTestRedis({ extra: ['--aclfile', join(folder, 'users.acl')] });
+  root = await connectServer({ url: redis.url });
+  const parts = { port: redis.port, username: 'consumer', password: passwordOf('consumer') };
+  const imports = [MillraceModule.forRoot({ redis: parts, lease: '500ms' }), MillraceModule.forFeature([Visit, Turn, Greet, DeskApi])];
+  app = await NestFactory.createApplicationContext({ module: class AppModule {}, imports, providers: [Handlers, Desk] }, { logger: false });
+  handlers = app.get(Handlers);
+});
+
+afterEach(async () => {
+  for (const { streams, redis: own } of open.splice(0)) {
+    await streams.stop(200);
+    own.close();
+  }
+  await root.control.call('ACL', 'LOG', 'RESET');
+});
+
+afterAll(async () => {
+  await app.close();
+  root.close();
+  await redis.stop();
+  rmSync(folder, { recursive: true });
+});
+
+describe('the users of docker/users.acl', () => {
+  it('are four, and none has a password until one is set', () => {
+    const heads = FILE.split('\n').filter((line) => line !== '').map((line) => line.split(' ').slice(0, 4).join(' '));
+    expect(heads).toEqual(USERS.map((user) => `user ${user} on #${'0'.repeat(64)}`));
+  });
+
+  it('give the admin all that docs/guides/redis-acl.md lists, but for the word that Redis 7.0 refuses', () => {
+    const blocks = [...fileOf('docs/guides/redis-acl.md').matchAll(/```text\n([^]*?)```/g)].map(([, block = '']) => block);
+    const listed = blocks.flatMap((block) => block.split(/\s/)).filter((word) => word.startsWith('+') && word !== '+waitaof');
+    const given = FILE.split('\n').find((line) => line.startsWith('user admin '))!.split(' ').filter((word) => word.startsWith('+'));
+    expect(new Set(given)).toEqual(new Set(listed));
+  });
+
+  it('let the publisher declare topics and publish in each way, and Redis denies nothing', async () => {
+    const { streams, publisher } = await processOf('publisher');
+    await streams.declare(topicOf(Visit));
+    await publisher.publishMany(Visit, ['a', 'b', 'c', 'late', 'poison'].map((name) => ({ payload: { name }, idempotencyKey: name })));
+    expect(await publisher.publish(Visit, { name: 'a' }, { idempotencyKey: 'a' })).toMatchObject({ duplicate: true });
+    await publisher.publish(Visit, { name: 'delayed' }, { delay: '10ms' });
+    await handlers.had('welcome a', 'index b', 'forget c', 'welcome delayed', 'gave up poison');
+    await publisher.publish(Visit, { name: 'held' });
+    await handlers.had('welcome held');
+    for (let count = 0; count < 30; count += 1) await publisher.publish(Visit, { name: `more ${count}` });
+    await handlers.had('welcome more 29', 'index more 29');
+    expect((await streams.inspector.group(Visit, 'desk')).dropped).toBe(1);
+    handlers.letGo();
+    expect(await denied()).toEqual([]);
+  });
+
+  it('let the publisher reach ordered groups, where Redis denies no more than the short way to their owner', async () => {
+    const { publisher } = await processOf('publisher');
+    for (const name of ['a', 'b', 'c']) {
+      await publisher.publish(Turn, { name });
+      await handlers.had(`turn ${name}`);
+    }
+    for (const entry of (await denied()) as string[][]) expect(entry).toContain('pubsub|shardnumsub');
+  });
+
+  it('let the consumer subscribe, try again, give up, work on queues, call and serve, and Redis denies nothing', async () => {
+    await app.get(Publisher).publish(Visit, { name: 'own' }, { delay: '10ms' });
+    const jobs = app.get(JobQueue);
+    await jobs.enqueueMany(Greet, ['a', 'late'].map((name) => ({ payload: { name } })));
+    await handlers.had('welcome own', 'greet a');
+    await waitFor(async () => (await jobs.counts('users-greetings')).completed === 2, { what: 'the jobs to be done' });
+    const desk = app.get<DeskApi>(DeskApi);
+    expect(await desk.book({ name: 'a' })).toEqual({ name: 'a' });
+    expect(handlers.calls.filter((call) => call === 'welcome late')).toHaveLength(3);
+    expect(await denied()).toEqual([]);
+  });
+
+  it('let the monitor see topics, groups, lags, dead letters and instances, and Redis denies nothing', async () => {
+    const { redis: own, streams: { inspector, deadLetters, orders, topics, presence } } = await processOf('monitor');
+    expect((await inspector.topics()).map(({ name }) => name)).toContain('users.visits');
+    expect((await inspector.groups(Visit)).map(({ name }) => name)).toEqual(['desk', 'index']);
+    expect(await inspector.group(Visit, 'desk')).toMatchObject({ deadLetters: 1, deadLettered: 1, redelivered: 0 });
+    expect(await inspector.silentMs(Visit, 'desk')).not.toBeNull();
+    expect(await inspector.deadLetters(Visit, 'desk')).toHaveLength(1);
+    expect(await deadLetters.list(Visit, 'desk')).toHaveLength(1);
+    expect(await orders.parked(Turn, 'turns')).toEqual([]);
+    expect(await topics.remove(Visit, { preview: true })).toMatchObject({ groups: [{ group: 'desk' }, { group: 'index' }] });
+    const rpc = createRpc({ redis: own, presence, prefix: 'millrace' });
+    expect(await rpc.instances.list()).toMatchObject([{ service: 'users-desk' }]);
+    await rpc.stop(0);
+    expect(await denied()).toEqual([]);
+  });
+
+  it('let the admin redrive, pause, seek and remove, and Redis denies nothing', async () => {
+    const { streams: { deadLetters, groups, topics, inspector } } = await processOf('admin');
+    handlers.isIll = false;
+    expect(await deadLetters.redrive(Visit, 'desk', { all: true })).toMatchObject({ redriven: 1 });
+    await waitFor(async () => (await inspector.group(Visit, 'desk')).lag === 0, { what: 'the message to be handled' });
+    await groups.pause(Visit, 'desk');
+    expect(await groups.seek(Visit, 'desk', { to: 'earliest' })).toHaveLength(2);
+    await groups.resume(Visit, 'desk');
+    await handlers.had('welcome more 29 again');
+    await groups.remove(Visit, 'index', { force: true });
+    await topics.remove(Visit, { force: true });
+    expect(await denied()).toEqual([]);
+  });
+
+  it('let a removed topic be declared anew by an admin, and not by a publisher', async () => {
+    const [publisher, admin] = [await processOf('publisher'), await processOf('admin')];
+    await publisher.streams.declare(topicOf(Gone));
+    await admin.streams.topics.remove(Gone, { force: true });
+    await expect(publisher.streams.declare(topicOf(Gone))).rejects.toThrow('remove.lua failed: Redis refuses the command');
+    await admin.streams.declare(topicOf(Gone));
+    await publisher.streams.declare(topicOf(Gone));
+    expect(await publisher.publisher.publish(Gone, { name: 'a' })).toMatchObject({ duplicate: false });
+  });
+});
+
+const LOG = 'millrace:{users.turns:0}:log';
+const CONTROL = 'millrace:{users.turns:0}:group:turns:control';
+/** Nobody may run them. */
+const NOBODYS = ['FLUSHALL', 'KEYS *', 'SCAN 0', 'CONFIG SET maxmemory 1', 'ACL LIST', 'SHUTDOWN', 'GET another', 'SPUBLISH another x', 'SCRIPT FLUSH'];
+const WRITING = `EVAL redis.call('XADD',KEYS[1],'*','m','[]') 1 ${LOG}`;
+const DENIED: Record<User, readonly string[]> = {
+  admin: [...NOBODYS, `XADD another * m []`],
+  consumer: [...NOBODYS, `XGROUP SETID ${LOG} turns 0`, `SETRANGE millrace:{users.turns:0}:group:turns:settled:0 0 x`, 'CONFIG GET requirepass'],
+  publisher: [
+    ...NOBODYS, `XREADGROUP GROUP turns x STREAMS ${LOG} >`, `DEL ${LOG}`, `UNLINK ${LOG}`, `XDEL ${LOG} 0-1`, `XCLAIM ${LOG} turns x 0 0-1`,
+    `XREAD STREAMS ${LOG} 0`, `HSET ${CONTROL} paused 1`, `XADD millrace:{users.turns:0}:group:turns:dead * m []`,
+    `SET millrace:{presence}:x 1`, 'SSUBSCRIBE millrace:{users.turns:0}:ring', 'GET {millrace}:users-greetings:id',
+    `EVAL redis.call('DEL',KEYS[1]) 1 ${LOG}`,
+  ],
+  monitor: [
+    ...NOBODYS, `XADD ${LOG} * m []`, `HSET ${CONTROL} paused 1`, `DEL ${LOG}`, `XREADGROUP GROUP turns x STREAMS ${LOG} >`, `XTRIM ${LOG} MAXLEN 0`,
+    `SET millrace:{presence}:x 1`, `SPUBLISH millrace:{users.turns:0}:ring x`, 'LPUSH {millrace}:users-greetings:wait x', WRITING,
+  ],
+};
+
+describe.each(USERS)('the user %s of docker/users.acl', (user) => {
+  it.each(DENIED[user])('may not run %s', async (line) => {
+    const own = await connectServer({ url: urlOf(user) });
+    const [command = '', ...args] = line.split(' ');
+    await expect(own.control.call(command, ...args)).rejects.toMatchObject({ message: expect.stringMatching(/NOPERM|can't run this command/) });
+    own.close();
+    expect(await denied()).toHaveLength(1);
+  });
+});
