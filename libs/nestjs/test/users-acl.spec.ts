@@ -1,108 +1,18 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { type INestApplicationContext, Injectable } from '@nestjs/common';
+import type { INestApplicationContext, Provider } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import {
-  type DeliveryContext, fixed, Job, JobHandler, JobQueue, MillraceModule, OnDeadLetter, Publisher, RpcContract, RpcService,
-  Subscribe, SubscribeBatch, SubscribeBroadcast, Topic,
-} from '@millrace/nestjs';
 import { topicOf } from '@millrace/core';
+import { JobQueue, MillraceModule, Publisher } from '@millrace/nestjs';
 import { connectRedis, connectServer, type StandaloneTopology, type Topology } from '@millrace/redis';
 import { createRpc } from '@millrace/rpc';
 import { createStreams, type Streams } from '@millrace/streams';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
-import { IsString } from 'class-validator';
-import { atOnce } from './fixture.js';
+import { Desk, DeskApi, FILE, fileWithPasswords, Gone, Greet, Handlers, PAGE, passwordOf, Turn, type User, USERS, Visit } from './users.js';
 
-const USERS = ['publisher', 'consumer', 'admin', 'monitor'] as const;
-type User = (typeof USERS)[number];
-
-const fileOf = (path: string): string => readFileSync(fileURLToPath(new URL(`../../../${path}`, import.meta.url)), 'utf8');
-const FILE = fileOf('docker/users.acl');
-const passwordOf = (user: User): string => `of the ${user}`;
-
-const retention = { maxAge: '1d', maxMessages: 8, maxBytes: 10_000_000, overflow: 'drop-oldest' } as const;
-
-@Topic<Visit>('users.visits', { partitions: 2, key: ({ name }) => name, retention })
-class Visit {
-  @IsString() name!: string;
-}
-
-@Topic('users.gone')
-class Gone {
-  @IsString() name!: string;
-}
-
-@Topic<Turn>('users.turns', { key: ({ name }) => name })
-class Turn {
-  @IsString() name!: string;
-}
-
-@Job('users-greet', { queue: 'users-greetings', attempts: 2, backoff: fixed('1ms') })
-class Greet {
-  @IsString() name!: string;
-}
-
-@RpcContract<DeskApi>('users-desk', { book: { input: Visit, output: Visit, idempotent: true } })
-abstract class DeskApi {
-  abstract book(visit: Visit): Promise<Visit>;
-}
-
-@RpcService(DeskApi)
-class Desk {
-  book(visit: Visit): Promise<Visit> {
-    return Promise.resolve(visit);
-  }
-}
-
-@Injectable()
-class Handlers {
-  readonly calls: string[] = [];
-  isIll = true;
-  letGo!: () => void;
-  readonly #held = new Promise<void>((resolve) => (this.letGo = resolve));
-
-  @Subscribe(Visit, { group: 'desk', retry: atOnce })
-  async welcome({ name }: Visit, { attempt, replayed }: DeliveryContext): Promise<void> {
-    this.calls.push(`welcome ${name}${replayed ? ' again' : ''}`);
-    if (name === 'held') await this.#held;
-    if ((name === 'late' && attempt < 3) || (name === 'poison' && this.isIll)) throw new Error('ill');
-  }
-
-  @OnDeadLetter(Visit, { group: 'desk' })
-  gaveUp({ name }: Visit): void {
-    this.calls.push(`gave up ${name}`);
-  }
-
-  @SubscribeBatch(Visit, { group: 'index', batch: { size: 10, wait: '5ms' } })
-  index(visits: Visit[]): void {
-    this.calls.push(...visits.map(({ name }) => `index ${name}`));
-  }
-
-  @SubscribeBroadcast(Visit)
-  forget({ name }: Visit): void {
-    this.calls.push(`forget ${name}`);
-  }
-
-  @Subscribe(Turn, { group: 'turns', ordering: 'key' })
-  turn({ name }: Turn): void {
-    this.calls.push(`turn ${name}`);
-  }
-
-  @JobHandler(Greet)
-  greet({ name }: Greet): void {
-    this.calls.push(`greet ${name}`);
-    if (name === 'late' && this.calls.filter((call) => call === 'greet late').length < 2) throw new Error('ill');
-  }
-
-  async had(...calls: string[]): Promise<void> {
-    for (const call of calls) await waitFor(() => this.calls.includes(call), { what: call });
-  }
-}
+type Feature = Parameters<typeof MillraceModule.forFeature>[0][number];
 
 interface Process {
   readonly redis: Topology;
@@ -117,12 +27,6 @@ let app: INestApplicationContext;
 let handlers: Handlers;
 const open: Process[] = [];
 
-/** The lines of docker/users.acl, each with the digest of a password in place of its zeros. */
-function withPasswords(): string {
-  const digest = (user: User): string => createHash('sha256').update(passwordOf(user)).digest('hex');
-  return USERS.reduce((text, user) => text.replace(new RegExp(`^user ${user} on #0{64} `, 'm'), `user ${user} on #${digest(user)} `), FILE);
-}
-
 function urlOf(user: User): string {
   return `redis://${user}:${encodeURIComponent(passwordOf(user))}@127.0.0.1:${redis.port}`;
 }
@@ -135,19 +39,21 @@ async function processOf(user: User): Promise<Process> {
   return process;
 }
 
+function appOf(username: User, features: Feature[], providers: Provider[] = []): Promise<INestApplicationContext> {
+  const parts = { port: redis.port, username, password: passwordOf(username) };
+  const imports = [MillraceModule.forRoot({ redis: parts, lease: '500ms' }), MillraceModule.forFeature(features)];
+  return NestFactory.createApplicationContext({ module: class AppModule {}, imports, providers }, { logger: false });
+}
+
 async function denied(): Promise<unknown> {
   return root.control.call('ACL', 'LOG');
 }
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-users-'));
-  writeFileSync(join(folder, 'users.acl'), withPasswords());
-  redis = await startTestRedis({ extra: ['--aclfile', join(folder, 'users.acl')] });
+  redis = await startTestRedis({ extra: ['--aclfile', fileWithPasswords(folder)] });
   root = await connectServer({ url: redis.url });
-  const parts = { port: redis.port, username: 'consumer', password: passwordOf('consumer') };
-  const imports = [MillraceModule.forRoot({ redis: parts, lease: '500ms' }), MillraceModule.forFeature([Visit, Turn, Greet, DeskApi])];
-  const module = { module: class AppModule {}, imports, providers: [Handlers, Desk] };
-  app = await NestFactory.createApplicationContext(module, { logger: false });
+  app = await appOf('consumer', [Visit, Turn, Greet, DeskApi], [Handlers, Desk]);
   handlers = app.get(Handlers);
 });
 
@@ -173,7 +79,7 @@ describe('the users of docker/users.acl', () => {
   });
 
   it('give the admin all that docs/guides/redis-acl.md lists, but for the word that Redis 7.0 refuses', () => {
-    const blocks = [...fileOf('docs/guides/redis-acl.md').matchAll(/```text\n([^]*?)```/g)].map(([, block = '']) => block);
+    const blocks = [...PAGE.matchAll(/```text\n([^]*?)```/g)].map(([, block = '']) => block);
     const listed = blocks.flatMap((block) => block.split(/\s/)).filter((word) => word.startsWith('+') && word !== '+waitaof');
     const given = FILE.split('\n').find((line) => line.startsWith('user admin '))!.split(' ').filter((word) => word.startsWith('+'));
     expect(new Set(given)).toEqual(new Set(listed));
@@ -232,6 +138,13 @@ describe('the users of docker/users.acl', () => {
     expect(await denied()).toEqual([]);
   });
 
+  it('let the monitor count jobs, and Redis denies nothing', async () => {
+    const own = await appOf('monitor', [Greet]);
+    expect(await own.get(JobQueue).counts('users-greetings')).toMatchObject({ waiting: 0, completed: 2 });
+    await own.close();
+    expect(await denied()).toEqual([]);
+  });
+
   it('let the admin redrive, pause, seek and remove, and Redis denies nothing', async () => {
     const { streams: { deadLetters, groups, topics, inspector } } = await processOf('admin');
     handlers.isIll = false;
@@ -246,6 +159,15 @@ describe('the users of docker/users.acl', () => {
     expect(await denied()).toEqual([]);
   });
 
+  it('let the consumer begin no seek, so that none stops half way', async () => {
+    const { streams: { groups, inspector } } = await processOf('consumer');
+    await groups.pause(Turn, 'turns');
+    const before = await inspector.group(Turn, 'turns');
+    await expect(groups.seek(Turn, 'turns', { to: 'earliest' })).rejects.toThrow('seek.lua failed: Redis refuses the command');
+    expect(await inspector.group(Turn, 'turns')).toEqual(before);
+    await groups.resume(Turn, 'turns');
+  });
+
   it('let a removed topic be declared anew by an admin, and not by a publisher', async () => {
     const [publisher, admin] = [await processOf('publisher'), await processOf('admin')];
     await publisher.streams.declare(topicOf(Gone));
@@ -254,6 +176,22 @@ describe('the users of docker/users.acl', () => {
     await admin.streams.declare(topicOf(Gone));
     await publisher.streams.declare(topicOf(Gone));
     expect(await publisher.publisher.publish(Gone, { name: 'a' })).toMatchObject({ duplicate: false });
+  });
+});
+
+describe('the user default', () => {
+  it('may ask whether Redis is there, and nothing else, with the line that docs/guides/redis-acl.md gives', async () => {
+    const [, line = ''] = /`user (default on [^`]*)`/.exec(PAGE) ?? [];
+    const own = await connectServer({ url: redis.url });
+    await root.control.call('ACL', 'SETUSER', 'operator', 'on', 'nopass', '~*', '+@all');
+    const operator = await connectServer({ url: `redis://operator:any@127.0.0.1:${redis.port}` });
+    await operator.control.call('ACL', 'SETUSER', ...line.split(' '));
+    expect(await own.control.call('PING')).toBe('PONG');
+    await expect(own.control.call('GET', 'millrace:topics')).rejects.toThrow('NOPERM');
+    await operator.control.call('ACL', 'SETUSER', 'default', '~*', '&*', '+@all');
+    await root.control.call('ACL', 'DELUSER', 'operator');
+    operator.close();
+    own.close();
   });
 });
 
