@@ -120,6 +120,18 @@ describe('the users of docker/users.acl', () => {
     for (const entry of (await denied()) as string[][]) expect(entry).toContain('pubsub|shardnumsub');
   });
 
+  it('let the publisher hand over to owners of ordered groups with the words that the guide adds', async () => {
+    const [, words = ''] = /`(\+pubsub[^`]*)`\s+in its line/.exec(PAGE) ?? [];
+    const { publisher } = await processOf('publisher');
+    await root.control.call('ACL', 'SETUSER', 'publisher', ...words.split(/ (?![+])/));
+    for (const name of ['d', 'e', 'f']) {
+      await publisher.publish(Turn, { name });
+      await handlers.had(`turn ${name}`);
+    }
+    await root.control.call('ACL', 'LOAD');
+    expect(await denied()).toEqual([]);
+  });
+
   it('let the consumer subscribe, try again, give up, work on queues, call and serve, and Redis denies nothing', async () => {
     await app.get(Publisher).publish(Visit, { name: 'own' }, { delay: '10ms' });
     const jobs = app.get(JobQueue);
@@ -185,6 +197,17 @@ describe('the users of docker/users.acl', () => {
     await admin.streams.declare(topicOf(Gone));
     await publisher.streams.declare(topicOf(Gone));
     expect(await publisher.publisher.publish(Gone, { name: 'a' })).toMatchObject({ duplicate: false });
+  });
+
+  it('let a log that Redis has lost be made again by an admin, and not by a publisher, while groups of it are known', async () => {
+    const [publisher, admin] = [await processOf('publisher'), await processOf('admin')];
+    const [log, meta, groups] = ['log', 'meta', 'groups'].map((key) => `millrace:{users.gone:0}:${key}`) as [string, string, string];
+    await publisher.streams.declare(topicOf(Gone));
+    await root.control.call('HSET', groups, 'all', 0);
+    await root.control.call('DEL', log, meta);
+    await expect(publisher.publisher.publish(Gone, { name: 'b' })).rejects.toThrow('Redis refuses the command');
+    await admin.streams.declare(topicOf(Gone));
+    expect(await publisher.publisher.publish(Gone, { name: 'b' })).toMatchObject({ duplicate: false });
   });
 });
 
