@@ -104,7 +104,7 @@ export class Handlers {
  * @returns its path
  */
 export function fileWithPasswords(folder: string): string {
-  const [, commands = ''] = /```bash\n([^]*?)```/.exec(PAGE) ?? [];
+  const [, commands = ''] = /```sh\n([^]*?)```/.exec(PAGE) ?? [];
   const path = join(folder, 'docker/users.acl');
   mkdirSync(join(folder, 'docker'));
   writeFileSync(path, FILE);
