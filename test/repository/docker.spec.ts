@@ -1,32 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Duration, durationMs } from '@millrace/core';
-import { parse } from 'yaml';
+import { composeOf, missingMounts } from './compose.js';
 import { commandOf, copiedFromContext, environmentOf, type Instruction, lastOf, stageNamed, stagesOf } from './dockerfile.js';
 import { filesOf, has, read } from './repository.js';
-
-interface Service {
-  image?: string;
-  command?: string[];
-  build?: { dockerfile: string; target: string };
-  environment?: Record<string, string | number>;
-  depends_on?: Record<string, { condition: string }>;
-  volumes?: string[];
-  ports?: string[];
-  healthcheck?: { test: string[] };
-  stop_grace_period?: Duration;
-  deploy?: { replicas: number };
-}
-
-interface Compose {
-  services: Record<string, Service>;
-  volumes: Record<string, unknown>;
-}
 
 const IMAGES = ['server', 'worker'];
 
 const stages = stagesOf(read('docker/Dockerfile'));
-const compose = parse(read('docker/compose.yaml'), { merge: true }) as Compose;
-const local = parse(read('docker/compose.local.yaml')) as Compose;
+const compose = composeOf('docker/compose.yaml');
+const local = composeOf('docker/compose.local.yaml');
 const services = Object.entries(compose.services);
 const built = services.filter(([, service]) => service.build !== undefined);
 
@@ -130,10 +112,7 @@ describe('docker/compose.yaml', () => {
   });
 
   it('mounts files and volumes that exist', () => {
-    const sources = services.flatMap(([, { volumes = [] }]) => volumes.map((volume) => volume.split(':')[0]!));
-    const files = sources.filter((source) => source.startsWith('.'));
-    expect(files.filter((file) => !has(`docker/${file}`))).toEqual([]);
-    expect(sources.filter((source) => !files.includes(source) && !(source in compose.volumes))).toEqual([]);
+    expect(services.flatMap(([, service]) => missingMounts(service, compose, has))).toEqual([]);
   });
 
   it('starts a service when those that it needs are healthy', () => {

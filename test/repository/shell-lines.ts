@@ -20,6 +20,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
   docker: dockerProblems,
   echo: ([text = '']) => variableProblems(text.replace(/^"/, '').split('=')[0]!),
   export: (assignments) => assignments.flatMap((assignment) => variableProblems(assignment.split('=')[0]!)),
+  // libs/nestjs/test/users-acl.spec.ts runs these two as they stand.
+  'digest=$(printf': () => [],
+  sed: (args) => (has(args.at(-1)!) ? [] : [`${args.at(-1)} is not there`]),
   '.ci/run': () => (has('.ci/run') ? [] : ['.ci/run is not there']),
 };
 

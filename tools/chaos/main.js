@@ -36,6 +36,6 @@ function parse() {
   }
 }
 
-function announce({ mode, messages, faults, workers, seed }) {
-  process.stderr.write(`chaos --mode ${mode} --messages ${messages} --faults ${faults} --workers ${workers} --seed ${seed}\n`);
+function announce({ mode, topology, messages, faults, workers, seed }) {
+  process.stderr.write(`chaos --mode ${mode} --topology ${topology} --messages ${messages} --faults ${faults} --workers ${workers} --seed ${seed}\n`);
 }

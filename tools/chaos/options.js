@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 const MODES = ['ordered', 'shared', 'rpc'];
+const TOPOLOGIES = ['standalone', 'cluster', 'sentinel'];
 const WORKERS = { ordered: 4, shared: 4, rpc: 3 };
 
 const HELP = `
@@ -49,6 +50,7 @@ export function parseChaosOptions(args) {
 function chaosOptions() {
   return [
     new Option('--mode <mode>', 'messages, and how the workers share the partitions, or calls').choices(MODES).default('shared'),
+    new Option('--topology <name>', 'how Redis is set up; calls know one server').choices(TOPOLOGIES).default('standalone'),
     new Option('--messages <n>', 'messages to publish, or calls to make').argParser(whole(100, 10_000_000)).default(30_000),
     new Option('--faults <n>', 'faults, spread evenly over the messages').argParser(whole(0, 10_000)).default(35),
     new Option('--workers <n>', 'worker processes (default: 4, or 3 in mode rpc)').argParser(whole(1, 16)),

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { MillraceError, MillraceModule, Topic } from '@millrace/nestjs';
-import { connectRedis } from '@millrace/redis';
+import { connectServer } from '@millrace/redis';
 import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
 import { Controller, Get, type INestApplication, type LoggerService, Module, type Type } from '@nestjs/common';
 import { IsInt } from 'class-validator';
@@ -86,7 +86,7 @@ describe('a failure that is not the client\'s', () => {
 
   it('from Redis is answered with its code, and the words of Redis are logged', async () => {
     const url = await start();
-    const direct = await connectRedis({ url: redis.url, name: 'spec' });
+    const direct = await connectServer({ url: redis.url, name: 'spec' });
     const log = `${prefix}:{test.failing:0}:log`;
     await direct.control.call('DEL', log);
     await direct.control.call('SET', log, 'no stream');

@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { type INestApplication, type LoggerService, Module, type Type } from '@nestjs/common';
 import { Job, MillraceModule, Topic } from '@millrace/nestjs';
-import { connectRedis } from '@millrace/redis';
+import { connectServer } from '@millrace/redis';
 import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
 import { IsOptional, IsString } from 'class-validator';
 import { startServer } from '../src/start-server.js';
@@ -78,7 +78,7 @@ function bytesOf(text: string): string {
 
 /** Everything that is stored in the partition. */
 async function stored(): Promise<string> {
-  const direct = await connectRedis({ url: redis.url, name: 'spec' });
+  const direct = await connectServer({ url: redis.url, name: 'spec' });
   const entries = await direct.control.call('XRANGE', `${prefix}:{test.hostile:0}:log`, '-', '+');
   direct.close();
   return JSON.stringify(entries);

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
-import { connectRedis } from '@millrace/redis';
+import { connectServer } from '@millrace/redis';
 import type { Report } from '../src/demo/report.js';
 import { type DemoEnd, DemoProcess } from './demo-process.js';
 import { screenOf } from './screen.js';
@@ -36,7 +36,7 @@ async function expectNothingLeft(demo: DemoProcess, { TMPDIR }: { TMPDIR: string
 }
 
 async function expectEmpty({ url }: TestRedis): Promise<void> {
-  const connections = await connectRedis({ url });
+  const connections = await connectServer({ url });
   expect(await connections.control.call('DBSIZE')).toBe(0);
   connections.close();
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { connectDatabase } from '@millrace/outbox';
-import { connectRedis } from '@millrace/redis';
+import { connectServer } from '@millrace/redis';
 import { startTestRedis, type TestRedis } from '@millrace/testing';
 import { Cleanup } from '../src/demo/cleanup.js';
 import { findSurroundings } from '../src/demo/surroundings.js';
@@ -30,7 +30,7 @@ async function schemas(url: string): Promise<string[]> {
 
 describe('the surroundings of a run', () => {
   test('are named for it alone, and its keys are removed from a Redis that is not its own', async () => {
-    const connections = await connectRedis({ url: redis.url });
+    const connections = await connectServer({ url: redis.url });
     const { control } = connections;
     const ours = cleanup();
     const env = { REDIS_URL: redis.url, ...(POSTGRES ? { DATABASE_URL: POSTGRES } : {}) };

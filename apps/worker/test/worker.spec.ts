@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Publisher } from '@millrace/core';
-import { connectRedis } from '@millrace/redis';
+import { connectServer } from '@millrace/redis';
 import { createStreams } from '@millrace/streams';
 import { startTestRedis, type TestRedis, TypeScriptChild } from '@millrace/testing';
 import { loadApplication } from '@millrace/nestjs';
@@ -24,7 +24,7 @@ function host(env: NodeJS.ProcessEnv): TypeScriptChild {
 }
 
 async function publish(): Promise<void> {
-  const connections = await connectRedis({ url: redis.url });
+  const connections = await connectServer({ url: redis.url });
   const streams = createStreams({ redis: connections, prefix: 'millrace', leaseMs: 15_000 });
   await new Publisher(streams).publish(Hosted, new Hosted());
   await streams.stop(1_000);

@@ -22,33 +22,33 @@ describe('bullConnection', () => {
     ['rediss://10.0.0.1', { host: '10.0.0.1', tls: {} }],
     ['unix:///run/redis.sock', { path: '/run/redis.sock' }],
   ])('reads %s', (url, expected) => {
-    expect(bullConnection(url, 'queue')).toMatchObject(expected);
+    expect(bullConnection({ url }, 'queue')).toMatchObject(expected);
   });
 
   it('has no user, password or TLS where the URL has none', () => {
-    for (const absent of ['username', 'password', 'tls']) expect(bullConnection('redis://cache', 'worker')).not.toHaveProperty(absent);
+    for (const absent of ['username', 'password', 'tls']) expect(bullConnection({ url: 'redis://cache' }, 'worker')).not.toHaveProperty(absent);
   });
 
   it('lets a worker wait for Redis and a queue give up', () => {
-    expect(bullConnection('redis://cache', 'worker').maxRetriesPerRequest).toBeNull();
-    expect(bullConnection('redis://cache', 'queue').maxRetriesPerRequest).toBe(0);
+    expect(bullConnection({ url: 'redis://cache' }, 'worker').maxRetriesPerRequest).toBeNull();
+    expect(bullConnection({ url: 'redis://cache' }, 'queue').maxRetriesPerRequest).toBe(0);
   });
 
   it('never sets a key prefix', () => {
-    expect(bullConnection('redis://cache', 'queue')).not.toHaveProperty('keyPrefix');
-    expect(() => bullConnection('redis://cache?keyPrefix=x', 'queue')).toThrow(/parameters/);
+    expect(bullConnection({ url: 'redis://cache' }, 'queue')).not.toHaveProperty('keyPrefix');
+    expect(() => bullConnection({ url: 'redis://cache?keyPrefix=x' }, 'queue')).toThrow(/parameters/);
   });
 
   it.each(['', 'cache:6379', 'http://cache', 'redis://', 'redis://cache/x', 'redis://u:secret@cache/0/1', 'redis://u:%zzsecret@cache'])(
     'refuses %j without a password in the message',
     (url) => {
-      expect(codeOf(() => bullConnection(url, 'queue'))).toBe('INVALID_OPTIONS');
-      expect(() => bullConnection(url, 'queue')).not.toThrow(/secret/);
+      expect(codeOf(() => bullConnection({ url }, 'queue'))).toBe('INVALID_OPTIONS');
+      expect(() => bullConnection({ url }, 'queue')).not.toThrow(/secret/);
     },
   );
 
   it('refuses what is no string', () => {
-    expect(codeOf(() => bullConnection(['redis://cache'] as never, 'queue'))).toBe('INVALID_OPTIONS');
+    expect(codeOf(() => bullConnection({ url: ['redis://cache'] as never }, 'queue'))).toBe('INVALID_OPTIONS');
   });
 });
 

@@ -22,7 +22,7 @@ describe('a counted worker', () => {
       begun.give();
       await release.promise;
     };
-    worker = new CountedWorker('emails', work, { connection: bullConnection(fixture.redis.url, 'worker'), prefix: fixture.prefix });
+    worker = new CountedWorker('emails', work, { connection: bullConnection({ url: fixture.redis.url }, 'worker'), prefix: fixture.prefix });
     await worker.idle();
     await fixture.jobs.enqueue(SendMail, { to: 'a' });
     await begun.promise;

@@ -37,7 +37,7 @@ export class JobsFixture {
 
   /** A connection of its own to the same queue, to be closed by whoever asked for it. */
   newQueue(name: string): Queue {
-    const queue = new Queue(name, { connection: bullConnection(this.redis.url, 'queue'), prefix: this.prefix });
+    const queue = new Queue(name, { connection: bullConnection({ url: this.redis.url }, 'queue'), prefix: this.prefix });
     watchQueue(queue);
     return queue;
   }
@@ -45,7 +45,7 @@ export class JobsFixture {
   async worker(handlers: readonly JobRegistration[], options: Partial<JobWorkerOptions> = {}): Promise<JobWorker> {
     const worker = await startJobWorker({
       queue: handlers[0]!.definition.queue,
-      connection: bullConnection(this.redis.url, 'worker'),
+      connection: bullConnection({ url: this.redis.url }, 'worker'),
       prefix: PREFIX,
       concurrency: 4,
       handlers: new Map(handlers.map((handler) => [handler.definition.name, handler])),
@@ -58,7 +58,7 @@ export class JobsFixture {
   /** The job as it is stored once it has completed or failed. */
   async finished(queueName: string, id: string): Promise<Job> {
     const queue = this.queue(queueName);
-    const events = new QueueEvents(queueName, { connection: bullConnection(this.redis.url, 'worker'), prefix: this.prefix });
+    const events = new QueueEvents(queueName, { connection: bullConnection({ url: this.redis.url }, 'worker'), prefix: this.prefix });
     this.#events.push(events);
     await events.waitUntilReady();
     const job = await this.stored(queueName, id);

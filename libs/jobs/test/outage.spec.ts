@@ -26,7 +26,7 @@ async function full(): Promise<{ memory(bytes: '0' | '1'): Promise<unknown>; pin
 
 /** A job queue on another address, closed after the test. */
 async function withQueue(url: string, test: (jobs: JobQueue, queue: Queue) => Promise<void>): Promise<void> {
-  const queue = new Queue('emails', { connection: bullConnection(url, 'queue'), prefix: fixture.prefix });
+  const queue = new Queue('emails', { connection: bullConnection({ url }, 'queue'), prefix: fixture.prefix });
   try {
     await test(new JobQueue(() => queue), queue);
   } finally {
@@ -122,7 +122,7 @@ describe('a queue without Redis', () => {
 
 describe('a worker without Redis', () => {
   it('does not start', async () => {
-    const connection = bullConnection(`redis://:secret@127.0.0.1:${await freePort()}`, 'worker');
+    const connection = bullConnection({ url: `redis://:secret@127.0.0.1:${await freePort()}` }, 'worker');
     const start = fixture.worker([handler(SendMail, () => undefined)], { connection });
     await expect(start).rejects.toMatchObject({ code: 'REDIS_UNREACHABLE', retryable: true });
     await expect(start).rejects.not.toThrow(/secret/);

@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterEach(() => fixture.clear());
 afterAll(() => fixture.stop());
 
-const plain = () => ({ connection: bullConnection(fixture.redis.url, 'worker'), prefix: fixture.prefix });
+const plain = () => ({ connection: bullConnection({ url: fixture.redis.url }, 'worker'), prefix: fixture.prefix });
 
 describe('code that uses BullMQ itself, with the same prefix', () => {
   it('has queues of its own beside ours', async () => {

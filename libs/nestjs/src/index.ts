@@ -133,7 +133,9 @@ export { ENVIRONMENT, type EnvironmentVariable, readEnvironment } from './config
 export type { HandlerSelection, SelectedHandlers } from './config/handler-selection.js';
 export { CallsOptions } from './config/calls-options.js';
 export { MillraceOptions } from './config/millrace-options.js';
-export type { RedisOptions, RedisTlsOptions } from './config/redis-options.js';
+export type {
+  ClusterOptions, RedisClusterOptions, RedisLoginOptions, RedisOptions, RedisSentinelOptions, RedisTlsOptions, SentinelOptions,
+} from './config/redis-options.js';
 export type { HandlerDecorator } from './declare/handler-declaration.js';
 export { Contracts } from './explore/contracts.js';
 export { Health, type Liveness, type Readiness } from './health/health.js';

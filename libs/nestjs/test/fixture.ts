@@ -1,6 +1,6 @@
 import type { INestApplicationContext, LoggerService, ModuleMetadata } from '@nestjs/common';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
-import { connectRedis, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { IsInt, IsString } from 'class-validator';
 import { fixed, Job, MillraceError, MillraceModule, type MillraceOptions, Topic } from '@millrace/nestjs';
@@ -42,7 +42,7 @@ export class Bench {
 
   static async start(): Promise<Bench> {
     const redis = await startTestRedis();
-    return new Bench(redis, await connectRedis({ url: redis.url, name: 'bench' }));
+    return new Bench(redis, await connectServer({ url: redis.url, name: 'bench' }));
   }
 
   /** A prefix of its own, so that tests do not meet in Redis. */

@@ -6,7 +6,7 @@ import {
   type BatchContext, DeadLetters, type DeliveryContext, InjectDatabase, Inspector, type JobContext, JobHandler, JobQueue,
   MillraceModule, Publisher, type SqlDatabase, Subscribe, SubscribeBatch,
 } from '@millrace/nestjs';
-import { connectRedis } from '@millrace/redis';
+import { connectServer } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
 import { Bench, Journal, OrderPlaced, SendConfirmation } from './fixture.js';
 
@@ -121,7 +121,7 @@ describe.each(['message', 'job'] as const)('a handler of a %s with the inbox tha
   });
 
   async function steal(prefix: string, id: string): Promise<void> {
-    const redis = await connectRedis({ url: bench.redis.url });
+    const redis = await connectServer({ url: bench.redis.url });
     if (kind === 'job') await redis.control.call('SET', `{${prefix}}:emails:${id}:lock`, 'thief');
     else {
       const log = `${prefix}:{shop.orders.placed:0}:log`;

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type INestApplicationContext, Injectable } from '@nestjs/common';
 import { connectDatabase, findDatabase, type RunningDatabase, type SqlDatabase } from '@millrace/outbox';
-import { connectRedis, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import { DeadLetters, type DeliveryContext, fixed, Groups, Inspector, Publisher, Subscribe } from '@millrace/nestjs';
 import { waitFor } from '@millrace/testing';
 import { Bench, OrderPlaced } from './fixture.js';
@@ -85,7 +85,7 @@ async function givenUp(one: Shop): Promise<void> {
 }
 
 async function withRedis(work: (redis: StandaloneTopology) => Promise<unknown>): Promise<void> {
-  const redis = await connectRedis({ url: bench.redis.url });
+  const redis = await connectServer({ url: bench.redis.url });
   try {
     await work(redis);
   } finally {
@@ -112,7 +112,7 @@ describe('a replay of a group with the inbox', () => {
       const [[, [, message]]] = (await control.call('XRANGE', `${partition}:log`, '-', '+')) as [[string, string[]]];
       await control.call('HSET', `${partition}:meta`, 'next', 2);
       await control.call('XADD', `${partition}:log`, `${Date.now()}-16`, 'm', message!);
-      await control.call('PUBLISH', `${partition}:ring`, 'log by-hand');
+      await control.call('SPUBLISH', `${partition}:ring`, 'log by-hand');
     });
     await idle(one.app);
     expect(await effects()).toEqual({ twin: 1 });

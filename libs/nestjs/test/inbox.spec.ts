@@ -14,7 +14,7 @@ import {
   Subscribe,
 } from '@millrace/nestjs';
 import { topicOf } from '@millrace/core';
-import { connectRedis } from '@millrace/redis';
+import { connectServer } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
 import { Connections } from '../src/module/connections.js';
 import { atOnce, Bench, failureOf, Journal, OrderPlaced, SendConfirmation } from './fixture.js';
@@ -147,13 +147,13 @@ describe('inbox: true', () => {
     const prefix = bench.prefix();
     const app = await bench.app({ providers: [Slow] }, { database: database.url, prefix });
     await app.get(Publisher).publish(OrderPlaced, { orderId: 'twin', amount: 1 });
-    const redis = await connectRedis({ url: bench.redis.url });
+    const redis = await connectServer({ url: bench.redis.url });
     try {
       const log = `${prefix}:{shop.orders.placed:0}:log`;
       const [[, [, message]]] = (await redis.control.call('XRANGE', log, '-', '+')) as [[string, string[]]];
       await redis.control.call('HSET', `${prefix}:{shop.orders.placed:0}:meta`, 'next', 2);
       await redis.control.call('XADD', log, `${Date.now()}-16`, 'm', message!);
-      await redis.control.call('PUBLISH', `${prefix}:{shop.orders.placed:0}:ring`, 'log by-hand');
+      await redis.control.call('SPUBLISH', `${prefix}:{shop.orders.placed:0}:ring`, 'log by-hand');
       const inspector = app.get(Inspector);
       await waitFor(async () => (await inspector.group(OrderPlaced, 'slow')).pending === 2, { what: 'both to be in hand' });
       app.get(Slow).goOn();

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type INestApplicationContext, Injectable } from '@nestjs/common';
 import { deliveryPipeline, type EventMap, type InboxPort, listen, topicOf } from '@millrace/core';
 import { connectDatabase, findDatabase, type SqlDatabase, SqlInbox } from '@millrace/outbox';
-import { connectRedis, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import { createStreams } from '@millrace/streams';
 import { TcpProxy, uniqueName, waitFor } from '@millrace/testing';
 import { DeadLetter, type DeliveryContext, Inspector, Publisher, Subscribe, Topic } from '@millrace/nestjs';
@@ -75,7 +75,7 @@ describe.each(kinds)('an ordered group with the inbox in $kind', ({ start }) => 
   beforeAll(async () => {
     place = await start();
     sql = await connectDatabase({ url: place.url });
-    redis = await connectRedis({ url: bench.redis.url });
+    redis = await connectServer({ url: bench.redis.url });
     await sql.query('CREATE TABLE effects (number serial, what text)');
     await new SqlInbox({ database: sql }).prepare();
   });
@@ -159,7 +159,7 @@ describe.each(kinds)('an ordered group with the inbox in $kind', ({ start }) => 
       },
     };
     const subscribe = async (url: string, own: InboxPort, name: string): Promise<Publisher> => {
-      const topology = await connectRedis({ url });
+      const topology = await connectServer({ url });
       const streams = createStreams({ redis: topology, prefix, leaseMs: 1_000 });
       ends.push(async () => {
         await streams.stop(200);

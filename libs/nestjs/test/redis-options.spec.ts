@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type INestApplicationContext, Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { JobHandler, JobQueue, MillraceError, MillraceModule, type MillraceOptions, Publisher, Subscribe } from '@millrace/nestjs';
-import { connectRedis, freePort } from '@millrace/redis';
+import { connectServer, type ServerTarget, freePort } from '@millrace/redis';
 import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
 import { readSettings, type Settings } from '../src/config/settings.js';
 import { Authority, type Pair } from './certificates.js';
@@ -28,7 +28,7 @@ beforeAll(async () => {
   port = await freePort();
   const files = ['--tls-cert-file', server.cert, '--tls-key-file', server.key, '--tls-ca-cert-file', authority.ca];
   redis = await startTestRedis({ extra: ['--tls-port', String(port), ...files, '--tls-auth-clients', 'yes'] });
-  const direct = await connectRedis({ url: redis.url });
+  const direct = await connectServer({ url: redis.url });
   await direct.control.call('ACL', 'SETUSER', 'shop', 'on', `>${PASSWORD}`, '~*', '&*', '+@all');
   direct.close();
 });
@@ -49,8 +49,8 @@ function problemsOf(options: object, env: NodeJS.ProcessEnv = {}): readonly stri
 }
 
 /** How Redis is reached by these settings. */
-async function userOf({ redisUrl, redisTls }: Settings): Promise<unknown> {
-  const connections = await connectRedis({ url: redisUrl, ...(redisTls ? { tls: redisTls } : {}) });
+async function userOf({ redis: target }: Settings): Promise<unknown> {
+  const connections = await connectServer(target as ServerTarget);
   const user = await connections.control.call('ACL', 'WHOAMI');
   connections.close();
   return user;
@@ -58,7 +58,8 @@ async function userOf({ redisUrl, redisTls }: Settings): Promise<unknown> {
 
 describe('the parts of where Redis is', () => {
   it('are a URL like any other, with defaults', () => {
-    const urlOf = (parts: object): string => readSettings({ redis: parts }, { REDIS_URL: 'redis://not-this' }).redisUrl;
+    const targetOf = (parts: object): ServerTarget => readSettings({ redis: parts }, { REDIS_URL: 'redis://not-this' }).redis as ServerTarget;
+    const urlOf = (parts: object): string => targetOf(parts).url;
     expect(urlOf({})).toBe('redis://127.0.0.1:6379/0');
     expect(urlOf({ host: '::1', port: 1, database: 3 })).toBe('redis://[::1]:1/3');
     expect(urlOf({ host: 'redis.example', password: 'a#b', tls: true })).toBe('rediss://:a%23b@redis.example:6379/0');
@@ -134,8 +135,8 @@ describe('certificates for Redis', () => {
     ['no authority', () => ({}), 'self-signed certificate'],
     ['another name', () => ({ ca: authority.ca, servername: 'other.test' }), 'altnames'],
   ])('that are not to be trusted are told at once, with what to do: %s', async (_, tls, why) => {
-    const { redisUrl, redisTls } = readSettings(encrypted({ ...client, ...tls() }), {});
-    const error = await failureOf(connectRedis({ url: redisUrl, ...(redisTls ? { tls: redisTls } : {}) }));
+    const target = readSettings(encrypted({ ...client, ...tls() }), {}).redis as ServerTarget;
+    const error = await failureOf(connectServer(target));
     expect(error).toMatchObject({ code: 'REDIS_UNREACHABLE', message: expect.stringContaining(why) });
     expect(error.message).toMatch(/do not trust each other.*tls\.ca/);
     expect(error.message).not.toContain('se%23c');

@@ -16,8 +16,7 @@ function problemsOf(options: object, env: NodeJS.ProcessEnv = {}): readonly stri
 describe('settings', () => {
   it('have defaults', () => {
     expect(readSettings({}, {})).toEqual({
-      redisUrl: 'redis://127.0.0.1:6379',
-      redisTls: null,
+      redis: { url: 'redis://127.0.0.1:6379' },
       prefix: 'millrace',
       databaseUrl: null,
       databaseWanted: false,
@@ -41,7 +40,7 @@ describe('settings', () => {
       MILLRACE_GROUPS: 'a, b', MILLRACE_QUEUES: '', MILLRACE_HEALTH_PORT: ' ',
     };
     expect(readSettings({}, env)).toMatchObject({
-      redisUrl: 'redis://there:1', databaseUrl: 'postgres://db/x', databaseWanted: false, prefix: 'mine', leaseMs: 2_000, shutdownTimeoutMs: 3_000,
+      redis: { url: 'redis://there:1' }, databaseUrl: 'postgres://db/x', databaseWanted: false, prefix: 'mine', leaseMs: 2_000, shutdownTimeoutMs: 3_000,
       inboxKeepMs: 30 * 86_400_000,
       handlers: { groups: ['a', 'b'] },
     });
@@ -50,7 +49,7 @@ describe('settings', () => {
       publishDeadline: '6s', inboxKeep: '1h',
     };
     expect(readSettings(options, env)).toMatchObject({
-      redisUrl: 'redis://here:1', databaseUrl: 'postgres://db/y', databaseWanted: true, prefix: 'ours', leaseMs: 4_000, shutdownTimeoutMs: 5_000,
+      redis: { url: 'redis://here:1' }, databaseUrl: 'postgres://db/y', databaseWanted: true, prefix: 'ours', leaseMs: 4_000, shutdownTimeoutMs: 5_000,
       handlers: 'none', publishDeadlineMs: 6_000, inboxKeepMs: 3_600_000,
     });
   });

@@ -31,9 +31,14 @@ export function isHandleInbox(inbox: string): boolean {
 
 const HANDLE = '_later.';
 
-/** Channel, no key: callers say here that they wait no longer for a request which an instance has taken. */
+/** Channel, no key: callers say here that they wait no longer for a request to any instance, which one has taken. */
 export function cancellationChannel(prefix: string, { service, version }: ServiceName): string {
   return `${prefix}:{rpc:${service}:${version}}:cancel`;
+}
+
+/** The same for requests that went to one instance: a script may publish in the slot of its keys alone. */
+export function instanceCancellationChannel(prefix: string, member: string): string {
+  return `${prefix}:{rpc:instance:${member}}:cancel`;
 }
 
 /** Channel, no key: callers say here how many items of streamed answers an instance may send. */

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
-import { connectRedis, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import type { OutgoingCall, RpcRequest, ServiceDefinition, Serving } from '@millrace/rpc';
 import { startTestRedis, TcpProxy, type TestRedis, uniqueName } from '@millrace/testing';
 import { type RpcProcess, type RpcProcessOptions, startRpcProcess } from './rpc-process.js';
@@ -20,7 +20,7 @@ export class RpcGround {
   constructor(name: string) {
     beforeAll(async () => {
       this.server = await startTestRedis();
-      this.#direct = await connectRedis({ url: this.server.url, name: 'spec' });
+      this.#direct = await connectServer({ url: this.server.url, name: 'spec' });
     });
     beforeEach(() => void (this.prefix = uniqueName(name)));
     afterEach(() => this.#clear());

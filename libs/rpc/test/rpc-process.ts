@@ -1,5 +1,5 @@
 import type { PresencePort } from '@millrace/core';
-import { connectRedis, type Topology } from '@millrace/redis';
+import { connectServer, type Topology } from '@millrace/redis';
 import { createRpc, type Rpc, type RpcOptions } from '@millrace/rpc';
 import { createStreams } from '@millrace/streams';
 
@@ -19,7 +19,7 @@ export interface RpcProcess {
 
 /** Connections, presence and calls, as one process of a user has them; answers are kept only where a test says so. */
 export async function startRpcProcess({ url, leaseMs, ...options }: RpcProcessOptions): Promise<RpcProcess> {
-  const redis = options.redis ?? (await connectRedis({ url }));
+  const redis = options.redis ?? (await connectServer({ url }));
   const streams = createStreams({ redis, leaseMs, prefix: options.prefix });
   const rpc = createRpc({ ledgerOf: null, ...options, redis, presence: streams.presence });
   let stopped: Promise<void> | null = null;

@@ -257,7 +257,7 @@ describe('a streamed answer that is under way', () => {
       'no grant', `${from} 1 other 1000`, `${from} 2 ${run} 0`, `x 1 ${run} 1000`, '', `${from} 1 ${run} 99999999999999999999`, `${from} 1`,
     ];
     const channel = grantChannel(ground.prefix, member);
-    await waitFor(async () => (await ground.command('PUBLISH', channel, lines.join('\n'))) === 1, { what: 'the instance to listen' });
+    await waitFor(async () => (await ground.command('SPUBLISH', channel, lines.join('\n'))) === 1, { what: 'the instance to listen' });
     for (let taken = 2; taken <= 20; taken += 1) {
       await items.next();
       expect(counting.made).toBeLessThanOrEqual(taken + 4);
@@ -289,7 +289,7 @@ function losingGrants({ redis }: RpcProcess): { readonly count: number; end: () 
   const run = publish.call.bind(publish);
   const lost = { count: 0, end: () => void (publish.call = run) };
   publish.call = (name, ...args) => {
-    if (name !== 'PUBLISH') return run(name, ...args);
+    if (name !== 'SPUBLISH') return run(name, ...args);
     lost.count += 1;
     return Promise.reject(new RedisFailure('unsent', 'as planned', undefined));
   };

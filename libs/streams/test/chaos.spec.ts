@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { seedOf } from '@millrace/testing';
 import { chaos } from './chaos/chaos.js';
-import { MODES } from './chaos/plan.js';
+import { type Mode, MODES, type TopologyName } from './chaos/plan.js';
 import { documentOf, lineOf } from './chaos/report.js';
 import { isClean } from './chaos/verdict.js';
 
@@ -10,8 +10,14 @@ const FAULTS = 6;
 const WORKERS = 3;
 const seed = seedOf();
 
-it.each(MODES)(`keeps its promises in %s mode over ${MESSAGES} messages and ${FAULTS} faults (seed ${seed})`, async (mode) => {
-  const options = { mode, messages: MESSAGES, faults: FAULTS, workers: WORKERS, seed };
+const SITES: readonly (readonly [Mode, TopologyName])[] = [
+  ...MODES.map((mode) => [mode, 'standalone'] as const),
+  ['ordered', 'cluster'],
+  ['shared', 'sentinel'],
+];
+
+it.each(SITES)(`keeps its promises in %s mode on %s over ${MESSAGES} messages and ${FAULTS} faults (seed ${seed})`, async (mode, topology) => {
+  const options = { mode, topology, messages: MESSAGES, faults: FAULTS, workers: WORKERS, seed } as const;
   const report = await chaos(options);
   console.log(lineOf(documentOf(options, report)));
   const { verdict, badExits } = report;

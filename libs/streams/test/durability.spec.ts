@@ -4,7 +4,7 @@ import { type RedisConnection, RedisFailure } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
 import { partitionKeys } from '../src/keys.js';
-import { FsyncConfirmation } from '../src/publish/confirmation.js';
+import { FsyncConfirmation } from '../src/durable/confirmation.js';
 import { Bed } from './bed.js';
 import type { Process } from './fixture.js';
 import { connectionTo } from './replicated-bed.js';
@@ -139,24 +139,27 @@ describe('a publish that must be on the disk', () => {
 
     it('is confirmed by Redis', async () => {
       const { redis, asked } = answering([1, 0]);
-      const confirmation = new FsyncConfirmation(500, able);
+      const confirmation = new FsyncConfirmation(500, 'message', able);
       await confirmation.check(redis);
-      await confirmation.ask(redis);
-      expect(asked).toEqual([['WAITAOF', 1, 0, 1], ['WAITAOF', 1, 0, 500]]);
+      expect(asked).toEqual([['WAITAOF', 1, 0, 1]]);
+      expect(confirmation.command).toEqual(['WAITAOF', 1, 0, 500]);
+      confirmation.assertConfirmed({ status: 'fulfilled', value: [1, 0] });
     });
 
-    it('is indefinite when the disk is too slow', async () => {
-      await expect(new FsyncConfirmation(500, able).ask(answering([0, 0]).redis)).rejects.toThrow(/not write the message to its disk within 500 ms/);
+    it('is indefinite when the disk is too slow', () => {
+      const asking = (): void => new FsyncConfirmation(500, 'message', able).assertConfirmed({ status: 'fulfilled', value: [0, 0] });
+      expect(asking).toThrow(/not write the message to its disk within 500 ms/);
     });
 
     it('is refused when there is no append-only file', async () => {
       const { redis } = answering(new RedisFailure('unknown', 'ERR WAITAOF cannot be used when appendonly is disabled', undefined));
-      await expect(new FsyncConfirmation(500, able).check(redis)).rejects.toMatchObject({ code: 'REDIS_UNSUPPORTED' });
+      await expect(new FsyncConfirmation(500, 'message', able).check(redis)).rejects.toMatchObject({ code: 'REDIS_UNSUPPORTED' });
     });
 
-    it('is sent again when the answer is lost', async () => {
-      const { redis } = answering(new RedisFailure('unsent', 'gone', undefined));
-      await expect(new FsyncConfirmation(500, able).ask(redis)).rejects.toMatchObject({ kind: 'indeterminate' });
+    it('is sent again when the answer is lost', () => {
+      const reason = new RedisFailure('unsent', 'gone', undefined);
+      const asking = (): void => new FsyncConfirmation(500, 'message', able).assertConfirmed({ status: 'rejected', reason });
+      expect(asking).toThrow(expect.objectContaining({ kind: 'indeterminate' }));
     });
   });
 });

@@ -2,6 +2,7 @@ import {
   type DeadLetterBounds,
   deliveryPipeline,
   type DeliveryContext,
+  type Durability,
   fixed,
   type Ordering,
   type PartitionListeners,
@@ -15,14 +16,14 @@ import {
   topicOf,
   type PayloadClass,
 } from '@millrace/core';
-import { connectRedis, type StandaloneTopology } from '@millrace/redis';
+import { connectRedis, connectServer, type RedisTarget, type StandaloneTopology, type Topology } from '@millrace/redis';
 import { createStreams, type Streams, type StreamsOptions } from '@millrace/streams';
 import type { TestRedis } from '@millrace/testing';
 
 export const noRetry: RetryPolicy = { attempts: 1, backoff: fixed('1ms'), deadLetterOn: [] };
 
-export interface Process {
-  readonly redis: StandaloneTopology;
+export interface Process<Redis extends Topology = StandaloneTopology> {
+  readonly redis: Redis;
   readonly streams: Streams;
   readonly publisher: Publisher;
   /** Cuts the process off from Redis as kill -9 would: it puts no message back. Stop it all the same. */
@@ -32,7 +33,15 @@ export interface Process {
 
 /** Connections and streams, as one process of a user has them. */
 export async function startProcess(server: TestRedis | string, options: Omit<StreamsOptions, 'redis'>): Promise<Process> {
-  const redis = await connectRedis({ url: typeof server === 'string' ? server : server.url });
+  return processOn(await connectServer({ url: typeof server === 'string' ? server : server.url }), options);
+}
+
+/** The same, whichever way Redis is set up. */
+export async function startProcessAt(target: RedisTarget, options: Omit<StreamsOptions, 'redis'>): Promise<Process<Topology>> {
+  return processOn(await connectRedis(target), options);
+}
+
+function processOn<Redis extends Topology>(redis: Redis, options: Omit<StreamsOptions, 'redis'>): Process<Redis> {
   const streams = createStreams({ redis, ...options });
   return {
     redis,
@@ -56,6 +65,7 @@ interface Target extends PartitionListeners {
   readonly concurrency?: number;
   readonly retry?: RetryPolicy;
   readonly crashLimit?: number;
+  readonly durability?: Durability;
   readonly timeoutMs?: number;
   readonly prefilter?: Prefilter;
   readonly unknownForMs?: number;
@@ -68,10 +78,10 @@ interface Target extends PartitionListeners {
 export function subscribe(process: Pick<Process, 'streams'>, target: Target, handle: Handle): Promise<Subscription> {
   const topic: TopicDefinition = topicOf(target.topic);
   const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, unknownForMs = 0 } = target;
-  const { start = 'earliest', prefilter, ordering, onAssigned, onRevoked, rateLimit, deadLetters } = target;
+  const { start = 'earliest', durability, prefilter, ordering, onAssigned, onRevoked, rateLimit, deadLetters } = target;
   const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;
   const handler = deliveryPipeline({ topic, group, retry, timeoutMs, handle: anyHandle });
-  const definition = { topic, group, concurrency, crashLimit, unknownForMs, start };
+  const definition = { topic, group, concurrency, crashLimit, unknownForMs, start, ...(durability ? { durability } : {}) };
   const bounds = { ...(rateLimit ? { rateLimit } : {}), ...(deadLetters ? { deadLetters } : {}) };
   const optional = { ...bounds, ...(prefilter ? { prefilter } : {}), ...(ordering ? { ordering, onAssigned, onRevoked } : {}) };
   return process.streams.subscribe({ ...definition, ...optional }, handler);

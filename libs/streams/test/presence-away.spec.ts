@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { listen, Publisher } from '@millrace/core';
-import { connectRedis, type StandaloneTopology, type Topology } from '@millrace/redis';
+import { connectServer, type StandaloneTopology, type Topology } from '@millrace/redis';
 import { createStreams, type Streams } from '@millrace/streams';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { Bed } from './bed.js';
@@ -27,6 +27,7 @@ function split(topics: StandaloneTopology, presences: StandaloneTopology): Topol
     server: topics.server,
     publishFor: (key) => serverOf(key).publish,
     controlFor: (key) => serverOf(key).control,
+    waitingFor: (key, purpose) => serverOf(key).waitingFor(key, purpose),
     blockingFor: (key, purpose) => serverOf(key).blockingFor(key, purpose),
     listening: (purpose) => topics.listening(purpose),
     ping: async () => {
@@ -37,7 +38,7 @@ function split(topics: StandaloneTopology, presences: StandaloneTopology): Topol
 }
 
 async function start(): Promise<{ streams: Streams }> {
-  const redis = split(await connectRedis({ url: bed.url }), await connectRedis({ url: presenceNode.url }));
+  const redis = split(await connectServer({ url: bed.url }), await connectServer({ url: presenceNode.url }));
   const streams = createStreams({ redis, prefix: bed.prefix, leaseMs: LEASE_MS });
   ends.push(async () => {
     await streams.stop(200);

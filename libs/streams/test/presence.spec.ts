@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Fate } from '@millrace/core';
-import { connectRedis, type RedisConnection, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type RedisConnection, type StandaloneTopology } from '@millrace/redis';
 import { TcpProxy, waitFor } from '@millrace/testing';
 import { Presence } from '../src/group/presence.js';
 import { presenceKey } from '../src/keys.js';
@@ -21,7 +21,7 @@ interface Peer {
 }
 
 async function peer({ control, publish }: { control?: RedisConnection; publish?: RedisConnection } = {}): Promise<Peer> {
-  const redis = await connectRedis({ url: bed.url });
+  const redis = await connectServer({ url: bed.url });
   const connections = { controlFor: () => control ?? redis.control, publishFor: () => publish ?? redis.publish };
   const presence = new Presence({ redis: connections, prefix: bed.prefix, leaseMs: LEASE_MS });
   ends.push(async () => {
@@ -34,7 +34,7 @@ async function peer({ control, publish }: { control?: RedisConnection; publish?:
 
 async function proxied(): Promise<{ proxy: TcpProxy; redis: StandaloneTopology }> {
   const proxy = await TcpProxy.start(bed.url);
-  const redis = await connectRedis({ url: proxy.url });
+  const redis = await connectServer({ url: proxy.url });
   ends.push(async () => {
     redis.close();
     await proxy.stop();

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { connectRedis, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import { ReadHistory } from '../src/consume/read-history.js';
 import { settledKey } from '../src/keys.js';
 import { Bed } from './bed.js';
@@ -16,7 +16,7 @@ describe('settled messages that come again', () => {
   let redis: StandaloneTopology;
 
   beforeEach(async () => {
-    redis = await connectRedis({ url: bed.url, name: 'history' });
+    redis = await connectServer({ url: bed.url, name: 'history' });
     await bed.command('FLUSHALL');
     await bed.command('HSET', place.keys.meta, 'next', 12);
     for (let offset = 0; offset < 11; offset += 1) await bed.command('SETBIT', settledKey(PREFIX, place, offset), offset, 1);

@@ -46,7 +46,7 @@ describe('a busy member for which Redis has no connection to wait on', () => {
     const [publisher, member] = [await bed.start(), await bed.start({ leaseMs: LEASE_MS })];
     let handled = 0;
     await subscribe(member, { topic: Single, group: 'g' }, async () => void (handled += 1));
-    await waitFor(async () => (await clients(/ sub=[1-9]/)).length === 1, { what: 'the member to hear rings' });
+    await waitFor(async () => (await clients(/ ssub=[1-9]/)).length === 1, { what: 'the member to hear rings' });
     let published = 0;
     keepOn(async () => void (published += (await publisher.publisher.publishMany(Single, numbers(2))).length));
     return { handled: () => handled, published: () => published };

@@ -27,7 +27,7 @@ async function clients(pattern: RegExp): Promise<string[]> {
 
 /** Resolves when the member hears rings, and its upkeep has begun the long pause of one that is idle. */
 async function idle(ms = 1_000): Promise<void> {
-  await waitFor(async () => (await clients(/ sub=[1-9]/)).length === 1, { what: 'the member to hear rings' });
+  await waitFor(async () => (await clients(/ ssub=[1-9]/)).length === 1, { what: 'the member to hear rings' });
   await wait(ms);
 }
 
@@ -77,7 +77,7 @@ describe('a member that hears rings no more', () => {
     const proxy = await memberBehindProxy();
     await idle();
     proxy.follow(({ name }) => (name.endsWith(':rings') ? 'break' : 'pass'));
-    await waitFor(async () => (await clients(/ sub=[1-9]/)).length === 0, { what: 'the connection to be lost' });
+    await waitFor(async () => (await clients(/ ssub=[1-9]/)).length === 0, { what: 'the connection to be lost' });
     expect(await admin.streams.groups.pause(Single, 'g', { within: WITHIN })).toEqual({ busy: [] });
   });
 
@@ -97,7 +97,7 @@ describe('a member that hears rings no more', () => {
     const proxy = await memberBehindProxy(async ({ value }) => void handled.add(value));
     await idle(LONG_IDLE_MS);
     proxy.follow(({ name }) => (name.endsWith(':rings') ? 'break' : 'pass'));
-    await waitFor(async () => (await clients(/ sub=[1-9]/)).length === 0, { what: 'the connection to be lost' });
+    await waitFor(async () => (await clients(/ ssub=[1-9]/)).length === 0, { what: 'the connection to be lost' });
     await delayAndLeave(DELAYED);
     await waitFor(() => handled.has(DELAYED), { what: 'the delayed message to be handled', ...SOON });
   });

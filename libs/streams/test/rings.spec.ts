@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as wait } from 'node:timers/promises';
 import { listen, topicOf } from '@millrace/core';
-import { connectRedis } from '@millrace/redis';
+import { connectServer } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
 import { TopicLog } from '../src/log/topic-log.js';
 import { rankOf } from '../src/group/rendezvous.js';
@@ -24,7 +24,7 @@ async function reads(): Promise<number> {
 
 /** Resolves when as many connections as there are members are subscribed to rings. */
 function heard(members: number): Promise<unknown> {
-  return waitFor(async () => (await clients(/ sub=[1-9]/)).length === members, { what: 'members to hear rings' });
+  return waitFor(async () => (await clients(/ ssub=[1-9]/)).length === members, { what: 'members to hear rings' });
 }
 
 describe('an idle process', () => {
@@ -34,7 +34,7 @@ describe('an idle process', () => {
     const definition = { group: 'g', concurrency: 1, crashLimit: 3 };
     const handler = (): Promise<{ kind: 'ack' }> => Promise.resolve({ kind: 'ack' });
     await Promise.all(topics.map((topic) => process.streams.subscribe({ topic, ...definition }, handler)));
-    await waitFor(async () => (await clients(/ sub=320 /)).length === 1, { what: 'all rings to be heard' });
+    await waitFor(async () => (await clients(/ ssub=320 /)).length === 1, { what: 'all rings to be heard' });
     expect(await clients(/name=/)).toHaveLength(3);
   });
 
@@ -117,9 +117,9 @@ describe('a ring that is not heard', () => {
   it('as this user may not ring: the topic is refused with the words that are missing', async () => {
     await bed.command('ACL', 'SETUSER', 'deaf', 'reset', 'on', '>secret', '~*', '+@all', 'resetchannels');
     const url = bed.url.replace('redis://', 'redis://deaf:secret@');
-    const redis = await connectRedis({ url });
+    const redis = await connectServer({ url });
     const declared = new TopicLog(redis, bed.prefix).declare(topicOf(Single));
-    await expect(declared).rejects.toMatchObject({ code: 'REDIS_FAILED', message: expect.stringMatching(/\+publish.*&rings-[^ ]*:\*/) });
+    await expect(declared).rejects.toMatchObject({ code: 'REDIS_FAILED', message: expect.stringMatching(/\+spublish.*&rings-[^ ]*:\*/) });
     redis.close();
   });
 

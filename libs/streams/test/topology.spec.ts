@@ -1,12 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type DeliveryContext, deliveryPipeline, fixed, Publisher, Topic, topicOf, type PayloadClass } from '@millrace/core';
-import { redisConnection } from '@millrace/redis';
+import { connectRedis, redisConnection, type Topology } from '@millrace/redis';
 import { createStreams, type GroupState, type Streams } from '@millrace/streams';
-import { SlottedTopology, startTestRedis, type TestRedis, uniqueName, waitFor } from '@millrace/testing';
+import { startTestRedis, type TestRedis, uniqueName, waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
 import { groupPartition } from '../src/consume/group-partition.js';
-import { partitionKeys, presenceKey, rateKey, topicsKey } from '../src/keys.js';
-import { partitionsOf } from '../src/log/topic-log.js';
 import { OwnerRecords } from '../src/own/owner-records.js';
 import { noRetry, subscribe } from './fixture.js';
 import { Numbered, numbers, Single } from './topics.js';
@@ -20,7 +18,7 @@ class Dropping {
 }
 
 interface Process {
-  readonly redis: SlottedTopology;
+  readonly redis: Topology;
   readonly streams: Streams;
   readonly publisher: Publisher;
 }
@@ -48,15 +46,8 @@ afterEach(async () => {
 });
 afterAll(() => server.stop());
 
-/** One key of each hash tag that the topics and the group of a test use. */
-function keys(): string[] {
-  const topics = [Single, Numbered, Dropping].map(topicOf);
-  const logs = topics.flatMap((topic) => partitionsOf(topic).map((each) => partitionKeys(prefix, topic.name, each).log));
-  return [topicsKey(prefix), presenceKey(prefix, 'any'), ...topics.map(({ name }) => rateKey(prefix, name, 'g')), ...logs];
-}
-
 async function start(): Promise<Process> {
-  const redis = await SlottedTopology.open(server.url, keys());
+  const redis = await connectRedis({ url: server.url });
   const streams = createStreams({ redis, prefix, leaseMs: 1_500 });
   const process = { redis, streams, publisher: new Publisher(streams) };
   processes.push(process);
@@ -156,7 +147,7 @@ describe('the owners of partitions that are on several nodes', () => {
   it('are recorded by one call for each connection', async () => {
     const { name: topic } = topicOf(Numbered);
     const places = [0, 1, 2].map((partition) => groupPartition(prefix, { topic, partition }, 'g'));
-    const redis = await SlottedTopology.open(server.url, places.map(({ keys: { log } }) => log));
+    const redis = await connectRedis({ url: server.url });
     const records = new OwnerRecords({ redis, member: 'host-1-0a1b2c3d4e5f.1' });
     const expected = { owner: '', epoch: '' };
     const acquired = await records.acquire(places.map((place) => ({ place, expected, leastEpoch: 1, hasDied: false })));

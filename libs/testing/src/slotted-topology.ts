@@ -1,4 +1,4 @@
-import { type RedisConnection, redisConnection, type ServerFacts, type Topology } from '@millrace/redis';
+import { type Profile, type RedisConnection, redisConnection, type ServerFacts, type Topology } from '@millrace/redis';
 
 /**
  * Gives each hash tag connections of its own, as a topology does whose keys are on several nodes. Behind it is one node of a
@@ -6,7 +6,7 @@ import { type RedisConnection, redisConnection, type ServerFacts, type Topology 
  * not name.
  */
 export class SlottedTopology implements Topology {
-  readonly server: ServerFacts = { version: '7.0.0', product: 'Redis 7.0.0', evictionPolicy: 'noeviction', capabilities: new Set() };
+  readonly server: ServerFacts = { version: '7.0.0', product: 'Redis 7.0.0', evictionPolicy: 'noeviction', capabilities: new Set(), concerns: [] };
   readonly #url: string;
   readonly #shared = new Map<string, RedisConnection>();
   #opened: RedisConnection[] = [];
@@ -24,11 +24,15 @@ export class SlottedTopology implements Topology {
   }
 
   publishFor(key: string): RedisConnection {
-    return this.#sharedFor(key, 'publish');
+    return this.#sharedFor(key, 'publish', 'publish');
   }
 
   controlFor(key: string): RedisConnection {
-    return this.#sharedFor(key, 'control');
+    return this.#sharedFor(key, 'control', 'control');
+  }
+
+  waitingFor(key: string, purpose: string): RedisConnection {
+    return this.#sharedFor(key, purpose, 'blocking');
   }
 
   blockingFor(key: string, purpose: string): RedisConnection {
@@ -47,14 +51,14 @@ export class SlottedTopology implements Topology {
     for (const connection of this.#opened) connection.close();
   }
 
-  #sharedFor(key: string, purpose: 'publish' | 'control'): RedisConnection {
+  #sharedFor(key: string, purpose: string, profile: Profile): RedisConnection {
     const name = `${purpose}:${tagOf(key)}`;
-    const connection = this.#shared.get(name) ?? this.#open(name, purpose);
+    const connection = this.#shared.get(name) ?? this.#open(name, profile);
     this.#shared.set(name, connection);
     return connection;
   }
 
-  #open(name: string, profile: 'publish' | 'control' | 'blocking' | 'listening'): RedisConnection {
+  #open(name: string, profile: Profile): RedisConnection {
     const connection = redisConnection({ url: this.#url }, name.replace(/[{}\s]/g, ''), profile);
     connection.connect();
     this.#opened.push(connection);

@@ -42,22 +42,17 @@ export class TestRedis {
 
   /** Freezes the server (SIGSTOP): connections stay open and nothing answers. */
   pause(): void {
-    this.#signal('SIGSTOP');
+    this.#server.freeze();
   }
 
   /** Lets a paused server go on (SIGCONT). */
   resume(): void {
-    this.#signal('SIGCONT');
+    this.#server.thaw();
   }
 
   /** Ends the server and removes its folder. May be called again. */
   async stop(): Promise<void> {
     await this.#server.stop();
-  }
-
-  #signal(signal: NodeJS.Signals): void {
-    if (!this.isRunning) throw new MillraceError('CLOSED', `The Redis on port ${this.port} does not run: ${signal} cannot reach it.`);
-    process.kill(this.#server.pid, signal);
   }
 }
 
@@ -67,7 +62,16 @@ export class TestRedis {
  * @throws MillraceError REDIS_NOT_FOUND without a redis-server or valkey-server on the PATH, REDIS_FAILED when it does not start
  */
 export async function startTestRedis(options: TestRedisOptions = {}): Promise<TestRedis> {
+  return new TestRedis(await LocalServer.start({ ...options, binary: await testBinary() }));
+}
+
+/**
+ * The server that tests start.
+ *
+ * @throws MillraceError REDIS_NOT_FOUND
+ */
+export async function testBinary(): Promise<string> {
   const [binary] = await serverBinaries();
   if (!binary) throw new MillraceError('REDIS_NOT_FOUND', 'Tests need a redis-server or valkey-server on the PATH.');
-  return new TestRedis(await LocalServer.start({ ...options, binary }));
+  return binary;
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { connectRedis, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import { expectNoChildren, isRunning, startTestRedis, type TestRedis, type TestRedisOptions } from '@millrace/testing';
 
 const opened: { stop: () => Promise<void> | void }[] = [];
@@ -17,7 +17,7 @@ async function start(options?: TestRedisOptions): Promise<TestRedis> {
 }
 
 async function connect(redis: TestRedis): Promise<StandaloneTopology> {
-  const connections = await connectRedis({ url: redis.url });
+  const connections = await connectServer({ url: redis.url });
   opened.push({ stop: () => connections.close() });
   return connections;
 }

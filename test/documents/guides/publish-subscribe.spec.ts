@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@je
 import type { INestApplicationContext, Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { type DefinedTopic, Groups, Inspector, MillraceModule, Publisher } from '@millrace/nestjs';
-import { connectRedis, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { Surroundings } from '../surroundings.js';
 import { WindowServer } from './window-server.js';
@@ -34,7 +34,7 @@ const printed: string[] = [];
 beforeAll(async () => {
   around = await Surroundings.of('docs/guides/publish-subscribe.md');
   replica = await startTestRedis({ extra: ['--replicaof', '127.0.0.1', String(around.redis.port)] });
-  redis = await connectRedis({ url: around.redis.url, name: 'test' });
+  redis = await connectServer({ url: around.redis.url, name: 'test' });
   window = await WindowServer.start();
   Object.assign(process.env, around.env, { WINDOW_URL: window.url });
   jest.spyOn(console, 'log').mockImplementation((line: string) => void printed.push(line));

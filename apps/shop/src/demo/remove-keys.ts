@@ -1,4 +1,4 @@
-import { connectRedis, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type StandaloneTopology } from '@millrace/redis';
 
 const PAGE = 500;
 
@@ -8,7 +8,7 @@ const PAGE = 500;
  * @throws MillraceError REDIS_UNREACHABLE, RedisFailure
  */
 export async function removeKeys(url: string, prefix: string): Promise<void> {
-  const redis = await connectRedis({ url, name: 'shop' });
+  const redis = await connectServer({ url, name: 'shop' });
   try {
     for (const pattern of [`${prefix}:*`, `{${prefix}}:*`]) await removeMatching(redis, pattern);
   } finally {

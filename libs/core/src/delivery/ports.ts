@@ -132,6 +132,8 @@ export interface SubscriptionDefinition extends PartitionListeners {
   readonly deadLetters?: DeadLetterBounds;
   /** A message with this many crashes is dead-lettered as a crash loop. */
   readonly crashLimit: number;
+  /** How safe an outcome is before it counts; it is written again until it is. Default `'server'`: Redis has it. */
+  readonly durability?: Durability;
   /** Where the group begins when it is new. Default `'earliest'`. */
   readonly start?: Position;
   /** Present: each partition belongs to one member at a time. Absent: members share all messages. */

@@ -1,5 +1,7 @@
 import { assertName, backoffDelayMs, type CurveBackoff, MillraceError } from '@millrace/core';
-import { assertRedisUrl, maskUrl, type RedisTarget, type RedisTls, tlsOf } from '@millrace/redis';
+import {
+  assertRedisUrl, ClusterTopology, maskUrl, type RedisTarget, type SentinelTarget, type ServerTarget, tlsOf, type Topology,
+} from '@millrace/redis';
 import type { RedisOptions } from 'bullmq';
 
 /** The connection options of BullMQ: the address of Redis, and the behaviour while it is away. */
@@ -37,16 +39,48 @@ const PROFILES: Record<JobConnectionRole, RedisOptions> = {
 };
 
 /**
- * The connection options that BullMQ needs, from the URL that the rest of the platform uses.
- *
- * @param url `redis://user:password@host:port/db`, `rediss://` for TLS, or `unix:///path/of.sock`
- * @param tls for `rediss://`: the certificates. Default: those that Node trusts
- * @throws MillraceError INVALID_OPTIONS; the message never holds the password
+ * Without `failoverDetector`: BullMQ ends its connections by QUIT, and ioredis leaves those to the Sentinels open then, so that
+ * the process would not end. A primary that stands still is noticed by the silence of the socket.
  */
-export function bullConnection(url: string, role: JobConnectionRole, tls: RedisTls = {}): JobConnectionOptions {
-  assertRedisUrl(url);
-  const address = url.startsWith('unix://') ? { path: url.slice('unix://'.length) } : addressOf({ url, tls });
+const BEHIND_SENTINELS = { sentinelCommandTimeout: 500 };
+
+/**
+ * The connection options that BullMQ needs, for the Redis that the rest of the platform uses.
+ *
+ * @throws MillraceError INVALID_OPTIONS; the message never holds the password
+ * @throws MillraceError REDIS_UNSUPPORTED: a Cluster
+ */
+export function bullConnection(target: RedisTarget, role: JobConnectionRole): JobConnectionOptions {
+  if ('cluster' in target) throw noCluster();
+  if ('sentinel' in target) return { ...sentinelsOf(target), ...PROFILES[role], ...BEHIND_SENTINELS };
+  assertRedisUrl(target.url);
+  const address = target.url.startsWith('unix://') ? { path: target.url.slice('unix://'.length) } : addressOf(target);
   return { ...address, ...PROFILES[role] };
+}
+
+function sentinelsOf({ sentinel, database = 0, ...login }: SentinelTarget): RedisOptions {
+  const { nodes, primary, natMap } = sentinel;
+  return {
+    sentinels: nodes.map(({ host, port }) => ({ host, port })), name: primary, db: database,
+    ...(sentinel.username === undefined ? {} : { sentinelUsername: sentinel.username }),
+    ...(sentinel.password === undefined ? {} : { sentinelPassword: sentinel.password }),
+    ...(sentinel.tls ? { sentinelTLS: sentinel.tls } : {}),
+    ...(natMap ? { natMap: { ...natMap } } : {}),
+    ...(login.username === undefined ? {} : { username: login.username }),
+    ...(login.password === undefined ? {} : { password: login.password }),
+    ...(login.tls ? { enableTLSForSentinelMode: true, tls: login.tls } : {}),
+  };
+}
+
+/**
+ * @throws MillraceError REDIS_UNSUPPORTED: a Cluster, also where one of its nodes was named alone
+ */
+export function assertQueuesWork(topology: Topology): void {
+  if (topology instanceof ClusterTopology) throw noCluster();
+}
+
+function noCluster(): MillraceError {
+  return new MillraceError('REDIS_UNSUPPORTED', 'Queues do not work on a Redis Cluster yet: topics and calls do. Run queues on a Redis of their own.');
 }
 
 /**
@@ -62,7 +96,7 @@ export function bullPrefix(prefix: string): string {
   return `{${name}}`;
 }
 
-function addressOf(target: RedisTarget): RedisOptions {
+function addressOf(target: ServerTarget): RedisOptions {
   const text = target.url;
   const url = new URL(text);
   if (url.search !== '') throw refused(text, 'parameters after ? are not known');

@@ -11,6 +11,33 @@ class Environment {
   REDIS_URL?: string;
 
   @IsOptional() @IsString()
+  REDIS_CLUSTER_NODES?: string;
+
+  @IsOptional() @IsString()
+  REDIS_SENTINELS?: string;
+
+  @IsOptional() @IsString()
+  REDIS_SENTINEL_PRIMARY?: string;
+
+  @IsOptional() @IsString()
+  REDIS_SENTINEL_USERNAME?: string;
+
+  @IsOptional() @IsString()
+  REDIS_SENTINEL_PASSWORD?: string;
+
+  @IsOptional() @IsString()
+  REDIS_USERNAME?: string;
+
+  @IsOptional() @IsString()
+  REDIS_PASSWORD?: string;
+
+  @IsOptional() @IsIn(['0', '1', 'true', 'false'])
+  REDIS_TLS?: string;
+
+  @IsOptional() @IsString()
+  REDIS_NAT_MAP?: string;
+
+  @IsOptional() @IsString()
   MILLRACE_REDIS_CA?: string;
 
   @IsOptional() @IsString()
@@ -95,6 +122,27 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     name: 'REDIS_URL',
     default: 'redis://127.0.0.1:6379',
     description: 'Redis 7.0 or newer: redis://user:password@host:6379/0, rediss:// for TLS. In a password %23 for #, %2F for /, %3F for ?, %40 for @.',
+  },
+  {
+    name: 'REDIS_CLUSTER_NODES',
+    default: '',
+    description: 'In place of REDIS_URL: nodes of a Redis Cluster, host:port, separated by commas. They tell of all others.',
+  },
+  {
+    name: 'REDIS_SENTINELS',
+    default: '',
+    description: 'In place of REDIS_URL: Sentinels that know the primary, host:port, separated by commas.',
+  },
+  { name: 'REDIS_SENTINEL_PRIMARY', default: '', description: 'The name under which the Sentinels watch the primary.' },
+  { name: 'REDIS_SENTINEL_USERNAME', default: '', description: 'The user of the Sentinels themselves. Empty: default.' },
+  { name: 'REDIS_SENTINEL_PASSWORD', default: '', description: 'The password of the Sentinels themselves. Empty: none.' },
+  { name: 'REDIS_USERNAME', default: '', description: 'With REDIS_CLUSTER_NODES or REDIS_SENTINELS: the user of the servers that store data. Empty: default.' },
+  { name: 'REDIS_PASSWORD', default: '', description: 'With REDIS_CLUSTER_NODES or REDIS_SENTINELS: the password of that user, not encoded. Empty: none.' },
+  { name: 'REDIS_TLS', default: '0', description: 'With REDIS_CLUSTER_NODES or REDIS_SENTINELS: 1 for connections that are encrypted.' },
+  {
+    name: 'REDIS_NAT_MAP',
+    default: '',
+    description: 'Addresses that servers announce, and those at which they are reached from here: announced:port=reachable:port, separated by commas.',
   },
   {
     name: 'MILLRACE_REDIS_CA',

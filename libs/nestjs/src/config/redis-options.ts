@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { IsWholeNumber } from '@millrace/core';
-import { IsOptional, Matches, ValidateBy } from 'class-validator';
+import { IsArray, IsObject, IsOptional, Matches, ValidateBy } from 'class-validator';
 
 /** Each certificate and key is PEM text, which begins with `-----BEGIN`, or the path of a file that holds it. */
 export class RedisTlsOptions {
@@ -48,6 +48,77 @@ export class RedisOptions {
   tls?: boolean | RedisTlsOptions = false;
 }
 
+/** The user and the password for each server that stores data. */
+export class RedisLoginOptions {
+  /** Default: the one that Redis calls `default`. */
+  @IsOptional() @IsSecret()
+  username?: string;
+
+  /** The password, not encoded. Default: none. */
+  @IsOptional() @IsSecret()
+  password?: string;
+
+  /** True, or the certificates: connections are encrypted. Default false. */
+  @IsOptional() @IsTls()
+  tls?: boolean | RedisTlsOptions = false;
+}
+
+/** The nodes of a Cluster. */
+export class ClusterOptions {
+  /** Each `'host:port'` or `{ host, port }`, one at least: they tell of all others. Required. */
+  @IsArray()
+  nodes!: (string | { host: string; port: number })[];
+
+  /** Announced addresses and those at which they are reached from here: `{ 'announced:port': 'reachable:port' }`. */
+  @IsOptional() @IsObject()
+  natMap?: Record<string, string | { host: string; port: number }> = {};
+}
+
+/** A Redis Cluster, beside `RedisLoginOptions`. */
+export class RedisClusterOptions extends RedisLoginOptions {
+  /** Its nodes. Required. */
+  @IsObject()
+  cluster!: ClusterOptions;
+}
+
+/** The Sentinels, their own user and password, and the name of the primary. */
+export class SentinelOptions {
+  /** Each `'host:port'` or `{ host, port }`; the default port is 26379. Required. */
+  @IsArray()
+  nodes!: (string | { host: string; port: number })[];
+
+  /** The name under which they watch the primary: `SENTINEL MASTERS` shows it. Required; `REDIS_SENTINEL_PRIMARY`. */
+  @Matches(/^\S+$/, { message: 'primary must be the name under which the Sentinels watch it: SENTINEL MASTERS shows it' })
+  primary!: string;
+
+  /** The user of the Sentinels. Default: the one that Redis calls `default`. */
+  @IsOptional() @IsSecret()
+  username?: string;
+
+  /** The password of the Sentinels, not encoded. Default: none. */
+  @IsOptional() @IsSecret()
+  password?: string;
+
+  /** True, or the certificates: connections to the Sentinels are encrypted. Default false. */
+  @IsOptional() @IsTls()
+  tls?: boolean | RedisTlsOptions = false;
+
+  /** As that of a Cluster, for the servers that Sentinels name. Default: none. */
+  @IsOptional() @IsObject()
+  natMap?: Record<string, string | { host: string; port: number }> = {};
+}
+
+/** A primary that Sentinels watch, beside `RedisLoginOptions`. */
+export class RedisSentinelOptions extends RedisLoginOptions {
+  /** The Sentinels. Required. */
+  @IsObject()
+  sentinel!: SentinelOptions;
+
+  /** The number of the database, 0 to 99999. Default 0. */
+  @IsOptional() @IsWholeNumber({ min: 0, max: 99_999 })
+  database?: number = 0;
+}
+
 function IsFilled(): PropertyDecorator {
   return Matches(/\S/, { message: '$property must be text, and not empty' });
 }
@@ -83,7 +154,7 @@ export function IsRedis(): PropertyDecorator {
     name: 'isRedis',
     validator: {
       validate: (value: unknown) => typeof value === 'string' || isParts(value),
-      defaultMessage: () => 'redis must be a URL, or { host, port, username, password, database, tls }',
+      defaultMessage: () => 'redis must be a URL, { host, port, username, password, database, tls }, { cluster: { nodes } } or { sentinel: { nodes, primary } }',
     },
   });
 }

@@ -1,17 +1,15 @@
 import { type Duration, durationMs, MillraceError, parseOptions, type UnknownProperties } from '@millrace/core';
-import type { RedisTls } from '@millrace/redis';
+import type { RedisTarget } from '@millrace/redis';
 import { defaultOf, type EnvironmentValues, nameList, readEnvironment } from './environment.js';
 import { CallsOptions } from './calls-options.js';
 import { checkAll } from './problems.js';
 import type { HandlerSelection, SelectionWord } from './handler-selection.js';
 import { MillraceOptions } from './millrace-options.js';
-import { redisAddress } from './redis-address.js';
+import { redisTarget } from './redis-target.js';
 
 /** The settings of a process: its options, its environment and the defaults put together. */
 export interface Settings {
-  readonly redisUrl: string;
-  /** Null: not encrypted, or with the authorities that Node trusts. */
-  readonly redisTls: RedisTls | null;
+  readonly redis: RedisTarget;
   readonly prefix: string;
   /** Null: no database was named. */
   readonly databaseUrl: string | null;
@@ -56,7 +54,7 @@ export interface WorkerRole {
 export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: WorkerRole): Settings {
   const { given, redis, calls, variables } = checkAll('Millrace is not configured well.', {
     given: () => parseOptions(MillraceOptions, options, 'MillraceModule'),
-    redis: () => redisAddress((options as Partial<MillraceOptions> | null)?.redis, env),
+    redis: () => redisTarget((options as Partial<MillraceOptions> | null)?.redis, env),
     calls: () => callSettings((options as Partial<MillraceOptions> | null)?.calls ?? {}),
     variables: () => readEnvironment(env),
   });
@@ -64,8 +62,7 @@ export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: Wor
     option ?? variables[name] ?? defaultOf(name);
   const databaseUrl = text(given.database, 'DATABASE_URL');
   return {
-    redisUrl: redis.url,
-    redisTls: redis.tls,
+    redis,
     prefix: text(given.prefix, 'MILLRACE_PREFIX'),
     databaseUrl: databaseUrl === '' ? null : databaseUrl,
     databaseWanted: given.database !== undefined,

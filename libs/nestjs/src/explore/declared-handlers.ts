@@ -111,12 +111,13 @@ function subscriptionOf({ method, declaration }: FoundHandler): SubscriptionPlan
     deadLetters: () => deadLettersIn(raw.deadLetters ?? {}, `${where}, deadLetters`),
     batch: () => (inBatches ? batchOf(raw.batch ?? {}, `${where}, batch`) : null),
   });
-  const { group, concurrency, crashLimit, inbox, start } = options;
+  const { group, concurrency, crashLimit, durability, inbox, start } = options;
   const timeoutMs = raw.timeout === undefined ? null : durationMs(raw.timeout);
   const { name: type } = messageTypeOf(declaration.contract as TopicRef);
   const ordering = orderingIn(raw);
   const methods = { onDeadLetter: null, onAssigned: null, onRevoked: null };
-  return { method, topic, type, group, concurrency, crashLimit, start, timeoutMs, inbox, ordering, ...methods, ...parts };
+  const given = { group, concurrency, crashLimit, durability, start, inbox };
+  return { method, topic, type, ...given, timeoutMs, ordering, ...methods, ...parts };
 }
 
 function broadcastOf({ method, declaration }: FoundHandler): BroadcastPlan {

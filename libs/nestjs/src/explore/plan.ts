@@ -1,4 +1,4 @@
-import type { BatchRule, DeadLetterBounds, JobDefinition, MessageFilter, Ordering, Position, RateLimit, RetryPolicy, TopicDefinition } from '@millrace/core';
+import type { BatchRule, DeadLetterBounds, Durability, JobDefinition, MessageFilter, Ordering, Position, RateLimit, RetryPolicy, TopicDefinition } from '@millrace/core';
 import type { ContractDefinition } from '@millrace/rpc';
 import type { HandlerMethod } from './handler-method.js';
 
@@ -10,6 +10,8 @@ export interface SubscriptionPlan {
   readonly concurrency: number;
   readonly retry: RetryPolicy;
   readonly crashLimit: number;
+  /** How safe an outcome is before it counts. */
+  readonly durability: Durability;
   readonly start: Position;
   /** How long an attempt may take; null for as long as it likes. */
   readonly timeoutMs: number | null;

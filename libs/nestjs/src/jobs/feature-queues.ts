@@ -23,8 +23,11 @@ const SOCKET_TIMEOUT_MS = 12_000;
 export const queueConfiguration: FactoryProvider = {
   provide: getSharedConfigToken(CONFIG_KEY),
   inject: [SETTINGS],
-  useFactory: ({ redisUrl, redisTls, prefix }: Settings) => ({
-    connection: { ...bullConnection(redisUrl, 'queue', redisTls ?? {}), lazyConnect: true, socketTimeout: SOCKET_TIMEOUT_MS },
+  useFactory: ({ redis, prefix }: Settings) => ({
+    // Read for each queue: an application without any may have a Redis on which they do not work.
+    get connection() {
+      return { ...bullConnection(redis, 'queue'), lazyConnect: true, socketTimeout: SOCKET_TIMEOUT_MS };
+    },
     prefix: bullPrefix(prefix),
     skipWaitingForReady: true,
     skipVersionCheck: true,

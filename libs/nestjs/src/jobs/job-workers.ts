@@ -45,10 +45,10 @@ export class JobWorkers {
   }
 
   #startWorker(queue: string, plans: readonly JobPlan[], inbox: InboxPort | undefined): Promise<JobWorker> {
-    const { redisUrl, redisTls, prefix, leaseMs } = this.#settings;
+    const { redis, prefix, leaseMs } = this.#settings;
     return startJobWorker({
       queue,
-      connection: bullConnection(redisUrl, 'worker', redisTls ?? {}),
+      connection: bullConnection(redis, 'worker'),
       prefix,
       concurrency: Math.max(...plans.map(({ concurrency }) => concurrency)),
       handlers: new Map(plans.map((plan) => [plan.job.name, this.#registration(plan, inbox)])),

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { asError, MillraceError, unknownName } from '@millrace/core';
-import { closePromptly, type Queue, watchQueue } from '@millrace/jobs';
+import { assertQueuesWork, closePromptly, type Queue, watchQueue } from '@millrace/jobs';
+import type { Topology } from '@millrace/redis';
 import { HandlerFinder } from '../explore/handler-finder.js';
 import { FEATURE_QUEUES } from '../module/tokens.js';
 
@@ -14,10 +15,16 @@ export class Queues {
     this.#finder = finder;
   }
 
-  /** Connects the queues. */
-  async open(): Promise<void> {
+  /**
+   * Connects the queues.
+   *
+   * @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED
+   */
+  async open(redis: Topology): Promise<void> {
     const features = this.#finder.hosts().filter(({ token }) => token === FEATURE_QUEUES);
-    for (const queue of features.flatMap(({ instance }) => instance as unknown as readonly Queue[])) {
+    const queues = features.flatMap(({ instance }) => instance as unknown as readonly Queue[]);
+    if (queues.length > 0) assertQueuesWork(redis);
+    for (const queue of queues) {
       watchQueue(queue);
       closePromptly(queue);
       this.#open.set(queue.name, queue);

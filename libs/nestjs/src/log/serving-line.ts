@@ -1,4 +1,4 @@
-import { maskUrl } from '@millrace/redis';
+import { maskUrl, shownTarget } from '@millrace/redis';
 import type { Settings } from '../config/settings.js';
 import type { HandlerPlan, SubscriptionPlan } from '../explore/plan.js';
 import { groupedBy } from '../explore/same-name.js';
@@ -16,9 +16,9 @@ export interface Serving {
 
 /** The connections and the work of this process, in one line. */
 export function servingLine({ plan, settings, server }: Serving): string {
-  const { redisUrl, databaseUrl, prefix } = settings;
+  const { redis, databaseUrl, prefix } = settings;
   const places = [
-    `${server} at ${maskUrl(redisUrl)}`,
+    `${server} at ${shownTarget(redis)}`,
     `prefix ${prefix}`,
     databaseUrl === null ? 'no database' : `database ${maskUrl(databaseUrl)}`,
   ];

@@ -79,9 +79,10 @@ export class Connections {
   }
 
   async #connect(): Promise<Opened> {
-    const { redisUrl: url, redisTls, prefix, leaseMs, publishDeadlineMs, publishBufferBytes, calls } = this.#settings;
-    const redis = await connectRedis({ url, ...(redisTls ? { tls: redisTls } : {}), name: prefix });
+    const { redis: target, prefix, leaseMs, publishDeadlineMs, publishBufferBytes, calls } = this.#settings;
+    const redis = await connectRedis({ ...target, name: prefix });
     warnOfEviction(redis.server.evictionPolicy);
+    for (const concern of redis.server.concerns) new Logger('Millrace').warn(concern);
     const streams = createStreams({ redis, prefix, leaseMs, publishDeadlineMs, publishBufferBytes });
     this.#opened = { redis, streams, rpc: createRpc({ ...calls, redis, prefix, presence: streams.presence }) };
     return this.#opened;

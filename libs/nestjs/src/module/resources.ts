@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { assertQueuesWork } from '@millrace/jobs';
 import type { Settings } from '../config/settings.js';
 import type { HandlerPlan } from '../explore/plan.js';
 import { Queues } from '../jobs/queues.js';
@@ -27,7 +28,8 @@ export class Resources {
     if (this.#settings.databaseWanted) await this.#connections.database();
     await this.#inbox.prepare(plan);
     await Promise.all(plan.topics.map((topic) => streams.declare(topic)));
-    await this.#queues.open();
+    if (plan.jobs.length > 0) assertQueuesWork(await this.#connections.redis());
+    await this.#queues.open(await this.#connections.redis());
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,6 @@
 import {
+  type Durability,
+  IsDurability,
   type Backoff,
   DEFAULT_BACKOFF,
   type Duration,
@@ -127,6 +129,14 @@ export class SubscribeOptions extends MessageHandlerOptions {
    */
   @IsOptional() @IsPosition()
   start?: Position = 'earliest';
+
+  /**
+   * How safe an outcome is before it counts: `'server'` (Redis has it), `replicated(1)` or `fsynced()`. It is written again until
+   * it is, and holds its slot for so long. Without replicas that have it, a failover may give handled messages again.
+   * Default `'server'`.
+   */
+  @IsOptional() @IsDurability()
+  durability?: Durability = 'server';
 
   /** Run the handler inside a SQL transaction that takes effect once a message. Default false. */
   @IsOptional() @IsBoolean()

@@ -70,14 +70,16 @@ export class Subscriptions {
   }
 
   async #subscribe(plan: SubscriptionPlan, { inbox, signal }: Circumstances): Promise<Subscription> {
-    const { topic, group, concurrency, crashLimit, start, batch, rateLimit, deadLetters, ordering, retry, timeoutMs } = plan;
+    const { topic, group, concurrency, crashLimit, durability, start, batch, rateLimit, deadLetters } = plan;
+    const { ordering, retry, timeoutMs } = plan;
     const streams = await this.#connections.streams();
     const deadLetterHandler = this.#deadLetterHandlerOf(plan);
     const { unknownForMs = 0 } = retry;
     const limits = { unknownForMs, signal, ...(rateLimit && { rateLimit }), ...(ordering && { ordering }) };
     const listeners = { onAssigned: listenerOf(plan.onAssigned), onRevoked: listenerOf(plan.onRevoked) };
     const given = { ...limits, ...listeners, ...(deadLetterHandler && { deadLetterHandler }) };
-    const definition = { topic, group, concurrency, crashLimit, start, deadLetters, prefilter: prefilterOf(plan), ...given };
+    const rules = { concurrency, crashLimit, durability, start, deadLetters };
+    const definition = { topic, group, ...rules, prefilter: prefilterOf(plan), ...given };
     const { unknownProperties } = this.#settings;
     const parts = { topic, unknownProperties, group, retry, timeoutMs, handle: this.#invoker.invokeOf(plan.method) };
     if (batch) return streams.subscribeBatch(definition, batch, batchPipeline(parts));

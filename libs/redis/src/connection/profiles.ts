@@ -49,3 +49,15 @@ export const PROFILES: Record<Profile, RedisOptions> = {
   blocking: { ...COMMON, socketTimeout: BLOCK_MS + BLOCK_SLACK_MS },
   listening: { ...ANSWERING, autoResubscribe: false },
 };
+
+/**
+ * Beside a profile, for a primary that Sentinels name: a Sentinel that stands still costs half a second, and Sentinels announce a
+ * failover to connections that would not notice it.
+ */
+export const SENTINEL_PROFILE: RedisOptions = {
+  connectTimeout: 1_000,
+  sentinelCommandTimeout: 500,
+  sentinelRetryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
+  sentinelReconnectStrategy: () => 1_000,
+  failoverDetector: true,
+};

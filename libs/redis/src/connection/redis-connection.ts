@@ -1,7 +1,10 @@
-import { asError, emit, errorRecord, messageOf, MillraceError, quote } from '@millrace/core';
 import type { RunnableScript } from '../script/script.js';
-import type { RedisArgument, RedisDriver } from './redis-driver.js';
-import { isOfReplica, RedisFailure, redisFailure, shownText } from './redis-failure.js';
+import type { RedisArgument } from './redis-driver.js';
+
+export type Command = readonly [name: string, ...args: RedisArgument[]];
+
+/** How a command ended: with its reply, or with a {@link RedisFailure} or MillraceError. */
+export type Outcome = PromiseSettledResult<unknown>;
 
 /** Is notified of what happens to a connection. */
 export interface ConnectionWatcher {
@@ -12,190 +15,62 @@ export interface ConnectionWatcher {
   readonly message: (channel: string, text: string) => void;
 }
 
-/** While the address still leads to a replica, a new connection does not help: it is tried no more often than this. */
-const LEAVE_EVERY_MS = 1_000;
-
-/**
- * One connection to Redis. It reconnects for ever until it is closed; commands fail at once while it is not there. A
- * connection that stays silent while an answer is due is given up and made again, and so is one to a server that has become
- * a replica: a failover moves the address, but no connection that is open.
- */
-export class RedisConnection {
-  readonly name: string;
-  readonly #redis: RedisDriver;
-  readonly #waiting = new Set<() => void>();
-  #watcher: ConnectionWatcher | null = null;
-  #lastError: Error | null = null;
-  #wasReady = false;
-  #isClosed = false;
-  #connectionEpoch = 0;
-  #isLeaving = false;
-  #leftAt = Number.NEGATIVE_INFINITY;
-
-  /**
-   * @param driverOf makes the driver; it is given a rule by which an error that Redis replies has the driver connect again
-   */
-  constructor(name: string, driverOf: (reconnectOnError: (error: Error) => boolean) => RedisDriver) {
-    this.name = name;
-    this.#redis = driverOf((error) => isOfReplica(error) && this.#mayLeave());
-    this.#redis.on('error', (error: unknown) => this.#failed(error));
-    this.#redis.on('ready', () => this.#ready());
-    this.#redis.on('close', () => this.#lost());
-    this.#redis.on('message', (channel, text) => this.#watcher?.message(channel, text));
-  }
-
-  get isReady(): boolean {
-    return !this.#isClosed && !this.#isLeaving && this.#redis.status === 'ready';
-  }
-
-  get isClosed(): boolean {
-    return this.#isClosed;
-  }
-
-  /** Grows when the connection is lost, and when it cannot be made: while it stays the same, the same server answers. */
-  get connectionEpoch(): number {
-    return this.#connectionEpoch;
-  }
-
-  /** The error of the last attempt to connect; null when that did not fail. */
-  get lastError(): Error | null {
-    return this.#lastError;
-  }
-
-  /** Begins to connect; {@link whenReady} waits until it has. */
-  connect(): void {
-    this.#redis.connect().catch((error: unknown) => this.#remember(error));
-  }
-
+/** The commands of a connection. */
+export interface Commands {
   /**
    * @throws RedisFailure
    * @throws MillraceError INVALID_INPUT when an argument is neither text nor a number: ioredis would make several of a list
    */
-  async call(command: string, ...args: RedisArgument[]): Promise<unknown> {
-    this.#assertSendable(command, args);
-    try {
-      return await this.#redis.call(command, ...args);
-    } catch (error) {
-      throw redisFailure(error, command);
-    }
-  }
+  call(command: string, ...args: RedisArgument[]): Promise<unknown>;
 
   /**
-   * Runs a script by its digest, and by its text where Redis does not know it (yet, or after SCRIPT FLUSH).
+   * Runs a script by its digest, and by its text where Redis does not know it (yet, or after SCRIPT FLUSH or a failover).
    *
    * @throws RedisFailure
    * @throws MillraceError INVALID_INPUT as for {@link call}
    */
-  async run(script: RunnableScript, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {
-    this.#assertSendable(script.name, [...keys, ...args]);
-    try {
-      return await this.#redis.call('EVALSHA', script.sha, keys.length, ...keys, ...args);
-    } catch (error) {
-      if (!asError(error).message.startsWith('NOSCRIPT')) throw redisFailure(error, script.name);
-      return this.#eval(script, keys, args);
-    }
-  }
-
-  async #eval(script: RunnableScript, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {
-    try {
-      return await this.#redis.call('EVAL', script.source, keys.length, ...keys, ...args);
-    } catch (error) {
-      throw redisFailure(error, script.name);
-    }
-  }
-
-  /** Notifies this watcher from now on, and no other. */
-  watch(watcher: ConnectionWatcher): void {
-    this.#watcher = watcher;
-  }
+  run(script: RunnableScript, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown>;
 
   /**
-   * Resolves when messages of these channels come, until the connection is lost; from the first one on it takes no other
-   * commands but PING.
+   * Sends two commands to one server, the second right behind the first and over the same connection, as a confirmation of the
+   * first needs it. Resolves when both have ended.
+   */
+  callBoth(first: Command, second: Command): Promise<[Outcome, Outcome]>;
+}
+
+/**
+ * A way to the server that has some keys, for one purpose. It is made again for ever until it is closed; commands fail at once
+ * while it is not there, and none is sent again that may have been executed.
+ */
+export interface RedisConnection extends Commands {
+  readonly name: string;
+  readonly isReady: boolean;
+  readonly isClosed: boolean;
+  /** Grows when the connection is lost, and when it cannot be made: while it stays the same, the same server answers. */
+  readonly connectionEpoch: number;
+  /** The error of the last attempt to connect; null when that did not fail. */
+  readonly lastError: Error | null;
+
+  /** Notifies this watcher from now on, and no other. */
+  watch(watcher: ConnectionWatcher): void;
+
+  /**
+   * Resolves when messages that SPUBLISH sends to these channels come, until the connection is lost; from the first one on it
+   * takes no other commands but PING.
    *
    * @throws RedisFailure
    */
-  async subscribe(channels: readonly string[]): Promise<void> {
-    this.#assertSendable('SUBSCRIBE', channels);
-    await this.#redis.subscribe(...channels).catch((error: unknown) => raise(error, 'SUBSCRIBE'));
-  }
+  subscribe(channels: readonly string[]): Promise<void>;
 
   /** @throws RedisFailure */
-  async unsubscribe(channels: readonly string[]): Promise<void> {
-    this.#assertSendable('UNSUBSCRIBE', channels);
-    await this.#redis.unsubscribe(...channels).catch((error: unknown) => raise(error, 'UNSUBSCRIBE'));
-  }
+  unsubscribe(channels: readonly string[]): Promise<void>;
 
   /**
    * Resolves true when the connection is ready, false when `signal` aborted or `timeoutMs` passed before. On a closed
    * connection it waits as well, so that a caller that tries again and again does so at the same pace.
    */
-  async whenReady(timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
-    if (this.isReady || signal?.aborted) return this.isReady;
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#waiting.delete(done);
-        signal?.removeEventListener('abort', done);
-        resolve(this.isReady);
-      };
-      const timer = setTimeout(done, timeoutMs);
-      this.#waiting.add(done);
-      signal?.addEventListener('abort', done);
-    });
-  }
+  whenReady(timeoutMs: number, signal?: AbortSignal): Promise<boolean>;
 
   /** Ends the connection at once; a command in flight fails as indeterminate. May be called at any time, and again. */
-  close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#redis.disconnect();
-  }
-
-  #assertSendable(command: string, args: readonly unknown[]): void {
-    const wrong = args.findIndex((arg) => typeof arg !== 'string' && !(typeof arg === 'number' && Number.isFinite(arg)));
-    if (wrong >= 0) throw new MillraceError('INVALID_INPUT', `${command}: argument ${wrong + 1} is ${quote(args[wrong])}, not text or a number.`);
-    if (this.isReady) return;
-    const why = this.#isClosed ? 'it is closed' : (this.#lastError?.message ?? 'it is being made');
-    throw new RedisFailure('unsent', `${command} failed: there is no connection to Redis at the moment (${why}).`, this.#lastError ?? undefined);
-  }
-
-  #ready(): void {
-    if (!this.isReady) return;
-    this.#lastError = null;
-    this.#wasReady = true;
-    emit('connection', { name: this.name, state: 'ready' });
-    for (const done of [...this.#waiting]) done();
-    this.#watcher?.ready();
-  }
-
-  #mayLeave(): boolean {
-    if (performance.now() - this.#leftAt < LEAVE_EVERY_MS) return false;
-    this.#leftAt = performance.now();
-    this.#isLeaving = true;
-    return true;
-  }
-
-  #lost(): void {
-    this.#connectionEpoch += 1;
-    this.#isLeaving = false;
-    if (this.#wasReady && !this.#isClosed) emit('connection', { name: this.name, state: 'lost' });
-    this.#wasReady = false;
-    this.#watcher?.lost();
-  }
-
-  #failed(error: unknown): void {
-    this.#remember(error);
-    emit('connection', { name: this.name, state: 'failed', error: errorRecord(new Error(shownText(messageOf(asError(error))))) });
-  }
-
-  /** Keeps the text of the error and nothing else. An error that only follows from an earlier one does not hide that one. */
-  #remember(error: unknown): void {
-    const text = shownText(messageOf(asError(error)));
-    if (this.#lastError === null || !/isn't writeable|^Connection is closed/.test(text)) this.#lastError = new Error(text);
-  }
-}
-
-function raise(error: unknown, command: string): never {
-  throw redisFailure(error, command);
+  close(): void;
 }

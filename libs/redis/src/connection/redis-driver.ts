@@ -5,7 +5,9 @@ export interface DriverEvents {
   /** A connection ended, or could not be made. */
   readonly close: () => void;
   readonly error: (error: unknown) => void;
-  readonly message: (channel: string, text: string) => void;
+  readonly smessage: (channel: string, text: string) => void;
+  /** A channel that was subscribed to has gone to another node of a Cluster: nothing comes of it any more. */
+  readonly moved: () => void;
 }
 
 /**
@@ -18,7 +20,7 @@ export interface RedisDriver {
   on<Name extends keyof DriverEvents>(event: Name, listener: DriverEvents[Name]): unknown;
   connect(): Promise<void>;
   call(command: string, ...args: RedisArgument[]): Promise<unknown>;
-  subscribe(...channels: string[]): Promise<unknown>;
-  unsubscribe(...channels: string[]): Promise<unknown>;
+  ssubscribe(...channels: string[]): Promise<unknown>;
+  sunsubscribe(...channels: string[]): Promise<unknown>;
   disconnect(): void;
 }

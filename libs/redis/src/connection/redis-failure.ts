@@ -72,6 +72,34 @@ export function isOfReplica(error: Error): boolean {
   return messageOf(error).startsWith('READONLY ');
 }
 
+/** A node of a Cluster says that another one has the slot: for good, or for the keys of it that have gone there already. */
+export interface Redirect {
+  readonly kind: 'moved' | 'ask';
+  readonly slot: number;
+  /** As the node announces it, `host:port`; the host may be empty: it is that of the node itself. */
+  readonly address: string;
+}
+
+/** The redirect in the error of a command; null for any other error. Nothing was executed. */
+export function redirectOf(error: unknown): Redirect | null {
+  const [, kind, slot, address] = /^(MOVED|ASK) (\d+) (\S*:\d+)/.exec(refusalOf(error)) ?? [];
+  return address === undefined ? null : { kind: kind === 'MOVED' ? 'moved' : 'ask', slot: Number(slot), address };
+}
+
+/** Whether some keys of the command have gone to another node already, and others not yet. Nothing was executed. */
+export function isBetweenNodes(error: unknown): boolean {
+  return refusalOf(error).startsWith('TRYAGAIN ');
+}
+
+/** Whether a read that waited was ended since its key, or its whole slot, went to another node, or was removed. */
+export function isUnblocked(error: unknown): boolean {
+  return refusalOf(error).startsWith('UNBLOCKED ');
+}
+
+function refusalOf(error: unknown): string {
+  return error instanceof RedisFailure && error.cause instanceof Error ? error.cause.message : '';
+}
+
 const MAX_SHOWN = 300;
 /** With this text ioredis reports a connection that ended; it goes on with advice about an option that only Millrace sets. */
 const FLUSHED = /^Reached the max retries per request limit[^]*$/;

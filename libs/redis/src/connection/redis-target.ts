@@ -11,20 +11,73 @@ export interface RedisTls {
   readonly servername?: string;
 }
 
-/** Which Redis, and how to trust it. */
-export interface RedisTarget {
+/** The address of a server: a name or a number, such as `redis.example` or `::1`, and the port. */
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One server by its URL, with the user and the password in it. A node of a Cluster leads to the whole Cluster. */
+export interface ServerTarget {
   /** `redis://user:password@host:port/db`, `rediss://` for TLS, or `unix:///path/of.sock`. */
   readonly url: string;
   /** For `rediss://`. */
   readonly tls?: RedisTls;
 }
 
+/** The user and the password for each server that stores data, and how to trust them. */
+export interface RedisLogin {
+  /** Default: the one that Redis calls `default`. */
+  readonly username?: string;
+  /** Default: none. */
+  readonly password?: string;
+  /** Present, if only as `{}`: connections are encrypted. */
+  readonly tls?: RedisTls;
+}
+
+/** A Redis Cluster. Its nodes tell of each other: those that are named here need not be all. */
+export interface ClusterTarget extends RedisLogin {
+  readonly cluster: {
+    readonly nodes: readonly RedisAddress[];
+    /** Announced address `host:port` -> the address at which this process reaches that node. Default: each at its own. */
+    readonly natMap?: Readonly<Record<string, RedisAddress>>;
+  };
+}
+
+/** A primary that Sentinels watch, and the replicas that may take its place. */
+export interface SentinelTarget extends RedisLogin {
+  readonly sentinel: SentinelOptions;
+  /** The number of the database. Default 0. */
+  readonly database?: number;
+}
+
+export interface SentinelOptions {
+  readonly nodes: readonly RedisAddress[];
+  /** The name under which the Sentinels watch the primary. */
+  readonly primary: string;
+  /** The user and the password of the Sentinels themselves. Default: none. */
+  readonly username?: string;
+  readonly password?: string;
+  /** Present, if only as `{}`: connections to the Sentinels are encrypted. */
+  readonly tls?: RedisTls;
+  /** Announced address `host:port` -> the address at which this process reaches that server. Default: each at its own. */
+  readonly natMap?: Readonly<Record<string, RedisAddress>>;
+}
+
+/** Which Redis, and how to trust it. */
+export type RedisTarget = ServerTarget | ClusterTarget | SentinelTarget;
+
 /**
  * The TLS options of a `rediss://` URL: its host by name, so that a server with several names knows which is meant. An
  * address of numbers has no name to send along.
  */
-export function tlsOf({ url, tls = {} }: RedisTarget): { tls?: RedisTls } {
+export function tlsOf({ url, tls = {} }: ServerTarget): { tls?: RedisTls } {
   if (!url.startsWith('rediss://')) return {};
   const { hostname } = new URL(url);
-  return { tls: isIP(hostname.replace(/^\[(.*)\]$/, '$1')) === 0 ? { servername: hostname, ...tls } : tls };
+  return { tls: trustFor(hostname.replace(/^\[(.*)\]$/, '$1'), tls) };
+}
+
+/** The TLS options of a connection to this host. */
+export function trustFor(host: string, tls: RedisTls): RedisTls {
+  return isIP(host) === 0 ? { servername: host, ...tls } : tls;
 }

@@ -1,6 +1,8 @@
 import { escapeUnseen, MillraceError, quote } from '@millrace/core';
+import type { RedisAddress, RedisTarget } from './redis-target.js';
 
 const MAX_SHOWN = 200;
+const DEFAULT_PORT = 6_379;
 /** Characters that a user or a password must not hold as they are. */
 const ENCODED = { '#': '%23', '/': '%2F', '?': '%3F' };
 const UNPARSABLE = 'it cannot be parsed; in a user or password write %40 for @, %3A for :, %2F for / and %23 for #';
@@ -21,12 +23,43 @@ export function assertRedisUrl(url: unknown): asserts url is string {
   );
 }
 
+/** The parts of a URL that {@link assertRedisUrl} has let pass, decoded; not of `unix://`. */
+export interface RedisUrlParts {
+  readonly host: string;
+  readonly port: number;
+  readonly database: number;
+  readonly username?: string;
+  readonly password?: string;
+}
+
+export function partsOfUrl(text: string): RedisUrlParts {
+  const { hostname, port, pathname, username, password } = new URL(text);
+  return {
+    host: hostname.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1',
+    port: port === '' ? DEFAULT_PORT : Number(port),
+    database: Number(pathname.slice(1)),
+    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+  };
+}
+
 /** A URL as it may be shown: without parameters, and without its password, even one with unusual characters. */
 export function maskUrl(url: string): string {
   const [, scheme = '', credentials, rest = ''] = /^([a-z0-9+.-]*:\/\/)?(?:([^]*)@)?([^]*)$/i.exec(url) ?? [];
   const place = withoutTail(rest.replace(/\?[^]*$/, '?***'));
   const shown = escapeUnseen(scheme + (credentials === undefined ? place : masked(scheme, credentials, place)));
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}...` : shown;
+}
+
+/** Where a Redis is, as it may be shown. */
+export function shownTarget(target: RedisTarget): string {
+  if ('cluster' in target) return `the Cluster ${listOf(target.cluster.nodes)}`;
+  if ('sentinel' in target) return `the primary '${target.sentinel.primary}' of the Sentinels ${listOf(target.sentinel.nodes)}`;
+  return maskUrl(target.url);
+}
+
+function listOf(addresses: readonly RedisAddress[]): string {
+  return addresses.map(({ host, port }) => `${host}:${port}`).join(', ');
 }
 
 /** Without an @, a text behind the colon that is no port is a password: a # has cut off the rest, as in an .env file. */

@@ -1,6 +1,8 @@
 import { MillraceError } from '@millrace/core';
 import { type Capability, readCapabilities } from './capabilities.js';
+import { fieldOf } from './info.js';
 import type { RedisConnection } from './redis-connection.js';
+import { concernAboutCoverage, concernsAbout } from './server-concerns.js';
 
 export interface ServerFacts {
   /** As the server says it: `7.0.15`. Valkey says the Redis version that it is compatible with. Empty when it says none. */
@@ -11,29 +13,78 @@ export interface ServerFacts {
   readonly evictionPolicy: string | null;
   /** Commands that not every server has, as far as it tells. */
   readonly capabilities: ReadonlySet<Capability>;
+  /** Where there are replicas: settings with which more is lost, or stops, than must be; a sentence or two for each. */
+  readonly concerns: readonly string[];
 }
 
 const OLDEST = [7, 0] as const;
+
+/** The server is a node of a Redis Cluster, where one that has all keys was expected. */
+export class ClusterNodeError extends MillraceError {
+  constructor(where: string) {
+    super('REDIS_UNSUPPORTED', `The server at ${where} ${CLUSTER}`);
+  }
+}
 
 /**
  * Asks the server for its version, its role, its policy of eviction, and its newer commands.
  *
  * @param where its address, for the words of the error
  * @throws RedisFailure
- * @throws MillraceError REDIS_UNSUPPORTED: it is too old, a node of a Cluster, a Sentinel, or a replica
+ * @throws ClusterNodeError
+ * @throws MillraceError REDIS_UNSUPPORTED: it is too old, a Sentinel, or a replica
  */
 export async function readServerFacts(connection: RedisConnection, where: string): Promise<ServerFacts> {
+  const { info, facts } = await factsOf(connection, where);
+  if (fieldOf(info, 'cluster_enabled') === '1') throw new ClusterNodeError(where);
+  if (fieldOf(info, 'role') === 'slave') throw replica(where, `${fieldOf(info, 'master_host')}:${fieldOf(info, 'master_port')}`);
+  return facts;
+}
+
+/** As {@link readServerFacts}, of a primary with replicas. */
+export async function readPrimaryFacts(connection: RedisConnection, where: string): Promise<ServerFacts> {
+  const facts = await readServerFacts(connection, where);
+  return { ...facts, concerns: concernsAbout([{ where, info: String(await connection.call('INFO')) }]) };
+}
+
+type NodeToAsk = readonly [where: string, connection: RedisConnection];
+
+/**
+ * As {@link readServerFacts}, of all nodes of a Cluster: the oldest version, and the commands that each has.
+ *
+ * @param nodes each with its address
+ */
+export async function readNodesFacts(nodes: readonly NodeToAsk[]): Promise<ServerFacts> {
+  const answers = await Promise.all(nodes.map(([where, connection]) => factsOf(connection, where)));
+  const all = answers.map(({ facts }) => facts);
+  const known = answers.map(({ info }, index) => ({ where: nodes[index]![0], info }));
+  const oldest = all.reduce((one, other) => (isOlder(other.version, one.version) ? other : one));
+  const evictionPolicy = all.find((facts) => facts.evictionPolicy !== 'noeviction')?.evictionPolicy;
+  return {
+    ...oldest,
+    concerns: [...concernsAbout(known), ...(await concernAboutCoverage(nodes[0]![1]))],
+    evictionPolicy: evictionPolicy === undefined ? 'noeviction' : evictionPolicy,
+    capabilities: new Set([...oldest.capabilities].filter((one) => all.every(({ capabilities }) => capabilities.has(one)))),
+  };
+}
+
+async function factsOf(connection: RedisConnection, where: string): Promise<{ info: string; facts: ServerFacts }> {
   const [info, capabilities] = await Promise.all([connection.call('INFO').then(String), readCapabilities(connection)]);
-  const version = field(info, 'redis_version') ?? '';
+  const version = fieldOf(info, 'redis_version') ?? '';
   assertSupported(version, where);
-  assertPrimary(info, where);
-  return { version, product: productOf(info), evictionPolicy: field(info, 'maxmemory_policy'), capabilities };
+  // Valkey has another name for it.
+  if ([fieldOf(info, 'redis_mode'), fieldOf(info, 'server_mode')].includes('sentinel')) throw unsupported(where, SENTINEL);
+  return { info, facts: { version, product: productOf(info), evictionPolicy: fieldOf(info, 'maxmemory_policy'), capabilities, concerns: [] } };
+}
+
+function isOlder(one: string, other: string): boolean {
+  return one.localeCompare(other, 'en', { numeric: true }) < 0;
 }
 
 function productOf(info: string): string {
-  const valkey = field(info, 'valkey_version');
+  const valkey = fieldOf(info, 'valkey_version');
   if (valkey !== null) return `Valkey ${valkey}`;
-  return `${field(info, 'server_name') ?? 'Redis'} ${field(info, 'redis_version')}`;
+  return `${fieldOf(info, 'server_name') ?? 'Redis'} ${fieldOf(info, 'redis_version')}`;
 }
 
 /** @throws MillraceError REDIS_UNSUPPORTED */
@@ -44,22 +95,11 @@ export function assertSupported(version: string, where: string): void {
   throw unsupported(where, `${said}; Millrace needs Redis ${OLDEST.join('.')} or newer, or Valkey. Upgrade it, or set REDIS_URL, or the option redis, to a newer one.`);
 }
 
-/** A server that does not say what it is counts as one that has all keys and takes writes. */
-function assertPrimary(info: string, where: string): void {
-  // Valkey has another name for it.
-  if ([field(info, 'redis_mode'), field(info, 'server_mode')].includes('sentinel')) throw unsupported(where, SENTINEL);
-  if (field(info, 'cluster_enabled') === '1') throw unsupported(where, CLUSTER);
-  if (field(info, 'role') === 'slave') throw replica(where, `${field(info, 'master_host')}:${field(info, 'master_port')}`);
-}
-
-const CLUSTER =
-  'is a node of a Redis Cluster, which has a part of the keys and refuses the others. Millrace does not know yet how to find the ' +
-  'node of each key. Set REDIS_URL, or the option redis, to a Redis without cluster-enabled; it may have replicas, behind an address ' +
-  'that follows its primary.';
+const CLUSTER = 'is a node of a Redis Cluster, which has a part of the keys and refuses the others: a Redis without cluster-enabled is needed here.';
 
 const SENTINEL =
-  'is a Sentinel: it watches a Redis, and stores nothing itself. Millrace does not ask it yet where the primary is. Set REDIS_URL, or the ' +
-  'option redis, to the primary (SENTINEL MASTERS shows its address), or better to an address that follows it.';
+  'is a Sentinel: it watches a Redis, and stores nothing itself. Name the Sentinels and the primary that they watch in REDIS_SENTINELS and ' +
+  'REDIS_SENTINEL_PRIMARY, or in the option redis, in place of REDIS_URL.';
 
 function unsupported(where: string, what: string): MillraceError {
   return new MillraceError('REDIS_UNSUPPORTED', `The server at ${where} ${what}`);
@@ -69,8 +109,4 @@ function unsupported(where: string, what: string): MillraceError {
 function replica(where: string, primary: string): MillraceError {
   const advice = 'Set REDIS_URL, or the option redis, to the primary, or to an address that follows it.';
   return new MillraceError('REDIS_UNSUPPORTED', `The server at ${where} is a replica of ${primary}, and takes no writes. ${advice}`, { retryable: true });
-}
-
-function field(info: string, name: string): string | null {
-  return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? null;
 }

@@ -49,7 +49,7 @@ export class DockerServer {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-redis-'));
     const server = new DockerServer(docker, { port: await freePort(), folder });
     try {
-      await untilReady(Number(new URL(server.url).port), server.#process, READY_TIMEOUT_MS);
+      await untilReady({ port: Number(new URL(server.url).port) }, server.#process, READY_TIMEOUT_MS);
       return server;
     } catch (error) {
       await server.stop();

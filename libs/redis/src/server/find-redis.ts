@@ -1,5 +1,5 @@
 import { asError, MillraceError } from '@millrace/core';
-import { connectRedis } from '../connection/connect-redis.js';
+import { connectServer } from '../boot/connect-server.js';
 import { DockerServer, dockerProblem } from './docker-server.js';
 import { hostSystem, installAdvice } from './install-hint.js';
 import { LocalServer } from './local-server.js';
@@ -46,7 +46,7 @@ export async function findRedis(options: FindRedisOptions = {}): Promise<Running
 }
 
 async function givenRedis(url: string): Promise<RunningRedis> {
-  const connections = await connectRedis({ url, name: 'millrace:probe' });
+  const connections = await connectServer({ url, name: 'millrace:probe' });
   connections.close();
   return { url, source: 'REDIS_URL', passedOver: [], stop: () => Promise.resolve() };
 }

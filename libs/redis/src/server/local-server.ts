@@ -12,6 +12,8 @@ export interface LocalServerOptions {
   readonly binary: string;
   /** How its append-only file is written to disk; `'no'`: there is none, its data ends with it. Default `'no'`. */
   readonly appendonly?: 'no' | 'everysec' | 'always';
+  /** It is asked of clients, and shown to a primary that the server follows. Default: none. */
+  readonly password?: string;
   /** As Redis writes it: `'64mb'`. Default: no limit. */
   readonly maxmemory?: string;
   /** More arguments for the server: `['--requirepass', 'x']`. */
@@ -34,12 +36,13 @@ export class LocalServer {
   readonly folder: string;
   readonly #options: LocalServerOptions;
   #process: GuardedProcess;
+  #isFrozen = false;
   /** Lets go of the port; it is held while the server is to come back. */
   #letGo: (() => Promise<void>) | null = null;
 
   private constructor(options: LocalServerOptions, place: { port: number; folder: string }) {
     this.port = place.port;
-    this.url = `redis://127.0.0.1:${place.port}`;
+    this.url = `redis://${options.password === undefined ? '' : `:${encodeURIComponent(options.password)}@`}127.0.0.1:${place.port}`;
     this.folder = place.folder;
     this.#options = options;
     this.#process = this.#begin();
@@ -73,6 +76,23 @@ export class LocalServer {
     return this.#process.isRunning;
   }
 
+  /** Whether it stands still. */
+  get isFrozen(): boolean {
+    return this.#isFrozen && this.isRunning;
+  }
+
+  /** The server stands still (SIGSTOP): its connections stay open, and nothing answers. */
+  freeze(): void {
+    this.#signal('SIGSTOP');
+    this.#isFrozen = true;
+  }
+
+  /** The server goes on (SIGCONT). */
+  thaw(): void {
+    this.#signal('SIGCONT');
+    this.#isFrozen = false;
+  }
+
   /** Ends the server as a crash would (SIGKILL) and keeps its folder and its port. */
   async kill(): Promise<void> {
     this.#letGo ??= await holdPort(this.port);
@@ -87,6 +107,7 @@ export class LocalServer {
   async restart(): Promise<void> {
     this.#letGo ??= await holdPort(this.port);
     await this.#process.end();
+    this.#isFrozen = false;
     this.#process = this.#begin();
     await this.#ready();
     await this.#freed();
@@ -97,6 +118,11 @@ export class LocalServer {
     await this.#process.end();
     await this.#freed();
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    if (!this.isRunning) throw new MillraceError('CLOSED', `The Redis on port ${this.port} does not run: ${signal} cannot reach it.`);
+    process.kill(this.pid, signal);
   }
 
   async #freed(): Promise<void> {
@@ -111,7 +137,8 @@ export class LocalServer {
   }
 
   async #ready(): Promise<void> {
-    const { version, folder } = await untilReady(this.port, this.#process, READY_TIMEOUT_MS);
+    const { password } = this.#options;
+    const { version, folder } = await untilReady({ port: this.port, password }, this.#process, READY_TIMEOUT_MS);
     if (folder !== this.folder) {
       throw new MillraceError('REDIS_FAILED', `Address already in use: another server listens on port ${this.port}.`);
     }
@@ -120,11 +147,12 @@ export class LocalServer {
 }
 
 function serverArguments(options: LocalServerOptions, port: number, folder: string): string[] {
-  const { appendonly = 'no', maxmemory = '0', extra = [] } = options;
+  const { appendonly = 'no', maxmemory = '0', extra = [], password } = options;
+  const secret = password === undefined ? [] : ['--requirepass', password, '--masterauth', password];
   const fsync = appendonly === 'no' ? [] : ['--appendfsync', appendonly];
   return [
     '--port', String(port), '--bind', '127.0.0.1', '--dir', folder,
     '--save', '', '--appendonly', appendonly === 'no' ? 'no' : 'yes', ...fsync,
-    '--maxmemory', maxmemory, '--maxmemory-policy', 'noeviction', ...extra,
+    '--maxmemory', maxmemory, '--maxmemory-policy', 'noeviction', ...secret, ...extra,
   ];
 }

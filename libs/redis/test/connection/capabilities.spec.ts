@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { CAPABILITIES, connectRedis, type ServerFacts, type StandaloneTopology } from '@millrace/redis';
+import { CAPABILITIES, connectServer, type ServerFacts, type StandaloneTopology } from '@millrace/redis';
 import { startTestRedis, type TestRedis } from '@millrace/testing';
 import { FakeServer, infoReply } from './fake-server.js';
 
@@ -9,7 +9,7 @@ const fakes: FakeServer[] = [];
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  admin = await connectRedis({ url: redis.url });
+  admin = await connectServer({ url: redis.url });
 });
 afterAll(async () => {
   admin.close();
@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 async function factsOf(url: string): Promise<ServerFacts> {
-  const connections = await connectRedis({ url });
+  const connections = await connectServer({ url });
   connections.close();
   return connections.server;
 }

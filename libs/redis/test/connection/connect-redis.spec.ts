@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { MillraceError } from '@millrace/core';
-import { connectRedis, redisConnection, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, redisConnection, type StandaloneTopology } from '@millrace/redis';
 import { freePort, startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { FakeServer, infoReply } from './fake-server.js';
 import { Sentinel } from './sentinel.js';
@@ -15,7 +15,7 @@ const fakes: FakeServer[] = [];
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  admin = await connectRedis({ url: redis.url });
+  admin = await connectServer({ url: redis.url });
 });
 
 afterEach(async () => {
@@ -36,7 +36,7 @@ async function fake(starting: Promise<FakeServer>): Promise<FakeServer> {
 /** The error with which connecting fails. */
 async function failure(url: string, name?: string): Promise<MillraceError> {
   try {
-    (await connectRedis({ url, name })).close();
+    (await connectServer({ url, name })).close();
   } catch (error) {
     if (error instanceof MillraceError) return error;
     throw error;
@@ -48,12 +48,12 @@ function everythingIn(error: MillraceError): string {
   return JSON.stringify([error, error.message, error.stack, error.cause, (error.cause as Error | undefined)?.stack]);
 }
 
-describe('connectRedis', () => {
+describe('connectServer', () => {
   it('gives connections with names, and the facts about the server', async () => {
-    const connections = await connectRedis({ url: redis.url, name: 'spec' });
+    const connections = await connectServer({ url: redis.url, name: 'spec' });
     expect(connections.server).toEqual({
       version: expect.stringMatching(/^\d+\.\d+\.\d+$/), product: expect.stringMatching(/^(Redis|Valkey) \d+\.\d+\.\d+$/),
-      evictionPolicy: 'noeviction', capabilities: expect.any(Set),
+      evictionPolicy: 'noeviction', capabilities: expect.any(Set), concerns: [],
     });
     const reader = connections.blockingFor('key', 'reader');
     expect(await reader.whenReady(5_000)).toBe(true);
@@ -66,7 +66,7 @@ describe('connectRedis', () => {
   });
 
   it('uses the database of the URL, and refuses one that is not there', async () => {
-    const connections = await connectRedis({ url: `${redis.url}/5` });
+    const connections = await connectServer({ url: `${redis.url}/5` });
     await connections.publish.call('SET', 'where', 'five');
     connections.close();
     expect(await admin.control.call('GET', 'where')).toBeNull();
@@ -152,7 +152,7 @@ describe('where Redis refuses the user', () => {
       expect(user).toMatchObject({ code: 'REDIS_FAILED', message: expect.stringMatching(/nobody:\*\*\*@/) });
       expect(everythingIn(user)).not.toContain('wr0ng');
       expect(await failure(redis.url)).toMatchObject({ code: 'REDIS_FAILED', message: expect.stringContaining('NOAUTH') });
-      (await connectRedis({ url: `redis://:right-pw@127.0.0.1:${redis.port}` })).close();
+      (await connectServer({ url: `redis://:right-pw@127.0.0.1:${redis.port}` })).close();
     } finally {
       await admin.control.call('CONFIG', 'SET', 'requirepass', '');
     }
@@ -187,8 +187,8 @@ describe('the kind of the server', () => {
 
   it.each(['7.0.0', '7.2.4', '8.2.1', '10.0.0', '255.255.255'])('takes version %s', async (version) => {
     const { url } = await speaking({ redis_version: version, maxmemory_policy: 'allkeys-lru' });
-    const connections = await connectRedis({ url });
-    expect(connections.server).toEqual({ version, product: `Redis ${version}`, evictionPolicy: 'allkeys-lru', capabilities: new Set() });
+    const connections = await connectServer({ url });
+    expect(connections.server).toEqual({ version, product: `Redis ${version}`, evictionPolicy: 'allkeys-lru', capabilities: new Set(), concerns: [] });
     connections.close();
   });
 
@@ -197,7 +197,7 @@ describe('the kind of the server', () => {
     try {
       const error = await failure(`${node.url}${database}`);
       expect(error).toMatchObject({ code: 'REDIS_UNSUPPORTED', retryable: false, message: expect.stringContaining(`${node.url}${database} is a node of a Redis Cluster`) });
-      expect(error.message).toContain('Set REDIS_URL, or the option redis, to a Redis without cluster-enabled');
+      expect(error.message).toContain('a Redis without cluster-enabled is needed here');
     } finally {
       await node.stop();
     }
@@ -208,7 +208,7 @@ describe('the kind of the server', () => {
     try {
       const error = await failure(`${sentinel.url}${database}`);
       expect(error).toMatchObject({ code: 'REDIS_UNSUPPORTED', retryable: false, message: expect.stringContaining(`${sentinel.url}${database} is a Sentinel`) });
-      expect(error.message).toContain('Set REDIS_URL, or the option redis, to the primary');
+      expect(error.message).toContain('in REDIS_SENTINELS and REDIS_SENTINEL_PRIMARY');
     } finally {
       await sentinel.stop();
     }
@@ -238,7 +238,7 @@ describe('the kind of the server', () => {
         return infoReply({ redis_version: '7.0.0', ...(asked <= 4 ? { loading: '1', loading_eta_seconds: '3600' } : { loading: '0' }) });
       }),
     );
-    (await connectRedis({ url: server.url })).close();
+    (await connectServer({ url: server.url })).close();
     expect(asked).toBeGreaterThan(4);
   });
 });

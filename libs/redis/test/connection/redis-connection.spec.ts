@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type EventMap, listen } from '@millrace/core';
-import { connectRedis, type RedisConnection, redisConnection, type StandaloneTopology, RedisFailure, type RunnableScript } from '@millrace/redis';
+import { connectServer, type ServerConnection, redisConnection, type StandaloneTopology, RedisFailure, type RunnableScript } from '@millrace/redis';
 import { freePort, startTestRedis, TcpProxy, type TestRedis, TypeScriptChild, uniqueName, waitFor } from '@millrace/testing';
 import { FakeServer } from './fake-server.js';
 
@@ -11,13 +11,13 @@ let redis: TestRedis;
 let direct: StandaloneTopology;
 let proxy: TcpProxy;
 let key: string;
-const opened: RedisConnection[] = [];
+const opened: ServerConnection[] = [];
 const events: EventMap['connection'][] = [];
 let stopListening: () => void;
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  direct = await connectRedis({ url: redis.url });
+  direct = await connectServer({ url: redis.url });
 });
 
 beforeEach(async () => {
@@ -38,13 +38,13 @@ afterAll(async () => {
   await redis.stop();
 });
 
-function connection(profile: 'publish' | 'control' | 'blocking' = 'publish', url = proxy.url): RedisConnection {
+function connection(profile: 'publish' | 'control' | 'blocking' = 'publish', url = proxy.url): ServerConnection {
   const made = redisConnection({ url }, uniqueName('spec'), profile);
   opened.push(made);
   return made;
 }
 
-async function connected(profile?: 'publish' | 'control' | 'blocking'): Promise<RedisConnection> {
+async function connected(profile?: 'publish' | 'control' | 'blocking'): Promise<ServerConnection> {
   const made = connection(profile);
   made.connect();
   expect(await made.whenReady(10_000)).toBe(true);
@@ -67,7 +67,7 @@ async function reported(name: string, state: EventMap['connection']['state']): P
 }
 
 /** A command that was sent before a PING came back has been executed. */
-async function settled(made: RedisConnection): Promise<void> {
+async function settled(made: ServerConnection): Promise<void> {
   expect(await made.whenReady(10_000)).toBe(true);
   expect(await made.call('PING')).toBe('PONG');
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { connectRedis, type RedisConnection, redisConnection, type StandaloneTopology, RedisFailure, redisFailure, type RunnableScript } from '@millrace/redis';
+import { connectServer, type RedisConnection, redisConnection, type StandaloneTopology, RedisFailure, redisFailure, type RunnableScript } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 
 let redis: TestRedis;
@@ -11,7 +11,7 @@ let control: RedisConnection;
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  connections = await connectRedis({ url: redis.url });
+  connections = await connectServer({ url: redis.url });
   ({ control } = connections);
   await control.call('SET', 'text', 'x');
 });
@@ -175,7 +175,7 @@ async function connected(url: string): Promise<RedisConnection> {
 }
 
 async function connectionTo(url: string): Promise<{ control: RedisConnection; close: () => void }> {
-  const its = await connectRedis({ url });
+  const its = await connectServer({ url });
   return { control: its.control, close: () => its.close() };
 }
 

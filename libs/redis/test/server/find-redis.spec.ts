@@ -4,7 +4,7 @@ import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { connectRedis, findOnPath, findRedis, freePort, type RunningRedis, serverBinaries } from '@millrace/redis';
+import { connectServer, findOnPath, findRedis, freePort, type RunningRedis, serverBinaries } from '@millrace/redis';
 import { expectNoChildren, isRunning, startTestRedis, uniqueName, waitFor } from '@millrace/testing';
 
 let workshop: string;
@@ -43,7 +43,7 @@ async function folderOf(programs: Record<string, string>): Promise<string> {
 }
 
 async function ask(url: string, ...args: [string, ...string[]]): Promise<unknown> {
-  const redis = await connectRedis({ url });
+  const redis = await connectServer({ url });
   try {
     return await redis.control.call(...args);
   } finally {

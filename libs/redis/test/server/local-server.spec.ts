@@ -4,7 +4,7 @@ import { createConnection } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { connectRedis, LocalServer, type LocalServerOptions, serverBinaries } from '@millrace/redis';
+import { connectServer, LocalServer, type LocalServerOptions, serverBinaries } from '@millrace/redis';
 import { expectNoChildren, isRunning, type ProcessEntry, runningProcesses, TypeScriptChild, uniqueName, waitFor } from '@millrace/testing';
 
 let binary: string;
@@ -32,7 +32,7 @@ async function start(options: Partial<LocalServerOptions> = {}): Promise<LocalSe
 }
 
 async function command(server: LocalServer, ...args: [string, ...string[]]): Promise<unknown> {
-  const redis = await connectRedis({ url: server.url });
+  const redis = await connectServer({ url: server.url });
   try {
     return await redis.control.call(...args);
   } finally {

@@ -1,5 +1,5 @@
 import type { RedisConnection, Topology } from '@millrace/redis';
-import { cancellationChannel, instanceKey, requestsKey, type ServiceName } from '../keys.js';
+import { cancellationChannel, instanceCancellationChannel, instanceKey, requestsKey, type ServiceName } from '../keys.js';
 import { assertServiceName, type OutgoingCall } from './outgoing-call.js';
 import { RequestBatcher, type SendParts } from './request-batcher.js';
 import { RequestWithdrawer } from './request-withdrawer.js';
@@ -14,7 +14,7 @@ export class CallTarget {
 
   constructor({ redis, prefix, ...parts }: TargetParts, name: ServiceName, instance: string | undefined) {
     this.key = instance === undefined ? requestsKey(prefix, name) : instanceKey(prefix, instance);
-    this.channel = cancellationChannel(prefix, name);
+    this.channel = instance === undefined ? cancellationChannel(prefix, name) : instanceCancellationChannel(prefix, instance);
     this.redis = redis.publishFor(this.key);
     this.batcher = new RequestBatcher({ ...parts, key: this.key, redis: this.redis, subject: subjectOf(name, instance) });
     this.withdrawer = new RequestWithdrawer({ ...parts, key: this.key, redis: this.redis, channel: this.channel });

@@ -42,7 +42,7 @@ export class GrantSender {
 
   async #send(channel: string, text: string): Promise<void> {
     try {
-      await this.#parts.redis.publishFor(channel).call('PUBLISH', channel, text);
+      await this.#parts.redis.publishFor(channel).call('SPUBLISH', channel, text);
     } catch (error) {
       emit('loop-failed', { loop: 'rpc-grants', error: errorRecord(error), failures: 1 });
     }

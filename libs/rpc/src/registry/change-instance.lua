@@ -60,5 +60,5 @@ if redis.call('HEXISTS', KEYS[2], 'version') == 0 then
 end
 local version = redis.call('HINCRBY', KEYS[2], 'version', 1)
 -- Where the Redis user may not publish to the channel, the change stays: the others ask for the version.
-redis.pcall('PUBLISH', channel, table.concat({ string.format('%.0f', version), field, text }, '\n'))
+redis.pcall('SPUBLISH', channel, table.concat({ string.format('%.0f', version), field, text }, '\n'))
 return { 'done', string.format('%.0f', version) }

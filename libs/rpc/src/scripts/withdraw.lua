@@ -2,7 +2,7 @@
 -- Withdraws requests for which their caller waits no longer.
 --
 -- KEYS  1 stream of requests
--- ARGV  1 group  2 channel of cancellations  then for each request: entry id, name of the request
+-- ARGV  1 group  2 channel of cancellations, in the slot of the stream  then for each request: entry id, name of the request
 -- returns for each a letter: 'W' withdrawn before an instance took it, 'T' taken: its name was published in the channel,
 --         'N' no longer there
 --
@@ -20,7 +20,7 @@ for i = 3, #ARGV, 2 do
   local letter = 'N'
   if isTaken(ARGV[i]) then
     letter = 'T'
-    redis.call('PUBLISH', channel, ARGV[i + 1])
+    redis.call('SPUBLISH', channel, ARGV[i + 1])
   elseif redis.call('XDEL', stream, ARGV[i]) == 1 then
     letter = 'W'
   end

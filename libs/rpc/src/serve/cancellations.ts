@@ -16,6 +16,7 @@ export class Cancellations {
   readonly #loop: Loop;
   readonly #listeners = new Map<string, Set<CallerListener>>();
   #connection: RedisConnection | null = null;
+  /** Channels that the present connection has subscribed to. */
   #subscribed = new Set<string>();
 
   constructor(redis: Topology) {
@@ -53,7 +54,7 @@ export class Cancellations {
     const connection = this.#redis.listening('rpc-cancellations');
     connection.watch({
       ready: () => this.#loop.wake(),
-      lost: () => this.#subscribed.clear(),
+      lost: () => void (this.#subscribed = new Set()),
       message: (channel, text) => this.#heard(channel, text),
     });
     return connection;
@@ -62,10 +63,12 @@ export class Cancellations {
   async #round(signal: AbortSignal): Promise<number> {
     const connection = this.#connection!;
     if (!(await connection.whenReady(READY_WAIT_MS, signal))) return 0;
-    const missing = [...this.#listeners.keys()].filter((channel) => !this.#subscribed.has(channel));
+    // One that is lost while the reply comes has its set replaced: what is noted in the old one counts no more.
+    const subscribed = this.#subscribed;
+    const missing = [...this.#listeners.keys()].filter((channel) => !subscribed.has(channel));
     if (missing.length > 0) await connection.subscribe(missing);
     else await connection.call('PING');
-    for (const channel of missing) this.#subscribed.add(channel);
+    for (const channel of missing) subscribed.add(channel);
     return ASK_EVERY_MS;
   }
 

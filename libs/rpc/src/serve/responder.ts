@@ -1,6 +1,6 @@
 import { emit, errorRecord, type PresencePort } from '@millrace/core';
 import { COMMAND_TIMEOUT_MS, loadScript, type RedisConnection, settlesWithin, type Topology } from '@millrace/redis';
-import { cancellationChannel, grantChannel, instanceKey, PUT_BACK, requestsKey, SERVERS } from '../keys.js';
+import { cancellationChannel, grantChannel, instanceCancellationChannel, instanceKey, PUT_BACK, requestsKey, SERVERS } from '../keys.js';
 import type { CallMonitor } from '../monitor/call-monitor.js';
 import { AnswerBatcher } from './answer-batcher.js';
 import type { Cancellations } from './cancellations.js';
@@ -88,6 +88,7 @@ export class Responder {
     const hasStreams = [...definition.methods.values()].some(isStreaming);
     this.#silence = [
       cancellations.listen(cancellationChannel(prefix, definition), cancelled),
+      cancellations.listen(instanceCancellationChannel(prefix, member), cancelled),
       ...(hasStreams ? [cancellations.listen(grantChannel(prefix, member), granted)] : []),
     ];
   }

@@ -1,12 +1,14 @@
-import { Crew, waitFor } from '@millrace/testing';
+import type { RedisTarget, ServerTarget } from '@millrace/redis';
+import { Crew, type Network, waitFor } from '@millrace/testing';
 import { LONG_MS, type ProcessPlan, requestIdOf } from './plan.js';
 import { CallerRecords, type Records } from './records.js';
 import { type Ending, ToldProcess } from './told-process.js';
 
 export type ProcessCrew = Crew<ToldProcess, Ending>;
 
-export interface CrewPlan extends ProcessPlan {
+export interface CrewPlan extends Omit<ProcessPlan, 'url'> {
   readonly size: number;
+  readonly network: () => Promise<Network>;
 }
 
 /** How long after the last deadline a call may settle: a process may have been frozen, and the machine may be busy. */
@@ -29,10 +31,11 @@ export class Calling {
     this.#desks = desks;
   }
 
-  static async start(records: Records, { size, ...plan }: CrewPlan): Promise<Calling> {
+  static async start(records: Records, { size, network, ...plan }: CrewPlan): Promise<Calling> {
     const desks = Array.from({ length: size }, (): Desk => ({ calls: [], process: null, records: null }));
-    const start = (url: string, place: number): Promise<ToldProcess> => seated(desks[place]!, records, { ...plan, url });
-    return new Calling(await Crew.start<ToldProcess, Ending>({ size, url: plan.url, start }), desks);
+    const start = (target: RedisTarget, place: number): Promise<ToldProcess> =>
+      seated(desks[place]!, records, { ...plan, url: urlOf(target) });
+    return new Calling(await Crew.start<ToldProcess, Ending>({ size, network, start }), desks);
   }
 
   /** Shares the calls out from `first` to before `end`. */
@@ -54,6 +57,11 @@ export class Calling {
       for (const { records } of this.#desks) for (const call of records!.open) call.isHanging = true;
     });
   }
+}
+
+/** The processes of calls know one server. */
+export function urlOf(target: RedisTarget): string {
+  return (target as ServerTarget).url;
 }
 
 /** Starts a process for the desk. The calls of a killed one that can be repeated are made again: their requests have names. */

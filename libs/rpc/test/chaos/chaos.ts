@@ -1,8 +1,8 @@
-import { connectRedis } from '@millrace/redis';
+import { connectServer, type RedisTarget } from '@millrace/redis';
 import { requestsKey } from '@millrace/rpc';
-import { Crew, type FaultCounts, seededRandom, startTestRedis, type TestRedis, throughFaults, uniqueName, waitFor } from '@millrace/testing';
-import { Calling, type CrewPlan, type ProcessCrew } from './calling.js';
-import { drawFaults, type FaultKind, type Scene, strike } from './faults.js';
+import { Crew, type FaultCounts, seededRandom, standaloneFaults, StandaloneSite, throughFaults, uniqueName, waitFor } from '@millrace/testing';
+import { Calling, type CrewPlan, type ProcessCrew, urlOf } from './calling.js';
+import { drawFaults, type Scene, strike } from './faults.js';
 import type { History } from './history.js';
 import { Records, ServerRecords } from './records.js';
 import { type Ending, ToldProcess } from './told-process.js';
@@ -27,7 +27,7 @@ export interface ChaosOptions {
 export interface ChaosReport {
   readonly history: History;
   readonly verdict: Verdict;
-  readonly faults: FaultCounts<FaultKind>;
+  readonly faults: FaultCounts<string>;
   /** From the first call until no request was left. */
   readonly seconds: number;
 }
@@ -35,26 +35,27 @@ export interface ChaosReport {
 /** Processes call and serve while random faults occur, spread evenly over the calls. */
 export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
   // It loses nothing that it has confirmed.
-  const server = await startTestRedis({ appendonly: 'always' });
+  const site = await StandaloneSite.start({ appendonly: 'always' });
   try {
-    return await chaosOn(server, options);
+    return await chaosOn(site, options);
   } finally {
-    await server.stop();
+    await site.stop();
   }
 }
 
-async function chaosOn(server: TestRedis, { messages, faults: count, workers, seed }: ChaosOptions): Promise<ChaosReport> {
+async function chaosOn(site: StandaloneSite, { messages, faults: count, workers, seed }: ChaosOptions): Promise<ChaosReport> {
   const records = new Records();
-  const plan = { url: server.url, prefix: uniqueName('chaos'), leaseMs: LEASE_MS, concurrency: CONCURRENCY };
-  const direct = await connectRedis({ url: server.url, name: 'spec' });
-  const command: Scene['command'] = (name, ...args) => direct.control.call(name, ...args);
+  const plan = { network: () => site.network(), prefix: uniqueName('chaos'), leaseMs: LEASE_MS, concurrency: CONCURRENCY };
+  const direct = await connectServer({ url: site.server.url, name: 'spec' });
+  const command: Command = (name, ...args) => direct.control.call(name, ...args);
   const servers = await startServers(records, { ...plan, size: workers });
   const calling = await Calling.start(records, { ...plan, size: CALLERS });
   const begunAt = performance.now();
   const random = seededRandom(seed);
-  const scene: Scene = { server, command, crews: { caller: calling.crew, server: servers }, leaseMs: LEASE_MS, random };
-  const course = { messages, random, progress: records.progress, faults: drawFaults(count, random) };
-  const run = async (): Promise<[FaultCounts<FaultKind>, number]> => {
+  const crews = { caller: calling.crew, server: servers };
+  const scene: Scene = { servers: standaloneFaults(site, random), crews, leaseMs: LEASE_MS, random };
+  const course = { messages, random, progress: records.progress, faults: drawFaults(count, scene) };
+  const run = async (): Promise<[FaultCounts<string>, number]> => {
     const send: Calling['send'] = (first, end) => calling.send(first, end);
     const counts = await throughFaults({ ...course, send, strike: (kind) => strike(kind, scene) });
     await calling.settled();
@@ -67,18 +68,21 @@ async function chaosOn(server: TestRedis, { messages, faults: count, workers, se
   return { history, verdict: verdictOn(history), faults, seconds };
 }
 
-function startServers(records: Records, { size, ...plan }: CrewPlan): Promise<ProcessCrew> {
-  const start = async (url: string): Promise<ToldProcess> => {
+function startServers(records: Records, { size, network, ...plan }: CrewPlan): Promise<ProcessCrew> {
+  const start = async (target: RedisTarget): Promise<ToldProcess> => {
     const own = new ServerRecords(records);
-    const process = await ToldProcess.start('server', { ...plan, url }, own);
+    const process = await ToldProcess.start('server', { ...plan, url: urlOf(target) }, own);
     void process.ended.then((ending) => own.ended(ending));
     return process;
   };
-  return Crew.start<ToldProcess, Ending>({ size, url: plan.url, start });
+  return Crew.start<ToldProcess, Ending>({ size, network, start });
 }
 
+/** One command to Redis, past the tested code. */
+type Command = (name: string, ...args: string[]) => Promise<unknown>;
+
 /** Requests that were given up are dropped when their turn comes. */
-async function leftIn(command: Scene['command'], stream: string): Promise<number> {
+async function leftIn(command: Command, stream: string): Promise<number> {
   let left = -1;
   const isEmpty = async (): Promise<boolean> => (left = Number(await command('XLEN', stream))) === 0;
   await waitFor(isEmpty, { what: 'no request to be left', timeoutMs: EMPTY_WITHIN_MS }).catch(() => undefined);

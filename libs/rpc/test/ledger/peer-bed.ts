@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
-import { connectRedis, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import { startTestRedis, TcpProxy, type TestRedis, type TestRedisOptions, uniqueName } from '@millrace/testing';
 import { type Peer, type PeerOptions, startPeer } from './peer.js';
 
@@ -17,7 +17,7 @@ export class PeerBed {
     this.leaseMs = leaseMs;
     beforeAll(async () => {
       this.server = await startTestRedis(options);
-      this.#direct = await connectRedis({ url: this.server.url, name: 'spec' });
+      this.#direct = await connectServer({ url: this.server.url, name: 'spec' });
     });
     beforeEach(() => void (this.prefix = uniqueName(name)));
     afterEach(async () => {

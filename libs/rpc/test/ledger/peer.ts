@@ -1,5 +1,5 @@
 import type { PresencePort } from '@millrace/core';
-import { connectRedis, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import { createStreams } from '@millrace/streams';
 
 /** The connections of a process, and its sign of life. */
@@ -17,7 +17,7 @@ export interface PeerOptions {
 
 /** For processes of their own, too: it needs no runner of tests. */
 export async function startPeer({ url, prefix, leaseMs }: PeerOptions): Promise<Peer> {
-  const redis = await connectRedis({ url });
+  const redis = await connectServer({ url });
   const streams = createStreams({ redis, prefix, leaseMs });
   const stop = async (): Promise<void> => {
     const stopped = streams.stop(0);

@@ -129,7 +129,7 @@ describe('a forged push', () => {
     await caller.registry.view.use('payments');
     await waitFor(() => caller.registry.view.staleForMs === 0, { what: 'the caller to hear changes' });
     const next = (await bed.version()) + 1;
-    await bed.command('PUBLISH', registryKeys(bed.prefix).changes, push.replace('NEXT', String(next)));
+    await bed.command('SPUBLISH', registryKeys(bed.prefix).changes, push.replace('NEXT', String(next)));
     const [second, third] = [await bed.serve(server), await bed.serve(server)];
     await bed.sees(caller, [first, second, third].map(({ instance }) => instance.member));
   });

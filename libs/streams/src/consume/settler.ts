@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
-import { emit, errorRecord } from '@millrace/core';
-import { loadScript, redisFailure, refusedWhenFull, type Topology } from '@millrace/redis';
+import { type Durability, emit, errorRecord } from '@millrace/core';
+import { loadScript, RedisFailure, redisFailure, refusedWhenFull, type Topology } from '@millrace/redis';
+import { DurableRoutes, runDurably } from '../durable/durable-routes.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import { OWNER } from '../own/owner-consumer.js';
 import type { Feedback } from './feedback.js';
@@ -24,6 +25,8 @@ export interface SettlerParts {
   readonly member: string;
   readonly held: HeldEntries;
   readonly feedback: Pick<Feedback, 'givenAgain'>;
+  /** The durability that an outcome must reach before it counts. Default `'server'`. */
+  readonly durability?: Durability | undefined;
   /** Called with the partition when messages of it are settled, or some of them. */
   readonly onSettled: (partition: number) => void;
 }
@@ -38,9 +41,11 @@ export class Settler {
   /** Messages that cannot be settled at the moment, and why. */
   readonly #failing = new Map<readonly Item[], string>();
   readonly #abandoned = new AbortController();
+  readonly #routes: DurableRoutes;
 
   constructor(parts: SettlerParts) {
     this.#parts = parts;
+    this.#routes = new DurableRoutes(parts.redis, { purpose: 'settle', stored: 'outcome' });
     // Any number of settlements may wait for Redis.
     setMaxListeners(0, this.#abandoned.signal);
   }
@@ -111,12 +116,16 @@ export class Settler {
 
   async #send(stream: GroupStream, call: SettleCall, repeated: boolean): Promise<string> {
     const { args, pages, adds: isAdding } = call;
-    const { prefix, redis, held } = this.#parts;
+    const { prefix, held, durability = 'server' } = this.#parts;
     const bitmaps = pages.map((page) => settledKey(prefix, stream.partition, page * SETTLED_PAGE_OFFSETS));
     const keys = [...settleKeysOf(stream), ...bitmaps];
     const by = this.#settledBy(call);
     const head = [stream.partition.group, by, stream.kind, SETTLED_PAGE_OFFSETS, repeated ? '1' : '0', pages.join(','), mostHeld(held)];
-    return String(await redis.publishFor(stream.key).run(isAdding ? settleAndAdd : settle, keys, [...head, ...args]));
+    const route = this.#routes.to(stream.key, durability);
+    const { reply, shortfall } = await runDurably(route, isAdding ? settleAndAdd : settle, { keys, args: [...head, ...args] });
+    // Sent again, it is found settled, and confirmed then.
+    if (shortfall) throw new RedisFailure('indeterminate', shortfall.message, shortfall);
+    return String(reply);
   }
 
   /** Who settles: the member; in ordered mode the owner of the partition, for the consumer that holds its entries. */

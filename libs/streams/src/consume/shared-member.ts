@@ -39,7 +39,8 @@ export class SharedMember extends Member {
     const way = new ReadWay(redis, places.flatMap(({ streams }) => streams), parts.readers);
     const holdings = new Holdings({ redis, prefix, member });
     const held = new HeldEntries({ holdings, way, presence, feedback: this });
-    const settler = new Settler({ redis, prefix, member, held, feedback: this, onSettled: parts.onSettled });
+    const { durability } = definition;
+    const settler = new Settler({ redis, prefix, member, held, durability, feedback: this, onSettled: parts.onSettled });
     const holding = { held, settler, holdings };
     const slots = { handling, rateLimiter: rateLimiterOf(parts, definition) };
     const dispatcher = new Dispatcher({ ...definition, ...parts, ...holding, ...slots, feedback: this });

@@ -49,7 +49,7 @@ export class Pause {
   /** A member that misses the ring looks a little later. */
   async #ring(): Promise<void> {
     const { keys, group } = this.#partition;
-    await this.#redis.call('PUBLISH', keys.ring, controlText(group)).catch(() => 0);
+    await this.#redis.call('SPUBLISH', keys.ring, controlText(group)).catch(() => 0);
   }
 
   /**

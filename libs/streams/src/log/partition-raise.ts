@@ -73,7 +73,7 @@ export class PartitionRaise {
     await this.#step(topic, 'finish', from, to);
     const { ring } = partitionKeys(this.#parts.prefix, topic, 0);
     // Members that do not hear it find out at their next look.
-    for (const group of groups) await this.#parts.redis.controlFor(ring).call('PUBLISH', ring, `control ${group}`).catch(() => undefined);
+    for (const group of groups) await this.#parts.redis.controlFor(ring).call('SPUBLISH', ring, `control ${group}`).catch(() => undefined);
   }
 
   /** Where keys only leave an old partition, those that stay there keep their order in its log. */

@@ -54,7 +54,8 @@ export class OrderedMember extends Member implements OwnershipUser {
     const pauseMs = idlePauseMs(definition.topic, presence.leaseMs);
     const ownership = new Ownership({ redis, presence, member, membership, places, idlePauseMs: pauseMs, rings, user: this });
     const held = new HeldEntries({ holdings: holdingsBy(ownership), way, presence: ownership, feedback: this });
-    const settler = new Settler({ redis, prefix, member, held, feedback: this, onSettled: parts.onSettled });
+    const { durability } = definition;
+    const settler = new Settler({ redis, prefix, member, held, durability, feedback: this, onSettled: parts.onSettled });
     const queue = new LaneQueue(handling.rule ?? ONE_BY_ONE, definition.ordering.by);
     const [notes, parked] = [new OwnerNotes({ redis, prefix, member }), new ParkedMessages({ redis, member })];
     const partitions = new Map<GroupPartition, OwnedPartition>();

@@ -1,10 +1,11 @@
-import { MillraceError } from '@millrace/core';
-import { loadScript, type RedisConnection, RedisFailure, redisFailure, type RunnableScript } from '@millrace/redis';
+import { IndefinitePublishError, MillraceError } from '@millrace/core';
+import { loadScript, type RedisConnection, redisFailure, type RunnableScript } from '@millrace/redis';
+import { type Confirmation, Unconfirmed } from '../durable/confirmation.js';
+import { type DurableRun, runDurably } from '../durable/durable-routes.js';
 import { type PartitionKeys, SETTLED_PAGE_OFFSETS } from '../keys.js';
 import { boundsOf, type RetainedPartition } from '../retain/retained-partition.js';
 import { type Answer, answerOf, type Closing, closingOf } from './answer.js';
 import { duesOf, entriesOf, longestTime, oldestClaim, usesOf } from './batch.js';
-import type { Confirmation } from './confirmation.js';
 import type { Packing } from './packing.js';
 import type { Span } from './producer.js';
 import type { QueuedMessage } from './queued-message.js';
@@ -79,32 +80,21 @@ export class PartitionStore {
     return uses === '' && dues === '' ? [] : [this.#parts.idempotencyWindowMs, oldestClaim(items), uses, dues];
   }
 
-  async #run(script: RunnableScript, keys: readonly string[], args: readonly (string | number)[]): Promise<Run> {
-    const { redis, confirmation } = this.#parts;
-    if (!confirmation) return { reply: await redis.run(script, keys, args), shortfall: null };
-    await confirmation.check(redis);
-    // Right behind the script, on the same connection: a new connection would confirm nothing. The script goes by its text: an
-    // unknown one would be sent again, behind the confirmation.
-    const stored = redis.call('EVAL', script.source, keys.length, ...keys, ...args);
-    const [reply, asked] = await Promise.allSettled([stored, confirmation.ask(redis)]);
-    if (reply.status === 'rejected') throw reply.reason;
-    return { reply: reply.value, shortfall: asked.status === 'rejected' ? (asked.reason as Error) : null };
+  #run(script: RunnableScript, keys: readonly string[], args: readonly (string | number)[]): Promise<DurableRun> {
+    return runDurably(this.#parts, script, { keys, args });
   }
 }
 
-interface Run {
-  readonly reply: unknown;
-  /** Why the requested durability is not confirmed. */
-  readonly shortfall: Error | null;
-}
+const REPEAT = 'Publish it again with the same idempotency key: that stores nothing new, and asks again; without one it may be stored twice.';
 
+/** Null for a confirmation that was lost: then both are sent again. */
 function unconfirmedBy(shortfall: Error | null): MillraceError | null {
-  return shortfall instanceof MillraceError && !(shortfall instanceof RedisFailure) ? shortfall : null;
+  return shortfall instanceof Unconfirmed ? new IndefinitePublishError(`${shortfall.message} ${REPEAT}`, shortfall.cause) : null;
 }
 
 /** The answer, unless the confirmation failed in a transient way: then both are sent again. */
 function assured<Given extends Answer | Closing>(answer: Given, shortfall: Error | null): Given {
-  if (shortfall !== null && unconfirmedBy(shortfall) === null) throw shortfall;
+  if (shortfall !== null && !(shortfall instanceof Unconfirmed)) throw shortfall;
   return answer;
 }
 

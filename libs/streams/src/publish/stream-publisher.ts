@@ -3,7 +3,7 @@ import {
   type SendOptions, type TopicDefinition,
 } from '@millrace/core';
 import { Outcomes, type PlaceAmongMany } from './outcomes.js';
-import { PublishRoutes } from './publish-routes.js';
+import { DurableRoutes } from '../durable/durable-routes.js';
 import { TopicPublisher, type TopicPublisherParts, type Way } from './topic-publisher.js';
 
 export type StreamPublisherParts = Omit<TopicPublisherParts, 'routes'>;
@@ -11,13 +11,13 @@ export type StreamPublisherParts = Omit<TopicPublisherParts, 'routes'>;
 /** Publishes to any topic. */
 export class StreamPublisher implements PublishPort {
   readonly #parts: StreamPublisherParts;
-  readonly #routes: PublishRoutes;
+  readonly #routes: DurableRoutes;
   readonly #topics = new Map<string, TopicPublisher>();
   #closed = false;
 
   constructor(parts: StreamPublisherParts) {
     this.#parts = parts;
-    this.#routes = new PublishRoutes(parts.redis);
+    this.#routes = new DurableRoutes(parts.redis, { purpose: 'publish', stored: 'message' });
     parts.counts.onChange((topic) => this.#topics.get(topic)?.follow());
   }
 
@@ -41,7 +41,6 @@ export class StreamPublisher implements PublishPort {
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#topics.values()].map((topic) => topic.close(deadlineMs)));
-    this.#routes.close();
   }
 
   #publishOneOf(topic: TopicDefinition, one: Outgoing, place: PlaceAmongMany): void {

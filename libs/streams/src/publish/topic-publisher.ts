@@ -10,7 +10,7 @@ import type { Packing } from './packing.js';
 import { PartitionBatcher } from './partition-batcher.js';
 import { claimingPartitionOf, partitionOf, placeOf } from './partitioner.js';
 import type { PublishBudget } from './publish-budget.js';
-import { nameOf, type PublishRoutes } from './publish-routes.js';
+import { type DurableRoutes, nameOf } from '../durable/durable-routes.js';
 import type { Claimer, QueuedMessage } from './queued-message.js';
 
 export interface TopicPublisherParts {
@@ -23,7 +23,7 @@ export interface TopicPublisherParts {
   readonly budget: PublishBudget;
   readonly tender: TopicTender;
   readonly packing: Packing;
-  readonly routes: PublishRoutes;
+  readonly routes: DurableRoutes;
 }
 
 /** The way of a message to its partition. */

@@ -239,7 +239,7 @@ export class Fetcher implements Fetching {
     if (entries === 0) this.#plan.wasEmpty(stream);
     rings.read(stream, rung, { messages, isAll });
     if (way.mayBlock || !isAll || messages === 0 || rung === '' || membership.others === 0) return;
-    way.connectionTo(stream).call('PUBLISH', stream.partition.keys.ring, takenText(stream, rung)).catch(nothing);
+    way.connectionTo(stream).call('SPUBLISH', stream.partition.keys.ring, takenText(stream, rung)).catch(nothing);
   }
 
   #failed(error: Error, failures: number): void {

@@ -8,12 +8,12 @@ import { partitionKeys } from '../keys.js';
  */
 export async function assertMayRing(redis: RedisConnection, prefix: string, topic: string): Promise<void> {
   try {
-    await redis.call('PUBLISH', partitionKeys(prefix, topic, 0).ring, '');
+    await redis.call('SPUBLISH', partitionKeys(prefix, topic, 0).ring, '');
   } catch (thrown) {
-    const { kind, message } = redisFailure(thrown, 'PUBLISH');
+    const { kind, message } = redisFailure(thrown, 'SPUBLISH');
     if (!message.includes('NOPERM')) throw thrown;
     const advice =
-      `Give the user +publish, +subscribe, +unsubscribe and the channels &${prefix}:*, over which members of groups learn of messages.`;
+      `Give the user +spublish, +ssubscribe, +sunsubscribe and the channels &${prefix}:*, over which members of groups learn of messages.`;
     throw new RedisFailure(kind, `Redis refuses this user the channels of topic '${topic}': ${message} ${advice}`, thrown);
   }
 }

@@ -1,10 +1,12 @@
+import { topicOf } from '@millrace/core';
 import type { GroupState } from '@millrace/streams';
 import { type FaultCounts, seededRandom, throughFaults } from '@millrace/testing';
 import type { Process } from '../fixture.js';
+import { partitionsOf } from '../../src/log/topic-log.js';
 import { ChaosGround } from './chaos-ground.js';
 import { drained } from './drained.js';
-import { drawFaults, type FaultKind, type Scene, strike } from './faults.js';
-import { type Mode } from './plan.js';
+import { drawFaults, type Scene, strike } from './faults.js';
+import type { Mode, TopologyName } from './plan.js';
 import { Publishing } from './publishing.js';
 import { Records } from './records.js';
 import { Skewed } from './skewed.js';
@@ -18,6 +20,7 @@ export const CONCURRENCY = 16;
 
 export interface ChaosOptions {
   readonly mode: Mode;
+  readonly topology: TopologyName;
   readonly messages: number;
   readonly faults: number;
   readonly workers: number;
@@ -29,7 +32,7 @@ export interface ChaosReport {
   readonly verdict: Verdict;
   readonly state: GroupState;
   /** How many times each fault occurred. */
-  readonly faults: FaultCounts<FaultKind>;
+  readonly faults: FaultCounts<string>;
   /** From the first publish until no message was left. */
   readonly seconds: number;
   /** Vanished processes, summed over the messages that a handler was given after it. */
@@ -40,21 +43,19 @@ export interface ChaosReport {
 
 /** Processes publish and handle messages while random faults occur, spread evenly over the messages. */
 export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
-  const ground = new ChaosGround();
-  await ground.open();
+  const ground = await ChaosGround.open(options.topology);
   try {
     return await chaosOn(ground, options);
   } finally {
-    await ground.clear();
     await ground.close();
   }
 }
 
 async function chaosOn(ground: ChaosGround, options: ChaosOptions): Promise<ChaosReport> {
-  const { mode, seed } = options;
+  const { mode, topology } = options;
   const records = new Records();
-  const publishing = await Publishing.start(ground, records, seed);
-  const behaviour = { mode, group: GROUP, leaseMs: LEASE_MS, concurrency: CONCURRENCY, slowestMs: SLOWEST_MS };
+  const publishing = await Publishing.start(ground, records, options);
+  const behaviour = { mode, topology, group: GROUP, leaseMs: LEASE_MS, concurrency: CONCURRENCY, slowestMs: SLOWEST_MS };
   const workers = await startWorkers(ground, records, { ...behaviour, workers: options.workers });
   const looker = await ground.start();
   const begunAt = performance.now();
@@ -66,19 +67,22 @@ async function chaosOn(ground: ChaosGround, options: ChaosOptions): Promise<Chao
   return { history, verdict: verdictOn(history), state, faults, seconds, crashes: crashesIn(history), badExits };
 }
 
-interface Stage extends Pick<Scene, 'ground' | 'workers'> {
+interface Stage extends Pick<Scene, 'workers'> {
+  readonly ground: ChaosGround;
   readonly publishing: Publishing;
   readonly records: Records;
-  readonly looker: Process;
+  readonly looker: Pick<Process, 'streams'>;
 }
 
 /** A standstill ends it early: the verdict then counts the messages that are left. */
 async function throughAll({ publishing, records, looker, ...stage }: Stage, options: ChaosOptions): Promise<ChaosReport['faults']> {
   const random = seededRandom(options.seed);
-  const scene = { ...stage, publishing: publishing.proxies, leaseMs: LEASE_MS, random };
+  const logs = partitionsOf(topicOf(Skewed)).map((partition) => stage.ground.place(Skewed, GROUP, partition).keys.log);
+  const servers = stage.ground.faults(random, logs);
+  const scene = { ...stage, publishing: publishing.networks, servers, leaseMs: LEASE_MS, random };
   const counts = await throughFaults({
     messages: options.messages,
-    faults: drawFaults(options.faults, random, stage.ground.canStep),
+    faults: drawFaults(options.faults, scene),
     random,
     progress: records.progress,
     send: (first, end) => publishing.publish(first, end),

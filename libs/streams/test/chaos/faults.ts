@@ -1,15 +1,12 @@
-import {
-  crashRedis, drawKinds, freeze, freezeRedis, loseReply, oneOf, type Place, refuse, swallow, type TcpProxy,
-} from '@millrace/testing';
-import type { ChaosGround } from './chaos-ground.js';
+import { drawKinds, freeze, loseReply, type Network, oneOf, type Place, refuse, type SiteFaults, swallow } from '@millrace/testing';
 import type { Workers } from './workers.js';
 import type { WorkerProcess } from './worker-process.js';
 
 export interface Scene {
-  readonly ground: ChaosGround;
   readonly workers: Workers;
   /** The networks of the publishers. */
-  readonly publishing: readonly TcpProxy[];
+  readonly publishing: readonly Network[];
+  readonly servers: SiteFaults;
   readonly leaseMs: number;
   readonly random: () => number;
 }
@@ -18,41 +15,30 @@ export interface Scene {
 type Fault = (scene: Scene) => Promise<unknown>;
 
 const someone = ({ workers, random }: Scene): Place<WorkerProcess> => oneOf(workers.places, random);
-const workersProxy = (scene: Scene): TcpProxy => someone(scene).proxy;
-const publishersProxy = ({ publishing, random }: Scene): TcpProxy => oneOf(publishing, random);
-
-/** The connection of this command may be gone by an earlier fault: that is no error of the suite. */
-async function command({ ground }: Scene, ...words: [string, ...string[]]): Promise<void> {
-  await ground.command(...words).catch(() => undefined);
-}
+const workersNetwork = (scene: Scene): Network => someone(scene).network;
+const publishersNetwork = ({ publishing, random }: Scene): Network => oneOf(publishing, random);
 
 const FAULTS = {
   workerKill: (scene) => scene.workers.kill(someone(scene)),
   workerStop: (scene) => scene.workers.stop(someone(scene)),
   workerFreeze: (scene) => freeze(someone(scene).process, scene.leaseMs, scene.random),
-  workerReset: async (scene) => workersProxy(scene).reset(),
-  workerLostReply: (scene) => loseReply(workersProxy(scene)),
-  workerRefused: (scene) => refuse(workersProxy(scene), scene.random),
-  workerSilence: (scene) => swallow(workersProxy(scene), scene.random),
+  workerReset: async (scene) => workersNetwork(scene).reset(),
+  workerLostReply: (scene) => loseReply(workersNetwork(scene)),
+  workerRefused: (scene) => refuse(workersNetwork(scene), scene.random),
+  workerSilence: (scene) => swallow(workersNetwork(scene), scene.random),
   workerClock: async (scene) => someone(scene).process.signal('SIGUSR2'),
-  publisherReset: async (scene) => publishersProxy(scene).reset(),
-  publisherLostReply: (scene) => loseReply(publishersProxy(scene)),
-  publisherSilence: (scene) => swallow(publishersProxy(scene), scene.random),
-  redisKill: ({ ground }) => crashRedis(ground.server),
-  redisFreeze: ({ ground, random }) => freezeRedis(ground.server, random),
-  redisClock: ({ ground, random }) => ground.stepClock(random),
-  clientKill: (scene) => command(scene, 'CLIENT', 'KILL', 'TYPE', 'normal'),
-  scriptFlush: (scene) => command(scene, 'SCRIPT', 'FLUSH'),
+  publisherReset: async (scene) => publishersNetwork(scene).reset(),
+  publisherLostReply: (scene) => loseReply(publishersNetwork(scene)),
+  publisherSilence: (scene) => swallow(publishersNetwork(scene), scene.random),
 } satisfies Record<string, Fault>;
 
-export type FaultKind = keyof typeof FAULTS;
-
-export function strike(kind: FaultKind, scene: Scene): Promise<unknown> {
-  return FAULTS[kind](scene);
-}
+type ProcessFault = keyof typeof FAULTS;
 
 /** Draws faults in their order: each kind at least once if there are so many. */
-export function drawFaults(count: number, random: () => number, canStepRedis: boolean): FaultKind[] {
-  const all = Object.keys(FAULTS) as FaultKind[];
-  return drawKinds(all.filter((kind) => kind !== 'redisClock' || canStepRedis), count, random);
+export function drawFaults(count: number, { random, servers }: Pick<Scene, 'random' | 'servers'>): string[] {
+  return drawKinds([...Object.keys(FAULTS), ...Object.keys(servers)], count, random);
+}
+
+export function strike(kind: string, scene: Scene): Promise<unknown> {
+  return scene.servers[kind]?.() ?? FAULTS[kind as ProcessFault](scene);
 }

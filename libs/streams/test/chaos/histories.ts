@@ -125,6 +125,9 @@ export const GOOD: readonly Case[] = [
   ['with a run that begins late, since its process was halted, when its key has gone on under another owner', {
     runs: [...poison, ...twice, ...overtakenRuns(ASLEEP_US)],
   }, { reruns: 1, duplicates: 1, overtaken: 1 }],
+  ['with a run at an offset that a failover took back', {
+    runs: [run(OTHER, { ...fenced, offset: 90_000, begunAt: 1, endedAt: 2 }), ...good.runs],
+  }, { reruns: 1, duplicates: 1 }],
   ['with another owner later', { runs: [...without(OTHER), run(OTHER, { worker: 1, epoch: 2 })] }, {}],
 ];
 

@@ -15,8 +15,17 @@ interface Turn {
  * had ended that settled them.
  */
 export function inversions(runs: readonly Run[]): number {
-  const keys = groupedBy(runs, ({ value, partition }) => `${partition} ${keyOf(value)}`);
+  const keys = groupedBy(runs.filter(isOfLastLog(runs)), ({ value, partition }) => `${partition} ${keyOf(value)}`);
   return keys.reduce((sum, ofKey) => sum + inversionsOf(ofKey), 0);
+}
+
+/**
+ * A failover may take back a message that nobody had confirmed; published again, it has another offset. A run of it at the offset
+ * that it had before, of which nothing was settled, belongs to a log that is gone.
+ */
+function isOfLastLog(runs: readonly Run[]): (run: Run) => boolean {
+  const offsets = new Map(runs.map(({ value, offset }) => [value, offset]));
+  return (run) => isFinal(run) || run.offset === offsets.get(run.value);
 }
 
 function inversionsOf(ofKey: readonly Run[]): number {

@@ -1,8 +1,9 @@
-import { topicOf } from '@millrace/core';
-import type { TcpProxy } from '@millrace/testing';
+import { type SendOptions, topicOf } from '@millrace/core';
+import type { Topology } from '@millrace/redis';
+import type { Network } from '@millrace/testing';
 import type { Process } from '../fixture.js';
-import type { Ground } from '../ground.js';
-import { packingOf, RUNS_A_MESSAGE } from './plan.js';
+import type { ChaosGround } from './chaos-ground.js';
+import { durabilityOf, packingOf, RUNS_A_MESSAGE, type TopologyName } from './plan.js';
 import type { Records } from './records.js';
 import { Skewed } from './skewed.js';
 
@@ -11,23 +12,35 @@ const BATCH = 50;
 /** How many messages publishing is ahead of the handlers, so that faults meet both at once. */
 const AHEAD = 2_000;
 
+interface Started {
+  readonly process: Process<Topology>;
+  readonly network: Network;
+}
+
+export interface PublishingPlan {
+  readonly seed: number;
+  readonly topology: TopologyName;
+}
+
 /** Publishers, each behind a network of its own, that publish each message until it is confirmed. */
 export class Publishing {
-  readonly proxies: readonly TcpProxy[];
-  readonly #processes: readonly Process[];
+  readonly networks: readonly Network[];
+  readonly #processes: readonly Process<Topology>[];
+  readonly #sendOptions: SendOptions;
   readonly #records: Records;
 
-  private constructor(records: Records, started: readonly { process: Process; proxy: TcpProxy }[]) {
-    this.proxies = started.map(({ proxy }) => proxy);
+  private constructor(records: Records, started: readonly Started[], sendOptions: SendOptions) {
+    this.#sendOptions = sendOptions;
+    this.networks = started.map(({ network }) => network);
     this.#processes = started.map(({ process }) => process);
     this.#records = records;
   }
 
-  static async start(ground: Ground, records: Records, seed: number): Promise<Publishing> {
-    const start = (): ReturnType<Ground['startBehindProxy']> => ground.startBehindProxy(packingOf(seed));
+  static async start(ground: ChaosGround, records: Records, { seed, topology }: PublishingPlan): Promise<Publishing> {
+    const start = (): Promise<Started> => ground.startBehindNetwork(packingOf(seed));
     const started = await Promise.all(Array.from({ length: PUBLISHERS }, start));
     await started[0]!.process.streams.declare(topicOf(Skewed));
-    return new Publishing(records, started);
+    return new Publishing(records, started, { durability: durabilityOf(topology) });
   }
 
   /** Publishes the values from `first` to before `end`. @throws Standstill when the handlers stay too far behind */
@@ -45,7 +58,7 @@ export class Publishing {
     const { publisher } = this.#processes[value % PUBLISHERS]!;
     attempted.add(value);
     while (!confirmed.has(value)) {
-      const published = publisher.publish(Skewed, { value }, { idempotencyKey: `k${value}` });
+      const published = publisher.publish(Skewed, { value }, { idempotencyKey: `k${value}`, ...this.#sendOptions });
       await published.then(() => confirmed.add(value), () => undefined);
     }
   }

@@ -2,7 +2,7 @@ import { type PayloadClass, topicOf } from '@millrace/core';
 import type { GroupState } from '@millrace/streams';
 import { Progress } from '@millrace/testing';
 import type { Process } from '../fixture.js';
-import type { Ground } from '../ground.js';
+import type { SiteGround } from '../site-ground.js';
 import type { Mode } from './plan.js';
 import type { Run } from './run.js';
 import type { History } from './verdict.js';
@@ -22,7 +22,7 @@ export class Records {
   }
 
   /** The records together with the data of the topic and the group in Redis. */
-  async history(ground: Ground, looker: Process, place: { mode: Mode; topic: PayloadClass; group: string }): Promise<History> {
+  async history(ground: SiteGround, looker: Pick<Process, 'streams'>, place: { mode: Mode; topic: PayloadClass; group: string }): Promise<History> {
     const { mode, topic, group } = place;
     const { partitions } = topicOf(topic);
     const places = Array.from({ length: partitions }, (_, partition) => ground.place(topic, group, partition));
@@ -40,10 +40,10 @@ function leftIn({ lag, pending, retrying }: GroupState): number {
 
 type Envelope = [number, string, string, string, null, { value: number }];
 
-async function valuesIn(ground: Ground, log: string): Promise<number[]> {
+async function valuesIn(ground: SiteGround, log: string): Promise<number[]> {
   const values: number[] = [];
   for (let after = '-'; ; ) {
-    const entries = (await ground.command('XRANGE', log, after, '+', 'COUNT', 1_000)) as [string, string[]][];
+    const entries = (await ground.read('XRANGE', log, after, '+', 'COUNT', 1_000)) as [string, string[]][];
     const envelopes = entries.flatMap(([, fields]) => JSON.parse(fields[1]!) as Envelope[]);
     values.push(...envelopes.map(([, , , , , { value }]) => value));
     if (entries.length < 1_000) return values;

@@ -2,7 +2,7 @@ import { type Figures, lineOfFigures, sumOf, tableOfFigures } from '@millrace/te
 import type { ChaosOptions, ChaosReport } from './chaos.js';
 import { isClean, type Verdict } from './verdict.js';
 
-export interface ReportDocument extends Pick<ChaosOptions, 'mode' | 'messages' | 'seed' | 'workers'> {
+export interface ReportDocument extends Pick<ChaosOptions, 'mode' | 'topology' | 'messages' | 'seed' | 'workers'> {
   readonly holds: boolean;
   /** The figures that must be 0; null where the mode promises nothing. */
   readonly verdict: Figures;
@@ -19,7 +19,7 @@ export function figuresOf(verdict: Verdict): Figures {
 }
 
 export function documentOf(options: ChaosOptions, report: ChaosReport): ReportDocument {
-  const { mode, messages, seed, workers } = options;
+  const { mode, topology, messages, seed, workers } = options;
   const { history, verdict, state, faults, seconds, crashes, badExits } = report;
   const figures = {
     seconds: Math.round(seconds * 10) / 10,
@@ -35,12 +35,12 @@ export function documentOf(options: ChaosOptions, report: ChaosReport): ReportDo
     overtaken: verdict.overtaken,
     bad_exits: badExits,
   };
-  return { mode, messages, seed, workers, holds: isClean(verdict), verdict: figuresOf(verdict), faults, figures };
+  return { mode, topology, messages, seed, workers, holds: isClean(verdict), verdict: figuresOf(verdict), faults, figures };
 }
 
-/** `N=30000 mode=shared faults=35 seed=1 lost=0 ...` */
-export function lineOf({ messages, seed, mode, verdict, faults }: ReportDocument): string {
-  return `N=${messages} mode=${mode} faults=${sumOf(faults)} seed=${seed} ${lineOfFigures(verdict)}`;
+/** `N=30000 mode=shared topology=standalone faults=35 seed=1 lost=0 ...` */
+export function lineOf({ messages, seed, mode, topology, verdict, faults }: ReportDocument): string {
+  return `N=${messages} mode=${mode} topology=${topology} faults=${sumOf(faults)} seed=${seed} ${lineOfFigures(verdict)}`;
 }
 
 /** The line of the verdict, and a table of the other figures. */

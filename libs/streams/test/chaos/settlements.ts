@@ -1,4 +1,4 @@
-import type { RedisConnection } from '@millrace/redis';
+import { type Command, loadScript, type Outcome, type RedisConnection, refusedWhenFull } from '@millrace/redis';
 import { spanOfId } from '../../src/log/entry-id.js';
 import type { Final } from './run.js';
 
@@ -19,14 +19,34 @@ const PARTITION = /\{[^{}]*:(\d+)\}/;
 /** An owner names itself, behind the consumer of all owners, and its epoch; a member of a shared group is one word. */
 const OWNER = /^\S+ \S+ (\d+)/;
 
+const settle = loadScript('../../src/scripts/settle.lua', import.meta.url);
+const SOURCES: readonly unknown[] = [settle.source, refusedWhenFull(settle).source];
+
 /** Tells of each settlement that Redis confirms on a connection, before the engine hears of it. */
 export function watchSettlements(connection: RedisConnection, tell: (settled: Settled) => void): void {
   const run = connection.run.bind(connection);
   connection.run = async (script, keys, args) => {
     const reply = await run(script, keys, args);
-    if (script.name === 'settle.lua') settledBy(keys, args.map(String), String(reply)).forEach(tell);
+    if (script.name === settle.name) settledBy(keys, args.map(String), String(reply)).forEach(tell);
     return reply;
   };
+  const callBoth = connection.callBoth.bind(connection);
+  connection.callBoth = async (first, second) => {
+    const outcomes = await callBoth(first, second);
+    if (isConfirmed(outcomes)) settledIn(first, outcomes[0]).forEach(tell);
+    return outcomes;
+  };
+}
+
+/** Whether a replica has the write at least. */
+function isConfirmed([, waited]: readonly [Outcome, Outcome]): boolean {
+  return waited.status === 'fulfilled' && Number(waited.value) > 0;
+}
+
+function settledIn([, source, count, ...rest]: Command, outcome: Outcome): Settled[] {
+  if (!SOURCES.includes(source) || outcome.status === 'rejected') return [];
+  const [keys, args] = [rest.slice(0, Number(count)), rest.slice(Number(count))];
+  return settledBy(keys.map(String), args.map(String), String(outcome.value));
 }
 
 /** The settlements that one call asked for and the reply grants, one letter for each: S and D say that it is settled. */

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CONFORMANCE_CASES, conformance, CONFORMANCE_FEATURES, type ConformanceFeatures, startTestRedis, type TestRedis } from '@millrace/testing';
+import { CONFORMANCE_CASES, conformance, CONFORMANCE_FEATURES, type ConformanceFeatures, StandaloneSite } from '@millrace/testing';
 import { BREAKAGES, broken } from './broken-ports.js';
-import { RedisHarness } from './redis-harness.js';
+import { SiteHarness } from './site-harness.js';
 
-let server: TestRedis;
-let harness: RedisHarness;
+let site: StandaloneSite;
+let harness: SiteHarness;
 
 beforeAll(async () => {
-  server = await startTestRedis();
-  harness = await RedisHarness.start(server);
+  site = await StandaloneSite.start();
+  harness = await SiteHarness.start(site);
 });
 afterAll(async () => {
   await harness.stop();
-  await server.stop();
+  await site.stop();
 });
 
 describe('the conformance suite', () => {

@@ -36,7 +36,7 @@ export async function failOverAgainAndAgain(bed: ReplicatedBed, options: Failove
   const records = new Records();
   const [publisher, looker] = [await bed.start(), await bed.start()];
   await publisher.streams.declare(topicOf(Skewed));
-  const workers = await startWorkers(bed, records, { mode: 'shared', workers: 3, group: GROUP, leaseMs: 1_000, concurrency: 16, slowestMs: 2 });
+  const workers = await startWorkers(bed, records, { mode: 'shared', topology: 'standalone', workers: 3, group: GROUP, leaseMs: 1_000, concurrency: 16, slowestMs: 2 });
   const load = new Load(publisher, records);
   const work = async (): Promise<number[]> => {
     const recoveriesMs = await underFailovers({ bed, records, load }, options).finally(() => load.stop());

@@ -130,7 +130,7 @@ describe('I10 from the end of a fault to the first message that is handled', () 
 
   it('kill -9 of a worker: its messages are handled by another', async () => {
     const records = new Records();
-    const plan = { mode: 'shared' as const, url: bed.server.url, prefix: bed.prefix, group: 'g', leaseMs: LEASE_MS, concurrency: 1, slowestMs: 10 ** 9 };
+    const plan = { mode: 'shared' as const, topology: 'standalone' as const, target: { url: bed.server.url }, prefix: bed.prefix, group: 'g', leaseMs: LEASE_MS, concurrency: 1, slowestMs: 10 ** 9 };
     const publisher = await bed.start();
     await publisher.streams.declare(topicOf(Skewed));
     const worker = await WorkerProcess.start(plan, records);

@@ -55,7 +55,7 @@ class Shift {
   private constructor(bed: Bed, records: Records) {
     const { server, prefix } = bed;
     // A lease so long that no message left behind is taken over before the check.
-    const plan = { mode: 'shared' as const, url: server.url, prefix, group: GROUP, leaseMs: 600_000, concurrency: 8, slowestMs: 60 };
+    const plan = { mode: 'shared' as const, topology: 'standalone' as const, target: { url: server.url }, prefix, group: GROUP, leaseMs: 600_000, concurrency: 8, slowestMs: 60 };
     this.#records = records;
     this.#start = () => WorkerProcess.start(plan, records);
   }

@@ -1,6 +1,6 @@
 import { afterAll, expect, it } from '@jest/globals';
 import type { StandaloneTopology } from '@millrace/redis';
-import { connectRedis } from '@millrace/redis';
+import { connectServer } from '@millrace/redis';
 import { startTestRedis, type TestRedis } from '@millrace/testing';
 import fc from 'fast-check';
 import { Scenario } from './scenario.js';
@@ -26,7 +26,7 @@ const scenarios = fc.array(step, { minLength: 10, maxLength: 80, size: 'max' });
 
 it(`runs each script in memory as Redis does (${RUNS} runs, seed ${seed})`, async () => {
   server = await startTestRedis();
-  redis = await connectRedis({ url: server.url });
+  redis = await connectServer({ url: server.url });
   const twin = new Twin(redis.control);
   const byName = new Map(STEPS);
   const property = fc.asyncProperty(scenarios, async (steps) => {

@@ -191,7 +191,7 @@ describe('a fetch that is left open', () => {
     await areOpen(4);
     process.vanish();
     const channels = bed.places.map(({ keys }) => `${keys.ring}:*`);
-    const listening = (): Promise<unknown[]> => Promise.all(channels.map((channel) => bed.command('PUBSUB', 'CHANNELS', channel)));
+    const listening = (): Promise<unknown[]> => Promise.all(channels.map((channel) => bed.command('PUBSUB', 'SHARDCHANNELS', channel)));
     await waitFor(async () => (await listening()).flat().length === 0, { what: 'Redis to notice' });
     await publishAll(publisher, stepsFrom(0, 1));
     const { keys } = await usedPlace();
@@ -217,7 +217,7 @@ describe('a fetch that is left open', () => {
     const { keys } = await usedPlace();
     const [, , member, epoch, fetch] = ((await bed.command('HGET', keys.meta, 'fetches')) as string).split(' ');
     const [[id, [, text]]] = (await bed.command('XRANGE', keys.log, '-', '+')) as [[string, [string, string]]];
-    await bed.command('PUBLISH', `${keys.ring}:${member}`, `given 1-1 ${epoch} ${fetch}${SEPARATOR}${id} ${text}`);
+    await bed.command('SPUBLISH', `${keys.ring}:${member}`, `given 1-1 ${epoch} ${fetch}${SEPARATOR}${id} ${text}`);
     await publishAll(publisher, stepsFrom(1, 1));
     await bed.drained(publisher, Step, 'g');
     expect(log.of(0)).toEqual(['0 1/0', '1 1/0']);

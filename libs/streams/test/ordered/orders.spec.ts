@@ -139,7 +139,7 @@ describe('an owner learns which key was released', () => {
     const { control, parkedKeys } = bed.place(Lone, 'g').groupKeys;
     await bed.command('HSET', parkedKeys, 'thing-0', 'released');
     await bed.command('HINCRBY', control, 'order', 1);
-    await bed.command('PUBLISH', bed.place(Lone, 'g').keys.ring, 'control g');
+    await bed.command('SPUBLISH', bed.place(Lone, 'g').keys.ring, 'control g');
     await waitFor(async () => (await parked(process)) === 1, { what: 'the key to be handled' });
   });
 });
@@ -154,7 +154,7 @@ describe('a ring', () => {
     await waitFor(() => tape.of(1).length === 1, { what: 'another key to be handled' });
     const reads = notesReadBy(process);
     for (const number of [1, 2, 3]) {
-      await bed.command('PUBLISH', bed.place(Lone, 'g').keys.ring, 'control g');
+      await bed.command('SPUBLISH', bed.place(Lone, 'g').keys.ring, 'control g');
       await process.publisher.publish(Lone, step(1, number));
       await waitFor(() => tape.of(1).length === number + 1, { what: 'a message that was published after the ring' });
     }

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { connectRedis, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import { type GroupPartition, groupPartition } from '../../src/consume/group-partition.js';
 import { Holdings } from '../../src/consume/holdings.js';
 import { Entrance } from '../../src/group/entrance.js';
@@ -78,7 +78,7 @@ export class OwnerMember {
   }
 
   static async join(plan: OwnerPlan, hooks: OwnerHooks = {}): Promise<OwnerMember> {
-    const redis = await connectRedis({ url: plan.url });
+    const redis = await connectServer({ url: plan.url });
     const presence = new Presence({ redis, prefix: plan.prefix, leaseMs: plan.leaseMs });
     const member = new OwnerMember(await presence.join(), { redis, presence }, { plan, hooks });
     await member.joinGroup();

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { connectRedis, loadScript, RedisFailure, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, loadScript, RedisFailure, type StandaloneTopology } from '@millrace/redis';
 import { type GroupPartition, groupPartition } from '../../src/consume/group-partition.js';
 import type { OwnerRecord } from '../../src/own/owner-record.js';
 import { type Claim, OwnerRecords } from '../../src/own/owner-records.js';
@@ -24,7 +24,7 @@ const stored = async (): Promise<unknown> => (await mine.look([place])).found.ge
 const damage = (...fields: string[]): Promise<unknown> => bed.command('HSET', place.groupKeys.control, ...fields);
 
 beforeEach(async () => {
-  redis = await connectRedis({ url: bed.url });
+  redis = await connectServer({ url: bed.url });
   mine = new OwnerRecords({ redis, member: ME });
   others = new OwnerRecords({ redis, member: OTHER });
   place = placeOf(0);

@@ -1,4 +1,5 @@
-import { TcpProxy } from '../tcp-proxy.js';
+import type { RedisTarget } from '@millrace/redis';
+import type { Network } from '../network.js';
 
 /** A process that works until it is told to stop. */
 export interface CrewProcess<Ending> {
@@ -9,15 +10,15 @@ export interface CrewProcess<Ending> {
 export interface Place<Process> {
   process: Process;
   /** Its network; its replacement gets the same one. */
-  readonly proxy: TcpProxy;
+  readonly network: Network;
 }
 
 export interface CrewOptions<Process> {
   readonly size: number;
-  /** The server behind the networks. */
-  readonly url: string;
+  /** Makes a network for one process. */
+  readonly network: () => Promise<Network>;
   /** Resolves when the process works. `place` counts from 0; a replacement has that of the one before. */
-  readonly start: (url: string, place: number) => Promise<Process>;
+  readonly start: (target: RedisTarget, place: number) => Promise<Process>;
 }
 
 /** Processes, each behind a network of its own; one that ends is replaced. */
@@ -33,10 +34,10 @@ export class Crew<Process extends CrewProcess<Ending>, Ending> {
   }
 
   static async start<Process extends CrewProcess<Ending>, Ending>(options: CrewOptions<Process>): Promise<Crew<Process, Ending>> {
-    const { size, url, start } = options;
+    const { size, start } = options;
     const place = async (index: number): Promise<Place<Process>> => {
-      const proxy = await TcpProxy.start(url);
-      return { proxy, process: await start(proxy.url, index) };
+      const network = await options.network();
+      return { network, process: await start(network.target, index) };
     };
     return new Crew(start, await Promise.all(Array.from({ length: size }, (_, index) => place(index))));
   }
@@ -57,10 +58,10 @@ export class Crew<Process extends CrewProcess<Ending>, Ending> {
   async leave(): Promise<void> {
     for (const { process } of this.places) process.signal('SIGTERM');
     this.endings.push(...(await Promise.all(this.places.map(({ process }) => process.ended))));
-    await Promise.all(this.places.map(({ proxy }) => proxy.stop()));
+    await Promise.all(this.places.map(({ network }) => network.stop()));
   }
 
   async #replace(place: Place<Process>): Promise<void> {
-    place.process = await this.#start(place.proxy.url, this.places.indexOf(place));
+    place.process = await this.#start(place.network.target, this.places.indexOf(place));
   }
 }

@@ -37,7 +37,7 @@ function client(_: Context, [name]: string[]): Reply {
 }
 
 function pubSub({ listeners }: Context, [name, ...channels]: string[]): Reply {
-  if (name!.toUpperCase() !== 'NUMSUB') throw unsupported(`PUBSUB ${name}`);
+  if (name!.toUpperCase() !== 'SHARDNUMSUB') throw unsupported(`PUBSUB ${name}`);
   return channels.flatMap((channel) => [channel, listeners(channel)]);
 }
 
@@ -53,7 +53,7 @@ export const serverCommands: Commands = {
   }),
   /** There are no replicas that could answer. */
   WAIT: reads(3, () => 0),
-  PUBLISH: reads(3, ({ publish }, [channel, text]) => publish(channel!, text!)),
+  SPUBLISH: reads(3, ({ publish }, [channel, text]) => publish(channel!, text!)),
   PUBSUB: reads(-2, pubSub),
   FLUSHALL: writes(-1, (context, options) => {
     if (options.some((option) => !/^(?:a?sync)$/i.test(option))) throw syntaxError();

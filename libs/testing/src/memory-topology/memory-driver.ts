@@ -72,12 +72,12 @@ export class MemoryDriver implements RedisDriver {
     return this.#send(command, args);
   }
 
-  subscribe(...channels: string[]): Promise<unknown> {
-    return this.#send('SUBSCRIBE', channels);
+  ssubscribe(...channels: string[]): Promise<unknown> {
+    return this.#send('SSUBSCRIBE', channels);
   }
 
-  unsubscribe(...channels: string[]): Promise<unknown> {
-    return this.#send('UNSUBSCRIBE', channels);
+  sunsubscribe(...channels: string[]): Promise<unknown> {
+    return this.#send('SUNSUBSCRIBE', channels);
   }
 
   /** Requests on their way still arrive. */
@@ -116,7 +116,7 @@ export class MemoryDriver implements RedisDriver {
   #connected(): void {
     const session = this.#server.connect((channel, text) => {
       const fate = this.#fate('message');
-      replies.send(fate, () => this.#emit('message', channel, text));
+      replies.send(fate, () => this.#emit('smessage', channel, text));
     });
     const requests = new Pipe(this.#options.network.atServer ?? after, () => this.lose());
     const replies = new Pipe(this.#atClient, () => this.loseReplies());

@@ -123,10 +123,10 @@ export class MemoryServer {
         return this.#unblockById(Number(args[1]), String(args[2] ?? 'TIMEOUT').toUpperCase() === 'ERROR');
       case 'WAIT':
         return this.#replicas;
-      case 'SUBSCRIBE':
+      case 'SSUBSCRIBE':
         for (const channel of args) session.channels.add(String(channel));
         return session.channels.size;
-      case 'UNSUBSCRIBE':
+      case 'SUNSUBSCRIBE':
         for (const channel of args) session.channels.delete(String(channel));
         return session.channels.size;
       default:

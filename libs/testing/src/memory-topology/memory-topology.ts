@@ -1,9 +1,9 @@
-import { RedisConnection, type ServerFacts, StandaloneTopology, type OpenConnection } from '@millrace/redis';
+import { ServerConnection, type ServerFacts, StandaloneTopology, type OpenConnection } from '@millrace/redis';
 import { MemoryDriver } from './memory-driver.js';
 import type { MemoryServer } from './memory-server.js';
 import type { MemoryNetwork } from './network.js';
 
-const FACTS: ServerFacts = { version: '7.0.15', product: 'Redis 7.0.15', evictionPolicy: 'noeviction', capabilities: new Set() };
+const FACTS: ServerFacts = { version: '7.0.15', product: 'Redis 7.0.15', evictionPolicy: 'noeviction', capabilities: new Set(), concerns: [] };
 
 export interface MemoryTopologyOptions {
   /** The first part of the names of its connections. Default `memory`. */
@@ -21,7 +21,7 @@ export class MemoryTopology extends StandaloneTopology {
     const drivers: MemoryDriver[] = [];
     const open: OpenConnection = (purpose, profile) => {
       const fullName = `${name}:${purpose}`;
-      const connection = new RedisConnection(fullName, (reconnectOnError) => {
+      const connection = new ServerConnection(fullName, (reconnectOnError) => {
         const driver = new MemoryDriver(server, { name: fullName, profile, network, reconnectOnError });
         drivers.push(driver);
         return driver;

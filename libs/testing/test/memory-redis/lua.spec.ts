@@ -155,7 +155,7 @@ describe('scripts in memory', () => {
       evaluation(`#!lua flags=no-writes\nreturn redis.call('HGET', KEYS[1], 'f')`), evaluation("return redis.pcall('HSET', KEYS[1], 'f', 'v').err"),
       ['HSET', 'key', 'f', 'v'], ['SET', 'k', 'v'], ['XADD', 's', '1-1', 'f', 'v'], ['XGROUP', 'CREATE', 's', 'g', '0', 'MKSTREAM'], ['HDEL', 'key', 'f'],
       evaluation("#!lua flags=allow-oom\nreturn redis.call('XGROUP', 'CREATE', KEYS[1], 'g', '0', 'MKSTREAM')"),
-      ['XGROUP', 'CREATECONSUMER', 'key', 'g', 'c'], ['XGROUP', 'DESTROY', 'key', 'g'], ['SETBIT', 'b', 1, 1], ['ZADD', 'z', 1, 'm'], ['PUBLISH', 'c', 'm'],
+      ['XGROUP', 'CREATECONSUMER', 'key', 'g', 'c'], ['XGROUP', 'DESTROY', 'key', 'g'], ['SETBIT', 'b', 1, 1], ['ZADD', 'z', 1, 'm'], ['SPUBLISH', 'c', 'm'],
     );
     await twin.real.call('CONFIG', 'SET', 'maxmemory', 0);
   });

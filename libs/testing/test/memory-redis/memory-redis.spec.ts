@@ -59,8 +59,8 @@ describe('the time of a Redis in memory', () => {
 
 describe('those around a Redis in memory', () => {
   it('get what is published, by a command and by a script', () => {
-    expect(redis.execute('PUBLISH', 'chännel', 'wörd')).toBe(1);
-    expect(redis.execute('EVAL', "return redis.call('PUBLISH', KEYS[1], ARGV[1])", 1, 'chännel', 'other')).toBe(2);
+    expect(redis.execute('SPUBLISH', 'chännel', 'wörd')).toBe(1);
+    expect(redis.execute('EVAL', "return redis.call('SPUBLISH', KEYS[1], ARGV[1])", 1, 'chännel', 'other')).toBe(2);
     expect(published).toEqual([['chännel', 'wörd'], ['chännel', 'other']]);
   });
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { connectRedis, type RedisConnection, type RedisFailure, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type RedisConnection, type RedisFailure, type StandaloneTopology } from '@millrace/redis';
 import { connectMemory, MemoryServer, startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { createHash } from 'node:crypto';
 
@@ -16,7 +16,7 @@ interface Place {
 }
 
 async function real(): Promise<Place> {
-  const topology = await connectRedis({ url: server.url });
+  const topology = await connectServer({ url: server.url });
   const { control } = topology;
   await control.call('FLUSHALL');
   return { topology, blockedClients: async () => Number(/blocked_clients:(\d+)/.exec(String(await control.call('INFO', 'clients')))![1]) };
@@ -115,11 +115,11 @@ describe.each(kinds)('connections to %s', (_, open) => {
     listener.watch({ ready: () => undefined, lost: () => undefined, message: (channel, text) => heard.push(`${channel}:${text}`) });
     await listener.whenReady(5_000);
     await listener.subscribe(['a', 'b']);
-    await control.call('PUBLISH', 'a', '1');
-    await run(control, "return redis.call('PUBLISH', 'b', '2')");
+    await control.call('SPUBLISH', 'a', '1');
+    await run(control, "return redis.call('SPUBLISH', 'b', '2')");
     await listener.unsubscribe(['a']);
-    await control.call('PUBLISH', 'a', '3');
-    await control.call('PUBLISH', 'b', '4');
+    await control.call('SPUBLISH', 'a', '3');
+    await control.call('SPUBLISH', 'b', '4');
     await waitFor(() => heard.length >= 3, { what: 'the listener to hear' });
     expect(heard).toEqual(['a:1', 'b:2', 'b:4']);
   });

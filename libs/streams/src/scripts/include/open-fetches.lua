@@ -14,7 +14,7 @@ local function offsetBehind(id)
 end
 
 local function hears(channel)
-  local reply = redis.pcall('PUBSUB', 'NUMSUB', channel)
+  local reply = redis.pcall('PUBSUB', 'SHARDNUMSUB', channel)
   return reply[2] and tonumber(reply[2]) > 0
 end
 
@@ -37,7 +37,7 @@ local function handOver(log, fetches, from, ringId)
       -- A user who may not read leaves them where they are.
       local reply = redis.pcall('XREADGROUP', 'GROUP', group, consumer, 'COUNT', MOST_MESSAGES, 'STREAMS', log, '>')
       if reply and reply[1] then
-        redis.pcall('PUBLISH', base .. member, givenText('given ' .. ringId .. ' ' .. epoch .. ' ' .. number, reply[1][2]))
+        redis.pcall('SPUBLISH', base .. member, givenText('given ' .. ringId .. ' ' .. epoch .. ' ' .. number, reply[1][2]))
       end
     end
   end

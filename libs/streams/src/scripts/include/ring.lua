@@ -2,5 +2,5 @@
 
 -- Where the Redis user may not publish to the channel, the other writes stay. Any key of the partition holds the channel's name.
 local function ring(key, words)
-  redis.pcall('PUBLISH', string.match(key, '^.-}') .. ':ring', words)
+  redis.pcall('SPUBLISH', string.match(key, '^.-}') .. ':ring', words)
 end

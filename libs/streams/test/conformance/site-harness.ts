@@ -1,39 +1,40 @@
 import type { Position, TopicDefinition } from '@millrace/core';
+import type { Topology } from '@millrace/redis';
 import type { StreamsOptions } from '@millrace/streams';
-import { type ConformanceHarness, type ConformanceInstance, type LossyInstance, TcpProxy, type TestRedis, uniqueName } from '@millrace/testing';
-import { type Process, startProcess } from '../fixture.js';
+import { type ConformanceHarness, type ConformanceInstance, type LossyInstance, type Site, uniqueName } from '@millrace/testing';
+import { type Process, startProcessAt } from '../fixture.js';
 
-/** Streams on one Redis, for the conformance suite. */
-export class RedisHarness implements ConformanceHarness {
-  readonly #server: TestRedis;
+/** Streams on a Redis, whichever way it is set up, for the conformance suite. */
+export class SiteHarness implements ConformanceHarness {
+  readonly #site: Site;
   readonly #options: Omit<StreamsOptions, 'redis'>;
-  readonly #observer: Process;
+  readonly #observer: Process<Topology>;
 
-  private constructor(server: TestRedis, options: Omit<StreamsOptions, 'redis'>, observer: Process) {
-    this.#server = server;
+  private constructor(site: Site, options: Omit<StreamsOptions, 'redis'>, observer: Process<Topology>) {
+    this.#site = site;
     this.#options = options;
     this.#observer = observer;
   }
 
-  static async start(server: TestRedis): Promise<RedisHarness> {
+  static async start(site: Site): Promise<SiteHarness> {
     const options = { prefix: uniqueName('conformance'), leaseMs: 300 };
-    return new RedisHarness(server, options, await startProcess(server, options));
+    return new SiteHarness(site, options, await startProcessAt(site.target, options));
   }
 
   async open(): Promise<ConformanceInstance> {
-    return instanceOf(await startProcess(this.#server, this.#options));
+    return instanceOf(await startProcessAt(this.#site.target, this.#options));
   }
 
   async openLossy(): Promise<LossyInstance> {
-    const proxy = await TcpProxy.start(this.#server.url);
-    const instance = instanceOf(await startProcess(proxy.url, this.#options));
+    const network = await this.#site.network();
+    const instance = instanceOf(await startProcessAt(network.target, this.#options));
     return {
       ...instance,
-      loseAnswers: () => proxy.dropReplies(),
-      mend: () => proxy.pass(),
+      loseAnswers: () => network.dropReplies(),
+      mend: () => network.pass(),
       stop: async (deadlineMs) => {
         await instance.stop(deadlineMs);
-        await proxy.stop();
+        await network.stop();
       },
     };
   }
@@ -49,7 +50,7 @@ export class RedisHarness implements ConformanceHarness {
   }
 
   restart(): Promise<void> {
-    return this.#server.restart();
+    return this.#site.crash();
   }
 
   stop(): Promise<void> {
@@ -57,6 +58,6 @@ export class RedisHarness implements ConformanceHarness {
   }
 }
 
-function instanceOf(process: Process): ConformanceInstance {
+function instanceOf(process: Process<Topology>): ConformanceInstance {
   return { port: process.streams, vanish: () => process.vanish(), stop: (deadlineMs) => process.stop(deadlineMs) };
 }

@@ -1,5 +1,5 @@
-import type { RedisConnection } from './redis-connection.js';
-import type { ServerFacts } from './server-facts.js';
+import type { RedisConnection } from '../connection/redis-connection.js';
+import type { ServerFacts } from '../connection/server-facts.js';
 
 /**
  * Knows which connections of this process lead to which keys. Code that works with a key asks it, and knows nothing of nodes.
@@ -21,6 +21,13 @@ export interface Topology {
 
   /** The connection for looks, upkeep and signs of life: a large write cannot delay them. */
   controlFor(key: string): RedisConnection;
+
+  /**
+   * The connection for a purpose whose commands wait inside Redis for a moment, such as WAIT. All keys of a server share it.
+   *
+   * @throws MillraceError CLOSED after {@link close}
+   */
+  waitingFor(key: string, purpose: string): RedisConnection;
 
   /**
    * A new connection whose commands may wait inside Redis; close it with {@link RedisConnection.close}.

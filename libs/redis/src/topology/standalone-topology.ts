@@ -1,24 +1,27 @@
 import { MillraceError } from '@millrace/core';
-import type { Profile } from './profiles.js';
-import type { RedisConnection } from './redis-connection.js';
-import type { ServerFacts } from './server-facts.js';
+import type { Profile } from '../connection/profiles.js';
+import type { RedisConnection } from '../connection/redis-connection.js';
+import type { ServerConnection } from '../connection/server-connection.js';
+import type { ServerFacts } from '../connection/server-facts.js';
 import type { Topology } from './topology.js';
 
 /** Makes a connection with the name of its purpose, which begins to connect. */
-export type OpenConnection = (purpose: string, profile: Profile) => RedisConnection;
+export type OpenConnection = (purpose: string, profile: Profile) => ServerConnection;
 
 interface BootConnections {
-  readonly publish: RedisConnection;
-  readonly control: RedisConnection;
+  readonly publish: ServerConnection;
+  readonly control: ServerConnection;
 }
 
 /** One server has all keys: a Redis by itself, or the primary behind an address that follows it. */
 export class StandaloneTopology implements Topology {
-  readonly publish: RedisConnection;
-  readonly control: RedisConnection;
+  readonly publish: ServerConnection;
+  readonly control: ServerConnection;
   readonly server: ServerFacts;
   readonly #openConnection: OpenConnection;
   #opened: RedisConnection[];
+  /** By purpose. */
+  readonly #waiting = new Map<string, RedisConnection>();
   #isClosed = false;
 
   constructor(openConnection: OpenConnection, server: ServerFacts, opened: BootConnections) {
@@ -35,6 +38,12 @@ export class StandaloneTopology implements Topology {
 
   controlFor(): RedisConnection {
     return this.control;
+  }
+
+  waitingFor(_key: string, purpose: string): RedisConnection {
+    const connection = this.#waiting.get(purpose) ?? this.#open(purpose, 'blocking');
+    this.#waiting.set(purpose, connection);
+    return connection;
   }
 
   blockingFor(_key: string, purpose: string): RedisConnection {

@@ -1,0 +1,161 @@
+import { isIP } from 'node:net';
+import { MillraceError, parseOptions } from '@millrace/core';
+import type { RedisLogin, RedisTarget, RedisTls, SentinelOptions as SentinelsOfTarget } from '@millrace/redis';
+import { defaultOf, type EnvironmentValues } from './environment.js';
+import { checkAll } from './problems.js';
+import { addressesOf, natMapOf } from './redis-nodes.js';
+import {
+  ClusterOptions, isParts, RedisClusterOptions, type RedisLoginOptions, RedisOptions, RedisSentinelOptions, RedisTlsOptions,
+  SentinelOptions,
+} from './redis-options.js';
+import { readTls } from './redis-tls.js';
+
+/** Options as a user writes them. */
+type Given<Options> = { readonly [Name in keyof Options]?: Options[Name] };
+
+/** The name of the options of Redis in errors. */
+const WHERE = 'The option redis';
+const ENVIRONMENT = 'The environment';
+const [PORT, SENTINEL_PORT] = [6_379, 26_379];
+/** Each of them says where Redis is. */
+const PLACES = ['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTINELS'] as const;
+
+/**
+ * Which Redis, with the certificates read.
+ *
+ * @param given a URL, {@link RedisOptions}, {@link RedisClusterOptions} or {@link RedisSentinelOptions}; any other value is left
+ *   to the rules of the options. Default: by the environment
+ * @throws MillraceError INVALID_OPTIONS with every problem; passwords are in none
+ */
+export function redisTarget(given: unknown, env: NodeJS.ProcessEnv): RedisTarget {
+  if (typeof given === 'string') return targetOfUrl(given, env);
+  if (!isParts(given)) return targetOfEnvironment(env);
+  if ('cluster' in given) return targetOfCluster(given, env);
+  return 'sentinel' in given ? targetOfSentinels(given, env) : targetOfParts(given, env);
+}
+
+function targetOfEnvironment(env: NodeJS.ProcessEnv): RedisTarget {
+  const named = PLACES.filter((name) => textOf(env, name) !== undefined);
+  if (named.length > 1) throw new MillraceError('INVALID_OPTIONS', `${named.join(' and ')} both say where Redis is: nobody can say which is meant. Set one.`);
+  const nodes = listOf(env, 'REDIS_CLUSTER_NODES');
+  const sentinels = listOf(env, 'REDIS_SENTINELS');
+  const login = loginIn(env);
+  if (nodes) return targetOfCluster({ ...login, cluster: { nodes, ...natMapIn(env) } }, env, ENVIRONMENT);
+  const sentinel = { nodes: sentinels, ...sentinelIn(env), ...natMapIn(env) };
+  if (sentinels) return targetOfSentinels({ ...login, sentinel }, env, ENVIRONMENT);
+  return targetOfUrl(textOf(env, 'REDIS_URL') ?? defaultOf('REDIS_URL'), env);
+}
+
+function targetOfUrl(url: string, env: NodeJS.ProcessEnv): RedisTarget {
+  const isEncrypted = url.startsWith('rediss://');
+  const tls = tlsOf(env);
+  if (!isEncrypted && Object.values(tls).some((value) => value !== undefined)) throw notEncrypted();
+  return isEncrypted ? { url, tls: readTls(tls, ENVIRONMENT) } : { url };
+}
+
+function targetOfParts(given: object, env: NodeJS.ProcessEnv): RedisTarget {
+  const { options, tls } = checkAll(`${WHERE} is not configured well.`, {
+    options: () => parseOptions(RedisOptions, given, WHERE),
+    tls: () => trustOf((given as RedisOptions).tls, env, `${WHERE}.tls`),
+  });
+  return tls ? { url: urlOf(options, 'rediss'), tls } : { url: urlOf(options, 'redis') };
+}
+
+function targetOfCluster(given: object, env: NodeJS.ProcessEnv, where = WHERE): RedisTarget {
+  const { options, cluster, tls } = checkAll(`${where} is not configured well.`, {
+    options: () => parseOptions(RedisClusterOptions, given, where),
+    cluster: () => clusterOf((given as RedisClusterOptions).cluster, `${where}, cluster`),
+    tls: () => trustOf((given as RedisLoginOptions).tls, env, `${where}.tls`),
+  });
+  return { cluster, ...loginOf(options, tls) };
+}
+
+function clusterOf(given: object, where: string): { nodes: ReturnType<typeof addressesOf>; natMap: ReturnType<typeof natMapOf> } {
+  const { nodes, natMap } = parseOptions(ClusterOptions, given, where);
+  return { nodes: addressesOf(nodes, `${where}, nodes`, PORT), natMap: natMapOf(natMap, `${where}, natMap`) };
+}
+
+function targetOfSentinels(given: object, env: NodeJS.ProcessEnv, where = WHERE): RedisTarget {
+  const { options, sentinel, tls } = checkAll(`${where} is not configured well.`, {
+    options: () => parseOptions(RedisSentinelOptions, given, where),
+    sentinel: () => sentinelsOf((given as RedisSentinelOptions).sentinel, env, `${where}, sentinel`),
+    tls: () => trustOf((given as RedisLoginOptions).tls, env, `${where}.tls`),
+  });
+  return { sentinel, database: options.database, ...loginOf(options, tls) };
+}
+
+function sentinelsOf(given: object, env: NodeJS.ProcessEnv, where: string): SentinelsOfTarget {
+  const { nodes, primary, natMap, username, password } = parseOptions(SentinelOptions, given, where);
+  const tls = trustOf((given as SentinelOptions).tls, env, `${where}.tls`);
+  const addresses = addressesOf(nodes, `${where}, nodes`, SENTINEL_PORT);
+  return { nodes: addresses, primary, natMap: natMapOf(natMap, `${where}, natMap`), ...loginOf({ username, password }, tls) };
+}
+
+function loginOf({ username, password }: Pick<RedisLoginOptions, 'username' | 'password'>, tls: RedisTls | null): RedisLogin {
+  const user = username === undefined ? {} : { username };
+  return { ...user, ...(password === undefined ? {} : { password }), ...(tls ? { tls } : {}) };
+}
+
+/** The certificates of encrypted connections; null for others. */
+function trustOf(asked: boolean | RedisTlsOptions | undefined, env: NodeJS.ProcessEnv, where: string): RedisTls | null {
+  if (isParts(asked)) return readTls(withDefaults(asked, tlsOf(env)), where);
+  return asked === true ? readTls(tlsOf(env), ENVIRONMENT) : null;
+}
+
+function loginIn(env: NodeJS.ProcessEnv): Given<RedisLoginOptions> {
+  const [username, password] = [textOf(env, 'REDIS_USERNAME'), textOf(env, 'REDIS_PASSWORD')];
+  const isEncrypted = ['1', 'true'].includes(textOf(env, 'REDIS_TLS') ?? '');
+  const isTrusted = Object.values(tlsOf(env)).some((value) => value !== undefined);
+  return { ...(username && { username }), ...(password && { password }), tls: isEncrypted || isTrusted };
+}
+
+function sentinelIn(env: NodeJS.ProcessEnv): Given<SentinelOptions> {
+  const [primary, username] = [textOf(env, 'REDIS_SENTINEL_PRIMARY'), textOf(env, 'REDIS_SENTINEL_USERNAME')];
+  const password = textOf(env, 'REDIS_SENTINEL_PASSWORD');
+  return { ...(primary && { primary }), ...(username && { username }), ...(password && { password }) };
+}
+
+function natMapIn(env: NodeJS.ProcessEnv): { natMap?: Record<string, string> } {
+  const pairs = listOf(env, 'REDIS_NAT_MAP');
+  if (!pairs) return {};
+  return { natMap: Object.fromEntries(pairs.map((pair) => pair.split('=', 2).map((side) => side.trim()) as [string, string])) };
+}
+
+function listOf(env: NodeJS.ProcessEnv, name: keyof EnvironmentValues): string[] | undefined {
+  return textOf(env, name)?.split(',').map((each) => each.trim());
+}
+
+function withDefaults(given: object, fromEnvironment: RedisTlsOptions): RedisTlsOptions {
+  const { ca, cert, key, servername } = parseOptions(RedisTlsOptions, given, `${WHERE}.tls`);
+  const own = cert === undefined && key === undefined ? fromEnvironment : { cert, key };
+  return { ca: ca ?? fromEnvironment.ca, cert: own.cert, key: own.key, servername: servername ?? fromEnvironment.servername };
+}
+
+function urlOf({ host, port, username, password, database }: RedisOptions, scheme: string): string {
+  const secret = password === undefined ? '' : `:${encodeURIComponent(password)}`;
+  const credentials = username === undefined && secret === '' ? '' : `${encodeURIComponent(username ?? '')}${secret}@`;
+  const place = isIP(host ?? '') === 6 ? `[${host ?? ''}]` : (host ?? '');
+  return `${scheme}://${credentials}${place}:${port ?? ''}/${database ?? ''}`;
+}
+
+function tlsOf(env: NodeJS.ProcessEnv): RedisTlsOptions {
+  return {
+    ca: textOf(env, 'MILLRACE_REDIS_CA'),
+    cert: textOf(env, 'MILLRACE_REDIS_CERT'),
+    key: textOf(env, 'MILLRACE_REDIS_KEY'),
+    servername: textOf(env, 'MILLRACE_REDIS_SERVERNAME'),
+  };
+}
+
+/** An empty value counts as not set. */
+function textOf(env: NodeJS.ProcessEnv, name: keyof EnvironmentValues): string | undefined {
+  return env[name]?.trim() || undefined;
+}
+
+function notEncrypted(): MillraceError {
+  return new MillraceError(
+    'INVALID_OPTIONS',
+    'Certificates for Redis are named (MILLRACE_REDIS_CA and its like), but its URL does not begin with rediss://, so nothing would be encrypted. ' +
+      'Write rediss://, or leave the certificates out.',
+  );
+}

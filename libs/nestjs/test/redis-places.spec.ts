@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { isMillraceError } from '@millrace/core';
+import { ClusterSite, SentinelSite, waitFor } from '@millrace/testing';
+import { Injectable } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { IsInt } from 'class-validator';
+import { Job, JobHandler, JobQueue, MillraceModule, Publisher, Subscribe, Topic } from '@millrace/nestjs';
+import { readSettings } from '../src/config/settings.js';
+
+const targetOf = (options: object, env: NodeJS.ProcessEnv = {}): unknown => readSettings(options, env).redis;
+
+function problemOf(options: object, env: NodeJS.ProcessEnv = {}): string {
+  try {
+    readSettings(options, env);
+  } catch (error) {
+    if (isMillraceError(error)) return [error.message, ...error.problems].join('\n');
+    throw error;
+  }
+  throw new Error('It was taken.');
+}
+
+const NODES = [{ host: 'a', port: 7000 }, { host: '::1', port: 6379 }];
+
+describe('where Redis is', () => {
+  it('may be a Cluster, in the options and in the environment', () => {
+    const natMap = { 'a:7000': { host: '127.0.0.1', port: 1 } };
+    const target = { cluster: { nodes: NODES, natMap }, username: 'shop', password: 'p,=:@#', tls: {} };
+    const options = { cluster: { nodes: ['a:7000', { host: '::1', port: 6379 }], natMap: { 'a:7000': '127.0.0.1:1' } } };
+    expect(targetOf({ redis: { ...options, username: 'shop', password: 'p,=:@#', tls: true } })).toEqual(target);
+    expect(targetOf({}, {
+      REDIS_CLUSTER_NODES: 'a:7000, [::1]', REDIS_NAT_MAP: 'a:7000=127.0.0.1:1', REDIS_USERNAME: 'shop', REDIS_PASSWORD: 'p,=:@#', REDIS_TLS: '1',
+    })).toEqual(target);
+    expect(targetOf({}, { REDIS_CLUSTER_NODES: 'a' })).toEqual({ cluster: { nodes: [{ host: 'a', port: 6379 }], natMap: {} } });
+  });
+
+  it('may be a primary that Sentinels watch', () => {
+    const sentinel = { nodes: [{ host: 'a', port: 26379 }], primary: 'main', natMap: {}, username: 's', password: 't' };
+    const target = { sentinel, database: 0, password: 'p' };
+    expect(targetOf({ redis: { sentinel: { nodes: ['a'], primary: 'main', username: 's', password: 't' }, password: 'p' } })).toEqual(target);
+    expect(targetOf({}, {
+      REDIS_SENTINELS: 'a', REDIS_SENTINEL_PRIMARY: 'main', REDIS_SENTINEL_USERNAME: 's', REDIS_SENTINEL_PASSWORD: 't', REDIS_PASSWORD: 'p',
+    })).toEqual(target);
+  });
+
+  it('is said once, by the options before the environment', () => {
+    expect(problemOf({}, { REDIS_URL: 'redis://a', REDIS_SENTINELS: 'b' })).toContain('REDIS_URL and REDIS_SENTINELS both say where Redis is');
+    expect(targetOf({ redis: 'redis://a' }, { REDIS_CLUSTER_NODES: 'b' })).toEqual({ url: 'redis://a' });
+  });
+
+  it('is refused with all problems, and the nearest names, and never shows a password', () => {
+    const wrong = problemOf({ redis: { cluster: { nodse: [], nodes: ['a:70000', 'b:c', ' '] }, pasword: 'secret', password: 7 } });
+    for (const part of ['cluster', "did you mean 'nodes'", "did you mean 'password'"]) expect(wrong).toContain(part);
+    expect(wrong).not.toContain('secret');
+    expect(problemOf({ redis: { cluster: { nodes: ['a:70000', 'b'] } } })).toContain('"a:70000" is no address: write host:port');
+    expect(problemOf({ redis: { cluster: { nodes: [] } } })).toContain('not empty');
+    expect(problemOf({ redis: { cluster: { nodes: ['a'], natMap: { a: 'b:1' } } } })).toContain('needs ports');
+    expect(problemOf({}, { REDIS_SENTINELS: 'a' })).toContain('primary must be the name under which the Sentinels watch it');
+    expect(problemOf({}, { REDIS_CLUSTER_NODES: 'a,,b' })).toContain('is no address');
+  });
+});
+
+@Topic<Placed>('places.placed', { key: ({ value }) => String(value), partitions: 6 })
+class Placed {
+  @IsInt() value!: number;
+}
+
+@Job('places-check', { queue: 'places-checks' })
+class Check {
+  @IsInt() value!: number;
+}
+
+@Injectable()
+class Handlers {
+  readonly values: number[] = [];
+
+  @Subscribe(Placed, { group: 'g' })
+  placed({ value }: Placed): void {
+    this.values.push(value);
+  }
+}
+
+@Injectable()
+class Checks {
+  readonly checked: number[] = [];
+
+  @JobHandler(Check)
+  check({ value }: Check): void {
+    this.checked.push(value);
+  }
+}
+
+describe('an application', () => {
+  let cluster: ClusterSite;
+  let sentinels: SentinelSite;
+
+  beforeAll(async () => void ([cluster, sentinels] = await Promise.all([ClusterSite.start(), SentinelSite.start()])));
+  afterAll(async () => {
+    await Promise.all([cluster.stop(), sentinels.stop()]);
+  });
+
+  const VALUES = Array.from({ length: 30 }, (_, value) => value);
+
+  it('publishes and handles on a Cluster', async () => {
+    const redis = { cluster: { nodes: cluster.cluster.nodes.map(({ port }) => `127.0.0.1:${port}`) } };
+    const app = await NestFactory.createApplicationContext(
+      { module: class {}, imports: [MillraceModule.forRoot({ redis, lease: '1s' })], providers: [Handlers] },
+      { logger: false },
+    );
+    await app.init();
+    await app.get(Publisher).publishMany(Placed, VALUES.map((value) => ({ payload: { value } })));
+    await waitFor(() => app.get(Handlers).values.length === VALUES.length, { what: 'all to be handled' });
+    await app.close();
+  });
+
+  it('says that queues do not work on a Cluster yet, also where one of its nodes was named alone', async () => {
+    const nodes = cluster.cluster.nodes.map(({ port }) => `127.0.0.1:${port}`);
+    for (const redis of [{ cluster: { nodes } }, cluster.cluster.nodes[0]!.url]) {
+      const imports = [MillraceModule.forRoot({ redis }), MillraceModule.forFeature([Check])];
+      const started = NestFactory.createApplicationContext({ module: class {}, imports }, { logger: false, abortOnError: false })
+        .then((app) => app.init());
+      await expect(started).rejects.toMatchObject({ code: 'REDIS_UNSUPPORTED', message: expect.stringContaining('Queues do not work on a Redis Cluster yet') });
+    }
+  });
+
+  it('publishes, handles and works on queues behind Sentinels', async () => {
+    const { nodes, primary } = sentinels.target.sentinel;
+    const app = await NestFactory.createApplicationContext({
+      module: class {},
+      imports: [MillraceModule.forRoot({ redis: { sentinel: { nodes: [...nodes], primary } }, lease: '1s' }), MillraceModule.forFeature([Check])],
+      providers: [Handlers, Checks],
+    }, { logger: false });
+    await app.init();
+    await app.get(Publisher).publishMany(Placed, VALUES.map((value) => ({ payload: { value } })));
+    await app.get(JobQueue).enqueueMany(Check, VALUES.map((value) => ({ payload: { value } })));
+    await waitFor(() => app.get(Handlers).values.length === VALUES.length, { what: 'all to be handled' });
+    await waitFor(() => app.get(Checks).checked.length === VALUES.length, { what: 'all jobs to be done' });
+    await app.close();
+  });
+});

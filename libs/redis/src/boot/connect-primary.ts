@@ -1,0 +1,29 @@
+import { MillraceError } from '@millrace/core';
+import { toPrimary } from '../connection/open-connection.js';
+import type { SentinelTarget } from '../connection/redis-target.js';
+import { shownTarget } from '../connection/redis-url.js';
+import { readPrimaryFacts } from '../connection/server-facts.js';
+import type { StandaloneTopology } from '../topology/standalone-topology.js';
+import { assertAddresses } from './addresses.js';
+import { assertConnectionName, assertDatabase, type ConnectionName, standalone } from './connect-server.js';
+
+/**
+ * Connects to the primary that Sentinels watch, and follows it to the server that takes its place.
+ *
+ * @throws MillraceError as `connectRedis`
+ */
+export async function connectPrimary({ name = 'millrace', ...target }: SentinelTarget & ConnectionName): Promise<StandaloneTopology> {
+  const { nodes, primary } = target.sentinel;
+  assertConnectionName(name);
+  assertAddresses(nodes, 'Sentinels');
+  if (typeof primary !== 'string' || primary === '') {
+    throw new MillraceError('INVALID_OPTIONS', 'The name is missing under which the Sentinels watch the primary: SENTINEL MASTERS shows it.');
+  }
+  const where = shownTarget(target);
+  return standalone(toPrimary(target), {
+    name,
+    where,
+    factsOf: readPrimaryFacts,
+    check: ({ control }) => assertDatabase(control, target.database ?? 0, where),
+  });
+}

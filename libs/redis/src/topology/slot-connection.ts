@@ -1,0 +1,210 @@
+import { setTimeout } from 'node:timers/promises';
+import { MillraceError } from '@millrace/core';
+import { COMMAND_TIMEOUT_MS, type Profile } from '../connection/profiles.js';
+import type { Command, Commands, ConnectionWatcher, Outcome, RedisConnection } from '../connection/redis-connection.js';
+import type { RedisArgument } from '../connection/redis-driver.js';
+import { isBetweenNodes, isUnblocked, RedisFailure, redirectOf } from '../connection/redis-failure.js';
+import type { ServerConnection } from '../connection/server-connection.js';
+import type { RunnableScript } from '../script/script.js';
+import type { ClusterNodes } from './cluster-nodes.js';
+
+/** A command that nodes refuse is sent again for so long. No node executes a command that it refuses. */
+const PATIENCE_MS = COMMAND_TIMEOUT_MS;
+/** A command whose keys are between two nodes is sent again after this time. */
+const PAUSE_MS = 10;
+
+export interface SlotConnectionParts {
+  readonly nodes: ClusterNodes;
+  readonly slot: number;
+  /** Connections to a node are made for each purpose. */
+  readonly purpose: string;
+  readonly profile: Profile;
+  /** Whether no other slot uses connections with this purpose. */
+  readonly isOwn: boolean;
+}
+
+/**
+ * The way to the node that has a slot, whichever that is. A command that a node refuses since the slot is, or goes, elsewhere is
+ * sent to the other node; a command that may have been executed is not.
+ */
+export class SlotConnection implements RedisConnection {
+  readonly name: string;
+  readonly #parts: SlotConnectionParts;
+  #epoch = 0;
+  /** The connection at the last look, and its epoch then. */
+  #seen: { readonly connection: ServerConnection | null; readonly epoch: number };
+  #stopWatching: (() => void) | null = null;
+  #isClosed = false;
+
+  constructor(parts: SlotConnectionParts) {
+    this.#parts = parts;
+    this.name = `${parts.purpose}@slot-${parts.slot}`;
+    const connection = this.#connection;
+    this.#seen = { connection, epoch: connection?.connectionEpoch ?? 0 };
+  }
+
+  get isReady(): boolean {
+    return !this.#isClosed && (this.#connection?.isReady ?? false);
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  get lastError(): Error | null {
+    return this.#connection?.lastError ?? null;
+  }
+
+  /** Grows also when the slot goes to another node. */
+  get connectionEpoch(): number {
+    const connection = this.#connection;
+    const epoch = connection?.connectionEpoch ?? 0;
+    if (connection === this.#seen.connection && epoch === this.#seen.epoch) return this.#epoch;
+    this.#seen = { connection, epoch };
+    this.#epoch += 1;
+    return this.#epoch;
+  }
+
+  call(command: string, ...args: RedisArgument[]): Promise<unknown> {
+    return this.#send(command, (to) => to.call(command, ...args));
+  }
+
+  run(script: RunnableScript, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {
+    return this.#send(script.name, (to) => to.run(script, keys, args));
+  }
+
+  /** Where the first is refused, the second was sent in vain: both go to the other node. */
+  async callBoth(first: Command, second: Command): Promise<[Outcome, Outcome]> {
+    try {
+      return await this.#send(first[0], async (to) => {
+        const outcomes = await to.callBoth(first, second);
+        if (outcomes[0].status === 'rejected') throw outcomes[0].reason;
+        return outcomes;
+      });
+    } catch (reason) {
+      return [{ status: 'rejected', reason }, { status: 'rejected', reason }];
+    }
+  }
+
+  watch({ ready, lost }: ConnectionWatcher): void {
+    this.#stopWatching?.();
+    let [wasReady, epoch] = [this.isReady, this.connectionEpoch];
+    this.#stopWatching = this.#parts.nodes.onChange(() => {
+      const [isReady, epochNow] = [this.isReady, this.connectionEpoch];
+      if (epochNow !== epoch) lost();
+      if (isReady && (!wasReady || epochNow !== epoch)) ready();
+      [wasReady, epoch] = [isReady, epochNow];
+    });
+  }
+
+  subscribe(): Promise<void> {
+    return Promise.reject(takesNoSubscriptions(this.name));
+  }
+
+  unsubscribe(): Promise<void> {
+    return Promise.reject(takesNoSubscriptions(this.name));
+  }
+
+  whenReady(timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
+    return this.#parts.nodes.when(() => this.isReady, timeoutMs, signal);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#stopWatching?.();
+    this.#keep([]);
+  }
+
+  /** The connection to the node that has the slot; null when no node is known to have it. */
+  get #connection(): ServerConnection | null {
+    const { nodes, slot } = this.#parts;
+    const node = nodes.ownerOf(slot);
+    return node === null || this.#isClosed || nodes.isClosed ? null : this.#to(node);
+  }
+
+  #to(node: string): ServerConnection {
+    const { nodes, purpose, profile } = this.#parts;
+    return nodes.at(node, purpose, profile);
+  }
+
+  /** Connections of its own to other nodes are not needed any more. */
+  #keep(needed: readonly string[]): void {
+    const { nodes, purpose, isOwn } = this.#parts;
+    if (isOwn) nodes.closeAllBut(needed, purpose);
+  }
+
+  async #send<T>(what: string, send: (to: Commands) => Promise<T>): Promise<T> {
+    const { nodes, slot } = this.#parts;
+    const owner = nodes.ownerOf(slot);
+    if (owner === null || this.#isClosed || nodes.isClosed) throw this.#unsent(what);
+    try {
+      return await send(this.#to(owner));
+    } catch (error) {
+      return await this.#sendAgain(what, send, { refusal: error, by: owner });
+    }
+  }
+
+  /** Goes where each refusal leads, until a node takes the command or the patience ends. */
+  async #sendAgain<T>(what: string, send: (to: Commands) => Promise<T>, refused: Refused): Promise<T> {
+    const end = performance.now() + PATIENCE_MS;
+    let last = refused;
+    for (;;) {
+      const next = await this.#next(last);
+      const isLate = performance.now() >= end || this.#isClosed || this.#parts.nodes.isClosed;
+      if (!next || isLate) throw this.#shown(last.refusal);
+      const connection = this.#to(next.node);
+      // A node that was just found may have no connection yet.
+      if (!(await connection.whenReady(Math.max(0, end - performance.now())))) throw this.#unsent(what);
+      try {
+        return await send(next.isAsking ? connection.asking : connection);
+      } catch (error) {
+        last = { refusal: error, by: next.node };
+      }
+    }
+  }
+
+  /** Where to send a refused command; null when it was not refused for its slot. */
+  async #next({ refusal, by }: Refused): Promise<Destination | null> {
+    const { nodes, slot } = this.#parts;
+    const redirect = redirectOf(refusal);
+    if (redirect) {
+      const node = nodes.redirected(redirect, by);
+      this.#keep([nodes.ownerOf(slot) ?? node, node]);
+      return { node, isAsking: redirect.kind === 'ask' };
+    }
+    if (!isBetweenNodes(refusal)) return null;
+    await setTimeout(PAUSE_MS);
+    return { node: nodes.ownerOf(slot) ?? by, isAsking: false };
+  }
+
+  /** A read that was ended inside Redis lost nothing: the next one finds out whether the slot has moved or the key is gone. */
+  #shown(refusal: unknown): unknown {
+    if (!isUnblocked(refusal)) return refusal;
+    this.#parts.nodes.look();
+    return new RedisFailure('unavailable', (refusal as RedisFailure).message, (refusal as RedisFailure).cause);
+  }
+
+  #unsent(what: string): RedisFailure {
+    const { lastError } = this;
+    const why = this.#isClosed ? 'it is closed' : (lastError?.message ?? 'it is being made');
+    const message = `${what} failed: there is no connection to the node of slot ${this.#parts.slot} at the moment (${why}).`;
+    return new RedisFailure('unsent', message, lastError ?? undefined);
+  }
+}
+
+interface Refused {
+  readonly refusal: unknown;
+  /** The node. */
+  readonly by: string;
+}
+
+interface Destination {
+  readonly node: string;
+  /** Whether the node does not have the slot yet, but the keys of the command. */
+  readonly isAsking: boolean;
+}
+
+function takesNoSubscriptions(name: string): MillraceError {
+  return new MillraceError('INVALID_INPUT', `${name} takes no subscriptions: a connection that listens does.`);
+}

@@ -1,0 +1,125 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { MillraceError } from '@millrace/core';
+import { connectRedis, type LocalSentinels, onServer, type RedisConnectOptions, type SentinelTarget, type Topology } from '@millrace/redis';
+import { freePort, SentinelSite, startTestRedis, waitFor } from '@millrace/testing';
+
+const [PASSWORD, SENTINEL_PASSWORD] = ['of servers', 'of sentinels'];
+const KEY = 'spec:key';
+
+let site: SentinelSite;
+let all: LocalSentinels;
+let target: SentinelTarget;
+const topologies: Topology[] = [];
+
+beforeAll(async () => {
+  site = await SentinelSite.start({ appendonly: 'always', password: PASSWORD, sentinelPassword: SENTINEL_PASSWORD });
+  all = site.all;
+  target = { sentinel: { ...site.target.sentinel, password: SENTINEL_PASSWORD }, password: PASSWORD };
+});
+afterEach(async () => {
+  for (const topology of topologies.splice(0)) topology.close();
+  await all.whenOk();
+});
+afterAll(() => site.stop());
+
+async function connect(options: RedisConnectOptions = target): Promise<Topology> {
+  const topology = await connectRedis(options);
+  topologies.push(topology);
+  return topology;
+}
+
+async function failure(options: RedisConnectOptions): Promise<MillraceError> {
+  try {
+    (await connectRedis(options)).close();
+  } catch (error) {
+    if (error instanceof MillraceError) return error;
+    throw error;
+  }
+  throw new Error('It connected.');
+}
+
+/** Resolves when the key can be written, on a server that is a primary. */
+function written(topology: Topology, value: string): Promise<unknown> {
+  const write = (): Promise<unknown> => topology.publishFor(KEY).call('SET', KEY, value);
+  return waitFor(async () => (await write()) === 'OK', { what: 'a primary to take a write', timeoutMs: 30_000 });
+}
+
+async function storedAt(server: { readonly port: number }): Promise<unknown> {
+  return onServer({ port: server.port, password: PASSWORD }, (call) => call('GET', KEY));
+}
+
+describe('a primary that Sentinels watch', () => {
+  it('is followed to its successor when it is killed, stands still, or is asked to step down', async () => {
+    const topology = await connect();
+    const { connectionEpoch } = topology.publishFor(KEY);
+    for (const fault of ['kill', 'freeze', 'failover'] as const) {
+      const before = await all.whoIsPrimary();
+      if (fault === 'failover') await all.failover();
+      else if (fault === 'kill') await before.kill();
+      else before.freeze();
+      if (fault !== 'failover') await all.untilPrimaryIsNot(before);
+      const next = await all.whoIsPrimary();
+      await waitFor(async () => (await written(topology, fault), (await storedAt(next)) === fault), { what: 'the next primary to have it', timeoutMs: 30_000 });
+      if (fault === 'kill') await before.restart();
+      if (fault === 'freeze') before.thaw();
+      await all.whenOk();
+    }
+    expect(topology.publishFor(KEY).connectionEpoch).toBeGreaterThan(connectionEpoch);
+  });
+
+  it('is found while a Sentinel stands still, and while one is not there', async () => {
+    all.sentinels[0]!.freeze();
+    const nodes = [...target.sentinel.nodes, { host: '127.0.0.1', port: await freePort() }];
+    expect(await written(await connect({ ...target, sentinel: { ...target.sentinel, nodes } }), 'found')).toBe(true);
+    all.sentinels[0]!.thaw();
+  });
+
+  it('has the database that is asked for, and is refused one that is not there', async () => {
+    const topology = await connect({ ...target, database: 5 });
+    await topology.publishFor(KEY).call('SET', KEY, 'five');
+    expect(await storedAt(await all.whoIsPrimary())).not.toBe('five');
+    expect(await failure({ ...target, database: 99 })).toMatchObject({ code: 'INVALID_OPTIONS', message: expect.stringContaining('has no database 99') });
+  });
+});
+
+describe('a start', () => {
+  it('names the settings with which more is lost than must be', async () => {
+    const primary = await all.whoIsPrimary();
+    const set = (name: string, value: string): Promise<unknown> =>
+      onServer({ port: primary.port, password: PASSWORD }, (call) => call('CONFIG', 'SET', name, value));
+    expect((await connect()).server.concerns).toEqual([expect.stringContaining('takes writes without any replica')]);
+    await set('min-replicas-to-write', '1');
+    await set('appendonly', 'no');
+    expect((await connect()).server.concerns).toEqual([expect.stringContaining('has no append-only file')]);
+    await set('min-replicas-to-write', '0');
+    await set('appendonly', 'yes');
+  });
+
+  it('says that the Sentinels watch no primary of that name', async () => {
+    const error = await failure({ ...target, sentinel: { ...target.sentinel, primary: 'another' } });
+    expect(error).toMatchObject({ code: 'INVALID_OPTIONS', message: expect.stringMatching(/primary 'another' .* with that name.*REDIS_SENTINEL_PRIMARY/) });
+  });
+
+  it('says which password is refused, without showing it', async () => {
+    const { password: _, ...open } = target.sentinel;
+    const bySentinels = [await failure({ ...target, sentinel: open }), await failure({ ...target, sentinel: { ...open, password: 'wrong' } })];
+    for (const error of bySentinels) expect(error).toMatchObject({ code: 'REDIS_FAILED', message: expect.stringContaining('REDIS_SENTINEL_PASSWORD') });
+    const byServer = await failure({ ...target, password: 'wrong-one' });
+    expect(byServer).toMatchObject({ code: 'REDIS_FAILED', message: expect.stringContaining('Check the user and the password') });
+    expect(byServer.message).not.toContain('wrong-one');
+  });
+
+  it('says that the servers are no Sentinels, or do not answer', async () => {
+    const server = await startTestRedis();
+    const options = (port: number): RedisConnectOptions => ({ sentinel: { nodes: [{ host: '127.0.0.1', port }], primary: 'main' } });
+    expect(await failure(options(server.port)).finally(() => server.stop())).toMatchObject({ code: 'REDIS_UNSUPPORTED', message: expect.stringContaining('no Sentinels') });
+    expect(await failure(options(await freePort()))).toMatchObject({ code: 'REDIS_UNREACHABLE', retryable: true, message: expect.stringContaining("primary 'main'") });
+  });
+
+  it('refuses a name that is missing, and wrong addresses, before anything connects', async () => {
+    const { nodes } = target.sentinel;
+    for (const sentinel of [{ nodes, primary: '' }, { nodes: [], primary: 'main' }]) {
+      expect(await failure({ sentinel })).toMatchObject({ code: 'INVALID_OPTIONS' });
+    }
+  });
+});
