@@ -39,13 +39,13 @@ const PROFILES: Record<JobConnectionRole, RedisOptions> = {
     socketTimeout: 5_000,
     skipVersionCheck: true,
   },
-  worker: { ...COMMON, maxRetriesPerRequest: null, socketTimeout: 12_000 },
+  worker: { ...COMMON, disconnectTimeout: 250, maxRetriesPerRequest: null, socketTimeout: 12_000 },
 };
 
 /** BullMQ demands that commands wait for a connection; the client of a Cluster sends them again elsewhere. */
 const CLUSTER_PROFILES = {
-  queue: { ...COMMON, maxRetriesPerRequest: null, socketTimeout: 5_000 },
-  worker: { ...COMMON, maxRetriesPerRequest: null, socketTimeout: 12_000 },
+  queue: { ...COMMON, disconnectTimeout: 250, maxRetriesPerRequest: null, socketTimeout: 5_000 },
+  worker: { ...COMMON, disconnectTimeout: 250, maxRetriesPerRequest: null, socketTimeout: 12_000 },
 };
 
 /**
