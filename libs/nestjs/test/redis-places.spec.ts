@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { isMillraceError } from '@millrace/core';
 import { ClusterSite, SentinelSite, waitFor } from '@millrace/testing';
-import { Injectable } from '@nestjs/common';
+import { type DynamicModule, type INestApplicationContext, Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { IsInt } from 'class-validator';
 import { Job, JobHandler, JobQueue, MillraceModule, Publisher, Subscribe, Topic } from '@millrace/nestjs';
@@ -100,33 +100,31 @@ describe('an application', () => {
 
   const VALUES = Array.from({ length: 30 }, (_, value) => value);
 
-  it('publishes and handles on a Cluster', async () => {
-    const redis = { cluster: { nodes: cluster.cluster.nodes.map(({ port }) => `127.0.0.1:${port}`) } };
-    const app = await NestFactory.createApplicationContext(
-      { module: class {}, imports: [MillraceModule.forRoot({ redis, lease: '1s' })], providers: [Handlers] },
-      { logger: false },
-    );
-    await app.init();
+  it('finds a Cluster by the URL of one of its nodes, but not for queues', async () => {
+    const { url } = cluster.cluster.nodes[0]!;
+    const start = async (features: DynamicModule[]): Promise<INestApplicationContext> => {
+      const imports = [MillraceModule.forRoot({ redis: url, lease: '1s' }), ...features];
+      const app = await NestFactory.createApplicationContext(
+        { module: class {}, imports, providers: [Handlers] }, { logger: false, abortOnError: false },
+      );
+      return app.init();
+    };
+    const app = await start([]);
     await app.get(Publisher).publishMany(Placed, VALUES.map((value) => ({ payload: { value } })));
     await waitFor(() => app.get(Handlers).values.length === VALUES.length, { what: 'all to be handled' });
     await app.close();
+    await expect(start([MillraceModule.forFeature([Check])])).rejects.toMatchObject({
+      code: 'INVALID_OPTIONS', message: expect.stringContaining('REDIS_CLUSTER_NODES'),
+    });
   });
 
-  it('says that queues do not work on a Cluster yet, also where one of its nodes was named alone', async () => {
-    const nodes = cluster.cluster.nodes.map(({ port }) => `127.0.0.1:${port}`);
-    for (const redis of [{ cluster: { nodes } }, cluster.cluster.nodes[0]!.url]) {
-      const imports = [MillraceModule.forRoot({ redis }), MillraceModule.forFeature([Check])];
-      const started = NestFactory.createApplicationContext({ module: class {}, imports }, { logger: false, abortOnError: false })
-        .then((app) => app.init());
-      await expect(started).rejects.toMatchObject({ code: 'REDIS_UNSUPPORTED', message: expect.stringContaining('Queues do not work on a Redis Cluster yet') });
-    }
-  });
-
-  it('publishes, handles and works on queues behind Sentinels', async () => {
-    const { nodes, primary } = sentinels.target.sentinel;
+  it.each([
+    ['on a Cluster', () => ({ cluster: { nodes: cluster.cluster.nodes.map(({ port }) => `127.0.0.1:${port}`) } })],
+    ['behind Sentinels', () => ({ sentinel: { ...sentinels.target.sentinel, nodes: [...sentinels.target.sentinel.nodes] } })],
+  ])('publishes, handles and works on queues %s', async (_, redisOf) => {
     const app = await NestFactory.createApplicationContext({
       module: class {},
-      imports: [MillraceModule.forRoot({ redis: { sentinel: { nodes: [...nodes], primary } }, lease: '1s' }), MillraceModule.forFeature([Check])],
+      imports: [MillraceModule.forRoot({ redis: redisOf() as never, lease: '1s' }), MillraceModule.forFeature([Check])],
       providers: [Handlers, Checks],
     }, { logger: false });
     await app.init();

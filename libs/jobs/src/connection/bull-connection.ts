@@ -1,11 +1,15 @@
 import { assertName, backoffDelayMs, type CurveBackoff, MillraceError } from '@millrace/core';
 import {
-  assertRedisUrl, ClusterTopology, maskUrl, type RedisTarget, type SentinelTarget, type ServerTarget, tlsOf, type Topology,
+  assertRedisUrl, type ClusterClient, clusterClient, ClusterTopology, isClusterClient, maskUrl, type RedisTarget,
+  type SentinelTarget, type ServerTarget, shownTarget, tlsOf, type Topology,
 } from '@millrace/redis';
 import type { RedisOptions } from 'bullmq';
 
-/** The connection options of BullMQ: the address of Redis, and the behaviour while it is away. */
-export type JobConnectionOptions = RedisOptions;
+/**
+ * The connection of BullMQ: the address of Redis, and the behaviour while it is away. For a Cluster it is a client that is
+ * connected when it is first used: {@link releaseConnection} ends it.
+ */
+export type JobConnectionOptions = RedisOptions | ClusterClient;
 
 /** `queue` adds and counts jobs; `worker` fetches and settles them. */
 export type JobConnectionRole = 'queue' | 'worker';
@@ -35,7 +39,13 @@ const PROFILES: Record<JobConnectionRole, RedisOptions> = {
     socketTimeout: 5_000,
     skipVersionCheck: true,
   },
-  worker: { ...COMMON, maxRetriesPerRequest: null, socketTimeout: 12_000 },
+  worker: { ...COMMON, disconnectTimeout: 250, maxRetriesPerRequest: null, socketTimeout: 12_000 },
+};
+
+/** BullMQ demands that commands wait for a connection; the client of a Cluster sends them again elsewhere. */
+const CLUSTER_PROFILES = {
+  queue: { ...COMMON, disconnectTimeout: 250, maxRetriesPerRequest: null, socketTimeout: 5_000 },
+  worker: { ...COMMON, disconnectTimeout: 250, maxRetriesPerRequest: null, socketTimeout: 12_000 },
 };
 
 /**
@@ -48,10 +58,11 @@ const BEHIND_SENTINELS = { sentinelCommandTimeout: 500 };
  * The connection options that BullMQ needs, for the Redis that the rest of the platform uses.
  *
  * @throws MillraceError INVALID_OPTIONS; the message never holds the password
- * @throws MillraceError REDIS_UNSUPPORTED: a Cluster
  */
+export function bullConnection(target: ServerTarget | SentinelTarget, role: JobConnectionRole): RedisOptions;
+export function bullConnection(target: RedisTarget, role: JobConnectionRole): JobConnectionOptions;
 export function bullConnection(target: RedisTarget, role: JobConnectionRole): JobConnectionOptions {
-  if ('cluster' in target) throw noCluster();
+  if ('cluster' in target) return clusterClient(target, CLUSTER_PROFILES[role]);
   if ('sentinel' in target) return { ...sentinelsOf(target), ...PROFILES[role], ...BEHIND_SENTINELS };
   assertRedisUrl(target.url);
   const address = target.url.startsWith('unix://') ? { path: target.url.slice('unix://'.length) } : addressOf(target);
@@ -72,15 +83,19 @@ function sentinelsOf({ sentinel, database = 0, ...login }: SentinelTarget): Redi
   };
 }
 
-/**
- * @throws MillraceError REDIS_UNSUPPORTED: a Cluster, also where one of its nodes was named alone
- */
-export function assertQueuesWork(topology: Topology): void {
-  if (topology instanceof ClusterTopology) throw noCluster();
+/** Ends the client of a Cluster; does nothing to other connections, which BullMQ ends itself. */
+export function releaseConnection(connection: unknown): void {
+  if (isClusterClient(connection)) connection.disconnect();
 }
 
-function noCluster(): MillraceError {
-  return new MillraceError('REDIS_UNSUPPORTED', 'Queues do not work on a Redis Cluster yet: topics and calls do. Run queues on a Redis of their own.');
+/**
+ * @param target the Redis as it was named
+ * @throws MillraceError INVALID_OPTIONS: the URL of one node of a Cluster
+ */
+export function assertQueuesWork(topology: Topology, target: RedisTarget): void {
+  if (!(topology instanceof ClusterTopology) || 'cluster' in target) return;
+  const advice = 'Name its nodes in REDIS_CLUSTER_NODES, or as { cluster: { nodes } } in the option redis.';
+  throw new MillraceError('INVALID_OPTIONS', `Queues cannot find the nodes of a Redis Cluster from ${shownTarget(target)} alone. ${advice}`);
 }
 
 /**

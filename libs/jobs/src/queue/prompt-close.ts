@@ -1,5 +1,6 @@
 import { settlesWithin } from '@millrace/redis';
 import type { Queue } from 'bullmq';
+import { releaseConnection } from '../connection/bull-connection.js';
 
 const CLOSE_MS = 1_000;
 
@@ -13,5 +14,6 @@ export function closePromptly(queue: Queue): void {
     const closing = close();
     if (!(await settlesWithin(closing, CLOSE_MS))) await queue.disconnect();
     await closing;
+    releaseConnection(queue.opts.connection);
   };
 }

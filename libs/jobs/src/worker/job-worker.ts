@@ -1,5 +1,6 @@
 import { MillraceError } from '@millrace/core';
 import { settlesWithin, withDeadline } from '@millrace/redis';
+import { releaseConnection } from '../connection/bull-connection.js';
 import type { ActiveJobs, StuckJob } from './active-jobs.js';
 import type { CountedWorker } from './counted-worker.js';
 import { paceFetches } from './paced-fetch.js';
@@ -102,6 +103,7 @@ export class JobWorker {
     // Without a connection the loop waits for one, to fetch: there is nothing to wait for then.
     if (!isIdle || this.#health.isConnected) await settlesWithin(this.#loop, GIVE_BACK_MS);
     await settlesWithin(this.#worker.close(true), CLOSE_MS);
+    releaseConnection(this.#worker.opts.connection);
   }
 
   /** The loop may be waiting for a job to come, up to 10 seconds. */

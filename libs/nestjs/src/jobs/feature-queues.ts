@@ -1,6 +1,7 @@
 import { BullModule, getSharedConfigToken } from '@nestjs/bullmq';
 import type { DynamicModule, FactoryProvider } from '@nestjs/common';
 import { bullConnection, bullPrefix } from '@millrace/jobs';
+import { isClusterClient } from '@millrace/redis';
 import type { Settings } from '../config/settings.js';
 import { SETTINGS } from '../module/tokens.js';
 
@@ -24,9 +25,10 @@ export const queueConfiguration: FactoryProvider = {
   provide: getSharedConfigToken(CONFIG_KEY),
   inject: [SETTINGS],
   useFactory: ({ redis, prefix }: Settings) => ({
-    // Read for each queue: an application without any may have a Redis on which they do not work.
+    // Read for each queue: each has a client of its own where Redis is a Cluster.
     get connection() {
-      return { ...bullConnection(redis, 'queue'), lazyConnect: true, socketTimeout: SOCKET_TIMEOUT_MS };
+      const connection = bullConnection(redis, 'queue');
+      return isClusterClient(connection) ? connection : { ...connection, lazyConnect: true, socketTimeout: SOCKET_TIMEOUT_MS };
     },
     prefix: bullPrefix(prefix),
     skipWaitingForReady: true,

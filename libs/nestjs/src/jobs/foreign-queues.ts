@@ -1,6 +1,7 @@
 import { getQueueToken } from '@nestjs/bullmq';
 import { MillraceError } from '@millrace/core';
 import type { Queue } from '@millrace/jobs';
+import { isClusterClient } from '@millrace/redis';
 import type { HandlerMethod } from '../explore/handler-method.js';
 import type { QueueConfiguration } from './feature-queues.js';
 import type { PlainProcessor } from './processors.js';
@@ -47,6 +48,7 @@ export function foreignQueueConflicts(foreign: readonly ForeignQueue[], users: r
 
 /** The place of a queue in Redis; a connection that was given as a client shows its options. */
 function placeOf({ prefix = 'bull', connection }: { readonly prefix?: string; readonly connection?: unknown }): string {
+  if (isClusterClient(connection)) return `prefix '${prefix}' of a Redis Cluster`;
   const given = (connection ?? {}) as Address & { readonly options?: Address };
   const { url, host = '127.0.0.1', port = 6379, db = 0, path } = { ...given.options, ...given };
   return `prefix '${prefix}' of ${path ?? (url === undefined ? addressOf(host, port, db) : addressOfUrl(url))}`;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { asError, MillraceError, unknownName } from '@millrace/core';
 import { assertQueuesWork, closePromptly, type Queue, watchQueue } from '@millrace/jobs';
-import type { Topology } from '@millrace/redis';
+import type { RedisTarget, Topology } from '@millrace/redis';
 import { HandlerFinder } from '../explore/handler-finder.js';
 import { FEATURE_QUEUES } from '../module/tokens.js';
 
@@ -18,12 +18,12 @@ export class Queues {
   /**
    * Connects the queues.
    *
-   * @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED
+   * @throws MillraceError REDIS_UNREACHABLE, INVALID_OPTIONS
    */
-  async open(redis: Topology): Promise<void> {
+  async open(redis: Topology, target: RedisTarget): Promise<void> {
     const features = this.#finder.hosts().filter(({ token }) => token === FEATURE_QUEUES);
     const queues = features.flatMap(({ instance }) => instance as unknown as readonly Queue[]);
-    if (queues.length > 0) assertQueuesWork(redis);
+    if (queues.length > 0) assertQueuesWork(redis, target);
     for (const queue of queues) {
       watchQueue(queue);
       closePromptly(queue);

@@ -28,8 +28,9 @@ export class Resources {
     if (this.#settings.databaseWanted) await this.#connections.database();
     await this.#inbox.prepare(plan);
     await Promise.all(plan.topics.map((topic) => streams.declare(topic)));
-    if (plan.jobs.length > 0) assertQueuesWork(await this.#connections.redis());
-    await this.#queues.open(await this.#connections.redis());
+    const redis = await this.#connections.redis();
+    if (plan.jobs.length > 0) assertQueuesWork(redis, this.#settings.redis);
+    await this.#queues.open(redis, this.#settings.redis);
   }
 
   async close(): Promise<void> {

@@ -3,6 +3,7 @@ export * from './free-port.js';
 export * from './guarded-process.js';
 export * from './find-redis.js';
 export * from './local-cluster.js';
+export * from './local-process.js';
 export * from './local-sentinels.js';
 export * from './local-server.js';
 export * from './node-command.js';

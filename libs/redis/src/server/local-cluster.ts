@@ -1,5 +1,4 @@
 import { MillraceError } from '@millrace/core';
-import { freePort } from './free-port.js';
 import { LocalServer, type LocalServerOptions } from './local-server.js';
 import { type Call, onServer, untilTrue } from './node-command.js';
 
@@ -131,9 +130,14 @@ export class LocalCluster {
     for (const node of [to, ...others]) await onServer(node, (call) => call('CLUSTER', 'SETSLOT', slot, 'NODE', id));
   }
 
-  /** Resolves when each node runs and is in step, and each slot has its node. @throws MillraceError REDIS_FAILED */
+  /**
+   * Resolves when each node runs and is in step, each slot has its node, and all nodes say the same of all.
+   *
+   * @throws MillraceError REDIS_FAILED
+   */
   async whenOk(timeoutMs = READY_MS): Promise<void> {
-    await untilTrue(() => all(this.nodes, (node) => this.#isOk(node)), 'every node of the cluster to be ok', timeoutMs);
+    const isWell = async (): Promise<boolean> => (await all(this.nodes, (node) => this.#isOk(node))) && (await this.#agree());
+    await untilTrue(isWell, 'every node of the cluster to be ok', timeoutMs);
   }
 
   /** Ends all nodes and removes their folders. May be called again. */
@@ -150,10 +154,7 @@ export class LocalCluster {
         if (index < this.#primaries) await call('CLUSTER', 'ADDSLOTSRANGE', Math.round(index * share), Math.round((index + 1) * share) - 1);
       });
     }
-    for (const node of others) {
-      const bus = await busOf(node);
-      await onServer(first, (call) => call('CLUSTER', 'MEET', '127.0.0.1', node.port, bus));
-    }
+    for (const { port, busPort } of others) await onServer(first, (call) => call('CLUSTER', 'MEET', '127.0.0.1', port, busPort!));
     const count = this.nodes.length;
     await untilTrue(() => all(this.nodes, async (node) => (await countKnownTo(node)) === count), 'every node to know the others', READY_MS);
     for (const [index, node] of this.nodes.entries()) {
@@ -189,6 +190,12 @@ export class LocalCluster {
     return [{ id, server, isPrimary: flags.includes('master') && !flags.includes('fail'), follows, slots }];
   }
 
+  /** A node that has changed its role is ok before the others have heard of it. */
+  async #agree(): Promise<boolean> {
+    const views = await Promise.all(this.nodes.map((node) => this.#knownTo(node)));
+    return new Set(views.map(viewOf)).size === 1 && views[0]?.length === this.nodes.length;
+  }
+
   async #isOk(node: LocalServer): Promise<boolean> {
     return onServer(node, async (call) => {
       const state = String(await call('CLUSTER', 'INFO'));
@@ -200,14 +207,18 @@ export class LocalCluster {
   }
 }
 
+function viewOf(known: readonly KnownNode[]): string {
+  return known.map(({ id, isPrimary, follows, slots }) => [id, isPrimary, follows, ...slots].join(' ')).sort().join('\n');
+}
+
 async function startNode(options: LocalClusterOptions): Promise<LocalServer> {
   const { binary, appendonly, extra = [], env, nodeTimeoutMs = 1_500 } = options;
   const cluster = [
-    '--cluster-enabled', 'yes', '--cluster-port', String(await freePort()), '--cluster-node-timeout', String(nodeTimeoutMs),
-    '--cluster-require-full-coverage', 'no', '--repl-diskless-sync-delay', '0', '--cluster-replica-validity-factor', '0',
+    '--cluster-node-timeout', String(nodeTimeoutMs), '--cluster-require-full-coverage', 'no', '--repl-diskless-sync-delay', '0', '--cluster-replica-validity-factor', '0',
   ];
   return LocalServer.start({
     binary,
+    isClusterNode: true,
     extra: [...cluster, ...extra],
     ...(appendonly === undefined ? {} : { appendonly }),
     ...(env === undefined ? {} : { env }),
@@ -222,11 +233,6 @@ async function follow(replica: LocalServer, primary: LocalServer): Promise<void>
 
 async function idOf(node: LocalServer): Promise<string> {
   return String(await onServer(node, (call) => call('CLUSTER', 'MYID')));
-}
-
-async function busOf(node: LocalServer): Promise<number> {
-  const [, port] = (await onServer(node, (call) => call('CONFIG', 'GET', 'cluster-port'))) as [string, string];
-  return Number(port);
 }
 
 async function countKnownTo(node: LocalServer): Promise<number> {

@@ -1,10 +1,8 @@
-import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '@millrace/core';
 import type { RedisAddress } from '../connection/redis-target.js';
-import { freePort } from './free-port.js';
-import { GuardedProcess } from './guarded-process.js';
+import { type LocalPlace, LocalProcess, startInPlace } from './local-process.js';
 import { LocalServer, type LocalServerOptions } from './local-server.js';
 import { type LocalPort, onServer, untilTrue } from './node-command.js';
 
@@ -17,6 +15,8 @@ export interface LocalSentinelsOptions extends Pick<LocalServerOptions, 'binary'
   readonly primary?: string;
   /** After so long without an answer a Sentinel takes a server for failed. Default 1,000. */
   readonly downAfterMs?: number;
+  /** How long an attempt at a failover may take; one of the same primary follows after twice as long. Default 10,000. */
+  readonly failoverTimeoutMs?: number;
   /** The password of the servers that store data. Default: none. */
   readonly password?: string;
   /** The password of the Sentinels. Default: none. */
@@ -24,7 +24,12 @@ export interface LocalSentinelsOptions extends Pick<LocalServerOptions, 'binary'
 }
 
 const READY_MS = 30_000;
-const FAILOVER_MS = 10_000;
+/**
+ * How often a Sentinel asks servers for their state and tells others of its own: by itself every 10 and 2 seconds. It lets
+ * four of the latter pass before it makes a primary that came back a replica.
+ */
+const INFO_MS = 1_000;
+const PUBLISH_MS = 500;
 
 /** A primary with replicas, and Sentinels that watch them, on 127.0.0.1 and free ports. */
 export class LocalSentinels {
@@ -70,7 +75,7 @@ export class LocalSentinels {
 
   /** The server that a Sentinel which answers names as the primary. */
   async whoIsPrimary(): Promise<LocalServer> {
-    for (const sentinel of this.sentinels.filter(({ isFrozen }) => !isFrozen)) {
+    for (const sentinel of this.#answering) {
       const named = await this.#namedBy(sentinel).catch(() => null);
       if (named) return named;
     }
@@ -80,17 +85,18 @@ export class LocalSentinels {
   /** A replica takes the place of the primary. Resolves when every Sentinel says so. */
   async failover(): Promise<void> {
     const before = await this.whoIsPrimary();
-    const isBegun = (): Promise<boolean> =>
-      onServer(this.sentinels[0]!.at, async (call) => (await call('SENTINEL', 'FAILOVER', this.primary)) === 'OK');
+    const [sentinel] = this.#answering;
+    if (!sentinel) throw new MillraceError('REDIS_FAILED', 'No Sentinel runs that could begin a failover: start one again or thaw it.');
+    const isBegun = (): Promise<boolean> => onServer(sentinel.at, async (call) => (await call('SENTINEL', 'FAILOVER', this.primary)) === 'OK');
     // A Sentinel takes a moment to see that a replica is good enough.
     await untilTrue(isBegun, 'a Sentinel to begin a failover', READY_MS);
     await this.untilPrimaryIsNot(before);
   }
 
-  /** Resolves when every Sentinel names another primary. */
+  /** Resolves when every Sentinel that answers names the same other primary. */
   async untilPrimaryIsNot(before: LocalServer): Promise<void> {
     const agree = async (): Promise<boolean> => {
-      const named = await Promise.all(this.sentinels.filter(({ isFrozen }) => !isFrozen).map((each) => this.#namedBy(each)));
+      const named = await Promise.all(this.#answering.map((each) => this.#namedBy(each)));
       return named.every((server) => server !== before && server === named[0] && server !== null);
     };
     await untilTrue(agree, 'the Sentinels to name another primary', READY_MS);
@@ -110,6 +116,10 @@ export class LocalSentinels {
     await Promise.all([...this.sentinels, ...this.servers].map((each) => each.stop()));
   }
 
+  get #answering(): LocalSentinel[] {
+    return this.sentinels.filter(({ isRunning, isFrozen }) => isRunning && !isFrozen);
+  }
+
   async #namedBy(sentinel: LocalSentinel): Promise<LocalServer | null> {
     const [, port] = (await onServer(sentinel.at, (call) => call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.primary))) as [string, string];
     return this.servers.find((server) => server.port === Number(port)) ?? null;
@@ -122,12 +132,13 @@ export class LocalSentinels {
     return knows && field('flags') === 'master';
   }
 
-  /** There is one primary, and all others follow it. */
+  /** All Sentinels name the one primary that there is, and all other servers follow it. */
   async #areInStep(): Promise<boolean> {
+    const named = new Set(await Promise.all(this.sentinels.map((sentinel) => this.#namedBy(sentinel))));
     const texts = await Promise.all(this.servers.map(({ port }) => onServer(this.#portOf(port), (call) => call('INFO', 'replication'))));
     const followers = texts.filter((text) => String(text).includes('master_link_status:up'));
-    const primaries = texts.filter((text) => String(text).includes('role:master'));
-    return primaries.length === 1 && followers.length === this.servers.length - 1;
+    const primaries = this.servers.filter((_, index) => String(texts[index]).includes('role:master'));
+    return primaries.length === 1 && named.size === 1 && named.has(primaries[0]!) && followers.length === this.servers.length - 1;
   }
 
   #portOf(port: number): LocalPort {
@@ -138,83 +149,50 @@ export class LocalSentinels {
 type Watching = LocalSentinelsOptions & { readonly primary: string };
 
 /** One Sentinel: it writes what it knows into its own configuration. */
-export class LocalSentinel {
+export class LocalSentinel extends LocalProcess {
   readonly at: LocalPort;
-  readonly #folder: string;
-  readonly #process: GuardedProcess;
-  #isFrozen = false;
 
-  private constructor(at: LocalPort, folder: string, guarded: GuardedProcess) {
-    this.at = at;
-    this.#folder = folder;
-    this.#process = guarded;
+  private constructor(options: Watching, place: LocalPlace) {
+    const { binary, env, sentinelPassword: password } = options;
+    super({ place, command: [binary, fileIn(place), '--sentinel'], env, password });
+    this.at = { port: this.port, password };
   }
 
-  static async start(options: Watching, watched: LocalServer, count: number): Promise<LocalSentinel> {
-    const folder = await realpath(await mkdtemp(join(tmpdir(), 'millrace-sentinel-')));
-    const port = await freePort();
-    const file = join(folder, 'sentinel.conf');
-    await writeFile(file, configuration(options, { port, folder, watched, quorum: Math.floor(count / 2) + 1 }));
-    const guarded = new GuardedProcess({ command: [options.binary, file, '--sentinel'], env: options.env ?? process.env, folder });
-    const sentinel = new LocalSentinel({ port, password: options.sentinelPassword }, folder, guarded);
-    await sentinel.#ready();
-    return sentinel;
-  }
-
-  async #ready(): Promise<void> {
-    const answers = untilTrue(() => onServer(this.at, async (call) => (await call('PING')) === 'PONG'), 'a Sentinel to answer', READY_MS);
-    const ended = this.#process.ended.then(async (how) => {
-      throw new MillraceError('REDIS_FAILED', `The Sentinel ${how}. Its log ends with:\n${await this.#process.log()}`);
+  static start(options: Watching, watched: LocalServer, count: number): Promise<LocalSentinel> {
+    return startInPlace({ prefix: 'millrace-sentinel-', ports: 1 }, async (place) => {
+      await writeFile(fileIn(place), configuration(options, { place, watched, quorum: Math.floor(count / 2) + 1 }));
+      return new LocalSentinel(options, place);
     });
-    await Promise.race([answers, ended]);
   }
 
-  get port(): number {
-    return this.at.port;
-  }
-
-  get isFrozen(): boolean {
-    return this.#isFrozen;
-  }
-
-  /** It stands still (SIGSTOP). */
-  freeze(): void {
-    process.kill(this.#process.pid, 'SIGSTOP');
-    this.#isFrozen = true;
-  }
-
-  /** It goes on (SIGCONT). */
-  thaw(): void {
-    process.kill(this.#process.pid, 'SIGCONT');
-    this.#isFrozen = false;
-  }
-
-  /** May be called again. */
-  async stop(): Promise<void> {
-    await this.#process.end();
-    await rm(this.#folder, { recursive: true, force: true });
+  override async whenReady(): Promise<void> {
+    await super.whenReady();
+    await onServer(this.at, (call) => call('SENTINEL', 'DEBUG', 'INFO-PERIOD', INFO_MS, 'PUBLISH-PERIOD', PUBLISH_MS));
   }
 }
 
 interface SentinelPlace {
-  readonly port: number;
-  readonly folder: string;
+  readonly place: LocalPlace;
   readonly watched: LocalServer;
   /** How many must take the primary for failed. */
   readonly quorum: number;
 }
 
-function configuration(options: Watching, { port, folder, watched, quorum }: SentinelPlace): string {
-  const { primary, downAfterMs = 1_000, password, sentinelPassword } = options;
+function configuration(options: Watching, { place, watched, quorum }: SentinelPlace): string {
+  const { primary, downAfterMs = 1_000, failoverTimeoutMs = 10_000, password, sentinelPassword } = options;
   return [
-    `port ${port}`, 'bind 127.0.0.1', `dir ${folder}`,
+    `port ${place.ports[0]}`, 'bind 127.0.0.1', `dir ${place.folder}`,
     ...(sentinelPassword === undefined ? [] : [`requirepass ${quoted(sentinelPassword)}`, `sentinel sentinel-pass ${quoted(sentinelPassword)}`]),
     `sentinel monitor ${primary} 127.0.0.1 ${watched.port} ${quorum}`,
     ...(password === undefined ? [] : [`sentinel auth-pass ${primary} ${quoted(password)}`]),
     `sentinel down-after-milliseconds ${primary} ${downAfterMs}`,
-    `sentinel failover-timeout ${primary} ${FAILOVER_MS}`,
+    `sentinel failover-timeout ${primary} ${failoverTimeoutMs}`,
     `sentinel parallel-syncs ${primary} 1`, '',
   ].join('\n');
+}
+
+function fileIn({ folder }: LocalPlace): string {
+  return join(folder, 'sentinel.conf');
 }
 
 /** As a configuration writes a text with spaces. */

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { MillraceError } from '@millrace/core';
 import { Redis } from 'ioredis';
 import { withDeadline } from './deadline.js';
@@ -5,13 +6,15 @@ import type { GuardedProcess } from './guarded-process.js';
 import type { LocalPort } from './node-command.js';
 
 const POLL_MS = 5;
+/** ioredis waits for so long for the end of a connection, also of one that has ended, and keeps the process alive meanwhile. */
+const DISCONNECT_MS = 100;
 /** A loading server guesses how long that takes, and ioredis would sleep for as long, though it may be ready much sooner. */
 const LOADING_POLL_MS = 50;
 
 /** A server that is ready, by its own words. */
 export interface ReadyServer {
   readonly version: string;
-  /** Its working folder: another server that happens to listen on the same port has another one. */
+  /** The folder of its configuration, else its working folder: another server on the same port has another one. */
   readonly folder: string;
 }
 
@@ -24,7 +27,7 @@ export async function untilReady({ port, password }: LocalPort, server: GuardedP
   const redis = new Redis({
     host: '127.0.0.1', port, protocol: 2, disableClientInfo: true,
     lazyConnect: true, connectTimeout: timeoutMs, maxRetriesPerRequest: null, retryStrategy: () => POLL_MS,
-    maxLoadingRetryTime: LOADING_POLL_MS, ...(password === undefined ? {} : { password }),
+    maxLoadingRetryTime: LOADING_POLL_MS, disconnectTimeout: DISCONNECT_MS, ...(password === undefined ? {} : { password }),
   });
   let lastError = 'no answer';
   redis.on('error', (error: Error) => (lastError = error.message));
@@ -40,8 +43,14 @@ export async function untilReady({ port, password }: LocalPort, server: GuardedP
 }
 
 async function describe(redis: Redis): Promise<ReadyServer> {
-  const [info, config] = await Promise.all([redis.info('server'), redis.config('GET', 'dir')]);
-  return { version: /^redis_version:(\S+)/m.exec(info)?.[1] ?? '0.0.0', folder: config[1] ?? '' };
+  const info = await redis.info('server');
+  const configuration = /^config_file:(\S+)/m.exec(info)?.[1];
+  return { version: /^redis_version:(\S+)/m.exec(info)?.[1] ?? '0.0.0', folder: configuration ? dirname(configuration) : await folderOf(redis) };
+}
+
+/** A Sentinel cannot be asked for it, but always has a file of configuration. */
+async function folderOf(redis: Redis): Promise<string> {
+  return (await redis.config('GET', 'dir'))[1] ?? '';
 }
 
 async function failure(server: GuardedProcess, error: unknown): Promise<string> {

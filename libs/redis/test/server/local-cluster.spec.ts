@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { LocalCluster, type LocalServer, onServer, serverBinaries, slotOf } from '@millrace/redis';
+import { isPortFree, LocalCluster, type LocalServer, onServer, serverBinaries, slotOf } from '@millrace/redis';
 import { expectNoChildren, waitFor } from '@millrace/testing';
 
 let binary: string;
@@ -17,19 +18,39 @@ async function other(than: LocalServer): Promise<LocalServer> {
   return (await cluster.primaries()).find((node) => node !== than)!;
 }
 
+/** The role of one node, as another one (or itself) knows it. */
+async function roleBy(node: LocalServer, of: LocalServer): Promise<string> {
+  const lines = String(await onServer(node, (call) => call('CLUSTER', 'NODES'))).split('\n');
+  const flags = lines.find((line) => line.includes(`:${of.port}@`))?.split(' ')[2] ?? 'unknown';
+  return flags.replace('myself,', '');
+}
+
 describe('a local cluster', () => {
   it('has three primaries with a replica each, of which one takes the place of a primary that is killed', async () => {
     expect(await cluster.primaries()).toHaveLength(3);
     const primary = await cluster.primaryOf(SLOT);
     const [replica] = await cluster.replicasOf(primary);
-    await onServer(primary, (call) => call('SET', KEY, 'kept'));
-    await onServer(primary, (call) => call('WAIT', 1, 5_000));
+    // Over one connection: WAIT waits for the writes of its own.
+    const copies = await onServer(primary, async (call) => [await call('SET', KEY, 'kept'), await call('WAIT', 1, 5_000)]);
+    expect(copies).toEqual(['OK', 1]);
     await primary.kill();
+    for (const port of [primary.port, primary.busPort!]) expect(await isPortFree(port)).toBe(false);
     await waitFor(async () => (await cluster.primaryOf(SLOT)) === replica, { what: 'the replica to be promoted', timeoutMs: 20_000 });
     expect(await onServer(replica!, (call) => call('GET', KEY))).toBe('kept');
     await primary.restart();
     await cluster.whenOk();
     expect(await cluster.replicasOf(replica!)).toEqual([primary]);
+    expect(new Set(await Promise.all(cluster.nodes.map((node) => roleBy(node, primary))))).toEqual(new Set(['slave']));
+  });
+
+  it('leaves no process and no folder, and lets go of all ports', async () => {
+    await cluster.nodes[0]!.kill();
+    cluster.nodes[1]!.freeze();
+    await cluster.stop();
+    await expectNoChildren();
+    expect(cluster.nodes.filter(({ folder }) => existsSync(folder))).toEqual([]);
+    const ports = cluster.nodes.flatMap(({ port, busPort }) => [port, busPort!]);
+    expect(await Promise.all(ports.map(isPortFree))).toEqual(ports.map(() => true));
   });
 
   it('changes primaries when it is told to, and when one stands still', async () => {

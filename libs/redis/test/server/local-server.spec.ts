@@ -48,6 +48,11 @@ async function program(script: string): Promise<string> {
   return path;
 }
 
+/** A program that writes its arguments to `<itself>.runs`, fails with these words at first, and then is the other program. */
+function failsOnce(words: string, then: string): string {
+  return `#!/bin/sh\necho "$*" >> "$0.runs"\nif [ "$(wc -l < "$0.runs")" = 1 ]; then echo "${words}" >&2; exit 1; fi\nexec ${then} "$@"\n`;
+}
+
 /** A server in this folder makes two: itself and its guard. */
 async function expectProcesses(folder: string, count: number): Promise<void> {
   const ofFolder = async (): Promise<ProcessEntry[]> =>
@@ -98,6 +103,16 @@ describe('a local server', () => {
     process.kill(server.pid, 'SIGSTOP');
     await server.stop();
     expect(await isRunning(server.pid)).toBe(false);
+  });
+
+  it('takes other ports, for its bus as well, when somebody else has taken one of them', async () => {
+    const taken = await program(failsOnce('Address already in use', binary));
+    const server = await start({ binary: taken, isClusterNode: true });
+    const lines = (await readFile(`${taken}.runs`, 'utf8')).trim().split('\n');
+    const [first, second] = lines.map((line) => /--port (\d+) .*--cluster-port (\d+)/.exec(line)!.slice(1, 3).map(Number));
+    expect(second).toEqual([server.port, server.busPort]);
+    expect(first![0]).not.toBe(second![0]);
+    expect(first![1]).not.toBe(second![1]);
   });
 
   it('reports why it did not start, with the end of its log, and leaves nothing', async () => {
