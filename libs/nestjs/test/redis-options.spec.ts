@@ -92,7 +92,7 @@ describe('the parts of where Redis is', () => {
   });
 
   it.each([5, [], true])('are not %p', (wrong) => {
-    expect(problemsOf({ redis: wrong }).join()).toContain('redis must be a URL, or { host, port, username, password, database, tls }');
+    expect(problemsOf({ redis: wrong }).join()).toContain('redis must be a URL, { host, port, username, password, database, tls }, { cluster: { nodes } }');
   });
 
   it.each(['yes', 1, []])('are encrypted or not, and not %p', (tls) => {

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { LocalCluster, onServer, type Topology } from '@millrace/redis';
+import { LocalCluster, type LocalServer, onServer, type Topology } from '@millrace/redis';
 import { testBinary, waitFor } from '@millrace/testing';
 import { type Process, startProcessAt, subscribe } from './fixture.js';
 import { Numbered, numbers } from './topics.js';
@@ -38,7 +38,7 @@ async function processOf(username: string): Promise<Process<Topology>> {
 }
 
 describe('the users of docker/users.acl in a Redis Cluster', () => {
-  it('publish, consume, take over, look, seek and remove, and no node denies anything', async () => {
+  it('publish, consume, take over, look, seek and remove, and no node denies anything but a look at its configuration', async () => {
     const [publisher, consumer, doomed] = [await processOf('publisher'), await processOf('consumer'), await processOf('consumer')];
     const handled = new Set<number>();
     const [target, held] = [{ topic: Numbered, group: 'all', concurrency: 4 }, new Set<number>()];
@@ -60,6 +60,12 @@ describe('the users of docker/users.acl in a Redis Cluster', () => {
     await groups.resume(Numbered, 'all');
     await waitFor(() => handled.size === COUNT, { what: 'all to be handled again' });
     await topics.remove(Numbered, { force: true });
-    for (const node of cluster.nodes) expect(await onServer(node, (call) => call('ACL', 'LOG'))).toEqual([]);
+    for (const node of cluster.nodes) expect(await deniedAt(node)).toEqual([]);
   }, 60_000);
 });
+
+/** Commands that the node has denied. A start looks at one setting where it may: the guide says so. */
+async function deniedAt(node: LocalServer): Promise<unknown[]> {
+  const log = (await onServer(node, (call) => call('ACL', 'LOG'))) as unknown[][];
+  return log.map((entry) => entry[entry.indexOf('object') + 1]).filter((denied) => denied !== 'config|get');
+}
