@@ -51,6 +51,7 @@ describe('calls in flight', () => {
     await proxy.pass();
     expect(await Promise.all(calls)).toEqual(calls.map((_, value) => `${value}`));
     expect(executed).toHaveLength(20);
+    expect(caller.rpc.callerCounters).toMatchObject({ sent: 21, answered: 21 });
   });
 
   it('are sent when a connection that breaks refuses them before it says so', async () => {

@@ -213,6 +213,8 @@ export class Caller {
       else this.counters.unknownAnswers += 1;
       return;
     }
+    // Nobody said that Redis has the request: the answer does.
+    if (call.mayBeSent && call.entryId === null) this.counters.sent += 1;
     if (call instanceof StreamCall) this.#answeredOnce(call, kind === 'e' ? errorOf(value) : noStream(call.options));
     else this.#ended(call, kind === 'e' ? errorOf(value) : null, kind === 'r' ? value : null);
   }
