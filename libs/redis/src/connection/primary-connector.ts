@@ -44,7 +44,7 @@ export function connectorTo(sentinels: Sentinels, { disconnectTimeout, tls }: Co
     #open(primary: RedisAddress): Socket | TLSSocket {
       this.#primary = primary;
       const stream = tls ? connectSecurely({ ...primary, ...trustFor(primary.host, tls) }) : connect(primary);
-      stream.once('error', (error) => void (this.firstError = error));
+      stream.once('error', (error: Error) => void (this.firstError = error));
       const unfollow = sentinels.follow((next) => {
         if (shown(next) !== shown(primary)) stream.destroy();
       });
