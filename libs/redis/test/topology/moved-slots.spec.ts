@@ -30,10 +30,13 @@ it('readers keep one connection each, however often their slots move while nobod
   const readers = KEYS.map((key) => topology.blockingFor(key, 'read'));
   const areReady = async (): Promise<boolean> => (await Promise.all(readers.map((reader) => reader.whenReady(5_000)))).every(Boolean);
   expect(await areReady()).toBe(true);
-  for (const round of [1, 2, 3]) {
-    for (const reader of readers) reader.watch({ ready: () => undefined, lost: () => undefined, message: () => undefined });
+  for (const reader of readers) reader.watch({ ready: () => undefined, lost: () => undefined, message: () => undefined });
+  for (let round = 0; round < 3; round += 1) {
+    const before = readers.map(({ connectionEpoch }) => connectionEpoch);
     for (const key of KEYS) await move(key);
-    await waitFor(async () => (await areReady()) && (await connectionsOf('read')) === KEYS.length, { what: `one connection each, round ${round}` });
+    await waitFor(() => readers.every(({ connectionEpoch }, index) => connectionEpoch > before[index]!), { what: 'the moves to be known' });
+    expect(await areReady()).toBe(true);
+    await waitFor(async () => (await connectionsOf('read')) === KEYS.length, { what: 'one connection each' });
   }
   for (const reader of readers) reader.close();
   await waitFor(async () => (await connectionsOf('read')) === 0, { what: 'no connection to be left' });
