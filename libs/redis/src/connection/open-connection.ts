@@ -36,7 +36,8 @@ function maker(redisOf: (options: RedisOptions) => Redis): MakeConnection {
     new ServerConnection(name, (reconnectOnError) => redisOf({ ...PROFILES[profile], connectionName: name, reconnectOnError }));
 }
 
-function credentialsOf({ username, password }: RedisLogin): Pick<RedisOptions, 'username' | 'password'> {
+/** The user and the password as ioredis takes them. */
+export function credentialsOf({ username, password }: RedisLogin): Pick<RedisOptions, 'username' | 'password'> {
   return { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
 }
 

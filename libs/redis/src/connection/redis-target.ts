@@ -17,6 +17,17 @@ export interface RedisAddress {
   readonly port: number;
 }
 
+/** The name of a node of a Cluster: its address as nodes announce it to each other and in redirects, IPv6 without brackets. */
+export function nodeNameOf({ host, port }: RedisAddress): string {
+  return `${host}:${port}`;
+}
+
+/** The address in the name of a node. The host of IPv6 has colons itself. */
+export function addressIn(nodeName: string): RedisAddress {
+  const colon = nodeName.lastIndexOf(':');
+  return { host: nodeName.slice(0, colon), port: Number(nodeName.slice(colon + 1)) };
+}
+
 /** One server by its URL, with the user and the password in it. A node of a Cluster leads to the whole Cluster. */
 export interface ServerTarget {
   /** `redis://user:password@host:port/db`, `rediss://` for TLS, or `unix:///path/of.sock`. */
@@ -39,10 +50,12 @@ export interface RedisLogin {
 export interface ClusterTarget extends RedisLogin {
   readonly cluster: {
     readonly nodes: readonly RedisAddress[];
-    /** Announced address `host:port` -> the address at which this process reaches that node. Default: each at its own. */
-    readonly natMap?: Readonly<Record<string, RedisAddress>>;
+    /** The name of a node, {@link nodeNameOf} -> the address at which this process reaches it. Default: each at its own. */
+    readonly natMap?: NatMap;
   };
 }
+
+export type NatMap = Readonly<Record<string, RedisAddress>>;
 
 /** A primary that Sentinels watch, and the replicas that may take its place. */
 export interface SentinelTarget extends RedisLogin {
@@ -60,8 +73,8 @@ export interface SentinelOptions {
   readonly password?: string;
   /** Present, if only as `{}`: connections to the Sentinels are encrypted. */
   readonly tls?: RedisTls;
-  /** Announced address `host:port` -> the address at which this process reaches that server. Default: each at its own. */
-  readonly natMap?: Readonly<Record<string, RedisAddress>>;
+  /** As that of a Cluster, for the servers that Sentinels name. */
+  readonly natMap?: NatMap;
 }
 
 /** Which Redis, and how to trust it. */
