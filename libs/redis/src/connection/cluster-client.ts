@@ -1,5 +1,5 @@
 import { asError, messageOf } from '@millrace/core';
-import { Cluster, type ClusterNode, type ClusterOptions, type Command, type RedisOptions } from 'ioredis';
+import { Cluster, type ClusterNode, type ClusterOptions, type Command, type Redis, type RedisOptions } from 'ioredis';
 import { credentialsOf } from './open-connection.js';
 import { shownText } from './redis-failure.js';
 import { addressIn, type ClusterTarget, nodeNameOf, type RedisAddress, type RedisTls, trustFor } from './redis-target.js';
@@ -22,6 +22,7 @@ export class ClusterClient extends Cluster {
     const alike = (others?: ClusterNode[], changes?: ClusterOptions): ClusterClient =>
       new ClusterClient(others?.length ? others : nodes, { ...this.options, ...changes });
     this.duplicate = alike as Cluster['duplicate'];
+    this.on('+node', (node: Redis) => this.#follow(node));
     this.on('node error', (error: Error) => this.#remember(error));
     this.on('ready', () => (this.#reason = null));
     this.on('reconnecting', () => this.#tell());
@@ -41,6 +42,13 @@ export class ClusterClient extends Cluster {
     const [command] = sent;
     if (command.name === 'cluster') this.#hear(command);
     return super.sendCommand(...sent);
+  }
+
+  /** ioredis asks for slots over a copy of a connection, and lets nobody know why that could not be made. */
+  #follow(node: Redis): void {
+    const copyOf = node.duplicate.bind(node);
+    const copy = (changes?: RedisOptions): Redis => copyOf(changes).on('error', (error: Error) => this.#remember(error));
+    node.duplicate = copy;
   }
 
   #untilReady(): Promise<void> {
@@ -64,6 +72,7 @@ export class ClusterClient extends Cluster {
 
   /** That a connection has ended only follows from an earlier error. */
   #remember(error: Error): void {
+    if (this.status === 'ready') return;
     const text = shownText(messageOf(error));
     if (this.#reason === null || !text.startsWith('Connection is closed')) this.#reason = text;
   }
