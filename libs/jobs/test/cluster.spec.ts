@@ -62,7 +62,7 @@ describe('jobs on a Cluster', () => {
     const adding = (async () => {
       while (!isOver) {
         await add(added).then(() => (added += 1), () => undefined);
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await waitFor(() => isOver || begun.size >= added, { what: 'the last job to be begun', timeoutMs: 30_000 });
       }
     })();
     await waitFor(() => added > 20, { what: 'jobs to be added' });

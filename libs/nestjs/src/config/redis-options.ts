@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
 import { IsWholeNumber } from '@millrace/core';
+import { isHost } from '@millrace/redis';
 import { IsArray, IsObject, IsOptional, Matches, ValidateBy } from 'class-validator';
 
 /** Each certificate and key is PEM text, which begins with `-----BEGIN`, or the path of a file that holds it. */
@@ -132,7 +132,7 @@ function IsHost(): PropertyDecorator {
   return ValidateBy({
     name: 'isHost',
     validator: {
-      validate: (value: unknown) => typeof value === 'string' && (isIP(value) !== 0 || /^[A-Za-z0-9._-]{1,253}$/.test(value)),
+      validate: isHost,
       defaultMessage: () => 'host must be a name or an address alone, such as redis.example or ::1',
     },
   });

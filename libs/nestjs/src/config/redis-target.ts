@@ -3,7 +3,7 @@ import { MillraceError, parseOptions } from '@millrace/core';
 import type { RedisLogin, RedisTarget, RedisTls, SentinelOptions as SentinelsOfTarget } from '@millrace/redis';
 import { defaultOf, type EnvironmentValues } from './environment.js';
 import { checkAll } from './problems.js';
-import { addressesOf, natMapOf } from './redis-nodes.js';
+import { addressesOf, natMapIn, natMapOf } from './redis-nodes.js';
 import {
   ClusterOptions, isParts, RedisClusterOptions, type RedisLoginOptions, RedisOptions, RedisSentinelOptions, RedisTlsOptions,
   SentinelOptions,
@@ -40,8 +40,8 @@ function targetOfEnvironment(env: NodeJS.ProcessEnv): RedisTarget {
   const nodes = listOf(env, 'REDIS_CLUSTER_NODES');
   const sentinels = listOf(env, 'REDIS_SENTINELS');
   const login = loginIn(env);
-  if (nodes) return targetOfCluster({ ...login, cluster: { nodes, ...natMapIn(env) } }, env, ENVIRONMENT);
-  const sentinel = { nodes: sentinels, ...sentinelIn(env), ...natMapIn(env) };
+  if (nodes) return targetOfCluster({ ...login, cluster: { nodes, ...mapIn(env) } }, env, ENVIRONMENT);
+  const sentinel = { nodes: sentinels, ...sentinelIn(env), ...mapIn(env) };
   if (sentinels) return targetOfSentinels({ ...login, sentinel }, env, ENVIRONMENT);
   return targetOfUrl(textOf(env, 'REDIS_URL') ?? defaultOf('REDIS_URL'), env);
 }
@@ -115,10 +115,9 @@ function sentinelIn(env: NodeJS.ProcessEnv): Given<SentinelOptions> {
   return { ...(primary && { primary }), ...(username && { username }), ...(password && { password }) };
 }
 
-function natMapIn(env: NodeJS.ProcessEnv): { natMap?: Record<string, string> } {
-  const pairs = listOf(env, 'REDIS_NAT_MAP');
-  if (!pairs) return {};
-  return { natMap: Object.fromEntries(pairs.map((pair) => pair.split('=', 2).map((side) => side.trim()) as [string, string])) };
+function mapIn(env: NodeJS.ProcessEnv): { natMap?: Record<string, string> } {
+  const text = textOf(env, 'REDIS_NAT_MAP');
+  return text === undefined ? {} : { natMap: natMapIn(text, 'REDIS_NAT_MAP') };
 }
 
 function listOf(env: NodeJS.ProcessEnv, name: keyof EnvironmentValues): string[] | undefined {

@@ -1,7 +1,8 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { type Profile, PROFILES, SENTINEL_PROFILE } from './profiles.js';
 import { ServerConnection } from './server-connection.js';
-import { type RedisAddress, type RedisLogin, type SentinelTarget, type ServerTarget, tlsOf, trustFor } from './redis-target.js';
+import type { RedisAddress } from './redis-address.js';
+import { type RedisLogin, type SentinelTarget, type ServerTarget, tlsOf, trustFor } from './redis-target.js';
 
 /** Makes a connection with the name of its purpose, which does not connect yet. */
 export type MakeConnection = (name: string, profile: Profile) => ServerConnection;

@@ -1,4 +1,6 @@
 import { isIP } from 'node:net';
+import type { NatMap, RedisAddress } from './redis-address.js';
+import { maskUrl } from './redis-url.js';
 
 /** All that a TLS connection to Redis trusts and shows, each certificate and key as PEM text. */
 export interface RedisTls {
@@ -9,23 +11,6 @@ export interface RedisTls {
   readonly key?: string;
   /** The name that the server's certificate must have. Default: the host, where that is a name. */
   readonly servername?: string;
-}
-
-/** The address of a server: a name or a number, such as `redis.example` or `::1`, and the port. */
-export interface RedisAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** The name of a node of a Cluster: its address as nodes announce it to each other and in redirects, IPv6 without brackets. */
-export function nodeNameOf({ host, port }: RedisAddress): string {
-  return `${host}:${port}`;
-}
-
-/** The address in the name of a node. The host of IPv6 has colons itself. */
-export function addressIn(nodeName: string): RedisAddress {
-  const colon = nodeName.lastIndexOf(':');
-  return { host: nodeName.slice(0, colon), port: Number(nodeName.slice(colon + 1)) };
 }
 
 /** One server by its URL, with the user and the password in it. A node of a Cluster leads to the whole Cluster. */
@@ -50,12 +35,10 @@ export interface RedisLogin {
 export interface ClusterTarget extends RedisLogin {
   readonly cluster: {
     readonly nodes: readonly RedisAddress[];
-    /** The name of a node, {@link nodeNameOf} -> the address at which this process reaches it. Default: each at its own. */
+    /** For nodes that cannot be reached at the addresses that they announce. Default: none. */
     readonly natMap?: NatMap;
   };
 }
-
-export type NatMap = Readonly<Record<string, RedisAddress>>;
 
 /** A primary that Sentinels watch, and the replicas that may take its place. */
 export interface SentinelTarget extends RedisLogin {
@@ -93,4 +76,15 @@ export function tlsOf({ url, tls = {} }: ServerTarget): { tls?: RedisTls } {
 /** The TLS options of a connection to this host. */
 export function trustFor(host: string, tls: RedisTls): RedisTls {
   return isIP(host) === 0 ? { servername: host, ...tls } : tls;
+}
+
+/** Where a Redis is, as it may be shown. */
+export function shownTarget(target: RedisTarget): string {
+  if ('cluster' in target) return `the Cluster ${listOf(target.cluster.nodes)}`;
+  if ('sentinel' in target) return `the primary '${target.sentinel.primary}' of the Sentinels ${listOf(target.sentinel.nodes)}`;
+  return maskUrl(target.url);
+}
+
+function listOf(addresses: readonly RedisAddress[]): string {
+  return addresses.map(({ host, port }) => (isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`)).join(', ');
 }

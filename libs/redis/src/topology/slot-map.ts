@@ -1,5 +1,5 @@
 import { RedisFailure } from '../connection/redis-failure.js';
-import { addressIn } from '../connection/redis-target.js';
+import { addressIn } from '../connection/redis-address.js';
 
 /** How many slots a Redis Cluster has. */
 export const SLOTS = 16_384;
