@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Job, jobOf } from '@millrace/core';
-import { bullConnection, bullPrefix, closePromptly, connectQueue, JobQueue, type JobRegistration, startJobWorker, watchQueue } from '@millrace/jobs';
-import { type ClusterTarget, freePort, type LocalServer, onServer, slotOf } from '@millrace/redis';
-import { ClusterSite, uniqueName } from '@millrace/testing';
+import { bullConnection, bullPrefix, closePromptly, connectQueue, JobQueue, type JobRegistration, type JobWorker, startJobWorker, watchQueue } from '@millrace/jobs';
+import { type ClusterTarget, freePort, LocalServer, onServer, slotOf } from '@millrace/redis';
+import { ClusterSite, testBinary, uniqueName } from '@millrace/testing';
 import { Queue } from 'bullmq';
 import { IsInt } from 'class-validator';
+import { Signal } from './jobs-fixture.js';
 
 @Job('check', { queue: 'checks' })
 class Check {
@@ -12,9 +13,19 @@ class Check {
 }
 
 let site: ClusterSite;
+/** Nodes of no other Cluster: one has a part of the slots, one has none. */
+let broken: LocalServer;
+let empty: LocalServer;
+/** The one node of a Cluster. */
+let alone: LocalServer;
 
 beforeAll(async () => {
   site = await ClusterSite.start();
+  broken = await LocalServer.start({ binary: await testBinary(), isClusterNode: true });
+  empty = await LocalServer.start({ binary: await testBinary(), isClusterNode: true });
+  alone = await LocalServer.start({ binary: await testBinary(), isClusterNode: true });
+  await onServer(broken, (call) => call('CLUSTER', 'ADDSLOTSRANGE', 0, 100));
+  await onServer(alone, (call) => call('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383));
   for (const node of site.cluster.nodes) {
     await onServer(node, async (call) => {
       for (const [user, refused] of [['uninformed', '-cluster|info'], ['slotless', '-cluster|slots']] as const) {
@@ -23,7 +34,11 @@ beforeAll(async () => {
     });
   }
 });
-afterAll(() => site.stop());
+afterAll(async () => {
+  await Promise.all([site.stop(), ...[broken, empty, alone].map((node) => node.stop())]);
+});
+
+const targetAt = ({ port }: LocalServer): ClusterTarget => ({ cluster: { nodes: [{ host: '127.0.0.1', port }] } });
 
 const targetAs = (username: string, password = 'secret'): ClusterTarget => ({ ...(site.target as ClusterTarget), username, password });
 
@@ -32,13 +47,15 @@ const REFUSED: [string, () => ClusterTarget | Promise<ClusterTarget>, string, Re
   ['the user may not ask how the Cluster is', () => targetAs('uninformed'), 'REDIS_FAILED', /NOPERM.*cluster\|info/],
   ['the user may not ask for slots', () => targetAs('slotless'), 'REDIS_FAILED', /NOPERM.*cluster\|slots/],
   ['the password is wrong', () => targetAs('uninformed', 'wrong'), 'REDIS_FAILED', /WRONGPASS/],
+  ['slots have no node', () => targetAt(broken), 'REDIS_UNREACHABLE', /CLUSTERDOWN cluster_state:fail/],
+  ['no node has slots', () => targetAt(empty), 'REDIS_UNREACHABLE', /the nodes have no slots, or announce no addresses/],
   ['nobody is there', async () => ({ cluster: { nodes: [{ host: '127.0.0.1', port: await freePort() }] } }), 'REDIS_UNREACHABLE', /ECONNREFUSED/],
 ];
 
 const registration = { definition: jobOf(Check), timeoutMs: null, handle: () => undefined } as unknown as JobRegistration;
 
-async function startWorker(target: ClusterTarget): Promise<unknown> {
-  const [connection, handlers] = [bullConnection(target, 'worker'), new Map([['check', registration]])];
+async function startWorker(target: ClusterTarget, check = registration): Promise<JobWorker> {
+  const [connection, handlers] = [bullConnection(target, 'worker'), new Map([['check', check]])];
   return startJobWorker({ queue: 'checks', connection, prefix: 'start', concurrency: 1, handlers });
 }
 
@@ -57,11 +74,30 @@ async function connect(target: ClusterTarget): Promise<void> {
   await connectQueue(queue).finally(() => queue.close());
 }
 
+async function announce(node: LocalServer, type: string): Promise<void> {
+  await onServer(node, (call) => call('CONFIG', 'SET', 'cluster-preferred-endpoint-type', type));
+}
+
 describe('on a Cluster', () => {
   it.each(REFUSED)('workers and queues say why they do not start: %s', async (_, targetOf, code, reason) => {
-    const outcomes = await Promise.allSettled([startWorker, enqueue, connect].map(async (start) => start(await targetOf())));
+    const starts: ((target: ClusterTarget) => Promise<unknown>)[] = [startWorker, enqueue, connect];
+    const outcomes = await Promise.allSettled(starts.map(async (start) => start(await targetOf())));
     const refusal = { code, retryable: code === 'REDIS_UNREACHABLE', message: expect.stringMatching(reason) };
     for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: refusal });
+  });
+
+  it.each([
+    ['alone knows no address of its own', () => targetAt(alone), () => [alone]],
+    ['tells no addresses', () => site.target as ClusterTarget, () => site.cluster.nodes],
+  ] as const)('jobs are done where a node %s', async (_, targetOf, nodesOf) => {
+    for (const node of nodesOf()) await announce(node, node === alone ? 'ip' : 'unknown-endpoint');
+    const handled = new Signal<number>();
+    const handle = async (payload: object): Promise<void> => handled.give((payload as Check).value);
+    const worker = await startWorker(targetOf(), { ...registration, handle });
+    await enqueue(targetOf());
+    expect(await handled.promise).toBe(1);
+    await worker.stop(0);
+    for (const node of nodesOf()) await announce(node, 'ip');
   });
 
   it('takes the time of jobs from the node that has them', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { fixed, Job, jobOf } from '@millrace/core';
-import { bullConnection, bullPrefix, closePromptly, type JobRegistration, type JobWorker, startJobWorker, watchQueue } from '@millrace/jobs';
+import { fixed, Job, jobOf, type MillraceError } from '@millrace/core';
+import { bullConnection, bullPrefix, closePromptly, JobQueue, type JobRegistration, type JobWorker, startJobWorker, watchQueue } from '@millrace/jobs';
 import { slotOf } from '@millrace/redis';
 import { ClusterSite, uniqueName, waitFor } from '@millrace/testing';
 import { Queue } from 'bullmq';
@@ -53,6 +53,28 @@ describe('jobs on a Cluster', () => {
     await done(20);
     expect([begun.get(3), begun.get(13), begun.get(7), begun.size]).toEqual([2, 2, 1, 20]);
     expect(worker.problem()).toBeNull();
+  });
+
+  it('are stored while the primary of their slot is replaced, or their enqueue waits its whole time and says that they may be', async () => {
+    const primary = await site.cluster.primaryOf(slotOf(`${bullPrefix(prefix)}:checks`));
+    const jobs = new JobQueue(() => queue);
+    const codes = new Set<string>();
+    let isOver = false;
+    const enqueue = async (value: number): Promise<void> => {
+      for (let next = value; !isOver; next += 10) {
+        const code = await jobs.enqueue(Check, { value: next }).then(() => 'stored', (error: unknown) => (error as MillraceError).code);
+        codes.add(code);
+      }
+    };
+    await jobs.enqueue(Check, { value: 0 });
+    await primary.kill();
+    const enqueuing = Promise.all(Array.from({ length: 10 }, (_, index) => enqueue(10 + index)));
+    await waitFor(() => codes.has('stored'), { what: 'a job to be stored by the next primary', timeoutMs: 30_000 });
+    isOver = true;
+    await enqueuing;
+    await primary.restart();
+    await site.cluster.whenOk();
+    expect(['stored', 'PUBLISH_INDEFINITE', 'REDIS_UNREACHABLE']).toEqual(expect.arrayContaining([...codes]));
   });
 
   it('are all done while the primary of their slot is killed, and comes back', async () => {

@@ -8,6 +8,8 @@ import { type ClusterTarget, type RedisTls, trustFor } from './redis-target.js';
 /** How often, and for how long at the most, a node is asked who has which slot. */
 const SLOTS_MS = 1_000;
 
+const NO_NODES = 'the nodes have no slots, or announce no addresses, as CLUSTER SLOTS shows';
+
 type OwnOptions = ConstructorParameters<typeof Cluster<'legacy'>>[1];
 
 /**
@@ -24,6 +26,7 @@ export class ClusterClient extends Cluster {
       new ClusterClient(others?.length ? others : nodes, { ...this.options, ...changes });
     this.duplicate = alike as Cluster['duplicate'];
     this.on('+node', (node: Redis) => this.#follow(node));
+    this.on('refresh', () => this.nodes().length === 0 && this.#remember(new Error(NO_NODES)));
     this.on('node error', (error: Error) => this.#remember(error));
     this.on('ready', () => (this.#reason = null));
     this.on('reconnecting', () => this.#tell());
@@ -47,9 +50,10 @@ export class ClusterClient extends Cluster {
 
   /** ioredis asks for slots over a copy of a connection, and lets nobody know why that could not be made. */
   #follow(node: Redis): void {
+    const { host = '' } = node.options;
     const copyOf = node.duplicate.bind(node);
-    const copy = (changes?: RedisOptions): Redis => copyOf(changes).on('error', (error: Error) => this.#remember(error));
-    node.duplicate = copy;
+    node.duplicate = (changes?: RedisOptions): Redis =>
+      namingHosts(copyOf(changes), host).on('error', (error: Error) => this.#remember(error));
   }
 
   #untilReady(): Promise<void> {
@@ -83,6 +87,24 @@ export class ClusterClient extends Cluster {
   }
 }
 
+type Heard = (error: Error | null | undefined, reply: unknown) => void;
+type AskForSlots = (what: string, heard: Heard) => unknown;
+type SlotRange = [first: number, last: number, ...nodes: [host: string | null, ...rest: unknown[]][]];
+
+/** A node that announces no host is reached at that of the one that tells of it; ioredis would pass over it. */
+function namingHosts(redis: Redis, host: string): Redis {
+  const ask = redis.cluster.bind(redis) as AskForSlots;
+  const cluster: AskForSlots = (what, heard) =>
+    ask(what, (error, reply) => heard(error, error ? reply : withHost(reply as SlotRange[], host)));
+  redis.cluster = cluster as Redis['cluster'];
+  return redis;
+}
+
+function withHost(ranges: readonly SlotRange[], host: string): SlotRange[] {
+  return ranges.map(([first, last, ...nodes]) =>
+    [first, last, ...nodes.map(([own, ...rest]): [string, ...unknown[]] => [own === null || own === '' || own === '?' ? host : own, ...rest])]);
+}
+
 /**
  * For libraries that bring their own clients, as BullMQ does. It sends commands again by itself, also some that may have been
  * executed: nothing else of Millrace goes over it.
@@ -91,7 +113,12 @@ export class ClusterClient extends Cluster {
  */
 export function clusterClient({ cluster, ...login }: ClusterTarget, redisOptions: RedisOptions): ClusterClient {
   const { nodes, natMap = {} } = cluster;
-  const wayTo = (nodeName: string): NodeOptions => nodeOptions(natMap[nodeName] ?? addressIn(nodeName), login.tls);
+  const [{ host: anyHost }] = nodes as [RedisAddress];
+  const wayTo = (nodeName: string): NodeOptions => {
+    const { host, port } = natMap[nodeName] ?? addressIn(nodeName);
+    // A redirect to a node that announces no host.
+    return nodeOptions({ host: host || anyHost, port }, login.tls);
+  };
   return new ClusterClient(nodes.map((node) => wayTo(nodeNameOf(node))), {
     lazyConnect: true,
     slotsRefreshInterval: SLOTS_MS,
