@@ -10,6 +10,7 @@ export * from './connection/redis-driver.js';
 export * from './connection/redis-failure.js';
 export * from './connection/redis-target.js';
 export * from './connection/redis-url.js';
+export * from './connection/sentinels.js';
 export * from './connection/server-connection.js';
 export * from './connection/server-facts.js';
 export * from './script/script.js';

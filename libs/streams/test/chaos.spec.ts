@@ -13,6 +13,7 @@ const seed = seedOf();
 const SITES: readonly (readonly [Mode, TopologyName])[] = [
   ...MODES.map((mode) => [mode, 'standalone'] as const),
   ['ordered', 'cluster'],
+  ['shared', 'sentinel'],
 ];
 
 it.each(SITES)(`keeps its promises in %s mode on %s over ${MESSAGES} messages and ${FAULTS} faults (seed ${seed})`, async (mode, topology) => {

@@ -2,6 +2,7 @@ import { MillraceError } from '@millrace/core';
 import { toPrimary } from '../connection/open-connection.js';
 import { assertAddresses, assertNatMap } from '../connection/redis-address.js';
 import { type SentinelTarget, shownTarget } from '../connection/redis-target.js';
+import { Sentinels } from '../connection/sentinels.js';
 import { readPrimaryFacts } from '../connection/server-facts.js';
 import type { StandaloneTopology } from '../topology/standalone-topology.js';
 import { assertConnectionName, assertDatabase, type ConnectionName, standalone } from './connect-server.js';
@@ -20,10 +21,12 @@ export async function connectPrimary({ name = 'millrace', ...target }: SentinelT
     throw new MillraceError('INVALID_OPTIONS', 'The name is missing under which the Sentinels watch the primary: SENTINEL MASTERS shows it.');
   }
   const where = shownTarget(target);
-  return standalone(toPrimary(target), {
+  const sentinels = new Sentinels(target.sentinel, `${name}:sentinel`);
+  return standalone(toPrimary(sentinels, target), {
     name,
     where,
     factsOf: readPrimaryFacts,
+    release: () => sentinels.close(),
     check: ({ control }) => assertDatabase(control, target.database ?? 0, where),
   });
 }

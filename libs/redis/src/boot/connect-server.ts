@@ -41,11 +41,13 @@ export interface StandaloneBoot {
   /** Checks what is special about this target. */
   readonly check: (topology: StandaloneTopology) => Promise<void>;
   readonly factsOf: (connection: RedisConnection, where: string) => Promise<ServerFacts>;
+  /** Called when its connections are closed. */
+  readonly release?: () => void;
 }
 
 /** Opens the connections to one server, whichever way they find it. */
 export async function standalone(make: MakeConnection, boot: StandaloneBoot): Promise<StandaloneTopology> {
-  const { name, where, factsOf, check } = boot;
+  const { name, where, factsOf, check, release = () => undefined } = boot;
   const open: OpenConnection = (purpose, profile) => {
     const connection = make(`${name}:${purpose}`, profile);
     connection.connect();
@@ -55,12 +57,13 @@ export async function standalone(make: MakeConnection, boot: StandaloneBoot): Pr
   try {
     await Promise.all([untilReady(opened.control, where), untilReady(opened.publish, where)]);
     // Before the database: a Sentinel and a Cluster have none, and the error is to say that it is one of them.
-    const topology = new StandaloneTopology(open, await factsOf(opened.control, where), opened);
+    const topology = new StandaloneTopology(open, await factsOf(opened.control, where), { ...opened, release });
     await check(topology);
     return topology;
   } catch (error) {
     opened.control.close();
     opened.publish.close();
+    release();
     throw error;
   }
 }

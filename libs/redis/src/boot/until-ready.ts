@@ -40,8 +40,8 @@ export function assertMaySucceed(lastError: Error, where: string): void {
   }
 }
 
-/** The last words of Sentinels, as ioredis gives them. */
-const BY_SENTINELS = /All sentinels are unreachable.*?Last error: (.+)$/;
+/** Their addresses, each with what it said. */
+const BY_SENTINELS = /^No Sentinel names a primary: (.+)$/;
 
 /**
  * @param where names the primary and the Sentinels
@@ -53,11 +53,11 @@ function assertSentinelsMayName(lastError: Error, where: string): void {
     const advice = 'Set REDIS_SENTINEL_PRIMARY, or sentinel.primary in the option redis, to a name that SENTINEL MASTERS shows.';
     throw new MillraceError('INVALID_OPTIONS', `There is not ${where}: they watch none with that name. ${advice}`, { cause: lastError });
   }
-  if (/^(NOAUTH|WRONGPASS|NOPERM) /.test(said)) {
+  if (/: (NOAUTH|WRONGPASS|NOPERM) /.test(said)) {
     const advice = 'Check REDIS_SENTINEL_USERNAME and REDIS_SENTINEL_PASSWORD, or sentinel.username and sentinel.password in the option redis.';
     throw new RedisFailure('fatal', `The Sentinels refuse to name ${where}: ${said}. ${advice}`, lastError);
   }
-  if (/unknown command/i.test(said)) {
+  if (/unknown command .?SENTINEL/i.test(said)) {
     const advice = 'Name the addresses of Sentinels, by default on port 26379, or set REDIS_URL to use the server alone.';
     throw new MillraceError('REDIS_UNSUPPORTED', `The servers that were to name ${where} are no Sentinels. ${advice}`, { cause: lastError });
   }

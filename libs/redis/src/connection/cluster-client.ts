@@ -1,9 +1,8 @@
 import { asError, messageOf } from '@millrace/core';
 import { Cluster, type ClusterNode, type ClusterOptions, type Command, type Redis, type RedisOptions } from 'ioredis';
-import { credentialsOf } from './open-connection.js';
 import { addressIn, nodeNameOf, type RedisAddress } from './redis-address.js';
 import { shownText } from './redis-failure.js';
-import { type ClusterTarget, type RedisTls, trustFor } from './redis-target.js';
+import { type ClusterTarget, credentialsOf, type RedisTls, trustFor } from './redis-target.js';
 
 /** How often, and for how long at the most, a node is asked who has which slot. */
 const SLOTS_MS = 1_000;

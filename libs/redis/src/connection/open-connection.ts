@@ -1,8 +1,10 @@
 import { Redis, type RedisOptions } from 'ioredis';
-import { type Profile, PROFILES, SENTINEL_PROFILE } from './profiles.js';
-import { ServerConnection } from './server-connection.js';
+import { connectorTo } from './primary-connector.js';
+import { DISCONNECT_TIMEOUT_MS, type Profile, PROFILES } from './profiles.js';
 import type { RedisAddress } from './redis-address.js';
-import { type RedisLogin, type SentinelTarget, type ServerTarget, tlsOf, trustFor } from './redis-target.js';
+import { credentialsOf, type RedisLogin, type SentinelTarget, type ServerTarget, tlsOf, trustFor } from './redis-target.js';
+import type { Sentinels } from './sentinels.js';
+import { ServerConnection } from './server-connection.js';
 
 /** Makes a connection with the name of its purpose, which does not connect yet. */
 export type MakeConnection = (name: string, profile: Profile) => ServerConnection;
@@ -18,28 +20,16 @@ export function toNode({ host, port }: RedisAddress, login: RedisLogin): MakeCon
   return maker((options) => new Redis({ ...options, ...own }));
 }
 
-/** Connections to the server that Sentinels name as the primary, whichever that is when one is made. */
-export function toPrimary({ sentinel, database = 0, ...login }: SentinelTarget): MakeConnection {
-  const { nodes, primary, username, password, tls, natMap } = sentinel;
-  return maker((options) => new Redis({
-    ...options, ...SENTINEL_PROFILE, ...credentialsOf(login), db: database,
-    sentinels: nodes.map(({ host, port }) => ({ host, port })), name: primary,
-    ...(username === undefined ? {} : { sentinelUsername: username }),
-    ...(password === undefined ? {} : { sentinelPassword: password }),
-    ...(tls ? { sentinelTLS: tls } : {}),
-    ...(login.tls ? { enableTLSForSentinelMode: true, tls: login.tls } : {}),
-    ...(natMap ? { natMap: { ...natMap } } : {}),
-  }));
+/** Connections to the primary that Sentinels name, whichever that is when one is made. */
+export function toPrimary(sentinels: Sentinels, { database = 0, ...login }: Omit<SentinelTarget, 'sentinel'>): MakeConnection {
+  const Connector = connectorTo(sentinels, { disconnectTimeout: DISCONNECT_TIMEOUT_MS, tls: login.tls });
+  const own = { Connector, db: database, ...credentialsOf(login), ...(login.tls ? { tls: login.tls } : {}) };
+  return maker((options) => new Redis({ ...options, ...own }));
 }
 
 function maker(redisOf: (options: RedisOptions) => Redis): MakeConnection {
   return (name, profile) =>
     new ServerConnection(name, (reconnectOnError) => redisOf({ ...PROFILES[profile], connectionName: name, reconnectOnError }));
-}
-
-/** The user and the password as ioredis takes them. */
-export function credentialsOf({ username, password }: RedisLogin): Pick<RedisOptions, 'username' | 'password'> {
-  return { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
 }
 
 /** A connection to a server, which does not connect yet. */

@@ -4,6 +4,8 @@ import type { RedisOptions } from 'ioredis';
 export const BLOCK_MS = 2_000;
 /** How long any other command may take before it counts as indeterminate. */
 export const COMMAND_TIMEOUT_MS = 2_000;
+/** How long a connection may take to close. A timer of that length outlives every close. */
+export const DISCONNECT_TIMEOUT_MS = 250;
 /** How much longer a connection may stay silent, while an answer is due, before it is given up and made again. */
 const BLOCK_SLACK_MS = 3_000;
 const COMMAND_SLACK_MS = 1_000;
@@ -19,8 +21,7 @@ const COMMON: RedisOptions = {
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   connectTimeout: 3_000,
-  // How long a connection may take to close. A timer of that length outlives every close.
-  disconnectTimeout: 250,
+  disconnectTimeout: DISCONNECT_TIMEOUT_MS,
   // While Redis loads its data, ask again this often; ioredis goes by the server's guess, up to 10 seconds.
   maxLoadingRetryTime: 250,
   keepAlive: 5_000,
@@ -51,13 +52,16 @@ export const PROFILES: Record<Profile, RedisOptions> = {
 };
 
 /**
- * Beside a profile, for a primary that Sentinels name: a Sentinel that stands still costs half a second, and Sentinels announce a
- * failover to connections that would not notice it.
+ * To a Sentinel: over one connection it is asked, and announces failovers, as RESP3 allows. One that stands still costs half a
+ * second; the next question waits for its connection.
  */
 export const SENTINEL_PROFILE: RedisOptions = {
+  ...COMMON,
+  protocol: 3,
+  enableOfflineQueue: true,
+  autoResubscribe: false,
+  enableReadyCheck: false,
   connectTimeout: 1_000,
-  sentinelCommandTimeout: 500,
-  sentinelRetryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
-  sentinelReconnectStrategy: () => 1_000,
-  failoverDetector: true,
+  commandTimeout: 500,
+  socketTimeout: 500 + COMMAND_SLACK_MS,
 };

@@ -4,6 +4,8 @@ export interface DriverEvents {
   readonly ready: () => void;
   /** A connection ended, or could not be made. */
   readonly close: () => void;
+  /** None is made any more by itself. */
+  readonly end: () => void;
   readonly error: (error: unknown) => void;
   readonly smessage: (channel: string, text: string) => void;
   /** A channel that was subscribed to has gone to another node of a Cluster: nothing comes of it any more. */

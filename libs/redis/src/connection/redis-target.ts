@@ -78,6 +78,11 @@ export function trustFor(host: string, tls: RedisTls): RedisTls {
   return isIP(host) === 0 ? { servername: host, ...tls } : tls;
 }
 
+/** The user and the password as options of ioredis, which takes one that is undefined for one that is there. */
+export function credentialsOf({ username, password }: Pick<RedisLogin, 'username' | 'password'>): { username?: string; password?: string } {
+  return { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
+}
+
 /** Where a Redis is, as it may be shown. */
 export function shownTarget(target: RedisTarget): string {
   if ('cluster' in target) return `the Cluster ${listOf(target.cluster.nodes)}`;

@@ -13,6 +13,7 @@ interface ScriptCall {
 
 /** While the address still leads to a replica, a new connection does not help: it is tried no more often than this. */
 const LEAVE_EVERY_MS = 1_000;
+const REVIVED_AFTER_MS = 50;
 
 /**
  * One connection to one server. It reconnects for ever until it is closed; commands fail at once while it is not there. A
@@ -40,6 +41,7 @@ export class ServerConnection implements RedisConnection {
     this.#redis.on('error', (error: unknown) => this.#failed(error));
     this.#redis.on('ready', () => this.#ready());
     this.#redis.on('close', () => this.#lost());
+    this.#redis.on('end', () => this.#ended());
     this.#redis.on('smessage', (channel, text) => this.#watcher?.message(channel, text));
     this.#redis.on('moved', () => this.#moved());
   }
@@ -192,6 +194,14 @@ export class ServerConnection implements RedisConnection {
     if (this.#wasReady && !this.#isClosed) emit('connection', { name: this.name, state: 'lost' });
     this.#wasReady = false;
     this.#watcher?.lost();
+  }
+
+  /** ioredis gives up for ever where it was to disconnect while it looked for a server. */
+  #ended(): void {
+    if (this.#isClosed) return;
+    setTimeout(() => {
+      if (!this.#isClosed) this.connect();
+    }, REVIVED_AFTER_MS);
   }
 
   /** Nothing tells which channels are missed now: all of them are to be subscribed to again. */

@@ -11,6 +11,8 @@ export type OpenConnection = (purpose: string, profile: Profile) => ServerConnec
 interface BootConnections {
   readonly publish: ServerConnection;
   readonly control: ServerConnection;
+  /** Called at the end of all connections. */
+  readonly release?: () => void;
 }
 
 /** One server has all keys: a Redis by itself, or the primary behind an address that follows it. */
@@ -22,6 +24,7 @@ export class StandaloneTopology implements Topology {
   #opened: RedisConnection[];
   /** By purpose. */
   readonly #waiting = new Map<string, RedisConnection>();
+  readonly #release: (() => void) | undefined;
   #isClosed = false;
 
   constructor(openConnection: OpenConnection, server: ServerFacts, opened: BootConnections) {
@@ -30,6 +33,7 @@ export class StandaloneTopology implements Topology {
     this.publish = opened.publish;
     this.control = opened.control;
     this.#opened = [opened.publish, opened.control];
+    this.#release = opened.release;
   }
 
   publishFor(): RedisConnection {
@@ -68,5 +72,6 @@ export class StandaloneTopology implements Topology {
   close(): void {
     this.#isClosed = true;
     for (const connection of this.#opened) connection.close();
+    this.#release?.();
   }
 }

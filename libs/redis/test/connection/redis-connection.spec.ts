@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type EventMap, listen } from '@millrace/core';
-import { connectServer, type ServerConnection, redisConnection, type StandaloneTopology, RedisFailure, type RunnableScript } from '@millrace/redis';
+import { connectServer, PROFILES, ServerConnection, redisConnection, type StandaloneTopology, RedisFailure, type RunnableScript } from '@millrace/redis';
 import { freePort, startTestRedis, TcpProxy, type TestRedis, TypeScriptChild, uniqueName, waitFor } from '@millrace/testing';
+import { Redis } from 'ioredis';
 import { FakeServer } from './fake-server.js';
 
 let redis: TestRedis;
@@ -341,5 +343,26 @@ describe('closing', () => {
     const made = await connected();
     made.close();
     await waitFor(async () => !String(await direct.control.call('CLIENT', 'LIST')).includes(`name=${made.name}`), { what: 'the client to be gone' });
+  });
+});
+
+describe('a client that has given up', () => {
+  it('is told to connect again, and rests when its connection is closed', async () => {
+    let client!: Redis;
+    const { hostname, port } = new URL(redis.url);
+    const made = new ServerConnection('spec', (reconnectOnError) => (client = new Redis(Number(port), hostname, { ...PROFILES.control, reconnectOnError })));
+    opened.push(made);
+    made.connect();
+    expect(await made.whenReady(10_000)).toBe(true);
+    const ended = once(client, 'end');
+    client.disconnect();
+    await ended;
+    expect(made.isReady).toBe(false);
+    expect(await made.whenReady(10_000)).toBe(true);
+    expect(await made.call('PING')).toBe('PONG');
+    made.close();
+    await once(client, 'end');
+    await setTimeout(200);
+    expect(client.status).toBe('end');
   });
 });

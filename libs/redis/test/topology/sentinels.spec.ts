@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { MillraceError } from '@millrace/core';
+import { listen, MillraceError } from '@millrace/core';
 import { connectRedis, type LocalSentinels, onServer, type RedisConnectOptions, type SentinelTarget, type Topology } from '@millrace/redis';
 import { freePort, SentinelSite, startTestRedis, waitFor } from '@millrace/testing';
 
@@ -72,6 +75,64 @@ describe('a primary that Sentinels watch', () => {
     const nodes = [...target.sentinel.nodes, { host: '127.0.0.1', port: await freePort() }];
     expect(await written(await connect({ ...target, sentinel: { ...target.sentinel, nodes } }), 'found')).toBe(true);
     all.sentinels[0]!.thaw();
+  });
+
+  it('is found again by each of many connections, beside a Sentinel that never answers', async () => {
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const nodes = [{ host: '127.0.0.1', port: (silent.address() as AddressInfo).port }, ...target.sentinel.nodes];
+    const topology = await connect({ ...target, sentinel: { ...target.sentinel, nodes } });
+    const connections = Array.from({ length: 20 }, (_, index) => topology.blockingFor(KEY, `read-${index}`));
+    const areReady = (): Promise<boolean[]> => Promise.all(connections.map((connection) => connection.whenReady(30_000)));
+    expect(new Set(await areReady())).toEqual(new Set([true]));
+    const before = await all.whoIsPrimary();
+    await before.kill();
+    await all.untilPrimaryIsNot(before);
+    expect(new Set(await areReady())).toEqual(new Set([true]));
+    await before.restart();
+    silent.close();
+  });
+
+  it('is left for its successor as soon as a Sentinel announces that, without a command that fails', async () => {
+    const topology = await connect();
+    const waiting = topology.blockingFor(KEY, 'read');
+    expect(await waiting.whenReady(10_000)).toBe(true);
+    const before = await all.whoIsPrimary();
+    before.freeze();
+    await all.untilPrimaryIsNot(before);
+    const next = await all.whoIsPrimary();
+    const clients = (): Promise<unknown> => onServer({ port: next.port, password: PASSWORD }, (call) => call('CLIENT', 'LIST'));
+    await waitFor(async () => String(await clients()).includes('name=millrace:read '), { what: 'the connection to the successor', timeoutMs: 30_000 });
+    before.thaw();
+  });
+
+  it('is asked for over one connection to each Sentinel, whatever the number of connections, and none stays', async () => {
+    const ours = async (): Promise<number> => {
+      const lists = await Promise.all(all.sentinels.map(({ at }) => onServer(at, (call) => call('CLIENT', 'LIST'))));
+      return lists.join('\n').split('\n').filter((line) => line.includes('name=millrace:sentinel ')).length;
+    };
+    const topology = await connect();
+    for (let index = 0; index < 5; index += 1) expect(await topology.blockingFor(KEY, `read-${index}`).whenReady(10_000)).toBe(true);
+    await waitFor(async () => (await ours()) === all.sentinels.length, { what: 'one connection to each Sentinel' });
+    topology.close();
+    await waitFor(async () => (await ours()) === 0, { what: 'no connection to a Sentinel' });
+  });
+
+  it('is named to a user of the Sentinels that has the permissions of the guide', async () => {
+    const guide = await readFile(new URL('../../../../docs/guides/redis-acl.md', import.meta.url), 'utf8');
+    const rules = /^user millrace on #… (.+)$/m.exec(guide)![1]!.split(' ');
+    for (const { at } of all.sentinels) await onServer(at, (call) => call('ACL', 'SETUSER', 'millrace', 'on', '>of the user', ...rules));
+    const failed: unknown[] = [];
+    const stop = listen('connection', (event) => event.state === 'failed' && failed.push(event));
+    const topology = await connect({ ...target, sentinel: { ...target.sentinel, username: 'millrace', password: 'of the user' } });
+    const before = await all.whoIsPrimary();
+    await all.failover();
+    await waitFor(async () => (await written(topology, 'user'), (await storedAt(await all.whoIsPrimary())) === 'user'), { what: 'the successor to have it', timeoutMs: 30_000 });
+    expect(await all.whoIsPrimary()).not.toBe(before);
+    const denied = await Promise.all(all.sentinels.map(({ at }) => onServer(at, (call) => call('ACL', 'LOG'))));
+    expect(denied).toEqual(all.sentinels.map(() => []));
+    expect(failed.map((event) => JSON.stringify(event)).filter((text) => /NOPERM|refuses/.test(text))).toEqual([]);
+    stop();
   });
 
   it('has the database that is asked for, and is refused one that is not there', async () => {
