@@ -93,6 +93,11 @@ export function isBetweenNodes(error: unknown): boolean {
   return refusalOf(error).startsWith('TRYAGAIN ');
 }
 
+/** Whether a node of a Cluster serves nothing: the others may serve its slots by now. */
+export function isDown(error: unknown): boolean {
+  return refusalOf(error).startsWith('CLUSTERDOWN ');
+}
+
 /** Whether a read that waited was ended since its key, or its whole slot, went to another node, or was removed. */
 export function isUnblocked(error: unknown): boolean {
   return refusalOf(error).startsWith('UNBLOCKED ');
