@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { fsynced, IndefinitePublishError, isDurability, replicated, Topic } from '@millrace/core';
+import { type Durability, fsynced, IndefinitePublishError, isDurability, type PublishResult, replicated, Topic } from '@millrace/core';
 import { type RedisConnection, RedisFailure } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
@@ -8,6 +8,7 @@ import { FsyncConfirmation } from '../src/durable/confirmation.js';
 import { Bed } from './bed.js';
 import type { Process } from './fixture.js';
 import { connectionTo } from './replicated-bed.js';
+import { Grown } from './raise/grown.js';
 import { numbers, Single } from './topics.js';
 
 @Topic('test.replicated', { durability: replicated(1, '4s') })
@@ -82,6 +83,21 @@ describe('a replicated publish', () => {
     expect(await process.publisher.publish(Copied, { value: 2 }, { durability: 'server', deadline: '1s' })).toMatchObject({ offset: 2 });
     replica.resume();
     expect(await copied).toMatchObject({ offset: 1 });
+  });
+
+  it('that was stored before a raise is found, and counts when replicas have it', async () => {
+    const process = await bed.start();
+    const publish = (thing: number, durability: Durability): Promise<PublishResult> =>
+      process.publisher.publish(Grown, { thing, step: 0 }, { durability, idempotencyKey: `key-${thing}` });
+    await publish(0, 'server');
+    await process.streams.topics.raisePartitions(Grown, { from: 2, to: 5 });
+    expect(await publish(0, replicated(1, '4s'))).toMatchObject({ duplicate: true });
+    replica.pause();
+    await bed.command('SET', `${bed.prefix}:later`, 1);
+    await expect(publish(0, replicated(1, '100ms'))).rejects.toBeInstanceOf(IndefinitePublishError);
+    await expect(publish(0, replicated(1, '100ms'))).rejects.toThrow(/^0 of 1 replicas confirmed the message/);
+    replica.resume();
+    expect(await publish(0, replicated(1, '4s'))).toMatchObject({ duplicate: true });
   });
 
   it('may be the default of a topic', async () => {
