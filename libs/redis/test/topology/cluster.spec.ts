@@ -149,10 +149,26 @@ describe('a Redis Cluster', () => {
     const reader = topology.blockingFor(key, 'read');
     await reader.whenReady(5_000);
     const waiting = reader.call('XREAD', 'BLOCK', BLOCK_MS, 'STREAMS', key, '1-0');
+    const from = await cluster.primaryOf(slotOf(key));
     await cluster.migrate([slotOf(key)], await elsewhere(slotOf(key)));
     await writer.call('XADD', key, '2-0', 'f', 'w');
     expect(await waiting).toEqual([[key, [['2-0', ['f', 'w']]]]]);
     expect(await namesAt(await cluster.primaryOf(slotOf(key)))).toContain('read#1');
+    await waitFor(async () => !(await namesAt(from)).includes('read#1'), { what: 'the reader to leave the old node' });
+    reader.close();
+  });
+
+  it('tells who watches it that it is lost, and ready, when its slot has gone to another node', async () => {
+    const topology = await connect();
+    const key = keyOf('watched');
+    const reader = topology.blockingFor(key, 'read');
+    await reader.whenReady(5_000);
+    const happened: string[] = [];
+    reader.watch({ ready: () => void happened.push('ready'), lost: () => void happened.push('lost'), message: () => undefined });
+    await cluster.migrate([slotOf(key)], await elsewhere(slotOf(key)));
+    expect(await reader.call('GET', key)).toBeNull();
+    await waitFor(() => happened.at(-1) === 'ready', { what: 'the reader to be ready again' });
+    expect(happened[0]).toBe('lost');
     reader.close();
   });
 

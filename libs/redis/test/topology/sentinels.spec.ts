@@ -106,6 +106,15 @@ describe('a primary that Sentinels watch', () => {
     before.thaw();
   });
 
+  it('is not taken for one where the Sentinels name a server that is a replica', async () => {
+    const primary = await all.whoIsPrimary();
+    const replica = all.servers.find((server) => server !== primary)!;
+    const natMap = { [`127.0.0.1:${primary.port}`]: { host: '127.0.0.1', port: replica.port } };
+    const error = await failure({ ...target, sentinel: { ...target.sentinel, natMap } });
+    expect(error).toMatchObject({ code: 'REDIS_UNREACHABLE' });
+    expect(`${error.message} ${error.problems.join()}`).toContain(`The Sentinels name 127.0.0.1:${replica.port}, which is a replica`);
+  });
+
   it('is asked for over one connection to each Sentinel, whatever the number of connections, and none stays', async () => {
     const ours = async (): Promise<number> => {
       const lists = await Promise.all(all.sentinels.map(({ at }) => onServer(at, (call) => call('CLIENT', 'LIST'))));
