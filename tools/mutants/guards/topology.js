@@ -111,7 +111,7 @@ const following = [
     find: 'if (isReady && (!wasReady || epochNow !== epoch)) ready();',
     replace: 'if (isReady && !wasReady) ready();',
     spec: CLUSTER_SPEC,
-    title: 'tells who watches it that it is lost, and ready, when its slot has gone to another node',
+    title: 'tells who watches it that it is lost, and ready, when its slot has gone to another node: its connection there is there',
   },
   {
     name: 'a reader leaves the node that its slot has left',

@@ -99,11 +99,15 @@ describe('a primary that Sentinels watch', () => {
     expect(await waiting.whenReady(10_000)).toBe(true);
     const before = await all.whoIsPrimary();
     before.freeze();
-    await all.untilPrimaryIsNot(before);
-    const next = await all.whoIsPrimary();
-    const clients = (): Promise<unknown> => onServer({ port: next.port, password: PASSWORD }, (call) => call('CLIENT', 'LIST'));
-    await waitFor(async () => String(await clients()).includes('name=millrace:read '), { what: 'the connection to the successor', timeoutMs: 30_000 });
-    before.thaw();
+    try {
+      await all.untilPrimaryIsNot(before);
+      const next = await all.whoIsPrimary();
+      const clients = (): Promise<unknown> => onServer({ port: next.port, password: PASSWORD }, (call) => call('CLIENT', 'LIST'));
+      const isThere = async (): Promise<boolean> => String(await clients()).includes('name=millrace:read ');
+      await waitFor(isThere, { what: 'the connection to the successor', timeoutMs: 20_000 });
+    } finally {
+      before.thaw();
+    }
   });
 
   it('is not taken for one where the Sentinels name a server that is a replica', async () => {
