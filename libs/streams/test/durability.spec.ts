@@ -5,11 +5,12 @@ import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
 import { partitionKeys } from '../src/keys.js';
 import { FsyncConfirmation } from '../src/durable/confirmation.js';
+import { placeOf } from '../src/publish/partitioner.js';
 import { Bed } from './bed.js';
 import type { Process } from './fixture.js';
 import { connectionTo } from './replicated-bed.js';
 import { Grown } from './raise/grown.js';
-import { numbers, Single } from './topics.js';
+import { Numbered, numbers, Single } from './topics.js';
 
 @Topic('test.replicated', { durability: replicated(1, '4s') })
 class Copied {
@@ -71,6 +72,20 @@ describe('a replicated publish', () => {
     await proxy.pass();
     await rejected;
     expect(await bed.command('XLEN', logOf())).toBe(2);
+  });
+
+  it('asks again when the confirmation of its idempotency key is lost: it does not count as confirmed', async () => {
+    const { process, proxy } = await bed.startBehindProxy();
+    const durability = replicated(1, '1s');
+    const [far] = numbers(20).map(({ payload }) => payload).filter(({ value }) => placeOf(String(value), 3) !== placeOf('k', 3));
+    await process.publisher.publish(Numbered, { value: 0 }, { durability });
+    replica.pause();
+    const published = process.publisher.publish(Numbered, far!, { durability, idempotencyKey: 'k' });
+    const refused = expect(published).rejects.toThrow(/was not stored: 0 of 1 replicas confirmed the idempotency key/);
+    const isBlocked = async (): Promise<boolean> => String(await bed.command('CLIENT', 'LIST')).includes('cmd=wait ');
+    await waitFor(isBlocked, { what: 'a connection to wait for the replica' });
+    proxy.reset();
+    await refused;
   });
 
   it('does not delay publishes that ask for less', async () => {

@@ -92,6 +92,14 @@ const claiming = [
     title: 'is confirmed before its message is sent: without a replica the publish is refused, and nothing is stored',
   },
   {
+    name: 'a claim whose confirmation was lost is put again',
+    file: 'libs/streams/src/publish/key-claims.ts',
+    find: 'if (shortfall) throw shortfall;\n',
+    replace: '',
+    spec: SPEC,
+    title: 'asks again when the confirmation of its idempotency key is lost: it does not count as confirmed',
+  },
+  {
     name: 'a message from before a raise counts when it is confirmed',
     file: 'libs/streams/src/publish/earlier-uses.ts',
     find: 'if (error) item.reject(error);\n    else item',
