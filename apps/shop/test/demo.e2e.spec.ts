@@ -96,7 +96,7 @@ describe('the demo', () => {
     'comes out the same on servers of its own, set up as %s, while its processes are killed, and leaves nothing behind',
     async (topology, redis) => {
       const env = await emptyTemporary(topology);
-      const line = `--topology ${topology} --once --json --generate 60 --workers 2 --kill 3 --duplicates 10 --poison 2 --seed 7`;
+      const line = `--topology ${topology} --once --json --generate 40 --workers 2 --kill 3 --duplicates 10 --poison 2 --seed 7`;
       const demo = new DemoProcess(line.split(' '), env);
       const { code, stdout, stderr } = await demo.ended;
       const report = JSON.parse(stdout || `"nothing on stdout, but on stderr: ${stderr.replace(/["\\\n]/g, ' ')}"`) as Report;
@@ -104,13 +104,13 @@ describe('the demo', () => {
       expect(report).toMatchObject({
         ok: true,
         expected: { revenue, units },
-        published: 60 + cancellations,
-        duplicates: Math.round((60 + cancellations) / 10),
+        published: 40 + cancellations,
+        duplicates: Math.round((40 + cancellations) / 10),
         groups: {
-          inventory: { handled: 58 + cancellations, deadLettered: 2, lag: 0 },
-          notifications: { handled: 58, deadLettered: 2, lag: 0 },
+          inventory: { handled: 38 + cancellations, deadLettered: 2, lag: 0 },
+          notifications: { handled: 38, deadLettered: 2, lag: 0 },
         },
-        jobs: { emails: { completed: 58, failed: 0 } },
+        jobs: { emails: { completed: 38, failed: 0 } },
         calls: { failed: 0, duplicates: 0 },
         kills: 3,
       });
