@@ -33,7 +33,7 @@ export interface Commands {
 
   /**
    * Sends two commands to one server, the second behind the first and over the same connection, as a confirmation of the first
-   * needs it. The second waits inside Redis: those that come meanwhile share the next one of the same. Resolves when both have ended.
+   * needs it. The second waits inside Redis: pairs that come meanwhile share the next one like it. Resolves when both have ended.
    */
   callBoth(first: Command, second: Command): Promise<[Outcome, Outcome]>;
 }
