@@ -5,9 +5,8 @@ import { type INestApplicationContext, Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { JobHandler, JobQueue, MillraceError, MillraceModule, type MillraceOptions, Publisher, Subscribe } from '@millrace/nestjs';
 import { connectServer, type ServerTarget, freePort } from '@millrace/redis';
-import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
+import { Authority, type Pair, startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
 import { readSettings, type Settings } from '../src/config/settings.js';
-import { Authority, type Pair } from './certificates.js';
 import { failureOf, Journal, OrderPlaced, SendConfirmation } from './fixture.js';
 
 /** Every character that means something in a URL, and one that is not ASCII. */
