@@ -6,7 +6,7 @@ import type { Redirect } from '../connection/redis-failure.js';
 import type { ClusterTarget, RedisAddress } from '../connection/redis-target.js';
 import type { ServerConnection } from '../connection/server-connection.js';
 import { withDeadline } from '../server/deadline.js';
-import { addressOf, isSameMap, nameIn, NO_SLOTS, type SlotMap, slotMapOf } from './slot-map.js';
+import { addressOf, areOfOneCluster, isSameMap, NO_SLOTS, nodeIn, type SlotMap, slotMapOf } from './slot-map.js';
 
 /** How often a node is asked who has which slot. */
 const LOOK_EVERY_MS = 1_000;
@@ -46,6 +46,8 @@ export class ClusterNodes {
   readonly #hearers = new Map<string, Hearer>();
   /** Nodes that did not say who has which slot, when they were asked last. */
   readonly #refusals = new Map<string, Error>();
+  /** Nodes that told of the slots of another Cluster, when they were asked last. */
+  readonly #strangers = new Set<string>();
   /** Nodes without slots -> since when, by the monotonic clock in milliseconds. */
   readonly #unused = new Map<string, number>();
   #slots: SlotMap = NO_SLOTS;
@@ -92,10 +94,15 @@ export class ClusterNodes {
     return connection;
   }
 
-  /** Takes in that a node has sent a command elsewhere, and looks at all slots anew. @returns the name of the other node */
-  redirected({ kind, slot, address }: Redirect, speaker: string): string {
-    const node = nameIn(address, speaker);
-    if (kind === 'moved' && this.ownerOf(slot) !== node) {
+  /**
+   * Takes in that a node has sent a command elsewhere, and looks at all slots anew.
+   *
+   * @returns the name of the other node; null when the redirect does not tell, and the look is to be waited for
+   */
+  redirected({ kind, slot, address }: Redirect, speaker: string): string | null {
+    const node = nodeIn(address, speaker, this.#slots);
+    if (node === null) this.look();
+    else if (kind === 'moved' && this.ownerOf(slot) !== node) {
       const owners = [...this.#slots.owners];
       owners[slot] = node;
       this.#adopt({ ...this.#slots, owners, primaries: new Set([...this.#slots.primaries, node]) });
@@ -183,13 +190,44 @@ export class ClusterNodes {
   async #round(): Promise<number> {
     const asked = this.#nextToAsk();
     if (!asked) return this.#reachOut();
-    const tooLate = (): Error => new RedisFailure('indeterminate', `The node ${asked} did not say in time who has which slot.`, undefined);
-    const asking = this.at(asked, 'control', 'control').call('CLUSTER', 'SLOTS').then((reply) => slotMapOf(reply, asked));
-    const slots = await withDeadline(asking, ANSWER_MS, tooLate).catch((error: unknown) => this.#refused(asked, error));
+    const believed = this.slotsBy(asked).then((told) => this.#believed(told, asked));
+    const slots = await believed.catch((error: unknown) => this.#refused(asked, error));
     this.#refusals.delete(asked);
     this.#adopt(slots);
     this.#closeUnused();
     return spread(LOOK_EVERY_MS);
+  }
+
+  /** Which node has which slot, by the words of this one. @throws RedisFailure */
+  async slotsBy(node: string): Promise<SlotMap> {
+    return slotMapOf(await this.#ask(node, 'SLOTS'), node);
+  }
+
+  /**
+   * The nodes with slots that refuse to serve them: one is cut off from most others, or misses a node for a slot where each slot
+   * must have one. A node that does not tell counts as one that serves.
+   */
+  async down(): Promise<string[]> {
+    const primaries = [...this.#slots.primaries];
+    const states = await Promise.all(primaries.map((node) => this.#ask(node, 'INFO').catch(() => '')));
+    return primaries.filter((_, index) => String(states[index]).includes('cluster_state:fail'));
+  }
+
+  async #ask(node: string, subcommand: 'SLOTS' | 'INFO'): Promise<unknown> {
+    const tooLate = (): Error => new RedisFailure('indeterminate', `The node ${node} did not answer CLUSTER ${subcommand} in time.`, undefined);
+    return withDeadline(this.at(node, 'control', 'control').call('CLUSTER', subcommand), ANSWER_MS, tooLate);
+  }
+
+  /**
+   * Another Cluster may have a node at an address that was of this one. When nobody else answers, the Cluster was made anew.
+   *
+   * @throws RedisFailure
+   */
+  #believed(told: SlotMap, node: string): SlotMap {
+    if (areOfOneCluster(told, this.#slots)) this.#strangers.delete(node);
+    else if (this.#strangers.add(node) && this.#ready.every((each) => this.#strangers.has(each))) this.#strangers.clear();
+    else throw new RedisFailure('unavailable', `The node ${node} belongs to another Cluster than the others.`, undefined);
+    return told;
   }
 
   #refused(node: string, thrown: unknown): never {
@@ -198,17 +236,23 @@ export class ClusterNodes {
     throw error;
   }
 
+  /** The nodes that can be asked. */
+  get #ready(): string[] {
+    return [...this.#shared].filter(([, byPurpose]) => byPurpose.get('control')?.isReady).map(([node]) => node);
+  }
+
   /** Nodes are asked in turn: one that is cut off from the others must not be believed for long. */
   #nextToAsk(): string | undefined {
-    const ready = [...this.#shared].filter(([, byPurpose]) => byPurpose.get('control')?.isReady).map(([node]) => node);
+    const ready = this.#ready;
+    const members = ready.filter((node) => this.has(node));
+    const asked = members.length > 0 ? members : ready;
     this.#turn += 1;
-    return ready[this.#turn % ready.length];
+    return asked[this.#turn % asked.length];
   }
 
   /** Connects to everything that may know: the nodes that are named by the user, and all that any node ever told of. */
   #reachOut(): number {
-    const named = this.#parts.target.cluster.nodes.map(nameOf);
-    const nodes = [...named, ...this.#slots.primaries, ...this.#slots.replicas];
+    const nodes = [...this.named, ...this.#slots.primaries, ...this.#slots.replicas];
     const areNew = nodes.some((node) => !this.#shared.has(node));
     for (const node of nodes) this.at(node, 'control', 'control');
     if (areNew) return SOON_MS;
@@ -216,9 +260,19 @@ export class ClusterNodes {
     throw new RedisFailure('unsent', `No node of the Cluster can be asked who has which slot (${silent}).`, undefined);
   }
 
-  /** Whether each node with slots has its shared connections. */
-  get areReady(): boolean {
-    return [...this.#slots.primaries].every((node) => SHARED.every((purpose) => this.at(node, purpose, purpose).isReady));
+  /** Whether a node has slots, or follows one that has, as far as is known. */
+  has(node: string): boolean {
+    return this.#slots.primaries.has(node) || this.#slots.replicas.has(node);
+  }
+
+  /** The nodes that the user named. */
+  get named(): string[] {
+    return this.#parts.target.cluster.nodes.map(nameOf);
+  }
+
+  /** The nodes with slots that do not have their shared connections. */
+  get unready(): string[] {
+    return [...this.#slots.primaries].filter((node) => !SHARED.every((purpose) => this.at(node, purpose, purpose).isReady));
   }
 
   /** Nodes that could not be reached, or did not say who has which slot, each with the last error. */
@@ -249,6 +303,7 @@ export class ClusterNodes {
   #forget(node: string, connections: ReadonlyMap<string, ServerConnection>): void {
     this.#unused.delete(node);
     this.#refusals.delete(node);
+    this.#strangers.delete(node);
     this.#shared.delete(node);
     for (const connection of connections.values()) connection.close();
   }

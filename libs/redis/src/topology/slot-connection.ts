@@ -168,12 +168,12 @@ export class SlotConnection implements RedisConnection {
   async #next({ refusal, by }: Refused): Promise<Destination | null> {
     const { nodes, slot } = this.#parts;
     const redirect = redirectOf(refusal);
-    if (redirect) {
-      const node = nodes.redirected(redirect, by);
+    const node = redirect && nodes.redirected(redirect, by);
+    if (redirect && node) {
       this.#keep([nodes.ownerOf(slot) ?? node, node]);
       return { node, isAsking: redirect.kind === 'ask' };
     }
-    if (!isBetweenNodes(refusal)) return null;
+    if (!redirect && !isBetweenNodes(refusal)) return null;
     await setTimeout(PAUSE_MS);
     return { node: nodes.ownerOf(slot) ?? by, isAsking: false };
   }
