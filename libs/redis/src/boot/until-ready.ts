@@ -64,7 +64,7 @@ function ofSentinels(said: string, where: string, lastError: Error): MillraceErr
     const advice = 'Name the addresses of Sentinels, by default on port 26379, or set REDIS_URL to use the server alone.';
     return new MillraceError('REDIS_UNSUPPORTED', `The servers that were to name ${where} are no Sentinels. ${advice}`, { cause: lastError });
   }
-  return tlsFailureOf(lastError, { subject: `Those that were to name ${where}`, options: 'sentinel.tls' });
+  return tlsFailureOf(lastError, { subject: `The Sentinels that were to name ${where}`, options: 'sentinel.tls' });
 }
 
 function unreachable({ where, isEncrypted }: BootPlace, lastError: Error | null): MillraceError {
