@@ -225,7 +225,7 @@ export class ClusterNodes {
    */
   #believed(told: SlotMap, node: string): SlotMap {
     if (areOfOneCluster(told, this.#slots)) this.#strangers.delete(node);
-    else if (this.#strangers.add(node) && this.#ready.every((each) => this.#strangers.has(each))) this.#strangers.clear();
+    else if (this.#strangers.add(node) && this.#askable.every((each) => this.#strangers.has(each))) this.#strangers.clear();
     else throw new RedisFailure('unavailable', `The node ${node} belongs to another Cluster than the others.`, undefined);
     return told;
   }
@@ -236,18 +236,18 @@ export class ClusterNodes {
     throw error;
   }
 
-  /** The nodes that can be asked. */
-  get #ready(): string[] {
-    return [...this.#shared].filter(([, byPurpose]) => byPurpose.get('control')?.isReady).map(([node]) => node);
+  /** The nodes that can be asked: those of the Cluster, as long as any of them can. */
+  get #askable(): string[] {
+    const ready = [...this.#shared].filter(([, byPurpose]) => byPurpose.get('control')?.isReady).map(([node]) => node);
+    const members = ready.filter((node) => this.has(node));
+    return members.length > 0 ? members : ready;
   }
 
   /** Nodes are asked in turn: one that is cut off from the others must not be believed for long. */
   #nextToAsk(): string | undefined {
-    const ready = this.#ready;
-    const members = ready.filter((node) => this.has(node));
-    const asked = members.length > 0 ? members : ready;
+    const askable = this.#askable;
     this.#turn += 1;
-    return asked[this.#turn % asked.length];
+    return askable[this.#turn % askable.length];
   }
 
   /** Connects to everything that may know: the nodes that are named by the user, and all that any node ever told of. */

@@ -90,7 +90,8 @@ export function nodeIn(address: string, speaker: string, { primaries, replicas }
 }
 
 function nameIn(announced: string, speaker: string): string {
-  return announced.startsWith(':') ? `${addressOf(speaker).host}${announced}` : announced;
+  // An address of IPv6 may begin with colons itself.
+  return /^:\d+$/.test(announced) ? `${addressOf(speaker).host}${announced}` : announced;
 }
 
 function nameOf([host, port, , others = []]: Node, asked: string): string {

@@ -1,7 +1,7 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { MillraceError } from '@millrace/core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { listen, type MillraceError } from '@millrace/core';
 import { type ClusterTarget, LocalCluster, LocalServer, onServer, type RedisAddress, slotOf, type Topology } from '@millrace/redis';
-import { freePort, startTestRedis, testBinary, waitFor } from '@millrace/testing';
+import { freePort, startTestRedis, TcpProxy, testBinary, waitFor } from '@millrace/testing';
 import { closeAll, connect, failure } from './connecting.js';
 
 const KEY = '{start}:key';
@@ -94,6 +94,29 @@ describe('a start with a Redis Cluster', () => {
     await each('CONFIG', 'SET', 'cluster-preferred-endpoint-type', 'ip');
   });
 
+  it('finds a slot on a node that is new, and announces a name that it does not have', async () => {
+    const [fresh, owner] = [await freshNode(), await cluster.primaryOf(SLOT)];
+    const idOf = (node: LocalServer): Promise<string> => onServer(node, async (call) => String(await call('CLUSTER', 'MYID')));
+    const nodes = (): Promise<string[]> => Promise.all([fresh, ...cluster.nodes].map((node) => onServer(node, async (call) => String(await call('CLUSTER', 'NODES')))));
+    await onServer(fresh, (call) => call('CONFIG', 'SET', 'cluster-require-full-coverage', 'no'));
+    await onServer(owner, (call) => call('CLUSTER', 'MEET', '127.0.0.1', fresh.port, fresh.busPort!));
+    await waitFor(async () => (await nodes()).every((text) => text.trim().split('\n').length === 4 && !text.includes('handshake')), { what: 'all to know the node' });
+    const state = (): Promise<unknown> => onServer(fresh, (call) => call('CLUSTER', 'INFO'));
+    await waitFor(async () => String(await state()).includes('cluster_state:ok'), { what: 'the node to serve' });
+    await each('CONFIG', 'SET', 'cluster-preferred-endpoint-type', 'hostname');
+    const topology = await connect(target());
+    await topology.publishFor(KEY).call('SET', KEY, KEY);
+    await cluster.migrate([SLOT], fresh);
+    await expect(onServer(owner, (call) => call('GET', KEY))).rejects.toThrow(`MOVED ${SLOT} ?:${fresh.port}`);
+    expect(await topology.publishFor(KEY).call('GET', KEY)).toBe(KEY);
+    await each('CONFIG', 'SET', 'cluster-preferred-endpoint-type', 'ip');
+    const [id, freshId] = [await idOf(owner), await idOf(fresh)];
+    await onServer(fresh, (call) => call('FLUSHALL'));
+    await Promise.all([fresh, ...cluster.nodes].map((node) => onServer(node, (call) => call('CLUSTER', 'SETSLOT', SLOT, 'NODE', id))));
+    await each('CLUSTER', 'FORGET', freshId);
+    await fresh.stop();
+  });
+
   it('reaches nodes by the addresses of natMap, and passes over named ones that are away', async () => {
     const gone = { port: await freePort() };
     const natMap = Object.fromEntries(cluster.nodes.map(({ port }) => [`127.0.0.1:${port}`, { host: 'localhost', port }]));
@@ -139,9 +162,10 @@ describe('a start with a Redis Cluster', () => {
     const owner = await cluster.primaryOf(17);
     await each('CONFIG', 'SET', 'cluster-require-full-coverage', 'yes');
     await each('CLUSTER', 'DELSLOTS', 17);
-    const error = await failure(target());
-    await onServer(owner, (call) => call('CLUSTER', 'ADDSLOTS', 17));
-    await each('CONFIG', 'SET', 'cluster-require-full-coverage', 'no');
+    const error = await failure(target()).finally(async () => {
+      await onServer(owner, (call) => call('CLUSTER', 'ADDSLOTS', 17));
+      await each('CONFIG', 'SET', 'cluster-require-full-coverage', 'no');
+    });
     expect(error).toMatchObject({ code: 'REDIS_UNREACHABLE', problems: ['no node has the slots 17'], message: expect.stringContaining('CLUSTER ADDSLOTS') });
     expect(error.message).not.toContain('natMap');
   });
@@ -160,8 +184,9 @@ describe('a start with a Redis Cluster', () => {
     await waitFor(async () => String(await state()).includes('cluster_state:fail'), { what: 'the node to be cut off' });
     // All addresses answer.
     const natMap = Object.fromEntries(others.map(({ port }) => [`127.0.0.1:${port}`, addressOf(alone)]));
-    const error = await failure({ cluster: { nodes: [addressOf(alone)], natMap } });
-    for (const other of others) other.thaw();
+    const error = await failure({ cluster: { nodes: [addressOf(alone)], natMap } }).finally(() => {
+      for (const other of others) other.thaw();
+    });
     expect(error).toMatchObject({ code: 'REDIS_UNREACHABLE', retryable: true, message: expect.stringContaining('cut off from most others') });
     expect(error.problems).toContain(`127.0.0.1:${alone.port}: its cluster_state is fail`);
   });
@@ -170,11 +195,57 @@ describe('a start with a Redis Cluster', () => {
     const [killed, frozen] = cluster.nodes as [LocalServer, LocalServer, LocalServer];
     await killed.kill();
     frozen.freeze();
-    const error = await failure(target());
-    frozen.thaw();
-    await killed.restart();
+    const error = await failure(target()).finally(async () => {
+      frozen.thaw();
+      await killed.restart();
+    });
     expect(error).toMatchObject({ code: 'REDIS_UNREACHABLE', retryable: true, message: expect.stringContaining('cluster-announce-ip') });
     for (const { port } of [killed, frozen]) expect(words(error)).toContain(`127.0.0.1:${port}: `);
+  });
+});
+
+describe('the address of a node that another Cluster was given', () => {
+  let proxies: TcpProxy[];
+  let topology: Topology;
+
+  beforeEach(async () => {
+    proxies = await Promise.all(cluster.nodes.map(({ url }) => TcpProxy.start(url)));
+    const natMap = Object.fromEntries(cluster.nodes.map(({ port }, index) => [`127.0.0.1:${port}`, addressOf(proxies[index]!)]));
+    topology = await connect({ cluster: { nodes: proxies.map(addressOf), natMap } });
+  });
+  afterEach(async () => {
+    closeAll();
+    await Promise.all(proxies.map((proxy) => proxy.stop()));
+    await onServer(foreign.nodes[0]!, (call) => call('FLUSHALL'));
+  });
+
+  /** From now on some addresses lead to a node of the other Cluster. */
+  function lead(some: readonly TcpProxy[]): void {
+    for (const proxy of some) {
+      proxy.retarget(foreign.nodes[0]!.url);
+      proxy.reset();
+    }
+  }
+
+  it('leads nobody there who still reaches nodes of its own', async () => {
+    const index = cluster.nodes.indexOf(await elsewhere());
+    const refused: string[] = [];
+    const stop = listen('loop-failed', ({ error }) => void refused.push(error.message));
+    lead([proxies[index]!]);
+    await waitFor(() => refused.some((text) => text.includes('belongs to another Cluster')), { what: 'the other Cluster to be noticed' });
+    stop();
+    await topology.publishFor(KEY).call('SET', KEY, 'own');
+    expect(await onServer(await cluster.primaryOf(SLOT), (call) => call('GET', KEY))).toBe('own');
+  });
+
+  it('leads everybody there when the whole Cluster was made anew', async () => {
+    lead(proxies);
+    const stored = async (): Promise<unknown> => {
+      await topology.publishFor(KEY).call('SET', KEY, 'anew');
+      return onServer(foreign.nodes[0]!, (call) => call('GET', KEY));
+    };
+    await waitFor(async () => (await stored()) === 'anew', { what: 'the new Cluster to be used' });
+    await waitFor(async () => String(await onServer(foreign.nodes[0]!, (call) => call('CLIENT', 'LIST'))).includes(`publish@127.0.0.1:${foreign.nodes[0]!.port}`), { what: 'a connection by its address' });
   });
 });
 
@@ -194,15 +265,13 @@ describe('a start while a node loads its data', () => {
 
   it('waits for it', async () => {
     const finish = await restartLoading(cluster.nodes[0]!, 50);
-    expect(await works(await connect(target()))).toBe(true);
-    await finish();
+    expect(await connect(target()).then(works).finally(finish)).toBe(true);
   });
 
   it('says that it may be loading when that takes too long', async () => {
     const [node] = cluster.nodes as [LocalServer];
     const finish = await restartLoading(node, 1_000);
-    const errors = await Promise.all([target(), { cluster: { nodes: [addressOf(node)] } }].map(failure));
-    await finish();
+    const errors = await Promise.all([target(), { cluster: { nodes: [addressOf(node)] } }].map(failure)).finally(finish);
     for (const error of errors) {
       expect(error).toMatchObject({ code: 'REDIS_UNREACHABLE', retryable: true });
       expect(error.problems).toEqual([`127.0.0.1:${node.port}: It takes connections, but is not ready: it may be loading its data.`]);
