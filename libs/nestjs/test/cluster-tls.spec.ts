@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort, LocalCluster, onServer } from '@millrace/redis';
-import { testBinary, uniqueName } from '@millrace/testing';
+import { Authority, testBinary, uniqueName } from '@millrace/testing';
 import { Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { JobHandler, JobQueue, MillraceModule, Publisher, Subscribe } from '@millrace/nestjs';
 import type { ClusterOptions } from '../src/config/redis-options.js';
-import { Authority } from './certificates.js';
 import { Journal, OrderPlaced, SendConfirmation } from './fixture.js';
 
 let authority: Authority;

@@ -2,10 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { isMillraceError } from '@millrace/core';
 import { connectRedis, type RedisTarget } from '@millrace/redis';
-import { ClusterSite, SentinelSite, startTestRedis } from '@millrace/testing';
+import { Authority, ClusterSite, type Pair, SentinelSite, startTestRedis } from '@millrace/testing';
 import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { readSettings } from '../src/config/settings.js';
-import { Authority, type Pair } from './certificates.js';
 
 type Given = RedisOptions | { cluster: { nodes: ClusterNode[]; options?: ClusterOptions } };
 

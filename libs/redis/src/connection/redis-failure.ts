@@ -110,10 +110,15 @@ function refusalOf(error: unknown): string {
 const MAX_SHOWN = 300;
 /** With this text ioredis reports a connection that ended; it goes on with advice about an option that only Millrace sets. */
 const FLUSHED = /^Reached the max retries per request limit[^]*$/;
+/** OpenSSL's text has ids and a place in its own code around the reason. */
+const OPENSSL = /\w+:error:\w+:SSL routines:\w*:([^:\n]+):[^:\n]*:\d+:[^\n]*\n?/g;
 
 /** An error text of Redis or ioredis as it may be shown: bounded, and without the arguments that some of them repeat. */
 export function shownText(text: string): string {
-  const own = text.replace(FLUSHED, 'the connection ended before the answer came').replace(/, with args beginning with: [^]*$|(?<= modifier ')[^]*(?=')/, '');
+  const own = text
+    .replace(FLUSHED, 'the connection ended before the answer came')
+    .replace(/, with args beginning with: [^]*$|(?<= modifier ')[^]*(?=')/, '')
+    .replace(OPENSSL, 'TLS: $1');
   const shown = escapeUnseen(own).replace(/\.$/, '');
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}…` : shown;
 }

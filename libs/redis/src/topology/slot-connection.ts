@@ -185,13 +185,13 @@ export class SlotConnection implements RedisConnection {
   async #next({ refusal, by, times }: Refused): Promise<Destination | null> {
     const { nodes, slot } = this.#parts;
     const redirect = redirectOf(refusal);
-    if (redirect) {
-      const node = nodes.redirected(redirect, by);
+    const node = redirect && nodes.redirected(redirect, by);
+    if (redirect && node) {
       if (times > 1) await setTimeout(pauseMs(times - 1));
       this.#keep([nodes.ownerOf(slot) ?? node, node]);
       return { node, isAsking: redirect.kind === 'ask' };
     }
-    if (!isBetweenNodes(refusal)) return null;
+    if (!redirect && !isBetweenNodes(refusal)) return null;
     nodes.look();
     await setTimeout(pauseMs(times));
     return { node: nodes.ownerOf(slot) ?? by, isAsking: false };
