@@ -13,10 +13,10 @@ interface Sides {
   readonly options: OptionsOfTls;
 }
 
-/** What a failure means, by the words of Node and OpenSSL: the first pattern that matches decides. */
+/** Meanings of failures, by the words of Node and OpenSSL: the first pattern that matches decides. */
 const MEANINGS: readonly (readonly [RegExp, (options: OptionsOfTls) => string])[] = [
   [/wrong version|too long|http request|record layer/i, (options) =>
-    `What answers there speaks no TLS: name the port for TLS, or leave ${options} out, and in a URL write redis://. ${TLS_PORTS}`],
+    `The port there speaks no TLS: name the port for TLS, or leave ${options} out, and in a URL write redis://. ${TLS_PORTS}`],
   [/altnames/, (options) =>
     `Its certificate has other names than the address: reach it by one of those, or say in ${options}.servername, or MILLRACE_REDIS_SERVERNAME, which ` +
     'is meant. Nodes of a Cluster announce names by cluster-announce-hostname and cluster-preferred-endpoint-type hostname, servers behind ' +

@@ -110,8 +110,8 @@ function refusalOf(error: unknown): string {
 const MAX_SHOWN = 300;
 /** With this text ioredis reports a connection that ended; it goes on with advice about an option that only Millrace sets. */
 const FLUSHED = /^Reached the max retries per request limit[^]*$/;
-/** OpenSSL's text has ids and a place in its own code around the reason. */
-const OPENSSL = /\w+:error:\w+:SSL routines:\w*:([^:\n]+):[^:\n]*:\d+:[^\n]*\n?/g;
+/** OpenSSL's text has ids and a place in its own code around the reason. Each part is bounded: a long text takes no longer. */
+const OPENSSL = /\b\w{1,32}:error:\w{1,32}:SSL routines:\w{0,64}:([^:\n]{1,200}):[^:\n]{0,200}:\d{1,9}:[^\n]{0,200}\n?/g;
 
 /** An error text of Redis or ioredis as it may be shown: bounded, and without the arguments that some of them repeat. */
 export function shownText(text: string): string {
