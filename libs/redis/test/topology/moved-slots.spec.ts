@@ -28,7 +28,8 @@ async function move(key: string): Promise<void> {
 it('readers keep one connection each, however often their slots move while nobody reads', async () => {
   topology = await connectRedis(site.target);
   const readers = KEYS.map((key) => topology.blockingFor(key, 'read'));
-  const areReady = async (): Promise<boolean> => (await Promise.all(readers.map((reader) => reader.whenReady(5_000)))).every(Boolean);
+  const areReady = async (): Promise<boolean> =>
+    (await Promise.all(readers.map((reader) => reader.whenReady(5_000)))).every(Boolean);
   expect(await areReady()).toBe(true);
   for (const reader of readers) reader.watch({ ready: () => undefined, lost: () => undefined, message: () => undefined });
   for (let round = 0; round < 3; round += 1) {
