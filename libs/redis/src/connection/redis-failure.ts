@@ -55,7 +55,7 @@ const TABLE: readonly (readonly [RegExp, RedisFailureKind])[] = [
   [/^[A-Z]+ /, 'unknown'],
   [/isn't writeable/, 'unsent'],
   [/timed out|Connection is closed|ECONNRESET|EPIPE|Socket timeout|max retries per request|due to connection close/i, 'indeterminate'],
-  // Of its client of a Cluster: one of the tries before the last may have been executed.
+  // The client of a Cluster tried before, and one of those tries may have been executed.
   [/^Too many Cluster redirections/, 'indeterminate'],
   [/Please report this/, 'indeterminate'],
 ];
