@@ -124,7 +124,7 @@ const following = [
   {
     name: 'a node without a host has that of the node that spoke of it',
     file: `${TOPOLOGY}/slot-map.ts`,
-    find: "announced.startsWith(':') ? `${addressOf(speaker).host}${announced}` : announced",
+    find: "announced.startsWith(':') ? `${addressIn(speaker).host}${announced}` : announced",
     replace: 'announced',
     spec: 'libs/redis/test/topology/slot-map.spec.ts',
     title: 'has the host of the node that spoke where none is announced',
@@ -132,8 +132,8 @@ const following = [
   {
     name: 'a node of a Cluster is reached by its address in the natMap',
     file: `${TOPOLOGY}/cluster-nodes.ts`,
-    find: 'natMap[node] ?? addressOf(node)',
-    replace: 'addressOf(node) ?? natMap',
+    find: 'natMap[node] ?? addressIn(node)',
+    replace: 'addressIn(node) ?? natMap',
     spec: CLUSTER_SPEC,
     title: 'names the announced addresses that cannot be reached',
   },
