@@ -66,7 +66,7 @@ export const openFetches = [
   {
     name: 'a partition that another takes leaves no fetch open',
     file: `${SCRIPTS}/acquire.lua`,
-    find: "  closeFetch(string.match(control, '^.-}') .. ':meta')\n",
+    find: "  closeFetch(meta)\n",
     replace: '',
     spec: OPEN_FETCHES_SPEC,
     title: 'is closed when another member takes the partition',

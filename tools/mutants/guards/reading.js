@@ -72,8 +72,8 @@ export const reading = [
   {
     name: 'no more readers than there are connections for',
     file: 'libs/streams/src/read/reader-pool.ts',
-    find: 'free.length === 0 && this.#count < MOST_READERS',
-    replace: 'free.length === 0',
+    find: 'if (this.#count < MOST_READERS) free.push(this.#made(key));',
+    replace: 'free.push(this.#made(key));',
     spec: READERS_SPEC,
     title: 'go to others when those that have them are full',
   },

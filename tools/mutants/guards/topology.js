@@ -7,6 +7,7 @@ const SLOT = `${TOPOLOGY}/slot-connection.ts`;
 const CHANNELS_SPEC = 'libs/redis/test/connection/moved-channels.spec.ts';
 const CLUSTER_SPEC = 'libs/redis/test/topology/cluster.spec.ts';
 const CONNECTION_SPEC = 'libs/redis/test/connection/redis-connection.spec.ts';
+const MOVED_SLOTS_SPEC = 'libs/redis/test/topology/moved-slots.spec.ts';
 const SENTINELS_SPEC = 'libs/redis/test/topology/sentinels.spec.ts';
 
 const MOVED_TITLE = 'sends a command to the node that a slot has gone to, and lets its epoch grow';
@@ -45,6 +46,14 @@ const redirecting = [
     replace: "return await this.#redis.call('EVAL', ",
     spec: CLUSTER_SPEC,
     title: BETWEEN_TITLE,
+  },
+  {
+    name: 'a command that two nodes send to each other waits between them',
+    file: SLOT,
+    find: 'if (times > 1) await setTimeout(pauseMs(times - 1));\n',
+    replace: '',
+    spec: MOVED_SLOTS_SPEC,
+    title: 'a command that two nodes send to each other is sent again less and less often, and fails in words',
   },
   {
     name: 'TRYAGAIN waits',
@@ -116,10 +125,10 @@ const following = [
   {
     name: 'a reader leaves the node that its slot has left',
     file: SLOT,
-    find: 'this.#keep([nodes.ownerOf(slot) ?? node, node]);\n',
-    replace: '',
-    spec: CLUSTER_SPEC,
-    title: 'lets a read that waits go on at the other node when its slot has gone there',
+    find: 'if (owner !== null && this.#underWay === 0) this.#keep([owner]);',
+    replace: 'if (owner === null) this.#keep([]);',
+    spec: MOVED_SLOTS_SPEC,
+    title: 'readers keep one connection each, however often their slots move while nobody reads',
   },
   {
     name: 'a node without a host has that of the node that spoke of it',
