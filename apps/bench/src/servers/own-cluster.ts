@@ -2,7 +2,7 @@ import { LocalCluster, serverBinaries } from '@millrace/redis';
 
 /** A Cluster of primaries without replicas, each with an append-only file that is written each second. */
 export interface BenchCluster {
-  /** Of one node: it leads to all. */
+  /** The URL of one node, which leads to all. */
   readonly url: string;
   readonly pids: readonly number[];
   stop(): Promise<void>;

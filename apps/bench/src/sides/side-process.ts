@@ -78,7 +78,7 @@ export class SideProcess {
     return this.#ask({ ask: 'arrived' }, limitMs(this.#armed)) as Promise<Arrival>;
   }
 
-  /** What has come since it was armed. */
+  /** Counts the messages since it was armed. */
   handled(): Promise<Handled> {
     return this.#ask({ ask: 'handled' }) as Promise<Handled>;
   }
