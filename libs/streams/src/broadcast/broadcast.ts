@@ -153,7 +153,7 @@ export class Broadcast implements Subscription {
     const entries = await follower.read(this.#definition.concurrency);
     this.#problems.delete(follower);
     for (const item of entries.flatMap((entry) => this.#itemsOf(entry))) {
-      await this.#slots.free(signal);
+      while (!this.#slots.isFree && !signal.aborted) await this.#slots.free(signal);
       if (signal.aborted) return 0;
       this.#begin(item);
     }
