@@ -131,7 +131,7 @@ export class ClusterListener implements RedisConnection {
       if (redirect) this.#nodes.redirected(redirect, node);
       return error as RedisFailure;
     }
-    // What was lost meanwhile counts for lost from the start.
+    // A connection that was lost meanwhile has lost the channel with it.
     if (connection.connectionEpoch === epoch) channel.subscribed = { to: connection, epoch };
     return null;
   }
