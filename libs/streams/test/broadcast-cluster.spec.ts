@@ -37,13 +37,13 @@ const ownerOf = ({ name }: TopicDefinition, partition: number): Promise<LocalSer
   cluster.primaryOf(slotOf(partitionKeys(prefix, name, partition).log));
 
 /** Follows the topics, and notes `topic/id` of each message, in the order in which they come. */
-async function follow({ streams }: Process<Topology>, followed = topics): Promise<string[]> {
+async function follow({ streams }: Process<Topology>, followed = topics, concurrency = 16): Promise<string[]> {
   const seen: string[] = [];
   const handler = async ({ topic, message }: { topic: string; message: { id: string } }): Promise<{ kind: 'ack' }> => {
     seen.push(`${topic}/${message.id}`);
     return { kind: 'ack' };
   };
-  await Promise.all(followed.map((topic) => streams.broadcast({ topic, concurrency: 16 }, handler)));
+  await Promise.all(followed.map((topic) => streams.broadcast({ topic, concurrency }, handler)));
   return seen;
 }
 
@@ -86,9 +86,9 @@ describe('broadcasts in a Cluster', () => {
     expect(seen.map((each) => each.sort())).toEqual([expected, expected]);
   });
 
-  it('read nothing while nothing is published, and one partition for a message', async () => {
+  it.each([1, 16])('read nothing while nothing is published, and one partition for a message, with a concurrency of %i', async (concurrency) => {
     const [publisher, follower] = [await start('publisher'), await start('follower')];
-    const seen = await follow(follower, topics.slice(0, 1));
+    const seen = await follow(follower, topics.slice(0, 1), concurrency);
     await waitFor(async () => (await channels('follower')) === partitions.length, { what: 'all rings to be heard', ...WAIT });
     await publish(publisher, topics[0]!, 'first');
     await waitFor(() => seen.length === 1, { what: 'the first', ...WAIT });

@@ -123,7 +123,7 @@ export class LogFollower {
       const rows = batches.get(cursor) ?? [];
       const entries = this.#take(cursor, rows);
       const ring = rung.get(cursor.channel) ?? null;
-      if (rows.length < count) this.#rings.emptied(cursor.channel, ring);
+      if (rows.length < count || (ring !== null && this.#isRead(cursor.channel, ring))) this.#rings.emptied(cursor.channel, ring);
       else this.#rings.left(cursor.channel, ring);
       return entries;
     });
