@@ -1,11 +1,11 @@
 import { MillraceError } from '@millrace/core';
-import type { ClusterTarget, RedisAddress, ServerTarget } from '../connection/redis-target.js';
+import { assertAddresses, assertNatMap } from '../connection/redis-address.js';
+import type { ClusterTarget, ServerTarget } from '../connection/redis-target.js';
 import { maskUrl, partsOfUrl } from '../connection/redis-url.js';
 import { readNodesFacts } from '../connection/server-facts.js';
 import { ClusterNodes } from '../topology/cluster-nodes.js';
 import { ClusterTopology } from '../topology/cluster-topology.js';
 import { uncoveredIn } from '../topology/slot-map.js';
-import { assertAddresses } from './addresses.js';
 import { assertConnectionName, type ConnectionName } from './connect-server.js';
 import { assertMaySucceed, BOOT_TIMEOUT_MS } from './until-ready.js';
 
@@ -20,7 +20,7 @@ const LOOK_EVERY_MS = 50;
 export async function connectCluster({ name = 'millrace', ...target }: ClusterTarget & ConnectionName): Promise<ClusterTopology> {
   assertConnectionName(name);
   assertAddresses(target.cluster.nodes, 'nodes of the Cluster');
-  assertAddressesBehind(target.cluster.natMap ?? {});
+  assertNatMap(target.cluster.natMap);
   const nodes = new ClusterNodes({ target, name });
   try {
     nodes.start();
@@ -53,11 +53,6 @@ export function clusterBehind({ url, tls }: ServerTarget): ClusterTarget {
 
 function invalid(message: string): MillraceError {
   return new MillraceError('INVALID_OPTIONS', message);
-}
-
-function assertAddressesBehind(natMap: Readonly<Record<string, RedisAddress>>): void {
-  const addresses = Object.values(natMap);
-  if (addresses.length > 0) assertAddresses(addresses, 'natMap');
 }
 
 /** Resolves when each slot has a node, and each node with slots its connections. */

@@ -2,7 +2,8 @@ import { connect, Socket } from 'node:net';
 import { connect as connectSecurely, type TLSSocket } from 'node:tls';
 import { asError } from '@millrace/core';
 import { AbstractConnector, type RedisOptions } from 'ioredis';
-import { type RedisAddress, type RedisTls, trustFor } from './redis-target.js';
+import type { RedisAddress } from './redis-address.js';
+import { type RedisTls, trustFor } from './redis-target.js';
 import type { Sentinels } from './sentinels.js';
 
 type Connector = NonNullable<RedisOptions['Connector']>;

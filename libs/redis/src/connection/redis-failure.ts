@@ -55,6 +55,8 @@ const TABLE: readonly (readonly [RegExp, RedisFailureKind])[] = [
   [/^[A-Z]+ /, 'unknown'],
   [/isn't writeable/, 'unsent'],
   [/timed out|Connection is closed|ECONNRESET|EPIPE|Socket timeout|max retries per request|due to connection close/i, 'indeterminate'],
+  // Of its client of a Cluster: one of the tries before the last may have been executed.
+  [/^Too many Cluster redirections/, 'indeterminate'],
   [/Please report this/, 'indeterminate'],
 ];
 
@@ -89,6 +91,11 @@ export function redirectOf(error: unknown): Redirect | null {
 /** Whether some keys of the command have gone to another node already, and others not yet. Nothing was executed. */
 export function isBetweenNodes(error: unknown): boolean {
   return refusalOf(error).startsWith('TRYAGAIN ');
+}
+
+/** Whether a node of a Cluster serves nothing: the others may serve its slots by now. */
+export function isDown(error: unknown): boolean {
+  return refusalOf(error).startsWith('CLUSTERDOWN ');
 }
 
 /** Whether a read that waited was ended since its key, or its whole slot, went to another node, or was removed. */

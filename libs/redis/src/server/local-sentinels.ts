@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '@millrace/core';
-import type { RedisAddress } from '../connection/redis-target.js';
+import type { RedisAddress } from '../connection/redis-address.js';
 import { type LocalPlace, LocalProcess, startInPlace } from './local-process.js';
 import { LocalServer, type LocalServerOptions } from './local-server.js';
 import { type LocalPort, onServer, untilTrue } from './node-command.js';

@@ -3,10 +3,11 @@ import { type MakeConnection, toNode } from '../connection/open-connection.js';
 import type { Profile } from '../connection/profiles.js';
 import { RedisFailure } from '../connection/redis-failure.js';
 import type { Redirect } from '../connection/redis-failure.js';
-import type { ClusterTarget, RedisAddress } from '../connection/redis-target.js';
+import { addressIn, nodeNameOf } from '../connection/redis-address.js';
+import type { ClusterTarget } from '../connection/redis-target.js';
 import type { ServerConnection } from '../connection/server-connection.js';
 import { withDeadline } from '../server/deadline.js';
-import { addressOf, isSameMap, nameIn, NO_SLOTS, type SlotMap, slotMapOf } from './slot-map.js';
+import { isSameMap, nameIn, NO_SLOTS, type SlotMap, slotMapOf } from './slot-map.js';
 
 /** How often a node is asked who has which slot. */
 const LOOK_EVERY_MS = 1_000;
@@ -177,7 +178,7 @@ export class ClusterNodes {
 
   #connectionsTo(node: string): MakeConnection {
     const { cluster: { natMap = {} }, ...login } = this.#parts.target;
-    return toNode(natMap[node] ?? addressOf(node), login);
+    return toNode(natMap[node] ?? addressIn(node), login);
   }
 
   async #round(): Promise<number> {
@@ -207,7 +208,7 @@ export class ClusterNodes {
 
   /** Connects to everything that may know: the nodes that are named by the user, and all that any node ever told of. */
   #reachOut(): number {
-    const named = this.#parts.target.cluster.nodes.map(nameOf);
+    const named = this.#parts.target.cluster.nodes.map(nodeNameOf);
     const nodes = [...named, ...this.#slots.primaries, ...this.#slots.replicas];
     const areNew = nodes.some((node) => !this.#shared.has(node));
     for (const node of nodes) this.at(node, 'control', 'control');
@@ -252,8 +253,4 @@ export class ClusterNodes {
     this.#shared.delete(node);
     for (const connection of connections.values()) connection.close();
   }
-}
-
-function nameOf({ host, port }: RedisAddress): string {
-  return `${host}:${port}`;
 }

@@ -1,5 +1,5 @@
 import { RedisFailure } from '../connection/redis-failure.js';
-import type { RedisAddress } from '../connection/redis-target.js';
+import { addressIn } from '../connection/redis-address.js';
 
 /** How many slots a Redis Cluster has. */
 export const SLOTS = 16_384;
@@ -54,15 +54,9 @@ export function uncoveredIn({ owners }: SlotMap): string {
   return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(', ');
 }
 
-/** A name of a node as an address. The host of IPv6 has colons itself. */
-export function addressOf(name: string): RedisAddress {
-  const colon = name.lastIndexOf(':');
-  return { host: name.slice(0, colon), port: Number(name.slice(colon + 1)) };
-}
-
 /** The name of a node that another one announced: without a host, it is that of the one that spoke. */
 export function nameIn(announced: string, speaker: string): string {
-  return announced.startsWith(':') ? `${addressOf(speaker).host}${announced}` : announced;
+  return announced.startsWith(':') ? `${addressIn(speaker).host}${announced}` : announced;
 }
 
 function nameOf([host, port]: Node, asked: string): string {

@@ -119,9 +119,14 @@ describe('a Redis Cluster', () => {
     const to = await elsewhere(slot);
     await cluster.beginMigration(slot, to);
     await cluster.moveKeys(slot, to, 1);
-    await expect(connection.call('MGET', one, two)).rejects.toMatchObject({ kind: 'unavailable', retryable: true });
-    await cluster.moveKeys(slot, to);
-    await cluster.finishMigration(slot, to);
+    const refused = connection.call('MGET', one, two).catch((error: unknown) => error);
+    try {
+      const error = await waitFor(() => refused, { what: 'the command to be refused', timeoutMs: 20_000 });
+      expect(error).toMatchObject({ kind: 'unavailable', retryable: true });
+    } finally {
+      await cluster.moveKeys(slot, to);
+      await cluster.finishMigration(slot, to);
+    }
   });
 
   it('sends a confirmation to the node that got the write', async () => {
@@ -149,11 +154,29 @@ describe('a Redis Cluster', () => {
     const reader = topology.blockingFor(key, 'read');
     await reader.whenReady(5_000);
     const waiting = reader.call('XREAD', 'BLOCK', BLOCK_MS, 'STREAMS', key, '1-0');
+    const from = await cluster.primaryOf(slotOf(key));
     await cluster.migrate([slotOf(key)], await elsewhere(slotOf(key)));
     await writer.call('XADD', key, '2-0', 'f', 'w');
     expect(await waiting).toEqual([[key, [['2-0', ['f', 'w']]]]]);
     expect(await namesAt(await cluster.primaryOf(slotOf(key)))).toContain('read#1');
+    await waitFor(async () => !(await namesAt(from)).includes('read#1'), { what: 'the reader to leave the old node' });
     reader.close();
+  });
+
+  it.each([
+    ['made', (topology: Topology, key: string) => topology.blockingFor(key, 'read')],
+    ['there', (topology: Topology, key: string) => topology.publishFor(key)],
+  ])('tells who watches it that it is lost, and ready, when its slot has gone to another node: its connection there is %s', async (_, open) => {
+    const topology = await connect();
+    const key = keyOf('watched');
+    const connection = open(topology, key);
+    await connection.whenReady(5_000);
+    const happened: string[] = [];
+    connection.watch({ ready: () => void happened.push('ready'), lost: () => void happened.push('lost'), message: () => undefined });
+    await cluster.migrate([slotOf(key)], await elsewhere(slotOf(key)));
+    expect(await connection.call('GET', key)).toBeNull();
+    await waitFor(() => happened.at(-1) === 'ready', { what: 'it to be ready again' });
+    expect(happened[0]).toBe('lost');
   });
 
   it('tells a member of a group whose stream goes away that nothing happened, and not that the stream is lost', async () => {

@@ -99,11 +99,24 @@ describe('a primary that Sentinels watch', () => {
     expect(await waiting.whenReady(10_000)).toBe(true);
     const before = await all.whoIsPrimary();
     before.freeze();
-    await all.untilPrimaryIsNot(before);
-    const next = await all.whoIsPrimary();
-    const clients = (): Promise<unknown> => onServer({ port: next.port, password: PASSWORD }, (call) => call('CLIENT', 'LIST'));
-    await waitFor(async () => String(await clients()).includes('name=millrace:read '), { what: 'the connection to the successor', timeoutMs: 30_000 });
-    before.thaw();
+    try {
+      await all.untilPrimaryIsNot(before);
+      const next = await all.whoIsPrimary();
+      const clients = (): Promise<unknown> => onServer({ port: next.port, password: PASSWORD }, (call) => call('CLIENT', 'LIST'));
+      const isThere = async (): Promise<boolean> => String(await clients()).includes('name=millrace:read ');
+      await waitFor(isThere, { what: 'the connection to the successor', timeoutMs: 20_000 });
+    } finally {
+      before.thaw();
+    }
+  });
+
+  it('is not taken for one where the Sentinels name a server that is a replica', async () => {
+    const primary = await all.whoIsPrimary();
+    const replica = all.servers.find((server) => server !== primary)!;
+    const natMap = { [`127.0.0.1:${primary.port}`]: { host: '127.0.0.1', port: replica.port } };
+    const error = await failure({ ...target, sentinel: { ...target.sentinel, natMap } });
+    expect(error).toMatchObject({ code: 'REDIS_UNREACHABLE' });
+    expect(`${error.message} ${error.problems.join()}`).toContain(`The Sentinels name 127.0.0.1:${replica.port}, which is a replica`);
   });
 
   it('is asked for over one connection to each Sentinel, whatever the number of connections, and none stays', async () => {

@@ -57,7 +57,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     const { durability } = definition;
     const settler = new Settler({ redis, prefix, member, held, durability, feedback: this, onSettled: parts.onSettled });
     const queue = new LaneQueue(handling.rule ?? ONE_BY_ONE, definition.ordering.by);
-    const [notes, parked] = [new OwnerNotes({ redis, prefix, member }), new ParkedMessages({ redis, member })];
+    const [notes, parked] = [new OwnerNotes({ redis, prefix, member }), new ParkedMessages({ redis, member, durability })];
     const partitions = new Map<GroupPartition, OwnedPartition>();
     const { onExhausted = 'dead-letter' } = definition.ordering;
     const raise = ({ partition }: GroupPartition, epoch: number): void => ownership.raise(partition, epoch);
