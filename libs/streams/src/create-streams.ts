@@ -119,7 +119,8 @@ export function createStreams(options: StreamsOptions): Streams {
     subscribe: (definition, handler) => subscribe(definition, { rule: null, handler }),
     subscribeBatch: (definition, rule, handler) => subscribe(definition, { rule, handler }),
     broadcast: async (definition, handler) => {
-      const start: Start<Subscription> = (onStopped) => Broadcast.start({ redis, prefix, log, onStopped }, definition, handler);
+      const parts = { redis, prefix, log, rings };
+      const start: Start<Subscription> = (onStopped) => Broadcast.start({ ...parts, onStopped }, definition, handler);
       const subscription = await subscriptions.follow(definition, start);
       tender.subscribed(definition.topic, BROADCAST_GROUP, () => false);
       return subscription;

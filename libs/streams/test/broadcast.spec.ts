@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { deliveryPipeline, type DeliveryContext, fixed, listen, type Subscription, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { Bed } from './bed.js';
-import { type Process, signal } from './fixture.js';
+import { SelectiveProxy } from './crashes/selective-proxy.js';
+import { type Process, signal, startProcess } from './fixture.js';
 import { storedEntry } from './stored-entry.js';
 import { Numbered, numbers, Single } from './topics.js';
 
@@ -37,9 +38,13 @@ async function reads(): Promise<number> {
   return Number(/cmdstat_xread:calls=(\d+)/.exec(stats)?.[1] ?? 0);
 }
 
+/** Rings as the script does that stores a message; with this id there is something that the follower has not read. */
+const ring = (id = '1-0'): Promise<unknown> => bed.command('SPUBLISH', bed.place(Single, 'g').keys.ring, `log ${id}`);
+
 /** Resolves when the follower has read no new entry: then it checks its log, and may read on from another position. */
 async function quiet(): Promise<void> {
   const before = await reads();
+  await ring();
   await waitFor(async () => (await reads()) > before, { what: 'a read to bring nothing' });
 }
 
@@ -126,6 +131,7 @@ describe('a broadcast', () => {
     // As after a restore, or a clock that was set back: the ids of the new log are lower.
     await process.streams.declare(topicOf(Single));
     await bed.command('XADD', bed.place(Single, 'g').keys.log, ...storedEntry(0, ['[1,"01900000-0000-7000-8000-000000000000",null,null,null,{"value":2}]'], 1));
+    await ring();
     await waitFor(() => seen.length === 2, { what: 'the message of the new log', timeoutMs: 10_000 });
     expect(seen).toEqual([1, 2]);
     expect(subscription.problem()).toBeNull();
@@ -175,6 +181,7 @@ describe('a broadcast', () => {
       await bed.command('XADD', log, ...storedEntry(value, [envelope(value + 5)], value < 2 ? 1 : Date.now()));
     }
     await bed.command('HSET', bed.place(Single, 'g').keys.meta, 'next', 4);
+    await ring();
     await waitFor(() => seen.includes(8), { what: 'the last' });
     await quiet();
     await process.publisher.publish(Single, { value: 2_000 });
@@ -198,6 +205,34 @@ describe('a broadcast', () => {
     await waitFor(() => seen.includes(9), { what: 'the last' });
     // Messages that were read before the pause took effect are no loss.
     expect(lost.reduce((sum, count) => sum + count, 0) + seen.length).toBe(10);
+  });
+
+  it('has no connection of its own', async () => {
+    const process = await bed.start();
+    for (const topic of [Single, Numbered]) await follow(process, async () => undefined, { topic });
+    const clients = async (): Promise<string[]> => String(await bed.command('CLIENT', 'LIST')).split('\n').filter((line) => !/name=spec:/.test(line));
+    await waitFor(async () => (await clients()).some((line) => line.includes(' ssub=4 ')), { what: 'the rings of all partitions to be heard' });
+    expect((await clients()).map((line) => / name=millrace:(\S+)/.exec(line)?.[1] ?? []).flat().sort()).toEqual(['control', 'publish', 'rings']);
+  });
+
+  it.each([
+    ['its connection for rings is cut', 'break'],
+    ['its connection for rings is silent', 'keep'],
+  ] as const)('gets a message while %s', async (_, verdict) => {
+    const proxy = await SelectiveProxy.start(bed.url);
+    const process = await startProcess(proxy.url, { prefix: bed.prefix, leaseMs: 30_000 });
+    const publisher = await bed.start();
+    heard.push(() => void process.stop().then(() => proxy.stop()));
+    const seen: number[] = [];
+    await follow(process, async ({ value }) => void seen.push(value));
+    await waitFor(async () => / ssub=1 /.test(String(await bed.command('CLIENT', 'LIST'))), { what: 'rings to be heard' });
+    proxy.follow(({ name, direction }) => (name.endsWith(':rings') && direction === 'reply' ? verdict : 'pass'));
+    await publisher.publisher.publishMany(Single, numbers(3));
+    await waitFor(() => seen.length === 3, { what: 'the messages', timeoutMs: 20_000 });
+    proxy.pass();
+    await publisher.publisher.publish(Single, { value: 3 });
+    await waitFor(() => seen.length === 4, { what: 'the next one', timeoutMs: 20_000 });
+    expect(seen).toEqual(all(4));
   });
 
   it('starts no handler after it is stopped, and waits for those at work', async () => {

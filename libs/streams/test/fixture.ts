@@ -16,7 +16,7 @@ import {
   topicOf,
   type PayloadClass,
 } from '@millrace/core';
-import { connectRedis, connectServer, type RedisTarget, type StandaloneTopology, type Topology } from '@millrace/redis';
+import { connectRedis, connectServer, type RedisConnectOptions, type StandaloneTopology, type Topology } from '@millrace/redis';
 import { createStreams, type Streams, type StreamsOptions } from '@millrace/streams';
 import type { TestRedis } from '@millrace/testing';
 
@@ -37,7 +37,7 @@ export async function startProcess(server: TestRedis | string, options: Omit<Str
 }
 
 /** The same, whichever way Redis is set up. */
-export async function startProcessAt(target: RedisTarget, options: Omit<StreamsOptions, 'redis'>): Promise<Process<Topology>> {
+export async function startProcessAt(target: RedisConnectOptions, options: Omit<StreamsOptions, 'redis'>): Promise<Process<Topology>> {
   return processOn(await connectRedis(target), options);
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { setTimeout } from 'node:timers/promises';
 import { type DeliveryContext, deliveryPipeline, fixed, Publisher, Topic, topicOf, type PayloadClass } from '@millrace/core';
 import { connectRedis, redisConnection, type Topology } from '@millrace/redis';
 import { createStreams, type GroupState, type Streams } from '@millrace/streams';
@@ -113,6 +114,25 @@ describe('on a topology whose partitions are on several nodes', () => {
     await publisher.publisher.publishMany(Numbered, numbers(30));
     await waitFor(() => seen.length === 30, { what: 'all to be seen' });
     expect([broadcast.problem(), seen.sort((a, b) => a - b)]).toEqual([null, numbers(30).map(({ payload }) => payload.value)]);
+  });
+
+  it('a broadcast handles no more at once than it has slots, in all partitions together, and none is left behind', async () => {
+    const [publisher, follower] = [await start(), await start()];
+    const seen: number[] = [];
+    let [running, most] = [0, 0];
+    const topic = topicOf(Numbered);
+    const handle = async ({ value }: { value: number }): Promise<void> => {
+      running += 1;
+      most = Math.max(most, running);
+      await setTimeout(1);
+      running -= 1;
+      seen.push(value);
+    };
+    const handler = deliveryPipeline({ topic, group: 'broadcast', retry: noRetry, timeoutMs: null, handle: handle as never });
+    await follower.streams.broadcast({ topic, concurrency: 2 }, handler);
+    await publisher.publisher.publishMany(Numbered, numbers(300));
+    await waitFor(() => seen.length === 300, { what: 'all to be seen' });
+    expect([most, new Set(seen).size]).toEqual([2, 300]);
   });
 
   it('dead letters of every partition are reported', async () => {

@@ -10,7 +10,8 @@ export type Outcome = PromiseSettledResult<unknown>;
 export interface ConnectionWatcher {
   /** It is ready, for the first time or again. */
   readonly ready: () => void;
-  readonly lost: () => void;
+  /** @param channels when only these are missed from now on, and others that were subscribed to still come */
+  readonly lost: (channels?: readonly string[]) => void;
   /** A message has come on a channel that was subscribed to. */
   readonly message: (channel: string, text: string) => void;
 }
@@ -55,12 +56,13 @@ export interface RedisConnection extends Commands {
   watch(watcher: ConnectionWatcher): void;
 
   /**
-   * Resolves when messages that SPUBLISH sends to these channels come, until the connection is lost; from the first one on it
+   * Resolves when messages that SPUBLISH sends to these channels come, until they are lost; from the first one on the connection
    * takes no other commands but PING.
    *
+   * @returns those that come; nodes of a Cluster that cannot be reached now have the others
    * @throws RedisFailure
    */
-  subscribe(channels: readonly string[]): Promise<void>;
+  subscribe(channels: readonly string[]): Promise<readonly string[]>;
 
   /** @throws RedisFailure */
   unsubscribe(channels: readonly string[]): Promise<void>;

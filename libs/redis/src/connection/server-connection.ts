@@ -132,9 +132,10 @@ export class ServerConnection implements RedisConnection {
     this.#watcher = watcher;
   }
 
-  async subscribe(channels: readonly string[]): Promise<void> {
+  async subscribe(channels: readonly string[]): Promise<readonly string[]> {
     this.#assertSendable('SSUBSCRIBE', channels);
     await this.#redis.ssubscribe(...channels).catch((error: unknown) => raise(error, 'SSUBSCRIBE'));
+    return channels;
   }
 
   async unsubscribe(channels: readonly string[]): Promise<void> {

@@ -104,7 +104,7 @@ export class SlotConnection implements RedisConnection {
     });
   }
 
-  subscribe(): Promise<void> {
+  subscribe(): Promise<never> {
     return Promise.reject(takesNoSubscriptions(this.name));
   }
 

@@ -195,7 +195,7 @@ describe('a Redis Cluster', () => {
     const heard: string[] = [];
     const happened: string[] = [];
     const listener = topology.listening('hear');
-    const subscribe = (): Promise<void> => listener.subscribe([keyOf('script')]);
+    const subscribe = (): Promise<unknown> => listener.subscribe([keyOf('script')]);
     listener.watch({
       ready: () => void (happened.push('ready'), subscribe()),
       lost: () => void happened.push('lost'),

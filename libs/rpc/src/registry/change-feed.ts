@@ -4,6 +4,8 @@ import type { RedisConnection, Topology } from '@millrace/redis';
 /** How often the connection is asked for an answer: a dead one is noticed by nothing else. */
 const ASK_EVERY_MS = 3_000;
 const READY_WAIT_MS = 1_000;
+/** How soon it tries again to subscribe when the node of the channel in a Cluster is away. */
+const MISSED_AGAIN_MS = 1_000;
 
 export interface FeedListener {
   readonly heard: (text: string) => void;
@@ -75,8 +77,8 @@ export class ChangeFeed {
     const connection = this.#connection!;
     if (!(await connection.whenReady(READY_WAIT_MS, signal))) return 0;
     const { connectionEpoch } = connection;
-    if (!this.#isSubscribed) await connection.subscribe([this.#channel]);
-    this.#isSubscribed = true;
+    this.#isSubscribed ||= (await connection.subscribe([this.#channel])).length > 0;
+    if (!this.#isSubscribed) return MISSED_AGAIN_MS;
     const sentAtMs = performance.now();
     await connection.call('PING');
     if (connection.connectionEpoch !== connectionEpoch) {

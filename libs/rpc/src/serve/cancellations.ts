@@ -54,7 +54,7 @@ export class Cancellations {
     const connection = this.#redis.listening('rpc-cancellations');
     connection.watch({
       ready: () => this.#loop.wake(),
-      lost: () => void (this.#subscribed = new Set()),
+      lost: (channels = [...this.#subscribed]) => void (this.#subscribed = without(this.#subscribed, channels)),
       message: (channel, text) => this.#heard(channel, text),
     });
     return connection;
@@ -66,13 +66,18 @@ export class Cancellations {
     // One that is lost while the reply comes has its set replaced: what is noted in the old one counts no more.
     const subscribed = this.#subscribed;
     const missing = [...this.#listeners.keys()].filter((channel) => !subscribed.has(channel));
-    if (missing.length > 0) await connection.subscribe(missing);
-    else await connection.call('PING');
-    for (const channel of missing) subscribed.add(channel);
+    for (const channel of missing.length > 0 ? await connection.subscribe(missing) : []) subscribed.add(channel);
+    await connection.call('PING');
     return ASK_EVERY_MS;
   }
 
   #heard(channel: string, text: string): void {
     for (const listener of this.#listeners.get(channel) ?? []) listener(text);
   }
+}
+
+function without(channels: ReadonlySet<string>, lost: readonly string[]): Set<string> {
+  const left = new Set(channels);
+  for (const channel of lost) left.delete(channel);
+  return left;
 }

@@ -5,6 +5,7 @@ import {
 import type { Topology } from '@millrace/redis';
 import { decodeEnvelope } from '../log/envelope.js';
 import type { TopicLog } from '../log/topic-log.js';
+import type { Rings } from '../ring/rings.js';
 import { type FollowedEntry, LogFollower } from './log-follower.js';
 import { DelayedRetries } from './delayed-retries.js';
 import { Slots } from './slots.js';
@@ -13,6 +14,7 @@ export interface BroadcastParts {
   readonly redis: Topology;
   readonly prefix: string;
   readonly log: TopicLog;
+  readonly rings: Rings;
   /** Called when the broadcast was stopped and nothing of it runs any more. */
   readonly onStopped: () => void;
 }
@@ -144,6 +146,7 @@ export class Broadcast implements Subscription {
   }
 
   async #round(follower: LogFollower, signal: AbortSignal): Promise<number> {
+    await follower.whenDue(signal);
     await this.#slots.free(signal);
     if (signal.aborted) return 0;
     if (!(await follower.whenReady(READY_WAIT_MS, signal))) {
@@ -153,7 +156,7 @@ export class Broadcast implements Subscription {
     const entries = await follower.read(this.#definition.concurrency);
     this.#problems.delete(follower);
     for (const item of entries.flatMap((entry) => this.#itemsOf(entry))) {
-      await this.#slots.free(signal);
+      while (!this.#slots.isFree && !signal.aborted) await this.#slots.free(signal);
       if (signal.aborted) return 0;
       this.#begin(item);
     }

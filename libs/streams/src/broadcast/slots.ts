@@ -2,30 +2,28 @@
 export class Slots {
   readonly #limit: number;
   readonly #running = new Set<Promise<void>>();
+  readonly #waiting = new Set<() => void>();
   #isOpen = true;
-  #wake: (() => void) | null = null;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Resolves when work may begin, or when the signal aborts. */
+  /** Whether work may begin now. */
+  get isFree(): boolean {
+    return this.#isOpen && this.#running.size < this.#limit;
+  }
+
+  /** Resolves when work may begin, or when the signal aborts. Others that waited may have begun theirs by then. */
   async free(signal: AbortSignal): Promise<void> {
-    const wake = (): void => this.#wake?.();
-    signal.addEventListener('abort', wake);
-    while (!signal.aborted && (!this.#isOpen || this.#running.size >= this.#limit)) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-    signal.removeEventListener('abort', wake);
+    while (!this.isFree && !signal.aborted) await this.#change(signal);
   }
 
   /** Begins work, also when no slot is free: retries do not wait for one. */
   take(work: () => Promise<void>): void {
     const run = work().finally(() => {
       this.#running.delete(run);
-      this.#wake?.();
+      this.#changed();
     });
     this.#running.add(run);
   }
@@ -36,7 +34,7 @@ export class Slots {
 
   open(): void {
     this.#isOpen = true;
-    this.#wake?.();
+    this.#changed();
   }
 
   /** @returns whether all work ended in time */
@@ -49,5 +47,21 @@ export class Slots {
       timer = setTimeout(() => resolve(false), withinMs);
     });
     return Promise.race([ended, late]).finally(() => clearTimeout(timer));
+  }
+
+  #change(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#waiting.delete(done);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      this.#waiting.add(done);
+      signal.addEventListener('abort', done);
+    });
+  }
+
+  #changed(): void {
+    for (const done of [...this.#waiting]) done();
   }
 }

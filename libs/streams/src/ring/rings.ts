@@ -3,6 +3,8 @@ import type { RedisConnection, Topology } from '@millrace/redis';
 
 /** How often the connection is asked for an answer: a dead one is noticed by nothing else. */
 const ASK_EVERY_MS = 3_000;
+/** How soon it tries again to subscribe to channels whose node in a Cluster is away. */
+const MISSED_AGAIN_MS = 1_000;
 const READY_WAIT_MS = 1_000;
 /** Most channels in one command. */
 const PAGE = 512;
@@ -11,7 +13,7 @@ export interface RingListener {
   readonly heard: (channel: string, text: string) => void;
   /** Rings are heard from now on; earlier ones may have been missed. */
   readonly opened: () => void;
-  /** Rings are missed from now on, until `opened`. */
+  /** Rings of some of the channels are missed from now on, until `opened`. */
   readonly lost: () => void;
 }
 
@@ -20,11 +22,15 @@ export class Rings {
   readonly #redis: Topology;
   readonly #loop: Loop;
   readonly #all = new Set<Ear>();
+  /** Channels without ears, which may still be subscribed to. */
+  readonly #dropped = new Set<string>();
   /** By channel. */
   readonly #ears = new Map<string, Set<Ear>>();
   #connection: RedisConnection | null = null;
-  /** Channels that the present connection has subscribed to. */
-  #subscribed = new Set<string>();
+  /** Channels that are heard now. */
+  readonly #subscribed = new Set<string>();
+  /** How often channels were lost. */
+  #losses = 0;
 
   constructor(redis: Topology) {
     this.#redis = redis;
@@ -59,7 +65,7 @@ export class Rings {
     const connection = this.#redis.listening('rings');
     connection.watch({
       ready: () => this.#loop.wake(),
-      lost: () => this.#lost(),
+      lost: (channels) => this.#lost(channels),
       message: (channel, text) => {
         for (const ear of this.#ears.get(channel) ?? []) ear.listener.heard(channel, text);
       },
@@ -78,32 +84,53 @@ export class Rings {
     for (const channel of ear.channels) {
       const ears = this.#ears.get(channel);
       ears?.delete(ear);
-      if (ears?.size === 0) this.#ears.delete(channel);
+      if (ears?.size !== 0) continue;
+      this.#ears.delete(channel);
+      this.#dropped.add(channel);
     }
     this.#loop.wake();
   }
 
-  #lost(): void {
-    this.#subscribed = new Set();
-    for (const ear of this.#all) ear.miss();
+  #lost(channels: readonly string[] = [...this.#subscribed]): void {
+    this.#losses += 1;
+    for (const channel of channels) {
+      this.#subscribed.delete(channel);
+      for (const ear of this.#ears.get(channel) ?? []) ear.miss();
+    }
   }
 
   async #round(signal: AbortSignal): Promise<number> {
     const connection = this.#connection!;
     if (!(await connection.whenReady(READY_WAIT_MS, signal))) return 0;
-    const subscribed = this.#subscribed;
-    for (const page of pages([...this.#ears.keys()].filter((channel) => !subscribed.has(channel)))) {
-      await connection.subscribe(page);
-      for (const channel of page) subscribed.add(channel);
-    }
-    for (const page of pages([...subscribed].filter((channel) => !this.#ears.has(channel)))) {
-      for (const channel of page) subscribed.delete(channel);
-      await connection.unsubscribe(page);
-    }
+    const losses = this.#losses;
+    const isWhole = await this.#subscribe(connection);
+    await this.#unsubscribe(connection);
     await connection.call('PING');
-    // Channels of a connection that was lost meanwhile are not heard.
-    if (subscribed === this.#subscribed) for (const ear of this.#all) ear.open(subscribed);
-    return ASK_EVERY_MS;
+    // Channels that were lost meanwhile are not heard, and which ones is not known here.
+    if (this.#losses !== losses) return 0;
+    for (const ear of this.#all) ear.open(this.#subscribed);
+    return isWhole ? ASK_EVERY_MS : MISSED_AGAIN_MS;
+  }
+
+  /** @returns whether all channels are heard */
+  async #subscribe(connection: RedisConnection): Promise<boolean> {
+    const losses = this.#losses;
+    let isWhole = true;
+    for (const page of pages([...this.#ears.keys()].filter((channel) => !this.#subscribed.has(channel)))) {
+      const heard = await connection.subscribe(page);
+      if (this.#losses !== losses) return false;
+      for (const channel of heard) this.#subscribed.add(channel);
+      isWhole &&= heard.length === page.length;
+    }
+    return isWhole;
+  }
+
+  async #unsubscribe(connection: RedisConnection): Promise<void> {
+    for (const page of pages([...this.#dropped].filter((channel) => !this.#ears.has(channel)))) {
+      for (const channel of page) this.#subscribed.delete(channel);
+      await connection.unsubscribe(page);
+      for (const channel of page) this.#dropped.delete(channel);
+    }
   }
 }
 
