@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { connectRedis, LocalCluster, onServer, serverBinaries, slotOf } from '@millrace/redis';
+import { LocalCluster, onServer, serverBinaries, slotOf } from '@millrace/redis';
 import { cancellationChannel, instanceCancellationChannel } from '@millrace/rpc';
 import { expectNoChildren, uniqueName, waitFor } from '@millrace/testing';
 import { call, failureOf, gate, LEASE_MS, serve, SERVICE, untilAborted } from './rpc-ground.js';
@@ -20,8 +20,7 @@ describe('a call in a Redis Cluster that its caller cancels', () => {
   });
 
   async function start(prefix: string): Promise<RpcProcess> {
-    const url = cluster.urls[0]!;
-    const process = await startRpcProcess({ url, prefix, leaseMs: LEASE_MS, redis: await connectRedis({ url }) });
+    const process = await startRpcProcess({ target: { url: cluster.urls[0]! }, prefix, leaseMs: LEASE_MS });
     processes.push(process);
     return process;
   }

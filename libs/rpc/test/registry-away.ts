@@ -19,7 +19,7 @@ export async function callWithoutRegistry(ground: RpcGround, awayMs: number): Pr
   await setUser('allkeys', 'allchannels');
   const url = ground.server.url.replace('//', `//${USER}:secret@`);
   const [staying, leaving] = [await ground.start(), await ground.start()];
-  const caller = await ground.start({ url, registryPollMs: 100 });
+  const caller = await ground.start({ target: { url }, registryPollMs: 100 });
   const echo = async ({ payload }: { payload: string }): Promise<string> => payload;
   const definition = { ...SERVICE, concurrency: 4, methods: methodsWith(echo) };
   const [first, second] = [await staying.rpc.serve(definition), await leaving.rpc.serve(definition)];
