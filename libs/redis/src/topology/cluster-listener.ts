@@ -24,10 +24,10 @@ export class ClusterListener implements RedisConnection {
   readonly #purpose: string;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #stopWatching: () => void;
+  readonly #closing = new AbortController();
   #watcher: ConnectionWatcher | null = null;
   #epoch = 0;
   #wasReady = false;
-  #isClosed = false;
 
   /** @param purpose no other listener has it */
   constructor(nodes: ClusterNodes, purpose: string) {
@@ -41,12 +41,12 @@ export class ClusterListener implements RedisConnection {
 
   /** Whether the nodes are known, and each with a channel has its connection. */
   get isReady(): boolean {
-    if (this.#isClosed || this.#nodes.isClosed || this.#nodes.slots.primaries.size === 0) return false;
+    if (this.isClosed || this.#nodes.isClosed || this.#nodes.slots.primaries.size === 0) return false;
     return [...this.#subscriptions.keys()].every((channel) => this.#connectionFor(channel)?.isReady);
   }
 
   get isClosed(): boolean {
-    return this.#isClosed;
+    return this.#closing.signal.aborted;
   }
 
   get connectionEpoch(): number {
@@ -95,16 +95,16 @@ export class ClusterListener implements RedisConnection {
   }
 
   close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+    if (this.isClosed) return;
+    this.#closing.abort();
     this.#stopWatching();
     this.#nodes.closeAllBut([], this.#purpose);
   }
 
   async #subscribe(channel: string): Promise<void> {
     const connection = this.#connectionFor(channel);
+    if (!connection || !(await connection.whenReady(COMMAND_TIMEOUT_MS, this.#closing.signal))) throw this.#unsent('SSUBSCRIBE');
     // It is noted before it is made: a loss in between must not be missed.
-    if (!connection || !(await connection.whenReady(COMMAND_TIMEOUT_MS))) throw this.#unsent('SSUBSCRIBE');
     const node = this.#nodes.ownerOf(slotOf(channel))!;
     this.#subscriptions.set(channel, { node, connection, epoch: connection.connectionEpoch });
     await connection.subscribe([channel]);
