@@ -8,8 +8,10 @@ const MESSAGES = 1_000;
 const FAULTS = 6;
 const seed = seedOf();
 
-it(`keeps the promises of calls over ${MESSAGES} calls and ${FAULTS} faults (seed ${seed})`, async () => {
-  const options = { topology: 'standalone', messages: MESSAGES, faults: FAULTS, workers: 3, seed } as const;
+const TOPOLOGIES = ['standalone', 'cluster', 'sentinel'] as const;
+
+it.each(TOPOLOGIES)(`keeps the promises of calls on %s over ${MESSAGES} calls and ${FAULTS} faults (seed ${seed})`, async (topology) => {
+  const options = { topology, messages: MESSAGES, faults: FAULTS, workers: 3, seed };
   const report = await chaos(options);
   const document = documentOf(options, report);
   console.log(`${lineOf(document)}\n${JSON.stringify({ ...document.figures, ...document.endings, ...document.faults })}`);
