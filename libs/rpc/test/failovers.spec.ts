@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type LocalServer, slotOf } from '@millrace/redis';
+import { type LocalServer, onServer, slotOf } from '@millrace/redis';
 import { inboxKey, instanceKey, registryKeys, requestsKey } from '@millrace/rpc';
 import { ClusterSite, SentinelSite, waitFor } from '@millrace/testing';
 import { call, SERVICE } from './rpc-ground.js';
@@ -113,22 +113,51 @@ describe('calls in a Cluster', () => {
     await areFound(ground, traffic.members);
   });
 
-  it('find all instances again whose entries the next primary does not have', async () => {
+  /** From now on the replicas of this primary learn nothing more. @returns has one of them promoted in the place of the primary */
+  async function cutReplication(primary: LocalServer): Promise<() => Promise<LocalServer>> {
     const { cluster } = ground.site;
-    const slot = slotOf(registryKeys(ground.prefix).instances);
-    const primary = await cluster.primaryOf(slot);
-    const replicas = await cluster.replicasOf(primary);
-    for (const replica of replicas) replica.freeze();
+    const [replica] = (await cluster.replicasOf(primary)) as [LocalServer];
+    replica.freeze();
+    await onServer(primary, (run) => run('CLIENT', 'KILL', 'TYPE', 'replica'));
+    return async () => {
+      await primary.kill();
+      replica.thaw();
+      return replica;
+    };
+  }
+
+  it('find all instances again whose entries the next primary does not have', async () => {
+    const { instances } = registryKeys(ground.prefix);
+    const primary = await ground.site.cluster.primaryOf(slotOf(instances));
+    const failOver = await cutReplication(primary);
     const traffic = await startTraffic(ground, true);
-    await primary.kill();
-    for (const replica of replicas) replica.thaw();
-    await promoted(primary, slot);
+    expect(await ground.on(instances, 'HLEN')).toBe(traffic.members.length);
+    const next = await failOver();
+    const known = await onServer(next, async (run) => [await run('READONLY'), await run('EXISTS', instances)]);
+    expect(known).toEqual(['OK', 0]);
+    await promoted(primary, slotOf(instances));
     await areFound(ground, traffic.members);
-    expect(await ground.on(registryKeys(ground.prefix).instances, 'HLEN')).toBe(traffic.members.length);
+    expect(await ground.on(instances, 'HLEN')).toBe(traffic.members.length);
     await traffic.answeredMore();
     await traffic.ended();
     await primary.restart();
-    await cluster.whenOk();
+    await ground.site.cluster.whenOk();
+  });
+
+  it('are answered in an inbox whose next primary gives lower ids than the last one that was read', async () => {
+    const traffic = await startTraffic(ground, true);
+    const inbox = inboxKey(ground.prefix, traffic.inbox);
+    const primary = await ground.site.cluster.primaryOf(slotOf(inbox));
+    const failOver = await cutReplication(primary);
+    // As if the clock of this primary were ahead.
+    await ground.on(inbox, 'XSETID', `${Date.now() + 600_000}-0`);
+    await traffic.answeredMore();
+    await failOver();
+    await promoted(primary, slotOf(inbox));
+    await traffic.answeredMore();
+    await traffic.ended();
+    await primary.restart();
+    await ground.site.cluster.whenOk();
   });
 });
 
