@@ -33,7 +33,8 @@ describe('calls in a Cluster', () => {
 
   const keysOf = ({ inbox, members }: Traffic): string[] => {
     const { prefix } = ground;
-    return [requestsKey(prefix, SERVICE), inboxKey(prefix, inbox), registryKeys(prefix).instances, instanceKey(prefix, members[0]!)];
+    const own = instanceKey(prefix, members[0]!);
+    return [requestsKey(prefix, SERVICE), inboxKey(prefix, inbox), registryKeys(prefix).instances, own];
   };
 
   async function elsewhere(slot: number): Promise<LocalServer> {
@@ -113,7 +114,7 @@ describe('calls in a Cluster', () => {
     await areFound(ground, traffic.members);
   });
 
-  /** From now on the replicas of this primary learn nothing more. @returns has one of them promoted in the place of the primary */
+  /** From now on the replica of this primary learns nothing more. @returns kills the primary, so that the replica is promoted */
   async function cutReplication(primary: LocalServer): Promise<() => Promise<LocalServer>> {
     const { cluster } = ground.site;
     const [replica] = (await cluster.replicasOf(primary)) as [LocalServer];

@@ -11,7 +11,7 @@ it('the clock of a server is not taken for that of its successor', async () => {
   const server = await startTestRedis();
   const proxy = await TcpProxy.start(server.url);
   const redis = await connectServer({ url: proxy.url });
-  const connection = redis.publishFor('');
+  const connection = redis.publishFor();
   const clock = new RedisClock(connection);
   expect(clock.isFresh).toBe(false);
   clock.sample(Date.now() - BEHIND_MS, performance.now());

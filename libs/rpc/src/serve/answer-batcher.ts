@@ -85,13 +85,15 @@ export class AnswerBatcher {
     }
   }
 
-  /** Each inbox that no script may touch together with the stream is apart: its node may be away, which delays no other answers. */
+  /** An inbox that no script may touch together with the stream is apart: its node may be away, which delays no other answers. */
   #sharesOf(stream: SettledStream, items: readonly Settlement[]): Share[] {
     const connection = this.#parts.redis.publishFor(stream.key);
     const inboxes = inboxesOf(items);
     const apart = inboxes.filter((inbox) => this.#connectionOf(inbox) !== connection);
     if (apart.length === 0) return [{ items, inboxes, apart: null }];
-    const shares = apart.map((inbox): Share => ({ items: items.filter((item) => item.inbox === inbox), inboxes: [], apart: inbox }));
+    const shares = apart.map((inbox): Share => {
+      return { items: items.filter((item) => item.inbox === inbox), inboxes: [], apart: inbox };
+    });
     const rest = items.filter(({ inbox }) => !apart.includes(inbox));
     if (rest.length > 0) shares.push({ items: rest, inboxes: inboxesOf(rest), apart: null });
     return shares;

@@ -44,7 +44,8 @@ export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
   }
 }
 
-async function chaosOn({ site, faults: faultsOf }: ChaosSite, { messages, faults: count, workers, seed }: ChaosOptions): Promise<ChaosReport> {
+async function chaosOn({ site, faults: faultsOf }: ChaosSite, options: ChaosOptions): Promise<ChaosReport> {
+  const { messages, faults: count, workers, seed } = options;
   const records = new Records();
   const plan = { network: () => site.network(), prefix: uniqueName('chaos'), leaseMs: LEASE_MS, concurrency: CONCURRENCY };
   const direct = await connectRedis({ ...site.target, name: 'spec' });

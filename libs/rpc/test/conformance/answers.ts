@@ -3,6 +3,7 @@ import { MillraceError } from '@millrace/core';
 import { instanceKey, requestsKey, RpcRemoteError } from '@millrace/rpc';
 import { waitFor } from '@millrace/testing';
 import { call, failureOf, gate, serve, SERVICE } from '../rpc-ground.js';
+import type { RpcProcess } from '../rpc-process.js';
 import type { SiteGround } from '../site-ground.js';
 
 export function callsAreAnswered(ground: SiteGround): void {
@@ -21,13 +22,13 @@ export function callsAreAnswered(ground: SiteGround): void {
     const [one, other, ...servers] = await Promise.all([1, 2, 3, 4].map(() => ground.start()));
     for (const server of servers) await serve(server, { echo: async ({ payload }) => payload });
     const made = (name: string): string[] => Array.from({ length: 1_000 }, (_, value) => `"${name} ${value}"`);
-    const [ofOne, ofOther] = await Promise.all([
-      Promise.all(made('one').map((payloadJson) => call(one!, 'echo', { payloadJson }))),
-      Promise.all(made('other').map((payloadJson) => call(other!, 'echo', { payloadJson }))),
-    ]);
+    const echoed = (caller: RpcProcess, name: string): Promise<(string | null)[]> =>
+      Promise.all(made(name).map((payloadJson) => call(caller, 'echo', { payloadJson })));
+    const [ofOne, ofOther] = await Promise.all([echoed(one!, 'one'), echoed(other!, 'other')]);
     expect([ofOne, ofOther]).toEqual([made('one'), made('other')]);
     await emptied();
-    for (const caller of [one!, other!]) expect(caller.rpc.callerCounters).toMatchObject({ lateAnswers: 0, unknownAnswers: 0, malformed: 0 });
+    const none = { lateAnswers: 0, unknownAnswers: 0, malformed: 0 };
+    for (const caller of [one!, other!]) expect(caller.rpc.callerCounters).toMatchObject(none);
   });
 
   it('when they are made one after the other, as lone calls are', async () => {

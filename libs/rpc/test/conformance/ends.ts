@@ -75,7 +75,8 @@ export function callsEnd(ground: SiteGround): void {
     const [server, caller] = [await ground.start(), await ground.start()];
     const held = gate();
     let notes = 0;
-    await serve(server, { hold: () => held.promise.then(() => null), note: async () => ((notes += 1), null) }, { concurrency: 1 });
+    const note = async (): Promise<null> => ((notes += 1), null);
+    await serve(server, { hold: () => held.promise.then(() => null), note }, { concurrency: 1 });
     const first = call(caller, 'hold');
     const giveUp = new AbortController();
     const noting = failureOf(call(caller, 'note', { signal: giveUp.signal }));

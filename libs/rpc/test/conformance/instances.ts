@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from '@jest/globals';
-import { instanceKey, registryKeys, requestsKey, SERVERS } from '@millrace/rpc';
+import { RedisFailure } from '@millrace/redis';
+import { instanceKey, registryKeys, requestsKey, type RpcRequest, SERVERS } from '@millrace/rpc';
 import { waitFor } from '@millrace/testing';
 import { InstanceChild } from '../instance-child.js';
 import { methodsWith } from '../methods.js';
@@ -52,7 +53,7 @@ export function instancesComeAndGo(ground: SiteGround): void {
     await waitFor(() => caller.rpc.callerCounters.sent === 9, { what: 'all to be stored' });
     const other = await ground.start();
     const executed: string[] = [];
-    const handle = async ({ payload, method, takenOver }: { payload: string; method: string; takenOver: boolean }): Promise<string> => {
+    const handle = async ({ payload, method, takenOver }: RpcRequest): Promise<string> => {
       executed.push(method);
       return `${payload}${takenOver}`;
     };
@@ -65,6 +66,29 @@ export function instancesComeAndGo(ground: SiteGround): void {
     await waitFor(async () => (await consumers()).length === 1, { what: 'the dead instance to be removed' });
     await waitFor(async () => (await ground.on(instanceKey(ground.prefix, child.member), 'EXISTS')) === 0, { what: 'its stream to be removed' });
     await sees(caller, [member]);
+  });
+
+  it('of which one executes what it has taken over though Redis did not say so, also while it is called itself', async () => {
+    const [caller, child] = [await ground.start(), await startChild({ concurrency: 8, workMs: 60_000 })];
+    const calls = [1, 2, 3, 4].map((value) => call(caller, 'again', { payloadJson: `${value}`, timeoutMs: 30_000 }));
+    await child.hasBegun(4);
+    const other = await ground.start();
+    const lost = gate();
+    const control = other.redis.controlFor(stream());
+    const run = control.run.bind(control);
+    control.run = async (script, keys, args) => {
+      const reply = await run(script, keys, args);
+      if (script.name !== 'take-over.lua') return reply;
+      control.run = run;
+      lost.open();
+      throw new RedisFailure('indeterminate', 'as planned', undefined);
+    };
+    const methods = methodsWith(async ({ payload, takenOver }) => `${payload}${takenOver}`);
+    const { member } = await other.rpc.serve({ ...SERVICE, concurrency: 16, methods });
+    await child.kill();
+    await lost.promise;
+    expect(await call(caller, 'again', { payloadJson: '"own"', instance: member })).toBe('"own"false');
+    expect(await Promise.all(calls)).toEqual(['1true', '2true', '3true', '4true']);
   });
 
   it('of which one that stops answers what it has begun, and reads nothing more', async () => {
@@ -87,7 +111,8 @@ export function instancesComeAndGo(ground: SiteGround): void {
     const [server, caller, other] = [await ground.start(slow), await ground.start(), await ground.start(slow)];
     const aborted = gate();
     let begun = 0;
-    const serving = await server.rpc.serve({ ...SERVICE, concurrency: 4, methods: methodsWith(untilAborted(() => void (begun += 1), aborted.open)) });
+    const methods = methodsWith(untilAborted(() => void (begun += 1), aborted.open));
+    const serving = await server.rpc.serve({ ...SERVICE, concurrency: 4, methods });
     const again = call(caller, 'again', { timeoutMs: 30_000 });
     const once = failureOf(call(caller, 'once', { timeoutMs: 30_000, idempotent: false }));
     const own = failureOf(call(caller, 'again', { timeoutMs: 30_000, instance: serving.member }));

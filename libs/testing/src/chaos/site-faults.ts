@@ -27,8 +27,10 @@ export function standaloneFaults({ server }: StandaloneSite, random: () => numbe
   };
 }
 
+type Slots = () => Promise<readonly number[]>;
+
 /** @param slots those that are moved, as they are at the time of a fault */
-export function clusterFaults({ cluster }: ClusterSite, random: () => number, slots: () => Promise<readonly number[]>): SiteFaults {
+export function clusterFaults({ cluster }: ClusterSite, random: () => number, slots: Slots): SiteFaults {
   const somePrimary = async (): Promise<LocalServer> => oneOf(await cluster.primaries(), random);
   const someReplica = async (): Promise<LocalServer> => oneOf(await cluster.replicasOf(await somePrimary()), random);
   const promoted = (gone: LocalServer, count: number): Promise<unknown> =>
