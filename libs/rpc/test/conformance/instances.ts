@@ -29,7 +29,7 @@ export function instancesComeAndGo(ground: SiteGround): void {
     return waitFor(agree, { what: 'the instances to be known', timeoutMs: 20_000 });
   }
 
-  it('which each process sees join and leave', async () => {
+  it('are seen to join and leave by each process', async () => {
     const [one, other, caller] = [await ground.start(), await ground.start(), await ground.start()];
     const first = await serve(one, { echo: async () => null });
     await caller.rpc.instances.use(SERVICE.service);
@@ -41,7 +41,7 @@ export function instancesComeAndGo(ground: SiteGround): void {
     expect(await ground.on(registryKeys(ground.prefix).instances, 'HLEN')).toBe(1);
   });
 
-  it('of which one that is killed leaves its requests to others, and its entry to nobody', async () => {
+  it('that are killed leave their requests to others, and their entries to nobody', async () => {
     const [caller, child] = [await ground.start(), await startChild({ concurrency: 16, workMs: 60_000 })];
     const codeOf = (error: unknown): string => (error as { code: string }).code;
     const calls = [1, 2, 3, 4].flatMap((value) => [
@@ -68,7 +68,7 @@ export function instancesComeAndGo(ground: SiteGround): void {
     await sees(caller, [member]);
   });
 
-  it('of which one executes what it has taken over though Redis did not say so, also while it is called itself', async () => {
+  it('execute what they have taken over though Redis did not say so, also while they are called themselves', async () => {
     const [caller, child] = [await ground.start(), await startChild({ concurrency: 8, workMs: 60_000 })];
     const calls = [1, 2, 3, 4].map((value) => call(caller, 'again', { payloadJson: `${value}`, timeoutMs: 30_000 }));
     await child.hasBegun(4);
@@ -91,7 +91,7 @@ export function instancesComeAndGo(ground: SiteGround): void {
     expect(await Promise.all(calls)).toEqual(['1true', '2true', '3true', '4true']);
   });
 
-  it('of which one that stops answers what it has begun, and reads nothing more', async () => {
+  it('that stop answer what they have begun, and read nothing more', async () => {
     const [server, caller, other] = [await ground.start(), await ground.start(), await ground.start()];
     const [begun, held] = [gate(), gate()];
     const serving = await serve(server, { hold: () => (begun.open(), held.promise.then(() => '"old"')) });
@@ -106,7 +106,7 @@ export function instancesComeAndGo(ground: SiteGround): void {
     expect(await ground.on(instanceKey(ground.prefix, serving.member), 'EXISTS')).toBe(0);
   });
 
-  it('of which one that stops in the midst of methods leaves them to others at once', async () => {
+  it('that stop in the midst of methods leave them to others at once', async () => {
     const slow = { leaseMs: 3_000 };
     const [server, caller, other] = [await ground.start(slow), await ground.start(), await ground.start(slow)];
     const aborted = gate();

@@ -11,7 +11,7 @@ const AWAY_MS = 300;
 export function lossesAreMendedOrTold(ground: SiteGround): void {
   const stream = (): string => requestsKey(ground.prefix, SERVICE);
 
-  it.each(['reset', 'cut'] as const)('of the connections of their caller, which are %s for a while', async (fault) => {
+  it.each(['reset', 'cut'] as const)('all answered when the connections of their caller are %s for a while', async (fault) => {
     const server = await ground.start();
     const { process: caller, network } = await ground.startBehindNetwork();
     await serve(server, { echo: async ({ payload }) => payload });
@@ -28,7 +28,7 @@ export function lossesAreMendedOrTold(ground: SiteGround): void {
     expect(answers).toEqual(answers.map((_, value) => `${value}`));
   });
 
-  it('of the replies to their caller, and are executed once where they are not idempotent', async () => {
+  it('executed once, where they are not idempotent, when the replies to their caller are lost', async () => {
     const server = await ground.start();
     const { process: caller, network } = await ground.startBehindNetwork();
     const executed: string[] = [];
@@ -45,7 +45,7 @@ export function lossesAreMendedOrTold(ground: SiteGround): void {
     expect(executed).toHaveLength(20);
   });
 
-  it('of the replies that bring requests to their instance, and are executed once', async () => {
+  it('executed once when the replies are lost that bring them to their instance', async () => {
     const caller = await ground.start();
     const { process: server, network } = await ground.startBehindNetwork({ leaseMs: 30_000 });
     const executed: string[] = [];
@@ -65,7 +65,7 @@ export function lossesAreMendedOrTold(ground: SiteGround): void {
     expect(executed.sort()).toEqual(['1', '2', '3']);
   });
 
-  it.each(['before', 'after'] as const)('of their inbox, which is made again %s the answer is there', async (moment) => {
+  it.each(['before', 'after'] as const)('answered when their inbox vanishes, and is made again %s the answer is there', async (moment) => {
     const [server, caller] = [await ground.start(), await ground.start()];
     const held = gate();
     let from = '';
@@ -81,7 +81,7 @@ export function lossesAreMendedOrTold(ground: SiteGround): void {
     expect(caller.rpc.callerCounters).toMatchObject({ inboxesMade: 1 });
   });
 
-  it('of the streams of requests, which are made again', async () => {
+  it('answered again when the streams of requests have vanished', async () => {
     const [server, caller] = [await ground.start(), await ground.start()];
     const { member } = await serve(server, { echo: async ({ payload }) => payload });
     expect(await call(caller, 'echo')).toBe('1');
@@ -90,7 +90,7 @@ export function lossesAreMendedOrTold(ground: SiteGround): void {
     expect(await call(caller, 'echo', { payloadJson: '3', instance: member })).toBe('3');
   });
 
-  it('of all servers at once, which crash: each is answered, or fails in time with an error that has a code', async () => {
+  it('answered, or end in time with an error that has a code, when all servers crash at once', async () => {
     const [server, caller] = [await ground.start({ leaseMs: 1_500 }), await ground.start({ leaseMs: 1_500 })];
     const executed: string[] = [];
     await serve(server, { echo: async ({ payload }) => payload, note: async ({ payload }) => (executed.push(payload), payload) });

@@ -8,7 +8,7 @@ import { answersAreKept } from './kept.js';
 import { lossesAreMendedOrTold } from './losses.js';
 import { itemsAreStreamed } from './streams.js';
 
-// What must outlive a crash of the servers is on their disk.
+// Requests and answers outlive a crash of the servers only where they are on its disk.
 const SITES: readonly (readonly [name: string, start: () => Promise<Site>])[] = [
   ['Calls on one server', () => StandaloneSite.start({ appendonly: 'always' })],
   ['Calls in a Cluster', () => ClusterSite.start({ appendonly: 'always' })],
@@ -20,8 +20,8 @@ describe.each(SITES)('%s', (_, start) => {
 
   describe('are answered', () => callsAreAnswered(ground));
   describe('end', () => callsEnd(ground));
-  describe('are served by instances', () => instancesComeAndGo(ground));
+  describe('have instances, which', () => instancesComeAndGo(ground));
   describe('are answered by items', () => itemsAreStreamed(ground));
   describe('have answers that are kept', () => answersAreKept(ground));
-  describe('go through losses', () => lossesAreMendedOrTold(ground));
+  describe('are, through losses,', () => lossesAreMendedOrTold(ground));
 });
