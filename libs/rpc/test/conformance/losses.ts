@@ -99,7 +99,7 @@ export function lossesAreMendedOrTold(ground: SiteGround): void {
     const make = (): void => {
       const [value, idempotent] = [calls.length, calls.length % 2 === 0];
       // Nobody knows of one that was on its way at that moment: it is sent again only where it may be repeated.
-      const calling = call(caller, idempotent ? 'echo' : 'note', { payloadJson: `${value}`, idempotent, timeoutMs: idempotent ? 30_000 : 5_000 });
+      const calling = call(caller, idempotent ? 'echo' : 'note', { payloadJson: `${value}`, idempotent, timeoutMs: idempotent ? 30_000 : 3_000 });
       calls.push(calling.then((answer) => (answer === `${value}` ? 'answered' : 'wrong'), (error: unknown) => (error as { code: string }).code));
     };
     const timer = setInterval(make, 5);
