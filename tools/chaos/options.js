@@ -30,8 +30,8 @@ Mode rpc: two processes call methods, which workers serve. Clocks are left alone
   left                     requests that are in Redis though every call has settled
   bad_exits                processes that were asked to stop and ended with an error
 
-Calls wait for no replica: a planned failover behind Sentinels loses what the old primary takes until the new one is announced, so that
-dup_effects of methods that are not idempotent, and lost, may be above 0 there.
+Calls wait for no replica, and a failover loses what the next primary does not have: dup_effects and lost may be above 0 then, above all by
+a planned failover behind Sentinels, where the old primary takes writes until the new one is announced.
 
 The seed decides which faults occur, in which order, and whether entries are packed; moments differ from run to run.
 Exit codes: 0 every figure is 0, 1 one is not, or the run failed, 2 wrong options.

@@ -8,11 +8,9 @@ const MESSAGES = 1_000;
 const FAULTS = 6;
 const seed = seedOf();
 
-// Behind Sentinels a planned failover loses what the old primary takes meanwhile: that run is for the command.
-const TOPOLOGIES = ['standalone', 'cluster'] as const;
-
-it.each(TOPOLOGIES)(`keeps the promises of calls on %s over ${MESSAGES} calls and ${FAULTS} faults (seed ${seed})`, async (topology) => {
-  const options = { topology, messages: MESSAGES, faults: FAULTS, workers: 3, seed };
+it(`keeps the promises of calls over ${MESSAGES} calls and ${FAULTS} faults (seed ${seed})`, async () => {
+  // A failover may lose what no replica has, and calls wait for none: other topologies are for the command.
+  const options = { topology: 'standalone', messages: MESSAGES, faults: FAULTS, workers: 3, seed } as const;
   const report = await chaos(options);
   const document = documentOf(options, report);
   console.log(`${lineOf(document)}\n${JSON.stringify({ ...document.figures, ...document.endings, ...document.faults })}`);

@@ -110,7 +110,8 @@ describe('calls in a Cluster', () => {
     await cluster.whenOk();
     await traffic.answeredMore();
     expect(await traffic.ended()).toMatchObject({ repeatable: 0 });
-    expect(traffic.executed).toHaveLength(new Set(traffic.executed).size);
+    // One that wakes may take what it is given before it hears of its successor.
+    if (how === 'killed') expect(traffic.executed).toHaveLength(new Set(traffic.executed).size);
     await areFound(ground, traffic.members);
   });
 

@@ -15,6 +15,8 @@ export interface ChaosSite {
 const DURABLE = { appendonly: 'always' } as const;
 /** So many replicas has each primary, where there are any: one that lags, or is gone, leaves another one in step. */
 const REPLICAS = 2;
+/** A primary that nobody follows any more takes no writes: it may have been replaced while it stood still. */
+const FOLLOWED = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '2'];
 
 const STARTS: Record<TopologyName, () => Promise<ChaosSite>> = {
   standalone: async () => {
@@ -22,13 +24,11 @@ const STARTS: Record<TopologyName, () => Promise<ChaosSite>> = {
     return { site, faults: (random) => standaloneFaults(site, random) };
   },
   cluster: async () => {
-    const site = await ClusterSite.start({ ...DURABLE, replicas: REPLICAS });
+    const site = await ClusterSite.start({ ...DURABLE, replicas: REPLICAS, extra: FOLLOWED });
     return { site, faults: (random, prefix) => clusterFaults(site, random, () => usedSlots(site, prefix)) };
   },
   sentinel: async () => {
-    // A primary that nobody follows any more takes no writes: it may have been replaced while it stood still.
-    const extra = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '2'];
-    const site = await SentinelSite.start({ ...DURABLE, replicas: REPLICAS, extra });
+    const site = await SentinelSite.start({ ...DURABLE, replicas: REPLICAS, extra: FOLLOWED });
     return { site, faults: (random) => sentinelFaults(site, random) };
   },
 };
