@@ -6,6 +6,7 @@ import { clocks } from './guards/clocks.js';
 import { holding, putBack, settling, sharing } from './guards/consuming.js';
 import { deadLetters } from './guards/dead-letters.js';
 import { deaths } from './guards/deaths.js';
+import { durable } from './guards/durable.js';
 import { reading } from './guards/reading.js';
 import { storing } from './guards/storing.js';
 import { openFetches } from './guards/open-fetches.js';
@@ -16,6 +17,7 @@ import { outcomes } from './guards/outcomes.js';
 import { raising } from './guards/raising.js';
 import { removing } from './guards/removing.js';
 import { groups, operating, publishing, retention } from './guards/publishing.js';
+import { topology } from './guards/topology.js';
 import { waiting } from './guards/waiting.js';
 
 /**
@@ -36,5 +38,6 @@ export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
   ...owning, ...ordered, ...deaths, ...openFetches, ...orderingOperators, ...raising,
+  ...durable, ...topology,
   ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls,
 ];

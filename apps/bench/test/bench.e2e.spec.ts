@@ -97,6 +97,19 @@ describe('npm run bench', () => {
     expect(stdout).toMatch(/^MISSING raw pub\/sub: the (?:server with process id|producer of)/m);
   }, LONG_MS);
 
+  it('measures the same load on one server and on a Cluster, of which each primary does a part', async () => {
+    const { code, stdout, stderr } = await bench('--only', 'primaries', '--size', '2000', '--rounds', '1', '--json');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('bench: primaries') });
+    const { rows } = JSON.parse(stdout) as Report;
+    const figure = (asked: string): number => rows.find(({ name }) => name === asked)?.value ?? Number.NaN;
+    expect(figure('messages a second, one primary')).toBeGreaterThan(0);
+    expect(figure('CPU a message of all clients, 3 primaries')).toBeGreaterThan(0);
+    const [busiest, all] = ['the busiest primary', 'all primaries'].map((which) => figure(`CPU a message of ${which}, 3 primaries`));
+    // Each has a third of the partitions; one that had them all would do it all.
+    expect(busiest! / all!).toBeLessThan(0.67);
+    expect(stderr).not.toMatch(NOISE);
+  }, LONG_MS);
+
   it('refuses names that nothing has, and tells those that there are', async () => {
     const { code, stderr } = await bench('--only', 'pubsub');
     expect(code).toBe(2);

@@ -31,13 +31,13 @@ function refusal(args: readonly string[]): Refusal {
 describe('the options of the demo', () => {
   test('have defaults', () => {
     const { seed, ...rest } = parse('');
-    expect(rest).toEqual({ encoding: 'utf-8', generate: 500, once: false, json: false, ordered: false, kill: 0, duplicates: 0, poison: 0 });
+    expect(rest).toEqual({ encoding: 'utf-8', generate: 500, topology: 'standalone', once: false, json: false, ordered: false, kill: 0, duplicates: 0, poison: 0 });
     expect(seed).toBeGreaterThanOrEqual(0);
   });
 
   test('are read', () => {
-    const line = '--orders some/folder --once --json --ordered --workers 3 --kill 5 --duplicates 12.5 --poison 3 --seed 7';
-    const asked = { orders: 'some/folder', once: true, json: true, ordered: true, workers: 3, kill: 5, duplicates: 12.5, poison: 3, seed: 7 };
+    const line = '--orders some/folder --once --json --ordered --workers 3 --kill 5 --duplicates 12.5 --poison 3 --seed 7 --topology cluster';
+    const asked = { orders: 'some/folder', topology: 'cluster', once: true, json: true, ordered: true, workers: 3, kill: 5, duplicates: 12.5, poison: 3, seed: 7 };
     expect(parse(line)).toMatchObject(asked);
   });
 
@@ -68,6 +68,8 @@ describe('the options of the demo', () => {
     ['--seed 0x7', "'0x7' is invalid", 'whole number'],
     ['--seed 4294967296', 'is invalid', 'whole number from 0 to 4294967295'],
     ['--orders= --once', "'' is invalid", 'name a file or a folder'],
+    ['--topology ring', "'ring' is invalid", 'standalone, cluster, sentinel'],
+    ['--topology', "'--topology <name>' argument missing", '--help'],
     ['--orders x --encoding ebcdic', "'ebcdic' is invalid", 'utf-8, latin1'],
     ['--generate 5 --encoding latin1', "cannot be used with option '--generate <n>'", '--help'],
     ['--kill 1', '--kill', "needs '--workers <n>'"],

@@ -89,6 +89,39 @@ describe('the demo', () => {
     RUN_MS,
   );
 
+  test.each([
+    ['cluster', 'a Cluster of 6 nodes'],
+    ['sentinel', 'a primary and a replica behind 3 Sentinels'],
+  ])(
+    'comes out the same on servers of its own, set up as %s, while its processes are killed, and leaves nothing behind',
+    async (topology, redis) => {
+      const env = await emptyTemporary(topology);
+      const line = `--topology ${topology} --once --json --generate 40 --workers 2 --kill 3 --duplicates 10 --poison 2 --seed 7`;
+      const demo = new DemoProcess(line.split(' '), env);
+      const { code, stdout, stderr } = await demo.ended;
+      const report = JSON.parse(stdout || `"nothing on stdout, but on stderr: ${stderr.replace(/["\\\n]/g, ' ')}"`) as Report;
+      const { revenue, units, cancellations } = { ...report, ...report.input };
+      expect(report).toMatchObject({
+        ok: true,
+        expected: { revenue, units },
+        published: 40 + cancellations,
+        duplicates: Math.round((40 + cancellations) / 10),
+        groups: {
+          inventory: { handled: 38 + cancellations, deadLettered: 2, lag: 0 },
+          notifications: { handled: 38, deadLettered: 2, lag: 0 },
+        },
+        jobs: { emails: { completed: 38, failed: 0 } },
+        calls: { failed: 0, duplicates: 0 },
+        kills: 3,
+      });
+      expect(code).toBe(0);
+      expect(stderr).toContain(`redis: ${redis}`);
+      expect(stderr).not.toMatch(/append-only|without any replica|WARN/);
+      await expectNothingLeft(demo, env);
+    },
+    RUN_MS,
+  );
+
   test(
     'runs in one process too, on the Redis of REDIS_URL, and removes its keys from there',
     async () => {
@@ -230,6 +263,8 @@ describe('the demo refuses', () => {
     ['a folder that is not there', '--once --orders /nowhere/at/all', {}, 1, 'ENOENT'],
     ['a Redis that does not answer', '--once --generate 5', { REDIS_URL: 'redis://127.0.0.1:1' }, 1, '127.0.0.1:1'],
     ['a database that does not answer', '--once --generate 5', { DATABASE_URL: 'postgres://x:secret@127.0.0.1:1/x' }, 1, '127.0.0.1:1/x'],
+    ['servers of its own beside a Redis of REDIS_URL', '--once --topology cluster', { REDIS_URL: 'redis://127.0.0.1:1' }, 2, 'unset REDIS_URL'],
+    ['several servers where there is none', '--once --topology sentinel', { PATH: '/nowhere' }, 1, 'no redis-server or valkey-server on the PATH'],
     ['an unknown variable', '--once --generate 5', { MILLRACE_LEESE: '3s' }, 2, 'MILLRACE_LEASE'],
   ])('%s', async (_, line, env, exitCode, message) => {
     const { code, stdout, stderr } = await run(`${line} --json`, env);

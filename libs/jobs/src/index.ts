@@ -1,4 +1,5 @@
 export * from './connection/bull-connection.js';
+export * from './queue/connect-queue.js';
 export * from './queue/enqueue-options.js';
 export * from './queue/idempotency.js';
 export * from './queue/job-queue.js';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { isMillraceError } from '@millrace/core';
+import type { RedisTarget } from '@millrace/redis';
 import { bullConnection, bullPrefix } from '../src/index.js';
 
 function codeOf(call: () => unknown): string | null {
@@ -46,6 +47,15 @@ describe('bullConnection', () => {
       expect(() => bullConnection({ url }, 'queue')).not.toThrow(/secret/);
     },
   );
+
+  it.each<RedisTarget>([
+    { cluster: { nodes: [{ host: 'u:secret@cache', port: 6379 }] } },
+    { cluster: { nodes: [{ host: 'cache', port: 6379 }], natMap: { 'cache:1': { host: 'u:secret@cache', port: 1 } } } },
+    { sentinel: { nodes: [{ host: 'u:secret@cache', port: 0 }], primary: 'main' } },
+  ])('refuses addresses that are none, without a password in the message: %j', (target) => {
+    expect(codeOf(() => bullConnection(target, 'queue'))).toBe('INVALID_OPTIONS');
+    expect(() => bullConnection(target, 'queue')).not.toThrow(/secret/);
+  });
 
   it('refuses what is no string', () => {
     expect(codeOf(() => bullConnection({ url: ['redis://cache'] as never }, 'queue'))).toBe('INVALID_OPTIONS');

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { fixed, Job, jobOf } from '@millrace/core';
-import { bullConnection, bullPrefix, closePromptly, type JobRegistration, type JobWorker, startJobWorker, watchQueue } from '@millrace/jobs';
+import { fixed, Job, jobOf, type MillraceError } from '@millrace/core';
+import { bullConnection, bullPrefix, closePromptly, JobQueue, type JobRegistration, type JobWorker, startJobWorker, watchQueue } from '@millrace/jobs';
 import { slotOf } from '@millrace/redis';
 import { ClusterSite, uniqueName, waitFor } from '@millrace/testing';
 import { Queue } from 'bullmq';
@@ -55,6 +55,28 @@ describe('jobs on a Cluster', () => {
     expect(worker.problem()).toBeNull();
   });
 
+  it('are stored while the primary of their slot is replaced, or their enqueue waits its whole time and says that they may be', async () => {
+    const primary = await site.cluster.primaryOf(slotOf(`${bullPrefix(prefix)}:checks`));
+    const jobs = new JobQueue(() => queue);
+    const codes = new Set<string>();
+    let isOver = false;
+    const enqueue = async (value: number): Promise<void> => {
+      for (let next = value; !isOver; next += 10) {
+        const code = await jobs.enqueue(Check, { value: next }).then(() => 'stored', (error: unknown) => (error as MillraceError).code);
+        codes.add(code);
+      }
+    };
+    await jobs.enqueue(Check, { value: 0 });
+    await primary.kill();
+    const enqueuing = Promise.all(Array.from({ length: 10 }, (_, index) => enqueue(10 + index)));
+    await waitFor(() => codes.has('stored'), { what: 'a job to be stored by the next primary', timeoutMs: 30_000 });
+    isOver = true;
+    await enqueuing;
+    await primary.restart();
+    await site.cluster.whenOk();
+    expect(['stored', 'PUBLISH_INDEFINITE', 'REDIS_UNREACHABLE']).toEqual(expect.arrayContaining([...codes]));
+  });
+
   it('are all done while the primary of their slot is killed, and comes back', async () => {
     const primary = await site.cluster.primaryOf(slotOf(`${bullPrefix(prefix)}:checks`));
     let isOver = false;
@@ -62,7 +84,7 @@ describe('jobs on a Cluster', () => {
     const adding = (async () => {
       while (!isOver) {
         await add(added).then(() => (added += 1), () => undefined);
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await waitFor(() => isOver || begun.size >= added, { what: 'the last job to be begun', timeoutMs: 30_000 });
       }
     })();
     await waitFor(() => added > 20, { what: 'jobs to be added' });

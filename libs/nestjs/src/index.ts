@@ -134,7 +134,8 @@ export type { HandlerSelection, SelectedHandlers } from './config/handler-select
 export { CallsOptions } from './config/calls-options.js';
 export { MillraceOptions } from './config/millrace-options.js';
 export type {
-  ClusterOptions, RedisClusterOptions, RedisLoginOptions, RedisOptions, RedisSentinelOptions, RedisTlsOptions, SentinelOptions,
+  ClusterOptions, RedisClusterOptions, RedisIoredisOptions, RedisLoginOptions, RedisOptions, RedisSentinelOptions,
+  RedisTlsOptions, SentinelOptions,
 } from './config/redis-options.js';
 export type { HandlerDecorator } from './declare/handler-declaration.js';
 export { Contracts } from './explore/contracts.js';

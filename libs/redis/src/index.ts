@@ -4,6 +4,7 @@ export * from './connection/capabilities.js';
 export * from './connection/cluster-client.js';
 export * from './connection/open-connection.js';
 export * from './connection/profiles.js';
+export * from './connection/redis-address.js';
 export * from './connection/redis-connection.js';
 export * from './connection/redis-driver.js';
 export * from './connection/redis-failure.js';

@@ -1,14 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { fsynced, IndefinitePublishError, isDurability, replicated, Topic } from '@millrace/core';
+import { type Durability, fsynced, IndefinitePublishError, isDurability, type PublishResult, replicated, Topic } from '@millrace/core';
 import { type RedisConnection, RedisFailure } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
 import { partitionKeys } from '../src/keys.js';
 import { FsyncConfirmation } from '../src/durable/confirmation.js';
+import { placeOf } from '../src/publish/partitioner.js';
 import { Bed } from './bed.js';
 import type { Process } from './fixture.js';
 import { connectionTo } from './replicated-bed.js';
-import { numbers, Single } from './topics.js';
+import { Grown } from './raise/grown.js';
+import { Numbered, numbers, Single } from './topics.js';
 
 @Topic('test.replicated', { durability: replicated(1, '4s') })
 class Copied {
@@ -72,6 +74,20 @@ describe('a replicated publish', () => {
     expect(await bed.command('XLEN', logOf())).toBe(2);
   });
 
+  it('asks again when the confirmation of its idempotency key is lost: it does not count as confirmed', async () => {
+    const { process, proxy } = await bed.startBehindProxy();
+    const durability = replicated(1, '1s');
+    const [far] = numbers(20).map(({ payload }) => payload).filter(({ value }) => placeOf(String(value), 3) !== placeOf('k', 3));
+    await process.publisher.publish(Numbered, { value: 0 }, { durability });
+    replica.pause();
+    const published = process.publisher.publish(Numbered, far!, { durability, idempotencyKey: 'k' });
+    const refused = expect(published).rejects.toThrow(/was not stored: 0 of 1 replicas confirmed the idempotency key/);
+    const isBlocked = async (): Promise<boolean> => String(await bed.command('CLIENT', 'LIST')).includes('cmd=wait ');
+    await waitFor(isBlocked, { what: 'a connection to wait for the replica' });
+    proxy.reset();
+    await refused;
+  });
+
   it('does not delay publishes that ask for less', async () => {
     const process = await bed.start();
     const isBlocked = async (): Promise<boolean> => String(await bed.command('CLIENT', 'LIST')).includes('cmd=wait ');
@@ -82,6 +98,21 @@ describe('a replicated publish', () => {
     expect(await process.publisher.publish(Copied, { value: 2 }, { durability: 'server', deadline: '1s' })).toMatchObject({ offset: 2 });
     replica.resume();
     expect(await copied).toMatchObject({ offset: 1 });
+  });
+
+  it('that was stored before a raise is found, and counts when replicas have it', async () => {
+    const process = await bed.start();
+    const publish = (thing: number, durability: Durability): Promise<PublishResult> =>
+      process.publisher.publish(Grown, { thing, step: 0 }, { durability, idempotencyKey: `key-${thing}` });
+    await publish(0, 'server');
+    await process.streams.topics.raisePartitions(Grown, { from: 2, to: 5 });
+    expect(await publish(0, replicated(1, '4s'))).toMatchObject({ duplicate: true });
+    replica.pause();
+    await bed.command('SET', `${bed.prefix}:later`, 1);
+    await expect(publish(0, replicated(1, '100ms'))).rejects.toBeInstanceOf(IndefinitePublishError);
+    await expect(publish(0, replicated(1, '100ms'))).rejects.toThrow(/^0 of 1 replicas confirmed the message/);
+    replica.resume();
+    expect(await publish(0, replicated(1, '4s'))).toMatchObject({ duplicate: true });
   });
 
   it('may be the default of a topic', async () => {

@@ -320,7 +320,8 @@ describe('stopping and starting', () => {
     const parts = { redis: process.redis, prefix: bed.prefix, member: 'm', held, feedback, onSettled: () => undefined };
     const settler = new Settler(parts);
     const fields = ['m', '[[1,"id",null,null,null,{}]]'];
-    const { entry, deliveries } = deliveriesOf(bed.place(Single, 'g').streams[0], { id: '1-0', fields }, held.moment());
+    const [log] = bed.place(Single, 'g').streams;
+    const { entry, deliveries } = deliveriesOf(log, { id: '1-0', fields }, held.moment(log));
     held.add(entry);
     let failures = 0;
     const stop = listen('loop-failed', ({ loop }) => (failures += loop === 'settle' ? 1 : 0));

@@ -50,10 +50,10 @@ describe('an entry in hand', () => {
 
   it('is stale again when a read brings entries that were sent before the process came back', async () => {
     const { held, staleAgain } = holding(knows(['1-0']));
-    const before = held.moment();
+    const before = held.moment(log);
     held.markStale();
     await held.verify();
-    held.brought(held.moment());
+    held.brought(held.moment(log));
     expect([held.isSure, staleAgain]).toEqual([true, []]);
     held.brought(before);
     expect([held.isSure, staleAgain]).toEqual([false, ['again']]);

@@ -5,7 +5,7 @@ export function heldWith(given: Partial<HeldEntriesParts> = {}): HeldEntries {
   return new HeldEntries({
     holdings: { of: () => Promise.resolve(new Set()), has: () => Promise.resolve(false) },
     presence: { isSure: true },
-    way: { connectionEpoch: 0 },
+    way: { epochOf: () => 0 },
     feedback: { becameStale: () => undefined, givenAgain: () => undefined },
     ...given,
   });

@@ -16,7 +16,7 @@ const RETRY: Settlement = ['retry', '5', 'body'];
 function heldAfter(connectionEpoch: number): HeldEntries {
   const holdings = { of: () => Promise.resolve(new Set<string>()), has: () => Promise.resolve(true) };
   const feedback = { becameStale: () => undefined, givenAgain: () => undefined };
-  return new HeldEntries({ holdings, presence: { isSure: true }, way: { connectionEpoch }, feedback });
+  return new HeldEntries({ holdings, presence: { isSure: true }, way: { epochOf: () => connectionEpoch }, feedback });
 }
 
 const itemOf = (delivery: PendingDelivery, settlement = HANDLED): Item => ({ delivery, settlement, owner: NOBODY });

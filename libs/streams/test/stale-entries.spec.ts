@@ -27,16 +27,16 @@ afterEach(() => stopListening());
 
 /** The parts of a member that holds entries, and a loss of the connection that brought them. */
 function member(): { hold: (stream: GroupStream, row: Row) => readonly PendingDelivery[]; lose: () => void; settler: Settler } {
-  const way = { connectionEpoch: 0 };
-  const held = heldWith({ way });
+  let connectionEpoch = 0;
+  const held = heldWith({ way: { epochOf: () => connectionEpoch } });
   const feedback = { givenAgain: () => undefined };
   const settler = new Settler({ redis: process.redis, prefix: bed.prefix, member: 'a', held, feedback, onSettled: () => undefined });
   const hold = (stream: GroupStream, [id, fields]: Row): readonly PendingDelivery[] => {
-    const { entry, deliveries } = deliveriesOf(stream, { id, fields }, held.moment());
+    const { entry, deliveries } = deliveriesOf(stream, { id, fields }, held.moment(stream));
     held.add(entry);
     return deliveries;
   };
-  return { hold, lose: () => void (way.connectionEpoch += 1), settler };
+  return { hold, lose: () => void (connectionEpoch += 1), settler };
 }
 
 /** Reads entries as member a, of the only stream that has any. */

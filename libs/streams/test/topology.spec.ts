@@ -6,6 +6,7 @@ import { startTestRedis, type TestRedis, uniqueName, waitFor } from '@millrace/t
 import { IsInt } from 'class-validator';
 import { groupPartition } from '../src/consume/group-partition.js';
 import { OwnerRecords } from '../src/own/owner-records.js';
+import { MOST_READERS, ReaderPool } from '../src/read/reader-pool.js';
 import { noRetry, subscribe } from './fixture.js';
 import { Numbered, numbers, Single } from './topics.js';
 
@@ -140,6 +141,20 @@ describe('on a topology whose partitions are on several nodes', () => {
     await subscribe(member, { topic: Dropping, group: 'other' }, async ({ value }: { value: number }) => void seen.add(value));
     await waitFor(() => [40, 41, 42, 43].every((value) => seen.has(value)), { what: 'the delayed messages to be handled' });
     expect((await state(publisher, Dropping)).lag).toBeLessThanOrEqual(20);
+  });
+});
+
+describe('the readers of a process', () => {
+  it('are lent to topics in turn, when more topics have been busy than there are readers', async () => {
+    const redis = await connectRedis({ url: server.url });
+    const readers = new ReaderPool(redis);
+    for (let topic = 0; topic < MOST_READERS + 2; topic += 1) {
+      const key = `${prefix}:{${topic}}:log`;
+      const taken = await waitFor(() => readers.take(key, () => undefined), { what: `topic ${topic} to have a reader` });
+      readers.giveBack(taken, key);
+    }
+    readers.close();
+    redis.close();
   });
 });
 

@@ -167,9 +167,9 @@ export const holding = [
   },
   {
     name: 'messages of a read whose reply was lost are put back',
-    file: `${READ}/fetcher.ts`,
-    find: 'if (this.#problem !== null) await feedback.rejoin().then(() => this.#late.gaveUp());\n    else if (',
-    replace: 'if (',
+    file: `${READ}/read-line.ts`,
+    find: '    if (this.#isDoubtful) await feedback.rejoin(this.places);\n',
+    replace: '',
     spec: RACES_SPEC,
     title: 'R12 of a read: its messages are handled once',
   },

@@ -173,11 +173,11 @@ export const ordered = [
   },
   {
     name: 'ordered: all is read again after a lost read',
-    file: `${ORDERED}/owned-fetcher.ts`,
-    find: '    if (this.#problem !== null) await feedback.rejoin();\n',
+    file: 'libs/streams/src/read/read-line.ts',
+    find: '    if (this.#isDoubtful) await feedback.rejoin(this.places);\n',
     replace: '',
     spec: REPLIES_SPEC,
-    title: 'R12 of a read',
+    title: 'R12 of a read of a member that hears no rings',
   },
   {
     name: 'ordered: a member that is sure again goes on',

@@ -169,9 +169,17 @@ export const reading = [
   {
     name: 'messages of a read that arrives late are put back',
     file: 'libs/streams/src/read/fetcher.ts',
-    find: '    else if (this.#late.takeDue()) await feedback.rejoin();\n',
+    find: '    if (this.#late.takeDue()) this.#lines.doubt(null);\n',
     replace: '',
     spec: 'libs/streams/test/late-reads.spec.ts',
     title: 'a read that reaches Redis when its member has another connection already',
+  },
+  {
+    name: 'partitions are looked after though those of another node cannot be',
+    file: 'libs/streams/src/group/tender.ts',
+    find: '    const unsure = this.#isStale ? await this.#verify() : null;\n',
+    replace: '    const unsure = this.#isStale ? await this.#verify() : null;\n    if (unsure) throw unsure;\n',
+    spec: 'libs/streams/test/node-away.spec.ts',
+    title: 'one node of three is away: in %s mode (%s) the partitions of the others are published to, handled and retried',
   },
 ];

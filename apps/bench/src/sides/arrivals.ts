@@ -1,6 +1,6 @@
 import { nowUs, type Order } from '../order.js';
 import { percentile } from '../statistics.js';
-import type { Arrival } from './messages.js';
+import type { Arrival, Handled } from './messages.js';
 
 /** Counts messages up to the number that is waited for, and keeps how long each took. */
 export class Arrivals {
@@ -23,6 +23,10 @@ export class Arrivals {
     if (this.#latencies.length === 0) this.#firstAt = this.#lastAt;
     if (this.#latencies.push(this.#lastAt - sentAt) === this.#count) this.#done();
   };
+
+  get soFar(): Handled {
+    return { count: this.#latencies.length, lastAt: this.#lastAt };
+  }
 
   /** Resolves when all have come. */
   async all(): Promise<Arrival> {

@@ -15,6 +15,8 @@ export type Ask =
   | { readonly ask: 'arm'; readonly count: number }
   /** Answered with an {@link Arrival} when as many as armed have come. */
   | { readonly ask: 'arrived' }
+  /** Answered at once with what has come since it was armed, as {@link Handled}. */
+  | { readonly ask: 'handled' }
   /** Answered with microseconds of CPU so far. */
   | { readonly ask: 'cpu' }
   /** Answered with the highest of the heap since the last call, in bytes. */
@@ -35,6 +37,12 @@ export interface Arrival {
   readonly p95: number;
   readonly p99: number;
   readonly max: number;
+}
+
+/** Messages that have come, and when the last one did. */
+export interface Handled {
+  readonly count: number;
+  readonly lastAt: number;
 }
 
 export interface Request {

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Spec } from '../contenders/contender.js';
-import type { Arrival, Ask, LastWords, Reply, Role, Span } from './messages.js';
+import type { Arrival, Ask, Handled, LastWords, Reply, Role, Span } from './messages.js';
 
 const SIDE = fileURLToPath(new URL('side.js', import.meta.url));
 const CLOSE_MS = 5_000;
@@ -76,6 +76,11 @@ export class SideProcess {
 
   arrived(): Promise<Arrival> {
     return this.#ask({ ask: 'arrived' }, limitMs(this.#armed)) as Promise<Arrival>;
+  }
+
+  /** What has come since it was armed. */
+  handled(): Promise<Handled> {
+    return this.#ask({ ask: 'handled' }) as Promise<Handled>;
   }
 
   /** Microseconds of its CPU so far, by the operating system. */

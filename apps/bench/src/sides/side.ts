@@ -58,6 +58,8 @@ function perform(ask: Ask): unknown {
       return null;
     case 'arrived':
       return arrivals.all();
+    case 'handled':
+      return arrivals.soFar;
     case 'cpu':
       return cpuTimeUs();
     case 'heap':

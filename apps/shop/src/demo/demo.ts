@@ -51,7 +51,7 @@ export class Demo {
     const input = await readInput(options, terminal, signal);
     signal.throwIfAborted();
     const plan = planReplay(input.orders, options, this.#random('plan'));
-    const surroundings = await findSurroundings({ cleanup, terminal });
+    const surroundings = await findSurroundings({ topology: options.topology, cleanup, terminal });
     signal.throwIfAborted();
     const stage = await this.#stage(surroundings, plan);
     const { observation, stuck } = await this.#conductor(stage, workOf(input, plan)).run(signal);

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Encoding, ENCODINGS } from '../orders/encoding.js';
+import { TOPOLOGIES, type TopologyName } from './topology.js';
 import { wrap } from './wrap.js';
 
 /** The options of the demo. */
@@ -10,6 +11,7 @@ export interface DemoOptions {
   /** The encoding of the files. */
   readonly encoding: Encoding;
   readonly generate: number;
+  readonly topology: TopologyName;
   readonly once: boolean;
   readonly json: boolean;
   /** Whether the orders of each customer are handled one after the other. */
@@ -38,7 +40,8 @@ At the end the totals of the payments and the handlers stand beside those of the
 
 Without --once the demo goes on when the orders are handled: it places generated ones, two a second, until Ctrl-C.
 Redis is the one at REDIS_URL, else one that the demo starts; the database the one at DATABASE_URL, else one inside the demo.
-The demo removes everything that it writes there.
+The demo removes everything that it writes there. A Cluster has three primaries with a replica each; three Sentinels watch a
+primary with a replica.
 
 Exit codes: 0 everything came out right, 1 it did not, or something that is needed is missing, 2 wrong options,
 130 and 143 stopped by a signal before the orders were handled.
@@ -83,6 +86,9 @@ function demoOptions(): Option[] {
       .conflicts('generate'),
     new Option('--encoding <name>', 'of the files: utf-8, or latin1 (ISO-8859-1)').choices(ENCODINGS).default('utf-8').conflicts('generate'),
     new Option('--generate <n>', 'make n orders up; cancellations come on top').argParser(whole(1, 100_000)).default(500),
+    new Option('--topology <name>', 'how Redis is set up; a Cluster, and Sentinels with their servers, are started by the demo')
+      .choices(TOPOLOGIES)
+      .default('standalone'),
     new Option('--once', 'end when all is handled'),
     new Option('--json', 'write one JSON document to stdout and nothing else; implies --once'),
     new Option('--ordered', 'handle the orders of each customer one after the other, and check that'),

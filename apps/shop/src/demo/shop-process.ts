@@ -37,9 +37,9 @@ export class ShopProcess {
   }
 
   static async start({ surroundings, ordered }: ShopSettings, handlers: 'all' | 'none', cleanup: Cleanup): Promise<ShopProcess> {
-    const { redisUrl, databaseUrl, prefix } = surroundings;
+    const { redis, databaseUrl, prefix } = surroundings;
     const times = { lease: LEASE, shutdownTimeout: SHUTDOWN_TIMEOUT } as const;
-    const options: MillraceOptions = { redis: redisUrl, database: databaseUrl, prefix, handlers, ...times };
+    const options: MillraceOptions = { redis: redis.option, database: databaseUrl, prefix, handlers, ...times };
     const context = await NestFactory.createApplicationContext(ShopModule.with(options, ordered), {
       logger: new StderrLogger(),
       abortOnError: false,
@@ -61,13 +61,13 @@ export class ShopProcess {
   }
 }
 
-/** The environment of a worker process that runs a part of the shop, with no other variable of Millrace. */
+/** The environment of a worker process that runs a part of the shop, with no other variable of Millrace or Redis. */
 export function workerEnvironment({ surroundings, ordered }: ShopSettings, part: ShopPart): NodeJS.ProcessEnv {
-  const { redisUrl, databaseUrl, prefix } = surroundings;
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MILLRACE_') && name !== ORDERED);
+  const { redis, databaseUrl, prefix } = surroundings;
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(MILLRACE|REDIS)_/.test(name) && name !== ORDERED);
   return {
     ...Object.fromEntries(inherited),
-    REDIS_URL: redisUrl,
+    ...redis.variables,
     DATABASE_URL: databaseUrl,
     MILLRACE_PREFIX: prefix,
     MILLRACE_LEASE: LEASE,

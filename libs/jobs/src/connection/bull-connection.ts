@@ -1,7 +1,7 @@
 import { assertName, backoffDelayMs, type CurveBackoff, MillraceError } from '@millrace/core';
 import {
-  assertRedisUrl, type ClusterClient, clusterClient, ClusterTopology, isClusterClient, maskUrl, type RedisTarget,
-  type SentinelTarget, type ServerTarget, shownTarget, tlsOf, type Topology,
+  assertAddresses, assertNatMap, assertRedisUrl, type ClusterClient, clusterClient, type ClusterTarget, ClusterTopology,
+  isClusterClient, maskUrl, type RedisTarget, type SentinelTarget, type ServerTarget, shownTarget, tlsOf, type Topology,
 } from '@millrace/redis';
 import type { RedisOptions } from 'bullmq';
 
@@ -62,11 +62,22 @@ const BEHIND_SENTINELS = { sentinelCommandTimeout: 500 };
 export function bullConnection(target: ServerTarget | SentinelTarget, role: JobConnectionRole): RedisOptions;
 export function bullConnection(target: RedisTarget, role: JobConnectionRole): JobConnectionOptions;
 export function bullConnection(target: RedisTarget, role: JobConnectionRole): JobConnectionOptions {
-  if ('cluster' in target) return clusterClient(target, CLUSTER_PROFILES[role]);
-  if ('sentinel' in target) return { ...sentinelsOf(target), ...PROFILES[role], ...BEHIND_SENTINELS };
+  if ('cluster' in target) {
+    assertPlaces(target.cluster, 'nodes of the Cluster');
+    return clusterClient(target, CLUSTER_PROFILES[role]);
+  }
+  if ('sentinel' in target) {
+    assertPlaces(target.sentinel, 'Sentinels');
+    return { ...sentinelsOf(target), ...PROFILES[role], ...BEHIND_SENTINELS };
+  }
   assertRedisUrl(target.url);
   const address = target.url.startsWith('unix://') ? { path: target.url.slice('unix://'.length) } : addressOf(target);
   return { ...address, ...PROFILES[role] };
+}
+
+function assertPlaces({ nodes, natMap }: Pick<ClusterTarget['cluster'], 'nodes' | 'natMap'>, what: string): void {
+  assertAddresses(nodes, what);
+  assertNatMap(natMap);
 }
 
 function sentinelsOf({ sentinel, database = 0, ...login }: SentinelTarget): RedisOptions {

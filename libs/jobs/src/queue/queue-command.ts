@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { IndefinitePublishError, MillraceError } from '@millrace/core';
 import { RedisFailure, redisFailure, type RedisFailureKind, withDeadline } from '@millrace/redis';
 import type { Queue } from 'bullmq';
+import { connectionFailure } from '../connection/connection-failure.js';
 import { lastErrorOf } from './watch-queue.js';
 
 /** How long a call waits for Redis, all its tries together. */
@@ -75,10 +76,12 @@ function nextReady(client: { once(event: 'ready', heard: () => void): unknown })
 }
 
 function unreachable(queue: Queue, where: string): RedisFailure {
-  const said = lastErrorOf(queue);
-  const why = said ? ` The last attempt to connect said: ${said}.` : '';
-  const message = `${where}: no Redis answered for ${QUEUE_TIMEOUT_MS / 1000} s, so nothing was sent.${why} Try again when it is back.`;
-  return new RedisFailure('unsent', message, said === null ? undefined : new Error(said));
+  return connectionFailure({
+    whose: `${where}: the queue '${queue.name}'`,
+    absent: `found no Redis for ${QUEUE_TIMEOUT_MS / 1000} s, so nothing was sent`,
+    advice: 'Try again when it is back.',
+    reason: lastErrorOf(queue),
+  });
 }
 
 function unansweredCommand(where: string): RedisFailure {

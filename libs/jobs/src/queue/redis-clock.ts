@@ -3,7 +3,15 @@ import type { RedisQueueBackend } from 'bullmq';
 /** How long an answer of Redis about its time is used: both clocks may be set, and another server may answer. */
 const FRESH_MS = 10_000;
 
-type Backend = Pick<RedisQueueBackend, 'client'>;
+type Backend = Pick<RedisQueueBackend, 'client' | 'toKey'>;
+
+/** The way of BullMQ's clients to run a script. */
+interface ScriptClient {
+  eval(script: string, keyCount: number, key: string): Promise<[seconds: string, micros: string]>;
+}
+
+/** A command without a key goes to any node of a Cluster, whose clock may be another one; a script goes where its key is. */
+const TIME = "return redis.call('TIME')";
 
 /** Time of Redis minus the monotonic clock of this process: it lies between the two bounds, which a round trip lays apart. */
 interface Lead {
@@ -12,7 +20,7 @@ interface Lead {
   readonly readAt: number;
 }
 
-/** The clock of Redis, asked for over the connection of a queue or worker every 10 seconds at the most. */
+/** The clock of the Redis that has a queue, asked for over the connection of queue or worker every 10 seconds at the most. */
 export class RedisClock {
   readonly #backend: Backend;
   #lead: Lead | null = null;
@@ -48,9 +56,10 @@ export class RedisClock {
   }
 
   async #read(): Promise<Lead> {
-    const client = (await this.#backend.client) as unknown as { time(): Promise<[number | string, number | string]> };
+    const client = (await this.#backend.client) as unknown as ScriptClient;
+    const key = this.#backend.toKey('meta');
     const asked = performance.now();
-    const [seconds, micros] = await client.time();
+    const [seconds, micros] = await client.eval(TIME, 1, key);
     const readAt = performance.now();
     const time = Number(seconds) * 1_000 + Number(micros) / 1_000;
     this.#lead = { least: time - readAt, most: time - asked, readAt };

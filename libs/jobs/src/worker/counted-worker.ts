@@ -23,6 +23,14 @@ export class CountedWorker extends Worker {
     }
   }
 
+  /**
+   * Without BullMQ's pause after an error, 5 seconds that nothing ends: a process that stops would stay for as long. The check
+   * for stalled jobs, which alone comes here, has a pause of its own.
+   */
+  protected override checkConnectionError<T>(check: () => Promise<T>): Promise<T | undefined> {
+    return super.checkConnectionError(check, 0);
+  }
+
   /** Resolves when no job is in hand. */
   async idle(): Promise<void> {
     if (this.#inHand > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));

@@ -1,6 +1,7 @@
 import { MillraceError } from '@millrace/core';
-import { settlesWithin, withDeadline } from '@millrace/redis';
+import { type RedisFailure, redisFailure, settlesWithin, withDeadline } from '@millrace/redis';
 import { releaseConnection } from '../connection/bull-connection.js';
+import { connectionFailure } from '../connection/connection-failure.js';
 import type { ActiveJobs, StuckJob } from './active-jobs.js';
 import type { CountedWorker } from './counted-worker.js';
 import { paceFetches } from './paced-fetch.js';
@@ -37,7 +38,7 @@ export class JobWorker {
   /**
    * Connects and begins to fetch.
    *
-   * @throws MillraceError REDIS_UNREACHABLE when that takes longer than `timeoutMs`; then the worker is stopped
+   * @throws MillraceError REDIS_UNREACHABLE, REDIS_FAILED when it fails or takes longer than `timeoutMs`: then it is stopped
    */
   async start(timeoutMs: number): Promise<void> {
     const { client, blockingClient } = this.#worker.getBackend();
@@ -46,7 +47,7 @@ export class JobWorker {
       this.#health.connected(await withDeadline(connecting, timeoutMs, () => this.#unreachable(timeoutMs)));
     } catch (error) {
       await this.stop(0);
-      throw error;
+      throw redisFailure(error, `The start of the worker of queue '${this.#worker.name}'`);
     }
     this.#run();
   }
@@ -112,14 +113,13 @@ export class JobWorker {
     interrupted.catch((thrown: unknown) => this.#health.failed(thrown));
   }
 
-  #unreachable(timeoutMs: number): MillraceError {
-    const why = this.#health.failure ? ` The last attempt said: ${this.#health.failure}.` : '';
-    return new MillraceError(
-      'REDIS_UNREACHABLE',
-      `The worker of queue '${this.#worker.name}' found no Redis within ${timeoutMs / 1000} s.${why} Start one there, or set ` +
-        'REDIS_URL, or the option redis, to where one is.',
-      { retryable: true },
-    );
+  #unreachable(timeoutMs: number): RedisFailure {
+    return connectionFailure({
+      whose: `The worker of queue '${this.#worker.name}'`,
+      absent: `found no Redis within ${timeoutMs / 1000} s`,
+      advice: 'Start one there, or set REDIS_URL, or the option redis, to where one is.',
+      reason: this.#health.failure,
+    });
   }
 }
 

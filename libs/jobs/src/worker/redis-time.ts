@@ -11,7 +11,7 @@ const TIME_AT: ReadonlyMap<string, number> = new Map([
 /** The place in the answer of a fetching script that says when the next delayed job is due. */
 const NEXT_DUE = 3;
 
-type Backend = Pick<RedisQueueBackend, 'client' | 'waitForJob' | 'execCommand'>;
+type Backend = Pick<RedisQueueBackend, 'client' | 'toKey' | 'waitForJob' | 'execCommand'>;
 
 /**
  * Makes a worker use Redis's clock. BullMQ's scripts take the time from their callers: jobs would begin too early, too late, or

@@ -40,7 +40,7 @@ const RUN_RETRY_DELAY_MS = 1_000;
 /**
  * Starts a worker of one queue and resolves when it fetches.
  *
- * @throws MillraceError INVALID_OPTIONS, INVALID_NAME, REDIS_UNREACHABLE after 5 seconds
+ * @throws MillraceError INVALID_OPTIONS, INVALID_NAME; REDIS_UNREACHABLE, REDIS_FAILED after 5 seconds at the latest
  */
 export async function startJobWorker(options: JobWorkerOptions): Promise<JobWorker> {
   assertOptions(options);

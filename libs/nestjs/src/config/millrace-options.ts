@@ -3,16 +3,16 @@ import { IsBoolean, IsObject, IsOptional, IsString } from 'class-validator';
 import type { CallsOptions } from './calls-options.js';
 import { type HandlerSelection, IsHandlerSelection } from './handler-selection.js';
 import { IsTagList } from './instance-tags.js';
-import { IsRedis, type RedisClusterOptions, type RedisOptions, type RedisSentinelOptions } from './redis-options.js';
+import { IsRedis, type RedisClusterOptions, type RedisIoredisOptions, type RedisOptions, type RedisSentinelOptions } from './redis-options.js';
 
 /** Options of `MillraceModule.forRoot`. Each of them wins over the environment. */
 export class MillraceOptions {
   /**
-   * Redis 7.0 or newer: a URL or its parts, a Cluster, or a primary that Sentinels watch. Default `REDIS_URL`,
-   * `REDIS_CLUSTER_NODES` or `REDIS_SENTINELS`, else `redis://127.0.0.1:6379`.
+   * Redis 7.0 or newer: a URL or its parts, a Cluster, a primary that Sentinels watch, or the options of a client of ioredis.
+   * Default `REDIS_URL`, `REDIS_CLUSTER_NODES` or `REDIS_SENTINELS`, else `redis://127.0.0.1:6379`.
    */
   @IsOptional() @IsRedis()
-  redis?: string | RedisOptions | RedisClusterOptions | RedisSentinelOptions;
+  redis?: string | RedisOptions | RedisClusterOptions | RedisSentinelOptions | RedisIoredisOptions;
 
   /** First part of every key in Redis. Default `MILLRACE_PREFIX`, else `millrace`. */
   @IsOptional() @IsName('key prefix')

@@ -1,11 +1,11 @@
-import { isIP } from 'node:net';
-import { MillraceError, quote } from '@millrace/core';
-import type { RedisAddress } from '@millrace/redis';
+import { isIPv6 } from 'node:net';
+import { MillraceError } from '@millrace/core';
+import { isAddress, nodeNameOf, type RedisAddress, shownAddress } from '@millrace/redis';
 
-const HIGHEST_PORT = 65_535;
-const NAME = /^[A-Za-z0-9._-]{1,253}$/;
 /** `host`, `host:port`, `[::1]`, `[::1]:port`. */
 const ADDRESS = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/;
+const ADVICE = 'write host:port, or [::1]:port; the port is 1 to 65535';
+const LOGIN = 'a user and a password have options of their own (username and password, or REDIS_USERNAME and REDIS_PASSWORD)';
 
 /**
  * Addresses of servers.
@@ -13,44 +13,64 @@ const ADDRESS = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/;
  * @param given each `'host:port'` or `{ host, port }`
  * @param where the option, for the words of the error
  * @param defaultPort for those that name none
- * @throws MillraceError INVALID_OPTIONS with every problem
+ * @throws MillraceError INVALID_OPTIONS with every problem; passwords are in none
  */
 export function addressesOf(given: unknown, where: string, defaultPort: number): RedisAddress[] {
   if (!Array.isArray(given) || given.length === 0) throw new MillraceError('INVALID_OPTIONS', `${where} must be a list of addresses, and not empty.`);
-  const addresses = given.map((each) => addressOf(each, defaultPort));
-  const problems = given.filter((_, index) => addresses[index] === null).map((each) => `${quote(each)} is no address: write host:port`);
-  if (problems.length > 0) throw new MillraceError('INVALID_OPTIONS', `${where} has addresses that are none.`, { problems });
-  return addresses as RedisAddress[];
+  return allOf(given, where, defaultPort);
 }
 
 /**
  * A map from announced addresses to reachable ones.
  *
  * @param given `{ 'announced:port': 'reachable:port' }`, or with `{ host, port }` in the place of the text
- * @throws MillraceError INVALID_OPTIONS
+ * @returns by the names of nodes
+ * @throws MillraceError INVALID_OPTIONS with every problem; passwords are in none
  */
 export function natMapOf(given: unknown, where: string): Record<string, RedisAddress> {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new MillraceError('INVALID_OPTIONS', `${where} must be an object: { 'announced:port': 'reachable:port' }.`);
   }
   const names = Object.keys(given);
-  const reachable: unknown[] = Object.values(given);
-  if (names.length === 0) return {};
-  const [from, to] = [addressesOf(names, where, 0), addressesOf(reachable, where, 0)];
-  const withoutPort = [...names, ...reachable].filter((_, index) => [...from, ...to][index]!.port === 0);
-  if (withoutPort.length > 0) throw new MillraceError('INVALID_OPTIONS', `${where} needs ports: ${withoutPort.map((each) => quote(each)).join(', ')} names none.`);
-  return Object.fromEntries(names.map((name, index) => [name, to[index]!]));
+  const addresses = allOf([...names, ...(Object.values(given) as unknown[])], where, null);
+  assertOnce(addresses.slice(0, names.length).map(nodeNameOf), where);
+  return Object.fromEntries(names.map((_, index) => [nodeNameOf(addresses[index]!), addresses[names.length + index]!]));
 }
 
-function addressOf(given: unknown, defaultPort: number): RedisAddress | null {
-  const { host, port } = typeof given === 'string' ? partsOf(given.trim(), defaultPort) : ((given ?? {}) as Partial<RedisAddress>);
-  const isHost = typeof host === 'string' && (isIP(host) !== 0 || NAME.test(host));
-  const isPort = typeof port === 'number' && Number.isInteger(port) && port >= 0 && port <= HIGHEST_PORT;
-  return isHost && isPort ? { host, port } : null;
+/**
+ * A map of addresses as text: `announced:port=reachable:port`, separated by commas.
+ *
+ * @throws MillraceError INVALID_OPTIONS; its message has nothing of the text but addresses
+ */
+export function natMapIn(text: string, where: string): Record<string, string> {
+  const pairs = text.split(',').map((pair) => pair.split('=').map((side) => side.trim()));
+  if (pairs.some((sides) => sides.length !== 2 || sides.includes(''))) {
+    throw new MillraceError('INVALID_OPTIONS', `${where} must be pairs, announced:port=reachable:port, separated by commas.`);
+  }
+  assertOnce(pairs.map(([announced]) => announced!), where);
+  return Object.fromEntries(pairs as [string, string][]);
 }
 
-function partsOf(text: string, defaultPort: number): Partial<RedisAddress> {
-  const [, bracketed, plain, port] = ADDRESS.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  return host === undefined ? {} : { host, port: port === undefined ? defaultPort : Number(port) };
+function assertOnce(names: readonly string[], where: string): void {
+  const again = names.find((name, index) => names.indexOf(name) !== index);
+  if (again !== undefined) throw new MillraceError('INVALID_OPTIONS', `${where} leads ${shownAddress(again)} to two addresses: nobody can say which is meant.`);
+}
+
+/** @param defaultPort null where each has to name its own */
+function allOf(given: readonly unknown[], where: string, defaultPort: number | null): RedisAddress[] {
+  const addresses = given.map((each) => (typeof each === 'string' ? addressIn(each, defaultPort) : each));
+  const problems = given.filter((_, index) => !isAddress(addresses[index])).map((each) => `${shownAddress(each)} is no address: ${adviceFor(each)}`);
+  const what = defaultPort === null ? 'needs ports, and has addresses that are none' : 'has addresses that are none';
+  if (problems.length > 0) throw new MillraceError('INVALID_OPTIONS', `${where} ${what}.`, { problems });
+  return addresses as RedisAddress[];
+}
+
+function adviceFor(given: unknown): string {
+  return shownAddress(given).includes('@') ? `${ADVICE}; ${LOGIN}` : ADVICE;
+}
+
+function addressIn(text: string, defaultPort: number | null): unknown {
+  const [, bracketed, plain, port = defaultPort] = ADDRESS.exec(text.trim()) ?? [];
+  const host = bracketed === undefined || isIPv6(bracketed) ? (bracketed ?? plain) : undefined;
+  return { host, port: port === null ? undefined : Number(port) };
 }

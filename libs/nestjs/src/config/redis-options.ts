@@ -1,6 +1,6 @@
-import { isIP } from 'node:net';
 import { IsWholeNumber } from '@millrace/core';
-import { IsArray, IsObject, IsOptional, Matches, ValidateBy } from 'class-validator';
+import { isHost } from '@millrace/redis';
+import { IsArray, IsDefined, IsObject, IsOptional, Matches, ValidateBy } from 'class-validator';
 
 /** Each certificate and key is PEM text, which begins with `-----BEGIN`, or the path of a file that holds it. */
 export class RedisTlsOptions {
@@ -119,6 +119,16 @@ export class RedisSentinelOptions extends RedisLoginOptions {
   database?: number = 0;
 }
 
+/** An existing configuration of ioredis. */
+export class RedisIoredisOptions {
+  /**
+   * The options that a client of ioredis is made of, `{ host, ... }` or `{ sentinels, name, ... }`, or the arguments of a
+   * `Cluster` as `{ cluster: { nodes, options } }`. Those that say where Redis is are taken over, others are refused. Required.
+   */
+  @IsDefined()
+  ioredis!: object;
+}
+
 function IsFilled(): PropertyDecorator {
   return Matches(/\S/, { message: '$property must be text, and not empty' });
 }
@@ -132,7 +142,7 @@ function IsHost(): PropertyDecorator {
   return ValidateBy({
     name: 'isHost',
     validator: {
-      validate: (value: unknown) => typeof value === 'string' && (isIP(value) !== 0 || /^[A-Za-z0-9._-]{1,253}$/.test(value)),
+      validate: isHost,
       defaultMessage: () => 'host must be a name or an address alone, such as redis.example or ::1',
     },
   });
@@ -154,7 +164,7 @@ export function IsRedis(): PropertyDecorator {
     name: 'isRedis',
     validator: {
       validate: (value: unknown) => typeof value === 'string' || isParts(value),
-      defaultMessage: () => 'redis must be a URL, { host, port, username, password, database, tls }, { cluster: { nodes } } or { sentinel: { nodes, primary } }',
+      defaultMessage: () => 'redis must be a URL, { host, port, username, password, database, tls }, { cluster: { nodes } }, { sentinel: { nodes, primary } } or { ioredis: { ... } }',
     },
   });
 }

@@ -2,11 +2,12 @@ import { isIP } from 'node:net';
 import { MillraceError, parseOptions } from '@millrace/core';
 import type { RedisLogin, RedisTarget, RedisTls, SentinelOptions as SentinelsOfTarget } from '@millrace/redis';
 import { defaultOf, type EnvironmentValues } from './environment.js';
+import { assertNoClient, placeOfIoredis } from './ioredis-options.js';
 import { checkAll } from './problems.js';
-import { addressesOf, natMapOf } from './redis-nodes.js';
+import { addressesOf, natMapIn, natMapOf } from './redis-nodes.js';
 import {
-  ClusterOptions, isParts, RedisClusterOptions, type RedisLoginOptions, RedisOptions, RedisSentinelOptions, RedisTlsOptions,
-  SentinelOptions,
+  ClusterOptions, isParts, RedisClusterOptions, RedisIoredisOptions, type RedisLoginOptions, RedisOptions, RedisSentinelOptions,
+  RedisTlsOptions, SentinelOptions,
 } from './redis-options.js';
 import { readTls } from './redis-tls.js';
 
@@ -23,15 +24,26 @@ const PLACES = ['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTINELS'] as const;
 /**
  * Which Redis, with the certificates read.
  *
- * @param given a URL, {@link RedisOptions}, {@link RedisClusterOptions} or {@link RedisSentinelOptions}; any other value is left
- *   to the rules of the options. Default: by the environment
+ * @param given a URL, {@link RedisOptions}, {@link RedisClusterOptions}, {@link RedisSentinelOptions} or
+ *   {@link RedisIoredisOptions}; any other value is left to the rules of the options. Default: by the environment
  * @throws MillraceError INVALID_OPTIONS with every problem; passwords are in none
  */
 export function redisTarget(given: unknown, env: NodeJS.ProcessEnv): RedisTarget {
   if (typeof given === 'string') return targetOfUrl(given, env);
   if (!isParts(given)) return targetOfEnvironment(env);
-  if ('cluster' in given) return targetOfCluster(given, env);
-  return 'sentinel' in given ? targetOfSentinels(given, env) : targetOfParts(given, env);
+  assertNoClient(given, WHERE);
+  return 'ioredis' in given ? targetOfIoredis(given, env) : targetOfOptions(given, env, WHERE);
+}
+
+function targetOfOptions(given: object, env: NodeJS.ProcessEnv, where: string): RedisTarget {
+  if ('cluster' in given) return targetOfCluster(given, env, where);
+  return 'sentinel' in given ? targetOfSentinels(given, env, where) : targetOfParts(given, env, where);
+}
+
+function targetOfIoredis(given: object, env: NodeJS.ProcessEnv): RedisTarget {
+  const { ioredis } = parseOptions(RedisIoredisOptions, given, WHERE);
+  const place = placeOfIoredis(ioredis, `${WHERE}.ioredis`);
+  return 'url' in place ? place : targetOfOptions(place, env, `${WHERE}.ioredis`);
 }
 
 function targetOfEnvironment(env: NodeJS.ProcessEnv): RedisTarget {
@@ -40,8 +52,8 @@ function targetOfEnvironment(env: NodeJS.ProcessEnv): RedisTarget {
   const nodes = listOf(env, 'REDIS_CLUSTER_NODES');
   const sentinels = listOf(env, 'REDIS_SENTINELS');
   const login = loginIn(env);
-  if (nodes) return targetOfCluster({ ...login, cluster: { nodes, ...natMapIn(env) } }, env, ENVIRONMENT);
-  const sentinel = { nodes: sentinels, ...sentinelIn(env), ...natMapIn(env) };
+  if (nodes) return targetOfCluster({ ...login, cluster: { nodes, ...mapIn(env) } }, env, ENVIRONMENT);
+  const sentinel = { nodes: sentinels, ...sentinelIn(env), ...mapIn(env) };
   if (sentinels) return targetOfSentinels({ ...login, sentinel }, env, ENVIRONMENT);
   return targetOfUrl(textOf(env, 'REDIS_URL') ?? defaultOf('REDIS_URL'), env);
 }
@@ -53,15 +65,15 @@ function targetOfUrl(url: string, env: NodeJS.ProcessEnv): RedisTarget {
   return isEncrypted ? { url, tls: readTls(tls, ENVIRONMENT) } : { url };
 }
 
-function targetOfParts(given: object, env: NodeJS.ProcessEnv): RedisTarget {
-  const { options, tls } = checkAll(`${WHERE} is not configured well.`, {
-    options: () => parseOptions(RedisOptions, given, WHERE),
-    tls: () => trustOf((given as RedisOptions).tls, env, `${WHERE}.tls`),
+function targetOfParts(given: object, env: NodeJS.ProcessEnv, where: string): RedisTarget {
+  const { options, tls } = checkAll(`${where} is not configured well.`, {
+    options: () => parseOptions(RedisOptions, given, where),
+    tls: () => trustOf((given as RedisOptions).tls, env, `${where}.tls`),
   });
   return tls ? { url: urlOf(options, 'rediss'), tls } : { url: urlOf(options, 'redis') };
 }
 
-function targetOfCluster(given: object, env: NodeJS.ProcessEnv, where = WHERE): RedisTarget {
+function targetOfCluster(given: object, env: NodeJS.ProcessEnv, where: string): RedisTarget {
   const { options, cluster, tls } = checkAll(`${where} is not configured well.`, {
     options: () => parseOptions(RedisClusterOptions, given, where),
     cluster: () => clusterOf((given as RedisClusterOptions).cluster, `${where}, cluster`),
@@ -75,7 +87,7 @@ function clusterOf(given: object, where: string): { nodes: ReturnType<typeof add
   return { nodes: addressesOf(nodes, `${where}, nodes`, PORT), natMap: natMapOf(natMap, `${where}, natMap`) };
 }
 
-function targetOfSentinels(given: object, env: NodeJS.ProcessEnv, where = WHERE): RedisTarget {
+function targetOfSentinels(given: object, env: NodeJS.ProcessEnv, where: string): RedisTarget {
   const { options, sentinel, tls } = checkAll(`${where} is not configured well.`, {
     options: () => parseOptions(RedisSentinelOptions, given, where),
     sentinel: () => sentinelsOf((given as RedisSentinelOptions).sentinel, env, `${where}, sentinel`),
@@ -115,10 +127,9 @@ function sentinelIn(env: NodeJS.ProcessEnv): Given<SentinelOptions> {
   return { ...(primary && { primary }), ...(username && { username }), ...(password && { password }) };
 }
 
-function natMapIn(env: NodeJS.ProcessEnv): { natMap?: Record<string, string> } {
-  const pairs = listOf(env, 'REDIS_NAT_MAP');
-  if (!pairs) return {};
-  return { natMap: Object.fromEntries(pairs.map((pair) => pair.split('=', 2).map((side) => side.trim()) as [string, string])) };
+function mapIn(env: NodeJS.ProcessEnv): { natMap?: Record<string, string> } {
+  const text = textOf(env, 'REDIS_NAT_MAP');
+  return text === undefined ? {} : { natMap: natMapIn(text, 'REDIS_NAT_MAP') };
 }
 
 function listOf(env: NodeJS.ProcessEnv, name: keyof EnvironmentValues): string[] | undefined {

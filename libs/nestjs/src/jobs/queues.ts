@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { asError, MillraceError, unknownName } from '@millrace/core';
-import { assertQueuesWork, closePromptly, type Queue, watchQueue } from '@millrace/jobs';
+import { MillraceError, unknownName } from '@millrace/core';
+import { assertQueuesWork, closePromptly, connectQueue, type Queue, watchQueue } from '@millrace/jobs';
 import type { RedisTarget, Topology } from '@millrace/redis';
 import { HandlerFinder } from '../explore/handler-finder.js';
 import { FEATURE_QUEUES } from '../module/tokens.js';
@@ -18,7 +18,7 @@ export class Queues {
   /**
    * Connects the queues.
    *
-   * @throws MillraceError REDIS_UNREACHABLE, INVALID_OPTIONS
+   * @throws MillraceError REDIS_UNREACHABLE, REDIS_FAILED, INVALID_OPTIONS
    */
   async open(redis: Topology, target: RedisTarget): Promise<void> {
     const features = this.#finder.hosts().filter(({ token }) => token === FEATURE_QUEUES);
@@ -29,7 +29,7 @@ export class Queues {
       closePromptly(queue);
       this.#open.set(queue.name, queue);
     }
-    await Promise.all([...this.#open.values()].map(connect));
+    await Promise.all([...this.#open.values()].map(connectQueue));
   }
 
   /** Nest closes the queues of an application that started; this is for one that did not. */
@@ -49,16 +49,5 @@ export class Queues {
       'UNKNOWN_QUEUE',
       `${unknownName('queue', name, [...this.#open.keys()])} A module that enqueues a job imports MillraceModule.forFeature([TheJob]).`,
     );
-  }
-}
-
-/** @throws MillraceError REDIS_UNREACHABLE */
-async function connect(queue: Queue): Promise<void> {
-  const client = await queue.getBackend().client;
-  try {
-    if (client.status === 'wait') await client.connect();
-  } catch (cause) {
-    const message = `The queue '${queue.name}' cannot connect to Redis: ${asError(cause).message}. Is it still where REDIS_URL, or the option redis, says?`;
-    throw new MillraceError('REDIS_UNREACHABLE', message, { retryable: true });
   }
 }

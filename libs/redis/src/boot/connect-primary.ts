@@ -1,11 +1,10 @@
 import { MillraceError } from '@millrace/core';
 import { toPrimary } from '../connection/open-connection.js';
-import type { SentinelTarget } from '../connection/redis-target.js';
-import { shownTarget } from '../connection/redis-url.js';
+import { assertAddresses, assertNatMap } from '../connection/redis-address.js';
+import { type SentinelTarget, shownTarget } from '../connection/redis-target.js';
 import { Sentinels } from '../connection/sentinels.js';
 import { readPrimaryFacts } from '../connection/server-facts.js';
 import type { StandaloneTopology } from '../topology/standalone-topology.js';
-import { assertAddresses } from './addresses.js';
 import { assertConnectionName, assertDatabase, type ConnectionName, standalone } from './connect-server.js';
 
 /**
@@ -14,9 +13,10 @@ import { assertConnectionName, assertDatabase, type ConnectionName, standalone }
  * @throws MillraceError as `connectRedis`
  */
 export async function connectPrimary({ name = 'millrace', ...target }: SentinelTarget & ConnectionName): Promise<StandaloneTopology> {
-  const { nodes, primary } = target.sentinel;
+  const { nodes, primary, natMap } = target.sentinel;
   assertConnectionName(name);
   assertAddresses(nodes, 'Sentinels');
+  assertNatMap(natMap);
   if (typeof primary !== 'string' || primary === '') {
     throw new MillraceError('INVALID_OPTIONS', 'The name is missing under which the Sentinels watch the primary: SENTINEL MASTERS shows it.');
   }

@@ -6,7 +6,7 @@ import type { ServerTarget } from '../connection/redis-target.js';
 import { assertRedisUrl, maskUrl, partsOfUrl } from '../connection/redis-url.js';
 import { readServerFacts, type ServerFacts } from '../connection/server-facts.js';
 import { type OpenConnection, StandaloneTopology } from '../topology/standalone-topology.js';
-import { untilReady } from './until-ready.js';
+import { type BootPlace, untilReady } from './until-ready.js';
 
 /** The name of connections, beside their target. */
 export interface ConnectionName {
@@ -29,15 +29,14 @@ export async function connectServer({ name = 'millrace', ...target }: ServerTarg
   return standalone(toServer(target), {
     name,
     where,
+    isEncrypted: target.url.startsWith('rediss:'),
     factsOf: readServerFacts,
     check: ({ control }) => assertDatabase(control, databaseOf(target.url), where),
   });
 }
 
-export interface StandaloneBoot {
+export interface StandaloneBoot extends BootPlace {
   readonly name: string;
-  /** The address, without a password, for the words of errors. */
-  readonly where: string;
   /** Checks what is special about this target. */
   readonly check: (topology: StandaloneTopology) => Promise<void>;
   readonly factsOf: (connection: RedisConnection, where: string) => Promise<ServerFacts>;
@@ -55,7 +54,7 @@ export async function standalone(make: MakeConnection, boot: StandaloneBoot): Pr
   };
   const opened = { publish: open('publish', 'publish'), control: open('control', 'control') };
   try {
-    await Promise.all([untilReady(opened.control, where), untilReady(opened.publish, where)]);
+    await Promise.all([untilReady(opened.control, boot), untilReady(opened.publish, boot)]);
     // Before the database: a Sentinel and a Cluster have none, and the error is to say that it is one of them.
     const topology = new StandaloneTopology(open, await factsOf(opened.control, where), { ...opened, release });
     await check(topology);

@@ -1,7 +1,8 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { connectorTo } from './primary-connector.js';
 import { DISCONNECT_TIMEOUT_MS, type Profile, PROFILES } from './profiles.js';
-import { credentialsOf, type RedisAddress, type RedisLogin, type SentinelTarget, type ServerTarget, tlsOf, trustFor } from './redis-target.js';
+import type { RedisAddress } from './redis-address.js';
+import { credentialsOf, type RedisLogin, type SentinelTarget, type ServerTarget, tlsOf, trustFor } from './redis-target.js';
 import type { Sentinels } from './sentinels.js';
 import { ServerConnection } from './server-connection.js';
 

@@ -2,7 +2,8 @@ import { connect, Socket } from 'node:net';
 import { connect as connectSecurely, type TLSSocket } from 'node:tls';
 import { asError } from '@millrace/core';
 import { AbstractConnector, type RedisOptions } from 'ioredis';
-import { type RedisAddress, type RedisTls, trustFor } from './redis-target.js';
+import type { RedisAddress } from './redis-address.js';
+import { type RedisTls, trustFor } from './redis-target.js';
 import type { Sentinels } from './sentinels.js';
 
 type Connector = NonNullable<RedisOptions['Connector']>;
@@ -44,7 +45,7 @@ export function connectorTo(sentinels: Sentinels, { disconnectTimeout, tls }: Co
     #open(primary: RedisAddress): Socket | TLSSocket {
       this.#primary = primary;
       const stream = tls ? connectSecurely({ ...primary, ...trustFor(primary.host, tls) }) : connect(primary);
-      stream.once('error', (error) => void (this.firstError = error));
+      stream.once('error', (error: Error) => void (this.firstError = error));
       const unfollow = sentinels.follow((next) => {
         if (shown(next) !== shown(primary)) stream.destroy();
       });

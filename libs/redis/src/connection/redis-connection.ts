@@ -32,8 +32,8 @@ export interface Commands {
   run(script: RunnableScript, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown>;
 
   /**
-   * Sends two commands to one server, the second right behind the first and over the same connection, as a confirmation of the
-   * first needs it. Resolves when both have ended.
+   * Sends two commands to one server, the second behind the first and over the same connection, as a confirmation of the first
+   * needs it. The second waits inside Redis: pairs that come meanwhile share the next one like it. Resolves when both have ended.
    */
   callBoth(first: Command, second: Command): Promise<[Outcome, Outcome]>;
 }

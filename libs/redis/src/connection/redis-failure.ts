@@ -55,6 +55,8 @@ const TABLE: readonly (readonly [RegExp, RedisFailureKind])[] = [
   [/^[A-Z]+ /, 'unknown'],
   [/isn't writeable/, 'unsent'],
   [/timed out|Connection is closed|ECONNRESET|EPIPE|Socket timeout|max retries per request|due to connection close/i, 'indeterminate'],
+  // Of its client of a Cluster: one of the tries before the last may have been executed.
+  [/^Too many Cluster redirections/, 'indeterminate'],
   [/Please report this/, 'indeterminate'],
 ];
 
@@ -91,6 +93,11 @@ export function isBetweenNodes(error: unknown): boolean {
   return refusalOf(error).startsWith('TRYAGAIN ');
 }
 
+/** Whether a node of a Cluster serves nothing: the others may serve its slots by now. */
+export function isDown(error: unknown): boolean {
+  return refusalOf(error).startsWith('CLUSTERDOWN ');
+}
+
 /** Whether a read that waited was ended since its key, or its whole slot, went to another node, or was removed. */
 export function isUnblocked(error: unknown): boolean {
   return refusalOf(error).startsWith('UNBLOCKED ');
@@ -103,10 +110,15 @@ function refusalOf(error: unknown): string {
 const MAX_SHOWN = 300;
 /** With this text ioredis reports a connection that ended; it goes on with advice about an option that only Millrace sets. */
 const FLUSHED = /^Reached the max retries per request limit[^]*$/;
+/** OpenSSL's text has ids and a place in its own code around the reason. */
+const OPENSSL = /\w+:error:\w+:SSL routines:\w*:([^:\n]+):[^:\n]*:\d+:[^\n]*\n?/g;
 
 /** An error text of Redis or ioredis as it may be shown: bounded, and without the arguments that some of them repeat. */
 export function shownText(text: string): string {
-  const own = text.replace(FLUSHED, 'the connection ended before the answer came').replace(/, with args beginning with: [^]*$|(?<= modifier ')[^]*(?=')/, '');
+  const own = text
+    .replace(FLUSHED, 'the connection ended before the answer came')
+    .replace(/, with args beginning with: [^]*$|(?<= modifier ')[^]*(?=')/, '')
+    .replace(OPENSSL, 'TLS: $1');
   const shown = escapeUnseen(own).replace(/\.$/, '');
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}…` : shown;
 }

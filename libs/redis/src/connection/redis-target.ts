@@ -1,4 +1,6 @@
 import { isIP } from 'node:net';
+import type { NatMap, RedisAddress } from './redis-address.js';
+import { maskUrl } from './redis-url.js';
 
 /** All that a TLS connection to Redis trusts and shows, each certificate and key as PEM text. */
 export interface RedisTls {
@@ -9,12 +11,6 @@ export interface RedisTls {
   readonly key?: string;
   /** The name that the server's certificate must have. Default: the host, where that is a name. */
   readonly servername?: string;
-}
-
-/** The address of a server: a name or a number, such as `redis.example` or `::1`, and the port. */
-export interface RedisAddress {
-  readonly host: string;
-  readonly port: number;
 }
 
 /** One server by its URL, with the user and the password in it. A node of a Cluster leads to the whole Cluster. */
@@ -39,8 +35,8 @@ export interface RedisLogin {
 export interface ClusterTarget extends RedisLogin {
   readonly cluster: {
     readonly nodes: readonly RedisAddress[];
-    /** Announced address `host:port` -> the address at which this process reaches that node. Default: each at its own. */
-    readonly natMap?: Readonly<Record<string, RedisAddress>>;
+    /** For nodes that cannot be reached at the addresses that they announce. Default: none. */
+    readonly natMap?: NatMap;
   };
 }
 
@@ -60,8 +56,8 @@ export interface SentinelOptions {
   readonly password?: string;
   /** Present, if only as `{}`: connections to the Sentinels are encrypted. */
   readonly tls?: RedisTls;
-  /** Announced address `host:port` -> the address at which this process reaches that server. Default: each at its own. */
-  readonly natMap?: Readonly<Record<string, RedisAddress>>;
+  /** As that of a Cluster, for the servers that Sentinels name. */
+  readonly natMap?: NatMap;
 }
 
 /** Which Redis, and how to trust it. */
@@ -85,4 +81,15 @@ export function trustFor(host: string, tls: RedisTls): RedisTls {
 /** The user and the password as options of ioredis, which takes one that is undefined for one that is there. */
 export function credentialsOf({ username, password }: Pick<RedisLogin, 'username' | 'password'>): { username?: string; password?: string } {
   return { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
+}
+
+/** Where a Redis is, as it may be shown. */
+export function shownTarget(target: RedisTarget): string {
+  if ('cluster' in target) return `the Cluster ${listOf(target.cluster.nodes)}`;
+  if ('sentinel' in target) return `the primary '${target.sentinel.primary}' of the Sentinels ${listOf(target.sentinel.nodes)}`;
+  return maskUrl(target.url);
+}
+
+function listOf(addresses: readonly RedisAddress[]): string {
+  return addresses.map(({ host, port }) => (isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`)).join(', ');
 }

@@ -1,5 +1,4 @@
 import { escapeUnseen, MillraceError, quote } from '@millrace/core';
-import type { RedisAddress, RedisTarget } from './redis-target.js';
 
 const MAX_SHOWN = 200;
 const DEFAULT_PORT = 6_379;
@@ -49,17 +48,6 @@ export function maskUrl(url: string): string {
   const place = withoutTail(rest.replace(/\?[^]*$/, '?***'));
   const shown = escapeUnseen(scheme + (credentials === undefined ? place : masked(scheme, credentials, place)));
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}...` : shown;
-}
-
-/** Where a Redis is, as it may be shown. */
-export function shownTarget(target: RedisTarget): string {
-  if ('cluster' in target) return `the Cluster ${listOf(target.cluster.nodes)}`;
-  if ('sentinel' in target) return `the primary '${target.sentinel.primary}' of the Sentinels ${listOf(target.sentinel.nodes)}`;
-  return maskUrl(target.url);
-}
-
-function listOf(addresses: readonly RedisAddress[]): string {
-  return addresses.map(({ host, port }) => `${host}:${port}`).join(', ');
 }
 
 /** Without an @, a text behind the colon that is no port is a password: a # has cut off the rest, as in an .env file. */

@@ -1,8 +1,9 @@
 import { asError, emit, errorRecord, messageOf } from '@millrace/core';
 import { Redis } from 'ioredis';
 import { SENTINEL_PROFILE } from './profiles.js';
+import type { RedisAddress } from './redis-address.js';
 import { shownText } from './redis-failure.js';
-import { credentialsOf, type RedisAddress, type SentinelOptions, trustFor } from './redis-target.js';
+import { credentialsOf, type SentinelOptions, trustFor } from './redis-target.js';
 
 /** Told of the primary each time that it may be another one. */
 export type PrimaryFollower = (primary: RedisAddress) => void;

@@ -2,6 +2,7 @@ import { asError, emit, errorRecord, messageOf, MillraceError, quote } from '@mi
 import type { RunnableScript } from '../script/script.js';
 import type { Command, Commands, ConnectionWatcher, Outcome, RedisConnection } from './redis-connection.js';
 import type { RedisArgument, RedisDriver } from './redis-driver.js';
+import { SharedWaits } from './shared-waits.js';
 import { isOfReplica, RedisFailure, redisFailure, shownText } from './redis-failure.js';
 
 /** A script with the keys that it touches, and its arguments. */
@@ -24,6 +25,7 @@ export class ServerConnection implements RedisConnection {
   readonly name: string;
   readonly #redis: RedisDriver;
   readonly #waiting = new Set<() => void>();
+  readonly #waits = new SharedWaits(([command, ...args]) => this.#call(command, args));
   #watcher: ConnectionWatcher | null = null;
   #lastError: Error | null = null;
   #wasReady = false;
@@ -76,8 +78,8 @@ export class ServerConnection implements RedisConnection {
     return this.#run({ script, keys, args }, false);
   }
 
-  async callBoth([first, ...firstArgs]: Command, [second, ...secondArgs]: Command): Promise<[Outcome, Outcome]> {
-    return Promise.allSettled([this.#call(first, firstArgs), this.#call(second, secondArgs)]);
+  callBoth(first: Command, second: Command): Promise<[Outcome, Outcome]> {
+    return this.#waits.both(first, second, nothing);
   }
 
   /** This node of a Cluster serves what follows, though it is only about to get the slot. */
@@ -88,10 +90,7 @@ export class ServerConnection implements RedisConnection {
         return this.#call(command, args);
       },
       run: (script, keys, args) => this.#run({ script, keys, args }, true),
-      callBoth: (first, second) => {
-        this.#ask();
-        return this.callBoth(first, second);
-      },
+      callBoth: (first, second) => this.#waits.both(first, second, () => this.#ask()),
     };
   }
 
@@ -224,7 +223,7 @@ export class ServerConnection implements RedisConnection {
 }
 
 function nothing(): void {
-  // The command behind it fails as well.
+  // There is nothing to do before a command; and when one before it fails, so does the command.
 }
 
 function raise(error: unknown, command: string): never {

@@ -13,7 +13,10 @@ export interface ServerFacts {
   readonly evictionPolicy: string | null;
   /** Commands that not every server has, as far as it tells. */
   readonly capabilities: ReadonlySet<Capability>;
-  /** Where there are replicas: settings with which more is lost, or stops, than must be; a sentence or two for each. */
+  /**
+   * Where there are replicas: settings with which more is lost, or stops, than must be; and nodes that were named for a start and
+   * help none. A sentence or two for each.
+   */
   readonly concerns: readonly string[];
 }
 

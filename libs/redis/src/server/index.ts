@@ -6,5 +6,6 @@ export * from './local-cluster.js';
 export * from './local-process.js';
 export * from './local-sentinels.js';
 export * from './local-server.js';
+export * from './local-tls.js';
 export * from './node-command.js';
 export * from './server-binaries.js';

@@ -2,7 +2,7 @@ import { MillraceError } from '@millrace/core';
 import { LocalServer, type LocalServerOptions } from './local-server.js';
 import { type Call, onServer, untilTrue } from './node-command.js';
 
-export interface LocalClusterOptions extends Pick<LocalServerOptions, 'binary' | 'appendonly' | 'extra' | 'env'> {
+export interface LocalClusterOptions extends Pick<LocalServerOptions, 'binary' | 'appendonly' | 'tls' | 'extra' | 'env'> {
   /** Default 3. */
   readonly primaries?: number;
   /** How many each primary has. Default 1. */
@@ -212,7 +212,7 @@ function viewOf(known: readonly KnownNode[]): string {
 }
 
 async function startNode(options: LocalClusterOptions): Promise<LocalServer> {
-  const { binary, appendonly, extra = [], env, nodeTimeoutMs = 1_500 } = options;
+  const { binary, appendonly, tls, extra = [], env, nodeTimeoutMs = 1_500 } = options;
   const cluster = [
     '--cluster-node-timeout', String(nodeTimeoutMs), '--cluster-require-full-coverage', 'no', '--repl-diskless-sync-delay', '0', '--cluster-replica-validity-factor', '0',
   ];
@@ -221,6 +221,7 @@ async function startNode(options: LocalClusterOptions): Promise<LocalServer> {
     isClusterNode: true,
     extra: [...cluster, ...extra],
     ...(appendonly === undefined ? {} : { appendonly }),
+    ...(tls === undefined ? {} : { tls }),
     ...(env === undefined ? {} : { env }),
   });
 }

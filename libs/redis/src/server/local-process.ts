@@ -5,6 +5,7 @@ import { MillraceError } from '@millrace/core';
 import { assertSupported } from '../connection/server-facts.js';
 import { freePort, holdPort } from './free-port.js';
 import { GuardedProcess } from './guarded-process.js';
+import type { LocalTls } from './local-tls.js';
 import { untilReady } from './readiness.js';
 
 /** Ports of 127.0.0.1 that were free a moment ago, all different, and a temporary folder. */
@@ -20,6 +21,8 @@ interface LocalProcessOptions {
   readonly command: readonly [string, ...string[]];
   readonly env?: NodeJS.ProcessEnv;
   readonly password?: string;
+  /** Its first port speaks TLS. */
+  readonly tls?: LocalTls;
 }
 
 const READY_TIMEOUT_MS = 10_000;
@@ -101,8 +104,8 @@ export abstract class LocalProcess {
 
   /** Resolves when it answers. @throws MillraceError REDIS_FAILED, REDIS_UNSUPPORTED */
   async whenReady(): Promise<void> {
-    const { password, command } = this.#options;
-    const { version, folder } = await untilReady({ port: this.port, password }, this.#process, READY_TIMEOUT_MS);
+    const { password, tls, command } = this.#options;
+    const { version, folder } = await untilReady({ port: this.port, password, tls }, this.#process, READY_TIMEOUT_MS);
     if (folder !== this.folder) {
       throw new MillraceError('REDIS_FAILED', `Address already in use: another server listens on port ${this.port}.`);
     }

@@ -1,12 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '@millrace/core';
-import type { RedisAddress } from '../connection/redis-target.js';
+import type { RedisAddress } from '../connection/redis-address.js';
 import { type LocalPlace, LocalProcess, startInPlace } from './local-process.js';
 import { LocalServer, type LocalServerOptions } from './local-server.js';
+import { type LocalTls, trustSettings } from './local-tls.js';
 import { type LocalPort, onServer, untilTrue } from './node-command.js';
 
-export interface LocalSentinelsOptions extends Pick<LocalServerOptions, 'binary' | 'appendonly' | 'extra' | 'env'> {
+export interface LocalSentinelsOptions extends Pick<LocalServerOptions, 'binary' | 'appendonly' | 'tls' | 'extra' | 'env'> {
   /** Default 1. */
   readonly replicas?: number;
   /** Default 3, of which a majority decides. */
@@ -21,6 +22,13 @@ export interface LocalSentinelsOptions extends Pick<LocalServerOptions, 'binary'
   readonly password?: string;
   /** The password of the Sentinels. Default: none. */
   readonly sentinelPassword?: string;
+  /**
+   * Sentinels speak TLS alone. They reach each other as they reach servers: where one of `tls` and `sentinelTls` is there alone,
+   * start one Sentinel. Default: no TLS.
+   */
+  readonly sentinelTls?: LocalTls;
+  /** A name of 127.0.0.1 by which Sentinels know servers, and name them. Default: the address. */
+  readonly hostname?: string;
 }
 
 const READY_MS = 30_000;
@@ -142,7 +150,7 @@ export class LocalSentinels {
   }
 
   #portOf(port: number): LocalPort {
-    return { port, password: this.#options.password };
+    return { port, password: this.#options.password, tls: this.#options.tls };
   }
 }
 
@@ -153,9 +161,9 @@ export class LocalSentinel extends LocalProcess {
   readonly at: LocalPort;
 
   private constructor(options: Watching, place: LocalPlace) {
-    const { binary, env, sentinelPassword: password } = options;
-    super({ place, command: [binary, fileIn(place), '--sentinel'], env, password });
-    this.at = { port: this.port, password };
+    const { binary, env, sentinelPassword: password, sentinelTls: tls } = options;
+    super({ place, command: [binary, fileIn(place), '--sentinel'], env, password, tls });
+    this.at = { port: this.port, password, tls };
   }
 
   static start(options: Watching, watched: LocalServer, count: number): Promise<LocalSentinel> {
@@ -179,16 +187,24 @@ interface SentinelPlace {
 }
 
 function configuration(options: Watching, { place, watched, quorum }: SentinelPlace): string {
-  const { primary, downAfterMs = 1_000, failoverTimeoutMs = 10_000, password, sentinelPassword } = options;
+  const { primary, downAfterMs = 1_000, failoverTimeoutMs = 10_000, password, sentinelPassword, hostname } = options;
   return [
-    `port ${place.ports[0]}`, 'bind 127.0.0.1', `dir ${place.folder}`,
+    ...portLines(options, place.ports[0]), 'bind 127.0.0.1', `dir ${place.folder}`,
     ...(sentinelPassword === undefined ? [] : [`requirepass ${quoted(sentinelPassword)}`, `sentinel sentinel-pass ${quoted(sentinelPassword)}`]),
-    `sentinel monitor ${primary} 127.0.0.1 ${watched.port} ${quorum}`,
+    ...(hostname === undefined ? [] : ['sentinel resolve-hostnames yes', 'sentinel announce-hostnames yes']),
+    `sentinel monitor ${primary} ${hostname ?? '127.0.0.1'} ${watched.port} ${quorum}`,
     ...(password === undefined ? [] : [`sentinel auth-pass ${primary} ${quoted(password)}`]),
     `sentinel down-after-milliseconds ${primary} ${downAfterMs}`,
     `sentinel failover-timeout ${primary} ${failoverTimeoutMs}`,
     `sentinel parallel-syncs ${primary} 1`, '',
   ].join('\n');
+}
+
+function portLines({ tls, sentinelTls }: Watching, port: number): string[] {
+  const trusted = sentinelTls ?? tls;
+  const trust = trusted ? trustSettings(trusted).map(([name, value]) => `${name} ${quoted(value)}`) : [];
+  const ports = sentinelTls ? ['port 0', `tls-port ${port}`] : [`port ${port}`];
+  return [...ports, ...trust, ...(tls ? ['tls-replication yes'] : [])];
 }
 
 function fileIn({ folder }: LocalPlace): string {
@@ -202,13 +218,15 @@ function quoted(text: string): string {
 
 /** @param followed present: the server is a replica of it */
 async function startServer(options: LocalSentinelsOptions, followed?: LocalServer): Promise<LocalServer> {
-  const { binary, appendonly, extra = [], env, password } = options;
-  const following = followed ? ['--replicaof', '127.0.0.1', String(followed.port)] : [];
+  const { binary, appendonly, tls, extra = [], env, password, hostname } = options;
+  const following = followed ? ['--replicaof', hostname ?? '127.0.0.1', String(followed.port)] : [];
+  const named = hostname === undefined ? [] : ['--replica-announce-ip', hostname];
   return LocalServer.start({
     binary,
-    extra: ['--repl-diskless-sync-delay', '0', ...following, ...extra],
+    extra: ['--repl-diskless-sync-delay', '0', ...following, ...named, ...extra],
     ...(password === undefined ? {} : { password }),
     ...(appendonly === undefined ? {} : { appendonly }),
+    ...(tls === undefined ? {} : { tls }),
     ...(env === undefined ? {} : { env }),
   });
 }

@@ -1,4 +1,5 @@
 import { type LocalPlace, LocalProcess, startInPlace } from './local-process.js';
+import { type LocalTls, trustSettings } from './local-tls.js';
 
 export interface LocalServerOptions {
   /** Absolute path of a `redis-server` or `valkey-server`. */
@@ -11,6 +12,8 @@ export interface LocalServerOptions {
   readonly maxmemory?: string;
   /** It is a node of a Cluster, with a second free port for its bus. Default false. */
   readonly isClusterNode?: boolean;
+  /** It speaks TLS alone, with clients and with other servers. Default: no TLS. */
+  readonly tls?: LocalTls;
   /** More arguments for the server: `['--requirepass', 'x']`. */
   readonly extra?: readonly string[];
   /** Default `process.env`. */
@@ -25,11 +28,13 @@ export class LocalServer extends LocalProcess {
   readonly url: string;
   /** The port of the bus of a node of a Cluster. */
   readonly busPort: number | undefined;
+  readonly tls: LocalTls | undefined;
 
   private constructor(options: LocalServerOptions, place: LocalPlace) {
-    const { binary, env, password } = options;
-    super({ place, command: [binary, ...serverArguments(options, place)], env, password });
-    this.url = `redis://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}127.0.0.1:${this.port}`;
+    const { binary, env, password, tls } = options;
+    super({ place, command: [binary, ...serverArguments(options, place)], env, password, tls });
+    this.tls = tls;
+    this.url = `${tls ? 'rediss' : 'redis'}://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}127.0.0.1:${this.port}`;
     this.busPort = place.ports[1];
   }
 
@@ -45,13 +50,19 @@ export class LocalServer extends LocalProcess {
 }
 
 function serverArguments(options: LocalServerOptions, { ports: [port, bus], folder }: LocalPlace): string[] {
-  const { appendonly = 'no', maxmemory = '0', extra = [], password } = options;
+  const { appendonly = 'no', maxmemory = '0', extra = [], password, tls } = options;
   const secret = password === undefined ? [] : ['--requirepass', password, '--masterauth', password];
   const fsync = appendonly === 'no' ? [] : ['--appendfsync', appendonly];
   const cluster = bus === undefined ? [] : ['--cluster-enabled', 'yes', '--cluster-port', String(bus)];
   return [
-    '--port', String(port), '--bind', '127.0.0.1', '--dir', folder,
+    ...portArguments(port, tls), '--bind', '127.0.0.1', '--dir', folder,
     '--save', '', '--appendonly', appendonly === 'no' ? 'no' : 'yes', ...fsync,
     '--maxmemory', maxmemory, '--maxmemory-policy', 'noeviction', ...secret, ...cluster, ...extra,
   ];
+}
+
+function portArguments(port: number, tls: LocalTls | undefined): string[] {
+  if (!tls) return ['--port', String(port)];
+  const trust = trustSettings(tls).flatMap(([name, value]) => [`--${name}`, value]);
+  return ['--port', '0', '--tls-port', String(port), '--tls-cluster', 'yes', '--tls-replication', 'yes', ...trust];
 }

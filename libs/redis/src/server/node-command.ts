@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { asError, MillraceError } from '@millrace/core';
 import { Redis } from 'ioredis';
+import { clientTrust, type LocalTls } from './local-tls.js';
 
 export type Call = (command: string, ...args: (string | number)[]) => Promise<unknown>;
 
@@ -8,18 +9,19 @@ const CONNECT_MS = 1_000;
 const COMMAND_MS = 10_000;
 const POLL_MS = 20;
 
-/** One server of several on 127.0.0.1, and the password that it asks for. */
+/** One server of several on 127.0.0.1, the password that it asks for, and the certificates where it speaks TLS. */
 export interface LocalPort {
   readonly port: number;
   readonly password?: string | undefined;
+  readonly tls?: LocalTls | undefined;
 }
 
 /** Runs commands on a server, over a connection that is closed then. It rejects when the server is not there. */
-export async function onServer<T>({ port, password }: LocalPort, work: (call: Call) => Promise<T>): Promise<T> {
+export async function onServer<T>({ port, password, tls }: LocalPort, work: (call: Call) => Promise<T>): Promise<T> {
   const redis = new Redis({
     host: '127.0.0.1', port, protocol: 2, disableClientInfo: true, enableReadyCheck: false, lazyConnect: true,
     connectTimeout: CONNECT_MS, commandTimeout: COMMAND_MS, maxRetriesPerRequest: 0, retryStrategy: null,
-    ...(password === undefined ? {} : { password }),
+    ...(password === undefined ? {} : { password }), ...(await clientTrust(tls)),
   });
   redis.on('error', () => undefined);
   try {

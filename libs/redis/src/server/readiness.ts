@@ -3,6 +3,7 @@ import { MillraceError } from '@millrace/core';
 import { Redis } from 'ioredis';
 import { withDeadline } from './deadline.js';
 import type { GuardedProcess } from './guarded-process.js';
+import { clientTrust } from './local-tls.js';
 import type { LocalPort } from './node-command.js';
 
 const POLL_MS = 5;
@@ -23,11 +24,13 @@ export interface ReadyServer {
  *
  * @throws MillraceError REDIS_FAILED, with the end of the server's log, when it ends before or is not ready in time
  */
-export async function untilReady({ port, password }: LocalPort, server: GuardedProcess, timeoutMs: number): Promise<ReadyServer> {
+export async function untilReady(at: LocalPort, server: GuardedProcess, timeoutMs: number): Promise<ReadyServer> {
+  const { port, password, tls } = at;
   const redis = new Redis({
     host: '127.0.0.1', port, protocol: 2, disableClientInfo: true,
     lazyConnect: true, connectTimeout: timeoutMs, maxRetriesPerRequest: null, retryStrategy: () => POLL_MS,
     maxLoadingRetryTime: LOADING_POLL_MS, disconnectTimeout: DISCONNECT_MS, ...(password === undefined ? {} : { password }),
+    ...(await clientTrust(tls)),
   });
   let lastError = 'no answer';
   redis.on('error', (error: Error) => (lastError = error.message));

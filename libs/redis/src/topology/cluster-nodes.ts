@@ -1,15 +1,18 @@
+import { setTimeout } from 'node:timers/promises';
 import { asError, emit, errorRecord, Loop, MillraceError, spread } from '@millrace/core';
 import { type MakeConnection, toNode } from '../connection/open-connection.js';
 import type { Profile } from '../connection/profiles.js';
 import { RedisFailure } from '../connection/redis-failure.js';
 import type { Redirect } from '../connection/redis-failure.js';
-import type { ClusterTarget, RedisAddress } from '../connection/redis-target.js';
+import { addressIn, nodeNameOf } from '../connection/redis-address.js';
+import type { ClusterTarget } from '../connection/redis-target.js';
 import type { ServerConnection } from '../connection/server-connection.js';
 import { withDeadline } from '../server/deadline.js';
-import { addressOf, isSameMap, nameIn, NO_SLOTS, type SlotMap, slotMapOf } from './slot-map.js';
+import { areOfOneCluster, isSameMap, NO_SLOTS, nodeIn, type SlotMap, slotMapOf } from './slot-map.js';
 
-/** How often a node is asked who has which slot. */
+/** How often a node is asked who has which slot, and how soon after that again when something has failed. */
 const LOOK_EVERY_MS = 1_000;
+const LOOK_AGAIN_MS = 100;
 /** A node that stands still is not waited for longer than this: another one is asked. */
 const ANSWER_MS = 500;
 /** How long a node that was just found may take to connect until it is asked. */
@@ -46,9 +49,13 @@ export class ClusterNodes {
   readonly #hearers = new Map<string, Hearer>();
   /** Nodes that did not say who has which slot, when they were asked last. */
   readonly #refusals = new Map<string, Error>();
+  /** Nodes that told of the slots of another Cluster, when they were asked last. */
+  readonly #strangers = new Set<string>();
   /** Nodes without slots -> since when, by the monotonic clock in milliseconds. */
   readonly #unused = new Map<string, number>();
   #slots: SlotMap = NO_SLOTS;
+  /** When a node was asked last, by the monotonic clock in milliseconds. */
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
   #turn = 0;
   #isClosed = false;
 
@@ -56,7 +63,7 @@ export class ClusterNodes {
     this.#parts = parts;
     this.#loop = new Loop({
       name: 'slots',
-      round: () => this.#round(),
+      round: (signal) => this.#round(signal),
       onError: (error, failures) => emit('loop-failed', { loop: 'slots', error: errorRecord(error), failures }),
     });
   }
@@ -92,10 +99,15 @@ export class ClusterNodes {
     return connection;
   }
 
-  /** Takes in that a node has sent a command elsewhere, and looks at all slots anew. @returns the name of the other node */
-  redirected({ kind, slot, address }: Redirect, speaker: string): string {
-    const node = nameIn(address, speaker);
-    if (kind === 'moved' && this.ownerOf(slot) !== node) {
+  /**
+   * Takes in that a node has sent a command elsewhere, and looks at all slots anew.
+   *
+   * @returns the name of the other node; null when the redirect does not tell, and the look is to be waited for
+   */
+  redirected({ kind, slot, address }: Redirect, speaker: string): string | null {
+    const node = nodeIn(address, speaker, this.#slots);
+    if (node === null) this.look();
+    else if (kind === 'moved' && this.ownerOf(slot) !== node) {
       const owners = [...this.#slots.owners];
       owners[slot] = node;
       this.#adopt({ ...this.#slots, owners, primaries: new Set([...this.#slots.primaries, node]) });
@@ -177,19 +189,77 @@ export class ClusterNodes {
 
   #connectionsTo(node: string): MakeConnection {
     const { cluster: { natMap = {} }, ...login } = this.#parts.target;
-    return toNode(natMap[node] ?? addressOf(node), login);
+    return toNode(natMap[node] ?? addressIn(node), login);
   }
 
-  async #round(): Promise<number> {
+  async #round(signal: AbortSignal): Promise<number> {
+    await this.#pause(signal);
     const asked = this.#nextToAsk();
     if (!asked) return this.#reachOut();
-    const tooLate = (): Error => new RedisFailure('indeterminate', `The node ${asked} did not say in time who has which slot.`, undefined);
-    const asking = this.at(asked, 'control', 'control').call('CLUSTER', 'SLOTS').then((reply) => slotMapOf(reply, asked));
-    const slots = await withDeadline(asking, ANSWER_MS, tooLate).catch((error: unknown) => this.#refused(asked, error));
+    const believed = this.slotsBy(asked).then((told) => this.#believed(told, asked));
+    const slots = await believed.catch((error: unknown) => this.#refused(asked, error));
     this.#refusals.delete(asked);
-    this.#adopt(slots);
+    const isNews = this.#slots.primaries.size > 0 && !isSameMap(slots, this.#slots);
+    this.#adopt(isNews ? await this.#byMost(slots, asked) : slots);
     this.#closeUnused();
     return spread(LOOK_EVERY_MS);
+  }
+
+  /** Many commands and connections may fail at once, and each asks for a look. */
+  async #pause(signal: AbortSignal): Promise<void> {
+    const pauseMs = this.#lookedAtMs + LOOK_AGAIN_MS - performance.now();
+    if (pauseMs > 0 && this.#slots.primaries.size > 0) await setTimeout(pauseMs, undefined, { signal });
+    this.#lookedAtMs = performance.now();
+  }
+
+  /**
+   * A primary that was replaced, and is cut off from the other nodes alone, goes by the slots that it had. So what one node tells
+   * anew is asked of all, and what most of them tell is believed; when no more tell one thing, it is the first.
+   */
+  async #byMost(first: SlotMap, speaker: string): Promise<SlotMap> {
+    const others = this.#askable.filter((node) => node !== speaker);
+    const told = [first];
+    const supporters = (map: SlotMap): number => told.filter((other) => isSameMap(map, other)).length;
+    await new Promise<void>((enough) => {
+      const hear = (map: SlotMap): void => {
+        told.push(map);
+        if (supporters(map) > (others.length + 1) / 2) enough();
+      };
+      void Promise.allSettled(others.map((node) => this.slotsBy(node).then(hear))).then(() => enough());
+    });
+    return told.reduce((best, map) => (supporters(map) > supporters(best) ? map : best));
+  }
+
+  /** Which node has which slot, by the words of this one. @throws RedisFailure */
+  async slotsBy(node: string): Promise<SlotMap> {
+    return slotMapOf(await this.#ask(node, 'SLOTS'), node);
+  }
+
+  /**
+   * The nodes with slots that refuse to serve them: one is cut off from most others, or misses a node for a slot where each slot
+   * must have one. A node that does not tell counts as one that serves.
+   */
+  async down(): Promise<string[]> {
+    const primaries = [...this.#slots.primaries];
+    const states = await Promise.all(primaries.map((node) => this.#ask(node, 'INFO').catch(() => '')));
+    return primaries.filter((_, index) => String(states[index]).includes('cluster_state:fail'));
+  }
+
+  async #ask(node: string, subcommand: 'SLOTS' | 'INFO'): Promise<unknown> {
+    const tooLate = (): Error => new RedisFailure('indeterminate', `The node ${node} did not answer CLUSTER ${subcommand} in time.`, undefined);
+    return withDeadline(this.at(node, 'control', 'control').call('CLUSTER', subcommand), ANSWER_MS, tooLate);
+  }
+
+  /**
+   * Another Cluster may have a node at an address that was of this one. When nobody else answers, the Cluster was made anew.
+   *
+   * @throws RedisFailure
+   */
+  #believed(told: SlotMap, node: string): SlotMap {
+    if (areOfOneCluster(told, this.#slots)) this.#strangers.delete(node);
+    else if (this.#strangers.add(node) && this.#askable.every((each) => this.#strangers.has(each))) this.#strangers.clear();
+    else throw new RedisFailure('unavailable', `The node ${node} belongs to another Cluster than the others.`, undefined);
+    return told;
   }
 
   #refused(node: string, thrown: unknown): never {
@@ -198,17 +268,23 @@ export class ClusterNodes {
     throw error;
   }
 
+  /** The nodes that can be asked: those of the Cluster, as long as any of them can. */
+  get #askable(): string[] {
+    const ready = [...this.#shared].filter(([, byPurpose]) => byPurpose.get('control')?.isReady).map(([node]) => node);
+    const members = ready.filter((node) => this.has(node));
+    return members.length > 0 ? members : ready;
+  }
+
   /** Nodes are asked in turn: one that is cut off from the others must not be believed for long. */
   #nextToAsk(): string | undefined {
-    const ready = [...this.#shared].filter(([, byPurpose]) => byPurpose.get('control')?.isReady).map(([node]) => node);
+    const askable = this.#askable;
     this.#turn += 1;
-    return ready[this.#turn % ready.length];
+    return askable[this.#turn % askable.length];
   }
 
   /** Connects to everything that may know: the nodes that are named by the user, and all that any node ever told of. */
   #reachOut(): number {
-    const named = this.#parts.target.cluster.nodes.map(nameOf);
-    const nodes = [...named, ...this.#slots.primaries, ...this.#slots.replicas];
+    const nodes = [...this.named, ...this.#slots.primaries, ...this.#slots.replicas];
     const areNew = nodes.some((node) => !this.#shared.has(node));
     for (const node of nodes) this.at(node, 'control', 'control');
     if (areNew) return SOON_MS;
@@ -216,9 +292,19 @@ export class ClusterNodes {
     throw new RedisFailure('unsent', `No node of the Cluster can be asked who has which slot (${silent}).`, undefined);
   }
 
-  /** Whether each node with slots has its shared connections. */
-  get areReady(): boolean {
-    return [...this.#slots.primaries].every((node) => SHARED.every((purpose) => this.at(node, purpose, purpose).isReady));
+  /** Whether a node has slots, or follows one that has, as far as is known. */
+  has(node: string): boolean {
+    return this.#slots.primaries.has(node) || this.#slots.replicas.has(node);
+  }
+
+  /** The nodes that the user named. */
+  get named(): string[] {
+    return this.#parts.target.cluster.nodes.map(nodeNameOf);
+  }
+
+  /** The nodes with slots that do not have their shared connections. */
+  get unready(): string[] {
+    return [...this.#slots.primaries].filter((node) => !SHARED.every((purpose) => this.at(node, purpose, purpose).isReady));
   }
 
   /** Nodes that could not be reached, or did not say who has which slot, each with the last error. */
@@ -249,11 +335,8 @@ export class ClusterNodes {
   #forget(node: string, connections: ReadonlyMap<string, ServerConnection>): void {
     this.#unused.delete(node);
     this.#refusals.delete(node);
+    this.#strangers.delete(node);
     this.#shared.delete(node);
     for (const connection of connections.values()) connection.close();
   }
-}
-
-function nameOf({ host, port }: RedisAddress): string {
-  return `${host}:${port}`;
 }

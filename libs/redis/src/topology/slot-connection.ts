@@ -3,15 +3,19 @@ import { MillraceError } from '@millrace/core';
 import { COMMAND_TIMEOUT_MS, type Profile } from '../connection/profiles.js';
 import type { Command, Commands, ConnectionWatcher, Outcome, RedisConnection } from '../connection/redis-connection.js';
 import type { RedisArgument } from '../connection/redis-driver.js';
-import { isBetweenNodes, isUnblocked, RedisFailure, redirectOf } from '../connection/redis-failure.js';
+import { isBetweenNodes, isDown, isUnblocked, RedisFailure, redirectOf } from '../connection/redis-failure.js';
 import type { ServerConnection } from '../connection/server-connection.js';
 import type { RunnableScript } from '../script/script.js';
 import type { ClusterNodes } from './cluster-nodes.js';
 
 /** A command that nodes refuse is sent again for so long. No node executes a command that it refuses. */
 const PATIENCE_MS = COMMAND_TIMEOUT_MS;
-/** A command whose keys are between two nodes is sent again after this time. */
+/**
+ * A command is sent again after this time when its keys are between two nodes, or two nodes each call the other the owner; and
+ * after twice as long each time more.
+ */
 const PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 160;
 
 export interface SlotConnectionParts {
   readonly nodes: ClusterNodes;
@@ -34,6 +38,8 @@ export class SlotConnection implements RedisConnection {
   /** The connection at the last look, and its epoch then. */
   #seen: { readonly connection: ServerConnection | null; readonly epoch: number };
   #stopWatching: (() => void) | null = null;
+  /** Commands under way. */
+  #underWay = 0;
   #isClosed = false;
 
   constructor(parts: SlotConnectionParts) {
@@ -91,6 +97,7 @@ export class SlotConnection implements RedisConnection {
     let [wasReady, epoch] = [this.isReady, this.connectionEpoch];
     this.#stopWatching = this.#parts.nodes.onChange(() => {
       const [isReady, epochNow] = [this.isReady, this.connectionEpoch];
+      if (epochNow !== epoch) this.#leaveOthers();
       if (epochNow !== epoch) lost();
       if (isReady && (!wasReady || epochNow !== epoch)) ready();
       [wasReady, epoch] = [isReady, epochNow];
@@ -128,6 +135,12 @@ export class SlotConnection implements RedisConnection {
     return nodes.at(node, purpose, profile);
   }
 
+  /** The slot has gone to another node: what it left is not needed any more, unless an answer is due there. */
+  #leaveOthers(): void {
+    const owner = this.#parts.nodes.ownerOf(this.#parts.slot);
+    if (owner !== null && this.#underWay === 0) this.#keep([owner]);
+  }
+
   /** Connections of its own to other nodes are not needed any more. */
   #keep(needed: readonly string[]): void {
     const { nodes, purpose, isOwn } = this.#parts;
@@ -138,10 +151,14 @@ export class SlotConnection implements RedisConnection {
     const { nodes, slot } = this.#parts;
     const owner = nodes.ownerOf(slot);
     if (owner === null || this.#isClosed || nodes.isClosed) throw this.#unsent(what);
+    this.#underWay += 1;
     try {
       return await send(this.#to(owner));
     } catch (error) {
-      return await this.#sendAgain(what, send, { refusal: error, by: owner });
+      return await this.#sendAgain(what, send, { refusal: error, by: owner, times: 1 });
+    } finally {
+      this.#underWay -= 1;
+      if (nodes.ownerOf(slot) !== owner) this.#leaveOthers();
     }
   }
 
@@ -159,29 +176,31 @@ export class SlotConnection implements RedisConnection {
       try {
         return await send(next.isAsking ? connection.asking : connection);
       } catch (error) {
-        last = { refusal: error, by: next.node };
+        last = { refusal: error, by: next.node, times: last.times + 1 };
       }
     }
   }
 
   /** Where to send a refused command; null when it was not refused for its slot. */
-  async #next({ refusal, by }: Refused): Promise<Destination | null> {
+  async #next({ refusal, by, times }: Refused): Promise<Destination | null> {
     const { nodes, slot } = this.#parts;
     const redirect = redirectOf(refusal);
-    if (redirect) {
-      const node = nodes.redirected(redirect, by);
+    const node = redirect && nodes.redirected(redirect, by);
+    if (redirect && node) {
+      if (times > 1) await setTimeout(pauseMs(times - 1));
       this.#keep([nodes.ownerOf(slot) ?? node, node]);
       return { node, isAsking: redirect.kind === 'ask' };
     }
-    if (!isBetweenNodes(refusal)) return null;
-    await setTimeout(PAUSE_MS);
+    if (!redirect && !isBetweenNodes(refusal)) return null;
+    nodes.look();
+    await setTimeout(pauseMs(times));
     return { node: nodes.ownerOf(slot) ?? by, isAsking: false };
   }
 
   /** A read that was ended inside Redis lost nothing: the next one finds out whether the slot has moved or the key is gone. */
   #shown(refusal: unknown): unknown {
+    if (isUnblocked(refusal) || isDown(refusal)) this.#parts.nodes.look();
     if (!isUnblocked(refusal)) return refusal;
-    this.#parts.nodes.look();
     return new RedisFailure('unavailable', (refusal as RedisFailure).message, (refusal as RedisFailure).cause);
   }
 
@@ -197,6 +216,12 @@ interface Refused {
   readonly refusal: unknown;
   /** The node. */
   readonly by: string;
+  /** How often the command was refused. */
+  readonly times: number;
+}
+
+function pauseMs(times: number): number {
+  return Math.min(PAUSE_MS * 2 ** (times - 1), LONGEST_PAUSE_MS);
 }
 
 interface Destination {

@@ -39,6 +39,23 @@ async function places(channel: string): Promise<{ slot: number; from: LocalServe
   return { slot, from, to: (await cluster.primaries()).find((node) => node !== from)! };
 }
 
+interface Again {
+  readonly connection: RedisConnection;
+  readonly channel: string;
+  readonly node: LocalServer;
+  readonly heard: readonly string[];
+}
+
+/** Resolves when the connection is subscribed again, and hears what comes. The first tries may go to another node. */
+async function heardAgain({ connection, channel, node, heard }: Again): Promise<void> {
+  await waitFor(async () => {
+    if (!(await connection.whenReady(1_000))) return false;
+    await connection.subscribe([channel]).catch(() => undefined);
+    return (await ring(node, channel, 'after')) === 1;
+  }, { what: 'a listener on the node' });
+  await waitFor(() => heard.includes('after'), { what: 'the message' });
+}
+
 describe('a channel whose slot goes to another node', () => {
   it('makes the connection count as lost, and ready again, though it stays', async () => {
     const channel = `{${uniqueName('slot')}}:ring`;
@@ -70,12 +87,21 @@ describe('a channel whose slot goes to another node', () => {
     expect(await ring(from, channel, 'before')).toBe(1);
     await cluster.migrate([slot], to);
     await waitFor(() => heard.includes('lost'), { what: 'the loss' });
-    // The first tries may still go to the old node.
-    await waitFor(async () => {
-      if (!(await connection.whenReady(1_000))) return false;
-      await connection.subscribe([channel]).catch(() => undefined);
-      return (await ring(to, channel, 'after')) === 1;
-    }, { what: 'a listener on the new node' });
-    await waitFor(() => heard.includes('after'), { what: 'the message' });
+    await heardAgain({ connection, channel, node: to, heard });
+    expect(heard.indexOf('ready', heard.indexOf('lost'))).toBeGreaterThan(0);
+  });
+
+  it('is lost by the listener of the whole Cluster when its connection is cut, and heard when it has subscribed again', async () => {
+    const channel = `{${uniqueName('slot')}}:ring`;
+    const { from } = await places(channel);
+    const redis = await connectRedis({ url: from.url });
+    endings.push(() => redis.close());
+    const connection = redis.listening('spec');
+    const heard = heardOn(connection);
+    await connection.whenReady(10_000);
+    await connection.subscribe([channel]);
+    await onServer(from, (call) => call('CLIENT', 'KILL', 'TYPE', 'pubsub'));
+    await waitFor(() => heard.includes('lost'), { what: 'the loss' });
+    await heardAgain({ connection, channel, node: from, heard });
   });
 });

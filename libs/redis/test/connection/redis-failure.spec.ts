@@ -184,6 +184,7 @@ describe('redisFailure', () => {
     ["Stream isn't writeable and enableOfflineQueue options is false", 'unsent'],
     ['Command timed out', 'indeterminate'],
     ['Connection is closed.', 'indeterminate'],
+    ['Too many Cluster redirections. Last error: ReplyError: MOVED 16023 127.0.0.1:7000', 'indeterminate'],
     ['Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest" option for details.', 'indeterminate'],
     ['Command aborted due to connection close', 'indeterminate'],
     ["Socket timeout. Expecting data, but didn't receive any in 3000ms.", 'indeterminate'],

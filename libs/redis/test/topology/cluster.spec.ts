@@ -1,39 +1,26 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { MillraceError } from '@millrace/core';
 import {
-  BLOCK_MS, connectRedis, type LocalCluster, type LocalServer, onServer, type RedisConnection, type RedisConnectOptions,
+  BLOCK_MS, type LocalCluster, type LocalServer, onServer, type RedisConnection,
   type RunnableScript, slotOf, type Topology,
 } from '@millrace/redis';
 import { ClusterSite, startTestRedis, waitFor } from '@millrace/testing';
+import { closeAll, connect, failure } from './connecting.js';
 
 let site: ClusterSite;
 let cluster: LocalCluster;
-const topologies: Topology[] = [];
 
 beforeAll(async () => {
   site = await ClusterSite.start({ appendonly: 'always' });
   cluster = site.cluster;
 });
 afterEach(async () => {
-  for (const topology of topologies.splice(0)) topology.close();
+  closeAll();
   await cluster.whenOk();
 });
 afterAll(() => site.stop());
 
-async function connect(options: RedisConnectOptions = { ...site.target, name: 'spec' }): Promise<Topology> {
-  const topology = await connectRedis(options);
-  topologies.push(topology);
-  return topology;
-}
-
-async function failure(options: RedisConnectOptions): Promise<MillraceError> {
-  try {
-    (await connectRedis(options)).close();
-  } catch (error) {
-    if (error instanceof MillraceError) return error;
-    throw error;
-  }
-  throw new Error('It connected.');
+function joined(): Promise<Topology> {
+  return connect({ ...site.target, name: 'spec' });
 }
 
 /** A key of this hash tag, and its slot. */
@@ -54,7 +41,7 @@ const SUM: RunnableScript = { name: 'sum.lua', source: "return redis.call('INCRB
 
 describe('a Redis Cluster', () => {
   it('has two connections to each node with slots, however many keys there are, and one for each purpose besides', async () => {
-    const topology = await connect();
+    const topology = await joined();
     const keys = Array.from({ length: 300 }, (_, index) => keyOf(`many-${index}`));
     await Promise.all(keys.map((key) => topology.publishFor(key).call('SET', key, 'x')));
     await Promise.all(keys.map((key) => topology.controlFor(key).call('GET', key)));
@@ -74,14 +61,14 @@ describe('a Redis Cluster', () => {
   });
 
   it('gives keys of one slot the same connection, which is kept', async () => {
-    const topology = await connect();
+    const topology = await joined();
     expect(topology.publishFor('a:{tag}:1')).toBe(topology.publishFor('b:{tag}:2'));
     expect(topology.controlFor('a:{tag}:1')).not.toBe(topology.publishFor('a:{tag}:1'));
     expect(topology.publishFor('a:{other}:1')).not.toBe(topology.publishFor('a:{tag}:1'));
   });
 
   it('sends a command to the node that a slot has gone to, and lets its epoch grow', async () => {
-    const topology = await connect();
+    const topology = await joined();
     const key = keyOf('moved');
     const connection = topology.publishFor(key);
     await connection.call('SET', key, '1');
@@ -92,7 +79,7 @@ describe('a Redis Cluster', () => {
   });
 
   it('finds keys on either side of a slot that is between two nodes, and waits for those that are on both', async () => {
-    const topology = await connect();
+    const topology = await joined();
     const [one, two, none] = ['1', '2', '3'].map((name) => `spec:{between}:${name}`) as [string, string, string];
     const connection = topology.publishFor(one);
     for (const key of [one, two]) await connection.call('SET', key, 'kept');
@@ -111,7 +98,7 @@ describe('a Redis Cluster', () => {
   });
 
   it('says that nothing happened when keys stay on both sides for longer than it waits', async () => {
-    const topology = await connect();
+    const topology = await joined();
     const [one, two] = ['1', '2'].map((name) => `spec:{stuck}:${name}`) as [string, string];
     const connection = topology.publishFor(one);
     for (const key of [one, two]) await connection.call('SET', key, 'kept');
@@ -119,13 +106,18 @@ describe('a Redis Cluster', () => {
     const to = await elsewhere(slot);
     await cluster.beginMigration(slot, to);
     await cluster.moveKeys(slot, to, 1);
-    await expect(connection.call('MGET', one, two)).rejects.toMatchObject({ kind: 'unavailable', retryable: true });
-    await cluster.moveKeys(slot, to);
-    await cluster.finishMigration(slot, to);
+    const refused = connection.call('MGET', one, two).catch((error: unknown) => error);
+    try {
+      const error = await waitFor(() => refused, { what: 'the command to be refused', timeoutMs: 20_000 });
+      expect(error).toMatchObject({ kind: 'unavailable', retryable: true });
+    } finally {
+      await cluster.moveKeys(slot, to);
+      await cluster.finishMigration(slot, to);
+    }
   });
 
   it('sends a confirmation to the node that got the write', async () => {
-    const topology = await connect();
+    const topology = await joined();
     const key = keyOf('confirmed');
     const connection = topology.waitingFor(key, 'wait');
     await connection.whenReady(5_000);
@@ -142,22 +134,40 @@ describe('a Redis Cluster', () => {
   });
 
   it('lets a read that waits go on at the other node when its slot has gone there', async () => {
-    const topology = await connect();
+    const topology = await joined();
     const key = keyOf('stream');
     const writer = topology.publishFor(key);
     await writer.call('XADD', key, '1-0', 'f', 'v');
     const reader = topology.blockingFor(key, 'read');
     await reader.whenReady(5_000);
     const waiting = reader.call('XREAD', 'BLOCK', BLOCK_MS, 'STREAMS', key, '1-0');
+    const from = await cluster.primaryOf(slotOf(key));
     await cluster.migrate([slotOf(key)], await elsewhere(slotOf(key)));
     await writer.call('XADD', key, '2-0', 'f', 'w');
     expect(await waiting).toEqual([[key, [['2-0', ['f', 'w']]]]]);
     expect(await namesAt(await cluster.primaryOf(slotOf(key)))).toContain('read#1');
+    await waitFor(async () => !(await namesAt(from)).includes('read#1'), { what: 'the reader to leave the old node' });
     reader.close();
   });
 
+  it.each([
+    ['made', (topology: Topology, key: string) => topology.blockingFor(key, 'read')],
+    ['there', (topology: Topology, key: string) => topology.publishFor(key)],
+  ])('tells who watches it that it is lost, and ready, when its slot has gone to another node: its connection there is %s', async (_, open) => {
+    const topology = await joined();
+    const key = keyOf('watched');
+    const connection = open(topology, key);
+    await connection.whenReady(5_000);
+    const happened: string[] = [];
+    connection.watch({ ready: () => void happened.push('ready'), lost: () => void happened.push('lost'), message: () => undefined });
+    await cluster.migrate([slotOf(key)], await elsewhere(slotOf(key)));
+    expect(await connection.call('GET', key)).toBeNull();
+    await waitFor(() => happened.at(-1) === 'ready', { what: 'it to be ready again' });
+    expect(happened[0]).toBe('lost');
+  });
+
   it('tells a member of a group whose stream goes away that nothing happened, and not that the stream is lost', async () => {
-    const topology = await connect();
+    const topology = await joined();
     const key = keyOf('group');
     const writer = topology.publishFor(key);
     await writer.call('XGROUP', 'CREATE', key, 'g', '$', 'MKSTREAM');
@@ -178,7 +188,7 @@ describe('a Redis Cluster', () => {
   });
 
   it('knows scripts again after a failover, and a subscription is lost and made again', async () => {
-    const topology = await connect();
+    const topology = await joined();
     const key = keyOf('script');
     const connection = topology.publishFor(key);
     await connection.run(SUM, [key], [1]);
@@ -202,7 +212,7 @@ describe('a Redis Cluster', () => {
   });
 
   it('goes on with the other nodes while one is away, and comes back to its successor', async () => {
-    const topology = await connect();
+    const topology = await joined();
     const key = keyOf('killed');
     const gone = await cluster.primaryOf(slotOf(key));
     const others = await otherKeys(gone);
@@ -228,13 +238,13 @@ describe('a start', () => {
   it('names the settings with which more is lost, or stops, than must be', async () => {
     const all = (name: string, value: string): Promise<unknown> =>
       Promise.all(cluster.nodes.map((node) => onServer(node, (call) => call('CONFIG', 'SET', name, value))));
-    const { server } = await connect();
+    const { server } = await joined();
     expect(server.concerns).toEqual([expect.stringMatching(/127.0.0.1:\d+, .* takes writes without any replica\. Set min-replicas-to-write 1/)]);
     await all('min-replicas-to-write', '1');
-    expect((await connect()).server.concerns).toEqual([]);
+    expect((await joined()).server.concerns).toEqual([]);
     await all('cluster-require-full-coverage', 'yes');
     await all('maxmemory-policy', 'allkeys-lru');
-    const worse = (await connect()).server;
+    const worse = (await joined()).server;
     expect(worse.concerns).toEqual([expect.stringContaining('cluster-require-full-coverage yes. Set it to no')]);
     expect(worse.evictionPolicy).toBe('allkeys-lru');
     for (const [name, value] of [['min-replicas-to-write', '0'], ['cluster-require-full-coverage', 'no'], ['maxmemory-policy', 'noeviction']] as const) {

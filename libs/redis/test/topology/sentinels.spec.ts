@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { listen, MillraceError } from '@millrace/core';
-import { connectRedis, type LocalSentinels, onServer, type RedisConnectOptions, type SentinelTarget, type Topology } from '@millrace/redis';
+import { listen } from '@millrace/core';
+import { type LocalSentinels, onServer, type RedisConnectOptions, type SentinelTarget, type Topology } from '@millrace/redis';
 import { freePort, SentinelSite, startTestRedis, waitFor } from '@millrace/testing';
+import { closeAll, connect, failure } from './connecting.js';
 
 const [PASSWORD, SENTINEL_PASSWORD] = ['of servers', 'of sentinels'];
 const KEY = 'spec:key';
@@ -12,7 +13,6 @@ const KEY = 'spec:key';
 let site: SentinelSite;
 let all: LocalSentinels;
 let target: SentinelTarget;
-const topologies: Topology[] = [];
 
 beforeAll(async () => {
   site = await SentinelSite.start({ appendonly: 'always', password: PASSWORD, sentinelPassword: SENTINEL_PASSWORD });
@@ -20,26 +20,10 @@ beforeAll(async () => {
   target = { sentinel: { ...site.target.sentinel, password: SENTINEL_PASSWORD }, password: PASSWORD };
 });
 afterEach(async () => {
-  for (const topology of topologies.splice(0)) topology.close();
+  closeAll();
   await all.whenOk();
 });
 afterAll(() => site.stop());
-
-async function connect(options: RedisConnectOptions = target): Promise<Topology> {
-  const topology = await connectRedis(options);
-  topologies.push(topology);
-  return topology;
-}
-
-async function failure(options: RedisConnectOptions): Promise<MillraceError> {
-  try {
-    (await connectRedis(options)).close();
-  } catch (error) {
-    if (error instanceof MillraceError) return error;
-    throw error;
-  }
-  throw new Error('It connected.');
-}
 
 /** Resolves when the key can be written, on a server that is a primary. */
 function written(topology: Topology, value: string): Promise<unknown> {
@@ -53,7 +37,7 @@ async function storedAt(server: { readonly port: number }): Promise<unknown> {
 
 describe('a primary that Sentinels watch', () => {
   it('is followed to its successor when it is killed, stands still, or is asked to step down', async () => {
-    const topology = await connect();
+    const topology = await connect(target);
     const { connectionEpoch } = topology.publishFor(KEY);
     for (const fault of ['kill', 'freeze', 'failover'] as const) {
       const before = await all.whoIsPrimary();
@@ -94,16 +78,29 @@ describe('a primary that Sentinels watch', () => {
   });
 
   it('is left for its successor as soon as a Sentinel announces that, without a command that fails', async () => {
-    const topology = await connect();
+    const topology = await connect(target);
     const waiting = topology.blockingFor(KEY, 'read');
     expect(await waiting.whenReady(10_000)).toBe(true);
     const before = await all.whoIsPrimary();
     before.freeze();
-    await all.untilPrimaryIsNot(before);
-    const next = await all.whoIsPrimary();
-    const clients = (): Promise<unknown> => onServer({ port: next.port, password: PASSWORD }, (call) => call('CLIENT', 'LIST'));
-    await waitFor(async () => String(await clients()).includes('name=millrace:read '), { what: 'the connection to the successor', timeoutMs: 30_000 });
-    before.thaw();
+    try {
+      await all.untilPrimaryIsNot(before);
+      const next = await all.whoIsPrimary();
+      const clients = (): Promise<unknown> => onServer({ port: next.port, password: PASSWORD }, (call) => call('CLIENT', 'LIST'));
+      const isThere = async (): Promise<boolean> => String(await clients()).includes('name=millrace:read ');
+      await waitFor(isThere, { what: 'the connection to the successor', timeoutMs: 20_000 });
+    } finally {
+      before.thaw();
+    }
+  });
+
+  it('is not taken for one where the Sentinels name a server that is a replica', async () => {
+    const primary = await all.whoIsPrimary();
+    const replica = all.servers.find((server) => server !== primary)!;
+    const natMap = { [`127.0.0.1:${primary.port}`]: { host: '127.0.0.1', port: replica.port } };
+    const error = await failure({ ...target, sentinel: { ...target.sentinel, natMap } });
+    expect(error).toMatchObject({ code: 'REDIS_UNREACHABLE' });
+    expect(`${error.message} ${error.problems.join()}`).toContain(`The Sentinels name 127.0.0.1:${replica.port}, which is a replica`);
   });
 
   it('is asked for over one connection to each Sentinel, whatever the number of connections, and none stays', async () => {
@@ -111,7 +108,7 @@ describe('a primary that Sentinels watch', () => {
       const lists = await Promise.all(all.sentinels.map(({ at }) => onServer(at, (call) => call('CLIENT', 'LIST'))));
       return lists.join('\n').split('\n').filter((line) => line.includes('name=millrace:sentinel ')).length;
     };
-    const topology = await connect();
+    const topology = await connect(target);
     for (let index = 0; index < 5; index += 1) expect(await topology.blockingFor(KEY, `read-${index}`).whenReady(10_000)).toBe(true);
     await waitFor(async () => (await ours()) === all.sentinels.length, { what: 'one connection to each Sentinel' });
     topology.close();
@@ -148,10 +145,10 @@ describe('a start', () => {
     const primary = await all.whoIsPrimary();
     const set = (name: string, value: string): Promise<unknown> =>
       onServer({ port: primary.port, password: PASSWORD }, (call) => call('CONFIG', 'SET', name, value));
-    expect((await connect()).server.concerns).toEqual([expect.stringContaining('takes writes without any replica')]);
+    expect((await connect(target)).server.concerns).toEqual([expect.stringContaining('takes writes without any replica')]);
     await set('min-replicas-to-write', '1');
     await set('appendonly', 'no');
-    expect((await connect()).server.concerns).toEqual([expect.stringContaining('has no append-only file')]);
+    expect((await connect(target)).server.concerns).toEqual([expect.stringContaining('has no append-only file')]);
     await set('min-replicas-to-write', '0');
     await set('appendonly', 'yes');
   });

@@ -27,8 +27,8 @@ export interface Feedback {
   recover(partition: GroupPartition): Promise<void>;
   /** Verifies the holdings, and sees to it that an operator who pauses the group waits for this member. */
   verify(): Promise<void>;
-  /** Does the same as {@link verify} after a while without Redis, and puts back the messages of lost replies. */
-  rejoin(): Promise<void>;
+  /** Does the same as {@link verify} for partitions whose server was away, and puts back the messages of lost replies. */
+  rejoin(places: readonly GroupPartition[]): Promise<void>;
   /** An operator has paused the group. Resolves when this member holds nothing any more. */
   groupPaused(): Promise<void>;
   groupResumed(): void;

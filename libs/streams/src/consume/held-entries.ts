@@ -8,8 +8,8 @@ export interface HeldEntriesParts {
   readonly holdings: Pick<Holdings, 'of' | 'has'>;
   /** `isSure`: nobody can have taken this process for dead. */
   readonly presence: { readonly isSure: boolean };
-  /** The epoch grows when a connection is lost over which entries come. */
-  readonly way: { readonly connectionEpoch: number };
+  /** The epoch of a stream grows when a connection is lost over which its entries come. */
+  readonly way: { epochOf(stream: GroupStream): number };
   readonly feedback: Pick<Feedback, 'becameStale' | 'givenAgain'>;
 }
 
@@ -25,8 +25,9 @@ export class HeldEntries {
     this.#parts = parts;
   }
 
-  moment(): Moment {
-    return { connectionEpoch: this.#parts.way.connectionEpoch, returns: this.#returns };
+  /** This moment, for a read of the stream. */
+  moment(stream: GroupStream): Moment {
+    return { connectionEpoch: this.#parts.way.epochOf(stream), returns: this.#returns };
   }
 
   /** Whether this member owns all its entries for sure: only then a message may begin. */
@@ -46,15 +47,20 @@ export class HeldEntries {
     this.#parts.feedback.becameStale();
   }
 
-  /** Asks Redis which entries are still held, and gives up the others. */
-  async verify(): Promise<void> {
+  /**
+   * Asks Redis which entries are still held, and gives up the others.
+   *
+   * @param places those of other partitions are as sure as before. Default: all
+   */
+  async verify(places?: readonly GroupPartition[]): Promise<void> {
     const returns = this.#returns;
-    const entries = [...this.#entries];
+    const all = [...this.#entries];
+    const entries = places === undefined ? all : all.filter(({ stream }) => places.includes(stream.partition));
     for (const stream of new Set(entries.map((entry) => entry.stream))) {
       const ids = await this.#parts.holdings.of(stream);
       for (const entry of entries) if (entry.stream === stream && !ids.has(entry.id)) this.lost(entry);
     }
-    this.#verified = returns;
+    if (entries.length === all.length) this.#verified = returns;
   }
 
   /**
@@ -62,7 +68,7 @@ export class HeldEntries {
    * failed, and the next primary gives the same ids and offsets to other entries.
    */
   isStale(entry: HeldEntry): boolean {
-    return entry.connectionEpoch !== this.#parts.way.connectionEpoch;
+    return entry.connectionEpoch !== this.#parts.way.epochOf(entry.stream);
   }
 
   add(entry: HeldEntry): void {

@@ -166,7 +166,7 @@ export abstract class Member implements Feedback {
 
   abstract verify(): Promise<void>;
 
-  abstract rejoin(): Promise<void>;
+  abstract rejoin(places: readonly GroupPartition[]): Promise<void>;
 
   async groupPaused(): Promise<void> {
     await this.pauses.pause('group');
@@ -218,8 +218,8 @@ export abstract class Member implements Feedback {
     return this.partitions.get(place)!.history;
   }
 
-  protected markHistoriesStale(): void {
-    for (const { history } of this.partitions.values()) history.markStale();
+  protected markHistoriesStale(places = this.places): void {
+    for (const place of places) this.historyOf(place).markStale();
   }
 
   /** A group that was removed does not come back by itself. */

@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { type Durability, emit, errorRecord } from '@millrace/core';
-import { loadScript, RedisFailure, redisFailure, refusedWhenFull, type Topology } from '@millrace/redis';
-import { DurableRoutes, runDurably } from '../durable/durable-routes.js';
+import { loadScript, redisFailure, refusedWhenFull, type Topology } from '@millrace/redis';
+import { DurableRoutes, runConfirmed } from '../durable/durable-routes.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import { OWNER } from '../own/owner-consumer.js';
 import type { Feedback } from './feedback.js';
@@ -122,10 +122,7 @@ export class Settler {
     const by = this.#settledBy(call);
     const head = [stream.partition.group, by, stream.kind, SETTLED_PAGE_OFFSETS, repeated ? '1' : '0', pages.join(','), mostHeld(held)];
     const route = this.#routes.to(stream.key, durability);
-    const { reply, shortfall } = await runDurably(route, isAdding ? settleAndAdd : settle, { keys, args: [...head, ...args] });
-    // Sent again, it is found settled, and confirmed then.
-    if (shortfall) throw new RedisFailure('indeterminate', shortfall.message, shortfall);
-    return String(reply);
+    return String(await runConfirmed(route, isAdding ? settleAndAdd : settle, { keys, args: [...head, ...args] }));
   }
 
   /** Who settles: the member; in ordered mode the owner of the partition, for the consumer that holds its entries. */

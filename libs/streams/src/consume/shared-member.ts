@@ -36,7 +36,7 @@ export class SharedMember extends Member {
     const places = placesOf(prefix, definition);
     super(parts, places);
     const membership = new Membership(member, presence);
-    const way = new ReadWay(redis, places.flatMap(({ streams }) => streams), parts.readers);
+    const way = new ReadWay(redis, places, parts.readers);
     const holdings = new Holdings({ redis, prefix, member });
     const held = new HeldEntries({ holdings, way, presence, feedback: this });
     const { durability } = definition;
@@ -115,17 +115,21 @@ export class SharedMember extends Member {
     this.held.markStale();
   }
 
-  async verify(): Promise<void> {
-    await this.confirm();
-    await this.held.verify();
-    this.dispatcher.goOn();
+  verify(): Promise<void> {
+    return this.#verify(this.places);
   }
 
-  async rejoin(): Promise<void> {
-    this.markHistoriesStale();
-    await this.verify();
-    const streams = this.places.flatMap((place) => place.streams);
+  async rejoin(places: readonly GroupPartition[]): Promise<void> {
+    this.markHistoriesStale(places);
+    await this.#verify(places);
+    const streams = places.flatMap((place) => place.streams);
     for (const stream of streams) await this.holdings.putBackUnknown(stream, this.held.idsIn(stream));
+  }
+
+  async #verify(places: readonly GroupPartition[]): Promise<void> {
+    await this.confirm();
+    await this.held.verify(places);
+    this.dispatcher.goOn();
   }
 }
 

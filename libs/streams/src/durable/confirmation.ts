@@ -1,7 +1,7 @@
 import { MillraceError, type Replicated } from '@millrace/core';
 import { type Command, type Outcome, type RedisConnection, RedisFailure, redisFailure, type ServerFacts } from '@millrace/redis';
 
-/** The things that are stored: `message`, `outcome`. Errors name them. */
+/** The things that are stored: `message`, `idempotency key`, `outcome`. Errors name them. */
 export type Stored = string;
 
 /** The durability that a write must reach before it counts. */

@@ -1,6 +1,6 @@
-import type { Durability } from '@millrace/core';
-import { type Outcome, type RedisConnection, type RunnableScript, type Topology } from '@millrace/redis';
-import { type Confirmation, FsyncConfirmation, ReplicaConfirmation, type Stored } from './confirmation.js';
+import { asError, type Durability, messageOf } from '@millrace/core';
+import { type Outcome, type RedisConnection, RedisFailure, type RunnableScript, type Topology } from '@millrace/redis';
+import { type Confirmation, FsyncConfirmation, ReplicaConfirmation, type Stored, Unconfirmed } from './confirmation.js';
 
 /** The way of writes of one durability to Redis. */
 export interface DurableRoute {
@@ -48,6 +48,11 @@ export class DurableRoutes {
   }
 }
 
+export interface DurableCall {
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+}
+
 export interface DurableRun {
   readonly reply: unknown;
   /** Why the durability is not confirmed: {@link Unconfirmed}, or a RedisFailure when the answer was lost; null when it is. */
@@ -59,18 +64,40 @@ export interface DurableRun {
  *
  * @throws RedisFailure, MillraceError the script failed, or was not sent
  */
-export async function runDurably(
-  { redis, confirmation }: DurableRoute,
-  script: RunnableScript,
-  { keys, args }: { readonly keys: readonly string[]; readonly args: readonly (string | number)[] },
-): Promise<DurableRun> {
+export async function runDurably(route: DurableRoute, script: RunnableScript, { keys, args }: DurableCall): Promise<DurableRun> {
+  const { redis, confirmation } = route;
   await confirmation?.check(redis);
-  if (!confirmation?.command) return { reply: await redis.run(script, keys, args), shortfall: null };
+  if (!confirmation?.command) {
+    const reply = await redis.run(script, keys, args);
+    return { reply, shortfall: confirmation && (await shortfallOfServer(route, confirmation)) };
+  }
   // Right behind the script, on the same connection: a new connection would confirm nothing. The script goes by its text: an
   // unknown one would be sent again, behind the confirmation.
   const [reply, asked] = await redis.callBoth(['EVAL', script.source, keys.length, ...keys, ...args], confirmation.command);
   if (reply.status === 'rejected') throw reply.reason;
   return { reply: reply.value, shortfall: shortfallIn(confirmation, asked) };
+}
+
+/**
+ * As {@link runDurably}, for a call that may be repeated: a repetition finds the writes, and asks again.
+ *
+ * @returns the reply of the script
+ * @throws RedisFailure INDETERMINATE also when the writes are not confirmed
+ */
+export async function runConfirmed(route: DurableRoute, script: RunnableScript, call: DurableCall): Promise<unknown> {
+  const { reply, shortfall } = await runDurably(route, script, call);
+  if (shortfall) throw new RedisFailure('indeterminate', shortfall.message, shortfall);
+  return reply;
+}
+
+/** The slot may have gone to a server that was not asked before, as a node of a Cluster: nothing else tells of its answer. */
+async function shortfallOfServer({ redis }: DurableRoute, confirmation: Confirmation): Promise<Error | null> {
+  try {
+    await confirmation.check(redis);
+    return null;
+  } catch (thrown) {
+    return new Unconfirmed(`It is stored, by a server that was not asked before: ${messageOf(asError(thrown))}`, { cause: thrown });
+  }
 }
 
 function shortfallIn(confirmation: Confirmation, asked: Outcome): Error | null {

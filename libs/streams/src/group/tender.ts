@@ -1,4 +1,4 @@
-import { emit, errorRecord, Loop, spread, type Watcher } from '@millrace/core';
+import { asError, emit, errorRecord, Loop, spread, type Watcher } from '@millrace/core';
 import { loadScript, type RedisConnection, redisFailure, type Topology } from '@millrace/redis';
 import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
@@ -109,9 +109,10 @@ export class Tender implements Watcher {
 
   async #round(): Promise<number> {
     this.#nextLookAt = Number.POSITIVE_INFINITY;
-    if (this.#isStale) await this.#verify();
+    const unsure = this.#isStale ? await this.#verify() : null;
     const pages = pagesOf(this.#tended(), MOST_PARTITIONS, (partition) => this.#redisOf(partition));
     const waits = await allTurns(pages.map((page) => this.#tend(page)));
+    if (unsure) throw unsure;
     const waitMs = Math.max(1, Math.min(spread(this.#longestMs), ...waits));
     this.#nextLookAt = performance.now() + waitMs;
     return waitMs;
@@ -142,15 +143,20 @@ export class Tender implements Watcher {
     emit('loop-failed', { topic, group, loop: 'tend', error: errorRecord(error), failures });
   }
 
-  /** Holdings that become stale meanwhile are verified in the next round. */
-  async #verify(): Promise<void> {
+  /**
+   * Holdings that become stale meanwhile are verified in the next round.
+   *
+   * @returns why that failed, for the end of the round: partitions on other nodes are looked after all the same; null also when
+   *   the round makes a group again that is gone
+   */
+  async #verify(): Promise<Error | null> {
     this.#isStale = false;
     try {
       await this.#parts.feedback.verify();
+      return null;
     } catch (error) {
       this.#isStale = true;
-      // The rest of the round makes a group again that is gone.
-      if (redisFailure(error, 'verify').kind !== 'state-lost') throw error;
+      return redisFailure(error, 'verify').kind === 'state-lost' ? null : asError(error);
     }
   }
 

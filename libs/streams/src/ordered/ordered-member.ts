@@ -49,7 +49,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     const places = placesOf(prefix, definition);
     super(parts, places, definition.ordering);
     const membership = new Membership(member, presence);
-    const way = new ReadWay(redis, places.flatMap(({ streams }) => streams), parts.readers);
+    const way = new ReadWay(redis, places, parts.readers);
     const rings = new RingWait({ rings: parts.rings, places, member, membership: FIRST, feedback: this });
     const pauseMs = idlePauseMs(definition.topic, presence.leaseMs);
     const ownership = new Ownership({ redis, presence, member, membership, places, idlePauseMs: pauseMs, rings, user: this });
@@ -57,7 +57,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     const { durability } = definition;
     const settler = new Settler({ redis, prefix, member, held, durability, feedback: this, onSettled: parts.onSettled });
     const queue = new LaneQueue(handling.rule ?? ONE_BY_ONE, definition.ordering.by);
-    const [notes, parked] = [new OwnerNotes({ redis, prefix, member }), new ParkedMessages({ redis, member })];
+    const [notes, parked] = [new OwnerNotes({ redis, prefix, member }), new ParkedMessages({ redis, member, durability })];
     const partitions = new Map<GroupPartition, OwnedPartition>();
     const { onExhausted = 'dead-letter' } = definition.ordering;
     const raise = ({ partition }: GroupPartition, epoch: number): void => ownership.raise(partition, epoch);
@@ -83,7 +83,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.#listeners = new Map(places.map((place) => [place, new PartitionListener(place, definition)]));
     const tended = { membership, places, held: NOTHING_HELD, partitions: [...partitions.values()], feedback: this };
     this.upkeep = new Upkeep({ ...parts, ...tended, isOrdered: true }, definition);
-    const giveBack = (): void => this.#restart();
+    const giveBack = (): void => this.#restart(places);
     this.pauses = new PauseControl({ dispatcher, fetcher: this.fetcher, hook: this.deadLetters.hook, giveBack });
   }
 
@@ -182,10 +182,10 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.dispatcher.goOn();
   }
 
-  async rejoin(): Promise<void> {
-    this.markHistoriesStale();
+  async rejoin(places: readonly GroupPartition[]): Promise<void> {
+    this.markHistoriesStale(places);
     await this.verify();
-    this.#restart();
+    this.#restart(places);
   }
 
   controlled(place: GroupPartition): void {
@@ -210,9 +210,11 @@ export class OrderedMember extends Member implements OwnershipUser {
     while (this.#queue.hasTakenIn(place)) await this.dispatcher.nextEnd();
   }
 
-  #restart(): void {
-    for (const partition of this.partitions.values()) partition.restart();
-    this.rings.lookAtAll();
+  #restart(places: readonly GroupPartition[]): void {
+    for (const place of places) {
+      this.partitions.get(place)!.restart();
+      for (const stream of place.streams) this.rings.lookAt(stream);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { emit, errorRecord, Loop } from '@millrace/core';
-import { loadScript, redisFailure } from '@millrace/redis';
+import { loadScript } from '@millrace/redis';
 import type { Dispatcher } from '../consume/dispatcher.js';
 import type { Feedback } from '../consume/feedback.js';
 import type { Fetching } from '../consume/fetching.js';
@@ -7,7 +7,7 @@ import type { GroupPartition, GroupStream } from '../consume/group-partition.js'
 import { type Page, pagesOf } from '../log/pages.js';
 import { allTurns, turnOf } from '../log/turns.js';
 import { FetchPlan } from '../read/fetch-plan.js';
-import { LostPartitions } from '../read/lost-partitions.js';
+import { ReadLines } from '../read/read-lines.js';
 import type { ReadWay } from '../read/read-way.js';
 import type { RingWait } from '../read/ring-wait.js';
 import type { LaneQueue } from './lane-queue.js';
@@ -19,7 +19,6 @@ import type { RaiseGates } from './raise-gates.js';
 
 const fetch = loadScript('../scripts/fetch.lua', import.meta.url);
 
-const READY_WAIT_MS = 1_000;
 /** Most partitions in one call. */
 const MOST_PARTITIONS = 16;
 /** Messages of one partition that wait here at the most, most of them behind others of their key. */
@@ -61,22 +60,19 @@ interface Turn {
 export class OwnedFetcher implements Fetching {
   readonly #parts: OwnedFetcherParts;
   readonly #plan = new FetchPlan();
-  readonly #lost: LostPartitions;
+  readonly #lines: ReadLines;
   readonly #loop: Loop;
   readonly #group: string;
   readonly #open: ReadonlyMap<OwnedPartition, OpenFetch>;
   /** Partitions that are not read before few of their messages wait. */
   readonly #full = new Set<OwnedPartition>();
-  /** The epoch of the connections at the last read. */
-  #readOn = 0;
   #fetching: Promise<void> = Promise.resolve();
-  #problem: string | null = null;
 
   constructor(parts: OwnedFetcherParts) {
     this.#parts = parts;
     const places = [...parts.partitions.keys()];
     this.#group = places[0]!.group;
-    this.#lost = new LostPartitions(places, parts.feedback);
+    this.#lines = new ReadLines({ ...parts, places, onRejoined: nothing });
     this.#open = new Map([...parts.partitions.values()].map((partition) => [partition, this.#openFetchOf(partition)]));
     this.#loop = new Loop({ name: 'fetch', round: (signal) => this.#round(signal), onError: (error, failures) => this.#failed(error, failures) });
   }
@@ -88,6 +84,7 @@ export class OwnedFetcher implements Fetching {
 
   async stop(): Promise<void> {
     await this.#loop.stop();
+    await this.#lines.rest();
     this.#parts.rings.close();
   }
 
@@ -99,16 +96,17 @@ export class OwnedFetcher implements Fetching {
   /** Nothing more is handed over, either, unless Redis cannot be asked: what the owner holds then is read again later. */
   async rest(): Promise<void> {
     await this.#fetching;
+    await this.#lines.rest();
     const open = [...this.#open].flatMap(([partition, fetch]) => (fetch.isOpen ? closingOf(partition) : []));
-    await this.#fetch(open).catch(nothing);
+    await this.#readPages(open).catch(nothing);
   }
 
   problem(): string | null {
-    return this.#problem;
+    return this.#lines.problem();
   }
 
   lostSight(why: string): void {
-    this.#problem = why;
+    this.#lines.doubt(why);
     this.#parts.rings.lookAtAll();
   }
 
@@ -125,24 +123,17 @@ export class OwnedFetcher implements Fetching {
 
   /** After a failed read Redis may have given entries to the owner that it has not seen: it reads them again. */
   async #fill(signal: AbortSignal): Promise<void> {
-    const { dispatcher, way, feedback } = this.#parts;
-    if (!(await way.whenReady(READY_WAIT_MS, signal))) {
-      if (!signal.aborted) this.lostSight('there is no connection to Redis');
-      return;
-    }
-    const { connectionEpoch } = way;
-    if (connectionEpoch !== this.#readOn) this.lostSight('the connection to Redis was lost');
-    if (this.#problem !== null) await feedback.rejoin();
-    this.#readOn = connectionEpoch;
-    if (dispatcher.freeSlots > 0 && !signal.aborted) await this.#fetch(this.#turns(dispatcher.freeSlots));
-    this.#problem = null;
+    const { dispatcher, rings } = this.#parts;
+    const open = await this.#lines.open(rings.due(), signal);
+    if (open.length === 0 || dispatcher.freeSlots <= 0 || signal.aborted) return;
+    await this.#fetch(this.#turns(open, dispatcher.freeSlots), signal);
   }
 
   /** Partitions that are worth a read. One that has no room, or is not this member's, is none now, though there is something. */
-  #turns(free: number): Turn[] {
-    const { rings, partitions } = this.#parts;
+  #turns(open: readonly GroupStream[], free: number): Turn[] {
+    const { partitions } = this.#parts;
     const streams = new Map<GroupPartition, GroupStream[]>();
-    for (const stream of rings.due()) streams.set(stream.partition, [...(streams.get(stream.partition) ?? []), stream]);
+    for (const stream of open) streams.set(stream.partition, [...(streams.get(stream.partition) ?? []), stream]);
     return [...streams].flatMap(([place, due]) => this.#turnOf(partitions.get(place)!, due, free) ?? []);
   }
 
@@ -182,14 +173,16 @@ export class OwnedFetcher implements Fetching {
     });
   }
 
-  async #fetch(turns: readonly Turn[]): Promise<void> {
+  async #fetch(turns: readonly Turn[], signal: AbortSignal): Promise<void> {
+    const divided = this.#lines.divide(turns, ({ partition }) => partition.place);
+    const asked = (own: readonly Turn[]): number => own.reduce((sum, { count }) => sum + count, 0);
+    await this.#lines.together(divided.map(([line, own]) => line.read(asked(own), () => this.#readPages(own), signal)));
+  }
+
+  async #readPages(turns: readonly Turn[]): Promise<number> {
     const pages = pagesOf(turns, MOST_PARTITIONS, ({ partition }) => this.#parts.way.connectionTo(partition.place.streams[0]));
-    try {
-      await allTurns(pages.map((page) => this.#read(page)));
-    } catch (error) {
-      if (redisFailure(error, 'fetch').kind === 'state-lost') await this.#lost.find();
-      throw error;
-    }
+    await allTurns(pages.map((page) => this.#read(page)));
+    return turns.length;
   }
 
   async #read({ redis, partitions: turns }: Page<Turn>): Promise<void> {
@@ -257,13 +250,11 @@ export class OwnedFetcher implements Fetching {
     this.#parts.rings.read(stream, rung.get(stream)!, { messages: messages ?? 0, isAll });
   }
 
+  /** Reads that fail are seen to by their lines. */
   #failed(error: Error, failures: number): void {
     const [{ topic, group }] = this.#parts.partitions.keys() as unknown as [GroupPartition];
     emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });
-    if (this.#lost.isEmpty) return this.lostSight(error.message);
-    // A reason why it cannot be made again says more than that it is gone.
-    this.#problem ??= error.message;
-    void this.#lost.recover().then((why) => void (this.#problem = why ?? this.#problem));
+    this.lostSight(error.message);
   }
 }
 

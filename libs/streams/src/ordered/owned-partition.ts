@@ -339,7 +339,7 @@ export class OwnedPartition {
   }
 
   #momentOf({ owner }: ReadPosition): { connectionEpoch: number; owner: PartitionOwner } {
-    return { connectionEpoch: this.#parts.held.moment().connectionEpoch, owner };
+    return { connectionEpoch: this.#parts.held.moment(this.place.streams[0]).connectionEpoch, owner };
   }
 
   async #unsettledOf({ entry, deliveries }: OpenedEntry, isReread: boolean): Promise<readonly PendingDelivery[]> {

@@ -1,7 +1,9 @@
-import { loadScript, type RedisConnection, type Topology } from '@millrace/redis';
+import type { Durability } from '@millrace/core';
+import { loadScript, type RunnableScript, type Topology } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { History, PendingDelivery } from '../consume/pending-delivery.js';
 import type { Settlement } from '../consume/settlement.js';
+import { type DurableCall, DurableRoutes, runConfirmed } from '../durable/durable-routes.js';
 import type { GivenUp } from './owner-notes.js';
 import { keyOfParked, parkedKey, parkedName } from './parked-names.js';
 
@@ -32,14 +34,28 @@ export interface NextParked {
 /** `parked`: the key waits for an operator; `empty`: it is as any other key; `lost`: the partition is another's. */
 export type AfterParked = NextParked | 'parked' | 'empty' | 'lost';
 
+export interface ParkedMessagesParts {
+  readonly redis: Topology;
+  readonly member: string;
+  /** The durability that an outcome must reach before it counts: to be put aside is one. Default `'server'`. */
+  readonly durability?: Durability | undefined;
+}
+
+interface Way {
+  readonly place: GroupPartition;
+  readonly durability: Durability;
+}
+
 /** Messages of a partition that wait for an operator, as the owner of the partition changes them. */
 export class ParkedMessages {
-  readonly #redis: Topology;
+  readonly #routes: DurableRoutes;
+  readonly #durability: Durability;
   readonly #member: string;
   #parkings = 0;
 
-  constructor({ redis, member }: { readonly redis: Topology; readonly member: string }) {
-    this.#redis = redis;
+  constructor({ redis, member, durability = 'server' }: ParkedMessagesParts) {
+    this.#routes = new DurableRoutes(redis, { purpose: 'settle', stored: 'outcome' });
+    this.#durability = durability;
     this.#member = member;
   }
 
@@ -56,15 +72,16 @@ export class ParkedMessages {
     const own = givenUp ? ['0', `tried:${delivery.name}`, this.#nextCall()] : ['1'];
     if (givenUp) delivery.isNoted = true;
     const args = [this.#token(ownerEpoch), ...names, textOf(delivery, givenUp), ...own];
+    const way = { place: partition, durability: this.#durability };
     return async () => {
-      const reply = await this.#redisOf(partition).run(park, [control, parked, parkedText, parkedKeys], args);
+      const reply = await this.#run(way, park, { keys: [control, parked, parkedText, parkedKeys], args });
       return reply === 1 ? 'parked' : reply === 0 ? 'lost' : 'free';
     };
   }
 
-  /** The first message of a released key. */
+  /** The first message of a released key. It settles nothing. */
   first(place: GroupPartition, key: string, epoch: number): Promise<AfterParked> {
-    return this.#settle(place, [this.#token(epoch), parkedKey(key), '', 'ack']);
+    return this.#settle({ place, durability: 'server' }, [this.#token(epoch), parkedKey(key), '', 'ack']);
   }
 
   /** Settles a message of a released key. @returns the next one */
@@ -79,12 +96,13 @@ export class ParkedMessages {
   }
 
   #end({ entry: { id, stream, ownerEpoch } }: PendingDelivery, outcome: readonly string[]): Promise<AfterParked> {
-    return this.#settle(stream.partition, [this.#token(ownerEpoch), parkedKey(keyOfParked(id)), id, ...outcome]);
+    const way = { place: stream.partition, durability: this.#durability };
+    return this.#settle(way, [this.#token(ownerEpoch), parkedKey(keyOfParked(id)), id, ...outcome]);
   }
 
-  async #settle(place: GroupPartition, args: readonly (string | number)[]): Promise<AfterParked> {
-    const { control, parked, parkedText, parkedKeys, dead, stats } = place.groupKeys;
-    const reply = await this.#redisOf(place).run(settleParked, [control, parked, parkedText, parkedKeys, dead, stats], args);
+  async #settle(way: Way, args: readonly (string | number)[]): Promise<AfterParked> {
+    const { control, parked, parkedText, parkedKeys, dead, stats } = way.place.groupKeys;
+    const reply = await this.#run(way, settleParked, { keys: [control, parked, parkedText, parkedKeys, dead, stats], args });
     if (!Array.isArray(reply)) return String(reply).toLowerCase() as 'parked' | 'empty' | 'lost';
     return { name: String(reply[0]), text: String(reply[1]), isGivenUp: reply[2] === 1 };
   }
@@ -98,8 +116,8 @@ export class ParkedMessages {
     return `${this.#member} ${epoch}`;
   }
 
-  #redisOf({ keys }: GroupPartition): RedisConnection {
-    return this.#redis.publishFor(keys.log);
+  #run({ place, durability }: Way, script: RunnableScript, call: DurableCall): Promise<unknown> {
+    return runConfirmed(this.#routes.to(place.keys.log, durability), script, call);
   }
 }
 

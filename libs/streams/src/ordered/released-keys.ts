@@ -85,7 +85,7 @@ export class ReleasedKeys {
   }
 
   deliveryOf(key: string, { name, text, isGivenUp }: NextParked, owner: PartitionOwner): PendingDelivery {
-    const { connectionEpoch } = this.#parts.held.moment();
+    const { connectionEpoch } = this.#parts.held.moment(this.#stream);
     const found = parkedTextIn(text);
     const span = { base: found?.offset ?? -1, size: 1 };
     const entry = new HeldEntry(this.#stream, { id: name, connectionEpoch, owner }, span);

@@ -59,7 +59,8 @@ export class OwnerRecords {
   async acquire(claims: readonly Claim[]): Promise<Answers<number | OwnerRecord>> {
     const argsOf = ({ expected: { owner, epoch }, leastEpoch, hasDied }: Claim): (string | number)[] => [owner, epoch, leastEpoch, hasDied ? '1' : ''];
     const read = (reply: number | RecordReply): number | OwnerRecord => (typeof reply === 'number' ? reply : recordOf(reply));
-    return this.#all(claims, { script: acquire, head: this.#headOf(claims), argsOf, read });
+    const keysOf = ({ groupKeys: { control }, keys: { meta } }: GroupPartition): string[] => [control, meta];
+    return this.#all(claims, { script: acquire, head: this.#headOf(claims), keysOf, argsOf, read });
   }
 
   /** @returns for each whether nobody owns it since; false when it was not the member's under that epoch */
@@ -91,16 +92,18 @@ export class OwnerRecords {
 interface Call<W, R, T> {
   readonly script: RunnableScript;
   readonly head: readonly string[];
+  /** Default: the key that has the record. */
+  readonly keysOf?: (place: GroupPartition) => readonly string[];
   readonly argsOf: (wish: W) => readonly (string | number)[];
   readonly read: (reply: R) => T;
 }
 
 async function ask<W extends { readonly place: GroupPartition }, R, T>(
   { redis, partitions }: Page<W>,
-  { script, head, argsOf, read }: Call<W, R, T>,
+  { script, head, keysOf = recordKeys, argsOf, read }: Call<W, R, T>,
   { found, errors }: { found: Map<GroupPartition, T>; errors: unknown[] },
 ): Promise<void> {
-  const keys = partitions.map(({ place }) => place.groupKeys.control);
+  const keys = partitions.flatMap(({ place }) => keysOf(place));
   const replies = (await redis.run(script, keys, [...head, ...partitions.flatMap(argsOf)])) as R[];
   for (const [index, { place }] of partitions.entries()) {
     try {
@@ -109,6 +112,10 @@ async function ask<W extends { readonly place: GroupPartition }, R, T>(
       errors.push(error);
     }
   }
+}
+
+function recordKeys({ groupKeys: { control } }: GroupPartition): readonly string[] {
+  return [control];
 }
 
 function recordOf([owner, epoch]: RecordReply): OwnerRecord {

@@ -1,11 +1,12 @@
 import { MillraceError } from '@millrace/core';
-import { loadScript, type RedisConnection, redisFailure } from '@millrace/redis';
+import { loadScript, redisFailure } from '@millrace/redis';
+import { type DurableRoute, runDurably } from '../durable/durable-routes.js';
 import type { PartitionKeys } from '../keys.js';
 import { isFinal } from './answer.js';
 import { pauses, untilWorthIt } from './pace.js';
 import { placeOf } from './partitioner.js';
 import { type Claimer, type KeyedMessage, openAt } from './queued-message.js';
-import { mismatch, refused, unsent } from './refusals.js';
+import { mismatch, refused, unconfirmed, unsent } from './refusals.js';
 
 const recall = loadScript('../scripts/recall.lua', import.meta.url);
 
@@ -17,7 +18,8 @@ export interface EarlierUsesParts {
   /** Numbers of partitions that the topic had so recently that keys which were used then are remembered. */
   readonly earlier: () => Promise<readonly number[]>;
   readonly keysOf: (partition: number) => PartitionKeys;
-  readonly redisOf: (partition: number) => RedisConnection;
+  /** With the durability of the publish: a message that it finds must have reached it. */
+  readonly routeOf: (partition: number) => DurableRoute;
   /** Claims the key under the present number of partitions; null when there is nothing to claim. */
   readonly claimer: Claimer | null;
 }
@@ -40,7 +42,7 @@ export class EarlierUses implements Claimer {
 
   /** Answers the message when its key was used. */
   async #recall(item: KeyedMessage): Promise<void> {
-    const { topic, redisOf } = this.#parts;
+    const { topic, routeOf } = this.#parts;
     for (const pauseMs of pauses()) {
       if (!isInTime(item, 0, () => unsent(topic))) return;
       try {
@@ -52,7 +54,7 @@ export class EarlierUses implements Claimer {
         if (isFinal(failure)) item.reject(failure);
         if (!isInTime(item, pauseMs, () => refused(topic, failure.message, failure))) return;
         item.use.onHeldUp(pauseMs);
-        await untilWorthIt(redisOf(0), pauseMs);
+        await untilWorthIt(routeOf(0).redis, pauseMs);
       }
     }
   }
@@ -65,13 +67,19 @@ export class EarlierUses implements Claimer {
   }
 
   async #look(item: KeyedMessage, partition: number): Promise<void> {
-    const { topic, idempotencyWindowMs, keysOf, redisOf } = this.#parts;
+    const { topic, idempotencyWindowMs, keysOf, routeOf } = this.#parts;
     const { key, digest } = item.use;
-    const found = String(await redisOf(partition).run(recall, keysOf(partition).ids, [idempotencyWindowMs, key, digest]));
+    const call = { keys: keysOf(partition).ids, args: [idempotencyWindowMs, key, digest] };
+    const { reply, shortfall } = await runDurably(routeOf(partition), recall, call);
+    const found = String(reply);
     const use = found.slice(1);
-    const [offset, id] = use.split(' ');
     if (found.startsWith('!')) item.reject(mismatch(topic, key, use));
-    if (found.startsWith('=')) item.resolve({ id: id!, partition, offset: offset === '-' ? null : Number(offset), duplicate: true });
+    if (!found.startsWith('=')) return;
+    const error = unconfirmed(shortfall);
+    if (shortfall && !error) throw shortfall;
+    const [offset, id] = use.split(' ');
+    if (error) item.reject(error);
+    else item.resolve({ id: id!, partition, offset: offset === '-' ? null : Number(offset), duplicate: true });
   }
 }
 

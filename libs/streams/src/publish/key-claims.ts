@@ -1,5 +1,8 @@
-import { asError } from '@millrace/core';
-import { loadScript, type RedisConnection, type RedisFailure, redisFailure } from '@millrace/redis';
+import { asError, MillraceError } from '@millrace/core';
+import { loadScript, redisFailure } from '@millrace/redis';
+import { Unconfirmed } from '../durable/confirmation.js';
+import { type DurableRoute, runDurably } from '../durable/durable-routes.js';
+import { isFinal } from './answer.js';
 import { pauses, untilWorthIt } from './pace.js';
 import { type Claimer, type KeyedMessage, openAt } from './queued-message.js';
 import { mismatch, refused, unsent } from './refusals.js';
@@ -9,7 +12,8 @@ const claimKeys = loadScript('../scripts/claim.lua', import.meta.url);
 const MAX_CLAIMS_A_CALL = 256;
 
 export interface KeyClaimsParts {
-  readonly redis: RedisConnection;
+  /** To the home partition, with the durability that a claim must reach before its message is sent. */
+  readonly route: DurableRoute;
   readonly topic: string;
   /** The two hashes of idempotency keys in the home partition of the keys. */
   readonly keys: readonly string[];
@@ -23,7 +27,8 @@ interface Claim {
 
 /**
  * Claims idempotency keys in their home partition, for messages that go to other partitions: those of one tick by one call,
- * one call at a time. A repeated claim is the same claim, so a lost answer does no harm.
+ * one call at a time. A repeated claim is the same claim, so a lost answer does no harm. A claim is as durable as its message is
+ * to be, and is so first: a failover must not keep the message and lose the claim.
  */
 export class KeyClaims implements Claimer {
   readonly #parts: KeyClaimsParts;
@@ -66,7 +71,7 @@ export class KeyClaims implements Claimer {
   }
 
   async #send(items: readonly KeyedMessage[]): Promise<void> {
-    const { topic, redis } = this.#parts;
+    const { topic, route } = this.#parts;
     let open = this.#inTime(items, 0, () => unsent(topic));
     for (const pauseMs of pauses()) {
       if (open.length === 0) return;
@@ -75,10 +80,10 @@ export class KeyClaims implements Claimer {
         this.#settle(open, answer);
         return;
       }
-      if (answer.kind === 'fatal' || answer.kind === 'back-pressure') throw answer;
+      if (isFinal(answer)) throw answer;
       open = this.#inTime(open, pauseMs, () => refused(topic, answer.message, answer));
       this.#heldUp(open, pauseMs);
-      if (open.length > 0) await untilWorthIt(redis, pauseMs);
+      if (open.length > 0) await untilWorthIt(route.redis, pauseMs);
     }
   }
 
@@ -89,13 +94,16 @@ export class KeyClaims implements Claimer {
     for (const onHeldUp of new Set(all.map(({ use }) => use.onHeldUp))) onHeldUp(pauseMs);
   }
 
-  async #try(items: readonly KeyedMessage[]): Promise<string | RedisFailure> {
-    const { redis, keys, idempotencyWindowMs } = this.#parts;
+  async #try(items: readonly KeyedMessage[]): Promise<string | MillraceError> {
+    const { topic, route, keys, idempotencyWindowMs } = this.#parts;
     const claims = items.flatMap(({ use }) => [use.key, use.digest, use.partition]);
     try {
-      return String(await redis.run(claimKeys, keys, [idempotencyWindowMs, ...claims]));
+      const { reply, shortfall } = await runDurably(route, claimKeys, { keys, args: [idempotencyWindowMs, ...claims] });
+      if (shortfall instanceof Unconfirmed) throw refused(topic, shortfall.message, shortfall);
+      if (shortfall) throw shortfall;
+      return String(reply);
     } catch (thrown) {
-      return redisFailure(thrown, 'claim');
+      return thrown instanceof MillraceError ? thrown : redisFailure(thrown, 'claim');
     }
   }
 

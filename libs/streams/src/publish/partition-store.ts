@@ -1,4 +1,4 @@
-import { IndefinitePublishError, MillraceError } from '@millrace/core';
+import { MillraceError } from '@millrace/core';
 import { loadScript, type RedisConnection, redisFailure, type RunnableScript } from '@millrace/redis';
 import { type Confirmation, Unconfirmed } from '../durable/confirmation.js';
 import { type DurableRun, runDurably } from '../durable/durable-routes.js';
@@ -9,6 +9,7 @@ import { duesOf, entriesOf, longestTime, oldestClaim, usesOf } from './batch.js'
 import type { Packing } from './packing.js';
 import type { Span } from './producer.js';
 import type { QueuedMessage } from './queued-message.js';
+import { unconfirmed } from './refusals.js';
 
 const publishBatch = loadScript('../scripts/publish.lua', import.meta.url);
 const closeBatches = loadScript('../scripts/close.lua', import.meta.url);
@@ -54,7 +55,7 @@ export class PartitionStore {
     try {
       const allKeys = [keys.log, keys.meta, keys.producers, ...extraKeys];
       const { reply, shortfall } = await this.#run(publishBatch, allKeys, [...head, ...entriesOf(items, perEntry)]);
-      const answer = answerOf(String(reply), unconfirmedBy(shortfall));
+      const answer = answerOf(String(reply), unconfirmed(shortfall));
       return answer.kind === 'stored' ? assured(answer, shortfall) : answer;
     } catch (thrown) {
       return failed(thrown, 'publish');
@@ -66,7 +67,7 @@ export class PartitionStore {
     try {
       const args = [producer, first, last, longestTime(items)];
       const { reply, shortfall } = await this.#run(closeBatches, [this.#parts.keys.producers], args);
-      const closing = closingOf(reply as string | string[], unconfirmedBy(shortfall));
+      const closing = closingOf(reply as string | string[], unconfirmed(shortfall));
       const isStored = closing.kind === 'closed' && closing.replies.some((one) => one !== null);
       return isStored ? assured(closing, shortfall) : closing;
     } catch (thrown) {
@@ -83,13 +84,6 @@ export class PartitionStore {
   #run(script: RunnableScript, keys: readonly string[], args: readonly (string | number)[]): Promise<DurableRun> {
     return runDurably(this.#parts, script, { keys, args });
   }
-}
-
-const REPEAT = 'Publish it again with the same idempotency key: that stores nothing new, and asks again; without one it may be stored twice.';
-
-/** Null for a confirmation that was lost: then both are sent again. */
-function unconfirmedBy(shortfall: Error | null): MillraceError | null {
-  return shortfall instanceof Unconfirmed ? new IndefinitePublishError(`${shortfall.message} ${REPEAT}`, shortfall.cause) : null;
 }
 
 /** The answer, unless the confirmation failed in a transient way: then both are sent again. */

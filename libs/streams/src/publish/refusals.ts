@@ -1,4 +1,5 @@
 import { IdempotencyMismatchError, IndefinitePublishError, MillraceError } from '@millrace/core';
+import { Unconfirmed } from '../durable/confirmation.js';
 import { LONGEST_IDLE_PAUSE_MS } from '../group/idle-pause.js';
 import type { BlockingGroup } from '../retain/log-trim.js';
 
@@ -18,6 +19,13 @@ export function indefinite(topic: string, cause: Error | undefined): IndefiniteP
       "idempotency key to be sure, within the topic's idempotencyWindow from the first try; without one that may store it twice.",
     cause,
   );
+}
+
+const REPEAT = 'Publish it again with the same idempotency key: that stores nothing new, and asks again; without one it may be stored twice.';
+
+/** Null for a confirmation that was lost: then both are sent again. */
+export function unconfirmed(shortfall: Error | null): IndefinitePublishError | null {
+  return shortfall instanceof Unconfirmed ? new IndefinitePublishError(`${shortfall.message} ${REPEAT}`, shortfall.cause) : null;
 }
 
 /** A group without a sign of life for so long has no living member: a living one gives it more often, also while it is idle. */

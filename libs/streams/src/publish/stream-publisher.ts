@@ -6,18 +6,20 @@ import { Outcomes, type PlaceAmongMany } from './outcomes.js';
 import { DurableRoutes } from '../durable/durable-routes.js';
 import { TopicPublisher, type TopicPublisherParts, type Way } from './topic-publisher.js';
 
-export type StreamPublisherParts = Omit<TopicPublisherParts, 'routes'>;
+export type StreamPublisherParts = Omit<TopicPublisherParts, 'routes' | 'claimRoutes'>;
 
 /** Publishes to any topic. */
 export class StreamPublisher implements PublishPort {
   readonly #parts: StreamPublisherParts;
   readonly #routes: DurableRoutes;
+  readonly #claimRoutes: DurableRoutes;
   readonly #topics = new Map<string, TopicPublisher>();
   #closed = false;
 
   constructor(parts: StreamPublisherParts) {
     this.#parts = parts;
     this.#routes = new DurableRoutes(parts.redis, { purpose: 'publish', stored: 'message' });
+    this.#claimRoutes = new DurableRoutes(parts.redis, { purpose: 'publish', stored: 'idempotency key' });
     parts.counts.onChange((topic) => this.#topics.get(topic)?.follow());
   }
 
@@ -60,7 +62,7 @@ export class StreamPublisher implements PublishPort {
     if (this.#closed) throw new MillraceError('CLOSED', `Nothing was published to '${topic.name}': this process is shutting down.`);
     let publisher = this.#topics.get(topic.name);
     if (!publisher) {
-      publisher = new TopicPublisher({ ...this.#parts, routes: this.#routes }, topic);
+      publisher = new TopicPublisher({ ...this.#parts, routes: this.#routes, claimRoutes: this.#claimRoutes }, topic);
       this.#topics.set(topic.name, publisher);
     }
     return publisher.wayOf(message, sendOptions?.durability ?? topic.durability);

@@ -24,6 +24,8 @@ export interface TopicPublisherParts {
   readonly tender: TopicTender;
   readonly packing: Packing;
   readonly routes: DurableRoutes;
+  /** Routes of claims, over the same connections. */
+  readonly claimRoutes: DurableRoutes;
 }
 
 /** The way of a message to its partition. */
@@ -135,7 +137,7 @@ export class TopicPublisher {
 
   /** For a while after a raise it also looks where the key belonged before. */
   #claimer({ idempotencyKey, partition, durability }: Keyed): Claimer | null {
-    const { counts, redis, log } = this.#parts;
+    const { counts, routes, log } = this.#parts;
     const { name, idempotencyWindowMs, idempotencyScope } = this.#topic;
     const claiming = claimingPartitionOf({ idempotencyKey, partition, topic: { ...this.#topic, partitions: this.#partitions } });
     const claimer = claiming === null ? null : this.#claims(claiming, durability);
@@ -150,19 +152,19 @@ export class TopicPublisher {
       },
       isUniqueInTopic: idempotencyScope === 'topic',
       keysOf: (place) => this.#keysOf(place),
-      redisOf: (place) => redis.publishFor(this.#keysOf(place).log),
+      routeOf: (place) => routes.to(this.#keysOf(place).log, durability),
       claimer,
     });
   }
 
-  /** On the connection of the messages, so that their confirmation covers the claims, too. */
+  /** The home partition may be on another server than the message: no confirmation of the message covers the claim. */
   #claims(partition: number, durability: Durability): KeyClaims {
     const name = `${partition}:${nameOf(durability)}`;
     let claims = this.#claimers.get(name);
     if (!claims) {
       const keys = this.#keysOf(partition).ids;
-      const { redis } = this.#parts.routes.to(keys[0], durability);
-      claims = new KeyClaims({ redis, topic: this.#topic.name, keys, idempotencyWindowMs: this.#topic.idempotencyWindowMs });
+      const route = this.#parts.claimRoutes.to(keys[0], durability);
+      claims = new KeyClaims({ route, topic: this.#topic.name, keys, idempotencyWindowMs: this.#topic.idempotencyWindowMs });
       this.#claimers.set(name, claims);
     }
     return claims;

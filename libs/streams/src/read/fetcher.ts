@@ -1,5 +1,5 @@
 import { emit, errorRecord, Loop } from '@millrace/core';
-import { BLOCK_MS, type RedisConnection, redisFailure } from '@millrace/redis';
+import { BLOCK_MS, type RedisConnection } from '@millrace/redis';
 import type { Dispatcher } from '../consume/dispatcher.js';
 import type { Feedback } from '../consume/feedback.js';
 import type { Fetching } from '../consume/fetching.js';
@@ -12,11 +12,10 @@ import { takenText } from '../ring/ring-text.js';
 import { BlockedRead } from './blocked-read.js';
 import { FetchPlan } from './fetch-plan.js';
 import { LateReads } from './late-reads.js';
-import { LostPartitions } from './lost-partitions.js';
+import { type Division, ReadLines } from './read-lines.js';
 import type { ReadWay } from './read-way.js';
 import type { RingWait } from './ring-wait.js';
 
-const READY_WAIT_MS = 1_000;
 /** A subscription that has received nothing for so long waits for rings again. */
 const QUIET_MS = 5_000;
 
@@ -46,24 +45,22 @@ export class Fetcher implements Fetching {
   /** By the key of a stream. */
   readonly #sources: ReadonlyMap<string, Source>;
   readonly #plan: FetchPlan;
-  readonly #lost: LostPartitions;
+  readonly #lines: ReadLines;
   readonly #loop: Loop;
   readonly #blocked: BlockedRead;
   readonly #late: LateReads;
-  /** The epoch of the connections at the last read. */
-  #readOn = 0;
   /** When messages came last, by the monotonic clock. */
   #cameAtMs = 0;
   #fetching: Promise<void> = Promise.resolve();
-  #problem: string | null = null;
 
   constructor(parts: FetcherParts) {
     this.#parts = parts;
     this.#streams = parts.partitions.flatMap(({ place }) => place.streams);
     this.#plan = new FetchPlan();
-    this.#blocked = new BlockedRead(parts.control, (why) => void (this.#problem = why));
+    this.#blocked = new BlockedRead(parts.control, (why) => this.#lines.doubt(why));
     this.#late = new LateReads(() => parts.rings.lookAtAll());
-    this.#lost = new LostPartitions(parts.partitions.map(({ place }) => place), parts.feedback);
+    const places = parts.partitions.map(({ place }) => place);
+    this.#lines = new ReadLines({ ...parts, places, onRejoined: () => this.#late.gaveUp() });
     this.#sources = new Map(parts.partitions.flatMap(sourcesOf));
     this.#loop = new Loop({ name: 'fetch', round: (signal) => this.#round(signal), onError: (error, failures) => this.#failed(error, failures) });
   }
@@ -80,7 +77,7 @@ export class Fetcher implements Fetching {
 
   async stop(): Promise<void> {
     this.#late.stop();
-    await this.#blocked.endUntil(this.#loop.stop());
+    await this.#blocked.endUntil(this.#loop.stop().then(() => this.#lines.rest()));
     this.#parts.rings.close();
     this.#parts.way.giveBack();
   }
@@ -92,15 +89,15 @@ export class Fetcher implements Fetching {
   }
 
   async rest(): Promise<void> {
-    await this.#blocked.endUntil(this.#fetching);
+    await this.#blocked.endUntil(this.#fetching.then(() => this.#lines.rest()));
   }
 
   problem(): string | null {
-    return this.#problem;
+    return this.#lines.problem();
   }
 
   lostSight(why: string): void {
-    this.#problem = why;
+    this.#lines.doubt(why);
     this.#parts.rings.lookAtAll();
   }
 
@@ -133,21 +130,16 @@ export class Fetcher implements Fetching {
     rings.lookAtAll();
   }
 
-  /** One round of reading. */
+  /** One round of reading. @returns how long to wait before the next, in milliseconds */
   async #fill(signal: AbortSignal): Promise<number> {
-    const { dispatcher, way, feedback } = this.#parts;
+    const { dispatcher, way, rings } = this.#parts;
     this.#chooseWay();
-    if (!(await way.whenReady(READY_WAIT_MS, signal))) {
-      if (!signal.aborted) this.lostSight('there is no connection to Redis');
-      return 0;
-    }
-    const { connectionEpoch } = way;
-    if (connectionEpoch !== this.#readOn) this.lostSight('the connection to Redis was lost');
-    if (this.#problem !== null) await feedback.rejoin().then(() => this.#late.gaveUp());
-    else if (this.#late.takeDue()) await feedback.rejoin();
-    this.#readOn = connectionEpoch;
-    if (dispatcher.freeSlots > 0 && !signal.aborted) await this.#fetch(dispatcher.freeSlots);
-    this.#problem = null;
+    if (this.#late.takeDue()) this.#lines.doubt(null);
+    const open = await this.#lines.open(way.mayBlock ? this.#streams : rings.due(), signal);
+    if (open.length === 0) return way.mayBlock ? this.#lines.restsMs : 0;
+    // Reads of slow nodes may bring as many as they ask for; where they ask for all, one more may come.
+    const free = Math.min(dispatcher.freeSlots, Math.max(1, dispatcher.freeSlots - this.#lines.asked));
+    if (free > 0 && !signal.aborted) await this.#fetch(open, free, signal);
     return 0;
   }
 
@@ -169,49 +161,50 @@ export class Fetcher implements Fetching {
    * COUNT is per stream. When there is no room for an entry of each stream, and much comes, the streams are read in turn, and a
    * read that waits for all of them comes last.
    */
-  async #fetch(free: number): Promise<void> {
+  async #fetch(streams: readonly GroupStream[], free: number, signal: AbortSignal): Promise<void> {
     const [plan, mayBlock] = [this.#plan, this.#parts.way.mayBlock];
-    const streams = mayBlock ? this.#streams : this.#parts.rings.due();
-    if (streams.length === 0) return;
     // Somebody has rung for each of them, or it is time to look at all.
     if (!mayBlock) plan.mayHave(streams);
     const ofEach = plan.ofEach(streams, free);
     if (ofEach > 0 || plan.areCalm) {
-      plan.broughtAll(await this.#readAll(streams, Math.max(1, ofEach), mayBlock), free, performance.now());
+      const messages = await this.#readAll({ streams, count: Math.max(1, ofEach), wait: mayBlock }, signal);
+      plan.broughtAll(messages, free, performance.now());
       return;
     }
     let left = free;
     for (const { stream, most } of plan.inTurn(streams, performance.now())) {
-      const messages = await this.#read([stream], plan.of(stream, Math.min(left, most)), false);
-      left -= messages;
+      left -= await this.#readAll({ streams: [stream], count: plan.of(stream, Math.min(left, most)), wait: false }, signal);
       if (left <= 0) return;
     }
     if (left < free) return;
     plan.wereEmpty();
-    plan.broughtAll(mayBlock ? await this.#read(streams, 1, true) : 0, free, performance.now());
+    plan.broughtAll(mayBlock ? await this.#readAll({ streams, count: 1, wait: true }, signal) : 0, free, performance.now());
   }
 
-  /** @returns how many messages came */
-  async #readAll(streams: readonly GroupStream[], count: number, wait: boolean): Promise<number> {
+  /** @returns how many messages came by now */
+  async #readAll({ streams, ...how }: Ask, signal: AbortSignal): Promise<number> {
     let messages = 0;
-    for (const together of this.#parts.way.together(streams)) messages += await this.#read(together, count, wait);
+    const read = async ([line, own]: Division<GroupStream>): Promise<void> => {
+      messages += await line.read(how.count * own.length, () => this.#read({ streams: own, ...how }), signal);
+    };
+    // A read before this one, in the same round, may have failed, or may be under way.
+    const divided = this.#lines.divide(streams, ({ partition }) => partition).filter(([{ isOpen }]) => isOpen);
+    await this.#lines.together(divided.map(read));
     return messages;
   }
 
   /** @returns how many messages came */
-  async #read(streams: readonly GroupStream[], count: number, wait: boolean): Promise<number> {
+  async #read({ streams, count, wait }: Ask): Promise<number> {
     const { way, member, held, rings, dispatcher } = this.#parts;
     const block = wait ? ['BLOCK', Math.min(BLOCK_MS, dispatcher.longestWaitMs)] : [];
-    const asked: Asked = { streams, count, readAt: held.moment(), rung: streams.map((stream) => rings.lastFor(stream)) };
+    const rung = streams.map((stream) => rings.lastFor(stream));
+    const asked: Asked = { streams, count, readAt: held.moment(streams[0]!), rung };
     if (wait) this.#blocked.begins(way.connectionTo(streams[0]!));
     try {
       const head = ['GROUP', this.#streams[0]!.partition.group, member, 'COUNT', count, ...block, 'STREAMS'];
       const ids = streams.map(() => '>');
       const reply = await way.connectionTo(streams[0]!).call('XREADGROUP', ...head, ...streams.map(({ key }) => key), ...ids);
       return await this.#take(reply as ReadReply, asked);
-    } catch (error) {
-      if (redisFailure(error, 'fetch').kind === 'state-lost') await this.#lost.find();
-      throw error;
     } finally {
       this.#blocked.ended();
     }
@@ -242,13 +235,11 @@ export class Fetcher implements Fetching {
     way.connectionTo(stream).call('SPUBLISH', stream.partition.keys.ring, takenText(stream, rung)).catch(nothing);
   }
 
+  /** Reads that fail are seen to by their lines. */
   #failed(error: Error, failures: number): void {
     const { topic, group } = this.#streams[0]!.partition;
     emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });
-    if (this.#lost.isEmpty) return this.lostSight(error.message);
-    // A reason why it cannot be made again says more than that it is gone.
-    this.#problem ??= error.message;
-    void this.#lost.recover().then((why) => void (this.#problem = why ?? this.#problem));
+    this.lostSight(error.message);
   }
 }
 
@@ -262,9 +253,14 @@ function sourcesOf(partition: Partition): [key: string, source: Source][] {
   return partition.place.streams.map((stream) => [stream.key, { stream, partition }]);
 }
 
-interface Asked {
+/** Streams of which to read, how many entries of each, and whether to wait for some. */
+interface Ask {
   readonly streams: readonly GroupStream[];
   readonly count: number;
+  readonly wait: boolean;
+}
+
+interface Asked extends Omit<Ask, 'wait'> {
   readonly readAt: Moment;
   /** The last ring for each stream. */
   readonly rung: readonly string[];

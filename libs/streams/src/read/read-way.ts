@@ -1,38 +1,39 @@
 import type { RedisConnection, Topology } from '@millrace/redis';
-import type { GroupStream } from '../consume/group-partition.js';
-import { pagesOf } from '../log/pages.js';
+import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import type { ReaderPool } from './reader-pool.js';
 
 /** The connections on which a subscription reads: one for reads that wait inside Redis while it is busy, else the shared ones. */
 export class ReadWay {
-  readonly #shared: ReadonlyMap<GroupStream, RedisConnection>;
-  /** The shared connections, each once. */
-  readonly #all: readonly RedisConnection[];
+  readonly #shared: ReadonlyMap<GroupPartition, RedisConnection>;
+  /** Whether one command may read all streams. */
+  readonly #isOne: boolean;
   readonly #pool: ReaderPool;
   #reader: RedisConnection | null = null;
   /** Added to the epoch of the present reader, so that the sum goes on where that of another one ended. */
   #epochBefore = 0;
 
-  constructor(redis: Topology, streams: readonly GroupStream[], pool: ReaderPool) {
-    this.#shared = new Map(streams.map((stream) => [stream, redis.publishFor(stream.key)]));
-    this.#all = [...new Set(this.#shared.values())];
+  constructor(redis: Topology, places: readonly GroupPartition[], pool: ReaderPool) {
+    this.#shared = new Map(places.map((place) => [place, redis.publishFor(place.keys.log)]));
+    this.#isOne = new Set(this.#shared.values()).size === 1;
     this.#pool = pool;
   }
 
   connectionTo(stream: GroupStream): RedisConnection {
-    return this.#reader ?? this.#shared.get(stream)!;
+    return this.#reader ?? this.sharedTo(stream);
   }
 
-  /** Groups the streams that one command may read together. */
-  together(streams: readonly GroupStream[]): (readonly GroupStream[])[] {
-    if (this.#all.length === 1) return [streams];
-    return pagesOf(streams, streams.length, (stream) => this.#shared.get(stream)!).map(({ partitions }) => partitions);
+  /** The shared connection that leads to a stream. */
+  sharedTo({ partition }: GroupStream): RedisConnection {
+    return this.#shared.get(partition)!;
   }
 
-  /** Resolves true when all streams can be read, false when the signal aborted or the time passed before. */
-  async whenReady(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
-    const connections = this.#reader ? [this.#reader] : this.#all;
-    return (await Promise.all(connections.map((each) => each.whenReady(timeoutMs, signal)))).every(Boolean);
+  isReady(stream: GroupStream): boolean {
+    return this.connectionTo(stream).isReady;
+  }
+
+  /** Resolves true when the stream can be read, false when the signal aborted or the time passed before. */
+  whenReady(stream: GroupStream, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    return this.connectionTo(stream).whenReady(timeoutMs, signal);
   }
 
   /** Whether a read may wait inside Redis. */
@@ -40,11 +41,9 @@ export class ReadWay {
     return this.#reader !== null;
   }
 
-  /** Grows when a connection is lost over which messages come. */
-  get connectionEpoch(): number {
-    let epoch = this.#epochBefore + (this.#reader?.connectionEpoch ?? 0);
-    for (const connection of this.#all) epoch += connection.connectionEpoch;
-    return epoch;
+  /** Grows when a connection is lost over which messages of the stream come. */
+  epochOf(stream: GroupStream): number {
+    return this.#epochBefore + (this.#reader?.connectionEpoch ?? 0) + this.sharedTo(stream).connectionEpoch;
   }
 
   /** Whether its own connection was lost and is being made again. */
@@ -57,7 +56,7 @@ export class ReadWay {
    * @returns false when no connection that may block is free, or when one command cannot wait for all streams
    */
   take(onReady: () => void): boolean {
-    const reader = this.#all.length === 1 ? this.#pool.take(this.#key, onReady) : null;
+    const reader = this.#isOne ? this.#pool.take(this.#key, onReady) : null;
     if (!reader) return false;
     this.#epochBefore -= reader.connectionEpoch;
     this.#reader = reader;
@@ -78,7 +77,7 @@ export class ReadWay {
 
   get #key(): string {
     const [first] = this.#shared.keys();
-    return first!.key;
+    return first!.keys.log;
   }
 
   #leave(): RedisConnection | null {

@@ -26,7 +26,9 @@ export class ReaderPool {
     const ready = free.findIndex(({ isReady }) => isReady);
     if (ready >= 0) return free.splice(ready, 1)[0]!;
     this.#waiting.add(onReady);
-    if (free.length === 0 && this.#count < MOST_READERS) free.push(this.#made(key));
+    if (free.length > 0) return null;
+    if (this.#count === MOST_READERS) this.#discardFree();
+    if (this.#count < MOST_READERS) free.push(this.#made(key));
     return null;
   }
 
@@ -47,6 +49,12 @@ export class ReaderPool {
 
   close(): void {
     for (const free of this.#free.values()) for (const reader of free.splice(0)) this.discard(reader);
+  }
+
+  /** One that leads to other keys and that nobody reads on, so that those who were busy first do not keep all. */
+  #discardFree(): void {
+    const spare = [...this.#free.values()].find((free) => free.length > 0)?.shift();
+    if (spare) this.discard(spare);
   }
 
   #made(key: string): RedisConnection {

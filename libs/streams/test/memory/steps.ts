@@ -146,7 +146,8 @@ const membership: Step = async (scenario, [a = 0, b = 0]) => {
 const own: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
   const { control } = scenario.group;
   const [member, other] = [pick(members, a), pick(['', ...members], b)];
-  await scenario.run('acquire', [control], ['g', member, other, pick(['', '1', '2', 'damaged'], c), pick([0, 7], b), pick(['', '1'], a)]);
+  const expected = [other, pick(['', '1', '2', 'damaged'], c)];
+  await scenario.run('acquire', [control, scenario.keys.meta], ['g', member, ...expected, pick([0, 7], b), pick(['', '1'], a)]);
   await scenario.run('look-owners', [control], []);
   if (b % 3 === 0) await scenario.run('forget-death', [control], [scenario.field(control, 'suspects') ?? '1']);
   if (c % 3 === 0) await scenario.run('release', [control], ['g', member, pick(['1', '2', '7'], b), pick(['1', ''], a)]);

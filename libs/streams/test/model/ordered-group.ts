@@ -70,7 +70,7 @@ export class OrderedGroup {
 
   async acquire(member: Owner, { owner, epoch }: OwnerRecord): Promise<number | OwnerRecord> {
     const args = ['g', member, owner, epoch === 0 ? '' : epoch, 1, ''];
-    const [reply] = (await this.#run('acquire', [this.#control], args)) as [number | [string, string]];
+    const [reply] = (await this.#run('acquire', [this.#control, this.#place.keys.meta], args)) as [number | [string, string]];
     return typeof reply === 'number' ? reply : { owner: reply[0], epoch: Number(reply[1]) };
   }
 

@@ -201,10 +201,9 @@ describe('a fetch that is left open', () => {
   it('is closed when another member takes the partition', async () => {
     const { process, publisher } = await owner();
     const acquire = loadScript('../../src/scripts/acquire.lua', import.meta.url);
-    const controls = bed.places.map(({ groupKeys }) => groupKeys.control);
-    for (const control of controls) {
+    for (const { groupKeys: { control }, keys: { meta } } of bed.places) {
       const record = (await bed.command('HMGET', control, 'owner', 'epoch')) as string[];
-      await process.redis.publish.run(acquire, [control], ['g', 'another', ...record, 1, '']);
+      await process.redis.publish.run(acquire, [control, meta], ['g', 'another', ...record, 1, '']);
     }
     await publishAll(publisher, stepsFrom(0, 1));
     expect([await pendingIn((await usedPlace()).keys.log), await open()]).toEqual([0, []]);

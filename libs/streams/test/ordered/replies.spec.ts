@@ -52,6 +52,31 @@ describe('replies that are lost', () => {
     for (let thing = 0; thing < things; thing += 1) expect(log.of(thing)).toEqual(inOrder(8));
   });
 
+  it('R12 of a read of a member that hears no rings: its messages are read again, and handled once', async () => {
+    const [process, publisher, log] = [await bed.start(), await bed.start(), new Log()];
+    let [isBroken, lost] = [true, 0];
+    const { publish } = process.redis;
+    const [run, listening] = [publish.run.bind(publish), process.redis.listening.bind(process.redis)];
+    process.redis.listening = (purpose) => Object.assign(listening(purpose), { subscribe: () => Promise.reject(new Error('NOPERM')) });
+    publish.run = async (script, keys, args) => {
+      const reply = await run(script, keys, args);
+      if (isBroken || lost > 0 || !script.name.startsWith('fetch')) return reply;
+      lost += 1;
+      throw new Error('Command timed out');
+    };
+    await subscribe(process, TARGET, async (step: Step, ctx: DeliveryContext) => {
+      if (isBroken) throw new Error('not yet');
+      log.add(step, ctx);
+    });
+    await publisher.publisher.publishMany(Step, stepsOf(4, 1));
+    await bed.drained(publisher, Step, 'g');
+    isBroken = false;
+    await publisher.streams.deadLetters.redrive(Step, 'g', { all: true });
+    await waitFor(() => [0, 1, 2, 3].every((thing) => log.of(thing).length > 0), { what: 'all to be handled again' });
+    await bed.drained(publisher, Step, 'g');
+    expect([lost, [0, 1, 2, 3].map((thing) => log.of(thing).length)]).toEqual([1, [1, 1, 1, 1]]);
+  });
+
   it.each(['ack', 'dead'] as const)('R13 of a settlement (%s): it counts once, nothing runs twice, and the order holds', async (how) => {
     const [{ process, lose, lost }, publisher, log] = [await losing('settle.lua'), await bed.start(), new Log()];
     await subscribe(process, TARGET, async (step: Step, ctx: DeliveryContext) => {

@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { freePort, LocalCluster, onServer } from '@millrace/redis';
+import { Authority, testBinary, uniqueName } from '@millrace/testing';
+import { Injectable } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { JobHandler, JobQueue, MillraceModule, Publisher, Subscribe } from '@millrace/nestjs';
+import type { ClusterOptions } from '../src/config/redis-options.js';
+import { Journal, OrderPlaced, SendConfirmation } from './fixture.js';
+
+let authority: Authority;
+let cluster: LocalCluster;
+/** By node, the port for TLS. */
+const ports: number[] = [];
+
+/** Nodes whose certificates hold a name and no address, which they announce. */
+beforeAll(async () => {
+  authority = new Authority();
+  const { cert, key } = authority.sign('node', 'DNS:localhost');
+  const extra = [
+    '--tls-cluster', 'yes', '--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', authority.ca, '--tls-auth-clients', 'no',
+    '--cluster-preferred-endpoint-type', 'hostname',
+  ];
+  cluster = await LocalCluster.start({ binary: await testBinary(), replicas: 0, extra });
+  for (const node of cluster.nodes) {
+    const port = await freePort();
+    ports.push(port);
+    await onServer(node, (call) => call('CONFIG', 'SET', 'tls-port', port, 'cluster-announce-tls-port', port));
+  }
+});
+afterAll(async () => {
+  await cluster.stop();
+  authority.remove();
+});
+
+@Injectable()
+class Handlers {
+  readonly journal = new Journal();
+
+  @Subscribe(OrderPlaced, { group: 'inventory' })
+  reserve({ orderId }: OrderPlaced): void {
+    this.journal.add(`message ${orderId}`);
+  }
+
+  @JobHandler(SendConfirmation)
+  send({ orderId }: SendConfirmation): void {
+    this.journal.add(`job ${orderId}`);
+  }
+}
+
+describe('a Cluster whose certificates hold names alone', () => {
+  it.each<[string, string, () => Pick<ClusterOptions, 'nodes' | 'natMap'>]>([
+    ['announce them', 'localhost', () => ({ nodes: [`localhost:${ports[0]}`] })],
+    ['announce others, which a map leads to them', 'inside.test', () => ({
+      nodes: [`inside.test:${ports[0]}`],
+      natMap: Object.fromEntries(ports.flatMap((port) => ['inside.test', 'localhost'].map((host) => [`${host}:${port}`, `localhost:${port}`]))),
+    })],
+  ])('serves topics and queues when its nodes %s', async (_, hostname, clusterOf) => {
+    for (const node of cluster.nodes) await onServer(node, (call) => call('CONFIG', 'SET', 'cluster-announce-hostname', hostname));
+    const redis = { cluster: clusterOf(), tls: { ca: authority.ca } };
+    const imports = [MillraceModule.forRoot({ redis, prefix: uniqueName('tls') }), MillraceModule.forFeature([SendConfirmation])];
+    const module = { module: class {}, imports, providers: [Handlers] };
+    const app = await NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
+    await app.get(Publisher).publish(OrderPlaced, { orderId: 'a', amount: 1 });
+    await app.get(JobQueue).enqueue(SendConfirmation, { orderId: 'b' });
+    expect((await app.get(Handlers).journal.has(2)).sort()).toEqual(['job b', 'message a']);
+    await app.close();
+  });
+});
