@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { asError, emit, errorRecord, Loop, MillraceError, spread } from '@millrace/core';
 import { type MakeConnection, toNode } from '../connection/open-connection.js';
 import type { Profile } from '../connection/profiles.js';
@@ -208,7 +208,7 @@ export class ClusterNodes {
   /** Many commands and connections may fail at once, and each asks for a look. */
   async #pause(signal: AbortSignal): Promise<void> {
     const pauseMs = this.#lookedAtMs + LOOK_AGAIN_MS - performance.now();
-    if (pauseMs > 0 && this.#slots.primaries.size > 0) await setTimeout(pauseMs, undefined, { signal });
+    if (pauseMs > 0 && this.#slots.primaries.size > 0) await sleep(pauseMs, undefined, { signal });
     this.#lookedAtMs = performance.now();
   }
 
