@@ -9,7 +9,8 @@ const FAULTS = 6;
 const seed = seedOf();
 
 it(`keeps the promises of calls over ${MESSAGES} calls and ${FAULTS} faults (seed ${seed})`, async () => {
-  const options = { messages: MESSAGES, faults: FAULTS, workers: 3, seed };
+  // A failover may lose what no replica has, and calls wait for none: other topologies are for the command.
+  const options = { topology: 'standalone', messages: MESSAGES, faults: FAULTS, workers: 3, seed } as const;
   const report = await chaos(options);
   const document = documentOf(options, report);
   console.log(`${lineOf(document)}\n${JSON.stringify({ ...document.figures, ...document.endings, ...document.faults })}`);

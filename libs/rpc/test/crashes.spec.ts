@@ -21,7 +21,7 @@ describe('an instance that dies', () => {
   afterEach(() => Promise.all(children.splice(0).map((child) => child.kill())));
 
   async function startChild(plan: { concurrency: number; workMs: number }): Promise<InstanceChild> {
-    const child = new InstanceChild({ url: ground.server.url, prefix: ground.prefix, leaseMs: LEASE_MS, ...plan });
+    const child = new InstanceChild({ target: ground.target, prefix: ground.prefix, leaseMs: LEASE_MS, ...plan });
     children.push(child);
     return child.serving();
   }

@@ -30,7 +30,7 @@ describe('calls whose results are fetched later', () => {
 
   async function startChild(): Promise<InstanceChild> {
     const plan = { prefix: ground.prefix, leaseMs: LEASE_MS, concurrency: 8, workMs: 60_000 };
-    const child = new InstanceChild({ url: ground.server.url, ...plan });
+    const child = new InstanceChild({ target: ground.target, ...plan });
     children.push(child);
     return child.serving();
   }

@@ -21,7 +21,7 @@ describe('R27 an instance that is killed', () => {
   async function haltingChild(point: HaltingPoint): Promise<InstanceChild> {
     // A method that takes longer than a sample of the clock counts has its answer sent the way of several.
     const workMs = point.command === 'answer.lua' ? 1_000 : 1;
-    const plan = { url: ground.server.url, prefix: ground.prefix, leaseMs: LEASE_MS, concurrency: 4, workMs };
+    const plan = { target: ground.target, prefix: ground.prefix, leaseMs: LEASE_MS, concurrency: 4, workMs };
     const child = new InstanceChild({ ...plan, haltAt: point, keepsAnswers: true });
     ended.push(() => child.kill());
     return child.serving();
@@ -82,7 +82,7 @@ describe('R27 an instance that is killed', () => {
 
 describe('a caller that is killed', () => {
   async function haltingCaller(point?: HaltingPoint): Promise<TypeScriptChild> {
-    const plan: CallerPlan = { url: ground.server.url, prefix: ground.prefix, leaseMs: LEASE_MS, requestId: 'order-7', ...(point ? { haltAt: point } : {}) };
+    const plan: CallerPlan = { target: ground.target, prefix: ground.prefix, leaseMs: LEASE_MS, requestId: 'order-7', ...(point ? { haltAt: point } : {}) };
     const child = new TypeScriptChild(new URL('./fixtures/caller.ts', import.meta.url), { args: [JSON.stringify(plan)] });
     ended.push(() => child.kill());
     expect(await child.line()).toBe('calling');

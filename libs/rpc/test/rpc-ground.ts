@@ -1,59 +1,31 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
-import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import type { OutgoingCall, RpcRequest, ServiceDefinition, Serving } from '@millrace/rpc';
-import { startTestRedis, TcpProxy, type TestRedis, uniqueName } from '@millrace/testing';
-import { type RpcProcess, type RpcProcessOptions, startRpcProcess } from './rpc-process.js';
+import { StandaloneSite, TcpProxy, type TestRedis } from '@millrace/testing';
+import type { RpcProcess, RpcProcessOptions } from './rpc-process.js';
+import { SiteGround } from './site-ground.js';
 
-export const LEASE_MS = 400;
+export { LEASE_MS } from './site-ground.js';
 
 export type Handle = (request: RpcRequest) => Promise<string | null>;
 
-/** A Redis with processes that call and serve under one prefix, and direct access. After each test no call may be pending. */
-export class RpcGround {
-  server!: TestRedis;
-  prefix!: string;
-  #direct!: StandaloneTopology;
-  #processes: RpcProcess[] = [];
-  #proxies: TcpProxy[] = [];
-
+/** The same on one server. */
+export class RpcGround extends SiteGround<StandaloneSite> {
   /** Call it where `describe` is called: it registers hooks. */
   constructor(name: string) {
-    beforeAll(async () => {
-      this.server = await startTestRedis();
-      this.#direct = await connectServer({ url: this.server.url, name: 'spec' });
-    });
-    beforeEach(() => void (this.prefix = uniqueName(name)));
-    afterEach(() => this.#clear());
-    afterAll(async () => {
-      this.#direct.close();
-      await this.server.stop();
-    });
+    super(name, () => StandaloneSite.start());
+  }
+
+  get server(): TestRedis {
+    return this.site.server;
   }
 
   command(name: string, ...args: (string | number)[]): Promise<unknown> {
-    return this.#direct.control.call(name, ...args);
-  }
-
-  async start(options: Partial<RpcProcessOptions> = {}): Promise<RpcProcess> {
-    const process = await startRpcProcess({ url: this.server.url, prefix: this.prefix, leaseMs: LEASE_MS, ...options });
-    this.#processes.push(process);
-    return process;
+    return this.near('', name, ...args);
   }
 
   /** A process whose own network can be broken. */
   async startBehindProxy(options: Partial<RpcProcessOptions> = {}): Promise<{ process: RpcProcess; proxy: TcpProxy }> {
-    const proxy = await TcpProxy.start(this.server.url);
-    this.#proxies.push(proxy);
-    return { proxy, process: await this.start({ ...options, url: proxy.url }) };
-  }
-
-  async #clear(): Promise<void> {
-    await Promise.all(this.#processes.map((process) => process.stop()));
-    await Promise.all(this.#proxies.splice(0).map((proxy) => proxy.stop()));
-    for (const { rpc } of this.#processes.splice(0)) {
-      expect(rpc.callerCounters.inFlight).toBe(0);
-      expect(rpc.serverCounters.inFlight).toBe(0);
-    }
+    const proxy = this.add(await TcpProxy.start(this.server.url));
+    return { proxy, process: await this.start({ ...options, target: { url: proxy.url } }) };
   }
 }
 

@@ -1,12 +1,12 @@
 import type { PresencePort } from '@millrace/core';
-import { connectServer, type Topology } from '@millrace/redis';
+import { connectRedis, type RedisTarget, type Topology } from '@millrace/redis';
 import { createRpc, type Rpc, type RpcOptions } from '@millrace/rpc';
 import { createStreams } from '@millrace/streams';
 
 export interface RpcProcessOptions extends Omit<RpcOptions, 'redis' | 'presence'> {
-  readonly url: string;
+  readonly target: RedisTarget;
   readonly leaseMs: number;
-  /** In place of a connection to the address; the process closes it. */
+  /** In place of a connection to the target; the process closes it. */
   readonly redis?: Topology;
 }
 
@@ -18,8 +18,8 @@ export interface RpcProcess {
 }
 
 /** Connections, presence and calls, as one process of a user has them; answers are kept only where a test says so. */
-export async function startRpcProcess({ url, leaseMs, ...options }: RpcProcessOptions): Promise<RpcProcess> {
-  const redis = options.redis ?? (await connectServer({ url }));
+export async function startRpcProcess({ target, leaseMs, ...options }: RpcProcessOptions): Promise<RpcProcess> {
+  const redis = options.redis ?? (await connectRedis(target));
   const streams = createStreams({ redis, leaseMs, prefix: options.prefix });
   const rpc = createRpc({ ledgerOf: null, ...options, redis, presence: streams.presence });
   let stopped: Promise<void> | null = null;

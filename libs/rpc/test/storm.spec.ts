@@ -42,7 +42,7 @@ describe(`${CALLS} calls that are in flight at once, while instances join and le
   afterEach(() => Promise.all(children.splice(0).map((child) => child.kill())));
 
   async function join(leaseMs: number): Promise<InstanceChild> {
-    const plan = { url: ground.server.url, prefix: ground.prefix, leaseMs };
+    const plan = { target: ground.target, prefix: ground.prefix, leaseMs };
     const child = new InstanceChild({ ...plan, concurrency: 64, workMs: 1 });
     children.push(child);
     return child.serving();

@@ -19,8 +19,8 @@ describe('a streamed answer', () => {
   afterEach(() => Promise.all(children.splice(0).map((child) => child.kill())));
 
   async function startChild(fixture: 'stream-instance' | 'stream-caller' = 'stream-instance', concurrency = 4): Promise<InstanceChild> {
-    const { url } = ground.server;
-    const child = new InstanceChild({ url, prefix: ground.prefix, leaseMs: LEASE_MS, concurrency, workMs: 1 }, fixture);
+    const { target, prefix } = ground;
+    const child = new InstanceChild({ target, prefix, leaseMs: LEASE_MS, concurrency, workMs: 1 }, fixture);
     children.push(child);
     return child.serving();
   }

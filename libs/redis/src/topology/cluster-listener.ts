@@ -26,10 +26,10 @@ export class ClusterListener implements RedisConnection {
   /** By name. */
   readonly #channels = new Map<string, Channel>();
   readonly #stopWatching: () => void;
+  readonly #closing = new AbortController();
   #watcher: ConnectionWatcher | null = null;
   #epoch = 0;
   #wasReady = false;
-  #isClosed = false;
 
   /** @param purpose no other listener has it */
   constructor(nodes: ClusterNodes, purpose: string) {
@@ -43,12 +43,12 @@ export class ClusterListener implements RedisConnection {
 
   /** Whether the nodes are known, and one with a channel has its connection. */
   get isReady(): boolean {
-    if (this.#isClosed || this.#nodes.isClosed || this.#nodes.slots.primaries.size === 0) return false;
+    if (this.isClosed || this.#nodes.isClosed || this.#nodes.slots.primaries.size === 0) return false;
     return this.#channels.size === 0 || [...this.#channels.values()].some((channel) => this.#connectionFor(channel)?.isReady);
   }
 
   get isClosed(): boolean {
-    return this.#isClosed;
+    return this.#closing.signal.aborted;
   }
 
   get connectionEpoch(): number {
@@ -109,8 +109,8 @@ export class ClusterListener implements RedisConnection {
   }
 
   close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+    if (this.isClosed) return;
+    this.#closing.abort();
     this.#stopWatching();
     this.#nodes.closeAllBut([], this.#purpose);
   }
@@ -138,13 +138,13 @@ export class ClusterListener implements RedisConnection {
 
   /** Waits for a connection that is made for the first time; one to a node that is away is not waited for. */
   async #isMade(connection: ServerConnection): Promise<boolean> {
-    await this.#nodes.when(() => connection.isReady || connection.lastError !== null, COMMAND_TIMEOUT_MS);
+    await this.#nodes.when(() => connection.isReady || connection.lastError !== null, COMMAND_TIMEOUT_MS, this.#closing.signal);
     return connection.isReady;
   }
 
   #connectionFor({ slot }: Channel): ServerConnection | null {
     const node = this.#nodes.ownerOf(slot);
-    return node === null || this.#isClosed || this.#nodes.isClosed ? null : this.#nodes.at(node, this.#purpose, 'listening');
+    return node === null || this.isClosed || this.#nodes.isClosed ? null : this.#nodes.at(node, this.#purpose, 'listening');
   }
 
   /** Whether it was subscribed to on the node that has its slot, over the connection that is still there. */

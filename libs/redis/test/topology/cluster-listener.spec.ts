@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { connectRedis, type LocalCluster, type LocalServer, onServer, type RedisConnection, slotOf, type Topology } from '@millrace/redis';
 import { ClusterSite, uniqueName, waitFor } from '@millrace/testing';
@@ -155,4 +156,18 @@ describe('a listener of a Cluster whose slots move', () => {
     expect(listening.losses).toContain(moved);
     for (const channel of theirs) expect(listening.losses).not.toContain(channel);
   });
+});
+
+it('a subscription that waits for its node ends when its connection is closed', async () => {
+  const [[node, [channel]]] = [...(await channelsOf(1))] as [[LocalServer, [string]]];
+  node.freeze();
+  const connection = topology.listening('ended');
+  let heard: readonly string[] | null = null;
+  const subscribing = connection.subscribe([channel]).then((names) => void (heard = names));
+  await setImmediate();
+  expect(heard).toBeNull();
+  connection.close();
+  await setImmediate();
+  expect(heard).toEqual([]);
+  await subscribing;
 });

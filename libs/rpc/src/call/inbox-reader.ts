@@ -20,12 +20,18 @@ export interface InboxReaderParts {
   readonly onStream: (frame: StreamFrame, value: string) => void;
 }
 
-/** Reads the inbox from the last entry on, over a connection of its own on which it waits. */
+/**
+ * Reads the inbox from the last entry on, over a connection of its own on which it waits. A new connection may lead to another
+ * server, whose inbox lacks the last entries, and gives new ones lower ids: it is read from its start, without what is known.
+ */
 export class InboxReader {
   readonly #parts: InboxReaderParts;
   readonly #connection: RedisConnection;
   readonly #loop: Loop;
+  /** Id -> the first field of each entry that was read and may still be there. */
+  readonly #known = new Map<string, string>();
   #lastId = FROM_THE_START;
+  #readIn = -1;
   #hasRead = false;
 
   constructor(parts: InboxReaderParts) {
@@ -47,15 +53,25 @@ export class InboxReader {
     this.#loop.start();
   }
 
-  /** The entry up to which all have been read. */
+  /** The entry up to which all have been read; on a new connection that is not known. */
   takeLastId(): string {
     this.#hasRead = false;
-    return this.#lastId;
+    return this.#readIn === this.#connection.connectionEpoch ? this.#lastId : FROM_THE_START;
+  }
+
+  /** The entries before this one are not there any more. */
+  dropped(upTo: string): void {
+    if (!this.#known.has(upTo)) return;
+    for (const id of this.#known.keys()) {
+      if (id === upTo) break;
+      this.#known.delete(id);
+    }
   }
 
   /** The inbox is a new one: its entries may have lower ids. */
   restart(): void {
     this.#lastId = FROM_THE_START;
+    this.#known.clear();
   }
 
   async stop(): Promise<void> {
@@ -67,6 +83,9 @@ export class InboxReader {
   async #round(signal: AbortSignal): Promise<number> {
     if (!this.#connection.isReady && !(await this.#connection.whenReady(READY_WAIT_MS, signal))) return 0;
     const { key } = this.#parts;
+    const { connectionEpoch } = this.#connection;
+    if (this.#readIn !== connectionEpoch) this.#lastId = FROM_THE_START;
+    this.#readIn = connectionEpoch;
     const reply = await this.#connection.call('XREAD', 'COUNT', PAGE, 'BLOCK', BLOCK_MS, 'STREAMS', key, this.#lastId);
     const entries = (reply as [string, Entry[]][] | null)?.[0]?.[1] ?? [];
     if (entries.length === 0) return 0;
@@ -77,7 +96,9 @@ export class InboxReader {
   }
 
   #deliver(entries: readonly Entry[]): void {
-    for (const [, fields] of entries) {
+    for (const [id, fields] of entries) {
+      if (this.#known.get(id) === fields[0]) continue;
+      this.#known.set(id, fields[0] ?? '');
       for (let index = 0; index + 1 < fields.length; index += 2) this.#answered(fields[index], fields[index + 1]!);
     }
   }

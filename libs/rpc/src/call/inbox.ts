@@ -78,7 +78,9 @@ export class Inbox {
     this.#keptAtMs = performance.now();
     try {
       if (isFirst) await this.#redis.whenReady(COMMAND_TIMEOUT_MS);
-      const made = await this.#redis.run(keepInbox, [this.#key], [this.#reader.takeLastId(), KEEP_MS]);
+      const upTo = this.#reader.takeLastId();
+      const made = await this.#redis.run(keepInbox, [this.#key], [upTo, KEEP_MS]);
+      this.#reader.dropped(upTo);
       if (made === 1 && !isFirst) this.#madeAgain();
     } finally {
       this.#isKeeping = false;

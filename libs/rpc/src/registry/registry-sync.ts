@@ -163,7 +163,9 @@ export class RegistrySync {
       this.counts.passedOver += passedOver;
       this.#replaced(services, fields, version);
     } catch (error) {
-      this.#missed(0);
+      // The loop reads again after its pause, which grows: to wake it would ask a Redis that refuses without end.
+      this.#isBehind = true;
+      this.#readAtMs = performance.now();
       throw error;
     } finally {
       this.#during = null;

@@ -12,7 +12,9 @@ if redis.call('EXISTS', inbox) == 0 then
   redis.call('XDEL', inbox, redis.call('XADD', inbox, '*', 'made', ''))
   made = 1
 else
-  redis.call('XTRIM', inbox, 'MINID', ARGV[1])
+  -- After a failover the last entries may be gone, and new ones, which nobody has read, have lower ids.
+  local isAsRead = #redis.call('XRANGE', inbox, ARGV[1], ARGV[1]) > 0
+  if isAsRead then redis.call('XTRIM', inbox, 'MINID', ARGV[1]) end
 end
 redis.call('PEXPIRE', inbox, ARGV[2])
 return made

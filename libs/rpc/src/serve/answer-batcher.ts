@@ -56,8 +56,8 @@ export class AnswerBatcher {
   }
 
   /** Answers a request that is in no stream any more. */
-  post({ inbox, field, value }: Pick<Settlement, 'inbox' | 'field' | 'value'>): Promise<void> {
-    return this.#post(inbox, [field, value], 1);
+  post(answer: Pick<Settlement, 'inbox' | 'field' | 'value'>): Promise<void> {
+    return this.#post(answer);
   }
 
   /** Resolves when all that was added is settled, or abandoned. */
@@ -77,19 +77,33 @@ export class AnswerBatcher {
     this.#waiting = new Map();
     for (const [stream, items] of waiting) {
       for (const batch of boundedBatches(items, sizeOf)) {
-        const settling = this.#settle(stream, batch).finally(() => this.#flushing.delete(settling));
-        this.#flushing.add(settling);
+        for (const share of this.#sharesOf(stream, batch)) {
+          const settling = this.#settle(stream, share).finally(() => this.#flushing.delete(settling));
+          this.#flushing.add(settling);
+        }
       }
     }
   }
 
-  async #settle(stream: SettledStream, items: readonly Settlement[]): Promise<void> {
+  /** An inbox that no script may touch together with the stream is apart: its node may be away, which delays no other answers. */
+  #sharesOf(stream: SettledStream, items: readonly Settlement[]): Share[] {
     const connection = this.#parts.redis.publishFor(stream.key);
     const inboxes = inboxesOf(items);
     const apart = inboxes.filter((inbox) => this.#connectionOf(inbox) !== connection);
-    for (const inbox of apart) await this.#answerApart(inbox, items);
-    const together = apart.length === 0 ? inboxes : inboxes.filter((inbox) => !apart.includes(inbox));
-    const call = answerCallOf(items, { prefix: this.#parts.prefix, key: stream.key, inboxes: together });
+    if (apart.length === 0) return [{ items, inboxes, apart: null }];
+    const shares = apart.map((inbox): Share => {
+      return { items: items.filter((item) => item.inbox === inbox), inboxes: [], apart: inbox };
+    });
+    const rest = items.filter(({ inbox }) => !apart.includes(inbox));
+    if (rest.length > 0) shares.push({ items: rest, inboxes: inboxesOf(rest), apart: null });
+    return shares;
+  }
+
+  async #settle(stream: SettledStream, { items, inboxes, apart }: Share): Promise<void> {
+    const connection = this.#parts.redis.publishFor(stream.key);
+    // The inbox gets its answers before the requests are settled: none is lost in between.
+    const isDropped = apart !== null && !(await this.#add(apart, items.flatMap(({ field, value }) => [field, value])));
+    const call = answerCallOf(items, { prefix: this.#parts.prefix, key: stream.key, inboxes });
     let isRepeated = false;
     await this.#insist(connection, async () => {
       const wasSent = isRepeated;
@@ -97,7 +111,7 @@ export class AnswerBatcher {
       const isUnsure = wasSent || this.#isUnsure(items);
       const isPlain = items.length === 1 && call.keys.length === 2 && !isUnsure && !this.#parts.clock.isSampleDue;
       const letters = await (isPlain ? answeredOne(connection, call) : this.#answered(connection, call, isUnsure));
-      this.#settled(call.items, letters, wasSent);
+      this.#settled(call.items, isDropped ? letters.replaceAll('S', 'D') : letters, wasSent);
     });
   }
 
@@ -114,19 +128,19 @@ export class AnswerBatcher {
     return !isSure || items.some(({ readIn }) => readIn !== epoch);
   }
 
-  /** Where no script may touch both, the inbox gets its answers before the requests are settled: none is lost in between. */
-  #answerApart(inbox: string, items: readonly Settlement[]): Promise<void> {
-    const answers = items.filter((item) => item.inbox === inbox);
-    return this.#post(inbox, answers.flatMap(({ field, value }) => [field, value]), answers.length);
+  async #post({ inbox, field, value }: Pick<Settlement, 'inbox' | 'field' | 'value'>): Promise<void> {
+    if (!(await this.#add(inbox, [field, value]))) this.#parts.counters.droppedAnswers += 1;
   }
 
-  #post(inbox: string, fields: readonly string[], count: number): Promise<void> {
+  /** @returns whether the inbox has them, or nobody insists any more */
+  async #add(inbox: string, fields: readonly string[]): Promise<boolean> {
+    const connection = this.#connectionOf(inbox);
     const key = inboxKey(this.#parts.prefix, inbox);
-    const connection = this.#parts.redis.publishFor(key);
-    return this.#insist(connection, async () => {
-      const added = await connection.call('XADD', key, 'NOMKSTREAM', '*', ...fields).catch(refusedForever);
-      if (added === null) this.#parts.counters.droppedAnswers += count;
+    let isThere = true;
+    await this.#insist(connection, async () => {
+      isThere = (await connection.call('XADD', key, 'NOMKSTREAM', '*', ...fields).catch(refusedForever)) !== null;
     });
+    return isThere;
   }
 
   async #insist(connection: RedisConnection, attempt: () => Promise<void>): Promise<void> {
@@ -159,7 +173,7 @@ export class AnswerBatcher {
   }
 
   /** An inbox that vanished is made again soon by its caller, if that is alive. */
-  async #postLater({ inbox, field, value }: Settlement): Promise<void> {
+  async #postLater(answer: Settlement): Promise<void> {
     const { signal } = this.#abandoned;
     if (this.#kept >= MOST_KEPT || signal.aborted) this.#parts.counters.droppedAnswers += 1;
     else {
@@ -167,13 +181,22 @@ export class AnswerBatcher {
       await setTimeout(KEPT_FOR_MS, undefined, { signal, ref: false }).catch(() => undefined);
       this.#kept -= 1;
       if (signal.aborted) this.#parts.counters.droppedAnswers += 1;
-      else await this.#post(inbox, [field, value], 1);
+      else await this.#post(answer);
     }
   }
 
   #connectionOf(inbox: string): RedisConnection {
     return this.#parts.redis.publishFor(inboxKey(this.#parts.prefix, inbox));
   }
+}
+
+/** Requests of one stream that are settled together. */
+interface Share {
+  readonly items: readonly Settlement[];
+  /** Those that are answered to in the same call. */
+  readonly inboxes: readonly string[];
+  /** The one that all their answers go to before that; null for those in `inboxes`. */
+  readonly apart: string | null;
 }
 
 /** @param call one request, and the inbox that it is answered to */

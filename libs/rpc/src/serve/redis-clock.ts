@@ -9,6 +9,8 @@ export class RedisClock {
   /** Redis's time less that of this process, at the most. */
   #offsetMs = 0;
   #sampledAtMs = Number.NEGATIVE_INFINITY;
+  /** The epoch of the connection: another server has a clock of its own. */
+  #sampledIn = -1;
 
   constructor(redis: RedisConnection) {
     this.#redis = redis;
@@ -16,12 +18,12 @@ export class RedisClock {
 
   /** Whether Redis's time is known well enough to decide by it. */
   get isFresh(): boolean {
-    return performance.now() - this.#sampledAtMs <= FRESH_MS;
+    return this.#ageMs <= FRESH_MS;
   }
 
   /** Whether another sample is due while samples cost next to nothing: before the last one is too old. */
   get isSampleDue(): boolean {
-    return performance.now() - this.#sampledAtMs > FRESH_MS / 2;
+    return this.#ageMs > FRESH_MS / 2;
   }
 
   /** Redis's time in Unix milliseconds. It may be ahead by the time that a command takes, and is never behind. */
@@ -39,6 +41,12 @@ export class RedisClock {
     if (this.isFresh && offsetMs >= this.#offsetMs) return;
     this.#offsetMs = offsetMs;
     this.#sampledAtMs = sentAtMs;
+    this.#sampledIn = this.#redis.connectionEpoch;
+  }
+
+  get #ageMs(): number {
+    const isSameServer = this.#sampledIn === this.#redis.connectionEpoch;
+    return isSameServer ? performance.now() - this.#sampledAtMs : Number.POSITIVE_INFINITY;
   }
 
   /** @throws RedisFailure */

@@ -5,7 +5,7 @@ import { besideRead } from '../wire/beside-read.js';
 import { BlockedRead } from './blocked-read.js';
 import type { Certainty } from './certainty.js';
 import type { RequestSlots } from './request-slots.js';
-import type { RequestStream } from './request-stream.js';
+import type { Again, RequestStream } from './request-stream.js';
 import type { ServedRequest } from './served-request.js';
 
 export interface ReaderParts {
@@ -106,16 +106,22 @@ export class RequestReader {
   async #readPending(): Promise<void> {
     const { slots, streams } = this.#parts;
     const { connectionEpoch } = this.#connection;
-    const again = slots.takeAgain();
-    if (again === null && this.#pendingReadIn === connectionEpoch) return;
+    const isNew = this.#pendingReadIn !== connectionEpoch;
+    for (const stream of streams) {
+      const again = stream.takeAgain();
+      if (again !== null || isNew) await this.#readAllPending(stream, again);
+    }
+    this.#pendingReadIn = connectionEpoch;
+    slots.pump();
+  }
+
+  async #readAllPending(stream: RequestStream<ServedRequest>, again: Again | null): Promise<void> {
     try {
-      for (const stream of streams) await stream.whileReading(() => this.#readPendingOf(stream, again === 'taken'));
-      this.#pendingReadIn = connectionEpoch;
+      await stream.whileReading(() => this.#readPendingOf(stream, again === 'taken'));
     } catch (error) {
-      if (again !== null) slots.readAgain(again);
+      if (again !== null) stream.readAgain(again);
       throw error;
     }
-    slots.pump();
   }
 
   async #readPendingOf(stream: RequestStream<ServedRequest>, takenOver: boolean): Promise<void> {

@@ -55,8 +55,6 @@ export class RequestSlots {
   #isDraining = false;
   #isAskingClock = false;
   #waitingForSlots: (() => void)[] = [];
-  /** How requests are to be read again that this instance has let go of; null when there are none. */
-  #again: 'read' | 'taken' | null = null;
   /** Take-overs whose reply has not come: the requests may belong to this instance already. */
   takingOver = 0;
 
@@ -90,17 +88,6 @@ export class RequestSlots {
   close(): void {
     this.#isDraining = true;
     this.#freed();
-  }
-
-  /** How pending entries are to be read that nobody holds: `taken` when an instance that is gone may have begun some. */
-  takeAgain(): 'read' | 'taken' | null {
-    const again = this.#again;
-    this.#again = null;
-    return again;
-  }
-
-  readAgain(how: 'read' | 'taken'): void {
-    if (this.#again !== 'taken') this.#again = how;
   }
 
   /**
@@ -214,8 +201,7 @@ export class RequestSlots {
     this.#running -= 1;
     this.#parts.counters.inFlight -= 1;
     request.ended();
-    request.stream.forget(request.entryId);
-    this.readAgain(request.takenOver ? 'taken' : 'read');
+    this.#forget(request);
     this.pump();
     this.#freed();
   }
@@ -258,11 +244,14 @@ export class RequestSlots {
 
   /** Others may take this process for dead, and its requests over: those that are still its own are read again. */
   #letGoOfAll(): void {
-    this.readAgain(this.#waiting.some(({ takenOver }) => takenOver) ? 'taken' : 'read');
-    for (const { stream, entryId } of this.#waiting) stream.forget(entryId);
+    for (const request of this.#waiting) this.#forget(request);
     this.#parts.counters.inFlight -= this.#waiting.length;
     this.#waiting = [];
     this.#freed();
+  }
+
+  #forget({ stream, entryId, takenOver }: ServedRequest): void {
+    stream.forget(entryId, takenOver ? 'taken' : 'read');
   }
 
   #askClock(): void {

@@ -166,7 +166,7 @@ export class Responder {
     // Those that were taken over may have been begun by an instance that is gone.
     const begun = [...inHand].filter(({ isBegun, takenOver }) => isBegun || takenOver).map(({ entryId }) => entryId);
     // Another instance, which is gone, may have begun what this one holds without knowing it.
-    const isUnknown = this.#slots.takeAgain() === 'taken';
+    const isUnknown = this.#requests.takeAgain() === 'taken';
     const args = [SERVERS, this.member, PUT_BACK, isUnknown ? 0 : MOST_PUT_BACK, ...begun];
     const [putBack, held] = (await this.#parts.redis.controlFor(key).run(leave, [key], args)) as [number, number];
     return putBack + held > 0;

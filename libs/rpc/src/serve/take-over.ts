@@ -104,7 +104,7 @@ export class TakeOver implements Watcher {
       reply = (await redis.controlFor(stream.key).run(takeOver, [stream.key], args)) as typeof reply;
     } catch (error) {
       // They may belong to this instance by now.
-      slots.readAgain('taken');
+      stream.readAgain('taken');
       throw error;
     } finally {
       if (mayHaveBegun) slots.takingOver -= 1;

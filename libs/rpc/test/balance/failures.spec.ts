@@ -82,7 +82,7 @@ describe('a call that fails', () => {
 
   it('is executed once when its instance dies: another one takes it, with fail-over', async () => {
     const [caller, server] = [await ground.start(), await ground.start()];
-    const plan = { url: ground.server.url, prefix: ground.prefix, leaseMs: LEASE_MS, concurrency: 4, workMs: 60_000 };
+    const plan = { target: ground.target, prefix: ground.prefix, leaseMs: LEASE_MS, concurrency: 4, workMs: 60_000 };
     const child = new InstanceChild(plan);
     children.push(child);
     await child.serving();

@@ -107,7 +107,7 @@ describe('calls of a client that chooses instances', () => {
 
   it.each(STRATEGIES)('lose none that may be repeated when an instance is killed, by %s', async (balance) => {
     const [caller, server] = [await ground.start(), await ground.start()];
-    const plan = { url: ground.server.url, prefix: ground.prefix, leaseMs: LEASE_MS, concurrency: 4, workMs: 60_000 };
+    const plan = { target: ground.target, prefix: ground.prefix, leaseMs: LEASE_MS, concurrency: 4, workMs: 60_000 };
     const child = new InstanceChild(plan);
     children.push(child);
     await child.serving();

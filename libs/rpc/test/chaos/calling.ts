@@ -1,4 +1,4 @@
-import type { RedisTarget, ServerTarget } from '@millrace/redis';
+import type { RedisTarget } from '@millrace/redis';
 import { Crew, type Network, waitFor } from '@millrace/testing';
 import { LONG_MS, type ProcessPlan, requestIdOf } from './plan.js';
 import { CallerRecords, type Records } from './records.js';
@@ -6,7 +6,7 @@ import { type Ending, ToldProcess } from './told-process.js';
 
 export type ProcessCrew = Crew<ToldProcess, Ending>;
 
-export interface CrewPlan extends Omit<ProcessPlan, 'url'> {
+export interface CrewPlan extends Omit<ProcessPlan, 'target'> {
   readonly size: number;
   readonly network: () => Promise<Network>;
 }
@@ -34,7 +34,7 @@ export class Calling {
   static async start(records: Records, { size, network, ...plan }: CrewPlan): Promise<Calling> {
     const desks = Array.from({ length: size }, (): Desk => ({ calls: [], process: null, records: null }));
     const start = (target: RedisTarget, place: number): Promise<ToldProcess> =>
-      seated(desks[place]!, records, { ...plan, url: urlOf(target) });
+      seated(desks[place]!, records, { ...plan, target });
     return new Calling(await Crew.start<ToldProcess, Ending>({ size, network, start }), desks);
   }
 
@@ -57,11 +57,6 @@ export class Calling {
       for (const { records } of this.#desks) for (const call of records!.open) call.isHanging = true;
     });
   }
-}
-
-/** The processes of calls know one server. */
-export function urlOf(target: RedisTarget): string {
-  return (target as ServerTarget).url;
 }
 
 /** Starts a process for the desk. The calls of a killed one that can be repeated are made again: their requests have names. */

@@ -1,7 +1,8 @@
-import { connectServer, type RedisTarget } from '@millrace/redis';
+import { connectRedis, type RedisTarget, type Topology } from '@millrace/redis';
 import { requestsKey } from '@millrace/rpc';
-import { Crew, type FaultCounts, seededRandom, standaloneFaults, StandaloneSite, throughFaults, uniqueName, waitFor } from '@millrace/testing';
-import { Calling, type CrewPlan, type ProcessCrew, urlOf } from './calling.js';
+import { Crew, type FaultCounts, seededRandom, throughFaults, uniqueName, waitFor } from '@millrace/testing';
+import { Calling, type CrewPlan, type ProcessCrew } from './calling.js';
+import { type ChaosSite, startChaosSite, type TopologyName } from './chaos-site.js';
 import { drawFaults, type Scene, strike } from './faults.js';
 import type { History } from './history.js';
 import { Records, ServerRecords } from './records.js';
@@ -16,6 +17,7 @@ const STREAM = { service: 'shop', version: '1' };
 const EMPTY_WITHIN_MS = 30_000;
 
 export interface ChaosOptions {
+  readonly topology: TopologyName;
   /** Calls. */
   readonly messages: number;
   readonly faults: number;
@@ -34,32 +36,31 @@ export interface ChaosReport {
 
 /** Processes call and serve while random faults occur, spread evenly over the calls. */
 export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
-  // It loses nothing that it has confirmed.
-  const site = await StandaloneSite.start({ appendonly: 'always' });
+  const place = await startChaosSite(options.topology);
   try {
-    return await chaosOn(site, options);
+    return await chaosOn(place, options);
   } finally {
-    await site.stop();
+    await place.site.stop();
   }
 }
 
-async function chaosOn(site: StandaloneSite, { messages, faults: count, workers, seed }: ChaosOptions): Promise<ChaosReport> {
+async function chaosOn({ site, faults: faultsOf }: ChaosSite, options: ChaosOptions): Promise<ChaosReport> {
+  const { messages, faults: count, workers, seed } = options;
   const records = new Records();
   const plan = { network: () => site.network(), prefix: uniqueName('chaos'), leaseMs: LEASE_MS, concurrency: CONCURRENCY };
-  const direct = await connectServer({ url: site.server.url, name: 'spec' });
-  const command: Command = (name, ...args) => direct.control.call(name, ...args);
+  const direct = await connectRedis({ ...site.target, name: 'spec' });
   const servers = await startServers(records, { ...plan, size: workers });
   const calling = await Calling.start(records, { ...plan, size: CALLERS });
   const begunAt = performance.now();
   const random = seededRandom(seed);
   const crews = { caller: calling.crew, server: servers };
-  const scene: Scene = { servers: standaloneFaults(site, random), crews, leaseMs: LEASE_MS, random };
+  const scene: Scene = { servers: faultsOf(random, plan.prefix), crews, leaseMs: LEASE_MS, random };
   const course = { messages, random, progress: records.progress, faults: drawFaults(count, scene) };
   const run = async (): Promise<[FaultCounts<string>, number]> => {
     const send: Calling['send'] = (first, end) => calling.send(first, end);
     const counts = await throughFaults({ ...course, send, strike: (kind) => strike(kind, scene) });
     await calling.settled();
-    return [counts, await leftIn(command, requestsKey(plan.prefix, STREAM))];
+    return [counts, await leftIn(direct, requestsKey(plan.prefix, STREAM))];
   };
   const [faults, left] = await run().finally(() => calling.crew.leave().finally(() => servers.leave()));
   const seconds = (performance.now() - begunAt) / 1_000;
@@ -71,20 +72,17 @@ async function chaosOn(site: StandaloneSite, { messages, faults: count, workers,
 function startServers(records: Records, { size, network, ...plan }: CrewPlan): Promise<ProcessCrew> {
   const start = async (target: RedisTarget): Promise<ToldProcess> => {
     const own = new ServerRecords(records);
-    const process = await ToldProcess.start('server', { ...plan, url: urlOf(target) }, own);
+    const process = await ToldProcess.start('server', { ...plan, target }, own);
     void process.ended.then((ending) => own.ended(ending));
     return process;
   };
   return Crew.start<ToldProcess, Ending>({ size, network, start });
 }
 
-/** One command to Redis, past the tested code. */
-type Command = (name: string, ...args: string[]) => Promise<unknown>;
-
 /** Requests that were given up are dropped when their turn comes. */
-async function leftIn(command: Command, stream: string): Promise<number> {
+async function leftIn(redis: Topology, stream: string): Promise<number> {
   let left = -1;
-  const isEmpty = async (): Promise<boolean> => (left = Number(await command('XLEN', stream))) === 0;
+  const isEmpty = async (): Promise<boolean> => (left = Number(await redis.controlFor(stream).call('XLEN', stream))) === 0;
   await waitFor(isEmpty, { what: 'no request to be left', timeoutMs: EMPTY_WITHIN_MS }).catch(() => undefined);
   return left;
 }

@@ -1,3 +1,4 @@
+import type { RedisTarget } from '@millrace/redis';
 import { seededRandom } from '@millrace/testing';
 
 /** Each call by its number: callers, servers and the verdict alike know what it is. */
@@ -54,7 +55,7 @@ export function workMsOf(call: number): number {
 }
 
 export interface ProcessPlan {
-  readonly url: string;
+  readonly target: RedisTarget;
   readonly prefix: string;
   readonly leaseMs: number;
   /** Calls that are pending at once in a process that calls; executions at once in one that serves. */

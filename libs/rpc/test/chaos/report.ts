@@ -24,17 +24,17 @@ export function figuresOf(verdict: Verdict): Figures {
 
 /** The figures of the verdict stand in the document itself, too. */
 export function documentOf(options: ChaosOptions, { history, verdict, faults, seconds }: ChaosReport): ReportDocument {
-  const { messages, workers, seed } = options;
+  const { topology, messages, workers, seed } = options;
   const { failed, reruns } = verdict;
   const figures = { seconds: Math.round(seconds * 10) / 10, ...countsOf(history), failed, reruns };
   const judged = figuresOf(verdict);
-  const run = { mode: 'rpc', messages, workers, seed, holds: isClean(verdict), ...judged } as const;
+  const run = { mode: 'rpc', topology, messages, workers, seed, holds: isClean(verdict), ...judged } as const;
   return { ...run, verdict: judged, faults, figures, endings: endingsOf(history.calls) };
 }
 
-/** `N=10000 mode=rpc faults=30 seed=1 unsettled=0 ...` */
-export function lineOf({ messages, seed, mode, verdict, faults }: ReportDocument): string {
-  return `N=${messages} mode=${mode} faults=${sumOf(faults)} seed=${seed} ${lineOfFigures(verdict)}`;
+/** `N=10000 mode=rpc topology=standalone faults=30 seed=1 unsettled=0 ...` */
+export function lineOf({ messages, seed, mode, topology, verdict, faults }: ReportDocument): string {
+  return `N=${messages} mode=${mode} topology=${topology} faults=${sumOf(faults)} seed=${seed} ${lineOfFigures(verdict)}`;
 }
 
 /** The line of the verdict, and a table of the other figures. */

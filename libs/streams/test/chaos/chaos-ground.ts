@@ -77,7 +77,7 @@ const STARTS: Record<TopologyName, () => Promise<Broken>> = {
   standalone: startServer,
   cluster: async () => {
     const site = await ClusterSite.start({ ...DURABLE, replicas: REPLICAS });
-    return { site, faults: (random, logs) => clusterFaults(site, random, logs.map(slotOf)) };
+    return { site, faults: (random, logs) => clusterFaults(site, random, async () => logs.map(slotOf)) };
   },
   sentinel: async () => {
     // A primary that nobody follows any more takes no writes: it may have been replaced while it stood still.

@@ -27,8 +27,10 @@ export function standaloneFaults({ server }: StandaloneSite, random: () => numbe
   };
 }
 
-/** @param slots those that are moved */
-export function clusterFaults({ cluster }: ClusterSite, random: () => number, slots: readonly number[]): SiteFaults {
+type Slots = () => Promise<readonly number[]>;
+
+/** @param slots those that are moved, as they are at the time of a fault */
+export function clusterFaults({ cluster }: ClusterSite, random: () => number, slots: Slots): SiteFaults {
   const somePrimary = async (): Promise<LocalServer> => oneOf(await cluster.primaries(), random);
   const someReplica = async (): Promise<LocalServer> => oneOf(await cluster.replicasOf(await somePrimary()), random);
   const promoted = (gone: LocalServer, count: number): Promise<unknown> =>
@@ -72,11 +74,12 @@ export function clusterFaults({ cluster }: ClusterSite, random: () => number, sl
       await cluster.whenOk();
     },
     reshard: async () => {
-      const moved = Array.from({ length: 3 }, () => oneOf(slots, random));
+      const all = await slots();
+      const moved = Array.from({ length: 3 }, () => oneOf(all, random));
       for (const slot of moved) await cluster.migrate([slot], await elsewhere(slot));
     },
     slotBetweenNodes: async () => {
-      const slot = oneOf(slots, random);
+      const slot = oneOf(await slots(), random);
       const to = await elsewhere(slot);
       await cluster.beginMigration(slot, to);
       await cluster.moveKeys(slot, to, 4);
