@@ -18,8 +18,8 @@ const redirecting = [
   {
     name: 'a command goes where MOVED leads',
     file: SLOT,
-    find: 'if (redirect) {',
-    replace: "if (redirect?.kind === 'ask') {",
+    find: 'if (redirect && node) {',
+    replace: "if (redirect?.kind === 'ask' && node) {",
     spec: CLUSTER_SPEC,
     title: MOVED_TITLE,
   },
@@ -58,8 +58,8 @@ const redirecting = [
   {
     name: 'TRYAGAIN waits',
     file: SLOT,
-    find: 'if (!isBetweenNodes(refusal)) return null;',
-    replace: 'if (refusal) return null;',
+    find: 'if (!redirect && !isBetweenNodes(refusal)) return null;',
+    replace: 'if (!redirect) return null;',
     spec: CLUSTER_SPEC,
     title: BETWEEN_TITLE,
   },
@@ -195,7 +195,7 @@ const hearing = [
   {
     name: 'a listener with a channel that is not heard any more is lost',
     file: LISTENER,
-    find: 'if (!isWhole) this.#lost();\n',
+    find: '    this.#lose((channel) => channel.subscribed !== null && !this.#isHeard(channel));\n',
     replace: '',
     spec: CHANNELS_SPEC,
     title: AGAIN_TITLE,
@@ -203,7 +203,7 @@ const hearing = [
   {
     name: 'a subscription counts on the connection on which it was made',
     file: LISTENER,
-    find: ' && connection.connectionEpoch === epoch',
+    find: ' && to.connectionEpoch === epoch',
     replace: '',
     spec: CHANNELS_SPEC,
     title: 'is lost by the listener of the whole Cluster when its connection is cut, and heard when it has subscribed again',
@@ -211,7 +211,7 @@ const hearing = [
   {
     name: 'a listener that was lost is ready again',
     file: LISTENER,
-    find: 'if (isReady && (!this.#wasReady || !isWhole)) this.#watcher?.ready();',
+    find: 'if (isReady && (!this.#wasReady || this.#mayHearMore)) this.#watcher?.ready();',
     replace: 'if (isReady && !this.#wasReady) this.#watcher?.ready();',
     spec: CHANNELS_SPEC,
     title: AGAIN_TITLE,

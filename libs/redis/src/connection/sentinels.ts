@@ -8,7 +8,7 @@ import { credentialsOf, type SentinelOptions, trustFor } from './redis-target.js
 /** Told of the primary each time that it may be another one. */
 export type PrimaryFollower = (primary: RedisAddress) => void;
 
-/** The primary by one Sentinel. Of two, the one with the higher epoch came later. */
+/** The primary by one Sentinel. One with a higher epoch came later. */
 interface Named {
   readonly address: RedisAddress;
   readonly epoch: number;
@@ -91,7 +91,7 @@ class Sentinel {
     });
     this.#redis.on('ready', () => {
       this.#lastError = null;
-      // What was announced while there was no connection was missed.
+      // A failover that was announced while there was no connection was missed.
       this.#redis.subscribe(SWITCHED).then(changed, (error: unknown) => this.#isDeaf(error));
     });
   }
