@@ -18,8 +18,8 @@ const redirecting = [
   {
     name: 'a command goes where MOVED leads',
     file: SLOT,
-    find: 'if (redirect && node) {',
-    replace: "if (redirect?.kind === 'ask' && node) {",
+    find: 'const redirect = redirectOf(refusal);',
+    replace: "const redirect = redirectOf(refusal)?.kind === 'ask' ? redirectOf(refusal) : null;",
     spec: CLUSTER_SPEC,
     title: MOVED_TITLE,
   },
@@ -207,14 +207,6 @@ const hearing = [
     replace: '',
     spec: CHANNELS_SPEC,
     title: 'is lost by the listener of the whole Cluster when its connection is cut, and heard when it has subscribed again',
-  },
-  {
-    name: 'a listener that was lost is ready again',
-    file: LISTENER,
-    find: 'if (isReady && (!this.#wasReady || this.#mayHearMore)) this.#watcher?.ready();',
-    replace: 'if (isReady && !this.#wasReady) this.#watcher?.ready();',
-    spec: CHANNELS_SPEC,
-    title: AGAIN_TITLE,
   },
 ];
 
