@@ -25,6 +25,7 @@ export async function connectPrimary({ name = 'millrace', ...target }: SentinelT
   return standalone(toPrimary(sentinels, target), {
     name,
     where,
+    isEncrypted: target.tls !== undefined,
     factsOf: readPrimaryFacts,
     release: () => sentinels.close(),
     check: ({ control }) => assertDatabase(control, target.database ?? 0, where),

@@ -287,8 +287,9 @@ export class ClusterNodes {
     const nodes = [...this.named, ...this.#slots.primaries, ...this.#slots.replicas];
     const areNew = nodes.some((node) => !this.#shared.has(node));
     for (const node of nodes) this.at(node, 'control', 'control');
-    if (areNew) return SOON_MS;
     const silent = this.problems().map(({ node }) => node).join(', ');
+    // The first attempts have not ended yet.
+    if (areNew || silent === '') return SOON_MS;
     throw new RedisFailure('unsent', `No node of the Cluster can be asked who has which slot (${silent}).`, undefined);
   }
 
