@@ -145,7 +145,8 @@ describe('calls in a Cluster', () => {
     await areFound(ground, traffic.members);
     expect(await ground.on(instances, 'HLEN')).toBe(traffic.members.length);
     await traffic.answeredMore();
-    await traffic.ended();
+    // A caller that looks before the instances are back is told so at once.
+    await traffic.ended('NO_INSTANCE');
     await primary.restart();
     await ground.site.cluster.whenOk();
   });

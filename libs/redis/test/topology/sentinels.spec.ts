@@ -117,7 +117,8 @@ describe('a primary that Sentinels watch', () => {
 
   it('is named to a user of the Sentinels that has the permissions of the guide', async () => {
     const guide = await readFile(new URL('../../../../docs/guides/redis-acl.md', import.meta.url), 'utf8');
-    const rules = /^user millrace on #… (.+)$/m.exec(guide)![1]!.split(' ');
+    const [, channel, commands] = /needs the channel `(\S+)`, and\s+`([^`]+)`/.exec(guide)!;
+    const rules = ['resetchannels', channel!, '-@all', ...commands!.split(' ')];
     for (const { at } of all.sentinels) await onServer(at, (call) => call('ACL', 'SETUSER', 'millrace', 'on', '>of the user', ...rules));
     const failed: unknown[] = [];
     const stop = listen('connection', (event) => event.state === 'failed' && failed.push(event));
