@@ -16,7 +16,7 @@ export interface LocalSentinelsOptions extends Pick<LocalServerOptions, 'binary'
   readonly primary?: string;
   /** After so long without an answer a Sentinel takes a server for failed. Default 1,000. */
   readonly downAfterMs?: number;
-  /** How long an attempt at a failover may take; one of the same primary follows after twice as long. Default 10,000. */
+  /** How long an attempt at a failover may take; one of the same primary follows after twice as long. Default 5,000. */
   readonly failoverTimeoutMs?: number;
   /** The password of the servers that store data. Default: none. */
   readonly password?: string;
@@ -187,7 +187,7 @@ interface SentinelPlace {
 }
 
 function configuration(options: Watching, { place, watched, quorum }: SentinelPlace): string {
-  const { primary, downAfterMs = 1_000, failoverTimeoutMs = 10_000, password, sentinelPassword, hostname } = options;
+  const { primary, downAfterMs = 1_000, failoverTimeoutMs = 5_000, password, sentinelPassword, hostname } = options;
   return [
     ...portLines(options, place.ports[0]), 'bind 127.0.0.1', `dir ${place.folder}`,
     ...(sentinelPassword === undefined ? [] : [`requirepass ${quoted(sentinelPassword)}`, `sentinel sentinel-pass ${quoted(sentinelPassword)}`]),
