@@ -1,4 +1,4 @@
-import { type SendOptions, topicOf } from '@millrace/core';
+import { isMillraceError, type SendOptions, topicOf } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import type { Network } from '@millrace/testing';
 import type { Process } from '../fixture.js';
@@ -52,14 +52,16 @@ export class Publishing {
     }
   }
 
-  /** The idempotency key makes repetitions safe. */
+  /** The idempotency key makes repetitions safe. A run that ends early closes its processes: then there is none. */
   async #publishOne(value: number): Promise<void> {
     const { attempted, confirmed } = this.#records;
     const { publisher } = this.#processes[value % PUBLISHERS]!;
     attempted.add(value);
     while (!confirmed.has(value)) {
       const published = publisher.publish(Skewed, { value }, { idempotencyKey: `k${value}`, ...this.#sendOptions });
-      await published.then(() => confirmed.add(value), () => undefined);
+      await published.then(() => confirmed.add(value), (error: unknown) => {
+        if (isMillraceError(error) && error.code === 'CLOSED') throw error;
+      });
     }
   }
 }
