@@ -18,6 +18,10 @@ interface KnownNode {
   readonly id: string;
   readonly server: LocalServer;
   readonly isPrimary: boolean;
+  /** Whether it speaks of itself. */
+  readonly isItself: boolean;
+  /** Grows each time that it gets slots of others. */
+  readonly epoch: number;
   /** The id of the primary of a replica. */
   readonly follows: string;
   readonly slots: readonly SlotRange[];
@@ -65,10 +69,15 @@ export class LocalCluster {
     return this.nodes.map(({ url }) => url);
   }
 
-  /** The node that has a slot, by what the nodes say that answer. */
+  /**
+   * The node that has a slot: the one that says so of itself, since others hear of a move up to a second later; of several the
+   * one that got it last. By the words of others while it is away.
+   */
   async primaryOf(slot: number): Promise<LocalServer> {
-    const known = await this.#known();
-    const found = known.find(({ isPrimary, slots }) => isPrimary && slots.some(([first, last]) => first <= slot && slot <= last));
+    const views = await Promise.all(this.#answering.map((node) => this.#knownTo(node).catch(() => [])));
+    const claims = views.flat().filter((node) => node.isPrimary && has(node, slot));
+    const own = claims.filter(({ isItself }) => isItself).sort((one, other) => other.epoch - one.epoch);
+    const found = own[0] ?? claims[0];
     if (!found) throw new MillraceError('REDIS_FAILED', `No node of the cluster has slot ${slot}.`);
     return found.server;
   }
@@ -182,12 +191,13 @@ export class LocalCluster {
   }
 
   #nodeIn(line: string): KnownNode[] {
-    const [id = '', address = '', flags = '', follows = '', , , , , ...ranges] = line.split(' ');
+    const [id = '', address = '', flags = '', follows = '', , , epoch, , ...ranges] = line.split(' ');
     const port = Number(/:(\d+)@/.exec(address)?.[1]);
     const server = this.nodes.find((node) => node.port === port);
     if (!server) return [];
     const slots = ranges.filter((range) => /^\d/.test(range)).map(rangeOf);
-    return [{ id, server, isPrimary: flags.includes('master') && !flags.includes('fail'), follows, slots }];
+    const isPrimary = flags.includes('master') && !flags.includes('fail');
+    return [{ id, server, isPrimary, isItself: flags.includes('myself'), epoch: Number(epoch), follows, slots }];
   }
 
   /** A node that has changed its role is ok before the others have heard of it. */
@@ -205,6 +215,10 @@ export class LocalCluster {
       return isWhole && isKnown && (replication.includes('role:master') || replication.includes('master_link_status:up'));
     });
   }
+}
+
+function has({ slots }: KnownNode, slot: number): boolean {
+  return slots.some(([first, last]) => first <= slot && slot <= last);
 }
 
 function viewOf(known: readonly KnownNode[]): string {
