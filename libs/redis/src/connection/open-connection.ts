@@ -5,6 +5,7 @@ import type { RedisAddress } from './redis-address.js';
 import { credentialsOf, type RedisLogin, type SentinelTarget, type ServerTarget, tlsOf, trustFor } from './redis-target.js';
 import type { Sentinels } from './sentinels.js';
 import { ServerConnection } from './server-connection.js';
+import { hearingErrors } from './socket-errors.js';
 
 /** Makes a connection with the name of its purpose, which does not connect yet. */
 export type MakeConnection = (name: string, profile: Profile) => ServerConnection;
@@ -29,7 +30,8 @@ export function toPrimary(sentinels: Sentinels, { database = 0, ...login }: Omit
 
 function maker(redisOf: (options: RedisOptions) => Redis): MakeConnection {
   return (name, profile) =>
-    new ServerConnection(name, (reconnectOnError) => redisOf({ ...PROFILES[profile], connectionName: name, reconnectOnError }));
+    new ServerConnection(name, (reconnectOnError) =>
+      hearingErrors(redisOf({ ...PROFILES[profile], connectionName: name, reconnectOnError })));
 }
 
 /** A connection to a server, which does not connect yet. */

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { SENTINEL_PROFILE } from './profiles.js';
 import type { RedisAddress } from './redis-address.js';
 import { shownText } from './redis-failure.js';
+import { hearingErrors } from './socket-errors.js';
 import { credentialsOf, type SentinelOptions, trustFor } from './redis-target.js';
 
 /** Told of the primary each time that it may be another one. */
@@ -84,7 +85,8 @@ class Sentinel {
     this.#where = `${host}:${port}`;
     this.#options = options;
     const trust = tls ? { tls: trustFor(host, tls) } : {};
-    this.#redis = new Redis({ ...SENTINEL_PROFILE, connectionName: name, host, port, ...credentialsOf(options), ...trust });
+    const where = { host, port, connectionName: name };
+    this.#redis = hearingErrors(new Redis({ ...SENTINEL_PROFILE, ...where, ...credentialsOf(options), ...trust }));
     this.#redis.on('error', (error: unknown) => void (this.#lastError = asError(error)));
     this.#redis.on('message', (_channel: string, text: string) => {
       if (text.startsWith(`${primary} `)) changed();

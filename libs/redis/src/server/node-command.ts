@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { asError, MillraceError } from '@millrace/core';
 import { Redis } from 'ioredis';
+import { hearingErrors } from '../connection/socket-errors.js';
 import { clientTrust, type LocalTls } from './local-tls.js';
 
 export type Call = (command: string, ...args: (string | number)[]) => Promise<unknown>;
@@ -18,11 +19,11 @@ export interface LocalPort {
 
 /** Runs commands on a server, over a connection that is closed then. It rejects when the server is not there. */
 export async function onServer<T>({ port, password, tls }: LocalPort, work: (call: Call) => Promise<T>): Promise<T> {
-  const redis = new Redis({
+  const redis = hearingErrors(new Redis({
     host: '127.0.0.1', port, protocol: 2, disableClientInfo: true, enableReadyCheck: false, lazyConnect: true,
     connectTimeout: CONNECT_MS, commandTimeout: COMMAND_MS, maxRetriesPerRequest: 0, retryStrategy: null,
     ...(password === undefined ? {} : { password }), ...(await clientTrust(tls)),
-  });
+  }));
   redis.on('error', () => undefined);
   try {
     await redis.connect();
