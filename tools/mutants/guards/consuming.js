@@ -168,7 +168,7 @@ export const holding = [
   {
     name: 'messages of a read whose reply was lost are put back',
     file: `${READ}/read-line.ts`,
-    find: '    if (this.#isDoubtful) await feedback.rejoin(this.places);\n',
+    find: '    if (wasDoubtful) await feedback.rejoin(this.places);\n',
     replace: '',
     spec: RACES_SPEC,
     title: 'R12 of a read: its messages are handled once',

@@ -174,7 +174,7 @@ export const ordered = [
   {
     name: 'ordered: all is read again after a lost read',
     file: 'libs/streams/src/read/read-line.ts',
-    find: '    if (this.#isDoubtful) await feedback.rejoin(this.places);\n',
+    find: '    if (wasDoubtful) await feedback.rejoin(this.places);\n',
     replace: '',
     spec: REPLIES_SPEC,
     title: 'R12 of a read of a member that hears no rings',

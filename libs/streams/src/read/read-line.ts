@@ -119,9 +119,11 @@ export class ReadLine {
     }
     const epoch = way.epochOf(this.#first);
     if (epoch !== this.#readOn) this.doubt('the connection to Redis was lost');
-    if (this.#isDoubtful) await feedback.rejoin(this.places);
-    if (this.#problem !== null) onRejoined();
+    const wasDoubtful = this.#isDoubtful;
+    // A doubt that comes meanwhile is not the one that is seen to here.
     this.#isDoubtful = false;
+    if (wasDoubtful) await feedback.rejoin(this.places);
+    if (this.#problem !== null) onRejoined();
     this.#readOn = epoch;
     for (const stream of this.#streams) rings.lookAt(stream);
   }
