@@ -1,7 +1,7 @@
 import { builtinModules } from 'node:module';
 import { isAbsolute, relative, sep } from 'node:path';
 import { ImportGraph, sourceOf } from './import-graph.js';
-import { FOR_TESTS, LIBRARIES, PACKAGES, PURE } from './layers.js';
+import { BESIDE_TESTS, FOR_TESTS, LIBRARIES, PACKAGES, PURE } from './layers.js';
 
 const ALIAS = '@millrace/';
 const graph = new ImportGraph();
@@ -73,7 +73,7 @@ function libraryProblem({ place, specifier }) {
   if (rest.length > 0) return { messageId: 'deep', data: { specifier, target } };
   if (place.kind !== 'libs') return null;
   if (name === place.name) return place.test ? null : { messageId: 'self' };
-  const allowed = [...(LIBRARIES[place.name] ?? []), ...(place.test ? FOR_TESTS : [])];
+  const allowed = [...(LIBRARIES[place.name] ?? []), ...(place.test ? [...FOR_TESTS, ...(BESIDE_TESTS[place.name] ?? [])] : [])];
   if (allowed.includes(name)) return null;
   return { messageId: 'upward', data: { unit: place.unit, target, allowed: allowed.join(', ') || 'no other library' } };
 }

@@ -11,14 +11,18 @@ export const LIBRARIES = {
   outbox: ['core'],
   streams: ['core', 'redis'],
   jobs: ['core', 'redis'],
-  rpc: ['core', 'redis', 'outbox', 'streams', 'jobs'],
+  ledger: ['core', 'redis'],
+  rpc: ['core', 'redis', 'ledger', 'outbox', 'streams', 'jobs'],
   admin: ['core', 'redis', 'outbox', 'streams', 'jobs'],
   testing: ['core', 'redis', 'streams'],
-  nestjs: ['core', 'redis', 'telemetry', 'outbox', 'streams', 'jobs', 'rpc', 'admin'],
+  nestjs: ['core', 'redis', 'telemetry', 'ledger', 'outbox', 'streams', 'jobs', 'rpc', 'admin'],
 };
 
 /** Beside what its library may import, a test may use the harness that users get. */
 export const FOR_TESTS = ['testing'];
+
+/** A library -> those that its tests alone may import: the presence that a ledger asks is one of streams. */
+export const BESIDE_TESTS = { ledger: ['streams'] };
 
 /**
  * A package, or all of a scope as `@scope/*` -> the places whose code may import it, and the places where tests alone may.

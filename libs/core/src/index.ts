@@ -34,6 +34,8 @@ export * from './delivery/unknown-message.js';
 export * from './duration.js';
 export * from './errors.js';
 export * from './events.js';
+export * from './ledger/entry-id.js';
+export * from './ledger/ledger-port.js';
 export * from './lifecycle/loop.js';
 export * from './lifecycle/semaphore.js';
 export * from './lifecycle/spread.js';

@@ -1,12 +1,11 @@
-import { MillraceError, type PresencePort } from '@millrace/core';
+import { type LedgerPort, MillraceError, type PresencePort } from '@millrace/core';
+import { Ledger } from '@millrace/ledger';
 import type { Topology } from '@millrace/redis';
 import { assertServiceName, type OutgoingCall } from './call/outgoing-call.js';
 import type { CallerCounters } from './call/caller-counters.js';
 import { Caller } from './call/caller.js';
 import { Directory } from './call/directory.js';
 import { Handles, type ResultWait, type StartedCall } from './handle/handles.js';
-import { Ledger } from './ledger/ledger.js';
-import type { LedgerPort } from './ledger/ledger-port.js';
 import { CallMonitor } from './monitor/call-monitor.js';
 import type { MethodFigures } from './monitor/method-counts.js';
 import { Registry } from './registry/registry.js';

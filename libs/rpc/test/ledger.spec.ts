@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Begun, LedgerPort } from '@millrace/rpc';
+import type { Begun, LedgerPort } from '@millrace/core';
 import { silence, waitFor } from '@millrace/testing';
 import { call, failureOf, gate, LEASE_MS, RpcGround, serve } from './rpc-ground.js';
 

@@ -1,10 +1,10 @@
 /** The guards of what is kept of calls: the outcomes of requests that may be repeated, and results that are fetched later. */
 
 const SCRIPTS = 'libs/rpc/src/scripts';
-const LEDGER = 'libs/rpc/src/ledger';
+const LEDGER = 'libs/ledger/src';
 const EXECUTION = 'libs/rpc/src/serve/execution.ts';
 const HANDLES = 'libs/rpc/src/handle/handles.ts';
-const ENTRIES_SPEC = 'libs/rpc/test/ledger/ledger.spec.ts';
+const ENTRIES_SPEC = 'libs/ledger/test/ledger.spec.ts';
 const HANDLES_SPEC = 'libs/rpc/test/handles.spec.ts';
 const LEDGER_SPEC = 'libs/rpc/test/ledger.spec.ts';
 

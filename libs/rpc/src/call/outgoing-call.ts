@@ -1,6 +1,5 @@
-import { MillraceError, isName, quote } from '@millrace/core';
+import { isEntryId, MillraceError, isName, quote } from '@millrace/core';
 import { isMemberName, type ServiceName } from '../keys.js';
-import { isEntryId } from '../ledger/entry-id.js';
 import { tooLarge } from '../wire/payload-bound.js';
 import { MOST_WINDOW } from '../wire/stream-frame.js';
 import { isMethodName, LONGEST_BUDGET_MS, MOST_HEADER } from '../wire/request-frame.js';

@@ -1,9 +1,8 @@
 import {
-  type Duration, type DurationBounds, IsDurationOption, isDurationWithin, IsIdempotencyKey, parseOptions, passesQuickly,
-  type QuickRules,
+  type Duration, type DurationBounds, IsDurationOption, isDurationWithin, isEntryId, IsIdempotencyKey, parseOptions,
+  passesQuickly, type QuickRules,
 } from '@millrace/core';
 import { IsInstance, IsObject, IsOptional, Length } from 'class-validator';
-import { isEntryId } from '../ledger/entry-id.js';
 
 const TIMEOUT: DurationBounds = { min: '1ms', max: '1d' };
 const LONGEST_INSTANCE = 200;

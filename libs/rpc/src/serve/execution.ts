@@ -1,7 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
-import { emit, errorRecord } from '@millrace/core';
+import { emit, errorRecord, type LedgerPort } from '@millrace/core';
 import { RpcIndefiniteError } from '../errors.js';
-import type { LedgerPort } from '../ledger/ledger-port.js';
 import type { AnswerKind } from '../wire/answer-frame.js';
 import { codeOf, errorText } from '../wire/error-answer.js';
 import { tooLarge } from '../wire/payload-bound.js';

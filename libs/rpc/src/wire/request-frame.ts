@@ -1,5 +1,5 @@
+import { isEntryId } from '@millrace/core';
 import { isMemberName } from '../keys.js';
-import { isEntryId } from '../ledger/entry-id.js';
 import { MOST_WINDOW } from './stream-frame.js';
 
 /** Longest time that a call may take: as long as an inbox is kept without a sign of its caller. */

@@ -1,8 +1,8 @@
 import { expect } from '@jest/globals';
 import { type Instance, type InstanceDefinition, type MethodSummary, Registry, registryKeys, type Registration } from '@millrace/rpc';
 import { TypeScriptChild, waitFor } from '@millrace/testing';
-import type { Peer, PeerOptions } from '../ledger/peer.js';
-import { PeerBed } from '../ledger/peer-bed.js';
+import type { Peer, PeerOptions } from './peer.js';
+import { PeerBed } from './peer-bed.js';
 
 /** Far longer than a test: no poll covers for a push that was missed. */
 export const NO_POLL_MS = 3_600_000;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Begun, Ledger, ledgerKey, type LedgerOptions } from '@millrace/rpc';
+import type { Begun } from '@millrace/core';
+import { Ledger, ledgerKey, type LedgerOptions } from '@millrace/ledger';
 import { SlottedTopology, TypeScriptChild, waitFor } from '@millrace/testing';
 import type { Peer } from './peer.js';
 import { PeerBed } from './peer-bed.js';

@@ -1,12 +1,11 @@
-import { randomBytes } from 'node:crypto';
+import { assertEntryId, assertEntryWord, type Begun, type LedgerCounters, type LedgerPort } from '@millrace/core';
 import { loadScript, type RedisConnection, RedisFailure } from '@millrace/redis';
-import { ledgerKey } from '../keys.js';
+import { randomBytes } from 'node:crypto';
+import { ledgerKey } from './keys.js';
 import { DoubtfulBegins } from './doubtful-begins.js';
-import { assertEntryId, assertEntryWord } from './entry-id.js';
 import { Holders } from './holders.js';
 import { BeginCall, type BeginParts, type Counting, TokenCall } from './ledger-call.js';
 import { assertLedgerOptions, LEDGER_DEFAULTS, type LedgerOptions } from './ledger-options.js';
-import type { Begun, LedgerCounters, LedgerPort } from './ledger-port.js';
 import { TickBatches } from './tick-batches.js';
 
 const beginEntries = loadScript('./begin-entries.lua', import.meta.url);

@@ -1,6 +1,5 @@
-import { MillraceError, quote, spread } from '@millrace/core';
+import { type Begun, type LedgerCounters, MillraceError, quote, spread } from '@millrace/core';
 import type { RedisConnection } from '@millrace/redis';
-import type { Begun, LedgerCounters } from './ledger-port.js';
 import type { TickItem } from './tick-batches.js';
 
 export type Counting = { -readonly [Name in keyof LedgerCounters]: LedgerCounters[Name] };

@@ -1,4 +1,5 @@
-import { hasHalfCharacter, MillraceError, quote } from '@millrace/core';
+import { MillraceError } from '../errors.js';
+import { hasHalfCharacter, quote } from '../names.js';
 
 const MOST_ID_BYTES = 256;
 

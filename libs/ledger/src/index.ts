@@ -1,0 +1,3 @@
+export * from './keys.js';
+export type { LedgerOptions } from './ledger-options.js';
+export * from './ledger.js';
