@@ -1,5 +1,6 @@
 import { calls } from './guards/calls.js';
 import { chosenCalls } from './guards/calls-choosing.js';
+import { http } from './guards/http.js';
 import { keptCalls } from './guards/calls-kept.js';
 import { streamedCalls } from './guards/calls-streams.js';
 import { clocks } from './guards/clocks.js';
@@ -38,6 +39,6 @@ export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
   ...owning, ...ordered, ...deaths, ...openFetches, ...orderingOperators, ...raising,
-  ...durable, ...topology,
+  ...durable, ...topology, ...http,
   ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls,
 ];

@@ -12,6 +12,8 @@ import { HandlerFinder } from '../explore/handler-finder.js';
 import { HandlerPlanner } from '../explore/handler-planner.js';
 import { Health } from '../health/health.js';
 import { MillraceHealthIndicator } from '../health/millrace-health.indicator.js';
+import { IdempotencyInterceptor } from '../http/idempotency/idempotency.interceptor.js';
+import { RequestLedgers } from '../http/idempotency/request-ledgers.js';
 import { queueConfiguration } from '../jobs/feature-queues.js';
 import { JobWorkers } from '../jobs/job-workers.js';
 import { Queues } from '../jobs/queues.js';
@@ -57,12 +59,12 @@ const settings = {
     settings, queueConfiguration, ...lateConnections, AbsenceWatch, BootReport, Calls, Connections, EventLog, HandlerFinder,
     HandlerPlanner, HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Lifecycle, LocalSubscriptions,
     MillraceHealthIndicator, Queues, Resources, ServiceInstances, Services, SignalCheck, Subscriptions,
-    KnownInstances, balancerProvider,
+    KnownInstances, balancerProvider, RequestLedgers, IdempotencyInterceptor,
   ],
   exports: [
     SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, Orders, Topics,
     LocalSubscriptions, Health, MillraceHealthIndicator, Lifecycle, Contracts, Calls, ServiceInstances,
-    Balancer,
+    Balancer, RequestLedgers,
   ],
 })
 export class MillraceModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { assertQueuesWork } from '@millrace/jobs';
 import type { Settings } from '../config/settings.js';
 import type { HandlerPlan } from '../explore/plan.js';
+import { RequestLedgers } from '../http/idempotency/request-ledgers.js';
 import { Queues } from '../jobs/queues.js';
 import { Connections } from './connections.js';
 import { Inbox } from './inbox.js';
@@ -14,12 +15,16 @@ export class Resources {
   readonly #connections: Connections;
   readonly #queues: Queues;
   readonly #inbox: Inbox;
+  readonly #requests: RequestLedgers;
 
-  constructor(@Inject(SETTINGS) settings: Settings, connections: Connections, queues: Queues, inbox: Inbox) {
+  constructor(
+    @Inject(SETTINGS) settings: Settings, connections: Connections, queues: Queues, inbox: Inbox, requests: RequestLedgers,
+  ) {
     this.#settings = settings;
     this.#connections = connections;
     this.#queues = queues;
     this.#inbox = inbox;
+    this.#requests = requests;
   }
 
   /** @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED, DATABASE_UNREACHABLE, DATABASE_FAILED, TOPIC_MISMATCH */
@@ -34,6 +39,7 @@ export class Resources {
   }
 
   async close(): Promise<void> {
+    await this.#requests.stop();
     await this.#queues.close();
     await this.#connections.close();
   }

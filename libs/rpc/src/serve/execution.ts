@@ -5,7 +5,7 @@ import type { AnswerKind } from '../wire/answer-frame.js';
 import { codeOf, errorText } from '../wire/error-answer.js';
 import { tooLarge } from '../wire/payload-bound.js';
 import type { Certainty } from './certainty.js';
-import type { LateRecords } from './late-records.js';
+import type { LateRecords } from '@millrace/ledger';
 import { reportFailure } from './report-failure.js';
 import type { ServedRequest } from './served-request.js';
 import { type AnsweringMethod, isStreaming, type ServedMethod } from './service-definition.js';

@@ -8,7 +8,7 @@ import type { AnswerBatcher } from './answer-batcher.js';
 import type { Certainty, ReadOrigin } from './certainty.js';
 import { Execution, type MethodLedgers } from './execution.js';
 import type { RedisClock } from './redis-clock.js';
-import type { LateRecords } from './late-records.js';
+import type { LateRecords } from '@millrace/ledger';
 import { mayHaveRun, otherForm, unknownMethod } from './refusals.js';
 import type { RequestStream } from './request-stream.js';
 import { ServedRequest } from './served-request.js';

@@ -5,7 +5,7 @@ import type { CallMonitor } from '../monitor/call-monitor.js';
 import { AnswerBatcher } from './answer-batcher.js';
 import type { Cancellations } from './cancellations.js';
 import { Certainty } from './certainty.js';
-import { LateRecords } from './late-records.js';
+import { LateRecords } from '@millrace/ledger';
 import type { MethodLedgers } from './execution.js';
 import { OwnStreams } from './own-streams.js';
 import { RedisClock } from './redis-clock.js';
@@ -52,7 +52,7 @@ export class Responder {
   readonly member: string;
   readonly #parts: ResponderParts;
   readonly #answers: AnswerBatcher;
-  readonly #records = new LateRecords();
+  readonly #records = new LateRecords('rpc-ledger');
   readonly #slots: RequestSlots;
   readonly #requests: RequestStream<ServedRequest>;
   readonly #own: RequestStream<ServedRequest>;

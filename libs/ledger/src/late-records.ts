@@ -12,10 +12,23 @@ const LONGEST_PAUSE_MS = 1_000;
 export class LateRecords {
   readonly #abandoned = new AbortController();
   readonly #recording = new Set<Promise<void>>();
+  readonly #loop: string;
 
-  constructor() {
+  /** @param loop names it in the events `loop-failed` */
+  constructor(loop: string) {
+    this.#loop = loop;
     // Any number of records may wait for Redis.
     setMaxListeners(0, this.#abandoned.signal);
+  }
+
+  /** Resolves when it is recorded, or when the first try has failed: then it is tried on. */
+  async recorded(record: () => Promise<unknown>): Promise<void> {
+    try {
+      await record();
+    } catch (error) {
+      this.#failed(error);
+      this.add(record);
+    }
   }
 
   /** @param record is called until it does not reject */
@@ -42,8 +55,12 @@ export class LateRecords {
         await record();
         return;
       } catch (error) {
-        emit('loop-failed', { loop: 'rpc-ledger', error: errorRecord(error), failures: 1 });
+        this.#failed(error);
       }
     }
+  }
+
+  #failed(error: unknown): void {
+    emit('loop-failed', { loop: this.#loop, error: errorRecord(error), failures: 1 });
   }
 }
