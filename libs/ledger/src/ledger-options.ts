@@ -9,15 +9,15 @@ export interface LedgerOptions {
   /** The name of the ledger: 1 to 400 letters, digits, `.`, `_`, `-` and `:`. The same id in another ledger is another entry. */
   readonly scope: string;
   /**
-   * How long an entry that is done is kept, in whole milliseconds, and up to as long again. Also the far bound for one in progress: no work may take
-   * longer. Default 600 000 (10 minutes).
+   * How long an entry that is done is kept, in whole milliseconds, and up to as long again. Also the far bound for one in
+   * progress: no work may take longer. Default 600 000 (10 minutes).
    */
   readonly keepMs?: number;
   /** The largest result that is kept, in bytes of UTF-8. Default 65 536. */
   readonly maxResultBytes?: number;
   /**
-   * How many entries there may be, in progress and done: beyond them nothing is begun. They are spread evenly over the shards, each
-   * of which has its part. Default 1 000 000.
+   * How many entries there may be, in progress and done: beyond them nothing is begun. Each shard has its part of them.
+   * Default 1 000 000.
    */
   readonly maxEntries?: number;
 }

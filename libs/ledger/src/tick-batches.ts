@@ -22,8 +22,8 @@ interface Batch {
 }
 
 /**
- * Runs a script for many entries at once: those of one tick, for one connection, go in one call, up to 64 or 256 KiB. On a Cluster
- * a connection leads to a slot, and so each shard has a call of its own. The script answers with a list of one text an entry.
+ * Runs a script for many entries at once: those of one tick, for one connection, go in one call, up to 64 or 256 KiB. On a
+ * Cluster a connection leads to a slot, and so each shard has a call of its own. The script answers with one text an entry.
  */
 export class TickBatches {
   readonly #script: RunnableScript;

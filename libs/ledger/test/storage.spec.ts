@@ -39,7 +39,7 @@ async function age(ageMs: number): Promise<void> {
   const { done: hashes } = ledgerKeys(bed.prefix, SCOPE, 0);
   const began = await starts();
   const latest = began[0]! >= began[1]! ? 0 : 1;
-  await bed.command('HSET', hashes[latest]!, '', Date.now() - ageMs);
+  await bed.command('HSET', hashes[latest], '', Date.now() - ageMs);
 }
 
 describe('entries of a ledger that are done', () => {
@@ -143,7 +143,8 @@ describe('a ledger on several nodes', () => {
     const tokens = await Promise.all(ids.map(async (id) => ((await ledger.begin(id, member)) as { token: string }).token));
     expect((await Promise.all(ids.map((id) => ledger.begin(id, member)))).every(({ kind }) => kind === 'busy')).toBe(true);
     expect(await ledger.size()).toEqual({ inProgress: 50, done: 0 });
-    expect(await Promise.all(ids.map((id, index) => ledger.complete(id, tokens[index]!, String(index))))).toEqual(ids.map(() => true));
+    const completed = await Promise.all(ids.map((id, index) => ledger.complete(id, tokens[index]!, String(index))));
+    expect(completed).toEqual(ids.map(() => true));
     expect(await Promise.all(ids.map((id) => ledger.begin(id, member)))).toEqual(ids.map((_, index) => ({ kind: 'done', result: String(index) })));
     expect(await ledger.size()).toEqual({ inProgress: 0, done: 50 });
     await ledger.stop();
