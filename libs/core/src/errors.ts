@@ -29,9 +29,11 @@ export const ERROR_CODES = [
   'PUBLISH_INDEFINITE',
   'PUBLISH_REFUSED',
   'BACK_PRESSURE',
+  'LEDGER_FULL',
   'TOPIC_MISMATCH',
   'ORDERING_MISMATCH',
   'NO_KEY',
+  'NO_IDEMPOTENCY_KEY',
   'KEY_NOT_PARKED',
   'PARTITION_NOT_STOPPED',
   'STATE_LOST',
@@ -113,6 +115,14 @@ export class UnreadablePayloadError extends MillraceError {
   constructor(message: string, details: MillraceErrorDetails = {}) {
     super('INVALID_PAYLOAD', message, details);
     this.name = 'UnreadablePayloadError';
+  }
+}
+
+/** The idempotency key of a message or a job cannot be told. No attempt can mend that. */
+export class NoIdempotencyKeyError extends MillraceError {
+  constructor(message: string, cause?: unknown) {
+    super('NO_IDEMPOTENCY_KEY', message, { cause });
+    this.name = 'NoIdempotencyKeyError';
   }
 }
 

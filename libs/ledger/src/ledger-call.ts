@@ -1,5 +1,5 @@
 import { type Begun, type LedgerCounters, MillraceError, quote, spread } from '@millrace/core';
-import type { RedisConnection } from '@millrace/redis';
+import type { EntryPlace } from './ledger-shard.js';
 import type { TickItem } from './tick-batches.js';
 
 export type Counting = { -readonly [Name in keyof LedgerCounters]: LedgerCounters[Name] };
@@ -27,6 +27,8 @@ export interface BeginParts {
   readonly send: (call: BeginCall) => void;
   /** It is not known whether a begin took effect. */
   readonly doubtful: (call: BeginCall, error: Error) => void;
+  /** Says that there is no room for an entry. */
+  readonly full: () => Error;
 }
 
 const FIRST_RETRY_MS = 20;
@@ -36,8 +38,7 @@ const MOST_TAKEOVERS = 3;
 
 /** One begin, until it is answered: it may be sent again to take the entry over. */
 export class BeginCall implements TickItem {
-  readonly connection: RedisConnection;
-  readonly key: string;
+  readonly place: EntryPlace;
   readonly token: string;
   args: readonly string[];
   readonly #parts: BeginParts;
@@ -45,9 +46,8 @@ export class BeginCall implements TickItem {
   readonly #holder: string;
   #takeovers = 0;
 
-  constructor(parts: BeginParts, { connection, key, token, holder }: NewBegin, asker: Asker<Begun>) {
-    this.connection = connection;
-    this.key = key;
+  constructor(parts: BeginParts, { place, token, holder }: NewBegin, asker: Asker<Begun>) {
+    this.place = place;
     this.token = token;
     this.args = [token, holder, ''];
     this.#parts = parts;
@@ -66,13 +66,19 @@ export class BeginCall implements TickItem {
       counters.repeated += 1;
       this.#asker.resolve(sign === 'd' ? { kind: 'done', result: reply.slice(1) } : { kind: 'done', result: '', tooLarge: true });
     } else if (sign === 'h') this.#held(heldEntryOf(reply));
-    else this.failed(entryFailed(this.key, reply));
+    else if (sign === 'f') this.#refused();
+    else this.failed(entryFailed(this.place, reply));
   }
 
   failed(error: Error): void {
     this.#parts.counters.failed += 1;
     this.#parts.doubtful(this, error);
     this.#asker.reject(error);
+  }
+
+  #refused(): void {
+    this.#parts.counters.full += 1;
+    this.#asker.reject(this.#parts.full());
   }
 
   #held({ token, holder, ageMs }: HeldEntry): void {
@@ -88,28 +94,27 @@ export class BeginCall implements TickItem {
 }
 
 export interface NewBegin {
-  readonly connection: RedisConnection;
-  readonly key: string;
+  readonly place: EntryPlace;
   readonly token: string;
   readonly holder: string;
 }
 
 /** A completion or a release, and how its answers are counted. */
-export interface NewTokenCall extends Pick<TickItem, 'key' | 'args'> {
+export interface NewTokenCall extends Pick<TickItem, 'place' | 'args'> {
   readonly done: 'completed' | 'released';
   readonly refused: 'fenced' | null;
 }
 
 /** One completion or release, until it is answered. */
 export class TokenCall implements TickItem {
-  readonly key: string;
+  readonly place: EntryPlace;
   readonly args: readonly string[];
   readonly #counters: Counting;
   readonly #call: NewTokenCall;
   readonly #asker: Asker<boolean>;
 
   constructor(counters: Counting, call: NewTokenCall, asker: Asker<boolean>) {
-    this.key = call.key;
+    this.place = call.place;
     this.args = call.args;
     this.#counters = counters;
     this.#call = call;
@@ -119,7 +124,7 @@ export class TokenCall implements TickItem {
   answered(reply: string): void {
     const { done, refused } = this.#call;
     if (reply === '+') this.#counters[done] += 1;
-    else if (reply !== '-') return this.failed(entryFailed(this.key, reply));
+    else if (reply !== '-') return this.failed(entryFailed(this.place, reply));
     else if (refused) this.#counters[refused] += 1;
     this.#asker.resolve(reply === '+');
   }
@@ -140,7 +145,10 @@ function heldEntryOf(reply: string): HeldEntry {
   return { token, holder: holder.join(' '), ageMs: Number(age) || 0 };
 }
 
-function entryFailed(key: string, reply: string): MillraceError {
-  const why = `${quote(key)} failed: ${quote(reply.slice(1))}`;
-  return new MillraceError('REDIS_FAILED', `The entry of a ledger in ${why}. Nothing was recorded; remove the key if it is none of yours.`);
+function entryFailed({ shard, id }: EntryPlace, reply: string): MillraceError {
+  const why = `${shard.keys.join(', ')} failed: ${quote(reply.slice(1))}`;
+  return new MillraceError(
+    'REDIS_FAILED',
+    `Entry ${quote(id)} of a ledger in ${why}. Nothing was recorded; remove the key that is none of Millrace.`,
+  );
 }

@@ -1,16 +1,17 @@
 import { asError } from '@millrace/core';
 import type { RedisArgument, RedisConnection, RunnableScript } from '@millrace/redis';
+import type { EntryPlace, LedgerShard } from './ledger-shard.js';
 
 const MOST_ITEMS = 64;
 /** A call with larger arguments would keep others waiting for long, the sign of life of the process among them. */
 const MOST_CHARACTERS = 262_144;
 
-/** One key in a call of a script, with its arguments, and what becomes of it. */
+/** One entry in a call of a script, with its arguments, and what becomes of it. */
 export interface TickItem {
-  readonly key: string;
+  readonly place: EntryPlace;
   /** As many for each item. */
   readonly args: readonly string[];
-  /** The reply of the script for this key. */
+  /** The reply of the script for this entry. */
   readonly answered: (reply: string) => void;
   readonly failed: (error: Error) => void;
 }
@@ -21,8 +22,8 @@ interface Batch {
 }
 
 /**
- * Runs a script for many keys at once: those of one tick, for one connection, go in one call, up to 64 or 256 KiB. The script
- * answers with a list of one text a key.
+ * Runs a script for many entries at once: those of one tick, for one connection, go in one call, up to 64 or 256 KiB. On a
+ * Cluster a connection leads to a slot, and so each shard has a call of its own. The script answers with one text an entry.
  */
 export class TickBatches {
   readonly #script: RunnableScript;
@@ -36,7 +37,8 @@ export class TickBatches {
     this.#head = head;
   }
 
-  add(connection: RedisConnection, item: TickItem): void {
+  add(item: TickItem): void {
+    const { connection } = item.place.shard;
     const batch = this.#open.get(connection) ?? this.#begun(connection);
     batch.items.push(item);
     for (const arg of item.args) batch.characters += arg.length;
@@ -63,11 +65,15 @@ export class TickBatches {
   };
 
   async #send(connection: RedisConnection, items: readonly TickItem[]): Promise<void> {
+    const numbers = new Map<LedgerShard, number>();
     const keys: string[] = [];
     const args = [...this.#head];
-    for (const item of items) {
-      keys.push(item.key);
-      args.push(...item.args);
+    for (const { place, args: own } of items) {
+      if (!numbers.has(place.shard)) {
+        keys.push(...place.shard.keys);
+        numbers.set(place.shard, numbers.size + 1);
+      }
+      args.push(numbers.get(place.shard)!, place.id, ...own);
     }
     try {
       const replies = (await connection.run(this.#script, keys, args)) as string[];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Begun } from '@millrace/core';
-import { Ledger, ledgerKey, type LedgerOptions } from '@millrace/ledger';
+import { Ledger, LEDGER_SHARDS, ledgerKeys, type LedgerOptions, shardOf, type ShardKeys } from '@millrace/ledger';
 import { SlottedTopology, TypeScriptChild, waitFor } from '@millrace/testing';
 import type { Peer } from './peer.js';
 import { PeerBed } from './peer-bed.js';
@@ -51,7 +51,15 @@ function untilNotBusy({ ledger, member }: Worker, id: string): Promise<Begun> {
   return waitFor(asked, { what: 'the entry not to be busy' });
 }
 
-const textOf = (id: string): Promise<unknown> => bed.command('GET', ledgerKey(bed.prefix, SCOPE, id));
+const keysOf = (id: string): ShardKeys => ledgerKeys(bed.prefix, SCOPE, shardOf(id));
+/** An entry in progress as Redis has it. */
+const textOf = (id: string): Promise<unknown> => bed.command('HGET', keysOf(id).progress, id);
+/** Ids of one shard, or of different ones. */
+const idsOf = (count: number, isOne: (shard: number, index: number) => boolean): string[] => {
+  const ids: string[] = [];
+  for (let number = 0; ids.length < count; number += 1) if (isOne(shardOf(`id-${number}`), ids.length)) ids.push(`id-${number}`);
+  return ids;
+};
 
 describe('an entry of a ledger', () => {
   it('is absent, then in progress for one, then done with its result', async () => {
@@ -125,18 +133,18 @@ describe('an entry of a ledger', () => {
     }
   });
 
-  it.each(['{}', '}{', 'a:b', '{a}', 'ä ö\n\t', ' ', '%7B', '\u0000', '*?[]', '😀', 'x'.repeat(256), '__proto__', "it's"])(
+  it.each(['{}', '}{', 'a:b', '{a}', 'ä ö\n\t', ' ', '%7B', '\u0000', '*?[]', '😀', 'x'.repeat(300), '__proto__', "it's"])(
     'has any id, such as %j, and is another one for each',
     async (id) => {
       const one = await worker();
       const token = await begun(one, id);
       expect(await one.ledger.complete(id, token, `result of ${id}`)).toBe(true);
       expect(await one.ledger.begin(id, one.member)).toEqual({ kind: 'done', result: `result of ${id}` });
-      await begun(one, encodeURIComponent(id) === id ? `${id.slice(1)}-` : encodeURIComponent(id).slice(0, 256));
+      await begun(one, encodeURIComponent(id) === id ? `${id.slice(1)}-` : encodeURIComponent(id).slice(0, 300));
     },
   );
 
-  it.each(['', 'x'.repeat(257), 'ä'.repeat(129), '\ud800'])('refuses %j as an id', async (id) => {
+  it.each(['', 'x'.repeat(301), 'ä'.repeat(151), '\ud800'])('refuses %j as an id', async (id) => {
     const one = await worker();
     await expect(one.ledger.begin(id, one.member)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
     await expect(one.ledger.complete(id, 'token', '')).rejects.toMatchObject({ code: 'INVALID_INPUT' });
@@ -152,7 +160,7 @@ describe('an entry of a ledger', () => {
     await one.ledger.release('b', b);
     await one.ledger.complete('b', b, '');
     const once = { busy: 1, repeated: 1, completed: 1, tooLarge: 1, fenced: 1, released: 1 };
-    expect(one.ledger.counters).toEqual({ begun: 2, takenOver: 0, failed: 0, ...once });
+    expect(one.ledger.counters).toEqual({ begun: 2, takenOver: 0, full: 0, failed: 0, ...once });
   });
 });
 
@@ -253,7 +261,7 @@ describe('calls of a ledger', () => {
   });
 
   it('go apart where their keys have different connections', async () => {
-    const keys = ['a', 'b', 'c'].map((id) => ledgerKey(bed.prefix, SCOPE, id));
+    const keys = Array.from({ length: LEDGER_SHARDS }, (_, shard) => ledgerKeys(bed.prefix, SCOPE, shard).progress);
     const topology = await SlottedTopology.open(bed.server.url, keys);
     bed.endWith(async () => topology.close());
     const { presence } = await bed.peer();
@@ -262,17 +270,17 @@ describe('calls of a ledger', () => {
     expect(answers.map(({ kind }) => kind)).toEqual(['mine', 'mine', 'mine']);
   });
 
-  it('do not fail with one of them, whose key holds something else', async () => {
+  it('do not fail with one of them, whose shard holds something else', async () => {
     const one = await worker();
-    await bed.command('HSET', ledgerKey(bed.prefix, SCOPE, 'hash'), 'a', 'b');
-    await bed.command('SET', ledgerKey(bed.prefix, SCOPE, 'text'), 'something else');
-    const ids = ['good', 'hash', 'text'];
-    const answers = await Promise.allSettled(ids.map((id) => one.ledger.begin(id, one.member)));
+    const [good, broken, foreign] = idsOf(3, (shard, index) => shard === index) as [string, string, string];
+    await bed.command('SET', keysOf(broken).progress, 'something else');
+    await bed.command('HSET', keysOf(foreign).progress, foreign, 'something else');
+    const answers = await Promise.allSettled([good, broken, foreign].map((id) => one.ledger.begin(id, one.member)));
     expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
     expect((answers[1] as PromiseRejectedResult).reason).toMatchObject({ code: 'REDIS_FAILED' });
     expect((answers[2] as PromiseRejectedResult).reason).toMatchObject({ code: 'REDIS_FAILED' });
-    expect(await one.ledger.complete('text', 'token', 'x')).toBe(false);
-    await expect(one.ledger.complete('hash', 'token', 'x')).rejects.toMatchObject({ code: 'REDIS_FAILED' });
+    expect(await one.ledger.complete(foreign, 'token', 'x')).toBe(false);
+    await expect(one.ledger.complete(broken, 'token', 'x')).rejects.toMatchObject({ code: 'REDIS_FAILED' });
     expect(one.ledger.counters.failed).toBe(3);
   });
 
@@ -306,7 +314,7 @@ describe('calls of a ledger', () => {
   it('refuse options that make no sense', async () => {
     const { redis, presence } = await bed.peer();
     const make = (tuning: Tuning) => (): Ledger => new Ledger({ redis, presence, prefix: bed.prefix, scope: SCOPE, ...tuning });
-    for (const tuning of [{ scope: '' }, { scope: 'a{b}' }, { keepMs: 0 }, { keepMs: 1.5 }, { maxResultBytes: -1 }]) {
+    for (const tuning of [{ scope: '' }, { scope: 'a{b}' }, { keepMs: 0 }, { keepMs: 1.5 }, { maxResultBytes: -1 }, { maxEntries: 0 }]) {
       expect(make(tuning)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
     }
   });

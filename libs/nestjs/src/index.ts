@@ -13,6 +13,7 @@ export {
   fsynced,
   IdempotencyMismatchError,
   IndefinitePublishError,
+  NoIdempotencyKeyError,
   isMillraceError,
   Job,
   MessageType,
@@ -149,6 +150,7 @@ export type { Problem } from './http/problem.js';
 export { JobHandler } from './jobs/job-handler.decorator.js';
 export type { JobHandlerOptions } from './jobs/job-handler-options.js';
 export type { JobWorkerState } from './jobs/job-workers.js';
+export { Ledgers, type LedgerState } from './module/ledgers.js';
 export type { LifecycleState } from './module/lifecycle.js';
 export { MillraceModule } from './module/millrace.module.js';
 export { InjectDatabase } from './module/tokens.js';
@@ -162,6 +164,7 @@ export type { BatchOptions, SubscribeBatchOptions } from './subscribe/subscribe-
 export { SubscribeBroadcast } from './subscribe/subscribe-broadcast.decorator.js';
 export type { SubscribeBroadcastOptions } from './subscribe/subscribe-broadcast-options.js';
 export { Subscribe } from './subscribe/subscribe.decorator.js';
+export type { IdempotencyOptions } from './subscribe/idempotency-options.js';
 export type { DeadLettersOptions } from './subscribe/dead-letters-options.js';
 export type { MessageHandlerOptions, RateLimitOptions, RetryOptions, RetryRuleOptions, SubscribeOptions } from './subscribe/subscribe-options.js';
 export { Calls } from './rpc/calls.js';

@@ -213,7 +213,7 @@ class Services {
     const idempotent = [...methods].filter(([, method]) => method.idempotent && !isStreaming(method));
     return new Map(idempotent.map(([name]) => {
       const scope = `rpc:${service}:${version}:${name}`;
-      return [name, { named: ledgerOf(scope), unnamed: ledgerOf(scope, UNNAMED_KEPT_MS) }];
+      return [name, { named: ledgerOf(scope), unnamed: ledgerOf(`${scope}:unnamed`, UNNAMED_KEPT_MS) }];
     }));
   }
 

@@ -1,7 +1,7 @@
 /** The guards of what is kept of calls: the outcomes of requests that may be repeated, and results that are fetched later. */
 
 const SCRIPTS = 'libs/rpc/src/scripts';
-const LEDGER = 'libs/ledger/src';
+const LEDGER = 'libs/ledger/src/scripts';
 const EXECUTION = 'libs/rpc/src/serve/execution.ts';
 const HANDLES = 'libs/rpc/src/handle/handles.ts';
 const ENTRIES_SPEC = 'libs/ledger/test/ledger.spec.ts';
@@ -44,31 +44,31 @@ const recording = [
   {
     name: 'calls: only the last token of an entry completes it',
     file: `${LEDGER}/complete-entries.lua`,
-    find: "if not entry or string.sub(entry, 2, #token + 2) ~= ' ' .. token then",
-    replace: 'if not entry then',
+    find: 'elseif not isUnder(standing[i], token) then',
+    replace: 'elseif not standing[i] then',
     spec: ENTRIES_SPEC,
     title: 'is neither completed nor released with a token that is not its last',
   },
   {
     name: 'calls: only the last token of an entry releases it',
     file: `${LEDGER}/release-entries.lua`,
-    find: 'string.sub(entry, 1, #start) ~= start',
-    replace: "string.sub(entry, 1, 1) ~= 'p'",
+    find: 'local isOurs = isUnder(standing[i], ARGV[entry.at])',
+    replace: 'local isOurs = standing[i] ~= false',
     spec: ENTRIES_SPEC,
     title: 'is neither completed nor released with a token that is not its last',
   },
   {
     name: 'calls: an entry in progress is begun by nobody else',
     file: `${LEDGER}/begin-entries.lua`,
-    find: 'if standing ~= replaced then',
-    replace: 'if false then',
+    find: 'if token == replaced or now - since >= KEEP then return nil end',
+    replace: 'if true then return nil end',
     spec: ENTRIES_SPEC,
     title: 'is begun by exactly one of fifty at once',
   },
   {
     name: 'calls: an entry that is done is not begun again',
     file: `${LEDGER}/begin-entries.lua`,
-    find: "if state == 'd' then return 'd' .. rest end\n",
+    find: 'done[id] and answerDone(done[id]) or ',
     replace: '',
     spec: ENTRIES_SPEC,
     title: 'is absent, then in progress for one, then done with its result',
@@ -76,16 +76,16 @@ const recording = [
   {
     name: 'calls: the first outcome of a request stays',
     file: `${LEDGER}/complete-entries.lua`,
-    find: "if standing == 'd' or standing == 't' then return '+' end\n",
-    replace: '',
+    find: "if isDone(recorded[id] or one[i], token) or isDone(other[i], token) then replies[entry.number] = '+'\n    elseif",
+    replace: 'if',
     spec: ENTRIES_SPEC,
     title: 'keeps its first result when it is completed again with its token',
   },
   {
     name: 'calls: nothing begins without a record while Redis is full',
     file: `${LEDGER}/begin-entries.lua`,
-    find: '#!lua\n',
-    replace: '#!lua flags=allow-oom\n',
+    find: '#!lua\n-- Begins',
+    replace: '#!lua flags=allow-oom\n-- Begins',
     spec: ENTRIES_SPEC,
     title: 'begin nothing while Redis is full, and complete what was begun',
   },

@@ -1,7 +1,8 @@
 import { payloadClassOf } from '../contract/message-type.js';
 import { goesBack } from '../middleware/attempt.js';
-import { chain, type Step } from '../middleware/chain.js';
+import { chain, type Middleware, type Step } from '../middleware/chain.js';
 import { decoding } from '../middleware/decoding.js';
+import { begunTurn, endOf, type Idempotency } from '../middleware/idempotency.js';
 import { outcomes } from '../middleware/outcomes.js';
 import { timing } from '../middleware/timing.js';
 import { GOES_BACK, Verdict } from '../middleware/verdict.js';
@@ -11,7 +12,7 @@ import { decided } from './lease.js';
 import { leaseOfAll } from './lease-of-all.js';
 import { MessageAttempt } from './message-attempt.js';
 import { messagePlace } from './message-place.js';
-import { type PipelineParts, retryOf } from './pipeline.js';
+import { idempotencyOf, type PipelineParts, retryOf } from './pipeline.js';
 import type { BatchHandler } from './ports.js';
 import { outcomeOfFailure } from './retry.js';
 
@@ -38,10 +39,11 @@ const READ = new Verdict({ kind: 'ack' });
  * handler throws is the failure of every message that it did not mark itself.
  */
 export function batchPipeline(parts: BatchPipelineParts): BatchHandler {
-  const { topic, timeoutMs = null } = parts;
+  const { topic, idempotency, timeoutMs = null } = parts;
   const policy = retryOf(parts);
   const decode = decoding<MessageAttempt>(({ delivery }) => payloadClassOf(topic, delivery.message), messagePlace(parts));
-  const read = outcomes(policy, chain([decode], () => READ));
+  const begin = idempotency ? [beginning(idempotencyOf(parts, idempotency))] : [];
+  const read = outcomes(policy, chain([decode, ...begin], () => READ));
   const handle = chain([timing<BatchAttempt>(timeoutMs, ({ signal }) => signal)], handedTo(parts));
   return async (deliveries) => {
     const messages = deliveries.map((delivery) => new MessageAttempt(delivery));
@@ -50,11 +52,24 @@ export function batchPipeline(parts: BatchPipelineParts): BatchHandler {
     const handed = messages.filter((message, index) => before[index] === READ.outcome && !goesBack(message));
     const failures = handed.length > 0 ? await failuresIn(handle, handed) : new Map<MessageAttempt, unknown>();
     const begun = new Set(handed);
-    return messages.map((message, index) => {
+    const ends = messages.map((message, index) => {
       if (!begun.has(message)) return before[index] === READ.outcome ? GOES_BACK.outcome : before[index]!;
       const fails = failures.has(message);
       return decided(message.lease, fails ? outcomeOfFailure(policy, message.number, failures.get(message)) : READ.outcome);
     });
+    if (!idempotency) return ends;
+    const counting = await Promise.all(messages.map(({ turn }, index) => endOf(turn, ends[index]!)));
+    return counting.map((outcome, index) => decided(messages[index]!.lease, outcome));
+  };
+}
+
+/** The messages of a batch are begun together, and by themselves: those that are done, or busy elsewhere, are not handed over. */
+function beginning(rule: Idempotency<MessageAttempt>): Middleware<MessageAttempt> {
+  return (next) => async (attempt) => {
+    const turn = await begunTurn(rule, attempt);
+    if (turn instanceof Verdict) return turn;
+    attempt.turn = turn;
+    return next(attempt);
   };
 }
 

@@ -29,6 +29,8 @@ export interface Redrive {
   /** Put back to the whole topic while the group that gave it up was at a replay: that group, and the replay's number. */
   readonly group?: string;
   readonly replay?: number;
+  /** Whether that replay has its messages handled again though a ledger knows them as done. */
+  readonly forced?: boolean;
 }
 
 /** A member that owns a partition, or did, in one of its terms. */
@@ -61,6 +63,8 @@ export interface Delivery {
   readonly replayed: boolean;
   /** The number of the seek by which the group is given the message again; absent or 0 when there was none. */
   readonly replay?: number;
+  /** Whether that seek has them handled again though a ledger knows them as done. */
+  readonly forced?: boolean;
   /** In ordered mode the owner of the partition, which is to handle the message. Absent in shared mode. */
   readonly owner?: PartitionOwner;
   /** When the lease is given up, the delivery goes back uncounted, and its handler decides nothing any more. */

@@ -1,3 +1,4 @@
+import type { LedgerTurn } from '../ledger/ledger-turn.js';
 import type { Attempt } from '../middleware/attempt.js';
 import type { Delivery } from './delivery.js';
 import type { Lease } from './lease.js';
@@ -9,6 +10,8 @@ export class MessageAttempt<D extends Delivery = Delivery> implements Attempt {
   payload: unknown;
   limit: AbortSignal | undefined = undefined;
   transaction: SqlTransaction | undefined = undefined;
+  /** Its entry in the ledger, while it is in progress here. */
+  turn: LedgerTurn | undefined = undefined;
 
   constructor(delivery: D) {
     this.delivery = delivery;

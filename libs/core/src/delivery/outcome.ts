@@ -23,6 +23,7 @@ export const DEAD_LETTER_REASONS = [
   'UNSUPPORTED_VERSION',
   'UNKNOWN_MESSAGE_TYPE',
   'NO_KEY',
+  'NO_IDEMPOTENCY_KEY',
   'CRASH_LOOP',
   'HANDLER_DEFECT',
 ] as const;
@@ -33,19 +34,20 @@ export type GiveUpReason = (typeof DEAD_LETTER_REASONS)[number];
  * The outcome of one delivery. The pipeline turns a handler's return and its exceptions into one of these, and the engine
  * settles it in one place.
  *
- * - `ack`: handled. `deduplicated` says that the inbox had seen the message, so that the handler did not run again;
- *   `discarded` that the handler refused it on purpose; `expired` that its time to live was over, so that the handler did
+ * - `ack`: handled. `deduplicated` says that the inbox or the ledger had seen the message, so that the handler did not run
+ *   again; `discarded` that the handler refused it on purpose; `expired` that its time to live was over, so that the handler did
  *   not run; `filtered` that the subscription is not for it.
  * - `retry`: to be handled again after `delayMs`, as the next attempt, or as the same where the handler did not run.
  * - `dead-letter`: given up; `reason` is one of {@link DEAD_LETTER_REASONS}.
- * - `release`: not begun, as nothing may begin here any more, or given up. It goes back to the group at once, and no attempt
- *   counts. `fencedBy` is the epoch of another owner of the partition, which the SQL database knows and this one is not above.
+ * - `release`: not begun, as nothing may begin here any more, or given up. It goes back to the group at once, or comes again
+ *   after `delayMs` where it is busy elsewhere, and no attempt counts. `fencedBy` is the epoch of another owner of the partition,
+ *   which the SQL database knows and this one is not above.
  */
 export type Outcome =
   | ({ readonly kind: 'ack' } & { readonly [How in 'deduplicated' | 'discarded' | 'expired' | 'filtered']?: boolean })
   | { readonly kind: 'retry'; readonly delayMs: number; readonly error: ErrorRecord; readonly sameAttempt?: true }
   | { readonly kind: 'dead-letter'; readonly reason: GiveUpReason; readonly error: ErrorRecord }
-  | { readonly kind: 'release'; readonly fencedBy?: number };
+  | { readonly kind: 'release'; readonly fencedBy?: number; readonly delayMs?: number };
 
 /** Throw it to have the message delivered again after `delay`, whatever the retry policy says. It counts as an attempt. */
 export class RetryLater extends Error {

@@ -1,12 +1,14 @@
 import { payloadClassOf } from '../contract/message-type.js';
 import { chain, type Middleware } from '../middleware/chain.js';
 import { decoding } from '../middleware/decoding.js';
+import { type Idempotency, idempotencyId, idempotent } from '../middleware/idempotency.js';
 import { type InboxEntry, inboxed } from '../middleware/inbox.js';
 import { outcomes } from '../middleware/outcomes.js';
 import { timing } from '../middleware/timing.js';
 import { tracing } from '../middleware/tracing.js';
 import { Verdict } from '../middleware/verdict.js';
 import type { TraceHeaders } from '../trace/trace-context.js';
+import type { LedgerUse } from '../ledger/ledger-turn.js';
 import { DeliveryContext } from './context.js';
 import { inboxId, isExpired } from './delivery.js';
 import type { InboxPort } from './inbox-port.js';
@@ -22,21 +24,31 @@ export interface PipelineParts extends MessageSource {
   readonly timeoutMs?: number | null;
   /** Present: the handler runs inside a transaction with an inbox row, so that its SQL takes effect once. */
   readonly inbox?: InboxPort;
+  /** Present: messages with the same key are handled once, as the ledger of the group knows. */
+  readonly idempotency?: MessageIdempotency;
   /** The user's handler with everything that surrounds it. */
   readonly handle: (payload: object, context: DeliveryContext) => Promise<unknown>;
 }
 
+/** The ledger of a group, and the key of its messages. */
+export interface MessageIdempotency extends Pick<LedgerUse, 'ledger' | 'holder'> {
+  /** Absent: the id of the message. */
+  readonly keyOf?: ((payload: object, context: DeliveryContext) => unknown) | undefined;
+}
+
 /** Puts the policies around a handler of messages. */
 export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
-  const { topic, inbox, timeoutMs = null, handle } = parts;
+  const { topic, inbox, idempotency, timeoutMs = null, handle } = parts;
+  const policy = retryOf(parts);
   const around: Middleware<MessageAttempt>[] = [
     decoding(({ delivery }) => payloadClassOf(topic, delivery.message), messagePlace(parts)),
     tracing(headersOf),
+    ...(idempotency ? [idempotent(idempotencyOf(parts, idempotency), (next) => outcomes(policy, next))] : []),
     ...(inbox ? [inboxed(inbox, inboxEntryOf(parts)), unexpired] : []),
     timing(timeoutMs, signalOf),
   ];
   const decide = outcomes(
-    retryOf(parts),
+    policy,
     chain(around, (attempt) => handle(attempt.payload as object, new DeliveryContext(attempt.delivery, attempt))),
   );
   return (delivery) => decide(new MessageAttempt(delivery));
@@ -53,6 +65,24 @@ export function headersOf({ delivery }: MessageAttempt): TraceHeaders {
 
 export function signalOf({ delivery }: MessageAttempt): AbortSignal {
   return delivery.signal;
+}
+
+/** How messages of a group are kept from being handled twice. */
+export function idempotencyOf(
+  parts: MessageSource & Pick<PipelineParts, 'group'>,
+  { ledger, holder, keyOf }: MessageIdempotency,
+): Idempotency<MessageAttempt> {
+  const { topic, group } = parts;
+  return {
+    ledger,
+    holder,
+    place: { topic: topic.name, group },
+    idOf: ({ delivery, payload }) => {
+      const { message, replay = 0, forced = false } = delivery;
+      const chosen = (): unknown => (keyOf ? keyOf(payload as object, new DeliveryContext(delivery)) : message.id);
+      return idempotencyId(chosen, { where: `message ${message.id} of topic '${topic.name}'`, replay: forced ? replay : 0 });
+    },
+  };
 }
 
 /** The entry of a message in the inbox; an owner of its partition is one who can be fenced. */

@@ -1,5 +1,5 @@
 import { type Duration, durationMs } from '../duration.js';
-import { asError, type ErrorCode, isMillraceError, UnreadablePayloadError } from '../errors.js';
+import { asError, type ErrorCode, isMillraceError, NoIdempotencyKeyError, UnreadablePayloadError } from '../errors.js';
 import { emit, type EventPlace } from '../events.js';
 import { backoffDelayMs, type Backoff, type CustomBackoff, DEFAULT_BACKOFF } from './backoff.js';
 import { errorRecord } from './error-record.js';
@@ -77,6 +77,7 @@ function reasonToGiveUp(policy: RetryPolicy, failure: Error): GiveUpReason | nul
   if (failure instanceof DeadLetter) return 'DEAD_LETTERED_BY_HANDLER';
   // A handler that publishes something invalid throws INVALID_PAYLOAD too, and its message is not at fault then.
   if (failure instanceof UnreadablePayloadError) return 'INVALID_PAYLOAD';
+  if (failure instanceof NoIdempotencyKeyError) return 'NO_IDEMPOTENCY_KEY';
   const hopeless = isMillraceError(failure) ? HOPELESS.find((code) => code === failure.code) : undefined;
   return hopeless ?? (isAnyOf(policy.deadLetterOn, failure) ? 'DEAD_LETTER_ON' : null);
 }

@@ -1,16 +1,19 @@
 import { MillraceError } from '../errors.js';
 import { hasHalfCharacter, quote } from '../names.js';
 
-const MOST_ID_BYTES = 256;
+/** Of an id that others choose. */
+const MOST_CHOSEN_BYTES = 256;
+/** One that others chose may stand in a longer one. */
+const MOST_ID_BYTES = 300;
 
-/** Whether it can be the id of an entry: 1 to 256 bytes of UTF-8. */
+/** Whether it can be the id of a piece of work: 1 to 256 bytes of UTF-8. */
 export function isEntryId(id: unknown): id is string {
-  return typeof id === 'string' && id !== '' && isShort(id) && !hasHalfCharacter(id);
+  return isText(id, MOST_CHOSEN_BYTES);
 }
 
 /** @throws MillraceError INVALID_INPUT */
 export function assertEntryId(id: string): void {
-  if (isEntryId(id)) return;
+  if (isText(id, MOST_ID_BYTES)) return;
   throw new MillraceError(
     'INVALID_INPUT',
     `${quote(id)} cannot be the id of an entry: use a text of 1 to ${MOST_ID_BYTES} bytes of UTF-8, without half of a surrogate pair.`,
@@ -25,6 +28,10 @@ export function assertEntryWord(what: 'holder' | 'token', word: string): void {
 
 const WORD = /^[!-~]{1,256}$/;
 
-function isShort(id: string): boolean {
-  return id.length <= MOST_ID_BYTES && (id.length * 3 <= MOST_ID_BYTES || Buffer.byteLength(id) <= MOST_ID_BYTES);
+function isText(id: unknown, most: number): id is string {
+  return typeof id === 'string' && id !== '' && isShort(id, most) && !hasHalfCharacter(id);
+}
+
+function isShort(id: string, most: number): boolean {
+  return id.length <= most && (id.length * 3 <= most || Buffer.byteLength(id) <= most);
 }

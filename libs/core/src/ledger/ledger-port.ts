@@ -12,14 +12,25 @@ export interface LedgerPort {
   /**
    * Begins an entry, unless it is in progress elsewhere or done.
    *
-   * @param id up to 256 bytes
+   * @param id up to 300 bytes
    * @param holder the member that does the work; its presence must be sure
+   * @throws MillraceError LEDGER_FULL there are too many entries, and nothing was begun
    */
   begin(id: string, holder: string): Promise<Begun>;
   /** Resolves true when the entry is done; false when it is in progress under this token no more, and nothing is recorded. */
   complete(id: string, token: string, result: string): Promise<boolean>;
-  /** The entry is as if it had not been begun, unless it is not in progress under this token any more. */
+  /**
+   * The entry is as if it had not been begun, unless it is not in progress under this token any more. It is released later where
+   * this rejects.
+   */
   release(id: string, token: string): Promise<void>;
+}
+
+/** How many entries a ledger has. */
+export interface LedgerSize {
+  readonly inProgress: number;
+  /** Those that are kept no longer count until they are removed. */
+  readonly done: number;
 }
 
 /** How often this process has done something with a ledger since it was made. */
@@ -30,6 +41,8 @@ export interface LedgerCounters {
   /** Begins that were answered with `busy`, and with `done`. */
   readonly busy: number;
   readonly repeated: number;
+  /** Begins that were refused, since there were too many entries. */
+  readonly full: number;
   /** Entries completed, and results that were too large to be kept with theirs. */
   readonly completed: number;
   readonly tooLarge: number;

@@ -1,36 +1,51 @@
 import {
-  chain, type Decide, decoding, exponential, inboxed, type Middleware, MillraceError, type OutcomeWithResult, outcomesWithResults,
+  chain, type Decide, decoding, exponential, type Idempotency, idempotencyId, idempotent, inboxed, type Middleware, MillraceError,
+  type OutcomeWithResult, outcomesWithResults,
   quote, type RetryPolicy, type Step, timing, type TraceHeaders, tracing, unknownPropertiesOf,
 } from '@millrace/core';
 import type { Job } from 'bullmq';
 import type { ActiveJobs } from './active-jobs.js';
 import type { JobAttempt } from './job-attempt.js';
 import { JobContext } from './job-context.js';
-import type { JobRegistration } from './job-registration.js';
+import type { JobIdempotency, JobRegistration } from './job-registration.js';
 
 /** Decides the outcome of an attempt to handle a job, with the result of its handler. */
 export type JobPipeline = Decide<JobAttempt, OutcomeWithResult>;
 
 /** Puts the policies around a handler of jobs. */
 export function jobPipeline(registration: JobRegistration, jobs: ActiveJobs): JobPipeline {
-  const { definition, inbox, timeoutMs = null } = registration;
+  const { definition, inbox, idempotency, timeoutMs = null } = registration;
   const where = `job '${definition.name}' of queue '${definition.queue}'`;
   const place = { where, unknownProperties: unknownPropertiesOf(definition, registration.unknownProperties) };
+  // The definition in the handler's code counts, not the one that was stored with the job.
+  const policy: RetryPolicy = { attempts: definition.attempts, backoff: definition.backoff, deadLetterOn: [] };
+  const decide = (next: Step<JobAttempt>): JobPipeline => outcomesWithResults(() => policy, next);
   const around: Middleware<JobAttempt>[] = [
     decoding(() => definition.payload, place),
     tracing(({ job }) => job.opts as TraceHeaders),
+    ...(idempotency ? [idempotent(idempotencyOf(registration, idempotency), decide)] : []),
     ...(inbox ? [inboxed<JobAttempt>(inbox, inboxEntryOf)] : []),
     timing(timeoutMs, ({ active }) => active.signal),
   ];
-  // The definition in the handler's code counts, not the one that was stored with the job.
-  const policy: RetryPolicy = { attempts: definition.attempts, backoff: definition.backoff, deadLetterOn: [] };
-  return outcomesWithResults(() => policy, chain(around, handledBy(registration, jobs)));
+  return decide(chain(around, handledBy(registration, jobs)));
 }
 
 /** For jobs that no handler of this process is for. */
 export const unknownJobs: JobPipeline = outcomesWithResults<JobAttempt>(storedPolicyOf, ({ job }) => {
   throw unknownJob(job);
 });
+
+function idempotencyOf({ definition }: JobRegistration, { ledger, holder, keyOf }: JobIdempotency): Idempotency<JobAttempt> {
+  return {
+    ledger,
+    holder,
+    place: { queue: definition.queue },
+    idOf: ({ job, active, payload }) => {
+      const chosen = (): unknown => (keyOf ? keyOf(payload as object, new JobContext(job, active)) : job.id);
+      return idempotencyId(chosen, { where: `job ${job.id ?? ''} of queue '${definition.queue}'`, replay: 0 });
+    },
+  };
+}
 
 function inboxEntryOf({ job }: JobAttempt): { subscriber: string; messageId: string } {
   return { subscriber: `queue/${job.queueName}/${job.name}`, messageId: job.id ?? '' };

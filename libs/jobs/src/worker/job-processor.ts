@@ -1,5 +1,6 @@
+import type { Outcome } from '@millrace/core';
 import { withDeadline } from '@millrace/redis';
-import { type Job, type Processor, WaitingError } from 'bullmq';
+import { DelayedError, type Job, type Processor, WaitingError } from 'bullmq';
 import type { ActiveJobs } from './active-jobs.js';
 import { JobAttempt } from './job-attempt.js';
 import { jobPipeline, unknownJobs } from './job-pipeline.js';
@@ -29,7 +30,8 @@ export function jobProcessor(parts: ProcessorParts): Processor {
       if (active.isGivenUp) return await giveBack(parts, job, token);
       const decide = pipelines.get(job.name) ?? unknownJobs;
       const outcome = await active.until(decide(new JobAttempt(job, active)));
-      return outcome && outcome.kind !== 'release' ? settle(job, outcome) : await giveBack(parts, job, token);
+      if (outcome && outcome.kind !== 'release') return settle(job, outcome);
+      return outcome?.delayMs === undefined ? await giveBack(parts, job, token) : await comeLater(parts, { job, token, outcome });
     } finally {
       jobs.end(active);
     }
@@ -49,4 +51,16 @@ async function hasLock(job: Job, token: string, lockMs: number): Promise<boolean
 async function giveBack({ putBack, onFailed }: ProcessorParts, job: Job, token: string): Promise<never> {
   await putBack(job, token).catch(onFailed);
   throw new WaitingError();
+}
+
+interface Later {
+  readonly job: Job;
+  readonly token: string;
+  readonly outcome: Extract<Outcome, { kind: 'release' }>;
+}
+
+/** Has a job come again after a while, without counting an attempt: its work is in progress elsewhere. */
+async function comeLater({ onFailed }: ProcessorParts, { job, token, outcome: { delayMs = 0 } }: Later): Promise<never> {
+  await job.moveToDelayed(Date.now() + delayMs, token).catch(onFailed);
+  throw new DelayedError();
 }

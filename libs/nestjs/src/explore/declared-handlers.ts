@@ -8,6 +8,7 @@ import { DECORATORS } from '../declare/handler-declaration.js';
 import { JobHandlerOptions } from '../jobs/job-handler-options.js';
 import { DeadLettersOptions } from '../subscribe/dead-letters-options.js';
 import { FilterOptions } from '../subscribe/filter-options.js';
+import { idempotencyIn } from '../subscribe/idempotency-options.js';
 import { OnDeadLetterOptions } from '../subscribe/on-dead-letter.decorator.js';
 import { PartitionListenerOptions } from '../subscribe/partition-listeners.decorator.js';
 import { BatchOptions, SubscribeBatchOptions } from '../subscribe/subscribe-batch-options.js';
@@ -109,6 +110,7 @@ function subscriptionOf({ method, declaration }: FoundHandler): SubscriptionPlan
     filter: () => parseOptions(FilterOptions, raw.filter ?? {}, `${where}, filter`),
     rateLimit: () => (raw.rateLimit ? rateLimitOf(raw.rateLimit, `${where}, rateLimit`) : null),
     deadLetters: () => deadLettersIn(raw.deadLetters ?? {}, `${where}, deadLetters`),
+    idempotency: () => idempotencyIn(raw.idempotency, `${where}, idempotency`),
     batch: () => (inBatches ? batchOf(raw.batch ?? {}, `${where}, batch`) : null),
   });
   const { group, concurrency, crashLimit, durability, inbox, start } = options;
@@ -161,12 +163,14 @@ function retryOf(raw: RetryOptions, where: string): RetryPolicy {
 
 function jobHandlerOf({ method, declaration }: FoundHandler): JobPlan {
   const where = `@JobHandler on ${labelOf(method)}`;
-  const { job, options } = checkAll(`${where} is not declared well.`, {
+  const raw = (declaration.options ?? {}) as JobHandlerOptions;
+  const { job, options, idempotency } = checkAll(`${where} is not declared well.`, {
     job: () => named(where, () => jobOf(declaration.contract)),
-    options: () => parseOptions(JobHandlerOptions, declaration.options ?? {}, where),
+    options: () => parseOptions<JobHandlerOptions>(JobHandlerOptions, raw, where),
+    idempotency: () => idempotencyIn(raw.idempotency, `${where}, idempotency`),
   });
-  const { timeout, ...rest } = options;
-  return { method, job, timeoutMs: timeout === undefined ? null : durationMs(timeout), ...rest };
+  const { timeout, concurrency, inbox } = options;
+  return { method, job, concurrency, inbox, idempotency, timeoutMs: timeout === undefined ? null : durationMs(timeout) };
 }
 
 function serviceMethodOf({ method, declaration }: FoundHandler): MethodPlan {

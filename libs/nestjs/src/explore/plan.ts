@@ -1,5 +1,6 @@
 import type { BatchRule, DeadLetterBounds, Durability, JobDefinition, MessageFilter, Ordering, Position, RateLimit, RetryPolicy, TopicDefinition } from '@millrace/core';
 import type { ContractDefinition } from '@millrace/rpc';
+import type { IdempotencyRule } from '../subscribe/idempotency-options.js';
 import type { HandlerMethod } from './handler-method.js';
 
 /** A subscription as it will be started. */
@@ -16,6 +17,8 @@ export interface SubscriptionPlan {
   /** How long an attempt may take; null for as long as it likes. */
   readonly timeoutMs: number | null;
   readonly inbox: boolean;
+  /** Null: messages may be handled twice. */
+  readonly idempotency: IdempotencyRule | null;
   /** The one type of message that it is for; null for all of the topic. */
   readonly type: string | null;
   /** The filter of its messages. */
@@ -63,6 +66,8 @@ export interface JobPlan {
   /** How long an attempt may take; null for as long as it likes. */
   readonly timeoutMs: number | null;
   readonly inbox: boolean;
+  /** Null: jobs may be handled twice. */
+  readonly idempotency: IdempotencyRule | null;
 }
 
 /** The implementation of one method of a contract. */

@@ -38,6 +38,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   PAYLOAD_TOO_LARGE: 413,
   CALL_CANCELLED: 499,
   BACK_PRESSURE: UNAVAILABLE,
+  LEDGER_FULL: UNAVAILABLE,
   NO_INSTANCE: UNAVAILABLE,
   CIRCUIT_OPEN: UNAVAILABLE,
   PUBLISH_INDEFINITE: UNAVAILABLE,
@@ -60,6 +61,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   TOPIC_MISMATCH: SERVER_FAULT,
   ORDERING_MISMATCH: SERVER_FAULT,
   NO_KEY: SERVER_FAULT,
+  NO_IDEMPOTENCY_KEY: SERVER_FAULT,
   KEY_NOT_PARKED: 409,
   PARTITION_NOT_STOPPED: 409,
   REDIS_UNSUPPORTED: SERVER_FAULT,
@@ -81,6 +83,7 @@ const AWAY = 'Something that this needs is not available at the moment. Send it 
 const TITLE: Partial<Record<ErrorCode, string>> = {
   BACK_PRESSURE: 'There is more to do than can be taken at the moment. Send it again later.',
   PUBLISH_INDEFINITE: 'It is not known whether it was stored. Send it again with the same idempotency key; without one it may be stored twice.',
+  LEDGER_FULL: 'There is more to remember than can be kept at the moment. Send it again later.',
   PUBLISH_REFUSED: 'Nothing was stored. Send it again later.',
   STATE_LOST: AWAY,
   REDIS_UNREACHABLE: AWAY,

@@ -1,8 +1,10 @@
 import { type Duration, IsDurationOption, IsWholeNumber } from '@millrace/core';
+import type { JobContext } from '@millrace/jobs';
 import { IsBoolean, IsOptional } from 'class-validator';
+import { type IdempotencyOptions, IsIdempotency } from '../subscribe/idempotency-options.js';
 
 /** Options of `@JobHandler`: its second argument. */
-export class JobHandlerOptions {
+export class JobHandlerOptions<Payload = unknown> {
   /** Jobs of the queue that this process handles at once, 1 to 1000; the highest of the queue's handlers counts. Default 8. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   concurrency?: number = 8;
@@ -18,4 +20,11 @@ export class JobHandlerOptions {
   /** Run the handler inside a SQL transaction that takes effect once a job. Default false. */
   @IsOptional() @IsBoolean()
   inbox?: boolean = false;
+
+  /**
+   * Handle jobs with the same key once, by a ledger in Redis: of the same key one is handled at a time, and none when one is
+   * done; the others are completed with the return value `'deduplicated'`. `true`, or an object of options. Default false.
+   */
+  @IsOptional() @IsIdempotency()
+  idempotency?: boolean | IdempotencyOptions<Payload, JobContext> = false;
 }

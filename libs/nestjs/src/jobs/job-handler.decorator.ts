@@ -14,7 +14,7 @@ import type { JobHandlerOptions } from './job-handler-options.js';
  */
 export function JobHandler<T extends object>(
   job: PayloadClass<T>,
-  options: JobHandlerOptions = {},
+  options: JobHandlerOptions<T> = {},
 ): HandlerDecorator<T, JobContext> {
   const declaration = { kind: 'job', contract: job, options } as const;
   return (target, name, descriptor) => declareHandler(declaration, { target, name, descriptor });

@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { InboxPort } from '@millrace/core';
-import { bullConnection, type JobRegistration, type JobWorker, startJobWorker, type StuckJob } from '@millrace/jobs';
+import { bullConnection, type JobIdempotency, type JobRegistration, type JobWorker, startJobWorker, type StuckJob } from '@millrace/jobs';
 import type { Settings } from '../config/settings.js';
 import { Invoker } from '../enhance/invoker.js';
 import type { JobPlan } from '../explore/plan.js';
 import { groupedBy } from '../explore/same-name.js';
+import { Ledgers } from '../module/ledgers.js';
 import { SETTINGS } from '../module/tokens.js';
 
 /** The state of this process's worker of one queue. */
@@ -21,11 +22,13 @@ export interface JobWorkerState {
 export class JobWorkers {
   readonly #invoker: Invoker;
   readonly #settings: Settings;
+  readonly #ledgers: Ledgers;
   readonly #started = new Map<string, JobWorker>();
 
-  constructor(invoker: Invoker, @Inject(SETTINGS) settings: Settings) {
+  constructor(invoker: Invoker, ledgers: Ledgers, @Inject(SETTINGS) settings: Settings) {
     this.#invoker = invoker;
     this.#settings = settings;
+    this.#ledgers = ledgers;
   }
 
   async start(plans: readonly JobPlan[], inbox: InboxPort | undefined): Promise<void> {
@@ -44,22 +47,29 @@ export class JobWorkers {
     return [...this.#started].map(([queue, worker]) => ({ queue, problem: worker.problem(), stuck: worker.stuck() }));
   }
 
-  #startWorker(queue: string, plans: readonly JobPlan[], inbox: InboxPort | undefined): Promise<JobWorker> {
+  async #startWorker(queue: string, plans: readonly JobPlan[], inbox: InboxPort | undefined): Promise<JobWorker> {
     const { redis, prefix, leaseMs } = this.#settings;
+    const registrations = await Promise.all(plans.map((plan) => this.#registration(plan, inbox)));
     return startJobWorker({
       queue,
       connection: bullConnection(redis, 'worker'),
       prefix,
       concurrency: Math.max(...plans.map(({ concurrency }) => concurrency)),
-      handlers: new Map(plans.map((plan) => [plan.job.name, this.#registration(plan, inbox)])),
+      handlers: new Map(registrations.map((registration) => [registration.definition.name, registration])),
       lockDurationMs: leaseMs,
     });
   }
 
-  #registration(plan: JobPlan, inbox: InboxPort | undefined): JobRegistration {
+  async #registration(plan: JobPlan, inbox: InboxPort | undefined): Promise<JobRegistration> {
     const { job: definition, timeoutMs, method } = plan;
+    const idempotency = await this.#idempotencyOf(plan);
     const { unknownProperties } = this.#settings;
     const handle = this.#invoker.invokeOf(method);
-    return { definition, unknownProperties, timeoutMs, ...(plan.inbox ? { inbox } : {}), handle };
+    const once = { ...(plan.inbox ? { inbox } : {}), ...(idempotency && { idempotency }) };
+    return { definition, unknownProperties, timeoutMs, ...once, handle };
+  }
+
+  #idempotencyOf({ job: { queue, name }, idempotency }: JobPlan): Promise<JobIdempotency> | null {
+    return idempotency && this.#ledgers.of(`queue:${queue}:${name}`, idempotency);
   }
 }

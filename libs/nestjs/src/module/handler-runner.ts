@@ -4,6 +4,7 @@ import { JobWorkers } from '../jobs/job-workers.js';
 import { Services } from '../rpc/services.js';
 import { Subscriptions } from '../subscribe/subscriptions.js';
 import { Inbox } from './inbox.js';
+import { Ledgers } from './ledgers.js';
 import { untilAsked } from './until-asked.js';
 
 /** Runs everything that handles: subscriptions, job workers, services, the purge of the inbox. */
@@ -13,12 +14,14 @@ export class HandlerRunner {
   readonly #workers: JobWorkers;
   readonly #services: Services;
   readonly #inbox: Inbox;
+  readonly #ledgers: Ledgers;
 
-  constructor(subscriptions: Subscriptions, workers: JobWorkers, services: Services, inbox: Inbox) {
+  constructor(subscriptions: Subscriptions, workers: JobWorkers, services: Services, inbox: Inbox, ledgers: Ledgers) {
     this.#subscriptions = subscriptions;
     this.#workers = workers;
     this.#services = services;
     this.#inbox = inbox;
+    this.#ledgers = ledgers;
   }
 
   /** A subscription that waits for others when the process is asked to stop is not started: it rejects with CLOSED. */
@@ -32,5 +35,6 @@ export class HandlerRunner {
   /** Stops fetching, lets handlers finish until the shutdown timeout has passed, and gives the rest back. */
   async stop(): Promise<void> {
     await Promise.all([this.#subscriptions.stop(), this.#workers.stop(), this.#services.stop(), this.#inbox.stopPurge()]);
+    await this.#ledgers.stop();
   }
 }

@@ -30,6 +30,7 @@ import { Connections } from './connections.js';
 import { type FeatureEntry, MillraceFeatureModule } from './feature.module.js';
 import { HandlerRunner } from './handler-runner.js';
 import { Inbox } from './inbox.js';
+import { Ledgers } from './ledgers.js';
 import { lateConnections } from './late-connections.js';
 import { LifecycleModule } from './lifecycle.module.js';
 import { Lifecycle } from './lifecycle.js';
@@ -49,7 +50,7 @@ const settings = {
 
 /**
  * Publish/subscribe, jobs and calls for a whole application: imported once, by `forRoot` or `forRootAsync`. Everything it gives
- * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `Orders`, `Topics`, `LocalSubscriptions`, `Health`,
+ * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `Orders`, `Topics`, `LocalSubscriptions`, `Ledgers`, `Health`,
  * `MillraceHealthIndicator`, `Calls`, `ServiceInstances`, `Balancer`, `@InjectDatabase()`) can be injected everywhere.
  */
 @Global()
@@ -57,13 +58,13 @@ const settings = {
   imports: [DiscoveryModule, LifecycleModule],
   providers: [
     settings, queueConfiguration, ...lateConnections, AbsenceWatch, BootReport, Calls, Connections, EventLog, HandlerFinder,
-    HandlerPlanner, HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Lifecycle, LocalSubscriptions,
+    HandlerPlanner, HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Ledgers, Lifecycle, LocalSubscriptions,
     MillraceHealthIndicator, Queues, Resources, ServiceInstances, Services, SignalCheck, Subscriptions,
     KnownInstances, balancerProvider, RequestLedgers, IdempotencyInterceptor,
   ],
   exports: [
     SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, Orders, Topics,
-    LocalSubscriptions, Health, MillraceHealthIndicator, Lifecycle, Contracts, Calls, ServiceInstances,
+    LocalSubscriptions, Ledgers, Health, MillraceHealthIndicator, Lifecycle, Contracts, Calls, ServiceInstances,
     Balancer, RequestLedgers,
   ],
 })

@@ -21,7 +21,7 @@ const NO_INBOX =
  * Options of `@SubscribeBatch`: those of `@Subscribe`, with `timeout` for a whole batch, and without the inbox. With `ordering`
  * a batch has at most one message of each key, or of each partition.
  */
-export class SubscribeBatchOptions extends SubscribeOptions {
+export class SubscribeBatchOptions<Payload = unknown> extends SubscribeOptions<Payload> {
   /** Default up to 100 messages, after 100 ms at the latest. */
   @IsOptional() @IsObject()
   batch?: BatchOptions = {};

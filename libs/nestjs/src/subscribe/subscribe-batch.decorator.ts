@@ -13,7 +13,7 @@ import type { SubscribeBatchOptions } from './subscribe-batch-options.js';
  */
 export function SubscribeBatch<T>(
   topic: TopicOf<T>,
-  options: SubscribeBatchOptions,
+  options: SubscribeBatchOptions<T>,
 ): HandlerDecorator<T[], BatchContext> {
   const declaration = { kind: 'subscribe-batch', contract: topic, options } as const;
   return (target, name, descriptor) => declareHandler(declaration, { target, name, descriptor });

@@ -1,5 +1,6 @@
 import {
   type Durability,
+  type DeliveryContext,
   IsDurability,
   type Backoff,
   DEFAULT_BACKOFF,
@@ -17,6 +18,7 @@ import {
 import { IsArray, IsBoolean, IsObject, IsOptional, ValidateBy, type ValidationArguments } from 'class-validator';
 import type { DeadLettersOptions } from './dead-letters-options.js';
 import { FilterOptions } from './filter-options.js';
+import { type IdempotencyOptions, IsIdempotency } from './idempotency-options.js';
 import { IsOnExhausted, ORDERS, type Order, type OnExhausted } from './ordering-options.js';
 
 /** Other attempts and back-offs for one class of errors; parts that are left out are those of the rest of the policy. */
@@ -99,7 +101,7 @@ export class MessageHandlerOptions {
 }
 
 /** Options of `@Subscribe`: its second argument. */
-export class SubscribeOptions extends MessageHandlerOptions {
+export class SubscribeOptions<Payload = unknown> extends MessageHandlerOptions {
   /** The consumer group: every group gets each message, and inside a group one process handles it. Required. */
   @IsName('group')
   group!: string;
@@ -141,6 +143,14 @@ export class SubscribeOptions extends MessageHandlerOptions {
   /** Run the handler inside a SQL transaction that takes effect once a message. Default false. */
   @IsOptional() @IsBoolean()
   inbox?: boolean = false;
+
+  /**
+   * Handle messages with the same key once, by a ledger in Redis: of the same key the group handles one message at a time, and
+   * none when one is done; the others are acknowledged and count as deduplicated. `true`, or an object of options. A process that dies
+   * between the effect and the record repeats the effect: only the inbox is safe from that. Default false.
+   */
+  @IsOptional() @IsIdempotency()
+  idempotency?: boolean | IdempotencyOptions<Payload, DeliveryContext> = false;
 
   /**
    * The order in which the group handles messages: `'key'`, those of one key one after the other, beside those of other keys;

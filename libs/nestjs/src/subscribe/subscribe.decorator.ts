@@ -12,7 +12,7 @@ import type { SubscribeOptions } from './subscribe-options.js';
  */
 export function Subscribe<T>(
   topic: TopicOf<T>,
-  options: SubscribeOptions,
+  options: SubscribeOptions<T>,
 ): HandlerDecorator<T, DeliveryContext> {
   const declaration = { kind: 'subscribe', contract: topic, options } as const;
   return (target, name, descriptor) => declareHandler(declaration, { target, name, descriptor });

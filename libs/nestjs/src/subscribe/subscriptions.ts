@@ -1,13 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import {
   type AssignedPartition, batchPipeline, BROADCAST_GROUP, type DeadLetterHandler, deadLetterPipeline, deliveryPipeline,
-  type InboxPort, prefilterOf, type Subscription,
+  type InboxPort, type MessageIdempotency, prefilterOf, type Subscription,
 } from '@millrace/core';
 import type { Settings } from '../config/settings.js';
 import { Invoker } from '../enhance/invoker.js';
 import type { HandlerMethod } from '../explore/handler-method.js';
 import type { BroadcastPlan, HandlerPlan, SubscriptionPlan } from '../explore/plan.js';
 import { Connections } from '../module/connections.js';
+import { Ledgers } from '../module/ledgers.js';
 import { SETTINGS } from '../module/tokens.js';
 
 /** The state of one subscription of this process. */
@@ -37,12 +38,14 @@ export class Subscriptions {
   readonly #connections: Connections;
   readonly #invoker: Invoker;
   readonly #settings: Settings;
+  readonly #ledgers: Ledgers;
   #started: Started[] = [];
 
-  constructor(connections: Connections, invoker: Invoker, @Inject(SETTINGS) settings: Settings) {
+  constructor(connections: Connections, invoker: Invoker, ledgers: Ledgers, @Inject(SETTINGS) settings: Settings) {
     this.#connections = connections;
     this.#invoker = invoker;
     this.#settings = settings;
+    this.#ledgers = ledgers;
   }
 
   /** Starts all of them or, when one fails, none. */
@@ -81,9 +84,15 @@ export class Subscriptions {
     const rules = { concurrency, crashLimit, durability, start, deadLetters };
     const definition = { topic, group, ...rules, prefilter: prefilterOf(plan), ...given };
     const { unknownProperties } = this.#settings;
-    const parts = { topic, unknownProperties, group, retry, timeoutMs, handle: this.#invoker.invokeOf(plan.method) };
+    const idempotency = await this.#idempotencyOf(plan);
+    const own = { topic, unknownProperties, group, retry, timeoutMs, handle: this.#invoker.invokeOf(plan.method) };
+    const parts = { ...own, ...(idempotency && { idempotency }) };
     if (batch) return streams.subscribeBatch(definition, batch, batchPipeline(parts));
     return streams.subscribe(definition, deliveryPipeline({ ...parts, ...(plan.inbox && inbox ? { inbox } : {}) }));
+  }
+
+  #idempotencyOf({ topic, group, idempotency }: SubscriptionPlan): Promise<MessageIdempotency> | null {
+    return idempotency && this.#ledgers.of(`topic:${topic.name}:${group}`, idempotency);
   }
 
   async #broadcast(plan: BroadcastPlan): Promise<Subscription> {

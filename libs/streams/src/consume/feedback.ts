@@ -1,3 +1,4 @@
+import type { Replay } from '../group/replays.js';
 import type { GroupPartition } from './group-partition.js';
 import type { HandedOver } from '../ring/ring-text.js';
 import type { PendingDelivery } from './pending-delivery.js';
@@ -7,8 +8,8 @@ import type { PendingDelivery } from './pending-delivery.js';
  * which a part lets others know what it has found out.
  */
 export interface Feedback {
-  /** The number of the seek by which the group is given a message again; null when no seek asked for it. */
-  replayOf(delivery: PendingDelivery): number | null;
+  /** The seek by which the group is given a message again; null when no seek asked for it. */
+  replayOf(delivery: PendingDelivery): Replay | null;
   /** A message has been scheduled for another attempt. */
   retryScheduled(delivery: PendingDelivery): void;
   /** A message has become a dead letter. */

@@ -1,6 +1,7 @@
 import { isMillraceError, type MillraceError, type Ordering, type SubscriptionDefinition } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import { Entrance } from '../group/entrance.js';
+import type { Replay } from '../group/replays.js';
 import type { Presence } from '../group/presence.js';
 import type { Occasion, TopicLog } from '../log/topic-log.js';
 import type { ReaderPool } from '../read/reader-pool.js';
@@ -121,7 +122,7 @@ export abstract class Member implements Feedback {
 
   abstract readonly isIdle: boolean;
 
-  replayOf({ entry, offset }: PendingDelivery): number | null {
+  replayOf({ entry, offset }: PendingDelivery): Replay | null {
     return this.historyOf(entry.stream.partition).replayAt(offset);
   }
 

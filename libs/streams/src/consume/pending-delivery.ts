@@ -28,6 +28,8 @@ const FIRST_TIME: History = { attempt: 1, crashes: 0, firstFailedAt: null };
 
 const EMPTY = unreadMessage('null');
 
+const NO_REPLAY = { replay: 0, forced: false } as const;
+
 /** One message to be handled, out of an entry that this member holds. The handler gets this very object. */
 export class PendingDelivery implements Delivery {
   readonly entry: HeldEntry;
@@ -48,7 +50,7 @@ export class PendingDelivery implements Delivery {
   isNoted = false;
   paused: AbortSignal | undefined = undefined;
   /** The seek by which the group is given it again; null when none did. */
-  replayedBy: Replay['number'] | null = null;
+  replayedBy: Replay | null = null;
 
   constructor(entry: HeldEntry, found: Found, history: History = FIRST_TIME) {
     this.entry = entry;
@@ -115,8 +117,18 @@ export class PendingDelivery implements Delivery {
 
   /** A copy that was redriven out of a replay is part of that replay, until there is a later one. */
   get replay(): number {
+    return Math.max(this.replayedBy?.number ?? 0, this.#redrive.replay);
+  }
+
+  get forced(): boolean {
+    const { replay, forced } = this.#redrive;
+    return (this.replayedBy?.number ?? 0) >= replay ? (this.replayedBy?.forced ?? false) : forced;
+  }
+
+  /** The replay that it was redriven out of, where that was one of its group. */
+  get #redrive(): { readonly replay: number; readonly forced: boolean } {
     const { redrive } = this.message;
-    return Math.max(this.replayedBy ?? 0, (redrive?.group === this.group && redrive.replay) || 0);
+    return redrive?.group === this.group ? { replay: redrive.replay ?? 0, forced: redrive.forced ?? false } : NO_REPLAY;
   }
 }
 

@@ -63,8 +63,8 @@ export class ReadHistory {
     return this.#rereadUntil === 0 && !this.#isStale && this.#looks === 0 && this.#parts.presence.isSure;
   }
 
-  /** The number of the seek by which the group is given this offset again; null when there is none. */
-  replayAt(offset: number): number | null {
+  /** The seek by which the group is given this offset again; null when there is none. */
+  replayAt(offset: number): Replay | null {
     return this.#replays.length === 0 ? null : replayAt(this.#replays, offset);
   }
 

@@ -31,7 +31,7 @@ export function settlementOf(delivery: PendingDelivery, outcome: Outcome): Settl
     case 'dead-letter':
       return ['dead', delivery.envelope, JSON.stringify(deadLetterReason(delivery, outcome, nowMs))];
     case 'release':
-      return releaseOf(delivery);
+      return outcome.delayMs === undefined ? releaseOf(delivery) : laterOf(delivery, outcome.delayMs);
   }
 }
 
@@ -43,6 +43,12 @@ function acknowledgementOf(outcome: Extract<Outcome, { kind: 'ack' }>): Settleme
 /** Gives a message back to the group without counting an attempt. */
 export function releaseOf(delivery: PendingDelivery): Settlement {
   return ['release', waitingOf(delivery, { attempt: delivery.attempt, firstFailedAt: delivery.firstFailedAt }), ''];
+}
+
+/** Has a message come again after a while, without counting an attempt. */
+function laterOf(delivery: PendingDelivery, delayMs: number): Settlement {
+  const { attempt, firstFailedAt } = delivery;
+  return ['retry', String(delayMs), waitingOf(delivery, { attempt, firstFailedAt })];
 }
 
 /** The outcome of a message that cannot be handed to a handler at all. */

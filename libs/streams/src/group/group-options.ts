@@ -18,6 +18,13 @@ export class SeekOptions {
   @IsOptional() @IsWholeNumber({ min: 0 })
   partition?: number;
 
+  /**
+   * Handle messages again though a handler with `idempotency` has done them; each is done once in this replay, too. Default
+   * false: they are skipped.
+   */
+  @IsOptional() @IsBoolean()
+  force?: boolean = false;
+
   /** Only report what would happen. Default false. */
   @IsOptional() @IsBoolean()
   preview?: boolean = false;

@@ -62,14 +62,14 @@ export class Groups {
    *   NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP
    */
   async seek(topic: TopicRef, group: string, options: SeekOptions): Promise<SeekStep[]> {
-    const { to: position, partition, preview, within } = parseOptions(SeekOptions, options, 'seek()');
+    const { to: position, partition, preview, within, force } = parseOptions(SeekOptions, options, 'seek()');
     const definition = this.#parts.counts.topicOf(topicOfRef(topic));
     assertPartition(definition, partition, 'seek()');
     const all = this.#partitionsOf(definition, group);
     const targets = partition === undefined ? all : [all[partition]!];
     return this.#watching(async (members) => {
       const pause = await this.#pauseOf(definition, group, members);
-      const wish = { position, members, withinMs: durationMs(within) };
+      const wish = { position, force, members, withinMs: durationMs(within) };
       if (preview) return this.#preview(targets, wish);
       const seekAll = (): Promise<SeekStep[]> => this.#seekAll(targets, wish);
       return (await pause.isOn()) ? seekAll() : this.#whilePaused(pause, wish.withinMs, seekAll);
@@ -115,15 +115,16 @@ export class Groups {
     return Promise.all(targets.map(async (target) => stepOf(await seekPartition(tools, target, { position, preview: true }))));
   }
 
-  async #seekAll(targets: readonly GroupPartition[], { position, members, withinMs }: Wish): Promise<SeekStep[]> {
+  async #seekAll(targets: readonly GroupPartition[], { position, force, members, withinMs }: Wish): Promise<SeekStep[]> {
     const tools = { ...this.#parts, members };
     const until = performance.now() + withinMs;
     const steps: SeekStep[] = [];
     for (const target of targets) {
-      let result = await seekPartition(tools, target, { position, preview: false });
+      const seek = { position, force, preview: false };
+      let result = await seekPartition(tools, target, seek);
       while (result.held > 0 && performance.now() < until) {
         await wait(TRY_EVERY_MS);
-        result = await seekPartition(tools, target, { position, preview: false });
+        result = await seekPartition(tools, target, seek);
       }
       if (result.held > 0) throw busy(target, result.held, steps);
       steps.push(stepOf(result));
@@ -148,6 +149,7 @@ export class Groups {
 
 interface Wish {
   readonly position: Position;
+  readonly force: boolean;
   readonly members: Members;
   readonly withinMs: number;
 }

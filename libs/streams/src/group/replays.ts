@@ -7,6 +7,8 @@ export interface Replay {
   readonly until: number;
   /** The number of the seek, which each seek raises by one; 0 for a seek of a version that numbered none. */
   readonly number: number;
+  /** Whether its messages are handled again though a ledger knows them as done. */
+  readonly forced: boolean;
 }
 
 /** The messages that a group may be given though it has settled them. */
@@ -27,15 +29,15 @@ export async function readGivenAgain(redis: RedisConnection, { groupKeys }: Grou
 /** @param last as an older process has stored the last one, without a number */
 function replaysIn(text: string | null, last: { readonly from: string | null; readonly until: string | null }): Replay[] {
   if (text !== null) return text.split(',').filter((part) => part !== '').map(replayOf);
-  return last.until ? [{ from: Number(last.from ?? 0), until: Number(last.until), number: 0 }] : [];
+  return last.until ? [{ from: Number(last.from ?? 0), until: Number(last.until), number: 0, forced: false }] : [];
 }
 
-/** The number of the replay that an offset belongs to; null when there is none. */
-export function replayAt(replays: readonly Replay[], offset: number): number | null {
-  return replays.find(({ from, until }) => offset >= from && offset < until)?.number ?? null;
+/** The replay that an offset belongs to; null when there is none. */
+export function replayAt(replays: readonly Replay[], offset: number): Replay | null {
+  return replays.find(({ from, until }) => offset >= from && offset < until) ?? null;
 }
 
 function replayOf(text: string): Replay {
-  const [from = 0, until = 0, number = 0] = text.split(' ').map(Number);
-  return { from, until, number };
+  const [from = 0, until = 0, number = 0, forced = 0] = text.split(' ').map(Number);
+  return { from, until, number, forced: forced === 1 };
 }

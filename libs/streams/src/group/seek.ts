@@ -42,7 +42,7 @@ export type SeekResult = SeekStep & { readonly held: number };
 export async function seekPartition(
   tools: SeekTools,
   partition: GroupPartition,
-  wish: { position: Position; preview: boolean },
+  wish: { position: Position; preview: boolean; force?: boolean },
 ): Promise<SeekResult> {
   const { keys, groupKeys } = partition;
   const redis = tools.redis.controlFor(keys.log);
@@ -51,7 +51,7 @@ export async function seekPartition(
   const gone = [...(await tools.members.goneHolders(partition)), ...((await isOwnerQuiet(tools, partition)) ? [OWNER] : [])];
   const { stats, control, open, due, again, body, begun } = groupKeys;
   const all = [keys.log, keys.meta, keys.groups, stats, control, open, due, again, body, begun, ...pages.keys];
-  const args = [partition.group, location.after, location.offset, SETTLED_PAGE_OFFSETS, pages.first, wish.preview ? '1' : '0', OWNER, ...gone];
+  const args = [partition.group, location.after, location.offset, SETTLED_PAGE_OFFSETS, pages.first, wish.preview ? '1' : '0', OWNER, wish.force ? '1' : '0', ...gone];
   let reply: Reply = SWEEPING;
   while (reply === SWEEPING) reply = (await redis.run(script, all, args)) as Reply;
   const [from, held, dropped, to] = reply;

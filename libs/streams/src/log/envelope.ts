@@ -14,8 +14,11 @@ interface Traits {
   readonly t?: string;
   /** The version of its schema, when it is not 1. */
   readonly s?: number;
-  /** How often it was redriven; when to the topic out of a replay, also the group and the replay's number. */
-  readonly d?: readonly [times: number, group?: string, replay?: number];
+  /**
+   * How often it was redriven; when to the topic out of a replay, also the group and the replay's number, and 1 when it was
+   * forced.
+   */
+  readonly d?: readonly [times: number, group?: string, replay?: number, forced?: number];
 }
 
 /**
@@ -87,9 +90,12 @@ function found(text: string): unknown {
   }
 }
 
-function redriveOf([times, group, replay]: NonNullable<Traits['d']>): Redrive {
-  return group === undefined || replay === undefined ? { times } : { times, group, replay };
+function redriveOf([times, group, replay, forced]: NonNullable<Traits['d']>): Redrive {
+  if (group === undefined || replay === undefined) return { times };
+  return forced === 1 ? { times, group, replay, forced: true } : { times, group, replay };
 }
+
+type ReplayOf = Required<Pick<Redrive, 'group' | 'replay'>> & Pick<Redrive, 'forced'>;
 
 /**
  * The envelope of a message that is redriven once more. The rest stays as it is to the letter; so does a text that is no
@@ -97,11 +103,11 @@ function redriveOf([times, group, replay]: NonNullable<Traits['d']>): Redrive {
  *
  * @param to the current replay of the group that gave the message up, when the redrive is to the whole topic
  */
-export function redrivenEnvelope(text: string, to: { readonly group: string; readonly replay: number } | null): string {
+export function redrivenEnvelope(text: string, to: ReplayOf | null): string {
   if (!isEnvelope(text)) return text;
   const times = messageOfEnvelope(text).redrive?.times ?? 0;
   const [, , , , , , traits] = JSON.parse(text) as unknown[];
-  const d = to ? [times + 1, to.group, to.replay] : [times + 1];
+  const d = to ? [times + 1, to.group, to.replay, ...(to.forced ? [1] : [])] : [times + 1];
   return `${withoutTraits(text, traits)},${JSON.stringify({ ...(traits as Traits | undefined), d })}]`;
 }
 

@@ -74,7 +74,7 @@ export class InPlaceHandling implements InPlace {
     if (outcome.kind === 'ack' || outcome.kind === 'dead-letter') this.#partitionOf(delivery.entry).ended(delivery);
     switch (outcome.kind) {
       case 'release':
-        return this.#giveBack(delivery, outcome);
+        return outcome.delayMs === undefined ? this.#giveBack(delivery, outcome) : this.#later(delivery, outcome.delayMs);
       case 'retry':
         return this.#retry(delivery, outcome);
       case 'dead-letter':
@@ -108,9 +108,17 @@ export class InPlaceHandling implements InPlace {
   }
 
   /** Its record is written before it may begin again: written later, it could outlive the message, or miss the next owner. */
-  async #retry(delivery: PendingDelivery, { delayMs, sameAttempt }: Retry): Promise<null> {
+  #retry(delivery: PendingDelivery, { delayMs, sameAttempt }: Retry): Promise<null> {
     const attempt = sameAttempt ? delivery.attempt : delivery.attempt + 1;
-    const next = delivery.with({ attempt, firstFailedAt: delivery.firstFailedAt ?? Date.now() });
+    return this.#inTurn(delivery, delivery.with({ attempt, firstFailedAt: delivery.firstFailedAt ?? Date.now() }), delayMs);
+  }
+
+  /** It was not begun: what is at work elsewhere is waited for here. */
+  #later(delivery: PendingDelivery, delayMs: number): Promise<null> {
+    return this.#inTurn(delivery, delivery.with({}), delayMs);
+  }
+
+  async #inTurn(delivery: PendingDelivery, next: PendingDelivery, delayMs: number): Promise<null> {
     next.notBeforeMs = performance.now() + delayMs;
     if (await this.#parts.notes.keep(next, delayMs)) this.#again(delivery, next);
     else this.release([delivery]);

@@ -245,7 +245,8 @@ function isRedrivable({ reason, origin, envelope }: DeadLetterRecord, to: 'group
 function argumentsOf(record: DeadLetterRecord, replays: readonly Replay[]): (string | number)[] {
   const { id, origin, envelope, publishedAt, firstFailedAt } = record;
   const replay = replayAt(replays, origin.offset);
-  const redriven = redrivenEnvelope(envelope, replay ? { group: origin.group, replay } : null);
+  const outOf = replay?.number ? { group: origin.group, replay: replay.number, forced: replay.forced } : null;
+  const redriven = redrivenEnvelope(envelope, outOf);
   return [entryOf(id), origin.offset, (publishedAt ?? firstFailedAt).getTime(), redriven];
 }
 

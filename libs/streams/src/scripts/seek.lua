@@ -4,6 +4,7 @@
 -- KEYS  1 log  2 meta  3 groups  4 stats  5 control  6 open  7 due  8 again  9 body  10 begun  11... pages of the settled bitmap
 -- ARGV  1 group  2 entry id to read after  3 offset of the first message from there
 --       4 offsets a page  5 number of the page in KEYS 11  6 '1' to look only  7 the consumer of the owners of an ordered group
+--       8 '1' to have messages handled again though a ledger knows them as done
 --       then the members that are gone; that consumer among them when no owner handles what it holds
 -- returns { next to deliver until now, held by living members, waiting retries that are dropped, next to deliver from now on }
 --         and has done nothing when anything is held; or 'SWEEPING', when messages that an earlier seek made void are left: some
@@ -22,7 +23,7 @@
 
 local log, meta, groups, stats, control = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local open, again, body, begun = KEYS[6], KEYS[8], KEYS[9], KEYS[10]
-local FIRST_PAGE, LOOK, MAX_REPLAYS, FIRST_GONE = 11, 100, 20, 8
+local FIRST_PAGE, LOOK, MAX_REPLAYS, FIRST_GONE = 11, 100, 20, 9
 local group, after, offset = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local page, firstPage, isPreview, owners = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1', ARGV[7]
 local waiting = { name = group, log = log, again = again, due = KEYS[7], open = open, body = body, control = control }
@@ -165,7 +166,8 @@ end
 local function markReplay(until_)
   until_ = math.max(until_, tonumber(redis.call('HGET', control, 'replayUntil') or 0))
   local replays, number = {}, nextReplay()
-  for from, till, earlier in string.gmatch(redis.call('HGET', control, 'replays') or '', '(%d+) (%d+) (%d+)') do
+  for part in string.gmatch(redis.call('HGET', control, 'replays') or '', '[^,]+') do
+    local from, till, earlier = string.match(part, '^(%d+) (%d+) (%d+.*)$')
     until_ = math.max(until_, tonumber(till))
     if tonumber(from) < offset then
       replays[#replays + 1] = table.concat({ from, math.min(tonumber(till), offset), earlier }, ' ')
@@ -173,7 +175,7 @@ local function markReplay(until_)
   end
   if #replays > MAX_REPLAYS then table.remove(replays, 1) end
   if offset < until_ then
-    replays[#replays + 1] = table.concat({ offset, until_, number }, ' ')
+    replays[#replays + 1] = table.concat({ offset, until_, number, ARGV[8] == '1' and '1' or nil }, ' ')
     redis.call('HSET', control, 'replayFrom', offset, 'replayUntil', until_)
   else redis.call('HDEL', control, 'replayFrom', 'replayUntil') end
   redis.call('HSET', control, 'replay', number, 'replays', table.concat(replays, ','))
