@@ -109,7 +109,7 @@ const following = [
   {
     name: 'a connection whose slot has gone to another node is lost',
     file: SLOT,
-    find: 'if (epochNow !== epoch) lost();\n',
+    find: '        lost();\n',
     replace: '',
     spec: CLUSTER_SPEC,
     title: 'tells who watches it that it is lost, and ready, when its slot has gone to another node',
@@ -117,7 +117,7 @@ const following = [
   {
     name: 'a connection whose slot has gone to another node is ready again',
     file: SLOT,
-    find: 'if (isReady && (!wasReady || epochNow !== epoch)) ready();',
+    find: 'if (isReady && (isAnother || !wasReady)) ready();',
     replace: 'if (isReady && !wasReady) ready();',
     spec: CLUSTER_SPEC,
     title: 'tells who watches it that it is lost, and ready, when its slot has gone to another node: its connection there is there',
