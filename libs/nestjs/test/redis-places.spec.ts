@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { isMillraceError } from '@millrace/core';
+import type { SentinelTarget } from '@millrace/redis';
 import { ClusterSite, SentinelSite, waitFor } from '@millrace/testing';
 import { type DynamicModule, type INestApplicationContext, Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -40,6 +41,23 @@ describe('where Redis is', () => {
     expect(targetOf({}, {
       REDIS_SENTINELS: 'a', REDIS_SENTINEL_PRIMARY: 'main', REDIS_SENTINEL_USERNAME: 's', REDIS_SENTINEL_PASSWORD: 't', REDIS_PASSWORD: 'p',
     })).toEqual(target);
+  });
+
+  it('may be behind Sentinels with certificates of their own, which default to those of the servers', () => {
+    const tlsOf = (env: NodeJS.ProcessEnv): unknown => {
+      const { tls, sentinel } = targetOf({}, { REDIS_SENTINELS: 'a', REDIS_SENTINEL_PRIMARY: 'main', ...env }) as SentinelTarget;
+      return { servers: tls, sentinels: sentinel.tls };
+    };
+    expect(tlsOf({})).toEqual({});
+    expect(tlsOf({ REDIS_SENTINEL_TLS: '0' })).toEqual({});
+    expect(tlsOf({ REDIS_SENTINEL_TLS: '1' })).toEqual({ sentinels: {} });
+    expect(tlsOf({ REDIS_TLS: '1' })).toEqual({ servers: {} });
+    expect(tlsOf({ MILLRACE_REDIS_SENTINEL_SERVERNAME: 'b' })).toEqual({ sentinels: { servername: 'b' } });
+    expect(tlsOf({ MILLRACE_REDIS_SERVERNAME: 'c' })).toEqual({ servers: { servername: 'c' } });
+    expect(tlsOf({ MILLRACE_REDIS_SERVERNAME: 'c', REDIS_SENTINEL_TLS: '1' })).toEqual({ servers: { servername: 'c' }, sentinels: { servername: 'c' } });
+    const both = { MILLRACE_REDIS_SERVERNAME: 'c', MILLRACE_REDIS_SENTINEL_SERVERNAME: 'b' };
+    expect(tlsOf(both)).toEqual({ servers: { servername: 'c' }, sentinels: { servername: 'b' } });
+    expect(problemOf({}, { REDIS_SENTINEL_TLS: 'yes' })).toContain('REDIS_SENTINEL_TLS');
   });
 
   it('is said once, by the options before the environment', () => {

@@ -6,6 +6,7 @@ const LISTENER = `${TOPOLOGY}/cluster-listener.ts`;
 const SLOT = `${TOPOLOGY}/slot-connection.ts`;
 const CHANNELS_SPEC = 'libs/redis/test/connection/moved-channels.spec.ts';
 const CLUSTER_SPEC = 'libs/redis/test/topology/cluster.spec.ts';
+const CUT_OFF_SPEC = 'libs/redis/test/topology/cut-off-node.spec.ts';
 const CONNECTION_SPEC = 'libs/redis/test/connection/redis-connection.spec.ts';
 const MOVED_SLOTS_SPEC = 'libs/redis/test/topology/moved-slots.spec.ts';
 const SENTINELS_SPEC = 'libs/redis/test/topology/sentinels.spec.ts';
@@ -109,7 +110,7 @@ const following = [
   {
     name: 'a connection whose slot has gone to another node is lost',
     file: SLOT,
-    find: 'if (epochNow !== epoch) lost();\n',
+    find: '        lost();\n',
     replace: '',
     spec: CLUSTER_SPEC,
     title: 'tells who watches it that it is lost, and ready, when its slot has gone to another node',
@@ -117,7 +118,7 @@ const following = [
   {
     name: 'a connection whose slot has gone to another node is ready again',
     file: SLOT,
-    find: 'if (isReady && (!wasReady || epochNow !== epoch)) ready();',
+    find: 'if (isReady && (isAnother || !wasReady)) ready();',
     replace: 'if (isReady && !wasReady) ready();',
     spec: CLUSTER_SPEC,
     title: 'tells who watches it that it is lost, and ready, when its slot has gone to another node: its connection there is there',
@@ -129,6 +130,14 @@ const following = [
     replace: 'if (owner === null) this.#keep([]);',
     spec: MOVED_SLOTS_SPEC,
     title: 'readers keep one connection each, however often their slots move while nobody reads',
+  },
+  {
+    name: 'slots that one node tells anew are asked of the others, and most of them are believed',
+    file: `${TOPOLOGY}/cluster-nodes.ts`,
+    find: 'isNews ? await this.#byMost(slots, asked) : slots',
+    replace: 'isNews ? slots : slots',
+    spec: CUT_OFF_SPEC,
+    title: 'is outvoted by them, while it has slots, about slots of theirs that went to a replica',
   },
   {
     name: 'a node without a host has that of the node that spoke of it',

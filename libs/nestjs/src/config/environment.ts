@@ -25,6 +25,9 @@ class Environment {
   @IsOptional() @IsString()
   REDIS_SENTINEL_PASSWORD?: string;
 
+  @IsOptional() @IsIn(['0', '1', 'true', 'false'])
+  REDIS_SENTINEL_TLS?: string;
+
   @IsOptional() @IsString()
   REDIS_USERNAME?: string;
 
@@ -48,6 +51,18 @@ class Environment {
 
   @IsOptional() @IsString()
   MILLRACE_REDIS_SERVERNAME?: string;
+
+  @IsOptional() @IsString()
+  MILLRACE_REDIS_SENTINEL_CA?: string;
+
+  @IsOptional() @IsString()
+  MILLRACE_REDIS_SENTINEL_CERT?: string;
+
+  @IsOptional() @IsString()
+  MILLRACE_REDIS_SENTINEL_KEY?: string;
+
+  @IsOptional() @IsString()
+  MILLRACE_REDIS_SENTINEL_SERVERNAME?: string;
 
   @IsOptional() @IsString()
   DATABASE_URL?: string;
@@ -136,6 +151,7 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   { name: 'REDIS_SENTINEL_PRIMARY', default: '', description: 'The name under which the Sentinels watch the primary.' },
   { name: 'REDIS_SENTINEL_USERNAME', default: '', description: 'The user of the Sentinels themselves. Empty: default.' },
   { name: 'REDIS_SENTINEL_PASSWORD', default: '', description: 'The password of the Sentinels themselves. Empty: none.' },
+  { name: 'REDIS_SENTINEL_TLS', default: '0', description: 'With REDIS_SENTINELS: 1 for connections to the Sentinels themselves that are encrypted.' },
   { name: 'REDIS_USERNAME', default: '', description: 'With REDIS_CLUSTER_NODES or REDIS_SENTINELS: the user of the servers that store data. Empty: default.' },
   { name: 'REDIS_PASSWORD', default: '', description: 'With REDIS_CLUSTER_NODES or REDIS_SENTINELS: the password of that user, not encoded. Empty: none.' },
   { name: 'REDIS_TLS', default: '0', description: 'With REDIS_CLUSTER_NODES or REDIS_SENTINELS: 1 for connections that are encrypted.' },
@@ -159,6 +175,26 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     name: 'MILLRACE_REDIS_SERVERNAME',
     default: '',
     description: 'The name that the certificate of Redis must have. Empty: the host of the URL.',
+  },
+  {
+    name: 'MILLRACE_REDIS_SENTINEL_CA',
+    default: '',
+    description: 'Authorities that may have signed the certificates of the Sentinels, as a path or PEM text. Empty: MILLRACE_REDIS_CA.',
+  },
+  {
+    name: 'MILLRACE_REDIS_SENTINEL_CERT',
+    default: '',
+    description: 'For Sentinels that ask for a certificate: that of this process, as a path or PEM text. Empty: MILLRACE_REDIS_CERT.',
+  },
+  {
+    name: 'MILLRACE_REDIS_SENTINEL_KEY',
+    default: '',
+    description: 'The private key of MILLRACE_REDIS_SENTINEL_CERT, as a path or PEM text. Empty: MILLRACE_REDIS_KEY.',
+  },
+  {
+    name: 'MILLRACE_REDIS_SENTINEL_SERVERNAME',
+    default: '',
+    description: 'The name that the certificates of the Sentinels must have. Empty: MILLRACE_REDIS_SERVERNAME.',
   },
   {
     name: 'DATABASE_URL',

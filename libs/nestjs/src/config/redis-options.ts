@@ -99,7 +99,10 @@ export class SentinelOptions {
   @IsOptional() @IsSecret()
   password?: string;
 
-  /** True, or the certificates: connections to the Sentinels are encrypted. Default false. */
+  /**
+   * True, or the certificates: connections to the Sentinels are encrypted. Default false; `REDIS_SENTINEL_TLS`. The parts default
+   * to `MILLRACE_REDIS_SENTINEL_CA` and its like, else to those of servers.
+   */
   @IsOptional() @IsTls()
   tls?: boolean | RedisTlsOptions = false;
 

@@ -61,14 +61,14 @@ function targetOfEnvironment(env: NodeJS.ProcessEnv): RedisTarget {
 function targetOfUrl(url: string, env: NodeJS.ProcessEnv): RedisTarget {
   const isEncrypted = url.startsWith('rediss://');
   const tls = tlsOf(env);
-  if (!isEncrypted && Object.values(tls).some((value) => value !== undefined)) throw notEncrypted();
+  if (!isEncrypted && isNamed(tls)) throw notEncrypted();
   return isEncrypted ? { url, tls: readTls(tls, ENVIRONMENT) } : { url };
 }
 
 function targetOfParts(given: object, env: NodeJS.ProcessEnv, where: string): RedisTarget {
   const { options, tls } = checkAll(`${where} is not configured well.`, {
     options: () => parseOptions(RedisOptions, given, where),
-    tls: () => trustOf((given as RedisOptions).tls, env, `${where}.tls`),
+    tls: () => trustOf((given as RedisOptions).tls, tlsOf(env), `${where}.tls`),
   });
   return tls ? { url: urlOf(options, 'rediss'), tls } : { url: urlOf(options, 'redis') };
 }
@@ -77,7 +77,7 @@ function targetOfCluster(given: object, env: NodeJS.ProcessEnv, where: string): 
   const { options, cluster, tls } = checkAll(`${where} is not configured well.`, {
     options: () => parseOptions(RedisClusterOptions, given, where),
     cluster: () => clusterOf((given as RedisClusterOptions).cluster, `${where}, cluster`),
-    tls: () => trustOf((given as RedisLoginOptions).tls, env, `${where}.tls`),
+    tls: () => trustOf((given as RedisLoginOptions).tls, tlsOf(env), `${where}.tls`),
   });
   return { cluster, ...loginOf(options, tls) };
 }
@@ -91,14 +91,14 @@ function targetOfSentinels(given: object, env: NodeJS.ProcessEnv, where: string)
   const { options, sentinel, tls } = checkAll(`${where} is not configured well.`, {
     options: () => parseOptions(RedisSentinelOptions, given, where),
     sentinel: () => sentinelsOf((given as RedisSentinelOptions).sentinel, env, `${where}, sentinel`),
-    tls: () => trustOf((given as RedisLoginOptions).tls, env, `${where}.tls`),
+    tls: () => trustOf((given as RedisLoginOptions).tls, tlsOf(env), `${where}.tls`),
   });
   return { sentinel, database: options.database, ...loginOf(options, tls) };
 }
 
 function sentinelsOf(given: object, env: NodeJS.ProcessEnv, where: string): SentinelsOfTarget {
   const { nodes, primary, natMap, username, password } = parseOptions(SentinelOptions, given, where);
-  const tls = trustOf((given as SentinelOptions).tls, env, `${where}.tls`);
+  const tls = trustOf((given as SentinelOptions).tls, sentinelTlsOf(env), `${where}.tls`);
   const addresses = addressesOf(nodes, `${where}, nodes`, SENTINEL_PORT);
   return { nodes: addresses, primary, natMap: natMapOf(natMap, `${where}, natMap`), ...loginOf({ username, password }, tls) };
 }
@@ -108,23 +108,26 @@ function loginOf({ username, password }: Pick<RedisLoginOptions, 'username' | 'p
   return { ...user, ...(password === undefined ? {} : { password }), ...(tls ? { tls } : {}) };
 }
 
-/** The certificates of encrypted connections; null for others. */
-function trustOf(asked: boolean | RedisTlsOptions | undefined, env: NodeJS.ProcessEnv, where: string): RedisTls | null {
-  if (isParts(asked)) return readTls(withDefaults(asked, tlsOf(env)), where);
-  return asked === true ? readTls(tlsOf(env), ENVIRONMENT) : null;
+/**
+ * The certificates of encrypted connections; null for others.
+ *
+ * @param defaults those of the environment
+ */
+function trustOf(asked: boolean | RedisTlsOptions | undefined, defaults: RedisTlsOptions, where: string): RedisTls | null {
+  if (isParts(asked)) return readTls(withDefaults(parseOptions(RedisTlsOptions, asked, where), defaults), where);
+  return asked === true ? readTls(defaults, ENVIRONMENT) : null;
 }
 
 function loginIn(env: NodeJS.ProcessEnv): Given<RedisLoginOptions> {
   const [username, password] = [textOf(env, 'REDIS_USERNAME'), textOf(env, 'REDIS_PASSWORD')];
-  const isEncrypted = ['1', 'true'].includes(textOf(env, 'REDIS_TLS') ?? '');
-  const isTrusted = Object.values(tlsOf(env)).some((value) => value !== undefined);
-  return { ...(username && { username }), ...(password && { password }), tls: isEncrypted || isTrusted };
+  return { ...(username && { username }), ...(password && { password }), tls: isOn(env, 'REDIS_TLS') || isNamed(tlsOf(env)) };
 }
 
 function sentinelIn(env: NodeJS.ProcessEnv): Given<SentinelOptions> {
   const [primary, username] = [textOf(env, 'REDIS_SENTINEL_PRIMARY'), textOf(env, 'REDIS_SENTINEL_USERNAME')];
   const password = textOf(env, 'REDIS_SENTINEL_PASSWORD');
-  return { ...(primary && { primary }), ...(username && { username }), ...(password && { password }) };
+  const tls = isOn(env, 'REDIS_SENTINEL_TLS') || isNamed(ownTlsOfSentinels(env));
+  return { ...(primary && { primary }), ...(username && { username }), ...(password && { password }), tls };
 }
 
 function mapIn(env: NodeJS.ProcessEnv): { natMap?: Record<string, string> } {
@@ -136,10 +139,9 @@ function listOf(env: NodeJS.ProcessEnv, name: keyof EnvironmentValues): string[]
   return textOf(env, name)?.split(',').map((each) => each.trim());
 }
 
-function withDefaults(given: object, fromEnvironment: RedisTlsOptions): RedisTlsOptions {
-  const { ca, cert, key, servername } = parseOptions(RedisTlsOptions, given, `${WHERE}.tls`);
-  const own = cert === undefined && key === undefined ? fromEnvironment : { cert, key };
-  return { ca: ca ?? fromEnvironment.ca, cert: own.cert, key: own.key, servername: servername ?? fromEnvironment.servername };
+function withDefaults({ ca, cert, key, servername }: RedisTlsOptions, defaults: RedisTlsOptions): RedisTlsOptions {
+  const own = cert === undefined && key === undefined ? defaults : { cert, key };
+  return { ca: ca ?? defaults.ca, cert: own.cert, key: own.key, servername: servername ?? defaults.servername };
 }
 
 function urlOf({ host, port, username, password, database }: RedisOptions, scheme: string): string {
@@ -156,6 +158,29 @@ function tlsOf(env: NodeJS.ProcessEnv): RedisTlsOptions {
     key: textOf(env, 'MILLRACE_REDIS_KEY'),
     servername: textOf(env, 'MILLRACE_REDIS_SERVERNAME'),
   };
+}
+
+/** Where servers that store data and Sentinels have certificates by one authority, that is named once. */
+function sentinelTlsOf(env: NodeJS.ProcessEnv): RedisTlsOptions {
+  return withDefaults(ownTlsOfSentinels(env), tlsOf(env));
+}
+
+function ownTlsOfSentinels(env: NodeJS.ProcessEnv): RedisTlsOptions {
+  return {
+    ca: textOf(env, 'MILLRACE_REDIS_SENTINEL_CA'),
+    cert: textOf(env, 'MILLRACE_REDIS_SENTINEL_CERT'),
+    key: textOf(env, 'MILLRACE_REDIS_SENTINEL_KEY'),
+    servername: textOf(env, 'MILLRACE_REDIS_SENTINEL_SERVERNAME'),
+  };
+}
+
+/** Whoever names certificates wants encrypted connections. */
+function isNamed(tls: RedisTlsOptions): boolean {
+  return Object.values(tls).some((value) => value !== undefined);
+}
+
+function isOn(env: NodeJS.ProcessEnv, name: 'REDIS_TLS' | 'REDIS_SENTINEL_TLS'): boolean {
+  return ['1', 'true'].includes(textOf(env, name) ?? '');
 }
 
 /** An empty value counts as not set. */

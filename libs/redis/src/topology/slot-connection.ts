@@ -97,9 +97,12 @@ export class SlotConnection implements RedisConnection {
     let [wasReady, epoch] = [this.isReady, this.connectionEpoch];
     this.#stopWatching = this.#parts.nodes.onChange(() => {
       const [isReady, epochNow] = [this.isReady, this.connectionEpoch];
-      if (epochNow !== epoch) this.#leaveOthers();
-      if (epochNow !== epoch) lost();
-      if (isReady && (!wasReady || epochNow !== epoch)) ready();
+      const isAnother = epochNow !== epoch;
+      if (isAnother) {
+        this.#leaveOthers();
+        lost();
+      }
+      if (isReady && (isAnother || !wasReady)) ready();
       [wasReady, epoch] = [isReady, epochNow];
     });
   }

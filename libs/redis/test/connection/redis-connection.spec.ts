@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { getEventListeners, once } from 'node:events';
-import { setTimeout } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type EventMap, listen } from '@millrace/core';
@@ -347,22 +346,39 @@ describe('closing', () => {
 });
 
 describe('a client that has given up', () => {
-  it('is told to connect again, and rests when its connection is closed', async () => {
+  interface Made {
+    readonly made: ServerConnection;
+    readonly client: Redis;
+  }
+
+  async function connectedClient(): Promise<Made> {
     let client!: Redis;
     const { hostname, port } = new URL(redis.url);
     const made = new ServerConnection('spec', (reconnectOnError) => (client = new Redis(Number(port), hostname, { ...PROFILES.control, reconnectOnError })));
     opened.push(made);
     made.connect();
     expect(await made.whenReady(10_000)).toBe(true);
+    return { made, client };
+  }
+
+  async function giveUp({ made, client }: Made): Promise<void> {
     const ended = once(client, 'end');
     client.disconnect();
     await ended;
     expect(made.isReady).toBe(false);
-    expect(await made.whenReady(10_000)).toBe(true);
-    expect(await made.call('PING')).toBe('PONG');
-    made.close();
-    await once(client, 'end');
-    await setTimeout(200);
-    expect(client.status).toBe('end');
+  }
+
+  it('is told to connect again, and rests when its connection is closed', async () => {
+    const [closed, closedSince, open] = await Promise.all([connectedClient(), connectedClient(), connectedClient()]);
+    const ended = once(closed.client, 'end');
+    closed.made.close();
+    await ended;
+    await giveUp(closedSince);
+    closedSince.made.close();
+    await giveUp(open);
+    // It ended last, so the others would have been told before it.
+    expect(await open.made.whenReady(10_000)).toBe(true);
+    expect(await open.made.call('PING')).toBe('PONG');
+    expect([closed, closedSince].map(({ client }) => client.status)).toEqual(['end', 'end']);
   });
 });
