@@ -67,10 +67,26 @@ export const raising = [
   {
     name: 'a gate opens when no key from before the raise waits for an operator',
     file: `${SCRIPTS}/look-drained.lua`,
-    find: "  if redis.call('EXISTS', parkedKeys) == 1 then return 0 end\n",
+    find: "    if offset and tonumber(offset) < at then return name end\n",
     replace: '',
     spec: STEPS_SPEC,
     title: 'are settled when none is unread',
+  },
+  {
+    name: 'a gate is held by no key that was put aside after the raise',
+    file: `${SCRIPTS}/look-drained.lua`,
+    find: 'if offset and tonumber(offset) < at then',
+    replace: 'if offset then',
+    spec: RAISE_SPEC,
+    title: 'is held back by no key that waits for an operator since the raise',
+  },
+  {
+    name: 'a gate opens when all keys that were put aside are looked at',
+    file: 'libs/streams/src/ordered/raise-gates.ts',
+    find: "if (!all.includes('further')) ",
+    replace: '',
+    spec: STEPS_SPEC,
+    title: 'are looked for page by page among many keys',
   },
   {
     name: 'a repeated step of a raise leaves the end of what was before',

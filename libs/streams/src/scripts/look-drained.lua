@@ -1,18 +1,23 @@
 #!lua flags=no-writes
 -- Looks whether a group has settled all that was published to partitions before a raise.
 --
--- KEYS  for each partition: meta, log, open, parked keys
--- ARGV  1 group  2 number of partitions that the topic was raised to
--- returns for each 1 when it has, else 0; 'FAILED <why>' when its turn failed
+-- KEYS  for each partition: meta, log, open, parked
+-- ARGV  1 group  2 number of partitions that the topic was raised to  then for each partition: the name of a message from which to
+--       look on among those put aside, or ''
+-- returns for each 1 when it has, else 0; { name } to look on from when all but those put aside is settled: the one with it is from before
+--         the raise, or more are behind it than one call looks at; 'FAILED <why>' when its turn failed
 --
--- Guarantees: a partition counts as settled only when nothing from before the raise is unread, held by an owner, or waits for
--- another attempt, and no key of it waits for an operator. One whose end at the raise Redis has lost counts as settled: the messages behind it would wait for ever.
+-- Guarantees: a partition counts as settled only when nothing from before the raise is unread, held by an owner, waits for another
+-- attempt, or was put aside: keys that were put aside since lead here now as well. One whose end at the raise Redis has lost counts as
+-- settled: the messages behind it would wait for ever.
 --!include include/try-partition.lua
 --!include include/entry-id.lua
 --!include include/stored-offset.lua
 --!include include/delivered-to.lua
 
 local PAGE = 100
+-- Keys put aside that one call looks at: Redis serves nobody else meanwhile.
+local left = 1000
 local group, field = ARGV[1], 'end:' .. ARGV[2]
 
 -- Whether the first of our entries is before an offset. Foreign ones, which have no offset, are skipped.
@@ -37,17 +42,30 @@ local function isHeldBefore(at, log)
   return false
 end
 
-local function look(meta, log, open, parkedKeys)
+-- From where to look on among the messages put aside; nil when none is from before an offset. The first one of a key has its lowest.
+local function parkedBefore(at, parked, from)
+  while left > 0 do
+    local name = redis.call('ZRANGE', parked, from == '' and '-' or '[' .. from, '+', 'BYLEX', 'LIMIT', 0, 1)[1]
+    if not name then return end
+    local key, offset = string.match(name, '^(.*) (%d+)$')
+    if offset and tonumber(offset) < at then return name end
+    left, from = left - 1, (key or name) .. '!'
+  end
+  return from
+end
+
+local function look(from, meta, log, open, parked)
   local at = offsetOf(redis.call('HGET', meta, field))
   if not at then return 1 end
   local delivered, pending = deliveredTo(log, group)
   if not delivered or isBefore(at, log, '(' .. delivered) then return 0 end
   if pending > 0 and isHeldBefore(at, log) then return 0 end
-  if redis.call('EXISTS', parkedKeys) == 1 then return 0 end
   local waiting = redis.call('ZRANGE', open, 0, 0, 'WITHSCORES')
-  return waiting[2] and tonumber(waiting[2]) < at and 0 or 1
+  if waiting[2] and tonumber(waiting[2]) < at then return 0 end
+  local name = parkedBefore(at, parked, from)
+  return name and { name } or 1
 end
 
 local replies = {}
-for i = 1, #KEYS, 4 do replies[#replies + 1] = tryPartition(look, unpack(KEYS, i, i + 3)) end
+for i = 1, #KEYS, 4 do replies[#replies + 1] = tryPartition(look, ARGV[3 + (i - 1) / 4], unpack(KEYS, i, i + 3)) end
 return replies

@@ -298,7 +298,7 @@ const raise: Step = async (scenario, [a = 0, b = 0]) => {
   const { keys, group } = scenario;
   await scenario.run('raise-count', ['topics'], ['t', pick(['look', 'begin', 'finish'], a), 1, 2 + (b % 2)]);
   await scenario.run('raise-partition', [`${keys.meta}:raised`], [1, 2, pick(['0', '1'], a), pick(['0', '1'], b)]);
-  await scenario.run('look-drained', [keys.meta, keys.log, group.open, group.parkedKeys], ['g', 2]);
+  await scenario.run('look-drained', [keys.meta, keys.log, group.open, group.parked], ['g', 2, '']);
   await scenario.run('recall', [...keys.ids], [WINDOW_MS, 'k', 'd']);
 };
 

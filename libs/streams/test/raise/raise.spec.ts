@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { partitionKeys, topicsKey } from '../../src/keys.js';
+import { placeOf } from '../../src/publish/partitioner.js';
 import { Bed } from '../bed.js';
 import { type Process, signal, subscribe } from '../fixture.js';
 import { definitionWith, Grown, grownTo, Tape, upTo } from './grown.js';
@@ -266,6 +267,26 @@ describe('R22 a group that runs through a raise', () => {
     await older.streams.orders.release(Grown, 'g', { key: 'thing-0' });
     await waitFor(() => tape.count === 2 * THINGS, { what: 'all steps' });
     for (const thing of upTo(THINGS)) expect(tape.firstsOf(thing)).toEqual([0, 1]);
+  });
+
+  it('is held back by no key that waits for an operator since the raise', async () => {
+    const [operator, member] = [await bed.start(), await bed.start()];
+    const tape = new Tape();
+    const ordering = { by: 'key', onExhausted: 'park' } as const;
+    const isOld = (thing: number): boolean => placeOf(`thing-${thing}`, 4) < 2;
+    await subscribe(member, { topic: Grown, group: 'g', ordering }, async (step: Grown) => {
+      if (isOld(step.thing)) throw new Error('It cannot be done.');
+      tape.add(step);
+    });
+    await raise(operator, 2, 4);
+    const publish = (things: number[]): Promise<unknown> =>
+      operator.publisher.publishMany(Grown, things.map((thing) => ({ payload: { thing, step: 0 } })));
+    const [old, moved] = [upTo(THINGS).filter(isOld), upTo(THINGS).filter((thing) => !isOld(thing))];
+    await publish(old);
+    const parked = (): ReturnType<Process['streams']['orders']['parked']> => member.streams.orders.parked(Grown, 'g');
+    await waitFor(async () => (await parked()).length === old.length, { what: 'keys of the old partitions to be put aside' });
+    await publish(moved);
+    await waitFor(() => tape.count === moved.length, { what: 'all keys of the new partitions' });
   });
 
   it('shows keys in new partitions to operators whose code has the number from before it', async () => {

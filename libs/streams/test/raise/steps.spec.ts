@@ -3,10 +3,12 @@ import { topicOf } from '@millrace/core';
 import { loadScript } from '@millrace/redis';
 import { OWNER } from '../../src/own/owner-consumer.js';
 import { topicsKey } from '../../src/keys.js';
+import { parkedName } from '../../src/ordered/parked-names.js';
+import { RaiseGates } from '../../src/ordered/raise-gates.js';
 import { storedCount } from '../../src/log/stored-count.js';
 import { Bed } from '../bed.js';
 import type { Process } from '../fixture.js';
-import { Grown } from './grown.js';
+import { Grown, upTo } from './grown.js';
 
 const lookDrained = loadScript('../../src/scripts/look-drained.lua', import.meta.url);
 const raisePartition = loadScript('../../src/scripts/raise-partition.lua', import.meta.url);
@@ -43,10 +45,11 @@ describe('a raise in the index', () => {
 
 describe('the messages of a partition from before a raise', () => {
   const place = (): ReturnType<Bed['place']> => bed.place(Grown, 'g');
-  const look = async ({ redis }: Process): Promise<unknown> => {
+  const look = async ({ redis }: Process, from = ''): Promise<unknown> => {
     const { keys, groupKeys } = place();
-    return redis.control.run(lookDrained, [keys.meta, keys.log, groupKeys.open, groupKeys.parkedKeys], ['g', 4]);
+    return redis.control.run(lookDrained, [keys.meta, keys.log, groupKeys.open, groupKeys.parked], ['g', 4, from]);
   };
+  const park = (...names: string[]): Promise<unknown> => bed.command('ZADD', place().groupKeys.parked, ...names.flatMap((name) => [0, name]));
 
   it('are settled when none is unread, held, or waits for another attempt or an operator', async () => {
     const process = await bed.start();
@@ -73,8 +76,29 @@ describe('the messages of a partition from before a raise', () => {
     expect(await look(process)).toEqual([0]);
     await bed.command('ZADD', groupKeys.open, end, '0 1 1 0 - 0');
     expect(await look(process)).toEqual([1]);
-    await bed.command('HSET', groupKeys.parkedKeys, 'thing-0', 'parked');
-    expect(await look(process)).toEqual([0]);
+    await park(parkedName('since', end), parkedName('since!', end + 1));
+    expect(await look(process)).toEqual([1]);
+    await park(parkedName('since-long', end - 1), parkedName('since-long', end));
+    expect(await look(process)).toEqual([[parkedName('since-long', end - 1)]]);
+    expect(await look(process, parkedName('since-long', end - 1))).toEqual([[parkedName('since-long', end - 1)]]);
+    await bed.command('ZREM', groupKeys.parked, parkedName('since-long', end - 1));
+    expect(await look(process, parkedName('since-long', end - 1))).toEqual([1]);
+  });
+
+  it('are looked for page by page among many keys that were put aside', async () => {
+    const process = await bed.start();
+    await process.streams.declare(topicOf(Grown));
+    const { keys } = place();
+    await bed.command('XGROUP', 'CREATE', keys.log, 'g', '0');
+    await bed.command('HSET', keys.meta, 'end:4', 10);
+    await park(...upTo(1_500).map((key) => parkedName(`key-${1_000 + key}`, 10)), parkedName('last', 9));
+    expect(await look(process)).toEqual([['key-1999!']]);
+    expect(await look(process, 'key-1999!')).toEqual([[parkedName('last', 9)]]);
+    const [early, late] = upTo(2).map(() => new RaiseGates({ redis: process.redis, prefix: bed.prefix, place: place() }));
+    const passedBy = async (gates: RaiseGates): Promise<number> => gates.look('1 4').then(() => gates.passed);
+    expect(await passedBy(early!)).toBe(0);
+    await bed.command('ZREM', place().groupKeys.parked, parkedName('last', 9));
+    expect([await passedBy(early!), await passedBy(late!)]).toEqual([4, 4]);
   });
 
   it('end where the raise found them, however often a step is repeated', async () => {
