@@ -46,6 +46,7 @@ export * from './middleware/inbox.js';
 export * from './middleware/outcomes.js';
 export * from './middleware/timing.js';
 export * from './middleware/tracing.js';
+export * from './middleware/until-aborted.js';
 export * from './middleware/verdict.js';
 export * from './names.js';
 export * from './options/nearest.js';

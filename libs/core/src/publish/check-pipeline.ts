@@ -3,6 +3,7 @@ import { decoded } from '../contract/payload.js';
 import { messagePlace, type MessageSource } from '../delivery/message-place.js';
 import { MillraceError } from '../errors.js';
 import { withinLimit } from '../middleware/time-limit.js';
+import { untilAborted } from '../middleware/until-aborted.js';
 import { inTrace } from '../trace/trace-context.js';
 import { TransactionCheckContext } from './check-context.js';
 import type { CheckedHalf, CheckHandler, TransactionState } from './half-port.js';
@@ -19,7 +20,9 @@ const STATES: readonly unknown[] = ['commit', 'rollback', 'unknown'] satisfies T
 /** Puts around a handler of checks: the payload as an instance of its class, the trace, the time limit. */
 export function checkPipeline(parts: CheckPipelineParts): CheckHandler {
   const answer = (half: CheckedHalf): Promise<unknown> =>
-    withinLimit(parts.timeoutMs, half.signal, (signal) => inTrace(half.message.headers, () => handled(parts, { ...half, signal }), undefined));
+    withinLimit(parts.timeoutMs, half.signal, (signal) =>
+      untilAborted(signal, () => inTrace(half.message.headers, () => handled(parts, { ...half, signal }), undefined)),
+    );
   return async (half) => stateOf(parts, await answer(half));
 }
 

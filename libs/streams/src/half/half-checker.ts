@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import {
   asError, backoffDelayMs, type CheckDefinition, type CheckHandler, type CurveBackoff, emit, errorRecord, IdempotencyMismatchError, Loop, type Message,
-  MillraceError, spread, type TransactionChecks, TransactionEndedError, type TransactionState,
+  MillraceError, spread, type TransactionChecks, TransactionEndedError, type TransactionState, untilAborted,
 } from '@millrace/core';
 import type { PartitionCounts } from '../log/partition-counts.js';
 import { decodeEnvelope } from '../log/envelope.js';
@@ -204,15 +204,4 @@ export function placeIn(at: Pick<HalfPlace, 'topic' | 'id' | 'partition'>, { env
 function pauseMs(checkAfterMs: number, checks: number): number {
   const curve: CurveBackoff = { kind: 'exponential', delayMs: checkAfterMs, maxMs: Math.max(LONGEST_PAUSE_MS, checkAfterMs), jitter: true };
   return backoffDelayMs(curve, checks);
-}
-
-/** As `work`, but it rejects when the signal aborts, whatever becomes of the work. */
-function untilAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => reject(asError(signal.reason));
-    const done = (): void => signal.removeEventListener('abort', stop);
-    if (signal.aborted) return stop();
-    signal.addEventListener('abort', stop);
-    work().then(resolve, reject).finally(done);
-  });
 }

@@ -28,6 +28,8 @@ export interface HalfEndingParts {
 /** A claim of an idempotency key: the window that it is in, or null when there was nothing to claim; or the result of an earlier use. */
 type Claimed = { readonly claimedIn: number | null } | { readonly earlier: PublishResult };
 
+const UNCLAIMED: Claimed = { claimedIn: null };
+
 type Work = 'commit' | 'rollback';
 
 /**
@@ -53,12 +55,14 @@ export class HalfEnding {
   }
 
   async tryCommit(): Promise<PublishResult | typeof AGAIN> {
-    const { topic, id, terms } = this.#place;
+    const { topic, id, terms, routingKey } = this.#place;
     const partitions = this.#parts.counts.of(topic);
-    const claimed = await this.#claimed(partitions);
+    const isHere = placeOf(routingKey, partitions) === this.#at.partition;
+    const claimed = isHere ? await this.#claimed(partitions) : UNCLAIMED;
     if (claimed === null) return AGAIN;
     if ('earlier' in claimed) return this.#endAsDuplicate(claimed.earlier);
-    const { reply, shortfall } = await this.#at.commit({ id, terms, partitions, ...claimed, hasLeft: this.#hasLeft });
+    const half = { id, terms, partitions: isHere ? partitions : null, ...claimed, hasLeft: this.#hasLeft };
+    const { reply, shortfall } = await this.#at.commit(half);
     if (shortfall && !(shortfall instanceof Unconfirmed)) throw shortfall;
     const text = String(reply);
     if (/^[+=]/.test(text)) {
@@ -105,7 +109,7 @@ export class HalfEnding {
     this.#hasLeft = false;
   }
 
-  /** The topic has another number of partitions: the half message goes where it belongs by now. */
+  /** The topic has another number of partitions than when it was stored: the half message goes where it belongs by now. */
   async #move(): Promise<void> {
     const { topic, id, routingKey } = this.#place;
     const { partitions } = await this.#parts.log.learn(topic, this.#at.partition);
@@ -132,7 +136,8 @@ export class HalfEnding {
   async #leave(from: number, to: HalfPartition): Promise<void> {
     const { id } = this.#place;
     const reply = await this.#parts.partitionAt(from).end(id, `moved ${to.partition}`, true);
-    if (/^ENDED (rolled-back|refused)/.test(reply)) await to.end(id, reply.slice('ENDED '.length), true);
+    const isLeft = reply === 'OK' || reply === 'ENDED' || reply === `ENDED moved ${to.partition}`;
+    if (!isLeft && reply.startsWith('ENDED ')) await to.end(id, reply.slice('ENDED '.length), true);
     this.#hasLeft = true;
   }
 
@@ -142,7 +147,7 @@ export class HalfEnding {
     const { claimers, budget, giveUpAt } = this.#parts;
     const partition = this.#at.partition;
     const claimer = key === undefined ? null : claimers.of({ idempotencyKey: key, partition, partitions, durability });
-    if (key === undefined || digest === undefined || !claimer) return { claimedIn: null };
+    if (key === undefined || digest === undefined || !claimer) return UNCLAIMED;
     const use = new KeyUse({ key, digest, partition, claimer, onHeldUp: () => undefined });
     budget.take(0);
     const item = new LoneMessage({ id, routingKey, text: '', bytes: 0, giveUpAt, due: '', use, budget });

@@ -39,8 +39,8 @@ export interface HalfToStore {
 export interface HalfToCommit {
   readonly id: string;
   readonly terms: HalfTerms;
-  /** The number of partitions from which its own follows. */
-  readonly partitions: number;
+  /** The number of partitions from which its own follows; null when it belongs to another one. */
+  readonly partitions: number | null;
   /** The window in which its idempotency key is claimed elsewhere; null when it is not. */
   readonly claimedIn: number | null;
   /** Whether it is gone from the partition that it comes from. */
@@ -83,7 +83,7 @@ export class HalfPartition {
     const { log, meta, halves, halvesDue, halvesAge, halfEnds, ids, delayed } = this.#keys;
     const isPlain = terms.key === undefined && terms.due === undefined;
     const keys = [log, meta, halves, halvesDue, halvesAge, ...halfEnds, ...(isPlain ? [] : [...ids, delayed])];
-    const args = [id, partitions, END_WINDOW_MS, this.#parts.topic.idempotencyWindowMs, claimedIn ?? '', hasLeft ? '1' : ''];
+    const args = [id, partitions ?? '', END_WINDOW_MS, this.#parts.topic.idempotencyWindowMs, claimedIn ?? '', hasLeft ? '1' : ''];
     return runDurably(this.#parts.routes.to(log, terms.durability), commitHalf, { keys, args });
   }
 

@@ -36,6 +36,12 @@ interface HalfOnItsWay {
   readonly envelope: string;
 }
 
+/** The partition that it goes to, and the number of partitions from which that follows. */
+interface HalfTarget {
+  readonly at: HalfPartition;
+  readonly partitions: number;
+}
+
 /** Stores half messages, and commits or rolls them back for their publishers. */
 export class HalfPublisher {
   readonly #parts: HalfPublisherParts;
@@ -96,8 +102,7 @@ export class HalfPublisher {
     const { topic, half } = way;
     const { name } = topic;
     const giveUpAt = performance.now() + this.#withinMs(half);
-    const usual = (): HalfPartition => this.#parts.settler.partitionOf(topic, partitionOf(half.message, this.#parts.counts.of(topic)));
-    let at = usual();
+    let { at, partitions } = this.#usual(way);
     return tried(
       {
         giveUpAt: () => Math.min(giveUpAt, this.#endsAt),
@@ -107,27 +112,35 @@ export class HalfPublisher {
         doubted: (cause) => indefiniteHalf(name, cause.message, cause),
       },
       async () => {
-        if ((await this.#tryStore(way, at)) === 'stored') return at.partition;
-        at = usual();
+        const answer = await this.#tryStore(way, { at, partitions });
+        if (answer === 'stored') return at.partition;
+        if (answer === 'moved') ({ at, partitions } = this.#usual(way));
         return AGAIN;
       },
     );
   }
 
-  async #tryStore(way: HalfOnItsWay, at: HalfPartition): Promise<'stored' | 'again'> {
+  #usual({ topic, half: { message } }: HalfOnItsWay): HalfTarget {
+    const partitions = this.#parts.counts.of(topic);
+    return { at: this.#parts.settler.partitionOf(topic, partitionOf(message, partitions)), partitions };
+  }
+
+  async #tryStore(way: HalfOnItsWay, { at, partitions }: HalfTarget): Promise<'stored' | 'moved' | 'again'> {
     const { topic, half: { message: { id } }, terms, envelope } = way;
-    const { index, counts, retained, log } = this.#parts;
+    const { index, retained, log } = this.#parts;
     const { partition } = at;
     const { durability, checkAfterMs: dueInMs } = terms;
     const promisedUntil = await index.promise(topic, { partition, dueInMs, durability });
     const { retention = null } = retained(topic, partition) ?? {};
-    const partitions = counts.of(topic);
     const { reply, shortfall } = await at.prepare({ id, terms, envelope, partitions, promisedUntil, retention, before: null });
     const answer = String(reply);
     if (answer === '+' || answer === '=') return stored(topic.name, shortfall);
     if (answer.startsWith('ENDED')) throw transactionEnded(topic.name, 'commit', halfEndOf(answer.slice(5)));
+    if (answer === 'MOVED') {
+      await log.learn(topic, partition);
+      return 'moved';
+    }
     if (answer === 'LATE') index.forget(topic, partition, durability);
-    else if (answer === 'MOVED') await log.learn(topic, partition);
     else if (answer === 'UNDECLARED') await log.restore(topic);
     else if (answer.startsWith('FULL ')) await this.#makeRoom(topic, partition, Number(answer.slice(5)));
     return 'again';

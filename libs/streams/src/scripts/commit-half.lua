@@ -3,7 +3,7 @@
 --
 -- KEYS  1 log  2 meta  3 half messages  4 when they are due  5 when they were stored  6, 7 their ends, in alternating windows
 --       then, where it has an idempotency key or is delayed: 8, 9 idempotency keys of alternating windows  10 delayed
--- ARGV  1 id  2 number of partitions from which its own follows  3 window of the ends, ms  4 idempotency window, ms  5 number of the
+-- ARGV  1 id  2 number of partitions from which its own follows, or '' when it belongs to another one  3 window of the ends, ms  4 idempotency window, ms  5 number of the
 --       window in which its idempotency key is claimed in another partition, or ''  6 '1' when it is gone where it comes from
 -- returns '+<offset> <id>' when it is stored, '=<offset> <id>' of the message that was stored with its idempotency key; '-' is the
 --         offset of a delayed one; '!<first use>' when the key was used for something else: then it is gone; or, with nothing done,
@@ -46,7 +46,7 @@ if not record then return 'ENDED' end
 local state = redis.call('HMGET', meta, 'next', 'ms', 'format', 'partitions', 'fetches')
 local next = state[3] == FORMAT and offsetOf(state[1])
 if not next or redis.call('EXISTS', log) == 0 then return 'UNDECLARED' end
-if state[4] and state[4] ~= ARGV[2] then return 'MOVED' end
+if ARGV[2] == '' or (state[4] and state[4] ~= ARGV[2]) then return 'MOVED' end
 if record.from ~= '-' and ARGV[6] ~= '1' then return 'FROM ' .. record.from end
 
 local terms = cjson.decode(record.terms)
