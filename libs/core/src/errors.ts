@@ -28,6 +28,7 @@ export const ERROR_CODES = [
   'IDEMPOTENCY_MISMATCH',
   'PUBLISH_INDEFINITE',
   'PUBLISH_REFUSED',
+  'TRANSACTION_ENDED',
   'BACK_PRESSURE',
   'LEDGER_FULL',
   'TOPIC_MISMATCH',
@@ -107,6 +108,22 @@ export class IndefinitePublishError extends MillraceError {
   constructor(message: string, cause?: unknown) {
     super('PUBLISH_INDEFINITE', message, { cause, retryable: true });
     this.name = 'IndefinitePublishError';
+  }
+}
+
+/**
+ * The end of a half message: `unknown` when it came so long ago that it is not remembered, or Redis has lost the half message.
+ */
+export type TransactionEnd = 'committed' | 'rolled-back' | 'unknown';
+
+/** A half message had ended already, in another way: nothing was changed. */
+export class TransactionEndedError extends MillraceError {
+  readonly ended: TransactionEnd;
+
+  constructor(message: string, ended: TransactionEnd) {
+    super('TRANSACTION_ENDED', message);
+    this.name = 'TransactionEndedError';
+    this.ended = ended;
   }
 }
 

@@ -76,6 +76,14 @@ export interface EventMap {
   'dead-letters-dropped': EventPlace & { readonly count: number; readonly untold: number };
   /** Redis has lost batches that it had confirmed to this process, in a failover. */
   'publishes-lost': EventPlace & { readonly batches: number; readonly why: string };
+  /** The handler of checks failed, or ran out of time: that counts as an answer `'unknown'`. */
+  'check-failed': EventPlace & { readonly messageId: string; readonly check: number; readonly error: ErrorRecord };
+  /** Half messages of a topic wait for a check, by so many milliseconds already: no living process has a handler for it. */
+  'halves-unchecked': EventPlace & { readonly topic: string; readonly overdueMs: number };
+  /** Nobody is asked about a half message any more: so many checks were answered with `'unknown'`. An operator has to decide. */
+  'half-given-up': EventPlace & { readonly messageId: string; readonly checks: number; readonly storedAtMs: number };
+  /** A half message that a check committed is gone: its idempotency key was used for something else meanwhile. */
+  'half-refused': EventPlace & { readonly messageId: string; readonly error: ErrorRecord };
   /** A group or topic, or a stream of calls, was gone from Redis and has been made again. */
   recreated: EventPlace & { readonly why: string };
   /**

@@ -1,5 +1,5 @@
 import {
-  BROADCAST_GROUP, type BroadcastDefinition, MillraceError, type PresencePort, type PublishPort, type SubscribePort,
+  BROADCAST_GROUP, type BroadcastDefinition, type HalfPort, MillraceError, type PresencePort, type PublishPort, type SubscribePort,
   type Subscription, type SubscriptionDefinition, type TopicDefinition,
 } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
@@ -9,6 +9,8 @@ import { LoneSlot } from './consume/lone-slot.js';
 import { StreamSubscription } from './consume/subscription.js';
 import { Groups } from './group/groups.js';
 import { Presence } from './group/presence.js';
+import { HalfMessages } from './half/half-messages.js';
+import type { Halves } from './half/halves.js';
 import { Inspector } from './inspect/inspector.js';
 import { PartitionCounts } from './log/partition-counts.js';
 import { TopicLog } from './log/topic-log.js';
@@ -46,7 +48,7 @@ export interface StreamsOptions {
 }
 
 /** Publish/subscribe on Redis Streams. */
-export interface Streams extends Required<PublishPort>, SubscribePort {
+export interface Streams extends Required<PublishPort>, SubscribePort, HalfPort {
   /**
    * Makes the topic exist, also when it was removed.
    * @throws MillraceError TOPIC_MISMATCH, UNSUPPORTED_VERSION
@@ -57,6 +59,7 @@ export interface Streams extends Required<PublishPort>, SubscribePort {
   readonly groups: Groups;
   readonly orders: Orders;
   readonly topics: Topics;
+  readonly halves: Halves;
   /** The sign of life of this process: for other parts of it whose work must be taken over when it dies. */
   readonly presence: PresencePort;
   /** Stops every subscription, then refuses publishes and waits for those under way: handlers may publish until they end. */
@@ -83,6 +86,7 @@ export function createStreams(options: StreamsOptions): Streams {
   const tender = new TopicTender({ redis, prefix, log, counts });
   const budget = new PublishBudget(options.publishBufferBytes ?? DEFAULT_PUBLISH_BUFFER_BYTES);
   const publisher = new StreamPublisher({ redis, prefix, log, counts, deadlineMs, budget, tender, packing });
+  const halves = new HalfMessages({ redis, prefix, log, counts, deadlineMs, budget, tender });
   const presence = new Presence({ redis, prefix, leaseMs });
   const loneSlot = new LoneSlot();
   const rings = new Rings(redis);
@@ -110,12 +114,15 @@ export function createStreams(options: StreamsOptions): Streams {
     groups: new Groups(operating),
     orders: new Orders(redis, prefix, counts),
     topics: new Topics(operating),
+    halves: halves.operators,
     presence,
     declare: async (topic) => {
       await log.declare(topic);
     },
     publish: (topic, message, sendOptions) => publisher.publish(topic, message, sendOptions),
     publishMany: (topic, many) => publisher.publishMany(topic, many),
+    storeHalf: (topic, half) => halves.store(topic, half),
+    checkHalves: (definition, handler) => halves.check(definition, handler),
     subscribe: (definition, handler) => subscribe(definition, { rule: null, handler }),
     subscribeBatch: (definition, rule, handler) => subscribe(definition, { rule, handler }),
     broadcast: async (definition, handler) => {
@@ -127,8 +134,9 @@ export function createStreams(options: StreamsOptions): Streams {
     },
     stop: async (stopDeadlineMs) => {
       const stopBy = performance.now() + stopDeadlineMs;
-      await subscriptions.stop(stopDeadlineMs);
-      await publisher.close(Math.max(stopBy - performance.now(), FLUSH_MS));
+      await Promise.all([subscriptions.stop(stopDeadlineMs), halves.stopChecks(stopDeadlineMs)]);
+      const flushMs = Math.max(stopBy - performance.now(), FLUSH_MS);
+      await Promise.all([publisher.close(flushMs), halves.close(flushMs)]);
       await Promise.all([tender.stop(), presence.stop(), rings.stop()]);
       readers.close();
     },

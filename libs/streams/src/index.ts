@@ -12,3 +12,4 @@ export { type PartitionsRaised, Topics, type TopicRemoval } from './remove/topic
 export type { RaiseOptions } from './raise/raise-options.js';
 export type { GroupRemoval } from './remove/group-removal.js';
 export type { RemoveOptions } from './remove/remove-options.js';
+export { type GivenUpHalf, type HalfId, Halves, type HalvesState } from './half/halves.js';

@@ -23,6 +23,14 @@ export interface PartitionKeys {
   readonly ids: readonly [string, string];
   /** Sorted set: delayed message -> when it is due, in Unix milliseconds. */
   readonly delayed: string;
+  /** Hash: half message, which no group sees -> how often it was checked, its terms, its text; see include/half-messages.lua. */
+  readonly halves: string;
+  /** Sorted set: half message -> when it is to be checked, in Unix milliseconds; infinite when it is checked no more. */
+  readonly halvesDue: string;
+  /** Sorted set: half message -> when it was stored, in Unix milliseconds. */
+  readonly halvesAge: string;
+  /** Two hashes: half message that has ended -> how; current and previous window alternate. */
+  readonly halfEnds: readonly [string, string];
   /** Channel, no key: scripts ring in it when there are entries to read, `include/ring.lua`. */
   readonly ring: string;
   /** Hash: the last batches of each producer, and the replies to them; see include/producers.lua. */
@@ -76,6 +84,10 @@ export function partitionKeys(prefix: string, topic: string, partition: number):
     delayed: `${base}:delayed`,
     ring: `${base}:ring`,
     producers: `${base}:producers`,
+    halves: `${base}:halves`,
+    halvesDue: `${base}:halvesDue`,
+    halvesAge: `${base}:halvesAge`,
+    halfEnds: [`${base}:halfEnds:0`, `${base}:halfEnds:1`],
   };
 }
 
@@ -104,6 +116,11 @@ export function settledKey(prefix: string, place: { topic: string; partition: nu
 /** String, the record of a process: a counter that it raises, its members that stop, those that left. All in one slot. */
 export function presenceKey(prefix: string, process: string): string {
   return `${prefix}:{presence}:${process}`;
+}
+
+/** Hash: partition -> when to look after its half messages; see `scripts/look-after-halves.lua`. One for all partitions. */
+export function halfIndexKey(prefix: string, topic: string): string {
+  return `${prefix}:{${topic}:halves}:index`;
 }
 
 /** String: when all permits of the group's rate limit are free again, in Unix milliseconds; one for all partitions. */

@@ -106,7 +106,7 @@ export const raising = [
   },
   {
     name: 'an idempotency key is looked up where it belonged before a raise',
-    file: 'libs/streams/src/publish/topic-publisher.ts',
+    file: 'libs/streams/src/publish/topic-claimers.ts',
     find: 'if (counts.isKnown(name) && earlier().length === 0) return claimer;',
     replace: 'if (earlier().length >= 0) return claimer;',
     spec: KEYS_SPEC,

@@ -4,7 +4,11 @@ import type { UnknownProperties } from '../contract/unknown-properties.js';
 import type { Outgoing, PublishPort, PublishResult } from '../delivery/ports.js';
 import { asError, isMillraceError, MillraceError } from '../errors.js';
 import { newMessageId } from '../message-id.js';
+import { durationMs } from '../duration.js';
 import { type Contract, contractOf, type Draft, draftOf, type Given, ttlOf } from './draft.js';
+import { HalfMessage } from './half-message.js';
+import { type HalfOptions, halfRules } from './half-options.js';
+import type { HalfPort, OutgoingHalf } from './half-port.js';
 import { PreparedBatches } from './prepared-batches.js';
 import { PreparedMessage, type PreparedParts } from './prepared-message.js';
 import type { PublishOptions } from './publish-options.js';
@@ -14,14 +18,17 @@ export interface PublishItem<T> extends PublishOptions {
   readonly payload: T;
 }
 
+/** A port of publishes that may keep half messages, too. */
+export type PublisherPort = PublishPort & Partial<Pick<HalfPort, 'storeHalf'>>;
+
 /** Publishes events: the class that a service injects. */
 export class Publisher {
-  readonly #port: PublishPort;
+  readonly #port: PublisherPort;
   readonly #unknownProperties: UnknownProperties | undefined;
   readonly #contracts = new WeakMap<TopicRef, Contract>();
 
   /** @param unknownProperties for topics that say nothing themselves. Default `refuse` */
-  constructor(port: PublishPort, unknownProperties?: UnknownProperties) {
+  constructor(port: PublisherPort, unknownProperties?: UnknownProperties) {
     this.#port = port;
     this.#unknownProperties = unknownProperties;
   }
@@ -101,6 +108,28 @@ export class Publisher {
     if (!Array.isArray(messages)) throw new MillraceError('INVALID_INPUT', 'publishPrepared(): the prepared messages must be an array.');
     const outcomes = await new PreparedBatches(messages).sent((topic, many) => this.#sendMany(topic, many));
     return outcomes.map(settled);
+  }
+
+  /**
+   * Stores a message that no group sees yet, and resolves when Redis has it: then do what the message tells of, and
+   * {@link HalfMessage.commit} or {@link HalfMessage.rollback} it. When this process dies before that, or neither comes within
+   * `checkAfter`, the `@TransactionCheck` of the topic is asked, in whichever process of the application has one.
+   *
+   * @throws MillraceError as {@link publish}: nothing was stored. BACK_PRESSURE when the topic is full, half messages included
+   * @throws IndefinitePublishError Redis did not answer, or not enough for the durability: if it is stored, a check decides about it
+   */
+  async publishHalf<T>(topic: TopicOf<T>, payload: NoInfer<T>, options: HalfOptions = {}): Promise<HalfMessage> {
+    const contract = this.#contractOf(topic);
+    const where = `publishHalf(${contract.topic.name})`;
+    const { storeHalf } = this.#port;
+    if (!storeHalf) throw new MillraceError('INVALID_OPTIONS', `${where}: this publisher cannot keep half messages.`);
+    const { checkAfter, checks, publish } = halfRules(options, where);
+    const rule = { ttlMs: ttlOf(contract.topic, publish), checkAfterMs: durationMs(checkAfter), checks };
+    const { message, sendOptions } = await draftOf(contract, { payload, options: publish, where });
+    message.id = newMessageId();
+    const half: OutgoingHalf = { message, sendOptions, ...rule };
+    const stored = await storeHalf.call(this.#port, contract.topic, half);
+    return new HalfMessage({ id: message.id, topic: contract.topic.name, key: message.key, stored });
   }
 
   #contractOf(published: TopicOf<unknown>): Contract {

@@ -4,14 +4,13 @@ import { type PartitionKeys, partitionKeys } from '../keys.js';
 import type { PartitionCounts } from '../log/partition-counts.js';
 import type { TopicLog } from '../log/topic-log.js';
 import type { TopicTender } from '../retain/topic-tender.js';
-import { EarlierUses } from './earlier-uses.js';
-import { KeyClaims } from './key-claims.js';
 import type { Packing } from './packing.js';
 import { PartitionBatcher } from './partition-batcher.js';
-import { claimingPartitionOf, partitionOf, placeOf } from './partitioner.js';
+import { partitionOf, placeOf } from './partitioner.js';
 import type { PublishBudget } from './publish-budget.js';
 import { type DurableRoutes, nameOf } from '../durable/durable-routes.js';
 import type { Claimer, QueuedMessage } from './queued-message.js';
+import { type Keyed, TopicClaimers } from './topic-claimers.js';
 
 export interface TopicPublisherParts {
   readonly redis: Topology;
@@ -40,16 +39,6 @@ interface Placed {
   readonly durability: Durability;
 }
 
-/** A message with an idempotency key, and where it goes. */
-interface Keyed {
-  readonly idempotencyKey: string;
-  readonly partition: number;
-  readonly durability: Durability;
-}
-
-/** A key is remembered for so many windows at the most. */
-const WINDOWS = 2;
-
 /** Publishes to one topic, through one batcher a partition and durability level. */
 export class TopicPublisher {
   readonly #parts: TopicPublisherParts;
@@ -59,20 +48,21 @@ export class TopicPublisher {
   /** Batchers of the topic's own durability, by partition. */
   readonly #usual: PartitionBatcher[] = [];
   readonly #batchers = new Map<string, Placed>();
-  readonly #claimers = new Map<string, KeyClaims>();
+  readonly #claimers: TopicClaimers;
   #moving: Promise<void> | null = null;
 
   constructor(parts: TopicPublisherParts, topic: TopicDefinition) {
     this.#parts = parts;
     this.#topic = topic;
     this.#partitions = parts.counts.of(topic);
+    this.#claimers = new TopicClaimers(parts, topic);
   }
 
   /** @throws MillraceError CLOSED */
   wayOf(message: OutgoingMessage, durability: Durability): Way {
     const partition = partitionOf(message, this.#partitions);
     const { idempotencyKey } = message;
-    const claimer = idempotencyKey === null ? null : this.#claimer({ idempotencyKey, partition, durability });
+    const claimer = idempotencyKey === null ? null : this.#claimerOf({ idempotencyKey, partition, durability });
     return { batcher: this.#batcher(partition, durability), claimer };
   }
 
@@ -83,7 +73,7 @@ export class TopicPublisher {
 
   /** Resolves when all publishes so far are settled, within `deadlineMs`. */
   async close(deadlineMs: number): Promise<void> {
-    for (const claims of this.#claimers.values()) claims.limit(deadlineMs);
+    this.#claimers.limit(deadlineMs);
     const drain = (): Promise<unknown> => Promise.all(this.#all.map(({ batcher }) => batcher.drain(deadlineMs)));
     await drain();
     if (!this.#moving) return;
@@ -112,7 +102,7 @@ export class TopicPublisher {
   #takeOver(item: QueuedMessage, durability: Durability): void {
     const partition = placeOf(item.routingKey, this.#partitions);
     try {
-      const claimer = item.use && this.#claimer({ idempotencyKey: item.use.key, partition, durability });
+      const claimer = item.use && this.#claimerOf({ idempotencyKey: item.use.key, partition, durability });
       this.#batcher(partition, durability).takeOver(item, claimer);
     } catch (thrown) {
       item.reject(thrown as Error);
@@ -135,39 +125,8 @@ export class TopicPublisher {
     return placed.batcher;
   }
 
-  /** For a while after a raise it also looks where the key belonged before. */
-  #claimer({ idempotencyKey, partition, durability }: Keyed): Claimer | null {
-    const { counts, routes, log } = this.#parts;
-    const { name, idempotencyWindowMs, idempotencyScope } = this.#topic;
-    const claiming = claimingPartitionOf({ idempotencyKey, partition, topic: { ...this.#topic, partitions: this.#partitions } });
-    const claimer = claiming === null ? null : this.#claims(claiming, durability);
-    const earlier = (): number[] => counts.earlierWithin(name, WINDOWS * idempotencyWindowMs);
-    if (counts.isKnown(name) && earlier().length === 0) return claimer;
-    return new EarlierUses({
-      topic: name,
-      idempotencyWindowMs,
-      earlier: async () => {
-        if (!counts.isKnown(name)) await log.learn(this.#topic);
-        return earlier();
-      },
-      isUniqueInTopic: idempotencyScope === 'topic',
-      keysOf: (place) => this.#keysOf(place),
-      routeOf: (place) => routes.to(this.#keysOf(place).log, durability),
-      claimer,
-    });
-  }
-
-  /** The home partition may be on another server than the message: no confirmation of the message covers the claim. */
-  #claims(partition: number, durability: Durability): KeyClaims {
-    const name = `${partition}:${nameOf(durability)}`;
-    let claims = this.#claimers.get(name);
-    if (!claims) {
-      const keys = this.#keysOf(partition).ids;
-      const route = this.#parts.claimRoutes.to(keys[0], durability);
-      claims = new KeyClaims({ route, topic: this.#topic.name, keys, idempotencyWindowMs: this.#topic.idempotencyWindowMs });
-      this.#claimers.set(name, claims);
-    }
-    return claims;
+  #claimerOf(place: Omit<Keyed, 'partitions'>): Claimer | null {
+    return this.#claimers.of({ ...place, partitions: this.#partitions });
   }
 
   #keysOf(partition: number): PartitionKeys {

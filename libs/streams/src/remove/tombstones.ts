@@ -1,6 +1,6 @@
 import { isName } from '@millrace/core';
 import { loadScript, type Topology } from '@millrace/redis';
-import { groupKeys, type PartitionKeys, partitionKeys, rateKey, SETTLED_PAGE_OFFSETS, settledKey, topicsKey } from '../keys.js';
+import { groupKeys, halfIndexKey, type PartitionKeys, partitionKeys, rateKey, SETTLED_PAGE_OFFSETS, settledKey, topicsKey } from '../keys.js';
 import { storedCount } from '../log/stored-count.js';
 
 const beginRemoval = loadScript('../scripts/begin-removal.lua', import.meta.url);
@@ -87,7 +87,10 @@ export class Tombstones {
     for (const group of groups) await this.finishGroup(topic, group, number);
     for (const keys of places) await this.#removeKeys(keys, number, [keys.meta, keys.groups]);
     const topics = topicsKey(this.#prefix);
-    if ((await this.inForce(topic.name)) === number) await this.#redis.controlFor(topics).call('HDEL', topics, topic.name);
+    if ((await this.inForce(topic.name)) !== number) return;
+    const index = halfIndexKey(this.#prefix, topic.name);
+    await this.#redis.controlFor(index).call('UNLINK', index);
+    await this.#redis.controlFor(topics).call('HDEL', topics, topic.name);
   }
 
   /** Known groups, and groups that exist without being known. */
