@@ -30,6 +30,7 @@ export * from './delivery/ports.js';
 export * from './delivery/position.js';
 export * from './delivery/retry.js';
 export * from './delivery/prefilter.js';
+export * from './delivery/own-transaction.js';
 export * from './delivery/sql-transaction.js';
 export * from './delivery/unknown-message.js';
 export * from './duration.js';

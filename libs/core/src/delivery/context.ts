@@ -2,7 +2,8 @@ import { MillraceError } from '../errors.js';
 import { messageTimeMs } from '../message-id.js';
 import { type TraceContext, traceOf } from '../trace/trace-context.js';
 import type { Delivery } from './delivery.js';
-import type { SqlTransaction } from './sql-transaction.js';
+import { ownTransaction } from './own-transaction.js';
+import type { SqlTransaction, TransactionSource } from './sql-transaction.js';
 
 interface ContextParts {
   /** The signal of its time limit. Default: the signal of the delivery. */
@@ -88,5 +89,16 @@ export class DeliveryContext {
       `ctx.transaction is there only in handlers with the inbox: add inbox: true to the subscription of group ` +
         `'${this.group}' to topic '${this.topic}'.`,
     );
+  }
+
+  /**
+   * The same transaction in the type of the library that the option `database` names: `ctx.transactionOf(source)`, or
+   * `ctx.transactionOf<EntityManager>()` where the source is out of reach.
+   *
+   * @throws MillraceError INBOX_NOT_CONFIGURED without the inbox, or when the database is named by a URL
+   * @throws MillraceError INVALID_INPUT the transaction is of another source
+   */
+  transactionOf<Transaction>(source?: TransactionSource<Transaction>): Transaction {
+    return ownTransaction(this.transaction, source);
   }
 }

@@ -1,4 +1,6 @@
-import { MillraceError, type SqlTransaction, type TraceContext, type TraceHeaders, traceOf } from '@millrace/core';
+import {
+  MillraceError, ownTransaction, type SqlTransaction, type TraceContext, type TraceHeaders, traceOf, type TransactionSource,
+} from '@millrace/core';
 import { redisFailure, withDeadline } from '@millrace/redis';
 import type { Job } from 'bullmq';
 import type { StoredJobOptions } from '../queue/outgoing-job.js';
@@ -64,6 +66,17 @@ export class JobContext {
       'INBOX_NOT_CONFIGURED',
       `ctx.transaction is there only in handlers with the inbox: add inbox: true to the @JobHandler of job '${this.name}'.`,
     );
+  }
+
+  /**
+   * The same transaction in the type of the library that the option `database` names: `ctx.transactionOf(source)`, or
+   * `ctx.transactionOf<EntityManager>()` where the source is out of reach.
+   *
+   * @throws MillraceError INBOX_NOT_CONFIGURED without the inbox, or when the database is named by a URL
+   * @throws MillraceError INVALID_INPUT the transaction is of another source
+   */
+  transactionOf<Transaction>(source?: TransactionSource<Transaction>): Transaction {
+    return ownTransaction(this.transaction, source);
   }
 
   /**

@@ -1,26 +1,12 @@
 import { types } from 'node:util';
 import { isMillraceError, MillraceError } from '@millrace/core';
 import { DatabaseError } from 'pg';
+import { DRIVER_TEXTS, driverErrorOf, isLostConnection, isPassing, SOCKET_CODES } from './driver-errors.js';
 
 /** SQLSTATEs about the server or the connection, not about the statement. */
 const CONNECTION_STATES = /^(08...|57P0[1-5]|25P0[34]|53300)$/;
 /** SQLSTATEs of statements that may succeed when they are made again: conflicts, locks, time, resources. */
 const PASSING_STATES = /^(40...|53...|55P03|57014)$/;
-
-const SOCKET_CODES = new Set([
-  'ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN',
-  'ENOENT', 'EACCES',
-]);
-
-/** The messages, without any code, with which `pg` reports that a connection is of no use any more. */
-const DRIVER_TEXTS = [
-  /^Connection terminated/,
-  /^Client (was closed|has encountered a connection error)/,
-  /^Query read timeout$/,
-  /^timeout expired$/,
-  /^Received unexpected \w+ message from backend/,
-  /SSL connection/,
-];
 
 const POOL_IS_BUSY = 'timeout exceeded when trying to connect';
 
@@ -62,11 +48,18 @@ export async function ownStatement<T>(attempt: string, run: () => Promise<T>): P
     return await run();
   } catch (thrown) {
     if (isMillraceError(thrown)) throw thrown;
-    const { message } = thrown as Error;
-    const code = codeOf(thrown);
-    const text = `The database refused to ${attempt}: ${message}${code ? ` (SQLSTATE ${code})` : ''}.`;
-    throw new MillraceError('DATABASE_FAILED', text, { cause: thrown, retryable: PASSING_STATES.test(code) });
+    const error = driverErrorOf(thrown);
+    const code = codeOf(error);
+    if (isLostConnection(error)) throw lost(attempt, thrown, error);
+    const shown = /^[0-9A-Z]{5}$/.test(code) ? `SQLSTATE ${code}` : code;
+    const text = `The database refused to ${attempt}: ${error.message}${code ? ` (${shown})` : ''}.`;
+    throw new MillraceError('DATABASE_FAILED', text, { cause: thrown, retryable: PASSING_STATES.test(code) || isPassing(error) });
   }
+}
+
+function lost(attempt: string, cause: unknown, { message }: Error): MillraceError {
+  const text = `The connection to the database was lost, or there was none, to ${attempt}: ${message}.`;
+  return new MillraceError('DATABASE_UNREACHABLE', text, { cause, retryable: true });
 }
 
 function codeOf(error: unknown): string {

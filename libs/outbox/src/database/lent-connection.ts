@@ -94,7 +94,8 @@ export class LentConnection {
   }
 }
 
-function assertStatement(text: unknown, parameters: unknown): void {
+/** @throws MillraceError INVALID_INPUT */
+export function assertStatement(text: unknown, parameters: unknown): void {
   if (typeof text !== 'string' || text === '') {
     throw new MillraceError('INVALID_INPUT', `A statement must be SQL text, not ${text === '' ? 'empty' : quote(text)}.`);
   }

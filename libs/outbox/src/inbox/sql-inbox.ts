@@ -2,21 +2,35 @@ import {
   emit, errorRecord, type InboxPort, type InboxResult, IsWholeNumber, Loop, MillraceError, OwnerFencedError,
   type OwningSubscriber, parseOptions, quote, Semaphore, type SqlTransaction, type WaitLimit,
 } from '@millrace/core';
-import { IsObject, IsOptional } from 'class-validator';
+import { IsBoolean, IsObject, IsOptional } from 'class-validator';
 import { ownStatement } from '../database/database-errors.js';
+import { isRefusedLock } from '../database/driver-errors.js';
 import type { SqlDatabase } from '../database/sql-database.js';
-import { createMissingTables, missingTables } from './inbox-schema.js';
-import { purgeInbox, recordMessage } from './inbox-table.js';
-import { raiseOwner, recordOwned } from './owner-table.js';
+import type { SqlSource } from '../database/sql-source.js';
+import { InboxDatabase } from './inbox-database.js';
+import { InboxPlace } from './inbox-place.js';
+import type { InboxSql, Recorded } from './inbox-sql.js';
+import { inboxSql } from './inbox-sql.js';
 
 const PURGE_PAUSE_MS = 3_600_000;
-const PURGE_BATCH = 1_000;
+const PURGE_BATCH = 500;
+/** How often a transaction begins again that could not record its message because of others: nothing of its handler was run. */
+const MOST_BEGINNINGS = 20;
 /** The longest name: two of them fit into one entry of the index. */
 const LONGEST_NAME_BYTES = 1_024;
 
 export class InboxOptions {
+  /** A database of ours, or the application's own library. */
   @IsObject()
-  database!: SqlDatabase;
+  database!: SqlDatabase | SqlSource<never>;
+
+  /** The names of the tables. Default `millrace_inbox` and `millrace_owner`, where a connection is. */
+  @IsOptional() @IsObject()
+  place?: InboxPlace;
+
+  /** Whether {@link SqlInbox.prepare} makes the tables that are not there. Default true. */
+  @IsOptional() @IsBoolean()
+  createTables?: boolean = true;
 
   /**
    * How long a handled message is remembered, in milliseconds, at least a minute: one that comes again later is handled
@@ -33,9 +47,11 @@ export class InboxOptions {
   waitMs?: number = 300_000;
 }
 
-/** The inbox in the user's database: table `millrace_inbox` and, for ordered groups, table `millrace_owner`. */
+/** The inbox in the user's database: a table of handled messages and, for ordered groups, one of the owners of partitions. */
 export class SqlInbox implements InboxPort {
-  readonly #database: SqlDatabase;
+  readonly #database: InboxDatabase;
+  readonly #sql: InboxSql;
+  readonly #createTables: boolean;
   readonly #keepMs: number;
   readonly #turns: Semaphore;
   readonly #limit: WaitLimit;
@@ -45,8 +61,10 @@ export class SqlInbox implements InboxPort {
 
   /** @throws MillraceError INVALID_OPTIONS */
   constructor(options: InboxOptions) {
-    const { database, keepMs, waitMs } = parseOptions(InboxOptions, options, 'new SqlInbox()');
-    this.#database = database;
+    const { database, place, createTables, keepMs, waitMs } = parseOptions(InboxOptions, options, 'new SqlInbox()');
+    this.#database = new InboxDatabase(database);
+    this.#sql = inboxSql(this.#database.dialect, parseOptions(InboxPlace, place ?? {}, 'The inbox') as InboxPlace);
+    this.#createTables = createTables;
     this.#keepMs = keepMs;
     // One connection is left for other queries of handlers and for the purge: a handler that waits for it must not hold the last.
     const most = Math.max(1, (database.connections ?? Infinity) - 1);
@@ -57,11 +75,15 @@ export class SqlInbox implements InboxPort {
   /**
    * Makes the tables that are not there; any number of processes may do so at once.
    *
-   * @throws MillraceError DATABASE_FAILED, DATABASE_UNREACHABLE
+   * @throws MillraceError DATABASE_FAILED, also when tables are not there and it may not make them; DATABASE_UNREACHABLE
    */
   async prepare(): Promise<void> {
-    await ownStatement('make the tables of the inbox, millrace_inbox and millrace_owner', async () => {
-      if ((await missingTables(this.#database)).length > 0) await this.#database.transaction(createMissingTables);
+    const tables = this.#sql.schema.map(({ table }) => table);
+    await ownStatement(`make the tables of the inbox, ${tables.join(' and ')}`, async () => {
+      const missing = await this.#database.transaction((sql) => this.#sql.missingTables(sql));
+      if (missing.length === 0) return;
+      if (!this.#createTables) throw noTables(missing, this.#database.dialect);
+      await this.#database.transaction((sql) => this.#sql.createMissingTables(sql));
     });
   }
 
@@ -89,23 +111,36 @@ export class SqlInbox implements InboxPort {
     assertName('message id', messageId);
     await this.#turns.acquire(this.#limit);
     try {
-      for (;;) {
-        const result = await this.#transaction(subscriber, messageId, work);
-        if (result !== 'not-owner') return result;
-        await this.#raise(subscriber as OwningSubscriber);
+      for (let beginning = 1; ; beginning += 1) {
+        const result = await this.#transaction({ subscriber, messageId, isLast: beginning === MOST_BEGINNINGS }, work);
+        if (result === 'not-owner') await this.#raise(subscriber as OwningSubscriber);
+        else if (result !== 'refused') return result;
       }
     } finally {
       this.#turns.release();
     }
   }
 
-  #transaction<T>(subscriber: Subscriber, messageId: string, work: Work<T>): Promise<InboxResult<T> | 'not-owner'> {
-    return this.#database.transaction<InboxResult<T> | 'not-owner'>(async (transaction) => {
-      const record = (): Promise<'recorded' | 'duplicate' | 'not-owner'> =>
-        typeof subscriber === 'string' ? recordMessage(transaction, subscriber, messageId) : recordOwned(transaction, subscriber, messageId);
-      const recorded = await ownStatement('record a message in the inbox (was prepare() called?)', record);
-      if (recorded === 'not-owner') return recorded;
-      return recorded === 'recorded' ? { duplicate: false, value: await work(transaction) } : { duplicate: true };
+  async #transaction<T>(entry: Entry, work: Work<T>): Promise<InboxResult<T> | 'not-owner' | 'refused'> {
+    let isRecorded = false;
+    try {
+      return await this.#database.transaction<InboxResult<T> | 'not-owner'>(async (transaction) => {
+        const recorded = await this.#record(transaction, entry);
+        isRecorded = true;
+        if (recorded !== 'recorded') return recorded === 'duplicate' ? { duplicate: true } : recorded;
+        return { duplicate: false, value: await this.#database.guarded(this.#sql, transaction, work) };
+      });
+    } catch (thrown) {
+      if (isRecorded || entry.isLast || !isRefusedLock(thrown)) throw thrown;
+      return 'refused';
+    }
+  }
+
+  #record(transaction: SqlTransaction, { subscriber, messageId }: Entry): Promise<Recorded | 'not-owner'> {
+    return ownStatement('record a message in the inbox (was prepare() called?)', async () => {
+      if (this.#database.isForeign) await this.#sql.limit(transaction);
+      if (typeof subscriber === 'string') return this.#sql.record(transaction, subscriber, messageId);
+      return this.#sql.recordOwned(transaction, subscriber, messageId);
     });
   }
 
@@ -122,8 +157,12 @@ export class SqlInbox implements InboxPort {
   }
 
   async #raiseOwner(subscriber: OwningSubscriber): Promise<void> {
-    const raise = (): Promise<number | null> => this.#database.transaction((transaction) => raiseOwner(transaction, subscriber));
-    const knownEpoch = await ownStatement('record the owner of a partition', raise);
+    const knownEpoch = await ownStatement('record the owner of a partition', () =>
+      this.#database.transaction(async (transaction) => {
+        if (this.#database.isForeign) await this.#sql.limit(transaction);
+        return this.#sql.raiseOwner(transaction, subscriber);
+      }),
+    );
     if (knownEpoch !== null) throw fenced(subscriber, knownEpoch);
   }
 
@@ -146,7 +185,8 @@ export class SqlInbox implements InboxPort {
 
   async #purge(signal: AbortSignal): Promise<number> {
     while (!signal.aborted) {
-      const deleted = await ownStatement('purge the inbox', () => purgeInbox(this.#database, this.#keepMs, PURGE_BATCH));
+      const purge = (sql: SqlTransaction): Promise<number> => this.#sql.purge(sql, this.#keepMs, PURGE_BATCH);
+      const deleted = await ownStatement('purge the inbox', () => this.#database.transaction(purge));
       if (deleted < PURGE_BATCH) break;
     }
     return PURGE_PAUSE_MS;
@@ -154,11 +194,25 @@ export class SqlInbox implements InboxPort {
 }
 
 type Subscriber = string | OwningSubscriber;
+
+interface Entry {
+  readonly subscriber: Subscriber;
+  readonly messageId: string;
+  /** Whether the transaction may not begin again. */
+  readonly isLast: boolean;
+}
+
 type Work<T> = (transaction: SqlTransaction) => Promise<T>;
 
 function assertName(what: string, value: unknown): void {
   if (typeof value === 'string' && value !== '' && !value.includes('\0') && Buffer.byteLength(value) <= LONGEST_NAME_BYTES) return;
   throw new MillraceError('INVALID_INPUT', `${quote(value)} cannot be a ${what}: it must be text of 1 to ${LONGEST_NAME_BYTES} bytes.`);
+}
+
+function noTables(missing: readonly string[], dialect: string): MillraceError {
+  const what = `The database has no table ${missing.join(' and no table ')}, and createTables is false`;
+  const todo = `Run migrations/${dialect}/0001_inbox.sql of the package @millrace/outbox, with your names of the tables where you gave any`;
+  return new MillraceError('DATABASE_FAILED', `${what}. ${todo}, or let the application make its tables: createTables: true.`);
 }
 
 function fenced({ name, partition, owner: { epoch } }: OwningSubscriber, knownEpoch: number): OwnerFencedError {

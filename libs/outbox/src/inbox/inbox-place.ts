@@ -1,0 +1,43 @@
+import { IsOptional, Matches } from 'class-validator';
+import type { SqlDialect } from '../database/sql-source.js';
+
+/** Room for the suffixes of indexes within the 63 bytes of PostgreSQL. */
+const NAME = /^[a-z_][a-z0-9_]{0,39}$/;
+const RULE = { message: '$property must be 1 to 40 of the characters a-z 0-9 _, and not begin with a digit' };
+
+/** The place of an inbox in its database. */
+export class InboxPlace {
+  /** The table of the handled messages. Default `millrace_inbox`. */
+  @IsOptional() @Matches(NAME, RULE)
+  table?: string = 'millrace_inbox';
+
+  /** The table of the owners of partitions, for ordered groups. Default `millrace_owner`. */
+  @IsOptional() @Matches(NAME, RULE)
+  ownerTable?: string = 'millrace_owner';
+
+  /** The schema of both, in MySQL the database. Default: the one that a connection is in. */
+  @IsOptional() @Matches(NAME, RULE)
+  schema?: string;
+}
+
+/** The names of the tables of an inbox: as the database knows them, and as they stand in SQL. */
+export interface InboxNames {
+  readonly schema: string | null;
+  /** Without a schema. */
+  readonly tables: readonly string[];
+  readonly inbox: string;
+  readonly owner: string;
+  readonly index: string;
+}
+
+export function inboxNames(dialect: SqlDialect, { table = 'millrace_inbox', ownerTable = 'millrace_owner', schema }: InboxPlace): InboxNames {
+  const mark = dialect === 'postgres' ? '"' : '`';
+  const inSchema = (name: string): string => (schema === undefined ? '' : `${mark}${schema}${mark}.`) + `${mark}${name}${mark}`;
+  return {
+    schema: schema ?? null,
+    tables: [table, ownerTable],
+    inbox: inSchema(table),
+    owner: inSchema(ownerTable),
+    index: `${mark}${table}_handled_at${mark}`,
+  };
+}
