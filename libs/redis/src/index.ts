@@ -2,6 +2,7 @@ export * from './boot/connect-redis.js';
 export * from './boot/connect-server.js';
 export * from './connection/capabilities.js';
 export * from './connection/cluster-client.js';
+export * from './connection/hearing-connectors.js';
 export * from './connection/open-connection.js';
 export * from './connection/profiles.js';
 export * from './connection/redis-address.js';

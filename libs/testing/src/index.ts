@@ -1,4 +1,5 @@
 export { freePort } from '@millrace/redis';
+export * from './breaking-proxy.js';
 export * from './certificates.js';
 export * from './chaos/course.js';
 export * from './chaos/crew.js';

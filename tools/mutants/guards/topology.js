@@ -183,6 +183,14 @@ const primaries = [
     title: 'is left for its successor as soon as a Sentinel announces that, without a command that fails',
   },
   {
+    name: 'each error of a socket that a client of BullMQ has opened is heard',
+    file: `${CONNECTION}/hearing-connectors.ts`,
+    find: 'return Promise.resolve(hearErrorsOf(stream));',
+    replace: 'return Promise.resolve(stream);',
+    spec: 'libs/jobs/test/broken-tls.spec.ts',
+    title: 'queues and workers live on when their connections with TLS break off with two errors each: one server',
+  },
+  {
     name: 'a server that has become a replica is left',
     file: `${CONNECTION}/server-connection.ts`,
     find: 'isOfReplica(error) && this.#mayLeave()',

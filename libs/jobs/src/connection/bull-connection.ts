@@ -1,7 +1,8 @@
 import { assertName, backoffDelayMs, type CurveBackoff, MillraceError } from '@millrace/core';
 import {
   assertAddresses, assertNatMap, assertRedisUrl, type ClusterClient, clusterClient, type ClusterTarget, ClusterTopology,
-  isClusterClient, maskUrl, type RedisTarget, type SentinelTarget, type ServerTarget, shownTarget, tlsOf, type Topology,
+  hearingOptions, isClusterClient, maskUrl, type RedisTarget, type SentinelTarget, type ServerTarget, shownTarget, tlsOf,
+  type Topology,
 } from '@millrace/redis';
 import type { RedisOptions } from 'bullmq';
 
@@ -55,7 +56,8 @@ const CLUSTER_PROFILES = {
 const BEHIND_SENTINELS = { sentinelCommandTimeout: 500 };
 
 /**
- * The connection options that BullMQ needs, for the Redis that the rest of the platform uses.
+ * The connection options that BullMQ needs, for the Redis that the rest of the platform uses. All that it makes of them, copies
+ * for workers included, hears every error of its sockets.
  *
  * @throws MillraceError INVALID_OPTIONS; the message never holds the password
  */
@@ -68,11 +70,11 @@ export function bullConnection(target: RedisTarget, role: JobConnectionRole): Jo
   }
   if ('sentinel' in target) {
     assertPlaces(target.sentinel, 'Sentinels');
-    return { ...sentinelsOf(target), ...PROFILES[role], ...BEHIND_SENTINELS };
+    return hearingOptions({ ...sentinelsOf(target), ...PROFILES[role], ...BEHIND_SENTINELS });
   }
   assertRedisUrl(target.url);
   const address = target.url.startsWith('unix://') ? { path: target.url.slice('unix://'.length) } : addressOf(target);
-  return { ...address, ...PROFILES[role] };
+  return hearingOptions({ ...address, ...PROFILES[role] });
 }
 
 function assertPlaces({ nodes, natMap }: Pick<ClusterTarget['cluster'], 'nodes' | 'natMap'>, what: string): void {
@@ -87,7 +89,8 @@ function sentinelsOf({ sentinel, database = 0, ...login }: SentinelTarget): Redi
     ...(sentinel.username === undefined ? {} : { sentinelUsername: sentinel.username }),
     ...(sentinel.password === undefined ? {} : { sentinelPassword: sentinel.password }),
     ...(sentinel.tls ? { sentinelTLS: sentinel.tls } : {}),
-    ...(natMap ? { natMap: { ...natMap } } : {}),
+    // A new object each time: ioredis adds the certificates to it.
+    ...(natMap ? { natMap: (name: string) => (natMap[name] ? { ...natMap[name] } : null) } : {}),
     ...(login.username === undefined ? {} : { username: login.username }),
     ...(login.password === undefined ? {} : { password: login.password }),
     ...(login.tls ? { enableTLSForSentinelMode: true, tls: login.tls } : {}),

@@ -1,5 +1,6 @@
 import { asError, messageOf } from '@millrace/core';
 import { Cluster, type ClusterNode, type ClusterOptions, type Command, type Redis, type RedisOptions } from 'ioredis';
+import { hearingOptions } from './hearing-connectors.js';
 import { addressIn, nodeNameOf, type RedisAddress } from './redis-address.js';
 import { shownText } from './redis-failure.js';
 import { type ClusterTarget, credentialsOf, type RedisTls, trustFor } from './redis-target.js';
@@ -125,7 +126,7 @@ export function clusterClient({ cluster, ...login }: ClusterTarget, redisOptions
     // By default ioredis puts addresses in the place of the names, which certificates hold.
     dnsLookup: (host, done) => done(null, host),
     natMap: wayTo,
-    redisOptions: { ...redisOptions, ...credentialsOf(login) },
+    redisOptions: hearingOptions({ ...redisOptions, ...credentialsOf(login) }),
   });
 }
 

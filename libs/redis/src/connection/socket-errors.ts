@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { AbstractConnector, Redis } from 'ioredis';
 
 /**
@@ -9,12 +10,13 @@ import type { AbstractConnector, Redis } from 'ioredis';
 export function hearingErrors(redis: Redis): Redis {
   const { connector } = redis as unknown as { readonly connector: AbstractConnector };
   const connect = connector.connect.bind(connector);
-  connector.connect = async (tell) => {
-    const stream = await connect(tell);
-    stream.on('error', nothing);
-    return stream;
-  };
+  connector.connect = async (tell) => hearErrorsOf(await connect(tell));
   return redis;
+}
+
+/** @returns the same socket */
+export function hearErrorsOf<Stream extends Socket>(stream: Stream): Stream {
+  return stream.on('error', nothing);
 }
 
 function nothing(): void {
