@@ -39,8 +39,8 @@ export const reading = [
     name: 'a member that lost the connection for rings looks for itself at once',
     file: 'libs/streams/src/read/ring-wait.ts',
     find: `    this.#parts.feedback.ringsMissed();
-    this.#wake?.();`,
-    replace: '    this.#wake?.();',
+    this.#wait.lookSoon();`,
+    replace: '    this.#wait.lookSoon();',
     spec: MISSED_SPEC,
     title: 'as their connection was lost, sees at once what an operator wants',
   },
