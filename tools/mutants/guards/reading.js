@@ -169,7 +169,7 @@ export const reading = [
   {
     name: 'messages of a read that arrives late are put back',
     file: 'libs/streams/src/read/fetcher.ts',
-    find: '    if (this.#late.takeDue()) this.#lines.doubt(null);\n',
+    find: '    if (this.#late.takeDue()) this.#readers.doubt(null);\n',
     replace: '',
     spec: 'libs/streams/test/late-reads.spec.ts',
     title: 'a read that reaches Redis when its member has another connection already',
