@@ -167,7 +167,7 @@ export const holding = [
   },
   {
     name: 'messages of a read whose reply was lost are put back',
-    file: `${READ}/read-line.ts`,
+    file: `${READ}/connection-reader.ts`,
     find: '    if (wasDoubtful) await feedback.rejoin(this.places);\n',
     replace: '',
     spec: RACES_SPEC,

@@ -173,7 +173,7 @@ export const ordered = [
   },
   {
     name: 'ordered: all is read again after a lost read',
-    file: 'libs/streams/src/read/read-line.ts',
+    file: 'libs/streams/src/read/connection-reader.ts',
     find: '    if (wasDoubtful) await feedback.rejoin(this.places);\n',
     replace: '',
     spec: REPLIES_SPEC,

@@ -39,8 +39,8 @@ export const reading = [
     name: 'a member that lost the connection for rings looks for itself at once',
     file: 'libs/streams/src/read/ring-wait.ts',
     find: `    this.#parts.feedback.ringsMissed();
-    this.#wake?.();`,
-    replace: '    this.#wake?.();',
+    this.#wait.lookSoon();`,
+    replace: '    this.#wait.lookSoon();',
     spec: MISSED_SPEC,
     title: 'as their connection was lost, sees at once what an operator wants',
   },
@@ -169,7 +169,7 @@ export const reading = [
   {
     name: 'messages of a read that arrives late are put back',
     file: 'libs/streams/src/read/fetcher.ts',
-    find: '    if (this.#late.takeDue()) this.#lines.doubt(null);\n',
+    find: '    if (this.#late.takeDue()) this.#readers.doubt(null);\n',
     replace: '',
     spec: 'libs/streams/test/late-reads.spec.ts',
     title: 'a read that reaches Redis when its member has another connection already',

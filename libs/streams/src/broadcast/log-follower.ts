@@ -112,19 +112,21 @@ export class LogFollower {
 
   async #read(count: number): Promise<FollowedEntry[]> {
     const { connectionEpoch } = this.#redis;
-    const isNew = connectionEpoch !== this.#readOn;
-    if (isNew) await this.#lookForNewLogs(this.#cursors);
+    if (connectionEpoch !== this.#readOn) {
+      await this.#lookForNewLogs(this.#cursors);
+      this.#rings.lookAtAll();
+    }
     this.#readOn = connectionEpoch;
-    const isLook = this.#rings.takeLook() || isNew;
-    const due = this.#cursors.filter(({ channel }) => isLook || this.#rings.of(channel) !== null);
-    const rung = new Map(due.map(({ channel }) => [channel, this.#rings.of(channel)]));
+    const channels = this.#rings.due();
+    const due = this.#cursors.filter(({ channel }) => channels.has(channel));
+    const rung = new Map(due.map(({ channel }) => [channel, this.#rings.lastFor(channel)]));
     const batches = await this.#readExpected(due, count);
     return due.flatMap((cursor) => {
       const rows = batches.get(cursor) ?? [];
       const entries = this.#take(cursor, rows);
-      const ring = rung.get(cursor.channel) ?? null;
-      if (rows.length < count || (ring !== null && this.#isRead(cursor.channel, ring))) this.#rings.emptied(cursor.channel, ring);
-      else this.#rings.left(cursor.channel, ring);
+      const ring = rung.get(cursor.channel)!;
+      if (rows.length < count || this.#isRead(cursor.channel, ring)) this.#rings.emptied(cursor.channel, ring);
+      else this.#rings.left(cursor.channel);
       return entries;
     });
   }

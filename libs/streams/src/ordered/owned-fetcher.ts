@@ -7,7 +7,7 @@ import type { GroupPartition, GroupStream } from '../consume/group-partition.js'
 import { type Page, pagesOf } from '../log/pages.js';
 import { allTurns, turnOf } from '../log/turns.js';
 import { FetchPlan } from '../read/fetch-plan.js';
-import { ReadLines } from '../read/read-lines.js';
+import { ConnectionReaders } from '../read/connection-readers.js';
 import type { ReadWay } from '../read/read-way.js';
 import type { RingWait } from '../read/ring-wait.js';
 import type { LaneQueue } from './lane-queue.js';
@@ -60,7 +60,7 @@ interface Turn {
 export class OwnedFetcher implements Fetching {
   readonly #parts: OwnedFetcherParts;
   readonly #plan = new FetchPlan();
-  readonly #lines: ReadLines;
+  readonly #readers: ConnectionReaders;
   readonly #loop: Loop;
   readonly #group: string;
   readonly #open: ReadonlyMap<OwnedPartition, OpenFetch>;
@@ -72,7 +72,7 @@ export class OwnedFetcher implements Fetching {
     this.#parts = parts;
     const places = [...parts.partitions.keys()];
     this.#group = places[0]!.group;
-    this.#lines = new ReadLines({ ...parts, places, onRejoined: nothing });
+    this.#readers = new ConnectionReaders({ ...parts, places, onRejoined: nothing });
     this.#open = new Map([...parts.partitions.values()].map((partition) => [partition, this.#openFetchOf(partition)]));
     this.#loop = new Loop({ name: 'fetch', round: (signal) => this.#round(signal), onError: (error, failures) => this.#failed(error, failures) });
   }
@@ -84,7 +84,7 @@ export class OwnedFetcher implements Fetching {
 
   async stop(): Promise<void> {
     await this.#loop.stop();
-    await this.#lines.rest();
+    await this.#readers.rest();
     this.#parts.rings.close();
   }
 
@@ -96,17 +96,17 @@ export class OwnedFetcher implements Fetching {
   /** Nothing more is handed over, either, unless Redis cannot be asked: what the owner holds then is read again later. */
   async rest(): Promise<void> {
     await this.#fetching;
-    await this.#lines.rest();
+    await this.#readers.rest();
     const open = [...this.#open].flatMap(([partition, fetch]) => (fetch.isOpen ? closingOf(partition) : []));
     await this.#readPages(open).catch(nothing);
   }
 
   problem(): string | null {
-    return this.#lines.problem();
+    return this.#readers.problem();
   }
 
   lostSight(why: string): void {
-    this.#lines.doubt(why);
+    this.#readers.doubt(why);
     this.#parts.rings.lookAtAll();
   }
 
@@ -124,7 +124,7 @@ export class OwnedFetcher implements Fetching {
   /** After a failed read Redis may have given entries to the owner that it has not seen: it reads them again. */
   async #fill(signal: AbortSignal): Promise<void> {
     const { dispatcher, rings } = this.#parts;
-    const open = await this.#lines.open(rings.due(), signal);
+    const open = await this.#readers.open(rings.due(), signal);
     if (open.length === 0 || dispatcher.freeSlots <= 0 || signal.aborted) return;
     await this.#fetch(this.#turns(open, dispatcher.freeSlots), signal);
   }
@@ -174,9 +174,9 @@ export class OwnedFetcher implements Fetching {
   }
 
   async #fetch(turns: readonly Turn[], signal: AbortSignal): Promise<void> {
-    const divided = this.#lines.divide(turns, ({ partition }) => partition.place);
+    const divided = this.#readers.divide(turns, ({ partition }) => partition.place);
     const asked = (own: readonly Turn[]): number => own.reduce((sum, { count }) => sum + count, 0);
-    await this.#lines.together(divided.map(([line, own]) => line.read(asked(own), () => this.#readPages(own), signal)));
+    await this.#readers.together(divided.map(([reader, own]) => reader.read(asked(own), () => this.#readPages(own), signal)));
   }
 
   async #readPages(turns: readonly Turn[]): Promise<number> {
@@ -250,7 +250,7 @@ export class OwnedFetcher implements Fetching {
     this.#parts.rings.read(stream, rung.get(stream)!, { messages: messages ?? 0, isAll });
   }
 
-  /** Reads that fail are seen to by their lines. */
+  /** Reads that fail are seen to by their readers. */
   #failed(error: Error, failures: number): void {
     const [{ topic, group }] = this.#parts.partitions.keys() as unknown as [GroupPartition];
     emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });

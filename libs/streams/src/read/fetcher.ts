@@ -12,7 +12,7 @@ import { takenText } from '../ring/ring-text.js';
 import { BlockedRead } from './blocked-read.js';
 import { FetchPlan } from './fetch-plan.js';
 import { LateReads } from './late-reads.js';
-import { type Division, ReadLines } from './read-lines.js';
+import { ConnectionReaders, type Division } from './connection-readers.js';
 import type { ReadWay } from './read-way.js';
 import type { RingWait } from './ring-wait.js';
 
@@ -45,7 +45,7 @@ export class Fetcher implements Fetching {
   /** By the key of a stream. */
   readonly #sources: ReadonlyMap<string, Source>;
   readonly #plan: FetchPlan;
-  readonly #lines: ReadLines;
+  readonly #readers: ConnectionReaders;
   readonly #loop: Loop;
   readonly #blocked: BlockedRead;
   readonly #late: LateReads;
@@ -57,10 +57,10 @@ export class Fetcher implements Fetching {
     this.#parts = parts;
     this.#streams = parts.partitions.flatMap(({ place }) => place.streams);
     this.#plan = new FetchPlan();
-    this.#blocked = new BlockedRead(parts.control, (why) => this.#lines.doubt(why));
+    this.#blocked = new BlockedRead(parts.control, (why) => this.#readers.doubt(why));
     this.#late = new LateReads(() => parts.rings.lookAtAll());
     const places = parts.partitions.map(({ place }) => place);
-    this.#lines = new ReadLines({ ...parts, places, onRejoined: () => this.#late.gaveUp() });
+    this.#readers = new ConnectionReaders({ ...parts, places, onRejoined: () => this.#late.gaveUp() });
     this.#sources = new Map(parts.partitions.flatMap(sourcesOf));
     this.#loop = new Loop({ name: 'fetch', round: (signal) => this.#round(signal), onError: (error, failures) => this.#failed(error, failures) });
   }
@@ -77,7 +77,7 @@ export class Fetcher implements Fetching {
 
   async stop(): Promise<void> {
     this.#late.stop();
-    await this.#blocked.endUntil(this.#loop.stop().then(() => this.#lines.rest()));
+    await this.#blocked.endUntil(this.#loop.stop().then(() => this.#readers.rest()));
     this.#parts.rings.close();
     this.#parts.way.giveBack();
   }
@@ -89,15 +89,15 @@ export class Fetcher implements Fetching {
   }
 
   async rest(): Promise<void> {
-    await this.#blocked.endUntil(this.#fetching.then(() => this.#lines.rest()));
+    await this.#blocked.endUntil(this.#fetching.then(() => this.#readers.rest()));
   }
 
   problem(): string | null {
-    return this.#lines.problem();
+    return this.#readers.problem();
   }
 
   lostSight(why: string): void {
-    this.#lines.doubt(why);
+    this.#readers.doubt(why);
     this.#parts.rings.lookAtAll();
   }
 
@@ -134,11 +134,11 @@ export class Fetcher implements Fetching {
   async #fill(signal: AbortSignal): Promise<number> {
     const { dispatcher, way, rings } = this.#parts;
     this.#chooseWay();
-    if (this.#late.takeDue()) this.#lines.doubt(null);
-    const open = await this.#lines.open(way.mayBlock ? this.#streams : rings.due(), signal);
-    if (open.length === 0) return way.mayBlock ? this.#lines.restsMs : 0;
+    if (this.#late.takeDue()) this.#readers.doubt(null);
+    const open = await this.#readers.open(way.mayBlock ? this.#streams : rings.due(), signal);
+    if (open.length === 0) return way.mayBlock ? this.#readers.restsMs : 0;
     // Reads of slow nodes may bring as many as they ask for; where they ask for all, one more may come.
-    const free = Math.min(dispatcher.freeSlots, Math.max(1, dispatcher.freeSlots - this.#lines.asked));
+    const free = Math.min(dispatcher.freeSlots, Math.max(1, dispatcher.freeSlots - this.#readers.asked));
     if (free > 0 && !signal.aborted) await this.#fetch(open, free, signal);
     return 0;
   }
@@ -184,12 +184,12 @@ export class Fetcher implements Fetching {
   /** @returns how many messages came by now */
   async #readAll({ streams, ...how }: Ask, signal: AbortSignal): Promise<number> {
     let messages = 0;
-    const read = async ([line, own]: Division<GroupStream>): Promise<void> => {
-      messages += await line.read(how.count * own.length, () => this.#read({ streams: own, ...how }), signal);
+    const read = async ([reader, own]: Division<GroupStream>): Promise<void> => {
+      messages += await reader.read(how.count * own.length, () => this.#read({ streams: own, ...how }), signal);
     };
     // A read before this one, in the same round, may have failed, or may be under way.
-    const divided = this.#lines.divide(streams, ({ partition }) => partition).filter(([{ isOpen }]) => isOpen);
-    await this.#lines.together(divided.map(read));
+    const divided = this.#readers.divide(streams, ({ partition }) => partition).filter(([{ isOpen }]) => isOpen);
+    await this.#readers.together(divided.map(read));
     return messages;
   }
 
@@ -235,7 +235,7 @@ export class Fetcher implements Fetching {
     way.connectionTo(stream).call('SPUBLISH', stream.partition.keys.ring, takenText(stream, rung)).catch(nothing);
   }
 
-  /** Reads that fail are seen to by their lines. */
+  /** Reads that fail are seen to by their readers. */
   #failed(error: Error, failures: number): void {
     const { topic, group } = this.#streams[0]!.partition;
     emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });

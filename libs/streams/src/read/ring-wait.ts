@@ -1,14 +1,13 @@
-import { spread, together } from '@millrace/core';
 import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import { RecentCount } from '../consume/recent-count.js';
 import type { Membership } from '../group/membership.js';
+import { Hints } from '../ring/hints.js';
+import { LookWait } from '../ring/look-wait.js';
 import { endOf, memberChannel, type Ring, ringOf } from '../ring/ring-text.js';
 import type { Ear, RingListener, Rings } from '../ring/rings.js';
-import { Hints } from './hints.js';
 
-/** A ring may get lost, so all streams are looked at from time to time: more often while no ring is heard. */
-const LOOK_EVERY_MS = 30_000;
+/** How often all streams are looked at while not every ring is heard. */
 const LOOK_DEAF_EVERY_MS = 1_000;
 /** A member waits so long for each member that comes before it for a ring, up to a limit. */
 const TURN_MS = 10;
@@ -27,21 +26,21 @@ export interface RingWaitParts {
   readonly feedback: Pick<Feedback, 'controlled' | 'delayed' | 'due' | 'ringsMissed' | 'handedOver'>;
 }
 
-/** Waits until a read pays for an idle subscription: when somebody has rung, or nobody has for long. */
+/** Knows which streams of a subscription are worth a read: those that somebody has rung for, and all of them now and then. */
 export class RingWait implements RingListener {
   readonly #parts: RingWaitParts;
-  readonly #hints: Hints;
+  readonly #hints: Hints<GroupStream>;
+  readonly #wait: LookWait<GroupStream>;
   readonly #recent = new RecentCount(SECOND_MS);
   readonly #byChannel: ReadonlyMap<string, GroupPartition>;
   /** By log, the last ring of which this member had the entries before. */
   readonly #known = new Map<GroupStream, string>();
   #ear: Ear | null = null;
-  #nextLookAtMs = 0;
-  #wake: (() => void) | null = null;
 
   constructor(parts: RingWaitParts) {
     this.#parts = parts;
     this.#hints = new Hints(parts.places.flatMap(({ streams }) => streams));
+    this.#wait = new LookWait({ hints: this.#hints, deafEveryMs: LOOK_DEAF_EVERY_MS, isListening: () => this.isListening });
     const { places, member } = parts;
     this.#byChannel = new Map(places.flatMap((place) => channelsOf(place, member).map((channel) => [channel, place])));
   }
@@ -81,7 +80,7 @@ export class RingWait implements RingListener {
     const ring = ringOf(text);
     if (ring === null || ('group' in ring && ring.group !== partition.group)) return;
     const isNews = this.#hear(partition, ring);
-    if (isNews) this.#wake?.();
+    if (isNews) this.#wait.wake();
   }
 
   readonly opened = (): void => {
@@ -90,33 +89,23 @@ export class RingWait implements RingListener {
   };
 
   readonly lost = (): void => {
-    this.#nextLookAtMs = performance.now() + LOOK_DEAF_EVERY_MS;
     this.#parts.feedback.ringsMissed();
-    this.#wake?.();
+    this.#wait.lookSoon();
   };
 
   /** Messages may have come for which nobody has rung. */
   lookAtAll(): void {
-    this.#nextLookAtMs = 0;
-    this.#wake?.();
+    this.#wait.lookNow();
   }
 
   /** Resolves when a read pays, or when the signal aborts. */
-  async whenDue(signal: AbortSignal): Promise<void> {
-    const wake = (): void => this.#wake?.();
-    signal.addEventListener('abort', wake);
-    for (let waitMs = this.#waitMs; waitMs > 0 && !signal.aborted; waitMs = this.#waitMs) await this.#woken(waitMs);
-    signal.removeEventListener('abort', wake);
+  whenDue(signal: AbortSignal): Promise<void> {
+    return this.#wait.whenDue(signal);
   }
 
   /** Streams that are worth a read now. */
   due(): GroupStream[] {
-    const nowMs = performance.now();
-    if (nowMs >= this.#nextLookAtMs) {
-      this.#hints.all(nowMs);
-      this.#nextLookAtMs = nowMs + together(spread(this.isListening ? LOOK_EVERY_MS : LOOK_DEAF_EVERY_MS));
-    }
-    return this.#hints.due(nowMs);
+    return this.#wait.due();
   }
 
   /** The last ring for a stream; empty before the first. */
@@ -143,7 +132,7 @@ export class RingWait implements RingListener {
   /** The stream may have messages for which nobody rings any more. */
   lookAt(stream: GroupStream): void {
     this.putOff(stream, 0);
-    this.#wake?.();
+    this.#wait.wake();
   }
 
   /** @returns whether there may be something to do */
@@ -176,22 +165,6 @@ export class RingWait implements RingListener {
     this.#recent.add();
     const rank = this.#parts.membership.rankFor(`${stream.key}/${id}`);
     this.#hints.rung(stream, id, performance.now() + Math.min(rank * TURN_MS, LONGEST_TURN_MS));
-  }
-
-  get #waitMs(): number {
-    return Math.min(this.#hints.nextDueAtMs, this.#nextLookAtMs) - performance.now();
-  }
-
-  #woken(waitMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#wake = null;
-        resolve();
-      };
-      const timer = setTimeout(done, Math.ceil(waitMs));
-      this.#wake = done;
-    });
   }
 }
 

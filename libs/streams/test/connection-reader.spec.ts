@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { groupPartition } from '../src/consume/group-partition.js';
-import { ReadLine } from '../src/read/read-line.js';
+import { ConnectionReader } from '../src/read/connection-reader.js';
 import { signal } from './fixture.js';
 
 it('a doubt that comes while the partitions are looked after is seen to as well', async () => {
@@ -18,15 +18,15 @@ it('a doubt that comes while the partitions are looked after is seen to as well'
   };
   const way = { isReady: () => true, whenReady: () => Promise.resolve(true), epochOf: () => 0 };
   const rings = { putOff: () => undefined, lookAt: () => undefined };
-  const line = new ReadLine({ way, rings, feedback, onRejoined: () => undefined }, [place]);
+  const reader = new ConnectionReader({ way, rings, feedback, onRejoined: () => undefined }, [place]);
   const never = new AbortController().signal;
-  line.doubt('the first');
-  const opening = line.open(never);
+  reader.doubt('the first');
+  const opening = reader.open(never);
   await begun.promise;
-  line.doubt('a second');
+  reader.doubt('a second');
   end.fire();
   await opening;
-  expect([line.isOpen, rejoined]).toEqual([false, 1]);
-  await line.open(never);
-  expect([line.isOpen, rejoined]).toEqual([true, 2]);
+  expect([reader.isOpen, rejoined]).toEqual([false, 1]);
+  await reader.open(never);
+  expect([reader.isOpen, rejoined]).toEqual([true, 2]);
 });

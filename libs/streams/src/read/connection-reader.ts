@@ -8,7 +8,7 @@ import type { ReadWay } from './read-way.js';
 
 const READY_WAIT_MS = 1_000;
 
-export interface ReadLineParts {
+export interface ConnectionReaderParts {
   readonly way: Pick<ReadWay, 'isReady' | 'whenReady' | 'epochOf'>;
   readonly rings: Pick<RingWait, 'putOff' | 'lookAt'>;
   readonly feedback: Pick<Feedback, 'isLost' | 'recover' | 'rejoin'>;
@@ -17,12 +17,12 @@ export interface ReadLineParts {
 }
 
 /**
- * The partitions of a subscription that one connection leads to. They are lost, and found again, together, and those of another
- * connection do not wait for them.
+ * Reads the partitions of a subscription that one connection leads to. They are lost, and found again, together, and those of
+ * another connection do not wait for them.
  */
-export class ReadLine {
+export class ConnectionReader {
   readonly places: readonly GroupPartition[];
-  readonly #parts: ReadLineParts;
+  readonly #parts: ConnectionReaderParts;
   readonly #lost: LostPartitions;
   readonly #putOff = new Set<GroupStream>();
   /** The epoch of the connection when the partitions were looked after last. */
@@ -35,7 +35,7 @@ export class ReadLine {
   #busy: Promise<void> | null = null;
   #asked = 0;
 
-  constructor(parts: ReadLineParts, places: readonly GroupPartition[]) {
+  constructor(parts: ConnectionReaderParts, places: readonly GroupPartition[]) {
     this.#parts = parts;
     this.places = places;
     this.#lost = new LostPartitions(places, parts.feedback);

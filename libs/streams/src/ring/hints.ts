@@ -1,5 +1,3 @@
-import type { GroupStream } from '../consume/group-partition.js';
-
 interface Hint {
   /** The last ring for the stream; empty before the first. */
   ring: string;
@@ -9,29 +7,29 @@ interface Hint {
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** Knows from rings which streams of a subscription are worth a read. It compares no numbers: a log may begin anew. */
-export class Hints {
-  readonly #hints: ReadonlyMap<GroupStream, Hint>;
+/** Knows from rings which streams are worth a read; anything may stand for one. It compares no numbers: a log may begin anew. */
+export class Hints<Stream> {
+  readonly #hints: ReadonlyMap<Stream, Hint>;
 
-  constructor(streams: readonly GroupStream[]) {
+  constructor(streams: readonly Stream[]) {
     this.#hints = new Map(streams.map((stream) => [stream, { ring: '', dueAtMs: NEVER }]));
   }
 
   /** Somebody has rung for a stream: it is worth a read from that moment on. */
-  rung(stream: GroupStream, ring: string, dueAtMs: number): void {
+  rung(stream: Stream, ring: string, dueAtMs: number): void {
     const hint = this.#hints.get(stream)!;
     hint.ring = ring;
     hint.dueAtMs = Math.min(hint.dueAtMs, dueAtMs);
   }
 
   /** A read that was sent after this ring has emptied the stream. */
-  emptied(stream: GroupStream, ring: string): void {
+  emptied(stream: Stream, ring: string): void {
     const hint = this.#hints.get(stream)!;
     if (hint.ring === ring) hint.dueAtMs = NEVER;
   }
 
   /** The stream may have entries, and is worth a read from that moment on. */
-  left(stream: GroupStream, dueAtMs: number): void {
+  left(stream: Stream, dueAtMs: number): void {
     this.#hints.get(stream)!.dueAtMs = dueAtMs;
   }
 
@@ -46,11 +44,11 @@ export class Hints {
   }
 
   /** The last ring for a stream; empty before the first. */
-  of(stream: GroupStream): string {
+  of(stream: Stream): string {
     return this.#hints.get(stream)!.ring;
   }
 
-  due(nowMs: number): GroupStream[] {
+  due(nowMs: number): Stream[] {
     return [...this.#hints].filter(([, { dueAtMs }]) => dueAtMs <= nowMs).map(([stream]) => stream);
   }
 
