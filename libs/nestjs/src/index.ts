@@ -11,6 +11,7 @@ export {
   fixed,
   HandlerTimeoutError,
   fsynced,
+  HalfMessage,
   IdempotencyMismatchError,
   IndefinitePublishError,
   NoIdempotencyKeyError,
@@ -23,6 +24,8 @@ export {
   replicated,
   RetryLater,
   Topic,
+  TransactionCheckContext,
+  TransactionEndedError,
   withTraceContext,
 } from '@millrace/core';
 export type {
@@ -41,6 +44,7 @@ export type {
   FixedOptions,
   Fsynced,
   GiveUpReason,
+  HalfOptions,
   IdempotencyScope,
   JobOptions,
   MessageTypeOptions,
@@ -59,6 +63,8 @@ export type {
   TopicOptions,
   TopicRef,
   TraceContext,
+  TransactionEnd,
+  TransactionState,
   UnknownProperties,
 } from '@millrace/core';
 export { JobContext, JobQueue } from '@millrace/jobs';
@@ -106,15 +112,18 @@ export type {
   RpcMethodOptions,
   RpcMethods,
 } from '@millrace/rpc';
-export { DeadLetters, Groups, Inspector, Orders, sumStates, Topics } from '@millrace/streams';
+export { DeadLetters, Groups, Halves, Inspector, Orders, sumStates, Topics } from '@millrace/streams';
 export type {
   DeadLetterQuery,
   DeadLetterRecord,
   DiscardOptions,
   DiscardResult,
+  GivenUpHalf,
   GoOnOptions,
   GroupRemoval,
   GroupState,
+  HalfId,
+  HalvesState,
   KnownGroup,
   KnownTopic,
   ParkedKey,
@@ -163,6 +172,7 @@ export type { FilterOptions } from './subscribe/filter-options.js';
 export type { BatchOptions, SubscribeBatchOptions } from './subscribe/subscribe-batch-options.js';
 export { SubscribeBroadcast } from './subscribe/subscribe-broadcast.decorator.js';
 export type { SubscribeBroadcastOptions } from './subscribe/subscribe-broadcast-options.js';
+export { TransactionCheck, type TransactionCheckOptions } from './transactions/transaction-check.decorator.js';
 export { Subscribe } from './subscribe/subscribe.decorator.js';
 export type { IdempotencyOptions } from './subscribe/idempotency-options.js';
 export type { DeadLettersOptions } from './subscribe/dead-letters-options.js';

@@ -11,6 +11,7 @@ export const DECORATORS = {
   'on-dead-letter': '@OnDeadLetter',
   'on-assigned': '@OnAssigned',
   'on-revoked': '@OnRevoked',
+  'transaction-check': '@TransactionCheck',
   job: '@JobHandler',
   rpc: '@RpcService',
 } as const;
@@ -29,22 +30,20 @@ type Method = (...args: never[]) => unknown;
  * A decorator of methods that take `payload` and, if they like, `context`. Anything else is a compile error at the
  * decorator: a parameter that the payload does not fit, or one more that nobody would fill.
  */
-export type HandlerDecorator<Payload, Context> = <M extends Method>(
+export type HandlerDecorator<Payload, Context, Result = unknown> = <M extends Method>(
   target: object,
   name: string | symbol,
-  descriptor: TypedPropertyDescriptor<M> & Fitting<M, Payload, Context>,
+  descriptor: TypedPropertyDescriptor<M> & Fitting<M, Handler<Payload, Context, Result>>,
 ) => void;
 
 /** Methods are compared as functions are: TypeScript itself would let a method take a narrower payload. */
-type Fitting<M extends Method, Payload, Context> = ((...args: Parameters<M>) => unknown) extends Handler<Payload, Context>
-  ? unknown
-  : HandlerDoesNotFit<Payload, Context>;
+type Fitting<M extends Method, Wanted> = ((...args: Parameters<M>) => ReturnType<M>) extends Wanted ? unknown : HandlerDoesNotFit<Wanted>;
 
-type Handler<Payload, Context> = (payload: Payload, context: Context) => unknown;
+type Handler<Payload, Context, Result> = (payload: Payload, context: Context) => Result;
 
 /** Named so that the compiler's message says what is wrong. */
-interface HandlerDoesNotFit<Payload, Context> {
-  readonly aHandlerMustTake: Handler<Payload, Context>;
+interface HandlerDoesNotFit<Wanted> {
+  readonly aHandlerMustTake: Wanted;
 }
 
 /** A decorated method, as a class declares it. */

@@ -18,13 +18,15 @@ import { RateLimitOptions, RetryOptions, RetryRuleOptions, SubscribeOptions } fr
 import type { FoundHandler } from './handler-finder.js';
 import { type HandlerMethod, labelOf } from './handler-method.js';
 import { assertNotLost } from './lost-handlers.js';
-import type { BroadcastPlan, DeadLetterPlan, JobPlan, ListenerPlan, MethodPlan, SubscriptionPlan } from './plan.js';
+import { TransactionCheckOptions } from '../transactions/transaction-check.decorator.js';
+import type { BroadcastPlan, CheckPlan, DeadLetterPlan, JobPlan, ListenerPlan, MethodPlan, SubscriptionPlan } from './plan.js';
 
 export interface DeclaredHandlers {
   readonly subscriptions: readonly SubscriptionPlan[];
   readonly broadcasts: readonly BroadcastPlan[];
   readonly deadLetters: readonly DeadLetterPlan[];
   readonly listeners: readonly ListenerPlan[];
+  readonly checks: readonly CheckPlan[];
   readonly jobs: readonly JobPlan[];
   /** The methods that implement services. */
   readonly methods: readonly MethodPlan[];
@@ -44,6 +46,7 @@ export function declaredHandlers(found: readonly FoundHandler[]): DeclaredHandle
     broadcasts: plans.flatMap((plan) => plan.broadcasts ?? []),
     deadLetters,
     listeners,
+    checks: plans.flatMap((plan) => plan.checks ?? []),
     jobs: plans.flatMap((plan) => plan.jobs ?? []),
     methods: plans.flatMap((plan) => plan.methods ?? []),
   };
@@ -56,6 +59,8 @@ function planOf(handler: FoundHandler): Partial<DeclaredHandlers> {
       return { methods: [serviceMethodOf(handler)] };
     case 'job':
       return { jobs: [jobHandlerOf(handler)] };
+    case 'transaction-check':
+      return { checks: [checkOf(handler)] };
     case 'on-dead-letter':
       return { deadLetters: [deadLettersOf(handler)] };
     case 'on-assigned':
@@ -97,6 +102,16 @@ function deadLettersOf({ method, declaration }: FoundHandler): DeadLetterPlan {
   });
   const { name: type } = messageTypeOf(declaration.contract as TopicRef);
   return { method, topic, type, group: options.group };
+}
+
+function checkOf({ method, declaration }: FoundHandler): CheckPlan {
+  const where = `@TransactionCheck on ${labelOf(method)}`;
+  const { topic, options } = checkAll(`${where} is not declared well.`, {
+    topic: () => named(where, () => topicOfRef(declaration.contract as TopicRef)),
+    options: () => parseOptions(TransactionCheckOptions, declaration.options ?? {}, where),
+  });
+  const { name: type } = messageTypeOf(declaration.contract as TopicRef);
+  return { method, topic, type, concurrency: options.concurrency, timeoutMs: durationMs(options.timeout) };
 }
 
 function subscriptionOf({ method, declaration }: FoundHandler): SubscriptionPlan {

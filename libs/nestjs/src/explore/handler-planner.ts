@@ -9,6 +9,7 @@ import { queueConfiguration, type QueueConfiguration } from '../jobs/feature-que
 import { type ForeignQueue, foreignQueueConflicts, foreignQueues, foreignQueueWarning } from '../jobs/foreign-queues.js';
 import { listenersAmong, processorsAmong } from '../jobs/processors.js';
 import { FEATURE_CONTRACTS, SETTINGS } from '../module/tokens.js';
+import { checkConflicts } from './check-conflicts.js';
 import { clientConflicts } from './client-conflicts.js';
 import { classConflicts, deadLetterConflicts, duplicateJobHandlers, duplicateSubscriptions, processorConflicts } from './contract-conflicts.js';
 import { definitionConflicts } from './definition-conflicts.js';
@@ -57,16 +58,18 @@ export class HandlerPlanner {
     const { handlers } = this.#settings;
     const subscriptions = declared.subscriptions.filter(({ group }) => selectsGroup(handlers, group));
     const broadcasts = handlers === 'none' ? [] : declared.broadcasts;
+    const checks = handlers === 'none' ? [] : declared.checks;
     const jobs = declared.jobs.filter(({ job }) => selectsQueue(handlers, job.queue));
     const services = servicePlans(declared.methods).filter(({ contract }) => selectsService(handlers, contract.service));
     this.#assertInbox([...subscriptions, ...jobs]);
     const hooks = subscriptions.flatMap(({ onDeadLetter }) => onDeadLetter ?? []);
-    const methods = [...subscriptions, ...broadcasts, ...jobs].map(({ method }) => method);
+    const methods = [...subscriptions, ...broadcasts, ...checks, ...jobs].map(({ method }) => method);
     const served = services.flatMap((plan) => [...plan.methods.values()]);
     for (const method of [...methods, ...served, ...hooks]) assertEnhancersResolve(method);
     return {
       subscriptions,
       broadcasts,
+      checks,
       jobs,
       services,
       called: features.services,
@@ -74,7 +77,7 @@ export class HandlerPlanner {
         subscriptions: declared.subscriptions.filter((plan) => !subscriptions.includes(plan)),
         jobs: declared.jobs.filter((plan) => !jobs.includes(plan)),
       },
-      topics: [...new Set([...features.topics, ...[...subscriptions, ...broadcasts].map(({ topic }) => topic)])],
+      topics: [...new Set([...features.topics, ...[...subscriptions, ...broadcasts, ...checks].map(({ topic }) => topic)])],
       warnings: [
         ...this.#warnings({ subscriptions, broadcasts, jobs }, served),
         ...rulelessContracts(this.#contracts(declared, features)),
@@ -101,9 +104,9 @@ export class HandlerPlanner {
 
   /** Those of handlers and of features, some twice. */
   #contracts(declared: DeclaredHandlers, features: FeatureContracts): FeatureContracts {
-    const { subscriptions, broadcasts, deadLetters, listeners } = declared;
+    const { subscriptions, broadcasts, deadLetters, listeners, checks } = declared;
     return {
-      topics: [...[...subscriptions, ...broadcasts, ...deadLetters, ...listeners].map(({ topic }) => topic), ...features.topics],
+      topics: [...[...subscriptions, ...broadcasts, ...deadLetters, ...listeners, ...checks].map(({ topic }) => topic), ...features.topics],
       jobs: [...declared.jobs.map(({ job }) => job), ...features.jobs],
       services: [...declared.methods.map(({ contract }) => contract), ...features.services],
     };
@@ -125,6 +128,7 @@ export class HandlerPlanner {
       ...duplicateSubscriptions(declared.subscriptions),
       ...deadLetterConflicts(declared.deadLetters, declared.subscriptions),
       ...listenerConflicts(declared.listeners, declared.subscriptions),
+      ...checkConflicts(declared.checks),
       ...filterTypeConflicts([...declared.subscriptions, ...declared.broadcasts]),
       ...duplicateJobHandlers(declared.jobs),
       ...serviceConflicts(declared.methods, services),

@@ -58,6 +58,16 @@ export interface ListenerPlan {
   readonly group: string;
 }
 
+/** A method that answers how the transactions of half messages ended. */
+export interface CheckPlan {
+  readonly method: HandlerMethod;
+  readonly topic: TopicDefinition;
+  /** The one type of message that it names; null for all of the topic. */
+  readonly type: string | null;
+  readonly concurrency: number;
+  readonly timeoutMs: number;
+}
+
 /** A handler of one job. */
 export interface JobPlan {
   readonly method: HandlerMethod;
@@ -99,6 +109,7 @@ export interface HandlerPlan {
   /** Those that this process runs. */
   readonly subscriptions: readonly SubscriptionPlan[];
   readonly broadcasts: readonly BroadcastPlan[];
+  readonly checks: readonly CheckPlan[];
   readonly jobs: readonly JobPlan[];
   readonly services: readonly ServicePlan[];
   /** The contracts of services that its modules ask for clients of. */

@@ -33,6 +33,24 @@ export function hookLine(event: EventMap['hook-failed']): string {
   return line(`${placeOf(event)}: the handler of dead letter ${messageId || '(unreadable)'} failed (attempt ${attempt}), ${next}`, error);
 }
 
+export function checkLine({ check, messageId, error, ...place }: EventMap['check-failed']): string {
+  return line(`${placeOf(place)}: check ${check} of half message ${messageId} failed, which counts as 'unknown'`, error);
+}
+
+export function uncheckedLine({ topic, overdueMs }: EventMap['halves-unchecked']): string {
+  const seconds = (overdueMs / 1_000).toFixed(0);
+  return line(`${topic}: half messages wait for a check since ${seconds} s, and no living process has a @TransactionCheck for the topic`);
+}
+
+export function givenUpHalfLine({ messageId, checks, storedAtMs, ...place }: EventMap['half-given-up']): string {
+  const since = new Date(storedAtMs).toISOString();
+  return line(`${placeOf(place)}: half message ${messageId}, stored at ${since}, is kept until an operator decides: ${counted(checks, 'check')} found nothing out`);
+}
+
+export function refusedHalfLine({ messageId, error, ...place }: EventMap['half-refused']): string {
+  return line(`${placeOf(place)}: half message ${messageId} was to be committed, and is gone`, error);
+}
+
 export function resultLine({ messageId, error, ...place }: EventMap['result-dropped']): string {
   return line(`${placeOf(place)}: the return value of job ${messageId} is not stored`, error);
 }

@@ -1,11 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { listen } from '@millrace/core';
 import {
-  circuitLine, databaseLine, droppedLine, loopLine, lostLine, ownerFencedLine, publishesLostLine, reclaimedLine, recreatedLine,
-  startWaitsLine,
+  circuitLine, databaseLine, droppedLine, givenUpHalfLine, loopLine, lostLine, ownerFencedLine, publishesLostLine, reclaimedLine, recreatedLine,
+  refusedHalfLine, startWaitsLine, uncheckedLine,
 } from './event-lines.js';
 import {
-  attemptFailure, backoffFailure, callFailure, fencedFailure, givenUpCallFailure, hookFailure, overdueFailure,
+  attemptFailure, backoffFailure, callFailure, checkFailure, fencedFailure, givenUpCallFailure, hookFailure, overdueFailure,
   resultFailure,
 } from './failures.js';
 import { HandOverLog } from './hand-over-log.js';
@@ -48,6 +48,10 @@ function writeEvents(logger: Logger): () => void {
     listen('circuit', (event) => event.state !== 'half-open' && logger.warn(circuitLine(event))),
     listen('reclaimed', (event) => logger.warn(reclaimedLine(event))),
     listen('owner-fenced', (event) => logger.warn(ownerFencedLine(event))),
+    listen('check-failed', (event) => repetitions.write(checkFailure(event))),
+    listen('halves-unchecked', (event) => logger.error(uncheckedLine(event))),
+    listen('half-given-up', (event) => logger.error(givenUpHalfLine(event))),
+    listen('half-refused', (event) => logger.error(refusedHalfLine(event))),
     listen('lost', (event) => logger.error(lostLine(event))),
     listen('dead-letters-dropped', (event) => logger.warn(droppedLine(event))),
     listen('publishes-lost', (event) => logger.error(publishesLostLine(event))),

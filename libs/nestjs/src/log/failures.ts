@@ -1,6 +1,6 @@
 import type { EventMap } from '@millrace/core';
 import {
-  attemptLine, backoffLine, callLine, fencedLine, givenUpCallLine, hookLine, kindOf, moreCallsLine, moreLine, overdueLine,
+  attemptLine, backoffLine, callLine, checkLine, fencedLine, givenUpCallLine, hookLine, kindOf, moreCallsLine, moreLine, overdueLine,
   resultLine,
 } from './event-lines.js';
 import type { Failure } from './repetitions.js';
@@ -40,6 +40,12 @@ export function hookFailure(event: EventMap['hook-failed']): Failure {
     error,
     more: (count) => moreLine(event, 'telling of a dead letter failed', count),
   };
+}
+
+export function checkFailure(event: EventMap['check-failed']): Failure {
+  const { error } = event;
+  const more = (count: number): string => moreLine(event, 'a check of a half message failed', count);
+  return { level: 'warn', place: kindOf(event), end: 'check', line: () => checkLine(event), error, more };
 }
 
 export function backoffFailure(event: EventMap['backoff-failed']): Failure {

@@ -25,6 +25,7 @@ export function servingLine({ plan, settings, server }: Serving): string {
   const work = [
     `groups: ${named(groupsOf(plan.subscriptions))}`,
     ...(plan.broadcasts.length > 0 ? [`broadcasts: ${named(plan.broadcasts.map(({ topic }) => topic.name))}`] : []),
+    ...(plan.checks.length > 0 ? [`checks transactions of: ${named(plan.checks.map(({ topic }) => topic.name))}`] : []),
     `queues: ${named(plan.jobs.map(({ job }) => job.queue))}`,
     ...(plan.services.length > 0 ? [`services: ${named(plan.services.map(({ contract }) => contract.service))}`] : []),
     ...(plan.called.length > 0 ? [`calls: ${named(plan.called.map(({ service }) => service))}`] : []),

@@ -2,12 +2,13 @@ import { Injectable } from '@nestjs/common';
 import type { HandlerPlan } from '../explore/plan.js';
 import { JobWorkers } from '../jobs/job-workers.js';
 import { Services } from '../rpc/services.js';
+import { TransactionCheckers } from '../transactions/transaction-checkers.js';
 import { Subscriptions } from '../subscribe/subscriptions.js';
 import { Inbox } from './inbox.js';
 import { Ledgers } from './ledgers.js';
 import { untilAsked } from './until-asked.js';
 
-/** Runs everything that handles: subscriptions, job workers, services, the purge of the inbox. */
+/** Runs everything that handles: subscriptions, job workers, services, checks of transactions, the purge of the inbox. */
 @Injectable()
 export class HandlerRunner {
   readonly #subscriptions: Subscriptions;
@@ -15,13 +16,17 @@ export class HandlerRunner {
   readonly #services: Services;
   readonly #inbox: Inbox;
   readonly #ledgers: Ledgers;
+  readonly #checkers: TransactionCheckers;
 
-  constructor(subscriptions: Subscriptions, workers: JobWorkers, services: Services, inbox: Inbox, ledgers: Ledgers) {
+  constructor(
+    subscriptions: Subscriptions, workers: JobWorkers, services: Services, inbox: Inbox, ledgers: Ledgers, checkers: TransactionCheckers,
+  ) {
     this.#subscriptions = subscriptions;
     this.#workers = workers;
     this.#services = services;
     this.#inbox = inbox;
     this.#ledgers = ledgers;
+    this.#checkers = checkers;
   }
 
   /** A subscription that waits for others when the process is asked to stop is not started: it rejects with CLOSED. */
@@ -29,12 +34,14 @@ export class HandlerRunner {
     await untilAsked((signal) => this.#subscriptions.start(plan, { inbox: this.#inbox.port, signal }));
     await this.#workers.start(plan.jobs, this.#inbox.port);
     await this.#services.start(plan.services);
+    await this.#checkers.start(plan.checks);
     this.#inbox.startPurge();
   }
 
   /** Stops fetching, lets handlers finish until the shutdown timeout has passed, and gives the rest back. */
   async stop(): Promise<void> {
-    await Promise.all([this.#subscriptions.stop(), this.#workers.stop(), this.#services.stop(), this.#inbox.stopPurge()]);
+    const parts = [this.#subscriptions, this.#workers, this.#services, this.#checkers];
+    await Promise.all([...parts.map((part) => part.stop()), this.#inbox.stopPurge()]);
     await this.#ledgers.stop();
   }
 }

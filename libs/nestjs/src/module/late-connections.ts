@@ -1,11 +1,12 @@
 import type { FactoryProvider } from '@nestjs/common';
 import {
-  asError, type Outgoing, type OutgoingMessage, Publisher, type PublishPort, type PublishResult, type SendOptions,
+  asError, type HalfPort, type Outgoing, type OutgoingHalf, type OutgoingMessage, Publisher, type PublishPort, type PublishResult,
+  type SendOptions, type StoredHalf,
   type SqlResult, type SqlTransaction, type TopicDefinition,
 } from '@millrace/core';
 import { JobQueue } from '@millrace/jobs';
 import type { SqlDatabase } from '@millrace/outbox';
-import { DeadLetters, Groups, Inspector, Orders, Topics } from '@millrace/streams';
+import { DeadLetters, Groups, Halves, Inspector, Orders, Topics } from '@millrace/streams';
 import type { Settings } from '../config/settings.js';
 import { Queues } from '../jobs/queues.js';
 import { Connections } from './connections.js';
@@ -20,6 +21,7 @@ export const lateConnections: FactoryProvider[] = [
   late('groups', Groups),
   late('orders', Orders),
   late('topics', Topics),
+  late('halves', Halves),
   { provide: DATABASE, inject: [Connections], useFactory: (connections: Connections) => new LateDatabase(connections) },
 ];
 
@@ -32,7 +34,7 @@ function lateJobQueue(queues: Queues, { unknownProperties }: Settings): JobQueue
 }
 
 /** Once there is a connection, nothing is waited for. */
-class LatePort implements PublishPort {
+class LatePort implements PublishPort, Pick<HalfPort, 'storeHalf'> {
   readonly #connections: Connections;
 
   constructor(connections: Connections) {
@@ -43,6 +45,10 @@ class LatePort implements PublishPort {
     const { openStreams } = this.#connections;
     if (openStreams) return openStreams.publish(topic, message, sendOptions);
     return this.#connections.streams().then((streams) => streams.publish(topic, message, sendOptions));
+  }
+
+  async storeHalf(topic: TopicDefinition, half: OutgoingHalf): Promise<StoredHalf> {
+    return (await this.#connections.streams()).storeHalf(topic, half);
   }
 
   async publishMany(topic: TopicDefinition, many: readonly Outgoing[]): Promise<readonly (PublishResult | Error)[]> {
@@ -75,7 +81,7 @@ class LateDatabase implements SqlDatabase {
   }
 }
 
-type Kind = 'inspector' | 'deadLetters' | 'groups' | 'orders' | 'topics';
+type Kind = 'inspector' | 'deadLetters' | 'groups' | 'orders' | 'topics' | 'halves';
 
 /** Each object is made on a connection. Until there is one, its methods are known by name only; all of them are asynchronous. */
 function late(kind: Kind, type: { readonly prototype: object }): FactoryProvider {

@@ -3,7 +3,7 @@ import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { MillraceError, Publisher } from '@millrace/core';
 import { JobQueue } from '@millrace/jobs';
 import { Balancer } from '@millrace/rpc';
-import { DeadLetters, Groups, Inspector, Orders, Topics } from '@millrace/streams';
+import { DeadLetters, Groups, Halves, Inspector, Orders, Topics } from '@millrace/streams';
 import type { MillraceOptions } from '../config/millrace-options.js';
 import { readSettings, type WorkerRole } from '../config/settings.js';
 import { Invoker } from '../enhance/invoker.js';
@@ -24,6 +24,7 @@ import { ServiceInstances } from '../rpc/service-instances.js';
 import { Services } from '../rpc/services.js';
 import { LocalSubscriptions } from '../subscribe/local-subscriptions.js';
 import { Subscriptions } from '../subscribe/subscriptions.js';
+import { TransactionCheckers } from '../transactions/transaction-checkers.js';
 import { AbsenceWatch } from './absence-watch.js';
 import { BootReport } from './boot-report.js';
 import { Connections } from './connections.js';
@@ -50,7 +51,7 @@ const settings = {
 
 /**
  * Publish/subscribe, jobs and calls for a whole application: imported once, by `forRoot` or `forRootAsync`. Everything it gives
- * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `Orders`, `Topics`, `LocalSubscriptions`, `Ledgers`, `Health`,
+ * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `Orders`, `Topics`, `Halves`, `LocalSubscriptions`, `Ledgers`, `Health`,
  * `MillraceHealthIndicator`, `Calls`, `ServiceInstances`, `Balancer`, `@InjectDatabase()`) can be injected everywhere.
  */
 @Global()
@@ -60,10 +61,10 @@ const settings = {
     settings, queueConfiguration, ...lateConnections, AbsenceWatch, BootReport, Calls, Connections, EventLog, HandlerFinder,
     HandlerPlanner, HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Ledgers, Lifecycle, LocalSubscriptions,
     MillraceHealthIndicator, Queues, Resources, ServiceInstances, Services, SignalCheck, Subscriptions,
-    KnownInstances, balancerProvider, RequestLedgers, IdempotencyInterceptor,
+    KnownInstances, balancerProvider, RequestLedgers, IdempotencyInterceptor, TransactionCheckers,
   ],
   exports: [
-    SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, Orders, Topics,
+    SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, Orders, Topics, Halves,
     LocalSubscriptions, Ledgers, Health, MillraceHealthIndicator, Lifecycle, Contracts, Calls, ServiceInstances,
     Balancer, RequestLedgers,
   ],
