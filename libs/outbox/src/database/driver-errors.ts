@@ -43,9 +43,14 @@ export function isPassing(error: Error): boolean {
   return PASSING_NAMES.test(codeOf(error));
 }
 
-/** Whether a transaction was undone because of others, and may begin again. */
-export function isRefusedLock(thrown: unknown): boolean {
-  return REFUSED_LOCKS.test(codeOf(driverErrorOf(thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown)));
+/** Whether a transaction of PostgreSQL is refused because a statement of it has failed. */
+export function isAborted(thrown: unknown): boolean {
+  return codeOf(driverErrorOf(thrown)) === '25P02';
+}
+
+/** Whether a transaction was undone because of others, by the error of one of our statements: it may begin again. */
+export function isRefusedLock({ cause }: Error): boolean {
+  return cause !== undefined && REFUSED_LOCKS.test(codeOf(driverErrorOf(cause)));
 }
 
 function codeOf(error: unknown): string {

@@ -1,5 +1,6 @@
 import { MillraceError, type SqlTransaction } from '@millrace/core';
 import { ownStatement } from '../database/database-errors.js';
+import { isAborted } from '../database/driver-errors.js';
 import type { SqlDatabase } from '../database/sql-database.js';
 import type { SqlDialect, SqlSource } from '../database/sql-source.js';
 import { HandlerTransaction } from './handler-transaction.js';
@@ -59,7 +60,8 @@ async function isOpen(sql: InboxSql, transaction: SqlTransaction): Promise<boole
   try {
     return await sql.isOpen(transaction);
   } catch (cause) {
-    throw abortedTransaction(cause);
+    if (isAborted(cause)) throw abortedTransaction(cause);
+    return ownStatement('see whether a transaction is open', () => Promise.reject(cause as Error));
   }
 }
 

@@ -131,7 +131,7 @@ export class SqlInbox implements InboxPort {
         return { duplicate: false, value: await this.#database.guarded(this.#sql, transaction, work) };
       });
     } catch (thrown) {
-      if (isRecorded || entry.isLast || !isRefusedLock(thrown)) throw thrown;
+      if (isRecorded || entry.isLast || !isRefusedLock(thrown as Error)) throw thrown;
       return 'refused';
     }
   }

@@ -8,7 +8,7 @@ import { connectionsOf, type SourceOptions } from './source-options.js';
 export interface TypeormLike<Manager> {
   readonly manager: Manager;
   readonly options: { readonly type: string };
-  transaction<T>(work: (manager: never) => Promise<T>): Promise<T>;
+  transaction<T>(work: (manager: Manager) => Promise<T>): Promise<T>;
 }
 
 interface TypeormManager {
@@ -37,7 +37,7 @@ export function typeormSource<Manager extends TypeormManager>(dataSource: Typeor
   return {
     dialect,
     connections: connectionsOf(options, 'typeormSource') ?? poolSize,
-    transaction: (work) => dataSource.transaction(work as (manager: never) => ReturnType<typeof work>),
+    transaction: (work) => dataSource.transaction(work),
     within: ({ queryRunner }): SqlTransaction => ({
       query: <Row>(text: string, parameters: readonly unknown[] = []) => {
         if (dialect === 'postgres') return run<Row>(queryRunner as Runner, text, parameters);
