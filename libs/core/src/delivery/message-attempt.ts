@@ -1,5 +1,7 @@
 import type { Attempt } from '../middleware/attempt.js';
+import { MillraceError } from '../errors.js';
 import type { Delivery } from './delivery.js';
+import { type Forwarding, Forwards } from './forwards.js';
 import type { Lease } from './lease.js';
 import type { SqlTransaction } from './sql-transaction.js';
 
@@ -9,9 +11,13 @@ export class MessageAttempt<D extends Delivery = Delivery> implements Attempt {
   payload: unknown;
   limit: AbortSignal | undefined = undefined;
   transaction: SqlTransaction | undefined = undefined;
+  forwards: Forwards | undefined = undefined;
+  readonly #forwarding: Forwarding | undefined;
 
-  constructor(delivery: D) {
+  /** @param forwarding absent where nothing can go out with the outcome */
+  constructor(delivery: D, forwarding?: Forwarding) {
     this.delivery = delivery;
+    this.#forwarding = forwarding;
     this.payload = delivery.message.payload;
   }
 
@@ -26,4 +32,23 @@ export class MessageAttempt<D extends Delivery = Delivery> implements Attempt {
   get number(): number {
     return this.delivery.attempt;
   }
+
+  /**
+   * The messages and jobs that go out with its outcome.
+   *
+   * @throws MillraceError FORWARD_REFUSED
+   */
+  get opened(): Forwards {
+    if (this.forwards) return this.forwards;
+    const { transaction, delivery } = this;
+    if (transaction) throw refused(delivery, 'the handler has the inbox. Write to the outbox in ctx.transaction: it goes out when that is committed');
+    if (delivery.mayForward === false) throw refused(delivery, 'the message had been put aside, and its key was released. Use Publisher.publish()');
+    if (!this.#forwarding) throw refused(delivery, 'nothing is settled with this call that it could go out with. Use Publisher.publish()');
+    this.forwards = new Forwards(this.#forwarding);
+    return this.forwards;
+  }
+}
+
+function refused({ topic, group }: Delivery, why: string): MillraceError {
+  return new MillraceError('FORWARD_REFUSED', `Group '${group}' cannot forward with a message of topic '${topic}': ${why}.`);
 }

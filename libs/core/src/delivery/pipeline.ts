@@ -9,6 +9,7 @@ import { Verdict } from '../middleware/verdict.js';
 import type { TraceHeaders } from '../trace/trace-context.js';
 import { DeliveryContext } from './context.js';
 import { inboxId, isExpired } from './delivery.js';
+import type { Forwarding } from './forwards.js';
 import type { InboxPort } from './inbox-port.js';
 import { MessageAttempt } from './message-attempt.js';
 import { messagePlace, type MessageSource } from './message-place.js';
@@ -22,13 +23,15 @@ export interface PipelineParts extends MessageSource {
   readonly timeoutMs?: number | null;
   /** Present: the handler runs inside a transaction with an inbox row, so that its SQL takes effect once. */
   readonly inbox?: InboxPort;
+  /** Present: handlers may forward messages and jobs, which go out with the settlement. */
+  readonly forwarding?: Forwarding | undefined;
   /** The user's handler with everything that surrounds it. */
   readonly handle: (payload: object, context: DeliveryContext) => Promise<unknown>;
 }
 
 /** Puts the policies around a handler of messages. */
 export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
-  const { topic, inbox, timeoutMs = null, handle } = parts;
+  const { topic, inbox, timeoutMs = null, forwarding, handle } = parts;
   const around: Middleware<MessageAttempt>[] = [
     decoding(({ delivery }) => payloadClassOf(topic, delivery.message), messagePlace(parts)),
     tracing(headersOf),
@@ -39,7 +42,7 @@ export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
     retryOf(parts),
     chain(around, (attempt) => handle(attempt.payload as object, new DeliveryContext(attempt.delivery, attempt))),
   );
-  return (delivery) => decide(new MessageAttempt(delivery));
+  return (delivery) => decide(new MessageAttempt(delivery, forwarding));
 }
 
 /** The policy of a group, with its place for events. */
