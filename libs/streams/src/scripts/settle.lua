@@ -334,11 +334,9 @@ if #forwarding > 0 then
       count('settled', -1)
       count('handled', -1)
     end
-    for _, entry in ipairs(done) do touched[entry] = { spanOf(entry) } end
-    done = {}
   end
 end
-if #done > 0 then redis.call('XACK', stream, group, unpack(done)) end
+if good and #done > 0 then redis.call('XACK', stream, group, unpack(done)) end
 letGoOfFinished()
 if isOwner then
   for name in string.gmatch(noted or '', '[^,]+') do redis.call('HDEL', waiting.control, 'tried:' .. name, 'given-up:' .. name) end
