@@ -21,6 +21,8 @@ export * from './delivery/delivery.js';
 export type { ErrorDetails } from './delivery/error-details.js';
 export * from './delivery/error-record.js';
 export * from './delivery/filter.js';
+export * from './delivery/forward.js';
+export * from './delivery/forwards.js';
 export * from './delivery/inbox-port.js';
 export * from './delivery/lease.js';
 export * from './delivery/message-place.js';

@@ -9,6 +9,7 @@ import { LoneSlot } from './consume/lone-slot.js';
 import { StreamSubscription } from './consume/subscription.js';
 import { Groups } from './group/groups.js';
 import { Presence } from './group/presence.js';
+import { ForwardSender } from './forward/forward-sender.js';
 import { HalfMessages } from './half/half-messages.js';
 import type { Halves } from './half/halves.js';
 import { Inspector } from './inspect/inspector.js';
@@ -86,6 +87,7 @@ export function createStreams(options: StreamsOptions): Streams {
   const tender = new TopicTender({ redis, prefix, log, counts });
   const budget = new PublishBudget(options.publishBufferBytes ?? DEFAULT_PUBLISH_BUFFER_BYTES);
   const publisher = new StreamPublisher({ redis, prefix, log, counts, deadlineMs, budget, tender, packing });
+  const sender = new ForwardSender({ redis, prefix, log, counts, tender, packing, publisher });
   const halves = new HalfMessages({ redis, prefix, log, counts, deadlineMs, budget, tender });
   const presence = new Presence({ redis, prefix, leaseMs });
   const loneSlot = new LoneSlot();
@@ -96,7 +98,7 @@ export function createStreams(options: StreamsOptions): Streams {
     assertOrdering(definition);
     const onDelayed = (): void => tender.delayed(definition.topic, 0);
     const onSettled = (partition: number): void => tender.settled(definition.topic.name, partition);
-    const parts = { redis, prefix, presence, rings, readers, loneSlot, stuckAfterMs, log, counts, onDelayed, onSettled };
+    const parts = { redis, prefix, presence, rings, readers, loneSlot, stuckAfterMs, log, counts, sender, onDelayed, onSettled };
     const start: Start<StreamSubscription> = (onStopped, closing) =>
       StreamSubscription.start({ ...parts, onStopped, closing }, definition, handling);
     const subscription = await subscriptions.add(definition, start);

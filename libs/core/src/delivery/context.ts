@@ -1,7 +1,11 @@
+import type { TopicOf } from '../contract/defined-topic.js';
+import type { PayloadClass } from '../contract/topic.js';
 import { MillraceError } from '../errors.js';
 import { messageTimeMs } from '../message-id.js';
+import type { PublishOptions } from '../publish/publish-options.js';
 import { type TraceContext, traceOf } from '../trace/trace-context.js';
 import type { Delivery } from './delivery.js';
+import type { Forwards } from './forwards.js';
 import { ownTransaction } from './own-transaction.js';
 import type { SqlTransaction, TransactionSource } from './sql-transaction.js';
 
@@ -9,6 +13,8 @@ interface ContextParts {
   /** The signal of its time limit. Default: the signal of the delivery. */
   readonly limit?: AbortSignal | undefined;
   readonly transaction?: SqlTransaction | undefined;
+  /** Messages and jobs that go out with the outcome. Absent: nothing can. It may throw FORWARD_REFUSED. */
+  readonly opened?: Forwards;
 }
 
 const NOTHING: ContextParts = {};
@@ -100,5 +106,40 @@ export class DeliveryContext {
    */
   transactionOf<Transaction>(source?: TransactionSource<Transaction>): Transaction {
     return ownTransaction(this.transaction, source);
+  }
+
+  /**
+   * Publishes a message together with the settlement of this one: when the handler ends well and that is settled, the message is
+   * published, once, also when processes die in between. When the handler throws, or the message goes back, nothing is. It is
+   * validated and written at once; there is nothing to wait for. Where a rule of the payload takes its time or is broken, the attempt
+   * fails with that error when the handler ends.
+   *
+   * @returns the id of the message
+   * @throws MillraceError FORWARD_REFUSED where nothing can go out with this call: in broadcasts, in handlers of dead letters, with
+   *   the inbox or with `idempotency`, when the handler has ended; beyond 256 of them or 4 MiB
+   * @throws MillraceError those of {@link Publisher.publish} that say that nothing was stored
+   */
+  publish<T>(topic: TopicOf<T>, payload: NoInfer<T>, options?: PublishOptions): string {
+    return this.#forwards.publish(topic as TopicOf<never>, payload, options);
+  }
+
+  /**
+   * Enqueues a job together with the settlement of this message, as {@link publish} does with a message. `options` are those of
+   * `JobQueue.enqueue`.
+   *
+   * @returns the id of the job
+   * @throws MillraceError as {@link publish}; those of `JobQueue.enqueue` that say that nothing was stored
+   */
+  enqueue<T extends object>(job: PayloadClass<T>, payload: NoInfer<T>, options?: object): string {
+    return this.#forwards.enqueue(job, payload, options);
+  }
+
+  get #forwards(): Forwards {
+    const { opened } = this.#own;
+    if (opened) return opened;
+    throw new MillraceError(
+      'FORWARD_REFUSED',
+      `Group '${this.group}' cannot forward with this call for topic '${this.topic}': nothing is settled with it. Use Publisher.publish().`,
+    );
   }
 }

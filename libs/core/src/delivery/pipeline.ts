@@ -11,8 +11,9 @@ import type { TraceHeaders } from '../trace/trace-context.js';
 import type { LedgerUse } from '../ledger/ledger-turn.js';
 import { DeliveryContext } from './context.js';
 import { inboxId, isExpired } from './delivery.js';
+import type { Forwarding } from './forwards.js';
 import type { InboxPort } from './inbox-port.js';
-import { MessageAttempt } from './message-attempt.js';
+import { type MayForward, MessageAttempt } from './message-attempt.js';
 import { messagePlace, type MessageSource } from './message-place.js';
 import type { DeliveryHandler } from './ports.js';
 import type { RetryPolicy } from './retry.js';
@@ -26,6 +27,8 @@ export interface PipelineParts extends MessageSource {
   readonly inbox?: InboxPort;
   /** Present: messages with the same key are handled once, as the ledger of the group knows. */
   readonly idempotency?: MessageIdempotency;
+  /** Present: handlers may forward messages and jobs, which go out with the settlement. */
+  readonly forwarding?: Forwarding | undefined;
   /** The user's handler with everything that surrounds it. */
   readonly handle: (payload: object, context: DeliveryContext) => Promise<unknown>;
 }
@@ -51,7 +54,11 @@ export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
     policy,
     chain(around, (attempt) => handle(attempt.payload as object, new DeliveryContext(attempt.delivery, attempt))),
   );
-  return (delivery) => decide(new MessageAttempt(delivery));
+  return (delivery) => decide(new MessageAttempt(delivery, forwardingOf(parts)));
+}
+
+export function forwardingOf({ forwarding, idempotency }: Pick<PipelineParts, 'forwarding' | 'idempotency'>): MayForward {
+  return idempotency && forwarding ? 'in-ledger' : forwarding;
 }
 
 /** The policy of a group, with its place for events. */

@@ -1,4 +1,5 @@
 import type { DeadLetterDelivery, Delivery, Message } from './delivery.js';
+import type { ForwardedJobs } from './forward.js';
 import type { Outcome } from './outcome.js';
 import type { Position } from './position.js';
 import type { Prefilter } from './prefilter.js';
@@ -138,6 +139,8 @@ export interface SubscriptionDefinition extends PartitionListeners {
   readonly start?: Position;
   /** Present: each partition belongs to one member at a time. Absent: members share all messages. */
   readonly ordering?: Ordering;
+  /** Stores jobs that handlers forward. Absent: this process has no queues. */
+  readonly forwardedJobs?: ForwardedJobs | undefined;
   /** Aborts when the start is wanted no more: one that waits, as for members of another order, rejects with CLOSED then. */
   readonly signal?: AbortSignal;
 }

@@ -345,6 +345,7 @@ export class Dispatcher implements Settling {
   #settlementOf(delivery: PendingDelivery, outcome: Outcome): Settlement {
     const settlement = settlementOf(delivery, outcome);
     if (settlement === HANDLED) delivery.dealtWith();
+    if (outcome.kind === 'ack' && outcome.forwards) delivery.forwards = outcome.forwards;
     return settlement;
   }
 

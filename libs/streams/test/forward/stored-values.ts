@@ -1,0 +1,20 @@
+import { type PayloadClass, topicOf } from '@millrace/core';
+import { partitionKeys } from '../../src/keys.js';
+
+type Read = (name: string, ...args: (string | number)[]) => Promise<unknown>;
+
+/** Values of all messages that are stored in a topic, by partition, in their order. */
+export async function storedValues(read: Read, prefix: string, topic: PayloadClass): Promise<number[][]> {
+  const { name, partitions } = topicOf(topic);
+  return Promise.all(Array.from({ length: partitions }, async (_, partition) => {
+    const { log } = partitionKeys(prefix, name, partition);
+    const entries = (await read('XRANGE', log, '-', '+')) as [string, [string, string]][];
+    return entries.flatMap(([, [, text]]) => (JSON.parse(text) as unknown[][]).map((envelope) => (envelope[5] as { value: number }).value));
+  }));
+}
+
+/** How many of the values 0 to count - 1 are missing, and how many are there more than once. */
+export function countsOf(values: readonly number[], count: number): { readonly lost: number; readonly doubled: number } {
+  const unique = new Set(values);
+  return { lost: count - unique.size, doubled: values.length - unique.size };
+}
