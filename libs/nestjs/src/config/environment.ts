@@ -152,8 +152,8 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   { name: 'REDIS_SENTINEL_USERNAME', default: '', description: 'The user of the Sentinels themselves. Empty: default.' },
   { name: 'REDIS_SENTINEL_PASSWORD', default: '', description: 'The password of the Sentinels themselves. Empty: none.' },
   { name: 'REDIS_SENTINEL_TLS', default: '0', description: 'With REDIS_SENTINELS: 1 for connections to the Sentinels themselves that are encrypted.' },
-  { name: 'REDIS_USERNAME', default: '', description: 'With REDIS_CLUSTER_NODES or REDIS_SENTINELS: the user of the servers that store data. Empty: default.' },
-  { name: 'REDIS_PASSWORD', default: '', description: 'With REDIS_CLUSTER_NODES or REDIS_SENTINELS: the password of that user, not encoded. Empty: none.' },
+  { name: 'REDIS_USERNAME', default: '', description: 'The user of the servers that store data, where REDIS_URL names none. Empty: default.' },
+  { name: 'REDIS_PASSWORD', default: '', description: 'The password of that user, not encoded. Empty: none.' },
   { name: 'REDIS_TLS', default: '0', description: 'With REDIS_CLUSTER_NODES or REDIS_SENTINELS: 1 for connections that are encrypted.' },
   {
     name: 'REDIS_NAT_MAP',
