@@ -1,5 +1,6 @@
 export { freePort } from '@millrace/redis';
 export * from './certificates.js';
+export * from './chaos/chaos-site.js';
 export * from './chaos/course.js';
 export * from './chaos/crew.js';
 export * from './chaos/draw.js';
