@@ -1,3 +1,4 @@
 export * from './keys.js';
 export type { LedgerOptions } from './ledger-options.js';
 export * from './ledger.js';
+export * from './memo/memo.js';

@@ -39,14 +39,14 @@ const READ = new Verdict({ kind: 'ack' });
  * handler throws is the failure of every message that it did not mark itself.
  */
 export function batchPipeline(parts: BatchPipelineParts): BatchHandler {
-  const { topic, idempotency, timeoutMs = null } = parts;
+  const { topic, idempotency, memo, timeoutMs = null } = parts;
   const policy = retryOf(parts);
   const decode = decoding<MessageAttempt>(({ delivery }) => payloadClassOf(topic, delivery.message), messagePlace(parts));
   const begin = idempotency ? [beginning(idempotencyOf(parts, idempotency))] : [];
   const read = outcomes(policy, chain([decode, ...begin], () => READ));
   const handle = chain([timing<BatchAttempt>(timeoutMs, ({ signal }) => signal)], handedTo(parts));
   return async (deliveries) => {
-    const messages = deliveries.map((delivery) => new MessageAttempt(delivery));
+    const messages = deliveries.map((delivery) => new MessageAttempt(delivery, memo));
     const before = await Promise.all(messages.map(read));
     // Rules may take their time: a message that goes back meanwhile is not begun here.
     const handed = messages.filter((message, index) => before[index] === READ.outcome && !goesBack(message));
@@ -75,7 +75,7 @@ function beginning(rule: Idempotency<MessageAttempt>): Middleware<MessageAttempt
 
 function handedTo({ handle }: BatchPipelineParts): Step<BatchAttempt> {
   return ({ messages, signal, limit = signal, failures }) => {
-    const items = messages.map(({ delivery }) => new DeliveryContext(delivery));
+    const items = messages.map(({ delivery, memo }) => new DeliveryContext(delivery, { memo }));
     return handle(messages.map(({ payload }) => payload as object), new BatchContext(items, limit, failures));
   };
 }

@@ -1,4 +1,5 @@
 import type { LedgerTurn } from '../ledger/ledger-turn.js';
+import type { MemoPort } from '../memo/memo-port.js';
 import type { Attempt } from '../middleware/attempt.js';
 import type { Delivery } from './delivery.js';
 import type { Lease } from './lease.js';
@@ -13,8 +14,11 @@ export class MessageAttempt<D extends Delivery = Delivery> implements Attempt {
   /** Its entry in the ledger, while it is in progress here. */
   turn: LedgerTurn | undefined = undefined;
 
-  constructor(delivery: D) {
+  readonly memo: MemoPort | undefined;
+
+  constructor(delivery: D, memo?: MemoPort) {
     this.delivery = delivery;
+    this.memo = memo;
     this.payload = delivery.message.payload;
   }
 

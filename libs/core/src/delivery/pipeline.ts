@@ -9,6 +9,7 @@ import { tracing } from '../middleware/tracing.js';
 import { Verdict } from '../middleware/verdict.js';
 import type { TraceHeaders } from '../trace/trace-context.js';
 import type { LedgerUse } from '../ledger/ledger-turn.js';
+import type { MemoPort } from '../memo/memo-port.js';
 import { DeliveryContext } from './context.js';
 import { inboxId, isExpired } from './delivery.js';
 import type { InboxPort } from './inbox-port.js';
@@ -26,6 +27,8 @@ export interface PipelineParts extends MessageSource {
   readonly inbox?: InboxPort;
   /** Present: messages with the same key are handled once, as the ledger of the group knows. */
   readonly idempotency?: MessageIdempotency;
+  /** Remembers the results of `ctx.once`. Absent: it cannot be used. */
+  readonly memo?: MemoPort;
   /** The user's handler with everything that surrounds it. */
   readonly handle: (payload: object, context: DeliveryContext) => Promise<unknown>;
 }
@@ -38,7 +41,7 @@ export interface MessageIdempotency extends Pick<LedgerUse, 'ledger' | 'holder'>
 
 /** Puts the policies around a handler of messages. */
 export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
-  const { topic, inbox, idempotency, timeoutMs = null, handle } = parts;
+  const { topic, inbox, idempotency, memo, timeoutMs = null, handle } = parts;
   const policy = retryOf(parts);
   const around: Middleware<MessageAttempt>[] = [
     decoding(({ delivery }) => payloadClassOf(topic, delivery.message), messagePlace(parts)),
@@ -51,7 +54,7 @@ export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
     policy,
     chain(around, (attempt) => handle(attempt.payload as object, new DeliveryContext(attempt.delivery, attempt))),
   );
-  return (delivery) => decide(new MessageAttempt(delivery));
+  return (delivery) => decide(new MessageAttempt(delivery, memo));
 }
 
 /** The policy of a group, with its place for events. */

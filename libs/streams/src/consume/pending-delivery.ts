@@ -49,6 +49,7 @@ export class PendingDelivery implements Delivery {
   /** In ordered mode: whether Redis has a record of its attempts, which is to go when it is settled. */
   isNoted = false;
   paused: AbortSignal | undefined = undefined;
+  onDone: (() => void) | undefined = undefined;
   /** The seek by which the group is given it again; null when none did. */
   replayedBy: Replay | null = null;
 
