@@ -36,8 +36,8 @@ const recording = [
   {
     name: 'calls: an outcome is recorded before it is answered',
     file: EXECUTION,
-    find: '(await this.#completed(ledger, token, { request, kind, text })) === false',
-    replace: '(void this.#completed(ledger, token, { request, kind, text }), true) === false',
+    find: 'const isRecorded = await this.#completed(ledger, token, { request, kind, text });',
+    replace: 'const isRecorded = Boolean(this.#completed(ledger, token, { request, kind, text }));',
     spec: LEDGER_SPEC,
     title: 'is answered when its outcome is recorded',
   },
