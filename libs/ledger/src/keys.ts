@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 
 /** The parts of a ledger: each is in a slot of its own. */
-export const LEDGER_SHARDS = 8;
+export const LEDGER_SHARDS = 4;
 
 /** The keys of one part of a ledger. */
 export interface ShardKeys {

@@ -222,7 +222,7 @@ describe('a message', () => {
     expect(attempts).toEqual([1, 1]);
   });
 
-  it('of a batch is handed over once for its key, and the others of the batch with it', async () => {
+  it('is handed over once in a batch for its key, and the others of the batch with it', async () => {
     const one = await prepareSubscriber(bed.options);
     bed.endWith(() => one.stop());
     const seen: string[][] = [];

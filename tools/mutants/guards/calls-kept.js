@@ -44,8 +44,8 @@ const recording = [
   {
     name: 'calls: only the last token of an entry completes it',
     file: `${LEDGER}/complete-entries.lua`,
-    find: 'elseif not isUnder(standing[i], token) then',
-    replace: 'elseif not standing[i] then',
+    find: 'local isFirst = not recorded[id] and isUnder(standing[i], token)',
+    replace: 'local isFirst = not recorded[id] and standing[i]',
     spec: ENTRIES_SPEC,
     title: 'is neither completed nor released with a token that is not its last',
   },
@@ -76,8 +76,8 @@ const recording = [
   {
     name: 'calls: the first outcome of a request stays',
     file: `${LEDGER}/complete-entries.lua`,
-    find: "if isDone(recorded[id] or one[i], token) or isDone(other[i], token) then replies[entry.number] = '+'\n    elseif",
-    replace: 'if',
+    find: 'or isDone(recorded[id], token) or wasDone(shard, id, token)',
+    replace: '',
     spec: ENTRIES_SPEC,
     title: 'keeps its first result when it is completed again with its token',
   },

@@ -10,7 +10,7 @@ import { SETTINGS } from './tokens.js';
 export interface LedgerState extends LedgerSize {
   /** `topic:<topic>:<group>`, or `queue:<queue>:<job>`. */
   readonly scope: string;
-  /** What this process did with it. */
+  /** The deeds of this process. */
   readonly counters: LedgerCounters;
 }
 
