@@ -10,6 +10,7 @@ import { deaths } from './guards/deaths.js';
 import { durable } from './guards/durable.js';
 import { reading } from './guards/reading.js';
 import { storing } from './guards/storing.js';
+import { ledgers } from './guards/ledger.js';
 import { openFetches } from './guards/open-fetches.js';
 import { ordered } from './guards/ordered.js';
 import { orderingOperators } from './guards/ordering-operators.js';
@@ -39,6 +40,6 @@ export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
   ...owning, ...ordered, ...deaths, ...openFetches, ...orderingOperators, ...raising,
-  ...durable, ...topology, ...http,
+  ...durable, ...topology, ...http, ...ledgers,
   ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls,
 ];

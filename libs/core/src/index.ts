@@ -45,6 +45,8 @@ export * from './lifecycle/loop.js';
 export * from './lifecycle/semaphore.js';
 export * from './lifecycle/spread.js';
 export * from './lifecycle/together.js';
+export * from './memo/memo-port.js';
+export * from './memo/step-memo.js';
 export * from './message-id.js';
 export * from './middleware/attempt.js';
 export * from './middleware/chain.js';

@@ -7,7 +7,7 @@ export * from './queue/prompt-close.js';
 export * from './queue/retention.js';
 export * from './queue/watch-queue.js';
 export type { StuckJob } from './worker/active-jobs.js';
-export * from './worker/job-context.js';
+export { JobContext } from './worker/job-context.js';
 export * from './worker/job-registration.js';
 export * from './worker/job-worker.js';
 export * from './worker/start-job-worker.js';

@@ -1,4 +1,5 @@
 import { payloadClassOf } from '../contract/message-type.js';
+import type { MemoPort } from '../memo/memo-port.js';
 import { goesBack } from '../middleware/attempt.js';
 import { chain, type Middleware, type Step } from '../middleware/chain.js';
 import { decoding } from '../middleware/decoding.js';
@@ -13,7 +14,7 @@ import { decided } from './lease.js';
 import { leaseOfAll } from './lease-of-all.js';
 import { MessageAttempt } from './message-attempt.js';
 import { messagePlace } from './message-place.js';
-import { forwardingOf, idempotencyOf, type PipelineParts, retryOf } from './pipeline.js';
+import { idempotencyOf, meansOf, type PipelineParts, retryOf } from './pipeline.js';
 import type { BatchHandler } from './ports.js';
 import type { Outcome } from './outcome.js';
 import { outcomeOfFailure, type RetryPolicy } from './retry.js';
@@ -42,13 +43,14 @@ const READ = new Verdict({ kind: 'ack' });
  */
 export function batchPipeline(parts: BatchPipelineParts): BatchHandler {
   const { topic, idempotency, timeoutMs = null } = parts;
+  const means = meansOf(parts);
   const policy = retryOf(parts);
   const decode = decoding<MessageAttempt>(({ delivery }) => payloadClassOf(topic, delivery.message), messagePlace(parts));
   const begin = idempotency ? [beginning(idempotencyOf(parts, idempotency))] : [];
   const read = outcomes(policy, chain([decode, ...begin], () => READ));
   const handle = chain([timing<BatchAttempt>(timeoutMs, ({ signal }) => signal)], handedTo(parts));
   return async (deliveries) => {
-    const messages = deliveries.map((delivery) => new MessageAttempt(delivery, forwardingOf(parts)));
+    const messages = deliveries.map((delivery) => new MessageAttempt(delivery, means));
     const before = await Promise.all(messages.map(read));
     // Rules may take their time: a message that goes back meanwhile is not begun here.
     const handed = messages.filter((message, index) => before[index] === READ.outcome && !goesBack(message));
@@ -90,8 +92,9 @@ function handledOrFailed(policy: RetryPolicy, message: MessageAttempt): Outcome 
 }
 
 /** The signal of each is that of its message's lease alone. */
-function itemParts(message: MessageAttempt): { readonly opened: Forwards } {
+function itemParts(message: MessageAttempt): { readonly memo: MemoPort | undefined; readonly opened: Forwards } {
   return {
+    memo: message.memo,
     get opened() {
       return message.opened;
     },

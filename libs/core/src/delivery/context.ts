@@ -2,6 +2,8 @@ import type { TopicOf } from '../contract/defined-topic.js';
 import type { PayloadClass } from '../contract/topic.js';
 import { MillraceError } from '../errors.js';
 import { messageTimeMs } from '../message-id.js';
+import type { MemoPort } from '../memo/memo-port.js';
+import { StepMemo } from '../memo/step-memo.js';
 import type { PublishOptions } from '../publish/publish-options.js';
 import { type TraceContext, traceOf } from '../trace/trace-context.js';
 import type { Delivery } from './delivery.js';
@@ -15,6 +17,7 @@ interface ContextParts {
   readonly transaction?: SqlTransaction | undefined;
   /** Messages and jobs that go out with the outcome. Absent: nothing can. It may throw FORWARD_REFUSED. */
   readonly opened?: Forwards;
+  readonly memo?: MemoPort | undefined;
 }
 
 const NOTHING: ContextParts = {};
@@ -40,6 +43,7 @@ export class DeliveryContext {
   readonly redriven: number;
   readonly #delivery: Delivery;
   readonly #own: ContextParts;
+  #steps: StepMemo | undefined;
 
   constructor(delivery: Delivery, own: ContextParts = NOTHING) {
     const { message } = delivery;
@@ -81,6 +85,29 @@ export class DeliveryContext {
   /** True when this message was delivered to this group before, or was redriven. */
   get redelivered(): boolean {
     return this.attempt > 1 || this.crashes > 0 || this.redriven > 0;
+  }
+
+  /**
+   * Runs a step of the handler, and remembers its result as JSON: another attempt, a redelivery and another process skip a step
+   * that is done, and get the result that was stored first. It is kept until the message is settled as done, for 7 days at the
+   * most. Calls with the same name in one attempt run the step once. A step that throws is not remembered. A process that dies
+   * between the step and its record repeats the step.
+   *
+   * @param step 1 to 256 bytes of UTF-8; 100 names a message at the most
+   * @throws MillraceError MEMO_TOO_LARGE, UNSERIALIZABLE_PAYLOAD the step ran, and is not remembered; MEMO_FULL, INVALID_INPUT;
+   *   MEMO_NOT_CONFIGURED for a broadcast or a dead letter; STATE_LOST, CLOSED the message is this process's no more
+   */
+  async once<T>(step: string, run: () => T | Promise<T>): Promise<T> {
+    this.#steps ??= this.#newSteps(step);
+    return this.#steps.once(step, run);
+  }
+
+  #newSteps(step: string): StepMemo {
+    const { memo } = this.#own;
+    if (!memo) throw noMemo(step, this.topic);
+    const [delivery, id] = [this.#delivery, this.messageId];
+    delivery.onDone = () => memo.forget(id);
+    return new StepMemo({ memo, id, lease: delivery.lease });
   }
 
   /**
@@ -142,4 +169,12 @@ export class DeliveryContext {
       `Group '${this.group}' cannot forward with this call for topic '${this.topic}': nothing is settled with it. Use Publisher.publish().`,
     );
   }
+}
+
+function noMemo(step: string, topic: string): MillraceError {
+  return new MillraceError(
+    'MEMO_NOT_CONFIGURED',
+    `ctx.once('${step}'): nothing is remembered of a broadcast or of a dead letter of topic '${topic}', so the step was not run. Use it in ` +
+      'a handler of a group.',
+  );
 }

@@ -75,6 +75,8 @@ export interface Delivery {
   readonly mayForward?: boolean;
   /** Aborts when no handler may begin here any more: the process stops, or the group pauses. Handlers that have begun go on. */
   readonly paused?: AbortSignal;
+  /** Is called when the message is settled as done, and others cannot have it again. */
+  onDone?: (() => void) | undefined;
 }
 
 /**

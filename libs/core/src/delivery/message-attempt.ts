@@ -1,4 +1,5 @@
 import type { LedgerTurn } from '../ledger/ledger-turn.js';
+import type { MemoPort } from '../memo/memo-port.js';
 import type { Attempt } from '../middleware/attempt.js';
 import { MillraceError } from '../errors.js';
 import type { Delivery } from './delivery.js';
@@ -12,6 +13,14 @@ export type MayForward = Forwarding | 'in-ledger' | undefined;
 const IN_LEDGER = 'the subscription has idempotency, which may know that the message is done when it is not settled yet. Use ' +
   'Publisher.publish() with an idempotency key';
 
+/** The things that handlers of a group may use beside their message. */
+export interface AttemptMeans {
+  /** Absent: no step is remembered. */
+  readonly memo?: MemoPort | undefined;
+  /** Absent: nothing can go out with the outcome. */
+  readonly forwarding?: MayForward;
+}
+
 /** A delivery on its way to its handler. */
 export class MessageAttempt<D extends Delivery = Delivery> implements Attempt {
   readonly delivery: D;
@@ -21,11 +30,12 @@ export class MessageAttempt<D extends Delivery = Delivery> implements Attempt {
   /** Its entry in the ledger, while it is in progress here. */
   turn: LedgerTurn | undefined = undefined;
   forwards: Forwards | undefined = undefined;
+  readonly memo: MemoPort | undefined;
   readonly #forwarding: MayForward;
 
-  /** @param forwarding absent where nothing can go out with the outcome */
-  constructor(delivery: D, forwarding?: MayForward) {
+  constructor(delivery: D, { memo, forwarding }: AttemptMeans = {}) {
     this.delivery = delivery;
+    this.memo = memo;
     this.#forwarding = forwarding;
     this.payload = delivery.message.payload;
   }

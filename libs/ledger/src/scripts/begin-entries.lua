@@ -29,14 +29,14 @@ local function sweep(progress)
   redis.call('HSET', progress, '', page[1])
 end
 
--- Returns how many entries there are.
+-- Returns how many entries there are, and how many of them are in progress.
 local function count(shard)
-  return redis.call('HLEN', shard.progress) + redis.call('HLEN', shard.buckets[1]) + redis.call('HLEN', shard.buckets[2]) - 3
+  local progress, one, other = redis.call('HLEN', shard.progress), redis.call('HLEN', shard.buckets[1]), redis.call('HLEN', shard.buckets[2])
+  return math.max(0, progress - 1) + one + other - 2, progress
 end
 
--- Makes the keys that are not there, and empties a hash of what is done long ago. Returns what is done, by id.
+-- Makes the hashes of what is done that are not there, and empties one that is too old. Returns what is done, by id.
 local function prepare(shard)
-  redis.call('HSETNX', shard.progress, '', '0')
   local done = {}
   for _, bucket in ipairs(shard.buckets) do
     local values = redis.call('HMGET', bucket, '', unpack(shard.ids))
@@ -67,14 +67,16 @@ local function answerHeld(standing, replaced)
 end
 
 local function begin(shard, replies)
-  local done, size = prepare(shard), count(shard)
-  if size + #shard.ids > MOST or redis.call('HLEN', shard.progress) > SWEEP_FROM then
+  local done = prepare(shard)
+  local size, inProgress = count(shard)
+  if size + #shard.ids > MOST or inProgress > SWEEP_FROM then
     sweep(shard.progress)
     size = count(shard)
   end
-  local standing, begun, fresh = redis.call('HMGET', shard.progress, unpack(shard.ids)), {}, {}
+  local standing, begun, fresh = redis.call('HMGET', shard.progress, '', unpack(shard.ids)), {}, {}
+  if not standing[1] then fresh = { '', '0' } end
   for i, entry in ipairs(shard.entries) do
-    local id, held = entry.id, begun[entry.id] or standing[i]
+    local id, held = entry.id, begun[entry.id] or standing[i + 1]
     local answer = done[id] and answerDone(done[id]) or held and answerHeld(held, ARGV[entry.at + 2])
     if not answer and not held and size >= MOST then answer = 'f' end
     if not answer then
@@ -85,7 +87,8 @@ local function begin(shard, replies)
     end
     replies[entry.number] = answer or held and '^' or '+'
   end
-  if #fresh > 0 then redis.call('HSET', shard.progress, unpack(fresh)) end
+  if #fresh == 0 then return end
+  redis.call('HSET', shard.progress, unpack(fresh))
   redis.call('PEXPIRE', shard.progress, KEEP)
 end
 

@@ -86,13 +86,14 @@ export class Subscriptions {
     const { unknownProperties } = this.#settings;
     const idempotency = await this.#idempotencyOf(plan);
     const own = { topic, unknownProperties, group, retry, timeoutMs, handle: this.#invoker.invokeOf(plan.method) };
-    const parts = { ...own, ...(idempotency && { idempotency }) };
+    const memo = await this.#ledgers.memo(scopeOf(plan));
+    const parts = { ...own, memo, ...(idempotency && { idempotency }) };
     if (batch) return streams.subscribeBatch(definition, batch, batchPipeline(parts));
     return streams.subscribe(definition, deliveryPipeline({ ...parts, ...(plan.inbox && inbox ? { inbox } : {}) }));
   }
 
-  #idempotencyOf({ topic, group, idempotency }: SubscriptionPlan): Promise<MessageIdempotency> | null {
-    return idempotency && this.#ledgers.of(`topic:${topic.name}:${group}`, idempotency);
+  #idempotencyOf(plan: SubscriptionPlan): Promise<MessageIdempotency> | null {
+    return plan.idempotency && this.#ledgers.of(scopeOf(plan), plan.idempotency);
   }
 
   async #broadcast(plan: BroadcastPlan): Promise<Subscription> {
@@ -111,6 +112,11 @@ export class Subscriptions {
     const parts = { topic, unknownProperties, group, retry, timeoutMs };
     return deadLetterPipeline({ ...parts, handle: (payload, context) => invoke(payload as object, context) });
   }
+}
+
+/** The name of the ledger of a group. */
+function scopeOf({ topic, group }: SubscriptionPlan): string {
+  return `topic:${topic.name}:${group}`;
 }
 
 /** Called as a lifecycle hook is: nothing of Nest surrounds it. */

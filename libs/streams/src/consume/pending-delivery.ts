@@ -55,6 +55,7 @@ export class PendingDelivery implements Delivery {
   /** The same as they are stored; null without any. */
   forwarded: Forwarded | null = null;
   paused: AbortSignal | undefined = undefined;
+  onDone: (() => void) | undefined = undefined;
   /** The seek by which the group is given it again; null when none did. */
   replayedBy: Replay | null = null;
 
