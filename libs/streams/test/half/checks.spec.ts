@@ -210,6 +210,30 @@ describe('a check', () => {
   });
 });
 
+describe('the checks of a process', () => {
+  it.each([
+    ['of so many half messages as it may ask about at once', { pad: 1, count: 25, most: 10 }],
+    ['of 256 KiB of half messages, or one', { pad: 200_000, count: 3, most: 1 }],
+  ])('take a page at a time: %s', async (_, { pad, count, most }) => {
+    const publisher = await bed.start();
+    const headers = Object.fromEntries(Array.from({ length: Math.ceil(pad / 8_000) }, (__, index) => [`pad${index}`, 'x'.repeat(Math.min(pad, 8_000))]));
+    for (let value = 0; value < count; value += 1) await publisher.publisher.publishHalf(Single, { value }, { ...SOON, headers });
+    await due();
+    const process = await bed.start();
+    const [pages, atWork] = [[] as number[], { count: 0 }];
+    await check(process, Single, async () => {
+      atWork.count += 1;
+      pages.push(atWork.count);
+      await new Promise((resolve) => setImmediate(resolve));
+      atWork.count -= 1;
+      return 'commit';
+    });
+    await isEmpty(process);
+    expect(pages).toHaveLength(count);
+    expect(Math.max(...pages)).toBe(most);
+  });
+});
+
 describe('a half message about which too many checks found nothing out', () => {
   it('is kept, and an operator decides', async () => {
     const ids = await leftBehind([1, 2, 3], { ...SOON, checks: 1, key: 'k' });
@@ -296,8 +320,8 @@ describe('the index of half messages', () => {
     const sent: unknown[] = [];
     publish.run = (script, keyNames, args) => {
       if (script.name !== 'prepare-half.lua') return run(script, keyNames, args);
-      sent.push(args![2]);
-      return run(script, keyNames, sent.length === 1 ? args!.map((arg, place) => (place === 2 ? '1' : arg)) : args);
+      sent.push(args[2]);
+      return run(script, keyNames, sent.length === 1 ? args.map((arg, place) => (place === 2 ? '1' : arg)) : args);
     };
     await process.publisher.publishHalf(Single, { value: 1 });
     expect(sent).toHaveLength(2);
