@@ -135,9 +135,12 @@ describe('a check', () => {
   it('is shared by several processes: each half message is asked about once', async () => {
     await leftBehind(Array.from({ length: 40 }, (_, value) => value));
     const asked: number[] = [];
+    const [begun, all] = [new Set<number>(), signal()];
     for (let count = 0; count < 3; count += 1) {
-      await check(await bed.start(), Single, ({ value }: Single) => {
+      await check(await bed.start(), Single, async ({ value }: Single) => {
         asked.push(value);
+        if (begun.add(count).size === 3) all.fire();
+        await all.promise;
         return 'commit';
       });
     }
@@ -301,20 +304,17 @@ describe('the index of half messages', () => {
     const [, promised] = String(await bed.command('HGET', index, '0')).split(' ');
     await bed.command('HSET', index, '0', `1 ${promised!}`);
     const checker = await bed.start();
-    const asked = signal();
-    await check(checker, Single, () => {
-      asked.fire();
-      return 'commit';
-    });
-    await waitFor(async () => String(await bed.command('HGET', index, '0')) === `${promised!} ${promised!}`, { what: 'a look that finds nothing' });
-    go.fire();
+    await check(checker, Single, () => 'commit');
+    const looked = async (): Promise<boolean> => String(await bed.command('HGET', index, '0')) === `${promised!} ${promised!}`;
+    await waitFor(looked, { what: 'a look that finds nothing' }).finally(() => go.fire());
     await storing;
-    await asked.promise;
     await isEmpty(checker);
+    expect(await lengthOf()).toBe(1);
   });
 
   it('refuses a half message that comes when its look may be over', async () => {
     const process = await bed.start();
+    await process.streams.declare(topicOf(Single));
     const { publish } = process.redis;
     const run = publish.run.bind(publish);
     const sent: unknown[] = [];
