@@ -8,6 +8,7 @@ import { holding, putBack, settling, sharing } from './guards/consuming.js';
 import { deadLetters } from './guards/dead-letters.js';
 import { deaths } from './guards/deaths.js';
 import { durable } from './guards/durable.js';
+import { halfMessages } from './guards/half-messages.js';
 import { reading } from './guards/reading.js';
 import { storing } from './guards/storing.js';
 import { ledgers } from './guards/ledger.js';
@@ -40,6 +41,6 @@ export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
   ...owning, ...ordered, ...deaths, ...openFetches, ...orderingOperators, ...raising,
-  ...durable, ...topology, ...http, ...ledgers,
+  ...durable, ...halfMessages, ...topology, ...http, ...ledgers,
   ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls,
 ];

@@ -1,6 +1,6 @@
 import {
-  BROADCAST_GROUP, type BroadcastDefinition, type HalfPort, MillraceError, type PresencePort, type PublishPort, type SubscribePort,
-  type Subscription, type SubscriptionDefinition, type TopicDefinition,
+  BROADCAST_GROUP, type BroadcastDefinition, type HalfPort, MillraceError, type PresencePort, type PublishPort,
+  type SubscribePort, type Subscription, type SubscriptionDefinition, type TopicDefinition,
 } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import { Broadcast } from './broadcast/broadcast.js';
@@ -135,14 +135,25 @@ export function createStreams(options: StreamsOptions): Streams {
       return subscription;
     },
     stop: async (stopDeadlineMs) => {
-      const stopBy = performance.now() + stopDeadlineMs;
-      await Promise.all([subscriptions.stop(stopDeadlineMs), halves.stopChecks(stopDeadlineMs)]);
-      const flushMs = Math.max(stopBy - performance.now(), FLUSH_MS);
-      await Promise.all([publisher.close(flushMs), halves.close(flushMs)]);
+      await finish({ subscriptions, halves, publisher }, stopDeadlineMs);
       await Promise.all([tender.stop(), presence.stop(), rings.stop()]);
       readers.close();
     },
   };
+}
+
+interface Finishing {
+  readonly subscriptions: Subscriptions;
+  readonly halves: HalfMessages;
+  readonly publisher: StreamPublisher;
+}
+
+/** Handlers end first: they may publish until then. */
+async function finish({ subscriptions, halves, publisher }: Finishing, deadlineMs: number): Promise<void> {
+  const stopBy = performance.now() + deadlineMs;
+  await Promise.all([subscriptions.stop(deadlineMs), halves.stopChecks(deadlineMs)]);
+  const flushMs = Math.max(stopBy - performance.now(), FLUSH_MS);
+  await Promise.all([publisher.close(flushMs), halves.close(flushMs)]);
 }
 
 function assertOrdering({ group, ordering }: SubscriptionDefinition): void {

@@ -105,8 +105,9 @@ export class HandlerPlanner {
   /** Those of handlers and of features, some twice. */
   #contracts(declared: DeclaredHandlers, features: FeatureContracts): FeatureContracts {
     const { subscriptions, broadcasts, deadLetters, listeners, checks } = declared;
+    const ofTopics = [...subscriptions, ...broadcasts, ...deadLetters, ...listeners, ...checks];
     return {
-      topics: [...[...subscriptions, ...broadcasts, ...deadLetters, ...listeners, ...checks].map(({ topic }) => topic), ...features.topics],
+      topics: [...ofTopics.map(({ topic }) => topic), ...features.topics],
       jobs: [...declared.jobs.map(({ job }) => job), ...features.jobs],
       services: [...declared.methods.map(({ contract }) => contract), ...features.services],
     };

@@ -1,12 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { listen } from '@millrace/core';
 import {
-  circuitLine, databaseLine, droppedLine, givenUpHalfLine, loopLine, lostLine, ownerFencedLine, publishesLostLine, reclaimedLine, recreatedLine,
-  refusedHalfLine, startWaitsLine, uncheckedLine,
+  circuitLine, databaseLine, droppedLine, givenUpHalfLine, loopLine, lostLine, ownerFencedLine, publishesLostLine,
+  reclaimedLine, recreatedLine, refusedHalfLine, startWaitsLine, uncheckedLine,
 } from './event-lines.js';
 import {
-  attemptFailure, backoffFailure, callFailure, checkFailure, fencedFailure, givenUpCallFailure, hookFailure, overdueFailure,
-  resultFailure,
+  attemptFailure, backoffFailure, callFailure, checkFailure, fencedFailure, givenUpCallFailure, hookFailure,
+  overdueFailure, resultFailure,
 } from './failures.js';
 import { HandOverLog } from './hand-over-log.js';
 import { Outages } from './outages.js';

@@ -25,7 +25,10 @@ export interface HalfEndingParts {
   readonly giveUpAt: number;
 }
 
-/** A claim of an idempotency key: the window that it is in, or null when there was nothing to claim; or the result of an earlier use. */
+/**
+ * A claim of an idempotency key: the window that it is in, or null when there was nothing to claim; or the result of an earlier
+ * use.
+ */
 type Claimed = { readonly claimedIn: number | null } | { readonly earlier: PublishResult };
 
 const UNCLAIMED: Claimed = { claimedIn: null };
@@ -33,9 +36,9 @@ const UNCLAIMED: Claimed = { claimedIn: null };
 type Work = 'commit' | 'rollback';
 
 /**
- * The way of one half message to its end, over partitions if need be: after a raise it belongs to another one, and only there it is
- * published. It is stored there first, with the partition that it comes from; then it leaves that one; and it may end where it is
- * only when it has left.
+ * The way of one half message to its end, over partitions if need be: after a raise it belongs to another one, and only there it
+ * is published. It is stored there first, with the partition that it comes from; then it leaves that one; and it may end where
+ * it is only when it has left.
  */
 export class HalfEnding {
   readonly #parts: HalfEndingParts;
@@ -123,7 +126,8 @@ export class HalfEnding {
     const { terms, envelope } = record;
     const due = { partition, dueInMs: terms.checkAfterMs, durability: terms.durability };
     const promisedUntil = await this.#parts.index.promise(topic, due);
-    const { reply, shortfall } = await target.prepare({ id, terms, envelope, partitions, promisedUntil, retention: null, before });
+    const half = { id, terms, envelope, partitions, promisedUntil, retention: null, before };
+    const { reply, shortfall } = await target.prepare(half);
     if (shortfall) throw shortfall;
     if (reply === 'LATE') this.#parts.index.forget(topic, partition, terms.durability);
     if (reply !== '+' && reply !== '=' && !String(reply).startsWith('ENDED')) return;

@@ -22,7 +22,8 @@ export interface TriesParts {
  *
  * @throws whatever another try would not mend
  */
-export async function tried<T>({ giveUpAt, redis, late, doubted }: TriesParts, attempt: () => Promise<T | typeof AGAIN>): Promise<T> {
+export async function tried<T>(parts: TriesParts, attempt: () => Promise<T | typeof AGAIN>): Promise<T> {
+  const { giveUpAt, redis, late, doubted } = parts;
   let [failure, inDoubt]: [MillraceError | undefined, boolean] = [undefined, false];
   for (const pauseMs of pauses()) {
     try {
