@@ -69,7 +69,19 @@ export type {
 } from '@millrace/core';
 export { JobContext, JobQueue } from '@millrace/jobs';
 export type { EnqueueItem, EnqueueOptions, EnqueueResult, JobCounts, StuckJob } from '@millrace/jobs';
-export type { SqlDatabase } from '@millrace/outbox';
+export {
+  createTables,
+  drizzleSource,
+  knexSource,
+  kyselySource,
+  migrations,
+  mysqlSource,
+  pgliteSource,
+  pgSource,
+  SourceOptions,
+  typeormSource,
+} from '@millrace/outbox';
+export type { InboxPlace, Migration, MigrationPlaces, SqlDatabase, SqlDialect, SqlSource } from '@millrace/outbox';
 export {
   Balancer,
   BroadcastCallOptions,
@@ -142,6 +154,7 @@ export type {
 export { ENVIRONMENT, type EnvironmentVariable, readEnvironment } from './config/environment.js';
 export type { HandlerSelection, SelectedHandlers } from './config/handler-selection.js';
 export { CallsOptions } from './config/calls-options.js';
+export { type DatabaseSource, InboxOptions } from './config/inbox-options.js';
 export { MillraceOptions } from './config/millrace-options.js';
 export type {
   ClusterOptions, RedisClusterOptions, RedisIoredisOptions, RedisLoginOptions, RedisOptions, RedisSentinelOptions,

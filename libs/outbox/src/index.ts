@@ -1,4 +1,5 @@
 export * from './database/connect-database.js';
+export * from './database/source-database.js';
 export * from './database/sql-database.js';
 export * from './database/sql-source.js';
 export * from './embedded/find-database.js';

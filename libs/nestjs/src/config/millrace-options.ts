@@ -1,6 +1,7 @@
 import { type Duration, IsDurationOption, IsName, IsOneOf, IsWholeNumber, UNKNOWN_PROPERTIES, type UnknownProperties } from '@millrace/core';
-import { IsBoolean, IsObject, IsOptional, IsString } from 'class-validator';
+import { IsBoolean, IsObject, IsOptional } from 'class-validator';
 import type { CallsOptions } from './calls-options.js';
+import { type DatabaseSource, type InboxOptions, IsDatabase } from './inbox-options.js';
 import { type HandlerSelection, IsHandlerSelection } from './handler-selection.js';
 import { IsTagList } from './instance-tags.js';
 import { IsRedis, type RedisClusterOptions, type RedisIoredisOptions, type RedisOptions, type RedisSentinelOptions } from './redis-options.js';
@@ -18,12 +19,19 @@ export class MillraceOptions {
   @IsOptional() @IsName('key prefix')
   prefix?: string;
 
-  /** URL of the PostgreSQL that holds the inbox. Default `DATABASE_URL`, else there is no inbox. */
-  @IsOptional() @IsString()
-  database?: string;
+  /**
+   * The database that holds the inbox: the URL of a PostgreSQL, or the application's own library as a source, such as
+   * `drizzleSource(db)`. Default `DATABASE_URL`, else there is no inbox.
+   */
+  @IsOptional() @IsDatabase()
+  database?: string | DatabaseSource;
+
+  /** The tables of the inbox. Default: those of {@link InboxOptions}. */
+  @IsOptional() @IsObject()
+  inbox?: InboxOptions;
 
   /**
-   * Connections of this process to PostgreSQL at most, 1 to 1000. A handler with the inbox holds one while it runs, and one is
+   * Connections of this process to the PostgreSQL of a URL at most, 1 to 1000. A handler with the inbox holds one while it runs, and one is
    * left for other queries; the sum over all processes has to fit the server's `max_connections`. Default 10.
    */
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })

@@ -142,7 +142,7 @@ export class HandlerPlanner {
 
   #assertInbox(plans: readonly (Pick<HandlerPlan['subscriptions'][number], 'method' | 'inbox'>)[]): void {
     const [first] = plans.filter(({ inbox }) => inbox);
-    if (!first || this.#settings.databaseUrl !== null) return;
+    if (!first || this.#settings.databaseUrl !== null || this.#settings.databaseSource !== null) return;
     throw new MillraceError(
       'INBOX_NOT_CONFIGURED',
       `${labelOf(first.method)} has inbox: true, but no database is named: set DATABASE_URL, or give MillraceModule the option database.`,
