@@ -2,6 +2,7 @@ export * from './connection/bull-connection.js';
 export * from './queue/connect-queue.js';
 export * from './queue/enqueue-options.js';
 export * from './queue/idempotency.js';
+export * from './queue/job-forwards.js';
 export * from './queue/job-queue.js';
 export * from './queue/prompt-close.js';
 export * from './queue/retention.js';

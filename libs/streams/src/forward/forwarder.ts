@@ -117,7 +117,8 @@ export class Forwarder {
   }
 }
 
-async function sendLane(parts: ForwardLaneParts, entries: readonly ForwardEntry[]): Promise<void> {
+/** Sends entries of one lane, from its first one on, and removes them. */
+export async function sendLane(parts: ForwardLaneParts, entries: readonly ForwardEntry[]): Promise<void> {
   const { topic, partition, group } = parts.place;
   const onProblem = (why: string | null): void => {
     if (why !== null) emit('loop-failed', { topic, partition, group, loop: 'forward', error: errorRecord(new Error(why)), failures: 1 });

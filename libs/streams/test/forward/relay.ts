@@ -1,6 +1,7 @@
 import { waitFor } from '@millrace/testing';
 import { topicOf } from '@millrace/core';
 import type { Ground } from '../ground.js';
+import { randomFrom } from './random.js';
 import { A, B, C, D, STAGES } from './stages.js';
 import { StageWorker } from './stage-worker.js';
 import { countsOf, storedValues } from './stored-values.js';
@@ -70,13 +71,4 @@ export async function relay(ground: Ground, { messages, kills, workers, leaseMs,
   await Promise.all(crew.map((worker) => worker.stop()));
   const counts = await Promise.all([B, C, D].map(async (topic) => countsOf(await valuesOf(topic), messages)));
   return { killed, cut, lost: counts.map(({ lost }) => lost), doubled: counts.map(({ doubled }) => doubled) };
-}
-
-/** Numbers from 0 to 1 that follow from the seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
 }

@@ -1,11 +1,11 @@
-import { type PayloadClass, topicOf } from '@millrace/core';
+import { type PayloadClass, type TopicDefinition, topicOfRef } from '@millrace/core';
 import { partitionKeys } from '../../src/keys.js';
 
 type Read = (name: string, ...args: (string | number)[]) => Promise<unknown>;
 
 /** Values of all messages that are stored in a topic, by partition, in their order. */
-export async function storedValues(read: Read, prefix: string, topic: PayloadClass): Promise<number[][]> {
-  const { name, partitions } = topicOf(topic);
+export async function storedValues(read: Read, prefix: string, topic: PayloadClass | TopicDefinition): Promise<number[][]> {
+  const { name, partitions } = topicOfRef(topic);
   return Promise.all(Array.from({ length: partitions }, async (_, partition) => {
     const { log } = partitionKeys(prefix, name, partition);
     const entries = (await read('XRANGE', log, '-', '+')) as [string, [string, string]][];
