@@ -36,7 +36,7 @@ export interface JobCounts {
 }
 
 /** Jobs that go to Redis in one pipeline. */
-const BULK_SIZE = 500;
+export const BULK_SIZE = 500;
 
 /** Enqueues jobs: the class that a service injects. */
 export class JobQueue {
@@ -166,7 +166,8 @@ async function add(queue: Queue, { name, data, opts }: OutgoingJob): Promise<Job
   return queue.add(name, data, await timed(queue, opts));
 }
 
-async function addBulk(queue: Queue, jobs: OutgoingJob[]): Promise<Job[]> {
+/** In one round trip. */
+export async function addBulk(queue: Queue, jobs: OutgoingJob[]): Promise<Job[]> {
   if (!jobs.some(({ opts }) => opts.delay)) return queue.addBulk(jobs);
   return queue.addBulk(await Promise.all(jobs.map(async (job) => ({ ...job, opts: await timed(queue, job.opts) }))));
 }

@@ -1,4 +1,4 @@
-import type { Durability, OutgoingMessage, TopicDefinition } from '@millrace/core';
+import type { Durability, IdempotencyScope, OutgoingMessage, SendOptions, TopicDefinition } from '@millrace/core';
 import { RedisFailure, type Topology } from '@millrace/redis';
 import { type PartitionKeys, partitionKeys } from '../keys.js';
 import type { PartitionCounts } from '../log/partition-counts.js';
@@ -45,6 +45,8 @@ interface Keyed {
   readonly idempotencyKey: string;
   readonly partition: number;
   readonly durability: Durability;
+  /** Where the key is unique. Default: that of the topic. */
+  readonly scope?: IdempotencyScope | undefined;
 }
 
 /** A key is remembered for so many windows at the most. */
@@ -69,10 +71,12 @@ export class TopicPublisher {
   }
 
   /** @throws MillraceError CLOSED */
-  wayOf(message: OutgoingMessage, durability: Durability): Way {
+  wayOf(message: OutgoingMessage, sendOptions: SendOptions | undefined): Way {
+    const durability = sendOptions?.durability ?? this.#topic.durability;
+    const scope = sendOptions?.idempotencyScope;
     const partition = partitionOf(message, this.#partitions);
     const { idempotencyKey } = message;
-    const claimer = idempotencyKey === null ? null : this.#claimer({ idempotencyKey, partition, durability });
+    const claimer = idempotencyKey === null ? null : this.#claimer({ idempotencyKey, partition, durability, scope });
     return { batcher: this.#batcher(partition, durability), claimer };
   }
 
@@ -136,10 +140,11 @@ export class TopicPublisher {
   }
 
   /** For a while after a raise it also looks where the key belonged before. */
-  #claimer({ idempotencyKey, partition, durability }: Keyed): Claimer | null {
+  #claimer({ idempotencyKey, partition, durability, scope = this.#topic.idempotencyScope }: Keyed): Claimer | null {
     const { counts, routes, log } = this.#parts;
-    const { name, idempotencyWindowMs, idempotencyScope } = this.#topic;
-    const claiming = claimingPartitionOf({ idempotencyKey, partition, topic: { ...this.#topic, partitions: this.#partitions } });
+    const { name, idempotencyWindowMs } = this.#topic;
+    const topic = { partitions: this.#partitions, idempotencyScope: scope };
+    const claiming = claimingPartitionOf({ idempotencyKey, partition, topic });
     const claimer = claiming === null ? null : this.#claims(claiming, durability);
     const earlier = (): number[] => counts.earlierWithin(name, WINDOWS * idempotencyWindowMs);
     if (counts.isKnown(name) && earlier().length === 0) return claimer;
@@ -150,7 +155,7 @@ export class TopicPublisher {
         if (!counts.isKnown(name)) await log.learn(this.#topic);
         return earlier();
       },
-      isUniqueInTopic: idempotencyScope === 'topic',
+      isUniqueInTopic: scope === 'topic',
       keysOf: (place) => this.#keysOf(place),
       routeOf: (place) => routes.to(this.#keysOf(place).log, durability),
       claimer,
