@@ -33,7 +33,13 @@ export function mysqlOutboxSchema({ table, laneTable, plain }: OutboxNames): str
   ];
 }
 
-/** The SQL of an outbox in MySQL 8 and MariaDB 10.6 and above. Each parameter stands once, in the order of the text. */
+/**
+ * The SQL of an outbox in MySQL 8 and MariaDB 10.6 and above. Each parameter stands once, in the order of the text.
+ *
+ * InnoDB locks every row that a statement looks at, not only those that it changes, and a small table is looked at from its
+ * beginning to its end: a relay would wait for the rows of every transaction of the application that is open. So each statement
+ * that locks is held to the index which leads to its own rows.
+ */
 export class MysqlOutbox implements OutboxSql {
   readonly #names: OutboxNames;
   readonly schema: readonly string[];
@@ -80,9 +86,9 @@ export class MysqlOutbox implements OutboxSql {
     return { text, parameters: [...pending.parameters, ...waiting.parameters] };
   }
 
-  /** By the primary key alone: InnoDB locks all rows that it looks at. */
   lockLanes(lanes: readonly number[]): Statement {
-    return bare(`SELECT lane, NULL AS isolation FROM ${this.#names.laneTable} WHERE lane IN (${lanes.join(', ')}) FOR UPDATE SKIP LOCKED`);
+    return bare(`SELECT lane, NULL AS isolation FROM ${this.#names.laneTable}
+      FORCE INDEX (PRIMARY) WHERE lane IN (${lanes.join(', ')}) FOR UPDATE SKIP LOCKED`);
   }
 
   /** MariaDB has no lateral joins. */
@@ -110,33 +116,33 @@ export class MysqlOutbox implements OutboxSql {
   }
 
   remove(positions: readonly string[]): Statement {
-    return bare(`DELETE FROM ${this.#names.table} WHERE position IN (${positions.join(', ')})`);
+    return bare(`DELETE o FROM ${this.#names.table} AS o FORCE INDEX (PRIMARY) WHERE o.position IN (${positions.join(', ')})`);
   }
 
   keep(positions: readonly string[], forMs: number): Statement {
     return bare(
-      `UPDATE ${this.#names.table} SET state = 'published', next_at = ${later(forMs)}, last_error = NULL WHERE position IN (${positions.join(', ')})`,
+      `UPDATE ${this.#own} SET state = 'published', next_at = ${later(forMs)}, last_error = NULL WHERE position IN (${positions.join(', ')})`,
     );
   }
 
   retry({ position, error }: Failed, inMs: number): Statement {
-    const text = `UPDATE ${this.#names.table}
+    const text = `UPDATE ${this.#own}
       SET state = 'waiting', attempts = attempts + 1, next_at = ${later(inMs)}, last_error = $1 WHERE position = ${position}`;
     return { text, parameters: [error] };
   }
 
   bury({ position, error }: Failed): Statement {
-    const text = `UPDATE ${this.#names.table}
+    const text = `UPDATE ${this.#own}
       SET state = 'dead', attempts = attempts + 1, next_at = NULL, last_error = $1 WHERE position = ${position}`;
     return { text, parameters: [error] };
   }
 
   hold(positions: readonly string[]): Statement {
-    return bare(`UPDATE ${this.#names.table} SET state = 'waiting', next_at = NULL WHERE position IN (${positions.join(', ')})`);
+    return bare(`UPDATE ${this.#own} SET state = 'waiting', next_at = NULL WHERE position IN (${positions.join(', ')})`);
   }
 
   release({ lane, kind, target, key }: LaneKey): Statement {
-    const text = `UPDATE ${this.#names.table} SET state = 'pending'
+    const text = `UPDATE ${this.#names.table} FORCE INDEX (${this.#names.plain}_by_lane) SET state = 'pending'
       WHERE state = 'waiting' AND lane = ${lane} AND next_at IS NULL AND kind = $1 AND target = $2 AND message_key = $3`;
     return { text, parameters: [kind, target, key] };
   }
@@ -150,15 +156,18 @@ export class MysqlOutbox implements OutboxSql {
   }
 
   redrive(ids: readonly string[]): Statement {
-    const text = `UPDATE ${this.#names.table} SET state = 'pending', attempts = 0
+    const text = `UPDATE ${this.#names.table} FORCE INDEX (${this.#names.plain}_by_lane) SET state = 'pending', attempts = 0
       WHERE state = 'dead' AND id IN (${ids.map((_, at) => `$${at + 1}`).join(', ')})`;
     return { text, parameters: ids };
   }
 
-  removeKept(limit: number): Statement {
-    return bare(
-      `DELETE FROM ${this.#names.table} WHERE state = 'published' AND next_at <= ${NOW} ORDER BY next_at LIMIT ${limit}`,
-    );
+  kept(limit: number): Statement {
+    return bare(`SELECT position FROM ${this.#names.table} WHERE state = 'published' AND next_at <= ${NOW} ORDER BY next_at LIMIT ${limit}`);
+  }
+
+  /** The table, whose rows are found by their positions. */
+  get #own(): string {
+    return `${this.#names.table} FORCE INDEX (PRIMARY)`;
   }
 }
 

@@ -150,10 +150,11 @@ export class PostgresOutbox implements OutboxSql {
     return { text, parameters: [arrayOf(ids)] };
   }
 
-  removeKept(limit: number): Statement {
-    const old = `SELECT ctid FROM ${this.#names.table} WHERE state = 'published' AND next_at <= clock_timestamp()
-      ORDER BY next_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`;
-    return bare(`DELETE FROM ${this.#names.table} WHERE ctid = ANY(ARRAY(${old}))`);
+  kept(limit: number): Statement {
+    return bare(
+      `SELECT position FROM ${this.#names.table} WHERE state = 'published' AND next_at <= clock_timestamp()
+       ORDER BY next_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`,
+    );
   }
 }
 

@@ -58,8 +58,8 @@ export interface OutboxSql {
   release(key: LaneKey): Statement;
   dead(limit: number, after: string): Statement;
   redrive(ids: readonly string[]): Statement;
-  /** Removes published rows that were kept for long enough. */
-  removeKept(limit: number): Statement;
+  /** `position` of published rows that were kept for long enough. */
+  kept(limit: number): Statement;
   /** One row: `pending`, `waiting`, `dead`, `oldest_ms`. */
   readonly counts: Statement;
 }

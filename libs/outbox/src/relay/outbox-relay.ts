@@ -1,4 +1,4 @@
-import { durationMs, emit, errorRecord, type EventPlace, Loop, type Parsed, parseOptions } from '@millrace/core';
+import { durationMs, emit, errorRecord, type EventPlace, Loop, type Parsed, parseOptions, type SqlTransaction } from '@millrace/core';
 import { ownStatement } from '../database/database-errors.js';
 import { splitUrl } from '../database/database-options.js';
 import type { SqlSource } from '../database/sql-source.js';
@@ -171,14 +171,21 @@ export class OutboxRelay<Transaction> {
 
   async #clean(signal: AbortSignal): Promise<number> {
     while (!signal.aborted) {
-      const removed = await this.#source.transaction(async (transaction) => {
-        const { text, parameters } = this.#sql.removeKept(CLEAN_ROWS);
-        const clean = (): Promise<{ rowCount: number }> => this.#source.within(transaction).query(text, parameters);
-        return (await ownStatement('remove published rows of the outbox', clean)).rowCount;
-      });
+      const removed = await this.#source.transaction((transaction) => this.#removeKept(this.#source.within(transaction)));
       if (removed < CLEAN_ROWS) break;
     }
     return Math.min(CLEAN_PAUSE_MS, Math.max(1_000, this.#page.keepMs));
+  }
+
+  /** @returns how many rows were kept for long enough */
+  async #removeKept(sql: SqlTransaction): Promise<number> {
+    const attempt = 'remove published rows of the outbox';
+    const kept = this.#sql.kept(CLEAN_ROWS);
+    const { rows } = await ownStatement(attempt, () => sql.query<{ position: unknown }>(kept.text, kept.parameters));
+    if (rows.length === 0) return 0;
+    const removal = this.#sql.remove(rows.map(({ position }) => String(position)));
+    await ownStatement(attempt, () => sql.query(removal.text, removal.parameters));
+    return rows.length;
   }
 
   async #run(attempt: string, { text, parameters }: Statement): Promise<unknown[]> {
