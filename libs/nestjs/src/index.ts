@@ -62,7 +62,19 @@ export type {
 } from '@millrace/core';
 export { JobContext, JobQueue } from '@millrace/jobs';
 export type { EnqueueItem, EnqueueOptions, EnqueueResult, JobCounts, StuckJob } from '@millrace/jobs';
-export type { SqlDatabase } from '@millrace/outbox';
+export { Outbox } from '@millrace/outbox';
+export type {
+  DeadQuery,
+  DeadRow,
+  OutboxCounts,
+  OutboxEnqueueOptions,
+  OutboxItem,
+  OutboxJobItem,
+  OutboxPublishOptions,
+  OutboxReceipt,
+  SqlDatabase,
+  SqlSource,
+} from '@millrace/outbox';
 export {
   Balancer,
   BroadcastCallOptions,
@@ -133,6 +145,7 @@ export { ENVIRONMENT, type EnvironmentVariable, readEnvironment } from './config
 export type { HandlerSelection, SelectedHandlers } from './config/handler-selection.js';
 export { CallsOptions } from './config/calls-options.js';
 export { MillraceOptions } from './config/millrace-options.js';
+export { OutboxOptions } from './config/outbox-options.js';
 export type {
   ClusterOptions, RedisClusterOptions, RedisIoredisOptions, RedisLoginOptions, RedisOptions, RedisSentinelOptions,
   RedisTlsOptions, SentinelOptions,
@@ -148,6 +161,7 @@ export type { JobHandlerOptions } from './jobs/job-handler-options.js';
 export type { JobWorkerState } from './jobs/job-workers.js';
 export type { LifecycleState } from './module/lifecycle.js';
 export { MillraceModule } from './module/millrace.module.js';
+export type { OutboxState } from './module/outbox.js';
 export { InjectDatabase } from './module/tokens.js';
 export { LocalSubscriptions } from './subscribe/local-subscriptions.js';
 export type { SubscriptionState } from './subscribe/subscriptions.js';

@@ -2,6 +2,7 @@ import { ConfigurableModuleBuilder, type DynamicModule, Global, Module, type OnA
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { MillraceError, Publisher } from '@millrace/core';
 import { JobQueue } from '@millrace/jobs';
+import { Outbox } from '@millrace/outbox';
 import { Balancer } from '@millrace/rpc';
 import { DeadLetters, Groups, Inspector, Orders, Topics } from '@millrace/streams';
 import type { MillraceOptions } from '../config/millrace-options.js';
@@ -31,6 +32,7 @@ import { Inbox } from './inbox.js';
 import { lateConnections } from './late-connections.js';
 import { LifecycleModule } from './lifecycle.module.js';
 import { Lifecycle } from './lifecycle.js';
+import { outboxProvider, OutboxRunner } from './outbox.js';
 import { Resources } from './resources.js';
 import { SignalCheck } from './signal-check.js';
 import { DATABASE, SETTINGS, WORKER_ROLE } from './tokens.js';
@@ -48,7 +50,7 @@ const settings = {
 /**
  * Publish/subscribe, jobs and calls for a whole application: imported once, by `forRoot` or `forRootAsync`. Everything it gives
  * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `Orders`, `Topics`, `LocalSubscriptions`, `Health`,
- * `MillraceHealthIndicator`, `Calls`, `ServiceInstances`, `Balancer`, `@InjectDatabase()`) can be injected everywhere.
+ * `MillraceHealthIndicator`, `Calls`, `ServiceInstances`, `Balancer`, `Outbox`, `@InjectDatabase()`) can be injected everywhere.
  */
 @Global()
 @Module({
@@ -57,12 +59,12 @@ const settings = {
     settings, queueConfiguration, ...lateConnections, AbsenceWatch, BootReport, Calls, Connections, EventLog, HandlerFinder,
     HandlerPlanner, HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Lifecycle, LocalSubscriptions,
     MillraceHealthIndicator, Queues, Resources, ServiceInstances, Services, SignalCheck, Subscriptions,
-    KnownInstances, balancerProvider,
+    KnownInstances, balancerProvider, outboxProvider, OutboxRunner,
   ],
   exports: [
     SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, Orders, Topics,
     LocalSubscriptions, Health, MillraceHealthIndicator, Lifecycle, Contracts, Calls, ServiceInstances,
-    Balancer,
+    Balancer, Outbox,
   ],
 })
 export class MillraceModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {

@@ -5,6 +5,7 @@ import type { HandlerPlan } from '../explore/plan.js';
 import { Queues } from '../jobs/queues.js';
 import { Connections } from './connections.js';
 import { Inbox } from './inbox.js';
+import { OutboxRunner } from './outbox.js';
 import { SETTINGS } from './tokens.js';
 
 /** The resources of handlers and publishers: Redis with its topics, the queues, the database with the inbox. */
@@ -14,12 +15,16 @@ export class Resources {
   readonly #connections: Connections;
   readonly #queues: Queues;
   readonly #inbox: Inbox;
+  readonly #outbox: OutboxRunner;
 
-  constructor(@Inject(SETTINGS) settings: Settings, connections: Connections, queues: Queues, inbox: Inbox) {
+  constructor(
+    @Inject(SETTINGS) settings: Settings, connections: Connections, queues: Queues, inbox: Inbox, outbox: OutboxRunner,
+  ) {
     this.#settings = settings;
     this.#connections = connections;
     this.#queues = queues;
     this.#inbox = inbox;
+    this.#outbox = outbox;
   }
 
   /** @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED, DATABASE_UNREACHABLE, DATABASE_FAILED, TOPIC_MISMATCH */
@@ -27,6 +32,7 @@ export class Resources {
     const streams = await this.#connections.streams();
     if (this.#settings.databaseWanted) await this.#connections.database();
     await this.#inbox.prepare(plan);
+    await this.#outbox.prepare(plan);
     await Promise.all(plan.topics.map((topic) => streams.declare(topic)));
     const redis = await this.#connections.redis();
     if (plan.jobs.length > 0) assertQueuesWork(redis, this.#settings.redis);

@@ -16,5 +16,6 @@ const relay = new OutboxRelay(
 relay.start();
 console.log('ready');
 process.stdin.ref().on('data', (line: Buffer) => {
-  if (line.toString().trim() === 'stats') console.log(JSON.stringify({ ...relay.stats, cpu: process.cpuUsage() }));
+  const asked = line.toString().match(/stats/g) ?? [];
+  for (const _ of asked) console.log(JSON.stringify({ ...relay.stats, listening: relay.isListening, problem: relay.problem() }));
 });
