@@ -1,11 +1,14 @@
 export * from './connection/bull-connection.js';
 export * from './queue/connect-queue.js';
 export * from './queue/enqueue-options.js';
-export * from './queue/idempotency.js';
+export {
+  type Deduplication, deduplicationOf, IDEMPOTENCY_WINDOW_MS, keyedJobId, payloadsDiffer,
+} from './queue/idempotency.js';
 export * from './queue/job-forwards.js';
-export * from './queue/job-queue.js';
+export { type EnqueueItem, type EnqueueResult, type JobCounts, JobQueue, type QueueLookup } from './queue/job-queue.js';
 export * from './queue/prompt-close.js';
 export * from './queue/retention.js';
+export * from './queue/stored-jobs.js';
 export * from './queue/watch-queue.js';
 export type { StuckJob } from './worker/active-jobs.js';
 export { JobContext } from './worker/job-context.js';

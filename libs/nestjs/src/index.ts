@@ -76,12 +76,28 @@ export {
   kyselySource,
   migrations,
   mysqlSource,
+  Outbox,
   pgliteSource,
   pgSource,
   SourceOptions,
   typeormSource,
 } from '@millrace/outbox';
-export type { InboxPlace, Migration, MigrationPlaces, SqlDatabase, SqlDialect, SqlSource } from '@millrace/outbox';
+export type {
+  DeadQuery,
+  DeadRow,
+  InboxPlace,
+  Migration,
+  MigrationPlaces,
+  OutboxCounts,
+  OutboxEnqueueOptions,
+  OutboxItem,
+  OutboxJobItem,
+  OutboxPublishOptions,
+  OutboxReceipt,
+  SqlDatabase,
+  SqlDialect,
+  SqlSource,
+} from '@millrace/outbox';
 export {
   Balancer,
   BroadcastCallOptions,
@@ -156,6 +172,7 @@ export type { HandlerSelection, SelectedHandlers } from './config/handler-select
 export { CallsOptions } from './config/calls-options.js';
 export { type DatabaseSource, InboxOptions } from './config/inbox-options.js';
 export { MillraceOptions } from './config/millrace-options.js';
+export { OutboxOptions } from './config/outbox-options.js';
 export type {
   ClusterOptions, RedisClusterOptions, RedisIoredisOptions, RedisLoginOptions, RedisOptions, RedisSentinelOptions,
   RedisTlsOptions, SentinelOptions,
@@ -175,6 +192,7 @@ export type { JobWorkerState } from './jobs/job-workers.js';
 export { Ledgers, type LedgerState } from './module/ledgers.js';
 export type { LifecycleState } from './module/lifecycle.js';
 export { MillraceModule } from './module/millrace.module.js';
+export type { OutboxState } from './module/outbox.js';
 export { InjectDatabase } from './module/tokens.js';
 export { LocalSubscriptions } from './subscribe/local-subscriptions.js';
 export type { SubscriptionState } from './subscribe/subscriptions.js';

@@ -27,6 +27,7 @@ describe('settings', () => {
       handlers: 'all',
       tags: [],
       leaseMs: 15_000,
+      outbox: null,
       shutdownTimeoutMs: 25_000,
       publishDeadlineMs: 10_000,
       publishBufferBytes: 67_108_864,

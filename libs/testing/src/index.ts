@@ -25,6 +25,7 @@ export * from './sites/sentinel-site.js';
 export * from './sites/site.js';
 export * from './sites/standalone-site.js';
 export * from './slotted-topology.js';
+export * from './sql-servers.js';
 export * from './tcp-proxy.js';
 export * from './test-redis.js';
 export * from './typescript-child.js';

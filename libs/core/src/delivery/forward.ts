@@ -19,7 +19,8 @@ export interface ForwardedJob {
 
 export type Forward = ForwardedMessage | ForwardedJob;
 
-export interface GivenJob {
+/** A job whose id the caller gives. */
+export interface NamedJob {
   /** The id of the job. */
   readonly id: string;
   readonly options: unknown;
@@ -33,7 +34,7 @@ export interface ForwardedJobs {
    * @returns the job; a promise where the rules of its payload take their time
    * @throws MillraceError those of an enqueue that say that nothing was stored
    */
-  write(job: PayloadClass, payload: object, given: GivenJob): ForwardedJob | Promise<ForwardedJob>;
+  write(job: PayloadClass, payload: object, given: NamedJob): ForwardedJob | Promise<ForwardedJob>;
 
   /** Stores jobs of one queue. It may be called again with the same jobs, and stores each once. */
   store(queue: string, jobs: readonly string[]): Promise<void>;

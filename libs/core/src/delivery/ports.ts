@@ -5,6 +5,7 @@ import type { Position } from './position.js';
 import type { Prefilter } from './prefilter.js';
 import type { Durability } from '../publish/durability.js';
 import type { TopicDefinition } from '../contract/topic.js';
+import type { IdempotencyScope } from '../contract/topic-options.js';
 
 /**
  * A message on its way out: the payload is JSON text already, validated and measured. With an idempotency key its names are
@@ -22,6 +23,11 @@ export interface SendOptions {
   readonly due?: DueTime;
   /** Default: that of the topic. */
   readonly durability?: Durability;
+  /**
+   * Where its idempotency key is unique. Default: that of the topic. `'partition'` saves a round trip for a key that no other
+   * message has, whose message always has the same key.
+   */
+  readonly idempotencyScope?: IdempotencyScope;
 }
 
 /** One of many messages that are published together. */

@@ -1,4 +1,4 @@
-import { type ForwardedJob, type ForwardedJobs, type GivenJob, jobOf, MillraceError, type PayloadClass, type UnknownProperties } from '@millrace/core';
+import { type ForwardedJob, type ForwardedJobs, type NamedJob, jobOf, MillraceError, type PayloadClass, type UnknownProperties } from '@millrace/core';
 import { addBulk } from './add-jobs.js';
 import type { EnqueueOptions } from './enqueue-options.js';
 import type { QueueLookup } from './job-queue.js';
@@ -20,7 +20,7 @@ export class JobForwards implements ForwardedJobs {
     this.#unknownProperties = unknownProperties;
   }
 
-  write(job: PayloadClass, payload: object, { id, options = NO_OPTIONS, where }: GivenJob): ForwardedJob | Promise<ForwardedJob> {
+  write(job: PayloadClass, payload: object, { id, options = NO_OPTIONS, where }: NamedJob): ForwardedJob | Promise<ForwardedJob> {
     const definition = jobOf(job);
     // A queue that this process does not have would keep the job waiting.
     this.#queues(definition.queue);

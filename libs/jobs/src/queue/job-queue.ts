@@ -36,7 +36,7 @@ export interface JobCounts {
 }
 
 /** Jobs that go to Redis in one pipeline. */
-const BULK_SIZE = 500;
+export const BULK_SIZE = 500;
 
 /** Enqueues jobs: the class that a service injects. */
 export class JobQueue {

@@ -70,6 +70,9 @@ class Environment {
   @IsOptional() @IsDurationOption({ min: '1m', max: '36500d' })
   MILLRACE_INBOX_KEEP?: Duration;
 
+  @IsOptional() @IsIn(['0', '1', 'true', 'false'])
+  MILLRACE_OUTBOX?: string;
+
   @IsOptional() @IsName('key prefix')
   MILLRACE_PREFIX?: string;
 
@@ -205,6 +208,11 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     name: 'MILLRACE_INBOX_KEEP',
     default: '7d',
     description: 'How long the inbox remembers a message: one that is delivered again later takes effect again.',
+  },
+  {
+    name: 'MILLRACE_OUTBOX',
+    default: '',
+    description: 'Whether this process publishes what stands in the outbox: 1 or 0. Empty: as the application says.',
   },
   { name: 'MILLRACE_PREFIX', default: 'millrace', description: 'First part of every key in Redis.' },
   {

@@ -1,10 +1,21 @@
 import { type Duration, IsDurationOption, IsName, IsOneOf, IsWholeNumber, UNKNOWN_PROPERTIES, type UnknownProperties } from '@millrace/core';
-import { IsBoolean, IsObject, IsOptional } from 'class-validator';
+import { IsBoolean, IsObject, IsOptional, ValidateBy } from 'class-validator';
 import type { CallsOptions } from './calls-options.js';
 import { type DatabaseSource, type InboxOptions, IsDatabase } from './inbox-options.js';
+import type { OutboxOptions } from './outbox-options.js';
 import { type HandlerSelection, IsHandlerSelection } from './handler-selection.js';
 import { IsTagList } from './instance-tags.js';
 import { IsRedis, type RedisClusterOptions, type RedisIoredisOptions, type RedisOptions, type RedisSentinelOptions } from './redis-options.js';
+
+function IsOutbox(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isOutbox',
+    validator: {
+      validate: (value: unknown) => typeof value === 'boolean' || (typeof value === 'object' && !Array.isArray(value)),
+      defaultMessage: () => 'outbox must be true, false or an object of options',
+    },
+  });
+}
 
 /** Options of `MillraceModule.forRoot`. Each of them wins over the environment. */
 export class MillraceOptions {
@@ -44,6 +55,13 @@ export class MillraceOptions {
    */
   @IsOptional() @IsDurationOption({ min: '1m', max: '36500d' })
   inboxKeep?: Duration;
+
+  /**
+   * Stores messages and jobs in transactions of the application's database (`Outbox`), and publishes them from there: true, or
+   * {@link OutboxOptions}. Default: true with `MILLRACE_OUTBOX=1`, else there is no outbox.
+   */
+  @IsOptional() @IsOutbox()
+  outbox?: boolean | OutboxOptions;
 
   /**
    * The handlers that this process runs; `'broadcasts'`: those of no group and no queue. Default `MILLRACE_HANDLERS`, or

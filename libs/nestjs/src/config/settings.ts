@@ -7,6 +7,7 @@ import { checkAll } from './problems.js';
 import type { HandlerSelection, SelectionWord } from './handler-selection.js';
 import { type DatabaseSource, InboxOptions, isSource } from './inbox-options.js';
 import { MillraceOptions } from './millrace-options.js';
+import { OutboxOptions } from './outbox-options.js';
 import { redisTarget } from './redis-target.js';
 
 /** The settings of a process: its options, its environment and the defaults put together. */
@@ -30,6 +31,8 @@ export interface Settings {
   readonly publishDeadlineMs: number;
   readonly publishBufferBytes: number;
   readonly calls: CallSettings;
+  /** Null: there is no outbox. */
+  readonly outbox: OutboxSettings | null;
   readonly globalEnhancers: boolean;
   /** For topics and jobs that say nothing themselves. */
   readonly unknownProperties: UnknownProperties;
@@ -49,6 +52,9 @@ export interface CallSettings {
   readonly maxPayloadBytes: number;
 }
 
+/** The options of the outbox, with whether its relay runs here. */
+export type OutboxSettings = OutboxOptions & { readonly relay: boolean };
+
 /** The decisions of a host about the application that it runs. */
 export interface WorkerRole {
   /** Undefined: the selection of the environment or of the application, else all. */
@@ -63,11 +69,12 @@ export interface WorkerRole {
  * @throws MillraceError INVALID_OPTIONS with every problem of options and environment
  */
 export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: WorkerRole): Settings {
-  const { given, redis, calls, inbox, variables } = checkAll('Millrace is not configured well.', {
+  const { given, redis, calls, inbox, outbox, variables } = checkAll('Millrace is not configured well.', {
     given: () => parseOptions(MillraceOptions, options, 'MillraceModule'),
     redis: () => redisTarget((options as Partial<MillraceOptions> | null)?.redis, env),
     calls: () => callSettings((options as Partial<MillraceOptions> | null)?.calls ?? {}),
     inbox: () => inboxTables((options as Partial<MillraceOptions> | null)?.inbox ?? {}),
+    outbox: () => outboxOptions((options as Partial<MillraceOptions> | null)?.outbox),
     variables: () => readEnvironment(env),
   });
   const text = (option: string | undefined, name: keyof EnvironmentValues): string =>
@@ -90,6 +97,7 @@ export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: Wor
     publishDeadlineMs: durationMs(given.publishDeadline),
     publishBufferBytes: given.publishBufferBytes,
     calls,
+    outbox: outboxSettings(outbox, variables.MILLRACE_OUTBOX),
     globalEnhancers: given.globalEnhancers,
     unknownProperties: given.unknownProperties,
   };
@@ -103,6 +111,20 @@ function inboxTables(raw: object): InboxTables {
 function callSettings(raw: object): CallSettings {
   const { keepAnswers, exposeStacks, maxWaiting, maxPayloadBytes } = parseOptions(CallsOptions, raw, 'MillraceModule, calls');
   return { keepAnswersMs: durationMs(keepAnswers), exposeStacks, maxWaiting, maxPayloadBytes };
+}
+
+/** Undefined: the options say nothing. */
+function outboxOptions(raw: boolean | OutboxOptions | null | undefined): OutboxOptions | false | undefined {
+  if (raw === undefined || raw === false) return raw;
+  // Another rule refuses what is no object.
+  if (raw === null || typeof raw !== 'object') return {};
+  return parseOptions(OutboxOptions, raw, 'MillraceModule, outbox');
+}
+
+function outboxSettings(options: OutboxOptions | false | undefined, variable: string | undefined): OutboxSettings | null {
+  const isWanted = variable === undefined ? undefined : variable === '1' || variable === 'true';
+  if (options === false || (options === undefined && !isWanted)) return null;
+  return { ...options, relay: options?.relay ?? isWanted ?? true };
 }
 
 interface Selections {
