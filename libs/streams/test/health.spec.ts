@@ -76,4 +76,18 @@ describe('a subscription that makes no progress says why', () => {
     await proxy.pass();
     await waitFor(() => subscription.problem() === null, { what: 'the problem to be gone' });
   });
+
+  it('when Redis does not answer, until it does, also in an ordered group that has fewer partitions than members', async () => {
+    const members = [await bed.startBehindProxy(), await bed.startBehindProxy()];
+    const target = { topic: Single, group: 'g', ordering: { by: 'partition' as const } };
+    const subscriptions = await Promise.all(members.map(({ process }) => subscribe(process, target, async () => undefined)));
+    const problems = (): (string | null)[] => subscriptions.map((subscription) => subscription.problem());
+    await members[0]!.process.publisher.publish(Single, { value: 0 });
+    await bed.drained(members[0]!.process, Single, 'g');
+    expect(problems()).toEqual([null, null]);
+    await Promise.all(members.map(({ proxy }) => proxy.refuse()));
+    await waitFor(() => !problems().includes(null), { what: 'the problem of both' });
+    await Promise.all(members.map(({ proxy }) => proxy.pass()));
+    await waitFor(() => problems().every((problem) => problem === null), { what: 'the problems to be gone' });
+  });
 });

@@ -106,7 +106,7 @@ export class OwnedFetcher implements Fetching {
   }
 
   lostSight(why: string): void {
-    this.#readers.doubt(why);
+    this.#readers.doubt(why, 'read');
     this.#parts.rings.lookAtAll();
   }
 
@@ -125,8 +125,17 @@ export class OwnedFetcher implements Fetching {
   async #fill(signal: AbortSignal): Promise<void> {
     const { dispatcher, rings } = this.#parts;
     const open = await this.#readers.open(rings.due(), signal);
+    this.#leaveOthers(open);
     if (open.length === 0 || dispatcher.freeSlots <= 0 || signal.aborted) return;
     await this.#fetch(this.#turns(open, dispatcher.freeSlots), signal);
+  }
+
+  /** A connection may lead to partitions of other members alone. */
+  #leaveOthers(streams: readonly GroupStream[]): void {
+    const { partitions } = this.#parts;
+    const isOthers = (place: GroupPartition): boolean => partitions.get(place)!.position === null;
+    const readers = this.#readers.divide(streams, ({ partition }) => partition).map(([reader]) => reader);
+    for (const reader of readers) if (reader.places.every(isOthers)) reader.needless();
   }
 
   /** Partitions that are worth a read. One that has no room, or is not this member's, is none now, though there is something. */
@@ -254,7 +263,8 @@ export class OwnedFetcher implements Fetching {
   #failed(error: Error, failures: number): void {
     const [{ topic, group }] = this.#parts.partitions.keys() as unknown as [GroupPartition];
     emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });
-    this.lostSight(error.message);
+    this.#readers.doubt(error.message);
+    this.#parts.rings.lookAtAll();
   }
 }
 

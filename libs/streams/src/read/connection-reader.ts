@@ -7,6 +7,18 @@ import { LostPartitions } from './lost-partitions.js';
 import type { ReadWay } from './read-way.js';
 
 const READY_WAIT_MS = 1_000;
+const NO_CONNECTION = 'there is no connection to Redis';
+
+/**
+ * The end of a problem: when the partitions are looked after; or else when a read goes well, or none is needed; or a read alone,
+ * as after the removal of the group.
+ */
+export type ProblemEnd = 'look' | 'needless' | 'read';
+
+interface Problem {
+  readonly why: string;
+  readonly until: ProblemEnd;
+}
 
 export interface ConnectionReaderParts {
   readonly way: Pick<ReadWay, 'isReady' | 'whenReady' | 'epochOf'>;
@@ -27,7 +39,7 @@ export class ConnectionReader {
   readonly #putOff = new Set<GroupStream>();
   /** The epoch of the connection when the partitions were looked after last. */
   #readOn: number;
-  #problem: string | null = null;
+  #problem: Problem | null = null;
   /** Messages may have been given to this member that it has not seen. */
   #isDoubtful = false;
   #failures = 0;
@@ -42,9 +54,10 @@ export class ConnectionReader {
     this.#readOn = parts.way.epochOf(this.#first);
   }
 
-  /** Why nothing is read here, or null while all is well. */
+  /** Why nothing can be read here, or null while all is well, also when there is nothing to read. */
   get problem(): string | null {
-    return this.#problem;
+    const isReady = this.#parts.way.isReady(this.#first);
+    return this.#problem?.why ?? (isReady ? null : NO_CONNECTION);
   }
 
   /** Whether it can be read at once. */
@@ -63,10 +76,16 @@ export class ConnectionReader {
     return Math.max(0, this.#restsUntilMs - performance.now());
   }
 
-  /** The partitions are looked after before the next read. */
-  doubt(why: string | null): void {
-    this.#problem = why ?? this.#problem;
+  /** The partitions are looked after before the next read. A problem that only a read ends stays one. */
+  doubt(why: string | null, until: ProblemEnd = 'look'): void {
+    if (why !== null) this.#problem = { why, until: this.#problem?.until === 'read' ? 'read' : until };
     this.#isDoubtful = true;
+  }
+
+  /** Nothing is to be read here: its partitions may belong to others by now. So no read can show that one goes well again. */
+  needless(): void {
+    if (!this.isOpen || this.#problem?.until === 'read') return;
+    [this.#problem, this.#failures] = [null, 0];
   }
 
   /** Looks after the partitions, if that can be done now. Whether it could, {@link isOpen} tells afterwards. */
@@ -114,7 +133,7 @@ export class ConnectionReader {
   async #lookAfter(signal: AbortSignal): Promise<void> {
     const { way, rings, feedback, onRejoined } = this.#parts;
     if (!(await way.whenReady(this.#first, READY_WAIT_MS, signal))) {
-      if (!signal.aborted) this.doubt('there is no connection to Redis');
+      if (!signal.aborted) this.doubt(NO_CONNECTION);
       return;
     }
     const epoch = way.epochOf(this.#first);
@@ -124,6 +143,7 @@ export class ConnectionReader {
     this.#isDoubtful = false;
     if (wasDoubtful) await feedback.rejoin(this.places);
     if (this.#problem !== null) onRejoined();
+    if (!this.#isDoubtful && this.#problem?.until === 'look') this.#problem = null;
     this.#readOn = epoch;
     for (const stream of this.#streams) rings.lookAt(stream);
   }
@@ -152,9 +172,14 @@ export class ConnectionReader {
     this.#restsUntilMs = performance.now() + backoffDelayMs(LOOP_BACKOFF, this.#failures);
     emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures: this.#failures });
     for (const stream of this.#streams) this.#parts.rings.putOff(stream, this.restsMs);
-    if (this.#lost.isEmpty) return this.doubt(error.message);
+    if (this.#lost.isEmpty) return this.doubt(error.message, isOfConnection(error) ? 'look' : 'needless');
     // A reason why it cannot be made again says more than that it is gone.
-    this.doubt(this.#problem ?? error.message);
-    void this.#lost.recover().then((why) => this.doubt(why));
+    this.doubt(this.#problem?.why ?? error.message, 'needless');
+    void this.#lost.recover().then((why) => this.doubt(why, 'needless'));
   }
+}
+
+function isOfConnection(error: Error): boolean {
+  const { kind } = redisFailure(error, 'fetch');
+  return kind === 'unsent' || kind === 'indeterminate';
 }

@@ -1,7 +1,7 @@
 import { settlesWithin } from '@millrace/redis';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import { pagesOf } from '../log/pages.js';
-import { ConnectionReader, type ConnectionReaderParts } from './connection-reader.js';
+import { ConnectionReader, type ConnectionReaderParts, type ProblemEnd } from './connection-reader.js';
 import type { ReadWay } from './read-way.js';
 
 /** A node that does not answer within this time holds up no others. */
@@ -31,8 +31,8 @@ export class ConnectionReaders {
   }
 
   /** Everything is looked after before the next read. */
-  doubt(why: string | null): void {
-    for (const reader of this.#readers) reader.doubt(why);
+  doubt(why: string | null, until?: ProblemEnd): void {
+    for (const reader of this.#readers) reader.doubt(why, until);
   }
 
   /** How many entries reads ask for that are under way. */

@@ -97,7 +97,7 @@ export class Fetcher implements Fetching {
   }
 
   lostSight(why: string): void {
-    this.#readers.doubt(why);
+    this.#readers.doubt(why, 'read');
     this.#parts.rings.lookAtAll();
   }
 
@@ -239,7 +239,8 @@ export class Fetcher implements Fetching {
   #failed(error: Error, failures: number): void {
     const { topic, group } = this.#streams[0]!.partition;
     emit('loop-failed', { topic, group, loop: 'fetch', error: errorRecord(error), failures });
-    this.lostSight(error.message);
+    this.#readers.doubt(error.message);
+    this.#parts.rings.lookAtAll();
   }
 }
 
