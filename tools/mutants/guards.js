@@ -11,6 +11,7 @@ import { reading } from './guards/reading.js';
 import { storing } from './guards/storing.js';
 import { openFetches } from './guards/open-fetches.js';
 import { ordered } from './guards/ordered.js';
+import { forwarding } from './guards/forwarding.js';
 import { orderingOperators } from './guards/ordering-operators.js';
 import { owning } from './guards/owning.js';
 import { outcomes } from './guards/outcomes.js';
@@ -38,6 +39,6 @@ export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
   ...owning, ...ordered, ...deaths, ...openFetches, ...orderingOperators, ...raising,
-  ...durable, ...topology,
+  ...forwarding, ...durable, ...topology,
   ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls,
 ];
