@@ -14,6 +14,7 @@ import { storing } from './guards/storing.js';
 import { ledgers } from './guards/ledger.js';
 import { openFetches } from './guards/open-fetches.js';
 import { ordered } from './guards/ordered.js';
+import { forwarding } from './guards/forwarding.js';
 import { orderingOperators } from './guards/ordering-operators.js';
 import { owning } from './guards/owning.js';
 import { outcomes } from './guards/outcomes.js';
@@ -41,6 +42,6 @@ export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
   ...owning, ...ordered, ...deaths, ...openFetches, ...orderingOperators, ...raising,
-  ...durable, ...halfMessages, ...topology, ...http, ...ledgers,
+  ...forwarding, ...durable, ...halfMessages, ...topology, ...http, ...ledgers,
   ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls,
 ];
