@@ -15,6 +15,7 @@
 
 local KEEP, MOST = tonumber(ARGV[1]), tonumber(ARGV[2])
 local FIRST, FIELDS = 3, 5
+local since = string.format('%.0f', now)
 -- So many in progress are more than members have in hand: some may have been left behind. So many are looked at in a call.
 local SWEEP_FROM, LOOK = 1000, 100
 
@@ -23,8 +24,8 @@ local function sweep(progress)
   local page = redis.call('HSCAN', progress, redis.call('HGET', progress, '') or '0', 'COUNT', LOOK)
   local fields = page[2]
   for i = 1, #fields, 2 do
-    local since = string.match(fields[i + 1], '^%S+ (%d+) ')
-    if fields[i] ~= '' and now - (since or 0) >= KEEP then redis.call('HDEL', progress, fields[i]) end
+    local begunAt = string.match(fields[i + 1], '^%S+ (%d+) ')
+    if fields[i] ~= '' and now - (begunAt or 0) >= KEEP then redis.call('HDEL', progress, fields[i]) end
   end
   redis.call('HSET', progress, '', page[1])
 end
@@ -60,10 +61,10 @@ end
 
 -- Returns how an entry in progress is answered that keeps its token; nil when another may have it.
 local function answerHeld(standing, replaced)
-  local token, since, holder = string.match(standing, '^(%S+) (%d+) (.*)$')
+  local token, begunAt, holder = string.match(standing, '^(%S+) (%d+) (.*)$')
   if not token then error('it holds no entry of a ledger') end
-  if token == replaced or now - since >= KEEP then return nil end
-  return 'h' .. string.format('%.0f', now - since) .. ' ' .. token .. ' ' .. holder
+  if token == replaced or now - begunAt >= KEEP then return nil end
+  return 'h' .. string.format('%.0f', now - begunAt) .. ' ' .. token .. ' ' .. holder
 end
 
 local function begin(shard, replies)
@@ -80,7 +81,7 @@ local function begin(shard, replies)
     local answer = done[id] and answerDone(done[id]) or held and answerHeld(held, ARGV[entry.at + 2])
     if not answer and not held and size >= MOST then answer = 'f' end
     if not answer then
-      begun[id] = table.concat({ ARGV[entry.at], string.format('%.0f', now), ARGV[entry.at + 1] }, ' ')
+      begun[id] = ARGV[entry.at] .. ' ' .. since .. ' ' .. ARGV[entry.at + 1]
       fresh[#fresh + 1] = id
       fresh[#fresh + 1] = begun[id]
       if not held then size = size + 1 end

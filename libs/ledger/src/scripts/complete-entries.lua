@@ -45,7 +45,7 @@ local function complete(shard, replies)
     local id, token = entry.id, ARGV[entry.at]
     local isFirst = not recorded[id] and isUnder(standing[i], token)
     if isFirst then
-      recorded[id] = table.concat({ ARGV[entry.at + 1], token, ARGV[entry.at + 2] }, ' ')
+      recorded[id] = ARGV[entry.at + 1] .. ' ' .. token .. ' ' .. ARGV[entry.at + 2]
       fresh[#fresh + 1] = id
       fresh[#fresh + 1] = recorded[id]
       ended[#ended + 1] = id
