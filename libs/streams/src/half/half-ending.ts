@@ -136,7 +136,7 @@ export class HalfEnding {
     this.#hasLeft = true;
   }
 
-  /** What became of it where it came from holds where it is. */
+  /** Its end where it came from, if it has one, holds where it is. */
   async #leave(from: number, to: HalfPartition): Promise<void> {
     const { id } = this.#place;
     const reply = await this.#parts.partitionAt(from).end(id, `moved ${to.partition}`, true);
