@@ -83,7 +83,7 @@ export const halfMessages = [
   {
     name: 'the end of a half message where it came from holds where it is',
     file: `${HALF}/half-ending.ts`,
-    find: "    if (!isLeft && reply.startsWith('ENDED ')) await to.end(id, reply.slice('ENDED '.length), true);\n",
+    find: "    if (/^ENDED (committed|rolled-back|refused)/.test(reply)) await to.end(id, reply.slice('ENDED '.length), true);\n",
     replace: '',
     spec: RAISE_SPEC,
     title: 'that was stored in the new partition, and rolled back in the old one, is published in neither',
