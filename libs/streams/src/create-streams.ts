@@ -134,11 +134,7 @@ export function createStreams(options: StreamsOptions): Streams {
       tender.subscribed(definition.topic, BROADCAST_GROUP, () => false);
       return subscription;
     },
-    stop: async (stopDeadlineMs) => {
-      await finish({ subscriptions, halves, publisher }, stopDeadlineMs);
-      await Promise.all([tender.stop(), presence.stop(), rings.stop()]);
-      readers.close();
-    },
+    stop: (stopDeadlineMs) => finish({ subscriptions, halves, publisher, upkeep: [tender, presence, rings], readers }, stopDeadlineMs),
   };
 }
 
@@ -146,14 +142,18 @@ interface Finishing {
   readonly subscriptions: Subscriptions;
   readonly halves: HalfMessages;
   readonly publisher: StreamPublisher;
+  readonly upkeep: readonly { stop(): Promise<void> }[];
+  readonly readers: ReaderPool;
 }
 
 /** Handlers end first: they may publish until then. */
-async function finish({ subscriptions, halves, publisher }: Finishing, deadlineMs: number): Promise<void> {
+async function finish({ subscriptions, halves, publisher, upkeep, readers }: Finishing, deadlineMs: number): Promise<void> {
   const stopBy = performance.now() + deadlineMs;
   await Promise.all([subscriptions.stop(deadlineMs), halves.stopChecks(deadlineMs)]);
   const flushMs = Math.max(stopBy - performance.now(), FLUSH_MS);
   await Promise.all([publisher.close(flushMs), halves.close(flushMs)]);
+  await Promise.all(upkeep.map((part) => part.stop()));
+  readers.close();
 }
 
 function assertOrdering({ group, ordering }: SubscriptionDefinition): void {

@@ -30,7 +30,7 @@ export const halfMessages = [
     find: "local wanted = redis.call('HLEN', halves) + 1",
     replace: 'local wanted = 1',
     spec: HALF_SPEC,
-    title: 'of others takes room: half messages count',
+    title: 'needs no room of its own: half messages count when others are stored',
   },
   {
     name: 'the end of a half message is remembered, and the first one stands',
@@ -81,9 +81,9 @@ export const halfMessages = [
     title: 'is published where its key belongs by now',
   },
   {
-    name: 'what became of a half message where it came from holds where it is',
+    name: 'the end of a half message where it came from holds where it is',
     file: `${HALF}/half-ending.ts`,
-    find: "    if (!isLeft && reply.startsWith('ENDED ')) await to.end(id, reply.slice('ENDED '.length), true);\n",
+    find: "    if (/^ENDED (committed|rolled-back|refused)/.test(reply)) await to.end(id, reply.slice('ENDED '.length), true);\n",
     replace: '',
     spec: RAISE_SPEC,
     title: 'that was stored in the new partition, and rolled back in the old one, is published in neither',
@@ -142,6 +142,6 @@ export const halfMessages = [
     find: '      if (signal.aborted) return null;\n      emit(',
     replace: '      emit(',
     spec: CHECKS_SPEC,
-    title: 'of a process that stops is not counted, and is due again at once',
+    title: 'is not counted when its process stops, and is due again at once',
   },
 ];

@@ -136,12 +136,13 @@ export class HalfEnding {
     this.#hasLeft = true;
   }
 
-  /** What became of it where it came from holds where it is. */
+  /** Its end where it came from, if it has one, holds where it is. */
   async #leave(from: number, to: HalfPartition): Promise<void> {
     const { id } = this.#place;
     const reply = await this.#parts.partitionAt(from).end(id, `moved ${to.partition}`, true);
-    const isLeft = reply === 'OK' || reply === 'ENDED' || reply === `ENDED moved ${to.partition}`;
-    if (!isLeft && reply.startsWith('ENDED ')) await to.end(id, reply.slice('ENDED '.length), true);
+    // One that somebody else has moved meanwhile has left all the same, and comes to the same partition: ends that name each other
+    // would lose it.
+    if (/^ENDED (committed|rolled-back|refused)/.test(reply)) await to.end(id, reply.slice('ENDED '.length), true);
     this.#hasLeft = true;
   }
 

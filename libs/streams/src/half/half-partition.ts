@@ -32,7 +32,7 @@ export interface HalfToStore {
   readonly promisedUntil: string;
   /** Null: it is stored in any case. */
   readonly retention: Retention | null;
-  /** What it was in the partition that it comes from; null for a new one. */
+  /** Its record in the partition that it comes from; null for a new one. */
   readonly before: (Pick<HalfRecord, 'storedAtMs' | 'checks'> & { readonly partition: number }) | null;
 }
 

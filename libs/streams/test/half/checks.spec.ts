@@ -199,7 +199,7 @@ describe('a check', () => {
     expect(Number(await bed.command('ZSCORE', keys().halvesDue, id!))).toBe(at);
   });
 
-  it('of a process that stops is not counted, and is due again at once', async () => {
+  it('is not counted when its process stops, and is due again at once', async () => {
     const [id] = await leftBehind([1]);
     const [process, begun] = [await bed.start(), signal()];
     await check(process, Single, () => {
