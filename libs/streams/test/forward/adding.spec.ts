@@ -54,6 +54,10 @@ describe('a settlement of messages that forward something', () => {
     expect([letters, entryNameOf(name!)]).toEqual(['S', expect.objectContaining({ lane, first: 1, count: 2 })]);
     expect(await settled(ids, { texts: { 0: 'x', 1: 'y', 2: 'z' }, repeated: true })).toMatch(/^SS \S+:3:1$/);
     expect(await contents()).toEqual(['x\ny', 'z']);
+    const third = await held(4);
+    await bed.command('SETBIT', settledKey(bed.prefix, place(), 0), 4, 1);
+    expect(await settled([third], { texts: { 4: 'again', 5: 'new' } })).toMatch(/^D \S+:4:1$/);
+    expect(await contents()).toEqual(['new', 'x\ny', 'z']);
   });
 
   it('settles nothing when it cannot be added, and adds it when it can', async () => {
