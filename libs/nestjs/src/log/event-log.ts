@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { listen } from '@millrace/core';
 import {
-  circuitLine, databaseLine, droppedLine, heldLine, loopLine, lostLine, ownerFencedLine, publishesLostLine, reclaimedLine, recreatedLine,
-  startWaitsLine,
+  circuitLine, databaseLine, droppedLine, heldLine, loopLine, lostLine,
+  ownerFencedLine, publishesLostLine, reclaimedLine, recreatedLine, startWaitsLine,
 } from './event-lines.js';
 import {
   attemptFailure, backoffFailure, callFailure, fencedFailure, givenUpCallFailure, hookFailure, outboxFailure, overdueFailure,

@@ -1,7 +1,7 @@
 import { type FactoryProvider, Inject, Injectable } from '@nestjs/common';
 import { MillraceError, type TopicDefinition } from '@millrace/core';
 import { StoredJobs } from '@millrace/jobs';
-import { databaseSource, Outbox, OutboxRelay, type RelayOptions, type SqlSource } from '@millrace/outbox';
+import { databaseSource, Outbox, OutboxRelay, type SqlSource } from '@millrace/outbox';
 import type { OutboxSettings, Settings } from '../config/settings.js';
 import type { HandlerPlan } from '../explore/plan.js';
 import { Queues } from '../jobs/queues.js';
@@ -71,7 +71,7 @@ export class OutboxRunner {
       jobs: new StoredJobs((name) => this.#queues.find(name)),
     };
     const parts = { source: sourceOf(outbox, this.#connections), ports, table, schema };
-    return new OutboxRelay(parts, { ...options, listen: this.#listenUrl(outbox, listen) } as RelayOptions);
+    return new OutboxRelay(parts, { ...options, listen: this.#listenUrl(outbox, listen) });
   }
 
   #listenUrl({ source }: OutboxSettings, listen: string | undefined): string | undefined {
@@ -84,7 +84,7 @@ function sourceOf({ source }: OutboxSettings, connections: Connections): SqlSour
   if (source) return source as SqlSource<unknown>;
   return databaseSource({
     transaction: async (work) => (await connections.database()).transaction(work),
-  }) as unknown as SqlSource<unknown>;
+  });
 }
 
 function noSource(): SqlSource<unknown> {
