@@ -220,7 +220,7 @@ describe.each(sourceKinds.filter(({ server }) => isHere[server]))('the inbox in 
     });
   });
 
-  describe('of an owner of a partition', () => {
+  describe('and an owner of a partition', () => {
     const known = async () => {
       const member = isPostgres ? 'member' : 'CONVERT(member USING utf8mb4)';
       const rows = await statement<{ epoch: number | string; name: string }>(`SELECT epoch, ${member} AS name FROM millrace_owner`);
