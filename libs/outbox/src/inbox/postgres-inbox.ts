@@ -37,7 +37,8 @@ export class PostgresInbox implements InboxSql {
 
   /**
    * The row is locked so that owners of later terms wait for this transaction, while others of the same term go on beside it.
-   * Only the row of that very owner is locked: two transactions that share one and both want to change it would wait for each other.
+   * Only the row of that very owner is locked: two transactions that share one and both want to change it would wait for each
+   * other.
    */
   async recordOwned(
     sql: SqlTransaction,
