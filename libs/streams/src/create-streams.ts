@@ -113,9 +113,7 @@ export function createStreams(options: StreamsOptions): Streams {
     orders: new Orders(redis, prefix, counts),
     topics: new Topics(operating),
     presence,
-    declare: async (topic) => {
-      await log.declare(topic);
-    },
+    declare: async (topic) => void (await log.declare(topic)),
     publish: (topic, message, sendOptions) => publisher.publish(topic, message, sendOptions),
     publishMany: (topic, many) => publisher.publishMany(topic, many),
     subscribe: (definition, handler) => subscribe(definition, { rule: null, handler }),

@@ -9,7 +9,8 @@ import { countsOf, storedValues } from './stored-values.js';
 
 describe('Messages that handlers forward', () => {
   const bed = new Bed('forward');
-  const stored = async (topic: typeof D): Promise<number[]> => (await storedValues((...args) => bed.read(...args), bed.prefix, topic)).flat();
+  const read = (name: string, ...args: (string | number)[]): Promise<unknown> => bed.read(name, ...args);
+  const stored = async (topic: typeof D): Promise<number[]> => (await storedValues(read, bed.prefix, topic)).flat();
 
   it('go through four stages, each once', async () => {
     const members = [await bed.start(), await bed.start()];
