@@ -43,7 +43,7 @@ export class JobForwards implements ForwardedJobs {
 }
 
 function known({ name, data, opts }: OutgoingJob, id: string): OutgoingJob {
-  return { name, data, opts: { ...opts, jobId: id, deduplication: { id, ttl: KNOWN_MS + Number(opts.delay ?? 0) } } };
+  return { name, data, opts: { ...opts, jobId: id, deduplication: { id, ttl: KNOWN_MS + (opts.delay ?? 0) } } };
 }
 
 function assertNoKey(options: EnqueueOptions | null, where: string): void {
