@@ -51,7 +51,8 @@ describe('ctx.publish and ctx.enqueue', () => {
     const app = await bench.app({ imports: [Mails], providers: [Charge] });
     await app.get(Publisher).publish(OrderPlaced, order('a'));
     expect((await journal.has(2)).sort()).toEqual(['charged a 2', 'confirmed a2']);
-    await waitFor(async () => (await app.get(Inspector).group(OrderPlaced, 'charge')).forwarding === 0, { what: 'nothing to be on its way' });
+    const forwarding = async (): Promise<number> => (await app.get(Inspector).group(OrderPlaced, 'charge')).forwarding;
+    await waitFor(async () => (await forwarding()) === 0, { what: 'nothing to be on its way' });
     expect(journal.entries).toHaveLength(2);
   });
 

@@ -118,9 +118,7 @@ export function createStreams(options: StreamsOptions): Streams {
     topics: new Topics(operating),
     halves: halves.operators,
     presence,
-    declare: async (topic) => {
-      await log.declare(topic);
-    },
+    declare: async (topic) => void (await log.declare(topic)),
     publish: (topic, message, sendOptions) => publisher.publish(topic, message, sendOptions),
     publishMany: (topic, many) => publisher.publishMany(topic, many),
     storeHalf: (topic, half) => halves.store(topic, half),

@@ -58,7 +58,8 @@ export function batchPipeline(parts: BatchPipelineParts): BatchHandler {
     const begun = new Set(handed);
     const found = messages.map((message, index) => {
       if (!begun.has(message)) return before[index] === READ.outcome ? GOES_BACK.outcome : before[index]!;
-      const outcome = failures.has(message) ? outcomeOfFailure(policy, message.number, failures.get(message)) : handledOrFailed(policy, message);
+      const fails = failures.has(message);
+      const outcome = fails ? outcomeOfFailure(policy, message.number, failures.get(message)) : handledOrFailed(policy, message);
       message.forwards?.drop();
       return outcome;
     });
@@ -88,7 +89,8 @@ function handedTo({ handle }: BatchPipelineParts): Step<BatchAttempt> {
 /** What it forwards may turn out not to be valid. */
 function handledOrFailed(policy: RetryPolicy, message: MessageAttempt): Outcome | Promise<Outcome> {
   const outcome = handled(message);
-  return outcome instanceof Promise ? outcome.catch((thrown: unknown) => outcomeOfFailure(policy, message.number, thrown)) : outcome;
+  if (!(outcome instanceof Promise)) return outcome;
+  return outcome.catch((thrown: unknown) => outcomeOfFailure(policy, message.number, thrown));
 }
 
 /** The signal of each is that of its message's lease alone. */

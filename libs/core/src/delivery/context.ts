@@ -138,12 +138,12 @@ export class DeliveryContext {
   /**
    * Publishes a message together with the settlement of this one: when the handler ends well and that is settled, the message is
    * published, once, also when processes die in between. When the handler throws, or the message goes back, nothing is. It is
-   * validated and written at once; there is nothing to wait for. Where a rule of the payload takes its time or is broken, the attempt
-   * fails with that error when the handler ends.
+   * validated and written at once; there is nothing to wait for. Where a rule of the payload takes its time or is broken, the
+   * attempt fails with that error when the handler ends.
    *
    * @returns the id of the message
-   * @throws MillraceError FORWARD_REFUSED where nothing can go out with this call: in broadcasts, in handlers of dead letters, with
-   *   the inbox or with `idempotency`, when the handler has ended; beyond 256 of them or 4 MiB
+   * @throws MillraceError FORWARD_REFUSED where nothing can go out with this call: in broadcasts, in handlers of dead letters,
+   *   with the inbox or with `idempotency`, when the handler has ended; beyond 256 of them or 4 MiB
    * @throws MillraceError those of {@link Publisher.publish} that say that nothing was stored
    */
   publish<T>(topic: TopicOf<T>, payload: NoInfer<T>, options?: PublishOptions): string {

@@ -1,5 +1,5 @@
 import type { PayloadClass, TopicDefinition } from '../contract/topic.js';
-import type { OutgoingMessage, SendOptions } from './ports.js';
+import type { OutgoingMessage, SendOptions } from './outgoing.js';
 
 /** A message that goes out with the settlement of the message whose handler published it. */
 export interface ForwardedMessage {

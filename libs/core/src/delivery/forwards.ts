@@ -59,7 +59,8 @@ export class Forwards {
     this.#assertOpen(where);
     const draft = draftOf(contract, { payload, options, where });
     const id = newMessageId();
-    this.#add(where, draft instanceof Promise ? draft.then((made) => forwardOf(contract, made, id)) : forwardOf(contract, draft, id));
+    const made = (one: Draft): Forward => forwardOf(contract, one, id);
+    this.#add(where, draft instanceof Promise ? draft.then(made) : made(draft));
     return id;
   }
 

@@ -1,4 +1,6 @@
-import { type ForwardedJob, type ForwardedJobs, type NamedJob, jobOf, MillraceError, type PayloadClass, type UnknownProperties } from '@millrace/core';
+import {
+  type ForwardedJob, type ForwardedJobs, jobOf, MillraceError, type NamedJob, type PayloadClass, type UnknownProperties,
+} from '@millrace/core';
 import { addBulk } from './add-jobs.js';
 import type { EnqueueOptions } from './enqueue-options.js';
 import type { QueueLookup } from './job-queue.js';
@@ -6,7 +8,7 @@ import { NO_OPTIONS, type OutgoingJob, outgoingJob } from './outgoing-job.js';
 import { runCommand } from './queue-command.js';
 import { watchQueue } from './watch-queue.js';
 
-/** How long a forwarded job is known to its queue beyond its delay, also when its record was removed: it may be stored again until then. */
+/** How long a forwarded job is known to its queue beyond its delay, also when its record was removed. */
 const KNOWN_MS = 3_600_000;
 
 /** Stores jobs that handlers of messages forward. */
@@ -27,7 +29,8 @@ export class JobForwards implements ForwardedJobs {
     assertNoKey(options as EnqueueOptions, where);
     const given = { options: options as EnqueueOptions, where, unknownProperties: this.#unknownProperties };
     const outgoing = outgoingJob(definition, payload, given);
-    const written = (made: OutgoingJob): ForwardedJob => ({ kind: 'job', queue: definition.queue, json: JSON.stringify(known(made, id)) });
+    const { queue } = definition;
+    const written = (made: OutgoingJob): ForwardedJob => ({ kind: 'job', queue, json: JSON.stringify(known(made, id)) });
     return outgoing instanceof Promise ? outgoing.then(written) : written(outgoing);
   }
 
@@ -40,7 +43,7 @@ export class JobForwards implements ForwardedJobs {
 }
 
 function known({ name, data, opts }: OutgoingJob, id: string): OutgoingJob {
-  return { name, data, opts: { ...opts, jobId: id, deduplication: { id, ttl: KNOWN_MS + Number(opts.delay ?? 0) } } };
+  return { name, data, opts: { ...opts, jobId: id, deduplication: { id, ttl: KNOWN_MS + (opts.delay ?? 0) } } };
 }
 
 function assertNoKey(options: EnqueueOptions | null, where: string): void {

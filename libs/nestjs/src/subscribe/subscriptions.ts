@@ -52,7 +52,8 @@ export class Subscriptions {
     this.#settings = settings;
     this.#ledgers = ledgers;
     const { unknownProperties } = settings;
-    this.#forwarding = new Forwarding({ unknownProperties, jobs: new JobForwards((name) => queues.find(name), unknownProperties) });
+    const jobs = new JobForwards((name) => queues.find(name), unknownProperties);
+    this.#forwarding = new Forwarding({ unknownProperties, jobs });
   }
 
   /** Starts all of them or, when one fails, none. */

@@ -66,7 +66,8 @@ export abstract class Member implements Feedback {
   protected readonly entrance: Entrance;
   readonly #log: TopicLog;
 
-  constructor({ log, onDelayed, onRaised, sender: _sender, ...parts }: MemberParts, places: readonly GroupPartition[], ordering?: Ordering) {
+  constructor(given: MemberParts, places: readonly GroupPartition[], ordering?: Ordering) {
+    const { log, onDelayed, onRaised, sender: _sender, ...parts } = given;
     this.places = places;
     this.entrance = new Entrance({ ...parts, places, ordering });
     this.delayed = onDelayed;

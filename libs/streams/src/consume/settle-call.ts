@@ -93,7 +93,10 @@ export function settleCallOf(items: readonly Item[], held: HeldEntries): SettleC
   const forwards = items.some(({ delivery }) => delivery.forwarded !== null) ? forwardsOf(parts) : NO_FORWARDS;
   return {
     pages: pagesOf(items),
-    args: [whole.length, ...whole.map(([entry]) => entry.id), ...runs.flatMap((run) => argumentsOf(run, held)), ...forwards.flatMap(argumentsOfForward)],
+    args: [
+      whole.length, ...whole.map(([entry]) => entry.id), ...runs.flatMap((run) => argumentsOf(run, held)),
+      ...forwards.flatMap(argumentsOfForward),
+    ],
     noted: items.filter(({ delivery }) => delivery.isNoted).map(({ delivery }) => delivery.name),
     adds: items.some(addsSomething),
     forwards,
@@ -105,7 +108,8 @@ const NO_FORWARDS: readonly ForwardedItem[] = [];
 
 /** The script goes by the offsets of each part. */
 function forwardsOf(parts: readonly (readonly Item[])[]): ForwardedItem[] {
-  return parts.flatMap((part) => part.toSorted((one, other) => one.delivery.offset - other.delivery.offset).flatMap(forwardedItem));
+  const byOffset = (one: Item, other: Item): number => one.delivery.offset - other.delivery.offset;
+  return parts.flatMap((part) => part.toSorted(byOffset).flatMap(forwardedItem));
 }
 
 function forwardedItem({ delivery: { forwarded, name } }: Item): ForwardedItem[] {

@@ -42,9 +42,10 @@ export class SharedMember extends Member {
     const holdings = new Holdings({ redis, prefix, member });
     const held = new HeldEntries({ holdings, way, presence, feedback: this });
     const { durability } = definition;
-    const { sender } = parts;
-    const forwarder = new Forwarder({ redis, member, sender, jobs: definition.forwardedJobs, durability, presence, names: () => membership.names });
-    const settler = new Settler({ redis, prefix, member, held, durability, forwarder, feedback: this, onSettled: parts.onSettled });
+    const { sender, onSettled } = parts;
+    const names = (): readonly string[] => membership.names;
+    const forwarder = new Forwarder({ redis, member, sender, jobs: definition.forwardedJobs, durability, presence, names });
+    const settler = new Settler({ redis, prefix, member, held, durability, forwarder, feedback: this, onSettled });
     const holding = { held, settler, holdings };
     const slots = { handling, rateLimiter: rateLimiterOf(parts, definition) };
     const dispatcher = new Dispatcher({ ...definition, ...parts, ...holding, ...slots, feedback: this });
@@ -64,7 +65,8 @@ export class SharedMember extends Member {
     this.rings = rings;
     this.#way = way;
     this.partitions = new Map(partitions.map((partition) => [partition.place, partition]));
-    this.upkeep = new Upkeep({ ...parts, isOrdered: false, membership, places, held, partitions, forwarder, feedback: this }, definition);
+    const tended = { isOrdered: false, membership, places, held, partitions, forwarder, feedback: this };
+    this.upkeep = new Upkeep({ ...parts, ...tended }, definition);
     const giveBack = (): void => dispatcher.release(dispatcher.takeWaiting());
     this.pauses = new PauseControl({ dispatcher, fetcher, hook: this.deadLetters.hook, giveBack });
   }

@@ -55,7 +55,8 @@ export class ForwardLog {
   /** Reads it as it is at one moment; all that it finds is as durable as outcomes of the group are. */
   async read(): Promise<ForwardState> {
     const { control, forward } = this.#place.groupKeys;
-    const reply = await runConfirmed(this.#routes.to(control, this.#durability), readForwards, { keys: [control, forward], args: [] });
+    const route = this.#routes.to(control, this.#durability);
+    const reply = await runConfirmed(route, readForwards, { keys: [control, forward], args: [] });
     const [lanes = '', ...names] = reply as string[];
     return { lanes: lanes === '' ? [] : lanes.split('\n').map(laneStateOf), names: names.map(entryNameOf).sort(inOrder) };
   }
@@ -66,7 +67,8 @@ export class ForwardLog {
     const entries: ForwardEntry[] = [];
     for (let from = 0; from < names.length; from += MOST_TEXTS) {
       const page = names.slice(from, from + MOST_TEXTS);
-      const texts = (await this.#redis.publishFor(forward).call('HMGET', forward, ...page.map(({ text }) => text))) as (string | null)[];
+      const fields = page.map(({ text }) => text);
+      const texts = (await this.#redis.publishFor(forward).call('HMGET', forward, ...fields)) as (string | null)[];
       page.forEach((name, index) => {
         const text = texts[index];
         if (typeof text === 'string') entries.push({ name, sendables: sendablesIn(text) });

@@ -53,7 +53,8 @@ export class GivenUp extends Error {}
 
 /**
  * Sends what handlers forwarded to where it goes. A message is stored only when its number is above the last that its partition
- * stored of its lane: so each call waits until all lower numbers of its partition are answered, and anybody may send the same again.
+ * stored of its lane: so each call waits until all lower numbers of its partition are answered, and anybody may send the same
+ * again.
  */
 export class ForwardSender {
   readonly topics: KnownTopics;
@@ -85,8 +86,8 @@ export class ForwardSender {
   async #messages(run: ForwardRun, messages: readonly Numbered[]): Promise<void> {
     for (let open = messages; open.length > 0; ) {
       const groups = await this.#persistently(run, () => this.#grouped(run, open));
-      const moved = groups.length === 1 ? await this.#toPartition(groups[0]!) : (await Promise.all(groups.map((group) => this.#toPartition(group)))).flat();
-      open = [...moved].sort((one, other) => one.number - other.number);
+      const moved = await Promise.all(groups.map((group) => this.#toPartition(group)));
+      open = moved.flat().sort((one, other) => one.number - other.number);
     }
   }
 
@@ -128,7 +129,8 @@ export class ForwardSender {
     const keys = partitionKeys(prefix, topic.name, partition);
     const retained = tender.published(topic, partition);
     const { durability } = messages[0]!.item;
-    const answer = await storeForwarded(this.#routes, packing, { source, messages, topic, keys, durability, partitions, follows });
+    const chunk = { source, messages, topic, keys, durability, partitions, follows };
+    const answer = await storeForwarded(this.#routes, packing, chunk);
     if (answer.kind === 'undeclared') {
       await log.restore(topic);
       throw new Error(`Partition ${partition} of topic '${topic.name}' had to be made again.`);
@@ -190,7 +192,7 @@ export class ForwardSender {
 
 /** As many as one call stores, of one durability. */
 function chunkOf(messages: readonly Numbered[]): readonly Numbered[] {
-  const [{ item: { durability } }] = messages as [Numbered<SendableMessage>];
+  const [{ item: { durability } }] = messages as [Numbered];
   let [count, bytes] = [0, 0];
   for (const { item } of messages) {
     bytes += item.text.length;

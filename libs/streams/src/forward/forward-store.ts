@@ -34,7 +34,9 @@ export interface ForwardChunk {
  * - `known`: those up to the number `last` were stored before; nothing was stored now.
  * - `moved`, `undeclared`, `full`: nothing was stored, as the script says.
  */
-export type ForwardAnswer = { readonly kind: 'stored' | 'moved' | 'undeclared' | 'full' } | { readonly kind: 'known'; readonly last: number };
+export type ForwardAnswer =
+  | { readonly kind: 'stored' | 'moved' | 'undeclared' | 'full' }
+  | { readonly kind: 'known'; readonly last: number };
 
 const KINDS: Readonly<Record<string, 'moved' | 'undeclared' | 'full'>> = { MOVED: 'moved', UNDECLARED: 'undeclared', FULL: 'full' };
 
@@ -43,7 +45,7 @@ export function sourceName(source: string): string {
   return `>${source}`;
 }
 
-/** The field in which a partition keeps the last number that it stored of a lane, for messages that were routed by that number of partitions. */
+/** The field in which a partition keeps the last number that it stored of a lane, for one number of partitions. */
 export function recordName(source: string, partitions: number): string {
   return `${sourceName(source)}/${partitions}`;
 }
@@ -61,8 +63,10 @@ export async function storeForwarded(routes: DurableRoutes, packing: Packing, ch
   const extras = dues === '' ? [] : [topic.idempotencyWindowMs, '', '', dues];
   const extraKeys = dues === '' ? [] : [...keys.ids, keys.delayed];
   const numbers = `${messages[0]!.number} ${messages.at(-1)!.number}`;
-  const head = [sourceName(source), numbers, 0, items.length, perEntry, SETTLED_PAGE_OFFSETS, ...boundsOf(topic.retention), partitions];
-  const call = { keys: [keys.log, keys.meta, keys.producers, ...extraKeys], args: [...head, ...extras, ...entriesOf(items, perEntry)] };
+  const bounds = [SETTLED_PAGE_OFFSETS, ...boundsOf(topic.retention)];
+  const head = [sourceName(source), numbers, 0, items.length, perEntry, ...bounds, partitions];
+  const args = [...head, ...extras, ...entriesOf(items, perEntry)];
+  const call = { keys: [keys.log, keys.meta, keys.producers, ...extraKeys], args };
   const { reply, shortfall } = await runDurably(routes.to(keys.log, durability), publishForwarded, call);
   const answer = answerOf(String(reply));
   if (shortfall && (answer.kind === 'stored' || answer.kind === 'known')) throw unsure(shortfall);
@@ -77,5 +81,6 @@ function answerOf(reply: string): ForwardAnswer {
 
 /** They are sent again, and asked for again. */
 function unsure(shortfall: Error): MillraceError {
-  return shortfall instanceof Unconfirmed ? new RedisFailure('indeterminate', shortfall.message, shortfall) : redisFailure(shortfall, 'publish');
+  if (!(shortfall instanceof Unconfirmed)) return redisFailure(shortfall, 'publish');
+  return new RedisFailure('indeterminate', shortfall.message, shortfall);
 }

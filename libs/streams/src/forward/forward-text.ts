@@ -46,7 +46,8 @@ function sendableOf(forward: Forward): Sendable {
   if (forward.kind === 'job') return { kind: 'job', queue: forward.queue, json: forward.json };
   const { topic, message, sendOptions } = forward;
   const durability = sendOptions?.durability ?? topic.durability;
-  if (message.idempotencyKey !== null) return { kind: 'keyed', topic: topic.name, message, sendOptions: { due: sendOptions?.due, durability } };
+  const keyed = { due: sendOptions?.due, durability };
+  if (message.idempotencyKey !== null) return { kind: 'keyed', topic: topic.name, message, sendOptions: keyed };
   const routingKey = routingKeyOf(message);
   return { kind: 'message', topic: topic.name, durability, due: dueText(sendOptions?.due), routingKey, text: encodeEnvelope(message) };
 }

@@ -6,8 +6,8 @@ import { storedCount } from '../log/stored-count.js';
 const DAY_MS = 86_400_000;
 
 /**
- * Topics that handlers of this process have forwarded to. A process that sends on for one that died may not have had such a message:
- * then it knows the topic by its name, and how many partitions it has.
+ * Topics that handlers of this process have forwarded to. A process that sends on for one that died may not have had such a
+ * message: then it knows the topic by its name, and how many partitions it has.
  */
 export class KnownTopics {
   readonly #redis: Topology;

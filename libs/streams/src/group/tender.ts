@@ -235,7 +235,8 @@ interface Asked {
 }
 
 /** The keys that `tend.lua` needs of a partition. */
-export function tendKeysOf({ keys: { log }, groupKeys: { again, due, stats, open, body, control, forward } }: GroupPartition): string[] {
+export function tendKeysOf({ keys: { log }, groupKeys }: GroupPartition): string[] {
+  const { again, due, stats, open, body, control, forward } = groupKeys;
   return [log, again, due, stats, open, body, control, forward];
 }
 

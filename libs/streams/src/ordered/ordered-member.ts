@@ -57,9 +57,10 @@ export class OrderedMember extends Member implements OwnershipUser {
     const ownership = new Ownership({ redis, presence, member, membership, places, idlePauseMs: pauseMs, rings, user: this });
     const held = new HeldEntries({ holdings: holdingsBy(ownership), way, presence: ownership, feedback: this });
     const { durability } = definition;
-    const { sender } = parts;
-    const forwarder = new Forwarder({ redis, member, sender, jobs: definition.forwardedJobs, durability, presence, names: () => membership.names });
-    const settler = new Settler({ redis, prefix, member, held, durability, forwarder, feedback: this, onSettled: parts.onSettled });
+    const { sender, onSettled } = parts;
+    const names = (): readonly string[] => membership.names;
+    const forwarder = new Forwarder({ redis, member, sender, jobs: definition.forwardedJobs, durability, presence, names });
+    const settler = new Settler({ redis, prefix, member, held, durability, forwarder, feedback: this, onSettled });
     const queue = new LaneQueue(handling.rule ?? ONE_BY_ONE, definition.ordering.by);
     const [notes, parked] = [new OwnerNotes({ redis, prefix, member }), new ParkedMessages({ redis, member, durability })];
     const partitions = new Map<GroupPartition, OwnedPartition>();

@@ -34,11 +34,16 @@ async function held(base: number): Promise<string> {
   return id;
 }
 
-async function settled(ids: readonly string[], given: { readonly texts: Readonly<Record<number, string>>; readonly by?: string; readonly repeated?: boolean }): Promise<string> {
-  const { texts, by = '0 a', repeated = false } = given;
+interface Given {
+  readonly texts: Readonly<Record<number, string>>;
+  readonly repeated?: boolean;
+}
+
+async function settled(ids: readonly string[], { texts, repeated = false }: Given): Promise<string> {
+  const lane = `${repeated ? 1 : 0} 0 a ${Object.keys(texts).length}`;
   const keys = [...settleKeysOf(place().streams[0]), settledKey(bed.prefix, place(), 0), place().groupKeys.forward];
   const forwards = Object.entries(texts).flatMap(([offset, text]) => [offset, 1, text]);
-  const head = ['g', 'a', 'log', SETTLED_PAGE_OFFSETS, `${repeated ? 1 : 0} ${by} ${Object.keys(texts).length}`, '0', 1_024, ids.length];
+  const head = ['g', 'a', 'log', SETTLED_PAGE_OFFSETS, lane, '0', 1_024, ids.length];
   return String(await process.redis.publish.run(settle, keys, [...head, ...ids, ...forwards]));
 }
 

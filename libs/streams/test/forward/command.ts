@@ -12,7 +12,8 @@ interface RunOptions {
 const LEASE_MS = 1_000;
 
 /** Runs it once, on a Redis of its own. */
-export async function run({ messages, faults, workers, seed }: RunOptions): Promise<{ readonly document: object; readonly text: string }> {
+export async function run(options: RunOptions): Promise<{ readonly document: object; readonly text: string }> {
+  const { messages, faults, workers, seed } = options;
   const ground = new Ground({});
   await ground.open();
   ground.prefix = uniqueName('relay');

@@ -5,7 +5,7 @@ import { Ground } from '../ground.js';
 import { A, B, C, D, STAGES } from './stages.js';
 import { StageWorker } from './stage-worker.js';
 
-/** Prints the CPU time of a message and stage, with handlers that forward and with handlers that publish by themselves, in turns. */
+/** Prints the CPU time of a message and stage, in turns with handlers that forward, and that publish by themselves. */
 const messages = Number(process.argv[2] ?? 20_000);
 const rounds = Number(process.argv[3] ?? 5);
 const concurrency = Number(process.argv[4] ?? 16);
@@ -39,14 +39,17 @@ for (const part of ['node', 'redis', 'all', 'seconds'] as const) {
 async function measured(exact: boolean): Promise<Cost> {
   const publisher = await ground.start({ leaseMs: 5_000 });
   for (const topic of [A, B, C, D]) await publisher.streams.declare(topicOf(topic));
-  const worker = await StageWorker.start({ url: ground.url, prefix: ground.prefix, leaseMs: 5_000, name: 'cost', concurrency, exact });
+  const { url, prefix } = ground;
+  const worker = await StageWorker.start({ url, prefix, leaseMs: 5_000, name: 'cost', concurrency, exact });
   const isDone = async (count: number): Promise<boolean> => {
     const states = await Promise.all(STAGES.map(({ from }) => publisher.streams.inspector.group(from, 'g')));
     return states.every(({ handled, forwarding }) => handled === count && forwarding === 0);
   };
   const publish = async (from: number, count: number): Promise<void> => {
     const items = Array.from({ length: count }, (_, index) => ({ payload: { value: from + index } }));
-    for (let first = 0; first < count; first += 1_000) await publisher.publisher.publishMany(A, items.slice(first, first + 1_000));
+    for (let first = 0; first < count; first += 1_000) {
+      await publisher.publisher.publishMany(A, items.slice(first, first + 1_000));
+    }
   };
   await publish(0, 4_000);
   while (!(await isDone(4_000))) await setTimeout(100);
@@ -56,7 +59,8 @@ async function measured(exact: boolean): Promise<Cost> {
   const after = [await worker.cpu(), await redisCpu(), performance.now()] as const;
   await worker.stop();
   await ground.clear();
-  const [node, redis] = [(after[0] - before[0]) / (messages * STAGES.length), (after[1] - before[1]) / (messages * STAGES.length)];
+  const steps = messages * STAGES.length;
+  const [node, redis] = [(after[0] - before[0]) / steps, (after[1] - before[1]) / steps];
   return { node, redis, all: node + redis, seconds: (after[2] - before[2]) / 1_000 };
 }
 

@@ -66,7 +66,8 @@ describe('two that send the same forward log', () => {
         own.sender.topics.add(topicOf(B));
         const name = `0:${GENERATION}:${2 * index + 1}:2`;
         await gate.of(process.redis).publishFor(place.keys.log).call('PING').catch(() => undefined);
-        await bed.command('EVAL', ADD, 2, place.groupKeys.control, place.groupKeys.forward, `${member} ${GENERATION} ${2 * index + 2}`, name, forwarded.text);
+        const { control, forward } = place.groupKeys;
+        await bed.command('EVAL', ADD, 2, control, forward, `${member} ${GENERATION} ${2 * index + 2}`, name, forwarded.text);
         // The reply to a settlement may come late, or never.
         if (random() < 0.7) lane.added(name, forwarded.sendables);
         if (raises && index === ENTRIES / 2) await process.streams.topics.raisePartitions(B, { from: 2, to: 3 });
@@ -88,13 +89,19 @@ describe('two that send the same forward log', () => {
     return storedValues((...args) => bed.read(...args), bed.prefix, topic);
   }
 
-  function partsOf({ redis }: Process, gate: Gate, place: GroupPartition): { readonly log: ForwardLog; readonly sender: ForwardSender } {
+  interface Own {
+    readonly log: ForwardLog;
+    readonly sender: ForwardSender;
+  }
+
+  function partsOf({ redis }: Process, gate: Gate, place: GroupPartition): Own {
     const gated = gate.of(redis);
     const counts = new PartitionCounts();
     const log = new TopicLog(redis, bed.prefix, counts);
     const tender = new TopicTender({ redis, prefix: bed.prefix, log, counts });
     const publisher = { publish: () => Promise.reject(new Error('nothing has an idempotency key')) };
-    const sender = new ForwardSender({ redis: gated, prefix: bed.prefix, log, counts, tender, packing: packingOf(undefined), publisher });
+    const packing = packingOf(undefined);
+    const sender = new ForwardSender({ redis: gated, prefix: bed.prefix, log, counts, tender, packing, publisher });
     return { log: new ForwardLog({ redis: gated }, place), sender };
   }
 });

@@ -14,7 +14,9 @@ export async function storedValues(read: Read, prefix: string, topic: PayloadCla
     const values: number[] = [];
     for (let after = '-'; ; ) {
       const entries = (await read('XRANGE', log, after, '+', 'COUNT', PAGE)) as [string, [string, string]][];
-      for (const [, [, text]] of entries) values.push(...(JSON.parse(text) as unknown[][]).map((envelope) => (envelope[5] as { value: number }).value));
+      for (const [, [, text]] of entries) {
+        values.push(...(JSON.parse(text) as unknown[][]).map((envelope) => (envelope[5] as { value: number }).value));
+      }
       if (entries.length < PAGE) return values;
       after = `(${entries.at(-1)![0]}`;
     }
