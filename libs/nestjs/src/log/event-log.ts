@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { listen } from '@millrace/core';
 import {
-  circuitLine, databaseLine, droppedLine, givenUpHalfLine, loopLine, lostLine, ownerFencedLine, publishesLostLine, reclaimedLine, recreatedLine,
-  refusedHalfLine, startWaitsLine, uncheckedLine,
+  circuitLine, databaseLine, droppedLine, givenUpHalfLine, loopLine, lostLine, ownerFencedLine, publishesLostLine, reclaimedLine,
+  recreatedLine, refusedHalfLine, startWaitsLine, uncheckedLine,
 } from './event-lines.js';
 import {
   attemptFailure, backoffFailure, callFailure, checkFailure, fencedFailure, givenUpCallFailure, hookFailure, overdueFailure,
@@ -60,6 +60,7 @@ function writeEvents(logger: Logger): () => void {
     listen('start-waits', (event) => logger.warn(startWaitsLine(event))),
     listen('loop-failed', (event) => isPowerOfTwo(event.failures) && !outages.explain(event) && logger.error(loopLine(event))),
     listen('connection', (event) => (event.name === 'database' ? logger.warn(databaseLine(event)) : outages.heard(event))),
+    listen('slots-gone', (event) => outages.slotsGone(event)),
     () => repetitions.stop(),
     () => handOvers.flush(),
   ];

@@ -82,11 +82,12 @@ export async function runDurably(route: DurableRoute, script: RunnableScript, { 
  * As {@link runDurably}, for a call that may be repeated: a repetition finds the writes, and asks again.
  *
  * @returns the reply of the script
- * @throws RedisFailure INDETERMINATE also when the writes are not confirmed
+ * @throws RedisFailure `unconfirmed` when the writes are not confirmed
  */
 export async function runConfirmed(route: DurableRoute, script: RunnableScript, call: DurableCall): Promise<unknown> {
   const { reply, shortfall } = await runDurably(route, script, call);
-  if (shortfall) throw new RedisFailure('indeterminate', shortfall.message, shortfall);
+  if (shortfall instanceof Unconfirmed) throw new RedisFailure('unconfirmed', shortfall.message, shortfall);
+  if (shortfall) throw shortfall;
   return reply;
 }
 
