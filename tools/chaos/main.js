@@ -22,8 +22,8 @@ async function main() {
 }
 
 function commandOf(mode) {
-  const library = mode === 'rpc' ? 'rpc' : 'streams';
-  return import(new URL(`../../libs/${library}/test/chaos/command.ts`, import.meta.url).href);
+  const folder = { rpc: 'rpc/test/chaos', forward: 'streams/test/forward' }[mode] ?? 'streams/test/chaos';
+  return import(new URL(`../../libs/${folder}/command.ts`, import.meta.url).href);
 }
 
 /** @returns the exit code when --help was asked for or the options are wrong: the text was written then */

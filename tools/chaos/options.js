@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-const MODES = ['ordered', 'shared', 'rpc'];
+const MODES = ['ordered', 'shared', 'rpc', 'forward'];
 const TOPOLOGIES = ['standalone', 'cluster', 'sentinel'];
-const WORKERS = { ordered: 4, shared: 4, rpc: 3 };
+const WORKERS = { ordered: 4, shared: 4, rpc: 3, forward: 2 };
 
 const HELP = `
 Processes work on a Redis of their own while faults occur: processes and Redis are killed and frozen, connections are reset, replies
@@ -29,6 +29,11 @@ Mode rpc: two processes call methods, which workers serve. Clocks are left alone
   wrong                    calls that were given the answer of another one
   left                     requests that are in Redis though every call has settled
   bad_exits                processes that were asked to stop and ended with an error
+
+Mode forward: handlers forward each message through four topics, in processes that are killed, while connections are cut.
+
+  lost     messages that are missing in a topic
+  doubled  messages that a topic has more than once
 
 Calls wait for no replica, and a failover loses what the next primary does not have: dup_effects and lost may be above 0 then, above all by
 a planned failover behind Sentinels, where the old primary takes writes until the new one is announced.

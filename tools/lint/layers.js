@@ -32,7 +32,7 @@ export const PACKAGES = [
   { packages: ['ioredis'], code: ['libs/redis', 'libs/testing', 'apps/bench'], tests: ['libs/*', 'apps/*'] },
   { packages: ['bullmq'], code: ['libs/jobs', 'apps/bench'], tests: ['libs/nestjs'] },
   { packages: ['@nestjs/*'], code: ['libs/nestjs', 'apps/*'], tests: [] },
-  { packages: ['pg', 'pg-pool', '@electric-sql/*', 'mysql2', 'drizzle-orm', 'kysely', 'knex', 'typeorm'], code: ['libs/outbox', 'apps/*'], tests: [] },
+  { packages: ['pg', 'pg-pool', '@electric-sql/*', 'mysql2', 'drizzle-orm', 'kysely', 'knex', 'typeorm'], code: ['libs/outbox', 'apps/*'], tests: ['libs/nestjs'] },
   { packages: ['@nats-io/*', 'amqplib'], code: ['apps/bench'], tests: [] },
   { packages: ['prom-client', '@opentelemetry/*'], code: ['libs/telemetry', 'apps/*'], tests: [] },
   { packages: ['redis', '@redis/*', 'iovalkey'], code: [], tests: [] },

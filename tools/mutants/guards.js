@@ -8,10 +8,13 @@ import { holding, putBack, settling, sharing } from './guards/consuming.js';
 import { deadLetters } from './guards/dead-letters.js';
 import { deaths } from './guards/deaths.js';
 import { durable } from './guards/durable.js';
+import { halfMessages } from './guards/half-messages.js';
 import { reading } from './guards/reading.js';
 import { storing } from './guards/storing.js';
+import { ledgers } from './guards/ledger.js';
 import { openFetches } from './guards/open-fetches.js';
 import { ordered } from './guards/ordered.js';
+import { forwarding } from './guards/forwarding.js';
 import { orderingOperators } from './guards/ordering-operators.js';
 import { owning } from './guards/owning.js';
 import { outcomes } from './guards/outcomes.js';
@@ -39,6 +42,6 @@ export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
   ...owning, ...ordered, ...deaths, ...openFetches, ...orderingOperators, ...raising,
-  ...durable, ...topology, ...http,
+  ...forwarding, ...durable, ...halfMessages, ...topology, ...http, ...ledgers,
   ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls,
 ];

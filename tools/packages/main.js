@@ -17,9 +17,10 @@ execFileSync('npm', ['pack', '--silent', '--pack-destination', TARGET, ...LIBRAR
   stdio: 'inherit',
 });
 
-/** Copies the files that the compiler passes over: scripts for Redis, and the metadata of npm. */
+/** Copies the files that the compiler passes over: scripts for Redis, migrations of SQL, and the metadata of npm. */
 function addRest(source, target) {
   cpSync(join(source, 'src'), join(target, 'src'), { recursive: true, filter: (path) => !path.endsWith('.ts') });
+  if (existsSync(join(source, 'migrations'))) cpSync(join(source, 'migrations'), join(target, 'migrations'), { recursive: true });
   copyFileSync(join(source, 'package.json'), join(target, 'package.json'));
   copyFileSync(join(ROOT, 'LICENSE'), join(target, 'LICENSE'));
 }

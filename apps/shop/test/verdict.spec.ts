@@ -30,7 +30,7 @@ const NO_FAILURES: ReadonlyMap<string, string> = new Map();
 const NONE_SPECIAL = { deduplicated: 0, discarded: 0, expired: 0, filtered: 0, redriven: 0, lost: 0, dropped: 0 };
 const NONE_OF_DEAD_LETTERS = { hookFailed: 0, untold: 0, deadLettersDropped: 0 };
 const NONE = { ...NONE_SPECIAL, ...NONE_OF_DEAD_LETTERS };
-const NOTHING = { ...NONE, redelivered: 0, fenced: 0, lag: 0, lagSeconds: 0, pending: 0, retrying: 0, parked: 0 };
+const NOTHING = { ...NONE, redelivered: 0, fenced: 0, lag: 0, lagSeconds: 0, pending: 0, retrying: 0, parked: 0, forwarding: 0 };
 const STATE = { ...NOTHING, handled: 3, retried: 4, deadLettered: 1, deadLetters: 1 };
 const OBSERVATION: Observation = {
   groups: { inventory: STATE, notifications: { ...STATE, handled: 2 } },

@@ -115,6 +115,21 @@ export interface EventMap {
   };
   /** A call failed whose client lets it resolve all the same (`'fail-safe'`). */
   'call-given-up': { readonly service: string; readonly version: string; readonly method: string; readonly error: ErrorRecord };
+  /** A row of the outbox was not published by this attempt; `outcome` says what follows. */
+  'outbox-failed': EventPlace & {
+    readonly messageId: string;
+    readonly attempt: number;
+    readonly error: ErrorRecord;
+    readonly outcome: 'retry' | 'dead';
+    readonly delayMs?: number;
+  };
+  /**
+   * A topic or queue takes no rows of the outbox at present, as when Redis is away: they wait, and no attempt is counted. It is
+   * tried again after a pause; `failures` counts the tries since it last took a row.
+   */
+  'outbox-held': EventPlace & { readonly error: ErrorRecord; readonly failures: number; readonly pauseMs: number };
+  /** Rows of the outbox were published; `oldestMs` is the greatest age among them. */
+  'outbox-published': { readonly count: number; readonly oldestMs: number };
   /** A background loop met an error and goes on. */
   'loop-failed': EventPlace & { readonly loop: string; readonly error: ErrorRecord; readonly failures: number };
   /** A connection to Redis, in a Cluster to a `node`, `host:port`, changed its state; `closed`: this process needs it no more. */

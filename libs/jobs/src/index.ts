@@ -1,13 +1,17 @@
 export * from './connection/bull-connection.js';
 export * from './queue/connect-queue.js';
 export * from './queue/enqueue-options.js';
-export * from './queue/idempotency.js';
-export * from './queue/job-queue.js';
+export {
+  type Deduplication, deduplicationOf, IDEMPOTENCY_WINDOW_MS, keyedJobId, payloadsDiffer,
+} from './queue/idempotency.js';
+export * from './queue/job-forwards.js';
+export { type EnqueueItem, type EnqueueResult, type JobCounts, JobQueue, type QueueLookup } from './queue/job-queue.js';
 export * from './queue/prompt-close.js';
 export * from './queue/retention.js';
+export * from './queue/stored-jobs.js';
 export * from './queue/watch-queue.js';
 export type { StuckJob } from './worker/active-jobs.js';
-export * from './worker/job-context.js';
+export { JobContext } from './worker/job-context.js';
 export * from './worker/job-registration.js';
 export * from './worker/job-worker.js';
 export * from './worker/start-job-worker.js';

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 
 /** The parts of a ledger: each is in a slot of its own. */
-export const LEDGER_SHARDS = 8;
+export const LEDGER_SHARDS = 4;
 
 /** The keys of one part of a ledger. */
 export interface ShardKeys {
@@ -21,3 +21,14 @@ export function ledgerKeys(prefix: string, scope: string, shard: number): ShardK
 export function shardOf(id: string): number {
   return crc32(id) % LEDGER_SHARDS;
 }
+
+/**
+ * Hash: the results of the steps of one piece of work, by their names, in a slot of its own.
+ *
+ * @param id any text but one with half of a surrogate pair; what a key must not hold is encoded as in a URI
+ */
+export function memoKey(prefix: string, scope: string, id: string): string {
+  return `${prefix}:{memo:${scope}:${PLAIN_ID.test(id) ? id : encodeURIComponent(id)}}`;
+}
+
+const PLAIN_ID = /^[\w.-]*$/;

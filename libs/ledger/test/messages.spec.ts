@@ -42,7 +42,7 @@ async function state({ streams }: Pick<Subscriber, 'streams'>): Promise<GroupSta
 }
 
 /** How messages were settled: by their handler, without it, or as dead letters. */
-async function settled(one: Pick<Subscriber, 'streams'>, count: number): Promise<{ ran: number; deduplicated: number; deadLettered: number }> {
+async function settled(one: Pick<Subscriber, 'streams'>, count: number): Promise<Record<'ran' | 'deduplicated' | 'deadLettered', number>> {
   return waitFor(async () => {
     const { lag, handled, deduplicated, deadLettered } = await state(one);
     const isDone = lag === 0 && handled + deadLettered >= count;
@@ -59,7 +59,7 @@ describe('messages with the same key', () => {
     const children = await Promise.all(Array.from({ length: 8 }, () => child()));
     await publish(Array.from({ length: 64 }, (_, index) => (index % 2 === 0 ? 'one' : 'other')));
     const lines = children.map((each) => each.line());
-    lines.forEach((line) => line.catch(() => undefined));
+    for (const line of lines) line.catch(() => undefined);
     await waitFor(async () => (await effects('one')) + (await effects('other')) === 2, { what: 'both orders to be begun' });
     // While the two are at work, the others come again and again.
     await waitFor(async () => (await state(watching)).retrying > 0, { what: 'others to wait' });
@@ -71,7 +71,7 @@ describe('messages with the same key', () => {
   it('are handled again by another when the process that had one is killed at work', async () => {
     const killed = await child();
     await publish(['a']);
-    expect(await killed.line()).toBe('begun a 1');
+    expect(await killed.line()).toBe('begun a 1 1');
     const seen: number[] = [];
     const one = await subscriber(async (_, { attempt }) => void seen.push(attempt));
     await killed.kill();
@@ -83,7 +83,7 @@ describe('messages with the same key', () => {
   it('are not handled again when the process died between the record and the settlement', async () => {
     const killed = await child({ diesWhenDone: true });
     await publish(['a']);
-    expect(await killed.line()).toBe('begun a 1');
+    expect(await killed.line()).toBe('begun a 1 1');
     killed.tell('go');
     await killed.ended;
     const seen: string[] = [];
@@ -133,18 +133,16 @@ describe('messages with the same key', () => {
   });
 
   it('are released when their process stops, and begun by another at once', async () => {
-    const begun = new Promise<Subscriber>((resolve) => {
-      void subscriber(async () => {
-        resolve(one.started!);
-        await new Promise(() => undefined);
-      }).then((started) => (one.started = started));
+    let tell = (): void => undefined;
+    const begun = new Promise<void>((resolve) => (tell = resolve));
+    const one = await subscriber(() => {
+      tell();
+      return new Promise(() => undefined);
     });
-    const one: { started?: Subscriber } = {};
-    await waitFor(async () => one.started !== undefined, { what: 'the subscription' });
     await publish(['a']);
     await begun;
     const other = await subscriber(async () => undefined);
-    await one.started!.stop(0);
+    await one.stop(0);
     expect(await settled(other, 1)).toMatchObject({ ran: 1 });
     expect(other.ledger.counters).toMatchObject({ takenOver: 0, completed: 1 });
   });
@@ -206,13 +204,15 @@ describe('a message', () => {
 
   it('waits, without an attempt, while the ledger is full', async () => {
     const attempts: number[] = [];
-    const one = await subscriber(async (_, { attempt }) => void attempts.push(attempt), { ledger: { maxEntries: LEDGER_SHARDS } });
+    const small = { ledger: { maxEntries: LEDGER_SHARDS } };
+    const one = await subscriber(async (_, { attempt }) => void attempts.push(attempt), small);
     const [first, second] = ['id-7', 'id-19'];
     const other = await prepareSubscriber({ ...bed.options, ledger: { maxEntries: 8 * LEDGER_SHARDS } });
     bed.endWith(() => other.stop());
     const ids = Array.from({ length: 64 }, (_, index) => `filler-${index}`);
+    const { ledger: fuller, idempotency: { holder } } = other;
     const tokens = await Promise.all(ids.map(async (id) => {
-      return other.ledger.begin(id, other.idempotency.holder.member).then((begun) => (begun.kind === 'mine' ? begun.token : ''), () => '');
+      return fuller.begin(id, holder.member).then((begun) => (begun.kind === 'mine' ? begun.token : ''), () => '');
     }));
     await publish([first, second]);
     await waitFor(async () => one.ledger.counters.full >= 2, { what: 'the ledger to refuse' });
@@ -222,7 +222,7 @@ describe('a message', () => {
     expect(attempts).toEqual([1, 1]);
   });
 
-  it('of a batch is handed over once for its key, and the others of the batch with it', async () => {
+  it('is handed over once in a batch for its key, and the others of the batch with it', async () => {
     const one = await prepareSubscriber(bed.options);
     bed.endWith(() => one.stop());
     const seen: string[][] = [];

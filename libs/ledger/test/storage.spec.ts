@@ -45,8 +45,10 @@ async function age(ageMs: number): Promise<void> {
 describe('entries of a ledger that are done', () => {
   it('are kept for a window at the least, and go with the one after it', async () => {
     const ledger = await ledgerWith({ keepMs: HOUR_MS });
-    const [first, second, third] = idsOfOneShard(3) as [string, string, string];
+    const [first, second, third, ...more] = idsOfOneShard(6) as [string, string, string, ...string[]];
     await done(ledger, first);
+    for (const id of more) await done(ledger, id);
+    expect((await ledger.begin(first, 'nobody-1.1')).kind).toBe('done');
     await age(HOUR_MS);
     await done(ledger, second);
     expect((await ledger.begin(first, 'nobody-1.1')).kind).toBe('done');

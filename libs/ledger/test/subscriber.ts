@@ -1,5 +1,5 @@
 import { deliveryPipeline, type DeliveryContext, fixed, type LedgerHolder, type MessageIdempotency, Topic, topicOf } from '@millrace/core';
-import { Ledger, type LedgerOptions } from '@millrace/ledger';
+import { Ledger, type LedgerOptions, Memo } from '@millrace/ledger';
 import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import { createStreams, type Streams } from '@millrace/streams';
 import { IsString } from 'class-validator';
@@ -20,6 +20,9 @@ export interface SubscriberOptions extends PeerOptions {
   readonly isOrdered?: boolean;
   readonly attempts?: number;
   readonly ledger?: Partial<LedgerOptions>;
+  /** Handle messages as often as they come. */
+  readonly isPlain?: boolean;
+  readonly onExhausted?: 'dead-letter' | 'park';
 }
 
 /** A process whose handler of {@link Paid} is idempotent: by the order, unless it says otherwise. */
@@ -28,6 +31,7 @@ export interface Subscriber {
   readonly streams: Streams;
   readonly ledger: Ledger;
   readonly idempotency: MessageIdempotency;
+  readonly memo: Memo;
   readonly stop: (deadlineMs?: number) => Promise<void>;
 }
 
@@ -47,17 +51,19 @@ export async function prepareSubscriber(options: SubscriberOptions): Promise<Sub
     await ledger.stop();
     redis.close();
   };
-  return { redis, streams, ledger, idempotency: { ledger, holder, keyOf }, stop };
+  const memo = new Memo({ redis, prefix, scope: SCOPE });
+  return { redis, streams, ledger, memo, idempotency: { ledger, holder, keyOf }, stop };
 }
 
 export async function startSubscriber(options: SubscriberOptions, handle: Handle): Promise<Subscriber> {
   const subscriber = await prepareSubscriber(options);
-  const { attempts = 3, isOrdered = false } = options;
+  const { attempts = 3, isOrdered = false, isPlain = false, onExhausted } = options;
   const topic = topicOf(Paid);
   const retry = { attempts, backoff: fixed('20ms'), deadLetterOn: [] };
   const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;
-  const handler = deliveryPipeline({ topic, group: GROUP, retry, idempotency: subscriber.idempotency, handle: anyHandle });
-  const definition = { topic, group: GROUP, concurrency: 16, crashLimit: 10, ...(isOrdered ? { ordering: { by: 'key' as const } } : {}) };
+  const { memo, idempotency } = subscriber;
+  const handler = deliveryPipeline({ topic, group: GROUP, retry, memo, ...(isPlain ? {} : { idempotency }), handle: anyHandle });
+  const definition = { topic, group: GROUP, concurrency: 16, crashLimit: 10, ...(isOrdered ? { ordering: { by: 'key' as const, onExhausted } } : {}) };
   await subscriber.streams.subscribe(definition, handler);
   return subscriber;
 }

@@ -69,7 +69,35 @@ export type {
 } from '@millrace/core';
 export { JobContext, JobQueue } from '@millrace/jobs';
 export type { EnqueueItem, EnqueueOptions, EnqueueResult, JobCounts, StuckJob } from '@millrace/jobs';
-export type { SqlDatabase } from '@millrace/outbox';
+export {
+  createTables,
+  drizzleSource,
+  knexSource,
+  kyselySource,
+  migrations,
+  mysqlSource,
+  Outbox,
+  pgliteSource,
+  pgSource,
+  SourceOptions,
+  typeormSource,
+} from '@millrace/outbox';
+export type {
+  DeadQuery,
+  DeadRow,
+  InboxPlace,
+  Migration,
+  MigrationPlaces,
+  OutboxCounts,
+  OutboxEnqueueOptions,
+  OutboxItem,
+  OutboxJobItem,
+  OutboxPublishOptions,
+  OutboxReceipt,
+  SqlDatabase,
+  SqlDialect,
+  SqlSource,
+} from '@millrace/outbox';
 export {
   Balancer,
   BroadcastCallOptions,
@@ -142,7 +170,9 @@ export type {
 export { ENVIRONMENT, type EnvironmentVariable, readEnvironment } from './config/environment.js';
 export type { HandlerSelection, SelectedHandlers } from './config/handler-selection.js';
 export { CallsOptions } from './config/calls-options.js';
+export { type DatabaseSource, InboxOptions } from './config/inbox-options.js';
 export { MillraceOptions } from './config/millrace-options.js';
+export { OutboxOptions } from './config/outbox-options.js';
 export type {
   ClusterOptions, RedisClusterOptions, RedisIoredisOptions, RedisLoginOptions, RedisOptions, RedisSentinelOptions,
   RedisTlsOptions, SentinelOptions,
@@ -162,6 +192,7 @@ export type { JobWorkerState } from './jobs/job-workers.js';
 export { Ledgers, type LedgerState } from './module/ledgers.js';
 export type { LifecycleState } from './module/lifecycle.js';
 export { MillraceModule } from './module/millrace.module.js';
+export type { OutboxState } from './module/outbox.js';
 export { InjectDatabase } from './module/tokens.js';
 export { LocalSubscriptions } from './subscribe/local-subscriptions.js';
 export type { SubscriptionState } from './subscribe/subscriptions.js';

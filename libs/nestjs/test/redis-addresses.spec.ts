@@ -84,7 +84,7 @@ describe('options about where Redis is', () => {
     [{ cluster: { nodes: ['a'], natmap: {} } }, "option 'natmap' is not known: did you mean 'natMap'?"],
     [{ cluster: { nodes: ['a'], tls: true } }, "option 'tls' is not known"],
     [{ cluster: { nodes: ['a'] }, host: 'b' }, "option 'host' is not known"],
-    [{ cluster: { nodes: ['a'] }, sentinel: { nodes: ['a'], primary: 'b' } }, "option 'sentinel' is not known"],
+    [{ cluster: { nodes: ['a'] }, sentinel: { nodes: ['a'], primary: 'b' } }, 'both cluster and sentinel'],
     [{ cluster: { nodes: ['a'] }, tls: { caa: 'x' } }, "option 'caa' is not known: did you mean 'ca'?"],
     [{ sentinel: { nodes: ['a'], primary: 'b', pasword: 'secret' } }, "option 'pasword' is not known: did you mean 'password'?"],
     [{ sentinel: { nodes: ['a'], primary: 'b', tls: { caa: 'x' } } }, "option 'caa' is not known: did you mean 'ca'?"],

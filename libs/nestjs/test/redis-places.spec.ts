@@ -62,6 +62,34 @@ describe('where Redis is', () => {
 
   it('is said once, by the options before the environment', () => {
     expect(problemOf({}, { REDIS_URL: 'redis://a', REDIS_SENTINELS: 'b' })).toContain('REDIS_URL and REDIS_SENTINELS both say where Redis is');
+    expect(problemOf({ redis: { cluster: { nodes: ['a'] }, sentinel: { nodes: ['b'], primary: 'p' } } })).toContain('both cluster and sentinel');
+    expect(problemOf({ redis: { cluster: { nodes: ['a'] }, database: 3 } })).toContain('a Redis Cluster has the database 0 alone');
+  });
+
+  it.each([
+    [{ REDIS_URL: 'redis://a', REDIS_TLS: '1' }, 'REDIS_TLS asks for encrypted connections, and REDIS_URL does not begin with rediss://'],
+    [{ REDIS_TLS: 'true' }, 'REDIS_TLS asks for encrypted connections'],
+    [{ REDIS_URL: 'redis://:s3cret@a', REDIS_PASSWORD: 'other' }, 'REDIS_PASSWORD would not be used: REDIS_URL has a user and a password of its own'],
+    [{ REDIS_SENTINELS: '', REDIS_SENTINEL_PRIMARY: 'p' }, 'REDIS_SENTINEL_PRIMARY is set, and REDIS_SENTINELS is not'],
+    [{ REDIS_CLUSTER_NODES: 'a', MILLRACE_REDIS_SENTINEL_CA: 'x' }, 'MILLRACE_REDIS_SENTINEL_CA is set, and REDIS_SENTINELS is not'],
+    [{ REDIS_URL: 'redis://a', REDIS_NAT_MAP: 'a:1=b:2' }, 'REDIS_NAT_MAP is set'],
+  ])('is not guessed where variables contradict each other: %j', (env, problem) => {
+    expect(problemOf({}, env)).toContain(problem);
+    expect(problemOf({}, env)).not.toMatch(/s3cret|other/);
+  });
+
+  it('takes the user and the password of the environment for a URL without', () => {
+    expect(targetOf({}, { REDIS_URL: 'redis://a:1/2', REDIS_PASSWORD: 'p@:#' })).toEqual({ url: 'redis://:p%40%3A%23@a:1/2' });
+    expect(targetOf({}, { REDIS_USERNAME: 'shop', REDIS_PASSWORD: 'p' })).toEqual({ url: 'redis://shop:p@127.0.0.1:6379' });
+    expect(targetOf({}, { REDIS_URL: 'redis://a', REDIS_TLS: '0', REDIS_SENTINEL_TLS: '0' })).toEqual({ url: 'redis://a' });
+  });
+
+  it('names the variable, and the way to write it, for what is no address', () => {
+    const said = problemOf({}, { REDIS_CLUSTER_NODES: 'redis://127.0.0.1:12002,,' });
+    expect(said).toContain('REDIS_CLUSTER_NODES holds something that is no address');
+    expect(said).toContain('leave out redis://');
+    expect(said.match(/"" is no address/g)).toHaveLength(1);
+    expect(problemOf({}, { REDIS_SENTINELS: 'a:b', REDIS_SENTINEL_PRIMARY: 'p' })).toContain('REDIS_SENTINELS holds');
     expect(targetOf({ redis: 'redis://a' }, { REDIS_CLUSTER_NODES: 'b' })).toEqual({ url: 'redis://a' });
   });
 

@@ -19,12 +19,15 @@ describe('settings', () => {
       redis: { url: 'redis://127.0.0.1:6379' },
       prefix: 'millrace',
       databaseUrl: null,
+      databaseSource: null,
       databaseWanted: false,
       databaseConnections: 10,
       inboxKeepMs: 7 * 86_400_000,
+      inbox: { place: { table: 'millrace_inbox', ownerTable: 'millrace_owner' }, createTables: true },
       handlers: 'all',
       tags: [],
       leaseMs: 15_000,
+      outbox: null,
       shutdownTimeoutMs: 25_000,
       publishDeadlineMs: 10_000,
       publishBufferBytes: 67_108_864,
@@ -52,6 +55,19 @@ describe('settings', () => {
       redis: { url: 'redis://here:1' }, databaseUrl: 'postgres://db/y', databaseWanted: true, prefix: 'ours', leaseMs: 4_000, shutdownTimeoutMs: 5_000,
       handlers: 'none', publishDeadlineMs: 6_000, inboxKeepMs: 3_600_000,
     });
+  });
+
+  it('have a source of transactions, which wins over the URL of the environment', () => {
+    const database = { dialect: 'mysql', transaction: () => Promise.reject(new Error('not here')), within: () => ({}) };
+    const inbox = { table: 'handled', schema: 'elsewhere', createTables: false };
+    expect(readSettings({ database, inbox }, { DATABASE_URL: 'postgres://db/x' })).toMatchObject({
+      databaseUrl: null,
+      databaseSource: database,
+      databaseWanted: true,
+      inbox: { place: { table: 'handled', ownerTable: 'millrace_owner', schema: 'elsewhere' }, createTables: false },
+    });
+    for (const wrong of [{ ...database, dialect: 'oracle' }, {}, 7]) expect(problemsOf({ database: wrong })).toEqual([expect.stringContaining('database must be the URL')]);
+    expect(problemsOf({ inbox: { table: 'Handled', createTable: true } })).toHaveLength(2);
   });
 
   it('have bounds of calls, and name each that is wrong', () => {

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
-  type DeliveryContext, Halves, MessageType, MillraceModule, Publisher, Subscribe, Topic, TransactionCheck, TransactionCheckContext,
-  type TransactionState,
+  type DeliveryContext, Halves, MessageType, MillraceModule, Publisher, Subscribe, Topic, TransactionCheck,
+  TransactionCheckContext, type TransactionState,
 } from '@millrace/nestjs';
 import { listen } from '@millrace/core';
 import { IsString } from 'class-validator';
@@ -70,7 +70,8 @@ describe('a half message of an application', () => {
     await publisher.get(Publisher).publishHalf(OrderPlaced, order, { checkAfter: '1s', headers: { tenant: 't' } });
     await publisher.close();
     const app = await bench.app({ providers: [Inventory, Orders] }, { prefix });
-    const [{ order: asked, context }] = (await app.get(Orders).has(1)) as [{ order: OrderPlaced; context: TransactionCheckContext }];
+    const [entry] = await app.get(Orders).has(1);
+    const { order: asked, context } = entry!;
     expect(asked).toBeInstanceOf(OrderPlaced);
     expect(asked).toEqual(order);
     expect(context).toBeInstanceOf(TransactionCheckContext);

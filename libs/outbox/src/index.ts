@@ -1,4 +1,5 @@
 export * from './database/connect-database.js';
+export * from './database/source-database.js';
 export * from './database/sql-database.js';
 export * from './database/sql-source.js';
 export * from './embedded/find-database.js';
@@ -13,3 +14,12 @@ export * from './sources/pg-source.js';
 export * from './sources/pglite-source.js';
 export * from './sources/source-options.js';
 export * from './sources/typeorm-source.js';
+export * from './outbox/database-source.js';
+export * from './outbox/dead-row.js';
+export { mysqlOutboxSchema } from './outbox/outbox-mysql.js';
+export * from './outbox/outbox-names.js';
+export { postgresOutboxSchema } from './outbox/outbox-postgres.js';
+export * from './outbox/outbox.js';
+export * from './relay/outbox-relay.js';
+export type { RelayPorts } from './relay/publication.js';
+export * from './relay/relay-options.js';

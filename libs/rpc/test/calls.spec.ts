@@ -8,14 +8,6 @@ import { call, failureOf, gate, RpcGround, serve, SERVICE } from './rpc-ground.j
 describe('calls', () => {
   const ground = new RpcGround('calls');
 
-  it('resolve with the text that the method answered', async () => {
-    const [server, caller] = [await ground.start(), await ground.start()];
-    await serve(server, { echo: async ({ payload }) => payload, nothing: async () => null });
-    expect(await call(caller, 'echo', { payloadJson: '{"a":"\\"b"}' })).toBe('{"a":"\\"b"}');
-    expect(await call(caller, 'nothing')).toBeNull();
-    expect(caller.rpc.callerCounters).toMatchObject({ sent: 2, answered: 2, inFlight: 0 });
-  });
-
   it('show the method who calls, by which id, with which headers, and how long it may take', async () => {
     const [server, caller] = [await ground.start(), await ground.start()];
     await serve(server, {
@@ -76,14 +68,6 @@ describe('calls', () => {
     expect(most).toBe(3);
   });
 
-  it('reach the chosen instance, and no other', async () => {
-    const [one, other, caller] = [await ground.start(), await ground.start(), await ground.start()];
-    const { member } = await serve(one, { who: async () => '"one"' }, { concurrency: 1 });
-    await serve(other, { who: async () => '"other"' });
-    const answers = await Promise.all(Array.from({ length: 20 }, () => call(caller, 'who', { instance: member })));
-    expect(new Set(answers)).toEqual(new Set(['"one"']));
-  });
-
   it('are rejected at once when nobody has ever served the service, or the chosen instance has gone', async () => {
     const [server, caller] = [await ground.start(), await ground.start()];
     const failure = await failureOf(call(caller, 'echo'));
@@ -105,23 +89,6 @@ describe('calls', () => {
     expect(failures).toEqual([expect.objectContaining({ code: 'BACK_PRESSURE', retryable: true }), expect.objectContaining({ code: 'BACK_PRESSURE' })]);
     held.open();
     await Promise.all(calls.slice(0, 3));
-  });
-
-  it('resolve when Redis has the request if they are one-way, and nobody answers', async () => {
-    const [server, caller] = [await ground.start(), await ground.start()];
-    const heard: string[] = [];
-    await serve(server, { note: async ({ payload }) => (heard.push(payload), '"unheard"') });
-    expect(await call(caller, 'note', { oneWay: true, payloadJson: '"x"' })).toBeNull();
-    await waitFor(() => heard.length === 1, { what: 'the note to be heard' });
-    await waitFor(async () => (await ground.command('XLEN', requestsKey(ground.prefix, SERVICE))) === 0, { what: 'it to be settled' });
-    expect(server.rpc.serverCounters).toMatchObject({ answered: 0, droppedAnswers: 0 });
-    expect(caller.rpc.callerCounters).toMatchObject({ sent: 1, answered: 0 });
-  });
-
-  it('say that the service has no such method', async () => {
-    const [server, caller] = [await ground.start(), await ground.start()];
-    await serve(server, {});
-    expect(await failureOf(call(caller, 'nope'))).toMatchObject({ code: 'UNKNOWN_METHOD' });
   });
 
   it('bring the error of the method, without its stack', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { RedisFailure } from '@millrace/redis';
-import { inboxKey, requestsKey, SERVERS } from '@millrace/rpc';
+import { requestsKey } from '@millrace/rpc';
 import { SlottedTopology, waitFor } from '@millrace/testing';
 import { call, failureOf, gate, RpcGround, serve, SERVICE } from './rpc-ground.js';
 import { replaceSending } from './sending.js';
@@ -8,8 +8,6 @@ import { replaceSending } from './sending.js';
 describe('calls in flight', () => {
   const ground = new RpcGround('connections');
   const stream = (): string => requestsKey(ground.prefix, SERVICE);
-
-  const pending = async (): Promise<number> => ((await ground.command('XPENDING', stream(), SERVERS)) as [number])[0];
 
   type Make = (value: number) => Promise<string | null>;
 
@@ -35,23 +33,6 @@ describe('calls in flight', () => {
       await proxy.pass();
     });
     expect(answers).toEqual(answers.map((_, value) => `${value}`));
-  });
-
-  it('are all answered when they are not idempotent and the replies to their caller are lost', async () => {
-    const server = await ground.start();
-    const { process: caller, proxy } = await ground.startBehindProxy();
-    const executed: string[] = [];
-    await serve(server, { note: async ({ payload }) => (executed.push(payload), payload) }, { idempotent: false });
-    await call(caller, 'note', { idempotent: false });
-    executed.length = 0;
-    const dropped = proxy.dropReplies();
-    const calls = Array.from({ length: 20 }, (_, value) => call(caller, 'note', { payloadJson: `${value}`, idempotent: false, timeoutMs: 30_000 }));
-    await dropped;
-    await waitFor(() => executed.length === 20, { what: 'all to be executed' });
-    await proxy.pass();
-    expect(await Promise.all(calls)).toEqual(calls.map((_, value) => `${value}`));
-    expect(executed).toHaveLength(20);
-    expect(caller.rpc.callerCounters).toMatchObject({ sent: 21, answered: 21 });
   });
 
   it('are sent when a connection that breaks refuses them before it says so', async () => {
@@ -115,23 +96,6 @@ describe('calls in flight', () => {
     expect(await patient).toBe('7');
   });
 
-  it('are answered, and executed once, when an instance loses the replies with its requests', async () => {
-    const caller = await ground.start();
-    const { process: server, proxy } = await ground.startBehindProxy();
-    const executed: string[] = [];
-    await serve(server, { note: async ({ payload }) => (executed.push(payload), payload) }, { idempotent: false });
-    await call(caller, 'note', { idempotent: false });
-    executed.length = 0;
-    const dropped = proxy.dropReplies();
-    const calls = [1, 2, 3].map((value) => call(caller, 'note', { payloadJson: `${value}`, idempotent: false, timeoutMs: 30_000 }));
-    await waitFor(async () => (await pending()) === 3, { what: 'the instance to be given all' });
-    await dropped;
-    expect(executed).toEqual([]);
-    await proxy.pass();
-    expect(await Promise.all(calls)).toEqual(['1', '2', '3']);
-    expect(executed.sort()).toEqual(['1', '2', '3']);
-  });
-
   it('are answered once when an instance loses the reply to its answers', async () => {
     const caller = await ground.start();
     const { process: server, proxy } = await ground.startBehindProxy({ leaseMs: 30_000 });
@@ -151,21 +115,6 @@ describe('calls in flight', () => {
     await waitFor(() => server.rpc.serverCounters.answered === 4, { what: 'the answers to be settled' });
     expect(caller.rpc.callerCounters).toMatchObject({ answered: 4, lateAnswers: 0 });
     expect(server.rpc.serverCounters).toMatchObject({ fenced: 0 });
-  });
-
-  it('are answered when the inbox vanishes', async () => {
-    const [server, caller] = [await ground.start(), await ground.start()];
-    const held = gate();
-    let from = '';
-    await serve(server, { hold: (request) => ((from = request.caller), held.promise.then(() => '"kept"')) });
-    const calling = call(caller, 'hold');
-    await waitFor(() => from !== '', { what: 'it to be begun' });
-    const inbox = inboxKey(ground.prefix, from);
-    await ground.command('DEL', inbox);
-    await waitFor(async () => (await ground.command('EXISTS', inbox)) === 1, { what: 'the inbox to be made again' });
-    held.open();
-    expect(await calling).toBe('"kept"');
-    expect(caller.rpc.callerCounters).toMatchObject({ inboxesMade: 1 });
   });
 
   it('work again when Redis has lost all streams', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { requestsKey, RpcCancelledError, RpcTimeoutError } from '@millrace/rpc';
+import { requestsKey, RpcTimeoutError } from '@millrace/rpc';
 import { waitFor } from '@millrace/testing';
 import { call, failureOf, gate, RpcGround, serve, SERVICE, untilAborted } from './rpc-ground.js';
 
@@ -78,26 +78,6 @@ describe('a call that is not answered in time', () => {
 describe('a call that its caller cancels', () => {
   const ground = new RpcGround('cancels');
   const stream = (): string => requestsKey(ground.prefix, SERVICE);
-
-  it('is not executed when nobody took it', async () => {
-    const [server, caller] = [await ground.start(), await ground.start()];
-    const held = gate();
-    let notes = 0;
-    const note = async (): Promise<null> => ((notes += 1), null);
-    await serve(server, { hold: () => held.promise.then(() => null), note }, { concurrency: 1 });
-    const first = call(caller, 'hold');
-    const giveUp = new AbortController();
-    const noting = failureOf(call(caller, 'note', { signal: giveUp.signal }));
-    await waitFor(() => caller.rpc.callerCounters.sent === 2, { what: 'both to be stored' });
-    giveUp.abort(new Error('no need'));
-    const failure = await noting;
-    expect(failure).toBeInstanceOf(RpcCancelledError);
-    expect(failure).toMatchObject({ code: 'CALL_CANCELLED', cause: { message: 'no need' } });
-    await waitFor(async () => (await ground.command('XLEN', stream())) === 1, { what: 'the request to be withdrawn' });
-    held.open();
-    await first;
-    expect(notes).toBe(0);
-  });
 
   it('has its signal aborted when it was begun, and gets no answer', async () => {
     const [server, caller] = [await ground.start(), await ground.start()];

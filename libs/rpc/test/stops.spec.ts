@@ -56,20 +56,6 @@ describe('a stop', () => {
     expect(reasons[2]).toBe('CLOSED');
   });
 
-  it('reads nothing more: all that comes then is for other instances', async () => {
-    const [server, caller, other] = [await ground.start(), await ground.start(), await ground.start()];
-    const [begun, held] = [gate(), gate()];
-    const serving = await serve(server, { hold: () => (begun.open(), held.promise.then(() => '"old"')) });
-    const first = call(caller, 'hold');
-    await begun.promise;
-    const stopping = serving.stop(10_000);
-    await serve(other, { hold: async () => '"new"' });
-    expect(await call(caller, 'hold')).toBe('"new"');
-    held.open();
-    expect(await first).toBe('"old"');
-    await stopping;
-  });
-
   it('aborts methods that do not end by its deadline, and leaves their requests to others at once', async () => {
     const slow = { leaseMs: 3_000 };
     const [server, caller, other] = [await ground.start(slow), await ground.start(), await ground.start(slow)];

@@ -1,6 +1,6 @@
 import {
-  BROADCAST_GROUP, type BroadcastDefinition, type HalfPort, MillraceError, type PresencePort, type PublishPort, type SubscribePort,
-  type Subscription, type SubscriptionDefinition, type TopicDefinition,
+  BROADCAST_GROUP, type BroadcastDefinition, type HalfPort, MillraceError, type PresencePort, type PublishPort,
+  type SubscribePort, type Subscription, type SubscriptionDefinition, type TopicDefinition,
 } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import { Broadcast } from './broadcast/broadcast.js';
@@ -9,6 +9,7 @@ import { LoneSlot } from './consume/lone-slot.js';
 import { StreamSubscription } from './consume/subscription.js';
 import { Groups } from './group/groups.js';
 import { Presence } from './group/presence.js';
+import { ForwardSender } from './forward/forward-sender.js';
 import { HalfMessages } from './half/half-messages.js';
 import type { Halves } from './half/halves.js';
 import { Inspector } from './inspect/inspector.js';
@@ -86,6 +87,7 @@ export function createStreams(options: StreamsOptions): Streams {
   const tender = new TopicTender({ redis, prefix, log, counts });
   const budget = new PublishBudget(options.publishBufferBytes ?? DEFAULT_PUBLISH_BUFFER_BYTES);
   const publisher = new StreamPublisher({ redis, prefix, log, counts, deadlineMs, budget, tender, packing });
+  const sender = new ForwardSender({ redis, prefix, log, counts, tender, packing, publisher });
   const halves = new HalfMessages({ redis, prefix, log, counts, deadlineMs, budget, tender });
   const presence = new Presence({ redis, prefix, leaseMs });
   const loneSlot = new LoneSlot();
@@ -96,7 +98,7 @@ export function createStreams(options: StreamsOptions): Streams {
     assertOrdering(definition);
     const onDelayed = (): void => tender.delayed(definition.topic, 0);
     const onSettled = (partition: number): void => tender.settled(definition.topic.name, partition);
-    const parts = { redis, prefix, presence, rings, readers, loneSlot, stuckAfterMs, log, counts, onDelayed, onSettled };
+    const parts = { redis, prefix, presence, rings, readers, loneSlot, stuckAfterMs, log, counts, sender, onDelayed, onSettled };
     const start: Start<StreamSubscription> = (onStopped, closing) =>
       StreamSubscription.start({ ...parts, onStopped, closing }, definition, handling);
     const subscription = await subscriptions.add(definition, start);
@@ -132,15 +134,26 @@ export function createStreams(options: StreamsOptions): Streams {
       tender.subscribed(definition.topic, BROADCAST_GROUP, () => false);
       return subscription;
     },
-    stop: async (stopDeadlineMs) => {
-      const stopBy = performance.now() + stopDeadlineMs;
-      await Promise.all([subscriptions.stop(stopDeadlineMs), halves.stopChecks(stopDeadlineMs)]);
-      const flushMs = Math.max(stopBy - performance.now(), FLUSH_MS);
-      await Promise.all([publisher.close(flushMs), halves.close(flushMs)]);
-      await Promise.all([tender.stop(), presence.stop(), rings.stop()]);
-      readers.close();
-    },
+    stop: (stopDeadlineMs) => finish({ subscriptions, halves, publisher, upkeep: [tender, presence, rings], readers }, stopDeadlineMs),
   };
+}
+
+interface Finishing {
+  readonly subscriptions: Subscriptions;
+  readonly halves: HalfMessages;
+  readonly publisher: StreamPublisher;
+  readonly upkeep: readonly { stop(): Promise<void> }[];
+  readonly readers: ReaderPool;
+}
+
+/** Handlers end first: they may publish until then. */
+async function finish({ subscriptions, halves, publisher, upkeep, readers }: Finishing, deadlineMs: number): Promise<void> {
+  const stopBy = performance.now() + deadlineMs;
+  await Promise.all([subscriptions.stop(deadlineMs), halves.stopChecks(deadlineMs)]);
+  const flushMs = Math.max(stopBy - performance.now(), FLUSH_MS);
+  await Promise.all([publisher.close(flushMs), halves.close(flushMs)]);
+  await Promise.all(upkeep.map((part) => part.stop()));
+  readers.close();
 }
 
 function assertOrdering({ group, ordering }: SubscriptionDefinition): void {

@@ -54,7 +54,7 @@ export interface GroupKeys {
   readonly open: string;
   /**
    * Hash: the group's pause, the replays that its seeks have begun; in ordered mode its order, who owns the partition, the
-   * attempts of messages that stay with it, and the message at which it stopped.
+   * attempts of messages that stay with it, and the message at which it stopped; the lanes of the forward log.
    */
   readonly control: string;
   /** Sorted set of messages that wait for an operator: key in the form of URIs, a space, offset in 16 digits; scores are 0. */
@@ -63,6 +63,8 @@ export interface GroupKeys {
   readonly parkedText: string;
   /** Hash: key with such messages, in the same form -> `parked`, or `released` when they are to be handled. */
   readonly parkedKeys: string;
+  /** Hash: lane, generation, first number and how many -> messages and jobs that settled messages forward, until they are sent. */
+  readonly forward: string;
 }
 
 /** Offsets in one page of a group's settled bitmap: 8 KiB. An entry never crosses from one page into the next. */
@@ -105,6 +107,7 @@ export function groupKeys(prefix: string, place: { topic: string; partition: num
     parked: `${base}:parked`,
     parkedText: `${base}:parkedText`,
     parkedKeys: `${base}:parkedKeys`,
+    forward: `${base}:forward`,
   };
 }
 

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
-import { seedOf } from '@millrace/testing';
+import { seedOf, type TopologyName } from '@millrace/testing';
 import { chaos } from './chaos/chaos.js';
-import { type Mode, MODES, type TopologyName } from './chaos/plan.js';
+import { type Mode, MODES } from './chaos/plan.js';
 import { documentOf, lineOf } from './chaos/report.js';
 import { isClean } from './chaos/verdict.js';
 

@@ -4,6 +4,8 @@ import {
   type DeliveryContext,
   type Durability,
   fixed,
+  type ForwardedJobs,
+  Forwarding,
   type Ordering,
   type PartitionListeners,
   type Position,
@@ -73,16 +75,17 @@ interface Target extends PartitionListeners {
   readonly ordering?: Ordering;
   readonly rateLimit?: RateLimit;
   readonly deadLetters?: DeadLetterBounds;
+  readonly forwardedJobs?: ForwardedJobs;
 }
 
 export function subscribe(process: Pick<Process, 'streams'>, target: Target, handle: Handle): Promise<Subscription> {
   const topic: TopicDefinition = topicOf(target.topic);
   const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, unknownForMs = 0 } = target;
-  const { start = 'earliest', durability, prefilter, ordering, onAssigned, onRevoked, rateLimit, deadLetters } = target;
+  const { start = 'earliest', durability, prefilter, ordering, onAssigned, onRevoked, rateLimit, deadLetters, forwardedJobs } = target;
   const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;
-  const handler = deliveryPipeline({ topic, group, retry, timeoutMs, handle: anyHandle });
+  const handler = deliveryPipeline({ topic, group, retry, timeoutMs, handle: anyHandle, forwarding: new Forwarding({ jobs: forwardedJobs }) });
   const definition = { topic, group, concurrency, crashLimit, unknownForMs, start, ...(durability ? { durability } : {}) };
-  const bounds = { ...(rateLimit ? { rateLimit } : {}), ...(deadLetters ? { deadLetters } : {}) };
+  const bounds = { forwardedJobs, ...(rateLimit ? { rateLimit } : {}), ...(deadLetters ? { deadLetters } : {}) };
   const optional = { ...bounds, ...(prefilter ? { prefilter } : {}), ...(ordering ? { ordering, onAssigned, onRevoked } : {}) };
   return process.streams.subscribe({ ...definition, ...optional }, handler);
 }

@@ -225,7 +225,7 @@ describe('tending', () => {
     expect(await tended()).toBe('UNDECLARED');
     expect(await bed.command('ZCARD', due)).toBe(1);
     await bed.command('XGROUP', 'CREATE', again, 'g', '0', 'MKSTREAM');
-    expect(await tended()).toEqual([1, -1]);
+    expect(await tended()).toEqual([1, -1, 0]);
     expect([await bed.command('ZCARD', due), await bed.command('XLEN', again)]).toEqual([0, 1]);
   });
 
@@ -270,7 +270,7 @@ describe('putting back', () => {
     await held(2);
     await readAs('a', bed.place(Single, 'g').keys.log).catch(() => []);
     await bed.command('XGROUP', 'CREATECONSUMER', bed.place(Single, 'g').keys.log, 'g', 'idle');
-    expect(await tended()).toEqual([0, -1, 'a', 2, 0, 'idle', 0, 0]);
+    expect(await tended()).toEqual([0, -1, 0, 'a', 2, 0, 'idle', 0, 0]);
   });
 
   it('counts a crash for all messages that a dead process held, and none for those of a lost reply', async () => {

@@ -1,6 +1,7 @@
 export { freePort } from '@millrace/redis';
 export * from './breaking-proxy.js';
 export * from './certificates.js';
+export * from './chaos/chaos-site.js';
 export * from './chaos/course.js';
 export * from './chaos/crew.js';
 export * from './chaos/draw.js';
@@ -24,6 +25,7 @@ export * from './sites/sentinel-site.js';
 export * from './sites/site.js';
 export * from './sites/standalone-site.js';
 export * from './slotted-topology.js';
+export * from './sql-servers.js';
 export * from './tcp-proxy.js';
 export * from './test-redis.js';
 export * from './typescript-child.js';

@@ -126,8 +126,8 @@ export const ordered = [
   {
     name: 'ordered: what was in hand when a read was sent is no new message',
     file: `${ORDERED}/owned-partition.ts`,
-    find: 'new Map([...from.inHand, ...this.#inHand()])',
-    replace: 'this.#inHand()',
+    find: 'new Map([...from.inHand, ...this.#inHand.all()])',
+    replace: 'this.#inHand.all()',
     spec: LATE_READS_SPEC,
     title: 'a message that was redriven is handled once, though it is settled while a read is on its way that brings it again',
   },
@@ -157,7 +157,7 @@ export const ordered = [
   },
   {
     name: 'ordered: a message that a handler has is not begun again',
-    file: `${ORDERED}/owned-partition.ts`,
+    file: `${ORDERED}/messages-in-hand.ts`,
     find: 'const fresh = open.filter(({ name }) => !inHand.has(name));',
     replace: 'const fresh = open;',
     spec: CRASHES_SPEC,
@@ -166,8 +166,8 @@ export const ordered = [
   {
     name: 'ordered: a message that is settled while it is looked up stays in hand',
     file: `${ORDERED}/owned-partition.ts`,
-    find: 'new Map([...before, ...this.#inHand()])',
-    replace: 'this.#inHand()',
+    find: 'new Map([...before, ...this.#inHand.all()])',
+    replace: 'this.#inHand.all()',
     spec: REPLIES_SPEC,
     title: 'a message that is settled while it is looked up is not handled again',
   },

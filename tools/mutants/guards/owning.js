@@ -7,6 +7,7 @@ const DEATHS_SPEC = 'libs/streams/test/ordered/uncounted-deaths.spec.ts';
 const RECORDS_SPEC = 'libs/streams/test/own/owner-records.spec.ts';
 const INBOX = 'libs/outbox/src/inbox';
 const SQL_SPEC = 'libs/outbox/test/sql-owner.spec.ts';
+const SOURCES_SPEC = 'libs/outbox/test/sources.spec.ts';
 const FENCE_SPEC = 'libs/nestjs/test/owner-fence.spec.ts';
 const STEP_SPEC = 'libs/streams/test/own/ownership-step.spec.ts';
 
@@ -166,7 +167,7 @@ export const owning = [
   },
   {
     name: 'the database refuses an owner of another term',
-    file: `${INBOX}/owner-table.ts`,
+    file: `${INBOX}/postgres-inbox.ts`,
     find: ' AND epoch = $4 AND member = $5 FOR SHARE',
     replace: " AND $4 > 0 AND $5::text <> '' FOR SHARE",
     spec: SQL_SPEC,
@@ -174,11 +175,35 @@ export const owning = [
   },
   {
     name: 'the database tells two owners apart that a failover gave one epoch',
-    file: `${INBOX}/owner-table.ts`,
+    file: `${INBOX}/postgres-inbox.ts`,
     find: ' AND member = $5',
     replace: " AND $5::text <> ''",
     spec: SQL_SPEC,
     title: 'is refused under the epoch of another owner',
+  },
+  {
+    name: 'MySQL refuses an owner of another term',
+    file: `${INBOX}/mysql-inbox.ts`,
+    find: ' AND epoch = $3 AND member = $4',
+    replace: " AND $3 > 0 AND $4 <> ''",
+    spec: SOURCES_SPEC,
+    title: 'is recorded with its first message, and refused under an epoch below the known one',
+  },
+  {
+    name: 'a library commits only the transaction that has recorded the message',
+    file: `${INBOX}/inbox-database.ts`,
+    find: '    if (!(await isOpen(sql, mark))) throw leftTransaction();\n',
+    replace: '',
+    spec: SOURCES_SPEC,
+    title: 'takes no handler for a success that goes on after a failed statement',
+  },
+  {
+    name: 'a transaction of a library is of no use after its handler',
+    file: 'libs/outbox/src/database/lent-handle.ts',
+    find: '    isEnded = true;\n',
+    replace: '',
+    spec: SOURCES_SPEC,
+    title: 'lets nothing through after the handler',
   },
   {
     name: 'an owner that the database refuses goes above the epoch that it knows',

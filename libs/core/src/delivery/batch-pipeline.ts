@@ -1,20 +1,23 @@
 import { payloadClassOf } from '../contract/message-type.js';
+import type { MemoPort } from '../memo/memo-port.js';
 import { goesBack } from '../middleware/attempt.js';
 import { chain, type Middleware, type Step } from '../middleware/chain.js';
 import { decoding } from '../middleware/decoding.js';
 import { begunTurn, endOf, type Idempotency } from '../middleware/idempotency.js';
-import { outcomes } from '../middleware/outcomes.js';
+import { handled, outcomes } from '../middleware/outcomes.js';
 import { timing } from '../middleware/timing.js';
 import { GOES_BACK, Verdict } from '../middleware/verdict.js';
 import { BatchContext } from './batch-context.js';
 import { DeliveryContext } from './context.js';
+import type { Forwards } from './forwards.js';
 import { decided } from './lease.js';
 import { leaseOfAll } from './lease-of-all.js';
 import { MessageAttempt } from './message-attempt.js';
 import { messagePlace } from './message-place.js';
-import { idempotencyOf, type PipelineParts, retryOf } from './pipeline.js';
+import { idempotencyOf, meansOf, type PipelineParts, retryOf } from './pipeline.js';
 import type { BatchHandler } from './ports.js';
-import { outcomeOfFailure } from './retry.js';
+import type { Outcome } from './outcome.js';
+import { outcomeOfFailure, type RetryPolicy } from './retry.js';
 
 export interface BatchPipelineParts extends Omit<PipelineParts, 'inbox' | 'handle'> {
   /** The user's handler with everything that surrounds it. */
@@ -40,26 +43,28 @@ const READ = new Verdict({ kind: 'ack' });
  */
 export function batchPipeline(parts: BatchPipelineParts): BatchHandler {
   const { topic, idempotency, timeoutMs = null } = parts;
+  const means = meansOf(parts);
   const policy = retryOf(parts);
   const decode = decoding<MessageAttempt>(({ delivery }) => payloadClassOf(topic, delivery.message), messagePlace(parts));
   const begin = idempotency ? [beginning(idempotencyOf(parts, idempotency))] : [];
   const read = outcomes(policy, chain([decode, ...begin], () => READ));
   const handle = chain([timing<BatchAttempt>(timeoutMs, ({ signal }) => signal)], handedTo(parts));
   return async (deliveries) => {
-    const messages = deliveries.map((delivery) => new MessageAttempt(delivery));
+    const messages = deliveries.map((delivery) => new MessageAttempt(delivery, means));
     const before = await Promise.all(messages.map(read));
     // Rules may take their time: a message that goes back meanwhile is not begun here.
     const handed = messages.filter((message, index) => before[index] === READ.outcome && !goesBack(message));
     const failures = handed.length > 0 ? await failuresIn(handle, handed) : new Map<MessageAttempt, unknown>();
     const begun = new Set(handed);
-    const ends = messages.map((message, index) => {
+    const found = messages.map((message, index) => {
       if (!begun.has(message)) return before[index] === READ.outcome ? GOES_BACK.outcome : before[index]!;
-      const fails = failures.has(message);
-      return decided(message.lease, fails ? outcomeOfFailure(policy, message.number, failures.get(message)) : READ.outcome);
+      const outcome = failures.has(message) ? outcomeOfFailure(policy, message.number, failures.get(message)) : handledOrFailed(policy, message);
+      message.forwards?.drop();
+      return outcome;
     });
-    if (!idempotency) return ends;
-    const counting = await Promise.all(messages.map(({ turn }, index) => endOf(turn, ends[index]!)));
-    return counting.map((outcome, index) => decided(messages[index]!.lease, outcome));
+    const known = found.some((outcome) => outcome instanceof Promise) ? await Promise.all(found) : (found as Outcome[]);
+    const ends = idempotency ? await Promise.all(messages.map(({ turn }, index) => endOf(turn, known[index]!))) : known;
+    return ends.map((outcome, index) => (begun.has(messages[index]!) ? decided(messages[index]!.lease, outcome) : outcome));
   };
 }
 
@@ -75,8 +80,24 @@ function beginning(rule: Idempotency<MessageAttempt>): Middleware<MessageAttempt
 
 function handedTo({ handle }: BatchPipelineParts): Step<BatchAttempt> {
   return ({ messages, signal, limit = signal, failures }) => {
-    const items = messages.map(({ delivery }) => new DeliveryContext(delivery));
+    const items = messages.map((message) => new DeliveryContext(message.delivery, itemParts(message)));
     return handle(messages.map(({ payload }) => payload as object), new BatchContext(items, limit, failures));
+  };
+}
+
+/** What it forwards may turn out not to be valid. */
+function handledOrFailed(policy: RetryPolicy, message: MessageAttempt): Outcome | Promise<Outcome> {
+  const outcome = handled(message);
+  return outcome instanceof Promise ? outcome.catch((thrown: unknown) => outcomeOfFailure(policy, message.number, thrown)) : outcome;
+}
+
+/** The signal of each is that of its message's lease alone. */
+function itemParts(message: MessageAttempt): { readonly memo: MemoPort | undefined; readonly opened: Forwards } {
+  return {
+    memo: message.memo,
+    get opened() {
+      return message.opened;
+    },
   };
 }
 

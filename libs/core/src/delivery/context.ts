@@ -1,7 +1,13 @@
+import type { TopicOf } from '../contract/defined-topic.js';
+import type { PayloadClass } from '../contract/topic.js';
 import { MillraceError } from '../errors.js';
 import { messageTimeMs } from '../message-id.js';
+import type { MemoPort } from '../memo/memo-port.js';
+import { StepMemo } from '../memo/step-memo.js';
+import type { PublishOptions } from '../publish/publish-options.js';
 import { type TraceContext, traceOf } from '../trace/trace-context.js';
 import type { Delivery } from './delivery.js';
+import type { Forwards } from './forwards.js';
 import { ownTransaction } from './own-transaction.js';
 import type { SqlTransaction, TransactionSource } from './sql-transaction.js';
 
@@ -9,6 +15,9 @@ interface ContextParts {
   /** The signal of its time limit. Default: the signal of the delivery. */
   readonly limit?: AbortSignal | undefined;
   readonly transaction?: SqlTransaction | undefined;
+  /** Messages and jobs that go out with the outcome. Absent: nothing can. It may throw FORWARD_REFUSED. */
+  readonly opened?: Forwards;
+  readonly memo?: MemoPort | undefined;
 }
 
 const NOTHING: ContextParts = {};
@@ -34,6 +43,7 @@ export class DeliveryContext {
   readonly redriven: number;
   readonly #delivery: Delivery;
   readonly #own: ContextParts;
+  #steps: StepMemo | undefined;
 
   constructor(delivery: Delivery, own: ContextParts = NOTHING) {
     const { message } = delivery;
@@ -78,6 +88,29 @@ export class DeliveryContext {
   }
 
   /**
+   * Runs a step of the handler, and remembers its result as JSON: another attempt, a redelivery and another process skip a step
+   * that is done, and get the result that was stored first. It is kept until the message is settled as done, for 7 days at the
+   * most. Calls with the same name in one attempt run the step once. A step that throws is not remembered. A process that dies
+   * between the step and its record repeats the step.
+   *
+   * @param step 1 to 256 bytes of UTF-8; 100 names a message at the most
+   * @throws MillraceError MEMO_TOO_LARGE, UNSERIALIZABLE_PAYLOAD the step ran, and is not remembered; MEMO_FULL, INVALID_INPUT;
+   *   MEMO_NOT_CONFIGURED for a broadcast or a dead letter; STATE_LOST, CLOSED the message is this process's no more
+   */
+  async once<T>(step: string, run: () => T | Promise<T>): Promise<T> {
+    this.#steps ??= this.#newSteps(step);
+    return this.#steps.once(step, run);
+  }
+
+  #newSteps(step: string): StepMemo {
+    const { memo } = this.#own;
+    if (!memo) throw noMemo(step, this.topic);
+    const [delivery, id] = [this.#delivery, this.messageId];
+    delivery.onDone = () => memo.forget(id);
+    return new StepMemo({ memo, id, lease: delivery.lease });
+  }
+
+  /**
    * The SQL transaction that also records the message in the inbox: what is written through it takes effect exactly when
    * the message counts as handled.
    * @throws MillraceError INBOX_NOT_CONFIGURED when the subscription was not made with `inbox: true`
@@ -101,4 +134,47 @@ export class DeliveryContext {
   transactionOf<Transaction>(source?: TransactionSource<Transaction>): Transaction {
     return ownTransaction(this.transaction, source);
   }
+
+  /**
+   * Publishes a message together with the settlement of this one: when the handler ends well and that is settled, the message is
+   * published, once, also when processes die in between. When the handler throws, or the message goes back, nothing is. It is
+   * validated and written at once; there is nothing to wait for. Where a rule of the payload takes its time or is broken, the attempt
+   * fails with that error when the handler ends.
+   *
+   * @returns the id of the message
+   * @throws MillraceError FORWARD_REFUSED where nothing can go out with this call: in broadcasts, in handlers of dead letters, with
+   *   the inbox or with `idempotency`, when the handler has ended; beyond 256 of them or 4 MiB
+   * @throws MillraceError those of {@link Publisher.publish} that say that nothing was stored
+   */
+  publish<T>(topic: TopicOf<T>, payload: NoInfer<T>, options?: PublishOptions): string {
+    return this.#forwards.publish(topic as TopicOf<never>, payload, options);
+  }
+
+  /**
+   * Enqueues a job together with the settlement of this message, as {@link publish} does with a message. `options` are those of
+   * `JobQueue.enqueue`.
+   *
+   * @returns the id of the job
+   * @throws MillraceError as {@link publish}; those of `JobQueue.enqueue` that say that nothing was stored
+   */
+  enqueue<T extends object>(job: PayloadClass<T>, payload: NoInfer<T>, options?: object): string {
+    return this.#forwards.enqueue(job, payload, options);
+  }
+
+  get #forwards(): Forwards {
+    const { opened } = this.#own;
+    if (opened) return opened;
+    throw new MillraceError(
+      'FORWARD_REFUSED',
+      `Group '${this.group}' cannot forward with this call for topic '${this.topic}': nothing is settled with it. Use Publisher.publish().`,
+    );
+  }
+}
+
+function noMemo(step: string, topic: string): MillraceError {
+  return new MillraceError(
+    'MEMO_NOT_CONFIGURED',
+    `ctx.once('${step}'): nothing is remembered of a broadcast or of a dead letter of topic '${topic}', so the step was not run. Use it in ` +
+      'a handler of a group.',
+  );
 }

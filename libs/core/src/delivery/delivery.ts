@@ -71,8 +71,12 @@ export interface Delivery {
   readonly lease: Lease;
   /** Tells the handler to stop: the signal of the lease, or one that also aborts when the time of the attempt is over. */
   readonly signal: AbortSignal;
+  /** False when nothing can go out with the settlement of this message. */
+  readonly mayForward?: boolean;
   /** Aborts when no handler may begin here any more: the process stops, or the group pauses. Handlers that have begun go on. */
   readonly paused?: AbortSignal;
+  /** Is called when the message is settled as done, and others cannot have it again. */
+  onDone?: (() => void) | undefined;
 }
 
 /**

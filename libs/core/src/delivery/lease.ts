@@ -28,6 +28,21 @@ export class Lease {
     this.#abort?.abort(this.#reason);
   }
 
+  /** Resolves when so many milliseconds have passed, or when it is given up. */
+  passed(ms: number): Promise<void> {
+    const { signal } = this;
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      signal.addEventListener('abort', end);
+      if (this.isGivenUp) end();
+    });
+  }
+
   /**
    * Checks the lease before something is made final that no fence guards, and gives it up when it is another's by now. Where
    * nothing can be asked, the lease stays as it is. Never rejects.

@@ -1,5 +1,6 @@
 import { type Duration, durationMs } from '../duration.js';
 import type { ErrorDetails } from './error-details.js';
+import type { Forward } from './forward.js';
 
 /** An error as it is stored with a dead letter: plain data, bounded to some 60 KB, without what looks like a secret. */
 export interface ErrorRecord extends ErrorDetails {
@@ -36,7 +37,7 @@ export type GiveUpReason = (typeof DEAD_LETTER_REASONS)[number];
  *
  * - `ack`: handled. `deduplicated` says that the inbox or the ledger had seen the message, so that the handler did not run
  *   again; `discarded` that the handler refused it on purpose; `expired` that its time to live was over, so that the handler did
- *   not run; `filtered` that the subscription is not for it.
+ *   not run; `filtered` that the subscription is not for it. `forwards` go out exactly when this outcome is settled.
  * - `retry`: to be handled again after `delayMs`, as the next attempt, or as the same where the handler did not run.
  * - `dead-letter`: given up; `reason` is one of {@link DEAD_LETTER_REASONS}.
  * - `release`: not begun, as nothing may begin here any more, or given up. It goes back to the group at once, or comes again
@@ -44,7 +45,9 @@ export type GiveUpReason = (typeof DEAD_LETTER_REASONS)[number];
  *   which the SQL database knows and this one is not above.
  */
 export type Outcome =
-  | ({ readonly kind: 'ack' } & { readonly [How in 'deduplicated' | 'discarded' | 'expired' | 'filtered']?: boolean })
+  | ({ readonly kind: 'ack'; readonly forwards?: readonly Forward[] } & {
+      readonly [How in 'deduplicated' | 'discarded' | 'expired' | 'filtered']?: boolean;
+    })
   | { readonly kind: 'retry'; readonly delayMs: number; readonly error: ErrorRecord; readonly sameAttempt?: true }
   | { readonly kind: 'dead-letter'; readonly reason: GiveUpReason; readonly error: ErrorRecord }
   | { readonly kind: 'release'; readonly fencedBy?: number; readonly delayMs?: number };

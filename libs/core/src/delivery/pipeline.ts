@@ -9,10 +9,12 @@ import { tracing } from '../middleware/tracing.js';
 import { Verdict } from '../middleware/verdict.js';
 import type { TraceHeaders } from '../trace/trace-context.js';
 import type { LedgerUse } from '../ledger/ledger-turn.js';
+import type { MemoPort } from '../memo/memo-port.js';
 import { DeliveryContext } from './context.js';
 import { inboxId, isExpired } from './delivery.js';
+import type { Forwarding } from './forwards.js';
 import type { InboxPort } from './inbox-port.js';
-import { MessageAttempt } from './message-attempt.js';
+import { type AttemptMeans, MessageAttempt } from './message-attempt.js';
 import { messagePlace, type MessageSource } from './message-place.js';
 import type { DeliveryHandler } from './ports.js';
 import type { RetryPolicy } from './retry.js';
@@ -26,6 +28,10 @@ export interface PipelineParts extends MessageSource {
   readonly inbox?: InboxPort;
   /** Present: messages with the same key are handled once, as the ledger of the group knows. */
   readonly idempotency?: MessageIdempotency;
+  /** Present: handlers may forward messages and jobs, which go out with the settlement. */
+  readonly forwarding?: Forwarding | undefined;
+  /** Remembers the results of `ctx.once`. Absent: it cannot be used. */
+  readonly memo?: MemoPort;
   /** The user's handler with everything that surrounds it. */
   readonly handle: (payload: object, context: DeliveryContext) => Promise<unknown>;
 }
@@ -39,6 +45,7 @@ export interface MessageIdempotency extends Pick<LedgerUse, 'ledger' | 'holder'>
 /** Puts the policies around a handler of messages. */
 export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
   const { topic, inbox, idempotency, timeoutMs = null, handle } = parts;
+  const means = meansOf(parts);
   const policy = retryOf(parts);
   const around: Middleware<MessageAttempt>[] = [
     decoding(({ delivery }) => payloadClassOf(topic, delivery.message), messagePlace(parts)),
@@ -51,7 +58,11 @@ export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
     policy,
     chain(around, (attempt) => handle(attempt.payload as object, new DeliveryContext(attempt.delivery, attempt))),
   );
-  return (delivery) => decide(new MessageAttempt(delivery));
+  return (delivery) => decide(new MessageAttempt(delivery, means));
+}
+
+export function meansOf({ memo, forwarding, idempotency }: Pick<PipelineParts, 'memo' | 'forwarding' | 'idempotency'>): AttemptMeans {
+  return { memo, forwarding: idempotency && forwarding ? 'in-ledger' : forwarding };
 }
 
 /** The policy of a group, with its place for events. */

@@ -1,9 +1,11 @@
 import type { DeadLetterDelivery, Delivery, Message } from './delivery.js';
+import type { ForwardedJobs } from './forward.js';
 import type { Outcome } from './outcome.js';
 import type { Position } from './position.js';
 import type { Prefilter } from './prefilter.js';
 import type { Durability } from '../publish/durability.js';
 import type { TopicDefinition } from '../contract/topic.js';
+import type { IdempotencyScope } from '../contract/topic-options.js';
 
 /**
  * A message on its way out: the payload is JSON text already, validated and measured. With an idempotency key its names are
@@ -21,6 +23,11 @@ export interface SendOptions {
   readonly due?: DueTime;
   /** Default: that of the topic. */
   readonly durability?: Durability;
+  /**
+   * Where its idempotency key is unique. Default: that of the topic. `'partition'` saves a round trip for a key that no other
+   * message has, whose message always has the same key.
+   */
+  readonly idempotencyScope?: IdempotencyScope;
 }
 
 /** One of many messages that are published together. */
@@ -138,6 +145,8 @@ export interface SubscriptionDefinition extends PartitionListeners {
   readonly start?: Position;
   /** Present: each partition belongs to one member at a time. Absent: members share all messages. */
   readonly ordering?: Ordering;
+  /** Stores jobs that handlers forward. Absent: this process has no queues. */
+  readonly forwardedJobs?: ForwardedJobs | undefined;
   /** Aborts when the start is wanted no more: one that waits, as for members of another order, rejects with CLOSED then. */
   readonly signal?: AbortSignal;
 }

@@ -1,7 +1,7 @@
 import { MillraceError } from '../errors.js';
 import { hasHalfCharacter, quote } from '../names.js';
 
-/** Of an id that others choose. */
+/** The bound for ids that others choose. */
 const MOST_CHOSEN_BYTES = 256;
 /** One that others chose may stand in a longer one. */
 const MOST_ID_BYTES = 300;

@@ -84,7 +84,7 @@ export class LedgerTurn {
         ledgerFailed(this.#use.place, error);
         if (!isMillraceError(error) || !error.retryable) return false;
       }
-      await passed(pauseMs, lease.signal);
+      await lease.passed(pauseMs);
     }
     return false;
   }
@@ -102,16 +102,4 @@ export function ledgerFailed(place: EventPlace, error: unknown): void {
 /** Whether the handler has done its work, now or before. */
 function isDone(outcome: Outcome): boolean {
   return outcome.kind === 'ack' && !outcome.expired && !outcome.filtered;
-}
-
-function passed(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
 }

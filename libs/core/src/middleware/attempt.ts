@@ -1,3 +1,4 @@
+import type { Forwards } from '../delivery/forwards.js';
 import type { Lease } from '../delivery/lease.js';
 import type { SqlTransaction } from '../delivery/sql-transaction.js';
 
@@ -15,6 +16,8 @@ export interface Attempt {
   limit?: AbortSignal | undefined;
   /** The SQL transaction that the handler runs in. */
   transaction?: SqlTransaction | undefined;
+  /** Messages and jobs that go out with its outcome, when that is an `ack`. Absent: its handler forwarded nothing. */
+  readonly forwards?: Forwards | undefined;
 }
 
 /** Whether its handler must not begin here any more. */

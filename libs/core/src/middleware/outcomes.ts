@@ -1,3 +1,4 @@
+import type { Forward } from '../delivery/forward.js';
 import { decided } from '../delivery/lease.js';
 import type { Outcome } from '../delivery/outcome.js';
 import { outcomeOfFailure, type RetryPolicy } from '../delivery/retry.js';
@@ -21,11 +22,24 @@ export function outcomes<A extends Attempt>(policy: RetryPolicy, next: Step<A>):
   return async (attempt) => {
     try {
       const value = await next(attempt);
-      return decided(attempt.lease, value instanceof Verdict ? value.outcome : HANDLED);
+      const outcome = value instanceof Verdict ? value.outcome : handled(attempt);
+      return decided(attempt.lease, outcome instanceof Promise ? await outcome : outcome);
     } catch (thrown) {
+      attempt.forwards?.drop();
       return decided(attempt.lease, outcomeOfFailure(policy, attempt.number, thrown));
     }
   };
+}
+
+/** The outcome of a handler that ended well. It takes what the handler forwarded, and rejects when that is not valid. */
+export function handled({ forwards }: Pick<Attempt, 'forwards'>): Outcome | Promise<Outcome> {
+  if (!forwards) return HANDLED;
+  const taken = forwards.take();
+  return taken instanceof Promise ? taken.then(withForwards) : withForwards(taken);
+}
+
+function withForwards(forwards: readonly Forward[]): Outcome {
+  return forwards.length === 0 ? HANDLED : { kind: 'ack', forwards };
 }
 
 /** As {@link outcomes}, with the value of the handler, and a policy for each attempt. */

@@ -9,8 +9,8 @@ interface HalfMessageParts {
 }
 
 /**
- * A message that Redis has and no group sees: it becomes one of its topic by {@link commit}, or is dropped by {@link rollback}. When
- * neither comes in time, the `@TransactionCheck` of its topic is asked, in whichever process has one.
+ * A message that Redis has and no group sees: it becomes one of its topic by {@link commit}, or is dropped by {@link rollback}.
+ * When neither comes in time, the `@TransactionCheck` of its topic is asked, in whichever process has one.
  */
 export class HalfMessage {
   readonly id: string;
@@ -28,8 +28,8 @@ export class HalfMessage {
   }
 
   /**
-   * Publishes the message, once: a repeated commit has the same result. A full topic does not refuse it, as it had room for the half
-   * message. When it rejects with anything but the first two, it may be repeated; if nobody does, the check decides.
+   * Publishes the message, once: a repeated commit has the same result. A full topic does not refuse it, as it had room for the
+   * half message. When it rejects with anything but the first two, it may be repeated; if nobody does, the check decides.
    *
    * @throws TransactionEndedError it was rolled back, by {@link rollback}, by a check or by an operator
    * @throws IdempotencyMismatchError its idempotency key was used for another payload: nothing was stored, and it is gone
@@ -41,8 +41,8 @@ export class HalfMessage {
   }
 
   /**
-   * Drops the message; a repeated rollback changes nothing. If it rejects with anything but the first, and nobody repeats it, the check
-   * decides.
+   * Drops the message; a repeated rollback changes nothing. If it rejects with anything but the first, and nobody repeats it,
+   * the check decides.
    *
    * @throws TransactionEndedError it was committed
    * @throws MillraceError PUBLISH_REFUSED Redis could not be asked in time

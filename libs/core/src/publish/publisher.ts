@@ -116,7 +116,8 @@ export class Publisher {
    * `checkAfter`, the `@TransactionCheck` of the topic is asked, in whichever process of the application has one.
    *
    * @throws MillraceError as {@link publish}: nothing was stored. BACK_PRESSURE when the topic is full, half messages included
-   * @throws IndefinitePublishError Redis did not answer, or not enough for the durability: if it is stored, a check decides about it
+   * @throws IndefinitePublishError Redis did not answer, or not enough for the durability: if it is stored, a check decides
+   * about it
    */
   async publishHalf<T>(topic: TopicOf<T>, payload: NoInfer<T>, options: HalfOptions = {}): Promise<HalfMessage> {
     const contract = this.#contractOf(topic);

@@ -19,7 +19,7 @@ export async function connectQueue(queue: Queue): Promise<void> {
     throw connectionFailure({
       whose: `The queue '${queue.name}'`,
       absent: 'cannot connect to Redis',
-      advice: 'Is it still where REDIS_URL, or the option redis, says?',
+      advice: 'Is it still where the configuration of Redis says? Where it said NOPERM, a user lacks a permission: docs/guides/redis-acl.md has all.',
       reason: lastErrorOf(queue) ?? asError(thrown).message,
     });
   }

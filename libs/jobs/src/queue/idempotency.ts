@@ -7,7 +7,8 @@ import { backoffDelayMs, type JobDefinition, jsonDigest, newMessageId } from '@m
  */
 export const IDEMPOTENCY_WINDOW_MS = 86_400_000;
 
-const ID_LENGTH = 36;
+/** The length of a message id, with which the id of a job with a key begins. */
+export const ID_LENGTH = 36;
 const DIGEST_LENGTH = 16;
 const KEY_HASH_LENGTH = 32;
 

@@ -1,12 +1,12 @@
 import {
   asError, IdempotencyMismatchError, type JobDefinition, jobOf, MillraceError, type PayloadClass, quote, type UnknownProperties,
 } from '@millrace/core';
-import type { Job, Queue } from 'bullmq';
+import type { Queue } from 'bullmq';
+import { add, addBulk } from './add-jobs.js';
 import { EnqueueOptions } from './enqueue-options.js';
 import { payloadsDiffer } from './idempotency.js';
 import { type Enqueuing, NO_OPTIONS, type OutgoingJob, outgoingJob } from './outgoing-job.js';
 import { runCommand } from './queue-command.js';
-import { RedisClock } from './redis-clock.js';
 import { watchQueue } from './watch-queue.js';
 
 /** Finds the BullMQ queue of a name; it throws UNKNOWN_QUEUE for a queue that was not registered. */
@@ -36,7 +36,7 @@ export interface JobCounts {
 }
 
 /** Jobs that go to Redis in one pipeline. */
-const BULK_SIZE = 500;
+export const BULK_SIZE = 500;
 
 /** Enqueues jobs: the class that a service injects. */
 export class JobQueue {
@@ -160,25 +160,6 @@ function attempted(make: () => Made): Made {
 
 function isMade(job: Made): job is OutgoingJob {
   return !('then' in job);
-}
-
-async function add(queue: Queue, { name, data, opts }: OutgoingJob): Promise<Job> {
-  return queue.add(name, data, await timed(queue, opts));
-}
-
-async function addBulk(queue: Queue, jobs: OutgoingJob[]): Promise<Job[]> {
-  if (!jobs.some(({ opts }) => opts.delay)) return queue.addBulk(jobs);
-  return queue.addBulk(await Promise.all(jobs.map(async (job) => ({ ...job, opts: await timed(queue, job.opts) }))));
-}
-
-const clocks = new WeakMap<Queue, RedisClock>();
-
-/** BullMQ counts a delay from the job's timestamp, and would take that from the clock of this process. */
-async function timed(queue: Queue, opts: OutgoingJob['opts']): Promise<OutgoingJob['opts']> {
-  if (!opts.delay) return opts;
-  const clock = clocks.get(queue) ?? new RedisClock(queue.getBackend());
-  clocks.set(queue, clock);
-  return { ...opts, timestamp: await clock.latest() };
 }
 
 function resultOf(sent: OutgoingJob, storedId: string | undefined): EnqueueResult {

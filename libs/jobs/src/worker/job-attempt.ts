@@ -1,4 +1,4 @@
-import type { Attempt, SqlTransaction } from '@millrace/core';
+import type { Attempt, MemoPort, SqlTransaction } from '@millrace/core';
 import type { Job } from 'bullmq';
 import type { ActiveJob } from './active-job.js';
 
@@ -9,6 +9,8 @@ export class JobAttempt implements Attempt {
   payload: unknown;
   limit: AbortSignal | undefined = undefined;
   transaction: SqlTransaction | undefined = undefined;
+
+  memo: MemoPort | undefined = undefined;
 
   constructor(job: Job, active: ActiveJob) {
     this.job = job;

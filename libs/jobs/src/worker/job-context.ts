@@ -1,12 +1,24 @@
 import {
-  MillraceError, ownTransaction, type SqlTransaction, type TraceContext, type TraceHeaders, traceOf, type TransactionSource,
+  type Lease, type MemoPort, MillraceError, ownTransaction, type SqlTransaction, StepMemo, type TraceContext, type TraceHeaders, traceOf,
+  type TransactionSource,
 } from '@millrace/core';
 import { redisFailure, withDeadline } from '@millrace/redis';
 import type { Job } from 'bullmq';
 import type { StoredJobOptions } from '../queue/outgoing-job.js';
 import { KEPT_LOGS } from '../queue/retention.js';
 
+/** Jobs -> what is to be done when Redis has them as completed. */
+export const whenCompleted = new WeakMap<Job, () => void>();
+
 const REPORT_TIMEOUT_MS = 5_000;
+
+interface JobParts {
+  readonly signal: AbortSignal;
+  readonly transaction?: SqlTransaction | undefined;
+  readonly memo?: MemoPort | undefined;
+  /** Absent where nothing can be remembered. */
+  readonly lease?: Lease;
+}
 
 /** The second argument of a job handler: everything about the job beside its payload. */
 export class JobContext {
@@ -23,10 +35,10 @@ export class JobContext {
   /** When the job was enqueued, by the clock of the process that enqueued it. */
   readonly enqueuedAt: Date;
   readonly #job: Job;
-  readonly #active: { readonly signal: AbortSignal };
-  readonly #transaction: SqlTransaction | undefined;
+  readonly #own: JobParts;
+  #steps: StepMemo | undefined;
 
-  constructor(job: Job, active: { readonly signal: AbortSignal }, transaction?: SqlTransaction) {
+  constructor(job: Job, own: JobParts) {
     const { idempotencyKey }: StoredJobOptions = job.opts;
     this.jobId = job.id ?? '';
     this.queue = job.queueName;
@@ -36,8 +48,7 @@ export class JobContext {
     this.idempotencyKey = typeof idempotencyKey === 'string' ? idempotencyKey : null;
     this.enqueuedAt = new Date(job.timestamp);
     this.#job = job;
-    this.#active = active;
-    this.#transaction = transaction;
+    this.#own = own;
   }
 
   /** The trace that the job was enqueued in; what the handler publishes or enqueues belongs to it too. */
@@ -51,7 +62,7 @@ export class JobContext {
    * has passed. Only the last counts as an attempt.
    */
   get signal(): AbortSignal {
-    return this.#active.signal;
+    return this.#own.signal;
   }
 
   /**
@@ -61,7 +72,7 @@ export class JobContext {
    * @throws MillraceError INBOX_NOT_CONFIGURED when the handler was not made with `inbox: true`
    */
   get transaction(): SqlTransaction {
-    if (this.#transaction) return this.#transaction;
+    if (this.#own.transaction) return this.#own.transaction;
     throw new MillraceError(
       'INBOX_NOT_CONFIGURED',
       `ctx.transaction is there only in handlers with the inbox: add inbox: true to the @JobHandler of job '${this.name}'.`,
@@ -77,6 +88,30 @@ export class JobContext {
    */
   transactionOf<Transaction>(source?: TransactionSource<Transaction>): Transaction {
     return ownTransaction(this.transaction, source);
+  }
+
+  /**
+   * Runs a step of the handler, and remembers its result as JSON: another attempt, and another process, skip a step that is done,
+   * and get the result that was stored first. It is kept until the job is completed, for 7 days at the most. Calls with the same
+   * name in one attempt run the step once. A step that throws is not remembered. A process that dies between the step and its
+   * record repeats the step.
+   *
+   * @param step 1 to 256 bytes of UTF-8; 100 names a job at the most
+   * @throws MillraceError MEMO_TOO_LARGE, UNSERIALIZABLE_PAYLOAD the step ran, and is not remembered; MEMO_FULL, INVALID_INPUT;
+   *   STATE_LOST, CLOSED the job is this process's no more
+   */
+  async once<T>(step: string, run: () => T | Promise<T>): Promise<T> {
+    this.#steps ??= this.#newSteps();
+    return this.#steps.once(step, run);
+  }
+
+  #newSteps(): StepMemo {
+    const { memo, lease } = this.#own;
+    if (!memo || !lease) {
+      throw new MillraceError('MEMO_NOT_CONFIGURED', `ctx.once(): nothing is remembered of job '${this.name}' here, so the step was not run.`);
+    }
+    whenCompleted.set(this.#job, () => memo.forget(this.jobId));
+    return new StepMemo({ memo, id: this.jobId, lease });
   }
 
   /**

@@ -53,10 +53,11 @@ function inboxEntryOf({ job }: JobAttempt): { subscriber: string; messageId: str
 
 function handledBy(registration: JobRegistration, jobs: ActiveJobs): Step<JobAttempt> {
   return async (attempt) => {
-    const { job, active, payload, transaction } = attempt;
+    const { job, active, payload } = attempt;
     active.isHandled = true;
+    attempt.memo = registration.memo;
     try {
-      return await registration.handle(payload as object, new JobContext(job, attempt, transaction));
+      return await registration.handle(payload as object, new JobContext(job, attempt));
     } finally {
       jobs.handled(active);
     }

@@ -1,4 +1,4 @@
-import type { InboxPort, JobDefinition, LedgerUse, UnknownProperties } from '@millrace/core';
+import type { InboxPort, JobDefinition, LedgerUse, MemoPort, UnknownProperties } from '@millrace/core';
 import type { JobContext } from './job-context.js';
 
 /** The handler of the jobs of one name. */
@@ -10,6 +10,8 @@ export interface JobRegistration {
   readonly inbox?: InboxPort;
   /** Present: jobs with the same key are handled once, as the ledger of the job knows. */
   readonly idempotency?: JobIdempotency;
+  /** Remembers the results of `ctx.once`. Absent: it cannot be used. */
+  readonly memo?: MemoPort;
   /** How long one attempt may take; null or absent for as long as it likes. */
   readonly timeoutMs?: number | null;
   /** The user's handler with everything that surrounds it. Its result is stored as the job's return value. */

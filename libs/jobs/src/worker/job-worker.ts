@@ -4,6 +4,7 @@ import { releaseConnection } from '../connection/bull-connection.js';
 import { connectionFailure } from '../connection/connection-failure.js';
 import type { ActiveJobs, StuckJob } from './active-jobs.js';
 import type { CountedWorker } from './counted-worker.js';
+import { whenCompleted } from './job-context.js';
 import { paceFetches } from './paced-fetch.js';
 import { WorkerHealth } from './worker-health.js';
 
@@ -32,6 +33,7 @@ export class JobWorker {
     this.#health = new WorkerHealth(worker);
     paceFetches(worker.getBackend(), { signal: this.#ending.signal, onFetched: () => this.#health.fetched() });
     worker.on('lockRenewalFailed', (ids) => active.lost(ids));
+    worker.on('completed', (job) => whenCompleted.get(job)?.());
     worker.on('locksRenewed', ({ jobIds }) => active.renewed(jobIds));
   }
 

@@ -15,6 +15,7 @@
 
 local KEEP, MOST = tonumber(ARGV[1]), tonumber(ARGV[2])
 local FIRST, FIELDS = 3, 5
+local since = string.format('%.0f', now)
 -- So many in progress are more than members have in hand: some may have been left behind. So many are looked at in a call.
 local SWEEP_FROM, LOOK = 1000, 100
 
@@ -23,20 +24,20 @@ local function sweep(progress)
   local page = redis.call('HSCAN', progress, redis.call('HGET', progress, '') or '0', 'COUNT', LOOK)
   local fields = page[2]
   for i = 1, #fields, 2 do
-    local since = string.match(fields[i + 1], '^%S+ (%d+) ')
-    if fields[i] ~= '' and now - (since or 0) >= KEEP then redis.call('HDEL', progress, fields[i]) end
+    local begunAt = string.match(fields[i + 1], '^%S+ (%d+) ')
+    if fields[i] ~= '' and now - (begunAt or 0) >= KEEP then redis.call('HDEL', progress, fields[i]) end
   end
   redis.call('HSET', progress, '', page[1])
 end
 
--- Returns how many entries there are.
+-- Returns how many entries there are, and how many of them are in progress.
 local function count(shard)
-  return redis.call('HLEN', shard.progress) + redis.call('HLEN', shard.buckets[1]) + redis.call('HLEN', shard.buckets[2]) - 3
+  local progress, one, other = redis.call('HLEN', shard.progress), redis.call('HLEN', shard.buckets[1]), redis.call('HLEN', shard.buckets[2])
+  return math.max(0, progress - 1) + one + other - 2, progress
 end
 
--- Makes the keys that are not there, and empties a hash of what is done long ago. Returns what is done, by id.
+-- Makes the hashes of what is done that are not there, and empties one that is too old. Returns what is done, by id.
 local function prepare(shard)
-  redis.call('HSETNX', shard.progress, '', '0')
   local done = {}
   for _, bucket in ipairs(shard.buckets) do
     local values = redis.call('HMGET', bucket, '', unpack(shard.ids))
@@ -60,32 +61,35 @@ end
 
 -- Returns how an entry in progress is answered that keeps its token; nil when another may have it.
 local function answerHeld(standing, replaced)
-  local token, since, holder = string.match(standing, '^(%S+) (%d+) (.*)$')
+  local token, begunAt, holder = string.match(standing, '^(%S+) (%d+) (.*)$')
   if not token then error('it holds no entry of a ledger') end
-  if token == replaced or now - since >= KEEP then return nil end
-  return 'h' .. string.format('%.0f', now - since) .. ' ' .. token .. ' ' .. holder
+  if token == replaced or now - begunAt >= KEEP then return nil end
+  return 'h' .. string.format('%.0f', now - begunAt) .. ' ' .. token .. ' ' .. holder
 end
 
 local function begin(shard, replies)
-  local done, size = prepare(shard), count(shard)
-  if size + #shard.ids > MOST or redis.call('HLEN', shard.progress) > SWEEP_FROM then
+  local done = prepare(shard)
+  local size, inProgress = count(shard)
+  if size + #shard.ids > MOST or inProgress > SWEEP_FROM then
     sweep(shard.progress)
     size = count(shard)
   end
-  local standing, begun, fresh = redis.call('HMGET', shard.progress, unpack(shard.ids)), {}, {}
+  local standing, begun, fresh = redis.call('HMGET', shard.progress, '', unpack(shard.ids)), {}, {}
+  if not standing[1] then fresh = { '', '0' } end
   for i, entry in ipairs(shard.entries) do
-    local id, held = entry.id, begun[entry.id] or standing[i]
+    local id, held = entry.id, begun[entry.id] or standing[i + 1]
     local answer = done[id] and answerDone(done[id]) or held and answerHeld(held, ARGV[entry.at + 2])
     if not answer and not held and size >= MOST then answer = 'f' end
     if not answer then
-      begun[id] = table.concat({ ARGV[entry.at], string.format('%.0f', now), ARGV[entry.at + 1] }, ' ')
+      begun[id] = ARGV[entry.at] .. ' ' .. since .. ' ' .. ARGV[entry.at + 1]
       fresh[#fresh + 1] = id
       fresh[#fresh + 1] = begun[id]
       if not held then size = size + 1 end
     end
     replies[entry.number] = answer or held and '^' or '+'
   end
-  if #fresh > 0 then redis.call('HSET', shard.progress, unpack(fresh)) end
+  if #fresh == 0 then return end
+  redis.call('HSET', shard.progress, unpack(fresh))
   redis.call('PEXPIRE', shard.progress, KEEP)
 end
 

@@ -34,21 +34,23 @@ local function isDone(entry, token)
   return entry and string.sub(entry, 3, #token + 3) == token .. ' '
 end
 
+-- Whether an earlier call has completed an entry under this token.
+local function wasDone(shard, id, token)
+  return isDone(redis.call('HGET', shard.buckets[1], id), token) or isDone(redis.call('HGET', shard.buckets[2], id), token)
+end
+
 local function complete(shard, replies)
-  local standing = redis.call('HMGET', shard.progress, unpack(shard.ids))
-  local one, other = redis.call('HMGET', shard.buckets[1], unpack(shard.ids)), redis.call('HMGET', shard.buckets[2], unpack(shard.ids))
-  local recorded, fresh, ended = {}, {}, {}
+  local standing, recorded, fresh, ended = redis.call('HMGET', shard.progress, unpack(shard.ids)), {}, {}, {}
   for i, entry in ipairs(shard.entries) do
     local id, token = entry.id, ARGV[entry.at]
-    if isDone(recorded[id] or one[i], token) or isDone(other[i], token) then replies[entry.number] = '+'
-    elseif not isUnder(standing[i], token) then replies[entry.number] = '-'
-    else
-      recorded[id] = table.concat({ ARGV[entry.at + 1], token, ARGV[entry.at + 2] }, ' ')
+    local isFirst = not recorded[id] and isUnder(standing[i], token)
+    if isFirst then
+      recorded[id] = ARGV[entry.at + 1] .. ' ' .. token .. ' ' .. ARGV[entry.at + 2]
       fresh[#fresh + 1] = id
       fresh[#fresh + 1] = recorded[id]
       ended[#ended + 1] = id
-      replies[entry.number] = '+'
     end
+    replies[entry.number] = (isFirst or isDone(recorded[id], token) or wasDone(shard, id, token)) and '+' or '-'
   end
   if #fresh == 0 then return end
   redis.call('HSET', currentBucket(shard), unpack(fresh))

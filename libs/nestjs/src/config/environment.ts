@@ -70,6 +70,9 @@ class Environment {
   @IsOptional() @IsDurationOption({ min: '1m', max: '36500d' })
   MILLRACE_INBOX_KEEP?: Duration;
 
+  @IsOptional() @IsIn(['0', '1', 'true', 'false'])
+  MILLRACE_OUTBOX?: string;
+
   @IsOptional() @IsName('key prefix')
   MILLRACE_PREFIX?: string;
 
@@ -152,8 +155,8 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   { name: 'REDIS_SENTINEL_USERNAME', default: '', description: 'The user of the Sentinels themselves. Empty: default.' },
   { name: 'REDIS_SENTINEL_PASSWORD', default: '', description: 'The password of the Sentinels themselves. Empty: none.' },
   { name: 'REDIS_SENTINEL_TLS', default: '0', description: 'With REDIS_SENTINELS: 1 for connections to the Sentinels themselves that are encrypted.' },
-  { name: 'REDIS_USERNAME', default: '', description: 'With REDIS_CLUSTER_NODES or REDIS_SENTINELS: the user of the servers that store data. Empty: default.' },
-  { name: 'REDIS_PASSWORD', default: '', description: 'With REDIS_CLUSTER_NODES or REDIS_SENTINELS: the password of that user, not encoded. Empty: none.' },
+  { name: 'REDIS_USERNAME', default: '', description: 'The user of the servers that store data, where REDIS_URL names none. Empty: default.' },
+  { name: 'REDIS_PASSWORD', default: '', description: 'The password of that user, not encoded. Empty: none.' },
   { name: 'REDIS_TLS', default: '0', description: 'With REDIS_CLUSTER_NODES or REDIS_SENTINELS: 1 for connections that are encrypted.' },
   {
     name: 'REDIS_NAT_MAP',
@@ -205,6 +208,11 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     name: 'MILLRACE_INBOX_KEEP',
     default: '7d',
     description: 'How long the inbox remembers a message: one that is delivered again later takes effect again.',
+  },
+  {
+    name: 'MILLRACE_OUTBOX',
+    default: '',
+    description: 'Whether this process publishes what stands in the outbox: 1 or 0. Empty: as the application says.',
   },
   { name: 'MILLRACE_PREFIX', default: 'millrace', description: 'First part of every key in Redis.' },
   {

@@ -1,9 +1,21 @@
 import { type Duration, IsDurationOption, IsName, IsOneOf, IsWholeNumber, UNKNOWN_PROPERTIES, type UnknownProperties } from '@millrace/core';
-import { IsBoolean, IsObject, IsOptional, IsString } from 'class-validator';
+import { IsBoolean, IsObject, IsOptional, ValidateBy } from 'class-validator';
 import type { CallsOptions } from './calls-options.js';
+import { type DatabaseSource, type InboxOptions, IsDatabase } from './inbox-options.js';
+import type { OutboxOptions } from './outbox-options.js';
 import { type HandlerSelection, IsHandlerSelection } from './handler-selection.js';
 import { IsTagList } from './instance-tags.js';
 import { IsRedis, type RedisClusterOptions, type RedisIoredisOptions, type RedisOptions, type RedisSentinelOptions } from './redis-options.js';
+
+function IsOutbox(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isOutbox',
+    validator: {
+      validate: (value: unknown) => typeof value === 'boolean' || (typeof value === 'object' && !Array.isArray(value)),
+      defaultMessage: () => 'outbox must be true, false or an object of options',
+    },
+  });
+}
 
 /** Options of `MillraceModule.forRoot`. Each of them wins over the environment. */
 export class MillraceOptions {
@@ -18,12 +30,19 @@ export class MillraceOptions {
   @IsOptional() @IsName('key prefix')
   prefix?: string;
 
-  /** URL of the PostgreSQL that holds the inbox. Default `DATABASE_URL`, else there is no inbox. */
-  @IsOptional() @IsString()
-  database?: string;
+  /**
+   * The database that holds the inbox: the URL of a PostgreSQL, or the application's own library as a source, such as
+   * `drizzleSource(db)`. Default `DATABASE_URL`, else there is no inbox.
+   */
+  @IsOptional() @IsDatabase()
+  database?: string | DatabaseSource;
+
+  /** The tables of the inbox. Default: those of {@link InboxOptions}. */
+  @IsOptional() @IsObject()
+  inbox?: InboxOptions;
 
   /**
-   * Connections of this process to PostgreSQL at most, 1 to 1000. A handler with the inbox holds one while it runs, and one is
+   * Connections of this process to the PostgreSQL of a URL at most, 1 to 1000. A handler with the inbox holds one while it runs, and one is
    * left for other queries; the sum over all processes has to fit the server's `max_connections`. Default 10.
    */
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
@@ -36,6 +55,13 @@ export class MillraceOptions {
    */
   @IsOptional() @IsDurationOption({ min: '1m', max: '36500d' })
   inboxKeep?: Duration;
+
+  /**
+   * Stores messages and jobs in transactions of the application's database (`Outbox`), and publishes them from there: true, or
+   * {@link OutboxOptions}. Default: true with `MILLRACE_OUTBOX=1`, else there is no outbox.
+   */
+  @IsOptional() @IsOutbox()
+  outbox?: boolean | OutboxOptions;
 
   /**
    * The handlers that this process runs; `'broadcasts'`: those of no group and no queue. Default `MILLRACE_HANDLERS`, or

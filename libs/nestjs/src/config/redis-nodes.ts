@@ -60,13 +60,15 @@ function assertOnce(names: readonly string[], where: string): void {
 function allOf(given: readonly unknown[], where: string, defaultPort: number | null): RedisAddress[] {
   const addresses = given.map((each) => (typeof each === 'string' ? addressIn(each, defaultPort) : each));
   const problems = given.filter((_, index) => !isAddress(addresses[index])).map((each) => `${shownAddress(each)} is no address: ${adviceFor(each)}`);
-  const what = defaultPort === null ? 'needs ports, and has addresses that are none' : 'has addresses that are none';
-  if (problems.length > 0) throw new MillraceError('INVALID_OPTIONS', `${where} ${what}.`, { problems });
+  const what = defaultPort === null ? 'needs ports, and holds something that is no address' : 'holds something that is no address';
+  if (problems.length > 0) throw new MillraceError('INVALID_OPTIONS', `${where} ${what}.`, { problems: [...new Set(problems)] });
   return addresses as RedisAddress[];
 }
 
 function adviceFor(given: unknown): string {
-  return shownAddress(given).includes('@') ? `${ADVICE}; ${LOGIN}` : ADVICE;
+  const [scheme] = typeof given === 'string' ? (/^\w+:\/\//.exec(given.trim()) ?? []) : [];
+  const advice = scheme === undefined ? ADVICE : `${ADVICE}; leave out ${scheme}`;
+  return shownAddress(given).includes('@') ? `${advice}; ${LOGIN}` : advice;
 }
 
 function addressIn(text: string, defaultPort: number | null): unknown {

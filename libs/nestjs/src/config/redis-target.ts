@@ -10,6 +10,7 @@ import {
   RedisTlsOptions, SentinelOptions,
 } from './redis-options.js';
 import { readTls } from './redis-tls.js';
+import { strayVariables, urlWithLogin } from './stray-variables.js';
 
 /** Options as a user writes them. */
 type Given<Options> = { readonly [Name in keyof Options]?: Options[Name] };
@@ -36,6 +37,12 @@ export function redisTarget(given: unknown, env: NodeJS.ProcessEnv): RedisTarget
 }
 
 function targetOfOptions(given: object, env: NodeJS.ProcessEnv, where: string): RedisTarget {
+  if ('cluster' in given && 'sentinel' in given) {
+    throw new MillraceError('INVALID_OPTIONS', `${where} has both cluster and sentinel: nobody can say which is meant. Leave one out.`);
+  }
+  if ('cluster' in given && 'database' in given) {
+    throw new MillraceError('INVALID_OPTIONS', `${where} has a database: a Redis Cluster has the database 0 alone, so leave it out.`);
+  }
   if ('cluster' in given) return targetOfCluster(given, env, where);
   return 'sentinel' in given ? targetOfSentinels(given, env, where) : targetOfParts(given, env, where);
 }
@@ -49,13 +56,15 @@ function targetOfIoredis(given: object, env: NodeJS.ProcessEnv): RedisTarget {
 function targetOfEnvironment(env: NodeJS.ProcessEnv): RedisTarget {
   const named = PLACES.filter((name) => textOf(env, name) !== undefined);
   if (named.length > 1) throw new MillraceError('INVALID_OPTIONS', `${named.join(' and ')} both say where Redis is: nobody can say which is meant. Set one.`);
+  const problems = strayVariables(env);
+  if (problems.length > 0) throw new MillraceError('INVALID_OPTIONS', `${ENVIRONMENT} contradicts itself about Redis.`, { problems });
   const nodes = listOf(env, 'REDIS_CLUSTER_NODES');
   const sentinels = listOf(env, 'REDIS_SENTINELS');
   const login = loginIn(env);
   if (nodes) return targetOfCluster({ ...login, cluster: { nodes, ...mapIn(env) } }, env, ENVIRONMENT);
   const sentinel = { nodes: sentinels, ...sentinelIn(env), ...mapIn(env) };
   if (sentinels) return targetOfSentinels({ ...login, sentinel }, env, ENVIRONMENT);
-  return targetOfUrl(textOf(env, 'REDIS_URL') ?? defaultOf('REDIS_URL'), env);
+  return targetOfUrl(urlWithLogin(textOf(env, 'REDIS_URL') ?? defaultOf('REDIS_URL'), login), env);
 }
 
 function targetOfUrl(url: string, env: NodeJS.ProcessEnv): RedisTarget {
@@ -76,31 +85,40 @@ function targetOfParts(given: object, env: NodeJS.ProcessEnv, where: string): Re
 function targetOfCluster(given: object, env: NodeJS.ProcessEnv, where: string): RedisTarget {
   const { options, cluster, tls } = checkAll(`${where} is not configured well.`, {
     options: () => parseOptions(RedisClusterOptions, given, where),
-    cluster: () => clusterOf((given as RedisClusterOptions).cluster, `${where}, cluster`),
+    cluster: () => clusterOf((given as RedisClusterOptions).cluster, where),
     tls: () => trustOf((given as RedisLoginOptions).tls, tlsOf(env), `${where}.tls`),
   });
   return { cluster, ...loginOf(options, tls) };
 }
 
 function clusterOf(given: object, where: string): { nodes: ReturnType<typeof addressesOf>; natMap: ReturnType<typeof natMapOf> } {
-  const { nodes, natMap } = parseOptions(ClusterOptions, given, where);
-  return { nodes: addressesOf(nodes, `${where}, nodes`, PORT), natMap: natMapOf(natMap, `${where}, natMap`) };
+  const { nodes, natMap } = parseOptions(ClusterOptions, given, `${where}, cluster`);
+  return {
+    nodes: addressesOf(nodes, nameOf('REDIS_CLUSTER_NODES', `${where}, cluster, nodes`, where), PORT),
+    natMap: natMapOf(natMap, nameOf('REDIS_NAT_MAP', `${where}, cluster, natMap`, where)),
+  };
+}
+
+/** The variable, or the option, that a user has to correct. */
+function nameOf(variable: keyof EnvironmentValues, option: string, where: string): string {
+  return where === ENVIRONMENT ? variable : option;
 }
 
 function targetOfSentinels(given: object, env: NodeJS.ProcessEnv, where: string): RedisTarget {
   const { options, sentinel, tls } = checkAll(`${where} is not configured well.`, {
     options: () => parseOptions(RedisSentinelOptions, given, where),
-    sentinel: () => sentinelsOf((given as RedisSentinelOptions).sentinel, env, `${where}, sentinel`),
+    sentinel: () => sentinelsOf((given as RedisSentinelOptions).sentinel, env, where),
     tls: () => trustOf((given as RedisLoginOptions).tls, tlsOf(env), `${where}.tls`),
   });
   return { sentinel, database: options.database, ...loginOf(options, tls) };
 }
 
 function sentinelsOf(given: object, env: NodeJS.ProcessEnv, where: string): SentinelsOfTarget {
-  const { nodes, primary, natMap, username, password } = parseOptions(SentinelOptions, given, where);
-  const tls = trustOf((given as SentinelOptions).tls, sentinelTlsOf(env), `${where}.tls`);
-  const addresses = addressesOf(nodes, `${where}, nodes`, SENTINEL_PORT);
-  return { nodes: addresses, primary, natMap: natMapOf(natMap, `${where}, natMap`), ...loginOf({ username, password }, tls) };
+  const { nodes, primary, natMap, username, password } = parseOptions(SentinelOptions, given, `${where}, sentinel`);
+  const tls = trustOf((given as SentinelOptions).tls, sentinelTlsOf(env), `${where}, sentinel.tls`);
+  const addresses = addressesOf(nodes, nameOf('REDIS_SENTINELS', `${where}, sentinel, nodes`, where), SENTINEL_PORT);
+  const map = natMapOf(natMap, nameOf('REDIS_NAT_MAP', `${where}, sentinel, natMap`, where));
+  return { nodes: addresses, primary, natMap: map, ...loginOf({ username, password }, tls) };
 }
 
 function loginOf({ username, password }: Pick<RedisLoginOptions, 'username' | 'password'>, tls: RedisTls | null): RedisLogin {

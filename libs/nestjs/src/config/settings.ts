@@ -1,22 +1,28 @@
 import { type Duration, durationMs, MillraceError, parseOptions, type UnknownProperties } from '@millrace/core';
+import type { InboxPlace } from '@millrace/outbox';
 import type { RedisTarget } from '@millrace/redis';
 import { defaultOf, type EnvironmentValues, nameList, readEnvironment } from './environment.js';
 import { CallsOptions } from './calls-options.js';
 import { checkAll } from './problems.js';
 import type { HandlerSelection, SelectionWord } from './handler-selection.js';
+import { type DatabaseSource, InboxOptions, isSource } from './inbox-options.js';
 import { MillraceOptions } from './millrace-options.js';
+import { OutboxOptions } from './outbox-options.js';
 import { redisTarget } from './redis-target.js';
 
 /** The settings of a process: its options, its environment and the defaults put together. */
 export interface Settings {
   readonly redis: RedisTarget;
   readonly prefix: string;
-  /** Null: no database was named. */
+  /** Null: no database was named by a URL. */
   readonly databaseUrl: string | null;
+  /** Null: the application gives no library of its own. */
+  readonly databaseSource: DatabaseSource | null;
   /** The database was named in the options, so it is connected at boot whether a handler needs it or not. */
   readonly databaseWanted: boolean;
   readonly databaseConnections: number;
   readonly inboxKeepMs: number;
+  readonly inbox: InboxTables;
   readonly handlers: HandlerSelection;
   /** Tags of every service of this process. */
   readonly tags: readonly string[];
@@ -25,9 +31,17 @@ export interface Settings {
   readonly publishDeadlineMs: number;
   readonly publishBufferBytes: number;
   readonly calls: CallSettings;
+  /** Null: there is no outbox. */
+  readonly outbox: OutboxSettings | null;
   readonly globalEnhancers: boolean;
   /** For topics and jobs that say nothing themselves. */
   readonly unknownProperties: UnknownProperties;
+}
+
+/** The tables of the inbox. */
+export interface InboxTables {
+  readonly place: InboxPlace;
+  readonly createTables: boolean;
 }
 
 /** The bounds of remote calls. */
@@ -37,6 +51,9 @@ export interface CallSettings {
   readonly maxWaiting: number;
   readonly maxPayloadBytes: number;
 }
+
+/** The options of the outbox, with whether its relay runs here. */
+export type OutboxSettings = OutboxOptions & { readonly relay: boolean };
 
 /** The decisions of a host about the application that it runs. */
 export interface WorkerRole {
@@ -52,22 +69,27 @@ export interface WorkerRole {
  * @throws MillraceError INVALID_OPTIONS with every problem of options and environment
  */
 export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: WorkerRole): Settings {
-  const { given, redis, calls, variables } = checkAll('Millrace is not configured well.', {
+  const { given, redis, calls, inbox, outbox, variables } = checkAll('Millrace is not configured well.', {
     given: () => parseOptions(MillraceOptions, options, 'MillraceModule'),
     redis: () => redisTarget((options as Partial<MillraceOptions> | null)?.redis, env),
     calls: () => callSettings((options as Partial<MillraceOptions> | null)?.calls ?? {}),
+    inbox: () => inboxTables((options as Partial<MillraceOptions> | null)?.inbox ?? {}),
+    outbox: () => outboxOptions((options as Partial<MillraceOptions> | null)?.outbox),
     variables: () => readEnvironment(env),
   });
   const text = (option: string | undefined, name: keyof EnvironmentValues): string =>
     option ?? variables[name] ?? defaultOf(name);
-  const databaseUrl = text(given.database, 'DATABASE_URL');
+  const source = isSource(given.database) ? given.database : null;
+  const databaseUrl = source ? '' : text(given.database as string | undefined, 'DATABASE_URL');
   return {
     redis,
     prefix: text(given.prefix, 'MILLRACE_PREFIX'),
     databaseUrl: databaseUrl === '' ? null : databaseUrl,
+    databaseSource: source,
     databaseWanted: given.database !== undefined,
     databaseConnections: given.databaseConnections,
     inboxKeepMs: durationMs(text(given.inboxKeep, 'MILLRACE_INBOX_KEEP') as Duration),
+    inbox,
     handlers: selectionOf({ options: given.handlers, environment: selectedByEnvironment(variables), role }),
     tags: role?.tags ?? (given as MillraceOptions).tags ?? nameList(variables.MILLRACE_TAGS) ?? [],
     leaseMs: durationMs(text(given.lease, 'MILLRACE_LEASE') as Duration),
@@ -75,14 +97,34 @@ export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: Wor
     publishDeadlineMs: durationMs(given.publishDeadline),
     publishBufferBytes: given.publishBufferBytes,
     calls,
+    outbox: outboxSettings(outbox, variables.MILLRACE_OUTBOX),
     globalEnhancers: given.globalEnhancers,
     unknownProperties: given.unknownProperties,
   };
 }
 
+function inboxTables(raw: object): InboxTables {
+  const { createTables, ...place } = parseOptions(InboxOptions, raw, 'MillraceModule, inbox');
+  return { place, createTables };
+}
+
 function callSettings(raw: object): CallSettings {
   const { keepAnswers, exposeStacks, maxWaiting, maxPayloadBytes } = parseOptions(CallsOptions, raw, 'MillraceModule, calls');
   return { keepAnswersMs: durationMs(keepAnswers), exposeStacks, maxWaiting, maxPayloadBytes };
+}
+
+/** Undefined: the options say nothing. */
+function outboxOptions(raw: boolean | OutboxOptions | null | undefined): OutboxOptions | false | undefined {
+  if (raw === undefined || raw === false) return raw;
+  // Another rule refuses what is no object.
+  if (raw === null || typeof raw !== 'object') return {};
+  return parseOptions(OutboxOptions, raw, 'MillraceModule, outbox');
+}
+
+function outboxSettings(options: OutboxOptions | false | undefined, variable: string | undefined): OutboxSettings | null {
+  const isWanted = variable === undefined ? undefined : variable === '1' || variable === 'true';
+  if (options === false || (options === undefined && !isWanted)) return null;
+  return { ...options, relay: options?.relay ?? isWanted ?? true };
 }
 
 interface Selections {

@@ -37,7 +37,9 @@ export type HandlerDecorator<Payload, Context, Result = unknown> = <M extends Me
 ) => void;
 
 /** Methods are compared as functions are: TypeScript itself would let a method take a narrower payload. */
-type Fitting<M extends Method, Wanted> = ((...args: Parameters<M>) => ReturnType<M>) extends Wanted ? unknown : HandlerDoesNotFit<Wanted>;
+type Fitting<M extends Method, Wanted> = ((...args: Parameters<M>) => ReturnType<M>) extends Wanted
+  ? unknown
+  : HandlerDoesNotFit<Wanted>;
 
 type Handler<Payload, Context, Result> = (payload: Payload, context: Context) => Result;
 

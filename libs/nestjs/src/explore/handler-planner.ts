@@ -105,8 +105,9 @@ export class HandlerPlanner {
   /** Those of handlers and of features, some twice. */
   #contracts(declared: DeclaredHandlers, features: FeatureContracts): FeatureContracts {
     const { subscriptions, broadcasts, deadLetters, listeners, checks } = declared;
+    const ofTopics = [...subscriptions, ...broadcasts, ...deadLetters, ...listeners, ...checks];
     return {
-      topics: [...[...subscriptions, ...broadcasts, ...deadLetters, ...listeners, ...checks].map(({ topic }) => topic), ...features.topics],
+      topics: [...ofTopics.map(({ topic }) => topic), ...features.topics],
       jobs: [...declared.jobs.map(({ job }) => job), ...features.jobs],
       services: [...declared.methods.map(({ contract }) => contract), ...features.services],
     };
@@ -141,7 +142,7 @@ export class HandlerPlanner {
 
   #assertInbox(plans: readonly (Pick<HandlerPlan['subscriptions'][number], 'method' | 'inbox'>)[]): void {
     const [first] = plans.filter(({ inbox }) => inbox);
-    if (!first || this.#settings.databaseUrl !== null) return;
+    if (!first || this.#settings.databaseUrl !== null || this.#settings.databaseSource !== null) return;
     throw new MillraceError(
       'INBOX_NOT_CONFIGURED',
       `${labelOf(first.method)} has inbox: true, but no database is named: set DATABASE_URL, or give MillraceModule the option database.`,

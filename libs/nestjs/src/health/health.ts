@@ -3,6 +3,7 @@ import { asError } from '@millrace/core';
 import { type JobWorkerState, JobWorkers } from '../jobs/job-workers.js';
 import { Connections } from '../module/connections.js';
 import { Lifecycle, type LifecycleState } from '../module/lifecycle.js';
+import { OutboxRunner, type OutboxState } from '../module/outbox.js';
 import { Services, type ServiceState } from '../rpc/services.js';
 import { type SubscriptionState, Subscriptions } from '../subscribe/subscriptions.js';
 
@@ -18,6 +19,8 @@ export interface Readiness extends Liveness {
   readonly subscriptions: readonly SubscriptionState[];
   readonly workers: readonly JobWorkerState[];
   readonly services: readonly ServiceState[];
+  /** Null where no relay of the outbox runs. */
+  readonly outbox: OutboxState | null;
 }
 
 /** Reports the state of this process. */
@@ -28,15 +31,18 @@ export class Health {
   readonly #subscriptions: Subscriptions;
   readonly #workers: JobWorkers;
   readonly #services: Services;
+  readonly #outbox: OutboxRunner;
 
   constructor(
     lifecycle: Lifecycle, connections: Connections, subscriptions: Subscriptions, workers: JobWorkers, services: Services,
+    outbox: OutboxRunner,
   ) {
     this.#lifecycle = lifecycle;
     this.#connections = connections;
     this.#subscriptions = subscriptions;
     this.#workers = workers;
     this.#services = services;
+    this.#outbox = outbox;
   }
 
   /** An answer shows that the event loop turns. An unreachable Redis is no reason to restart, because loops wait for it. */
@@ -52,8 +58,10 @@ export class Health {
     const subscriptions = this.#subscriptions.states();
     const workers = this.#workers.states();
     const services = this.#services.states();
-    const ok = problem === null && [...subscriptions, ...workers, ...services].every((item) => item.problem === null);
-    return { ok, state, redis: { ok: problem === null, problem }, subscriptions, workers, services };
+    const outbox = this.#outbox.state();
+    const parts = [...subscriptions, ...workers, ...services, ...(outbox ? [outbox] : [])];
+    const ok = problem === null && parts.every((item) => item.problem === null);
+    return { ok, state, redis: { ok: problem === null, problem }, subscriptions, workers, services, outbox };
   }
 
   async #redisProblem(): Promise<string | null> {

@@ -6,7 +6,7 @@ import { Health, type Readiness } from './health.js';
 export interface MillraceIndication {
   readonly status: 'up' | 'down';
   readonly state: LifecycleState;
-  /** Parts that are not well: `redis`, `<topic>/<group>`, `queue <name>`, `service <name>`. `Health.ready()` says why. */
+  /** Parts that are not well: `redis`, `<topic>/<group>`, `queue <name>`, `service <name>`, `outbox`. `Health.ready()` says why. */
   readonly failing?: string[];
 }
 
@@ -33,11 +33,12 @@ export class MillraceHealthIndicator {
   }
 }
 
-function failingOf({ redis, subscriptions, workers, services }: Readiness): string[] {
+function failingOf({ redis, subscriptions, workers, services, outbox }: Readiness): string[] {
   return [
     ...(redis.ok ? [] : ['redis']),
     ...subscriptions.filter(({ problem }) => problem !== null).map(({ topic, group }) => `${topic}/${group}`),
     ...workers.filter(({ problem }) => problem !== null).map(({ queue }) => `queue ${queue}`),
     ...services.filter(({ problem }) => problem !== null).map(({ service }) => `service ${service}`),
+    ...(outbox === null || outbox.problem === null ? [] : ['outbox']),
   ];
 }

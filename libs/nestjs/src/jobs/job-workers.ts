@@ -65,11 +65,17 @@ export class JobWorkers {
     const idempotency = await this.#idempotencyOf(plan);
     const { unknownProperties } = this.#settings;
     const handle = this.#invoker.invokeOf(method);
-    const once = { ...(plan.inbox ? { inbox } : {}), ...(idempotency && { idempotency }) };
+    const memo = await this.#ledgers.memo(scopeOf(plan));
+    const once = { memo, ...(plan.inbox ? { inbox } : {}), ...(idempotency && { idempotency }) };
     return { definition, unknownProperties, timeoutMs, ...once, handle };
   }
 
-  #idempotencyOf({ job: { queue, name }, idempotency }: JobPlan): Promise<JobIdempotency> | null {
-    return idempotency && this.#ledgers.of(`queue:${queue}:${name}`, idempotency);
+  #idempotencyOf(plan: JobPlan): Promise<JobIdempotency> | null {
+    return plan.idempotency && this.#ledgers.of(scopeOf(plan), plan.idempotency);
   }
+}
+
+/** The name of the ledger of a job. */
+function scopeOf({ job: { queue, name } }: JobPlan): string {
+  return `queue:${queue}:${name}`;
 }

@@ -168,6 +168,16 @@ export function moreLine(event: Repeated, what: string, count: number): string {
   return line(`${place}: ${what}, ${counted(count, 'more time')} in the same way, the last time with ${messageId || '(unreadable)'}`, event.error);
 }
 
+export function outboxLine(event: EventMap['outbox-failed']): string {
+  const { attempt, messageId, outcome, delayMs, error } = event;
+  const next = outcome === 'retry' ? `tried again in ${delayMs ?? 0} ms` : 'dead: outbox.redrive() has it published again';
+  return line(`${placeOf(event)}: attempt ${attempt} to publish row ${messageId} of the outbox failed, ${next}`, error);
+}
+
+export function heldLine(event: EventMap['outbox-held']): string {
+  return line(`${placeOf(event)}: takes no rows of the outbox (try ${event.failures}); they wait, and no attempt is counted`, event.error);
+}
+
 /** The same for all partitions of a topic. */
 export function kindOf({ topic, group, queue }: EventPlace): string {
   return [topic, group, queue].join('/');

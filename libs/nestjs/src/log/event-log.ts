@@ -1,12 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { listen } from '@millrace/core';
 import {
-  circuitLine, databaseLine, droppedLine, givenUpHalfLine, loopLine, lostLine, ownerFencedLine, publishesLostLine, reclaimedLine,
-  recreatedLine, refusedHalfLine, startWaitsLine, uncheckedLine,
+  circuitLine, databaseLine, droppedLine, givenUpHalfLine, heldLine, loopLine, lostLine, ownerFencedLine, publishesLostLine,
+  reclaimedLine, recreatedLine, refusedHalfLine, startWaitsLine, uncheckedLine,
 } from './event-lines.js';
 import {
-  attemptFailure, backoffFailure, callFailure, checkFailure, fencedFailure, givenUpCallFailure, hookFailure, overdueFailure,
-  resultFailure,
+  attemptFailure, backoffFailure, callFailure, checkFailure, fencedFailure, givenUpCallFailure, hookFailure, outboxFailure,
+  overdueFailure, resultFailure,
 } from './failures.js';
 import { HandOverLog } from './hand-over-log.js';
 import { Outages } from './outages.js';
@@ -58,6 +58,8 @@ function writeEvents(logger: Logger): () => void {
     listen('recreated', (event) => logger.warn(recreatedLine(event))),
     listen('ownership', (event) => handOvers.write(event)),
     listen('start-waits', (event) => logger.warn(startWaitsLine(event))),
+    listen('outbox-failed', (event) => repetitions.write(outboxFailure(event))),
+    listen('outbox-held', (event) => isPowerOfTwo(event.failures) && logger.warn(heldLine(event))),
     listen('loop-failed', (event) => isPowerOfTwo(event.failures) && !outages.explain(event) && logger.error(loopLine(event))),
     listen('connection', (event) => (event.name === 'database' ? logger.warn(databaseLine(event)) : outages.heard(event))),
     listen('slots-gone', (event) => outages.slotsGone(event)),

@@ -1,6 +1,6 @@
 import type { EventMap } from '@millrace/core';
 import {
-  attemptLine, backoffLine, callLine, checkLine, fencedLine, givenUpCallLine, hookLine, kindOf, moreCallsLine, moreLine,
+  attemptLine, backoffLine, callLine, checkLine, fencedLine, givenUpCallLine, hookLine, kindOf, moreCallsLine, moreLine, outboxLine,
   overdueLine, resultLine,
 } from './event-lines.js';
 import type { Failure } from './repetitions.js';
@@ -76,4 +76,17 @@ export function resultFailure(event: EventMap['result-dropped']): Failure {
   const { error } = event;
   const more = (count: number): string => moreLine(event, 'the return value of a job is not stored', count);
   return { level: 'warn', place: kindOf(event), end: 'result', line: () => resultLine(event), error, more };
+}
+
+export function outboxFailure(event: EventMap['outbox-failed']): Failure {
+  const { outcome, error } = event;
+  const what = outcome === 'retry' ? 'a row of the outbox was not published and is tried again' : 'a row of the outbox is dead';
+  return {
+    level: outcome === 'retry' ? 'warn' : 'error',
+    place: kindOf(event),
+    end: `outbox ${outcome}`,
+    line: () => outboxLine(event),
+    error,
+    more: (count) => moreLine(event, what, count),
+  };
 }

@@ -16,11 +16,11 @@ export interface Serving {
 
 /** The connections and the work of this process, in one line. */
 export function servingLine({ plan, settings, server }: Serving): string {
-  const { redis, databaseUrl, prefix } = settings;
+  const { redis, prefix } = settings;
   const places = [
     `${server} at ${shownTarget(redis)}`,
     `prefix ${prefix}`,
-    databaseUrl === null ? 'no database' : `database ${maskUrl(databaseUrl)}`,
+    databaseOf(settings),
   ];
   const work = [
     `groups: ${named(groupsOf(plan.subscriptions))}`,
@@ -32,6 +32,11 @@ export function servingLine({ plan, settings, server }: Serving): string {
     `topics: ${named(plan.topics.map(({ name }) => name))}`,
   ];
   return shown(`serving ${places.join(', ')}; ${work.join('; ')}`);
+}
+
+function databaseOf({ databaseUrl, databaseSource }: Settings): string {
+  if (databaseSource) return `database of the application (${databaseSource.dialect})`;
+  return databaseUrl === null ? 'no database' : `database ${maskUrl(databaseUrl)}`;
 }
 
 function groupsOf(subscriptions: readonly SubscriptionPlan[]): string[] {

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { MillraceError } from '@millrace/core';
-import { connectDatabase, type SqlDatabase } from '@millrace/outbox';
+import { connectDatabase, SourceDatabase, type SqlDatabase } from '@millrace/outbox';
 import { connectRedis, type Topology } from '@millrace/redis';
 import { createRpc, type Rpc } from '@millrace/rpc';
 import { createStreams, type Streams } from '@millrace/streams';
@@ -57,12 +57,13 @@ export class Connections {
     return this.#closing ? null : (this.#opened?.streams ?? null);
   }
 
-  /** @throws MillraceError INBOX_NOT_CONFIGURED, DATABASE_UNREACHABLE, INVALID_OPTIONS, CLOSED */
+  /** @throws MillraceError INBOX_NOT_CONFIGURED, DATABASE_UNREACHABLE, DATABASE_FAILED, INVALID_OPTIONS, CLOSED */
   database(): Promise<SqlDatabase> {
     if (this.#closing) return Promise.reject(closed());
-    const { databaseUrl: url, databaseConnections: connections } = this.#settings;
-    if (url === null) return Promise.reject(noDatabase());
-    this.#database ??= connectDatabase({ url, connections });
+    const { databaseUrl: url, databaseSource: source, databaseConnections: connections } = this.#settings;
+    if (source) this.#database ??= SourceDatabase.open(source);
+    else if (url === null) return Promise.reject(noDatabase());
+    else this.#database ??= connectDatabase({ url, connections });
     return this.#database;
   }
 

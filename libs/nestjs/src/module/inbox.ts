@@ -10,12 +10,12 @@ import { SETTINGS } from './tokens.js';
 @Injectable()
 export class Inbox {
   readonly #connections: Connections;
-  readonly #keepMs: number;
+  readonly #settings: Settings;
   #inbox: SqlInbox | undefined;
 
-  constructor(connections: Connections, @Inject(SETTINGS) { inboxKeepMs }: Settings) {
+  constructor(connections: Connections, @Inject(SETTINGS) settings: Settings) {
     this.#connections = connections;
-    this.#keepMs = inboxKeepMs;
+    this.#settings = settings;
   }
 
   /** There when a handler of this process has it. */
@@ -26,7 +26,9 @@ export class Inbox {
   /** @throws MillraceError DATABASE_UNREACHABLE, DATABASE_FAILED */
   async prepare({ subscriptions, jobs }: HandlerPlan): Promise<void> {
     if (![...subscriptions, ...jobs].some(({ inbox }) => inbox)) return;
-    this.#inbox = new SqlInbox({ database: await this.#connections.database(), keepMs: this.#keepMs });
+    const { databaseSource, inbox: tables, inboxKeepMs: keepMs } = this.#settings;
+    const connected = await this.#connections.database();
+    this.#inbox = new SqlInbox({ database: databaseSource ?? connected, keepMs, ...tables });
     await this.#inbox.prepare();
   }
 

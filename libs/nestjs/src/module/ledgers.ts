@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { LedgerCounters, LedgerHolder, LedgerSize, LedgerUse } from '@millrace/core';
-import { Ledger } from '@millrace/ledger';
+import type { LedgerCounters, LedgerHolder, LedgerSize, LedgerUse, MemoPort } from '@millrace/core';
+import { Ledger, Memo } from '@millrace/ledger';
 import type { Settings } from '../config/settings.js';
 import type { IdempotencyRule } from '../subscribe/idempotency-options.js';
 import { Connections } from './connections.js';
@@ -10,7 +10,7 @@ import { SETTINGS } from './tokens.js';
 export interface LedgerState extends LedgerSize {
   /** `topic:<topic>:<group>`, or `queue:<queue>:<job>`. */
   readonly scope: string;
-  /** What this process did with it. */
+  /** The deeds of this process. */
   readonly counters: LedgerCounters;
 }
 
@@ -44,6 +44,11 @@ export class Ledgers {
     const ledger = new Ledger({ redis, presence, prefix: this.#prefix, scope, ...rule });
     this.#made.set(scope, ledger);
     return { ledger, holder: await this.#holder, keyOf: keyOf as K | undefined };
+  }
+
+  /** Remembers the steps of the handlers of one kind of work. */
+  async memo(scope: string): Promise<MemoPort> {
+    return new Memo({ redis: await this.#connections.redis(), prefix: this.#prefix, scope });
   }
 
   /** Called when the handlers have ended: what could not be released is left to others. */

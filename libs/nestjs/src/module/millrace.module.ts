@@ -2,6 +2,7 @@ import { ConfigurableModuleBuilder, type DynamicModule, Global, Module, type OnA
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { MillraceError, Publisher } from '@millrace/core';
 import { JobQueue } from '@millrace/jobs';
+import { Outbox } from '@millrace/outbox';
 import { Balancer } from '@millrace/rpc';
 import { DeadLetters, Groups, Halves, Inspector, Orders, Topics } from '@millrace/streams';
 import type { MillraceOptions } from '../config/millrace-options.js';
@@ -35,6 +36,7 @@ import { Ledgers } from './ledgers.js';
 import { lateConnections } from './late-connections.js';
 import { LifecycleModule } from './lifecycle.module.js';
 import { Lifecycle } from './lifecycle.js';
+import { outboxProvider, OutboxRunner } from './outbox.js';
 import { Resources } from './resources.js';
 import { SignalCheck } from './signal-check.js';
 import { DATABASE, SETTINGS, WORKER_ROLE } from './tokens.js';
@@ -52,7 +54,7 @@ const settings = {
 /**
  * Publish/subscribe, jobs and calls for a whole application: imported once, by `forRoot` or `forRootAsync`. Everything it gives
  * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `Orders`, `Topics`, `Halves`, `LocalSubscriptions`, `Ledgers`, `Health`,
- * `MillraceHealthIndicator`, `Calls`, `ServiceInstances`, `Balancer`, `@InjectDatabase()`) can be injected everywhere.
+ * `MillraceHealthIndicator`, `Calls`, `ServiceInstances`, `Balancer`, `Outbox`, `@InjectDatabase()`) can be injected everywhere.
  */
 @Global()
 @Module({
@@ -61,12 +63,12 @@ const settings = {
     settings, queueConfiguration, ...lateConnections, AbsenceWatch, BootReport, Calls, Connections, EventLog, HandlerFinder,
     HandlerPlanner, HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Ledgers, Lifecycle, LocalSubscriptions,
     MillraceHealthIndicator, Queues, Resources, ServiceInstances, Services, SignalCheck, Subscriptions,
-    KnownInstances, balancerProvider, RequestLedgers, IdempotencyInterceptor, TransactionCheckers,
+    KnownInstances, balancerProvider, RequestLedgers, IdempotencyInterceptor, TransactionCheckers, outboxProvider, OutboxRunner,
   ],
   exports: [
     SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, Orders, Topics, Halves,
     LocalSubscriptions, Ledgers, Health, MillraceHealthIndicator, Lifecycle, Contracts, Calls, ServiceInstances,
-    Balancer, RequestLedgers,
+    Balancer, RequestLedgers, Outbox,
   ],
 })
 export class MillraceModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {

@@ -6,6 +6,7 @@ import { RequestLedgers } from '../http/idempotency/request-ledgers.js';
 import { Queues } from '../jobs/queues.js';
 import { Connections } from './connections.js';
 import { Inbox } from './inbox.js';
+import { OutboxRunner } from './outbox.js';
 import { SETTINGS } from './tokens.js';
 
 /** The resources of handlers and publishers: Redis with its topics, the queues, the database with the inbox. */
@@ -16,15 +17,18 @@ export class Resources {
   readonly #queues: Queues;
   readonly #inbox: Inbox;
   readonly #requests: RequestLedgers;
+  readonly #outbox: OutboxRunner;
 
   constructor(
     @Inject(SETTINGS) settings: Settings, connections: Connections, queues: Queues, inbox: Inbox, requests: RequestLedgers,
+    outbox: OutboxRunner,
   ) {
     this.#settings = settings;
     this.#connections = connections;
     this.#queues = queues;
     this.#inbox = inbox;
     this.#requests = requests;
+    this.#outbox = outbox;
   }
 
   /** @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED, DATABASE_UNREACHABLE, DATABASE_FAILED, TOPIC_MISMATCH */
@@ -32,6 +36,7 @@ export class Resources {
     const streams = await this.#connections.streams();
     if (this.#settings.databaseWanted) await this.#connections.database();
     await this.#inbox.prepare(plan);
+    await this.#outbox.prepare(plan);
     await Promise.all(plan.topics.map((topic) => streams.declare(topic)));
     const redis = await this.#connections.redis();
     if (plan.jobs.length > 0) assertQueuesWork(redis, this.#settings.redis);

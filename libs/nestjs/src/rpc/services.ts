@@ -5,6 +5,7 @@ import type { Settings } from '../config/settings.js';
 import { Invoker } from '../enhance/invoker.js';
 import type { ServicePlan } from '../explore/plan.js';
 import { Connections } from '../module/connections.js';
+import { Ledgers } from '../module/ledgers.js';
 import { SETTINGS } from '../module/tokens.js';
 
 /** The state of a service that this process serves. */
@@ -32,12 +33,14 @@ export class Services {
   readonly #connections: Connections;
   readonly #invoker: Invoker;
   readonly #settings: Settings;
+  readonly #ledgers: Ledgers;
   readonly #served: Served[] = [];
 
-  constructor(connections: Connections, invoker: Invoker, @Inject(SETTINGS) settings: Settings) {
+  constructor(connections: Connections, invoker: Invoker, ledgers: Ledgers, @Inject(SETTINGS) settings: Settings) {
     this.#connections = connections;
     this.#invoker = invoker;
     this.#settings = settings;
+    this.#ledgers = ledgers;
   }
 
   /** How many services are served. */
@@ -51,7 +54,7 @@ export class Services {
     for (const plan of plans) {
       const { service, version } = plan.contract;
       const tags = [...new Set([...plan.options.tags, ...this.#settings.tags])];
-      const serving = await rpc.serve({ ...plan.options, service, version, tags, methods: this.#methodsOf(plan) });
+      const serving = await rpc.serve({ ...plan.options, service, version, tags, methods: await this.#methodsOf(plan) });
       this.#served.push({ plan, serving });
     }
   }
@@ -66,14 +69,17 @@ export class Services {
     return this.#served.map(stateOf);
   }
 
-  #methodsOf({ contract, methods }: ServicePlan): ReadonlyMap<string, ServedMethod> {
+  async #methodsOf({ contract, methods }: ServicePlan): Promise<ReadonlyMap<string, ServedMethod>> {
     const { unknownProperties } = this.#settings;
-    return new Map([...contract.methods.values()].map((method) => {
+    const { service, version } = contract;
+    const made = [...contract.methods.values()].map(async (method): Promise<[string, ServedMethod]> => {
       const handler = methods.get(method.name)!;
       const invoke = method.items === null ? this.#invoker.invokeOf(handler) : this.#invoker.invokeOf(handler, withoutObservable);
       const handle = (request: object | undefined, context: object): Promise<unknown> => invoke(request as object, context);
-      return [method.name, methodPipeline({ contract, method, unknownProperties, handle })];
-    }));
+      const memo = await this.#ledgers.memo(`rpc:${service}:${version}:${method.name}`);
+      return [method.name, methodPipeline({ contract, method, unknownProperties, handle, memo })];
+    });
+    return new Map(await Promise.all(made));
   }
 }
 

@@ -5,8 +5,8 @@ import { IsOptional, ValidateBy, type ValidationArguments } from 'class-validato
 export class IdempotencyOptions<Payload = unknown, Context = unknown> {
   /**
    * The key of a message, or a job: those with the same key are handled once. A function of payload and context that gives a text
-   * of 1 to 256 bytes of UTF-8 without NUL. It must give the same for the same message, and at once: one that throws, or gives anything
-   * else, makes a dead letter (NO_IDEMPOTENCY_KEY). Default: the id of the message, or of the job.
+   * of 1 to 256 bytes of UTF-8 without NUL. It must give the same for the same message, and at once: one that throws, or gives
+   * anything else, makes a dead letter (NO_IDEMPOTENCY_KEY). Default: the id of the message, or of the job.
    */
   @IsOptional() @IsFunction()
   key?: (payload: Payload, context: Context) => string;

@@ -146,8 +146,8 @@ export class SubscribeOptions<Payload = unknown> extends MessageHandlerOptions {
 
   /**
    * Handle messages with the same key once, by a ledger in Redis: of the same key the group handles one message at a time, and
-   * none when one is done; the others are acknowledged and count as deduplicated. `true`, or an object of options. A process that dies
-   * between the effect and the record repeats the effect: only the inbox is safe from that. Default false.
+   * none when one is done; the others are acknowledged and count as deduplicated. `true`, or an object of options. A process that
+   * dies between the effect and the record repeats the effect: only the inbox is safe from that. Default false.
    */
   @IsOptional() @IsIdempotency()
   idempotency?: boolean | IdempotencyOptions<Payload, DeliveryContext> = false;

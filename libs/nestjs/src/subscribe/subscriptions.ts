@@ -1,12 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import {
   type AssignedPartition, batchPipeline, BROADCAST_GROUP, type DeadLetterHandler, deadLetterPipeline, deliveryPipeline,
-  type InboxPort, type MessageIdempotency, prefilterOf, type Subscription,
+  Forwarding, type InboxPort, type MessageIdempotency, prefilterOf, type Subscription,
 } from '@millrace/core';
+import { JobForwards } from '@millrace/jobs';
 import type { Settings } from '../config/settings.js';
 import { Invoker } from '../enhance/invoker.js';
 import type { HandlerMethod } from '../explore/handler-method.js';
 import type { BroadcastPlan, HandlerPlan, SubscriptionPlan } from '../explore/plan.js';
+import { Queues } from '../jobs/queues.js';
 import { Connections } from '../module/connections.js';
 import { Ledgers } from '../module/ledgers.js';
 import { SETTINGS } from '../module/tokens.js';
@@ -39,13 +41,18 @@ export class Subscriptions {
   readonly #invoker: Invoker;
   readonly #settings: Settings;
   readonly #ledgers: Ledgers;
+  readonly #forwarding: Forwarding;
   #started: Started[] = [];
 
-  constructor(connections: Connections, invoker: Invoker, ledgers: Ledgers, @Inject(SETTINGS) settings: Settings) {
+  constructor(
+    connections: Connections, invoker: Invoker, ledgers: Ledgers, queues: Queues, @Inject(SETTINGS) settings: Settings,
+  ) {
     this.#connections = connections;
     this.#invoker = invoker;
     this.#settings = settings;
     this.#ledgers = ledgers;
+    const { unknownProperties } = settings;
+    this.#forwarding = new Forwarding({ unknownProperties, jobs: new JobForwards((name) => queues.find(name), unknownProperties) });
   }
 
   /** Starts all of them or, when one fails, none. */
@@ -82,17 +89,19 @@ export class Subscriptions {
     const listeners = { onAssigned: listenerOf(plan.onAssigned), onRevoked: listenerOf(plan.onRevoked) };
     const given = { ...limits, ...listeners, ...(deadLetterHandler && { deadLetterHandler }) };
     const rules = { concurrency, crashLimit, durability, start, deadLetters };
-    const definition = { topic, group, ...rules, prefilter: prefilterOf(plan), ...given };
+    const forwarding = this.#forwarding;
+    const definition = { topic, group, ...rules, prefilter: prefilterOf(plan), forwardedJobs: forwarding.jobs, ...given };
     const { unknownProperties } = this.#settings;
     const idempotency = await this.#idempotencyOf(plan);
-    const own = { topic, unknownProperties, group, retry, timeoutMs, handle: this.#invoker.invokeOf(plan.method) };
-    const parts = { ...own, ...(idempotency && { idempotency }) };
+    const own = { topic, unknownProperties, group, retry, timeoutMs, forwarding, handle: this.#invoker.invokeOf(plan.method) };
+    const memo = await this.#ledgers.memo(scopeOf(plan));
+    const parts = { ...own, memo, ...(idempotency && { idempotency }) };
     if (batch) return streams.subscribeBatch(definition, batch, batchPipeline(parts));
     return streams.subscribe(definition, deliveryPipeline({ ...parts, ...(plan.inbox && inbox ? { inbox } : {}) }));
   }
 
-  #idempotencyOf({ topic, group, idempotency }: SubscriptionPlan): Promise<MessageIdempotency> | null {
-    return idempotency && this.#ledgers.of(`topic:${topic.name}:${group}`, idempotency);
+  #idempotencyOf(plan: SubscriptionPlan): Promise<MessageIdempotency> | null {
+    return plan.idempotency && this.#ledgers.of(scopeOf(plan), plan.idempotency);
   }
 
   async #broadcast(plan: BroadcastPlan): Promise<Subscription> {
@@ -111,6 +120,11 @@ export class Subscriptions {
     const parts = { topic, unknownProperties, group, retry, timeoutMs };
     return deadLetterPipeline({ ...parts, handle: (payload, context) => invoke(payload as object, context) });
   }
+}
+
+/** The name of the ledger of a group. */
+function scopeOf({ topic, group }: SubscriptionPlan): string {
+  return `topic:${topic.name}:${group}`;
 }
 
 /** Called as a lifecycle hook is: nothing of Nest surrounds it. */

@@ -59,8 +59,8 @@ function runningWorker(app: INestApplicationContext, server: HealthServer | null
 
 /** No handlers, as when their class is in no module's `providers`: nothing fails, and nothing is ever handled. */
 async function warnOfIdleness(health: Health, services: Services): Promise<void> {
-  const { subscriptions, workers } = await health.ready();
-  if (subscriptions.length + workers.length + services.count > 0) return;
+  const { subscriptions, workers, outbox } = await health.ready();
+  if (subscriptions.length + workers.length + services.count > 0 || outbox !== null) return;
   new Logger('Millrace').warn(
     'This worker has no handlers, so it will do nothing: list the classes with @Subscribe, @JobHandler or @RpcService among the providers ' +
       'of a module that the application imports, and look whether MILLRACE_HANDLERS or the option handlers says none.',

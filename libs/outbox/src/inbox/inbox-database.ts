@@ -6,7 +6,7 @@ import type { SqlDialect, SqlSource } from '../database/sql-source.js';
 import { HandlerTransaction } from './handler-transaction.js';
 import type { InboxSql } from './inbox-sql.js';
 
-type Source = SqlSource<never>;
+type Source = SqlSource<unknown>;
 
 /** The database of an inbox: one of ours, or one that the application's own library reaches. */
 export class InboxDatabase {

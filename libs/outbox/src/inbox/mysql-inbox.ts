@@ -74,16 +74,19 @@ export class MysqlInbox implements InboxSql {
     }
   }
 
+  /** Two that delete at once would lock each other's rows: one process does it at a time, the others leave it to that one. */
   async purge(sql: SqlTransaction, keepMs: number, limit: number): Promise<number> {
     const { inbox } = this.#names;
-    const old = `SELECT subscriber, message_id FROM ${inbox} WHERE handled_at < UTC_TIMESTAMP(3) - INTERVAL $1 MICROSECOND
-      ORDER BY handled_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`;
-    const { rows } = await sql.query<{ subscriber: Buffer; message_id: Buffer }>(old, [keepMs * 1_000]);
-    if (rows.length === 0) return 0;
-    const isOne = rows.map((_, row) => `(subscriber = $${2 * row + 1} AND message_id = $${2 * row + 2})`);
-    const values = rows.flatMap(({ subscriber, message_id: id }) => [subscriber, id]);
-    await sql.query(`DELETE FROM ${inbox} WHERE ${isOne.join(' OR ')}`, values);
-    return rows.length;
+    const lock = `CONCAT('millrace:', MD5(CONCAT(DATABASE(), '${inbox}')))`;
+    const { rows } = await sql.query<{ got: number | string | null }>(`SELECT GET_LOCK(${lock}, 0) AS got`);
+    if (Number(rows[0]!.got) !== 1) return 0;
+    try {
+      const text = `DELETE FROM ${inbox} WHERE handled_at < UTC_TIMESTAMP(3) - INTERVAL $1 MICROSECOND ORDER BY handled_at LIMIT ${limit}`;
+      const { rowCount } = await sql.query(text, [keepMs * 1_000]);
+      return rowCount;
+    } finally {
+      await sql.query(`SELECT RELEASE_LOCK(${lock}) AS released`);
+    }
   }
 
   async missingTables(sql: SqlTransaction): Promise<string[]> {

@@ -5,11 +5,8 @@ import { type InboxSql, otherThan, type Recorded } from './inbox-sql.js';
 /** The advisory lock under which a process makes the tables: any number that all processes share. */
 const PREPARE_LOCK = 0x6d_69_6c_6c;
 
-/** For transactions whose library says nothing; PGlite cannot bear the second limit, and has no other process to wait for. */
-const LIMIT = `SELECT
-  CASE current_setting('statement_timeout') WHEN '0' THEN set_config('statement_timeout', '45s', true) END,
-  CASE WHEN current_setting('idle_in_transaction_session_timeout') = '0' AND version() NOT LIKE '%emscripten%'
-    THEN set_config('idle_in_transaction_session_timeout', '30s', true) END`;
+/** The limits of a transaction whose library, and whose server, have none. */
+const LIMITS = { statement_timeout: '45s', idle_in_transaction_session_timeout: '30s' };
 
 /** The transaction that recorded a message has a number; one that a statement of the handler has begun anew has none yet. */
 const IS_OPEN = 'SELECT txid_current_if_assigned() IS NOT NULL AS open';
@@ -18,6 +15,7 @@ const IS_OPEN = 'SELECT txid_current_if_assigned() IS NOT NULL AS open';
 export class PostgresInbox implements InboxSql {
   readonly schema: InboxSql['schema'];
   readonly #names: InboxNames;
+  #limit: Promise<string> | null = null;
 
   constructor(names: InboxNames) {
     this.#names = names;
@@ -25,7 +23,10 @@ export class PostgresInbox implements InboxSql {
   }
 
   async limit(sql: SqlTransaction): Promise<void> {
-    await sql.query(LIMIT);
+    this.#limit ??= limitOf(sql);
+    // The next one asks again when this one cannot.
+    this.#limit.catch(() => (this.#limit = null));
+    await sql.query(await this.#limit);
   }
 
   async record(sql: SqlTransaction, subscriber: string, messageId: string): Promise<Recorded> {
@@ -110,6 +111,14 @@ export class PostgresInbox implements InboxSql {
     const { rows } = await sql.query<{ epoch: string; member: string }>(text, [name, partition]);
     return rows[0] && { member: rows[0].member, epoch: Number(rows[0].epoch) };
   }
+}
+
+/** PGlite, which has no other process to wait for, refuses a statement that as much as names the second limit. */
+async function limitOf(sql: SqlTransaction): Promise<string> {
+  const { rows } = await sql.query<{ version: string }>('SELECT version() AS version');
+  const names = rows[0]!.version.includes('PGlite') ? ['statement_timeout' as const] : (Object.keys(LIMITS) as (keyof typeof LIMITS)[]);
+  const unset = names.map((name) => `CASE current_setting('${name}') WHEN '0' THEN set_config('${name}', '${LIMITS[name]}', true) END AS ${name}`);
+  return `SELECT ${unset.join(', ')}`;
 }
 
 /** One row for each message of a subscriber, and one for each partition of a group, which is never removed. */

@@ -22,7 +22,7 @@ const LONGEST_NAME_BYTES = 1_024;
 export class InboxOptions {
   /** A database of ours, or the application's own library. */
   @IsObject()
-  database!: SqlDatabase | SqlSource<never>;
+  database!: SqlDatabase | SqlSource<unknown>;
 
   /** The names of the tables. Default `millrace_inbox` and `millrace_owner`, where a connection is. */
   @IsOptional() @IsObject()

@@ -10,6 +10,11 @@ export function assertGiven(given: unknown, source: string, { expected, methods 
   const missing = isThere ? methods.filter((name) => typeof (given as Record<string, unknown>)[name] !== 'function') : methods;
   if (missing.length === 0) return;
   const found = isThere ? `an object without ${missing.map((name) => `${name}()`).join(' and ')}` : quote(given);
+  refuseGiven(source, expected, found);
+}
+
+/** @throws MillraceError INVALID_OPTIONS always */
+export function refuseGiven(source: string, expected: string, found: string): never {
   throw new MillraceError('INVALID_OPTIONS', `${source}() must be given ${expected}, not ${found}.`);
 }
 

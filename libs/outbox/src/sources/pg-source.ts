@@ -2,7 +2,7 @@ import { MillraceError, type SqlTransaction } from '@millrace/core';
 import type { Pool, PoolClient } from 'pg';
 import { lend } from '../database/lent-handle.js';
 import type { SqlSource } from '../database/sql-source.js';
-import { assertGiven, poolSize } from './given-object.js';
+import { assertGiven, poolSize, refuseGiven } from './given-object.js';
 
 /**
  * A pool of `pg`. A handler's transaction is a `PoolClient` that has begun one.
@@ -11,6 +11,7 @@ import { assertGiven, poolSize } from './given-object.js';
  */
 export function pgSource(pool: Pool): SqlSource<PoolClient> {
   assertGiven(pool, 'pgSource', { expected: 'a Pool of pg', methods: ['connect', 'query', 'end', 'on'] });
+  if (typeof pool.totalCount !== 'number') refuseGiven('pgSource', 'a Pool of pg', 'a single connection');
   return new PgSource(pool);
 }
 

@@ -75,7 +75,7 @@ function unreachable({ where, isEncrypted }: BootPlace, lastError: Error | null)
 /** A server that takes connections, but does not say that it is ready. */
 export const NOT_READY = 'It takes connections, but is not ready: it may be loading its data.';
 
-const START_ONE = 'Start one there, or set REDIS_URL, or the option redis, to where one is.';
+const START_ONE = 'Start one there, or say in REDIS_URL, REDIS_SENTINELS, REDIS_CLUSTER_NODES, or the option redis, where one is.';
 
 function guessOf(lastError: Error | null, isEncrypted: boolean | undefined): string {
   if (lastError === null) return NOT_READY;

@@ -63,10 +63,14 @@ function masked(scheme: string, credentials: string, place: string): string {
   return `${user}@${place}`;
 }
 
+/** `a:1,b:2`, behind the credentials where there are some. */
+const SEVERAL = /^rediss?:\/\/(?:[^@]*@)?[\w.-]+(?::\d+)?,/;
+
 function problemOf(text: string): string | null {
   if (/[\s\p{Cc}\p{Cf}]/u.test(text)) return 'it holds a space or a character that is not seen; in a password write %20 for a space';
   if (text.startsWith('unix://')) return /^unix:\/\/\/[^?]+$/.test(text) ? null : 'after unix:// there must be the absolute path of a socket';
   if (!/^rediss?:\/\/./.test(text)) return 'it must begin with redis://, rediss:// or unix://';
+  if (SEVERAL.test(text)) return 'it names several servers: nodes of a Redis Cluster stand in REDIS_CLUSTER_NODES, Sentinels in REDIS_SENTINELS';
   return problemOfCredentials(text) ?? (URL.canParse(text) ? problemOfParts(new URL(text)) : UNPARSABLE);
 }
 

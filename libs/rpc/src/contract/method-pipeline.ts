@@ -1,6 +1,6 @@
 import {
-  type Attempt, chain, decoding, encoded, Lease, type Middleware, MillraceError, type PayloadClass, type PayloadPlace, tracing,
-  type UnknownProperties, unknownPropertiesOf,
+  type Attempt, chain, decoding, encoded, Lease, type MemoPort, type Middleware, MillraceError, type PayloadClass,
+  type PayloadPlace, tracing, type UnknownProperties, unknownPropertiesOf,
 } from '@millrace/core';
 import type { RpcRequest, ServedMethod } from '../serve/service-definition.js';
 import { MethodFailure } from '../wire/error-answer.js';
@@ -14,6 +14,8 @@ export interface ImplementedMethod {
   readonly method: MethodDefinition;
   /** For contracts that say nothing themselves. */
   readonly unknownProperties?: UnknownProperties | undefined;
+  /** Remembers the results of `context.once`, where the method is idempotent. */
+  readonly memo?: MemoPort | undefined;
   /** The user's method with everything that surrounds it. */
   readonly handle: (request: object | undefined, context: CallContext) => Promise<unknown>;
 }
@@ -48,8 +50,9 @@ export function methodPipeline(implemented: ImplementedMethod): ServedMethod {
     tracing(({ request }) => request.headers),
   ];
   const { idempotent, timeoutMs, items } = method;
+  const memo = idempotent && items === null ? implemented.memo : undefined;
   const invoke = (attempt: CallAttempt): Promise<unknown> =>
-    call(attempt.payload as object | undefined, new CallContext(attempt.request, attempt));
+    call(attempt.payload as object | undefined, new CallContext(attempt.request, { limit: attempt.limit, memo }));
   const rules = { idempotent, timeoutMs, digest: kindOf(method) };
   if (items === null) {
     const answer = answerOf(method, { where: `answer of ${where}`, unknownProperties });

@@ -10,7 +10,7 @@
 --         instances with another contract, and nothing is changed
 --
 -- Guarantees: the version rises with each change, by one; the first one is the time in Unix milliseconds, so that a registry that
--- was lost does not come back to versions that it had; a change is published with its version, its field and its text; an
+-- was lost does not come back to versions that it had, and that first one is kept as 'since'; a change is published with its version, its field and its text; an
 -- instance whose contract is not that of the others is not registered; a call may be repeated; a full Redis refuses nothing, as
 -- the registry has a place for each instance that lives and no more.
 
@@ -56,7 +56,8 @@ else
 end
 if redis.call('HEXISTS', KEYS[2], 'version') == 0 then
   local time = redis.call('TIME')
-  redis.call('HSET', KEYS[2], 'version', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
+  local first = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+  redis.call('HSET', KEYS[2], 'version', first, 'since', first)
 end
 local version = redis.call('HINCRBY', KEYS[2], 'version', 1)
 -- Where the Redis user may not publish to the channel, the change stays: the others ask for the version.

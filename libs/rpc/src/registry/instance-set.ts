@@ -26,19 +26,30 @@ export interface AgreedInstances {
   readonly methods: ReadonlyMap<string, MethodSummary>;
 }
 
+export interface InstanceSetParts {
+  readonly reader: InstanceReader;
+  readonly isGone: (member: string) => boolean;
+  readonly keepMs: number;
+}
+
 /** The instances that are known at this moment, with what is made of them kept until it changes. */
 export class InstanceSet {
   readonly #reader: InstanceReader;
   /** Whether a member is known to be gone, though its instances are still there. */
   readonly isGone: (member: string) => boolean;
+  /** How long those are kept that a lost registry does not have any more, in milliseconds. */
+  readonly #keepMs: number;
+  /** Their fields -> since when, by the monotonic clock in milliseconds. */
+  readonly #lost = new Map<string, number>();
   /** Service -> field -> instance. */
   readonly #services = new Map<string, Map<string, KnownInstance>>();
   /** Service -> version, '' for all of them -> those that take calls. */
   readonly #callable = new Map<string, ReadonlyMap<string, readonly Instance[]>>();
 
-  constructor(reader: InstanceReader, isGone: (member: string) => boolean) {
+  constructor({ reader, isGone, keepMs }: InstanceSetParts) {
     this.#reader = reader;
     this.isGone = isGone;
+    this.#keepMs = keepMs;
   }
 
   /** Those that live and take calls, sorted by version and member. */
@@ -69,6 +80,7 @@ export class InstanceSet {
   /** @returns the service that has changed, null for none */
   put({ field, text }: StoredField): string | null {
     const service = serviceOf(field);
+    this.#lost.delete(field);
     if (this.#services.get(service)?.get(field)?.text === text) return null;
     const instance = this.#reader.read(field, text);
     if (!instance) return this.remove(field);
@@ -81,20 +93,35 @@ export class InstanceSet {
   /** @returns the service that has changed, null for none */
   remove(field: string): string | null {
     const service = serviceOf(field);
+    this.#lost.delete(field);
     if (!this.#services.get(service)?.delete(field)) return null;
     this.#callable.delete(service);
     return service;
   }
 
-  /** From now on these are the instances of these services. @returns the services that have changed */
-  replace(services: readonly string[], fields: ReadonlyMap<string, string>): Set<string> {
-    const changed = new Set<string | null>();
-    for (const service of services) {
-      for (const { field } of this.known(service)) if (!fields.has(field)) changed.add(this.remove(field));
-    }
-    for (const [field, text] of fields) changed.add(this.put({ field, text }));
-    changed.delete(null);
-    return changed as Set<string>;
+  /**
+   * From now on these are the instances of these services, and those that a lost registry does not have any more: they go on
+   * serving, and register again. See {@link forgetLost} for those that do not.
+   *
+   * @param isLost whether the registry has lost something since these were known
+   * @returns the services that have changed
+   */
+  replace(services: readonly string[], fields: ReadonlyMap<string, string>, isLost = false): Set<string> {
+    const missing = services.flatMap((service) => [...this.known(service)].filter(({ field }) => !fields.has(field)));
+    if (isLost) for (const { field } of missing) this.#lost.set(field, performance.now());
+    const removed = missing.filter(({ field }) => !this.#lost.has(field)).map(({ field }) => this.remove(field));
+    const put = [...fields].map(([field, text]) => this.put({ field, text }));
+    return withoutNull([...removed, ...put]);
+  }
+
+  /**
+   * Those that were lost and have not registered again in time are not registered any more.
+   *
+   * @returns the services that have changed
+   */
+  forgetLost(): Set<string> {
+    const late = [...this.#lost].filter(([, sinceMs]) => performance.now() - sinceMs > this.#keepMs);
+    return withoutNull(late.map(([field]) => this.remove(field)));
   }
 
   /** Members have died or come back. */
@@ -117,6 +144,10 @@ export class InstanceSet {
   #takesCalls({ draining, member }: Instance): boolean {
     return !draining && !this.isGone(member);
   }
+}
+
+function withoutNull(services: readonly (string | null)[]): Set<string> {
+  return new Set(services.filter((service) => service !== null));
 }
 
 const NONE: readonly Instance[] = Object.freeze([]);

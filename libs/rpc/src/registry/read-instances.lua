@@ -4,7 +4,8 @@
 -- KEYS  1 instances  2 state
 -- ARGV  1 cursor of the page, '0' for the first  2 about how many instances to look at  3 the most bytes of a field  4 the most
 --       bytes of a text  then the services that are wanted; none for all
--- returns { cursor of the next page or '0', version, how many were passed over, then field and text of each instance }
+-- returns { cursor of the next page or '0', version, how many were passed over, the first version that this registry had or '',
+--         then field and text of each instance }
 --
 -- Guarantees: an instance that is there from the first page to the last is in one of them, perhaps in several; one that is too
 -- large is passed over, so that a page is bounded.
@@ -15,7 +16,8 @@ local wanted = {}
 for i = FIRST_SERVICE, #ARGV do wanted[ARGV[i]] = true end
 
 local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
-local reply, passed = { page[1], redis.call('HGET', KEYS[2], 'version') or '0', 0 }, 0
+local state, passed = redis.call('HMGET', KEYS[2], 'version', 'since'), 0
+local reply = { page[1], state[1] or '0', 0, state[2] or '' }
 for i = 1, #page[2], 2 do
   local field, text = page[2][i], page[2][i + 1]
   if #ARGV < FIRST_SERVICE or wanted[string.match(field, '^[^:]*')] then

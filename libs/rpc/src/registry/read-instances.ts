@@ -14,6 +14,8 @@ const MOST_CHARACTERS = 32 * 1024 * 1024;
 export interface ReadInstances {
   /** As it was at the first page: what was changed later may be in it or not. */
   readonly version: number;
+  /** The first version that this registry had; another one is that of a registry that was made anew. */
+  readonly since: string;
   readonly fields: ReadonlyMap<string, string>;
   /** Instances that are too large, or too many. */
   readonly passedOver: number;
@@ -27,10 +29,10 @@ export interface ReadInstances {
  */
 export async function readInstances(place: RegistryPlace, services: readonly string[]): Promise<ReadInstances> {
   const fields = new Map<string, string>();
-  let [cursor, version, passedOver, characters] = ['0', -1, 0, 0];
+  let [cursor, version, since, passedOver, characters] = ['0', -1, '', 0, 0];
   for (let page = 0; page < MOST_PAGES; page += 1) {
-    const [next, pageVersion, passed, found] = await readPage(place, cursor, services);
-    if (version < 0) version = pageVersion;
+    const [next, stateNow, passed, found] = await readPage(place, cursor, services);
+    if (version < 0) ({ version, since } = stateNow);
     passedOver += passed;
     for (const { field, text } of found) {
       characters += field.length + text.length;
@@ -40,7 +42,7 @@ export async function readInstances(place: RegistryPlace, services: readonly str
     cursor = next;
     if (cursor === '0') break;
   }
-  return { version, fields, passedOver };
+  return { version, since, fields, passedOver };
 }
 
 /** @throws RedisFailure */
@@ -48,14 +50,14 @@ export async function readVersion({ connection, keys }: RegistryPlace): Promise<
   return versionOf(await connection.call('HGET', keys.state, 'version'));
 }
 
-type Page = [next: string, version: number, passed: number, found: StoredField[]];
+type Page = [next: string, state: Pick<ReadInstances, 'version' | 'since'>, passed: number, found: StoredField[]];
 
 async function readPage(place: RegistryPlace, cursor: string, services: readonly string[]): Promise<Page> {
   const { connection, keys } = place;
   const args = [cursor, PAGE, INSTANCE_BOUNDS.fieldBytes, INSTANCE_BOUNDS.textBytes, ...services];
   const reply = await connection.run(readInstancesPage, [keys.instances, keys.state], args);
-  const [next, version, passed, ...found] = reply as [string, string, number, ...string[]];
-  return [next, versionOf(version), passed, fieldsIn(found)];
+  const [next, version, passed, since, ...found] = reply as [string, string, number, string, ...string[]];
+  return [next, { version: versionOf(version), since }, passed, fieldsIn(found)];
 }
 
 /** A version that is no number is taken for 0: the next change does not go on from it, so that all is read again. */

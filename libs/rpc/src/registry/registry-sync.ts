@@ -4,7 +4,7 @@ import { ChangeFeed } from './change-feed.js';
 import type { RegistryPlace, StoredField } from './change-instance.js';
 import type { Duty } from './duty.js';
 import type { InstanceSet } from './instance-set.js';
-import { readInstances, readVersion } from './read-instances.js';
+import { type ReadInstances, readInstances, readVersion } from './read-instances.js';
 
 /** How long to wait, about, before all is read again after a missed change: all who missed it would do so at once. */
 const READ_AGAIN_MS = 300;
@@ -55,6 +55,8 @@ export class RegistrySync {
   /** The version that the instances have here, and that of the last time when all were read. */
   #version = -1;
   #readVersion = -1;
+  /** The first version of the registry that was read last. */
+  #since = '';
   /** Changes that came while all is read. */
   #during: Change[] | null = null;
   #readAtMs = Number.POSITIVE_INFINITY;
@@ -131,6 +133,7 @@ export class RegistrySync {
     if (!(await place.connection.whenReady(READY_WAIT_MS, signal))) return 0;
     if (this.#pollAtMs <= performance.now()) {
       polled();
+      this.#tell(this.#parts.instances.forgetLost());
       await this.#poll();
     }
     if (this.#readAtMs <= performance.now()) await this.#read();
@@ -156,12 +159,13 @@ export class RegistrySync {
     if (!this.#isBehind && this.#version >= this.#polledVersion && this.#isAllLoaded()) return;
     const services = [...this.#services];
     if (services.length === 0) return;
+    const versionBefore = this.#version;
     this.#during = [];
     try {
-      const { version, fields, passedOver } = await readInstances(this.#parts.place, services);
+      const read = await readInstances(this.#parts.place, services);
       this.counts.reads += 1;
-      this.counts.passedOver += passedOver;
-      this.#replaced(services, fields, version);
+      this.counts.passedOver += read.passedOver;
+      this.#replaced(services, read, this.#isLost(read, versionBefore));
     } catch (error) {
       // The loop reads again after its pause, which grows: to wake it would ask a Redis that refuses without end.
       this.#isBehind = true;
@@ -172,17 +176,24 @@ export class RegistrySync {
     }
   }
 
-  #replaced(services: readonly string[], fields: ReadonlyMap<string, string>, version: number): void {
+  /** Redis has lost the registry, or changes of it, as a failover may. */
+  #isLost({ version, since }: ReadInstances, versionBefore: number): boolean {
+    const wasThere = this.#readVersion > 0;
+    return version < versionBefore || (wasThere && since !== this.#since);
+  }
+
+  #replaced(services: readonly string[], { version, since, fields }: ReadInstances, isLost: boolean): void {
     const during = this.#during!;
+    this.#since = since;
     this.#version = version;
     this.#readVersion = version;
     this.#polledVersion = -1;
     this.#isBehind = false;
     this.#currentAtMs = performance.now();
-    const changed = this.#parts.instances.replace(services, fields);
+    const changed = this.#parts.instances.replace(services, fields, isLost);
     for (const change of during) if (change.version > version) this.#apply(change, changed);
     for (const service of services) this.#loaded.add(service);
-    if (changed.size > 0) this.#parts.changed(changed);
+    this.#tell(changed);
     this.#resolveWaiting();
   }
 
@@ -210,8 +221,12 @@ export class RegistrySync {
     this.#during?.push(change);
     const changed = new Set<string>();
     this.#apply(change, changed);
-    if (changed.size > 0) this.#parts.changed(changed);
+    this.#tell(changed);
     this.#parts.heard(change);
+  }
+
+  #tell(changed: ReadonlySet<string>): void {
+    if (changed.size > 0) this.#parts.changed(changed);
   }
 
   #apply(change: Change, changed: Set<string>): void {

@@ -25,6 +25,8 @@ export interface RegistryOptions {
 
 const DEFAULT_POLL_MS = 10_000;
 const LEAST_POLL_MS = 10;
+/** An instance that lives looks at each poll whether it is registered still, and so registers again before that many of them. */
+const KEPT_POLLS = 3;
 
 /** The instances of services: those of this process, and those that it uses. */
 export class Registry {
@@ -42,7 +44,8 @@ export class Registry {
     const reader = new InstanceReader();
     const called = new Set<string>();
     const registrations = new Registrations({ presence, place, reader, changed: () => this.#servedChanged() });
-    const instances: InstanceSet = new InstanceSet(reader, (member) => presence.fateOf(member) !== 'living');
+    const isGone = (member: string): boolean => presence.fateOf(member) !== 'living';
+    const instances: InstanceSet = new InstanceSet({ reader, isGone, keepMs: KEPT_POLLS * pollMs });
     const departed = new DepartedInstances(
       { presence, place, called, instances, served: () => registrations.served(), changed: () => this.#fatesChanged() },
       (field) => this.#changed(new Set([instances.remove(field)])),

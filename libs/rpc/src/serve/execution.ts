@@ -133,10 +133,14 @@ export class Execution {
     const isDone = kind !== 'e' && !request.isAbandoned;
     if (!isDone) this.#record(() => ledger.release(request.id, token));
     // The record comes before the answer: a process that died between the two would let it be executed again.
-    else if ((await this.#completed(ledger, token, { request, kind, text })) === false && this.#isUnsure(request)) {
-      // Another instance executes it by now, and its answer is the first one: to settle it here would drop that.
-      this.#parts.passed(request);
-      return;
+    else {
+      const isRecorded = await this.#completed(ledger, token, { request, kind, text });
+      if (isRecorded) request.onRecorded?.();
+      if (isRecorded === false && this.#isUnsure(request)) {
+        // Another instance executes it by now, and its answer is the first one: to settle it here would drop that.
+        this.#parts.passed(request);
+        return;
+      }
     }
     this.#parts.done(request, kind, text);
   }

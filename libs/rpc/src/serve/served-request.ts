@@ -50,6 +50,7 @@ export class ServedRequest implements RpcRequest, Settlement {
   isReported = false;
   /** This process stops without it: it is not settled here. */
   isAbandoned = false;
+  onRecorded: (() => void) | undefined = undefined;
   inbox = '';
   field = '';
   value = '';

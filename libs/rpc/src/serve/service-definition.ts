@@ -19,6 +19,8 @@ export interface RpcRequest {
    * MillraceError: CALL_TIMEOUT, CALL_CANCELLED or CLOSED.
    */
   readonly signal: AbortSignal;
+  /** Is called when its answer is recorded: it is not executed again. */
+  onRecorded?: (() => void) | undefined;
   /** How many milliseconds its caller still waits, by Redis's clock; below 0 when it waits no longer. */
   remainingMs(): number;
 }

@@ -1,12 +1,14 @@
 import { connectRedis, type RedisTarget, type Topology } from '@millrace/redis';
 import { requestsKey } from '@millrace/rpc';
-import { Crew, type FaultCounts, seededRandom, throughFaults, uniqueName, waitFor } from '@millrace/testing';
+import {
+  type ChaosSite, Crew, type FaultCounts, seededRandom, startChaosSite, throughFaults, type TopologyName, uniqueName, waitFor,
+} from '@millrace/testing';
 import { Calling, type CrewPlan, type ProcessCrew } from './calling.js';
-import { type ChaosSite, startChaosSite, type TopologyName } from './chaos-site.js';
 import { drawFaults, type Scene, strike } from './faults.js';
 import type { History } from './history.js';
 import { Records, ServerRecords } from './records.js';
 import { type Ending, ToldProcess } from './told-process.js';
+import { usedSlots } from './used-slots.js';
 import { type Verdict, verdictOn } from './verdict.js';
 
 const LEASE_MS = 1_000;
@@ -36,7 +38,7 @@ export interface ChaosReport {
 
 /** Processes call and serve while random faults occur, spread evenly over the calls. */
 export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
-  const place = await startChaosSite(options.topology);
+  const place = await startChaosSite(options.topology, { isClusterFollowed: true });
   try {
     return await chaosOn(place, options);
   } finally {
@@ -54,7 +56,7 @@ async function chaosOn({ site, faults: faultsOf }: ChaosSite, options: ChaosOpti
   const begunAt = performance.now();
   const random = seededRandom(seed);
   const crews = { caller: calling.crew, server: servers };
-  const scene: Scene = { servers: faultsOf(random, plan.prefix), crews, leaseMs: LEASE_MS, random };
+  const scene: Scene = { servers: faultsOf(random, () => usedSlots(site, plan.prefix)), crews, leaseMs: LEASE_MS, random };
   const course = { messages, random, progress: records.progress, faults: drawFaults(count, scene) };
   const run = async (): Promise<[FaultCounts<string>, number]> => {
     const send: Calling['send'] = (first, end) => calling.send(first, end);

@@ -88,5 +88,6 @@ export function callsAreAnswered(ground: SiteGround): void {
     await waitFor(() => heard.length === 1, { what: 'the note to be heard' });
     await emptied();
     expect(server.rpc.serverCounters).toMatchObject({ answered: 0, droppedAnswers: 0 });
+    expect(caller.rpc.callerCounters).toMatchObject({ sent: 1, answered: 0 });
   });
 }

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { cancellationChannel, instanceCancellationChannel, requestsKey } from '@millrace/rpc';
+import { cancellationChannel, instanceCancellationChannel, requestsKey, RpcCancelledError } from '@millrace/rpc';
 import { waitFor } from '@millrace/testing';
 import { call, failureOf, gate, serve, SERVICE, untilAborted } from '../rpc-ground.js';
 import type { SiteGround } from '../site-ground.js';
@@ -82,7 +82,9 @@ export function callsEnd(ground: SiteGround): void {
     const noting = failureOf(call(caller, 'note', { signal: giveUp.signal }));
     await waitFor(() => caller.rpc.callerCounters.sent === 2, { what: 'both to be stored' });
     giveUp.abort(new Error('no need'));
-    expect(await noting).toMatchObject({ code: 'CALL_CANCELLED', cause: { message: 'no need' } });
+    const failure = await noting;
+    expect(failure).toBeInstanceOf(RpcCancelledError);
+    expect(failure).toMatchObject({ code: 'CALL_CANCELLED', cause: { message: 'no need' } });
     await left(1);
     held.open();
     await first;

@@ -43,6 +43,7 @@ export function lossesAreMendedOrTold(ground: SiteGround): void {
     await network.pass();
     expect(await Promise.all(calls)).toEqual(calls.map((_, value) => `${value}`));
     expect(executed).toHaveLength(20);
+    expect(caller.rpc.callerCounters).toMatchObject({ sent: 21, answered: 21 });
   });
 
   it('executed once when the replies are lost that bring them to their instance', async () => {

@@ -195,6 +195,27 @@ describe('the view of a process', () => {
     await bed.sees(caller, names);
   });
 
+  it('keeps instances that a lost registry does not have any more, until they register again, or their presence ends', async () => {
+    const [server, caller] = [await bed.start(), await bed.start()];
+    await caller.registry.view.use('payments');
+    const [first, second] = [await bed.serve(server), await bed.child()];
+    const names = [first.instance.member, second.member];
+    await bed.sees(caller, names);
+    const { reads } = caller.registry.view.counters;
+    await bed.command('DEL', registryKeys(bed.prefix).instances, registryKeys(bed.prefix).state);
+    // The first change of the registry that is made anew has them all read again.
+    const third = await bed.serve(server);
+    await waitFor(() => caller.registry.view.counters.reads > reads, { what: 'all to be read' });
+    await bed.sees(caller, [...names, third.instance.member]);
+    expect(await bed.stored()).not.toContain(first.instance.member);
+    server.registry.look();
+    await waitFor(async () => (await bed.stored()).includes(first.instance.member), { what: 'one to register again' });
+    await second.child.kill();
+    await bed.sees(caller, [first.instance.member, third.instance.member]);
+    await first.unregister();
+    await bed.sees(caller, [third.instance.member]);
+  });
+
   it('goes on answering while Redis is away, says how old that is, and catches up', async () => {
     const caller = bed.registryOf(await bed.peerBehindProxy());
     const server = await bed.start();

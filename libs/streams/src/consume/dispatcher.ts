@@ -11,7 +11,7 @@ import type { InPlace, Later } from './in-place.js';
 import type { LoneSlot } from './lone-slot.js';
 import type { PendingDelivery } from './pending-delivery.js';
 import type { RateLimiter } from './rate-limiter.js';
-import { HANDLED, releaseOf, type Settlement, settlementOf } from './settlement.js';
+import { HANDLED, isDone, releaseOf, type Settlement, settlementOf } from './settlement.js';
 import type { Settler } from './settler.js';
 import type { Item, Settling } from './settling.js';
 import { outcomeWithoutHandler, type WithoutHandler } from './without-handler.js';
@@ -173,12 +173,17 @@ export class Dispatcher implements Settling {
   settled(items: readonly Item[]): void {
     this.#slots.settled(items);
     const [{ delivery, settlement }] = items as [Item];
-    if (settlement[0] === 'ack' && !delivery.entry.isGivenUp) this.#slots.succeeded(items.length);
+    if (settlement[0] === 'ack' && !delivery.entry.isGivenUp) this.#done(items);
     if (settlement[0] === 'retry') this.#parts.feedback.retryScheduled(delivery);
     if (settlement[0] === 'dead') this.#parts.feedback.deadLettered();
     const kept = this.#slots.keptFor(items);
     if (kept) this.#ended(kept);
     else this.#freed();
+  }
+
+  #done(items: readonly Item[]): void {
+    this.#slots.succeeded(items.length);
+    for (const { delivery, settlement } of items) if (isDone(settlement)) delivery.onDone?.();
   }
 
   #beginPermitsOf(limiter: RateLimiter): BeginPermits {
@@ -345,6 +350,7 @@ export class Dispatcher implements Settling {
   #settlementOf(delivery: PendingDelivery, outcome: Outcome): Settlement {
     const settlement = settlementOf(delivery, outcome);
     if (settlement === HANDLED) delivery.dealtWith();
+    if (outcome.kind === 'ack' && outcome.forwards) delivery.forwards = outcome.forwards;
     return settlement;
   }
 

@@ -3,6 +3,8 @@ import type { Topology } from '@millrace/redis';
 import { Entrance } from '../group/entrance.js';
 import type { Replay } from '../group/replays.js';
 import type { Presence } from '../group/presence.js';
+import type { Forwarder } from '../forward/forwarder.js';
+import type { ForwardSender } from '../forward/forward-sender.js';
 import type { Occasion, TopicLog } from '../log/topic-log.js';
 import type { ReaderPool } from '../read/reader-pool.js';
 import type { RingWait } from '../read/ring-wait.js';
@@ -33,6 +35,8 @@ export interface MemberParts {
   readonly loneSlot: LoneSlot;
   readonly stuckAfterMs: number;
   readonly log: TopicLog;
+  /** Sends what handlers forward: one for the process. */
+  readonly sender: ForwardSender;
   /** Called when the topic has more partitions than this member looks after. */
   readonly onRaised: () => void;
   /** Called when a message of the topic was stored that is due later, as far as rings are heard. */
@@ -48,6 +52,7 @@ export interface MemberParts {
 export abstract class Member implements Feedback {
   abstract readonly held: HeldEntries;
   abstract readonly settler: Settler;
+  abstract readonly forwarder: Forwarder;
   abstract readonly dispatcher: Dispatcher;
   abstract readonly fetcher: Fetching;
   abstract readonly pauses: PauseControl;
@@ -61,7 +66,7 @@ export abstract class Member implements Feedback {
   protected readonly entrance: Entrance;
   readonly #log: TopicLog;
 
-  constructor({ log, onDelayed, onRaised, ...parts }: MemberParts, places: readonly GroupPartition[], ordering?: Ordering) {
+  constructor({ log, onDelayed, onRaised, sender: _sender, ...parts }: MemberParts, places: readonly GroupPartition[], ordering?: Ordering) {
     this.places = places;
     this.entrance = new Entrance({ ...parts, places, ordering });
     this.delayed = onDelayed;
@@ -71,8 +76,8 @@ export abstract class Member implements Feedback {
 
   /** Why this member makes no progress, or null when it is well. */
   problem(): string | null {
-    const { fetcher, settler, dispatcher, deadLetters } = this;
-    return fetcher.problem() ?? settler.problem() ?? dispatcher.problem() ?? deadLetters.problem();
+    const { fetcher, settler, dispatcher, deadLetters, forwarder } = this;
+    return fetcher.problem() ?? settler.problem() ?? forwarder.problem() ?? dispatcher.problem() ?? deadLetters.problem();
   }
 
   get place(): GroupPartition {
@@ -110,6 +115,7 @@ export abstract class Member implements Feedback {
 
   /** Ends its loops, leaves its entries to others, and says goodbye. @returns false when it still holds entries */
   async leave(): Promise<boolean> {
+    this.forwarder.stop();
     await this.upkeep.stop();
     const leaving = Promise.all([this.holdings.leave(this.places), this.deadLetters.leave()]);
     return leaving.then(([isForgotten]) => isForgotten, () => false);

@@ -1,7 +1,8 @@
-import type { Delivery, Message, MillraceError, PartitionOwner } from '@millrace/core';
+import type { Delivery, Forward, Message, MillraceError, PartitionOwner } from '@millrace/core';
 import { isMillraceError } from '@millrace/core';
 import { type EntryFields, entryOf, fieldsOf } from '../log/entry.js';
 import { decodeEnvelope, malformed, unreadMessage } from '../log/envelope.js';
+import type { Forwarded } from '../forward/forward-text.js';
 import type { GroupStream } from './group-partition.js';
 import { HeldEntry, type Moment, type Token } from './held-entry.js';
 import type { Replay } from '../group/replays.js';
@@ -27,6 +28,7 @@ interface Found {
 const FIRST_TIME: History = { attempt: 1, crashes: 0, firstFailedAt: null };
 
 const EMPTY = unreadMessage('null');
+const NO_FORWARDS: readonly Forward[] = [];
 
 const NO_REPLAY = { replay: 0, forced: false } as const;
 
@@ -48,7 +50,12 @@ export class PendingDelivery implements Delivery {
   notBeforeMs = 0;
   /** In ordered mode: whether Redis has a record of its attempts, which is to go when it is settled. */
   isNoted = false;
+  /** Messages and jobs that go out with its settlement. */
+  forwards: readonly Forward[] = NO_FORWARDS;
+  /** The same as they are stored; null without any. */
+  forwarded: Forwarded | null = null;
   paused: AbortSignal | undefined = undefined;
+  onDone: (() => void) | undefined = undefined;
   /** The seek by which the group is given it again; null when none did. */
   replayedBy: Replay | null = null;
 
@@ -109,6 +116,11 @@ export class PendingDelivery implements Delivery {
 
   get signal(): AbortSignal {
     return this.entry.signal;
+  }
+
+  /** A message of a released key is settled by a script of its own. */
+  get mayForward(): boolean {
+    return this.entry.stream.kind !== 'parked';
   }
 
   get replayed(): boolean {

@@ -5,6 +5,8 @@ import type { Member } from './member.js';
 
 /** How long it may take to put back the messages that handlers had at the deadline. */
 const PUT_BACK_MS = 2_000;
+/** How long it may take to send what was forwarded: others send the rest. */
+const FORWARD_MS = 1_000;
 /** How long the end of the loops and the goodbye may take: a Redis that does not answer must not keep the process. */
 const GOODBYE_MS = 500;
 
@@ -34,6 +36,7 @@ export class RunningMember {
       this.#giveUp();
       if (!(await settlesWithin(finishing, PUT_BACK_MS))) this.member.settler.abandon();
     }
+    await settlesWithin(this.member.forwarder.drain(), FORWARD_MS);
     await this.part();
   }
 

@@ -1,10 +1,17 @@
 import { SETTLED_PAGE_OFFSETS } from '../keys.js';
 import { chunksOf } from '../log/pages.js';
+import type { Forwarded } from '../forward/forward-text.js';
 import type { GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import type { HeldEntry } from './held-entry.js';
 import { adds, HANDLED } from './settlement.js';
 import type { Item } from './settling.js';
+
+/** A message that forwards something: its name in the call, and what. */
+export interface ForwardedItem {
+  readonly name: string;
+  readonly forwarded: Forwarded;
+}
 
 /** One call of `settle.lua`. */
 export interface SettleCall {
@@ -16,6 +23,8 @@ export interface SettleCall {
   readonly noted: readonly string[];
   /** Whether it stores more than it removes: a full Redis refuses it. */
   readonly adds: boolean;
+  /** What its messages forward, in the order in which the script adds it. */
+  readonly forwards: readonly ForwardedItem[];
   /** The items that each letter of the reply is for, in its order. */
   readonly parts: readonly (readonly Item[])[];
 }
@@ -23,6 +32,8 @@ export interface SettleCall {
 /** Messages that one call settles. Handled messages of the log go by runs; each of the others takes ten times as long. */
 export const MOST_TOGETHER = 1_024;
 const MOST_SINGLY = 64;
+/** Text that the messages of one call forward. */
+const MOST_FORWARDED_BYTES = 1024 * 1024;
 
 /**
  * Splits the messages of one stream into calls that are short enough for Redis to serve others in between. Messages of one call
@@ -43,8 +54,19 @@ export function epochOf(item: Item | undefined): number | null {
 function shortBatchesOf(items: readonly Item[]): (readonly Item[])[] {
   const isQuick = ({ delivery, settlement }: Item): boolean => settlement === HANDLED && delivery.entry.stream.kind === 'log';
   const others = items.filter((item) => !isQuick(item));
-  if (others.length <= MOST_SINGLY && items.length <= MOST_TOGETHER) return [items];
-  return [...chunksOf(items.filter(isQuick), MOST_TOGETHER), ...chunksOf(others, MOST_SINGLY)];
+  if (others.length <= MOST_SINGLY && items.length <= MOST_TOGETHER) return withinBytes(items);
+  return [...chunksOf(items.filter(isQuick), MOST_TOGETHER), ...chunksOf(others, MOST_SINGLY)].flatMap(withinBytes);
+}
+
+function withinBytes(items: readonly Item[]): (readonly Item[])[] {
+  const bytes = items.reduce((sum, { delivery }) => sum + (delivery.forwarded?.text.length ?? 0), 0);
+  if (bytes <= MOST_FORWARDED_BYTES || items.length === 1) return [items];
+  return chunksOf(items, Math.ceil(items.length / 2)).flatMap(withinBytes);
+}
+
+/** Whether the settlement of a message stores something beside it. */
+export function addsSomething({ settlement, delivery }: Item): boolean {
+  return adds(settlement) || delivery.forwarded !== null;
 }
 
 /** The keys of a call that come before the pages of the bitmap. */
@@ -67,13 +89,31 @@ export function settleCallOf(items: readonly Item[], held: HeldEntries): SettleC
   const whole = entries.filter(([entry, own]) => own.length === entry.size);
   const partly = entries.filter(([entry, own]) => own.length < entry.size).flatMap(([, own]) => runsOf(own));
   const runs = [...partly, ...others.map((item) => [item])];
+  const parts = [...whole.map(([, own]) => own), ...runs];
+  const forwards = items.some(({ delivery }) => delivery.forwarded !== null) ? forwardsOf(parts) : NO_FORWARDS;
   return {
     pages: pagesOf(items),
-    args: [whole.length, ...whole.map(([entry]) => entry.id), ...runs.flatMap((run) => argumentsOf(run, held))],
+    args: [whole.length, ...whole.map(([entry]) => entry.id), ...runs.flatMap((run) => argumentsOf(run, held)), ...forwards.flatMap(argumentsOfForward)],
     noted: items.filter(({ delivery }) => delivery.isNoted).map(({ delivery }) => delivery.name),
-    adds: items.some(({ settlement }) => adds(settlement)),
-    parts: [...whole.map(([, own]) => own), ...runs],
+    adds: items.some(addsSomething),
+    forwards,
+    parts,
   };
+}
+
+const NO_FORWARDS: readonly ForwardedItem[] = [];
+
+/** The script goes by the offsets of each part. */
+function forwardsOf(parts: readonly (readonly Item[])[]): ForwardedItem[] {
+  return parts.flatMap((part) => part.toSorted((one, other) => one.delivery.offset - other.delivery.offset).flatMap(forwardedItem));
+}
+
+function forwardedItem({ delivery: { forwarded, name } }: Item): ForwardedItem[] {
+  return forwarded === null ? [] : [{ name, forwarded }];
+}
+
+function argumentsOfForward({ name, forwarded: { sendables, text } }: ForwardedItem): (string | number)[] {
+  return [name, sendables.length, text];
 }
 
 /** Messages of a stale entry are settled one by one, each by its own id. An entry of `again` has one message. */

@@ -10,6 +10,11 @@ export type Settlement = readonly [outcome: SettlementKind, first: string, secon
 /** The usual settlement: all messages that were handled share it. */
 export const HANDLED: Settlement = ['ack', 'handled', ''];
 
+/** Whether the message is done with it, and does not wait for an operator. */
+export function isDone([outcome, how]: Settlement): boolean {
+  return outcome === 'ack' && how !== 'parked';
+}
+
 /** Whether the settlement stores something beside the message, for as long as the group has not dealt with it. */
 export function adds([outcome]: Settlement): boolean {
   return ADDING.has(outcome);

@@ -1,16 +1,18 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { type Durability, emit, errorRecord } from '@millrace/core';
-import { loadScript, redisFailure, refusedWhenFull, type Topology } from '@millrace/redis';
+import { loadScript, RedisFailure, redisFailure, refusedWhenFull, type Topology } from '@millrace/redis';
 import { DurableRoutes, runConfirmed } from '../durable/durable-routes.js';
+import { entryNameOf } from '../forward/forward-entry.js';
+import type { Forwarder } from '../forward/forwarder.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
 import { OWNER } from '../own/owner-consumer.js';
 import type { Feedback } from './feedback.js';
 import type { GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import type { PendingDelivery } from './pending-delivery.js';
-import { batchesOf, epochOf, MOST_TOGETHER, type SettleCall, settleCallOf, settleKeysOf } from './settle-call.js';
-import { adds, HANDLED, type Settlement } from './settlement.js';
+import { addsSomething, batchesOf, epochOf, MOST_TOGETHER, type SettleCall, settleCallOf, settleKeysOf } from './settle-call.js';
+import { HANDLED, type Settlement } from './settlement.js';
 import type { Item, Settling } from './settling.js';
 
 const settle = loadScript('../scripts/settle.lua', import.meta.url);
@@ -25,6 +27,8 @@ export interface SettlerParts {
   readonly member: string;
   readonly held: HeldEntries;
   readonly feedback: Pick<Feedback, 'givenAgain'>;
+  /** Absent: nothing can be forwarded. */
+  readonly forwarder?: Forwarder | undefined;
   /** The durability that an outcome must reach before it counts. Default `'server'`. */
   readonly durability?: Durability | undefined;
   /** Called with the partition when messages of it are settled, or some of them. */
@@ -52,6 +56,7 @@ export class Settler {
 
   settle(delivery: PendingDelivery, settlement: Settlement, owner: Settling): void {
     const { stream } = delivery.entry;
+    if (delivery.forwards.length > 0) delivery.forwarded = this.#parts.forwarder?.written(delivery.forwards) ?? null;
     const items = this.#waiting.get(stream);
     if (items) items.push({ delivery, settlement, owner });
     else {
@@ -89,7 +94,7 @@ export class Settler {
     for (let pauseMs = FIRST_PAUSE_MS; open.length > 0; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
         const call = settleCallOf(open, this.#parts.held);
-        this.#finish(call, await this.#send(stream, call, repeated));
+        this.#finish(call, await this.#reply(stream, call, repeated));
         this.#parts.onSettled(stream.partition.partition);
         break;
       } catch (thrown) {
@@ -108,19 +113,47 @@ export class Settler {
 
   /** Redis is full: messages whose settlement stores nothing are settled anyway. @returns those that wait until there is room */
   #keepAdding(stream: GroupStream, items: readonly Item[]): readonly Item[] {
-    const adding = items.filter(({ settlement }) => adds(settlement));
+    const adding = items.filter(addsSomething);
     if (adding.length === 0 || adding.length === items.length) return items;
     void this.#store(stream, items.filter((item) => !adding.includes(item)));
     return adding;
   }
 
-  async #send(stream: GroupStream, call: SettleCall, repeated: boolean): Promise<string> {
-    const { args, pages, adds: isAdding } = call;
+  /** @returns a letter for each part */
+  async #reply(stream: GroupStream, call: SettleCall, repeated: boolean): Promise<string> {
+    const { forwarder } = this.#parts;
+    if (call.forwards.length === 0 || !forwarder) return this.#send(stream, call, repeated ? '1' : '0');
+    const lane = forwarder.laneOf(stream.partition);
+    await lane.room();
+    const head = `${repeated ? '1' : '0'} ${await lane.name()} ${this.#parts.member} ${call.forwards.length}`;
+    const reply = await this.#send(stream, call, head);
+    if (reply === 'LANE') {
+      lane.taken();
+      throw new RedisFailure('unsent', 'another member has the lane of this one by now: it takes another one.', undefined);
+    }
+    const [letters = '', ...names] = reply.split(' ');
+    this.#forwarded(stream, call, names);
+    if (repeated) lane.doubt();
+    return letters;
+  }
+
+  /** The log is added to by one entry, and `again` by one for each message. Where some were not added, the lane is read. */
+  #forwarded({ kind, partition }: GroupStream, { forwards }: SettleCall, names: readonly string[]): void {
+    const lane = this.#parts.forwarder!.laneOf(partition);
+    const all = forwards.map(({ forwarded }) => forwarded.sendables);
+    const added = kind === 'log' ? [all.flat()] : all;
+    const isAll = names.length === added.length && names.every((name, index) => entryNameOf(name).count === added[index]!.length);
+    if (isAll) names.forEach((name, index) => lane.added(name, added[index]!));
+    else if (names.length > 0) lane.doubt();
+  }
+
+  async #send(stream: GroupStream, call: SettleCall, repetition: string): Promise<string> {
+    const { args, pages, forwards, adds: isAdding } = call;
     const { prefix, held, durability = 'server' } = this.#parts;
     const bitmaps = pages.map((page) => settledKey(prefix, stream.partition, page * SETTLED_PAGE_OFFSETS));
-    const keys = [...settleKeysOf(stream), ...bitmaps];
+    const keys = [...settleKeysOf(stream), ...bitmaps, ...(forwards.length > 0 ? [stream.partition.groupKeys.forward] : [])];
     const by = this.#settledBy(call);
-    const head = [stream.partition.group, by, stream.kind, SETTLED_PAGE_OFFSETS, repeated ? '1' : '0', pages.join(','), mostHeld(held)];
+    const head = [stream.partition.group, by, stream.kind, SETTLED_PAGE_OFFSETS, repetition, pages.join(','), mostHeld(held)];
     const route = this.#routes.to(stream.key, durability);
     return String(await runConfirmed(route, isAdding ? settleAndAdd : settle, { keys, args: [...head, ...args] }));
   }

@@ -1,5 +1,6 @@
 import type { SubscriptionDefinition } from '@millrace/core';
 import { Membership } from '../group/membership.js';
+import { Forwarder } from '../forward/forwarder.js';
 import { rateKey } from '../keys.js';
 import { partitionsOf } from '../log/topic-log.js';
 import { Fetcher } from '../read/fetcher.js';
@@ -22,6 +23,7 @@ import { Upkeep } from './upkeep.js';
 export class SharedMember extends Member {
   readonly held: HeldEntries;
   readonly settler: Settler;
+  readonly forwarder: Forwarder;
   readonly dispatcher: Dispatcher;
   readonly fetcher: Fetcher;
   readonly pauses: PauseControl;
@@ -40,7 +42,9 @@ export class SharedMember extends Member {
     const holdings = new Holdings({ redis, prefix, member });
     const held = new HeldEntries({ holdings, way, presence, feedback: this });
     const { durability } = definition;
-    const settler = new Settler({ redis, prefix, member, held, durability, feedback: this, onSettled: parts.onSettled });
+    const { sender } = parts;
+    const forwarder = new Forwarder({ redis, member, sender, jobs: definition.forwardedJobs, durability, presence, names: () => membership.names });
+    const settler = new Settler({ redis, prefix, member, held, durability, forwarder, feedback: this, onSettled: parts.onSettled });
     const holding = { held, settler, holdings };
     const slots = { handling, rateLimiter: rateLimiterOf(parts, definition) };
     const dispatcher = new Dispatcher({ ...definition, ...parts, ...holding, ...slots, feedback: this });
@@ -53,13 +57,14 @@ export class SharedMember extends Member {
     const fetcher = new Fetcher({ way, rings, membership, control, member, partitions, dispatcher, held, feedback: this });
     this.held = held;
     this.settler = settler;
+    this.forwarder = forwarder;
     this.dispatcher = dispatcher;
     this.fetcher = fetcher;
     this.holdings = holdings;
     this.rings = rings;
     this.#way = way;
     this.partitions = new Map(partitions.map((partition) => [partition.place, partition]));
-    this.upkeep = new Upkeep({ ...parts, isOrdered: false, membership, places, held, partitions, feedback: this }, definition);
+    this.upkeep = new Upkeep({ ...parts, isOrdered: false, membership, places, held, partitions, forwarder, feedback: this }, definition);
     const giveBack = (): void => dispatcher.release(dispatcher.takeWaiting());
     this.pauses = new PauseControl({ dispatcher, fetcher, hook: this.deadLetters.hook, giveBack });
   }

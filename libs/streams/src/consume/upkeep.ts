@@ -7,6 +7,7 @@ import type { Presence } from '../group/presence.js';
 import { Tender } from '../group/tender.js';
 import { Auditor } from '../inspect/auditor.js';
 import { DeadLetterDuties } from './dead-letter-duties.js';
+import type { Forwarder } from '../forward/forwarder.js';
 import type { Feedback } from './feedback.js';
 import type { GroupPartition } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
@@ -25,6 +26,7 @@ export interface UpkeepParts {
   readonly held: Pick<HeldEntries, 'counts'>;
   readonly partitions: readonly { readonly history: ReadHistory }[];
   readonly feedback: Feedback;
+  readonly forwarder: Forwarder;
 }
 
 /** The work of a member of a group beside handling messages: each part has a loop of its own. */

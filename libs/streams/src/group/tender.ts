@@ -3,6 +3,7 @@ import { loadScript, type RedisConnection, redisFailure, type Topology } from '@
 import type { Feedback } from '../consume/feedback.js';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import type { HeldEntries } from '../consume/held-entries.js';
+import type { Forwarder } from '../forward/forwarder.js';
 import { type Page, pagesOf, shareOf } from '../log/pages.js';
 import { allTurns, turnOf } from '../log/turns.js';
 import { putBack } from '../redeliver/put-back.js';
@@ -34,9 +35,14 @@ export interface TenderParts {
   readonly held: Pick<HeldEntries, 'counts'>;
   readonly idlePauseMs: number;
   readonly feedback: Pick<Feedback, 'recover' | 'returned' | 'verify' | 'isIdle'>;
+  /** Sends what members that are gone forwarded. */
+  readonly forwarder: Pick<Forwarder, 'lookAfter' | 'isEmpty'>;
 }
 
-type Reply = 'UNDECLARED' | [moved: number, nextMs: number, ...held: (string | number)[]];
+type Reply = 'UNDECLARED' | [moved: number, nextMs: number, forwards: number, ...held: (string | number)[]];
+
+/** While there is something to forward, a partition is looked at no later than that. */
+const FORWARDS_AGAIN_MS = 200;
 
 /**
  * Looks after partitions of a group: it moves retries that are due, and puts back messages of members that are gone. One living
@@ -177,12 +183,24 @@ export class Tender implements Watcher {
       await this.#parts.feedback.recover(partition);
       return 0;
     }
-    const [moved, nextMs, ...held] = reply;
+    const [moved, nextMs, forwards, ...held] = reply;
+    const forwardMs = this.#lookAfterForwards(partition, forwards);
     // Entries that were settled meanwhile are missing, too: only a verification in Redis makes sure.
     if (isMissing(partition, ownIn(held, this.#parts.member), asked.counts)) this.#isStale = true;
     await this.#lookAfter(partition, othersIn(held, this.#parts.member));
     if (nextMs < 0 && (this.#scheduled.get(partition) ?? 0) <= asked.retries) this.#scheduled.delete(partition);
-    return moved === asked.most ? 0 : nextMs < 0 ? Number.POSITIVE_INFINITY : nextMs;
+    return moved === asked.most ? 0 : Math.min(forwardMs, nextMs < 0 ? Number.POSITIVE_INFINITY : nextMs);
+  }
+
+  /** @returns milliseconds until they are to be looked at again */
+  #lookAfterForwards(partition: GroupPartition, forwards: number): number {
+    if (forwards === 0) {
+      this.#parts.forwarder.isEmpty(partition);
+      return Number.POSITIVE_INFINITY;
+    }
+    if (!this.#parts.membership.tends(partition)) return Number.POSITIVE_INFINITY;
+    this.#parts.forwarder.lookAfter(partition);
+    return FORWARDS_AGAIN_MS;
   }
 
   async #lookAfter(partition: GroupPartition, others: readonly string[]): Promise<void> {
@@ -217,8 +235,8 @@ interface Asked {
 }
 
 /** The keys that `tend.lua` needs of a partition. */
-export function tendKeysOf({ keys: { log }, groupKeys: { again, due, stats, open, body, control } }: GroupPartition): string[] {
-  return [log, again, due, stats, open, body, control];
+export function tendKeysOf({ keys: { log }, groupKeys: { again, due, stats, open, body, control, forward } }: GroupPartition): string[] {
+  return [log, again, due, stats, open, body, control, forward];
 }
 
 /** Whether Redis knows fewer entries of the member than the member itself. */

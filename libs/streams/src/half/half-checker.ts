@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import {
-  asError, backoffDelayMs, type CheckDefinition, type CheckHandler, type CurveBackoff, emit, errorRecord, IdempotencyMismatchError, Loop, type Message,
-  MillraceError, spread, type TransactionChecks, TransactionEndedError, type TransactionState, untilAborted,
+  asError, backoffDelayMs, type CheckDefinition, type CheckHandler, type CurveBackoff, emit, errorRecord,
+  IdempotencyMismatchError, Loop, type Message, MillraceError, spread, type TransactionChecks, TransactionEndedError,
+  type TransactionState, untilAborted,
 } from '@millrace/core';
 import type { PartitionCounts } from '../log/partition-counts.js';
 import { decodeEnvelope } from '../log/envelope.js';
@@ -13,7 +14,9 @@ import type { HalfSettler } from './half-settler.js';
 
 /** So late a process may look that has heard of no half message that is due. */
 const LOOK_EVERY_MS = 5_000;
-/** So often all partitions are looked at: a failover may have lost the index, which is on another server, and kept half messages. */
+/**
+ * So often all partitions are looked at: a failover may have lost the index, which is on another server, and kept half messages.
+ */
 const SWEEP_EVERY_MS = 600_000;
 /** How long a look at a partition takes at the most. */
 const LOOK_MS = 5_000;
@@ -37,8 +40,9 @@ interface Taken {
 }
 
 /**
- * Asks the handler of this process how the transactions of half messages ended that are due: taken, for as long as an answer may take ->
- * answered -> committed, rolled back, or put off. One whose process dies in between is taken by another when that time is over.
+ * Asks the handler of this process how the transactions of half messages ended that are due: taken, for as long as an answer may
+ * take -> answered -> committed, rolled back, or put off. One whose process dies in between is taken by another when that time
+ * is over.
  */
 export class HalfChecker implements TransactionChecks {
   readonly #parts: HalfCheckerParts;
@@ -80,7 +84,8 @@ export class HalfChecker implements TransactionChecks {
     if (performance.now() >= this.#sweepAt) await this.#sweep();
     const { nextMs, due } = await this.#parts.index.take(topic, LOOK_MS);
     const taken = signal.aborted ? 0 : await this.#look(due);
-    const waitMs = taken > 0 || due.length > 0 ? 0 : Math.max(1, Math.min(spread(LOOK_EVERY_MS), nextMs < 0 ? LOOK_EVERY_MS : nextMs));
+    const soonMs = nextMs < 0 ? LOOK_EVERY_MS : nextMs;
+    const waitMs = taken > 0 || due.length > 0 ? 0 : Math.max(1, Math.min(spread(LOOK_EVERY_MS), soonMs));
     this.#nextLookAt = performance.now() + waitMs;
     return waitMs;
   }

@@ -25,7 +25,10 @@ export interface HalfEndingParts {
   readonly giveUpAt: number;
 }
 
-/** A claim of an idempotency key: the window that it is in, or null when there was nothing to claim; or the result of an earlier use. */
+/**
+ * A claim of an idempotency key: the window that it is in, or null when there was nothing to claim; or the result of an earlier
+ * use.
+ */
 type Claimed = { readonly claimedIn: number | null } | { readonly earlier: PublishResult };
 
 const UNCLAIMED: Claimed = { claimedIn: null };
@@ -33,9 +36,9 @@ const UNCLAIMED: Claimed = { claimedIn: null };
 type Work = 'commit' | 'rollback';
 
 /**
- * The way of one half message to its end, over partitions if need be: after a raise it belongs to another one, and only there it is
- * published. It is stored there first, with the partition that it comes from; then it leaves that one; and it may end where it is
- * only when it has left.
+ * The way of one half message to its end, over partitions if need be: after a raise it belongs to another one, and only there it
+ * is published. It is stored there first, with the partition that it comes from; then it leaves that one; and it may end where
+ * it is only when it has left.
  */
 export class HalfEnding {
   readonly #parts: HalfEndingParts;
@@ -123,7 +126,8 @@ export class HalfEnding {
     const { terms, envelope } = record;
     const due = { partition, dueInMs: terms.checkAfterMs, durability: terms.durability };
     const promisedUntil = await this.#parts.index.promise(topic, due);
-    const { reply, shortfall } = await target.prepare({ id, terms, envelope, partitions, promisedUntil, retention: null, before });
+    const half = { id, terms, envelope, partitions, promisedUntil, retention: null, before };
+    const { reply, shortfall } = await target.prepare(half);
     if (shortfall) throw shortfall;
     if (reply === 'LATE') this.#parts.index.forget(topic, partition, terms.durability);
     if (reply !== '+' && reply !== '=' && !String(reply).startsWith('ENDED')) return;
@@ -132,12 +136,13 @@ export class HalfEnding {
     this.#hasLeft = true;
   }
 
-  /** What became of it where it came from holds where it is. */
+  /** Its end where it came from, if it has one, holds where it is. */
   async #leave(from: number, to: HalfPartition): Promise<void> {
     const { id } = this.#place;
     const reply = await this.#parts.partitionAt(from).end(id, `moved ${to.partition}`, true);
-    const isLeft = reply === 'OK' || reply === 'ENDED' || reply === `ENDED moved ${to.partition}`;
-    if (!isLeft && reply.startsWith('ENDED ')) await to.end(id, reply.slice('ENDED '.length), true);
+    // One that somebody else has moved meanwhile has left all the same, and comes to the same partition: ends that name each other
+    // would lose it.
+    if (/^ENDED (committed|rolled-back|refused)/.test(reply)) await to.end(id, reply.slice('ENDED '.length), true);
     this.#hasLeft = true;
   }
 

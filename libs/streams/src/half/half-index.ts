@@ -43,8 +43,8 @@ export class HalfIndex {
   }
 
   /**
-   * Has the partition looked at when a half message, stored by the end of the promise, is due. The index is as durable as the half
-   * message is to be, and is so first.
+   * Has the partition looked at when a half message, stored by the end of the promise, is due. The index is as durable as the
+   * half message is to be, and is so first.
    *
    * @returns the end of the promise, in Unix milliseconds of Redis's clock
    */
@@ -53,9 +53,9 @@ export class HalfIndex {
     const known = this.#promises.get(name);
     if (known && covers(known, dueInMs)) return String(known.until);
     const asked = `${name}:${dueInMs}`;
-    const asking = this.#asking.get(asked) ?? this.#ask(topic, { partition, dueInMs, durability }).finally(() => this.#asking.delete(asked));
+    const asking = this.#asking.get(asked) ?? this.#ask(topic, { partition, dueInMs, durability });
     this.#asking.set(asked, asking);
-    const promised = await asking;
+    const promised = await asking.finally(() => this.#asking.delete(asked));
     this.#promises.set(name, promised);
     return String(promised.until);
   }

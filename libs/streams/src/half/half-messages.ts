@@ -38,7 +38,8 @@ export class HalfMessages {
     const routes = new DurableRoutes(redis, { purpose: 'publish', stored: 'half message' });
     const claimRoutes = new DurableRoutes(redis, { purpose: 'publish', stored: 'idempotency key' });
     this.#index = new HalfIndex({ ...parts, routes });
-    this.#settler = new HalfSettler({ ...parts, routes, claimRoutes, index: this.#index, delayed: (topic, inMs) => tender.delayed(topic, inMs) });
+    const delayed = (topic: TopicDefinition, inMs: number): void => tender.delayed(topic, inMs);
+    this.#settler = new HalfSettler({ ...parts, routes, claimRoutes, index: this.#index, delayed });
     this.#publisher = new HalfPublisher({
       ...parts,
       index: this.#index,
@@ -54,15 +55,15 @@ export class HalfMessages {
   }
 
   /** @throws MillraceError CLOSED, DUPLICATE_SUBSCRIPTION */
-  async check(definition: CheckDefinition, handler: CheckHandler): Promise<TransactionChecks> {
+  check(definition: CheckDefinition, handler: CheckHandler): Promise<TransactionChecks> {
     const { topic } = definition;
-    if (this.#isClosed) throw new MillraceError('CLOSED', `Half messages of topic '${topic.name}' are not checked: this process is shutting down.`);
-    if (this.#checkers.has(topic.name)) throw twice(topic.name);
+    if (this.#isClosed) return Promise.reject(closed(topic.name));
+    if (this.#checkers.has(topic.name)) return Promise.reject(twice(topic.name));
     const parts = { counts: this.#parts.counts, index: this.#index, settler: this.#settler };
     const checker = new HalfChecker({ ...parts, onStopped: () => this.#checkers.delete(topic.name) }, definition, handler);
     this.#checkers.set(topic.name, checker);
     checker.start();
-    return checker;
+    return Promise.resolve(checker);
   }
 
   async stopChecks(deadlineMs: number): Promise<void> {
@@ -74,6 +75,10 @@ export class HalfMessages {
   close(deadlineMs: number): Promise<void> {
     return this.#publisher.close(deadlineMs);
   }
+}
+
+function closed(topic: string): MillraceError {
+  return new MillraceError('CLOSED', `Half messages of topic '${topic}' are not checked: this process is shutting down.`);
 }
 
 function twice(topic: string): MillraceError {

@@ -32,7 +32,7 @@ export interface HalfToStore {
   readonly promisedUntil: string;
   /** Null: it is stored in any case. */
   readonly retention: Retention | null;
-  /** What it was in the partition that it comes from; null for a new one. */
+  /** Its record in the partition that it comes from; null for a new one. */
   readonly before: (Pick<HalfRecord, 'storedAtMs' | 'checks'> & { readonly partition: number }) | null;
 }
 
@@ -45,6 +45,16 @@ export interface HalfToCommit {
   readonly claimedIn: number | null;
   /** Whether it is gone from the partition that it comes from. */
   readonly hasLeft: boolean;
+}
+
+/** When a half message is checked again. */
+export interface PutOff {
+  /** The number of the take; null for an operator's. */
+  readonly take: number | null;
+  /** Checks that were answered. */
+  readonly checks: number;
+  /** Null: it is checked no more. */
+  readonly inMs: number | null;
 }
 
 /** Half messages that were taken for a check. */
@@ -76,7 +86,8 @@ export class HalfPartition {
     const past = before ? [before.partition, before.storedAtMs, before.checks] : ['-', '', 0];
     const rules = [terms.checkAfterMs, END_WINDOW_MS, ...boundsOf(retention)];
     const args = [id, partitions, promisedUntil, ...rules, ...past, JSON.stringify(terms), envelope];
-    return runDurably(this.#parts.routes.to(meta, terms.durability), prepareHalf, { keys: [meta, halves, halvesDue, halvesAge, ...halfEnds], args });
+    const keys = [meta, halves, halvesDue, halvesAge, ...halfEnds];
+    return runDurably(this.#parts.routes.to(meta, terms.durability), prepareHalf, { keys, args });
   }
 
   commit({ id, terms, partitions, claimedIn, hasLeft }: HalfToCommit): Promise<DurableRun> {
@@ -100,19 +111,19 @@ export class HalfPartition {
 
   async take(most: number, forMs: number): Promise<TakenHalves> {
     const { halves, halvesDue, halvesAge } = this.#keys;
-    const [nextMs, ...taken] = (await this.#control.run(takeHalves, [halves, halvesDue, halvesAge], [most, forMs])) as [number, ...string[]];
+    const reply = await this.#control.run(takeHalves, [halves, halvesDue, halvesAge], [most, forMs]);
+    const [nextMs, ...taken] = reply as [number, ...string[]];
     const ids = taken.filter((_, index) => index % 2 === 0);
     return { nextMs, halves: ids.map((id, index) => ({ id, text: taken[2 * index + 1]! })) };
   }
 
   /**
-   * @param take the number of the take; null for an operator's
-   * @param inMs null: it is checked no more
    * @returns false when it is gone, or somebody else has taken it since
    */
-  async putOff(id: string, { take, checks, inMs }: { take: number | null; checks: number; inMs: number | null }): Promise<boolean> {
+  async putOff(id: string, { take, checks, inMs }: PutOff): Promise<boolean> {
     const { halves, halvesDue } = this.#keys;
-    return (await this.#control.run(putOffHalf, [halves, halvesDue], [id, take ?? '', checks, inMs ?? ''])) === 'OK';
+    const args = [id, take ?? '', checks, inMs ?? ''];
+    return (await this.#control.run(putOffHalf, [halves, halvesDue], args)) === 'OK';
   }
 
   /** Whether one of them is still to be checked. */

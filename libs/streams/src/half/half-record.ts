@@ -40,7 +40,7 @@ export interface HalfPlace {
   readonly partition: number;
 }
 
-/** Whoever rolls a half message back. */
+/** The one who rolls a half message back. */
 export type RolledBackBy = 'caller' | 'check' | 'operator';
 
 const RECORD = /^(\d+) (\d+) (\d+) (-|\d+) ([^\n]*)\n([^]*)$/;

@@ -83,7 +83,8 @@ export class HalfSettler {
     const { topic } = place;
     const claimers = this.#claimers.get(topic.name) ?? new TopicClaimers(this.#parts, topic);
     this.#claimers.set(topic.name, claimers);
-    return new HalfEnding({ ...this.#parts, claimers, giveUpAt, partitionAt: (partition) => this.partitionOf(topic, partition) }, place);
+    const partitionAt = (partition: number): HalfPartition => this.partitionOf(topic, partition);
+    return new HalfEnding({ ...this.#parts, claimers, giveUpAt, partitionAt }, place);
   }
 }
 

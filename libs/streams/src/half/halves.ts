@@ -26,7 +26,10 @@ export interface HalvesState {
   readonly givenUp: number;
   /** Age of the oldest by Redis's clock, in seconds; 0 when there is none. */
   readonly oldestSeconds: number;
-  /** When a process with a handler of checks last asked what is due, by Redis's clock; null when none ever did. A living one does every few seconds. */
+  /**
+   * When a process with a handler of checks last asked what is due, by Redis's clock; null when none ever did. A living one does
+   * every few seconds.
+   */
   readonly checkedAt: Date | null;
 }
 
@@ -104,12 +107,14 @@ export class Halves {
   /**
    * Publishes it, as its publisher would.
    *
-   * @throws TransactionEndedError, IdempotencyMismatchError, IndefinitePublishError, MillraceError as `HalfMessage.commit`; NOT_A_TOPIC,
+   * @throws TransactionEndedError, IdempotencyMismatchError, IndefinitePublishError, MillraceError as `HalfMessage.commit`;
+   * NOT_A_TOPIC,
    *   INVALID_OPTIONS
    */
   async commit(topic: TopicRef, half: HalfId): Promise<PublishResult> {
     const definition = this.#topicOf(topic);
-    return this.#parts.settler.commit(placeIn({ topic: definition, ...half }, await this.#read(definition, half, 'commit')), SETTLE_MS);
+    const place = placeIn({ topic: definition, ...half }, await this.#read(definition, half, 'commit'));
+    return this.#parts.settler.commit(place, SETTLE_MS);
   }
 
   /**
@@ -119,7 +124,8 @@ export class Halves {
    */
   async rollback(topic: TopicRef, half: HalfId): Promise<void> {
     const definition = this.#topicOf(topic);
-    await this.#parts.settler.rollback(placeIn({ topic: definition, ...half }, await this.#read(definition, half, 'rollback')), 'operator', SETTLE_MS);
+    const place = placeIn({ topic: definition, ...half }, await this.#read(definition, half, 'rollback'));
+    await this.#parts.settler.rollback(place, 'operator', SETTLE_MS);
   }
 
   /**

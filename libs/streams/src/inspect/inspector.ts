@@ -56,6 +56,8 @@ export interface GroupState {
   readonly retrying: number;
   /** Put aside until an operator releases their keys, and not done since. They are no part of the lag. */
   readonly parked: number;
+  /** Messages and jobs that handlers of settled messages forwarded, and that are on their way. They are no part of the lag. */
+  readonly forwarding: number;
 }
 
 /** A topic that was declared under the prefix. */
@@ -79,6 +81,7 @@ type Counters = Record<(typeof COUNTERS)[number], number>;
 
 type Reply = [
   next: number, start: string | null, pending: number, retrying: number, ageMs: number, dead: number, parked: number,
+  forwarding: number,
   ...counters: number[],
 ];
 
@@ -170,15 +173,15 @@ export class Inspector {
    */
   async #partition(place: Place, group: string): Promise<GroupState | null> {
     const { meta, groups, log } = partitionKeys(this.#prefix, place.topic, place.partition);
-    const { stats, due, again, open, dead, parked: aside } = groupKeys(this.#prefix, place, group);
-    const keys = [meta, groups, stats, due, log, again, open, dead, aside];
+    const { stats, due, again, open, dead, parked: aside, forward } = groupKeys(this.#prefix, place, group);
+    const keys = [meta, groups, stats, due, log, again, open, dead, aside, forward];
     const reply = await this.#redis.controlFor(log).run(inspect, keys, [group, ...COUNTERS]);
-    const [next, start, pending, retrying, ageMs, deadLetters, parked, ...counters] = reply as Reply;
+    const [next, start, pending, retrying, ageMs, deadLetters, parked, forwarding, ...counters] = reply as Reply;
     if (start === null) return null;
     const { settled, ...counts } = countersOf(counters);
     // Damaged counters may be too high until the audit has corrected them.
     const lag = Math.max(0, next - Number(start) - settled);
-    return { ...counts, deadLetters, lag, lagSeconds: secondsOf(lag, ageMs), pending, retrying, parked };
+    return { ...counts, deadLetters, lag, lagSeconds: secondsOf(lag, ageMs), pending, retrying, parked, forwarding };
   }
 }
 

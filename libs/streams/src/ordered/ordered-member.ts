@@ -9,6 +9,7 @@ import { PauseControl } from '../consume/pause-control.js';
 import { Settler } from '../consume/settler.js';
 import { placesOf, rateLimiterOf } from '../consume/shared-member.js';
 import { Upkeep } from '../consume/upkeep.js';
+import { Forwarder } from '../forward/forwarder.js';
 import { idlePauseMs } from '../group/idle-pause.js';
 import { Membership } from '../group/membership.js';
 import { Ownership, type OwnershipUser } from '../own/ownership.js';
@@ -30,6 +31,7 @@ type Ordering = NonNullable<SubscriptionDefinition['ordering']>;
 export class OrderedMember extends Member implements OwnershipUser {
   readonly held: HeldEntries;
   readonly settler: Settler;
+  readonly forwarder: Forwarder;
   readonly dispatcher: Dispatcher;
   readonly fetcher: OwnedFetcher;
   readonly pauses: PauseControl;
@@ -55,7 +57,9 @@ export class OrderedMember extends Member implements OwnershipUser {
     const ownership = new Ownership({ redis, presence, member, membership, places, idlePauseMs: pauseMs, rings, user: this });
     const held = new HeldEntries({ holdings: holdingsBy(ownership), way, presence: ownership, feedback: this });
     const { durability } = definition;
-    const settler = new Settler({ redis, prefix, member, held, durability, feedback: this, onSettled: parts.onSettled });
+    const { sender } = parts;
+    const forwarder = new Forwarder({ redis, member, sender, jobs: definition.forwardedJobs, durability, presence, names: () => membership.names });
+    const settler = new Settler({ redis, prefix, member, held, durability, forwarder, feedback: this, onSettled: parts.onSettled });
     const queue = new LaneQueue(handling.rule ?? ONE_BY_ONE, definition.ordering.by);
     const [notes, parked] = [new OwnerNotes({ redis, prefix, member }), new ParkedMessages({ redis, member, durability })];
     const partitions = new Map<GroupPartition, OwnedPartition>();
@@ -71,6 +75,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     for (const place of places) partitions.set(place, partitionOf(place));
     this.held = held;
     this.settler = settler;
+    this.forwarder = forwarder;
     this.dispatcher = dispatcher;
     this.#gates = new RaiseGates({ redis, prefix, place: places[0]! });
     this.fetcher = new OwnedFetcher({ way, rings, member, partitions, dispatcher, queue, gates: this.#gates, feedback: this });
@@ -81,7 +86,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.#queue = queue;
     this.#inPlace = inPlace;
     this.#listeners = new Map(places.map((place) => [place, new PartitionListener(place, definition)]));
-    const tended = { membership, places, held: NOTHING_HELD, partitions: [...partitions.values()], feedback: this };
+    const tended = { membership, places, held: NOTHING_HELD, partitions: [...partitions.values()], forwarder, feedback: this };
     this.upkeep = new Upkeep({ ...parts, ...tended, isOrdered: true }, definition);
     const giveBack = (): void => this.#restart(places);
     this.pauses = new PauseControl({ dispatcher, fetcher: this.fetcher, hook: this.deadLetters.hook, giveBack });

@@ -1,24 +1,19 @@
 import type { PartitionOwner } from '@millrace/core';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import type { Dispatcher } from '../consume/dispatcher.js';
-import type { HeldEntries } from '../consume/held-entries.js';
 import { deliveriesOf, type OpenedEntry, type PendingDelivery, type ReadEntry } from '../consume/pending-delivery.js';
 import { ReadHistory, type ReadHistoryParts } from '../consume/read-history.js';
-import type { Settler } from '../consume/settler.js';
 import type { RingWait } from '../read/ring-wait.js';
-import type { LaneQueue } from './lane-queue.js';
 import { OperatorWatch } from './operator-watch.js';
+import { type InHand, MessagesInHand, type MessagesInHandParts } from './messages-in-hand.js';
 import type { GivenUp, Notes, OwnerNotes, StoppedAt } from './owner-notes.js';
 import type { AfterParked, NextParked, ParkedMessages } from './parked-messages.js';
 import type { ParkedState } from './parked-keys.js';
 import { ReleasedKeys } from './released-keys.js';
 import { Suspects } from './suspects.js';
 
-export interface OwnedPartitionParts extends ReadHistoryParts {
-  readonly held: HeldEntries;
+export interface OwnedPartitionParts extends ReadHistoryParts, MessagesInHandParts {
   readonly dispatcher: Dispatcher;
-  readonly settler: Settler;
-  readonly queue: LaneQueue;
   readonly notes: OwnerNotes;
   readonly parked: ParkedMessages;
   readonly rings: Pick<RingWait, 'lookAt'>;
@@ -27,9 +22,6 @@ export interface OwnedPartitionParts extends ReadHistoryParts {
 /** Reads only what no owner has read yet. */
 const NEW = '>';
 const BEGINNING = '0-0';
-
-/** By their names. */
-type InHand = ReadonlyMap<string, PendingDelivery>;
 
 const NOTHING: InHand = new Map();
 
@@ -61,6 +53,7 @@ export class OwnedPartition {
   readonly place: GroupPartition;
   readonly history: ReadHistory;
   readonly #parts: OwnedPartitionParts;
+  readonly #inHand: MessagesInHand;
   readonly #released: ReleasedKeys;
   readonly #operator: OperatorWatch;
   #acquisition: PartitionOwner | null = null;
@@ -82,6 +75,7 @@ export class OwnedPartition {
     this.history = new ReadHistory(parts, place);
     this.#parts = parts;
     this.#suspects = new Suspects((death) => void parts.notes.forgetDeath(place, death));
+    this.#inHand = new MessagesInHand(parts, place);
     this.#released = new ReleasedKeys(parts, place);
     this.#operator = new OperatorWatch(parts.notes, {
       place,
@@ -100,7 +94,7 @@ export class OwnedPartition {
   get position(): ReadPosition | null {
     if (!this.isOpen) return null;
     const mayBringThem = this.#isRereading || !this.history.isPlain;
-    const inHand = mayBringThem ? this.#inHand() : NOTHING;
+    const inHand = mayBringThem ? this.#inHand.all() : NOTHING;
     return { owner: this.#acquisition!, round: this.#round, after: new Map(this.#after), inHand };
   }
 
@@ -267,19 +261,19 @@ export class OwnedPartition {
   #takeNew(stream: GroupStream, found: readonly OpenedEntry[], { round }: ReadPosition): number | null {
     if (this.#round !== round) return null;
     this.#after.set(stream, NEW);
-    this.#begin(found.flatMap((entry) => this.#hold(entry, entry.deliveries, NOTHING)), false);
+    this.#begin(found.flatMap((entry) => this.#inHand.hold(entry, entry.deliveries, NOTHING)), false);
     return messagesIn(found);
   }
 
   async #takeKnown(stream: GroupStream, all: Found, from: ReadPosition): Promise<number | null> {
     const { reads, found, isReread, mayBeInHand } = all;
     // One that is settled while it is looked up was not settled yet for the look, and is in hand no more behind it.
-    const before = mayBeInHand ? new Map([...from.inHand, ...this.#inHand()]) : NOTHING;
+    const before = mayBeInHand ? new Map([...from.inHand, ...this.#inHand.all()]) : NOTHING;
     const [notes, ...open] = await Promise.all([this.#known(), ...found.map((entry) => this.#unsettledOf(entry, isReread))]);
-    if (this.#round !== from.round || (isReread && this.#isChanged(open.flat())) || this.#isToStop(notes)) return null;
+    if (this.#round !== from.round || (isReread && this.#inHand.isChanged(open.flat())) || this.#isToStop(notes)) return null;
     this.#after.set(stream, isReread ? (reads.at(-1)?.id ?? NEW) : NEW);
-    const inHand = mayBeInHand ? new Map([...before, ...this.#inHand()]) : NOTHING;
-    const taken = found.flatMap((entry, index) => this.#hold(entry, open[index]!, inHand));
+    const inHand = mayBeInHand ? new Map([...before, ...this.#inHand.all()]) : NOTHING;
+    const taken = found.flatMap((entry, index) => this.#inHand.hold(entry, open[index]!, inHand));
     this.#begin(taken, isReread);
     return messagesIn(found);
   }
@@ -329,7 +323,7 @@ export class OwnedPartition {
   #handleReleased(key: string, next: NextParked): void {
     const delivery = this.#released.deliveryOf(key, next, this.#acquisition!);
     const isSuspect = this.#suspects.firstOf(key);
-    if (this.#inHand().has(delivery.name)) return;
+    if (this.#inHand.all().has(delivery.name)) return;
     this.#parts.held.add(delivery.entry);
     this.#parts.dispatcher.add([this.#withHistory(delivery, isSuspect)]);
   }
@@ -345,36 +339,6 @@ export class OwnedPartition {
   async #unsettledOf({ entry, deliveries }: OpenedEntry, isReread: boolean): Promise<readonly PendingDelivery[]> {
     if (isReread && entry.stream.kind === 'log' && entry.base >= 0) return this.history.unmarked(deliveries);
     return this.history.isPlain ? deliveries : this.history.unsettledOf(entry, deliveries);
-  }
-
-  /** @returns the messages that are to be handled; an entry whose messages are all settled is only released */
-  #hold({ entry, deliveries }: OpenedEntry, open: readonly PendingDelivery[], inHand: InHand): readonly PendingDelivery[] {
-    const { held, settler } = this.#parts;
-    const fresh = open.filter(({ name }) => !inHand.has(name));
-    // The entry goes when those of its messages are settled that are in hand.
-    if (fresh.length === 0 && deliveries.some(({ name }) => inHand.has(name))) return fresh;
-    held.add(entry);
-    held.settled(entry, deliveries.length - Math.max(fresh.length, 1));
-    if (fresh.length === 0) settler.letGo(deliveries[0]!);
-    return fresh;
-  }
-
-  /** Messages that this member has already, by name, but for those that were given up. */
-  #inHand(): InHand {
-    const all = this.#parts.queue.allIn(this.place);
-    for (const [name, { entry }] of all) if (entry.isGivenUp) all.delete(name);
-    return all;
-  }
-
-  /** After a failover another message may have the name of one that a handler still has: that one is lost. */
-  #isChanged(read: readonly PendingDelivery[]): boolean {
-    const inHand = this.#inHand();
-    const lost = read.flatMap(({ name, message }) => {
-      const taken = inHand.get(name);
-      return taken && taken.message.id !== message.id ? [taken] : [];
-    });
-    for (const { entry } of lost) this.#parts.held.lost(entry);
-    return lost.length > 0;
   }
 
   /** @param mayBeFirst whether the owner before may have died with it, if it is the first of its lane */

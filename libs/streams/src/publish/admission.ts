@@ -48,7 +48,7 @@ export class Admission {
   }
 }
 
-/** As `publish.lua` reads it; empty for now. */
+/** A due time, as `publish.lua` reads it; empty for now. */
 export function dueText(due: DueTime | undefined): string {
   if (due === undefined) return '';
   return 'inMs' in due ? `+${due.inMs}` : String(due.atMs);

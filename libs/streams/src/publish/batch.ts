@@ -19,7 +19,7 @@ interface Stored {
 }
 
 /** The messages of a batch as entries of that many messages; the last entry has the rest. */
-export function entriesOf(batch: readonly QueuedMessage[], perEntry: number): string[] {
+export function entriesOf(batch: readonly Pick<QueuedMessage, 'text'>[], perEntry: number): string[] {
   const texts = batch.map(({ text }) => text);
   if (perEntry === 1) return texts.map((text) => `[${text}]`);
   const entries: string[] = [];
@@ -39,7 +39,7 @@ export function usesOf(batch: readonly QueuedMessage[]): string {
 }
 
 /** When the messages of a batch are due, as `publish.lua` reads it. */
-export function duesOf(batch: readonly QueuedMessage[]): string {
+export function duesOf(batch: readonly Pick<QueuedMessage, 'due'>[]): string {
   return batch.every(({ due }) => due === '') ? '' : JSON.stringify(batch.map(({ due }) => due));
 }
 

@@ -22,7 +22,7 @@ export function placeOf(routingKey: string, partitions: number): number {
 export interface Homeward {
   readonly idempotencyKey: string | null;
   readonly partition: number;
-  readonly topic: TopicDefinition;
+  readonly topic: Pick<TopicDefinition, 'partitions' | 'idempotencyScope'>;
 }
 
 /**

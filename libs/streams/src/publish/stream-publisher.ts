@@ -65,7 +65,7 @@ export class StreamPublisher implements PublishPort {
       publisher = new TopicPublisher({ ...this.#parts, routes: this.#routes, claimRoutes: this.#claimRoutes }, topic);
       this.#topics.set(topic.name, publisher);
     }
-    return publisher.wayOf(message, sendOptions?.durability ?? topic.durability);
+    return publisher.wayOf(message, sendOptions);
   }
 
   async #delayed(topic: TopicDefinition, due: DueTime, published: Promise<PublishResult>): Promise<PublishResult> {

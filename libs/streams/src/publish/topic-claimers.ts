@@ -1,4 +1,4 @@
-import type { Durability, TopicDefinition } from '@millrace/core';
+import type { Durability, IdempotencyScope, TopicDefinition } from '@millrace/core';
 import { type DurableRoutes, nameOf } from '../durable/durable-routes.js';
 import { type PartitionKeys, partitionKeys } from '../keys.js';
 import type { PartitionCounts } from '../log/partition-counts.js';
@@ -25,6 +25,8 @@ export interface Keyed {
   /** The number of partitions from which its own follows. */
   readonly partitions: number;
   readonly durability: Durability;
+  /** Where the key is unique. Default: that of the topic. */
+  readonly scope?: IdempotencyScope | undefined;
 }
 
 /** A key is remembered for so many windows at the most. */
@@ -42,10 +44,10 @@ export class TopicClaimers {
   }
 
   /** Null where there is nothing to claim. For a while after a raise it also looks where the key belonged before. */
-  of({ idempotencyKey, partition, partitions, durability }: Keyed): Claimer | null {
+  of({ idempotencyKey, partition, partitions, durability, scope = this.#topic.idempotencyScope }: Keyed): Claimer | null {
     const { counts, routes, log } = this.#parts;
-    const { name, idempotencyWindowMs, idempotencyScope } = this.#topic;
-    const claiming = claimingPartitionOf({ idempotencyKey, partition, topic: { ...this.#topic, partitions } });
+    const { name, idempotencyWindowMs } = this.#topic;
+    const claiming = claimingPartitionOf({ idempotencyKey, partition, topic: { partitions, idempotencyScope: scope } });
     const claimer = claiming === null ? null : this.#claimsIn(claiming, durability);
     const earlier = (): number[] => counts.earlierWithin(name, WINDOWS * idempotencyWindowMs);
     if (counts.isKnown(name) && earlier().length === 0) return claimer;
@@ -56,7 +58,7 @@ export class TopicClaimers {
         if (!counts.isKnown(name)) await log.learn(this.#topic);
         return earlier();
       },
-      isUniqueInTopic: idempotencyScope === 'topic',
+      isUniqueInTopic: scope === 'topic',
       keysOf: (place) => this.#keysOf(place),
       routeOf: (place) => routes.to(this.#keysOf(place).log, durability),
       claimer,

@@ -1,4 +1,4 @@
-import type { Durability, OutgoingMessage, TopicDefinition } from '@millrace/core';
+import type { Durability, OutgoingMessage, SendOptions, TopicDefinition } from '@millrace/core';
 import { RedisFailure, type Topology } from '@millrace/redis';
 import { type PartitionKeys, partitionKeys } from '../keys.js';
 import type { PartitionCounts } from '../log/partition-counts.js';
@@ -59,10 +59,12 @@ export class TopicPublisher {
   }
 
   /** @throws MillraceError CLOSED */
-  wayOf(message: OutgoingMessage, durability: Durability): Way {
+  wayOf(message: OutgoingMessage, sendOptions: SendOptions | undefined): Way {
+    const durability = sendOptions?.durability ?? this.#topic.durability;
+    const scope = sendOptions?.idempotencyScope;
     const partition = partitionOf(message, this.#partitions);
     const { idempotencyKey } = message;
-    const claimer = idempotencyKey === null ? null : this.#claimerOf({ idempotencyKey, partition, durability });
+    const claimer = idempotencyKey === null ? null : this.#claimerOf({ idempotencyKey, partition, durability, scope });
     return { batcher: this.#batcher(partition, durability), claimer };
   }
 

@@ -18,6 +18,8 @@ export interface GroupRemoval {
   readonly pending: number;
   /** The part of the lag that waits for its next attempt. */
   readonly retrying: number;
+  /** Messages and jobs that its handlers forwarded, and that are not where they go yet: they are dropped. */
+  readonly forwarding: number;
   /** Present dead letters. */
   readonly deadLetters: number;
   /** Members that may live: a vanished one counts until it was silent for its lease. */
@@ -59,7 +61,7 @@ export async function groupRemovalOf(parts: RemovalParts, { topic, group }: Targ
 }
 
 function countsOf(states: readonly GroupState[]): Omit<GroupRemoval, 'group' | 'members'> {
-  if (states.length === 0) return { lag: 0, pending: 0, retrying: 0, deadLetters: 0 };
-  const { lag, pending, retrying, deadLetters } = sumStates(states);
-  return { lag, pending, retrying, deadLetters };
+  if (states.length === 0) return { lag: 0, pending: 0, retrying: 0, forwarding: 0, deadLetters: 0 };
+  const { lag, pending, retrying, forwarding, deadLetters } = sumStates(states);
+  return { lag, pending, retrying, forwarding, deadLetters };
 }

@@ -3,15 +3,17 @@
 --
 -- KEYS  1 log  2 meta  3 half messages  4 when they are due  5 when they were stored  6, 7 their ends, in alternating windows
 --       then, where it has an idempotency key or is delayed: 8, 9 idempotency keys of alternating windows  10 delayed
--- ARGV  1 id  2 number of partitions from which its own follows, or '' when it belongs to another one  3 window of the ends, ms  4 idempotency window, ms  5 number of the
+-- ARGV  1 id  2 number of partitions from which its own follows, or '' when it belongs to another one  3 window of the ends, ms 
+-- 4 idempotency window, ms  5 number of the
 --       window in which its idempotency key is claimed in another partition, or ''  6 '1' when it is gone where it comes from
--- returns '+<offset> <id>' when it is stored, '=<offset> <id>' of the message that was stored with its idempotency key; '-' is the
---         offset of a delayed one; '!<first use>' when the key was used for something else: then it is gone; or, with nothing done,
---         'ENDED <end>', 'ENDED' when it is not known, 'FROM <partition>' when it may be elsewhere, too, 'MOVED', 'UNDECLARED',
---         'UNCLAIMED'
+-- returns '+<offset> <id>' when it is stored, '=<offset> <id>' of the message that was stored with its idempotency key; '-' is
+-- the
+--         offset of a delayed one; '!<first use>' when the key was used for something else: then it is gone; or, with nothing
+--         done, 'ENDED <end>', 'ENDED' when it is not known, 'FROM <partition>' when it may be elsewhere, too, 'MOVED',
+--         'UNDECLARED', 'UNCLAIMED'
 --
--- Guarantees: a half message is stored once, and the answer stays the same while its end is remembered; offsets stay dense; a full
--- log does not refuse it, as it had room when it was prepared; nor does a full Redis, whose memory has its text already.
+-- Guarantees: a half message is stored once, and the answer stays the same while its end is remembered; offsets stay dense; a
+-- full log does not refuse it, as it had room when it was prepared; nor does a full Redis, whose memory has its text already.
 --!include include/entry-id.lua
 --!include include/id-order.lua
 --!include include/last-id.lua
@@ -52,7 +54,8 @@ if record.from ~= '-' and ARGV[6] ~= '1' then return 'FROM ' .. record.from end
 local terms = cjson.decode(record.terms)
 local hasKey = type(terms.key) == 'string'
 
--- Ends it, once `add` has worked: nothing undoes the writes of a script that fails, so the end is marked first, and unmarked then.
+-- Ends it, once `add` has worked: nothing undoes the writes of a script that fails, so the end is marked first, and unmarked
+-- then.
 local function ended(text, add)
   local hash = markEnd(keys.ends, id, text, endWindow)
   if add then

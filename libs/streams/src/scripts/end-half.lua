@@ -3,7 +3,8 @@
 --
 -- KEYS  1 half messages  2 when they are due  3 when they were stored  4, 5 their ends, in alternating windows
 -- ARGV  1 id  2 the end, as include/half-messages.lua has it  3 window of the ends, ms  4 '1' when it is gone where it comes from
--- returns 'OK'; 'ENDED <end>' when it had ended, also like this; 'ENDED' when it is not known; 'FROM <partition>', with nothing done, when
+-- returns 'OK'; 'ENDED <end>' when it had ended, also like this; 'ENDED' when it is not known; 'FROM <partition>', with nothing
+-- done, when
 --         it may be elsewhere, too
 --
 -- Guarantees: the first end stands.

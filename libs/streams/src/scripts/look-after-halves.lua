@@ -12,8 +12,8 @@
 -- Field `<partition>`: `<next look> <until when half messages may come that no other look is promised to>`, Unix ms; `seen`: when
 -- a process last asked.
 --
--- Guarantees: a half message that is stored while its promise holds is looked at when it is due, or when its promise ends: whoever
--- looks meanwhile, and finds nothing, leaves the index as it was promised.
+-- Guarantees: a half message that is stored while its promise holds is looked at when it is due, or when its promise ends:
+-- whoever looks meanwhile, and finds nothing, leaves the index as it was promised.
 local index, step = KEYS[1], ARGV[1]
 -- The clocks of two nodes may differ by so much, ms.
 local MARGIN = 30000

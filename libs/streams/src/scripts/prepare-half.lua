@@ -4,9 +4,10 @@
 -- KEYS  1 meta  2 half messages  3 when they are due  4 when they were stored  5, 6 their ends, in alternating windows
 -- ARGV  1 id  2 number of partitions from which its own follows  3 until when a look at this partition is promised, Unix ms
 --       4 how long until it is checked, ms  5 window of the ends, ms  6 messages in the log and half ones at the most, 0 for any
---       number  7 '1' when the memory of the log is bounded  8 partition that it comes from, or '-'  9 when it was stored, Unix ms, or
---       '' for now  10 checks that were answered  11 terms in JSON  12 envelope
--- returns '+' when it is stored, '=' when it was there; or, with nothing stored, 'ENDED <end>', 'UNDECLARED' when the partition is
+--       number  7 '1' when the memory of the log is bounded  8 partition that it comes from, or '-'  9 when it was stored, Unix
+--       ms, or '' for now  10 checks that were answered  11 terms in JSON  12 envelope
+-- returns '+' when it is stored, '=' when it was there; or, with nothing stored, 'ENDED <end>', 'UNDECLARED' when the partition
+-- is
 --         not there, 'MOVED' when the topic has another number of partitions, 'LATE' when no look at it is promised any more,
 --         'FULL <messages>' when there is no room: so many there must be room for, those that are half included
 --

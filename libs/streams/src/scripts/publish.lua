@@ -3,7 +3,8 @@
 --
 -- KEYS  1 log  2 meta  3 producers; where a message has an idempotency key or is due later also 4, 5 idempotency keys of
 --       alternating windows  6 delayed
--- ARGV  1 producer  2 number of the batch, from 1  3 how long the producer may be in doubt about it, ms  4 how many messages it
+-- ARGV  1 producer  2 number of the batch, from 1; of messages that were forwarded by handlers instead: 1 '>' and their lane with its
+--       generation  2 the numbers of the first and of the last one, with a space between them  3 how long the producer may be in doubt about it, ms  4 how many messages it
 --       has  5 messages an entry at the most  6 offsets a page of the settled bitmap  7 messages in the log at the most, 0 for
 --       any number  8 '1' when its memory is bounded  9 number of partitions from which its own follows for each message
 --       then, with 6 keys: 10 idempotency window, ms  11 number of the oldest window in which idempotency keys of it are claimed
@@ -16,11 +17,12 @@
 -- returns '+<offset>' of the first when all are stored, one after the other; else one line a message: '+<offset>' stored,
 --         '=<offset> <id>' known already, '!<offset> <id>' known with another payload, '!@<partition>' claimed for another
 --         payload; '-' is the offset of a delayed message; or, with nothing stored, 'GAP <last>' when the batch before it is not
---         there, 'STALE' when its number was stored or closed, 'UNDECLARED' when the partition is not there, 'MOVED' when the topic
+--         there, 'KNOWN <number>' when forwarded messages up to that number are there, 'STALE' when its number was stored or closed, 'UNDECLARED' when the partition is not there, 'MOVED' when the topic
 --         has another number of partitions, 'UNCLAIMED' when a claim would end before the keys stored here do, 'FULL' when the
 --         log has no room for the whole batch.
 --
--- Guarantees: the batches of a producer are stored in the order of their numbers, each once, however many are on their way and
+-- Guarantees: forwarded messages are stored once, when whoever sends them has had an answer for all lower numbers that belong to
+-- this partition; the batches of a producer are stored in the order of their numbers, each once, however many are on their way and
 -- however late one arrives; offsets are dense; an idempotency key is remembered for one window at least and two at most, by
 -- Redis's clock, and never for longer than it is claimed; what is stored is handed over to the fetches that owners of the partition
 -- have left open, unless it is much, or something of their group is pending.
@@ -41,8 +43,21 @@ local state = isBounded and redis.call('HMGET', meta, 'next', 'ms', 'format', 'p
 local next = state[3] == FORMAT and offsetOf(state[1])
 if not next then return 'UNDECLARED' end
 if state[4] and state[4] ~= ARGV[9] then return 'MOVED' end
-local last, keptUntil, age = lookUp(producers, ARGV[1])
-if sequence ~= last + 1 then return sequence <= last and 'STALE' or 'GAP ' .. last end
+-- Forwarded messages have no producer that could ask later: the last number that was stored of their lane stays, for each number of
+-- partitions by which they were routed. It is never swept.
+local lane, first, latest, last, keptUntil, age
+if string.byte(ARGV[1]) == 62 then
+  lane, first, latest = ARGV[1] .. '/' .. ARGV[9], string.match(ARGV[2], '^(%d+) (%d+)$')
+  local known = redis.call('HGET', producers, lane)
+  if known and tonumber(first) <= tonumber(known) then
+    -- This writes, so that a WAIT after it covers the earlier write.
+    redis.call('HSET', producers, lane, known)
+    return 'KNOWN ' .. known
+  end
+else
+  last, keptUntil, age = lookUp(producers, ARGV[1])
+  if sequence ~= last + 1 then return sequence <= last and 'STALE' or 'GAP ' .. last end
+end
 local time = redis.call('TIME')
 
 local FIRST = isPlain and 10 or 14
@@ -61,10 +76,14 @@ local function ended(reply, ms)
     local left = handOver(log, fetches, state[1], ringId)
     if left then redis.call('HSET', meta, 'fetches', left) end
   end
-  if last == 0 then age = welcome(producers, age) end
-  keptUntil = math.max(keptUntil, age + ARGV[3] + KEPT_LONGER)
-  local record = string.format('%s %.0f', ARGV[2], keptUntil)
-  redis.call('HSET', producers, ARGV[1], record, ARGV[1] .. ':' .. sequence % KEPT_REPLIES, reply)
+  if lane then
+    redis.call('HSET', producers, lane, latest)
+  else
+    if last == 0 then age = welcome(producers, age) end
+    keptUntil = math.max(keptUntil, age + ARGV[3] + KEPT_LONGER)
+    local record = string.format('%s %.0f', ARGV[2], keptUntil)
+    redis.call('HSET', producers, ARGV[1], record, ARGV[1] .. ':' .. sequence % KEPT_REPLIES, reply)
+  end
   if isNew then ring(log, 'log ' .. ringId) end
   return reply
 end

@@ -2,7 +2,8 @@
 -- Puts the next check of a half message off.
 --
 -- KEYS  1 half messages  2 when they are due
--- ARGV  1 id  2 the number of its take, or '' for an operator  3 how many checks were answered  4 how long until the next, ms; '' for
+-- ARGV  1 id  2 the number of its take, or '' for an operator  3 how many checks were answered  4 how long until the next, ms;
+-- '' for
 --       never
 -- returns 'OK'; 'GONE' when it is not there; 'STALE' when somebody else has taken it since
 --!include include/idempotency-windows.lua

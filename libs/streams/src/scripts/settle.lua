@@ -2,10 +2,12 @@
 -- Settles messages that one member holds, all from one stream of one group: the log or `again`.
 --
 -- KEYS  1 the stream  2 stats  3 due  4 dead letters  5 again  6 open  7 begun  8 log  9 body  10 control
---       11... pages of the settled bitmap
+--       11... pages of the settled bitmap; where something is forwarded, behind them the forward log
 -- ARGV  1 group  2 the member or, in ordered mode, with spaces between them: the consumer of all owners, the member, the epoch
 --       under which it owns the partition, names of messages whose notes go, with commas between them
---       3 'log' or 'again'  4 offsets a page  5 '1' when this call is a repetition
+--       3 'log' or 'again'  4 offsets a page  5 '1' when this call is a repetition, else '0'; where messages and jobs are forwarded,
+--       with spaces between them: that, the member's lane, the member, and how many messages of these forward something: the last
+--       arguments are three for each of them, its offset or, in `again`, its entry, how many it forwards, their texts
 --       6 numbers of the pages, in the order of their KEYS, separated by commas
 --       7 entries of the stream that the member holds at the most  8 how many entries are settled whole
 --       then their ids in their order: all that they carry is handled, and none of it was settled before, as far as the
@@ -17,10 +19,11 @@
 --                 spaces between them; for an entry without an offset the text that comes into `again`
 --         dead    envelope, JSON of the reason
 --         release how it waits, ''
--- returns one letter an entry, then one a run: S settled (now, or by an earlier try of this call), D at least one was settled
---         long ago: the group was given it again, F refused: it belongs to someone else, or waits for a member
+-- returns 'LANE' with nothing done when the lane is another's; else one letter an entry, then one a run: S settled (now, or by an earlier try of this call), D at least one was settled
+--         long ago: the group was given it again, F refused: it belongs to someone else, or waits for a member; where something is
+--         forwarded, behind that with spaces between them, for each entry of the forward log that was added its name
 --
--- Guarantees: only the holder settles, checked by (member, entry id), and by the message id where the delivery is from before a
+-- Guarantees: what a message forwards is added when it is settled, by the same call, and never again; only the holder settles, checked by (member, entry id), and by the message id where the delivery is from before a
 -- failover: Redis may use its entry id and offset again for another message; in ordered mode only the owner of the partition
 -- settles, under its epoch; a message is settled once: it is marked first, and the mark is removed when its retry or dead letter
 -- cannot be added; a full Redis does not keep a member from settling, unless the member asks that outcomes that add something be
@@ -30,14 +33,26 @@
 --!include include/entry-texts.lua
 --!include include/waiting.lua
 --!include include/owner.lua
+--!include include/forwards.lua
 
 local stream, stats, dead, again, begun = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[7]
 local waiting = { name = ARGV[1], log = KEYS[8], again = again, due = KEYS[3], open = KEYS[6], body = KEYS[9], control = KEYS[10] }
-local group, consumer, fromAgain, page, repeated = ARGV[1], string.match(ARGV[2], '^%S+'), ARGV[3] ~= 'log', tonumber(ARGV[4]), ARGV[5] == '1'
+local group, consumer, fromAgain, page, repeated = ARGV[1], string.match(ARGV[2], '^%S+'), ARGV[3] ~= 'log', tonumber(ARGV[4]), string.byte(ARGV[5]) == 49
 local held, whole = tonumber(ARGV[7]), tonumber(ARGV[8])
 local FIRST_PAGE, FIRST, FIELDS = 11, 9, 9
 -- Bits that fit into one number of Lua.
 local WORD = 48
+
+-- By offset or entry, what a message forwards: how many, and the texts. Of those that are settled by this call, in their order:
+-- `forwarding`, which is added behind all marks, and before the entries are let go of.
+local forwards, forwarding, forwarded, lane, behindRuns = {}, {}, {}, nil, #ARGV
+if #ARGV[5] > 1 then
+  local name, member, many = string.match(ARGV[5], ' (%S+) (%S+) (%d+)$')
+  lane = laneOf(waiting.control, name, member)
+  if not lane then return 'LANE' end
+  behindRuns = #ARGV - 3 * many
+  for i = behindRuns + 1, #ARGV, 3 do forwards[ARGV[i]] = { tonumber(ARGV[i + 1]), ARGV[i + 2] } end
+end
 
 local bitmaps, pages = {}, 0
 for number in string.gmatch(ARGV[6], '%d+') do
@@ -101,6 +116,25 @@ end
 
 local replies = {}
 
+-- Adds what messages forward, in one entry.
+local function addAll(names)
+  local texts, number = {}, 0
+  for i = 1, #names do
+    number, texts[i] = number + forwards[names[i]][1], forwards[names[i]][2]
+  end
+  local keys = { control = waiting.control, forward = KEYS[#KEYS] }
+  forwarded[#forwarded + 1] = addForwards(keys, lane, texts, number)
+end
+
+-- Notes messages that were marked by this call and forward something.
+local function forward(first, n, before)
+  if not lane then return end
+  for offset = first, first + n - 1 do
+    local name = string.format('%.0f', offset)
+    if forwards[name] and not before[offset] then forwarding[#forwarding + 1] = name end
+  end
+end
+
 local function anyOf(first, n, marked)
   for offset = first, first + n - 1 do
     if marked[offset] then return true end
@@ -108,13 +142,15 @@ local function anyOf(first, n, marked)
 end
 
 -- Entries that follow each other are marked together, and counted at once: a later page may fail.
+local done = {}
 local function settleWhole()
-  local before, done, first, n = {}, {}, nil, 0
+  local before, first, n = {}, nil, 0
   local function close()
     if not first then return end
     local open = mark(first, n, before)
     count('settled', open)
     count('handled', open)
+    forward(first, n, before)
     first, n = nil, 0
   end
   for i = FIRST, FIRST + whole - 1 do
@@ -135,7 +171,6 @@ local function settleWhole()
       replies[#replies + 1] = 'F'
     end
   end
-  if #done > 0 then redis.call('XACK', stream, group, unpack(done)) end
 end
 
 -- Read once, however many of its messages are settled: an entry may be large.
@@ -255,7 +290,11 @@ end
 local function markAndAdd(outcome, values, item)
   local first, n = item.offset, item.n
   local hasBits = not fromAgain and first >= 0
-  local open = hasBits and mark(first, n, {}) or n
+  local before = {}
+  local open = hasBits and mark(first, n, before) or n
+  if outcome == 'ack' then
+    if not hasBits and forwards[item.entry] then addAll({ item.entry }) elseif hasBits then forward(first, n, before) end
+  end
   if open == 0 or not add[outcome] then return open end
   local good, failure = pcall(add[outcome], values[1], values[2], item)
   if good then return n end
@@ -283,14 +322,27 @@ end
 local good, failure = pcall(function()
   learnHoldings()
   settleWhole()
-  for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
+  for i = FIRST + whole, behindRuns, FIELDS do settle(i) end
 end)
+-- What cannot be added is not settled either: it is given again.
+if #forwarding > 0 then
+  local added, why = pcall(addAll, forwarding)
+  if not added then
+    good, failure = false, why
+    for _, name in ipairs(forwarding) do
+      redis.call('SETBIT', bitmaps[math.floor(name / page)], name % page, 0)
+      count('settled', -1)
+      count('handled', -1)
+    end
+  end
+end
+if good and #done > 0 then redis.call('XACK', stream, group, unpack(done)) end
 letGoOfFinished()
 if isOwner then
   for name in string.gmatch(noted or '', '[^,]+') do redis.call('HDEL', waiting.control, 'tried:' .. name, 'given-up:' .. name) end
 end
 for name, number in pairs(counts) do
-  if number > 0 then redis.call('HINCRBY', stats, name, number) end
+  if number ~= 0 then redis.call('HINCRBY', stats, name, number) end
 end
-if good then return table.concat(replies) end
+if good then return table.concat(replies) .. (#forwarded > 0 and ' ' .. table.concat(forwarded, ' ') or '') end
 return type(failure) == 'table' and failure or redis.error_reply(tostring(failure))

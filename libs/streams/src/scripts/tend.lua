@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Moves retries that are due into `again`, for groups in partitions, and returns how many entries each member holds.
 --
--- KEYS  for each partition of a group: log, again, due, stats, open, body, control
+-- KEYS  for each partition of a group: log, again, due, stats, open, body, control, forward
 -- ARGV  1 how many retries to move at the most, in each  then for each: group
--- returns for each { retries moved, ms until there is something to do or -1 when nothing waits, then for each member that
+-- returns for each { retries moved, ms until there is something to do or -1 when nothing waits, entries in the forward log, then for each member that
 --         Redis knows of: name, entries that it holds of the log, and of `again` }; 'UNDECLARED' when the group is gone from
 --         one of the two, 'FAILED <why>' when its turn failed
 --
@@ -17,7 +17,7 @@
 --!include include/waiting.lua
 --!include include/sweep.lua
 
-local FIRST, FIELDS = 2, 7
+local FIRST, FIELDS = 2, 8
 local MOST_BYTES = 262144
 -- When to look whether `again` has room: soon while it is emptied.
 local SOON_MS, LATER_MS = 20, 200
@@ -85,7 +85,7 @@ local function nextMs(group, ms, moved)
   return moved > 0 and SOON_MS or LATER_MS
 end
 
-local function tend(name, log, again, due, stats, open, body, control)
+local function tend(name, log, again, due, stats, open, body, control, forward)
   local members = {}
   if not addHeld(members, log, name, 1) or not addHeld(members, again, name, 2) then return 'UNDECLARED' end
   redis.call('HSET', stats, 'seen', now)
@@ -96,7 +96,7 @@ local function tend(name, log, again, due, stats, open, body, control)
     moved = moveDue(group, tonumber(ARGV[1]))
     ms = dueIn(group)
   end
-  local reply = { moved, nextMs(group, ms, moved) }
+  local reply = { moved, nextMs(group, ms, moved), redis.call('HLEN', forward) }
   for _, member in ipairs(members) do
     reply[#reply + 1] = member
     reply[#reply + 1] = members[member][1]

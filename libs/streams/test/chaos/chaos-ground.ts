@@ -1,30 +1,23 @@
 import { connectRedis, type RedisTarget, slotOf, type Topology } from '@millrace/redis';
 import {
-  clusterFaults, ClusterSite, type Network, sentinelFaults, SentinelSite, type Site, type SiteFaults, standaloneFaults,
-  StandaloneSite, uniqueName,
+  CHAOS_DURABLE, type ChaosSite, type Network, type Site, type SiteFaults, standaloneFaults, StandaloneSite, startChaosSite,
+  type TopologyName, uniqueName,
 } from '@millrace/testing';
 import { compiler, startSteppedRedis } from '../crashes/stepped-redis.js';
 import type { Process } from '../fixture.js';
 import { SiteGround, type StartOptions } from '../site-ground.js';
-import { REPLICAS, type TopologyName } from './plan.js';
 
 /** The clock of Redis is never further aside: a retry that waits becomes due when the clock has caught up. */
 const FURTHEST_MS = 5_000;
-const DURABLE = { appendonly: 'always' } as const;
-
-interface Broken {
-  readonly site: Site;
-  readonly faults: (random: () => number, logs: readonly string[]) => SiteFaults;
-}
 
 /** The servers of a run, which lose nothing that they have confirmed as long as one copy is left, and its processes. */
 export class ChaosGround extends SiteGround {
   readonly site: Site;
-  readonly #faults: Broken['faults'];
+  readonly #faults: ChaosSite['faults'];
   readonly #direct: Topology;
   #networks: Network[] = [];
 
-  private constructor({ site, faults }: Broken, direct: Topology) {
+  private constructor({ site, faults }: ChaosSite, direct: Topology) {
     super();
     this.prefix = uniqueName('chaos');
     this.site = site;
@@ -33,8 +26,8 @@ export class ChaosGround extends SiteGround {
   }
 
   static async open(topology: TopologyName): Promise<ChaosGround> {
-    const broken = await STARTS[topology]();
-    return new ChaosGround(broken, await connectRedis({ ...broken.site.target, name: 'spec' }));
+    const place = await (topology === 'standalone' && compiler ? startSteppedSite() : startChaosSite(topology));
+    return new ChaosGround(place, await connectRedis({ ...place.site.target, name: 'spec' }));
   }
 
   get target(): RedisTarget {
@@ -43,7 +36,7 @@ export class ChaosGround extends SiteGround {
 
   /** @param logs keys whose slots are moved where there are several nodes */
   faults(random: () => number, logs: readonly string[]): SiteFaults {
-    return this.#faults(random, logs);
+    return this.#faults(random, async () => logs.map(slotOf));
   }
 
   network(): Promise<Network> {
@@ -73,27 +66,9 @@ export class ChaosGround extends SiteGround {
   }
 }
 
-const STARTS: Record<TopologyName, () => Promise<Broken>> = {
-  standalone: startServer,
-  cluster: async () => {
-    const site = await ClusterSite.start({ ...DURABLE, replicas: REPLICAS });
-    return { site, faults: (random, logs) => clusterFaults(site, random, async () => logs.map(slotOf)) };
-  },
-  sentinel: async () => {
-    // A primary that nobody follows any more takes no writes: it may have been replaced while it stood still.
-    const extra = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '2'];
-    const site = await SentinelSite.start({ ...DURABLE, replicas: REPLICAS, extra });
-    return { site, faults: (random) => sentinelFaults(site, random) };
-  },
-};
-
-/** The wall clock can be stepped where there is a C compiler. */
-async function startServer(): Promise<Broken> {
-  if (!compiler) {
-    const site = await StandaloneSite.start(DURABLE);
-    return { site, faults: (random) => standaloneFaults(site, random) };
-  }
-  const stepped = await startSteppedRedis(DURABLE);
+/** One server whose wall clock is stepped, too. */
+async function startSteppedSite(): Promise<ChaosSite> {
+  const stepped = await startSteppedRedis(CHAOS_DURABLE);
   const site = new StandaloneSite(stepped);
   let asideMs = 0;
   const redisClock = (random: () => number) => async (): Promise<void> => {

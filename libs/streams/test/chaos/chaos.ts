@@ -1,12 +1,12 @@
 import { topicOf } from '@millrace/core';
 import type { GroupState } from '@millrace/streams';
-import { type FaultCounts, seededRandom, throughFaults } from '@millrace/testing';
+import { type FaultCounts, seededRandom, throughFaults, type TopologyName } from '@millrace/testing';
 import type { Process } from '../fixture.js';
 import { partitionsOf } from '../../src/log/topic-log.js';
 import { ChaosGround } from './chaos-ground.js';
 import { drained } from './drained.js';
 import { drawFaults, type Scene, strike } from './faults.js';
-import type { Mode, TopologyName } from './plan.js';
+import type { Mode } from './plan.js';
 import { Publishing } from './publishing.js';
 import { Records } from './records.js';
 import { Skewed } from './skewed.js';

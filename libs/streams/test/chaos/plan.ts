@@ -1,6 +1,6 @@
 import { type Durability, replicated } from '@millrace/core';
 import type { RedisTarget } from '@millrace/redis';
-import { seededRandom } from '@millrace/testing';
+import { CHAOS_REPLICAS, seededRandom, type TopologyName } from '@millrace/testing';
 
 /** The behaviour of each message in the long suites: known to workers, publishers and the verifier alike. */
 
@@ -8,9 +8,6 @@ import { seededRandom } from '@millrace/testing';
 export type Mode = 'ordered' | 'shared';
 
 export const MODES: readonly Mode[] = ['ordered', 'shared'];
-
-/** How Redis is set up. */
-export type TopologyName = 'standalone' | 'cluster' | 'sentinel';
 
 export const ATTEMPTS = 3;
 
@@ -46,9 +43,6 @@ export interface WorkerPlan {
   readonly slowestMs: number;
 }
 
-/** So many replicas has each primary, where there are any: one that lags, or is gone, leaves another one in step. */
-export const REPLICAS = 2;
-
 /**
  * The durability of messages and of outcomes. One server loses nothing by a crash. In a Cluster the replica is promoted that is
  * most in step. A Sentinel promotes one while the old primary still takes writes, which the other replica confirms: only all
@@ -56,7 +50,7 @@ export const REPLICAS = 2;
  */
 export function durabilityOf(topology: TopologyName): Durability {
   if (topology === 'standalone') return 'server';
-  return replicated(topology === 'cluster' ? 1 : REPLICAS, '1s');
+  return replicated(topology === 'cluster' ? 1 : CHAOS_REPLICAS, '1s');
 }
 
 /** The publishers of every other run pack a few messages into each entry, whatever the load. */

@@ -1,9 +1,9 @@
 import { isMillraceError, type SendOptions, topicOf } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
-import type { Network } from '@millrace/testing';
+import type { Network, TopologyName } from '@millrace/testing';
 import type { Process } from '../fixture.js';
 import type { ChaosGround } from './chaos-ground.js';
-import { durabilityOf, packingOf, RUNS_A_MESSAGE, type TopologyName } from './plan.js';
+import { durabilityOf, packingOf, RUNS_A_MESSAGE } from './plan.js';
 import type { Records } from './records.js';
 import { Skewed } from './skewed.js';
 

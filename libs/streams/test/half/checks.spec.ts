@@ -135,9 +135,12 @@ describe('a check', () => {
   it('is shared by several processes: each half message is asked about once', async () => {
     await leftBehind(Array.from({ length: 40 }, (_, value) => value));
     const asked: number[] = [];
+    const [begun, all] = [new Set<number>(), signal()];
     for (let count = 0; count < 3; count += 1) {
-      await check(await bed.start(), Single, ({ value }: Single) => {
+      await check(await bed.start(), Single, async ({ value }: Single) => {
         asked.push(value);
+        if (begun.add(count).size === 3) all.fire();
+        await all.promise;
         return 'commit';
       });
     }
@@ -196,7 +199,7 @@ describe('a check', () => {
     expect(Number(await bed.command('ZSCORE', keys().halvesDue, id!))).toBe(at);
   });
 
-  it('of a process that stops is not counted, and is due again at once', async () => {
+  it('is not counted when its process stops, and is due again at once', async () => {
     const [id] = await leftBehind([1]);
     const [process, begun] = [await bed.start(), signal()];
     await check(process, Single, () => {
@@ -207,6 +210,30 @@ describe('a check', () => {
     await process.streams.stop(50);
     expect(String(await bed.command('HGET', keys().halves, id!)).split(' ')[1]).toBe('0');
     expect(Number(await bed.command('ZSCORE', keys().halvesDue, id!))).toBeLessThanOrEqual(Date.now());
+  });
+});
+
+describe('the checks of a process', () => {
+  it.each([
+    ['of so many half messages as it may ask about at once', { pad: 1, count: 25, most: 10 }],
+    ['of 256 KiB of half messages, or one', { pad: 200_000, count: 3, most: 1 }],
+  ])('take a page at a time: %s', async (_, { pad, count, most }) => {
+    const publisher = await bed.start();
+    const headers = Object.fromEntries(Array.from({ length: Math.ceil(pad / 8_000) }, (__, index) => [`pad${index}`, 'x'.repeat(Math.min(pad, 8_000))]));
+    for (let value = 0; value < count; value += 1) await publisher.publisher.publishHalf(Single, { value }, { ...SOON, headers });
+    await due();
+    const process = await bed.start();
+    const [pages, atWork] = [[] as number[], { count: 0 }];
+    await check(process, Single, async () => {
+      atWork.count += 1;
+      pages.push(atWork.count);
+      await new Promise((resolve) => setImmediate(resolve));
+      atWork.count -= 1;
+      return 'commit';
+    });
+    await isEmpty(process);
+    expect(pages).toHaveLength(count);
+    expect(Math.max(...pages)).toBe(most);
   });
 });
 
@@ -277,27 +304,24 @@ describe('the index of half messages', () => {
     const [, promised] = String(await bed.command('HGET', index, '0')).split(' ');
     await bed.command('HSET', index, '0', `1 ${promised!}`);
     const checker = await bed.start();
-    const asked = signal();
-    await check(checker, Single, () => {
-      asked.fire();
-      return 'commit';
-    });
-    await waitFor(async () => String(await bed.command('HGET', index, '0')) === `${promised!} ${promised!}`, { what: 'a look that finds nothing' });
-    go.fire();
+    await check(checker, Single, () => 'commit');
+    const looked = async (): Promise<boolean> => String(await bed.command('HGET', index, '0')) === `${promised!} ${promised!}`;
+    await waitFor(looked, { what: 'a look that finds nothing' }).finally(() => go.fire());
     await storing;
-    await asked.promise;
     await isEmpty(checker);
+    expect(await lengthOf()).toBe(1);
   });
 
   it('refuses a half message that comes when its look may be over', async () => {
     const process = await bed.start();
+    await process.streams.declare(topicOf(Single));
     const { publish } = process.redis;
     const run = publish.run.bind(publish);
     const sent: unknown[] = [];
     publish.run = (script, keyNames, args) => {
       if (script.name !== 'prepare-half.lua') return run(script, keyNames, args);
-      sent.push(args![2]);
-      return run(script, keyNames, sent.length === 1 ? args!.map((arg, place) => (place === 2 ? '1' : arg)) : args);
+      sent.push(args[2]);
+      return run(script, keyNames, sent.length === 1 ? args.map((arg, place) => (place === 2 ? '1' : arg)) : args);
     };
     await process.publisher.publishHalf(Single, { value: 1 });
     expect(sent).toHaveLength(2);

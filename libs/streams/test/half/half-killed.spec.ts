@@ -19,7 +19,8 @@ async function published(): Promise<number[]> {
   const values: number[] = [];
   for (const partition of [0, 1, 2]) {
     const entries = (await bed.command('XRANGE', partitionKeys(bed.prefix, 'test.numbered', partition).log, '-', '+')) as [string, [string, string]][];
-    for (const [, [, text]] of entries) values.push(...(JSON.parse(text) as { value: number }[][]).map((message) => message[5]!.value));
+    const messages = entries.flatMap(([, [, text]]) => JSON.parse(text) as { value: number }[][]);
+    values.push(...messages.map((message) => message[5]!.value));
   }
   return values.sort((one, other) => one - other);
 }
@@ -87,7 +88,9 @@ describe('half messages whose publishers and checkers are killed', () => {
     const ends = drawKinds<WorkerEnd>([...PUBLISHER_ENDS, ...CHECKER_ENDS], KILLS, work.random);
     const isOfPublisher = (end: WorkerEnd): boolean => (PUBLISHER_ENDS as readonly string[]).includes(end);
     const next = async (): Promise<void> => {
-      for (let end = ends.pop(); end; end = ends.pop()) await (isOfPublisher(end) ? killPublisher(work, end) : killChecker(work, process, end));
+      for (let end = ends.pop(); end; end = ends.pop()) {
+        await (isOfPublisher(end) ? killPublisher(work, end) : killChecker(work, process, end));
+      }
     };
     await Promise.all([next(), next()]);
     for (const value of work.rest()) {

@@ -14,7 +14,10 @@ export interface HalfWorkerPlan {
   readonly at: number;
 }
 
-/** A hash that stands for the database of the application: value -> `yes` when the transaction took effect, `no` when it never will. */
+/**
+ * A hash that stands for the database of the application: value -> `yes` when the transaction took effect, `no` when it never
+ * will.
+ */
 export function databaseKey(prefix: string): string {
   return `${prefix}:{database}`;
 }

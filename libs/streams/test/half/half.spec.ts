@@ -182,7 +182,7 @@ describe('the commit of a half message', () => {
     expect(await message.commit()).toMatchObject({ offset: 3 });
   });
 
-  it('of others takes room: half messages count', async () => {
+  it('needs no room of its own: half messages count when others are stored', async () => {
     const process = await bed.start();
     await subscribe(process, { topic: Small, group: 'all', concurrency: 1 }, () => new Promise(() => undefined));
     const halves = [];

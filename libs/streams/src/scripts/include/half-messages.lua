@@ -1,10 +1,10 @@
 -- Half messages of a partition: stored, and in no log before they are committed. It needs idempotency-windows.lua.
 --
--- A record: `<when it was stored, Unix ms> <checks that were answered> <times taken for a check> <partition that it comes from, or
--- '-'> <terms in JSON>`, a line break, the envelope. `due` has when each is to be checked, infinite for one that is checked no more;
--- `ages` has when each was stored. An end is remembered in the hash of the window in which it came, for one window at least:
--- 'committed <offset or -> <id> <1 for a duplicate>', 'refused <first use of its idempotency key>', 'rolled-back <by whom>',
--- 'moved <partition>'.
+-- A record: `<when it was stored, Unix ms> <checks that were answered> <times taken for a check> <partition that it comes from,
+-- or '-'> <terms in JSON>`, a line break, the envelope. `due` has when each is to be checked, infinite for one that is checked
+-- no more; `ages` has when each was stored. An end is remembered in the hash of the window in which it came, for one window at
+-- least: 'committed <offset or -> <id> <1 for a duplicate>', 'refused <first use of its idempotency key>', 'rolled-back <by
+-- whom>', 'moved <partition>'.
 
 local RECORD = '^(%d+) (%d+) (%d+) (%S+) ([^\n]*)\n(.*)$'
 

@@ -1,0 +1,66 @@
+/** The guards of what handlers forward. */
+
+const SCRIPTS = 'libs/streams/src/scripts';
+const FORWARD = 'libs/streams/src/forward';
+const ADDING_SPEC = 'libs/streams/test/forward/adding.spec.ts';
+const RACES_SPEC = 'libs/streams/test/forward/interleaving.spec.ts';
+
+/** @type {import('../guards.js').Guard[]} */
+export const forwarding = [
+  {
+    name: 'a settlement that is repeated forwards nothing again',
+    file: `${SCRIPTS}/settle.lua`,
+    find: 'if forwards[name] and not before[offset] then',
+    replace: 'if forwards[name] then',
+    spec: ADDING_SPEC,
+    title: 'adds it once, though it is repeated',
+  },
+  {
+    name: 'a message whose forwards cannot be added is not settled',
+    file: `${SCRIPTS}/settle.lua`,
+    find: "      redis.call('SETBIT', bitmaps[math.floor(name / page)], name % page, 0)",
+    replace: '',
+    spec: ADDING_SPEC,
+    title: 'settles nothing when it cannot be added',
+  },
+  {
+    name: 'a lane is added to by its member alone',
+    file: `${SCRIPTS}/include/forwards.lua`,
+    find: 'if owner ~= member then return nil end',
+    replace: '',
+    spec: ADDING_SPEC,
+    title: 'does nothing when another member has the lane',
+  },
+  {
+    name: 'numbers that a server may have lost are not given again',
+    file: `${SCRIPTS}/include/forwards.lua`,
+    find: "if string.sub(lane.generation, 1, #server + 1) == server .. '.' then return end",
+    replace: "if lane.generation ~= '-' then return end",
+    spec: ADDING_SPEC,
+    title: 'numbers what it adds anew',
+  },
+  {
+    name: 'a partition stores a number of a lane once',
+    file: `${SCRIPTS}/publish.lua`,
+    find: 'if known and tonumber(first) <= tonumber(known) then',
+    replace: 'if false then',
+    spec: RACES_SPEC,
+    title: 'store each message once and in order',
+  },
+  {
+    name: 'nothing of a lane is sent while a lower number may be unknown',
+    file: `${FORWARD}/forward-lane.ts`,
+    find: 'if (lane === nextLane && generation === nextGeneration && first === number) {',
+    replace: 'if (lane === nextLane && generation === nextGeneration && first >= number) {',
+    spec: RACES_SPEC,
+    title: 'store each message once and in order',
+  },
+  {
+    name: 'a message that was stored before a raise is not stored again',
+    file: `${FORWARD}/earlier-records.ts`,
+    find: 'return this.#earlierOf(name).length > 0;',
+    replace: 'return name.length === 0;',
+    spec: RACES_SPEC,
+    title: 'store each message once though the topic is given more partitions',
+  },
+];

@@ -1,0 +1,147 @@
+/** The guards of half messages. */
+
+const SCRIPTS = 'libs/streams/src/scripts';
+const HALF = 'libs/streams/src/half';
+const HALF_SPEC = 'libs/streams/test/half/half.spec.ts';
+const CHECKS_SPEC = 'libs/streams/test/half/checks.spec.ts';
+const RAISE_SPEC = 'libs/streams/test/half/half-raise.spec.ts';
+
+/** @type {import('../guards.js').Guard[]} */
+export const halfMessages = [
+  {
+    name: 'a half message is stored once, however often it is sent',
+    file: `${SCRIPTS}/prepare-half.lua`,
+    find: "if ended then return 'ENDED ' .. ended end\n",
+    replace: '',
+    spec: HALF_SPEC,
+    title: 'is stored once, however often it is sent',
+  },
+  {
+    name: 'a half message is stored only while a look at its partition is promised',
+    file: `${SCRIPTS}/prepare-half.lua`,
+    find: "if now > tonumber(ARGV[3]) then return 'LATE' end\n",
+    replace: '',
+    spec: CHECKS_SPEC,
+    title: 'refuses a half message that comes when its look may be over',
+  },
+  {
+    name: 'half messages take room, so that a full log need not refuse their commit',
+    file: `${SCRIPTS}/prepare-half.lua`,
+    find: "local wanted = redis.call('HLEN', halves) + 1",
+    replace: 'local wanted = 1',
+    spec: HALF_SPEC,
+    title: 'needs no room of its own: half messages count when others are stored',
+  },
+  {
+    name: 'the end of a half message is remembered, and the first one stands',
+    file: `${SCRIPTS}/include/half-messages.lua`,
+    find: "  redis.call('HSET', current, id, text)\n  return current\n",
+    replace: '  return current\n',
+    spec: HALF_SPEC,
+    title: 'is published once, however often it is committed',
+  },
+  {
+    name: 'the commit of a half message uses its idempotency key',
+    file: `${SCRIPTS}/commit-half.lua`,
+    find: "  if hasKey then redis.call('HSET', current, terms.key, offset .. ' ' .. terms.digest .. ' ' .. id) end\n",
+    replace: '',
+    spec: HALF_SPEC,
+    title: 'uses the idempotency key: a second message with it is a duplicate',
+  },
+  {
+    name: 'a half message is of use from its commit on',
+    file: `${SCRIPTS}/commit-half.lua`,
+    find: '  if not terms.ttlMs then return record.envelope end\n',
+    replace: '  if true then return record.envelope end\n',
+    spec: HALF_SPEC,
+    title: 'begins the time for which the message is of use',
+  },
+  {
+    name: 'a half message that may be elsewhere, too, does not end before it has left that place',
+    file: `${SCRIPTS}/commit-half.lua`,
+    find: "if record.from ~= '-' and ARGV[6] ~= '1' then return 'FROM ' .. record.from end\n",
+    replace: '',
+    spec: RAISE_SPEC,
+    title: 'that was stored in the new partition, and rolled back in the old one, is published in neither',
+  },
+  {
+    name: 'a half message is published in no partition that it does not belong to any more',
+    file: `${HALF}/half-ending.ts`,
+    find: 'const isHere = placeOf(routingKey, partitions) === this.#at.partition;',
+    replace: 'const isHere = placeOf(routingKey, partitions) >= 0;',
+    spec: RAISE_SPEC,
+    title: 'whose publisher dies on the way, before it is stored in the new partition',
+  },
+  {
+    name: 'a half message that goes to another partition leaves its own before it ends there',
+    file: `${HALF}/half-ending.ts`,
+    find: '    await this.#leave(this.#at.partition, target);\n',
+    replace: '',
+    spec: RAISE_SPEC,
+    title: 'is published where its key belongs by now',
+  },
+  {
+    name: 'the end of a half message where it came from holds where it is',
+    file: `${HALF}/half-ending.ts`,
+    find: "    if (/^ENDED (committed|rolled-back|refused)/.test(reply)) await to.end(id, reply.slice('ENDED '.length), true);\n",
+    replace: '',
+    spec: RAISE_SPEC,
+    title: 'that was stored in the new partition, and rolled back in the old one, is published in neither',
+  },
+  {
+    name: 'a half message that was taken for a check is taken by nobody else meanwhile',
+    file: `${SCRIPTS}/take-halves.lua`,
+    find: "    redis.call('ZADD', due, now + ARGV[2], id)\n",
+    replace: '',
+    spec: CHECKS_SPEC,
+    title: 'is shared by several processes: each half message is asked about once',
+  },
+  {
+    name: 'a check whose half message somebody else has taken since does not put it off',
+    file: `${SCRIPTS}/put-off-half.lua`,
+    find: "if ARGV[2] ~= '' and record.takes ~= tonumber(ARGV[2]) then return 'STALE' end\n",
+    replace: '',
+    spec: CHECKS_SPEC,
+    title: 'that was taken by another process meanwhile does not put the message off',
+  },
+  {
+    name: 'a page of half messages is bounded by its bytes',
+    file: `${SCRIPTS}/take-halves.lua`,
+    find: '    if bytes > 0 and bytes + #record.envelope > MOST_BYTES then break end\n',
+    replace: '',
+    spec: CHECKS_SPEC,
+    title: 'take a page at a time: of 256 KiB',
+  },
+  {
+    name: 'a look that finds nothing leaves the index as it was promised',
+    file: `${SCRIPTS}/look-after-halves.lua`,
+    find: 'if promised > now then due = math.min(due, promised)\nelseif',
+    replace: 'if',
+    spec: CHECKS_SPEC,
+    title: 'keeps a partition whose half message is not stored yet, though a look found none',
+  },
+  {
+    name: 'half messages are looked for in all partitions now and then, as the index may be lost',
+    file: `${HALF}/half-checker.ts`,
+    find: '    if (performance.now() >= this.#sweepAt) await this.#sweep();\n',
+    replace: '',
+    spec: CHECKS_SPEC,
+    title: 'is made again from the partitions when Redis has lost it',
+  },
+  {
+    name: 'a half message about which nobody knows is kept, and not asked about for ever',
+    file: `${HALF}/half-checker.ts`,
+    find: 'const isLast = checks >= terms.checks;',
+    replace: 'const isLast = checks < 0;',
+    spec: CHECKS_SPEC,
+    title: 'is still committed by its publisher',
+  },
+  {
+    name: 'an answer of a process that stops does not count',
+    file: `${HALF}/half-checker.ts`,
+    find: '      if (signal.aborted) return null;\n      emit(',
+    replace: '      emit(',
+    spec: CHECKS_SPEC,
+    title: 'is not counted when its process stops, and is due again at once',
+  },
+];
