@@ -19,6 +19,7 @@ import { orderingOperators } from './guards/ordering-operators.js';
 import { owning } from './guards/owning.js';
 import { outcomes } from './guards/outcomes.js';
 import { raising } from './guards/raising.js';
+import { relaying } from './guards/relaying.js';
 import { removing } from './guards/removing.js';
 import { groups, operating, publishing, retention } from './guards/publishing.js';
 import { topology } from './guards/topology.js';
@@ -42,6 +43,6 @@ export const GUARDS = [
   ...settling, ...outcomes, ...holding, ...sharing, ...waiting, ...putBack, ...publishing, ...groups, ...retention, ...operating,
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
   ...owning, ...ordered, ...deaths, ...openFetches, ...orderingOperators, ...raising,
-  ...forwarding, ...durable, ...halfMessages, ...topology, ...http, ...ledgers,
+  ...forwarding, ...durable, ...halfMessages, ...topology, ...http, ...ledgers, ...relaying,
   ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls,
 ];

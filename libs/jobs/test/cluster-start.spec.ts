@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Job, jobOf } from '@millrace/core';
 import { bullConnection, bullPrefix, closePromptly, connectQueue, JobQueue, type JobRegistration, type JobWorker, startJobWorker, watchQueue } from '@millrace/jobs';
 import { type ClusterTarget, freePort, LocalServer, onServer, slotOf } from '@millrace/redis';
-import { ClusterSite, testBinary, uniqueName } from '@millrace/testing';
+import { ClusterSite, testBinary, uniqueName, waitFor } from '@millrace/testing';
 import { Queue } from 'bullmq';
 import { IsInt } from 'class-validator';
 import { Signal } from './jobs-fixture.js';
@@ -49,7 +49,7 @@ const REFUSED: [string, () => ClusterTarget | Promise<ClusterTarget>, string, Re
   ['the password is wrong', () => targetAs('uninformed', 'wrong'), 'REDIS_FAILED', /WRONGPASS/],
   ['slots have no node', () => targetAt(broken), 'REDIS_UNREACHABLE', /CLUSTERDOWN cluster_state:fail/],
   ['no node has slots', () => targetAt(empty), 'REDIS_UNREACHABLE', /the nodes have no slots, or announce no addresses/],
-  ['nobody is there', async () => ({ cluster: { nodes: [{ host: '127.0.0.1', port: await freePort() }] } }), 'REDIS_UNREACHABLE', /ECONNREFUSED/],
+  ['nobody is there', async () => ({ cluster: { nodes: [{ host: '127.0.0.1', port: await freePort() }] } }), 'REDIS_UNREACHABLE', /ECONNREFUSED.*known here.*127\.0\.0\.1:\d+\. Start one of them, or name others in REDIS_CLUSTER_NODES/],
 ];
 
 const registration = { definition: jobOf(Check), timeoutMs: null, handle: () => undefined } as unknown as JobRegistration;
@@ -59,11 +59,11 @@ async function startWorker(target: ClusterTarget, check = registration): Promise
   return startJobWorker({ queue: 'checks', connection, prefix: 'start', concurrency: 1, handlers });
 }
 
-async function enqueue(target: ClusterTarget): Promise<unknown> {
+async function enqueue(target: ClusterTarget, value = 1): Promise<unknown> {
   const queue = new Queue('checks', { connection: bullConnection(target, 'queue'), prefix: bullPrefix('start') });
   watchQueue(queue);
   closePromptly(queue);
-  return new JobQueue(() => queue).enqueue(Check, { value: 1 }).finally(() => queue.close());
+  return new JobQueue(() => queue).enqueue(Check, { value }).finally(() => queue.close());
 }
 
 async function connect(target: ClusterTarget): Promise<void> {
@@ -108,6 +108,29 @@ describe('on a Cluster', () => {
     expect(await handled.promise).toBe(1);
     await worker.stop(0);
     for (const node of nodesOf()) await announce(node, 'ip');
+  });
+
+  it('a worker that was told of one node alone connects again by the others while that one is away, and its slots are a replica\'s', async () => {
+    const { cluster } = site;
+    const slot = slotOf(`${bullPrefix('start')}:checks`);
+    const owner = await cluster.primaryOf(slot);
+    const others = cluster.nodes.filter((node) => node !== owner);
+    const handled = [new Signal<number>(), new Signal<number>()] as const;
+    const handle = async ({ value }: Check): Promise<void> => handled[value - 1]?.give(value);
+    const worker = await startWorker(targetAt(owner), { ...registration, handle } as unknown as JobRegistration);
+    await enqueue(targetAt(owner), 1);
+    await handled[0].promise;
+    await Promise.all(cluster.nodes.map((node) => node.kill()));
+    await waitFor(() => worker.problem()?.includes('has no connection'), { what: 'the worker to be without connection', timeoutMs: 30_000 });
+    await Promise.all(others.map((node) => node.restart()));
+    const isReplaced = async (): Promise<boolean> => (await cluster.primaryOf(slot).catch(() => owner)) !== owner;
+    await waitFor(isReplaced, { what: 'a replica to be promoted', timeoutMs: 30_000 });
+    await enqueue(site.target as ClusterTarget, 2);
+    await waitFor(() => worker.problem() === null, { what: 'the worker to be well', timeoutMs: 30_000 });
+    expect(await handled[1].promise).toBe(2);
+    await worker.stop(0);
+    await owner.restart();
+    await cluster.whenOk();
   });
 
   it('takes the time of jobs from the node that has them', async () => {

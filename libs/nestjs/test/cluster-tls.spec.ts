@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { freePort, LocalCluster, onServer } from '@millrace/redis';
+import { addressIn, clusterClient, freePort, LocalCluster, onServer, slotOf } from '@millrace/redis';
 import { Authority, testBinary, uniqueName } from '@millrace/testing';
 import { Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -64,5 +66,21 @@ describe('a Cluster whose certificates hold names alone', () => {
     await app.get(JobQueue).enqueue(SendConfirmation, { orderId: 'b' });
     expect((await app.get(Handlers).journal.has(2)).sort()).toEqual(['job b', 'message a']);
     await app.close();
+  });
+
+  it('is reached again by nodes that were not named, and by the map, when the one that was named is killed', async () => {
+    for (const node of cluster.nodes) await onServer(node, (call) => call('CONFIG', 'SET', 'cluster-announce-hostname', 'inside.test'));
+    const nodes = [addressIn(`inside.test:${ports[0]}`)];
+    const natMap = Object.fromEntries(ports.map((port) => [`inside.test:${port}`, addressIn(`localhost:${port}`)]));
+    const client = clusterClient({ cluster: { nodes, natMap }, tls: { ca: readFileSync(authority.ca, 'utf8') } }, {});
+    await client.connect();
+    await cluster.nodes[0]!.kill();
+    const ended = once(client, 'end');
+    client.disconnect();
+    await ended;
+    await client.connect();
+    const key = [...'abcdefgh'].find((name) => slotOf(name) >= 16_384 / 3)!;
+    expect(await client.set(key, 'stored')).toBe('OK');
+    client.disconnect();
   });
 });

@@ -37,7 +37,7 @@ describe('a source', () => {
     }
   });
 
-  it('of mysql2 refuses a pool with callbacks, and says what to give', async () => {
+  it('mysqlSource refuses a pool with callbacks, and says what to give', async () => {
     const pool = mysqlCallbacks.createPool({});
     const text = expect.stringContaining('give it pool.promise()');
     expect(() => mysqlSource(pool as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS', message: text }));

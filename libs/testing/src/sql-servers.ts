@@ -111,7 +111,7 @@ async function start(kind: Kind, settings: readonly string[]): Promise<TestSqlSe
   const asUser = process.getuid?.() === 0 ? AS_NOBODY : [];
   const find = (name: string): string => [binaries, '/usr/bin'].map((place) => join(place, name)).find((file) => existsSync(file)) ?? name;
   const [command, ...args] = [...asUser, ...kind.setUp(find, folder)];
-  await run(command!, args, { cwd: folder });
+  await run(command!, args, { cwd: folder, env: { ...process.env, TMPDIR: folder } });
   const port = await freePort();
   const child = begin([...asUser, find(kind.server), ...kind.begin(folder, port), ...settings], folder);
   const server = new TestSqlServer(child, { url: kind.url(port), folder });
@@ -120,7 +120,9 @@ async function start(kind: Kind, settings: readonly string[]): Promise<TestSqlSe
 }
 
 async function ownFolder(kind: Kind): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), `millrace-${kind.name}-`));
+  // The temporary folder of root may be one that nobody else can enter.
+  const parent = process.getuid?.() === 0 ? '/tmp' : tmpdir();
+  const folder = await mkdtemp(join(parent, `millrace-${kind.name}-`));
   await writeFile(`${folder}/init.sql`, MARIADB_INIT);
   await chmod(`${folder}/init.sql`, 0o644);
   if (process.getuid?.() === 0) await chown(folder, NOBODY, NOBODY);
@@ -129,7 +131,8 @@ async function ownFolder(kind: Kind): Promise<string> {
 
 function begin(command: readonly string[], folder: string): ChildProcess {
   const log = openSync(`${folder}/server.log`, 'a', 0o600);
-  const child = spawn('/bin/sh', ['-c', GUARDED, folder, ...command], { detached: true, cwd: folder, stdio: ['ignore', log, log, 'pipe'] });
+  const env = { ...process.env, TMPDIR: folder };
+  const child = spawn('/bin/sh', ['-c', GUARDED, folder, ...command], { detached: true, cwd: folder, env, stdio: ['ignore', log, log, 'pipe'] });
   closeSync(log);
   child.unref();
   (child.stdio[3] as unknown as { unref(): void }).unref();

@@ -60,7 +60,7 @@ export class StoredJobs implements JobPort {
   }
 }
 
-/** What is no object is left to the check of the options. An option that is undefined counts as left out. */
+/** The check of the options refuses whatever is no object. An option that is undefined counts as left out. */
 function withKey(options: object): EnqueueOptions {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) return options as EnqueueOptions;
   const given = Object.entries(options).filter(([, value]) => value !== undefined);

@@ -42,8 +42,8 @@ export class MillraceOptions {
   inbox?: InboxOptions;
 
   /**
-   * Connections of this process to the PostgreSQL of a URL at most, 1 to 1000. A handler with the inbox holds one while it runs, and one is
-   * left for other queries; the sum over all processes has to fit the server's `max_connections`. Default 10.
+   * Connections of this process to the PostgreSQL of a URL at most, 1 to 1000. A handler with the inbox holds one while it
+   * runs, and one is left for other queries; the sum over all processes has to fit the server's `max_connections`. Default 10.
    */
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   databaseConnections?: number = 10;

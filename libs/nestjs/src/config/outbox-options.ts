@@ -24,8 +24,8 @@ export class OutboxOptions {
   schema?: string;
 
   /**
-   * URL of the PostgreSQL on which the relay hears of new rows at once; `''` for none. Default: that of `database`; with a `source`
-   * none. Not that of a pooler that lends a connection for a transaction only.
+   * URL of the PostgreSQL on which the relay hears of new rows at once; `''` for none. Default: that of `database`; with a
+   * `source` none. Not that of a pooler that lends a connection for a transaction only.
    */
   @IsOptional() @IsString()
   listen?: string;

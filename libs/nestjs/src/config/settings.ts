@@ -124,7 +124,7 @@ function outboxOptions(raw: boolean | OutboxOptions | null | undefined): OutboxO
 function outboxSettings(options: OutboxOptions | false | undefined, variable: string | undefined): OutboxSettings | null {
   const isWanted = variable === undefined ? undefined : variable === '1' || variable === 'true';
   if (options === false || (options === undefined && !isWanted)) return null;
-  return { ...options, relay: options?.relay ?? isWanted ?? true };
+  return Object.assign(new OutboxOptions(), options, { relay: options?.relay ?? isWanted ?? true });
 }
 
 interface Selections {

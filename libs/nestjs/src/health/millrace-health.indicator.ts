@@ -6,7 +6,7 @@ import { Health, type Readiness } from './health.js';
 export interface MillraceIndication {
   readonly status: 'up' | 'down';
   readonly state: LifecycleState;
-  /** Parts that are not well: `redis`, `<topic>/<group>`, `queue <name>`, `service <name>`, `outbox`. `Health.ready()` says why. */
+  /** Parts not well: `redis`, `<topic>/<group>`, `queue <name>`, `service <name>`, `outbox`; `Health.ready()` says why. */
   readonly failing?: string[];
 }
 

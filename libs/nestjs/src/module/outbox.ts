@@ -1,7 +1,7 @@
 import { type FactoryProvider, Inject, Injectable } from '@nestjs/common';
 import { MillraceError, type TopicDefinition } from '@millrace/core';
 import { StoredJobs } from '@millrace/jobs';
-import { databaseSource, Outbox, OutboxRelay, type RelayOptions, type SqlSource } from '@millrace/outbox';
+import { databaseSource, Outbox, OutboxRelay, type SqlSource } from '@millrace/outbox';
 import type { OutboxSettings, Settings } from '../config/settings.js';
 import type { HandlerPlan } from '../explore/plan.js';
 import { Queues } from '../jobs/queues.js';
@@ -72,7 +72,7 @@ export class OutboxRunner {
       jobs: new StoredJobs((name) => this.#queues.find(name)),
     };
     const parts = { source: sourceOf(this.#settings, this.#connections), ports, table, schema };
-    return new OutboxRelay(parts, { ...options, listen: this.#listenUrl(outbox, listen) } as RelayOptions);
+    return new OutboxRelay(parts, { ...options, listen: this.#listenUrl(outbox, listen) });
   }
 
   #listenUrl({ source }: OutboxSettings, listen: string | undefined): string | undefined {
@@ -87,7 +87,7 @@ function sourceOf({ outbox, databaseSource: own }: Settings, connections: Connec
   if (source) return source;
   return databaseSource({
     transaction: async (work) => (await connections.database()).transaction(work),
-  }) as unknown as SqlSource<unknown>;
+  });
 }
 
 function noSource(): SqlSource<unknown> {

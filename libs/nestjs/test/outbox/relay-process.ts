@@ -16,6 +16,6 @@ const relay = new OutboxRelay(
 relay.start();
 console.log('ready');
 process.stdin.ref().on('data', (line: Buffer) => {
-  const asked = line.toString().match(/stats/g) ?? [];
-  for (const _ of asked) console.log(JSON.stringify({ ...relay.stats, listening: relay.isListening, problem: relay.problem() }));
+  const answer = JSON.stringify({ ...relay.stats, listening: relay.isListening, problem: relay.problem() });
+  for (const asked of line.toString().match(/stats/g) ?? []) if (asked) console.log(answer);
 });

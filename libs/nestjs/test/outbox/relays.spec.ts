@@ -4,8 +4,8 @@ import { connectDatabase, databaseSource, Outbox, type SqlDatabase } from '@mill
 import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import { createStreams, type Streams } from '@millrace/streams';
 import {
-  expectNoChildren, hasPostgres, seededRandom, seedOf, startTestPostgres, startTestRedis, type TestRedis, type TestSqlServer, TypeScriptChild,
-  waitFor,
+  expectNoChildren, hasPostgres, seededRandom, seedOf, startTestPostgres, startTestRedis, type TestRedis, type TestSqlServer,
+  TypeScriptChild, waitFor,
 } from '@millrace/testing';
 import { Loose, type Step, Steps } from './topics.js';
 

@@ -73,7 +73,7 @@ function leftTransaction(): MillraceError {
   return new MillraceError(
     'DATABASE_FAILED',
     'The transaction of the handler was ended before the handler was: by COMMIT or ROLLBACK, by a statement that commits by itself ' +
-      'such as CREATE TABLE in MySQL, or by a deadlock whose error the handler did not let out. What came before that may be ' +
+      'such as CREATE TABLE in MySQL, or by a deadlock whose error the handler did not let out. Statements before that may be ' +
       'committed, or undone. Use savepoints to undo a part, and let errors out of the handler.',
   );
 }

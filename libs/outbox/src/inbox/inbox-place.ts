@@ -30,7 +30,8 @@ export interface InboxNames {
   readonly index: string;
 }
 
-export function inboxNames(dialect: SqlDialect, { table = 'millrace_inbox', ownerTable = 'millrace_owner', schema }: InboxPlace): InboxNames {
+export function inboxNames(dialect: SqlDialect, place: InboxPlace): InboxNames {
+  const { table = 'millrace_inbox', ownerTable = 'millrace_owner', schema } = place;
   const mark = dialect === 'postgres' ? '"' : '`';
   const inSchema = (name: string): string => (schema === undefined ? '' : `${mark}${schema}${mark}.`) + `${mark}${name}${mark}`;
   return {

@@ -1,8 +1,4 @@
 import type { OwningSubscriber, SqlTransaction } from '@millrace/core';
-import type { SqlDialect } from '../database/sql-source.js';
-import { inboxNames, type InboxPlace } from './inbox-place.js';
-import { MysqlInbox } from './mysql-inbox.js';
-import { PostgresInbox } from './postgres-inbox.js';
 
 export type Recorded = 'recorded' | 'duplicate';
 
@@ -45,11 +41,6 @@ export interface InboxSql {
 
   /** Any number of processes may do so at once. A table that is there is left alone. */
   createMissingTables(sql: SqlTransaction): Promise<void>;
-}
-
-export function inboxSql(dialect: SqlDialect, place: InboxPlace): InboxSql {
-  const names = inboxNames(dialect, place);
-  return dialect === 'postgres' ? new PostgresInbox(names) : new MysqlInbox(names);
 }
 
 /** The epoch of the owner that the database knows, when that is another one. */

@@ -36,8 +36,9 @@ export class PostgresInbox implements InboxSql {
   }
 
   /**
-   * The row is locked so that owners of later terms wait for this transaction, while others of the same term go on beside it. Only
-   * the row of that very owner is locked: two transactions that share one and both want to change it would wait for each other.
+   * The row is locked so that owners of later terms wait for this transaction, while others of the same term go on beside it.
+   * Only the row of that very owner is locked: two transactions that share one and both want to change it would wait for each
+   * other.
    */
   async recordOwned(
     sql: SqlTransaction,
@@ -95,8 +96,8 @@ export class PostgresInbox implements InboxSql {
   }
 
   /**
-   * `CREATE TABLE IF NOT EXISTS` fails when two run at once, so they take turns. A table that is there is left alone: an index that
-   * is there, too, would still wait for all handlers that write to its table.
+   * `CREATE TABLE IF NOT EXISTS` fails when two run at once, so they take turns. A table that is there is left alone: an index
+   * that is there, too, would still wait for all handlers that write to its table.
    */
   async createMissingTables(sql: SqlTransaction): Promise<void> {
     await sql.query('SELECT pg_advisory_xact_lock($1)', [PREPARE_LOCK]);

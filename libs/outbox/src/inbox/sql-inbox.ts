@@ -8,9 +8,9 @@ import { isRefusedLock } from '../database/driver-errors.js';
 import type { SqlDatabase } from '../database/sql-database.js';
 import type { SqlSource } from '../database/sql-source.js';
 import { InboxDatabase } from './inbox-database.js';
+import { inboxSql } from './inbox-dialects.js';
 import { InboxPlace } from './inbox-place.js';
 import type { InboxSql, Recorded } from './inbox-sql.js';
-import { inboxSql } from './inbox-sql.js';
 
 const PURGE_PAUSE_MS = 3_600_000;
 const PURGE_BATCH = 500;
@@ -63,7 +63,7 @@ export class SqlInbox implements InboxPort {
   constructor(options: InboxOptions) {
     const { database, place, createTables, keepMs, waitMs } = parseOptions(InboxOptions, options, 'new SqlInbox()');
     this.#database = new InboxDatabase(database);
-    this.#sql = inboxSql(this.#database.dialect, parseOptions(InboxPlace, place ?? {}, 'The inbox') as InboxPlace);
+    this.#sql = inboxSql(this.#database.dialect, parseOptions(InboxPlace, place ?? {}, 'The inbox'));
     this.#createTables = createTables;
     this.#keepMs = keepMs;
     // One connection is left for other queries of handlers and for the purge: a handler that waits for it must not hold the last.

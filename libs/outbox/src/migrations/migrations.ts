@@ -2,7 +2,7 @@ import { MillraceError, parseOptions, quote } from '@millrace/core';
 import { ownStatement } from '../database/database-errors.js';
 import type { SqlDialect, SqlSource } from '../database/sql-source.js';
 import { InboxPlace } from '../inbox/inbox-place.js';
-import { inboxSql } from '../inbox/inbox-sql.js';
+import { inboxSql } from '../inbox/inbox-dialects.js';
 
 /** Names of tables that are not the usual ones. */
 export interface MigrationPlaces {
@@ -27,7 +27,7 @@ const DIALECTS: readonly SqlDialect[] = ['postgres', 'mysql'];
  */
 export function migrations(dialect: SqlDialect, { inbox = {} }: MigrationPlaces = {}): readonly Migration[] {
   if (!DIALECTS.includes(dialect)) throw new MillraceError('INVALID_INPUT', `There are migrations for postgres and mysql, not for ${quote(dialect)}.`);
-  const { schema } = inboxSql(dialect, parseOptions(InboxPlace, inbox, 'The inbox') as InboxPlace);
+  const { schema } = inboxSql(dialect, parseOptions(InboxPlace, inbox, 'The inbox'));
   return [migration('0001_inbox', schema.flatMap(({ statements }) => statements))];
 }
 
@@ -36,8 +36,11 @@ export function migrations(dialect: SqlDialect, { inbox = {} }: MigrationPlaces 
  *
  * @throws MillraceError INVALID_OPTIONS, DATABASE_FAILED, DATABASE_UNREACHABLE
  */
-export async function createTables<Transaction>(source: SqlSource<Transaction>, { inbox = {} }: MigrationPlaces = {}): Promise<void> {
-  const sql = inboxSql(source.dialect, parseOptions(InboxPlace, inbox, 'The inbox') as InboxPlace);
+export async function createTables<Transaction>(
+  source: SqlSource<Transaction>,
+  { inbox = {} }: MigrationPlaces = {},
+): Promise<void> {
+  const sql = inboxSql(source.dialect, parseOptions(InboxPlace, inbox, 'The inbox'));
   await ownStatement('make the tables of the inbox', () =>
     source.transaction(async (transaction) => {
       const within = source.within(transaction);

@@ -75,7 +75,7 @@ export class PostgresOutbox implements OutboxSql {
     return { text: `SELECT l.lane FROM ${laneTable} AS l WHERE ${isDue}`, parameters };
   }
 
-  /** What a relay stores may be lost with the last moments of a server that crashes: its rows are published again then. */
+  /** The commit of a relay does not wait for the disk: rows that a crash of the server brings back are published again. */
   lockLanes(lanes: readonly number[]): Statement {
     return bare(
       `SELECT lane, current_setting('transaction_isolation') AS isolation, set_config('synchronous_commit', 'off', true) AS commit

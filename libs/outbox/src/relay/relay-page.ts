@@ -36,8 +36,8 @@ export interface PageReport extends PageResult {
  * 3. The rows are published.
  * 4. Those that Redis has confirmed are removed, the others are marked, and the transaction is committed.
  *
- * A relay that dies anywhere before the end has its transaction undone by the database: what it published is published again, under
- * the same ids, and is a duplicate.
+ * A relay that dies anywhere before the end has its transaction undone by the database: what it published is published again,
+ * under the same ids, and is a duplicate.
  */
 export async function relayPage<T>(parts: PageParts<T>, wish: PageWish): Promise<PageReport | null> {
   return parts.source.transaction(async (transaction) => {

@@ -1,6 +1,6 @@
 import type { SqlResult, SqlTransaction } from '@millrace/core';
 import { lend } from '../database/lent-handle.js';
-import { cutStatement } from '../database/placeholders.js';
+import { type CutStatement, cutStatement } from '../database/placeholders.js';
 import type { SqlDialect, SqlSource } from '../database/sql-source.js';
 import { assertGiven, poolSize, refuseDialect } from './given-object.js';
 import { mysqlResult } from './mysql-result.js';
@@ -24,7 +24,10 @@ const KIND = Symbol.for('drizzle:entityKind');
  *
  * @throws MillraceError INVALID_OPTIONS
  */
-export function drizzleSource<Transaction extends DrizzleTransaction>(db: DrizzleLike<Transaction>, options?: SourceOptions): SqlSource<Transaction> {
+export function drizzleSource<Transaction extends DrizzleTransaction>(
+  db: DrizzleLike<Transaction>,
+  options?: SourceOptions,
+): SqlSource<Transaction> {
   assertGiven(db, 'drizzleSource', { expected: 'a database of Drizzle: drizzle(pool)', methods: ['transaction', 'execute', 'select'] });
   const dialect = dialectOf(db);
   return {
@@ -32,19 +35,22 @@ export function drizzleSource<Transaction extends DrizzleTransaction>(db: Drizzl
     connections: connectionsOf(options, 'drizzleSource') ?? poolSize((db as { $client?: unknown }).$client),
     transaction: (work) => db.transaction((transaction) => lend(transaction, work)),
     within: (transaction): SqlTransaction => ({
-      query: <Row>(text: string, parameters: readonly unknown[] = []) => run<Row>(transaction, cutStatement(text, parameters, dialect)),
+      query: <Row>(text: string, parameters: readonly unknown[] = []) =>
+        run<Row>(transaction, cutStatement(text, parameters, dialect)),
     }),
   };
 }
 
 function dialectOf(db: object): SqlDialect {
   const kinds: unknown[] = [];
-  for (let type = (db.constructor as object | null); type; type = Object.getPrototypeOf(type) as object | null) kinds.push(Reflect.get(type, KIND));
+  for (let type: object | null = db.constructor; type; type = Object.getPrototypeOf(type) as object | null) {
+    kinds.push(Reflect.get(type, KIND));
+  }
   if (kinds.includes('PgDatabase')) return 'postgres';
   return kinds.includes('MySqlDatabase') ? 'mysql' : refuseDialect('drizzleSource', kinds[0] ?? 'a database of unknown kind');
 }
 
-async function run<Row>(transaction: DrizzleTransaction, { pieces, values }: ReturnType<typeof cutStatement>): Promise<SqlResult<Row>> {
+async function run<Row>(transaction: DrizzleTransaction, { pieces, values }: CutStatement): Promise<SqlResult<Row>> {
   const { sql } = await import('drizzle-orm');
   const parameters = values.map((value) => sql.param(value));
   const answer = await transaction.execute(sql(Object.assign([...pieces], { raw: pieces }), ...parameters) as never);

@@ -1,11 +1,16 @@
 import { MillraceError, quote } from '@millrace/core';
 
+interface Expected {
+  readonly expected: string;
+  readonly methods: readonly string[];
+}
+
 /**
  * Refuses what is not the object of a library that a source was asked to use.
  *
  * @throws MillraceError INVALID_OPTIONS
  */
-export function assertGiven(given: unknown, source: string, { expected, methods }: { expected: string; methods: readonly string[] }): void {
+export function assertGiven(given: unknown, source: string, { expected, methods }: Expected): void {
   const isThere = (typeof given === 'object' || typeof given === 'function') && given !== null;
   const missing = isThere ? methods.filter((name) => typeof (given as Record<string, unknown>)[name] !== 'function') : methods;
   if (missing.length === 0) return;

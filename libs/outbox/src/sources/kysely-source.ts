@@ -24,7 +24,10 @@ interface Adapter {
  *
  * @throws MillraceError INVALID_OPTIONS
  */
-export function kyselySource<Transaction extends KyselyTransaction>(db: KyselyLike<Transaction>, options?: SourceOptions): SqlSource<Transaction> {
+export function kyselySource<Transaction extends KyselyTransaction>(
+  db: KyselyLike<Transaction>,
+  options?: SourceOptions,
+): SqlSource<Transaction> {
   assertGiven(db, 'kyselySource', { expected: 'a Kysely', methods: ['transaction', 'getExecutor', 'selectFrom'] });
   const dialect = dialectOf(db as unknown as { getExecutor(): { adapter: Adapter } });
   return {

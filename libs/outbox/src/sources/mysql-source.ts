@@ -61,7 +61,7 @@ class MysqlSource<Connection extends MysqlConnectionLike> implements SqlSource<C
   }
 }
 
-/** The server puts the parameters in; some statements without any, such as SAVEPOINT, can be made in no other way than as text. */
+/** The server puts the parameters in; some statements without any, such as SAVEPOINT, can be made as text only. */
 async function run<Row>(connection: MysqlConnectionLike, text: string, parameters: readonly unknown[]): Promise<SqlResult<Row>> {
   const { pieces, values } = cutStatement(text, parameters, 'mysql');
   const answer = values.length > 0 ? connection.execute(pieces.join('?'), values as never) : connection.query(text);

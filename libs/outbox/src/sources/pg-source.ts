@@ -50,7 +50,7 @@ class PgSource implements SqlSource<PoolClient> {
     return {
       query: async <Row>(text: string, parameters: readonly unknown[] = []) => {
         const { rows, rowCount } = await client.query<never>(text, [...parameters]);
-        return { rows: rows as Row[], rowCount: rowCount ?? 0 };
+        return { rows, rowCount: rowCount ?? 0 };
       },
     };
   }

@@ -27,7 +27,10 @@ const DIALECTS: ReadonlyMap<string, SqlDialect> = new Map([['postgres', 'postgre
  *
  * @throws MillraceError INVALID_OPTIONS
  */
-export function typeormSource<Manager extends TypeormManager>(dataSource: TypeormLike<Manager>, options?: SourceOptions): SqlSource<Manager> {
+export function typeormSource<Manager extends TypeormManager>(
+  dataSource: TypeormLike<Manager>,
+  options?: SourceOptions,
+): SqlSource<Manager> {
   assertGiven(dataSource, 'typeormSource', {
     expected: 'a DataSource of TypeORM',
     methods: ['transaction', 'createQueryRunner', 'getRepository'],

@@ -56,15 +56,17 @@ describe.each(sourceKinds)('an outbox in $kind', ({ kind, start, connect }) => {
   });
 
   it('stores many messages in their order, with their own options, and more than one statement carries', async () => {
-    const items = Array.from({ length: 1_500 }, (_, at) => ({ payload: { number: at, customer: `c${at % 3}` }, ...(at === 7 && { key: 'own' }) }));
+    const itemAt = (at: number) => ({ payload: { number: at, customer: `c${at % 3}` }, ...(at === 7 && { key: 'own' }) });
+    const items = Array.from({ length: 1_500 }, (_, at) => itemAt(at));
     const receipts = await db.source.transaction((tx) => outbox.publishAll(tx, OrderPlaced, items));
     const stored = await rows();
-    expect(stored.map(({ payload }) => (JSON.parse(String(payload)) as OrderPlaced).number)).toEqual(items.map(({ payload }) => payload.number));
+    const numbers = stored.map(({ payload }) => (JSON.parse(String(payload)) as OrderPlaced).number);
+    expect(numbers).toEqual(items.map(({ payload }) => payload.number));
     expect(stored.map(({ id }) => id)).toEqual(receipts.map(({ id }) => id));
     expect(stored[7]).toMatchObject({ message_key: 'own' });
   });
 
-  it.each([
+  it.each<[string, unknown, object, string]>([
     ['a payload that is not valid', { number: 'one', customer: 'c' }, {}, 'INVALID_PAYLOAD'],
     ['an unknown option', { number: 1, customer: 'c' }, { dealy: '1s' }, 'INVALID_OPTIONS'],
     ['a deadline', { number: 1, customer: 'c' }, { deadline: '1s' }, 'INVALID_OPTIONS'],
@@ -72,7 +74,7 @@ describe.each(sourceKinds)('an outbox in $kind', ({ kind, start, connect }) => {
     ['a header with a line break', { number: 1, customer: 'c' }, { headers: { a: 'b\nc' } }, 'INVALID_HEADERS'],
   ])('refuses %s before any statement, so that the transaction can go on', async (_, payload, options, code) => {
     await db.source.transaction(async (tx) => {
-      await expect(outbox.publish(tx, OrderPlaced, payload as OrderPlaced, options as object)).rejects.toMatchObject({ code });
+      await expect(outbox.publish(tx, OrderPlaced, payload as OrderPlaced, options)).rejects.toMatchObject({ code });
       const many = [{ payload: { number: 1, customer: 'c' } }, { payload: payload as OrderPlaced, ...options }];
       await expect(outbox.publishAll(tx, OrderPlaced, many)).rejects.toMatchObject({ code });
       await outbox.publish(tx, Anything, 'goes on');

@@ -44,7 +44,8 @@ export class RecordedPorts implements RelayPorts {
 
   /** The payloads, in the order in which they were published. */
   payloads(key?: string): unknown[] {
-    return this.published.filter((message) => key === undefined || message.key === key).map(({ text }) => JSON.parse(text) as unknown);
+    const chosen = this.published.filter((message) => key === undefined || message.key === key);
+    return chosen.map(({ text }) => JSON.parse(text) as unknown);
   }
 
   #store(topic: string, sent: Outgoing): PublishResult | Error {

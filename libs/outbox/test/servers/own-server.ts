@@ -42,7 +42,7 @@ export interface Program {
   readonly user: ReturnType<typeof plainUser>;
   /** The signal that ends it at once, clients or not. */
   readonly endedBy: 'QUIT' | 'KILL';
-  answers(url: string): Promise<unknown>;
+  readonly answers: (url: string) => Promise<unknown>;
 }
 
 export function newFolder(user: ReturnType<typeof plainUser>): string {

@@ -1,32 +1,45 @@
 import { asError, messageOf } from '@millrace/core';
-import { Cluster, type ClusterNode, type ClusterOptions, type Command, type Redis, type RedisOptions } from 'ioredis';
+import { Cluster, type ClusterOptions, type Command, type Redis, type RedisOptions } from 'ioredis';
 import { hearingOptions } from './hearing-connectors.js';
 import { addressIn, nodeNameOf, type RedisAddress } from './redis-address.js';
-import { shownText } from './redis-failure.js';
+import { redisFailure, shownText } from './redis-failure.js';
 import { type ClusterTarget, credentialsOf, type RedisTls, trustFor } from './redis-target.js';
 
 /** How often, and for how long at the most, a node is asked who has which slot. */
 const SLOTS_MS = 1_000;
 
 const NO_NODES = 'the nodes have no slots, or announce no addresses, as CLUSTER SLOTS shows';
+/** ioredis says this when no node told of the slots; {@link ClusterClient} says why none did. */
+const NONE_TOLD = 'Failed to refresh slots cache.';
+/** Most nodes in a message. */
+const MOST_NODES = 6;
 
+/** ioredis takes more options of a node than its types say, and they win over those of all nodes. */
+type NodeOptions = RedisAddress & Pick<RedisOptions, 'tls' | 'readOnly'>;
 type OwnOptions = ConstructorParameters<typeof Cluster<'legacy'>>[1];
 
 /**
  * ioredis's own client of a Redis Cluster, which is connected when it is first used: whoever asks for it disconnects it. While it
- * cannot connect it says why, as the event `error` after each attempt; ioredis keeps what nodes say to itself.
+ * cannot connect it says why, as the event `error` after each attempt; ioredis keeps what nodes say to itself. It connects again
+ * by any node that it has found: those that were named may be gone by then.
  */
 export class ClusterClient extends Cluster {
+  readonly #named: readonly NodeOptions[];
+  /** ioredis reads this very list at each attempt: the nodes that were named, and those that were found last. */
+  readonly #starts: NodeOptions[];
   #reason: string | null = null;
   #connecting: Promise<void> | null = null;
 
-  constructor(nodes: ClusterNode[], options: ClusterOptions) {
-    super(nodes, options as OwnOptions);
-    const alike = (others?: ClusterNode[], changes?: ClusterOptions): ClusterClient =>
-      new ClusterClient(others?.length ? others : nodes, { ...this.options, ...changes });
+  constructor(nodes: readonly NodeOptions[], options: ClusterOptions) {
+    const starts = [...nodes];
+    super(starts, options as OwnOptions);
+    this.#named = nodes;
+    this.#starts = starts;
+    const alike = (others?: NodeOptions[], changes?: ClusterOptions): ClusterClient =>
+      new ClusterClient(others?.length ? others : [...starts], { ...this.options, ...changes });
     this.duplicate = alike as Cluster['duplicate'];
     this.on('+node', (node: Redis) => this.#follow(node));
-    this.on('refresh', () => this.nodes().length === 0 && this.#remember(new Error(NO_NODES)));
+    this.on('refresh', () => this.#learn());
     this.on('node error', (error: Error) => this.#remember(error));
     this.on('ready', () => (this.#reason = null));
     this.on('reconnecting', () => this.#tell());
@@ -46,6 +59,19 @@ export class ClusterClient extends Cluster {
     const [command] = sent;
     if (command.name === 'cluster') this.#hear(command);
     return super.sendCommand(...sent);
+  }
+
+  /** Each attempt that fails is told of once, by {@link #tell}. */
+  override emit(event: string | symbol, ...told: unknown[]): boolean {
+    const isEmpty = event === 'error' && messageOf(asError(told[0])) === NONE_TOLD;
+    return isEmpty || super.emit(event, ...told);
+  }
+
+  /** The look at the slots that succeeded last knows all nodes, also those that joined since. */
+  #learn(): void {
+    const found = this.nodes().map(startOf);
+    if (found.length === 0) this.#remember(new Error(NO_NODES));
+    else this.#starts.splice(0, this.#starts.length, ...this.#named, ...found);
   }
 
   /** ioredis asks for slots over a copy of a connection, and lets nobody know why that could not be made. */
@@ -83,8 +109,20 @@ export class ClusterClient extends Cluster {
   }
 
   #tell(): void {
-    if (this.#reason !== null && this.listenerCount('error') > 0) this.emit('error', new Error(this.#reason));
+    if (this.#reason === null || this.listenerCount('error') === 0) return;
+    this.emit('error', new Error(`${this.#reason}${adviceOn(this.#reason, this.#starts)}`));
   }
+}
+
+/** @returns nothing for a refusal, which says itself what is missing */
+function adviceOn(reason: string, asked: readonly NodeOptions[]): string {
+  const { kind } = redisFailure(new Error(reason), 'Connecting');
+  if (kind === 'fatal') return '';
+  if (kind === 'unavailable') return '. Nodes of the Cluster answer and do not serve: see by redis-cli --cluster check which slots have no primary, and start it';
+  const names = [...new Set(asked.map(nodeNameOf))];
+  const more = names.length > MOST_NODES ? ` and ${names.length - MOST_NODES} more` : '';
+  const known = `${names.slice(0, MOST_NODES).join(', ')}${more}`;
+  return `. No node of the Cluster that is known here tells of its slots: ${known}. Start one of them, or name others in REDIS_CLUSTER_NODES and start this process again`;
 }
 
 type Heard = (error: Error | null | undefined, reply: unknown) => void;
@@ -130,9 +168,11 @@ export function clusterClient({ cluster, ...login }: ClusterTarget, redisOptions
   });
 }
 
-type NodeOptions = RedisAddress & Pick<RedisOptions, 'tls'>;
+/** The way to a node that was found, on which names are mapped already. It begins in the role that it had. */
+function startOf({ options: { host = '', port = 0, tls, readOnly = false } }: Redis): NodeOptions {
+  return { host, port, readOnly, ...(tls ? { tls: { ...tls } } : {}) };
+}
 
-/** ioredis takes more options of a node than its types say, and they win over those of all nodes. */
 function nodeOptions({ host, port }: RedisAddress, tls: RedisTls | undefined): NodeOptions {
   return { host, port, ...(tls ? { tls: trustFor(host, tls) } : {}) };
 }
