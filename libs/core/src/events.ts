@@ -132,8 +132,15 @@ export interface EventMap {
   'outbox-published': { readonly count: number; readonly oldestMs: number };
   /** A background loop met an error and goes on. */
   'loop-failed': EventPlace & { readonly loop: string; readonly error: ErrorRecord; readonly failures: number };
-  /** A connection to Redis changed its state. */
-  connection: { readonly name: string; readonly state: 'ready' | 'lost' | 'failed'; readonly error?: ErrorRecord };
+  /** A connection to Redis, in a Cluster to a `node`, `host:port`, changed its state; `closed`: this process needs it no more. */
+  connection: {
+    readonly name: string;
+    readonly node?: string;
+    readonly state: 'ready' | 'lost' | 'failed' | 'closed';
+    readonly error?: ErrorRecord;
+  };
+  /** A node of a Redis Cluster, `host:port`, has no slots any more: other nodes have them. */
+  'slots-gone': { readonly node: string };
 }
 
 export type EventName = keyof EventMap;

@@ -149,6 +149,36 @@ describe('the log', () => {
     ]);
   });
 
+  it('tells of each node of a Cluster by itself, and hides no loop once nobody misses a node', async () => {
+    const kept = new Kept();
+    const app = await bench.app({});
+    app.useLogger(kept);
+    const error = { name: 'RedisFailure', message: 'no connection', code: 'REDIS_UNREACHABLE' };
+    const loop = (name: string): void => emit('loop-failed', { loop: name, error, failures: 1 });
+    const at = (node: string, state: 'ready' | 'lost' | 'failed' | 'closed'): void =>
+      ['control', 'publish'].forEach((purpose) => emit('connection', { name: `${purpose}@${node}`, node, state }));
+    ['a:1', 'b:1'].forEach((node) => at(node, 'lost'));
+    ['a:1', 'b:1'].forEach((node) => at(node, 'failed'));
+    emit('slots-gone', { node: 'a:1' });
+    at('a:1', 'failed');
+    at('b:1', 'ready');
+    loop('meanwhile');
+    at('a:1', 'closed');
+    loop('after');
+    at('b:1', 'failed');
+    at('b:1', 'closed');
+    emit('slots-gone', { node: 'b:1' });
+    expect(kept.entries).toEqual([
+      'warn there is no connection control@a:1 to Redis; trying again',
+      'warn there is no connection control@b:1 to Redis; trying again',
+      'warn the Redis node a:1 has no slots any more: other nodes serve them, after 0.0 s',
+      'warn the Redis node b:1 is back after 0.0 s',
+      'error this process: the after loop failed and goes on: RedisFailure: no connection',
+      'warn there is no connection control@b:1 to Redis; trying again',
+      'warn the connections that missed the Redis node b:1 are closed, after 0.0 s',
+    ]);
+  });
+
   it('sums up what repeats: the same failure 900 times is a few lines, with the stack once', async () => {
     @Injectable()
     class Handlers {

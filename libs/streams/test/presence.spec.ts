@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { Fate } from '@millrace/core';
+import { type Fate, listen } from '@millrace/core';
 import { connectServer, type RedisConnection, type StandaloneTopology } from '@millrace/redis';
 import { TcpProxy, waitFor } from '@millrace/testing';
 import { Presence } from '../src/group/presence.js';
@@ -248,4 +248,18 @@ describe('a process whose signs of life did not reach Redis for a while', () => 
     await waitFor(() => presence.isSure, { what: 'it to be sure again' });
     expect(returns).toBeGreaterThanOrEqual(1);
   });
+});
+
+it('counts the beats that Redis refuses one after the other, until it takes one', async () => {
+  const counts: number[] = [];
+  const stopListening = listen('loop-failed', ({ loop, failures }) => {
+    if (loop === 'presence') counts.push(failures);
+  });
+  ends.push(async () => stopListening());
+  const { presence } = await peer();
+  await presence.join();
+  await bed.command('CONFIG', 'SET', 'min-replicas-to-write', 1);
+  ends.push(() => bed.command('CONFIG', 'SET', 'min-replicas-to-write', 0));
+  await waitFor(() => counts.length >= 3, { what: 'three beats to be refused' });
+  expect(counts).toEqual(counts.map((_, index) => index + 1));
 });

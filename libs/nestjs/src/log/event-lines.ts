@@ -136,8 +136,16 @@ export function awayLine({ name, error }: EventMap['connection']): string {
   return line(`there is no connection ${name} to Redis; trying again`, error);
 }
 
-export function backLine(awayMs: number): string {
-  return line(`Redis is back after ${(awayMs / 1_000).toFixed(1)} s`);
+export function backLine({ node }: EventMap['connection'], awayMs: number): string {
+  return line(`${serverOf(node)} is back after ${secondsOf(awayMs)}`);
+}
+
+export function replacedLine(node: string, awayMs: number): string {
+  return line(`${serverOf(node)} has no slots any more: other nodes serve them, after ${secondsOf(awayMs)}`);
+}
+
+export function closedLine({ node }: EventMap['connection'], awayMs: number): string {
+  return line(`the connections that missed ${serverOf(node)} are closed, after ${secondsOf(awayMs)}`);
 }
 
 export function blinkLine({ name }: EventMap['connection']): string {
@@ -179,6 +187,14 @@ function placeOf({ topic, group, partition, queue }: EventPlace): string {
   if (queue) return `queue ${queue}`;
   if (!topic) return 'this process';
   return `${topic}${group ? ` -> ${group}` : ''}${partition === undefined ? '' : ` (partition ${partition})`}`;
+}
+
+function serverOf(node: string | undefined): string {
+  return node === undefined ? 'Redis' : `the Redis node ${node}`;
+}
+
+function secondsOf(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
 }
 
 function counted(count: number, noun: string, plural = `${noun}s`): string {

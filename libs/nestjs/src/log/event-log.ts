@@ -62,6 +62,7 @@ function writeEvents(logger: Logger): () => void {
     listen('outbox-held', (event) => isPowerOfTwo(event.failures) && logger.warn(heldLine(event))),
     listen('loop-failed', (event) => isPowerOfTwo(event.failures) && !outages.explain(event) && logger.error(loopLine(event))),
     listen('connection', (event) => (event.name === 'database' ? logger.warn(databaseLine(event)) : outages.heard(event))),
+    listen('slots-gone', (event) => outages.slotsGone(event)),
     () => repetitions.stop(),
     () => handOvers.flush(),
   ];

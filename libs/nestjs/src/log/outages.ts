@@ -1,20 +1,12 @@
 import type { Logger } from '@nestjs/common';
 import type { EventMap } from '@millrace/core';
-import { awayLine, backLine, blinkLine } from './event-lines.js';
+import { Outage } from './outage.js';
 
-type ConnectionEvent = EventMap['connection'];
-
-/**
- * Logs once that Redis is away, whatever the number of connections that miss it, and once that it is back. It is away when
- * an attempt to connect fails, not when a connection ends, because closing a connection ends it, too.
- */
+/** Logs outages of Redis; in a Cluster those of each node by themselves, as one node that is away hides no other. */
 export class Outages {
   readonly #logger: Logger;
-  /** Connections that are not there at the moment. */
-  readonly #missing = new Set<string>();
-  /** The connections that were still missing when Redis was back: their reports are old. */
-  #late = new Set<string>();
-  #awaySince: number | null = null;
+  /** By the node; what belongs to none is under an empty name. */
+  readonly #outages = new Map<string, Outage>();
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -22,28 +14,18 @@ export class Outages {
 
   /** Whether a loop failed for a reason that its connection reports: many loops would log the same. */
   explain({ error }: EventMap['loop-failed']): boolean {
-    return error.code === 'REDIS_UNREACHABLE' && (this.#awaySince !== null || this.#missing.size > 0);
+    return error.code === 'REDIS_UNREACHABLE' && this.#outages.size > 0;
   }
 
-  heard(event: ConnectionEvent): void {
-    if (event.state === 'ready') return this.#ready(event);
-    this.#missing.add(event.name);
-    if (event.state !== 'failed' || this.#awaySince !== null || this.#late.has(event.name)) return;
-    this.#awaySince = performance.now();
-    this.#logger.warn(awayLine(event));
+  heard(event: EventMap['connection']): void {
+    const { node = '' } = event;
+    const outage = this.#outages.get(node) ?? new Outage(this.#logger);
+    outage.heard(event);
+    if (outage.isOver) this.#outages.delete(node);
+    else this.#outages.set(node, outage);
   }
 
-  #ready(event: ConnectionEvent): void {
-    const wasMissing = this.#missing.delete(event.name);
-    const wasLate = this.#late.delete(event.name);
-    if (!wasMissing) return;
-    if (this.#awaySince !== null) this.#back(this.#awaySince);
-    else if (!wasLate) this.#logger.warn(blinkLine(event));
-  }
-
-  #back(awaySince: number): void {
-    this.#logger.warn(backLine(performance.now() - awaySince));
-    this.#awaySince = null;
-    this.#late = new Set(this.#missing);
+  slotsGone({ node }: EventMap['slots-gone']): void {
+    this.#outages.get(node)?.replaced(node);
   }
 }

@@ -15,10 +15,10 @@ export function toServer(target: ServerTarget): MakeConnection {
   return maker((options) => new Redis(target.url.replace(/^unix:\/\//, ''), { ...options, ...tlsOf(target) }));
 }
 
-/** Connections to one node of a Cluster. */
-export function toNode({ host, port }: RedisAddress, login: RedisLogin): MakeConnection {
+/** Connections to one node of a Cluster. @param node the name of the node, where it has another address here */
+export function toNode({ host, port }: RedisAddress, login: RedisLogin, node = `${host}:${port}`): MakeConnection {
   const own = { host, port, ...credentialsOf(login), ...(login.tls ? { tls: trustFor(host, login.tls) } : {}) };
-  return maker((options) => new Redis({ ...options, ...own }));
+  return maker((options) => new Redis({ ...options, ...own }), node);
 }
 
 /** Connections to the primary that Sentinels name, whichever that is when one is made. */
@@ -28,10 +28,12 @@ export function toPrimary(sentinels: Sentinels, { database = 0, ...login }: Omit
   return maker((options) => new Redis({ ...options, ...own }));
 }
 
-function maker(redisOf: (options: RedisOptions) => Redis): MakeConnection {
-  return (name, profile) =>
-    new ServerConnection(name, (reconnectOnError) =>
-      hearingErrors(redisOf({ ...PROFILES[profile], connectionName: name, reconnectOnError })));
+function maker(redisOf: (options: RedisOptions) => Redis, node?: string): MakeConnection {
+  return (name, profile) => {
+    const driverOf = (reconnectOnError: (error: Error) => boolean): Redis =>
+      hearingErrors(redisOf({ ...PROFILES[profile], connectionName: name, reconnectOnError }));
+    return new ServerConnection(name, driverOf, node);
+  };
 }
 
 /** A connection to a server, which does not connect yet. */

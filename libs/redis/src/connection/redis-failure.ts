@@ -8,9 +8,10 @@ import { asError, type ErrorCode, escapeUnseen, messageOf, MillraceError } from 
  * - `unavailable`: Redis cannot serve now (loading, read only, failing over); nothing happened.
  * - `state-lost`: the key or group that the command needs is gone.
  * - `fatal`: wrong permissions or password, or a key of another type; it will fail again until someone acts.
+ * - `unconfirmed`: it was executed, and is not as safe as was asked for.
  * - `unknown`: an answer that is not in the table; to be retried with an alarm.
  */
-export type RedisFailureKind = 'unsent' | 'indeterminate' | 'back-pressure' | 'unavailable' | 'state-lost' | 'fatal' | 'unknown';
+export type RedisFailureKind = 'unsent' | 'indeterminate' | 'back-pressure' | 'unavailable' | 'state-lost' | 'fatal' | 'unconfirmed' | 'unknown';
 
 export class RedisFailure extends MillraceError {
   readonly kind: RedisFailureKind;
@@ -29,6 +30,7 @@ const CODES: Record<RedisFailureKind, ErrorCode> = {
   unavailable: 'REDIS_FAILED',
   'state-lost': 'STATE_LOST',
   fatal: 'REDIS_FAILED',
+  unconfirmed: 'REDIS_FAILED',
   unknown: 'REDIS_FAILED',
 };
 
@@ -39,6 +41,7 @@ const MEANINGS: Record<RedisFailureKind, string> = {
   unavailable: 'Redis cannot serve at the moment',
   'state-lost': 'the stream or its group is gone from Redis',
   fatal: 'Redis refuses the command; check the password, the permissions and the key prefix',
+  unconfirmed: 'Redis has stored it, and too few copies of it are confirmed',
   unknown: 'Redis answered with an error',
 };
 

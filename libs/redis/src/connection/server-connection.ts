@@ -23,6 +23,8 @@ const REVIVED_AFTER_MS = 50;
  */
 export class ServerConnection implements RedisConnection {
   readonly name: string;
+  /** In its events. */
+  readonly #place: { readonly name: string; readonly node?: string };
   readonly #redis: RedisDriver;
   readonly #waiting = new Set<() => void>();
   readonly #waits = new SharedWaits(([command, ...args]) => this.#call(command, args));
@@ -36,9 +38,11 @@ export class ServerConnection implements RedisConnection {
 
   /**
    * @param driverOf makes the driver; it is given a rule by which an error that Redis replies has the driver connect again
+   * @param node of a Cluster to which it leads
    */
-  constructor(name: string, driverOf: (reconnectOnError: (error: Error) => boolean) => RedisDriver) {
+  constructor(name: string, driverOf: (reconnectOnError: (error: Error) => boolean) => RedisDriver, node?: string) {
     this.name = name;
+    this.#place = node === undefined ? { name } : { name, node };
     this.#redis = driverOf((error) => isOfReplica(error) && this.#mayLeave());
     this.#redis.on('error', (error: unknown) => this.#failed(error));
     this.#redis.on('ready', () => this.#ready());
@@ -162,6 +166,7 @@ export class ServerConnection implements RedisConnection {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#redis.disconnect();
+    emit('connection', { ...this.#place, state: 'closed' });
   }
 
   #assertSendable(command: string, args: readonly unknown[]): void {
@@ -176,7 +181,7 @@ export class ServerConnection implements RedisConnection {
     if (!this.isReady) return;
     this.#lastError = null;
     this.#wasReady = true;
-    emit('connection', { name: this.name, state: 'ready' });
+    emit('connection', { ...this.#place, state: 'ready' });
     for (const done of [...this.#waiting]) done();
     this.#watcher?.ready();
   }
@@ -191,7 +196,7 @@ export class ServerConnection implements RedisConnection {
   #lost(): void {
     this.#connectionEpoch += 1;
     this.#isLeaving = false;
-    if (this.#wasReady && !this.#isClosed) emit('connection', { name: this.name, state: 'lost' });
+    if (this.#wasReady && !this.#isClosed) emit('connection', { ...this.#place, state: 'lost' });
     this.#wasReady = false;
     this.#watcher?.lost();
   }
@@ -213,7 +218,8 @@ export class ServerConnection implements RedisConnection {
 
   #failed(error: unknown): void {
     this.#remember(error);
-    emit('connection', { name: this.name, state: 'failed', error: errorRecord(new Error(shownText(messageOf(asError(error))))) });
+    if (this.#isClosed) return;
+    emit('connection', { ...this.#place, state: 'failed', error: errorRecord(new Error(shownText(messageOf(asError(error))))) });
   }
 
   /** Keeps the text of the error and nothing else. An error that only follows from an earlier one does not hide that one. */

@@ -27,6 +27,8 @@ export class ClusterListener implements RedisConnection {
   readonly #channels = new Map<string, Channel>();
   readonly #stopWatching: () => void;
   readonly #closing = new AbortController();
+  /** Waits for connections that are made for the first time: all channels of a node share one. */
+  readonly #making = new Map<ServerConnection, Promise<void>>();
   #watcher: ConnectionWatcher | null = null;
   #epoch = 0;
   #wasReady = false;
@@ -138,8 +140,15 @@ export class ClusterListener implements RedisConnection {
 
   /** Waits for a connection that is made for the first time; one to a node that is away is not waited for. */
   async #isMade(connection: ServerConnection): Promise<boolean> {
-    await this.#nodes.when(() => connection.isReady || connection.lastError !== null, COMMAND_TIMEOUT_MS, this.#closing.signal);
+    const making = this.#making.get(connection) ?? this.#whenMade(connection);
+    this.#making.set(connection, making);
+    await making;
     return connection.isReady;
+  }
+
+  async #whenMade(connection: ServerConnection): Promise<void> {
+    await this.#nodes.when(() => connection.isReady || connection.lastError !== null, COMMAND_TIMEOUT_MS, this.#closing.signal);
+    this.#making.delete(connection);
   }
 
   #connectionFor({ slot }: Channel): ServerConnection | null {

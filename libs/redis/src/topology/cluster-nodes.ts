@@ -189,7 +189,7 @@ export class ClusterNodes {
 
   #connectionsTo(node: string): MakeConnection {
     const { cluster: { natMap = {} }, ...login } = this.#parts.target;
-    return toNode(natMap[node] ?? addressIn(node), login);
+    return toNode(natMap[node] ?? addressIn(node), login, node);
   }
 
   async #round(signal: AbortSignal): Promise<number> {
@@ -319,7 +319,9 @@ export class ClusterNodes {
 
   #adopt(slots: SlotMap): void {
     const isSame = isSameMap(slots, this.#slots);
+    const left = [...this.#slots.primaries].filter((node) => !slots.primaries.has(node));
     this.#slots = slots;
+    for (const node of left) emit('slots-gone', { node });
     for (const node of slots.primaries) for (const purpose of SHARED) this.at(node, purpose, purpose);
     if (!isSame) this.#notify();
   }

@@ -185,7 +185,7 @@ describe('a connection that is not there', () => {
     await settled(made);
     made.close();
     const states = events.filter(({ name }) => name === made.name).map(({ state }) => state);
-    expect(states.filter((state) => state !== 'failed')).toEqual(['ready', 'lost', 'ready']);
+    expect(states.filter((state) => state !== 'failed')).toEqual(['ready', 'lost', 'ready', 'closed']);
   });
 
   it('reports no failure with more than a text', async () => {

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { connectRedis, type LocalCluster, type LocalServer, onServer, type RedisConnection, slotOf, type Topology } from '@millrace/redis';
 import { ClusterSite, uniqueName, waitFor } from '@millrace/testing';
 
@@ -170,4 +170,17 @@ it('a subscription that waits for its node ends when its connection is closed', 
   await setImmediate();
   expect(heard).toEqual([]);
   await subscribing;
+});
+
+it('channels that wait for the connection to one node share one wait, however many they are', async () => {
+  const connection = topology.listening('many');
+  const tag = uniqueName('slot');
+  const channels = Array.from({ length: 30 }, (_, index) => `{${tag}}:${index}`);
+  const listened = jest.spyOn(EventTarget.prototype, 'addEventListener');
+  const subscribing = connection.subscribe(channels);
+  const waits = listened.mock.calls.filter(([type]) => type === 'abort').length;
+  listened.mockRestore();
+  expect(await subscribing).toEqual(channels);
+  expect(waits).toBe(1);
+  connection.close();
 });

@@ -154,11 +154,11 @@ export class Caller {
 
   /** Never rejects: it is tried again while calls wait for it. */
   async #makeInbox(): Promise<void> {
-    while (this.#waiting.length > 0 && !this.#isClosed) {
+    for (let failures = 1; this.#waiting.length > 0 && !this.#isClosed; failures += 1) {
       try {
         this.#sendWaiting(await this.#opened());
       } catch (error) {
-        this.#failedToOpen(error);
+        this.#failedToOpen(error, failures);
         await setTimeout(START_PAUSE_MS);
       }
       this.#waiting = this.#waiting.filter(({ isSettled }) => !isSettled);
@@ -192,8 +192,8 @@ export class Caller {
     }
   }
 
-  #failedToOpen(error: unknown): void {
-    emit('loop-failed', { loop: 'rpc-inbox', error: errorRecord(error), failures: 1 });
+  #failedToOpen(error: unknown, failures: number): void {
+    emit('loop-failed', { loop: 'rpc-inbox', error: errorRecord(error), failures });
     if (!(error instanceof RedisFailure) || error.kind !== 'fatal') return;
     for (const call of this.#waiting.splice(0)) if (!call.isSettled) this.#refused(call, error);
   }

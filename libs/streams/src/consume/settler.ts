@@ -44,6 +44,8 @@ export class Settler {
   readonly #waiting = new Map<GroupStream, Item[]>();
   /** Messages that cannot be settled at the moment, and why. */
   readonly #failing = new Map<readonly Item[], string>();
+  /** By stream, how many tries have failed since one went well: many are under way at once. */
+  readonly #failures = new Map<GroupStream, number>();
   readonly #abandoned = new AbortController();
   readonly #routes: DurableRoutes;
 
@@ -95,6 +97,7 @@ export class Settler {
       try {
         const call = settleCallOf(open, this.#parts.held);
         this.#finish(call, await this.#reply(stream, call, repeated));
+        this.#failures.delete(stream);
         this.#parts.onSettled(stream.partition.partition);
         break;
       } catch (thrown) {
@@ -102,7 +105,9 @@ export class Settler {
         // A script may have settled some of them before it failed.
         repeated ||= failure.kind !== 'unsent';
         this.#failing.set(items, failure.message);
-        emit('loop-failed', { ...placeOf(stream), loop: 'settle', error: errorRecord(failure), failures: 1 });
+        const failures = (this.#failures.get(stream) ?? 0) + 1;
+        this.#failures.set(stream, failures);
+        emit('loop-failed', { ...placeOf(stream), loop: 'settle', error: errorRecord(failure), failures });
         if (failure.kind === 'back-pressure') open = this.#keepAdding(stream, open);
         await this.#pause(stream, pauseMs);
         open = this.#stillHeld(open);

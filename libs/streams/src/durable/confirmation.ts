@@ -47,8 +47,8 @@ export class ReplicaConfirmation implements Confirmation {
     const confirmed = Number(replyIn(outcome, this.#stored));
     if (confirmed >= replicas) return;
     throw new Unconfirmed(
-      `${confirmed} of ${replicas} replicas confirmed the ${this.#stored} within ${timeoutMs} ms. It is stored on the primary, and lost if that ` +
-        'fails before they have it.',
+      `${confirmed} of ${replicas} replicas confirmed the ${this.#stored} within ${timeoutMs} ms. The ${this.#stored} is stored on the primary, ` +
+        'and lost if that fails before they have it.',
     );
   }
 }
@@ -86,7 +86,7 @@ export class FsyncConfirmation implements Confirmation {
     const [onDisk] = replyIn(outcome, this.#stored) as [number];
     if (onDisk >= 1) return;
     throw new Unconfirmed(
-      `Redis did not write the ${this.#stored} to its disk within ${this.#timeoutMs} ms. It is stored in its memory, and lost if it crashes now.`,
+      `Redis did not write the ${this.#stored} to its disk within ${this.#timeoutMs} ms. The ${this.#stored} is in its memory, and lost if it crashes now.`,
     );
   }
 }

@@ -9,6 +9,9 @@ export interface DurableRoute {
   readonly confirmation: Confirmation | null;
 }
 
+/** How long a connection that is being made is waited for. */
+const MAKING_MS = 1_000;
+
 type Confirmed = Exclude<Durability, 'server'>;
 
 /** One route a durability level and server. Waiting for a confirmation blocks a connection, so each level has its own. */
@@ -82,11 +85,15 @@ export async function runDurably(route: DurableRoute, script: RunnableScript, { 
  * As {@link runDurably}, for a call that may be repeated: a repetition finds the writes, and asks again.
  *
  * @returns the reply of the script
- * @throws RedisFailure INDETERMINATE also when the writes are not confirmed
+ * @throws RedisFailure `unconfirmed` when the writes are not confirmed
  */
 export async function runConfirmed(route: DurableRoute, script: RunnableScript, call: DurableCall): Promise<unknown> {
+  const { redis } = route;
+  // A connection is made when it is first asked for: that it is not there yet is no failure.
+  if (!redis.isReady && !redis.isClosed && redis.lastError === null) await redis.whenReady(MAKING_MS);
   const { reply, shortfall } = await runDurably(route, script, call);
-  if (shortfall) throw new RedisFailure('indeterminate', shortfall.message, shortfall);
+  if (shortfall instanceof Unconfirmed) throw new RedisFailure('unconfirmed', shortfall.message, shortfall);
+  if (shortfall) throw shortfall;
   return reply;
 }
 

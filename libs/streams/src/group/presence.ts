@@ -48,6 +48,8 @@ export class Presence implements PresencePort {
   #leftSomething = false;
   #count = 0;
   #turn = 0;
+  /** How many beats have failed since one was answered. */
+  #failures = 0;
   /** When the last beat that Redis answered was sent, by the monotonic clock. */
   #beatAtMs = Number.NEGATIVE_INFINITY;
 
@@ -147,7 +149,8 @@ export class Presence implements PresencePort {
   /** The next beat follows as soon as there is a connection: each moment counts. */
   async #failed(error: unknown): Promise<void> {
     this.#turn += 1;
-    emit('loop-failed', { loop: 'presence', error: errorRecord(error), failures: 1 });
+    this.#failures += 1;
+    emit('loop-failed', { loop: 'presence', error: errorRecord(error), failures: this.#failures });
     await Promise.race(this.#connections.map((each) => each.whenReady(this.beatMs)));
   }
 
@@ -156,6 +159,7 @@ export class Presence implements PresencePort {
     const processes = this.#watched();
     const keys = [this.#process, ...processes].map((each) => this.#keyOf(each));
     const reply = (await connection.run(beat, keys, [this.#words(), KEEP_MS])) as (string | null)[];
+    this.#failures = 0;
     this.#answered(new Map(processes.map((each, index) => [each, reply[index] ?? null])), sentAtMs);
   }
 

@@ -1,10 +1,13 @@
 import { MillraceError } from '@millrace/core';
-import { type RedisConnection, RedisFailure, redisFailure } from '@millrace/redis';
+import { type RedisConnection, RedisFailure, redisFailure, type RedisFailureKind } from '@millrace/redis';
 import { isFinal } from '../publish/answer.js';
 import { pauses, untilWorthIt } from '../publish/pace.js';
 
 /** The result of a try that is to be made again. */
 export const AGAIN = Symbol('again');
+
+/** It may have been executed, or was, and is not as durable as it is to be. */
+const IN_DOUBT: ReadonlySet<RedisFailureKind> = new Set(['indeterminate', 'unconfirmed']);
 
 export interface TriesParts {
   /** Deadline, by the monotonic clock, in milliseconds. */
@@ -32,7 +35,7 @@ export async function tried<T>(parts: TriesParts, attempt: () => Promise<T | typ
     } catch (thrown) {
       failure = thrown instanceof MillraceError ? thrown : redisFailure(thrown, 'half message');
       if (isFinal(failure)) throw inDoubt && failure instanceof RedisFailure ? doubted(failure) : failure;
-      inDoubt ||= failure instanceof RedisFailure && failure.kind === 'indeterminate';
+      inDoubt ||= failure instanceof RedisFailure && IN_DOUBT.has(failure.kind);
     }
     if (performance.now() + pauseMs > giveUpAt()) throw late(failure, inDoubt);
     await untilWorthIt(redis(), pauseMs);
