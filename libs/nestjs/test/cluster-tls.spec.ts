@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { addressIn, clusterClient, freePort, LocalCluster, onServer, slotOf } from '@millrace/redis';
-import { Authority, testBinary, uniqueName } from '@millrace/testing';
+import { Authority, testBinary, uniqueName, waitFor } from '@millrace/testing';
 import { Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { JobHandler, JobQueue, MillraceModule, Publisher, Subscribe } from '@millrace/nestjs';
@@ -34,6 +34,17 @@ afterAll(async () => {
   authority.remove();
 });
 
+/** Resolves when each node knows the name, and the port for TLS, of all. */
+async function announce(hostname: string): Promise<void> {
+  for (const node of cluster.nodes) await onServer(node, (call) => call('CONFIG', 'SET', 'cluster-announce-hostname', hostname));
+  const isKnown = async (): Promise<boolean> => {
+    const views = await Promise.all(cluster.nodes.map((node) => onServer(node, (call) => call('CLUSTER', 'SHARDS'))));
+    const texts = views.map((view) => JSON.stringify(view));
+    return texts.every((text) => text.split(`"hostname","${hostname}"`).length === ports.length + 1 && ports.every((port) => text.includes(`"tls-port",${port},`)));
+  };
+  await waitFor(isKnown, { what: 'each node to know the others', timeoutMs: 30_000 });
+}
+
 @Injectable()
 class Handlers {
   readonly journal = new Journal();
@@ -57,7 +68,7 @@ describe('a Cluster whose certificates hold names alone', () => {
       natMap: Object.fromEntries(ports.flatMap((port) => ['inside.test', 'localhost'].map((host) => [`${host}:${port}`, `localhost:${port}`]))),
     })],
   ])('serves topics and queues when its nodes %s', async (_, hostname, clusterOf) => {
-    for (const node of cluster.nodes) await onServer(node, (call) => call('CONFIG', 'SET', 'cluster-announce-hostname', hostname));
+    await announce(hostname);
     const redis = { cluster: clusterOf(), tls: { ca: authority.ca } };
     const imports = [MillraceModule.forRoot({ redis, prefix: uniqueName('tls') }), MillraceModule.forFeature([SendConfirmation])];
     const module = { module: class {}, imports, providers: [Handlers] };
@@ -69,7 +80,7 @@ describe('a Cluster whose certificates hold names alone', () => {
   });
 
   it('is reached again by nodes that were not named, and by the map, when the one that was named is killed', async () => {
-    for (const node of cluster.nodes) await onServer(node, (call) => call('CONFIG', 'SET', 'cluster-announce-hostname', 'inside.test'));
+    await announce('inside.test');
     const nodes = [addressIn(`inside.test:${ports[0]}`)];
     const natMap = Object.fromEntries(ports.map((port) => [`inside.test:${port}`, addressIn(`localhost:${port}`)]));
     const client = clusterClient({ cluster: { nodes, natMap }, tls: { ca: readFileSync(authority.ca, 'utf8') } }, {});
