@@ -4,7 +4,8 @@ import { isMillraceError } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { IsInt, IsString } from 'class-validator';
 import {
-  BatchContext, DeadLetter, DeadLetterContext, DeliveryContext, Inspector, JobHandler, MillraceModule, OnDeadLetter, Publisher, Subscribe,
+  BatchContext, DeadLetter, DeadLetterContext, DeliveryContext, Inspector, JobHandler, MillraceModule, OnDeadLetter, Publisher,
+  Subscribe,
   SubscribeBatch, SubscribeBroadcast, Topic,
 } from '@millrace/nestjs';
 import { atOnce, Bench, Journal, OrderPlaced, SendConfirmation } from './fixture.js';

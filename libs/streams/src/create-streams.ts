@@ -118,7 +118,9 @@ export function createStreams(options: StreamsOptions): Streams {
     topics: new Topics(operating),
     halves: halves.operators,
     presence,
-    declare: async (topic) => void (await log.declare(topic)),
+    declare: async (topic) => {
+      await log.declare(topic);
+    },
     publish: (topic, message, sendOptions) => publisher.publish(topic, message, sendOptions),
     publishMany: (topic, many) => publisher.publishMany(topic, many),
     storeHalf: (topic, half) => halves.store(topic, half),
@@ -132,7 +134,7 @@ export function createStreams(options: StreamsOptions): Streams {
       tender.subscribed(definition.topic, BROADCAST_GROUP, () => false);
       return subscription;
     },
-    stop: (stopDeadlineMs) => finish({ subscriptions, halves, publisher, upkeep: [tender, presence, rings], readers }, stopDeadlineMs),
+    stop: (withinMs) => finish({ subscriptions, halves, publisher, upkeep: [tender, presence, rings], readers }, withinMs),
   };
 }
 

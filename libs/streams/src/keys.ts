@@ -63,7 +63,7 @@ export interface GroupKeys {
   readonly parkedText: string;
   /** Hash: key with such messages, in the same form -> `parked`, or `released` when they are to be handled. */
   readonly parkedKeys: string;
-  /** Hash: lane, generation, first number and how many -> messages and jobs that settled messages forward, until they are sent. */
+  /** Hash: lane, generation, first number and how many -> messages and jobs of settled messages, until they are sent. */
   readonly forward: string;
 }
 

@@ -83,7 +83,8 @@ export function subscribe(process: Pick<Process, 'streams'>, target: Target, han
   const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, unknownForMs = 0 } = target;
   const { start = 'earliest', durability, prefilter, ordering, onAssigned, onRevoked, rateLimit, deadLetters, forwardedJobs } = target;
   const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;
-  const handler = deliveryPipeline({ topic, group, retry, timeoutMs, handle: anyHandle, forwarding: new Forwarding({ jobs: forwardedJobs }) });
+  const forwarding = new Forwarding({ jobs: forwardedJobs });
+  const handler = deliveryPipeline({ topic, group, retry, timeoutMs, handle: anyHandle, forwarding });
   const definition = { topic, group, concurrency, crashLimit, unknownForMs, start, ...(durability ? { durability } : {}) };
   const bounds = { forwardedJobs, ...(rateLimit ? { rateLimit } : {}), ...(deadLetters ? { deadLetters } : {}) };
   const optional = { ...bounds, ...(prefilter ? { prefilter } : {}), ...(ordering ? { ordering, onAssigned, onRevoked } : {}) };

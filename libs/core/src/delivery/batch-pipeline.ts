@@ -63,7 +63,8 @@ export function batchPipeline(parts: BatchPipelineParts): BatchHandler {
       message.forwards?.drop();
       return outcome;
     });
-    const known = found.some((outcome) => outcome instanceof Promise) ? await Promise.all(found) : (found as Outcome[]);
+    const isKnown = !found.some((outcome) => outcome instanceof Promise);
+    const known = isKnown ? (found as Outcome[]) : await Promise.all(found.map(async (outcome) => outcome));
     const ends = idempotency ? await Promise.all(messages.map(({ turn }, index) => endOf(turn, known[index]!))) : known;
     return ends.map((outcome, index) => (begun.has(messages[index]!) ? decided(messages[index]!.lease, outcome) : outcome));
   };

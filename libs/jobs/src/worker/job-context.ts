@@ -1,6 +1,6 @@
 import {
-  type Lease, type MemoPort, MillraceError, ownTransaction, type SqlTransaction, StepMemo, type TraceContext, type TraceHeaders, traceOf,
-  type TransactionSource,
+  type Lease, type MemoPort, MillraceError, ownTransaction, type SqlTransaction, StepMemo, type TraceContext, type TraceHeaders,
+  traceOf, type TransactionSource,
 } from '@millrace/core';
 import { redisFailure, withDeadline } from '@millrace/redis';
 import type { Job } from 'bullmq';

@@ -10,8 +10,8 @@ import { OutboxRunner } from './outbox.js';
 import { untilAsked } from './until-asked.js';
 
 /**
- * Runs everything that handles: subscriptions, job workers, services, checks of transactions, the purge of the inbox, the relay of
- * the outbox.
+ * Runs everything that handles: subscriptions, job workers, services, checks of transactions, the purge of the inbox, the relay
+ * of the outbox.
  */
 @Injectable()
 export class HandlerRunner {
@@ -24,8 +24,8 @@ export class HandlerRunner {
   readonly #outbox: OutboxRunner;
 
   constructor(
-    subscriptions: Subscriptions, workers: JobWorkers, services: Services, inbox: Inbox, ledgers: Ledgers, checkers: TransactionCheckers,
-    outbox: OutboxRunner,
+    subscriptions: Subscriptions, workers: JobWorkers, services: Services, inbox: Inbox, ledgers: Ledgers,
+    checkers: TransactionCheckers, outbox: OutboxRunner,
   ) {
     this.#subscriptions = subscriptions;
     this.#workers = workers;

@@ -53,8 +53,9 @@ const settings = {
 
 /**
  * Publish/subscribe, jobs and calls for a whole application: imported once, by `forRoot` or `forRootAsync`. Everything it gives
- * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `Orders`, `Topics`, `Halves`, `LocalSubscriptions`, `Ledgers`, `Health`,
- * `MillraceHealthIndicator`, `Calls`, `ServiceInstances`, `Balancer`, `Outbox`, `@InjectDatabase()`) can be injected everywhere.
+ * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `Orders`, `Topics`, `Halves`, `LocalSubscriptions`, `Ledgers`,
+ * `Health`, `MillraceHealthIndicator`, `Calls`, `ServiceInstances`, `Balancer`, `Outbox`, `@InjectDatabase()`) can be injected
+ * everywhere.
  */
 @Global()
 @Module({

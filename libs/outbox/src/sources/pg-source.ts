@@ -1,4 +1,4 @@
-import { MillraceError, type SqlTransaction } from '@millrace/core';
+import { MillraceError, type SqlResult, type SqlTransaction } from '@millrace/core';
 import type { Pool, PoolClient } from 'pg';
 import { lend } from '../database/lent-handle.js';
 import type { SqlSource } from '../database/sql-source.js';
@@ -48,8 +48,8 @@ class PgSource implements SqlSource<PoolClient> {
 
   within(client: PoolClient): SqlTransaction {
     return {
-      query: async <Row>(text: string, parameters: readonly unknown[] = []) => {
-        const { rows, rowCount } = await client.query<never>(text, [...parameters]);
+      query: async <Row>(text: string, parameters: readonly unknown[] = []): Promise<SqlResult<Row>> => {
+        const { rows, rowCount } = await client.query<Row & object>(text, [...parameters]);
         return { rows, rowCount: rowCount ?? 0 };
       },
     };

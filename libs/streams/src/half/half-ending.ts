@@ -140,8 +140,8 @@ export class HalfEnding {
   async #leave(from: number, to: HalfPartition): Promise<void> {
     const { id } = this.#place;
     const reply = await this.#parts.partitionAt(from).end(id, `moved ${to.partition}`, true);
-    // One that somebody else has moved meanwhile has left all the same, and comes to the same partition: ends that name each other
-    // would lose it.
+    // One that somebody else has moved meanwhile has left all the same, and comes to the same partition: ends that name each
+    // other would lose it.
     if (/^ENDED (committed|rolled-back|refused)/.test(reply)) await to.end(id, reply.slice('ENDED '.length), true);
     this.#hasLeft = true;
   }
