@@ -1,7 +1,7 @@
 import type { EventMap } from '@millrace/core';
 import {
-  attemptLine, backoffLine, callLine, checkLine, fencedLine, givenUpCallLine, hookLine, kindOf, moreCallsLine, moreLine, outboxLine,
-  overdueLine, resultLine,
+  attemptLine, backoffLine, callLine, checkLine, fencedLine, givenUpCallLine, hookLine, kindOf, moreCallsLine, moreLine,
+  outboxLine, overdueLine, resultLine,
 } from './event-lines.js';
 import type { Failure } from './repetitions.js';
 
