@@ -3,7 +3,8 @@ import { Injectable, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { startTestRedis, TypeScriptChild, waitFor } from '@millrace/testing';
 import {
-  Job, JobHandler, JobQueue, MessageType, MillraceModule, Publisher, RpcContract, Subscribe, SubscribeBroadcast, Topic,
+  Job, JobHandler, JobQueue, MessageType, MillraceModule, Publisher, replicated, RpcContract, Subscribe, SubscribeBroadcast,
+  Topic,
 } from '@millrace/nestjs';
 import { IsString } from 'class-validator';
 import { Bench, failureOf, OrderCancelled, OrderPlaced, SendConfirmation } from './fixture.js';
@@ -205,4 +206,25 @@ describe('a Redis that goes away', () => {
       await redis.stop();
     }
   });
+});
+
+it('warns of topics and groups that ask for more replicas than Redis has', async () => {
+  @Topic('shop.orders.copied', { durability: replicated(2) })
+  class OrderCopied {
+    @IsString() orderId!: string;
+  }
+
+  @Injectable()
+  class Copying {
+    @Subscribe(OrderCopied, { group: 'copies', durability: replicated(1) })
+    copy(): void {
+      // Nothing to do.
+    }
+  }
+  const kept = new Kept();
+  await bench.start(bench.builder({ providers: [Copying] }), kept);
+  expect(kept.entries.filter((line) => line.includes('asks for'))).toEqual([
+    expect.stringMatching(/^warn Topic 'shop\.orders\.copied' asks for 2 replicas, and Redis has a server without a replica: its publishes/),
+    expect.stringMatching(/^warn Group 'copies' of topic 'shop\.orders\.copied' asks for 1 replica, and Redis has a server without a replica: none/),
+  ]);
 });

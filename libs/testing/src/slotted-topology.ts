@@ -6,7 +6,7 @@ import { type Profile, type RedisConnection, redisConnection, type ServerFacts, 
  * not name.
  */
 export class SlottedTopology implements Topology {
-  readonly server: ServerFacts = { version: '7.0.0', product: 'Redis 7.0.0', evictionPolicy: 'noeviction', capabilities: new Set(), concerns: [] };
+  readonly server: ServerFacts = { version: '7.0.0', product: 'Redis 7.0.0', evictionPolicy: 'noeviction', replicas: 0, capabilities: new Set(), concerns: [] };
   readonly #url: string;
   readonly #shared = new Map<string, RedisConnection>();
   #opened: RedisConnection[] = [];

@@ -113,7 +113,9 @@ const settling = [
   {
     name: 'an outcome counts when it is confirmed',
     file: ROUTES,
-    find: "if (shortfall) throw new RedisFailure('indeterminate', shortfall.message, shortfall);\n",
+    find:
+      "  if (shortfall instanceof Unconfirmed) throw new RedisFailure('unconfirmed', shortfall.message, shortfall);\n" +
+      '  if (shortfall) throw shortfall;\n',
     replace: '',
     spec: OUTCOMES_SPEC,
     title: 'an outcome counts when replicas have it, and is written again until then (shared',

@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Settings } from '../config/settings.js';
 import type { HandlerPlan } from '../explore/plan.js';
+import { replicaLines } from '../log/replica-lines.js';
 import { servingLine } from '../log/serving-line.js';
 import { AbsenceWatch } from './absence-watch.js';
 import { Connections } from './connections.js';
@@ -25,6 +26,7 @@ export class BootReport {
   async start(plan: HandlerPlan): Promise<void> {
     const { server } = await this.#connections.redis();
     new Logger('Millrace').log(servingLine({ plan, settings: this.#settings, server: server.product }));
+    for (const text of replicaLines(plan, server.replicas)) new Logger('Millrace').warn(text);
     this.#signals.start(plan);
     this.#absence.start(plan);
   }

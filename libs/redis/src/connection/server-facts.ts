@@ -13,6 +13,8 @@ export interface ServerFacts {
   readonly evictionPolicy: string | null;
   /** Commands that not every server has, as far as it tells. */
   readonly capabilities: ReadonlySet<Capability>;
+  /** How many replicas the server had at boot, in a Cluster the node with the fewest; null when it does not say. */
+  readonly replicas: number | null;
   /**
    * Where there are replicas: settings with which more is lost, or stops, than must be; and nodes that were named for a start and
    * help none. A sentence or two for each.
@@ -66,6 +68,7 @@ export async function readNodesFacts(nodes: readonly NodeToAsk[]): Promise<Serve
   return {
     ...oldest,
     concerns: [...concernsAbout(known), ...(await concernAboutCoverage(nodes[0]![1]))],
+    replicas: all.reduce<number | null>((fewest, { replicas }) => fewerOf(fewest, replicas), null),
     evictionPolicy: evictionPolicy === undefined ? 'noeviction' : evictionPolicy,
     capabilities: new Set([...oldest.capabilities].filter((one) => all.every(({ capabilities }) => capabilities.has(one)))),
   };
@@ -77,7 +80,13 @@ async function factsOf(connection: RedisConnection, where: string): Promise<{ in
   assertSupported(version, where);
   // Valkey has another name for it.
   if ([fieldOf(info, 'redis_mode'), fieldOf(info, 'server_mode')].includes('sentinel')) throw unsupported(where, SENTINEL);
-  return { info, facts: { version, product: productOf(info), evictionPolicy: fieldOf(info, 'maxmemory_policy'), capabilities, concerns: [] } };
+  const count = fieldOf(info, 'connected_slaves');
+  const said = { product: productOf(info), evictionPolicy: fieldOf(info, 'maxmemory_policy'), replicas: count === null ? null : Number(count) };
+  return { info, facts: { version, ...said, capabilities, concerns: [] } };
+}
+
+function fewerOf(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? (one ?? other) : Math.min(one, other);
 }
 
 function isOlder(one: string, other: string): boolean {

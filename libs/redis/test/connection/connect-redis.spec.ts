@@ -53,7 +53,7 @@ describe('connectServer', () => {
     const connections = await connectServer({ url: redis.url, name: 'spec' });
     expect(connections.server).toEqual({
       version: expect.stringMatching(/^\d+\.\d+\.\d+$/), product: expect.stringMatching(/^(Redis|Valkey) \d+\.\d+\.\d+$/),
-      evictionPolicy: 'noeviction', capabilities: expect.any(Set), concerns: [],
+      evictionPolicy: 'noeviction', replicas: 0, capabilities: expect.any(Set), concerns: [],
     });
     const reader = connections.blockingFor('key', 'reader');
     expect(await reader.whenReady(5_000)).toBe(true);
@@ -188,7 +188,7 @@ describe('the kind of the server', () => {
   it.each(['7.0.0', '7.2.4', '8.2.1', '10.0.0', '255.255.255'])('takes version %s', async (version) => {
     const { url } = await speaking({ redis_version: version, maxmemory_policy: 'allkeys-lru' });
     const connections = await connectServer({ url });
-    expect(connections.server).toEqual({ version, product: `Redis ${version}`, evictionPolicy: 'allkeys-lru', capabilities: new Set(), concerns: [] });
+    expect(connections.server).toEqual({ version, product: `Redis ${version}`, evictionPolicy: 'allkeys-lru', replicas: connections.server.replicas, capabilities: new Set(), concerns: [] });
     connections.close();
   });
 

@@ -3,7 +3,7 @@ import { MemoryDriver } from './memory-driver.js';
 import type { MemoryServer } from './memory-server.js';
 import type { MemoryNetwork } from './network.js';
 
-const FACTS: ServerFacts = { version: '7.0.15', product: 'Redis 7.0.15', evictionPolicy: 'noeviction', capabilities: new Set(), concerns: [] };
+const FACTS: ServerFacts = { version: '7.0.15', product: 'Redis 7.0.15', evictionPolicy: 'noeviction', replicas: 0, capabilities: new Set(), concerns: [] };
 
 export interface MemoryTopologyOptions {
   /** The first part of the names of its connections. Default `memory`. */
