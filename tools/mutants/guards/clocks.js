@@ -6,7 +6,7 @@ const CLOCKS_SPEC = 'libs/jobs/test/clocks.spec.ts';
 export const clocks = [
   {
     name: "a job's delay goes by Redis's clock",
-    file: 'libs/jobs/src/queue/job-queue.ts',
+    file: 'libs/jobs/src/queue/add-jobs.ts',
     find: 'return { ...opts, timestamp: await clock.latest() };',
     replace: 'return opts;',
     spec: CLOCKS_SPEC,

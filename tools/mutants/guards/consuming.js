@@ -86,13 +86,13 @@ export const settling = [
     find: `local good, failure = pcall(function()
   learnHoldings()
   settleWhole()
-  for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
+  for i = FIRST + whole, behindRuns, FIELDS do settle(i) end
 end)
 `,
     replace: `local good, failure = true, nil
 learnHoldings()
 settleWhole()
-for i = FIRST + whole, #ARGV, FIELDS do settle(i) end
+for i = FIRST + whole, behindRuns, FIELDS do settle(i) end
 `,
     spec: SETTLING_SPEC,
     title: 'counts the messages that it had settled until then',

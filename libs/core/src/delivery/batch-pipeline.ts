@@ -87,7 +87,7 @@ function handedTo({ handle }: BatchPipelineParts): Step<BatchAttempt> {
   };
 }
 
-/** What it forwards may turn out not to be valid. */
+/** A message that it forwards may turn out not to be valid. */
 function handledOrFailed(policy: RetryPolicy, message: MessageAttempt): Outcome | Promise<Outcome> {
   const outcome = handled(message);
   if (!(outcome instanceof Promise)) return outcome;

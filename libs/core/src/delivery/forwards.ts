@@ -17,7 +17,7 @@ export interface ForwardingParts {
   readonly jobs?: ForwardedJobs | undefined;
 }
 
-/** What handlers of one subscription need to forward messages and jobs. */
+/** The means by which handlers of one subscription forward messages and jobs. */
 export class Forwarding {
   readonly jobs: ForwardedJobs | undefined;
   readonly #unknownProperties: UnknownProperties | undefined;

@@ -192,7 +192,7 @@ function ownTlsOfSentinels(env: NodeJS.ProcessEnv): RedisTlsOptions {
   };
 }
 
-/** Whoever names certificates wants encrypted connections. */
+/** A user who names certificates wants encrypted connections. */
 function isNamed(tls: RedisTlsOptions): boolean {
   return Object.values(tls).some((value) => value !== undefined);
 }

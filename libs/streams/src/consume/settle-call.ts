@@ -23,7 +23,7 @@ export interface SettleCall {
   readonly noted: readonly string[];
   /** Whether it stores more than it removes: a full Redis refuses it. */
   readonly adds: boolean;
-  /** What its messages forward, in the order in which the script adds it. */
+  /** All that its messages forward, in the order in which the script adds it. */
   readonly forwards: readonly ForwardedItem[];
   /** The items that each letter of the reply is for, in its order. */
   readonly parts: readonly (readonly Item[])[];

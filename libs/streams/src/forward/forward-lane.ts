@@ -182,7 +182,7 @@ export class ForwardLane {
     return this.#queue.slice(0, entries);
   }
 
-  /** Learns all that the lane has, at one moment. What is added meanwhile follows it, or is in it. */
+  /** Learns all that the lane has, at one moment. Items that are added meanwhile follow it, or are in it. */
   async #read(): Promise<void> {
     this.#late = [];
     this.#isUnsure = false;

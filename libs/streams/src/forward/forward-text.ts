@@ -33,7 +33,7 @@ export interface SendableJob {
 
 export type Sendable = SendableMessage | SendableKeyed | SendableJob;
 
-/** What one message forwards, in the form in which it is stored and sent. */
+/** All that one message forwards, in the form in which it is stored and sent. */
 export interface Forwarded {
   readonly sendables: readonly Sendable[];
   readonly text: string;

@@ -42,7 +42,7 @@ export class Forwarder {
     return null;
   }
 
-  /** What a message forwards, as it is stored and sent. */
+  /** All that a message forwards, as it is stored and sent. */
   written(forwards: readonly Forward[]): Forwarded {
     for (const forward of forwards) if (forward.kind === 'message') this.#parts.sender.topics.add(forward.topic);
     return forwardedOf(forwards);

@@ -43,8 +43,8 @@ local FIRST_PAGE, FIRST, FIELDS = 11, 9, 9
 -- Bits that fit into one number of Lua.
 local WORD = 48
 
--- By offset or entry, what a message forwards: how many, and the texts. Of those that are settled by this call, in their order:
--- `forwarding`, which is added behind all marks, and before the entries are let go of.
+-- By offset or entry, what a message forwards: how many, and the texts. `forwarding` has those that are settled by this call, in
+-- their order: it is added behind all marks, and before the entries are let go of.
 local forwards, forwarding, forwarded, lane, behindRuns = {}, {}, {}, nil, #ARGV
 if #ARGV[5] > 1 then
   local name, member, many = string.match(ARGV[5], ' (%S+) (%S+) (%d+)$')
@@ -324,7 +324,7 @@ local good, failure = pcall(function()
   settleWhole()
   for i = FIRST + whole, behindRuns, FIELDS do settle(i) end
 end)
--- What cannot be added is not settled either: it is given again.
+-- A message whose forwards cannot be added is not settled either: it is given again.
 if #forwarding > 0 then
   local added, why = pcall(addAll, forwarding)
   if not added then
