@@ -88,7 +88,7 @@ describe('where Redis is', () => {
     const said = problemOf({}, { REDIS_CLUSTER_NODES: 'redis://127.0.0.1:12002,,' });
     expect(said).toContain('REDIS_CLUSTER_NODES holds something that is no address');
     expect(said).toContain('leave out redis://');
-    expect(said.match(/"" is no address/g)).toHaveLength(1);
+    expect(said.match(/- "" is no address/g)).toHaveLength(1);
     expect(problemOf({}, { REDIS_SENTINELS: 'a:b', REDIS_SENTINEL_PRIMARY: 'p' })).toContain('REDIS_SENTINELS holds');
     expect(targetOf({ redis: 'redis://a' }, { REDIS_CLUSTER_NODES: 'b' })).toEqual({ url: 'redis://a' });
   });

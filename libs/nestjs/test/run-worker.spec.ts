@@ -127,6 +127,7 @@ describe('a worker process', () => {
         subscriptions: [{ topic: 'worker.begun', group: 'worker', problem: null, pausedBy: [] }],
         workers: [{ queue: 'worker-jobs', problem: null, stuck: [] }],
         services: [],
+        outbox: null,
       },
     ]);
   });

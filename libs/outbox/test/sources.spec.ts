@@ -1,24 +1,23 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { OwnerFencedError, type OwningSubscriber, type SqlTransaction } from '@millrace/core';
 import { createTables, SqlInbox, type SqlSource } from '@millrace/outbox';
-import { expectNoChildren, runningProcesses, TypeScriptChild, waitFor } from '@millrace/testing';
+import {
+  expectNoChildren, hasMariadb, hasPostgres, startTestMariadb, startTestPostgres, type TestSqlServer, TypeScriptChild, waitFor,
+} from '@millrace/testing';
 import { type OpenSource, sourceKinds } from './fixtures/test-sources.js';
-import { hasMariadb, startMariadb } from './servers/mariadb-server.js';
-import type { OwnServer } from './servers/own-server.js';
-import { hasPostgres, startPostgres } from './servers/postgres-server.js';
 import { newSignal } from './signal.js';
 
 const WORKER = new URL('./fixtures/source-worker.ts', import.meta.url);
-const isHere = { PostgreSQL: hasPostgres, MariaDB: hasMariadb, PGlite: true };
-const servers: Partial<Record<string, OwnServer>> = {};
+const isHere = { PostgreSQL: hasPostgres(), MariaDB: hasMariadb(), PGlite: true };
+const servers: Partial<Record<string, TestSqlServer>> = {};
 
 for (const [server, isInstalled] of Object.entries(isHere)) {
   if (!isInstalled) console.warn(`${server} is not installed here: libraries were not tested on it.`);
 }
 
 beforeAll(async () => {
-  if (hasPostgres) servers.PostgreSQL = await startPostgres();
-  if (hasMariadb) servers.MariaDB = await startMariadb();
+  if (isHere.PostgreSQL) servers.PostgreSQL = await startTestPostgres('fsync=off');
+  if (isHere.MariaDB) servers.MariaDB = await startTestMariadb('--innodb-lock-wait-timeout=20', '--innodb-flush-log-at-trx-commit=0');
 }, 240_000);
 afterAll(() => Promise.all(Object.values(servers).map((server) => server!.stop())));
 
@@ -81,8 +80,7 @@ describe.each(sourceKinds.filter(({ server }) => isHere[server]))('the inbox in 
   });
   afterEach(async () => {
     for (const end of holds.splice(0)) end();
-    const own = (await runningProcesses()).filter(({ parent }) => parent === process.pid);
-    await expectNoChildren(own.filter(({ command }) => command.startsWith('sh -c')).map(({ pid }) => pid));
+    await expectNoChildren(Object.values(servers).map((server) => server!.pid));
   });
   afterAll(() => opened?.close());
 

@@ -142,10 +142,12 @@ describe('calls in a Cluster', () => {
     const known = await onServer(next, async (run) => [await run('READONLY'), await run('EXISTS', instances)]);
     expect(known).toEqual(['OK', 0]);
     await promoted(primary, slotOf(instances));
+    const isWhole = async (): Promise<boolean> => (await ground.on(instances, 'HLEN')) === traffic.members.length;
+    await waitFor(isWhole, { what: 'all instances to have registered again', timeoutMs: 60_000 });
     await areFound(ground, traffic.members);
-    expect(await ground.on(instances, 'HLEN')).toBe(traffic.members.length);
     await traffic.answeredMore();
-    await traffic.ended();
+    // A caller that looks before the instances are back is told so at once.
+    await traffic.ended('NO_INSTANCE');
     await primary.restart();
     await ground.site.cluster.whenOk();
   });

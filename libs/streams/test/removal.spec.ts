@@ -71,7 +71,7 @@ describe('a group that is removed', () => {
     await process.publisher.publishMany(Numbered, numbers(TOTAL));
     for (const group of ['g', 'other']) await left(process, group);
     const before = await everyKey();
-    const expected = { group: 'g', lag: 3, pending: 0, retrying: 3, deadLetters: 1, members: [] };
+    const expected = { group: 'g', lag: 3, pending: 0, retrying: 3, deadLetters: 1, forwarding: 0, members: [] };
     expect(await groups.remove(Numbered, 'g', { preview: true })).toEqual(expected);
     expect(await everyKey()).toEqual(before);
     expect(await groups.remove(Numbered, 'g')).toEqual(expected);
@@ -236,7 +236,7 @@ describe('a topic that is removed', () => {
     await process.publisher.publishMany(Numbered, numbers(TOTAL));
     await process.publisher.publish(Numbered, { value: TOTAL }, { delay: '1h', idempotencyKey: 'k' });
     await left(process, 'g');
-    const expected = { messages: TOTAL, delayed: 1, groups: [{ group: 'g', lag: 3, pending: 0, retrying: 3, deadLetters: 1, members: [] }] };
+    const expected = { messages: TOTAL, delayed: 1, groups: [{ group: 'g', lag: 3, pending: 0, retrying: 3, deadLetters: 1, forwarding: 0, members: [] }] };
     expect(await admin.streams.topics.remove(Numbered, { preview: true })).toEqual(expected);
     expect(await admin.streams.topics.remove(Numbered)).toEqual(expected);
     expect(await everyKey()).toEqual(tombstones());

@@ -10,7 +10,8 @@ import {
 import { Loose, type Step, Steps } from './topics.js';
 
 const RELAY = new URL('./relay-process.ts', import.meta.url);
-const ROWS = 20_000;
+/** A multiple of the number of keys. */
+const ROWS = Number(process.env.MILLRACE_RELAYED_ROWS ?? 6_000);
 const KEYS = 200;
 const WRITERS = 4;
 const KILLS = 10;
@@ -50,6 +51,7 @@ interface Stats {
 
   /** All that the topic holds, by a group that is new, which handles each stored message once. */
   async function stored(topic: TopicDefinition, count: number): Promise<Delivery[]> {
+    await Promise.all([topology.publishFor(), topology.controlFor()].map((connection) => connection.whenReady(10_000)));
     const found: Delivery[] = [];
     const group = `check${Math.random().toString(36).slice(2)}`;
     const subscription = await streams.subscribe(

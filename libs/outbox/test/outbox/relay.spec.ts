@@ -183,6 +183,7 @@ describe.each(sourceKinds)('the relay of an outbox in $kind', ({ start, connect 
     await waitFor(() => running.problem() !== null, { what: 'the relay to report a problem' });
     await publish(9, 'k', Others);
     await waitFor(() => ports.published.some(({ topic }) => topic === 'relay.others'), { what: 'the other topic to go on' });
+    await waitFor(async () => (await rows()).length === 3, { what: 'the row of the other topic to be removed' });
     expect(await rows()).toMatchObject(Array.from({ length: 3 }, () => ({ state: 'pending', attempts: 0, last_error: null })));
     expect(held[0]).toMatchObject({ topic: 'relay.steps', failures: 1, error: { code: 'PUBLISH_INDEFINITE' } });
     isAway = false;

@@ -7,8 +7,8 @@ import { Numbered } from '../topics.js';
 import { check } from './checked.js';
 import { CHECKER_ENDS, databaseKey, type HalfWorkerPlan, PUBLISHER_ENDS, type WorkerEnd } from './half-worker.js';
 
-const COUNT = 300;
-const KILLS = 20;
+const COUNT = Number(process.env.MILLRACE_HALVES ?? 150);
+const KILLS = Math.round(COUNT / 15);
 const RUN_MS = 240_000;
 
 const seed = seedOf();
