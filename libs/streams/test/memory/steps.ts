@@ -125,7 +125,9 @@ const putBack: Step = async (scenario, [a = 0, b = 0, c = 0, d = 0]) => {
   await scenario.run('put-back', keys, ['g', pick(members, b), kind, PAGE, page, fate, 1 + (d % 5), '0-0', ...kept]);
 };
 
-const tend: Step = (scenario, [a = 0]) => scenario.run('tend', scenario.waitingKeys(), [1 + (a % 8), 'g']);
+const tend: Step = (scenario, [a = 0]) => {
+  return scenario.run('tend', [...scenario.waitingKeys(), scenario.group.forward], [1 + (a % 8), 'g']);
+};
 
 const audit: Step = (scenario) => {
   const { log, meta, groups } = scenario.keys;
@@ -194,8 +196,8 @@ const pause: Step = async (scenario, [a = 0, b = 0]) => {
 
 const look: Step = async (scenario, [a = 0, b = 0]) => {
   const { log, meta, groups } = scenario.keys;
-  const { stats, due, again, open, dead, parked } = scenario.group;
-  await scenario.run('inspect', [meta, groups, stats, due, log, again, open, dead, parked], ['g', 'settled', 'handled', 'lost']);
+  const { stats, due, again, open, dead, parked, forward } = scenario.group;
+  await scenario.run('inspect', [meta, groups, stats, due, log, again, open, dead, parked, forward], ['g', 'settled', 'handled', 'lost']);
   const kind = pick(['earliest', 'latest', 'time', 'offset'], a);
   await scenario.run('locate', [log, meta], [kind, kind === 'time' ? scenario.twin.now - (b % 20_000) : b % 60]);
 };
@@ -302,6 +304,31 @@ const raise: Step = async (scenario, [a = 0, b = 0]) => {
   await scenario.run('recall', [...keys.ids], [WINDOW_MS, 'k', 'd']);
 };
 
+/** Half messages from their storing to their ends, with ids that meet. */
+const half: Step = async (scenario, [a = 0, b = 0, c = 0, d = 0]) => {
+  const { log, meta, halves, halvesDue, halvesAge, halfEnds, ids, delayed } = scenario.keys;
+  const id = pick(['half-1', 'half-2', 'half-3'], a);
+  const places = [halves, halvesDue, halvesAge];
+  const terms = pick(['{"checkAfterMs":1000,"checks":3}', '{"checkAfterMs":1000,"checks":3,"key":"k","digest":"d"}'], b);
+  const until = scenario.twin.now + pick([10_000, 10_000, -1], c);
+  const past = pick([['-', '', 0], ['-', '', 0], [1, scenario.twin.now - 5, 1]], d);
+  const prepared = [id, 1, until, 1_000, WINDOW_MS, pick([0, 60], d), '', ...past, terms, scenario.envelope()];
+  await scenario.run('prepare-half', [meta, ...places, ...halfEnds], prepared);
+  await scenario.run('take-halves', places, [1 + (b % 3), 5_000]);
+  await scenario.run('put-off-half', [halves, halvesDue], [id, pick(['', 1, 2], c), d % 4, pick([1_000, ''], b)]);
+  await scenario.run('count-halves', places, []);
+  const keys = [log, meta, ...places, ...halfEnds, ...ids, delayed];
+  if (d % 3 === 0) await scenario.run('end-half', [...places, ...halfEnds], [id, pick(['rolled-back', 'moved 1'], c), WINDOW_MS, pick(['', '1'], b)]);
+  else if (d % 3 === 1) await scenario.run('commit-half', keys, [id, pick([1, ''], b), WINDOW_MS, WINDOW_MS, '', pick(['', '1'], c)]);
+  await scenario.run('look-after-halves', ['index'], pick([['promise', 0, 1_000], ['take', 5_000], ['done', 0, pick(['1', '2'], c), pick([-1, 500], d)]], a + b));
+};
+
+const forwards: Step = async (scenario, [a = 0, b = 0]) => {
+  const { control, forward } = scenario.group;
+  await scenario.run('claim-lane', [control], [pick(members, a), ...(b % 2 === 0 ? members : [])]);
+  await scenario.run('read-forwards', [control, forward], []);
+};
+
 const time: Step = (scenario, [a = 0]) => {
   return scenario.twin.setTime(scenario.twin.now + pick([1, 1, 1, 10, 10, 6_000, 6_000, 100_000, WINDOW_MS, -5], a));
 };
@@ -309,7 +336,7 @@ const full: Step = (scenario, [a = 0]) => scenario.twin.fill(a % 4 === 0);
 
 const steps: Readonly<Record<string, Step>> = {
   publish, read, settle, close, claim, declare, declareHook, begin, putBack, tend, audit, membership, own, fetch, aside, pause,
-  look, seek, trim, promote, redrive, deadLetters, hook, remove, permits, damage, raise, time, full,
+  look, seek, trim, promote, redrive, deadLetters, hook, remove, permits, damage, raise, half, forwards, time, full,
 };
 /** How often a step stands where that is not once. */
 const SHARES: Readonly<Record<string, number>> = {

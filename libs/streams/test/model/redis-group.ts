@@ -161,7 +161,9 @@ export class RedisGroup {
   }
 
   async tend(limit: number): Promise<Tended> {
-    const [moved, nextMs, ...held] = (await this.#tend(limit)) as [number, number, ...(string | number)[]];
+    // The model has nothing that is forwarded.
+    const [moved, nextMs, forwards, ...held] = (await this.#tend(limit)) as [number, number, number, ...(string | number)[]];
+    if (forwards !== 0) throw new Error(`There are ${forwards} entries in the forward log.`);
     return [moved, nextMs < 0 ? 'none' : nextMs === 0 ? 'due' : 'later', ...held];
   }
 
