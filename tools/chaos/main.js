@@ -6,6 +6,8 @@ import { CommanderError } from 'commander';
 import { parseChaosOptions } from './options.js';
 
 const USAGE = 2;
+/** The folder that has the mode. */
+const FOLDERS = { rpc: 'rpc/test/chaos', forward: 'streams/test/forward', transactions: 'nestjs/test/chaos' };
 
 process.exit(await main());
 
@@ -22,7 +24,7 @@ async function main() {
 }
 
 function commandOf(mode) {
-  const folder = { rpc: 'rpc/test/chaos', forward: 'streams/test/forward' }[mode] ?? 'streams/test/chaos';
+  const folder = FOLDERS[mode] ?? 'streams/test/chaos';
   return import(new URL(`../../libs/${folder}/command.ts`, import.meta.url).href);
 }
 

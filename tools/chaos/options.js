@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-const MODES = ['ordered', 'shared', 'rpc', 'forward'];
+const MODES = ['ordered', 'shared', 'rpc', 'forward', 'transactions'];
 const TOPOLOGIES = ['standalone', 'cluster', 'sentinel'];
-const WORKERS = { ordered: 4, shared: 4, rpc: 3, forward: 2 };
+const WORKERS = { ordered: 4, shared: 4, rpc: 3, forward: 2, transactions: 3 };
 
 const HELP = `
 Processes work on a Redis of their own while faults occur: processes and Redis are killed and frozen, connections are reset, replies
@@ -34,6 +34,20 @@ Mode forward: handlers forward each message through four topics, in processes th
 
   lost     messages that are missing in a topic
   doubled  messages that a topic has more than once
+
+Mode transactions: two processes place orders in transactions, with an outbox or a half message, and workers handle them with the inbox, the
+ledger, steps that are remembered, and messages that go out with a settlement. Processes kill themselves at each point between two of these.
+
+  lost          orders whose transaction took effect, without their message or without an effect
+  phantom       messages of orders that were not placed
+  doubled       messages beyond the first of an order
+  dup_effects   effects beyond the first with the inbox; other effects beyond the first that no kill explains
+  halves_left   half messages that are left
+  stuck         rows of the outbox, messages of groups, and messages on their way to the next topic that are left
+  dead_letters  there should be none
+  bad_exits     processes that were asked to stop and ended with an error
+
+Effects outside of a database transaction may be repeated when a process dies before it can record them: these are counted as \`window\`.
 
 Calls wait for no replica, and a failover loses what the next primary does not have: dup_effects and lost may be above 0 then, above all by
 a planned failover behind Sentinels, where the old primary takes writes until the new one is announced.

@@ -10,6 +10,8 @@ export * from './chaos/figures.js';
 export * from './chaos/progress.js';
 export * from './chaos/seed.js';
 export * from './chaos/site-faults.js';
+export * from './chaos/telling.js';
+export * from './chaos/told-process.js';
 export * from './conformance/conformance.js';
 export * from './conformance/features.js';
 export * from './conformance/harness.js';

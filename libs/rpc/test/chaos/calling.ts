@@ -1,8 +1,9 @@
 import type { RedisTarget } from '@millrace/redis';
-import { Crew, type Network, waitFor } from '@millrace/testing';
+import { Crew, type Ending, type Network, ToldProcess, waitFor } from '@millrace/testing';
 import { LONG_MS, type ProcessPlan, requestIdOf } from './plan.js';
 import { CallerRecords, type Records } from './records.js';
-import { type Ending, ToldProcess } from './told-process.js';
+
+const CALLER = new URL('./fixtures/caller.ts', import.meta.url);
 
 export type ProcessCrew = Crew<ToldProcess, Ending>;
 
@@ -63,7 +64,7 @@ export class Calling {
 async function seated(desk: Desk, all: Records, plan: ProcessPlan): Promise<ToldProcess> {
   const before = desk.records;
   const records = new CallerRecords(all);
-  const process = await ToldProcess.start('caller', plan, records);
+  const process = await ToldProcess.start(CALLER, plan, records);
   void process.ended.then((ending) => records.ended(ending));
   const again = before?.open.map(({ call }) => call).filter((call) => requestIdOf(call) !== undefined) ?? [];
   desk.calls = [...again, ...desk.calls.filter((call) => !before?.has(call))];

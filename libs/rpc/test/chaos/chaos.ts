@@ -1,16 +1,17 @@
 import { connectRedis, type RedisTarget, type Topology } from '@millrace/redis';
 import { requestsKey } from '@millrace/rpc';
 import {
-  type ChaosSite, Crew, type FaultCounts, seededRandom, startChaosSite, throughFaults, type TopologyName, uniqueName, waitFor,
+  type ChaosSite, Crew, type Ending, type FaultCounts, seededRandom, startChaosSite, throughFaults, ToldProcess,
+  type TopologyName, uniqueName, waitFor,
 } from '@millrace/testing';
 import { Calling, type CrewPlan, type ProcessCrew } from './calling.js';
 import { drawFaults, type Scene, strike } from './faults.js';
 import type { History } from './history.js';
 import { Records, ServerRecords } from './records.js';
-import { type Ending, ToldProcess } from './told-process.js';
 import { usedSlots } from './used-slots.js';
 import { type Verdict, verdictOn } from './verdict.js';
 
+const SERVER = new URL('./fixtures/server.ts', import.meta.url);
 const LEASE_MS = 1_000;
 const CONCURRENCY = 16;
 const CALLERS = 2;
@@ -74,7 +75,7 @@ async function chaosOn({ site, faults: faultsOf }: ChaosSite, options: ChaosOpti
 function startServers(records: Records, { size, network, ...plan }: CrewPlan): Promise<ProcessCrew> {
   const start = async (target: RedisTarget): Promise<ToldProcess> => {
     const own = new ServerRecords(records);
-    const process = await ToldProcess.start('server', { ...plan, target }, own);
+    const process = await ToldProcess.start(SERVER, { ...plan, target }, own);
     void process.ended.then((ending) => own.ended(ending));
     return process;
   };

@@ -1,6 +1,5 @@
-import { drawKinds, freeze, loseReply, oneOf, type Place, refuse, type SiteFaults, swallow } from '@millrace/testing';
+import { drawKinds, freeze, loseReply, oneOf, type Place, refuse, type SiteFaults, swallow, type ToldProcess } from '@millrace/testing';
 import type { ProcessCrew } from './calling.js';
-import type { ToldProcess } from './told-process.js';
 
 type Role = 'caller' | 'server';
 

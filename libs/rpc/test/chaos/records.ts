@@ -1,6 +1,5 @@
-import { Progress } from '@millrace/testing';
+import { type Ending, Progress } from '@millrace/testing';
 import type { Call, End, Execution, History } from './history.js';
-import type { Ending } from './told-process.js';
 
 type Role = End['role'];
 

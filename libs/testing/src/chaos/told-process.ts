@@ -1,5 +1,5 @@
-import { type CrewProcess, TypeScriptChild } from '@millrace/testing';
-import type { ProcessPlan } from './plan.js';
+import { TypeScriptChild } from '../typescript-child.js';
+import type { CrewProcess } from './crew.js';
 
 export interface Ending {
   /** Null when a signal ended it. */
@@ -22,17 +22,25 @@ export class ToldProcess implements CrewProcess<Ending> {
   readonly #child: TypeScriptChild;
   #killing: NodeJS.Timeout | undefined;
 
-  private constructor(fixture: string, plan: ProcessPlan, hear: (line: string) => void) {
-    this.#child = new TypeScriptChild(new URL(`./fixtures/${fixture}.ts`, import.meta.url), { args: [JSON.stringify(plan)] });
+  private constructor(file: URL, plan: object, hear: (line: string) => void) {
+    this.#child = new TypeScriptChild(file, { args: [JSON.stringify(plan)] });
     this.ended = this.#listen(hear);
   }
 
-  /** Resolves when it has said that it runs. */
-  static start(fixture: 'caller' | 'server', plan: ProcessPlan, { heard }: Listener): Promise<ToldProcess> {
+  /**
+   * Resolves when it has said that it runs.
+   *
+   * @param plan its one argument, as JSON
+   */
+  static start(file: URL, plan: object, { heard }: Listener): Promise<ToldProcess> {
     return new Promise((resolve, reject) => {
-      const process = new ToldProcess(fixture, plan, (line) => (line === 'running' ? resolve(process) : heard(line.split(' '))));
-      process.ended.then(({ code }) => reject(new Error(`A ${fixture} ended with code ${code} before it ran.`)), reject);
+      const process = new ToldProcess(file, plan, (line) => (line === 'running' ? resolve(process) : heard(line.split(' '))));
+      process.ended.then(({ code }) => reject(new Error(`A process ended with code ${code} before it ran: ${file.pathname}`)), reject);
     });
+  }
+
+  get pid(): number {
+    return this.#child.process.pid!;
   }
 
   tell(line: string): void {
