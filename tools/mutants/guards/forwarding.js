@@ -3,6 +3,7 @@
 const SCRIPTS = 'libs/streams/src/scripts';
 const FORWARD = 'libs/streams/src/forward';
 const ADDING_SPEC = 'libs/streams/test/forward/adding.spec.ts';
+const LANE_SPEC = 'libs/streams/test/forward/lane.spec.ts';
 const RACES_SPEC = 'libs/streams/test/forward/interleaving.spec.ts';
 
 /** @type {import('../guards.js').Guard[]} */
@@ -62,5 +63,21 @@ export const forwarding = [
     replace: 'return name.length === 0;',
     spec: RACES_SPEC,
     title: 'store each message once though the topic is given more partitions',
+  },
+  {
+    name: 'a lane that ends looks whether it was told of more',
+    file: `${FORWARD}/forward-lane.ts`,
+    find: 'if (this.#hasWork) this.#begin();',
+    replace: '',
+    spec: LANE_SPEC,
+    title: 'sends what is added while it ends',
+  },
+  {
+    name: 'entries that others have sent take no room',
+    file: `${FORWARD}/forward-lane.ts`,
+    find: 'this.#waiting = this.#queue.reduce((sum, { name }) => sum + name.count, 0);',
+    replace: 'this.#waiting = own.reduce((sum, { count }) => sum + count, 0);',
+    spec: LANE_SPEC,
+    title: 'does not wait for room that entries take which others sent',
   },
 ];

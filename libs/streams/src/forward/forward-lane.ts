@@ -129,8 +129,14 @@ export class ForwardLane {
   #begin(): void {
     this.#running ??= this.#run().finally(() => {
       this.#running = null;
+      // It may have been told of more between its last look and now.
+      if (this.#hasWork) this.#begin();
       this.#wakeAll();
     });
+  }
+
+  get #hasWork(): boolean {
+    return !this.#parts.signal.aborted && (this.#isUnsure || this.#queue.length > 0);
   }
 
   async #run(): Promise<void> {
@@ -157,7 +163,7 @@ export class ForwardLane {
     while (!this.#parts.signal.aborted) {
       if (this.#isUnsure) await this.#read();
       const entries = this.#head();
-      if (entries.length === 0 && !this.#isUnsure) return;
+      if (!this.#hasWork) return;
       if (entries.length === 0) continue;
       const onProblem = (why: string | null): void => this.#hear(why);
       await sendEntries(this.#parts, entries, { follows, onProblem });
@@ -193,7 +199,7 @@ export class ForwardLane {
       if (state?.owner !== this.#parts.member) this.#name = null;
       const own = names.filter((name) => name.lane === lane);
       this.#queue = await this.#parts.log.entries(own);
-      this.#waiting = own.reduce((sum, { count }) => sum + count, 0);
+      this.#waiting = this.#queue.reduce((sum, { name }) => sum + name.count, 0);
       this.#next = { lane, generation: state?.generation ?? '', number: (state?.last ?? 0) + 1 };
       const late = this.#late;
       this.#late = null;

@@ -1,18 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { newMessageId, topicOf } from '@millrace/core';
-import { groupPartition, type GroupPartition } from '../../src/consume/group-partition.js';
+import { topicOf } from '@millrace/core';
+import { groupPartition } from '../../src/consume/group-partition.js';
 import { ForwardLane } from '../../src/forward/forward-lane.js';
-import { ForwardLog } from '../../src/forward/forward-log.js';
-import { ForwardSender } from '../../src/forward/forward-sender.js';
 import { forwardedOf } from '../../src/forward/forward-text.js';
 import { sendLane } from '../../src/forward/forwarder.js';
-import { PartitionCounts } from '../../src/log/partition-counts.js';
-import { TopicLog } from '../../src/log/topic-log.js';
-import { packingOf } from '../../src/publish/packing.js';
-import { TopicTender } from '../../src/retain/topic-tender.js';
 import { Bed } from '../bed.js';
-import type { Process } from '../fixture.js';
 import { Gate } from './gate.js';
+import { ADD, forwardOf, partsOf } from './parts.js';
 import { randomFrom } from './random.js';
 import { A, B } from './stages.js';
 import { countsOf, storedValues } from './stored-values.js';
@@ -57,15 +51,15 @@ describe('two that send the same forward log', () => {
     const member = 'p.1';
     await bed.command('HSET', place.groupKeys.control, 'lanes', 1, 'lane:0', `${member} ${GENERATION} 0`);
     const parts = { place, member, jobs: undefined, living: () => [], signal: new AbortController().signal };
-    const own = partsOf(process, gate, place);
+    const seen = gate.of(process.redis);
+    const own = partsOf(process, bed.prefix, { place, seen });
     const lane = new ForwardLane({ ...parts, ...own });
     let isAdded = false;
     const adding = async (): Promise<void> => {
       for (let index = 0; index < ENTRIES; index += 1) {
         const forwarded = forwardedOf([2 * index, 2 * index + 1].map((value) => forwardOf(value)));
-        own.sender.topics.add(topicOf(B));
         const name = `0:${GENERATION}:${2 * index + 1}:2`;
-        await gate.of(process.redis).publishFor(place.keys.log).call('PING').catch(() => undefined);
+        await seen.publishFor(place.keys.log).call('PING').catch(() => undefined);
         const { control, forward } = place.groupKeys;
         await bed.command('EVAL', ADD, 2, control, forward, `${member} ${GENERATION} ${2 * index + 2}`, name, forwarded.text);
         // The reply to a settlement may come late, or never.
@@ -75,7 +69,7 @@ describe('two that send the same forward log', () => {
       isAdded = true;
     };
     const sendingLeft = async (): Promise<void> => {
-      const left = { ...parts, ...partsOf(process, gate, place) };
+      const left = { ...parts, ...partsOf(process, bed.prefix, { place, seen }) };
       for (let isLast = false; ; ) {
         const { names } = await left.log.read().catch(() => ({ names: [] }));
         const entries = await left.log.entries(names).catch(() => []);
@@ -88,29 +82,4 @@ describe('two that send the same forward log', () => {
     const topic = { ...topicOf(B), partitions: raises ? 3 : 2 };
     return storedValues((...args) => bed.read(...args), bed.prefix, topic);
   }
-
-  interface Own {
-    readonly log: ForwardLog;
-    readonly sender: ForwardSender;
-  }
-
-  function partsOf({ redis }: Process, gate: Gate, place: GroupPartition): Own {
-    const gated = gate.of(redis);
-    const counts = new PartitionCounts();
-    const log = new TopicLog(redis, bed.prefix, counts);
-    const tender = new TopicTender({ redis, prefix: bed.prefix, log, counts });
-    const publisher = { publish: () => Promise.reject(new Error('nothing has an idempotency key')) };
-    const packing = packingOf(undefined);
-    const sender = new ForwardSender({ redis: gated, prefix: bed.prefix, log, counts, tender, packing, publisher });
-    return { log: new ForwardLog({ redis: gated }, place), sender };
-  }
 });
-
-/** As `settle.lua` adds an entry. */
-const ADD = "redis.call('HSET', KEYS[1], 'lane:0', ARGV[1]) redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])";
-
-function forwardOf(value: number): Parameters<typeof forwardedOf>[0][number] {
-  const rest = { idempotencyKey: null, headers: {}, expiresAt: null, type: null, schema: 1 };
-  const message = { ...rest, id: newMessageId(), key: String(value), payloadJson: JSON.stringify({ value }) };
-  return { kind: 'message', topic: topicOf(B), message, sendOptions: undefined };
-}
