@@ -43,7 +43,8 @@ export async function startProcessAt(target: RedisConnectOptions, options: Omit<
   return processOn(await connectRedis(target), options);
 }
 
-function processOn<Redis extends Topology>(redis: Redis, options: Omit<StreamsOptions, 'redis'>): Process<Redis> {
+/** The same, on connections of the caller. */
+export function processOn<Redis extends Topology>(redis: Redis, options: Omit<StreamsOptions, 'redis'>): Process<Redis> {
   const streams = createStreams({ redis, ...options });
   return {
     redis,

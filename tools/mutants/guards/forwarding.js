@@ -4,6 +4,7 @@ const SCRIPTS = 'libs/streams/src/scripts';
 const FORWARD = 'libs/streams/src/forward';
 const ADDING_SPEC = 'libs/streams/test/forward/adding.spec.ts';
 const LANE_SPEC = 'libs/streams/test/forward/lane.spec.ts';
+const ORDERED_SPEC = 'libs/streams/test/forward/ordered.spec.ts';
 const RACES_SPEC = 'libs/streams/test/forward/interleaving.spec.ts';
 
 /** @type {import('../guards.js').Guard[]} */
@@ -79,5 +80,13 @@ export const forwarding = [
     replace: 'this.#waiting = own.reduce((sum, { count }) => sum + count, 0);',
     spec: LANE_SPEC,
     title: 'does not wait for room that entries take which others sent',
+  },
+  {
+    name: 'the next owner of a partition goes on with its lane',
+    file: 'libs/streams/src/ordered/ordered-member.ts',
+    find: 'const names = (): readonly string[] => [];',
+    replace: 'const names = (): readonly string[] => membership.names;',
+    spec: ORDERED_SPEC,
+    title: 'keep the order of a key when its partition goes to another member',
   },
 ];

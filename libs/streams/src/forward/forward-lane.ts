@@ -17,7 +17,7 @@ export interface ForwardLaneParts {
   readonly log: ForwardLog;
   readonly sender: ForwardSender;
   readonly jobs: ForwardedJobs | undefined;
-  /** The other members of the group that live, as far as this one knows. */
+  /** Members that live, as far as this one knows, and whose lanes are left to them. */
   readonly living: () => readonly string[];
   /** Aborts when nothing more is to be sent. */
   readonly signal: AbortSignal;

@@ -16,7 +16,10 @@ export interface ForwarderParts {
   /** The durability of outcomes: what was forwarded with one is sent when that is confirmed. */
   readonly durability?: Durability | undefined;
   readonly presence: { readonly leaseMs: number; fateOf(member: string): 'living' | 'left' | 'dead' };
-  /** Every member of the group that is known. */
+  /**
+   * Members that may settle in a partition beside this one: lanes of those that live are left to them. None where a partition has
+   * one owner: the next one goes on with the lane, so that what it adds follows what the former one has not sent.
+   */
   readonly names: () => readonly string[];
 }
 

@@ -58,7 +58,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     const held = new HeldEntries({ holdings: holdingsBy(ownership), way, presence: ownership, feedback: this });
     const { durability } = definition;
     const { sender, onSettled } = parts;
-    const names = (): readonly string[] => membership.names;
+    const names = (): readonly string[] => [];
     const forwarder = new Forwarder({ redis, member, sender, jobs: definition.forwardedJobs, durability, presence, names });
     const settler = new Settler({ redis, prefix, member, held, durability, forwarder, feedback: this, onSettled });
     const queue = new LaneQueue(handling.rule ?? ONE_BY_ONE, definition.ordering.by);

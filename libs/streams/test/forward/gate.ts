@@ -61,7 +61,8 @@ export class Gate {
   }
 }
 
-function bound(target: object, name: string | symbol): unknown {
+/** A member of an object, to be called on its own. */
+export function bound(target: object, name: string | symbol): unknown {
   const member: unknown = Reflect.get(target, name);
   return typeof member === 'function' ? (member.bind(target) as unknown) : member;
 }
