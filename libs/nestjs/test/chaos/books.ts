@@ -4,7 +4,7 @@ import type { Effect } from './history.js';
 const TABLES = [
   // The id of its half message; null for one that is published by the outbox.
   'CREATE TABLE chaos_orders (number integer PRIMARY KEY, message_id text UNIQUE)',
-  'CREATE TABLE chaos_effects (kind text NOT NULL, number integer NOT NULL, pid integer NOT NULL)',
+  'CREATE TABLE chaos_effects (kind text NOT NULL, number integer NOT NULL, pid integer NOT NULL, at bigint NOT NULL)',
 ];
 
 export type EffectKind = Effect['kind'];
@@ -34,7 +34,7 @@ export class Books {
   }
 
   async take(sql: Pick<SqlTransaction, 'query'>, kind: EffectKind, order: number): Promise<void> {
-    await sql.query('INSERT INTO chaos_effects (kind, number, pid) VALUES ($1, $2, $3)', [kind, order, process.pid]);
+    await sql.query('INSERT INTO chaos_effects (kind, number, pid, at) VALUES ($1, $2, $3, $4)', [kind, order, process.pid, Date.now()]);
   }
 
   async placed(): Promise<number[]> {
@@ -43,7 +43,9 @@ export class Books {
   }
 
   async effects(): Promise<Effect[]> {
-    const { rows } = await this.#database.query<Effect>('SELECT kind, number AS order, pid FROM chaos_effects');
-    return rows;
+    const { rows } = await this.#database.query<Omit<Effect, 'at'> & { readonly at: string }>(
+      'SELECT kind, number AS order, pid, at FROM chaos_effects',
+    );
+    return rows.map((effect) => ({ ...effect, at: Number(effect.at) }));
   }
 }

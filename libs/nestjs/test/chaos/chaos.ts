@@ -1,11 +1,12 @@
 import { type FaultCounts, Progress, seededRandom, startTestRedis, TcpNetwork, type TestRedis, throughFaults, uniqueName } from '@millrace/testing';
 import { connectDatabase, findDatabase, type RunningDatabase } from '@millrace/outbox';
 import { Books } from './books.js';
-import { type CrewPlan, Deaths, startCrew } from './crews.js';
-import { drawFaults, strike } from './faults.js';
+import { type CrewPlan, startCrew } from './crews.js';
+import { drawFaults, type Scene, strike } from './faults.js';
 import type { History } from './history.js';
 import { Observer } from './observer.js';
 import { Placing } from './placing.js';
+import { Strikes } from './strikes.js';
 import { type Verdict, verdictOn } from './verdict.js';
 
 const LEASE_MS = 1_000;
@@ -52,12 +53,12 @@ async function chaosOn({ redis, running }: Ground, { messages, faults, workers, 
   await books.make();
   const own = { databaseUrl: running.url, prefix: uniqueName('chaos'), leaseMs: LEASE_MS, concurrency: CONCURRENCY };
   const plan: CrewPlan = { ...own, size: workers, network: () => TcpNetwork.toServer(redis.url) };
-  const [deaths, progress, random] = [new Deaths(), new Progress(), seededRandom(seed)];
+  const [strikes, progress, random] = [new Strikes(), new Progress(), seededRandom(seed)];
   const observer = await Observer.start({ ...own, target: { url: redis.url } });
-  const worker = await startCrew('worker', plan, { deaths, heard: () => undefined, seated: () => undefined });
-  const placing = await Placing.start({ ...plan, size: PLACERS, deaths, progress });
+  const worker = await startCrew('worker', plan, { strikes, heard: (_, words) => strikes.hear(words), seated: () => undefined });
+  const placing = await Placing.start({ ...plan, size: PLACERS, strikes, progress });
   const begunAt = performance.now();
-  const scene = { crews: { placer: placing.crew, worker }, leaseMs: LEASE_MS, random };
+  const scene: Scene = { crews: { placer: placing.crew, worker }, leaseMs: LEASE_MS, random, strikes, missed: [] };
   const course = { messages, random, progress, faults: drawFaults(faults, random) };
   const run = async (): Promise<[FaultCounts<string>, History['left'], number]> => {
     const send: Placing['send'] = (first, end) => placing.send(first, end);
@@ -71,6 +72,6 @@ async function chaosOn({ redis, running }: Ground, { messages, faults, workers, 
   await observer.stop();
   const rows = { placed: await books.placed(), effects: await books.effects() };
   await database.close();
-  const history = { ...rows, published, forwarded, left, deadLetters, killed: deaths.pids, badExits: deaths.badExits };
+  const history = { ...rows, published, forwarded, left, deadLetters, ...strikes.noted, missed: scene.missed };
   return { history, verdict: verdictOn(history), faults: counts, seconds };
 }

@@ -8,8 +8,8 @@ import type { History } from './history.js';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const EMPTY: History = {
-  placed: [], published: [], forwarded: [], effects: [], killed: [], left: { halves: 0, rows: 0, unhandled: 0, unforwarded: 0 },
-  deadLetters: 0, badExits: 0,
+  placed: [], published: [], forwarded: [], effects: [], marks: [], strikes: [], killed: 0, missed: [],
+  left: { halves: 0, rows: 0, unhandled: 0, unforwarded: 0 }, deadLetters: 0, badExits: 0,
 };
 
 let folder: string;

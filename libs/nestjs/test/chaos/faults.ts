@@ -1,10 +1,14 @@
-import { drawKinds, freeze, loseReply, oneOf, refuse, swallow } from '@millrace/testing';
+import { drawKinds, freeze, loseReply, oneOf, type Place, refuse, swallow, type ToldProcess } from '@millrace/testing';
 import { dieAt, type ProcessCrew } from './crews.js';
 import { type Point, POINTS, type Role } from './points.js';
+import type { Strikes } from './strikes.js';
 
 export interface Scene {
   readonly crews: Readonly<Record<Role, ProcessCrew>>;
   readonly leaseMs: number;
+  readonly strikes: Strikes;
+  /** Takes the points that no process came to in time. */
+  readonly missed: Point[];
   readonly random: () => number;
 }
 
@@ -25,19 +29,31 @@ export function drawFaults(count: number, random: () => number): Fault[] {
 
 /** Faults begin, last, and end by themselves; a process that ended is replaced. */
 export async function strike(fault: Fault, scene: Scene): Promise<void> {
-  const { crews, leaseMs, random } = scene;
+  const { crews, random, missed } = scene;
   const role = ROLES.find((each) => fault.startsWith(`${each}: `) || (POINTS[each] as readonly string[]).includes(fault))!;
   const crew = crews[role];
   const place = oneOf(crew.places, random);
-  const { process, network } = place;
-  switch (fault.slice(role.length + 2)) {
-    case 'kill': return crew.kill(place);
-    case 'stop': return crew.stop(place);
+  if (isPoint(fault)) {
+    if (!(await dieAt(crew, place, fault))) missed.push(fault);
+    return;
+  }
+  const accident = fault.slice(role.length + 2);
+  if (accident === 'kill') await crew.kill(place);
+  else if (accident === 'stop') await crew.stop(place);
+  else await scene.strikes.during(place.process, () => befall(place, accident, scene));
+}
+
+function isPoint(fault: Fault): fault is Point {
+  return ROLES.some((role) => (POINTS[role] as readonly string[]).includes(fault));
+}
+
+/** What a process lives through. */
+async function befall({ process, network }: Place<ToldProcess>, accident: string, { leaseMs, random }: Scene): Promise<void> {
+  switch (accident) {
     case 'freeze': return freeze(process, leaseMs, random);
-    case 'reset': { network.reset(); return; }
     case 'lost reply': return loseReply(network);
     case 'refused': return refuse(network, random);
     case 'silence': return swallow(network, random);
-    default: return dieAt(crew, place, fault);
+    default: network.reset();
   }
 }

@@ -1,5 +1,6 @@
 import { type Network, type Progress, type ToldProcess, waitFor } from '@millrace/testing';
-import { type CrewPlan, type Deaths, type ProcessCrew, startCrew } from './crews.js';
+import { type CrewPlan, type ProcessCrew, startCrew } from './crews.js';
+import type { Strikes } from './strikes.js';
 
 const PATIENCE_MS = 60_000;
 
@@ -11,7 +12,7 @@ interface Desk {
 
 export interface PlacingParts extends CrewPlan {
   readonly network: () => Promise<Network>;
-  readonly deaths: Deaths;
+  readonly strikes: Strikes;
   readonly progress: Progress;
 }
 
@@ -25,7 +26,7 @@ export class Placing {
     this.#desks = desks;
   }
 
-  static async start({ deaths, progress, ...plan }: PlacingParts): Promise<Placing> {
+  static async start({ strikes, progress, ...plan }: PlacingParts): Promise<Placing> {
     const desks = Array.from({ length: plan.size }, (): Desk => ({ open: new Set(), process: null }));
     const heard = (place: number, [, order]: readonly string[]): void => {
       desks[place]!.open.delete(Number(order));
@@ -36,7 +37,7 @@ export class Placing {
       desk.process = process;
       tell(desk, [...desk.open]);
     };
-    return new Placing(await startCrew('placer', plan, { heard, seated, deaths }), desks);
+    return new Placing(await startCrew('placer', plan, { heard, seated, strikes }), desks);
   }
 
   /** Shares the orders out from `first` to before `end`. */

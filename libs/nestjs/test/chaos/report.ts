@@ -40,7 +40,7 @@ export function tableOf(document: ReportDocument): string {
   return tableOfFigures(lineOf(document), document.figures, document.faults);
 }
 
-function countsOf({ placed, published, forwarded, effects, killed }: History): Record<string, number> {
+function countsOf({ placed, published, forwarded, effects, killed, missed }: History): Record<string, number> {
   const count = (kind: string): number => effects.filter((effect) => effect.kind === kind).length;
   const kinds = ['reserved', 'shipped', 'mailed', 'numbered', 'invoiced'];
   return {
@@ -49,6 +49,7 @@ function countsOf({ placed, published, forwarded, effects, killed }: History): R
     handled: count('reserved'),
     forwarded: forwarded.length,
     ...Object.fromEntries(kinds.map((kind) => [kind, count(kind)])),
-    killed: killed.length,
+    killed,
+    missed: missed.length,
   };
 }

@@ -8,27 +8,30 @@ export interface Verdict {
   readonly phantom: number;
   /** Messages beyond the first of an order in a topic. */
   readonly doubled: number;
-  /** Effects beyond the first with the inbox; others that no kill explains. */
+  /**
+   * Effects beyond the first with the inbox. With the others: those that began when a process knew that the effect was marked,
+   * and those that nothing explains which befell the process before.
+   */
   readonly dupEffects: number;
   readonly halvesLeft: number;
   /** Rows of the outbox, messages of groups and of forward logs that were left. */
   readonly stuck: number;
   readonly deadLetters: number;
   readonly badExits: number;
-  /** Repeated effects outside of a database's transaction, whose process was killed before it could mark them. */
+  /** Repeated effects outside of a database's transaction, whose process was struck before they were marked. */
   readonly window: number;
 }
 
 const INBOX: readonly Effect['kind'][] = ['reserved', 'shipped'];
 const OTHERS: readonly Effect['kind'][] = ['mailed', 'numbered', 'invoiced'];
 
-export function verdictOn({ placed, published, forwarded, effects, killed, left, deadLetters, badExits }: History): Verdict {
+export function verdictOn(history: History): Verdict {
+  const { placed, published, forwarded, effects, left, deadLetters, badExits } = history;
   const orders = new Set(placed);
-  const dead = new Set(killed);
   const isIn = [new Set(published), new Set(forwarded)] as const;
-  const runs = groupsOf(effects);
+  const runs = groupedBy(effects.toSorted((one, other) => one.at - other.at), nameOf);
   const without = (order: number): boolean => [...INBOX, ...OTHERS].some((kind) => !runs.has(nameOf({ kind, order })));
-  const repeated = [...runs.values()].flatMap((group) => repetitionsIn(group, dead));
+  const repeated = [...runs.values()].flatMap(repetitions(history));
   return {
     lost: placed.filter((order) => !isIn[0].has(order) || !isIn[1].has(order) || without(order)).length,
     phantom: [...published, ...forwarded].filter((order) => !orders.has(order)).length,
@@ -47,21 +50,28 @@ export function isClean({ window: _, ...broken }: Verdict): boolean {
   return Object.values(broken).every((count) => count === 0);
 }
 
-/** @returns of each repetition of an effect whether the death of the process before it explains it */
-function repetitionsIn(group: readonly Effect[], dead: ReadonlySet<number>): boolean[] {
-  const alive = group.filter(({ pid }) => !dead.has(pid)).length;
-  const isInbox = INBOX.includes(group[0]!.kind);
-  // A group of n has n - 1 repetitions: each process that was killed explains one.
-  const explained = isInbox ? 0 : Math.min(group.length - 1, group.length - Math.max(1, alive));
-  return group.slice(1).map((_, index) => index < explained);
+/** A strike so long before an effect still keeps its process from Redis; one so long after it still comes before its mark. */
+const BEFORE_MS = 2_000;
+const AFTER_MS = 10_000;
+
+/** @returns tells of each repetition of an effect, in the order of time, whether what is documented explains it */
+function repetitions({ marks, strikes }: History): (group: readonly Effect[]) => boolean[] {
+  const markedAt = new Map<string, number>();
+  for (const mark of marks) markedAt.set(nameOf(mark), Math.min(mark.at, markedAt.get(nameOf(mark)) ?? Infinity));
+  const struck = groupedBy(strikes, ({ pid }) => pid);
+  const isStruck = ({ pid, at }: Effect): boolean =>
+    (struck.get(pid) ?? []).some(({ from, to }) => from <= at + AFTER_MS && to >= at - BEFORE_MS);
+  const isExplained = (before: Effect, repetition: Effect): boolean =>
+    !INBOX.includes(repetition.kind) && isStruck(before) && repetition.at <= (markedAt.get(nameOf(repetition)) ?? Infinity);
+  return (group) => group.slice(1).map((repetition, index) => isExplained(group[index]!, repetition));
 }
 
-function groupsOf(effects: readonly Effect[]): ReadonlyMap<string, Effect[]> {
-  const groups = new Map<string, Effect[]>();
-  for (const effect of effects) {
-    const group = groups.get(nameOf(effect));
-    if (group) group.push(effect);
-    else groups.set(nameOf(effect), [effect]);
+function groupedBy<Item, Key>(items: readonly Item[], keyOf: (item: Item) => Key): ReadonlyMap<Key, Item[]> {
+  const groups = new Map<Key, Item[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
   }
   return groups;
 }
