@@ -22,7 +22,8 @@ export const outboxProvider: FactoryProvider = {
     const { outbox, unknownProperties } = settings;
     const jobs = new StoredJobs((name) => queues.find(name), unknownProperties);
     const source = outbox === null ? noSource() : sourceOf(settings, connections);
-    return new Outbox({ source, jobs, unknownProperties, table: outbox?.table, schema: outbox?.schema });
+    const { table, schema, createTables } = outbox ?? {};
+    return new Outbox({ source, jobs, unknownProperties, table, schema, createTables });
   },
 };
 
@@ -65,7 +66,7 @@ export class OutboxRunner {
   }
 
   async #makeRelay(outbox: OutboxSettings, topics: ReadonlyMap<string, TopicDefinition>): Promise<OutboxRelay<unknown>> {
-    const { relay: _relay, source: _source, table, schema, listen, ...options } = outbox;
+    const { relay: _relay, source: _source, createTables: _create, table, schema, listen, ...options } = outbox;
     const ports = {
       publish: await this.#connections.streams(),
       topicOf: (name: string) => topics.get(name),
