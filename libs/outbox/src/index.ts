@@ -14,7 +14,6 @@ export * from './sources/pg-source.js';
 export * from './sources/pglite-source.js';
 export * from './sources/source-options.js';
 export * from './sources/typeorm-source.js';
-export * from './outbox/database-source.js';
 export * from './outbox/dead-row.js';
 export { OutboxPlace } from './outbox/outbox-names.js';
 export * from './outbox/outbox.js';

@@ -5,7 +5,6 @@ import {
 import { IsBoolean, IsObject, IsOptional } from 'class-validator';
 import { noTables, ownStatement } from '../database/database-errors.js';
 import { isRefusedLock } from '../database/driver-errors.js';
-import type { SqlDatabase } from '../database/sql-database.js';
 import type { SqlSource } from '../database/sql-source.js';
 import { InboxDatabase } from './inbox-database.js';
 import { inboxSql } from './inbox-dialects.js';
@@ -22,7 +21,7 @@ const LONGEST_NAME_BYTES = 1_024;
 export class InboxOptions {
   /** A database of ours, or the application's own library. */
   @IsObject()
-  database!: SqlDatabase | SqlSource<unknown>;
+  database!: SqlSource<unknown>;
 
   /** The names of the tables. Default `millrace_inbox` and `millrace_owner`, where a connection is. */
   @IsOptional() @IsObject()
