@@ -93,6 +93,7 @@ export type {
   OutboxItem,
   OutboxJobItem,
   OutboxPublishOptions,
+  OutboxPlace,
   OutboxReceipt,
   SqlDatabase,
   SqlDialect,

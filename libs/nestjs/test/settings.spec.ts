@@ -18,6 +18,7 @@ describe('settings', () => {
     expect(readSettings({}, {})).toEqual({
       redis: { url: 'redis://127.0.0.1:6379' },
       prefix: 'millrace',
+      application: 'app',
       databaseUrl: null,
       databaseSource: null,
       databaseWanted: false,

@@ -31,6 +31,13 @@ export class MillraceOptions {
   prefix?: string;
 
   /**
+   * The name of this application, for answers that `@Idempotent()` keeps. Applications with the same Redis and `prefix` need one
+   * each: those with the same name share the keys of routes whose controllers and methods have the same names. Default `'app'`.
+   */
+  @IsOptional() @IsName('service')
+  application?: string = 'app';
+
+  /**
    * The database that holds the inbox: the URL of a PostgreSQL, or the application's own library as a source, such as
    * `drizzleSource(db)`. Default `DATABASE_URL`, else there is no inbox.
    */

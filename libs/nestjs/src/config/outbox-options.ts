@@ -23,6 +23,10 @@ export class OutboxOptions {
   @IsOptional() @IsString()
   schema?: string;
 
+  /** Whether a process makes the tables that are not there; else it refuses to start without them. Default true. */
+  @IsOptional() @IsBoolean()
+  createTables?: boolean;
+
   /**
    * URL of the PostgreSQL on which the relay hears of new rows at once; `''` for none. Default: that of `database`; with a
    * `source` none. Not that of a pooler that lends a connection for a transaction only.

@@ -14,6 +14,8 @@ import { redisTarget } from './redis-target.js';
 export interface Settings {
   readonly redis: RedisTarget;
   readonly prefix: string;
+  /** Tells it apart from others with the same prefix. */
+  readonly application: string;
   /** Null: no database was named by a URL. */
   readonly databaseUrl: string | null;
   /** Null: the application gives no library of its own. */
@@ -84,6 +86,7 @@ export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: Wor
   return {
     redis,
     prefix: text(given.prefix, 'MILLRACE_PREFIX'),
+    application: given.application,
     databaseUrl: databaseUrl === '' ? null : databaseUrl,
     databaseSource: source,
     databaseWanted: given.database !== undefined,

@@ -5,7 +5,7 @@ import {
   type SqlResult, type SqlTransaction, type TopicDefinition,
 } from '@millrace/core';
 import { JobQueue } from '@millrace/jobs';
-import type { SqlDatabase } from '@millrace/outbox';
+import type { SqlDatabase, SqlDialect } from '@millrace/outbox';
 import { DeadLetters, Groups, Halves, Inspector, Orders, Topics } from '@millrace/streams';
 import type { Settings } from '../config/settings.js';
 import { Queues } from '../jobs/queues.js';
@@ -22,7 +22,7 @@ export const lateConnections: FactoryProvider[] = [
   late('orders', Orders),
   late('topics', Topics),
   late('halves', Halves),
-  { provide: DATABASE, inject: [Connections], useFactory: (connections: Connections) => new LateDatabase(connections) },
+  { provide: DATABASE, inject: [Connections, SETTINGS], useFactory: lateDatabase },
 ];
 
 function latePublisher(connections: Connections, { unknownProperties }: Settings): Publisher {
@@ -31,6 +31,10 @@ function latePublisher(connections: Connections, { unknownProperties }: Settings
 
 function lateJobQueue(queues: Queues, { unknownProperties }: Settings): JobQueue {
   return new JobQueue((name) => queues.find(name), unknownProperties);
+}
+
+function lateDatabase(connections: Connections, { databaseSource }: Settings): SqlDatabase {
+  return new LateDatabase(connections, databaseSource?.dialect ?? 'postgres');
 }
 
 /** Once there is a connection, nothing is waited for. */
@@ -61,10 +65,12 @@ class LatePort implements PublishPort, Pick<HalfPort, 'storeHalf'> {
 }
 
 class LateDatabase implements SqlDatabase {
+  readonly dialect: SqlDialect;
   readonly #connections: Connections;
 
-  constructor(connections: Connections) {
+  constructor(connections: Connections, dialect: SqlDialect) {
     this.#connections = connections;
+    this.dialect = dialect;
   }
 
   async query<Row = Record<string, unknown>>(text: string, parameters?: readonly unknown[]): Promise<SqlResult<Row>> {
@@ -73,6 +79,10 @@ class LateDatabase implements SqlDatabase {
 
   async transaction<T>(work: (transaction: SqlTransaction) => Promise<T>): Promise<T> {
     return (await this.#connections.database()).transaction(work);
+  }
+
+  within(transaction: SqlTransaction): SqlTransaction {
+    return transaction;
   }
 
   /** The application closes it when it stops. */

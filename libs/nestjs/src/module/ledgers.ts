@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { LedgerCounters, LedgerHolder, LedgerSize, LedgerUse, MemoPort } from '@millrace/core';
-import { Ledger, Memo } from '@millrace/ledger';
+import type { LedgerCounters, LedgerSize, LedgerUse, MemoPort } from '@millrace/core';
+import { Memo } from '@millrace/ledger';
 import type { Settings } from '../config/settings.js';
 import type { IdempotencyRule } from '../subscribe/idempotency-options.js';
 import { Connections } from './connections.js';
+import { LedgerShelf } from './ledger-shelf.js';
 import { SETTINGS } from './tokens.js';
 
 /** The ledger of one handler with `idempotency`. */
@@ -21,29 +22,24 @@ type Own = Pick<LedgerUse, 'ledger' | 'holder'>;
 export class Ledgers {
   readonly #connections: Connections;
   readonly #prefix: string;
-  readonly #made = new Map<string, Ledger>();
-  #holder: Promise<LedgerHolder> | null = null;
+  readonly #shelf: LedgerShelf;
 
   constructor(connections: Connections, @Inject(SETTINGS) { prefix }: Settings) {
     this.#connections = connections;
     this.#prefix = prefix;
+    this.#shelf = new LedgerShelf(connections, prefix);
   }
 
   /** How many entries each has, those of other processes included. */
   async states(): Promise<LedgerState[]> {
-    return Promise.all([...this.#made].map(async ([scope, ledger]) => {
+    return Promise.all([...this.#shelf.ledgers].map(async ([scope, ledger]) => {
       return { scope, ...(await ledger.size()), counters: { ...ledger.counters } };
     }));
   }
 
   /** The ledger of a handler, for this process. */
   async of<K>(scope: string, { keyOf, ...rule }: IdempotencyRule): Promise<Own & { readonly keyOf: K | undefined }> {
-    const redis = await this.#connections.redis();
-    const { presence } = await this.#connections.streams();
-    this.#holder ??= presence.join().then((member) => ({ member, get isSure() { return presence.isSure; } }));
-    const ledger = new Ledger({ redis, presence, prefix: this.#prefix, scope, ...rule });
-    this.#made.set(scope, ledger);
-    return { ledger, holder: await this.#holder, keyOf: keyOf as K | undefined };
+    return { ...(await this.#shelf.of(scope, rule)), keyOf: keyOf as K | undefined };
   }
 
   /** Remembers the steps of the handlers of one kind of work. */
@@ -52,9 +48,7 @@ export class Ledgers {
   }
 
   /** Called when the handlers have ended: what could not be released is left to others. */
-  async stop(): Promise<void> {
-    const holder = await this.#holder?.catch(() => null);
-    await Promise.all([...this.#made.values()].map((ledger) => ledger.stop()));
-    if (holder) await this.#connections.openStreams?.presence.left(holder.member).catch(() => undefined);
+  stop(): Promise<void> {
+    return this.#shelf.stop();
   }
 }

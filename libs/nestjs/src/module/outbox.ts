@@ -1,12 +1,12 @@
 import { type FactoryProvider, Inject, Injectable } from '@nestjs/common';
 import { MillraceError, type TopicDefinition } from '@millrace/core';
 import { StoredJobs } from '@millrace/jobs';
-import { databaseSource, Outbox, OutboxRelay, type SqlSource } from '@millrace/outbox';
+import { Outbox, OutboxRelay, type SqlDatabase, type SqlSource } from '@millrace/outbox';
 import type { OutboxSettings, Settings } from '../config/settings.js';
 import type { HandlerPlan } from '../explore/plan.js';
 import { Queues } from '../jobs/queues.js';
 import { Connections } from './connections.js';
-import { SETTINGS } from './tokens.js';
+import { DATABASE, SETTINGS } from './tokens.js';
 
 /** The state of the relay of this process. */
 export interface OutboxState {
@@ -17,12 +17,13 @@ export interface OutboxState {
 /** The outbox that services inject. Its database is connected when it is first needed. */
 export const outboxProvider: FactoryProvider = {
   provide: Outbox,
-  inject: [Connections, Queues, SETTINGS],
-  useFactory: (connections: Connections, queues: Queues, settings: Settings) => {
+  inject: [DATABASE, Queues, SETTINGS],
+  useFactory: (database: SqlDatabase, queues: Queues, settings: Settings) => {
     const { outbox, unknownProperties } = settings;
     const jobs = new StoredJobs((name) => queues.find(name), unknownProperties);
-    const source = outbox === null ? noSource() : sourceOf(settings, connections);
-    return new Outbox({ source, jobs, unknownProperties, table: outbox?.table, schema: outbox?.schema });
+    const source = outbox === null ? noSource() : sourceOf(settings, database);
+    const { table, schema, createTables } = outbox ?? {};
+    return new Outbox({ source, jobs, unknownProperties, table, schema, createTables });
   },
 };
 
@@ -33,13 +34,18 @@ export class OutboxRunner {
   readonly #queues: Queues;
   readonly #outbox: Outbox;
   readonly #settings: Settings;
+  readonly #database: SqlDatabase;
   #relay: OutboxRelay<unknown> | null = null;
 
-  constructor(connections: Connections, queues: Queues, outbox: Outbox, @Inject(SETTINGS) settings: Settings) {
+  constructor(
+    connections: Connections, queues: Queues, outbox: Outbox, @Inject(SETTINGS) settings: Settings,
+    @Inject(DATABASE) database: SqlDatabase,
+  ) {
     this.#connections = connections;
     this.#queues = queues;
     this.#outbox = outbox;
     this.#settings = settings;
+    this.#database = database;
   }
 
   /** Null where no relay runs. */
@@ -65,13 +71,13 @@ export class OutboxRunner {
   }
 
   async #makeRelay(outbox: OutboxSettings, topics: ReadonlyMap<string, TopicDefinition>): Promise<OutboxRelay<unknown>> {
-    const { relay: _relay, source: _source, table, schema, listen, ...options } = outbox;
+    const { relay: _relay, source: _source, createTables: _create, table, schema, listen, ...options } = outbox;
     const ports = {
       publish: await this.#connections.streams(),
       topicOf: (name: string) => topics.get(name),
       jobs: new StoredJobs((name) => this.#queues.find(name)),
     };
-    const parts = { source: sourceOf(this.#settings, this.#connections), ports, table, schema };
+    const parts = { source: sourceOf(this.#settings, this.#database), ports, table, schema };
     return new OutboxRelay(parts, { ...options, listen: this.#listenUrl(outbox, listen) });
   }
 
@@ -82,12 +88,8 @@ export class OutboxRunner {
 }
 
 /** That of the outbox, or that of the module. */
-function sourceOf({ outbox, databaseSource: own }: Settings, connections: Connections): SqlSource<unknown> {
-  const source = (outbox?.source as SqlSource<unknown> | undefined) ?? own;
-  if (source) return source;
-  return databaseSource({
-    transaction: async (work) => (await connections.database()).transaction(work),
-  });
+function sourceOf({ outbox, databaseSource: own }: Settings, database: SqlDatabase): SqlSource<unknown> {
+  return outbox?.source ?? own ?? database;
 }
 
 function noSource(): SqlSource<unknown> {

@@ -99,6 +99,13 @@ class OrdersController {
     return { text: 'x'.repeat(70_000) };
   }
 
+  @Post('objection')
+  @Idempotent()
+  objection(): void {
+    ran.add('objection');
+    throw new ConflictException('x'.repeat(70_000));
+  }
+
   @Get()
   @Idempotent({ required: true })
   list(): number {
@@ -130,10 +137,10 @@ afterEach(async () => {
   apps = [];
 });
 
-type Prefix = Pick<MillraceOptions, 'prefix'>;
+type Names = Pick<MillraceOptions, 'prefix' | 'application'>;
 
-/** Applications share what they know when they are given the same prefix. */
-async function start(adapter: AbstractHttpAdapter, options: Prefix = {}, around: NestInterceptor[] = []): Promise<string> {
+/** Applications share what they know when they are given the same names. */
+async function start(adapter: AbstractHttpAdapter, options: Names = {}, around: NestInterceptor[] = []): Promise<string> {
   const { app, url } = await serve({ imports: [bench.module(options)], controllers: [OrdersController] }, adapter, (it) => {
     it.useGlobalInterceptors(new ClassSerializerInterceptor(it.get(Reflector)), ...around);
   });
@@ -292,6 +299,15 @@ describe.each(PLATFORMS)('@Idempotent on %s', (_, adapter) => {
     expect(ran.entries).toHaveLength(4);
   });
 
+  it('never gives the answer of one application to the clients of another under the same prefix', async () => {
+    const prefix = bench.prefix();
+    for (const application of ['sales', 'billing']) {
+      const url = `${await start(adapter(), { prefix, application })}/orders`;
+      for (const replayed of [false, true]) expect(await post(url, 'k')).toMatchObject({ status: 201, replayed });
+    }
+    expect(ran.entries).toEqual(['a', 'a']);
+  });
+
   it('gives first and repeated answers through the same interceptors, without what decorators exclude', async () => {
     const wrap: NestInterceptor = { intercept: (_context, next) => next.handle().pipe(map((data: unknown) => ({ data }))) };
     const url = `${await start(adapter(), {}, [wrap])}/orders/account`;
@@ -310,6 +326,16 @@ describe.each(PLATFORMS)('@Idempotent on %s', (_, adapter) => {
       expect(await post(`${url}/${path}`, 'k')).toMatchObject({ status: 410, type: PROBLEM, body: { code: 'IDEMPOTENCY_ANSWER_NOT_KEPT' } });
     }
     expect(ran.entries).toEqual(['file', 'large']);
+  });
+
+  it('refuses a key of another request with 422 also where the answer was not kept', async () => {
+    const url = `${await start(adapter())}/orders`;
+    for (const path of ['file', 'large', 'objection']) {
+      const first = await post(`${url}/${path}`, 'k', { body: { id: 'a' } });
+      expect(await post(`${url}/${path}`, 'k', { body: { id: 'b' } })).toMatchObject({ status: 422, body: { code: 'IDEMPOTENCY_KEY_REUSED' } });
+      expect([first.status, (await post(`${url}/${path}`, 'k', { body: { id: 'a' } })).status]).toEqual([path === 'objection' ? 409 : 201, 410]);
+    }
+    expect(ran.entries).toEqual(['file', 'large', 'objection']);
   });
 
   it('leaves requests alone that change nothing', async () => {

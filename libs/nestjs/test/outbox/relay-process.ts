@@ -1,6 +1,6 @@
 import { createStreams } from '@millrace/streams';
 import { connectRedis } from '@millrace/redis';
-import { connectDatabase, databaseSource, OutboxRelay } from '@millrace/outbox';
+import { connectDatabase, OutboxRelay } from '@millrace/outbox';
 import { topics } from './topics.js';
 
 /** A process with one relay: it writes `ready`, ends when it is told to, and is killed by tests. */
@@ -10,7 +10,7 @@ const streams = createStreams({ redis, prefix: 'outbox', leaseMs: 15_000 });
 const database = await connectDatabase({ url: databaseUrl });
 for (const topic of topics.values()) await streams.declare(topic);
 const relay = new OutboxRelay(
-  { source: databaseSource(database), ports: { publish: streams, topicOf: (name) => topics.get(name) } },
+  { source: database, ports: { publish: streams, topicOf: (name) => topics.get(name) } },
   { listen: databaseUrl, ...(JSON.parse(options) as object) },
 );
 relay.start();

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Delivery, TopicDefinition } from '@millrace/core';
-import { connectDatabase, databaseSource, Outbox, type SqlDatabase } from '@millrace/outbox';
+import { connectDatabase, Outbox, type SqlDatabase } from '@millrace/outbox';
 import { connectServer, type StandaloneTopology } from '@millrace/redis';
 import { createStreams, type Streams } from '@millrace/streams';
 import {
@@ -72,7 +72,7 @@ interface Stats {
     topology = await connectServer({ url: redis.url, name: 'check' });
     streams = createStreams({ redis: topology, prefix: 'outbox', leaseMs: 15_000 });
     database = await connectDatabase({ url: postgres.url, connections: 12 });
-    outbox = new Outbox({ source: databaseSource(database) });
+    outbox = new Outbox({ source: database });
     await outbox.prepare();
     for (const topic of [Steps, Loose]) await streams.declare(topic);
   });

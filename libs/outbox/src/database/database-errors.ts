@@ -57,6 +57,16 @@ export async function ownStatement<T>(attempt: string, run: () => Promise<T>): P
   }
 }
 
+/**
+ * @param lacks `has no table ...`
+ * @param file the migration that makes it
+ */
+export function noTables(lacks: string, file: string): MillraceError {
+  const todo = `Run migrations/${file} of the package @millrace/outbox, with your names of the tables where you gave any`;
+  const text = `The database ${lacks}, and createTables is false. ${todo}, or let the application make its tables: createTables: true.`;
+  return new MillraceError('DATABASE_FAILED', text);
+}
+
 function lost(attempt: string, cause: unknown, { message }: Error): MillraceError {
   const text = `The connection to the database was lost, or there was none, to ${attempt}: ${message}.`;
   return new MillraceError('DATABASE_UNREACHABLE', text, { cause, retryable: true });

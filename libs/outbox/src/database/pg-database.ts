@@ -17,6 +17,7 @@ export interface PgDatabaseParts {
 
 /** A database reached by the `pg` driver. */
 export class PgDatabase implements SqlDatabase {
+  readonly dialect = 'postgres';
   readonly #parts: PgDatabaseParts;
   readonly #lent = new Set<LentConnection>();
   #closed: Promise<void> | null = null;
@@ -45,6 +46,10 @@ export class PgDatabase implements SqlDatabase {
       await transaction.commit();
       return value;
     });
+  }
+
+  within(transaction: SqlTransaction): SqlTransaction {
+    return transaction;
   }
 
   async close(): Promise<void> {

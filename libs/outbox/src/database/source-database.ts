@@ -1,16 +1,18 @@
 import type { SqlResult, SqlTransaction } from '@millrace/core';
 import { ownStatement } from './database-errors.js';
 import type { SqlDatabase } from './sql-database.js';
-import type { SqlSource } from './sql-source.js';
+import type { SqlDialect, SqlSource } from './sql-source.js';
 
 /** The database that the application's own library reaches, for those who need no more than SQL. */
 export class SourceDatabase implements SqlDatabase {
-  readonly connections?: number;
+  readonly dialect: SqlDialect;
+  readonly connections: number | undefined;
   readonly #source: SqlSource<unknown>;
 
   private constructor(source: SqlSource<unknown>) {
     this.#source = source;
-    if (source.connections !== undefined) this.connections = source.connections;
+    this.dialect = source.dialect;
+    this.connections = source.connections;
   }
 
   /** @throws MillraceError DATABASE_UNREACHABLE, DATABASE_FAILED */
@@ -26,6 +28,10 @@ export class SourceDatabase implements SqlDatabase {
 
   transaction<T>(work: (transaction: SqlTransaction) => Promise<T>): Promise<T> {
     return this.#source.transaction((transaction) => work(this.#source.within(transaction)));
+  }
+
+  within(transaction: SqlTransaction): SqlTransaction {
+    return transaction;
   }
 
   /** The application closes what it opened. */

@@ -1,10 +1,8 @@
 import type { SqlTransaction } from '@millrace/core';
+import type { SqlSource } from './sql-source.js';
 
-/** The user's database. */
-export interface SqlDatabase {
-  /** The most transactions that it has at once; undefined when that is not known here. */
-  readonly connections?: number;
-
+/** The user's database, for those who need no more than SQL: a source whose transactions are those of Millrace. */
+export interface SqlDatabase extends SqlSource<SqlTransaction> {
   /**
    * One statement in a transaction of its own. Its SQL errors are the driver's, unchanged.
    *

@@ -1,7 +1,7 @@
 import { MillraceError, type SqlTransaction } from '@millrace/core';
 import { ownStatement } from '../database/database-errors.js';
 import { isAborted } from '../database/driver-errors.js';
-import type { SqlDatabase } from '../database/sql-database.js';
+import { PgDatabase } from '../database/pg-database.js';
 import type { SqlDialect, SqlSource } from '../database/sql-source.js';
 import { HandlerTransaction } from './handler-transaction.js';
 import type { InboxSql } from './inbox-sql.js';
@@ -13,17 +13,17 @@ export class InboxDatabase {
   readonly dialect: SqlDialect;
   /** Whether the application's own library begins and ends the transactions: it is not known then what it takes for a success. */
   readonly isForeign: boolean;
-  readonly #database: SqlDatabase | Source;
+  readonly #database: Source;
 
-  constructor(database: SqlDatabase | Source) {
+  constructor(database: Source) {
     this.#database = database;
-    this.isForeign = isSource(database);
-    this.dialect = isSource(database) ? database.dialect : 'postgres';
+    this.isForeign = !(database instanceof PgDatabase);
+    this.dialect = database.dialect;
   }
 
   async transaction<T>(work: (transaction: SqlTransaction) => Promise<T>): Promise<T> {
     const database = this.#database;
-    if (!isSource(database)) return database.transaction(work);
+    if (database instanceof PgDatabase) return database.transaction(work);
     let isBegun = false;
     const run = (): Promise<T> =>
       database.transaction(async (own) => {
@@ -63,10 +63,6 @@ async function isOpen(sql: InboxSql, transaction: SqlTransaction): Promise<boole
     if (isAborted(cause)) throw abortedTransaction(cause);
     return ownStatement('see whether a transaction is open', () => Promise.reject(cause as Error));
   }
-}
-
-function isSource(database: SqlDatabase | Source): database is Source {
-  return 'within' in database && typeof database.within === 'function';
 }
 
 function leftTransaction(): MillraceError {

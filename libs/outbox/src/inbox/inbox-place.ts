@@ -1,22 +1,19 @@
-import { IsOptional, Matches } from 'class-validator';
+import { IsOptional } from 'class-validator';
 import type { SqlDialect } from '../database/sql-source.js';
-
-/** Room for the suffixes of indexes within the 63 bytes of PostgreSQL. */
-const NAME = /^[a-z_][a-z0-9_]{0,39}$/;
-const RULE = { message: '$property must be 1 to 40 of the characters a-z 0-9 _, and not begin with a digit' };
+import { IsTableName } from '../database/table-name.js';
 
 /** The place of an inbox in its database. */
 export class InboxPlace {
   /** The table of the handled messages. Default `millrace_inbox`. */
-  @IsOptional() @Matches(NAME, RULE)
+  @IsOptional() @IsTableName()
   table?: string = 'millrace_inbox';
 
   /** The table of the owners of partitions, for ordered groups. Default `millrace_owner`. */
-  @IsOptional() @Matches(NAME, RULE)
+  @IsOptional() @IsTableName()
   ownerTable?: string = 'millrace_owner';
 
   /** The schema of both, in MySQL the database. Default: the one that a connection is in. */
-  @IsOptional() @Matches(NAME, RULE)
+  @IsOptional() @IsTableName()
   schema?: string;
 }
 

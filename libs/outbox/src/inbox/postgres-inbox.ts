@@ -1,9 +1,7 @@
 import type { OwningSubscriber, SqlTransaction } from '@millrace/core';
+import { PREPARE_LOCK } from '../database/prepare-lock.js';
 import type { InboxNames } from './inbox-place.js';
 import { type InboxSql, otherThan, type Recorded } from './inbox-sql.js';
-
-/** The advisory lock under which a process makes the tables: any number that all processes share. */
-const PREPARE_LOCK = 0x6d_69_6c_6c;
 
 /** The limits of a transaction whose library, and whose server, have none. */
 const LIMITS = { statement_timeout: '45s', idle_in_transaction_session_timeout: '30s' };

@@ -3,9 +3,8 @@ import {
   type OwningSubscriber, parseOptions, quote, Semaphore, type SqlTransaction, type WaitLimit,
 } from '@millrace/core';
 import { IsBoolean, IsObject, IsOptional } from 'class-validator';
-import { ownStatement } from '../database/database-errors.js';
+import { noTables, ownStatement } from '../database/database-errors.js';
 import { isRefusedLock } from '../database/driver-errors.js';
-import type { SqlDatabase } from '../database/sql-database.js';
 import type { SqlSource } from '../database/sql-source.js';
 import { InboxDatabase } from './inbox-database.js';
 import { inboxSql } from './inbox-dialects.js';
@@ -22,7 +21,7 @@ const LONGEST_NAME_BYTES = 1_024;
 export class InboxOptions {
   /** A database of ours, or the application's own library. */
   @IsObject()
-  database!: SqlDatabase | SqlSource<unknown>;
+  database!: SqlSource<unknown>;
 
   /** The names of the tables. Default `millrace_inbox` and `millrace_owner`, where a connection is. */
   @IsOptional() @IsObject()
@@ -82,7 +81,7 @@ export class SqlInbox implements InboxPort {
     await ownStatement(`make the tables of the inbox, ${tables.join(' and ')}`, async () => {
       const missing = await this.#database.transaction((sql) => this.#sql.missingTables(sql));
       if (missing.length === 0) return;
-      if (!this.#createTables) throw noTables(missing, this.#database.dialect);
+      if (!this.#createTables) throw noTables(`has no table ${missing.join(' and no table ')}`, `${this.#database.dialect}/0001_inbox.sql`);
       await this.#database.transaction((sql) => this.#sql.createMissingTables(sql));
     });
   }
@@ -207,12 +206,6 @@ type Work<T> = (transaction: SqlTransaction) => Promise<T>;
 function assertName(what: string, value: unknown): void {
   if (typeof value === 'string' && value !== '' && !value.includes('\0') && Buffer.byteLength(value) <= LONGEST_NAME_BYTES) return;
   throw new MillraceError('INVALID_INPUT', `${quote(value)} cannot be a ${what}: it must be text of 1 to ${LONGEST_NAME_BYTES} bytes.`);
-}
-
-function noTables(missing: readonly string[], dialect: string): MillraceError {
-  const what = `The database has no table ${missing.join(' and no table ')}, and createTables is false`;
-  const todo = `Run migrations/${dialect}/0001_inbox.sql of the package @millrace/outbox, with your names of the tables where you gave any`;
-  return new MillraceError('DATABASE_FAILED', `${what}. ${todo}, or let the application make its tables: createTables: true.`);
 }
 
 function fenced({ name, partition, owner: { epoch } }: OwningSubscriber, knownEpoch: number): OwnerFencedError {

@@ -8,26 +8,26 @@ const NOW = 'UTC_TIMESTAMP(6)';
 const AGE = `TIMESTAMPDIFF(MICROSECOND, created_at, ${NOW}) / 1000 AS age_ms`;
 
 /** The statements that make an outbox. Texts are compared byte for byte: keys that differ in case are different keys. */
-export function mysqlOutboxSchema({ table, laneTable, plain }: OutboxNames): string[] {
+function mysqlOutboxSchema({ table, laneTable, plain }: OutboxNames): string[] {
   const lanes = Array.from({ length: LANES }, (_, lane) => `(${lane})`).join(', ');
   return [
     `CREATE TABLE IF NOT EXISTS ${table} (
-       position bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
-       id char(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-       lane smallint NOT NULL,
-       kind varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-       target varchar(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-       message_key varchar(1024) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
-       envelope mediumtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-       payload longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-       state varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'pending',
-       attempts integer NOT NULL DEFAULT 0,
-       created_at datetime(6) NOT NULL,
-       next_at datetime(6),
-       last_error text CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
-       INDEX ${plain}_by_lane (state, lane, position),
-       INDEX ${plain}_by_time (state, next_at)
-     ) ENGINE = InnoDB`,
+  position bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  id char(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  lane smallint NOT NULL,
+  kind varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  target varchar(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  message_key varchar(1024) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+  envelope mediumtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  payload longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  state varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'pending',
+  attempts integer NOT NULL DEFAULT 0,
+  created_at datetime(6) NOT NULL,
+  next_at datetime(6),
+  last_error text CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+  INDEX ${plain}_by_lane (state, lane, position),
+  INDEX ${plain}_by_time (state, next_at)
+) ENGINE = InnoDB`,
     `CREATE TABLE IF NOT EXISTS ${laneTable} (lane smallint PRIMARY KEY) ENGINE = InnoDB`,
     `INSERT IGNORE INTO ${laneTable} (lane) VALUES ${lanes}`,
   ];

@@ -1,14 +1,17 @@
-import { MillraceError, quote } from '@millrace/core';
+import { parseOptions } from '@millrace/core';
+import { IsOptional } from 'class-validator';
 import type { SqlDialect } from '../database/sql-source.js';
+import { IsTableName } from '../database/table-name.js';
 
-/** Room for the suffixes of indexes within the 63 bytes of PostgreSQL. */
-const NAME = /^[a-z_][a-z0-9_]{0,39}$/;
+/** The place of an outbox in its database. */
+export class OutboxPlace {
+  /** The table of the rows; that of the lanes has `_lane` behind its name. Default `millrace_outbox`. */
+  @IsOptional() @IsTableName()
+  table?: string | undefined = 'millrace_outbox';
 
-export interface OutboxPlace {
-  /** Default `millrace_outbox`. */
-  readonly table?: string | undefined;
-  /** Default: the one that the connection is in. */
-  readonly schema?: string | undefined;
+  /** The schema of both, in MySQL the database. Default: the one that a connection is in. */
+  @IsOptional() @IsTableName()
+  schema?: string | undefined;
 }
 
 /** The names of an outbox in the database, quoted where they stand in SQL. */
@@ -22,16 +25,10 @@ export interface OutboxNames {
 }
 
 /** @throws MillraceError INVALID_OPTIONS */
-export function outboxNames(dialect: SqlDialect, { table = 'millrace_outbox', schema }: OutboxPlace): OutboxNames {
-  for (const name of [table, ...(schema === undefined ? [] : [schema])]) assertPlain(name);
+export function outboxNames(dialect: SqlDialect, place: OutboxPlace): OutboxNames {
+  const { table, schema } = parseOptions(OutboxPlace, place, 'The outbox');
   const mark = dialect === 'postgres' ? '"' : '`';
   const inSchema = (name: string): string => (schema === undefined ? '' : `${mark}${schema}${mark}.`) + `${mark}${name}${mark}`;
   const channel = (schema === undefined ? table : `${schema}_${table}`).slice(0, 63);
   return { table: inSchema(table), laneTable: inSchema(`${table}_lane`), plain: table, channel };
-}
-
-function assertPlain(name: unknown): void {
-  if (typeof name === 'string' && NAME.test(name)) return;
-  const rule = '1 to 40 of the characters a-z 0-9 _, not beginning with a digit';
-  throw new MillraceError('INVALID_OPTIONS', `${quote(name)} cannot be a table or a schema of the outbox: use ${rule}.`);
 }

@@ -7,23 +7,23 @@ const COLUMNS = 'position, id, lane, kind, target, message_key, envelope, payloa
 const AGE = 'extract(epoch FROM clock_timestamp() - created_at) * 1000 AS age_ms';
 
 /** The statements that make an outbox: its table, with one small index for new rows, and the table of its lanes. */
-export function postgresOutboxSchema({ table, laneTable, plain }: OutboxNames): string[] {
+function postgresOutboxSchema({ table, laneTable, plain }: OutboxNames): string[] {
   return [
     `CREATE TABLE IF NOT EXISTS ${table} (
-       position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-       id uuid NOT NULL,
-       lane smallint NOT NULL,
-       kind text NOT NULL,
-       target text NOT NULL,
-       message_key text,
-       envelope text NOT NULL,
-       payload text NOT NULL,
-       state text NOT NULL DEFAULT 'pending',
-       attempts integer NOT NULL DEFAULT 0,
-       created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-       next_at timestamptz,
-       last_error text
-     ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000)`,
+  position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id uuid NOT NULL,
+  lane smallint NOT NULL,
+  kind text NOT NULL,
+  target text NOT NULL,
+  message_key text,
+  envelope text NOT NULL,
+  payload text NOT NULL,
+  state text NOT NULL DEFAULT 'pending',
+  attempts integer NOT NULL DEFAULT 0,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  next_at timestamptz,
+  last_error text
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000)`,
     `CREATE INDEX IF NOT EXISTS ${plain}_pending ON ${table} (lane, position) WHERE state = 'pending'`,
     `CREATE INDEX IF NOT EXISTS ${plain}_waiting ON ${table} (lane, next_at) WHERE state = 'waiting'`,
     `CREATE INDEX IF NOT EXISTS ${plain}_published ON ${table} (next_at) WHERE state = 'published'`,

@@ -9,6 +9,7 @@ import type { OutboxPlace } from './outbox-names.js';
 import { jobRow, messageRow, type NewRow } from './outbox-row.js';
 import { outboxSql } from './outbox-dialect.js';
 import type { OutboxSql, Statement } from './outbox-sql.js';
+import { prepareOutbox } from './outbox-tables.js';
 
 /** Options of a publish by the outbox: those of `Publisher`, without `deadline`. */
 export type OutboxPublishOptions = Omit<PublishOptions, 'deadline'>;
@@ -48,6 +49,8 @@ export interface OutboxCounts {
 export interface OutboxParts<Transaction> extends OutboxPlace {
   /** The database of the application. */
   readonly source: SqlSource<Transaction>;
+  /** Whether tables that are not there are made. Default true. */
+  readonly createTables?: boolean | undefined;
   /** Absent: nothing can be enqueued. */
   readonly jobs?: JobPort | undefined;
   /** For topics that say nothing themselves. Default `refuse`. */
@@ -72,31 +75,26 @@ export class Outbox<Transaction = SqlTransaction> {
   readonly #drafts: MessageDrafts;
   readonly #jobs: JobPort | undefined;
   readonly #wakes: boolean;
+  readonly #createTables: boolean;
 
   /** @throws MillraceError INVALID_OPTIONS */
-  constructor({ source, jobs, unknownProperties, wakes = true, table, schema }: OutboxParts<Transaction>) {
+  constructor(parts: OutboxParts<Transaction>) {
+    const { source, jobs, unknownProperties, createTables = true, wakes = true, table, schema } = parts;
     this.#source = source;
     this.#sql = outboxSql(source.dialect, { table, schema });
     this.#drafts = new MessageDrafts(unknownProperties);
     this.#jobs = jobs;
     this.#wakes = wakes;
+    this.#createTables = createTables;
   }
 
   /**
-   * Makes the tables, when they are not there.
+   * Makes the tables that are not there; any number of processes may do so at once.
    *
-   * @throws MillraceError DATABASE_FAILED, DATABASE_UNREACHABLE
+   * @throws MillraceError DATABASE_FAILED, also when tables are not there and it may not make them; DATABASE_UNREACHABLE
    */
-  async prepare(): Promise<void> {
-    await ownStatement('make the tables of the outbox', () =>
-      this.#source.transaction(async (transaction) => {
-        const sql = this.#source.within(transaction);
-        if (await isReady(sql, this.#sql)) return;
-        // Several processes that make a table at once would fail.
-        if (this.#source.dialect === 'postgres') await sql.query('SELECT pg_advisory_xact_lock($1)', [PREPARE_LOCK]);
-        for (const statement of this.#sql.schema) await sql.query(statement);
-      }),
-    );
+  prepare(): Promise<void> {
+    return prepareOutbox(this.#source, this.#sql, this.#createTables);
   }
 
   /**
@@ -221,14 +219,7 @@ export class Outbox<Transaction = SqlTransaction> {
   }
 }
 
-/** The advisory lock under which a process makes the tables: any number that all processes share. */
-const PREPARE_LOCK = 0x6d_69_6c_6c;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-async function isReady(sql: SqlTransaction, { isReady: question }: OutboxSql): Promise<boolean> {
-  const { rows } = await sql.query<{ ready: unknown }>(question.text, question.parameters);
-  return Boolean(Number(rows[0]?.ready));
-}
 
 function run(sql: SqlTransaction, attempt: string, { text, parameters }: Statement): ReturnType<SqlTransaction['query']> {
   return ownStatement(attempt, () => sql.query(text, parameters));

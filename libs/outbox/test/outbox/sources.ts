@@ -1,4 +1,4 @@
-import { connectDatabase, databaseSource, type SqlSource } from '@millrace/outbox';
+import { connectDatabase, type SqlSource } from '@millrace/outbox';
 import type { SqlTransaction } from '@millrace/core';
 import { hasMariadb, hasPostgres, startTestMariadb, startTestPostgres, type TestSqlServer } from '@millrace/testing';
 import { createPool, type Pool, type PoolConnection } from 'mysql2/promise';
@@ -26,7 +26,7 @@ export const sourceKinds: SourceKind[] = [
 export async function connectPostgres(url: string): Promise<OpenSource> {
   const database = await connectDatabase({ url });
   return {
-    source: databaseSource(database),
+    source: database,
     url,
     query: async (text, parameters) => (await database.query<never>(text, parameters)).rows,
     close: () => database.close(),

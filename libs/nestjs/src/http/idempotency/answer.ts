@@ -9,8 +9,8 @@ export interface HttpResponse {
   getHeaders(): Readonly<Record<string, number | string | string[] | undefined>>;
 }
 
-/** An answer as it is kept. */
-export interface KeptAnswer {
+/** An answer as it can be kept. */
+export interface WholeAnswer {
   /** The request that it answers. */
   readonly digest: string;
   readonly status: number;
@@ -20,9 +20,18 @@ export interface KeptAnswer {
   readonly body?: unknown;
   /** The handler threw it. */
   readonly thrown?: true;
-  /** The answer is no JSON, so it was not kept. */
-  readonly unkept?: true;
 }
+
+/** Stands in the place of an answer that is no JSON, or too large. */
+export interface UnkeptAnswer {
+  readonly digest: string;
+  readonly unkept: true;
+}
+
+export type KeptAnswer = WholeAnswer | UnkeptAnswer;
+
+/** The most that is kept of an answer, headers included, in bytes of UTF-8. */
+export const MOST_BYTES = 65_536;
 
 /** These belong to one connection or one client's session, or follow from the body. */
 const OWN = new Set(['set-cookie', 'connection', 'date', 'keep-alive', 'transfer-encoding', 'content-length']);
@@ -56,6 +65,18 @@ export function jsonOf(value: unknown, options: object | undefined): string | nu
 function isStream(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return 'getStream' in value || 'pipe' in value || 'getReader' in value || Symbol.asyncIterator in value || value instanceof Response;
+}
+
+/**
+ * The text of {@link KeptAnswer}: with the digest alone where the answer is no JSON, or has more than {@link MOST_BYTES}.
+ *
+ * @param json the body; undefined: there is none, null: it is no JSON
+ */
+export function keptText(answer: Omit<WholeAnswer, 'body'>, json: string | null | undefined): string {
+  const head = JSON.stringify(answer);
+  const text = json === undefined ? head : `${head.slice(0, -1)},"body":${json}}`;
+  if (json !== null && Buffer.byteLength(text) <= MOST_BYTES) return text;
+  return JSON.stringify({ digest: answer.digest, unkept: true } satisfies UnkeptAnswer);
 }
 
 /** A refusal by the client's own fault that will not pass: the same request gets it again. */

@@ -2,7 +2,7 @@ import { type CallHandler, type ExecutionContext, HttpException, Injectable, Log
 import { Reflector } from '@nestjs/core';
 import { from, lastValueFrom, type Observable, of } from 'rxjs';
 import { failureText } from '../../log/failure-text.js';
-import { headersOf, type HttpResponse, isKept, jsonOf, type KeptAnswer, setSince } from './answer.js';
+import { headersOf, type HttpResponse, isKept, jsonOf, type KeptAnswer, keptText, setSince, type WholeAnswer } from './answer.js';
 import { IDEMPOTENT, type IdempotencyRules } from './idempotency-rules.js';
 import { refusal, type RefusalCode } from './refusal.js';
 import { RequestLedgers, type Turn } from './request-ledgers.js';
@@ -42,7 +42,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     if (key === null && !rules.isRequired) return next.handle();
     if (!key) throw refused(response, key === null ? 'KEY_REQUIRED' : 'INVALID_KEY');
     const keyed = { digest: requestDigest(request), response, serialize: this.#metadata<object>(SERIALIZE_OPTIONS, context) };
-    const entry = { scope: scopeOf(context), keepMs: rules.keepMs, id: entryIdOf(rules.clientOf(request), key) };
+    const entry = { route: routeOf(context), keepMs: rules.keepMs, id: entryIdOf(rules.clientOf(request), key) };
     const place = await this.#ledgers.begin(entry).catch((error: unknown) => unavailable(response, error));
     if (place.kind === 'busy') throw refused(response, 'IN_PROGRESS');
     if (place.kind === 'done') return of(repeated(place.result, keyed));
@@ -67,23 +67,24 @@ async function executed(turn: Turn, keyed: Keyed, next: CallHandler): Promise<un
     throw thrown;
   }
   const json = value === undefined ? undefined : jsonOf(value, serialize);
-  const answer = { digest, status: response.statusCode, headers: setSince(before, response) };
-  if (json === null) await turn.complete(textOf({ ...answer, unkept: true }));
-  else await turn.complete(textOf(answer, json));
+  await turn.complete(keptText({ digest, status: response.statusCode, headers: setSince(before, response) }, json));
   // A repetition gets the same value through the same interceptors.
   return typeof json === 'string' ? JSON.parse(json) : value;
 }
 
-async function failed(turn: Turn, thrown: unknown, answer: Pick<KeptAnswer, 'digest' | 'headers'>): Promise<void> {
+async function failed(turn: Turn, thrown: unknown, answer: Pick<WholeAnswer, 'digest' | 'headers'>): Promise<void> {
   if (!isKept(thrown)) turn.release();
-  else await turn.complete(textOf({ ...answer, status: thrown.getStatus(), thrown: true }, JSON.stringify(thrown.getResponse())));
+  else await turn.complete(thrownText(answer, thrown));
+}
+
+function thrownText(answer: Pick<WholeAnswer, 'digest' | 'headers'>, thrown: HttpException): string {
+  return keptText({ ...answer, status: thrown.getStatus(), thrown: true }, JSON.stringify(thrown.getResponse()));
 }
 
 function repeated(text: string, { digest, response }: Keyed): unknown {
-  // Without a text the answer was too large, and nobody knows of which request it is.
-  const answer = text === '' ? null : (JSON.parse(text) as KeptAnswer);
-  if (answer && answer.digest !== digest) throw refused(response, 'KEY_REUSED');
-  if (!answer || answer.unkept) throw refused(response, 'ANSWER_NOT_KEPT');
+  const answer = JSON.parse(text) as KeptAnswer;
+  if (answer.digest !== digest) throw refused(response, 'KEY_REUSED');
+  if ('unkept' in answer) throw refused(response, 'ANSWER_NOT_KEPT');
   response.header('Idempotency-Replayed', 'true');
   for (const [name, value] of Object.entries(answer.headers)) response.header(name, value);
   if (answer.thrown) throw new HttpException(answer.body as string | Record<string, unknown>, answer.status);
@@ -91,14 +92,8 @@ function repeated(text: string, { digest, response }: Keyed): unknown {
   return answer.body;
 }
 
-function textOf(answer: Omit<KeptAnswer, 'body'>, bodyJson?: string): string {
-  const head = JSON.stringify(answer);
-  return bodyJson === undefined ? head : `${head.slice(0, -1)},"body":${bodyJson}}`;
-}
-
-/** The ledger of a route. */
-function scopeOf(context: ExecutionContext): string {
-  return `http:${context.getClass().name}:${context.getHandler().name}`.replace(/[^\w.:-]/g, '-');
+function routeOf(context: ExecutionContext): string {
+  return `${context.getClass().name}:${context.getHandler().name}`.replace(/[^\w.:-]/g, '-');
 }
 
 function unavailable(response: HttpResponse, error: unknown): never {

@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Begun, PresencePort } from '@millrace/core';
-import { LateRecords, Ledger } from '@millrace/ledger';
+import { LateRecords, type Ledger } from '@millrace/ledger';
 import type { Settings } from '../../config/settings.js';
 import { Connections } from '../../module/connections.js';
+import { LedgerShelf } from '../../module/ledger-shelf.js';
 import { SETTINGS } from '../../module/tokens.js';
+import { MOST_BYTES } from './answer.js';
 
 /** A request that this process may execute now, and nobody else. */
 export interface Turn {
@@ -16,41 +17,41 @@ export interface Turn {
 /** Names a request in the ledger of its route. */
 export interface RequestEntry {
   /** Letters, digits, `.`, `_`, `-` and `:`. */
-  readonly scope: string;
+  readonly route: string;
   readonly keepMs: number;
   readonly id: string;
 }
 
-export type Place = Exclude<Begun, { readonly kind: 'mine' }> | { readonly kind: 'mine'; readonly turn: Turn };
+export type Place =
+  | { readonly kind: 'mine'; readonly turn: Turn }
+  | { readonly kind: 'busy' }
+  | { readonly kind: 'done'; readonly result: string };
 
 /** How long a stop waits for answers that Redis has not taken. */
 const LAST_RECORDS_MS = 1_000;
 
-/** The ledgers of the routes that have `@Idempotent`, and the member of this process that holds their entries. */
+/** The ledgers of the routes that have `@Idempotent`. */
 @Injectable()
 export class RequestLedgers {
-  readonly #connections: Connections;
-  readonly #prefix: string;
-  readonly #ledgers = new Map<string, Ledger>();
+  readonly #shelf: LedgerShelf;
+  readonly #application: string;
   readonly #records = new LateRecords('http-ledger');
-  #holder: Promise<Holder> | null = null;
 
-  constructor(connections: Connections, @Inject(SETTINGS) { prefix }: Settings) {
-    this.#connections = connections;
-    this.#prefix = prefix;
+  constructor(connections: Connections, @Inject(SETTINGS) { prefix, application }: Settings) {
+    this.#shelf = new LedgerShelf(connections, prefix);
+    this.#application = application;
   }
 
   /** @throws MillraceError nothing was begun, or it is not known, and is released then */
-  async begin({ scope, keepMs, id }: RequestEntry): Promise<Place> {
-    const { member, presence } = await this.#joined();
-    const ledger = await this.#ledgerOf(scope, keepMs);
-    const begun = await ledger.begin(id, member);
+  async begin({ route, keepMs, id }: RequestEntry): Promise<Place> {
+    const { ledger, holder } = await this.#shelf.of(`http:${this.#application}:${route}`, { keepMs, maxResultBytes: MOST_BYTES });
+    const begun = await ledger.begin(id, holder.member);
     if (begun.kind !== 'mine') return begun;
     const turn = this.#turnOf(ledger, id, begun.token);
-    if (presence.isSure) return { kind: 'mine', turn };
+    if (holder.isSure) return { kind: 'mine', turn };
     // Others may take this process for dead, and execute it.
     turn.release();
-    return { kind: 'busy', retryMs: presence.leaseMs };
+    return { kind: 'busy' };
   }
 
   /** Waits a second for answers that are not kept yet. */
@@ -58,9 +59,7 @@ export class RequestLedgers {
     const limit = setTimeout(() => this.#records.abandon(), LAST_RECORDS_MS);
     await this.#records.flushed();
     clearTimeout(limit);
-    await Promise.all([...this.#ledgers.values()].map((ledger) => ledger.stop()));
-    const holder = await this.#holder?.catch(() => null);
-    holder?.presence.departed(holder.member);
+    await this.#shelf.stop();
   }
 
   #turnOf(ledger: Ledger, id: string, token: string): Turn {
@@ -69,31 +68,4 @@ export class RequestLedgers {
       release: () => void this.#records.recorded(() => ledger.release(id, token)),
     };
   }
-
-  #joined(): Promise<Holder> {
-    this.#holder ??= this.#join().catch((error: unknown) => {
-      this.#holder = null;
-      throw error;
-    });
-    return this.#holder;
-  }
-
-  async #join(): Promise<Holder> {
-    const { presence } = await this.#connections.streams();
-    return { presence, member: await presence.join() };
-  }
-
-  async #ledgerOf(scope: string, keepMs: number): Promise<Ledger> {
-    const [redis, { presence }] = [await this.#connections.redis(), await this.#connections.streams()];
-    const known = this.#ledgers.get(scope);
-    if (known) return known;
-    const ledger = new Ledger({ redis, presence, prefix: this.#prefix, scope, keepMs });
-    this.#ledgers.set(scope, ledger);
-    return ledger;
-  }
-}
-
-interface Holder {
-  readonly member: string;
-  readonly presence: PresencePort;
 }
