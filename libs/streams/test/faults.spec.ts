@@ -3,6 +3,7 @@ import { type DeliveryContext, fixed, listen } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { HANDLED } from '../src/consume/settlement.js';
 import { Settler } from '../src/consume/settler.js';
+import { OutcomeRoutes } from '../src/durable/outcome-routes.js';
 import { deliveriesOf } from '../src/consume/pending-delivery.js';
 import { type PartitionKeys, settledKey } from '../src/keys.js';
 import { Bed } from './bed.js';
@@ -317,7 +318,8 @@ describe('stopping and starting', () => {
     const process = await bed.start();
     const held = heldWith();
     const feedback = { givenAgain: () => undefined };
-    const parts = { redis: process.redis, prefix: bed.prefix, member: 'm', held, feedback, onSettled: () => undefined };
+    const outcomes = new OutcomeRoutes(process.redis);
+    const parts = { redis: process.redis, prefix: bed.prefix, member: 'm', held, outcomes, feedback, onSettled: () => undefined };
     const settler = new Settler(parts);
     const fields = ['m', '[[1,"id",null,null,null,{}]]'];
     const [log] = bed.place(Single, 'g').streams;

@@ -3,6 +3,7 @@ import { listen, topicOf } from '@millrace/core';
 import type { GroupStream } from '../src/consume/group-partition.js';
 import { HANDLED, type Settlement } from '../src/consume/settlement.js';
 import { Settler } from '../src/consume/settler.js';
+import { OutcomeRoutes } from '../src/durable/outcome-routes.js';
 import { type PendingDelivery, deliveriesOf } from '../src/consume/pending-delivery.js';
 import { Bed } from './bed.js';
 import type { Process } from './fixture.js';
@@ -30,7 +31,8 @@ function member(): { hold: (stream: GroupStream, row: Row) => readonly PendingDe
   let connectionEpoch = 0;
   const held = heldWith({ way: { epochOf: () => connectionEpoch } });
   const feedback = { givenAgain: () => undefined };
-  const settler = new Settler({ redis: process.redis, prefix: bed.prefix, member: 'a', held, feedback, onSettled: () => undefined });
+  const outcomes = new OutcomeRoutes(process.redis);
+  const settler = new Settler({ redis: process.redis, prefix: bed.prefix, member: 'a', held, outcomes, feedback, onSettled: () => undefined });
   const hold = (stream: GroupStream, [id, fields]: Row): readonly PendingDelivery[] => {
     const { entry, deliveries } = deliveriesOf(stream, { id, fields }, held.moment(stream));
     held.add(entry);

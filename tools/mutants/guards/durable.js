@@ -1,6 +1,7 @@
 /** The guards of durability: what was confirmed, by whom, and that nothing counts before. */
 
 const CONFIRMATION = 'libs/streams/src/durable/confirmation.ts';
+const OUTCOME_ROUTES = 'libs/streams/src/durable/outcome-routes.ts';
 const ROUTES = 'libs/streams/src/durable/durable-routes.ts';
 const CLAIMS_SPEC = 'libs/streams/test/durability-claims.spec.ts';
 const OUTCOMES_SPEC = 'libs/streams/test/durability-outcomes.spec.ts';
@@ -111,6 +112,14 @@ const claiming = [
 
 const settling = [
   {
+    name: 'a stop ends the waits for confirmations before its deadline',
+    file: 'libs/streams/src/consume/running-member.ts',
+    find: 'if (!settler.confirmNoLonger()) return;',
+    replace: 'if (settler) return;',
+    spec: 'libs/streams/test/stops-unconfirmed.spec.ts',
+    title: 'a stop waits for replicas until shortly before its deadline',
+  },
+  {
     name: 'an outcome counts when it is confirmed',
     file: ROUTES,
     find:
@@ -122,25 +131,25 @@ const settling = [
   },
   {
     name: 'outcomes have the durability of their group',
-    file: 'libs/streams/src/consume/settler.ts',
-    find: 'this.#routes.to(stream.key, durability)',
-    replace: "this.#routes.to(stream.key, durability && 'server')",
+    file: OUTCOME_ROUTES,
+    find: 'this.#routes.to(key, this.#durability)',
+    replace: "this.#routes.to(key, this.#durability && 'server')",
     spec: OUTCOMES_SPEC,
     title: 'an outcome counts when replicas have it, and is written again until then (ordered',
   },
   {
     name: 'outcomes of released keys have the durability of their group',
     file: 'libs/streams/src/ordered/parked-messages.ts',
-    find: 'const way = { place: stream.partition, durability: this.#durability };',
-    replace: "const way = { place: stream.partition, durability: 'server' as const };",
+    find: "id, ...outcome], 'run');",
+    replace: "id, ...outcome], 'runPlainly');",
     spec: PUT_ASIDE_SPEC,
     title: 'a message of a released key that is handled counts as that when replicas have it',
   },
   {
     name: 'a message is settled as put aside when it is confirmed that it is',
     file: 'libs/streams/src/ordered/parked-messages.ts',
-    find: 'const way = { place: partition, durability: this.#durability };',
-    replace: "const way = { place: partition, durability: 'server' as const };",
+    find: 'this.#outcomes.run(partition',
+    replace: 'this.#outcomes.runPlainly(partition',
     spec: PUT_ASIDE_SPEC,
     title: 'a message leaves the log when replicas have it among those that are put aside',
   },

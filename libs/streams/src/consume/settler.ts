@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
-import { type Durability, emit, errorRecord } from '@millrace/core';
+import { emit, errorRecord } from '@millrace/core';
 import { loadScript, RedisFailure, redisFailure, refusedWhenFull, type Topology } from '@millrace/redis';
-import { DurableRoutes, runConfirmed } from '../durable/durable-routes.js';
+import { type OutcomeRoutes, WaitEnded } from '../durable/outcome-routes.js';
 import { entryNameOf } from '../forward/forward-entry.js';
 import type { Forwarder } from '../forward/forwarder.js';
 import { SETTLED_PAGE_OFFSETS, settledKey } from '../keys.js';
@@ -29,8 +29,7 @@ export interface SettlerParts {
   readonly feedback: Pick<Feedback, 'givenAgain'>;
   /** Absent: nothing can be forwarded. */
   readonly forwarder?: Forwarder | undefined;
-  /** The durability that an outcome must reach before it counts. Default `'server'`. */
-  readonly durability?: Durability | undefined;
+  readonly outcomes: OutcomeRoutes;
   /** Called with the partition when messages of it are settled, or some of them. */
   readonly onSettled: (partition: number) => void;
 }
@@ -47,11 +46,9 @@ export class Settler {
   /** By stream, how many tries have failed since one went well: many are under way at once. */
   readonly #failures = new Map<GroupStream, number>();
   readonly #abandoned = new AbortController();
-  readonly #routes: DurableRoutes;
 
   constructor(parts: SettlerParts) {
     this.#parts = parts;
-    this.#routes = new DurableRoutes(parts.redis, { purpose: 'settle', stored: 'outcome' });
     // Any number of settlements may wait for Redis.
     setMaxListeners(0, this.#abandoned.signal);
   }
@@ -76,6 +73,13 @@ export class Settler {
   problem(): string | null {
     const [why] = this.#failing.values();
     return why ?? null;
+  }
+
+  /** The member has no more time for confirmations: outcomes count when Redis has written them. @returns whether that is new */
+  confirmNoLonger(): boolean {
+    const { outcomes } = this.#parts;
+    outcomes.confirmNoLonger();
+    return outcomes.isUnconfirmed;
   }
 
   /** Stops trying: others put back the messages that are not settled by now. */
@@ -104,16 +108,20 @@ export class Settler {
         const failure = redisFailure(thrown, 'settle');
         // A script may have settled some of them before it failed.
         repeated ||= failure.kind !== 'unsent';
-        this.#failing.set(items, failure.message);
-        const failures = (this.#failures.get(stream) ?? 0) + 1;
-        this.#failures.set(stream, failures);
-        emit('loop-failed', { ...placeOf(stream), loop: 'settle', error: errorRecord(failure), failures });
+        if (!(failure instanceof WaitEnded)) this.#failed(stream, items, failure);
         if (failure.kind === 'back-pressure') open = this.#keepAdding(stream, open);
-        await this.#pause(stream, pauseMs);
+        if (!(failure instanceof WaitEnded)) await this.#pause(stream, pauseMs);
         open = this.#stillHeld(open);
       }
     }
     this.#failing.delete(items);
+  }
+
+  #failed(stream: GroupStream, items: readonly Item[], failure: RedisFailure): void {
+    this.#failing.set(items, failure.message);
+    const failures = (this.#failures.get(stream) ?? 0) + 1;
+    this.#failures.set(stream, failures);
+    emit('loop-failed', { ...placeOf(stream), loop: 'settle', error: errorRecord(failure), failures });
   }
 
   /** Redis is full: messages whose settlement stores nothing are settled anyway. @returns those that wait until there is room */
@@ -126,7 +134,7 @@ export class Settler {
 
   /** @returns a letter for each part */
   async #reply(stream: GroupStream, call: SettleCall, repeated: boolean): Promise<string> {
-    const { forwarder } = this.#parts;
+    const { forwarder, outcomes } = this.#parts;
     if (call.forwards.length === 0 || !forwarder) return this.#send(stream, call, repeated ? '1' : '0');
     const lane = forwarder.laneOf(stream.partition);
     await lane.room();
@@ -137,8 +145,9 @@ export class Settler {
       throw new RedisFailure('unsent', 'another member has the lane of this one by now: it takes another one.', undefined);
     }
     const [letters = '', ...names] = reply.split(' ');
-    this.#forwarded(stream, call, names);
-    if (repeated) lane.doubt();
+    // What an outcome forwards is sent when that is confirmed: the lane asks for it when it is read.
+    if (!outcomes.isUnconfirmed) this.#forwarded(stream, call, names);
+    if (repeated || outcomes.isUnconfirmed) lane.doubt();
     return letters;
   }
 
@@ -154,13 +163,12 @@ export class Settler {
 
   async #send(stream: GroupStream, call: SettleCall, repetition: string): Promise<string> {
     const { args, pages, forwards, adds: isAdding } = call;
-    const { prefix, held, durability = 'server' } = this.#parts;
+    const { prefix, held, outcomes } = this.#parts;
     const bitmaps = pages.map((page) => settledKey(prefix, stream.partition, page * SETTLED_PAGE_OFFSETS));
     const keys = [...settleKeysOf(stream), ...bitmaps, ...(forwards.length > 0 ? [stream.partition.groupKeys.forward] : [])];
     const by = this.#settledBy(call);
     const head = [stream.partition.group, by, stream.kind, SETTLED_PAGE_OFFSETS, repetition, pages.join(','), mostHeld(held)];
-    const route = this.#routes.to(stream.key, durability);
-    return String(await runConfirmed(route, isAdding ? settleAndAdd : settle, { keys, args: [...head, ...args] }));
+    return String(await outcomes.run(stream.key, isAdding ? settleAndAdd : settle, { keys, args: [...head, ...args] }));
   }
 
   /** Who settles: the member; in ordered mode the owner of the partition, for the consumer that holds its entries. */
@@ -191,7 +199,7 @@ export class Settler {
   }
 
   async #pause({ key }: GroupStream, ms: number): Promise<void> {
-    const { signal } = this.#abandoned;
+    const signal = this.#parts.outcomes.pauseSignal(this.#abandoned.signal);
     await this.#parts.redis.publishFor(key).whenReady(ms, signal);
     await setTimeout(ms, undefined, { signal }).catch(() => undefined);
   }

@@ -1,5 +1,6 @@
 import type { SubscriptionDefinition } from '@millrace/core';
 import { Membership } from '../group/membership.js';
+import { OutcomeRoutes } from '../durable/outcome-routes.js';
 import { Forwarder } from '../forward/forwarder.js';
 import { rateKey } from '../keys.js';
 import { partitionsOf } from '../log/topic-log.js';
@@ -45,7 +46,8 @@ export class SharedMember extends Member {
     const { sender, onSettled } = parts;
     const names = (): readonly string[] => membership.names;
     const forwarder = new Forwarder({ redis, member, sender, jobs: definition.forwardedJobs, durability, presence, names });
-    const settler = new Settler({ redis, prefix, member, held, durability, forwarder, feedback: this, onSettled });
+    const outcomes = new OutcomeRoutes(redis, durability);
+    const settler = new Settler({ redis, prefix, member, held, outcomes, forwarder, feedback: this, onSettled });
     const holding = { held, settler, holdings };
     const slots = { handling, rateLimiter: rateLimiterOf(parts, definition) };
     const dispatcher = new Dispatcher({ ...definition, ...parts, ...holding, ...slots, feedback: this });

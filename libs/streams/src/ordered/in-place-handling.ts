@@ -6,6 +6,7 @@ import type { HeldEntry } from '../consume/held-entry.js';
 import type { InPlace, Later, Waits } from '../consume/in-place.js';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
 import { type Settlement, settlementOf } from '../consume/settlement.js';
+import type { OutcomeRoutes } from '../durable/outcome-routes.js';
 import type { RingWait } from '../read/ring-wait.js';
 import type { LaneQueue } from './lane-queue.js';
 import type { OwnedPartition } from './owned-partition.js';
@@ -20,6 +21,7 @@ export interface InPlaceHandlingParts {
   readonly held: HeldEntries;
   readonly notes: OwnerNotes;
   readonly parked: ParkedMessages;
+  readonly outcomes: OutcomeRoutes;
   readonly partitions: ReadonlyMap<GroupPartition, OwnedPartition>;
   readonly onExhausted: NonNullable<Ordering['onExhausted']>;
   readonly feedback: Pick<Feedback, 'deadLettered'>;
@@ -39,11 +41,12 @@ const NOTHING: Later = Promise.resolve(null);
 export class InPlaceHandling implements InPlace {
   readonly queue: LaneQueue;
   readonly #parts: InPlaceHandlingParts;
-  readonly #untilDone = new UntilDone();
+  readonly #untilDone: UntilDone;
 
   constructor(parts: InPlaceHandlingParts) {
     this.queue = parts.queue;
     this.#parts = parts;
+    this.#untilDone = new UntilDone(parts.outcomes);
   }
 
   /** Why a message can be neither put aside nor settled, or null while all is well. */

@@ -1,9 +1,8 @@
-import type { Durability } from '@millrace/core';
-import { loadScript, type RunnableScript, type Topology } from '@millrace/redis';
+import { loadScript } from '@millrace/redis';
 import type { GroupPartition } from '../consume/group-partition.js';
 import type { History, PendingDelivery } from '../consume/pending-delivery.js';
 import type { Settlement } from '../consume/settlement.js';
-import { type DurableCall, DurableRoutes, runConfirmed } from '../durable/durable-routes.js';
+import type { OutcomeRoutes } from '../durable/outcome-routes.js';
 import type { GivenUp } from './owner-notes.js';
 import { keyOfParked, parkedKey, parkedName } from './parked-names.js';
 
@@ -35,27 +34,19 @@ export interface NextParked {
 export type AfterParked = NextParked | 'parked' | 'empty' | 'lost';
 
 export interface ParkedMessagesParts {
-  readonly redis: Topology;
   readonly member: string;
-  /** The durability that an outcome must reach before it counts: to be put aside is one. Default `'server'`. */
-  readonly durability?: Durability | undefined;
-}
-
-interface Way {
-  readonly place: GroupPartition;
-  readonly durability: Durability;
+  /** To be put aside is an outcome. */
+  readonly outcomes: OutcomeRoutes;
 }
 
 /** Messages of a partition that wait for an operator, as the owner of the partition changes them. */
 export class ParkedMessages {
-  readonly #routes: DurableRoutes;
-  readonly #durability: Durability;
+  readonly #outcomes: OutcomeRoutes;
   readonly #member: string;
   #parkings = 0;
 
-  constructor({ redis, member, durability = 'server' }: ParkedMessagesParts) {
-    this.#routes = new DurableRoutes(redis, { purpose: 'settle', stored: 'outcome' });
-    this.#durability = durability;
+  constructor({ member, outcomes }: ParkedMessagesParts) {
+    this.#outcomes = outcomes;
     this.#member = member;
   }
 
@@ -72,16 +63,15 @@ export class ParkedMessages {
     const own = givenUp ? ['0', `tried:${delivery.name}`, this.#nextCall()] : ['1'];
     if (givenUp) delivery.isNoted = true;
     const args = [this.#token(ownerEpoch), ...names, textOf(delivery, givenUp), ...own];
-    const way = { place: partition, durability: this.#durability };
     return async () => {
-      const reply = await this.#run(way, park, { keys: [control, parked, parkedText, parkedKeys], args });
+      const reply = await this.#outcomes.run(partition.keys.log, park, { keys: [control, parked, parkedText, parkedKeys], args });
       return reply === 1 ? 'parked' : reply === 0 ? 'lost' : 'free';
     };
   }
 
   /** The first message of a released key. It settles nothing. */
   first(place: GroupPartition, key: string, epoch: number): Promise<AfterParked> {
-    return this.#settle({ place, durability: 'server' }, [this.#token(epoch), parkedKey(key), '', 'ack']);
+    return this.#settle(place, [this.#token(epoch), parkedKey(key), '', 'ack'], 'runPlainly');
   }
 
   /** Settles a message of a released key. @returns the next one */
@@ -96,13 +86,13 @@ export class ParkedMessages {
   }
 
   #end({ entry: { id, stream, ownerEpoch } }: PendingDelivery, outcome: readonly string[]): Promise<AfterParked> {
-    const way = { place: stream.partition, durability: this.#durability };
-    return this.#settle(way, [this.#token(ownerEpoch), parkedKey(keyOfParked(id)), id, ...outcome]);
+    return this.#settle(stream.partition, [this.#token(ownerEpoch), parkedKey(keyOfParked(id)), id, ...outcome], 'run');
   }
 
-  async #settle(way: Way, args: readonly (string | number)[]): Promise<AfterParked> {
-    const { control, parked, parkedText, parkedKeys, dead, stats } = way.place.groupKeys;
-    const reply = await this.#run(way, settleParked, { keys: [control, parked, parkedText, parkedKeys, dead, stats], args });
+  async #settle(place: GroupPartition, args: readonly (string | number)[], way: 'run' | 'runPlainly'): Promise<AfterParked> {
+    const { control, parked, parkedText, parkedKeys, dead, stats } = place.groupKeys;
+    const keys = [control, parked, parkedText, parkedKeys, dead, stats];
+    const reply = await this.#outcomes[way](place.keys.log, settleParked, { keys, args });
     if (!Array.isArray(reply)) return String(reply).toLowerCase() as 'parked' | 'empty' | 'lost';
     return { name: String(reply[0]), text: String(reply[1]), isGivenUp: reply[2] === 1 };
   }
@@ -114,10 +104,6 @@ export class ParkedMessages {
 
   #token(epoch: number | null): string {
     return `${this.#member} ${epoch}`;
-  }
-
-  #run({ place, durability }: Way, script: RunnableScript, call: DurableCall): Promise<unknown> {
-    return runConfirmed(this.#routes.to(place.keys.log, durability), script, call);
   }
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { redisFailure } from '@millrace/redis';
 import type { PendingDelivery } from '../consume/pending-delivery.js';
+import { type OutcomeRoutes, WaitEnded } from '../durable/outcome-routes.js';
 import { reportLoop } from './owner-notes.js';
 
 const FIRST_PAUSE_MS = 20;
@@ -10,6 +11,11 @@ const LONGEST_PAUSE_MS = 1_000;
 export class UntilDone {
   /** Messages whose work Redis does not take at the moment, and why. */
   readonly #failing = new Map<PendingDelivery, string>();
+  readonly #outcomes: Pick<OutcomeRoutes, 'pauseSignal'>;
+
+  constructor(outcomes: Pick<OutcomeRoutes, 'pauseSignal'>) {
+    this.#outcomes = outcomes;
+  }
 
   /** Why something cannot be stored, or null while all is well. */
   problem(): string | null {
@@ -28,14 +34,19 @@ export class UntilDone {
         try {
           return await work();
         } catch (error) {
-          this.#failing.set(delivery, redisFailure(error, 'settle').message);
-          reportLoop(delivery, error);
-          await setTimeout(pauseMs);
+          await this.#failed(delivery, error, pauseMs);
         }
       }
       return null;
     } finally {
       this.#failing.delete(delivery);
     }
+  }
+
+  async #failed(delivery: PendingDelivery, error: unknown, pauseMs: number): Promise<void> {
+    if (error instanceof WaitEnded) return;
+    this.#failing.set(delivery, redisFailure(error, 'settle').message);
+    reportLoop(delivery, error);
+    await setTimeout(pauseMs, undefined, { signal: this.#outcomes.pauseSignal() }).catch(() => undefined);
   }
 }
