@@ -7,8 +7,8 @@ import { NotificationsModule } from './notifications/notifications.module.js';
 import { PaymentsModule } from './payments/payments.module.js';
 import { PlacementModule } from './placement/placement.module.js';
 
-/** The embedded database tells no relay of new rows. */
-export const OUTBOX: OutboxOptions = { poll: '100ms' };
+/** The outbox of the demo: its embedded database tells no relay of new rows, so that they are looked for often. */
+export const OUTBOX = { poll: '100ms' } as const satisfies OutboxOptions;
 
 /** The shop without its inventory, of which there are two. */
 @Module({ imports: [PlacementModule, CheckoutModule, PaymentsModule, NotificationsModule, MailModule] })
@@ -19,7 +19,6 @@ export class ShopModule {
    * @param ordered whether the inventory handles the orders of each customer one after the other
    */
   static with(options: MillraceOptions, ordered: boolean): DynamicModule {
-    const root = MillraceModule.forRoot({ outbox: OUTBOX, ...options });
-    return { module: ShopModule, imports: [root, ordered ? OrderedInventoryModule : InventoryModule] };
+    return { module: ShopModule, imports: [MillraceModule.forRoot(options), ordered ? OrderedInventoryModule : InventoryModule] };
   }
 }

@@ -75,7 +75,7 @@ describe('the effects of the handlers', () => {
     await cancel(france);
     await place(ORDER);
     const { revenue, units, moved } = Totals.of([ORDER, france, france, ORDER]);
-    expect(await readEffects(database)).toEqual({ revenue, units, moved, placed: new Set(), mails: new Map(), charged: new Map() });
+    expect(await readEffects(database)).toMatchObject({ revenue, units, moved });
   });
 
   test('by the ordered inventory show which customers were handled out of order, in each topic', async () => {
@@ -125,7 +125,8 @@ describe('the effects of the handlers', () => {
   });
 
   test('hold an invoice once, by whichever request placed it', async () => {
-    const place = (invoice: string, requestId: string): Promise<PlaceResult> => checkout.place({ ...content(ORDER), invoice }, { requestId, headers: {} });
+    const place = (invoice: string, requestId: string): Promise<PlaceResult> =>
+      checkout.place({ ...content(ORDER), invoice }, { requestId, headers: {} });
     const cashier = { charge: () => Promise.resolve() } as unknown as Cashier;
     const outbox = new Outbox({ source: databaseSource(database) });
     const checkout = new Checkout(cashier, database, outbox);

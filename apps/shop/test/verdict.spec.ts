@@ -61,7 +61,8 @@ describe('the verdict', () => {
   test('finds nothing when the effects are those of the orders without the poison ones', () => {
     const { problems, expected, mails } = verdict();
     expect(problems).toEqual([]);
-    expect({ revenue: expected.revenue, units: expected.units, mails }).toEqual({ revenue: 5_225n, units: 3n, mails: { sent: 2, expected: 2, again: 0, problems: [] } });
+    expect({ revenue: expected.revenue, units: expected.units }).toEqual({ revenue: 5_225n, units: 3n });
+    expect(mails).toEqual({ sent: 2, expected: 2, again: 0, problems: [] });
   });
 
   test('adds the charges up, those of poison orders too, and finds an order that could not be placed', () => {

@@ -71,13 +71,10 @@ export class Demo {
     terminal.say(pool ? `starting the shop, ${processes}` : 'starting the shop');
     if (pool) startWorkers(pool, settings, options.workers ?? 0);
     const shop = await ShopProcess.start(settings, pool ? 'none' : 'all', cleanup);
-    return {
-      replay: new Replay(plan.batches, shop.placement),
-      observer: new Observer({ outbox: shop.outbox, inspector: shop.inspector, jobs: shop.jobs, database: surroundings.database }),
-      database: surroundings.database,
-      terminal,
-      pool,
-    };
+    const { placement, outbox, inspector, jobs } = shop;
+    const { database } = surroundings;
+    const observer = new Observer({ outbox, inspector, jobs, database });
+    return { replay: new Replay(plan.batches, placement), observer, database, terminal, pool };
   }
 
   #conductor(stage: Stage, toDo: WorkToDo): Conductor {

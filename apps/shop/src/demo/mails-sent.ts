@@ -8,8 +8,8 @@ export interface MailsSent {
   /** Orders that must have one. */
   readonly expected: number;
   /**
-   * Sent once more by another process. A process that is killed between the mail and the record that it was sent leaves the mail to
-   * be sent again: so far, and no further, does `once` go.
+   * Sent once more by another process. One that is killed between the mail and the record that it was sent leaves the mail to be
+   * sent again: so far, and no further, does `once` go.
    */
   readonly again: number;
   /** Everything that is not as it must be. */

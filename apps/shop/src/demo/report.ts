@@ -46,8 +46,8 @@ export interface Report {
   /** `completed` counts the orders that have a mail, by the database: the queue keeps its latest completed jobs alone. */
   readonly jobs: Readonly<Record<string, { completed: number; failed: number }>>;
   /**
-   * Invoices were placed by calls, and orders charged by calls: the sum of the charges, exact, three decimals; invoices that could
-   * not be placed; charges beyond the first of an order. Cancellations are not charged.
+   * Invoices were placed by calls, and orders charged by calls: the sum of the charges, exact, three decimals; invoices that
+   * could not be placed; charges beyond the first of an order. Cancellations are not charged.
    */
   readonly calls: { charged: string; failed: number; duplicates: number };
   /** With `--ordered` alone: messages whose order was looked at, and customers who had one handled after a later one. */

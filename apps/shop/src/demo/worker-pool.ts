@@ -78,7 +78,8 @@ export class WorkerPool {
   #victims(): WorkerProcess[] {
     const kinds = new Set(this.#struck.values());
     const isEachStruck = PROCESS_KINDS.every((kind) => kinds.has(kind));
-    return [...this.#workers].filter(({ ready, name, kind }) => ready && !this.#struck.has(name) && (isEachStruck || !kinds.has(kind)));
+    const left = [...this.#workers].filter(({ ready, name }) => ready && !this.#struck.has(name));
+    return isEachStruck ? left : left.filter(({ kind }) => !kinds.has(kind));
   }
 
   #hear(worker: WorkerProcess, message: WorkerMessage): void {
