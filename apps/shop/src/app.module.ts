@@ -8,7 +8,7 @@ import { ShopModule } from './shop.module.js';
 const TABLES_LOCK = 7_301_955;
 
 /** The shop as a host runs it (`MILLRACE_APP`): configured by the environment alone, on tables that it makes itself. */
-@Module({ imports: [MillraceModule.forRoot(), ShopModule, InventoryModule] })
+@Module({ imports: [MillraceModule.forRoot({ outbox: true }), ShopModule, InventoryModule] })
 export class AppModule implements OnModuleInit {
   readonly #database: SqlDatabase;
 

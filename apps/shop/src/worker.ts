@@ -1,6 +1,6 @@
 import { listen } from '@millrace/core';
 import { runWorker } from '@millrace/nestjs';
-import { ShopModule } from './shop.module.js';
+import { OUTBOX, ShopModule } from './shop.module.js';
 import { StderrLogger } from './stderr-logger.js';
 import { ORDERED, type WorkerMessage } from './worker-message.js';
 
@@ -9,7 +9,8 @@ process.once('disconnect', () => process.exit(1));
 if (!process.connected) process.exit(1);
 
 listen('reclaimed', ({ group, queue, count }) => tell({ kind: 'reclaimed', from: group ?? queue ?? 'an unnamed group', count }));
-await runWorker(ShopModule.with({}, process.env[ORDERED] !== undefined), { health: false, logger: new StderrLogger() });
+const shop = ShopModule.with({ outbox: OUTBOX }, process.env[ORDERED] !== undefined);
+await runWorker(shop, { health: false, logger: new StderrLogger() });
 tell({ kind: 'ready' });
 
 function tell(message: WorkerMessage): void {

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { DeliveryContext, JobContext, SqlTransaction } from '@millrace/nestjs';
-import { connectDatabase, findDatabase, type RunningDatabase, type SqlDatabase } from '@millrace/outbox';
+import { type DeliveryContext, Outbox, type SqlTransaction } from '@millrace/nestjs';
+import { connectDatabase, databaseSource, findDatabase, type RunningDatabase, type SqlDatabase } from '@millrace/outbox';
+import type { Cashier } from '../src/checkout/cashier.js';
+import { Checkout } from '../src/checkout/checkout.js';
+import type { PlaceResult } from '../src/contracts/checkout-api.js';
 import type { Invoice } from '../src/contracts/invoice.js';
 import type { ChargeResult } from '../src/contracts/payments-api.js';
 import { createTables } from '../src/database/tables.js';
@@ -8,6 +11,7 @@ import { countMails, readEffects } from '../src/demo/effects.js';
 import { readOrderKept } from '../src/demo/order-kept.js';
 import { Inventory } from '../src/inventory/inventory.js';
 import { OrderedInventory } from '../src/inventory/ordered-inventory.js';
+import { Archive } from '../src/mail/archive.js';
 import { Mailer } from '../src/mail/mailer.js';
 import type { Order } from '../src/orders/order.js';
 import { Payments } from '../src/payments/payments.js';
@@ -60,7 +64,7 @@ describe('the effects of the handlers', () => {
   test('start from nothing, and making the tables again changes nothing', async () => {
     await createTables(database);
     await createTables(database);
-    const none = { moved: new Map(), mails: new Map(), charged: new Map() };
+    const none = { moved: new Map(), placed: new Set(), mails: new Map(), charged: new Map() };
     expect(await readEffects(database)).toEqual({ revenue: 0n, units: 0n, ...none });
   });
 
@@ -71,7 +75,7 @@ describe('the effects of the handlers', () => {
     await cancel(france);
     await place(ORDER);
     const { revenue, units, moved } = Totals.of([ORDER, france, france, ORDER]);
-    expect(await readEffects(database)).toEqual({ revenue, units, moved, mails: new Map(), charged: new Map() });
+    expect(await readEffects(database)).toMatchObject({ revenue, units, moved });
   });
 
   test('by the ordered inventory show which customers were handled out of order, in each topic', async () => {
@@ -109,13 +113,30 @@ describe('the effects of the handlers', () => {
     expect((await readEffects(database)).charged.get('1')).toEqual({ charges: 1, amount: 12_500n });
   });
 
-  test('show a mail that was sent twice', async () => {
-    const send = (invoice: string): Promise<void> =>
-      database.transaction((transaction) => new Mailer().send({ invoice, customerId: null }, { transaction } as JobContext));
+  test('show a mail that was sent twice, and by which processes', async () => {
+    const once = <T>(_: string, run: () => T | Promise<T>): Promise<T> => Promise.resolve(run());
+    const mailer = new Mailer(database, new Archive());
+    const send = (invoice: string): Promise<void> => mailer.send({ invoice, customerId: null }, { attempt: 1, once });
     await send('1');
     await send('2');
     await send('1');
-    expect((await readEffects(database)).mails).toEqual(new Map([['1', 2], ['2', 1]]));
-    expect(await countMails(database)).toBe(3);
+    expect((await readEffects(database)).mails).toEqual(new Map([['1', [process.pid, process.pid]], ['2', [process.pid]]]));
+    expect(await countMails(database)).toBe(2);
+  });
+
+  test('hold an invoice once, by whichever request placed it', async () => {
+    const place = (invoice: string, requestId: string): Promise<PlaceResult> =>
+      checkout.place({ ...content(ORDER), invoice }, { requestId, headers: {} });
+    const cashier = { charge: () => Promise.resolve() } as unknown as Cashier;
+    const outbox = new Outbox({ source: databaseSource(database) });
+    const checkout = new Checkout(cashier, database, outbox);
+    await outbox.prepare();
+    expect(await place('1', 'first')).toEqual({ duplicate: false });
+    expect(await place('1', 'second')).toEqual({ duplicate: true });
+    // Its process was killed before it had answered.
+    expect(await place('1', 'first')).toEqual({ duplicate: false });
+    expect(await place('C2', 'third')).toEqual({ duplicate: false });
+    expect((await readEffects(database)).placed).toEqual(new Set(['1', 'C2']));
+    expect(await outbox.counts()).toMatchObject({ pending: 2 });
   });
 });

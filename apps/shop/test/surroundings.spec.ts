@@ -1,17 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { connectDatabase } from '@millrace/outbox';
 import { connectServer } from '@millrace/redis';
-import { startTestRedis, type TestRedis } from '@millrace/testing';
+import { hasPostgres, startTestPostgres, startTestRedis, type TestRedis, type TestSqlServer } from '@millrace/testing';
 import { Cleanup } from '../src/demo/cleanup.js';
 import { findSurroundings } from '../src/demo/surroundings.js';
 import { Terminal } from '../src/demo/terminal.js';
 
-/** The URL of a real PostgreSQL; without one the embedded database stands for it. */
-const POSTGRES = process.env['MILLRACE_TEST_DATABASE_URL'];
-
 let redis: TestRedis;
-beforeAll(async () => void (redis = await startTestRedis()));
-afterAll(() => redis.stop());
+let postgres: TestSqlServer | undefined;
+beforeAll(async () => {
+  redis = await startTestRedis();
+  if (hasPostgres()) postgres = await startTestPostgres('fsync=off');
+});
+afterAll(() => Promise.all([redis.stop(), postgres?.stop()]));
 
 function cleanup(): Cleanup {
   return new Cleanup((what, error) => {
@@ -33,7 +34,7 @@ describe('the surroundings of a run', () => {
     const connections = await connectServer({ url: redis.url });
     const { control } = connections;
     const ours = cleanup();
-    const env = { REDIS_URL: redis.url, ...(POSTGRES ? { DATABASE_URL: POSTGRES } : {}) };
+    const env = { REDIS_URL: redis.url, ...(postgres && { DATABASE_URL: postgres.url }) };
     const one = await findSurroundings({ env, cleanup: ours, terminal });
     const keys = Array.from({ length: 1_200 }, (_, index) => [`${one.prefix}:{t:${index}}:log`, `{${one.prefix}}:emails:${index}`]).flat();
     for (const key of [...keys, `${one.prefix}x:mine`, 'millrace:{t:0}:log']) await control.call('SET', key, 'x');
@@ -43,18 +44,17 @@ describe('the surroundings of a run', () => {
     connections.close();
   });
 
-  const where = POSTGRES ? 'PostgreSQL' : 'a PostgreSQL (MILLRACE_TEST_DATABASE_URL names none: not tested)';
-  test(`have a schema of their own in ${where}, and leave nothing there`, async () => {
-    if (!POSTGRES) return console.warn('MILLRACE_TEST_DATABASE_URL is not set: schemas in PostgreSQL were not tested.');
+  (hasPostgres() ? test : test.skip)('have a schema of their own in PostgreSQL, and leave nothing there', async () => {
+    const url = postgres!.url;
     const [first, second] = [cleanup(), cleanup()];
-    const env = { REDIS_URL: redis.url, DATABASE_URL: POSTGRES };
+    const env = { REDIS_URL: redis.url, DATABASE_URL: url };
     const one = await findSurroundings({ env, cleanup: first, terminal });
     const other = await findSurroundings({ env, cleanup: second, terminal });
-    await one.database.query("INSERT INTO mail (invoice, recipient) VALUES ('1', 'x')");
-    expect((await other.database.query('SELECT * FROM mail')).rows).toEqual([]);
-    expect(await schemas(POSTGRES)).toEqual(expect.arrayContaining([one.prefix, other.prefix]));
+    await one.database.query("INSERT INTO orders (invoice, request) VALUES ('1', 'x')");
+    expect((await other.database.query('SELECT * FROM orders')).rows).toEqual([]);
+    expect(await schemas(url)).toEqual(expect.arrayContaining([one.prefix, other.prefix]));
     await Promise.all([first.run(), second.run()]);
-    const left = await schemas(POSTGRES);
+    const left = await schemas(url);
     expect(left.filter((name) => [one.prefix, other.prefix].includes(name))).toEqual([]);
   });
 });

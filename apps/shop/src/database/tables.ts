@@ -10,6 +10,12 @@ const TABLES = [
     units bigint NOT NULL,
     revenue numeric(30, 3) NOT NULL
   )`,
+  // With the request that placed it: one that is executed again after a kill finds itself.
+  `CREATE TABLE IF NOT EXISTS orders (
+    invoice text PRIMARY KEY,
+    request text NOT NULL,
+    placed_at timestamptz NOT NULL DEFAULT now()
+  )`,
   // A charge is made once for an invoice.
   `CREATE TABLE IF NOT EXISTS charges (
     invoice text PRIMARY KEY,
@@ -22,6 +28,7 @@ const TABLES = [
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     invoice text NOT NULL,
     recipient text NOT NULL,
+    process integer NOT NULL,
     sent_at timestamptz NOT NULL DEFAULT now()
   )`,
   // The order in which the ordered inventory handled messages is that of the ids.

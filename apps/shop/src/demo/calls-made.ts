@@ -9,7 +9,7 @@ export interface CallsMade {
   readonly charged: bigint;
   /** The revenue of the orders, poison ones included, without the cancellations: no handler has to do with charges. */
   readonly expected: bigint;
-  /** Orders that could not be charged, in spite of repeated calls. */
+  /** Orders and cancellations that could not be placed, in spite of repeated calls. */
   readonly failed: number;
   /** Charges beyond the first of an invoice. */
   readonly duplicates: number;
@@ -20,7 +20,7 @@ export interface CallsMade {
 export interface CallsParts {
   readonly orders: Iterable<Order>;
   readonly charged: Effects['charged'];
-  /** Invoice -> why it was not charged. */
+  /** Invoice -> why it was not placed. */
   readonly failures: ReadonlyMap<string, string>;
 }
 
@@ -39,7 +39,7 @@ export function callsMade({ orders, charged, failures }: CallsParts): CallsMade 
 
 function problemsOfFailures(failures: CallsParts['failures']): string[] {
   const [first] = failures.values();
-  return first === undefined ? [] : [`${failures.size} orders could not be charged: ${few([...failures.keys()])}; the first one: ${first}`];
+  return first === undefined ? [] : [`${failures.size} invoices could not be placed: ${few([...failures.keys()])}; the first one: ${first}`];
 }
 
 function problemsOfCharges(charged: Effects['charged'], due: ReadonlyMap<string, bigint>): string[] {

@@ -5,10 +5,11 @@ import { Conductor } from './conductor.js';
 import { readEffects } from './effects.js';
 import { type Input, readInput } from './input.js';
 import { Killer } from './killer.js';
-import { type Observation, Observer, SERVICE } from './observer.js';
+import { type Observation, Observer } from './observer.js';
 import type { DemoOptions } from './options.js';
 import { readOrderKept } from './order-kept.js';
 import { planReplay, type ReplayPlan } from './replay-plan.js';
+import { NO_KILLS, PROCESS_KINDS } from './process-kind.js';
 import { Replay } from './replay.js';
 import { type Report, reportOf } from './report.js';
 import { ShopProcess, type ShopSettings, workerEnvironment } from './shop-process.js';
@@ -66,16 +67,14 @@ export class Demo {
     const settings = { surroundings, ordered: options.ordered };
     const pool = options.workers === undefined ? null : new WorkerPool(terminal);
     if (pool) cleanup.add('stop the workers', () => pool.stop());
-    terminal.say(pool ? `starting the shop, its ${options.workers} worker processes and one for payments` : 'starting the shop');
+    const processes = `its ${options.workers} worker processes, and one each for the checkout and the payments`;
+    terminal.say(pool ? `starting the shop, ${processes}` : 'starting the shop');
     if (pool) startWorkers(pool, settings, options.workers ?? 0);
     const shop = await ShopProcess.start(settings, pool ? 'none' : 'all', cleanup);
-    return {
-      replay: new Replay(plan.batches, shop.placement),
-      observer: new Observer(shop.inspector, shop.jobs, surroundings.database),
-      database: surroundings.database,
-      terminal,
-      pool,
-    };
+    const { placement, outbox, inspector, jobs } = shop;
+    const { database } = surroundings;
+    const observer = new Observer({ outbox, inspector, jobs, database });
+    return { replay: new Replay(plan.batches, placement), observer, database, terminal, pool };
   }
 
   #conductor(stage: Stage, toDo: WorkToDo): Conductor {
@@ -97,15 +96,13 @@ export class Demo {
     const effects = await readEffects(stage.database);
     const order = options.ordered ? await readOrderKept(stage.database) : undefined;
     const { published, duplicates, failures } = stage.replay;
-    const verdict = judge({ orders: input.orders, poison: plan.poison, effects, observation, failures, order });
-    const counted = { published, duplicates, kills: stage.pool?.kills ?? 0, seed: options.seed };
+    const killed = stage.pool?.killed ?? new Set();
+    const verdict = judge({ orders: input.orders, poison: plan.poison, effects, observation, failures, killed, order });
+    const counted = { published, duplicates, kills: stage.pool?.kills ?? NO_KILLS, seed: options.seed };
     const elapsedMs = Math.round(performance.now() - this.#startedAt);
     const report = reportOf({ input, effects, observation, verdict, order, ...counted, elapsedMs });
     terminal.endProgress();
-    const beside = {
-      mails: { sent: sum(effects.mails.values()), expected: verdict.mails },
-      charges: formatThousandths(verdict.calls.expected),
-    };
+    const beside = { mails: verdict.mails, charges: formatThousandths(verdict.calls.expected) };
     out.write(options.json ? json(report) : `\n${tableOf(report, beside)}\n\n`);
     for (const problem of verdict.problems) terminal.say(`not as it must be: ${problem}`);
     return report.ok;
@@ -116,11 +113,11 @@ export class Demo {
   }
 }
 
-/** Those that handle orders, and one that charges them. */
+/** Those that handle orders, and one for each service. */
 function startWorkers(pool: WorkerPool, settings: ShopSettings, count: number): void {
-  const handling = workerEnvironment(settings, 'handlers');
-  for (let number = 1; number <= count; number += 1) pool.start({ name: `worker ${number}`, env: handling });
-  pool.start({ name: SERVICE, env: workerEnvironment(settings, 'payments') });
+  const workers = Array.from({ length: count }, (_, index) => ({ kind: 'worker', name: `worker ${index + 1}` }) as const);
+  const services = PROCESS_KINDS.filter((kind) => kind !== 'worker').map((kind) => ({ kind, name: kind }));
+  for (const plan of [...workers, ...services]) pool.start({ ...plan, env: workerEnvironment(settings, plan.kind) });
 }
 
 /** Inventory gets every message, notifications the orders alone; poison ones get no mail. */
@@ -130,8 +127,4 @@ function workOf({ orders, placed }: Input, { poison }: ReplayPlan): WorkToDo {
 
 function json(report: Report): string {
   return `${JSON.stringify(report, null, 2)}\n`;
-}
-
-function sum(numbers: Iterable<number>): number {
-  return [...numbers].reduce((total, number) => total + number, 0);
 }

@@ -33,8 +33,9 @@ const MAX_SEED = 2 ** 32 - 1;
 const NARROWEST = 20;
 
 const HELP = `
-Replays orders through calls, topics and queues: each is charged by a call of the service payments, then published, and handled
-by two groups. A cancellation is not charged.
+Replays orders through calls, topics and queues: each is placed by a call of the service checkout. That has it charged by a call of
+the service payments, and stores its row and its message in one SQL transaction; a relay publishes the message, and two groups
+handle it. A cancellation is not charged.
 The group inventory moves stock and revenue in SQL; the group notifications has a mail sent through the queue emails.
 At the end the totals of the payments and the handlers stand beside those of the files.
 
@@ -92,9 +93,9 @@ function demoOptions(): Option[] {
     new Option('--once', 'end when all is handled'),
     new Option('--json', 'write one JSON document to stdout and nothing else; implies --once'),
     new Option('--ordered', 'handle the orders of each customer one after the other, and check that'),
-    new Option('--workers <n>', 'run the handlers in n worker processes, and payments in one more (default: all in this one)').argParser(whole(1, 16)),
-    new Option('--kill <n>', 'kill -9 that many processes, payments too, at random moments and start them again').argParser(whole(0, 1_000)).default(0),
-    new Option('--duplicates <percent>', 'publish that share again with the same idempotency key').argParser(percent).default(0),
+    new Option('--workers <n>', 'run the handlers in n worker processes, the checkout and payments in one more each (default: all in this one)').argParser(whole(1, 16)),
+    new Option('--kill <n>', 'kill -9 that many processes, of each kind, at random moments and start them again').argParser(whole(0, 1_000)).default(0),
+    new Option('--duplicates <percent>', 'place that share again, by another request').argParser(percent).default(0),
     new Option('--poison <n>', 'orders whose handlers always fail, so that they end in the dead letters').argParser(whole(0, 100_000)).default(0),
     new Option('--seed <n>', 'makes everything random come out the same')
       .argParser(whole(0, MAX_SEED))

@@ -1,22 +1,21 @@
 import { asError } from '@millrace/core';
 import { isCancellation } from '../orders/order.js';
-import { NotChargedError } from '../placement/cashier.js';
-import type { OrderPlacement } from '../placement/order-placement.js';
+import { NotPlacedError, type OrderPlacement } from '../placement/order-placement.js';
 import { poisonHeaders } from '../placement/poison.js';
 import type { Batch, Placement } from './replay-plan.js';
 
 /** The state of a replay at one moment. */
 export type ReplayState = Readonly<Pick<Replay, 'placed' | 'published' | 'deliveries' | 'duplicates' | 'remaining'>>;
 
-/** Publishes the batches of a plan, one after the other, and counts the answers. */
+/** Places the batches of a plan, one after the other, and counts the answers. */
 export class Replay {
-  /** Orders that were stored. */
+  /** Orders that were placed. */
   placed = 0;
-  /** Cancellations that were stored. */
+  /** Cancellations that were placed. */
   cancelled = 0;
-  /** Publishes that were answered as duplicates. */
+  /** Requests that were answered as duplicates. */
   duplicates = 0;
-  /** Invoice -> why it was not charged, and so not published. */
+  /** Invoice -> why it was not placed. */
   readonly failures = new Map<string, string>();
   readonly #batches: readonly Batch[];
   readonly #placement: OrderPlacement;
@@ -31,7 +30,7 @@ export class Replay {
     return this.placed + this.cancelled;
   }
 
-  /** The deliveries of the stored messages: inventory gets every message, notifications the orders alone. */
+  /** The deliveries of their messages: inventory gets every message, notifications the orders alone. */
   get deliveries(): number {
     return this.published + this.placed;
   }
@@ -52,7 +51,7 @@ export class Replay {
     this.#next += 1;
   }
 
-  /** @throws what publishing throws; an order that cannot be charged is noted among the failures */
+  /** An invoice that cannot be placed is noted among the failures. */
   async place({ order, poison }: Placement): Promise<void> {
     try {
       const { duplicate } = await this.#placement.place(order, poison ? poisonHeaders : {});
@@ -60,7 +59,7 @@ export class Replay {
       else if (isCancellation(order)) this.cancelled += 1;
       else this.placed += 1;
     } catch (thrown) {
-      if (!(thrown instanceof NotChargedError)) throw thrown;
+      if (!(thrown instanceof NotPlacedError)) throw thrown;
       this.failures.set(thrown.invoice, asError(thrown.cause).message);
     }
   }

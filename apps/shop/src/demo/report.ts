@@ -2,6 +2,7 @@ import { formatThousandths } from '../orders/money.js';
 import type { Effects } from './effects.js';
 import type { Input } from './input.js';
 import { type Observation, QUEUE } from './observer.js';
+import type { KillCounts } from './process-kind.js';
 import type { OrderKept } from './order-kept.js';
 import type { Verdict } from './verdict.js';
 
@@ -14,7 +15,7 @@ export interface ReportParts {
   readonly order?: OrderKept | undefined;
   readonly published: number;
   readonly duplicates: number;
-  readonly kills: number;
+  readonly kills: KillCounts;
   readonly seed: number;
   readonly elapsedMs: number;
 }
@@ -45,13 +46,17 @@ export interface Report {
   /** `completed` counts the orders that have a mail, by the database: the queue keeps its latest completed jobs alone. */
   readonly jobs: Readonly<Record<string, { completed: number; failed: number }>>;
   /**
-   * The orders were charged by calls: the sum of the charges, exact, three decimals; orders that could not be charged; charges
-   * beyond the first of an order. Cancellations are not charged.
+   * Invoices were placed by calls, and orders charged by calls: the sum of the charges, exact, three decimals; invoices that
+   * could not be placed; charges beyond the first of an order. Cancellations are not charged.
    */
   readonly calls: { charged: string; failed: number; duplicates: number };
   /** With `--ordered` alone: messages whose order was looked at, and customers who had one handled after a later one. */
   readonly order?: { messages: number; disordered: number };
+  /** Mails that were sent, and those of them that were sent again, since their process was killed before it had recorded them. */
+  readonly mails: { sent: number; again: number };
   readonly kills: number;
+  /** The kills by the kind of the process. */
+  readonly killed: KillCounts;
   readonly seed: number;
   readonly elapsedMs: number;
 }
@@ -72,7 +77,9 @@ export function reportOf(parts: ReportParts): Report {
     jobs: { [QUEUE]: { completed: effects.mails.size, failed: observation.jobs.failed } },
     calls: { charged: formatThousandths(calls.charged), failed: calls.failed, duplicates: calls.duplicates },
     ...(order && { order: { messages: order.messages, disordered: order.disordered.length } }),
-    kills,
+    mails: { sent: verdict.mails.sent, again: verdict.mails.again },
+    kills: Object.values(kills).reduce((total, count) => total + count, 0),
+    killed: kills,
     seed,
     elapsedMs,
   };

@@ -1,12 +1,13 @@
-import { Inspector, JobQueue, type MillraceOptions } from '@millrace/nestjs';
+import { Inspector, JobQueue, type MillraceOptions, Outbox } from '@millrace/nestjs';
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { OrderPlacement } from '../placement/order-placement.js';
-import { ShopModule } from '../shop.module.js';
+import { OUTBOX, ShopModule } from '../shop.module.js';
 import { StderrLogger } from '../stderr-logger.js';
 import { ORDERED } from '../worker-message.js';
 import type { Cleanup } from './cleanup.js';
-import { GROUPS, QUEUE, SERVICE } from './observer.js';
+import { GROUPS, QUEUE } from './observer.js';
+import type { ProcessKind } from './process-kind.js';
 import type { Surroundings } from './surroundings.js';
 
 /** How long the handlers of a vanished process keep their messages: short, so that a demo shows the recovery. */
@@ -14,13 +15,12 @@ const LEASE = '3s';
 /** How long handlers at work may take at the end; the demo waits a little longer for its workers. */
 const SHUTDOWN_TIMEOUT = '8s';
 
-/** The part of the shop that a worker process runs, as its variables. */
-const PARTS = {
-  handlers: { MILLRACE_GROUPS: Object.keys(GROUPS).join(), MILLRACE_QUEUES: QUEUE },
-  payments: { MILLRACE_SERVICES: SERVICE },
-} as const;
-
-export type ShopPart = keyof typeof PARTS;
+/** The part of the shop that a process of a kind runs, as its variables. Workers publish what the checkout stored. */
+const PARTS: Readonly<Record<ProcessKind, NodeJS.ProcessEnv>> = {
+  worker: { MILLRACE_GROUPS: Object.keys(GROUPS).join(), MILLRACE_QUEUES: QUEUE, MILLRACE_OUTBOX: '1' },
+  checkout: { MILLRACE_SERVICES: 'checkout', MILLRACE_OUTBOX: '0' },
+  payments: { MILLRACE_SERVICES: 'payments', MILLRACE_OUTBOX: '0' },
+};
 
 export interface ShopSettings {
   readonly surroundings: Surroundings;
@@ -39,7 +39,8 @@ export class ShopProcess {
   static async start({ surroundings, ordered }: ShopSettings, handlers: 'all' | 'none', cleanup: Cleanup): Promise<ShopProcess> {
     const { redis, databaseUrl, prefix } = surroundings;
     const times = { lease: LEASE, shutdownTimeout: SHUTDOWN_TIMEOUT } as const;
-    const options: MillraceOptions = { redis: redis.option, database: databaseUrl, prefix, handlers, ...times };
+    const outbox = { ...OUTBOX, relay: handlers === 'all' };
+    const options: MillraceOptions = { redis: redis.option, database: databaseUrl, prefix, handlers, outbox, ...times };
     const context = await NestFactory.createApplicationContext(ShopModule.with(options, ordered), {
       logger: new StderrLogger(),
       abortOnError: false,
@@ -56,13 +57,17 @@ export class ShopProcess {
     return this.#context.get(Inspector, { strict: false });
   }
 
+  get outbox(): Outbox {
+    return this.#context.get(Outbox, { strict: false });
+  }
+
   get jobs(): JobQueue {
     return this.#context.get(JobQueue, { strict: false });
   }
 }
 
-/** The environment of a worker process that runs a part of the shop, with no other variable of Millrace or Redis. */
-export function workerEnvironment({ surroundings, ordered }: ShopSettings, part: ShopPart): NodeJS.ProcessEnv {
+/** The environment of a process of a kind, with no other variable of Millrace or Redis. */
+export function workerEnvironment({ surroundings, ordered }: ShopSettings, kind: ProcessKind): NodeJS.ProcessEnv {
   const { redis, databaseUrl, prefix } = surroundings;
   const inherited = Object.entries(process.env).filter(([name]) => !/^(MILLRACE|REDIS)_/.test(name) && name !== ORDERED);
   return {
@@ -72,7 +77,7 @@ export function workerEnvironment({ surroundings, ordered }: ShopSettings, part:
     MILLRACE_PREFIX: prefix,
     MILLRACE_LEASE: LEASE,
     MILLRACE_SHUTDOWN_TIMEOUT: SHUTDOWN_TIMEOUT,
-    ...PARTS[part],
+    ...PARTS[kind],
     ...(ordered ? { [ORDERED]: 'yes' } : {}),
   };
 }

@@ -1,4 +1,5 @@
 import { counted } from './counted.js';
+import { PROCESS_KINDS } from './process-kind.js';
 import type { GroupFigures, Report } from './report.js';
 
 const FIGURES: readonly (readonly [name: string, figure: keyof GroupFigures])[] = [
@@ -12,19 +13,20 @@ const FIGURES: readonly (readonly [name: string, figure: keyof GroupFigures])[] 
 
 /** Figures that the report of `--json` does not have. */
 export interface BesideReport {
-  readonly mails: { readonly sent: number; readonly expected: number };
+  readonly mails: { readonly expected: number };
   /** The sum of the charges that must be there, as the report gives it. */
   readonly charges: string;
 }
 
 /** The report for people: the effects of the handlers beside the totals of the files. It fits 60 columns. */
 export function tableOf(report: Report, { mails, charges }: BesideReport): string {
+  const once = report.mails.sent - report.mails.again;
   const totals = columns([
     ['', 'by the handlers', 'from the files', ''],
     ['revenue', report.revenue, report.expected.revenue, same(report.revenue, report.expected.revenue)],
     ['units', `${report.units}`, `${report.expected.units}`, same(report.units, report.expected.units)],
     ['charged', report.calls.charged, charges, same(report.calls.charged, charges)],
-    ['mails', `${mails.sent}`, `${mails.expected}`, same(mails.sent, mails.expected)],
+    ['mails', `${once}`, `${mails.expected}`, same(once, mails.expected)],
   ]);
   const groups = columns([
     ['group', ...Object.keys(report.groups)],
@@ -36,9 +38,11 @@ export function tableOf(report: Report, { mails, charges }: BesideReport): strin
   ]);
   const last = [
     ...orderIn(report),
-    `${counted(report.calls.failed, 'order')} not charged, ${report.calls.duplicates} charged twice`,
+    `${counted(report.calls.failed, 'invoice')} not placed, ${counted(report.calls.duplicates, 'order')} charged twice`,
+    ...(report.mails.again > 0 ? [`${counted(report.mails.again, 'mail')} sent again, after kills before the record`] : []),
     `${report.published} published, ${report.duplicates} more answered as duplicates`,
-    `${counted(report.kills, 'worker')} killed, seed ${report.seed}, ${(report.elapsedMs / 1_000).toFixed(1)} s`,
+    `killed: ${PROCESS_KINDS.map((kind) => `${kind} ${report.killed[kind]}`).join(', ')}`,
+    `seed ${report.seed}, ${(report.elapsedMs / 1_000).toFixed(1)} s`,
   ];
   return [totals, groups, queues, last.join('\n')].join('\n\n');
 }

@@ -4,6 +4,7 @@ import { isCancellation, type Order } from '../orders/order.js';
 import { Totals } from '../totals/totals.js';
 import { type CallsMade, callsMade } from './calls-made.js';
 import type { Effects } from './effects.js';
+import { type MailsSent, mailsSent } from './mails-sent.js';
 import type { Observation } from './observer.js';
 import type { OrderKept } from './order-kept.js';
 
@@ -13,8 +14,10 @@ export interface VerdictParts {
   readonly poison: ReadonlySet<string>;
   readonly effects: Effects;
   readonly observation: Observation;
-  /** Invoice -> why it could not be charged. */
+  /** Invoice -> why it could not be placed. */
   readonly failures: ReadonlyMap<string, string>;
+  /** The ids of the processes that were killed. */
+  readonly killed: ReadonlySet<number>;
   /** Present in a run with an order. */
   readonly order?: OrderKept | undefined;
 }
@@ -22,29 +25,32 @@ export interface VerdictParts {
 export interface Verdict {
   /** The totals of the orders without the poison ones. */
   readonly expected: Totals;
-  /** Orders that must have a mail. */
-  readonly mails: number;
+  readonly mails: MailsSent;
   readonly calls: CallsMade;
   /** Everything that is not as it must be; none when all is well. */
   readonly problems: readonly string[];
 }
 
-/** Compares the effects of the handlers and of the payments with the orders. */
-export function judge({ orders, poison, effects, observation, failures, order }: VerdictParts): Verdict {
+/** Compares the effects of the checkout, the handlers and the payments with the orders. */
+export function judge({ orders, poison, effects, observation, failures, killed, order }: VerdictParts): Verdict {
   const all = [...orders];
   const good = all.filter((order) => !poison.has(order.invoice));
   const expected = Totals.of(good);
-  const confirmed = new Set(good.filter((order) => !isCancellation(order)).map((order) => order.invoice));
+  const invoices = new Set(all.map(({ invoice }) => invoice));
+  const due = new Set(good.filter((order) => !isCancellation(order)).map(({ invoice }) => invoice));
   const calls = callsMade({ orders: all, charged: effects.charged, failures });
+  const mails = mailsSent({ mails: effects.mails, due, killed });
   const problems = [
     ...calls.problems,
     ...problemsOfTotals(effects, expected),
     ...problemsOfStock(effects.moved, expected.moved),
-    ...problemsOfMails(effects.mails, confirmed),
-    ...problemsOfGroups(observation, poison.size),
+    ...mails.problems,
+    ...problemsOfPlacing(effects.placed, invoices),
+    ...problemsOfOutbox(observation),
+    ...problemsOfGroups(observation, { inventory: all.length, notifications: due.size + poison.size, poison: poison.size }),
     ...(order ? problemsOfOrder(order, good.length) : []),
   ];
-  return { expected, mails: confirmed.size, calls, problems };
+  return { expected, mails, calls, problems };
 }
 
 function problemsOfTotals(effects: Effects, expected: Totals): string[] {
@@ -62,22 +68,32 @@ function problemsOfStock(moved: Effects['moved'], expected: Totals['moved']): st
   return some(wrong, 'stock codes were not moved by what was ordered');
 }
 
-function problemsOfMails(mails: Effects['mails'], confirmed: ReadonlySet<string>): string[] {
-  const missing = [...confirmed].filter((invoice) => !mails.has(invoice));
-  const twice = [...mails].filter(([, count]) => count > 1).map(([invoice]) => invoice);
-  const unasked = [...mails.keys()].filter((invoice) => !confirmed.has(invoice));
+function problemsOfPlacing(placed: Effects['placed'], invoices: ReadonlySet<string>): string[] {
   return [
-    ...some(missing, 'orders have no mail'),
-    ...some(twice, 'orders have more than one mail'),
-    ...some(unasked, 'invoices have a mail that must not have one'),
+    ...some([...invoices].filter((invoice) => !placed.has(invoice)), 'invoices were not placed'),
+    ...some([...placed].filter((invoice) => !invoices.has(invoice)), 'invoices were placed that nobody ordered'),
   ];
 }
 
-function problemsOfGroups({ groups, jobs }: Observation, poison: number): string[] {
+function problemsOfOutbox({ outbox }: Observation): string[] {
+  return [
+    ...(outbox.waiting === 0 ? [] : [`${outbox.waiting} messages wait in the outbox`]),
+    ...(outbox.dead === 0 ? [] : [`${outbox.dead} messages of the outbox could not be published`]),
+  ];
+}
+
+/** The messages that each group must have got, and those of them that nobody could handle. */
+interface GroupsDue extends Readonly<Record<string, number>> {
+  readonly poison: number;
+}
+
+function problemsOfGroups({ groups, jobs }: Observation, due: GroupsDue): string[] {
   const problems = Object.entries(groups).flatMap(([group, state]) => {
     if (!state) return [`group ${group} never subscribed`];
-    const { lag, pending, retrying, deadLettered } = state;
+    const { lag, pending, retrying, handled, deadLettered } = state;
+    const [messages, { poison }] = [handled + deadLettered + lag, due];
     return [
+      ...(messages === due[group] ? [] : [`group ${group} got ${messages} messages, not ${due[group]}`]),
       ...(lag === 0 ? [] : [`group ${group} has ${lag} messages to go, ${pending} of them in hand, ${retrying} waiting for a retry`]),
       ...(deadLettered === poison ? [] : [`group ${group} has ${deadLettered} dead letters, not ${poison}`]),
     ];

@@ -8,7 +8,7 @@ export interface WorkToDo {
 }
 
 export interface WorkDone {
-  /** Deliveries of the messages published so far. */
+  /** Deliveries of the messages stored so far. */
   readonly published: number;
   /** The deliveries that are handled or dead-lettered. */
   readonly settled: number;
@@ -18,18 +18,19 @@ export interface WorkDone {
   readonly idle: boolean;
 }
 
-/** @param replay before the observation: what is published meanwhile does not count as settled then */
+/** @param replay before the observation: what is placed meanwhile does not make it idle then */
 export function workDone(
-  { groups, jobs, mails }: Observation,
+  { outbox, groups, jobs, mails }: Observation,
   replay: Pick<ReplayState, 'placed' | 'published' | 'deliveries'>,
 ): WorkDone {
+  const states = Object.values(groups).filter((state) => state !== null);
   const inventory = groups['inventory']?.lag ?? replay.published;
   const notifications = groups['notifications']?.lag ?? replay.placed;
   return {
     published: replay.deliveries,
-    settled: Math.max(0, replay.deliveries - inventory - notifications),
+    settled: states.reduce((sum, state) => sum + state.handled + state.deadLettered, 0),
     mailed: mails,
-    idle: inventory === 0 && notifications === 0 && jobs.waiting + jobs.active + jobs.delayed === 0,
+    idle: outbox.waiting + inventory + notifications + jobs.waiting + jobs.active + jobs.delayed === 0,
   };
 }
 

@@ -1,6 +1,7 @@
 import { MillraceError } from '@millrace/core';
 import type { SeededRandom } from '../random/seeded-random.js';
 import type { WorkerMessage } from '../worker-message.js';
+import { type KillCounts, PROCESS_KINDS, type ProcessKind } from './process-kind.js';
 import { Recoveries } from './recoveries.js';
 import type { Terminal } from './terminal.js';
 import { type WorkerEnd, type WorkerPlan, WorkerProcess } from './worker-process.js';
@@ -8,13 +9,13 @@ import { type WorkerEnd, type WorkerPlan, WorkerProcess } from './worker-process
 /** Longer than handlers at work are given. */
 const STOP_MS = 10_000;
 
-/** Keeps worker processes running: one that is killed is started again. */
+/** Keeps the processes of the shop running: one that is killed is started again. */
 export class WorkerPool {
   readonly #terminal: Terminal;
   readonly #workers = new Set<WorkerProcess>();
   readonly #killed = new Set<WorkerProcess>();
-  /** Names of those that were killed in this round. */
-  readonly #struck = new Set<string>();
+  /** Those that were killed in this round, by their names. */
+  readonly #struck = new Map<string, ProcessKind>();
   readonly #recoveries: Recoveries;
   #stopping = false;
   #failure: MillraceError | null = null;
@@ -33,8 +34,15 @@ export class WorkerPool {
     this.#workers.add(worker);
   }
 
-  get kills(): number {
-    return this.#killed.size;
+  get kills(): KillCounts {
+    const killed = [...this.#killed];
+    const counts = PROCESS_KINDS.map((kind) => [kind, killed.filter((victim) => victim.kind === kind).length] as const);
+    return Object.fromEntries(counts) as Record<ProcessKind, number>;
+  }
+
+  /** The ids of the processes that were killed. */
+  get killed(): ReadonlySet<number> {
+    return new Set([...this.#killed].map(({ pid }) => pid));
   }
 
   /** Whether there is a process to kill. */
@@ -47,12 +55,15 @@ export class WorkerPool {
     if (this.#failure) throw this.#failure;
   }
 
-  /** kill -9 of any process that is at work; another one takes its place. None is killed again before all others were. */
+  /**
+   * kill -9 of any process that is at work; another one takes its place. None is killed again before all others were, and no
+   * second one of a kind before one of each kind.
+   */
   async killOne(random: SeededRandom): Promise<void> {
     const [victim] = random.sample(this.#victims(), 1);
     if (!victim) return;
     this.#killed.add(victim);
-    this.#struck.add(victim.name);
+    this.#struck.set(victim.name, victim.kind);
     if (this.#struck.size === this.#workers.size) this.#struck.clear();
     await victim.kill();
     this.#terminal.say(`killed ${victim.name} (process ${victim.pid}) with SIGKILL; starting it again`);
@@ -65,7 +76,10 @@ export class WorkerPool {
   }
 
   #victims(): WorkerProcess[] {
-    return [...this.#workers].filter(({ ready, name }) => ready && !this.#struck.has(name));
+    const kinds = new Set(this.#struck.values());
+    const isEachStruck = PROCESS_KINDS.every((kind) => kinds.has(kind));
+    const left = [...this.#workers].filter(({ ready, name }) => ready && !this.#struck.has(name));
+    return isEachStruck ? left : left.filter(({ kind }) => !kinds.has(kind));
   }
 
   #hear(worker: WorkerProcess, message: WorkerMessage): void {

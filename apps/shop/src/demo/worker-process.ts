@@ -3,11 +3,13 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { WorkerMessage } from '../worker-message.js';
+import type { ProcessKind } from './process-kind.js';
 
 const WORKER = fileURLToPath(new URL('../worker.js', import.meta.url));
 
 /** A process to be started. */
 export interface WorkerPlan {
+  readonly kind: ProcessKind;
   readonly name: string;
   readonly env: NodeJS.ProcessEnv;
 }
@@ -24,12 +26,14 @@ export interface WorkerEvents {
 
 /** starting -> ready -> ended; a process that is killed or stopped ends from either. */
 export class WorkerProcess {
+  readonly kind: ProcessKind;
   readonly name: string;
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
   #state: 'starting' | 'ready' | 'ended' = 'starting';
 
-  constructor({ name, env }: WorkerPlan, events: WorkerEvents) {
+  constructor({ kind, name, env }: WorkerPlan, events: WorkerEvents) {
+    this.kind = kind;
     this.name = name;
     // A process group of its own: the Ctrl-C of a terminal goes to the demo alone, which ends its workers in order.
     this.#child = fork(WORKER, [], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
+import { Archive } from './archive.js';
 import { Mailer } from './mailer.js';
 
-@Module({ providers: [Mailer] })
+@Module({ providers: [Archive, Mailer] })
 export class MailModule {}

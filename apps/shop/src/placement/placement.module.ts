@@ -1,14 +1,11 @@
 import { MillraceModule } from '@millrace/nestjs';
 import { Module } from '@nestjs/common';
-import { OrderCancelled } from '../contracts/order-cancelled.js';
-import { OrderPlaced } from '../contracts/order-placed.js';
-import { PaymentsApi } from '../contracts/payments-api.js';
-import { Cashier } from './cashier.js';
+import { CheckoutApi } from '../contracts/checkout-api.js';
 import { OrderPlacement } from './order-placement.js';
 
 @Module({
-  imports: [MillraceModule.forFeature([OrderPlaced, OrderCancelled, PaymentsApi])],
-  providers: [Cashier, OrderPlacement],
+  imports: [MillraceModule.forFeature([CheckoutApi])],
+  providers: [OrderPlacement],
   exports: [OrderPlacement],
 })
 export class PlacementModule {}

@@ -13,6 +13,11 @@ export class PoisonError extends Error {
   }
 }
 
+/** The headers that make an order poison, when there are such among those of the call that placed it. */
+export function poisonAmong(headers: DeliveryContext['headers']): Readonly<Record<string, string>> {
+  return headers[POISON] === undefined ? {} : poisonHeaders;
+}
+
 /** @throws PoisonError when the order is poison */
 export function refusePoison(context: Pick<DeliveryContext, 'headers' | 'messageId'>): void {
   if (context.headers[POISON] !== undefined) throw new PoisonError(context.messageId);

@@ -8,7 +8,7 @@ export class Totals {
   /** Pieces moved, by stock code. */
   readonly moved = new Map<string, bigint>();
 
-  static of(orders: Iterable<Order>): Totals {
+  static of<T extends Pick<Order, 'lines'>>(orders: Iterable<T>): Totals {
     const totals = new Totals();
     for (const order of orders) totals.add(order);
     return totals;
