@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type DeliveryContext, Outbox, type SqlTransaction } from '@millrace/nestjs';
-import { connectDatabase, databaseSource, findDatabase, type RunningDatabase, type SqlDatabase } from '@millrace/outbox';
+import { connectDatabase, findDatabase, type RunningDatabase, type SqlDatabase } from '@millrace/outbox';
 import type { Cashier } from '../src/checkout/cashier.js';
 import { Checkout } from '../src/checkout/checkout.js';
 import type { PlaceResult } from '../src/contracts/checkout-api.js';
@@ -128,7 +128,7 @@ describe('the effects of the handlers', () => {
     const place = (invoice: string, requestId: string): Promise<PlaceResult> =>
       checkout.place({ ...content(ORDER), invoice }, { requestId, headers: {} });
     const cashier = { charge: () => Promise.resolve() } as unknown as Cashier;
-    const outbox = new Outbox({ source: databaseSource(database) });
+    const outbox = new Outbox({ source: database });
     const checkout = new Checkout(cashier, database, outbox);
     await outbox.prepare();
     expect(await place('1', 'first')).toEqual({ duplicate: false });
