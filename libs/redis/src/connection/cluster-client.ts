@@ -43,6 +43,7 @@ export class ClusterClient extends Cluster {
     this.on('node error', (error: Error) => this.#remember(error));
     this.on('ready', () => (this.#reason = null));
     this.on('reconnecting', () => this.#tell());
+    this.on('end', () => this.#lookNoMore());
   }
 
   /** Resolves with the first attempt that succeeds, as a client of one server does. ioredis's promise may never settle. */
@@ -61,10 +62,23 @@ export class ClusterClient extends Cluster {
     return super.sendCommand(...sent);
   }
 
+  /** A look that was under way at a disconnect plans the next one: that would keep the process for ever. */
+  override refreshSlotsCache(...[heard]: Parameters<Cluster['refreshSlotsCache']>): void {
+    super.refreshSlotsCache((...told) => {
+      heard?.(...told);
+      if (this.status === 'end') this.#lookNoMore();
+    });
+  }
+
   /** Each attempt that fails is told of once, by {@link #tell}. */
   override emit(event: string | symbol, ...told: unknown[]): boolean {
     const isEmpty = event === 'error' && messageOf(asError(told[0])) === NONE_TOLD;
     return isEmpty || super.emit(event, ...told);
+  }
+
+  #lookNoMore(): void {
+    clearTimeout(this['slotsTimer'] as NodeJS.Timeout);
+    this['slotsTimer'] = null;
   }
 
   /** The look at the slots that succeeded last knows all nodes, also those that joined since. */

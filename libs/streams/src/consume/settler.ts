@@ -145,7 +145,7 @@ export class Settler {
       throw new RedisFailure('unsent', 'another member has the lane of this one by now: it takes another one.', undefined);
     }
     const [letters = '', ...names] = reply.split(' ');
-    // What an outcome forwards is sent when that is confirmed: the lane asks for it when it is read.
+    // Messages that an outcome forwards are sent when that is confirmed: the lane asks for it when it is read.
     if (!outcomes.isUnconfirmed) this.#forwarded(stream, call, names);
     if (repeated || outcomes.isUnconfirmed) lane.doubt();
     return letters;
