@@ -5,6 +5,7 @@ const FORWARD = 'libs/streams/src/forward';
 const ADDING_SPEC = 'libs/streams/test/forward/adding.spec.ts';
 const LANE_SPEC = 'libs/streams/test/forward/lane.spec.ts';
 const ORDERED_SPEC = 'libs/streams/test/forward/ordered.spec.ts';
+const REPLICATED_SPEC = 'libs/streams/test/forward/replicated.spec.ts';
 const RACES_SPEC = 'libs/streams/test/forward/interleaving.spec.ts';
 
 /** @type {import('../guards.js').Guard[]} */
@@ -88,5 +89,21 @@ export const forwarding = [
     replace: 'const names = (): readonly string[] => membership.names;',
     spec: ORDERED_SPEC,
     title: 'keep the order of a key when its partition goes to another member',
+  },
+  {
+    name: 'what is read of a forward log is as durable as outcomes before it is sent',
+    file: `${FORWARD}/forwarder.ts`,
+    find: 'const log = new ForwardLog({ redis, durability }, place);',
+    replace: "const log = new ForwardLog({ redis, durability: durability && 'server' }, place);",
+    spec: REPLICATED_SPEC,
+    title: 'are sent when a replica has their settlement, and not before',
+  },
+  {
+    name: 'what a settlement that is given up may have added is looked for',
+    file: 'libs/streams/src/consume/settler.ts',
+    find: 'if (gone.some(({ delivery }) => delivery.forwarded)) this.#parts.forwarder?.laneOf(partition).doubt();',
+    replace: 'void partition;',
+    spec: REPLICATED_SPEC,
+    title: 'are sent when a replica has their settlement, and not before',
   },
 ];

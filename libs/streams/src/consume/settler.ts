@@ -111,7 +111,7 @@ export class Settler {
         if (!(failure instanceof WaitEnded)) this.#failed(stream, items, failure);
         if (failure.kind === 'back-pressure') open = this.#keepAdding(stream, open);
         if (!(failure instanceof WaitEnded)) await this.#pause(stream, pauseMs);
-        open = this.#stillHeld(open);
+        open = this.#stillHeld(stream, open);
       }
     }
     this.#failing.delete(items);
@@ -205,9 +205,12 @@ export class Settler {
   }
 
   /** Drops messages that others have by now: their settlement counts, and this one would be refused. */
-  #stillHeld(items: readonly Item[]): readonly Item[] {
+  #stillHeld({ partition }: GroupStream, items: readonly Item[]): readonly Item[] {
     const isOpen = (item: Item): boolean => !this.#abandoned.signal.aborted && this.#parts.held.has(item.delivery.entry);
-    for (const item of items) if (!isOpen(item)) item.owner.settled([item]);
+    const gone = items.filter((item) => !isOpen(item));
+    for (const item of gone) item.owner.settled([item]);
+    // A call whose answer was lost, or is not confirmed, may have added what they forward.
+    if (gone.some(({ delivery }) => delivery.forwarded)) this.#parts.forwarder?.laneOf(partition).doubt();
     return items.filter(isOpen);
   }
 }
