@@ -25,57 +25,6 @@ describe.each(databaseKinds)('the inbox in $kind', ({ start }) => {
   afterAll(() => server.stop());
 
   describe('a message', () => {
-    it('is handled once, and its value returned', async () => {
-      const work = async (transaction: SqlTransaction) => {
-        await write('a')(transaction);
-        return 42;
-      };
-      expect(await inbox.run('group', 'm1', work)).toEqual({ duplicate: false, value: 42 });
-      expect(await inbox.run('group', 'm1', work)).toEqual({ duplicate: true });
-      expect(await effects(database)).toEqual(['a']);
-    });
-
-    it('is handled once by each subscriber', async () => {
-      await inbox.run('group', 'm1', write('a'));
-      await inbox.run('other', 'm1', write('b'));
-      expect(await effects(database)).toEqual(['a', 'b']);
-    });
-
-    it('takes effect once when many handle it at the same time', async () => {
-      const results = await Promise.all(Array.from({ length: 30 }, () => inbox.run('group', 'm1', write('a'))));
-      expect(results.filter(({ duplicate }) => !duplicate)).toHaveLength(1);
-      expect(await effects(database)).toEqual(['a']);
-    });
-
-    it('is a duplicate for who comes while another is at it', async () => {
-      const inside = newSignal();
-      const held = newSignal();
-      const first = inbox.run('group', 'm1', async (transaction) => {
-        await write('first')(transaction);
-        inside.give();
-        await held.given;
-      });
-      await inside.given;
-      const second = inbox.run('group', 'm1', write('second'));
-      held.give();
-      expect([await first, await second]).toMatchObject([{ duplicate: false }, { duplicate: true }]);
-      expect(await effects(database)).toEqual(['first']);
-    });
-
-    it('is handled by one of those who waited when the first one fails', async () => {
-      let failed = false;
-      const work = async (transaction: SqlTransaction) => {
-        await write('a')(transaction);
-        if (failed) return;
-        failed = true;
-        throw new Error('the first one fails');
-      };
-      const results = await Promise.allSettled(Array.from({ length: 10 }, () => inbox.run('group', 'm1', work)));
-      const fulfilled = results.filter((result) => result.status === 'fulfilled').map(({ value }) => value.duplicate);
-      expect(fulfilled.sort()).toEqual([false, ...Array.from({ length: 8 }, () => true)]);
-      expect(await effects(database)).toEqual(['a']);
-    });
-
     it.each([
       ['subscriber', '', 'm1'],
       ['subscriber', ['group'], 'm1'],
@@ -96,33 +45,10 @@ describe.each(databaseKinds)('the inbox in $kind', ({ start }) => {
   });
 
   describe('a handler that fails', () => {
-    it('leaves nothing behind, and its error comes out as it is', async () => {
-      const failure = new Error('not today');
-      const work = async (transaction: SqlTransaction) => {
-        await write('a')(transaction);
-        throw failure;
-      };
-      await expect(inbox.run('group', 'm1', work)).rejects.toBe(failure);
-      expect([await effects(database), await recorded()]).toEqual([[], 0]);
-    });
-
     it('throws the SQL error of the driver', async () => {
       const run = inbox.run('group', 'm1', (transaction) => transaction.query('SELECT 1 / 0'));
       await expect(run).rejects.toMatchObject({ name: 'error', code: '22012' });
       expect(await recorded()).toBe(0);
-    });
-
-    it('is not taken for a success when it goes on after a failed statement', async () => {
-      const run = inbox.run('group', 'm1', async (transaction) => {
-        await write('a')(transaction);
-        await expect(transaction.query('SELECT 1 / 0')).rejects.toMatchObject({ code: '22012' });
-      });
-      await expect(run).rejects.toMatchObject({
-        code: 'DATABASE_FAILED',
-        message: expect.stringContaining('went on as if it had not'),
-        cause: expect.objectContaining({ code: '22012' }),
-      });
-      expect([await effects(database), await recorded()]).toEqual([[], 0]);
     });
 
     it('may undo a part by a savepoint', async () => {
@@ -146,14 +72,6 @@ describe.each(databaseKinds)('the inbox in $kind', ({ start }) => {
   });
 
   describe('the transaction of a handler', () => {
-    it('is of no use after the handler', async () => {
-      let kept: SqlTransaction | undefined;
-      await inbox.run('group', 'm1', async (transaction) => {
-        kept = transaction;
-      });
-      await expect(kept?.query('SELECT 1')).rejects.toMatchObject({ code: 'CLOSED' });
-    });
-
     it.each(['COMMIT', 'ROLLBACK', 'SELECT 1; COMMIT'])('may not be ended by %s', async (statement) => {
       const run = inbox.run('group', 'm1', async (transaction) => {
         await transaction.query(statement);
@@ -202,32 +120,6 @@ describe.each(databaseKinds)('the inbox in $kind', ({ start }) => {
     });
   });
 
-  describe('prepare', () => {
-    it('makes the table once when many do so at the same time', async () => {
-      for (let round = 0; round < 5; round += 1) {
-        await database.query('DROP TABLE millrace_inbox');
-        await Promise.all(Array.from({ length: 10 }, () => new SqlInbox({ database }).prepare()));
-        expect(await inbox.run('group', 'm1', write('a'))).toMatchObject({ duplicate: false });
-      }
-    });
-
-    it('keeps what is there', async () => {
-      await inbox.run('group', 'm1', write('a'));
-      await new SqlInbox({ database }).prepare();
-      expect(await inbox.run('group', 'm1', write('a'))).toEqual({ duplicate: true });
-    });
-
-    it('is asked for when it was forgotten', async () => {
-      await database.query('ALTER TABLE millrace_inbox RENAME TO elsewhere');
-      await expect(inbox.run('group', 'm1', write('a'))).rejects.toMatchObject({
-        code: 'DATABASE_FAILED',
-        retryable: false,
-        message: expect.stringMatching(/was prepare\(\) called.*42P01/),
-      });
-      await database.query('ALTER TABLE elsewhere RENAME TO millrace_inbox');
-    });
-  });
-
   describe('the purge', () => {
     const record = (ageMs: number, count: number) =>
       database.query(
@@ -236,14 +128,6 @@ describe.each(databaseKinds)('the inbox in $kind', ({ start }) => {
         [`age${ageMs}`, ageMs / 1_000, count],
       );
 
-    it('deletes what is older than a week, in as many batches as it takes', async () => {
-      await record(WEEK_MS + 60_000, 2_345);
-      await record(WEEK_MS - 60_000, 5);
-      inbox.start();
-      await waitFor(async () => (await recorded()) === 5, { what: 'the old rows to be deleted' });
-      await inbox.stop();
-    });
-
     it('keeps rows as long as it is told', async () => {
       await record(120_000, 3);
       await record(30_000, 4);
@@ -251,18 +135,6 @@ describe.each(databaseKinds)('the inbox in $kind', ({ start }) => {
       impatient.start();
       await waitFor(async () => (await recorded()) === 4, { what: 'the old rows to be deleted' });
       await impatient.stop();
-    });
-
-    it('is shared by processes that do it at the same time', async () => {
-      await record(WEEK_MS + 60_000, 5_000);
-      const inboxes = Array.from({ length: 4 }, () => new SqlInbox({ database }));
-      const failures: EventMap['loop-failed'][] = [];
-      const stopListening = listen('loop-failed', (failure) => failures.push(failure));
-      for (const each of inboxes) each.start();
-      await waitFor(async () => (await recorded()) === 0, { what: 'the old rows to be deleted' });
-      await Promise.all(inboxes.map((each) => each.stop()));
-      stopListening();
-      expect(failures).toEqual([]);
     });
 
     it('tells when it fails, goes on, and stops and starts again', async () => {
