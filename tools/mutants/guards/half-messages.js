@@ -89,6 +89,14 @@ export const halfMessages = [
     title: 'that was stored in the new partition, and rolled back in the old one, is published in neither',
   },
   {
+    name: 'partitions that a half message has left do not name each other as the next one',
+    file: `${HALF}/half-ending.ts`,
+    find: 'if (/^ENDED (committed|rolled-back|refused)/.test(reply))',
+    replace: 'if (/^ENDED \\w/.test(reply) && reply !== `ENDED moved ${to.partition}`)',
+    spec: RAISE_SPEC,
+    title: 'is not lost when two move it: one stores it in the last partition, the other takes the first one from it',
+  },
+  {
     name: 'a half message that was taken for a check is taken by nobody else meanwhile',
     file: `${SCRIPTS}/take-halves.lua`,
     find: "    redis.call('ZADD', due, now + ARGV[2], id)\n",

@@ -44,7 +44,7 @@ export const relaying = [
     find: 'return this.#waitingKeys.has(name) && !this',
     replace: 'return false && !this',
     spec: SPEC,
-    title: 'lets a key wait for its row that fails',
+    title: 'lets a key wait while its failed row is not due yet',
   },
   {
     name: 'the rows behind a failed one are let go with it',

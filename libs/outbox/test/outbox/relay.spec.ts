@@ -48,8 +48,8 @@ describe.each(sourceKinds)('the relay of an outbox in $kind', ({ start, connect 
     ports = new RecordedPorts(Steps, Others);
   });
   afterEach(async () => {
-    await Promise.all(relays.splice(0).map((running) => running.stop()));
     for (const stop of stops.splice(0)) stop();
+    await Promise.all(relays.splice(0).map((running) => running.stop()));
   });
   afterAll(async () => {
     await db?.close();
@@ -89,6 +89,7 @@ describe.each(sourceKinds)('the relay of an outbox in $kind', ({ start, connect 
 
   it('publishes the rows of a key in their order, and does not pass over one whose transaction is committed late', async () => {
     const [late, lateInside] = [newSignal(), newSignal()];
+    stops.push(() => late.give());
     const lateWork = db.source.transaction(async (tx) => {
       await outbox.publish(tx, Steps, 100, { key: 'late' });
       lateInside.give();
@@ -123,6 +124,24 @@ describe.each(sourceKinds)('the relay of an outbox in $kind', ({ start, connect 
     await empty();
     expect(ports.payloads('bad')).toEqual([0, 1, 2, 3, 4, 5]);
     expect(failed[0]).toMatchObject({ topic: 'relay.steps', attempt: 1, outcome: 'retry', delayMs: 1, error: { code: 'TOPIC_MISMATCH' } });
+  });
+
+  it('lets a key wait while its failed row is not due yet, with the rows that come meanwhile', async () => {
+    let isMended = false;
+    ports.refuse = ({ text }) => (text === '0' && !isMended ? refusal('TOPIC_MISMATCH') : null);
+    await publish(0, 'bad');
+    relay({ backoff: fixed('1h') });
+    const waiting = (count: number) =>
+      waitFor(async () => (await outbox.counts()).waiting === count || ports.published.length > 0, { what: `${count} rows to wait` });
+    await waiting(1);
+    await publish(1, 'bad');
+    await publish(2, 'bad');
+    await waiting(3);
+    expect(ports.published).toEqual([]);
+    isMended = true;
+    await db.query('UPDATE millrace_outbox SET next_at = created_at WHERE next_at IS NOT NULL');
+    await empty();
+    expect(ports.payloads('bad')).toEqual([0, 1, 2]);
   });
 
   it('makes a row dead that is refused or has had its attempts, says so, and lets its key go on', async () => {
@@ -227,6 +246,7 @@ describe.each(sourceKinds)('the relay of an outbox in $kind', ({ start, connect 
 
   it('shares lanes with others, and never works on one that another holds', async () => {
     const gate = newSignal();
+    stops.push(() => gate.give());
     const slow = new RecordedPorts(Steps, Others);
     slow.gate = () => gate.given;
     for (let step = 0; step < 3; step += 1) await publish(step, 'k');
@@ -245,6 +265,7 @@ describe.each(sourceKinds)('the relay of an outbox in $kind', ({ start, connect 
 
   it('ends when it is stopped, with the page that it has begun', async () => {
     const [gate, begun] = [newSignal(), newSignal()];
+    stops.push(() => gate.give());
     ports.gate = () => (begun.give(), gate.given);
     for (let step = 0; step < 3; step += 1) await publish(step, 'k');
     const running = relay();

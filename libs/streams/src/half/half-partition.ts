@@ -14,6 +14,9 @@ const putOffHalf = loadScript('../scripts/put-off-half.lua', import.meta.url);
 /** How long the end of a half message is remembered, at least; at most twice as long. */
 export const END_WINDOW_MS = 3_600_000;
 
+/** Half messages that one call of a script takes for checks, at the most: a thousand of them would hold Redis up for long. */
+const MOST_TAKEN = 32;
+
 export interface HalfPartitionParts {
   readonly redis: Topology;
   readonly prefix: string;
@@ -109,7 +112,18 @@ export class HalfPartition {
     return halfRecordOf(await this.redis.call('HGET', this.#keys.halves, id));
   }
 
+  /** Calls of the script follow one another, so that none of them holds others up, until there are no more, or a page of them. */
   async take(most: number, forMs: number): Promise<TakenHalves> {
+    const halves: TakenHalves['halves'][number][] = [];
+    for (;;) {
+      const wanted = Math.min(most - halves.length, MOST_TAKEN);
+      const { nextMs, halves: taken } = await this.#takeSome(wanted, forMs);
+      halves.push(...taken);
+      if (nextMs !== 0 || taken.length < wanted || halves.length >= most) return { nextMs, halves };
+    }
+  }
+
+  async #takeSome(most: number, forMs: number): Promise<TakenHalves> {
     const { halves, halvesDue, halvesAge } = this.#keys;
     const reply = await this.#control.run(takeHalves, [halves, halvesDue, halvesAge], [most, forMs]);
     const [nextMs, ...taken] = reply as [number, ...string[]];

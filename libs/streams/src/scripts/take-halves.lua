@@ -25,10 +25,10 @@ for _, id in ipairs(redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0
     if bytes > 0 and bytes + #record.envelope > MOST_BYTES then break end
     bytes = bytes + #record.envelope
     record.takes = record.takes + 1
-    keepRecord(halves, id, record)
+    local text = keepRecord(halves, id, record)
     redis.call('ZADD', due, now + ARGV[2], id)
     reply[#reply + 1] = id
-    reply[#reply + 1] = redis.call('HGET', halves, id)
+    reply[#reply + 1] = text
   end
 end
 local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')

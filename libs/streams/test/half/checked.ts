@@ -5,8 +5,10 @@ import type { Process } from '../fixture.js';
 type Check = (payload: never, context: TransactionCheckContext) => unknown;
 
 /** Checks the half messages of a topic in a process, as a user's handler does. */
-export function check(process: Pick<Process<Topology>, 'streams'>, type: PayloadClass, handle: Check, timeoutMs = 10_000): Promise<TransactionChecks> {
+export function check(
+  process: Pick<Process<Topology>, 'streams'>, type: PayloadClass, handle: Check, { timeoutMs = 10_000, concurrency = 10 } = {},
+): Promise<TransactionChecks> {
   const topic = topicOf(type);
   const call = async (payload: object, context: TransactionCheckContext): Promise<unknown> => handle(payload as never, context);
-  return process.streams.checkHalves({ topic, concurrency: 10, timeoutMs }, checkPipeline({ topic, timeoutMs, handle: call }));
+  return process.streams.checkHalves({ topic, concurrency, timeoutMs }, checkPipeline({ topic, timeoutMs, handle: call }));
 }

@@ -123,7 +123,7 @@ describe('a check', () => {
       isFirst.fire();
       context.signal.addEventListener('abort', () => aborted.fire(context.signal.reason));
       return new Promise(() => undefined);
-    }, 100);
+    }, { timeoutMs: 100 });
     await isFirst.promise;
     expect(await aborted.promise).toMatchObject({ code: 'TIMEOUT' });
     await isEmpty(process);
@@ -171,7 +171,7 @@ describe('a check', () => {
     await check(doomed, Single, () => {
       begun.fire();
       return new Promise(() => undefined);
-    }, 60_000);
+    }, { timeoutMs: 60_000 });
     await begun.promise;
     doomed.vanish();
     const process = await bed.start();
@@ -205,7 +205,7 @@ describe('a check', () => {
     await check(process, Single, () => {
       begun.fire();
       return new Promise(() => undefined);
-    }, 60_000);
+    }, { timeoutMs: 60_000 });
     await begun.promise;
     await process.streams.stop(50);
     expect(String(await bed.command('HGET', keys().halves, id!)).split(' ')[1]).toBe('0');
@@ -214,6 +214,30 @@ describe('a check', () => {
 });
 
 describe('the checks of a process', () => {
+  it('take no more than 32 in one call of a script, and ask about as many at once as they may', async () => {
+    const publisher = await bed.start();
+    await Promise.all(Array.from({ length: 70 }, (_, value) => publisher.publisher.publishHalf(Single, { value }, SOON)));
+    await due();
+    const process = await bed.start();
+    const { control } = process.redis;
+    const run = control.run.bind(control);
+    const taken: number[] = [];
+    control.run = async (script, ...args) => {
+      const reply = await run(script, ...args);
+      if (script.name === 'take-halves.lua') taken.push(((reply as unknown[]).length - 1) / 2);
+      return reply;
+    };
+    const [all, asked] = [signal(), new Set<number>()];
+    await check(process, Single, async ({ value }: Single) => {
+      asked.add(value);
+      if (asked.size === 70) all.fire();
+      await all.promise;
+      return 'rollback';
+    }, { concurrency: 100 });
+    await isEmpty(process);
+    expect(taken.slice(0, 3)).toEqual([32, 32, 6]);
+  });
+
   it.each([
     ['of so many half messages as it may ask about at once', { pad: 1, count: 25, most: 10 }],
     ['of 256 KiB of half messages, or one', { pad: 200_000, count: 3, most: 1 }],

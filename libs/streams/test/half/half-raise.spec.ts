@@ -4,7 +4,7 @@ import { waitFor } from '@millrace/testing';
 import { halfIndexKey, partitionKeys } from '../../src/keys.js';
 import { placeOf } from '../../src/publish/partitioner.js';
 import { Bed } from '../bed.js';
-import type { Process } from '../fixture.js';
+import { type Process, signal } from '../fixture.js';
 import { Grown, upTo } from '../raise/grown.js';
 import { check } from './checked.js';
 
@@ -35,16 +35,37 @@ async function storedIn(operator: Process): Promise<number> {
   return (await operator.streams.halves.state(Grown)).stored;
 }
 
-/** Makes a process vanish before, or after, its next call of a script. */
-function vanishing(process: Process, name: string, when: 'before' | 'after'): void {
+/** Makes a process vanish before, or after, its next call of a script. @returns when it has vanished */
+function vanishing(process: Process, name: string, when: 'before' | 'after'): Promise<void> {
+  const gone = signal();
+  const { publish } = process.redis;
+  const run = publish.run.bind(publish);
+  const vanish = () => {
+    process.vanish();
+    gone.fire();
+  };
+  publish.run = async (script, ...args) => {
+    if (script.name === name && when === 'before') vanish();
+    const reply = await run(script, ...args);
+    if (script.name === name) vanish();
+    return reply;
+  };
+  return gone.promise;
+}
+
+/** Stops a process before its next call of a script, until it is let go. */
+function holding(process: Process, name: string): { readonly reached: Promise<void>; readonly go: () => void } {
+  const [reached, gone] = [signal(), signal()];
   const { publish } = process.redis;
   const run = publish.run.bind(publish);
   publish.run = async (script, ...args) => {
-    if (script.name === name && when === 'before') process.vanish();
-    const reply = await run(script, ...args);
-    if (script.name === name) process.vanish();
-    return reply;
+    if (script.name !== name) return run(script, ...args);
+    publish.run = run;
+    reached.fire();
+    await gone.promise;
+    return publish.run(script, ...args);
   };
+  return { reached: reached.promise, go: gone.fire };
 }
 
 async function half(process: Process, thing = MOVING, options: object = {}): Promise<HalfMessage> {
@@ -124,7 +145,7 @@ describe('a half message from before a raise', () => {
     const thing = upTo(200).find((each) => new Set([2, 3, 4].map((count) => placeOf(`thing-${each}`, count))).size === 3)!;
     const message = await half(process, thing);
     await raised(operator, 2, 3);
-    vanishing(process, 'end-half.lua', 'before');
+    void vanishing(process, 'end-half.lua', 'before');
     await expect(message.commit()).rejects.toThrow();
     await raised(operator, 3, 4);
     const checker = await bed.start();
@@ -145,7 +166,7 @@ describe('a half message from before a raise', () => {
     const [operator, process] = [await bed.start(), await bed.start()];
     const message = await half(process);
     await raised(operator);
-    vanishing(process, script, when);
+    void vanishing(process, script, when);
     await expect(message.commit()).rejects.toThrow();
     const checker = await bed.start();
     await checker.streams.declare(topicOf(Grown));
@@ -159,7 +180,7 @@ describe('a half message from before a raise', () => {
     const [operator, process] = [await bed.start(), await bed.start()];
     const message = await half(process);
     await raised(operator);
-    vanishing(process, 'end-half.lua', 'before');
+    void vanishing(process, 'end-half.lua', 'before');
     await expect(message.commit()).rejects.toThrow();
     await operator.streams.halves.rollback(Grown, { id: message.id, partition: 0 });
     expect(await storedIn(operator)).toBe(1);
@@ -171,5 +192,66 @@ describe('a half message from before a raise', () => {
     });
     await waitFor(async () => (await operator.streams.halves.state(Grown)).stored === 0, { what: 'all half messages to end' });
     expect([answers, await all()]).toEqual([['commit'], []]);
+  });
+});
+
+/** A half message in partition 0, and in the next one, as the first of two raises was broken off after it was stored there. */
+describe('a half message between two raises that were broken off', () => {
+  const thing = upTo(500).find((each) => [2, 3, 4].every((count, at) => placeOf(`thing-${each}`, count) === at))!;
+
+  /** Two processes that are to commit it: one comes from the first partition, one from the second. */
+  async function movers(): Promise<{ readonly fromFirst: Process; readonly fromSecond: Process; readonly id: string }> {
+    const [operator, publisher] = [await bed.start(), await bed.start()];
+    const message = await half(publisher, thing);
+    await raised(operator, 2, 3);
+    void vanishing(publisher, 'end-half.lua', 'before');
+    await expect(message.commit()).rejects.toThrow();
+    await raised(operator, 3, 4);
+    const [fromFirst, fromSecond] = [await bed.start(), await bed.start()];
+    for (const process of [fromFirst, fromSecond]) expect(await storedIn(process)).toBe(2);
+    return { fromFirst, fromSecond, id: message.id };
+  }
+
+  const isPublishedOnce = async () => {
+    expect([await all(), await stepsIn(2)]).toEqual([[1], [1]]);
+    expect(await storedIn(await bed.start())).toBe(0);
+  };
+
+  it('is not lost when two move it: one stores it in the last partition, the other takes the first one from it', async () => {
+    const { fromFirst, fromSecond, id } = await movers();
+    const leaving = holding(fromFirst, 'end-half.lua');
+    const one = fromFirst.streams.halves.commit(Grown, { id, partition: 0 });
+    await Promise.race([leaving.reached, one]);
+    const storing = holding(fromSecond, 'prepare-half.lua');
+    const other = fromSecond.streams.halves.commit(Grown, { id, partition: 1 });
+    await Promise.race([storing.reached, other]);
+    leaving.go();
+    const result = await one;
+    storing.go();
+    expect(result).toEqual({ id, partition: 2, offset: 0, duplicate: false });
+    expect(await other).toEqual(result);
+    await isPublishedOnce();
+  });
+
+  it.each([
+    ['before it takes the first partition from it', 'end-half.lua', 'before'],
+    ['after it has found that the other one did', 'end-half.lua', 'after'],
+    ['before it publishes it in the last one', 'commit-half.lua', 'before'],
+    ['after it has published it in the last one', 'commit-half.lua', 'after'],
+  ] as const)('is not lost when one of two who move it dies, %s', async (_, script, when) => {
+    const { fromFirst, fromSecond, id } = await movers();
+    const leaving = holding(fromFirst, 'end-half.lua');
+    const one = fromFirst.streams.halves.commit(Grown, { id, partition: 0 });
+    one.catch(() => undefined);
+    await Promise.race([leaving.reached, one]);
+    const storing = holding(fromSecond, 'prepare-half.lua');
+    const other = fromSecond.streams.halves.commit(Grown, { id, partition: 1 });
+    await Promise.race([storing.reached, other]);
+    const vanished = vanishing(fromFirst, script, when);
+    leaving.go();
+    await vanished;
+    storing.go();
+    expect(await other).toEqual({ id, partition: 2, offset: 0, duplicate: false });
+    await isPublishedOnce();
   });
 });

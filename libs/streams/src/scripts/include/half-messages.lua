@@ -19,9 +19,12 @@ local function recordOf(halves, id)
   return at and { at = at, checks = tonumber(checks), takes = tonumber(takes), from = from, terms = terms, envelope = envelope }
 end
 
+-- Returns its text.
 local function keepRecord(halves, id, record)
   local head = string.format('%s %d %d %s %s\n', record.at, record.checks, record.takes, record.from, record.terms)
-  redis.call('HSET', halves, id, head .. record.envelope)
+  local text = head .. record.envelope
+  redis.call('HSET', halves, id, text)
+  return text
 end
 
 local function windowOf(now, window)
