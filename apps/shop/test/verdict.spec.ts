@@ -211,6 +211,6 @@ describe('the report', () => {
     expect(report).toMatchObject({ ok: true, mails: { sent: 3, again: 1 } });
     const table = tableOf(report, BESIDE);
     expect(table).toMatch(/^mails +2 +2 +the same$/m);
-    expect(table).toContain('\n1 mail sent again, after kills before the record\n');
+    expect(table).toContain('\n1 mail sent again\n');
   });
 });

@@ -36,7 +36,8 @@ const HELP = `
 Replays orders through calls, topics and queues: each is placed by a call of the service checkout. That has it charged by a call of
 the service payments, and stores its row and its message in one SQL transaction; a relay publishes the message, and two groups
 handle it. A cancellation is not charged.
-The group inventory moves stock and revenue in SQL; the group notifications has a mail sent through the queue emails.
+The group inventory moves stock and revenue in SQL; the group notifications has a mail sent through the queue emails. A mail is sent
+again only after a process that was killed between sending it and recording that: no database can take a mail back.
 At the end the totals of the payments and the handlers stand beside those of the files.
 
 Without --once the demo goes on when the orders are handled: it places generated ones, two a second, until Ctrl-C.

@@ -39,7 +39,7 @@ export function tableOf(report: Report, { mails, charges }: BesideReport): strin
   const last = [
     ...orderIn(report),
     `${counted(report.calls.failed, 'invoice')} not placed, ${counted(report.calls.duplicates, 'order')} charged twice`,
-    ...(report.mails.again > 0 ? [`${counted(report.mails.again, 'mail')} sent again, after kills before the record`] : []),
+    ...(report.mails.again > 0 ? [`${counted(report.mails.again, 'mail')} sent again`] : []),
     `${report.published} published, ${report.duplicates} more answered as duplicates`,
     `killed: ${PROCESS_KINDS.map((kind) => `${kind} ${report.killed[kind]}`).join(', ')}`,
     `seed ${report.seed}, ${(report.elapsedMs / 1_000).toFixed(1)} s`,

@@ -19,7 +19,7 @@ export class Mailer {
     this.#archive = archive;
   }
 
-  /** What the archive does not take is tried again, and the mail is not sent again for it. */
+  /** A mail that the archive does not take is archived at another attempt, and not sent again for that. */
   @JobHandler(SendConfirmation)
   async send({ invoice, customerId }: SendConfirmation, context: Pick<JobContext, 'attempt' | 'once'>): Promise<void> {
     await context.once('send', () => this.#post(invoice, customerId ?? 'unknown'));
