@@ -13,6 +13,7 @@ const LONG = [
   'test/repository/packages',
   'libs/streams/test/chaos',
   'libs/rpc/test/chaos',
+  'libs/nestjs/test/chaos',
   'libs/streams/test/rings-missed',
   'libs/streams/test/crashes/outage',
   'libs/streams/test/crashes/clock-step',

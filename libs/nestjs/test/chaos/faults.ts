@@ -47,7 +47,7 @@ function isPoint(fault: Fault): fault is Point {
   return ROLES.some((role) => (POINTS[role] as readonly string[]).includes(fault));
 }
 
-/** What a process lives through. */
+/** Has an accident befall a process that lives on. */
 async function befall({ process, network }: Place<ToldProcess>, accident: string, { leaseMs, random }: Scene): Promise<void> {
   switch (accident) {
     case 'freeze': return freeze(process, leaseMs, random);
