@@ -134,10 +134,18 @@ const following = [
   {
     name: 'slots that one node tells anew are asked of the others, and most of them are believed',
     file: `${TOPOLOGY}/cluster-nodes.ts`,
-    find: 'isNews ? await this.#byMost(slots, asked) : slots',
-    replace: 'isNews ? slots : slots',
+    find: 'isSameMap(slots, this.#slots) ? slots : await this.#byMost(slots, asked)',
+    replace: 'slots',
     spec: CUT_OFF_SPEC,
     title: 'is outvoted by them, while it has slots, about slots of theirs that went to a replica',
+  },
+  {
+    name: 'the first node that tells of slots is outvoted, too',
+    file: `${TOPOLOGY}/cluster-nodes.ts`,
+    find: 'if (this.#slots.primaries.size === 0) await this.#meetPrimaries(slots, signal);',
+    replace: '',
+    spec: CUT_OFF_SPEC,
+    title: 'is outvoted by them when its own slots went to its replica, also where a start knows its address alone',
   },
   {
     name: 'a node without a host has that of the node that spoke of it',

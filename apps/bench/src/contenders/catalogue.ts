@@ -39,6 +39,7 @@ export const SPECS: readonly Spec[] = [
   { name: 'millrace 16 partitions', kind: 'millrace', bytes: BYTES, millrace: { partitions: 16 } },
   { name: 'millrace ordered', kind: 'millrace', bytes: BYTES, millrace: { partitions: 4, ordered: true } },
   { name: 'millrace key', kind: 'millrace', bytes: BYTES, millrace: { keyed: true } },
+  { name: 'millrace ledger', kind: 'millrace', bytes: BYTES, millrace: { ledger: true } },
   { name: 'millrace publishMany', kind: 'millrace', bytes: BYTES, millrace: { many: true } },
   { name: 'millrace jobs', kind: 'millrace-jobs', bytes: BYTES },
   { name: 'nest calls', kind: 'nest-calls', bytes: BYTES, callers: 1 },

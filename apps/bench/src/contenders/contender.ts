@@ -30,6 +30,8 @@ export interface MillraceSettings {
   readonly ordered?: boolean;
   /** Publish with an idempotency key on every message. */
   readonly keyed?: boolean;
+  /** Handlers with the option `idempotency`. */
+  readonly ledger?: boolean;
   /** Publish by `publishMany`. */
   readonly many?: boolean;
   /** Every order goes to the partition of one customer. */

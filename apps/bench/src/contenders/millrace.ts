@@ -109,9 +109,14 @@ interface Place {
   readonly handled: Handled;
 }
 
-function handlerOf(topic: Type<Order>, { concurrency, handler, ordered }: MillraceSettings, { group, handled }: Place): Type {
-  const order = ordered ? { ordering: 'key' as const } : {};
-  const options = { ...order, ...(concurrency ? { concurrency } : {}), ...(handler === 'fail' ? { retry: { attempts: 5, backoff: A_DAY } } : {}) };
+function handlerOf(topic: Type<Order>, settings: MillraceSettings, { group, handled }: Place): Type {
+  const { concurrency, handler, ordered, ledger } = settings;
+  const options = {
+    ...(ordered ? { ordering: 'key' as const } : {}),
+    ...(ledger ? { idempotency: true } : {}),
+    ...(concurrency ? { concurrency } : {}),
+    ...(handler === 'fail' ? { retry: { attempts: 5, backoff: A_DAY } } : {}),
+  };
   const endless = new Promise<void>(() => undefined);
   @Injectable()
   class Orders {

@@ -199,8 +199,8 @@ export class ClusterNodes {
     const believed = this.slotsBy(asked).then((told) => this.#believed(told, asked));
     const slots = await believed.catch((error: unknown) => this.#refused(asked, error));
     this.#refusals.delete(asked);
-    const isNews = this.#slots.primaries.size > 0 && !isSameMap(slots, this.#slots);
-    this.#adopt(isNews ? await this.#byMost(slots, asked) : slots);
+    if (this.#slots.primaries.size === 0) await this.#meetPrimaries(slots, signal);
+    this.#adopt(isSameMap(slots, this.#slots) ? slots : await this.#byMost(slots, asked));
     this.#closeUnused();
     return spread(LOOK_EVERY_MS);
   }
@@ -210,6 +210,15 @@ export class ClusterNodes {
     const pauseMs = this.#lookedAtMs + LOOK_AGAIN_MS - performance.now();
     if (pauseMs > 0 && this.#slots.primaries.size > 0) await wait(pauseMs, undefined, { signal });
     this.#lookedAtMs = performance.now();
+  }
+
+  /**
+   * Before anything is known, one node alone can be asked: those that it names are connected to, so that they can be asked, too.
+   * One that does not answer is not waited for longer than usual.
+   */
+  async #meetPrimaries({ primaries }: SlotMap, signal: AbortSignal): Promise<void> {
+    const controls = [...primaries].map((node) => this.at(node, 'control', 'control'));
+    await this.when(() => controls.every(({ isReady }) => isReady), ANSWER_MS, signal);
   }
 
   /**

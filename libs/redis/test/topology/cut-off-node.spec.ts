@@ -104,6 +104,8 @@ describe('a node that is cut off from the other nodes, and not from clients', ()
     await startCutOff(alone);
     expect(await ownerBy(alone, key)).toBe(nodeNameOf({ host: HOST, port: alone.port }));
     const since = await connect(targetAt([alone]));
+    // From the first command on: it was outvoted before anything was believed.
+    expect(await portOf(since.publishFor(key))).toBe(successor.port);
     for (const topology of [before, since]) {
       const connection = topology.publishFor(key);
       await waitFor(async () => (await portOf(connection)) === successor.port, { what: 'the client to know of the successor' });

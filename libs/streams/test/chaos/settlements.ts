@@ -33,14 +33,14 @@ export function watchSettlements(connection: RedisConnection, tell: (settled: Se
   const callBoth = connection.callBoth.bind(connection);
   connection.callBoth = async (first, second) => {
     const outcomes = await callBoth(first, second);
-    if (isConfirmed(outcomes)) settledIn(first, outcomes[0]).forEach(tell);
+    if (isConfirmed(second, outcomes[1])) settledIn(first, outcomes[0]).forEach(tell);
     return outcomes;
   };
 }
 
-/** Whether a replica has the write at least. */
-function isConfirmed([, waited]: readonly [Outcome, Outcome]): boolean {
-  return waited.status === 'fulfilled' && Number(waited.value) > 0;
+/** Whether as many replicas have the write as were asked for: any one of them may be the next primary. */
+function isConfirmed([, asked]: Command, waited: Outcome): boolean {
+  return waited.status === 'fulfilled' && Number(waited.value) >= Number(asked);
 }
 
 function settledIn([, source, count, ...rest]: Command, outcome: Outcome): Settled[] {
