@@ -47,6 +47,7 @@ export * from './lifecycle/semaphore.js';
 export * from './lifecycle/spread.js';
 export * from './lifecycle/together.js';
 export * from './memo/memo-port.js';
+export { assertOutsideStep, inStep, stepAmong } from './memo/running-step.js';
 export * from './memo/step-memo.js';
 export * from './message-id.js';
 export * from './middleware/attempt.js';

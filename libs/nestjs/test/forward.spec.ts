@@ -57,6 +57,33 @@ describe('ctx.publish and ctx.enqueue', () => {
     expect(journal.entries).toHaveLength(2);
   });
 
+  it('are refused in a step of once, which no other attempt runs again', async () => {
+    const journal = new Journal();
+    const failed = (thrown: unknown): void => journal.add(isMillraceError(thrown) ? thrown.code : String(thrown));
+    @Injectable()
+    class Charge {
+      @Subscribe(OrderPlaced, { group: 'charge', retry: atOnce })
+      async charge({ orderId }: OrderPlaced, ctx: DeliveryContext): Promise<void> {
+        const publish = (): void => void ctx.publish(OrderCharged, { orderId, times: ctx.attempt });
+        await ctx.once('publish', async () => Promise.resolve().then(publish)).catch(failed);
+        await ctx.once('enqueue', () => void ctx.enqueue(SendConfirmation, { orderId })).catch(failed);
+        const beside = ctx.once('beside', () => ctx.attempt);
+        publish();
+        await beside;
+        if (ctx.attempt === 1) throw new Error('not yet');
+      }
+
+      @Subscribe(OrderCharged, { group: 'books' })
+      book({ times }: OrderCharged): void {
+        journal.add(`charged ${times}`);
+      }
+    }
+    const app = await bench.app({ imports: [Mails], providers: [Charge] });
+    await app.get(Publisher).publish(OrderPlaced, order('a'));
+    const refused = Array.from({ length: 4 }, () => 'FORWARD_REFUSED');
+    expect(await journal.has(5)).toEqual([...refused, 'charged 2']);
+  });
+
   it('belong to single messages of a batch', async () => {
     const journal = new Journal();
     @Injectable()

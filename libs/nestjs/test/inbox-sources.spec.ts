@@ -109,6 +109,26 @@ describe.each([
     expect(rows).toEqual([{ message_id: id }]);
   });
 
+  it('refuses statements in a step of once, which would be undone with the attempt while the step counts as done', async () => {
+    const said = new Journal();
+    @Injectable()
+    class Careless {
+      @Subscribe(OrderPlaced, { group: 'careless', inbox: true })
+      async move(_: OrderPlaced, context: DeliveryContext): Promise<void> {
+        const { transaction } = context;
+        const own = context.transactionOf<{ execute?: (text: string) => Promise<unknown> }>();
+        const query = failureOf(context.once('query', () => transaction.query('SELECT 1')));
+        const get = failureOf(context.once('get', () => void context.transactionOf()));
+        const execute = own.execute ? failureOf(context.once('execute', () => own.execute!('SELECT 1'))) : get;
+        for (const failure of [query, get, execute]) said.add((await failure).code);
+      }
+    }
+    const { source } = libraryOf();
+    const app = await bench.app({ imports, providers: [Careless] }, { database: source });
+    await app.get(Publisher).publish(OrderPlaced, { orderId: 'a', amount: 1 });
+    expect(await said.has(3)).toEqual(['INVALID_INPUT', 'INVALID_INPUT', 'INVALID_INPUT']);
+  });
+
   it('refuses to start without tables that it may not make', async () => {
     const library = libraryOf();
     const inbox = { table: 'handled', createTables: false };

@@ -72,6 +72,49 @@ describe('inbox: true', () => {
     expect(rows).toEqual([{ id: 'a', by: 'message' }, { id: 'b', by: 'job' }]);
   });
 
+  it('refuses statements in a step of once, which would be undone with the attempt while the step counts as done', async () => {
+    @Injectable()
+    class Careless {
+      constructor(readonly notes: Notes, @InjectDatabase() readonly database: SqlDatabase) {}
+
+      async onModuleInit(): Promise<void> {
+        await this.database.query('CREATE TABLE IF NOT EXISTS steps (id text)');
+      }
+
+      @Subscribe(OrderPlaced, { group: 'careless', inbox: true, retry: atOnce })
+      async move({ orderId }: OrderPlaced, context: DeliveryContext): Promise<void> {
+        await this.#write(orderId, context);
+      }
+
+      @JobHandler(SendConfirmation, { inbox: true })
+      async send({ orderId }: SendConfirmation, context: JobContext): Promise<void> {
+        await this.#write(orderId, context);
+      }
+
+      async #write(id: string, context: DeliveryContext | JobContext): Promise<void> {
+        const { transaction, attempt } = context;
+        const insert = (): Promise<unknown> => transaction.query('INSERT INTO steps VALUES ($1)', [id]);
+        const code = await failureOf(context.once('write', insert)).then((error) => error.code, () => 'run');
+        const other = await failureOf(context.once('get', () => context.transaction.own)).then((error) => error.code, () => 'run');
+        if (code !== 'run') await insert();
+        this.notes.add(`${id} ${code} ${other}`);
+        if (attempt === 1) throw new Error('rolled back');
+      }
+    }
+    const imports = [MillraceModule.forFeature([SendConfirmation])];
+    const app = await bench.app({ imports, providers: [Notes, Careless] }, { database: database.url });
+    await app.get(Publisher).publish(OrderPlaced, { orderId: 'a', amount: 1 });
+    await app.get(JobQueue).enqueue(SendConfirmation, { orderId: 'b' });
+    await app.get(Notes).has(4);
+    await app.close();
+    const later = await bench.app({ imports, providers: [Notes, Careless] }, { database: database.url, handlers: 'none' });
+    const { rows } = await later.get(Careless).database.query('SELECT id FROM steps ORDER BY id');
+    expect([app.get(Notes).entries.toSorted(), rows]).toEqual([
+      ['a INVALID_INPUT INVALID_INPUT', 'a INVALID_INPUT INVALID_INPUT', 'b INVALID_INPUT INVALID_INPUT', 'b INVALID_INPUT INVALID_INPUT'],
+      [{ id: 'a' }, { id: 'b' }],
+    ]);
+  });
+
   it('goes by as many connections as the application allows', async () => {
     const app = await bench.app({ providers: [Notes, Stock] }, { database: database.url, databaseConnections: 3 });
     expect((await app.get(Connections, { strict: false }).database()).connections).toBe(3);

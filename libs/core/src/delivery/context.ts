@@ -3,7 +3,9 @@ import type { PayloadClass } from '../contract/topic.js';
 import { MillraceError } from '../errors.js';
 import { messageTimeMs } from '../message-id.js';
 import type { MemoPort } from '../memo/memo-port.js';
+import { inStep, stepAmong } from '../memo/running-step.js';
 import { StepMemo } from '../memo/step-memo.js';
+import { quote } from '../names.js';
 import type { PublishOptions } from '../publish/publish-options.js';
 import { type TraceContext, traceOf } from '../trace/trace-context.js';
 import type { Delivery } from './delivery.js';
@@ -91,7 +93,8 @@ export class DeliveryContext {
    * Runs a step of the handler, and remembers its result as JSON: another attempt, a redelivery and another process skip a step
    * that is done, and get the result that was stored first. It is kept until the message is settled as done, for 7 days at the
    * most. Calls with the same name in one attempt run the step once. A step that throws is not remembered. A process that dies
-   * between the step and its record repeats the step.
+   * between the step and its record repeats the step. A step uses neither `transaction` nor `publish` and `enqueue` of
+   * this context: they count with the attempt, and the attempt that ends well may not run the step.
    *
    * @param step 1 to 256 bytes of UTF-8; 100 names a message at the most
    * @throws MillraceError MEMO_TOO_LARGE, UNSERIALIZABLE_PAYLOAD the step ran, and is not remembered; MEMO_FULL, INVALID_INPUT;
@@ -107,15 +110,18 @@ export class DeliveryContext {
     if (!memo) throw noMemo(step, this.topic);
     const [delivery, id] = [this.#delivery, this.messageId];
     delivery.onDone = () => memo.forget(id);
-    return new StepMemo({ memo, id, lease: delivery.lease });
+    return new StepMemo({ memo, id, lease: delivery.lease, transaction: this.#own.transaction });
   }
 
   /**
    * The SQL transaction that also records the message in the inbox: what is written through it takes effect exactly when
    * the message counts as handled.
    * @throws MillraceError INBOX_NOT_CONFIGURED when the subscription was not made with `inbox: true`
+   * @throws MillraceError INVALID_INPUT in a step of {@link once}, as do its statements there
    */
   get transaction(): SqlTransaction {
+    const step = stepAmong(this.#steps);
+    if (step) throw inStep(step);
     if (this.#own.transaction) return this.#own.transaction;
     throw new MillraceError(
       'INBOX_NOT_CONFIGURED',
@@ -143,7 +149,7 @@ export class DeliveryContext {
    *
    * @returns the id of the message
    * @throws MillraceError FORWARD_REFUSED where nothing can go out with this call: in broadcasts, in handlers of dead letters,
-   *   with the inbox or with `idempotency`, when the handler has ended; beyond 256 of them or 4 MiB
+   *   with the inbox or with `idempotency`, in a step of {@link once}, when the handler has ended; beyond 256 of them or 4 MiB
    * @throws MillraceError those of {@link Publisher.publish} that say that nothing was stored
    */
   publish<T>(topic: TopicOf<T>, payload: NoInfer<T>, options?: PublishOptions): string {
@@ -162,6 +168,8 @@ export class DeliveryContext {
   }
 
   get #forwards(): Forwards {
+    const step = stepAmong(this.#steps);
+    if (step) throw forwardInStep(step.name);
     const { opened } = this.#own;
     if (opened) return opened;
     throw new MillraceError(
@@ -169,6 +177,14 @@ export class DeliveryContext {
       `Group '${this.group}' cannot forward with this call for topic '${this.topic}': nothing is settled with it. Use Publisher.publish().`,
     );
   }
+}
+
+function forwardInStep(step: string): MillraceError {
+  return new MillraceError(
+    'FORWARD_REFUSED',
+    `ctx.once(${quote(step)}): nothing can be forwarded in a step. The attempt that is settled may skip the step, and nothing would go out. Call ` +
+      'ctx.publish() or ctx.enqueue() behind the step, with what it returned.',
+  );
 }
 
 function noMemo(step: string, topic: string): MillraceError {

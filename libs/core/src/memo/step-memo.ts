@@ -4,7 +4,9 @@ import { errorRecord } from '../delivery/error-record.js';
 import type { Lease } from '../delivery/lease.js';
 import { isEntryId } from '../ledger/entry-id.js';
 import { quote } from '../names.js';
+import type { SqlTransaction } from '../delivery/sql-transaction.js';
 import { MOST_STEPS, type MemoPort } from './memo-port.js';
+import { runAsStep } from './running-step.js';
 
 /** The largest result that is kept, in bytes of UTF-8. */
 export const MOST_RESULT_BYTES = 65_536;
@@ -18,6 +20,8 @@ export interface SteppedWork {
   /** The same in each attempt. */
   readonly id: string;
   readonly lease: Lease;
+  /** That of the attempt, which no step may use. */
+  readonly transaction?: SqlTransaction | undefined;
 }
 
 /** The steps of one attempt. The result of a step is what was stored first, whoever ran it. */
@@ -46,7 +50,8 @@ export class StepMemo {
     if (stored !== undefined) return valueOf(stored) as T;
     if (known.size >= MOST_STEPS) throw tooManySteps(step);
     this.#assertHeld();
-    const text = textOf(step, await run());
+    const { transaction } = this.#work;
+    const text = textOf(step, await runAsStep({ name: step, steps: this, transaction }, run));
     await this.#work.lease.confirm();
     const result = await this.#store(step, text);
     known.set(step, result);

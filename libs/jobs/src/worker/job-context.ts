@@ -1,5 +1,6 @@
 import {
-  type Lease, type MemoPort, MillraceError, ownTransaction, type SqlTransaction, StepMemo, type TraceContext, type TraceHeaders,
+  inStep, type Lease, type MemoPort, MillraceError, ownTransaction, type SqlTransaction, stepAmong, StepMemo,
+  type TraceContext, type TraceHeaders,
   traceOf, type TransactionSource,
 } from '@millrace/core';
 import { redisFailure, withDeadline } from '@millrace/redis';
@@ -70,8 +71,11 @@ export class JobContext {
    * job counts as handled.
    *
    * @throws MillraceError INBOX_NOT_CONFIGURED when the handler was not made with `inbox: true`
+   * @throws MillraceError INVALID_INPUT in a step of {@link once}, as do its statements there
    */
   get transaction(): SqlTransaction {
+    const step = stepAmong(this.#steps);
+    if (step) throw inStep(step);
     if (this.#own.transaction) return this.#own.transaction;
     throw new MillraceError(
       'INBOX_NOT_CONFIGURED',
@@ -106,12 +110,12 @@ export class JobContext {
   }
 
   #newSteps(): StepMemo {
-    const { memo, lease } = this.#own;
+    const { memo, lease, transaction } = this.#own;
     if (!memo || !lease) {
       throw new MillraceError('MEMO_NOT_CONFIGURED', `ctx.once(): nothing is remembered of job '${this.name}' here, so the step was not run.`);
     }
     whenCompleted.set(this.#job, () => memo.forget(this.jobId));
-    return new StepMemo({ memo, id: this.jobId, lease });
+    return new StepMemo({ memo, id: this.jobId, lease, transaction });
   }
 
   /**

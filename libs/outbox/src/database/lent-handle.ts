@@ -1,4 +1,4 @@
-import { MillraceError } from '@millrace/core';
+import { assertOutsideStep, MillraceError } from '@millrace/core';
 
 /**
  * Runs `work` with a handle of a transaction that is of no use afterwards. A handler that goes on after its message was taken
@@ -6,9 +6,10 @@ import { MillraceError } from '@millrace/core';
  */
 export async function lend<Handle extends object, T>(target: Handle, work: (handle: Handle) => Promise<T>): Promise<T> {
   let isEnded = false;
-  const handle = new Proxy(target, {
+  const handle: Handle = new Proxy(target, {
     get: (object, name): unknown => {
       if (isEnded) throw ended();
+      assertOutsideStep(handle);
       const value: unknown = Reflect.get(object, name);
       // A private field is there only on the object itself.
       return typeof value === 'function' && name !== 'constructor' ? (value.bind(object) as unknown) : value;

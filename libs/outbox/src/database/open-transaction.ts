@@ -1,4 +1,4 @@
-import { MillraceError, type SqlResult, type SqlTransaction } from '@millrace/core';
+import { assertOutsideStep, MillraceError, type SqlResult, type SqlTransaction } from '@millrace/core';
 import type { TransactionLimits } from './database-options.js';
 import { ownStatement } from './database-errors.js';
 import type { LentConnection } from './lent-connection.js';
@@ -48,6 +48,7 @@ export class OpenTransaction {
   async #query<Row>(text: string, parameters?: readonly unknown[]): Promise<SqlResult<Row>> {
     if (this.#ended) throw endedTransaction();
     if (this.#left) throw leftTransaction();
+    assertOutsideStep(this.handle);
     try {
       const { rows, rowCount } = await this.#connection.query<Row>(text, parameters);
       return { rows, rowCount };

@@ -1,4 +1,4 @@
-import { MillraceError, type OwnTransaction, type SqlResult, type SqlTransaction } from '@millrace/core';
+import { assertOutsideStep, MillraceError, type OwnTransaction, type SqlResult, type SqlTransaction } from '@millrace/core';
 import { assertStatement } from '../database/lent-connection.js';
 
 /** A transaction that the application's own library has begun, as a handler uses it: open -> ended. */
@@ -15,8 +15,9 @@ export class HandlerTransaction implements SqlTransaction {
   }
 
   /** Statements run one after the other, in the order of the calls. */
-  query<Row>(text: string, parameters: readonly unknown[] = []): Promise<SqlResult<Row>> {
-    if (this.#isEnded) return Promise.reject(ended());
+  async query<Row>(text: string, parameters: readonly unknown[] = []): Promise<SqlResult<Row>> {
+    if (this.#isEnded) throw ended();
+    assertOutsideStep(this);
     const result = this.#last.then(() => {
       assertStatement(text, parameters);
       return this.plain.query<Row>(text, parameters);

@@ -54,7 +54,16 @@ export function setSince(before: ReadonlyMap<string, string>, response: HttpResp
 export function jsonOf(value: unknown, options: object | undefined): string | null {
   if (isStream(value)) return null;
   try {
-    return JSON.stringify(plainData(value, options)) ?? null;
+    return textOf(plainData(value, options)) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** As JSON; undefined for nothing, null for what has none. */
+export function textOf(value: unknown): string | null | undefined {
+  try {
+    return JSON.stringify(value);
   } catch {
     // A circle, a BigInt, or a toJSON that throws: it fails the same way when it is sent.
     return null;

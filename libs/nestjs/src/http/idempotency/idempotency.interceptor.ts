@@ -2,8 +2,9 @@ import { type CallHandler, type ExecutionContext, HttpException, Injectable, Log
 import { Reflector } from '@nestjs/core';
 import { from, lastValueFrom, type Observable, of } from 'rxjs';
 import { failureText } from '../../log/failure-text.js';
-import { headersOf, type HttpResponse, isKept, jsonOf, type KeptAnswer, keptText, setSince, type WholeAnswer } from './answer.js';
+import { headersOf, type HttpResponse, isKept, jsonOf, type KeptAnswer, keptText, setSince, textOf, type WholeAnswer } from './answer.js';
 import { IDEMPOTENT, type IdempotencyRules } from './idempotency-rules.js';
+import { sendsItself } from './own-answer.js';
 import { refusal, type RefusalCode } from './refusal.js';
 import { RequestLedgers, type Turn } from './request-ledgers.js';
 import { entryIdOf, type HttpRequest, requestDigest, requestKeyOf } from './request-key.js';
@@ -17,6 +18,8 @@ const SERIALIZE_OPTIONS = 'class_serializer:options';
 interface Keyed {
   readonly digest: string;
   readonly response: HttpResponse;
+  /** Whether the answer goes out without Nest. */
+  readonly isOwn: boolean;
   /** The options of class-transformer for the answer, where the route has any. */
   readonly serialize: object | undefined;
 }
@@ -41,7 +44,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const key = requestKeyOf(request);
     if (key === null && !rules.isRequired) return next.handle();
     if (!key) throw refused(response, key === null ? 'KEY_REQUIRED' : 'INVALID_KEY');
-    const keyed = { digest: requestDigest(request), response, serialize: this.#metadata<object>(SERIALIZE_OPTIONS, context) };
+    const serialize = this.#metadata<object>(SERIALIZE_OPTIONS, context);
+    const keyed = { digest: requestDigest(request), response, isOwn: sendsItself(context), serialize };
     const entry = { route: routeOf(context), keepMs: rules.keepMs, id: entryIdOf(rules.clientOf(request), key) };
     const place = await this.#ledgers.begin(entry).catch((error: unknown) => unavailable(response, error));
     if (place.kind === 'busy') throw refused(response, 'IN_PROGRESS');
@@ -57,7 +61,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
 /** The answer goes out when it is kept: a process that died between the two would let the request be executed again. */
 async function executed(turn: Turn, keyed: Keyed, next: CallHandler): Promise<unknown> {
-  const { digest, response, serialize } = keyed;
+  const { digest, response, isOwn, serialize } = keyed;
   const before = headersOf(response);
   let value: unknown;
   try {
@@ -66,10 +70,15 @@ async function executed(turn: Turn, keyed: Keyed, next: CallHandler): Promise<un
     await failed(turn, thrown, { digest, headers: setSince(before, response) });
     throw thrown;
   }
-  const json = value === undefined ? undefined : jsonOf(value, serialize);
+  const json = isOwn ? null : bodyOf(value, serialize);
   await turn.complete(keptText({ digest, status: response.statusCode, headers: setSince(before, response) }, json));
   // A repetition gets the same value through the same interceptors.
   return typeof json === 'string' ? JSON.parse(json) : value;
+}
+
+/** As {@link keptText} takes it. */
+function bodyOf(value: unknown, serialize: object | undefined): string | null | undefined {
+  return value === undefined ? undefined : jsonOf(value, serialize);
 }
 
 async function failed(turn: Turn, thrown: unknown, answer: Pick<WholeAnswer, 'digest' | 'headers'>): Promise<void> {
@@ -78,7 +87,7 @@ async function failed(turn: Turn, thrown: unknown, answer: Pick<WholeAnswer, 'di
 }
 
 function thrownText(answer: Pick<WholeAnswer, 'digest' | 'headers'>, thrown: HttpException): string {
-  return keptText({ ...answer, status: thrown.getStatus(), thrown: true }, JSON.stringify(thrown.getResponse()));
+  return keptText({ ...answer, status: thrown.getStatus(), thrown: true }, textOf(thrown.getResponse()));
 }
 
 function repeated(text: string, { digest, response }: Keyed): unknown {

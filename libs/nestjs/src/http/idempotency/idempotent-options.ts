@@ -30,6 +30,8 @@ interface UserRequest {
 function userOf({ user }: UserRequest): string | number | undefined {
   const name = user?.id ?? user?.sub;
   if (typeof name === 'string' || typeof name === 'number') return name;
-  // An ObjectId, a bigint: whatever its JSON is.
+  // It has no JSON.
+  if (typeof name === 'bigint') return String(name);
+  // An ObjectId: whatever its JSON is.
   return name === undefined || name === null ? undefined : JSON.stringify(name);
 }

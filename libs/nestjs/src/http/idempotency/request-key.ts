@@ -41,12 +41,17 @@ export function entryIdOf(client: string | number | null | undefined, key: strin
 }
 
 /** Two requests with the same digest are the same one: method, address and body. */
-export function requestDigest({ method, originalUrl, url, body }: HttpRequest): string {
-  return jsonDigest([method, originalUrl ?? url, bodyOf(body)]);
+export function requestDigest({ method, originalUrl, url, headers, body }: HttpRequest): string {
+  return jsonDigest([method, originalUrl ?? url, body === undefined ? unreadBody(headers) : bodyOf(body)]);
 }
 
-/** As JSON has it; bytes as text. */
+/** Bytes as text, all else as JSON has it. */
 function bodyOf(body: unknown): unknown {
-  if (Buffer.isBuffer(body)) return body.toString('base64');
-  return body === undefined ? null : body;
+  return Buffer.isBuffer(body) ? body.toString('base64') : body;
+}
+
+/** Nobody has read it before the route does, as a file of a form: its length is all that is known of it. Null: there is none. */
+function unreadBody(headers: HttpRequest['headers']): unknown {
+  const length = headers['content-length'] ?? '0';
+  return length === '0' ? null : { length };
 }
