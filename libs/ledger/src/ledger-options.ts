@@ -9,10 +9,11 @@ export interface LedgerOptions {
   /** The name of the ledger: 1 to 400 letters, digits, `.`, `_`, `-` and `:`. The same id in another ledger is another entry. */
   readonly scope: string;
   /**
-   * How long an entry that is done is kept, in whole milliseconds, and up to as long again. Also the far bound for one in
-   * progress: no work may take longer. Default 600 000 (10 minutes).
+   * How long an entry that is done is kept, in whole milliseconds, and up to as long again. Default 600 000 (10 minutes).
    */
   readonly keepMs?: number;
+  /** The far bound for an entry in progress, in whole milliseconds: no work may take longer. Default `keepMs`. */
+  readonly workMs?: number | undefined;
   /** The largest result that is kept, in bytes of UTF-8. Default 65 536. */
   readonly maxResultBytes?: number;
   /**
@@ -27,9 +28,10 @@ export const LEDGER_DEFAULTS = { keepMs: 600_000, maxResultBytes: 65_536, maxEnt
 const SCOPE = /^[A-Za-z0-9._:-]{1,400}$/;
 
 /** @throws MillraceError INVALID_OPTIONS */
-export function assertLedgerOptions({ scope, keepMs = 1, maxResultBytes = 1, maxEntries = 1 }: LedgerOptions): void {
+export function assertLedgerOptions({ scope, keepMs = 1, workMs = 1, maxResultBytes = 1, maxEntries = 1 }: LedgerOptions): void {
   const problems = [
     ...(SCOPE.test(scope) ? [] : [`scope: ${quote(scope)} is not 1 to 400 letters, digits, '.', '_', '-' and ':'.`]),
+    ...(isCount(workMs) ? [] : [`workMs: ${String(workMs)} is not a whole number of milliseconds, at least 1.`]),
     ...(isCount(keepMs) ? [] : [`keepMs: ${String(keepMs)} is not a whole number of milliseconds, at least 1.`]),
     ...(isCount(maxResultBytes) ? [] : [`maxResultBytes: ${String(maxResultBytes)} is not a whole number of bytes, at least 1.`]),
     ...(isCount(maxEntries) ? [] : [`maxEntries: ${String(maxEntries)} is not a whole number of entries, at least 1.`]),

@@ -23,7 +23,7 @@ const countEntries = loadScript('./scripts/count-entries.lua', import.meta.url);
  * | in progress | `complete` with its token | done, for `keepMs` |
  * | in progress | `release` with its token | absent |
  * | in progress | `begin`, when its holder is known to have left or died | in progress, under a new token |
- * | in progress | `begin`, `keepMs` after it was begun | in progress, under a new token |
+ * | in progress | `begin`, `workMs` after it was begun | in progress, under a new token |
  * | done | `keepMs` have passed, and up to as long again | absent |
  *
  * The presence of the holder alone decides that it died; its first observer needs a lease to know. A call that is rejected with a
@@ -54,8 +54,9 @@ export class Ledger implements LedgerPort {
     this.#shards = Array.from({ length: LEDGER_SHARDS }, (_, shard) => new LedgerShard(ledgerKeys(prefix, scope, shard), redis));
     this.#maxResultBytes = maxResultBytes;
     this.#holders = new Holders(options.presence);
-    this.#late = new LateReleases(this.#releases, keepMs);
-    this.#begins = new TickBatches(beginEntries, [keepMs, Math.ceil(maxEntries / LEDGER_SHARDS)]);
+    const { workMs = keepMs } = options;
+    this.#late = new LateReleases(this.#releases, workMs);
+    this.#begins = new TickBatches(beginEntries, [keepMs, Math.ceil(maxEntries / LEDGER_SHARDS), workMs]);
     this.#completions = new TickBatches(completeEntries, [keepMs]);
     this.#beginParts = {
       counters: this.#counters,

@@ -122,6 +122,17 @@ describe('an entry of a ledger', () => {
     await waitFor(async () => (await one.ledger.begin('a', one.member)).kind === 'mine', { what: 'the entry to be absent' });
   });
 
+  it('is in progress for longer than one that is done is kept, where its work may take longer', async () => {
+    const tuning = { keepMs: 20, workMs: 3_600_000 };
+    const [one, other] = [await worker(tuning), await worker(tuning)];
+    const token = await begun(one, 'a');
+    const now = async (): Promise<number> => Number((await bed.command('TIME') as string[])[0]);
+    const sinceS = await now();
+    await waitFor(async () => (await now()) >= sinceS + 2, { what: 'a second to pass' });
+    expect(await other.ledger.begin('a', other.member)).toMatchObject({ kind: 'busy' });
+    expect(await one.ledger.complete('a', token, 'done')).toBe(true);
+  });
+
   it('is done without its result when that is too large, which a repetition can tell', async () => {
     const one = await worker({ maxResultBytes: 1_000 });
     const results = [['fits', 'x'.repeat(1_000), true], ['wide', 'ä'.repeat(501), false], ['long', 'x'.repeat(1_001), false]] as const;

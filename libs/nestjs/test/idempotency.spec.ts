@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { getQueueToken } from '@nestjs/bullmq';
 import { Injectable, Module } from '@nestjs/common';
 import type { Queue } from '@millrace/jobs';
+import type { LedgerCounters } from '@millrace/core';
 import { connectServer } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
 import { IsString } from 'class-validator';
@@ -87,6 +88,34 @@ describe('@Subscribe with idempotency', () => {
     await waitFor(async () => ((await group('stock')) as { deduplicated: number }).deduplicated === 3, { what: 'the replay to be skipped' });
     await app.get(Groups).seek(OrderPlaced, 'stock', { to: 'earliest', force: true });
     expect((await app.get(Notes).has(10)).slice(7).sort()).toEqual(['stock a', 'stock a', 'stock b']);
+  });
+
+  it('runs no second handler beside one that takes longer than the ttl', async () => {
+    let end = (): void => undefined;
+    const ends = new Promise<void>((resolve) => (end = resolve));
+    @Injectable()
+    class Billing {
+      constructor(readonly notes: Notes) {}
+
+      @Subscribe(OrderPlaced, { group: 'billing', idempotency: { key: ({ orderId }) => orderId, ttl: '1s' } })
+      async bill({ amount }: OrderPlaced): Promise<void> {
+        this.notes.add(`began ${amount}`);
+        await ends;
+      }
+    }
+    const app = await bench.app({ imports: [Shop], providers: [Billing] });
+    const [publisher, notes] = [app.get(Publisher), app.get(Notes)];
+    await publisher.publish(OrderPlaced, { orderId: 'a', amount: 1 });
+    await notes.has(1);
+    const begunAt = performance.now();
+    await waitFor(() => performance.now() > begunAt + 1_500, { what: 'the ttl to be over' });
+    await publisher.publish(OrderPlaced, { orderId: 'a', amount: 2 });
+    const counters = async (): Promise<LedgerCounters> => (await app.get(Ledgers).states())[0]!.counters;
+    await waitFor(async () => (await counters()).busy > 0 || notes.entries.length > 1, { what: 'the second one to be seen' });
+    expect(notes.entries).toEqual(['began 1']);
+    end();
+    await waitFor(async () => (await counters()).completed + (await counters()).fenced > 0, { what: 'the first one to be recorded' });
+    expect(await counters()).toMatchObject({ fenced: 0 });
   });
 
   it.each([

@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { getQueueToken } from '@nestjs/bullmq';
 import { Injectable } from '@nestjs/common';
+import type { Queue } from '@millrace/jobs';
 import { findDatabase, type RunningDatabase } from '@millrace/outbox';
 import {
   type DeliveryContext,
@@ -113,6 +115,30 @@ describe('inbox: true', () => {
       ['a INVALID_INPUT INVALID_INPUT', 'a INVALID_INPUT INVALID_INPUT', 'b INVALID_INPUT INVALID_INPUT', 'b INVALID_INPUT INVALID_INPUT'],
       [{ id: 'a' }, { id: 'b' }],
     ]);
+  });
+
+  it('handles a job that BullMQ numbers as an earlier one, whose queue was emptied since', async () => {
+    const notes = new Notes();
+    @Injectable()
+    class Mails {
+      @JobHandler(SendConfirmation, { inbox: true, idempotency: true })
+      async send({ orderId }: SendConfirmation, context: JobContext): Promise<void> {
+        await context.once('note', () => notes.add(`${context.jobId} ${orderId}`));
+        if (orderId === 'a') throw new Error('it is kept with its steps');
+      }
+    }
+    const imports = [MillraceModule.forFeature([SendConfirmation])];
+    const app = await bench.app({ imports, providers: [Mails] }, { database: database.url });
+    const queue = app.get<Queue>(getQueueToken('emails'), { strict: false });
+    await queue.add('send-confirmation', { orderId: 'a' });
+    await waitFor(async () => (await queue.getFailedCount()) === 1, { what: 'the first to be given up' });
+    await queue.obliterate({ force: true });
+    await queue.add('send-confirmation', { orderId: 'b' });
+    await waitFor(async () => (await queue.getCompletedCount()) === 1, { what: 'the second to be completed' });
+    await queue.obliterate({ force: true });
+    await queue.add('send-confirmation', { orderId: 'c' });
+    await waitFor(async () => (await queue.getCompletedCount()) === 1, { what: 'the third to be completed' });
+    expect(notes.entries).toEqual(['1 a', '1 b', '1 c']);
   });
 
   it('goes by as many connections as the application allows', async () => {

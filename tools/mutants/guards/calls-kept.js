@@ -60,7 +60,7 @@ const recording = [
   {
     name: 'calls: an entry in progress is begun by nobody else',
     file: `${LEDGER}/begin-entries.lua`,
-    find: 'if token == replaced or now - begunAt >= KEEP then return nil end',
+    find: 'if token == replaced or now - begunAt >= WORK then return nil end',
     replace: 'if true then return nil end',
     spec: ENTRIES_SPEC,
     title: 'is begun by exactly one of fifty at once',

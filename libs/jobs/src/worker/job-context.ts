@@ -7,6 +7,7 @@ import { redisFailure, withDeadline } from '@millrace/redis';
 import type { Job } from 'bullmq';
 import type { StoredJobOptions } from '../queue/outgoing-job.js';
 import { KEPT_LOGS } from '../queue/retention.js';
+import { workIdOf } from './work-id.js';
 
 /** Jobs -> what is to be done when Redis has them as completed. */
 export const whenCompleted = new WeakMap<Job, () => void>();
@@ -114,8 +115,9 @@ export class JobContext {
     if (!memo || !lease) {
       throw new MillraceError('MEMO_NOT_CONFIGURED', `ctx.once(): nothing is remembered of job '${this.name}' here, so the step was not run.`);
     }
-    whenCompleted.set(this.#job, () => memo.forget(this.jobId));
-    return new StepMemo({ memo, id: this.jobId, lease, transaction });
+    const id = workIdOf(this.#job);
+    whenCompleted.set(this.#job, () => memo.forget(id));
+    return new StepMemo({ memo, id, lease, transaction });
   }
 
   /**

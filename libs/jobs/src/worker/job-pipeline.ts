@@ -8,6 +8,7 @@ import type { ActiveJobs } from './active-jobs.js';
 import type { JobAttempt } from './job-attempt.js';
 import { JobContext } from './job-context.js';
 import type { JobIdempotency, JobRegistration } from './job-registration.js';
+import { workIdOf } from './work-id.js';
 
 /** Decides the outcome of an attempt to handle a job, with the result of its handler. */
 export type JobPipeline = Decide<JobAttempt, OutcomeWithResult>;
@@ -41,14 +42,14 @@ function idempotencyOf({ definition }: JobRegistration, { ledger, holder, keyOf 
     holder,
     place: { queue: definition.queue },
     idOf: ({ job, active, payload }) => {
-      const chosen = (): unknown => (keyOf ? keyOf(payload as object, new JobContext(job, active)) : job.id);
+      const chosen = (): unknown => (keyOf ? keyOf(payload as object, new JobContext(job, active)) : workIdOf(job));
       return idempotencyId(chosen, { where: `job ${job.id ?? ''} of queue '${definition.queue}'`, replay: 0 });
     },
   };
 }
 
 function inboxEntryOf({ job }: JobAttempt): { subscriber: string; messageId: string } {
-  return { subscriber: `queue/${job.queueName}/${job.name}`, messageId: job.id ?? '' };
+  return { subscriber: `queue/${job.queueName}/${job.name}`, messageId: workIdOf(job) };
 }
 
 function handledBy(registration: JobRegistration, jobs: ActiveJobs): Step<JobAttempt> {

@@ -2,7 +2,7 @@
 -- Begins entries of a ledger, each for the holder that asks for it, unless it is in progress elsewhere or done.
 --
 -- KEYS  for each shard 1 in progress  2, 3 done
--- ARGV  1 how long an entry is kept, ms  2 most entries a shard
+-- ARGV  1 how long an entry that is done is kept, ms  2 most entries a shard  3 how long one in progress is kept at the most, ms
 --       then for each: the number of its shard, its id, the token that it gets, its holder, and the token of an entry in progress
 --       that it may replace, or ''
 -- returns for each '+' it is in progress under the new token, '^' in place of the one that it might replace,
@@ -13,8 +13,8 @@
 -- a full Redis refuses the call, so that nothing is begun without a record; a shard that fails does not stop the others.
 --!include include/shards.lua
 
-local KEEP, MOST = tonumber(ARGV[1]), tonumber(ARGV[2])
-local FIRST, FIELDS = 3, 5
+local KEEP, MOST, WORK = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local FIRST, FIELDS = 4, 5
 local since = string.format('%.0f', now)
 -- So many in progress are more than members have in hand: some may have been left behind. So many are looked at in a call.
 local SWEEP_FROM, LOOK = 1000, 100
@@ -25,7 +25,7 @@ local function sweep(progress)
   local fields = page[2]
   for i = 1, #fields, 2 do
     local begunAt = string.match(fields[i + 1], '^%S+ (%d+) ')
-    if fields[i] ~= '' and now - (begunAt or 0) >= KEEP then redis.call('HDEL', progress, fields[i]) end
+    if fields[i] ~= '' and now - (begunAt or 0) >= WORK then redis.call('HDEL', progress, fields[i]) end
   end
   redis.call('HSET', progress, '', page[1])
 end
@@ -63,7 +63,7 @@ end
 local function answerHeld(standing, replaced)
   local token, begunAt, holder = string.match(standing, '^(%S+) (%d+) (.*)$')
   if not token then error('it holds no entry of a ledger') end
-  if token == replaced or now - begunAt >= KEEP then return nil end
+  if token == replaced or now - begunAt >= WORK then return nil end
   return 'h' .. string.format('%.0f', now - begunAt) .. ' ' .. token .. ' ' .. holder
 end
 
@@ -90,7 +90,7 @@ local function begin(shard, replies)
   end
   if #fresh == 0 then return end
   redis.call('HSET', shard.progress, unpack(fresh))
-  redis.call('PEXPIRE', shard.progress, KEEP)
+  redis.call('PEXPIRE', shard.progress, WORK)
 end
 
 return answersOf(shardsOf(FIRST, FIELDS), begin)

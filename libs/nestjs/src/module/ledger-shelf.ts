@@ -3,7 +3,7 @@ import { Ledger, type LedgerOptions } from '@millrace/ledger';
 import type { Connections } from './connections.js';
 
 type Holder = LedgerUse['holder'];
-type Bounds = Pick<LedgerOptions, 'keepMs' | 'maxResultBytes' | 'maxEntries'>;
+type Bounds = Pick<LedgerOptions, 'keepMs' | 'workMs' | 'maxResultBytes' | 'maxEntries'>;
 
 /** The ledgers of one part of this process, by their scopes, and the member that holds the entries of all of them. */
 export class LedgerShelf {

@@ -15,6 +15,9 @@ export interface LedgerState extends LedgerSize {
   readonly counters: LedgerCounters;
 }
 
+/** A handler that is at work for longer than that is taken for one that was forgotten, unless its `ttl` is longer. */
+const LONGEST_WORK_MS = 86_400_000;
+
 type Own = Pick<LedgerUse, 'ledger' | 'holder'>;
 
 /** The ledgers of the handlers of this process with `idempotency`. */
@@ -39,7 +42,8 @@ export class Ledgers {
 
   /** The ledger of a handler, for this process. */
   async of<K>(scope: string, { keyOf, ...rule }: IdempotencyRule): Promise<Own & { readonly keyOf: K | undefined }> {
-    return { ...(await this.#shelf.of(scope, rule)), keyOf: keyOf as K | undefined };
+    const workMs = Math.max(rule.keepMs, LONGEST_WORK_MS);
+    return { ...(await this.#shelf.of(scope, { ...rule, workMs })), keyOf: keyOf as K | undefined };
   }
 
   /** Remembers the steps of the handlers of one kind of work. */

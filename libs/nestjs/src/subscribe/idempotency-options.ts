@@ -13,7 +13,8 @@ export class IdempotencyOptions<Payload = unknown, Context = unknown> {
 
   /**
    * How long it is known at the least that one is done, `'1s'` to `'365d'`, and up to as long again. Give it the same in every
-   * process. Default `'7d'`.
+   * process. It does not bound the work: a key is in progress while its handler is at work, for up to a day, or
+   * `ttl` where that is longer. Default `'7d'`.
    */
   @IsOptional() @IsDurationOption({ min: '1s', max: '365d' })
   ttl?: Duration = '7d';
