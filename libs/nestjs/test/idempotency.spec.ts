@@ -187,6 +187,70 @@ describe('@JobHandler with idempotency', () => {
 });
 
 describe('ctx.once', () => {
+  it('begins no step in an attempt whose time is over, while the next one does the work', async () => {
+    let goOn = (): void => undefined;
+    const slow = new Promise<void>((resolve) => (goOn = resolve));
+    const ends: Promise<unknown>[] = [];
+    @Injectable()
+    class Payments {
+      constructor(readonly notes: Notes) {}
+
+      @Subscribe(OrderPlaced, { group: 'payments', retry: atOnce, timeout: '50ms' })
+      pay({ orderId }: OrderPlaced, context: DeliveryContext): Promise<void> {
+        return this.#pay(`message ${orderId}`, context);
+      }
+
+      @JobHandler(Charge, { timeout: '50ms' })
+      charge({ orderId }: Charge, context: JobContext): Promise<void> {
+        return this.#pay(`job ${orderId}`, context);
+      }
+
+      async #pay(what: string, context: DeliveryContext | JobContext): Promise<void> {
+        if (context.attempt === 1) await slow;
+        const paid = context.once('pay', () => this.notes.add(what));
+        if (context.attempt === 1) ends.push(failureOf(paid).then(({ code }) => code, () => 'run'));
+        await paid;
+      }
+    }
+    const app = await bench.app({ imports: [Shop], providers: [Payments] });
+    await app.get(Publisher).publish(OrderPlaced, { orderId: 'a', amount: 1 });
+    await app.get(JobQueue).enqueue(Charge, { orderId: 'b' });
+    await app.get(Notes).has(2);
+    const isDone = async (): Promise<boolean> => {
+      const { handled } = await app.get(Inspector).group(OrderPlaced, 'payments');
+      return handled === 1 && (await app.get(JobQueue).counts('payments')).completed === 1;
+    };
+    await waitFor(isDone, { what: 'both to be done' });
+    goOn();
+    await waitFor(() => ends.length === 2, { what: 'the first attempts to go on' });
+    expect(await Promise.all(ends)).toEqual(['TIMEOUT', 'TIMEOUT']);
+    expect(app.get(Notes).entries.sort()).toEqual(['job b', 'message a']);
+  });
+
+  it('begins no step when the handler has ended', async () => {
+    let goOn = (): void => undefined;
+    const slow = new Promise<void>((resolve) => (goOn = resolve));
+    const late: Promise<string>[] = [];
+    @Injectable()
+    class Payments {
+      constructor(readonly notes: Notes) {}
+
+      @Subscribe(OrderPlaced, { group: 'payments', retry: atOnce })
+      async pay({ orderId }: OrderPlaced, context: DeliveryContext): Promise<void> {
+        const paid = slow.then(() => context.once('pay', () => this.notes.add(orderId)));
+        late.push(failureOf(paid).then(({ code }) => code, () => 'run'));
+        if (context.attempt === 1) throw new Error('what was begun goes on');
+        goOn();
+        await paid;
+      }
+    }
+    const app = await bench.app({ imports: [Shop], providers: [Payments] });
+    await app.get(Publisher).publish(OrderPlaced, { orderId: 'a', amount: 1 });
+    await app.get(Notes).has(1);
+    expect(await Promise.all(late)).toEqual(['CLOSED', 'run']);
+    expect(app.get(Notes).entries).toEqual(['a']);
+  });
+
   it('skips in the next attempt of a job what is done, until the job is completed', async () => {
     @Injectable()
     class Payments {

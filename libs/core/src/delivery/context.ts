@@ -20,6 +20,8 @@ interface ContextParts {
   /** Messages and jobs that go out with the outcome. Absent: nothing can. It may throw FORWARD_REFUSED. */
   readonly opened?: Forwards;
   readonly memo?: MemoPort | undefined;
+  /** Whether the handler has ended. */
+  readonly isOver?: boolean;
 }
 
 const NOTHING: ContextParts = {};
@@ -98,7 +100,8 @@ export class DeliveryContext {
    *
    * @param step 1 to 256 bytes of UTF-8; 100 names a message at the most
    * @throws MillraceError MEMO_TOO_LARGE, UNSERIALIZABLE_PAYLOAD the step ran, and is not remembered; MEMO_FULL, INVALID_INPUT;
-   *   MEMO_NOT_CONFIGURED for a broadcast or a dead letter; STATE_LOST, CLOSED the message is this process's no more
+   *   MEMO_NOT_CONFIGURED for a broadcast or a dead letter; STATE_LOST, CLOSED the message is this process's no more, or
+   *   the handler has ended; TIMEOUT its time is over. The step was not run
    */
   async once<T>(step: string, run: () => T | Promise<T>): Promise<T> {
     this.#steps ??= this.#newSteps(step);
@@ -110,7 +113,9 @@ export class DeliveryContext {
     if (!memo) throw noMemo(step, this.topic);
     const [delivery, id] = [this.#delivery, this.messageId];
     delivery.onDone = () => memo.forget(id);
-    return new StepMemo({ memo, id, lease: delivery.lease, transaction: this.#own.transaction });
+    const { transaction } = this.#own;
+    const isOver = (): boolean => this.#own.isOver === true;
+    return new StepMemo({ memo, id, lease: delivery.lease, signal: this.signal, isOver, transaction });
   }
 
   /**

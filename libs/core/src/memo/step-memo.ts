@@ -20,6 +20,10 @@ export interface SteppedWork {
   /** The same in each attempt. */
   readonly id: string;
   readonly lease: Lease;
+  /** Aborts when the time of the attempt is over. Absent: the lease alone ends it. */
+  readonly signal?: AbortSignal;
+  /** Whether the handler of the attempt has ended. Absent: it is not known. */
+  readonly isOver?: () => boolean;
   /** That of the attempt, which no step may use. */
   readonly transaction?: SqlTransaction | undefined;
 }
@@ -49,7 +53,7 @@ export class StepMemo {
     const stored = known.get(step);
     if (stored !== undefined) return valueOf(stored) as T;
     if (known.size >= MOST_STEPS) throw tooManySteps(step);
-    this.#assertHeld();
+    this.#assertBegins(step);
     const { transaction } = this.#work;
     const text = textOf(step, await runAsStep({ name: step, steps: this, transaction }, run));
     await this.#work.lease.confirm();
@@ -85,6 +89,14 @@ export class StepMemo {
     }
   }
 
+  /** What goes on in an attempt that is over begins nothing: the next attempt may do the same, and forget that it did. */
+  #assertBegins(step: string): void {
+    this.#assertHeld();
+    const { signal, isOver } = this.#work;
+    if (signal?.aborted) throw signal.reason;
+    if (isOver?.()) throw handlerEnded(step);
+  }
+
   #assertHeld(): void {
     const { lease } = this.#work;
     if (lease.isGivenUp) throw lease.signal.reason;
@@ -104,6 +116,10 @@ export function tooManySteps(step: string): MillraceError {
     `ctx.once(${quote(step)}): the results of ${MOST_STEPS} steps are kept already, so this one was not run or is not remembered. ` +
       'Put several steps into one, or give each message less to do.',
   );
+}
+
+function handlerEnded(step: string): MillraceError {
+  return new MillraceError('CLOSED', `ctx.once(${quote(step)}): the handler has ended, so the step was not run. Await all work before the handler ends.`);
 }
 
 function assertStep(step: string): void {

@@ -20,6 +20,8 @@ interface JobParts {
   readonly memo?: MemoPort | undefined;
   /** Absent where nothing can be remembered. */
   readonly lease?: Lease;
+  /** Whether the handler has ended. */
+  readonly isOver?: boolean;
 }
 
 /** The second argument of a job handler: everything about the job beside its payload. */
@@ -103,7 +105,8 @@ export class JobContext {
    *
    * @param step 1 to 256 bytes of UTF-8; 100 names a job at the most
    * @throws MillraceError MEMO_TOO_LARGE, UNSERIALIZABLE_PAYLOAD the step ran, and is not remembered; MEMO_FULL, INVALID_INPUT;
-   *   STATE_LOST, CLOSED the job is this process's no more
+   *   STATE_LOST, CLOSED the job is this process's no more, or the handler has ended; TIMEOUT its time is over: the step
+   *   was not run
    */
   async once<T>(step: string, run: () => T | Promise<T>): Promise<T> {
     this.#steps ??= this.#newSteps();
@@ -111,13 +114,13 @@ export class JobContext {
   }
 
   #newSteps(): StepMemo {
-    const { memo, lease, transaction } = this.#own;
+    const { memo, lease, transaction, signal } = this.#own;
     if (!memo || !lease) {
       throw new MillraceError('MEMO_NOT_CONFIGURED', `ctx.once(): nothing is remembered of job '${this.name}' here, so the step was not run.`);
     }
     const id = workIdOf(this.#job);
     whenCompleted.set(this.#job, () => memo.forget(id));
-    return new StepMemo({ memo, id, lease, transaction });
+    return new StepMemo({ memo, id, lease, signal, isOver: () => this.#own.isOver === true, transaction });
   }
 
   /**
