@@ -89,7 +89,7 @@ export class StepMemo {
     }
   }
 
-  /** What goes on in an attempt that is over begins nothing: the next attempt may do the same, and forget that it did. */
+  /** An attempt that is over begins nothing: the next attempt may do the same, and forget that it did. */
   #assertBegins(step: string): void {
     this.#assertHeld();
     const { signal, isOver } = this.#work;
