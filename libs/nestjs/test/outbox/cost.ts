@@ -38,7 +38,9 @@ async function measured(topic: typeof Steps, relays: number): Promise<object> {
   const [seconds, used] = [(performance.now() - began) / 1_000, serverCpu()];
   const cpu = (from: number, to: number): number => Math.round((to - from) / rows);
   const us = {
-    node: cpu(node, await nodeCpu(children)), postgres: cpu(servers.postgres, used.postgres), redis: cpu(servers.redis, used.redis),
+    node: cpu(node, await nodeCpu(children)),
+    postgres: cpu(servers.postgres, used.postgres),
+    redis: cpu(servers.redis, used.redis),
   };
   await Promise.all(children.map((child) => child.kill('SIGKILL')));
   return { keys: topic === Steps ? KEYS : 0, relays, aSecond: Math.round(rows / seconds), us };

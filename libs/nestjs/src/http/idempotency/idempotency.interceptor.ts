@@ -82,7 +82,8 @@ function bodyOf(value: unknown, serialize: object | undefined): string | null | 
 }
 
 async function failed(turn: Turn, thrown: unknown, answer: Pick<WholeAnswer, 'digest' | 'headers'>): Promise<void> {
-  if (!isKept(thrown)) turn.release();
+  // The client may ask any instance again as soon as it has the error.
+  if (!isKept(thrown)) await turn.release();
   else await turn.complete(thrownText(answer, thrown));
 }
 

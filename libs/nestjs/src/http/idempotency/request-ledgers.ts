@@ -10,8 +10,8 @@ import { MOST_BYTES } from './answer.js';
 export interface Turn {
   /** Resolves when the answer is kept, or Redis cannot be reached: then it is tried on. */
   readonly complete: (answer: string) => Promise<void>;
-  /** The key is free again. */
-  readonly release: () => void;
+  /** Resolves when the key is free again, or Redis cannot be reached: then it is tried on. */
+  readonly release: () => Promise<void>;
 }
 
 /** Names a request in the ledger of its route. */
@@ -50,7 +50,7 @@ export class RequestLedgers {
     const turn = this.#turnOf(ledger, id, begun.token);
     if (holder.isSure) return { kind: 'mine', turn };
     // Others may take this process for dead, and execute it.
-    turn.release();
+    await turn.release();
     return { kind: 'busy' };
   }
 
@@ -65,7 +65,7 @@ export class RequestLedgers {
   #turnOf(ledger: Ledger, id: string, token: string): Turn {
     return {
       complete: (answer) => this.#records.recorded(() => ledger.complete(id, token, answer)),
-      release: () => void this.#records.recorded(() => ledger.release(id, token)),
+      release: () => this.#records.recorded(() => ledger.release(id, token)),
     };
   }
 }
