@@ -30,7 +30,6 @@ export class MessageAttempt<D extends Delivery = Delivery> implements Attempt {
   /** Its entry in the ledger, while it is in progress here. */
   turn: LedgerTurn | undefined = undefined;
   forwards: Forwards | undefined = undefined;
-  /** Whether the handler has ended. */
   isOver = false;
   readonly memo: MemoPort | undefined;
   readonly #forwarding: MayForward;

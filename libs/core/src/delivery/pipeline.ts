@@ -1,5 +1,5 @@
 import { payloadClassOf } from '../contract/message-type.js';
-import { chain, type Middleware, type Step } from '../middleware/chain.js';
+import { chain, type Middleware } from '../middleware/chain.js';
 import { decoding } from '../middleware/decoding.js';
 import { type Idempotency, idempotencyId, idempotent } from '../middleware/idempotency.js';
 import { type InboxEntry, inboxed } from '../middleware/inbox.js';
@@ -56,19 +56,9 @@ export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
   ];
   const decide = outcomes(
     policy,
-    chain(around, handledBy(handle)),
+    chain(around, (attempt) => handle(attempt.payload as object, new DeliveryContext(attempt.delivery, attempt))),
   );
   return (delivery) => decide(new MessageAttempt(delivery, means));
-}
-
-function handledBy(handle: PipelineParts['handle']): Step<MessageAttempt> {
-  return async (attempt) => {
-    try {
-      return await handle(attempt.payload as object, new DeliveryContext(attempt.delivery, attempt));
-    } finally {
-      attempt.isOver = true;
-    }
-  };
 }
 
 export function meansOf({ memo, forwarding, idempotency }: Pick<PipelineParts, 'memo' | 'forwarding' | 'idempotency'>): AttemptMeans {

@@ -18,6 +18,8 @@ export interface Attempt {
   transaction?: SqlTransaction | undefined;
   /** Messages and jobs that go out with its outcome, when that is an `ack`. Absent: its handler forwarded nothing. */
   readonly forwards?: Forwards | undefined;
+  /** Whether its handler has ended: nothing of it may begin any more. */
+  isOver?: boolean;
 }
 
 /** Whether its handler must not begin here any more. */

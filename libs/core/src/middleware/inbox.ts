@@ -19,9 +19,13 @@ export function inboxed<A extends Attempt>(inbox: InboxPort, entryOf: (attempt: 
     const { subscriber, messageId } = entryOf(attempt);
     const { lease, paused } = attempt;
     try {
-      const result = await runInTurn({ inbox, subscriber, messageId, lease, paused }, (transaction) => {
+      const result = await runInTurn({ inbox, subscriber, messageId, lease, paused }, async (transaction) => {
         attempt.transaction = transaction;
-        return next(attempt);
+        try {
+          return await next(attempt);
+        } finally {
+          attempt.isOver = true;
+        }
       });
       if (result === 'goes-back') return GOES_BACK;
       return result.duplicate ? DEDUPLICATED : result.value;

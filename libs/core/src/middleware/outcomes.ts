@@ -22,9 +22,11 @@ export function outcomes<A extends Attempt>(policy: RetryPolicy, next: Step<A>):
   return async (attempt) => {
     try {
       const value = await next(attempt);
+      attempt.isOver = true;
       const outcome = value instanceof Verdict ? value.outcome : handled(attempt);
       return decided(attempt.lease, outcome instanceof Promise ? await outcome : outcome);
     } catch (thrown) {
+      attempt.isOver = true;
       attempt.forwards?.drop();
       return decided(attempt.lease, outcomeOfFailure(policy, attempt.number, thrown));
     }

@@ -11,7 +11,6 @@ export class JobAttempt implements Attempt {
   transaction: SqlTransaction | undefined = undefined;
 
   memo: MemoPort | undefined = undefined;
-  /** Whether the handler has ended. */
   isOver = false;
 
   constructor(job: Job, active: ActiveJob) {
