@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { INestApplicationContext, Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { Publisher } from '@millrace/nestjs';
 import { waitFor } from '@millrace/testing';
 import { Surroundings } from '../surroundings.js';
 
 interface Example {
   OrdersModule: Type;
-  OrderPlaced: Type<{ orderId: string }>;
+  OrderDesk: Type<{ place(orderId: string): Promise<void> }>;
   db: { destroy(): Promise<void> };
 }
 
@@ -18,7 +17,7 @@ let example: Example;
 beforeAll(async () => {
   around = await Surroundings.of('docs/guides/sql-libraries.md');
   Object.assign(process.env, around.env);
-  await around.database.query('CREATE TABLE reservations (order_id text PRIMARY KEY)');
+  for (const table of ['orders', 'reservations']) await around.database.query(`CREATE TABLE ${table} (order_id text PRIMARY KEY)`);
   example = await around.examples.load<Example>('orders-module.ts');
   const made = await Test.createTestingModule({ imports: [example.OrdersModule] }).compile();
   made.useLogger(false);
@@ -32,11 +31,14 @@ afterAll(async () => {
 });
 
 describe('the stock of the guide', () => {
-  it('is reserved in the transaction that records the message', async () => {
-    const { id } = await app.get(Publisher).publish(example.OrderPlaced, { orderId: 'A-1' });
+  it('is reserved in the transaction that records the message, which went out with its order', async () => {
+    await app.get(example.OrderDesk).place('A-1');
+    // The order is not placed again, and goes out once.
+    await expect(app.get(example.OrderDesk).place('A-1')).rejects.toThrow('orders_pkey');
     const rows = async (text: string) => (await around.database.query(text)).rows;
     await waitFor(async () => (await rows('SELECT * FROM reservations')).length === 1, { what: 'the reservation' });
-    expect(await rows('SELECT order_id, message_id FROM reservations, millrace_inbox')).toEqual([{ order_id: 'A-1', message_id: id }]);
+    expect(await rows('SELECT order_id FROM reservations, millrace_inbox')).toEqual([{ order_id: 'A-1' }]);
+    expect(await rows('SELECT order_id FROM orders')).toEqual([{ order_id: 'A-1' }]);
   });
 
   it('leaves nothing of the examples that was not run', () => {

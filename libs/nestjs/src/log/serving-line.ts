@@ -27,6 +27,7 @@ export function servingLine({ plan, settings, server }: Serving): string {
     ...(plan.broadcasts.length > 0 ? [`broadcasts: ${named(plan.broadcasts.map(({ topic }) => topic.name))}`] : []),
     ...(plan.checks.length > 0 ? [`checks transactions of: ${named(plan.checks.map(({ topic }) => topic.name))}`] : []),
     `queues: ${named(plan.jobs.map(({ job }) => job.queue))}`,
+    ...outboxOf(settings),
     ...(plan.services.length > 0 ? [`services: ${named(plan.services.map(({ contract }) => contract.service))}`] : []),
     ...(plan.called.length > 0 ? [`calls: ${named(plan.called.map(({ service }) => service))}`] : []),
     `topics: ${named(plan.topics.map(({ name }) => name))}`,
@@ -37,6 +38,11 @@ export function servingLine({ plan, settings, server }: Serving): string {
 function databaseOf({ databaseUrl, databaseSource }: Settings): string {
   if (databaseSource) return `database of the application (${databaseSource.dialect})`;
   return databaseUrl === null ? 'no database' : `database ${maskUrl(databaseUrl)}`;
+}
+
+function outboxOf({ outbox }: Settings): string[] {
+  if (!outbox) return [];
+  return [outbox.relay ? 'outbox: published here' : 'outbox: published by others'];
 }
 
 function groupsOf(subscriptions: readonly SubscriptionPlan[]): string[] {

@@ -5,6 +5,7 @@ import {
 } from '@millrace/nestjs';
 import { hasPostgres, startTestPostgres, type TestSqlServer, waitFor } from '@millrace/testing';
 import { Bench, OrderPlaced, SendConfirmation } from '../fixture.js';
+import { Kept } from '../kept.js';
 
 const seen: string[] = [];
 
@@ -82,6 +83,16 @@ const feature = MillraceModule.forFeature([OrderPlaced, SendConfirmation]);
     await bench.app({ imports: [feature], providers: [Handlers] }, { prefix });
     await waitFor(() => seen.length === 2, { what: 'the message and the job to be handled' });
     expect(seen).toContain(`${id} later`);
+  });
+
+  it.each([
+    ['publishes', { relay: true }, 'published here'],
+    ['leaves to others to publish', { relay: false }, 'published by others'],
+  ])('is named in the log of a process that %s it', async (_, outbox, told) => {
+    const kept = new Kept();
+    const parts = { imports: [feature], providers: [Shop] };
+    await bench.start(bench.builder(parts, { database: postgres.url, outbox, prefix: bench.prefix() }), kept);
+    expect(kept.entries).toEqual([expect.stringContaining(`; queues: none; outbox: ${told}; topics: `)]);
   });
 
   it('refuses to store anything where there is no outbox, and names unknown options', async () => {
