@@ -205,8 +205,10 @@ export type { BatchOptions, SubscribeBatchOptions } from './subscribe/subscribe-
 export { SubscribeBroadcast } from './subscribe/subscribe-broadcast.decorator.js';
 export type { SubscribeBroadcastOptions } from './subscribe/subscribe-broadcast-options.js';
 export { MillraceContext } from './transport/millrace-context.js';
+export { MillraceClient } from './transport/millrace-client.js';
+export { MillraceRecord, MillraceRecordBuilder, type RecordParts } from './transport/millrace-record.js';
 export { MILLRACE, MillraceServer } from './transport/millrace-server.js';
-export { MillraceServerOptions, MillraceTransportOptions } from './transport/transport-options.js';
+export { MillraceClientOptions, MillraceServerOptions, MillraceTransportOptions } from './transport/transport-options.js';
 export type { MillraceUnwrapped } from './transport/unwrapped.js';
 export { TransactionCheck, type TransactionCheckOptions } from './transactions/transaction-check.decorator.js';
 export { Subscribe } from './subscribe/subscribe.decorator.js';

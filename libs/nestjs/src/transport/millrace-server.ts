@@ -6,7 +6,8 @@ import type { Settings } from '../config/settings.js';
 import { keepCauses, causeOf } from './compat.js';
 import type { EventParts } from './event-subscriptions.js';
 import { HandlerBook } from './handler-book.js';
-import { ended, processed } from './processing.js';
+import { ended, processed, processedValues } from './processing.js';
+import type { RequestParts } from './request-service.js';
 import { RunningServer } from './running-server.js';
 import { onStopSignal } from './stop-signals.js';
 import { MillraceServerOptions, transportSettings } from './transport-options.js';
@@ -35,6 +36,8 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
       throw asThrown(causeOf(shown));
     }
   };
+  readonly #answer: RequestParts['answer'] = ({ callback }, data, context) =>
+    processedValues((begin) => this.runWithProcessingHooks(context, begin), () => callback(data, context));
   #running: RunningServer | null = null;
   #release: (() => void) | null = null;
   #closing: Promise<void> | null = null;
@@ -103,7 +106,8 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
       status: (status) => this.#tell(status),
       error: (error) => this.#events.listenerCount('error') > 0 && this.#events.emit('error', error),
     });
-    const running = new RunningServer({ settings: this.#settings, options: this.#options, book: this.#book, call: this.#call });
+    const calls = { call: this.#call, answer: this.#answer };
+    const running = new RunningServer({ settings: this.#settings, options: this.#options, book: this.#book, ...calls });
     this.#running = running;
     const forget = onStopSignal(() => void running.drain());
     this.#release = () => {

@@ -1,8 +1,10 @@
 import type { Parsed } from '@millrace/core';
+import type { Serving } from '@millrace/rpc';
 import type { Settings } from '../config/settings.js';
 import type { EventParts } from './event-subscriptions.js';
 import { EventSubscriptions } from './event-subscriptions.js';
 import type { HandlerBook } from './handler-book.js';
+import { type RequestParts, serveRequests } from './request-service.js';
 import type { MillraceServerOptions } from './transport-options.js';
 import { type OpenTransport, TransportConnection } from './transport-connection.js';
 import type { MillraceUnwrapped } from './unwrapped.js';
@@ -12,6 +14,7 @@ interface RunningParts {
   readonly options: Parsed<MillraceServerOptions>;
   readonly book: HandlerBook;
   readonly call: EventParts['call'];
+  readonly answer: RequestParts['answer'];
 }
 
 /** A server from its start to its end: starting -> running -> draining -> stopped. */
@@ -20,6 +23,7 @@ export class RunningServer {
   readonly #connection: TransportConnection;
   #open: OpenTransport | null = null;
   #events: EventSubscriptions | null = null;
+  #serving: Serving | null = null;
   #drained: Promise<void> | null = null;
 
   constructor(parts: RunningParts) {
@@ -29,12 +33,13 @@ export class RunningServer {
 
   async start(): Promise<void> {
     this.#open = await this.#connection.open();
-    const { streams, topics } = this.#open;
-    const { book, call, settings: { unknownProperties }, options } = this.#parts;
+    const { streams, topics, rpc } = this.#open;
+    const { book, call, answer, settings: { unknownProperties }, options } = this.#parts;
     const { service: group, concurrency, retry, timeout } = options;
     const defaults = { group, concurrency, retry, ...((timeout as string | undefined) && { timeout }) };
     this.#events = new EventSubscriptions({ streams, topics, handlers: book.events, defaults, unknownProperties, call });
     await this.#events.start();
+    if (book.requests.length > 0) this.#serving = await serveRequests({ rpc, service: group, concurrency, book, answer });
   }
 
   unwrapped(): MillraceUnwrapped {
@@ -54,6 +59,7 @@ export class RunningServer {
   }
 
   async #drain(): Promise<void> {
-    await this.#events?.stop(this.#parts.settings.shutdownTimeoutMs);
+    const { shutdownTimeoutMs } = this.#parts.settings;
+    await Promise.all([this.#events?.stop(shutdownTimeoutMs), this.#serving?.stop(shutdownTimeoutMs)]);
   }
 }

@@ -57,7 +57,7 @@ export function answerIn(text: string): AnswerPacket {
 /** Any value as the event of a plain pattern: JSON as `JSON.stringify` makes it, which users of Nest rely on. */
 export function plainEvent(data: unknown): StoredEvent {
   if (data instanceof Uint8Array) return { payload: bytesText(data), headers: { [OWN.binary]: BASE64 } };
-  return { payload: JSON.parse(JSON.stringify(data)), headers: {} };
+  return { payload: JSON.parse(JSON.stringify(data ?? null)), headers: {} };
 }
 
 export function metadataHeaders(metadata: PacketMetadata | undefined): Record<string, string> {

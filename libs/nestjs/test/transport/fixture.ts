@@ -2,7 +2,7 @@ import { type INestMicroservice, Module, type ModuleMetadata, type Type } from '
 import { NestFactory } from '@nestjs/core';
 import { EventPattern as NestEventPattern } from '@nestjs/microservices';
 import { startTestRedis, type TestRedis } from '@millrace/testing';
-import { fixed, MillraceServer, type MillraceServerOptions, type MillraceUnwrapped } from '@millrace/nestjs';
+import { fixed, MillraceClient, type MillraceClientOptions, MillraceServer, type MillraceServerOptions, type MillraceUnwrapped } from '@millrace/nestjs';
 
 /** Nest's decorator. Where the compiler checks all, its type for a text as the pattern fits no method with a typed `@Ctx()`. */
 export const EventPattern: (pattern: unknown, extras?: object) => MethodDecorator = NestEventPattern;
@@ -37,6 +37,10 @@ export class TransportBench {
 
   server(options: ServerOptions = {}): MillraceServer {
     return new MillraceServer({ service: 'shop', retry: { attempts: 3, backoff: fixed('1ms') }, ...this.place, ...options });
+  }
+
+  client(options: MillraceClientOptions = {}): MillraceClient {
+    return this.keep(new MillraceClient({ service: 'shop', ...this.place, ...options }));
   }
 
   async microservice(metadata: ModuleMetadata, options: ServerOptions = {}): Promise<INestMicroservice> {
