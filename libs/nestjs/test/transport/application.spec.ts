@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type CallHandler, Controller, type ExecutionContext, Get, Inject, Injectable, type INestApplication, type NestInterceptor, Scope } from '@nestjs/common';
-import { NestFactory, REQUEST } from '@nestjs/core';
+import { type AbstractHttpAdapter, NestFactory, REQUEST } from '@nestjs/core';
 import { Ctx, MessagePattern, Payload, type RequestContext } from '@nestjs/microservices';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { defineTopic, MILLRACE, type MillraceContext } from '@millrace/nestjs';
 import { firstValueFrom } from 'rxjs';
 import { Journal } from '../fixture.js';
@@ -39,8 +41,8 @@ class Sums {
   }
 }
 
-async function hybrid(inheritAppConfig: boolean): Promise<INestApplication> {
-  const app = await NestFactory.create(moduleOf({ controllers: [Sums] }), { logger: false });
+async function hybrid(adapter: AbstractHttpAdapter, inheritAppConfig = true): Promise<INestApplication> {
+  const app = await NestFactory.create(moduleOf({ controllers: [Sums] }), adapter, { logger: false });
   bench.keep(app);
   app.useGlobalInterceptors(new Counted());
   app.connectMicroservice({ strategy: bench.server() }, { inheritAppConfig });
@@ -50,15 +52,18 @@ async function hybrid(inheritAppConfig: boolean): Promise<INestApplication> {
 }
 
 describe('a hybrid application', () => {
-  it('serves HTTP and requests, and its global interceptors surround both where they are inherited', async () => {
-    const app = await hybrid(true);
+  it.each([
+    ['Express', () => new ExpressAdapter()],
+    ['Fastify', () => new FastifyAdapter()],
+  ])('on %s serves HTTP and requests, and inherited global interceptors surround both', async (_, adapter) => {
+    const app = await hybrid(adapter());
     expect(await (await fetch(`${await app.getUrl()}/sum`)).text()).toBe('http');
     expect(await firstValueFrom(bench.client().send('sum', [1, 2]))).toBe(3);
     expect(journal.entries).toEqual(['http', 'rpc']);
   });
 
   it('keeps its global interceptors to HTTP where they are not inherited', async () => {
-    await hybrid(false);
+    await hybrid(new ExpressAdapter(), false);
     expect(await firstValueFrom(bench.client().send('sum', [1, 2]))).toBe(3);
     expect(journal.entries).toEqual([]);
   });
