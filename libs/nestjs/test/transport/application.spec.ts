@@ -158,4 +158,30 @@ describe('a microservice', () => {
     expect(journal.entries).toEqual(['begun 1', 'done 1']);
     expect(told).toEqual(['connected', 'disconnected']);
   });
+
+  it('stops fetching when the process is asked to stop, before it is closed', async () => {
+    const heedful = (): void => undefined;
+    process.on('SIGTERM', heedful);
+    const named = (name: string) => {
+      @Controller()
+      class Orders {
+        @EventPattern('order.placed')
+        placed(@Payload('id') id: string) {
+          journal.add(`${name} ${id}`);
+        }
+      }
+      return Orders;
+    };
+    const app = await bench.listening([named('first')]);
+    const { publisher } = toolsOf(app);
+    await publisher.publish(PLACED, { id: '1' });
+    await journal.has(1);
+    process.emit('SIGTERM');
+    await publisher.publish(PLACED, { id: '2' });
+    await bench.listening([named('second')]);
+    expect(await journal.has(2)).toEqual(['first 1', 'second 2']);
+    await bench.closeAll();
+    expect(process.listeners('SIGTERM')).toEqual([heedful]);
+    process.off('SIGTERM', heedful);
+  });
 });
