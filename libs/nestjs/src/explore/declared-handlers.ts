@@ -118,23 +118,46 @@ function subscriptionOf({ method, declaration }: FoundHandler): SubscriptionPlan
   const inBatches = declaration.kind === 'subscribe-batch';
   const where = `${DECORATORS[declaration.kind]} on ${labelOf(method)}`;
   const raw = (declaration.options ?? {}) as Partial<SubscribeBatchOptions>;
-  const { topic, options, ...parts } = checkAll(`${where} is not declared well.`, {
+  const { topic, batch, ...checked } = checkAll(`${where} is not declared well.`, {
     topic: () => named(where, () => topicOfRef(declaration.contract as TopicRef)),
-    options: () => parseOptions<SubscribeOptions>(inBatches ? SubscribeBatchOptions : SubscribeOptions, raw, where),
+    ...subscriptionChecks(raw, where, inBatches ? SubscribeBatchOptions : SubscribeOptions),
+    batch: () => (inBatches ? batchOf(raw.batch ?? {}, `${where}, batch`) : null),
+  });
+  const { name: type } = messageTypeOf(declaration.contract as TopicRef);
+  const methods = { onDeadLetter: null, onAssigned: null, onRevoked: null };
+  return { method, topic, type, batch, ...methods, ...subscriptionRules(raw, checked) };
+}
+
+/** The parts of a subscription's options, each with its check. */
+// eslint-disable-next-line @typescript-eslint/explicit-function-return-type -- the checks tell their types
+function subscriptionChecks(raw: Partial<SubscribeOptions>, where: string, type: new () => SubscribeOptions) {
+  return {
+    options: () => parseOptions<SubscribeOptions>(type, raw, where),
     retry: () => retryOf(raw.retry ?? {}, `${where}, retry`),
     filter: () => parseOptions(FilterOptions, raw.filter ?? {}, `${where}, filter`),
     rateLimit: () => (raw.rateLimit ? rateLimitOf(raw.rateLimit, `${where}, rateLimit`) : null),
     deadLetters: () => deadLettersIn(raw.deadLetters ?? {}, `${where}, deadLetters`),
     idempotency: () => idempotencyIn(raw.idempotency, `${where}, idempotency`),
-    batch: () => (inBatches ? batchOf(raw.batch ?? {}, `${where}, batch`) : null),
-  });
+  };
+}
+
+type Checked<T> = { [K in keyof T]: T[K] extends () => infer Value ? Value : never };
+
+/** The rules of a subscription that its options alone decide. */
+export type SubscriptionRules = Omit<SubscriptionPlan, 'method' | 'topic' | 'type' | 'batch' | 'onDeadLetter' | 'onAssigned' | 'onRevoked'>;
+
+function subscriptionRules(
+  raw: Partial<SubscribeOptions>,
+  { options, ...parts }: Checked<ReturnType<typeof subscriptionChecks>>,
+): SubscriptionRules {
   const { group, concurrency, crashLimit, durability, inbox, start } = options;
   const timeoutMs = raw.timeout === undefined ? null : durationMs(raw.timeout);
-  const { name: type } = messageTypeOf(declaration.contract as TopicRef);
-  const ordering = orderingIn(raw);
-  const methods = { onDeadLetter: null, onAssigned: null, onRevoked: null };
-  const given = { group, concurrency, crashLimit, durability, start, inbox };
-  return { method, topic, type, ...given, timeoutMs, ordering, ...methods, ...parts };
+  return { group, concurrency, crashLimit, durability, start, inbox, timeoutMs, ordering: orderingIn(raw), ...parts };
+}
+
+/** @throws MillraceError INVALID_OPTIONS with all mistakes */
+export function parsedSubscription(raw: Partial<SubscribeOptions>, where: string): SubscriptionRules {
+  return subscriptionRules(raw, checkAll(`${where} is not declared well.`, subscriptionChecks(raw, where, SubscribeOptions)));
 }
 
 function broadcastOf({ method, declaration }: FoundHandler): BroadcastPlan {

@@ -12,6 +12,7 @@ import { Queues } from '../jobs/queues.js';
 import { Connections } from '../module/connections.js';
 import { Ledgers } from '../module/ledgers.js';
 import { SETTINGS } from '../module/tokens.js';
+import { subscriptionDefinition } from './subscription-definition.js';
 
 /** The state of one subscription of this process. */
 export interface SubscriptionState {
@@ -81,17 +82,13 @@ export class Subscriptions {
   }
 
   async #subscribe(plan: SubscriptionPlan, { inbox, signal }: Circumstances): Promise<Subscription> {
-    const { topic, group, concurrency, crashLimit, durability, start, batch, rateLimit, deadLetters } = plan;
-    const { ordering, retry, timeoutMs } = plan;
+    const { topic, group, batch, retry, timeoutMs } = plan;
     const streams = await this.#connections.streams();
     const deadLetterHandler = this.#deadLetterHandlerOf(plan);
-    const { unknownForMs = 0 } = retry;
-    const limits = { unknownForMs, signal, ...(rateLimit && { rateLimit }), ...(ordering && { ordering }) };
     const listeners = { onAssigned: listenerOf(plan.onAssigned), onRevoked: listenerOf(plan.onRevoked) };
-    const given = { ...limits, ...listeners, ...(deadLetterHandler && { deadLetterHandler }) };
-    const rules = { concurrency, crashLimit, durability, start, deadLetters };
+    const given = { ...subscriptionDefinition(plan, signal), ...listeners, ...(deadLetterHandler && { deadLetterHandler }) };
     const forwarding = this.#forwarding;
-    const definition = { topic, group, ...rules, prefilter: prefilterOf(plan), forwardedJobs: forwarding.jobs, ...given };
+    const definition = { ...given, prefilter: prefilterOf(plan), forwardedJobs: forwarding.jobs };
     const { unknownProperties } = this.#settings;
     const idempotency = await this.#idempotencyOf(plan);
     const own = { topic, unknownProperties, group, retry, timeoutMs, forwarding, handle: this.#invoker.invokeOf(plan.method) };

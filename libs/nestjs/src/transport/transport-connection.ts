@@ -1,0 +1,44 @@
+import { Publisher } from '@millrace/core';
+import type { Rpc } from '@millrace/rpc';
+import type { Streams } from '@millrace/streams';
+import type { Settings } from '../config/settings.js';
+import { EventLog } from '../log/event-log.js';
+import { Connections } from '../module/connections.js';
+import { TransportTopics } from './transport-topics.js';
+import type { MillraceUnwrapped } from './unwrapped.js';
+
+/** The open connections of a server or a client, and what works on them. */
+export interface OpenTransport {
+  readonly streams: Streams;
+  readonly rpc: Rpc;
+  readonly topics: TransportTopics;
+  readonly unwrapped: MillraceUnwrapped;
+}
+
+/** The connections of one server or client: opened once, closed once. */
+export class TransportConnection {
+  readonly #settings: Settings;
+  readonly #connections: Connections;
+  readonly #log = new EventLog();
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#connections = new Connections(settings);
+  }
+
+  /** @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED, INVALID_OPTIONS, CLOSED */
+  async open(): Promise<OpenTransport> {
+    this.#log.start();
+    const streams = await this.#connections.streams();
+    const rpc = await this.#connections.rpc();
+    const { inspector, deadLetters, groups, orders, topics } = streams;
+    const publisher = new Publisher(streams, this.#settings.unknownProperties);
+    const unwrapped = { publisher, inspector, deadLetters, groups, orders, topics };
+    return { streams, rpc, topics: new TransportTopics(inspector), unwrapped };
+  }
+
+  async close(): Promise<void> {
+    await this.#connections.close();
+    this.#log.stop();
+  }
+}

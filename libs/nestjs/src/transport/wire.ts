@@ -1,0 +1,92 @@
+import type { PacketMetadata } from '@nestjs/microservices';
+
+/** Headers of an event that the transport itself writes; handlers do not see them. */
+const OWN = { binary: 'millrace-nest-binary', metadata: 'millrace-nest-metadata' } as const;
+
+const BASE64 = 'base64';
+
+/** One value on its way: JSON has no bytes, which travel as text. */
+interface WrittenValue {
+  readonly value?: unknown;
+  readonly binary?: string;
+}
+
+/** A request as it is sent. */
+export interface RequestPacket {
+  readonly pattern: string;
+  readonly data: unknown;
+  readonly metadata: PacketMetadata | undefined;
+}
+
+/** One value of an answer, or the error that ends it. */
+export type AnswerPacket = { readonly response: unknown } | { readonly err: unknown };
+
+/** An event as it is stored. */
+export interface StoredEvent {
+  readonly payload: unknown;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** An event as handlers get it. */
+export interface ReadEvent {
+  readonly data: unknown;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly metadata: PacketMetadata | undefined;
+}
+
+export function requestText({ pattern, data, metadata }: RequestPacket): string {
+  return JSON.stringify({ pattern, metadata, ...writtenValue(data) });
+}
+
+/** @throws SyntaxError */
+export function requestIn(text: string): RequestPacket {
+  const { pattern, metadata, ...rest } = JSON.parse(text) as Omit<RequestPacket, 'data'> & WrittenValue;
+  return { pattern, metadata, data: readValue(rest) };
+}
+
+export function answerText(packet: AnswerPacket): string {
+  return JSON.stringify('err' in packet ? { err: plainError(packet.err) } : writtenValue(packet.response));
+}
+
+/** @throws SyntaxError */
+export function answerIn(text: string): AnswerPacket {
+  const packet = JSON.parse(text) as { readonly err?: unknown } & WrittenValue;
+  return 'err' in packet ? { err: packet.err } : { response: readValue(packet) };
+}
+
+/** Any value as the event of a plain pattern: JSON as `JSON.stringify` makes it, which users of Nest rely on. */
+export function plainEvent(data: unknown): StoredEvent {
+  if (data instanceof Uint8Array) return { payload: bytesText(data), headers: { [OWN.binary]: BASE64 } };
+  return { payload: JSON.parse(JSON.stringify(data ?? null)), headers: {} };
+}
+
+export function metadataHeaders(metadata: PacketMetadata | undefined): Record<string, string> {
+  return metadata === undefined ? {} : { [OWN.metadata]: encodeURI(JSON.stringify(metadata)) };
+}
+
+export function eventIn({ payload, headers: all }: StoredEvent): ReadEvent {
+  const { [OWN.binary]: encoding, [OWN.metadata]: metadata, ...headers } = all;
+  return {
+    data: encoding === BASE64 && typeof payload === 'string' ? Buffer.from(payload, BASE64) : payload,
+    headers,
+    metadata: metadata === undefined ? undefined : (JSON.parse(decodeURI(metadata)) as PacketMetadata),
+  };
+}
+
+function writtenValue(value: unknown): WrittenValue {
+  return value instanceof Uint8Array ? { binary: bytesText(value) } : { value };
+}
+
+function readValue({ value, binary }: WrittenValue): unknown {
+  return binary === undefined ? value : Buffer.from(binary, BASE64);
+}
+
+function bytesText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(BASE64);
+}
+
+/** JSON would leave an Error without its message, and undefined without anything. */
+function plainError(error: unknown): unknown {
+  if (error instanceof Error) return Object.assign({}, error, { status: 'error', message: error.message });
+  return error ?? null;
+}

@@ -1,0 +1,116 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Controller, Inject, Injectable } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { type ClientProxy, ClientsModule, Ctx, Payload } from '@nestjs/microservices';
+import { MillraceClient, type MillraceContext, MillraceRecordBuilder, type MillraceUnwrapped, type PublishResult, Topic } from '@millrace/nestjs';
+import { IsString } from 'class-validator';
+import { lastValueFrom } from 'rxjs';
+import { Journal } from '../fixture.js';
+import { EventPattern, moduleOf, TransportBench } from './fixture.js';
+
+let bench: TransportBench;
+let journal: Journal<unknown>;
+beforeAll(async () => void (bench = await TransportBench.start()));
+beforeEach(() => {
+  bench.begin();
+  journal = new Journal();
+});
+afterEach(() => bench.closeAll());
+afterAll(() => bench.stop());
+
+@Topic('client.order.placed')
+class OrderPlaced {
+  @IsString() orderId!: string;
+}
+
+@Controller()
+class Orders {
+  @EventPattern('order.placed')
+  placed(@Payload() data: unknown, @Ctx() context: MillraceContext) {
+    journal.add([data, context.getHeaders(), context.getMetadata() ?? null, context.key]);
+  }
+
+  @EventPattern(OrderPlaced)
+  withClass(@Payload() order: OrderPlaced) {
+    journal.add(order);
+  }
+}
+
+describe('an event that is emitted', () => {
+  it('is stored when emit has ended, with nobody listening yet', async () => {
+    const client = bench.client({ service: undefined });
+    const stored = await lastValueFrom(client.emit<PublishResult>('order.placed', { id: 1, at: new Date(0) }));
+    expect(stored).toMatchObject({ partition: 0, offset: 0, duplicate: false });
+    await bench.listening([Orders]);
+    expect(await journal.has(1)).toEqual([[{ id: 1, at: '1970-01-01T00:00:00.000Z' }, {}, null, null]]);
+  });
+
+  it('is emitted also when nobody subscribes to what emit returns', async () => {
+    await bench.listening([Orders]);
+    bench.client().emit('order.placed', 'hot');
+    expect(await journal.has(1)).toEqual([['hot', {}, null, null]]);
+  });
+
+  it('carries headers, key and metadata, and is stored once under its idempotency key', async () => {
+    await bench.listening([Orders]);
+    const client = bench.client();
+    client.setOnDispatchHook((packet) => void (packet.metadata = { tenant: 'ünder' }));
+    const record = new MillraceRecordBuilder({ id: 1 }).setHeaders({ a: 'b' }).setKey('k').setIdempotencyKey('once').build();
+    const first = await lastValueFrom(client.emit<PublishResult>('order.placed', record));
+    const second = await lastValueFrom(client.emit<PublishResult>('order.placed', record));
+    expect(second).toMatchObject({ id: first.id, duplicate: true });
+    expect(await journal.has(1)).toEqual([[{ id: 1 }, { a: 'b' }, { tenant: 'ünder' }, 'k']]);
+  });
+
+  it('may be bytes', async () => {
+    await bench.listening([Orders]);
+    await lastValueFrom(bench.client().emit('order.placed', new Uint8Array([1, 0xff])));
+    expect(await journal.has(1)).toEqual([[Buffer.from([1, 0xff]), {}, null, null]]);
+  });
+
+  it('is validated by the class that is its pattern', async () => {
+    await bench.listening([Orders]);
+    const client = bench.client();
+    await expect(lastValueFrom(client.emit(OrderPlaced, { orderId: 7 }))).rejects.toMatchObject({ code: 'INVALID_PAYLOAD' });
+    await lastValueFrom(client.emit(OrderPlaced, { orderId: 'o-1' }));
+    expect((await journal.has(1))[0]).toBeInstanceOf(OrderPlaced);
+  });
+
+  it('is refused when no topic can be named after its pattern', async () => {
+    await expect(lastValueFrom(bench.client().emit('order placed', {}))).rejects.toMatchObject({ code: 'INVALID_NAME' });
+  });
+});
+
+describe('a client', () => {
+  it('is made by ClientsModule, and closed with the application', async () => {
+    await bench.listening([Orders]);
+    @Injectable()
+    class Shop {
+      constructor(@Inject('SHOP') readonly client: ClientProxy) {}
+    }
+    const options = { service: 'shop', ...bench.place };
+    const imports = [ClientsModule.register([{ name: 'SHOP', customClass: MillraceClient, options }])];
+    const app = await NestFactory.createApplicationContext(moduleOf({ imports, providers: [Shop] }), { logger: false });
+    const { client } = app.get(Shop);
+    await lastValueFrom(client.emit('order.placed', 1));
+    expect(client.unwrap<MillraceUnwrapped>().inspector).toBeDefined();
+    await journal.has(1);
+    await app.close();
+    expect(() => client.unwrap()).toThrow('not connected');
+  });
+
+  it('tells of its connection, and connects anew after a failure', async () => {
+    const client = bench.client();
+    const told: string[] = [];
+    client.on('connected', () => told.push('connected'));
+    client.status.subscribe((status) => told.push(`status ${status}`));
+    await Promise.all([client.connect(), client.connect()]);
+    await client.close();
+    await client.close();
+    expect(told).toEqual(['status connected', 'connected', 'status disconnected']);
+    await lastValueFrom(client.emit('order.placed', 1));
+    const away = bench.client({ redis: 'redis://127.0.0.1:1' });
+    await expect(lastValueFrom(away.emit('order.placed', 1))).rejects.toMatchObject({ code: 'REDIS_UNREACHABLE' });
+    await expect(lastValueFrom(away.emit('order.placed', 1))).rejects.toMatchObject({ code: 'REDIS_UNREACHABLE' });
+  });
+});

@@ -1,0 +1,206 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { type CanActivate, Catch, Controller, type ExceptionFilter, UseFilters, UseGuards } from '@nestjs/common';
+import { Ctx, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
+import { type MillraceContext, MillraceRecordBuilder } from '@millrace/nestjs';
+import { waitFor } from '@millrace/testing';
+import { firstValueFrom, from, interval, lastValueFrom, map, NEVER, type Observable, of, take, throwError, toArray } from 'rxjs';
+import { TransportBench } from './fixture.js';
+
+let bench: TransportBench;
+beforeAll(async () => void (bench = await TransportBench.start()));
+beforeEach(() => bench.begin());
+afterEach(() => bench.closeAll());
+afterAll(() => bench.stop());
+
+/** The value that the Observable fails with. */
+async function errorOf(values: Observable<unknown>): Promise<unknown> {
+  return lastValueFrom(values, { defaultValue: null }).then((value) => `no error, but ${String(value)}`, (error: unknown) => error);
+}
+
+let torn = 0;
+beforeEach(() => void (torn = 0));
+
+class Refuse implements CanActivate {
+  canActivate() {
+    return false;
+  }
+}
+
+@Catch(TypeError)
+class Translate implements ExceptionFilter {
+  catch(error: TypeError) {
+    return throwError(() => ({ status: 'error', reason: error.message, code: 42 }));
+  }
+}
+
+@Controller()
+class Sums {
+  @MessagePattern({ cmd: 'sum' })
+  sum(@Payload() numbers: number[]) {
+    return numbers.reduce((a, b) => a + b, 0);
+  }
+
+  @MessagePattern({ cmd: 'sum.later' })
+  async later(@Payload() numbers: number[]) {
+    return Promise.resolve(this.sum(numbers));
+  }
+
+  @MessagePattern({ cmd: 'sum.observable' })
+  observable(@Payload() numbers: number[]) {
+    return of(this.sum(numbers));
+  }
+
+  @MessagePattern('each')
+  each(@Payload() numbers: number[]) {
+    return from(numbers);
+  }
+
+  @MessagePattern('forever')
+  forever() {
+    return interval(1).pipe(
+      map((tick) => tick),
+      (values) => new (values.constructor as typeof Observable)((subscriber) => {
+        const inner = values.subscribe(subscriber);
+        return () => {
+          inner.unsubscribe();
+          torn += 1;
+        };
+      }),
+    );
+  }
+
+  @MessagePattern('nothing')
+  nothing() {}
+
+  @MessagePattern('null')
+  null() {
+    return null;
+  }
+
+  @MessagePattern('silent')
+  silent() {
+    return NEVER;
+  }
+
+  @MessagePattern('bytes')
+  bytes(@Payload() bytes: Buffer) {
+    return Buffer.concat([bytes, Buffer.from([0xff])]);
+  }
+
+  @MessagePattern('context')
+  context(@Payload() _data: unknown, @Ctx() context: MillraceContext) {
+    return [context.getSubject(), context.getPattern(), context.getHeaders(), context.getMetadata() ?? null];
+  }
+
+  @MessagePattern('wild.*')
+  wild(@Ctx() context: MillraceContext) {
+    return [context.getSubject(), context.getPattern()];
+  }
+
+  @MessagePattern('unknown-error')
+  unknownError() {
+    throw new Error('secret');
+  }
+
+  @MessagePattern('rpc-error')
+  rpcError() {
+    throw new RpcException({ code: 'OUT_OF_STOCK', left: 0 });
+  }
+
+  @MessagePattern('late-error')
+  lateError() {
+    return throwError(() => new RpcException('too late'));
+  }
+
+  @UseGuards(Refuse)
+  @MessagePattern('guarded')
+  guarded() {
+    return 'in';
+  }
+
+  @UseFilters(new Translate())
+  @MessagePattern('translated')
+  translated() {
+    throw new TypeError('five');
+  }
+}
+
+describe('a request', () => {
+  it.each(['sum', 'sum.later', 'sum.observable'])('is answered by a handler of { cmd: %s }', async (cmd) => {
+    await bench.listening([Sums]);
+    expect(await firstValueFrom(bench.client().send({ cmd }, [1, 2, 3]))).toBe(6);
+  });
+
+  it('may be answered with null, and by nothing at all', async () => {
+    await bench.listening([Sums]);
+    const client = bench.client();
+    expect(await lastValueFrom(client.send('null', {}).pipe(toArray()))).toEqual([null]);
+    expect(await lastValueFrom(client.send('nothing', {}).pipe(toArray()))).toEqual([]);
+  });
+
+  it('may be, and be answered with, bytes', async () => {
+    await bench.listening([Sums]);
+    expect(await firstValueFrom(bench.client().send('bytes', Buffer.from([0, 1, 0xfe])))).toEqual(Buffer.from([0, 1, 0xfe, 0xff]));
+  });
+
+  it('carries the headers of a record and the metadata of the dispatch hook', async () => {
+    await bench.listening([Sums]);
+    const client = bench.client();
+    client.setOnDispatchHook((packet) => void (packet.metadata = { tenant: 'ünder' }));
+    const record = new MillraceRecordBuilder({ any: 1 }).setHeaders({ trace: 't-1' }).build();
+    expect(await firstValueFrom(client.send('context', record))).toEqual(['context', 'context', { trace: 't-1' }, { tenant: 'ünder' }]);
+  });
+
+  it('is answered by the handler whose wildcards stand for its pattern', async () => {
+    await bench.listening([Sums]);
+    expect(await firstValueFrom(bench.client().send('wild.card', {}))).toEqual(['wild.card', 'wild.*']);
+  });
+
+  it('gets a stream of values in order', async () => {
+    await bench.listening([Sums]);
+    const numbers = Array.from({ length: 500 }, (_, index) => index);
+    expect(await lastValueFrom(bench.client().send('each', numbers).pipe(toArray()))).toEqual(numbers);
+  });
+
+  it('ends the Observable of its handler when it is unsubscribed', async () => {
+    await bench.listening([Sums]);
+    expect(await lastValueFrom(bench.client().send('forever', {}).pipe(take(3), toArray()))).toEqual([0, 1, 2]);
+    await waitFor(() => torn === 1, { what: 'the Observable of the handler to be left' });
+  });
+
+  it('has a deadline always: the client stops waiting, and the handler is left', async () => {
+    await bench.listening([Sums]);
+    const client = bench.client({ timeout: '200ms' });
+    expect(await errorOf(client.send('silent', {}))).toMatchObject({ code: 'CALL_TIMEOUT' });
+    const record = new MillraceRecordBuilder({}).setTimeout('150ms').build();
+    expect(await errorOf(bench.client().send('silent', record))).toMatchObject({ code: 'CALL_TIMEOUT' });
+  });
+
+  it('fails with what Nest says: the object of an RpcException, the words of a filter, and no secret', async () => {
+    await bench.listening([Sums]);
+    const client = bench.client();
+    expect(await errorOf(client.send('unknown-error', {}))).toEqual({ status: 'error', message: 'Internal server error' });
+    expect(await errorOf(client.send('rpc-error', {}))).toEqual({ code: 'OUT_OF_STOCK', left: 0 });
+    expect(await errorOf(client.send('late-error', {}))).toEqual({ status: 'error', message: 'too late' });
+    expect(await errorOf(client.send('guarded', {}))).toEqual({ status: 'error', message: 'Forbidden resource' });
+    expect(await errorOf(client.send('translated', {}))).toEqual({ status: 'error', reason: 'five', code: 42 });
+  });
+
+  it('fails where nobody handles its pattern, nobody serves it, or the client names no service', async () => {
+    await bench.listening([Sums]);
+    expect(await errorOf(bench.client().send('other', {}))).toBe('There is no matching message handler defined in the remote service.');
+    expect(await errorOf(bench.client({ service: 'nobody' }).send('sum', {}))).toMatchObject({ code: 'NO_INSTANCE' });
+    expect(await errorOf(bench.client({ service: undefined }).send('sum', {}))).toMatchObject({ code: 'INVALID_OPTIONS' });
+  });
+
+  it('fails when its client is closed, which can be used again', async () => {
+    await bench.listening([Sums]);
+    const client = bench.client();
+    await client.connect();
+    const failed = errorOf(client.send('silent', {}));
+    await firstValueFrom(client.send({ cmd: 'sum' }, [1]));
+    await client.close();
+    expect(await failed).toMatchObject({ code: 'CLOSED' });
+    expect(await firstValueFrom(client.send({ cmd: 'sum' }, [4]))).toBe(4);
+  });
+});
