@@ -1,6 +1,7 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { listen } from '@millrace/core';
 import { type ClusterTarget, LocalCluster, type LocalServer, nodeNameOf, onServer, type RedisConnection, slotOf } from '@millrace/redis';
 import { Authority, testBinary, waitFor } from '@millrace/testing';
 import { closeAll, connect } from './connecting.js';
@@ -103,8 +104,12 @@ describe('a node that is cut off from the other nodes, and not from clients', ()
     await waitFor(async () => (await cluster.primaryOf(slotOf(key))) === successor, { what: 'the replica to take over', timeoutMs: 30_000 });
     await startCutOff(alone);
     expect(await ownerBy(alone, key)).toBe(nodeNameOf({ host: HOST, port: alone.port }));
+    const believed: string[] = [];
+    const stopListening = listen('slots-gone', ({ node }) => void believed.push(node));
     const since = await connect(targetAt([alone]));
-    // From the first command on: it was outvoted before anything was believed.
+    stopListening();
+    // It was outvoted before anything was believed.
+    expect(believed).toEqual([]);
     expect(await portOf(since.publishFor(key))).toBe(successor.port);
     for (const topology of [before, since]) {
       const connection = topology.publishFor(key);
