@@ -1,6 +1,6 @@
 import type { GroupState } from '@millrace/streams';
 import type { Call, History } from './history.js';
-import { CRASH_LIMIT, has, type Plan } from './plan.js';
+import { CRASH_LIMIT, has, type Plan, SLOWEST_MS } from './plan.js';
 
 /** The end of a run, as Redis has it. */
 export interface EndState {
@@ -80,9 +80,13 @@ function countedWrong({ plan, history, end }: Run): string[] {
 
 /** So little is lost that no process falls silent for it. */
 const FAIR = 0.01;
+/** A process is dead after 0.9 of a lease; a beat is sent, and looked for, each tenth of it. */
+const SLOW_FOR_LEASES = 0.7;
 
-function isFair({ weather: { lost, silent, late, unanswered } }: Plan): boolean {
-  return lost <= FAIR && unanswered <= FAIR && silent === 0 && late === 0;
+/** Whether no weather makes a living process look dead: slow packets do so on both of its connections, when leases are short. */
+function isFair({ leaseMs, weather: { lost, silent, late, unanswered, slow } }: Plan): boolean {
+  const mayBeSilent = slow > 0 && SLOWEST_MS >= leaseMs * SLOW_FOR_LEASES;
+  return lost <= FAIR && unanswered <= FAIR && silent === 0 && late === 0 && !mayBeSilent;
 }
 
 function crashedWrong({ plan, history }: Run): string[] {

@@ -23,6 +23,9 @@ export interface PlannedMessage {
 /** A message is a dead letter when so many processes died of it. */
 export const CRASH_LIMIT = 5;
 
+/** So long a slow packet travels at the most, in milliseconds. */
+export const SLOWEST_MS = 300;
+
 /** How often packets fare badly: each a share of 1. */
 export interface Weather {
   readonly lost: number;

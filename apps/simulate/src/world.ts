@@ -2,7 +2,7 @@ import { type Actor, MemoryServer, type Packet, type PacketFate, type VirtualTim
 import { newMessageId, Topic, type TopicDefinition, topicOf } from '@millrace/core';
 import { History } from './history.js';
 import { isSettledAgain, type MemberRequest, memberRequestIn } from './member-request.js';
-import type { Plan } from './plan.js';
+import { type Plan, SLOWEST_MS } from './plan.js';
 import type { Trace } from './trace.js';
 
 export const PREFIX = 'simulation';
@@ -29,9 +29,9 @@ export class World {
   readonly server: MemoryServer;
   readonly topic: TopicDefinition;
   readonly #strands: Strand[] = [];
-  /** When the last stranded request arrives, in virtual milliseconds. */
   /** When the group was destroyed last, in virtual milliseconds. */
   destroyedAtMs = Number.NEGATIVE_INFINITY;
+  /** When the last stranded request arrives, in virtual milliseconds. */
   #strandedUntilMs = 0;
 
   constructor(plan: Plan, time: VirtualTime, trace: Trace) {
@@ -92,7 +92,7 @@ export class World {
     if (draw >= lost + silent + slow + special) return travelMs;
     if (draw < lost) return 'lost';
     if (draw < lost + silent) return 'silent';
-    if (draw < lost + silent + slow) return travelMs * 300;
+    if (draw < lost + silent + slow) return travelMs * SLOWEST_MS;
     return direction === 'request' ? travelMs * 4 * this.plan.leaseMs : 'lost';
   }
 
