@@ -7,8 +7,8 @@ import { connectServer } from '@millrace/redis';
 import { waitFor } from '@millrace/testing';
 import { IsString } from 'class-validator';
 import {
-  CallContext, type CallOptions, type DeliveryContext, fixed, Groups, Inspector, Job, type JobContext, JobHandler, JobQueue,
-  Ledgers, MillraceModule, Publisher, RpcContract, RpcService, Subscribe, SubscribeBatch,
+  type BatchContext, CallContext, type CallOptions, type DeliveryContext, fixed, Groups, Inspector, Job, type JobContext,
+  JobHandler, JobQueue, Ledgers, MillraceModule, Publisher, RpcContract, RpcService, Subscribe, SubscribeBatch,
 } from '@millrace/nestjs';
 import { atOnce, Bench, failureOf, Journal, OrderPlaced } from './fixture.js';
 
@@ -249,6 +249,45 @@ describe('ctx.once', () => {
     await app.get(Notes).has(1);
     expect(await Promise.all(late)).toEqual(['CLOSED', 'run']);
     expect(app.get(Notes).entries).toEqual(['a']);
+  });
+
+  it('begins no step when the handler of a batch, a job or a method has ended', async () => {
+    let goOn = (): void => undefined;
+    const slow = new Promise<void>((resolve) => (goOn = resolve));
+    const late: Promise<string>[] = [];
+    const laterIn = (context: Pick<DeliveryContext, 'once'>): void => {
+      const step = slow.then(() => context.once('pay', () => 'paid'));
+      late.push(failureOf(step).then(({ code }) => code, () => 'run'));
+    };
+    @Injectable()
+    @RpcService(Till)
+    class Payments {
+      @SubscribeBatch(OrderPlaced, { group: 'payments', retry: atOnce })
+      collect(_: OrderPlaced[], { items }: BatchContext): void {
+        laterIn(items[0]!);
+      }
+
+      @JobHandler(Charge)
+      charge(_: Charge, context: JobContext): void {
+        laterIn(context);
+      }
+
+      pay(charge: Charge, context: CallContext): Receipt {
+        laterIn(context);
+        return charge;
+      }
+    }
+    const app = await bench.app({ imports: [Shop], providers: [Payments] });
+    await app.get(Publisher).publish(OrderPlaced, { orderId: 'a', amount: 1 });
+    await app.get(JobQueue).enqueue(Charge, { orderId: 'b' });
+    await app.get<Till>(Till).pay({ orderId: 'c' });
+    const isDone = async (): Promise<boolean> => {
+      const { handled } = await app.get(Inspector).group(OrderPlaced, 'payments');
+      return handled === 1 && (await app.get(JobQueue).counts('payments')).completed === 1;
+    };
+    await waitFor(isDone, { what: 'message and job to be done' });
+    goOn();
+    expect(await Promise.all(late)).toEqual(['CLOSED', 'CLOSED', 'CLOSED']);
   });
 
   it('skips in the next attempt of a job what is done, until the job is completed', async () => {

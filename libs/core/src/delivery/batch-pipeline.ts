@@ -32,6 +32,8 @@ interface BatchAttempt {
   limit?: AbortSignal | undefined;
   /** The error of each message that failed, by its index. */
   readonly failures: Map<number, unknown>;
+  /** Whether the handler has ended. */
+  isOver: boolean;
 }
 
 /** Its outcome stands for a message that is to be handed over. */
@@ -81,8 +83,9 @@ function beginning(rule: Idempotency<MessageAttempt>): Middleware<MessageAttempt
 }
 
 function handedTo({ handle }: BatchPipelineParts): Step<BatchAttempt> {
-  return ({ messages, signal, limit = signal, failures }) => {
-    const items = messages.map((message) => new DeliveryContext(message.delivery, itemParts(message)));
+  return (attempt) => {
+    const { messages, signal, limit = signal, failures } = attempt;
+    const items = messages.map((message) => new DeliveryContext(message.delivery, itemParts(message, attempt)));
     return handle(messages.map(({ payload }) => payload as object), new BatchContext(items, limit, failures));
   };
 }
@@ -94,10 +97,19 @@ function handledOrFailed(policy: RetryPolicy, message: MessageAttempt): Outcome 
   return outcome.catch((thrown: unknown) => outcomeOfFailure(policy, message.number, thrown));
 }
 
-/** The signal of each is that of its message's lease alone. */
-function itemParts(message: MessageAttempt): { readonly memo: MemoPort | undefined; readonly opened: Forwards } {
+interface ItemParts {
+  readonly memo: MemoPort | undefined;
+  readonly isOver: boolean;
+  readonly opened: Forwards;
+}
+
+/** The signal of each is that of its message's lease alone. It is over when the handler of all has ended. */
+function itemParts(message: MessageAttempt, batch: BatchAttempt): ItemParts {
   return {
     memo: message.memo,
+    get isOver() {
+      return batch.isOver;
+    },
     get opened() {
       return message.opened;
     },
@@ -111,11 +123,13 @@ async function failuresIn(
 ): Promise<ReadonlyMap<MessageAttempt, unknown>> {
   const failures = new Map<number, unknown>();
   const lease = leaseOfAll(messages.map((message) => message.lease.signal));
+  const batch: BatchAttempt = { messages, signal: lease.signal, failures, isOver: false };
   try {
-    await handle({ messages, signal: lease.signal, failures });
+    await handle(batch);
   } catch (thrown) {
     messages.forEach((_, index) => failures.has(index) || failures.set(index, thrown));
   } finally {
+    batch.isOver = true;
     lease.end();
   }
   return new Map([...failures].map(([index, failure]) => [messages[index]!, failure]));

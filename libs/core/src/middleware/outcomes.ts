@@ -52,9 +52,11 @@ export function outcomesWithResults<A extends Attempt>(
   return async (attempt) => {
     try {
       const value = await next(attempt);
+      attempt.isOver = true;
       const outcome: OutcomeWithResult = value instanceof Verdict ? value.outcome : { kind: 'ack', result: value };
       return decided(attempt.lease, outcome);
     } catch (thrown) {
+      attempt.isOver = true;
       return decided(attempt.lease, outcomeOfFailure(policyOf(attempt), attempt.number, thrown));
     }
   };

@@ -60,7 +60,6 @@ function handledBy(registration: JobRegistration, jobs: ActiveJobs): Step<JobAtt
     try {
       return await registration.handle(payload as object, new JobContext(job, attempt));
     } finally {
-      attempt.isOver = true;
       jobs.handled(active);
     }
   };

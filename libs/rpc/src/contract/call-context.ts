@@ -5,6 +5,8 @@ interface CallParts {
   readonly limit?: AbortSignal | undefined;
   /** Absent where the request is never executed again. */
   readonly memo?: MemoPort | undefined;
+  /** Whether the method has ended. */
+  readonly isOver?: boolean;
 }
 
 /** The second argument of a method of a service: everything about the call beside its request. */
@@ -53,7 +55,8 @@ export class CallContext {
    *
    * @param step 1 to 256 bytes of UTF-8; 100 names a request at the most
    * @throws MillraceError MEMO_TOO_LARGE, UNSERIALIZABLE_PAYLOAD the step ran, and is not remembered; MEMO_FULL, INVALID_INPUT;
-   *   the reason of {@link signal} when nobody waits for the answer any more
+   *   CLOSED the method has ended, and the step was not run; the reason of {@link signal} when nobody waits for the answer any
+   *   more
    */
   async once<T>(step: string, run: () => T | Promise<T>): Promise<T> {
     this.#steps ??= this.#newSteps();
@@ -64,7 +67,7 @@ export class CallContext {
     const { memo = NO_MEMO } = this.#own;
     const id = this.requestId;
     this.#request.onRecorded = () => memo.forget(id);
-    return new StepMemo({ memo, id, lease: new CallLease(this.signal) });
+    return new StepMemo({ memo, id, lease: new CallLease(this.signal), isOver: () => this.#own.isOver === true });
   }
 
   /** The trace that the call belongs to; what the method publishes or calls belongs to it too. */

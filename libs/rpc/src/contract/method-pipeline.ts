@@ -27,10 +27,13 @@ class CallAttempt implements Attempt {
   readonly number = 1;
   payload: unknown;
   limit: AbortSignal | undefined = undefined;
+  isOver = false;
+  readonly memo: MemoPort | undefined;
 
   /** @throws MillraceError INVALID_PAYLOAD */
-  constructor(request: RpcRequest, where: string) {
+  constructor(request: RpcRequest, { where, memo }: { readonly where: string; readonly memo?: MemoPort | undefined }) {
     this.request = request;
+    this.memo = memo;
     try {
       this.payload = JSON.parse(request.payload);
     } catch (cause) {
@@ -52,12 +55,21 @@ export function methodPipeline(implemented: ImplementedMethod): ServedMethod {
   const { idempotent, timeoutMs, items } = method;
   const memo = idempotent && items === null ? implemented.memo : undefined;
   const invoke = (attempt: CallAttempt): Promise<unknown> =>
-    call(attempt.payload as object | undefined, new CallContext(attempt.request, { limit: attempt.limit, memo }));
+    call(attempt.payload as object | undefined, new CallContext(attempt.request, attempt));
   const rules = { idempotent, timeoutMs, digest: kindOf(method) };
   if (items === null) {
     const answer = answerOf(method, { where: `answer of ${where}`, unknownProperties });
-    const run = chain(around, (attempt) => invoke(attempt).then(answer, failed));
-    return { ...rules, handle: (served) => run(new CallAttempt(served, request)) as Promise<string | null> };
+    const run = chain(around, (attempt) => invoke(attempt).then(
+      (value) => {
+        attempt.isOver = true;
+        return answer(value);
+      },
+      (thrown: unknown) => {
+        attempt.isOver = true;
+        failed(thrown);
+      },
+    ));
+    return { ...rules, handle: (served) => run(new CallAttempt(served, { where: request, memo })) as Promise<string | null> };
   }
   const run = chain(around, (attempt) => invoke(attempt).catch(failed));
   const place = { where: `item of ${where}`, unknownProperties };
@@ -65,7 +77,7 @@ export function methodPipeline(implemented: ImplementedMethod): ServedMethod {
   return {
     ...rules,
     stream: (served) => {
-      const open = (): unknown => run(new CallAttempt(served, request));
+      const open = (): unknown => run(new CallAttempt(served, { where: request }));
       return new ItemStream({ open, encode, headers: served.headers, where: place.where });
     },
   };
