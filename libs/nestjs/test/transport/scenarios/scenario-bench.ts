@@ -1,6 +1,6 @@
 import { type INestApplication, type INestMicroservice, type ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ClientsModule } from '@nestjs/microservices';
+import { ClientsModule, type MicroserviceOptions } from '@nestjs/microservices';
 import { startTestRedis, type TestRedis } from '@millrace/testing';
 import { MillraceClient, MillraceServer } from '@millrace/nestjs';
 import { moduleOf } from '../fixture.js';
@@ -31,10 +31,13 @@ export class ScenarioBench {
     return ClientsModule.register([{ name: 'ADDER', customClass: MillraceClient, options: { service: 'adder' } }]);
   }
 
-  /** An HTTP application that is the microservice `adder` too. `configure` gets the microservice before it starts. */
-  async hybrid(metadata: ModuleMetadata, configure: (microservice: INestMicroservice) => void = () => undefined): Promise<INestApplication> {
+  /** An HTTP application that is the microservice `adder` too; `configure` gets that before its handlers are registered. */
+  async hybrid(metadata: ModuleMetadata, configure?: (microservice: INestMicroservice) => void): Promise<INestApplication> {
     const app = this.keep(await NestFactory.create(moduleOf(metadata), { logger: false }));
-    configure(app.connectMicroservice({ strategy: new MillraceServer({ service: 'adder' }) }) as INestMicroservice);
+    const strategy = new MillraceServer({ service: 'adder' });
+    const deferInitialization = configure !== undefined;
+    const microservice = app.connectMicroservice<MicroserviceOptions>({ strategy }, { deferInitialization });
+    configure?.(microservice);
     await app.startAllMicroservices();
     await app.listen(0, '127.0.0.1');
     return app;
