@@ -1,17 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
-  Body, Controller, type INestApplication, Inject, Injectable, Module, Param, Post, RequestTimeoutException,
+  Body, Controller, type INestApplication, Inject, Injectable, Module, Param, Post,
 } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import {
-  type AsyncMicroserviceOptions, type ClientProxy, ClientProxyFactory, ClientsModule, type ClientsModuleOptionsFactory,
+  type ClientProxy, ClientsModule, type ClientsModuleOptionsFactory,
   MessagePattern, Payload, RpcException,
 } from '@nestjs/microservices';
-import { MillraceClient, MillraceServer } from '@millrace/nestjs';
-import { freePort } from '@millrace/testing';
-import { catchError, lastValueFrom, type Observable, of, throwError } from 'rxjs';
+import { MillraceClient } from '@millrace/nestjs';
+import { catchError, type Observable, of } from 'rxjs';
 import { Journal } from '../../fixture.js';
-import { EventPattern, moduleOf } from '../fixture.js';
+import { EventPattern } from '../fixture.js';
 import { Adder, AdderRoutes, LISTS, NUMBERS, SUMS } from './adder.js';
 import { bodyOf, posted, ScenarioBench } from './scenario-bench.js';
 
@@ -63,19 +61,6 @@ class Routes extends AdderRoutes {
   isExplicit(@Param('client') client: string): Observable<boolean> {
     return this.#clients[client]!.send<boolean>('fail', {}).pipe(catchError((error: unknown) => of(error instanceof RpcException)));
   }
-
-  /** A client of a place where no Redis is. Each transport has its own code for that. */
-  @Post('ask-at/:port')
-  askAt(@Param('port') port: string): Observable<number> {
-    const options = { redis: `redis://127.0.0.1:${port}`, service: 'adder' };
-    const away = ClientProxyFactory.create({ customClass: MillraceClient, options });
-    return away.send<number>({ cmd: 'add' }, NUMBERS).pipe(
-      catchError((error: { code?: string }) => {
-        const isAway = ['CONN_ERR', 'ECONNREFUSED', 'REDIS_UNREACHABLE'].includes(error.code ?? '');
-        return throwError(() => (isAway ? new RequestTimeoutException() : error));
-      }),
-    );
-  }
 }
 
 @Controller()
@@ -91,21 +76,25 @@ class Handlers extends Adder {
   }
 }
 
-let bench: ScenarioBench;
-let app: INestApplication;
-beforeAll(async () => {
-  bench = await ScenarioBench.start();
-  const places = { imports: [PlacesModule], inject: [Places] };
-  const clients = ClientsModule.registerAsync([
-    { ...places, name: 'BY_FACTORY', useFactory: ({ adder }: Places) => ({ customClass: MillraceClient, options: adder }) },
-    { ...places, name: 'BY_CLASS', useClass: AdderOptions },
-    { ...places, name: 'EXPLICIT', useFactory: ({ adder }: Places) => ({ customClass: ExplicitClient, options: adder }) },
-  ]);
-  app = await bench.hybrid({ imports: [clients], controllers: [Routes, Handlers] });
-});
-afterAll(() => bench.stop());
+describe.each([
+  ['TCP', () => ScenarioBench.start()],
+  ['TLS', () => ScenarioBench.startEncrypted()],
+])('in the place of the %s transport', (_, start) => {
+  let bench: ScenarioBench;
+  let app: INestApplication;
+  beforeAll(async () => {
+    told.entries.length = 0;
+    bench = await start();
+    const places = { imports: [PlacesModule], inject: [Places] };
+    const clients = ClientsModule.registerAsync([
+      { ...places, name: 'BY_FACTORY', useFactory: ({ adder }: Places) => ({ customClass: MillraceClient, options: adder }) },
+      { ...places, name: 'BY_CLASS', useClass: AdderOptions },
+      { ...places, name: 'EXPLICIT', useFactory: ({ adder }: Places) => ({ customClass: ExplicitClient, options: adder }) },
+    ]);
+    app = await bench.hybrid({ imports: [clients], controllers: [Routes, Handlers] });
+  });
+  afterAll(() => bench.stop());
 
-describe('in the place of the TCP transport', () => {
   it('a hybrid application asks itself for a number', async () => {
     expect(await bodyOf(posted(app, 'ask/add', NUMBERS))).toBe('15');
   });
@@ -149,30 +138,5 @@ describe('in the place of the TCP transport', () => {
 
   it('a client gives an error as it came, when no class makes another of it', async () => {
     expect(await bodyOf(posted(app, 'is-explicit/byFactory'))).toBe('false');
-  });
-});
-
-describe('a client whose server is away', () => {
-  it('fails with a code that tells it, and the route answers 408', async () => {
-    expect(await posted(app, `ask-at/${await freePort()}`)).toMatchObject({ status: 408 });
-  });
-});
-
-describe('a microservice whose transport is made by a factory', () => {
-  it('answers, with options that a provider of the application gave', async () => {
-    @Injectable()
-    class Transport {
-      strategy() {
-        return new MillraceServer({ service: 'made' });
-      }
-    }
-    const made = ClientsModule.register([{ name: 'MADE', customClass: MillraceClient, options: { service: 'made' } }]);
-    const type = moduleOf({ imports: [made], controllers: [Handlers], providers: [Transport] });
-    const useFactory = (transport: Transport) => ({ strategy: transport.strategy() });
-    const options = { logger: false as const, inject: [Transport], useFactory };
-    const microservice = bench.keep(await NestFactory.createMicroservice<AsyncMicroserviceOptions>(type, options));
-    await microservice.listen();
-    const client = microservice.get<ClientProxy>('MADE', { strict: false });
-    expect(await lastValueFrom(client.send({ cmd: 'add' }, NUMBERS))).toBe(15);
   });
 });

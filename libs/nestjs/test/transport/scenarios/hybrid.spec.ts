@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   type ArgumentsHost, type CallHandler, type CanActivate, Controller, type ExceptionFilter, type ExecutionContext,
-  type INestApplication, type LoggerService, Module, type NestInterceptor, Param, type PipeTransform, Post,
+  type INestApplication, Injectable, type LoggerService, Module, type NestInterceptor, Param, type PipeTransform, Post,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { type ClientProxy, ClientProxyFactory, Ctx, MessagePattern, type MicroserviceOptions, Payload } from '@nestjs/microservices';
+import {
+  type AsyncMicroserviceOptions, type ClientProxy, ClientProxyFactory, ClientsModule, Ctx, MessagePattern,
+  type MicroserviceOptions, Payload,
+} from '@nestjs/microservices';
 import { MillraceClient, type MillraceContext, MillraceServer } from '@millrace/nestjs';
 import { EMPTY, lastValueFrom, type Observable } from 'rxjs';
 import { Journal } from '../../fixture.js';
@@ -117,6 +120,25 @@ describe('for the microservice of a hybrid application', () => {
     expect(process.listenerCount('SIGTERM')).toBeGreaterThan(before);
     await other.close();
     expect(process.listenerCount('SIGTERM')).toBe(before);
+  });
+});
+
+describe('a microservice whose transport is made by a factory', () => {
+  it('answers, with options that a provider of the application gave', async () => {
+    @Injectable()
+    class Transport {
+      strategy() {
+        return new MillraceServer({ service: 'made' });
+      }
+    }
+    const made = ClientsModule.register([{ name: 'MADE', customClass: MillraceClient, options: { service: 'made' } }]);
+    const type = moduleOf({ imports: [made], controllers: [Handlers], providers: [Transport] });
+    const useFactory = (transport: Transport) => ({ strategy: transport.strategy() });
+    const options = { logger: false as const, inject: [Transport], useFactory };
+    const microservice = bench.keep(await NestFactory.createMicroservice<AsyncMicroserviceOptions>(type, options));
+    await microservice.listen();
+    const asking = microservice.get<ClientProxy>('MADE', { strict: false });
+    expect(await lastValueFrom(asking.send('add', NUMBERS))).toBe(15);
   });
 });
 

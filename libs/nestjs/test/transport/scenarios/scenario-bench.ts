@@ -1,7 +1,7 @@
 import { type INestApplication, type INestMicroservice, type ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ClientsModule, type MicroserviceOptions } from '@nestjs/microservices';
-import { startTestRedis, type TestRedis } from '@millrace/testing';
+import { Authority, freePort, startTestRedis, type TestRedis } from '@millrace/testing';
 import { MillraceClient, MillraceServer } from '@millrace/nestjs';
 import { moduleOf } from '../fixture.js';
 
@@ -13,17 +13,30 @@ export interface Answer {
 
 /** Applications as users of Nest write them, on one Redis that the environment names as it does in production. */
 export class ScenarioBench {
-  readonly #redis: TestRedis;
+  readonly redis: TestRedis;
+  readonly #authority: Authority | null;
   readonly #open: { close: () => Promise<unknown> }[] = [];
 
-  private constructor(redis: TestRedis) {
-    this.#redis = redis;
+  private constructor(redis: TestRedis, authority: Authority | null) {
+    this.redis = redis;
+    this.#authority = authority;
   }
 
   static async start(): Promise<ScenarioBench> {
     const redis = await startTestRedis();
     process.env.REDIS_URL = redis.url;
-    return new ScenarioBench(redis);
+    return new ScenarioBench(redis, null);
+  }
+
+  /** All connections are encrypted, and the certificate of Redis is signed by an authority of its own. */
+  static async startEncrypted(): Promise<ScenarioBench> {
+    const authority = new Authority();
+    const { cert, key } = authority.sign('server', 'IP:127.0.0.1');
+    const port = String(await freePort());
+    const files = ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', authority.ca, '--tls-auth-clients', 'no'];
+    const redis = await startTestRedis({ extra: ['--tls-port', port, ...files] });
+    Object.assign(process.env, { REDIS_URL: `rediss://127.0.0.1:${port}`, MILLRACE_REDIS_CA: authority.ca });
+    return new ScenarioBench(redis, authority);
   }
 
   /** The module of a client of the service `adder`, under the name `ADDER`. */
@@ -50,7 +63,9 @@ export class ScenarioBench {
 
   async stop(): Promise<void> {
     await Promise.all(this.#open.map((each) => each.close()));
-    await this.#redis.stop();
+    await this.redis.stop();
+    this.#authority?.remove();
+    delete process.env.MILLRACE_REDIS_CA;
   }
 }
 
