@@ -60,8 +60,8 @@ export interface BatchRule {
 }
 
 /**
- * When a subscription is paused in a process because its handler fails there: at more than `threshold` of the last `messages` first
- * attempts. After `openForMs` it tries a few messages; each trial that fails doubles that, up to a minute.
+ * When a subscription is paused in a process because its handler fails there: at more than `threshold` of the last `messages`
+ * first attempts. After `openForMs` it tries a few messages; each trial that fails doubles that, up to a minute.
  */
 export interface BreakerRule {
   /** Above 0, below 1. */

@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { listen } from '@millrace/core';
 import {
-  breakerLine, circuitLine, databaseLine, droppedLine, givenUpHalfLine, heldLine, loopLine, lostLine, ownerFencedLine, publishesLostLine,
-  reclaimedLine, recreatedLine, refusedHalfLine, startWaitsLine, uncheckedLine,
+  breakerLine, circuitLine, databaseLine, droppedLine, givenUpHalfLine, heldLine, loopLine, lostLine, ownerFencedLine,
+  publishesLostLine, reclaimedLine, recreatedLine, refusedHalfLine, startWaitsLine, uncheckedLine,
 } from './event-lines.js';
 import {
   attemptFailure, backoffFailure, callFailure, checkFailure, fencedFailure, givenUpCallFailure, hookFailure, outboxFailure,

@@ -81,7 +81,8 @@ export abstract class Member implements Feedback {
   /** Why this member makes no progress, or null when it is well. */
   problem(): string | null {
     const { fetcher, settler, dispatcher, deadLetters, forwarder, breaker } = this;
-    return breaker?.problem() ?? fetcher.problem() ?? settler.problem() ?? forwarder.problem() ?? dispatcher.problem() ?? deadLetters.problem();
+    const failing = breaker?.problem() ?? fetcher.problem() ?? settler.problem();
+    return failing ?? forwarder.problem() ?? dispatcher.problem() ?? deadLetters.problem();
   }
 
   get place(): GroupPartition {
@@ -207,7 +208,10 @@ export abstract class Member implements Feedback {
     this.pauses.resume('failures');
   }
 
-  controlled(_place: GroupPartition): void {
+  abstract controlled(place: GroupPartition): void;
+
+  /** An operator wants something of the whole group, as it may be. */
+  protected operated(): void {
     this.upkeep.watch.wake();
     this.breaker?.wake();
   }

@@ -93,6 +93,10 @@ export class SharedMember extends Member {
     return Promise.resolve();
   }
 
+  controlled(): void {
+    this.operated();
+  }
+
   handedOver(): boolean {
     return false;
   }
@@ -149,7 +153,11 @@ export function placesOf(prefix: string, { topic, group }: SubscriptionDefinitio
   return partitionsOf(topic).map((partition) => groupPartition(prefix, { topic: topic.name, partition }, group));
 }
 
-export function breakerOf({ redis, prefix, member }: MemberParts, definition: SubscriptionDefinition, feedback: Feedback): Breaker | undefined {
+export function breakerOf(
+  { redis, prefix, member }: MemberParts,
+  definition: SubscriptionDefinition,
+  feedback: Feedback,
+): Breaker | undefined {
   const { topic: { name: topic }, group, breaker: rule } = definition;
   if (!rule) return undefined;
   const { broken: key } = groupKeys(prefix, { topic, partition: 0 }, group);

@@ -41,8 +41,8 @@ export class Pause {
   }
 
   /**
-   * @param pause the one that {@link begin} returned: a later pause stays then; left out: the one that is in force, and members go
-   *   on whose handlers failed too often
+   * @param pause the one that {@link begin} returned: a later pause stays then; left out: the one that is in force, and members
+   *   go on whose handlers failed too often
    */
   async lift(pause = ''): Promise<void> {
     await this.#redis.run(liftPause, [this.#control, this.#partition.groupKeys.broken], [pause]);

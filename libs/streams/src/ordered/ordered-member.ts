@@ -201,8 +201,8 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.#restart(places);
   }
 
-  override controlled(place: GroupPartition): void {
-    super.controlled(place);
+  controlled(place: GroupPartition): void {
+    this.operated();
     this.partitions.get(place)!.rung();
     this.#ownership.wake();
   }

@@ -40,7 +40,8 @@ function paused(process: Process): Promise<unknown> {
 
 async function started(handler: Handler, rule = RULE): Promise<{ process: Process; subscription: Awaited<ReturnType<typeof subscribe>> }> {
   const process = await bed.start();
-  return { process, subscription: await subscribe(process, { topic: Single, group: 'g', retry: ONCE, breaker: rule }, handler.handle) };
+  const target = { topic: Single, group: 'g', retry: ONCE, breaker: rule };
+  return { process, subscription: await subscribe(process, target, handler.handle) };
 }
 
 describe('a member whose handler fails on all messages', () => {
@@ -102,6 +103,23 @@ describe('a member whose handler fails on all messages', () => {
     await subscription.stop(1_000);
     expect(handler.calls).toBe(calls);
     expect(await bed.command('EXISTS', bed.place(Single, 'g').groupKeys.broken)).toBe(0);
+  });
+
+  it('tries five messages at once, and no more', async () => {
+    const [process, end] = [await bed.start(), signal()];
+    let [isPaused, tried] = [false, 0];
+    await subscribe(process, { topic: Single, group: 'g', concurrency: 30, retry: ONCE, breaker: RULE }, async () => {
+      if (!isPaused) throw new Error('the build is bad');
+      tried += 1;
+      await end.promise;
+    });
+    await process.publisher.publishMany(Single, numbers(TOTAL));
+    await paused(process);
+    isPaused = true;
+    await waitFor(() => tried >= 5, { what: 'a trial' });
+    expect(tried).toBe(5);
+    end.fire();
+    await bed.drained(process, Single, 'g');
   });
 
   it('counts no attempt of the messages that it tries, and does not count those that began before', async () => {
