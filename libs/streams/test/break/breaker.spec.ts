@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { DeadLetter, fixed, RetryLater, type RetryPolicy } from '@millrace/core';
+import { DeadLetter, fixed, RetryLater, type RetryPolicy, type Subscription } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { Bed } from '../bed.js';
 import { type Process, signal, subscribe } from '../fixture.js';
@@ -38,7 +38,7 @@ function paused(process: Process): Promise<unknown> {
   return waitFor(async () => (await process.streams.groups.broken(Single, 'g')).length > 0, { what: 'the member to be paused' });
 }
 
-async function started(handler: Handler, rule = RULE): Promise<{ process: Process; subscription: Awaited<ReturnType<typeof subscribe>> }> {
+async function started(handler: Handler, rule = RULE): Promise<{ process: Process; subscription: Subscription }> {
   const process = await bed.start();
   const target = { topic: Single, group: 'g', retry: ONCE, breaker: rule };
   return { process, subscription: await subscribe(process, target, handler.handle) };
