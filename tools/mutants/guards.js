@@ -1,3 +1,4 @@
+import { breaking } from './guards/breaking.js';
 import { calls } from './guards/calls.js';
 import { chosenCalls } from './guards/calls-choosing.js';
 import { http } from './guards/http.js';
@@ -44,5 +45,5 @@ export const GUARDS = [
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
   ...owning, ...ordered, ...deaths, ...openFetches, ...orderingOperators, ...raising,
   ...forwarding, ...durable, ...halfMessages, ...topology, ...http, ...ledgers, ...relaying,
-  ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls,
+  ...breaking, ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls,
 ];

@@ -113,6 +113,8 @@ export interface EventMap {
     readonly state: 'open' | 'half-open' | 'closed';
     readonly retryAtMs?: number;
   };
+  /** A subscription of this process is paused, as `why` says, or goes on again; `error` is the latest that its handler threw. */
+  breaker: EventPlace & { readonly state: 'open' | 'closed'; readonly why: string; readonly error: ErrorRecord };
   /** A call failed whose client lets it resolve all the same (`'fail-safe'`). */
   'call-given-up': { readonly service: string; readonly version: string; readonly method: string; readonly error: ErrorRecord };
   /** A row of the outbox was not published by this attempt; `outcome` says what follows. */

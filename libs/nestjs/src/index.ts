@@ -157,6 +157,7 @@ export type {
   KnownTopic,
   ParkedKey,
   PauseOptions,
+  BrokenMember,
   PauseResult,
   ReasonCounts,
   RedriveOptions,
@@ -213,6 +214,7 @@ export type { MillraceUnwrapped } from './transport/unwrapped.js';
 export { TransactionCheck, type TransactionCheckOptions } from './transactions/transaction-check.decorator.js';
 export { Subscribe } from './subscribe/subscribe.decorator.js';
 export type { IdempotencyOptions } from './subscribe/idempotency-options.js';
+export type { BreakerOptions } from './subscribe/breaker-options.js';
 export type { DeadLettersOptions } from './subscribe/dead-letters-options.js';
 export type { MessageHandlerOptions, RateLimitOptions, RetryOptions, RetryRuleOptions, SubscribeOptions } from './subscribe/subscribe-options.js';
 export { Calls } from './rpc/calls.js';

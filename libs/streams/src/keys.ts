@@ -65,6 +65,8 @@ export interface GroupKeys {
   readonly parkedKeys: string;
   /** Hash: lane, generation, first number and how many -> messages and jobs of settled messages, until they are sent. */
   readonly forward: string;
+  /** Hash: member whose breaker is open -> since when and why, JSON; in the first partition, for the whole group. */
+  readonly broken: string;
 }
 
 /** Offsets in one page of a group's settled bitmap: 8 KiB. An entry never crosses from one page into the next. */
@@ -108,6 +110,7 @@ export function groupKeys(prefix: string, place: { topic: string; partition: num
     parkedText: `${base}:parkedText`,
     parkedKeys: `${base}:parkedKeys`,
     forward: `${base}:forward`,
+    broken: `${base}:broken`,
   };
 }
 

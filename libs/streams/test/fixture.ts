@@ -1,4 +1,5 @@
 import {
+  type BreakerRule,
   type DeadLetterBounds,
   deliveryPipeline,
   type DeliveryContext,
@@ -76,18 +77,19 @@ interface Target extends PartitionListeners {
   readonly ordering?: Ordering;
   readonly rateLimit?: RateLimit;
   readonly deadLetters?: DeadLetterBounds;
+  readonly breaker?: BreakerRule;
   readonly forwardedJobs?: ForwardedJobs;
 }
 
 export function subscribe(process: Pick<Process, 'streams'>, target: Target, handle: Handle): Promise<Subscription> {
   const topic: TopicDefinition = topicOf(target.topic);
   const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, unknownForMs = 0 } = target;
-  const { start = 'earliest', durability, prefilter, ordering, onAssigned, onRevoked, rateLimit, deadLetters, forwardedJobs } = target;
+  const { start = 'earliest', durability, prefilter, ordering, onAssigned, onRevoked, rateLimit, deadLetters, forwardedJobs, breaker } = target;
   const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;
   const forwarding = new Forwarding({ jobs: forwardedJobs });
   const handler = deliveryPipeline({ topic, group, retry, timeoutMs, handle: anyHandle, forwarding });
   const definition = { topic, group, concurrency, crashLimit, unknownForMs, start, ...(durability ? { durability } : {}) };
-  const bounds = { forwardedJobs, ...(rateLimit ? { rateLimit } : {}), ...(deadLetters ? { deadLetters } : {}) };
+  const bounds = { forwardedJobs, ...(rateLimit ? { rateLimit } : {}), ...(deadLetters ? { deadLetters } : {}), ...(breaker ? { breaker } : {}) };
   const optional = { ...bounds, ...(prefilter ? { prefilter } : {}), ...(ordering ? { ordering, onAssigned, onRevoked } : {}) };
   return process.streams.subscribe({ ...definition, ...optional }, handler);
 }

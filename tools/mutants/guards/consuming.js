@@ -188,7 +188,7 @@ export const sharing = [
   {
     name: 'a message that waits for a slot goes back to the group',
     file: `${CONSUME}/handler-slots.ts`,
-    find: 'if (this.#lookAtMs !== null || (this.#inHand <= this.#messages && !this.#queue.hasSuspects)) return;',
+    find: 'if (this.#lookAtMs !== null || (this.#inHand <= this.#most && !this.#queue.hasSuspects)) return;',
     replace: 'if (true) return;',
     spec: PACKING_SPEC,
     title: 'puts back the messages that wait for a slot',

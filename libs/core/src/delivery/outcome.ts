@@ -39,6 +39,7 @@ export type GiveUpReason = (typeof DEAD_LETTER_REASONS)[number];
  *   again; `discarded` that the handler refused it on purpose; `expired` that its time to live was over, so that the handler did
  *   not run; `filtered` that the subscription is not for it. `forwards` go out exactly when this outcome is settled.
  * - `retry`: to be handled again after `delayMs`, as the next attempt, or as the same where the handler did not run.
+ *   `isAskedFor`: by the handler itself, with {@link RetryLater}.
  * - `dead-letter`: given up; `reason` is one of {@link DEAD_LETTER_REASONS}.
  * - `release`: not begun, as nothing may begin here any more, or given up. It goes back to the group at once, or comes again
  *   after `delayMs` where it is busy elsewhere, and no attempt counts. `fencedBy` is the epoch of another owner of the partition,
@@ -48,7 +49,9 @@ export type Outcome =
   | ({ readonly kind: 'ack'; readonly forwards?: readonly Forward[] } & {
       readonly [How in 'deduplicated' | 'discarded' | 'expired' | 'filtered']?: boolean;
     })
-  | { readonly kind: 'retry'; readonly delayMs: number; readonly error: ErrorRecord; readonly sameAttempt?: true }
+  | { readonly kind: 'retry'; readonly delayMs: number; readonly error: ErrorRecord } & {
+      readonly [How in 'sameAttempt' | 'isAskedFor']?: true;
+    }
   | { readonly kind: 'dead-letter'; readonly reason: GiveUpReason; readonly error: ErrorRecord }
   | { readonly kind: 'release'; readonly fencedBy?: number; readonly delayMs?: number };
 

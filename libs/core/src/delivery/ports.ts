@@ -59,6 +59,17 @@ export interface BatchRule {
   readonly waitMs: number;
 }
 
+/**
+ * When a subscription is paused in a process because its handler fails there: at more than `threshold` of the last `messages`
+ * first attempts. After `openForMs` it tries a few messages; each trial that fails doubles that, up to a minute.
+ */
+export interface BreakerRule {
+  /** Above 0, below 1. */
+  readonly threshold: number;
+  readonly messages: number;
+  readonly openForMs: number;
+}
+
 /** How many messages a group is given, over all its processes: `messages` each `perMs`, and as many at once. */
 export interface RateLimit {
   readonly messages: number;
@@ -105,6 +116,8 @@ export interface SubscriptionDefinition extends PartitionListeners {
   readonly concurrency: number;
   /** Absent: as fast as the handlers are. */
   readonly rateLimit?: RateLimit;
+  /** Absent: it goes on, however often the handler fails. */
+  readonly breaker?: BreakerRule;
   /** Looks at messages before they take a slot. Absent: the handler decides about all. */
   readonly prefilter?: Prefilter;
   /** Present: dead letters are announced to it, at least once each. */
@@ -171,8 +184,11 @@ export interface Subscription {
   /** Starts no handler from now on; resolves when the running ones are finished and the rest has gone back to the group. */
   pause(): Promise<void>;
   resume(): void;
-  /** The reasons why no message is handed over: the whole group is paused, this process's subscription is, or it stops. */
-  readonly pausedBy: readonly ('group' | 'process' | 'stop')[];
+  /**
+   * The reasons why no message is handed over: the whole group is paused, this process's subscription is, its handler failed too
+   * often (see {@link BreakerRule}), or it stops.
+   */
+  readonly pausedBy: readonly ('group' | 'process' | 'failures' | 'stop')[];
   /** Why this subscription makes no progress, or null when it is well. */
   problem(): string | null;
 }

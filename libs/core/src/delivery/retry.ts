@@ -44,6 +44,7 @@ export function outcomeOfFailure(policy: RetryPolicy, attempt: number, thrown: u
   if (isAnyOf(policy.discardOn, failure)) return { kind: 'ack', discarded: true };
   const rule = policy.on?.find((each) => isInstance(failure, each.error));
   if (attempt >= (rule?.attempts ?? policy.attempts)) return { kind: 'dead-letter', reason: 'ATTEMPTS_EXHAUSTED', error };
+  if (failure instanceof RetryLater) return { kind: 'retry', delayMs: failure.delayMs, error, isAskedFor: true };
   const failed = { failure, failures: attempt, place: policy.place };
   return { kind: 'retry', delayMs: delayMsOf(rule?.backoff ?? policy.backoff, failed), error };
 }
@@ -55,7 +56,6 @@ interface FailedAttempt {
 }
 
 function delayMsOf(backoff: Backoff, { failure, failures, place }: FailedAttempt): number {
-  if (failure instanceof RetryLater) return failure.delayMs;
   if (backoff.kind !== 'custom') return backoffDelayMs(backoff, failures);
   try {
     return customDelayMs(backoff, failures, failure);

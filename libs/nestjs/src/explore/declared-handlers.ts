@@ -6,6 +6,7 @@ import { contractOf } from '@millrace/rpc';
 import { checkAll, checkEach } from '../config/problems.js';
 import { DECORATORS } from '../declare/handler-declaration.js';
 import { JobHandlerOptions } from '../jobs/job-handler-options.js';
+import { breakerIn } from '../subscribe/breaker-options.js';
 import { DeadLettersOptions } from '../subscribe/dead-letters-options.js';
 import { FilterOptions } from '../subscribe/filter-options.js';
 import { idempotencyIn } from '../subscribe/idempotency-options.js';
@@ -136,6 +137,7 @@ function subscriptionChecks(raw: Partial<SubscribeOptions>, where: string, type:
     retry: () => retryOf(raw.retry ?? {}, `${where}, retry`),
     filter: () => parseOptions(FilterOptions, raw.filter ?? {}, `${where}, filter`),
     rateLimit: () => (raw.rateLimit ? rateLimitOf(raw.rateLimit, `${where}, rateLimit`) : null),
+    breaker: () => breakerIn(raw.breaker, `${where}, breaker`),
     deadLetters: () => deadLettersIn(raw.deadLetters ?? {}, `${where}, deadLetters`),
     idempotency: () => idempotencyIn(raw.idempotency, `${where}, idempotency`),
   };

@@ -1,4 +1,4 @@
-import type { BatchRule, DeadLetterBounds, Durability, JobDefinition, MessageFilter, Ordering, Position, RateLimit, RetryPolicy, TopicDefinition } from '@millrace/core';
+import type { BatchRule, BreakerRule, DeadLetterBounds, Durability, JobDefinition, MessageFilter, Ordering, Position, RateLimit, RetryPolicy, TopicDefinition } from '@millrace/core';
 import type { ContractDefinition } from '@millrace/rpc';
 import type { IdempotencyRule } from '../subscribe/idempotency-options.js';
 import type { HandlerMethod } from './handler-method.js';
@@ -29,6 +29,8 @@ export interface SubscriptionPlan {
   readonly onDeadLetter: HandlerMethod | null;
   /** Null: as fast as the handlers are. */
   readonly rateLimit: RateLimit | null;
+  /** Null: it goes on, however often its handler fails. */
+  readonly breaker: BreakerRule | null;
   /** Null: each message alone. */
   readonly batch: BatchRule | null;
   /** Null: no order. */

@@ -1,7 +1,8 @@
 import { type Duration, IsDurationOption, IsWholeNumber } from '@millrace/core';
 import type { JobContext } from '@millrace/jobs';
 import { IsBoolean, IsOptional } from 'class-validator';
-import { type IdempotencyOptions, IsIdempotency } from '../subscribe/idempotency-options.js';
+import { IsBooleanOrOptions } from '../subscribe/boolean-or-options.js';
+import type { IdempotencyOptions } from '../subscribe/idempotency-options.js';
 
 /** Options of `@JobHandler`: its second argument. */
 export class JobHandlerOptions<Payload = unknown> {
@@ -25,6 +26,6 @@ export class JobHandlerOptions<Payload = unknown> {
    * Handle jobs with the same key once, by a ledger in Redis: of the same key one is handled at a time, and none when one is
    * done; the others are completed with the return value `'deduplicated'`. `true`, or an object of options. Default false.
    */
-  @IsOptional() @IsIdempotency()
+  @IsOptional() @IsBooleanOrOptions()
   idempotency?: boolean | IdempotencyOptions<Payload, JobContext> = false;
 }

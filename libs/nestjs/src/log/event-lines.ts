@@ -118,6 +118,11 @@ export function circuitLine({ service, version, instance, state, retryAtMs }: Ev
   return line(`too many calls of ${whose} failed: this process sends none${when}`);
 }
 
+export function breakerLine({ state, why, error, ...place }: EventMap['breaker']): string {
+  if (state === 'closed') return line(`${placeOf(place)} works again, and goes on`);
+  return line(`${placeOf(place)} is paused in this process: ${why}. It tries a few from time to time, and no attempt counts meanwhile. The latest`, error);
+}
+
 export function overdueLine({ service, version, method, requestId, overdueMs }: EventMap['call-overdue']): string {
   const seconds = (overdueMs / 1_000).toFixed(0);
   return line(`${method} of service ${service} ${version} goes on since nobody waits for it, for ${seconds} s so far (${requestId}): it holds a slot until it heeds its signal`);

@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { listen } from '@millrace/core';
 import {
-  circuitLine, databaseLine, droppedLine, givenUpHalfLine, heldLine, loopLine, lostLine, ownerFencedLine, publishesLostLine,
-  reclaimedLine, recreatedLine, refusedHalfLine, startWaitsLine, uncheckedLine,
+  breakerLine, circuitLine, databaseLine, droppedLine, givenUpHalfLine, heldLine, loopLine, lostLine, ownerFencedLine,
+  publishesLostLine, reclaimedLine, recreatedLine, refusedHalfLine, startWaitsLine, uncheckedLine,
 } from './event-lines.js';
 import {
   attemptFailure, backoffFailure, callFailure, checkFailure, fencedFailure, givenUpCallFailure, hookFailure, outboxFailure,
@@ -46,6 +46,7 @@ function writeEvents(logger: Logger): () => void {
     listen('call-given-up', (event) => repetitions.write(givenUpCallFailure(event))),
     listen('call-overdue', (event) => repetitions.write(overdueFailure(event))),
     listen('circuit', (event) => event.state !== 'half-open' && logger.warn(circuitLine(event))),
+    listen('breaker', (event) => (event.state === 'open' ? logger.error(breakerLine(event)) : logger.warn(breakerLine(event)))),
     listen('reclaimed', (event) => logger.warn(reclaimedLine(event))),
     listen('owner-fenced', (event) => logger.warn(ownerFencedLine(event))),
     listen('check-failed', (event) => repetitions.write(checkFailure(event))),

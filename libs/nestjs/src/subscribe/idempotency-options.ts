@@ -1,5 +1,5 @@
 import { type Duration, durationMs, IsDurationOption, IsFunction, IsWholeNumber, parseOptions } from '@millrace/core';
-import { IsOptional, ValidateBy, type ValidationArguments } from 'class-validator';
+import { IsOptional } from 'class-validator';
 
 /** How messages of a group, or jobs, are kept from being handled twice. */
 export class IdempotencyOptions<Payload = unknown, Context = unknown> {
@@ -40,15 +40,4 @@ export function idempotencyIn(raw: unknown, where: string): IdempotencyRule | nu
   const given = raw === true ? {} : (raw as IdempotencyOptions);
   const { key, ttl, maxEntries } = parseOptions<IdempotencyOptions<object, never>>(IdempotencyOptions, given, where);
   return { keyOf: key, keepMs: durationMs(ttl), maxEntries };
-}
-
-/** True, false, or options, which are checked by themselves. */
-export function IsIdempotency(): PropertyDecorator {
-  return ValidateBy({
-    name: 'isIdempotency',
-    validator: {
-      validate: (value: unknown) => typeof value === 'boolean' || (typeof value === 'object' && value !== null && !Array.isArray(value)),
-      defaultMessage: (given?: ValidationArguments) => `${given?.property ?? 'it'} must be true, false, or an object of options`,
-    },
-  });
 }

@@ -16,9 +16,11 @@ import {
   type Position,
 } from '@millrace/core';
 import { IsArray, IsBoolean, IsObject, IsOptional, ValidateBy, type ValidationArguments } from 'class-validator';
+import { IsBooleanOrOptions } from './boolean-or-options.js';
+import type { BreakerOptions } from './breaker-options.js';
 import type { DeadLettersOptions } from './dead-letters-options.js';
 import { FilterOptions } from './filter-options.js';
-import { type IdempotencyOptions, IsIdempotency } from './idempotency-options.js';
+import type { IdempotencyOptions } from './idempotency-options.js';
 import { IsOnExhausted, ORDERS, type Order, type OnExhausted } from './ordering-options.js';
 
 /** Other attempts and back-offs for one class of errors; parts that are left out are those of the rest of the policy. */
@@ -115,6 +117,15 @@ export class SubscribeOptions<Payload = unknown> extends MessageHandlerOptions {
   rateLimit?: RateLimitOptions;
 
   /**
+   * Pauses the subscription in a process where its handler fails on nearly every message, as with a bad build or a dependency
+   * that is down: the backlog stays, and does not become dead letters. It tries a few messages after a second, and after longer
+   * pauses then, and goes on by itself when they succeed, or at once by `Groups.resume()`. Attempts do not count meanwhile. `false`
+   * for never. Default: when more than 90 % of the last 20 messages fail.
+   */
+  @IsOptional() @IsBooleanOrOptions()
+  breaker?: boolean | BreakerOptions = true;
+
+  /**
    * How many dead letters are kept in each partition: by default 90 days, 100000 and 64 MiB. The oldest go first, but not before
    * `@OnDeadLetter` was called for them, as long as a process with such a method runs. Give it the same in every process.
    */
@@ -149,7 +160,7 @@ export class SubscribeOptions<Payload = unknown> extends MessageHandlerOptions {
    * none when one is done; the others are acknowledged and count as deduplicated. `true`, or an object of options. A process that
    * dies between the effect and the record repeats the effect: only the inbox is safe from that. Default false.
    */
-  @IsOptional() @IsIdempotency()
+  @IsOptional() @IsBooleanOrOptions()
   idempotency?: boolean | IdempotencyOptions<Payload, DeliveryContext> = false;
 
   /**

@@ -5,12 +5,13 @@ import type { SubscriptionPlan } from '../explore/plan.js';
 type PlannedRules = Pick<
   SubscriptionPlan,
   'topic' | 'group' | 'concurrency' | 'crashLimit' | 'durability' | 'start' | 'rateLimit' | 'deadLetters' | 'ordering' | 'retry'
+  | 'breaker'
 >;
 
 /** @param signal aborts when the start is wanted no more */
 export function subscriptionDefinition(plan: PlannedRules, signal: AbortSignal): SubscriptionDefinition {
-  const { topic, group, concurrency, crashLimit, durability, start, rateLimit, deadLetters, ordering, retry } = plan;
+  const { topic, group, concurrency, crashLimit, durability, start, rateLimit, deadLetters, ordering, retry, breaker } = plan;
   const { unknownForMs = 0 } = retry;
   const rules = { topic, group, concurrency, crashLimit, durability, start, deadLetters, unknownForMs };
-  return { ...rules, signal, ...(rateLimit && { rateLimit }), ...(ordering && { ordering }) };
+  return { ...rules, signal, ...(rateLimit && { rateLimit }), ...(ordering && { ordering }), ...(breaker && { breaker }) };
 }

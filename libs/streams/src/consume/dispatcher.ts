@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { BatchRule, Outcome } from '@millrace/core';
+import type { Breaker } from '../break/breaker.js';
 import { BeginPermits } from './begin-permits.js';
 import { emitFailure } from './failure-events.js';
 import type { Feedback } from './feedback.js';
@@ -32,6 +33,8 @@ export interface DispatcherParts extends WithoutHandler {
   /** Handlers at once. */
   readonly concurrency: number;
   readonly stuckAfterMs: number;
+  /** Present: looks at each outcome of the handler before it is settled. */
+  readonly breaker?: Pick<Breaker, 'judge'> | undefined;
   /** The permits of the rate limit, where there is one: a message needs one to be read or, where it stays here, to begin. */
   readonly rateLimiter?: RateLimiter | undefined;
 }
@@ -127,6 +130,12 @@ export class Dispatcher implements Settling {
     this.#holding.abort();
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** Handlers have no more messages than so many at once. */
+  limit(messages: number): void {
+    this.#slots.limit(messages);
+    this.goOn();
   }
 
   /** Starts handlers again. */
@@ -319,8 +328,10 @@ export class Dispatcher implements Settling {
   #handled(batch: readonly PendingDelivery[], outcomes: readonly Outcome[]): void {
     const begun = this.#slots.handled(batch);
     let stays = false;
+    const { breaker } = this.#parts;
     begun.forEach((delivery, index) => {
-      const isSettling = this.#settle(delivery, outcomes[index] ?? defect('The handler has no outcome for it.'));
+      const outcome = outcomes[index] ?? defect('The handler has no outcome for it.');
+      const isSettling = this.#settle(delivery, breaker?.judge(delivery, outcome) ?? outcome);
       stays ||= !isSettling;
     });
     if (stays || !this.#slots.keepsSlot(batch)) this.#ended(batch);

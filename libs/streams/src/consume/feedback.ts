@@ -30,6 +30,12 @@ export interface Feedback {
   verify(): Promise<void>;
   /** Does the same as {@link verify} for partitions whose server was away, and puts back the messages of lost replies. */
   rejoin(places: readonly GroupPartition[]): Promise<void>;
+  /** The handler fails on nearly every message: nothing begins here for a while. Resolves when no fetch is under way. */
+  failing(): Promise<void>;
+  /** Up to so many messages at once are tried, to see whether the handler works again. */
+  trying(messages: number): void;
+  /** The handler works again. */
+  mended(): void;
   /** An operator has paused the group. Resolves when this member holds nothing any more. */
   groupPaused(): Promise<void>;
   groupResumed(): void;

@@ -50,6 +50,8 @@ export class HandlerSlots {
   /** Messages whose outcomes are on their way to Redis. */
   #unsettled = 0;
   #isPaused = false;
+  /** Most messages that handlers may have now, beside the rules. */
+  #limit = Infinity;
   /** When to look next for messages that have waited too long; null while none can have. */
   #lookAtMs: number | null = null;
   /** The message at work whose process vanished before: it keeps its slot until it is settled. */
@@ -78,7 +80,7 @@ export class HandlerSlots {
    */
   room(now: Now): number {
     if (!this.mayBegin(now) || this.#unsettled >= MOST_UNSETTLED) return 0;
-    const most = this.#messages + this.#ahead(now.ms);
+    const most = Math.min(this.#limit, this.#most + this.#ahead(now.ms));
     const room = most - this.#inHand;
     return this.#queue.length >= this.#rules.rule.size && room < this.#queue.payingRoom * most ? 0 : room;
   }
@@ -106,7 +108,7 @@ export class HandlerSlots {
   wanted(now: Now, mayHaveLoneSlot: () => boolean): number {
     if (!this.#hasSlot(now)) return 0;
     const { concurrency, rule } = this.#rules;
-    const most = (concurrency - this.#running.size) * rule.size;
+    const most = Math.min(this.#limit - this.#running.messages, (concurrency - this.#running.size) * rule.size);
     const ready = this.#queue.readyNow(now.ms);
     return Math.min(most, ready + (mayHaveLoneSlot() ? 1 : 0));
   }
@@ -195,6 +197,11 @@ export class HandlerSlots {
     this.#isPaused = false;
   }
 
+  /** Handlers have no more messages than so many at once from now on, or as many as the rules say where that is less. */
+  limit(messages: number): void {
+    this.#limit = messages;
+  }
+
   /** Takes out all messages that were fetched and not begun. */
   takeWaiting(): PendingDelivery[] {
     return this.#queue.takeAll();
@@ -225,7 +232,7 @@ export class HandlerSlots {
     const sinceMs = this.#queue.waitsSinceMs;
     const isLate = sinceMs !== null && nowMs - sinceMs >= OVERDUE_MS;
     if (isLate) this.#handled.forget();
-    const overFetched = isLate ? this.#queue.takeNewest(this.#inHand - this.#messages) : [];
+    const overFetched = isLate ? this.#queue.takeNewest(this.#inHand - this.#most) : [];
     return [...overFetched, ...this.#queue.takeSuspectsSince(nowMs - SUSPECT_OVERDUE_MS)];
   }
 
@@ -239,8 +246,12 @@ export class HandlerSlots {
     return `a message whose process vanished has been at work for ${seconds(ms)} s and holds up ${count} more like it: give the handler a timeout`;
   }
 
+  get #most(): number {
+    return Math.min(this.#limit, this.#messages);
+  }
+
   get #permits(): number {
-    return this.#rules.permits?.inHand ?? Infinity;
+    return Math.min(this.#rules.permits?.inHand ?? Infinity, this.#limit - this.#running.messages);
   }
 
   #hasSlot(now: Now): boolean {
@@ -270,7 +281,7 @@ export class HandlerSlots {
 
   /** A message that stayed when it was overdue is looked at again later: a batch that is not full yet waits by its own rule. */
   #watchWaiting(nowMs: number): void {
-    if (this.#lookAtMs !== null || (this.#inHand <= this.#messages && !this.#queue.hasSuspects)) return;
+    if (this.#lookAtMs !== null || (this.#inHand <= this.#most && !this.#queue.hasSuspects)) return;
     const lateAtMs = (this.#queue.waitsSinceMs ?? nowMs) + OVERDUE_MS;
     this.#lookAtMs = lateAtMs > nowMs ? lateAtMs : nowMs + OVERDUE_MS;
   }

@@ -1,5 +1,6 @@
 import { isMillraceError, type MillraceError, type Ordering, type SubscriptionDefinition } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
+import type { Breaker } from '../break/breaker.js';
 import { Entrance } from '../group/entrance.js';
 import type { Replay } from '../group/replays.js';
 import type { Presence } from '../group/presence.js';
@@ -56,6 +57,8 @@ export abstract class Member implements Feedback {
   abstract readonly dispatcher: Dispatcher;
   abstract readonly fetcher: Fetching;
   abstract readonly pauses: PauseControl;
+  /** Absent: its handler may fail as often as it likes. */
+  protected abstract readonly breaker: Breaker | undefined;
   readonly delayed: () => void;
   readonly raised: () => void;
   protected abstract readonly holdings: Holdings;
@@ -77,8 +80,9 @@ export abstract class Member implements Feedback {
 
   /** Why this member makes no progress, or null when it is well. */
   problem(): string | null {
-    const { fetcher, settler, dispatcher, deadLetters, forwarder } = this;
-    return fetcher.problem() ?? settler.problem() ?? forwarder.problem() ?? dispatcher.problem() ?? deadLetters.problem();
+    const { fetcher, settler, dispatcher, deadLetters, forwarder, breaker } = this;
+    const failing = breaker?.problem() ?? fetcher.problem() ?? settler.problem();
+    return failing ?? forwarder.problem() ?? dispatcher.problem() ?? deadLetters.problem();
   }
 
   get place(): GroupPartition {
@@ -117,7 +121,7 @@ export abstract class Member implements Feedback {
   /** Ends its loops, leaves its entries to others, and says goodbye. @returns false when it still holds entries */
   async leave(): Promise<boolean> {
     this.forwarder.stop();
-    await this.upkeep.stop();
+    await Promise.all([this.upkeep.stop(), this.breaker?.stop()]);
     const leaving = Promise.all([this.holdings.leave(this.places), this.deadLetters.leave()]);
     return leaving.then(([isForgotten]) => isForgotten, () => false);
   }
@@ -188,7 +192,29 @@ export abstract class Member implements Feedback {
     this.pauses.resume('group');
   }
 
+  failing(): Promise<void> {
+    return this.pauses.pause('failures');
+  }
+
+  trying(messages: number): void {
+    this.dispatcher.limit(messages);
+    this.lookAtAll();
+    this.pauses.resume('failures');
+  }
+
+  mended(): void {
+    this.dispatcher.limit(Infinity);
+    this.lookAtAll();
+    this.pauses.resume('failures');
+  }
+
   abstract controlled(place: GroupPartition): void;
+
+  /** An operator wants something of the whole group, as it may be. */
+  protected operated(): void {
+    this.upkeep.watch.wake();
+    this.breaker?.wake();
+  }
 
   due(place: GroupPartition, inMs: number): void {
     this.upkeep.tender.due(place, inMs);

@@ -2,8 +2,8 @@ import type { DeadLetterHook } from '../hook/dead-letter-hook.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { Fetching } from './fetching.js';
 
-/** Who pauses a subscription: the group's operator, this process's, or the end of the process. */
-export type PausedBy = 'group' | 'process' | 'stop';
+/** Who pauses a subscription: the group's operator, this process's, its breaker, or the end of the process. */
+export type PausedBy = 'group' | 'process' | 'failures' | 'stop';
 
 export interface PauseControlParts {
   readonly dispatcher: Dispatcher;

@@ -1,13 +1,16 @@
 import type { SubscriptionDefinition } from '@millrace/core';
+import { Breaker } from '../break/breaker.js';
+import { BrokenMembers } from '../break/broken-members.js';
 import { Membership } from '../group/membership.js';
 import { OutcomeRoutes } from '../durable/outcome-routes.js';
 import { Forwarder } from '../forward/forwarder.js';
-import { rateKey } from '../keys.js';
+import { groupKeys, rateKey } from '../keys.js';
 import { partitionsOf } from '../log/topic-log.js';
 import { Fetcher } from '../read/fetcher.js';
 import { ReadWay } from '../read/read-way.js';
 import { RingWait } from '../read/ring-wait.js';
 import { Dispatcher } from './dispatcher.js';
+import type { Feedback } from './feedback.js';
 import { type GroupPartition, groupPartition } from './group-partition.js';
 import type { Handling } from './handling.js';
 import { HeldEntries } from './held-entries.js';
@@ -28,6 +31,7 @@ export class SharedMember extends Member {
   readonly dispatcher: Dispatcher;
   readonly fetcher: Fetcher;
   readonly pauses: PauseControl;
+  protected readonly breaker: Breaker | undefined;
   protected readonly holdings: Holdings;
   protected readonly upkeep: Upkeep;
   protected readonly rings: RingWait;
@@ -49,7 +53,8 @@ export class SharedMember extends Member {
     const outcomes = new OutcomeRoutes(redis, durability);
     const settler = new Settler({ redis, prefix, member, held, outcomes, forwarder, feedback: this, onSettled });
     const holding = { held, settler, holdings };
-    const slots = { handling, rateLimiter: rateLimiterOf(parts, definition) };
+    const breaker = breakerOf(parts, definition, this);
+    const slots = { handling, breaker, rateLimiter: rateLimiterOf(parts, definition) };
     const dispatcher = new Dispatcher({ ...definition, ...parts, ...holding, ...slots, feedback: this });
     // The connection that settles: nothing works without it, while a member without the other one lacks only its tender.
     const partitionOf = (place: GroupPartition): Partition =>
@@ -62,6 +67,7 @@ export class SharedMember extends Member {
     this.settler = settler;
     this.forwarder = forwarder;
     this.dispatcher = dispatcher;
+    this.breaker = breaker;
     this.fetcher = fetcher;
     this.holdings = holdings;
     this.rings = rings;
@@ -88,7 +94,7 @@ export class SharedMember extends Member {
   }
 
   controlled(): void {
-    this.upkeep.watch.wake();
+    this.operated();
   }
 
   handedOver(): boolean {
@@ -145,6 +151,17 @@ export class SharedMember extends Member {
 /** All partitions of a subscription, in the order of their numbers. */
 export function placesOf(prefix: string, { topic, group }: SubscriptionDefinition): GroupPartition[] {
   return partitionsOf(topic).map((partition) => groupPartition(prefix, { topic: topic.name, partition }, group));
+}
+
+export function breakerOf(
+  { redis, prefix, member }: MemberParts,
+  definition: SubscriptionDefinition,
+  feedback: Feedback,
+): Breaker | undefined {
+  const { topic: { name: topic }, group, breaker: rule } = definition;
+  if (!rule) return undefined;
+  const { broken: key } = groupKeys(prefix, { topic, partition: 0 }, group);
+  return new Breaker({ rule, topic, group, member, broken: new BrokenMembers(redis.controlFor(key), key), feedback });
 }
 
 export function rateLimiterOf({ redis, prefix }: MemberParts, definition: SubscriptionDefinition): RateLimiter | undefined {

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { durationMs, MillraceError, parseOptions, type Position, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
+import { type BrokenMember, BrokenMembers } from '../break/broken-members.js';
 import { type GroupPartition, groupPartition } from '../consume/group-partition.js';
 import { assertGroup } from '../log/known-group.js';
 import { assertPartition } from '../log/known-partition.js';
@@ -42,9 +43,29 @@ export class Groups {
     });
   }
 
-  /** @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP */
+  /**
+   * Ends the pause of the group, and those of members whose handlers failed on nearly every message.
+   *
+   * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP
+   */
   async resume(topic: TopicRef, group: string): Promise<void> {
     await (await this.#pauseOf(topicOfRef(topic), group)).lift();
+  }
+
+  /**
+   * Members that are paused because their handlers failed on nearly every message (see `breaker` of `@Subscribe`).
+   *
+   * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP
+   */
+  async broken(topic: TopicRef, group: string): Promise<BrokenMember[]> {
+    const place = await this.#firstOf(topicOfRef(topic), group);
+    const key = place.groupKeys.broken;
+    const all = await new BrokenMembers(this.#parts.redis.controlFor(key), key).all();
+    if (all.length === 0) return [];
+    return this.#watching(async (members) => {
+      const living = new Set(await members.living(place));
+      return all.filter(({ member }) => living.has(member));
+    });
   }
 
   /** @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP */
@@ -133,9 +154,13 @@ export class Groups {
   }
 
   async #pauseOf(topic: TopicDefinition, group: string, members = this.#newMembers()): Promise<Pause> {
-    await assertGroup(this.#parts.redis, this.#parts.prefix, { topic, group });
-    const first = this.#partitionsOf(topic, group)[0]!;
+    const first = await this.#firstOf(topic, group);
     return new Pause(this.#parts.redis.controlFor(first.keys.log), members, first);
+  }
+
+  async #firstOf(topic: TopicDefinition, group: string): Promise<GroupPartition> {
+    await assertGroup(this.#parts.redis, this.#parts.prefix, { topic, group });
+    return this.#partitionsOf(topic, group)[0]!;
   }
 
   #newMembers(): Members {

@@ -40,9 +40,12 @@ export class Pause {
     return pause;
   }
 
-  /** @param pause the one that {@link begin} returned: a later pause stays then; left out: the one that is in force */
+  /**
+   * @param pause the one that {@link begin} returned: a later pause stays then; left out: the one that is in force, and members
+   *   go on whose handlers failed too often
+   */
   async lift(pause = ''): Promise<void> {
-    await this.#redis.run(liftPause, [this.#control], [pause]);
+    await this.#redis.run(liftPause, [this.#control, this.#partition.groupKeys.broken], [pause]);
     await this.#ring();
   }
 

@@ -1,4 +1,5 @@
 import { MillraceError, type PartitionOwner, type SubscriptionDefinition } from '@millrace/core';
+import type { Breaker } from '../break/breaker.js';
 import { Dispatcher, ONE_BY_ONE } from '../consume/dispatcher.js';
 import type { GroupPartition, GroupStream } from '../consume/group-partition.js';
 import type { Handling } from '../consume/handling.js';
@@ -7,7 +8,7 @@ import { Holdings } from '../consume/holdings.js';
 import { Member, type MemberParts } from '../consume/member.js';
 import { PauseControl } from '../consume/pause-control.js';
 import { Settler } from '../consume/settler.js';
-import { placesOf, rateLimiterOf } from '../consume/shared-member.js';
+import { breakerOf, placesOf, rateLimiterOf } from '../consume/shared-member.js';
 import { Upkeep } from '../consume/upkeep.js';
 import { OutcomeRoutes } from '../durable/outcome-routes.js';
 import { Forwarder } from '../forward/forwarder.js';
@@ -36,6 +37,7 @@ export class OrderedMember extends Member implements OwnershipUser {
   readonly dispatcher: Dispatcher;
   readonly fetcher: OwnedFetcher;
   readonly pauses: PauseControl;
+  protected readonly breaker: Breaker | undefined;
   protected readonly holdings: Holdings;
   protected readonly upkeep: Upkeep;
   protected readonly rings: RingWait;
@@ -71,7 +73,8 @@ export class OrderedMember extends Member implements OwnershipUser {
     const storing = { held, notes, parked, outcomes };
     const inPlace = new InPlaceHandling({ ...storing, queue, rings, partitions, onExhausted, feedback: this, raise });
     const needsKey = definition.ordering.by === 'key';
-    const slots = { handling, inPlace, needsKey, rateLimiter: rateLimiterOf(parts, definition) };
+    const breaker = breakerOf(parts, definition, this);
+    const slots = { handling, breaker, inPlace, needsKey, rateLimiter: rateLimiterOf(parts, definition) };
     const dispatcher = new Dispatcher({ ...definition, ...parts, ...slots, held, settler, holdings: inPlace, feedback: this });
     const reading = { prefix, presence: ownership, rings, held, dispatcher, settler, queue, notes, parked };
     const partitionOf = (place: GroupPartition): OwnedPartition =>
@@ -81,6 +84,7 @@ export class OrderedMember extends Member implements OwnershipUser {
     this.settler = settler;
     this.forwarder = forwarder;
     this.dispatcher = dispatcher;
+    this.breaker = breaker;
     this.#gates = new RaiseGates({ redis, prefix, place: places[0]! });
     this.fetcher = new OwnedFetcher({ way, rings, member, partitions, dispatcher, queue, gates: this.#gates, feedback: this });
     this.holdings = new Holdings({ redis, prefix, member });
@@ -198,7 +202,7 @@ export class OrderedMember extends Member implements OwnershipUser {
   }
 
   controlled(place: GroupPartition): void {
-    this.upkeep.watch.wake();
+    this.operated();
     this.partitions.get(place)!.rung();
     this.#ownership.wake();
   }

@@ -189,9 +189,10 @@ const aside: Step = async (scenario, [a = 0, b = 0, c = 0]) => {
 };
 
 const pause: Step = async (scenario, [a = 0, b = 0]) => {
-  const { control } = scenario.group;
+  const { control, broken } = scenario.group;
+  await scenario.twin.call('HSET', broken, 'member', '{}');
   if (a % 2 === 0) await scenario.twin.call('HSET', control, 'paused', 'pause', 'until', scenario.twin.now + 10_000);
-  else await scenario.run('lift-pause', [control], [pick(['', 'pause', 'other'], b)]);
+  else await scenario.run('lift-pause', [control, broken], [pick(['', 'pause', 'other'], b)]);
 };
 
 const look: Step = async (scenario, [a = 0, b = 0]) => {
