@@ -119,8 +119,8 @@ export class SubscribeOptions<Payload = unknown> extends MessageHandlerOptions {
   /**
    * Pauses the subscription in a process where its handler fails on nearly every message, as with a bad build or a dependency
    * that is down: the backlog stays, and does not become dead letters. It tries a few messages after a second, and after longer
-   * pauses then, and goes on by itself when they succeed, or at once by `Groups.resume()`. Attempts do not count meanwhile. `false`
-   * for never. Default: when more than 90 % of the last 20 messages fail.
+   * pauses then. It goes on by itself when they succeed, or at once by `Groups.resume()`. Attempts do not count meanwhile.
+   * `false` for never. Default: when more than 90 % of the last 20 messages fail.
    */
   @IsOptional() @IsBooleanOrOptions()
   breaker?: boolean | BreakerOptions = true;
