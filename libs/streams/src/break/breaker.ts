@@ -21,6 +21,8 @@ const MAJORITY = 3;
 /** Each trial that fails doubles the pause until the next one. */
 const LONGEST_OPEN_MS = 60_000;
 const SOON_MS = 1_000;
+/** It takes so many calls at the least to open it. */
+const CALLS = 4;
 /** Timers end at 2^31 ms. */
 const UNTIL_WOKEN_MS = 2 ** 31 - 1;
 
@@ -40,6 +42,7 @@ export class Breaker {
   readonly #parts: BreakerParts;
   readonly #window: CountBreaker;
   readonly #loop: Loop;
+  readonly #mostOfACall: number;
   #state: 'closed' | 'open' | 'half-open' = 'closed';
   /** The state that the member was told last. */
   #told: 'closed' | 'open' | 'half-open' = 'closed';
@@ -57,6 +60,7 @@ export class Breaker {
     const { rule: { threshold, messages, openForMs }, topic, group } = parts;
     this.#parts = parts;
     this.#openForMs = openForMs;
+    this.#mostOfACall = Math.ceil(messages / CALLS);
     this.#window = new CountBreaker({ threshold, size: messages });
     this.#loop = new Loop({
       name: 'breaker',
@@ -72,16 +76,20 @@ export class Breaker {
       `${Math.ceil(this.#openForMs / 1_000)} s; no attempt counts meanwhile. To resume the group ends it at once`;
   }
 
-  /** Looks at an outcome of the handler. @returns the one to settle */
-  judge({ attempt }: PendingDelivery, outcome: Outcome): Outcome {
+  /**
+   * Looks at the outcomes of one call of the handler. A batch fails as a whole for one bad message, so no call fills the window.
+   *
+   * @returns the outcomes to settle
+   */
+  judge(deliveries: readonly PendingDelivery[], outcomes: readonly Outcome[]): readonly Outcome[] {
     if (this.#state === 'closed') {
-      this.#count(outcome, attempt);
-      return outcome;
+      this.#countAll(deliveries, outcomes);
+      return outcomes;
     }
     // One that was tried makes way for others in the next trial; one that was at work before may go to a member that works.
     const delayMs = this.#state === 'half-open' ? this.#openForMs : SOON_MS;
-    if (this.#state === 'half-open') this.#countTrial(outcome);
-    return isFailure(outcome) ? waiting(outcome, delayMs) : outcome;
+    for (const outcome of outcomes) if (this.#state === 'half-open') this.#countTrial(outcome);
+    return outcomes.map((outcome) => (isFailure(outcome) ? waiting(outcome, delayMs) : outcome));
   }
 
   /** An operator may have resumed the group. */
@@ -97,6 +105,13 @@ export class Breaker {
   get #summary(): string {
     const { threshold, messages } = this.#parts.rule;
     return `more than ${Math.round(threshold * 100)} % of the last ${messages} messages failed at their first attempt`;
+  }
+
+  #countAll(deliveries: readonly PendingDelivery[], outcomes: readonly Outcome[]): void {
+    const counted = Math.min(deliveries.length, this.#mostOfACall);
+    for (let index = 0; index < counted && this.#state === 'closed'; index += 1) {
+      this.#count(outcomes[index]!, deliveries[index]!.attempt);
+    }
   }
 
   /** Messages that always fail come again when all others are done: their later attempts tell nothing new. */

@@ -4,7 +4,7 @@ import type { Breaker } from '../break/breaker.js';
 import { BeginPermits } from './begin-permits.js';
 import { emitFailure } from './failure-events.js';
 import type { Feedback } from './feedback.js';
-import { defect, handOver } from './hand-over.js';
+import { handOver } from './hand-over.js';
 import { HandlerSlots, type Now } from './handler-slots.js';
 import type { Handling } from './handling.js';
 import type { HeldEntries } from './held-entries.js';
@@ -327,11 +327,10 @@ export class Dispatcher implements Settling {
   /** The handler of a batch has ended: the slot is free while the outcomes are settled, except that of a lone message. */
   #handled(batch: readonly PendingDelivery[], outcomes: readonly Outcome[]): void {
     const begun = this.#slots.handled(batch);
+    const judged = this.#parts.breaker?.judge(begun, outcomes) ?? outcomes;
     let stays = false;
-    const { breaker } = this.#parts;
     begun.forEach((delivery, index) => {
-      const outcome = outcomes[index] ?? defect('The handler has no outcome for it.');
-      const isSettling = this.#settle(delivery, breaker?.judge(delivery, outcome) ?? outcome);
+      const isSettling = this.#settle(delivery, judged[index]!);
       stays ||= !isSettling;
     });
     if (stays || !this.#slots.keepsSlot(batch)) this.#ended(batch);

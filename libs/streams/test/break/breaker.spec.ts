@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { DeadLetter, fixed, RetryLater, type RetryPolicy, type Subscription } from '@millrace/core';
+import { batchPipeline, DeadLetter, fixed, RetryLater, type RetryPolicy, type Subscription, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { Bed } from '../bed.js';
 import { type Process, signal, subscribe } from '../fixture.js';
@@ -156,6 +156,24 @@ it('one message in a hundred that always fails pauses nobody, also when they alo
     return (await bed.state(process, Single, 'g')).deadLetters === 50;
   }, { what: 'the dead letters' });
   expect([...reasons]).toEqual([null]);
+});
+
+it('batches that fail as a whole count as a few messages each: it takes four to pause a member', async () => {
+  const process = await bed.start();
+  const calls: number[] = [];
+  let reason: string | null = null;
+  const parts = { topic: topicOf(Single), group: 'g', retry: { ...ONCE, attempts: 2, backoff: fixed('10m') } };
+  const definition = { ...parts, concurrency: 1, crashLimit: 10, breaker: HELD };
+  const handle = async (payloads: unknown[]): Promise<void> => {
+    calls.push(payloads.length);
+    reason ??= subscription.problem();
+    throw new Error('one of them is bad');
+  };
+  const rule = { size: 50, waitMs: 3_600_000 };
+  const subscription: Subscription = await process.streams.subscribeBatch(definition, rule, batchPipeline({ ...parts, handle }));
+  await process.publisher.publishMany(Single, numbers(500));
+  await paused(process);
+  expect([calls, reason]).toEqual([[50, 50, 50, 50], null]);
 });
 
 it.each([
