@@ -182,7 +182,7 @@ describe('the log', () => {
   it('sums up what repeats: the same failure 900 times is a few lines, with the stack once', async () => {
     @Injectable()
     class Handlers {
-      @Subscribe(OrderPlaced, { group: 'inventory', retry: { ...atOnce, attempts: 3 }, concurrency: 50 })
+      @Subscribe(OrderPlaced, { group: 'inventory', retry: { ...atOnce, attempts: 3 }, concurrency: 50, breaker: false })
       fails({ orderId }: OrderPlaced): void {
         throw new Error(`order ${orderId} is for nothing`);
       }
