@@ -1,10 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import type { SimulateCommand } from './options.js';
 import { conclude, failureText, type Report } from './report.js';
 
-const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 /** Long enough for a process to pay, short enough for failures to be seen, and for all workers to end together. */
 const SEEDS_A_PROCESS = 200;
 
@@ -40,7 +38,7 @@ function rangesOf({ from, seeds, workers }: SimulateCommand): SeedRange[] {
 /** @throws Error the process broke off */
 async function runRange({ mode, untilFailure, isOnce }: SimulateCommand, { from, seeds }: SeedRange): Promise<Report> {
   const flags = [...(untilFailure ? ['--until-failure'] : []), ...(isOnce ? ['--once'] : [])];
-  const args = [...process.execArgv, MAIN, '--mode', mode, '--from', String(from), '--seeds', String(seeds), '--json', ...flags];
+  const args = [...process.execArgv, process.argv[1]!, '--mode', mode, '--from', String(from), '--seeds', String(seeds), '--json', ...flags];
   // So it ends with this process, however that ends.
   const env = { ...process.env, MILLRACE_TEST_CHILD: '1' };
   const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });

@@ -3,19 +3,10 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-const LIBS = new URL('../../', import.meta.url);
+/** As Jest compiles them, too. */
+const SWC = JSON.parse(readFileSync(new URL('swc.json', import.meta.url), 'utf8'));
 
-const SWC = {
-  swcrc: false,
-  sourceMaps: 'inline',
-  module: { type: 'es6' },
-  jsc: {
-    target: 'es2022',
-    parser: { syntax: 'typescript', decorators: true },
-    transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
-    keepClassNames: true,
-  },
-};
+const LIBS = new URL('../../', import.meta.url);
 
 export async function resolve(specifier, context, next) {
   const library = /^@millrace\/([a-z]+)$/.exec(specifier)?.[1];
