@@ -4,8 +4,8 @@ import { Crew, type Ending, type Network, type Place, ToldProcess } from '@millr
 
 export type ProcessCrew = Crew<ToldProcess, Ending>;
 
-/** The argument of each process, but for the Redis that it reaches through a network of its own. */
-export type CrewPlan<Plan> = Omit<Plan, 'target'> & {
+/** The argument of each process, but for its `place` and for the Redis that it reaches through a network of its own. */
+export type CrewPlan<Plan> = Omit<Plan, 'target' | 'place'> & {
   readonly size: number;
   readonly network: () => Promise<Network>;
 };
@@ -20,7 +20,7 @@ export interface Seats {
 export function startCrew<Plan>(file: URL, crewPlan: CrewPlan<Plan>, { heard, seated }: Seats): Promise<ProcessCrew> {
   const { size, network, ...plan } = crewPlan;
   const start = async (target: RedisTarget, place: number): Promise<ToldProcess> => {
-    const process = await ToldProcess.start(file, { ...plan, target }, { heard: (words) => heard(place, words) });
+    const process = await ToldProcess.start(file, { ...plan, target, place }, { heard: (words) => heard(place, words) });
     seated(place, process);
     return process;
   };
