@@ -61,18 +61,19 @@ async function chaosOn({ site, faults: faultsOf }: ChaosSite, options: ChaosOpti
   const placing = await Placing.start(CLIENT, { ...plan, size: CLIENTS }, { ...seats, reported: begunIn });
   const begunAt = performance.now();
   const crews = { client: placing.crew, server };
-  const scene: Scene = { crews, servers: faultsOf(random, () => Promise.resolve([])), leaseMs: LEASE_MS, random };
+  const servers = faultsOf(random, () => Promise.resolve([]));
+  const scene: Scene = { crews, servers, struck: [], leaseMs: LEASE_MS, random };
   const course = { messages, random, progress: records.progress, faults: drawFaults(count, scene) };
   const run = async (): Promise<[FaultCounts<string>, Pick<History, 'left' | 'letters'>]> => {
     const send: Placing['send'] = (first, end) => placing.send(first, end);
-    const counts = await throughFaults({ ...course, send, strike: (fault) => strike(fault, scene) });
+    const counts = await throughFaults({ ...course, send, strike: (kind) => strike(kind, scene) });
     await ended(placing, records);
     return [counts, { left: await observer.left(), letters: await observer.letters() }];
   };
   const [faults, seen] = await run().finally(() => placing.crew.leave().finally(() => server.leave()));
   const seconds = (performance.now() - begunAt) / 1_000;
   await observer.stop();
-  const history = records.history(seen);
+  const history = records.history({ ...seen, faults: scene.struck });
   return { history, verdict: verdictOn(history), faults, seconds };
 }
 

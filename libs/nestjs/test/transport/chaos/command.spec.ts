@@ -8,7 +8,7 @@ import type { History } from './history.js';
 
 const ROOT = fileURLToPath(new URL('../../../../../', import.meta.url));
 const EMPTY: History = {
-  emits: [], requests: [], handled: [], executed: [], letters: [], stalls: [], killed: [],
+  emits: [], requests: [], handled: [], executed: [], letters: [], stalls: [], faults: [], killed: [],
   left: { events: 0, requests: 0 }, badExits: 0,
 };
 

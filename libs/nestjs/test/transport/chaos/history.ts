@@ -42,6 +42,13 @@ export interface Stall {
   readonly toMs: number;
 }
 
+/** A fault that struck, for those who read a kept history: the verdict does not ask for it. */
+export interface Fault {
+  readonly kind: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 /** All that a run of the mode `transport` has left. */
 export interface History {
   readonly emits: readonly Emit[];
@@ -51,6 +58,7 @@ export interface History {
   readonly executed: readonly number[];
   readonly letters: readonly Letter[];
   readonly stalls: readonly Stall[];
+  readonly faults: readonly Fault[];
   /** The processes that were killed. */
   readonly killed: readonly number[];
   /** Events that a group has not done with, and requests that are left in Redis. */

@@ -46,7 +46,7 @@ export class Records {
     return ![...this.#requests.values()].some(isOpen) && ![...this.#emits.values()].some(isUnconfirmed);
   }
 
-  history(seen: Pick<History, 'letters' | 'left'>): History {
+  history(seen: Pick<History, 'letters' | 'left' | 'faults'>): History {
     const [emits, requests] = [[...this.#emits.values()], [...this.#requests.values()]];
     const told = { handled: this.#handled, executed: this.#executed, stalls: this.#stalls };
     return { emits, requests, ...told, killed: this.#killed, badExits: this.#badExits, ...seen };

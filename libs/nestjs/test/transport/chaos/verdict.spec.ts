@@ -14,6 +14,8 @@ const placed = (number: number): Handling[] => ['orders', 'stock', 'books'].map(
 const sent = (number: number, change: Partial<Request> = {}): Request => {
   return { pid: 1, number, deadlineAtMs: 20_000, settled: ['ok'], settledAtMs: 12_000, ...change };
 };
+/** By a client that was killed. */
+const unconfirmed: Emit = { pid: 2, number: OTHER_PLACED, outcome: null };
 const letter: Letter = { group: SERVICE, number: POISON, reason: 'ATTEMPTS_EXHAUSTED' };
 
 const good: History = {
@@ -23,6 +25,7 @@ const good: History = {
   executed: [SUM, REFUSE, SILENT],
   letters: [letter],
   stalls: [],
+  faults: [],
   killed: [],
   left: { events: 0, requests: 0 },
   badExits: 0,
@@ -46,8 +49,8 @@ const late: Partial<Request> = { settled: ['CALL_TIMEOUT'], settledAtMs: 24_000 
 describe('a good history', () => {
   it.each<Row>([
     ['has nothing else in it', {}, {}],
-    ['has unconfirmed events that were never handled', withEmit(emitted(OTHER_PLACED, null), emitted(3, 'PUBLISH_TIMEOUT')), {}],
-    ['has unconfirmed events that were handled', { ...withEmit(emitted(OTHER_PLACED, null)), ...withHandled(...placed(OTHER_PLACED)) }, {}],
+    ['has unconfirmed events that were never handled', { ...withEmit(unconfirmed, emitted(3, 'PUBLISH_TIMEOUT')), killed: [2] }, {}],
+    ['has unconfirmed events that were handled', { ...withEmit(unconfirmed), ...withHandled(...placed(OTHER_PLACED)), killed: [2] }, {}],
     ['has an event whose handler ran at each of two attempts', withHandled({ ...handledBy('stock', PLACED), attempt: 2 }), {}],
     ['has an event that was handled again', withHandled(handledBy('orders', PLACED)), { reruns: 1 }],
     ['has open requests of a client that was killed', { ...withRequest({ pid: 2, settled: [], settledAtMs: null }), killed: [2] }, {}],
@@ -70,6 +73,7 @@ describe('a bad history', () => {
     ['has events that are left', { left: { events: 2, requests: 0 } }, { stuck: 2 }],
     ['has requests that are left', { left: { events: 0, requests: 3 } }, { stuck: 3 }],
     ['has a request without an end', withRequest({ settled: [], settledAtMs: null }), { unsettled: 1 }],
+    ['has an event whose emit never ended', withEmit(emitted(OTHER_PLACED, null)), { unsettled: 1 }],
     ['has an end long after the deadline', withRequest(late), { unsettled: 1, failed: 1 }],
     ['has one whose process stood still for too short', { ...withRequest(late), stalls: [{ pid: 1, fromMs: 15_000, toMs: 22_000 }] }, { unsettled: 1, failed: 1 }],
     ['has one while another process stood still', { ...withRequest(late), stalls: [{ pid: 2, fromMs: 19_000, toMs: 23_500 }] }, { unsettled: 1, failed: 1 }],

@@ -7,7 +7,7 @@ export interface Verdict {
   readonly lost: number;
   /** Events that no group gets done with, and requests that are left in Redis. */
   readonly stuck: number;
-  /** Requests of clients that lived that had no end, or had it after their deadline. */
+  /** Requests of clients that lived that had no end, or had it after their deadline, and emits that had none. */
   readonly unsettled: number;
   /** Ends of a request beyond its first. */
   readonly doubleSettled: number;
@@ -64,11 +64,12 @@ function lostIn({ emits, handled, letters }: History): number {
   return emits.filter(({ outcome }) => outcome === 'ok').reduce((sum, { number }) => sum + lostBy(number), 0);
 }
 
-/** A process that was killed takes its requests with it. */
-function unsettledIn({ requests, killed, stalls }: History): number {
+/** A process that was killed takes what it waited for with it. */
+function unsettledIn({ emits, requests, killed, stalls }: History): number {
   const dead = new Set(killed);
   const isOpen = ({ pid, settled }: Request): boolean => settled.length === 0 && !dead.has(pid);
-  return requests.filter((request) => isOpen(request) || isLate(request, stalls)).length;
+  const silent = emits.filter(({ pid, outcome }) => outcome === null && !dead.has(pid));
+  return silent.length + requests.filter((request) => isOpen(request) || isLate(request, stalls)).length;
 }
 
 /** The time in which its process stood still does not count. */
