@@ -25,7 +25,7 @@ afterEach(async () => {
 afterAll(() => bench.stop());
 
 /** An application that handles one event and one request at a time, and runs. */
-async function started(how: Pick<StopPlan, 'kind' | 'by'>): Promise<TypeScriptChild> {
+async function started(how: Omit<StopPlan, 'options'>): Promise<TypeScriptChild> {
   const plan: StopPlan = { ...how, options: { service: 'shop', concurrency: 1, ...bench.place } };
   const child = new TypeScriptChild(new URL('./fixtures/asked-to-stop.ts', import.meta.url), { args: [JSON.stringify(plan)] });
   children.push(child);
@@ -74,5 +74,22 @@ describe('a process that is asked to stop', () => {
     const { inspector } = toolsOf(app);
     await waitFor(async () => (await inspector.group(PLACED, 'shop')).lag === 0, { what: 'all events to be settled' });
     expect(await inspector.group(PLACED, 'shop')).toMatchObject({ handled: 3, redelivered: 0, retried: 0, deadLettered: 0 });
+  });
+
+  it.each<[StopPlan['kind']]>([
+    ['hybrid application'],
+    ['microservice'],
+  ])('as a %s, begins no event that comes while hooks of the application still run, though nothing is at work', async (kind) => {
+    const child = await started({ kind, by: 'hooks', isSlow: true });
+    child.process.kill('SIGTERM');
+    expect(await lines(child, 2)).toEqual(['hook begun', 'stopping']);
+    await bench.listening([Others]);
+    const client = bench.client();
+    const ids = Array.from({ length: 20 }, (_, index) => `o-${index}`);
+    for (const id of ids) await lastValueFrom(client.emit('order.placed', { id }));
+    expect((await journal.has(ids.length)).sort()).toEqual(ids.map((id) => `${id} 1`).sort());
+    child.tell('finish');
+    expect(await child.ended).toEqual({ code: 0, signal: null });
+    await expect(child.line()).rejects.toThrow('ended');
   });
 });
