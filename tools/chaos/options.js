@@ -83,11 +83,11 @@ export function parseChaosOptions(args) {
 
 function chaosOptions() {
   return [
-    new Option('--mode <mode>', 'messages, and how the workers share the partitions, or calls').choices(MODES).default('shared'),
+    new Option('--mode <mode>', 'messages, and how the workers share the partitions, or calls, or Nest applications').choices(MODES).default('shared'),
     new Option('--topology <name>', 'how Redis is set up').choices(TOPOLOGIES).default('standalone'),
-    new Option('--messages <n>', 'messages to publish, or calls to make').argParser(whole(100, 10_000_000)).default(30_000),
+    new Option('--messages <n>', 'messages to publish, calls to make, or both').argParser(whole(100, 10_000_000)).default(30_000),
     new Option('--faults <n>', 'faults, spread evenly over the messages').argParser(whole(0, 10_000)).default(35),
-    new Option('--workers <n>', 'worker processes (default: 4, or 3 in mode rpc)').argParser(whole(1, 16)),
+    new Option('--workers <n>', 'worker processes (default: 4 in modes ordered and shared, 2 in mode forward, else 3)').argParser(whole(1, 16)),
     new Option('--seed <n>', 'repeats the faults of another run')
       .argParser(whole(0, 2 ** 31 - 1))
       .default(Math.floor(Math.random() * 2 ** 31), 'random'),
