@@ -25,6 +25,8 @@ export interface ChaosOptions {
   readonly faults: number;
   /** Applications with a MillraceServer. */
   readonly workers: number;
+  /** Applications with a MillraceClient. Default 2. */
+  readonly clients?: number;
   readonly seed: number;
 }
 
@@ -47,7 +49,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
 }
 
 async function chaosOn({ site, faults: faultsOf }: ChaosSite, options: ChaosOptions): Promise<ChaosReport> {
-  const { messages, faults: count, workers, seed } = options;
+  const { messages, faults: count, workers, clients = CLIENTS, seed } = options;
   const [records, random, prefix] = [new Records(), seededRandom(seed), uniqueName('chaos')];
   const plan: CrewPlan<ProcessPlan> = {
     prefix, leaseMs: LEASE_MS, concurrency: CONCURRENCY, size: workers, network: () => site.network(),
@@ -58,7 +60,7 @@ async function chaosOn({ site, faults: faultsOf }: ChaosSite, options: ChaosOpti
   const seats = { seated, heard: (_: number, words: readonly string[]): void => records.hear(words) };
   const observer = await Observer.start(site.target as ServerTarget, prefix);
   const server = await startCrew(SERVER, plan, seats);
-  const placing = await Placing.start(CLIENT, { ...plan, size: CLIENTS }, { ...seats, reported: begunIn });
+  const placing = await Placing.start(CLIENT, { ...plan, size: clients }, { ...seats, reported: begunIn });
   const begunAt = performance.now();
   const crews = { client: placing.crew, server };
   const servers = faultsOf(random, () => Promise.resolve([]));

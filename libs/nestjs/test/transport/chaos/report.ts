@@ -3,7 +3,7 @@ import type { ChaosOptions, ChaosReport } from './chaos.js';
 import type { History, Request } from './history.js';
 import { isClean, type Verdict } from './verdict.js';
 
-export interface ReportDocument extends Omit<ChaosOptions, 'faults'> {
+export interface ReportDocument extends Omit<ChaosOptions, 'faults' | 'clients'> {
   readonly mode: 'transport';
   readonly holds: boolean;
   /** The figures that must be 0. */
