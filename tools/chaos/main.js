@@ -7,7 +7,7 @@ import { parseChaosOptions } from './options.js';
 
 const USAGE = 2;
 /** The folder that has the mode. */
-const FOLDERS = { rpc: 'rpc/test/chaos', forward: 'streams/test/forward', transactions: 'nestjs/test/chaos' };
+const FOLDERS = { rpc: 'rpc/test/chaos', forward: 'streams/test/forward', transactions: 'nestjs/test/chaos', transport: 'nestjs/test/transport/chaos' };
 
 process.exit(await main());
 

@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-const MODES = ['ordered', 'shared', 'rpc', 'forward', 'transactions'];
+const MODES = ['ordered', 'shared', 'rpc', 'forward', 'transactions', 'transport'];
 const TOPOLOGIES = ['standalone', 'cluster', 'sentinel'];
-const WORKERS = { ordered: 4, shared: 4, rpc: 3, forward: 2, transactions: 3 };
+const WORKERS = { ordered: 4, shared: 4, rpc: 3, forward: 2, transactions: 3, transport: 3 };
 
 const HELP = `
 Processes work on a Redis of their own while faults occur: processes and Redis are killed and frozen, connections are reset, replies
@@ -47,6 +47,18 @@ ledger, steps that are remembered, and messages that go out with a settlement. P
   dead_letters  there should be none
   bad_exits     processes that were asked to stop and ended with an error
 
+Mode transport: Nest applications emit events and send requests by MillraceClient, and others handle and answer them with MillraceServer.
+
+  lost              events whose emit was confirmed, neither handled by every handler of a group nor a dead letter of it
+  stuck             events that a group never got done with, and requests that are left in Redis
+  unsettled         requests of clients that lived which ended with no value and no error, or after their deadline
+  double_settled    ends of a request beyond its first
+  phantom           handled or dead-lettered events that nobody emitted, and answers of requests that nobody executed
+  wrong             requests that were given the answer of another one, or only a part of theirs as if it were whole
+  executed_twice    executions of a request beyond its first
+  bad_dead_letters  dead letters that should not exist, or exist twice
+  bad_exits         processes that were asked to stop and did not end by themselves with code 0
+
 Effects outside of a database transaction may be repeated when a process dies before it can record them: these are counted as \`window\`.
 
 Calls wait for no replica, and a failover loses what the next primary does not have: dup_effects and lost may be above 0 then, above all by
@@ -71,11 +83,11 @@ export function parseChaosOptions(args) {
 
 function chaosOptions() {
   return [
-    new Option('--mode <mode>', 'messages, and how the workers share the partitions, or calls').choices(MODES).default('shared'),
+    new Option('--mode <mode>', 'messages, and how the workers share the partitions, or calls, or Nest applications').choices(MODES).default('shared'),
     new Option('--topology <name>', 'how Redis is set up').choices(TOPOLOGIES).default('standalone'),
-    new Option('--messages <n>', 'messages to publish, or calls to make').argParser(whole(100, 10_000_000)).default(30_000),
+    new Option('--messages <n>', 'messages to publish, calls to make, or both').argParser(whole(100, 10_000_000)).default(30_000),
     new Option('--faults <n>', 'faults, spread evenly over the messages').argParser(whole(0, 10_000)).default(35),
-    new Option('--workers <n>', 'worker processes (default: 4, or 3 in mode rpc)').argParser(whole(1, 16)),
+    new Option('--workers <n>', 'worker processes (default: 4 in modes ordered and shared, 2 in mode forward, else 3)').argParser(whole(1, 16)),
     new Option('--seed <n>', 'repeats the faults of another run')
       .argParser(whole(0, 2 ** 31 - 1))
       .default(Math.floor(Math.random() * 2 ** 31), 'random'),

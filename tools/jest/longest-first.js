@@ -14,6 +14,8 @@ const LONG = [
   'libs/streams/test/chaos',
   'libs/rpc/test/chaos',
   'libs/nestjs/test/chaos',
+  'libs/nestjs/test/transport/chaos',
+  'libs/nestjs/test/transport/sigterm',
   'libs/streams/test/rings-missed',
   'libs/streams/test/crashes/outage',
   'libs/streams/test/crashes/clock-step',

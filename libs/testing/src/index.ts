@@ -2,6 +2,7 @@ export { freePort } from '@millrace/redis';
 export * from './breaking-proxy.js';
 export * from './certificates.js';
 export * from './chaos/chaos-site.js';
+export * from './chaos/command.js';
 export * from './chaos/course.js';
 export * from './chaos/crew.js';
 export * from './chaos/draw.js';

@@ -1,4 +1,7 @@
-import { type FaultCounts, Progress, seededRandom, startTestRedis, TcpNetwork, type TestRedis, throughFaults, uniqueName } from '@millrace/testing';
+import {
+  type FaultCounts, Progress, seededRandom, startTestRedis, TcpNetwork, type TestRedis, throughFaults, type ToldProcess,
+  uniqueName,
+} from '@millrace/testing';
 import { connectDatabase, findDatabase, type RunningDatabase } from '@millrace/outbox';
 import { Books } from './books.js';
 import { type CrewPlan, startCrew } from './crews.js';
@@ -6,9 +9,12 @@ import { drawFaults, type Scene, strike } from './faults.js';
 import type { History } from './history.js';
 import { Observer } from './observer.js';
 import { Placing } from './placing.js';
+import type { ProcessPlan } from './plan.js';
 import { Strikes } from './strikes.js';
 import { type Verdict, verdictOn } from './verdict.js';
 
+const PLACER = new URL('./fixtures/placer.ts', import.meta.url);
+const WORKER = new URL('./fixtures/worker.ts', import.meta.url);
 const LEASE_MS = 1_000;
 const PLACERS = 2;
 const CONCURRENCY = 8;
@@ -52,11 +58,13 @@ async function chaosOn({ redis, running }: Ground, { messages, faults, workers, 
   const books = new Books(database);
   await books.make();
   const own = { databaseUrl: running.url, prefix: uniqueName('chaos'), leaseMs: LEASE_MS, concurrency: CONCURRENCY };
-  const plan: CrewPlan = { ...own, size: workers, network: () => TcpNetwork.toServer(redis.url) };
+  const plan: CrewPlan<ProcessPlan> = { ...own, size: workers, network: () => TcpNetwork.toServer(redis.url) };
   const [strikes, progress, random] = [new Strikes(), new Progress(), seededRandom(seed)];
   const observer = await Observer.start({ ...own, target: { url: redis.url } });
-  const worker = await startCrew('worker', plan, { strikes, heard: (_, words) => strikes.hear(words), seated: () => undefined });
-  const placing = await Placing.start({ ...plan, size: PLACERS, strikes, progress });
+  const seated = (_: number, process: ToldProcess): void => void strikes.follow(process);
+  const worker = await startCrew(WORKER, plan, { heard: (_, words) => strikes.hear(words), seated });
+  const reported = ([, order]: readonly string[]): number => Number(order);
+  const placing = await Placing.start(PLACER, { ...plan, size: PLACERS }, { reported, heard: () => progress.advance(), seated });
   const begunAt = performance.now();
   const scene: Scene = { crews: { placer: placing.crew, worker }, leaseMs: LEASE_MS, random, strikes, missed: [] };
   const course = { messages, random, progress, faults: drawFaults(faults, random) };

@@ -1,31 +1,26 @@
 import { setTimeout } from 'node:timers/promises';
 import type { RedisTarget } from '@millrace/redis';
 import { Crew, type Ending, type Network, type Place, ToldProcess } from '@millrace/testing';
-import type { ProcessPlan } from './plan.js';
-import type { Role } from './points.js';
-import type { Strikes } from './strikes.js';
 
 export type ProcessCrew = Crew<ToldProcess, Ending>;
 
-export interface CrewPlan extends Omit<ProcessPlan, 'target'> {
+/** The argument of each process, but for its `place` and for the Redis that it reaches through a network of its own. */
+export type CrewPlan<Plan> = Omit<Plan, 'target' | 'place'> & {
   readonly size: number;
   readonly network: () => Promise<Network>;
-}
+};
 
 /** Is told of the processes of a crew; places count from 0. */
 export interface Seats {
-  readonly strikes: Strikes;
   readonly heard: (place: number, words: readonly string[]) => void;
   readonly seated: (place: number, process: ToldProcess) => void;
 }
 
-/** Processes of one role. */
-export function startCrew(role: Role, { size, network, ...plan }: CrewPlan, seats: Seats): Promise<ProcessCrew> {
-  const { strikes, heard, seated } = seats;
-  const file = new URL(`./fixtures/${role}.ts`, import.meta.url);
+/** Processes that run one file. */
+export function startCrew<Plan>(file: URL, crewPlan: CrewPlan<Plan>, { heard, seated }: Seats): Promise<ProcessCrew> {
+  const { size, network, ...plan } = crewPlan;
   const start = async (target: RedisTarget, place: number): Promise<ToldProcess> => {
-    const process = await ToldProcess.start(file, { ...plan, target }, { heard: (words) => heard(place, words) });
-    void strikes.follow(process);
+    const process = await ToldProcess.start(file, { ...plan, target, place }, { heard: (words) => heard(place, words) });
     seated(place, process);
     return process;
   };

@@ -1,4 +1,5 @@
-import { drawKinds, freeze, loseReply, oneOf, type Place, refuse, swallow, type ToldProcess } from '@millrace/testing';
+import { drawKinds, oneOf } from '@millrace/testing';
+import { ACCIDENTS, type Accident, befall, endsProcess } from './accidents.js';
 import { dieAt, type ProcessCrew } from './crews.js';
 import { type Point, POINTS, type Role } from './points.js';
 import type { Strikes } from './strikes.js';
@@ -13,9 +14,8 @@ export interface Scene {
 }
 
 const ROLES = Object.keys(POINTS) as Role[];
-const ACCIDENTS = ['kill', 'stop', 'freeze', 'reset', 'lost reply', 'refused', 'silence'] as const;
 
-export type Fault = `${Role}: ${(typeof ACCIDENTS)[number]}` | Point;
+export type Fault = `${Role}: ${Accident}` | Point;
 
 const KINDS: readonly Fault[] = [
   ...ROLES.flatMap((role) => ACCIDENTS.map((accident): Fault => `${role}: ${accident}`)),
@@ -37,23 +37,11 @@ export async function strike(fault: Fault, scene: Scene): Promise<void> {
     if (!(await dieAt(crew, place, fault))) missed.push(fault);
     return;
   }
-  const accident = fault.slice(role.length + 2);
-  if (accident === 'kill') await crew.kill(place);
-  else if (accident === 'stop') await crew.stop(place);
-  else await scene.strikes.during(place.process, () => befall(place, accident, scene));
+  const accident = fault.slice(role.length + 2) as Accident;
+  const befallen = (): Promise<void> => befall({ crew, place }, accident, scene);
+  await (endsProcess(accident) ? befallen() : scene.strikes.during(place.process, befallen));
 }
 
 function isPoint(fault: Fault): fault is Point {
   return ROLES.some((role) => (POINTS[role] as readonly string[]).includes(fault));
-}
-
-/** Has an accident befall a process that lives on. */
-async function befall({ process, network }: Place<ToldProcess>, accident: string, { leaseMs, random }: Scene): Promise<void> {
-  switch (accident) {
-    case 'freeze': return freeze(process, leaseMs, random);
-    case 'lost reply': return loseReply(network);
-    case 'refused': return refuse(network, random);
-    case 'silence': return swallow(network, random);
-    default: network.reset();
-  }
 }

@@ -1,22 +1,20 @@
-import { type Network, type Progress, type ToldProcess, waitFor } from '@millrace/testing';
-import { type CrewPlan, type ProcessCrew, startCrew } from './crews.js';
-import type { Strikes } from './strikes.js';
+import { type ToldProcess, waitFor } from '@millrace/testing';
+import { type CrewPlan, type ProcessCrew, type Seats, startCrew } from './crews.js';
 
 const PATIENCE_MS = 60_000;
 
-/** A place in the crew: the orders that its process is to place and has not reported. */
+/** A place in the crew: the orders that its process has and has not reported. */
 interface Desk {
   readonly open: Set<number>;
   process: ToldProcess | null;
 }
 
-export interface PlacingParts extends CrewPlan {
-  readonly network: () => Promise<Network>;
-  readonly strikes: Strikes;
-  readonly progress: Progress;
+export interface PlacingSeats extends Seats {
+  /** The order that a process does not leave to its successor any more, now that it has said this; null for other words. */
+  readonly reported: (words: readonly string[]) => number | null;
 }
 
-/** Processes that place orders. One that is replaced leaves its successor the orders that it has not reported. */
+/** Processes that are given numbered orders. One that is replaced leaves its successor the orders that it has not reported. */
 export class Placing {
   readonly crew: ProcessCrew;
   readonly #desks: readonly Desk[];
@@ -26,18 +24,20 @@ export class Placing {
     this.#desks = desks;
   }
 
-  static async start({ strikes, progress, ...plan }: PlacingParts): Promise<Placing> {
+  static async start<Plan>(file: URL, plan: CrewPlan<Plan>, { reported, ...seats }: PlacingSeats): Promise<Placing> {
     const desks = Array.from({ length: plan.size }, (): Desk => ({ open: new Set(), process: null }));
-    const heard = (place: number, [, order]: readonly string[]): void => {
-      desks[place]!.open.delete(Number(order));
-      progress.advance();
+    const heard = (place: number, words: readonly string[]): void => {
+      const order = reported(words);
+      if (order !== null) desks[place]!.open.delete(order);
+      seats.heard(place, words);
     };
     const seated = (place: number, process: ToldProcess): void => {
       const desk = desks[place]!;
       desk.process = process;
       tell(desk, [...desk.open]);
+      seats.seated(place, process);
     };
-    return new Placing(await startCrew('placer', plan, { heard, seated, strikes }), desks);
+    return new Placing(await startCrew(file, plan, { heard, seated }), desks);
   }
 
   /** Shares the orders out from `first` to before `end`. */
@@ -53,7 +53,7 @@ export class Placing {
 
   /** Resolves when every order was reported. */
   async placed(): Promise<void> {
-    await waitFor(() => this.#desks.every(({ open }) => open.size === 0), { what: 'all orders to be placed', timeoutMs: PATIENCE_MS });
+    await waitFor(() => this.#desks.every(({ open }) => open.size === 0), { what: 'all orders to be reported', timeoutMs: PATIENCE_MS });
   }
 }
 
