@@ -144,9 +144,11 @@ describe('the applications of the guide that move to Millrace', () => {
     expect(moves.map(({ name, changed }) => [name, changed])).toEqual([['from-redis.ts', 4], ['from-rabbitmq.ts', 5], ['from-kafka.ts', 4]]);
   });
 
-  it('compile before the move, too', () => {
+  it('compile before the move, too, and a text as the pattern does not where the guide says so', () => {
     const files = [...examplesOf(GUIDE), ...moves.map(({ name, before }) => [`before-${name}`, before] as const)];
-    expect(complaints(new Map(files))).toEqual([]);
+    const untyped = examplesOf(GUIDE).get('orders.ts')!.replace("EventPattern<string>('", "EventPattern('");
+    const found = complaints(new Map([...files, ['untyped.ts', untyped]]));
+    expect(found).toEqual([expect.stringContaining('untyped.ts: Unable to resolve signature of method decorator')]);
   }, 120_000);
 
   it('do from Redis what they did there', async () => {
