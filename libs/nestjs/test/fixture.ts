@@ -1,6 +1,6 @@
 import type { INestApplicationContext, LoggerService, ModuleMetadata } from '@nestjs/common';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
-import { connectServer, type StandaloneTopology } from '@millrace/redis';
+import { connectServer, type StandaloneTopology, withDeadline } from '@millrace/redis';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { IsInt, IsString } from 'class-validator';
 import { fixed, Job, MillraceError, MillraceModule, type MillraceOptions, Topic } from '@millrace/nestjs';
@@ -109,10 +109,12 @@ export class Journal<T = string> {
     for (const { resolve } of due) resolve([...this.entries]);
   }
 
-  /** Resolves when there are `count` entries. */
+  /** Resolves when there are `count` entries; rejects when they do not come in 30 seconds, before the test is over. */
   has(count: number): Promise<T[]> {
     if (this.entries.length >= count) return Promise.resolve([...this.entries]);
-    return new Promise((resolve) => this.#waiting.push({ count, resolve }));
+    const filled = new Promise<T[]>((resolve) => this.#waiting.push({ count, resolve }));
+    const tooLate = (): Error => new Error(`The journal has ${this.entries.length} entries, and not ${count}: ${this.entries.join()}`);
+    return withDeadline(filled, 30_000, tooLate);
   }
 }
 

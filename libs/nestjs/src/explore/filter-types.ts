@@ -2,8 +2,15 @@ import { MillraceError, unknownName } from '@millrace/core';
 import { labelOf } from './handler-method.js';
 import type { BroadcastPlan } from './plan.js';
 
+/** The filter of a handler, which its label names. */
+export type FilterUse = Pick<BroadcastPlan, 'topic' | 'type' | 'filter'> & { readonly label: string };
+
+export function filterUsesOf(plans: readonly BroadcastPlan[]): FilterUse[] {
+  return plans.map(({ method, topic, type, filter }) => ({ label: labelOf(method), topic, type, filter }));
+}
+
 /** Filters by type that let nothing through, or that ask for a type that would be given up instead of handled. */
-export function filterTypeConflicts(plans: readonly BroadcastPlan[]): MillraceError[] {
+export function filterTypeConflicts(plans: readonly FilterUse[]): MillraceError[] {
   return plans.flatMap((plan) => {
     const asked = typesAsked(plan);
     const known = [...plan.topic.types.keys()];
@@ -15,7 +22,7 @@ export function filterTypeConflicts(plans: readonly BroadcastPlan[]): MillraceEr
 }
 
 /** Filters by type of topics that have no types here: nobody can say whether the names are right. */
-export function uncheckedFilterTypes(plans: readonly BroadcastPlan[]): string[] {
+export function uncheckedFilterTypes(plans: readonly FilterUse[]): string[] {
   return plans
     .filter((plan) => plan.topic.types.size === 0 && typesAsked(plan).length > 0)
     .map((plan) => {
@@ -25,20 +32,20 @@ export function uncheckedFilterTypes(plans: readonly BroadcastPlan[]): string[] 
     });
 }
 
-function typesAsked({ filter }: BroadcastPlan): string[] {
+function typesAsked({ filter }: FilterUse): string[] {
   return [filter.type ?? []].flat();
 }
 
-function unknownType(plan: BroadcastPlan, type: string, known: readonly string[]): MillraceError {
+function unknownType(plan: FilterUse, type: string, known: readonly string[]): MillraceError {
   const what = `${whereOf(plan)}: ${unknownName('type', type, known)}`;
   return new MillraceError('UNKNOWN_MESSAGE_TYPE', `${what} A message of a type without a class here is never handled: correct it, or import its class.`);
 }
 
-function otherTypes(plan: BroadcastPlan, asked: readonly string[]): MillraceError {
+function otherTypes(plan: FilterUse, asked: readonly string[]): MillraceError {
   const what = `${whereOf(plan)}: it asks for type '${asked.join("', '")}', but the handler is for '${plan.type!}' alone`;
   return new MillraceError('CONTRACT_CONFLICT', `${what}, so nothing would ever be handled. Leave the type out of the filter, or subscribe to the topic's class.`);
 }
 
-function whereOf({ method, topic }: BroadcastPlan): string {
-  return `The filter of ${labelOf(method)} on topic '${topic.name}'`;
+function whereOf({ label, topic }: FilterUse): string {
+  return `The filter of ${label} on topic '${topic.name}'`;
 }

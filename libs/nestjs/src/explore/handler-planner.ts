@@ -15,7 +15,7 @@ import { classConflicts, deadLetterConflicts, duplicateJobHandlers, duplicateSub
 import { definitionConflicts } from './definition-conflicts.js';
 import { type DeclaredHandlers, declaredHandlers } from './declared-handlers.js';
 import { type FeatureContracts, featureContracts } from './feature-contracts.js';
-import { filterTypeConflicts, uncheckedFilterTypes } from './filter-types.js';
+import { filterTypeConflicts, filterUsesOf, uncheckedFilterTypes } from './filter-types.js';
 import { HandlerFinder } from './handler-finder.js';
 import { type HandlerMethod, labelOf } from './handler-method.js';
 import { listenerConflicts } from './listener-conflicts.js';
@@ -91,7 +91,7 @@ export class HandlerPlanner {
     served: readonly HandlerMethod[],
   ): string[] {
     return [
-      ...uncheckedFilterTypes([...subscriptions, ...broadcasts]),
+      ...uncheckedFilterTypes(filterUsesOf([...subscriptions, ...broadcasts])),
       ...keylessTopics(subscriptions),
       ...secondInstances(this.#finder.instances(), [...[...subscriptions, ...jobs].map(({ method }) => method), ...served]),
     ];
@@ -130,7 +130,7 @@ export class HandlerPlanner {
       ...deadLetterConflicts(declared.deadLetters, declared.subscriptions),
       ...listenerConflicts(declared.listeners, declared.subscriptions),
       ...checkConflicts(declared.checks),
-      ...filterTypeConflicts([...declared.subscriptions, ...declared.broadcasts]),
+      ...filterTypeConflicts(filterUsesOf([...declared.subscriptions, ...declared.broadcasts])),
       ...duplicateJobHandlers(declared.jobs),
       ...serviceConflicts(declared.methods, services),
       ...clientConflicts(this.#modules.values()),

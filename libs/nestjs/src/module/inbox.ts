@@ -2,7 +2,6 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { InboxPort } from '@millrace/core';
 import { SqlInbox } from '@millrace/outbox';
 import type { Settings } from '../config/settings.js';
-import type { HandlerPlan } from '../explore/plan.js';
 import { Connections } from './connections.js';
 import { SETTINGS } from './tokens.js';
 
@@ -23,9 +22,9 @@ export class Inbox {
     return this.#inbox;
   }
 
-  /** @throws MillraceError DATABASE_UNREACHABLE, DATABASE_FAILED */
-  async prepare({ subscriptions, jobs }: HandlerPlan): Promise<void> {
-    if (![...subscriptions, ...jobs].some(({ inbox }) => inbox)) return;
+  /** @throws MillraceError INBOX_NOT_CONFIGURED, DATABASE_UNREACHABLE, DATABASE_FAILED */
+  async prepare(handlers: readonly { readonly inbox: boolean }[]): Promise<void> {
+    if (!handlers.some(({ inbox }) => inbox)) return;
     const { databaseSource, inbox: tables, inboxKeepMs: keepMs } = this.#settings;
     const connected = await this.#connections.database();
     this.#inbox = new SqlInbox({ database: databaseSource ?? connected, keepMs, ...tables });

@@ -35,7 +35,7 @@ export class Resources {
   async open(plan: HandlerPlan): Promise<void> {
     const streams = await this.#connections.streams();
     if (this.#settings.databaseWanted) await this.#connections.database();
-    await this.#inbox.prepare(plan);
+    await this.#inbox.prepare([...plan.subscriptions, ...plan.jobs]);
     await this.#outbox.prepare(plan);
     await Promise.all(plan.topics.map((topic) => streams.declare(topic)));
     const redis = await this.#connections.redis();

@@ -15,3 +15,8 @@ export function subscriptionDefinition(plan: PlannedRules, signal: AbortSignal):
   const rules = { topic, group, concurrency, crashLimit, durability, start, deadLetters, unknownForMs };
   return { ...rules, signal, ...(rateLimit && { rateLimit }), ...(ordering && { ordering }), ...(breaker && { breaker }) };
 }
+
+/** The name of the ledger of a group. */
+export function scopeOf({ topic, group }: Pick<PlannedRules, 'topic' | 'group'>): string {
+  return `topic:${topic.name}:${group}`;
+}

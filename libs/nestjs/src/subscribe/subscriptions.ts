@@ -12,7 +12,7 @@ import { Queues } from '../jobs/queues.js';
 import { Connections } from '../module/connections.js';
 import { Ledgers } from '../module/ledgers.js';
 import { SETTINGS } from '../module/tokens.js';
-import { subscriptionDefinition } from './subscription-definition.js';
+import { scopeOf, subscriptionDefinition } from './subscription-definition.js';
 
 /** The state of one subscription of this process. */
 export interface SubscriptionState {
@@ -118,11 +118,6 @@ export class Subscriptions {
     const parts = { topic, unknownProperties, group, retry, timeoutMs };
     return deadLetterPipeline({ ...parts, handle: (payload, context) => invoke(payload as object, context) });
   }
-}
-
-/** The name of the ledger of a group. */
-function scopeOf({ topic, group }: SubscriptionPlan): string {
-  return `topic:${topic.name}:${group}`;
 }
 
 /** Called as a lifecycle hook is: nothing of Nest surrounds it. */

@@ -1,120 +1,167 @@
 import {
-  type DeliveryContext, deliveryPipeline, emit, errorRecord, Loop, prefilterOf, type Subscription, type TopicDefinition,
-  type UnknownProperties,
+  asError, type DeliveryContext, emit, errorRecord, isMillraceError, Loop, type MillraceError, type Subscription,
+  type TopicDefinition, type UnknownProperties,
 } from '@millrace/core';
 import type { Streams } from '@millrace/streams';
-import { subscriptionDefinition } from '../subscribe/subscription-definition.js';
-import { type EventDefaults, type EventGroup, eventGroups, typeOf } from './event-groups.js';
+import { Logger } from '@nestjs/common';
+import { throwTogether } from '../config/problems.js';
+import { filterTypeConflicts, uncheckedFilterTypes } from '../explore/filter-types.js';
+import type { Inbox } from '../module/inbox.js';
+import type { Ledgers } from '../module/ledgers.js';
+import { scopeOf, subscriptionDefinition } from '../subscribe/subscription-definition.js';
+import type { SubscriptionState } from '../subscribe/subscriptions.js';
+import { type EventDefaults, type EventGroup, eventGroups, filterUsesOf, type GroupPlan, planOf } from './event-groups.js';
+import { type CallHandler, eventPipeline } from './event-pipeline.js';
+import { type EventPlans, NOT_SERVED } from './event-plans.js';
 import type { RegisteredHandler } from './handler-book.js';
-import { walk } from './handler-walk.js';
-import { MillraceContext } from './millrace-context.js';
 import type { TransportTopics } from './transport-topics.js';
 import { hasWildcard } from './wildcard.js';
-import { eventIn } from './wire.js';
 
 /** How often topics are looked for that wildcards stand for and that did not exist before, in milliseconds. */
 const LOOK_EVERY_MS = 1_000;
+const LOOP = 'topics of wildcards';
 
 export interface EventParts {
   readonly streams: Streams;
   readonly topics: TransportTopics;
+  readonly inbox: Pick<Inbox, 'port'>;
+  readonly ledgers: Pick<Ledgers, 'of'>;
   readonly handlers: readonly RegisteredHandler[];
+  readonly plans: EventPlans;
   readonly defaults: EventDefaults;
   readonly unknownProperties: UnknownProperties;
-  /** Calls a handler with all that Nest puts around it; resolves when it has ended. */
-  readonly call: (handler: RegisteredHandler, data: unknown, context: MillraceContext) => Promise<unknown>;
+  readonly call: CallHandler;
+  /** Is told of each group of a topic that was found and cannot be served, once for each reason. */
+  readonly onError: (error: Error) => void;
 }
+
+interface Started {
+  readonly topic: string;
+  readonly group: string;
+  readonly subscription: Subscription;
+}
+
+type KeyOf = (payload: object, context: DeliveryContext) => unknown;
+type Unserved = Pick<EventGroup, 'topic' | 'group'> & { readonly error: Error };
 
 /** The subscriptions of a server's event handlers. */
 export class EventSubscriptions {
   readonly #parts: EventParts;
-  readonly #started: Subscription[] = [];
+  readonly #started: Started[] = [];
+  /** The topics that need no more looks. */
   readonly #known = new Set<string>();
+  /** By their places, those that were found and are not served. */
+  readonly #unserved = new Map<string, Unserved>();
   readonly #stopping = new AbortController();
   readonly #loop = new Loop({
-    name: 'topics of wildcards',
-    round: () => this.#look(),
-    onError: (error, failures) => emit('loop-failed', { loop: 'topics of wildcards', error: errorRecord(error), failures }),
+    name: LOOP,
+    round: () => this.#round(),
+    onError: (error, failures) => emit('loop-failed', { loop: LOOP, error: errorRecord(error), failures }),
   });
 
   constructor(parts: EventParts) {
     this.#parts = parts;
   }
 
-  /** @throws MillraceError INVALID_OPTIONS, TOPIC_MISMATCH; RedisFailure */
+  /** @throws MillraceError INVALID_OPTIONS, UNKNOWN_MESSAGE_TYPE, CONTRACT_CONFLICT, TOPIC_MISMATCH; RedisFailure */
   async start(): Promise<void> {
-    const { handlers, defaults } = this.#parts;
-    const named = new Map(handlers.filter(({ route }) => !hasWildcard(route)).map((handler) => [handler.route, handler.pattern]));
-    const withClass = handlers.filter(({ pattern }) => typeof pattern !== 'string').map(({ route, pattern }) => [route, pattern] as const);
-    for (const [route, pattern] of withClass) named.set(route, pattern);
-    // All mistakes in options are found before anything is subscribed.
-    const planned = [...named].map(([name, pattern]) => ({ name, pattern, groups: eventGroups(name, handlers, defaults) }));
-    for (const { name, pattern, groups } of planned) await this.#subscribe(await this.#parts.topics.of(pattern, name), groups);
-    if (!handlers.some(({ route }) => hasWildcard(route))) return;
+    for (const { name, pattern, plans } of this.#parts.plans.named) {
+      await this.#serve(await this.#parts.topics.of(pattern, name), plans);
+      this.#known.add(name);
+    }
+    if (this.#wild.length === 0) return;
     await this.#look();
+    this.#assertAllServed();
     this.#loop.start();
+  }
+
+  states(): SubscriptionState[] {
+    const running = this.#started.map(({ topic, group, subscription }) => {
+      return { topic, group, problem: subscription.problem(), pausedBy: subscription.pausedBy };
+    });
+    const unserved = [...this.#unserved.values()].map(({ topic, group, error }) => {
+      return { topic, group, problem: error.message, pausedBy: [] };
+    });
+    return [...running, ...unserved];
   }
 
   /** Stops fetching and lets handlers at work finish. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping.abort();
-    const subscriptions = (): Promise<unknown> => Promise.all(this.#started.map((subscription) => subscription.stop(deadlineMs)));
-    await Promise.all([subscriptions(), this.#loop.stop()]);
+    await Promise.all([this.#stopStarted(deadlineMs), this.#loop.stop()]);
     // A look may have subscribed meanwhile.
-    await subscriptions();
+    await this.#stopStarted(deadlineMs);
   }
 
-  async #look(): Promise<number> {
-    const { streams, handlers, defaults, topics } = this.#parts;
-    const wild = handlers.filter(({ route }) => hasWildcard(route));
-    for (const { name } of await streams.inspector.topics()) {
-      if (this.#stopping.signal.aborted || this.#known.has(name)) continue;
-      const groups = eventGroups(name, wild, defaults);
-      if (groups.length > 0) await this.#subscribe(await topics.plain(name), groups);
-      this.#known.add(name);
+  async #stopStarted(deadlineMs: number): Promise<void> {
+    await Promise.all(this.#started.map(({ subscription }) => subscription.stop(deadlineMs)));
+  }
+
+  get #wild(): readonly RegisteredHandler[] {
+    return this.#parts.handlers.filter(({ route }) => hasWildcard(route));
+  }
+
+  /** A look that tells of what it cannot serve, where it has not told so before. */
+  async #round(): Promise<number> {
+    const told = new Map([...this.#unserved].map(([place, { error }]) => [place, error.message]));
+    await this.#look();
+    for (const [place, { topic, group, error }] of this.#unserved) {
+      if (this.#stopping.signal.aborted || told.get(place) === error.message) continue;
+      emit('loop-failed', { loop: LOOP, topic, group, error: errorRecord(error), failures: 1 });
+      this.#parts.onError(error);
     }
     return LOOK_EVERY_MS;
   }
 
-  async #subscribe(topic: TopicDefinition, groups: readonly EventGroup[]): Promise<void> {
-    this.#known.add(topic.name);
-    try {
-      await this.#parts.streams.declare(topic);
-      for (const group of groups) this.#started.push(await this.#start(topic, group));
-    } catch (error) {
-      this.#known.delete(topic.name);
-      throw error;
+  async #look(): Promise<void> {
+    const { streams, defaults } = this.#parts;
+    for (const { name } of await streams.inspector.topics()) {
+      if (this.#stopping.signal.aborted || this.#known.has(name)) continue;
+      const groups = eventGroups(name, this.#wild, defaults);
+      for (const group of groups) await this.#tryToServe(group);
+      if (!groups.some((group) => this.#unserved.has(placeOf(group)))) this.#known.add(name);
     }
   }
 
-  #start(topic: TopicDefinition, { rules, handlers }: EventGroup): Promise<Subscription> {
-    const { streams, unknownProperties } = this.#parts;
-    const { group, retry, timeoutMs } = rules;
-    const place = { topic: topic.name, group };
-    const policy = { ...retry, place };
-    const handle = (payload: unknown, delivery: DeliveryContext): Promise<void> =>
-      walk(this.#called(handlers, payload, delivery), policy, delivery.attempt);
-    const pipeline = deliveryPipeline({ topic, unknownProperties, group, retry, timeoutMs, handle });
-    const definition = subscriptionDefinition({ ...rules, topic }, this.#stopping.signal);
-    return streams.subscribe({ ...definition, prefilter: prefilterOf({ topic, type: onlyTypeOf(handlers) }) }, pipeline);
+  /** One that cannot be served keeps no other one from its events. */
+  async #tryToServe(group: EventGroup): Promise<void> {
+    if (this.#started.some((each) => placeOf(each) === placeOf(group))) return;
+    try {
+      await this.#serve(await this.#parts.topics.plain(group.topic), [planOf(group, this.#parts.defaults)]);
+      this.#unserved.delete(placeOf(group));
+    } catch (thrown) {
+      this.#unserved.set(placeOf(group), { topic: group.topic, group: group.group, error: asError(thrown) });
+    }
   }
 
-  #called(handlers: readonly RegisteredHandler[], payload: unknown, delivery: DeliveryContext): Promise<unknown>[] {
-    const { data, headers, metadata } = eventIn({ payload, headers: delivery.headers });
-    const { topic: subject, messageId, attempt, key, partition, offset } = delivery;
-    const facts = { subject, headers, metadata, messageId, attempt, key, partition, offset, signal: () => delivery.signal };
-    const wanted = handlers.filter((handler) => isWanted(handler, payload));
-    return wanted.map((handler) => this.#parts.call(handler, data, new MillraceContext({ ...facts, pattern: handler.route })));
+  #assertAllServed(): void {
+    const errors = [...this.#unserved.values()].map(({ error }) => error);
+    const other = errors.find((error) => !isMillraceError(error));
+    if (other) throw other;
+    throwTogether(NOT_SERVED, errors as MillraceError[]);
+  }
+
+  async #serve(topic: TopicDefinition, plans: readonly GroupPlan[]): Promise<void> {
+    const uses = plans.flatMap((plan) => filterUsesOf(topic, plan));
+    throwTogether(NOT_SERVED, filterTypeConflicts(uses));
+    for (const warning of uncheckedFilterTypes(uses)) new Logger('Millrace').warn(warning);
+    await this.#parts.streams.declare(topic);
+    for (const plan of plans) {
+      const subscription = await this.#subscribe(topic, plan);
+      this.#started.push({ topic: topic.name, group: plan.rules.group, subscription });
+    }
+  }
+
+  async #subscribe(topic: TopicDefinition, { rules, members }: GroupPlan): Promise<Subscription> {
+    const { streams, inbox, ledgers, unknownProperties, call } = this.#parts;
+    const scope = scopeOf({ topic, group: rules.group });
+    const idempotency = rules.idempotency && (await ledgers.of<KeyOf>(scope, rules.idempotency));
+    const once = { inbox: rules.inbox ? inbox.port : undefined, idempotency };
+    const { prefilter, handler } = eventPipeline({ topic, rules, members, unknownProperties, call, ...once });
+    return streams.subscribe({ ...subscriptionDefinition({ ...rules, topic }, this.#stopping.signal), prefilter }, handler);
   }
 }
 
-/** Messages of other types are not for any of them. */
-function onlyTypeOf(handlers: readonly RegisteredHandler[]): string | null {
-  const names = new Set(handlers.map((handler) => typeOf(handler)?.name ?? null));
-  return names.size === 1 ? [...names][0]! : null;
-}
-
-function isWanted(handler: RegisteredHandler, payload: unknown): boolean {
-  const type = typeOf(handler);
-  return type === null || payload instanceof type.payload;
+function placeOf({ topic, group }: { readonly topic: string; readonly group: string }): string {
+  return `${topic}/${group}`;
 }

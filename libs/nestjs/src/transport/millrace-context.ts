@@ -1,3 +1,4 @@
+import { type DeliveryContext, MillraceError, type SqlTransaction, type TransactionSource } from '@millrace/core';
 import { BaseRpcContext, type PacketMetadata } from '@nestjs/microservices';
 
 /** The parts of a context, by their names. */
@@ -12,6 +13,8 @@ export interface ContextFacts {
   readonly partition: number | null;
   readonly offset: number | null;
   readonly signal: () => AbortSignal;
+  /** Absent for a request. */
+  readonly delivery?: DeliveryContext;
 }
 
 /** `@Ctx()` of a handler on the Millrace transport. */
@@ -68,6 +71,33 @@ export class MillraceContext extends BaseRpcContext<[ContextFacts]> {
   /** Aborts when nothing that follows counts: stop then. */
   get signal(): AbortSignal {
     return this.#facts.signal();
+  }
+
+  /**
+   * The SQL transaction that also records the event in the inbox: what is written through it takes effect exactly when the event
+   * counts as handled.
+   *
+   * @throws MillraceError INBOX_NOT_CONFIGURED for a request, and where the extras of `@EventPattern` have no `inbox: true`
+   */
+  get transaction(): SqlTransaction {
+    return this.#delivery.transaction;
+  }
+
+  /**
+   * The same transaction in the type of the library that the option `database` names: `context.transactionOf(source)`, or
+   * `context.transactionOf<EntityManager>()` where the source is out of reach.
+   *
+   * @throws MillraceError INBOX_NOT_CONFIGURED without the inbox, or when the database is named by a URL
+   * @throws MillraceError INVALID_INPUT the transaction is of another source
+   */
+  transactionOf<Transaction>(source?: TransactionSource<Transaction>): Transaction {
+    return this.#delivery.transactionOf(source);
+  }
+
+  get #delivery(): DeliveryContext {
+    const { delivery, pattern } = this.#facts;
+    if (delivery) return delivery;
+    throw new MillraceError('INBOX_NOT_CONFIGURED', `The handler of ${pattern} answers a request: only handlers of events have the inbox.`);
   }
 
   get #facts(): ContextFacts {

@@ -102,11 +102,9 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
   async #start(): Promise<void> {
     throwTogether('The patterns of this application cannot be served.', this.#book.problems());
     this.#closing = null;
-    const watch = new TransportStatusWatch(this.#settings.prefix, {
-      status: (status) => this.#tell(status),
-      error: (error) => this.#events.listenerCount('error') > 0 && this.#events.emit('error', error),
-    });
-    const calls = { call: this.#call, answer: this.#answer };
+    const onError = (error: Error): boolean => this.#events.listenerCount('error') > 0 && this.#events.emit('error', error);
+    const watch = new TransportStatusWatch(this.#settings.prefix, { status: (status) => this.#tell(status), error: onError });
+    const calls = { call: this.#call, answer: this.#answer, onError };
     const running = new RunningServer({ settings: this.#settings, options: this.#options, book: this.#book, ...calls });
     this.#running = running;
     const forget = onStopSignal(() => void running.drain());

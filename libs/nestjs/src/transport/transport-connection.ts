@@ -4,6 +4,8 @@ import type { Streams } from '@millrace/streams';
 import type { Settings } from '../config/settings.js';
 import { EventLog } from '../log/event-log.js';
 import { Connections } from '../module/connections.js';
+import { Inbox } from '../module/inbox.js';
+import { Ledgers } from '../module/ledgers.js';
 import { TransportTopics } from './transport-topics.js';
 import type { MillraceUnwrapped } from './unwrapped.js';
 
@@ -12,6 +14,8 @@ export interface OpenTransport {
   readonly streams: Streams;
   readonly rpc: Rpc;
   readonly topics: TransportTopics;
+  readonly inbox: Inbox;
+  readonly ledgers: Ledgers;
   readonly unwrapped: MillraceUnwrapped;
 }
 
@@ -19,11 +23,15 @@ export interface OpenTransport {
 export class TransportConnection {
   readonly #settings: Settings;
   readonly #connections: Connections;
+  readonly #inbox: Inbox;
+  readonly #ledgers: Ledgers;
   readonly #log = new EventLog();
 
   constructor(settings: Settings) {
     this.#settings = settings;
     this.#connections = new Connections(settings);
+    this.#inbox = new Inbox(this.#connections, settings);
+    this.#ledgers = new Ledgers(this.#connections, settings);
   }
 
   /** @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED, INVALID_OPTIONS, CLOSED */
@@ -33,11 +41,14 @@ export class TransportConnection {
     const rpc = await this.#connections.rpc();
     const { inspector, deadLetters, groups, orders, topics } = streams;
     const publisher = new Publisher(streams, this.#settings.unknownProperties);
-    const unwrapped = { publisher, inspector, deadLetters, groups, orders, topics };
-    return { streams, rpc, topics: new TransportTopics(inspector), unwrapped };
+    const unwrapped = { publisher, inspector, deadLetters, groups, orders, topics, subscriptions: () => [] };
+    return { streams, rpc, topics: new TransportTopics(inspector), inbox: this.#inbox, ledgers: this.#ledgers, unwrapped };
   }
 
+  /** Called when the handlers have ended. */
   async close(): Promise<void> {
+    await this.#inbox.stopPurge();
+    await this.#ledgers.stop();
     await this.#connections.close();
     this.#log.stop();
   }

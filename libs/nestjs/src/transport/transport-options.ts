@@ -49,6 +49,19 @@ export class MillraceServerOptions extends MillraceTransportOptions {
   /** How long an attempt at an event may take, `'1ms'` to `'1d'`. Default: no limit. */
   @IsOptional() @IsDurationOption({ min: '1ms', max: '1d' })
   timeout?: Duration;
+
+  /** It and the next three are those of `MillraceModule`, for handlers with `inbox: true`. */
+  @IsOptional()
+  database?: MillraceOptions['database'];
+
+  @IsOptional()
+  databaseConnections?: number;
+
+  @IsOptional()
+  inbox?: MillraceOptions['inbox'];
+
+  @IsOptional()
+  inboxKeep?: Duration;
 }
 
 /** Options of `MillraceClient`. */
@@ -64,7 +77,8 @@ export class MillraceClientOptions extends MillraceTransportOptions {
 
 const SHARED = [
   'redis', 'prefix', 'lease', 'shutdownTimeout', 'publishDeadline', 'publishBufferBytes', 'unknownProperties', 'calls',
-] as const satisfies readonly (keyof MillraceTransportOptions)[];
+  'database', 'databaseConnections', 'inbox', 'inboxKeep',
+] as const satisfies readonly (keyof MillraceServerOptions)[];
 
 /**
  * @param where what is being configured, for the error: `MillraceServer`

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, type Type } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
-import { MillraceServer } from '@millrace/nestjs';
+import { MessageType, MillraceServer, Topic } from '@millrace/nestjs';
 import { failureOf } from '../fixture.js';
 import { EventPattern, TransportBench } from './fixture.js';
 
@@ -87,7 +87,7 @@ describe('an application that cannot be served', () => {
     expect((await refusal(Sums)).message).toContain('more than 20 keys');
   });
 
-  it('is refused for options that contradict each other, that are unknown, or that another decorator takes', async () => {
+  it('is refused for options that contradict each other, or that are unknown, also under a wildcard that stands for no topic yet', async () => {
     @Controller()
     class Contradicting {
       @EventPattern('order.placed', { concurrency: 1 })
@@ -97,32 +97,79 @@ describe('an application that cannot be served', () => {
       two() {}
     }
     @Controller()
-    class Unknown {
-      @EventPattern('order.placed', { gruop: 'audit' })
+    class Overlapping {
+      @EventPattern('order.*', { concurrency: 1 })
       one() {}
+
+      @EventPattern('order.#', { concurrency: 2 })
+      two() {}
     }
     @Controller()
-    class Inbox {
-      @EventPattern('order.placed', { inbox: true })
+    class Unknown {
+      @EventPattern('order.*', { gruop: 'audit' })
       one() {}
     }
-    expect((await refusal(Contradicting)).message).toContain('another handler of the same topic and group has another concurrency');
+    expect((await refusal(Contradicting)).message).toContain("another handler of the same topic, 'order.placed', and group has another concurrency");
+    expect((await refusal(Overlapping)).message).toContain('and group has another concurrency');
     expect((await refusal(Unknown)).message).toContain("did you mean 'group'");
-    expect((await refusal(Inbox)).message).toContain('inbox is for @Subscribe alone');
+  });
+
+  it('is refused when a handler whose effects are to happen once shares its group', async () => {
+    @Controller()
+    class Stock {
+      @EventPattern('order.placed', { inbox: true })
+      reserve() {}
+
+      @EventPattern('order.placed', { group: 'billing', idempotency: true })
+      bill() {}
+
+      @EventPattern('order.*')
+      any() {}
+
+      @EventPattern('order.>', { group: 'billing' })
+      other() {}
+    }
+    const { code, problems } = await failureOf(bench.listening([Stock], { database: 'postgres://127.0.0.1:1/none' }));
+    expect(code).toBe('INVALID_OPTIONS');
+    expect(problems).toEqual([
+      expect.stringContaining(`@EventPattern("order.placed") has inbox, and shares the group 'shop' of topic 'order.placed' with other handlers`),
+      expect.stringContaining(`@EventPattern("order.placed") has idempotency, and shares the group 'billing' of topic 'order.placed'`),
+    ]);
+  });
+
+  it('is refused when a handler has the inbox, and no database is named', async () => {
+    @Controller()
+    class Stock {
+      @EventPattern('order.*', { inbox: true })
+      reserve() {}
+    }
+    const { code, message } = await refusal(Stock);
+    expect(code).toBe('INBOX_NOT_CONFIGURED');
+    expect(message).toContain('@EventPattern("order.*") has inbox: true, but no database is named: set DATABASE_URL, or give MillraceServer');
+  });
+
+  it('is refused when a filter asks for a type that its topic does not have', async () => {
+    @Topic('typed.orders')
+    class OrderEvent {}
+    @MessageType('placed')
+    class Placed extends OrderEvent {}
+    @Controller()
+    class Orders {
+      @EventPattern(OrderEvent, { filter: { type: 'plaecd' } })
+      one() {}
+    }
+    const { code, message } = await refusal(Orders);
+    expect(Placed).toBeDefined();
+    expect(code).toBe('UNKNOWN_MESSAGE_TYPE');
+    expect(message).toContain(`The filter of @EventPattern("typed.orders") on topic 'typed.orders'`);
   });
 
   it('leaves no connection behind', async () => {
-    @Controller()
-    class Inbox {
-      @EventPattern('order.placed', { inbox: true })
-      one() {}
-    }
     const server = bench.server();
-    server.addHandler('order.placed', async () => undefined, true, { inbox: true });
+    server.addHandler('order.placed', async () => undefined, true, { concurrency: 0 });
     const given = await new Promise((resolve) => void server.listen(resolve));
     expect(given).toMatchObject({ code: 'INVALID_OPTIONS' });
     expect(() => server.unwrap()).toThrow('not listening');
-    expect(Inbox).toBeDefined();
   });
 
   it('is told of all mistakes in its options at once', () => {

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Catch, Controller, type ExceptionFilter, UseFilters, UsePipes, ValidationPipe } from '@nestjs/common';
 import { Ctx, Payload, RpcException } from '@nestjs/microservices';
-import { DeadLetter, defineTopic, Discard, type MillraceContext, Topic } from '@millrace/nestjs';
+import { DeadLetter, defineTopic, Discard, MessageType, type MillraceContext, Topic } from '@millrace/nestjs';
 import { waitFor } from '@millrace/testing';
 import { IsInt, IsString } from 'class-validator';
-import { concat, EMPTY, of, tap, throwError } from 'rxjs';
+import { concat, EMPTY, firstValueFrom, of, tap, throwError } from 'rxjs';
 import { Journal } from '../fixture.js';
 import { EventPattern, toolsOf, TransportBench } from './fixture.js';
 
@@ -225,11 +225,61 @@ describe('wildcards', () => {
   });
 });
 
+describe('a wildcard that finds a topic which cannot be served', () => {
+  it('tells its listeners and the tools of the server, and serves all other topics', async () => {
+    @Controller()
+    class Orders {
+      @EventPattern('order.*', { concurrency: 1 })
+      order(@Ctx() context: MillraceContext) {
+        journal.add(`order ${context.getSubject()}`);
+      }
+
+      @EventPattern('*.placed', { concurrency: 2 })
+      placed(@Ctx() context: MillraceContext) {
+        journal.add(`placed ${context.getSubject()}`);
+      }
+
+      @EventPattern('*.placed', { group: 'audit' })
+      audit(@Ctx() context: MillraceContext) {
+        journal.add(`audit ${context.getSubject()}`);
+      }
+    }
+    const app = await bench.listening([Orders]);
+    const told: string[] = [];
+    app.on('error', (error: Error) => told.push(error.message));
+    const { publisher, subscriptions } = toolsOf(app);
+    for (const topic of [PLACED, SHIPPED, defineTopic<{ id: string }>('stock.placed')]) await publisher.publish(topic, { id: '1' });
+    const served = ['audit order.placed', 'audit stock.placed', 'order order.shipped', 'placed stock.placed'];
+    expect((await journal.has(4)).toSorted()).toEqual(served);
+    const problem = expect.stringContaining("another handler of the same topic, 'order.placed', and group has another concurrency");
+    await waitFor(() => told.length > 0, { what: 'the listener to be told' });
+    expect(told).toEqual([problem]);
+    const states = subscriptions().map(({ topic, group, problem: found }) => [`${topic}/${group}`, found]);
+    expect(Object.fromEntries(states)).toEqual({
+      'order.placed/audit': null, 'order.placed/shop': problem, 'order.shipped/shop': null, 'stock.placed/audit': null,
+      'stock.placed/shop': null,
+    });
+  });
+});
+
 describe('payload classes', () => {
   @Topic('class.order.placed', { partitions: 2 })
   class OrderPlaced {
     @IsString() orderId!: string;
     @IsInt() amount!: number;
+  }
+
+  @Topic('typed.order')
+  class OrderEvent {
+    @IsString() id!: string;
+  }
+
+  @MessageType('accepted')
+  class Accepted extends OrderEvent {}
+
+  @MessageType('rejected')
+  class Rejected extends OrderEvent {
+    @IsString() reason!: string;
   }
 
   it('name the topic, and handlers get validated instances', async () => {
@@ -246,6 +296,46 @@ describe('payload classes', () => {
     await toolsOf(app).publisher.publish(OrderPlaced, { orderId: 'o-1', amount: 3 });
     await journal.has(1);
     expect(given[0]).toBeInstanceOf(OrderPlaced);
+  });
+
+  it('may be the types of one topic: each handler gets its own, that of the class of the topic all of them', async () => {
+    const given: unknown[] = [];
+    @Controller()
+    class Orders {
+      @EventPattern(Accepted)
+      accepted(@Payload() order: Accepted, @Ctx() context: MillraceContext) {
+        given.push(order);
+        journal.add(`accepted ${order.id} ${context.getPattern()}`);
+      }
+
+      @EventPattern(Rejected)
+      rejected(@Payload() order: Rejected) {
+        given.push(order);
+        journal.add(`rejected ${order.id} ${order.reason}`);
+      }
+
+      @EventPattern(OrderEvent, { group: 'audit' })
+      audit(@Payload() order: OrderEvent) {
+        journal.add(`audit ${order.id}`);
+      }
+
+      @EventPattern('typed.*', { group: 'plain' })
+      plain(@Payload('id') id: string) {
+        journal.add(`plain ${id}`);
+      }
+    }
+    const app = await bench.listening([Orders]);
+    const client = bench.client();
+    await firstValueFrom(client.emit(Accepted, { id: '1' }));
+    await firstValueFrom(client.emit(Rejected, { id: '2', reason: 'no stock' }));
+    await firstValueFrom(client.emit(OrderEvent, { id: '3' }));
+    expect((await journal.has(8)).toSorted()).toEqual([
+      'accepted 1 typed.order', 'audit 1', 'audit 2', 'audit 3', 'plain 1', 'plain 2', 'plain 3', 'rejected 2 no stock',
+    ]);
+    expect(given.map((order) => (order as object).constructor.name).toSorted()).toEqual(['Accepted', 'Rejected']);
+    await waitFor(async () => (await toolsOf(app).inspector.group(OrderEvent, 'shop')).lag === 0, { what: 'all to be settled' });
+    expect(await toolsOf(app).inspector.group(OrderEvent, 'shop')).toMatchObject({ handled: 3, filtered: 1 });
+    await expect(firstValueFrom(client.emit(Rejected, { id: '4' }))).rejects.toMatchObject({ code: 'INVALID_PAYLOAD' });
   });
 
   it('may have been declared elsewhere: a plain pattern takes the partitions that the topic has', async () => {
