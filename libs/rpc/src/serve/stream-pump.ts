@@ -1,3 +1,5 @@
+import { AnsweredFailure } from './answered-failure.js';
+
 export interface PumpParts {
   /** How many items may be sent before the first grant. */
   readonly window: number;
@@ -63,14 +65,28 @@ export class StreamPump {
 
   /** @returns whether there may be more */
   async #hasSent(iterator: AsyncIterator<string>): Promise<boolean> {
-    const { signal, send } = this.#parts;
+    const { signal } = this.#parts;
     if (this.#sent >= this.#granted) await this.#granting();
     if (signal.aborted) return false;
-    const result = await iterator.next();
+    const result = await this.#next(iterator);
     if (result.done === true || signal.aborted) return false;
-    send(result.value, this.#sent + 1);
-    this.#sent += 1;
+    this.#send(result.value);
     return true;
+  }
+
+  #send(text: string): void {
+    this.#parts.send(text, this.#sent + 1);
+    this.#sent += 1;
+  }
+
+  /** Sends what a method that has failed tells its caller itself, before it throws. */
+  async #next(iterator: AsyncIterator<string>): Promise<IteratorResult<string>> {
+    try {
+      return await iterator.next();
+    } catch (thrown) {
+      if (thrown instanceof AnsweredFailure && !this.#parts.signal.aborted) this.#send(thrown.text);
+      throw thrown;
+    }
   }
 
   #granting(): Promise<void> {
