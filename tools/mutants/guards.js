@@ -12,6 +12,7 @@ import { halfMessages } from './guards/half-messages.js';
 import { reading } from './guards/reading.js';
 import { storing } from './guards/storing.js';
 import { ledgers } from './guards/ledger.js';
+import { nestRequests } from './guards/nest-requests.js';
 import { openFetches } from './guards/open-fetches.js';
 import { ordered } from './guards/ordered.js';
 import { forwarding } from './guards/forwarding.js';
@@ -44,5 +45,5 @@ export const GUARDS = [
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
   ...owning, ...ordered, ...deaths, ...openFetches, ...orderingOperators, ...raising,
   ...forwarding, ...durable, ...halfMessages, ...topology, ...http, ...ledgers, ...relaying,
-  ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls,
+  ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls, ...nestRequests,
 ];

@@ -35,11 +35,12 @@ export class RunningServer {
     this.#open = await this.#connection.open();
     const { streams, topics, rpc } = this.#open;
     const { book, call, answer, settings: { unknownProperties }, options } = this.#parts;
-    const { service: group, concurrency, retry, timeout } = options;
+    const { service: group, concurrency, retry, timeout, answerBufferBytes: bufferBytes } = options;
     const defaults = { group, concurrency, retry, ...((timeout as string | undefined) && { timeout }) };
     this.#events = new EventSubscriptions({ streams, topics, handlers: book.events, defaults, unknownProperties, call });
     await this.#events.start();
-    if (book.requests.length > 0) this.#serving = await serveRequests({ rpc, service: group, concurrency, book, answer });
+    if (book.requests.length === 0) return;
+    this.#serving = await serveRequests({ rpc, service: group, concurrency, bufferBytes, book, answer });
   }
 
   unwrapped(): MillraceUnwrapped {

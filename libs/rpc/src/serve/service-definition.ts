@@ -44,7 +44,13 @@ export interface AnsweringMethod extends MethodRules {
  * The JSON texts of the items of a streamed answer. Nothing happens before the first is asked for, one is asked for at a time,
  * and `return()` is called when nobody waits for more, also while an item is awaited.
  */
-export type AnswerItems = AsyncIterable<string>;
+export interface AnswerItems extends AsyncIterable<string> {
+  /**
+   * Aborts when they fail though none of them is asked for; its reason is the error. Without it an error is learnt when the
+   * caller takes an item, which may be never.
+   */
+  readonly broken?: AbortSignal;
+}
 
 /** A method whose answer is a stream of items. A request of it that was begun is executed by no other instance. */
 export interface StreamingMethod extends MethodRules {

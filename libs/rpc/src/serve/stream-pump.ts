@@ -1,4 +1,5 @@
 import { AnsweredFailure } from './answered-failure.js';
+import type { AnswerItems } from './service-definition.js';
 
 export interface PumpParts {
   /** How many items may be sent before the first grant. */
@@ -41,19 +42,22 @@ export class StreamPump {
    *
    * @throws the error of the method
    */
-  async run(items: AsyncIterable<string>): Promise<void> {
+  async run(items: AnswerItems): Promise<void> {
     const { signal } = this.#parts;
+    const { broken } = items;
     const iterator = items[Symbol.asyncIterator]();
+    const wake = (): void => this.#wake?.();
     let closing: Promise<unknown> | undefined;
     const close = (): void => {
-      this.#wake?.();
+      wake();
       // An error of the method while it is closed reaches nobody.
       closing = (async () => iterator.return?.())().catch(() => undefined);
     };
     signal.addEventListener('abort', close, { once: true });
+    broken?.addEventListener('abort', wake, { once: true });
     if (signal.aborted) close();
     try {
-      while (!signal.aborted && (await this.#hasSent(iterator)));
+      while (!signal.aborted && (await this.#hasSent(iterator, broken)));
     } catch (thrown) {
       close();
       throw thrown;
@@ -64,10 +68,11 @@ export class StreamPump {
   }
 
   /** @returns whether there may be more */
-  async #hasSent(iterator: AsyncIterator<string>): Promise<boolean> {
+  async #hasSent(iterator: AsyncIterator<string>, broken: AbortSignal | undefined): Promise<boolean> {
     const { signal } = this.#parts;
-    if (this.#sent >= this.#granted) await this.#granting();
+    if (this.#sent >= this.#granted && broken?.aborted !== true) await this.#granting();
     if (signal.aborted) return false;
+    broken?.throwIfAborted();
     const result = await this.#next(iterator);
     if (result.done === true || signal.aborted) return false;
     this.#send(result.value);
