@@ -26,7 +26,7 @@ export interface AnswerParts {
  */
 export class AnswerItems implements AsyncIterableIterator<string, undefined, undefined> {
   readonly #parts: AnswerParts;
-  /** Of the bound. */
+  /** Aborts at the bound. */
   readonly #broken = new AbortController();
   #ready: string[] = [];
   #readyBytes = 0;

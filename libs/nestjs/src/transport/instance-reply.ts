@@ -2,7 +2,7 @@ import { RpcNoInstanceError, type RegistryView } from '@millrace/rpc';
 import { catchError, defer, from, map, mergeMap, type Observable, of } from 'rxjs';
 import { REQUEST_VERSION } from './request-service.js';
 
-/** What one instance of a service says to a broadcast: a value of its handler, or why there is none, or no more. */
+/** One word of an instance in reply to a broadcast: a value of its handler, or why there is none, or no more. */
 export type InstanceReply<Value = unknown> =
   | { readonly instance: string; readonly value: Value }
   | { readonly instance: string; readonly error: unknown };

@@ -18,7 +18,7 @@ export interface RequestPacket {
   readonly metadata: PacketMetadata | undefined;
 }
 
-/** What Nest tells callers of an error that they are not to know. */
+/** The words of Nest for an error that callers are not to know. */
 export const INTERNAL_ERROR = Object.freeze({ status: 'error', message: 'Internal server error' });
 
 /** One value of an answer, or the error that ends it. */

@@ -18,7 +18,7 @@ async function errorOf(values: Observable<unknown>): Promise<unknown> {
   return lastValueFrom(values, { defaultValue: null }).then((value) => `no error, but ${String(value)}`, (error: unknown) => error);
 }
 
-/** What the next handler that fails has failed with, as its service is told. */
+/** The error of the next handler that fails, as its service is told. */
 function nextFailure(): Promise<ErrorRecord> {
   return new Promise((resolve) => {
     const stop = listen('call-failed', ({ error }) => {
