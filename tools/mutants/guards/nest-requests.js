@@ -70,7 +70,7 @@ export const nestRequests = [
   {
     name: 'calls: a stream whose items break ends though its consumer takes none',
     file: PUMP,
-    find: '    broken?.throwIfAborted();\n',
+    find: "    broken?.addEventListener('abort', wake, { once: true });\n",
     replace: '',
     spec: STREAMS_SPEC,
     title: 'ends with an error of its items that comes while none of them is asked for',
