@@ -14,6 +14,7 @@ import { reading } from './guards/reading.js';
 import { storing } from './guards/storing.js';
 import { ledgers } from './guards/ledger.js';
 import { nestEvents } from './guards/nest-events.js';
+import { nestRequests } from './guards/nest-requests.js';
 import { openFetches } from './guards/open-fetches.js';
 import { ordered } from './guards/ordered.js';
 import { forwarding } from './guards/forwarding.js';
@@ -46,5 +47,5 @@ export const GUARDS = [
   ...clocks, ...storing, ...removing, ...deadLetters, ...reading,
   ...owning, ...ordered, ...deaths, ...openFetches, ...orderingOperators, ...raising,
   ...forwarding, ...durable, ...halfMessages, ...topology, ...http, ...ledgers, ...relaying,
-  ...breaking, ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls, ...nestEvents,
+  ...breaking, ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls, ...nestEvents, ...nestRequests,
 ];

@@ -3,6 +3,7 @@ import { Ledger } from '@millrace/ledger';
 import type { Topology } from '@millrace/redis';
 import { assertServiceName, type OutgoingCall } from './call/outgoing-call.js';
 import type { CallerCounters } from './call/caller-counters.js';
+import type { ItemSink } from './call/incoming-stream.js';
 import { Caller } from './call/caller.js';
 import { Directory } from './call/directory.js';
 import { Handles, type ResultWait, type StartedCall } from './handle/handles.js';
@@ -63,6 +64,12 @@ export interface Serving {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** The items of a streamed answer; {@link pour} has no promise for each. */
+export interface StreamedAnswer extends AsyncIterable<string> {
+  /** Makes the call and gives each item to the sink when it comes. @returns a function that says that the sink has enough */
+  pour(sink: ItemSink): () => void;
+}
+
 /** Calls of services, and services that answer them. */
 export interface Rpc {
   /**
@@ -98,12 +105,12 @@ export interface Rpc {
   forget(id: string): Promise<void>;
   /**
    * Calls a method that answers with a stream. Nothing is sent before the first item is asked for; a loop that is left, or any
-   * other `return()`, ends the method. It may be iterated over once.
+   * other `return()`, ends the method. It may be iterated over, or poured into a sink, once.
    *
    * @returns the JSON texts of the items, in order; it throws what {@link call} rejects with, and CALL_INDEFINITE when items are
    * lost
    */
-  stream(options: OutgoingCall): AsyncIterable<string>;
+  stream(options: OutgoingCall): StreamedAnswer;
   /**
    * Serves one version of a service as an instance of its own.
    *

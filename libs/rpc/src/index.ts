@@ -6,6 +6,7 @@ export {
 } from './balance/client-options.js';
 export { clientRules } from './balance/client-rules.js';
 export { CallerCounters } from './call/caller-counters.js';
+export type { ItemSink } from './call/incoming-stream.js';
 export type { OutgoingCall } from './call/outgoing-call.js';
 export { CallHandle } from './client/call-handle.js';
 export { localClient } from './client/local-client.js';
@@ -33,6 +34,7 @@ export type { Instance, InstanceDefinition, InstanceUpdate, MethodSummary } from
 export type { Registration } from './registry/registrations.js';
 export type { InstancesListener, RegistryCounters, RegistryView } from './registry/registry-view.js';
 export * from './registry/registry.js';
+export { AnsweredFailure } from './serve/answered-failure.js';
 export type { ServingState } from './serve/request-slots.js';
 export { ServerCounters } from './serve/server-counters.js';
 export * from './serve/service-definition.js';

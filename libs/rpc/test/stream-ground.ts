@@ -1,11 +1,11 @@
-import type { OutgoingCall, RpcRequest, Serving } from '@millrace/rpc';
+import type { OutgoingCall, RpcRequest, Serving, StreamingMethod } from '@millrace/rpc';
 import { SERVICE } from './rpc-ground.js';
 import type { RpcProcess } from './rpc-process.js';
 
 export type Stream = (request: RpcRequest) => AsyncIterable<string>;
 
 /** Serves methods of these names, which answer with streams. */
-export function serveStreams({ rpc }: RpcProcess, methods: Record<string, Stream>, concurrency = 16): Promise<Serving> {
+export function serveStreams({ rpc }: RpcProcess, methods: Record<string, StreamingMethod['stream']>, concurrency = 16): Promise<Serving> {
   const served = new Map(Object.entries(methods).map(([name, stream]) => [name, { idempotent: false, stream }]));
   return rpc.serve({ ...SERVICE, concurrency, methods: served });
 }

@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { MillraceError } from '@millrace/core';
+import type { AnswerItems, RpcRequest } from '@millrace/rpc';
 import { waitFor } from '@millrace/testing';
 import { call, failureOf, gate, RpcGround, SERVICE } from './rpc-ground.js';
 import { Counting, endOf, gathered, numbers, serveStreams, streamOf } from './stream-ground.js';
@@ -110,6 +112,21 @@ describe('a streamed answer', () => {
     expect(error).toMatchObject({ code: 'REMOTE_FAILED', remote: { message: 'no more', code: 'SOLD_OUT' } });
     await waitFor(() => server.rpc.serverCounters.failed === 1, { what: 'the end to be settled' });
     expect(server.rpc.serverCounters).toMatchObject({ answered: 0 });
+  });
+
+  it('ends with an error of its items that comes while none of them is asked for', async () => {
+    const [server, caller] = [await ground.start(), await ground.start()];
+    const counting = new Counting();
+    const control = new AbortController();
+    const many = (request: RpcRequest): AnswerItems => Object.assign(counting.stream(request), { broken: control.signal });
+    await serveStreams(server, { many });
+    const items = streamOf(caller, 'many', { window: 4 });
+    await items.next();
+    await waitFor(() => caller.rpc.callerCounters.items === 4, { what: 'a window of items' });
+    control.abort(new MillraceError('BACK_PRESSURE', 'too slow'));
+    await waitFor(() => caller.rpc.callerCounters.failed === 1, { what: 'the end' });
+    expect(await endOf(items)).toMatchObject({ items: ['1', '2', '3'], error: { code: 'BACK_PRESSURE', message: 'too slow' } });
+    expect(counting.closed).toBe(1);
   });
 
   it('ends with an error when an item is too large, or no text', async () => {

@@ -13,6 +13,7 @@ export * from './chaos/seed.js';
 export * from './chaos/site-faults.js';
 export * from './chaos/telling.js';
 export * from './chaos/told-process.js';
+export * from './command-tape.js';
 export * from './conformance/conformance.js';
 export * from './conformance/features.js';
 export * from './conformance/harness.js';

@@ -4,6 +4,7 @@ import type { Contender, Kind, Spec } from './contender.js';
 import { jetstream } from './jetstream.js';
 import { millraceCalls } from './millrace-calls.js';
 import { millraceJobs } from './millrace-jobs.js';
+import { transportCalls, transportEvents } from './millrace-transport.js';
 import { millrace } from './millrace.js';
 import { nestCalls } from './nest-calls.js';
 import { nestRedis } from './nest-redis.js';
@@ -21,6 +22,8 @@ export const CONTENDERS: Readonly<Record<Kind, Contender>> = {
   'millrace-jobs': millraceJobs,
   'millrace-calls': millraceCalls,
   'nest-calls': nestCalls,
+  'transport-calls': transportCalls,
+  'transport-events': transportEvents,
 };
 
 const BYTES = 200;
@@ -46,6 +49,9 @@ export const SPECS: readonly Spec[] = [
   { name: 'millrace calls', kind: 'millrace-calls', bytes: BYTES, callers: 1 },
   { name: 'nest calls of 2', kind: 'nest-calls', bytes: BYTES, callers: 2 },
   { name: 'millrace calls of 2', kind: 'millrace-calls', bytes: BYTES, callers: 2 },
+  { name: 'transport calls', kind: 'transport-calls', bytes: BYTES, callers: 1 },
+  { name: 'transport calls of 2', kind: 'transport-calls', bytes: BYTES, callers: 2 },
+  { name: 'transport events', kind: 'transport-events', bytes: BYTES },
   { name: 'bare loop 10 KB', kind: 'bare-loop', bytes: LARGE },
   { name: 'jetstream 10 KB', kind: 'jetstream', bytes: LARGE },
   { name: 'rabbitmq 10 KB', kind: 'rabbitmq', bytes: LARGE },

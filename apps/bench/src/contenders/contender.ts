@@ -3,7 +3,7 @@ import type { ServerKind } from '../servers/server.js';
 
 export const KINDS = [
   'bare-loop', 'pub-sub', 'nest-redis', 'jetstream', 'rabbitmq', 'bullmq', 'millrace', 'millrace-jobs',
-  'millrace-calls', 'nest-calls',
+  'millrace-calls', 'nest-calls', 'transport-calls', 'transport-events',
 ] as const;
 export type Kind = (typeof KINDS)[number];
 

@@ -20,12 +20,18 @@ const CPU: readonly Comparison[] = [
   { contender: 'millrace jobs', against: 'bullmq', bound: ['<=', 1.05] },
   { contender: 'millrace calls', against: 'nest calls' },
   { contender: 'millrace calls of 2', against: 'nest calls of 2' },
+  { contender: 'transport calls', against: 'nest calls', bound: ['<=', 0.7] },
+  { contender: 'transport calls of 2', against: 'nest calls of 2', bound: ['<=', 0.7] },
+  { contender: 'transport events', against: 'nest redis' },
 ];
 
 const THROUGHPUT: readonly Comparison[] = [
   { contender: 'millrace ordered', against: 'millrace 4 partitions', bound: ['>=', 0.8] },
   { contender: 'millrace calls', against: 'nest calls', bound: ['>=', 1.6] },
   { contender: 'millrace calls of 2', against: 'nest calls of 2', bound: ['>=', 1.6] },
+  { contender: 'transport calls', against: 'nest calls', bound: ['>=', 1.1] },
+  { contender: 'transport calls of 2', against: 'nest calls of 2', bound: ['>=', 1.1] },
+  { contender: 'transport events', against: 'nest redis', bound: ['>=', 1] },
   { contender: 'millrace ledger', against: 'millrace' },
   { contender: 'millrace', against: 'bare loop' },
   { contender: 'millrace', against: 'jetstream' },
@@ -42,6 +48,8 @@ const LATENCY: readonly (Comparison & { readonly percentile: 'p50' | 'p99' })[] 
   { contender: 'millrace ordered', against: 'millrace 4 partitions', percentile: 'p50', bound: ['<=', 1.3] },
   { contender: 'millrace calls', against: 'nest calls', percentile: 'p50', bound: ['<=', 1] },
   { contender: 'millrace calls of 2', against: 'nest calls of 2', percentile: 'p50', bound: ['<=', 1] },
+  { contender: 'transport calls', against: 'nest calls', percentile: 'p50', bound: ['<=', 1.5] },
+  { contender: 'transport calls of 2', against: 'nest calls of 2', percentile: 'p50', bound: ['<=', 1.5] },
 ];
 const LATENCY_RATE = 500;
 

@@ -1,15 +1,22 @@
 import { EventEmitter } from 'node:events';
-import { durationMs, isTopicRef, MAX_HEADERS, MillraceError, type Parsed, type PublishResult, topicOfRef, withTraceHeaders } from '@millrace/core';
+import { currentTrace, durationMs, isTopicRef, MAX_HEADERS, MillraceError, type Parsed, type PublishResult, topicOfRef, withTraceHeaders } from '@millrace/core';
 import { ClientProxy, type MsPattern, type ReadPacket, type WritePacket } from '@nestjs/microservices';
+import type { StreamedAnswer } from '@millrace/rpc';
+import { defer, mergeMap, Observable } from 'rxjs';
 import type { Settings } from '../config/settings.js';
 import { contractIn } from './handler-book.js';
-import { MillraceRecord } from './millrace-record.js';
+import { type InstanceReply, repliesOfAll } from './instance-reply.js';
+import { MillraceRecord, type RecordParts } from './millrace-record.js';
 import { REQUEST_METHOD, REQUEST_VERSION } from './request-service.js';
 import { type OpenTransport, TransportConnection } from './transport-connection.js';
 import { MillraceClientOptions, transportSettings } from './transport-options.js';
 import { type TransportEvents, type TransportStatus, TransportStatusWatch } from './transport-status.js';
+import { connectionError } from './unreachable.js';
 import type { MillraceUnwrapped } from './unwrapped.js';
 import { answerIn, metadataHeaders, plainEvent, requestText } from './wire.js';
+
+/** Any type, as Nest declares it. */
+type Anything = Parameters<ClientProxy['send']>[0];
 
 /**
  * Nest's client on Millrace, by itself or by `ClientsModule.register([{ name, customClass: MillraceClient, options }])`.
@@ -18,6 +25,7 @@ import { answerIn, metadataHeaders, plainEvent, requestText } from './wire.js';
 export class MillraceClient extends ClientProxy<TransportEvents> {
   readonly #options: Parsed<MillraceClientOptions>;
   readonly #settings: Settings;
+  readonly #timeoutMs: number;
   readonly #events = new EventEmitter();
   #connection: TransportConnection | null = null;
   #opening: Promise<OpenTransport> | null = null;
@@ -30,9 +38,14 @@ export class MillraceClient extends ClientProxy<TransportEvents> {
     const { options: own, settings } = transportSettings(MillraceClientOptions, options, 'MillraceClient');
     this.#options = own;
     this.#settings = settings;
+    this.#timeoutMs = durationMs(own.timeout);
   }
 
-  /** Connects once; after a failure, and after `close()`, anew. @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED */
+  /**
+   * Connects once; after a failure, and after `close()`, anew. `send` and `emit` fail as it does.
+   *
+   * @throws TransportUnreachableError with a code such as ECONNREFUSED; MillraceError REDIS_UNSUPPORTED, REDIS_FAILED, CLOSED
+   */
   override connect(): Promise<OpenTransport> {
     this.#opening ??= this.#connect();
     return this.#opening;
@@ -57,15 +70,38 @@ export class MillraceClient extends ClientProxy<TransportEvents> {
     return this.#open.unwrapped as T;
   }
 
+  /** Its values come when it is subscribed to; each subscription is a request. */
+  override send<TResult = Anything, TInput = Anything>(pattern: Anything, data: TInput): Observable<TResult> {
+    if (this.#open === null || isNothing(pattern) || isNothing(data)) return super.send(pattern, data);
+    // Connected: without the promise, and the two layers around it, that Nest has for each request.
+    return new Observable((observer) => {
+      if (this.#open === null) return super.send<TResult>(pattern, data).subscribe(observer);
+      return this.publish(this.createPacket(pattern, data), this.createObserver(observer));
+    });
+  }
+
+  /**
+   * Asks all instances of the service that take requests, and gives what each of them says, as it comes: their values, and an
+   * error for one that fails, is gone, or does not answer in time. It completes when all have ended; each subscription asks anew,
+   * and unsubscribing ends the handlers. It fails with NO_INSTANCE when no server runs, and else as `send` does.
+   */
+  broadcast<TResult = Anything, TInput = Anything>(pattern: Anything, data: TInput): Observable<InstanceReply<TResult>> {
+    if (isNothing(pattern) || isNothing(data)) return super.send(pattern, data);
+    return defer(() => this.connect()).pipe(mergeMap(({ rpc }) => {
+      const packet = this.createPacket(pattern, data);
+      const ask = (instance: string): Observable<unknown> =>
+        new Observable((observer) => relayed(this.#request(packet, instance), this.createObserver(observer)));
+      return repliesOfAll({ instances: rpc.instances, service: this.#service(), ask });
+    })) as Observable<InstanceReply<TResult>>;
+  }
+
   protected override normalizePattern(pattern: MsPattern): string {
     return isTopicRef(pattern) ? topicOfRef(pattern).name : super.normalizePattern(pattern);
   }
 
   protected override publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
     try {
-      const items = this.#request(packet)[Symbol.asyncIterator]();
-      void relay(items, callback);
-      return () => void items.return?.();
+      return relayed(this.#request(packet), callback);
     } catch (err) {
       callback({ err });
       return () => undefined;
@@ -76,25 +112,32 @@ export class MillraceClient extends ClientProxy<TransportEvents> {
     const { topics, unwrapped: { publisher } } = await this.connect();
     const { data, parts: { headers, key, idempotencyKey } } = recordOf(given);
     const contract = contractIn(pattern);
-    const topic = contract ?? (await topics.plain(this.normalizePattern(pattern as MsPattern)));
+    const topic = contract ?? (await topics.plain(this.normalizePattern(pattern as MsPattern), this.#settings.publishDeadlineMs));
     const { payload, headers: own } = contract === null ? plainEvent(data) : { payload: data, headers: {} };
     const options = { headers: { ...headers, ...own, ...metadataHeaders(metadata) }, key, idempotencyKey };
     return (await publisher.publish(topic as never, payload, options)) as T;
   }
 
-  #request({ pattern, data: given, metadata }: ReadPacket): AsyncIterable<string> {
-    const { service, timeout: usual } = this.#options as MillraceClientOptions;
+  /** @throws MillraceError INVALID_OPTIONS */
+  #service(): string {
+    const { service } = this.#options as MillraceClientOptions;
     if (service === undefined) throw noService();
+    return service;
+  }
+
+  #request({ pattern, data: given, metadata }: ReadPacket, instance?: string): StreamedAnswer {
+    const service = this.#service();
     if (this.#open === null) throw new MillraceError('CLOSED', 'MillraceClient was closed: the request was not sent.');
-    const { data, parts: { headers = {}, timeout = usual! } } = recordOf(given);
+    const { data, parts: { headers, timeout } } = recordOf(given);
     return this.#open.rpc.stream({
       service,
       version: REQUEST_VERSION,
       method: REQUEST_METHOD,
       payloadJson: requestText({ pattern: this.normalizePattern(pattern as MsPattern), data, metadata }),
-      headers: withTraceHeaders(headers, MAX_HEADERS),
-      timeoutMs: durationMs(timeout),
+      headers: headersOf(headers),
+      timeoutMs: timeout === undefined ? this.#timeoutMs : durationMs(timeout),
       idempotent: false,
+      instance,
     });
   }
 
@@ -111,7 +154,7 @@ export class MillraceClient extends ClientProxy<TransportEvents> {
       this.#open = open;
     } catch (error) {
       await (this.#connection === connection ? this.close() : connection.close());
-      throw error;
+      throw connectionError(error);
     }
     this.#tell('connected');
     return this.#open;
@@ -123,19 +166,41 @@ export class MillraceClient extends ClientProxy<TransportEvents> {
   }
 }
 
-/** Hands the values of an answer over until it ends. It never rejects. */
-async function relay(items: AsyncIterator<string>, callback: (packet: WritePacket) => void): Promise<void> {
-  try {
-    for (;;) {
-      const item = await items.next();
-      if (item.done === true) { callback({ isDisposed: true }); return; }
-      const packet = answerIn(item.value);
-      if ('err' in packet) { callback({ err: packet.err ?? { status: 'error', message: 'the handler failed without an error' } }); return; }
-      callback({ response: packet.response });
-    }
-  } catch (err) {
-    callback({ err });
-  }
+/** Hands the values of an answer over until it ends. @returns a function that says that nobody waits for more */
+function relayed(items: StreamedAnswer, callback: (packet: WritePacket) => void): () => void {
+  let hasFailed = false;
+  const fail = (err: unknown): void => {
+    if (hasFailed) return;
+    hasFailed = true;
+    callback({ err: err ?? WORDLESS });
+  };
+  return items.pour({
+    item: (text) => {
+      try {
+        const packet = answerIn(text);
+        if ('err' in packet) fail(packet.err);
+        else if (!hasFailed) callback({ response: packet.response });
+      } catch (error) {
+        fail(error);
+      }
+    },
+    end: (error) => {
+      if (error !== null) fail(error);
+      else if (!hasFailed) callback({ isDisposed: true });
+    },
+  });
+}
+
+/** Nest takes an error that is nothing for none. */
+const WORDLESS = Object.freeze({ status: 'error', message: 'the handler failed without an error' });
+
+function headersOf(headers: RecordParts['headers']): Record<string, string> | undefined {
+  if (headers === undefined && currentTrace() === null) return undefined;
+  return withTraceHeaders(headers ?? {}, MAX_HEADERS);
+}
+
+function isNothing(value: unknown): boolean {
+  return value === null || value === undefined;
 }
 
 function recordOf(data: unknown): MillraceRecord {

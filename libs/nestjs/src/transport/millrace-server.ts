@@ -6,7 +6,7 @@ import type { Settings } from '../config/settings.js';
 import { keepCauses, causeOf } from './compat.js';
 import type { EventParts } from './event-subscriptions.js';
 import { HandlerBook } from './handler-book.js';
-import { ended, processed, processedValues } from './processing.js';
+import { begun, ended, processed } from './processing.js';
 import type { RequestParts } from './request-service.js';
 import { RunningServer } from './running-server.js';
 import { onStopSignal } from './stop-signals.js';
@@ -37,7 +37,7 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
     }
   };
   readonly #answer: RequestParts['answer'] = ({ callback }, data, context) =>
-    processedValues((begin) => this.runWithProcessingHooks(context, begin), () => callback(data, context));
+    begun((begin) => this.runWithProcessingHooks(context, begin), () => callback(data, context));
   #running: RunningServer | null = null;
   #release: (() => void) | null = null;
   #closing: Promise<void> | null = null;

@@ -1,4 +1,5 @@
-import { defer, finalize, isObservable, lastValueFrom, mergeMap, Observable, of, Subscription } from 'rxjs';
+import { asError } from '@millrace/core';
+import { isObservable, lastValueFrom } from 'rxjs';
 
 /** The result of a handler as Nest gives it: a value, or an Observable, or a promise of either. */
 export type Result = unknown;
@@ -29,17 +30,32 @@ export async function ended(result: Result): Promise<unknown> {
   return isObservable(value) ? lastValueFrom(value, { defaultValue: undefined }) : value;
 }
 
-/** The values of a handler's result, inside the hooks from its call on until it has ended. Each subscription is a call. */
-export function processedValues(around: Around, call: () => Result): Observable<unknown> {
-  return new Observable((subscriber) => {
-    const all = new Subscription();
-    const begin = (end: () => void): Promise<void> => {
-      const results = defer(() => Promise.resolve(call()));
-      const values = results.pipe(mergeMap((value) => (isObservable(value) ? value : of(value))), finalize(end));
-      all.add(values.subscribe(subscriber));
-      return Promise.resolve();
+/** A handler that was called, and what it gave. */
+export interface Begun {
+  readonly result: Result;
+  /** Tells the hooks that nothing more comes of it. */
+  readonly end: () => void;
+}
+
+/**
+ * Calls a handler inside the hooks. A hook may begin the work and return nothing that could be waited for.
+ *
+ * @throws what the handler or a hook throws
+ */
+export function begun(around: Around, call: () => Promise<Result>): Promise<Begun> {
+  return new Promise((resolve, reject) => {
+    const begin = async (end: () => void): Promise<void> => {
+      try {
+        resolve({ result: await call(), end });
+      } catch (error) {
+        end();
+        reject(asError(error));
+      }
     };
-    Promise.resolve().then(() => around(begin)).catch((error: unknown) => subscriber.error(error));
-    return all;
+    try {
+      Promise.resolve(around(begin)).catch(reject);
+    } catch (error) {
+      reject(asError(error));
+    }
   });
 }

@@ -1,11 +1,12 @@
 import { inTrace } from '@millrace/core';
 import type { Rpc, RpcRequest, Serving } from '@millrace/rpc';
-import { throwError, type Observable } from 'rxjs';
-import { AnswerItems } from './answer-items.js';
+import { isObservable } from 'rxjs';
+import { AnswerItems, failureOf, unwritable } from './answer-items.js';
 import { NO_MESSAGE_HANDLER } from './compat.js';
 import type { HandlerBook, RegisteredHandler } from './handler-book.js';
 import { MillraceContext } from './millrace-context.js';
-import { requestIn } from './wire.js';
+import type { Begun } from './processing.js';
+import { answerText, requestIn } from './wire.js';
 
 /**
  * The one method of the service of a server. The pattern is part of the request: instances of a service must have the same
@@ -18,23 +19,46 @@ export interface RequestParts {
   readonly rpc: Rpc;
   readonly service: string;
   readonly concurrency: number;
+  /** See `MillraceServerOptions.answerBufferBytes`. */
+  readonly bufferBytes: number;
   readonly book: HandlerBook;
-  /** Calls a handler with all that Nest puts around it, when the values are subscribed to. */
-  readonly answer: (handler: RegisteredHandler, data: unknown, context: MillraceContext) => Observable<unknown>;
+  /** Calls a handler with all that Nest puts around it. */
+  readonly answer: (handler: RegisteredHandler, data: unknown, context: MillraceContext) => Promise<Begun>;
 }
 
 /** Serves the message patterns of a server; unsubscribing of the caller, and its deadline, end the handler's Observable. */
-export function serveRequests({ rpc, service, concurrency, book, answer }: RequestParts): Promise<Serving> {
-  const valuesOf = (request: RpcRequest): Observable<unknown> => {
+export function serveRequests({ rpc, service, concurrency, bufferBytes, book, answer }: RequestParts): Promise<Serving> {
+  const exact = new Map(book.requests.map((handler) => [handler.route, handler]));
+  const begin = (request: RpcRequest): Promise<Begun> => {
     const { pattern: subject, data, metadata } = requestIn(request.payload);
-    const handler = book.requestHandler(subject);
-    if (handler === null) return throwError(() => NO_MESSAGE_HANDLER);
+    const handler = exact.get(subject) ?? book.requestHandler(subject);
+    if (handler === null) throw failureOf(NO_MESSAGE_HANDLER);
     const { headers, id: messageId } = request;
-    const place = { attempt: 1, key: null, partition: null, offset: null };
-    const facts = { ...place, subject, pattern: handler.route, headers, metadata, messageId, signal: () => request.signal };
-    return answer(handler, data, new MillraceContext(facts));
+    const facts = {
+      attempt: 1, key: null, partition: null, offset: null,
+      subject, pattern: handler.route, headers, metadata, messageId, signal: () => request.signal,
+    };
+    return answer(handler, data, new MillraceContext(facts)).catch((error: unknown) => {
+      throw unwritable(error);
+    });
   };
-  const stream = (request: RpcRequest): AsyncIterable<string> => new AnswerItems(inTrace(request.headers, valuesOf, request));
+  const answered = async (request: RpcRequest): Promise<AnswerItems | string | null> => {
+    const { result, end } = await begin(request);
+    if (isObservable(result)) return new AnswerItems({ values: result, signal: request.signal, bufferBytes, ended: end }).begin();
+    end();
+    return textOf(result);
+  };
+  const stream = (request: RpcRequest): ReturnType<typeof answered> => inTrace(request.headers, answered, request);
   const methods = new Map([[REQUEST_METHOD, { idempotent: false, stream }]]);
   return rpc.serve({ service, version: REQUEST_VERSION, concurrency, methods });
+}
+
+/** @returns null for a handler that gave nothing, as nothing is what JSON makes of it */
+function textOf(value: unknown): string | null {
+  if (value === undefined) return null;
+  try {
+    return answerText({ response: value });
+  } catch (error) {
+    throw unwritable(error);
+  }
 }

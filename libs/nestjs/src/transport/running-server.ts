@@ -35,7 +35,7 @@ export class RunningServer {
 
   async start(): Promise<void> {
     const { book, call, answer, onError, settings: { unknownProperties }, options } = this.#parts;
-    const { service: group, concurrency, retry, timeout } = options;
+    const { service: group, concurrency, retry, timeout, answerBufferBytes: bufferBytes } = options;
     const defaults = { group, concurrency, retry, ...((timeout as string | undefined) && { timeout }) };
     // Mistakes are found before anything is connected.
     const plans = eventPlans(book.events, defaults);
@@ -47,7 +47,8 @@ export class RunningServer {
     this.#events = new EventSubscriptions({ ...means, handlers: book.events, plans, defaults, unknownProperties, call, onError });
     await this.#events.start();
     inbox.startPurge();
-    if (book.requests.length > 0) this.#serving = await serveRequests({ rpc, service: group, concurrency, book, answer });
+    if (book.requests.length === 0) return;
+    this.#serving = await serveRequests({ rpc, service: group, concurrency, bufferBytes, book, answer });
   }
 
   unwrapped(): MillraceUnwrapped {

@@ -42,6 +42,14 @@ export class MillraceServerOptions extends MillraceTransportOptions {
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   concurrency?: number = 16;
 
+  /**
+   * How much of the values of one streamed answer may wait in memory for a slow caller, in bytes: the texts, and 64 for each. An
+   * Observable cannot be held back; one that is ahead of that is left, and its caller gets BACK_PRESSURE. 1 to 2 ** 30, default
+   * 8 MiB.
+   */
+  @IsOptional() @IsWholeNumber({ min: 1, max: 1_073_741_824 })
+  answerBufferBytes?: number = 8_388_608;
+
   /** The policy for events whose handlers throw. Default 5 attempts, from 1 second to 5 minutes apart. */
   @IsOptional() @IsObject()
   retry?: RetryOptions = {};

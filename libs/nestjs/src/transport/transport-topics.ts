@@ -1,6 +1,10 @@
-import { defineTopic, type TopicDefinition, topicOfRef } from '@millrace/core';
+import { setTimeout } from 'node:timers/promises';
+import { defineTopic, isMillraceError, type TopicDefinition, topicOfRef } from '@millrace/core';
 import type { Inspector } from '@millrace/streams';
 import { contractIn } from './handler-book.js';
+
+/** How soon a Redis that is away is asked again. */
+const PAUSE_MS = 100;
 
 /** The topics of patterns. One without a class has the partitions that it is stored with, else one. */
 export class TransportTopics {
@@ -20,18 +24,31 @@ export class TransportTopics {
     return contract === null ? this.plain(name) : Promise.resolve(topicOfRef(contract));
   }
 
-  plain(name: string): Promise<TopicDefinition> {
+  /** @param patienceMs how long Redis is waited for where it cannot be reached. Default: not at all */
+  plain(name: string, patienceMs = 0): Promise<TopicDefinition> {
     const known = this.#plain.get(name);
     if (known) return known;
-    const looking = this.#look(name);
+    const looking = this.#look(name, performance.now() + patienceMs);
     this.#plain.set(name, looking);
     looking.catch(() => this.#plain.delete(name));
     return looking;
   }
 
-  async #look(name: string): Promise<TopicDefinition> {
+  async #look(name: string, untilMs: number): Promise<TopicDefinition> {
     const topic = defineTopic(name);
-    const stored = (await this.#inspector.topics()).find((each) => each.name === name);
+    const stored = (await this.#stored(untilMs)).find((each) => each.name === name);
     return stored && stored.partitions > 1 ? defineTopic(name, { partitions: stored.partitions }) : topic;
+  }
+
+  async #stored(untilMs: number): ReturnType<Inspector['topics']> {
+    for (;;) {
+      try {
+        return await this.#inspector.topics();
+      } catch (error) {
+        const isAway = isMillraceError(error) && error.code === 'REDIS_UNREACHABLE';
+        if (!isAway || performance.now() + PAUSE_MS > untilMs) throw error;
+        await setTimeout(PAUSE_MS);
+      }
+    }
   }
 }

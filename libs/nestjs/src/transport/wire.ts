@@ -18,6 +18,9 @@ export interface RequestPacket {
   readonly metadata: PacketMetadata | undefined;
 }
 
+/** The words of Nest for an error that callers are not to know. */
+export const INTERNAL_ERROR = Object.freeze({ status: 'error', message: 'Internal server error' });
+
 /** One value of an answer, or the error that ends it. */
 export type AnswerPacket = { readonly response: unknown } | { readonly err: unknown };
 
@@ -35,13 +38,14 @@ export interface ReadEvent {
 }
 
 export function requestText({ pattern, data, metadata }: RequestPacket): string {
-  return JSON.stringify({ pattern, metadata, ...writtenValue(data) });
+  if (data instanceof Uint8Array) return JSON.stringify({ pattern, metadata, binary: bytesText(data) });
+  return JSON.stringify({ pattern, metadata, value: data });
 }
 
 /** @throws SyntaxError */
 export function requestIn(text: string): RequestPacket {
-  const { pattern, metadata, ...rest } = JSON.parse(text) as Omit<RequestPacket, 'data'> & WrittenValue;
-  return { pattern, metadata, data: readValue(rest) };
+  const packet = JSON.parse(text) as Omit<RequestPacket, 'data'> & WrittenValue;
+  return { pattern: packet.pattern, metadata: packet.metadata, data: readValue(packet) };
 }
 
 export function answerText(packet: AnswerPacket): string {

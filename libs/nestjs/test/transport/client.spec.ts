@@ -1,8 +1,10 @@
+import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Inject, Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type ClientProxy, ClientsModule, Ctx, Payload } from '@nestjs/microservices';
 import { MillraceClient, type MillraceContext, MillraceRecordBuilder, type MillraceUnwrapped, type PublishResult, Topic } from '@millrace/nestjs';
+import { listenOnFreePort } from '@millrace/redis';
 import { IsString } from 'class-validator';
 import { lastValueFrom } from 'rxjs';
 import { Journal } from '../fixture.js';
@@ -109,8 +111,19 @@ describe('a client', () => {
     await client.close();
     expect(told).toEqual(['status connected', 'connected', 'status disconnected']);
     await lastValueFrom(client.emit('order.placed', 1));
+  });
+
+  it('fails with the code of the connection while no Redis answers, as filters for clients of Nest expect it', async () => {
     const away = bench.client({ redis: 'redis://127.0.0.1:1' });
-    await expect(lastValueFrom(away.emit('order.placed', 1))).rejects.toMatchObject({ code: 'REDIS_UNREACHABLE' });
-    await expect(lastValueFrom(away.emit('order.placed', 1))).rejects.toMatchObject({ code: 'REDIS_UNREACHABLE' });
+    const refused = { name: 'TransportUnreachableError', code: 'ECONNREFUSED', cause: { code: 'REDIS_UNREACHABLE' } };
+    await expect(lastValueFrom(away.send({ cmd: 'none' }, [1]))).rejects.toMatchObject(refused);
+    await expect(lastValueFrom(away.emit('order.placed', 1))).rejects.toMatchObject(refused);
+  });
+
+  it('has a code for a connection that nobody refuses', async () => {
+    const silent = createServer(() => undefined);
+    const redis = `redis://127.0.0.1:${await listenOnFreePort(silent)}`;
+    await expect(lastValueFrom(bench.client({ redis }).send('none', 1))).rejects.toMatchObject({ code: 'CONN_ERR' });
+    silent.close();
   });
 });

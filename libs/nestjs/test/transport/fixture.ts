@@ -1,7 +1,7 @@
 import { type INestMicroservice, Module, type ModuleMetadata, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { EventPattern as NestEventPattern } from '@nestjs/microservices';
-import { startTestRedis, type TestRedis } from '@millrace/testing';
+import { startTestRedis, type TestRedis, type TestRedisOptions } from '@millrace/testing';
 import { fixed, MillraceClient, type MillraceClientOptions, MillraceServer, type MillraceServerOptions, type MillraceUnwrapped } from '@millrace/nestjs';
 
 /** Nest's decorator. Where the compiler checks all, its type for a text as the pattern fits no method with a typed `@Ctx()`. */
@@ -20,8 +20,8 @@ export class TransportBench {
     this.redis = redis;
   }
 
-  static async start(): Promise<TransportBench> {
-    return new TransportBench(await startTestRedis());
+  static async start(options: TestRedisOptions = {}): Promise<TransportBench> {
+    return new TransportBench(await startTestRedis(options));
   }
 
   /** A prefix of its own, so that tests do not meet in Redis. */

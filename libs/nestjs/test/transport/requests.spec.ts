@@ -2,8 +2,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type CanActivate, Catch, Controller, type ExceptionFilter, UseFilters, UseGuards } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
 import { type MillraceContext, MillraceRecordBuilder } from '@millrace/nestjs';
-import { waitFor } from '@millrace/testing';
-import { firstValueFrom, from, interval, lastValueFrom, map, NEVER, type Observable, of, take, throwError, toArray } from 'rxjs';
+import { type ErrorRecord, listen } from '@millrace/core';
+import { CommandTape, TcpProxy, waitFor } from '@millrace/testing';
+import { finalize, firstValueFrom, from, interval, lastValueFrom, map, NEVER, Observable, of, range, Subject, take, tap, throwError, toArray } from 'rxjs';
 import { TransportBench } from './fixture.js';
 
 let bench: TransportBench;
@@ -17,8 +18,33 @@ async function errorOf(values: Observable<unknown>): Promise<unknown> {
   return lastValueFrom(values, { defaultValue: null }).then((value) => `no error, but ${String(value)}`, (error: unknown) => error);
 }
 
+/** Resolves with the error of the next handler that fails, as its service is told. */
+async function nextFailure(): Promise<ErrorRecord> {
+  const told: ErrorRecord[] = [];
+  const stop = listen('call-failed', ({ error }) => void told.push(error));
+  await waitFor(() => told.length > 0, { what: 'a failure to be told' }).finally(stop);
+  return told[0]!;
+}
+
+/** A network in front of Redis; {@link TransportBench} closes it. */
+async function openedProxy(): Promise<TcpProxy & { close: () => Promise<void> }> {
+  const proxy = await TcpProxy.start(bench.redis.url);
+  return Object.assign(proxy, { close: () => proxy.stop() });
+}
+
+async function openedTape(): Promise<CommandTape & { close: () => void }> {
+  const tape = await CommandTape.start(bench.redis.url);
+  return Object.assign(tape, { close: () => tape.stop() });
+}
+
 let torn = 0;
-beforeEach(() => void (torn = 0));
+let made = 0;
+/** The values of a handler. */
+let source: Subject<string>;
+beforeEach(() => {
+  [torn, made] = [0, 0];
+  source = new Subject();
+});
 
 class Refuse implements CanActivate {
   canActivate() {
@@ -59,7 +85,7 @@ class Sums {
   forever() {
     return interval(1).pipe(
       map((tick) => tick),
-      (values) => new (values.constructor as typeof Observable)((subscriber) => {
+      (values) => new Observable<number>((subscriber) => {
         const inner = values.subscribe(subscriber);
         return () => {
           inner.unsubscribe();
@@ -67,6 +93,29 @@ class Sums {
         };
       }),
     );
+  }
+
+  @MessagePattern('source')
+  source() {
+    return source.pipe(finalize(() => (torn += 1)));
+  }
+
+  /** All of its values at once. */
+  @MessagePattern('torrent')
+  torrent() {
+    return range(0, 100_000).pipe(tap(() => (made += 1)));
+  }
+
+  @MessagePattern('circle')
+  circle() {
+    const circle: Record<string, unknown> = {};
+    circle.itself = circle;
+    return circle;
+  }
+
+  @MessagePattern('circles')
+  circles() {
+    return of(this.circle());
   }
 
   @MessagePattern('nothing')
@@ -162,9 +211,42 @@ describe('a request', () => {
     expect(await lastValueFrom(bench.client().send('each', numbers).pipe(toArray()))).toEqual(numbers);
   });
 
+  it('leaves an Observable whose values come faster than its caller takes them, and tells both sides', async () => {
+    await bench.listening([Sums], { answerBufferBytes: 200_000 });
+    const proxy = bench.keep(await openedProxy());
+    const client = bench.client({ redis: proxy.url });
+    const failed = nextFailure();
+    const values: string[] = [];
+    const ended = errorOf(client.send('source', {}).pipe(tap((value: string) => values.push(value))));
+    await waitFor(() => source.observed, { what: 'the handler to be called' });
+    source.next('first');
+    await waitFor(() => values.length === 1, { what: 'the first value' });
+    // From now on nothing comes or goes, and at most a window of values is sent.
+    proxy.blackHole();
+    for (let value = 0; value < 300 && source.observed; value += 1) source.next('x'.repeat(1_000));
+    expect(await failed).toMatchObject({ code: 'BACK_PRESSURE', message: expect.stringContaining('200000 bytes') });
+    expect(torn).toBe(1);
+    await proxy.pass();
+    expect(await ended).toMatchObject({ code: 'BACK_PRESSURE' });
+  });
+
+  it('leaves an Observable that gives all of its values at once, and too many', async () => {
+    await bench.listening([Sums], { answerBufferBytes: 10_000 });
+    expect(await errorOf(bench.client().send('torrent', {}))).toMatchObject({ code: 'BACK_PRESSURE' });
+    expect(made).toBeLessThan(1_000);
+  });
+
   it('ends the Observable of its handler when it is unsubscribed', async () => {
     await bench.listening([Sums]);
     expect(await lastValueFrom(bench.client().send('forever', {}).pipe(take(3), toArray()))).toEqual([0, 1, 2]);
+    await waitFor(() => torn === 1, { what: 'the Observable of the handler to be left' });
+  });
+
+  it('ends an Observable that has given nothing yet when it is unsubscribed', async () => {
+    await bench.listening([Sums]);
+    const waiting = bench.client().send('source', {}).subscribe();
+    await waitFor(() => source.observed, { what: 'the handler to be called' });
+    waiting.unsubscribe();
     await waitFor(() => torn === 1, { what: 'the Observable of the handler to be left' });
   });
 
@@ -184,6 +266,18 @@ describe('a request', () => {
     expect(await errorOf(client.send('late-error', {}))).toEqual({ status: 'error', message: 'too late' });
     expect(await errorOf(client.send('guarded', {}))).toEqual({ status: 'error', message: 'Forbidden resource' });
     expect(await errorOf(client.send('translated', {}))).toEqual({ status: 'error', reason: 'five', code: 42 });
+  });
+
+  it.each(['unknown-error', 'circle', 'circles'])('keeps the exception of a handler within its service: %s', async (pattern) => {
+    await bench.listening([Sums]);
+    const tape = bench.keep(await openedTape());
+    const failed = nextFailure();
+    expect(await errorOf(bench.client().send(pattern, {}))).toEqual({ status: 'error', message: 'Internal server error' });
+    const { message } = await failed;
+    expect(message).toMatch(/^secret$|circular/);
+    const written = await tape.text();
+    expect(written).toContain('Internal server error');
+    expect(written).not.toContain(message.slice(0, 20));
   });
 
   it('fails where nobody handles its pattern, nobody serves it, or the client names no service', async () => {

@@ -11,7 +11,7 @@ import { CallTargets } from './call-target.js';
 import { CallerCounters } from './caller-counters.js';
 import type { Directory } from './directory.js';
 import { Inbox } from './inbox.js';
-import { IncomingStream } from './incoming-stream.js';
+import { incomplete, IncomingStream } from './incoming-stream.js';
 import { PendingCall } from './pending-call.js';
 import { PendingCalls } from './pending-calls.js';
 import { StreamCall } from './stream-call.js';
@@ -215,14 +215,23 @@ export class Caller {
     }
     // Nobody said that Redis has the request: the answer does.
     if (call.mayBeSent && call.entryId === null) this.counters.sent += 1;
-    if (call instanceof StreamCall) this.#answeredOnce(call, kind === 'e' ? errorOf(value) : noStream(call.options));
+    if (call instanceof StreamCall) this.#answeredOnce(call, kind, value);
     else this.#ended(call, kind === 'e' ? errorOf(value) : null, kind === 'r' ? value : null);
   }
 
-  /** Its request was refused, or settled by another instance than the one that serves it. */
-  #answeredOnce(call: StreamCall, error: MillraceError): void {
-    this.#ended(call, error, null);
-    this.#streams.stop(call);
+  /** It has one item or none; or its request was refused, or settled by another instance than the one that serves it. */
+  #answeredOnce(call: StreamCall, kind: AnswerFrame['kind'], value: string): void {
+    if (kind === 'e') {
+      this.#ended(call, errorOf(value), null);
+      this.#streams.stop(call);
+    } else if (call.run !== null) this.#broken(call, incomplete());
+    else if (kind === 'n') this.#ended(call, null, null);
+    else {
+      this.#settle(call, null);
+      this.counters.answered += 1;
+      this.counters.items += 1;
+      call.incoming.only(value);
+    }
   }
 
   #ended(call: PendingCall, error: MillraceError | null, text: string | null): void {
@@ -314,10 +323,6 @@ function cancellationOf({ service, version, method, signal }: OutgoingCall, mayH
   const what = `The call of ${quote(method)} of service '${service}' ${version} was cancelled by its signal.`;
   const meaning = mayHaveRunYet ? 'It may have been executed.' : 'It was not sent, so it was not executed.';
   return new RpcCancelledError(`${what} ${meaning}`, signal?.reason);
-}
-
-function noStream({ service, version, method }: OutgoingCall): MillraceError {
-  return new MillraceError('UNKNOWN_METHOD', `Method ${quote(method)} of service '${service}' ${version} gave one answer, and was called for a stream: use the contract of the service.`);
 }
 
 function closed(): MillraceError {

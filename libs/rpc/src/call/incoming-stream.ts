@@ -10,6 +10,14 @@ export interface StreamSource {
   readonly close: () => void;
 }
 
+/** Takes the items as they come, in the place of an iteration. */
+export interface ItemSink {
+  /** Takes a JSON text at once; it must not throw. */
+  readonly item: (text: string) => void;
+  /** Is called once, behind the items; not when the sink itself has enough. @param error null when the answer is complete */
+  readonly end: (error: Error | null) => void;
+}
+
 interface Waiter {
   readonly resolve: (result: IteratorResult<string, undefined>) => void;
   readonly reject: (error: Error) => void;
@@ -26,6 +34,7 @@ export class IncomingStream implements AsyncIterableIterator<string, undefined, 
   readonly #source: StreamSource;
   #buffer: string[] = [];
   #waiting: Waiter[] = [];
+  #sink: ItemSink | null = null;
   #state: 'idle' | 'open' | 'ended' = 'idle';
   #error: Error | null = null;
   #received = 0;
@@ -47,7 +56,7 @@ export class IncomingStream implements AsyncIterableIterator<string, undefined, 
 
   /** Whether the consumer waits, and the source may stand still since it has not heard of the last grant. */
   get isStarving(): boolean {
-    return this.#waiting.length > 0 && this.#earlier[0] === this.#received;
+    return this.#isWaiting && this.#earlier[0] === this.#received;
   }
 
   [Symbol.asyncIterator](): this {
@@ -67,13 +76,20 @@ export class IncomingStream implements AsyncIterableIterator<string, undefined, 
     });
   }
 
+  /**
+   * Makes the call, and gives each item to the sink when it comes. In the place of an iteration.
+   *
+   * @returns a function that says that the sink has enough
+   */
+  pour(sink: ItemSink): () => void {
+    this.#sink = sink;
+    if (this.#state === 'idle') this.#begin();
+    return () => this.#leave();
+  }
+
   /** The consumer has enough: what it has not taken is dropped, and the source is told. */
   return(): Promise<IteratorResult<string, undefined>> {
-    const wasOpen = this.#state === 'open';
-    this.#buffer = [];
-    this.#end(null);
-    this.#error = null;
-    if (wasOpen) this.#source.close();
+    this.#leave();
     return Promise.resolve(END);
   }
 
@@ -86,13 +102,18 @@ export class IncomingStream implements AsyncIterableIterator<string, undefined, 
     if (number !== this.#received + 1 || number > this.#granted) return 'gap';
     this.#received = number;
     if (this.#earlier[0] !== undefined && this.#earlier[0] < number) this.#earlier.shift();
-    const waiter = this.#waiting.shift();
-    if (waiter === undefined) this.#buffer.push(text);
-    else {
-      this.#take();
-      waiter.resolve({ done: false, value: text });
-    }
+    if (this.#isWaiting) this.#take();
+    this.#hand(text);
     return 'taken';
+  }
+
+  /** The answer is this item alone. */
+  only(text: string): void {
+    if (this.#state === 'ended') return;
+    // An end that the consumer makes of it while it takes the item concerns nobody.
+    this.#state = 'ended';
+    this.#hand(text);
+    this.#end(null);
   }
 
   /** @param count how many items were sent by now; an earlier word that comes again says nothing */
@@ -117,6 +138,26 @@ export class IncomingStream implements AsyncIterableIterator<string, undefined, 
     this.#source.begin(this);
   }
 
+  get #isWaiting(): boolean {
+    return this.#sink !== null || this.#waiting.length > 0;
+  }
+
+  #hand(text: string): void {
+    if (this.#sink !== null) return this.#sink.item(text);
+    const waiter = this.#waiting.shift();
+    if (waiter === undefined) this.#buffer.push(text);
+    else waiter.resolve({ done: false, value: text });
+  }
+
+  #leave(): void {
+    const wasOpen = this.#state === 'open';
+    this.#buffer = [];
+    this.#sink = null;
+    this.#end(null);
+    this.#error = null;
+    if (wasOpen) this.#source.close();
+  }
+
   #take(): void {
     this.#taken += 1;
     if (this.#state === 'ended') return;
@@ -129,6 +170,12 @@ export class IncomingStream implements AsyncIterableIterator<string, undefined, 
 
   #end(error: Error | null): void {
     this.#state = 'ended';
+    const sink = this.#sink;
+    if (sink !== null) {
+      this.#sink = null;
+      sink.end(error);
+      return;
+    }
     this.#error = error;
     for (const { resolve, reject } of this.#waiting.splice(0)) this.#ending().then(resolve, reject);
   }

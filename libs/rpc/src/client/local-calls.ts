@@ -1,11 +1,11 @@
 import { IncomingStream } from '../call/incoming-stream.js';
 import type { OutgoingCall } from '../call/outgoing-call.js';
-import type { AnsweringMethod, RpcRequest, ServedMethod, StreamingMethod } from '../serve/service-definition.js';
+import type { AnsweringMethod, RpcRequest, ServedMethod } from '../serve/service-definition.js';
 import { errorOf, errorText } from '../wire/error-answer.js';
 import { DEFAULT_WINDOW } from '../wire/stream-frame.js';
 import type { CallPort } from '../contract/call-port.js';
 import { cancelledBefore, LocalRequest } from './local-request.js';
-import { LocalStream } from './local-stream.js';
+import { type ItemsMethod, LocalStream } from './local-stream.js';
 
 /**
  * Calls methods of an implementation in this process, without Redis. Requests, answers and errors take the same form as over
@@ -29,7 +29,7 @@ export class LocalCalls implements CallPort {
   }
 
   stream(call: OutgoingCall): AsyncIterable<string> {
-    const method = this.#methods.get(call.method) as StreamingMethod;
+    const method = this.#methods.get(call.method) as ItemsMethod;
     return new IncomingStream(call.window ?? DEFAULT_WINDOW, new LocalStream(call, method));
   }
 

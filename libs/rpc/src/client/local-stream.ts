@@ -1,19 +1,24 @@
 import type { IncomingStream, StreamSource } from '../call/incoming-stream.js';
 import type { OutgoingCall } from '../call/outgoing-call.js';
 import { RpcCancelledError, RpcTimeoutError } from '../errors.js';
-import type { StreamingMethod } from '../serve/service-definition.js';
+import type { AnswerItems, RpcRequest } from '../serve/service-definition.js';
 import { StreamPump } from '../serve/stream-pump.js';
 import { errorOf, errorText } from '../wire/error-answer.js';
 import { cancelledBefore, LocalRequest } from './local-request.js';
 
+/** A method of a contract, which gives its items themselves. */
+export interface ItemsMethod {
+  readonly stream: (request: RpcRequest) => AnswerItems;
+}
+
 /** A streamed answer of an implementation in this process: its method is a window ahead of the consumer, as over Redis. */
 export class LocalStream implements StreamSource {
   readonly #call: OutgoingCall;
-  readonly #method: StreamingMethod;
+  readonly #method: ItemsMethod;
   #request: LocalRequest | null = null;
   #pump: StreamPump | null = null;
 
-  constructor(call: OutgoingCall, method: StreamingMethod) {
+  constructor(call: OutgoingCall, method: ItemsMethod) {
     this.#call = call;
     this.#method = method;
   }

@@ -6,9 +6,10 @@ import { codeOf, errorText } from '../wire/error-answer.js';
 import { tooLarge } from '../wire/payload-bound.js';
 import type { Certainty } from './certainty.js';
 import type { LateRecords } from '@millrace/ledger';
+import { AnsweredFailure } from './answered-failure.js';
 import { reportFailure } from './report-failure.js';
 import type { ServedRequest } from './served-request.js';
-import { type AnsweringMethod, isStreaming, type ServedMethod } from './service-definition.js';
+import { type AnswerItems, type AnsweringMethod, isStreaming, type ServedMethod, type StreamingMethod } from './service-definition.js';
 import type { StreamRuns } from './stream-runs.js';
 
 export interface ExecutionParts {
@@ -52,13 +53,28 @@ export class Execution {
   }
 
   begin(request: ServedRequest, method: ServedMethod): void {
-    if (isStreaming(method)) {
-      void this.#parts.streams.serve(request, method).then(() => this.#parts.streamed(request));
-      return;
-    }
+    if (isStreaming(method)) return this.#stream(request, method);
     const ledger = ledgerOf(request, this.#parts.ledgers.get(request.method));
     if (ledger) void this.#withLedger(ledger, request, method);
     else this.#run(request, method);
+  }
+
+  #stream(request: ServedRequest, { stream }: StreamingMethod): void {
+    let given: ReturnType<StreamingMethod['stream']>;
+    try {
+      given = stream(request);
+    } catch (thrown) {
+      return this.#failed(request, thrown);
+    }
+    if (!(given instanceof Promise)) return this.#pump(request, given);
+    given.then(
+      (items) => (typeof items === 'object' && items !== null ? this.#pump(request, items) : this.#handled(request, items)),
+      (error: unknown) => this.#failed(request, error),
+    );
+  }
+
+  #pump(request: ServedRequest, items: AnswerItems): void {
+    void this.#parts.streams.serve(request, items).then(() => this.#parts.streamed(request));
   }
 
   #run(request: ServedRequest, { handle }: AnsweringMethod): void {
@@ -66,14 +82,17 @@ export class Execution {
     try {
       handling = handle(request);
     } catch (thrown) {
-      this.#parts.done(request, 'e', this.#failureOf(request, thrown));
-      return;
+      return this.#failed(request, thrown);
     }
     // No async function: it would cost a promise more for each request.
     handling.then(
       (text) => this.#handled(request, text),
-      (error: unknown) => this.#parts.done(request, 'e', this.#failureOf(request, error)),
+      (error: unknown) => this.#failed(request, error),
     );
+  }
+
+  #failed(request: ServedRequest, thrown: unknown): void {
+    this.#parts.done(request, ...this.#failureOf(request, thrown));
   }
 
   #handled(request: ServedRequest, text: unknown): void {
@@ -173,14 +192,17 @@ export class Execution {
     try {
       return this.#answerOf(request, await handle(request));
     } catch (thrown) {
-      return ['e', this.#failureOf(request, thrown)];
+      return this.#failureOf(request, thrown);
     }
   }
 
-  /** The text by which the caller learns of an error that the method threw. */
-  #failureOf(request: ServedRequest, thrown: unknown): string {
+  /** The answer by which the caller learns of an error that the method threw. */
+  #failureOf(request: ServedRequest, thrown: unknown): [AnswerKind, string] {
     reportFailure(request, thrown);
-    return this.#errorText(request, thrown);
+    if (!(thrown instanceof AnsweredFailure)) return ['e', this.#errorText(request, thrown)];
+    const answer = this.#answerOf(request, thrown.text);
+    request.failure = codeOf(thrown.cause);
+    return answer;
   }
 
   #errorText(request: ServedRequest, thrown: unknown): string {

@@ -4,6 +4,7 @@ import { tooLarge } from '../wire/payload-bound.js';
 import { type EndKind, type StreamKind, streamField } from '../wire/stream-frame.js';
 import type { ItemOutlet } from './item-outlet.js';
 import type { ServedRequest } from './served-request.js';
+import type { AnswerItems } from './service-definition.js';
 import { StreamPump } from './stream-pump.js';
 
 const RUN_BYTES = 9;
@@ -46,7 +47,7 @@ export class ServedStream {
    *
    * @throws the error of the method; RpcIndefiniteError when items are lost
    */
-  async serve(items: AsyncIterable<string>): Promise<void> {
+  async serve(items: AnswerItems): Promise<void> {
     this.#open();
     let failure: unknown = null;
     let hasFailed = false;

@@ -40,13 +40,25 @@ export interface AnsweringMethod extends MethodRules {
   readonly handle: (request: RpcRequest) => Promise<string | null>;
 }
 
+/**
+ * The JSON texts of the items of a streamed answer. Nothing happens before the first is asked for, one is asked for at a time,
+ * and `return()` is called when nobody waits for more, also while an item is awaited.
+ */
+export interface AnswerItems extends AsyncIterable<string> {
+  /**
+   * Aborts when they fail though none of them is asked for; its reason is the error. Without it an error is learnt when the
+   * caller takes an item, which may be never.
+   */
+  readonly broken?: AbortSignal;
+}
+
 /** A method whose answer is a stream of items. A request of it that was begun is executed by no other instance. */
 export interface StreamingMethod extends MethodRules {
   /**
-   * Gives the JSON texts of the items. Nothing happens before the first is asked for, one is asked for at a time, and `return()`
-   * is called when nobody waits for more, also while an item is awaited.
+   * A promise may bring the only item in the place of items, or null for none: that costs no more than one answer. Before it is
+   * settled, the signal of the request alone says that nobody waits.
    */
-  readonly stream: (request: RpcRequest) => AsyncIterable<string>;
+  readonly stream: (request: RpcRequest) => AnswerItems | Promise<AnswerItems | string | null>;
 }
 
 export type ServedMethod = AnsweringMethod | StreamingMethod;

@@ -1,3 +1,6 @@
+import { AnsweredFailure } from './answered-failure.js';
+import type { AnswerItems } from './service-definition.js';
+
 export interface PumpParts {
   /** How many items may be sent before the first grant. */
   readonly window: number;
@@ -39,19 +42,22 @@ export class StreamPump {
    *
    * @throws the error of the method
    */
-  async run(items: AsyncIterable<string>): Promise<void> {
+  async run(items: AnswerItems): Promise<void> {
     const { signal } = this.#parts;
+    const { broken } = items;
     const iterator = items[Symbol.asyncIterator]();
+    const wake = (): void => this.#wake?.();
     let closing: Promise<unknown> | undefined;
     const close = (): void => {
-      this.#wake?.();
+      wake();
       // An error of the method while it is closed reaches nobody.
       closing = (async () => iterator.return?.())().catch(() => undefined);
     };
     signal.addEventListener('abort', close, { once: true });
+    broken?.addEventListener('abort', wake, { once: true });
     if (signal.aborted) close();
     try {
-      while (!signal.aborted && (await this.#hasSent(iterator)));
+      while (!signal.aborted && (await this.#hasSent(iterator, broken)));
     } catch (thrown) {
       close();
       throw thrown;
@@ -62,15 +68,30 @@ export class StreamPump {
   }
 
   /** @returns whether there may be more */
-  async #hasSent(iterator: AsyncIterator<string>): Promise<boolean> {
-    const { signal, send } = this.#parts;
-    if (this.#sent >= this.#granted) await this.#granting();
+  async #hasSent(iterator: AsyncIterator<string>, broken: AbortSignal | undefined): Promise<boolean> {
+    const { signal } = this.#parts;
+    if (this.#sent >= this.#granted && broken?.aborted !== true) await this.#granting();
     if (signal.aborted) return false;
-    const result = await iterator.next();
+    broken?.throwIfAborted();
+    const result = await this.#next(iterator);
     if (result.done === true || signal.aborted) return false;
-    send(result.value, this.#sent + 1);
-    this.#sent += 1;
+    this.#send(result.value);
     return true;
+  }
+
+  #send(text: string): void {
+    this.#parts.send(text, this.#sent + 1);
+    this.#sent += 1;
+  }
+
+  /** Sends what a method that has failed tells its caller itself, before it throws. */
+  async #next(iterator: AsyncIterator<string>): Promise<IteratorResult<string>> {
+    try {
+      return await iterator.next();
+    } catch (thrown) {
+      if (thrown instanceof AnsweredFailure && !this.#parts.signal.aborted) this.#send(thrown.text);
+      throw thrown;
+    }
   }
 
   #granting(): Promise<void> {

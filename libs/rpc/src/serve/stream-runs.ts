@@ -4,12 +4,13 @@ import { RpcIndefiniteError } from '../errors.js';
 import { inboxKey } from '../keys.js';
 import { codeOf, errorText } from '../wire/error-answer.js';
 import { parseGrants } from '../wire/stream-frame.js';
+import { AnsweredFailure } from './answered-failure.js';
 import { ItemOutlet } from './item-outlet.js';
 import { reportFailure } from './report-failure.js';
 import type { ServedRequest } from './served-request.js';
 import { ServedStream } from './served-stream.js';
 import type { ServerCounters } from './server-counters.js';
-import type { StreamingMethod } from './service-definition.js';
+import type { AnswerItems } from './service-definition.js';
 
 export interface StreamRunsParts {
   readonly redis: Topology;
@@ -62,15 +63,14 @@ export class StreamRuns implements Watcher {
   }
 
   /** Resolves when the stream has ended; the request then has its answer, unless nobody waits for it. Never rejects. */
-  async serve(request: ServedRequest, { stream }: StreamingMethod): Promise<void> {
+  async serve(request: ServedRequest, items: AnswerItems): Promise<void> {
     const served = this.#open(request);
     try {
-      await served.serve(stream(request));
+      await served.serve(items);
       request.end(served.endField('d'), '');
     } catch (thrown) {
       reportFailure(request, thrown);
-      request.failure = codeOf(thrown);
-      request.end(served.endField('f'), errorText(thrown, this.#parts.exposeStacks));
+      this.#endWith(served, thrown);
     }
     this.#close(served);
   }
@@ -94,12 +94,23 @@ export class StreamRuns implements Watcher {
   /** Ends the stream of a request for which this process waits no longer: its caller is told at once. */
   leave(request: ServedRequest): void {
     const stream = this.#byRequest.get(request);
-    if (stream !== undefined) request.end(stream.endField('f'), errorText(stopped(), false));
+    const text = errorText(stopped(), false);
+    if (stream === undefined) request.answer('e', text);
+    else request.end(stream.endField('f'), text);
   }
 
   stop(): void {
     this.#parts.presence.unwatch(this);
     for (const { outlet } of this.#inboxes.values()) outlet.close();
+  }
+
+  /** A method that has failed may have told its caller so by its last item. */
+  #endWith(served: ServedStream, thrown: unknown): void {
+    const { request } = served;
+    const isAnswered = thrown instanceof AnsweredFailure;
+    request.failure = codeOf(isAnswered ? thrown.cause : thrown);
+    if (isAnswered) request.end(served.endField('d'), '');
+    else request.end(served.endField('f'), errorText(thrown, this.#parts.exposeStacks));
   }
 
   #lookAtCallers(): void {
