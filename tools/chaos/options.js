@@ -83,7 +83,7 @@ export function parseChaosOptions(args) {
 
 function chaosOptions() {
   return [
-    new Option('--mode <mode>', 'messages, and how the workers share the partitions, or calls, or Nest applications').choices(MODES).default('shared'),
+    new Option('--mode <mode>', 'messages, and how the workers share the partitions, or calls').choices(MODES).default('shared'),
     new Option('--topology <name>', 'how Redis is set up').choices(TOPOLOGIES).default('standalone'),
     new Option('--messages <n>', 'messages to publish, calls to make, or both').argParser(whole(100, 10_000_000)).default(30_000),
     new Option('--faults <n>', 'faults, spread evenly over the messages').argParser(whole(0, 10_000)).default(35),
