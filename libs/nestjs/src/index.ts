@@ -143,12 +143,15 @@ export type {
 } from '@millrace/rpc';
 export { DeadLetters, Groups, Halves, Inspector, Orders, sumStates, Topics } from '@millrace/streams';
 export type {
+  DeadLetterPage,
   DeadLetterQuery,
+  DeadLetterRange,
   DeadLetterRecord,
   DiscardOptions,
   DiscardResult,
   GivenUpHalf,
   GoOnOptions,
+  GroupMember,
   GroupRemoval,
   GroupState,
   HalfId,
@@ -158,6 +161,9 @@ export type {
   ParkedKey,
   PauseOptions,
   BrokenMember,
+  PauseState,
+  Purged,
+  PurgeOptions,
   PauseResult,
   ReasonCounts,
   RedriveOptions,

@@ -3,6 +3,7 @@ export * from './boot/connect-server.js';
 export * from './connection/capabilities.js';
 export * from './connection/cluster-client.js';
 export * from './connection/hearing-connectors.js';
+export { fieldOf } from './connection/info.js';
 export * from './connection/open-connection.js';
 export * from './connection/profiles.js';
 export * from './connection/redis-address.js';

@@ -13,6 +13,7 @@ import { ForwardSender } from './forward/forward-sender.js';
 import { HalfMessages } from './half/half-messages.js';
 import type { Halves } from './half/halves.js';
 import { Inspector } from './inspect/inspector.js';
+import { LogReader } from './inspect/log-reader.js';
 import { PartitionCounts } from './log/partition-counts.js';
 import { TopicLog } from './log/topic-log.js';
 import { Orders } from './ordered/orders.js';
@@ -56,6 +57,7 @@ export interface Streams extends Required<PublishPort>, SubscribePort, HalfPort 
    */
   declare(topic: TopicDefinition): Promise<void>;
   readonly inspector: Inspector;
+  readonly reader: LogReader;
   readonly deadLetters: DeadLetters;
   readonly groups: Groups;
   readonly orders: Orders;
@@ -109,6 +111,7 @@ export function createStreams(options: StreamsOptions): Streams {
   const operating = { redis, prefix, presence, inspector, log, counts };
   return {
     inspector,
+    reader: new LogReader(redis, prefix, counts),
     deadLetters: new DeadLetters({
       redis, log, prefix, counts,
       retained: (topic, partition) => tender.published(topic, partition),

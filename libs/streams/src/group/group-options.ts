@@ -1,11 +1,15 @@
 import { type Duration, IsDurationOption, IsPosition, IsWholeNumber, type Position } from '@millrace/core';
-import { IsBoolean, IsOptional } from 'class-validator';
+import { IsBoolean, IsOptional, IsString, Length, Matches } from 'class-validator';
 
 /** The options of `pause`. */
 export class PauseOptions {
   /** How long to wait until no member holds a message any more, `'0ms'` to `'1h'`. Default `'30s'`. */
   @IsOptional() @IsDurationOption({ min: '0ms', max: '1h' })
   within?: Duration = '30s';
+
+  /** The name of whoever asks for it, which `pauseOf` tells: 1 to 200 visible characters. Default: none. */
+  @IsOptional() @IsString() @Length(1, 200) @Matches(/^\P{C}+$/u, { message: 'by must be visible characters' })
+  by?: string;
 }
 
 /** The options of `seek`. */

@@ -9,7 +9,8 @@ import { type GroupRemoval, type RemovalParts, removeGroup } from '../remove/gro
 import type { RemoveOptions } from '../remove/remove-options.js';
 import { PauseOptions, SeekOptions } from './group-options.js';
 import { Members } from './members.js';
-import { Pause } from './pause.js';
+import { type GroupMember, readMembers } from './group-members.js';
+import { Pause, type PauseState } from './pause.js';
 import { seekPartition, type SeekResult, type SeekStep } from './seek.js';
 
 const TRY_EVERY_MS = 100;
@@ -36,10 +37,10 @@ export class Groups {
    * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP
    */
   async pause(topic: TopicRef, group: string, options: PauseOptions = {}): Promise<PauseResult> {
-    const { within } = parseOptions(PauseOptions, options, 'pause()');
+    const { within, by }: PauseOptions = parseOptions(PauseOptions, options, 'pause()');
     return this.#watching(async (members) => {
       const pause = await this.#pauseOf(topicOfRef(topic), group, members);
-      return { busy: await pause.quiet(await pause.begin(), durationMs(within)) };
+      return { busy: await pause.quiet(await pause.begin({ by }), durationMs(within)) };
     });
   }
 
@@ -70,7 +71,28 @@ export class Groups {
 
   /** @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP */
   async isPaused(topic: TopicRef, group: string): Promise<boolean> {
-    return (await this.#pauseOf(topicOfRef(topic), group)).isOn();
+    return (await this.pauseOf(topic, group)) !== null;
+  }
+
+  /**
+   * The pause in force; null when there is none. That of a seek under way is one, too.
+   *
+   * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP
+   */
+  async pauseOf(topic: TopicRef, group: string): Promise<PauseState | null> {
+    return (await this.#pauseOf(topicOfRef(topic), group)).inForce();
+  }
+
+  /**
+   * The members of a group as Redis knows them, by their names: those of processes that vanished stay until what they held was
+   * put back.
+   *
+   * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP
+   */
+  async members(topic: TopicRef, group: string): Promise<GroupMember[]> {
+    const definition = this.#parts.counts.topicOf(topicOfRef(topic));
+    await assertGroup(this.#parts.redis, this.#parts.prefix, { topic: definition, group });
+    return readMembers(this.#parts, this.#partitionsOf(definition, group));
   }
 
   /**
@@ -93,7 +115,7 @@ export class Groups {
       const wish = { position, force, members, withinMs: durationMs(within) };
       if (preview) return this.#preview(targets, wish);
       const seekAll = (): Promise<SeekStep[]> => this.#seekAll(targets, wish);
-      return (await pause.isOn()) ? seekAll() : this.#whilePaused(pause, wish.withinMs, seekAll);
+      return (await pause.inForce()) ? seekAll() : this.#whilePaused(pause, wish.withinMs, seekAll);
     });
   }
 
@@ -122,7 +144,7 @@ export class Groups {
 
   /** A pause that an operator begins meanwhile stays. */
   async #whilePaused<T>(pause: Pause, withinMs: number, work: () => Promise<T>): Promise<T> {
-    const own = await pause.begin(withinMs + GRACE_MS);
+    const own = await pause.begin({ forMs: withinMs + GRACE_MS });
     try {
       await pause.quiet(own, withinMs);
       return await work();

@@ -11,6 +11,22 @@ const LOOK_EVERY_MS = 50;
 /** The end of a pause without an end. It is stored as well, to replace the end of an earlier pause. */
 const NEVER = Number.MAX_SAFE_INTEGER;
 
+/** A pause in force. */
+export interface PauseState {
+  /** By the clock of the process that asked for it; null when that is not known. */
+  readonly since: Date | null;
+  /** When it ends by itself, by Redis's clock; null: only when it is lifted. */
+  readonly until: Date | null;
+  /** The name that was given for whoever asked for it; null when there was none. */
+  readonly by: string | null;
+}
+
+interface PauseTerms {
+  /** After so long it ends by itself. Default: only when it is lifted. */
+  readonly forMs?: number;
+  readonly by?: string | undefined;
+}
+
 /** Pauses a whole group, by a mark in its first partition that every member sees and answers. */
 export class Pause {
   readonly #redis: RedisConnection;
@@ -26,16 +42,18 @@ export class Pause {
     this.#control = partition.groupKeys.control;
   }
 
-  async isOn(): Promise<boolean> {
-    const [pause, until] = (await this.#redis.call('HMGET', this.#control, 'paused', 'until')) as (string | null)[];
-    return Boolean(pause) && Number(until ?? NEVER) >= (await this.#now());
+  /** The pause in force; null when there is none. */
+  async inForce(): Promise<PauseState | null> {
+    const [pause, until, by] = (await this.#redis.call('HMGET', this.#control, 'paused', 'until', 'pausedBy')) as (string | null)[];
+    const untilMs = Number(until ?? NEVER);
+    if (!pause || untilMs < (await this.#now())) return null;
+    return { since: beganAt(pause), until: untilMs >= NEVER ? null : new Date(untilMs), by: nameIn(by ?? '', pause) };
   }
 
-  /** @param forMs after so long it ends by itself; undefined: only when it is lifted */
-  async begin(forMs?: number): Promise<string> {
+  async begin({ forMs, by }: PauseTerms = {}): Promise<string> {
     const pause = newMessageId();
     const until = forMs === undefined ? NEVER : (await this.#now()) + forMs;
-    await this.#redis.call('HSET', this.#control, 'paused', pause, 'until', until);
+    await this.#redis.call('HSET', this.#control, 'paused', pause, 'until', until, ...(by === undefined ? [] : ['pausedBy', `${pause} ${by}`]));
     await this.#ring();
     return pause;
   }
@@ -81,4 +99,15 @@ export class Pause {
     const [seconds, micros] = (await this.#redis.call('TIME')) as [string, string];
     return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
   }
+}
+
+/** A pause has an id like a message, which begins with the time at which it was made. */
+function beganAt(pause: string): Date | null {
+  const ms = Number.parseInt(pause.replace('-', '').slice(0, 12), 16);
+  return Number.isNaN(ms) ? null : new Date(ms);
+}
+
+/** The name stays when another pause begins without one, and says then whose it was. */
+function nameIn(text: string, pause: string): string | null {
+  return text.startsWith(`${pause} `) ? text.slice(pause.length + 1) : null;
 }

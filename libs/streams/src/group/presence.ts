@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { emit, errorRecord, type Fate, Loop, type PresencePort, type Watcher } from '@millrace/core';
 import { loadScript, type RedisConnection, settlesWithin, type Topology } from '@millrace/redis';
 import { presenceKey } from '../keys.js';
+import { numberOf, PRESENCE_KEPT_MS, processOf } from './member-name.js';
 import { PresenceRecord } from './presence-record.js';
 import { type Look, Silence } from './silence.js';
 
@@ -13,8 +14,6 @@ const BEATS_A_LEASE = 10;
 const LONGEST_BEAT_MS = 750;
 /** A process whose last beat is older than this part of a lease starts nothing: others may take it for dead soon. */
 const SURE_FOR_LEASES = 0.7;
-/** How long the record of a vanished process is kept: longer than any process looks for it. */
-const KEEP_MS = 86_400_000;
 /** The pause between rounds of a process that has no member and watches none. */
 const IDLE_MS = 60_000;
 
@@ -158,7 +157,7 @@ export class Presence implements PresencePort {
     const sentAtMs = performance.now();
     const processes = this.#watched();
     const keys = [this.#process, ...processes].map((each) => this.#keyOf(each));
-    const reply = (await connection.run(beat, keys, [this.#words(), KEEP_MS])) as (string | null)[];
+    const reply = (await connection.run(beat, keys, [this.#words(), PRESENCE_KEPT_MS])) as (string | null)[];
     this.#failures = 0;
     this.#answered(new Map(processes.map((each, index) => [each, reply[index] ?? null])), sentAtMs);
   }
@@ -211,13 +210,4 @@ export class Presence implements PresencePort {
   #keyOf(process: string): string {
     return presenceKey(this.#prefix, process);
   }
-}
-
-function processOf(member: string): string {
-  return member.slice(0, Math.max(0, member.lastIndexOf('.')));
-}
-
-/** Members of a process are numbered from 1 on. */
-function numberOf(member: string): number {
-  return Number(member.slice(member.lastIndexOf('.') + 1));
 }

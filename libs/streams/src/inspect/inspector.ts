@@ -1,4 +1,4 @@
-import { isName, MillraceError, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
+import { assertName, isName, knownHint, MillraceError, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
 import { loadScript, type Topology } from '@millrace/redis';
 import { groupKeys, partitionKeys, topicsKey } from '../keys.js';
 import { lastSeen, silenceOf } from '../log/group-silence.js';
@@ -108,6 +108,19 @@ export class Inspector {
   }
 
   /**
+   * One topic of the prefix by its name: its number of partitions is NaN where the index is damaged.
+   *
+   * @throws MillraceError INVALID_NAME, UNKNOWN_TOPIC
+   */
+  async topic(name: string): Promise<KnownTopic> {
+    assertName('topic', name);
+    const key = topicsKey(this.#prefix);
+    const text = await this.#redis.controlFor(key).call('HGET', key, name);
+    if (text === null) throw await this.#unknownTopic(name);
+    return { name, partitions: storedCount(text)?.count ?? Number.NaN };
+  }
+
+  /**
    * All groups of a topic, by their names.
    *
    * @throws MillraceError NOT_A_TOPIC
@@ -165,6 +178,12 @@ export class Inspector {
   async silentMs(topic: TopicRef, group: string): Promise<number | null> {
     const { stats } = groupKeys(this.#prefix, { topic: topicOfRef(topic).name, partition: 0 }, group);
     return silenceOf(this.#redis.controlFor(stats), stats);
+  }
+
+  async #unknownTopic(name: string): Promise<MillraceError> {
+    const key = topicsKey(this.#prefix);
+    const known = (await this.#redis.controlFor(key).call('HKEYS', key)) as string[];
+    return new MillraceError('UNKNOWN_TOPIC', `There is no topic '${name}' here${knownHint(name, known)} A topic is there once a process declares it.`);
   }
 
   /**

@@ -2,6 +2,7 @@ import type { ErrorRecord, GiveUpReason, Message } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import { deadLetterId, type DeadLetterReason } from '../consume/dead-letter-reason.js';
 import { groupKeys } from '../keys.js';
+import { readEntries } from '../log/read-entries.js';
 import { isEnvelope, messageOfEnvelope } from '../log/envelope.js';
 import type { Place } from '../log/topic-log.js';
 import { fieldsShown, reasonIn, writtenAt } from './stored-dead-letter.js';
@@ -79,6 +80,37 @@ export async function readDeadLetter(
   const { dead } = groupKeys(place.prefix, place, place.group);
   const [found] = (await redis.controlFor(dead).call('XRANGE', dead, entry, entry)) as [string, string[]][];
   return found ? recordOf(place, entry, found[1]) : null;
+}
+
+/** A part of the dead letters of a partition. */
+export interface DeadLetterRange {
+  readonly partition: number;
+  /** The entry id after which to begin: `'0-0'` for the beginning. */
+  readonly after: string;
+  /** The last entry id wanted; `'+'` for the end. */
+  readonly until: string;
+  /** The most that are read. */
+  readonly limit: number;
+}
+
+export interface DeadLetterPage {
+  readonly records: readonly DeadLetterRecord[];
+  /** Whether there are no more of them in the range. */
+  readonly isEnd: boolean;
+}
+
+/** Dead letters of one partition, the oldest first, as many as one call may read: each may be as large as a message. */
+export async function readBounded(redis: Topology, place: DeadLetterPlace, range: DeadLetterRange): Promise<DeadLetterPage> {
+  const { dead } = groupKeys(place.prefix, place, place.group);
+  const { entries, isEnd } = await readEntries(redis.controlFor(dead), dead, { from: `(${range.after}`, to: range.until, most: range.limit });
+  return { records: entries.map(([entry, fields]) => recordOf(place, entry, fields)), isEnd };
+}
+
+/** The entry id of the last dead letter in one partition; null when there is none. */
+export async function readEnd(redis: Topology, place: DeadLetterPlace): Promise<string | null> {
+  const { dead } = groupKeys(place.prefix, place, place.group);
+  const [last] = (await redis.controlFor(dead).call('XREVRANGE', dead, '+', '-', 'COUNT', 1)) as [string][];
+  return last?.[0] ?? null;
 }
 
 /** How many dead letters there are in one partition. */

@@ -13,7 +13,8 @@ import { groupPartition } from '../consume/group-partition.js';
 import { readGivenAgain, type Replay, replayAt } from '../group/replays.js';
 import { isStorable, redrivenEnvelope } from '../log/envelope.js';
 import {
-  countDeadLetters, type DeadLetterPlace, type DeadLetterRecord, entryOf, PAGE, readDeadLetter, readDeadLetters, UNREADABLE,
+  countDeadLetters, type DeadLetterPage, type DeadLetterPlace, type DeadLetterRange, type DeadLetterRecord, entryOf, PAGE,
+  readBounded, readDeadLetter, readDeadLetters, readEnd, UNREADABLE,
 } from './dead-letter-record.js';
 import { DeadLetterQuery, DeadLetterSelection, DiscardOptions, MAX_IDS, RedriveOptions } from './redrive-options.js';
 
@@ -80,6 +81,30 @@ export class DeadLetters {
       if (found.length === limit) break;
     }
     return found;
+  }
+
+  /**
+   * A part of the dead letters of a group in one partition, the oldest first: as many as one call may read.
+   *
+   * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_GROUP
+   */
+  async page(topic: TopicRef, group: string, range: DeadLetterRange): Promise<DeadLetterPage> {
+    const definition = this.#counts.topicOf(topicOfRef(topic));
+    assertPartition(definition, range.partition, 'page()');
+    await assertGroup(this.#redis, this.#prefix, { topic: definition, group });
+    return readBounded(this.#redis, this.#place(definition, range.partition, group), range);
+  }
+
+  /**
+   * The entry id of the last dead letter of a group in each partition; null where there is none.
+   *
+   * @throws MillraceError NOT_A_TOPIC, UNKNOWN_GROUP
+   */
+  async ends(topic: TopicRef, group: string): Promise<(string | null)[]> {
+    const definition = this.#counts.topicOf(topicOfRef(topic));
+    await assertGroup(this.#redis, this.#prefix, { topic: definition, group });
+    const places = partitionsOf(definition).map((partition) => this.#place(definition, partition, group));
+    return Promise.all(places.map((place) => readEnd(this.#redis, place)));
   }
 
   /**
@@ -171,10 +196,9 @@ export class DeadLetters {
   }
 
   async *#all(place: DeadLetterPlace): AsyncGenerator<DeadLetterRecord[]> {
-    const { dead } = groupKeys(this.#prefix, place, place.group);
-    const [last] = (await this.#redis.controlFor(dead).call('XREVRANGE', dead, '+', '-', 'COUNT', 1)) as [string][];
-    for (let after = '0-0', page: DeadLetterRecord[]; last; after = entryOf(page.at(-1)!.id)) {
-      page = await readDeadLetters(this.#redis, place, { after, until: last[0], limit: PAGE });
+    const until = await readEnd(this.#redis, place);
+    for (let after = '0-0', page: DeadLetterRecord[]; until !== null; after = entryOf(page.at(-1)!.id)) {
+      page = await readDeadLetters(this.#redis, place, { after, until, limit: PAGE });
       if (page.length === 0) return;
       yield page;
     }

@@ -1,5 +1,10 @@
-import { durationMs, MillraceError, parseOptions, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
+import { durationMs, MillraceError, parseOptions, type Retention, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
+import type { RedisConnection } from '@millrace/redis';
 import { type PartitionKeys, partitionKeys, topicsKey } from '../keys.js';
+import { spanOfId } from '../log/entry-id.js';
+import { partitionsOf } from '../log/topic-log.js';
+import { LogTrim } from '../retain/log-trim.js';
+import { PurgeOptions } from './purge-options.js';
 import { type StoredCount, storedCount } from '../log/stored-count.js';
 import { RaiseOptions } from '../raise/raise-options.js';
 import { type GroupRemoval, groupRemovalOf, type RemovalParts } from './group-removal.js';
@@ -15,6 +20,30 @@ export interface TopicRemoval {
   readonly delayed: number;
   /** Each group, with its own counts. */
   readonly groups: readonly GroupRemoval[];
+}
+
+/** The effect of a purge. */
+export interface Purged {
+  /** Messages that were removed. */
+  readonly messages: number;
+  /** Groups that have not settled the first message that stayed: without `unsettled` alone. */
+  readonly heldBy: readonly string[];
+}
+
+interface PartitionPurged {
+  readonly messages: number;
+  /** The group that keeps its first message; null when none does. */
+  readonly heldBy: string | null;
+}
+
+interface StoredPlace {
+  readonly name: string;
+  readonly partition: number;
+}
+
+interface Purge {
+  readonly before: Date | undefined;
+  readonly overflow: Retention['overflow'];
 }
 
 /** How a raise of the number of partitions ended. */
@@ -54,6 +83,45 @@ export class Topics {
     const number = await new Remover(this.#parts).begin({ topic: stored.name }, { force, withinMs: durationMs(within) });
     await new Tombstones(redis, prefix).finishTopic(stored, number);
     return removal;
+  }
+
+  /**
+   * Removes the messages of a topic, and leaves the topic and its groups. A message that is not due yet, waits for another attempt,
+   * or is a dead letter stays.
+   *
+   * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_TOPIC; REDIS_FAILED, REDIS_UNREACHABLE after a part was removed
+   */
+  async purge(topic: TopicRef, options: PurgeOptions = {}): Promise<Purged> {
+    const { before, unsettled }: PurgeOptions = parseOptions(PurgeOptions, options, 'purge()');
+    const { name } = topicOfRef(topic);
+    const { count: partitions } = await this.#count(name);
+    const definition = { ...topicOfRef(topic), partitions };
+    const overflow = unsettled ? 'drop-oldest' : 'reject';
+    let removed = 0;
+    const heldBy = new Set<string>();
+    for (const partition of partitionsOf(definition)) {
+      const purged = await this.#purge({ name, partition }, { before, overflow });
+      removed += purged.messages;
+      if (purged.heldBy !== null) heldBy.add(purged.heldBy);
+    }
+    return { messages: removed, heldBy: [...heldBy] };
+  }
+
+  /** A trim, whose limit is the age that messages from before that moment have. */
+  async #purge({ name, partition }: StoredPlace, { before, overflow }: Purge): Promise<PartitionPurged> {
+    const { redis, prefix } = this.#parts;
+    const { log, meta } = partitionKeys(prefix, name, partition);
+    const connection = redis.controlFor(log);
+    const [seconds, micros] = (await connection.call('TIME')) as [string, string];
+    const nowMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+    // A limit of 0 would be none. Entries of a clock that was set back since are as young as that.
+    const maxAgeMs = before === undefined ? 1 : Math.max(1, nowMs - before.getTime());
+    const retention = { settled: false, maxAgeMs, maxMessages: null, maxBytes: null, overflow, dropGroupAfterMs: 0 } as const;
+    const first = await firstOffset(connection, log, meta);
+    const trim = new LogTrim(redis, prefix, { name, retention, dropReason: 'an operator purged the topic' });
+    const trimmed = await trim.trim({ partition, wanted: 0, everyMs: 0 });
+    if (typeof trimmed === 'string') return { messages: 0, heldBy: null };
+    return { messages: Math.max(0, (await firstOffset(connection, log, meta)) - first), heldBy: trimmed.blockingGroup };
   }
 
   /**
@@ -119,6 +187,12 @@ export class Topics {
     const [next, first] = (await redis.call('HMGET', meta, 'next', 'first')) as (string | null)[];
     return { messages: Number(next ?? 0) - Number(first ?? 0), delayed: Number(await redis.call('ZCARD', delayed)) };
   }
+}
+
+/** Offset of the first message that the log holds, or of the next one. */
+async function firstOffset(redis: RedisConnection, log: string, meta: string): Promise<number> {
+  const [first] = (await redis.call('XRANGE', log, '-', '+', 'COUNT', 1)) as [string][];
+  return (first && spanOfId(first[0])?.base) ?? Number((await redis.call('HGET', meta, 'next')) ?? 0);
 }
 
 function total(numbers: readonly number[]): number {

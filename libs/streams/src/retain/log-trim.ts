@@ -50,15 +50,21 @@ interface Look {
   readonly page: number;
 }
 
+/** A topic whose messages go. */
+export interface TrimmedTopic extends Pick<RetainedTopic, 'name' | 'retention'> {
+  /** Why groups lose messages, for the event. Default: its retention is full. */
+  readonly dropReason?: string;
+}
+
 /** Removes the entries that a topic's retention no longer keeps from the logs of its partitions. */
 export class LogTrim {
   readonly #redis: Topology;
   readonly #prefix: string;
-  readonly #topic: RetainedTopic;
+  readonly #topic: TrimmedTopic;
   /** By partition, the look of its last trim: the script refuses one that does not hold any more. */
   readonly #looks = new Map<number, Look>();
 
-  constructor(redis: Topology, prefix: string, topic: RetainedTopic) {
+  constructor(redis: Topology, prefix: string, topic: TrimmedTopic) {
     this.#redis = redis;
     this.#prefix = prefix;
     this.#topic = topic;
@@ -116,9 +122,10 @@ export class LogTrim {
   }
 
   #reportDropped(partition: number, dropped: readonly (string | number)[]): void {
+    const why = this.#topic.dropReason ?? `its retention is full (overflow: '${this.#topic.retention.overflow}')`;
     for (let i = 0; i < dropped.length; i += 2) {
       const [group, count] = [String(dropped[i]), Number(dropped[i + 1])];
-      emit('lost', { topic: this.#topic.name, partition, group, count, why: `its retention is full (overflow: '${this.#topic.retention.overflow}')` });
+      emit('lost', { topic: this.#topic.name, partition, group, count, why });
     }
   }
 }

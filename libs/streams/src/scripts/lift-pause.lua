@@ -11,6 +11,6 @@ if own == '' then redis.call('DEL', KEYS[2]) end
 local paused = redis.call('HGET', control, 'paused')
 if not paused or (own ~= '' and paused ~= own) then return 0 end
 for _, field in ipairs(redis.call('HKEYS', control)) do
-  if field == 'paused' or field == 'until' or string.sub(field, 1, 6) == 'quiet:' then redis.call('HDEL', control, field) end
+  if field == 'paused' or field == 'until' or field == 'pausedBy' or string.sub(field, 1, 6) == 'quiet:' then redis.call('HDEL', control, field) end
 end
 return 1

@@ -199,6 +199,8 @@ const look: Step = async (scenario, [a = 0, b = 0]) => {
   const { log, meta, groups } = scenario.keys;
   const { stats, due, again, open, dead, parked, forward } = scenario.group;
   await scenario.run('inspect', [meta, groups, stats, due, log, again, open, dead, parked, forward], ['g', 'settled', 'handled', 'lost']);
+  const from = pick(['-', `(${scenario.twin.now - (b % 20_000)}-0`], a);
+  await scenario.run('read-entries', [log], [from, pick(['+', String(scenario.twin.now - 5_000)], b), 1 + (b % 40), pick([20, 100_000], a)]);
   const kind = pick(['earliest', 'latest', 'time', 'offset'], a);
   await scenario.run('locate', [log, meta], [kind, kind === 'time' ? scenario.twin.now - (b % 20_000) : b % 60]);
 };

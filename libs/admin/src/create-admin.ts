@@ -1,0 +1,95 @@
+import { AuditLog } from './audit/audit-log.js';
+import { type AuditEntry, listAudit } from './audit/list-audit.js';
+import { browseDeadLetters } from './dead-letters/browse-dead-letters.js';
+import { discardDeadLetters } from './dead-letters/discard-dead-letters.js';
+import { groupByError } from './dead-letters/group-by-error.js';
+import { listGroupsWithDeadLetters } from './dead-letters/list-groups-with-dead-letters.js';
+import { redriveDeadLetters } from './dead-letters/redrive-dead-letters.js';
+import { showDeadLetter } from './dead-letters/show-dead-letter.js';
+import { groupInfo } from './groups/group-info.js';
+import { listGroups } from './groups/list-groups.js';
+import { pauseGroup } from './groups/pause-group.js';
+import { removeGroup } from './groups/remove-group.js';
+import { resumeGroup } from './groups/resume-group.js';
+import { seekGroup } from './groups/seek-group.js';
+import { browseMessages } from './messages/browse-messages.js';
+import { findMessages } from './messages/find-messages.js';
+import { getMessage } from './messages/get-message.js';
+import { Mutations } from './mutate/mutation.js';
+import { type Overview, overview } from './overview/overview.js';
+import type { Page, PageOptions } from './page/page.js';
+import type { UseCaseParts } from './parts.js';
+import { createTopic } from './topics/create-topic.js';
+import { deleteTopic } from './topics/delete-topic.js';
+import { listTopics } from './topics/list-topics.js';
+import { purgeTopic } from './topics/purge-topic.js';
+import { topicInfo } from './topics/topic-info.js';
+
+export type AdminParts = Omit<UseCaseParts, 'mutations'>;
+
+/** A use case without the parts that it works with. */
+type Bound<T> = T extends (parts: UseCaseParts, ...rest: infer Rest) => infer Answer ? (...rest: Rest) => Answer : never;
+
+/**
+ * All that operators do, by names alone: of a topic they have no class. Each use case checks what it is given before it asks
+ * Redis, each list comes in pages, and each action has a dry run and is written to the audit stream.
+ */
+export interface Admin {
+  readonly overview: () => Promise<Overview>;
+  readonly topics: {
+    readonly list: Bound<typeof listTopics>;
+    readonly info: Bound<typeof topicInfo>;
+    readonly create: Bound<typeof createTopic>;
+    readonly purge: Bound<typeof purgeTopic>;
+    readonly delete: Bound<typeof deleteTopic>;
+  };
+  readonly groups: {
+    readonly list: Bound<typeof listGroups>;
+    readonly info: Bound<typeof groupInfo>;
+    readonly pause: Bound<typeof pauseGroup>;
+    readonly resume: Bound<typeof resumeGroup>;
+    readonly seek: Bound<typeof seekGroup>;
+    readonly remove: Bound<typeof removeGroup>;
+  };
+  readonly messages: {
+    readonly browse: Bound<typeof browseMessages>;
+    readonly find: Bound<typeof findMessages>;
+    readonly get: Bound<typeof getMessage>;
+  };
+  readonly deadLetters: {
+    readonly list: Bound<typeof listGroupsWithDeadLetters>;
+    readonly errors: Bound<typeof groupByError>;
+    readonly browse: Bound<typeof browseDeadLetters>;
+    readonly show: Bound<typeof showDeadLetter>;
+    readonly redrive: Bound<typeof redriveDeadLetters>;
+    readonly discard: Bound<typeof discardDeadLetters>;
+  };
+  readonly audit: { readonly list: (options?: PageOptions) => Promise<Page<AuditEntry>> };
+}
+
+/** Puts the use cases together. It opens nothing and runs nothing by itself: there is nothing to stop. */
+export function createAdmin({ redis, prefix, streams }: AdminParts): Admin {
+  const parts: UseCaseParts = { redis, prefix, streams, mutations: new Mutations(new AuditLog(redis, prefix)) };
+  // Wrong options reject, too: no use case throws before it returns.
+  const bound = <Rest extends unknown[], Answer>(useCase: (own: UseCaseParts, ...rest: Rest) => Promise<Answer>) => {
+    return async (...rest: Rest): Promise<Answer> => useCase(parts, ...rest);
+  };
+  return {
+    overview: bound(overview),
+    topics: {
+      list: bound(listTopics), info: bound(topicInfo),
+      create: bound(createTopic), purge: bound(purgeTopic), delete: bound(deleteTopic),
+    },
+    groups: {
+      list: bound(listGroups), info: bound(groupInfo),
+      pause: bound(pauseGroup), resume: bound(resumeGroup), seek: bound(seekGroup), remove: bound(removeGroup),
+    },
+    messages: { browse: bound(browseMessages), find: bound(findMessages), get: bound(getMessage) },
+    deadLetters: {
+      list: bound(listGroupsWithDeadLetters), errors: bound(groupByError),
+      browse: bound(browseDeadLetters), show: bound(showDeadLetter),
+      redrive: bound(redriveDeadLetters), discard: bound(discardDeadLetters),
+    },
+    audit: { list: (options) => listAudit(redis, prefix, options) },
+  };
+}

@@ -1,0 +1,43 @@
+import { IsWholeNumber, parseOptions } from '@millrace/core';
+import { IsOptional, Matches } from 'class-validator';
+import { positionIn, questionOf } from '../page/cursor.js';
+import { type Page, pageOf, PageOptions } from '../page/page.js';
+import type { UseCaseParts } from '../parts.js';
+import { type GroupTarget, knownGroup } from '../topics/known-topic.js';
+import { FINGERPRINT } from './fingerprint.js';
+import { type DeadLetterView, isLetterPosition, scanLetters } from './letter-scan.js';
+
+/** The options of `deadLetters.browse`. */
+export class BrowseDeadLettersOptions extends PageOptions {
+  /** Dead letters that were given up in this way. Default: all. */
+  @IsOptional() @Matches(FINGERPRINT, { message: 'fingerprint must be one of a dead letter: 16 hex digits' })
+  fingerprint?: string;
+
+  /** Dead letters that are looked at for a page at the most, 1 to 10,000. Default 1,000. */
+  @IsOptional() @IsWholeNumber({ min: 1, max: 10_000 })
+  most?: number = 1_000;
+}
+
+/**
+ * The dead letters of a group, partition by partition, the oldest first.
+ *
+ * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, INVALID_CURSOR, UNKNOWN_TOPIC, UNKNOWN_GROUP
+ */
+export async function browseDeadLetters(
+  { streams }: UseCaseParts,
+  target: GroupTarget,
+  options: BrowseDeadLettersOptions = {},
+): Promise<Page<DeadLetterView>> {
+  const parsed: BrowseDeadLettersOptions = parseOptions(BrowseDeadLettersOptions, options, 'deadLetters.browse()');
+  const { fingerprint, most, limit, cursor } = parsed;
+  const question = questionOf('dead letters', target.topic, target.group, fingerprint);
+  const start = positionIn(cursor, question, isLetterPosition);
+  const topic = await knownGroup(streams.inspector, target);
+  const items: DeadLetterView[] = [];
+  const take = (letter: DeadLetterView): boolean => {
+    if (fingerprint === undefined || letter.fingerprint === fingerprint) items.push(letter);
+    return items.length < limit!;
+  };
+  const { scanned, position } = await scanLetters(streams.deadLetters, { topic, group: target.group, most: most!, take }, start);
+  return pageOf(items, { question, scanned, position });
+}

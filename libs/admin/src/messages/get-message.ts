@@ -1,0 +1,35 @@
+import { IsWholeNumber, parseOptions } from '@millrace/core';
+import type { UseCaseParts } from '../parts.js';
+import { knownTopic, type TopicTarget } from '../topics/known-topic.js';
+import { noPartition } from './browse-messages.js';
+import { type MessageView, viewOf } from './message-view.js';
+
+/** The place of a message in its topic. */
+export class MessagePlace {
+  /** Its partition. Required. */
+  @IsWholeNumber({ min: 0, max: 255 })
+  partition!: number;
+
+  /** Its offset. Required. */
+  @IsWholeNumber({ min: 0 })
+  offset!: number;
+}
+
+/**
+ * One message by its place; null when it is not there (any more).
+ *
+ * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_TOPIC, STATE_LOST
+ */
+export async function getMessage(
+  { streams }: UseCaseParts,
+  { topic: name }: TopicTarget,
+  place: MessagePlace,
+): Promise<MessageView | null> {
+  const { partition, offset } = parseOptions(MessagePlace, place, 'messages.get()');
+  const topic = await knownTopic(streams.inspector, name);
+  if (partition >= topic.partitions) throw noPartition(name, partition);
+  const { after } = await streams.reader.locate({ topic, partition }, { offset });
+  const { items } = await streams.reader.read({ topic, partition }, { after, until: null, most: 1 });
+  const found = items.find((item) => item.offset === offset);
+  return found ? viewOf(found) : null;
+}

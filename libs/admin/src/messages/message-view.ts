@@ -1,0 +1,44 @@
+import { clipText, type ErrorCode } from '@millrace/core';
+import type { LogItem } from '@millrace/streams';
+
+const LONGEST_SHOWN = 2_000;
+
+/** A message of a topic as operators see it, or an entry that is none. */
+export interface MessageView {
+  readonly partition: number;
+  /** Its number in the partition; null for an entry that Millrace did not write. */
+  readonly offset: number | null;
+  /** The id of its entry in Redis. It is no identity of the message: the id is. */
+  readonly entry: string;
+  /** By Redis's clock. */
+  readonly storedAt: Date;
+  /** Null when it cannot be read: then {@link problem} says why, and the parts of a message are empty. */
+  readonly id: string | null;
+  readonly key: string | null;
+  readonly idempotencyKey: string | null;
+  readonly type: string | null;
+  readonly schema: number | null;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly payload: unknown;
+  readonly expiresAt: Date | null;
+  /** How often it was put back from the dead letters. */
+  readonly redriven: number;
+  /** The size of the message as it is stored. */
+  readonly bytes: number;
+  readonly problem: ErrorCode | null;
+  /** Only of what cannot be read: its text, cut off after 2,000 characters, or the names and values of the entry's fields. */
+  readonly found?: string | readonly (readonly [name: string, value: string])[];
+}
+
+export function viewOf(item: LogItem): MessageView {
+  const { partition, offset, entry, storedAt, envelope, message, problem, fields } = item;
+  const place = { partition, offset, entry, storedAt, bytes: Buffer.byteLength(envelope), problem };
+  if (message === null) return { ...place, ...NOTHING, found: fields ?? clipText(envelope, LONGEST_SHOWN) };
+  const { id, key, idempotencyKey, type, schema, headers, payload, expiresAt, redrive } = message;
+  const parts = { id, key, idempotencyKey, type, schema, headers, payload };
+  return { ...place, ...parts, expiresAt: expiresAt === null ? null : new Date(expiresAt), redriven: redrive?.times ?? 0 };
+}
+
+const NOTHING = {
+  id: null, key: null, idempotencyKey: null, type: null, schema: null, headers: {}, payload: null, expiresAt: null, redriven: 0,
+} as const;

@@ -1,0 +1,26 @@
+import { loadScript, type RedisConnection } from '@millrace/redis';
+
+const script = loadScript('../scripts/read-entries.lua', import.meta.url);
+
+/** Bytes behind which one call reads no more. */
+const MOST_BYTES = 262_144;
+
+/** Entries of a stream: ids as XRANGE takes them. */
+export interface EntryRange {
+  readonly from: string;
+  readonly to: string;
+  /** The most entries; fewer come where they are large. */
+  readonly most: number;
+}
+
+export interface EntryPage {
+  readonly entries: readonly (readonly [id: string, fields: readonly string[]])[];
+  /** Whether there are no more in the range. */
+  readonly isEnd: boolean;
+}
+
+/** Entries of a stream, the oldest first, as many as one call may read without holding Redis up. */
+export async function readEntries(redis: RedisConnection, stream: string, { from, to, most }: EntryRange): Promise<EntryPage> {
+  const [entries, end] = (await redis.run(script, [stream], [from, to, most, MOST_BYTES])) as [[string, string[]][], string];
+  return { entries, isEnd: end === '1' };
+}
