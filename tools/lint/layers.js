@@ -13,7 +13,7 @@ export const LIBRARIES = {
   jobs: ['core', 'redis'],
   ledger: ['core', 'redis'],
   rpc: ['core', 'redis', 'ledger', 'outbox', 'streams', 'jobs'],
-  admin: ['core', 'redis', 'outbox', 'streams', 'jobs'],
+  admin: ['core', 'redis', 'outbox', 'streams', 'jobs', 'rpc'],
   testing: ['core', 'redis', 'streams'],
   nestjs: ['core', 'redis', 'telemetry', 'ledger', 'outbox', 'streams', 'jobs', 'rpc', 'admin'],
 };

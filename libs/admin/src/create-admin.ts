@@ -1,3 +1,4 @@
+import type { MethodFigures } from '@millrace/rpc';
 import { AuditLog } from './audit/audit-log.js';
 import { type AuditEntry, listAudit } from './audit/list-audit.js';
 import { browseDeadLetters } from './dead-letters/browse-dead-letters.js';
@@ -14,18 +15,22 @@ import { resumeGroup } from './groups/resume-group.js';
 import { seekGroup } from './groups/seek-group.js';
 import { browseMessages } from './messages/browse-messages.js';
 import { findMessages } from './messages/find-messages.js';
+import { type QueueSummary, summarizeQueues } from './jobs/summarize-queues.js';
 import { getMessage } from './messages/get-message.js';
 import { Mutations } from './mutate/mutation.js';
 import { type Overview, overview } from './overview/overview.js';
 import type { Page, PageOptions } from './page/page.js';
-import type { UseCaseParts } from './parts.js';
+import type { OptionalParts, UseCaseParts } from './parts.js';
+import { type ListedInstance, listInstances, type ListInstancesOptions } from './services/list-instances.js';
+import { listServices, type ServiceSummary } from './services/list-services.js';
 import { createTopic } from './topics/create-topic.js';
 import { deleteTopic } from './topics/delete-topic.js';
 import { listTopics } from './topics/list-topics.js';
 import { purgeTopic } from './topics/purge-topic.js';
 import { topicInfo } from './topics/topic-info.js';
+import { traceMessages } from './trace/trace-messages.js';
 
-export type AdminParts = Omit<UseCaseParts, 'mutations'>;
+export type AdminParts = Omit<UseCaseParts, 'mutations'> & OptionalParts;
 
 /** A use case without the parts that it works with. */
 type Bound<T> = T extends (parts: UseCaseParts, ...rest: infer Rest) => infer Answer ? (...rest: Rest) => Answer : never;
@@ -64,11 +69,24 @@ export interface Admin {
     readonly redrive: Bound<typeof redriveDeadLetters>;
     readonly discard: Bound<typeof discardDeadLetters>;
   };
+  /** Looks through all topics for the messages of a trace. */
+  readonly trace: Bound<typeof traceMessages>;
+  /** Null where the process has no queues. */
+  readonly jobs: { readonly summary: () => Promise<QueueSummary[]> } | null;
+  /** Null where the process has no registry. */
+  readonly services: AdminServices | null;
   readonly audit: { readonly list: (options?: PageOptions) => Promise<Page<AuditEntry>> };
 }
 
+export interface AdminServices {
+  readonly list: (options?: PageOptions) => Promise<Page<ServiceSummary>>;
+  readonly instances: (options?: ListInstancesOptions) => Promise<Page<ListedInstance>>;
+  /** The calls of this process alone, those that it makes and those that it answers, by method: it knows no others. */
+  readonly calls: () => readonly MethodFigures[];
+}
+
 /** Puts the use cases together. It opens nothing and runs nothing by itself: there is nothing to stop. */
-export function createAdmin({ redis, prefix, streams }: AdminParts): Admin {
+export function createAdmin({ redis, prefix, streams, rpc, queues }: AdminParts): Admin {
   const parts: UseCaseParts = { redis, prefix, streams, mutations: new Mutations(new AuditLog(redis, prefix)) };
   // Wrong options reject, too: no use case throws before it returns.
   const bound = <Rest extends unknown[], Answer>(useCase: (own: UseCaseParts, ...rest: Rest) => Promise<Answer>) => {
@@ -90,6 +108,17 @@ export function createAdmin({ redis, prefix, streams }: AdminParts): Admin {
       browse: bound(browseDeadLetters), show: bound(showDeadLetter),
       redrive: bound(redriveDeadLetters), discard: bound(discardDeadLetters),
     },
+    trace: bound(traceMessages),
+    jobs: queues === undefined ? null : { summary: () => summarizeQueues(queues) },
+    services: rpc === undefined ? null : servicesOf(parts, rpc),
     audit: { list: (options) => listAudit(redis, prefix, options) },
+  };
+}
+
+function servicesOf(parts: UseCaseParts, rpc: NonNullable<OptionalParts['rpc']>): AdminServices {
+  return {
+    list: (options) => listServices(rpc, options),
+    instances: (options) => listInstances(parts, rpc, options),
+    calls: () => rpc.figures(),
   };
 }

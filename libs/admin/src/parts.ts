@@ -1,5 +1,7 @@
+import type { Rpc } from '@millrace/rpc';
 import type { Topology } from '@millrace/redis';
 import type { Streams } from '@millrace/streams';
+import type { KnownQueues } from './jobs/summarize-queues.js';
 import type { Mutations } from './mutate/mutation.js';
 
 /** The parts that the use cases work with. */
@@ -9,4 +11,12 @@ export interface UseCaseParts {
   readonly prefix: string;
   readonly streams: Pick<Streams, 'inspector' | 'reader' | 'deadLetters' | 'groups' | 'topics' | 'declare'>;
   readonly mutations: Mutations;
+}
+
+/** Parts that a process may lack. */
+export interface OptionalParts {
+  /** The registry, and the calls of this process. */
+  readonly rpc?: Pick<Rpc, 'instances' | 'figures'>;
+  /** The queues of this process. */
+  readonly queues?: KnownQueues;
 }

@@ -8,7 +8,7 @@ const MESSAGES = 200_000;
 const AT_ONCE = 20_000;
 /** Entries that one call of Redis may read, and those that one script may. */
 const MOST_READ = 4;
-const MOST_SCRIPT = 200;
+const MOST_SCRIPT = 100;
 
 describe('a scan of 200,000 messages', () => {
   it('asks Redis for a few entries at a time, and says after each page that there may be more', async () => {

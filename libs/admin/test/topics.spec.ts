@@ -136,9 +136,17 @@ describe('a deletion', () => {
 
 describe('the overview', () => {
   it('tells the version of Redis, its policy of eviction, its file and its memory, and what is to be mended', async () => {
-    await bed.application.streams.declare(defineTopic('a'));
-    const { redis, topics } = await bed.admin.overview();
+    await bed.application.publisher.publishMany(Mail, mails(7));
+    await bed.subscribe({ topic: Mail, group: 'g' }, async () => undefined);
+    await bed.drained({ topic: Mail, group: 'g' });
+    const { redis, topics, sums, worstLags } = await bed.admin.overview();
     expect(topics).toBe(1);
+    expect(sums).toEqual({ topics: 1, complete: true, messages: 7, delayed: 0, groups: 1, deadLetters: 0 });
+    expect(worstLags).toEqual([]);
+    await bed.admin.groups.pause({ topic: 'shop.mails', group: 'g' }, { actor });
+    await bed.application.publisher.publishMany(Mail, mails(2));
+    const behind = { topic: 'shop.mails', group: 'g', messages: 2, seconds: expect.any(Number) };
+    expect((await bed.admin.overview()).worstLags).toEqual([behind]);
     expect(redis).toMatchObject(
       { evictionPolicy: 'noeviction', maxBytes: null, usedBytes: expect.any(Number), appendOnly: expect.any(Boolean) },
     );

@@ -158,6 +158,7 @@ export type {
   HalvesState,
   KnownGroup,
   KnownTopic,
+  MemberPresence,
   ParkedKey,
   PauseOptions,
   BrokenMember,

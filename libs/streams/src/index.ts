@@ -1,7 +1,8 @@
 export * from './create-streams.js';
 export * from './inspect/inspector.js';
 export {
-  type LogItem, type LogPage, type LogRange, LogReader, type PartitionFacts, type StreamPlace,
+  type LogItem, type LogPage, type LogRange, LogReader, type PartitionFacts, readStored, type StoredMessage,
+  type StreamPlace,
 } from './inspect/log-reader.js';
 export { DeadLetters, type DiscardResult, type ReasonCounts, type RedriveResult } from './redeliver/dead-letters.js';
 export type { DeadLetterPage, DeadLetterRange, DeadLetterRecord } from './redeliver/dead-letter-record.js';
@@ -9,7 +10,7 @@ export type { DeadLetterQuery, DeadLetterSelection, DiscardOptions, RedriveOptio
 export type { BrokenMember } from './break/broken-members.js';
 export { Groups, type PauseResult } from './group/groups.js';
 export type { PauseOptions, SeekOptions } from './group/group-options.js';
-export type { GroupMember } from './group/group-members.js';
+export type { GroupMember, MemberPresence } from './group/group-members.js';
 export type { PauseState } from './group/pause.js';
 export type { SeekStep } from './group/seek.js';
 export { Orders, type ParkedKey, type StoppedPartition } from './ordered/orders.js';

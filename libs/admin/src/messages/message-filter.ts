@@ -46,10 +46,19 @@ export function filterName({ id, key, type, headers, text, where }: Filter): str
   return questionOf(id, key, type, headers, text, where);
 }
 
-/** Whether a message is wanted. An entry that cannot be read as a message is, where its text alone decides. */
-export function isWanted(filter: Filter, message: MessageView, envelope: string): boolean {
-  const { id, key, type, headers = {}, text, where = [] } = filter;
+/** Characters that stand for themselves in JSON, however it is written. */
+const PLAIN = /^[\w.-]{1,1024}$/;
+
+/** Whether a message as it is stored may be wanted: most are not, and need not be read to tell. */
+export function mayBeWanted({ id, key, type, headers = {}, text }: Filter, envelope: string): boolean {
   if (text !== undefined && !envelope.includes(text)) return false;
+  const parts = [id, key, type, ...Object.values(headers)];
+  return parts.every((part) => part === undefined || !PLAIN.test(part) || envelope.includes(part));
+}
+
+/** Whether a message that {@link mayBeWanted} is wanted. An entry that cannot be read is where its text alone decides. */
+export function isWanted(filter: Filter, message: MessageView): boolean {
+  const { id, key, type, headers = {}, where = [] } = filter;
   if (id !== undefined && message.id !== id) return false;
   if (key !== undefined && message.key !== key) return false;
   if (type !== undefined && message.type !== type) return false;

@@ -1,5 +1,5 @@
 import { clipText, type ErrorCode } from '@millrace/core';
-import type { LogItem } from '@millrace/streams';
+import { type LogItem, readStored } from '@millrace/streams';
 
 const LONGEST_SHOWN = 2_000;
 
@@ -31,7 +31,8 @@ export interface MessageView {
 }
 
 export function viewOf(item: LogItem): MessageView {
-  const { partition, offset, entry, storedAt, envelope, message, problem, fields } = item;
+  const { partition, offset, entry, storedAt, envelope, fields } = item;
+  const { message, problem } = readStored(envelope);
   const place = { partition, offset, entry, storedAt, bytes: Buffer.byteLength(envelope), problem };
   if (message === null) return { ...place, ...NOTHING, found: fields ?? clipText(envelope, LONGEST_SHOWN) };
   const { id, key, idempotencyKey, type, schema, headers, payload, expiresAt, redrive } = message;

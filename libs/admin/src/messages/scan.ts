@@ -1,11 +1,11 @@
 import type { Position, TopicDefinition } from '@millrace/core';
 import type { LogItem, LogReader, PartitionFacts } from '@millrace/streams';
 import { invalidCursor, isCount, isEntryId, partsOf } from '../page/cursor.js';
-import { isWanted, type MessageFilter } from './message-filter.js';
+import { isWanted, mayBeWanted, type MessageFilter } from './message-filter.js';
 import { type MessageView, viewOf } from './message-view.js';
 
 /** Most entries that one call reads. */
-export const ENTRIES_A_CALL = 200;
+export const ENTRIES_A_CALL = 100;
 
 /** How far a scan has come: where the next page begins. */
 export interface ScanPosition {
@@ -155,8 +155,9 @@ export class Scan {
   #look(item: LogItem, next: number | null): void {
     this.#scanned += 1;
     if (item.offset !== null && next !== null && item.offset > next) this.#gone += item.offset - next;
+    if (!mayBeWanted(this.#question.filter, item.envelope)) return;
     const view = viewOf(item);
-    if (isWanted(this.#question.filter, view, item.envelope)) this.#items.push(view);
+    if (isWanted(this.#question.filter, view)) this.#items.push(view);
   }
 }
 

@@ -1,6 +1,9 @@
 import { fieldOf } from '@millrace/redis';
 import { auditKey } from '../keys.js';
+import type { Page } from '../page/page.js';
 import type { UseCaseParts } from '../parts.js';
+import { type ListedTopic, listTopics } from '../topics/list-topics.js';
+import type { WorstLag } from '../topics/topic-summary.js';
 
 /** The server that this process asks, and what is not as it must be. In a Cluster it is the node that has the audit stream. */
 export interface RedisHealth {
@@ -20,20 +23,56 @@ export interface RedisHealth {
   readonly concerns: readonly string[];
 }
 
+/** A group that is furthest behind on its topic. */
+export interface GroupBehind extends WorstLag {
+  readonly topic: string;
+}
+
 export interface Overview {
   readonly redis: RedisHealth;
   readonly topics: number;
+  /** Sums over topics, by their names. */
+  readonly sums: {
+    /** Topics that were counted. */
+    readonly topics: number;
+    /** Whether all were: the look at many is bounded. */
+    readonly complete: boolean;
+    readonly messages: number;
+    readonly delayed: number;
+    readonly groups: number;
+    readonly deadLetters: number;
+  };
+  /** The group of each counted topic that is furthest behind: the 5 of them by time, of which an unknown one is the most. */
+  readonly worstLags: readonly GroupBehind[];
 }
+
+const MOST_WORST = 5;
 
 const NEARLY_FULL = 0.8;
 
-/** The health of Redis, and how many topics there are: cheap, so that it may be asked every second. */
-export async function overview({ redis, prefix, streams }: UseCaseParts): Promise<Overview> {
-  const [info, topics] = await Promise.all([
+/** The health of Redis, and sums over the first page of topics. */
+export async function overview(parts: UseCaseParts): Promise<Overview> {
+  const { redis, prefix, streams } = parts;
+  const [info, topics, page] = await Promise.all([
     redis.controlFor(auditKey(prefix)).call('INFO').then(String),
     streams.inspector.topics(),
+    listTopics(parts, { limit: 500 }),
   ]);
-  return { redis: healthOf(info, redis.server), topics: topics.length };
+  const behind = page.items.flatMap(({ name, worstLag: lag }) => (lag && lag.messages > 0 ? [{ topic: name, ...lag }] : []));
+  const seconds = (lag: WorstLag): number => lag.seconds ?? Number.MAX_VALUE;
+  const worstLags = behind.sort((one, other) => seconds(other) - seconds(one)).slice(0, MOST_WORST);
+  return { redis: healthOf(info, redis.server), topics: topics.length, sums: sumsOf(page), worstLags };
+}
+
+function sumsOf({ items, complete }: Page<ListedTopic>): Overview['sums'] {
+  const sum = (pick: (topic: ListedTopic) => number | null): number => items.reduce((all, topic) => all + (pick(topic) ?? 0), 0);
+  return {
+    topics: items.length, complete,
+    messages: sum(({ messages }) => messages),
+    delayed: sum(({ delayed }) => delayed),
+    groups: sum(({ groups }) => groups),
+    deadLetters: sum(({ deadLetters }) => deadLetters),
+  };
 }
 
 function healthOf(info: string, server: UseCaseParts['redis']['server']): RedisHealth {

@@ -5,16 +5,12 @@ import { OWNER } from '../own/owner-consumer.js';
 import { memberName, PRESENCE_KEPT_MS } from './member-name.js';
 import { PresenceRecord } from './presence-record.js';
 
-/** A member of a group, as Redis knows it. */
-export interface GroupMember {
+/** A member of a process, as Redis knows it: one of a group, or an instance of a service. */
+export interface MemberPresence {
   readonly name: string;
   /** The host of its process, with `-` for characters that a name cannot have; null when the name does not tell. */
   readonly host: string | null;
   readonly pid: number | null;
-  /** Entries that it holds, over all partitions; of an ordered group those of the partitions that it owns. */
-  readonly pending: number;
-  /** The partitions that it owns: of an ordered group alone. */
-  readonly owns: readonly number[];
   /**
    * How long ago its process gave its last sign of life, in milliseconds by Redis's clock; null when there is none, as of one
    * that stopped. It is for display: whether it is dead is decided by counted silence.
@@ -22,6 +18,14 @@ export interface GroupMember {
   readonly heardMs: number | null;
   /** Whether its process has said that this member stops, or has left. */
   readonly state: 'present' | 'stopping' | 'left' | 'unheard';
+}
+
+/** A member of a group. */
+export interface GroupMember extends MemberPresence {
+  /** Entries that it holds, over all partitions; of an ordered group those of the partitions that it owns. */
+  readonly pending: number;
+  /** The partitions that it owns: of an ordered group alone. */
+  readonly owns: readonly number[];
 }
 
 interface Held {
@@ -36,7 +40,7 @@ type Parts = { readonly redis: Topology; readonly prefix: string };
 export async function readMembers({ redis, prefix }: Parts, partitions: readonly GroupPartition[]): Promise<GroupMember[]> {
   const held = (await Promise.all(partitions.map((partition) => heldIn(redis, partition)))).flat();
   const members = [...new Set(held.map(({ name }) => name))].sort();
-  return Promise.all(members.map(async (name) => memberOf({ redis, prefix }, summed(name, held))));
+  return Promise.all(members.map(async (name) => ({ ...(await presenceOf({ redis, prefix }, name)), ...summed(name, held) })));
 }
 
 function summed(name: string, held: readonly Held[]): Held {
@@ -63,13 +67,14 @@ function noneWhereLost(error: unknown): [] {
   throw error;
 }
 
-async function memberOf({ redis, prefix }: Parts, held: Held): Promise<GroupMember> {
-  const { process, number, host, pid } = memberName(held.name);
+/** The last sign of life of a member. */
+export async function presenceOf({ redis, prefix }: Parts, member: string): Promise<MemberPresence> {
+  const { process, number, host, pid } = memberName(member);
   const key = presenceKey(prefix, process);
   const connection = redis.controlFor(key);
   const [record, leftMs] = await Promise.all([connection.call('GET', key), connection.call('PTTL', key)]);
   const heardMs = Number(leftMs) < 0 ? null : Math.max(0, PRESENCE_KEPT_MS - Number(leftMs));
-  return { ...held, host, pid, heardMs, state: stateOf(record as string | null, number) };
+  return { name: member, host, pid, heardMs, state: stateOf(record as string | null, number) };
 }
 
 function stateOf(record: string | null, number: number): GroupMember['state'] {

@@ -1,6 +1,7 @@
 import { assertName, isName, knownHint, MillraceError, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
 import { loadScript, type Topology } from '@millrace/redis';
 import { groupKeys, partitionKeys, topicsKey } from '../keys.js';
+import { type MemberPresence, presenceOf } from '../group/group-members.js';
 import { lastSeen, silenceOf } from '../log/group-silence.js';
 import { assertGroup, unknownGroup } from '../log/known-group.js';
 import { pairs } from '../log/pairs.js';
@@ -166,6 +167,11 @@ export class Inspector {
     const places = placesOf(this.#counts.topicOf(topicOfRef(topic))).map((place) => ({ ...place, prefix: this.#prefix, group }));
     const pages = places.map((place) => readOldest(this.#redis, place, limit));
     return (await Promise.all(pages)).flat();
+  }
+
+  /** The last sign of life of a member of any group, or of an instance of a service, by its name. */
+  presence(member: string): Promise<MemberPresence> {
+    return presenceOf({ redis: this.#redis, prefix: this.#prefix }, member);
   }
 
   /**

@@ -56,10 +56,7 @@ export interface LogItem {
   readonly offset: number | null;
   /** By Redis's clock. */
   readonly storedAt: Date;
-  /** Null when it cannot be read: {@link problem} says why. */
-  readonly message: Message | null;
-  readonly problem: ErrorCode | null;
-  /** The message as it is stored; empty for an entry that Millrace did not write. */
+  /** The message as it is stored, which {@link readStored} reads; empty for an entry that Millrace did not write. */
   readonly envelope: string;
   /** Only of such an entry: names and values of its fields, 20 at the most, each cut off after 2,000 characters. */
   readonly fields?: readonly (readonly [name: string, value: string])[];
@@ -146,12 +143,17 @@ export class LogReader {
 function itemsOf(partition: number, id: string, fields: readonly string[]): LogItem[] {
   const entry = entryOf(id, fields);
   const place = { partition, entry: id, storedAt: storedAt(id) };
-  const nothing = { offset: null, message: null, problem: 'MALFORMED_ENVELOPE', envelope: '' } as const;
-  if (entry === null) return [{ ...place, ...nothing, fields: fieldsShown(fields) }];
-  return entry.envelopes.map((envelope, index) => ({ ...place, offset: entry.base + index, envelope, ...read(envelope) }));
+  if (entry === null) return [{ ...place, offset: null, envelope: '', fields: fieldsShown(fields) }];
+  return entry.envelopes.map((envelope, index) => ({ ...place, offset: entry.base + index, envelope }));
 }
 
-function read(envelope: string): Pick<LogItem, 'message' | 'problem'> {
+/** A message as it is stored, and why it cannot be read: one of the two is null. */
+export type StoredMessage =
+  | { readonly message: Message; readonly problem: null }
+  | { readonly message: null; readonly problem: ErrorCode };
+
+/** Reads a message as it is stored. A search reads few of those that it looks at. */
+export function readStored(envelope: string): StoredMessage {
   try {
     return { message: decodeEnvelope(envelope), problem: null };
   } catch (error) {

@@ -86,8 +86,8 @@ export class Topics {
   }
 
   /**
-   * Removes the messages of a topic, and leaves the topic and its groups. A message that is not due yet, waits for another attempt,
-   * or is a dead letter stays.
+   * Removes the messages of a topic, and leaves the topic and its groups. A message that is not due yet, waits for another
+   * attempt, or is a dead letter stays.
    *
    * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS, UNKNOWN_TOPIC; REDIS_FAILED, REDIS_UNREACHABLE after a part was removed
    */

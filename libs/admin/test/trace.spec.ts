@@ -1,0 +1,45 @@
+import { describe, expect, it } from '@jest/globals';
+import type { TracedMessage, TraceOptions } from '@millrace/admin';
+import { withTraceContext } from '@millrace/core';
+import { AdminBed } from './admin-bed.js';
+import { Mail, mails, Order } from './topics.js';
+
+const bed = new AdminBed('trace');
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
+
+async function traced(options: TraceOptions): Promise<TracedMessage[]> {
+  const found: TracedMessage[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await bed.admin.trace({ ...options, cursor });
+    found.push(...page.items);
+    if (page.nextCursor === null) return found;
+    cursor = page.nextCursor;
+  }
+}
+
+describe('a trace', () => {
+  it('has its messages of all topics, by its id, by a message and by a header', async () => {
+    const { publisher } = bed.application;
+    await publisher.publishMany(Mail, mails(20));
+    const traceparent = `00-${TRACE}-00f067aa0ba902b7-01`;
+    const order = await withTraceContext({ traceparent }, () => publisher.publish(Order, { total: 1, customer: 'a' }));
+    await withTraceContext({ traceparent }, () => publisher.publish(Mail, { number: 1 }, { headers: { correlation: 'c-1' } }));
+    const since = new Date(Date.now() - 60_000);
+    const found = await traced({ traceId: TRACE, since, mostEntries: 7 });
+    expect(found.map(({ topic, traceId }) => [topic, traceId])).toEqual([['shop.mails', TRACE], ['shop.orders', TRACE]]);
+    expect(await traced({ messageId: order.id, since })).toMatchObject([{ topic: 'shop.orders', message: { id: order.id }, traceId: TRACE }]);
+    expect(await traced({ header: { name: 'correlation', value: 'c-1' }, since })).toMatchObject([{ topic: 'shop.mails' }]);
+    expect(await traced({ traceId: '0'.repeat(32), since })).toEqual([]);
+  });
+
+  it.each([
+    ['nothing', {}],
+    ['two ways', { messageId: 'a', traceId: TRACE }],
+    ['an id that is none', { traceId: 'xyz' }],
+    ['a header that is a text', { header: 'a' }],
+    ['a header with a value that is a list', { header: { name: 'a', value: ['b'] } }],
+    ['a message id that is a list', { messageId: ['a'] }],
+  ])('that is asked for by %s is refused', async (_, options) => {
+    await expect(bed.admin.trace(options as never)).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
+  });
+});
