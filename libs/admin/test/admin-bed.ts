@@ -5,7 +5,7 @@ import {
   topicOf,
 } from '@millrace/core';
 import { connectServer, type RedisArgument, type StandaloneTopology } from '@millrace/redis';
-import { createStreams, type Streams } from '@millrace/streams';
+import { createStreams, type Streams, type StreamsOptions } from '@millrace/streams';
 import { Redis } from 'ioredis';
 import { startTestRedis, type TestRedis, uniqueName, waitFor } from '@millrace/testing';
 
@@ -55,8 +55,13 @@ export class AdminBed {
   }
 
   /** An admin as another process has it. */
-  async operator(url = this.server.url): Promise<Admin> {
-    return createAdmin({ ...(await this.start(url)), prefix: this.prefix });
+  async operator(): Promise<Admin> {
+    return createAdmin({ ...(await this.start()), prefix: this.prefix });
+  }
+
+  /** A publisher that packs 16 messages into an entry. */
+  async packer(): Promise<Publisher> {
+    return new Publisher((await this.start({ messagesPerEntry: 16 })).streams);
   }
 
   /** One command to Redis, past the tested code. */
@@ -102,9 +107,9 @@ export class AdminBed {
     return waitFor(isIdle, { what: `${group} to have nothing left to do` });
   }
 
-  private async start(url = this.server.url): Promise<{ redis: StandaloneTopology; streams: Streams }> {
-    const redis = await connectServer({ url });
-    const streams = createStreams({ redis, prefix: this.prefix, leaseMs: 600 });
+  private async start(more: Partial<StreamsOptions> = {}): Promise<{ redis: StandaloneTopology; streams: Streams }> {
+    const redis = await connectServer({ url: this.server.url });
+    const streams = createStreams({ redis, prefix: this.prefix, leaseMs: 600, ...more });
     const stop = async (): Promise<void> => {
       await streams.stop(500);
       redis.close();

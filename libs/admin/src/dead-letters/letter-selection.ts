@@ -8,6 +8,9 @@ import { type GroupTarget, knownGroup } from '../topics/known-topic.js';
 import { FINGERPRINT } from './fingerprint.js';
 import { type DeadLetterView, scanLetters } from './letter-scan.js';
 
+/** `<partition>:<entry id>`. */
+export const LETTER_ID = /^\d{1,3}:\d{1,19}-\d{1,19}$/;
+
 /** Dead letters that are looked at to find the selected ones. */
 const MOST_SCANNED = 20_000;
 
@@ -15,7 +18,7 @@ const MOST_SCANNED = 20_000;
 export class LetterSelectionOptions extends MutationOptions {
   /** Ids, 1,000 at the most. */
   @IsOptional() @IsArray() @ArrayMaxSize(1_000)
-  @Matches(/^\d{1,3}:\d{1,19}-\d{1,19}$/, { each: true, message: "ids must be ids of dead letters, such as ['0:1726000000000-0']" })
+  @Matches(LETTER_ID, { each: true, message: "ids must be ids of dead letters, such as ['0:1726000000000-0']" })
   ids?: readonly string[];
 
   /** Those that were given up in this way. */

@@ -1,6 +1,8 @@
+import { MillraceError, quote } from '@millrace/core';
 import type { UseCaseParts } from '../parts.js';
 import { type GroupTarget, knownGroup } from '../topics/known-topic.js';
 import { fingerprintOf } from './fingerprint.js';
+import { LETTER_ID } from './letter-selection.js';
 import type { DeadLetterView } from './letter-scan.js';
 
 /**
@@ -9,7 +11,12 @@ import type { DeadLetterView } from './letter-scan.js';
  * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_TOPIC, UNKNOWN_GROUP
  */
 export async function showDeadLetter({ streams }: UseCaseParts, target: GroupTarget, id: string): Promise<DeadLetterView | null> {
+  if (typeof id !== 'string' || !LETTER_ID.test(id)) throw noId(id);
   const topic = await knownGroup(streams.inspector, target);
   const [found] = await streams.deadLetters.list(topic, target.group, { ids: [id] });
   return found ? { ...found, fingerprint: fingerprintOf(found) } : null;
+}
+
+function noId(id: unknown): MillraceError {
+  return new MillraceError('INVALID_OPTIONS', `deadLetters.show(): ${quote(id)} is no id of a dead letter, such as '0:1726000000000-0'.`);
 }

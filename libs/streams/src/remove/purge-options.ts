@@ -1,9 +1,9 @@
-import { IsBoolean, IsDate, IsOptional } from 'class-validator';
+import { IsBoolean, IsDate, IsOptional, MinDate } from 'class-validator';
 
 /** The options of `purge`. */
 export class PurgeOptions {
   /** Removes messages that were stored before this moment, by Redis's clock. Default: all that are there now. */
-  @IsOptional() @IsDate()
+  @IsOptional() @IsDate() @MinDate(new Date(0))
   before?: Date;
 
   /**
