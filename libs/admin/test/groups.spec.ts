@@ -60,6 +60,17 @@ describe('a group', () => {
     expect((await bed.admin.groups.info(target)).paused).toBeNull();
     expect(await bed.admin.groups.resume(target, { actor: 'bob' })).toMatchObject({ result: { changed: false } });
   });
+
+  it('tells of members that are paused since their handlers fail, and lets them go on', async () => {
+    await bed.subscribe({ topic: Mail, group: 'g' }, async () => undefined);
+    const [member] = (await bed.admin.groups.info(target)).members;
+    const record = JSON.stringify({ sinceMs: 1_790_000_000_000, why: 'all fail', error: 'no' });
+    await bed.command('HSET', bed.key('shop.mails', 'group:g:broken'), member!.name, record);
+    const broken = [{ member: member!.name, why: 'all fail', error: 'no', since: new Date(1_790_000_000_000) }];
+    expect(await bed.admin.groups.info(target)).toMatchObject({ paused: null, broken });
+    expect(await bed.admin.groups.resume(target, { actor })).toMatchObject({ impact: { broken }, result: { changed: true } });
+    expect(await bed.admin.groups.info(target)).toMatchObject({ broken: [] });
+  });
 });
 
 describe('a seek', () => {

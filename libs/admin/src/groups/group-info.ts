@@ -1,5 +1,5 @@
 import type { TopicDefinition } from '@millrace/core';
-import { type GroupMember, type GroupState, type KnownGroup, type PauseState, sumStates } from '@millrace/streams';
+import { type BrokenMember, type GroupMember, type GroupState, type KnownGroup, type PauseState, sumStates } from '@millrace/streams';
 import type { UseCaseParts } from '../parts.js';
 import { type GroupTarget, knownGroup } from '../topics/known-topic.js';
 
@@ -13,6 +13,8 @@ export interface GroupSummary {
   readonly state: GroupState | null;
   /** Null when it is not paused. */
   readonly paused: PauseState | null;
+  /** Members that take no messages, since their handlers failed on nearly all: a resume lets them go on. */
+  readonly broken: readonly BrokenMember[];
   readonly members: readonly GroupMember[];
 }
 
@@ -34,12 +36,13 @@ export async function infoOf(
   topic: TopicDefinition,
   { name, seen }: KnownGroup,
 ): Promise<GroupInfo> {
-  const [partitions, paused, members] = await Promise.all([
+  const [partitions, paused, broken, members] = await Promise.all([
     streams.inspector.partitions(topic, name),
     streams.groups.pauseOf(topic, name),
+    streams.groups.broken(topic, name),
     streams.groups.members(topic, name),
   ]);
   const states = partitions.filter((state) => state !== null);
   const state = states.length === 0 ? null : sumStates(states);
-  return { topic: topic.name, group: name, seen, state, paused, members, partitions };
+  return { topic: topic.name, group: name, seen, state, paused, broken, members, partitions };
 }

@@ -1,5 +1,5 @@
 import { type Duration, IsDurationOption, parseOptions, type TopicDefinition } from '@millrace/core';
-import type { PauseResult, PauseState } from '@millrace/streams';
+import type { BrokenMember, PauseResult, PauseState } from '@millrace/streams';
 import { IsOptional } from 'class-validator';
 import { MutationOptions } from '../mutate/mutation-options.js';
 import type { Mutation, Observed } from '../mutate/mutation.js';
@@ -16,6 +16,8 @@ export class PauseGroupOptions extends MutationOptions {
 export interface PauseImpact {
   /** The pause that is in force before; null when there is none. */
   readonly before: PauseState | null;
+  /** Members that take no messages before, since their handlers failed on nearly all. */
+  readonly broken: readonly BrokenMember[];
 }
 
 interface Seen extends Observed<PauseImpact> {
@@ -25,7 +27,8 @@ interface Seen extends Observed<PauseImpact> {
 /** @throws MillraceError INVALID_NAME, UNKNOWN_TOPIC, UNKNOWN_GROUP, STATE_LOST */
 export async function seePause({ streams }: UseCaseParts, target: GroupTarget): Promise<Seen> {
   const topic = await knownGroup(streams.inspector, target);
-  return { topic, impact: { before: await streams.groups.pauseOf(topic, target.group) } };
+  const before = await streams.groups.pauseOf(topic, target.group);
+  return { topic, impact: { before, broken: await streams.groups.broken(topic, target.group) } };
 }
 
 /**

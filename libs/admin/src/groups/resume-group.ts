@@ -6,12 +6,12 @@ import type { GroupTarget } from '../topics/known-topic.js';
 import { type PauseImpact, seePause } from './pause-group.js';
 
 export interface Resumed {
-  /** False when it was not paused. */
+  /** False when it was not paused, and none of its members was. */
   readonly changed: boolean;
 }
 
 /**
- * Ends the pause of a group.
+ * Ends the pause of a group, and lets members go on whose handlers failed on nearly all messages.
  *
  * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_TOPIC, UNKNOWN_GROUP, AUDIT_FAILED
  */
@@ -27,7 +27,7 @@ export function resumeGroup(
       observe: () => seePause(parts, { topic, group }),
       apply: async (seen) => {
         await parts.streams.groups.resume(seen.topic, group);
-        return { changed: seen.impact.before !== null };
+        return { changed: seen.impact.before !== null || seen.impact.broken.length > 0 };
       },
     },
     terms,
