@@ -10,7 +10,7 @@ import { inWindow } from './window.js';
 const SERVICE = 'bench';
 const CALLS = 'bench.calls';
 const ORDERS = 'bench.orders';
-const EVENTS_UNDER_WAY = 512;
+const EVENTS_UNDER_WAY = 2_048;
 
 /** Requests of Nest's `ClientProxy` to a `@MessagePattern`, over Millrace. */
 export const transportCalls: Contender = {

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { currentTrace, durationMs, isTopicRef, MAX_HEADERS, MillraceError, type Parsed, type PublishResult, topicOfRef, withTraceHeaders } from '@millrace/core';
 import { ClientProxy, type MsPattern, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import type { StreamedAnswer } from '@millrace/rpc';
-import { defer, mergeMap, Observable } from 'rxjs';
+import { defer, from, mergeMap, Observable } from 'rxjs';
 import type { Settings } from '../config/settings.js';
 import { contractIn } from './handler-book.js';
 import { type InstanceReply, repliesOfAll } from './instance-reply.js';
@@ -80,6 +80,15 @@ export class MillraceClient extends ClientProxy<TransportEvents> {
     });
   }
 
+  /** The event is on its way at once, subscribed to or not. */
+  override emit<TResult = Anything, TInput = Anything>(pattern: Anything, data: TInput): Observable<TResult> {
+    if (this.#open === null || isNothing(pattern) || isNothing(data)) return super.emit(pattern, data);
+    const stored = this.#dispatched<TResult>(pattern, data);
+    // Whoever subscribes gets the error.
+    stored.catch(() => undefined);
+    return from(stored);
+  }
+
   /**
    * Asks all instances of the service that take requests, and gives what each of them says, as it comes: their values, and an
    * error for one that fails, is gone, or does not answer in time. It completes when all have ended; each subscription asks anew,
@@ -109,13 +118,20 @@ export class MillraceClient extends ClientProxy<TransportEvents> {
   }
 
   protected override async dispatchEvent<T = PublishResult>({ pattern, data: given, metadata }: ReadPacket): Promise<T> {
-    const { topics, unwrapped: { publisher } } = await this.connect();
+    const { topics, unwrapped: { publisher } } = this.#open ?? (await this.connect());
     const { data, parts: { headers, key, idempotencyKey } } = recordOf(given);
     const contract = contractIn(pattern);
-    const topic = contract ?? (await topics.plain(this.normalizePattern(pattern as MsPattern), this.#settings.publishDeadlineMs));
+    // Before anything is waited for: it is its caller's, who may change it.
     const { payload, headers: own } = contract === null ? plainEvent(data) : { payload: data, headers: {} };
-    const options = { headers: { ...headers, ...own, ...metadataHeaders(metadata) }, key, idempotencyKey };
-    return (await publisher.publish(topic as never, payload, options)) as T;
+    const topic = contract ?? (await topics.plain(this.normalizePattern(pattern as MsPattern), this.#settings.publishDeadlineMs));
+    const all = { ...headers, ...own, ...metadataHeaders(metadata) };
+    const isBare = key === undefined && idempotencyKey === undefined && Object.keys(all).length === 0;
+    return (await publisher.publish(topic as never, payload, isBare ? undefined : { headers: all, key, idempotencyKey })) as T;
+  }
+
+  /** Async, so that an error of the dispatch hook is one of the event, too. */
+  async #dispatched<TResult>(pattern: Anything, data: unknown): Promise<TResult> {
+    return this.dispatchEvent<TResult>(this.createPacket(pattern, data));
   }
 
   /** @throws MillraceError INVALID_OPTIONS */

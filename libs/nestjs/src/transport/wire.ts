@@ -61,7 +61,23 @@ export function answerIn(text: string): AnswerPacket {
 /** Any value as the event of a plain pattern: JSON as `JSON.stringify` makes it, which users of Nest rely on. */
 export function plainEvent(data: unknown): StoredEvent {
   if (data instanceof Uint8Array) return { payload: bytesText(data), headers: { [OWN.binary]: BASE64 } };
-  return { payload: JSON.parse(JSON.stringify(data ?? null)), headers: {} };
+  return { payload: flatCopy(data) ?? JSON.parse(JSON.stringify(data ?? null)), headers: {} };
+}
+
+/** A copy of an object that has nothing but texts, finite numbers and the like, which JSON leaves as they are; else null. */
+function flatCopy(data: unknown): object | null {
+  if (typeof data !== 'object' || data === null || Object.getPrototypeOf(data) !== Object.prototype) return null;
+  const copy: Record<string, unknown> = {};
+  for (const name of Object.keys(data)) {
+    const value = (data as Record<string, unknown>)[name];
+    if (!isScalar(value) || name === '__proto__') return null;
+    copy[name] = value;
+  }
+  return copy;
+}
+
+function isScalar(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'boolean' || value === null || (typeof value === 'number' && Number.isFinite(value));
 }
 
 export function metadataHeaders(metadata: PacketMetadata | undefined): Record<string, string> {

@@ -64,6 +64,43 @@ describe('an event that is emitted', () => {
     expect(await journal.has(1)).toEqual([[{ id: 1 }, { a: 'b' }, { tenant: 'ünder' }, 'k']]);
   });
 
+  it('is what JSON makes of it', async () => {
+    await bench.listening([Orders]);
+    const client = bench.client();
+    const events = [
+      { text: 'a', number: -1.5, yes: true, none: null },
+      { nested: { at: new Date(0), gone: undefined } },
+      { not: Number.NaN, ['__proto__']: 'own' },
+      { toJSON: () => 'its own' },
+      [1, undefined],
+      'text',
+    ];
+    for (const event of events) await lastValueFrom(client.emit('order.placed', event));
+    const handled = (await journal.has(events.length)).map((entry) => (entry as unknown[])[0]);
+    expect(handled).toEqual(events.map((event) => JSON.parse(JSON.stringify(event)) as unknown));
+  });
+
+  it('is stored as it was when it was emitted', async () => {
+    await bench.listening([Orders]);
+    const client = bench.client();
+    await client.connect();
+    const event = { id: 1 };
+    const stored = lastValueFrom(client.emit('order.placed', event));
+    event.id = 2;
+    await stored;
+    expect(await journal.has(1)).toEqual([[{ id: 1 }, {}, null, null]]);
+  });
+
+  it('fails with the error of a dispatch hook', async () => {
+    const client = bench.client();
+    await client.connect();
+    client.setOnDispatchHook(() => {
+      throw new Error('no tenant');
+    });
+    await expect(lastValueFrom(client.emit('order.placed', 1))).rejects.toThrow('no tenant');
+    await expect(lastValueFrom(client.send('order.placed', 1))).rejects.toThrow('no tenant');
+  });
+
   it('may be bytes', async () => {
     await bench.listening([Orders]);
     await lastValueFrom(bench.client().emit('order.placed', new Uint8Array([1, 0xff])));
