@@ -32,6 +32,17 @@ describe('a streamed answer of one item', () => {
     expect(caller.rpc.callerCounters).toMatchObject({ items: 1, answered: 2, failed: 0, inFlight: 0, malformed: 0 });
   });
 
+  it('costs no look at presence: nobody is watched before it is known who serves it', async () => {
+    const [server, caller] = [await ground.start({ leaseMs: 60_000 }), await ground.start({ leaseMs: 60_000 })];
+    await serveStreams(server, { one: async () => '1' });
+    await gathered(streamOf(caller, 'one'));
+    const tape = await CommandTape.start(ground.server.url);
+    for (let call = 0; call < 50; call += 1) await gathered(streamOf(caller, 'one'));
+    const looks = (await tape.text()).split('\n').filter((line) => /"EVALSHA"/i.test(line) && line.includes(':{presence}:'));
+    tape.stop();
+    expect(looks.length).toBeLessThan(5);
+  });
+
   it('may be left as soon as it has come', async () => {
     const [server, caller] = [await ground.start(), await ground.start()];
     await serveStreams(server, { one: async () => '1' });

@@ -84,6 +84,14 @@ export const nestRequests = [
     title: 'is not taken behind items of another execution: the call is not known to be complete',
   },
   {
+    name: 'calls: a streamed call has nobody watched before it is known who serves it',
+    file: 'libs/rpc/src/call/stream-calls.ts',
+    find: 'if (call.servedBy !== undefined) this.#watch(call);',
+    replace: 'this.#watch(call);',
+    spec: LONE_SPEC,
+    title: 'costs no look at presence: nobody is watched before it is known who serves it',
+  },
+  {
     name: 'calls: a sink is one that waits',
     file: INCOMING,
     find: 'return this.#sink !== null || this.#waiting.length > 0;',

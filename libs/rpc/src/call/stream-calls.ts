@@ -35,6 +35,8 @@ export class StreamCalls implements Watcher {
   readonly #parts: StreamCallsParts;
   readonly #grants: GrantSender;
   readonly #open = new Set<StreamCall>();
+  /** Those of which it is known who serves them. To begin to watch costs a look at once, and most calls end before that. */
+  readonly #served = new Set<StreamCall>();
   /** The member name of the inbox. */
   #inbox = '';
   #lookedAtMs = Number.NEGATIVE_INFINITY;
@@ -46,7 +48,7 @@ export class StreamCalls implements Watcher {
 
   /** The instances that serve them. */
   get watched(): Iterable<string> {
-    return new Set([...this.#open].flatMap(({ servedBy }) => servedBy ?? []));
+    return new Set([...this.#served].flatMap(({ servedBy }) => servedBy ?? []));
   }
 
   onGone(): void {
@@ -63,12 +65,13 @@ export class StreamCalls implements Watcher {
   }
 
   add(call: StreamCall): void {
-    if (this.#open.size === 0) this.#parts.presence.watch(this);
     this.#open.add(call);
+    if (call.servedBy !== undefined) this.#watch(call);
   }
 
   remove(call: StreamCall): void {
-    if (this.#open.delete(call) && this.#open.size === 0) this.#parts.presence.unwatch(this);
+    this.#open.delete(call);
+    if (this.#served.delete(call) && this.#served.size === 0) this.#parts.presence.unwatch(this);
   }
 
   /** Lets the instance send more. */
@@ -112,6 +115,11 @@ export class StreamCalls implements Watcher {
     return this.#grants.flushed();
   }
 
+  #watch(call: StreamCall): void {
+    if (this.#served.size === 0) this.#parts.presence.watch(this);
+    this.#served.add(call);
+  }
+
   #item(call: StreamCall, number: number, text: string): void {
     const taken = call.incoming.item(number, text);
     if (taken === 'taken') this.#parts.counters.items += 1;
@@ -123,6 +131,7 @@ export class StreamCalls implements Watcher {
     if (!isMemberName(member)) this.#parts.counters.malformed += 1;
     else if (call.member !== member) {
       call.member = member;
+      this.#watch(call);
       call.doubtfulSinceMs = null;
       // The consumer may have taken items before it was known who serves them.
       if (call.incoming.granted > call.window) this.grant(call, call.incoming.granted);
