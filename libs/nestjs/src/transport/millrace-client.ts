@@ -84,7 +84,7 @@ export class MillraceClient extends ClientProxy<TransportEvents> {
   override emit<TResult = Anything, TInput = Anything>(pattern: Anything, data: TInput): Observable<TResult> {
     if (this.#open === null || isNothing(pattern) || isNothing(data)) return super.emit(pattern, data);
     const stored = this.#dispatched<TResult>(pattern, data);
-    // Whoever subscribes gets the error.
+    // Subscribers get the error.
     stored.catch(() => undefined);
     return from(stored);
   }
