@@ -86,6 +86,8 @@ describe('the orders of the guide', () => {
     await waitFor(() => app.get(Orders).seen.length === 1, { what: 'the order' });
     expect(app.get(Orders).seen).toEqual(['A-1 of acme, key C-7']);
     expect(await desk.total([tea, tea])).toBe(1_000);
+    const { totals } = await around.examples.load<{ totals: (client: MillraceClient, orders: object[]) => Promise<Map<string, number>> }>('ask-all.ts');
+    expect([...(await totals(kept(new MillraceClient({ service: 'orders' })), [tea, tea])).values()]).toEqual([1_000]);
     expect(await lastValueFrom(desk.countdown(3).pipe(toArray()))).toEqual([3, 2, 1]);
     const { seen } = stock.get(StockDesk);
     await waitFor(() => seen.length === 2, { what: 'the mail and the audit', timeoutMs: 20_000 });
