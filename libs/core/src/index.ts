@@ -23,6 +23,7 @@ export * from './delivery/error-record.js';
 export * from './delivery/filter.js';
 export * from './delivery/forward.js';
 export * from './delivery/forwards.js';
+export * from './delivery/handled-attempt.js';
 export * from './delivery/inbox-port.js';
 export * from './delivery/job-port.js';
 export * from './delivery/lease.js';

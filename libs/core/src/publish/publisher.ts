@@ -3,6 +3,7 @@ import type { TopicDefinition, TopicRef } from '../contract/topic.js';
 import type { UnknownProperties } from '../contract/unknown-properties.js';
 import type { Outgoing, PublishPort, PublishResult } from '../delivery/ports.js';
 import { asError, isMillraceError, MillraceError } from '../errors.js';
+import { eventChannel } from '../events.js';
 import { newMessageId } from '../message-id.js';
 import { durationMs } from '../duration.js';
 import { type Contract, contractOf, type Draft, draftOf, type Given, ttlOf } from './draft.js';
@@ -12,6 +13,8 @@ import type { HalfPort, OutgoingHalf } from './half-port.js';
 import { PreparedBatches } from './prepared-batches.js';
 import { PreparedMessage, type PreparedParts } from './prepared-message.js';
 import type { PublishOptions } from './publish-options.js';
+
+const PUBLISHED = eventChannel('published');
 
 /** One message of {@link Publisher.publishMany}. */
 export interface PublishItem<T> extends PublishOptions {
@@ -45,7 +48,7 @@ export class Publisher {
   publish<T>(topic: TopicOf<T>, payload: NoInfer<T>, options?: PublishOptions): Promise<PublishResult> {
     try {
       const contract = this.#contractOf(topic);
-      const draft = draftOf(contract, new GivenOne(topic, payload, options));
+      const draft = this.#draftOf(contract, new GivenOne(topic, payload, options));
       return 'then' in draft ? draft.then((made) => this.#send(contract.topic, made)) : this.#send(contract.topic, draft);
     } catch (thrown) {
       return Promise.reject(asError(thrown));
@@ -65,7 +68,8 @@ export class Publisher {
     const where = `publishMany(${topic.name})`;
     if (!Array.isArray(items)) throw new MillraceError('INVALID_INPUT', `${where}: the items must be an array.`);
     // Not `map`, which passes over the holes of a list.
-    const draftAt = (item: unknown, index: number): Made => attempted(() => draftOf(contract, new GivenItem(item, where, index)));
+    const draftAt = (item: unknown, index: number): Made =>
+      attempted(() => this.#draftOf(contract, new GivenItem(item, where, index)));
     const made: Made[] = Array.from(items, draftAt);
     const drafts = made.every(isMade) ? made : await Promise.all(made.map(async (draft) => draft));
     for (const { message } of drafts) message.id = newMessageId();
@@ -140,6 +144,20 @@ export class Publisher {
     const contract = contractOf(topic, this.#unknownProperties);
     this.#contracts.set(topic, contract);
     return contract;
+  }
+
+  #draftOf(contract: Contract, given: Given): Made {
+    const refused = (thrown: unknown): never => {
+      PUBLISHED.publish({ topic: contract.topic.name, outcome: 'invalid', count: 1, durationMs: 0 });
+      throw thrown;
+    };
+    if (!PUBLISHED.hasSubscribers) return draftOf(contract, given);
+    try {
+      const draft = draftOf(contract, given);
+      return 'then' in draft ? draft.catch(refused) : draft;
+    } catch (thrown) {
+      return refused(thrown);
+    }
   }
 
   #send(topic: TopicDefinition, { message, sendOptions }: Draft): Promise<PublishResult> {

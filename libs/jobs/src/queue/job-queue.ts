@@ -1,8 +1,10 @@
 import {
-  asError, IdempotencyMismatchError, type JobDefinition, jobOf, MillraceError, type PayloadClass, quote, type UnknownProperties,
+  asError, IdempotencyMismatchError, type JobDefinition, jobOf, MillraceError, type PayloadClass, quote, type SendOutcome,
+  type UnknownProperties,
 } from '@millrace/core';
 import type { Queue } from 'bullmq';
 import { add, addBulk } from './add-jobs.js';
+import { enqueueBegins, outcomeOf, tellEnqueued } from './enqueue-events.js';
 import { EnqueueOptions } from './enqueue-options.js';
 import { payloadsDiffer } from './idempotency.js';
 import { type Enqueuing, NO_OPTIONS, type OutgoingJob, outgoingJob } from './outgoing-job.js';
@@ -66,11 +68,19 @@ export class JobQueue {
     const definition = jobOf(job);
     const where = `enqueue(${job.name})`;
     const queue = this.#queue(definition.queue);
-    const outgoing = await outgoingJob(definition, payload, { options, where, unknownProperties: this.#unknownProperties });
-    const stored = await runCommand({ queue, where, writes: true, run: () => add(queue, outgoing) });
-    const result = resultOf(outgoing, stored.id);
-    if (isMismatch(outgoing, result)) throw mismatch(where, [outgoing]);
-    return result;
+    const sinceMs = enqueueBegins();
+    let outcome: SendOutcome = 'invalid';
+    try {
+      const outgoing = await outgoingJob(definition, payload, { options, where, unknownProperties: this.#unknownProperties });
+      outcome = 'error';
+      const stored = await runCommand({ queue, where, writes: true, run: () => add(queue, outgoing) });
+      const result = resultOf(outgoing, stored.id);
+      if (isMismatch(outgoing, result)) throw mismatch(where, [outgoing]);
+      outcome = outcomeOf(result);
+      return result;
+    } finally {
+      if (sinceMs > 0) tellEnqueued(queue.name, [{ name: definition.name, outcome }], sinceMs);
+    }
   }
 
   /**
@@ -85,13 +95,19 @@ export class JobQueue {
     const definition = jobOf(job);
     const queue = this.#queue(definition.queue);
     const circumstances = { where: `enqueueMany(${job.name})`, unknownProperties: this.#unknownProperties };
-    const outgoing = await allOutgoing(definition, items, circumstances);
+    const sinceMs = enqueueBegins();
     const results: EnqueueResult[] = [];
-    for (let from = 0; from < outgoing.length; from += BULK_SIZE) {
-      const bulk = outgoing.slice(from, from + BULK_SIZE);
-      const where = `enqueueMany(${job.name}), items ${from} to ${from + bulk.length - 1}`;
-      const stored = await runCommand({ queue, where, writes: true, run: () => addBulk(queue, bulk) });
-      results.push(...bulk.map((sent, index) => resultOf(sent, stored[index]?.id)));
+    let outgoing: OutgoingJob[] | null = null;
+    try {
+      outgoing = await allOutgoing(definition, items, circumstances);
+      for (let from = 0; from < outgoing.length; from += BULK_SIZE) {
+        const bulk = outgoing.slice(from, from + BULK_SIZE);
+        const where = `enqueueMany(${job.name}), items ${from} to ${from + bulk.length - 1}`;
+        const stored = await runCommand({ queue, where, writes: true, run: () => addBulk(queue, bulk) });
+        results.push(...bulk.map((sent, index) => resultOf(sent, stored[index]?.id)));
+      }
+    } finally {
+      if (sinceMs > 0) tellMany(definition, { items, outgoing, results }, sinceMs);
     }
     const mismatches = outgoing.filter((sent, index) => isMismatch(sent, results[index]!));
     if (mismatches.length > 0) throw mismatch(`enqueueMany(${job.name})`, mismatches);
@@ -115,6 +131,24 @@ export class JobQueue {
     return queue;
   }
 
+}
+
+interface ManyEnqueued {
+  readonly items: readonly unknown[];
+  /** Null when one of them is not valid. */
+  readonly outgoing: readonly OutgoingJob[] | null;
+  /** Of those that are stored, which come first. */
+  readonly results: readonly EnqueueResult[];
+}
+
+function tellMany({ queue, name }: JobDefinition, { items, outgoing, results }: ManyEnqueued, sinceMs: number): void {
+  const many = Array.isArray(items) ? items.length : 0;
+  const outcomes = Array.from({ length: many }, (_, index): SendOutcome => {
+    const [sent, result] = [outgoing?.[index], results[index]];
+    if (!sent) return 'invalid';
+    return result && isMismatch(sent, result) ? 'error' : outcomeOf(result);
+  });
+  tellEnqueued(queue, outcomes.map((outcome) => ({ name, outcome })), sinceMs);
 }
 
 type Items = readonly EnqueueItem<object>[];
