@@ -21,7 +21,7 @@ export interface HandledAttempt {
     | 'ack' | 'deduplicated' | 'discarded' | 'expired' | 'filtered'
     | 'retry' | 'dead-letter' | 'parked' | 'stopped' | 'given-up' | 'release';
   readonly errorType?: string;
-  /** Of the handler, with the policies around it. */
+  /** The handler took it, with the policies around it. */
   readonly durationMs: number;
   /** Since it was published or enqueued, by the clocks of both processes; waits of delayed ones and of retries count. */
   readonly ageMs: number;
@@ -32,7 +32,7 @@ export interface EndedCall {
   readonly service: string;
   readonly version: string;
   readonly method: string;
-  /** Of the error; null for none. */
+  /** The code of its error; null for none. */
   readonly code: ErrorCode | null;
   readonly durationMs: number;
 }
@@ -178,7 +178,7 @@ export interface EventMap {
   published: { readonly topic: string; readonly outcome: SendOutcome; readonly count: number; readonly durationMs: number };
   /** A group has read messages. `redelivered`: those that it was given before. */
   fetched: { readonly topic: string; readonly group: string; readonly count: number; readonly redelivered: number };
-  /** The handler of a message has ended. Of a batch each message has its event. */
+  /** The handler of a message has ended. Each message of a batch has its event. */
   handled: { readonly topic: string; readonly group: string; readonly partition: number } & HandledAttempt;
   /** Redis has stored or refused how messages ended that were settled together. */
   settled: {

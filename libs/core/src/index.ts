@@ -80,4 +80,5 @@ export type { PreparedMessage } from './publish/prepared-message.js';
 export * from './publish/publish-options.js';
 export * from './publish/publisher.js';
 export * from './redaction.js';
+export * from './trace/spans.js';
 export * from './trace/trace-context.js';

@@ -11,7 +11,7 @@ afterEach(() => fixture.clear());
 afterAll(() => fixture.stop());
 
 describe('observers of jobs are told', () => {
-  it('of each enqueue by its outcome, and of each attempt', async () => {
+  it('about each enqueue by its outcome, and about each attempt', async () => {
     const [enqueued, handled] = [new Heard('enqueued'), new Heard('job-handled')];
     const { jobs } = fixture;
     await fixture.worker([handler(SendMail, ({ to }, { attempt }) => {

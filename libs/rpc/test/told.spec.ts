@@ -6,7 +6,7 @@ import { call, failureOf, RpcGround, serve, SERVICE } from './rpc-ground.js';
 describe('observers of calls are told', () => {
   const ground = new RpcGround('told');
 
-  it('of each call by both sides, once, with the code of its error', async () => {
+  it('about each call by both sides, once, with the code of its error', async () => {
     const [called, served]: [EndedCall[], EndedCall[]] = [[], []];
     const stops = [listen('called', (event) => called.push(event)), listen('served', (event) => served.push(event))];
     const [server, caller] = [await ground.start(), await ground.start()];

@@ -29,7 +29,7 @@ function sums(events: readonly { readonly outcome: string; readonly count?: numb
 const count = (events: readonly { readonly count: number }[]): number => events.reduce((sum, one) => sum + one.count, 0);
 
 describe('observers are told', () => {
-  it('of each publish by its outcome, and of those that are settled together at once', async () => {
+  it('about each publish by its outcome, and about those that are settled together at once', async () => {
     const process = await bed.start();
     const published = heard('published');
     await process.publisher.publishMany(Single, Array.from({ length: 200 }, (_, value) => ({ payload: { value } })));
@@ -47,7 +47,7 @@ describe('observers are told', () => {
     }
   });
 
-  it('of messages that are read, handled and settled, each attempt with its outcome', async () => {
+  it('about messages that are read, handled and settled, each attempt with its outcome', async () => {
     const process = await bed.start();
     const [fetched, handled, settled] = [heard('fetched'), heard('handled'), heard('settled')];
     const retry = { attempts: 2, backoff: fixed('1ms'), deadLetterOn: [] };
@@ -70,7 +70,7 @@ describe('observers are told', () => {
     }
   });
 
-  it('of an ordered group and of a broadcast as well', async () => {
+  it('about an ordered group and of a broadcast as well', async () => {
     const process = await bed.start();
     const [fetched, handled] = [heard('fetched'), heard('handled')];
     await subscribe(process, { topic: Single, group: 'g', ordering: { by: 'partition' } as never }, async () => undefined);

@@ -154,7 +154,7 @@ describe('the labels', () => {
     expect([delivered[`${OTHER} g`], delivered[`t0 ${OTHER}`], delivered['t0 g62'], delivered['t0 g63']]).toEqual([10, 7, 1, undefined]);
   });
 
-  it('of errors are bounded as well', async () => {
+  it('are bounded for errors as well', async () => {
     for (let error = 0; error < 70; error += 1) {
       tell('attempt-failed', { topic: 't', group: 'g', messageId: 'm', attempt: 1, outcome: 'dead-letter', error: { name: `E${error}`, message: 'x' } });
     }

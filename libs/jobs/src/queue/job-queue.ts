@@ -1,6 +1,6 @@
 import {
-  asError, IdempotencyMismatchError, type JobDefinition, jobOf, MillraceError, type PayloadClass, quote, type SendOutcome,
-  type UnknownProperties,
+  asError, IdempotencyMismatchError, type JobDefinition, jobOf, MillraceError, type PayloadClass, presentSpans, quote,
+  type SendOutcome, type Spans, type UnknownProperties,
 } from '@millrace/core';
 import type { Queue } from 'bullmq';
 import { add, addBulk } from './add-jobs.js';
@@ -64,7 +64,36 @@ export class JobQueue {
    * @throws IdempotencyMismatchError the key was used for another payload: nothing was stored
    * @throws IndefinitePublishError Redis did not answer: it may be stored
    */
-  async enqueue<T extends object>(job: PayloadClass<T>, payload: T, options = NO_OPTIONS): Promise<EnqueueResult> {
+  enqueue<T extends object>(job: PayloadClass<T>, payload: T, options = NO_OPTIONS): Promise<EnqueueResult> {
+    const spans = presentSpans();
+    if (spans === null) return this.#enqueue(job, { payload, options });
+    return spanned(spans, job, () => this.#enqueue(job, { payload, options }));
+  }
+
+  /**
+   * Enqueues many jobs, 500 a round trip. All of them are validated first: when one is not valid, nothing is stored. When a
+   * later round trip fails, the earlier ones are stored, as the error says: enqueue again with the same keys.
+   *
+   * @returns one result an item, in their order
+   * @throws IdempotencyMismatchError some keys were used for other payloads: the other items are stored
+   * @throws the errors of {@link enqueue}
+   */
+  enqueueMany<T extends object>(job: PayloadClass<T>, items: readonly EnqueueItem<T>[]): Promise<EnqueueResult[]> {
+    const spans = presentSpans();
+    return spans === null ? this.#enqueueMany(job, items) : spanned(spans, job, () => this.#enqueueMany(job, items));
+  }
+
+  /** @throws MillraceError UNKNOWN_QUEUE, REDIS_UNREACHABLE, REDIS_FAILED, CLOSED */
+  async counts(queueName: string): Promise<JobCounts> {
+    const queue = this.#queue(queueName);
+    const states = ['waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed'] as const;
+    const where = `counts('${queue.name}')`;
+    const counted = await runCommand({ queue, where, writes: false, run: () => queue.getJobCounts(...states) });
+    const { waiting = 0, prioritized = 0, active = 0, delayed = 0, completed = 0, failed = 0 } = counted;
+    return { waiting: waiting + prioritized, active, delayed, completed, failed };
+  }
+
+  async #enqueue(job: PayloadClass, { payload, options }: EnqueuedOne): Promise<EnqueueResult> {
     const definition = jobOf(job);
     const where = `enqueue(${job.name})`;
     const queue = this.#queue(definition.queue);
@@ -83,15 +112,7 @@ export class JobQueue {
     }
   }
 
-  /**
-   * Enqueues many jobs, 500 a round trip. All of them are validated first: when one is not valid, nothing is stored. When a
-   * later round trip fails, the earlier ones are stored, as the error says: enqueue again with the same keys.
-   *
-   * @returns one result an item, in their order
-   * @throws IdempotencyMismatchError some keys were used for other payloads: the other items are stored
-   * @throws the errors of {@link enqueue}
-   */
-  async enqueueMany<T extends object>(job: PayloadClass<T>, items: readonly EnqueueItem<T>[]): Promise<EnqueueResult[]> {
+  async #enqueueMany(job: PayloadClass, items: readonly EnqueueItem<object>[]): Promise<EnqueueResult[]> {
     const definition = jobOf(job);
     const queue = this.#queue(definition.queue);
     const circumstances = { where: `enqueueMany(${job.name})`, unknownProperties: this.#unknownProperties };
@@ -114,16 +135,6 @@ export class JobQueue {
     return results;
   }
 
-  /** @throws MillraceError UNKNOWN_QUEUE, REDIS_UNREACHABLE, REDIS_FAILED, CLOSED */
-  async counts(queueName: string): Promise<JobCounts> {
-    const queue = this.#queue(queueName);
-    const states = ['waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed'] as const;
-    const where = `counts('${queue.name}')`;
-    const counted = await runCommand({ queue, where, writes: false, run: () => queue.getJobCounts(...states) });
-    const { waiting = 0, prioritized = 0, active = 0, delayed = 0, completed = 0, failed = 0 } = counted;
-    return { waiting: waiting + prioritized, active, delayed, completed, failed };
-  }
-
   #queue(name: string): Queue {
     const queue: Queue | undefined = this.#queues(name);
     if (!queue) throw unknownQueue(name);
@@ -133,11 +144,22 @@ export class JobQueue {
 
 }
 
+interface EnqueuedOne {
+  readonly payload: object;
+  readonly options: EnqueueOptions;
+}
+
+/** Rejects when the class is no job. */
+async function spanned<T>(spans: Spans, job: PayloadClass, enqueue: () => Promise<T>): Promise<T> {
+  const { queue, name } = jobOf(job);
+  return spans.around({ operation: 'enqueue', target: queue, detail: name }, enqueue);
+}
+
 interface ManyEnqueued {
   readonly items: readonly unknown[];
   /** Null when one of them is not valid. */
   readonly outgoing: readonly OutgoingJob[] | null;
-  /** Of those that are stored, which come first. */
+  /** The results of those that are stored, which come first. */
   readonly results: readonly EnqueueResult[];
 }
 

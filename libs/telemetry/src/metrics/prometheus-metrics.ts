@@ -66,7 +66,7 @@ export class PrometheusMetrics {
     return this;
   }
 
-  /** Listens no longer. What was counted stays. */
+  /** Listens no longer, and keeps the counts. */
   stop(): void {
     for (const stop of this.#stops.splice(0)) stop();
   }
