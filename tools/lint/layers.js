@@ -22,7 +22,7 @@ export const LIBRARIES = {
 export const FOR_TESTS = ['testing'];
 
 /** A library -> those that its tests alone may import: the presence that a ledger asks is one of streams. */
-export const BESIDE_TESTS = { ledger: ['streams'] };
+export const BESIDE_TESTS = { ledger: ['streams'], telemetry: ['redis', 'streams', 'jobs', 'ledger', 'rpc'] };
 
 /**
  * A package, or all of a scope as `@scope/*` -> the places whose code may import it, and the places where tests alone may.
@@ -30,7 +30,7 @@ export const BESIDE_TESTS = { ledger: ['streams'] };
  */
 export const PACKAGES = [
   { packages: ['ioredis'], code: ['libs/redis', 'libs/testing', 'apps/bench'], tests: ['libs/*', 'apps/*'] },
-  { packages: ['bullmq'], code: ['libs/jobs', 'apps/bench'], tests: ['libs/nestjs'] },
+  { packages: ['bullmq'], code: ['libs/jobs', 'apps/bench'], tests: ['libs/nestjs', 'libs/telemetry'] },
   { packages: ['@nestjs/*'], code: ['libs/nestjs', 'apps/*'], tests: [] },
   { packages: ['pg', 'pg-pool', '@electric-sql/*', 'mysql2', 'drizzle-orm', 'kysely', 'knex', 'typeorm'], code: ['libs/outbox', 'apps/*'], tests: ['libs/nestjs'] },
   { packages: ['@nats-io/*', 'amqplib'], code: ['apps/bench'], tests: [] },

@@ -1,5 +1,6 @@
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ErrorRecord } from './delivery/outcome.js';
+import type { ErrorCode } from './errors.js';
 
 /** The place in the platform where something happened. */
 export interface EventPlace {
@@ -7,6 +8,33 @@ export interface EventPlace {
   readonly group?: string;
   readonly partition?: number;
   readonly queue?: string;
+}
+
+/** The end of publishes and enqueues; `invalid` ones were refused before anything was sent. */
+export type SendOutcome = 'ok' | 'duplicate' | 'invalid' | 'error';
+
+/** The end of an attempt of a handler, with the error that it failed with: the code of a {@link ErrorRecord}, or its name. */
+export interface HandledAttempt {
+  /** 1 for the first try. */
+  readonly attempt: number;
+  readonly outcome:
+    | 'ack' | 'deduplicated' | 'discarded' | 'expired' | 'filtered'
+    | 'retry' | 'dead-letter' | 'parked' | 'stopped' | 'given-up' | 'release';
+  readonly errorType?: string;
+  /** The handler took it, with the policies around it. */
+  readonly durationMs: number;
+  /** Since it was published or enqueued, by the clocks of both processes; waits of delayed ones and of retries count. */
+  readonly ageMs: number;
+}
+
+/** The end of a call, at either side of it. */
+export interface EndedCall {
+  readonly service: string;
+  readonly version: string;
+  readonly method: string;
+  /** The code of its error; null for none. */
+  readonly code: ErrorCode | null;
+  readonly durationMs: number;
 }
 
 /**
@@ -143,9 +171,51 @@ export interface EventMap {
   };
   /** A node of a Redis Cluster, `host:port`, has no slots any more: other nodes have them. */
   'slots-gone': { readonly node: string };
+  /**
+   * Publishes to a topic were settled together: `count` of them, of which the first took `durationMs` until then; 0 when nothing
+   * was sent. Messages that handlers forward and rows of an outbox are among them, half messages are not.
+   */
+  published: { readonly topic: string; readonly outcome: SendOutcome; readonly count: number; readonly durationMs: number };
+  /** A group has read messages. `redelivered`: those that it was given before. */
+  fetched: { readonly topic: string; readonly group: string; readonly count: number; readonly redelivered: number };
+  /** The handler of a message has ended. Each message of a batch has its event. */
+  handled: { readonly topic: string; readonly group: string; readonly partition: number } & HandledAttempt;
+  /** Redis has stored or refused how messages ended that were settled together. */
+  settled: {
+    readonly topic: string;
+    readonly group: string;
+    readonly partition: number;
+    readonly outcome: 'ack' | 'retry' | 'dead-letter' | 'release' | 'fenced';
+    readonly count: number;
+  };
+  /** Jobs of one name were enqueued together, or were not. */
+  enqueued: {
+    readonly queue: string;
+    readonly job: string;
+    readonly outcome: SendOutcome;
+    readonly count: number;
+    readonly durationMs: number;
+  };
+  /** The handler of a job has ended. */
+  'job-handled': { readonly queue: string; readonly job: string } & HandledAttempt;
+  /** A call is settled for the process that made it. */
+  called: EndedCall;
+  /** A method that this process serves has ended, or is not waited for any more. */
+  served: EndedCall;
 }
 
 export type EventName = keyof EventMap;
+
+/** The channel of an event, for code that emits it often: it makes the event only while `hasSubscribers`. */
+export interface EventChannel<Event> {
+  readonly hasSubscribers: boolean;
+  publish(event: Event): void;
+}
+
+/** Looks up the channel of an event, once: a look-up for each message would cost more than the check whether anybody listens. */
+export function eventChannel<Name extends EventName>(name: Name): EventChannel<EventMap[Name]> {
+  return channel(`millrace:${name}`);
+}
 
 /** Publishes an event to its listeners. It costs next to nothing when there are none. */
 export function emit<Name extends EventName>(name: Name, event: EventMap[Name]): void {

@@ -239,3 +239,4 @@ export { reportStartFailure } from './worker/start-failure.js';
 export { workerLogger } from './worker/worker-logger.js';
 export { withoutHandlers } from './worker/worker-root.js';
 export type { ApplicationModule, WorkerOptions } from './worker/worker-options.js';
+export { Telemetry } from './telemetry/telemetry.js';

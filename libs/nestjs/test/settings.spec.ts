@@ -31,6 +31,8 @@ describe('settings', () => {
       outbox: null,
       shutdownTimeoutMs: 25_000,
       publishDeadlineMs: 10_000,
+      metrics: false,
+      tracing: 'off',
       publishBufferBytes: 67_108_864,
       calls: { keepAnswersMs: 600_000, exposeStacks: false, maxWaiting: 100_000, maxPayloadBytes: 1_048_576 },
       globalEnhancers: false,

@@ -7,6 +7,7 @@ import { begunTurn, endOf, type Idempotency } from '../middleware/idempotency.js
 import { handled, outcomes } from '../middleware/outcomes.js';
 import { timing } from '../middleware/timing.js';
 import { GOES_BACK, Verdict } from '../middleware/verdict.js';
+import { presentSpans } from '../trace/spans.js';
 import { BatchContext } from './batch-context.js';
 import { DeliveryContext } from './context.js';
 import type { Forwards } from './forwards.js';
@@ -50,7 +51,7 @@ export function batchPipeline(parts: BatchPipelineParts): BatchHandler {
   const decode = decoding<MessageAttempt>(({ delivery }) => payloadClassOf(topic, delivery.message), messagePlace(parts));
   const begin = idempotency ? [beginning(idempotencyOf(parts, idempotency))] : [];
   const read = outcomes(policy, chain([decode, ...begin], () => READ));
-  const handle = chain([timing<BatchAttempt>(timeoutMs, ({ signal }) => signal)], handedTo(parts));
+  const handle = chain([spanned(parts), timing<BatchAttempt>(timeoutMs, ({ signal }) => signal)], handedTo(parts));
   return async (deliveries) => {
     const messages = deliveries.map((delivery) => new MessageAttempt(delivery, means));
     const before = await Promise.all(messages.map(read));
@@ -79,6 +80,16 @@ function beginning(rule: Idempotency<MessageAttempt>): Middleware<MessageAttempt
     if (turn instanceof Verdict) return turn;
     attempt.turn = turn;
     return next(attempt);
+  };
+}
+
+/** A batch belongs to no trace: a span of it has links to those of its messages, and a retry has one more. */
+function spanned({ topic, group }: BatchPipelineParts): Middleware<BatchAttempt> {
+  return (next) => (batch) => {
+    const spans = presentSpans();
+    if (spans === null) return next(batch);
+    const sentIn = batch.messages.map(({ delivery }) => delivery.message.headers);
+    return spans.around({ operation: 'process', target: topic.name, group, sentIn }, () => next(batch));
   };
 }
 

@@ -7,6 +7,7 @@ import { outcomes } from '../middleware/outcomes.js';
 import { timing } from '../middleware/timing.js';
 import { tracing } from '../middleware/tracing.js';
 import { Verdict } from '../middleware/verdict.js';
+import type { SpanFacts } from '../trace/spans.js';
 import type { TraceHeaders } from '../trace/trace-context.js';
 import type { LedgerUse } from '../ledger/ledger-turn.js';
 import type { MemoPort } from '../memo/memo-port.js';
@@ -49,7 +50,7 @@ export function deliveryPipeline(parts: PipelineParts): DeliveryHandler {
   const policy = retryOf(parts);
   const around: Middleware<MessageAttempt>[] = [
     decoding(({ delivery }) => payloadClassOf(topic, delivery.message), messagePlace(parts)),
-    tracing(headersOf),
+    tracing(headersOf, factsOf),
     ...(idempotency ? [idempotent(idempotencyOf(parts, idempotency), (next) => outcomes(policy, next))] : []),
     ...(inbox ? [inboxed(inbox, inboxEntryOf(parts)), unexpired] : []),
     timing(timeoutMs, signalOf),
@@ -72,6 +73,12 @@ export function retryOf({ retry, topic, group }: Pick<PipelineParts, 'retry' | '
 
 export function headersOf({ delivery }: MessageAttempt): TraceHeaders {
   return delivery.message.headers;
+}
+
+/** A message as a tracer knows it. */
+export function factsOf({ delivery }: MessageAttempt): SpanFacts {
+  const { topic, group, partition, attempt, message } = delivery;
+  return { operation: 'process', target: topic, group, partition, attempt, messageId: message.id };
 }
 
 export function signalOf({ delivery }: MessageAttempt): AbortSignal {

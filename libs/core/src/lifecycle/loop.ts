@@ -3,6 +3,7 @@ import { backoffDelayMs, LOOP_BACKOFF } from '../delivery/backoff.js';
 import { errorRecord } from '../delivery/error-record.js';
 import { asError } from '../errors.js';
 import { emit } from '../events.js';
+import { presentSpans } from '../trace/spans.js';
 import { together } from './together.js';
 
 export interface LoopOptions {
@@ -42,7 +43,8 @@ export class Loop {
   /** Begins the first round. May be called again; does nothing once the loop was stopped. */
   start(): void {
     if (this.#running || this.#abort.signal.aborted) return;
-    this.#running = this.#run();
+    const run = (): Promise<void> => this.#run();
+    this.#running = presentSpans()?.suppressed(run) ?? run();
   }
 
   /** Ends the pause that the loop is in, or skips the next one. */

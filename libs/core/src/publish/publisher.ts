@@ -3,6 +3,8 @@ import type { TopicDefinition, TopicRef } from '../contract/topic.js';
 import type { UnknownProperties } from '../contract/unknown-properties.js';
 import type { Outgoing, PublishPort, PublishResult } from '../delivery/ports.js';
 import { asError, isMillraceError, MillraceError } from '../errors.js';
+import { eventChannel } from '../events.js';
+import { presentSpans, type Spans } from '../trace/spans.js';
 import { newMessageId } from '../message-id.js';
 import { durationMs } from '../duration.js';
 import { type Contract, contractOf, type Draft, draftOf, type Given, ttlOf } from './draft.js';
@@ -12,6 +14,8 @@ import type { HalfPort, OutgoingHalf } from './half-port.js';
 import { PreparedBatches } from './prepared-batches.js';
 import { PreparedMessage, type PreparedParts } from './prepared-message.js';
 import type { PublishOptions } from './publish-options.js';
+
+const PUBLISHED = eventChannel('published');
 
 /** One message of {@link Publisher.publishMany}. */
 export interface PublishItem<T> extends PublishOptions {
@@ -45,8 +49,10 @@ export class Publisher {
   publish<T>(topic: TopicOf<T>, payload: NoInfer<T>, options?: PublishOptions): Promise<PublishResult> {
     try {
       const contract = this.#contractOf(topic);
-      const draft = draftOf(contract, new GivenOne(topic, payload, options));
-      return 'then' in draft ? draft.then((made) => this.#send(contract.topic, made)) : this.#send(contract.topic, draft);
+      const spans = presentSpans();
+      const given = new GivenOne(topic, payload, options);
+      if (spans === null) return this.#publish(contract, given);
+      return spans.around({ operation: 'publish', target: contract.topic.name }, () => this.#publish(contract, given));
     } catch (thrown) {
       return Promise.reject(asError(thrown));
     }
@@ -60,18 +66,9 @@ export class Publisher {
    * @throws PublishManyError some of them could not be published; its `results` say which
    * @throws MillraceError those of {@link publish} that say that nothing was stored, with the number of the item
    */
-  async publishMany<T>(topic: TopicOf<T>, items: readonly PublishItem<NoInfer<T>>[]): Promise<PublishResult[]> {
-    const contract = this.#contractOf(topic);
-    const where = `publishMany(${topic.name})`;
-    if (!Array.isArray(items)) throw new MillraceError('INVALID_INPUT', `${where}: the items must be an array.`);
-    // Not `map`, which passes over the holes of a list.
-    const draftAt = (item: unknown, index: number): Made => attempted(() => draftOf(contract, new GivenItem(item, where, index)));
-    const made: Made[] = Array.from(items, draftAt);
-    const drafts = made.every(isMade) ? made : await Promise.all(made.map(async (draft) => draft));
-    for (const { message } of drafts) message.id = newMessageId();
-    const outcomes = await this.#sendMany(contract.topic, drafts);
-    if (outcomes.every(isPublished)) return [...outcomes];
-    throw new PublishManyError(contract.topic.name, outcomes.map(settled));
+  publishMany<T>(topic: TopicOf<T>, items: readonly PublishItem<NoInfer<T>>[]): Promise<PublishResult[]> {
+    const spans = presentSpans();
+    return spans === null ? this.#publishMany(topic, items) : this.#spannedMany(spans, topic, items);
   }
 
   /**
@@ -133,6 +130,31 @@ export class Publisher {
     return new HalfMessage({ id: message.id, topic: contract.topic.name, key: message.key, stored });
   }
 
+  #publish(contract: Contract, given: Given): Promise<PublishResult> {
+    const draft = this.#draftOf(contract, given);
+    return 'then' in draft ? draft.then((made) => this.#send(contract.topic, made)) : this.#send(contract.topic, draft);
+  }
+
+  async #spannedMany(spans: Spans, topic: TopicOf<unknown>, items: readonly PublishItem<unknown>[]): Promise<PublishResult[]> {
+    const { topic: { name: target } } = this.#contractOf(topic);
+    return spans.around({ operation: 'publish', target }, () => this.#publishMany(topic, items));
+  }
+
+  async #publishMany(topic: TopicOf<unknown>, items: readonly PublishItem<unknown>[]): Promise<PublishResult[]> {
+    const contract = this.#contractOf(topic);
+    const where = `publishMany(${topic.name})`;
+    if (!Array.isArray(items)) throw new MillraceError('INVALID_INPUT', `${where}: the items must be an array.`);
+    // Not `map`, which passes over the holes of a list.
+    const draftAt = (item: unknown, index: number): Made =>
+      attempted(() => this.#draftOf(contract, new GivenItem(item, where, index)));
+    const made: Made[] = Array.from(items, draftAt);
+    const drafts = made.every(isMade) ? made : await Promise.all(made.map(async (draft) => draft));
+    for (const { message } of drafts) message.id = newMessageId();
+    const outcomes = await this.#sendMany(contract.topic, drafts);
+    if (outcomes.every(isPublished)) return [...outcomes];
+    throw new PublishManyError(contract.topic.name, outcomes.map(settled));
+  }
+
   #contractOf(published: TopicOf<unknown>): Contract {
     const topic = published as TopicRef;
     const known = this.#contracts.get(topic);
@@ -140,6 +162,20 @@ export class Publisher {
     const contract = contractOf(topic, this.#unknownProperties);
     this.#contracts.set(topic, contract);
     return contract;
+  }
+
+  #draftOf(contract: Contract, given: Given): Made {
+    const refused = (thrown: unknown): never => {
+      PUBLISHED.publish({ topic: contract.topic.name, outcome: 'invalid', count: 1, durationMs: 0 });
+      throw thrown;
+    };
+    if (!PUBLISHED.hasSubscribers) return draftOf(contract, given);
+    try {
+      const draft = draftOf(contract, given);
+      return 'then' in draft ? draft.catch(refused) : draft;
+    } catch (thrown) {
+      return refused(thrown);
+    }
   }
 
   #send(topic: TopicDefinition, { message, sendOptions }: Draft): Promise<PublishResult> {

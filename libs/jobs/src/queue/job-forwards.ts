@@ -2,6 +2,7 @@ import {
   type ForwardedJob, type ForwardedJobs, jobOf, MillraceError, type NamedJob, type PayloadClass, type UnknownProperties,
 } from '@millrace/core';
 import { addBulk } from './add-jobs.js';
+import { enqueueBegins, tellEnqueued } from './enqueue-events.js';
 import type { EnqueueOptions } from './enqueue-options.js';
 import type { QueueLookup } from './job-queue.js';
 import { NO_OPTIONS, type OutgoingJob, outgoingJob } from './outgoing-job.js';
@@ -38,7 +39,9 @@ export class JobForwards implements ForwardedJobs {
     const queue = this.#queues(queueName);
     watchQueue(queue);
     const outgoing = jobs.map((job) => JSON.parse(job) as OutgoingJob);
+    const sinceMs = enqueueBegins();
     await runCommand({ queue, where: `forwarded jobs for '${queueName}'`, writes: true, run: () => addBulk(queue, outgoing) });
+    if (sinceMs > 0) tellEnqueued(queueName, outgoing.map(({ name }) => ({ name, outcome: 'ok' })), sinceMs);
   }
 }
 

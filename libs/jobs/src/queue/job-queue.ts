@@ -1,8 +1,10 @@
 import {
-  asError, IdempotencyMismatchError, type JobDefinition, jobOf, MillraceError, type PayloadClass, quote, type UnknownProperties,
+  asError, IdempotencyMismatchError, type JobDefinition, jobOf, MillraceError, type PayloadClass, presentSpans, quote,
+  type SendOutcome, type Spans, type UnknownProperties,
 } from '@millrace/core';
 import type { Queue } from 'bullmq';
 import { add, addBulk } from './add-jobs.js';
+import { enqueueBegins, outcomeOf, tellEnqueued } from './enqueue-events.js';
 import { EnqueueOptions } from './enqueue-options.js';
 import { payloadsDiffer } from './idempotency.js';
 import { type Enqueuing, NO_OPTIONS, type OutgoingJob, outgoingJob } from './outgoing-job.js';
@@ -62,15 +64,10 @@ export class JobQueue {
    * @throws IdempotencyMismatchError the key was used for another payload: nothing was stored
    * @throws IndefinitePublishError Redis did not answer: it may be stored
    */
-  async enqueue<T extends object>(job: PayloadClass<T>, payload: T, options = NO_OPTIONS): Promise<EnqueueResult> {
-    const definition = jobOf(job);
-    const where = `enqueue(${job.name})`;
-    const queue = this.#queue(definition.queue);
-    const outgoing = await outgoingJob(definition, payload, { options, where, unknownProperties: this.#unknownProperties });
-    const stored = await runCommand({ queue, where, writes: true, run: () => add(queue, outgoing) });
-    const result = resultOf(outgoing, stored.id);
-    if (isMismatch(outgoing, result)) throw mismatch(where, [outgoing]);
-    return result;
+  enqueue<T extends object>(job: PayloadClass<T>, payload: T, options = NO_OPTIONS): Promise<EnqueueResult> {
+    const spans = presentSpans();
+    if (spans === null) return this.#enqueue(job, { payload, options });
+    return spanned(spans, job, () => this.#enqueue(job, { payload, options }));
   }
 
   /**
@@ -81,21 +78,9 @@ export class JobQueue {
    * @throws IdempotencyMismatchError some keys were used for other payloads: the other items are stored
    * @throws the errors of {@link enqueue}
    */
-  async enqueueMany<T extends object>(job: PayloadClass<T>, items: readonly EnqueueItem<T>[]): Promise<EnqueueResult[]> {
-    const definition = jobOf(job);
-    const queue = this.#queue(definition.queue);
-    const circumstances = { where: `enqueueMany(${job.name})`, unknownProperties: this.#unknownProperties };
-    const outgoing = await allOutgoing(definition, items, circumstances);
-    const results: EnqueueResult[] = [];
-    for (let from = 0; from < outgoing.length; from += BULK_SIZE) {
-      const bulk = outgoing.slice(from, from + BULK_SIZE);
-      const where = `enqueueMany(${job.name}), items ${from} to ${from + bulk.length - 1}`;
-      const stored = await runCommand({ queue, where, writes: true, run: () => addBulk(queue, bulk) });
-      results.push(...bulk.map((sent, index) => resultOf(sent, stored[index]?.id)));
-    }
-    const mismatches = outgoing.filter((sent, index) => isMismatch(sent, results[index]!));
-    if (mismatches.length > 0) throw mismatch(`enqueueMany(${job.name})`, mismatches);
-    return results;
+  enqueueMany<T extends object>(job: PayloadClass<T>, items: readonly EnqueueItem<T>[]): Promise<EnqueueResult[]> {
+    const spans = presentSpans();
+    return spans === null ? this.#enqueueMany(job, items) : spanned(spans, job, () => this.#enqueueMany(job, items));
   }
 
   /** @throws MillraceError UNKNOWN_QUEUE, REDIS_UNREACHABLE, REDIS_FAILED, CLOSED */
@@ -108,6 +93,48 @@ export class JobQueue {
     return { waiting: waiting + prioritized, active, delayed, completed, failed };
   }
 
+  async #enqueue(job: PayloadClass, { payload, options }: EnqueuedOne): Promise<EnqueueResult> {
+    const definition = jobOf(job);
+    const where = `enqueue(${job.name})`;
+    const queue = this.#queue(definition.queue);
+    const sinceMs = enqueueBegins();
+    let outcome: SendOutcome = 'invalid';
+    try {
+      const outgoing = await outgoingJob(definition, payload, { options, where, unknownProperties: this.#unknownProperties });
+      outcome = 'error';
+      const stored = await runCommand({ queue, where, writes: true, run: () => add(queue, outgoing) });
+      const result = resultOf(outgoing, stored.id);
+      if (isMismatch(outgoing, result)) throw mismatch(where, [outgoing]);
+      outcome = outcomeOf(result);
+      return result;
+    } finally {
+      if (sinceMs > 0) tellEnqueued(queue.name, [{ name: definition.name, outcome }], sinceMs);
+    }
+  }
+
+  async #enqueueMany(job: PayloadClass, items: readonly EnqueueItem<object>[]): Promise<EnqueueResult[]> {
+    const definition = jobOf(job);
+    const queue = this.#queue(definition.queue);
+    const circumstances = { where: `enqueueMany(${job.name})`, unknownProperties: this.#unknownProperties };
+    const sinceMs = enqueueBegins();
+    const results: EnqueueResult[] = [];
+    let outgoing: OutgoingJob[] | null = null;
+    try {
+      outgoing = await allOutgoing(definition, items, circumstances);
+      for (let from = 0; from < outgoing.length; from += BULK_SIZE) {
+        const bulk = outgoing.slice(from, from + BULK_SIZE);
+        const where = `enqueueMany(${job.name}), items ${from} to ${from + bulk.length - 1}`;
+        const stored = await runCommand({ queue, where, writes: true, run: () => addBulk(queue, bulk) });
+        results.push(...bulk.map((sent, index) => resultOf(sent, stored[index]?.id)));
+      }
+    } finally {
+      if (sinceMs > 0) tellMany(definition, { items, outgoing, results }, sinceMs);
+    }
+    const mismatches = outgoing.filter((sent, index) => isMismatch(sent, results[index]!));
+    if (mismatches.length > 0) throw mismatch(`enqueueMany(${job.name})`, mismatches);
+    return results;
+  }
+
   #queue(name: string): Queue {
     const queue: Queue | undefined = this.#queues(name);
     if (!queue) throw unknownQueue(name);
@@ -115,6 +142,35 @@ export class JobQueue {
     return queue;
   }
 
+}
+
+interface EnqueuedOne {
+  readonly payload: object;
+  readonly options: EnqueueOptions;
+}
+
+/** Rejects when the class is no job. */
+async function spanned<T>(spans: Spans, job: PayloadClass, enqueue: () => Promise<T>): Promise<T> {
+  const { queue, name } = jobOf(job);
+  return spans.around({ operation: 'enqueue', target: queue, detail: name }, enqueue);
+}
+
+interface ManyEnqueued {
+  readonly items: readonly unknown[];
+  /** Null when one of them is not valid. */
+  readonly outgoing: readonly OutgoingJob[] | null;
+  /** The results of those that are stored, which come first. */
+  readonly results: readonly EnqueueResult[];
+}
+
+function tellMany({ queue, name }: JobDefinition, { items, outgoing, results }: ManyEnqueued, sinceMs: number): void {
+  const many = Array.isArray(items) ? items.length : 0;
+  const outcomes = Array.from({ length: many }, (_, index): SendOutcome => {
+    const [sent, result] = [outgoing?.[index], results[index]];
+    if (!sent) return 'invalid';
+    return result && isMismatch(sent, result) ? 'error' : outcomeOf(result);
+  });
+  tellEnqueued(queue, outcomes.map((outcome) => ({ name, outcome })), sinceMs);
 }
 
 type Items = readonly EnqueueItem<object>[];

@@ -3,6 +3,7 @@ import {
   MillraceError, newMessageId, type PayloadClass, type UnknownProperties,
 } from '@millrace/core';
 import type { Queue } from 'bullmq';
+import { enqueueBegins, outcomeOf, tellEnqueued } from './enqueue-events.js';
 import type { EnqueueOptions } from './enqueue-options.js';
 import { ID_LENGTH, payloadsDiffer } from './idempotency.js';
 import { addBulk } from './add-jobs.js';
@@ -41,12 +42,21 @@ export class StoredJobs implements JobPort {
   }
 
   async #enqueue(name: string, drafts: readonly AgedJobDraft[]): Promise<(JobResult | Error)[]> {
+    const sinceMs = enqueueBegins();
+    const results = await this.#stored(name, drafts);
+    if (sinceMs > 0) {
+      tellEnqueued(name, drafts.map(({ draft }, index) => ({ name: draft.name, outcome: outcomeOf(results[index]) })), sinceMs);
+    }
+    return results;
+  }
+
+  async #stored(name: string, drafts: readonly AgedJobDraft[]): Promise<(JobResult | Error)[]> {
     try {
       const queue = this.#queue(name);
       const jobs = drafts.map(outgoingOf);
       const where = `outbox, queue '${name}'`;
       const stored = await runCommand({ queue, where, writes: true, run: () => addBulk(queue, jobs) });
-      return jobs.map((job, index) => outcomeOf(job, stored[index]?.id));
+      return jobs.map((job, index) => resultOf(job, stored[index]?.id));
     } catch (thrown) {
       return drafts.map(() => asError(thrown));
     }
@@ -79,7 +89,7 @@ function outgoingOf({ draft, ageMs }: AgedJobDraft): OutgoingJob {
   return { name: draft.name, data: JSON.parse(draft.payloadJson), opts: leftMs > 0 ? { ...opts, delay: leftMs } : opts };
 }
 
-function outcomeOf({ opts }: OutgoingJob, storedId: string | undefined): JobResult | Error {
+function resultOf({ opts }: OutgoingJob, storedId: string | undefined): JobResult | Error {
   const id = storedId ?? opts.jobId;
   if (!payloadsDiffer(opts.jobId, id)) return { id, duplicate: id !== opts.jobId };
   return new IdempotencyMismatchError(

@@ -1,7 +1,7 @@
 import {
   chain, type Decide, decoding, exponential, type Idempotency, idempotencyId, idempotent, inboxed, type Middleware, MillraceError,
   type OutcomeWithResult, outcomesWithResults,
-  quote, type RetryPolicy, type Step, timing, type TraceHeaders, tracing, unknownPropertiesOf,
+  quote, type RetryPolicy, type SpanFacts, type Step, timing, type TraceHeaders, tracing, unknownPropertiesOf,
 } from '@millrace/core';
 import type { Job } from 'bullmq';
 import type { ActiveJobs } from './active-jobs.js';
@@ -23,7 +23,7 @@ export function jobPipeline(registration: JobRegistration, jobs: ActiveJobs): Jo
   const decide = (next: Step<JobAttempt>): JobPipeline => outcomesWithResults(() => policy, next);
   const around: Middleware<JobAttempt>[] = [
     decoding(() => definition.payload, place),
-    tracing(({ job }) => job.opts as TraceHeaders),
+    tracing(({ job }) => job.opts as TraceHeaders, factsOf),
     ...(idempotency ? [idempotent(idempotencyOf(registration, idempotency), decide)] : []),
     ...(inbox ? [inboxed<JobAttempt>(inbox, inboxEntryOf)] : []),
     timing(timeoutMs, ({ active }) => active.signal),
@@ -35,6 +35,10 @@ export function jobPipeline(registration: JobRegistration, jobs: ActiveJobs): Jo
 export const unknownJobs: JobPipeline = outcomesWithResults<JobAttempt>(storedPolicyOf, ({ job }) => {
   throw unknownJob(job);
 });
+
+function factsOf({ job, number }: JobAttempt): SpanFacts {
+  return { operation: 'process', target: job.queueName, detail: job.name, messageId: job.id ?? '', attempt: number };
+}
 
 function idempotencyOf({ definition }: JobRegistration, { ledger, holder, keyOf }: JobIdempotency): Idempotency<JobAttempt> {
   return {

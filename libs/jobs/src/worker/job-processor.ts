@@ -1,4 +1,4 @@
-import type { Outcome } from '@millrace/core';
+import { eventChannel, handledAs, type Outcome } from '@millrace/core';
 import { withDeadline } from '@millrace/redis';
 import { DelayedError, type Job, type Processor, WaitingError } from 'bullmq';
 import type { ActiveJobs } from './active-jobs.js';
@@ -17,6 +17,7 @@ export interface ProcessorParts {
   readonly onFailed: (error: unknown) => void;
 }
 
+const HANDLED = eventChannel('job-handled');
 /** A worker's connection waits for Redis without an end; a transaction must not. */
 const ASK_TIMEOUT_MS = 2_000;
 
@@ -29,13 +30,20 @@ export function jobProcessor(parts: ProcessorParts): Processor {
     try {
       if (active.isGivenUp) return await giveBack(parts, job, token);
       const decide = pipelines.get(job.name) ?? unknownJobs;
+      const begunAtMs = HANDLED.hasSubscribers ? performance.now() : 0;
       const outcome = await active.until(decide(new JobAttempt(job, active)));
+      if (outcome && begunAtMs > 0) tellHandled(job, outcome, begunAtMs);
       if (outcome && outcome.kind !== 'release') return settle(job, outcome);
       return outcome?.delayMs === undefined ? await giveBack(parts, job, token) : await comeLater(parts, { job, token, outcome });
     } finally {
       jobs.end(active);
     }
   };
+}
+
+function tellHandled(job: Job, outcome: Outcome, begunAtMs: number): void {
+  const times = { durationMs: performance.now() - begunAtMs, ageMs: Math.max(0, Date.now() - job.timestamp) };
+  HANDLED.publish({ queue: job.queueName, job: job.name, attempt: job.attemptsMade + 1, ...handledAs(outcome), ...times });
 }
 
 async function hasLock(job: Job, token: string, lockMs: number): Promise<boolean> {

@@ -17,6 +17,8 @@ function IsOutbox(): PropertyDecorator {
   });
 }
 
+const TRACING = ['off', 'parent', 'link'] as const;
+
 /** Options of `MillraceModule.forRoot`. Each of them wins over the environment. */
 export class MillraceOptions {
   /**
@@ -103,6 +105,20 @@ export class MillraceOptions {
    */
   @IsOptional() @IsWholeNumber({ min: 1_024, max: 64 * 1_024 ** 3 })
   publishBufferBytes?: number = 64 * 1_024 ** 2;
+
+  /**
+   * Whether this process counts messages, jobs and calls for Prometheus. A worker gives the metrics at `/metrics` beside its
+   * health; other processes have them in `Telemetry`. Default false.
+   */
+  @IsOptional() @IsBoolean()
+  metrics?: boolean = false;
+
+  /**
+   * Whether messages, jobs and calls become spans of OpenTelemetry, and how the span of a handler stands to the one that
+   * published its message: `'parent'`, `'link'`, or `'off'`. It needs `@opentelemetry/api` and an SDK. Default `'off'`.
+   */
+  @IsOptional() @IsOneOf(TRACING)
+  tracing?: 'off' | 'parent' | 'link' = 'off';
 
   /** Bounds of remote calls. Default: those of {@link CallsOptions}. */
   @IsOptional() @IsObject()

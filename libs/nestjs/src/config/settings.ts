@@ -35,6 +35,8 @@ export interface Settings {
   readonly calls: CallSettings;
   /** Null: there is no outbox. */
   readonly outbox: OutboxSettings | null;
+  readonly metrics: boolean;
+  readonly tracing: 'off' | 'parent' | 'link';
   readonly globalEnhancers: boolean;
   /** For topics and jobs that say nothing themselves. */
   readonly unknownProperties: UnknownProperties;
@@ -101,6 +103,8 @@ export function readSettings(options: object, env: NodeJS.ProcessEnv, role?: Wor
     publishBufferBytes: given.publishBufferBytes,
     calls,
     outbox: outboxSettings(outbox, variables.MILLRACE_OUTBOX),
+    metrics: given.metrics,
+    tracing: given.tracing,
     globalEnhancers: given.globalEnhancers,
     unknownProperties: given.unknownProperties,
   };

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { asError, MillraceError } from '@millrace/core';
+import type { Telemetry } from '../telemetry/telemetry.js';
 import type { Health } from './health.js';
 
 export interface HealthAddress {
@@ -11,16 +12,22 @@ export interface HealthAddress {
 
 interface Answer {
   readonly status: number;
-  readonly body: object;
+  /** Text has a type of its own. */
+  readonly body: object | { readonly text: string; readonly type: string };
 }
 
 const PATHS = ['/health/live', '/health/ready'];
+const METRICS_PATH = '/metrics';
 const REQUEST_TIMEOUT_MS = 5_000;
 
-/** Answers probes over HTTP, with JSON: 200 when all is well, 503 when not. It listens before the application starts. */
+/**
+ * Answers probes over HTTP, with JSON: 200 when all is well, 503 when not. Where the process counts, it has the metrics, too. It
+ * listens before the application starts.
+ */
 export class HealthServer {
   readonly #server: Server;
   #health: Health | null = null;
+  #telemetry: Telemetry | null = null;
 
   private constructor() {
     const timeouts = { requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: REQUEST_TIMEOUT_MS };
@@ -45,8 +52,9 @@ export class HealthServer {
   }
 
   /** Answers for the started application from now on. */
-  answerFor(health: Health): void {
+  answerFor(health: Health, telemetry: Telemetry): void {
     this.#health = health;
+    this.#telemetry = telemetry;
   }
 
   async close(): Promise<void> {
@@ -57,14 +65,23 @@ export class HealthServer {
 
   async #answer({ method, url }: IncomingMessage): Promise<Answer> {
     const path = url?.split('?')[0] ?? '';
-    if (!PATHS.includes(path)) return { status: 404, body: { ok: false, problem: `there are only ${PATHS.join(' and ')}` } };
+    const isKnown = PATHS.includes(path) || (path === METRICS_PATH && this.#telemetry?.hasMetrics);
+    if (!isKnown) return { status: 404, body: { ok: false, problem: `there are only ${PATHS.join(' and ')}` } };
     if (method !== 'GET' && method !== 'HEAD') return { status: 405, body: { ok: false, problem: 'only GET is answered' } };
     try {
-      const report = path === '/health/live' ? this.#live() : await this.#ready();
-      return { status: report.ok ? 200 : 503, body: report };
+      return path === METRICS_PATH ? await this.#counted(this.#telemetry!) : await this.#probed(path);
     } catch (thrown) {
       return { status: 503, body: { ok: false, problem: asError(thrown).message } };
     }
+  }
+
+  async #counted(telemetry: Telemetry): Promise<Answer> {
+    return { status: 200, body: { text: await telemetry.text(), type: telemetry.contentType } };
+  }
+
+  async #probed(path: string): Promise<Answer> {
+    const report = path === '/health/live' ? this.#live() : await this.#ready();
+    return { status: report.ok ? 200 : 503, body: report };
   }
 
   #live(): { ok: boolean } {
@@ -79,8 +96,9 @@ export class HealthServer {
 const STARTING = { state: 'starting' };
 
 function send(response: ServerResponse, { status, body }: Answer): void {
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
-  response.end(`${JSON.stringify(body)}\n`);
+  const { text, type } = 'text' in body ? body : { text: `${JSON.stringify(body)}\n`, type: 'application/json; charset=utf-8' };
+  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
+  response.end(text);
 }
 
 function cannotListen(error: NodeJS.ErrnoException, { port, host }: HealthAddress): MillraceError {

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { HandlerPlanner } from '../explore/handler-planner.js';
 import type { HandlerPlan } from '../explore/plan.js';
 import { EventLog } from '../log/event-log.js';
+import { Telemetry } from '../telemetry/telemetry.js';
 import { BootReport } from './boot-report.js';
 import { HandlerRunner } from './handler-runner.js';
 import { Resources } from './resources.js';
@@ -35,13 +36,18 @@ export class Lifecycle {
   readonly #runner: HandlerRunner;
   readonly #eventLog: EventLog;
   readonly #report: BootReport;
+  readonly #telemetry: Telemetry;
 
-  constructor(planner: HandlerPlanner, resources: Resources, runner: HandlerRunner, eventLog: EventLog, report: BootReport) {
+  constructor(
+    planner: HandlerPlanner, resources: Resources, runner: HandlerRunner, eventLog: EventLog, report: BootReport,
+    telemetry: Telemetry,
+  ) {
     this.#planner = planner;
     this.#resources = resources;
     this.#runner = runner;
     this.#eventLog = eventLog;
     this.#report = report;
+    this.#telemetry = telemetry;
   }
 
   get state(): LifecycleState {
@@ -67,11 +73,13 @@ export class Lifecycle {
     await this.drain();
     await this.#resources.close();
     this.#eventLog.stop();
+    this.#telemetry.stop();
     this.#state = 'stopped';
   }
 
   async #connect(): Promise<void> {
     this.#eventLog.start();
+    await this.#telemetry.start();
     this.#plan = this.#planner.plan();
     for (const warning of this.#plan.warnings) new Logger('Millrace').warn(warning);
     await this.#resources.open(this.#plan);

@@ -25,6 +25,7 @@ import { ServiceInstances } from '../rpc/service-instances.js';
 import { Services } from '../rpc/services.js';
 import { LocalSubscriptions } from '../subscribe/local-subscriptions.js';
 import { Subscriptions } from '../subscribe/subscriptions.js';
+import { Telemetry } from '../telemetry/telemetry.js';
 import { TransactionCheckers } from '../transactions/transaction-checkers.js';
 import { AbsenceWatch } from './absence-watch.js';
 import { BootReport } from './boot-report.js';
@@ -54,8 +55,8 @@ const settings = {
 /**
  * Publish/subscribe, jobs and calls for a whole application: imported once, by `forRoot` or `forRootAsync`. Everything it gives
  * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `Orders`, `Topics`, `Halves`, `LocalSubscriptions`, `Ledgers`,
- * `Health`, `MillraceHealthIndicator`, `Calls`, `ServiceInstances`, `Balancer`, `Outbox`, `@InjectDatabase()`) can be injected
- * everywhere.
+ * `Health`, `MillraceHealthIndicator`, `Calls`, `ServiceInstances`, `Balancer`, `Outbox`, `Telemetry`,
+ * `@InjectDatabase()`) can be injected everywhere.
  */
 @Global()
 @Module({
@@ -64,12 +65,13 @@ const settings = {
     settings, queueConfiguration, ...lateConnections, AbsenceWatch, BootReport, Calls, Connections, EventLog, HandlerFinder,
     HandlerPlanner, HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Ledgers, Lifecycle, LocalSubscriptions,
     MillraceHealthIndicator, Queues, Resources, ServiceInstances, Services, SignalCheck, Subscriptions,
-    KnownInstances, balancerProvider, RequestLedgers, IdempotencyInterceptor, TransactionCheckers, outboxProvider, OutboxRunner,
+    KnownInstances, Telemetry, balancerProvider, RequestLedgers, IdempotencyInterceptor, TransactionCheckers, outboxProvider,
+    OutboxRunner,
   ],
   exports: [
     SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, Orders, Topics, Halves,
     LocalSubscriptions, Ledgers, Health, MillraceHealthIndicator, Lifecycle, Contracts, Calls, ServiceInstances,
-    Balancer, RequestLedgers, Outbox,
+    Balancer, RequestLedgers, Outbox, Telemetry,
   ],
 })
 export class MillraceModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {

@@ -5,6 +5,7 @@ import { readEnvironment } from '../config/environment.js';
 import { Health } from '../health/health.js';
 import { HealthServer } from '../health/health-server.js';
 import { Services } from '../rpc/services.js';
+import { Telemetry } from '../telemetry/telemetry.js';
 import { workerLogger } from './worker-logger.js';
 import { type ApplicationModule, healthAddressOf, parseWorkerOptions, selectedBy, type WorkerOptions } from './worker-options.js';
 import { HostedRole, WorkerRoot } from './worker-root.js';
@@ -38,7 +39,7 @@ export async function startWorker(app: ApplicationModule, options: WorkerOptions
       logger: workerLogger(parsed.logger),
     });
     const health = healthOf(context);
-    server?.answerFor(health);
+    server?.answerFor(health, context.get(Telemetry, { strict: false }));
     await warnOfIdleness(health, context.get(Services, { strict: false }));
     return runningWorker(context, server);
   } catch (error) {

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { emit, type ErrorCode, errorRecord, MillraceError, type PresencePort, quote } from '@millrace/core';
+import { emit, type ErrorCode, errorRecord, eventChannel, MillraceError, type PresencePort, quote } from '@millrace/core';
 import { RedisFailure, settlesWithin, type Topology } from '@millrace/redis';
 import { RpcCancelledError, RpcTimeoutError } from '../errors.js';
 import type { CallMonitor } from '../monitor/call-monitor.js';
@@ -27,6 +27,7 @@ export interface CallerParts {
   readonly monitor: CallMonitor;
 }
 
+const CALLED = eventChannel('called');
 /** How soon a start that failed is tried again. */
 const START_PAUSE_MS = 50;
 /** Minimum time for what a stop still has to send. */
@@ -62,7 +63,10 @@ export class Caller {
   /** See {@link Rpc.call}. */
   call(options: OutgoingCall): Promise<string | null> {
     const refusal = this.#refusalOf(options);
-    if (refusal !== null) return Promise.reject(refusal);
+    if (refusal !== null) {
+      if (CALLED.hasSubscribers) tellCalled(options, refusal.code, 0);
+      return Promise.reject(refusal);
+    }
     const counts = this.#parts.monitor.of(options);
     return new Promise((resolve, reject) => this.#begin(new PendingCall(options, counts, { resolve, reject })));
   }
@@ -298,10 +302,16 @@ export class Caller {
 
   #settle(call: PendingCall, code: ErrorCode | null): void {
     this.#pending.settle(call);
-    call.counts.ended(call.ageMs, code);
+    const { ageMs } = call;
+    call.counts.ended(ageMs, code);
+    if (CALLED.hasSubscribers) tellCalled(call.options, code, ageMs);
     if (call instanceof StreamCall) this.#streams.remove(call);
     this.counters.inFlight -= 1;
   }
+}
+
+function tellCalled({ service, version, method }: OutgoingCall, code: ErrorCode | null, durationMs: number): void {
+  CALLED.publish({ service, version, method, code, durationMs });
 }
 
 function isDoneWhenStored({ options: { oneWay, later } }: PendingCall): boolean {

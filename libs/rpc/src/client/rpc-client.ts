@@ -1,4 +1,4 @@
-import { asError, MillraceError, type UnknownProperties } from '@millrace/core';
+import { asError, MillraceError, presentSpans, type SpanFacts, type UnknownProperties } from '@millrace/core';
 import { BalancedCalls } from '../balance/balanced-calls.js';
 import type { Balancer } from '../balance/balancer.js';
 import type { RpcClientOptions } from '../balance/client-options.js';
@@ -37,7 +37,7 @@ export function rpcClient<C extends object>(contract: ContractClass<C>, given: C
   const client = Object.create(contract.prototype as object) as C;
   for (const declared of definition.methods.values()) {
     const method = clientMethod(definition, declared, parts);
-    const value = method.isStreamed ? streamOf(method, parts.calls) : callOf(method, parts.calls);
+    const value = method.isStreamed ? streamOf(method, parts.calls) : spanned(callOf(method, parts.calls), { operation: 'call', target: definition.service, detail: declared.name });
     Object.defineProperty(client, declared.name, { value, enumerable: true });
   }
   return client;
@@ -64,6 +64,13 @@ function callOf({ where, prepare, answered }: ClientMethod, calls: CallPort): Ca
     } catch (thrown) {
       return Promise.reject(asError(thrown));
     }
+  };
+}
+
+function spanned(call: Call, facts: SpanFacts): Call {
+  return (request, options) => {
+    const spans = presentSpans();
+    return spans === null ? call(request, options) : spans.around(facts, () => call(request, options));
   };
 }
 

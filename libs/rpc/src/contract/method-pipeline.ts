@@ -1,6 +1,6 @@
 import {
   type Attempt, chain, decoding, encoded, Lease, type MemoPort, type Middleware, MillraceError, type PayloadClass,
-  type PayloadPlace, tracing, type UnknownProperties, unknownPropertiesOf,
+  type PayloadPlace, type SpanFacts, tracing, type UnknownProperties, unknownPropertiesOf,
 } from '@millrace/core';
 import type { RpcRequest, ServedMethod } from '../serve/service-definition.js';
 import { MethodFailure } from '../wire/error-answer.js';
@@ -48,11 +48,13 @@ export function methodPipeline(implemented: ImplementedMethod): ServedMethod {
   const where = `${contract.service}.${method.name}()`;
   const unknownProperties = unknownPropertiesOf(contract, implemented.unknownProperties);
   const request = `request of ${where}`;
+  const { idempotent, timeoutMs, items } = method;
+  const facts: SpanFacts = { operation: 'serve', target: contract.service, detail: method.name };
   const around: Middleware<CallAttempt>[] = [
     decodingOf(method, { where: request, unknownProperties }),
-    tracing(({ request }) => request.headers),
+    // A stream goes on when its method has returned it: a span would end too early.
+    tracing(({ request }) => request.headers, items === null ? () => facts : undefined),
   ];
-  const { idempotent, timeoutMs, items } = method;
   const memo = idempotent && items === null ? implemented.memo : undefined;
   const invoke = (attempt: CallAttempt): Promise<unknown> =>
     call(attempt.payload as object | undefined, new CallContext(attempt.request, attempt));

@@ -1,4 +1,4 @@
-import { type ErrorCode, MillraceError } from '@millrace/core';
+import { type ErrorCode, eventChannel, MillraceError } from '@millrace/core';
 import { isHandleInbox, type ServiceName } from '../keys.js';
 import { LATER, type MethodCounts } from '../monitor/method-counts.js';
 import { type AnswerKind, answerField } from '../wire/answer-frame.js';
@@ -18,6 +18,7 @@ export interface RequestParts {
   readonly readIn: number;
 }
 
+const SERVED = eventChannel('served');
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
 /**
@@ -122,8 +123,13 @@ export class ServedRequest implements RpcRequest, Settlement {
 
   /** Its method has ended, or is not waited for any more. */
   ended(): void {
-    this.#counts?.ended(performance.now() - this.#begunAtMs, this.failure ?? this.#unanswered());
+    if (this.#counts === null) return;
+    const [durationMs, code] = [performance.now() - this.#begunAtMs, this.failure ?? this.#unanswered()];
+    this.#counts.ended(durationMs, code);
     this.#counts = null;
+    if (!SERVED.hasSubscribers) return;
+    const { service, version, method } = this;
+    SERVED.publish({ service, version, method, code, durationMs });
   }
 
   /** How long its method has gone on since nobody waits for it, in milliseconds; 0 when it does not. */

@@ -10,6 +10,9 @@ interface WrittenError extends ErrorRecord {
 
 /** An error that a method threw, apart from those that say why it was not executed. */
 export class MethodFailure extends Error {
+  /** The code that callers get. */
+  readonly code: ErrorCode = 'REMOTE_FAILED';
+
   constructor(cause: unknown) {
     super('The method failed.', { cause });
     this.name = 'MethodFailure';

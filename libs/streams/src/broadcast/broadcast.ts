@@ -1,6 +1,6 @@
 import {
-  BROADCAST_GROUP, type BroadcastDefinition, type Delivery, type DeliveryHandler, emit, errorRecord, isExpired, Lease, Loop,
-  type Message, MillraceError, type Outcome, spread, type Subscription,
+  BROADCAST_GROUP, type BroadcastDefinition, type Delivery, type DeliveryHandler, emit, errorRecord, eventChannel, handledAs,
+  isExpired, Lease, Loop, type Message, messageTimeMs, MillraceError, type Outcome, spread, type Subscription,
 } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import { decodeEnvelope } from '../log/envelope.js';
@@ -19,6 +19,8 @@ export interface BroadcastParts {
   readonly onStopped: () => void;
 }
 
+const FETCHED = eventChannel('fetched');
+const HANDLED = eventChannel('handled');
 const READY_WAIT_MS = 1_000;
 /** Delay of a retry that is due while the broadcast is paused. */
 const PAUSED_RETRY_MS = 1_000;
@@ -155,7 +157,11 @@ export class Broadcast implements Subscription {
     }
     const entries = await follower.read(this.#definition.concurrency);
     this.#problems.delete(follower);
-    for (const item of entries.flatMap((entry) => this.#itemsOf(entry))) {
+    const items = entries.flatMap((entry) => this.#itemsOf(entry));
+    if (FETCHED.hasSubscribers && items.length > 0) {
+      FETCHED.publish({ topic: this.#definition.topic.name, group: BROADCAST_GROUP, count: items.length, redelivered: 0 });
+    }
+    for (const item of items) {
       while (!this.#slots.isFree && !signal.aborted) await this.#slots.free(signal);
       if (signal.aborted) return 0;
       this.#begin(item);
@@ -186,13 +192,23 @@ export class Broadcast implements Subscription {
   }
 
   async #handle(item: Item): Promise<void> {
-    this.#end(item, await this.#handler(this.#deliveryOf(item)).catch(defect));
+    const begunAtMs = HANDLED.hasSubscribers ? performance.now() : 0;
+    const outcome = await this.#handler(this.#deliveryOf(item)).catch(defect);
+    if (begunAtMs > 0) this.#tellHandled(item, outcome, begunAtMs);
+    this.#end(item, outcome);
   }
 
   #end(item: Item, outcome: Outcome): void {
     this.#reportFailure(item, outcome);
     if (outcome.kind === 'release') this.#begin(item);
     if (outcome.kind === 'retry' && !this.#pausedBy.has('stop')) this.#retries.add({ ...item, attempt: item.attempt + 1 }, outcome.delayMs);
+  }
+
+  #tellHandled({ message, partition, attempt }: Item, outcome: Outcome, begunAtMs: number): void {
+    const place = { topic: this.#definition.topic.name, group: BROADCAST_GROUP, partition, attempt };
+    const times = { durationMs: performance.now() - begunAtMs, ageMs: Math.max(0, Date.now() - messageTimeMs(message.id)) };
+    const as = handledAs(outcome);
+    HANDLED.publish({ ...place, ...as, ...(outcome.kind === 'dead-letter' ? { outcome: 'given-up' } : {}), ...times });
   }
 
   #deliveryOf({ message, partition, offset, attempt }: Item): Delivery {

@@ -5,6 +5,7 @@ import { BeginPermits } from './begin-permits.js';
 import { emitFailure } from './failure-events.js';
 import type { Feedback } from './feedback.js';
 import { handOver } from './hand-over.js';
+import { isHandledHeard, noteBegin, tellFetched, tellHandled } from './handled-events.js';
 import { HandlerSlots, type Now } from './handler-slots.js';
 import type { Handling } from './handling.js';
 import type { HeldEntries } from './held-entries.js';
@@ -103,6 +104,7 @@ export class Dispatcher implements Settling {
 
   /** Takes fetched messages in. */
   add(deliveries: readonly PendingDelivery[]): void {
+    tellFetched(deliveries);
     const nowMs = performance.now();
     for (const delivery of deliveries) {
       const outcome = outcomeWithoutHandler(delivery, this.#parts);
@@ -321,6 +323,7 @@ export class Dispatcher implements Settling {
       delivery.paused = this.#holding.signal;
       delivery.replayedBy = this.#parts.feedback.replayOf(delivery);
     }
+    noteBegin(open);
     handOver(this.#parts.handling, open, (outcomes) => this.#handled(batch, outcomes));
   }
 
@@ -330,7 +333,9 @@ export class Dispatcher implements Settling {
     const judged = this.#parts.breaker?.judge(begun, outcomes) ?? outcomes;
     let stays = false;
     begun.forEach((delivery, index) => {
-      const isSettling = this.#settle(delivery, judged[index]!);
+      const outcome = judged[index]!;
+      if (isHandledHeard()) tellHandled(delivery, outcome, this.#parts.inPlace?.waits(delivery, outcome) ?? null);
+      const isSettling = this.#settle(delivery, outcome);
       stays ||= !isSettling;
     });
     if (stays || !this.#slots.keepsSlot(batch)) this.#ended(batch);

@@ -46,6 +46,8 @@ export class PendingDelivery implements Delivery {
   readonly fault: MillraceError | null;
   /** Since when it waits for a handler, by the monotonic clock, in milliseconds. */
   waitsSince = 0;
+  /** When its handler began, by the monotonic clock, in milliseconds; 0 while nobody listens. */
+  begunAtMs = 0;
   /** It begins no sooner, by the monotonic clock, in milliseconds. */
   notBeforeMs = 0;
   /** In ordered mode: whether Redis has a record of its attempts, which is to go when it is settled. */

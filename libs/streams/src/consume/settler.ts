@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
-import { emit, errorRecord } from '@millrace/core';
+import { emit, errorRecord, eventChannel } from '@millrace/core';
 import { loadScript, RedisFailure, redisFailure, refusedWhenFull, type Topology } from '@millrace/redis';
 import { type OutcomeRoutes, WaitEnded } from '../durable/outcome-routes.js';
 import { entryNameOf } from '../forward/forward-entry.js';
@@ -15,6 +15,7 @@ import { addsSomething, batchesOf, epochOf, MOST_TOGETHER, type SettleCall, sett
 import { HANDLED, type Settlement } from './settlement.js';
 import type { Item, Settling } from './settling.js';
 
+const SETTLED = eventChannel('settled');
 const settle = loadScript('../scripts/settle.lua', import.meta.url);
 const settleAndAdd = refusedWhenFull(settle);
 
@@ -187,6 +188,7 @@ export class Settler {
       }
       // Messages that are settled together have one owner.
       const { owner, delivery } = items[0]!;
+      if (SETTLED.hasSubscribers && owner !== NOBODY) tellSettled(items, letter === 'F');
       owner.settled(items);
       // An entry is let go of when its messages are known to be settled: that they were given again is no news.
       if (letter === 'D' && owner !== NOBODY) this.#parts.feedback.givenAgain(delivery.entry.stream.partition);
@@ -224,6 +226,12 @@ const NOBODY: Settling = {
 /** Allows for entries that a read brings at this moment: they are held as well. */
 function mostHeld(held: HeldEntries): number {
   return held.size + MOST_TOGETHER;
+}
+
+function tellSettled(items: readonly Item[], isFenced: boolean): void {
+  const [{ delivery, settlement: [kind] }] = items as [Item];
+  const outcome = isFenced ? 'fenced' : kind === 'dead' ? 'dead-letter' : kind;
+  SETTLED.publish({ ...placeOf(delivery.entry.stream), outcome, count: items.length });
 }
 
 function placeOf({ partition }: GroupStream): { topic: string; partition: number; group: string } {

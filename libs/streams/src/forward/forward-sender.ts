@@ -8,6 +8,7 @@ import { pauses, untilWorthIt } from '../publish/pace.js';
 import type { Packing } from '../publish/packing.js';
 import { placeOf } from '../publish/partitioner.js';
 import { MAX_BATCH_BYTES, MAX_BATCH_MESSAGES } from '../publish/publish-queue.js';
+import { PublishTally, tellForwarded } from '../publish/publish-tally.js';
 import type { TopicTender } from '../retain/topic-tender.js';
 import { EarlierRecords } from './earlier-records.js';
 import { type ForwardAnswer, type Numbered, storeForwarded } from './forward-store.js';
@@ -130,7 +131,9 @@ export class ForwardSender {
     const retained = tender.published(topic, partition);
     const { durability } = messages[0]!.item;
     const chunk = { source, messages, topic, keys, durability, partitions, follows };
+    const sinceMs = PublishTally.isHeard ? performance.now() : 0;
     const answer = await storeForwarded(this.#routes, packing, chunk);
+    if (answer.kind === 'stored') tellForwarded(topic.name, messages.length, sinceMs);
     if (answer.kind === 'undeclared') {
       await log.restore(topic);
       throw new Error(`Partition ${partition} of topic '${topic.name}' had to be made again.`);

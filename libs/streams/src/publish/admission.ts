@@ -1,6 +1,7 @@
 import { type DueTime, MillraceError, type Outgoing, type OutgoingMessage, useDigest } from '@millrace/core';
 import { encodeEnvelope } from '../log/envelope.js';
 import type { PublishBudget } from './publish-budget.js';
+import { PublishTally, tellRefused } from './publish-tally.js';
 import { routingKeyOf } from './partitioner.js';
 import { type Claimer, type KeyedMessage, KeyUse, type QueuedMessageParts } from './queued-message.js';
 import { bufferFull } from './refusals.js';
@@ -18,11 +19,13 @@ export interface AdmissionParts {
 export class Admission {
   readonly #parts: AdmissionParts;
   readonly #onHeldUp: (pauseMs: number) => void;
+  readonly #tally: PublishTally;
 
   /** @param onHeldUp called when a claim has to be tried again, so many milliseconds from then */
   constructor(parts: AdmissionParts, onHeldUp: (pauseMs: number) => void) {
     this.#parts = parts;
     this.#onHeldUp = onHeldUp;
+    this.#tally = new PublishTally(parts.topic);
   }
 
   /** @returns an error when the budget has no room for the message */
@@ -30,11 +33,18 @@ export class Admission {
     const { topic, budget, deadlineMs } = this.#parts;
     const text = encodeEnvelope(message);
     const bytes = Buffer.byteLength(text);
-    if (!budget.take(bytes)) return bufferFull(topic, budget.bytes);
-    const giveUpAt = Math.floor(performance.now() + (sendOptions?.deadlineMs ?? deadlineMs));
+    if (!budget.take(bytes)) {
+      tellRefused(topic);
+      return bufferFull(topic, budget.bytes);
+    }
+    const nowMs = performance.now();
+    const giveUpAt = Math.floor(nowMs + (sendOptions?.deadlineMs ?? deadlineMs));
     const use = message.idempotencyKey === null ? null : this.#useOf(message, claimer);
     const due = dueText(sendOptions?.due);
-    return { id: message.id, routingKey: routingKeyOf(message), text, bytes, giveUpAt, due, use, budget };
+    // A number with a fraction takes memory of its own for each message.
+    const publishedAtMs = PublishTally.isHeard ? nowMs : 0;
+    const { id } = message;
+    return { id, routingKey: routingKeyOf(message), text, bytes, giveUpAt, due, use, budget, tally: this.#tally, publishedAtMs };
   }
 
   /** Takes over a message that another partition was to get. */

@@ -1,5 +1,6 @@
 import type { PublishResult } from '@millrace/core';
 import type { PublishBudget } from './publish-budget.js';
+import { PublishTally } from './publish-tally.js';
 
 /** Claims idempotency keys for their topic. */
 export interface Claimer {
@@ -74,6 +75,10 @@ export interface QueuedMessageParts {
   readonly use: KeyUse | null;
   /** The budget that `bytes` were taken from. */
   readonly budget: PublishBudget;
+  /** Absent: it stands for something that is no publish. */
+  readonly tally?: PublishTally;
+  /** When it was published, by the monotonic clock, in milliseconds; 0 or absent while nobody listens. */
+  readonly publishedAtMs?: number;
 }
 
 /** A message on its way, from its publish until it is settled: waiting or sent -> resolved or rejected, once. */
@@ -87,9 +92,11 @@ export abstract class QueuedMessage {
   /** Null without an idempotency key. */
   readonly use: KeyUse | null;
   readonly #budget: PublishBudget;
+  readonly #tally: PublishTally | undefined;
+  readonly #publishedAtMs: number;
   #isOpen = true;
 
-  constructor({ id, routingKey, text, bytes, giveUpAt, due, use, budget }: QueuedMessageParts) {
+  constructor({ id, routingKey, text, bytes, giveUpAt, due, use, budget, tally, publishedAtMs = 0 }: QueuedMessageParts) {
     this.id = id;
     this.routingKey = routingKey;
     this.text = text;
@@ -98,6 +105,8 @@ export abstract class QueuedMessage {
     this.due = due;
     this.use = use;
     this.#budget = budget;
+    this.#tally = tally;
+    this.#publishedAtMs = publishedAtMs;
   }
 
   /** Whether its publish is neither resolved nor rejected. */
@@ -106,11 +115,15 @@ export abstract class QueuedMessage {
   }
 
   resolve(result: PublishResult): void {
-    if (this.#close()) this.resolved(result);
+    if (!this.#close()) return;
+    if (PublishTally.isHeard) this.#tally?.add(result.duplicate ? 'duplicate' : 'ok', this.#publishedAtMs);
+    this.resolved(result);
   }
 
   reject(error: Error): void {
-    if (this.#close()) this.rejected(error);
+    if (!this.#close()) return;
+    if (PublishTally.isHeard) this.#tally?.add('error', this.#publishedAtMs);
+    this.rejected(error);
   }
 
   protected abstract resolved(result: PublishResult): void;

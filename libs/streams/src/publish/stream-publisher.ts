@@ -4,6 +4,7 @@ import {
 } from '@millrace/core';
 import { Outcomes, type PlaceAmongMany } from './outcomes.js';
 import { DurableRoutes } from '../durable/durable-routes.js';
+import { tellRefused } from './publish-tally.js';
 import { TopicPublisher, type TopicPublisherParts, type Way } from './topic-publisher.js';
 
 export type StreamPublisherParts = Omit<TopicPublisherParts, 'routes' | 'claimRoutes'>;
@@ -59,7 +60,10 @@ export class StreamPublisher implements PublishPort {
 
   /** @throws MillraceError CLOSED */
   #wayOf(topic: TopicDefinition, message: OutgoingMessage, sendOptions: SendOptions | undefined): Way {
-    if (this.#closed) throw new MillraceError('CLOSED', `Nothing was published to '${topic.name}': this process is shutting down.`);
+    if (this.#closed) {
+      tellRefused(topic.name);
+      throw new MillraceError('CLOSED', `Nothing was published to '${topic.name}': this process is shutting down.`);
+    }
     let publisher = this.#topics.get(topic.name);
     if (!publisher) {
       publisher = new TopicPublisher({ ...this.#parts, routes: this.#routes, claimRoutes: this.#claimRoutes }, topic);

@@ -1,0 +1,54 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { MillraceError } from '@millrace/core';
+import { PrometheusMetrics, startTracing } from '@millrace/telemetry';
+import type { Settings } from '../config/settings.js';
+import { SETTINGS } from '../module/tokens.js';
+
+/** The metrics and traces of this process, as the options `metrics` and `tracing` say. */
+@Injectable()
+export class Telemetry {
+  readonly #metrics: PrometheusMetrics | null;
+  readonly #tracing: Settings['tracing'];
+  #stopTracing: (() => void) | null = null;
+
+  constructor(@Inject(SETTINGS) { metrics, tracing }: Settings) {
+    this.#metrics = metrics ? new PrometheusMetrics() : null;
+    this.#tracing = tracing;
+  }
+
+  /** Whether it counts. */
+  get hasMetrics(): boolean {
+    return this.#metrics !== null;
+  }
+
+  /** The registry of prom-client that has the metrics. @throws MillraceError INVALID_OPTIONS without `metrics` */
+  get registry(): PrometheusMetrics['registry'] {
+    return this.#wanted.registry;
+  }
+
+  /** The type of {@link text}, for the header `content-type`. @throws MillraceError INVALID_OPTIONS without `metrics` */
+  get contentType(): string {
+    return this.#wanted.contentType;
+  }
+
+  /** The metrics as Prometheus reads them. @throws MillraceError INVALID_OPTIONS without `metrics` */
+  async text(): Promise<string> {
+    return this.#wanted.text();
+  }
+
+  async start(): Promise<void> {
+    this.#metrics?.start();
+    if (this.#tracing !== 'off') this.#stopTracing ??= await startTracing({ relation: this.#tracing });
+  }
+
+  stop(): void {
+    this.#metrics?.stop();
+    this.#stopTracing?.();
+    this.#stopTracing = null;
+  }
+
+  get #wanted(): PrometheusMetrics {
+    if (this.#metrics) return this.#metrics;
+    throw new MillraceError('INVALID_OPTIONS', 'This process counts nothing, so there are no metrics to read: set the option metrics to true.');
+  }
+}

@@ -1,0 +1,2 @@
+/** The rules as Prometheus reads them, in YAML. */
+export function alerts(): string;

@@ -1,0 +1,22 @@
+/** Alerts: name, expression, how long it has to hold, severity, and the sentence that it says. */
+const ALERTS = [
+  ['MillraceDeadLetters', 'sum by (topic, group) (increase(millrace_dead_lettered_total[10m])) > 0', '1m', 'warning', 'Group {{ $labels.group }} of topic {{ $labels.topic }} has given up messages.'],
+  ['MillraceMessagesLost', 'sum by (topic, group) (increase(millrace_trimmed_unread_total[10m])) > 0', '0m', 'critical', 'Messages of topic {{ $labels.topic }} are gone before group {{ $labels.group }} was done with them.'],
+  ['MillraceRedeliveries', 'sum by (topic, group) (rate(millrace_redelivered_total[5m])) / sum by (topic, group) (rate(millrace_delivered_total[5m])) > 0.05', '10m', 'warning', 'Group {{ $labels.group }} of topic {{ $labels.topic }} gets more than 5 % of its messages again.'],
+  ['MillraceTimeouts', 'sum by (topic, group) (rate(millrace_handler_duration_seconds_count{outcome="timeout"}[5m])) > 0', '10m', 'warning', 'Handlers of group {{ $labels.group }} of topic {{ $labels.topic }} run out of time.'],
+  ['MillraceBreakerOpen', 'max by (topic, group) (millrace_breaker_open) > 0', '1m', 'critical', 'A breaker has paused group {{ $labels.group }} of topic {{ $labels.topic }}: its handler fails on nearly every message.'],
+  ['MillracePublishErrors', 'sum by (topic) (rate(millrace_published_total{outcome="error"}[5m])) > 0', '5m', 'critical', 'Messages for topic {{ $labels.topic }} are not stored.'],
+  ['MillraceJobsFailed', 'sum by (queue) (increase(millrace_jobs_failed_total[10m])) > 0', '1m', 'warning', 'Jobs of queue {{ $labels.queue }} have failed for good.'],
+  ['MillraceCallErrors', 'sum by (service) (rate(millrace_rpc_requests_total{code!="ok"}[5m])) / sum by (service) (rate(millrace_rpc_requests_total[5m])) > 0.01', '5m', 'warning', 'More than 1 % of the calls of service {{ $labels.service }} fail.'],
+  ['MillraceNobodyServes', 'sum by (service) (increase(millrace_rpc_no_handlers_total[5m])) > 0', '1m', 'critical', 'Nobody serves {{ $labels.service }}, and it is called.'],
+  ['MillraceOutboxDead', 'sum(increase(millrace_outbox_failed_total{outcome="dead"}[10m])) > 0', '1m', 'critical', 'Rows of the outbox will not be published.'],
+  ['MillraceLoopFails', 'sum by (loop) (rate(millrace_loop_failures_total[5m])) > 0', '10m', 'warning', 'The loop {{ $labels.loop }} meets errors again and again.'],
+];
+
+/** The rules as Prometheus reads them, in YAML. */
+export function alerts() {
+  const rules = ALERTS.map(([name, expr, time, severity, summary]) =>
+    [`      - alert: ${name}`, `        expr: '${expr}'`, `        for: ${time}`, '        labels:', `          severity: ${severity}`, '        annotations:', `          summary: '${summary}'`].join('\n'),
+  );
+  return ['groups:', '  - name: millrace', '    rules:', ...rules, ''].join('\n');
+}

@@ -1,0 +1,2 @@
+/** The dashboard as Grafana imports it. */
+export function dashboard(): object;
