@@ -31,7 +31,8 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
   readonly #events = new EventEmitter();
   readonly #call: EventParts['call'] = async ({ callback }, data, context) => {
     try {
-      return await processed((begin) => this.runWithProcessingHooks(context, begin), async () => ended(callback(data, context)));
+      const work = async (): Promise<unknown> => ended(callback(data, context), () => context.signal);
+      return await processed((begin) => this.runWithProcessingHooks(context, begin), work);
     } catch (shown) {
       throw asThrown(causeOf(shown));
     }
