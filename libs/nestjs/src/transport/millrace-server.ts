@@ -40,6 +40,7 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
   readonly #answer: RequestParts['answer'] = ({ callback }, data, context) =>
     begun((begin) => this.runWithProcessingHooks(context, begin), () => callback(data, context));
   #running: RunningServer | null = null;
+  #starting: Promise<void> | null = null;
   #release: (() => void) | null = null;
   #closing: Promise<void> | null = null;
 
@@ -66,11 +67,13 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
 
   /**
    * Gives `callback` a MillraceError when it cannot start: CONTRACT_CONFLICT or INVALID_NAME for patterns that cannot be served,
-   * INVALID_OPTIONS for their extras, REDIS_UNREACHABLE, REDIS_UNSUPPORTED, TOPIC_MISMATCH.
+   * INVALID_OPTIONS for their extras, REDIS_UNREACHABLE, REDIS_UNSUPPORTED, TOPIC_MISMATCH. A server that runs is not started
+   * again.
    */
   override async listen(callback: (error?: unknown) => unknown): Promise<void> {
+    this.#starting ??= this.#start();
     try {
-      await this.#start();
+      await this.#starting;
     } catch (error) {
       await this.close();
       callback(error);
@@ -102,6 +105,7 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
 
   async #start(): Promise<void> {
     throwTogether('The patterns of this application cannot be served.', this.#book.problems());
+    await this.#closing;
     this.#closing = null;
     const onError = (error: Error): boolean => this.#events.listenerCount('error') > 0 && this.#events.emit('error', error);
     const watch = new TransportStatusWatch(this.#settings.prefix, { status: (status) => this.#tell(status), error: onError });
@@ -118,6 +122,7 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
   }
 
   async #close(): Promise<void> {
+    this.#starting = null;
     const running = this.#running;
     await running?.stop();
     this.#release?.();
