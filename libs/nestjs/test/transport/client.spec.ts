@@ -78,6 +78,24 @@ describe('an event that is emitted', () => {
     expect((await journal.has(1))[0]).toBeInstanceOf(OrderPlaced);
   });
 
+  it('takes the partitions of a topic that a class made after the client had looked for it', async () => {
+    @Topic('client.order.late', { partitions: 4 })
+    class Late {}
+    @Controller()
+    class LateOrders {
+      @EventPattern(Late)
+      placed() {
+        journal.add('late');
+      }
+    }
+    const client = bench.client();
+    const { topics } = await client.connect();
+    expect((await topics.plain('client.order.late')).partitions).toBe(1);
+    await bench.listening([LateOrders]);
+    await lastValueFrom(client.emit('client.order.late', {}));
+    expect(await journal.has(1)).toEqual(['late']);
+  });
+
   it('is refused when no topic can be named after its pattern', async () => {
     await expect(lastValueFrom(bench.client().emit('order placed', {}))).rejects.toMatchObject({ code: 'INVALID_NAME' });
   });
