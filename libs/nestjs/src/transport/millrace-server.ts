@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { asError, isTopicRef, type Parsed, topicOfRef } from '@millrace/core';
+import { asError, isTopicRef, MillraceError, type Parsed, topicOfRef } from '@millrace/core';
 import { type CustomTransportStrategy, type MessageHandler, type MsPattern, Server } from '@nestjs/microservices';
 import { throwTogether } from '../config/problems.js';
 import type { Settings } from '../config/settings.js';
@@ -118,6 +118,7 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
       forget();
     };
     await running.start();
+    if (this.#running !== running) throw new MillraceError('CLOSED', 'MillraceServer was closed while it started.');
     this.#tell('connected');
   }
 

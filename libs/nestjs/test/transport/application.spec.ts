@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type CallHandler, Controller, type ExecutionContext, Get, Inject, Injectable, type INestApplication, type NestInterceptor, Scope, type Type } from '@nestjs/common';
 import { type AbstractHttpAdapter, NestFactory, REQUEST } from '@nestjs/core';
@@ -80,6 +81,11 @@ describe('a hybrid application', () => {
     expect(journal.entries).toEqual([]);
   });
 });
+
+/** Nest's hooks and others listen, or a signal would end the process by itself. */
+const heedful = (): void => undefined;
+beforeEach(() => void process.on('SIGTERM', heedful));
+afterEach(() => void process.off('SIGTERM', heedful));
 
 describe('a microservice', () => {
   it('makes request-scoped controllers anew for each event, and retries when they fail', async () => {
@@ -184,8 +190,6 @@ describe('a microservice', () => {
   });
 
   it('stops fetching when the process is asked to stop, before it is closed', async () => {
-    const heedful = (): void => undefined;
-    process.on('SIGTERM', heedful);
     const app = await bench.listening([named('first')]);
     const { publisher } = toolsOf(app);
     await publisher.publish(PLACED, { id: '1' });
@@ -196,6 +200,17 @@ describe('a microservice', () => {
     expect(await journal.has(2)).toEqual(['first 1', 'second 2']);
     await bench.closeAll();
     expect(process.listeners('SIGTERM')).toEqual([heedful]);
-    process.off('SIGTERM', heedful);
+  });
+
+  it('fetches nothing when the process is asked to stop while it connects', async () => {
+    await lastValueFrom(bench.client().emit('order.placed', { id: '1' }));
+    const app = await bench.microservice({ controllers: [named('first')] });
+    await app.init();
+    const listening = app.listen();
+    await setImmediate();
+    process.emit('SIGTERM');
+    await listening;
+    await bench.listening([named('second')]);
+    expect(await journal.has(1)).toEqual(['second 1']);
   });
 });
