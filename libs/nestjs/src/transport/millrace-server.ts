@@ -108,10 +108,10 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
     await this.#closing;
     this.#closing = null;
     const onError = (error: Error): boolean => this.#events.listenerCount('error') > 0 && this.#events.emit('error', error);
-    const watch = new TransportStatusWatch(this.#settings.prefix, { status: (status) => this.#tell(status), error: onError });
     const calls = { call: this.#call, answer: this.#answer, onError };
     const running = new RunningServer({ settings: this.#settings, options: this.#options, book: this.#book, ...calls });
     this.#running = running;
+    const watch = new TransportStatusWatch(running.connectionName, { status: (status) => this.#tell(status), error: onError });
     const forget = onStopSignal(() => void running.drain());
     this.#release = () => {
       watch.stop();

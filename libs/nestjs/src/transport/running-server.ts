@@ -53,6 +53,11 @@ export class RunningServer {
     this.#serving = await serveRequests({ rpc, service: group, concurrency, bufferBytes, book, answer });
   }
 
+  /** The first part of the names of its connections. */
+  get connectionName(): string {
+    return this.#connection.name;
+  }
+
   unwrapped(): MillraceUnwrapped {
     if (this.#open === null) throw new Error('MillraceServer is still connecting: there is nothing to unwrap.');
     return { ...this.#open.unwrapped, subscriptions: () => this.#events?.states() ?? [] };

@@ -5,6 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import { type ClientProxy, ClientsModule, Ctx, Payload } from '@nestjs/microservices';
 import { MillraceClient, type MillraceContext, MillraceRecordBuilder, type MillraceUnwrapped, type PublishResult, Topic } from '@millrace/nestjs';
 import { listenOnFreePort } from '@millrace/redis';
+import { startTestRedis, waitFor } from '@millrace/testing';
 import { IsString } from 'class-validator';
 import { lastValueFrom } from 'rxjs';
 import { Journal } from '../fixture.js';
@@ -129,6 +130,21 @@ describe('a client', () => {
     await client.close();
     expect(told).toEqual(['status connected', 'connected', 'status disconnected']);
     await lastValueFrom(client.emit('order.placed', 1));
+  });
+
+  it('hears nothing of another client, whose Redis has the same prefix and goes away', async () => {
+    const redis = await startTestRedis();
+    const told: string[] = [];
+    const follow = async (name: string, client: MillraceClient): Promise<void> => {
+      client.status.subscribe((status) => told.push(`${name} ${status}`));
+      client.on('error', () => told.push(`${name} error`));
+      await client.connect();
+    };
+    await follow('this', bench.client());
+    await follow('other', bench.client({ redis: redis.url }));
+    await redis.stop();
+    await waitFor(() => told.includes('other error'), { what: 'the other client to tell of an error' });
+    expect(told.filter((each) => each !== 'other error')).toEqual(['this connected', 'other connected', 'other disconnected']);
   });
 
   it('fails with the code of the connection while no Redis answers, as filters for clients of Nest expect it', async () => {
