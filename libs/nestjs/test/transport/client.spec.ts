@@ -102,6 +102,22 @@ describe('an event that is emitted', () => {
   });
 });
 
+describe('data that is no JSON', () => {
+  it.each<[string, unknown, string]>([
+    ['a BigInt', { cents: 1n }, 'BigInt'],
+    ['a value that cannot be read', { toJSON: () => { throw new Error('torn'); } }, 'torn'],
+  ])('is refused in plain words in an event and in a request: %s', async (_, data, reason) => {
+    const refused = { code: 'UNSERIALIZABLE_PAYLOAD', message: expect.stringContaining(reason) };
+    await expect(lastValueFrom(bench.client().emit('order.placed', data))).rejects.toMatchObject(refused);
+    await expect(lastValueFrom(bench.client().send('price', data))).rejects.toMatchObject(refused);
+  });
+
+  it('is refused in an event that JSON would leave without data', async () => {
+    const refused = { code: 'UNSERIALIZABLE_PAYLOAD', message: expect.stringContaining('JSON has no function') };
+    await expect(lastValueFrom(bench.client().emit('order.placed', () => 1))).rejects.toMatchObject(refused);
+  });
+});
+
 describe('a client', () => {
   it('is made by ClientsModule, and closed with the application', async () => {
     await bench.listening([Orders]);
