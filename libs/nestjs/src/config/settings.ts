@@ -14,6 +14,8 @@ import { redisTarget } from './redis-target.js';
 export interface Settings {
   readonly redis: RedisTarget;
   readonly prefix: string;
+  /** The first part of the names of its connections. Absent: the prefix. */
+  readonly connectionName?: string;
   /** Tells it apart from others with the same prefix. */
   readonly application: string;
   /** Null: no database was named by a URL. */

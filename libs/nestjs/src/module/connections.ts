@@ -81,7 +81,8 @@ export class Connections {
 
   async #connect(): Promise<Opened> {
     const { redis: target, prefix, leaseMs, publishDeadlineMs, publishBufferBytes, calls } = this.#settings;
-    const redis = await connectRedis({ ...target, name: prefix });
+    const { connectionName: name = prefix } = this.#settings;
+    const redis = await connectRedis({ ...target, name });
     warnOfEviction(redis.server.evictionPolicy);
     for (const concern of redis.server.concerns) new Logger('Millrace').warn(concern);
     const streams = createStreams({ redis, prefix, leaseMs, publishDeadlineMs, publishBufferBytes });

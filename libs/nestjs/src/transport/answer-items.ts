@@ -50,6 +50,8 @@ export class AnswerItems implements AsyncIterableIterator<string, undefined, und
     signal.addEventListener('abort', () => this.#leave(), { once: true });
     if (signal.aborted) this.#leave();
     else this.#subscription = this.#subscribe();
+    // Its first values may have ended the answer before there was a subscription to leave.
+    if (this.#hasEnded) this.#subscription?.unsubscribe();
     // A promise that was made an Observable ends right behind its value, before this goes on.
     if (this.#ready.length === 0 && !this.#hasEnded) await this.#woken();
     if (!this.#hasEnded || this.#ready.length > (this.#failure === null ? 1 : 0)) return this;
@@ -133,9 +135,14 @@ export class AnswerItems implements AsyncIterableIterator<string, undefined, und
   }
 }
 
-/** @param shown the error as Nest gives it to the caller */
+/** @param shown the error as Nest gives it to the caller; its words are Nest's for unknown errors where it is no JSON */
 export function failureOf(shown: unknown): AnsweredFailure {
-  return new AnsweredFailure(answerText({ err: shown }), asError(causeOf(shown)));
+  const cause = causeOf(shown);
+  try {
+    return new AnsweredFailure(answerText({ err: shown }), asError(cause));
+  } catch {
+    return unwritable(cause);
+  }
 }
 
 /** A value that is no JSON, or an error that no filter has seen: only the service learns more. */

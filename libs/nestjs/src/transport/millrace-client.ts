@@ -160,7 +160,7 @@ export class MillraceClient extends ClientProxy<TransportEvents> {
   async #connect(): Promise<OpenTransport> {
     const connection = new TransportConnection(this.#settings);
     this.#connection = connection;
-    this.#watch = new TransportStatusWatch(this.#settings.prefix, {
+    this.#watch = new TransportStatusWatch(connection.name, {
       status: (status) => this.#tell(status),
       error: (error) => this.#events.listenerCount('error') > 0 && this.#events.emit('error', error),
     });

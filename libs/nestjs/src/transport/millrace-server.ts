@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { asError, isTopicRef, type Parsed, topicOfRef } from '@millrace/core';
+import { asError, isTopicRef, MillraceError, type Parsed, topicOfRef } from '@millrace/core';
 import { type CustomTransportStrategy, type MessageHandler, type MsPattern, Server } from '@nestjs/microservices';
 import { throwTogether } from '../config/problems.js';
 import type { Settings } from '../config/settings.js';
@@ -31,7 +31,8 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
   readonly #events = new EventEmitter();
   readonly #call: EventParts['call'] = async ({ callback }, data, context) => {
     try {
-      return await processed((begin) => this.runWithProcessingHooks(context, begin), async () => ended(callback(data, context)));
+      const work = async (): Promise<unknown> => ended(callback(data, context), () => context.signal);
+      return await processed((begin) => this.runWithProcessingHooks(context, begin), work);
     } catch (shown) {
       throw asThrown(causeOf(shown));
     }
@@ -39,6 +40,7 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
   readonly #answer: RequestParts['answer'] = ({ callback }, data, context) =>
     begun((begin) => this.runWithProcessingHooks(context, begin), () => callback(data, context));
   #running: RunningServer | null = null;
+  #starting: Promise<void> | null = null;
   #release: (() => void) | null = null;
   #closing: Promise<void> | null = null;
 
@@ -65,11 +67,13 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
 
   /**
    * Gives `callback` a MillraceError when it cannot start: CONTRACT_CONFLICT or INVALID_NAME for patterns that cannot be served,
-   * INVALID_OPTIONS for their extras, REDIS_UNREACHABLE, REDIS_UNSUPPORTED, TOPIC_MISMATCH.
+   * INVALID_OPTIONS for their extras, REDIS_UNREACHABLE, REDIS_UNSUPPORTED, TOPIC_MISMATCH. A server that runs is not started
+   * again.
    */
   override async listen(callback: (error?: unknown) => unknown): Promise<void> {
+    this.#starting ??= this.#start();
     try {
-      await this.#start();
+      await this.#starting;
     } catch (error) {
       await this.close();
       callback(error);
@@ -101,22 +105,25 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
 
   async #start(): Promise<void> {
     throwTogether('The patterns of this application cannot be served.', this.#book.problems());
+    await this.#closing;
     this.#closing = null;
     const onError = (error: Error): boolean => this.#events.listenerCount('error') > 0 && this.#events.emit('error', error);
-    const watch = new TransportStatusWatch(this.#settings.prefix, { status: (status) => this.#tell(status), error: onError });
     const calls = { call: this.#call, answer: this.#answer, onError };
     const running = new RunningServer({ settings: this.#settings, options: this.#options, book: this.#book, ...calls });
     this.#running = running;
+    const watch = new TransportStatusWatch(running.connectionName, { status: (status) => this.#tell(status), error: onError });
     const forget = onStopSignal(() => void running.drain());
     this.#release = () => {
       watch.stop();
       forget();
     };
     await running.start();
+    if (this.#running !== running) throw new MillraceError('CLOSED', 'MillraceServer was closed while it started.');
     this.#tell('connected');
   }
 
   async #close(): Promise<void> {
+    this.#starting = null;
     const running = this.#running;
     await running?.stop();
     this.#release?.();

@@ -1,5 +1,5 @@
 import { asError } from '@millrace/core';
-import { isObservable, lastValueFrom } from 'rxjs';
+import { isObservable, lastValueFrom, Observable, takeUntil } from 'rxjs';
 
 /** The result of a handler as Nest gives it: a value, or an Observable, or a promise of either. */
 export type Result = unknown;
@@ -24,10 +24,26 @@ export function processed<T>(around: Around, work: () => Promise<T>): Promise<T>
   });
 }
 
-/** Resolves when the handler has ended: an Observable when it completes, whatever it emits. */
-export async function ended(result: Result): Promise<unknown> {
+/**
+ * Resolves when the handler has ended: an Observable when it completes, whatever it emits.
+ *
+ * @param signalOf gives the signal at which an Observable is left
+ * @throws what the handler throws; the reason of the signal, when an Observable was left
+ */
+export async function ended(result: Result, signalOf: () => AbortSignal): Promise<unknown> {
   const value = await result;
-  return isObservable(value) ? lastValueFrom(value, { defaultValue: undefined }) : value;
+  if (!isObservable(value)) return value;
+  return lastValueFrom(value.pipe(takeUntil(abortOf(signalOf()))), { defaultValue: undefined });
+}
+
+/** Fails with the reason of the signal when it aborts. */
+function abortOf(signal: AbortSignal): Observable<never> {
+  return new Observable((observer) => {
+    const fail = (): void => observer.error(signal.reason);
+    if (signal.aborted) fail();
+    signal.addEventListener('abort', fail);
+    return () => signal.removeEventListener('abort', fail);
+  });
 }
 
 /** A handler that was called, and what it gave. */

@@ -33,6 +33,7 @@ export class RunningServer {
     this.#connection = new TransportConnection(parts.settings);
   }
 
+  /** One that is drained while it connects begins nothing. */
   async start(): Promise<void> {
     const { book, call, answer, onError, settings: { unknownProperties }, options } = this.#parts;
     const { service: group, concurrency, retry, timeout, answerBufferBytes: bufferBytes } = options;
@@ -41,14 +42,20 @@ export class RunningServer {
     const plans = eventPlans(book.events, defaults);
     const ownInbox = this.#withInbox(plans);
     this.#open = await this.#connection.open();
+    if (this.#drained !== null) return;
     const { streams, topics, rpc, inbox, ledgers } = this.#open;
     await inbox.prepare(ownInbox);
     const means = { streams, topics, inbox, ledgers };
     this.#events = new EventSubscriptions({ ...means, handlers: book.events, plans, defaults, unknownProperties, call, onError });
     await this.#events.start();
     inbox.startPurge();
-    if (book.requests.length === 0) return;
+    if (book.requests.length === 0 || this.#drained !== null) return;
     this.#serving = await serveRequests({ rpc, service: group, concurrency, bufferBytes, book, answer });
+  }
+
+  /** The first part of the names of its connections. */
+  get connectionName(): string {
+    return this.#connection.name;
   }
 
   unwrapped(): MillraceUnwrapped {

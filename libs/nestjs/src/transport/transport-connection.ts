@@ -19,8 +19,12 @@ export interface OpenTransport {
   readonly unwrapped: MillraceUnwrapped;
 }
 
+let made = 0;
+
 /** The connections of one server or client: opened once, closed once. */
 export class TransportConnection {
+  /** The first part of their names, which no others of this process have: they may lead to another Redis. */
+  readonly name: string;
   readonly #settings: Settings;
   readonly #connections: Connections;
   readonly #inbox: Inbox;
@@ -29,7 +33,9 @@ export class TransportConnection {
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.#connections = new Connections(settings);
+    made += 1;
+    this.name = `${settings.prefix}:nest-${made}`;
+    this.#connections = new Connections({ ...settings, connectionName: this.name });
     this.#inbox = new Inbox(this.#connections, settings);
     this.#ledgers = new Ledgers(this.#connections, settings);
   }

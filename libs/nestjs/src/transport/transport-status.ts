@@ -16,15 +16,16 @@ interface Hearers {
   readonly error: (error: Error) => void;
 }
 
-/** Follows the connections of this process to one Redis: connected while none of them is missing. */
+/** Follows the connections of one server or client: connected while none of them is missing. */
 export class TransportStatusWatch {
   readonly #hearers: Hearers;
   readonly #prefix: string;
   readonly #missing = new Set<string>();
   readonly #stop: () => void;
 
-  constructor(prefix: string, hearers: Hearers) {
-    this.#prefix = `${prefix}:`;
+  /** @param name the first part of the names of the connections */
+  constructor(name: string, hearers: Hearers) {
+    this.#prefix = `${name}:`;
     this.#hearers = hearers;
     this.#stop = listen('connection', (event) => this.#heard(event));
   }

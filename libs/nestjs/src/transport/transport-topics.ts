@@ -9,6 +9,7 @@ const PAUSE_MS = 100;
 /** The topics of patterns. One without a class has the partitions that it is stored with, else one. */
 export class TransportTopics {
   readonly #inspector: Inspector;
+  /** Those that are stored, and those that are looked for. */
   readonly #plain = new Map<string, Promise<TopicDefinition>>();
 
   constructor(inspector: Inspector) {
@@ -37,6 +38,8 @@ export class TransportTopics {
   async #look(name: string, untilMs: number): Promise<TopicDefinition> {
     const topic = defineTopic(name);
     const stored = (await this.#stored(untilMs)).find((each) => each.name === name);
+    // Another process may make it with other partitions before this one does.
+    if (!stored) this.#plain.delete(name);
     return stored && stored.partitions > 1 ? defineTopic(name, { partitions: stored.partitions }) : topic;
   }
 

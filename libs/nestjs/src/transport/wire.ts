@@ -1,3 +1,4 @@
+import { asError, MillraceError } from '@millrace/core';
 import type { PacketMetadata } from '@nestjs/microservices';
 
 /** Headers of an event that the transport itself writes; handlers do not see them. */
@@ -37,9 +38,10 @@ export interface ReadEvent {
   readonly metadata: PacketMetadata | undefined;
 }
 
+/** @throws MillraceError UNSERIALIZABLE_PAYLOAD */
 export function requestText({ pattern, data, metadata }: RequestPacket): string {
   if (data instanceof Uint8Array) return JSON.stringify({ pattern, metadata, binary: bytesText(data) });
-  return JSON.stringify({ pattern, metadata, value: data });
+  return sentJson({ pattern, metadata, value: data });
 }
 
 /** @throws SyntaxError */
@@ -58,10 +60,14 @@ export function answerIn(text: string): AnswerPacket {
   return 'err' in packet ? { err: packet.err } : { response: readValue(packet) };
 }
 
-/** Any value as the event of a plain pattern: JSON as `JSON.stringify` makes it, which users of Nest rely on. */
+/**
+ * Any value as the event of a plain pattern: JSON as `JSON.stringify` makes it, which users of Nest rely on.
+ *
+ * @throws MillraceError UNSERIALIZABLE_PAYLOAD
+ */
 export function plainEvent(data: unknown): StoredEvent {
   if (data instanceof Uint8Array) return { payload: bytesText(data), headers: { [OWN.binary]: BASE64 } };
-  return { payload: flatCopy(data) ?? JSON.parse(JSON.stringify(data ?? null)), headers: {} };
+  return { payload: flatCopy(data) ?? JSON.parse(sentJson(data ?? null)), headers: {} };
 }
 
 /** A copy of an object that has nothing but texts, finite numbers and the like, which JSON leaves as they are; else null. */
@@ -91,6 +97,22 @@ export function eventIn({ payload, headers: all }: StoredEvent): ReadEvent {
     headers,
     metadata: metadata === undefined ? undefined : (JSON.parse(decodeURI(metadata)) as PacketMetadata),
   };
+}
+
+function sentJson(value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    throw unwritable(asError(error).message, { cause: error });
+  }
+  if (text === undefined) throw unwritable(`JSON has no ${typeof value}`);
+  return text;
+}
+
+function unwritable(reason: string, details: { readonly cause?: unknown } = {}): MillraceError {
+  const what = 'The data cannot be written as JSON, so nothing was sent. Send what JSON has, and a BigInt as text.';
+  return new MillraceError('UNSERIALIZABLE_PAYLOAD', `${what} The reason: ${reason}`, details);
 }
 
 function writtenValue(value: unknown): WrittenValue {

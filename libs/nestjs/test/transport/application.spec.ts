@@ -1,11 +1,12 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { type CallHandler, Controller, type ExecutionContext, Get, Inject, Injectable, type INestApplication, type NestInterceptor, Scope } from '@nestjs/common';
+import { type CallHandler, Controller, type ExecutionContext, Get, Inject, Injectable, type INestApplication, type NestInterceptor, Scope, type Type } from '@nestjs/common';
 import { type AbstractHttpAdapter, NestFactory, REQUEST } from '@nestjs/core';
 import { Ctx, MessagePattern, Payload, type RequestContext } from '@nestjs/microservices';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { defineTopic, MILLRACE, type MillraceContext } from '@millrace/nestjs';
-import { firstValueFrom } from 'rxjs';
+import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { Journal } from '../fixture.js';
 import { EventPattern, moduleOf, toolsOf, TransportBench } from './fixture.js';
 
@@ -51,6 +52,18 @@ async function hybrid(adapter: AbstractHttpAdapter, inheritAppConfig = true): Pr
   return app;
 }
 
+/** A controller whose events are told apart from those of others by its name. */
+function named(name: string): Type {
+  @Controller()
+  class Orders {
+    @EventPattern('order.placed')
+    placed(@Payload('id') id: string) {
+      journal.add(`${name} ${id}`);
+    }
+  }
+  return Orders;
+}
+
 describe('a hybrid application', () => {
   it.each([
     ['Express', () => new ExpressAdapter()],
@@ -68,6 +81,11 @@ describe('a hybrid application', () => {
     expect(journal.entries).toEqual([]);
   });
 });
+
+/** Nest's hooks and others listen, or a signal would end the process by itself. */
+const heedful = (): void => undefined;
+beforeEach(() => void process.on('SIGTERM', heedful));
+afterEach(() => void process.off('SIGTERM', heedful));
 
 describe('a microservice', () => {
   it('makes request-scoped controllers anew for each event, and retries when they fail', async () => {
@@ -159,19 +177,19 @@ describe('a microservice', () => {
     expect(told).toEqual(['connected', 'disconnected']);
   });
 
+  it('is started once, however often it is told to listen: nothing of it goes on when it was closed', async () => {
+    const app = await bench.listening([named('first')]);
+    await app.listen();
+    const { publisher } = toolsOf(app);
+    await publisher.publish(PLACED, { id: '1' });
+    await journal.has(1);
+    await app.close();
+    await lastValueFrom(bench.client().emit('order.placed', { id: '2' }));
+    await bench.listening([named('second')]);
+    expect(await journal.has(2)).toEqual(['first 1', 'second 2']);
+  });
+
   it('stops fetching when the process is asked to stop, before it is closed', async () => {
-    const heedful = (): void => undefined;
-    process.on('SIGTERM', heedful);
-    const named = (name: string) => {
-      @Controller()
-      class Orders {
-        @EventPattern('order.placed')
-        placed(@Payload('id') id: string) {
-          journal.add(`${name} ${id}`);
-        }
-      }
-      return Orders;
-    };
     const app = await bench.listening([named('first')]);
     const { publisher } = toolsOf(app);
     await publisher.publish(PLACED, { id: '1' });
@@ -182,6 +200,17 @@ describe('a microservice', () => {
     expect(await journal.has(2)).toEqual(['first 1', 'second 2']);
     await bench.closeAll();
     expect(process.listeners('SIGTERM')).toEqual([heedful]);
-    process.off('SIGTERM', heedful);
+  });
+
+  it('fetches nothing when the process is asked to stop while it connects', async () => {
+    await lastValueFrom(bench.client().emit('order.placed', { id: '1' }));
+    const app = await bench.microservice({ controllers: [named('first')] });
+    await app.init();
+    const listening = app.listen();
+    await setImmediate();
+    process.emit('SIGTERM');
+    await listening;
+    await bench.listening([named('second')]);
+    expect(await journal.has(1)).toEqual(['second 1']);
   });
 });

@@ -5,6 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import { type ClientProxy, ClientsModule, Ctx, Payload } from '@nestjs/microservices';
 import { MillraceClient, type MillraceContext, MillraceRecordBuilder, type MillraceUnwrapped, type PublishResult, Topic } from '@millrace/nestjs';
 import { listenOnFreePort } from '@millrace/redis';
+import { startTestRedis, waitFor } from '@millrace/testing';
 import { IsString } from 'class-validator';
 import { lastValueFrom } from 'rxjs';
 import { Journal } from '../fixture.js';
@@ -115,8 +116,42 @@ describe('an event that is emitted', () => {
     expect((await journal.has(1))[0]).toBeInstanceOf(OrderPlaced);
   });
 
+  it('takes the partitions of a topic that a class made after the client had looked for it', async () => {
+    @Topic('client.order.late', { partitions: 4 })
+    class Late {}
+    @Controller()
+    class LateOrders {
+      @EventPattern(Late)
+      placed() {
+        journal.add('late');
+      }
+    }
+    const client = bench.client();
+    const { topics } = await client.connect();
+    expect((await topics.plain('client.order.late')).partitions).toBe(1);
+    await bench.listening([LateOrders]);
+    await lastValueFrom(client.emit('client.order.late', {}));
+    expect(await journal.has(1)).toEqual(['late']);
+  });
+
   it('is refused when no topic can be named after its pattern', async () => {
     await expect(lastValueFrom(bench.client().emit('order placed', {}))).rejects.toMatchObject({ code: 'INVALID_NAME' });
+  });
+});
+
+describe('data that is no JSON', () => {
+  it.each<[string, unknown, string]>([
+    ['a BigInt', { cents: 1n }, 'BigInt'],
+    ['a value that cannot be read', { toJSON: () => { throw new Error('torn'); } }, 'torn'],
+  ])('is refused in plain words in an event and in a request: %s', async (_, data, reason) => {
+    const refused = { code: 'UNSERIALIZABLE_PAYLOAD', message: expect.stringContaining(reason) };
+    await expect(lastValueFrom(bench.client().emit('order.placed', data))).rejects.toMatchObject(refused);
+    await expect(lastValueFrom(bench.client().send('price', data))).rejects.toMatchObject(refused);
+  });
+
+  it('is refused in an event that JSON would leave without data', async () => {
+    const refused = { code: 'UNSERIALIZABLE_PAYLOAD', message: expect.stringContaining('JSON has no function') };
+    await expect(lastValueFrom(bench.client().emit('order.placed', () => 1))).rejects.toMatchObject(refused);
   });
 });
 
@@ -148,6 +183,21 @@ describe('a client', () => {
     await client.close();
     expect(told).toEqual(['status connected', 'connected', 'status disconnected']);
     await lastValueFrom(client.emit('order.placed', 1));
+  });
+
+  it('hears nothing of another client, whose Redis has the same prefix and goes away', async () => {
+    const redis = await startTestRedis();
+    const told: string[] = [];
+    const follow = async (name: string, client: MillraceClient): Promise<void> => {
+      client.status.subscribe((status) => told.push(`${name} ${status}`));
+      client.on('error', () => told.push(`${name} error`));
+      await client.connect();
+    };
+    await follow('this', bench.client());
+    await follow('other', bench.client({ redis: redis.url }));
+    await redis.stop();
+    await waitFor(() => told.includes('other error'), { what: 'the other client to tell of an error' });
+    expect(told.filter((each) => each !== 'other error')).toEqual(['this connected', 'other connected', 'other disconnected']);
   });
 
   it('fails with the code of the connection while no Redis answers, as filters for clients of Nest expect it', async () => {

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Catch, Controller, type ExceptionFilter, UseFilters, UsePipes, ValidationPipe } from '@nestjs/common';
 import { Ctx, Payload, RpcException } from '@nestjs/microservices';
-import { DeadLetter, defineTopic, Discard, MessageType, type MillraceContext, Topic } from '@millrace/nestjs';
+import { DeadLetter, defineTopic, Discard, fixed, MessageType, type MillraceContext, Topic } from '@millrace/nestjs';
 import { waitFor } from '@millrace/testing';
 import { IsInt, IsString } from 'class-validator';
-import { concat, EMPTY, firstValueFrom, of, tap, throwError } from 'rxjs';
+import { concat, EMPTY, finalize, firstValueFrom, NEVER, of, tap, throwError } from 'rxjs';
 import { Journal } from '../fixture.js';
 import { EventPattern, toolsOf, TransportBench } from './fixture.js';
 
@@ -106,6 +106,25 @@ describe('an event handler', () => {
     const app = await bench.listening([Orders]);
     await toolsOf(app).publisher.publish(PLACED, { id: 'o-1' });
     expect(await journal.has(1)).toEqual(['o-1 2']);
+  });
+
+  it.each<[string, object, string, string[]]>([
+    ['the time of the attempt is over', { timeout: '20ms', retry: { attempts: 2, backoff: fixed('1ms') } }, '5s', ['left 1', 'left 2']],
+    ['its server has waited as long as it may when it is closed', {}, '20ms', ['left 1']],
+  ])('that returns an Observable without an end has it left when %s', async (_, extras, shutdownTimeout, left) => {
+    @Controller()
+    class Orders {
+      @EventPattern('order.placed', extras)
+      placed(@Ctx() { attempt }: MillraceContext) {
+        return NEVER.pipe(finalize(() => journal.add(`left ${attempt}`)));
+      }
+    }
+    const app = await bench.listening([Orders], { shutdownTimeout } as object);
+    const { publisher, inspector } = toolsOf(app);
+    await publisher.publish(PLACED, { id: 'o-1' });
+    await waitFor(async () => (await inspector.group(PLACED, 'shop')).pending === 1, { what: 'the event to be at work' });
+    if (left.length === 1) await app.close();
+    expect(await journal.has(left.length)).toEqual(left);
   });
 
   it('has its filters, pipes and guards: a filter that gives no error ends the event well', async () => {

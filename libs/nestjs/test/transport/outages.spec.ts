@@ -49,14 +49,15 @@ describe('an outage of Redis', () => {
 
     await bench.redis.kill();
     await waitFor(() => told.server.length > 1 && told.client.length > 1, { what: 'both to be disconnected' });
-    await waitFor(() => errors.server.length > 0 && errors.client.length > 0, { what: 'both to tell of an error' });
+    // A reset may come before it.
+    const isRefused = ({ message }: Error): boolean => message.includes('ECONNREFUSED');
+    await waitFor(() => errors.server.some(isRefused) && errors.client.some(isRefused), { what: 'both to tell that Redis refuses' });
     const asked = firstValueFrom(client.send('price', 'milk'));
     const placed = firstValueFrom(client.emit('order.placed', 'during'));
 
     await bench.redis.restart();
     await waitFor(() => told.server.length > 2 && told.client.length > 2, { what: 'both to be connected again' });
     expect(told).toEqual({ server: ['connected', 'disconnected', 'connected'], client: ['connected', 'disconnected', 'connected'] });
-    expect(errors.client[0]!.message).toContain('ECONNREFUSED');
     expect(await asked).toBe('price of milk');
     await placed;
     expect(await journal.has(1)).toEqual(['during']);

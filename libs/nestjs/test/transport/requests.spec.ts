@@ -4,7 +4,7 @@ import { Ctx, MessagePattern, Payload, RpcException } from '@nestjs/microservice
 import { type MillraceContext, MillraceRecordBuilder } from '@millrace/nestjs';
 import { type ErrorRecord, listen } from '@millrace/core';
 import { CommandTape, TcpProxy, waitFor } from '@millrace/testing';
-import { finalize, firstValueFrom, from, interval, lastValueFrom, map, NEVER, Observable, of, range, Subject, take, tap, throwError, toArray } from 'rxjs';
+import { concat, finalize, firstValueFrom, from, interval, lastValueFrom, map, NEVER, Observable, of, range, Subject, take, tap, throwError, toArray } from 'rxjs';
 import { TransportBench } from './fixture.js';
 
 let bench: TransportBench;
@@ -116,6 +116,17 @@ class Sums {
   @MessagePattern('circles')
   circles() {
     return of(this.circle());
+  }
+
+  /** Its first value is no JSON, and it would go on for ever. */
+  @MessagePattern('endless circles')
+  endlessCircles() {
+    return concat(this.circles(), NEVER).pipe(finalize(() => (torn += 1)));
+  }
+
+  @MessagePattern('circle as error')
+  circleAsError() {
+    throw new RpcException(this.circle());
   }
 
   @MessagePattern('nothing')
@@ -278,6 +289,19 @@ describe('a request', () => {
     const written = await tape.text();
     expect(written).toContain('Internal server error');
     expect(written).not.toContain(message.slice(0, 20));
+  });
+
+  it('leaves an Observable whose first value, given at once, is no JSON', async () => {
+    await bench.listening([Sums]);
+    expect(await errorOf(bench.client().send('endless circles', {}))).toEqual({ status: 'error', message: 'Internal server error' });
+    expect(torn).toBe(1);
+  });
+
+  it('fails with the words for unknown errors where the object of an RpcException is no JSON', async () => {
+    await bench.listening([Sums]);
+    const failed = nextFailure();
+    expect(await errorOf(bench.client().send('circle as error', {}))).toEqual({ status: 'error', message: 'Internal server error' });
+    expect(await failed).toMatchObject({ message: 'Rpc Exception' });
   });
 
   it('fails where nobody handles its pattern, nobody serves it, or the client names no service', async () => {
