@@ -65,6 +65,8 @@ export interface EventMap {
     readonly caller: string;
     readonly requestId: string;
     readonly isOneWay: boolean;
+    /** Whether the application has logged it, or expects it, as where the filters of Nest saw it. */
+    readonly isReported: boolean;
     readonly error: ErrorRecord;
   };
   /** A method of a service goes on, and holds its place, though nobody has waited for it for `overdueMs`. */

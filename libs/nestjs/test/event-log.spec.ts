@@ -255,8 +255,9 @@ describe('the log', () => {
     app.useLogger(kept);
     const failed = { service: 'prices', version: '2', method: 'quote', caller: 'web.1', requestId: 'r' } as const;
     const error = { name: 'Error', message: 'no' };
-    emit('call-failed', { ...failed, error, isOneWay: false });
-    emit('call-failed', { ...failed, error, isOneWay: true });
+    emit('call-failed', { ...failed, error, isOneWay: false, isReported: true });
+    emit('call-failed', { ...failed, error, isOneWay: false, isReported: false });
+    emit('call-failed', { ...failed, error, isOneWay: true, isReported: false });
     expect(kept.entries).toEqual([
       'warn service prices 2: method quote failed for web.1, and the caller is told: Error: no',
       'error service prices 2: method quote failed for web.1, and nobody waits for it: Error: no',

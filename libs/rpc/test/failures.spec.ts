@@ -33,7 +33,7 @@ describe('a method that fails', () => {
     await failureOf(call(caller, method, { idempotent }));
     const error = expect.objectContaining({ name: 'TypeError', message: 'no price', stack: expect.stringContaining('failures.spec') });
     const [service, id] = [{ service: 'prices', version: '1' }, expect.any(String)];
-    expect(failures).toEqual([{ ...service, method, caller: id, requestId: id, isOneWay: false, error }]);
+    expect(failures).toEqual([{ ...service, method, caller: id, requestId: id, isOneWay: false, isReported: false, error }]);
   });
 
   it('is told of when its call is one-way: nobody else hears of it', async () => {

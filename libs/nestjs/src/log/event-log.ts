@@ -38,7 +38,8 @@ function writeEvents(logger: Logger): () => void {
   const handOvers = new HandOverLog(logger);
   const stops = [
     listen('attempt-failed', (event) => repetitions.write(attemptFailure(event))),
-    listen('call-failed', (event) => repetitions.write(callFailure(event))),
+    // The filters of Nest have logged what they did not expect.
+    listen('call-failed', (event) => event.isReported || repetitions.write(callFailure(event))),
     listen('hook-failed', (event) => repetitions.write(hookFailure(event))),
     listen('backoff-failed', (event) => repetitions.write(backoffFailure(event))),
     listen('fenced', (event) => repetitions.write(fencedFailure(event))),

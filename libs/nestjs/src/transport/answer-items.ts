@@ -139,7 +139,7 @@ export class AnswerItems implements AsyncIterableIterator<string, undefined, und
 export function failureOf(shown: unknown): AnsweredFailure {
   const cause = causeOf(shown);
   try {
-    return new AnsweredFailure(answerText({ err: shown }), asError(cause));
+    return new AnsweredFailure(answerText({ err: shown }), asError(cause), true);
   } catch {
     return unwritable(cause);
   }

@@ -1,5 +1,9 @@
 import { EventEmitter } from 'node:events';
-import { currentTrace, durationMs, isTopicRef, MAX_HEADERS, MillraceError, type Parsed, type PublishResult, topicOfRef, withTraceHeaders } from '@millrace/core';
+import {
+  asError, currentTrace, durationMs, isTopicRef, MAX_HEADERS, MillraceError, type Parsed, type PublishResult, quote, topicOfRef,
+  withTraceHeaders,
+} from '@millrace/core';
+import { Logger } from '@nestjs/common';
 import { ClientProxy, type MsPattern, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import type { StreamedAnswer } from '@millrace/rpc';
 import { defer, from, mergeMap, Observable } from 'rxjs';
@@ -80,13 +84,18 @@ export class MillraceClient extends ClientProxy<TransportEvents> {
     });
   }
 
-  /** The event is on its way at once, subscribed to or not. */
+  /** The event is on its way at once, subscribed to or not. A failure that nobody has subscribed to is logged. */
   override emit<TResult = Anything, TInput = Anything>(pattern: Anything, data: TInput): Observable<TResult> {
-    if (this.#open === null || isNothing(pattern) || isNothing(data)) return super.emit(pattern, data);
+    if (isNothing(pattern) || isNothing(data)) return super.emit(pattern, data);
     const stored = this.#dispatched<TResult>(pattern, data);
-    // Subscribers get the error.
-    stored.catch(() => undefined);
-    return from(stored);
+    let isHeard = false;
+    stored.catch((error: unknown) => {
+      if (!isHeard) logger.error(lostEvent(this.normalizePattern(pattern as MsPattern), error));
+    });
+    return new Observable((observer) => {
+      isHeard = true;
+      return from(stored).subscribe(observer);
+    });
   }
 
   /**
@@ -180,6 +189,12 @@ export class MillraceClient extends ClientProxy<TransportEvents> {
     this._status$.next(status);
     this.#events.emit(status);
   }
+}
+
+const logger = new Logger('MillraceClient');
+
+function lostEvent(pattern: string, error: unknown): string {
+  return `An event of the pattern ${quote(pattern)} was not stored, and nobody subscribed to its emit(): ${asError(error).message}`;
 }
 
 /** Hands the values of an answer over until it ends. @returns a function that says that nobody waits for more */

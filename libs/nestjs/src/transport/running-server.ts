@@ -36,7 +36,7 @@ export class RunningServer {
   /** One that is drained while it connects begins nothing. */
   async start(): Promise<void> {
     const { book, call, answer, onError, settings: { unknownProperties }, options } = this.#parts;
-    const { service: group, concurrency, retry, timeout, answerBufferBytes: bufferBytes } = options;
+    const { service: group, concurrency, retry, timeout } = options;
     const defaults = { group, concurrency, retry, ...((timeout as string | undefined) && { timeout }) };
     // Mistakes are found before anything is connected.
     const plans = eventPlans(book.events, defaults);
@@ -50,7 +50,8 @@ export class RunningServer {
     await this.#events.start();
     inbox.startPurge();
     if (book.requests.length === 0 || this.#drained !== null) return;
-    this.#serving = await serveRequests({ rpc, service: group, concurrency, bufferBytes, book, answer });
+    const { requestConcurrency, answerBufferBytes: bufferBytes } = options;
+    this.#serving = await serveRequests({ rpc, service: group, concurrency: requestConcurrency, bufferBytes, book, answer });
   }
 
   /** The first part of the names of its connections. */

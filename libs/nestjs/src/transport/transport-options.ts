@@ -38,9 +38,16 @@ export class MillraceServerOptions extends MillraceTransportOptions {
   @IsName('service')
   service!: string;
 
-  /** Events of a topic and a group that are handled at once, and requests, 1 to 1000. Default 16. */
+  /** Events of a topic and a group that are handled at once, 1 to 1000. Default 16. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 1_000 })
   concurrency?: number = 16;
+
+  /**
+   * Requests that are answered at once, 1 to 10000; those beyond it wait. A streamed answer counts until it ends, and so does a
+   * request whose handler waits for another one of the same service. Default 1000.
+   */
+  @IsOptional() @IsWholeNumber({ min: 1, max: 10_000 })
+  requestConcurrency?: number = 1_000;
 
   /**
    * How much of the values of one streamed answer may wait in memory for a slow caller, in bytes: the texts, and 64 for each. An

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Controller, Inject, Injectable } from '@nestjs/common';
+import { Controller, Inject, Injectable, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type ClientProxy, ClientsModule, Ctx, Payload } from '@nestjs/microservices';
 import { MillraceClient, type MillraceContext, MillraceRecordBuilder, type MillraceUnwrapped, type PublishResult, Topic } from '@millrace/nestjs';
@@ -52,6 +52,20 @@ describe('an event that is emitted', () => {
     await bench.listening([Orders]);
     bench.client().emit('order.placed', 'hot');
     expect(await journal.has(1)).toEqual([['hot', {}, null, null]]);
+  });
+
+  it('is logged when it is not stored and nobody subscribes to what emit returns, and told to whoever does', async () => {
+    const said: string[] = [];
+    Logger.overrideLogger({ error: (line: string) => void said.push(line), log: () => undefined, warn: () => undefined });
+    const client = bench.client();
+    client.emit('order:placed', { id: 1 });
+    client.emit('order.placed', { id: 1n });
+    await expect(lastValueFrom(client.emit('order:heard', {}))).rejects.toMatchObject({ code: 'INVALID_NAME' });
+    await waitFor(() => said.length >= 2, { what: 'two lines' });
+    Logger.overrideLogger(false);
+    const lost = /^An event of the pattern "order.placed" was not stored, and nobody subscribed to its emit\(\): The data cannot be written as JSON/;
+    const misnamed = /^An event of the pattern "order:placed" was not stored, and nobody subscribed to its emit\(\): "order:placed" is not allowed/;
+    expect(said.toSorted()).toEqual([expect.stringMatching(lost), expect.stringMatching(misnamed)]);
   });
 
   it('carries headers, key and metadata, and is stored once under its idempotency key', async () => {

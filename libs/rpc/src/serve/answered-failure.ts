@@ -5,10 +5,13 @@
 export class AnsweredFailure extends Error {
   /** JSON text. */
   readonly text: string;
+  /** Whether the service has logged it where it happened, or expects it. */
+  readonly isReported: boolean;
 
-  constructor(text: string, cause: unknown) {
+  constructor(text: string, cause: unknown, isReported = false) {
     super('The method failed, and has answered with that.', { cause });
     this.name = 'AnsweredFailure';
     this.text = text;
+    this.isReported = isReported;
   }
 }

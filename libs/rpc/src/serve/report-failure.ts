@@ -9,5 +9,6 @@ export function reportFailure(request: ServedRequest, thrown: unknown): void {
   if (request.isAbandoned || request.isInterrupted || (request.isCancelled && !isOneWay)) return;
   const isWrapped = thrown instanceof MethodFailure || thrown instanceof AnsweredFailure;
   const error = errorRecord(isWrapped ? thrown.cause : thrown);
-  emit('call-failed', { service, version, method, caller, requestId: id, isOneWay, error });
+  const isReported = thrown instanceof AnsweredFailure && thrown.isReported;
+  emit('call-failed', { service, version, method, caller, requestId: id, isOneWay, isReported, error });
 }
