@@ -3,7 +3,7 @@ import { Controller, type Type } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import { MessageType, MillraceServer, Topic } from '@millrace/nestjs';
 import { failureOf } from '../fixture.js';
-import { EventPattern, TransportBench } from './fixture.js';
+import { EventPattern, toolsOf, TransportBench } from './fixture.js';
 
 let bench: TransportBench;
 beforeAll(async () => void (bench = await TransportBench.start()));
@@ -14,6 +14,21 @@ afterAll(() => bench.stop());
 async function refusal(...controllers: Type[]) {
   return failureOf(bench.listening(controllers));
 }
+
+describe('an extra without a value', () => {
+  it('is none: the handler is in the group of its server, and has its options', async () => {
+    @Controller()
+    class Orders {
+      @EventPattern('order.placed', { group: undefined, retry: undefined })
+      one() {}
+
+      @EventPattern('order.placed', { retry: { attempts: 7 } })
+      two() {}
+    }
+    const app = await bench.listening([Orders]);
+    expect(toolsOf(app).subscriptions()).toMatchObject([{ topic: 'order.placed', group: 'shop' }]);
+  });
+});
 
 describe('an application that cannot be served', () => {
   it('is refused when one pattern has a message and an event handler', async () => {
