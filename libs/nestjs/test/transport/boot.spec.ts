@@ -65,6 +65,19 @@ describe('an application that cannot be served', () => {
     expect(message).toContain('stands on two methods, and only one of them could answer');
   });
 
+  it('is refused when a request is to have its effects once, as an event may', async () => {
+    @Controller()
+    class Sums {
+      @MessagePattern('sum', { inbox: true })
+      sum() {
+        return 1;
+      }
+    }
+    const { code, message } = await refusal(Sums);
+    expect(code).toBe('INVALID_OPTIONS');
+    expect(message).toContain('@MessagePattern("sum") has inbox, which handlers of events alone have');
+  });
+
   it('is refused, with all of them, for patterns that no topic can be named after', async () => {
     class NoTopic {}
     @Controller()
