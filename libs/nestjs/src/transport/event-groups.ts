@@ -62,7 +62,7 @@ function rulesOf({ topic, group, handlers }: EventGroup, defaults: EventDefaults
   const merged: Record<string, unknown> = {};
   for (const { route, extras } of handlers) {
     for (const [name, value] of Object.entries(extras)) {
-      if (FOREIGN.includes(name) || OWN.includes(name)) continue;
+      if (value === undefined || FOREIGN.includes(name) || OWN.includes(name)) continue;
       if (name in merged && !isDeepStrictEqual(merged[name], value)) throw contradiction(topic, route, name);
       merged[name] = value;
     }

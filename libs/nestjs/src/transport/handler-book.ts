@@ -43,7 +43,8 @@ export class HandlerBook {
 
   /** All that cannot be served as it is declared. */
   problems(): MillraceError[] {
-    return [...this.#handlers.flatMap(problemOfPattern), ...this.#twice(), ...this.#both(), ...this.#contracts()];
+    const own = [...this.#handlers.flatMap(problemOfPattern), ...this.requests.flatMap(problemOfExtras)];
+    return [...own, ...this.#twice(), ...this.#both(), ...this.#contracts()];
   }
 
   #twice(): MillraceError[] {
@@ -84,6 +85,16 @@ function problemOfPattern({ route, pattern, isEvent }: RegisteredHandler): Millr
   const reason = isEvent ? eventProblem(route, pattern) : requestProblem(route);
   const decorator = isEvent ? '@EventPattern' : '@MessagePattern';
   return reason === null ? [] : [new MillraceError('INVALID_NAME', `${where(decorator, route)}: ${reason}`)];
+}
+
+/** Nothing would do what they say for a request. */
+const OF_EVENTS = ['inbox', 'idempotency'];
+
+function problemOfExtras({ route, extras }: RegisteredHandler): MillraceError[] {
+  return OF_EVENTS.filter((name) => extras[name]).map((name) => {
+    const what = `${where('@MessagePattern', route)} has ${name}, which handlers of events alone have`;
+    return new MillraceError('INVALID_OPTIONS', `${what}. Leave it out: a request is executed once at the most.`);
+  });
 }
 
 const NAMES =

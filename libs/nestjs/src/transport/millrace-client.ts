@@ -203,7 +203,7 @@ function relayed(items: StreamedAnswer, callback: (packet: WritePacket) => void)
   const fail = (err: unknown): void => {
     if (hasFailed) return;
     hasFailed = true;
-    callback({ err: err ?? WORDLESS });
+    callback({ err: err || WORDLESS });
   };
   return items.pour({
     item: (text) => {
@@ -222,7 +222,7 @@ function relayed(items: StreamedAnswer, callback: (packet: WritePacket) => void)
   });
 }
 
-/** Nest takes an error that is nothing for none. */
+/** Nest takes an error that is nothing, an empty text, 0 or false for none, and its caller would wait for ever. */
 const WORDLESS = Object.freeze({ status: 'error', message: 'the handler failed without an error' });
 
 function headersOf(headers: RecordParts['headers']): Record<string, string> | undefined {

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { asError, isTopicRef, MillraceError, type Parsed, topicOfRef } from '@millrace/core';
-import { type CustomTransportStrategy, type MessageHandler, type MsPattern, Server } from '@nestjs/microservices';
+import { type BaseRpcContext, type CustomTransportStrategy, type MessageHandler, type MsPattern, Server } from '@nestjs/microservices';
 import { throwTogether } from '../config/problems.js';
 import type { Settings } from '../config/settings.js';
 import { keepCauses, causeOf } from './compat.js';
@@ -101,6 +101,18 @@ export class MillraceServer extends Server<TransportEvents, TransportStatus> imp
 
   protected override normalizePattern(pattern: MsPattern): string {
     return isTopicRef(pattern) ? topicOfRef(pattern).name : super.normalizePattern(pattern);
+  }
+
+  /** A hook that throws when the work has ended would end the process, and changes nothing about the work. */
+  protected override createProcessingEndHookRunner(context: BaseRpcContext): () => void {
+    const end = super.createProcessingEndHookRunner(context);
+    return () => {
+      try {
+        end();
+      } catch (error) {
+        this.logger.error(error);
+      }
+    };
   }
 
   async #start(): Promise<void> {

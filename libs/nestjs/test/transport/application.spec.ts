@@ -6,7 +6,7 @@ import { Ctx, MessagePattern, Payload, type RequestContext } from '@nestjs/micro
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { defineTopic, MILLRACE, type MillraceContext } from '@millrace/nestjs';
-import { firstValueFrom, lastValueFrom } from 'rxjs';
+import { delay, firstValueFrom, from, lastValueFrom, toArray } from 'rxjs';
 import { Journal } from '../fixture.js';
 import { EventPattern, moduleOf, toolsOf, TransportBench } from './fixture.js';
 
@@ -34,6 +34,11 @@ class Sums {
   @Get('sum')
   http() {
     return 'http';
+  }
+
+  @MessagePattern('each')
+  each(@Payload() numbers: number[]) {
+    return from(numbers).pipe(delay(1));
   }
 
   @MessagePattern('sum')
@@ -150,6 +155,21 @@ describe('a microservice', () => {
     await app.listen();
     await toolsOf(app).publisher.publish(PLACED, { id: 'o-1' });
     expect(await journal.has(3)).toEqual(['start', 'work', 'end']);
+  });
+
+  it('goes on when a hook throws at the end of the work: answers and streams come, and the process lives', async () => {
+    const server = bench.server();
+    const type = moduleOf({ controllers: [Sums] });
+    const app = bench.keep(await NestFactory.createMicroservice(type, { strategy: server, logger: false }));
+    server.setOnProcessingEndHook(() => {
+      journal.add('end');
+      throw new Error('no span');
+    });
+    await app.listen();
+    const client = bench.client();
+    expect(await firstValueFrom(client.send('sum', [1, 2]))).toBe(3);
+    expect(await lastValueFrom(client.send('each', [1, 2]).pipe(toArray()))).toEqual([1, 2]);
+    expect(journal.entries).toEqual(['end', 'end']);
   });
 
   it('lets a handler at work finish when it is closed, twice, and takes no new event', async () => {

@@ -3,7 +3,7 @@ import { Controller, type Type } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import { MessageType, MillraceServer, Topic } from '@millrace/nestjs';
 import { failureOf } from '../fixture.js';
-import { EventPattern, TransportBench } from './fixture.js';
+import { EventPattern, toolsOf, TransportBench } from './fixture.js';
 
 let bench: TransportBench;
 beforeAll(async () => void (bench = await TransportBench.start()));
@@ -14,6 +14,21 @@ afterAll(() => bench.stop());
 async function refusal(...controllers: Type[]) {
   return failureOf(bench.listening(controllers));
 }
+
+describe('an extra without a value', () => {
+  it('is none: the handler is in the group of its server, and has its options', async () => {
+    @Controller()
+    class Orders {
+      @EventPattern('order.placed', { group: undefined, retry: undefined })
+      one() {}
+
+      @EventPattern('order.placed', { retry: { attempts: 7 } })
+      two() {}
+    }
+    const app = await bench.listening([Orders]);
+    expect(toolsOf(app).subscriptions()).toMatchObject([{ topic: 'order.placed', group: 'shop' }]);
+  });
+});
 
 describe('an application that cannot be served', () => {
   it('is refused when one pattern has a message and an event handler', async () => {
@@ -48,6 +63,19 @@ describe('an application that cannot be served', () => {
     const { code, message } = await refusal(Sums);
     expect(code).toBe('CONTRACT_CONFLICT');
     expect(message).toContain('stands on two methods, and only one of them could answer');
+  });
+
+  it('is refused when a request is to have its effects once, as an event may', async () => {
+    @Controller()
+    class Sums {
+      @MessagePattern('sum', { inbox: true })
+      sum() {
+        return 1;
+      }
+    }
+    const { code, message } = await refusal(Sums);
+    expect(code).toBe('INVALID_OPTIONS');
+    expect(message).toContain('@MessagePattern("sum") has inbox, which handlers of events alone have');
   });
 
   it('is refused, with all of them, for patterns that no topic can be named after', async () => {

@@ -59,6 +59,15 @@ class Translate implements ExceptionFilter {
   }
 }
 
+let wordless: unknown;
+
+@Catch()
+class Wordless implements ExceptionFilter {
+  catch() {
+    return throwError(() => wordless);
+  }
+}
+
 @Controller()
 class Sums {
   @MessagePattern({ cmd: 'sum' })
@@ -178,6 +187,12 @@ class Sums {
     return 'in';
   }
 
+  @UseFilters(new Wordless())
+  @MessagePattern('wordless')
+  wordless() {
+    throw new Error('five');
+  }
+
   @UseFilters(new Translate())
   @MessagePattern('translated')
   translated() {
@@ -289,6 +304,12 @@ describe('a request', () => {
     const written = await tape.text();
     expect(written).toContain('Internal server error');
     expect(written).not.toContain(message.slice(0, 20));
+  });
+
+  it.each(['', 0, false])('fails also with an error that Nest takes for none: %j', async (value) => {
+    wordless = value;
+    await bench.listening([Sums]);
+    expect(await errorOf(bench.client().send('wordless', {}))).toEqual({ status: 'error', message: 'the handler failed without an error' });
   });
 
   it('leaves an Observable whose first value, given at once, is no JSON', async () => {
