@@ -38,7 +38,7 @@ export const nestEvents = [
   {
     name: 'Nest: a handler that returns an Observable has ended when that completes',
     file: `${SOURCES}/processing.ts`,
-    find: 'return isObservable(value) ? lastValueFrom(value, { defaultValue: undefined }) : value;',
+    find: 'if (!isObservable(value)) return value;',
     replace: 'return value;',
     spec: `${SPECS}/events.spec.ts`,
     title: 'that returns an Observable is done when that completes, and has failed when that fails',

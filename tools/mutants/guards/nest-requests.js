@@ -30,8 +30,8 @@ export const nestRequests = [
   {
     name: 'nest requests: an exception that a filter hides stays in the service',
     file: ITEMS,
-    find: 'return new AnsweredFailure(answerText({ err: shown }), asError(causeOf(shown)));',
-    replace: 'return asError(causeOf(shown)) as AnsweredFailure;',
+    find: 'return new AnsweredFailure(answerText({ err: shown }), asError(cause), true);',
+    replace: 'return asError(cause) as AnsweredFailure;',
     spec: REQUESTS_SPEC,
     title: 'keeps the exception of a handler within its service: unknown-error',
   },
