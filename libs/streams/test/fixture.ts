@@ -84,14 +84,15 @@ interface Target extends PartitionListeners {
 export function subscribe(process: Pick<Process, 'streams'>, target: Target, handle: Handle): Promise<Subscription> {
   const topic: TopicDefinition = topicOf(target.topic);
   const { group, concurrency = 16, retry = noRetry, crashLimit = 10, timeoutMs = null, unknownForMs = 0 } = target;
-  const { start = 'earliest', durability, prefilter, ordering, onAssigned, onRevoked, rateLimit, deadLetters, forwardedJobs, breaker } = target;
+  const { start = 'earliest', ordering, onAssigned, onRevoked, forwardedJobs } = target;
+  const { durability, prefilter, rateLimit, deadLetters, breaker } = target;
   const anyHandle = handle as (payload: object, context: DeliveryContext) => Promise<unknown>;
   const forwarding = new Forwarding({ jobs: forwardedJobs });
   const handler = deliveryPipeline({ topic, group, retry, timeoutMs, handle: anyHandle, forwarding });
-  const definition = { topic, group, concurrency, crashLimit, unknownForMs, start, ...(durability ? { durability } : {}) };
-  const bounds = { forwardedJobs, ...(rateLimit ? { rateLimit } : {}), ...(deadLetters ? { deadLetters } : {}), ...(breaker ? { breaker } : {}) };
-  const optional = { ...bounds, ...(prefilter ? { prefilter } : {}), ...(ordering ? { ordering, onAssigned, onRevoked } : {}) };
-  return process.streams.subscribe({ ...definition, ...optional }, handler);
+  const definition = { topic, group, concurrency, crashLimit, unknownForMs, start };
+  const optional = { durability, prefilter, rateLimit, deadLetters, breaker, forwardedJobs };
+  const listeners = ordering ? { ordering, onAssigned, onRevoked } : {};
+  return process.streams.subscribe({ ...definition, ...optional, ...listeners }, handler);
 }
 
 /** A promise with its resolver. */
