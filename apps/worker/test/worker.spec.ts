@@ -19,7 +19,7 @@ afterAll(() => redis.stop());
 const fixture = (name: string): string => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 
 function host(env: NodeJS.ProcessEnv): TypeScriptChild {
-  child = new TypeScriptChild(new URL('../src/main.ts', import.meta.url), { env: { REDIS_URL: redis.url, ...env } });
+  child = new TypeScriptChild(new URL('../src/main.ts', import.meta.url), { env: { REDIS_URL: redis.url, ...env }, loadsTypeScript: true });
   return child;
 }
 

@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const LOADER = new URL('../loader/register.mjs', import.meta.url).href;
@@ -22,10 +23,12 @@ export class TypeScriptChild {
 
   /**
    * @param file of the sources: `new URL('./fixtures/parent.ts', import.meta.url)`
-   * @param options arguments, and environment variables beside those of this process
+   * @param options arguments, and environment variables beside those of this process; `loadsTypeScript`: it imports files by
+   *   names that end in `.ts`, so that they must not be compiled before
    */
-  constructor(file: URL, options: { args?: readonly string[]; env?: NodeJS.ProcessEnv } = {}) {
-    const args = ['--import', 'reflect-metadata', ...commandOf(fileURLToPath(file)), ...(options.args ?? [])];
+  constructor(file: URL, options: { args?: readonly string[]; env?: NodeJS.ProcessEnv; loadsTypeScript?: boolean } = {}) {
+    const { loadsTypeScript = false } = options;
+    const args = ['--import', 'reflect-metadata', ...commandOf(fileURLToPath(file), loadsTypeScript), ...(options.args ?? [])];
     this.process = spawn(process.execPath, args, { env: { ...process.env, MILLRACE_TEST_CHILD: '1', ...options.env } });
     this.ended = new Promise((resolve, reject) => {
       this.process.once('error', reject);
@@ -61,8 +64,14 @@ export class TypeScriptChild {
   }
 }
 
-function commandOf(path: string): string[] {
-  if (!COMPILED) return ['--import', LOADER, path];
-  const compiled = path.startsWith(COMPILED) ? path : join(COMPILED, relative(ROOT, path)).replace(/\.ts$/, '.js');
-  return ['--import', TEST_CHILD, compiled];
+/** A file that came after Jest had compiled the sources, as one of an example, is left to the loader. */
+function commandOf(path: string, loadsTypeScript: boolean): string[] {
+  const compiled = loadsTypeScript ? null : compiledOf(path);
+  return compiled === null ? ['--import', LOADER, path] : ['--import', TEST_CHILD, compiled];
+}
+
+function compiledOf(path: string): string | null {
+  if (!COMPILED || path.startsWith(COMPILED)) return COMPILED ? path : null;
+  const compiled = join(COMPILED, relative(ROOT, path)).replace(/\.ts$/, '.js');
+  return existsSync(compiled) ? compiled : null;
 }

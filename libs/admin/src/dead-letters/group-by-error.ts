@@ -1,5 +1,5 @@
 import { IsWholeNumber, parseOptions } from '@millrace/core';
-import { IsOptional, IsString, Length } from 'class-validator';
+import { IsOptional, Length } from 'class-validator';
 import type { DeadLetterRecord } from '@millrace/streams';
 import { CURSOR_LENGTH, positionIn, questionOf } from '../page/cursor.js';
 import { type Page, pageOf } from '../page/page.js';
@@ -17,7 +17,7 @@ export class ErrorsOptions {
   most?: number = 2_000;
 
   /** `nextCursor` of the page before. Default: the first page. */
-  @IsOptional() @IsString() @Length(1, CURSOR_LENGTH)
+  @IsOptional() @Length(1, CURSOR_LENGTH)
   cursor?: string;
 }
 

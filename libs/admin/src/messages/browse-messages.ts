@@ -1,5 +1,5 @@
-import { IsPosition, IsWholeNumber, MillraceError, parseOptions, type Position } from '@millrace/core';
-import { IsDate, IsOptional, MinDate } from 'class-validator';
+import { IsMoment, IsPosition, IsWholeNumber, MillraceError, parseOptions, type Position } from '@millrace/core';
+import { IsOptional } from 'class-validator';
 import { positionIn, questionOf } from '../page/cursor.js';
 import { type Page, pageOf } from '../page/page.js';
 import type { UseCaseParts } from '../parts.js';
@@ -8,9 +8,6 @@ import { filterName, MessageFilter } from './message-filter.js';
 import type { MessageView } from './message-view.js';
 import { isScanPosition, Scan } from './scan.js';
 
-/** Ids of entries begin with a time from 1970 on. */
-const BEGINNING = new Date(0);
-
 /** The options of `messages.browse`. */
 export class BrowseOptions extends MessageFilter {
   /** The first message: `'earliest'`, a `Date` by Redis's clock, or `{ offset: 42 }` in each partition. Default `'earliest'`. */
@@ -18,7 +15,7 @@ export class BrowseOptions extends MessageFilter {
   from?: Position = 'earliest';
 
   /** Messages that were stored up to this moment, by Redis's clock. Default: up to the end. */
-  @IsOptional() @IsDate() @MinDate(BEGINNING)
+  @IsOptional() @IsMoment()
   until?: Date;
 
   /** One partition alone. Default: all, one after the other. */

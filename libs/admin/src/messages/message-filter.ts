@@ -1,4 +1,4 @@
-import { IsOptional, IsString, Length, ValidateBy } from 'class-validator';
+import { IsOptional, Length, ValidateBy } from 'class-validator';
 import { questionOf } from '../page/cursor.js';
 import { PageOptions } from '../page/page.js';
 import { type Condition, fits, isCondition } from './condition.js';
@@ -10,15 +10,15 @@ const LONGEST_TEXT = 1_024;
 /** The messages that are wanted: all conditions hold. They are data: nothing in them is executed, and no text is a pattern. */
 export class MessageFilter extends PageOptions {
   /** The id of the message. */
-  @IsOptional() @IsString() @Length(1, 256)
+  @IsOptional() @Length(1, 256)
   id?: string;
 
   /** The key of the message. */
-  @IsOptional() @IsString() @Length(0, LONGEST_TEXT)
+  @IsOptional() @Length(0, LONGEST_TEXT)
   key?: string;
 
   /** The type of the message. */
-  @IsOptional() @IsString() @Length(1, 128)
+  @IsOptional() @Length(1, 128)
   type?: string;
 
   /** Headers, each with its whole value, 10 at the most. */
@@ -26,7 +26,7 @@ export class MessageFilter extends PageOptions {
   headers?: Readonly<Record<string, string>>;
 
   /** A text in the message as it is stored, in its payload, a header or a key: 1 to 1,024 characters, as JSON has them. */
-  @IsOptional() @IsString() @Length(1, LONGEST_TEXT)
+  @IsOptional() @Length(1, LONGEST_TEXT)
   text?: string;
 
   /** Conditions on parts of the message, 10 at the most: `{ field: 'payload.total', op: '>', value: 100 }`. */

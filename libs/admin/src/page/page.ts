@@ -1,5 +1,5 @@
 import { IsWholeNumber } from '@millrace/core';
-import { IsOptional, IsString, Length } from 'class-validator';
+import { IsOptional, Length } from 'class-validator';
 import { CURSOR_LENGTH, cursorOf } from './cursor.js';
 
 /** A part of a list. A list whose pages are not all read is not complete: what is missing in them may be further on. */
@@ -20,7 +20,7 @@ export class PageOptions {
   limit?: number = 50;
 
   /** `nextCursor` of the page before. Default: the first page. */
-  @IsOptional() @IsString() @Length(1, CURSOR_LENGTH)
+  @IsOptional() @Length(1, CURSOR_LENGTH)
   cursor?: string;
 }
 

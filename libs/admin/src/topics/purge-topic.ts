@@ -1,6 +1,6 @@
-import { parseOptions, type TopicDefinition } from '@millrace/core';
+import { IsMoment, parseOptions, type TopicDefinition } from '@millrace/core';
 import type { PartitionFacts, Purged } from '@millrace/streams';
-import { IsBoolean, IsDate, IsOptional, MinDate } from 'class-validator';
+import { IsBoolean, IsOptional } from 'class-validator';
 import { MutationOptions } from '../mutate/mutation-options.js';
 import type { Mutation, Observed } from '../mutate/mutation.js';
 import type { UseCaseParts } from '../parts.js';
@@ -10,7 +10,7 @@ import { factsOf, stateOf } from './topic-summary.js';
 /** The options of `topics.purge`. */
 export class PurgeTopicOptions extends MutationOptions {
   /** Messages that were stored before this moment, by Redis's clock. Default: all that are there at the dry run. */
-  @IsOptional() @IsDate() @MinDate(new Date(0))
+  @IsOptional() @IsMoment()
   before?: Date;
 
   /** Messages, too, that a group has not settled: it never gets them. Default false: they stay, and those behind them. */

@@ -1,5 +1,5 @@
 import { isName, IsWholeNumber, MillraceError, parseOptions, traceOf } from '@millrace/core';
-import { IsDate, IsOptional, IsString, Length, Matches } from 'class-validator';
+import { IsDate, IsOptional, Length, Matches } from 'class-validator';
 import { findMessages } from '../messages/find-messages.js';
 import type { Condition } from '../messages/condition.js';
 import type { MessageView } from '../messages/message-view.js';
@@ -12,7 +12,7 @@ const HOUR_MS = 3_600_000;
 /** The options of `trace`: one of `messageId`, `traceId` and `header`. */
 export class TraceOptions extends PageOptions {
   /** The id of a message. */
-  @IsOptional() @IsString() @Length(1, 256)
+  @IsOptional() @Length(1, 256)
   messageId?: string;
 
   /** The id of a trace, in the header `traceparent`: 32 hex digits. */

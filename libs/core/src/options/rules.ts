@@ -99,6 +99,28 @@ export function IsPosition(): PropertyDecorator {
   });
 }
 
+/** The property is a moment: a valid Date from 1970 on. */
+export function IsMoment(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isMoment',
+    validator: {
+      validate: (value: unknown) => value instanceof Date && value.getTime() >= 0,
+      defaultMessage: ({ property }: ValidationArguments = blank) => `${property} must be a valid Date from 1970 on`,
+    },
+  });
+}
+
+/** The property is a text of visible characters, 1 to `most` of them. */
+export function IsVisibleText(most: number): PropertyDecorator {
+  return ValidateBy({
+    name: 'isVisibleText',
+    validator: {
+      validate: (value: unknown) => typeof value === 'string' && value.length <= most && /^\P{C}+$/u.test(value),
+      defaultMessage: ({ property }: ValidationArguments = blank) => `${property} must be a text of 1 to ${most} visible characters`,
+    },
+  });
+}
+
 /** The property is a durability. */
 export function IsDurability(): PropertyDecorator {
   return ValidateBy({

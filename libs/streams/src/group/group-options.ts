@@ -1,5 +1,5 @@
-import { type Duration, IsDurationOption, IsPosition, IsWholeNumber, type Position } from '@millrace/core';
-import { IsBoolean, IsOptional, IsString, Length, Matches } from 'class-validator';
+import { type Duration, IsDurationOption, IsPosition, IsVisibleText, IsWholeNumber, type Position } from '@millrace/core';
+import { IsBoolean, IsOptional } from 'class-validator';
 
 /** The options of `pause`. */
 export class PauseOptions {
@@ -8,7 +8,7 @@ export class PauseOptions {
   within?: Duration = '30s';
 
   /** The name of whoever asks for it, which `pauseOf` tells: 1 to 200 visible characters. Default: none. */
-  @IsOptional() @IsString() @Length(1, 200) @Matches(/^\P{C}+$/u, { message: 'by must be visible characters' })
+  @IsOptional() @IsVisibleText(200)
   by?: string;
 }
 

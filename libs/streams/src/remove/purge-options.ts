@@ -1,9 +1,10 @@
-import { IsBoolean, IsDate, IsOptional, MinDate } from 'class-validator';
+import { IsMoment } from '@millrace/core';
+import { IsBoolean, IsOptional } from 'class-validator';
 
 /** The options of `purge`. */
 export class PurgeOptions {
   /** Removes messages that were stored before this moment, by Redis's clock. Default: all that are there now. */
-  @IsOptional() @IsDate() @MinDate(new Date(0))
+  @IsOptional() @IsMoment()
   before?: Date;
 
   /**

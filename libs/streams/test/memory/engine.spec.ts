@@ -67,7 +67,7 @@ describe('over a Redis in memory', () => {
     const process = await start(new MemoryServer());
     const handled: number[] = [];
     await subscribe(process, { topic: Single, group: 'g' }, async ({ value }: Value) => void handled.push(value));
-    expect(await process.publisher.publish(Single, { value: 1 }, { delay: '50ms' })).toMatchObject({ offset: null });
+    expect(await process.publisher.publish(Single, { value: 1 }, { delay: '1s' })).toMatchObject({ offset: null });
     expect(await process.publisher.publish(Single, { value: 0 })).toMatchObject({ offset: 0 });
     await waitFor(() => handled.length === 2, { what: 'both messages to be handled' });
     expect(handled).toEqual([0, 1]);
