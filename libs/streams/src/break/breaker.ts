@@ -18,7 +18,7 @@ type Failure = Extract<Outcome, { kind: 'retry' | 'dead-letter' }>;
 /** So many messages are tried at once, and so many of them must succeed, or fail, to decide. */
 const TRIED = 5;
 const MAJORITY = 3;
-/** Each trial that fails doubles the pause until the next one. */
+/** Each trial that fails doubles the pause until the next one. A record is looked at so often at the least, which keeps it. */
 const LONGEST_OPEN_MS = 60_000;
 const SOON_MS = 1_000;
 /** It takes so many calls at the least to open it. */
@@ -170,11 +170,11 @@ export class Breaker {
 
   #untilNextMs(): number {
     if (this.#state === 'closed') return 0;
-    if (this.#state === 'half-open') return UNTIL_WOKEN_MS;
+    if (this.#state === 'half-open') return LONGEST_OPEN_MS;
     const leftMs = this.#trialAtMs - performance.now();
     if (leftMs > 0) return leftMs;
     this.#try();
-    return UNTIL_WOKEN_MS;
+    return LONGEST_OPEN_MS;
   }
 
   #try(): void {

@@ -16,7 +16,7 @@ export interface Broken extends Pick<BrokenMember, 'why' | 'error'> {
   readonly sinceMs: number;
 }
 
-/** Longer than a breaker is open without a look at its record. */
+/** Much longer than a breaker goes without a look at its record. */
 const KEEP_MS = 3_600_000;
 
 /** Members of a group whose breakers are open: each writes its own record, and an operator removes them all to let them go on. */
@@ -35,8 +35,9 @@ export class BrokenMembers {
     await this.#redis.call('PEXPIRE', this.#key, KEEP_MS);
   }
 
-  /** Whether nobody has removed the record of the member. */
+  /** Whether nobody has removed the record of the member. It is kept for as long again. */
   async has(member: string): Promise<boolean> {
+    await this.#redis.call('PEXPIRE', this.#key, KEEP_MS);
     return (await this.#redis.call('HEXISTS', this.#key, member)) === 1;
   }
 

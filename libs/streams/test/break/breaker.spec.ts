@@ -105,6 +105,16 @@ describe('a member whose handler fails on all messages', () => {
     expect(await bed.command('EXISTS', bed.place(Single, 'g').groupKeys.broken)).toBe(0);
   });
 
+  it('keeps its record for as long as it is paused: one that is gone would end the pause', async () => {
+    const { process } = await started(new Handler(always));
+    await process.publisher.publishMany(Single, numbers(TOTAL));
+    await paused(process);
+    const { broken } = bed.place(Single, 'g').groupKeys;
+    await bed.command('PEXPIRE', broken, 60_000);
+    const leftMs = async (): Promise<number> => Number(await bed.command('PTTL', broken));
+    await waitFor(async () => (await leftMs()) > 600_000, { what: 'the record to be kept' });
+  });
+
   it('tries five messages at once, and no more', async () => {
     const [process, end] = [await bed.start(), signal()];
     let [isPaused, tried] = [false, 0];
