@@ -23,6 +23,9 @@ export { ConfirmationRequiredError, ConfirmationStaleError } from './mutate/conf
 export type { Done, DryRun, Mutation } from './mutate/mutation.js';
 export { MutationOptions } from './mutate/mutation-options.js';
 export type { GroupBehind, Overview, RedisHealth } from './overview/overview.js';
+export { type InputKind, optionsInBody, optionsInQuery, queryOf } from './operations/inputs.js';
+export { type Inputs, mayAct, type Operation, type Role, ROLES, type Target } from './operations/operation.js';
+export { operationOf, OPERATIONS } from './operations/operations.js';
 export { type Page, PageOptions } from './page/page.js';
 export { type ListedInstance, ListInstancesOptions } from './services/list-instances.js';
 export type { ServiceSummary } from './services/list-services.js';

@@ -1,0 +1,50 @@
+import type { Admin } from '../create-admin.js';
+import type { InputKind } from './inputs.js';
+
+/** Each role may do all that the ones before it may: look, act on messages and groups, remove topics and groups. */
+export const ROLES = ['viewer', 'operator', 'admin'] as const;
+
+export type Role = (typeof ROLES)[number];
+
+/** The parts of a path, by their names in it. */
+export type Target = Readonly<Record<string, string>>;
+
+/** A use case as the faces offer it: the HTTP API makes its route of it, the command line its request. */
+export interface Operation {
+  /** Its place in `Admin`: `groups.seek`. */
+  readonly name: string;
+  /** A `GET` changes nothing; a `POST` is an action, with the options of `MutationOptions` beside its own. */
+  readonly method: 'GET' | 'POST';
+  /** Behind the beginning of all paths: `/topics/:topic`. */
+  readonly path: string;
+  /** The least role that may do it. */
+  readonly role: Role;
+  /** One sentence, for documents. */
+  readonly summary: string;
+  /** Its options by name, without `actor`, which the face knows. */
+  readonly inputs: Inputs;
+  /** The class that checks its options, for documents; null when it has none. */
+  readonly options: (new () => object) | null;
+  /** Null in the place of an answer means that the one thing that was asked for is not there. */
+  readonly run: (admin: Admin, target: Target, options: never) => Promise<unknown>;
+}
+
+export type Inputs = Readonly<Record<string, InputKind>>;
+
+/** A row of the table without what its method says. */
+export type Row = Omit<Operation, 'method' | 'inputs' | 'options'> & Partial<Pick<Operation, 'inputs' | 'options'>>;
+
+export function read(row: Row): Operation {
+  return { method: 'GET', inputs: {}, options: null, ...row };
+}
+
+const ACTION: Inputs = { dryRun: 'boolean', confirm: 'text' };
+
+export function action(row: Row): Operation {
+  return { method: 'POST', options: null, ...row, inputs: { ...row.inputs, ...ACTION } };
+}
+
+/** Whether a role may do what asks for another one. */
+export function mayAct(role: Role, least: Role): boolean {
+  return ROLES.indexOf(role) >= ROLES.indexOf(least);
+}
