@@ -24,7 +24,7 @@ export function optionsInBody(body: Values, kinds: Kinds): Record<string, unknow
   return mapped(body, kinds, (value, kind) => (typeof value === 'string' && isTimed(kind) ? momentOr(value) : value));
 }
 
-/** The options as a query string has them. What is undefined is left out. */
+/** The options as a query string has them, without those that are undefined. */
 export function queryOf(options: Values): Record<string, string> {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   return Object.fromEntries(given.map(([name, value]) => [name, textOf(value)]));

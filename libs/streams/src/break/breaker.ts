@@ -116,7 +116,7 @@ export class Breaker {
 
   /** Messages that always fail come again when all others are done: their later attempts tell nothing new. */
   #count(outcome: Outcome, attempt: number): void {
-    if (outcome.kind === 'ack') this.#window.success(CircuitState.Closed);
+    if (isWork(outcome)) this.#window.success(CircuitState.Closed);
     else if (isFailure(outcome) && attempt === 1 && this.#window.failure(CircuitState.Closed)) this.#trip(outcome);
   }
 
@@ -137,7 +137,7 @@ export class Breaker {
   }
 
   #countTrial(outcome: Outcome): void {
-    if (outcome.kind === 'ack') this.#good += 1;
+    if (isWork(outcome)) this.#good += 1;
     else if (isFailure(outcome)) this.#bad += 1;
     if (this.#good >= MAJORITY) this.#close();
     else if (isFailure(outcome) && this.#bad >= MAJORITY) {
@@ -213,16 +213,24 @@ export class Breaker {
   }
 }
 
-/** A failure that nobody asked for. The handler that gives a message up, or wants it later, works. */
-function isFailure(outcome: Outcome): outcome is Failure {
+/** The handler ran, and did what it was written to do: one that gives a message up, or wants it later, works. */
+function isWork(outcome: Outcome): boolean {
   switch (outcome.kind) {
+    case 'ack':
+      return !outcome.filtered && !outcome.expired && !outcome.deduplicated;
     case 'retry':
-      return !outcome.isAskedFor && !outcome.sameAttempt;
+      return outcome.isAskedFor === true;
     case 'dead-letter':
-      return outcome.reason !== 'DEAD_LETTERED_BY_HANDLER' && outcome.reason !== 'DEAD_LETTER_ON';
+      return outcome.reason === 'DEAD_LETTERED_BY_HANDLER' || outcome.reason === 'DEAD_LETTER_ON';
     default:
       return false;
   }
+}
+
+/** A failure that nobody asked for. */
+function isFailure(outcome: Outcome): outcome is Failure {
+  const isFailed = outcome.kind === 'dead-letter' || (outcome.kind === 'retry' && !outcome.sameAttempt);
+  return isFailed && !isWork(outcome);
 }
 
 /** It comes again with the next trial, or later, as the same attempt. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { batchPipeline, DeadLetter, fixed, RetryLater, type RetryPolicy, type Subscription, topicOf } from '@millrace/core';
+import { batchPipeline, DeadLetter, errorRecord, fixed, RetryLater, type RetryPolicy, type Subscription, topicOf } from '@millrace/core';
 import { waitFor } from '@millrace/testing';
 import { Bed } from '../bed.js';
 import { type Process, signal, subscribe } from '../fixture.js';
@@ -199,6 +199,31 @@ it.each([
   await process.publisher.publishMany(Single, numbers(100));
   await waitFor(() => calls === 100, { what: 'all to be handled' });
   expect(subscription.problem()).toBeNull();
+});
+
+it('a handler that gives up all that is tried on purpose lets its member go on', async () => {
+  const [process, tried] = [await bed.start(), { isMended: false }];
+  const subscription = await subscribe(process, { topic: Single, group: 'g', retry: ONCE, breaker: RULE }, async () => {
+    throw tried.isMended ? new DeadLetter('not for us') : new Error('the build is bad');
+  });
+  await process.publisher.publishMany(Single, numbers(100));
+  await paused(process);
+  tried.isMended = true;
+  await waitFor(() => subscription.problem() === null, { what: 'the member to go on' });
+  await waitFor(async () => (await bed.state(process, Single, 'g')).deadLetters === 100, { what: 'all to be given up' });
+});
+
+it.each(['deduplicated', 'expired', 'filtered'])('messages that were %s say nothing of the handler', async (how) => {
+  const process = await bed.start();
+  const limits = { concurrency: 16, crashLimit: 10, unknownForMs: 0, start: 'earliest', breaker: RULE } as const;
+  let calls = 0;
+  const error = errorRecord(new Error('the build is bad'));
+  const subscription = await process.streams.subscribe({ topic: topicOf(Single), group: 'g', ...limits }, async () => {
+    calls += 1;
+    return calls % 4 === 0 ? { kind: 'retry', delayMs: 600_000, error } : { kind: 'ack', [how]: true };
+  });
+  await process.publisher.publishMany(Single, numbers(100));
+  await waitFor(() => subscription.problem() !== null, { what: 'the member to be paused' });
 });
 
 it('an ordered group keeps its order over a pause, and nothing is given up', async () => {
