@@ -118,6 +118,9 @@ class Environment {
   @IsOptional() @IsDurationOption({ min: '100ms', max: '1h' })
   MILLRACE_REQUEST_TIMEOUT?: Duration;
 
+  @IsOptional() @IsString()
+  MILLRACE_URL?: string;
+
   @IsOptional() @IsIn(['text', 'json'])
   MILLRACE_LOG?: string;
 
@@ -268,6 +271,11 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     name: 'MILLRACE_REQUEST_TIMEOUT',
     default: '30s',
     description: 'For the server: how long a request may take to come in whole; then it is answered 408.',
+  },
+  {
+    name: 'MILLRACE_URL',
+    default: '',
+    description: 'For the command line: the server whose HTTP API it asks, as http://127.0.0.1:3000. Empty: it works on Redis itself.',
   },
   { name: 'MILLRACE_LOG', default: 'text', description: 'How the worker host and the server write their log: text or json.' },
   { name: 'MILLRACE_DEBUG', default: '0', description: 'With 1, a failed start prints stack traces.' },
