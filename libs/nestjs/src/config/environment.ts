@@ -1,4 +1,5 @@
 import { type Duration, isName, IsDurationOption, IsName, MillraceError, parseOptions, type Parsed } from '@millrace/core';
+import { DEFAULT_REDIS_URL } from '@millrace/redis';
 import { IsIn, IsOptional, IsPort, IsString, Matches, ValidateBy } from 'class-validator';
 import { SELECTION_WORDS, type SelectionWord } from './handler-selection.js';
 
@@ -141,7 +142,7 @@ export interface EnvironmentVariable {
 export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   {
     name: 'REDIS_URL',
-    default: 'redis://127.0.0.1:6379',
+    default: DEFAULT_REDIS_URL,
     description: 'Redis 7.0 or newer: redis://user:password@host:6379/0, rediss:// for TLS. In a password %23 for #, %2F for /, %3F for ?, %40 for @.',
   },
   {
