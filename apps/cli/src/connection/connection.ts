@@ -1,4 +1,5 @@
 import { assertName, type Duration, durationMs, knownHint } from '@millrace/core';
+import type { REDIS_PLACES } from '@millrace/redis';
 import { usage } from '../failure/cli-error.js';
 import { actorOf, type Surroundings } from '../surroundings/surroundings.js';
 import { DirectOperator } from '../operator/direct-operator.js';
@@ -31,9 +32,9 @@ export interface RedisPlace {
   readonly prefix: string;
 }
 
-const DEFAULT_REDIS = 'redis://127.0.0.1:6379';
 const DEFAULT_PREFIX = 'millrace';
-const REDIS_VARIABLES = ['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTINELS'] as const;
+/** The library is loaded when something connects. */
+const REDIS_VARIABLES: typeof REDIS_PLACES = ['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTINELS'];
 
 /**
  * Whom a command asks, by the first of these that says it: the flags, the environment, the context in use, and a Redis on this
@@ -54,12 +55,12 @@ function sourceOf({ url, redis, context }: ConnectionOptions, env: NodeJS.Proces
   if (url !== undefined && redis !== undefined) throw usage('--url and --redis both say whom to ask. Leave one out.');
   if (url !== undefined) return { url };
   if (redis !== undefined) return { redis };
-  if (context !== undefined) return { redis: DEFAULT_REDIS, ...contextNamed(context, readContexts(env)) };
+  if (context !== undefined) return contextNamed(context, readContexts(env));
   const server = textOf(env, 'MILLRACE_URL');
   if (server !== undefined) return { url: server };
   if (REDIS_VARIABLES.some((name) => textOf(env, name) !== undefined)) return {};
   const contexts = readContexts(env);
-  return contexts.current === null ? {} : { redis: DEFAULT_REDIS, ...contextNamed(contexts.current, contexts) };
+  return contexts.current === null ? {} : contextNamed(contexts.current, contexts);
 }
 
 /** @throws CliError USAGE; MillraceError INVALID_OPTIONS, INVALID_NAME */
@@ -68,7 +69,7 @@ export function operatorFor(options: ConnectionOptions, { env }: Pick<Surroundin
   const requestMs = durationMs(options.requestTimeout ?? REQUEST_TIMEOUT);
   if ('url' in place) return new HttpOperator({ ...place, requestMs });
   const { redis, prefix } = place;
-  return new DirectOperator({ redis: { url: redis ?? env['REDIS_URL'] ?? DEFAULT_REDIS }, prefix, actor: options.actor ?? actorOf(env), requestMs });
+  return new DirectOperator({ redis, env, prefix, actor: options.actor ?? actorOf(env), requestMs });
 }
 
 function contextNamed(name: string, { contexts }: Contexts): Context {

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { CliError } from '../failure/cli-error.js';
 
-/** A server, or a Redis, by a name of the user's own. */
+/** A server by its `url`, or a Redis. */
 export interface Context {
   readonly url?: string;
   readonly token?: string;
@@ -51,5 +51,6 @@ function contextsIn(text: string): Contexts | null {
 }
 
 function isContext(value: unknown): value is Context {
-  return value !== null && typeof value === 'object' && Object.values(value).every((part) => typeof part === 'string');
+  if (value === null || typeof value !== 'object') return false;
+  return ('url' in value || 'redis' in value) && Object.values(value).every((part) => typeof part === 'string');
 }

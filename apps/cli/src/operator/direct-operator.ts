@@ -1,10 +1,11 @@
 import type { Admin, Target } from '@millrace/admin';
-import type { RedisTarget } from '@millrace/redis';
 import type { Json, OperationOptions, Operator } from './operator.js';
 import { timeLimitOf, tooLate } from './time-limit.js';
 
 export interface DirectOptions {
-  readonly redis: RedisTarget;
+  /** Its URL; null: by the variables of the environment. */
+  readonly redis: string | null;
+  readonly env: NodeJS.ProcessEnv;
   readonly prefix: string;
   readonly actor: string;
   readonly requestMs: number;
@@ -47,11 +48,11 @@ export class DirectOperator implements Operator {
 }
 
 /** Loaded when it is needed: help and the HTTP API do without. */
-async function open({ redis: target, prefix }: DirectOptions): Promise<Open> {
-  const [{ createAdmin }, { connectRedis }, { createStreams }, { createRpc }] = await Promise.all([
+async function open({ redis: url, env, prefix }: DirectOptions): Promise<Open> {
+  const [{ createAdmin }, { connectRedis, redisTarget }, { createStreams }, { createRpc }] = await Promise.all([
     import('@millrace/admin'), import('@millrace/redis'), import('@millrace/streams'), import('@millrace/rpc'),
   ]);
-  const redis = await connectRedis({ ...target, name: 'millrace-cli' });
+  const redis = await connectRedis({ ...redisTarget(url ?? undefined, env), name: 'millrace-cli' });
   const streams = createStreams({ redis, prefix, leaseMs: LEASE_MS });
   const rpc = createRpc({ redis, presence: streams.presence, prefix });
   return {
