@@ -1,12 +1,14 @@
-import type { GroupInfo, GroupSummary, ListedTopic } from '@millrace/admin';
+import type { GroupInfo, GroupSummary } from '@millrace/admin';
 import type { JsonOf } from '../operator/operator.js';
 import { COUNT, LIST, MILLISECONDS, MOMENT, SECONDS, TEXT } from '../output/humanise.js';
 import type { Shape } from '../output/output.js';
 import type { Column } from '../output/table.js';
 import type { CommandGroup, CommandSpec } from '../session/command-spec.js';
 import { cursorOption, limitOption } from '../session/common-options.js';
-import { noteMore, type Pages, readPages } from '../session/pages.js';
-import type { Session } from '../session/session.js';
+import { noteMore, readPages } from '../session/pages.js';
+import { pause, resume, rm, seek } from './group-actions.js';
+import { lag } from './group-lag.js';
+import { groupsOf, groupsOfAllTopics, statusOf } from './group-status.js';
 
 type Summary = JsonOf<GroupSummary>;
 type Info = JsonOf<GroupInfo>;
@@ -76,7 +78,9 @@ const ls: CommandSpec = {
   run: async (session) => {
     const { limit, cursor } = session.options<{ limit: number; cursor?: string }>();
     const topic = session.arg(0);
-    const pages = topic === '' ? await ofAllTopics(session, limit) : await readPages<GroupSummary>(session, groupsOf(topic), { limit, cursor });
+    const pages = topic === ''
+      ? await groupsOfAllTopics(session, limit)
+      : await readPages<GroupSummary>(session, groupsOf(topic), { limit, cursor });
     session.output.list(pages, SUMMARY);
     noteMore(pages, session);
   },
@@ -97,24 +101,8 @@ const info: CommandSpec = {
   },
 };
 
-export const groups: CommandGroup = { name: 'groups', summary: 'Groups of topics: lag, position, pauses.', commands: [ls, info] };
-
-function groupsOf(topic: string): { operation: string; target: { topic: string } } {
-  return { operation: 'groups.list', target: { topic } };
-}
-
-async function ofAllTopics(session: Session, limit: number): Promise<Pages<GroupSummary>> {
-  const all = await readPages<ListedTopic>(session, { operation: 'topics.list' }, { limit: 1_000_000 });
-  const items: Summary[] = [];
-  for (const { name } of all.items) {
-    if (items.length >= limit) break;
-    items.push(...(await readPages<GroupSummary>(session, groupsOf(name), { limit: limit - items.length })).items);
-  }
-  return { items, scanned: items.length, complete: items.length < limit, nextCursor: null };
-}
-
-function statusOf({ state, paused, broken }: Summary): string {
-  if (state === null) return 'absent';
-  if (paused !== null) return 'paused';
-  return broken.length > 0 ? 'breaker open' : 'running';
-}
+export const groups: CommandGroup = {
+  name: 'groups',
+  summary: 'Groups of topics: lag, position, pauses.',
+  commands: [ls, info, lag, seek, pause, resume, rm],
+};

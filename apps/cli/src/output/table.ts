@@ -7,6 +7,8 @@ export interface Column<T> {
   readonly title: string;
   readonly form: Form;
   readonly of: (item: T) => unknown;
+  /** Of one thing: it is never cut off. */
+  readonly isWhole?: boolean;
 }
 
 export interface TableStyle {
@@ -36,7 +38,9 @@ export function tableText<T>(items: readonly T[], columns: readonly Column<T>[],
 export function recordText<T>(item: T, fields: readonly Column<T>[], { isRaw, width }: TableStyle): string {
   const widest = Math.max(...fields.map(({ title }) => title.length));
   const room = width === null ? Infinity : Math.max(LEAST, width - widest - GAP.length);
-  const cell = ({ form, of }: Column<T>): string => clipped(printable(shown(form, of(item), isRaw)), room);
+  const cell = ({ form, of, isWhole }: Column<T>): string => {
+    return clipped(printable(shown(form, of(item), isRaw)), isWhole ? Infinity : room);
+  };
   return fields.map((field) => `${field.title.padEnd(widest)}${GAP}${cell(field)}\n`).join('');
 }
 
