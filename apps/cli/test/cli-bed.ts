@@ -95,7 +95,8 @@ export class CliBed {
     const own = handle as (payload: object) => Promise<unknown>;
     const parts = { retry, timeoutMs: null, handle: own, forwarding: new Forwarding({ jobs: undefined }) };
     const limits = { concurrency: 16, crashLimit: 10, unknownForMs: 0, start: 'earliest' } as const;
-    return this.streams.subscribe({ topic: definition, group, ...limits }, deliveryPipeline({ topic: definition, group, ...parts }));
+    const handler = deliveryPipeline({ topic: definition, group, ...parts });
+    return this.streams.subscribe({ topic: definition, group, ...limits }, handler);
   }
 
   /** Gives up every message of the topic that there is, with the error. */

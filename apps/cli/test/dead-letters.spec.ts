@@ -48,7 +48,8 @@ describe('millrace dlq', () => {
   it('removes dead letters for good, and prints them before as lines of JSON', async () => {
     await givenUp(600);
     const exported = (await bed.run(['dlq', 'export', 'shop.mails', 'billing'])).stdout.trim().split('\n');
-    expect(exported.map((line) => (JSON.parse(line) as { payload: Mail }).payload.number)).toEqual(Array.from({ length: 600 }, (_, number) => number));
+    const numbers = exported.map((line) => (JSON.parse(line) as { payload: Mail }).payload.number);
+    expect(numbers).toEqual(Array.from({ length: 600 }, (_, number) => number));
     expect((await bed.run(['dlq', 'discard', 'shop.mails', 'billing', '--all'])).stdout).toMatch(/^dead letters {2}600\n/);
     expect(await bed.json(['dlq', 'discard', 'shop.mails', 'billing', '--all', '--execute', '--yes'])).toMatchObject({ result: { discarded: 600 } });
     expect(await letters()).toEqual([]);

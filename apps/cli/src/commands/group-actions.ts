@@ -1,6 +1,7 @@
 import type { PauseImpact, Resumed, SeekImpact } from '@millrace/admin';
 import type { GroupRemoval, PauseResult } from '@millrace/streams';
 import { Option } from 'commander';
+import { usage } from '../failure/cli-error.js';
 import type { JsonOf } from '../operator/operator.js';
 import { COUNT, LIST, MOMENT, TEXT, YES_NO } from '../output/humanise.js';
 import type { Column } from '../output/table.js';
@@ -35,7 +36,7 @@ const STEP: readonly Column<JsonOf<SeekImpact>['steps'][number]>[] = [
 const HELD = withinOption('how long to wait until no member holds a message any more');
 
 interface SeekOptions {
-  readonly to: PositionOption;
+  readonly to?: PositionOption;
   readonly partition?: number;
   readonly force?: boolean;
   readonly within?: string;
@@ -46,8 +47,8 @@ export const seek: CommandSpec = {
   summary: 'Set a group to another position, after a preview.',
   args: ['<topic>', '<group>'],
   options: [
-    new Option('--to <position>', 'earliest, latest, a time, how long ago as -15m, an offset, or shift:-100')
-      .argParser(position).makeOptionMandatory(),
+    new Option('--to <position>', 'earliest, latest, a time, how long ago as -15m, an offset, or shift:-100 (needed)')
+      .argParser(position),
     new Option('--partition <n>', 'one partition alone').argParser(whole(0, 255)),
     new Option('--force', 'handle messages again though a handler with idempotency has done them'),
     HELD,
@@ -57,6 +58,7 @@ export const seek: CommandSpec = {
   examples: ['millrace groups seek shop.orders billing --to -15m', 'millrace groups seek shop.orders billing --to 2026-05-01T10:00:00Z --execute --yes'],
   run: async (session) => {
     const { to, partition, force, within } = session.options<SeekOptions>();
+    if (to === undefined) throw usage('Say where the group goes on: --to. See millrace groups seek --help.');
     await act<SeekImpact, SeekImpact>(session, {
       operation: 'groups.seek', ...namesOf(session), options: { ...to, partition, force, within },
       impact: SUMS, parts: ({ steps }) => [part('Partitions', steps, STEP)], result: SUMS,
