@@ -73,7 +73,7 @@ function throwing(command: Command, name: string): void {
 async function run(spec: CommandSpec, session: Session): Promise<void> {
   const { signal } = session;
   const interrupted = new Promise<never>((_, reject) => {
-    const stop = (): void => reject(new CliError('INTERRUPTED', 'Interrupted. What had been begun may have been done.'));
+    const stop = (): void => reject(new CliError('INTERRUPTED', 'Interrupted. An action that had been begun may have been done: look first.'));
     if (signal.aborted) stop();
     signal.addEventListener('abort', stop, { once: true });
   });

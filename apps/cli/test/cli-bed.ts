@@ -30,19 +30,19 @@ export class CliBed {
   rpc!: Rpc;
   /** Where the command line looks for its contexts. */
   home = '';
-  #redis!: StandaloneTopology;
+  redis!: StandaloneTopology;
 
   /** Call it where `describe` is called: it registers hooks. */
   constructor(name: string) {
     beforeAll(async () => {
       this.server = await startTestRedis();
       this.home = await mkdtemp(join(tmpdir(), 'millrace-cli-'));
-      this.#redis = await connectServer({ url: this.server.url, name: 'spec' });
+      this.redis = await connectServer({ url: this.server.url, name: 'spec' });
     });
     beforeEach(() => {
       this.prefix = uniqueName(name);
-      this.streams = createStreams({ redis: this.#redis, prefix: this.prefix, leaseMs: 600 });
-      this.rpc = createRpc({ redis: this.#redis, presence: this.streams.presence, prefix: this.prefix });
+      this.streams = createStreams({ redis: this.redis, prefix: this.prefix, leaseMs: 600 });
+      this.rpc = createRpc({ redis: this.redis, presence: this.streams.presence, prefix: this.prefix });
       this.publisher = new Publisher(this.streams);
     });
     afterEach(async () => {
@@ -50,7 +50,7 @@ export class CliBed {
       await this.streams.stop(500);
     });
     afterAll(async () => {
-      this.#redis.close();
+      this.redis.close();
       await this.server.stop();
       await rm(this.home, { recursive: true, force: true });
     });
@@ -85,7 +85,7 @@ export class CliBed {
   }
 
   command(name: string, ...args: RedisArgument[]): Promise<unknown> {
-    return this.#redis.control.call(name, ...args);
+    return this.redis.control.call(name, ...args);
   }
 
   /** A group whose handler does as the function does; it tries each message once. */

@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { freePort, startTestRedis } from '@millrace/testing';
-import { exitCodeOf } from '../src/failure/exit-codes.js';
+import { EXIT, exitCodeOf } from '../src/failure/exit-codes.js';
 import { CliBed } from './cli-bed.js';
 import { HOSTILE, STEERING } from './topics.js';
 
@@ -57,6 +58,12 @@ describe('the exit code', () => {
     expect([5, 124]).toContain(code);
   });
 
+  it('stands in the guide, each of them', () => {
+    const guide = readFileSync(new URL('../../../docs/guides/operate.md', import.meta.url), 'utf8');
+    const codes = [...guide.matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));
+    expect(codes).toEqual(Object.values(EXIT));
+  });
+
   it('is 1 for a code that nobody knows', () => {
     expect(exitCodeOf('NEVER_HEARD')).toBe(1);
     expect(exitCodeOf('constructor')).toBe(1);
@@ -68,7 +75,7 @@ describe('an error of usage', () => {
     [['topisc', 'ls'], 'Did you mean topics?'],
     [['groups', 'seek', 'a', 'b', '--ot', 'earliest'], 'Did you mean --to?'],
     [['dlq', 'shw'], 'Did you mean show?'],
-  ])('of %j names the nearest', async (args, advice) => {
+  ])('names the nearest name for %j', async (args, advice) => {
     const { code, stdout, stderr } = await bed.run(args);
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(advice)]);
     expect(stderr).toMatch(/^error: .* See millrace.* --help\. \[USAGE\]\n$/);

@@ -39,7 +39,7 @@ function wordsIn(line: string): string[] {
 }
 
 describe('the help', () => {
-  it.each(paths.map((path) => [path.join(' ') || 'millrace', path] as const))('of %s has an example that is understood', (_name, path) => {
+  it.each(paths.map((path) => [path.join(' ') || 'millrace', path] as const))('has an example for %s that is understood', (_name, path) => {
     const help = helpOf(path);
     const examples = [...help.split(/\nExamples?:\n/)[1]!.matchAll(/^ {2}(millrace .*)$/gm)].map(([, line]) => line!);
     expect(examples.length).toBeGreaterThan(0);

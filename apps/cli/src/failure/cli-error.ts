@@ -1,4 +1,4 @@
-/** What went wrong in the command line itself, beside the codes of `MillraceError` and those of HTTP. */
+/** The failures of the command line itself, beside the codes of `MillraceError` and those of HTTP. */
 export type CliCode =
   | 'USAGE'
   | 'NOT_FOUND'

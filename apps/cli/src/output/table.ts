@@ -7,7 +7,7 @@ export interface Column<T> {
   readonly title: string;
   readonly form: Form;
   readonly of: (item: T) => unknown;
-  /** Of one thing: it is never cut off. */
+  /** In the properties of one thing it is never cut off. Default false. */
   readonly isWhole?: boolean;
 }
 

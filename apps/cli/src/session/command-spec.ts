@@ -14,7 +14,7 @@ export interface CommandSpec {
   readonly isAction?: boolean;
   /** Lines of a shell, one at least. */
   readonly examples: readonly [string, ...string[]];
-  /** What the help says beside. */
+  /** A paragraph of its help. */
   readonly help?: string;
   readonly run: (session: Session) => Promise<void>;
 }
