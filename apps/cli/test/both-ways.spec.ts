@@ -56,6 +56,6 @@ describe('a command', () => {
 
   it('says that what answers is no server of Millrace', async () => {
     const { code, stderr } = await bed.run(['topics', 'ls', '--url', `${server.url}/elsewhere`]);
-    expect([code, stderr]).toEqual([3, expect.stringContaining('There is no such path.')]);
+    expect([code, stderr]).toEqual([5, expect.stringContaining('Check --url, or MILLRACE_URL')]);
   });
 });

@@ -9,7 +9,7 @@ const API = '/millrace/api/v1';
 /** The operations over HTTP as the table says, and nothing else of a server: for what the command line sends and reads. */
 export class TableServer {
   readonly url: string;
-  /** What was asked for: the method, the path and the authorization. */
+  /** The requests: method, path and authorization. */
   readonly heard: string[];
   readonly #server: Server;
 

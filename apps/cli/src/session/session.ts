@@ -55,9 +55,15 @@ export class Session {
     return (this.#operator ??= operatorFor(this.invocation.options, this.surroundings));
   }
 
-  /** Runs an operation whose answer is a `T`. */
+  /**
+   * Runs an operation whose answer is a `T`.
+   *
+   * @throws CliError API_UNREACHABLE when a server does not know the operation
+   */
   async ask<T>(operation: string, target: Target = {}, options: OperationOptions = {}): Promise<JsonOf<T>> {
-    return (await this.operator.run(operation, target, options)) as JsonOf<T>;
+    const answer = await this.operator.run(operation, target, options);
+    if (answer !== null) return answer as JsonOf<T>;
+    throw new CliError('API_UNREACHABLE', `The server knows nothing of ${operation}. Check --url, or MILLRACE_URL, and that it is as new as this command line.`);
   }
 
   /**
@@ -66,8 +72,8 @@ export class Session {
    * @throws CliError NOT_FOUND with the advice
    */
   async find<T>(question: Question, advice: string): Promise<NonNullable<JsonOf<T>>> {
-    const found = await this.ask<T>(question.operation, question.target, question.options);
-    if (found !== null && found !== undefined) return found;
+    const found = await this.operator.run(question.operation, question.target, question.options);
+    if (found !== null) return found as NonNullable<JsonOf<T>>;
     throw new CliError('NOT_FOUND', advice);
   }
 
