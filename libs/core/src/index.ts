@@ -62,6 +62,7 @@ export * from './middleware/tracing.js';
 export * from './middleware/until-aborted.js';
 export * from './middleware/verdict.js';
 export * from './names.js';
+export * from './options/check-all.js';
 export * from './options/nearest.js';
 export * from './options/parse-options.js';
 export * from './options/problems.js';

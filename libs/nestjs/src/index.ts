@@ -185,7 +185,7 @@ export { OutboxOptions } from './config/outbox-options.js';
 export type {
   ClusterOptions, RedisClusterOptions, RedisIoredisOptions, RedisLoginOptions, RedisOptions, RedisSentinelOptions,
   RedisTlsOptions, SentinelOptions,
-} from './config/redis-options.js';
+} from '@millrace/redis';
 export type { HandlerDecorator } from './declare/handler-declaration.js';
 export { Contracts } from './explore/contracts.js';
 export { Health, type Liveness, type Readiness } from './health/health.js';

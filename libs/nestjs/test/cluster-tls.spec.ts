@@ -1,12 +1,11 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { addressIn, clusterClient, freePort, LocalCluster, onServer, slotOf } from '@millrace/redis';
+import { addressIn, clusterClient, type ClusterOptions, freePort, LocalCluster, onServer, slotOf } from '@millrace/redis';
 import { Authority, testBinary, uniqueName, waitFor } from '@millrace/testing';
 import { Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { JobHandler, JobQueue, MillraceModule, Publisher, Subscribe } from '@millrace/nestjs';
-import type { ClusterOptions } from '../src/config/redis-options.js';
 import { Journal, OrderPlaced, SendConfirmation } from './fixture.js';
 
 let authority: Authority;

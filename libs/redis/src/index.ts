@@ -1,5 +1,11 @@
 export * from './boot/connect-redis.js';
 export * from './boot/connect-server.js';
+export {
+  ClusterOptions, IsRedis, RedisClusterOptions, RedisIoredisOptions, RedisLoginOptions, RedisOptions, RedisSentinelOptions,
+  RedisTlsOptions, SentinelOptions,
+} from './config/redis-options.js';
+export { redisTarget } from './config/redis-target.js';
+export * from './config/redis-variables.js';
 export * from './connection/capabilities.js';
 export * from './connection/cluster-client.js';
 export * from './connection/hearing-connectors.js';

@@ -1,4 +1,5 @@
 import { type Duration, isName, IsDurationOption, IsName, MillraceError, parseOptions, type Parsed } from '@millrace/core';
+import { DEFAULT_REDIS_URL } from '@millrace/redis';
 import { IsIn, IsOptional, IsPort, IsString, Matches, ValidateBy } from 'class-validator';
 import { SELECTION_WORDS, type SelectionWord } from './handler-selection.js';
 
@@ -118,6 +119,9 @@ class Environment {
   @IsOptional() @IsDurationOption({ min: '100ms', max: '1h' })
   MILLRACE_REQUEST_TIMEOUT?: Duration;
 
+  @IsOptional() @IsString()
+  MILLRACE_URL?: string;
+
   @IsOptional() @IsIn(['text', 'json'])
   MILLRACE_LOG?: string;
 
@@ -138,7 +142,7 @@ export interface EnvironmentVariable {
 export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   {
     name: 'REDIS_URL',
-    default: 'redis://127.0.0.1:6379',
+    default: DEFAULT_REDIS_URL,
     description: 'Redis 7.0 or newer: redis://user:password@host:6379/0, rediss:// for TLS. In a password %23 for #, %2F for /, %3F for ?, %40 for @.',
   },
   {
@@ -268,6 +272,11 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     name: 'MILLRACE_REQUEST_TIMEOUT',
     default: '30s',
     description: 'For the server: how long a request may take to come in whole; then it is answered 408.',
+  },
+  {
+    name: 'MILLRACE_URL',
+    default: '',
+    description: 'For the command line: the server whose HTTP API it asks, as http://127.0.0.1:3000. Empty: it works on Redis itself.',
   },
   { name: 'MILLRACE_LOG', default: 'text', description: 'How the worker host and the server write their log: text or json.' },
   { name: 'MILLRACE_DEBUG', default: '0', description: 'With 1, a failed start prints stack traces.' },

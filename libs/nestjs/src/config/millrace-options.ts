@@ -1,11 +1,13 @@
 import { type Duration, IsDurationOption, IsName, IsOneOf, IsWholeNumber, UNKNOWN_PROPERTIES, type UnknownProperties } from '@millrace/core';
+import {
+  IsRedis, type RedisClusterOptions, type RedisIoredisOptions, type RedisOptions, type RedisSentinelOptions,
+} from '@millrace/redis';
 import { IsBoolean, IsObject, IsOptional, ValidateBy } from 'class-validator';
 import type { CallsOptions } from './calls-options.js';
 import { type DatabaseSource, type InboxOptions, IsDatabase } from './inbox-options.js';
 import type { OutboxOptions } from './outbox-options.js';
 import { type HandlerSelection, IsHandlerSelection } from './handler-selection.js';
 import { IsTagList } from './instance-tags.js';
-import { IsRedis, type RedisClusterOptions, type RedisIoredisOptions, type RedisOptions, type RedisSentinelOptions } from './redis-options.js';
 
 function IsOutbox(): PropertyDecorator {
   return ValidateBy({

@@ -1,14 +1,12 @@
-import { type Duration, durationMs, MillraceError, parseOptions, type UnknownProperties } from '@millrace/core';
+import { checkAll, type Duration, durationMs, MillraceError, parseOptions, type UnknownProperties } from '@millrace/core';
 import type { InboxPlace } from '@millrace/outbox';
-import type { RedisTarget } from '@millrace/redis';
+import { redisTarget, type RedisTarget } from '@millrace/redis';
 import { defaultOf, type EnvironmentValues, nameList, readEnvironment } from './environment.js';
 import { CallsOptions } from './calls-options.js';
-import { checkAll } from './problems.js';
 import type { HandlerSelection, SelectionWord } from './handler-selection.js';
 import { type DatabaseSource, InboxOptions, isSource } from './inbox-options.js';
 import { MillraceOptions } from './millrace-options.js';
 import { OutboxOptions } from './outbox-options.js';
-import { redisTarget } from './redis-target.js';
 
 /** The settings of a process: its options, its environment and the defaults put together. */
 export interface Settings {

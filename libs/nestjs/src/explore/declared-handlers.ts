@@ -1,9 +1,8 @@
 import {
-  type BatchRule, type DeadLetterBounds, durationMs, isMillraceError, jobOf, messageTypeOf, MillraceError, type Ordering,
-  parseOptions, type RateLimit, type RetryPolicy, topicOfRef, type TopicRef,
+  type BatchRule, checkAll, checkEach, type DeadLetterBounds, durationMs, isMillraceError, jobOf, messageTypeOf, MillraceError,
+  type Ordering, parseOptions, type RateLimit, type RetryPolicy, topicOfRef, type TopicRef,
 } from '@millrace/core';
 import { contractOf } from '@millrace/rpc';
-import { checkAll, checkEach } from '../config/problems.js';
 import { DECORATORS } from '../declare/handler-declaration.js';
 import { JobHandlerOptions } from '../jobs/job-handler-options.js';
 import { breakerIn } from '../subscribe/breaker-options.js';

@@ -1,9 +1,8 @@
 import {
-  classText, isJob, isTopic, isTopicRef, type JobDefinition, jobOf, MillraceError, orInACircle, replacedClassHint,
+  checkEach, classText, isJob, isTopic, isTopicRef, type JobDefinition, jobOf, MillraceError, orInACircle, replacedClassHint,
   type TopicDefinition, topicOfRef,
 } from '@millrace/core';
 import { type ContractDefinition, contractOf, isContract } from '@millrace/rpc';
-import { checkEach } from '../config/problems.js';
 import { contractIn } from '../rpc/feature-clients.js';
 
 export interface FeatureContracts {

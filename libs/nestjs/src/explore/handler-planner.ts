@@ -1,7 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { MillraceError } from '@millrace/core';
-import { throwTogether } from '../config/problems.js';
+import { MillraceError, throwTogether } from '@millrace/core';
 import { selectsGroup, selectsQueue, selectsService } from '../config/handler-selection.js';
 import type { Settings } from '../config/settings.js';
 import { assertEnhancersResolve } from '../enhance/resolvable-enhancers.js';

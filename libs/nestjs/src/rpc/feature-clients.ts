@@ -1,6 +1,5 @@
-import { MillraceError } from '@millrace/core';
+import { checkEach, MillraceError } from '@millrace/core';
 import { clientRules, type ContractClass, contractOf, isContract, type RpcClientOptions } from '@millrace/rpc';
-import { checkEach } from '../config/problems.js';
 
 /** The contract of a service whose client has options: `{ contract: PaymentsApi, balance: 'two-choices' }`. */
 export interface ConfiguredClient extends RpcClientOptions {

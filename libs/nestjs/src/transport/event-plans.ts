@@ -1,4 +1,4 @@
-import { checkEach } from '../config/problems.js';
+import { checkEach } from '@millrace/core';
 import { type EventDefaults, eventGroups, type GroupPlan, planOf } from './event-groups.js';
 import type { RegisteredHandler } from './handler-book.js';
 import { hasWildcard, withoutWildcards } from './wildcard.js';

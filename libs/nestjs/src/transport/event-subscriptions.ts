@@ -1,10 +1,9 @@
 import {
-  asError, type DeliveryContext, emit, errorRecord, isMillraceError, Loop, type MillraceError, type Subscription,
+  asError, type DeliveryContext, emit, errorRecord, isMillraceError, Loop, type MillraceError, type Subscription, throwTogether,
   type TopicDefinition, type UnknownProperties,
 } from '@millrace/core';
 import type { Streams } from '@millrace/streams';
 import { Logger } from '@nestjs/common';
-import { throwTogether } from '../config/problems.js';
 import { filterTypeConflicts, uncheckedFilterTypes } from '../explore/filter-types.js';
 import type { Inbox } from '../module/inbox.js';
 import type { Ledgers } from '../module/ledgers.js';

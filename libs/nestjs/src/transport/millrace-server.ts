@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events';
-import { asError, isTopicRef, MillraceError, type Parsed, topicOfRef } from '@millrace/core';
+import { asError, isTopicRef, MillraceError, type Parsed, throwTogether, topicOfRef } from '@millrace/core';
 import { type BaseRpcContext, type CustomTransportStrategy, type MessageHandler, type MsPattern, Server } from '@nestjs/microservices';
-import { throwTogether } from '../config/problems.js';
 import type { Settings } from '../config/settings.js';
 import { keepCauses, causeOf } from './compat.js';
 import type { EventParts } from './event-subscriptions.js';

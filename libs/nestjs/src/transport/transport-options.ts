@@ -1,7 +1,6 @@
-import { type Duration, IsDurationOption, IsName, IsWholeNumber, type Parsed, parseOptions } from '@millrace/core';
+import { checkAll, type Duration, IsDurationOption, IsName, IsWholeNumber, type Parsed, parseOptions } from '@millrace/core';
 import { IsObject, IsOptional } from 'class-validator';
 import type { MillraceOptions } from '../config/millrace-options.js';
-import { checkAll } from '../config/problems.js';
 import { readSettings, type Settings } from '../config/settings.js';
 import type { RetryOptions } from '../subscribe/subscribe-options.js';
 

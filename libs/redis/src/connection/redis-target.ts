@@ -42,12 +42,12 @@ export interface ClusterTarget extends RedisLogin {
 
 /** A primary that Sentinels watch, and the replicas that may take its place. */
 export interface SentinelTarget extends RedisLogin {
-  readonly sentinel: SentinelOptions;
+  readonly sentinel: SentinelsOfTarget;
   /** The number of the database. Default 0. */
   readonly database?: number;
 }
 
-export interface SentinelOptions {
+export interface SentinelsOfTarget {
   readonly nodes: readonly RedisAddress[];
   /** The name under which the Sentinels watch the primary. */
   readonly primary: string;

@@ -4,7 +4,7 @@ import { SENTINEL_PROFILE } from './profiles.js';
 import type { RedisAddress } from './redis-address.js';
 import { shownText } from './redis-failure.js';
 import { hearingErrors } from './socket-errors.js';
-import { credentialsOf, type SentinelOptions, trustFor } from './redis-target.js';
+import { credentialsOf, type SentinelsOfTarget, trustFor } from './redis-target.js';
 
 /** Told of the primary each time that it may be another one. */
 export type PrimaryFollower = (primary: RedisAddress) => void;
@@ -28,7 +28,7 @@ export class Sentinels {
   readonly #followers = new Set<PrimaryFollower>();
 
   /** @param name of its connections, as `CLIENT LIST` shows it */
-  constructor(options: SentinelOptions, name: string) {
+  constructor(options: SentinelsOfTarget, name: string) {
     this.#each = options.nodes.map((node) => new Sentinel({ ...options, ...node, name }, () => void this.#tell()));
   }
 
@@ -71,7 +71,7 @@ export class Sentinels {
   }
 }
 
-type OneSentinel = Omit<SentinelOptions, 'nodes'> & RedisAddress & { readonly name: string };
+type OneSentinel = Omit<SentinelsOfTarget, 'nodes'> & RedisAddress & { readonly name: string };
 
 class Sentinel {
   readonly #where: string;

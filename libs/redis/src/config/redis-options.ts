@@ -1,5 +1,5 @@
 import { IsWholeNumber } from '@millrace/core';
-import { isHost } from '@millrace/redis';
+import { isHost } from '../connection/redis-address.js';
 import { IsArray, IsDefined, IsObject, IsOptional, Matches, ValidateBy } from 'class-validator';
 
 /** Each certificate and key is PEM text, which begins with `-----BEGIN`, or the path of a file that holds it. */

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { MillraceError } from '@millrace/core';
-import { isAddress, nodeNameOf, type RedisAddress, shownAddress } from '@millrace/redis';
+import { isAddress, nodeNameOf, type RedisAddress, shownAddress } from '../connection/redis-address.js';
 
 /** `host`, `host:port`, `[::1]`, `[::1]:port`. */
 const ADDRESS = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/;

@@ -1,9 +1,7 @@
-import type { EnvironmentValues } from './environment.js';
-
-type Name = keyof EnvironmentValues;
+import type { RedisVariable } from './redis-variables.js';
 
 /** These say something about Sentinels alone. */
-const OF_SENTINELS: readonly Name[] = [
+const OF_SENTINELS: readonly RedisVariable[] = [
   'REDIS_SENTINEL_PRIMARY', 'REDIS_SENTINEL_USERNAME', 'REDIS_SENTINEL_PASSWORD', 'REDIS_SENTINEL_TLS', 'MILLRACE_REDIS_SENTINEL_CA',
   'MILLRACE_REDIS_SENTINEL_CERT', 'MILLRACE_REDIS_SENTINEL_KEY', 'MILLRACE_REDIS_SENTINEL_SERVERNAME',
 ];
@@ -16,7 +14,7 @@ const OFF: ReadonlySet<string> = new Set(['', '0', 'false']);
  * @returns a problem for each, without a value
  */
 export function strayVariables(env: NodeJS.ProcessEnv): string[] {
-  const isSet = (name: Name): boolean => !OFF.has(env[name]?.trim() ?? '');
+  const isSet = (name: RedisVariable): boolean => !OFF.has(env[name]?.trim() ?? '');
   const sentinels = isSet('REDIS_SENTINELS') ? [] : OF_SENTINELS.filter(isSet);
   const isMany = isSet('REDIS_SENTINELS') || isSet('REDIS_CLUSTER_NODES');
   return [
@@ -25,7 +23,7 @@ export function strayVariables(env: NodeJS.ProcessEnv): string[] {
   ];
 }
 
-function ofOneServer(env: NodeJS.ProcessEnv, isSet: (name: Name) => boolean): string[] {
+function ofOneServer(env: NodeJS.ProcessEnv, isSet: (name: RedisVariable) => boolean): string[] {
   const url = env.REDIS_URL?.trim() ?? '';
   const problems: string[] = [];
   if (isSet('REDIS_NAT_MAP')) problems.push('REDIS_NAT_MAP is set, and neither REDIS_CLUSTER_NODES nor REDIS_SENTINELS is: one server has no map');

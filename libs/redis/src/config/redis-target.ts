@@ -1,15 +1,14 @@
 import { isIP } from 'node:net';
-import { MillraceError, parseOptions } from '@millrace/core';
-import type { RedisLogin, RedisTarget, RedisTls, SentinelOptions as SentinelsOfTarget } from '@millrace/redis';
-import { defaultOf, type EnvironmentValues } from './environment.js';
+import { checkAll, MillraceError, parseOptions } from '@millrace/core';
+import type { RedisLogin, RedisTarget, RedisTls, SentinelsOfTarget } from '../connection/redis-target.js';
 import { assertNoClient, placeOfIoredis } from './ioredis-options.js';
-import { checkAll } from './problems.js';
 import { addressesOf, natMapIn, natMapOf } from './redis-nodes.js';
 import {
   ClusterOptions, isParts, RedisClusterOptions, RedisIoredisOptions, type RedisLoginOptions, RedisOptions, RedisSentinelOptions,
   RedisTlsOptions, SentinelOptions,
 } from './redis-options.js';
 import { readTls } from './redis-tls.js';
+import { DEFAULT_REDIS_URL, REDIS_PLACES, type RedisVariable } from './redis-variables.js';
 import { strayVariables, urlWithLogin } from './stray-variables.js';
 
 /** Options as a user writes them. */
@@ -19,8 +18,6 @@ type Given<Options> = { readonly [Name in keyof Options]?: Options[Name] };
 const WHERE = 'The option redis';
 const ENVIRONMENT = 'The environment';
 const [PORT, SENTINEL_PORT] = [6_379, 26_379];
-/** Each of them says where Redis is. */
-const PLACES = ['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTINELS'] as const;
 
 /**
  * Which Redis, with the certificates read.
@@ -54,7 +51,7 @@ function targetOfIoredis(given: object, env: NodeJS.ProcessEnv): RedisTarget {
 }
 
 function targetOfEnvironment(env: NodeJS.ProcessEnv): RedisTarget {
-  const named = PLACES.filter((name) => textOf(env, name) !== undefined);
+  const named = REDIS_PLACES.filter((name) => textOf(env, name) !== undefined);
   if (named.length > 1) throw new MillraceError('INVALID_OPTIONS', `${named.join(' and ')} both say where Redis is: nobody can say which is meant. Set one.`);
   const problems = strayVariables(env);
   if (problems.length > 0) throw new MillraceError('INVALID_OPTIONS', `${ENVIRONMENT} contradicts itself about Redis.`, { problems });
@@ -64,7 +61,7 @@ function targetOfEnvironment(env: NodeJS.ProcessEnv): RedisTarget {
   if (nodes) return targetOfCluster({ ...login, cluster: { nodes, ...mapIn(env) } }, env, ENVIRONMENT);
   const sentinel = { nodes: sentinels, ...sentinelIn(env), ...mapIn(env) };
   if (sentinels) return targetOfSentinels({ ...login, sentinel }, env, ENVIRONMENT);
-  return targetOfUrl(urlWithLogin(textOf(env, 'REDIS_URL') ?? defaultOf('REDIS_URL'), login), env);
+  return targetOfUrl(urlWithLogin(textOf(env, 'REDIS_URL') ?? DEFAULT_REDIS_URL, login), env);
 }
 
 function targetOfUrl(url: string, env: NodeJS.ProcessEnv): RedisTarget {
@@ -100,7 +97,7 @@ function clusterOf(given: object, where: string): { nodes: ReturnType<typeof add
 }
 
 /** The variable, or the option, that a user has to correct. */
-function nameOf(variable: keyof EnvironmentValues, option: string, where: string): string {
+function nameOf(variable: RedisVariable, option: string, where: string): string {
   return where === ENVIRONMENT ? variable : option;
 }
 
@@ -153,7 +150,7 @@ function mapIn(env: NodeJS.ProcessEnv): { natMap?: Record<string, string> } {
   return text === undefined ? {} : { natMap: natMapIn(text, 'REDIS_NAT_MAP') };
 }
 
-function listOf(env: NodeJS.ProcessEnv, name: keyof EnvironmentValues): string[] | undefined {
+function listOf(env: NodeJS.ProcessEnv, name: RedisVariable): string[] | undefined {
   return textOf(env, name)?.split(',').map((each) => each.trim());
 }
 
@@ -202,7 +199,7 @@ function isOn(env: NodeJS.ProcessEnv, name: 'REDIS_TLS' | 'REDIS_SENTINEL_TLS'):
 }
 
 /** An empty value counts as not set. */
-function textOf(env: NodeJS.ProcessEnv, name: keyof EnvironmentValues): string | undefined {
+function textOf(env: NodeJS.ProcessEnv, name: RedisVariable): string | undefined {
   return env[name]?.trim() || undefined;
 }
 

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { asError, MillraceError, quote } from '@millrace/core';
-import type { RedisTls } from '@millrace/redis';
+import type { RedisTls } from '../connection/redis-target.js';
 import type { RedisTlsOptions } from './redis-options.js';
 
 type PemName = 'ca' | 'cert' | 'key';

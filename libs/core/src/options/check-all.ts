@@ -1,4 +1,4 @@
-import { isMillraceError, MillraceError } from '@millrace/core';
+import { isMillraceError, MillraceError } from '../errors.js';
 
 type Checks = Readonly<Record<string, () => unknown>>;
 type Values<T extends Checks> = { [K in keyof T]: ReturnType<T[K]> };

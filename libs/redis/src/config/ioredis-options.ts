@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { MillraceError, unknownName } from '@millrace/core';
-import { addressIn } from '@millrace/redis';
+import { addressIn } from '../connection/redis-address.js';
 import { isParts } from './redis-options.js';
 
 type Options = Readonly<Record<string, unknown>>;

@@ -1,0 +1,20 @@
+import type { CommandGroup, CommandSpec } from '../session/command-spec.js';
+import { audit } from './audit.js';
+import { dlq } from './dlq.js';
+import { groups } from './groups.js';
+import { messages } from './messages.js';
+import { instances, services } from './services.js';
+import { tail } from './tail.js';
+import { topics } from './topics.js';
+
+/** The tree of commands: one file each, one line here. */
+export const COMMANDS: readonly (CommandGroup | CommandSpec)[] = [
+  topics,
+  groups,
+  tail,
+  messages,
+  dlq,
+  services,
+  instances,
+  audit,
+];

@@ -1,0 +1,28 @@
+import type { GroupRemoval } from '@millrace/streams';
+import { Option } from 'commander';
+import type { JsonOf } from '../operator/operator.js';
+import { COUNT, LIST, TEXT } from '../output/humanise.js';
+import type { Column } from '../output/table.js';
+import { duration } from '../session/common-options.js';
+
+/** The effects of the removal of a group. */
+export const REMOVED_GROUP: readonly Column<JsonOf<GroupRemoval>>[] = [
+  { title: 'group', form: TEXT, of: ({ group }) => group },
+  { title: 'lag', form: COUNT, of: ({ lag }) => lag },
+  { title: 'pending', form: COUNT, of: ({ pending }) => pending },
+  { title: 'retrying', form: COUNT, of: ({ retrying }) => retrying },
+  { title: 'forwarding', form: COUNT, of: ({ forwarding }) => forwarding },
+  { title: 'dead letters', form: COUNT, of: ({ deadLetters }) => deadLetters },
+  { title: 'members', form: LIST, of: ({ members }) => members },
+];
+
+export function removalOptions(): Option[] {
+  return [
+    new Option('--force', 'though members live: they notice it, and stop reading'),
+    withinOption('how long to wait for the last member to leave'),
+  ];
+}
+
+export function withinOption(what: string): Option {
+  return new Option('--within <duration>', `${what}; default 30s`).argParser(duration);
+}

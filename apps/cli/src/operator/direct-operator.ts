@@ -1,0 +1,70 @@
+import type { Admin, Target } from '@millrace/admin';
+import type { Json, OperationOptions, Operator } from './operator.js';
+import { timeLimitOf, tooLate } from './time-limit.js';
+
+export interface DirectOptions {
+  /** Its URL; null: by the variables of the environment. */
+  readonly redis: string | null;
+  readonly env: NodeJS.ProcessEnv;
+  readonly prefix: string;
+  readonly actor: string;
+  readonly requestMs: number;
+}
+
+interface Open {
+  readonly admin: Admin;
+  close(): Promise<void>;
+}
+
+/** It handles no messages, so its lease is nobody's. */
+const LEASE_MS = 15_000;
+const STOP_MS = 1_000;
+
+/** Runs the use cases in this process, on a Redis that it connects to when it is first asked. */
+export class DirectOperator implements Operator {
+  readonly #options: DirectOptions;
+  #opening: Promise<Open> | null = null;
+
+  constructor(options: DirectOptions) {
+    this.#options = options;
+  }
+
+  async run(operation: string, target: Target = {}, options: OperationOptions = {}): Promise<Json> {
+    const { operationOf } = await import('@millrace/admin');
+    const { withDeadline } = await import('@millrace/redis');
+    const { method, run } = operationOf(operation);
+    this.#opening ??= open(this.#options);
+    const { admin } = await this.#opening;
+    const own = method === 'POST' ? { ...options, actor: this.#options.actor } : options;
+    const limitMs = timeLimitOf(this.#options.requestMs, options);
+    const answer = await withDeadline(run(admin, target, defined(own) as never), limitMs, () => tooLate(operation, limitMs));
+    return answer === undefined ? null : (JSON.parse(JSON.stringify(answer)) as Json);
+  }
+
+  async close(): Promise<void> {
+    const opened = await this.#opening?.catch(() => null);
+    await opened?.close();
+  }
+}
+
+/** Loaded when it is needed: help and the HTTP API do without. */
+async function open({ redis: url, env, prefix }: DirectOptions): Promise<Open> {
+  const [{ createAdmin }, { connectRedis, redisTarget }, { createStreams }, { createRpc }] = await Promise.all([
+    import('@millrace/admin'), import('@millrace/redis'), import('@millrace/streams'), import('@millrace/rpc'),
+  ]);
+  const redis = await connectRedis({ ...redisTarget(url ?? undefined, env), name: 'millrace-cli' });
+  const streams = createStreams({ redis, prefix, leaseMs: LEASE_MS });
+  const rpc = createRpc({ redis, presence: streams.presence, prefix });
+  return {
+    admin: createAdmin({ redis, prefix, streams, rpc }),
+    close: async () => {
+      await rpc.stop(STOP_MS);
+      await streams.stop(STOP_MS);
+      redis.close();
+    },
+  };
+}
+
+function defined(options: OperationOptions): OperationOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}

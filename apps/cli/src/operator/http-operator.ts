@@ -1,0 +1,123 @@
+import type { Operation, Target } from '@millrace/admin';
+import { asError } from '@millrace/core';
+import { CliError } from '../failure/cli-error.js';
+import type { Json, OperationOptions, Operator } from './operator.js';
+import { timeLimitOf, tooLate } from './time-limit.js';
+
+export interface HttpOptions {
+  /** The beginning of the paths of the server: `https://host:3000`, with the path that it is mounted at. */
+  readonly url: string;
+  /** Null: nothing is sent. */
+  readonly token: string | null;
+  readonly requestMs: number;
+}
+
+const API = '/millrace/api/v1';
+const JSON_TYPE = /^application\/(?:problem\+)?json\b/;
+
+/** Asks the HTTP API of a server, which knows from the token who acts. */
+export class HttpOperator implements Operator {
+  readonly #options: HttpOptions;
+
+  constructor(options: HttpOptions) {
+    this.#options = options;
+  }
+
+  async run(name: string, target: Target = {}, options: OperationOptions = {}): Promise<Json> {
+    const { operationOf, queryOf } = await import('@millrace/admin');
+    const operation = operationOf(name);
+    const limitMs = timeLimitOf(this.#options.requestMs, options);
+    const url = new URL(`${this.#options.url.replace(/\/+$/, '')}${API}${pathOf(operation, target)}`);
+    const isAction = operation.method === 'POST';
+    if (!isAction) for (const [key, value] of Object.entries(queryOf(options))) url.searchParams.set(key, value);
+    const body = isAction ? { body: JSON.stringify(options) } : {};
+    const request = { method: operation.method, ...body, signal: AbortSignal.timeout(limitMs) };
+    return this.#answer(url, request, { operation, late: () => tooLate(name, limitMs) });
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #answer(url: URL, request: RequestInit, { operation, late }: Asked): Promise<Json> {
+    const { token } = this.#options;
+    const headers = {
+      accept: 'application/json', 'x-millrace': 'cli',
+      ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+    };
+    try {
+      // A token goes to the server that was named, and to no other one.
+      const response = await fetch(url, { ...request, headers, redirect: 'error' });
+      return answerIn(response, await response.text(), operation);
+    } catch (thrown) {
+      const error = asError(thrown);
+      if (error instanceof CliError) throw error;
+      throw error.name === 'TimeoutError' ? late() : unreachable(url, error);
+    }
+  }
+}
+
+interface Asked {
+  readonly operation: Operation;
+  readonly late: () => CliError;
+}
+
+function pathOf({ path }: Operation, target: Target): string {
+  return path.replace(/:([A-Za-z]+)/g, (_, name: string) => encodeURIComponent(target[name] ?? ''));
+}
+
+function answerIn(response: Response, text: string, operation: Operation): Json {
+  const body = JSON_TYPE.test(response.headers.get('content-type') ?? '') ? parsed(text) : undefined;
+  if (response.ok) {
+    if (body === undefined) throw noApi(response);
+    return body;
+  }
+  const { code, title, problems } = problemIn(body);
+  if (code === null) throw noApi(response);
+  // The thing is not there, while its topic and its group are.
+  if (response.status === 404 && operation.method === 'GET' && !code.startsWith('UNKNOWN_')) return null;
+  throw new CliError(code, title, problems);
+}
+
+interface Problem {
+  /** Null: the answer is none of the API. */
+  readonly code: string | null;
+  readonly title: string;
+  readonly problems: readonly string[];
+}
+
+function problemIn(body: Json | undefined): Problem {
+  const none: Problem = { code: null, title: '', problems: [] };
+  if (body === null || typeof body !== 'object' || Array.isArray(body)) return none;
+  const { code, title, problems } = body as { readonly [name: string]: Json };
+  if (typeof code !== 'string' || typeof title !== 'string') return none;
+  const texts = Array.isArray(problems) ? problems.filter((problem) => typeof problem === 'string') : [];
+  return { code, title, problems: texts };
+}
+
+function noApi({ status, url }: Response): CliError {
+  const place = new URL(url);
+  return new CliError(
+    status >= 500 || status === 404 || status < 400 ? 'API_UNREACHABLE' : `HTTP_${status}`,
+    `${place.origin} answered ${status}, and not as the HTTP API of Millrace does. ${adviceFor(status)}`,
+  );
+}
+
+function adviceFor(status: number): string {
+  if (status === 401 || status === 403) return 'Give a token that may do this: --token, or MILLRACE_TOKEN.';
+  return 'Check --url, or MILLRACE_URL: it names the server without /millrace/api/v1.';
+}
+
+function unreachable(url: URL, { message, cause }: Error): CliError {
+  const reason = cause instanceof Error ? cause.message || cause.name : message;
+  return new CliError('API_UNREACHABLE', `${url.origin} cannot be reached: ${reason}. Start the server, or name another one with --url; --redis does without a server.`);
+}
+
+function parsed(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,27 @@
+import type { Option } from 'commander';
+import type { Session } from './session.js';
+
+/** A command: `ls`. */
+export interface CommandSpec {
+  readonly name: string;
+  /** One sentence. */
+  readonly summary: string;
+  /** `<topic>`, `[id]`, `<topic...>`. */
+  readonly args?: readonly string[];
+  /** Its own options, beside those of every command. */
+  readonly options?: readonly Option[];
+  /** It changes something: it has `--execute` and `--yes`. */
+  readonly isAction?: boolean;
+  /** Lines of a shell, one at least. */
+  readonly examples: readonly [string, ...string[]];
+  /** A paragraph of its help. */
+  readonly help?: string;
+  readonly run: (session: Session) => Promise<void>;
+}
+
+/** Commands about the same thing: `topics`. */
+export interface CommandGroup {
+  readonly name: string;
+  readonly summary: string;
+  readonly commands: readonly CommandSpec[];
+}

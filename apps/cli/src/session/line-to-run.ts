@@ -1,0 +1,20 @@
+const PLAIN = /^[\w./:=@%+,-]+$/;
+
+/** The command line that was given, as a shell reads it, with one more flag; passwords and tokens are left out. */
+export async function lineToRun(line: readonly string[], flag: string): Promise<string> {
+  const { maskUrl } = await import('@millrace/redis');
+  const secretless = (name: string, value: string): string => {
+    if (name === '--token') return '"$MILLRACE_TOKEN"';
+    return quoted(name === '--redis' ? maskUrl(value) : value);
+  };
+  const shown = line.map((word, index) => {
+    const [, name, value] = /^(--token|--redis)(?:=([^]*))?$/.exec(word) ?? [];
+    if (name !== undefined && value !== undefined) return `${name}=${secretless(name, value)}`;
+    return secretless(line[index - 1] ?? '', word);
+  });
+  return ['millrace', ...shown, flag].join(' ');
+}
+
+function quoted(word: string): string {
+  return PLAIN.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,61 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createAdmin } from '@millrace/admin';
+import { CliBed, type Ended } from './cli-bed.js';
+import { TableServer } from './table-server.js';
+import { Mail, mails } from './topics.js';
+
+const bed = new CliBed('both');
+let server: TableServer;
+beforeEach(async () => {
+  const { redis, prefix, streams, rpc } = bed;
+  const admin = createAdmin({ redis, prefix, streams, rpc });
+  server = await TableServer.start(() => admin, 'ann');
+});
+afterEach(() => server.stop());
+
+/** The same line on Redis itself and through a server. */
+async function both(args: readonly string[]): Promise<[direct: Ended, remote: Ended]> {
+  return [await bed.run([...args, '--actor', 'ann']), await bed.run([...args, '--url', server.url, '--token', 'a-token'])];
+}
+
+/** Figures that are other ones a moment later, and where the command went. */
+function lasting({ code, stdout, stderr }: Ended): Ended {
+  const without = (text: string): string => text.replace(/ --url \S+ --token \S+| --actor ann/g, '').replace(/since \S+\./g, 'since then.').replace(/"since":"[^"]*"/, '');
+  return { code, stdout: without(stdout), stderr: without(stderr) };
+}
+
+describe('a command', () => {
+  it.each([
+    [['topics', 'ls', '--json']], [['topics', 'ls', '-n', '1']], [['topics', 'info', 'shop.mails']], [['topics', 'info', 'none']], [['topics', 'info', 'a b']],
+    [['topics', 'purge', 'shop.mails', '--before', '2030-01-01', '--json']], [['groups', 'ls', 'shop.mails', '--raw']], [['groups', 'info', 'shop.mails', 'billing', '--json']],
+    [['groups', 'lag', '--max', '0']], [['groups', 'seek', 'shop.mails', 'billing', '--to', '3']], [['groups', 'seek', 'shop.mails', 'billing', '--to', '2020-01-01', '--json']],
+    [['groups', 'info', 'shop.mails', 'none']], [['messages', 'get', 'shop.mails', '0:0', '--json']], [['messages', 'get', 'shop.mails', '0:99']],
+    [['messages', 'find', 'shop.mails', '--where', 'payload.number>3', '--json']], [['messages', 'find', 'shop.mails', '--header', 'a=b', '--since', '2020-01-01']],
+    [['tail', 'shop.mails', '--from', 'start', '--for', '0ms', '--jsonl']], [['tail', 'shop.mails', '-n', '2', '--for', '0ms']], [['dlq', 'ls']],
+    [['dlq', 'errors', 'shop.mails', 'billing', '--json']], [['dlq', 'show', 'shop.mails', 'billing', '--json']], [['dlq', 'show', 'shop.mails', 'billing', '0:1-1']],
+    [['dlq', 'redrive', 'shop.mails', 'billing', '--all', '--json']], [['services', 'ls', '--json']], [['audit', 'ls', '--json']],
+  ])('gives the same on Redis and through a server: %j', async (args) => {
+    await bed.publisher.publishMany(Mail, mails(5));
+    await bed.giveUp(Mail, 'billing', new Error('on fire'));
+    const [direct, remote] = await both(args);
+    expect(lasting(remote)).toEqual(lasting(direct));
+    expect(direct.stdout + direct.stderr).not.toBe('');
+  });
+
+  it('is done through a server, in the name that the server knows', async () => {
+    await bed.publisher.publishMany(Mail, mails(5));
+    await bed.giveUp(Mail, 'billing', new Error('on fire'));
+    const remote = ['--url', server.url, '--token', 'a-token', '--execute', '--yes', '--json'];
+    for (const line of [['groups', 'seek', 'shop.mails', 'billing', '--to', '2020-01-01T00:00:00Z'], ['dlq', 'redrive', 'shop.mails', 'billing', '--all'], ['topics', 'purge', 'shop.mails', '--before', '2030-01-01', '--unsettled']]) {
+      const { code, stdout } = await bed.run([...line, ...remote]);
+      expect([code, JSON.parse(stdout)]).toMatchObject([0, { dryRun: false, audited: true }]);
+    }
+    expect(await bed.json(['audit', 'ls'])).toMatchObject({ items: Array.from({ length: 6 }, () => ({ actor: 'ann' })) });
+    expect(server.heard.every((line) => line.endsWith(' Bearer a-token'))).toBe(true);
+  });
+
+  it('says that what answers is no server of Millrace', async () => {
+    const { code, stderr } = await bed.run(['topics', 'ls', '--url', `${server.url}/elsewhere`]);
+    expect([code, stderr]).toEqual([5, expect.stringContaining('Check --url, or MILLRACE_URL')]);
+  });
+});

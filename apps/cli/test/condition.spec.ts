@@ -1,0 +1,34 @@
+import { describe, expect, it } from '@jest/globals';
+import { condition } from '../src/session/condition.js';
+
+describe('a condition', () => {
+  it.each([
+    ['payload.total>100', 'payload.total', '>', 100],
+    ['payload.total >= -1.5e3', 'payload.total', '>=', -1_500],
+    ['payload.a!=null', 'payload.a', '!=', null],
+    ['payload.ok=true', 'payload.ok', '=', true],
+    ['key = c-7', 'key', '=', 'c-7'],
+    ['payload.text="a=b > \\u0041"', 'payload.text', '=', 'a=b > A'],
+    ['payload.text=a=b', 'payload.text', '=', 'a=b'],
+    ['headers.region contains "eu"', 'headers.region', 'contains', 'eu'],
+    ['payload.text contains a=b', 'payload.text', 'contains', 'a=b'],
+    ['payload.lines.0.sku<x', 'payload.lines.0.sku', '<', 'x'],
+  ])('is read from %s', (text, field, op, value) => {
+    expect(condition(text)).toEqual([{ field, op, value }]);
+  });
+
+  it('is added to those before it', () => {
+    expect(condition('key=b', condition('key=a'))).toHaveLength(2);
+  });
+
+  it.each([
+    ['', 'At character 1, the end: there is no ='],
+    ['payload.total 100', 'At character 18, the end: there is no ='],
+    ['total>1', 'At character 1, before total>1: a field is'],
+    ['payload.total>', 'At character 15, the end: there is no value'],
+    ['payload.a="x', 'At character 11, before "x: a text that begins with a quote'],
+    ['process.exit(1)=1', 'At character 1, before process.exit(1)=1: a field is'],
+  ])('points at the fault of %j', (text, message) => {
+    expect(() => condition(text)).toThrow(message);
+  });
+});

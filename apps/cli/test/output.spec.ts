@@ -1,0 +1,100 @@
+import { describe, expect, it } from '@jest/globals';
+import { BYTES, COUNT, MILLISECONDS, SECONDS, shown, TEXT } from '../src/output/humanise.js';
+import { jsonText } from '../src/output/json-text.js';
+import { isColoured } from '../src/output/output.js';
+import { printable } from '../src/output/printable.js';
+import { tableText } from '../src/output/table.js';
+import { CliBed } from './cli-bed.js';
+import { onTerminal } from './fake-terminal.js';
+import { HOSTILE, Mail, mails, Order, STEERING } from './topics.js';
+
+const bed = new CliBed('output');
+const COLUMNS = [{ title: 'name', form: TEXT, of: ({ name }: { name: string }) => name }, { title: 'count', form: COUNT, of: () => 1_000 }];
+const BOLD = '\u001B[1mTOPIC';
+const PLAIN = { isRaw: false, width: null, isColoured: false };
+
+describe('text for a terminal', () => {
+  it('has nothing that steers it, and keeps what is seen', () => {
+    expect(printable(HOSTILE)).not.toMatch(STEERING);
+    expect(printable(HOSTILE)).toBe('a\uFFFDred\uFFFD\uFFFDlink\uFFFDgnp.exe\uFFFD\uFFFD b\uFFFD end');
+    expect(printable('Zürich 東京 👍')).toBe('Zürich 東京 👍');
+    expect(printable('half \uD800 a pair')).toBe('half \uFFFD a pair');
+  });
+
+  it('is made in linear time of any text', () => {
+    for (const part of ['\u001B[', '\u001B]', '\u001B]8;;', '\u009D', '\u001B ']) expect(printable(part.repeat(200_000))).not.toMatch(STEERING);
+  });
+
+  it('is the same value as JSON, and steers nothing there either', () => {
+    const value = { [HOSTILE]: [HOSTILE, '\u{E0001}'] };
+    expect(JSON.parse(jsonText(value, 2))).toEqual(value);
+    expect(jsonText(value)).not.toMatch(STEERING);
+  });
+});
+
+describe('a table', () => {
+  it('has its columns in line for wide, combined and hidden characters', () => {
+    const names = ['a', '東京', 'e\u0301', HOSTILE, '👍'];
+    const lines = tableText(names.map((name) => ({ name })), COLUMNS, PLAIN).trimEnd().split('\n');
+    expect(lines).toHaveLength(names.length + 1);
+    expect(lines[1]).toMatch(/^a {27,}1,000$/);
+    expect(lines[2]!.length).toBe(lines[1]!.length - 2);
+  });
+
+  it('fits a narrow terminal', () => {
+    const lines = tableText([{ name: 'x'.repeat(200) }], COLUMNS, { ...PLAIN, width: 40 }).trimEnd().split('\n');
+    expect(lines.map(({ length }) => length)).toEqual([40, 40]);
+    expect(lines[1]).toContain('…');
+  });
+
+  it('has humanised units, and exact ones where they are asked for', () => {
+    expect([shown(BYTES, 1_536, false), shown(BYTES, 1_536, true), shown(BYTES, 12, false)]).toEqual(['1.5 KiB', '1536', '12 B']);
+    expect([shown(SECONDS, 12_345, false), shown(SECONDS, 12_345, true), shown(SECONDS, 2.25, false)]).toEqual(['3h 25m', '12345', '2.3s']);
+    expect([shown(MILLISECONDS, 250, false), shown(MILLISECONDS, 61_000, false), shown(COUNT, null, false)]).toEqual(['250ms', '1m 1s', '-']);
+  });
+
+  it('has a bold head on a terminal alone, unless told otherwise', async () => {
+    expect((await onTerminal(['topics', 'ls'], { env: bed.env })).stdout).toContain(BOLD);
+    expect((await onTerminal(['topics', 'ls'], { env: { ...bed.env, NO_COLOR: '1' } })).stdout).toMatch(/^TOPIC/);
+    expect((await bed.run(['topics', 'ls'])).stdout).toMatch(/^TOPIC/);
+    expect((await bed.run(['topics', 'ls'], { FORCE_COLOR: '1' })).stdout).toContain(BOLD);
+    expect([isColoured(true, { NO_COLOR: '1', FORCE_COLOR: '1' }), isColoured(true, { FORCE_COLOR: '0' }), isColoured(false, {})]).toEqual([false, false, false]);
+  });
+
+  it('shows nothing that steers the terminal, in any column of any command', async () => {
+    await bed.publisher.publish(Mail, { number: 1, text: HOSTILE }, { key: HOSTILE });
+    await bed.giveUp(Mail, 'billing', new Error(HOSTILE));
+    await bed.publisher.publish(Order, { total: 1, customer: HOSTILE });
+    await bed.command('XADD', `${bed.prefix}:{shop.mails:0}:log`, '*', HOSTILE, HOSTILE);
+    await bed.command('XADD', `${bed.prefix}:audit`, '*', 'e', JSON.stringify({ id: HOSTILE, phase: 'begun', actor: HOSTILE, action: HOSTILE, target: { a: HOSTILE } }));
+    const [letter] = (await bed.json(['dlq', 'show', 'shop.mails', 'billing']))['items'] as { id: string }[];
+    const lines = [
+      ['topics', 'ls'], ['groups', 'ls'], ['groups', 'info', 'shop.mails', 'billing'], ['messages', 'get', 'shop.mails', '0:0'],
+      ['messages', 'find', 'shop.mails', '--text', 'number'], ['tail', 'shop.mails', '--from', 'start', '--for', '0ms'], ['dlq', 'errors', 'shop.mails', 'billing'],
+      ['dlq', 'show', 'shop.mails', 'billing'], ['dlq', 'show', 'shop.mails', 'billing', letter!.id], ['dlq', 'export', 'shop.mails', 'billing'], ['audit', 'ls'],
+    ];
+    for (const line of lines) {
+      for (const form of [[], ['--json'], ['--jsonl'], ['-q']]) {
+        const { code, stdout } = await onTerminal([...line, ...form], { env: { ...bed.env, NO_COLOR: '1' }, columns: 500 });
+        expect([line, form, code, STEERING.exec(stdout)]).toEqual([line, form, 0, null]);
+      }
+    }
+  });
+});
+
+describe('output', () => {
+  it('ends quietly when nobody reads on', async () => {
+    await bed.publisher.publishMany(Mail, mails(20_000));
+    const { code, stdout, stderr } = await bed.shell('$MILLRACE tail shop.mails --from start --for 0ms --jsonl | head -n 1; echo "${PIPESTATUS[0]}"');
+    const [first = '', status] = stdout.trim().split('\n');
+    expect([code, (JSON.parse(first) as { payload: Mail }).payload.number, status, stderr]).toEqual([0, 0, '0', '']);
+  });
+
+  it('is whole, however long it is and however slowly it is read', async () => {
+    await bed.publisher.publishMany(Mail, mails(10_000));
+    const { stdout } = await bed.shell('$MILLRACE messages find shop.mails --text number -n 10000 --json | (sleep 1; cat) | wc -c');
+    const whole = await bed.run(['messages', 'find', 'shop.mails', '--text', 'number', '-n', '10000', '--since', '2020-01-01', '--json']);
+    expect((JSON.parse(whole.stdout) as { items: unknown[] }).items).toHaveLength(10_000);
+    expect(Number(stdout)).toBe(whole.stdout.length);
+  });
+});

@@ -1,0 +1,70 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { deliveryPipeline, fixed, Forwarding, Publisher, Topic, topicOf } from '@millrace/core';
+import { connectServer } from '@millrace/redis';
+import { createStreams } from '@millrace/streams';
+import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
+import { IsInt } from 'class-validator';
+import { allBlocks } from '../../repository/documents.js';
+
+const DOCUMENT = 'docs/guides/operate.md';
+const COMMAND = join(process.env['COMPILED_SOURCES'] ?? '', 'apps/cli/src/main.js');
+const GROUP = 'billing';
+
+@Topic('shop.orders')
+class Order {
+  @IsInt() total!: number;
+}
+
+let [redis, folder]: [TestRedis, string] = [undefined as never, ''];
+beforeAll(async () => {
+  redis = await startTestRedis();
+  folder = await mkdtemp(join(tmpdir(), 'millrace-operate-'));
+  await fill(redis.url);
+});
+afterAll(async () => {
+  await redis.stop();
+  await rm(folder, { recursive: true });
+});
+
+/** A topic with messages, of which a group gives one up. */
+async function fill(url: string): Promise<void> {
+  const connection = await connectServer({ url });
+  const streams = createStreams({ redis: connection, prefix: 'millrace', leaseMs: 600 });
+  const publisher = new Publisher(streams);
+  for (const total of [50, 500]) await publisher.publish(Order, { total }, { key: 'c-7' });
+  const [topic, retry] = [topicOf(Order), { attempts: 1, backoff: fixed('1ms'), deadLetterOn: [] }];
+  const handle = (order: object): Promise<void> => ((order as Order).total > 100 ? Promise.reject(new Error('too much')) : Promise.resolve());
+  const forwarding = new Forwarding({ jobs: undefined });
+  const handler = deliveryPipeline({ topic, group: GROUP, retry, timeoutMs: null, handle, forwarding });
+  const limits = { concurrency: 1, crashLimit: 10, unknownForMs: 0, start: 'earliest' } as const;
+  const subscription = await streams.subscribe({ topic, group: GROUP, ...limits }, handler);
+  await waitFor(async () => (await streams.inspector.group(Order, GROUP)).deadLetters === 1, { what: 'a dead letter' });
+  await subscription.stop(500);
+  await streams.stop(500);
+  connection.close();
+}
+
+/** Runs a line of a shell. @returns its exit code, and its words of an error */
+function run(line: string): { status: number | null; stderr: string } {
+  const text = `millrace() { "${process.execPath}" "${COMMAND}" "$@"; }\n${line}`;
+  const env = { ...process.env, REDIS_URL: redis.url, XDG_CONFIG_HOME: folder, MILLRACE_URL: '' };
+  const { status, stderr } = spawnSync('bash', ['-c', text], { env, cwd: folder, encoding: 'utf8' });
+  return { status, stderr };
+}
+
+describe('the guide to operating', () => {
+  it('has lines that end as it says', () => {
+    const blocks = allBlocks().filter(({ document, language }) => document === DOCUMENT && language === 'sh');
+    const lines = blocks.flatMap(({ text }) => text.trim().split('\n'));
+    expect(lines.length).toBeGreaterThan(20);
+    for (const line of lines) {
+      const code = Number(/# ends with (\d+)$/.exec(line)?.[1] ?? 0);
+      const { status, stderr } = run(line);
+      expect([line, status, status === code ? '' : stderr]).toEqual([line, code, '']);
+    }
+  });
+});
