@@ -7,6 +7,7 @@ import { groupByError } from './dead-letters/group-by-error.js';
 import { listGroupsWithDeadLetters } from './dead-letters/list-groups-with-dead-letters.js';
 import { redriveDeadLetters } from './dead-letters/redrive-dead-letters.js';
 import { showDeadLetter } from './dead-letters/show-dead-letter.js';
+import { examine } from './doctor/examine.js';
 import { groupInfo } from './groups/group-info.js';
 import { listGroups } from './groups/list-groups.js';
 import { pauseGroup } from './groups/pause-group.js';
@@ -41,6 +42,7 @@ type Bound<T> = T extends (parts: UseCaseParts, ...rest: infer Rest) => infer An
  */
 export interface Admin {
   readonly overview: () => Promise<Overview>;
+  readonly doctor: Bound<typeof examine>;
   readonly topics: {
     readonly list: Bound<typeof listTopics>;
     readonly info: Bound<typeof topicInfo>;
@@ -94,6 +96,7 @@ export function createAdmin({ redis, prefix, streams, rpc, queues }: AdminParts)
   };
   return {
     overview: bound(overview),
+    doctor: bound(examine),
     topics: {
       list: bound(listTopics), info: bound(topicInfo),
       create: bound(createTopic), purge: bound(purgeTopic), delete: bound(deleteTopic),

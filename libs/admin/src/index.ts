@@ -8,6 +8,8 @@ export { LetterSelectionOptions, type SelectedLetters } from './dead-letters/let
 export type { DeadLetterView } from './dead-letters/letter-scan.js';
 export type { DeadLetterGroup } from './dead-letters/list-groups-with-dead-letters.js';
 export { type LettersRedriven, RedriveDeadLettersOptions, type RedriveOutcome } from './dead-letters/redrive-dead-letters.js';
+export type { Examination } from './doctor/examine.js';
+export type { Finding, FindingState } from './doctor/finding.js';
 export type { GroupInfo, GroupSummary } from './groups/group-info.js';
 export { PauseGroupOptions, type PauseImpact } from './groups/pause-group.js';
 export type { Resumed } from './groups/resume-group.js';

@@ -21,7 +21,7 @@ class Order {
 
 let [redis, folder]: [TestRedis, string] = [undefined as never, ''];
 beforeAll(async () => {
-  redis = await startTestRedis();
+  redis = await startTestRedis({ appendonly: 'everysec' });
   folder = await mkdtemp(join(tmpdir(), 'millrace-operate-'));
   await fill(redis.url);
 });

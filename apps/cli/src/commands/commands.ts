@@ -1,6 +1,7 @@
 import type { CommandGroup, CommandSpec } from '../session/command-spec.js';
 import { audit } from './audit.js';
 import { dlq } from './dlq.js';
+import { doctor } from './doctor.js';
 import { groups } from './groups.js';
 import { messages } from './messages.js';
 import { instances, services } from './services.js';
@@ -17,4 +18,5 @@ export const COMMANDS: readonly (CommandGroup | CommandSpec)[] = [
   services,
   instances,
   audit,
+  doctor,
 ];

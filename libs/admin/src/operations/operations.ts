@@ -14,6 +14,11 @@ const PLATFORM_OPERATIONS: readonly Operation[] = [
     run: (admin) => admin.overview(),
   }),
   read({
+    name: 'doctor', path: '/doctor', role: 'viewer',
+    summary: 'Looks for all that keeps a Redis from being fit for Millrace.',
+    run: (admin) => admin.doctor(),
+  }),
+  read({
     name: 'trace', path: '/trace', role: 'viewer', options: TraceOptions,
     inputs: { ...PAGE, messageId: 'text', traceId: 'text', header: 'json', since: 'moment', mostEntries: 'number' },
     summary: 'Looks through all topics for the messages of a trace.',

@@ -106,6 +106,11 @@ export function isUnblocked(error: unknown): boolean {
   return refusalOf(error).startsWith('UNBLOCKED ');
 }
 
+/** Whether the user in use may not run the command, or touch its key or its channel. Nothing was executed. */
+export function isNotPermitted(error: unknown): boolean {
+  return /^NOPERM |^ERR (?:The user executing the script can't|ACL failure in script)/.test(refusalOf(error));
+}
+
 function refusalOf(error: unknown): string {
   return error instanceof RedisFailure && error.cause instanceof Error ? error.cause.message : '';
 }
