@@ -1,5 +1,10 @@
 /** Alerts: name, expression, how long it has to hold, severity, and the sentence that it says. */
 const ALERTS = [
+  ['MillraceLag', 'max by (topic, group) (millrace_group_lag_seconds) > 60', '5m', 'warning', 'Group {{ $labels.group }} of topic {{ $labels.topic }} is more than a minute behind.'],
+  ['MillraceLagGrows', 'max by (topic, group) (deriv(millrace_group_lag_entries[15m])) > 0 and max by (topic, group) (millrace_group_lag_seconds) > 60', '15m', 'critical', 'Group {{ $labels.group }} of topic {{ $labels.topic }} falls behind further and further.'],
+  ['MillraceNoMembers', 'max by (topic, group) (millrace_group_lag_entries) > 0 unless max by (topic, group) (millrace_group_members) > 0', '5m', 'critical', 'Group {{ $labels.group }} of topic {{ $labels.topic }} has messages before it and no process.'],
+  ['MillraceDeadLettersStay', 'max by (topic, group) (millrace_dlq_messages) > 0', '1d', 'warning', 'Dead letters of group {{ $labels.group }} of topic {{ $labels.topic }} wait for somebody.'],
+  ['MillraceNoExporter', 'max(millrace_exporter) < 1', '5m', 'critical', 'Nobody can read the lag of groups: Redis may be away.'],
   ['MillraceDeadLetters', 'sum by (topic, group) (increase(millrace_dead_lettered_total[10m])) > 0', '1m', 'warning', 'Group {{ $labels.group }} of topic {{ $labels.topic }} has given up messages.'],
   ['MillraceMessagesLost', 'sum by (topic, group) (increase(millrace_trimmed_unread_total[10m])) > 0', '0m', 'critical', 'Messages of topic {{ $labels.topic }} are gone before group {{ $labels.group }} was done with them.'],
   ['MillraceRedeliveries', 'sum by (topic, group) (rate(millrace_redelivered_total[5m])) / sum by (topic, group) (rate(millrace_delivered_total[5m])) > 0.05', '10m', 'warning', 'Group {{ $labels.group }} of topic {{ $labels.topic }} gets more than 5 % of its messages again.'],

@@ -19,6 +19,19 @@ const ROWS = [
     ],
   },
   {
+    title: 'Groups',
+    panels: [
+      { title: 'Lag', unit: 'short', queries: [['max by (topic, group) (millrace_group_lag_entries{topic=~"$topic",group=~"$group"})', '{{topic}} {{group}}']] },
+      { title: 'Lag in time', unit: 's', queries: [['max by (topic, group) (millrace_group_lag_seconds{topic=~"$topic",group=~"$group"})', '{{topic}} {{group}}']] },
+      { title: 'Held by members', unit: 'short', queries: [['max by (topic, group) (millrace_group_pending{topic=~"$topic",group=~"$group"})', '{{topic}} {{group}}']] },
+      { title: 'Waiting for another attempt', unit: 'short', queries: [['max by (topic, group) (millrace_group_retrying{topic=~"$topic",group=~"$group"})', '{{topic}} {{group}}']] },
+      { title: 'Members', unit: 'short', queries: [['max by (topic, group) (millrace_group_members{topic=~"$topic",group=~"$group"})', '{{topic}} {{group}}']] },
+      { title: 'Dead letters that are there', unit: 'short', queries: [['max by (topic, group) (millrace_dlq_messages{topic=~"$topic",group=~"$group"})', '{{topic}} {{group}}']] },
+      { title: 'Messages of topics', unit: 'short', queries: [['max by (topic) (millrace_stream_length{topic=~"$topic"})', '{{topic}}']] },
+      { title: 'Processes with these gauges', unit: 'short', queries: [['sum(millrace_exporter)', 'processes']] },
+    ],
+  },
+  {
     title: 'Losses',
     panels: [
       { title: 'Dead letters', unit: 'short', queries: [['sum by (topic, group, error_type) (increase(millrace_dead_lettered_total{topic=~"$topic",group=~"$group"}[$__rate_interval]))', '{{topic}} {{group}} {{error_type}}']] },

@@ -1,5 +1,6 @@
 export { type MetricDefinition, type MetricName, METRICS } from './metrics/catalogue.js';
 export { OTHER } from './metrics/label-cap.js';
+export type { GroupSample, PlatformSample, PlatformSampler } from './metrics/platform-sample.js';
 export { LABEL_LIMITS, PrometheusMetrics, type PrometheusMetricsOptions } from './metrics/prometheus-metrics.js';
 export type { TraceRelation } from './trace/open-telemetry-spans.js';
 export { SEMCONV_VERSION } from './trace/semantic-conventions.js';

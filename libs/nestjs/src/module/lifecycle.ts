@@ -71,6 +71,7 @@ export class Lifecycle {
 
   async close(): Promise<void> {
     await this.drain();
+    await this.#telemetry.handOver();
     await this.#resources.close();
     this.#eventLog.stop();
     this.#telemetry.stop();

@@ -2,17 +2,21 @@ import { Inject, Injectable } from '@nestjs/common';
 import { MillraceError } from '@millrace/core';
 import { PrometheusMetrics, startTracing } from '@millrace/telemetry';
 import type { Settings } from '../config/settings.js';
+import { Connections } from '../module/connections.js';
 import { SETTINGS } from '../module/tokens.js';
+import { PlatformGauges } from './platform-gauges.js';
 
 /** The metrics and traces of this process, as the options `metrics` and `tracing` say. */
 @Injectable()
 export class Telemetry {
+  readonly #gauges: PlatformGauges | null;
   readonly #metrics: PrometheusMetrics | null;
   readonly #tracing: Settings['tracing'];
   #stopTracing: (() => void) | null = null;
 
-  constructor(@Inject(SETTINGS) { metrics, tracing }: Settings) {
-    this.#metrics = metrics ? new PrometheusMetrics() : null;
+  constructor(@Inject(SETTINGS) { metrics, tracing, prefix }: Settings, connections: Connections) {
+    this.#gauges = metrics ? new PlatformGauges(connections, prefix) : null;
+    this.#metrics = this.#gauges && new PrometheusMetrics({ sampler: this.#gauges.sample });
     this.#tracing = tracing;
   }
 
@@ -39,6 +43,11 @@ export class Telemetry {
   async start(): Promise<void> {
     this.#metrics?.start();
     if (this.#tracing !== 'off') this.#stopTracing ??= await startTracing({ relation: this.#tracing });
+  }
+
+  /** Before the connections close: lets another process have the gauges of all topics and groups. */
+  async handOver(): Promise<void> {
+    await this.#gauges?.stop();
   }
 
   stop(): void {

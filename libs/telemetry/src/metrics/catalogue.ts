@@ -61,6 +61,14 @@ export const METRICS = {
   millrace_rpc_served_duration_seconds: { type: 'histogram', labels: ['service', 'method'], help: 'Time of a method that is served here.' },
   millrace_outbox_published_total: { type: 'counter', labels: [], help: 'Rows of the outbox that this process published.' },
   millrace_outbox_failed_total: { type: 'counter', labels: ['outcome'], help: 'Attempts at rows of the outbox that failed: retry, dead.' },
+  millrace_exporter: { type: 'gauge', labels: [], help: '1 where this process has the gauges of all topics and groups, which follow: one has them.' },
+  millrace_stream_length: { type: 'gauge', labels: ['topic'], help: 'Messages that a topic holds.' },
+  millrace_group_lag_entries: { type: 'gauge', labels: GROUP, help: 'Messages that a group has before it.' },
+  millrace_group_lag_seconds: { type: 'gauge', labels: GROUP, help: 'Age of the oldest of them, where it is known.' },
+  millrace_group_pending: { type: 'gauge', labels: GROUP, help: 'Entries of them that members hold.' },
+  millrace_group_retrying: { type: 'gauge', labels: GROUP, help: 'Messages of them that wait for their next attempt.' },
+  millrace_group_members: { type: 'gauge', labels: GROUP, help: 'Members of a group that are alive.' },
+  millrace_dlq_messages: { type: 'gauge', labels: GROUP, help: 'Dead letters of a group.' },
   millrace_loop_failures_total: { type: 'counter', labels: ['loop'], help: 'Errors that a background loop met; it goes on.' },
 } as const satisfies Readonly<Record<string, MetricDefinition>>;
 

@@ -2,12 +2,15 @@ import { type EventMap, type EventName, type HandledAttempt, listen } from '@mil
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { type MetricDefinition, type MetricName, METRICS } from './catalogue.js';
 import { LabelCap, PairCap } from './label-cap.js';
+import type { GroupSample, PlatformSample, PlatformSampler } from './platform-sample.js';
 
 export interface PrometheusMetricsOptions {
   /** Where the metrics are registered. Default: a registry of their own. One registry takes them once. */
   readonly registry?: Registry;
   /** Upper bounds of the histograms, in seconds. Default: 0.005 to 10. */
   readonly buckets?: readonly number[];
+  /** Reads the gauges of all topics and groups, at each look at the metrics. Default: there are none. */
+  readonly sampler?: PlatformSampler;
 }
 
 /** The most values of labels; names beyond these are counted together, as `~other`. */
@@ -23,6 +26,12 @@ export const LABEL_LIMITS = {
 
 /** Those of the messaging conventions of OpenTelemetry. */
 const BUCKETS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
+/** Gauges of which one process has those of all. */
+const OF_PLATFORM = [
+  'millrace_stream_length', 'millrace_group_lag_entries', 'millrace_group_lag_seconds', 'millrace_group_pending',
+  'millrace_group_retrying', 'millrace_group_members', 'millrace_dlq_messages',
+] as const satisfies readonly MetricName[];
 
 const OUTCOMES: Readonly<Partial<Record<string, string>>> = {
   ack: 'ok', discarded: 'discard', 'dead-letter': 'dead_letter', 'given-up': 'given_up',
@@ -42,10 +51,12 @@ export class PrometheusMetrics {
   readonly #jobs = new PairCap({ first: LABEL_LIMITS.queues, ofEach: LABEL_LIMITS.jobsOfQueue });
   readonly #methods = new PairCap({ first: LABEL_LIMITS.services, ofEach: LABEL_LIMITS.methodsOfService });
   readonly #errors = new LabelCap(LABEL_LIMITS.errorTypes);
+  readonly #sampler: PlatformSampler | null;
   #stops: (() => void)[] = [];
 
-  constructor({ registry = new Registry(), buckets = BUCKETS }: PrometheusMetricsOptions = {}) {
+  constructor({ registry = new Registry(), buckets = BUCKETS, sampler }: PrometheusMetricsOptions = {}) {
     this.registry = registry;
+    this.#sampler = sampler ?? null;
     const names = Object.keys(METRICS) as MetricName[];
     this.#metrics = new Map(names.map((name) => [name, metricOf(name, METRICS[name], { registry, buckets })]));
   }
@@ -72,8 +83,30 @@ export class PrometheusMetrics {
   }
 
   /** All metrics of the registry, as Prometheus reads them. */
-  text(): Promise<string> {
+  async text(): Promise<string> {
+    if (this.#sampler) this.#show(await this.#sampler());
     return this.registry.metrics();
+  }
+
+  /** A topic or a group that is gone has no gauges any more. */
+  #show(sample: PlatformSample | null): void {
+    this.#set('millrace_exporter', {}, sample === null ? 0 : 1);
+    for (const name of OF_PLATFORM) this.#metrics.get(name)!.reset();
+    for (const { topic: name, messages } of sample?.topics ?? []) {
+      const topic = this.#groups.first(name);
+      this.#add('millrace_stream_length', { topic }, messages);
+    }
+    for (const group of sample?.groups ?? []) this.#showGroup(group);
+  }
+
+  #showGroup({ lag, lagSeconds, pending, retrying, members, deadLetters, ...place }: GroupSample): void {
+    const labels = this.#group(place);
+    this.#add('millrace_group_lag_entries', labels, lag);
+    if (lagSeconds !== null) this.#add('millrace_group_lag_seconds', labels, lagSeconds);
+    this.#add('millrace_group_pending', labels, pending);
+    this.#add('millrace_group_retrying', labels, retrying);
+    this.#add('millrace_group_members', labels, members);
+    this.#add('millrace_dlq_messages', labels, deadLetters);
   }
 
   #hear<Name extends EventName>(name: Name, told: Told<Name>): void {
@@ -169,6 +202,11 @@ export class PrometheusMetrics {
 
   #set(name: MetricName, labels: Record<string, string>, value: number): void {
     (this.#metrics.get(name) as Gauge).set(labels, value);
+  }
+
+  /** Those that count together add up. */
+  #add(name: MetricName, labels: Record<string, string>, value: number): void {
+    (this.#metrics.get(name) as Gauge).inc(labels, value);
   }
 
   #observe(name: MetricName, labels: Record<string, string>, ms: number): void {
