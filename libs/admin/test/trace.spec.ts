@@ -32,6 +32,12 @@ describe('a trace', () => {
     expect(await traced({ traceId: '0'.repeat(32), since })).toEqual([]);
   });
 
+  it('goes on behind its first page with the time that this one tells', async () => {
+    await bed.application.publisher.publishMany(Mail, mails(20));
+    const { since, nextCursor } = await bed.admin.trace({ traceId: TRACE, mostEntries: 7 });
+    expect(await bed.admin.trace({ traceId: TRACE, mostEntries: 7, since, cursor: nextCursor! })).toMatchObject({ items: [], scanned: 7, since });
+  });
+
   it.each([
     ['nothing', {}],
     ['two ways', { messageId: 'a', traceId: TRACE }],

@@ -52,6 +52,8 @@ export interface EventMap {
     readonly error: ErrorRecord;
     readonly outcome: 'retry' | 'dead-letter' | 'parked' | 'stopped' | 'given-up';
     readonly delayMs?: number;
+    /** The trace that the message belongs to, 32 hex digits. */
+    readonly traceId?: string;
   };
   /**
    * A method of a service threw, and so its call fails, unless it is one-way: then nobody else hears of it. Nothing is emitted

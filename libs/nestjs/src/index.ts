@@ -198,6 +198,7 @@ export type { Problem } from './http/problem.js';
 export { JobHandler } from './jobs/job-handler.decorator.js';
 export type { JobHandlerOptions } from './jobs/job-handler-options.js';
 export type { JobWorkerState } from './jobs/job-workers.js';
+export { JsonLogger } from './log/json-logger.js';
 export { Ledgers, type LedgerState } from './module/ledgers.js';
 export type { LifecycleState } from './module/lifecycle.js';
 export { MillraceModule } from './module/millrace.module.js';

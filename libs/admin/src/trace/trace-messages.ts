@@ -1,4 +1,4 @@
-import { isName, IsWholeNumber, MillraceError, parseOptions, traceOf } from '@millrace/core';
+import { isName, IsWholeNumber, MillraceError, parseOptions, traceIdOf } from '@millrace/core';
 import { IsDate, IsOptional, Length, Matches } from 'class-validator';
 import { findMessages } from '../messages/find-messages.js';
 import type { Condition } from '../messages/condition.js';
@@ -60,21 +60,17 @@ export async function traceMessages(parts: UseCaseParts, options: TraceOptions):
   const wanted = wantedOf(parsed);
   const { cursor, limit, mostEntries } = parsed;
   const since = parsed.since ?? new Date(Date.now() - HOUR_MS);
-  const question = questionOf('trace', wanted, parsed.since);
+  const question = questionOf('trace', wanted, since);
   const start = positionIn(cursor, question, isPosition);
   const names = (await parts.streams.inspector.topics()).map(({ name }) => name).filter(isName);
   const topic = names.find((name) => start === null || name >= start.topic);
   if (topic === undefined) return { ...pageOf<TracedMessage>([], { question, scanned: 0, position: null }), since };
   const inTopic = start?.topic === topic ? (start.cursor ?? undefined) : undefined;
   const found = await findMessages(parts, { topic }, { ...wanted, since, limit, mostEntries, cursor: inTopic });
-  const items = found.items.map((message) => ({ topic, message, traceId: traceIdOf(message) }));
+  const items = found.items.map((message) => ({ topic, message, traceId: traceIdOf(message.headers) ?? null }));
   const next = found.nextCursor === null ? names.find((name) => name > topic) : topic;
   const position = next === undefined ? null : { topic: next, cursor: found.nextCursor };
   return { ...pageOf(items, { question, scanned: found.scanned, position }), since };
-}
-
-function traceIdOf({ headers }: MessageView): string | null {
-  return traceOf(headers)?.traceparent.slice(3, 35) ?? null;
 }
 
 interface Wanted {

@@ -22,6 +22,11 @@ export function traceOf({ traceparent, tracestate }: TraceHeaders): TraceContext
   return { traceparent, tracestate: typeof tracestate === 'string' && TRACESTATE.test(tracestate) ? tracestate : null };
 }
 
+/** The id of the trace in these headers, 32 hex digits; undefined without one. */
+export function traceIdOf(headers: TraceHeaders): string | undefined {
+  return traceOf(headers)?.traceparent.slice(3, 35);
+}
+
 /** The trace that this code runs in; null when it runs in none. */
 export function currentTrace(): TraceContext | null {
   return current.getStore() ?? null;

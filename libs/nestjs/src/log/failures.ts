@@ -3,6 +3,7 @@ import {
   attemptLine, backoffLine, callLine, checkLine, fencedLine, givenUpCallLine, hookLine, kindOf, moreCallsLine, moreLine,
   outboxLine, overdueLine, resultLine,
 } from './event-lines.js';
+import type { LogFields } from './json-logger.js';
 import type { Failure } from './repetitions.js';
 
 export function attemptFailure(event: EventMap['attempt-failed']): Failure {
@@ -14,8 +15,14 @@ export function attemptFailure(event: EventMap['attempt-failed']): Failure {
     end: outcome,
     line: () => attemptLine(event),
     error,
+    fields: fieldsOf(event),
     more: (count) => moreLine(event, what, count),
   };
+}
+
+function fieldsOf({ error: { code, name }, ...place }: EventMap['attempt-failed']): LogFields {
+  const { topic, group, partition, queue, messageId, attempt, traceId, outcome, delayMs } = place;
+  return { topic, group, partition, queue, messageId, attempt, traceId, outcome, delayMs, errorCode: code ?? name };
 }
 
 export function callFailure(event: EventMap['call-failed']): Failure {

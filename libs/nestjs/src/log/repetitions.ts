@@ -1,6 +1,7 @@
 import type { Logger } from '@nestjs/common';
 import type { ErrorRecord } from '@millrace/core';
 import { failureKind, stackText } from './failure-text.js';
+import { type LogFields, withFields } from './json-logger.js';
 
 /** The number of failures of one kind that have lines of their own; the others are counted until the next summary. */
 const WHOLE_LINES = 5;
@@ -18,6 +19,8 @@ export interface Failure {
   /** Makes the line when it is written: most of a storm is only counted. */
   readonly line: () => string;
   readonly error?: ErrorRecord;
+  /** The parts of the line, for logs in JSON. */
+  readonly fields?: LogFields;
   /** The line for `count` more of this kind, of which this is the last. */
   readonly more: (count: number) => string;
 }
@@ -53,7 +56,8 @@ export class Repetitions {
       return;
     }
     kind.written += 1;
-    this.#logger[failure.level](`${failure.line()}${this.#newStack(same, failure)}`);
+    const text = `${failure.line()}${this.#newStack(same, failure)}`;
+    withFields(failure.fields ?? {}, () => this.#logger[failure.level](text));
   }
 
   /** Logs the failures that were only counted so far. */

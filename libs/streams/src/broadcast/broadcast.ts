@@ -1,6 +1,6 @@
 import {
   BROADCAST_GROUP, type BroadcastDefinition, type Delivery, type DeliveryHandler, emit, errorRecord, eventChannel, handledAs,
-  isExpired, Lease, Loop, type Message, messageTimeMs, MillraceError, type Outcome, spread, type Subscription,
+  isExpired, Lease, Loop, type Message, messageTimeMs, MillraceError, type Outcome, spread, type Subscription, traceIdOf,
 } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import { decodeEnvelope } from '../log/envelope.js';
@@ -219,7 +219,8 @@ export class Broadcast implements Subscription {
   #reportFailure({ message, partition, attempt }: Omit<Item, 'message'> & { message: Message | null }, outcome: Outcome): void {
     if (outcome.kind === 'ack' || outcome.kind === 'release') return;
     const { name: topic } = this.#definition.topic;
-    const place = { topic, partition, group: BROADCAST_GROUP, messageId: message?.id ?? '', attempt };
+    const traceId = traceIdOf(message?.headers ?? {});
+    const place = { topic, partition, group: BROADCAST_GROUP, messageId: message?.id ?? '', attempt, traceId };
     if (outcome.kind === 'retry') emit('attempt-failed', { ...place, error: outcome.error, outcome: 'retry', delayMs: outcome.delayMs });
     else emit('attempt-failed', { ...place, error: outcome.error, outcome: 'given-up' });
   }

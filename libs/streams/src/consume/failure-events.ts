@@ -1,4 +1,4 @@
-import { emit, type Outcome } from '@millrace/core';
+import { emit, type Outcome, traceIdOf } from '@millrace/core';
 import type { Waits } from './in-place.js';
 import type { PendingDelivery } from './pending-delivery.js';
 
@@ -6,8 +6,8 @@ import type { PendingDelivery } from './pending-delivery.js';
 export function emitFailure(delivery: PendingDelivery, outcome: Outcome, waits: Waits | null): void {
   if (outcome.kind === 'ack' || outcome.kind === 'release') return;
   const { topic, partition, group } = delivery.entry.stream.partition;
-  const messageId = delivery.message.id;
+  const { id: messageId, headers } = delivery.message;
   const delay = outcome.kind === 'retry' ? { delayMs: outcome.delayMs } : {};
   const failed = { topic, partition, group, messageId, attempt: delivery.attempt, error: outcome.error, ...delay };
-  emit('attempt-failed', { ...failed, outcome: waits ?? outcome.kind });
+  emit('attempt-failed', { ...failed, traceId: traceIdOf(headers), outcome: waits ?? outcome.kind });
 }
