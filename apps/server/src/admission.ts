@@ -26,7 +26,7 @@ export class Admission {
   /** @throws HttpException 401; 403 for a request that a page of another site has sent; 429 after many that failed */
   async principalOf(request: IncomingMessage, setHeader: SetHeader): Promise<Principal> {
     refuseOtherSites(request);
-    // Whoever has the token is let in, though others at the address of their proxy failed.
+    // The bearer of the token is let in, though others at the address of their proxy failed.
     if (this.#token?.isIn(request.headers.authorization)) return allRights('token');
     const address = request.socket.remoteAddress ?? '';
     this.#refuseGuessing(address, setHeader);

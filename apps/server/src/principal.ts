@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Role } from '@millrace/admin';
 
-/** Whoever sends a request, and what they may do. */
+/** The sender of a request, and what they may do. */
 export interface Principal {
   /** Stands in the audit stream: 1 to 200 visible characters. */
   readonly name: string;

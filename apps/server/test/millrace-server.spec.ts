@@ -6,6 +6,7 @@ import { Job, MillraceModule, Topic } from '@millrace/nestjs';
 import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
 import { Body, Controller, Get, type INestApplication, Module, Post, RequestMethod, type Type } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService, MetadataScanner, NestFactory } from '@nestjs/core';
+import { Test } from '@nestjs/testing';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { IsInt } from 'class-validator';
@@ -251,6 +252,15 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     expect(await send('/internal/ops/api/v1/topics', { as: 'viewer' })).toMatchObject({ status: 200 });
     expect(await post('/internal/ops/api/v1/topics/test.faces/messages', { amount: 9_007_199_254 }, { as: 'sender' })).toMatchObject({ status: 201 });
     expect(await send('/internal/ops/api/v1/topics')).toMatchObject({ status: 401 });
+  });
+
+  it('works in an application of a test, whose own parser reads the bodies', async () => {
+    const made = await Test.createTestingModule({ imports: [applicationModule(byHeader)] }).compile();
+    app = made.createNestApplication(ADAPTERS[adapter]!(), { logger: false });
+    await app.listen(0, '127.0.0.1');
+    expect(await post(`${API}/topics/test.faces/messages`, { amount: 1 }, { as: 'sender' })).toMatchObject({ status: 201 });
+    expect(await post(`${API}/topics/test.more/create`, {}, { as: 'operator' })).toMatchObject({ status: 200 });
+    expect(await post(`${API}/topics/test.more/create`, {}, { as: 'viewer' })).toMatchObject({ status: 403 });
   });
 
   it('without rights lets in this machine alone, under a name of it', async () => {
