@@ -11,6 +11,8 @@ export interface HttpExchange {
 
 interface Request {
   readonly rawHeaders: readonly string[];
+  /** Fastify's: the request of Node. */
+  readonly raw?: Pick<Request, 'rawHeaders'>;
 }
 
 interface Response {
@@ -20,5 +22,6 @@ interface Response {
 export const Exchange = createParamDecorator((_: unknown, context: ExecutionContext): HttpExchange => {
   const http = context.switchToHttp();
   const response = http.getResponse<Response>();
-  return { options: () => optionHeaders(http.getRequest<Request>().rawHeaders), status: (code) => void response.status(code) };
+  const request = http.getRequest<Request>();
+  return { options: () => optionHeaders((request.raw ?? request).rawHeaders), status: (code) => void response.status(code) };
 });

@@ -1,9 +1,11 @@
-import { Controller, Get, HttpStatus } from '@nestjs/common';
+import { Controller, Get, Header, HttpStatus, UseFilters, VERSION_NEUTRAL } from '@nestjs/common';
 import { Health, type Liveness } from '@millrace/nestjs';
 import { Exchange, type HttpExchange } from './exchange.js';
+import { ProblemFilter } from './problem.filter.js';
 
 /** Health for probes. It names no topics, because it asks for no token. */
-@Controller('health')
+@Controller({ path: 'health', version: VERSION_NEUTRAL })
+@UseFilters(ProblemFilter)
 export class HealthController {
   readonly #health: Health;
 
@@ -13,12 +15,16 @@ export class HealthController {
 
   /** 200 while the process is worth keeping. */
   @Get('live')
+  @Header('Cache-Control', 'no-store')
+  @Header('X-Content-Type-Options', 'nosniff')
   live(@Exchange() exchange: HttpExchange): Liveness {
     return answered(this.#health.live(), exchange);
   }
 
   /** 200 while it does its work, 503 while Redis is away or it starts or stops. */
   @Get('ready')
+  @Header('Cache-Control', 'no-store')
+  @Header('X-Content-Type-Options', 'nosniff')
   async ready(@Exchange() exchange: HttpExchange): Promise<Liveness> {
     const { ok, state } = await this.#health.ready();
     return answered({ ok, state }, exchange);

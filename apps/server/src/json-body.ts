@@ -1,25 +1,19 @@
 import { isUtf8 } from 'node:buffer';
-import {
-  BadRequestException, createParamDecorator, type ExecutionContext, UnsupportedMediaTypeException,
-} from '@nestjs/common';
+import { BadRequestException, UnsupportedMediaTypeException } from '@nestjs/common';
 import { unkeptNumber } from './unkept-number.js';
 
 /** The limit of a body: a payload of 1 MiB in any JSON of the client. One that is larger as compact JSON is refused later. */
-const BODY_LIMIT = '2mb';
+export const BODY_LIMIT = 2 * 1024 * 1024;
 
 /** The parser leaves it out, and takes nothing for {}. */
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
 const EMPTY = 'The body is empty: send the payload as JSON, {} where it has nothing.';
 
-interface Request {
-  readonly headers: { readonly 'content-type'?: string };
-  readonly body?: unknown;
-}
-
 /**
- * Makes Express read a body of JSON: UTF-8, with or without a byte order mark; the last of two properties of one name counts. It
- * refuses bodies that would be stored as something else than was sent: bytes that are no UTF-8, and numbers that are rounded.
+ * Makes Express read a body of JSON for the application's own routes: UTF-8, with or without a byte order mark; the last of two
+ * properties of one name counts. It refuses bodies that would be stored as something else than was sent: bytes that are no UTF-8,
+ * and numbers that are rounded.
  */
 export const JSON_BODY = {
   limit: BODY_LIMIT,
@@ -28,8 +22,8 @@ export const JSON_BODY = {
   verify: (...[, , body, charset]: [unknown, unknown, Buffer, string]): void => assertKept(body, charset),
 };
 
-/** @throws HttpException 400, 415 */
-function assertKept(body: Buffer, charset: string): void {
+/** Refuses bytes of which a part would be lost. @throws HttpException 400, 415 */
+export function assertKept(body: Buffer, charset: string): void {
   if (charset !== 'utf-8') throw new UnsupportedMediaTypeException('The body must be JSON in UTF-8: send no other charset.');
   if (body.length === 0 || body.equals(BYTE_ORDER_MARK)) throw new BadRequestException(EMPTY);
   if (!isUtf8(body)) throw new BadRequestException('The body is not valid UTF-8, so a part of it would be lost: send it as UTF-8.');
@@ -37,11 +31,3 @@ function assertKept(body: Buffer, charset: string): void {
   if (unkept === null) return;
   throw new BadRequestException(`The number ${unkept} in the body is beyond 2^53 and would be rounded: send it as text.`);
 }
-
-/** The body of a request as the payload. A body that is no JSON is answered 415, a missing one 400. */
-export const Payload = createParamDecorator((_: unknown, context: ExecutionContext): unknown => {
-  const { headers, body } = context.switchToHttp().getRequest<Request>();
-  if (body !== undefined) return body;
-  if (/^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '')) throw new BadRequestException(EMPTY);
-  throw new UnsupportedMediaTypeException('The payload must be JSON: send it with the header Content-Type: application/json.');
-});

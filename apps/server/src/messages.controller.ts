@@ -1,8 +1,10 @@
-import { Controller, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
+import { Controller, HttpCode, HttpStatus, Param, Post, VERSION_NEUTRAL } from '@nestjs/common';
 import { Contracts, type Duration, Publisher, type PublishOptions, type PublishResult } from '@millrace/nestjs';
 import { Exchange, type HttpExchange } from './exchange.js';
-import { Payload } from './json-body.js';
+import { Guarded } from './guarded.js';
+import { Payload } from './admitted.js';
 import { momentOf } from './moment.js';
+import { Needs } from './needs.js';
 import { assertKnown, type OptionHeaders } from './option-headers.js';
 
 const HEADER_PREFIX = 'millrace-header-';
@@ -11,7 +13,8 @@ const KNOWN = [
 ];
 
 /** Publishes over HTTP, with the contracts of the hosted application. */
-@Controller('topics')
+@Controller({ path: 'topics', version: VERSION_NEUTRAL })
+@Guarded()
 export class MessagesController {
   readonly #contracts: Contracts;
   readonly #publisher: Publisher;
@@ -23,6 +26,7 @@ export class MessagesController {
 
   /** The body is the payload. 201 when it was stored, 200 for a duplicate; both with the id, partition and offset. */
   @Post(':topic/messages')
+  @Needs('send')
   @HttpCode(HttpStatus.CREATED)
   async publish(@Param('topic') topic: string, @Payload() payload: unknown, @Exchange() exchange: HttpExchange): Promise<PublishResult> {
     const options = exchange.options();

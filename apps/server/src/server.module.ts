@@ -1,17 +1,18 @@
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import { withoutHandlers } from '@millrace/nestjs';
 import { HealthController } from './health.controller.js';
-import { JobsController } from './jobs.controller.js';
-import { MessagesController } from './messages.controller.js';
+import { MillraceServerModule } from './millrace-server.module.js';
+import type { MillraceServerOptions } from './server-module-options.js';
 
 /** The HTTP API beside an application whose contracts it uses and whose handlers it leaves to workers. */
 @Module({})
 export class ServerModule {
-  static of(app: Type | DynamicModule): DynamicModule {
+  static of(app: Type | DynamicModule, options: MillraceServerOptions): DynamicModule {
     return {
       module: ServerModule,
-      imports: [withoutHandlers(app)],
-      controllers: [HealthController, JobsController, MessagesController],
+      imports: [withoutHandlers(app), MillraceServerModule.forRoot(options)],
+      // Beside its place in the API: probes do not know that.
+      controllers: [HealthController],
     };
   }
 }

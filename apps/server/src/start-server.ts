@@ -5,7 +5,9 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { MillraceError, workerLogger } from '@millrace/nestjs';
 import { JSON_BODY } from './json-body.js';
 import { ProblemFilter } from './problem.filter.js';
+import { everyoneHere } from './principal.js';
 import { ServerModule } from './server.module.js';
+import type { MillraceServerOptions } from './server-module-options.js';
 import type { ServerOptions } from './server-options.js';
 import { TokenCheck } from './token-check.js';
 
@@ -22,7 +24,7 @@ export async function startServer(
   options: ServerOptions,
   logger: LoggerService,
 ): Promise<INestApplication> {
-  const app = await NestFactory.create<NestExpressApplication>(ServerModule.of(root), {
+  const app = await NestFactory.create<NestExpressApplication>(ServerModule.of(root, rightsOf(options)), {
     abortOnError: false,
     bodyParser: false,
     logger: workerLogger(logger),
@@ -42,6 +44,11 @@ export async function startServer(
     throw portInUse(error, options);
   }
   return app;
+}
+
+/** Without a token it listens on a loopback address alone, so it may be open in production, too. */
+function rightsOf({ token }: ServerOptions): MillraceServerOptions {
+  return token === null ? { authorize: everyoneHere } : { token };
 }
 
 /** A request that has not come in whole by then is answered 408 by Node; it looks once a second. */

@@ -92,7 +92,7 @@ describe('a failure that is not the client\'s', () => {
     await direct.control.call('SET', log, 'no stream');
     direct.close();
     const headers = { 'content-type': 'application/json' };
-    const response = await fetch(`${url}/topics/test.failing/messages`, { method: 'POST', body: '{"amount":1}', headers });
+    const response = await fetch(`${url}/millrace/api/v1/topics/test.failing/messages`, { method: 'POST', body: '{"amount":1}', headers });
     const body = (await response.json()) as { code: string };
     expect({ status: response.status, body }).toEqual({
       status: 503, body: { status: 503, title: 'Nothing was stored. Send it again later.', code: body.code },

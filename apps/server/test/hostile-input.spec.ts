@@ -22,7 +22,7 @@ class NoteJob {
 
 const silent: LoggerService = { log: () => undefined, warn: () => undefined, error: () => undefined };
 const JSON_TYPE = { 'content-type': 'application/json' };
-const MESSAGES = '/topics/test.hostile/messages';
+const MESSAGES = '/millrace/api/v1/topics/test.hostile/messages';
 
 let redis: TestRedis;
 let app: INestApplication;
@@ -93,7 +93,7 @@ describe('a body', () => {
     ['nothing that has a name', undefined, NOTE],
     ['a multipart form', 'multipart/form-data; boundary=x', '--x--'],
   ])('that says it is %s is 415, for messages and jobs', async (_, type, body) => {
-    for (const path of [MESSAGES, '/jobs/test-hostile']) {
+    for (const path of [MESSAGES, '/millrace/api/v1/jobs/test-hostile']) {
       const answer = await post(path, body, type === undefined ? {} : { 'content-type': type });
       expect(answer).toEqual({
         status: 415, type: 'application/problem+json',
@@ -131,7 +131,7 @@ describe('a body', () => {
     expect(await post(MESSAGES, '', { ...JSON_TYPE, 'transfer-encoding': 'chunked' })).toMatchObject(empty);
     expect(await post(MESSAGES, '\ufeff')).toMatchObject(empty);
     expect(await post(MESSAGES, gzipSync(''), { ...JSON_TYPE, 'content-encoding': 'gzip' })).toMatchObject(empty);
-    expect(await raw(`POST ${MESSAGES} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n`)).toContain('The body is empty');
+    expect(await raw(`POST ${MESSAGES} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n`)).toContain('The body is empty');
   });
 
   it.each([
@@ -189,9 +189,9 @@ describe('a header that is an option', () => {
   });
 
   it('is 400 on the route of jobs, too', async () => {
-    expect(await post('/jobs/test-hostile', NOTE, { ...JSON_TYPE, 'idempotency-key': ['a', 'b'] })).toMatchObject({ status: 400 });
-    expect(await post('/jobs/test-hostile', NOTE, { ...JSON_TYPE, 'idempotency-key': 'K\u00f6ln' })).toMatchObject({ status: 400 });
-    expect(await post('/jobs/test-hostile', NOTE, { ...JSON_TYPE, 'idempotency-key': bytesOf('K\u00f6ln') })).toMatchObject({ status: 201 });
+    expect(await post('/millrace/api/v1/jobs/test-hostile', NOTE, { ...JSON_TYPE, 'idempotency-key': ['a', 'b'] })).toMatchObject({ status: 400 });
+    expect(await post('/millrace/api/v1/jobs/test-hostile', NOTE, { ...JSON_TYPE, 'idempotency-key': 'K\u00f6ln' })).toMatchObject({ status: 400 });
+    expect(await post('/millrace/api/v1/jobs/test-hostile', NOTE, { ...JSON_TYPE, 'idempotency-key': bytesOf('K\u00f6ln') })).toMatchObject({ status: 201 });
   });
 });
 
@@ -215,8 +215,8 @@ describe('Millrace-Deliver-At', () => {
 
 describe('a request that comes in slowly', () => {
   it.each([
-    ['its body does not end', `POST ${MESSAGES} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"text":`],
-    ['its headers do not end', `POST ${MESSAGES} HTTP/1.1\r\nhost: x\r\n`],
+    ['its body does not end', `POST ${MESSAGES} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"text":`],
+    ['its headers do not end', `POST ${MESSAGES} HTTP/1.1\r\nhost: localhost\r\n`],
   ])('is 408 and its connection closed: %s', async (_, sent) => {
     await app.close();
     await start(100);

@@ -68,7 +68,7 @@ async function post(url: string, body: unknown, headers: Record<string, string> 
 
 describe('the HTTP API', () => {
   it('publishes with the contract of the topic: 201, then 200 for a duplicate, 409 for another payload with the key', async () => {
-    const url = `${await start()}/topics/test.ordered/messages`;
+    const url = `${await start()}/millrace/api/v1/topics/test.ordered/messages`;
     const first = await post(url, { amount: 1 }, { 'idempotency-key': 'k' });
     expect(first).toMatchObject({ status: 201, body: { partition: 0, offset: 0, duplicate: false } });
     const { id } = first.body as { id: string };
@@ -77,7 +77,7 @@ describe('the HTTP API', () => {
   });
 
   it('publishes later, for a while, and as one type of message', async () => {
-    const url = `${await start()}/topics/test.ordered/messages`;
+    const url = `${await start()}/millrace/api/v1/topics/test.ordered/messages`;
     const later = new Date(Date.now() + 60_000).toISOString();
     const delayed = { status: 201, body: { offset: null } };
     expect(await post(url, { amount: 1 }, { 'millrace-delay': '1h', 'millrace-ttl': '10m', 'millrace-deadline': '5s' })).toMatchObject(delayed);
@@ -89,11 +89,11 @@ describe('the HTTP API', () => {
 
   it.each(['{"a":1}', '[1,"a"]', '"text"', '7', 'true', 'null'])('publishes %s to a topic without a class alone', async (body) => {
     const url = await start();
-    expect(await post(`${url}/topics/test.anything/messages`, body)).toMatchObject({ status: 201, body: { offset: 0 } });
+    expect(await post(`${url}/millrace/api/v1/topics/test.anything/messages`, body)).toMatchObject({ status: 201, body: { offset: 0 } });
     const refused = { status: 400, body: { code: 'INVALID_PAYLOAD' } };
-    expect(await post(`${url}/topics/test.ordered/messages`, body)).toMatchObject(refused);
-    expect(await post(`${url}/jobs/test-mail`, body)).toMatchObject(refused);
-    expect(await post(`${url}/topics/test.anything/messages`, body, { 'millrace-type': 'large' })).toMatchObject({ status: 400 });
+    expect(await post(`${url}/millrace/api/v1/topics/test.ordered/messages`, body)).toMatchObject(refused);
+    expect(await post(`${url}/millrace/api/v1/jobs/test-mail`, body)).toMatchObject(refused);
+    expect(await post(`${url}/millrace/api/v1/topics/test.anything/messages`, body, { 'millrace-type': 'large' })).toMatchObject({ status: 400 });
   });
 
   it.each<[string, Record<string, string>, string]>([
@@ -103,13 +103,13 @@ describe('the HTTP API', () => {
     ['two times', { 'millrace-delay': '1s', 'millrace-deliver-at': '2030-01-01T00:00:00Z' }, 'must not be given together'],
     ['an unknown type', { 'millrace-type': 'lagre' }, "did you mean 'large'?"],
   ])('refuses %s, instead of doing something else', async (_, headers, problem) => {
-    const answer = await post(`${await start()}/topics/test.ordered/messages`, { amount: 1 }, headers);
+    const answer = await post(`${await start()}/millrace/api/v1/topics/test.ordered/messages`, { amount: 1 }, headers);
     expect(answer.status).toBe(400);
     expect(JSON.stringify(answer.body)).toContain(problem);
   });
 
   it('refuses options that jobs do not have', async () => {
-    const url = `${await start()}/jobs/test-mail`;
+    const url = `${await start()}/millrace/api/v1/jobs/test-mail`;
     expect(await post(url, { to: 'a' }, { 'millrace-delay': '1h' })).toMatchObject({ status: 201 });
     expect(await post(url, { to: 'a' }, { 'millrace-delay': 'soon' })).toMatchObject({ status: 400 });
     const answer = await post(url, { to: 'a' }, { 'millrace-ttl': '1h' });
@@ -117,22 +117,22 @@ describe('the HTTP API', () => {
   });
 
   it('enqueues with the contract of the job', async () => {
-    const url = `${await start()}/jobs/test-mail`;
+    const url = `${await start()}/millrace/api/v1/jobs/test-mail`;
     expect(await post(url, { to: 'a' }, { 'idempotency-key': 'k' })).toMatchObject({ status: 201, body: { duplicate: false } });
     expect(await post(url, { to: 'a' }, { 'idempotency-key': 'k' })).toMatchObject({ status: 200, body: { duplicate: true } });
   });
 
   it('answers bad input as problem+json with a code', async () => {
     const url = await start();
-    const bad = await post(`${url}/topics/test.ordered/messages`, { amount: 'many' });
+    const bad = await post(`${url}/millrace/api/v1/topics/test.ordered/messages`, { amount: 'many' });
     expect(bad).toMatchObject({ status: 400, body: { code: 'INVALID_PAYLOAD', problems: [expect.stringContaining('amount')] } });
     expect(bad.type).toContain('application/problem+json');
-    expect(await post(`${url}/topics/test.orderd/messages`, {})).toMatchObject({ status: 404, body: { code: 'UNKNOWN_TOPIC', title: expect.stringContaining('test.ordered') } });
-    expect(await post(`${url}/jobs/test-mial`, {})).toMatchObject({ status: 404, body: { code: 'UNKNOWN_JOB' } });
-    expect(await post(`${url}/topics/test.ordered/messages`, '{not json')).toMatchObject({ status: 400 });
-    expect(await post(`${url}/topics/test.ordered/messages`, { amount: 1, more: 'x'.repeat(1_100_000) })).toMatchObject({ status: 413 });
-    expect(await post(`${url}/topics/test.ordered/messages`, { more: 'x'.repeat(3_000_000) })).toMatchObject({ status: 413 });
-    expect(await post(`${url}/topics/test.ordered/messages`, { amount: 1 }, { 'idempotency-key': 'x'.repeat(257) })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS' } });
+    expect(await post(`${url}/millrace/api/v1/topics/test.orderd/messages`, {})).toMatchObject({ status: 404, body: { code: 'UNKNOWN_TOPIC', title: expect.stringContaining('test.ordered') } });
+    expect(await post(`${url}/millrace/api/v1/jobs/test-mial`, {})).toMatchObject({ status: 404, body: { code: 'UNKNOWN_JOB' } });
+    expect(await post(`${url}/millrace/api/v1/topics/test.ordered/messages`, '{not json')).toMatchObject({ status: 400 });
+    expect(await post(`${url}/millrace/api/v1/topics/test.ordered/messages`, { amount: 1, more: 'x'.repeat(1_100_000) })).toMatchObject({ status: 413 });
+    expect(await post(`${url}/millrace/api/v1/topics/test.ordered/messages`, { more: 'x'.repeat(3_000_000) })).toMatchObject({ status: 413 });
+    expect(await post(`${url}/millrace/api/v1/topics/test.ordered/messages`, { amount: 1 }, { 'idempotency-key': 'x'.repeat(257) })).toMatchObject({ status: 400, body: { code: 'INVALID_OPTIONS' } });
     expect(await post(`${url}/nowhere`, {})).toMatchObject({ status: 404 });
   });
 
@@ -140,7 +140,7 @@ describe('the HTTP API', () => {
     const url = await start({ token });
     expect((await fetch(`${url}/health/live`)).status).toBe(200);
     expect((await fetch(`${url}/health/ready`)).status).toBe(200);
-    const messages = `${url}/topics/test.ordered/messages`;
+    const messages = `${url}/millrace/api/v1/topics/test.ordered/messages`;
     expect(await post(messages, { amount: 1 })).toMatchObject({ status: 401 });
     expect(await post(messages, { amount: 1 }, { authorization: `Bearer ${token}x` })).toMatchObject({ status: 401 });
     expect(await post(`${messages}?token=${token}`, { amount: 1 })).toMatchObject({ status: 401 });

@@ -240,4 +240,5 @@ export { reportStartFailure } from './worker/start-failure.js';
 export { workerLogger } from './worker/worker-logger.js';
 export { withoutHandlers } from './worker/worker-root.js';
 export type { ApplicationModule, WorkerOptions } from './worker/worker-options.js';
+export { Administration } from './module/administration.js';
 export { Telemetry } from './telemetry/telemetry.js';

@@ -37,6 +37,10 @@ export class Queues {
     await Promise.all([...this.#open.values()].map((queue) => queue.close()));
   }
 
+  get names(): string[] {
+    return [...this.#open.keys()];
+  }
+
   has(name: string): boolean {
     return this.#open.has(name);
   }

@@ -28,6 +28,7 @@ import { Subscriptions } from '../subscribe/subscriptions.js';
 import { Telemetry } from '../telemetry/telemetry.js';
 import { TransactionCheckers } from '../transactions/transaction-checkers.js';
 import { AbsenceWatch } from './absence-watch.js';
+import { Administration } from './administration.js';
 import { BootReport } from './boot-report.js';
 import { Connections } from './connections.js';
 import { type FeatureEntry, MillraceFeatureModule } from './feature.module.js';
@@ -55,15 +56,16 @@ const settings = {
 /**
  * Publish/subscribe, jobs and calls for a whole application: imported once, by `forRoot` or `forRootAsync`. Everything it gives
  * (`Publisher`, `JobQueue`, `Inspector`, `DeadLetters`, `Groups`, `Orders`, `Topics`, `Halves`, `LocalSubscriptions`, `Ledgers`,
- * `Health`, `MillraceHealthIndicator`, `Calls`, `ServiceInstances`, `Balancer`, `Outbox`, `Telemetry`,
+ * `Health`, `MillraceHealthIndicator`, `Calls`, `ServiceInstances`, `Balancer`, `Outbox`, `Telemetry`, `Administration`,
  * `@InjectDatabase()`) can be injected everywhere.
  */
 @Global()
 @Module({
   imports: [DiscoveryModule, LifecycleModule],
   providers: [
-    settings, queueConfiguration, ...lateConnections, AbsenceWatch, BootReport, Calls, Connections, EventLog, HandlerFinder,
-    HandlerPlanner, HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Ledgers, Lifecycle, LocalSubscriptions,
+    settings, queueConfiguration, ...lateConnections, AbsenceWatch, Administration, BootReport,
+    Calls, Connections, EventLog, HandlerFinder, HandlerPlanner,
+    HandlerRunner, Health, Contracts, Inbox, Invoker, JobWorkers, Ledgers, Lifecycle, LocalSubscriptions,
     MillraceHealthIndicator, Queues, Resources, ServiceInstances, Services, SignalCheck, Subscriptions,
     KnownInstances, Telemetry, balancerProvider, RequestLedgers, IdempotencyInterceptor, TransactionCheckers, outboxProvider,
     OutboxRunner,
@@ -71,7 +73,7 @@ const settings = {
   exports: [
     SETTINGS, DATABASE, queueConfiguration.provide, Publisher, JobQueue, Inspector, DeadLetters, Groups, Orders, Topics, Halves,
     LocalSubscriptions, Ledgers, Health, MillraceHealthIndicator, Lifecycle, Contracts, Calls, ServiceInstances,
-    Balancer, RequestLedgers, Outbox, Telemetry,
+    Balancer, RequestLedgers, Outbox, Telemetry, Administration,
   ],
 })
 export class MillraceModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {

@@ -1,0 +1,56 @@
+import type { IncomingMessage } from 'node:http';
+import { BadRequestException, type CanActivate, type ExecutionContext, ForbiddenException, Injectable } from '@nestjs/common';
+import { Admission } from './admission.js';
+import { readBody } from './body-reader.js';
+import { admit } from './admitted.js';
+import { lackOf, needOf } from './needs.js';
+
+interface Request {
+  /** Fastify's: the request of Node. */
+  readonly raw?: IncomingMessage;
+  readonly body?: unknown;
+}
+
+interface Response {
+  header(name: string, value: string): unknown;
+}
+
+/** Lets a request in when its sender may do what it asks for, and reads its body then. */
+@Injectable()
+export class Gate implements CanActivate {
+  readonly #admission: Admission;
+
+  constructor(admission: Admission) {
+    this.#admission = admission;
+  }
+
+  /** @throws HttpException 400, 401, 403, 413, 415, 429 */
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const http = context.switchToHttp();
+    const own = http.getRequest<Request>();
+    const response = http.getResponse<Response>();
+    const setHeader = (name: string, value: string): unknown => response.header(name, value);
+    const request = own.raw ?? (own as IncomingMessage);
+    setHeader('X-Content-Type-Options', 'nosniff');
+    setHeader('Cache-Control', 'no-store');
+    const principal = await this.#admission.principalOf(request, setHeader);
+    const lack = lackOf(principal, needOf(context.getHandler()));
+    if (lack !== null) throw new ForbiddenException(`This asks for ${lack}.`);
+    const query = queryOf(request);
+    const body = request.method === 'POST' ? await readBody(request, own.body) : undefined;
+    admit(request, { principal, query, body });
+    return true;
+  }
+}
+
+/** Reads the query by itself: what parsers of Express and Fastify make of two parameters of one name is not the same. */
+function queryOf({ url = '' }: IncomingMessage): Readonly<Record<string, string>> {
+  const search = new URLSearchParams(url.split('?').slice(1).join('?'));
+  const names = [...search.keys()];
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new BadRequestException(`The parameter ${JSON.stringify(twice.slice(0, 64))} is there twice: send it once.`);
+  if (search.has('token') || search.has('access_token')) {
+    throw new BadRequestException('A token in an address is seen by logs: send it as the header Authorization: Bearer <token>.');
+  }
+  return Object.fromEntries(search);
+}

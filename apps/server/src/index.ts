@@ -1,0 +1,3 @@
+export { MillraceServerModule } from './millrace-server.module.js';
+export type { Authorize, Principal } from './principal.js';
+export { MillraceServerOptions } from './server-module-options.js';

@@ -1,0 +1,291 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { OPERATIONS } from '@millrace/admin';
+import { Job, MillraceModule, Topic } from '@millrace/nestjs';
+import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
+import { Body, Controller, Get, type INestApplication, Module, Post, RequestMethod, type Type } from '@nestjs/common';
+import { DiscoveryModule, DiscoveryService, MetadataScanner, NestFactory } from '@nestjs/core';
+import { Test } from '@nestjs/testing';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { IsInt } from 'class-validator';
+import { MillraceServerModule, type MillraceServerOptions, type Principal } from '../src/index.js';
+
+@Topic('test.faces')
+class Faces {
+  @IsInt() amount!: number;
+}
+
+@Job('test-faces', { queue: 'faces' })
+class FacesJob {
+  @IsInt() amount!: number;
+}
+
+/** A route of the application itself. */
+@Controller('own')
+class OwnController {
+  @Get()
+  fail(): never {
+    throw new Error('inside');
+  }
+
+  @Post()
+  echo(@Body() body: unknown): unknown {
+    return { body };
+  }
+}
+
+const PRINCIPALS: Readonly<Record<string, Principal>> = {
+  viewer: { name: 'vera', role: 'viewer' },
+  'viewer of payloads': { name: 'paula', role: 'viewer', payloads: true },
+  operator: { name: 'otto', role: 'operator' },
+  admin: { name: 'anna', role: 'admin' },
+  sender: { name: 'sam', role: null, send: true },
+  nobody: { name: 'nora', role: null },
+};
+
+const ADAPTERS: Readonly<Record<string, () => ExpressAdapter | FastifyAdapter>> = {
+  Express: () => new ExpressAdapter(),
+  Fastify: () => new FastifyAdapter(),
+};
+
+const byHeader: MillraceServerOptions = { authorize: ({ headers }) => PRINCIPALS[String(headers['x-test'])] ?? null };
+const API = '/millrace/api/v1';
+const TOKEN = 'a-token-that-is-longer-than-thirty-two';
+
+let redis: TestRedis;
+let app: INestApplication | undefined;
+
+beforeAll(async () => void (redis = await startTestRedis()));
+afterAll(() => redis.stop());
+afterEach(async () => {
+  await app?.close();
+  app = undefined;
+});
+
+function applicationModule(options: MillraceServerOptions): Type {
+  @Module({
+    imports: [
+      DiscoveryModule, MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('faces') }),
+      MillraceModule.forFeature([Faces, FacesJob]), MillraceServerModule.forRoot(options),
+    ],
+    controllers: [OwnController],
+  })
+  class AppModule {}
+  return AppModule;
+}
+
+async function start(adapter: string, options: MillraceServerOptions = byHeader): Promise<void> {
+  app = await NestFactory.create(applicationModule(options), ADAPTERS[adapter]!(), { logger: false, abortOnError: false });
+  await app.listen(0, '127.0.0.1');
+}
+
+interface Answer {
+  status: number | undefined;
+  headers: Readonly<Record<string, unknown>>;
+  body: unknown;
+}
+
+interface Sent {
+  readonly method?: string;
+  readonly as?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** The address that it is sent from. */
+  readonly from?: string;
+}
+
+/** Sends the path as it is, which `fetch` would not. */
+function send(path: string, { method = 'GET', as, headers = {}, body, from = '127.0.0.1' }: Sent = {}): Promise<Answer> {
+  const { port } = (app!.getHttpServer() as Server).address() as AddressInfo;
+  const all = { ...(as === undefined ? {} : { 'x-test': as }), ...(method === 'POST' ? { 'content-type': 'application/json' } : {}), ...headers };
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', port, path, method, headers: all, localAddress: from }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      response.on('end', () => {
+        resolve({ status: response.statusCode, headers: response.headers, body: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) as unknown : text });
+      });
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+function post(path: string, body: unknown, sent: Sent = {}): Promise<Answer> {
+  return send(path, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), ...sent });
+}
+
+interface Route {
+  readonly method: string;
+  readonly path: string;
+}
+
+/** Every route of our controllers that the running application has. */
+function routes(): Route[] {
+  const scanner = new MetadataScanner();
+  const found = app!.get(DiscoveryService).getControllers().filter(({ metatype }) => metatype !== OwnController);
+  return found.flatMap(({ instance }) => {
+    const prototype = Object.getPrototypeOf(instance) as Record<string, object>;
+    const own = Reflect.getMetadata('path', prototype['constructor']!) as string;
+    return scanner.getAllMethodNames(prototype).flatMap((name) => {
+      const path: unknown = Reflect.getMetadata('path', prototype[name]!);
+      if (typeof path !== 'string') return [];
+      const method = RequestMethod[Reflect.getMetadata('method', prototype[name]!) as number]!;
+      return [{ method, path: `/${own}/${path}`.replace(/\/+/g, '/').replace(/(.)\/$/, '$1') }];
+    });
+  });
+}
+
+const filled = (path: string): string => API + path.replace(':partition', '0').replace(':offset', '0').replace(/:topic/, 'test.faces').replace(/:\w+/g, 'none');
+
+/** Those that may use a route, as this test knows it by itself. */
+function allowed({ method, path }: Route): readonly string[] {
+  const row = OPERATIONS.find((operation) => operation.method === method && operation.path === path);
+  if (path.startsWith('/health/')) return [...Object.keys(PRINCIPALS), 'a stranger'];
+  if (path === '/metrics') return ['viewer', 'viewer of payloads', 'operator', 'admin'];
+  if (!row) return ['sender'];
+  if (/^messages\.|^deadLetters\.(?:browse|show)$|^trace$/.test(row.name)) return ['viewer of payloads'];
+  if (row.role === 'viewer') return ['viewer', 'viewer of payloads', 'operator', 'admin'];
+  return row.role === 'operator' ? ['operator', 'admin'] : ['admin'];
+}
+
+describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
+  it('every route there is lets in whom it should, and nobody else', async () => {
+    await start(adapter);
+    const found = routes();
+    const rows = OPERATIONS.map(({ method, path }) => `${method} ${path}`);
+    const others = ['GET /health/live', 'GET /health/ready', 'GET /metrics', 'POST /jobs/:job', 'POST /topics/:topic/messages'];
+    expect(found.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([...rows, ...others].sort());
+    for (const route of found) {
+      const admitted: string[] = [];
+      for (const as of Object.keys(PRINCIPALS)) {
+        const { status } = await send(filled(route.path), { method: route.method, as, ...(route.method === 'POST' ? { body: '[]' } : {}) });
+        if (status !== 401 && status !== 403) admitted.push(as);
+      }
+      const stranger = await send(filled(route.path), { method: route.method, from: '127.0.0.2' });
+      if (stranger.status === 200) admitted.push('a stranger');
+      else expect([401, 429]).toContain(stranger.status);
+      expect({ route, admitted }).toEqual({ route, admitted: [...allowed(route)] });
+    }
+  });
+
+  it('answers the use cases as the table says, in the name of the principal', async () => {
+    await start(adapter);
+    expect(await post(`${API}/topics/test.faces/messages`, { amount: 1 }, { as: 'sender' })).toMatchObject({ status: 201, body: { offset: 0 } });
+    expect(await post(`${API}/jobs/test-faces`, { amount: 1 }, { as: 'sender' })).toMatchObject({ status: 201 });
+    expect(await send(`${API}/topics?limit=1&prefix=test`, { as: 'viewer' })).toMatchObject({
+      status: 200, body: { items: [{ name: 'test.faces' }] }, headers: { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' },
+    });
+    expect(await send(`${API}/topics/test.faces/messages/0/0`, { as: 'viewer of payloads' })).toMatchObject({ status: 200, body: { payload: { amount: 1 } } });
+    expect(await send(`${API}/topics/test.faces/messages/0/9`, { as: 'viewer of payloads' })).toMatchObject({ status: 404, body: { code: 'HTTP_404' } });
+    expect(await send(`${API}/jobs`, { as: 'viewer' })).toMatchObject({ status: 200, body: [{ queue: 'faces', counts: { waiting: 1 } }] });
+    expect(await post(`${API}/topics/test.more/create`, {}, { as: 'operator' })).toMatchObject({ status: 200, body: { dryRun: false, audited: true } });
+    expect(await send(`${API}/audit`, { as: 'admin' })).toMatchObject({ body: { items: [{ actor: 'otto' }, { actor: 'otto' }] } });
+    expect(await post(`${API}/topics/test.more/create`, { actor: 'anna' }, { as: 'operator' })).toMatchObject({ status: 400, body: { title: expect.stringContaining('actor') } });
+    expect(await send(`${API}/metrics`, { as: 'viewer' })).toMatchObject({ status: 404 });
+    expect(await send(`${API}/health/ready`)).toMatchObject({ status: 200, body: { ok: true } });
+  });
+
+  it.each([
+    '/topics?limit=1&limit=2', '/topics?prefix=a&prefix=b', '/topics?__proto__=1', '/topics?constructor=1', '/topics/test.faces?limit=1', '/topics?token=x',
+    '/topics?limit=many', '/topics?limit[]=1', '/topics/a%2Fb', '/topics/%2e%2e%2fetc', '/topics/a%00b', '/topics/a%0d%0ab', '/topics/a*b', '/topics/%7Ba%7D',
+    `/topics/${'a'.repeat(99)}!`, '/topics/%E2%80%AEabc', '/trace?header=%7B%22__proto__%22%3A1%7D', '/topics/%20',
+  ])('%s is 400 or 404 as a problem', async (path) => {
+    await start(adapter);
+    const { status, headers, body } = await send(API + path, { as: 'viewer of payloads' });
+    expect([400, 404]).toContain(status);
+    expect(headers['content-type']).toContain('application/problem+json');
+    expect(JSON.stringify(body)).not.toMatch(/\.ts|node_modules|\n/);
+  });
+
+  it.each<[number, string, Sent]>([
+    [415, '{}', { headers: { 'content-type': 'text/plain' } }], [415, '{}', { headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
+    [400, '', {}], [400, '{not json', {}], [400, '[]', {}], [400, 'null', {}], [400, '"text"', {}], [400, '{"__proto__":{"dryRun":true}}', {}],
+    [400, '{"constructor":1}', {}], [400, '{"partitions":["v"]}', {}], [400, '{"partitions":9007199254740993}', {}],
+    [413, `{"confirm":"${'x'.repeat(3_000_000)}"}`, {}], [400, `${'['.repeat(20_000)}${']'.repeat(20_000)}`, {}],
+  ])('answers %i to a bad body, and does nothing', async (status, body, sent) => {
+    await start(adapter);
+    const answer = await post(`${API}/topics/test.bad/create`, body, { as: 'admin', ...sent });
+    expect(answer).toMatchObject({ status, headers: { 'content-type': expect.stringContaining('application/problem+json') } });
+    expect(await send(`${API}/topics/test.bad`, { as: 'viewer' })).toMatchObject({ status: 404 });
+    expect(({} as { dryRun?: unknown }).dryRun).toBeUndefined();
+  });
+
+  it('refuses pages of other sites, by where the browser says that they are', async () => {
+    await start(adapter);
+    const foreign: Record<string, string>[] = [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }, { origin: 'https://evil.example' }, { origin: 'null' }];
+    for (const headers of foreign) {
+      expect(await post(`${API}/topics/test.faces/messages`, { amount: 1 }, { as: 'sender', headers })).toMatchObject({ status: 403 });
+    }
+    const { port } = (app!.getHttpServer() as Server).address() as AddressInfo;
+    const own = { 'sec-fetch-site': 'same-origin', origin: `http://127.0.0.1:${port}` };
+    expect(await post(`${API}/topics/test.faces/messages`, { amount: 1 }, { as: 'sender', headers: own })).toMatchObject({ status: 201 });
+  });
+
+  it('answers 429 to an address that guesses, and lets in whoever has the token', async () => {
+    await start(adapter, { token: TOKEN });
+    const statuses: unknown[] = [];
+    for (let guess = 0; guess < 21; guess += 1) statuses.push((await send(`${API}/topics`, { headers: { authorization: `Bearer ${guess}` } })).status);
+    expect(statuses).toEqual([...Array.from({ length: 20 }, () => 401), 429]);
+    expect((await send(`${API}/topics`)).headers['retry-after']).toMatch(/^\d+$/);
+    expect(await send(`${API}/topics`, { headers: { authorization: `Bearer ${TOKEN}` } })).toMatchObject({ status: 200 });
+  });
+
+  it('does not read the body of a stranger', async () => {
+    await start(adapter, { token: TOKEN });
+    expect(await post(`${API}/topics/test.faces/messages`, '{not json')).toMatchObject({ status: 401 });
+    expect(await post(`${API.toUpperCase()}/topics/test.faces/messages`, { amount: 1 })).not.toMatchObject({ status: 201 });
+  });
+
+  it('leaves the own routes of the application alone', async () => {
+    await start(adapter);
+    expect(await send('/own')).toMatchObject({ status: 500, body: { message: 'Internal server error' } });
+    expect(await post('/own', { a: 1 })).toMatchObject({ status: 201, body: { body: { a: 1 } } });
+  });
+
+  it('lives under another path, and a prefix of the application', async () => {
+    app = await NestFactory.create(applicationModule({ ...byHeader, path: 'ops' }), ADAPTERS[adapter]!(), { logger: false });
+    app.setGlobalPrefix('internal');
+    await app.listen(0, '127.0.0.1');
+    expect(await send('/internal/ops/api/v1/topics', { as: 'viewer' })).toMatchObject({ status: 200 });
+    expect(await post('/internal/ops/api/v1/topics/test.faces/messages', { amount: 9_007_199_254 }, { as: 'sender' })).toMatchObject({ status: 201 });
+    expect(await send('/internal/ops/api/v1/topics')).toMatchObject({ status: 401 });
+  });
+
+  it('works in an application of a test, whose own parser reads the bodies', async () => {
+    const made = await Test.createTestingModule({ imports: [applicationModule(byHeader)] }).compile();
+    app = made.createNestApplication(ADAPTERS[adapter]!(), { logger: false });
+    await app.listen(0, '127.0.0.1');
+    expect(await post(`${API}/topics/test.faces/messages`, { amount: 1 }, { as: 'sender' })).toMatchObject({ status: 201 });
+    expect(await post(`${API}/topics/test.more/create`, {}, { as: 'operator' })).toMatchObject({ status: 200 });
+    expect(await post(`${API}/topics/test.more/create`, {}, { as: 'viewer' })).toMatchObject({ status: 403 });
+  });
+
+  it('without rights lets in this machine alone, under a name of it', async () => {
+    await start(adapter, {});
+    expect(await send(`${API}/topics`, { headers: { host: 'localhost:3000' } })).toMatchObject({ status: 200 });
+    expect(await send(`${API}/topics`, { headers: { host: 'evil.example' } })).toMatchObject({ status: 401 });
+  });
+});
+
+describe('the options of the module', () => {
+  it('say who may do what in production, or it does not start', () => {
+    const env = process.env['NODE_ENV'];
+    process.env['NODE_ENV'] = 'production';
+    try {
+      expect(() => MillraceServerModule.forRoot()).toThrow('MillraceServerModule.forRoot({ token: process.env.ADMIN_TOKEN })');
+      expect(() => MillraceServerModule.forRoot({ token: TOKEN })).not.toThrow();
+    } finally {
+      process.env['NODE_ENV'] = env;
+    }
+  });
+
+  it('are refused when they are wrong', () => {
+    expect(() => MillraceServerModule.forRoot({ token: 'short' })).toThrow('token must have 32 to 512');
+    expect(() => MillraceServerModule.forRoot({ path: 'a/b' })).toThrow('path must be');
+    expect(() => MillraceServerModule.forRoot({ token: TOKEN, authorize: () => null })).toThrow('Give one of them');
+    expect(() => MillraceServerModule.forRoot({ user: 'x' } as never)).toThrow('user');
+  });
+});

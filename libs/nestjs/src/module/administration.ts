@@ -1,0 +1,45 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { type Admin, createAdmin, operationOf } from '@millrace/admin';
+import { JobQueue } from '@millrace/jobs';
+import type { Settings } from '../config/settings.js';
+import { Queues } from '../jobs/queues.js';
+import { Connections } from './connections.js';
+import { SETTINGS } from './tokens.js';
+
+/** The use cases of operators, on the connections and the queues of this process. */
+@Injectable()
+export class Administration {
+  readonly #settings: Settings;
+  readonly #connections: Connections;
+  readonly #queues: Queues;
+  readonly #jobs: JobQueue;
+  #opening: Promise<Admin> | null = null;
+
+  constructor(@Inject(SETTINGS) settings: Settings, connections: Connections, queues: Queues, jobs: JobQueue) {
+    this.#settings = settings;
+    this.#connections = connections;
+    this.#queues = queues;
+    this.#jobs = jobs;
+  }
+
+  /**
+   * Runs an operation of `@millrace/admin` by its name: `topics.info`.
+   *
+   * @param target the parts of its path, by their names in it
+   * @param options its options, with `actor` where it is an action
+   * @returns null where the one thing that was asked for is not there
+   * @throws MillraceError INVALID_OPTIONS for an unknown name, and the errors of the operation
+   */
+  async run(name: string, target: Readonly<Record<string, string>>, options: object): Promise<unknown> {
+    const operation = operationOf(name);
+    this.#opening ??= this.#open();
+    return operation.run(await this.#opening, target, options as never);
+  }
+
+  async #open(): Promise<Admin> {
+    const connections = this.#connections;
+    const [redis, streams, rpc] = await Promise.all([connections.redis(), connections.streams(), connections.rpc()]);
+    const queues = { jobs: this.#jobs, names: this.#queues.names };
+    return createAdmin({ redis, prefix: this.#settings.prefix, streams, rpc, queues });
+  }
+}
