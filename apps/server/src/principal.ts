@@ -5,7 +5,7 @@ import type { Role } from '@millrace/admin';
 export interface Principal {
   /** Stands in the audit stream: 1 to 200 visible characters. */
   readonly name: string;
-  /** What they may do as an operator; null: nothing. */
+  /** Their rights as an operator; null: none. */
   readonly role: Role | null;
   /** Whether they may see payloads of messages. Default false. */
   readonly payloads?: boolean;
