@@ -2,6 +2,7 @@ import type { CommandGroup, CommandSpec } from '../session/command-spec.js';
 import { audit } from './audit.js';
 import { dlq } from './dlq.js';
 import { groups } from './groups.js';
+import { server, worker } from './hosts.js';
 import { messages } from './messages.js';
 import { instances, services } from './services.js';
 import { tail } from './tail.js';
@@ -17,4 +18,6 @@ export const COMMANDS: readonly (CommandGroup | CommandSpec)[] = [
   services,
   instances,
   audit,
+  worker,
+  server,
 ];
