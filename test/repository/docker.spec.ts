@@ -30,7 +30,7 @@ describe('docker/Dockerfile', () => {
     const build = stageNamed(stages, 'build');
     const install = build.findIndex(({ text }) => text.includes('npm ci'));
     const copied = copiedFromContext(build.slice(0, install));
-    const manifests = ['package.json', 'package-lock.json', ...filesOf('libs', 'package.json')];
+    const manifests = ['package.json', 'package-lock.json', ...filesOf('libs', 'package.json'), ...filesOf('apps', 'package.json')];
     expect(copied.sort()).toEqual(manifests.sort());
     for (const stage of stages) {
       for (const step of steps(stage, 'RUN').filter((text) => text.includes('npm ci'))) {

@@ -6,6 +6,7 @@
 /** A library -> the libraries that it may import. Every one of them stands further up in this list: imports point down only. */
 export const LIBRARIES = {
   core: [],
+  host: ['core'],
   redis: ['core'],
   telemetry: ['core'],
   outbox: ['core'],

@@ -1,19 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-// npm run packages: each library as an archive in dist/packages, for applications outside this repository.
+// npm run packages: each library and each installable program as an archive in dist/packages, for use outside this repository.
 const ROOT = resolve(import.meta.dirname, '../..');
 const TARGET = join(ROOT, 'dist/packages');
-const LIBRARIES = readdirSync(join(ROOT, 'libs')).filter((name) => existsSync(join(ROOT, 'libs', name, 'package.json')));
+const PACKAGES = ['libs', 'apps'].flatMap((place) => readdirSync(join(ROOT, place)).map((name) => join(place, name)))
+  .filter((folder) => existsSync(join(ROOT, folder, 'package.json')));
 
 rmSync(TARGET, { recursive: true, force: true });
 // Not the build of the applications: that one has turned the names of libraries into relative paths, and has no types.
 execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', join(import.meta.dirname, 'tsconfig.json')], {
   stdio: 'inherit',
 });
-for (const library of LIBRARIES) addRest(join(ROOT, 'libs', library), join(TARGET, library));
-execFileSync('npm', ['pack', '--silent', '--pack-destination', TARGET, ...LIBRARIES.map((library) => join(TARGET, library))], {
+for (const folder of PACKAGES) addRest(join(ROOT, folder), join(TARGET, folder));
+execFileSync('npm', ['pack', '--silent', '--pack-destination', TARGET, ...PACKAGES.map((folder) => join(TARGET, folder))], {
   stdio: 'inherit',
 });
 
@@ -23,4 +24,6 @@ function addRest(source, target) {
   if (existsSync(join(source, 'migrations'))) cpSync(join(source, 'migrations'), join(target, 'migrations'), { recursive: true });
   copyFileSync(join(source, 'package.json'), join(target, 'package.json'));
   copyFileSync(join(ROOT, 'LICENSE'), join(target, 'LICENSE'));
+  const { bin = {} } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'));
+  for (const command of Object.values(bin)) chmodSync(join(target, command), 0o755);
 }

@@ -71,6 +71,7 @@ function throwing(command: Command, name: string): void {
 }
 
 async function run(spec: CommandSpec, session: Session): Promise<void> {
+  if (spec.isHost) return spec.run(session);
   const { signal } = session;
   const interrupted = new Promise<never>((_, reject) => {
     const stop = (): void => reject(new CliError('INTERRUPTED', 'Interrupted. An action that had been begun may have been done: look first.'));

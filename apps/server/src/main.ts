@@ -1,15 +1,19 @@
-import { ConsoleLogger } from '@nestjs/common';
-import { loadApplication, reportStartFailure } from '@millrace/nestjs';
-import { readServerOptions } from './server-options.js';
-import { startServer } from './start-server.js';
+#!/usr/bin/env node
+import { realpathSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { packageOf, runHost } from '@millrace/host';
 
-const logger = new ConsoleLogger({ json: process.env['MILLRACE_LOG'] === 'json' });
-
-try {
-  const options = readServerOptions(process.env);
-  await startServer(await loadApplication(process.env), options, logger);
-  logger.log(`listening on ${options.host}:${options.port}`, 'Millrace');
-} catch (error) {
-  reportStartFailure(error, { logger, debug: process.env['MILLRACE_DEBUG'] === '1' });
-  process.exit(1);
-}
+// Nothing here imports Nest before it is known whose.
+await runHost({
+  name: 'millrace-server',
+  summary: 'Serves the HTTP API of Millrace beside a NestJS application.',
+  start: async (file) => {
+    const beside = packageOf(file, '@millrace/server/main');
+    // The controllers need the Nest of the application, so the server that is installed beside it takes over.
+    if (beside !== null && realpathSync(beside) !== realpathSync(import.meta.filename)) {
+      return (await import(pathToFileURL(beside).href)) as unknown;
+    }
+    const { serveApplication } = await import('./serve-application.js');
+    return serveApplication();
+  },
+});

@@ -234,6 +234,7 @@ export type { ServiceState } from './rpc/services.js';
 export { RpcService } from './rpc/rpc-service.decorator.js';
 export type { RpcServiceOptions } from './rpc/rpc-service-options.js';
 export { loadApplication } from './worker/load-application.js';
+export { runApplication } from './worker/run-application.js';
 export { runWorker } from './worker/run-worker.js';
 export { type RunningWorker, startWorker } from './worker/start-worker.js';
 export { reportStartFailure } from './worker/start-failure.js';

@@ -3,6 +3,7 @@ import { audit } from './audit.js';
 import { dlq } from './dlq.js';
 import { doctor } from './doctor.js';
 import { groups } from './groups.js';
+import { server, worker } from './hosts.js';
 import { messages } from './messages.js';
 import { instances, services } from './services.js';
 import { tail } from './tail.js';
@@ -19,4 +20,6 @@ export const COMMANDS: readonly (CommandGroup | CommandSpec)[] = [
   instances,
   audit,
   doctor,
+  worker,
+  server,
 ];

@@ -12,6 +12,8 @@ export interface CommandSpec {
   readonly options?: readonly Option[];
   /** It changes something: it has `--execute` and `--yes`. */
   readonly isAction?: boolean;
+  /** It becomes a process that stops by itself when it is asked to: Ctrl-C does not cut it off. */
+  readonly isHost?: boolean;
   /** Lines of a shell, one at least. */
   readonly examples: readonly [string, ...string[]];
   /** A paragraph of its help. */

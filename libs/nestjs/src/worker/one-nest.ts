@@ -15,7 +15,7 @@ export async function assertOneNest(file: string): Promise<void> {
   throw new MillraceError(
     'INVALID_OPTIONS',
     `${file} (MILLRACE_APP) takes Nest from ${theirs}, and this process takes it from ${ours}: two copies of Nest do not work together. ` +
-      'Build the application where it shares the packages of this process, or run it from a file of its own with runWorker(AppModule).',
+      'Install the host (@millrace/worker or @millrace/server) beside the application, or run it from a file of its own with runWorker(AppModule).',
   );
 }
 
