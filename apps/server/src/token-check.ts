@@ -12,7 +12,10 @@ interface Response {
   json(body: unknown): unknown;
 }
 
-/** Asks for the token on the application's own routes; health is for everyone, and our API has its gate. */
+/** Routes of the application may begin like these: they are not for everyone. */
+const PROBES = ['/health/live', '/health/ready'];
+
+/** Asks for the token on the application's own routes; probes are for everyone, and our API has its gate. */
 export class TokenCheck {
   readonly #token: BearerToken | null;
 
@@ -30,7 +33,7 @@ export class TokenCheck {
   };
 
   #admits({ path, headers }: Request): boolean {
-    if (path.startsWith('/health/') || path.startsWith('/millrace/api/v1/')) return true;
+    if (PROBES.includes(path) || path.startsWith('/millrace/api/v1/')) return true;
     return this.#token === null || this.#token.isIn(headers.authorization);
   }
 }
