@@ -194,21 +194,21 @@ describe('the programs', () => {
 
   it('run the handlers of an application outside the repository, with its packages, and end with code 0', async () => {
     await handlesAndStops(start({ from: app, name: 'worker' }, '--app', 'dist/app.module.js'));
-  });
+  }, 300_000);
 
   it('run them from another folder that has a Nest of its own', async () => {
     await handlesAndStops(start({ from: elsewhere, name: 'worker' }, '--app', 'dist/app.module.js'));
-  });
+  }, 300_000);
 
   it('run them as a command of the command line, installed beside the application or elsewhere', async () => {
     await handlesAndStops(start({ from: app, name: 'cli' }, 'worker', '--app', 'dist/app.module.js'));
     await handlesAndStops(start({ from: elsewhere, name: 'cli' }, 'worker', '--app', 'dist/app.module.js'));
-  });
+  }, 300_000);
 
   it('list topics from the packed command line', async () => {
     const listed = start({ from: elsewhere, name: 'cli' }, 'topics', 'ls', '--redis', redis.url, '--json');
     expect([await listed.ended, JSON.parse(listed.output)]).toEqual([0, expect.objectContaining({ items: [expect.objectContaining({ name: 'hosted' })] })]);
-  });
+  }, 300_000);
 
   it.each(['server', 'cli'])('serve HTTP beside the application, started by the %s from another folder', async (name) => {
     const port = String(await freePort());
@@ -218,13 +218,13 @@ describe('the programs', () => {
     expect([topics.status, await topics.json()]).toEqual([200, expect.objectContaining({ items: [expect.objectContaining({ name: 'hosted' })] })]);
     server.process.kill('SIGTERM');
     expect([await server.ended, server.output]).toEqual([0, expect.stringContaining('listening on')]);
-  });
+  }, 300_000);
 
   it.each(['worker', 'server'])('say in one sentence that the application of the %s is not there', async (name) => {
     const failed = start({ from: app, name }, '--app', 'dist/missing.js');
     expect(await failed.ended).toBe(1);
     expect(failed.output).toMatch(/^Cannot start: INVALID_OPTIONS: --app names .*\/dist\/missing\.js, which is no file\..*\n$/);
-  });
+  }, 300_000);
 
   it('refuse an application with another version of Millrace, and name both places', async () => {
     const manifest = join(app, 'node_modules/@millrace/nestjs/package.json');
@@ -239,12 +239,12 @@ describe('the programs', () => {
     } finally {
       writeFileSync(manifest, text);
     }
-  });
+  }, 300_000);
 
   it.each(PROGRAMS)('have a help with an example, and a version: %s', async (name) => {
     const help = start({ from: app, name }, '--help');
     expect([await help.ended, help.output]).toEqual([0, expect.stringMatching(/\nExample:\n {2}(?:\S+ )?millrace/)]);
     const version = start({ from: app, name }, '--version');
     expect([await version.ended, version.output]).toEqual([0, '0.1.0\n']);
-  });
+  }, 300_000);
 });

@@ -2,6 +2,9 @@ import { type ChildProcessWithoutNullStreams, spawn, type SpawnOptionsWithoutStd
 import { once } from 'node:events';
 import { waitFor } from '@millrace/testing';
 
+/** A program reads a thousand files before it says anything: on a machine with other work that takes its time. */
+const START_MS = 120_000;
+
 /** A file of JavaScript that runs in a process of its own. */
 export class StartedProgram {
   readonly process: ChildProcessWithoutNullStreams;
@@ -21,7 +24,8 @@ export class StartedProgram {
       if (this.output.includes(text)) return true;
       throw new Error(`it has said: ${this.output}`);
     };
-    await Promise.race([waitFor(isSaid, { what: text }), this.ended.then((code) => this.#endedEarly(code, text))]);
+    const said = waitFor(isSaid, { what: text, timeoutMs: START_MS });
+    await Promise.race([said, this.ended.then((code) => this.#endedEarly(code, text))]);
   }
 
   async kill(): Promise<void> {
