@@ -31,6 +31,8 @@ export interface LocalSentinelsOptions extends Pick<LocalServerOptions, 'binary'
   readonly hostname?: string;
 }
 
+/** A Sentinel that was not scheduled for two seconds decides nothing for 30 seconds (TILT). */
+const SUCCEEDED_MS = 75_000;
 const READY_MS = 30_000;
 /**
  * How often a Sentinel asks servers for their state and tells others of its own: by itself every 10 and 2 seconds. It lets
@@ -107,7 +109,7 @@ export class LocalSentinels {
       const named = await Promise.all(this.#answering.map((each) => this.#namedBy(each)));
       return named.every((server) => server !== before && server === named[0] && server !== null);
     };
-    await untilTrue(agree, 'the Sentinels to name another primary', READY_MS);
+    await untilTrue(agree, 'the Sentinels to name another primary', SUCCEEDED_MS);
   }
 
   /** Resolves when each server runs and is in step, and each Sentinel knows of all. @throws MillraceError REDIS_FAILED */

@@ -52,7 +52,7 @@ describe('a primary that Sentinels watch', () => {
       await all.whenOk();
     }
     expect(topology.publishFor(KEY).connectionEpoch).toBeGreaterThan(connectionEpoch);
-  });
+  }, 300_000);
 
   it('is found while a Sentinel stands still, and while one is not there', async () => {
     all.sentinels[0]!.freeze();
