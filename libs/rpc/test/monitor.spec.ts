@@ -101,13 +101,13 @@ describe('a method that does not heed its signal', () => {
     const [go, events] = [gate(), [] as EventMap['call-overdue'][]];
     const stop = listen('call-overdue', (event) => events.push(event));
     const serving = await serve(server, { deaf: () => go.promise.then(() => null), quick: async () => null }, { concurrency: 3 });
-    expect(await failureOf(call(caller, 'deaf', { timeoutMs: 300, requestId: 'a' }))).toMatchObject({ code: 'CALL_TIMEOUT' });
+    expect(await failureOf(call(caller, 'deaf', { timeoutMs: 2_000, requestId: 'a' }))).toMatchObject({ code: 'CALL_TIMEOUT' });
     await waitFor(() => events.length > 0, { what: 'it to be reported' });
     expect(events).toEqual([{ ...SERVICE, method: 'deaf', caller: expect.any(String), requestId: 'a', overdueMs: expect.any(Number) }]);
     expect(serving.state()).toEqual({ running: 1, overdue: 1 });
     await call(caller, 'quick');
     // A look that reports another one has looked at the first again.
-    expect(await failureOf(call(caller, 'deaf', { timeoutMs: 300, requestId: 'b' }))).toMatchObject({ code: 'CALL_TIMEOUT' });
+    expect(await failureOf(call(caller, 'deaf', { timeoutMs: 2_000, requestId: 'b' }))).toMatchObject({ code: 'CALL_TIMEOUT' });
     await waitFor(() => events.length > 1, { what: 'the other to be reported' });
     expect(events.map(({ requestId }) => requestId)).toEqual(['a', 'b']);
     go.open();
