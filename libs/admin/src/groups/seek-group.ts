@@ -2,7 +2,7 @@ import {
   type Duration, IsDurationOption, IsPosition, IsWholeNumber, MillraceError, parseOptions, type Position, type TopicDefinition,
 } from '@millrace/core';
 import type { SeekStep } from '@millrace/streams';
-import { IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { IsBoolean, IsOptional } from 'class-validator';
 import { MutationOptions } from '../mutate/mutation-options.js';
 import type { Mutation, Observed } from '../mutate/mutation.js';
 import type { UseCaseParts } from '../parts.js';
@@ -17,7 +17,7 @@ export class SeekGroupOptions extends MutationOptions {
   to?: Position;
 
   /** So many messages on, or back when it is negative, in each partition, from where the group is. */
-  @IsOptional() @IsInt() @Min(-FARTHEST) @Max(FARTHEST)
+  @IsOptional() @IsWholeNumber({ min: -FARTHEST, max: FARTHEST })
   shift?: number;
 
   /** One partition alone. Default: all. */
