@@ -19,7 +19,7 @@ export class MetricsController {
   }
 
   @Get()
-  @Needs({ role: 'viewer', payloads: false })
+  @Needs('viewer')
   async text(@Res() response: Response): Promise<void> {
     if (!this.#telemetry.hasMetrics) throw new NotFoundException('This process counts nothing: set the option metrics of MillraceModule to true.');
     const text = await this.#telemetry.text();

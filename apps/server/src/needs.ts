@@ -3,7 +3,7 @@ import { mayAct, type Role } from '@millrace/admin';
 import type { Principal } from './principal.js';
 
 /** The right that a route asks for. */
-export type Need = { readonly role: Role; readonly payloads: boolean } | 'send';
+export type Need = Role | 'send';
 
 const NEED = 'millrace:need';
 
@@ -17,9 +17,8 @@ export function needOf(handler: object): Need | undefined {
 }
 
 /** The right that the principal lacks, in words; null: they may. */
-export function lackOf({ role, payloads, send }: Principal, need: Need | undefined): string | null {
+export function lackOf({ role, send }: Principal, need: Need | undefined): string | null {
   if (need === undefined) return 'a right that nobody has';
   if (need === 'send') return send === true ? null : 'the right to send';
-  if (role === null || !mayAct(role, need.role)) return `the role ${need.role}`;
-  return need.payloads && payloads !== true ? 'the right to see payloads' : null;
+  return role !== null && mayAct(role, need) ? null : `the role ${need}`;
 }

@@ -1,9 +1,13 @@
-import { BadRequestException, Controller, Get, HttpStatus, NotFoundException, Post, Req, Res, VERSION_NEUTRAL } from '@nestjs/common';
+import {
+  BadRequestException, Controller, Get, HttpStatus, Inject, NotFoundException, Post, Req, Res, VERSION_NEUTRAL,
+} from '@nestjs/common';
 import { type Operation, OPERATIONS, optionsInBody, optionsInQuery } from '@millrace/admin';
 import { Administration } from '@millrace/nestjs';
+import { SERVER_SETTINGS } from './admission.js';
 import { type Admitted, admittedOf } from './admitted.js';
 import { Guarded } from './guarded.js';
 import { Needs } from './needs.js';
+import type { ServerSettings } from './server-module-options.js';
 
 interface Request {
   readonly raw?: object;
@@ -21,14 +25,17 @@ interface Response {
 @Guarded()
 export class OperationsController {
   readonly #administration: Administration;
+  readonly #redact: readonly string[];
 
-  constructor(administration: Administration) {
+  constructor(administration: Administration, @Inject(SERVER_SETTINGS) { redact }: ServerSettings) {
     this.#administration = administration;
+    this.#redact = redact;
   }
 
   async run(operation: Operation, request: Request, response: Response): Promise<void> {
-    const options = optionsOf(operation, admittedOf(request));
-    const answer = await this.#administration.run(operation.name, request.params, options);
+    const admitted = admittedOf(request);
+    const view = { payloads: admitted.principal.payloads === true, redact: this.#redact };
+    const answer = await this.#administration.seenBy(view).run(operation.name, request.params, optionsOf(operation, admitted));
     if (answer === null) throw new NotFoundException('It is not there.');
     // It is sent here, so that no interceptor of the application makes something else of it.
     response.status(isPartial(answer) ? HttpStatus.MULTI_STATUS : HttpStatus.OK).type('application/json').send(JSON.stringify(answer));
@@ -46,14 +53,9 @@ function addRoute(operation: Operation): void {
   Object.defineProperty(prototype, name, { value, configurable: true });
   const descriptor = Object.getOwnPropertyDescriptor(prototype, name)!;
   (method === 'GET' ? Get(path) : Post(path))(prototype, name, descriptor);
-  Needs({ role, payloads: showsPayloads(name) })(prototype, name, descriptor);
+  Needs(role)(prototype, name, descriptor);
   Req()(prototype, name, 0);
   Res()(prototype, name, 1);
-}
-
-/** The use cases show payloads to everyone, so those who may not see them are refused as a whole. */
-function showsPayloads(name: string): boolean {
-  return name.startsWith('messages.') || ['deadLetters.browse', 'deadLetters.show', 'trace'].includes(name);
 }
 
 /** @throws BadRequestException for options that the operation would not look at, and for an actor: the principal is it */
@@ -79,5 +81,5 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function isPartial(answer: unknown): boolean {
-  return (answer as { result?: { partial?: unknown } | null }).result?.partial === true;
+  return (answer as { partial?: unknown }).partial === true;
 }

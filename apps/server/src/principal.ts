@@ -7,7 +7,7 @@ export interface Principal {
   readonly name: string;
   /** Their rights as an operator; null: none. */
   readonly role: Role | null;
-  /** Whether they may see payloads of messages. Default false. */
+  /** Whether they may see payloads, keys and headers of messages, and texts of errors. Default false. */
   readonly payloads?: boolean;
   /** Whether they may publish and enqueue. Default false. */
   readonly send?: boolean;

@@ -1,5 +1,6 @@
 import { IsFunction, MillraceError, parseOptions } from '@millrace/core';
 import { IsOptional, Matches } from 'class-validator';
+import { AreFieldNames } from '@millrace/admin';
 import { type Authorize, everyoneHere } from './principal.js';
 
 /** The options of `MillraceServerModule.forRoot`: one of `authorize` and `token`. */
@@ -15,6 +16,10 @@ export class MillraceServerOptions {
   /** A secret whose bearer may do everything: 32 to 512 visible ASCII characters without a space. */
   @IsOptional() @Matches(/^[!-~]{32,512}$/, { message: 'token must have 32 to 512 visible ASCII characters and no space' })
   token?: string;
+
+  /** Fields of payloads and headers that nobody sees, as `['authorization', 'card.number']`; see `View`. Default: none. */
+  @IsOptional() @AreFieldNames()
+  redact?: readonly string[] = [];
 }
 
 /** The options with their defaults. */
@@ -23,17 +28,20 @@ export interface ServerSettings {
   readonly base: string;
   readonly token: string | null;
   readonly authorize: Authorize;
+  /** Fields that nobody sees. */
+  readonly redact: readonly string[];
 }
 
 /** @throws MillraceError INVALID_OPTIONS; also in production, when nothing says who may do what */
 export function readServerSettings(options: MillraceServerOptions, env: NodeJS.ProcessEnv): ServerSettings {
   const parsed: MillraceServerOptions = parseOptions(MillraceServerOptions, options, 'MillraceServerModule.forRoot()');
-  const { path, authorize, token } = parsed;
+  const { path, authorize, token, redact = [] } = parsed;
   if (authorize && token !== undefined) {
     throw new MillraceError('INVALID_OPTIONS', 'MillraceServerModule has authorize and token: nobody can say which is meant. Give one of them.');
   }
   if (!authorize && token === undefined && env['NODE_ENV'] === 'production') throw unguarded();
-  return { base: `${path ?? 'millrace'}/api/v1`, token: token ?? null, authorize: authorize ?? (token === undefined ? everyoneHere : () => null) };
+  const known = authorize ?? (token === undefined ? everyoneHere : () => null);
+  return { base: `${path ?? 'millrace'}/api/v1`, token: token ?? null, authorize: known, redact };
 }
 
 function unguarded(): MillraceError {

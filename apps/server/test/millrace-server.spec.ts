@@ -146,7 +146,6 @@ function allowed({ method, path }: Route): readonly string[] {
   if (path.startsWith('/health/')) return [...Object.keys(PRINCIPALS), 'a stranger'];
   if (path === '/metrics') return ['viewer', 'viewer of payloads', 'operator', 'admin'];
   if (!row) return ['sender'];
-  if (/^messages\.|^deadLetters\.(?:browse|show)$|^trace$/.test(row.name)) return ['viewer of payloads'];
   if (row.role === 'viewer') return ['viewer', 'viewer of payloads', 'operator', 'admin'];
   return row.role === 'operator' ? ['operator', 'admin'] : ['admin'];
 }

@@ -15,6 +15,7 @@ import { removeGroup } from './groups/remove-group.js';
 import { resumeGroup } from './groups/resume-group.js';
 import { seekGroup } from './groups/seek-group.js';
 import { browseMessages } from './messages/browse-messages.js';
+import { Binder } from './input/binder.js';
 import { findMessages } from './messages/find-messages.js';
 import { type QueueSummary, summarizeQueues } from './jobs/summarize-queues.js';
 import { getMessage } from './messages/get-message.js';
@@ -30,8 +31,10 @@ import { listTopics } from './topics/list-topics.js';
 import { purgeTopic } from './topics/purge-topic.js';
 import { topicInfo } from './topics/topic-info.js';
 import { traceMessages } from './trace/trace-messages.js';
+import { NO_MASK } from './view/mask.js';
+import { readView, type View } from './view/view.js';
 
-export type AdminParts = Omit<UseCaseParts, 'mutations'> & OptionalParts;
+export type AdminParts = Omit<UseCaseParts, 'mutations' | 'mask'> & OptionalParts;
 
 /** A use case without the parts that it works with. */
 type Bound<T> = T extends (parts: UseCaseParts, ...rest: infer Rest) => infer Answer ? (...rest: Rest) => Answer : never;
@@ -78,6 +81,12 @@ export interface Admin {
   /** Null where the process has no registry. */
   readonly services: AdminServices | null;
   readonly audit: { readonly list: (options?: PageOptions) => Promise<Page<AuditEntry>> };
+  /**
+   * The same use cases for somebody who may not see everything. It never shows more than the admin that it is asked of.
+   *
+   * @throws MillraceError INVALID_OPTIONS
+   */
+  readonly seenBy: (view: View) => Admin;
 }
 
 export interface AdminServices {
@@ -87,41 +96,41 @@ export interface AdminServices {
   readonly calls: () => readonly MethodFigures[];
 }
 
-/** Puts the use cases together. It opens nothing and runs nothing by itself: there is nothing to stop. */
-export function createAdmin({ redis, prefix, streams, rpc, queues }: AdminParts): Admin {
-  const parts: UseCaseParts = { redis, prefix, streams, mutations: new Mutations(new AuditLog(redis, prefix)) };
-  // Wrong options reject, too: no use case throws before it returns.
-  const bound = <Rest extends unknown[], Answer>(useCase: (own: UseCaseParts, ...rest: Rest) => Promise<Answer>) => {
-    return async (...rest: Rest): Promise<Answer> => useCase(parts, ...rest);
-  };
-  return {
-    overview: bound(overview),
-    doctor: bound(examine),
-    topics: {
-      list: bound(listTopics), info: bound(topicInfo),
-      create: bound(createTopic), purge: bound(purgeTopic), delete: bound(deleteTopic),
-    },
-    groups: {
-      list: bound(listGroups), info: bound(groupInfo),
-      pause: bound(pauseGroup), resume: bound(resumeGroup), seek: bound(seekGroup), remove: bound(removeGroup),
-    },
-    messages: { browse: bound(browseMessages), find: bound(findMessages), get: bound(getMessage) },
-    deadLetters: {
-      list: bound(listGroupsWithDeadLetters), errors: bound(groupByError),
-      browse: bound(browseDeadLetters), show: bound(showDeadLetter),
-      redrive: bound(redriveDeadLetters), discard: bound(discardDeadLetters),
-    },
-    trace: bound(traceMessages),
-    jobs: queues === undefined ? null : { summary: () => summarizeQueues(queues) },
-    services: rpc === undefined ? null : servicesOf(parts, rpc),
-    audit: { list: (options) => listAudit(redis, prefix, options) },
-  };
+/** Puts the use cases together, for somebody who may see all. It opens and runs nothing by itself: there is nothing to stop. */
+export function createAdmin({ redis, prefix, streams, ...optional }: AdminParts): Admin {
+  const mutations = new Mutations(new AuditLog(redis, prefix));
+  return adminOf({ redis, prefix, streams, mutations, mask: NO_MASK }, optional);
 }
 
-function servicesOf(parts: UseCaseParts, rpc: NonNullable<OptionalParts['rpc']>): AdminServices {
+function adminOf(parts: UseCaseParts, optional: OptionalParts): Admin {
+  const { rpc, queues } = optional;
+  const use = new Binder(parts);
   return {
-    list: (options) => listServices(rpc, options),
-    instances: (options) => listInstances(parts, rpc, options),
-    calls: () => rpc.figures(),
+    overview: use.bind(overview),
+    doctor: use.bind(examine),
+    topics: {
+      list: use.bind(listTopics), info: use.bind(topicInfo),
+      create: use.onTopic(createTopic), purge: use.onTopic(purgeTopic), delete: use.onTopic(deleteTopic),
+    },
+    groups: {
+      list: use.onTopic(listGroups), info: use.onGroup(groupInfo),
+      pause: use.onGroup(pauseGroup), resume: use.onGroup(resumeGroup),
+      seek: use.onGroup(seekGroup), remove: use.onGroup(removeGroup),
+    },
+    messages: { browse: use.onTopic(browseMessages), find: use.onTopic(findMessages), get: use.onTopic(getMessage) },
+    deadLetters: {
+      list: use.bind(listGroupsWithDeadLetters), errors: use.onGroup(groupByError),
+      browse: use.onGroup(browseDeadLetters), show: use.onGroup(showDeadLetter),
+      redrive: use.onGroup(redriveDeadLetters), discard: use.onGroup(discardDeadLetters),
+    },
+    trace: use.bind(traceMessages),
+    jobs: queues === undefined ? null : { summary: () => summarizeQueues(queues) },
+    services: rpc === undefined ? null : {
+      list: use.bind((_, options?: PageOptions) => listServices(rpc, options)),
+      instances: use.bind((own, options?: ListInstancesOptions) => listInstances(own, rpc, options)),
+      calls: () => rpc.figures(),
+    },
+    audit: { list: use.bind(({ redis, prefix }, options?: PageOptions) => listAudit(redis, prefix, options)) },
+    seenBy: (view) => adminOf({ ...parts, mask: parts.mask.and(readView(view)) }, optional),
   };
 }

@@ -3,6 +3,7 @@ import type { Topology } from '@millrace/redis';
 import type { Streams } from '@millrace/streams';
 import type { KnownQueues } from './jobs/summarize-queues.js';
 import type { Mutations } from './mutate/mutation.js';
+import type { Mask } from './view/mask.js';
 
 /** The parts that the use cases work with. */
 export interface UseCaseParts {
@@ -11,6 +12,8 @@ export interface UseCaseParts {
   readonly prefix: string;
   readonly streams: Pick<Streams, 'inspector' | 'reader' | 'deadLetters' | 'groups' | 'topics' | 'declare'>;
   readonly mutations: Mutations;
+  /** Makes of messages what whoever asks may see. */
+  readonly mask: Mask;
 }
 
 /** Parts that a process may lack. */

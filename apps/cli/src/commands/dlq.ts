@@ -2,7 +2,7 @@ import type { DeadLetterGroup, DeadLetterView, ErrorKind, LettersDiscarded, Lett
 import { InvalidArgumentError, Option } from 'commander';
 import { usage } from '../failure/cli-error.js';
 import type { JsonOf, OperationOptions } from '../operator/operator.js';
-import { COUNT, JSON_VALUE, MOMENT, TEXT, YES_NO } from '../output/humanise.js';
+import { COUNT, JSON_VALUE, LIST, MOMENT, TEXT, YES_NO } from '../output/humanise.js';
 import { jsonText } from '../output/json-text.js';
 import type { Shape } from '../output/output.js';
 import type { Column } from '../output/table.js';
@@ -33,11 +33,11 @@ const KINDS: Shape<Kind> = {
     { title: 'first', form: MOMENT, of: ({ firstSeen }) => firstSeen },
     { title: 'last', form: MOMENT, of: ({ lastSeen }) => lastSeen },
     { title: 'newest', form: TEXT, of: ({ sample }) => sample },
-    { title: 'error', form: TEXT, of: ({ error }) => `${error.name}: ${error.message}` },
+    { title: 'error', form: TEXT, of: ({ error }) => wordsOf(error) },
   ],
 };
 
-const ERROR: Column<Letter> = { title: 'error', form: TEXT, of: ({ error }) => `${error.name}: ${error.message}` };
+const ERROR: Column<Letter> = { title: 'error', form: TEXT, of: ({ error }) => wordsOf(error) };
 
 const LETTERS: Shape<Letter> = {
   id: ({ id }) => id,
@@ -61,6 +61,8 @@ const LETTER: Shape<Letter> = {
     { title: 'crashes', form: COUNT, of: ({ crashes }) => crashes },
     { title: 'published', form: MOMENT, of: ({ publishedAt }) => publishedAt },
     { title: 'first failed', form: MOMENT, of: ({ firstFailedAt }) => firstFailedAt },
+    { title: 'hidden', form: YES_NO, of: ({ hidden }) => hidden },
+    { title: 'redacted', form: LIST, of: ({ redacted }) => redacted },
     { ...ERROR, isWhole: true },
     { title: 'stack', form: TEXT, of: ({ error }) => error.stack, isWhole: true },
     { title: 'headers', form: JSON_VALUE, of: ({ headers }) => headers, isWhole: true },
@@ -142,8 +144,7 @@ const redrive: CommandSpec = {
     await act<SelectedLetters, LettersRedriven>(session, {
       operation: 'deadLetters.redrive', target, options: { ...selectionOf(session), rate: perSecond }, name: target.group,
       impact: SELECTED, result: [{ title: 'redriven', form: COUNT, of: ({ redriven }) => redriven }],
-      left: ({ partial, items, redriven, failure }) => {
-        if (!partial) return null;
+      left: ({ items, redriven, failure }) => {
         const why = failure === null ? 'were not there any more or cannot be read' : `were left: ${failure.message}`;
         return `${items.length - redriven} dead letters ${why}. --json shows each; ask again for those that are there.`;
       },
@@ -163,7 +164,7 @@ const discard: CommandSpec = {
     await act<SelectedLetters, LettersDiscarded>(session, {
       operation: 'deadLetters.discard', target, options: selectionOf(session), name: target.group, impact: SELECTED,
       result: [{ title: 'discarded', form: COUNT, of: ({ discarded }) => discarded }],
-      left: ({ missing }) => (missing === 0 ? null : `${missing} dead letters were not there any more. Look with millrace dlq show.`),
+      left: ({ missing }) => `${missing} dead letters were not there any more. Look with millrace dlq show.`,
     });
   },
 };
@@ -215,6 +216,11 @@ function selectionOf(session: Session): OperationOptions {
     throw usage(`Say which dead letters are meant: --id, --error or --all, and one of them alone. See ${session.invocation.command} --help.`);
   }
   return { ids, fingerprint, all, limit };
+}
+
+/** A message that is hidden leaves the name. */
+function wordsOf({ name, message }: Kind['error']): string {
+  return message === null ? name : `${name}: ${message}`;
 }
 
 function targetOf(session: Session): { topic: string; group: string } {

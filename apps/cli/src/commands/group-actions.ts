@@ -78,7 +78,7 @@ export const pause: CommandSpec = {
     await act<PauseImpact, PauseResult>(session, {
       operation: 'groups.pause', ...namesOf(session), options: { within }, impact: PAUSE,
       result: [{ title: 'still at work', form: LIST, of: ({ busy }) => busy }],
-      left: ({ busy }) => (busy.length === 0 ? null : `The group is paused, and ${busy.join(', ')} still held messages. Wait until they end, or ask again with a longer --within.`),
+      left: ({ busy }) => `The group is paused, and ${busy.join(', ')} still held messages. Wait until they end, or ask again with a longer --within.`,
     });
   },
 };

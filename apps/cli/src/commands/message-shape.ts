@@ -1,6 +1,6 @@
 import type { MessageView } from '@millrace/admin';
 import type { JsonOf } from '../operator/operator.js';
-import { BYTES, COUNT, JSON_VALUE, MOMENT, TEXT } from '../output/humanise.js';
+import { BYTES, COUNT, JSON_VALUE, LIST, MOMENT, TEXT, YES_NO } from '../output/humanise.js';
 import type { Shape } from '../output/output.js';
 import type { Column } from '../output/table.js';
 
@@ -39,6 +39,8 @@ export const MESSAGE: Shape<Message> = {
     { title: 'redriven', form: COUNT, of: ({ redriven }) => redriven },
     { title: 'size', form: BYTES, of: ({ bytes }) => bytes },
     { title: 'problem', form: TEXT, of: ({ problem }) => problem },
+    { title: 'hidden', form: YES_NO, of: ({ hidden }) => hidden },
+    { title: 'redacted', form: LIST, of: ({ redacted }) => redacted },
     { title: 'headers', form: JSON_VALUE, of: ({ headers }) => headers },
     { ...CONTENT, isWhole: true },
   ],

@@ -13,7 +13,6 @@ import { search, tellSearched } from '../session/search.js';
 import type { Session } from '../session/session.js';
 import { MESSAGE, MESSAGES } from './message-shape.js';
 
-const HOUR_MS = 3_600_000;
 const PLACE = /^(\d{1,3}):(\d{1,15})$/;
 
 const TRACED: Shape<JsonOf<TracedMessage>> = {
@@ -77,8 +76,7 @@ const trace: CommandSpec = {
   examples: ['millrace messages trace 4bf92f3577b34da6a3ce929d0e0e4736', 'millrace messages trace --header correlation-id=c-7 --since 1d'],
   run: async (session) => {
     const { since, limit, for: within, header: headers } = session.options<Bounds & { header?: Record<string, string> }>();
-    // All pages belong to one question, which has its beginning in it.
-    const options = { ...tracedBy(session.arg(0), headers), since: since ?? new Date(Date.now() - HOUR_MS) };
+    const options = { ...tracedBy(session.arg(0), headers), since };
     const found = await search<TracePage>(session, { operation: 'trace', options, limit, within });
     const items = [...found.items].sort((one, other) => (one.message.storedAt < other.message.storedAt ? -1 : 1));
     session.output.list({ ...found, items }, TRACED);

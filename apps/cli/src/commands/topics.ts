@@ -128,7 +128,6 @@ const purge: CommandSpec = {
       parts: ({ groups }) => [part('Groups that have not handled all of them', groups, BEHIND)],
       result: [{ title: 'removed', form: COUNT, of: ({ messages }) => messages }, { title: 'held by', form: LIST, of: ({ heldBy }) => heldBy }],
       left: ({ heldBy }) => {
-        if (heldBy.length === 0) return null;
         return `Messages stay that ${heldBy.join(' and ')} has not handled, and those behind them. Wait for it, or say --unsettled.`;
       },
     });

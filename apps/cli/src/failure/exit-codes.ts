@@ -30,6 +30,7 @@ const OF_MILLRACE: Readonly<Record<ErrorCode, ExitCode>> = {
   UNKNOWN_MESSAGE_TYPE: EXIT.notFound,
   REMOVED: EXIT.notFound,
   NO_INSTANCE: EXIT.notFound,
+  FORBIDDEN: EXIT.refused,
   GROUP_BUSY: EXIT.refused,
   CONFIRMATION_REQUIRED: EXIT.refused,
   CONFIRMATION_STALE: EXIT.refused,

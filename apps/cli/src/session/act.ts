@@ -23,8 +23,8 @@ export interface ActionPlan<Impact, Result> {
   readonly impact: readonly Column<JsonOf<Impact>>[];
   readonly parts?: (impact: JsonOf<Impact>) => readonly Part[];
   readonly result: readonly Column<JsonOf<Result>>[];
-  /** A sentence about the rest that was not done; null when all was. */
-  readonly left?: (result: JsonOf<Result>) => string | null;
+  /** A sentence about the rest that was left undone, where the action may be done in part. */
+  readonly left?: (result: JsonOf<Result>) => string;
 }
 
 /** A part of an effect, with its columns. */
@@ -54,6 +54,7 @@ export async function act<Impact, Result>(session: Session, plan: ActionPlan<Imp
 
 interface Done<Result> {
   readonly result: JsonOf<Result>;
+  readonly partial: boolean;
   readonly audited: boolean;
 }
 
@@ -82,9 +83,8 @@ async function confirm<Impact>(session: Session, plan: Confirmed<Impact>, impact
 }
 
 function report<Impact, Result>({ output }: Session, plan: ActionPlan<Impact, Result>, done: Done<Result>): void {
-  const { result, audited } = done;
+  const { result, partial, audited } = done;
   output.record(done, { columns: plan.result.map((column) => ({ ...column, of: (whole) => column.of(whole.result) })), id: () => '' });
   if (!audited) output.note('It was done, and its end could not be written to the audit stream: its beginning was.');
-  const left = plan.left?.(result) ?? null;
-  if (left !== null) throw new CliError('PARTIAL', left);
+  if (partial) throw new CliError('PARTIAL', plan.left?.(result) ?? 'A part of it was left undone. --json shows the result.');
 }

@@ -54,14 +54,13 @@ export function tellSearched({ output }: Session, { items, scanned, complete, si
   throw new CliError('PARTIAL', `The time was up when ${looked} had been looked at, so there may be more. Look for longer with --for, or at less with --since.`);
 }
 
-/** Each page after the first begins with the moment since when that one looked. */
 async function pageOf<P extends FoundPage | TracePage>(
   session: Session,
   looking: Looking,
   before: Found<P> | null,
 ): Promise<Found<P>> {
   const { operation, target, options, limit } = looking;
-  const going = before === null ? {} : { since: new Date(before.since), cursor: before.nextCursor };
+  const going = before === null ? {} : { cursor: before.nextCursor };
   const bounds = { limit: Math.min(PAGE, limit - (before?.items.length ?? 0)), mostEntries: MOST_ENTRIES };
   return (await session.operator.run(operation, target, { ...options, ...going, ...bounds })) as unknown as Found<P>;
 }

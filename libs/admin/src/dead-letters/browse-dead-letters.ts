@@ -5,7 +5,8 @@ import { type Page, pageOf, PageOptions } from '../page/page.js';
 import type { UseCaseParts } from '../parts.js';
 import { type GroupTarget, knownGroup } from '../topics/known-topic.js';
 import { FINGERPRINT } from './fingerprint.js';
-import { type DeadLetterView, isLetterPosition, scanLetters } from './letter-scan.js';
+import { isLetterPosition, scanLetters } from './letter-scan.js';
+import type { DeadLetterView } from './letter-view.js';
 
 /** The options of `deadLetters.browse`. */
 export class BrowseDeadLettersOptions extends PageOptions {
@@ -24,7 +25,7 @@ export class BrowseDeadLettersOptions extends PageOptions {
  * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, INVALID_CURSOR, UNKNOWN_TOPIC, UNKNOWN_GROUP
  */
 export async function browseDeadLetters(
-  { streams }: UseCaseParts,
+  { streams, mask }: UseCaseParts,
   target: GroupTarget,
   options: BrowseDeadLettersOptions = {},
 ): Promise<Page<DeadLetterView>> {
@@ -35,7 +36,7 @@ export async function browseDeadLetters(
   const topic = await knownGroup(streams.inspector, target);
   const items: DeadLetterView[] = [];
   const take = (letter: DeadLetterView): boolean => {
-    if (fingerprint === undefined || letter.fingerprint === fingerprint) items.push(letter);
+    if (fingerprint === undefined || letter.fingerprint === fingerprint) items.push(mask.letter(letter));
     return items.length < limit!;
   };
   const { scanned, position } = await scanLetters(streams.deadLetters, { topic, group: target.group, most: most!, take }, start);

@@ -5,7 +5,8 @@ import { CURSOR_LENGTH, positionIn, questionOf } from '../page/cursor.js';
 import { type Page, pageOf } from '../page/page.js';
 import type { UseCaseParts } from '../parts.js';
 import { type GroupTarget, knownGroup } from '../topics/known-topic.js';
-import { type DeadLetterView, isLetterPosition, scanLetters } from './letter-scan.js';
+import { isLetterPosition, scanLetters } from './letter-scan.js';
+import type { DeadLetterView } from './letter-view.js';
 
 /** Most ways of failing in a page: those that come behind them count in later pages. */
 const MOST_KINDS = 500;
@@ -26,7 +27,9 @@ export interface ErrorKind {
   readonly fingerprint: string;
   readonly reason: DeadLetterRecord['reason'];
   /** The error of the newest of them. */
-  readonly error: Pick<DeadLetterRecord['error'], 'name' | 'code' | 'message'>;
+  readonly error: Pick<DeadLetterView['error'], 'name' | 'code' | 'message'>;
+  /** Whether the asker may not see the message of the error: it is null then. */
+  readonly hidden: boolean;
   /** How many of those that were looked at. */
   readonly count: number;
   /** When the first and the last of them were given up. */
@@ -43,7 +46,7 @@ export interface ErrorKind {
  * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, INVALID_CURSOR, UNKNOWN_TOPIC, UNKNOWN_GROUP
  */
 export async function groupByError(
-  { streams }: UseCaseParts,
+  { streams, mask }: UseCaseParts,
   target: GroupTarget,
   options: ErrorsOptions = {},
 ): Promise<Page<ErrorKind>> {
@@ -53,7 +56,7 @@ export async function groupByError(
   const topic = await knownGroup(streams.inspector, target);
   const kinds = new Map<string, ErrorKind>();
   const take = (letter: DeadLetterView): boolean => {
-    add(kinds, kindOf(letter));
+    add(kinds, kindOf(mask.letter(letter)));
     return kinds.size < MOST_KINDS;
   };
   const { scanned, position } = await scanLetters(streams.deadLetters, { topic, group: target.group, most, take }, start);
@@ -71,10 +74,10 @@ function ordered(kinds: ReadonlyMap<string, ErrorKind>): ErrorKind[] {
   return [...kinds.values()].sort((one, other) => other.count - one.count);
 }
 
-function kindOf({ fingerprint, reason, error, deadLetteredAt, id }: DeadLetterView): ErrorKind {
+function kindOf({ fingerprint, reason, error, deadLetteredAt, id, hidden }: DeadLetterView): ErrorKind {
   const { name, code, message } = error;
   const shown = { name, message, ...(code === undefined ? {} : { code }) };
-  return { fingerprint, reason, error: shown, count: 1, firstSeen: deadLetteredAt, lastSeen: deadLetteredAt, sample: id };
+  return { fingerprint, reason, error: shown, hidden, count: 1, firstSeen: deadLetteredAt, lastSeen: deadLetteredAt, sample: id };
 }
 
 function add(kinds: Map<string, ErrorKind>, kind: ErrorKind): void {

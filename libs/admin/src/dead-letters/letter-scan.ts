@@ -1,16 +1,10 @@
 import type { TopicDefinition } from '@millrace/core';
-import type { DeadLetterPage, DeadLetterRecord, DeadLetters } from '@millrace/streams';
+import type { DeadLetterPage, DeadLetters } from '@millrace/streams';
 import { isCount, isEntryId, partsOf } from '../page/cursor.js';
-import { fingerprintOf } from './fingerprint.js';
+import { type DeadLetterView, letterViewOf } from './letter-view.js';
 
 /** Dead letters that one call reads at the most. */
 const A_CALL = 100;
-
-/** A dead letter, with the mark of how it was given up. */
-export interface DeadLetterView extends DeadLetterRecord {
-  /** The same for dead letters that were given up in the same way. */
-  readonly fingerprint: string;
-}
 
 /** How far a scan has come. */
 export interface LetterPosition {
@@ -31,7 +25,7 @@ export interface LetterQuestion {
   readonly most: number;
   /** By partition the last entry that is looked at, null for none; undefined: to the end. */
   readonly ends?: readonly (string | null)[] | undefined;
-  /** Takes a dead letter. @returns false when the page ends behind it */
+  /** Takes a dead letter, which nothing hides yet. @returns false when the page ends behind it */
   readonly take: (letter: DeadLetterView) => boolean;
 }
 
@@ -54,7 +48,7 @@ export async function scanLetters(
     for (const record of records) {
       scanned += 1;
       after = record.id.slice(record.id.indexOf(':') + 1);
-      const goesOn = question.take({ ...record, fingerprint: fingerprintOf(record) });
+      const goesOn = question.take(letterViewOf(record));
       if (!goesOn || scanned >= question.most) return { scanned, position: { partition, after } };
     }
     if (isEnd) [partition, after] = [partition + 1, BEGINNING.after];

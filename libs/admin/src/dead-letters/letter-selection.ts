@@ -6,7 +6,8 @@ import { MutationOptions } from '../mutate/mutation-options.js';
 import type { UseCaseParts } from '../parts.js';
 import { type GroupTarget, knownGroup } from '../topics/known-topic.js';
 import { FINGERPRINT } from './fingerprint.js';
-import { type DeadLetterView, scanLetters } from './letter-scan.js';
+import { scanLetters } from './letter-scan.js';
+import type { DeadLetterView } from './letter-view.js';
 
 /** `<partition>:<entry id>`. */
 export const LETTER_ID = /^\d{1,3}:\d{1,19}-\d{1,19}$/;

@@ -1,20 +1,23 @@
 import { MillraceError, quote } from '@millrace/core';
 import type { UseCaseParts } from '../parts.js';
 import { type GroupTarget, knownGroup } from '../topics/known-topic.js';
-import { fingerprintOf } from './fingerprint.js';
 import { LETTER_ID } from './letter-selection.js';
-import type { DeadLetterView } from './letter-scan.js';
+import { type DeadLetterView, letterViewOf } from './letter-view.js';
 
 /**
  * One dead letter by its id; null when it is not there (any more).
  *
  * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_TOPIC, UNKNOWN_GROUP
  */
-export async function showDeadLetter({ streams }: UseCaseParts, target: GroupTarget, id: string): Promise<DeadLetterView | null> {
+export async function showDeadLetter(
+  { streams, mask }: UseCaseParts,
+  target: GroupTarget,
+  id: string,
+): Promise<DeadLetterView | null> {
   if (typeof id !== 'string' || !LETTER_ID.test(id)) throw noId(id);
   const topic = await knownGroup(streams.inspector, target);
   const [found] = await streams.deadLetters.list(topic, target.group, { ids: [id] });
-  return found ? { ...found, fingerprint: fingerprintOf(found) } : null;
+  return found ? mask.letter(letterViewOf(found)) : null;
 }
 
 function noId(id: unknown): MillraceError {

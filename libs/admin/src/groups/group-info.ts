@@ -1,7 +1,8 @@
 import type { TopicDefinition } from '@millrace/core';
-import { type BrokenMember, type GroupMember, type GroupState, type KnownGroup, type PauseState, sumStates } from '@millrace/streams';
+import { type GroupMember, type GroupState, type KnownGroup, type PauseState, sumStates } from '@millrace/streams';
 import type { UseCaseParts } from '../parts.js';
 import { type GroupTarget, knownGroup } from '../topics/known-topic.js';
+import type { ShownBroken } from './shown-broken.js';
 
 /** A group of a topic, summed over its partitions. */
 export interface GroupSummary {
@@ -14,7 +15,7 @@ export interface GroupSummary {
   /** Null when it is not paused. */
   readonly paused: PauseState | null;
   /** Members that take no messages, since their handlers failed on nearly all: a resume lets them go on. */
-  readonly broken: readonly BrokenMember[];
+  readonly broken: readonly ShownBroken[];
   readonly members: readonly GroupMember[];
 }
 
@@ -25,18 +26,19 @@ export interface GroupInfo extends GroupSummary {
 }
 
 /** @throws MillraceError INVALID_NAME, UNKNOWN_TOPIC, UNKNOWN_GROUP, STATE_LOST */
-export async function groupInfo({ streams }: UseCaseParts, target: GroupTarget): Promise<GroupInfo> {
+export async function groupInfo(parts: UseCaseParts, target: GroupTarget): Promise<GroupInfo> {
+  const { streams } = parts;
   const topic = await knownGroup(streams.inspector, target);
   const known = (await streams.inspector.groups(topic)).find(({ name }) => name === target.group);
-  return infoOf(streams, topic, known ?? { name: target.group, seen: null });
+  return infoOf(parts, topic, known ?? { name: target.group, seen: null });
 }
 
 export async function infoOf(
-  streams: UseCaseParts['streams'],
+  { streams, mask }: UseCaseParts,
   topic: TopicDefinition,
   { name, seen }: KnownGroup,
 ): Promise<GroupInfo> {
-  const [partitions, paused, broken, members] = await Promise.all([
+  const [partitions, paused, known, members] = await Promise.all([
     streams.inspector.partitions(topic, name),
     streams.groups.pauseOf(topic, name),
     streams.groups.broken(topic, name),
@@ -44,5 +46,6 @@ export async function infoOf(
   ]);
   const states = partitions.filter((state) => state !== null);
   const state = states.length === 0 ? null : sumStates(states);
+  const broken = known.map((member) => mask.broken(member));
   return { topic: topic.name, group: name, seen, state, paused, broken, members, partitions };
 }

@@ -7,19 +7,20 @@ import { type GroupSummary, infoOf } from './group-info.js';
 
 /** The groups of a topic, by their names. */
 export async function listGroups(
-  { streams }: UseCaseParts,
+  parts: UseCaseParts,
   { topic: name }: TopicTarget,
   options: PageOptions = {},
 ): Promise<Page<GroupSummary>> {
   const { limit, cursor }: PageOptions = parseOptions(PageOptions, options, 'groups.list()');
-  const topic = await knownTopic(streams.inspector, name);
   const question = questionOf('groups', name);
   const start = positionIn(cursor, question, isPosition);
-  const known = (await streams.inspector.groups(topic)).filter((group) => start === null || group.name > start.after);
+  const { inspector } = parts.streams;
+  const topic = await knownTopic(inspector, name);
+  const known = (await inspector.groups(topic)).filter((group) => start === null || group.name > start.after);
   const page = known.slice(0, limit);
   const items: GroupSummary[] = [];
   for (const group of page) {
-    const info = await infoOf(streams, topic, group).catch(nullWhereRemoved);
+    const info = await infoOf(parts, topic, group).catch(nullWhereRemoved);
     if (info === null) continue;
     const { partitions: _, ...summary } = info;
     items.push(summary);

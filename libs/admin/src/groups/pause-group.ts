@@ -16,8 +16,8 @@ export class PauseGroupOptions extends MutationOptions {
 export interface PauseImpact {
   /** The pause that is in force before; null when there is none. */
   readonly before: PauseState | null;
-  /** Members that take no messages before, since their handlers failed on nearly all. */
-  readonly broken: readonly BrokenMember[];
+  /** Members that take no messages before, since their handlers failed on nearly all; `groups.info` has their errors. */
+  readonly broken: readonly Omit<BrokenMember, 'error'>[];
 }
 
 interface Seen extends Observed<PauseImpact> {
@@ -28,7 +28,9 @@ interface Seen extends Observed<PauseImpact> {
 export async function seePause({ streams }: UseCaseParts, target: GroupTarget): Promise<Seen> {
   const topic = await knownGroup(streams.inspector, target);
   const before = await streams.groups.pauseOf(topic, target.group);
-  return { topic, impact: { before, broken: await streams.groups.broken(topic, target.group) } };
+  const broken = await streams.groups.broken(topic, target.group);
+  // Errors may quote messages: the audit stream, which has the impact, is no place for them.
+  return { topic, impact: { before, broken: broken.map(({ error: _, ...member }) => member) } };
 }
 
 /**

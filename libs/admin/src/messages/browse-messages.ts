@@ -37,20 +37,21 @@ export interface MessagePage extends Page<MessageView> {
  * The messages of a topic that fit the filter, partition by partition, the oldest first. Nothing is said of messages behind a
  * page that is not complete.
  *
- * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, INVALID_CURSOR, UNKNOWN_TOPIC
+ * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, INVALID_CURSOR, UNKNOWN_TOPIC; FORBIDDEN for a search in what is not shown
  */
 export async function browseMessages(
-  { streams }: UseCaseParts,
+  { streams, mask }: UseCaseParts,
   { topic: name }: TopicTarget,
   options: BrowseOptions = {},
 ): Promise<MessagePage> {
   const parsed: BrowseOptions = parseOptions(BrowseOptions, options, 'messages.browse()');
   const { from, until = null, partition, limit, mostEntries, cursor } = parsed;
+  mask.assertMayLookFor(parsed, 'messages.browse()');
   const question = questionOf('messages', name, from, until, partition, filterName(parsed));
   const start = positionIn(cursor, question, isScanPosition);
   const topic = await knownTopic(streams.inspector, name);
   if (partition !== undefined && partition >= topic.partitions) throw noPartition(name, partition);
-  const wanted = { topic, partition, from: from!, until, filter: parsed, limit: limit!, mostEntries: mostEntries! };
+  const wanted = { topic, partition, from: from!, until, filter: parsed, mask, limit: limit!, mostEntries: mostEntries! };
   const { items, scanned, gone, position } = await new Scan(streams.reader, wanted).page(start);
   return { ...pageOf(items, { question, scanned, position }), gone };
 }

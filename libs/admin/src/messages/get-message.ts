@@ -21,7 +21,7 @@ export class MessagePlace {
  * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_TOPIC, STATE_LOST
  */
 export async function getMessage(
-  { streams }: UseCaseParts,
+  { streams, mask }: UseCaseParts,
   { topic: name }: TopicTarget,
   place: MessagePlace,
 ): Promise<MessageView | null> {
@@ -31,5 +31,5 @@ export async function getMessage(
   const { after } = await streams.reader.locate({ topic, partition }, { offset });
   const { items } = await streams.reader.read({ topic, partition }, { after, until: null, most: 1 });
   const found = items.find((item) => item.offset === offset);
-  return found ? viewOf(found) : null;
+  return found ? mask.message(viewOf(found)) : null;
 }

@@ -18,7 +18,8 @@ export interface MessageView {
   readonly idempotencyKey: string | null;
   readonly type: string | null;
   readonly schema: number | null;
-  readonly headers: Readonly<Record<string, string>>;
+  /** A value is null when it is hidden. */
+  readonly headers: Readonly<Record<string, string | null>>;
   readonly payload: unknown;
   readonly expiresAt: Date | null;
   /** How often it was put back from the dead letters. */
@@ -26,19 +27,28 @@ export interface MessageView {
   /** The size of the message as it is stored. */
   readonly bytes: number;
   readonly problem: ErrorCode | null;
-  /** Only of what cannot be read: its text, cut off after 2,000 characters, or the names and values of the entry's fields. */
-  readonly found?: string | readonly (readonly [name: string, value: string])[];
+  /**
+   * Only of what cannot be read: its text, cut off after 2,000 characters, or the names and values of the entry's fields. Null
+   * when it is hidden.
+   */
+  readonly found?: string | readonly (readonly [name: string, value: string])[] | null;
+  /** Whether the asker may not see the payload, the keys, the values of headers and {@link found}: they are null then. */
+  readonly hidden: boolean;
+  /** The parts with `[redacted]` in their place: `payload.card.number`. Items of lists have the path of their list. */
+  readonly redacted: readonly string[];
 }
 
 export function viewOf(item: LogItem): MessageView {
   const { partition, offset, entry, storedAt, envelope, fields } = item;
   const { message, problem } = readStored(envelope);
-  const place = { partition, offset, entry, storedAt, bytes: Buffer.byteLength(envelope), problem };
+  const place = { partition, offset, entry, storedAt, bytes: Buffer.byteLength(envelope), problem, ...OPEN };
   if (message === null) return { ...place, ...NOTHING, found: fields ?? clipText(envelope, LONGEST_SHOWN) };
   const { id, key, idempotencyKey, type, schema, headers, payload, expiresAt, redrive } = message;
   const parts = { id, key, idempotencyKey, type, schema, headers, payload };
   return { ...place, ...parts, expiresAt: expiresAt === null ? null : new Date(expiresAt), redriven: redrive?.times ?? 0 };
 }
+
+const OPEN = { hidden: false, redacted: [] } as const;
 
 const NOTHING = {
   id: null, key: null, idempotencyKey: null, type: null, schema: null, headers: {}, payload: null, expiresAt: null, redriven: 0,

@@ -2,6 +2,7 @@ import type { Position, TopicDefinition } from '@millrace/core';
 import type { LogItem, LogReader, PartitionFacts } from '@millrace/streams';
 import { invalidCursor, isCount, isEntryId, partsOf } from '../page/cursor.js';
 import { isWanted, mayBeWanted, type MessageFilter } from './message-filter.js';
+import type { Mask } from '../view/mask.js';
 import { type MessageView, viewOf } from './message-view.js';
 
 /** Most entries that one call reads. */
@@ -35,6 +36,7 @@ export interface ScanQuestion {
   readonly from: Position;
   readonly until: Date | null;
   readonly filter: MessageFilter;
+  readonly mask: Mask;
   /** Most messages that are found, and entries that are read. */
   readonly limit: number;
   readonly mostEntries: number;
@@ -155,9 +157,11 @@ export class Scan {
   #look(item: LogItem, next: number | null): void {
     this.#scanned += 1;
     if (item.offset !== null && next !== null && item.offset > next) this.#gone += item.offset - next;
-    if (!mayBeWanted(this.#question.filter, item.envelope)) return;
-    const view = viewOf(item);
-    if (isWanted(this.#question.filter, view)) this.#items.push(view);
+    const { filter, mask } = this.#question;
+    if (!mayBeWanted(filter, item.envelope)) return;
+    // The filter looks at what is shown, so that it finds nothing by what is not.
+    const view = mask.message(viewOf(item));
+    if (isWanted(filter, view)) this.#items.push(view);
   }
 }
 

@@ -19,6 +19,8 @@ export interface Done<Impact, Result> {
   /** The effect that was foreseen. */
   readonly impact: Impact;
   readonly result: Result;
+  /** Whether a part of it was left undone, which the result names. */
+  readonly partial: boolean;
   /** False when the end of the action could not be written to the audit stream; its beginning was. */
   readonly audited: boolean;
 }
@@ -71,13 +73,14 @@ export class Mutations {
     const confirmation = action.isDestructive ? tokenOf(action, seen) : null;
     if (dryRun) return { dryRun: true, impact, confirmation };
     if (confirmation !== null && confirm === undefined) throw new ConfirmationRequiredError(action.name, impact);
-    if (confirmation !== null && confirm !== confirmation) throw new ConfirmationStaleError(action.name, impact);
+    if (confirm !== undefined && confirm !== confirmation) throw new ConfirmationStaleError(action.name, impact);
     const entry = { actor, action: action.name, target: action.target, terms: action.terms, impact };
     const id = await this.#audit.begin(entry);
     const end = (outcome: AuditOutcome): Promise<boolean> => this.#audit.end({ id, ...entry }, outcome);
     const result = await this.#applied(action, seen, end);
-    const audited = await end({ ok: true, partial: action.isPartial?.(result) ?? false, after: result });
-    return { dryRun: false, impact, result, audited };
+    const partial = action.isPartial?.(result) ?? false;
+    const audited = await end({ ok: true, partial, after: result });
+    return { dryRun: false, impact, result, partial, audited };
   }
 
   async #applied<Impact, Result, Seen extends Observed<Impact>>(

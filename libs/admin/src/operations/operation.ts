@@ -1,4 +1,7 @@
+import { MillraceError } from '@millrace/core';
 import type { Admin } from '../create-admin.js';
+import { plainInput } from '../input/plain-input.js';
+import { partsOf } from '../page/cursor.js';
 import type { InputKind } from './inputs.js';
 
 /** Each role may do all that the ones before it may: look, act on messages and groups, remove topics and groups. */
@@ -35,13 +38,22 @@ export type Inputs = Readonly<Record<string, InputKind>>;
 export type Row = Omit<Operation, 'method' | 'inputs' | 'options'> & Partial<Pick<Operation, 'inputs' | 'options'>>;
 
 export function read(row: Row): Operation {
-  return { method: 'GET', inputs: {}, options: null, ...row };
+  return { method: 'GET', inputs: {}, options: null, ...row, run: checked(row.run) };
 }
 
 const ACTION: Inputs = { dryRun: 'boolean', confirm: 'text' };
 
 export function action(row: Row): Operation {
-  return { method: 'POST', options: null, ...row, inputs: { ...row.inputs, ...ACTION } };
+  return { method: 'POST', options: null, ...row, inputs: { ...row.inputs, ...ACTION }, run: checked(row.run) };
+}
+
+/** Its parts may be anything still: the use case checks them. */
+function checked(run: Operation['run']): Operation['run'] {
+  return async (admin, target, options) => {
+    const parts = partsOf(plainInput(target));
+    if (parts !== null) return run(admin, parts as Target, options);
+    throw new MillraceError('INVALID_OPTIONS', 'The target of an operation must be an object: the parts of its path by their names, {} for none.');
+  };
 }
 
 /** Whether a role may do what asks for another one. */

@@ -15,6 +15,12 @@ const FILTER: Inputs = { ...PAGE, id: 'text', key: 'text', type: 'text', headers
 
 const topicOf = ({ topic }: Target): { topic: string } => ({ topic: topic! });
 
+/** A number in a path; anything else is none, which the use case refuses. */
+function numberIn(target: Target, name: string): number {
+  const text: unknown = target[name];
+  return typeof text === 'string' && /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+}
+
 /** Topics and their messages. */
 export const TOPIC_OPERATIONS: readonly Operation[] = [
   read({
@@ -58,7 +64,7 @@ export const TOPIC_OPERATIONS: readonly Operation[] = [
   read({
     name: 'messages.get', path: '/topics/:topic/messages/:partition/:offset', role: 'viewer',
     summary: 'Shows one message by its place.',
-    run: (admin, target) => admin.messages.get(topicOf(target), { partition: Number(target['partition']), offset: Number(target['offset']) }),
+    run: (admin, target) => admin.messages.get(topicOf(target), { partition: numberIn(target, 'partition'), offset: numberIn(target, 'offset') }),
   }),
   read({
     name: 'groups.list', path: '/topics/:topic/groups', role: 'viewer', inputs: PAGE, options: PageOptions,

@@ -1,5 +1,6 @@
 import { assertName, defineTopic, MillraceError, type TopicDefinition } from '@millrace/core';
 import type { Inspector } from '@millrace/streams';
+import { partsOf } from '../page/cursor.js';
 
 /** A topic of operators: they have its name, and Redis has its number of partitions. */
 export interface TopicTarget {
@@ -8,6 +9,21 @@ export interface TopicTarget {
 
 export interface GroupTarget extends TopicTarget {
   readonly group: string;
+}
+
+/** @throws MillraceError INVALID_OPTIONS, INVALID_NAME */
+export function assertTopicTarget(target: unknown): asserts target is TopicTarget {
+  const parts = partsOf(target);
+  if (parts === null) {
+    throw new MillraceError('INVALID_OPTIONS', 'The target must be an object: { topic }, and { topic, group } for what is done to a group.');
+  }
+  assertName('topic', parts['topic']);
+}
+
+/** @throws MillraceError INVALID_OPTIONS, INVALID_NAME */
+export function assertGroupTarget(target: unknown): asserts target is GroupTarget {
+  assertTopicTarget(target);
+  assertName('group', (target as Partial<GroupTarget>).group);
 }
 
 /**

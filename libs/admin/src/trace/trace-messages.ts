@@ -1,9 +1,9 @@
-import { isName, IsWholeNumber, MillraceError, parseOptions, traceIdOf } from '@millrace/core';
-import { IsDate, IsOptional, Length, Matches } from 'class-validator';
+import { IsMoment, isName, IsWholeNumber, MillraceError, parseOptions, traceIdOf } from '@millrace/core';
+import { IsOptional, Length, Matches } from 'class-validator';
 import { findMessages } from '../messages/find-messages.js';
 import type { Condition } from '../messages/condition.js';
 import type { MessageView } from '../messages/message-view.js';
-import { CURSOR_LENGTH, partsOf, positionIn, questionOf } from '../page/cursor.js';
+import { CURSOR_LENGTH, isMoment, partsOf, positionIn, questionOf, type SincePosition, sinceOf } from '../page/cursor.js';
 import { type Page, pageOf, PageOptions } from '../page/page.js';
 import type { UseCaseParts } from '../parts.js';
 
@@ -24,7 +24,7 @@ export class TraceOptions extends PageOptions {
   header?: { readonly name: string; readonly value: string };
 
   /** Messages that were stored since then, by Redis's clock. Default: the last hour, by the clock of this process. */
-  @IsOptional() @IsDate()
+  @IsOptional() @IsMoment()
   since?: Date;
 
   /** Entries that are read for a page at the most, 1 to 10,000. Default 2,000. */
@@ -40,11 +40,11 @@ export interface TracedMessage {
 }
 
 export interface TracePage extends Page<TracedMessage> {
-  /** Since when it looks: nothing is said of messages from before. Give it with the cursor of the next page. */
+  /** Since when it looks: nothing is said of messages from before. */
   readonly since: Date;
 }
 
-interface TracePosition {
+interface TracePosition extends SincePosition {
   readonly topic: string;
   /** In the topic; null at its beginning. */
   readonly cursor: string | null;
@@ -53,15 +53,16 @@ interface TracePosition {
 /**
  * Looks through all topics, by their names, for the messages of a trace. A page looks at one topic: most pages have no message.
  *
- * @throws MillraceError INVALID_OPTIONS, INVALID_CURSOR
+ * @throws MillraceError INVALID_OPTIONS, INVALID_CURSOR; FORBIDDEN for a header that is not shown
  */
 export async function traceMessages(parts: UseCaseParts, options: TraceOptions): Promise<TracePage> {
   const parsed: TraceOptions = parseOptions(TraceOptions, options, 'trace()');
   const wanted = wantedOf(parsed);
+  parts.mask.assertMayLookFor(wanted, 'trace()');
   const { cursor, limit, mostEntries } = parsed;
-  const since = parsed.since ?? new Date(Date.now() - HOUR_MS);
-  const question = questionOf('trace', wanted, since);
+  const question = questionOf('trace', wanted);
   const start = positionIn(cursor, question, isPosition);
+  const since = sinceOf(start, parsed.since) ?? new Date(Date.now() - HOUR_MS);
   const names = (await parts.streams.inspector.topics()).map(({ name }) => name).filter(isName);
   const topic = names.find((name) => start === null || name >= start.topic);
   if (topic === undefined) return { ...pageOf<TracedMessage>([], { question, scanned: 0, position: null }), since };
@@ -69,7 +70,7 @@ export async function traceMessages(parts: UseCaseParts, options: TraceOptions):
   const found = await findMessages(parts, { topic }, { ...wanted, since, limit, mostEntries, cursor: inTopic });
   const items = found.items.map((message) => ({ topic, message, traceId: traceIdOf(message.headers) ?? null }));
   const next = found.nextCursor === null ? names.find((name) => name > topic) : topic;
-  const position = next === undefined ? null : { topic: next, cursor: found.nextCursor };
+  const position = next === undefined ? null : { topic: next, cursor: found.nextCursor, since: since.getTime() };
   return { ...pageOf(items, { question, scanned: found.scanned, position }), since };
 }
 
@@ -94,7 +95,7 @@ function oneWay(): MillraceError {
 
 function isPosition(value: unknown): value is TracePosition {
   const parts = partsOf(value);
-  if (parts === null || !isName(parts['topic'])) return false;
+  if (parts === null || !isName(parts['topic']) || !isMoment(parts['since'])) return false;
   const { cursor } = parts;
   return cursor === null || (typeof cursor === 'string' && cursor.length <= CURSOR_LENGTH);
 }

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type Admin, createAdmin, operationOf } from '@millrace/admin';
+import { type Admin, createAdmin, operationOf, type View } from '@millrace/admin';
 import { JobQueue } from '@millrace/jobs';
 import type { Settings } from '../config/settings.js';
 import { Queues } from '../jobs/queues.js';
@@ -32,8 +32,23 @@ export class Administration {
    */
   async run(name: string, target: Readonly<Record<string, string>>, options: object): Promise<unknown> {
     const operation = operationOf(name);
+    return operation.run(await this.#admin(), target, options as never);
+  }
+
+  /**
+   * The same for somebody who may not see everything.
+   *
+   * @returns its `run` rejects with FORBIDDEN, too
+   */
+  seenBy(view: View): Pick<Administration, 'run'> {
+    return {
+      run: async (name, target, options) => operationOf(name).run((await this.#admin()).seenBy(view), target, options as never),
+    };
+  }
+
+  #admin(): Promise<Admin> {
     this.#opening ??= this.#open();
-    return operation.run(await this.#opening, target, options as never);
+    return this.#opening;
   }
 
   async #open(): Promise<Admin> {

@@ -1,0 +1,42 @@
+import { MillraceError } from '@millrace/core';
+
+const MOST_DEPTH = 16;
+/** A thousand ids are the most that an option has. */
+const MOST_MEMBERS = 20_000;
+
+/**
+ * A copy of what a use case is given, of plain data: a getter is asked once, so that what is checked is what is used.
+ *
+ * @throws MillraceError INVALID_OPTIONS when it cannot be read, is too deep or has too many members
+ */
+export function plainInput(value: unknown): unknown {
+  try {
+    return new Copier().copy(value, 0);
+  } catch (cause) {
+    throw new MillraceError('INVALID_OPTIONS', 'The target or the options cannot be read: give plain objects, without functions that throw.', { cause });
+  }
+}
+
+class Copier {
+  #left = MOST_MEMBERS;
+
+  copy(value: unknown, depth: number): unknown {
+    if (value === null || typeof value !== 'object') return value;
+    if (value instanceof Date) return new Date(value.getTime());
+    if (depth > MOST_DEPTH) throw new RangeError('it is too deep');
+    if (Array.isArray(value)) return this.#list(value, depth);
+    const entries = Object.entries(value);
+    this.#take(entries.length);
+    return Object.fromEntries(entries.map(([name, member]) => [name, this.copy(member, depth + 1)]));
+  }
+
+  #list(value: readonly unknown[], depth: number): unknown[] {
+    this.#take(value.length);
+    return Array.from(value, (item) => this.copy(item, depth + 1));
+  }
+
+  #take(members: number): void {
+    this.#left -= members;
+    if (this.#left < 0) throw new RangeError('it has too many members');
+  }
+}
