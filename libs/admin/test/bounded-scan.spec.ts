@@ -50,3 +50,57 @@ describe('a scan of 200,000 messages', () => {
     expect(scripts.length).toBeGreaterThanOrEqual(4);
   });
 });
+
+/** The commands of each run of a script whose first key is this one. */
+function runsOn(key: string, commands: readonly string[][]): string[][][] {
+  const runs: string[][][] = [];
+  let run: string[][] | null = null;
+  for (const command of commands) {
+    if (/^eval(sha)?$/.test(command[0]!)) {
+      run = command[3] === key ? [] : null;
+      if (run !== null) runs.push(run);
+    } else run?.push(command);
+  }
+  return runs;
+}
+
+describe('a purge', () => {
+  const MESSAGES_PURGED = 2_000;
+  /** Entries of one run of the script, each counted once more for each group that loses it, and its commands. */
+  const MOST_WALKED = 200;
+  const MOST_COMMANDS = 2 * MOST_WALKED;
+
+  /** Groups that read nothing lose each message. */
+  async function groupsThatSleep(count: number): Promise<void> {
+    for (let number = 0; number < count; number += 1) {
+      await (await bed.subscribe({ topic: Mail, group: `g-${number}` }, async () => undefined)).stop(1_000);
+    }
+  }
+
+  it.each([0, 1, 4])('removes a few entries at a time, with %i groups that lose them', async (count) => {
+    await groupsThatSleep(count);
+    for (let from = 0; from < MESSAGES_PURGED; from += 100) {
+      await Promise.all(mails(100).map(({ payload }) => bed.application.publisher.publish(Mail, payload)));
+    }
+    const log = bed.key('shop.mails', 'log');
+    const entries = Number(await bed.command('XLEN', log));
+    const commands = await bed.commandsOf(() => bed.application.streams.topics.purge(Mail, { unsettled: true }));
+    expect(await bed.command('XLEN', log)).toBe(0);
+    const runs = runsOn(log, commands);
+    // Entries that are read at once are removed together.
+    const most = MOST_WALKED + MOST_READ * (1 + count);
+    expect(runs.length).toBeGreaterThanOrEqual((entries * (1 + count)) / most);
+    expect(Math.max(...runs.map((run) => run.length))).toBeLessThanOrEqual(MOST_COMMANDS);
+    const reads = runs.flat().filter(([name, key]) => name === 'xrange' && key === log);
+    expect(Math.max(...reads.map((args) => Number(args[args.indexOf('COUNT') + 1])))).toBeLessThanOrEqual(MOST_READ);
+  });
+
+  it('ends a run of its script behind large entries', async () => {
+    await bed.application.publisher.publish(Mail, { number: 1 });
+    const log = bed.key('shop.mails', 'log');
+    for (let number = 0; number < 12; number += 1) await bed.command('XADD', log, '*', 'large', 'x'.repeat(100_000));
+    const commands = await bed.commandsOf(() => bed.application.streams.topics.purge(Mail));
+    expect(await bed.command('XLEN', log)).toBe(0);
+    expect(runsOn(log, commands).length).toBeGreaterThanOrEqual(4);
+  });
+});

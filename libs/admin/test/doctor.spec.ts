@@ -44,6 +44,17 @@ function faultsOf({ findings }: Examination): Pick<Finding, 'check' | 'state' | 
   return findings.filter(({ state }) => state !== 'ok').map(({ check, state, found }) => ({ check, state, found }));
 }
 
+/** Another time than that of this machine, for as long as some work takes. */
+async function withClockSteppedBy<T>(ms: number, work: () => Promise<T>): Promise<T> {
+  const now = Date.now;
+  Date.now = () => now() + ms;
+  try {
+    return await work();
+  } finally {
+    Date.now = now;
+  }
+}
+
 describe('doctor', () => {
   it('finds nothing in a server that is fit, and leaves no key behind', async () => {
     const server = await serverWith();
@@ -88,6 +99,36 @@ describe('doctor', () => {
       { check: 'permissions', state: 'fault', found: 'refused: xreadgroup, xgroup create' },
     ]);
     expect(examination.ok).toBe(false);
+  });
+
+  it('does not know whether there are snapshots where settings are refused', async () => {
+    const set = [['ACL', 'SETUSER', 'cy', 'on', '>secret', '~*', '&*', '+@all', '-config']];
+    const examination = await examinationOf(await serverWith('--appendonly', 'no', '--save', ''), { user: 'cy:secret', set });
+    const found = 'no append-only file; the server does not say whether it has snapshots';
+    expect(faultsOf(examination)).toContainEqual({ check: 'persistence', state: 'unknown', found });
+  });
+
+  it('names a primary that has become a replica', async () => {
+    const [server, other] = [await serverWith(), await serverWith()];
+    const redis = await connectServer({ url: server.url });
+    const streams = createStreams({ redis, prefix: 'spec', leaseMs: 600 });
+    open.push(async () => {
+      await streams.stop(500);
+      redis.close();
+    });
+    await redis.control.call('REPLICAOF', '127.0.0.1', other.port);
+    const examination = await createAdmin({ redis, prefix: 'spec', streams }).doctor();
+    expect(faultsOf(examination)).toContainEqual({ check: 'role', state: 'fault', found: 'replica' });
+    expect(examination.ok).toBe(false);
+  });
+
+  it.each([
+    [-5_000, 'warning', /^[45]\.\d{3} s ahead of this machine's$/],
+    [60_000, 'fault', /^-(?:59|60)\.\d{3} s behind this machine's$/],
+  ])('names a clock of Redis that is %i ms away', async (stepMs, state, found) => {
+    const server = await serverWith();
+    const examination = await withClockSteppedBy(stepMs, () => examinationOf(server));
+    expect(faultsOf(examination)).toEqual([{ check: 'clock of Redis', state, found: expect.stringMatching(found) }]);
   });
 
   it('names keys and channels of the prefix that the user may not touch', async () => {

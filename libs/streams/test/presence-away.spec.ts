@@ -30,6 +30,7 @@ function split(topics: StandaloneTopology, presences: StandaloneTopology): Topol
     waitingFor: (key, purpose) => serverOf(key).waitingFor(key, purpose),
     blockingFor: (key, purpose) => serverOf(key).blockingFor(key, purpose),
     listening: (purpose) => topics.listening(purpose),
+    primaries: () => [topics, presences].flatMap((each) => each.primaries()),
     ping: async () => {
       await Promise.all([topics.ping(), presences.ping()]);
     },

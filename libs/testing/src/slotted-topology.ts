@@ -1,4 +1,4 @@
-import { type Profile, type RedisConnection, redisConnection, type ServerFacts, type Topology } from '@millrace/redis';
+import { type PrimaryServer, type Profile, type RedisConnection, redisConnection, type ServerFacts, type Topology } from '@millrace/redis';
 
 /**
  * Gives each hash tag connections of its own, as a topology does whose keys are on several nodes. Behind it is one node of a
@@ -41,6 +41,10 @@ export class SlottedTopology implements Topology {
 
   listening(purpose: string): RedisConnection {
     return this.#open(purpose, 'listening');
+  }
+
+  primaries(): readonly PrimaryServer[] {
+    return [...this.#shared.values()].slice(0, 1).map((control) => ({ node: null, control }));
   }
 
   async ping(): Promise<void> {

@@ -5,6 +5,7 @@ import { groups } from './groups.js';
 import { idle, idleTopics } from './idle.js';
 import { killedWorker } from './killed-worker.js';
 import type { Measure } from './measure.js';
+import { operators } from './operators.js';
 import { partitions } from './partitions.js';
 import { primaries } from './primaries.js';
 import { trickle } from './trickle.js';
@@ -15,4 +16,4 @@ import { waitingRetries } from './waiting-retries.js';
 export const COUNTS: readonly Measure[] = [idle, trickle, killedWorker, upkeep, fullRedis];
 
 /** The measures of the cost of a message as more of something is there. */
-export const COSTS: readonly Measure[] = [partitions, primaries, groups, flood, backlog, waitingRetries, idleTopics];
+export const COSTS: readonly Measure[] = [partitions, primaries, groups, flood, backlog, waitingRetries, operators, idleTopics];

@@ -6,9 +6,9 @@ import type { Shape } from '../output/output.js';
 import type { CommandSpec } from '../session/command-spec.js';
 
 const FINDINGS: Shape<JsonOf<Finding>> = {
-  id: ({ check }) => check,
+  id: placeOf,
   columns: [
-    { title: 'check', form: TEXT, of: ({ check }) => check },
+    { title: 'check', form: TEXT, of: placeOf },
     { title: 'state', form: TEXT, of: ({ state }) => state },
     { title: 'found', form: TEXT, of: ({ found }) => found },
   ],
@@ -23,8 +23,13 @@ export const doctor: CommandSpec = {
     const { output } = session;
     const { findings, ...rest }: JsonOf<Examination> = await session.ask<Examination>('doctor');
     output.list({ ...rest, items: findings }, FINDINGS);
-    for (const { check, advice } of findings) if (advice !== null) output.note(`${check}: ${advice}`);
-    const faults = findings.filter(({ state }) => state === 'fault').map(({ check }) => check);
+    for (const finding of findings) if (finding.advice !== null) output.note(`${placeOf(finding)}: ${finding.advice}`);
+    const faults = findings.filter(({ state }) => state === 'fault').map(placeOf);
     if (faults.length > 0) throw new CliError('CHECK_FAILED', `${rest.product} is not fit for Millrace: ${faults.join(', ')}. The sentences above say what to do.`);
   },
 };
+
+/** The check, and in a Cluster the node that it is about. */
+function placeOf({ check, node }: JsonOf<Finding>): string {
+  return node === null ? check : `${check} of ${node}`;
+}

@@ -10,6 +10,8 @@ export type FindingState = 'ok' | 'warning' | 'fault' | 'unknown';
 export interface Finding {
   /** `eviction policy`. */
   readonly check: string;
+  /** The node of a Cluster that it is about, `host:port`; null when it is about all of them, or there is one server. */
+  readonly node: string | null;
   readonly state: FindingState;
   /** A few words: `allkeys-lru`. */
   readonly found: string;
@@ -18,17 +20,17 @@ export interface Finding {
 }
 
 export function ok(check: string, found: string): Finding {
-  return { check, state: 'ok', found, advice: null };
+  return { check, node: null, state: 'ok', found, advice: null };
 }
 
 export function warning(check: string, found: string, advice: string): Finding {
-  return { check, state: 'warning', found, advice };
+  return { check, node: null, state: 'warning', found, advice };
 }
 
 export function fault(check: string, found: string, advice: string): Finding {
-  return { check, state: 'fault', found, advice };
+  return { check, node: null, state: 'fault', found, advice };
 }
 
 export function unknown(check: string, why = 'the server does not say'): Finding {
-  return { check, state: 'unknown', found: why, advice: null };
+  return { check, node: null, state: 'unknown', found: why, advice: null };
 }

@@ -33,7 +33,9 @@ const persistence: Check = ({ field, setting }) => {
   if (appendOnly === null) return unknown('persistence');
   if (appendOnly === '1') return appendOnlyFile(setting('appendfsync'));
   const advice = 'Set appendonly yes.';
-  if (setting('save') === '') return fault('persistence', 'none', `A restart of Redis loses every message. ${advice}`);
+  const save = setting('save');
+  if (save === null) return unknown('persistence', 'no append-only file; the server does not say whether it has snapshots');
+  if (save === '') return fault('persistence', 'none', `A restart of Redis loses every message. ${advice}`);
   return warning('persistence', 'snapshots alone', `A crash of Redis loses all since its last snapshot. ${advice}`);
 };
 

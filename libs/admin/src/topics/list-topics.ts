@@ -1,4 +1,4 @@
-import { isName, parseOptions } from '@millrace/core';
+import { isMillraceError, isName, parseOptions } from '@millrace/core';
 import type { KnownTopic } from '@millrace/streams';
 import { IsOptional, Matches } from 'class-validator';
 import { partsOf, positionIn, questionOf } from '../page/cursor.js';
@@ -20,17 +20,40 @@ export type ListedTopic = TopicSummary | ({ readonly name: string } & { readonly
 /** Groups of partitions that are looked at for one page, at the most but for its first topic. */
 const MOST_LOOKS = 4_096;
 
+/** Topics whose look fails until no other is looked at: each may take as long as a connection waits. */
+const MOST_AWAY = 3;
+
 /** Topics by their names, with sums over their partitions and groups. */
 export async function listTopics({ streams }: UseCaseParts, options: ListTopicsOptions = {}): Promise<Page<ListedTopic>> {
-  const parsed: ListTopicsOptions = parseOptions(ListTopicsOptions, options, 'topics.list()');
-  const { limit = 50, cursor, prefix = '' } = parsed;
+  return topicPage(streams, parseOptions(ListTopicsOptions, options, 'topics.list()'), (topic) => listed(streams, topic));
+}
+
+/** The first page of topics. All but the name is null of those that cannot be read now, as those on a node that is away. */
+export async function listTopicsThatAnswer({ streams }: UseCaseParts): Promise<Page<ListedTopic>> {
+  let away = 0;
+  const look = async (topic: KnownTopic): Promise<ListedTopic> => {
+    if (away >= MOST_AWAY) return unread(topic);
+    return listed(streams, topic).catch((error: unknown) => {
+      if (!isMillraceError(error) || !error.retryable) throw error;
+      away += 1;
+      return unread(topic);
+    });
+  };
+  return topicPage(streams, { limit: 500 }, look);
+}
+
+async function topicPage(
+  streams: UseCaseParts['streams'],
+  { limit = 50, cursor, prefix = '' }: ListTopicsOptions,
+  look: (topic: KnownTopic) => Promise<ListedTopic>,
+): Promise<Page<ListedTopic>> {
   const question = questionOf('topics', prefix);
   const start = positionIn(cursor, question, isPosition);
   const all = (await streams.inspector.topics()).filter(({ name }) => name.startsWith(prefix));
   const rest = all.filter(({ name }) => start === null || name > start.after);
   const items: ListedTopic[] = [];
   for (let looks = 0; items.length < Math.min(limit, rest.length) && looks < MOST_LOOKS; ) {
-    const item = await listed(streams, rest[items.length]!);
+    const item = await look(rest[items.length]!);
     items.push(item);
     looks += (item.partitions ?? 1) * (1 + (item.groups ?? 0));
   }
@@ -38,8 +61,12 @@ export async function listTopics({ streams }: UseCaseParts, options: ListTopicsO
   return pageOf(items, { question, scanned: items.length, position });
 }
 
-async function listed(streams: UseCaseParts['streams'], { name, partitions }: KnownTopic): Promise<ListedTopic> {
-  if (Number.isInteger(partitions) && isName(name)) return summaryOf(streams, topicWith(name, partitions));
+async function listed(streams: UseCaseParts['streams'], topic: KnownTopic): Promise<ListedTopic> {
+  const { name, partitions } = topic;
+  return Number.isInteger(partitions) && isName(name) ? summaryOf(streams, topicWith(name, partitions)) : unread(topic);
+}
+
+function unread({ name }: KnownTopic): ListedTopic {
   const unknown = { partitions: null, messages: null, delayed: null, oldestAt: null, newestAt: null };
   return { name, ...unknown, groups: null, worstLag: null, deadLetters: null };
 }

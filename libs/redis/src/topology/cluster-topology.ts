@@ -4,7 +4,7 @@ import { ClusterListener } from './cluster-listener.js';
 import type { ClusterNodes } from './cluster-nodes.js';
 import { slotOf } from './slot.js';
 import { SlotConnection } from './slot-connection.js';
-import type { Topology } from './topology.js';
+import type { PrimaryServer, Topology } from './topology.js';
 
 /**
  * A Redis Cluster. To each node with slots go one connection for each shared purpose, whatever the number of slots, topics and
@@ -43,9 +43,12 @@ export class ClusterTopology implements Topology {
     return new ClusterListener(this.#nodes, this.#ownName(purpose));
   }
 
+  primaries(): readonly PrimaryServer[] {
+    return [...this.#nodes.slots.primaries].map((node) => ({ node, control: this.#nodes.at(node, 'control', 'control') }));
+  }
+
   async ping(): Promise<void> {
-    const { primaries } = this.#nodes.slots;
-    await Promise.all([...primaries].map((node) => this.#nodes.at(node, 'control', 'control').call('PING')));
+    await Promise.all(this.primaries().map(({ control }) => control.call('PING')));
   }
 
   close(): void {

@@ -172,7 +172,7 @@ export class SlotConnection implements RedisConnection {
     for (;;) {
       const next = await this.#next(last);
       const isLate = performance.now() >= end || this.#isClosed || this.#parts.nodes.isClosed;
-      if (!next || isLate) throw this.#shown(last.refusal);
+      if (!next || isLate) throw this.#shown(last.refusal, last.by);
       const connection = this.#to(next.node);
       // A node that was just found may have no connection yet.
       if (!(await connection.whenReady(Math.max(0, end - performance.now())))) throw this.#unsent(what);
@@ -201,9 +201,9 @@ export class SlotConnection implements RedisConnection {
   }
 
   /** A read that was ended inside Redis lost nothing: the next one finds out whether the slot has moved or the key is gone. */
-  #shown(refusal: unknown): unknown {
+  #shown(refusal: unknown, node: string): unknown {
     if (isUnblocked(refusal) || isDown(refusal)) this.#parts.nodes.look();
-    if (!isUnblocked(refusal)) return refusal;
+    if (!isUnblocked(refusal)) return named(refusal, node);
     return new RedisFailure('unavailable', (refusal as RedisFailure).message, (refusal as RedisFailure).cause);
   }
 
@@ -221,6 +221,12 @@ interface Refused {
   readonly by: string;
   /** How often the command was refused. */
   readonly times: number;
+}
+
+/** The failure of a node that does not answer tells which one that is. */
+function named(refusal: unknown, node: string): unknown {
+  if (!(refusal instanceof RedisFailure) || (refusal.kind !== 'unsent' && refusal.kind !== 'indeterminate')) return refusal;
+  return new RedisFailure(refusal.kind, `${refusal.message} The node is ${node}.`, refusal.cause);
 }
 
 function pauseMs(times: number): number {

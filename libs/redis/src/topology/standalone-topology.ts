@@ -3,7 +3,7 @@ import type { Profile } from '../connection/profiles.js';
 import type { RedisConnection } from '../connection/redis-connection.js';
 import type { ServerConnection } from '../connection/server-connection.js';
 import type { ServerFacts } from '../connection/server-facts.js';
-import type { Topology } from './topology.js';
+import type { PrimaryServer, Topology } from './topology.js';
 
 /** Makes a connection with the name of its purpose, which begins to connect. */
 export type OpenConnection = (purpose: string, profile: Profile) => ServerConnection;
@@ -63,6 +63,10 @@ export class StandaloneTopology implements Topology {
     const connection = this.#openConnection(purpose, profile);
     this.#opened = [...this.#opened.filter(({ isClosed }) => !isClosed), connection];
     return connection;
+  }
+
+  primaries(): readonly PrimaryServer[] {
+    return [{ node: null, control: this.control }];
   }
 
   async ping(): Promise<void> {

@@ -1,6 +1,14 @@
 import type { RedisConnection } from '../connection/redis-connection.js';
 import type { ServerFacts } from '../connection/server-facts.js';
 
+/** A server that has keys. */
+export interface PrimaryServer {
+  /** Its address in a Cluster, `host:port`; null for one that has all keys. */
+  readonly node: string | null;
+  /** The connection to it for looks, whichever keys it has. */
+  readonly control: RedisConnection;
+}
+
 /**
  * Knows which connections of this process lead to which keys. Code that works with a key asks it, and knows nothing of nodes.
  * Every implementation promises:
@@ -43,6 +51,9 @@ export interface Topology {
    * @throws MillraceError CLOSED after {@link close}
    */
   listening(purpose: string): RedisConnection;
+
+  /** The servers that have keys, as far as is known now: those are among them that do not answer, or have no connection. */
+  primaries(): readonly PrimaryServer[];
 
   /**
    * Resolves when every server answers that has keys.

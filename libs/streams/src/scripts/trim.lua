@@ -31,7 +31,8 @@ local NAMES = 11
 local GROUP_FIELDS = 5
 -- Messages that are removed without a look at their entries, in one call at the most; fewer than a page has.
 local MOST_JUMPED = 8192
-local WALK_PAGE, WALK_MOST, WALK_MOST_BYTES = 20, 500, 1048576
+-- Entries that are read at once, and in one call: how many, those counted once more for each group that loses them, and how large.
+local WALK_PAGE, WALK_MOST, WALK_MOST_BYTES = 4, 200, 131072
 -- Texts, and their bytes, that are copied in one call at the most.
 local MOST_COPIED, MOST_COPIED_BYTES = 64, 262144
 local KEPT_SHARE, NO_LIMIT = 0.9, 1000000000
@@ -98,13 +99,25 @@ local function holds(group, id)
   return group.pending and not isBefore(id, group.pending)
 end
 
+-- Sets the bits of messages of one entry in one page. Returns how many were not set.
+local function mark(bitmap, at, n)
+  local old, open = redis.call('BITFIELD', bitmap, 'SET', 'u' .. n, at, 2 ^ n - 1)[1], n
+  while old > 0 do
+    open, old = open - old % 2, math.floor(old / 2)
+  end
+  return open
+end
+
 -- Each bit that is not set yet is a message that the group loses; messages that wait for another attempt have theirs set.
 local function drop(group, id, base, size)
   -- A message before the start that is still held was left by a seek, and counts until it is done.
-  local isInHand = redis.call('XACK', log, group.name, id) == 1
-  for offset = isInHand and base or math.max(base, tonumber(group.start or base)), base + size - 1 do
-    local bitmap = KEYS[group.key + 2 + math.floor(offset / page) - firstPage]
-    if redis.call('SETBIT', bitmap, offset % page, 1) == 0 then group.dropped = group.dropped + 1 end
+  local isInHand = group.pending and not isBefore(id, group.pending) and redis.call('XACK', log, group.name, id) == 1
+  local offset, behind = isInHand and base or math.max(base, tonumber(group.start or base)), base + size
+  while offset < behind do
+    local number = math.floor(offset / page)
+    local n = math.min(behind, (number + 1) * page) - offset
+    group.dropped = group.dropped + mark(KEYS[group.key + 2 + number - firstPage], offset % page, n)
+    offset = offset + n
   end
 end
 
@@ -183,23 +196,23 @@ local function noLosersOf(id, ms)
   return not isYoung and {} or nil
 end
 
--- Whether the entry is to be removed; every group that still needs it loses it then.
+-- Every group that still needs the entry loses it. Returns how many do; nil when it is not to be removed, or not in this call.
 local function remove(entry)
   local base, size = spanOf(entry[1], entry[2])
   -- Offsets grow with the ids: a later entry with a lower offset is not one of ours.
   if not base or base < first or base + size > next then base, size = first, 0 end
   -- An entry is removed as a whole.
-  if base + size > untilPage then return false end
+  if base + size > untilPage then return nil end
   local ms = tonumber(string.match(entry[1], '^%d+'))
   local isLimited = base < untilOffset or ms < untilMs
   local losers
   if isLimited then losers = losersOf(entry[1]) else losers = noLosersOf(entry[1], ms) end
-  if not losers then return false end
+  if not losers then return nil end
   isCopying = not copyWaiting(entry, base + size)
-  if isCopying then return false end
+  if isCopying then return nil end
   for _, group in ipairs(losers) do drop(group, entry[1], base, size) end
   first = math.max(first, base + size)
-  return true
+  return #losers
 end
 
 local function lowest(id, other)
@@ -256,12 +269,15 @@ end
 local function walk()
   local from = '-'
   while walked < WALK_MOST and walkedBytes < WALK_MOST_BYTES do
-    local entries = redis.call('XRANGE', log, from, '+', 'COUNT', WALK_PAGE)
+    -- The first ones are read one by one: each may be as large as a message.
+    local wanted = math.min(WALK_PAGE, walked + 1)
+    local entries = redis.call('XRANGE', log, from, '+', 'COUNT', wanted)
     for _, entry in ipairs(entries) do
-      if not remove(entry) then return false end
-      lastRemoved, walked, walkedBytes = entry[1], walked + 1, walkedBytes + #(entry[2][2] or '')
+      local losers = remove(entry)
+      if not losers then return false end
+      lastRemoved, walked, walkedBytes = entry[1], walked + 1 + losers, walkedBytes + #(entry[2][2] or '')
     end
-    if #entries < WALK_PAGE then return false end
+    if #entries < wanted then return false end
     from = '(' .. lastRemoved
   end
   return true
