@@ -1,3 +1,4 @@
+import { VERSION } from '@millrace/host';
 import { Command, type CommanderError } from 'commander';
 import { COMMANDS } from './commands/commands.js';
 import { CliError } from './failure/cli-error.js';
@@ -5,7 +6,6 @@ import { actionOptions, commonOptions } from './session/common-options.js';
 import type { CommandGroup, CommandSpec } from './session/command-spec.js';
 import { type CommonOptions, type Invocation, Session } from './session/session.js';
 import type { Surroundings } from './surroundings/surroundings.js';
-import { VERSION } from './version.js';
 
 const HELP = `
 Data goes to standard output, all else to standard error. Commands that change something show their effect and stop, until they

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
+import { VERSION } from '@millrace/host';
 import { Command } from 'commander';
 import { createProgram } from '../src/program.js';
 import type { Surroundings } from '../src/surroundings/surroundings.js';
-import { VERSION } from '../src/version.js';
 
 const SOURCES = fileURLToPath(new URL('../src', import.meta.url));
 
@@ -77,7 +77,7 @@ describe('the command line', () => {
     const files = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
     const early = files.flatMap((name) => {
       const imports = readFileSync(join(SOURCES, name), 'utf8').matchAll(/^(?:import|export) (?!type\b)[^;]*?from '([^']+)';$/gm);
-      return [...imports].map(([, specifier]) => specifier!).filter((specifier) => /^@nestjs\/|^@millrace\/(?!core$)/.test(specifier)).map((specifier) => `${name}: ${specifier}`);
+      return [...imports].map(([, specifier]) => specifier!).filter((specifier) => /^@nestjs\/|^@millrace\/(?!(?:core|host)$)/.test(specifier)).map((specifier) => `${name}: ${specifier}`);
     });
     expect(early).toEqual([]);
   });
