@@ -17,13 +17,15 @@ interface Place {
   readonly columns?: number;
   /** Typed by the user; without it there is nothing to read. */
   readonly typed?: string;
+  /** All that standard input has, where it is no terminal. */
+  readonly piped?: string;
 }
 
 /** Runs a command line to its end in this process. */
-export async function runHere(args: readonly string[], { env, isTTY = false, columns, typed }: Place): Promise<Ended> {
+export async function runHere(args: readonly string[], { env, isTTY = false, columns, typed, piped }: Place): Promise<Ended> {
   const stdin = Object.assign(new PassThrough(), { isTTY });
   if (typed !== undefined) stdin.write(`${typed}\n`);
-  if (!isTTY) stdin.end();
+  if (!isTTY) stdin.end(piped);
   let [stdout, stderr] = ['', ''];
   const sink = { isTTY, ...(columns === undefined ? {} : { columns }) };
   const surroundings: Surroundings = {
