@@ -1,11 +1,11 @@
-import { Command, type CommanderError } from 'commander';
+import { VERSION } from '@millrace/host';
+import { Argument, Command, type CommanderError } from 'commander';
 import { COMMANDS } from './commands/commands.js';
 import { CliError } from './failure/cli-error.js';
 import { actionOptions, commonOptions } from './session/common-options.js';
 import type { CommandGroup, CommandSpec } from './session/command-spec.js';
 import { type CommonOptions, type Invocation, Session } from './session/session.js';
 import type { Surroundings } from './surroundings/surroundings.js';
-import { VERSION } from './version.js';
 
 const HELP = `
 Data goes to standard output, all else to standard error. Commands that change something show their effect and stop, until they
@@ -34,16 +34,18 @@ export function createProgram(line: readonly string[], surroundings: Surrounding
     .addHelpText('after', HELP);
   throwing(program, 'millrace');
   for (const option of commonOptions()) program.addOption(option);
-  for (const each of COMMANDS) add(program, each, { line, surroundings });
+  for (const each of COMMANDS) add(each, { program, line, surroundings });
   return program;
 }
 
 interface Start {
+  readonly program: Command;
   readonly line: readonly string[];
   readonly surroundings: Surroundings;
 }
 
-function add(program: Command, each: CommandGroup | CommandSpec, start: Start): void {
+function add(each: CommandGroup | CommandSpec, start: Start): void {
+  const { program } = start;
   if ('run' in each) return addCommand(program, each, start);
   const group = program.command(each.name).description(each.summary);
   throwing(group, `millrace ${each.name}`);
@@ -51,15 +53,16 @@ function add(program: Command, each: CommandGroup | CommandSpec, start: Start): 
   for (const command of each.commands) addCommand(group, command, start);
 }
 
-function addCommand(parent: Command, spec: CommandSpec, { line, surroundings }: Start): void {
-  const own = parent.command([spec.name, ...(spec.args ?? [])].join(' ')).description(spec.summary);
+function addCommand(parent: Command, spec: CommandSpec, { program, line, surroundings }: Start): void {
+  const own = parent.command(spec.name, { hidden: spec.isHidden === true }).description(spec.summary);
   const command = [...(parent.parent ? ['millrace', parent.name()] : ['millrace']), spec.name].join(' ');
+  for (const arg of spec.args ?? []) own.addArgument(typeof arg === 'string' ? new Argument(arg) : arg);
   for (const option of [...(spec.options ?? []), ...(spec.isAction ? actionOptions() : [])]) own.addOption(option);
   own.addHelpText('after', `${spec.help === undefined ? '' : `\n${spec.help}\n`}\nExamples:\n${spec.examples.map((example) => `  ${example}\n`).join('')}`);
   throwing(own, command);
   own.action(async () => {
     const args = own.processedArgs as Invocation['args'];
-    await run(spec, new Session({ command, line, args, options: own.optsWithGlobals<CommonOptions>() }, surroundings));
+    await run(spec, new Session({ program, command, line, args, options: own.optsWithGlobals<CommonOptions>() }, surroundings));
   });
 }
 

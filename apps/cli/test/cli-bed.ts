@@ -8,20 +8,16 @@ import { connectServer, type RedisArgument, type StandaloneTopology } from '@mil
 import { createRpc, type Rpc } from '@millrace/rpc';
 import { createStreams, type Streams } from '@millrace/streams';
 import { startTestRedis, type TestRedis, TypeScriptChild, uniqueName, waitFor } from '@millrace/testing';
-
-/** The end of a command. */
-export interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { type Ended, runHere } from './run-here.js';
 
 const MAIN = new URL('../src/main.ts', import.meta.url);
 
-/** The file that Jest has compiled. */
-export const COMPILED_MAIN = join(process.env['COMPILED_SOURCES'] ?? '', 'apps/cli/src/main.js');
+/** The folder of the sources that Jest has compiled. */
+export const COMPILED = process.env['COMPILED_SOURCES'] ?? '';
 
-/** A Redis server with an application, and the command line as a process beside them. */
+export const COMPILED_MAIN = join(COMPILED, 'apps/cli/src/main.js');
+
+/** A Redis server with an application, and the command line beside them: in this process, or as one of its own. */
 export class CliBed {
   prefix = '';
   server!: TestRedis;
@@ -32,20 +28,25 @@ export class CliBed {
   home = '';
   redis!: StandaloneTopology;
 
-  /** Call it where `describe` is called: it registers hooks. */
-  constructor(name: string) {
+  /**
+   * Call it where `describe` is called: it registers hooks.
+   *
+   * @param options `isShared`: the tests of the file share one application; else each has its own
+   */
+  constructor(name: string, { isShared = false }: { isShared?: boolean } = {}) {
+    const [before, after] = isShared ? [beforeAll, afterAll] : [beforeEach, afterEach];
     beforeAll(async () => {
       this.server = await startTestRedis();
       this.home = await mkdtemp(join(tmpdir(), 'millrace-cli-'));
       this.redis = await connectServer({ url: this.server.url, name: 'spec' });
     });
-    beforeEach(() => {
+    before(() => {
       this.prefix = uniqueName(name);
       this.streams = createStreams({ redis: this.redis, prefix: this.prefix, leaseMs: 600 });
       this.rpc = createRpc({ redis: this.redis, presence: this.streams.presence, prefix: this.prefix });
       this.publisher = new Publisher(this.streams);
     });
-    afterEach(async () => {
+    after(async () => {
       await this.rpc.stop(500);
       await this.streams.stop(500);
     });
@@ -62,8 +63,13 @@ export class CliBed {
     return { ...env, REDIS_URL: this.server.url, MILLRACE_PREFIX: this.prefix, XDG_CONFIG_HOME: this.home };
   }
 
-  /** Runs `millrace` to its end, with nothing to read. */
+  /** Runs a command line to its end in this process, with nothing to read and no terminal. */
   run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+    return runHere(args, { env: { ...this.env, ...env } });
+  }
+
+  /** Runs `millrace` to its end, as a process. */
+  runProcess(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
     return ended(process.execPath, [COMPILED_MAIN, ...args], { ...this.env, ...env });
   }
 

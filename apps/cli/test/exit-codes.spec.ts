@@ -30,6 +30,11 @@ describe('the exit code', () => {
     expect((await bed.run(args)).code).toBe(code);
   });
 
+  it('is that of the process', async () => {
+    const codes = [['--version'], ['topics', 'ls', '--jsn'], ['topics', 'info', 'none'], ['topics', 'create', 'new']].map(async (args) => (await bed.runProcess(args)).code);
+    expect(await Promise.all(codes)).toEqual([EXIT.ok, EXIT.usage, EXIT.notFound, EXIT.refused]);
+  });
+
   it('is 5 when Redis, or a server, is not there', async () => {
     const port = await freePort();
     const redis = await bed.run(['topics', 'ls', '--redis', `redis://:secret@127.0.0.1:${port}`]);
@@ -43,7 +48,7 @@ describe('the exit code', () => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1');
     await new Promise((resolve) => silent.once('listening', resolve));
     const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
-    const server = await bed.run(['topics', 'ls', '--url', url, '--request-timeout', '100ms']);
+    const server = await bed.runProcess(['topics', 'ls', '--url', url, '--request-timeout', '100ms']);
     silent.closeAllConnections();
     silent.close();
     expect([server.code, server.stderr]).toEqual([124, expect.stringContaining('[TIME_LIMIT]')]);

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
+import { VERSION } from '@millrace/host';
 import { Command } from 'commander';
 import { createProgram } from '../src/program.js';
 import type { Surroundings } from '../src/surroundings/surroundings.js';
-import { VERSION } from '../src/version.js';
 
 const SOURCES = fileURLToPath(new URL('../src', import.meta.url));
 
@@ -49,8 +49,10 @@ describe('the help', () => {
       const isOwn = path.every((name, index) => words[index] === name);
       expect([line, isOwn]).toEqual([line, true]);
       if (command.commands.length > 0) continue;
-      const { unknown } = command.parseOptions(words.slice(path.length));
-      expect([line, unknown.filter((word) => !isCommon(word))]).toEqual([line, []]);
+      // The options of every command may have values, which are none of the command.
+      const { operands, unknown: own } = program.parseOptions(words);
+      const { unknown } = command.parseOptions([...operands.slice(path.length), ...own]);
+      expect([line, unknown]).toEqual([line, []]);
     }
   });
 
@@ -63,10 +65,6 @@ describe('the help', () => {
   });
 });
 
-function isCommon(word: string): boolean {
-  return program.options.some(({ long, short }) => word === long || word === short);
-}
-
 describe('the command line', () => {
   it('has the version of its package', () => {
     const { version } = JSON.parse(readFileSync(join(SOURCES, '../package.json'), 'utf8')) as { version: string };
@@ -77,7 +75,7 @@ describe('the command line', () => {
     const files = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
     const early = files.flatMap((name) => {
       const imports = readFileSync(join(SOURCES, name), 'utf8').matchAll(/^(?:import|export) (?!type\b)[^;]*?from '([^']+)';$/gm);
-      return [...imports].map(([, specifier]) => specifier!).filter((specifier) => /^@nestjs\/|^@millrace\/(?!core$)/.test(specifier)).map((specifier) => `${name}: ${specifier}`);
+      return [...imports].map(([, specifier]) => specifier!).filter((specifier) => /^@nestjs\/|^@millrace\/(?!(?:core|host)$)/.test(specifier)).map((specifier) => `${name}: ${specifier}`);
     });
     expect(early).toEqual([]);
   });

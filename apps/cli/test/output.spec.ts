@@ -5,7 +5,7 @@ import { isColoured } from '../src/output/output.js';
 import { printable } from '../src/output/printable.js';
 import { tableText } from '../src/output/table.js';
 import { CliBed } from './cli-bed.js';
-import { onTerminal } from './fake-terminal.js';
+import { onTerminal } from './run-here.js';
 import { HOSTILE, Mail, mails, Order, STEERING } from './topics.js';
 
 const bed = new CliBed('output');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { CliBed } from './cli-bed.js';
-import { onTerminal } from './fake-terminal.js';
+import { onTerminal } from './run-here.js';
 import { Mail, mails } from './topics.js';
 
 const bed = new CliBed('safety');

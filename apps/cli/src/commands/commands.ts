@@ -1,5 +1,7 @@
 import type { CommandGroup, CommandSpec } from '../session/command-spec.js';
 import { audit } from './audit.js';
+import { complete, completion } from './completion.js';
+import { context } from './context.js';
 import { dlq } from './dlq.js';
 import { doctor } from './doctor.js';
 import { groups } from './groups.js';
@@ -22,4 +24,7 @@ export const COMMANDS: readonly (CommandGroup | CommandSpec)[] = [
   doctor,
   worker,
   server,
+  context,
+  completion,
+  complete,
 ];

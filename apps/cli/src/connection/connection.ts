@@ -77,7 +77,8 @@ function contextNamed(name: string, { contexts }: Contexts): Context {
   throw usage(`There is no context ${name}${knownHint(name, Object.keys(contexts))} Name another one, or say --url or --redis.`);
 }
 
-function serverAt(url: string, token: string | null): ServerPlace {
+/** @throws CliError USAGE */
+export function serverAt(url: string, token: string | null): ServerPlace {
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw usage('The URL of a server begins with http:// or https://, as http://127.0.0.1:3000. For a Redis say --redis.');
   const { username, password, search, hash } = new URL(url);
   if (username !== '' || password !== '' || search !== '' || hash !== '') throw usage('The URL of a server has no user, no password and no parameters. Give the token by --token or MILLRACE_TOKEN.');

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { CliError } from '../failure/cli-error.js';
 
 /** A server by its `url`, or a Redis. */
@@ -38,6 +40,25 @@ export function readContexts(env: NodeJS.ProcessEnv): Contexts {
   const contexts = contextsIn(text);
   if (contexts) return contexts;
   throw new CliError('USAGE', `${path} is no list of contexts. Remove it, and add the contexts again.`);
+}
+
+/**
+ * Writes the list, for the user alone to read: it holds tokens and passwords. Who reads meanwhile finds the old list or the
+ * new one.
+ *
+ * @throws CliError USAGE when it cannot be written; the old list stays
+ */
+export async function writeContexts(env: NodeJS.ProcessEnv, contexts: Contexts): Promise<void> {
+  const path = contextsPath(env);
+  const own = `${path}.${randomUUID()}`;
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeFile(own, `${JSON.stringify(contexts, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    await rename(own, path);
+  } catch (error) {
+    await rm(own, { force: true }).catch(() => undefined);
+    throw new CliError('USAGE', `${path} cannot be written (${(error as NodeJS.ErrnoException).code ?? 'unknown'}). Mend the permissions of its folder.`);
+  }
 }
 
 function contextsIn(text: string): Contexts | null {

@@ -2,6 +2,7 @@
 export type CliCode =
   | 'USAGE'
   | 'NOT_FOUND'
+  | 'REFUSED'
   | 'NEEDS_EXECUTE'
   | 'NOT_CONFIRMED'
   | 'API_UNREACHABLE'

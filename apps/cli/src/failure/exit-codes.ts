@@ -80,6 +80,7 @@ const OF_MILLRACE: Readonly<Record<ErrorCode, ExitCode>> = {
 const OF_CLI: Readonly<Record<CliCode, ExitCode>> = {
   USAGE: EXIT.usage,
   NOT_FOUND: EXIT.notFound,
+  REFUSED: EXIT.refused,
   NEEDS_EXECUTE: EXIT.refused,
   NOT_CONFIRMED: EXIT.refused,
   API_UNREACHABLE: EXIT.unreachable,

@@ -24,6 +24,7 @@ const STOP_MS = 1_000;
 export class DirectOperator implements Operator {
   readonly #options: DirectOptions;
   #opening: Promise<Open> | null = null;
+  #open: Open | null = null;
 
   constructor(options: DirectOptions) {
     this.#options = options;
@@ -34,16 +35,18 @@ export class DirectOperator implements Operator {
     const { withDeadline } = await import('@millrace/redis');
     const { method, run } = operationOf(operation);
     this.#opening ??= open(this.#options);
-    const { admin } = await this.#opening;
+    this.#open = await this.#opening;
+    const { admin } = this.#open;
     const own = method === 'POST' ? { ...options, actor: this.#options.actor } : options;
     const limitMs = timeLimitOf(this.#options.requestMs, options);
     const answer = await withDeadline(run(admin, target, defined(own) as never), limitMs, () => tooLate(operation, limitMs));
     return answer === undefined ? null : (JSON.parse(JSON.stringify(answer)) as Json);
   }
 
+  /** A connection that is still being made is not waited for: it is closed when it is there, or ends with the process. */
   async close(): Promise<void> {
-    const opened = await this.#opening?.catch(() => null);
-    await opened?.close();
+    if (this.#open) await this.#open.close();
+    else this.#opening?.then((opened) => opened.close(), () => undefined);
   }
 }
 

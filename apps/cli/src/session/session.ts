@@ -1,4 +1,5 @@
 import type { Target } from '@millrace/admin';
+import type { Command } from 'commander';
 import { type ConnectionOptions, operatorFor } from '../connection/connection.js';
 import { CliError } from '../failure/cli-error.js';
 import type { JsonOf, OperationOptions, Operator } from '../operator/operator.js';
@@ -13,6 +14,8 @@ export interface CommonOptions extends ConnectionOptions, OutputOptions {
 
 /** A command line as it was understood. */
 export interface Invocation {
+  /** The whole tree of commands. */
+  readonly program: Command;
   /** `millrace topics ls`. */
   readonly command: string;
   /** All that stood behind `millrace`. */
