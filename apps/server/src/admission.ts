@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { ForbiddenException, HttpException, HttpStatus, Inject, Injectable, UnauthorizedException } from '@nestjs/common';
+import { HttpException, HttpStatus, Inject, Injectable, UnauthorizedException } from '@nestjs/common';
 import { ROLES } from '@millrace/admin';
 import { BearerToken } from './bearer-token.js';
 import { FailedAttempts } from './failed-attempts.js';
@@ -23,9 +23,8 @@ export class Admission {
     this.#authorize = authorize;
   }
 
-  /** @throws HttpException 401; 403 for a request that a page of another site has sent; 429 after many that failed */
+  /** @throws HttpException 401; 429 after many that failed */
   async principalOf(request: IncomingMessage, setHeader: SetHeader): Promise<Principal> {
-    refuseOtherSites(request);
     // The bearer of the token is let in, though others at the address of their proxy failed.
     if (this.#token?.isIn(request.headers.authorization)) return allRights('token');
     const address = request.socket.remoteAddress ?? '';
@@ -43,18 +42,6 @@ export class Admission {
     setHeader('Retry-After', String(seconds));
     throw new HttpException('Too many requests from this address were not let in. Try again later.', HttpStatus.TOO_MANY_REQUESTS);
   }
-}
-
-/** A browser says where a request comes from. The address that it was sent to must be that of the page. */
-function refuseOtherSites({ headers }: IncomingMessage): void {
-  const { host, origin } = headers;
-  const site = headers['sec-fetch-site'] ?? 'none';
-  if ((site === 'none' || site === 'same-origin') && (origin === undefined || isOf(origin, host))) return;
-  throw new ForbiddenException('A page of another site has sent this. Only pages of this server may.');
-}
-
-function isOf(origin: string, host: string | undefined): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
 }
 
 const VISIBLE = /^[^\p{C}\p{Zl}\p{Zp}]{1,200}$/u;

@@ -4,6 +4,7 @@ import { Admission } from './admission.js';
 import { readBody } from './body-reader.js';
 import { admit } from './admitted.js';
 import { lackOf, needOf } from './needs.js';
+import { refuseOtherSites } from './refuse-other-sites.js';
 
 interface Request {
   /** Fastify's: the request of Node. */
@@ -33,6 +34,7 @@ export class Gate implements CanActivate {
     const request = own.raw ?? (own as IncomingMessage);
     setHeader('X-Content-Type-Options', 'nosniff');
     setHeader('Cache-Control', 'no-store');
+    refuseOtherSites(request);
     const principal = await this.#admission.principalOf(request, setHeader);
     const lack = lackOf(principal, needOf(context.getHandler()));
     if (lack !== null) throw new ForbiddenException(`This asks for ${lack}.`);

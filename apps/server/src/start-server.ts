@@ -3,6 +3,7 @@ import type { DynamicModule, INestApplication, LoggerService, Type } from '@nest
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { MillraceError, workerLogger } from '@millrace/nestjs';
+import { Admission } from './admission.js';
 import { JSON_BODY } from './json-body.js';
 import { ProblemFilter } from './problem.filter.js';
 import { everyoneHere } from './principal.js';
@@ -29,9 +30,8 @@ export async function startServer(
     bodyParser: false,
     logger: workerLogger(logger),
   });
-  const check = new TokenCheck(options.token);
   // The token is checked before the body is read, so that a stranger cannot make the server parse two megabytes.
-  app.use(check.middleware);
+  if (options.token !== null) app.use(new TokenCheck(app.get(Admission, { strict: false })).middleware);
   app.useBodyParser('json', JSON_BODY);
   app.useGlobalFilters(new ProblemFilter());
   app.disable('x-powered-by');

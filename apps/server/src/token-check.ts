@@ -1,39 +1,41 @@
-import { BearerToken } from './bearer-token.js';
+import type { IncomingMessage } from 'node:http';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import type { Admission } from './admission.js';
+import { ProblemFilter } from './problem.filter.js';
 
-interface Request {
+/** That of Express, as far as this looks at it. */
+interface Request extends IncomingMessage {
   readonly path: string;
-  readonly headers: { readonly authorization?: string };
 }
 
 interface Response {
-  status(code: number): Response;
-  type(type: string): Response;
-  header(name: string, value: string): Response;
-  json(body: unknown): unknown;
+  header(name: string, value: string): unknown;
 }
 
-/** Routes of the application may begin like these: they are not for everyone. */
-const PROBES = ['/health/live', '/health/ready'];
+const HEALTH = ['/health/live', '/health/ready'];
 
-/** Asks for the token on the application's own routes; probes are for everyone, and our API has its gate. */
+/**
+ * The only paths for everyone, letter by letter. The router also takes them in capitals and with a slash at the end: those ask
+ * for the token, and so do routes of the application that begin like ours.
+ */
+const PROBES: ReadonlySet<string> = new Set([...HEALTH, ...HEALTH.map((path) => `/millrace/api/v1${path}`)]);
+
+/** Asks for the token on every route of the server, those of the application included. Probes alone are for everyone. */
 export class TokenCheck {
-  readonly #token: BearerToken | null;
+  readonly #admission: Admission;
+  readonly #problems = new ProblemFilter();
 
-  /** @param token null lets everyone in */
-  constructor(token: string | null) {
-    this.#token = token === null ? null : new BearerToken(token);
+  constructor(admission: Admission) {
+    this.#admission = admission;
   }
 
   readonly middleware = (request: Request, response: Response, next: () => void): void => {
-    if (this.#admits(request)) next();
-    else {
-      const title = 'Send the token as the header Authorization: Bearer <token>.';
-      response.status(401).header('WWW-Authenticate', 'Bearer').type('application/problem+json').json({ status: 401, title, code: 'HTTP_401' });
-    }
+    if (isProbe(request)) return next();
+    const admitted = this.#admission.principalOf(request, (name, value) => response.header(name, value));
+    admitted.then(() => next(), (thrown: unknown) => this.#problems.catch(thrown, new ExecutionContextHost([request, response])));
   };
+}
 
-  #admits({ path, headers }: Request): boolean {
-    if (PROBES.includes(path) || path.startsWith('/millrace/api/v1/')) return true;
-    return this.#token === null || this.#token.isIn(headers.authorization);
-  }
+function isProbe({ method, path }: Request): boolean {
+  return (method === 'GET' || method === 'HEAD') && PROBES.has(path);
 }
