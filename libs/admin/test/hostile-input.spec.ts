@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { auditKey, type Operation, OPERATIONS } from '@millrace/admin';
 import { isMillraceError, isName } from '@millrace/core';
@@ -55,11 +56,15 @@ function goodOptions({ name, method }: Operation): object {
   return { ...GOOD[name], ...(method === 'POST' ? { actor: 'ann', dryRun: true } : {}) };
 }
 
-/** Everything in Redis but the audit stream, which is written when an action begins. */
+/** All keys with digests of what they hold, but for the audit stream, and the signs of life that processes give by themselves. */
 async function dump(): Promise<string[]> {
   const keys = (await bed.command('KEYS', `${bed.prefix}:*`)) as string[];
-  const kept = keys.filter((key) => key !== auditKey(bed.prefix)).sort();
-  return Promise.all(kept.map(async (key) => `${key} ${String(await bed.command('DUMP', key))}`));
+  const kept = keys.filter((key) => key !== auditKey(bed.prefix) && !key.startsWith(`${bed.prefix}:{presence}:`)).sort();
+  return Promise.all(kept.map(async (key) => `${key} ${digestOf(await bed.command('DUMP', key))}`));
+}
+
+function digestOf(dumped: unknown): string {
+  return createHash('sha256').update(String(dumped)).digest('hex').slice(0, 16);
 }
 
 /** A topic with messages, and a group that has given one up and is gone. */
