@@ -157,6 +157,27 @@ describe('a filter', () => {
   );
 });
 
+describe('a search', () => {
+  it('goes on behind its first page by the cursor alone, since the same moment, and refuses that of another search', async () => {
+    await bed.application.publisher.publishMany(Mail, mails(20));
+    const [topic, wanted] = [{ topic: 'shop.mails' }, { where: [{ field: 'payload.number', op: '>=', value: 0 }] } as const];
+    const found: MessageView[] = [];
+    const first = await bed.admin.messages.find(topic, { ...wanted, limit: 7 });
+    for (let page = first; ; ) {
+      found.push(...page.items);
+      expect(page.since).toEqual(first.since);
+      if (page.nextCursor === null) break;
+      page = await bed.admin.messages.find(topic, { ...wanted, limit: 7, cursor: page.nextCursor });
+    }
+    expect(numbersOf(found)).toEqual(mails(20).map(({ payload }) => payload.number));
+    const [cursor, refused] = [first.nextCursor!, { code: 'INVALID_CURSOR' }];
+    expect((await bed.admin.messages.find(topic, { ...wanted, limit: 7, since: first.since, cursor })).items).toHaveLength(7);
+    await expect(bed.admin.messages.find(topic, { ...wanted, since: new Date(0), cursor })).rejects.toMatchObject(refused);
+    await expect(bed.admin.messages.find(topic, { type: 'none', cursor })).rejects.toMatchObject(refused);
+    await expect(bed.admin.messages.browse(topic, { ...wanted, from: first.since, cursor })).rejects.toMatchObject(refused);
+  });
+});
+
 describe('one message', () => {
   it('is found by its place, by its id and by a header, and is null where it is not', async () => {
     await bed.application.publisher.publishMany(Mail, mails(20));

@@ -32,11 +32,26 @@ describe('a trace', () => {
     expect(await traced({ traceId: '0'.repeat(32), since })).toEqual([]);
   });
 
-  it('goes on behind its first page with the time that this one tells', async () => {
+  it('goes on behind its first page by the cursor alone, since the same moment', async () => {
     await bed.application.publisher.publishMany(Mail, mails(20));
     const { since, nextCursor } = await bed.admin.trace({ traceId: TRACE, mostEntries: 7 });
-    const next = await bed.admin.trace({ traceId: TRACE, mostEntries: 7, since, cursor: nextCursor! });
+    const next = await bed.admin.trace({ traceId: TRACE, mostEntries: 7, cursor: nextCursor! });
     expect(next).toMatchObject({ items: [], scanned: 7, since });
+    expect(await bed.admin.trace({ traceId: TRACE, mostEntries: 7, since, cursor: nextCursor! })).toEqual(next);
+  });
+
+  it('refuses the cursor of another trace, of another moment, and one that was made up', async () => {
+    await bed.application.publisher.publishMany(Mail, mails(20));
+    const { since, nextCursor } = await bed.admin.trace({ traceId: TRACE, mostEntries: 7 });
+    const [cursor, refused] = [nextCursor!, { code: 'INVALID_CURSOR' }];
+    await expect(bed.admin.trace({ traceId: '0'.repeat(32), cursor })).rejects.toMatchObject(refused);
+    const other = new Date(since.getTime() - 1);
+    await expect(bed.admin.trace({ traceId: TRACE, since: other, cursor })).rejects.toMatchObject(refused);
+    const place = { topic: 'a', cursor: null };
+    for (const position of [{}, place, { ...place, since: 8.65e15 }, { ...place, since: -1 }, { ...place, since: '0' }]) {
+      const forged = `${cursor.split('.')[0]!}.${Buffer.from(JSON.stringify(position)).toString('base64url')}`;
+      await expect(bed.admin.trace({ traceId: TRACE, cursor: forged })).rejects.toMatchObject(refused);
+    }
   });
 
   it.each([

@@ -23,6 +23,7 @@ class Copier {
   copy(value: unknown, depth: number): unknown {
     if (value === null || typeof value !== 'object') return value;
     if (value instanceof Date) return new Date(value.getTime());
+    if (ArrayBuffer.isView(value)) throw new TypeError('it is no plain object');
     if (depth > MOST_DEPTH) throw new RangeError('it is too deep');
     if (Array.isArray(value)) return this.#list(value, depth);
     const entries = Object.entries(value);

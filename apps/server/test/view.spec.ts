@@ -1,0 +1,128 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { MillraceModule, Publisher, Subscribe, Topic } from '@millrace/nestjs';
+import { startTestRedis, type TestRedis, uniqueName, waitFor } from '@millrace/testing';
+import { type INestApplication, Injectable, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { IsObject } from 'class-validator';
+import { MillraceServerModule, type MillraceServerOptions, type Principal } from '../src/index.js';
+
+@Topic('test.payments')
+class Payment {
+  @IsObject() card!: Record<string, unknown>;
+}
+
+/** Cannot charge a card: each message becomes a dead letter at once. */
+@Injectable()
+class Charger {
+  @Subscribe(Payment, { group: 'charger', retry: { attempts: 1 } })
+  charge({ card }: Payment): Promise<void> {
+    return Promise.reject(new Error(`cannot charge ${String(card['number'])}`));
+  }
+}
+
+const PRINCIPALS: Readonly<Record<string, Principal>> = {
+  viewer: { name: 'vera', role: 'viewer' },
+  'viewer of payloads': { name: 'paula', role: 'viewer', payloads: true },
+  admin: { name: 'anna', role: 'admin' },
+};
+const NUMBER = '4111-1111-1111-1111';
+const API = '/millrace/api/v1';
+const LETTERS = '/dlq/test.payments/charger';
+
+let redis: TestRedis;
+let app: INestApplication | undefined;
+
+beforeAll(async () => void (redis = await startTestRedis()));
+afterAll(() => redis.stop());
+afterEach(async () => {
+  await app?.close();
+  app = undefined;
+});
+
+async function start(options: MillraceServerOptions = {}): Promise<void> {
+  const authorize: MillraceServerOptions['authorize'] = ({ headers }) => PRINCIPALS[String(headers['x-test'])] ?? null;
+  @Module({
+    imports: [
+      MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('view') }), MillraceModule.forFeature([Payment]),
+      MillraceServerModule.forRoot({ authorize, ...options }),
+    ],
+    providers: [Charger],
+  })
+  class AppModule {}
+  app = await NestFactory.create(AppModule, { logger: false, abortOnError: false });
+  await app.listen(0, '127.0.0.1');
+  await app.get(Publisher).publish(Payment, { card: { number: NUMBER, name: 'Ann' } });
+  await waitFor(async () => ((await get(LETTERS, 'viewer')).body as { items?: unknown[] }).items?.length === 1, { what: 'a dead letter' });
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+async function get(path: string, as: string): Promise<Answer> {
+  return send(path, { headers: { 'x-test': as } });
+}
+
+async function send(path: string, init: RequestInit): Promise<Answer> {
+  const { port } = (app!.getHttpServer() as Server).address() as AddressInfo;
+  const response = await fetch(`http://127.0.0.1:${port}${API}${path}`, init);
+  return { status: response.status, body: await response.json() };
+}
+
+describe('the right to see payloads', () => {
+  it('shows messages, and without it each with its payload hidden', async () => {
+    await start();
+    expect(await get('/topics/test.payments/messages/0/0', 'viewer of payloads')).toMatchObject(
+      { status: 200, body: { hidden: false, payload: { card: { number: NUMBER } } } },
+    );
+    expect(await get('/topics/test.payments/messages/0/0', 'viewer')).toMatchObject({ status: 200, body: { offset: 0, hidden: true, payload: null } });
+    const letters = await get(LETTERS, 'admin');
+    expect(letters).toMatchObject({ status: 200, body: { items: [{ hidden: true, payload: null, error: { name: 'Error', message: null } }] } });
+    expect(JSON.stringify(letters)).not.toContain(NUMBER);
+  });
+
+  it('is asked for by a search that looks into payloads: else it is 403', async () => {
+    await start();
+    const path = '/topics/test.payments/messages';
+    expect(await get(`${path}?text=${NUMBER}`, 'admin')).toMatchObject({ status: 403, body: { code: 'FORBIDDEN', title: expect.stringContaining('text') } });
+    expect(await get(`${path}?text=${NUMBER}`, 'viewer of payloads')).toMatchObject({ status: 200, body: { items: [{ offset: 0 }] } });
+  });
+});
+
+describe('redacted fields', () => {
+  it('are shown to nobody, also not to those who see payloads', async () => {
+    await start({ redact: ['card.number'] });
+    const shown = await get('/topics/test.payments/messages/0/0', 'viewer of payloads');
+    expect(shown).toMatchObject({ body: { payload: { card: { number: '[redacted]', name: 'Ann' } }, redacted: ['payload.card.number'] } });
+    const letters = await get(LETTERS, 'viewer of payloads');
+    expect(letters).toMatchObject({ body: { items: [{ error: { message: 'cannot charge [redacted]' } }] } });
+    expect(JSON.stringify([shown, letters])).not.toContain(NUMBER);
+    const where = encodeURIComponent(JSON.stringify([{ field: 'payload.card.number', op: 'contains', value: '4' }]));
+    expect(await get(`/topics/test.payments/messages?where=${where}`, 'viewer of payloads')).toMatchObject({ status: 403, body: { code: 'FORBIDDEN' } });
+  });
+
+  it('are refused when they are no names of fields', () => {
+    expect(() => MillraceServerModule.forRoot({ redact: ['card number'] })).toThrow('redact must be');
+  });
+});
+
+describe('an action that is done in part', () => {
+  it('is answered 207', async () => {
+    await start();
+    const act = (path: string, options: object): Promise<Answer> => {
+      return send(path, { method: 'POST', headers: { 'x-test': 'admin', 'content-type': 'application/json' }, body: JSON.stringify(options) });
+    };
+    expect(await act(`${LETTERS}/redrive`, { ids: ['0:1-1'] })).toMatchObject({ status: 207, body: { partial: true, result: { redriven: 0 } } });
+    const whole = await act('/groups/test.payments/charger/resume', {});
+    expect(whole).toMatchObject({ status: 200, body: { partial: false } });
+    await act('/groups/test.payments/charger/pause', {});
+    await app!.get(Publisher).publish(Payment, { card: {} });
+    const { confirmation } = (await act('/topics/test.payments/purge', { dryRun: true })).body as { confirmation: string };
+    expect(await act('/topics/test.payments/purge', { confirm: confirmation })).toMatchObject(
+      { status: 207, body: { partial: true, result: { heldBy: ['charger'] } } },
+    );
+  });
+});

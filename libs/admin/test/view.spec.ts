@@ -1,0 +1,196 @@
+import { describe, expect, it } from '@jest/globals';
+import { type Admin, type DeadLetterView, type Operation, OPERATIONS, type View } from '@millrace/admin';
+import { Topic, withTraceContext } from '@millrace/core';
+import { IsObject, IsOptional, IsString } from 'class-validator';
+import { AdminBed } from './admin-bed.js';
+
+const bed = new AdminBed('view');
+
+/** Stands in every part of a message that only some may see. */
+const CANARY = 'canary-4111-1111';
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
+const target = { topic: 'shop.payments', group: 'g' };
+const HIDDEN: View = { payloads: false };
+const FORBIDDEN = { code: 'FORBIDDEN' };
+
+@Topic<Payment>('shop.payments', { key: ({ card }) => card['number'] as string })
+class Payment {
+  @IsObject() card!: Record<string, unknown>;
+  @IsOptional() @IsString() note?: string;
+}
+
+/** A message that is given up with an error that quotes it, and one that cannot be read. */
+async function given(payload: Payment = { card: { number: CANARY } }, error = `cannot charge ${CANARY}`): Promise<void> {
+  const thrown = Object.assign(new TypeError(error, { cause: new Error(error) }), { code: 'E_CARD', status: 402, response: { data: { number: CANARY, error } } });
+  await bed.subscribe({ topic: Payment, group: 'g' }, () => Promise.reject(thrown));
+  const options = { headers: { 'x-card': CANARY, authorization: `Bearer ${CANARY}` }, idempotencyKey: CANARY };
+  const traceparent = `00-${TRACE}-00f067aa0ba902b7-01`;
+  await withTraceContext({ traceparent }, () => bed.application.publisher.publish(Payment, payload, options));
+  await bed.drained({ topic: Payment, group: 'g' });
+}
+
+async function foreign(): Promise<void> {
+  await bed.command('XADD', bed.key('shop.payments', 'log'), '*', 'foreign', CANARY);
+  await bed.command('XADD', bed.key('shop.payments', 'group:g:dead'), '*', 'foreign', CANARY);
+  const [member] = (await bed.admin.groups.info(target)).members;
+  const record = JSON.stringify({ sinceMs: 1_790_000_000_000, why: 'all fail', error: `cannot charge ${CANARY}` });
+  await bed.command('HSET', bed.key('shop.payments', 'group:g:broken'), member!.name, record);
+}
+
+async function letterOf(admin: Admin): Promise<DeadLetterView> {
+  return (await admin.deadLetters.browse(target)).items[0]!;
+}
+
+/** What an operation needs to show as much as it can. */
+async function run({ name, method, run: use }: Operation, admin: Admin): Promise<unknown> {
+  const { id } = await letterOf(bed.admin);
+  const place = { ...target, id, partition: '0', offset: '0' };
+  const asked: Readonly<Record<string, object>> = {
+    trace: { traceId: TRACE }, 'messages.find': { where: [{ field: 'id', op: '!=', value: '' }] }, 'groups.seek': { to: 'earliest' }, 'deadLetters.redrive': { all: true }, 'deadLetters.discard': { all: true },
+  };
+  if (['jobs.summary', 'services.list', 'services.instances', 'services.calls'].includes(name)) return null;
+  return use(admin, place, { ...asked[name], ...(method === 'POST' ? { actor: 'ann', dryRun: true } : {}) } as never);
+}
+
+describe('a view without payloads', () => {
+  it('hides payloads, keys, values of headers and texts of errors in every answer of every operation', async () => {
+    await given();
+    await foreign();
+    await bed.admin.groups.pause(target, { actor: 'ann' });
+    const seers = { all: bed.admin, hidden: bed.admin.seenBy(HIDDEN) };
+    const telling: string[] = [];
+    for (const operation of OPERATIONS) {
+      const [all, hidden] = [await run(operation, seers.all), await run(operation, seers.hidden)];
+      if (JSON.stringify(all).includes(CANARY)) telling.push(operation.name);
+      expect([operation.name, JSON.stringify(hidden)]).toEqual([operation.name, expect.not.stringContaining(CANARY)]);
+    }
+    expect(telling).toEqual([
+      'messages.browse', 'messages.find', 'messages.get', 'groups.list', 'groups.info',
+      'deadLetters.browse', 'deadLetters.errors', 'deadLetters.show', 'trace',
+    ]);
+  });
+
+  it('leaves places, times, types, sizes, the trace and the codes of errors, and says that it hides', async () => {
+    await given();
+    await foreign();
+    const hidden = bed.admin.seenBy(HIDDEN);
+    const [full, seen] = [await bed.admin.messages.browse(target), await hidden.messages.browse(target)];
+    const headers = { 'x-card': null, authorization: null, traceparent: `00-${TRACE}-00f067aa0ba902b7-01` };
+    expect(seen.items[0]).toEqual({ ...full.items[0], hidden: true, key: null, idempotencyKey: null, payload: null, headers });
+    expect(seen.items[1]).toEqual({ ...full.items[1], hidden: true, found: null });
+    const letter = await letterOf(bed.admin);
+    expect(await letterOf(hidden)).toEqual({
+      ...letter, hidden: true, key: null, payload: null, envelope: null, headers,
+      error: { name: 'TypeError', code: 'E_CARD', status: 402, message: null, stack: null },
+    });
+    const kinds = (await hidden.deadLetters.errors(target)).items;
+    expect(kinds[0]).toMatchObject({ error: { name: 'TypeError', code: 'E_CARD', message: null }, fingerprint: letter.fingerprint });
+    expect(kinds.every((kind) => kind.hidden)).toBe(true);
+    expect((await hidden.trace({ traceId: TRACE })).items).toMatchObject([{ traceId: TRACE, message: { hidden: true } }]);
+    expect((await hidden.groups.info(target)).broken).toMatchObject([{ why: 'all fail', error: null, hidden: true }]);
+  });
+
+  it.each<[string, object]>([
+    ['a key', { key: CANARY }], ['a text', { text: CANARY }], ['a header', { headers: { 'x-card': CANARY } }],
+    ['a condition on the key', { where: [{ field: 'key', op: '=', value: CANARY }] }],
+    ['a condition on a header', { where: [{ field: 'headers.x-card', op: 'contains', value: '4' }] }],
+    ['a condition on the payload', { type: 'none', where: [{ field: 'type', op: '!=', value: null }, { field: 'payload.card.number', op: '<', value: '5' }] }],
+  ])('refuses a search by %s', async (_, wanted) => {
+    await given();
+    const hidden = bed.admin.seenBy(HIDDEN);
+    await expect(hidden.messages.browse(target, wanted)).rejects.toMatchObject(FORBIDDEN);
+    await expect(hidden.messages.find(target, wanted)).rejects.toMatchObject(FORBIDDEN);
+  });
+
+  it('finds by ids, types and the trace, and refuses to trace by another header', async () => {
+    await given();
+    const hidden = bed.admin.seenBy(HIDDEN);
+    const [{ id } = { id: null }] = (await bed.admin.messages.browse(target)).items;
+    expect((await hidden.messages.find(target, { id: id! })).items).toMatchObject([{ id, hidden: true }]);
+    expect((await hidden.messages.browse(target, { where: [{ field: 'id', op: '=', value: id }] })).items).toHaveLength(1);
+    expect((await hidden.trace({ messageId: id! })).items).toHaveLength(1);
+    await expect(hidden.trace({ header: { name: 'x-card', value: CANARY } })).rejects.toMatchObject(FORBIDDEN);
+  });
+
+  it('is never widened by a view of it', async () => {
+    await given();
+    const again = bed.admin.seenBy(HIDDEN).seenBy({ payloads: true });
+    expect(await letterOf(again)).toMatchObject({ hidden: true, payload: null });
+    const narrow = bed.admin.seenBy({ redact: ['number'] }).seenBy({ redact: ['authorization'] });
+    expect((await letterOf(narrow)).redacted).toEqual(expect.arrayContaining(['payload.card.number', 'headers.authorization']));
+  });
+
+  it.each<[string, unknown]>([
+    ['no names', [1]], ['a text', 'number'], ['a name with a space', ['card number']], ['an empty name', ['']], ['an empty part', ['card..number']],
+    ['too many names', Array.from({ length: 101 }, (_, at) => `n${at}`)],
+  ])('with %s to redact is refused', (_, redact) => {
+    expect(() => bed.admin.seenBy({ redact } as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
+  });
+});
+
+describe('redaction', () => {
+  const redact = ['Card.Number', 'authorization', 'x-card'];
+
+  it('takes fields out of payloads, headers, keys and errors, at any depth, in lists and in JSON texts', async () => {
+    const card = { Number: CANARY, holders: [{ card: { number: CANARY, name: 'Ann' } }, { card: { number: CANARY } }] };
+    await given({ card: { ...card, number: CANARY }, note: JSON.stringify({ card: { number: CANARY }, total: 1 }) });
+    await foreign();
+    const admin = bed.admin.seenBy({ redact });
+    const [message, unreadable] = (await admin.messages.browse(target)).items;
+    expect(message).toMatchObject({
+      hidden: false, key: '[redacted]', idempotencyKey: '[redacted]',
+      payload: {
+        card: { Number: '[redacted]', number: '[redacted]', holders: [{ card: { number: '[redacted]', name: 'Ann' } }, { card: { number: '[redacted]' } }] },
+        note: '{"card":{"number":"[redacted]"},"total":1}',
+      },
+      headers: { authorization: '[redacted]', 'x-card': '[redacted]', traceparent: expect.stringContaining(TRACE) },
+    });
+    expect(message!.redacted).toEqual(expect.arrayContaining(['payload.card.holders.card.number', 'payload.note.card.number', 'key', 'headers.x-card']));
+    expect(unreadable).toMatchObject({ hidden: true, found: null });
+    const letter = await letterOf(admin);
+    const error = { message: 'cannot charge [redacted]', code: 'E_CARD', response: { number: '[redacted]' } };
+    expect(letter).toMatchObject({ hidden: false, envelope: null, error });
+    for (const operation of OPERATIONS) {
+      const answer = JSON.stringify(await run(operation, admin));
+      expect([operation.name, answer]).toEqual([operation.name, expect.not.stringContaining(CANARY)]);
+    }
+  });
+
+  it('leaves fields of other paths, and messages without such fields', async () => {
+    await given({ card: { number: 'c-1', digits: { number: 'kept' } }, note: '{"number":"kept"}' }, 'no');
+    const { payload, redacted } = (await bed.admin.seenBy({ redact: ['card.number'] }).messages.browse(target)).items[0]!;
+    expect(payload).toEqual({ card: { number: '[redacted]', digits: { number: 'kept' } }, note: '{"number":"kept"}' });
+    expect(redacted).toEqual(['payload.card.number', 'key']);
+    expect(await bed.admin.seenBy({ redact: ['none'] }).messages.browse(target)).toEqual(await bed.admin.messages.browse(target));
+  });
+
+  it('takes short values out of errors where they stand alone, and whole texts where it cannot look for all', async () => {
+    await given({ card: { number: 'c-1', pin: 12, names: ['x'.repeat(2_000)] } }, 'pin 12 of 123');
+    expect((await letterOf(bed.admin.seenBy({ redact: ['pin'] }))).error.message).toBe('pin [redacted] of 123');
+    expect((await letterOf(bed.admin.seenBy({ redact: ['names'] }))).error.message).toBe('[redacted]');
+    expect((await letterOf(bed.admin.seenBy({ redact: ['payload'] }))).payload).toBe('[redacted]');
+    expect((await letterOf(bed.admin.seenBy({ redact: ['headers'] }))).headers).toMatchObject({ authorization: '[redacted]', 'x-card': '[redacted]' });
+  });
+
+  it.each<[string, object]>([
+    ['a text', { text: 'Ann' }], ['a redacted header', { headers: { 'x-card': CANARY } }],
+    ['a condition on a redacted field', { where: [{ field: 'payload.card.number', op: 'contains', value: '4' }] }],
+    ['a condition inside a redacted field', { where: [{ field: 'payload.card.number.0', op: '=', value: '4' }] }],
+    ['a condition on a redacted field of a list', { where: [{ field: 'payload.card.2.number', op: '=', value: '4' }] }],
+    ['a condition on a redacted field in other letters', { where: [{ field: 'payload.CARD.nUmber', op: '!=', value: '4' }] }],
+    ['a condition on a redacted header', { where: [{ field: 'headers.authorization', op: '!=', value: null }] }],
+  ])('refuses a search by %s', async (_, wanted) => {
+    await given();
+    await expect(bed.admin.seenBy({ redact }).messages.browse(target, wanted)).rejects.toMatchObject(FORBIDDEN);
+  });
+
+  it('lets a search find by what is shown alone', async () => {
+    await given({ card: { number: CANARY, name: 'Ann' }, note: JSON.stringify({ card: { number: CANARY } }) });
+    const admin = bed.admin.seenBy({ redact });
+    const found = async (wanted: object): Promise<number> => (await admin.messages.browse(target, wanted)).items.length;
+    expect(await found({ where: [{ field: 'payload.card.name', op: '=', value: 'Ann' }] })).toBe(1);
+    expect(await found({ where: [{ field: 'payload.note', op: 'contains', value: CANARY }] })).toBe(0);
+    expect(await found({ key: CANARY })).toBe(0);
+    await expect(bed.admin.seenBy({ redact: ['key'] }).messages.browse(target, { key: CANARY })).rejects.toMatchObject(FORBIDDEN);
+  });
+});
