@@ -47,7 +47,7 @@ export interface Scanned {
   /** Messages that were removed between two pages, or whose entries are missing: no page has them. */
   readonly gone: number;
   /** Null at the end. */
-  readonly position: ScanPosition | null;
+  readonly position: object | null;
 }
 
 /** One page of a scan over the partitions of a topic, each from its oldest wanted message on. */
