@@ -107,6 +107,79 @@ describe('browsing', () => {
   });
 });
 
+describe('browsing from the newest on', () => {
+  const newest = { order: 'newest' } as const;
+  const placeOf = ({ partition, offset }: MessageView): string => `${partition}:${offset}`;
+
+  it('gives each message of all partitions once, the newest first, over pages that end inside entries', async () => {
+    const publishers = [bed.application.publisher, await bed.packer()];
+    for (let round = 0; round < 6; round += 1) await publishers[round % 2]!.publishMany(Order, orders(25));
+    const forth = itemsOf(await pages(bed.admin, 'shop.orders', {}));
+    for (const options of [{ limit: 7 }, { limit: 500 }, { limit: 11, mostEntries: 1 }]) {
+      const all = await pages(bed.admin, 'shop.orders', { ...newest, ...options });
+      const back = itemsOf(all);
+      expect(back.map(placeOf).sort()).toEqual(forth.map(placeOf).sort());
+      expect(back.every(({ storedAt }, index) => index === 0 || storedAt <= back[index - 1]!.storedAt)).toBe(true);
+      expect(all.every(({ items, gone }) => items.length <= options.limit && gone === 0)).toBe(true);
+      expect(all.reduce((sum, { scanned }) => sum + scanned, 0)).toBe(150);
+    }
+    const [{ items }] = (await pages(bed.admin, 'shop.orders', { ...newest, partition: 1, limit: 500 })) as [MessagePage];
+    expect(items).toEqual(forth.filter(({ partition }) => partition === 1).reverse());
+  });
+
+  it('ends at an offset or a moment, and begins at one', async () => {
+    await (await bed.packer()).publishMany(Mail, mails(40));
+    const topic = { topic: 'shop.mails' };
+    const down = await bed.admin.messages.browse(topic, { ...newest, from: { offset: 33 } });
+    expect(numbersOf(down.items)).toEqual([39, 38, 37, 36, 35, 34, 33]);
+    expect(down.complete).toBe(true);
+    const { storedAt } = down.items[0]!;
+    expect((await bed.admin.messages.browse(topic, { ...newest, from: new Date(storedAt.getTime() + 1) })).items).toEqual([]);
+    expect((await bed.admin.messages.browse(topic, { ...newest, until: storedAt })).items).toHaveLength(40);
+    expect((await bed.admin.messages.browse(topic, { ...newest, until: new Date(storedAt.getTime() - 60_000) })).items).toEqual([]);
+  });
+
+  it('reads no more entries for a page than it may, and a later page has nothing that came since', async () => {
+    for (const mail of mails(20)) await bed.application.publisher.publish(Mail, mail.payload);
+    const wish = { ...newest, where: [{ field: 'payload.number', op: '=', value: 2 }], mostEntries: 8 } as const;
+    const first = await bed.admin.messages.browse({ topic: 'shop.mails' }, wish);
+    expect(first).toMatchObject({ items: [], scanned: 8, complete: false });
+    await bed.application.publisher.publish(Mail, { number: 2 });
+    const second = await bed.admin.messages.browse({ topic: 'shop.mails' }, { ...wish, cursor: first.nextCursor! });
+    const third = await bed.admin.messages.browse({ topic: 'shop.mails' }, { ...wish, cursor: second.nextCursor! });
+    expect([second, third].flatMap(({ items }) => items).map(({ offset }) => offset)).toEqual([2]);
+  });
+
+  it('refuses the cursor of the other order, of an earlier topic of that name, and one that was made up', async () => {
+    await bed.application.publisher.publishMany(Mail, mails(50));
+    const topic = { topic: 'shop.mails' };
+    const refused = { code: 'INVALID_CURSOR' };
+    const { nextCursor } = await bed.admin.messages.browse(topic, { ...newest, limit: 3 });
+    await expect(bed.admin.messages.browse(topic, { limit: 3, cursor: nextCursor! })).rejects.toMatchObject(refused);
+    const [question] = nextCursor!.split('.');
+    const place = { partition: 0, entry: '1-1', offset: 0, generations: '' };
+    for (const position of [{}, { ...place, partition: 7 }, { ...place, entry: '*' }]) {
+      const cursor = `${question}.${Buffer.from(JSON.stringify(position)).toString('base64url')}`;
+      await expect(bed.admin.messages.browse(topic, { ...newest, limit: 3, cursor })).rejects.toMatchObject(refused);
+    }
+    await bed.application.streams.topics.remove(Mail);
+    await bed.application.streams.declare(topicOf(Mail));
+    await expect(bed.admin.messages.browse(topic, { ...newest, limit: 3, cursor: nextCursor! })).rejects.toMatchObject(refused);
+    await expect(bed.admin.messages.browse(topic, { order: 'random' as never })).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
+  });
+
+  it('shows an entry that is no message, and counts messages that are missing', async () => {
+    for (const mail of mails(5)) await bed.application.publisher.publish(Mail, mail.payload);
+    const log = bed.key('shop.mails', 'log');
+    const entries = (await bed.command('XRANGE', log, '-', '+')) as [string][];
+    await bed.command('XDEL', log, entries[2]![0]);
+    await bed.command('XADD', log, '*', 'foreign', 'x');
+    const page = await bed.admin.messages.browse({ topic: 'shop.mails' }, newest);
+    expect(page.items.map(({ offset }) => offset)).toEqual([null, 4, 3, 1, 0]);
+    expect(page).toMatchObject({ gone: 1, complete: true });
+  });
+});
+
 describe('a filter', () => {
   it('takes messages by key, header, text and parts, as data', async () => {
     const { publisher } = bed.application;

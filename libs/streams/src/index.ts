@@ -1,7 +1,7 @@
 export * from './create-streams.js';
 export * from './inspect/inspector.js';
 export {
-  type LogItem, type LogPage, type LogRange, LogReader, type PartitionFacts, readStored, type StoredMessage,
+  type LogItem, type LogPage, type LogRange, type LogRangeBack, LogReader, type PartitionFacts, readStored, type StoredMessage,
   type StreamPlace,
 } from './inspect/log-reader.js';
 export { DeadLetters, type DiscardResult, type ReasonCounts, type RedriveResult } from './redeliver/dead-letters.js';

@@ -49,7 +49,7 @@ export interface Scanned {
   /** Messages that were removed between two pages, or whose entries are missing: no page has them. */
   readonly gone: number;
   /** Null at the end. */
-  readonly position: ScanPosition | null;
+  readonly position: object | null;
 }
 
 /** One page of a scan over the partitions of a topic, each from its oldest wanted message on. */
@@ -157,12 +157,16 @@ export class Scan {
   #look(item: LogItem, next: number | null): void {
     this.#scanned += 1;
     if (item.offset !== null && next !== null && item.offset > next) this.#gone += item.offset - next;
-    const { filter, mask } = this.#question;
-    if (!mayBeWanted(filter, item.envelope)) return;
-    // The filter looks at what is shown, so that it finds nothing by what is not.
-    const view = mask.message(viewOf(item));
-    if (isWanted(filter, view)) this.#items.push(view);
+    const view = wantedView(this.#question, item);
+    if (view !== null) this.#items.push(view);
   }
+}
+
+/** The message as its asker sees it; null when it does not fit the filter, which looks at nothing else. */
+export function wantedView({ filter, mask }: ScanQuestion, item: LogItem): MessageView | null {
+  if (!mayBeWanted(filter, item.envelope)) return null;
+  const view = mask.message(viewOf(item));
+  return isWanted(filter, view) ? view : null;
 }
 
 function nextAfter(items: readonly LogItem[], before: number | null): number | null {

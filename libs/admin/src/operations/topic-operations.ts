@@ -51,8 +51,8 @@ export const TOPIC_OPERATIONS: readonly Operation[] = [
   }),
   read({
     name: 'messages.browse', path: '/topics/:topic/messages', role: 'viewer', options: BrowseOptions,
-    inputs: { ...FILTER, from: 'position', until: 'moment', partition: 'number' },
-    summary: 'Reads messages of a topic, partition by partition.',
+    inputs: { ...FILTER, order: 'text', from: 'position', until: 'moment', partition: 'number' },
+    summary: 'Reads messages of a topic, partition by partition, or the newest of all first.',
     run: (admin, target, options) => admin.messages.browse(topicOf(target), options),
   }),
   read({

@@ -48,6 +48,15 @@ export interface LogRange {
   readonly most: number;
 }
 
+/** Entries of a log from an end on, the newest first. */
+export interface LogRangeBack {
+  /** From this entry id on: `'+'` for the end, `'(<id>'` for behind an entry, `'<ms>'` for the last one of a millisecond. */
+  readonly from: string;
+  /** Not before, nor with, this entry id. `'0-0'` for the beginning. */
+  readonly after: string;
+  readonly most: number;
+}
+
 /** A message in a log, or an entry that is none. */
 export interface LogItem {
   readonly partition: number;
@@ -119,6 +128,19 @@ export class LogReader {
     const to = until === null ? '+' : `${until.getTime()}`;
     const { entries, isEnd } = await readEntries(this.#redis.controlFor(log), log, { from: `(${after}`, to, most });
     const items = entries.flatMap(([id, fields]) => itemsOf(partition, id, fields));
+    return { items, entries: entries.length, last: entries.at(-1)?.[0] ?? after, isEnd };
+  }
+
+  /**
+   * The messages from an end on, the newest first, as many as one call may read.
+   *
+   * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS when the topic has no such partition
+   */
+  async readBack(place: StreamPlace, { from, after, most }: LogRangeBack): Promise<LogPage> {
+    const { name, partition } = this.#known(place);
+    const { log } = partitionKeys(this.#prefix, name, partition);
+    const { entries, isEnd } = await readEntries(this.#redis.controlFor(log), log, { from, to: `(${after}`, most, isBack: true });
+    const items = entries.flatMap(([id, fields]) => itemsOf(partition, id, fields).reverse());
     return { items, entries: entries.length, last: entries.at(-1)?.[0] ?? after, isEnd };
   }
 

@@ -11,6 +11,8 @@ export interface EntryRange {
   readonly to: string;
   /** The most entries; fewer come where they are large. */
   readonly most: number;
+  /** The newest first, from the higher id down to the lower one. Default: the oldest first. */
+  readonly isBack?: boolean;
 }
 
 export interface EntryPage {
@@ -19,8 +21,10 @@ export interface EntryPage {
   readonly isEnd: boolean;
 }
 
-/** Entries of a stream, the oldest first, as many as one call may read without holding Redis up. */
-export async function readEntries(redis: RedisConnection, stream: string, { from, to, most }: EntryRange): Promise<EntryPage> {
-  const [entries, end] = (await redis.run(script, [stream], [from, to, most, MOST_BYTES])) as [[string, string[]][], string];
+/** Entries of a stream in the order of their ids, as many as one call may read without holding Redis up. */
+export async function readEntries(redis: RedisConnection, stream: string, range: EntryRange): Promise<EntryPage> {
+  const { from, to, most, isBack = false } = range;
+  const args = [from, to, most, MOST_BYTES, ...(isBack ? ['1'] : [])];
+  const [entries, end] = (await redis.run(script, [stream], args)) as [[string, string[]][], string];
   return { entries, isEnd: end === '1' };
 }

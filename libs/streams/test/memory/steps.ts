@@ -201,6 +201,8 @@ const look: Step = async (scenario, [a = 0, b = 0]) => {
   await scenario.run('inspect', [meta, groups, stats, due, log, again, open, dead, parked, forward], ['g', 'settled', 'handled', 'lost']);
   const from = pick(['-', `(${scenario.twin.now - (b % 20_000)}-0`], a);
   await scenario.run('read-entries', [log], [from, pick(['+', String(scenario.twin.now - 5_000)], b), 1 + (b % 40), pick([20, 100_000], a)]);
+  const back = [pick(['+', String(scenario.twin.now - 5_000)], a), from === '-' ? '(0-0' : from];
+  await scenario.run('read-entries', [log], [...back, 1 + (b % 40), pick([20, 100_000], b), '1']);
   const kind = pick(['earliest', 'latest', 'time', 'offset'], a);
   await scenario.run('locate', [log, meta], [kind, kind === 'time' ? scenario.twin.now - (b % 20_000) : b % 60]);
 };
