@@ -8,6 +8,7 @@ import type { Measure } from './measure.js';
 import { operators } from './operators.js';
 import { partitions } from './partitions.js';
 import { primaries } from './primaries.js';
+import { telemetry } from './telemetry.js';
 import { trickle } from './trickle.js';
 import { upkeep } from './upkeep.js';
 import { waitingRetries } from './waiting-retries.js';
@@ -17,3 +18,4 @@ export const COUNTS: readonly Measure[] = [idle, trickle, killedWorker, upkeep, 
 
 /** The measures of the cost of a message as more of something is there. */
 export const COSTS: readonly Measure[] = [partitions, primaries, groups, flood, backlog, waitingRetries, operators, idleTopics];
+export const COSTS: readonly Measure[] = [partitions, primaries, groups, flood, backlog, waitingRetries, idleTopics, telemetry];
