@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { documents } from './documents.js';
 import { filesWithProse, proseOf, vagueBeginnings } from './prose.js';
 
-const FOLDERS = ['libs/admin', 'libs/core', 'libs/jobs', 'libs/ledger', 'libs/nestjs', 'libs/outbox', 'libs/redis', 'libs/rpc', 'libs/streams', 'libs/telemetry', 'libs/testing', 'apps', 'tools', 'test', 'docker'];
+const FOLDERS = ['libs/admin', 'libs/core', 'libs/host', 'libs/jobs', 'libs/ledger', 'libs/nestjs', 'libs/outbox', 'libs/redis', 'libs/rpc', 'libs/streams', 'libs/telemetry', 'libs/testing', 'apps', 'tools', 'test', 'docker'];
 
 const DOCUMENTS = [...documents(), 'CHANGELOG.md', '.env.example', ...decisionsSince(13)];
 

@@ -42,12 +42,17 @@ describe('the worker host', () => {
     expect(await hosted.ended).toEqual({ code: 0, signal: null });
   });
 
-  it('says what is wrong and ends with code 1', async () => {
-    const failed = host({ MILLRACE_APP: fixture('missing.js') });
+  it.each([
+    ['missing.js', /MILLRACE_APP names .*missing\.js, which is no file/],
+    ['no-module.ts', /no-module\.ts \(MILLRACE_APP\) exports no module/],
+    ['broken.ts', /broken\.ts \(MILLRACE_APP\) cannot be loaded: TypeError: this file is broken/],
+  ])('says what is wrong with %s, and ends with code 1', async (name, message) => {
+    const failed = host({ MILLRACE_APP: fixture(name) });
     let text = '';
     failed.process.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
     expect((await failed.ended).code).toBe(1);
-    expect(text).toContain('Cannot start: INVALID_OPTIONS: MILLRACE_APP names');
+    expect(text).toContain('Cannot start: INVALID_OPTIONS: ');
+    expect(text).toMatch(message);
     expect(text).not.toMatch(/\n {4}at /);
   });
 });

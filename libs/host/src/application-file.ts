@@ -15,8 +15,19 @@ export function applicationFile(named: string | undefined, env: NodeJS.ProcessEn
     throw invalid('No application is named. Give --app dist/app.module.js, or set MILLRACE_APP, to the file that exports your application module.');
   }
   const file = resolve(path);
-  if (statSync(file, { throwIfNoEntry: false })?.isFile()) return file;
+  if (isFile(file)) return file;
   throw invalid(`${source} names ${file}, which is no file. Build the application first, or correct the path.`);
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    // The second one is of a path that goes on behind a file.
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    throw new MillraceError('INVALID_OPTIONS', `${path} cannot be read: ${message}. Correct the path, or its permissions.`, { cause: error });
+  }
 }
 
 function invalid(message: string): MillraceError {

@@ -1,7 +1,7 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { MillraceError } from '@millrace/core';
+import { asError, MillraceError } from '@millrace/core';
 import { VERSION } from './version.js';
 
 /**
@@ -10,7 +10,7 @@ import { VERSION } from './version.js';
  *
  * A host takes Millrace, and so Nest, from there: two copies in one process know nothing of each other's classes.
  *
- * @throws MillraceError INVALID_OPTIONS when the package is of a version that this host does not fit
+ * @throws MillraceError INVALID_OPTIONS when the package is of a version that this host does not fit, or is damaged
  */
 export function packageOf(file: string, specifier: string): string | null {
   const found = resolved(realpathSync(file), specifier);
@@ -25,7 +25,7 @@ function resolved(file: string, specifier: string): string | null {
     // Both say that it is not there: in the repository a package has sources, and no file of JavaScript.
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'MODULE_NOT_FOUND' || code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') return null;
-    throw error;
+    throw damaged(`${specifier} of the application cannot be found`, error);
   }
 }
 
@@ -52,8 +52,13 @@ function manifestOf(path: string): { name?: string; version?: string } | null {
     return JSON.parse(readFileSync(path, 'utf8')) as { name?: string; version?: string };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
+    throw damaged(`${path} cannot be read`, error);
   }
+}
+
+function damaged(problem: string, cause: unknown): MillraceError {
+  const why = asError(cause).message.replace(/\.$/, '');
+  return new MillraceError('INVALID_OPTIONS', `${problem}: ${why}. Install the packages of the application again.`, { cause });
 }
 
 /** Releases with the same one work together: `0.1` of 0.1.7, `2` of 2.3.4. */

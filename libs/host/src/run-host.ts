@@ -37,7 +37,8 @@ function parsed(args: string[], { name }: HostCommand): { app?: string; help?: b
   try {
     return parseArgs({ args, options: OPTIONS }).values;
   } catch (cause) {
-    const [problem] = asError(cause).message.split(/[.\n]/);
+    // The first sentence, in which a name may have dots.
+    const [problem] = asError(cause).message.split(/\. |\.?\n|\.$/);
     throw new MillraceError('INVALID_OPTIONS', `${problem}. See ${name} --help.`, { cause });
   }
 }

@@ -17,5 +17,6 @@ import { waitingRetries } from './waiting-retries.js';
 export const COUNTS: readonly Measure[] = [idle, trickle, killedWorker, upkeep, fullRedis];
 
 /** The measures of the cost of a message as more of something is there. */
-export const COSTS: readonly Measure[] = [partitions, primaries, groups, flood, backlog, waitingRetries, operators, idleTopics];
-export const COSTS: readonly Measure[] = [partitions, primaries, groups, flood, backlog, waitingRetries, idleTopics, telemetry];
+export const COSTS: readonly Measure[] = [
+  partitions, primaries, groups, flood, backlog, waitingRetries, operators, idleTopics, telemetry,
+];
