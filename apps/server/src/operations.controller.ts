@@ -53,7 +53,7 @@ function addRoute(operation: Operation): void {
 
 /** The use cases show payloads to everyone, so those who may not see them are refused as a whole. */
 function showsPayloads(name: string): boolean {
-  return name.startsWith('messages.') || ['deadLetters.browse', 'deadLetters.show', 'trace'].includes(name);
+  return name.startsWith('messages.') || ['deadLetters.browse', 'deadLetters.show', 'jobs.browse', 'jobs.get', 'trace'].includes(name);
 }
 
 /** @throws BadRequestException for options that the operation would not look at, and for an actor: the principal is it */

@@ -14,9 +14,18 @@ import { pauseGroup } from './groups/pause-group.js';
 import { removeGroup } from './groups/remove-group.js';
 import { resumeGroup } from './groups/resume-group.js';
 import { seekGroup } from './groups/seek-group.js';
+import { browseJobs } from './jobs/browse-jobs.js';
+import { drainQueue } from './jobs/drain-queue.js';
+import { getJob } from './jobs/get-job.js';
+import type { JobParts } from './jobs/job-parts.js';
+import { listQueues } from './jobs/list-queues.js';
+import { listSchedulers } from './jobs/list-schedulers.js';
+import { pauseQueue, resumeQueue } from './jobs/pause-queue.js';
+import { queueInfo } from './jobs/queue-summary.js';
+import { removeJob } from './jobs/remove-job.js';
+import { promoteJobs, retryJobs } from './jobs/retry-jobs.js';
 import { browseMessages } from './messages/browse-messages.js';
 import { findMessages } from './messages/find-messages.js';
-import { type QueueSummary, summarizeQueues } from './jobs/summarize-queues.js';
 import { getMessage } from './messages/get-message.js';
 import { Mutations } from './mutate/mutation.js';
 import { type Overview, overview } from './overview/overview.js';
@@ -34,7 +43,9 @@ import { traceMessages } from './trace/trace-messages.js';
 export type AdminParts = Omit<UseCaseParts, 'mutations'> & OptionalParts;
 
 /** A use case without the parts that it works with. */
-type Bound<T> = T extends (parts: UseCaseParts, ...rest: infer Rest) => infer Answer ? (...rest: Rest) => Answer : never;
+type Bound<T, Parts = UseCaseParts> = T extends (parts: Parts, ...rest: infer Rest) => infer Answer
+  ? (...rest: Rest) => Answer
+  : never;
 
 /**
  * All that operators do, by names alone: of a topic they have no class. Each use case checks what it is given before it asks
@@ -73,11 +84,25 @@ export interface Admin {
   };
   /** Looks through all topics for the messages of a trace. */
   readonly trace: Bound<typeof traceMessages>;
-  /** Null where the process has no queues. */
-  readonly jobs: { readonly summary: () => Promise<QueueSummary[]> } | null;
+  /** Null where the process has no way to queues. */
+  readonly jobs: AdminJobs | null;
   /** Null where the process has no registry. */
   readonly services: AdminServices | null;
   readonly audit: { readonly list: (options?: PageOptions) => Promise<Page<AuditEntry>> };
+}
+
+export interface AdminJobs {
+  readonly list: Bound<typeof listQueues, JobParts>;
+  readonly info: Bound<typeof queueInfo, JobParts>;
+  readonly browse: Bound<typeof browseJobs, JobParts>;
+  readonly get: Bound<typeof getJob, JobParts>;
+  readonly schedulers: Bound<typeof listSchedulers, JobParts>;
+  readonly retry: Bound<typeof retryJobs, JobParts>;
+  readonly promote: Bound<typeof promoteJobs, JobParts>;
+  readonly pause: Bound<typeof pauseQueue, JobParts>;
+  readonly resume: Bound<typeof resumeQueue, JobParts>;
+  readonly drain: Bound<typeof drainQueue, JobParts>;
+  readonly remove: Bound<typeof removeJob, JobParts>;
 }
 
 export interface AdminServices {
@@ -112,9 +137,25 @@ export function createAdmin({ redis, prefix, streams, rpc, queues }: AdminParts)
       redrive: bound(redriveDeadLetters), discard: bound(discardDeadLetters),
     },
     trace: bound(traceMessages),
-    jobs: queues === undefined ? null : { summary: () => summarizeQueues(queues) },
+    jobs: queues === undefined ? null : jobsOf({ queues, mutations: parts.mutations }),
     services: rpc === undefined ? null : servicesOf(parts, rpc),
     audit: { list: (options) => listAudit(redis, prefix, options) },
+  };
+}
+
+function jobsOf(parts: JobParts): AdminJobs {
+  return {
+    list: (options) => listQueues(parts, options),
+    info: (name) => queueInfo(parts, name),
+    browse: (target, options) => browseJobs(parts, target, options),
+    get: (target, options) => getJob(parts, target, options),
+    schedulers: (target, options) => listSchedulers(parts, target, options),
+    retry: (target, options) => retryJobs(parts, target, options),
+    promote: (target, options) => promoteJobs(parts, target, options),
+    pause: (target, options) => pauseQueue(parts, target, options),
+    resume: (target, options) => resumeQueue(parts, target, options),
+    drain: (target, options) => drainQueue(parts, target, options),
+    remove: (target, options) => removeJob(parts, target, options),
   };
 }
 
