@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CliBed } from './cli-bed.js';
+import { MailQueue } from './mail-queue.js';
 import type { Ended } from './run-here.js';
 import { ServerProcess } from './server-process.js';
 import { Mail, mails } from './topics.js';
@@ -10,12 +11,18 @@ const ACTOR = 'token';
 
 const bed = new CliBed('both', { isShared: true });
 let server: ServerProcess;
+let queue: MailQueue;
 beforeAll(async () => {
   server = await ServerProcess.start(bed.env, TOKEN);
   await bed.publisher.publishMany(Mail, mails(5));
   await bed.giveUp(Mail, 'billing', new Error('on fire'));
+  queue = await MailQueue.open(bed);
+  await queue.fill();
 });
-afterAll(() => server.stop());
+afterAll(async () => {
+  await queue.close();
+  await server.stop();
+});
 
 /** The same line on Redis itself and through a server. */
 async function both(args: readonly string[]): Promise<[direct: Ended, remote: Ended]> {
@@ -38,6 +45,8 @@ describe('a command', () => {
     [['tail', 'shop.mails', '--from', 'start', '--for', '0ms', '--jsonl']], [['tail', 'shop.mails', '-n', '2', '--for', '0ms']], [['dlq', 'ls']],
     [['dlq', 'errors', 'shop.mails', 'billing', '--json']], [['dlq', 'show', 'shop.mails', 'billing', '--json']], [['dlq', 'show', 'shop.mails', 'billing', '0:1-1']],
     [['dlq', 'redrive', 'shop.mails', 'billing', '--all', '--json']], [['services', 'ls', '--json']], [['audit', 'ls', '--json']],
+    [['jobs', 'ls', '--json']], [['jobs', 'ls', 'mails']], [['jobs', 'info', 'mails', '--json']], [['jobs', 'info', 'none']], [['jobs', 'get', 'mails', 'failed-1', '--json']],
+    [['jobs', 'get', 'mails', 'none']], [['jobs', 'retry', 'mails', '--all', '--json']], [['jobs', 'drain', 'mails', '--delayed']], [['jobs', 'schedulers', 'mails', '--json']],
   ])('gives the same on Redis and through a server: %j', async (args) => {
     const [direct, remote] = await both(args);
     expect(lasting(remote)).toEqual(lasting(direct));

@@ -14,10 +14,19 @@ import { pauseGroup } from './groups/pause-group.js';
 import { removeGroup } from './groups/remove-group.js';
 import { resumeGroup } from './groups/resume-group.js';
 import { seekGroup } from './groups/seek-group.js';
+import { browseJobs } from './jobs/browse-jobs.js';
+import { drainQueue } from './jobs/drain-queue.js';
+import { getJob } from './jobs/get-job.js';
+import type { JobParts } from './jobs/job-parts.js';
+import { listQueues } from './jobs/list-queues.js';
+import { listSchedulers } from './jobs/list-schedulers.js';
+import { pauseQueue, resumeQueue } from './jobs/pause-queue.js';
+import { queueInfo } from './jobs/queue-summary.js';
+import { removeJob } from './jobs/remove-job.js';
+import { promoteJobs, retryJobs } from './jobs/retry-jobs.js';
 import { browseMessages } from './messages/browse-messages.js';
 import { Binder } from './input/binder.js';
 import { findMessages } from './messages/find-messages.js';
-import { type QueueSummary, summarizeQueues } from './jobs/summarize-queues.js';
 import { getMessage } from './messages/get-message.js';
 import { Mutations } from './mutate/mutation.js';
 import { type Overview, overview } from './overview/overview.js';
@@ -37,7 +46,9 @@ import { readView, type View } from './view/view.js';
 export type AdminParts = Omit<UseCaseParts, 'mutations' | 'mask'> & OptionalParts;
 
 /** A use case without the parts that it works with. */
-type Bound<T> = T extends (parts: UseCaseParts, ...rest: infer Rest) => infer Answer ? (...rest: Rest) => Answer : never;
+type Bound<T, Parts = UseCaseParts> = T extends (parts: Parts, ...rest: infer Rest) => infer Answer
+  ? (...rest: Rest) => Answer
+  : never;
 
 /**
  * All that operators do, by names alone: of a topic they have no class. Each use case checks what it is given before it asks
@@ -76,8 +87,8 @@ export interface Admin {
   };
   /** Looks through all topics for the messages of a trace. */
   readonly trace: Bound<typeof traceMessages>;
-  /** Null where the process has no queues. */
-  readonly jobs: { readonly summary: () => Promise<QueueSummary[]> } | null;
+  /** Null where the process has no way to queues. */
+  readonly jobs: AdminJobs | null;
   /** Null where the process has no registry. */
   readonly services: AdminServices | null;
   readonly audit: { readonly list: (options?: PageOptions) => Promise<Page<AuditEntry>> };
@@ -87,6 +98,20 @@ export interface Admin {
    * @throws MillraceError INVALID_OPTIONS
    */
   readonly seenBy: (view: View) => Admin;
+}
+
+export interface AdminJobs {
+  readonly list: Bound<typeof listQueues, JobParts>;
+  readonly info: Bound<typeof queueInfo, JobParts>;
+  readonly browse: Bound<typeof browseJobs, JobParts>;
+  readonly get: Bound<typeof getJob, JobParts>;
+  readonly schedulers: Bound<typeof listSchedulers, JobParts>;
+  readonly retry: Bound<typeof retryJobs, JobParts>;
+  readonly promote: Bound<typeof promoteJobs, JobParts>;
+  readonly pause: Bound<typeof pauseQueue, JobParts>;
+  readonly resume: Bound<typeof resumeQueue, JobParts>;
+  readonly drain: Bound<typeof drainQueue, JobParts>;
+  readonly remove: Bound<typeof removeJob, JobParts>;
 }
 
 export interface AdminServices {
@@ -124,7 +149,7 @@ function adminOf(parts: UseCaseParts, optional: OptionalParts): Admin {
       redrive: use.onGroup(redriveDeadLetters), discard: use.onGroup(discardDeadLetters),
     },
     trace: use.bind(traceMessages),
-    jobs: queues === undefined ? null : { summary: () => summarizeQueues(queues) },
+    jobs: queues === undefined ? null : jobsOf({ ...parts, queues }),
     services: rpc === undefined ? null : {
       list: use.bind((_, options?: PageOptions) => listServices(rpc, options)),
       instances: use.bind((own, options?: ListInstancesOptions) => listInstances(own, rpc, options)),
@@ -132,5 +157,14 @@ function adminOf(parts: UseCaseParts, optional: OptionalParts): Admin {
     },
     audit: { list: use.bind(({ redis, prefix }, options?: PageOptions) => listAudit(redis, prefix, options)) },
     seenBy: (view) => adminOf({ ...parts, mask: parts.mask.and(readView(view)) }, optional),
+  };
+}
+
+function jobsOf(parts: JobParts): AdminJobs {
+  const use = new Binder(parts);
+  return {
+    list: use.bind(listQueues), info: use.bind(queueInfo), browse: use.onQueue(browseJobs), get: use.onQueue(getJob),
+    schedulers: use.onQueue(listSchedulers), retry: use.onQueue(retryJobs), promote: use.onQueue(promoteJobs),
+    pause: use.onQueue(pauseQueue), resume: use.onQueue(resumeQueue), drain: use.onQueue(drainQueue), remove: use.onQueue(removeJob),
   };
 }

@@ -1,7 +1,7 @@
+import type { QueueDirectory } from '@millrace/jobs';
 import type { Rpc } from '@millrace/rpc';
 import type { Topology } from '@millrace/redis';
 import type { Streams } from '@millrace/streams';
-import type { KnownQueues } from './jobs/summarize-queues.js';
 import type { Mutations } from './mutate/mutation.js';
 import type { Mask } from './view/mask.js';
 
@@ -20,6 +20,6 @@ export interface UseCaseParts {
 export interface OptionalParts {
   /** The registry, and the calls of this process. */
   readonly rpc?: Pick<Rpc, 'instances' | 'figures'>;
-  /** The queues of this process. */
-  readonly queues?: KnownQueues;
+  /** The queues that there are. */
+  readonly queues?: QueueDirectory;
 }

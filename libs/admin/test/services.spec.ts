@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type Admin, createAdmin } from '@millrace/admin';
-import { MillraceError } from '@millrace/core';
 import { connectServer } from '@millrace/redis';
 import { createRpc, type Rpc, type ServiceDefinition } from '@millrace/rpc';
 import { createStreams } from '@millrace/streams';
@@ -47,20 +46,5 @@ describe('services', () => {
   it('are not there in a process without a registry, nor are jobs in one without queues', () => {
     expect(bed.admin.services).toBeNull();
     expect(bed.admin.jobs).toBeNull();
-  });
-});
-
-describe('queues', () => {
-  it('are summed up each by itself: one that cannot be counted hides no other', async () => {
-    const counts = { waiting: 1, active: 2, delayed: 3, completed: 4, failed: 5 };
-    const count = (name: string) => (name === 'mail' ? Promise.resolve(counts) : Promise.reject(new MillraceError('UNKNOWN_QUEUE', 'no')));
-    const redis = await connectServer({ url: bed.server.url });
-    stop = async () => redis.close();
-    const { streams } = bed.application;
-    const admin = createAdmin({ redis, prefix: bed.prefix, streams, queues: { jobs: { counts: count }, names: ['stock', 'mail'] } });
-    expect(await admin.jobs!.summary()).toEqual([
-      { queue: 'mail', counts, problem: null },
-      { queue: 'stock', counts: null, problem: { code: 'UNKNOWN_QUEUE', message: 'no' } },
-    ]);
   });
 });

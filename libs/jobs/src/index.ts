@@ -1,4 +1,9 @@
 export * from './connection/bull-connection.js';
+export * from './operate/job-record.js';
+export * from './operate/operated-queue.js';
+export * from './operate/queue-directory.js';
+export * from './operate/queue-names.js';
+export * from './operate/scheduler-record.js';
 export * from './queue/connect-queue.js';
 export * from './queue/enqueue-options.js';
 export {
@@ -6,6 +11,7 @@ export {
 } from './queue/idempotency.js';
 export * from './queue/job-forwards.js';
 export { type EnqueueItem, type EnqueueResult, type JobCounts, JobQueue, type QueueLookup } from './queue/job-queue.js';
+export * from './queue/open-queue.js';
 export * from './queue/prompt-close.js';
 export * from './queue/retention.js';
 export * from './queue/stored-jobs.js';

@@ -6,6 +6,7 @@ import { dlq } from './dlq.js';
 import { doctor } from './doctor.js';
 import { groups } from './groups.js';
 import { server, worker } from './hosts.js';
+import { jobs } from './jobs.js';
 import { messages } from './messages.js';
 import { instances, services } from './services.js';
 import { tail } from './tail.js';
@@ -18,6 +19,7 @@ export const COMMANDS: readonly (CommandGroup | CommandSpec)[] = [
   tail,
   messages,
   dlq,
+  jobs,
   services,
   instances,
   audit,

@@ -52,15 +52,19 @@ export class DirectOperator implements Operator {
 
 /** Loaded when it is needed: help and the HTTP API do without. */
 async function open({ redis: url, env, prefix }: DirectOptions): Promise<Open> {
-  const [{ createAdmin }, { connectRedis, redisTarget }, { createStreams }, { createRpc }] = await Promise.all([
+  const [{ createAdmin }, { connectRedis, redisTarget }, { createStreams }, { createRpc }, { QueueDirectory }] = await Promise.all([
     import('@millrace/admin'), import('@millrace/redis'), import('@millrace/streams'), import('@millrace/rpc'),
+    import('@millrace/jobs'),
   ]);
-  const redis = await connectRedis({ ...redisTarget(url ?? undefined, env), name: 'millrace-cli' });
+  const target = redisTarget(url ?? undefined, env);
+  const redis = await connectRedis({ ...target, name: 'millrace-cli' });
   const streams = createStreams({ redis, prefix, leaseMs: LEASE_MS });
   const rpc = createRpc({ redis, presence: streams.presence, prefix });
+  const queues = new QueueDirectory({ redis, target, prefix });
   return {
-    admin: createAdmin({ redis, prefix, streams, rpc }),
+    admin: createAdmin({ redis, prefix, streams, rpc, queues }),
     close: async () => {
+      await queues.close();
       await rpc.stop(STOP_MS);
       await streams.stop(STOP_MS);
       redis.close();

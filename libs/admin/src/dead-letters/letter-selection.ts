@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { IsWholeNumber, MillraceError, type TopicDefinition } from '@millrace/core';
-import { IsBoolean, IsOptional, Matches, ValidateBy } from 'class-validator';
+import { IsBoolean, IsOptional, Matches } from 'class-validator';
+import { AreIds } from '../input/are-ids.js';
 import type { Observed } from '../mutate/mutation.js';
 import { MutationOptions } from '../mutate/mutation-options.js';
 import type { UseCaseParts } from '../parts.js';
@@ -12,15 +13,13 @@ import type { DeadLetterView } from './letter-view.js';
 /** `<partition>:<entry id>`. */
 export const LETTER_ID = /^\d{1,3}:\d{1,19}-\d{1,19}$/;
 
-const MOST_IDS = 1_000;
-
 /** Dead letters that are looked at to find the selected ones. */
 const MOST_SCANNED = 20_000;
 
 /** Which dead letters an action is about: one of `ids`, `fingerprint` and `all`. */
 export class LetterSelectionOptions extends MutationOptions {
-  /** Ids, 1,000 at the most. */
-  @IsOptional() @AreLetterIds()
+  /** Ids, 1 to 1,000. */
+  @IsOptional() @AreIds(LETTER_ID, "ids must be a list of 1 to 1,000 ids of dead letters, such as ['0:1726000000000-0']")
   ids?: readonly string[];
 
   /** Those that were given up in this way. */
@@ -34,21 +33,6 @@ export class LetterSelectionOptions extends MutationOptions {
   /** The most of them in one call, the oldest of each partition first, 1 to 10,000. Default 1,000. Ask again for the rest. */
   @IsOptional() @IsWholeNumber({ min: 1, max: 10_000 })
   limit?: number = 1_000;
-}
-
-/** One rule, so that a bad value is told once. */
-function AreLetterIds(): PropertyDecorator {
-  return ValidateBy({
-    name: 'areLetterIds',
-    validator: {
-      validate: (value: unknown) => Array.isArray(value) && value.length <= MOST_IDS && value.every(isLetterId),
-      defaultMessage: () => `ids must be a list of at most ${MOST_IDS} ids of dead letters, such as ['0:1726000000000-0']`,
-    },
-  });
-}
-
-function isLetterId(value: unknown): boolean {
-  return typeof value === 'string' && LETTER_ID.test(value);
 }
 
 export interface SelectedLetters {

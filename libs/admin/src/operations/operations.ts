@@ -4,6 +4,7 @@ import { PageOptions } from '../page/page.js';
 import { ListInstancesOptions } from '../services/list-instances.js';
 import { TraceOptions } from '../trace/trace-messages.js';
 import { GROUP_OPERATIONS } from './group-operations.js';
+import { JOB_OPERATIONS } from './job-operations.js';
 import { type Operation, read } from './operation.js';
 import { PAGE, TOPIC_OPERATIONS } from './topic-operations.js';
 
@@ -23,11 +24,6 @@ const PLATFORM_OPERATIONS: readonly Operation[] = [
     inputs: { ...PAGE, messageId: 'text', traceId: 'text', header: 'json', since: 'moment', mostEntries: 'number' },
     summary: 'Looks through all topics for the messages of a trace.',
     run: (admin, _target, options) => admin.trace(options),
-  }),
-  read({
-    name: 'jobs.summary', path: '/jobs', role: 'viewer',
-    summary: 'Counts the jobs of each queue by state.',
-    run: (admin) => jobsOf(admin).summary(),
   }),
   read({
     name: 'services.list', path: '/services', role: 'viewer', inputs: PAGE, options: PageOptions,
@@ -52,18 +48,15 @@ const PLATFORM_OPERATIONS: readonly Operation[] = [
 ];
 
 /** Every use case, for the faces: one that is not here is offered by none of them. */
-export const OPERATIONS: readonly Operation[] = [...TOPIC_OPERATIONS, ...GROUP_OPERATIONS, ...PLATFORM_OPERATIONS];
+export const OPERATIONS: readonly Operation[] = [
+  ...TOPIC_OPERATIONS, ...GROUP_OPERATIONS, ...JOB_OPERATIONS, ...PLATFORM_OPERATIONS,
+];
 
 /** @throws MillraceError INVALID_OPTIONS when there is none of this name */
 export function operationOf(name: string): Operation {
   const found = OPERATIONS.find((operation) => operation.name === name);
   if (found) return found;
   throw new MillraceError('INVALID_OPTIONS', `There is no operation ${name}.`);
-}
-
-function jobsOf({ jobs }: Admin): NonNullable<Admin['jobs']> {
-  if (jobs) return jobs;
-  throw new MillraceError('INVALID_OPTIONS', 'This process has no queues, so it knows nothing of jobs: ask one that has.');
 }
 
 function servicesOf({ services }: Admin): AdminServices {

@@ -2,6 +2,7 @@ import { MillraceError, traceOf } from '@millrace/core';
 import type { BrokenMember } from '@millrace/streams';
 import type { DeadLetterView, ShownError } from '../dead-letters/letter-view.js';
 import type { ShownBroken } from '../groups/shown-broken.js';
+import type { JobView } from '../jobs/job-view.js';
 import type { MessageFilter } from '../messages/message-filter.js';
 import type { MessageView } from '../messages/message-view.js';
 import type { Redaction } from './redaction.js';
@@ -51,6 +52,14 @@ export class Mask {
     const parts = contentIn(redaction, view);
     const error = errorIn(redaction, 'error', view.error);
     return { ...view, ...parts, error, envelope: null, redacted: redaction.paths };
+  }
+
+  job(view: JobView): JobView {
+    if (!this.#payloads) return { ...view, ...HIDDEN_JOB };
+    if (this.#redactor.isIdle) return view;
+    const redaction = this.#redactor.begin();
+    const parts = jobIn(redaction, view);
+    return { ...view, ...parts, redacted: redaction.paths };
   }
 
   /** Its error quotes a message that is not at hand, so that nothing can be taken out of it. */
@@ -109,6 +118,26 @@ type Content = Pick<MessageView, 'key' | 'headers' | 'payload'>;
 function contentIn(redaction: Redaction, { key, headers, payload }: Content): Content {
   const shown = { payload: redaction.field('payload', payload), headers: headersIn(redaction, headers) };
   return { ...shown, key: keyIn(redaction, 'key', key) };
+}
+
+const HIDDEN_JOB = {
+  data: null, options: null, idempotencyKey: null, progress: null, error: null, stacks: null, result: null, log: null, hidden: true,
+} as const;
+
+/** The data first: all else is made of them, or may quote them. */
+function jobIn(redaction: Redaction, { data, result, progress, options, idempotencyKey, error, stacks, log }: JobView): Partial<JobView> {
+  const fields = { data: redaction.field('data', data), result: redaction.field('result', result) };
+  const shown = redaction.field('progress', progress);
+  const line = (path: string) => (text: string): string => redaction.text(path, text);
+  return {
+    ...fields,
+    progress: redaction.quote('progress', shown),
+    options: redaction.quote('options', options) as JobView['options'],
+    idempotencyKey: keyIn(redaction, 'idempotencyKey', idempotencyKey),
+    error: error === null ? null : redaction.text('error', error),
+    stacks: stacks?.map(line('stacks')) ?? null,
+    log: log === null ? null : { ...log, lines: log.lines.map(line('log')) },
+  };
 }
 
 function headersIn(redaction: Redaction, headers: Headers): Headers {

@@ -19,8 +19,10 @@ export interface QueueCommand<T> {
   readonly where: string;
   /** A command that was sent and not answered may have stored something. */
   readonly writes: boolean;
-  /** Sends the command. It is called again after a passing failure, so a repetition must be harmless. */
+  /** Sends the command. It is called again after a passing failure, so a repetition must be harmless unless {@link isOnce}. */
   readonly run: () => Promise<T>;
+  /** A command that may have been executed is not sent again. Default false. */
+  readonly isOnce?: boolean;
 }
 
 /**
@@ -38,7 +40,8 @@ export async function runCommand<T>(command: QueueCommand<T>): Promise<T> {
     if ('value' in outcome) return outcome.value;
     const { failure } = outcome;
     unanswered ||= failure.kind === 'indeterminate';
-    if (MENDS_ITSELF.has(failure.kind) && performance.now() + PAUSE_MS < until) await pause(PAUSE_MS);
+    const isOver = unanswered && command.isOnce === true;
+    if (!isOver && MENDS_ITSELF.has(failure.kind) && performance.now() + PAUSE_MS < until) await pause(PAUSE_MS);
     else if (unanswered && command.writes) throw indefinite(command.where, failure);
     else throw failure;
   }

@@ -1,10 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Admin, createAdmin, operationOf, type View } from '@millrace/admin';
-import { JobQueue } from '@millrace/jobs';
+import { QueueDirectory } from '@millrace/jobs';
 import type { Settings } from '../config/settings.js';
 import { Queues } from '../jobs/queues.js';
 import { Connections } from './connections.js';
 import { SETTINGS } from './tokens.js';
+
+interface Opened {
+  readonly admin: Admin;
+  readonly queues: QueueDirectory;
+}
 
 /** The use cases of operators, on the connections and the queues of this process. */
 @Injectable()
@@ -12,14 +17,12 @@ export class Administration {
   readonly #settings: Settings;
   readonly #connections: Connections;
   readonly #queues: Queues;
-  readonly #jobs: JobQueue;
-  #opening: Promise<Admin> | null = null;
+  #opening: Promise<Opened> | null = null;
 
-  constructor(@Inject(SETTINGS) settings: Settings, connections: Connections, queues: Queues, jobs: JobQueue) {
+  constructor(@Inject(SETTINGS) settings: Settings, connections: Connections, queues: Queues) {
     this.#settings = settings;
     this.#connections = connections;
     this.#queues = queues;
-    this.#jobs = jobs;
   }
 
   /**
@@ -46,15 +49,22 @@ export class Administration {
     };
   }
 
-  #admin(): Promise<Admin> {
+  async #admin(): Promise<Admin> {
     this.#opening ??= this.#open();
-    return this.#opening;
+    return (await this.#opening).admin;
   }
 
-  async #open(): Promise<Admin> {
+  /** Ends the connection to queues of other processes, if one was opened. */
+  async close(): Promise<void> {
+    const opened = await this.#opening?.catch(() => null);
+    await opened?.queues.close();
+  }
+
+  async #open(): Promise<Opened> {
     const connections = this.#connections;
     const [redis, streams, rpc] = await Promise.all([connections.redis(), connections.streams(), connections.rpc()]);
-    const queues = { jobs: this.#jobs, names: this.#queues.names };
-    return createAdmin({ redis, prefix: this.#settings.prefix, streams, rpc, queues });
+    const { prefix, redis: target } = this.#settings;
+    const queues = new QueueDirectory({ redis, target, prefix, own: this.#queues });
+    return { admin: createAdmin({ redis, prefix, streams, rpc, queues }), queues };
   }
 }

@@ -4,6 +4,7 @@ import type { Settings } from '../config/settings.js';
 import type { HandlerPlan } from '../explore/plan.js';
 import { RequestLedgers } from '../http/idempotency/request-ledgers.js';
 import { Queues } from '../jobs/queues.js';
+import { Administration } from './administration.js';
 import { Connections } from './connections.js';
 import { Inbox } from './inbox.js';
 import { OutboxRunner } from './outbox.js';
@@ -18,10 +19,11 @@ export class Resources {
   readonly #inbox: Inbox;
   readonly #requests: RequestLedgers;
   readonly #outbox: OutboxRunner;
+  readonly #administration: Administration;
 
   constructor(
     @Inject(SETTINGS) settings: Settings, connections: Connections, queues: Queues, inbox: Inbox, requests: RequestLedgers,
-    outbox: OutboxRunner,
+    outbox: OutboxRunner, administration: Administration,
   ) {
     this.#settings = settings;
     this.#connections = connections;
@@ -29,6 +31,7 @@ export class Resources {
     this.#inbox = inbox;
     this.#requests = requests;
     this.#outbox = outbox;
+    this.#administration = administration;
   }
 
   /** @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED, DATABASE_UNREACHABLE, DATABASE_FAILED, TOPIC_MISMATCH */
@@ -45,6 +48,7 @@ export class Resources {
 
   async close(): Promise<void> {
     await this.#requests.stop();
+    await this.#administration.close();
     await this.#queues.close();
     await this.#connections.close();
   }

@@ -1,0 +1,23 @@
+import { MillraceError } from '@millrace/core';
+import type { QueueDirectory } from '@millrace/jobs';
+import { partsOf } from '../page/cursor.js';
+import type { UseCaseParts } from '../parts.js';
+
+/** The parts that the use cases of jobs work with. */
+export interface JobParts extends UseCaseParts {
+  readonly queues: QueueDirectory;
+}
+
+export interface QueueTarget {
+  readonly queue: string;
+}
+
+export interface JobTarget extends QueueTarget {
+  readonly job: string;
+}
+
+/** @throws MillraceError INVALID_OPTIONS; the name is checked where the queue is opened */
+export function assertQueueTarget(target: unknown): asserts target is QueueTarget {
+  if (partsOf(target) !== null) return;
+  throw new MillraceError('INVALID_OPTIONS', 'The target must be an object: { queue }, and { queue, job } for what is done to a job.');
+}
