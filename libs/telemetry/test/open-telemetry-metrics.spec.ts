@@ -72,6 +72,21 @@ describe('the metrics of OpenTelemetry', () => {
     expect(new Set(recorded.of('messaging.client.sent.messages').map(([, attributes]) => attributes['messaging.destination.name'])).size).toBe(1_001);
   });
 
+  it('count once, however often they are started, until the last has stopped them', async () => {
+    const recorded = await started();
+    const stopSecond = await startMeters();
+    const sent = (): number => {
+      emit('published', { topic: 't', outcome: 'ok', count: 1, durationMs: 0 });
+      return recorded.of('messaging.client.sent.messages').length;
+    };
+    expect(sent()).toBe(1);
+    stop!();
+    stop!();
+    expect(sent()).toBe(2);
+    stopSecond!();
+    expect(sent()).toBe(2);
+  });
+
   it('listen to nothing where no provider is registered, nor once they are stopped', async () => {
     const isHeard = (): boolean => channel('millrace:published').hasSubscribers;
     expect([await startMeters(), isHeard()]).toEqual([null, false]);

@@ -11,7 +11,7 @@ export interface MetersOptions {
 
 /**
  * Counts messages and jobs of this process, from now on, in the instruments that the messaging conventions of OpenTelemetry name:
- * of the meter provider that the application has registered before.
+ * of the meter provider that the application has registered before. Started again, it counts no second time.
  *
  * @returns a function that ends it; null where no provider is registered, or `@opentelemetry/api` is not installed
  */
@@ -21,7 +21,24 @@ export async function startMeters({ server = null }: MetersOptions = {}): Promis
   const meter = api.metrics.getMeter('millrace');
   // Without a provider it is the one that does nothing.
   if (meter === api.createNoopMeter()) return null;
-  return new OpenTelemetryMetrics(meter, server).start();
+  return joined(() => new OpenTelemetryMetrics(meter, server).start());
+}
+
+/** There is one for the process: a second one would count all of it again. */
+let running: { readonly stop: () => void; users: number } | null = null;
+
+/** @returns a function that ends it, with the last of those who started it */
+function joined(start: () => () => void): () => void {
+  const own = (running ??= { stop: start(), users: 0 });
+  own.users += 1;
+  let isUser = true;
+  return () => {
+    if (isUser) own.users -= 1;
+    isUser = false;
+    if (own.users > 0 || running !== own) return;
+    running = null;
+    own.stop();
+  };
 }
 
 interface Sent {
