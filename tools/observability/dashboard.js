@@ -15,6 +15,8 @@ const ROWS = [
       { title: 'Handlers, p95', unit: 's', queries: [[p95('millrace_handler_duration_seconds', 'topic, group', 'topic=~"$topic",group=~"$group"'), '{{topic}} {{group}}']] },
       { title: 'Attempts by outcome', unit: 'ops', queries: [['sum by (group, outcome) (rate(millrace_handler_duration_seconds_count{topic=~"$topic",group=~"$group"}[$__rate_interval]))', '{{group}} {{outcome}}']] },
       { title: 'Share that is redelivered', unit: 'percentunit', queries: [['sum by (topic, group) (rate(millrace_redelivered_total{topic=~"$topic",group=~"$group"}[$__rate_interval])) / sum by (topic, group) (rate(millrace_delivered_total{topic=~"$topic",group=~"$group"}[$__rate_interval]))', '{{topic}} {{group}}']] },
+      { title: 'Handlers at work', unit: 'short', queries: [['sum by (topic, group) (millrace_inflight{topic=~"$topic",group=~"$group"})', '{{topic}} {{group}}'], ['sum by (topic, group) (millrace_concurrency_limit{topic=~"$topic",group=~"$group"})', '{{topic}} {{group}} at the most']] },
+      { title: 'Since the last poll', unit: 's', queries: [['time() - min by (topic, group) (millrace_last_poll_timestamp_seconds{topic=~"$topic",group=~"$group"})', '{{topic}} {{group}}']] },
       { title: 'Paused by a breaker', unit: 'short', queries: [['sum by (topic, group) (millrace_breaker_open{topic=~"$topic",group=~"$group"})', '{{topic}} {{group}}']] },
     ],
   },

@@ -36,6 +36,7 @@ export * from './delivery/retry.js';
 export * from './delivery/prefilter.js';
 export * from './delivery/own-transaction.js';
 export * from './delivery/sql-transaction.js';
+export * from './delivery/subscription-load.js';
 export * from './delivery/unknown-message.js';
 export * from './duration.js';
 export * from './errors.js';

@@ -1,6 +1,6 @@
 import {
   BROADCAST_GROUP, type BroadcastDefinition, type HalfPort, MillraceError, type PresencePort, type PublishPort,
-  type SubscribePort, type Subscription, type SubscriptionDefinition, type TopicDefinition,
+  showLoad, type SubscribePort, type Subscription, type SubscriptionDefinition, type SubscriptionLoad, type TopicDefinition,
 } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import { Broadcast } from './broadcast/broadcast.js';
@@ -132,7 +132,7 @@ export function createStreams(options: StreamsOptions): Streams {
     subscribeBatch: (definition, rule, handler) => subscribe(definition, { rule, handler }),
     broadcast: async (definition, handler) => {
       const parts = { redis, prefix, log, rings };
-      const start: Start<Subscription> = (onStopped) => Broadcast.start({ ...parts, onStopped }, definition, handler);
+      const start: Start<Broadcast> = (onStopped) => Broadcast.start({ ...parts, onStopped }, definition, handler);
       const subscription = await subscriptions.follow(definition, start);
       tender.subscribed(definition.topic, BROADCAST_GROUP, () => false);
       return subscription;
@@ -172,33 +172,38 @@ type Place = Pick<SubscriptionDefinition, 'topic' | 'group'>;
 /** @param closing aborts when the process stops: a start that waits for others ends then */
 type Start<Started> = (onStopped: () => void, closing: AbortSignal) => Promise<Started>;
 
+/** A subscription that observers can look at. */
+type Shown = Subscription & { load(): SubscriptionLoad };
+
 /** The subscriptions of this process: each group of a topic once at a time, broadcasts as often as it likes. */
 class Subscriptions {
   readonly #started = new Set<Promise<Subscription>>();
   readonly #groups = new Set<string>();
   readonly #closing = new AbortController();
 
-  add<Started extends Subscription>(definition: SubscriptionDefinition, start: Start<Started>): Promise<Started> {
+  add<Started extends Shown>(definition: SubscriptionDefinition, start: Start<Started>): Promise<Started> {
     const name = `${definition.topic.name}/${definition.group}`;
     if (!this.#closing.signal.aborted && this.#groups.has(name)) return Promise.reject(duplicate(definition));
     this.#groups.add(name);
     return this.#begin(definition, start, () => this.#groups.delete(name));
   }
 
-  follow({ topic }: BroadcastDefinition, start: Start<Subscription>): Promise<Subscription> {
+  follow({ topic }: BroadcastDefinition, start: Start<Shown>): Promise<Subscription> {
     return this.#begin({ topic, group: BROADCAST_GROUP }, start, () => undefined);
   }
 
   /** @param free called when the subscription has ended or could not be started: then it may be started again */
-  #begin<Started extends Subscription>(place: Place, start: Start<Started>, free: () => void): Promise<Started> {
+  #begin<Started extends Shown>(place: Place, start: Start<Started>, free: () => void): Promise<Started> {
     if (this.#closing.signal.aborted) return Promise.reject(closed(place));
+    let hide = (): void => undefined;
     const end = (): void => {
       this.#started.delete(started);
+      hide();
       free();
     };
     const started = start(end, this.#closing.signal);
     this.#started.add(started);
-    started.catch(end);
+    started.then((subscription) => (hide = showLoad(() => subscription.load())), end);
     return started;
   }
 

@@ -2,7 +2,7 @@ import { channel } from 'node:diagnostics_channel';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   type DeliveryContext, deliveryPipeline, emit, type EventMap, type EventName, eventChannel, fixed, HandlerTimeoutError, Job,
-  jobOf, Publisher, Topic, topicOf,
+  jobOf, Publisher, showLoad, Topic, topicOf,
 } from '@millrace/core';
 import { bullConnection, bullPrefix, JobQueue, startJobWorker } from '@millrace/jobs';
 import { connectServer, type StandaloneTopology } from '@millrace/redis';
@@ -121,6 +121,18 @@ describe('the metrics', () => {
     await waitFor(async () => (await samplesOf(metrics, 'millrace_rpc_served_total'))['prices price ok'] === 2, { what: 'the methods to end' });
     expect(await samplesOf(metrics, 'millrace_rpc_served_duration_seconds')).toEqual({ 'prices price': 2 });
     expect(await samplesOf(metrics, 'millrace_rpc_duration_seconds')).toEqual({ 'prices price': 2, 'prices other': 1, 'nowhere price': 1 });
+  });
+
+  it('have the load of each subscription at the moment at which they are read', async () => {
+    const hides = [1, 2].map((count) => showLoad(() => ({ topic: 't', group: 'g', inFlight: count, limit: 4, polledAtMs: count * 1_000 })));
+    expect(await samplesOf(metrics, 'millrace_inflight')).toEqual({ 't g': 3 });
+    expect(await samplesOf(metrics, 'millrace_concurrency_limit')).toEqual({ 't g': 8 });
+    expect(await samplesOf(metrics, 'millrace_last_poll_timestamp_seconds')).toEqual({ 't g': 1 });
+    for (const hide of hides) hide();
+    expect(await samplesOf(metrics, 'millrace_inflight')).toEqual({});
+    const group = { topic: topicOf(Placed), group: 'ship', concurrency: 4, crashLimit: 10 };
+    await streams.subscribe(group, () => Promise.resolve({ kind: 'ack' }));
+    expect(await metrics.text()).toContain('millrace_concurrency_limit{topic="orders.placed",group="ship"} 4');
   });
 
   it('count what goes wrong, from the events of that', async () => {

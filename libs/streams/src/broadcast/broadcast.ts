@@ -1,6 +1,7 @@
 import {
   BROADCAST_GROUP, type BroadcastDefinition, type Delivery, type DeliveryHandler, emit, errorRecord, eventChannel, handledAs,
-  isExpired, Lease, Loop, type Message, messageTimeMs, MillraceError, type Outcome, spread, type Subscription, traceIdOf,
+  isExpired, Lease, Loop, type Message, messageTimeMs, MillraceError, type Outcome, spread, type Subscription,
+  type SubscriptionLoad, traceIdOf,
 } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import { decodeEnvelope } from '../log/envelope.js';
@@ -52,6 +53,7 @@ export class Broadcast implements Subscription {
   readonly #pausedBy = new Set<'process' | 'stop'>();
   /** Why a follower reads nothing. */
   readonly #problems = new Map<LogFollower, string>();
+  #polledAtMs = 0;
 
   private constructor(parts: BroadcastParts, definition: BroadcastDefinition, handler: DeliveryHandler) {
     this.#parts = parts;
@@ -79,6 +81,12 @@ export class Broadcast implements Subscription {
 
   get pausedBy(): readonly ('process' | 'stop')[] {
     return [...this.#pausedBy];
+  }
+
+  load(): SubscriptionLoad {
+    const { topic: { name: topic }, concurrency: limit } = this.#definition;
+    const polledAtMs = this.#slots.isFree ? this.#polledAtMs : Date.now();
+    return { topic, group: BROADCAST_GROUP, inFlight: this.#slots.running, limit, polledAtMs };
   }
 
   problem(): string | null {
@@ -157,6 +165,7 @@ export class Broadcast implements Subscription {
     }
     const entries = await follower.read(this.#definition.concurrency);
     this.#problems.delete(follower);
+    if (this.#problems.size === 0) this.#polledAtMs = Date.now();
     const items = entries.flatMap((entry) => this.#itemsOf(entry));
     if (FETCHED.hasSubscribers && items.length > 0) {
       FETCHED.publish({ topic: this.#definition.topic.name, group: BROADCAST_GROUP, count: items.length, redelivered: 0 });

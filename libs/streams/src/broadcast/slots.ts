@@ -9,6 +9,11 @@ export class Slots {
     this.#limit = limit;
   }
 
+  /** How much work is under way. */
+  get running(): number {
+    return this.#running.size;
+  }
+
   /** Whether work may begin now. */
   get isFree(): boolean {
     return this.#isOpen && this.#running.size < this.#limit;

@@ -75,6 +75,16 @@ export class Dispatcher implements Settling {
     return Math.max(0, Math.min(this.#room, this.#readPermits?.inHand ?? Infinity));
   }
 
+  /** Handlers at work. */
+  get inFlight(): number {
+    return this.#slots.running;
+  }
+
+  /** Whether nothing is read since all handlers are at work, or there is no permit. */
+  get isFull(): boolean {
+    return this.inFlight >= this.#parts.concurrency || this.#readPermits?.inHand === 0;
+  }
+
   /** How long a read may wait for messages: permits must not be held for long while others could use them. */
   get longestWaitMs(): number {
     return this.#readPermits?.holdMs ?? Infinity;

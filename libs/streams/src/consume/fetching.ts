@@ -9,6 +9,8 @@ export interface Fetching {
   rest(): Promise<void>;
   /** Why nothing is read, or null while all is well. */
   problem(): string | null;
+  /** When the last round of reading ended with nothing wrong, in Unix milliseconds; 0 before the first. */
+  readonly polledAtMs: number;
   /** Reports a problem until the next read succeeds; all streams are to be read then. */
   lostSight(why: string): void;
 }

@@ -69,6 +69,11 @@ export class HandlerSlots {
     return this.#running.size + this.#unsettled === 0;
   }
 
+  /** Batches that have a slot. */
+  get running(): number {
+    return this.#running.size;
+  }
+
   /** Whether a message waits for the lone slot of the process. */
   get wantsLoneSlot(): boolean {
     return this.#queue.wantsLoneSlot;

@@ -1,4 +1,4 @@
-import { isMillraceError, type MillraceError, type Ordering, type SubscriptionDefinition } from '@millrace/core';
+import { isMillraceError, type MillraceError, type Ordering, type SubscriptionDefinition, type SubscriptionLoad } from '@millrace/core';
 import type { Topology } from '@millrace/redis';
 import type { Breaker } from '../break/breaker.js';
 import { Entrance } from '../group/entrance.js';
@@ -83,6 +83,13 @@ export abstract class Member implements Feedback {
     const { fetcher, settler, dispatcher, deadLetters, forwarder, breaker } = this;
     const failing = breaker?.problem() ?? fetcher.problem() ?? settler.problem();
     return failing ?? forwarder.problem() ?? dispatcher.problem() ?? deadLetters.problem();
+  }
+
+  /** How busy it is. */
+  load(limit: number): SubscriptionLoad {
+    const { place: { topic, group }, dispatcher: { inFlight, isFull }, fetcher, pauses } = this;
+    const mayRest = isFull || pauses.pausedBy.length > 0;
+    return { topic, group, inFlight, limit, polledAtMs: mayRest ? Date.now() : fetcher.polledAtMs };
   }
 
   get place(): GroupPartition {

@@ -1,4 +1,6 @@
-import { emit, errorRecord, Loop, type Subscription, type SubscriptionDefinition, type TopicDefinition } from '@millrace/core';
+import {
+  emit, errorRecord, Loop, type Subscription, type SubscriptionDefinition, type SubscriptionLoad, type TopicDefinition,
+} from '@millrace/core';
 import { settlesWithin } from '@millrace/redis';
 import type { Occasion } from '../log/topic-log.js';
 import { OrderedMember } from '../ordered/ordered-member.js';
@@ -79,6 +81,10 @@ export class StreamSubscription implements Subscription {
   /** Whether it hears rings alone: see {@link Member.isIdle}. */
   get isIdle(): boolean {
     return this.#member.isIdle;
+  }
+
+  load(): SubscriptionLoad {
+    return this.#member.load(this.#definition.concurrency);
   }
 
   problem(): string | null {

@@ -67,6 +67,7 @@ export class OwnedFetcher implements Fetching {
   /** Partitions that are not read before few of their messages wait. */
   readonly #full = new Set<OwnedPartition>();
   #fetching: Promise<void> = Promise.resolve();
+  polledAtMs = 0;
 
   constructor(parts: OwnedFetcherParts) {
     this.#parts = parts;
@@ -118,6 +119,7 @@ export class OwnedFetcher implements Fetching {
     const filling = this.#fill(signal);
     this.#fetching = filling.then(nothing, nothing);
     await filling;
+    if (this.#readers.areWell) this.polledAtMs = Date.now();
     return 0;
   }
 

@@ -30,6 +30,10 @@ export class ConnectionReaders {
     return this.#readers.find(({ problem }) => problem !== null)?.problem ?? null;
   }
 
+  get areWell(): boolean {
+    return this.#readers.every(({ problem }) => problem === null);
+  }
+
   /** Everything is looked after before the next read. */
   doubt(why: string | null, until?: ProblemEnd): void {
     for (const reader of this.#readers) reader.doubt(why, until);

@@ -52,6 +52,7 @@ export class Fetcher implements Fetching {
   /** When messages came last, by the monotonic clock. */
   #cameAtMs = 0;
   #fetching: Promise<void> = Promise.resolve();
+  polledAtMs = 0;
 
   constructor(parts: FetcherParts) {
     this.#parts = parts;
@@ -140,6 +141,7 @@ export class Fetcher implements Fetching {
     // Reads of slow nodes may bring as many as they ask for; where they ask for all, one more may come.
     const free = Math.min(dispatcher.freeSlots, Math.max(1, dispatcher.freeSlots - this.#readers.asked));
     if (free > 0 && !signal.aborted) await this.#fetch(open, free, signal);
+    if (this.#readers.areWell) this.polledAtMs = Date.now();
     return 0;
   }
 

@@ -40,6 +40,12 @@ export const METRICS = {
   millrace_trimmed_unread_total: { type: 'counter', labels: GROUP, help: 'Messages that are gone before the group settled them.' },
   millrace_reclaimed_total: { type: 'counter', labels: GROUP, help: 'Messages of vanished processes that were put back to the group.' },
   millrace_breaker_open: { type: 'gauge', labels: GROUP, help: '1 while the breaker has paused the subscription of this process.' },
+  millrace_inflight: { type: 'gauge', labels: GROUP, help: 'Handlers of this process that are at work, each on a message or a batch.' },
+  millrace_concurrency_limit: { type: 'gauge', labels: GROUP, help: 'The most of them at once.' },
+  millrace_last_poll_timestamp_seconds: {
+    type: 'gauge', labels: GROUP,
+    help: 'When this process last looked for messages and nothing was wrong, in Unix seconds; now while it is paused, or has no room for more.',
+  },
   millrace_enqueued_total: {
     type: 'counter', labels: [...JOB, 'outcome'],
     help: 'Jobs that were enqueued, by how that ended: ok, duplicate, invalid, error.',

@@ -1,7 +1,8 @@
-import { type EventMap, type EventName, type HandledAttempt, listen } from '@millrace/core';
+import { type EventMap, type EventName, type HandledAttempt, listen, presentLoads, type SubscriptionLoad } from '@millrace/core';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { type MetricDefinition, type MetricName, METRICS } from './catalogue.js';
 import { LabelCap, PairCap } from './label-cap.js';
+import { isLoadGauge, showLoads } from './load-gauges.js';
 import type { GroupSample, PlatformSample, PlatformSampler } from './platform-sample.js';
 
 export interface PrometheusMetricsOptions {
@@ -57,8 +58,9 @@ export class PrometheusMetrics {
   constructor({ registry = new Registry(), buckets = BUCKETS, sampler }: PrometheusMetricsOptions = {}) {
     this.registry = registry;
     this.#sampler = sampler ?? null;
-    const names = Object.keys(METRICS) as MetricName[];
-    this.#metrics = new Map(names.map((name) => [name, metricOf(name, METRICS[name], { registry, buckets })]));
+    const made = (name: MetricName): [MetricName, Metric] =>
+      [name, metricOf(name, METRICS[name], { registry, buckets, collect: this.#collectOf(name) })];
+    this.#metrics = new Map((Object.keys(METRICS) as MetricName[]).map(made));
   }
 
   /** The type of {@link text}, for the header `content-type`. */
@@ -107,6 +109,13 @@ export class PrometheusMetrics {
     this.#add('millrace_group_retrying', labels, retrying);
     this.#add('millrace_group_members', labels, members);
     this.#add('millrace_dlq_messages', labels, deadLetters);
+  }
+
+  /** What is read whenever somebody looks at the metric. */
+  #collectOf(name: MetricName): (() => void) | undefined {
+    if (!isLoadGauge(name)) return undefined;
+    const labelsOf = (load: SubscriptionLoad): Record<string, string> => this.#group(load);
+    return () => showLoads(name, { gauge: this.#metrics.get(name) as Gauge, loads: presentLoads(), labelsOf });
   }
 
   #hear<Name extends EventName>(name: Name, told: Told<Name>): void {
@@ -217,12 +226,14 @@ export class PrometheusMetrics {
 interface Place {
   readonly registry: Registry;
   readonly buckets: readonly number[];
+  readonly collect: (() => void) | undefined;
 }
 
-function metricOf(name: string, { type, help, labels }: MetricDefinition, { registry, buckets }: Place): Metric {
+function metricOf(name: string, { type, help, labels }: MetricDefinition, { registry, buckets, collect }: Place): Metric {
   const parts = { name, help, labelNames: [...labels], registers: [registry] };
   if (type === 'counter') return new Counter(parts);
-  return type === 'gauge' ? new Gauge(parts) : new Histogram({ ...parts, buckets: [...buckets] });
+  if (type === 'gauge') return new Gauge({ ...parts, ...(collect && { collect }) });
+  return new Histogram({ ...parts, buckets: [...buckets] });
 }
 
 /** A time that ran out counts by itself where the message is tried again; else by what became of the message. */
