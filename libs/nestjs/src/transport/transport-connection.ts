@@ -6,6 +6,7 @@ import { EventLog } from '../log/event-log.js';
 import { Connections } from '../module/connections.js';
 import { Inbox } from '../module/inbox.js';
 import { Ledgers } from '../module/ledgers.js';
+import { Telemetry } from '../telemetry/telemetry.js';
 import { TransportTopics } from './transport-topics.js';
 import type { MillraceUnwrapped } from './unwrapped.js';
 
@@ -29,6 +30,7 @@ export class TransportConnection {
   readonly #connections: Connections;
   readonly #inbox: Inbox;
   readonly #ledgers: Ledgers;
+  readonly #telemetry: Telemetry;
   readonly #log = new EventLog();
 
   constructor(settings: Settings) {
@@ -38,16 +40,19 @@ export class TransportConnection {
     this.#connections = new Connections({ ...settings, connectionName: this.name });
     this.#inbox = new Inbox(this.#connections, settings);
     this.#ledgers = new Ledgers(this.#connections, settings);
+    this.#telemetry = new Telemetry(settings, this.#connections);
   }
 
   /** @throws MillraceError REDIS_UNREACHABLE, REDIS_UNSUPPORTED, INVALID_OPTIONS, CLOSED */
   async open(): Promise<OpenTransport> {
     this.#log.start();
+    await this.#telemetry.start();
     const streams = await this.#connections.streams();
     const rpc = await this.#connections.rpc();
     const { inspector, deadLetters, groups, orders, topics } = streams;
     const publisher = new Publisher(streams, this.#settings.unknownProperties);
-    const unwrapped = { publisher, inspector, deadLetters, groups, orders, topics, subscriptions: () => [] };
+    const operators = { publisher, inspector, deadLetters, groups, orders, topics };
+    const unwrapped = { ...operators, telemetry: this.#telemetry, subscriptions: () => [] };
     return { streams, rpc, topics: new TransportTopics(inspector), inbox: this.#inbox, ledgers: this.#ledgers, unwrapped };
   }
 
@@ -55,7 +60,9 @@ export class TransportConnection {
   async close(): Promise<void> {
     await this.#inbox.stopPurge();
     await this.#ledgers.stop();
+    await this.#telemetry.handOver();
     await this.#connections.close();
     this.#log.stop();
+    this.#telemetry.stop();
   }
 }

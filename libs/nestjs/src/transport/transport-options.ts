@@ -29,6 +29,13 @@ export class MillraceTransportOptions {
 
   @IsOptional()
   calls?: MillraceOptions['calls'];
+
+  /** They count, and trace, all that this process does: one server, client or module of it needs them. */
+  @IsOptional()
+  metrics?: boolean;
+
+  @IsOptional()
+  tracing?: MillraceOptions['tracing'];
 }
 
 /** Options of `MillraceServer`. */
@@ -91,7 +98,7 @@ export class MillraceClientOptions extends MillraceTransportOptions {
 
 const SHARED = [
   'redis', 'prefix', 'lease', 'shutdownTimeout', 'publishDeadline', 'publishBufferBytes', 'unknownProperties', 'calls',
-  'database', 'databaseConnections', 'inbox', 'inboxKeep',
+  'metrics', 'tracing', 'database', 'databaseConnections', 'inbox', 'inboxKeep',
 ] as const satisfies readonly (keyof MillraceServerOptions)[];
 
 /**
