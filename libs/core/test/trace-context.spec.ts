@@ -27,6 +27,17 @@ describe('a trace', () => {
     expect(await headersOf({ a: 'b' }, { traceparent })).toEqual({ a: 'b', traceparent });
   });
 
+  it('brings its baggage with it, of its own where the message names none, and within bounds', async () => {
+    const carried = { ...given, baggage: 'tenant=a,user=b' };
+    expect(await headersOf(undefined, carried)).toEqual(carried);
+    expect(await headersOf({ baggage: 'mine=1' }, carried)).toEqual({ ...given, baggage: 'mine=1' });
+    expect(await headersOf(undefined, { ...given, baggage: 'x'.repeat(8_192) })).toHaveProperty('baggage');
+    for (const baggage of ['', 'a\nb', 'é=1', 'x'.repeat(8_193)]) expect(await headersOf(undefined, { ...given, baggage })).toEqual(given);
+    expect(await headersOf(undefined, { baggage: 'tenant=a' })).toEqual({});
+    const many = Object.fromEntries(Array.from({ length: 62 }, (_, index) => [`h${index}`, 'x']));
+    expect(await headersOf(many, carried)).toEqual({ ...many, ...given });
+  });
+
   it('is not added where the caller names one', async () => {
     const own = { traceparent: traceparent.replace('01', '00') };
     expect(await headersOf(own)).toEqual(own);

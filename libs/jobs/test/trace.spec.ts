@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterEach(() => fixture.clear());
 afterAll(() => fixture.stop());
 
-const trace = { traceparent: `00-${'1'.repeat(32)}-00f067aa0ba902b7-01`, tracestate: 'vendor=1' };
+const trace = { traceparent: `00-${'1'.repeat(32)}-00f067aa0ba902b7-01`, tracestate: 'vendor=1', baggage: 'tenant=a' };
 
 describe('the trace of a job', () => {
   it('is that of its enqueue, in all attempts, and goes on to the jobs that its handler enqueues', async () => {

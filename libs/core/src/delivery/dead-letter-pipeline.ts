@@ -8,7 +8,7 @@ import { DeadLetterContext } from './dead-letter-context.js';
 import type { DeadLetterDelivery } from './delivery.js';
 import { MessageAttempt } from './message-attempt.js';
 import { messagePlace, type MessageSource } from './message-place.js';
-import { headersOf, type PipelineParts, retryOf, signalOf } from './pipeline.js';
+import { factsOf, headersOf, type PipelineParts, retryOf, signalOf } from './pipeline.js';
 import type { DeadLetterHandler } from './ports.js';
 import { prefilterOf } from './prefilter.js';
 
@@ -26,7 +26,11 @@ class DeadLetterAttempt extends MessageAttempt<DeadLetterDelivery> {
 /** Puts the policies around a handler of dead letters. A payload that cannot be read is handed over as it was found. */
 export function deadLetterPipeline(parts: DeadLetterPipelineParts): DeadLetterHandler {
   const { timeoutMs = null, handle } = parts;
-  const around = [decodingIfValid(parts), tracing<DeadLetterAttempt>(headersOf), timing<DeadLetterAttempt>(timeoutMs, signalOf)];
+  const around = [
+    decodingIfValid(parts),
+    tracing<DeadLetterAttempt>(headersOf, (attempt) => ({ ...factsOf(attempt), isDeadLetter: true })),
+    timing<DeadLetterAttempt>(timeoutMs, signalOf),
+  ];
   const decide = outcomes(
     retryOf(parts),
     chain(around, (attempt) => handle(attempt.payload, new DeadLetterContext(attempt.delivery, attempt))),

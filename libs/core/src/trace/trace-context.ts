@@ -6,6 +6,8 @@ export interface TraceContext {
   readonly traceparent: string;
   /** The additions of vendors: 1 to 512 visible characters; null for none. */
   readonly tracestate: string | null;
+  /** Values that travel with it, as W3C Baggage writes them: 1 to 8,192 visible characters; absent for none. */
+  readonly baggage?: string;
 }
 
 /** Headers that may carry a trace. */
@@ -13,13 +15,15 @@ export type TraceHeaders = Readonly<Record<string, string | null | undefined>>;
 
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
+const BAGGAGE = /^[\x20-\x7e]{1,8192}$/;
 
 const current = new AsyncLocalStorage<TraceContext | null>();
 
 /** The trace that headers carry; null when they carry none, or one that is not valid. */
-export function traceOf({ traceparent, tracestate }: TraceHeaders): TraceContext | null {
+export function traceOf({ traceparent, tracestate, baggage }: TraceHeaders): TraceContext | null {
   if (typeof traceparent !== 'string' || !TRACEPARENT.test(traceparent)) return null;
-  return { traceparent, tracestate: typeof tracestate === 'string' && TRACESTATE.test(tracestate) ? tracestate : null };
+  const trace = { traceparent, tracestate: typeof tracestate === 'string' && TRACESTATE.test(tracestate) ? tracestate : null };
+  return typeof baggage === 'string' && BAGGAGE.test(baggage) ? { ...trace, baggage } : trace;
 }
 
 /** The id of the trace in these headers, 32 hex digits; undefined without one. */
@@ -40,12 +44,18 @@ export function inTrace<A, T>(headers: TraceHeaders, work: (argument: A) => T, a
   return current.run(trace, work, argument);
 }
 
+interface GivenTrace {
+  readonly traceparent?: string;
+  readonly tracestate?: string | null;
+  readonly baggage?: string | null;
+}
+
 /**
  * Carries a trace on from elsewhere, such as an HTTP request: what `work` publishes gets its headers. One that is not
  * there, or not valid, is not carried.
  */
-export function withTraceContext<T>(trace: { traceparent?: string; tracestate?: string | null }, work: () => T): T {
-  return inTrace({ traceparent: trace.traceparent, tracestate: trace.tracestate }, work, undefined);
+export function withTraceContext<T>({ traceparent, tracestate, baggage }: GivenTrace, work: () => T): T {
+  return inTrace({ traceparent, tracestate, baggage }, work, undefined);
 }
 
 /** Headers with those of the present trace, where they have none of their own and there is room for `most`. */
@@ -53,6 +63,8 @@ export function withTraceHeaders(headers: Readonly<Record<string, string>>, most
   const trace = currentTrace();
   if (trace === null || 'traceparent' in headers || Object.keys(headers).length + 2 > most) return { ...headers };
   const { tracestate: _own, ...rest } = headers;
-  const { traceparent, tracestate } = trace;
-  return { ...rest, traceparent, ...(tracestate === null ? {} : { tracestate }) };
+  const { traceparent, tracestate, baggage } = trace;
+  const own = { ...rest, traceparent, ...(tracestate === null ? {} : { tracestate }) };
+  // Baggage of its own stays, and it is the first to be left where there is no room.
+  return baggage === undefined || 'baggage' in rest || Object.keys(own).length >= most ? own : { ...own, baggage };
 }

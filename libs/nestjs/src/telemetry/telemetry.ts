@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { MillraceError } from '@millrace/core';
-import { PrometheusMetrics, startTracing } from '@millrace/telemetry';
+import { PrometheusMetrics, type ServerAddress, startMeters, startTracing } from '@millrace/telemetry';
 import type { Settings } from '../config/settings.js';
 import { Connections } from '../module/connections.js';
 import { SETTINGS } from '../module/tokens.js';
 import { PlatformGauges } from './platform-gauges.js';
+import { serverAddressOf } from './server-address.js';
 
 /** The metrics and traces of this process, as the options `metrics` and `tracing` say. */
 @Injectable()
@@ -12,12 +13,15 @@ export class Telemetry {
   readonly #gauges: PlatformGauges | null;
   readonly #metrics: PrometheusMetrics | null;
   readonly #tracing: Settings['tracing'];
+  readonly #server: ServerAddress | null;
   #stopTracing: (() => void) | null = null;
+  #stopMeters: (() => void) | null = null;
 
-  constructor(@Inject(SETTINGS) { metrics, tracing, prefix }: Settings, connections: Connections) {
+  constructor(@Inject(SETTINGS) { metrics, tracing, prefix, redis }: Settings, connections: Connections) {
     this.#gauges = metrics ? new PlatformGauges(connections, prefix) : null;
     this.#metrics = this.#gauges && new PrometheusMetrics({ sampler: this.#gauges.sample });
     this.#tracing = tracing;
+    this.#server = serverAddressOf(redis);
   }
 
   /** Whether it counts. */
@@ -42,7 +46,8 @@ export class Telemetry {
 
   async start(): Promise<void> {
     this.#metrics?.start();
-    if (this.#tracing !== 'off') this.#stopTracing ??= await startTracing({ relation: this.#tracing });
+    if (this.#metrics) this.#stopMeters ??= await startMeters({ server: this.#server });
+    if (this.#tracing !== 'off') this.#stopTracing ??= await startTracing({ relation: this.#tracing, server: this.#server });
   }
 
   /** Before the connections close: lets another process have the gauges of all topics and groups. */
@@ -52,8 +57,9 @@ export class Telemetry {
 
   stop(): void {
     this.#metrics?.stop();
+    this.#stopMeters?.();
     this.#stopTracing?.();
-    this.#stopTracing = null;
+    [this.#stopMeters, this.#stopTracing] = [null, null];
   }
 
   get #wanted(): PrometheusMetrics {

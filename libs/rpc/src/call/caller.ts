@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { emit, type ErrorCode, errorRecord, eventChannel, MillraceError, type PresencePort, quote } from '@millrace/core';
+import { emit, type ErrorCode, errorRecord, MillraceError, type PresencePort, quote } from '@millrace/core';
 import { RedisFailure, settlesWithin, type Topology } from '@millrace/redis';
 import { RpcCancelledError, RpcTimeoutError } from '../errors.js';
 import type { CallMonitor } from '../monitor/call-monitor.js';
@@ -8,6 +8,7 @@ import { errorOf } from '../wire/error-answer.js';
 import { DEFAULT_WINDOW, type StreamFrame } from '../wire/stream-frame.js';
 import { type OutgoingCall, refusalOf } from './outgoing-call.js';
 import { CallTargets } from './call-target.js';
+import { isCalledHeard, tellCalled } from './called-events.js';
 import { CallerCounters } from './caller-counters.js';
 import type { Directory } from './directory.js';
 import { Inbox } from './inbox.js';
@@ -27,7 +28,6 @@ export interface CallerParts {
   readonly monitor: CallMonitor;
 }
 
-const CALLED = eventChannel('called');
 /** How soon a start that failed is tried again. */
 const START_PAUSE_MS = 50;
 /** Minimum time for what a stop still has to send. */
@@ -64,7 +64,7 @@ export class Caller {
   call(options: OutgoingCall): Promise<string | null> {
     const refusal = this.#refusalOf(options);
     if (refusal !== null) {
-      if (CALLED.hasSubscribers) tellCalled(options, refusal.code, 0);
+      if (isCalledHeard()) tellCalled(options, refusal.code, 0);
       return Promise.reject(refusal);
     }
     const counts = this.#parts.monitor.of(options);
@@ -304,14 +304,10 @@ export class Caller {
     this.#pending.settle(call);
     const { ageMs } = call;
     call.counts.ended(ageMs, code);
-    if (CALLED.hasSubscribers) tellCalled(call.options, code, ageMs);
+    if (isCalledHeard()) tellCalled(call.options, code, ageMs);
     if (call instanceof StreamCall) this.#streams.remove(call);
     this.counters.inFlight -= 1;
   }
-}
-
-function tellCalled({ service, version, method }: OutgoingCall, code: ErrorCode | null, durationMs: number): void {
-  CALLED.publish({ service, version, method, code, durationMs });
 }
 
 function isDoneWhenStored({ options: { oneWay, later } }: PendingCall): boolean {

@@ -37,7 +37,8 @@ export function rpcClient<C extends object>(contract: ContractClass<C>, given: C
   const client = Object.create(contract.prototype as object) as C;
   for (const declared of definition.methods.values()) {
     const method = clientMethod(definition, declared, parts);
-    const value = method.isStreamed ? streamOf(method, parts.calls) : spanned(callOf(method, parts.calls), { operation: 'call', target: definition.service, detail: declared.name });
+    const facts: SpanFacts = { operation: 'call', target: definition.service, detail: declared.name };
+    const value = method.isStreamed ? streamOf(method, parts.calls, facts) : spanned(callOf(method, parts.calls), facts);
     Object.defineProperty(client, declared.name, { value, enumerable: true });
   }
   return client;
@@ -75,17 +76,19 @@ function spanned(call: Call, facts: SpanFacts): Call {
 }
 
 /** The request is made and validated at once, as it is then; an error of that is thrown for the first item. */
-function streamOf({ where, prepare, answered: decode }: ClientMethod, calls: CallPort): StreamingCall {
+function streamOf({ where, prepare, answered: decode }: ClientMethod, calls: CallPort, facts: SpanFacts): StreamingCall {
   const send = (call: OutgoingCall): AsyncIterable<string> => calls.stream(call);
   return (request, options) => {
+    const span = presentSpans()?.open(facts);
+    const make = (): ReturnType<typeof prepare> => prepare(request, given(options, where));
     try {
-      const call = prepare(request, given(options, where));
-      if (!(call instanceof Promise)) return new ClientStream({ open: () => send(call), decode });
+      const call = span ? span.run(make) : make();
+      if (!(call instanceof Promise)) return new ClientStream({ open: () => send(call), decode, span });
       // It may never be asked for.
       call.catch(() => undefined);
-      return new ClientStream({ open: () => call.then(send), decode });
+      return new ClientStream({ open: () => call.then(send), decode, span });
     } catch (thrown) {
-      return new ClientStream({ open: () => Promise.reject(asError(thrown)), decode });
+      return new ClientStream({ open: () => Promise.reject(asError(thrown)), decode, span });
     }
   };
 }

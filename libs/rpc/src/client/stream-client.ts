@@ -1,10 +1,12 @@
-import { asError, MillraceError } from '@millrace/core';
+import { asError, MillraceError, type OpenSpan } from '@millrace/core';
 
 export interface ClientStreamParts<Item> {
   /** Makes the call; nothing is sent before its first item is asked for. */
   readonly open: () => AsyncIterable<string> | Promise<AsyncIterable<string>>;
   /** Makes an item of its JSON text, and validates it. */
   readonly decode: (text: string) => Item | Promise<Item>;
+  /** Ends with the stream. Default: none. */
+  readonly span?: OpenSpan | null | undefined;
 }
 
 type Items = AsyncIterator<string>;
@@ -27,7 +29,33 @@ export class ClientStream<Item> implements AsyncIterableIterator<Item, undefined
     return this;
   }
 
-  async next(): Promise<IteratorResult<Item, undefined>> {
+  next(): Promise<IteratorResult<Item, undefined>> {
+    const { span } = this.#parts;
+    return span ? this.#nextIn(span) : this.#next();
+  }
+
+  /** Also ends a call that is still to be made. */
+  async return(): Promise<IteratorResult<Item, undefined>> {
+    this.#hasEnded = true;
+    this.#parts.span?.end();
+    // Why it could not be made is thrown where its items are asked for.
+    const items = await Promise.resolve(this.#items).catch(() => null);
+    await items?.return?.();
+    return END;
+  }
+
+  async #nextIn(span: OpenSpan): Promise<IteratorResult<Item, undefined>> {
+    try {
+      const result = await span.run(() => this.#next());
+      if (result.done === true) span.end();
+      return result;
+    } catch (thrown) {
+      span.end(thrown);
+      throw thrown;
+    }
+  }
+
+  async #next(): Promise<IteratorResult<Item, undefined>> {
     if (this.#hasEnded) return END;
     const items = await (this.#items ??= this.#opened());
     // Left meanwhile: nothing is sent any more.
@@ -40,18 +68,10 @@ export class ClientStream<Item> implements AsyncIterableIterator<Item, undefined
     try {
       return { done: false, value: await this.#parts.decode(result.value) };
     } catch (thrown) {
+      this.#parts.span?.end(thrown);
       await this.return();
       throw asError(thrown);
     }
-  }
-
-  /** Also ends a call that is still to be made. */
-  async return(): Promise<IteratorResult<Item, undefined>> {
-    this.#hasEnded = true;
-    // Why it could not be made is thrown where its items are asked for.
-    const items = await Promise.resolve(this.#items).catch(() => null);
-    await items?.return?.();
-    return END;
   }
 
   #opened(): Items | Promise<Items> {

@@ -1,4 +1,4 @@
-import { inTrace, MillraceError, type TraceHeaders } from '@millrace/core';
+import { inTrace, MillraceError, type OpenSpan, presentSpans, type SpanFacts, type TraceHeaders } from '@millrace/core';
 import { MethodFailure } from '../wire/error-answer.js';
 
 export interface ItemStreamParts {
@@ -6,8 +6,8 @@ export interface ItemStreamParts {
   readonly open: () => unknown;
   /** Validates an item, and makes it JSON text. */
   readonly encode: (item: unknown) => string | Promise<string>;
-  /** Those of the request: the method goes on in their trace. */
-  readonly headers: TraceHeaders;
+  /** The span of the method, whose trace is that of its request: the method goes on in it. */
+  readonly facts: SpanFacts & { readonly sentIn: readonly [TraceHeaders] };
   /** Names the items in errors. */
   readonly where: string;
 }
@@ -19,6 +19,7 @@ export class ItemStream implements AsyncIterableIterator<string, undefined, unde
   readonly #parts: ItemStreamParts;
   #opening: Promise<AsyncIterator<unknown>> | null = null;
   #hasEnded = false;
+  #span: OpenSpan | null = null;
 
   constructor(parts: ItemStreamParts) {
     this.#parts = parts;
@@ -30,24 +31,36 @@ export class ItemStream implements AsyncIterableIterator<string, undefined, unde
 
   async next(): Promise<IteratorResult<string, undefined>> {
     if (this.#hasEnded) return END;
-    const iterator = await (this.#opening ??= this.#opened());
-    // Ended meanwhile: a generator that has not begun does not begin.
-    if (this.#hasEnded) return END;
-    const { done, value } = await this.#nextOf(iterator);
-    return done === true ? END : { done: false, value: await this.#parts.encode(value) };
+    try {
+      const iterator = await (this.#opening ??= this.#opened());
+      // Ended meanwhile: a generator that has not begun does not begin.
+      if (this.#hasEnded) return END;
+      const { done, value } = await this.#nextOf(iterator);
+      if (done !== true) return { done: false, value: await this.#parts.encode(value) };
+      this.#span?.end();
+      return END;
+    } catch (thrown) {
+      this.#span?.end(thrown instanceof MethodFailure ? thrown.cause : thrown);
+      throw thrown;
+    }
   }
 
   /** Ends the method, also one that is still to return its items. */
   async return(): Promise<IteratorResult<string, undefined>> {
     if (this.#hasEnded) return END;
     this.#hasEnded = true;
-    await (await this.#opening)?.return?.();
+    try {
+      await (await this.#opening)?.return?.();
+    } finally {
+      this.#span?.end();
+    }
     return END;
   }
 
   async #opened(): Promise<AsyncIterator<unknown>> {
-    const { open, where } = this.#parts;
-    const items = await open();
+    const { open, where, facts } = this.#parts;
+    this.#span = presentSpans()?.open(facts) ?? null;
+    const items = await this.#within(open);
     if (isIterable(items)) return items[Symbol.asyncIterator]();
     throw new MillraceError(
       'INVALID_PAYLOAD',
@@ -56,9 +69,14 @@ export class ItemStream implements AsyncIterableIterator<string, undefined, unde
     );
   }
 
+  #within<T>(work: () => T): T {
+    if (this.#span !== null) return this.#span.run(work);
+    return inTrace(this.#parts.facts.sentIn[0], work, undefined);
+  }
+
   async #nextOf(iterator: AsyncIterator<unknown>): Promise<IteratorResult<unknown, unknown>> {
     try {
-      const result = await inTrace(this.#parts.headers, (each: AsyncIterator<unknown>) => each.next(), iterator);
+      const result = await this.#within(() => iterator.next());
       if (result.done === true) this.#hasEnded = true;
       return result;
     } catch (thrown) {

@@ -52,8 +52,8 @@ export function methodPipeline(implemented: ImplementedMethod): ServedMethod {
   const facts: SpanFacts = { operation: 'serve', target: contract.service, detail: method.name };
   const around: Middleware<CallAttempt>[] = [
     decodingOf(method, { where: request, unknownProperties }),
-    // A stream goes on when its method has returned it: a span would end too early.
-    tracing(({ request }) => request.headers, items === null ? () => facts : undefined),
+    // A stream goes on when its method has returned it: it has its span itself.
+    ...(items === null ? [tracing<CallAttempt>(({ request }) => request.headers, () => facts)] : []),
   ];
   const memo = idempotent && items === null ? implemented.memo : undefined;
   const invoke = (attempt: CallAttempt): Promise<unknown> =>
@@ -80,7 +80,7 @@ export function methodPipeline(implemented: ImplementedMethod): ServedMethod {
     ...rules,
     stream: (served) => {
       const open = (): unknown => run(new CallAttempt(served, { where: request }));
-      return new ItemStream({ open, encode, headers: served.headers, where: place.where });
+      return new ItemStream({ open, encode, facts: { ...facts, sentIn: [served.headers] }, where: place.where });
     },
   };
 }

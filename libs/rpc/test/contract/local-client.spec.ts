@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { currentTrace, withTraceContext } from '@millrace/core';
+import { currentTrace, type EndedCall, listen, withTraceContext } from '@millrace/core';
 import { CallContext, localClient } from '@millrace/rpc';
 import { thrownBy } from '../thrown.js';
 import { ChargeRequest, ChargeResult, Payments, PaymentsApi } from './payments.js';
@@ -107,6 +107,26 @@ describe('a client of a local implementation', () => {
     await withTraceContext({ traceparent }, () => client.charge(order, { headers: { tenant: 'a' } }));
     const trace = { traceparent, tracestate: null };
     expect(traces).toEqual([trace, trace, { tenant: 'a', traceparent }]);
+  });
+
+  it('tells observers of its calls as one over Redis does', async () => {
+    const told: EndedCall[] = [];
+    const stop = listen('called', (event) => told.push(event));
+    try {
+      const { payments, client } = bound();
+      await client.charge(order);
+      payments.doCharge = () => {
+        throw new RangeError('as planned');
+      };
+      await client.charge(order).catch(() => undefined);
+      await client.charge(order, { signal: AbortSignal.abort() }).catch(() => undefined);
+    } finally {
+      stop();
+    }
+    const call = { service: 'payments', version: '1', method: 'charge', durationMs: expect.any(Number) };
+    expect(told).toEqual([{ ...call, code: null }, { ...call, code: 'REMOTE_FAILED' }, { ...call, code: 'CALL_CANCELLED' }]);
+    await bound().client.charge(order);
+    expect(told).toHaveLength(3);
   });
 
   it('is refused for an implementation that lacks a method', () => {

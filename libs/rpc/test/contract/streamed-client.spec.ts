@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { currentTrace, withTraceContext } from '@millrace/core';
+import { currentTrace, type EndedCall, listen, withTraceContext } from '@millrace/core';
 import { localClient, methodPipeline, RemoteMethod, type RemoteMethodOf, rpcClient, contractOf, RpcContract, type ServedMethod } from '@millrace/rpc';
 import { waitFor } from '@millrace/testing';
 import { gate, RpcGround } from '../rpc-ground.js';
@@ -58,6 +58,22 @@ describe.each([['local', local], ['remote', remote]] as const)('a streamed metho
     for (const price of found) expect(price).toBeInstanceOf(Price);
     expect(given).toBeInstanceOf(WatchRequest);
     expect(await cents(client.all())).toEqual([0, 1, 2]);
+  });
+
+  it('tells observers when it has ended, failed, or was left', async () => {
+    const { prices, client } = await bind();
+    const codes: EndedCall['code'][] = [];
+    const stop = listen('called', ({ code }) => codes.push(code));
+    try {
+      await cents(client.all());
+      prices.doWatch = () => Promise.reject(new RangeError('as planned'));
+      await endOf(client.watch(request));
+      for await (const { cents: first } of client.all()) if (first === 0) break;
+      await waitFor(() => codes.length === 3, { what: 'all to be told', timeoutMs: 30_000 });
+    } finally {
+      stop();
+    }
+    expect(codes).toEqual([null, 'REMOTE_FAILED', null]);
   });
 
   it('may return a promise of its items', async () => {

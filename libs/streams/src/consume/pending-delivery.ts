@@ -1,5 +1,5 @@
 import type { Delivery, Forward, Message, MillraceError, PartitionOwner } from '@millrace/core';
-import { isMillraceError } from '@millrace/core';
+import { isMillraceError, presentSpans } from '@millrace/core';
 import { type EntryFields, entryOf, fieldsOf } from '../log/entry.js';
 import { decodeEnvelope, malformed, unreadMessage } from '../log/envelope.js';
 import type { Forwarded } from '../forward/forward-text.js';
@@ -80,7 +80,9 @@ export class PendingDelivery implements Delivery {
    */
   dealtWith(): void {
     this.envelope = '';
-    this.message = { ...EMPTY, id: this.message.id };
+    const { id, headers } = this.message;
+    // A tracer links the span of the settlement to those that they name.
+    this.message = presentSpans() === null ? { ...EMPTY, id } : { ...EMPTY, id, headers };
   }
 
   /** Names it among the messages that a group holds in a partition. */

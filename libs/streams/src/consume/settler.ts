@@ -12,6 +12,7 @@ import type { GroupStream } from './group-partition.js';
 import type { HeldEntries } from './held-entries.js';
 import type { PendingDelivery } from './pending-delivery.js';
 import { addsSomething, batchesOf, epochOf, MOST_TOGETHER, type SettleCall, settleCallOf, settleKeysOf } from './settle-call.js';
+import { settleSpanOf } from './settle-spans.js';
 import { HANDLED, type Settlement } from './settlement.js';
 import type { Item, Settling } from './settling.js';
 
@@ -58,9 +59,10 @@ export class Settler {
     const { stream } = delivery.entry;
     if (delivery.forwards.length > 0) delivery.forwarded = this.#parts.forwarder?.written(delivery.forwards) ?? null;
     const items = this.#waiting.get(stream);
-    if (items) items.push({ delivery, settlement, owner });
+    const span = owner === NOBODY ? null : settleSpanOf(delivery, settlement);
+    if (items) items.push({ delivery, settlement, owner, span });
     else {
-      this.#waiting.set(stream, [{ delivery, settlement, owner }]);
+      this.#waiting.set(stream, [{ delivery, settlement, owner, span }]);
       setImmediate(() => this.#flush(stream));
     }
   }
@@ -185,6 +187,7 @@ export class Settler {
       for (const item of items) {
         if (letter === 'F') this.#refused(item.delivery);
         else this.#parts.held.settled(item.delivery.entry);
+        item.span?.end(letter === 'F' ? FENCED : undefined);
       }
       // Messages that are settled together have one owner.
       const { owner, delivery } = items[0]!;
@@ -210,12 +213,18 @@ export class Settler {
   #stillHeld({ partition }: GroupStream, items: readonly Item[]): readonly Item[] {
     const isOpen = (item: Item): boolean => !this.#abandoned.signal.aborted && this.#parts.held.has(item.delivery.entry);
     const gone = items.filter((item) => !isOpen(item));
-    for (const item of gone) item.owner.settled([item]);
+    for (const item of gone) {
+      item.span?.end(FENCED);
+      item.owner.settled([item]);
+    }
     // A call whose answer was lost, or is not confirmed, may have added what they forward.
     if (gone.some(({ delivery }) => delivery.forwarded)) this.#parts.forwarder?.laneOf(partition).doubt();
     return items.filter(isOpen);
   }
 }
+
+/** How the span of a settlement ends that does not count. */
+const FENCED = { name: 'fenced' };
 
 const NOBODY: Settling = {
   settled() {

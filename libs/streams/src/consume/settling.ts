@@ -1,3 +1,4 @@
+import type { OpenSpan } from '@millrace/core';
 import type { PendingDelivery } from './pending-delivery.js';
 import type { Settlement } from './settlement.js';
 
@@ -12,4 +13,6 @@ export interface Item {
   readonly delivery: PendingDelivery;
   readonly settlement: Settlement;
   readonly owner: Settling;
+  /** The span of its settlement; null or absent for none. */
+  readonly span?: OpenSpan | null;
 }

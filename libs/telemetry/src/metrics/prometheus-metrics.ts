@@ -2,8 +2,10 @@ import { type EventMap, type EventName, type HandledAttempt, listen, presentLoad
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { type MetricDefinition, type MetricName, METRICS } from './catalogue.js';
 import { LabelCap, PairCap } from './label-cap.js';
+import { LABEL_LIMITS } from './label-limits.js';
 import { isLoadGauge, showLoads } from './load-gauges.js';
 import type { GroupSample, PlatformSample, PlatformSampler } from './platform-sample.js';
+import { DURATION_BUCKETS } from '../trace/semantic-conventions.js';
 
 export interface PrometheusMetricsOptions {
   /** Where the metrics are registered. Default: a registry of their own. One registry takes them once. */
@@ -13,20 +15,6 @@ export interface PrometheusMetricsOptions {
   /** Reads the gauges of all topics and groups, at each look at the metrics. Default: there are none. */
   readonly sampler?: PlatformSampler;
 }
-
-/** The most values of labels; names beyond these are counted together, as `~other`. */
-export const LABEL_LIMITS = {
-  topics: 1_000,
-  groupsOfTopic: 64,
-  queues: 256,
-  jobsOfQueue: 64,
-  services: 256,
-  methodsOfService: 64,
-  errorTypes: 64,
-} as const;
-
-/** Those of the messaging conventions of OpenTelemetry. */
-const BUCKETS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
 /** Gauges of which one process has those of all. */
 const OF_PLATFORM = [
@@ -55,7 +43,7 @@ export class PrometheusMetrics {
   readonly #sampler: PlatformSampler | null;
   #stops: (() => void)[] = [];
 
-  constructor({ registry = new Registry(), buckets = BUCKETS, sampler }: PrometheusMetricsOptions = {}) {
+  constructor({ registry = new Registry(), buckets = DURATION_BUCKETS, sampler }: PrometheusMetricsOptions = {}) {
     this.registry = registry;
     this.#sampler = sampler ?? null;
     const made = (name: MetricName): [MetricName, Metric] =>
@@ -111,7 +99,7 @@ export class PrometheusMetrics {
     this.#add('millrace_dlq_messages', labels, deadLetters);
   }
 
-  /** What is read whenever somebody looks at the metric. */
+  /** Reads the metric whenever somebody looks at it; undefined for one that is kept. */
   #collectOf(name: MetricName): (() => void) | undefined {
     if (!isLoadGauge(name)) return undefined;
     const labelsOf = (load: SubscriptionLoad): Record<string, string> => this.#group(load);

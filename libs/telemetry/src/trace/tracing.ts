@@ -1,5 +1,6 @@
 import { type Spans, traceWith } from '@millrace/core';
 import { OpenTelemetrySpans, type TraceRelation } from './open-telemetry-spans.js';
+import type { ServerAddress } from './semantic-conventions.js';
 
 export interface TracingOptions {
   /**
@@ -7,6 +8,10 @@ export interface TracingOptions {
    * begins a trace of its own and has the link alone (`link`). Batches and retries always begin their own. Default `parent`.
    */
   readonly relation?: TraceRelation;
+  /** Whether messages that are acknowledged have a span of that, as those that are retried or given up have. Default false. */
+  readonly acks?: boolean;
+  /** The server of the messages, for the attributes `server.address` and `server.port`. Default: they are absent. */
+  readonly server?: ServerAddress | null;
 }
 
 /**
@@ -16,8 +21,10 @@ export interface TracingOptions {
  * @returns a function that ends it
  * @throws Error when `@opentelemetry/api` is not installed
  */
-export async function startTracing({ relation = 'parent' }: TracingOptions = {}): Promise<() => void> {
-  return traceWith(new OpenTelemetrySpans(await openTelemetry(), relation) satisfies Spans);
+export async function startTracing(options: TracingOptions = {}): Promise<() => void> {
+  const { relation = 'parent', acks: withAcks = false, server = null } = options;
+  const api = await openTelemetry();
+  return traceWith(new OpenTelemetrySpans({ api, relation, withAcks, server }) satisfies Spans);
 }
 
 async function openTelemetry(): Promise<typeof import('@opentelemetry/api')> {
