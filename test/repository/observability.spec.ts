@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type MetricName, METRICS } from '@millrace/telemetry';
 import { parse } from 'yaml';
+import { expressionOf } from './promql.js';
 import { read } from './repository.js';
 import { alerts } from '../../tools/observability/alerts.js';
 import { dashboard } from '../../tools/observability/dashboard.js';
@@ -17,7 +18,7 @@ interface Rules {
 const { panels, templating } = JSON.parse(read('observability/grafana/millrace.json')) as Dashboard;
 const rules = (parse(read('observability/alerts.yaml')) as Rules).groups.flatMap((group) => group.rules);
 const shown = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
-const expressions = [...shown, ...templating.list.map(({ query }) => query), ...rules.map(({ expr }) => expr)];
+const expressions = [...shown, ...rules.map(({ expr }) => expr)];
 
 /** The metric behind a name in an expression: histograms are read by their buckets, sums and counts. */
 function metricOf(name: string): MetricName | null {
@@ -26,31 +27,32 @@ function metricOf(name: string): MetricName | null {
   return definition && (definition.type === 'histogram') === (base !== name) ? (base as MetricName) : null;
 }
 
-const namesIn = (expression: string): string[] => expression.match(/millrace_\w+/g) ?? [];
-
-/** The labels that an expression filters, groups or lists by, beside that of buckets. */
-function labelsIn(expression: string): string[] {
-  const grouped = [...expression.matchAll(/by \(([^)]+)\)/g)].flatMap(([, list = '']) => list.split(', '));
-  const filtered = [...expression.matchAll(/(\w+)(?:=~|!=|=)"/g)].map(([, label = '']) => label);
-  const listed = [...expression.matchAll(/label_values\(\w+, (\w+)\)/g)].map(([, label = '']) => label);
-  return [...grouped, ...filtered, ...listed].filter((label) => label !== 'le');
-}
-
 describe('the dashboard and the alerts', () => {
   it('are what their tool writes: npm run observability', () => {
     expect(JSON.parse(read('observability/grafana/millrace.json'))).toEqual(dashboard());
     expect(read('observability/alerts.yaml')).toBe(alerts());
   });
 
-  it.each(expressions)('ask for metrics that are exported, with their labels: %s', (expression) => {
-    const metrics = namesIn(expression).map(metricOf);
+  it.each(expressions)('are of the language of Prometheus, and ask for metrics that are exported, with their labels: %s', (text) => {
+    const { faults, metrics, labels } = expressionOf(text);
+    expect(faults).toEqual([]);
     expect(metrics).not.toHaveLength(0);
-    expect(metrics).not.toContain(null);
-    for (const metric of metrics) expect(METRICS[metric!].labels).toEqual(expect.arrayContaining(labelsIn(expression)));
+    expect(metrics.filter((name) => metricOf(name) === null)).toEqual([]);
+    const own = labels.filter((label) => label !== 'le');
+    for (const name of metrics) expect(METRICS[metricOf(name)!].labels).toEqual(expect.arrayContaining(own));
+  });
+
+  it.each(['sum by (topic (millrace_inflight)', 'rate(millrace_inflight[5m)', 'millrace_inflight >'])('would be found out with a fault: %s', (text) => {
+    expect(expressionOf(text).faults).not.toEqual([]);
+  });
+
+  it.each(templating.list.map(({ query }) => query))('lists the values of a label that is exported: %s', (query) => {
+    const [, name = '', label = ''] = /^label_values\((\w+), (\w+)\)$/.exec(query) ?? [];
+    expect(METRICS[metricOf(name)!].labels).toContain(label);
   });
 
   it('show every metric', () => {
-    const all = new Set(shown.flatMap(namesIn).map(metricOf));
+    const all = new Set(shown.flatMap((text) => expressionOf(text).metrics.map(metricOf)));
     expect(Object.keys(METRICS).filter((name) => !all.has(name as MetricName))).toEqual([]);
   });
 });
