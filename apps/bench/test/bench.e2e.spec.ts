@@ -110,6 +110,19 @@ describe('npm run bench', () => {
     expect(stderr).not.toMatch(NOISE);
   }, LONG_MS);
 
+  it('measures telemetry within one process, and what its checks cost while it is off', async () => {
+    const { code, stdout, stderr } = await bench('--only', 'telemetry', '--size', '6000', '--rounds', '1', '--json');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('bench: telemetry') });
+    const { rows } = JSON.parse(stdout) as Report;
+    const figure = (asked: string): number => rows.find(({ name }) => name === asked)?.value ?? Number.NaN;
+    for (const pair of ['telemetry off / off', 'metrics on / off']) {
+      const [low, middle, high] = [', 95 % from', '', ', 95 % to'].map((end) => figure(`CPU a message: ${pair}${end}`)) as [number, number, number];
+      expect([low > 0, low <= middle, middle <= high]).toEqual([true, true, true]);
+    }
+    expect(figure('telemetry off: checks a message')).toBeGreaterThan(4);
+    expect(stderr).not.toMatch(NOISE);
+  }, LONG_MS);
+
   it('refuses names that nothing has, and tells those that there are', async () => {
     const { code, stderr } = await bench('--only', 'pubsub');
     expect(code).toBe(2);

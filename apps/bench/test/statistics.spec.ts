@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { median, percentile } from '../src/statistics.js';
+import { median, medianInterval, percentile } from '../src/statistics.js';
 
 describe('a percentile', () => {
   it('is the smallest value that so many do not exceed, whatever the order', () => {
@@ -11,5 +11,14 @@ describe('a percentile', () => {
 
   it('is not a number when there is nothing', () => {
     expect(median([])).toBeNaN();
+  });
+});
+
+describe('the interval of a median', () => {
+  it('has ranks between which the median lies in 95 of 100 cases, whatever the order', () => {
+    const values = Array.from({ length: 40 }, (_, index) => 40 - index);
+    expect(medianInterval(values)).toEqual([13, 28]);
+    expect(medianInterval([3, 1, 2])).toEqual([1, 3]);
+    expect(medianInterval([])).toEqual([Number.NaN, Number.NaN]);
   });
 });

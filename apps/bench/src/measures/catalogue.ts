@@ -7,6 +7,7 @@ import { killedWorker } from './killed-worker.js';
 import type { Measure } from './measure.js';
 import { partitions } from './partitions.js';
 import { primaries } from './primaries.js';
+import { telemetry } from './telemetry.js';
 import { trickle } from './trickle.js';
 import { upkeep } from './upkeep.js';
 import { waitingRetries } from './waiting-retries.js';
@@ -15,4 +16,4 @@ import { waitingRetries } from './waiting-retries.js';
 export const COUNTS: readonly Measure[] = [idle, trickle, killedWorker, upkeep, fullRedis];
 
 /** The measures of the cost of a message as more of something is there. */
-export const COSTS: readonly Measure[] = [partitions, primaries, groups, flood, backlog, waitingRetries, idleTopics];
+export const COSTS: readonly Measure[] = [partitions, primaries, groups, flood, backlog, waitingRetries, idleTopics, telemetry];
