@@ -49,13 +49,13 @@ describe('docker/Dockerfile', () => {
   });
 
   it.each(IMAGES)('runs the %s without the rights of root, and tells it to stop by SIGTERM', (image) => {
-    expect(lastOf(stageNamed(stages, image), 'USER')).toBe('node');
+    expect(lastOf(stageNamed(stages, image), 'USER')).toBe('1000:1000');
     expect(lastOf(stageNamed(stages, image), 'STOPSIGNAL')).toBe('SIGTERM');
   });
 
   it.each(IMAGES)('starts node itself in the %s, not a shell that would keep the signal', (image) => {
     const stage = stageNamed(stages, image);
-    expect(commandOf(stage, 'CMD')).toEqual(['node', '--enable-source-maps', `dist/apps/${image}/src/main.js`]);
+    expect(commandOf(stage, 'CMD')).toEqual(['node', '--enable-source-maps', `/srv/dist/apps/${image}/src/main.js`]);
     expect(has(`apps/${image}/src/main.ts`)).toBe(true);
     expect(commandOf(stage, 'HEALTHCHECK')[0]).toBe('node');
   });
@@ -86,7 +86,7 @@ describe('docker/compose.yaml', () => {
 
   it('runs an application module that hosts can load', () => {
     for (const [, { environment }] of built) {
-      const source = String(environment?.MILLRACE_APP).replace(/^dist\//, '').replace(/\.js$/, '.ts');
+      const source = String(environment?.MILLRACE_APP).replace(/^\/srv\/dist\//, '').replace(/\.js$/, '.ts');
       expect([source, has(source)]).toEqual([source, true]);
       expect(read(source)).toMatch(/^export (default|class AppModule|const AppModule)\b/m);
     }

@@ -6,7 +6,7 @@ import { allBlocks, documents, examplesOf } from './documents.js';
 import { has, pathOf, read } from './repository.js';
 import { problemsOf, shellCommands } from './shell-lines.js';
 
-const LANGUAGES = ['ts', 'sh', 'jsonc', 'text', 'diff'];
+const LANGUAGES = ['ts', 'sh', 'jsonc', 'text', 'diff', 'dockerfile', 'ini', 'yaml'];
 const withExamples = documents().filter((document) => examplesOf(document).size > 0);
 
 /** The test that runs the examples of a document: `docs/guides/x.md` has `test/documents/guides/x.spec.ts`. */

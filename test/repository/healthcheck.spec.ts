@@ -92,6 +92,11 @@ async function freePort(): Promise<string> {
   return `${free}`;
 }
 
+/** The place in the repository of a path of the image. */
+function here(path: string): string {
+  return path.replace(/^\/srv\//, pathOf('/'));
+}
+
 describe('the check of an image', () => {
   let redis: TestRedis;
   let database: RunningDatabase;
@@ -108,17 +113,17 @@ describe('the check of an image', () => {
   async function environment(image: readonly Instruction[]): Promise<NodeJS.ProcessEnv> {
     const { environment: added } = composed[lastOf(image, 'FROM').split(' AS ')[1] ?? ''] ?? {};
     const set = Object.entries(environmentOf(image));
-    const here = await Promise.all(set.map(async ([name, value]) => [name, name.endsWith('_PORT') ? await freePort() : value] as const));
-    const needed = { PATH: process.env['PATH'], MILLRACE_APP: added?.MILLRACE_APP, REDIS_URL: redis.url, DATABASE_URL: database.url };
-    return { ...needed, ...(Object.fromEntries(here) as NodeJS.ProcessEnv) };
+    const free = await Promise.all(set.map(async ([name, value]) => [name, name.endsWith('_PORT') ? await freePort() : value] as const));
+    const needed = { PATH: process.env['PATH'], MILLRACE_APP: here(added?.MILLRACE_APP ?? ''), REDIS_URL: redis.url, DATABASE_URL: database.url };
+    return { ...(Object.fromEntries(free) as NodeJS.ProcessEnv), ...needed };
   }
 
   it.each(['server', 'worker'])('passes when the process of the %s is ready, not before, and not when it has ended', async (name) => {
     const image = stageNamed(stagesOf(read('docker/Dockerfile')), name);
     const env = await environment(image);
-    const passes = async (): Promise<boolean> => (await runToEnd(commandOf(image, 'HEALTHCHECK'), env)).code === 0;
+    const passes = async (): Promise<boolean> => (await runToEnd(commandOf(image, 'HEALTHCHECK').map(here), env)).code === 0;
     expect(await passes()).toBe(false);
-    const [command = '', ...args] = commandOf(image, 'CMD');
+    const [command = '', ...args] = commandOf(image, 'CMD').map(here);
     const running = spawn(command, args, { env, cwd: pathOf('.'), stdio: 'ignore' });
     const ended = once(running, 'exit');
     await waitFor(passes, { what: `the check of the ${name} to pass`, timeoutMs: START_MS });

@@ -14,7 +14,7 @@ class Handlers {
 }
 decorated(Handlers.prototype, [Subscribe(Hosted, { group: 'hosted' })], 'handle');
 export class AppModule {}
-decorated(AppModule, [Module({ imports: [MillraceModule.forRoot()], providers: [Handlers] })]);
+decorated(AppModule, [Module({ imports: [MillraceModule.forRoot(), MillraceModule.forFeature([Hosted])], providers: [Handlers] })]);
 `;
 
 /** Publishes one message, without the handlers. */
