@@ -1,5 +1,6 @@
 import type { Type } from '@nestjs/common';
 import { CallsController } from './calls.controller.js';
+import { DocumentsController } from './documents.controller.js';
 import { HealthController } from './health.controller.js';
 import { JobsController } from './jobs.controller.js';
 import { MessagesController } from './messages.controller.js';
@@ -8,5 +9,5 @@ import { OperationsController } from './operations.controller.js';
 
 /** The routes of the server. */
 export const CONTROLLERS: readonly Type[] = [
-  CallsController, HealthController, JobsController, MessagesController, MetricsController, OperationsController,
+  CallsController, DocumentsController, HealthController, JobsController, MessagesController, MetricsController, OperationsController,
 ];

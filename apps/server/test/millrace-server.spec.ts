@@ -162,8 +162,8 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     const found = routes();
     const rows = OPERATIONS.map(({ method, path }) => `${method} ${path}`);
     const others = [
-      'GET /health/live', 'GET /health/ready', 'GET /metrics', 'POST /jobs/:job', 'POST /topics/:topic/messages',
-      'POST /services/:service/:method/call',
+      'GET /health/live', 'GET /health/ready', 'GET /metrics', 'POST /jobs/:job', 'POST /topics/:topic/messages', 'GET /openapi.json',
+      'GET /asyncapi.json', 'POST /services/:service/:method/call',
     ];
     expect(found.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([...rows, ...others].sort());
     for (const route of found) {
