@@ -162,7 +162,7 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     const found = routes();
     const rows = OPERATIONS.map(({ method, path }) => `${method} ${path}`);
     const others = [
-      'GET /health/live', 'GET /health/ready', 'GET /metrics', 'POST /jobs/:job', 'POST /topics/:topic/messages', 'GET /openapi.json',
+      'GET /health/live', 'GET /health/ready', 'GET /metrics', 'POST /jobs/:job', 'POST /topics/:topic/messages', 'GET /live', 'GET /openapi.json',
       'GET /asyncapi.json', 'POST /services/:service/:method/call',
     ];
     expect(found.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([...rows, ...others].sort());

@@ -43,6 +43,10 @@ export const OTHER_ROUTES: readonly OtherRoute[] = [
     headers: { 'Idempotency-Key': KEY, 'Millrace-Timeout': DURATION, 'Millrace-Version': TEXT },
     answers: { 200: 'The answer of the method.', 202: 'The service has the request, and will not answer.' },
   },
+  {
+    method: 'GET', path: '/live', id: 'live', need: 'viewer', type: 'text/event-stream', answers: { 200: 'Events overview, lag, problem and ping.' },
+    summary: 'Sends the overview and the groups that are furthest behind, once a second, as server-sent events.', headers: { 'Last-Event-ID': TEXT },
+  },
   { method: 'GET', path: '/openapi.json', id: 'openapi', need: 'viewer', summary: 'Describes these routes: OpenAPI 3.1.', answers: { 200: 'The document.' } },
   {
     method: 'GET', path: '/asyncapi.json', id: 'asyncapi', need: 'viewer', answers: { 200: 'The document.' },
