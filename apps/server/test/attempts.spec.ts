@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { IncomingMessage } from 'node:http';
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { MillraceModule } from '@millrace/nestjs';
 import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
@@ -14,6 +13,8 @@ let app: INestApplication | undefined;
 const sessions = new Map<string, Principal>();
 /** How many times the application was asked, and how many at the same time. */
 const asked = { times: 0, now: 0, most: 0 };
+/** The application says nothing before. */
+let opened: Promise<unknown>;
 
 beforeAll(async () => void (redis = await startTestRedis()));
 afterAll(() => redis.stop());
@@ -26,7 +27,7 @@ async function authorize({ headers }: IncomingMessage): Promise<Principal | null
   asked.times += 1;
   asked.now += 1;
   asked.most = Math.max(asked.most, asked.now);
-  await new Promise(setImmediate);
+  await opened;
   asked.now -= 1;
   if (headers.cookie === 'throws') throw new UnauthorizedException('not you');
   if (headers.cookie === 'broken') throw new Error('the database is away');
@@ -37,6 +38,7 @@ async function start(): Promise<void> {
   sessions.clear();
   for (let user = 0; user < 100; user += 1) sessions.set(`user=${user}`, { name: `user ${user}`, role: 'viewer' });
   Object.assign(asked, { times: 0, now: 0, most: 0 });
+  opened = Promise.resolve();
   @Module({
     imports: [MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('attempts') }), MillraceServerModule.forRoot({ authorize })],
   })
@@ -52,6 +54,17 @@ async function statusOf(cookie: string): Promise<number> {
   return response.status;
 }
 
+/** Resolves when so many more requests have come in. */
+function received(count: number): Promise<void> {
+  return new Promise((resolve) => {
+    let come = 0;
+    (app!.getHttpServer() as Server).on('request', () => {
+      come += 1;
+      if (come === count) setImmediate(resolve);
+    });
+  });
+}
+
 function countOf(statuses: readonly number[]): Record<number, number> {
   return Object.fromEntries([...new Set(statuses)].map((status) => [status, statuses.filter((one) => one === status).length]));
 }
@@ -59,13 +72,20 @@ function countOf(statuses: readonly number[]): Record<number, number> {
 describe('attempts to be let in from one address', () => {
   it('fail 20 times at the most, also when all are made at once', async () => {
     await start();
-    const statuses = await Promise.all(Array.from({ length: 60 }, (_, guess) => statusOf(guess % 2 ? `guess=${guess}` : 'throws')));
+    let open = (): void => undefined;
+    opened = new Promise<void>((resolve) => (open = resolve));
+    const all = received(60);
+    const asking = Array.from({ length: 60 }, (_, guess) => statusOf(guess % 2 ? `guess=${guess}` : 'throws'));
+    await all;
+    open();
+    const statuses = await Promise.all(asking);
     expect(countOf(statuses)).toEqual({ 401: 20, 429: 40 });
     expect(asked.times).toBe(20);
   });
 
   it('that succeed are never refused, however many are made at once', async () => {
     await start();
+    opened = received(20);
     const statuses = await Promise.all(Array.from({ length: 100 }, (_, user) => statusOf(`user=${user}`)));
     expect(countOf(statuses)).toEqual({ 200: 100 });
     expect(asked.most).toBeLessThanOrEqual(20);

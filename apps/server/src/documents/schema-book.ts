@@ -1,4 +1,3 @@
-import 'reflect-metadata';
 import { type PayloadClass, shapeOf } from '@millrace/core';
 import { getMetadataStorage } from 'class-validator';
 import { MOMENT_SCHEMA, ruleSchema, type Schema } from './schema.js';
