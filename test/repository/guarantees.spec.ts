@@ -1,12 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { holdsTest, proofsOf } from './proofs.js';
 import { has, read } from './repository.js';
-
-const PROOF = /`(?<file>[^`]+\.spec\.ts) › (?<title>[^`]+)`/g;
-
-interface Proof {
-  file: string;
-  title: string;
-}
 
 const rows = promiseRows(read('docs/guarantees.md'));
 
@@ -14,15 +8,6 @@ const rows = promiseRows(read('docs/guarantees.md'));
 function promiseRows(text: string): string[] {
   const section = text.split(/^## /m).find((part) => part.startsWith('Promises')) ?? '';
   return section.split('\n').filter((line) => line.startsWith('|')).slice(2);
-}
-
-function proofsOf(row: string): Proof[] {
-  return [...row.matchAll(PROOF)].map(({ groups }) => ({ file: groups?.file ?? '', title: groups?.title ?? '' }));
-}
-
-function holdsTest({ file, title }: Proof): boolean {
-  const source = read(file);
-  return ["'", '"', '`'].some((quote) => source.includes(`${quote}${title}${quote}`));
 }
 
 describe('docs/guarantees.md', () => {

@@ -1,12 +1,16 @@
 import type { IncomingMessage } from 'node:http';
-import { HttpException, HttpStatus, Inject, Injectable, UnauthorizedException } from '@nestjs/common';
+import { Inject, Injectable, ServiceUnavailableException, UnauthorizedException } from '@nestjs/common';
 import { ROLES } from '@millrace/admin';
-import { BearerToken } from './bearer-token.js';
-import { FailedAttempts } from './failed-attempts.js';
-import { allRights, type Authorize, type Principal } from './principal.js';
+import { Attempts, TooManyAttempts } from './attempts.js';
+import { credentialOf, KnownCredentials } from './known-credentials.js';
+import { type Authorize, everyoneHere, type Principal } from './principal.js';
 import type { ServerSettings } from './server-module-options.js';
+import { TokenBook } from './token-book.js';
 
 export const SERVER_SETTINGS = Symbol('millrace:server-settings');
+
+/** How long the application's function may take: a request that waits for it holds one of the attempts of its address. */
+const MOST_WAIT_MS = 30_000;
 
 /** Headers that tell a client what to do about a refusal. */
 export type SetHeader = (name: string, value: string) => unknown;
@@ -14,33 +18,63 @@ export type SetHeader = (name: string, value: string) => unknown;
 /** Finds out who sends a request. */
 @Injectable()
 export class Admission {
-  readonly #token: BearerToken | null;
+  readonly #tokens: TokenBook;
   readonly #authorize: Authorize;
-  readonly #failed = new FailedAttempts();
+  readonly #attempts = new Attempts();
+  readonly #credentials = new KnownCredentials();
 
-  constructor(@Inject(SERVER_SETTINGS) { token, authorize }: ServerSettings) {
-    this.#token = token === null ? null : new BearerToken(token);
+  constructor(@Inject(SERVER_SETTINGS) { tokens, authorize }: ServerSettings) {
+    this.#tokens = new TokenBook(tokens);
     this.#authorize = authorize;
   }
 
-  /** @throws HttpException 401; 429 after many that failed */
+  /** @throws HttpException 401; 429 after many that failed; 503 when the application does not say who it is */
   async principalOf(request: IncomingMessage, setHeader: SetHeader): Promise<Principal> {
-    // The bearer of the token is let in, though others at the address of their proxy failed.
-    if (this.#token?.isIn(request.headers.authorization)) return allRights('token');
-    const address = request.socket.remoteAddress ?? '';
-    this.#refuseGuessing(address, setHeader);
-    const principal = await this.#authorize(request);
-    if (principal) return assertPrincipal(principal);
-    this.#failed.count(address);
+    // The bearer of a token is let in, though others at the address of their proxy failed.
+    const bearer = this.#tokens.principalOf(request.headers.authorization);
+    if (bearer) return bearer;
+    const principal = await this.#attempt(request).catch((thrown: unknown) => {
+      if (thrown instanceof TooManyAttempts) setHeader('Retry-After', String(thrown.seconds));
+      throw thrown;
+    });
+    if (principal) return principal;
     setHeader('WWW-Authenticate', 'Bearer');
     throw new UnauthorizedException('Send the token as the header Authorization: Bearer <token>.');
   }
 
-  #refuseGuessing(address: string, setHeader: SetHeader): void {
-    const seconds = this.#failed.waitOf(address);
-    if (seconds === 0) return;
-    setHeader('Retry-After', String(seconds));
-    throw new HttpException('Too many requests from this address were not let in. Try again later.', HttpStatus.TOO_MANY_REQUESTS);
+  async #attempt(request: IncomingMessage): Promise<Principal | null> {
+    const ask = (): Promise<Principal | null> => this.#ask(request);
+    // There is nothing to guess, and one page that tries would keep all of this machine out.
+    if (this.#authorize === everyoneHere) return ask();
+    const address = request.socket.remoteAddress ?? '';
+    const credential = credentialOf(request.headers);
+    const isKnown = this.#credentials.isKnown(credential);
+    let principal: Principal | null = null;
+    try {
+      principal = await (isKnown ? this.#attempts.runPast(address, ask) : this.#attempts.run(address, ask));
+      return principal;
+    } finally {
+      if (principal) this.#credentials.learn(credential, principal.name);
+      else this.#credentials.forget(credential);
+    }
+  }
+
+  async #ask(request: IncomingMessage): Promise<Principal | null> {
+    const principal = await inTime(Promise.resolve(this.#authorize(request)));
+    return principal ? assertPrincipal(principal) : null;
+  }
+}
+
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const why = 'The application did not say who may do this.';
+    timer = setTimeout(() => reject(new ServiceUnavailableException(why)), MOST_WAIT_MS);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { createParamDecorator, type ExecutionContext, InternalServerErrorException } from '@nestjs/common';
+import { InternalServerErrorException } from '@nestjs/common';
 import type { Principal } from './principal.js';
 
 /** A request that was let in. */
@@ -22,8 +22,3 @@ export function admittedOf(request: { readonly raw?: object }): Admitted {
   if (parts) return parts;
   throw new InternalServerErrorException('The gate has not seen this request.');
 }
-
-/** The body of a request as the payload. */
-export const Payload = createParamDecorator((_: unknown, context: ExecutionContext): unknown => {
-  return admittedOf(context.switchToHttp().getRequest<{ readonly raw?: object }>()).body;
-});

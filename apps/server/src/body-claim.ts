@@ -24,7 +24,7 @@ interface Fastify {
 export class BodyClaim {
   constructor({ httpAdapter }: HttpAdapterHost, @Inject(SERVER_SETTINGS) { base }: ServerSettings) {
     const claim = (request: IncomingMessage, next: () => void): void => {
-      claimBody(request, `/${base}/`);
+      if (isBelow(request, base)) claimBody(request);
       next();
     };
     const type = (httpAdapter as HttpAdapterHost['httpAdapter'] | undefined)?.getType();
@@ -38,9 +38,13 @@ export function headOf(request: IncomingMessage): BodyHead | undefined {
   return claimed.get(request);
 }
 
-function claimBody(request: IncomingMessage, base: string): void {
-  const [path = ''] = (request.url ?? '').split('?');
-  if (!path.toLowerCase().includes(base.toLowerCase())) return;
+/** Whether it is for one of our paths, behind whatever prefix the application has. */
+export function isBelow({ url = '' }: IncomingMessage, base: string): boolean {
+  const [path = ''] = url.split('?');
+  return `${path}/`.toLowerCase().includes(`/${base}/`.toLowerCase());
+}
+
+function claimBody(request: IncomingMessage): void {
   const { headers } = request;
   claimed.set(request, Object.fromEntries(BODY_HEADERS.map((name) => [name, headers[name]])));
   for (const name of BODY_HEADERS) Reflect.deleteProperty(headers, name);

@@ -1,8 +1,11 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { admittedOf } from './admitted.js';
 import { type OptionHeaders, optionHeaders } from './option-headers.js';
 
 /** The parts of an HTTP request and its response that a handler uses beside path and body. */
 export interface HttpExchange {
+  /** The body as the payload, of a request that the gate has let in. */
+  readonly payload: () => unknown;
   /** @throws MillraceError INVALID_OPTIONS */
   readonly options: () => OptionHeaders;
   /** Answers with this status in place of the declared one. */
@@ -23,5 +26,9 @@ export const Exchange = createParamDecorator((_: unknown, context: ExecutionCont
   const http = context.switchToHttp();
   const response = http.getResponse<Response>();
   const request = http.getRequest<Request>();
-  return { options: () => optionHeaders((request.raw ?? request).rawHeaders), status: (code) => void response.status(code) };
+  return {
+    payload: () => admittedOf(request).body,
+    options: () => optionHeaders((request.raw ?? request).rawHeaders),
+    status: (code) => void response.status(code),
+  };
 });

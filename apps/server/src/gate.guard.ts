@@ -1,10 +1,12 @@
 import type { IncomingMessage } from 'node:http';
-import { BadRequestException, type CanActivate, type ExecutionContext, ForbiddenException, Injectable } from '@nestjs/common';
-import { Admission } from './admission.js';
+import { BadRequestException, type CanActivate, type ExecutionContext, ForbiddenException, Inject, Injectable } from '@nestjs/common';
+import { Admission, SERVER_SETTINGS } from './admission.js';
 import { readBody } from './body-reader.js';
 import { admit } from './admitted.js';
 import { lackOf, needOf } from './needs.js';
+import { setOwnHeaders } from './own-headers.js';
 import { refuseOtherSites } from './refuse-other-sites.js';
+import type { ServerSettings } from './server-module-options.js';
 
 interface Request {
   /** Fastify's: the request of Node. */
@@ -20,9 +22,11 @@ interface Response {
 @Injectable()
 export class Gate implements CanActivate {
   readonly #admission: Admission;
+  readonly #origins: readonly string[];
 
-  constructor(admission: Admission) {
+  constructor(admission: Admission, @Inject(SERVER_SETTINGS) { origins }: ServerSettings) {
     this.#admission = admission;
+    this.#origins = origins;
   }
 
   /** @throws HttpException 400, 401, 403, 413, 415, 429 */
@@ -32,9 +36,8 @@ export class Gate implements CanActivate {
     const response = http.getResponse<Response>();
     const setHeader = (name: string, value: string): unknown => response.header(name, value);
     const request = own.raw ?? (own as IncomingMessage);
-    setHeader('X-Content-Type-Options', 'nosniff');
-    setHeader('Cache-Control', 'no-store');
-    refuseOtherSites(request);
+    setOwnHeaders(setHeader);
+    refuseOtherSites(request, this.#origins);
     const principal = await this.#admission.principalOf(request, setHeader);
     const lack = lackOf(principal, needOf(context.getHandler()));
     if (lack !== null) throw new ForbiddenException(`This asks for ${lack}.`);

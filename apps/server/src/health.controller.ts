@@ -1,6 +1,7 @@
-import { Controller, Get, Header, HttpStatus, UseFilters, VERSION_NEUTRAL } from '@nestjs/common';
+import { applyDecorators, Controller, Get, Header, HttpStatus, UseFilters, VERSION_NEUTRAL } from '@nestjs/common';
 import { Health, type Liveness } from '@millrace/nestjs';
 import { Exchange, type HttpExchange } from './exchange.js';
+import { OWN_HEADERS } from './own-headers.js';
 import { ProblemFilter } from './problem.filter.js';
 
 /** Health for probes. It names no topics, because it asks for no token. */
@@ -15,16 +16,14 @@ export class HealthController {
 
   /** 200 while the process is worth keeping. */
   @Get('live')
-  @Header('Cache-Control', 'no-store')
-  @Header('X-Content-Type-Options', 'nosniff')
+  @OwnHeaders()
   live(@Exchange() exchange: HttpExchange): Liveness {
     return answered(this.#health.live(), exchange);
   }
 
   /** 200 while it does its work, 503 while Redis is away or it starts or stops. */
   @Get('ready')
-  @Header('Cache-Control', 'no-store')
-  @Header('X-Content-Type-Options', 'nosniff')
+  @OwnHeaders()
   async ready(@Exchange() exchange: HttpExchange): Promise<Liveness> {
     const { ok, state } = await this.#health.ready();
     return answered({ ok, state }, exchange);
@@ -34,4 +33,8 @@ export class HealthController {
 function answered(state: Liveness, exchange: HttpExchange): Liveness {
   if (!state.ok) exchange.status(HttpStatus.SERVICE_UNAVAILABLE);
   return state;
+}
+
+function OwnHeaders(): MethodDecorator {
+  return applyDecorators(...Object.entries(OWN_HEADERS).map(([name, value]) => Header(name, value)));
 }

@@ -1,11 +1,11 @@
-import { Controller, HttpCode, HttpStatus, Param, Post, VERSION_NEUTRAL } from '@nestjs/common';
-import { Contracts, type Duration, Publisher, type PublishOptions, type PublishResult } from '@millrace/nestjs';
+import { Controller, HttpStatus, Param, Post, Res, VERSION_NEUTRAL } from '@nestjs/common';
+import { Contracts, type Duration, Publisher, type PublishOptions } from '@millrace/nestjs';
 import { Exchange, type HttpExchange } from './exchange.js';
 import { Guarded } from './guarded.js';
-import { Payload } from './admitted.js';
 import { momentOf } from './moment.js';
 import { Needs } from './needs.js';
 import { assertKnown, type OptionHeaders } from './option-headers.js';
+import { type JsonResponse, sendJson } from './send-json.js';
 
 const HEADER_PREFIX = 'millrace-header-';
 const KNOWN = [
@@ -27,14 +27,12 @@ export class MessagesController {
   /** The body is the payload. 201 when it was stored, 200 for a duplicate; both with the id, partition and offset. */
   @Post(':topic/messages')
   @Needs('send')
-  @HttpCode(HttpStatus.CREATED)
-  async publish(@Param('topic') topic: string, @Payload() payload: unknown, @Exchange() exchange: HttpExchange): Promise<PublishResult> {
+  async publish(@Param('topic') topic: string, @Exchange() exchange: HttpExchange, @Res() response: JsonResponse): Promise<void> {
     const options = exchange.options();
     assertKnown(options, KNOWN);
     const contract = this.#contracts.topic(topic, options.get('millrace-type'));
-    const result = await this.#publisher.publish(contract, payload, publishOptions(options));
-    if (result.duplicate) exchange.status(HttpStatus.OK);
-    return result;
+    const result = await this.#publisher.publish(contract, exchange.payload(), publishOptions(options));
+    sendJson(response, result.duplicate ? HttpStatus.OK : HttpStatus.CREATED, result);
   }
 }
 

@@ -9,7 +9,7 @@ export interface Principal {
   readonly role: Role | null;
   /** Whether they may see payloads, keys and headers of messages, and texts of errors. Default false. */
   readonly payloads?: boolean;
-  /** Whether they may publish and enqueue. Default false. */
+  /** Whether they may publish, enqueue and call. Default false. */
   readonly send?: boolean;
 }
 
@@ -30,4 +30,8 @@ export function everyoneHere({ socket, headers }: IncomingMessage): Principal | 
 
 export function allRights(name: string): Principal {
   return { name, role: 'admin', payloads: true, send: true };
+}
+
+export function hasAllRights({ role, payloads, send }: Principal): boolean {
+  return role === 'admin' && payloads === true && send === true;
 }

@@ -1,5 +1,7 @@
 import { durationMs } from '@millrace/core';
 import { MillraceError, readEnvironment } from '@millrace/nestjs';
+import { readTokensFile } from './read-tokens-file.js';
+import type { ServerTokenOptions } from './server-token-options.js';
 
 /** The address of the server, and the token of its users. */
 export interface ServerOptions {
@@ -7,6 +9,12 @@ export interface ServerOptions {
   readonly host: string;
   /** The token that clients must send as `Authorization: Bearer <token>`; null for none, which only a loopback address allows. */
   readonly token: string | null;
+  /** Tokens that clients may send in its place, with the rights of each. */
+  readonly tokens: readonly ServerTokenOptions[];
+  /** Origins of pages that may send requests, where a proxy writes another `Host`. */
+  readonly origins: readonly string[];
+  /** Whether those who may send may call methods of services, too. */
+  readonly calls: boolean;
   /** How long a request may take to come in whole. */
   readonly requestTimeoutMs: number;
 }
@@ -20,9 +28,15 @@ export function readServerOptions(env: NodeJS.ProcessEnv): ServerOptions {
   const host = given.MILLRACE_HOST ?? '127.0.0.1';
   const token = given.MILLRACE_TOKEN ?? null;
   const requestTimeoutMs = durationMs(given.MILLRACE_REQUEST_TIMEOUT ?? '30s');
-  if (token !== null || LOOPBACK.has(host)) return { port, host, token, requestTimeoutMs };
+  const origins = (given.MILLRACE_ORIGINS ?? '').split(',').map((origin) => origin.trim()).filter((origin) => origin !== '');
+  const calls = ['1', 'true'].includes(given.MILLRACE_HTTP_CALLS ?? '');
+  const file = given.MILLRACE_TOKENS_FILE;
+  const tokens = file === undefined ? [] : readTokensFile(file);
+  if (token !== null || tokens.length > 0 || LOOPBACK.has(host)) {
+    return { port, host, token, tokens, origins, calls, requestTimeoutMs };
+  }
   throw new MillraceError(
     'INVALID_OPTIONS',
-    `MILLRACE_HOST is ${host}, where others can reach the server: set MILLRACE_TOKEN too, such as to the output of openssl rand -hex 32.`,
+    `MILLRACE_HOST is ${host}, where others can reach the server: set MILLRACE_TOKEN too, such as to the output of openssl rand -hex 32, or MILLRACE_TOKENS_FILE.`,
   );
 }

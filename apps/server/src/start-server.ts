@@ -31,7 +31,7 @@ export async function startServer(
     logger: workerLogger(logger),
   });
   // The token is checked before the body is read, so that a stranger cannot make the server parse two megabytes.
-  if (options.token !== null) app.use(new TokenCheck(app.get(Admission, { strict: false })).middleware);
+  if (asksForToken(options)) app.use(new TokenCheck(app.get(Admission, { strict: false })).middleware);
   app.useBodyParser('json', JSON_BODY);
   app.useGlobalFilters(new ProblemFilter());
   app.disable('x-powered-by');
@@ -46,9 +46,15 @@ export async function startServer(
   return app;
 }
 
+function asksForToken({ token, tokens }: ServerOptions): boolean {
+  return token !== null || tokens.length > 0;
+}
+
 /** Without a token it listens on a loopback address alone, so it may be open in production, too. */
-function rightsOf({ token }: ServerOptions): MillraceServerOptions {
-  return token === null ? { authorize: everyoneHere } : { token };
+function rightsOf(options: ServerOptions): MillraceServerOptions {
+  const { token, tokens, origins, calls } = options;
+  if (!asksForToken(options)) return { authorize: everyoneHere, origins, calls };
+  return { token: token ?? undefined, tokens: tokens.length > 0 ? tokens : undefined, origins, calls };
 }
 
 /** A request that has not come in whole by then is answered 408 by Node; it looks once a second. */

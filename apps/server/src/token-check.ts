@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import type { Admission } from './admission.js';
+import { assertAllRights, noteBearer } from './own-routes.guard.js';
+import { setOwnHeaders } from './own-headers.js';
 import { ProblemFilter } from './problem.filter.js';
 
 /** That of Express, as far as this looks at it. */
@@ -12,13 +14,15 @@ interface Response {
   header(name: string, value: string): unknown;
 }
 
+const API = '/millrace/api/v1/';
+
 const HEALTH = ['/health/live', '/health/ready'];
 
 /**
  * The only paths for everyone, letter by letter. The router also takes them in capitals and with a slash at the end: those ask
  * for the token, and so do routes of the application that begin like ours.
  */
-const PROBES: ReadonlySet<string> = new Set([...HEALTH, ...HEALTH.map((path) => `/millrace/api/v1${path}`)]);
+const PROBES: ReadonlySet<string> = new Set([...HEALTH, ...HEALTH.map((path) => `${API.slice(0, -1)}${path}`)]);
 
 /** Asks for the token on every route of the server, those of the application included. Probes alone are for everyone. */
 export class TokenCheck {
@@ -31,9 +35,22 @@ export class TokenCheck {
 
   readonly middleware = (request: Request, response: Response, next: () => void): void => {
     if (isProbe(request)) return next();
-    const admitted = this.#admission.principalOf(request, (name, value) => response.header(name, value));
-    admitted.then(() => next(), (thrown: unknown) => this.#problems.catch(thrown, new ExecutionContextHost([request, response])));
+    this.#check(request, response).then(
+      () => next(),
+      (thrown: unknown) => this.#problems.catch(thrown, new ExecutionContextHost([request, response])),
+    );
   };
+
+  async #check(request: Request, response: Response): Promise<void> {
+    const setHeader = (name: string, value: string): unknown => response.header(name, value);
+    const principal = await this.#admission.principalOf(request, setHeader).catch((thrown: unknown) => {
+      setOwnHeaders(setHeader);
+      throw thrown;
+    });
+    noteBearer(request, principal);
+    // Routes of the application that are no controllers have no guard.
+    if (!request.path.toLowerCase().startsWith(API)) assertAllRights(principal);
+  }
 }
 
 function isProbe({ method, path }: Request): boolean {

@@ -50,7 +50,7 @@ function applicationModule(): Type {
 }
 
 async function start(): Promise<string> {
-  app = await startServer(applicationModule(), { port: 0, host: '127.0.0.1', token: null, requestTimeoutMs: 30_000 }, logger);
+  app = await startServer(applicationModule(), { port: 0, host: '127.0.0.1', token: null, tokens: [], origins: [], calls: false, requestTimeoutMs: 30_000 }, logger);
   return `http://127.0.0.1:${((app.getHttpServer() as Server).address() as AddressInfo).port}`;
 }
 

@@ -41,7 +41,7 @@ function applicationModule(): Type {
 }
 
 async function start(requestTimeoutMs: number): Promise<void> {
-  app = await startServer(applicationModule(), { port: 0, host: '127.0.0.1', token: null, requestTimeoutMs }, silent);
+  app = await startServer(applicationModule(), { port: 0, host: '127.0.0.1', token: null, tokens: [], origins: [], calls: false, requestTimeoutMs }, silent);
 }
 
 function port(): number {

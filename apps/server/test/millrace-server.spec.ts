@@ -102,6 +102,11 @@ function send(path: string, { method = 'GET', as, headers = {}, body, from = '12
   const all = { ...(as === undefined ? {} : { 'x-test': as }), ...(method === 'POST' ? { 'content-type': 'application/json' } : {}), ...headers };
   return new Promise((resolve, reject) => {
     const sent = request({ host: '127.0.0.1', port, path, method, headers: all, localAddress: from }, (response) => {
+      // A stream does not end.
+      if (response.headers['content-type']?.startsWith('text/event-stream')) {
+        resolve({ status: response.statusCode, headers: response.headers, body: null });
+        return void response.destroy();
+      }
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
       response.on('end', () => {
@@ -144,7 +149,7 @@ const filled = (path: string): string => API + path.replace(':partition', '0').r
 function allowed({ method, path }: Route): readonly string[] {
   const row = OPERATIONS.find((operation) => operation.method === method && operation.path === path);
   if (path.startsWith('/health/')) return [...Object.keys(PRINCIPALS), 'a stranger'];
-  if (path === '/metrics') return ['viewer', 'viewer of payloads', 'operator', 'admin'];
+  if (['/metrics', '/live', '/openapi.json', '/asyncapi.json'].includes(path)) return ['viewer', 'viewer of payloads', 'operator', 'admin'];
   if (!row) return ['sender'];
   if (row.role === 'viewer') return ['viewer', 'viewer of payloads', 'operator', 'admin'];
   return row.role === 'operator' ? ['operator', 'admin'] : ['admin'];
@@ -155,7 +160,10 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     await start(adapter);
     const found = routes();
     const rows = OPERATIONS.map(({ method, path }) => `${method} ${path}`);
-    const others = ['GET /health/live', 'GET /health/ready', 'GET /metrics', 'POST /jobs/:job', 'POST /topics/:topic/messages'];
+    const others = [
+      'GET /health/live', 'GET /health/ready', 'GET /metrics', 'POST /jobs/:job', 'POST /topics/:topic/messages', 'GET /live', 'GET /openapi.json',
+      'GET /asyncapi.json', 'POST /services/:service/:method/call',
+    ];
     expect(found.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([...rows, ...others].sort());
     for (const route of found) {
       const admitted: string[] = [];
@@ -175,7 +183,9 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     expect(await post(`${API}/topics/test.faces/messages`, { amount: 1 }, { as: 'sender' })).toMatchObject({ status: 201, body: { offset: 0 } });
     expect(await post(`${API}/jobs/test-faces`, { amount: 1 }, { as: 'sender' })).toMatchObject({ status: 201 });
     expect(await send(`${API}/topics?limit=1&prefix=test`, { as: 'viewer' })).toMatchObject({
-      status: 200, body: { items: [{ name: 'test.faces' }] }, headers: { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' },
+      status: 200, body: { items: [{ name: 'test.faces' }] }, headers: {
+        'x-content-type-options': 'nosniff', 'cache-control': 'no-store', 'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      },
     });
     expect(await send(`${API}/topics/test.faces/messages/0/0`, { as: 'viewer of payloads' })).toMatchObject({ status: 200, body: { payload: { amount: 1 } } });
     expect(await send(`${API}/topics/test.faces/messages/0/9`, { as: 'viewer of payloads' })).toMatchObject({ status: 404, body: { code: 'HTTP_404' } });

@@ -52,7 +52,7 @@ function applicationModule(): Type {
 }
 
 async function start(): Promise<void> {
-  app = await startServer(applicationModule(), { port: 0, host: '127.0.0.1', token, requestTimeoutMs: 30_000 }, silent);
+  app = await startServer(applicationModule(), { port: 0, host: '127.0.0.1', token, tokens: [], origins: [], calls: false, requestTimeoutMs: 30_000 }, silent);
 }
 
 interface Answer {

@@ -1,4 +1,5 @@
 export * from './contract/any-json.js';
+export { type ClassShape, shapeOf } from './contract/class-shape.js';
 export * from './contract/defined-topic.js';
 export * from './contract/job.js';
 export * from './contract/message-type.js';

@@ -116,6 +116,15 @@ class Environment {
   @IsOptional() @Matches(TOKEN, { message: 'MILLRACE_TOKEN must have 32 to 512 visible ASCII characters and no space: no client could send another' })
   MILLRACE_TOKEN?: string;
 
+  @IsOptional() @IsString()
+  MILLRACE_TOKENS_FILE?: string;
+
+  @IsOptional() @IsString()
+  MILLRACE_ORIGINS?: string;
+
+  @IsOptional() @IsIn(['0', '1', 'true', 'false'])
+  MILLRACE_HTTP_CALLS?: string;
+
   @IsOptional() @IsDurationOption({ min: '100ms', max: '1h' })
   MILLRACE_REQUEST_TIMEOUT?: Duration;
 
@@ -261,13 +270,24 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   {
     name: 'MILLRACE_HOST',
     default: '127.0.0.1',
-    description: 'For the server: address that it listens on. Any but a loopback address needs MILLRACE_TOKEN.',
+    description: 'For the server: address that it listens on. Any but a loopback address needs MILLRACE_TOKEN or MILLRACE_TOKENS_FILE.',
   },
   {
     name: 'MILLRACE_TOKEN',
     default: '',
     description: 'For the server: what clients send as Authorization: Bearer; 32 to 512 visible ASCII characters, no space.',
   },
+  {
+    name: 'MILLRACE_TOKENS_FILE',
+    default: '',
+    description: 'For the server: a file of tokens with the rights of each, in JSON: [{ "name": "ann", "sha256": "...", "role": "viewer" }].',
+  },
+  {
+    name: 'MILLRACE_ORIGINS',
+    default: '',
+    description: 'For the server behind a proxy that writes another Host: origins of its pages, as https://ops.example.com, separated by commas.',
+  },
+  { name: 'MILLRACE_HTTP_CALLS', default: '0', description: 'For the server: 1 lets those who may send call methods of services, too.' },
   {
     name: 'MILLRACE_REQUEST_TIMEOUT',
     default: '30s',

@@ -2,11 +2,12 @@ import { Injectable } from '@nestjs/common';
 import {
   type DefinedTopic, isTopic, MillraceError, type PayloadClass, type TopicDefinition, topicOf, unknownName,
 } from '@millrace/core';
+import type { ContractDefinition } from '@millrace/rpc';
 import { FEATURE_CONTRACTS } from '../module/tokens.js';
 import { featureContracts } from './feature-contracts.js';
 import { HandlerFinder } from './handler-finder.js';
 
-/** The topics and jobs that the modules of this application publish and enqueue (`MillraceModule.forFeature`), by name. */
+/** The topics, jobs and services that the modules of this application use (`MillraceModule.forFeature`), by name. */
 @Injectable()
 export class Contracts {
   readonly #finder: HandlerFinder;
@@ -32,6 +33,16 @@ export class Contracts {
   job(name: string): PayloadClass {
     const { jobs } = this.#all();
     return (jobs.find((candidate) => candidate.name === name) ?? unknown('job', name, jobs)).payload;
+  }
+
+  /** The topics that the modules publish. */
+  topics(): readonly TopicDefinition[] {
+    return this.#all().topics;
+  }
+
+  /** The contract of a service that the modules call; null for one that none of them calls. */
+  service(name: string, version: string): ContractDefinition | null {
+    return this.#all().services.find((contract) => contract.service === name && contract.version === version) ?? null;
   }
 
   #all(): ReturnType<typeof featureContracts> {

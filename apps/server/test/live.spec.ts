@@ -1,0 +1,195 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { defineTopic, MillraceModule } from '@millrace/nestjs';
+import { startTestRedis, type TestRedis, uniqueName } from '@millrace/testing';
+import { type INestApplication, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { MillraceServerModule } from '../src/index.js';
+import { LiveFeed, type LiveFeedOptions } from '../src/live-feed.js';
+import { ADAPTERS, API, byHeader, portOf, send } from './fixture.js';
+
+interface LiveEvent {
+  readonly event: string;
+  readonly data: unknown;
+  readonly id?: string;
+}
+
+/** A client of server-sent events. */
+class Listening {
+  #text = '';
+
+  private constructor(readonly response: IncomingMessage) {
+    response.setEncoding('utf8').on('data', (chunk: string) => (this.#text += chunk));
+    response.on('error', () => undefined);
+  }
+
+  static open(port: number, path: string, headers: Record<string, string> = {}): Promise<Listening> {
+    return new Promise((resolve, reject) => {
+      const sent = request({ host: '127.0.0.1', port, path, headers }, (response) => resolve(new Listening(response)));
+      sent.on('error', reject).end();
+    });
+  }
+
+  /** The next events, once there are so many. */
+  async take(count: number): Promise<LiveEvent[]> {
+    for (;;) {
+      const parts = this.#text.split('\n\n').slice(0, -1);
+      if (parts.length >= count) {
+        this.#text = this.#text.split('\n\n').slice(count).join('\n\n');
+        return parts.slice(0, count).map(eventOf);
+      }
+      await once(this.response, 'data');
+    }
+  }
+
+  async ended(): Promise<void> {
+    if (!this.response.closed) await once(this.response, 'close');
+  }
+
+  close(): void {
+    this.response.destroy();
+  }
+}
+
+function eventOf(text: string): LiveEvent {
+  const lines = text.split('\n').map((line): [string, string] => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]);
+  const { event = '', data = '', id } = Object.fromEntries(lines) as Record<string, string>;
+  return { event, data: JSON.parse(data) as unknown, ...(id === undefined ? {} : { id }) };
+}
+
+describe('the live events', () => {
+  let redis: TestRedis;
+  let app: INestApplication | undefined;
+
+  beforeAll(async () => void (redis = await startTestRedis()));
+  afterAll(() => redis.stop());
+  afterEach(() => app?.close());
+
+  async function start(adapter: string): Promise<INestApplication> {
+    @Module({
+      imports: [
+        MillraceModule.forRoot({ redis: redis.url, prefix: uniqueName('live') }), MillraceModule.forFeature([defineTopic('test.live')]),
+        MillraceServerModule.forRoot(byHeader),
+      ],
+    })
+    class AppModule {}
+    app = await NestFactory.create(AppModule, ADAPTERS[adapter]!(), { logger: false });
+    await app.listen(0, '127.0.0.1');
+    return app;
+  }
+
+  it.each(Object.keys(ADAPTERS))('tell of the platform as it changes, for viewers, and end when the server stops: on %s', async (adapter) => {
+    const running = await start(adapter);
+    expect(await send(running, `${API}/live`)).toMatchObject({ status: 401 });
+    expect(await send(running, `${API}/live`, { as: 'sender' })).toMatchObject({ status: 403 });
+    expect(await send(running, `${API}/live`, { as: 'viewer', method: 'HEAD' })).toMatchObject({ status: 200, body: '' });
+    const first = await Listening.open(portOf(running), `${API}/live`, { 'x-test': 'viewer' });
+    expect(first.response.headers).toMatchObject({
+      'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    });
+    const [overview, lag] = await first.take(2);
+    expect(overview).toEqual({ event: 'overview', data: expect.objectContaining({ topics: 1, sums: expect.objectContaining({ messages: 0 }) }) });
+    expect(lag).toEqual({ event: 'lag', data: [], id: expect.any(String) });
+    await send(running, `${API}/topics/test.live/messages`, { as: 'sender', body: '1' });
+    const second = await Listening.open(portOf(running), `${API}/live`, { 'x-test': 'viewer' });
+    const seen = async (listening: Listening): Promise<unknown> => {
+      for (;;) {
+        const [next] = await listening.take(2);
+        const { sums } = next!.data as { sums: { messages: number } };
+        if (sums.messages > 0) return sums.messages;
+      }
+    };
+    expect(await Promise.all([seen(first), seen(second)])).toEqual([1, 1]);
+    await running.close();
+    await Promise.all([first.ended(), second.ended()]);
+  });
+});
+
+describe('a feed', () => {
+  let server: Server | undefined;
+  let feed: LiveFeed;
+  let looks = 0;
+
+  afterEach(() => {
+    feed.close();
+    server?.closeAllConnections();
+    server?.close();
+  });
+
+  async function start(options: Partial<LiveFeedOptions> = {}): Promise<number> {
+    looks = 0;
+    const sample = (): Promise<object> => Promise.resolve({ look: (looks += 1) });
+    const limits = { everyMs: 5, pingMs: 60_000, longestMs: 60_000, mostListeners: 3, mostBufferedBytes: 1_000_000 };
+    feed = new LiveFeed({ sample: sample as LiveFeedOptions['sample'], ...limits, ...options });
+    server = createServer((incoming, response) => {
+      try {
+        feed.add(incoming, response);
+      } catch (error) {
+        response.writeHead((error as { getStatus(): number }).getStatus()).end();
+      }
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  }
+
+  it('looks once for all, and not while nobody listens', async () => {
+    const port = await start();
+    expect(looks).toBe(0);
+    const [one, two] = [await Listening.open(port, '/'), await Listening.open(port, '/')];
+    const seen = await one.take(20);
+    expect(seen.map(({ data }) => data)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+    const ids = (await two.take(10)).map(({ id }) => id);
+    expect(seen.map(({ id }) => id)).toEqual(expect.arrayContaining(ids.slice(0, 1)));
+    one.close();
+    two.close();
+    while (feed.listeners > 0) await new Promise(setImmediate);
+    // One look may be under way.
+    const after = looks + 1;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(looks).toBeLessThanOrEqual(after);
+  });
+
+  it('takes no more listeners than it may have, until one goes', async () => {
+    const port = await start();
+    const all = await Promise.all([1, 2, 3].map(() => Listening.open(port, '/')));
+    expect((await Listening.open(port, '/')).response.statusCode).toBe(503);
+    all[0]!.close();
+    while (feed.listeners === 3) await new Promise(setImmediate);
+    expect((await Listening.open(port, '/')).response.statusCode).toBe(200);
+  });
+
+  it('cuts off a reader that does not read, and serves the others', async () => {
+    const port = await start({ sample: () => Promise.resolve({ look: 'x'.repeat(500_000) }) });
+    const slow = connect(port, '127.0.0.1', () => slow.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n'));
+    slow.on('error', () => undefined).pause();
+    while (feed.listeners === 0) await new Promise(setImmediate);
+    const quick = await Listening.open(port, '/');
+    while (feed.listeners === 2) await quick.take(1);
+    expect(await quick.take(3)).toHaveLength(3);
+    slow.destroy();
+  });
+
+  it('gives the last look at once, unless the listener has it', async () => {
+    const port = await start({ everyMs: 60_000 });
+    const [first] = await (await Listening.open(port, '/')).take(1);
+    expect(await (await Listening.open(port, '/', { 'last-event-id': 'another' })).take(1)).toEqual([first]);
+    const knowing = await Listening.open(port, '/', { 'last-event-id': first!.id! });
+    let text = '';
+    knowing.response.on('data', (chunk: string) => (text += chunk));
+    feed.close();
+    await knowing.ended();
+    expect(text).toBe('');
+    expect((await Listening.open(port, '/')).response.statusCode).toBe(503);
+  });
+
+  it('pings, tells of a look that failed, and sends listeners away from time to time', async () => {
+    const port = await start({ sample: () => Promise.reject(new Error('away')), everyMs: 60_000, pingMs: 5, longestMs: 50 });
+    const listening = await Listening.open(port, '/');
+    expect((await listening.take(3)).map(({ event }) => event)).toEqual(['problem', 'ping', 'ping']);
+    await listening.ended();
+    expect(feed.listeners).toBe(0);
+  });
+});
