@@ -1,3 +1,4 @@
+import { administering } from './guards/administering.js';
 import { breaking } from './guards/breaking.js';
 import { calls } from './guards/calls.js';
 import { chosenCalls } from './guards/calls-choosing.js';
@@ -48,4 +49,5 @@ export const GUARDS = [
   ...owning, ...ordered, ...deaths, ...openFetches, ...orderingOperators, ...raising,
   ...forwarding, ...durable, ...halfMessages, ...topology, ...http, ...ledgers, ...relaying,
   ...breaking, ...calls, ...keptCalls, ...streamedCalls, ...chosenCalls, ...nestEvents, ...nestRequests,
+  ...administering,
 ];

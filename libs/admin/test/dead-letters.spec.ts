@@ -84,6 +84,7 @@ describe('a redrive', () => {
     const ids = [items[1]!.id, '0:1-1', items[3]!.id];
     expect(await bed.admin.deadLetters.redrive(target, { actor, ids })).toMatchObject({
       dryRun: false,
+      partial: true,
       result: {
         redriven: 2, partial: true, failure: null,
         items: [{ id: ids[0], outcome: 'redriven' }, { id: ids[1], outcome: 'missing' }, { id: ids[2], outcome: 'redriven' }],

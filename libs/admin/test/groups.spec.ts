@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { hostname } from 'node:os';
 import type { SeekGroupOptions } from '@millrace/admin';
+import { waitFor } from '@millrace/testing';
 import { AdminBed, confirmationIn } from './admin-bed.js';
 import { Mail, mails, Order, orders } from './topics.js';
 
@@ -59,6 +60,18 @@ describe('a group', () => {
     );
     expect((await bed.admin.groups.info(target)).paused).toBeNull();
     expect(await bed.admin.groups.resume(target, { actor: 'bob' })).toMatchObject({ result: { changed: false } });
+  });
+
+  it('is paused in part while a member still holds a message', async () => {
+    let end = (): void => undefined;
+    const held = new Promise<void>((resolve) => (end = resolve));
+    await bed.subscribe({ topic: Mail, group: 'g' }, () => held);
+    await bed.application.publisher.publish(Mail, { number: 1 });
+    await waitFor(async () => (await bed.admin.groups.info(target)).state?.pending === 1, { what: 'a message that is held' });
+    expect(await bed.admin.groups.pause(target, { actor, within: '0ms' })).toMatchObject({ partial: true, result: { busy: [expect.any(String)] } });
+    end();
+    await bed.drained({ topic: Mail, group: 'g' });
+    expect(await bed.admin.groups.pause(target, { actor })).toMatchObject({ partial: false, result: { busy: [] } });
   });
 
   it('tells of members that are paused since their handlers fail, and lets them go on', async () => {

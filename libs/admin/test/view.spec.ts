@@ -41,7 +41,7 @@ async function letterOf(admin: Admin): Promise<DeadLetterView> {
   return (await admin.deadLetters.browse(target)).items[0]!;
 }
 
-/** What an operation needs to show as much as it can. */
+/** Runs an operation with all that lets it show as much as it can. */
 async function run({ name, method, run: use }: Operation, admin: Admin): Promise<unknown> {
   const { id } = await letterOf(bed.admin);
   const place = { ...target, id, partition: '0', offset: '0' };

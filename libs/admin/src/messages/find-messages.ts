@@ -32,7 +32,7 @@ export interface FoundPage extends MessagePage {
 }
 
 interface FindPosition extends SincePosition {
-  /** Of `messages.browse`. */
+  /** The cursor of `messages.browse`. */
   readonly cursor: string;
 }
 

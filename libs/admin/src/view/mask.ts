@@ -36,7 +36,7 @@ export class Mask {
   message(view: MessageView): MessageView {
     if (!this.#payloads) return { ...view, ...hiddenPart(view), idempotencyKey: null };
     if (this.#redactor.isIdle) return view;
-    // Of what cannot be read nobody knows which part is which.
+    // Nobody knows which part is which in a text that cannot be read.
     if (view.problem !== null) return { ...view, found: null, hidden: true };
     const redaction = this.#redactor.begin();
     const parts = contentIn(redaction, view);

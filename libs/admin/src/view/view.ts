@@ -5,7 +5,7 @@ import { plainInput } from '../input/plain-input.js';
 const MOST_NAMES = 100;
 const NAME = /^[^.\p{C}\p{Z}]{1,128}(?:\.[^.\p{C}\p{Z}]{1,128}){0,16}$/u;
 
-/** What somebody may see of messages and dead letters. */
+/** The parts of messages and dead letters that somebody may see. */
 export class View {
   /** Whether they see payloads, and all that is made of them or quotes them. Default true. */
   @IsOptional() @IsBoolean()
