@@ -48,6 +48,7 @@ export type { GroupTarget, TopicTarget } from './topics/known-topic.js';
 export { type ListedTopic, ListTopicsOptions } from './topics/list-topics.js';
 export { type PurgeImpact, PurgeTopicOptions } from './topics/purge-topic.js';
 export type { TopicInfo } from './topics/topic-info.js';
+export type { Delivery } from './trace/deliveries.js';
 export { type TracedMessage, TraceOptions, type TracePage } from './trace/trace-messages.js';
 export type { TopicSummary, WorstLag } from './topics/topic-summary.js';
 export { AreFieldNames, View } from './view/view.js';

@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { TracedMessage, TraceOptions } from '@millrace/admin';
+import { isDeepStrictEqual } from 'node:util';
 import { withTraceContext } from '@millrace/core';
+import { waitFor } from '@millrace/testing';
 import { AdminBed } from './admin-bed.js';
 import { Mail, mails, Order } from './topics.js';
 
@@ -30,6 +32,32 @@ describe('a trace', () => {
     expect(await traced({ messageId: order.id, since })).toMatchObject([{ topic: 'shop.orders', message: { id: order.id }, traceId: TRACE }]);
     expect(await traced({ header: { name: 'correlation', value: 'c-1' }, since })).toMatchObject([{ topic: 'shop.mails' }]);
     expect(await traced({ traceId: '0'.repeat(32), since })).toEqual([]);
+  });
+
+  it('tells what each group has done with a message, and which message caused it', async () => {
+    const { publisher } = bed.application;
+    const since = new Date(Date.now() - 60_000);
+    const headers = { correlation: 'c-2', 'causation-id': 'cause' };
+    const fail = async (): Promise<void> => Promise.reject(new Error('as planned'));
+    await bed.subscribe({ topic: Mail, group: 'good' }, async () => undefined);
+    await bed.subscribe({ topic: Mail, group: 'failing' }, fail);
+    await bed.subscribe({ topic: Mail, group: 'holding' }, async (_, { signal }) => new Promise((resolve) => signal.addEventListener('abort', resolve)));
+    await (await bed.subscribe({ topic: Mail, group: 'sleeping' }, async () => undefined)).stop(500);
+    await publisher.publish(Mail, { number: 1 }, { headers });
+    const deliveries = async (): Promise<unknown> => {
+      const [found] = await traced({ header: { name: 'correlation', value: 'c-2' }, since });
+      return Object.fromEntries(found!.deliveries!.map(({ group, state, attempt, deadLetter, member }) => {
+        return [group, [state, attempt, deadLetter !== null, member !== null]];
+      }));
+    };
+    const states = {
+      good: ['settled', null, false, false], failing: ['dead-lettered', null, true, false],
+      holding: ['pending', null, false, true], sleeping: ['waiting', null, false, false],
+    };
+    await waitFor(async () => isDeepStrictEqual(await deliveries(), states), { what: 'each group to have done its part' }).catch(async () => {
+      expect(await deliveries()).toEqual(states);
+    });
+    expect(await traced({ header: { name: 'correlation', value: 'c-2' }, since })).toMatchObject([{ causationId: 'cause' }]);
   });
 
   it('goes on behind its first page by the cursor alone, since the same moment', async () => {

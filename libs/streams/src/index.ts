@@ -1,4 +1,5 @@
 export * from './create-streams.js';
+export type { DeliveryState, DeliveryStep, StoredPlace } from './inspect/delivery-state.js';
 export * from './inspect/inspector.js';
 export {
   type LogItem, type LogPage, type LogRange, type LogRangeBack, LogReader, type PartitionFacts, readStored, type StoredMessage,

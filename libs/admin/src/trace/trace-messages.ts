@@ -3,9 +3,13 @@ import { IsOptional, Length, Matches } from 'class-validator';
 import { findMessages } from '../messages/find-messages.js';
 import type { Condition } from '../messages/condition.js';
 import type { MessageView } from '../messages/message-view.js';
+import { getMessage } from '../messages/get-message.js';
 import { CURSOR_LENGTH, isMoment, partsOf, positionIn, questionOf, type SincePosition, sinceOf } from '../page/cursor.js';
+import { knownTopic } from '../topics/known-topic.js';
+import { deliveriesOf, type Delivery } from './deliveries.js';
 import { type Page, pageOf, PageOptions } from '../page/page.js';
 import type { UseCaseParts } from '../parts.js';
+import { NO_MASK } from '../view/mask.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -37,6 +41,19 @@ export interface TracedMessage {
   readonly message: MessageView;
   /** The trace that it belongs to; null when it has none. */
   readonly traceId: string | null;
+  /**
+   * The id of the message that caused it, from its header `causation-id`; null without one. An application sets it: Redis has
+   * nothing else from which it could be told. The parent in `traceparent` is a span, whose message only a tracer knows; without
+   * a tracer it is the same for all messages of the trace.
+   */
+  readonly causationId: string | null;
+  /**
+   * What each group of the topic has done with it; null for an entry that is no message, and behind 2,000 looks for a page.
+   * A group keeps no record of a message that it settled: nothing tells when that was, who did it, how many attempts it took, and
+   * whether the handler ran, or the message was discarded, filtered or expired. A dead letter that was discarded or redriven, and
+   * settled since, counts as settled. Jobs and calls of its handlers are told by none of it.
+   */
+  readonly deliveries: readonly Delivery[] | null;
 }
 
 export interface TracePage extends Page<TracedMessage> {
@@ -68,10 +85,30 @@ export async function traceMessages(parts: UseCaseParts, options: TraceOptions):
   if (topic === undefined) return { ...pageOf<TracedMessage>([], { question, scanned: 0, position: null }), since };
   const inTopic = start?.topic === topic ? (start.cursor ?? undefined) : undefined;
   const found = await findMessages(parts, { topic }, { ...wanted, since, limit, mostEntries, cursor: inTopic });
-  const items = found.items.map((message) => ({ topic, message, traceId: traceIdOf(message.headers) ?? null }));
+  const items = await tracedOf(parts, topic, found.items);
   const next = found.nextCursor === null ? names.find((name) => name > topic) : topic;
   const position = next === undefined ? null : { topic: next, cursor: found.nextCursor, since: since.getTime() };
   return { ...pageOf(items, { question, scanned: found.scanned, position }), since };
+}
+
+const CAUSE = 'causation-id';
+
+async function tracedOf(parts: UseCaseParts, topic: string, messages: readonly MessageView[]): Promise<TracedMessage[]> {
+  if (messages.length === 0) return [];
+  const { streams } = parts;
+  const keyed = await Promise.all(messages.map((message) => withKey(parts, topic, message)));
+  const deliveries = await deliveriesOf(streams, await knownTopic(streams.inspector, topic), keyed);
+  return messages.map((message, index) => {
+    const traceId = traceIdOf(message.headers) ?? null;
+    return { topic, message, traceId, causationId: message.headers[CAUSE] ?? null, deliveries: deliveries[index]! };
+  });
+}
+
+/** Groups put messages aside by their keys, also those that the asker may not see. */
+async function withKey(parts: UseCaseParts, topic: string, message: MessageView): Promise<MessageView> {
+  const { partition, offset, hidden, redacted } = message;
+  if (offset === null || !(hidden || redacted.includes('key'))) return message;
+  return (await getMessage({ ...parts, mask: NO_MASK }, { topic }, { partition, offset })) ?? message;
 }
 
 interface Wanted {

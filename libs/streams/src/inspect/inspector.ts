@@ -8,6 +8,7 @@ import { pairs } from '../log/pairs.js';
 import { PartitionCounts } from '../log/partition-counts.js';
 import { storedCount } from '../log/stored-count.js';
 import type { Place } from '../log/topic-log.js';
+import { type DeliveryState, deliveryState, type StoredPlace } from './delivery-state.js';
 import { Tombstones } from '../remove/tombstones.js';
 import { type DeadLetterRecord, readOldest } from '../redeliver/dead-letter-record.js';
 
@@ -167,6 +168,15 @@ export class Inspector {
     const places = placesOf(this.#counts.topicOf(topicOfRef(topic))).map((place) => ({ ...place, prefix: this.#prefix, group }));
     const pages = places.map((place) => readOldest(this.#redis, place, limit));
     return (await Promise.all(pages)).flat();
+  }
+
+  /**
+   * What a group has done with a message that is in the log.
+   *
+   * @throws MillraceError NOT_A_TOPIC
+   */
+  delivery(topic: TopicRef, group: string, place: Omit<StoredPlace, 'topic'>): Promise<DeliveryState> {
+    return deliveryState(this.#redis, this.#prefix, { ...place, topic: topicOfRef(topic).name, group });
   }
 
   /** The last sign of life of a member of any group, or of an instance of a service, by its name. */

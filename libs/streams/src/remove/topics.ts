@@ -1,7 +1,5 @@
 import { durationMs, MillraceError, parseOptions, type Retention, type TopicDefinition, type TopicRef, topicOfRef } from '@millrace/core';
-import type { RedisConnection } from '@millrace/redis';
 import { type PartitionKeys, partitionKeys, topicsKey } from '../keys.js';
-import { spanOfId } from '../log/entry-id.js';
 import { partitionsOf } from '../log/topic-log.js';
 import { LogTrim } from '../retain/log-trim.js';
 import { PurgeOptions } from './purge-options.js';
@@ -110,18 +108,16 @@ export class Topics {
   /** A trim, whose limit is the age that messages from before that moment have. */
   async #purge({ name, partition }: StoredPlace, { before, overflow }: Purge): Promise<PartitionPurged> {
     const { redis, prefix } = this.#parts;
-    const { log, meta } = partitionKeys(prefix, name, partition);
-    const connection = redis.controlFor(log);
-    const [seconds, micros] = (await connection.call('TIME')) as [string, string];
+    const { log } = partitionKeys(prefix, name, partition);
+    const [seconds, micros] = (await redis.controlFor(log).call('TIME')) as [string, string];
     const nowMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
     // A limit of 0 would be none. Entries of a clock that was set back since are as young as that.
     const maxAgeMs = before === undefined ? 1 : Math.max(1, nowMs - before.getTime());
     const retention = { settled: false, maxAgeMs, maxMessages: null, maxBytes: null, overflow, dropGroupAfterMs: 0 } as const;
-    const first = await firstOffset(connection, log, meta);
     const trim = new LogTrim(redis, prefix, { name, retention, dropReason: 'an operator purged the topic' });
     const trimmed = await trim.trim({ partition, wanted: 0, everyMs: 0 });
     if (typeof trimmed === 'string') return { messages: 0, heldBy: null };
-    return { messages: Math.max(0, (await firstOffset(connection, log, meta)) - first), heldBy: trimmed.blockingGroup };
+    return { messages: trimmed.removed, heldBy: trimmed.blockingGroup };
   }
 
   /**
@@ -187,12 +183,6 @@ export class Topics {
     const [next, first] = (await redis.call('HMGET', meta, 'next', 'first')) as (string | null)[];
     return { messages: Number(next ?? 0) - Number(first ?? 0), delayed: Number(await redis.call('ZCARD', delayed)) };
   }
-}
-
-/** Offset of the first message that the log holds, or of the next one. */
-async function firstOffset(redis: RedisConnection, log: string, meta: string): Promise<number> {
-  const [first] = (await redis.call('XRANGE', log, '-', '+', 'COUNT', 1)) as [string][];
-  return (first && spanOfId(first[0])?.base) ?? Number((await redis.call('HGET', meta, 'next')) ?? 0);
 }
 
 function total(numbers: readonly number[]): number {

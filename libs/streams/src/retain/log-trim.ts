@@ -33,6 +33,8 @@ export interface Capacity {
 export interface Trimmed extends Capacity {
   /** Whether messages are left that are to be removed soon: they are too young now. */
   readonly isUnfinished: boolean;
+  /** Messages that it removed: those that others trim at the same time are theirs. */
+  readonly removed: number;
 }
 
 /** A group that keeps a log full. */
@@ -42,7 +44,7 @@ export interface BlockingGroup {
   readonly silentMs: number | null;
 }
 
-type Reply = 'AGAIN' | 'UNDECLARED' | 'RECENT' | [room: number, more: '0' | '1' | 'later', blockingGroup: string, ...dropped: (string | number)[]];
+type Reply = 'AGAIN' | 'UNDECLARED' | 'RECENT' | [room: number, more: '0' | '1' | 'later', blockingGroup: string, removed: number, ...dropped: (string | number)[]];
 
 /** The groups of a partition, and the page of their bitmaps in which its first offset lies. */
 interface Look {
@@ -72,7 +74,7 @@ export class LogTrim {
 
   /** @returns `'RECENT'` or `'UNDECLARED'` when nothing was done, as the last trim is recent or the partition is not there */
   async trim(request: TrimRequest): Promise<Trimmed | 'RECENT' | 'UNDECLARED'> {
-    let { everyMs } = request;
+    let [everyMs, removed] = [request.everyMs, 0];
     for (let looks = 0; looks < MAX_LOOKS; looks += 1) {
       const reply = await this.#trimOnce({ ...request, everyMs });
       if (reply === 'UNDECLARED' || reply === 'RECENT') return reply;
@@ -80,10 +82,11 @@ export class LogTrim {
         this.#looks.delete(request.partition);
         continue;
       }
-      const [messages, more, blockingGroup, ...dropped] = reply;
+      const [messages, more, blockingGroup, count, ...dropped] = reply;
+      removed += count;
       this.#reportDropped(request.partition, dropped);
       if (more !== '1' || (request.wanted > 0 && messages >= request.wanted)) {
-        return { messages, blockingGroup: blockingGroup === '' ? null : blockingGroup, isUnfinished: more === 'later' };
+        return { messages, blockingGroup: blockingGroup === '' ? null : blockingGroup, isUnfinished: more === 'later', removed };
       }
       [looks, everyMs] = [0, 0];
     }

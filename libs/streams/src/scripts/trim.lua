@@ -8,8 +8,8 @@
 --       10 how old a message is at least, ms, that goes because every group is done with it; -1 when none goes for that
 --       then the groups' names
 -- returns { room in messages, '1' when there may be more to remove now, 'later' when a message is too young for ARGV 10 or else
---         '0', the group that keeps the oldest message or '', then for each group from which messages were dropped: name, how
---         many }; 'AGAIN' when the groups or the page have changed; 'UNDECLARED' when the partition is not there; 'RECENT' when it
+--         '0', the group that keeps the oldest message or '', how many messages this run removed, then for each group from
+--         which messages were dropped: name, how many }; 'AGAIN' when the groups or the page have changed; 'UNDECLARED' when the partition is not there; 'RECENT' when it
 --         was trimmed just now
 --
 -- Guarantees: a message that a group has not settled is removed only where overflow allows it: then it counts as settled and
@@ -284,7 +284,7 @@ local function walk()
 end
 local more = jump() or walk() or isCopying or first == untilPage
 
-local reply = { 0, more and '1' or isYoung and 'later' or '0', holder }
+local reply = { 0, more and '1' or isYoung and 'later' or '0', holder, first - retained }
 for _, group in ipairs(groups) do
   if group.dropped > 0 then
     redis.call('HINCRBY', KEYS[group.key + 1], 'settled', group.dropped)

@@ -201,6 +201,9 @@ const look: Step = async (scenario, [a = 0, b = 0]) => {
   await scenario.run('inspect', [meta, groups, stats, due, log, again, open, dead, parked, forward], ['g', 'settled', 'handled', 'lost']);
   const from = pick(['-', `(${scenario.twin.now - (b % 20_000)}-0`], a);
   await scenario.run('read-entries', [log], [from, pick(['+', String(scenario.twin.now - 5_000)], b), 1 + (b % 40), pick([20, 100_000], a)]);
+  const [place] = pick(scenario.entries(log).concat([['1-0', []]]), b);
+  const own = [log, groups, scenario.page(0), open, parked];
+  await scenario.run('look-delivery', own, ['g', place, b % 60, b % 60, pick(['', 'k 0000000000000001'], a)]);
   const back = [pick(['+', String(scenario.twin.now - 5_000)], a), from === '-' ? '(0-0' : from];
   await scenario.run('read-entries', [log], [...back, 1 + (b % 40), pick([20, 100_000], b), '1']);
   const kind = pick(['earliest', 'latest', 'time', 'offset'], a);
