@@ -62,6 +62,11 @@ describe('a command', () => {
     expect(await bed.json(['audit', 'ls'])).toMatchObject({ items: Array.from({ length: 6 }, () => ({ actor: ACTOR })) });
   });
 
+  it('shows the figures of the calls of the server', async () => {
+    const { code, stdout } = await bed.run(['services', 'stats', '--url', server.url, '--token', TOKEN, '--json']);
+    expect([code, JSON.parse(stdout)]).toEqual([0, { apiVersion: 1, items: [] }]);
+  });
+
   it('is refused by a server without its token', async () => {
     for (const token of [[], ['--token', 'another']]) {
       const { code, stderr } = await bed.run(['topics', 'ls', '--url', server.url, ...token]);

@@ -2,6 +2,7 @@ import type { CommandGroup, CommandSpec } from '../session/command-spec.js';
 import { audit } from './audit.js';
 import { complete, completion } from './completion.js';
 import { context } from './context.js';
+import { dev } from './dev.js';
 import { dlq } from './dlq.js';
 import { doctor } from './doctor.js';
 import { groups } from './groups.js';
@@ -24,6 +25,7 @@ export const COMMANDS: readonly (CommandGroup | CommandSpec)[] = [
   instances,
   audit,
   doctor,
+  dev,
   worker,
   server,
   context,

@@ -7,6 +7,7 @@ import type { Shape } from '../output/output.js';
 import type { CommandGroup, CommandSpec } from '../session/command-spec.js';
 import { cursorOption, limitOption } from '../session/common-options.js';
 import { noteMore, readPages } from '../session/pages.js';
+import { call, ping, stats } from './service-calls.js';
 
 const SERVICES: Shape<JsonOf<ServiceSummary>> = {
   id: ({ service }) => service,
@@ -87,6 +88,6 @@ const instanceList: CommandSpec = {
   },
 };
 
-export const services: CommandGroup = { name: 'services', summary: 'Services that answer calls.', commands: [ls, info] };
+export const services: CommandGroup = { name: 'services', summary: 'Services that answer calls.', commands: [ls, info, ping, stats, call] };
 
 export const instances: CommandGroup = { name: 'instances', summary: 'Instances of services.', commands: [instanceList] };

@@ -1,5 +1,6 @@
 import type { Admin, Target } from '@millrace/admin';
-import type { Json, OperationOptions, Operator } from './operator.js';
+import type { Rpc } from '@millrace/rpc';
+import type { Json, OperationOptions, Operator, ServiceCall } from './operator.js';
 import { timeLimitOf, tooLate } from './time-limit.js';
 
 export interface DirectOptions {
@@ -13,12 +14,14 @@ export interface DirectOptions {
 
 interface Open {
   readonly admin: Admin;
+  readonly rpc: Rpc;
   close(): Promise<void>;
 }
 
 /** It handles no messages, so its lease is nobody's. */
 const LEASE_MS = 15_000;
 const STOP_MS = 1_000;
+const DEFAULT_CALL_MS = 5_000;
 
 /** Runs the use cases in this process, on a Redis that it connects to when it is first asked. */
 export class DirectOperator implements Operator {
@@ -34,19 +37,32 @@ export class DirectOperator implements Operator {
     const { operationOf } = await import('@millrace/admin');
     const { withDeadline } = await import('@millrace/redis');
     const { method, run } = operationOf(operation);
-    this.#opening ??= open(this.#options);
-    this.#open = await this.#opening;
-    const { admin } = this.#open;
+    const { admin } = await this.#opened();
     const own = method === 'POST' ? { ...options, actor: this.#options.actor } : options;
     const limitMs = timeLimitOf(this.#options.requestMs, options);
     const answer = await withDeadline(run(admin, target, defined(own) as never), limitMs, () => tooLate(operation, limitMs));
     return answer === undefined ? null : (JSON.parse(JSON.stringify(answer)) as Json);
   }
 
+  async call({ request, timeoutMs, ...call }: ServiceCall): Promise<Json> {
+    const { rpc } = await this.#opened();
+    const instances = await rpc.instances.list();
+    const serving = instances.find(({ service, version }) => service === call.service && version === call.version);
+    const method = serving?.methods.get(call.method);
+    const rules = { timeoutMs: timeoutMs ?? method?.timeoutMs ?? DEFAULT_CALL_MS, idempotent: method?.idempotent ?? false };
+    const answer = await rpc.call({ ...call, ...rules, payloadJson: JSON.stringify(request) });
+    return answer === null ? null : (JSON.parse(answer) as Json);
+  }
+
   /** A connection that is still being made is not waited for: it is closed when it is there, or ends with the process. */
   async close(): Promise<void> {
     if (this.#open) await this.#open.close();
     else this.#opening?.then((opened) => opened.close(), () => undefined);
+  }
+
+  async #opened(): Promise<Open> {
+    this.#opening ??= open(this.#options);
+    return (this.#open = await this.#opening);
   }
 }
 
@@ -62,6 +78,7 @@ async function open({ redis: url, env, prefix }: DirectOptions): Promise<Open> {
   const rpc = createRpc({ redis, presence: streams.presence, prefix });
   const queues = new QueueDirectory({ redis, target, prefix });
   return {
+    rpc,
     admin: createAdmin({ redis, prefix, streams, rpc, queues }),
     close: async () => {
       await queues.close();

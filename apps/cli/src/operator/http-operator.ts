@@ -1,7 +1,7 @@
-import type { Operation, Target } from '@millrace/admin';
+import type { Target } from '@millrace/admin';
 import { asError } from '@millrace/core';
 import { CliError } from '../failure/cli-error.js';
-import type { Json, OperationOptions, Operator } from './operator.js';
+import type { Json, OperationOptions, Operator, ServiceCall } from './operator.js';
 import { timeLimitOf, tooLate } from './time-limit.js';
 
 export interface HttpOptions {
@@ -13,6 +13,7 @@ export interface HttpOptions {
 }
 
 const API = '/millrace/api/v1';
+const LONGEST_CALL_MS = 3_600_000;
 const JSON_TYPE = /^application\/(?:problem\+)?json\b/;
 
 /** Asks the HTTP API of a server, which knows from the token who acts. */
@@ -27,29 +28,43 @@ export class HttpOperator implements Operator {
     const { operationOf, queryOf } = await import('@millrace/admin');
     const operation = operationOf(name);
     const limitMs = timeLimitOf(this.#options.requestMs, options);
-    const url = new URL(`${this.#options.url.replace(/\/+$/, '')}${API}${pathOf(operation, target)}`);
+    const url = this.#urlOf(operation.path, target);
     const isAction = operation.method === 'POST';
     if (!isAction) for (const [key, value] of Object.entries(queryOf(options))) url.searchParams.set(key, value);
     const body = isAction ? { body: JSON.stringify(options) } : {};
     const request = { method: operation.method, ...body, signal: AbortSignal.timeout(limitMs) };
-    return this.#answer(url, request, { operation, late: () => tooLate(name, limitMs) });
+    return this.#answer(url, request, { isQuestion: !isAction, late: () => tooLate(name, limitMs) });
+  }
+
+  async call({ service, method, version, request, timeoutMs, signal }: ServiceCall): Promise<Json> {
+    const url = this.#urlOf('/services/:service/:method/call', { service, method });
+    // The server tells when the time is up; it waits for no call longer than that.
+    const limitMs = this.#options.requestMs + (timeoutMs ?? LONGEST_CALL_MS);
+    const headers = { 'millrace-version': version, ...(timeoutMs === null ? {} : { 'millrace-timeout': `${timeoutMs}ms` }) };
+    const parts = { method: 'POST', headers, body: JSON.stringify(request), signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]) };
+    return this.#answer(url, parts, { isQuestion: false, late: () => tooLate(`${service}.${method}`, limitMs) });
   }
 
   close(): Promise<void> {
     return Promise.resolve();
   }
 
-  async #answer(url: URL, request: RequestInit, { operation, late }: Asked): Promise<Json> {
+  #urlOf(path: string, target: Target): URL {
+    const filled = path.replace(/:([A-Za-z]+)/g, (_, name: string) => encodeURIComponent(target[name] ?? ''));
+    return new URL(`${this.#options.url.replace(/\/+$/, '')}${API}${filled}`);
+  }
+
+  async #answer(url: URL, request: Request, { isQuestion, late }: Asked): Promise<Json> {
     const { token } = this.#options;
     const headers = {
-      accept: 'application/json', 'x-millrace': 'cli',
+      accept: 'application/json', 'x-millrace': 'cli', ...request.headers,
       ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(token === null ? {} : { authorization: `Bearer ${token}` }),
     };
     try {
       // A token goes to the server that was named, and to no other one.
       const response = await fetch(url, { ...request, headers, redirect: 'error' });
-      return answerIn(response, await response.text(), operation);
+      return answerIn(response, await response.text(), isQuestion);
     } catch (thrown) {
       const error = asError(thrown);
       if (error instanceof CliError) throw error;
@@ -58,16 +73,15 @@ export class HttpOperator implements Operator {
   }
 }
 
+type Request = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> };
+
 interface Asked {
-  readonly operation: Operation;
+  /** The one thing that is asked for may not be there. */
+  readonly isQuestion: boolean;
   readonly late: () => CliError;
 }
 
-function pathOf({ path }: Operation, target: Target): string {
-  return path.replace(/:([A-Za-z]+)/g, (_, name: string) => encodeURIComponent(target[name] ?? ''));
-}
-
-function answerIn(response: Response, text: string, operation: Operation): Json {
+function answerIn(response: Response, text: string, isQuestion: boolean): Json {
   const body = JSON_TYPE.test(response.headers.get('content-type') ?? '') ? parsed(text) : undefined;
   if (response.ok) {
     if (body === undefined) throw noApi(response);
@@ -76,7 +90,7 @@ function answerIn(response: Response, text: string, operation: Operation): Json 
   const { code, title, problems } = problemIn(body);
   if (code === null) throw noApi(response);
   // The thing is not there, while its topic and its group are.
-  if (response.status === 404 && operation.method === 'GET' && !code.startsWith('UNKNOWN_')) return null;
+  if (response.status === 404 && isQuestion && !code.startsWith('UNKNOWN_')) return null;
   throw new CliError(code, title, problems);
 }
 
@@ -90,10 +104,17 @@ interface Problem {
 function problemIn(body: Json | undefined): Problem {
   const none: Problem = { code: null, title: '', problems: [] };
   if (body === null || typeof body !== 'object' || Array.isArray(body)) return none;
-  const { code, title, problems } = body as { readonly [name: string]: Json };
+  const { code, title, problems, remote } = body as { readonly [name: string]: Json };
   if (typeof code !== 'string' || typeof title !== 'string') return none;
   const texts = Array.isArray(problems) ? problems.filter((problem) => typeof problem === 'string') : [];
-  return { code, title, problems: texts };
+  return { code, title, problems: [...texts, ...thrownIn(remote)] };
+}
+
+/** The error that a method of a service threw. */
+function thrownIn(remote: Json | undefined): string[] {
+  if (remote === null || typeof remote !== 'object' || Array.isArray(remote)) return [];
+  const { name, message } = remote as { readonly [name: string]: Json };
+  return typeof name === 'string' && typeof message === 'string' ? [`${name}: ${message}`] : [];
 }
 
 function noApi({ status, url }: Response): CliError {

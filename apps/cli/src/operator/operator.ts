@@ -13,6 +13,18 @@ export type JsonOf<T> = T extends Date
 
 export type OperationOptions = Readonly<Record<string, unknown>>;
 
+/** A call of a method of a service. */
+export interface ServiceCall {
+  readonly service: string;
+  readonly version: string;
+  readonly method: string;
+  readonly request: Json;
+  /** How long the caller waits, in milliseconds. Null: as long as the method says. */
+  readonly timeoutMs: number | null;
+  /** Gives the call up. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Runs the operations of the table of `@millrace/admin`, by their names. All commands know this alone: they give the same output
  * on a Redis as through the HTTP API.
@@ -24,6 +36,13 @@ export interface Operator {
    * @throws MillraceError, CliError
    */
   run(operation: string, target?: Target, options?: OperationOptions): Promise<Json>;
+  /**
+   * Calls a method of a service, which alone looks at the request where no contract is at hand.
+   *
+   * @returns the answer; null for none
+   * @throws MillraceError, CliError
+   */
+  call(call: ServiceCall): Promise<Json>;
   /** Closes what was opened. */
   close(): Promise<void>;
 }

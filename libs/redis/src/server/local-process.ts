@@ -13,6 +13,8 @@ export interface LocalPlace {
   /** The first is the one for clients. */
   readonly ports: readonly [number, ...number[]];
   readonly folder: string;
+  /** The folder of its data, where that is not the temporary one. */
+  readonly data?: string | undefined;
 }
 
 interface LocalProcessOptions {
@@ -48,6 +50,11 @@ export abstract class LocalProcess {
 
   get pid(): number {
     return this.#process.pid;
+  }
+
+  /** Resolves when the process that runs now has ended, with how: `ended with code 1`. */
+  get ended(): Promise<string> {
+    return this.#process.ended;
   }
 
   get isRunning(): boolean {
@@ -106,7 +113,7 @@ export abstract class LocalProcess {
   async whenReady(): Promise<void> {
     const { password, tls, command } = this.#options;
     const { version, folder } = await untilReady({ port: this.port, password, tls }, this.#process, READY_TIMEOUT_MS);
-    if (folder !== this.folder) {
+    if (folder !== (this.#options.place.data ?? this.folder)) {
       throw new MillraceError('REDIS_FAILED', `Address already in use: another server listens on port ${this.port}.`);
     }
     assertSupported(version, command[0]);
@@ -131,6 +138,15 @@ export abstract class LocalProcess {
   }
 }
 
+interface PlaceNeeds {
+  readonly prefix: string;
+  /** How many ports. */
+  readonly ports: number;
+  /** The first of them. Default: a free one. */
+  readonly port?: number | undefined;
+  readonly data?: string | undefined;
+}
+
 /**
  * Starts a process in a place of its own, and in another one when somebody took a port of it meanwhile.
  *
@@ -138,7 +154,7 @@ export abstract class LocalProcess {
  * @throws MillraceError as {@link LocalProcess.whenReady} does; nothing is left then
  */
 export async function startInPlace<T extends LocalProcess>(
-  needs: { readonly prefix: string; readonly ports: number },
+  needs: PlaceNeeds,
   make: (place: LocalPlace) => T | Promise<T>,
 ): Promise<T> {
   for (let tries = 1; ; tries += 1) {
@@ -149,13 +165,13 @@ export async function startInPlace<T extends LocalProcess>(
     } catch (error) {
       await started.stop();
       // Between finding the ports and listening on them, another process may have taken one.
-      if (tries === PORT_TRIES || !(error instanceof Error && /Address already in use/.test(error.message))) throw error;
+      if (needs.port !== undefined || tries === PORT_TRIES || !(error instanceof Error && /Address already in use/.test(error.message))) throw error;
     }
   }
 }
 
-async function freePlace({ prefix, ports: count }: { readonly prefix: string; readonly ports: number }): Promise<LocalPlace> {
-  const ports = new Set([await freePort()]);
+async function freePlace({ prefix, ports: count, port, data }: PlaceNeeds): Promise<LocalPlace> {
+  const ports = new Set([port ?? (await freePort())]);
   while (ports.size < count) ports.add(await freePort());
-  return { ports: [...ports] as [number, ...number[]], folder: await realpath(await mkdtemp(join(tmpdir(), prefix))) };
+  return { ports: [...ports] as [number, ...number[]], folder: await realpath(await mkdtemp(join(tmpdir(), prefix))), data };
 }

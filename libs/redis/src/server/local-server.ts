@@ -14,6 +14,10 @@ export interface LocalServerOptions {
   readonly isClusterNode?: boolean;
   /** It speaks TLS alone, with clients and with other servers. Default: no TLS. */
   readonly tls?: LocalTls;
+  /** The port that it listens on. Default: a free one. */
+  readonly port?: number;
+  /** Absolute path, without links, of a folder that is there: it keeps the data, and stays. Default: its own temporary folder. */
+  readonly data?: string;
   /** More arguments for the server: `['--requirepass', 'x']`. */
   readonly extra?: readonly string[];
   /** Default `process.env`. */
@@ -44,18 +48,19 @@ export class LocalServer extends LocalProcess {
    * @throws MillraceError REDIS_FAILED, with the end of its log, when it does not start; REDIS_UNSUPPORTED when it is too old
    */
   static start(options: LocalServerOptions): Promise<LocalServer> {
-    const needs = { prefix: 'millrace-redis-', ports: options.isClusterNode ? 2 : 1 };
+    const { isClusterNode, port, data } = options;
+    const needs = { prefix: 'millrace-redis-', ports: isClusterNode ? 2 : 1, port, data };
     return startInPlace(needs, (place) => new LocalServer(options, place));
   }
 }
 
-function serverArguments(options: LocalServerOptions, { ports: [port, bus], folder }: LocalPlace): string[] {
+function serverArguments(options: LocalServerOptions, { ports: [port, bus], folder, data = folder }: LocalPlace): string[] {
   const { appendonly = 'no', maxmemory = '0', extra = [], password, tls } = options;
   const secret = password === undefined ? [] : ['--requirepass', password, '--masterauth', password];
   const fsync = appendonly === 'no' ? [] : ['--appendfsync', appendonly];
   const cluster = bus === undefined ? [] : ['--cluster-enabled', 'yes', '--cluster-port', String(bus)];
   return [
-    ...portArguments(port, tls), '--bind', '127.0.0.1', '--dir', folder,
+    ...portArguments(port, tls), '--bind', '127.0.0.1', '--dir', data,
     '--save', '', '--appendonly', appendonly === 'no' ? 'no' : 'yes', ...fsync,
     '--maxmemory', maxmemory, '--maxmemory-policy', 'noeviction', ...secret, ...cluster, ...extra,
   ];
