@@ -27,6 +27,8 @@ import { promoteJobs, retryJobs } from './jobs/retry-jobs.js';
 import { browseMessages } from './messages/browse-messages.js';
 import { findMessages } from './messages/find-messages.js';
 import { getMessage } from './messages/get-message.js';
+import { publishMessage } from './messages/publish-message.js';
+import { republishMessage } from './messages/republish-message.js';
 import { Mutations } from './mutate/mutation.js';
 import { type Overview, overview } from './overview/overview.js';
 import type { Page, PageOptions } from './page/page.js';
@@ -73,6 +75,8 @@ export interface Admin {
     readonly browse: Bound<typeof browseMessages>;
     readonly find: Bound<typeof findMessages>;
     readonly get: Bound<typeof getMessage>;
+    readonly publish: Bound<typeof publishMessage>;
+    readonly republish: Bound<typeof republishMessage>;
   };
   readonly deadLetters: {
     readonly list: Bound<typeof listGroupsWithDeadLetters>;
@@ -130,7 +134,10 @@ export function createAdmin({ redis, prefix, streams, rpc, queues }: AdminParts)
       list: bound(listGroups), info: bound(groupInfo),
       pause: bound(pauseGroup), resume: bound(resumeGroup), seek: bound(seekGroup), remove: bound(removeGroup),
     },
-    messages: { browse: bound(browseMessages), find: bound(findMessages), get: bound(getMessage) },
+    messages: {
+      browse: bound(browseMessages), find: bound(findMessages), get: bound(getMessage),
+      publish: bound(publishMessage), republish: bound(republishMessage),
+    },
     deadLetters: {
       list: bound(listGroupsWithDeadLetters), errors: bound(groupByError),
       browse: bound(browseDeadLetters), show: bound(showDeadLetter),

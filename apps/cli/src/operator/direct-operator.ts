@@ -23,7 +23,8 @@ const STOP_MS = 1_000;
 /** Runs the use cases in this process, on a Redis that it connects to when it is first asked. */
 export class DirectOperator implements Operator {
   readonly #options: DirectOptions;
-  #opening: Promise<Open> | null = null;
+  /** With queues, and without: what they need takes as long to load as all else. */
+  readonly #openings = new Map<boolean, Promise<Open>>();
 
   constructor(options: DirectOptions) {
     this.#options = options;
@@ -33,8 +34,10 @@ export class DirectOperator implements Operator {
     const { operationOf } = await import('@millrace/admin');
     const { withDeadline } = await import('@millrace/redis');
     const { method, run } = operationOf(operation);
-    this.#opening ??= open(this.#options);
-    const { admin } = await this.#opening;
+    const withQueues = operation.startsWith('jobs.');
+    const opening = this.#openings.get(withQueues) ?? open(this.#options, withQueues);
+    this.#openings.set(withQueues, opening);
+    const { admin } = await opening;
     const own = method === 'POST' ? { ...options, actor: this.#options.actor } : options;
     const limitMs = timeLimitOf(this.#options.requestMs, options);
     const answer = await withDeadline(run(admin, target, defined(own) as never), limitMs, () => tooLate(operation, limitMs));
@@ -42,26 +45,25 @@ export class DirectOperator implements Operator {
   }
 
   async close(): Promise<void> {
-    const opened = await this.#opening?.catch(() => null);
-    await opened?.close();
+    for (const opening of this.#openings.values()) await (await opening.catch(() => null))?.close();
   }
 }
 
 /** Loaded when it is needed: help and the HTTP API do without. */
-async function open({ redis: url, env, prefix }: DirectOptions): Promise<Open> {
-  const [{ createAdmin }, { connectRedis, redisTarget }, { createStreams }, { createRpc }, { QueueDirectory }] = await Promise.all([
+async function open({ redis: url, env, prefix }: DirectOptions, withQueues: boolean): Promise<Open> {
+  const [{ createAdmin }, { connectRedis, redisTarget }, { createStreams }, { createRpc }, jobs] = await Promise.all([
     import('@millrace/admin'), import('@millrace/redis'), import('@millrace/streams'), import('@millrace/rpc'),
-    import('@millrace/jobs'),
+    withQueues ? import('@millrace/jobs') : null,
   ]);
   const target = redisTarget(url ?? undefined, env);
   const redis = await connectRedis({ ...target, name: 'millrace-cli' });
   const streams = createStreams({ redis, prefix, leaseMs: LEASE_MS });
   const rpc = createRpc({ redis, presence: streams.presence, prefix });
-  const queues = new QueueDirectory({ redis, target, prefix });
+  const queues = jobs ? new jobs.QueueDirectory({ redis, target, prefix }) : undefined;
   return {
-    admin: createAdmin({ redis, prefix, streams, rpc, queues }),
+    admin: createAdmin({ redis, prefix, streams, rpc, ...(queues ? { queues } : {}) }),
     close: async () => {
-      await queues.close();
+      await queues?.close();
       await rpc.stop(STOP_MS);
       await streams.stop(STOP_MS);
       redis.close();
