@@ -28,6 +28,8 @@ import { browseMessages } from './messages/browse-messages.js';
 import { Binder } from './input/binder.js';
 import { findMessages } from './messages/find-messages.js';
 import { getMessage } from './messages/get-message.js';
+import { publishMessage } from './messages/publish-message.js';
+import { republishMessage } from './messages/republish-message.js';
 import { Mutations } from './mutate/mutation.js';
 import { type Overview, overview } from './overview/overview.js';
 import type { Page, PageOptions } from './page/page.js';
@@ -76,6 +78,8 @@ export interface Admin {
     readonly browse: Bound<typeof browseMessages>;
     readonly find: Bound<typeof findMessages>;
     readonly get: Bound<typeof getMessage>;
+    readonly publish: Bound<typeof publishMessage>;
+    readonly republish: Bound<typeof republishMessage>;
   };
   readonly deadLetters: {
     readonly list: Bound<typeof listGroupsWithDeadLetters>;
@@ -142,7 +146,10 @@ function adminOf(parts: UseCaseParts, optional: OptionalParts): Admin {
       pause: use.onGroup(pauseGroup), resume: use.onGroup(resumeGroup),
       seek: use.onGroup(seekGroup), remove: use.onGroup(removeGroup),
     },
-    messages: { browse: use.onTopic(browseMessages), find: use.onTopic(findMessages), get: use.onTopic(getMessage) },
+    messages: {
+      browse: use.onTopic(browseMessages), find: use.onTopic(findMessages), get: use.onTopic(getMessage),
+      publish: use.onTopic(publishMessage), republish: use.onTopic(republishMessage),
+    },
     deadLetters: {
       list: use.bind(listGroupsWithDeadLetters), errors: use.onGroup(groupByError),
       browse: use.onGroup(browseDeadLetters), show: use.onGroup(showDeadLetter),

@@ -30,6 +30,8 @@ export { BrowseOptions, type MessagePage } from './messages/browse-messages.js';
 export type { Condition } from './messages/condition.js';
 export { FindOptions, type FoundPage } from './messages/find-messages.js';
 export { MessagePlace } from './messages/get-message.js';
+export { type PublishImpact, PublishMessageOptions } from './messages/publish-message.js';
+export { REPUBLISHED_FROM, RepublishMessageOptions } from './messages/republish-message.js';
 export type { MessageView } from './messages/message-view.js';
 export { ConfirmationRequiredError, ConfirmationStaleError } from './mutate/confirmation.js';
 export type { Done, DryRun, Mutation } from './mutate/mutation.js';

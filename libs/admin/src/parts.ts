@@ -10,7 +10,7 @@ export interface UseCaseParts {
   readonly redis: Topology;
   /** The first part of every key. */
   readonly prefix: string;
-  readonly streams: Pick<Streams, 'inspector' | 'reader' | 'deadLetters' | 'groups' | 'topics' | 'declare'>;
+  readonly streams: Pick<Streams, 'inspector' | 'reader' | 'deadLetters' | 'groups' | 'topics' | 'declare' | 'publish'>;
   readonly mutations: Mutations;
   /** Makes of messages what whoever asks may see. */
   readonly mask: Mask;

@@ -59,7 +59,7 @@ describe('queues', () => {
   });
 
   it('that are not there are no queues, nor are names that are none', async () => {
-    await expect(queues.admin.info('nothing')).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' });
+    await expect(queues.admin.info('nothing')).rejects.toMatchObject({ code: 'UNKNOWN_JOB_QUEUE' });
     await expect(queues.admin.browse({ queue: 'a b' })).rejects.toMatchObject({ code: 'INVALID_NAME' });
     await expect(queues.admin.browse(MAILS, { state: 'lost' as never })).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
     await expect(queues.admin.list({ cursor: 'x' })).rejects.toMatchObject({ code: 'INVALID_CURSOR' });

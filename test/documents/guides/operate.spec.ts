@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { deliveryPipeline, fixed, Forwarding, Publisher, Topic, topicOf } from '@millrace/core';
+import { openQueue } from '@millrace/jobs';
 import { connectServer } from '@millrace/redis';
 import { createStreams } from '@millrace/streams';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
@@ -46,6 +47,9 @@ async function fill(url: string): Promise<void> {
   await subscription.stop(500);
   await streams.stop(500);
   connection.close();
+  const queue = await openQueue('emails', { target: { url }, prefix: 'millrace' });
+  await queue.add('send', { number: 1 });
+  await queue.close();
 }
 
 /** Runs a line of a shell. @returns its exit code, and its words of an error */

@@ -9,6 +9,7 @@ import { groups } from './groups.js';
 import { server, worker } from './hosts.js';
 import { jobs } from './jobs.js';
 import { messages } from './messages.js';
+import { pub } from './pub.js';
 import { instances, services } from './services.js';
 import { tail } from './tail.js';
 import { topics } from './topics.js';
@@ -18,6 +19,7 @@ export const COMMANDS: readonly (CommandGroup | CommandSpec)[] = [
   topics,
   groups,
   tail,
+  pub,
   messages,
   dlq,
   jobs,

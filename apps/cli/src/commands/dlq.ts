@@ -1,5 +1,5 @@
 import type { DeadLetterGroup, DeadLetterView, ErrorKind, LettersDiscarded, LettersRedriven, Page, SelectedLetters } from '@millrace/admin';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import { usage } from '../failure/cli-error.js';
 import type { JsonOf, OperationOptions } from '../operator/operator.js';
 import { COUNT, JSON_VALUE, LIST, MOMENT, TEXT, YES_NO } from '../output/humanise.js';
@@ -8,7 +8,7 @@ import type { Shape } from '../output/output.js';
 import type { Column } from '../output/table.js';
 import { act } from '../session/act.js';
 import type { CommandGroup, CommandSpec } from '../session/command-spec.js';
-import { cursorOption, limitOption, whole } from '../session/common-options.js';
+import { cursorOption, limitOption, rate, whole } from '../session/common-options.js';
 import { noteMore, readPages } from '../session/pages.js';
 import type { Session } from '../session/session.js';
 
@@ -225,11 +225,4 @@ function wordsOf({ name, message }: Kind['error']): string {
 
 function targetOf(session: Session): { topic: string; group: string } {
   return { topic: session.arg(0), group: session.arg(1) };
-}
-
-function rate(text: string): number {
-  const [, count] = /^(\d{1,6})(?:\/s)?$/.exec(text) ?? [];
-  const perSecond = Number(count);
-  if (perSecond >= 1 && perSecond <= 100_000) return perSecond;
-  throw new InvalidArgumentError('It must be how many a second, 1/s to 100000/s.');
 }

@@ -12,8 +12,8 @@ import { moment } from '../session/moments.js';
 import { search, tellSearched } from '../session/search.js';
 import type { Session } from '../session/session.js';
 import { MESSAGE, MESSAGES } from './message-shape.js';
-
-const PLACE = /^(\d{1,3}):(\d{1,15})$/;
+import { PLACE } from './place.js';
+import { republish } from './republish.js';
 
 const TRACED: Shape<JsonOf<TracedMessage>> = {
   id: ({ message }) => MESSAGES.id(message),
@@ -84,7 +84,7 @@ const trace: CommandSpec = {
   },
 };
 
-export const messages: CommandGroup = { name: 'messages', summary: 'Messages: find, show, follow.', commands: [get, find, trace] };
+export const messages: CommandGroup = { name: 'messages', summary: 'Messages: find, show, follow.', commands: [get, find, trace, republish] };
 
 async function oneAt(session: Session, topic: string, place: string): Promise<JsonOf<MessageView>> {
   const [, partition, offset] = PLACE.exec(place) ?? [];

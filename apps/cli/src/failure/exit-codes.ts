@@ -27,6 +27,8 @@ const OF_MILLRACE: Readonly<Record<ErrorCode, ExitCode>> = {
   UNKNOWN_CALL: EXIT.notFound,
   UNKNOWN_QUEUE: EXIT.notFound,
   UNKNOWN_SERVICE: EXIT.notFound,
+  UNKNOWN_MESSAGE: EXIT.notFound,
+  UNKNOWN_JOB_QUEUE: EXIT.notFound,
   UNKNOWN_MESSAGE_TYPE: EXIT.notFound,
   REMOVED: EXIT.notFound,
   NO_INSTANCE: EXIT.notFound,

@@ -26,8 +26,10 @@ const DEFAULT_CALL_MS = 5_000;
 /** Runs the use cases in this process, on a Redis that it connects to when it is first asked. */
 export class DirectOperator implements Operator {
   readonly #options: DirectOptions;
-  #opening: Promise<Open> | null = null;
-  #open: Open | null = null;
+  /** With queues, and without: what they need takes as long to load as all else. */
+  readonly #openings = new Map<boolean, Promise<Open>>();
+  readonly #opened: Open[] = [];
+  #isClosed = false;
 
   constructor(options: DirectOptions) {
     this.#options = options;
@@ -37,7 +39,7 @@ export class DirectOperator implements Operator {
     const { operationOf } = await import('@millrace/admin');
     const { withDeadline } = await import('@millrace/redis');
     const { method, run } = operationOf(operation);
-    const { admin } = await this.#opened();
+    const { admin } = await this.#connected(operation.startsWith('jobs.'));
     const own = method === 'POST' ? { ...options, actor: this.#options.actor } : options;
     const limitMs = timeLimitOf(this.#options.requestMs, options);
     const answer = await withDeadline(run(admin, target, defined(own) as never), limitMs, () => tooLate(operation, limitMs));
@@ -45,7 +47,7 @@ export class DirectOperator implements Operator {
   }
 
   async call({ request, timeoutMs, ...call }: ServiceCall): Promise<Json> {
-    const { rpc } = await this.#opened();
+    const { rpc } = await this.#connected(false);
     const instances = await rpc.instances.list();
     const serving = instances.find(({ service, version }) => service === call.service && version === call.version);
     const method = serving?.methods.get(call.method);
@@ -56,32 +58,40 @@ export class DirectOperator implements Operator {
 
   /** A connection that is still being made is not waited for: it is closed when it is there, or ends with the process. */
   async close(): Promise<void> {
-    if (this.#open) await this.#open.close();
-    else this.#opening?.then((opened) => opened.close(), () => undefined);
+    this.#isClosed = true;
+    await Promise.all(this.#opened.splice(0).map((opened) => opened.close()));
   }
 
-  async #opened(): Promise<Open> {
-    this.#opening ??= open(this.#options);
-    return (this.#open = await this.#opening);
+  async #connected(withQueues: boolean): Promise<Open> {
+    const opening = this.#openings.get(withQueues) ?? this.#keep(open(this.#options, withQueues));
+    this.#openings.set(withQueues, opening);
+    return opening;
+  }
+
+  async #keep(opening: Promise<Open>): Promise<Open> {
+    const opened = await opening;
+    if (this.#isClosed) await opened.close();
+    else this.#opened.push(opened);
+    return opened;
   }
 }
 
 /** Loaded when it is needed: help and the HTTP API do without. */
-async function open({ redis: url, env, prefix }: DirectOptions): Promise<Open> {
-  const [{ createAdmin }, { connectRedis, redisTarget }, { createStreams }, { createRpc }, { QueueDirectory }] = await Promise.all([
+async function open({ redis: url, env, prefix }: DirectOptions, withQueues: boolean): Promise<Open> {
+  const [{ createAdmin }, { connectRedis, redisTarget }, { createStreams }, { createRpc }, jobs] = await Promise.all([
     import('@millrace/admin'), import('@millrace/redis'), import('@millrace/streams'), import('@millrace/rpc'),
-    import('@millrace/jobs'),
+    withQueues ? import('@millrace/jobs') : null,
   ]);
   const target = redisTarget(url ?? undefined, env);
   const redis = await connectRedis({ ...target, name: 'millrace-cli' });
   const streams = createStreams({ redis, prefix, leaseMs: LEASE_MS });
   const rpc = createRpc({ redis, presence: streams.presence, prefix });
-  const queues = new QueueDirectory({ redis, target, prefix });
+  const queues = jobs ? new jobs.QueueDirectory({ redis, target, prefix }) : undefined;
   return {
     rpc,
-    admin: createAdmin({ redis, prefix, streams, rpc, queues }),
+    admin: createAdmin({ redis, prefix, streams, rpc, ...(queues ? { queues } : {}) }),
     close: async () => {
-      await queues.close();
+      await queues?.close();
       await rpc.stop(STOP_MS);
       await streams.stop(STOP_MS);
       redis.close();

@@ -50,3 +50,11 @@ export function duration(text: string): string {
   if (isDuration(text)) return text;
   throw new InvalidArgumentError('It must be a length of time, such as 250ms, 30s, 5m, 2h or 7d.');
 }
+
+/** Reads how many a second: `50/s`. */
+export function rate(text: string): number {
+  const [, count] = /^(\d{1,6})(?:\/s)?$/.exec(text) ?? [];
+  const perSecond = Number(count);
+  if (perSecond >= 1 && perSecond <= 100_000) return perSecond;
+  throw new InvalidArgumentError('It must be how many a second, 1/s to 100000/s.');
+}

@@ -1,8 +1,8 @@
 import { MillraceError } from '@millrace/core';
 
-const MOST_DEPTH = 16;
-/** A thousand ids are the most that an option has. */
-const MOST_MEMBERS = 20_000;
+/** Payloads may be this deep, and have as many members as fit into two megabytes: they have limits of their own behind this. */
+const MOST_DEPTH = 100;
+const MOST_MEMBERS = 1_000_000;
 
 /**
  * A copy of what a use case is given, of plain data: a getter is asked once, so that what is checked is what is used.

@@ -23,7 +23,7 @@ export class BrowseJobsOptions extends PageOptions {
  * The jobs of a queue in one state: those that come next come first, and of finished ones the newest. A queue goes on meanwhile:
  * between two pages a job may move to the place of another one, and be on both, or on none.
  *
- * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, INVALID_CURSOR, UNKNOWN_QUEUE
+ * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, INVALID_CURSOR, UNKNOWN_JOB_QUEUE
  */
 export async function browseJobs(
   { queues, mask }: JobParts,

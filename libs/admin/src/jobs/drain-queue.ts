@@ -46,7 +46,7 @@ interface Seen extends Observed<DrainImpact> {
  * Finished jobs stay, as do the next runs of schedulers. It removes no more jobs than its dry run counted; which ones those are
  * is decided when it is done, since the queue goes on: pause it first, and stop whoever enqueues.
  *
- * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_QUEUE, CONFIRMATION_REQUIRED, CONFIRMATION_STALE, AUDIT_FAILED
+ * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_JOB_QUEUE, CONFIRMATION_REQUIRED, CONFIRMATION_STALE, AUDIT_FAILED
  */
 export async function drainQueue(
   { queues, mutations }: JobParts,

@@ -18,7 +18,7 @@ export class GetJobOptions {
 /**
  * One job with a part of its log; null when it is not there (any more).
  *
- * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_QUEUE
+ * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_JOB_QUEUE
  */
 export async function getJob(
   { queues, mask }: JobParts,

@@ -7,7 +7,7 @@ import type { JobParts, QueueTarget } from './job-parts.js';
 /**
  * The job schedulers of a queue: the one that runs next comes first. One that runs between two pages may be on both, or on none.
  *
- * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, INVALID_CURSOR, UNKNOWN_QUEUE
+ * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, INVALID_CURSOR, UNKNOWN_JOB_QUEUE
  */
 export async function listSchedulers(
   { queues }: JobParts,

@@ -27,7 +27,7 @@ type PauseChanged = Promise<Mutation<QueuePauseImpact, QueuePaused>>;
  * Lets the workers of a queue take no more jobs, in all processes, until it is resumed. Jobs that they have go on, and others may
  * be enqueued.
  *
- * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_QUEUE, AUDIT_FAILED
+ * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_JOB_QUEUE, AUDIT_FAILED
  */
 export async function pauseQueue(parts: JobParts, target: QueueTarget, options: MutationOptions): PauseChanged {
   return change(parts, target, { name: 'jobs.pause', options, paused: true });

@@ -31,7 +31,7 @@ export async function listedQueue({ queues }: Pick<JobParts, 'queues'>, name: st
   }
 }
 
-/** @throws MillraceError INVALID_NAME, UNKNOWN_QUEUE, REDIS_UNREACHABLE, REDIS_FAILED */
+/** @throws MillraceError INVALID_NAME, UNKNOWN_JOB_QUEUE, REDIS_UNREACHABLE, REDIS_FAILED */
 export async function queueInfo({ queues }: JobParts, name: string): Promise<QueueSummary> {
   return summaryOf(await queues.open(name));
 }

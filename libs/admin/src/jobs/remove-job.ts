@@ -23,7 +23,7 @@ interface Seen extends Observed<JobRemoval> {
 /**
  * Removes a job that no worker has, and with it the memory of its idempotency key. Jobs that it is the parent of stay.
  *
- * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_QUEUE, CONFIRMATION_REQUIRED, CONFIRMATION_STALE, AUDIT_FAILED
+ * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_JOB_QUEUE, CONFIRMATION_REQUIRED, CONFIRMATION_STALE, AUDIT_FAILED
  */
 export async function removeJob(
   { queues, mutations }: JobParts,

@@ -11,7 +11,7 @@ type JobsMoved = Promise<Mutation<SelectedJobs, JobsActedOn>>;
  * Has failed jobs done again, as if they had never been tried. All of them need the confirmation of a dry run; with ids none is
  * needed.
  *
- * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_QUEUE, CONFIRMATION_REQUIRED, CONFIRMATION_STALE, AUDIT_FAILED
+ * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_JOB_QUEUE, CONFIRMATION_REQUIRED, CONFIRMATION_STALE, AUDIT_FAILED
  */
 export async function retryJobs(parts: JobParts, target: QueueTarget, options: JobSelectionOptions): JobsMoved {
   return move(parts, target, { name: 'jobs.retry', options, state: 'failed', act: (queue, id) => queue.retry(id) });
@@ -20,7 +20,7 @@ export async function retryJobs(parts: JobParts, target: QueueTarget, options: J
 /**
  * Makes delayed jobs due at once, those that wait for another attempt included. Otherwise as {@link retryJobs}.
  *
- * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_QUEUE, CONFIRMATION_REQUIRED, CONFIRMATION_STALE, AUDIT_FAILED
+ * @throws MillraceError INVALID_NAME, INVALID_OPTIONS, UNKNOWN_JOB_QUEUE, CONFIRMATION_REQUIRED, CONFIRMATION_STALE, AUDIT_FAILED
  */
 export async function promoteJobs(parts: JobParts, target: QueueTarget, options: JobSelectionOptions): JobsMoved {
   return move(parts, target, { name: 'jobs.promote', options, state: 'delayed', act: (queue, id) => queue.promote(id) });

@@ -1,5 +1,8 @@
 import { BrowseOptions } from '../messages/browse-messages.js';
+import type { MessagePlace } from '../messages/get-message.js';
 import { FindOptions } from '../messages/find-messages.js';
+import { PublishMessageOptions } from '../messages/publish-message.js';
+import { RepublishMessageOptions } from '../messages/republish-message.js';
 import { PageOptions } from '../page/page.js';
 import { CreateTopicOptions } from '../topics/create-topic.js';
 import { RemovalOptions } from '../topics/delete-topic.js';
@@ -13,6 +16,8 @@ export const REMOVAL: Inputs = { force: 'boolean', within: 'text' };
 
 const FILTER: Inputs = { ...PAGE, id: 'text', key: 'text', type: 'text', headers: 'json', text: 'text', where: 'json', mostEntries: 'number' };
 
+const MESSAGE: Inputs = { payload: 'json', key: 'text', headers: 'json', type: 'text', idempotencyKey: 'text', delay: 'text' };
+
 const topicOf = ({ topic }: Target): { topic: string } => ({ topic: topic! });
 
 /** A number in a path; anything else is none, which the use case refuses. */
@@ -20,6 +25,8 @@ function numberIn(target: Target, name: string): number {
   const text: unknown = target[name];
   return typeof text === 'string' && /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
 }
+
+const placeOf = (target: Target): MessagePlace => ({ partition: numberIn(target, 'partition'), offset: numberIn(target, 'offset') });
 
 /** Topics and their messages. */
 export const TOPIC_OPERATIONS: readonly Operation[] = [
@@ -64,7 +71,18 @@ export const TOPIC_OPERATIONS: readonly Operation[] = [
   read({
     name: 'messages.get', path: '/topics/:topic/messages/:partition/:offset', role: 'viewer',
     summary: 'Shows one message by its place.',
-    run: (admin, target) => admin.messages.get(topicOf(target), { partition: numberIn(target, 'partition'), offset: numberIn(target, 'offset') }),
+    run: (admin, target) => admin.messages.get(topicOf(target), placeOf(target)),
+  }),
+  action({
+    name: 'messages.publish', path: '/topics/:topic/publish', role: 'operator', inputs: MESSAGE, options: PublishMessageOptions,
+    summary: 'Publishes a message onto a topic that is known by its name alone.',
+    run: (admin, target, options) => admin.messages.publish(topicOf(target), options),
+  }),
+  action({
+    name: 'messages.republish', path: '/topics/:topic/messages/:partition/:offset/republish', role: 'operator', inputs: MESSAGE,
+    options: RepublishMessageOptions,
+    summary: 'Publishes a message again as a new one, with another payload where one is given.',
+    run: (admin, target, options) => admin.messages.republish(topicOf(target), { place: placeOf(target), options }),
   }),
   read({
     name: 'groups.list', path: '/topics/:topic/groups', role: 'viewer', inputs: PAGE, options: PageOptions,

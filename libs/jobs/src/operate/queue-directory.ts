@@ -41,7 +41,7 @@ export class QueueDirectory {
     return lookForQueues(this.#options, from);
   }
 
-  /** @throws MillraceError INVALID_NAME, UNKNOWN_QUEUE, REDIS_UNREACHABLE, REDIS_FAILED, CLOSED */
+  /** @throws MillraceError INVALID_NAME, UNKNOWN_JOB_QUEUE, REDIS_UNREACHABLE, REDIS_FAILED, CLOSED */
   async open(name: string): Promise<OperatedQueue> {
     assertName('queue', name);
     if (this.ownNames.includes(name)) return new OperatedQueue(this.#options.own!.find(name));
@@ -76,5 +76,5 @@ export class QueueDirectory {
 }
 
 function unknownQueue(name: string): MillraceError {
-  return new MillraceError('UNKNOWN_QUEUE', `There is no queue ${quote(name)} in Redis: it has one from its first job on. See the list of queues.`);
+  return new MillraceError('UNKNOWN_JOB_QUEUE', `There is no queue ${quote(name)} in Redis: it has one from its first job on. See the list of queues.`);
 }

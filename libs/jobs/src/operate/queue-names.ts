@@ -5,7 +5,7 @@ import { bullPrefix } from '../connection/bull-connection.js';
 /** Keys that Redis looks at for one answer. */
 const A_LOOK = 1_000;
 
-/** How far a search for queues has come: opaque, from the answer before. */
+/** Where a search for queues begins. */
 export const FIRST_LOOK = '0';
 
 /** Queues that some keys of Redis belong to. */
