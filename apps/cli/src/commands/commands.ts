@@ -10,6 +10,7 @@ import { server, worker } from './hosts.js';
 import { messages } from './messages.js';
 import { instances, services } from './services.js';
 import { tail } from './tail.js';
+import { top } from './top.js';
 import { topics } from './topics.js';
 
 /** The tree of commands: one file each, one line here. */
@@ -17,6 +18,7 @@ export const COMMANDS: readonly (CommandGroup | CommandSpec)[] = [
   topics,
   groups,
   tail,
+  top,
   messages,
   dlq,
   services,
