@@ -60,7 +60,9 @@ function ofThisRepository(path: string, from: string | null): string {
 /** Gives all folders of a tree those rights. */
 function makeFolders(path: string, mode: number): void {
   chmodSync(path, 0o755);
-  for (const entry of readdirSync(path, { withFileTypes: true })) if (entry.isDirectory()) makeFolders(join(path, entry.name), mode);
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) makeFolders(join(path, entry.name), mode);
+  }
   chmodSync(path, mode);
 }
 

@@ -14,7 +14,8 @@ function helpOf(path: readonly string[]): string {
   let text = '';
   const sink = { write: (more: string) => void (text += more) };
   const { signal } = new AbortController();
-  const surroundings: Surroundings = { env: {}, stdin: new PassThrough(), stdout: sink, stderr: sink, signal };
+  const atEnd = (): (() => void) => () => undefined;
+  const surroundings: Surroundings = { env: {}, stdin: new PassThrough(), stdout: sink, stderr: sink, signal, atEnd };
   const program = createProgram([], surroundings);
   expect(() => program.parse([...path, '--help'], { from: 'user' })).toThrow('(outputHelp)');
   return text;

@@ -33,6 +33,7 @@ export async function runHere(args: readonly string[], { env, isTTY = false, col
     stdout: { ...sink, write: (text) => void (stdout += text) },
     stderr: { ...sink, write: (text) => void (stderr += text) },
     signal: new AbortController().signal,
+    atEnd: () => () => undefined,
   };
   const code = await runCli(args, surroundings);
   stdin.destroy();

@@ -170,8 +170,10 @@ function adminOf(parts: UseCaseParts, optional: OptionalParts): Admin {
 function jobsOf(parts: JobParts): AdminJobs {
   const use = new Binder(parts);
   return {
-    list: use.bind(listQueues), info: use.bind(queueInfo), browse: use.onQueue(browseJobs), get: use.onQueue(getJob),
-    schedulers: use.onQueue(listSchedulers), retry: use.onQueue(retryJobs), promote: use.onQueue(promoteJobs),
-    pause: use.onQueue(pauseQueue), resume: use.onQueue(resumeQueue), drain: use.onQueue(drainQueue), remove: use.onQueue(removeJob),
+    list: use.bind(listQueues), info: use.bind(queueInfo),
+    browse: use.onQueue(browseJobs), get: use.onQueue(getJob), schedulers: use.onQueue(listSchedulers),
+    retry: use.onQueue(retryJobs), promote: use.onQueue(promoteJobs),
+    pause: use.onQueue(pauseQueue), resume: use.onQueue(resumeQueue),
+    drain: use.onQueue(drainQueue), remove: use.onQueue(removeJob),
   };
 }

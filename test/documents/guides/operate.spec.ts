@@ -1,12 +1,13 @@
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { deliveryPipeline, fixed, Forwarding, Publisher, Topic, topicOf } from '@millrace/core';
 import { openQueue } from '@millrace/jobs';
-import { connectServer } from '@millrace/redis';
-import { createStreams } from '@millrace/streams';
+import { connectServer, type StandaloneTopology } from '@millrace/redis';
+import { createRpc, type Rpc } from '@millrace/rpc';
+import { createStreams, type Streams } from '@millrace/streams';
 import { startTestRedis, type TestRedis, waitFor } from '@millrace/testing';
 import { IsInt } from 'class-validator';
 import { allBlocks } from '../../repository/documents.js';
@@ -25,11 +26,34 @@ beforeAll(async () => {
   redis = await startTestRedis({ appendonly: 'everysec' });
   folder = await mkdtemp(join(tmpdir(), 'millrace-operate-'));
   await fill(redis.url);
+  serving = await serve(redis.url);
 });
 afterAll(async () => {
+  const { connection, streams, rpc } = serving;
+  await rpc.stop(500);
+  await streams.stop(500);
+  connection.close();
   await redis.stop();
   await rm(folder, { recursive: true });
 });
+
+interface Serving {
+  readonly connection: StandaloneTopology;
+  readonly streams: Streams;
+  readonly rpc: Rpc;
+}
+
+let serving: Serving;
+
+/** A service that answers calls. */
+async function serve(url: string): Promise<Serving> {
+  const connection = await connectServer({ url });
+  const streams = createStreams({ redis: connection, prefix: 'millrace', leaseMs: 15_000 });
+  const rpc = createRpc({ redis: connection, presence: streams.presence, prefix: 'millrace' });
+  const charge = { idempotent: true, handle: () => Promise.resolve('{"receipt":"R-1"}') };
+  await rpc.serve({ service: 'payments', version: '1', concurrency: 1, methods: new Map([['charge', charge]]) });
+  return { connection, streams, rpc };
+}
 
 /** A topic with messages, of which a group gives one up. */
 async function fill(url: string): Promise<void> {
@@ -52,23 +76,29 @@ async function fill(url: string): Promise<void> {
   await queue.close();
 }
 
-/** Runs a line of a shell. @returns its exit code, and its words of an error */
-function run(line: string): { status: number | null; stderr: string } {
+interface Ended {
+  readonly status: number | null;
+  readonly stderr: string;
+}
+
+/** Runs a line of a shell beside the service of this process. */
+function run(line: string): Promise<Ended> {
   const text = `millrace() { "${process.execPath}" "${COMMAND}" "$@"; }\n${line}`;
   const env = { ...process.env, REDIS_URL: redis.url, XDG_CONFIG_HOME: folder, MILLRACE_URL: '' };
-  const { status, stderr } = spawnSync('bash', ['-c', text], { env, cwd: folder, encoding: 'utf8' });
-  return { status, stderr };
+  return new Promise((resolve) => {
+    execFile('bash', ['-c', text], { env, cwd: folder }, (error, _stdout, stderr) => resolve({ status: error === null ? 0 : Number(error.code), stderr }));
+  });
 }
 
 describe('the guide to operating', () => {
-  it('has lines that end as it says', () => {
+  it('has lines that end as it says', async () => {
     const blocks = allBlocks().filter(({ document, language }) => document === DOCUMENT && language === 'sh');
     const lines = blocks.flatMap(({ text }) => text.trim().split('\n'));
     expect(lines.length).toBeGreaterThan(20);
     for (const line of lines) {
       const code = Number(/# ends with (\d+)$/.exec(line)?.[1] ?? 0);
-      const { status, stderr } = run(line);
+      const { status, stderr } = await run(line);
       expect([line, status, status === code ? '' : stderr]).toEqual([line, code, '']);
     }
-  });
+  }, 300_000);
 });

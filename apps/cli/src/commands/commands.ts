@@ -12,6 +12,7 @@ import { messages } from './messages.js';
 import { pub } from './pub.js';
 import { instances, services } from './services.js';
 import { tail } from './tail.js';
+import { top } from './top.js';
 import { topics } from './topics.js';
 
 /** The tree of commands: one file each, one line here. */
@@ -20,6 +21,7 @@ export const COMMANDS: readonly (CommandGroup | CommandSpec)[] = [
   groups,
   tail,
   pub,
+  top,
   messages,
   dlq,
   jobs,

@@ -3,7 +3,7 @@ import type { Argument, Command, Option } from 'commander';
 /** Which names of things may stand in a place of a command line. */
 export type NameKind = 'topic' | 'group' | 'service' | 'context';
 
-/** What may come next on a command line. */
+/** Words with which a command line may go on. */
 export interface Candidates {
   /** Words of the tree of commands that begin as the word at the cursor does. */
   readonly words: readonly string[];

@@ -1,5 +1,4 @@
-import type { QueueTarget } from '../jobs/job-parts.js';
-import { assertQueueTarget } from '../jobs/job-parts.js';
+import { assertQueueTarget, type QueueTarget } from '../jobs/job-parts.js';
 import type { UseCaseParts } from '../parts.js';
 import { assertGroupTarget, assertTopicTarget, type GroupTarget, type TopicTarget } from '../topics/known-topic.js';
 import { plainInput } from './plain-input.js';
@@ -23,11 +22,15 @@ export class Binder<Parts extends UseCaseParts> {
     return async (...rest) => useCase(this.#parts, ...(plainInput(rest) as Rest));
   }
 
-  onTopic<Rest extends unknown[], Answer>(useCase: UseCase<Parts, [TopicTarget, ...Rest], Answer>): Bound<[TopicTarget, ...Rest], Answer> {
+  onTopic<Rest extends unknown[], Answer>(
+    useCase: UseCase<Parts, [TopicTarget, ...Rest], Answer>,
+  ): Bound<[TopicTarget, ...Rest], Answer> {
     return this.#on(assertTopicTarget, useCase);
   }
 
-  onGroup<Rest extends unknown[], Answer>(useCase: UseCase<Parts, [GroupTarget, ...Rest], Answer>): Bound<[GroupTarget, ...Rest], Answer> {
+  onGroup<Rest extends unknown[], Answer>(
+    useCase: UseCase<Parts, [GroupTarget, ...Rest], Answer>,
+  ): Bound<[GroupTarget, ...Rest], Answer> {
     return this.#on(assertGroupTarget, useCase);
   }
 

@@ -121,11 +121,13 @@ function contentIn(redaction: Redaction, { key, headers, payload }: Content): Co
 }
 
 const HIDDEN_JOB = {
-  data: null, options: null, idempotencyKey: null, progress: null, error: null, stacks: null, result: null, log: null, hidden: true,
+  data: null, options: null, idempotencyKey: null, progress: null, result: null, error: null, stacks: null,
+  log: null, hidden: true,
 } as const;
 
 /** The data first: all else is made of them, or may quote them. */
-function jobIn(redaction: Redaction, { data, result, progress, options, idempotencyKey, error, stacks, log }: JobView): Partial<JobView> {
+function jobIn(redaction: Redaction, view: JobView): Partial<JobView> {
+  const { data, result, progress, options, idempotencyKey, error, stacks, log } = view;
   const fields = { data: redaction.field('data', data), result: redaction.field('result', result) };
   const shown = redaction.field('progress', progress);
   const line = (path: string) => (text: string): string => redaction.text(path, text);
