@@ -189,7 +189,7 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     });
     expect(await send(`${API}/topics/test.faces/messages/0/0`, { as: 'viewer of payloads' })).toMatchObject({ status: 200, body: { payload: { amount: 1 } } });
     expect(await send(`${API}/topics/test.faces/messages/0/9`, { as: 'viewer of payloads' })).toMatchObject({ status: 404, body: { code: 'HTTP_404' } });
-    expect(await send(`${API}/jobs`, { as: 'viewer' })).toMatchObject({ status: 200, body: [{ queue: 'faces', counts: { waiting: 1 } }] });
+    expect(await send(`${API}/queues`, { as: 'viewer' })).toMatchObject({ status: 200, body: { items: [{ queue: 'faces', counts: { waiting: 1 } }] } });
     expect(await post(`${API}/topics/test.more/create`, {}, { as: 'operator' })).toMatchObject({ status: 200, body: { dryRun: false, audited: true } });
     expect(await send(`${API}/audit`, { as: 'admin' })).toMatchObject({ body: { items: [{ actor: 'otto' }, { actor: 'otto' }] } });
     expect(await post(`${API}/topics/test.more/create`, { actor: 'anna' }, { as: 'operator' })).toMatchObject({ status: 400, body: { title: expect.stringContaining('actor') } });

@@ -76,11 +76,11 @@ async function statusOf(path: string, token: string, { body }: { body?: string }
   return response.status;
 }
 
-/** The answers to each token: a look, a publish, an action of an admin. */
+/** The answers to each token: a look, a publish, a look of an admin, and a search in payloads. */
 async function rightsOf(token: string): Promise<number[]> {
   return [
     await statusOf(`${API}/topics`, token), await statusOf(`${API}/topics/test.tokens/messages`, token, { body: '1' }),
-    await statusOf(`${API}/audit`, token), await statusOf(`${API}/topics/test.tokens/messages`, token),
+    await statusOf(`${API}/audit`, token), await statusOf(`${API}/topics/test.tokens/messages?text=1`, token),
   ];
 }
 

@@ -3,9 +3,11 @@ import { describe, expect, it } from '@jest/globals';
 import { auditKey, type Operation, OPERATIONS } from '@millrace/admin';
 import { isMillraceError, isName } from '@millrace/core';
 import { AdminBed } from './admin-bed.js';
+import { JobsBed, Mail as MailJob } from './jobs-bed.js';
 import { Mail, mails } from './topics.js';
 
 const bed = new AdminBed('hostile');
+const jobs = new JobsBed(bed);
 const GROUP = { topic: 'shop.mails', group: 'g' };
 
 /** A test takes a second: an operation that is led astray for long does not end in time. */
@@ -43,14 +45,18 @@ const HOSTILE: readonly (readonly [what: string, make: () => unknown])[] = [
 /** Options that are any text, so that a hostile one is data: it is answered, and nothing else happens. */
 const DATA = ['actor', 'key', 'id', 'type', 'text', 'messageId', 'prefix', 'service', 'confirm', 'cursor', 'fingerprint', 'within', 'traceId'];
 
+/** The content of a message that is published is data, too. */
+const CONTENT = ['payload', 'headers', 'idempotencyKey'];
+
 /** Options with which an operation that is asked with nothing hostile would be answered. */
 const GOOD: Readonly<Record<string, object>> = {
   'messages.find': { type: 'none' }, trace: { messageId: 'none' }, 'groups.seek': { to: 'earliest' },
   'deadLetters.redrive': { all: true }, 'deadLetters.discard': { all: true },
+  'messages.publish': { payload: 1 }, 'jobs.retry': { all: true }, 'jobs.promote': { all: true },
 };
 
-/** Those that a process without queues and registry does not have. */
-const ABSENT = ['jobs.summary', 'services.list', 'services.instances', 'services.calls'];
+/** Those that a process without a registry does not have. */
+const ABSENT = ['services.list', 'services.instances', 'services.calls'];
 
 function goodOptions({ name, method }: Operation): object {
   return { ...GOOD[name], ...(method === 'POST' ? { actor: 'ann', dryRun: true } : {}) };
@@ -58,7 +64,7 @@ function goodOptions({ name, method }: Operation): object {
 
 /** All keys with digests of what they hold, but for the audit stream, and the signs of life that processes give by themselves. */
 async function dump(): Promise<string[]> {
-  const keys = (await bed.command('KEYS', `${bed.prefix}:*`)) as string[];
+  const keys = (await bed.command('KEYS', `*${bed.prefix}*`)) as string[];
   const kept = keys.filter((key) => key !== auditKey(bed.prefix) && !key.startsWith(`${bed.prefix}:{presence}:`)).sort();
   return Promise.all(kept.map(async (key) => `${key} ${digestOf(await bed.command('DUMP', key))}`));
 }
@@ -67,20 +73,21 @@ function digestOf(dumped: unknown): string {
   return createHash('sha256').update(String(dumped)).digest('hex').slice(0, 16);
 }
 
-/** A topic with messages, and a group that has given one up and is gone. */
-async function prepare(): Promise<{ id: string }> {
+/** A topic with messages, a group that has given one up and is gone, and a queue with a job. */
+async function prepare(): Promise<Readonly<Record<string, string>>> {
   const subscription = await bed.subscribe({ topic: Mail, group: 'g' }, () => Promise.reject(new Error('no')));
   await bed.application.publisher.publishMany(Mail, mails(3));
   await bed.drained({ topic: Mail, group: 'g' });
   await subscription.stop(500);
   const { items } = await bed.admin.deadLetters.browse(GROUP);
-  return { id: items[0]!.id };
+  const [job] = await jobs.enqueue(MailJob, 1);
+  return { id: items[0]!.id, queue: 'mails', job: job! };
 }
 
 /** `refused`, `answered`, or the failure that nobody should get. */
 async function outcomeOf(operation: Operation, target: unknown, options: unknown): Promise<string> {
   try {
-    await operation.run(bed.admin, target as never, options as never);
+    await operation.run(jobs.operator, target as never, options as never);
     return 'answered';
   } catch (error) {
     return isMillraceError(error) && !['REDIS_FAILED', 'STATE_LOST'].includes(error.code) ? 'refused' : String(error).slice(0, 200);
@@ -107,12 +114,13 @@ function trialsOf(operation: Operation, place: Readonly<Record<string, string>>)
   return HOSTILE.flatMap(([what, make]) => {
     const isText = typeof make() === 'string';
     const inTarget = parts.map((name): Trial => {
-      // A topic that is not there may have any name.
-      const isData = operation.name === 'topics.create' && isName(make());
+      // A topic that is not there may have any name, and jobs of other programs may have any id.
+      const isData = (operation.name === 'topics.create' && isName(make())) || (name === 'job' && isText);
       return { what: `${name}: ${what}`, target: having(place, name, make()), options: good, isData };
     });
     const inOptions = names.map((name): Trial => {
-      const isData = (isText && DATA.includes(name)) || isFit(name, make());
+      const isContent = operation.name.endsWith('publish') && CONTENT.includes(name);
+      const isData = isContent || (isText && DATA.includes(name)) || isFit(name, make());
       return { what: `${name}: ${what}`, target: place, options: having(good, name, make()), isData };
     });
     // Nothing at all, and a target without the parts of the path, are good where there is nothing to say.
@@ -124,7 +132,7 @@ function trialsOf(operation: Operation, place: Readonly<Record<string, string>>)
 
 /** Values that are good ones of an option. */
 function isFit(name: string, value: unknown): boolean {
-  if (value === true) return ['dryRun', 'force', 'unsettled', 'all'].includes(name);
+  if (value === true) return ['dryRun', 'force', 'unsettled', 'all', 'delayed'].includes(name);
   return name === 'shift' && value === -1;
 }
 

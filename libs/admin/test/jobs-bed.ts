@@ -1,5 +1,5 @@
 import { afterEach, beforeEach } from '@jest/globals';
-import { type AdminJobs, createAdmin } from '@millrace/admin';
+import { type Admin, type AdminJobs, createAdmin } from '@millrace/admin';
 import { fixed, Job, jobOf, type PayloadClass } from '@millrace/core';
 import { bullConnection, JobQueue, type JobRegistration, type JobWorker, openQueue, type Queue, QueueDirectory, startJobWorker } from '@millrace/jobs';
 import { connectServer, type StandaloneTopology } from '@millrace/redis';
@@ -22,6 +22,7 @@ type Handle = (payload: never, context: { log(line: string): Promise<unknown> })
 /** Queues of an application with workers, and an operator in a process that has no queue of its own. */
 export class JobsBed {
   jobs!: JobQueue;
+  operator!: Admin;
   admin!: AdminJobs;
   directory!: QueueDirectory;
   readonly #bed: AdminBed;
@@ -37,7 +38,8 @@ export class JobsBed {
       for (const name of ['mails', 'bills']) this.#queues.set(name, await openQueue(name, this.place));
       this.jobs = new JobQueue((name) => this.queue(name));
       this.directory = new QueueDirectory({ redis: this.#redis, ...this.place });
-      this.admin = this.adminOn(this.directory);
+      this.operator = this.#operatorOn(this.directory);
+      this.admin = this.operator.jobs!;
     });
     afterEach(async () => {
       await Promise.all(this.#workers.splice(0).map((worker) => worker.stop(0)));
@@ -57,8 +59,7 @@ export class JobsBed {
   }
 
   adminOn(queues: QueueDirectory): AdminJobs {
-    const { streams } = this.#bed.application;
-    return createAdmin({ redis: this.#redis, prefix: this.#bed.prefix, streams, queues }).jobs!;
+    return this.#operatorOn(queues).jobs!;
   }
 
   queue(name: string): Queue {
@@ -97,5 +98,10 @@ export class JobsBed {
     await this.until('mails', 'failed', count);
     await worker.stop(0);
     return ids;
+  }
+
+  #operatorOn(queues: QueueDirectory): Admin {
+    const { streams } = this.#bed.application;
+    return createAdmin({ redis: this.#redis, prefix: this.#bed.prefix, streams, queues });
   }
 }

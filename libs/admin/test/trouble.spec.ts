@@ -93,7 +93,7 @@ describe('while Sentinels fail over, an operator', () => {
       outcomes.add(outcome);
       return outcome === 'done';
     };
-    await waitFor(isBack, { what: 'the new primary to answer', timeoutMs: 40_000 });
+    await waitFor(isBack, { what: 'the new primary to answer', timeoutMs: 75_000 });
     outcomes.delete('done');
     expect([...outcomes].filter((outcome) => !AWAY.test(String(outcome)))).toEqual([]);
     expect(outcomes.size).toBeGreaterThan(0);

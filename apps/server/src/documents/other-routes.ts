@@ -25,7 +25,7 @@ const STORED = { 201: 'It is stored.', 200: 'It is a duplicate of one that is st
 
 export const OTHER_ROUTES: readonly OtherRoute[] = [
   {
-    method: 'POST', path: '/topics/:topic/messages', id: 'messages.publish', need: 'send', answers: STORED,
+    method: 'POST', path: '/topics/:topic/messages', id: 'messages.send', need: 'send', answers: STORED,
     summary: 'Publishes a message to a topic of the application. The body is its payload.',
     headers: {
       'Idempotency-Key': KEY, 'Millrace-Key': TEXT, 'Millrace-Type': TEXT, 'Millrace-Delay': DURATION, 'Millrace-Deliver-At': MOMENT_SCHEMA,

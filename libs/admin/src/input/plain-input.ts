@@ -26,6 +26,8 @@ class Copier {
     if (ArrayBuffer.isView(value)) throw new TypeError('it is no plain object');
     if (depth > MOST_DEPTH) throw new RangeError('it is too deep');
     if (Array.isArray(value)) return this.#list(value, depth);
+    // A map, say, would become an empty object: rules refuse it as it is.
+    if (Object.prototype.toString.call(value) !== '[object Object]') return value;
     const entries = Object.entries(value);
     this.#take(entries.length);
     return Object.fromEntries(entries.map(([name, member]) => [name, this.copy(member, depth + 1)]));

@@ -1,4 +1,4 @@
-import { MillraceError } from '@millrace/core';
+import { assertName, MillraceError } from '@millrace/core';
 import type { QueueDirectory } from '@millrace/jobs';
 import { partsOf } from '../page/cursor.js';
 import type { UseCaseParts } from '../parts.js';
@@ -16,8 +16,11 @@ export interface JobTarget extends QueueTarget {
   readonly job: string;
 }
 
-/** @throws MillraceError INVALID_OPTIONS; the name is checked where the queue is opened */
+/** @throws MillraceError INVALID_OPTIONS, INVALID_NAME */
 export function assertQueueTarget(target: unknown): asserts target is QueueTarget {
-  if (partsOf(target) !== null) return;
-  throw new MillraceError('INVALID_OPTIONS', 'The target must be an object: { queue }, and { queue, job } for what is done to a job.');
+  const parts = partsOf(target);
+  if (parts === null) {
+    throw new MillraceError('INVALID_OPTIONS', 'The target must be an object: { queue }, and { queue, job } for what is done to a job.');
+  }
+  assertName('queue', parts['queue']);
 }
