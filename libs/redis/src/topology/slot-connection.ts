@@ -172,7 +172,7 @@ export class SlotConnection implements RedisConnection {
     for (;;) {
       const next = await this.#next(last);
       const isLate = performance.now() >= end || this.#isClosed || this.#parts.nodes.isClosed;
-      if (!next || isLate) throw this.#shown(last.refusal, last.by);
+      if (!next || isLate) throw named(this.#shown(last.refusal), last.by);
       const connection = this.#to(next.node);
       // A node that was just found may have no connection yet.
       if (!(await connection.whenReady(Math.max(0, end - performance.now())))) throw this.#unsent(what);
@@ -201,9 +201,9 @@ export class SlotConnection implements RedisConnection {
   }
 
   /** A read that was ended inside Redis lost nothing: the next one finds out whether the slot has moved or the key is gone. */
-  #shown(refusal: unknown, node: string): unknown {
+  #shown(refusal: unknown): unknown {
     if (isUnblocked(refusal) || isDown(refusal)) this.#parts.nodes.look();
-    if (!isUnblocked(refusal)) return named(refusal, node);
+    if (!isUnblocked(refusal)) return refusal;
     return new RedisFailure('unavailable', (refusal as RedisFailure).message, (refusal as RedisFailure).cause);
   }
 
