@@ -71,7 +71,7 @@ function inRoot(path: string): string {
   return path.replace(/^\/(?=srv\/|app\/)/, `${root}/`);
 }
 
-/** Of an image, with that which whoever starts it gives. */
+/** The variables of an image, with those of whoever starts it. */
 async function environment(image: string): Promise<Record<string, string>> {
   const set = Object.entries(environmentOf(stageNamed(stages, image)));
   const valueHere = async (name: string, value: string) => (name.endsWith('_PORT') ? String(await freePort()) : inRoot(value));

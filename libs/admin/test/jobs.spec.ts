@@ -49,7 +49,7 @@ describe('queues', () => {
     await bed.command('FLUSHDB');
   });
 
-  it('of the process are listed first, though they never had a job', async () => {
+  it('that the process has are listed first, though they never had a job', async () => {
     await queues.enqueue(Bill, 1);
     const own = { names: ['mails'], find: () => queues.queue('mails') };
     const directory = new QueueDirectory({ redis: queues.redis, ...queues.place, own });
@@ -79,7 +79,7 @@ describe('queues', () => {
 });
 
 describe('jobs', () => {
-  it('of one state come in pages: waiting ones in their turn, failed ones the newest first', async () => {
+  it('that are in one state come in pages: waiting ones in their turn, failed ones the newest first', async () => {
     const ids = await queues.failed(5);
     const waiting = await queues.enqueue(Mail, 3);
     const first = await queues.admin.browse(MAILS, { limit: 2 });

@@ -101,8 +101,8 @@ export const administering = [
   {
     name: 'view: a search goes by what is shown',
     file: `${FOLDER}/messages/scan.ts`,
-    find: 'if (isWanted(filter, view)) this.#items.push(view);',
-    replace: 'if (isWanted(filter, viewOf(item))) this.#items.push(view);',
+    find: 'return isWanted(filter, view) ? view : null;',
+    replace: 'return isWanted(filter, viewOf(item)) ? view : null;',
     spec: VIEW_SPEC,
     title: 'lets a search find by what is shown alone',
   },

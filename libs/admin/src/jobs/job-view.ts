@@ -12,9 +12,9 @@ export interface JobView extends Omit<JobRecord, Own> {
   readonly idempotencyKey: string | null;
   /** A number, or anything that the handler set; null when it is hidden. */
   readonly progress: JobRecord['progress'];
-  /** Of its last failure; null for none, and when it is hidden. */
+  /** The message of its last failure; null for none, and when it is hidden. */
   readonly error: string | null;
-  /** Of the last attempts that failed, the newest one last; null when they are hidden. */
+  /** Those of the last attempts that failed, the newest one last; null when they are hidden. */
   readonly stacks: readonly string[] | null;
   readonly result: JobRecord['result'];
   /** A part of its log; null in lists, and when it is hidden. */

@@ -75,7 +75,7 @@ export class NewestScan {
   #beginOf(partition: number, start: NewestPosition | null): string | null {
     const { until } = this.#question;
     if (start === null) return until === null ? '+' : `${until.getTime()}`;
-    // Of the entry itself, messages may be left.
+    // The entry itself may have messages that are left.
     if (partition === start.partition) return start.entry;
     const ms = BigInt(start.entry.split('-')[0]!);
     if (partition > start.partition) return `${ms}`;

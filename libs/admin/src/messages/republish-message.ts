@@ -10,7 +10,7 @@ import { type MessageToPublish, OperatorMessageOptions, type PublishImpact, seeM
 /** The header of a republished message that says where it is from: `<topic> <partition>:<offset> <id>`. */
 export const REPUBLISHED_FROM = 'millrace-republished-from';
 
-/** The options of `messages.republish`. Whatever is left out is that of the message, but for the idempotency key: it has none. */
+/** The options of `messages.republish`. Each one that is left out is that of the message; only the idempotency key is none then. */
 export class RepublishMessageOptions extends OperatorMessageOptions {
   /** Another payload, any JSON value. Default: that of the message. */
   @Allow()

@@ -26,7 +26,7 @@ export interface NodeHealth extends Figures {
 }
 
 /**
- * All servers that have keys. Of several, it has the policy and the file of the one that is worst, the sums of memory and
+ * All servers that have keys. Where there are several, it has the policy and the file of the one that is worst, the sums of memory and
  * clients, and the uptime of the youngest; what one of those that answer does not say is null.
  */
 export interface RedisHealth extends Figures {

@@ -8,7 +8,7 @@ const MOST_LETTERS = 500;
 /** Messages times groups that are looked at for a page. */
 const MOST_LOOKS = 2_000;
 
-/** What a group has done with a message. */
+/** The state of a message in a group. */
 export interface Delivery {
   readonly group: string;
   /**
@@ -34,7 +34,7 @@ interface Letters {
 }
 
 /**
- * What each group has done with some messages of a topic, in their order; null for one whose place is not known, or that is
+ * The state of some messages of a topic in each group, in their order; null for one whose place is not known, or that is
  * behind the most that are looked at.
  */
 export async function deliveriesOf(

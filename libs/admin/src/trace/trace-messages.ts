@@ -48,7 +48,7 @@ export interface TracedMessage {
    */
   readonly causationId: string | null;
   /**
-   * What each group of the topic has done with it; null for an entry that is no message, and behind 2,000 looks for a page.
+   * Its state in each group of the topic; null for an entry that is no message, and behind 2,000 looks for a page.
    * A group keeps no record of a message that it settled: nothing tells when that was, who did it, how many attempts it took, and
    * whether the handler ran, or the message was discarded, filtered or expired. A dead letter that was discarded or redriven, and
    * settled since, counts as settled. Jobs and calls of its handlers are told by none of it.

@@ -35,7 +35,7 @@ export interface JobRecord {
   /** The worker of its last attempt, where that has a name. */
   readonly worker: string | null;
   readonly error: string | null;
-  /** Of the last attempts that failed, the newest one last. */
+  /** Those of the last attempts that failed, the newest one last. */
   readonly stacks: readonly string[];
   readonly result: unknown;
   /** The scheduler that made it. */

@@ -15,7 +15,7 @@ export type JobOutcome = 'done' | 'missing' | 'elsewhere' | 'scheduled' | 'held'
 /** A part of a job's log. */
 export interface JobLog {
   readonly lines: readonly string[];
-  /** Of all lines. */
+  /** The number of all lines. */
   readonly count: number;
 }
 

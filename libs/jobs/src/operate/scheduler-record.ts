@@ -8,7 +8,7 @@ export interface SchedulerRecord {
   /** The times at which it runs, as cron has them; null when it runs every so often. */
   readonly pattern: string | null;
   readonly everyMs: number | null;
-  /** Of the pattern; null: that of the process that adds the next job. */
+  /** The one that the pattern goes by; null: that of the process that adds the next job. */
   readonly timezone: string | null;
   readonly nextAt: Date | null;
   /** By its period; null where it goes by a pattern, or has not run yet. */

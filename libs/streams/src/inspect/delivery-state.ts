@@ -15,7 +15,7 @@ const script = loadScript('../scripts/look-delivery.lua', import.meta.url);
  */
 export type DeliveryStep = 'skipped' | 'waiting' | 'pending' | 'retrying' | 'parked' | 'done' | 'unknown';
 
-/** What a group has done with a message. */
+/** The state of a message in a group. */
 export interface DeliveryState {
   readonly step: DeliveryStep;
   /** The member that holds it; null when none does, or it is not known. */

@@ -171,7 +171,7 @@ export class Inspector {
   }
 
   /**
-   * What a group has done with a message that is in the log.
+   * The state of a message that is in the log in a group.
    *
    * @throws MillraceError NOT_A_TOPIC
    */
