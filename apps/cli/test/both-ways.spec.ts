@@ -40,6 +40,7 @@ describe('a command', () => {
     [['topics', 'ls', '--json']], [['topics', 'ls', '-n', '1']], [['topics', 'info', 'shop.mails']], [['topics', 'info', 'none']], [['topics', 'info', 'a b']],
     [['topics', 'purge', 'shop.mails', '--before', '2030-01-01', '--json']], [['groups', 'ls', 'shop.mails', '--raw']], [['groups', 'info', 'shop.mails', 'billing', '--json']],
     [['groups', 'lag', '--max', '0']], [['groups', 'seek', 'shop.mails', 'billing', '--to', '3']], [['groups', 'seek', 'shop.mails', 'billing', '--to', '2020-01-01', '--json']],
+    [['groups', 'pending', 'shop.mails', 'billing', '--json']], [['groups', 'pending', 'shop.mails', 'none']],
     [['groups', 'info', 'shop.mails', 'none']], [['messages', 'get', 'shop.mails', '0:0', '--json']], [['messages', 'get', 'shop.mails', '0:99']],
     [['messages', 'find', 'shop.mails', '--where', 'payload.number>3', '--json']], [['messages', 'find', 'shop.mails', '--header', 'a=b', '--since', '2020-01-01']],
     [['tail', 'shop.mails', '--from', 'start', '--for', '0ms', '--jsonl']], [['tail', 'shop.mails', '-n', '2', '--for', '0ms']], [['dlq', 'ls']],

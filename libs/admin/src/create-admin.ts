@@ -10,6 +10,7 @@ import { showDeadLetter } from './dead-letters/show-dead-letter.js';
 import { examine } from './doctor/examine.js';
 import { groupInfo } from './groups/group-info.js';
 import { listGroups } from './groups/list-groups.js';
+import { listPending } from './groups/list-pending.js';
 import { pauseGroup } from './groups/pause-group.js';
 import { removeGroup } from './groups/remove-group.js';
 import { resumeGroup } from './groups/resume-group.js';
@@ -69,6 +70,7 @@ export interface Admin {
   readonly groups: {
     readonly list: Bound<typeof listGroups>;
     readonly info: Bound<typeof groupInfo>;
+    readonly pending: Bound<typeof listPending>;
     readonly pause: Bound<typeof pauseGroup>;
     readonly resume: Bound<typeof resumeGroup>;
     readonly seek: Bound<typeof seekGroup>;
@@ -142,7 +144,7 @@ function adminOf(parts: UseCaseParts, optional: OptionalParts): Admin {
       create: use.onTopic(createTopic), purge: use.onTopic(purgeTopic), delete: use.onTopic(deleteTopic),
     },
     groups: {
-      list: use.onTopic(listGroups), info: use.onGroup(groupInfo),
+      list: use.onTopic(listGroups), info: use.onGroup(groupInfo), pending: use.onGroup(listPending),
       pause: use.onGroup(pauseGroup), resume: use.onGroup(resumeGroup),
       seek: use.onGroup(seekGroup), remove: use.onGroup(removeGroup),
     },
