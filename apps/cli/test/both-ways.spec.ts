@@ -38,6 +38,7 @@ function lasting({ code, stdout, stderr }: Ended): Ended {
 describe('a command', () => {
   it.each([
     [['topics', 'ls', '--json']], [['topics', 'ls', '-n', '1']], [['topics', 'info', 'shop.mails']], [['topics', 'info', 'none']], [['topics', 'info', 'a b']],
+    [['topics', 'raise', 'shop.orders', '--partitions', '6', '--json']], [['topics', 'raise', 'shop.mails', '--partitions', '2']],
     [['topics', 'purge', 'shop.mails', '--before', '2030-01-01', '--json']], [['groups', 'ls', 'shop.mails', '--raw']], [['groups', 'info', 'shop.mails', 'billing', '--json']],
     [['groups', 'lag', '--max', '0']], [['groups', 'seek', 'shop.mails', 'billing', '--to', '3']], [['groups', 'seek', 'shop.mails', 'billing', '--to', '2020-01-01', '--json']],
     [['groups', 'pending', 'shop.mails', 'billing', '--json']], [['groups', 'pending', 'shop.mails', 'none']],

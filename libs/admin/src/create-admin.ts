@@ -41,6 +41,7 @@ import { createTopic } from './topics/create-topic.js';
 import { deleteTopic } from './topics/delete-topic.js';
 import { listTopics } from './topics/list-topics.js';
 import { purgeTopic } from './topics/purge-topic.js';
+import { raisePartitions } from './topics/raise-partitions.js';
 import { topicInfo } from './topics/topic-info.js';
 import { traceMessages } from './trace/trace-messages.js';
 import { NO_MASK } from './view/mask.js';
@@ -64,6 +65,7 @@ export interface Admin {
     readonly list: Bound<typeof listTopics>;
     readonly info: Bound<typeof topicInfo>;
     readonly create: Bound<typeof createTopic>;
+    readonly raisePartitions: Bound<typeof raisePartitions>;
     readonly purge: Bound<typeof purgeTopic>;
     readonly delete: Bound<typeof deleteTopic>;
   };
@@ -141,7 +143,8 @@ function adminOf(parts: UseCaseParts, optional: OptionalParts): Admin {
     doctor: use.bind(examine),
     topics: {
       list: use.bind(listTopics), info: use.bind(topicInfo),
-      create: use.onTopic(createTopic), purge: use.onTopic(purgeTopic), delete: use.onTopic(deleteTopic),
+      create: use.onTopic(createTopic), raisePartitions: use.onTopic(raisePartitions),
+      purge: use.onTopic(purgeTopic), delete: use.onTopic(deleteTopic),
     },
     groups: {
       list: use.onTopic(listGroups), info: use.onGroup(groupInfo), pending: use.onGroup(listPending),

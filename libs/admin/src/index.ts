@@ -49,6 +49,7 @@ export { RemovalOptions } from './topics/delete-topic.js';
 export type { GroupTarget, TopicTarget } from './topics/known-topic.js';
 export { type ListedTopic, ListTopicsOptions } from './topics/list-topics.js';
 export { type PurgeImpact, PurgeTopicOptions } from './topics/purge-topic.js';
+export { type GroupAtRaise, type RaiseImpact, RaisePartitionsOptions } from './topics/raise-partitions.js';
 export type { TopicInfo } from './topics/topic-info.js';
 export type { Delivery } from './trace/deliveries.js';
 export { type TracedMessage, TraceOptions, type TracePage } from './trace/trace-messages.js';

@@ -46,6 +46,7 @@ async function run({ name, method, run: use }: Operation, admin: Admin): Promise
   const { id } = await letterOf(bed.admin);
   const place = { ...target, id, partition: '0', offset: '0' };
   const asked: Readonly<Record<string, object>> = {
+    'topics.raisePartitions': { partitions: 2 },
     trace: { traceId: TRACE }, 'messages.find': { where: [{ field: 'id', op: '!=', value: '' }] }, 'groups.seek': { to: 'earliest' }, 'deadLetters.redrive': { all: true }, 'deadLetters.discard': { all: true },
     'messages.publish': { payload: 1 },
   };

@@ -11,6 +11,7 @@ import { cursorOption, limitOption, whole } from '../session/common-options.js';
 import { moment } from '../session/moments.js';
 import { noteMore, readPages } from '../session/pages.js';
 import { removalOptions, REMOVED_GROUP } from './removed-group.js';
+import { raise } from './topic-raise.js';
 
 type Listed = JsonOf<ListedTopic>;
 type Info = JsonOf<TopicInfo>;
@@ -157,4 +158,4 @@ const rm: CommandSpec = {
   },
 };
 
-export const topics: CommandGroup = { name: 'topics', summary: 'Topics and their partitions.', commands: [ls, info, create, purge, rm] };
+export const topics: CommandGroup = { name: 'topics', summary: 'Topics and their partitions.', commands: [ls, info, create, raise, purge, rm] };

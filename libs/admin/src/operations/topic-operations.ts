@@ -8,6 +8,7 @@ import { CreateTopicOptions } from '../topics/create-topic.js';
 import { RemovalOptions } from '../topics/delete-topic.js';
 import { ListTopicsOptions } from '../topics/list-topics.js';
 import { PurgeTopicOptions } from '../topics/purge-topic.js';
+import { RaisePartitionsOptions } from '../topics/raise-partitions.js';
 import { action, type Inputs, type Operation, read, type Target } from './operation.js';
 
 export const PAGE: Inputs = { limit: 'number', cursor: 'text' };
@@ -44,6 +45,12 @@ export const TOPIC_OPERATIONS: readonly Operation[] = [
     name: 'topics.create', path: '/topics/:topic/create', role: 'operator', inputs: { partitions: 'number' }, options: CreateTopicOptions,
     summary: 'Makes a topic where it is not there.',
     run: (admin, target, options) => admin.topics.create(topicOf(target), options),
+  }),
+  action({
+    name: 'topics.raisePartitions', path: '/topics/:topic/partitions', role: 'admin', inputs: { partitions: 'number' },
+    options: RaisePartitionsOptions,
+    summary: 'Raises the number of partitions of a topic, which never goes back.',
+    run: (admin, target, options) => admin.topics.raisePartitions(topicOf(target), options),
   }),
   action({
     name: 'topics.purge', path: '/topics/:topic/purge', role: 'admin', options: PurgeTopicOptions,
