@@ -35,6 +35,7 @@ import { Mutations } from './mutate/mutation.js';
 import { type Overview, overview } from './overview/overview.js';
 import type { Page, PageOptions } from './page/page.js';
 import type { OptionalParts, UseCaseParts } from './parts.js';
+import { listSchedules } from './schedules/list-schedules.js';
 import { type ListedInstance, listInstances, type ListInstancesOptions } from './services/list-instances.js';
 import { listServices, type ServiceSummary } from './services/list-services.js';
 import { createTopic } from './topics/create-topic.js';
@@ -93,6 +94,8 @@ export interface Admin {
     readonly redrive: Bound<typeof redriveDeadLetters>;
     readonly discard: Bound<typeof discardDeadLetters>;
   };
+  /** Messages of topics that are not due yet. */
+  readonly schedules: { readonly list: Bound<typeof listSchedules> };
   /** Looks through all topics for the messages of a trace. */
   readonly trace: Bound<typeof traceMessages>;
   /** Null where the process has no way to queues. */
@@ -160,6 +163,7 @@ function adminOf(parts: UseCaseParts, optional: OptionalParts): Admin {
       browse: use.onGroup(browseDeadLetters), show: use.onGroup(showDeadLetter),
       redrive: use.onGroup(redriveDeadLetters), discard: use.onGroup(discardDeadLetters),
     },
+    schedules: { list: use.bind(listSchedules) },
     trace: use.bind(traceMessages),
     jobs: queues === undefined ? null : jobsOf({ ...parts, queues }),
     services: rpc === undefined ? null : {

@@ -42,6 +42,7 @@ export { type InputKind, optionsInBody, optionsInQuery, queryOf } from './operat
 export { type Inputs, mayAct, type Operation, type Role, ROLES, type Target } from './operations/operation.js';
 export { operationOf, OPERATIONS } from './operations/operations.js';
 export { type Page, PageOptions } from './page/page.js';
+export type { TopicSchedule } from './schedules/list-schedules.js';
 export { type ListedInstance, ListInstancesOptions } from './services/list-instances.js';
 export type { ServiceSummary } from './services/list-services.js';
 export { CreateTopicOptions, type TopicCreation } from './topics/create-topic.js';

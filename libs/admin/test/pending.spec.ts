@@ -39,7 +39,7 @@ describe('the pending messages of a group', () => {
     const receipt = await bed.application.publisher.publish(Mail, { number: 7 });
     await waitFor(async () => (await bed.admin.groups.pending(target)).items.length === 1, { what: 'a message that is held' });
     const page = await bed.admin.groups.pending(target);
-    const [{ name: member }] = (await bed.admin.groups.info(target)).members as [{ name: string }];
+    const member = (await bed.admin.groups.info(target)).members[0]!.name;
     expect(page).toEqual({
       items: [{
         partition: 0, offset: 0, stream: 'log', entry: expect.any(String), messageId: receipt.id, member, attempt: 1, crashes: 0,

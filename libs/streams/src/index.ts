@@ -3,7 +3,7 @@ export type { DeliveryState, DeliveryStep, StoredPlace } from './inspect/deliver
 export * from './inspect/inspector.js';
 export type { PendingMessage, PendingPage, PendingRange, PendingStream } from './inspect/pending-messages.js';
 export {
-  type LogItem, type LogPage, type LogRange, type LogRangeBack, LogReader, type PartitionFacts, readStored,
+  type DelayedFacts, type LogItem, type LogPage, type LogRange, type LogRangeBack, LogReader, type PartitionFacts, readStored,
   type StoredMessage, type StreamPlace,
 } from './inspect/log-reader.js';
 export { DeadLetters, type DiscardResult, type ReasonCounts, type RedriveResult } from './redeliver/dead-letters.js';

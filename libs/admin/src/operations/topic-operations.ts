@@ -92,6 +92,11 @@ export const TOPIC_OPERATIONS: readonly Operation[] = [
     run: (admin, target, options) => admin.messages.republish(topicOf(target), { place: placeOf(target), options }),
   }),
   read({
+    name: 'schedules.list', path: '/schedules', role: 'viewer', inputs: PAGE, options: PageOptions,
+    summary: 'Lists the topics with messages that are not due yet, how many they are, and when the next is due.',
+    run: (admin, _target, options) => admin.schedules.list(options),
+  }),
+  read({
     name: 'groups.list', path: '/topics/:topic/groups', role: 'viewer', inputs: PAGE, options: PageOptions,
     summary: 'Lists the groups of a topic.',
     run: (admin, target, options) => admin.groups.list(topicOf(target), options),
