@@ -46,7 +46,8 @@ describe('the schedules of topics', () => {
     });
     const ranges = commands.filter(([name, key]) => name === 'zrange' && key?.endsWith(':delayed') && key.includes('shop.orders'));
     expect(ranges.every(([, , from, to]) => from === to)).toBe(true);
-    expect(commands.filter(([, key]) => key!.includes('{shop.mails:') && key!.endsWith(':delayed')).filter(([name]) => name === 'zcard')).toEqual([]);
+    expect(ranges.length).toBeGreaterThan(0);
+    expect(commands.filter(([name, key]) => name === 'zcard' && key?.includes('{shop.mails:'))).toEqual([]);
     await expect(bed.admin.schedules.list({ cursor: `${first.nextCursor!.slice(0, 16)}.e30` })).rejects.toMatchObject({ code: 'INVALID_CURSOR' });
   });
 });
