@@ -15,6 +15,7 @@ let queue: MailQueue;
 beforeAll(async () => {
   server = await ServerProcess.start(bed.env, TOKEN);
   await bed.publisher.publishMany(Mail, mails(5));
+  await bed.publisher.publish(Mail, { number: 9 }, { delay: '1h' });
   await bed.giveUp(Mail, 'billing', new Error('on fire'));
   queue = await MailQueue.open(bed);
   await queue.fill();
@@ -38,8 +39,11 @@ function lasting({ code, stdout, stderr }: Ended): Ended {
 describe('a command', () => {
   it.each([
     [['topics', 'ls', '--json']], [['topics', 'ls', '-n', '1']], [['topics', 'info', 'shop.mails']], [['topics', 'info', 'none']], [['topics', 'info', 'a b']],
+    [['topics', 'schedules', '--json']], [['topics', 'schedules', '-n', '1', '--raw']],
+    [['topics', 'raise', 'shop.orders', '--partitions', '6', '--json']], [['topics', 'raise', 'shop.mails', '--partitions', '2']],
     [['topics', 'purge', 'shop.mails', '--before', '2030-01-01', '--json']], [['groups', 'ls', 'shop.mails', '--raw']], [['groups', 'info', 'shop.mails', 'billing', '--json']],
     [['groups', 'lag', '--max', '0']], [['groups', 'seek', 'shop.mails', 'billing', '--to', '3']], [['groups', 'seek', 'shop.mails', 'billing', '--to', '2020-01-01', '--json']],
+    [['groups', 'pending', 'shop.mails', 'billing', '--json']], [['groups', 'pending', 'shop.mails', 'none']],
     [['groups', 'info', 'shop.mails', 'none']], [['messages', 'get', 'shop.mails', '0:0', '--json']], [['messages', 'get', 'shop.mails', '0:99']],
     [['messages', 'find', 'shop.mails', '--where', 'payload.number>3', '--json']], [['messages', 'find', 'shop.mails', '--header', 'a=b', '--since', '2020-01-01']],
     [['tail', 'shop.mails', '--from', 'start', '--for', '0ms', '--jsonl']], [['tail', 'shop.mails', '-n', '2', '--for', '0ms']], [['dlq', 'ls']],

@@ -37,6 +37,19 @@ describe('millrace groups', () => {
     await subscription.stop(500);
   });
 
+  it('lists the messages that members hold', async () => {
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const subscription = await bed.subscribe(Mail, 'billing', () => gate);
+    const { id } = await bed.publisher.publish(Mail, { number: 1 });
+    const isHeld = async (): Promise<boolean> => (await bed.run(['groups', 'pending', 'shop.mails', 'billing', '-q'])).stdout === '0:0\n';
+    await waitFor(isHeld, { what: 'a message that is held' });
+    const [row] = rowsOf((await bed.run(['groups', 'pending', 'shop.mails', 'billing'])).stdout);
+    expect(row).toMatchObject({ MESSAGE: '0:0', ID: id, ATTEMPT: '1', CRASHES: '0', ENTRY: expect.stringMatching(/^log \d+-0$/) });
+    open();
+    await subscription.stop(5_000);
+  });
+
   it('shows lag, the furthest behind first, and fails a check with code 7', async () => {
     await handled(1, 'one');
     await bed.publisher.publishMany(Mail, mails(5));

@@ -56,6 +56,21 @@ describe('millrace topics', () => {
     expect(rows.at(-1)).toMatchObject({ ACTOR: 'ann', TARGET: 'shop.mails' });
   });
 
+  it('raises the number of partitions after a preview', async () => {
+    await bed.run(['topics', 'create', 'shop.mails', '--execute']);
+    await (await bed.subscribe(Mail, 'billing', () => Promise.resolve())).stop(500);
+    const preview = await bed.run(['topics', 'raise', 'shop.mails', '--partitions', '4']);
+    expect(preview.code).toBe(4);
+    expect(preview.stdout).toMatch(/^from {5}1\nto {7}4\nchanges {2}yes\n\nGroups, .*\nGROUP .*\nbilling +0 +0\n$/);
+    expect(preview.stderr).toContain('millrace topics raise shop.mails --partitions 4 --execute');
+    expect((await bed.run(['topics', 'raise', 'shop.mails', '--partitions', '4', '--execute'])).code).toBe(4);
+    const done = await bed.json(['topics', 'raise', 'shop.mails', '--partitions', '4', '--execute', '--yes']);
+    expect(done).toMatchObject({ dryRun: false, result: { from: 1, to: 4, changed: true, groups: ['billing'] }, audited: true });
+    expect(await bed.json(['topics', 'ls'])).toMatchObject({ items: [{ name: 'shop.mails', partitions: 4 }] });
+    expect((await bed.run(['topics', 'raise', 'shop.mails', '--partitions', '2'])).code).toBe(2);
+    expect((await bed.run(['topics', 'raise', 'shop.mails'])).code).toBe(2);
+  });
+
   it('says that messages stay which a group has not handled, with code 6', async () => {
     await bed.publisher.publishMany(Mail, mails(2));
     const subscription = await bed.subscribe(Mail, 'billing', () => Promise.resolve());

@@ -10,6 +10,7 @@ import { showDeadLetter } from './dead-letters/show-dead-letter.js';
 import { examine } from './doctor/examine.js';
 import { groupInfo } from './groups/group-info.js';
 import { listGroups } from './groups/list-groups.js';
+import { listPending } from './groups/list-pending.js';
 import { pauseGroup } from './groups/pause-group.js';
 import { removeGroup } from './groups/remove-group.js';
 import { resumeGroup } from './groups/resume-group.js';
@@ -34,12 +35,14 @@ import { Mutations } from './mutate/mutation.js';
 import { type Overview, overview } from './overview/overview.js';
 import type { Page, PageOptions } from './page/page.js';
 import type { OptionalParts, UseCaseParts } from './parts.js';
+import { listSchedules } from './schedules/list-schedules.js';
 import { type ListedInstance, listInstances, type ListInstancesOptions } from './services/list-instances.js';
 import { listServices, type ServiceSummary } from './services/list-services.js';
 import { createTopic } from './topics/create-topic.js';
 import { deleteTopic } from './topics/delete-topic.js';
 import { listTopics } from './topics/list-topics.js';
 import { purgeTopic } from './topics/purge-topic.js';
+import { raisePartitions } from './topics/raise-partitions.js';
 import { topicInfo } from './topics/topic-info.js';
 import { traceMessages } from './trace/trace-messages.js';
 import { NO_MASK } from './view/mask.js';
@@ -63,12 +66,14 @@ export interface Admin {
     readonly list: Bound<typeof listTopics>;
     readonly info: Bound<typeof topicInfo>;
     readonly create: Bound<typeof createTopic>;
+    readonly raisePartitions: Bound<typeof raisePartitions>;
     readonly purge: Bound<typeof purgeTopic>;
     readonly delete: Bound<typeof deleteTopic>;
   };
   readonly groups: {
     readonly list: Bound<typeof listGroups>;
     readonly info: Bound<typeof groupInfo>;
+    readonly pending: Bound<typeof listPending>;
     readonly pause: Bound<typeof pauseGroup>;
     readonly resume: Bound<typeof resumeGroup>;
     readonly seek: Bound<typeof seekGroup>;
@@ -89,6 +94,8 @@ export interface Admin {
     readonly redrive: Bound<typeof redriveDeadLetters>;
     readonly discard: Bound<typeof discardDeadLetters>;
   };
+  /** Messages of topics that are not due yet. */
+  readonly schedules: { readonly list: Bound<typeof listSchedules> };
   /** Looks through all topics for the messages of a trace. */
   readonly trace: Bound<typeof traceMessages>;
   /** Null where the process has no way to queues. */
@@ -139,10 +146,11 @@ function adminOf(parts: UseCaseParts, optional: OptionalParts): Admin {
     doctor: use.bind(examine),
     topics: {
       list: use.bind(listTopics), info: use.bind(topicInfo),
-      create: use.onTopic(createTopic), purge: use.onTopic(purgeTopic), delete: use.onTopic(deleteTopic),
+      create: use.onTopic(createTopic), raisePartitions: use.onTopic(raisePartitions),
+      purge: use.onTopic(purgeTopic), delete: use.onTopic(deleteTopic),
     },
     groups: {
-      list: use.onTopic(listGroups), info: use.onGroup(groupInfo),
+      list: use.onTopic(listGroups), info: use.onGroup(groupInfo), pending: use.onGroup(listPending),
       pause: use.onGroup(pauseGroup), resume: use.onGroup(resumeGroup),
       seek: use.onGroup(seekGroup), remove: use.onGroup(removeGroup),
     },
@@ -155,6 +163,7 @@ function adminOf(parts: UseCaseParts, optional: OptionalParts): Admin {
       browse: use.onGroup(browseDeadLetters), show: use.onGroup(showDeadLetter),
       redrive: use.onGroup(redriveDeadLetters), discard: use.onGroup(discardDeadLetters),
     },
+    schedules: { list: use.bind(listSchedules) },
     trace: use.bind(traceMessages),
     jobs: queues === undefined ? null : jobsOf({ ...parts, queues }),
     services: rpc === undefined ? null : {

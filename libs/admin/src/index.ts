@@ -42,6 +42,7 @@ export { type InputKind, optionsInBody, optionsInQuery, queryOf } from './operat
 export { type Inputs, mayAct, type Operation, type Role, ROLES, type Target } from './operations/operation.js';
 export { operationOf, OPERATIONS } from './operations/operations.js';
 export { type Page, PageOptions } from './page/page.js';
+export type { TopicSchedule } from './schedules/list-schedules.js';
 export { type ListedInstance, ListInstancesOptions } from './services/list-instances.js';
 export type { ServiceSummary } from './services/list-services.js';
 export { CreateTopicOptions, type TopicCreation } from './topics/create-topic.js';
@@ -49,6 +50,7 @@ export { RemovalOptions } from './topics/delete-topic.js';
 export type { GroupTarget, TopicTarget } from './topics/known-topic.js';
 export { type ListedTopic, ListTopicsOptions } from './topics/list-topics.js';
 export { type PurgeImpact, PurgeTopicOptions } from './topics/purge-topic.js';
+export { type GroupAtRaise, type RaiseImpact, RaisePartitionsOptions } from './topics/raise-partitions.js';
 export type { TopicInfo } from './topics/topic-info.js';
 export type { Delivery } from './trace/deliveries.js';
 export { type TracedMessage, TraceOptions, type TracePage } from './trace/trace-messages.js';

@@ -53,6 +53,7 @@ const GOOD: Readonly<Record<string, object>> = {
   'messages.find': { type: 'none' }, trace: { messageId: 'none' }, 'groups.seek': { to: 'earliest' },
   'deadLetters.redrive': { all: true }, 'deadLetters.discard': { all: true },
   'messages.publish': { payload: 1 }, 'jobs.retry': { all: true }, 'jobs.promote': { all: true },
+  'topics.raisePartitions': { partitions: 2 },
 };
 
 /** Those that a process without a registry does not have. */

@@ -72,6 +72,62 @@ describe('a topic', () => {
   });
 });
 
+describe('a raise of the partitions', () => {
+  const topic = { topic: 'shop.mails' };
+
+  it('is done as its dry run showed it, with its groups, and written down', async () => {
+    await bed.subscribe({ topic: Mail, group: 'g' }, async () => undefined);
+    await bed.admin.groups.pause({ topic: 'shop.mails', group: 'g' }, { actor });
+    await bed.application.publisher.publishMany(Mail, mails(3));
+    const dry = await bed.admin.topics.raisePartitions(topic, { actor, partitions: 4, dryRun: true });
+    expect(dry).toMatchObject({ dryRun: true, impact: { from: 1, to: 4, changed: true, groups: [{ group: 'g', lag: 3, parked: 0 }] } });
+    expect(await bed.admin.topics.info('shop.mails')).toMatchObject({ partitions: [{}] });
+    await expect(bed.admin.topics.raisePartitions(topic, { actor, partitions: 4 })).rejects.toMatchObject(
+      { code: 'CONFIRMATION_REQUIRED', impact: { to: 4 } },
+    );
+    const confirm = confirmationIn(dry);
+    await expect(bed.admin.topics.raisePartitions(topic, { actor, partitions: 8, confirm })).rejects.toMatchObject(
+      { code: 'CONFIRMATION_STALE' },
+    );
+    await bed.application.publisher.publish(Mail, { number: 4 });
+    expect(await bed.admin.topics.raisePartitions(topic, { actor, partitions: 4, confirm })).toMatchObject(
+      { dryRun: false, result: { from: 1, to: 4, changed: true, groups: ['g'] }, partial: false, audited: true },
+    );
+    expect((await bed.admin.topics.info('shop.mails')).partitions).toHaveLength(4);
+    expect((await bed.admin.audit.list()).items).toContainEqual(
+      expect.objectContaining({ actor, action: 'topics.raisePartitions', phase: 'ended', target: topic, terms: { partitions: 4 } }),
+    );
+    await expect(bed.admin.topics.raisePartitions(topic, { actor, partitions: 4, confirm })).rejects.toMatchObject(
+      { code: 'CONFIRMATION_STALE', impact: { changed: false } },
+    );
+  });
+
+  it('changes nothing where the topic has the number already, and never lowers it', async () => {
+    await bed.admin.topics.create(topic, { actor, partitions: 4 });
+    const same = await bed.admin.topics.raisePartitions(topic, { actor, partitions: 4, dryRun: true });
+    const confirm = confirmationIn(same);
+    expect(await bed.admin.topics.raisePartitions(topic, { actor, partitions: 4, confirm })).toMatchObject(
+      { impact: { changed: false }, result: { to: 4, changed: false } },
+    );
+    await expect(bed.admin.topics.raisePartitions(topic, { actor, partitions: 2, dryRun: true })).rejects.toMatchObject(
+      { code: 'INVALID_OPTIONS', message: expect.stringContaining('only grows') },
+    );
+    expect((await bed.admin.topics.info('shop.mails')).partitions).toHaveLength(4);
+  });
+
+  it.each([[1], [257], [2.5], ['4'], [undefined]])('to %j is refused', async (partitions) => {
+    await bed.admin.topics.create(topic, { actor });
+    const asked = { actor, partitions, dryRun: true } as never;
+    await expect(bed.admin.topics.raisePartitions(topic, asked)).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
+  });
+
+  it('is refused for a topic that is not there', async () => {
+    await expect(bed.admin.topics.raisePartitions({ topic: 'none' }, { actor, partitions: 2, dryRun: true })).rejects.toMatchObject(
+      { code: 'UNKNOWN_TOPIC' },
+    );
+  });
+});
+
 describe('a purge', () => {
   const topic = { topic: 'shop.mails' };
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Admin, type DeadLetterView, type Operation, OPERATIONS, type View } from '@millrace/admin';
-import { Topic, withTraceContext } from '@millrace/core';
+import { type Admin, createAdmin, type DeadLetterView, type Operation, OPERATIONS, type View } from '@millrace/admin';
+import { fixed, Job, Topic, withTraceContext } from '@millrace/core';
 import { IsObject, IsOptional, IsString } from 'class-validator';
 import { AdminBed } from './admin-bed.js';
+import { JobsBed } from './jobs-bed.js';
 
 const bed = new AdminBed('view');
 
@@ -46,6 +47,7 @@ async function run({ name, method, run: use }: Operation, admin: Admin): Promise
   const { id } = await letterOf(bed.admin);
   const place = { ...target, id, partition: '0', offset: '0' };
   const asked: Readonly<Record<string, object>> = {
+    'topics.raisePartitions': { partitions: 2 },
     trace: { traceId: TRACE }, 'messages.find': { where: [{ field: 'id', op: '!=', value: '' }] }, 'groups.seek': { to: 'earliest' }, 'deadLetters.redrive': { all: true }, 'deadLetters.discard': { all: true },
     'messages.publish': { payload: 1 },
   };
@@ -193,5 +195,75 @@ describe('redaction', () => {
     expect(await found({ where: [{ field: 'payload.note', op: 'contains', value: CANARY }] })).toBe(0);
     expect(await found({ key: CANARY })).toBe(0);
     await expect(bed.admin.seenBy({ redact: ['key'] }).messages.browse(target, { key: CANARY })).rejects.toMatchObject(FORBIDDEN);
+  });
+});
+
+@Job<Charge>('charge', { queue: 'mails', attempts: 1, backoff: fixed('1ms') })
+class Charge {
+  @IsObject() card!: Record<string, unknown>;
+  @IsOptional() @IsString() outcome?: string;
+}
+
+describe('jobs', () => {
+  const queues = new JobsBed(bed);
+  const MAILS = { queue: 'mails' };
+  const HIDDEN_PARTS = { data: null, options: null, idempotencyKey: null, progress: null, result: null, error: null, stacks: null, log: null };
+
+  function admin(): Admin {
+    const { streams } = bed.application;
+    return createAdmin({ redis: queues.redis, prefix: bed.prefix, streams, queues: queues.directory });
+  }
+
+  /** A job that failed and one that succeeded: each part of them that the application makes has the canary. */
+  async function charged(): Promise<{ readonly failed: string; readonly completed: string }> {
+    interface Context {
+      log(line: string): Promise<unknown>;
+      progress(value: object): Promise<void>;
+    }
+    const handle = async ({ outcome }: Charge, context: Context): Promise<unknown> => {
+      await context.log(`charging ${CANARY}`);
+      await context.progress({ at: CANARY });
+      if (outcome === 'fails') throw new Error(`cannot charge ${CANARY}`);
+      return { receipt: { number: CANARY } };
+    };
+    await queues.work(Charge, handle as never);
+    const card = { number: CANARY };
+    const failed = await queues.jobs.enqueue(Charge, { card, outcome: 'fails' }, { idempotencyKey: CANARY });
+    const completed = await queues.jobs.enqueue(Charge, { card, outcome: 'ends' });
+    await queues.until('mails', 'failed', 1);
+    await queues.until('mails', 'completed', 1);
+    return { failed: failed.id, completed: completed.id };
+  }
+
+  it('show neither data nor what may quote them to those who may not see payloads', async () => {
+    const ids = await charged();
+    const [all, hidden] = [admin().jobs!, admin().seenBy(HIDDEN).jobs!];
+    for (const [state, job] of Object.entries(ids) as ['failed' | 'completed', string][]) {
+      const [full, seen] = [await all.get({ ...MAILS, job }), await hidden.get({ ...MAILS, job })];
+      for (const part of ['data', 'log', 'progress', ...(state === 'failed' ? ['error', 'stacks', 'idempotencyKey'] : ['result'])] as const) {
+        expect([part, JSON.stringify(full![part as 'data'])]).toEqual([part, expect.stringContaining(CANARY)]);
+      }
+      expect(full!.options).not.toBeNull();
+      expect(seen).toEqual({ ...full, ...HIDDEN_PARTS, hidden: true });
+      const { items } = await hidden.browse(MAILS, { state });
+      expect(items).toMatchObject([{ id: job, state, ...HIDDEN_PARTS, hidden: true }]);
+      expect(JSON.stringify([seen, items])).not.toContain(CANARY);
+    }
+  });
+
+  it('have [redacted] in the place of redacted fields, and of what quotes them', async () => {
+    const { failed, completed } = await charged();
+    const redacting = admin().seenBy({ redact: ['number'] }).jobs!;
+    const one = await redacting.get({ ...MAILS, job: failed });
+    expect(one).toMatchObject({
+      hidden: false, data: { card: { number: '[redacted]' }, outcome: 'fails' }, idempotencyKey: '[redacted]', progress: { at: '[redacted]' },
+      error: 'cannot charge [redacted]', stacks: [expect.stringContaining('cannot charge [redacted]')], log: { lines: ['charging [redacted]'] },
+    });
+    expect(one!.redacted).toEqual(expect.arrayContaining(['data.card.number', 'error', 'stacks', 'log', 'progress.at', 'idempotencyKey']));
+    const other = await redacting.get({ ...MAILS, job: completed });
+    expect(other).toMatchObject({ hidden: false, result: { receipt: { number: '[redacted]' } } });
+    const lists = [await redacting.browse(MAILS, { state: 'failed' }), await redacting.browse(MAILS, { state: 'completed' })];
+    expect(lists).toMatchObject([{ items: [{ data: { card: { number: '[redacted]' } } }] }, { items: [{ result: { receipt: { number: '[redacted]' } } }] }]);
+    expect(JSON.stringify([one, other, lists])).not.toContain(CANARY);
   });
 });

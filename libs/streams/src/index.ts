@@ -1,9 +1,10 @@
 export * from './create-streams.js';
 export type { DeliveryState, DeliveryStep, StoredPlace } from './inspect/delivery-state.js';
 export * from './inspect/inspector.js';
+export type { PendingMessage, PendingPage, PendingRange, PendingStream } from './inspect/pending-messages.js';
 export {
-  type LogItem, type LogPage, type LogRange, type LogRangeBack, LogReader, type PartitionFacts, readStored, type StoredMessage,
-  type StreamPlace,
+  type DelayedFacts, type LogItem, type LogPage, type LogRange, type LogRangeBack, LogReader, type PartitionFacts, readStored,
+  type StoredMessage, type StreamPlace,
 } from './inspect/log-reader.js';
 export { DeadLetters, type DiscardResult, type ReasonCounts, type RedriveResult } from './redeliver/dead-letters.js';
 export type { DeadLetterPage, DeadLetterRange, DeadLetterRecord } from './redeliver/dead-letter-record.js';

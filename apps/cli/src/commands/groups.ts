@@ -8,6 +8,7 @@ import { cursorOption, limitOption } from '../session/common-options.js';
 import { noteMore, readPages } from '../session/pages.js';
 import { pause, resume, rm, seek } from './group-actions.js';
 import { lag } from './group-lag.js';
+import { pending } from './group-pending.js';
 import { groupsOf, groupsOfAllTopics, statusOf } from './group-status.js';
 
 type Summary = JsonOf<GroupSummary>;
@@ -104,5 +105,5 @@ const info: CommandSpec = {
 export const groups: CommandGroup = {
   name: 'groups',
   summary: 'Groups of topics: lag, position, pauses.',
-  commands: [ls, info, lag, seek, pause, resume, rm],
+  commands: [ls, info, lag, pending, seek, pause, resume, rm],
 };

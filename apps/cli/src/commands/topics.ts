@@ -11,6 +11,8 @@ import { cursorOption, limitOption, whole } from '../session/common-options.js';
 import { moment } from '../session/moments.js';
 import { noteMore, readPages } from '../session/pages.js';
 import { removalOptions, REMOVED_GROUP } from './removed-group.js';
+import { raise } from './topic-raise.js';
+import { schedules } from './topic-schedules.js';
 
 type Listed = JsonOf<ListedTopic>;
 type Info = JsonOf<TopicInfo>;
@@ -157,4 +159,4 @@ const rm: CommandSpec = {
   },
 };
 
-export const topics: CommandGroup = { name: 'topics', summary: 'Topics and their partitions.', commands: [ls, info, create, purge, rm] };
+export const topics: CommandGroup = { name: 'topics', summary: 'Topics and their partitions.', commands: [ls, info, schedules, create, raise, purge, rm] };

@@ -22,6 +22,11 @@ export const GROUP_OPERATIONS: readonly Operation[] = [
     summary: 'Shows a group with its state in each partition and its members.',
     run: (admin, target) => admin.groups.info(groupOf(target)),
   }),
+  read({
+    name: 'groups.pending', path: '/groups/:topic/:group/pending', role: 'viewer', inputs: PAGE, options: PageOptions,
+    summary: 'Lists the messages that members of a group hold.',
+    run: (admin, target, options) => admin.groups.pending(groupOf(target), options),
+  }),
   action({
     name: 'groups.pause', path: '/groups/:topic/:group/pause', role: 'operator', inputs: { within: 'text' }, options: PauseGroupOptions,
     summary: 'Pauses a group until it is resumed.',

@@ -8,6 +8,7 @@ import { CreateTopicOptions } from '../topics/create-topic.js';
 import { RemovalOptions } from '../topics/delete-topic.js';
 import { ListTopicsOptions } from '../topics/list-topics.js';
 import { PurgeTopicOptions } from '../topics/purge-topic.js';
+import { RaisePartitionsOptions } from '../topics/raise-partitions.js';
 import { action, type Inputs, type Operation, read, type Target } from './operation.js';
 
 export const PAGE: Inputs = { limit: 'number', cursor: 'text' };
@@ -44,6 +45,12 @@ export const TOPIC_OPERATIONS: readonly Operation[] = [
     name: 'topics.create', path: '/topics/:topic/create', role: 'operator', inputs: { partitions: 'number' }, options: CreateTopicOptions,
     summary: 'Makes a topic where it is not there.',
     run: (admin, target, options) => admin.topics.create(topicOf(target), options),
+  }),
+  action({
+    name: 'topics.raisePartitions', path: '/topics/:topic/partitions', role: 'admin', inputs: { partitions: 'number' },
+    options: RaisePartitionsOptions,
+    summary: 'Raises the number of partitions of a topic, which never goes back.',
+    run: (admin, target, options) => admin.topics.raisePartitions(topicOf(target), options),
   }),
   action({
     name: 'topics.purge', path: '/topics/:topic/purge', role: 'admin', options: PurgeTopicOptions,
@@ -83,6 +90,11 @@ export const TOPIC_OPERATIONS: readonly Operation[] = [
     options: RepublishMessageOptions,
     summary: 'Publishes a message again as a new one, with another payload where one is given.',
     run: (admin, target, options) => admin.messages.republish(topicOf(target), { place: placeOf(target), options }),
+  }),
+  read({
+    name: 'schedules.list', path: '/schedules', role: 'viewer', inputs: PAGE, options: PageOptions,
+    summary: 'Lists the topics with messages that are not due yet, how many they are, and when the next is due.',
+    run: (admin, _target, options) => admin.schedules.list(options),
   }),
   read({
     name: 'groups.list', path: '/topics/:topic/groups', role: 'viewer', inputs: PAGE, options: PageOptions,

@@ -8,7 +8,9 @@ import { pairs } from '../log/pairs.js';
 import { PartitionCounts } from '../log/partition-counts.js';
 import { storedCount } from '../log/stored-count.js';
 import type { Place } from '../log/topic-log.js';
+import { assertPartition } from '../log/known-partition.js';
 import { type DeliveryState, deliveryState, type StoredPlace } from './delivery-state.js';
+import { pendingMessages, type PendingPage, type PendingRange } from './pending-messages.js';
 import { Tombstones } from '../remove/tombstones.js';
 import { type DeadLetterRecord, readOldest } from '../redeliver/dead-letter-record.js';
 
@@ -177,6 +179,17 @@ export class Inspector {
    */
   delivery(topic: TopicRef, group: string, place: Omit<StoredPlace, 'topic'>): Promise<DeliveryState> {
     return deliveryState(this.#redis, this.#prefix, { ...place, topic: topicOfRef(topic).name, group });
+  }
+
+  /**
+   * Messages that members of a group hold, as many as one call may look at.
+   *
+   * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS when the topic has no such partition
+   */
+  pending(topic: TopicRef, group: string, range: PendingRange): Promise<PendingPage> {
+    const known = this.#counts.topicOf(topicOfRef(topic));
+    assertPartition(known, range.partition, 'pending()');
+    return pendingMessages(this.#redis, this.#prefix, { ...range, topic: known.name, group });
   }
 
   /** The last sign of life of a member of any group, or of an instance of a service, by its name. */

@@ -38,6 +38,15 @@ export interface PartitionFacts {
   readonly delayed: number;
 }
 
+/** Messages of a partition that are not due yet. */
+export interface DelayedFacts {
+  readonly partition: number;
+  readonly delayed: number;
+  /** When the first and the last of them are due, by Redis's clock. */
+  readonly nextAt: Date;
+  readonly lastAt: Date;
+}
+
 /** Entries of a log, by their ids. */
 export interface LogRange {
   /** Behind this entry id. `'0-0'` for the beginning. */
@@ -118,6 +127,25 @@ export class LogReader {
   }
 
   /**
+   * Null when it has none.
+   *
+   * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS when the topic has no such partition
+   */
+  async delayed(place: StreamPlace): Promise<DelayedFacts | null> {
+    const { name, partition } = this.#known(place);
+    const { delayed } = partitionKeys(this.#prefix, name, partition);
+    const redis = this.#redis.controlFor(delayed);
+    const [count, first, last] = await Promise.all([
+      redis.call('ZCARD', delayed),
+      redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES') as Promise<string[]>,
+      redis.call('ZRANGE', delayed, -1, -1, 'WITHSCORES') as Promise<string[]>,
+    ]);
+    const [nextMs, lastMs] = [first[1], last[1]];
+    if (nextMs === undefined || lastMs === undefined) return null;
+    return { partition, delayed: Number(count), nextAt: dateOf(Number(nextMs)), lastAt: dateOf(Number(lastMs)) };
+  }
+
+  /**
    * The messages behind an entry, the oldest first, as many as one call may read.
    *
    * @throws MillraceError NOT_A_TOPIC, INVALID_OPTIONS when the topic has no such partition
@@ -185,5 +213,9 @@ export function readStored(envelope: string): StoredMessage {
 }
 
 function storedAt(id: string): Date {
-  return new Date(Math.min(Number(id.split('-')[0]), LAST_DATE_MS));
+  return dateOf(Number(id.split('-')[0]));
+}
+
+function dateOf(ms: number): Date {
+  return new Date(Math.min(ms, LAST_DATE_MS));
 }

@@ -206,6 +206,10 @@ const look: Step = async (scenario, [a = 0, b = 0]) => {
   await scenario.run('look-delivery', own, ['g', place, b % 60, b % 60, pick(['', 'k 0000000000000001'], a)]);
   const back = [pick(['+', String(scenario.twin.now - 5_000)], a), from === '-' ? '(0-0' : from];
   await scenario.run('read-entries', [log], [...back, 1 + (b % 40), pick([20, 100_000], b), '1']);
+  const [held, stream] = [pick(['log', 'again'], b), scenario.stream(pick(['log', 'again'], b))];
+  const ids = scenario.held(stream).map(([id]) => id).concat(a % 3 === 0 ? ['1-1'] : []);
+  const pages = ids.map((id) => scenario.page(Math.floor(spanOf(id)[0] / PAGE)));
+  await scenario.run('look-held', [stream, scenario.group.control, ...pages], [held, PAGE, pick([20, 100_000], a), ...ids]);
   const kind = pick(['earliest', 'latest', 'time', 'offset'], a);
   await scenario.run('locate', [log, meta], [kind, kind === 'time' ? scenario.twin.now - (b % 20_000) : b % 60]);
 };
