@@ -10,6 +10,7 @@ import { server, worker } from './hosts.js';
 import { jobs } from './jobs.js';
 import { messages } from './messages.js';
 import { pub } from './pub.js';
+import { schema } from './schema.js';
 import { instances, services } from './services.js';
 import { tail } from './tail.js';
 import { top } from './top.js';
@@ -27,6 +28,7 @@ export const COMMANDS: readonly (CommandGroup | CommandSpec)[] = [
   jobs,
   services,
   instances,
+  schema,
   audit,
   doctor,
   dev,
