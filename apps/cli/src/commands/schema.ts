@@ -5,7 +5,8 @@ import { CliError, usage } from '../failure/cli-error.js';
 import { TEXT } from '../output/humanise.js';
 import { jsonText } from '../output/json-text.js';
 import type { Shape } from '../output/output.js';
-import { type Change, changesOf } from '../schema/changes.js';
+import type { Change } from '../schema/change.js';
+import { changesOf } from '../schema/changes.js';
 import { type Contracts, contractsIn } from '../schema/contracts.js';
 import { jsonSchemaOf } from '../schema/json-schema.js';
 import { topicsDocument } from '../schema/topics-document.js';
@@ -73,7 +74,8 @@ second file it is compared with the live document, that of --app or of the serve
 
 function tell({ output }: Session, items: readonly Change[], breaking: number): void {
   if (items.length === 0 && output.isForPeople) return output.note('Nothing has changed.');
-  output.list({ breaking, compatible: items.length - breaking, items }, CHANGES);
+  const list = { breaking, compatible: items.length - breaking, items };
+  output.list(list, CHANGES);
 }
 
 /** @throws CliError USAGE */

@@ -1,20 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Change, Told } from './change.js';
 import { type Contracts, record, resolved, type Schema, type TopicContract } from './contracts.js';
 import { ruleChanges } from './rule-changes.js';
 import { typeChanges, valueChanges } from './value-changes.js';
-
-/** A difference between two documents. */
-export interface Change {
-  /** `breaking`: messages or readers of before do not fit any more. */
-  readonly kind: 'breaking' | 'compatible';
-  /** The topic, the type and the properties: `shop.orders/payload/lines[]/item`. */
-  readonly path: string;
-  /** A sentence without its end. */
-  readonly what: string;
-}
-
-/** What has changed at one place. */
-export type Told = Omit<Change, 'path'>;
 
 /**
  * The changes from one document to another one: those that break something first, then by their paths.

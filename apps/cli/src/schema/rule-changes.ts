@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Told } from './changes.js';
+import type { Told } from './change.js';
 import type { Schema } from './contracts.js';
 
 /** Whether all values that fit before fit now; both are there. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Told } from './changes.js';
+import type { Told } from './change.js';
 import type { Schema } from './contracts.js';
 
 /** A value of before must be of a type that is there now. */
