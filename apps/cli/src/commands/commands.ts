@@ -1,5 +1,6 @@
 import type { CommandGroup, CommandSpec } from '../session/command-spec.js';
 import { audit } from './audit.js';
+import { benches } from './bench.js';
 import { complete, completion } from './completion.js';
 import { context } from './context.js';
 import { dev } from './dev.js';
@@ -31,6 +32,7 @@ export const COMMANDS: readonly (CommandGroup | CommandSpec)[] = [
   schema,
   audit,
   doctor,
+  benches,
   dev,
   worker,
   server,
