@@ -1,6 +1,6 @@
 import { Controller, Get, HttpStatus, Res, VERSION_NEUTRAL } from '@nestjs/common';
+import { asyncApiDocument } from '@millrace/core';
 import { Contracts, Inspector } from '@millrace/nestjs';
-import { asyncApiDocument } from './documents/asyncapi.js';
 import { openApiDocument } from './documents/openapi.js';
 import { Guarded } from './guarded.js';
 import { Needs } from './needs.js';

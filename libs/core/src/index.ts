@@ -83,5 +83,8 @@ export type { PreparedMessage } from './publish/prepared-message.js';
 export * from './publish/publish-options.js';
 export * from './publish/publisher.js';
 export * from './redaction.js';
+export * from './schema/asyncapi.js';
+export { MOMENT_SCHEMA, NAME_SCHEMA, type Schema } from './schema/schema.js';
+export * from './schema/schema-book.js';
 export * from './trace/spans.js';
 export * from './trace/trace-context.js';

@@ -187,6 +187,7 @@ export type {
   RedisTlsOptions, SentinelOptions,
 } from '@millrace/redis';
 export type { HandlerDecorator } from './declare/handler-declaration.js';
+export { describeTopics } from './describe/describe-topics.js';
 export { Contracts } from './explore/contracts.js';
 export { Health, type Liveness, type Readiness } from './health/health.js';
 export { MillraceHealthIndicator, type MillraceIndication } from './health/millrace-health.indicator.js';

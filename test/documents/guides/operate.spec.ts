@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -25,6 +25,8 @@ let [redis, folder]: [TestRedis, string] = [undefined as never, ''];
 beforeAll(async () => {
   redis = await startTestRedis({ appendonly: 'everysec' });
   folder = await mkdtemp(join(tmpdir(), 'millrace-operate-'));
+  await exportTopics('topics.json', { maximum: 99 });
+  await exportTopics('new.json', { maximum: 9 });
   await fill(redis.url);
   serving = await serve(redis.url);
 });
@@ -36,6 +38,12 @@ afterAll(async () => {
   await redis.stop();
   await rm(folder, { recursive: true });
 });
+
+/** An exported document of a topic whose payloads are numbers. */
+async function exportTopics(name: string, payload: object): Promise<void> {
+  const channels = { 'shop.orders': { messages: { payload: { payload } } } };
+  await writeFile(join(folder, name), JSON.stringify({ asyncapi: '3.0.0', channels }));
+}
 
 interface Serving {
   readonly connection: StandaloneTopology;

@@ -1,5 +1,6 @@
 import type { CommandGroup, CommandSpec } from '../session/command-spec.js';
 import { audit } from './audit.js';
+import { benches } from './bench.js';
 import { complete, completion } from './completion.js';
 import { context } from './context.js';
 import { dev } from './dev.js';
@@ -10,6 +11,7 @@ import { server, worker } from './hosts.js';
 import { jobs } from './jobs.js';
 import { messages } from './messages.js';
 import { pub } from './pub.js';
+import { schema } from './schema.js';
 import { instances, services } from './services.js';
 import { tail } from './tail.js';
 import { top } from './top.js';
@@ -27,8 +29,10 @@ export const COMMANDS: readonly (CommandGroup | CommandSpec)[] = [
   jobs,
   services,
   instances,
+  schema,
   audit,
   doctor,
+  benches,
   dev,
   worker,
   server,

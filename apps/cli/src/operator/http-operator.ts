@@ -45,6 +45,13 @@ export class HttpOperator implements Operator {
     return this.#answer(url, parts, { isQuestion: false, late: () => tooLate(`${service}.${method}`, limitMs) });
   }
 
+  /** A document about the server, such as `asyncapi.json`; null where it has none of this name. @throws CliError */
+  async document(name: string): Promise<Json> {
+    const limitMs = this.#options.requestMs;
+    const request = { method: 'GET', signal: AbortSignal.timeout(limitMs) };
+    return this.#answer(this.#urlOf(`/${name}`, {}), request, { isQuestion: true, late: () => tooLate(name, limitMs) });
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

@@ -1,7 +1,6 @@
 import { type InputKind, type Operation, OPERATIONS } from '@millrace/admin';
+import { MOMENT_SCHEMA, NAME_SCHEMA, type Schema, SchemaBook } from '@millrace/core';
 import { type OtherRoute, OTHER_ROUTES } from './other-routes.js';
-import { MOMENT_SCHEMA, NAME_SCHEMA, type Schema } from './schema.js';
-import { SchemaBook } from './schema-book.js';
 
 const KINDS: Readonly<Record<InputKind, Schema>> = {
   text: { type: 'string' },

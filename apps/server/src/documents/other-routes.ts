@@ -1,5 +1,5 @@
 import type { Role } from '@millrace/admin';
-import { MOMENT_SCHEMA, type Schema } from './schema.js';
+import { MOMENT_SCHEMA, type Schema } from '@millrace/core';
 
 /** A route that is no use case of operators. */
 export interface OtherRoute {

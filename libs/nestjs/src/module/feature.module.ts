@@ -5,7 +5,7 @@ import type { ContractClass } from '@millrace/rpc';
 import { queueModule } from '../jobs/feature-queues.js';
 import { clientProvider } from '../rpc/client-provider.js';
 import { type ConfiguredClient, contractIn, featureClients } from '../rpc/feature-clients.js';
-import { FEATURE_CLIENTS, FEATURE_CONTRACTS, FEATURE_ID, FEATURE_QUEUES, SETTINGS } from './tokens.js';
+import { FEATURE_CHECK, FEATURE_CLIENTS, FEATURE_CONTRACTS, FEATURE_ID, FEATURE_QUEUES, SETTINGS } from './tokens.js';
 
 /** A topic, a job, or the contract of a service, with options of its client or without. */
 export type FeatureEntry = TopicRef | ContractClass | ConfiguredClient;
@@ -24,7 +24,8 @@ export class MillraceFeatureModule {
       module: MillraceFeatureModule,
       imports: queues,
       providers: [
-        { provide: FEATURE_CONTRACTS, inject: [{ token: SETTINGS, optional: true }], useFactory: rooted(contracts) },
+        { provide: FEATURE_CONTRACTS, useValue: contracts },
+        { provide: FEATURE_CHECK, inject: [{ token: SETTINGS, optional: true }], useFactory: assertRooted },
         // Injected here, where only those of its own imports are seen: the application may have others of the same names.
         { provide: FEATURE_QUEUES, inject: names.map(getQueueToken), useFactory: (...made: unknown[]) => made },
         { provide: FEATURE_CLIENTS, useValue: all },
@@ -38,13 +39,11 @@ export class MillraceFeatureModule {
 }
 
 /** Without the root module nothing would read the contracts, and nothing would be published or handled. */
-function rooted<T>(contracts: readonly T[]): (settings?: object) => readonly T[] {
-  return (settings) => {
-    if (settings) return contracts;
-    throw new MillraceError(
-      'INVALID_OPTIONS',
-      'MillraceModule.forFeature is imported, but MillraceModule.forRoot is not, so nothing can be published, enqueued, called or handled. Import ' +
-        'MillraceModule.forRoot({ ... }) once, in the root module.',
-    );
-  };
+function assertRooted(settings?: object): void {
+  if (settings) return;
+  throw new MillraceError(
+    'INVALID_OPTIONS',
+    'MillraceModule.forFeature is imported, but MillraceModule.forRoot is not, so nothing can be published, enqueued, called or handled. Import ' +
+      'MillraceModule.forRoot({ ... }) once, in the root module.',
+  );
 }

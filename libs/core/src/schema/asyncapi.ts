@@ -1,10 +1,15 @@
-import type { MessageTypeDefinition, TopicDefinition } from '@millrace/core';
-import type { KnownTopic } from '@millrace/nestjs';
+import type { MessageTypeDefinition, TopicDefinition } from '../contract/topic.js';
 import type { Schema } from './schema.js';
 import { SchemaBook } from './schema-book.js';
 
 /** As many as a Millrace is made for. */
 const MOST_TOPICS = 1_000;
+
+/** A topic of which no contract is at hand. */
+interface KnownTopic {
+  readonly name: string;
+  readonly partitions: number;
+}
 
 /**
  * Topics as an AsyncAPI 3.0 document.

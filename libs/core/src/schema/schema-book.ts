@@ -1,5 +1,7 @@
-import { type PayloadClass, shapeOf } from '@millrace/core';
+import 'reflect-metadata';
 import { getMetadataStorage } from 'class-validator';
+import { shapeOf } from '../contract/class-shape.js';
+import type { PayloadClass } from '../contract/topic.js';
 import { MOMENT_SCHEMA, ruleSchema, type Schema } from './schema.js';
 
 type Rule = ReturnType<ReturnType<typeof getMetadataStorage>['getTargetValidationMetadatas']>[number];
